@@ -1,0 +1,190 @@
+package message
+
+import (
+	"encoding/json"
+	"math"
+	"net/url"
+	"slices"
+	"strings"
+	"unicode/utf8"
+)
+
+// Status says where a job stands.
+type Status string
+
+// The statuses of a job. An empty status means running; the last three are terminal.
+const (
+	StatusRunning   Status = "running"
+	StatusSucceeded Status = "succeeded"
+	StatusFailed    Status = "failed"
+	StatusCancelled Status = "cancelled"
+)
+
+// Terminal reports whether nothing follows this status.
+func (s Status) Terminal() bool {
+	return s == StatusSucceeded || s == StatusFailed || s == StatusCancelled
+}
+
+// UploadProgress is the newest state of one job, by custom an upload.
+type UploadProgress struct {
+	UploadID string `json:"uploadId"`
+	FileName string `json:"fileName"`
+	// Progress is a percentage, 0 to 100.
+	Progress float64 `json:"progress"`
+	Message  string  `json:"message"`
+
+	CurrentRow    int64   `json:"currentRow,omitzero"`
+	TotalRows     int64   `json:"totalRows,omitzero"`
+	Status        Status  `json:"status,omitzero"`
+	Phase         string  `json:"phase,omitzero"`
+	RowsPerSecond float64 `json:"rowsPerSecond,omitzero"`
+	// ETAMillis is the estimated time to the end in milliseconds.
+	ETAMillis  int64 `json:"etaMs,omitzero"`
+	FailedRows int64 `json:"failedRows,omitzero"`
+}
+
+// Type returns [TypeUploadProgress].
+func (UploadProgress) Type() Type { return TypeUploadProgress }
+
+// Validate returns an [*Invalid] that names every broken rule, or nil.
+func (p UploadProgress) Validate() error {
+	var c check
+	c.text("uploadId", p.UploadID, MaxID)
+	c.text("fileName", p.FileName, MaxName)
+	c.text("message", p.Message, MaxFrame)
+	c.that("progress", p.Progress >= 0 && p.Progress <= 100, "must be a number from 0 to 100")
+	c.atLeastZero("currentRow", float64(p.CurrentRow))
+	c.atLeastZero("totalRows", float64(p.TotalRows))
+	c.atLeastZero("rowsPerSecond", p.RowsPerSecond)
+	c.atLeastZero("etaMs", float64(p.ETAMillis))
+	c.atLeastZero("failedRows", float64(p.FailedRows))
+	c.oneOf("status", string(p.Status), "", string(StatusRunning), string(StatusSucceeded), string(StatusFailed), string(StatusCancelled))
+	c.that("phase", len(p.Phase) <= MaxName, tooLong(MaxName))
+
+	return c.err()
+}
+
+// Severity ranks a notification.
+type Severity string
+
+// The severities.
+const (
+	SeverityInfo    Severity = "info"
+	SeveritySuccess Severity = "success"
+	SeverityWarning Severity = "warning"
+	SeverityError   Severity = "error"
+)
+
+// Notification is something the user should read once.
+type Notification struct {
+	Title    string   `json:"title"`
+	Message  string   `json:"message"`
+	Severity Severity `json:"severity"`
+	// ActionURL is where a click leads: an https or http URL, or a path that starts with one slash.
+	ActionURL string `json:"actionUrl,omitzero"`
+}
+
+// Type returns [TypeNotification].
+func (Notification) Type() Type { return TypeNotification }
+
+// Validate returns an [*Invalid] that names every broken rule, or nil.
+func (n Notification) Validate() error {
+	var c check
+	c.text("title", n.Title, MaxName)
+	c.text("message", n.Message, MaxFrame)
+	c.oneOf("severity", string(n.Severity), string(SeverityInfo), string(SeveritySuccess), string(SeverityWarning), string(SeverityError))
+	c.that("actionUrl", n.ActionURL == "" || safeURL(n.ActionURL), "must be an https or http URL, or a path that starts with a single /")
+
+	return c.err()
+}
+
+// safeURL refuses what a browser would run or take elsewhere than it seems: javascript:, //host, /\host, control characters.
+func safeURL(s string) bool {
+	if strings.ContainsFunc(s, func(r rune) bool { return r <= ' ' || r == 0x7f || r == '\\' }) {
+		return false
+	}
+	u, err := url.Parse(s)
+	if err != nil {
+		return false
+	}
+	if u.Scheme == "" {
+		return strings.HasPrefix(s, "/") && !strings.HasPrefix(s, "//")
+	}
+
+	return (u.Scheme == "https" || u.Scheme == "http") && u.Host != "" && u.User == nil
+}
+
+// Error tells the user that something went wrong.
+type Error struct {
+	// Code is stable and for programs: upper case with underscores by custom.
+	Code    string `json:"code"`
+	Message string `json:"message"`
+	// Details is any JSON value of at most [MaxDetails] bytes.
+	Details json.RawMessage `json:"details,omitzero"`
+}
+
+// Type returns [TypeError].
+func (Error) Type() Type { return TypeError }
+
+// Validate returns an [*Invalid] that names every broken rule, or nil.
+func (e Error) Validate() error {
+	var c check
+	c.text("code", e.Code, MaxName)
+	c.text("message", e.Message, MaxFrame)
+	c.that("details", len(e.Details) == 0 || json.Valid(e.Details), "must be valid JSON")
+	c.that("details", len(e.Details) <= MaxDetails, tooLong(MaxDetails))
+
+	return c.err()
+}
+
+// Unknown is the data of a frame whose type this version does not know.
+type Unknown struct {
+	Name Type
+	JSON json.RawMessage
+}
+
+// Type returns the frame's own type.
+func (u Unknown) Type() Type { return u.Name }
+
+// MarshalJSON returns the data as it came.
+func (u Unknown) MarshalJSON() ([]byte, error) { return u.JSON, nil }
+
+// Validate returns an [*Invalid]: an unknown type is read, never sent.
+func (u Unknown) Validate() error { return invalid("type", ruleType) }
+
+// check gathers broken rules of one data object.
+type check struct{ problems []Problem }
+
+func (c *check) that(field string, ok bool, rule string) {
+	if !ok {
+		c.problems = append(c.problems, Problem{Field: "data." + field, Rule: rule})
+	}
+}
+
+func (c *check) text(field, s string, limit int) {
+	switch {
+	case s == "":
+		c.that(field, false, "must not be empty")
+	case !utf8.ValidString(s):
+		c.that(field, false, "must be valid UTF-8")
+	default:
+		c.that(field, len(s) <= limit, tooLong(limit))
+	}
+}
+
+func (c *check) atLeastZero(field string, n float64) {
+	c.that(field, n >= 0 && !math.IsInf(n, 1), "must be a number from 0")
+}
+
+func (c *check) oneOf(field, s string, allowed ...string) {
+	named := slices.DeleteFunc(slices.Clone(allowed), func(a string) bool { return a == "" })
+	c.that(field, slices.Contains(allowed, s), "must be one of "+strings.Join(named, ", "))
+}
+
+func (c *check) err() error {
+	if len(c.problems) == 0 {
+		return nil
+	}
+
+	return &Invalid{Problems: c.problems}
+}

@@ -1,0 +1,124 @@
+// Package message is Herald's vocabulary: the frames that a browser receives, their validation, their limits.
+package message
+
+import (
+	"bytes"
+	"encoding/json"
+	"fmt"
+	"time"
+)
+
+// Type names what a frame's data is.
+type Type string
+
+// The types that a producer may send.
+const (
+	TypeUploadProgress Type = "upload_progress"
+	TypeNotification   Type = "notification"
+	TypeError          Type = "error"
+)
+
+// Data is the typed content of a frame: [UploadProgress], [Notification], [Error], or [Unknown] on the reading side.
+type Data interface {
+	// Type returns the frame's type.
+	Type() Type
+	// Validate returns an [*Invalid] that names every broken rule, or nil.
+	Validate() error
+}
+
+// Envelope is one frame from the server to a browser.
+type Envelope struct {
+	Type      Type   `json:"type"`
+	Timestamp Time   `json:"timestamp"`
+	ID        string `json:"id,omitempty"`
+	Job       string `json:"job,omitempty"`
+	Data      Data   `json:"data"`
+}
+
+// New returns the envelope of data: stamped once with now, so that every connection of a broadcast sees the same time.
+// The job is the upload's id where data is [UploadProgress].
+func New(data Data, id string, now time.Time) Envelope {
+	e := Envelope{Type: data.Type(), Timestamp: Time{now}, ID: id, Data: data}
+	if p, ok := data.(UploadProgress); ok {
+		e.Job = p.UploadID
+	}
+
+	return e
+}
+
+// Encode returns the frame as compact JSON text. It returns a [*TooLarge] where the text is over [MaxFrame] bytes.
+func (e Envelope) Encode() ([]byte, error) {
+	var b bytes.Buffer
+	enc := json.NewEncoder(&b)
+	enc.SetEscapeHTML(false)
+	if err := enc.Encode(e); err != nil {
+		return nil, fmt.Errorf("encode frame: %w", err)
+	}
+	frame := bytes.TrimSuffix(b.Bytes(), []byte("\n"))
+	if len(frame) > MaxFrame {
+		return nil, &TooLarge{Size: len(frame), Limit: MaxFrame}
+	}
+
+	return frame, nil
+}
+
+// Parse reads a frame as a client does: unknown fields are passed over, an unknown type yields [Unknown].
+func Parse(frame []byte) (Envelope, error) {
+	var raw struct {
+		Envelope
+
+		Data json.RawMessage `json:"data"`
+	}
+	if err := json.Unmarshal(frame, &raw); err != nil {
+		return Envelope{}, fmt.Errorf("parse frame: %w", err)
+	}
+	e := raw.Envelope
+	if e.Type == "" {
+		return Envelope{}, invalid("type", ruleRequired)
+	}
+	var err error
+	switch e.Type {
+	case TypeUploadProgress:
+		e.Data, err = lenient[UploadProgress](raw.Data)
+	case TypeNotification:
+		e.Data, err = lenient[Notification](raw.Data)
+	case TypeError:
+		e.Data, err = lenient[Error](raw.Data)
+	default:
+		e.Data = Unknown{Name: e.Type, JSON: raw.Data}
+	}
+
+	return e, err
+}
+
+func lenient[T Data](raw json.RawMessage) (Data, error) {
+	var data T
+	if err := json.Unmarshal(raw, &data); err != nil {
+		return nil, fmt.Errorf("parse data: %w", err)
+	}
+
+	return data, nil
+}
+
+// timeLayout is RFC 3339 in UTC with fixed milliseconds, so that timestamps sort as text.
+const timeLayout = "2006-01-02T15:04:05.000Z"
+
+// Time is a moment as the wire shows it: RFC 3339, UTC, milliseconds.
+type Time struct{ time.Time }
+
+// String returns the time as RFC 3339 in UTC with milliseconds.
+func (t Time) String() string { return t.UTC().Format(timeLayout) }
+
+// MarshalJSON returns the time as a JSON string.
+func (t Time) MarshalJSON() ([]byte, error) {
+	return []byte(`"` + t.String() + `"`), nil
+}
+
+// UnmarshalJSON reads any RFC 3339 time.
+func (t *Time) UnmarshalJSON(b []byte) error {
+	if err := t.Time.UnmarshalJSON(b); err != nil {
+		return fmt.Errorf("timestamp: %w", err)
+	}
+
+	return nil
+}

@@ -1,0 +1,188 @@
+package message_test
+
+import (
+	"errors"
+	"fmt"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/herald-progress/herald/lib/message"
+)
+
+func TestDecodeNamesFieldAndRule(t *testing.T) {
+	progress := func(data string) string { return `{"type":"upload_progress","data":` + data + `}` }
+	notification := func(data string) string { return `{"type":"notification","data":` + data + `}` }
+	failure := func(data string) string { return `{"type":"error","data":` + data + `}` }
+	const full = `"uploadId":"u1","fileName":"f.csv","message":"m"`
+	const note = `"title":"t","message":"m"`
+
+	for _, tt := range []struct{ name, in, want string }{
+		{"not JSON", `{`, "input must be valid JSON"},
+		{"not an object", `[]`, "input must be a JSON object"},
+		{"null", `null`, "input must be a JSON object"},
+		{"empty", `{}`, "data is required; type is required"},
+		{"other type", `{"type":"gossip","data":{}}`, "type must be one of upload_progress, notification, error"},
+		{"timestamp is ours", `{"type":"error","data":{},"timestamp":"x"}`, "timestamp is not a known field"},
+		{"type is a number", `{"type":1,"data":{}}`, "type must be a string"},
+		{"keys are matched exactly", `{"Type":"error","data":{}}`, "Type is not a known field; type is required"},
+		{"data is a list", progress(`[]`), "data must be a JSON object"},
+		{"nothing required", progress(`{}`), "data.fileName is required; data.message is required; data.progress is required; data.uploadId is required"},
+		{"progress absent", progress(`{` + full + `}`), "data.progress is required"},
+		{"progress null", progress(`{` + full + `,"progress":null}`), "data.progress is required"},
+		{"progress below", progress(`{` + full + `,"progress":-0.1}`), "data.progress must be a number from 0 to 100"},
+		{"progress above", progress(`{` + full + `,"progress":100.01}`), "data.progress must be a number from 0 to 100"},
+		{"progress text", progress(`{` + full + `,"progress":"50"}`), "data.progress must be a number"},
+		{"progress over float64", progress(`{` + full + `,"progress":1e999}`), "data.progress must be a number"},
+		{"status", progress(`{` + full + `,"progress":1,"status":"done"}`), "data.status must be one of running, succeeded, failed, cancelled"},
+		{"rows negative", progress(`{` + full + `,"progress":1,"currentRow":-1}`), "data.currentRow must be a number from 0"},
+		{"rows fractional", progress(`{` + full + `,"progress":1,"totalRows":1.5}`), "data.totalRows must be a whole number"},
+		{"misspelt", progress(`{` + full + `,"progress":1,"curentRow":1}`), "data.curentRow is not a known field"},
+		{"id empty", progress(`{"uploadId":"","fileName":"f","message":"m","progress":1}`), "data.uploadId must not be empty"},
+		{"id long", progress(`{"uploadId":"` + strings.Repeat("x", 257) + `","fileName":"f","message":"m","progress":1}`), "data.uploadId must be at most 256 bytes"},
+		{"severity", notification(`{` + note + `,"severity":"loud"}`), "data.severity must be one of info, success, warning, error"},
+		{"severity empty", notification(`{` + note + `,"severity":""}`), "data.severity must be one of info, success, warning, error"},
+		{"script", notification(`{` + note + `,"severity":"info","actionUrl":"javascript:alert(1)"}`), "data.actionUrl must be an https or http URL, or a path that starts with a single /"},
+		{"other host", notification(`{` + note + `,"severity":"info","actionUrl":"//evil.example/x"}`), "data.actionUrl must be an https or http URL, or a path that starts with a single /"},
+		{"backslash", notification(`{` + note + `,"severity":"info","actionUrl":"/\\evil.example"}`), "data.actionUrl must be an https or http URL, or a path that starts with a single /"},
+		{"no code", failure(`{"message":"m"}`), "data.code is required"},
+		{"details", failure(`{"code":"C","message":"m","details":"` + strings.Repeat("x", 4096) + `"}`), "data.details must be at most 4096 bytes"},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			_, err := message.Decode([]byte(tt.in))
+			var bad *message.Invalid
+			if !errors.As(err, &bad) {
+				t.Fatalf("Decode error is %v, want an *Invalid", err)
+			}
+			if bad.Error() != tt.want {
+				t.Errorf("Decode says %q, want %q", bad, tt.want)
+			}
+		})
+	}
+}
+
+func TestDecodeAccepts(t *testing.T) {
+	for _, tt := range []struct {
+		name, in string
+		want     message.Data
+	}{
+		{
+			"progress at its bounds", `{"type":"upload_progress","data":{"uploadId":"u","fileName":"f","message":"m","progress":0}}`,
+			message.UploadProgress{UploadID: "u", FileName: "f", Message: "m"},
+		},
+		{
+			"every progress field",
+			`{"data":{"uploadId":"u","fileName":"f","message":"m","progress":100,"currentRow":1,"totalRows":2,"status":"succeeded",` +
+				`"phase":"parse","rowsPerSecond":1.5,"etaMs":3,"failedRows":4},"type":"upload_progress"}`,
+			message.UploadProgress{
+				UploadID: "u", FileName: "f", Message: "m", Progress: 100, CurrentRow: 1, TotalRows: 2,
+				Status: message.StatusSucceeded, Phase: "parse", RowsPerSecond: 1.5, ETAMillis: 3, FailedRows: 4,
+			},
+		},
+		{
+			"notification with a path", `{"type":"notification","data":{"title":"t","message":"m","severity":"warning","actionUrl":"/a?b#c"}}`,
+			message.Notification{Title: "t", Message: "m", Severity: message.SeverityWarning, ActionURL: "/a?b#c"},
+		},
+		{
+			"notification with a URL", `{"type":"notification","data":{"title":"t","message":"m","severity":"info","actionUrl":"https://example.com/x"}}`,
+			message.Notification{Title: "t", Message: "m", Severity: message.SeverityInfo, ActionURL: "https://example.com/x"},
+		},
+		{
+			"error with details", `{"type":"error","data":{"code":"C","message":"m","details":{"line":7}}}`,
+			message.Error{Code: "C", Message: "m", Details: []byte(`{"line":7}`)},
+		},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			got, err := message.Decode([]byte(tt.in))
+			if err != nil {
+				t.Fatal(err)
+			}
+			if diff := cmp.Diff(tt.want, got); diff != "" {
+				t.Errorf("Decode (-want +got):\n%s", diff)
+			}
+		})
+	}
+}
+
+func TestTimestampIsUTCWithMilliseconds(t *testing.T) {
+	now := time.Date(2026, 11, 22, 12, 0, 0, 0, time.FixedZone("CET", 3600))
+	frame, err := message.New(message.Error{Code: "C", Message: "<m>"}, "", now).Encode()
+	if err != nil {
+		t.Fatal(err)
+	}
+	want := `{"type":"error","timestamp":"2026-11-22T11:00:00.000Z","data":{"code":"C","message":"<m>"}}`
+	if string(frame) != want {
+		t.Errorf("frame is\n%s, want\n%s", frame, want)
+	}
+}
+
+func TestEncodeRefusesMoreThanAFrame(t *testing.T) {
+	at := func(size int) ([]byte, error) {
+		return message.New(message.Error{Code: "C", Message: strings.Repeat("x", size)}, "", time.Now()).Encode()
+	}
+	overhead := len(`{"type":"error","timestamp":"2026-11-22T11:00:00.000Z","data":{"code":"C","message":""}}`)
+	if frame, err := at(message.MaxFrame - overhead); err != nil || len(frame) != message.MaxFrame {
+		t.Errorf("a frame of exactly the limit: %d bytes, %v", len(frame), err)
+	}
+	_, err := at(message.MaxFrame - overhead + 1)
+	var large *message.TooLarge
+	if !errors.As(err, &large) || large.Size != message.MaxFrame+1 {
+		t.Errorf("one byte more: %v, want a *TooLarge of %d", err, message.MaxFrame+1)
+	}
+}
+
+func TestParseToleratesTheFuture(t *testing.T) {
+	got, err := message.Parse([]byte(`{"type":"confetti","timestamp":"2026-11-22T11:00:00Z","data":{"n":1},"new":true}`))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if diff := cmp.Diff(message.Data(message.Unknown{Name: "confetti", JSON: []byte(`{"n":1}`)}), got.Data); diff != "" {
+		t.Errorf("data (-want +got):\n%s", diff)
+	}
+	if err := got.Data.Validate(); err == nil {
+		t.Error("an unknown type may be sent")
+	}
+}
+
+func ExampleNew() {
+	at := time.Date(2026, 11, 22, 10, 0, 0, 123e6, time.UTC)
+	data := message.UploadProgress{UploadID: "u-42", FileName: "parts-list.csv", Progress: 42.5, Message: "Parsing row 4250"}
+	frame, err := message.New(data, "01J", at).Encode()
+	fmt.Println(string(frame), err)
+	// Output: {"type":"upload_progress","timestamp":"2026-11-22T10:00:00.123Z","id":"01J","job":"u-42","data":{"uploadId":"u-42","fileName":"parts-list.csv","progress":42.5,"message":"Parsing row 4250"}} <nil>
+}
+
+// FuzzDecode: what Decode accepts can be encoded, and reads back as the same data.
+func FuzzDecode(f *testing.F) {
+	f.Add([]byte(`{"type":"upload_progress","data":{"uploadId":"u","fileName":"f","message":"m","progress":1}}`))
+	f.Add([]byte(`{"type":"notification","data":{"title":"t","message":"m","severity":"info","actionUrl":"/a"}}`))
+	f.Add([]byte(`{"type":"error","data":{"code":"C","message":"m","details":[1e3]}}`))
+	f.Fuzz(func(t *testing.T, raw []byte) {
+		data, err := message.Decode(raw)
+		if err != nil {
+			return
+		}
+		frame, err := message.New(data, "id", time.Now()).Encode()
+		var large *message.TooLarge
+		if errors.As(err, &large) {
+			return
+		}
+		if err != nil {
+			t.Fatalf("accepted, but cannot be encoded: %v", err)
+		}
+		back, err := message.Parse(frame)
+		if err != nil || back.Type != data.Type() {
+			t.Fatalf("encoded as %s, which does not parse: %v", frame, err)
+		}
+		if e, ok := data.(message.Error); ok {
+			e.Details, data = nil, e
+			b, _ := back.Data.(message.Error)
+			b.Details, back.Data = nil, b
+		}
+		if diff := cmp.Diff(data, back.Data); diff != "" {
+			t.Errorf("comes back other than it went (-want +got):\n%s", diff)
+		}
+	})
+}
