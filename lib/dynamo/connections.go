@@ -1,0 +1,148 @@
+// Package dynamo keeps Herald's data in DynamoDB.
+package dynamo
+
+import (
+	"context"
+	"fmt"
+	"iter"
+	"time"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/feature/dynamodb/attributevalue"
+	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
+	"github.com/aws/aws-sdk-go-v2/service/dynamodb/types"
+
+	"github.com/herald-progress/herald/lib/connection"
+)
+
+// Names of the connections table's indexes.
+const (
+	UserIndex          = "userIdIndex"
+	SessionExpiryIndex = "sessionExpiryIndex"
+)
+
+// timeLayout is RFC 3339 in UTC with fixed milliseconds.
+const timeLayout = "2006-01-02T15:04:05.000Z"
+
+// Connections is a [connection.Store] on the connections table.
+type Connections struct {
+	Client *dynamodb.Client
+	Table  string
+}
+
+// connectionRow is a row as the table holds it.
+type connectionRow struct {
+	ConnectionID string `dynamodbav:"connectionId"`
+	UserID       string `dynamodbav:"userId"`
+	ConnectedAt  string `dynamodbav:"connectedAt"`
+	// ExpiresAt is the table's TTL attribute, in epoch seconds.
+	ExpiresAt int64 `dynamodbav:"expiresAt"`
+	// TokenExpiresAt is in epoch seconds.
+	TokenExpiresAt int64 `dynamodbav:"tokenExpiresAt"`
+	// SessionMinute is the minute of the session's end, in epoch minutes.
+	SessionMinute int64 `dynamodbav:"sessionMinute"`
+}
+
+func rowOf(c connection.Connection) connectionRow {
+	return connectionRow{
+		ConnectionID:   c.ID,
+		UserID:         c.UserID,
+		ConnectedAt:    c.ConnectedAt.UTC().Format(timeLayout),
+		ExpiresAt:      c.RowExpiresAt().Unix(),
+		TokenExpiresAt: c.TokenExpiresAt.Unix(),
+		SessionMinute:  c.End().Unix() / int64(time.Minute/time.Second),
+	}
+}
+
+func (r connectionRow) connection() (connection.Connection, error) {
+	at, err := time.Parse(timeLayout, r.ConnectedAt)
+	if err != nil {
+		return connection.Connection{}, fmt.Errorf("connectedAt: %w", err)
+	}
+
+	return connection.Connection{
+		ID: r.ConnectionID, UserID: r.UserID, ConnectedAt: at, TokenExpiresAt: time.Unix(r.TokenExpiresAt, 0).UTC(),
+	}, nil
+}
+
+// Put writes the row of c.
+func (s *Connections) Put(ctx context.Context, c connection.Connection) error {
+	item, err := attributevalue.MarshalMap(rowOf(c))
+	if err != nil {
+		return fmt.Errorf("put connection: %w", err)
+	}
+	if _, err = s.Client.PutItem(ctx, &dynamodb.PutItemInput{TableName: &s.Table, Item: item}); err != nil {
+		return fmt.Errorf("put connection: %w", err)
+	}
+
+	return nil
+}
+
+// Get returns the row of id by a consistent read, or [connection.ErrNotFound].
+func (s *Connections) Get(ctx context.Context, id string) (connection.Connection, error) {
+	out, err := s.Client.GetItem(ctx, &dynamodb.GetItemInput{TableName: &s.Table, Key: connectionKey(id), ConsistentRead: aws.Bool(true)})
+	if err != nil {
+		return connection.Connection{}, fmt.Errorf("get connection: %w", err)
+	}
+	if out.Item == nil {
+		return connection.Connection{}, connection.ErrNotFound
+	}
+	c, err := readConnection(out.Item)
+	if err != nil {
+		return connection.Connection{}, fmt.Errorf("get connection: %w", err)
+	}
+
+	return c, nil
+}
+
+// Delete removes the row of id.
+func (s *Connections) Delete(ctx context.Context, id string) error {
+	if _, err := s.Client.DeleteItem(ctx, &dynamodb.DeleteItemInput{TableName: &s.Table, Key: connectionKey(id)}); err != nil {
+		return fmt.Errorf("delete connection: %w", err)
+	}
+
+	return nil
+}
+
+// ByUser queries the index of users, which lags behind the table, page by page.
+func (s *Connections) ByUser(ctx context.Context, userID string) iter.Seq2[connection.Connection, error] {
+	pages := dynamodb.NewQueryPaginator(s.Client, &dynamodb.QueryInput{
+		TableName:                 &s.Table,
+		IndexName:                 aws.String(UserIndex),
+		KeyConditionExpression:    aws.String("userId = :user"),
+		ExpressionAttributeValues: map[string]types.AttributeValue{":user": &types.AttributeValueMemberS{Value: userID}},
+	})
+
+	return func(yield func(connection.Connection, error) bool) {
+		for pages.HasMorePages() {
+			page, err := pages.NextPage(ctx)
+			if err != nil {
+				yield(connection.Connection{}, fmt.Errorf("query connections: %w", err))
+
+				return
+			}
+			for _, item := range page.Items {
+				c, err := readConnection(item)
+				if err != nil {
+					err = fmt.Errorf("query connections: %w", err)
+				}
+				if !yield(c, err) || err != nil {
+					return
+				}
+			}
+		}
+	}
+}
+
+func connectionKey(id string) map[string]types.AttributeValue {
+	return map[string]types.AttributeValue{"connectionId": &types.AttributeValueMemberS{Value: id}}
+}
+
+func readConnection(item map[string]types.AttributeValue) (connection.Connection, error) {
+	var row connectionRow
+	if err := attributevalue.UnmarshalMap(item, &row); err != nil {
+		return connection.Connection{}, fmt.Errorf("row: %w", err)
+	}
+
+	return row.connection()
+}
