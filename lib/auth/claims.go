@@ -1,0 +1,144 @@
+package auth
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"math"
+	"slices"
+	"strings"
+	"time"
+	"unicode"
+	"unicode/utf8"
+
+	"github.com/golang-jwt/jwt/v5"
+)
+
+const (
+	// leeway is how far nbf and iat may lie ahead: clocks differ. There is none for exp.
+	leeway = 30 * time.Second
+	// maxTime is the last second of the year 9999; a later time is one in milliseconds.
+	maxTime = 253_402_300_799
+	// maxSubject is the longest sub in bytes (OpenID Connect Core 1.0 section 2).
+	maxSubject = 255
+)
+
+// claims are the registered claims (RFC 7519 section 4.1) and Cognito's, decoded strictly.
+type claims struct {
+	Issuer, Subject, TokenUse, ClientID string
+
+	Audience                       audience
+	ExpiresAt, NotBefore, IssuedAt *numericDate
+}
+
+// UnmarshalJSON matches names exactly: encoding/json alone would let a claim "Sub" stand for "sub".
+func (c *claims) UnmarshalJSON(b []byte) error {
+	var all map[string]json.RawMessage
+	if err := json.Unmarshal(b, &all); err != nil {
+		return fmt.Errorf("claims: %w", err)
+	}
+	for name, field := range map[string]any{
+		"iss": &c.Issuer, "sub": &c.Subject, "aud": &c.Audience, "exp": &c.ExpiresAt, "nbf": &c.NotBefore,
+		"iat": &c.IssuedAt, "token_use": &c.TokenUse, "client_id": &c.ClientID,
+	} {
+		if raw, ok := all[name]; ok {
+			if err := json.Unmarshal(raw, field); err != nil {
+				return fmt.Errorf("claim %s: %w", name, err)
+			}
+		}
+	}
+
+	return nil
+}
+
+// check returns what the token says if it is right in everything. That it is expired is said last.
+func (c *claims) check(config Config) (Claims, error) {
+	now := config.Now()
+	soon := now.Add(leeway)
+	switch {
+	case c.ExpiresAt == nil:
+		return Claims{}, refuse("no exp")
+	case !goodSubject(c.Subject):
+		return Claims{}, refuse("sub must be 1 to 255 bytes of text")
+	case c.NotBefore != nil && c.NotBefore.After(soon):
+		return Claims{}, refuse("nbf lies ahead")
+	case c.IssuedAt != nil && c.IssuedAt.After(soon):
+		return Claims{}, refuse("iat lies ahead")
+	case config.Issuer != "" && c.Issuer != config.Issuer:
+		return Claims{}, refuse("iss")
+	case len(config.Audience) > 0 && !overlap(c.Audience, config.Audience):
+		return Claims{}, refuse("aud")
+	case config.UserPoolID != "" && !c.ofClient(config.ClientIDs):
+		return Claims{}, refuse("token_use, client_id or aud")
+	case !now.Before(c.ExpiresAt.Time):
+		return Claims{}, ErrExpired
+	}
+
+	return Claims{Subject: c.Subject, ExpiresAt: c.ExpiresAt.Truncate(time.Second)}, nil
+}
+
+// ofClient applies Amazon Cognito's rules: an access token names its client in client_id, an ID token in aud
+// (https://docs.aws.amazon.com/cognito/latest/developerguide/amazon-cognito-user-pools-using-tokens-verifying-a-jwt.html).
+func (c *claims) ofClient(ids []string) bool {
+	switch c.TokenUse {
+	case "access":
+		return slices.Contains(ids, c.ClientID)
+	case "id":
+		return overlap(c.Audience, ids)
+	default:
+		return false
+	}
+}
+
+func goodSubject(s string) bool {
+	return s != "" && len(s) <= maxSubject && utf8.ValidString(s) && !strings.ContainsFunc(s, unicode.IsControl)
+}
+
+func overlap(a, b []string) bool {
+	return slices.ContainsFunc(a, func(s string) bool { return slices.Contains(b, s) })
+}
+
+// numericDate is seconds since the epoch, as a JSON number (RFC 7519 section 2).
+type numericDate struct{ time.Time }
+
+// UnmarshalJSON refuses text and what lies outside the years 1970 to 9999.
+func (d *numericDate) UnmarshalJSON(b []byte) error {
+	var seconds float64
+	if err := json.Unmarshal(b, &seconds); err != nil {
+		return fmt.Errorf("time: %w", err)
+	}
+	if seconds < 0 || seconds > maxTime {
+		return errors.New("time: outside the years 1970 to 9999")
+	}
+	whole, fraction := math.Modf(seconds)
+	d.Time = time.Unix(int64(whole), int64(fraction*float64(time.Second))).UTC()
+
+	return nil
+}
+
+// audience is one text or a list of them (RFC 7519 section 4.1.3).
+type audience []string
+
+// UnmarshalJSON reads either form.
+func (a *audience) UnmarshalJSON(b []byte) error {
+	var one string
+	if json.Unmarshal(b, &one) == nil {
+		*a = audience{one}
+
+		return nil
+	}
+	if err := json.Unmarshal(b, (*[]string)(a)); err != nil {
+		return fmt.Errorf("aud: %w", err)
+	}
+
+	return nil
+}
+
+// The methods below satisfy [jwt.Claims]; the parser does not use them, as it does not check claims.
+
+func (c *claims) GetExpirationTime() (*jwt.NumericDate, error) { return nil, jwt.ErrInvalidType }
+func (c *claims) GetIssuedAt() (*jwt.NumericDate, error)       { return nil, jwt.ErrInvalidType }
+func (c *claims) GetNotBefore() (*jwt.NumericDate, error)      { return nil, jwt.ErrInvalidType }
+func (c *claims) GetIssuer() (string, error)                   { return c.Issuer, nil }
+func (c *claims) GetSubject() (string, error)                  { return c.Subject, nil }
+func (c *claims) GetAudience() (jwt.ClaimStrings, error)       { return jwt.ClaimStrings(c.Audience), nil }

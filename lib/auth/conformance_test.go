@@ -1,0 +1,96 @@
+package auth_test
+
+import (
+	"bufio"
+	"encoding/base64"
+	"encoding/json"
+	"net/http"
+	"net/http/httptest"
+	"os"
+	"path/filepath"
+	"testing"
+	"time"
+
+	"github.com/herald-progress/herald/lib/auth"
+)
+
+// TestAttacks runs recorded attack and boundary tokens. Where the answer is a matter of policy, ours stands in policies.
+func TestAttacks(t *testing.T) {
+	folder := os.Getenv("CONFORMANCE_DIR")
+	if folder == "" {
+		t.Skip("set CONFORMANCE_DIR to the folder of recorded cases")
+	}
+	policies := map[string]string{
+		"no-kid-good-key":        "reject", // of several keys none is named
+		"sig-std-alphabet":       "reject", // RFC 7515 section 2 demands the URL alphabet
+		"payload-dup-sub":        "accept", // the last counts (RFC 7519 section 4), and the issuer signed it
+		"claim-exp-float":        "accept", // RFC 7519 section 2 allows it
+		"claim-exp-huge":         "reject", // past the year 9999
+		"claim-exp-ms":           "reject", // past the year 9999
+		"claim-iat-future":       "reject", // by more than the leeway
+		"claim-token-use-id":     "accept", // token_use is Cognito's; this profile is any issuer's
+		"claim-sub-unicode-hash": "accept", // users are keys of their own, never joined without a length limit
+		"claim-sub-4k":           "reject", // longer than 255 bytes
+	}
+	var keys struct {
+		Now    int64           `json:"now"`
+		Issuer string          `json:"iss"`
+		Client string          `json:"aud"`
+		JWKS   json.RawMessage `json:"jwks"`
+		Secret string          `json:"hs256_secret_b64url"`
+	}
+	raw, err := os.ReadFile(filepath.Join(folder, "jwt", "attacks_keys.json"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := json.Unmarshal(raw, &keys); err != nil {
+		t.Fatal(err)
+	}
+	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { _, _ = w.Write(keys.JWKS) }))
+	defer server.Close()
+	shared, err := base64.RawURLEncoding.DecodeString(keys.Secret)
+	if err != nil {
+		t.Fatal(err)
+	}
+	fixed := func() time.Time { return time.Unix(keys.Now, 0) }
+	profiles := map[string]auth.Config{
+		"jwks":  {Issuer: keys.Issuer, Audience: []string{keys.Client}, JWKSURL: server.URL, Now: fixed},
+		"hs256": {Secret: shared, Now: fixed},
+	}
+	file, err := os.Open(filepath.Join(folder, "jwt", "attacks.jsonl"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer file.Close()
+	lines := bufio.NewScanner(file)
+	lines.Buffer(nil, 4<<20)
+	for lines.Scan() {
+		var c struct{ ID, Profile, Token, Want string }
+		if err := json.Unmarshal(lines.Bytes(), &c); err != nil {
+			t.Fatal(err)
+		}
+		t.Run(c.Profile+"/"+c.ID, func(t *testing.T) {
+			config, known := profiles[c.Profile]
+			if !known {
+				t.Fatalf("profile %q is not known", c.Profile)
+			}
+			want := c.Want
+			if want == "policy" {
+				if want = policies[c.ID]; want == "" {
+					t.Skipf("no policy is stated for %s", c.ID)
+				}
+			}
+			v, err := auth.New(config)
+			if err != nil {
+				t.Fatal(err)
+			}
+			_, err = v.Verify(t.Context(), c.Token)
+			if got := map[bool]string{true: "accept", false: "reject"}[err == nil]; got != want {
+				t.Errorf("%s (%v), want %s", got, err, want)
+			}
+		})
+	}
+	if err := lines.Err(); err != nil {
+		t.Fatal(err)
+	}
+}

@@ -1,0 +1,137 @@
+package auth
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"sync"
+	"time"
+
+	"github.com/MicahParks/jwkset"
+)
+
+const (
+	// keyTimeout bounds one fetch of the keys.
+	keyTimeout = 5 * time.Second
+	// keyAge is the age at which keys are fetched anew, so that a revoked one is forgotten.
+	keyAge = time.Hour
+	// keyPause is the least time between two fetches: a flood of unknown kids costs the key server one request in it.
+	keyPause = 30 * time.Second
+	// retryPause is the same after a fetch that failed.
+	retryPause = time.Second
+	// maxKeys bounds the answer of the key server in bytes.
+	maxKeys = 1 << 20
+)
+
+// keySet holds an issuer's JWK Set. It fetches when a key is asked for, never in the background: a Lambda between two
+// events does not run. The library's own store does not tell "no such key" from "key server down", hence this one.
+type keySet struct {
+	url    string
+	client *http.Client
+	now    func() time.Time
+
+	mu      sync.Mutex
+	keys    map[string]jwkset.JWK
+	fetched time.Time // of the last success
+	tried   time.Time // of the last attempt
+	failure error     // of the last attempt
+}
+
+func newKeySet(url string, client *http.Client, now func() time.Time) *keySet {
+	if client == nil {
+		client = &http.Client{Timeout: keyTimeout}
+	}
+
+	return &keySet{url: url, client: client, now: now}
+}
+
+// find returns the public key of that id for that algorithm. An empty id finds the key of a set that has just one.
+func (s *keySet) find(ctx context.Context, id, algorithm string) (any, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	jwk, ok := s.lookup(id)
+	if !ok || s.now().Sub(s.fetched) >= keyAge {
+		if err := s.refreshLocked(ctx); err != nil && !ok {
+			return nil, err
+		}
+		jwk, ok = s.lookup(id)
+	}
+	if !ok {
+		return nil, refuse("unknown kid")
+	}
+	m := jwk.Marshal()
+	if m.USE != "" && m.USE != jwkset.UseSig {
+		return nil, refuse("key is not for signatures")
+	}
+	if m.ALG != "" && m.ALG.String() != algorithm {
+		return nil, refuse("algorithm is not the key's")
+	}
+
+	return jwk.Key(), nil // of the wrong type for the algorithm: the parser refuses it
+}
+
+func (s *keySet) lookup(id string) (jwkset.JWK, bool) {
+	if id == "" && len(s.keys) == 1 {
+		for _, only := range s.keys {
+			return only, true
+		}
+	}
+	jwk, ok := s.keys[id]
+
+	return jwk, ok
+}
+
+func (s *keySet) refresh(ctx context.Context) error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+
+	return s.refreshLocked(ctx)
+}
+
+// refreshLocked fetches the keys, unless that was tried a moment ago: then it answers as it did.
+func (s *keySet) refreshLocked(ctx context.Context) error {
+	pause := keyPause
+	if s.failure != nil {
+		pause = retryPause
+	}
+	if now := s.now(); s.tried.IsZero() || now.Sub(s.tried) >= pause {
+		s.tried = now
+		s.failure = s.fetch(ctx)
+	}
+
+	return s.failure
+}
+
+func (s *keySet) fetch(ctx context.Context) error {
+	ctx, cancel := context.WithTimeout(ctx, keyTimeout)
+	defer cancel()
+	req, err := http.NewRequestWithContext(ctx, http.MethodGet, s.url, nil)
+	if err != nil {
+		return errors.Join(ErrUnavailable, err)
+	}
+	resp, err := s.client.Do(req)
+	if err != nil {
+		return errors.Join(ErrUnavailable, err)
+	}
+	defer resp.Body.Close() //nolint:errcheck // read to its end or given up
+	if resp.StatusCode != http.StatusOK {
+		return fmt.Errorf("%w: status %d", ErrUnavailable, resp.StatusCode)
+	}
+	var set jwkset.JWKSMarshal
+	if err := json.NewDecoder(io.LimitReader(resp.Body, maxKeys)).Decode(&set); err != nil {
+		return errors.Join(ErrUnavailable, err)
+	}
+	keys := make(map[string]jwkset.JWK, len(set.Keys))
+	for _, m := range set.Keys {
+		// A key that this version cannot read must not take the others with it.
+		if key, err := jwkset.NewJWKFromMarshal(m, jwkset.JWKMarshalOptions{}, jwkset.JWKValidateOptions{}); err == nil {
+			keys[m.KID] = key
+		}
+	}
+	s.keys, s.fetched = keys, s.now()
+
+	return nil
+}
