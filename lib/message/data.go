@@ -49,9 +49,9 @@ func (UploadProgress) Type() Type { return TypeUploadProgress }
 // Validate returns an [*Invalid] that names every broken rule, or nil.
 func (p UploadProgress) Validate() error {
 	var c check
-	c.text("uploadId", p.UploadID, MaxID)
-	c.text("fileName", p.FileName, MaxName)
-	c.text("message", p.Message, MaxFrame)
+	c.name("uploadId", p.UploadID, MaxID)
+	c.name("fileName", p.FileName, MaxName)
+	c.text("message", p.Message)
 	c.that("progress", p.Progress >= 0 && p.Progress <= 100, "must be a number from 0 to 100")
 	c.atLeastZero("currentRow", float64(p.CurrentRow))
 	c.atLeastZero("totalRows", float64(p.TotalRows))
@@ -90,8 +90,8 @@ func (Notification) Type() Type { return TypeNotification }
 // Validate returns an [*Invalid] that names every broken rule, or nil.
 func (n Notification) Validate() error {
 	var c check
-	c.text("title", n.Title, MaxName)
-	c.text("message", n.Message, MaxFrame)
+	c.name("title", n.Title, MaxName)
+	c.text("message", n.Message)
 	c.oneOf("severity", string(n.Severity), string(SeverityInfo), string(SeveritySuccess), string(SeverityWarning), string(SeverityError))
 	c.that("actionUrl", n.ActionURL == "" || safeURL(n.ActionURL), "must be an https or http URL, or a path that starts with a single /")
 
@@ -129,8 +129,8 @@ func (Error) Type() Type { return TypeError }
 // Validate returns an [*Invalid] that names every broken rule, or nil.
 func (e Error) Validate() error {
 	var c check
-	c.text("code", e.Code, MaxName)
-	c.text("message", e.Message, MaxFrame)
+	c.name("code", e.Code, MaxName)
+	c.text("message", e.Message)
 	c.that("details", len(e.Details) == 0 || json.Valid(e.Details), "must be valid JSON")
 	c.that("details", len(e.Details) <= MaxDetails, tooLong(MaxDetails))
 
@@ -161,15 +161,15 @@ func (c *check) that(field string, ok bool, rule string) {
 	}
 }
 
-func (c *check) text(field, s string, limit int) {
-	switch {
-	case s == "":
-		c.that(field, false, "must not be empty")
-	case !utf8.ValidString(s):
-		c.that(field, false, "must be valid UTF-8")
-	default:
-		c.that(field, len(s) <= limit, tooLong(limit))
-	}
+// name checks a text that has a limit of its own; a text without one is bounded by the frame.
+func (c *check) name(field, s string, limit int) {
+	c.text(field, s)
+	c.that(field, len(s) <= limit, tooLong(limit))
+}
+
+func (c *check) text(field, s string) {
+	c.that(field, s != "", "must not be empty")
+	c.that(field, utf8.ValidString(s), "must be valid UTF-8")
 }
 
 func (c *check) atLeastZero(field string, n float64) {

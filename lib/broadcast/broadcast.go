@@ -1,0 +1,146 @@
+// Package broadcast delivers one message to the open connections of a user.
+package broadcast
+
+import (
+	"context"
+	"crypto/rand"
+	"errors"
+	"fmt"
+	"iter"
+	"log/slog"
+	"time"
+
+	"github.com/oklog/ulid/v2"
+
+	"github.com/herald-progress/herald/lib/connection"
+	"github.com/herald-progress/herald/lib/message"
+)
+
+// What a [Sender] may say of a failed post. Any other error is final.
+var (
+	// ErrGone says that the connection is closed, or not yet open.
+	ErrGone = errors.New("broadcast: connection gone")
+	// ErrThrottled says that too much was sent; it may be tried again.
+	ErrThrottled = errors.New("broadcast: throttled")
+	// ErrUnavailable says that the service or the network failed; it may be tried again.
+	ErrUnavailable = errors.New("broadcast: service unavailable")
+)
+
+// What ToUser and ToConnection return besides [*message.Invalid] and [*message.TooLarge].
+var (
+	// ErrStore says that the connections could not be read to their end.
+	ErrStore = errors.New("broadcast: connection store failed")
+	// ErrDelivery says that every post that was tried failed, and not because the connection is gone. Where all of
+	// them were throttled the error is [ErrThrottled].
+	ErrDelivery = errors.New("broadcast: failed to deliver message")
+)
+
+// Sender posts frames to connections. It does not retry, and may be used concurrently.
+type Sender interface {
+	Send(ctx context.Context, connectionID string, frame []byte) error
+}
+
+const (
+	// InFlight is how many posts are under way at once. Lambda allows 1,024 descriptors.
+	InFlight = 128
+	// PostTimeout bounds one post: a dead peer may hang.
+	PostTimeout = 3 * time.Second
+	// Budget bounds a delivery, retries included, below the five seconds of a notify state.
+	Budget = 4 * time.Second
+	// reserve is left of a Lambda's own deadline for the report.
+	reserve = 250 * time.Millisecond
+	// settled is the age from which a 410 means gone: before, the connection's own $connect may still be running.
+	settled = 30 * time.Second
+)
+
+// Report counts what became of a delivery: Connections is the sum of the others.
+type Report struct {
+	MessageID   string `json:"messageId"`
+	Connections int    `json:"connections"`
+	Delivered   int    `json:"delivered"`
+	// Gone connections are closed.
+	Gone int `json:"gone"`
+	// Failed posts were tried, or could not be tried, within the budget.
+	Failed int `json:"failed"`
+	// Expired sessions are over and were not posted to.
+	Expired int `json:"expired"`
+}
+
+// Broadcaster delivers messages without storing them.
+type Broadcaster struct {
+	Store  connection.Store
+	Sender Sender
+	// Log is silent when nil.
+	Log *slog.Logger
+	// Now is the clock; nil means time.Now.
+	Now func() time.Time
+}
+
+// ToUser delivers data to every connection of the user, each seeing the same id and timestamp. No connection at all is
+// a success. It returns when every post has ended, at the latest when the budget has: then the report is partial.
+func (b *Broadcaster) ToUser(ctx context.Context, userID string, data message.Data) (Report, error) {
+	return b.deliver(ctx, data, func(ctx context.Context) iter.Seq2[connection.Connection, error] {
+		return b.Store.ByUser(ctx, userID)
+	})
+}
+
+// ToConnection delivers data to one connection. That it is gone is reported, and no error.
+func (b *Broadcaster) ToConnection(ctx context.Context, connectionID string, data message.Data) (Report, error) {
+	return b.deliver(ctx, data, func(ctx context.Context) iter.Seq2[connection.Connection, error] {
+		return func(yield func(connection.Connection, error) bool) {
+			c, err := b.Store.Get(ctx, connectionID)
+			if errors.Is(err, connection.ErrNotFound) {
+				c, err = connection.Connection{ID: connectionID}, nil
+			}
+			yield(c, err)
+		}
+	})
+}
+
+func (b *Broadcaster) deliver(
+	ctx context.Context, data message.Data, lookup func(context.Context) iter.Seq2[connection.Connection, error],
+) (Report, error) {
+	now := b.now()
+	if err := data.Validate(); err != nil {
+		return Report{}, err //nolint:wrapcheck // an *message.Invalid, as documented
+	}
+	id, err := ulid.New(ulid.Timestamp(now), rand.Reader)
+	if err != nil {
+		return Report{}, fmt.Errorf("message id: %w", err)
+	}
+	frame, err := message.New(data, id.String(), now).Encode()
+	if err != nil {
+		return Report{}, err //nolint:wrapcheck // an *message.TooLarge, as documented
+	}
+	ctx, cancel := context.WithTimeout(ctx, b.budget(ctx))
+	defer cancel()
+	f := &fanOut{b: b, frame: frame, slots: make(chan struct{}, InFlight), report: Report{MessageID: id.String()}}
+	lookupErr := f.run(ctx, lookup(ctx))
+
+	return f.result(lookupErr)
+}
+
+func (b *Broadcaster) budget(ctx context.Context) time.Duration {
+	deadline, ok := ctx.Deadline()
+	if !ok {
+		return Budget
+	}
+
+	return min(Budget, time.Until(deadline)-reserve)
+}
+
+func (b *Broadcaster) now() time.Time {
+	if b.Now == nil {
+		return time.Now()
+	}
+
+	return b.Now()
+}
+
+func (b *Broadcaster) log() *slog.Logger {
+	if b.Log == nil {
+		return slog.New(slog.DiscardHandler)
+	}
+
+	return b.Log
+}

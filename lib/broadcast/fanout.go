@@ -1,0 +1,158 @@
+package broadcast
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"iter"
+	"math/rand/v2"
+	"sync"
+	"time"
+
+	"github.com/herald-progress/herald/lib/connection"
+)
+
+const (
+	// firstBackoff and maxBackoff bound the jittered pause before a retry.
+	firstBackoff = 50 * time.Millisecond
+	maxBackoff   = time.Second
+)
+
+// fanOut is one delivery under way.
+type fanOut struct {
+	b     *Broadcaster
+	frame []byte
+	slots chan struct{}
+	posts sync.WaitGroup
+
+	mu        sync.Mutex
+	report    Report
+	throttled int
+}
+
+// run posts to each connection as it is read, and waits for the posts. It returns what ended the reading early.
+func (f *fanOut) run(ctx context.Context, connections iter.Seq2[connection.Connection, error]) error {
+	defer f.posts.Wait()
+	for c, err := range connections {
+		if err != nil {
+			return err
+		}
+		f.start(ctx, c)
+	}
+
+	return nil
+}
+
+func (f *fanOut) start(ctx context.Context, c connection.Connection) {
+	switch now := f.b.now(); {
+	case c.UserID == "": // there is no row
+		f.count(&f.report.Gone)
+
+		return
+	case !now.Before(c.End()):
+		f.count(&f.report.Expired)
+
+		return
+	}
+	select {
+	case f.slots <- struct{}{}:
+	case <-ctx.Done():
+		f.count(&f.report.Failed)
+
+		return
+	}
+	f.posts.Go(func() {
+		defer func() { <-f.slots }()
+		f.post(ctx, c)
+	})
+}
+
+// post sends the frame to one connection, again and again while that may help and there is time.
+func (f *fanOut) post(ctx context.Context, c connection.Connection) {
+	for backoff := firstBackoff; ; backoff = min(2*backoff, maxBackoff) {
+		err := f.send(ctx, c.ID)
+		switch {
+		case err == nil:
+			f.count(&f.report.Delivered)
+
+			return
+		case errors.Is(err, ErrGone):
+			f.prune(ctx, c)
+			f.count(&f.report.Gone)
+
+			return
+		case retryable(err) && sleep(ctx, backoff/2+rand.N(backoff/2)): //nolint:gosec // jitter
+			continue
+		}
+		f.b.log().WarnContext(ctx, "post failed", "connectionId", c.ID, "err", err)
+		f.fail(errors.Is(err, ErrThrottled))
+
+		return
+	}
+}
+
+func (f *fanOut) send(ctx context.Context, id string) error {
+	ctx, cancel := context.WithTimeout(ctx, PostTimeout)
+	defer cancel()
+	if err := ctx.Err(); err != nil {
+		return fmt.Errorf("%w: %w", ErrUnavailable, err)
+	}
+
+	return f.b.Sender.Send(ctx, id, f.frame) //nolint:wrapcheck // its errors are this package's
+}
+
+// prune deletes the row of a connection that is gone, once its $connect must have returned.
+func (f *fanOut) prune(ctx context.Context, c connection.Connection) {
+	if f.b.now().Sub(c.ConnectedAt) <= settled {
+		return
+	}
+	if err := f.b.Store.Delete(ctx, c.ID); err != nil {
+		f.b.log().WarnContext(ctx, "delete gone connection", "connectionId", c.ID, "err", err)
+	}
+}
+
+func (f *fanOut) count(n *int) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	*n++
+	f.report.Connections++
+}
+
+func (f *fanOut) fail(throttled bool) {
+	if throttled {
+		f.mu.Lock()
+		f.throttled++
+		f.mu.Unlock()
+	}
+	f.count(&f.report.Failed)
+}
+
+// result is called when every post has ended.
+func (f *fanOut) result(lookupErr error) (Report, error) {
+	r := f.report
+	switch tried := r.Delivered + r.Failed; {
+	case lookupErr != nil:
+		return r, fmt.Errorf("%w: %w", ErrStore, lookupErr)
+	case tried == 0 || r.Delivered > 0:
+		return r, nil
+	case f.throttled == tried:
+		return r, ErrThrottled
+	default:
+		return r, ErrDelivery
+	}
+}
+
+func retryable(err error) bool { return errors.Is(err, ErrThrottled) || errors.Is(err, ErrUnavailable) }
+
+// sleep reports whether the pause fitted into what is left of the budget.
+func sleep(ctx context.Context, d time.Duration) bool {
+	if deadline, ok := ctx.Deadline(); ok && time.Until(deadline) <= d {
+		return false
+	}
+	select {
+	case <-time.After(d):
+		return true
+	case <-ctx.Done():
+		return false
+	}
+}
