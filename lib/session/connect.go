@@ -1,0 +1,81 @@
+package session
+
+import (
+	"context"
+	"errors"
+	"log/slog"
+	"net/http"
+	"slices"
+	"time"
+
+	"github.com/herald-progress/herald/lib/auth"
+	"github.com/herald-progress/herald/lib/connection"
+)
+
+// Connect handles $connect: it verifies the token and stores the connection.
+type Connect struct {
+	Verifier Verifier
+	Store    connection.Store
+	// Origins are the accepted Origin headers, such as https://app.example.com; empty accepts any, and none.
+	Origins []string
+	// Log is silent when nil.
+	Log *slog.Logger
+	// Now is the clock; nil means time.Now.
+	Now func() time.Time
+}
+
+// Handle answers 200 "Connected", 401 with the reason, 403 for an Origin that is not accepted, or 500. It returns no
+// error: API Gateway would make of it a 502.
+func (h *Connect) Handle(ctx context.Context, r Request) (Response, error) {
+	id := r.RequestContext.ConnectionID
+	log := logger(h.Log).With("connectionId", id)
+	if len(h.Origins) > 0 {
+		origin := header(&r, "Origin")
+		if len(origin) != 1 || !slices.Contains(h.Origins, origin[0]) {
+			log.WarnContext(ctx, "connection refused", "reason", "origin")
+
+			return refusal(http.StatusForbidden, "Origin not allowed"), nil
+		}
+	}
+	token, protocol := token(&r)
+	if token == "" {
+		return refusal(http.StatusUnauthorized, "Missing token"), nil
+	}
+	claims, err := h.Verifier.Verify(ctx, token)
+	switch {
+	case errors.Is(err, auth.ErrExpired):
+		return refusal(http.StatusUnauthorized, "Token expired"), nil
+	case errors.Is(err, auth.ErrInvalid):
+		log.WarnContext(ctx, "connection refused", "reason", err)
+
+		return refusal(http.StatusUnauthorized, "Invalid token"), nil
+	case err != nil:
+		log.ErrorContext(ctx, "verify token", "err", err)
+
+		return refusal(http.StatusInternalServerError, "Internal server error"), nil
+	}
+	err = h.Store.Put(ctx, connection.Connection{
+		ID: id, UserID: claims.Subject, ConnectedAt: h.connectedAt(&r), TokenExpiresAt: claims.ExpiresAt,
+	})
+	if err != nil {
+		log.ErrorContext(ctx, "store connection", "err", err)
+
+		return refusal(http.StatusInternalServerError, "Internal server error"), nil
+	}
+	log.InfoContext(ctx, "connected", "userId", claims.Subject)
+	response := ok("Connected")
+	if protocol != "" {
+		response.Headers = map[string]string{protocolHeader: protocol}
+	}
+
+	return response, nil
+}
+
+// connectedAt is API Gateway's time, from which its two hours count.
+func (h *Connect) connectedAt(r *Request) time.Time {
+	if r.RequestContext.ConnectedAt > 0 {
+		return time.UnixMilli(r.RequestContext.ConnectedAt).UTC()
+	}
+
+	return clock(h.Now)().UTC()
+}

@@ -1,0 +1,222 @@
+package session_test
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"iter"
+	"log/slog"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/herald-progress/herald/lib/auth"
+	"github.com/herald-progress/herald/lib/broadcast"
+	"github.com/herald-progress/herald/lib/connection"
+	"github.com/herald-progress/herald/lib/session"
+)
+
+var connectedAt = time.Date(2026, 11, 22, 10, 0, 0, 123e6, time.UTC) //nolint:gochecknoglobals // a constant
+
+// verifier knows tokens by name.
+type verifier struct{}
+
+func (verifier) Verify(_ context.Context, token string) (auth.Claims, error) {
+	switch token {
+	case "good-token":
+		return auth.Claims{Subject: "u1", ExpiresAt: connectedAt.Add(time.Hour).Truncate(time.Second)}, nil
+	case "expired-token":
+		return auth.Claims{}, auth.ErrExpired
+	case "unverifiable-token":
+		return auth.Claims{}, fmt.Errorf("%w: connection refused", auth.ErrUnavailable)
+	default:
+		return auth.Claims{}, fmt.Errorf("%w: signature", auth.ErrInvalid)
+	}
+}
+
+// brokenStore fails at everything.
+type brokenStore struct{}
+
+var errBroken = errors.New("ProvisionedThroughputExceededException: table websocket_connections")
+
+func (brokenStore) Put(context.Context, connection.Connection) error { return errBroken }
+func (brokenStore) Delete(context.Context, string) error             { return errBroken }
+func (brokenStore) Get(context.Context, string) (connection.Connection, error) {
+	return connection.Connection{}, errBroken
+}
+
+func (brokenStore) ByUser(context.Context, string) iter.Seq2[connection.Connection, error] {
+	return func(yield func(connection.Connection, error) bool) { yield(connection.Connection{}, errBroken) }
+}
+
+func connect(token string) session.Request {
+	r := session.Request{Headers: map[string]string{"Host": "x", "Origin": "https://app.example.com"}}
+	r.RequestContext.ConnectionID = "L0SM9cOFvHcCIhw="
+	r.RequestContext.ConnectedAt = connectedAt.UnixMilli()
+	if token != "" {
+		r.QueryStringParameters = map[string]string{"token": token}
+	}
+
+	return r
+}
+
+func TestConnectAnswers(t *testing.T) {
+	offering := func(token, protocols string) session.Request {
+		r := connect(token)
+		r.Headers["sec-websocket-protocol"] = protocols
+
+		return r
+	}
+	for _, tt := range []struct {
+		name     string
+		request  session.Request
+		broken   bool
+		origins  []string
+		status   int
+		body     string
+		protocol string
+	}{
+		{name: "good token", request: connect("good-token"), status: 200, body: "Connected"},
+		{name: "no token", request: connect(""), status: 401, body: `{"error":"UNAUTHORIZED","message":"Missing token"}`},
+		{name: "bad token", request: connect("forged-token"), status: 401, body: `{"error":"UNAUTHORIZED","message":"Invalid token"}`},
+		{name: "expired token", request: connect("expired-token"), status: 401, body: `{"error":"UNAUTHORIZED","message":"Token expired"}`},
+		{name: "key server down", request: connect("unverifiable-token"), status: 500, body: `{"error":"INTERNAL_ERROR","message":"Internal server error"}`},
+		{name: "store down", request: connect("good-token"), broken: true, status: 500, body: `{"error":"INTERNAL_ERROR","message":"Internal server error"}`},
+		{name: "subprotocol", request: offering("", "herald, good-token"), status: 200, body: "Connected", protocol: "herald"},
+		{name: "subprotocol wins over the query", request: offering("good-token", "herald, forged-token"), status: 401, body: `{"error":"UNAUTHORIZED","message":"Invalid token"}`},
+		{name: "subprotocol beside the query", request: offering("good-token", "herald"), status: 200, body: "Connected", protocol: "herald"},
+		{name: "another subprotocol", request: offering("good-token", "chat, forged-token"), status: 200, body: "Connected"},
+		{name: "accepted origin", request: connect("good-token"), origins: []string{"https://app.example.com"}, status: 200, body: "Connected"},
+		{name: "other origin", request: connect("good-token"), origins: []string{"https://example.com"}, status: 403, body: `{"error":"FORBIDDEN","message":"Origin not allowed"}`},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			memory, log := &connection.Memory{}, &bytes.Buffer{}
+			h := &session.Connect{Verifier: verifier{}, Store: memory, Origins: tt.origins, Log: slog.New(slog.NewJSONHandler(log, nil))}
+			if tt.broken {
+				h.Store = brokenStore{}
+			}
+			got, err := h.Handle(t.Context(), tt.request)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if got.StatusCode != tt.status || got.Body != tt.body || got.Headers["Sec-WebSocket-Protocol"] != tt.protocol {
+				t.Errorf("answer is %d %q %v, want %d %q, protocol %q", got.StatusCode, got.Body, got.Headers, tt.status, tt.body, tt.protocol)
+			}
+			_, err = memory.Get(t.Context(), "L0SM9cOFvHcCIhw=")
+			if stored, want := err == nil, tt.status == 200; stored != want {
+				t.Errorf("stored: %v, want %v", stored, want)
+			}
+			if strings.Contains(log.String(), "-token") {
+				t.Errorf("the log has the token: %s", log)
+			}
+		})
+	}
+}
+
+func TestConnectStoresWhoAndWhen(t *testing.T) {
+	store := &connection.Memory{}
+	h := &session.Connect{Verifier: verifier{}, Store: store}
+	if _, err := h.Handle(t.Context(), connect("good-token")); err != nil {
+		t.Fatal(err)
+	}
+	got, err := store.Get(t.Context(), "L0SM9cOFvHcCIhw=")
+	if err != nil {
+		t.Fatal(err)
+	}
+	want := connection.Connection{
+		ID: "L0SM9cOFvHcCIhw=", UserID: "u1", ConnectedAt: connectedAt, TokenExpiresAt: connectedAt.Add(time.Hour).Truncate(time.Second),
+	}
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Errorf("row (-want +got):\n%s", diff)
+	}
+}
+
+func TestDisconnect(t *testing.T) {
+	store := &connection.Memory{}
+	if _, err := (&session.Connect{Verifier: verifier{}, Store: store}).Handle(t.Context(), connect("good-token")); err != nil {
+		t.Fatal(err)
+	}
+	h := &session.Disconnect{Store: store}
+	for range 2 { // API Gateway may repeat itself
+		got, err := h.Handle(t.Context(), connect(""))
+		if err != nil || got.StatusCode != 200 {
+			t.Fatalf("%d, %v; want 200", got.StatusCode, err)
+		}
+	}
+	if _, err := store.Get(t.Context(), "L0SM9cOFvHcCIhw="); !errors.Is(err, connection.ErrNotFound) {
+		t.Errorf("the row is still there (%v)", err)
+	}
+	got, err := (&session.Disconnect{Store: brokenStore{}}).Handle(t.Context(), connect(""))
+	if want := `{"error":"INTERNAL_ERROR","message":"Internal server error"}`; err != nil || got.StatusCode != 500 || got.Body != want {
+		t.Errorf("store down: %d %s, %v; want 500 %s", got.StatusCode, got.Body, err, want)
+	}
+}
+
+// outbox keeps what is sent.
+type outbox struct {
+	frames []string
+	err    error
+}
+
+func (o *outbox) Send(_ context.Context, id string, frame []byte) error {
+	o.frames = append(o.frames, id+" "+string(frame))
+
+	return o.err
+}
+
+func TestDefaultAnswersByAnErrorFrame(t *testing.T) {
+	const object = `A message must be a JSON object with a text "action"`
+	for body, text := range map[string]string{
+		`{"action":"private-dance"}`: "This action is not known",
+		`{"action":7}`:               object,
+		`{"private":1}`:              object,
+		`private`:                    object,
+		`[]`:                         object,
+		``:                           object,
+	} {
+		box, log := &outbox{}, &bytes.Buffer{}
+		h := &session.Default{Sender: box, Log: slog.New(slog.NewJSONHandler(log, nil)), Now: func() time.Time { return connectedAt }}
+		r := connect("")
+		r.Body = body
+		got, err := h.Handle(t.Context(), r)
+		if err != nil || got.StatusCode != 200 {
+			t.Fatalf("%s: %d, %v; want 200", body, got.StatusCode, err)
+		}
+		quoted, _ := json.Marshal(text)
+		want := `L0SM9cOFvHcCIhw= {"type":"error","timestamp":"2026-11-22T10:00:00.123Z","data":{"code":"UNKNOWN_ACTION","message":` + string(quoted) + `}}`
+		if diff := cmp.Diff([]string{want}, box.frames); diff != "" {
+			t.Errorf("%s (-want +got):\n%s", body, diff)
+		}
+		if strings.Contains(log.String(), "private") {
+			t.Errorf("the log has the message: %s", log)
+		}
+	}
+}
+
+func TestDefaultReportsWhatCannotBeAnswered(t *testing.T) {
+	if _, err := (&session.Default{Sender: &outbox{err: broadcast.ErrGone}}).Handle(t.Context(), connect("")); err != nil {
+		t.Errorf("a connection that is gone: %v, want nil", err)
+	}
+	if _, err := (&session.Default{Sender: &outbox{err: broadcast.ErrUnavailable}}).Handle(t.Context(), connect("")); err == nil {
+		t.Error("the service is down and nobody hears of it")
+	}
+}
+
+// FuzzDefault: whatever a browser sends is answered by one valid frame.
+func FuzzDefault(f *testing.F) {
+	f.Add(`{"action":"sync"}`)
+	f.Add(`{"action":{}}`)
+	f.Fuzz(func(t *testing.T, body string) {
+		box := &outbox{}
+		r := connect("")
+		r.Body = body
+		got, err := (&session.Default{Sender: box}).Handle(context.Background(), r)
+		if err != nil || got.StatusCode != 200 || len(box.frames) != 1 {
+			t.Fatalf("%d, %v, %d frames; want 200 and one frame", got.StatusCode, err, len(box.frames))
+		}
+	})
+}
