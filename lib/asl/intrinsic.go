@@ -1,0 +1,209 @@
+package asl
+
+import (
+	"errors"
+	"fmt"
+	"strings"
+
+	"github.com/herald-progress/herald/lib/asl/jsontree"
+)
+
+// errIntrinsic is what every error of an intrinsic function wraps.
+var errIntrinsic = errors.New("asl: invalid intrinsic function")
+
+// An intrinsic is a call of an intrinsic function (States Language, "Intrinsic Functions").
+type intrinsic struct {
+	text string
+	name string
+	args []pathValue
+}
+
+const maxIntrinsicDepth = 10
+
+// formatText is a literal text in which protected goes before each brace that is no placeholder of States.Format.
+type formatText string
+
+const protected = "\x00"
+
+func (t formatText) eval(*scope) (any, error) {
+	return strings.ReplaceAll(string(t), protected, ""), nil
+}
+
+// parseIntrinsic reads a call such as States.Format('{}', $.a).
+func parseIntrinsic(text string) (*intrinsic, error) {
+	p := intrinsicParser{text: text}
+
+	call, err := p.call(0)
+	if err == nil && p.pos < len(text) {
+		err = p.fail("unexpected text")
+	}
+
+	if err != nil {
+		return nil, err
+	}
+
+	return call, nil
+}
+
+type intrinsicParser struct {
+	text string
+	pos  int
+}
+
+func (p *intrinsicParser) fail(reason string) error {
+	return fmt.Errorf("%w: %s at position %d", errIntrinsic, reason, p.pos)
+}
+
+func (p *intrinsicParser) skipBlanks() {
+	p.pos += len(p.text[p.pos:]) - len(strings.TrimLeft(p.text[p.pos:], " \t\n\r"))
+}
+
+func (p *intrinsicParser) next(c byte) bool {
+	p.skipBlanks()
+
+	if p.pos < len(p.text) && p.text[p.pos] == c {
+		p.pos++
+
+		return true
+	}
+
+	return false
+}
+
+func (p *intrinsicParser) call(depth int) (*intrinsic, error) {
+	start := p.pos
+
+	open := strings.IndexByte(p.text[start:], '(')
+	if open < 0 {
+		return nil, p.fail("expected (")
+	}
+
+	name := strings.TrimSpace(p.text[start : start+open])
+
+	arity, ok := arities[name]
+	if !ok {
+		return nil, p.fail("unknown function " + name)
+	}
+
+	if depth > maxIntrinsicDepth {
+		return nil, p.fail("nested too deeply")
+	}
+
+	p.pos += open + 1
+	call := &intrinsic{name: name}
+
+	for !p.next(')') {
+		if len(call.args) > 0 && !p.next(',') {
+			return nil, p.fail("expected , or )")
+		}
+
+		arg, err := p.argument(depth)
+		if err != nil {
+			return nil, err
+		}
+
+		call.args = append(call.args, arg)
+	}
+
+	if len(call.args) < arity.least || len(call.args) > arity.most {
+		return nil, p.fail("wrong number of arguments for " + name)
+	}
+
+	call.text = p.text[start:p.pos]
+
+	return call, nil
+}
+
+func (p *intrinsicParser) argument(depth int) (pathValue, error) {
+	p.skipBlanks()
+
+	rest := p.text[p.pos:]
+
+	switch {
+	case rest == "":
+		return nil, p.fail("expected an argument")
+	case rest[0] == '\'':
+		return p.quoted()
+	case rest[0] == '$':
+		return p.reference()
+	case strings.HasPrefix(rest, "States."):
+		return p.call(depth + 1)
+	}
+
+	end := strings.IndexAny(rest, ",) \t\n\r")
+	if end < 0 {
+		return nil, p.fail("expected )")
+	}
+
+	v, err := jsontree.Parse([]byte(rest[:end]))
+	if err != nil {
+		return nil, p.fail("expected an argument")
+	}
+
+	p.pos += end
+
+	return constant{v}, nil
+}
+
+// quoted reads a text in single quotes. A backslash protects ' { } and itself; nothing else may follow it.
+func (p *intrinsicParser) quoted() (pathValue, error) {
+	var text strings.Builder
+
+	for i := p.pos + 1; i < len(p.text); i++ {
+		switch c := p.text[i]; c {
+		case '\'':
+			p.pos = i + 1
+
+			return formatText(text.String()), nil
+		case '\\':
+			i++
+
+			if i == len(p.text) || strings.IndexByte(`'{}\`, p.text[i]) < 0 {
+				return nil, p.fail("unsupported escape")
+			}
+
+			if p.text[i] == '{' || p.text[i] == '}' {
+				text.WriteString(protected)
+			}
+
+			text.WriteByte(p.text[i])
+		default:
+			text.WriteByte(c)
+		}
+	}
+
+	return nil, p.fail("a quote is not closed")
+}
+
+// reference reads a path up to the comma or bracket that ends the argument.
+func (p *intrinsicParser) reference() (pathValue, error) {
+	depth := 0
+	quote := byte(0)
+
+	for i := p.pos; i < len(p.text); i++ {
+		c := p.text[i]
+
+		switch {
+		case quote != 0:
+			switch c {
+			case '\\':
+				i++
+			case quote:
+				quote = 0
+			}
+		case c == '\'' || c == '"':
+			quote = c
+		case c == '[' || c == '(':
+			depth++
+		case depth > 0 && (c == ']' || c == ')'):
+			depth--
+		case depth == 0 && (c == ',' || c == ')'):
+			ref, err := parseReference(strings.TrimSpace(p.text[p.pos:i]))
+			p.pos = i
+
+			return ref, err
+		}
+	}
+
+	return nil, p.fail("expected )")
+}

@@ -1,0 +1,354 @@
+package asl
+
+import (
+	"encoding/base64"
+	"math"
+	"math/rand/v2"
+	"strings"
+
+	"github.com/herald-progress/herald/lib/asl/jsonata"
+	"github.com/herald-progress/herald/lib/asl/jsontree"
+)
+
+// An arity says how many arguments a function takes.
+type arity struct{ least, most int }
+
+const (
+	manyArguments     = 10_000
+	maxArrayItems     = 1000
+	maxIntrinsicText  = 10_000
+	randomSeedAt      = 2
+	mergeDeepAt       = 2
+	rangeStepAt       = 2
+	intrinsicTemplate = "The function '%s' had the following error: %s"
+)
+
+// arities lists the intrinsic functions and how many arguments each takes.
+var arities = map[string]arity{
+	"States.Array": {0, manyArguments}, "States.ArrayPartition": {2, 2}, "States.ArrayContains": {2, 2},
+	"States.ArrayRange": {3, 3}, "States.ArrayGetItem": {2, 2}, "States.ArrayLength": {1, 1}, "States.ArrayUnique": {1, 1},
+	"States.Base64Encode": {1, 1}, "States.Base64Decode": {1, 1}, "States.Hash": {2, 2}, "States.JsonMerge": {3, 3},
+	"States.StringToJson": {1, 1}, "States.JsonToString": {1, 1}, "States.MathRandom": {2, 3}, "States.MathAdd": {2, 2},
+	"States.StringSplit": {2, 2}, "States.UUID": {0, 0}, "States.Format": {1, manyArguments},
+}
+
+// argumentError says why an intrinsic function rejects its arguments.
+type argumentError string
+
+func (e argumentError) Error() string { return string(e) }
+
+func (c *intrinsic) eval(s *scope) (any, error) {
+	args := make([]any, len(c.args))
+
+	for i, arg := range c.args {
+		v, err := arg.eval(s)
+		if err != nil {
+			return nil, err
+		}
+
+		args[i] = v
+	}
+
+	v, err := c.apply(args)
+	if err != nil {
+		return nil, failf(errorIntrinsic, intrinsicTemplate, c.text, err.Error())
+	}
+
+	return v, nil
+}
+
+func (c *intrinsic) apply(args []any) (any, error) {
+	switch c.name {
+	case "States.Array":
+		return args, nil
+	case "States.UUID":
+		return jsonata.UUID(), nil
+	case "States.JsonToString":
+		return string(jsontree.Marshal(args[0])), nil
+	case "States.Format":
+		return c.format(args)
+	case "States.JsonMerge":
+		return jsonMerge(args)
+	case "States.MathRandom", "States.MathAdd", "States.ArrayRange":
+		return c.arithmetic(args)
+	case "States.ArrayPartition", "States.ArrayContains", "States.ArrayGetItem", "States.ArrayLength", "States.ArrayUnique":
+		return c.onArray(args)
+	default:
+		return c.onText(args)
+	}
+}
+
+// onArray applies the functions whose first argument is an array.
+func (c *intrinsic) onArray(args []any) (any, error) {
+	items, ok := args[0].([]any)
+	if !ok {
+		return nil, argumentError("the first argument must be an array")
+	}
+
+	switch c.name {
+	case "States.ArrayLength":
+		return int64(len(items)), nil
+	case "States.ArrayContains":
+		return contains(items, args[1]), nil
+	case "States.ArrayUnique":
+		unique := []any{}
+
+		for _, item := range items {
+			if !contains(unique, item) {
+				unique = append(unique, item)
+			}
+		}
+
+		return unique, nil
+	}
+
+	n, ok := rounded(args[1])
+	if !ok {
+		return nil, argumentError("the second argument must be a number")
+	}
+
+	if c.name == "States.ArrayGetItem" {
+		if n < 0 || n >= int64(len(items)) {
+			return nil, argumentError("the index is out of range")
+		}
+
+		return items[n], nil
+	}
+
+	if n < 1 {
+		return nil, argumentError("the chunk size must be positive")
+	}
+
+	chunks := []any{}
+
+	for size := int(min(n, int64(max(len(items), 1)))); len(items) > 0; items = items[min(size, len(items)):] {
+		chunks = append(chunks, items[:min(size, len(items)):min(size, len(items))])
+	}
+
+	return chunks, nil
+}
+
+// onText applies the functions of strings.
+func (c *intrinsic) onText(args []any) (any, error) {
+	text, ok := args[0].(string)
+	if !ok && c.name != "States.Hash" {
+		return nil, argumentError("the first argument must be a string")
+	}
+
+	if len(text) > maxIntrinsicText && strings.HasPrefix(c.name, "States.Base64") {
+		return nil, argumentError("the text must not be longer than 10000 characters")
+	}
+
+	switch c.name {
+	case "States.Base64Encode":
+		return base64.StdEncoding.EncodeToString([]byte(text)), nil
+	case "States.Base64Decode":
+		decoded, err := base64.StdEncoding.DecodeString(text)
+		if err != nil {
+			return nil, argumentError("the text is not Base64")
+		}
+
+		return string(decoded), nil
+	case "States.StringToJson":
+		if strings.TrimSpace(text) == "" {
+			return nil, nil
+		}
+
+		v, err := jsontree.Parse([]byte(text))
+		if err != nil {
+			return nil, argumentError("the text is not valid JSON")
+		}
+
+		return v, nil
+	case "States.StringSplit":
+		separators, ok := args[1].(string)
+		if !ok {
+			return nil, argumentError("the second argument must be a string")
+		}
+
+		return split(text, separators), nil
+	default:
+		return hashOf(args)
+	}
+}
+
+// split cuts text at each of the given characters and drops empty parts.
+func split(text, separators string) []any {
+	parts := []any{}
+
+	for _, part := range strings.FieldsFunc(text, func(r rune) bool { return strings.ContainsRune(separators, r) }) {
+		parts = append(parts, part)
+	}
+
+	return parts
+}
+
+func hashOf(args []any) (any, error) {
+	text, ok := args[0].(string)
+	if !ok {
+		text = string(jsontree.Marshal(args[0]))
+	}
+
+	algorithm, ok := args[1].(string)
+	if !ok {
+		return nil, argumentError("the second argument must be the name of an algorithm")
+	}
+
+	hashed, err := jsonata.Hash(text, algorithm)
+	if err != nil {
+		return nil, argumentError("unknown algorithm " + algorithm)
+	}
+
+	return hashed, nil
+}
+
+// format fills the placeholders {} of a template.
+func (c *intrinsic) format(args []any) (any, error) {
+	template, _ := args[0].(string)
+	if raw, ok := c.args[0].(formatText); ok {
+		template = string(raw)
+	} else if _, ok := args[0].(string); !ok {
+		return nil, argumentError("the first argument must be a string")
+	}
+
+	var text strings.Builder
+
+	used := 1
+
+	for i := 0; i < len(template); i++ {
+		switch rest := template[i:]; {
+		case strings.HasPrefix(rest, protected) && len(rest) > 1:
+			i++
+			text.WriteByte(template[i])
+		case !strings.HasPrefix(rest, "{}"):
+			text.WriteByte(template[i])
+		case used == len(args):
+			return nil, argumentError("there are more placeholders than arguments")
+		default:
+			text.WriteString(display(args[used]))
+
+			used++
+			i++
+		}
+	}
+
+	if used < len(args) {
+		return nil, argumentError("there are more arguments than placeholders")
+	}
+
+	return text.String(), nil
+}
+
+// display returns a value as States.Format and the service's error texts write it: as Java does, {key=value} and [1, 2].
+func display(v any) string {
+	switch v := v.(type) {
+	case string:
+		return v
+	case []any:
+		parts := make([]string, len(v))
+		for i, item := range v {
+			parts[i] = display(item)
+		}
+
+		return "[" + strings.Join(parts, ", ") + "]"
+	case *jsontree.Object:
+		parts := make([]string, 0, v.Len())
+
+		for _, key := range v.Keys() {
+			value, _ := v.Get(key)
+			parts = append(parts, key+"="+display(value))
+		}
+
+		return "{" + strings.Join(parts, ", ") + "}"
+	default:
+		return string(jsontree.Marshal(v))
+	}
+}
+
+func jsonMerge(args []any) (any, error) {
+	a, okA := args[0].(*jsontree.Object)
+	b, okB := args[1].(*jsontree.Object)
+	deep, okDeep := args[mergeDeepAt].(bool)
+
+	if !okA || !okB {
+		return nil, argumentError("the first two arguments must be objects")
+	}
+
+	if !okDeep || deep {
+		return nil, argumentError("only shallow merging is supported: the third argument must be false")
+	}
+
+	merged := a.Clone()
+
+	for _, key := range b.Keys() {
+		value, _ := b.Get(key)
+		merged.Set(key, value)
+	}
+
+	return merged, nil
+}
+
+// rounded returns a number as the service rounds arguments: to the nearest integer, halves up, as Java's Math.round.
+func rounded(v any) (int64, bool) {
+	if n, ok := v.(int64); ok {
+		return n, true
+	}
+
+	f, ok := jsontree.Float(v)
+
+	const half = 0.5
+
+	return int64(math.Floor(f + half)), ok
+}
+
+// arithmetic applies the functions of which every argument is a number.
+func (c *intrinsic) arithmetic(args []any) (any, error) {
+	numbers := make([]int64, len(args))
+
+	for i, arg := range args {
+		n, ok := rounded(arg)
+		if !ok {
+			return nil, argumentError("every argument must be a number")
+		}
+
+		numbers[i] = n
+	}
+
+	switch c.name {
+	case "States.MathAdd":
+		return numbers[0] + numbers[1], nil
+	case "States.MathRandom":
+		from, to := numbers[0], numbers[1]
+		if from >= to {
+			return nil, argumentError("the first argument must be less than the second")
+		}
+
+		if len(numbers) > randomSeedAt {
+			seeded := rand.New(rand.NewPCG(uint64(numbers[randomSeedAt]), 0)) //nolint:gosec // The service promises no more.
+
+			return from + seeded.Int64N(to-from), nil
+		}
+
+		return from + rand.Int64N(to-from), nil //nolint:gosec // The same.
+	default:
+		return arrayRange(numbers[0], numbers[1], numbers[rangeStepAt])
+	}
+}
+
+func arrayRange(from, to, step int64) (any, error) {
+	if step == 0 {
+		return nil, argumentError("the step must not be zero")
+	}
+
+	items := []any{}
+
+	for x := from; step > 0 && x <= to || step < 0 && x >= to; x += step {
+		if len(items) == maxArrayItems {
+			return nil, argumentError("the array would have more than 1000 items")
+		}
+
+		items = append(items, x)
+	}
+
+	return items, nil
+}

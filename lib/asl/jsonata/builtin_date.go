@@ -1,0 +1,68 @@
+package jsonata
+
+import (
+	"time"
+
+	"github.com/xiatechs/jsonata-go/jlib"
+	"github.com/xiatechs/jsonata-go/jtypes"
+)
+
+// isoMilliseconds is how dates are written when no picture is given.
+const isoMilliseconds = "2006-01-02T15:04:05.000Z07:00"
+
+func dateFunctions() map[string]definition {
+	return map[string]definition{
+		"now": {"<s?s?:s>", func(e *evaluation, args []any) (any, error) {
+			return formatTime(e.now, argument(args, 0), argument(args, 1))
+		}},
+		"millis": {"<:n>", func(e *evaluation, _ []any) (any, error) { return e.now.UnixMilli(), nil }},
+		"fromMillis": {"<n-s?s?:s>", onDefined(func(args []any) (any, error) {
+			return formatTime(time.UnixMilli(int64(float(args, 0, 0))), argument(args, 1), argument(args, 2))
+		})},
+		"toMillis": {"<s-s?:n>", onDefined(toMillis)},
+	}
+}
+
+func formatTime(t time.Time, picture, zone any) (any, error) {
+	layout, ok := picture.(string)
+	offset, hasZone := zone.(string)
+
+	if !ok && !hasZone {
+		return t.UTC().Format(isoMilliseconds), nil
+	}
+
+	var zoneOption jtypes.OptionalString
+	if hasZone {
+		zoneOption = jtypes.NewOptionalString(offset)
+	}
+
+	formatted, err := jlib.FromMillis(t.UnixMilli(), jtypes.NewOptionalString(layout), zoneOption)
+	if err != nil {
+		return nil, evalError("D3132", err.Error())
+	}
+
+	return formatted, nil
+}
+
+func toMillis(args []any) (any, error) {
+	s := text(args, 0)
+
+	if picture, ok := argument(args, 1).(string); ok {
+		millis, err := jlib.ToMillis(s, jtypes.NewOptionalString(picture), jtypes.OptionalString{})
+		if err != nil {
+			return nil, evalError("D3136", err.Error())
+		}
+
+		return millis, nil
+	}
+
+	for _, layout := range []string{
+		time.RFC3339Nano, "2006-01-02T15:04:05Z0700", "2006-01-02T15:04:05", "2006-01-02T15:04Z07:00", "2006-01-02", "2006-01", "2006",
+	} {
+		if t, err := time.Parse(layout, s); err == nil {
+			return t.UnixMilli(), nil
+		}
+	}
+
+	return nil, evalError("D3110", "The argument of the toMillis function must be an ISO 8601 formatted timestamp. Given "+quote(s))
+}

@@ -1,0 +1,60 @@
+package jsonata
+
+import (
+	"encoding/base64"
+	"net/url"
+	"strings"
+)
+
+// unescapedURL are the characters, besides letters and digits, that JavaScript's encodeURI leaves as they are;
+// unescapedComponent those of encodeURIComponent.
+const (
+	unescapedURL       = unescapedComponent + ";/?:@&=+$,#"
+	unescapedComponent = "-_.!~*'()"
+)
+
+func encodingFunctions() map[string]definition {
+	return map[string]definition{
+		"base64encode": {"<s-:s>", onString(func(s string) any { return base64.StdEncoding.EncodeToString([]byte(s)) })},
+		"base64decode": {"<s-:s>", onDefined(func(args []any) (any, error) {
+			decoded, err := base64.StdEncoding.DecodeString(text(args, 0))
+			if err != nil {
+				return nil, evalError("D3137", "Invalid base64 text")
+			}
+
+			return string(decoded), nil
+		})},
+		"encodeUrl":          {"<s-:s>", onString(func(s string) any { return escape(s, unescapedURL) })},
+		"encodeUrlComponent": {"<s-:s>", onString(func(s string) any { return escape(s, unescapedComponent) })},
+		"decodeUrl":          {"<s-:s>", onDefined(unescape)},
+		"decodeUrlComponent": {"<s-:s>", onDefined(unescape)},
+	}
+}
+
+func escape(s, unescaped string) string {
+	const hex = "0123456789ABCDEF"
+
+	var out strings.Builder
+
+	for i := range len(s) {
+		c := s[i]
+
+		isAlphanumeric := c >= 'a' && c <= 'z' || c >= 'A' && c <= 'Z' || c >= '0' && c <= '9'
+		if isAlphanumeric || strings.IndexByte(unescaped, c) >= 0 {
+			out.WriteByte(c)
+		} else {
+			out.Write([]byte{'%', hex[c>>4], hex[c&0xf]})
+		}
+	}
+
+	return out.String()
+}
+
+func unescape(args []any) (any, error) {
+	s, err := url.PathUnescape(text(args, 0))
+	if err != nil {
+		return nil, evalError("D3140", "Malformed URL passed to function: "+quote(text(args, 0)))
+	}
+
+	return s, nil
+}

@@ -1,0 +1,133 @@
+package jsonata
+
+import (
+	"github.com/herald-progress/herald/lib/asl/jsontree"
+)
+
+func objectFunctions() map[string]definition {
+	return map[string]definition{
+		"keys": {"<x-:a<s>>", onDefined(keys)},
+		"lookup": {"<x-s:x>", func(_ *evaluation, args []any) (any, error) {
+			return collapse(lookup(argument(args, 0), text(args, 1)), false), nil
+		}},
+		"spread": {"<x-:a<o>>", onDefined(func(args []any) (any, error) { return spread(args[0]), nil })},
+		"merge":  {"<a<o>:o>", onDefined(merge)},
+		"each":   {"<o-f:a>", each},
+		"sift":   {"<o-f?:o>", sift},
+	}
+}
+
+func keys(args []any) (any, error) {
+	result := newSequence()
+	seen := map[string]bool{}
+
+	for _, item := range listOf(args[0]) {
+		o, ok := item.(*jsontree.Object)
+		if !ok {
+			continue
+		}
+
+		for _, key := range o.Keys() {
+			if !seen[key] {
+				seen[key] = true
+
+				result.push(key)
+			}
+		}
+	}
+
+	return collapse(result, false), nil
+}
+
+func spread(v any) any {
+	result := newSequence()
+
+	if items, ok := asArray(v); ok {
+		for _, item := range items {
+			result.items = append(result.items, listOf(spread(item))...)
+		}
+
+		return result
+	}
+
+	o, ok := v.(*jsontree.Object)
+	if !ok {
+		return v
+	}
+
+	for _, key := range o.Keys() {
+		value, _ := o.Get(key)
+		result.push(jsontree.NewObject(key, value))
+	}
+
+	return result
+}
+
+func merge(args []any) (any, error) {
+	result := &jsontree.Object{}
+
+	for _, item := range listOf(args[0]) {
+		if o, ok := item.(*jsontree.Object); ok {
+			for _, key := range o.Keys() {
+				value, _ := o.Get(key)
+				result.Set(key, value)
+			}
+		}
+	}
+
+	return result, nil
+}
+
+func each(e *evaluation, args []any) (any, error) {
+	o, ok := argument(args, 0).(*jsontree.Object)
+	fn, isFunction := argument(args, 1).(*function)
+
+	if !ok || !isFunction {
+		return undefined{}, nil
+	}
+
+	result := newSequence()
+
+	for _, key := range o.Keys() {
+		value, _ := o.Get(key)
+
+		item, err := e.invokeItem(fn, value, key, o)
+		if err != nil {
+			return nil, err
+		}
+
+		result.push(item)
+	}
+
+	return collapse(result, false), nil
+}
+
+func sift(e *evaluation, args []any) (any, error) {
+	o, ok := argument(args, 0).(*jsontree.Object)
+	fn, isFunction := argument(args, 1).(*function)
+
+	if !ok || !isFunction {
+		return undefined{}, nil
+	}
+
+	result := &jsontree.Object{}
+
+	for _, key := range o.Keys() {
+		value, _ := o.Get(key)
+
+		keep, err := e.invokeItem(fn, value, key, o)
+		if err != nil {
+			return nil, err
+		}
+
+		if truth(keep) {
+			result.Set(key, value)
+		}
+	}
+
+	if result.Len() == 0 {
+		return undefined{}, nil
+	}
+
+	return result, nil
+}

@@ -1,0 +1,106 @@
+package jsonata
+
+import (
+	"crypto/md5" //nolint:gosec // A checksum that the service offers.
+	"crypto/rand"
+	"crypto/sha1" //nolint:gosec // The same.
+	"crypto/sha256"
+	"crypto/sha512"
+	"encoding/hex"
+	"fmt"
+	"hash"
+	"math"
+
+	"github.com/herald-progress/herald/lib/asl/jsontree"
+)
+
+// maxRange is the largest array that $range makes.
+const maxRange = 1000
+
+// serviceFunctions are those that Step Functions adds: see "Transforming data with JSONata" in its developer guide.
+func serviceFunctions() map[string]definition {
+	return map[string]definition{
+		"partition": {"<an:a>", onDefined(partition)},
+		"range":     {"<nnn:a>", onDefined(rangeOf)},
+		"hash":      {"<s-s:s>", onDefined(func(args []any) (any, error) { return Hash(text(args, 0), text(args, 1)) })},
+		"uuid":      {"<:s>", func(*evaluation, []any) (any, error) { return UUID(), nil }},
+		"parse": {"<s-:x>", onDefined(func(args []any) (any, error) {
+			v, err := jsontree.Parse([]byte(text(args, 0)))
+			if err != nil {
+				return nil, evalError("D3120", "Syntax error in JSON passed to function parse")
+			}
+
+			return v, nil
+		})},
+	}
+}
+
+func partition(args []any) (any, error) {
+	size := int(math.Floor(float(args, 1, 0)))
+	if size < 1 {
+		return nil, evalError("D3030", "The second argument of the partition function must be a positive number")
+	}
+
+	parts := []any{}
+
+	for items := listOf(args[0]); len(items) > 0; items = items[min(size, len(items)):] {
+		parts = append(parts, &array{items: items[:min(size, len(items))]})
+	}
+
+	return &array{items: parts}, nil
+}
+
+func rangeOf(args []any) (any, error) {
+	from, to, step := float(args, 0, 0), float(args, 1, 0), float(args, 2, 0)
+	if step == 0 || (to-from)/step >= maxRange {
+		return nil, evalError("D2014", "The range function makes arrays of at most 1000 items, and its step is not zero")
+	}
+
+	items := newSequence()
+
+	for x := from; step > 0 && x <= to || step < 0 && x >= to; x += step {
+		items.push(number(x))
+	}
+
+	return collapse(items, false), nil
+}
+
+// Hash returns the hash of s in hexadecimal. The algorithm is MD5, SHA-1, SHA-256, SHA-384 or SHA-512.
+func Hash(s, algorithm string) (string, error) {
+	var h hash.Hash
+
+	switch algorithm {
+	case "MD5":
+		h = md5.New() //nolint:gosec // A checksum that the service offers.
+	case "SHA-1":
+		h = sha1.New() //nolint:gosec // The same.
+	case "SHA-256":
+		h = sha256.New()
+	case "SHA-384":
+		h = sha512.New384()
+	case "SHA-512":
+		h = sha512.New()
+	default:
+		return "", evalError("D3030", "Unknown hash algorithm "+quote(algorithm))
+	}
+
+	h.Write([]byte(s))
+
+	return hex.EncodeToString(h.Sum(nil)), nil
+}
+
+// UUID returns a random UUID of version 4 (RFC 9562 section 5.4).
+func UUID() string {
+	const (
+		size        = 16
+		versionByte = 6
+		variantByte = 8
+	)
+
+	b := make([]byte, size)
+	_, _ = rand.Read(b) // Never fails.
+	b[versionByte] = b[versionByte]&0x0f | 0x40
+	b[variantByte] = b[variantByte]&0x3f | 0x80
+
+	return fmt.Sprintf("%x-%x-%x-%x-%x", b[:4], b[4:6], b[6:8], b[8:10], b[10:])
+}

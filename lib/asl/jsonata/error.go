@@ -1,0 +1,26 @@
+package jsonata
+
+import (
+	"strconv"
+)
+
+// Error is an error of JSONata: of an expression's text (S) or of its evaluation (T, D, U).
+type Error struct {
+	// Code is the error's code in the JSONata reference implementation, such as T2001.
+	Code string
+	// Message says what is wrong.
+	Message string
+	// Position is the byte of the expression at which an error of its text is, from 0.
+	Position int
+}
+
+// Error returns the code and the message.
+func (e *Error) Error() string { return e.Code + ": " + e.Message }
+
+func syntaxError(code string, pos int, message string) *Error {
+	return &Error{Code: code, Message: message, Position: pos}
+}
+
+func evalError(code, message string) *Error { return &Error{Code: code, Message: message} }
+
+func quote(s string) string { return strconv.Quote(s) }

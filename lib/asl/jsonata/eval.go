@@ -1,0 +1,348 @@
+package jsonata
+
+import (
+	"math"
+	"time"
+
+	"github.com/herald-progress/herald/lib/asl/jsontree"
+)
+
+// A frame holds the variables of a block or a function call.
+type frame struct {
+	parent    *frame
+	variables map[string]any
+}
+
+func (f *frame) lookup(name string) (any, bool) {
+	for ; f != nil; f = f.parent {
+		if v, ok := f.variables[name]; ok {
+			return v, true
+		}
+	}
+
+	return nil, false
+}
+
+func (f *frame) set(name string, v any) {
+	if f.variables == nil {
+		f.variables = make(map[string]any)
+	}
+
+	f.variables[name] = v
+}
+
+// maxDepth bounds the nesting of an evaluation, function calls included; maxSteps bounds its length.
+const (
+	maxDepth = 20_000
+	maxSteps = 20_000_000
+)
+
+// evaluation is one run of an expression.
+type evaluation struct {
+	now      time.Time
+	builtins map[string]*function
+	depth    int
+	steps    int
+}
+
+// eval evaluates n, with v as the context value $.
+func (e *evaluation) eval(n *node, v any, f *frame) (any, error) {
+	e.depth++
+	e.steps++
+
+	defer func() { e.depth-- }()
+
+	if e.depth > maxDepth || e.steps > maxSteps {
+		return nil, evalError("U1001", "Stack overflow error: Check for non-terminating recursive function.")
+	}
+
+	result, err := e.evalKind(n, v, f)
+	if err != nil {
+		return nil, err
+	}
+
+	if result, err = e.filterAll(n.filters, result, f); err != nil {
+		return nil, err
+	}
+
+	if n.group != nil && n.kind != kindPath {
+		if result, err = e.object(n.group, result, f); err != nil {
+			return nil, err
+		}
+	}
+
+	return collapse(result, n.keepArray), nil
+}
+
+// collapse gives an empty sequence as undefined and one of a single item as that item.
+func collapse(v any, keepArray bool) any {
+	a, ok := v.(*array)
+	if !ok || !a.sequence {
+		return v
+	}
+
+	switch {
+	case len(a.items) == 0:
+		return undefined{}
+	case len(a.items) > 1:
+		a.keepSingleton = a.keepSingleton || keepArray
+
+		return a
+	case a.keepSingleton || keepArray:
+		a.keepSingleton = true
+
+		return a
+	default:
+		return a.items[0]
+	}
+}
+
+func (e *evaluation) evalKind(n *node, v any, f *frame) (any, error) {
+	switch n.kind {
+	case kindValue, kindRegex:
+		return n.value, nil
+	case kindName:
+		return lookup(v, n.text), nil
+	case kindVariable:
+		return e.variable(n, v, f), nil
+	case kindWildcard:
+		return wildcard(v), nil
+	case kindDescendant:
+		return collapse(descendants(v, newSequence()), false), nil
+	case kindPath:
+		return e.path(n, v, f)
+	case kindBinary:
+		return e.binary(n, v, f)
+	case kindArray:
+		return e.array(n, v, f)
+	case kindObject:
+		return e.object(n, v, f)
+	case kindBlock:
+		return e.block(n, v, f)
+	case kindCondition:
+		return e.condition(n, v, f)
+	case kindSort:
+		return e.sort(n, v, f)
+	default:
+		return e.evalFunction(n, v, f)
+	}
+}
+
+// evalFunction evaluates what defines or calls a function, assignments and negations.
+func (e *evaluation) evalFunction(n *node, v any, f *frame) (any, error) {
+	switch n.kind {
+	case kindNegate:
+		return e.negate(n, v, f)
+	case kindBind:
+		value, err := e.eval(n.rhs, v, f)
+		if err == nil {
+			f.set(n.lhs.text, value)
+		}
+
+		return value, err
+	case kindLambda:
+		return e.lambda(n, v, f), nil
+	case kindCall:
+		return e.call(n, v, f, nil)
+	case kindPartial:
+		return e.partial(n, v, f)
+	case kindTransform:
+		return e.transform(n, f), nil
+	case kindApply:
+		return e.apply(n, v, f)
+	default:
+		return nil, evalError("D1001", "Unexpected symbol "+quote(n.text))
+	}
+}
+
+func (e *evaluation) variable(n *node, v any, f *frame) any {
+	if n.text == "" {
+		if a, ok := v.(*array); ok && a.outer {
+			return a.items[0]
+		}
+
+		return v
+	}
+
+	if value, ok := f.lookup(n.text); ok {
+		return value
+	}
+
+	if b, ok := e.builtins[n.text]; ok {
+		return b
+	}
+
+	return undefined{}
+}
+
+func (e *evaluation) block(n *node, v any, f *frame) (any, error) {
+	var (
+		result any = undefined{}
+		err    error
+	)
+
+	inner := &frame{parent: f}
+
+	for _, part := range n.list {
+		if result, err = e.eval(part, v, inner); err != nil {
+			return nil, err
+		}
+	}
+
+	return result, nil
+}
+
+func (e *evaluation) condition(n *node, v any, f *frame) (any, error) {
+	test, err := e.eval(n.lhs, v, f)
+	if err != nil {
+		return nil, err
+	}
+
+	if truth(test) {
+		return e.eval(n.rhs, v, f)
+	}
+
+	if n.other == nil {
+		return undefined{}, nil
+	}
+
+	return e.eval(n.other, v, f)
+}
+
+func (e *evaluation) negate(n *node, v any, f *frame) (any, error) {
+	value, err := e.eval(n.rhs, v, f)
+	if err != nil || isUndefined(value) {
+		return value, err
+	}
+
+	x, ok := jsontree.Float(value)
+	if !ok {
+		return nil, evalError("D1002", "Cannot negate a non-numeric value: "+describe(value))
+	}
+
+	return number(-x), nil
+}
+
+// array evaluates an array constructor.
+func (e *evaluation) array(n *node, v any, f *frame) (any, error) {
+	result := &array{cons: n.consArray}
+
+	for _, item := range n.list {
+		value, err := e.eval(item, v, f)
+		if err != nil {
+			return nil, err
+		}
+
+		if isUndefined(value) {
+			continue
+		}
+
+		if items, ok := asArray(value); ok && item.kind != kindArray {
+			result.items = append(result.items, items...)
+		} else {
+			result.items = append(result.items, value)
+		}
+	}
+
+	return result, nil
+}
+
+// object evaluates an object constructor, or the group clause of a path, over the items of v.
+func (e *evaluation) object(n *node, v any, f *frame) (any, error) {
+	type group struct {
+		pair int
+		data any
+	}
+
+	items := listOf(v)
+	if len(items) == 0 {
+		items = []any{undefined{}}
+	}
+
+	groups, keys := map[string]*group{}, []string{}
+
+	for _, item := range items {
+		for i, pair := range n.pairs {
+			key, err := e.eval(pair[0], item, f)
+			if err != nil {
+				return nil, err
+			}
+
+			if isUndefined(key) {
+				continue
+			}
+
+			name, ok := key.(string)
+			if !ok {
+				return nil, evalError("T1003", "Key in object structure must evaluate to a string; got: "+describe(key))
+			}
+
+			g, known := groups[name]
+
+			switch {
+			case !known:
+				groups[name] = &group{pair: i, data: item}
+
+				keys = append(keys, name)
+			case g.pair != i:
+				return nil, evalError("D1009", "Multiple key definitions evaluate to same key: "+quote(name))
+			default:
+				g.data = appendValues(g.data, item)
+			}
+		}
+	}
+
+	result := &jsontree.Object{}
+
+	for _, key := range keys {
+		value, err := e.eval(n.pairs[groups[key].pair][1], groups[key].data, f)
+		if err != nil {
+			return nil, err
+		}
+
+		if !isUndefined(value) {
+			result.Set(key, value)
+		}
+	}
+
+	return result, nil
+}
+
+// span returns the integers from a to b.
+func span(a, b any) (any, error) {
+	const maxItems = 10_000_000
+
+	from, to, err := integers(a, b)
+	if err != nil {
+		return nil, err
+	}
+
+	if isUndefined(a) || isUndefined(b) || from > to {
+		return undefined{}, nil
+	}
+
+	if to-from >= maxItems {
+		return nil, evalError("D2014", "The size of the sequence allocated by the range operator (..) must not exceed 1e7")
+	}
+
+	items := make([]any, 0, int(to-from)+1)
+	for x := from; x <= to; x++ {
+		items = append(items, number(x))
+	}
+
+	return &array{items: items, sequence: true}, nil
+}
+
+func integers(a, b any) (from, to float64, err error) {
+	from, okA := jsontree.Float(a)
+	if !isUndefined(a) && (!okA || from != math.Trunc(from)) {
+		return 0, 0, evalError("T2003", "The left side of the range operator (..) must evaluate to an integer")
+	}
+
+	to, okB := jsontree.Float(b)
+	if !isUndefined(b) && (!okB || to != math.Trunc(to)) {
+		return 0, 0, evalError("T2004", "The right side of the range operator (..) must evaluate to an integer")
+	}
+
+	return from, to, nil
+}

@@ -1,0 +1,149 @@
+package jsonata
+
+// infix parses what follows the operator t, whose left operand is known.
+func (p *parser) infix(t token, left *node) *node {
+	n := &node{pos: t.pos, text: t.text, lhs: left}
+
+	switch t.text {
+	case "?":
+		n.kind, n.rhs = kindCondition, p.expression(0)
+		if p.accept(":") {
+			n.other = p.expression(0)
+		}
+	case ":=":
+		n.kind = kindBind
+		if left.kind != kindVariable {
+			p.fail(syntaxError("S0212", t.pos, "The left side of := must be a variable name (start with $)"))
+		}
+
+		n.rhs = p.expression(powerAssign - 1)
+	case "[":
+		return p.predicate(n)
+	case "{":
+		n.kind = kindObject
+		n.pairs = p.objectPairs()
+	case "^":
+		n.kind = kindSort
+		p.sortTerms(n)
+	case "(":
+		return p.call(n)
+	case "~>":
+		n.kind, n.rhs = kindApply, p.expression(powerComparison)
+	case "@", "#":
+		p.fail(syntaxError("S0500", t.pos, "The operator "+t.text+" is not supported"))
+	default:
+		n.kind, n.rhs = kindBinary, p.expression(bindingPower[t.text])
+	}
+
+	return n
+}
+
+func (p *parser) predicate(n *node) *node {
+	n.kind = kindBinary
+
+	if p.is("]") { // An empty predicate keeps a single result in its array.
+		step := n.lhs
+		for step.kind == kindBinary && step.text == "[" {
+			step = step.lhs
+		}
+
+		step.keepArray = true
+
+		p.advance(false)
+
+		return n.lhs
+	}
+
+	n.rhs = p.expression(0)
+	p.expect("]", false)
+
+	return n
+}
+
+func (p *parser) sortTerms(n *node) {
+	p.expect("(", true)
+
+	for p.err == nil {
+		descending := false
+		if p.is("<") || p.is(">") {
+			descending = p.is(">")
+			p.advance(true)
+		}
+
+		n.terms = append(n.terms, term{descending: descending, expr: p.expression(0)})
+
+		if !p.accept(",") {
+			break
+		}
+	}
+
+	p.expect(")", false)
+}
+
+func (p *parser) call(n *node) *node {
+	n.kind = kindCall
+
+	for !p.is(")") && p.err == nil {
+		if p.is("?") {
+			n.kind = kindPartial
+			n.list = append(n.list, &node{kind: kindPlaceholder, pos: p.token.pos})
+			p.advance(true)
+		} else {
+			n.list = append(n.list, p.expression(0))
+		}
+
+		if !p.accept(",") {
+			break
+		}
+	}
+
+	p.expect(")", false)
+
+	if n.lhs.kind == kindName && (n.lhs.text == "function" || n.lhs.text == "λ") {
+		p.lambda(n)
+	}
+
+	return n
+}
+
+func (p *parser) lambda(n *node) {
+	n.kind = kindLambda
+
+	for _, parameter := range n.list {
+		if parameter.kind != kindVariable {
+			p.fail(syntaxError("S0208", parameter.pos, "Parameter of function definition must be a variable name (start with $)"))
+		}
+	}
+
+	if p.is("<") {
+		n.sig = p.signature()
+	}
+
+	p.expect("{", true)
+	n.rhs = p.expression(0)
+	p.expect("}", false)
+}
+
+// signature reads the signature of a function definition, at whose beginning the parser is.
+func (p *parser) signature() *signature {
+	rest := p.lexer.text[p.token.pos:]
+
+	end := closing(rest)
+	if end < 0 {
+		p.fail(syntaxError("S0202", p.token.pos, `Expected ">" in a function signature`))
+
+		return nil
+	}
+
+	sig, err := parseSignature(rest[:end+1])
+	if err != nil {
+		p.fail(err)
+
+		return nil
+	}
+
+	p.lexer.pos = p.token.pos + end + 1
+	p.advance(true)
+
+	return sig
+}

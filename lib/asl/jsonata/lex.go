@@ -1,0 +1,287 @@
+package jsonata
+
+import (
+	"fmt"
+	"regexp"
+	"strconv"
+	"strings"
+	"unicode/utf8"
+
+	"github.com/herald-progress/herald/lib/asl/jsontree"
+)
+
+// A tokenKind is the class of a token.
+type tokenKind int
+
+const (
+	tokenEnd tokenKind = iota
+	tokenOperator
+	tokenName
+	tokenVariable
+	tokenValue // A string, number, true, false or null.
+	tokenRegex
+)
+
+// A token is a word of an expression. text is the operator, or the name without its $ or backticks.
+type token struct {
+	kind  tokenKind
+	text  string
+	value any
+	pos   int
+}
+
+// lexer cuts an expression into tokens.
+type lexer struct {
+	text string
+	pos  int
+}
+
+// The operators that are words.
+const (
+	operatorAnd = "and"
+	operatorOr  = "or"
+	operatorIn  = "in"
+)
+
+const (
+	blanks        = " \t\n\r\v"
+	twoCharacters = ".. := != >= <= ** ~> ?: ??"
+	oneCharacter  = ".[]{}()@#;:?+-*/%|=<>^&!~,"
+	quotes        = "\"'`"
+)
+
+// skip moves past blanks and comments.
+func (l *lexer) skip() error {
+	for {
+		l.pos += len(l.text[l.pos:]) - len(strings.TrimLeft(l.text[l.pos:], blanks))
+
+		if !strings.HasPrefix(l.text[l.pos:], "/*") {
+			return nil
+		}
+
+		end := strings.Index(l.text[l.pos:], "*/")
+		if end < 0 {
+			return syntaxError("S0106", l.pos, "Comment has no closing tag")
+		}
+
+		l.pos += end + len("*/")
+	}
+}
+
+// next returns the next token. operand says whether an operand is due, so that a slash begins a regular expression.
+func (l *lexer) next(operand bool) (token, error) {
+	if err := l.skip(); err != nil {
+		return token{}, err
+	}
+
+	start := l.pos
+	if start == len(l.text) {
+		return token{kind: tokenEnd, text: "(end)", pos: start}, nil
+	}
+
+	rest := l.text[start:]
+
+	switch c := rest[0]; {
+	case operand && c == '/':
+		return l.regex()
+	case len(rest) > 1 && rest[1] != ' ' && strings.Contains(twoCharacters, rest[:2]):
+		l.pos += 2
+
+		return token{kind: tokenOperator, text: rest[:2], pos: start}, nil
+	case strings.IndexByte(oneCharacter, c) >= 0:
+		l.pos++
+
+		return token{kind: tokenOperator, text: rest[:1], pos: start}, nil
+	case c == '"' || c == '\'':
+		return l.quoted(c)
+	case c == '`':
+		return l.quotedName()
+	case c >= '0' && c <= '9':
+		return l.number()
+	default:
+		return l.name()
+	}
+}
+
+func (l *lexer) quotedName() (token, error) {
+	start := l.pos
+
+	name, _, found := strings.Cut(l.text[start+1:], "`")
+	if !found {
+		return token{}, syntaxError("S0105", start, "Quoted property name must be terminated with a backquote (`)")
+	}
+
+	l.pos += len("`" + name + "`")
+
+	return token{kind: tokenName, text: name, pos: start}, nil
+}
+
+var numberPattern = regexp.MustCompile(`^(0|[1-9][0-9]*)(\.[0-9]+)?([Ee][-+]?[0-9]+)?`)
+
+func (l *lexer) number() (token, error) {
+	text := numberPattern.FindString(l.text[l.pos:])
+	start := l.pos
+	l.pos += len(text)
+
+	value := jsontree.Number(text)
+	if f, ok := value.(float64); ok {
+		if _, err := strconv.ParseFloat(text, 64); err != nil {
+			return token{}, syntaxError("S0102", start, "Number out of range: "+text)
+		}
+
+		value = number(f)
+	}
+
+	return token{kind: tokenValue, text: text, value: value, pos: start}, nil
+}
+
+func (l *lexer) name() (token, error) {
+	start := l.pos
+	stop := strings.IndexAny(l.text[start:], blanks+oneCharacter+quotes)
+
+	if stop < 0 {
+		stop = len(l.text) - start
+	}
+
+	text := l.text[start : start+stop]
+	l.pos += stop
+
+	if variable, ok := strings.CutPrefix(text, "$"); ok {
+		return token{kind: tokenVariable, text: variable, pos: start}, nil
+	}
+
+	switch text {
+	case "":
+		return token{}, syntaxError("S0204", start, "Unknown operator: "+l.text[start:start+1])
+	case operatorAnd, operatorOr, operatorIn:
+		return token{kind: tokenOperator, text: text, pos: start}, nil
+	case "true", "false":
+		return token{kind: tokenValue, text: text, value: text == "true", pos: start}, nil
+	case "null":
+		return token{kind: tokenValue, text: text, pos: start}, nil
+	default:
+		return token{kind: tokenName, text: text, pos: start}, nil
+	}
+}
+
+const escapes = `"'\/bfnrt`
+
+func (l *lexer) quoted(quote byte) (token, error) {
+	const escaped = "\"'\\/\b\f\n\r\t"
+
+	start := l.pos
+
+	var b strings.Builder
+
+	for i := start + 1; i < len(l.text); i++ {
+		switch c := l.text[i]; c {
+		case quote:
+			l.pos = i + 1
+
+			return token{kind: tokenValue, text: "(string)", value: b.String(), pos: start}, nil
+		case '\\':
+			i++
+			if i == len(l.text) {
+				break
+			}
+
+			if at := strings.IndexByte(escapes, l.text[i]); at >= 0 {
+				b.WriteByte(escaped[at])
+
+				continue
+			}
+
+			r, size, ok := unicodeEscape(l.text[i:])
+			if !ok {
+				return token{}, syntaxError("S0103", i, "Unsupported escape sequence: \\"+l.text[i:i+1])
+			}
+
+			b.WriteRune(r)
+
+			i += size - 1
+		default:
+			b.WriteByte(c)
+		}
+	}
+
+	return token{}, syntaxError("S0101", start, "String literal must be terminated by a matching quote")
+}
+
+// unicodeEscape reads u and four hexadecimal digits, and the second half of a surrogate pair if one follows.
+func unicodeEscape(s string) (rune, int, bool) {
+	const (
+		width = len("u0000")
+		high  = 0xD800
+		low   = 0xDC00
+		end   = 0xE000
+		shift = 10
+		plane = 0x10000
+	)
+
+	if len(s) < width || s[0] != 'u' {
+		return 0, 0, false
+	}
+
+	n, err := strconv.ParseUint(s[1:width], 16, 32)
+	if err != nil {
+		return 0, 0, false
+	}
+
+	r := rune(n)
+	if r < high || r >= low || len(s) < width+1 || s[width] != '\\' {
+		return r, width, true
+	}
+
+	if second, size, ok := unicodeEscape(s[width+1:]); ok && second >= low && second < end {
+		return (r-high)<<shift + (second - low) + plane, width + 1 + size, true
+	}
+
+	return utf8.RuneError, width, true
+}
+
+func (l *lexer) regex() (token, error) {
+	start := l.pos
+
+	for i, depth := start+1, 0; i < len(l.text); i++ {
+		switch l.text[i] {
+		case '\\':
+			i++
+		case '(', '[', '{':
+			depth++
+		case ')', ']', '}':
+			depth--
+		case '/':
+			if depth > 0 {
+				continue
+			}
+
+			l.pos = i + 1
+			for l.pos < len(l.text) && strings.IndexByte("im", l.text[l.pos]) >= 0 {
+				l.pos++
+			}
+
+			return compileRegex(l.text[start+1:i], l.text[i+1:l.pos], start)
+		}
+	}
+
+	return token{}, syntaxError("S0302", start, "No terminating / in regular expression")
+}
+
+func compileRegex(pattern, flags string, pos int) (token, error) {
+	if pattern == "" {
+		return token{}, syntaxError("S0301", pos, "Empty regular expressions are not allowed")
+	}
+
+	// A slash may be escaped in JavaScript; Go knows no such escape. Nor an escaped blank.
+	source := strings.NewReplacer(`\\`, `\\`, `\/`, `/`, `\ `, ` `).Replace(pattern)
+	if flags != "" {
+		source = "(?" + flags + ")" + source
+	}
+
+	re, err := regexp.Compile(source)
+	if err != nil {
+		return token{}, fmt.Errorf("%w: %w", syntaxError("S0301", pos, "Unsupported regular expression /"+pattern+"/"), err)
+	}
+
+	return token{kind: tokenRegex, text: pattern, value: &regex{re}, pos: pos}, nil
+}

@@ -1,0 +1,287 @@
+package jsonata
+
+import (
+	"slices"
+)
+
+// A kind says what a node does.
+type kind int
+
+const (
+	kindValue kind = iota
+	kindRegex
+	kindName
+	kindVariable
+	kindWildcard
+	kindDescendant
+	kindPath
+	kindBinary
+	kindNegate
+	kindArray
+	kindObject
+	kindBlock
+	kindCondition
+	kindBind
+	kindLambda
+	kindCall
+	kindPartial
+	kindTransform
+	kindSort
+	kindApply
+	kindPlaceholder
+)
+
+// A node is a part of an expression's syntax tree, shaped as the JSONata documentation shapes its processing: a path is a
+// list of steps, each with its filters.
+type node struct {
+	kind    kind
+	pos     int
+	text    string // The operator, name or variable.
+	value   any
+	lhs     *node
+	rhs     *node
+	other   *node   // The third operand of a condition or a transformation.
+	list    []*node // Steps, items, expressions, arguments or parameters.
+	pairs   [][2]*node
+	terms   []term
+	filters []*node
+	stages  []*node // The filters of a step, applied to each of its results.
+	group   *node
+	sig     *signature
+
+	keepArray     bool // The node is followed by [].
+	keepSingleton bool // A step of the path is.
+	consArray     bool // An array constructor at the beginning or end of a path.
+}
+
+// A term is one criterion of an order-by clause.
+type term struct {
+	descending bool
+	expr       *node
+}
+
+const (
+	powerAssign     = 10
+	powerCondition  = 20
+	powerOr         = 25
+	powerAnd        = 30
+	powerComparison = 40
+	powerSum        = 50
+	powerProduct    = 60
+	powerObject     = 70
+	powerDot        = 75
+	powerCall       = 80
+)
+
+var bindingPower = map[string]int{
+	".": powerDot, "[": powerCall, "{": powerObject, "(": powerCall, "@": powerCall, "#": powerCall,
+	"?": powerCondition, "+": powerSum, "-": powerSum, "*": powerProduct, "/": powerProduct, "%": powerProduct,
+	"=": powerComparison, "<": powerComparison, ">": powerComparison, "^": powerComparison, ":=": powerAssign,
+	"!=": powerComparison, "<=": powerComparison, ">=": powerComparison, "~>": powerComparison, "?:": powerComparison,
+	"??": powerComparison, operatorAnd: powerAnd, operatorOr: powerOr, operatorIn: powerComparison, "&": powerSum,
+}
+
+// maxNesting bounds the depth of an expression.
+const maxNesting = 500
+
+type parser struct {
+	lexer lexer
+	token token
+	depth int
+	err   error
+}
+
+// fail records the first error. Parsing goes on at the end of the text, so that it soon stops.
+func (p *parser) fail(err error) {
+	if p.err == nil {
+		p.err = err
+	}
+
+	p.lexer.pos = len(p.lexer.text)
+	p.token = token{kind: tokenEnd, text: "(end)", pos: p.lexer.pos}
+}
+
+func (p *parser) advance(operand bool) {
+	if p.err != nil {
+		return
+	}
+
+	t, err := p.lexer.next(operand)
+	if err != nil {
+		p.fail(err)
+
+		return
+	}
+
+	p.token = t
+}
+
+func (p *parser) is(operator string) bool {
+	return p.token.kind == tokenOperator && p.token.text == operator
+}
+
+// expect moves past the given operator, after which an operand is due or not.
+func (p *parser) expect(operator string, operand bool) {
+	if !p.is(operator) {
+		if p.token.kind == tokenEnd {
+			p.fail(syntaxError("S0203", p.token.pos, "Expected "+quote(operator)+" before end of expression"))
+		} else {
+			p.fail(syntaxError("S0202", p.token.pos, "Expected "+quote(operator)+", got "+quote(p.token.text)))
+		}
+
+		return
+	}
+
+	p.advance(operand)
+}
+
+// accept moves past the given operator if it comes next.
+func (p *parser) accept(operator string) bool {
+	if !p.is(operator) {
+		return false
+	}
+
+	p.advance(true)
+
+	return true
+}
+
+// expression parses an expression whose operators bind more strongly than power.
+func (p *parser) expression(power int) *node {
+	p.depth++
+	defer func() { p.depth-- }()
+
+	if p.depth > maxNesting {
+		p.fail(syntaxError("S0500", p.token.pos, "Expression is nested too deeply"))
+	}
+
+	t := p.token
+	p.advance(isPrefix(t))
+
+	left := p.prefix(t)
+	for p.err == nil && p.token.kind == tokenOperator && power < bindingPower[p.token.text] {
+		t = p.token
+		p.advance(true)
+		left = p.infix(t, left)
+	}
+
+	return left
+}
+
+// isPrefix reports whether an operand is due after t at the beginning of an expression.
+func isPrefix(t token) bool {
+	return t.kind == tokenOperator && slices.Contains([]string{"[", "(", "{", "-", "|"}, t.text)
+}
+
+func (p *parser) prefix(t token) *node {
+	n := &node{pos: t.pos, text: t.text, value: t.value}
+
+	switch t.kind {
+	case tokenValue:
+		n.kind = kindValue
+	case tokenRegex:
+		n.kind = kindRegex
+	case tokenName:
+		n.kind = kindName
+	case tokenVariable:
+		n.kind = kindVariable
+	case tokenOperator:
+		p.prefixOperator(n)
+	case tokenEnd:
+		p.fail(syntaxError("S0207", t.pos, "Unexpected end of expression"))
+	}
+
+	return n
+}
+
+func (p *parser) prefixOperator(n *node) {
+	switch n.text {
+	case operatorAnd, operatorOr, operatorIn:
+		n.kind = kindName
+	case "*":
+		n.kind = kindWildcard
+	case "**":
+		n.kind = kindDescendant
+	case "-":
+		n.kind, n.rhs = kindNegate, p.expression(powerObject)
+	case "[":
+		n.kind, n.list = kindArray, p.items()
+	case "{":
+		n.kind, n.pairs = kindObject, p.objectPairs()
+	case "(":
+		n.kind, n.list = kindBlock, p.block()
+	case "|":
+		n.kind, n.lhs = kindTransform, p.expression(0)
+		p.expect("|", true)
+		n.rhs = p.expression(0)
+
+		if p.accept(",") {
+			n.other = p.expression(0)
+		}
+
+		p.expect("|", false)
+	case "?": // A placeholder in a partial application.
+		n.kind = kindPlaceholder
+	case "%":
+		p.fail(syntaxError("S0500", n.pos, "The parent operator % is not supported"))
+	default:
+		p.fail(syntaxError("S0211", n.pos, "The symbol "+quote(n.text)+" cannot be used as a unary operator"))
+	}
+}
+
+func (p *parser) block() []*node {
+	var parts []*node
+
+	for !p.is(")") && p.err == nil {
+		parts = append(parts, p.expression(0))
+
+		if !p.accept(";") {
+			break
+		}
+	}
+
+	p.expect(")", false)
+
+	return parts
+}
+
+func (p *parser) items() []*node {
+	var items []*node
+
+	for !p.is("]") && p.err == nil {
+		item := p.expression(0)
+		if p.is("..") {
+			pos := p.token.pos
+			p.advance(true)
+			item = &node{kind: kindBinary, text: "..", pos: pos, lhs: item, rhs: p.expression(0)}
+		}
+
+		items = append(items, item)
+
+		if !p.accept(",") {
+			break
+		}
+	}
+
+	p.expect("]", false)
+
+	return items
+}
+
+func (p *parser) objectPairs() [][2]*node {
+	var pairs [][2]*node
+
+	for !p.is("}") && p.err == nil {
+		key := p.expression(0)
+		p.expect(":", true)
+		pairs = append(pairs, [2]*node{key, p.expression(0)})
+
+		if !p.accept(",") {
+			break
+		}
+	}
+
+	p.expect("}", false)
+
+	return pairs
+}

@@ -1,0 +1,246 @@
+package jsonata
+
+// process turns the parser's tree into one that can be evaluated: it gathers the steps of paths, with their filters.
+func process(n *node) (*node, error) {
+	if n == nil {
+		return nil, nil
+	}
+
+	switch n.kind {
+	case kindName:
+		step := *n
+		step.keepArray = false
+
+		return &node{kind: kindPath, pos: n.pos, list: []*node{&step}, keepSingleton: n.keepArray}, nil
+	case kindBinary:
+		switch n.text {
+		case ".":
+			return processDot(n)
+		case "[":
+			return processFilter(n)
+		}
+	case kindObject:
+		if n.lhs != nil {
+			return processGroup(n)
+		}
+	case kindSort:
+		return processSort(n)
+	case kindNegate:
+		if n.rhs.kind == kindValue {
+			if f, ok := n.rhs.value.(int64); ok {
+				return &node{kind: kindValue, pos: n.pos, value: -f}, nil
+			}
+		}
+	case kindVariable:
+		if unsupported[n.text] {
+			return nil, syntaxError("S0500", n.pos, "The function $"+n.text+" is not supported")
+		}
+	}
+
+	return processOperands(n)
+}
+
+// processOperands processes every part of a node that needs no rearrangement.
+func processOperands(n *node) (*node, error) {
+	out := *n
+
+	var err error
+
+	for _, operand := range []**node{&out.lhs, &out.rhs, &out.other} {
+		if *operand, err = process(*operand); err != nil {
+			return nil, err
+		}
+	}
+
+	if out.list, err = processList(n.list); err != nil {
+		return nil, err
+	}
+
+	if out.pairs, err = processPairs(n.pairs); err != nil {
+		return nil, err
+	}
+
+	if out.kind == kindLambda || out.kind == kindPlaceholder {
+		out.lhs, out.list = nil, n.list
+	}
+
+	if out.kind == kindBlock {
+		for _, part := range out.list {
+			if part.consArray || part.kind == kindPath && part.list[0].consArray {
+				out.consArray = true
+			}
+		}
+	}
+
+	return &out, nil
+}
+
+func processList(list []*node) ([]*node, error) {
+	out := make([]*node, len(list))
+
+	for i, item := range list {
+		processed, err := process(item)
+		if err != nil {
+			return nil, err
+		}
+
+		out[i] = processed
+	}
+
+	return out, nil
+}
+
+func processPairs(pairs [][2]*node) ([][2]*node, error) {
+	out := make([][2]*node, len(pairs))
+
+	for i, pair := range pairs {
+		for j := range pair {
+			processed, err := process(pair[j])
+			if err != nil {
+				return nil, err
+			}
+
+			out[i][j] = processed
+		}
+	}
+
+	return out, nil
+}
+
+func processDot(n *node) (*node, error) {
+	left, err := process(n.lhs)
+	if err != nil {
+		return nil, err
+	}
+
+	path := left
+	if left.kind != kindPath {
+		path = &node{kind: kindPath, pos: n.pos, list: []*node{left}}
+	}
+
+	right, err := process(n.rhs)
+	if err != nil {
+		return nil, err
+	}
+
+	added := len(path.list)
+
+	if right.kind == kindPath {
+		path.list = append(path.list, right.list...)
+		path.keepSingleton = path.keepSingleton || right.keepSingleton
+	} else {
+		if right.filters != nil {
+			right.stages, right.filters = right.filters, nil
+		}
+
+		path.list = append(path.list, right)
+	}
+
+	if left == path && added > 1 {
+		return path, finishPath(path, added)
+	}
+
+	return path, finishPath(path, 0)
+}
+
+// finishPath makes names of the strings among the steps from the given one on, and marks the path as its steps demand.
+func finishPath(path *node, from int) error {
+	for _, step := range path.list[from:] {
+		if step.kind == kindValue {
+			name, ok := step.value.(string)
+			if !ok {
+				return syntaxError("S0213", step.pos, "The literal value "+quote(step.text)+" cannot be used as a step within a path expression")
+			}
+
+			step.kind, step.text = kindName, name
+		}
+
+		if step.keepArray {
+			path.keepSingleton = true
+		}
+	}
+
+	for _, end := range []*node{path.list[0], path.list[len(path.list)-1]} {
+		if end.kind == kindArray {
+			end.consArray = true
+		}
+	}
+
+	return nil
+}
+
+func processFilter(n *node) (*node, error) {
+	left, err := process(n.lhs)
+	if err != nil {
+		return nil, err
+	}
+
+	filter, err := process(n.rhs)
+	if err != nil {
+		return nil, err
+	}
+
+	step := left
+	if left.kind == kindPath {
+		step = left.list[len(left.list)-1]
+	}
+
+	if left.group != nil || step.group != nil {
+		return nil, syntaxError("S0209", n.pos, "A predicate cannot follow a grouping expression in a step")
+	}
+
+	if left.kind == kindPath {
+		step.stages = append(step.stages, filter)
+	} else {
+		step.filters = append(step.filters, filter)
+	}
+
+	return left, nil
+}
+
+func processGroup(n *node) (*node, error) {
+	left, err := process(n.lhs)
+	if err != nil {
+		return nil, err
+	}
+
+	if left.group != nil {
+		return nil, syntaxError("S0210", n.pos, "Each step can only have one grouping expression")
+	}
+
+	pairs, err := processPairs(n.pairs)
+	if err != nil {
+		return nil, err
+	}
+
+	left.group = &node{kind: kindObject, pos: n.pos, pairs: pairs}
+
+	return left, nil
+}
+
+func processSort(n *node) (*node, error) {
+	left, err := process(n.lhs)
+	if err != nil {
+		return nil, err
+	}
+
+	path := left
+	if left.kind != kindPath {
+		path = &node{kind: kindPath, pos: n.pos, list: []*node{left}}
+	}
+
+	step := &node{kind: kindSort, pos: n.pos}
+
+	for _, t := range n.terms {
+		expr, err := process(t.expr)
+		if err != nil {
+			return nil, err
+		}
+
+		step.terms = append(step.terms, term{descending: t.descending, expr: expr})
+	}
+
+	path.list = append(path.list, step)
+
+	return path, nil
+}

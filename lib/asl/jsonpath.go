@@ -1,0 +1,314 @@
+package asl
+
+import (
+	"errors"
+	"fmt"
+	"strconv"
+	"strings"
+)
+
+// errPath is what every error of a path's text wraps.
+var errPath = errors.New("asl: invalid JSONPath")
+
+// A path is a JSONPath without its root ($, $$ or a variable's name). The dialect is that of the Jayway library, which the
+// service's error texts show it to use: https://github.com/json-path/JsonPath.
+type path struct {
+	text  string
+	steps []pathStep
+}
+
+type stepKind int
+
+const (
+	stepNames stepKind = iota
+	stepIndices
+	stepSlice
+	stepWildcard
+	stepFilter
+)
+
+// A pathStep selects children of a value, or of everything below it when it is deep.
+type pathStep struct {
+	kind    stepKind
+	deep    bool
+	names   []string
+	indices []int
+	from    *int
+	to      *int
+	by      int
+	filter  condition
+}
+
+// isDefinite reports whether the path selects at most one value. An indefinite path gives a list.
+func (p *path) isDefinite() bool {
+	for _, s := range p.steps {
+		if !s.isDefinite() {
+			return false
+		}
+	}
+
+	return true
+}
+
+func (s *pathStep) isDefinite() bool {
+	return !s.deep && (s.kind == stepNames && len(s.names) == 1 || s.kind == stepIndices && len(s.indices) == 1)
+}
+
+// parsePath reads the steps of a path, such as .a['b'][0].
+func parsePath(text string) (*path, error) {
+	p := pathParser{text: text}
+
+	parsed, err := p.path()
+	if err == nil && p.pos < len(text) {
+		err = p.fail("unexpected text")
+	}
+
+	if err != nil {
+		return nil, err
+	}
+
+	parsed.text = text
+
+	return parsed, nil
+}
+
+type pathParser struct {
+	text  string
+	pos   int
+	depth int
+}
+
+func (p *pathParser) fail(reason string) error {
+	return fmt.Errorf("%w: %s at position %d of %q", errPath, reason, p.pos, p.text)
+}
+
+func (p *pathParser) rest() string { return p.text[p.pos:] }
+
+func (p *pathParser) accept(prefix string) bool {
+	if strings.HasPrefix(p.rest(), prefix) {
+		p.pos += len(prefix)
+
+		return true
+	}
+
+	return false
+}
+
+func (p *pathParser) skipBlanks() {
+	p.pos += len(p.rest()) - len(strings.TrimLeft(p.rest(), " \t\n\r"))
+}
+
+// path reads steps for as long as there are any.
+func (p *pathParser) path() (*path, error) {
+	parsed := &path{}
+
+	for {
+		deep := false
+
+		switch {
+		case p.accept(".."):
+			deep = true
+		case p.accept("."), strings.HasPrefix(p.rest(), "["):
+		default:
+			return parsed, nil
+		}
+
+		dotted := p.pos > 0 && p.text[p.pos-1] == '.'
+
+		step, err := p.step(dotted)
+		if err != nil {
+			return nil, err
+		}
+
+		step.deep = deep
+		parsed.steps = append(parsed.steps, step)
+	}
+}
+
+func (p *pathParser) step(dotted bool) (pathStep, error) {
+	if p.accept("[") {
+		return p.bracket()
+	}
+
+	if !dotted {
+		return pathStep{}, p.fail("expected a step")
+	}
+
+	if p.accept("*") {
+		return pathStep{kind: stepWildcard}, nil
+	}
+
+	end := strings.IndexAny(p.rest(), ".[]() \t\n\r,=!<>&|'\"")
+	if end < 0 {
+		end = len(p.rest())
+	}
+
+	name := p.rest()[:end]
+	if name == "" {
+		return pathStep{}, p.fail("expected a name")
+	}
+
+	p.pos += end
+
+	if strings.HasPrefix(p.rest(), "(") {
+		return pathStep{}, p.fail("functions are not supported")
+	}
+
+	return pathStep{kind: stepNames, names: []string{name}}, nil
+}
+
+// bracket reads the rest of a step that begins with a bracket.
+func (p *pathParser) bracket() (pathStep, error) {
+	p.skipBlanks()
+
+	var (
+		step pathStep
+		err  error
+	)
+
+	switch {
+	case p.accept("*"):
+		step.kind = stepWildcard
+	case p.accept("?"):
+		step, err = p.filterStep()
+	case strings.HasPrefix(p.rest(), "'"), strings.HasPrefix(p.rest(), `"`):
+		step, err = p.nameList()
+	default:
+		step, err = p.indexStep()
+	}
+
+	if err != nil {
+		return pathStep{}, err
+	}
+
+	p.skipBlanks()
+
+	if !p.accept("]") {
+		return pathStep{}, p.fail("expected ]")
+	}
+
+	return step, nil
+}
+
+func (p *pathParser) nameList() (pathStep, error) {
+	step := pathStep{kind: stepNames}
+
+	for {
+		p.skipBlanks()
+
+		name, err := p.quoted()
+		if err != nil {
+			return pathStep{}, err
+		}
+
+		step.names = append(step.names, name)
+
+		p.skipBlanks()
+
+		if !p.accept(",") {
+			return step, nil
+		}
+	}
+}
+
+// quoted reads a text in single or double quotes. A backslash protects a quote; before anything else it is itself.
+func (p *pathParser) quoted() (string, error) {
+	if p.rest() == "" || strings.IndexByte(`'"`, p.rest()[0]) < 0 {
+		return "", p.fail("expected a quote")
+	}
+
+	quote := p.rest()[0]
+
+	var name strings.Builder
+
+	for i := p.pos + 1; i < len(p.text); i++ {
+		switch c := p.text[i]; {
+		case c == quote:
+			p.pos = i + 1
+
+			return name.String(), nil
+		case c == '\\' && i+1 < len(p.text) && p.text[i+1] == quote:
+			name.WriteByte(quote)
+
+			i++
+		default:
+			name.WriteByte(c)
+		}
+	}
+
+	return "", p.fail("a quote is not closed")
+}
+
+// indexStep reads an index, a list of them, or a slice.
+func (p *pathParser) indexStep() (pathStep, error) {
+	end := strings.IndexByte(p.rest(), ']')
+	if end < 0 {
+		return pathStep{}, p.fail("expected ]")
+	}
+
+	inside := p.rest()[:end]
+
+	if strings.Contains(inside, ":") {
+		step, err := sliceStep(inside)
+		if err != nil {
+			return pathStep{}, p.fail("invalid slice")
+		}
+
+		p.pos += end
+
+		return step, nil
+	}
+
+	step := pathStep{kind: stepIndices}
+
+	for part := range strings.SplitSeq(inside, ",") {
+		i, err := strconv.Atoi(strings.TrimSpace(part))
+		if err != nil {
+			return pathStep{}, p.fail("expected an index")
+		}
+
+		step.indices = append(step.indices, i)
+	}
+
+	p.pos += end
+
+	return step, nil
+}
+
+func sliceStep(inside string) (pathStep, error) {
+	const most = 3
+
+	step := pathStep{kind: stepSlice, by: 1}
+	parts := strings.Split(inside, ":")
+
+	if len(parts) > most {
+		return step, errPath
+	}
+
+	for i, part := range parts {
+		part = strings.TrimSpace(part)
+		if part == "" {
+			continue
+		}
+
+		n, err := strconv.Atoi(part)
+		if err != nil {
+			return step, errPath
+		}
+
+		switch i {
+		case 0:
+			step.from = &n
+		case 1:
+			step.to = &n
+		default:
+			if n < 1 {
+				return step, errPath
+			}
+
+			step.by = n
+		}
+	}
+
+	return step, nil
+}

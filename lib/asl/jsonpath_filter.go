@@ -1,0 +1,328 @@
+package asl
+
+import (
+	"regexp"
+	"strings"
+
+	"github.com/herald-progress/herald/lib/asl/jsontree"
+)
+
+// A condition is a filter of a path: it decides on an item. root is the value of $.
+type condition func(item, root any) bool
+
+// An operand is a side of a comparison in a filter. ok is false when its path selects nothing.
+type operand func(item, root any) (v any, ok bool)
+
+// maxFilterDepth bounds the nesting of a filter.
+const maxFilterDepth = 100
+
+func (p *pathParser) filterStep() (pathStep, error) {
+	p.skipBlanks()
+
+	if !p.accept("(") {
+		return pathStep{}, p.fail("expected (")
+	}
+
+	filter, err := p.or()
+	if err != nil {
+		return pathStep{}, err
+	}
+
+	p.skipBlanks()
+
+	if !p.accept(")") {
+		return pathStep{}, p.fail("expected )")
+	}
+
+	return pathStep{kind: stepFilter, filter: filter}, nil
+}
+
+func (p *pathParser) or() (condition, error) {
+	left, err := p.and()
+
+	for err == nil {
+		p.skipBlanks()
+
+		if !p.accept("||") {
+			break
+		}
+
+		var right condition
+
+		first := left
+		right, err = p.and()
+		left = func(item, root any) bool { return first(item, root) || right(item, root) }
+	}
+
+	return left, err
+}
+
+func (p *pathParser) and() (condition, error) {
+	left, err := p.term()
+
+	for err == nil {
+		p.skipBlanks()
+
+		if !p.accept("&&") {
+			break
+		}
+
+		var right condition
+
+		first := left
+		right, err = p.term()
+		left = func(item, root any) bool { return first(item, root) && right(item, root) }
+	}
+
+	return left, err
+}
+
+func (p *pathParser) term() (condition, error) {
+	p.depth++
+	defer func() { p.depth-- }()
+
+	if p.depth > maxFilterDepth {
+		return nil, p.fail("filter is nested too deeply")
+	}
+
+	p.skipBlanks()
+
+	if strings.HasPrefix(p.rest(), "!") && !strings.HasPrefix(p.rest(), "!=") {
+		p.pos++
+
+		negated, err := p.term()
+		if err != nil {
+			return nil, err
+		}
+
+		return func(item, root any) bool { return !negated(item, root) }, nil
+	}
+
+	if p.accept("(") {
+		inner, err := p.or()
+		if err != nil {
+			return nil, err
+		}
+
+		p.skipBlanks()
+
+		if !p.accept(")") {
+			return nil, p.fail("expected )")
+		}
+
+		return inner, nil
+	}
+
+	return p.comparison()
+}
+
+func (p *pathParser) comparison() (condition, error) {
+	left, err := p.operand()
+	if err != nil {
+		return nil, err
+	}
+
+	p.skipBlanks()
+
+	for _, operator := range []string{"==", "!=", "<=", ">=", "=~", "<", ">", "in ", "nin ", "in[", "nin["} {
+		if !p.accept(operator) {
+			continue
+		}
+
+		if strings.HasSuffix(operator, "[") {
+			p.pos--
+		}
+
+		if operator == "=~" {
+			return p.match(left)
+		}
+
+		right, err := p.operand()
+		if err != nil {
+			return nil, err
+		}
+
+		return compareOperands(strings.TrimRight(operator, " ["), left, right), nil
+	}
+
+	return func(item, root any) bool {
+		_, ok := left(item, root)
+
+		return ok
+	}, nil
+}
+
+func compareOperands(operator string, left, right operand) condition {
+	return func(item, root any) bool {
+		a, okA := left(item, root)
+		b, okB := right(item, root)
+
+		switch operator {
+		case "==":
+			return okA && okB && jsontree.Equal(a, b)
+		case "!=":
+			return !okA || !okB || !jsontree.Equal(a, b)
+		case "in", "nin":
+			items, _ := b.([]any)
+
+			return okA && contains(items, a) == (operator == "in")
+		}
+
+		if !okA || !okB {
+			return false
+		}
+
+		order, ok := compareValues(a, b)
+
+		return ok && inOrder(operator, order)
+	}
+}
+
+// inOrder reports whether a comparison's result satisfies an operator.
+func inOrder(operator string, order int) bool {
+	switch operator {
+	case "<":
+		return order < 0
+	case "<=":
+		return order <= 0
+	case ">":
+		return order > 0
+	case ">=":
+		return order >= 0
+	default:
+		return order == 0
+	}
+}
+
+// compareValues compares two numbers or two strings.
+func compareValues(a, b any) (int, bool) {
+	if x, ok := a.(string); ok {
+		y, ok := b.(string)
+
+		return strings.Compare(x, y), ok
+	}
+
+	order := jsontree.CompareNumbers(a, b)
+
+	return order, order != jsontree.Uncomparable
+}
+
+func contains(items []any, v any) bool {
+	for _, item := range items {
+		if jsontree.Equal(item, v) {
+			return true
+		}
+	}
+
+	return false
+}
+
+// match reads a regular expression between slashes, with which a string is compared.
+func (p *pathParser) match(left operand) (condition, error) {
+	p.skipBlanks()
+
+	if !p.accept("/") {
+		return nil, p.fail("expected a regular expression")
+	}
+
+	end := 0
+	for end < len(p.rest()) && p.rest()[end] != '/' {
+		if p.rest()[end] == '\\' {
+			end++
+		}
+
+		end++
+	}
+
+	if end >= len(p.rest()) {
+		return nil, p.fail("a regular expression is not closed")
+	}
+
+	pattern := p.rest()[:end]
+	p.pos += end + 1
+
+	if p.accept("i") {
+		pattern = "(?i)" + pattern
+	}
+
+	re, err := regexp.Compile("^(?:" + pattern + ")$")
+	if err != nil {
+		return nil, p.fail("unsupported regular expression")
+	}
+
+	return func(item, root any) bool {
+		v, _ := left(item, root)
+		s, ok := v.(string)
+
+		return ok && re.MatchString(s)
+	}, nil
+}
+
+func (p *pathParser) operand() (operand, error) {
+	p.skipBlanks()
+
+	onItem := p.accept("@")
+	if onItem || p.accept("$") {
+		inner, err := p.path()
+		if err != nil {
+			return nil, err
+		}
+
+		return func(item, root any) (any, bool) {
+			if !onItem {
+				item = root
+			}
+
+			v, err := inner.eval(item)
+
+			return v, err == nil
+		}, nil
+	}
+
+	v, err := p.literal()
+	if err != nil {
+		return nil, err
+	}
+
+	return func(any, any) (any, bool) { return v, true }, nil
+}
+
+// literal reads a string in quotes, or another JSON value.
+func (p *pathParser) literal() (any, error) {
+	rest := p.rest()
+
+	switch {
+	case rest == "":
+		return nil, p.fail("expected a value")
+	case strings.IndexByte(`'"`, rest[0]) >= 0:
+		return p.quoted()
+	case rest[0] == '[':
+		end := strings.IndexByte(rest, ']')
+		if end < 0 {
+			return nil, p.fail("expected ]")
+		}
+
+		v, err := jsontree.Parse([]byte(strings.ReplaceAll(rest[:end+1], "'", `"`)))
+		if err != nil {
+			return nil, p.fail("expected a list of values")
+		}
+
+		p.pos += end + 1
+
+		return v, nil
+	}
+
+	end := strings.IndexAny(rest, " \t)&|=<>!]")
+	if end < 0 {
+		end = len(rest)
+	}
+
+	v, err := jsontree.Parse([]byte(rest[:end]))
+	if err != nil {
+		return nil, p.fail("expected a value")
+	}
+
+	p.pos += end
+
+	return v, nil
+}

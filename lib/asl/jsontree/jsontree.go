@@ -1,0 +1,189 @@
+// Package jsontree reads and writes JSON values that keep the order of keys and exact integers.
+//
+// A value is nil, bool, string, int64, *big.Int (an integer that does not fit in int64), float64, []any or *Object.
+// Values are shared freely: nobody changes a value that somebody else can see.
+package jsontree
+
+import (
+	"bytes"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"math"
+	"math/big"
+	"strconv"
+	"strings"
+)
+
+// ErrTrailing is returned by Parse when something follows the JSON value.
+var ErrTrailing = errors.New("jsontree: text after the value")
+
+// Object is a JSON object whose keys keep the order in which they were first set. The zero value is an empty object.
+type Object struct {
+	keys   []string
+	values map[string]any
+}
+
+// NewObject returns an object of the given keys and values: NewObject("a", 1, "b", 2). Odd arguments are the keys.
+func NewObject(pairs ...any) *Object {
+	o := &Object{}
+
+	for i := 0; i+1 < len(pairs); i += 2 {
+		key, _ := pairs[i].(string)
+		o.Set(key, pairs[i+1])
+	}
+
+	return o
+}
+
+// Len returns the number of keys.
+func (o *Object) Len() int { return len(o.keys) }
+
+// Keys returns the keys in order. The caller must not change them.
+func (o *Object) Keys() []string { return o.keys }
+
+// Get returns the value of key and whether there is one.
+func (o *Object) Get(key string) (any, bool) {
+	v, ok := o.values[key]
+
+	return v, ok
+}
+
+// Set sets the value of key. A new key comes last; a known key keeps its place.
+func (o *Object) Set(key string, value any) {
+	if _, ok := o.values[key]; !ok {
+		o.keys = append(o.keys, key)
+	}
+
+	if o.values == nil {
+		o.values = make(map[string]any)
+	}
+
+	o.values[key] = value
+}
+
+// Clone returns a copy of o that shares its values.
+func (o *Object) Clone() *Object {
+	c := &Object{keys: make([]string, 0, len(o.keys)+1), values: make(map[string]any, len(o.keys)+1)}
+
+	for _, key := range o.keys {
+		c.Set(key, o.values[key])
+	}
+
+	return c
+}
+
+// Parse reads one JSON value.
+func Parse(text []byte) (any, error) {
+	if !json.Valid(text) { // Also bounds the depth, which Decoder.Token does not.
+		var v any
+
+		err := json.Unmarshal(text, &v)
+		if err == nil {
+			err = ErrTrailing
+		}
+
+		return nil, fmt.Errorf("parse JSON: %w", err)
+	}
+
+	d := json.NewDecoder(bytes.NewReader(text))
+	d.UseNumber()
+
+	v, err := parseValue(d)
+	if err != nil {
+		return nil, err
+	}
+
+	if _, err := d.Token(); !errors.Is(err, io.EOF) {
+		return nil, ErrTrailing
+	}
+
+	return v, nil
+}
+
+func parseValue(d *json.Decoder) (any, error) {
+	token, err := d.Token()
+	if err != nil {
+		return nil, fmt.Errorf("parse JSON: %w", err)
+	}
+
+	switch token := token.(type) {
+	case json.Number:
+		return Number(token.String()), nil
+	case json.Delim:
+		if token == '[' {
+			return parseArray(d)
+		}
+
+		return parseObject(d)
+	default:
+		return token, nil
+	}
+}
+
+func parseArray(d *json.Decoder) (any, error) {
+	items := []any{}
+
+	for d.More() {
+		v, err := parseValue(d)
+		if err != nil {
+			return nil, err
+		}
+
+		items = append(items, v)
+	}
+
+	if _, err := d.Token(); err != nil {
+		return nil, fmt.Errorf("parse JSON: %w", err)
+	}
+
+	return items, nil
+}
+
+func parseObject(d *json.Decoder) (any, error) {
+	o := &Object{}
+
+	for d.More() {
+		token, err := d.Token()
+		if err != nil {
+			return nil, fmt.Errorf("parse JSON: %w", err)
+		}
+
+		key, _ := token.(string)
+
+		v, err := parseValue(d)
+		if err != nil {
+			return nil, err
+		}
+
+		o.Set(key, v)
+	}
+
+	if _, err := d.Token(); err != nil {
+		return nil, fmt.Errorf("parse JSON: %w", err)
+	}
+
+	return o, nil
+}
+
+// Number returns the value of a JSON number's text: int64 or *big.Int for an integer, else float64. What is out of its range
+// becomes the largest number.
+func Number(text string) any {
+	if strings.ContainsAny(text, ".eE") {
+		f, _ := strconv.ParseFloat(text, 64) // Out of range gives an infinity.
+
+		return max(-math.MaxFloat64, min(f, math.MaxFloat64))
+	}
+
+	if n, err := strconv.ParseInt(text, 10, 64); err == nil {
+		return n
+	}
+
+	n, ok := new(big.Int).SetString(text, 10)
+	if !ok {
+		return float64(0)
+	}
+
+	return n
+}

@@ -1,0 +1,331 @@
+package asl_test
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"strings"
+	"sync"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/herald-progress/herald/lib/asl"
+)
+
+// taskFunc makes asl.Tasks of a function.
+type taskFunc func(ctx context.Context, t asl.Task) (json.RawMessage, error)
+
+func (f taskFunc) RunTask(ctx context.Context, t asl.Task) (json.RawMessage, error) { return f(ctx, t) }
+
+// history collects the types of the events of an execution.
+type history struct{ events []asl.Event }
+
+func (h *history) record(e asl.Event) { h.events = append(h.events, e) }
+
+func (h *history) types() string {
+	types := make([]string, len(h.events))
+	for i, e := range h.events {
+		types[i] = e.Type
+	}
+
+	return strings.Join(types, " ")
+}
+
+func parse(t *testing.T, definition string) *asl.Machine {
+	t.Helper()
+
+	m, err := asl.Parse([]byte(definition))
+	if err != nil {
+		t.Fatal(err)
+	}
+
+	return m
+}
+
+// show returns a result as text: the output, or the status with the error.
+func show(r asl.Result) string {
+	if r.Error == nil {
+		return string(r.Output)
+	}
+
+	return string(r.Status) + " " + r.Error.Name + " " + r.Error.Cause
+}
+
+const taskMachine = `{"StartAt":"A","States":{"A":{"Type":"Task","Resource":"arn:aws:states:::lambda:invoke","End":true%s},
+	"B":{"Type":"Pass","End":true}}}`
+
+func failWith(name string) taskFunc {
+	return func(context.Context, asl.Task) (json.RawMessage, error) {
+		return nil, &asl.Error{Name: name, Cause: "why"}
+	}
+}
+
+func TestRetryAndCatch(t *testing.T) {
+	for _, test := range []struct {
+		name   string
+		fields string
+		tasks  asl.Tasks
+		want   string
+		after  time.Duration
+	}{
+		{"no retry", ``, failWith("Busy"), "FAILED Busy why", 0},
+		{"three times by default", `,"Retry":[{"ErrorEquals":["Busy"]}]`, failWith("Busy"), "FAILED Busy why", 7 * time.Second},
+		{
+			"backoff up to the longest delay",
+			`,"Retry":[{"ErrorEquals":["States.ALL"],"IntervalSeconds":2,"BackoffRate":3,"MaxAttempts":4,"MaxDelaySeconds":10}]`,
+			failWith("Busy"), "FAILED Busy why", (2 + 6 + 10 + 10) * time.Second,
+		},
+		{"each retrier counts by itself", `,"Retry":[{"ErrorEquals":["Other"]},{"ErrorEquals":["Busy"],"MaxAttempts":1}]`, failWith("Busy"), "FAILED Busy why", time.Second},
+		{"never", `,"Retry":[{"ErrorEquals":["Busy"],"MaxAttempts":0}]`, failWith("Busy"), "FAILED Busy why", 0},
+		{"caught by name", `,"Catch":[{"ErrorEquals":["Busy"],"Next":"B"}]`, failWith("Busy"), `{"Error":"Busy","Cause":"why"}`, 0},
+		{"caught into a path", `,"Catch":[{"ErrorEquals":["States.ALL"],"Next":"B","ResultPath":"$.e"}]`, failWith("Busy"), `{"in":1,"e":{"Error":"Busy","Cause":"why"}}`, 0},
+		{"caught as a failed task", `,"Catch":[{"ErrorEquals":["States.TaskFailed"],"Next":"B"}]`, failWith("Busy"), `{"Error":"Busy","Cause":"why"}`, 0},
+		{"a timeout is no failed task", `,"Catch":[{"ErrorEquals":["States.TaskFailed"],"Next":"B"}]`, failWith("States.Timeout"), "FAILED States.Timeout why", 0},
+		{
+			"an unnamed error is a failed task", `,"Catch":[{"ErrorEquals":["States.TaskFailed"],"Next":"B"}]`,
+			taskFunc(func(context.Context, asl.Task) (json.RawMessage, error) { return nil, errors.New("broken") }),
+			`{"Error":"States.TaskFailed","Cause":"broken"}`, 0,
+		},
+		{
+			"nothing catches States.Runtime",
+			`,"ResultSelector":{"x.$":"$.missing"},"Catch":[{"ErrorEquals":["States.ALL"],"Next":"B"}]`,
+			taskFunc(func(context.Context, asl.Task) (json.RawMessage, error) { return json.RawMessage(`{}`), nil }),
+			"FAILED States.Runtime An error occurred while executing the state 'A' (entered at the event id #2). " +
+				"The JSONPath '$.missing' specified for the field 'x.$' could not be found in the input '{}'", 0,
+		},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				start := time.Now()
+				result := parse(t, fmt.Sprintf(taskMachine, test.fields)).Run(t.Context(), asl.Execution{Input: []byte(`{"in":1}`), Tasks: test.tasks})
+
+				if got := show(result); got != test.want {
+					t.Errorf("got %s, want %s", got, test.want)
+				}
+
+				if after := time.Since(start); after != test.after {
+					t.Errorf("it took %v, want %v", after, test.after)
+				}
+			})
+		})
+	}
+}
+
+func TestTimeouts(t *testing.T) {
+	hang := func(ctx context.Context, _ asl.Task) (json.RawMessage, error) {
+		<-ctx.Done()
+
+		return nil, context.Cause(ctx)
+	}
+	// beat sends a heartbeat each second for five seconds and is then silent.
+	beat := func(ctx context.Context, task asl.Task) (json.RawMessage, error) {
+		for range 5 {
+			time.Sleep(time.Second)
+			task.Heartbeat()
+		}
+
+		return hang(ctx, task)
+	}
+
+	for _, test := range []struct {
+		name   string
+		fields string
+		task   taskFunc
+		want   string
+		after  time.Duration
+	}{
+		{"of the task", `,"TimeoutSeconds":3`, hang, "FAILED States.Timeout ", 3 * time.Second},
+		{"of the heartbeat", `,"HeartbeatSeconds":2`, hang, "FAILED States.Timeout ", 2 * time.Second},
+		{"heartbeats put it off", `,"HeartbeatSeconds":2,"TimeoutSeconds":60`, beat, "FAILED States.Timeout ", 7 * time.Second},
+		{"heartbeats do not put off the task's", `,"HeartbeatSeconds":2,"TimeoutSeconds":4`, beat, "FAILED States.Timeout ", 5 * time.Second},
+		{"caught", `,"TimeoutSeconds":3,"Catch":[{"ErrorEquals":["States.Timeout"],"Next":"B"}]`, hang, `{"Error":"States.Timeout","Cause":""}`, 3 * time.Second},
+		{"silence has a name of its own", `,"HeartbeatSeconds":3,"Catch":[{"ErrorEquals":["States.HeartbeatTimeout"],"Next":"B"}]`, hang, `{"Error":"States.Timeout","Cause":""}`, 3 * time.Second},
+		{"of the machine", ``, hang, "TIMED_OUT  ", 100 * time.Second},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				start := time.Now()
+				definition := strings.Replace(fmt.Sprintf(taskMachine, test.fields), "{", `{"TimeoutSeconds":100,`, 1)
+
+				if got := show(parse(t, definition).Run(t.Context(), asl.Execution{Tasks: test.task})); got != test.want {
+					t.Errorf("got %q, want %q", got, test.want)
+				}
+
+				if after := time.Since(start); after != test.after {
+					t.Errorf("it took %v, want %v", after, test.after)
+				}
+			})
+		})
+	}
+}
+
+func TestStop(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var h history
+
+		ctx, cancel := context.WithCancelCause(t.Context())
+		time.AfterFunc(time.Minute, func() { cancel(&asl.Error{Name: "Stopped", Cause: "by the user"}) })
+
+		m := parse(t, `{"StartAt":"A","States":{"A":{"Type":"Parallel","End":true,"Branches":[
+			{"StartAt":"B","States":{"B":{"Type":"Wait","Seconds":600,"End":true}}},
+			{"StartAt":"C","States":{"C":{"Type":"Pass","End":true}}}]}}}`)
+
+		if got, want := show(m.Run(ctx, asl.Execution{Record: h.record})), "ABORTED Stopped by the user"; got != want {
+			t.Errorf("got %q, want %q", got, want)
+		}
+
+		if last := h.events[len(h.events)-1].Type; last != "ExecutionAborted" {
+			t.Errorf("the last event is %s", last)
+		}
+	})
+}
+
+func TestLimits(t *testing.T) {
+	big := strings.Repeat("x", 262_144)
+
+	for _, test := range []struct{ name, definition, want string }{
+		{
+			"events", `{"StartAt":"A","States":{"A":{"Type":"Pass","Next":"A"}}}`,
+			"FAILED States.Runtime The execution reached the maximum number of history events (25000).",
+		},
+		{
+			"a result", fmt.Sprintf(taskMachine, ""),
+			"FAILED States.DataLimitExceeded The state/task 'lambda' returned a result with a size exceeding the maximum number of bytes service limit.",
+		},
+		{
+			"an output", `{"QueryLanguage":"JSONata","StartAt":"A","States":{"A":{"Type":"Pass","Output":"{% $pad('', 262144, 'x') %}","End":true}}}`,
+			"FAILED States.DataLimitExceeded The state/task 'A' returned a result with a size exceeding the maximum number of bytes service limit.",
+		},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			var h history
+
+			result := parse(t, test.definition).Run(t.Context(), asl.Execution{
+				Record: h.record,
+				Tasks: taskFunc(func(context.Context, asl.Task) (json.RawMessage, error) {
+					return json.Marshal(big)
+				}),
+			})
+
+			if got := show(result); got != test.want {
+				t.Errorf("got %s, want %s", got, test.want)
+			}
+
+			if len(h.events) > 25_000 {
+				t.Errorf("%d events", len(h.events))
+			}
+		})
+	}
+}
+
+func TestMapConcurrency(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var (
+			mu         sync.Mutex
+			now, worst int
+		)
+
+		m := parse(t, `{"QueryLanguage":"JSONata","StartAt":"M","States":{"M":{"Type":"Map","Items":"{% [1..10] %}","MaxConcurrency":3,
+			"ItemProcessor":{"StartAt":"T","States":{"T":{"Type":"Task","Resource":"arn:aws:lambda:us-east-1:111111111111:function:f",
+			"Output":"{% $states.result * 2 %}","End":true}}},"End":true}}}`)
+		start := time.Now()
+		result := m.Run(t.Context(), asl.Execution{Tasks: taskFunc(func(_ context.Context, task asl.Task) (json.RawMessage, error) {
+			mu.Lock()
+			now++
+			worst = max(worst, now)
+			mu.Unlock()
+
+			time.Sleep(time.Second)
+
+			mu.Lock()
+			now--
+			mu.Unlock()
+
+			return task.Arguments, nil
+		})})
+
+		if got, want := show(result), "[2,4,6,8,10,12,14,16,18,20]"; got != want {
+			t.Errorf("got %s, want %s", got, want)
+		}
+
+		if took := time.Since(start); worst != 3 || took != 4*time.Second {
+			t.Errorf("%d at once in %v, want 3 in 4s", worst, took)
+		}
+	})
+}
+
+func TestHistory(t *testing.T) {
+	var h history
+
+	start := time.Date(2026, 11, 22, 10, 0, 0, 0, time.UTC)
+	parse(t, `{"StartAt":"A","States":{"A":{"Type":"Task","Resource":"arn:aws:states:::sqs:sendMessage.waitForTaskToken",
+		"TimeoutSeconds":5,"Parameters":{"T.$":"$$.Task.Token"},"Assign":{"x.$":"$.ok"},"End":true}}}`).Run(t.Context(), asl.Execution{
+		ID: "arn:aws:states:eu-central-1:111111111111:execution:m:e", RoleARN: "role", Start: start, Record: h.record,
+		Tasks: taskFunc(func(_ context.Context, task asl.Task) (json.RawMessage, error) {
+			if task.Token == "" || string(task.Arguments) != `{"T":"`+task.Token+`"}` {
+				t.Errorf("arguments %s, token %q", task.Arguments, task.Token)
+			}
+
+			task.Submitted(json.RawMessage(`{"MessageId":"1"}`))
+
+			return json.RawMessage(`{"ok":true}`), nil
+		}),
+	})
+
+	want := "ExecutionStarted TaskStateEntered TaskScheduled TaskStarted TaskSubmitted TaskSucceeded TaskStateExited ExecutionSucceeded"
+	if got := h.types(); got != want {
+		t.Fatalf("got %s, want %s", got, want)
+	}
+
+	for i, e := range h.events {
+		if e.ID != int64(i+1) || e.PreviousID != int64(i) {
+			t.Errorf("event %d has ID %d after %d", i+1, e.ID, e.PreviousID)
+		}
+	}
+
+	exited := map[string]any{"stateExitedEventDetails": map[string]any{
+		"name": "A", "output": `{"ok":true}`, "outputDetails": map[string]any{"truncated": false},
+		"assignedVariables": map[string]any{"x": "true"}, "assignedVariablesDetails": map[string]any{"truncated": false},
+	}}
+	if diff := cmp.Diff(exited, h.events[6].Details); diff != "" {
+		t.Error(diff)
+	}
+
+	scheduled, _ := h.events[2].Details["taskScheduledEventDetails"].(map[string]any)
+	delete(scheduled, "parameters")
+
+	if diff := cmp.Diff(map[string]any{
+		"resourceType": "sqs", "resource": "sendMessage.waitForTaskToken", "region": "eu-central-1", "timeoutInSeconds": int64(5),
+	}, scheduled); diff != "" {
+		t.Error(diff)
+	}
+}
+
+func TestManyExecutionsOfOneMachine(t *testing.T) {
+	m := parse(t, `{"QueryLanguage":"JSONata","StartAt":"M","States":{"M":{"Type":"Map","Items":"{% [1..20] %}",
+		"ItemProcessor":{"StartAt":"P","States":{"P":{"Type":"Pass","Assign":{"v":"{% $states.input %}"},"Next":"Q"},
+		"Q":{"Type":"Pass","Output":"{% $map([$v], function($x) { $x ~> $string() }) & $states.context.Execution.Input.n %}","End":true}}},
+		"Output":"{% $join($states.result, ' ') %}","End":true}}}`)
+
+	var all sync.WaitGroup
+
+	for n := range 8 {
+		all.Go(func() {
+			want := make([]string, 20)
+			for i := range want {
+				want[i] = fmt.Sprintf("%d%d", i+1, n)
+			}
+
+			got := show(m.Run(t.Context(), asl.Execution{Input: fmt.Appendf(nil, `{"n":%d}`, n)}))
+			if got != `"`+strings.Join(want, " ")+`"` {
+				t.Errorf("got %s", got)
+			}
+		})
+	}
+
+	all.Wait()
+}
