@@ -1,0 +1,108 @@
+package csvimport
+
+import (
+	"bytes"
+	"context"
+	"encoding/csv"
+	"errors"
+	"fmt"
+	"io"
+	"testing"
+)
+
+// partsList returns a CSV file of n rows, some of them with quoted fields.
+func partsList(n int) []byte {
+	var b bytes.Buffer
+	b.WriteString("part,color,quantity,description,category\n")
+	for i := range n {
+		fmt.Fprintf(&b, "%d,Dark Bluish Gray,%d,", 3001+i%5000, 1+i%40)
+		if i%8 == 0 {
+			b.WriteString("\"Brick 2 x 4, \"\"classic\"\"\",Bricks\n")
+		} else {
+			b.WriteString("Plate 1 x 2 with Groove,Plates\n")
+		}
+	}
+
+	return b.Bytes()
+}
+
+// BenchmarkParse sets the steps' own work beside encoding/csv's reading of the same bytes.
+func BenchmarkParse(b *testing.B) {
+	in := partsList(50_000)
+	for _, bb := range []struct {
+		name string
+		run  func() error
+	}{
+		{"encoding/csv", func() error {
+			r := csv.NewReader(bytes.NewReader(in))
+			r.ReuseRecord = true
+			for {
+				if _, err := r.Read(); errors.Is(err, io.EOF) {
+					return nil
+				} else if err != nil {
+					return err
+				}
+			}
+		}},
+		{"scan", func() error {
+			s := newScanner(bytes.NewReader(in), ',', 0, 1)
+			for {
+				if _, _, err := s.next(); errors.Is(err, io.EOF) {
+					return nil
+				} else if err != nil {
+					return err
+				}
+			}
+		}},
+		{"plan", func() error {
+			_, err := cut(bytes.NewReader(in), int64(len(in)), DefaultRangeBytes, func(int64) {})
+
+			return err
+		}},
+		{"chunk", func() error { return stageAll(in) }},
+	} {
+		b.Run(bb.name, func(b *testing.B) {
+			b.SetBytes(int64(len(in)))
+			b.ReportAllocs()
+			for b.Loop() {
+				if err := bb.run(); err != nil {
+					b.Fatal(err)
+				}
+			}
+		})
+	}
+}
+
+// nowhere is a store whose writers forget.
+type nowhere struct{ Memory }
+
+func (*nowhere) Create(context.Context, string, Mode) Writer { return forget{io.Discard} }
+
+type forget struct{ io.Writer }
+
+func (forget) Close() error { return nil }
+func (forget) Abort()       {}
+
+func stageAll(in []byte) error {
+	h, rest, err := readHeader(bytes.NewReader(in))
+	if err != nil {
+		return err
+	}
+	st, err := newStage(context.Background(), &nowhere{}, h, "k")
+	if err != nil {
+		return err
+	}
+	s := newScanner(rest, h.sep, h.bytes, h.nextLine)
+	for {
+		fields, line, err := s.next()
+		if errors.Is(err, io.EOF) {
+			return st.close()
+		}
+		if err != nil {
+			return err
+		}
+		if _, err := st.add(line, fields); err != nil {
+			return err
+		}
+	}
+}

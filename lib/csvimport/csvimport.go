@@ -1,0 +1,100 @@
+// Package csvimport imports parts lists, CSV files of up to 1 GiB, in constant memory.
+//
+// [Plan] claims an upload, reads it once and cuts it into ranges of whole records; [Chunk] parses and validates one
+// range; [Finish] makes the results visible. Each is a handler that a workflow calls, and may repeat.
+//
+// # Files
+//
+// The text is UTF-8, with or without a byte order mark. What RFC 4180 leaves open is read as Python's csv module reads
+// it:
+//
+//   - A line ends at LF, CR LF or a lone CR; physical lines are counted so everywhere. The last may lack its end.
+//   - Empty lines are skipped. A line of blanks is a record.
+//   - A field is quoted when its first character is a quote; a blank before makes the quote text. In quotes, separators
+//     and line ends are text, a doubled quote is one.
+//   - A quote in an unquoted field is text. Text after a closing quote belongs to the field: `"a"b` is ab.
+//   - A quote that is never closed makes the file invalid, as does a record over 1 MiB (without its line end). There
+//     Python's module is more lenient.
+//
+// The first record is the header: part, color and quantity in any order and case, blanks around names apart. The
+// separator is the one of comma, semicolon and tab under which the header has all three, else most of them. A name
+// that appears twice, in any case, makes the file invalid. A header without rows is a valid file. Binary data near the
+// start, UTF-16, and a header that is not UTF-8 are not a CSV file; a file of empty lines is empty.
+//
+// # Rows
+//
+// A row is rejected, with the first reason that applies, when a field is not valid UTF-8; when it has more or fewer
+// fields than the header; when part, color or quantity is empty; when the quantity is not made of the digits of a
+// number from 1 to 1,000,000 (leading zeros are fine, a sign, a point and a thousands separator are not). Blanks
+// around these three do not count; other columns are kept as they are.
+//
+// # Objects
+//
+//	uploads/<user>/<upload>/<file>             what was uploaded; <user> is the id in unpadded base64url
+//	claims/<claim>                             which execution imports that version
+//	staged/<claim>/00000.jsonl                 what a chunk accepted, until the import is finished
+//	staged/<claim>/00000.rejected.csv          what it rejected
+//	results/<user>/<upload>/part-00000.jsonl   {"line":2,"part":"3001","color":"Red","quantity":4,"extra":{…}}
+//	results/<user>/<upload>/rejected.csv       line, column, reason, then the record's fields, harmless to spreadsheets
+//	results/<user>/<upload>/summary.json       a [Summary], written last: without it nothing is finished
+package csvimport
+
+import (
+	"log/slog"
+
+	"github.com/herald-progress/herald/lib/progress"
+)
+
+// Config is what the steps are wired with. Store is required.
+type Config struct {
+	// Store holds the uploads and takes the results.
+	Store Store
+	// Publisher takes the progress; nil publishes nothing.
+	Publisher progress.Publisher
+	// Logger is silent when nil.
+	Logger *slog.Logger
+	// RangeBytes is the least size of a range; zero means [DefaultRangeBytes].
+	RangeBytes int64
+}
+
+// File is an upload that an import works on.
+type File struct {
+	UserID   string `json:"userId"`
+	UploadID string `json:"uploadId"`
+	FileName string `json:"fileName"`
+	// Key, Version and ETag name the object; Version is empty in a bucket without versioning.
+	Key     string `json:"key"`
+	Version string `json:"version"`
+	ETag    string `json:"etag"`
+	// Size is the object's length in bytes.
+	Size int64 `json:"size"`
+	// HeaderBytes is where the header ends and the first range starts.
+	HeaderBytes int64 `json:"headerBytes"`
+	// Claim names this import's claim and its staged objects: 32 hexadecimal digits made of key and version.
+	Claim string `json:"claim"`
+	// StartedAt is when the plan began, RFC 3339 with milliseconds.
+	StartedAt string `json:"startedAt"`
+}
+
+// Range is a stretch of whole records.
+type Range struct {
+	N int `json:"n"`
+	// Offset and Bytes place the range in the object.
+	Offset int64 `json:"offset"`
+	Bytes  int64 `json:"bytes"`
+	// Line is the physical line, from 1, at which the range starts.
+	Line int64 `json:"line"`
+	// Row is the number of rows in earlier ranges, Failed how many of those are rejected.
+	Row    int64 `json:"row"`
+	Failed int64 `json:"failed"`
+	// Rows is the number of rows in this range.
+	Rows int64 `json:"rows"`
+}
+
+// Counts are what a range, or a whole file, came to.
+type Counts struct {
+	Rows     int64 `json:"rows"`
+	Rejected int64 `json:"rejected"`
+	// Quantity is the sum over the accepted rows.
+	Quantity int64 `json:"quantity"`
+}

@@ -1,0 +1,330 @@
+package csvimport_test
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"io"
+	"os"
+	"strings"
+	"sync"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/herald-progress/herald/lib/csvimport"
+	"github.com/herald-progress/herald/lib/message"
+)
+
+const (
+	user     = "auth0|4711/ä"
+	upload   = "up-1"
+	fileName = "parts list.csv"
+)
+
+var key = csvimport.UploadKey(user, upload, fileName)
+
+// put writes an object and returns the event of it.
+func put(t *testing.T, store csvimport.Store, content []byte) csvimport.Event {
+	t.Helper()
+	w := store.Create(t.Context(), key, csvimport.Replace)
+	if _, err := w.Write(content); err != nil {
+		t.Fatalf("write upload: %v", err)
+	}
+	if err := w.Close(); err != nil {
+		t.Fatalf("write upload: %v", err)
+	}
+	var e csvimport.Event
+	e.Object.Key, e.Object.Size, e.Object.ETag, e.Object.Sequencer = key, int64(len(content)), csvimport.ETag(content), "0062"
+
+	return e
+}
+
+func object(t *testing.T, store csvimport.Store, key string) string {
+	t.Helper()
+	body, err := store.Get(t.Context(), csvimport.Object{Key: key}, 0, -1)
+	if err != nil {
+		t.Fatalf("get %s: %v", key, err)
+	}
+	content, err := io.ReadAll(body)
+	if err := errors.Join(err, body.Close()); err != nil {
+		t.Fatalf("read %s: %v", key, err)
+	}
+
+	return string(content)
+}
+
+// handler is a step.
+type handler[In, Out any] interface {
+	Handle(ctx context.Context, in In) (Out, error)
+}
+
+// call runs a step with input and output as JSON, as a workflow does, and again for each of up to retries StoreErrors.
+func call[In, Out, Next any](t *testing.T, h handler[In, Out], in any, retries int) (Next, error) {
+	t.Helper()
+	var next Next
+	text, err := json.Marshal(in)
+	if err != nil {
+		t.Fatalf("marshal input: %v", err)
+	}
+	var typed In
+	if err := json.Unmarshal(text, &typed); err != nil {
+		t.Fatalf("unmarshal input: %v", err)
+	}
+	out, err := h.Handle(t.Context(), typed)
+	for ; err != nil && retries > 0; retries-- {
+		var store *csvimport.StoreError
+		if !errors.As(err, &store) {
+			return next, err
+		}
+		out, err = h.Handle(t.Context(), typed)
+	}
+	if err != nil {
+		return next, err
+	}
+	if text, err = json.Marshal(out); err != nil {
+		t.Fatalf("marshal output: %v", err)
+	}
+	if err := json.Unmarshal(text, &next); err != nil {
+		t.Fatalf("unmarshal output: %v", err)
+	}
+
+	return next, nil
+}
+
+// run imports the upload as the workflow does.
+func run(t *testing.T, c csvimport.Config, e csvimport.Event, execution string, retries int) (csvimport.Summary, error) {
+	t.Helper()
+	var s csvimport.Summary
+	in := csvimport.PlanInput{Execution: execution, Detail: e}
+	plan, err := call[csvimport.PlanInput, csvimport.PlanOutput, csvimport.PlanOutput](t, csvimport.NewPlan(c), in, retries)
+	if err != nil || plan.Repeated {
+		return s, err
+	}
+	finish := csvimport.FinishInput{File: plan.File, TotalRows: plan.TotalRows}
+	for _, r := range plan.Ranges {
+		in := csvimport.ChunkInput{File: plan.File, TotalRows: plan.TotalRows, Range: r}
+		out, err := call[csvimport.ChunkInput, csvimport.ChunkOutput, csvimport.ChunkOutput](t, csvimport.NewChunk(c), in, retries)
+		if err != nil {
+			return s, err
+		}
+		finish.Chunks = append(finish.Chunks, out)
+	}
+	out, err := call[csvimport.FinishInput, csvimport.FinishOutput, csvimport.FinishOutput](t, csvimport.NewFinish(c), finish, retries)
+	if err != nil {
+		return s, err
+	}
+	if f, ok := c.Store.(*flaky); ok {
+		f.at = -1 // the import is over, from here on nothing fails
+	}
+	if err := json.Unmarshal([]byte(object(t, c.Store, out.Summary)), &s); err != nil {
+		t.Fatalf("summary: %v", err)
+	}
+	if s.Counts != out.Counts || s.Accepted != out.Accepted {
+		t.Errorf("output is %+v, summary says %+v", out, s)
+	}
+
+	return s, nil
+}
+
+// rows returns the accepted rows, in order.
+func rows(t *testing.T, store csvimport.Store, s csvimport.Summary) string {
+	t.Helper()
+	var all strings.Builder
+	for _, name := range s.Results {
+		all.WriteString(object(t, store, s.Prefix+name))
+	}
+
+	return all.String()
+}
+
+func TestImport(t *testing.T) {
+	store := &csvimport.Memory{}
+	content := "\xEF\xBB\xBFDescription;COLOR; Part ;quantity\r\n" +
+		"\"Brick\r\n2 x 4; \"\"old\"\"\"; Red ;3001;4\r\n" +
+		"\r\n" +
+		"Plate;Blue;3020;0\n" +
+		"=cmd();;3020;1\n" +
+		"Tile\t;White;3068b; 1000000"
+	s, err := run(t, csvimport.Config{Store: store, RangeBytes: 1}, put(t, store, []byte(content)), "x", 0)
+	if err != nil {
+		t.Fatalf("import: %v", err)
+	}
+	want := csvimport.Summary{
+		UserID: user, UploadID: upload, FileName: fileName, Claim: s.Claim, Bytes: int64(len(content)),
+		Counts: csvimport.Counts{Rows: 4, Rejected: 2, Quantity: 1_000_004}, Accepted: 2,
+		RejectedBy: []csvimport.RejectCount{
+			{Column: "color", Reason: "missing value", Rows: 1},
+			{Column: "quantity", Reason: "not a whole number from 1 to 1,000,000", Rows: 1},
+		},
+		StartedAt: s.StartedAt, FinishedAt: s.FinishedAt, DurationMillis: s.DurationMillis,
+		Prefix:  "results/YXV0aDB8NDcxMS_DpA/up-1/",
+		Results: []string{"part-00000.jsonl", "part-00001.jsonl", "part-00002.jsonl", "part-00003.jsonl"},
+		Rejects: "rejected.csv",
+	}
+	if diff := cmp.Diff(want, s); diff != "" {
+		t.Errorf("summary (-want +got):\n%s", diff)
+	}
+	wantRows := `{"line":2,"part":"3001","color":"Red","quantity":4,"extra":{"Description":"Brick\r\n2 x 4; \"old\""}}
+{"line":7,"part":"3068b","color":"White","quantity":1000000,"extra":{"Description":"Tile\t"}}
+`
+	if diff := cmp.Diff(wantRows, rows(t, store, s)); diff != "" {
+		t.Errorf("rows (-want +got):\n%s", diff)
+	}
+	wantRejects := `line,column,reason,Description,COLOR,Part,quantity
+5,quantity,"not a whole number from 1 to 1,000,000",Plate,Blue,3020,0
+6,color,missing value,'=cmd(),,3020,1
+`
+	if diff := cmp.Diff(wantRejects, object(t, store, s.Prefix+s.Rejects)); diff != "" {
+		t.Errorf("rejected.csv (-want +got):\n%s", diff)
+	}
+	if left := store.Keys("staged/"); left != nil {
+		t.Errorf("staged objects are left: %v", left)
+	}
+}
+
+func TestRows(t *testing.T) {
+	const (
+		fields   = ": wrong number of fields"
+		number   = "quantity: not a whole number from 1 to 1,000,000"
+		accepted = ""
+	)
+	for _, tt := range []struct{ row, want string }{
+		{"3001,Red,1", accepted}, {"3001,Red,1000000", accepted}, {"3001,Red,0001", accepted}, {`"3001","Red","1"`, accepted},
+		{"3001 , Red,\t7 ", accepted}, {"\u00a03001,Red,1", accepted}, {"3001,Rød,1", accepted},
+		{"3001,Red,0", number}, {"3001,Red,1000001", number}, {"3001,Red,99999999999999999999", number}, {"3001,Red,-1", number},
+		{"3001,Red,+1", number}, {"3001,Red,1.0", number}, {"3001,Red,1e3", number}, {`3001,Red,"1,000"`, number}, {"3001,Red,x", number},
+		{"3001,Red,1 2", number}, {"3001,Red,٣", number}, {"3001,Red,0x10", number},
+		{",Red,1", "part: missing value"}, {"  ,Red,1", "part: missing value"}, {`"",Red,1`, "part: missing value"},
+		{"3001,,1", "color: missing value"}, {"3001,Red,", "quantity: missing value"}, {",,", "part: missing value"},
+		{"3001,Red", fields}, {"3001", fields}, {" ", fields}, {"3001,Red,1,", fields}, {"3001,Red,1,x", fields},
+		{"\xff,Red,1", "part: not valid UTF-8"}, {"3001,R\xf8d,1", "color: not valid UTF-8"}, {"3001,Red,1,\xff", ": not valid UTF-8"},
+		{"\xed\xa0\x80,Red,1", "part: not valid UTF-8"},
+	} {
+		t.Run(tt.row, func(t *testing.T) {
+			store := &csvimport.Memory{}
+			s, err := run(t, csvimport.Config{Store: store}, put(t, store, []byte("part,color,quantity\n"+tt.row)), "x", 0)
+			if err != nil || s.Rows != 1 {
+				t.Fatalf("import has %d rows, error %v, want 1 row", s.Rows, err)
+			}
+			got := accepted
+			if len(s.RejectedBy) > 0 {
+				got = s.RejectedBy[0].Column + ": " + s.RejectedBy[0].Reason
+			}
+			if got != tt.want {
+				t.Errorf("rejected by %q, want %q", got, tt.want)
+			}
+		})
+	}
+}
+
+// heard is a Publisher that keeps what it gets, and then fails.
+type heard struct {
+	mu   sync.Mutex
+	all  []message.UploadProgress
+	fail error
+}
+
+func (h *heard) Publish(_ context.Context, userID string, data message.Data) error {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	if p, ok := data.(message.UploadProgress); ok && userID == user {
+		h.all = append(h.all, p)
+	}
+
+	return h.fail
+}
+
+func TestProgressRises(t *testing.T) {
+	store, to := &csvimport.Memory{}, &heard{}
+	content := "part,color,quantity\n" + strings.Repeat("3001,Red,1\n3001,Red,0\n", 500)
+	if _, err := run(t, csvimport.Config{Store: store, Publisher: to, RangeBytes: 4000}, put(t, store, []byte(content)), "x", 0); err != nil {
+		t.Fatalf("import: %v", err)
+	}
+	if first := to.all[0]; first.Message != "Reading "+fileName || first.Progress > 5 || first.Phase != "read" {
+		t.Errorf("first push is %+v, want that the file is read", first)
+	}
+	var last message.UploadProgress
+	for _, p := range to.all {
+		if err := p.Validate(); err != nil {
+			t.Errorf("push %+v: %v", p, err)
+		}
+		if p.Progress < last.Progress || p.CurrentRow < last.CurrentRow || p.FailedRows < last.FailedRows {
+			t.Errorf("push %+v falls behind %+v", p, last)
+		}
+		last = p
+	}
+	if last.Progress != 99 || last.CurrentRow != 1000 || last.TotalRows != 1000 || last.FailedRows != 500 || last.Status != "" {
+		t.Errorf("last push is %+v, want 99 percent of 1000 rows, 500 failed, still running", last)
+	}
+}
+
+func TestFailingPublisherFailsNothing(t *testing.T) {
+	store := &csvimport.Memory{}
+	c := csvimport.Config{Store: store, Publisher: &heard{fail: errors.New("down")}}
+	s, err := run(t, c, put(t, store, []byte("part,color,quantity\n3001,Red,1")), "x", 0)
+	if err != nil || s.Accepted != 1 {
+		t.Errorf("import accepts %d rows, error %v, want 1", s.Accepted, err)
+	}
+}
+
+func TestPayloadsStaySmall(t *testing.T) {
+	store := &csvimport.Memory{}
+	content := bytes.Repeat([]byte("3001,Red,1000000\n"), 3000)
+	c := csvimport.Config{Store: store, RangeBytes: 1}
+	e := put(t, store, append([]byte("part,color,quantity\n"), content...))
+	e.Object.Size = 0 // what the event says is only a hint
+	plan, err := csvimport.NewPlan(c).Handle(t.Context(), csvimport.PlanInput{Detail: e})
+	if err != nil || len(plan.Ranges) != csvimport.MaxRanges {
+		t.Fatalf("plan has %d ranges, error %v, want %d", len(plan.Ranges), err, csvimport.MaxRanges)
+	}
+	for i := range plan.Ranges { // as for the largest file
+		r := &plan.Ranges[i]
+		r.Offset, r.Bytes, r.Line, r.Row, r.Rows, r.Failed = r.Offset+1<<30, 1<<30, 1<<30, 1<<30, 1<<30, 1<<30
+	}
+	if text, err := json.Marshal(plan); err != nil || len(text) > 262_144/4 {
+		t.Errorf("plan is %d bytes, error %v, want far less than 262,144", len(text), err)
+	}
+	out := csvimport.ChunkOutput{
+		N: csvimport.MaxRanges, Counts: csvimport.Counts{Rows: 1 << 30, Rejected: 1 << 30, Quantity: 1 << 50},
+		Key: "staged/" + plan.File.Claim + "/00255",
+	}
+	if text, err := json.Marshal(out); err != nil || len(text) >= 200 {
+		t.Errorf("chunk's output is %d bytes, error %v, want under 200", len(text), err)
+	}
+}
+
+func TestPartsList(t *testing.T) {
+	const dir = "../../testdata/"
+	content, err := os.ReadFile(dir + "parts-list.csv")
+	if err != nil {
+		t.Fatal(err)
+	}
+	text, err := os.ReadFile(dir + "parts-list.expected.json")
+	if err != nil {
+		t.Fatal(err)
+	}
+	type counts struct { // by Python's csv module
+		Bytes, Rows, Accepted, Rejected, Quantity int64
+		RejectedBy                                []csvimport.RejectCount
+	}
+	var want counts
+	if err := json.Unmarshal(text, &want); err != nil {
+		t.Fatal(err)
+	}
+	for _, least := range []int64{0, 1, 10_000} {
+		store := &csvimport.Memory{}
+		s, err := run(t, csvimport.Config{Store: store, RangeBytes: least}, put(t, store, content), "x", 0)
+		if err != nil {
+			t.Fatalf("import: %v", err)
+		}
+		got := counts{s.Bytes, s.Rows, s.Accepted, s.Rejected, s.Quantity, s.RejectedBy}
+		if diff := cmp.Diff(want, got); diff != "" {
+			t.Errorf("ranges of %d bytes (-expected +got):\n%s", least, diff)
+		}
+		if lines := strings.Count(rows(t, store, s), "\n"); int64(lines) != want.Accepted {
+			t.Errorf("%d lines of results, want %d", lines, want.Accepted)
+		}
+	}
+}

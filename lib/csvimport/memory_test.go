@@ -1,0 +1,12 @@
+package csvimport_test
+
+import (
+	"testing"
+
+	"github.com/herald-progress/herald/lib/csvimport"
+	"github.com/herald-progress/herald/lib/csvimport/storetest"
+)
+
+func TestMemoryKeepsTheContract(t *testing.T) {
+	storetest.Run(t, func(*testing.T) csvimport.Store { return &csvimport.Memory{} })
+}

@@ -1,0 +1,157 @@
+//go:build !race
+
+// The race detector makes this twenty times slower and looks for something else.
+
+package csvimport_test
+
+import (
+	"context"
+	"io"
+	"runtime"
+	"runtime/metrics"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/herald-progress/herald/lib/csvimport"
+)
+
+// generated is a store that makes up its one upload while it is read, and forgets what is staged.
+type generated struct {
+	csvimport.Memory
+
+	head, row []byte
+	rows      int64
+}
+
+func newGenerated(size int64) *generated {
+	g := &generated{
+		head: []byte("part,color,quantity,description\n"),
+		row:  []byte("3001,Dark Bluish Gray,0000012,\"Brick 2 x 4, \"\"classic\"\"\nsecond line\"\n3001,Red,0,\n"),
+	}
+	g.rows = size / int64(len(g.row))
+
+	return g
+}
+
+func (g *generated) size() int64 { return int64(len(g.head)) + g.rows*int64(len(g.row)) }
+
+func (g *generated) Get(ctx context.Context, from csvimport.Object, offset, length int64) (io.ReadCloser, error) {
+	if from.Key != key {
+		return g.Memory.Get(ctx, from, offset, length)
+	}
+	if length < 0 {
+		length = g.size() - offset
+	}
+
+	return io.NopCloser(&generatedReader{g: g, at: offset, end: min(offset+length, g.size())}), nil
+}
+
+type generatedReader struct {
+	g       *generated
+	at, end int64
+}
+
+func (r *generatedReader) Read(p []byte) (int, error) {
+	if r.at == r.end {
+		return 0, io.EOF
+	}
+	p = p[:min(int64(len(p)), r.end-r.at)]
+	text := r.g.row
+	if head := int64(len(r.g.head)); r.at < head {
+		text = r.g.head[r.at:]
+	} else {
+		text = text[(r.at-head)%int64(len(text)):]
+	}
+	n := copy(p, text)
+	for n < len(p) {
+		n += copy(p[n:], r.g.row)
+	}
+	r.at += int64(n)
+
+	return n, nil
+}
+
+func (g *generated) Create(ctx context.Context, k string, mode csvimport.Mode) csvimport.Writer {
+	if strings.HasPrefix(k, "staged/") {
+		return forgetful{}
+	}
+
+	return g.Memory.Create(ctx, k, mode)
+}
+
+type forgetful struct{}
+
+func (forgetful) Write(p []byte) (int, error) { return len(p), nil }
+func (forgetful) Close() error                { return nil }
+func (forgetful) Abort()                      {}
+
+// peak returns a function that says how far the heap has grown since, in bytes.
+func peak() func() uint64 {
+	sample := []metrics.Sample{{Name: "/memory/classes/heap/objects:bytes"}}
+	look := func() uint64 {
+		metrics.Read(sample)
+
+		return sample[0].Value.Uint64()
+	}
+	runtime.GC()
+	start := look()
+	stop, result := make(chan struct{}), make(chan uint64)
+	go func() {
+		var most uint64
+		tick := time.NewTicker(time.Millisecond)
+		defer tick.Stop()
+		for {
+			most = max(most, look())
+			select {
+			case <-stop:
+				result <- most - min(start, most)
+
+				return
+			case <-tick.C:
+			}
+		}
+	}()
+
+	return func() uint64 { close(stop); return <-result }
+}
+
+func TestMemoryIsConstant(t *testing.T) {
+	if testing.Short() {
+		t.Skip("reads 300 MiB; not with -short")
+	}
+	const size, limit = 300 << 20, 16 << 20
+	store := newGenerated(size)
+	c := csvimport.Config{Store: store}
+	var e csvimport.Event
+	e.Object.Key, e.Object.Size = key, store.size()
+
+	grown := peak()
+	plan, err := csvimport.NewPlan(c).Handle(t.Context(), csvimport.PlanInput{Detail: e})
+	if err != nil {
+		t.Fatalf("plan: %v", err)
+	}
+	if got := grown(); got > limit {
+		t.Errorf("plan takes %d bytes of heap for %d bytes of CSV, want at most %d", got, size, limit)
+	}
+	if plan.TotalRows != 2*store.rows || len(plan.Ranges) < 30 {
+		t.Errorf("plan has %d rows in %d ranges, want %d rows", plan.TotalRows, len(plan.Ranges), 2*store.rows)
+	}
+	grown = peak()
+	var rejected int64
+	for _, r := range plan.Ranges {
+		out, err := csvimport.NewChunk(c).Handle(t.Context(), csvimport.ChunkInput{File: plan.File, TotalRows: plan.TotalRows, Range: r})
+		if err != nil {
+			t.Fatalf("chunk: %v", err)
+		}
+		rejected += out.Rejected
+	}
+	got := grown()
+	if got > limit {
+		t.Errorf("chunks take %d bytes of heap, want at most %d", got, limit)
+	}
+	if rejected != store.rows {
+		t.Errorf("%d rows are rejected, want %d", rejected, store.rows)
+	}
+	t.Logf("%d ranges, the chunks' heap grew by %.1f MiB", len(plan.Ranges), float64(got)/(1<<20))
+}

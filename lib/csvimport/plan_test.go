@@ -1,0 +1,187 @@
+package csvimport_test
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/herald-progress/herald/lib/csvimport"
+)
+
+func TestInvalidFiles(t *testing.T) {
+	const head = "part,color,quantity\n"
+	for _, tt := range []struct{ name, in, want string }{
+		{"empty", "", "The file is empty"},
+		{"empty lines", "\r\n\n\n", "The file is empty"},
+		{"byte order mark alone", "\xEF\xBB\xBF", "The file is empty"},
+		{"no header", "3001,Red,4\n", "Line 1: there is no header; the first line must name the columns part, color and quantity"},
+		{"no header after empty lines", "\n\n3001,Red,4,4\n", "Line 3: there is no header; the first line must name the columns part, color and quantity"},
+		{"other text", "<!DOCTYPE html>\n<p>", "Line 1: there is no header; the first line must name the columns part, color and quantity"},
+		{"one column missing", "part,quantity\n", "Line 1: the column color is missing"},
+		{"two columns missing", "part;x;y\n", "Line 1: the columns color and quantity are missing"},
+		{"two separators", "part;color,quantity\n", "Line 1: the columns part and color are missing"},
+		{"duplicate", "part,color,quantity,Color\n", `Line 1: the column "Color" appears twice`},
+		{"duplicate other", "part,color,quantity,x, X\n", `Line 1: the column "X" appears twice`},
+		{"duplicate without a name", "part,color,quantity,,\n", `Line 1: the column "" appears twice`},
+		{"duplicate, long", "part,color,quantity" + strings.Repeat(","+strings.Repeat("é", 50), 2), `Line 1: the column "` + strings.Repeat("é", 32) + `…" appears twice`},
+		{"header never closed", "part,color,\"quantity\n3001,Red,1\n", "Line 1: a quote is opened and never closed"},
+		{"header too long", "part,color,quantity," + strings.Repeat("x", 1<<20) + "\n", "Line 1: the record is longer than 1 MiB"},
+		{"quote never closed", head + "3001,Red,1\n3001,\"Red,1\n", "Line 3: a quote is opened and never closed"},
+		{"record too long", head + "3001,Red,1\n" + strings.Repeat("x", 1<<20+1) + "\n", "Line 3: the record is longer than 1 MiB"},
+		{"zip", "PK\x03\x04\x14\x00\x06\x00", "This is not a CSV file: it holds binary data"},
+		{"UTF-16", "\xFF\xFEp\x00a\x00", "This is not a CSV file in UTF-8 but in UTF-16; save it as CSV UTF-8"},
+		{"UTF-16, big end first", "\xFE\xFF\x00p\x00a", "This is not a CSV file in UTF-8 but in UTF-16; save it as CSV UTF-8"},
+		{"UTF-16 without a mark", "p\x00a\x00r\x00t\x00", "This is not a CSV file: it holds binary data"},
+		{"Latin-1 header", "part,color,quantity,gr\xF6\xDFe\n", "This is not a CSV file: its first line is not text in UTF-8"},
+		{"control characters", "\x1b[31mpart,color,quantity\n", "This is not a CSV file: its first line is not text in UTF-8"},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			store := &csvimport.Memory{}
+			_, err := run(t, csvimport.Config{Store: store}, put(t, store, []byte(tt.in)), "x", 0)
+			var invalid *csvimport.InvalidFile
+			if !errors.As(err, &invalid) || err.Error() != tt.want {
+				t.Errorf("error is %T %q, want InvalidFile %q", err, err, tt.want)
+			}
+		})
+	}
+}
+
+func TestHeaders(t *testing.T) {
+	for _, tt := range []struct{ name, in string }{
+		{"plain", "part,color,quantity\n3001,Red,1"},
+		{"semicolons", "part;color;quantity\n3001;Red;1"},
+		{"tabs", "part\tcolor\tquantity\n3001\tRed\t1"},
+		{"order and case", "QUANTITY,Color,pArT\n1,Red,3001"},
+		{"blanks", " part ,\tcolor, quantity\n3001,Red,1"},
+		{"quoted", "\"part\",\"color\",\"quantity\"\n3001,Red,1"},
+		{"separators in names", "\"a;b;c;d\"\t\"e,f,g,h\"\tpart\tcolor\tquantity\n\t\t3001\tRed\t1"},
+		{"line end in a name", "\"a\nb\";part;color;quantity\nx;3001;Red;1"},
+		{"name that only looks open", "x\"y;part;color;quantity\nz;3001;Red;1"},
+		{"CR", "part,color,quantity\r3001,Red,1\r"},
+		{"empty lines before", "\n\r\npart,color,quantity\n3001,Red,1"},
+		{"byte order mark and quotes", "\xEF\xBB\xBF\"part\",color,quantity\n3001,Red,1"},
+		{"one column without a name", "part,color,quantity,\n3001,Red,1,"},
+		{"longer than the first look", "part,color,quantity,\"" + strings.Repeat("x\n", 9000) + "\"\n3001,Red,1,y"},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			store := &csvimport.Memory{}
+			s, err := run(t, csvimport.Config{Store: store}, put(t, store, []byte(tt.in)), "x", 0)
+			if err != nil || s.Rows != 1 || s.Accepted != 1 {
+				t.Errorf("import accepts %d of %d rows, error %v, want 1 of 1", s.Accepted, s.Rows, err)
+			}
+		})
+	}
+}
+
+func TestHeaderWithoutRows(t *testing.T) {
+	store := &csvimport.Memory{}
+	s, err := run(t, csvimport.Config{Store: store}, put(t, store, []byte("part,color,quantity\n\n")), "x", 0)
+	if err != nil || s.Rows != 0 || len(s.Results) != 0 || object(t, store, s.Prefix+s.Rejects) != "line,column,reason,part,color,quantity\n" {
+		t.Errorf("import of a header is %+v, error %v, want no rows", s, err)
+	}
+}
+
+func TestObjectsThatAreNotThere(t *testing.T) {
+	for name, change := range map[string]func(*csvimport.Event){
+		"deleted":     func(e *csvimport.Event) { e.Object.Key += "x" },
+		"overwritten": func(e *csvimport.Event) { e.Object.ETag = "0123" },
+	} {
+		t.Run(name, func(t *testing.T) {
+			store := &csvimport.Memory{}
+			e := put(t, store, []byte("part,color,quantity\n"))
+			change(&e)
+			_, err := run(t, csvimport.Config{Store: store}, e, "x", 0)
+			var invalid *csvimport.InvalidFile
+			if !errors.As(err, &invalid) || err.Error() != "The file is no longer there" {
+				t.Errorf("error is %v, want InvalidFile", err)
+			}
+		})
+	}
+}
+
+func TestTooLarge(t *testing.T) {
+	store := &csvimport.Memory{}
+	e := put(t, store, []byte("part,color,quantity\n"))
+	e.Object.Size = 1<<30 + 1
+	_, err := run(t, csvimport.Config{Store: store}, e, "x", 0)
+	var invalid *csvimport.InvalidFile
+	if !errors.As(err, &invalid) || err.Error() != "The file is larger than 1 GiB" {
+		t.Errorf("error is %v, want InvalidFile", err)
+	}
+}
+
+func TestIdentify(t *testing.T) {
+	plan := csvimport.NewPlan(csvimport.Config{}) // without a store: nothing is read
+	identify := func(key string) (csvimport.File, error) {
+		var e csvimport.Event
+		e.Object.Key = key
+		out, err := plan.Handle(t.Context(), csvimport.PlanInput{Step: csvimport.StepIdentify, Detail: e})
+
+		return out.File, err
+	}
+	for _, id := range []string{"u1", "auth0|a/b", "ä ö?", strings.Repeat("x", 512)} {
+		f, err := identify(csvimport.UploadKey(id, "up", "f.csv"))
+		if diff := cmp.Diff([]string{id, "up", "f.csv"}, []string{f.UserID, f.UploadID, f.FileName}); diff != "" || err != nil {
+			t.Errorf("identify %q: error %v (-want +got):\n%s", id, err, diff)
+		}
+	}
+	for _, key := range []string{
+		"", "uploads/", "uploads/dTE/up", "uploads/dTE/up/f/g", "other/dTE/up/f", "/uploads/dTE/up/f", "Uploads/dTE/up/f",
+		"uploads//up/f", "uploads/dTE//f", "uploads/dTE/up/", "uploads/dTE=/up/f", "uploads/dT E/up/f", "uploads/dTF/up/f",
+		"uploads/d/up/f", "uploads/_w/up/f", "uploads/dTE\n/up/f", "uploads/dTE/" + strings.Repeat("x", 257) + "/f",
+		csvimport.UploadKey(strings.Repeat("x", 513), "up", "f"),
+	} {
+		var invalid *csvimport.InvalidFile
+		if f, err := identify(key); !errors.As(err, &invalid) {
+			t.Errorf("identify %q is %+v, %v, want InvalidFile", key, f, err)
+		}
+	}
+}
+
+func FuzzIdentify(f *testing.F) {
+	f.Add(key)
+	f.Add("uploads/dTE/up-1/f.csv")
+	f.Fuzz(func(t *testing.T, key string) {
+		var e csvimport.Event
+		e.Object.Key = key
+		out, err := csvimport.NewPlan(csvimport.Config{}).Handle(t.Context(), csvimport.PlanInput{Step: csvimport.StepIdentify, Detail: e})
+		if err != nil {
+			return
+		}
+		if back := csvimport.UploadKey(out.File.UserID, out.File.UploadID, out.File.FileName); back != key {
+			t.Errorf("%q is understood as %+v, which has the key %q", key, out.File, back)
+		}
+	})
+}
+
+func TestBrokenFiles(t *testing.T) {
+	const dir = "../../testdata/broken/"
+	for name, want := range map[string]string{
+		"empty.csv":            "The file is empty",
+		"no-header.csv":        "Line 1: there is no header; the first line must name the columns part, color and quantity",
+		"missing-column.csv":   "Line 1: the column quantity is missing",
+		"duplicate-header.csv": `Line 1: the column "Color" appears twice`,
+		"unclosed-quote.csv":   "Line 4: a quote is opened and never closed",
+		"not-csv.csv":          "This is not a CSV file: it holds binary data",
+	} {
+		t.Run(name, func(t *testing.T) {
+			content, err := os.ReadFile(dir + name)
+			if err != nil {
+				t.Fatal(err)
+			}
+			store := &csvimport.Memory{}
+			if _, err := run(t, csvimport.Config{Store: store}, put(t, store, content), "x", 0); fmt.Sprint(err) != want {
+				t.Errorf("error is %q, want %q", err, want)
+			}
+		})
+	}
+	files, err := fs.Glob(os.DirFS(dir), "*")
+	if err != nil || len(files) != 6 {
+		t.Errorf("%s holds %v, %v, want the six files above", dir, files, err)
+	}
+}

@@ -1,0 +1,203 @@
+package csvimport
+
+import (
+	"bytes"
+	"encoding/csv"
+	"errors"
+	"fmt"
+	"io"
+	"strings"
+	"testing"
+	"testing/iotest"
+
+	"github.com/google/go-cmp/cmp"
+)
+
+// scanned is one record as the tests compare it.
+type scanned struct {
+	Line   int64
+	Fields []string
+}
+
+func scanAll(in io.Reader, sep byte) ([]scanned, error) {
+	var all []scanned
+	s := newScanner(in, sep, 0, 1)
+	for {
+		fields, line, err := s.next()
+		if errors.Is(err, io.EOF) {
+			return all, nil
+		}
+		if err != nil {
+			return all, err
+		}
+		one := scanned{Line: line}
+		for _, f := range fields {
+			one.Fields = append(one.Fields, string(f))
+		}
+		all = append(all, one)
+	}
+}
+
+func TestScanner(t *testing.T) {
+	for _, tt := range []struct {
+		name, in string
+		want     []scanned
+	}{
+		{"nothing", "", nil},
+		{"empty lines", "\n\r\n\r\n\n", nil},
+		{"one field", "a", []scanned{{1, []string{"a"}}}},
+		{"LF, CR LF, lone CR", "a\nb\r\nc\rd", []scanned{{1, []string{"a"}}, {2, []string{"b"}}, {3, []string{"c"}}, {4, []string{"d"}}}},
+		{"no final line end", "a,b\nc,d", []scanned{{1, []string{"a", "b"}}, {2, []string{"c", "d"}}}},
+		{"final lone CR", "a\r", []scanned{{1, []string{"a"}}}},
+		{"empty lines between", "a\n\n\r\n\rb", []scanned{{1, []string{"a"}}, {5, []string{"b"}}}},
+		{"a blank is no empty line", "a\n \nb", []scanned{{1, []string{"a"}}, {2, []string{" "}}, {3, []string{"b"}}}},
+		{"empty fields", ",a,\n,\n", []scanned{{1, []string{"", "a", ""}}, {2, []string{"", ""}}}},
+		{"a quoted empty field is a record", "\"\"\nb", []scanned{{1, []string{""}}, {2, []string{"b"}}}},
+		{"quotes", `"a","b,c","d""e",""""`, []scanned{{1, []string{"a", "b,c", `d"e`, `"`}}}},
+		{"quoted line ends", "\"a\nb\",\"c\r\nd\re\"\nf", []scanned{{1, []string{"a\nb", "c\r\nd\re"}}, {5, []string{"f"}}}},
+		{"bare quotes", "a\"b,c\"\nd", []scanned{{1, []string{`a"b`, `c"`}}, {2, []string{"d"}}}},
+		{"text after a closing quote", `"a"b,"c" "d"` + "\ne", []scanned{{1, []string{"ab", `c "d"`}}, {2, []string{"e"}}}},
+		{"a blank before a quote", `a, "b"`, []scanned{{1, []string{"a", ` "b"`}}}},
+		{"doubled quotes then text", `"a""b"c,d`, []scanned{{1, []string{`a"bc`, "d"}}}},
+		{"invalid UTF-8", "a\xff,b", []scanned{{1, []string{"a\xff", "b"}}}},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			for how, in := range map[string]io.Reader{
+				"whole": strings.NewReader(tt.in), "byte by byte": iotest.OneByteReader(strings.NewReader(tt.in)),
+				"with EOF": iotest.DataErrReader(strings.NewReader(tt.in)),
+			} {
+				got, err := scanAll(in, ',')
+				if diff := cmp.Diff(tt.want, got); diff != "" || err != nil {
+					t.Errorf("%s: error %v, records (-want +got):\n%s", how, err, diff)
+				}
+			}
+		})
+	}
+}
+
+func TestScannerRefuses(t *testing.T) {
+	mib := strings.Repeat("x", maxRecord)
+	for _, tt := range []struct {
+		name, in string
+		want     error // nil: not refused
+	}{
+		{"unclosed quote", "a\nb,\"c\n", &InvalidFile{Line: 2, Reason: "a quote is opened and never closed"}},
+		{"the line is that of the quote", "\"a\nb\",\"c", &InvalidFile{Line: 2, Reason: "a quote is opened and never closed"}},
+		{"a closing quote is doubled", `"a""`, &InvalidFile{Line: 1, Reason: "a quote is opened and never closed"}},
+		{"1 MiB", "a\n" + mib + "\r\nb", nil},
+		{"1 MiB quoted", "a\n\"" + mib[2:] + "\"\nb", nil},
+		{"over 1 MiB", "a\n" + mib + "x\nb", &InvalidFile{Line: 2, Reason: "the record is longer than 1 MiB"}},
+		{"over 1 MiB at the end", mib + "x", &InvalidFile{Line: 1, Reason: "the record is longer than 1 MiB"}},
+		{"over 1 MiB in fields", strings.Repeat("x,", maxRecord), &InvalidFile{Line: 1, Reason: "the record is longer than 1 MiB"}},
+		{"over 1 MiB quoted", "a\n\"" + mib + "\"\nb", &InvalidFile{Line: 2, Reason: "the record is longer than 1 MiB"}},
+		{"over 1 MiB in quotes", "a\n\"" + mib + mib, &InvalidFile{Line: 2, Reason: "the record is longer than 1 MiB; perhaps a quote is never closed"}},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			_, err := scanAll(strings.NewReader(tt.in), ',')
+			if diff := cmp.Diff(fmt.Sprint(tt.want), fmt.Sprint(err)); diff != "" {
+				t.Errorf("error (-want +got):\n%s", diff)
+			}
+		})
+	}
+}
+
+func TestScannerPassesReadErrorsOn(t *testing.T) {
+	for _, in := range []string{"", "a,b", "a,b\n", "\"a", "a\r", "a\nb,\"c\""} {
+		_, err := scanAll(io.MultiReader(strings.NewReader(in), iotest.ErrReader(io.ErrClosedPipe)), ',')
+		if !errors.Is(err, io.ErrClosedPipe) {
+			t.Errorf("after %q the error is %v, want the reader's", in, err)
+		}
+	}
+}
+
+// FuzzScanner compares with encoding/csv where both apply: it takes a lone CR as text, refuses bare quotes, and turns
+// CR LF inside quotes to LF.
+func FuzzScanner(f *testing.F) {
+	for _, in := range []string{"a,b\r\nc,\"d\"\"e\"\n\n\"f\ng\",h", ",\n\"\",", "\"a\r\nb\"\r\n\r\nc", "ä,\xff", "\"a\"b", "a\rb"} {
+		f.Add([]byte(in))
+	}
+	f.Fuzz(func(t *testing.T, in []byte) {
+		got, gotErr := scanAll(bytes.NewReader(in), ',')
+		slow, slowErr := scanAll(iotest.OneByteReader(bytes.NewReader(in)), ',')
+		if diff := cmp.Diff(got, slow); diff != "" || fmt.Sprint(gotErr) != fmt.Sprint(slowErr) {
+			t.Fatalf("byte by byte %q gives %v, at once %v:\n%s", in, slowErr, gotErr, diff)
+		}
+		if bytes.Contains(bytes.ReplaceAll(in, []byte("\r\n"), nil), []byte("\r")) {
+			return
+		}
+		want, err := oracle(in)
+		if err != nil {
+			return
+		}
+		for i := range got {
+			for j, field := range got[i].Fields {
+				got[i].Fields[j] = strings.ReplaceAll(field, "\r\n", "\n")
+			}
+		}
+		if diff := cmp.Diff(want, got); diff != "" || gotErr != nil {
+			t.Fatalf("%q: error %v, records (-encoding/csv +ours):\n%s", in, gotErr, diff)
+		}
+	})
+}
+
+func oracle(in []byte) ([]scanned, error) {
+	r := csv.NewReader(bytes.NewReader(in))
+	r.FieldsPerRecord = -1
+	var all []scanned
+	for {
+		fields, err := r.Read()
+		if errors.Is(err, io.EOF) {
+			return all, nil
+		}
+		if err != nil {
+			return nil, err
+		}
+		line, _ := r.FieldPos(0)
+		all = append(all, scanned{Line: int64(line), Fields: fields})
+	}
+}
+
+// FuzzCut holds that a file parsed range by range, wherever it is cut, is the file parsed whole.
+func FuzzCut(f *testing.F) {
+	for _, in := range []string{"3001,Red,4\n\n\"30\n03\",Blue,5\r\n,,\r1,2,3", "a,b,c\n\n\n", "\"a\"\"b\"x,c,\"1\"\rd\r\n\ne"} {
+		f.Add([]byte(in), uint16(1))
+	}
+	f.Fuzz(func(t *testing.T, rows []byte, least uint16) {
+		in := append([]byte("\xEF\xBB\xBFpart,color,quantity\n"), rows...)
+		c, err := cut(bytes.NewReader(in), int64(len(in)), int64(least), func(int64) {})
+		if err != nil {
+			return
+		}
+		whole, err := scanAll(bytes.NewReader(rows), ',')
+		if err != nil {
+			t.Fatalf("%q can be cut and not parsed: %v", rows, err)
+		}
+		var parts []scanned
+		for n, r := range c.ranges {
+			if r.N != n || r.Row != int64(len(parts)) {
+				t.Errorf("range %d says that it is number %d and starts after row %d, want %d", n, r.N, r.Row, len(parts))
+			}
+			s := newScanner(bytes.NewReader(in[r.Offset:r.Offset+r.Bytes]), ',', r.Offset, r.Line)
+			for range r.Rows {
+				fields, line, err := s.next()
+				if err != nil {
+					t.Fatalf("range %+v of %q: %v", r, in, err)
+				}
+				one := scanned{Line: line - 1} // without the header's line
+				for _, f := range fields {
+					one.Fields = append(one.Fields, string(f))
+				}
+				parts = append(parts, one)
+			}
+			if _, _, err := s.next(); !errors.Is(err, io.EOF) {
+				t.Errorf("range %+v of %q goes on after its rows: %v", r, in, err)
+			}
+		}
+		if diff := cmp.Diff(whole, parts); diff != "" {
+			t.Errorf("%q in ranges of %d (-whole +ranges):\n%s", in, least, diff)
+		}
+		if c.rows != int64(len(whole)) || len(c.ranges) > MaxRanges {
+			t.Errorf("%d rows in %d ranges, want %d rows", c.rows, len(c.ranges), len(whole))
+		}
+	})
+}

@@ -1,0 +1,227 @@
+// Package progress reports the progress of a running job without slowing it.
+//
+// The worker calls [Reporter.Update] for each step, which costs two atomic operations. A goroutine of the Reporter
+// decides what is worth a push and publishes it:
+//
+//	phase change, error, terminal   at once
+//	progress moved by 1 % or more   at once, at least 250 ms after the push before
+//	progress moved by less          at least 2 s after the push before
+//	Close                           the last state, if it has not arrived
+//
+// While a publisher is slow, newer states replace older ones that wait; a failed push is made up for by the next.
+package progress
+
+import (
+	"context"
+	"log/slog"
+	"math"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/herald-progress/herald/lib/message"
+)
+
+// Bounds of pushing.
+const (
+	// MinInterval is the least time between two pushes that are not urgent.
+	MinInterval = 250 * time.Millisecond
+	// SlowInterval is the least time between two pushes when progress moved under [MinStep].
+	SlowInterval = 2 * time.Second
+	// MinStep is the movement, in percent, that is worth a push after MinInterval.
+	MinStep = 1.0
+	// PublishTimeout bounds one call of the Publisher.
+	PublishTimeout = 3 * time.Second
+	// CloseTimeout bounds Close, whatever the Publisher does.
+	CloseTimeout = 4 * time.Second
+)
+
+const (
+	closeAttempts = 3
+	closePause    = 100 * time.Millisecond
+	// maxErrors bounds the error messages that wait to be published.
+	maxErrors = 16
+	never     = math.MaxInt64
+)
+
+// Publisher delivers data to a user. Its errors must not hold the data. It is called by one goroutine at a time.
+type Publisher interface {
+	Publish(ctx context.Context, userID string, data message.Data) error
+}
+
+// Config says whose job is reported and to whom.
+type Config struct {
+	// Publisher takes the pushes; with nil there are none, and the Reporter costs next to nothing.
+	Publisher Publisher
+	UserID    string
+	UploadID  string
+	FileName  string
+	// FailedRows is the number of rows that had failed before this Reporter began.
+	FailedRows int64
+	// Logger is silent when nil.
+	Logger *slog.Logger
+}
+
+// Phase is a stretch of the work, made of equal steps.
+type Phase struct {
+	// Name is published as phase.
+	Name string
+	// From and To are the job's progress, in percent, before the first step and after the last.
+	From, To float64
+	// Steps is the number of all steps; with 0 the progress stays at From.
+	Steps int64
+	// Done is the number of steps that were done before the phase began here, in another process for example.
+	Done int64
+	// Rows says that a step is a row: steps are published as currentRow and totalRows, with a rate and the time left.
+	Rows bool
+	// CurrentRow and TotalRows are published where a step is not a row.
+	CurrentRow, TotalRows int64
+	// Text returns the message; nil means the phase's name.
+	Text func(done, steps int64) string
+}
+
+// Stats counts what became of the pushes.
+type Stats struct {
+	Published int64
+	// Failed counts the calls of the Publisher that failed or timed out.
+	Failed int64
+	// Dropped counts the errors that were not published because too many waited.
+	Dropped int64
+}
+
+// Reporter reports one job of one user. It is safe for concurrent use, save that Phase must not be called at the same
+// time as Update.
+type Reporter struct {
+	config Config
+	cancel context.CancelFunc // of the pushes
+
+	done   atomic.Int64
+	next   atomic.Int64 // the number of steps that is worth a push
+	failed atomic.Int64
+
+	published, failures, dropped atomic.Int64
+
+	mu                 sync.Mutex
+	phase              Phase
+	began              time.Time // when the phase began
+	version            int64     // counts the changes of phase and status
+	status             message.Status
+	text               string // the terminal's message
+	endDone, endFailed int64  // what done and failed were at the terminal
+	errors             []message.Error
+	closing            bool
+	wake               chan struct{}
+	stopped            chan struct{}
+	closeOne           sync.Once
+}
+
+// New returns a running Reporter, which Close ends. Of ctx it takes the values only: a job that was cancelled still
+// reports its last state.
+func New(ctx context.Context, c Config) *Reporter {
+	if c.Logger == nil {
+		c.Logger = slog.New(slog.DiscardHandler)
+	}
+	r := &Reporter{config: c, wake: make(chan struct{}, 1), stopped: make(chan struct{})}
+	ctx, r.cancel = context.WithCancel(context.WithoutCancel(ctx))
+	r.next.Store(never)
+	r.failed.Store(c.FailedRows)
+	if c.Publisher == nil {
+		close(r.stopped)
+
+		return r
+	}
+	go r.run(ctx)
+
+	return r
+}
+
+// Phase begins a phase, which is published at once.
+func (r *Reporter) Phase(p Phase) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if r.status.Terminal() {
+		return
+	}
+	r.phase, r.began = p, time.Now()
+	r.next.Store(never)
+	r.done.Store(p.Done)
+	r.version++
+	r.nudge()
+}
+
+// Update says how many steps of the phase are done, those of Phase.Done included. It never waits.
+func (r *Reporter) Update(done int64) {
+	r.done.Store(done)
+	if done >= r.next.Load() {
+		r.next.Store(never)
+		r.nudge()
+	}
+}
+
+// Reject adds n to the failed rows; they are published with the next push. It never waits.
+func (r *Reporter) Reject(n int64) { r.failed.Add(n) }
+
+// Error publishes an error message at once.
+func (r *Reporter) Error(e message.Error) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if len(r.errors) == maxErrors {
+		r.dropped.Add(1)
+
+		return
+	}
+	r.errors = append(r.errors, e)
+	r.nudge()
+}
+
+// End gives the job its terminal status and publishes it at once. A job ends once: what follows is ignored.
+// Succeeded sets the progress to 100, the other statuses leave it.
+func (r *Reporter) End(status message.Status, text string) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if r.status.Terminal() || !status.Terminal() {
+		return
+	}
+	r.status, r.text = status, text
+	r.endDone, r.endFailed = r.done.Load(), r.failed.Load()
+	r.next.Store(never)
+	r.version++
+	r.nudge()
+}
+
+// Close publishes the last state if it has not arrived, and ends the Reporter. It returns after [CloseTimeout] at the
+// latest, or when ctx is done. It may be called again.
+func (r *Reporter) Close(ctx context.Context) {
+	if r.config.Publisher == nil {
+		r.cancel()
+
+		return
+	}
+	timer := time.NewTimer(CloseTimeout)
+	defer timer.Stop()
+	r.closeOne.Do(func() {
+		r.mu.Lock()
+		r.closing = true
+		r.mu.Unlock()
+		r.nudge()
+	})
+	select {
+	case <-r.stopped:
+	case <-timer.C:
+	case <-ctx.Done():
+	}
+	r.cancel()
+}
+
+// Stats returns the counts so far.
+func (r *Reporter) Stats() Stats {
+	return Stats{Published: r.published.Load(), Failed: r.failures.Load(), Dropped: r.dropped.Load()}
+}
+
+// nudge wakes the goroutine, which looks for itself what there is to do.
+func (r *Reporter) nudge() {
+	select {
+	case r.wake <- struct{}{}:
+	default:
+	}
+}

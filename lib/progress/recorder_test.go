@@ -1,0 +1,109 @@
+package progress_test
+
+import (
+	"context"
+	"fmt"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/herald-progress/herald/lib/message"
+	"github.com/herald-progress/herald/lib/progress"
+)
+
+// push is one call of the Publisher: when, since the test began, and what.
+type push struct {
+	At       time.Duration
+	Progress float64
+	Row      int64
+	Text     string
+}
+
+// recorder is a Publisher that keeps what it gets. It takes delay for each call and then returns what fail says.
+type recorder struct {
+	start  time.Time
+	delay  time.Duration
+	fail   func(call int) error
+	honour bool // whether delay ends with the context
+
+	mu     sync.Mutex
+	calls  int
+	users  []string
+	pushes []push
+	data   []message.Data
+}
+
+func newRecorder() *recorder { return &recorder{start: time.Now(), honour: true} }
+
+func (r *recorder) Publish(ctx context.Context, userID string, data message.Data) error {
+	at := time.Since(r.start)
+	if r.delay > 0 {
+		done := ctx.Done()
+		if !r.honour {
+			done = nil
+		}
+		select {
+		case <-time.After(r.delay):
+		case <-done:
+			return ctx.Err()
+		}
+	}
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.calls++
+	if r.fail != nil {
+		if err := r.fail(r.calls); err != nil {
+			return err
+		}
+	}
+	r.users = append(r.users, userID)
+	r.data = append(r.data, data)
+	if p, ok := data.(message.UploadProgress); ok {
+		r.pushes = append(r.pushes, push{At: at, Progress: p.Progress, Row: p.CurrentRow, Text: p.Message})
+	}
+
+	return nil
+}
+
+func (r *recorder) got() []push {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+
+	return append([]push(nil), r.pushes...)
+}
+
+func (r *recorder) last(t *testing.T) message.UploadProgress {
+	t.Helper()
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	for i := len(r.data) - 1; i >= 0; i-- {
+		if p, ok := r.data[i].(message.UploadProgress); ok {
+			return p
+		}
+	}
+	t.Fatal("nothing was published")
+
+	return message.UploadProgress{}
+}
+
+func parse(rows int64) progress.Phase {
+	return progress.Phase{
+		Name: "parse", From: 0, To: 100, Steps: rows, Rows: true,
+		Text: func(done, steps int64) string { return fmt.Sprintf("row %d of %d", done, steps) },
+	}
+}
+
+func start(t *testing.T, p progress.Publisher) *progress.Reporter {
+	t.Helper()
+
+	return progress.New(t.Context(), progress.Config{Publisher: p, UserID: "u1", UploadID: "up-1", FileName: "f.csv"})
+}
+
+func expect(t *testing.T, rec *recorder, want []push) {
+	t.Helper()
+	if diff := cmp.Diff(want, rec.got()); diff != "" {
+		t.Errorf("pushes (-want +got):\n%s", diff)
+	}
+}

@@ -1,0 +1,60 @@
+package s3store_test
+
+import (
+	"bytes"
+	"fmt"
+	"testing"
+
+	"github.com/herald-progress/herald/lib/csvimport"
+)
+
+// TestImport runs the steps over HTTP, with a range whose rows take several parts.
+func TestImport(t *testing.T) {
+	var content bytes.Buffer
+	content.WriteString("part,color,quantity,description\n")
+	const rows = 300_000
+	for i := range rows {
+		fmt.Fprintf(&content, "%d,Dark Bluish Gray,%d,Brick 2 x 4\n", 3001+i%5000, i%100)
+	}
+	store := open(t)
+	var e csvimport.Event
+	e.Object.Key, e.Object.Size, e.Object.ETag = csvimport.UploadKey("u|1", "up 1", "a+b ä.csv"), int64(content.Len()), csvimport.ETag(content.Bytes())
+	w := store.Create(t.Context(), e.Object.Key, csvimport.Replace)
+	if _, err := w.Write(content.Bytes()); err != nil {
+		t.Fatal(err)
+	}
+	if err := w.Close(); err != nil {
+		t.Fatal(err)
+	}
+	e.Object.ETag = "" // that of a multipart upload is not the content's
+
+	c := csvimport.Config{Store: store}
+	plan, err := csvimport.NewPlan(c).Handle(t.Context(), csvimport.PlanInput{Execution: "x", Detail: e})
+	if err != nil {
+		t.Fatalf("plan: %v", err)
+	}
+	in := csvimport.FinishInput{File: plan.File, TotalRows: plan.TotalRows}
+	for _, r := range plan.Ranges {
+		out, err := csvimport.NewChunk(c).Handle(t.Context(), csvimport.ChunkInput{File: plan.File, TotalRows: plan.TotalRows, Range: r})
+		if err != nil {
+			t.Fatalf("chunk: %v", err)
+		}
+		in.Chunks = append(in.Chunks, out)
+	}
+	out, err := csvimport.NewFinish(c).Handle(t.Context(), in)
+	if err != nil {
+		t.Fatalf("finish: %v", err)
+	}
+	want := csvimport.Counts{Rows: rows, Rejected: rows / 100, Quantity: rows / 100 * 4950}
+	if out.Counts != want || len(plan.Ranges) != 2 {
+		t.Errorf("%d ranges came to %+v, want 2 and %+v", len(plan.Ranges), out.Counts, want)
+	}
+	again, err := csvimport.NewFinish(c).Handle(t.Context(), in)
+	if err != nil || again != out {
+		t.Errorf("finish again says %+v, %v, want the same", again, err)
+	}
+	repeated, err := csvimport.NewPlan(c).Handle(t.Context(), csvimport.PlanInput{Execution: "y", Detail: e})
+	if err != nil || !repeated.Repeated {
+		t.Errorf("another execution is told %+v, %v, want that it is a repetition", repeated, err)
+	}
+}

@@ -1,0 +1,150 @@
+// Package s3store keeps csvimport's objects in Amazon S3.
+package s3store
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"net/url"
+	"slices"
+	"strings"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	awshttp "github.com/aws/aws-sdk-go-v2/aws/transport/http"
+	"github.com/aws/aws-sdk-go-v2/service/s3"
+	"github.com/aws/aws-sdk-go-v2/service/s3/types"
+
+	"github.com/herald-progress/herald/lib/csvimport"
+)
+
+const (
+	// DefaultPartBytes is the least size of a part that Amazon S3 takes, in bytes
+	// (https://docs.aws.amazon.com/AmazonS3/latest/userguide/qfacts.html).
+	DefaultPartBytes = 5 << 20
+	// maxDelete is how many objects one DeleteObjects takes
+	// (https://docs.aws.amazon.com/AmazonS3/latest/API/API_DeleteObjects.html).
+	maxDelete = 1000
+)
+
+// Config says where the objects are. Client and Bucket are required.
+//
+// The client needs s3:ListBucket on the bucket: without it Amazon S3 answers 403 where an object is missing.
+type Config struct {
+	Client *s3.Client
+	Bucket string
+	// PartBytes is the size of a multipart upload's parts, and what a writer keeps in memory; zero means
+	// [DefaultPartBytes]. With 10,000 parts at most, objects of up to 52 GB can be written.
+	PartBytes int
+}
+
+// Store is a [csvimport.Store] on Amazon S3. It is safe for concurrent use.
+type Store struct{ config Config }
+
+var _ csvimport.Store = (*Store)(nil)
+
+// New returns the store of a bucket.
+func New(c Config) *Store {
+	c.PartBytes = cmp.Or(c.PartBytes, DefaultPartBytes)
+
+	return &Store{config: c}
+}
+
+// Get implements [csvimport.Store].
+func (s *Store) Get(ctx context.Context, from csvimport.Object, offset, length int64) (io.ReadCloser, error) {
+	in := &s3.GetObjectInput{Bucket: &s.config.Bucket, Key: &from.Key}
+	if from.Version != "" {
+		in.VersionId = &from.Version
+	}
+	switch {
+	case length > 0:
+		in.Range = aws.String(fmt.Sprintf("bytes=%d-%d", offset, offset+length-1))
+	case length < 0 && offset > 0:
+		in.Range = aws.String(fmt.Sprintf("bytes=%d-", offset))
+	}
+	out, err := s.config.Client.GetObject(ctx, in, func(o *s3.Options) { o.DisableLogOutputChecksumValidationSkipped = true })
+	if status(err) == http.StatusRequestedRangeNotSatisfiable {
+		return http.NoBody, nil
+	}
+	if err != nil {
+		return nil, fmt.Errorf("get object: %w", orNotFound(err))
+	}
+	if from.ETag != "" && strings.Trim(aws.ToString(out.ETag), `"`) != from.ETag {
+		return nil, errors.Join(csvimport.ErrNotFound, out.Body.Close())
+	}
+	if length == 0 {
+		return http.NoBody, out.Body.Close() //nolint:wrapcheck // nothing was read
+	}
+
+	return out.Body, nil
+}
+
+// Create implements [csvimport.Store]. An object of less than a part is put in one request; a longer one is a multipart
+// upload, whose parts are sent while it is written. The bucket should remove incomplete multipart uploads after a day.
+func (s *Store) Create(ctx context.Context, key string, mode csvimport.Mode) csvimport.Writer {
+	return &writer{ctx: ctx, config: s.config, key: key, mode: mode}
+}
+
+// Copy implements [csvimport.Store].
+func (s *Store) Copy(ctx context.Context, dst, src string) error {
+	_, err := s.config.Client.CopyObject(ctx, &s3.CopyObjectInput{
+		Bucket: &s.config.Bucket, Key: &dst, CopySource: aws.String(escape(s.config.Bucket + "/" + src)),
+	})
+	if err != nil {
+		return fmt.Errorf("copy object: %w", orNotFound(err))
+	}
+
+	return nil
+}
+
+// Delete implements [csvimport.Store].
+func (s *Store) Delete(ctx context.Context, keys ...string) error {
+	for some := range slices.Chunk(keys, maxDelete) {
+		objects := make([]types.ObjectIdentifier, len(some))
+		for i := range some {
+			objects[i].Key = &some[i]
+		}
+		out, err := s.config.Client.DeleteObjects(ctx, &s3.DeleteObjectsInput{
+			Bucket: &s.config.Bucket, Delete: &types.Delete{Objects: objects, Quiet: aws.Bool(true)},
+		})
+		if err != nil {
+			return fmt.Errorf("delete objects: %w", err)
+		}
+		if len(out.Errors) > 0 {
+			return fmt.Errorf("delete objects: %d of %d failed, one with %s", len(out.Errors), len(some), aws.ToString(out.Errors[0].Code))
+		}
+	}
+
+	return nil
+}
+
+// escape returns bucket and key as CopySource wants them: URL-encoded, with their slashes.
+func escape(path string) string {
+	parts := strings.Split(path, "/")
+	for i, p := range parts {
+		parts[i] = url.PathEscape(p)
+	}
+
+	return strings.ReplaceAll(strings.Join(parts, "/"), "+", "%2B")
+}
+
+// status returns the HTTP status of a failed request, or 0.
+func status(err error) int {
+	var response *awshttp.ResponseError
+	if errors.As(err, &response) {
+		return response.HTTPStatusCode()
+	}
+
+	return 0
+}
+
+// orNotFound returns csvimport.ErrNotFound for the answers that say so.
+func orNotFound(err error) error {
+	if status(err) == http.StatusNotFound {
+		return csvimport.ErrNotFound
+	}
+
+	return err
+}

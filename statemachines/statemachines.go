@@ -1,0 +1,86 @@
+// Package statemachines holds Herald's workflows, written in the Amazon States Language with JSONata.
+package statemachines
+
+import (
+	"bytes"
+	"embed"
+	"encoding/json"
+	"fmt"
+	"maps"
+	"regexp"
+	"slices"
+	"strings"
+)
+
+const suffix = ".asl.json"
+
+//go:embed *.asl.json
+var files embed.FS
+
+var placeholder = regexp.MustCompile(`\$\{([A-Za-z0-9_]+)\}`)
+
+// Names returns the names of the workflows, sorted.
+func Names() []string {
+	entries, err := files.ReadDir(".")
+	if err != nil {
+		return nil
+	}
+	names := make([]string, len(entries))
+	for i, e := range entries {
+		names[i] = strings.TrimSuffix(e.Name(), suffix)
+	}
+
+	return names
+}
+
+// Substitutions returns the names that the workflow holds as ${Name}, sorted, each once. It returns nil for an unknown
+// workflow.
+func Substitutions(name string) []string {
+	definition, err := files.ReadFile(name + suffix)
+	if err != nil {
+		return nil
+	}
+	found := map[string]bool{}
+	for _, m := range placeholder.FindAllSubmatch(definition, -1) {
+		found[string(m[1])] = true
+	}
+
+	return slices.Sorted(maps.Keys(found))
+}
+
+// Fill returns the workflow's definition with each ${Name} replaced by its substitution, escaped for a JSON string.
+// An unknown workflow, a substitution that is missing, and one that is not used are errors which name it.
+func Fill(name string, substitutions map[string]string) (string, error) {
+	definition, err := files.ReadFile(name + suffix)
+	if err != nil {
+		return "", fmt.Errorf("statemachines: no workflow %q, there are %s", name, strings.Join(Names(), ", "))
+	}
+	wanted := Substitutions(name)
+	for _, want := range wanted {
+		if substitutions[want] == "" {
+			return "", fmt.Errorf("statemachines: %s: no substitution for ${%s}", name, want)
+		}
+	}
+	for _, given := range slices.Sorted(maps.Keys(substitutions)) {
+		if !slices.Contains(wanted, given) {
+			return "", fmt.Errorf("statemachines: %s: ${%s} is not in the definition", name, given)
+		}
+	}
+
+	return string(placeholder.ReplaceAllFunc(definition, func(match []byte) []byte {
+		return escape(substitutions[string(match[2:len(match)-1])])
+	})), nil
+}
+
+// escape returns s as it stands between the quotes of a JSON string.
+func escape(s string) []byte {
+	var b bytes.Buffer
+	enc := json.NewEncoder(&b)
+	enc.SetEscapeHTML(false)
+	if err := enc.Encode(s); err != nil {
+		return []byte(s)
+	}
+	quoted := bytes.TrimSuffix(b.Bytes(), []byte("\n"))
+
+	return quoted[1 : len(quoted)-1]
+}

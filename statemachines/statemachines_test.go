@@ -1,0 +1,118 @@
+package statemachines_test
+
+import (
+	"encoding/json"
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/herald-progress/herald/statemachines"
+)
+
+// functions returns a substitution for each name, its value derived from the name.
+func functions(names ...string) map[string]string {
+	filled := map[string]string{}
+	for _, name := range names {
+		filled[name] = "arn:aws:lambda:eu-central-1:123456789012:function:" + strings.TrimSuffix(name, "FunctionArn")
+	}
+
+	return filled
+}
+
+func TestFill(t *testing.T) {
+	want := []string{"CsvChunkFunctionArn", "CsvFinishFunctionArn", "CsvPlanFunctionArn", "NotifierFunctionArn"}
+	if diff := cmp.Diff(want, statemachines.Substitutions("csv_import")); diff != "" {
+		t.Errorf("substitutions of csv_import (-want +got):\n%s", diff)
+	}
+	for _, name := range statemachines.Names() {
+		definition, err := statemachines.Fill(name, functions(statemachines.Substitutions(name)...))
+		if err != nil {
+			t.Fatalf("Fill %s: %v", name, err)
+		}
+		if !json.Valid([]byte(definition)) || strings.Contains(definition, "${") {
+			t.Errorf("%s is not JSON, or not filled:\n%s", name, definition)
+		}
+	}
+	odd := functions(want...)
+	odd["NotifierFunctionArn"] = "a\"b\\c<${CsvPlanFunctionArn}>"
+	definition, err := statemachines.Fill("csv_import", odd)
+	if err != nil || !json.Valid([]byte(definition)) || !strings.Contains(definition, `"a\"b\\c<${CsvPlanFunctionArn}>"`) {
+		t.Errorf("a substitution is not put in as it is, error %v", err)
+	}
+}
+
+func TestFillNamesWhatIsWrong(t *testing.T) {
+	for _, tt := range []struct {
+		name, workflow, drop, add, want string
+	}{
+		{"unknown workflow", "csv_exprot", "", "", `statemachines: no workflow "csv_exprot", there are csv_import`},
+		{"missing", "csv_import", "CsvPlanFunctionArn", "", "statemachines: csv_import: no substitution for ${CsvPlanFunctionArn}"},
+		{"unused", "csv_import", "", "CsvPlan", "statemachines: csv_import: ${CsvPlan} is not in the definition"},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			filled := functions(statemachines.Substitutions("csv_import")...)
+			delete(filled, tt.drop)
+			if tt.add != "" {
+				filled[tt.add] = "x"
+			}
+			if _, err := statemachines.Fill(tt.workflow, filled); err == nil || err.Error() != tt.want {
+				t.Errorf("error is %v, want %s", err, tt.want)
+			}
+		})
+	}
+}
+
+// state is what the rules below look at.
+type state struct {
+	Type, Resource string
+	Next           string
+	TimeoutSeconds int
+	Retry          []struct {
+		ErrorEquals []string
+		MaxAttempts *int
+	}
+	Catch         []struct{ ErrorEquals []string }
+	Arguments     struct{ FunctionName string }
+	Output        any
+	ItemProcessor *struct{ States map[string]state }
+}
+
+func tasks(states map[string]state, found map[string]state) map[string]state {
+	for name, s := range states {
+		if s.Type == "Task" {
+			found[name] = s
+		}
+		if s.ItemProcessor != nil {
+			tasks(s.ItemProcessor.States, found)
+		}
+	}
+
+	return found
+}
+
+func TestTasksAreBoundedAndNotificationsFailNothing(t *testing.T) {
+	for _, name := range statemachines.Names() {
+		definition, err := statemachines.Fill(name, functions(statemachines.Substitutions(name)...))
+		if err != nil {
+			t.Fatal(err)
+		}
+		var machine struct{ States map[string]state }
+		if err := json.Unmarshal([]byte(definition), &machine); err != nil {
+			t.Fatal(err)
+		}
+		for name, s := range tasks(machine.States, map[string]state{}) {
+			if s.TimeoutSeconds == 0 || len(s.Retry) == 0 || s.Resource != "arn:aws:states:::lambda:invoke" {
+				t.Errorf("%s lacks a timeout, a retry, or invokes no function: %+v", name, s)
+			}
+			if !strings.HasSuffix(s.Arguments.FunctionName, ":Notifier") {
+				continue
+			}
+			last := s.Retry[len(s.Retry)-1]
+			if s.TimeoutSeconds != 5 || len(s.Catch) != 1 || s.Catch[0].ErrorEquals[0] != "States.ALL" || s.Output != "{% $states.input %}" ||
+				s.Retry[0].ErrorEquals[0] != "InvalidMessage" || *s.Retry[0].MaxAttempts != 0 || *last.MaxAttempts != 2 {
+				t.Errorf("%s breaks the rules for notifications: %+v", name, s)
+			}
+		}
+	}
+}
