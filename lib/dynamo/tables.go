@@ -56,4 +56,6 @@ func key(hash, sort string) []types.KeySchemaElement {
 	return schema
 }
 
-func everything() *types.Projection { return &types.Projection{ProjectionType: types.ProjectionTypeAll} }
+func everything() *types.Projection {
+	return &types.Projection{ProjectionType: types.ProjectionTypeAll}
+}

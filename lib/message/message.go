@@ -18,6 +18,9 @@ const (
 	TypeError          Type = "error"
 )
 
+// TypePong is the type of the frame that answers a ping. Its data is empty.
+const TypePong Type = "pong"
+
 // Data is the typed content of a frame: [UploadProgress], [Notification], [Error], or [Unknown] on the reading side.
 type Data interface {
 	// Type returns the frame's type.
@@ -104,7 +107,7 @@ func lenient[T Data](raw json.RawMessage) (Data, error) {
 const timeLayout = "2006-01-02T15:04:05.000Z"
 
 // Time is a moment as the wire shows it: RFC 3339, UTC, milliseconds.
-type Time struct{ time.Time }
+type Time struct{ time.Time } //nolint:recvcheck // it is a value; only decoding needs a pointer
 
 // String returns the time as RFC 3339 in UTC with milliseconds.
 func (t Time) String() string { return t.UTC().Format(timeLayout) }

@@ -1,0 +1,21 @@
+// Command csvchunk is the Lambda function of csv_import's chunk step.
+package main
+
+import (
+	"context"
+	"log/slog"
+	"os"
+
+	"github.com/aws/aws-lambda-go/lambda"
+
+	"github.com/herald-progress/herald/lib/cloud"
+)
+
+func main() {
+	h, err := cloud.CSVChunk(context.Background(), os.Getenv)
+	if err != nil {
+		slog.Error("csvchunk: start", "err", err)
+		os.Exit(1)
+	}
+	lambda.Start(h.Handle)
+}

@@ -1,0 +1,21 @@
+// Command disconnect is the Lambda function of the $disconnect route.
+package main
+
+import (
+	"context"
+	"log/slog"
+	"os"
+
+	"github.com/aws/aws-lambda-go/lambda"
+
+	"github.com/herald-progress/herald/lib/cloud"
+)
+
+func main() {
+	h, err := cloud.Disconnect(context.Background(), os.Getenv)
+	if err != nil {
+		slog.Error("disconnect: start", "err", err)
+		os.Exit(1)
+	}
+	lambda.Start(h.Handle)
+}

@@ -1,0 +1,92 @@
+// Package cloud makes of a Lambda function's environment its handler, wired to AWS.
+package cloud
+
+import (
+	"context"
+	"fmt"
+	"log/slog"
+	"os"
+	"strings"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/config"
+	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
+
+	"github.com/herald-progress/herald/lib/apigw"
+	"github.com/herald-progress/herald/lib/broadcast"
+	"github.com/herald-progress/herald/lib/connection"
+	"github.com/herald-progress/herald/lib/dynamo"
+	"github.com/herald-progress/herald/lib/notify"
+)
+
+// The variables that functions read. Those of $connect's authentication are in connect.go.
+const (
+	envTable    = "CONNECTIONS_TABLE"
+	envEndpoint = "WEBSOCKET_API_ENDPOINT"
+	envBucket   = "UPLOADS_BUCKET"
+)
+
+// environment reads variables and remembers which required ones are missing.
+type environment struct {
+	getenv  func(string) string
+	missing []string
+}
+
+func (e *environment) required(name string) string {
+	value := e.getenv(name)
+	if value == "" {
+		e.missing = append(e.missing, name)
+	}
+
+	return value
+}
+
+// list splits a variable at its commas.
+func (e *environment) list(name string) []string {
+	var values []string
+	for value := range strings.SplitSeq(e.getenv(name), ",") {
+		if value = strings.TrimSpace(value); value != "" {
+			values = append(values, value)
+		}
+	}
+
+	return values
+}
+
+func (e *environment) err() error {
+	if len(e.missing) == 0 {
+		return nil
+	}
+
+	return fmt.Errorf("cloud: set %s", strings.Join(e.missing, ", "))
+}
+
+// function holds what handlers are wired with.
+type function struct {
+	aws aws.Config
+	log *slog.Logger
+}
+
+// load returns the parts that every function has, unless a required variable is missing.
+func load(ctx context.Context, e *environment) (function, error) {
+	if err := e.err(); err != nil {
+		return function{}, err
+	}
+	awsConfig, err := config.LoadDefaultConfig(ctx)
+	if err != nil {
+		return function{}, fmt.Errorf("load AWS configuration: %w", err)
+	}
+
+	return function{aws: awsConfig, log: slog.New(slog.NewJSONHandler(os.Stderr, nil))}, nil
+}
+
+func (f function) connections(table string) connection.Store {
+	return &dynamo.Connections{Client: dynamodb.NewFromConfig(f.aws), Table: table}
+}
+
+func (f function) notifier(table, endpoint string) *notify.Notifier {
+	return &notify.Notifier{
+		Broadcaster: &broadcast.Broadcaster{Store: f.connections(table), Sender: apigw.New(f.aws, endpoint), Log: f.log},
+		Log:         f.log,
+	}
+}

@@ -1,0 +1,94 @@
+package cloud_test
+
+import (
+	"context"
+	"encoding/json"
+	"net/http"
+	"net/http/httptest"
+	"testing"
+
+	"github.com/herald-progress/herald/lib/cloud"
+)
+
+// starters are the functions by their folders in lambdas/.
+var starters = map[string]func(context.Context, func(string) string) error{ //nolint:gochecknoglobals // a table
+	"connect":    starter(cloud.Connect),
+	"disconnect": starter(cloud.Disconnect),
+	"default":    starter(cloud.Default),
+	"notifier":   starter(cloud.Notifier),
+	"csvplan":    starter(cloud.CSVPlan),
+	"csvchunk":   starter(cloud.CSVChunk),
+	"csvfinish":  starter(cloud.CSVFinish),
+}
+
+func starter[H any](wire func(context.Context, func(string) string) (H, error)) func(context.Context, func(string) string) error {
+	return func(ctx context.Context, getenv func(string) string) error {
+		_, err := wire(ctx, getenv)
+
+		return err
+	}
+}
+
+func TestMissingVariablesAreNamed(t *testing.T) {
+	const broadcasting = "CONNECTIONS_TABLE, WEBSOCKET_API_ENDPOINT"
+	for name, want := range map[string]string{
+		"connect":    "cloud: set CONNECTIONS_TABLE, AUTH_MODE",
+		"disconnect": "cloud: set CONNECTIONS_TABLE",
+		"default":    "cloud: set WEBSOCKET_API_ENDPOINT",
+		"notifier":   "cloud: set " + broadcasting,
+		"csvplan":    "cloud: set " + broadcasting + ", UPLOADS_BUCKET",
+		"csvchunk":   "cloud: set " + broadcasting + ", UPLOADS_BUCKET",
+		"csvfinish":  "cloud: set " + broadcasting + ", UPLOADS_BUCKET",
+	} {
+		err := starters[name](t.Context(), func(string) string { return "" })
+		if err == nil || err.Error() != want {
+			t.Errorf("%s: %v, want %s", name, err, want)
+		}
+	}
+}
+
+func TestFunctionsStart(t *testing.T) {
+	aws := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+		_ = json.NewEncoder(w).Encode(map[string]string{"SecretString": "0123456789abcdef0123456789abcdef"})
+	}))
+	defer aws.Close()
+	t.Setenv("AWS_REGION", "us-east-1")
+	t.Setenv("AWS_ACCESS_KEY_ID", "local")
+	t.Setenv("AWS_SECRET_ACCESS_KEY", "local")
+	t.Setenv("AWS_ENDPOINT_URL", aws.URL)
+	variables := map[string]string{
+		"CONNECTIONS_TABLE": "t", "WEBSOCKET_API_ENDPOINT": "https://x.example/prod", "UPLOADS_BUCKET": "b",
+		"AUTH_MODE": "hs256", "AUTH_SECRET_ARN": "arn:aws:secretsmanager:us-east-1:000000000000:secret:s",
+	}
+	for name, start := range starters {
+		if err := start(t.Context(), func(key string) string { return variables[key] }); err != nil {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
+}
+
+func TestConnectSettings(t *testing.T) {
+	for _, tt := range []struct {
+		name      string
+		variables map[string]string
+		want      string
+	}{
+		{"unknown mode", map[string]string{"AUTH_MODE": "none"}, "cloud: AUTH_MODE must be cognito, jwks or hs256"},
+		{"jwks without issuer", map[string]string{"AUTH_MODE": "jwks"}, "cloud: set AUTH_ISSUER"},
+		{"cognito without pool", map[string]string{"AUTH_MODE": "cognito"}, "cloud: set COGNITO_USER_POOL_ID"},
+		{
+			"cognito without clients", map[string]string{"AUTH_MODE": "cognito", "COGNITO_USER_POOL_ID": "eu-west-1_x"},
+			"cognito: auth: ClientIDs must name at least one app client of the user pool",
+		},
+		{"jwks over http", map[string]string{"AUTH_MODE": "jwks", "AUTH_ISSUER": "http://issuer.example"}, "jwks: auth: Issuer must be an https URL"},
+		{"key server down", map[string]string{"AUTH_MODE": "jwks", "AUTH_ISSUER": "http://127.0.0.1:1"}, ""},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			tt.variables["CONNECTIONS_TABLE"] = "t"
+			_, err := cloud.Connect(t.Context(), func(key string) string { return tt.variables[key] })
+			if tt.want == "" && err != nil || tt.want != "" && (err == nil || err.Error() != tt.want) {
+				t.Errorf("Connect: %v, want %q", err, tt.want)
+			}
+		})
+	}
+}

@@ -1,0 +1,56 @@
+package cloud
+
+import (
+	"context"
+
+	"github.com/aws/aws-sdk-go-v2/service/s3"
+
+	"github.com/herald-progress/herald/lib/csvimport"
+	"github.com/herald-progress/herald/lib/s3store"
+)
+
+// CSVPlan returns the handler of csv_import's plan step.
+func CSVPlan(ctx context.Context, getenv func(string) string) (*csvimport.Plan, error) {
+	c, err := csvConfig(ctx, getenv)
+	if err != nil {
+		return nil, err
+	}
+
+	return csvimport.NewPlan(c), nil
+}
+
+// CSVChunk returns the handler of csv_import's chunk step.
+func CSVChunk(ctx context.Context, getenv func(string) string) (*csvimport.Chunk, error) {
+	c, err := csvConfig(ctx, getenv)
+	if err != nil {
+		return nil, err
+	}
+
+	return csvimport.NewChunk(c), nil
+}
+
+// CSVFinish returns the handler of csv_import's finish step.
+func CSVFinish(ctx context.Context, getenv func(string) string) (*csvimport.Finish, error) {
+	c, err := csvConfig(ctx, getenv)
+	if err != nil {
+		return nil, err
+	}
+
+	return csvimport.NewFinish(c), nil
+}
+
+// csvConfig wires the steps, which publish their progress from their own process.
+func csvConfig(ctx context.Context, getenv func(string) string) (csvimport.Config, error) {
+	e := &environment{getenv: getenv}
+	table, endpoint, bucket := e.required(envTable), e.required(envEndpoint), e.required(envBucket)
+	f, err := load(ctx, e)
+	if err != nil {
+		return csvimport.Config{}, err
+	}
+
+	return csvimport.Config{
+		Store:     s3store.New(s3store.Config{Client: s3.NewFromConfig(f.aws), Bucket: bucket}),
+		Publisher: f.notifier(table, endpoint),
+		Logger:    f.log,
+	}, nil
+}
