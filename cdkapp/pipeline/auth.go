@@ -1,0 +1,90 @@
+package pipeline
+
+import (
+	"strings"
+)
+
+// The values of Auth.Mode.
+const (
+	// AuthCognito verifies the tokens of an Amazon Cognito user pool.
+	AuthCognito = "cognito"
+	// AuthJWKS verifies RS256 and ES256 tokens with the keys that their issuer publishes.
+	AuthJWKS = "jwks"
+	// AuthHS256 verifies HS256 tokens with a shared key kept in Secrets Manager.
+	AuthHS256 = "hs256"
+)
+
+// Auth says how $connect verifies the token of a browser. Mode decides which other fields apply.
+type Auth struct {
+	// Mode is AuthCognito, AuthJWKS or AuthHS256. It has no default.
+	Mode string
+	// Issuer is the required "iss" claim: an https URL, required with AuthJWKS; any text, optional with AuthHS256.
+	Issuer string
+	// Audience lists the accepted "aud" values. Empty accepts any. Not for AuthCognito, which uses ClientIDs.
+	Audience []string
+	// JWKSURL is where AuthJWKS reads keys. Empty is the issuer's /.well-known/jwks.json.
+	JWKSURL string
+	// SecretARN is the whole ARN of the secret that holds the key. Required with AuthHS256.
+	SecretARN string
+	// UserPoolID is the user pool's id. Required with AuthCognito.
+	UserPoolID string
+	// ClientIDs lists the app clients whose tokens are accepted. Required with AuthCognito.
+	ClientIDs []string
+}
+
+// howToAuth is what a deployer without an auth mode is told.
+const howToAuth = `authMode: not set, so nobody could sign in; set it with -c or under "context" in cdk.json, one of
+  Cognito user pool:  -c authMode=cognito -c cognitoUserPoolId=eu-west-1_AbCdEfGhI -c cognitoClientIds=CLIENT_ID
+  any OpenID issuer:  -c authMode=jwks -c authIssuer=https://issuer.example.com -c authAudience=AUDIENCE
+  shared HS256 key:   -c authMode=hs256 -c authSecretArn=arn:aws:secretsmanager:REGION:ACCOUNT:secret:NAME-SUFFIX`
+
+// environment returns the variables by which the connect function learns how to verify tokens.
+func (a Auth) environment() map[string]string {
+	all := map[string]string{
+		"AUTH_MODE":            a.Mode,
+		"AUTH_ISSUER":          a.Issuer,
+		"AUTH_AUDIENCE":        strings.Join(a.Audience, ","),
+		"AUTH_JWKS_URL":        a.JWKSURL,
+		"AUTH_SECRET_ARN":      a.SecretARN,
+		"COGNITO_USER_POOL_ID": a.UserPoolID,
+		"COGNITO_CLIENT_IDS":   strings.Join(a.ClientIDs, ","),
+	}
+	for name, value := range all {
+		if value == "" {
+			delete(all, name)
+		}
+	}
+	return all
+}
+
+// check reports the broken rules of a to c.
+func (a Auth) check(c *checker) {
+	switch a.Mode {
+	case "":
+		c.addf("%s", howToAuth)
+	case AuthCognito:
+		c.match("cognitoUserPoolId", a.UserPoolID, userPoolID, "a user pool id such as eu-west-1_AbCdEfGhI")
+		c.require("cognitoClientIds", a.ClientIDs, "with authMode cognito")
+		c.matchAll("cognitoClientIds", a.ClientIDs, clientID, "app client ids: letters, digits, + and _")
+		c.unused(a.Mode, "authIssuer", a.Issuer)
+		c.unused(a.Mode, "authAudience", a.Audience...)
+		c.unused(a.Mode, "authJwksUrl", a.JWKSURL)
+		c.unused(a.Mode, "authSecretArn", a.SecretARN)
+	case AuthJWKS:
+		c.https("authIssuer", a.Issuer)
+		if a.JWKSURL != "" {
+			c.https("authJwksUrl", a.JWKSURL)
+		}
+		c.unused(a.Mode, "authSecretArn", a.SecretARN)
+		c.unused(a.Mode, "cognitoUserPoolId", a.UserPoolID)
+		c.unused(a.Mode, "cognitoClientIds", a.ClientIDs...)
+	case AuthHS256:
+		c.match("authSecretArn", a.SecretARN, secretARN,
+			"the whole ARN of a Secrets Manager secret, with the six characters that end it")
+		c.unused(a.Mode, "authJwksUrl", a.JWKSURL)
+		c.unused(a.Mode, "cognitoUserPoolId", a.UserPoolID)
+		c.unused(a.Mode, "cognitoClientIds", a.ClientIDs...)
+	default:
+		c.addf("authMode: %q is none of cognito, jwks, hs256", a.Mode)
+	}
+}

@@ -1,0 +1,113 @@
+package pipeline
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"time"
+)
+
+// modulePath is the module whose lambdas folder holds the deployed functions.
+const modulePath = "github.com/herald-progress/herald"
+
+// buildTimeout bounds one build of all functions: a cold one takes a few minutes on a small machine.
+const buildTimeout = 15 * time.Minute
+
+// bootstrapMode lets Lambda execute the binary.
+const bootstrapMode = 0o755
+
+// Errors of Build.
+var (
+	ErrNoGo     = errors.New("pipeline: no go command on PATH: the functions are compiled when the stack is synthesised")
+	ErrNoModule = errors.New("pipeline: module " + modulePath + " not found")
+	ErrCompile  = errors.New("pipeline: the functions do not compile")
+)
+
+// Functions returns the names of the deployed functions: the folders of lambdas/, and the sub-folders that Build makes.
+func Functions() []string {
+	return []string{"connect", "disconnect", "default", "notifier", "csvplan", "csvchunk", "csvfinish"}
+}
+
+// Build compiles every function for Lambda (provided.al2023, arm64) into dir/<function>/bootstrap. It takes the sources
+// from the module as the current module requires it, so that it works in an app that embeds Herald too. The same
+// sources, Go version and dependencies give the same bytes, hence the same asset hash. The error wraps ErrNoGo,
+// ErrNoModule or ErrCompile and holds what the go command said.
+func Build(ctx context.Context, dir string) error {
+	module, err := moduleDir(ctx)
+	if err != nil {
+		return err
+	}
+	return build(ctx, module, dir, Functions())
+}
+
+// moduleDir returns the folder of Herald's sources.
+func moduleDir(ctx context.Context) (string, error) {
+	if _, err := exec.LookPath("go"); err != nil {
+		return "", ErrNoGo
+	}
+	ctx, cancel := context.WithTimeout(ctx, buildTimeout)
+	defer cancel()
+	cmd := exec.CommandContext(ctx, "go", "list", "-m", "-mod=readonly", "-f", "{{.Dir}}", modulePath)
+	out, err := run(cmd)
+	if err != nil {
+		return "", fmt.Errorf("%w: %w", ErrNoModule, err)
+	}
+	if out == "" {
+		return "", fmt.Errorf("%w: run go mod download %s", ErrNoModule, modulePath)
+	}
+	return out, nil
+}
+
+// build compiles the named folders of module's lambdas with one go command, which shares their dependencies.
+func build(ctx context.Context, module, dir string, names []string) error {
+	ctx, cancel := context.WithTimeout(ctx, buildTimeout)
+	defer cancel()
+	bin, err := os.MkdirTemp(dir, "bin-")
+	if err != nil {
+		return fmt.Errorf("make folder for binaries: %w", err)
+	}
+	defer func() { _ = os.RemoveAll(bin) }()
+	args := []string{
+		"build", "-mod=readonly", "-tags", "lambda.norpc", "-trimpath", "-buildvcs=false",
+		"-ldflags", "-s -w -buildid=", "-o", bin + string(filepath.Separator),
+	}
+	for _, name := range names {
+		args = append(args, "./lambdas/"+name)
+	}
+	cmd := exec.CommandContext(ctx, "go", args...) //nolint:gosec // The arguments are constants and names of functions.
+	cmd.Dir = module
+	cmd.Env = append(os.Environ(), "CGO_ENABLED=0", "GOOS=linux", "GOARCH=arm64", "GOWORK=off")
+	if _, err := run(cmd); err != nil {
+		return fmt.Errorf("%w (in %s): %w", ErrCompile, module, err)
+	}
+	for _, name := range names {
+		if err := place(bin, dir, name); err != nil {
+			return fmt.Errorf("place %s: %w", name, err)
+		}
+	}
+	return nil
+}
+
+// place moves bin/<name> to dir/<name>/bootstrap, the file that the provided runtimes start.
+func place(bin, dir, name string) error {
+	folder := filepath.Join(dir, name)
+	if err := os.MkdirAll(folder, bootstrapMode); err != nil {
+		return err //nolint:wrapcheck // A PathError names the operation and the path; the caller adds the function.
+	}
+	return os.Rename(filepath.Join(bin, name), filepath.Join(folder, "bootstrap")) //nolint:wrapcheck // As above.
+}
+
+// run runs cmd and returns its trimmed standard output; the error holds its standard error.
+func run(cmd *exec.Cmd) (string, error) {
+	var stdout, stderr bytes.Buffer
+	cmd.Stdout, cmd.Stderr = &stdout, &stderr
+	if err := cmd.Run(); err != nil {
+		return "", fmt.Errorf("%s %s: %w\n%s", filepath.Base(cmd.Path), cmd.Args[1], err, bytes.TrimSpace(stderr.Bytes()))
+	}
+	return strings.TrimSpace(stdout.String()), nil
+}

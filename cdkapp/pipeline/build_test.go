@@ -1,0 +1,137 @@
+package pipeline
+
+import (
+	"bytes"
+	"debug/elf"
+	"errors"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+)
+
+// module writes a module of one main package per entry, name to source, as Herald's lambdas are laid out.
+func module(t *testing.T, sources map[string]string) string {
+	t.Helper()
+	dir := t.TempDir()
+	write(t, filepath.Join(dir, "go.mod"), "module example.com/lambdas\n\ngo 1.26\n")
+	for name, source := range sources {
+		write(t, filepath.Join(dir, "lambdas", name, "main.go"), source)
+	}
+
+	return dir
+}
+
+func write(t *testing.T, path, content string) {
+	t.Helper()
+	if err := os.MkdirAll(filepath.Dir(path), 0o700); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(path, []byte(content), 0o600); err != nil {
+		t.Fatal(err)
+	}
+}
+
+func buildOrSkip(t *testing.T, module, dir string, names ...string) error {
+	t.Helper()
+	if testing.Short() {
+		t.Skip("compiling for arm64 takes seconds; skipped by -short")
+	}
+	if _, err := exec.LookPath("go"); err != nil {
+		t.Skip("no go command on PATH")
+	}
+
+	return build(t.Context(), module, dir, names)
+}
+
+func read(t *testing.T, parts ...string) []byte {
+	t.Helper()
+	content, err := os.ReadFile(filepath.Join(parts...))
+	if err != nil {
+		t.Fatal(err)
+	}
+
+	return content
+}
+
+func TestBuild(t *testing.T) {
+	sources := map[string]string{
+		"one":     "package main\n\nfunc main() { println(\"one\") }\n",
+		"default": "package main\n\nfunc main() { println(\"another\") }\n",
+	}
+	first, second := t.TempDir(), t.TempDir()
+	for _, dir := range []string{first, second} {
+		if err := buildOrSkip(t, module(t, sources), dir, "one", "default"); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for name := range sources {
+		file := filepath.Join(first, name, "bootstrap")
+		binary, err := elf.Open(file)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if binary.Machine != elf.EM_AARCH64 {
+			t.Errorf("%s is for %v", name, binary.Machine)
+		}
+		if libraries, _ := binary.ImportedLibraries(); len(libraries) > 0 {
+			t.Errorf("%s needs %v", name, libraries)
+		}
+		_ = binary.Close()
+		if info, err := os.Stat(file); err != nil || info.Mode().Perm()&0o111 != 0o111 {
+			t.Errorf("%s cannot be executed by all: %v, %v", name, info.Mode(), err)
+		}
+		if !bytes.Equal(read(t, file), read(t, second, name, "bootstrap")) {
+			t.Errorf("%s: the same source in another folder gave other bytes", name)
+		}
+	}
+	if bytes.Equal(read(t, first, "one", "bootstrap"), read(t, first, "default", "bootstrap")) {
+		t.Error("two functions have the same program")
+	}
+	entries, err := os.ReadDir(first)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if len(entries) != len(sources) {
+		t.Errorf("%v left in the folder, want one folder per function", entries)
+	}
+}
+
+func TestBuildSaysWhatDoesNotCompile(t *testing.T) {
+	dir := module(t, map[string]string{"one": "package main\n\nfunc main() { missing() }\n"})
+	err := buildOrSkip(t, dir, t.TempDir(), "one")
+	if !errors.Is(err, ErrCompile) {
+		t.Fatalf("got %v, want ErrCompile", err)
+	}
+	if !strings.Contains(err.Error(), "main.go:3:15: undefined: missing") {
+		t.Errorf("the compiler's words are not in: %v", err)
+	}
+}
+
+func TestBuildNeedsGo(t *testing.T) {
+	t.Setenv("PATH", t.TempDir())
+	if err := Build(t.Context(), t.TempDir()); !errors.Is(err, ErrNoGo) {
+		t.Errorf("got %v, want ErrNoGo", err)
+	}
+}
+
+func TestFunctionsAreTheLambdas(t *testing.T) {
+	entries, err := os.ReadDir(filepath.Join("..", "..", "lambdas"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	var folders []string
+	for _, entry := range entries {
+		if entry.IsDir() {
+			folders = append(folders, entry.Name())
+		}
+	}
+	functions := slices.Sorted(slices.Values(Functions()))
+	if diff := cmp.Diff(functions, folders); diff != "" {
+		t.Errorf("deployed functions and folders of lambdas/ differ (-functions +folders):\n%s", diff)
+	}
+}

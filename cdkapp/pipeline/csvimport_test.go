@@ -1,0 +1,179 @@
+package pipeline_test
+
+import (
+	"encoding/json"
+	"regexp"
+	"slices"
+	"testing"
+
+	"github.com/aws/aws-cdk-go/awscdk/v2"
+	"github.com/aws/aws-cdk-go/awscdk/v2/awsiam"
+	"github.com/aws/jsii-runtime-go"
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/herald-progress/herald/cdkapp/pipeline"
+)
+
+var substitution = regexp.MustCompile(`\$\{[^}]*\}`)
+
+func TestStateMachine(t *testing.T) {
+	machine := standard(t).one(t, "AWS::StepFunctions::StateMachine", "HeraldCsvImport").properties
+	for _, test := range []struct {
+		path []any
+		want any
+	}{
+		{[]any{"StateMachineType"}, "STANDARD"},
+		{[]any{"TracingConfiguration", "Enabled"}, true},
+		{[]any{"LoggingConfiguration", "Level"}, "ERROR"},
+		{[]any{"LoggingConfiguration", "IncludeExecutionData"}, false},
+	} {
+		if got := at(machine, test.path...); got != test.want {
+			t.Errorf("%v: %v, want %v", test.path, got, test.want)
+		}
+	}
+}
+
+// TestSubstitutionsAreFilled: CloudFormation leaves an unknown ${Name} in a definition as it is.
+func TestSubstitutionsAreFilled(t *testing.T) {
+	template := standard(t)
+	machine := template.one(t, "AWS::StepFunctions::StateMachine", "HeraldCsvImport").properties
+	definition, isText := at(machine, "DefinitionString").(string)
+	if !isText {
+		t.Fatal("the definition is not plain text")
+	}
+	filled := map[string]bool{}
+	for _, name := range substitution.FindAllString(definition, -1) {
+		value := named(at(machine, "DefinitionSubstitutions", name[2:len(name)-1]))
+		if value == "<nil>" {
+			t.Errorf("%s has no substitution", name)
+		}
+		filled[value] = true
+	}
+	granted := grants(template)["HeraldCsvImportRole"]
+	for value := range filled {
+		if !slices.Contains(granted, "lambda:InvokeFunction "+value) {
+			t.Errorf("the role may not invoke %s", value)
+		}
+	}
+	for _, invoked := range invokedFunctions(t, definition) {
+		if !substitution.MatchString(invoked) {
+			t.Errorf("function %q is not a substitution, so the role may not invoke it", invoked)
+		}
+	}
+}
+
+// invokedFunctions returns the FunctionName of each task in a definition.
+func invokedFunctions(t *testing.T, definition string) []string {
+	t.Helper()
+	var root any
+	if err := json.Unmarshal([]byte(definition), &root); err != nil {
+		t.Fatal(err)
+	}
+	var names []string
+	var walk func(value any)
+	walk = func(value any) {
+		switch value := value.(type) {
+		case map[string]any:
+			if value["Resource"] == "arn:aws:states:::lambda:invoke" {
+				names = append(names, text(at(value, "Arguments", "FunctionName")))
+			} else if value["Type"] == "Task" {
+				t.Errorf("a task calls %v, which the role does not grant", value["Resource"])
+			}
+			for _, child := range value {
+				walk(child)
+			}
+		case []any:
+			for _, child := range value {
+				walk(child)
+			}
+		}
+	}
+	walk(root)
+	if len(names) == 0 {
+		t.Fatal("no task found")
+	}
+
+	return names
+}
+
+func TestUploadRule(t *testing.T) {
+	template := standard(t)
+	rule := template.one(t, "AWS::Events::Rule", "HeraldUploadRule").properties
+	bucket := template.one(t, "AWS::S3::Bucket", "HeraldUploads")
+	pattern := map[string]any{
+		"source":      []any{"aws.s3"},
+		"detail-type": []any{"Object Created"},
+		"detail": map[string]any{
+			"bucket": map[string]any{"name": []any{map[string]any{"Ref": bucket.id}}},
+			"object": map[string]any{"key": []any{map[string]any{"prefix": "uploads/"}}},
+		},
+	}
+	if diff := cmp.Diff(pattern, at(rule, "EventPattern")); diff != "" {
+		t.Errorf("pattern (-want +got):\n%s", diff)
+	}
+	target := at(rule, "Targets", 0)
+	if got := named(at(target, "Arn")); got != "<HeraldCsvImport>" {
+		t.Errorf("starts %s", got)
+	}
+	if got := named(at(target, "DeadLetterConfig", "Arn")); got != "<HeraldUploadDeadLetters.Arn>" {
+		t.Errorf("dead letters go to %s", got)
+	}
+	retry := map[string]any{"MaximumEventAgeInSeconds": 86400.0, "MaximumRetryAttempts": 185.0}
+	if diff := cmp.Diff(retry, at(target, "RetryPolicy")); diff != "" {
+		t.Errorf("retries (-want +got):\n%s", diff)
+	}
+}
+
+func TestWithoutCSVImport(t *testing.T) {
+	settings := hs256()
+	settings.Props.WithoutCSVImport = true
+	template := synthesise(t, settings)
+	for _, kind := range []string{"AWS::StepFunctions::StateMachine", "AWS::Events::Rule", "AWS::SQS::Queue"} {
+		if found := template.ofType(kind); len(found) > 0 {
+			t.Errorf("%s is there", found[0].id)
+		}
+	}
+	if got := len(template.ofType("AWS::Lambda::Function")); got != 4 {
+		t.Errorf("%d functions, want 4", got)
+	}
+	if outputs, _ := template.all["Outputs"].(map[string]any); outputs["CsvImportStateMachineArn"] != nil {
+		t.Error("there is an output for the state machine")
+	}
+}
+
+// TestEmbedded uses the construct as an app of its own would: for a workflow of its own, with tokens as settings.
+func TestEmbedded(t *testing.T) {
+	stack := awscdk.NewStack(newApp(t), jsii.String("Shop"), &awscdk.StackProps{AnalyticsReporting: jsii.Bool(false)})
+	pool := awscdk.NewCfnParameter(stack, jsii.String("Pool"), nil).ValueAsString()
+	herald, err := pipeline.New(stack, "Progress", pipeline.Props{
+		FunctionsDir:     stubFunctions(t),
+		Auth:             pipeline.Auth{Mode: pipeline.AuthCognito, UserPoolID: *pool, ClientIDs: []string{"one"}},
+		WithoutCSVImport: true,
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	role := awsiam.NewRole(stack, jsii.String("Workflow"), &awsiam.RoleProps{
+		AssumedBy: awsiam.NewServicePrincipal(jsii.String("states.amazonaws.com"), nil),
+	})
+	herald.GrantNotify(role)
+	template := decode(t, stack)
+	if diff := cmp.Diff([]string{"lambda:InvokeFunction <ProgressNotifierFunction.Arn>"}, grants(template)["Workflow"]); diff != "" {
+		t.Errorf("workflow's grants (-want +got):\n%s", diff)
+	}
+	connect := template.one(t, "AWS::Lambda::Function", "ProgressConnect").properties
+	if got := text(at(connect, "Environment", "Variables", "COGNITO_USER_POOL_ID")); got != "<Pool>" {
+		t.Errorf("user pool is %s", got)
+	}
+}
+
+func TestNewRefuses(t *testing.T) {
+	stack := awscdk.NewStack(newApp(t), jsii.String("Stack"), nil)
+	if _, err := pipeline.New(stack, "One", pipeline.Props{}); err == nil {
+		t.Error("no auth mode: accepted")
+	}
+	_, err := pipeline.New(stack, "Two", pipeline.Props{Auth: cognito()})
+	if diff := cmp.Diff(pipeline.ErrFunctionsDir.Error(), err.Error()); diff != "" {
+		t.Errorf("no functions (-want +got):\n%s", diff)
+	}
+}

@@ -1,0 +1,156 @@
+package pipeline
+
+import (
+	"path/filepath"
+	"strings"
+
+	"github.com/aws/aws-cdk-go/awscdk/v2"
+	"github.com/aws/aws-cdk-go/awscdk/v2/awsiam"
+	"github.com/aws/aws-cdk-go/awscdk/v2/awslambda"
+	"github.com/aws/aws-cdk-go/awscdk/v2/awslogs"
+	"github.com/aws/jsii-runtime-go"
+)
+
+// Sizes of the functions that handle one small message.
+const (
+	messageMemoryMB = 256
+	messageTimeoutS = 30 // one second over API Gateway's own limit
+)
+
+// Environment variables that several functions read.
+const (
+	tableVariable    = "CONNECTIONS_TABLE"
+	endpointVariable = "WEBSOCKET_API_ENDPOINT"
+	bucketVariable   = "UPLOADS_BUCKET"
+)
+
+// spec describes one function.
+type spec struct {
+	id          string // start of the construct ids
+	name        string // folder in lambdas/
+	description string
+	memoryMB    float64
+	timeoutS    float64
+	environment map[string]string
+}
+
+// function makes a function with a role and a log group of its own.
+func (p *Pipeline) function(s spec) awslambda.Function {
+	logs := p.logGroup(s.id+"Logs", "")
+	role := awsiam.NewRole(p.Construct, jsii.String(s.id+"Role"), &awsiam.RoleProps{
+		AssumedBy:   awsiam.NewServicePrincipal(jsii.String("lambda.amazonaws.com"), nil),
+		Description: jsii.String("Herald " + s.name),
+	})
+	logs.GrantWrite(role)
+
+	return awslambda.NewFunction(p.Construct, jsii.String(s.id+"Function"), &awslambda.FunctionProps{
+		Description:  jsii.String(s.description),
+		Runtime:      awslambda.Runtime_PROVIDED_AL2023(),
+		Architecture: awslambda.Architecture_ARM_64(),
+		Handler:      jsii.String("bootstrap"),
+		Code:         awslambda.Code_FromAsset(jsii.String(filepath.Join(p.props.FunctionsDir, s.name)), nil),
+		MemorySize:   jsii.Number(s.memoryMB),
+		Timeout:      awscdk.Duration_Seconds(jsii.Number(s.timeoutS)),
+		Environment:  variables(s.environment),
+		Role:         role,
+		LogGroup:     logs,
+		Tracing:      awslambda.Tracing_ACTIVE,
+	})
+}
+
+// logGroup makes a log group with the stack's retention; an empty name lets CloudFormation choose one. It goes with
+// the stack.
+func (p *Pipeline) logGroup(id, name string) awslogs.LogGroup {
+	props := &awslogs.LogGroupProps{
+		Retention:     retentions[p.props.LogRetentionDays],
+		RemovalPolicy: awscdk.RemovalPolicy_DESTROY,
+	}
+	if name != "" {
+		props.LogGroupName = jsii.String(name)
+	}
+
+	return awslogs.NewLogGroup(p.Construct, jsii.String(id), props)
+}
+
+// addConnect makes the function and route of $connect.
+func (p *Pipeline) addConnect() {
+	environment := p.props.Auth.environment()
+	environment[tableVariable] = *p.Table.TableName()
+	if len(p.props.AllowedOrigins) > 0 {
+		environment["ALLOWED_ORIGINS"] = strings.Join(p.props.AllowedOrigins, ",")
+	}
+	p.Connect = p.function(spec{
+		id: "Connect", name: "connect", description: "Herald: verifies the token and keeps the connection",
+		memoryMB: messageMemoryMB, timeoutS: messageTimeoutS, environment: environment,
+	})
+	allow(p.Connect, p.Table.TableArn(), "dynamodb:PutItem")
+	if p.props.Auth.Mode == AuthHS256 {
+		allow(p.Connect, jsii.String(p.props.Auth.SecretARN), "secretsmanager:GetSecretValue")
+	}
+	p.route("$connect", p.Connect)
+}
+
+// addDisconnect makes the function and route of $disconnect.
+func (p *Pipeline) addDisconnect() {
+	disconnect := p.function(spec{
+		id: "Disconnect", name: "disconnect", description: "Herald: forgets the connection",
+		memoryMB: messageMemoryMB, timeoutS: messageTimeoutS,
+		environment: map[string]string{tableVariable: *p.Table.TableName()},
+	})
+	allow(disconnect, p.Table.TableArn(), "dynamodb:DeleteItem")
+	p.route("$disconnect", disconnect)
+}
+
+// addDefault makes the function and route of $default. It answers the one connection that spoke, hence no table.
+func (p *Pipeline) addDefault() {
+	function := p.function(spec{
+		id: "Default", name: "default", description: "Herald: answers what browsers say",
+		memoryMB: messageMemoryMB, timeoutS: messageTimeoutS,
+		environment: map[string]string{endpointVariable: *p.Stage.CallbackUrl()},
+	})
+	allow(function, p.postToConnections(), "execute-api:ManageConnections")
+	p.route("$default", function)
+}
+
+// addNotifier makes the notifier.
+func (p *Pipeline) addNotifier() {
+	p.Notifier = p.function(spec{
+		id: "Notifier", name: "notifier", description: "Herald: delivers a message to a user's browsers",
+		memoryMB: messageMemoryMB, timeoutS: messageTimeoutS, environment: p.BroadcastEnvironment(),
+	})
+	p.GrantBroadcast(p.Notifier)
+}
+
+// BroadcastEnvironment returns the variables that a function needs to deliver messages in its own process.
+func (p *Pipeline) BroadcastEnvironment() map[string]string {
+	return map[string]string{
+		tableVariable:    *p.Table.TableName(),
+		endpointVariable: *p.Stage.CallbackUrl(),
+	}
+}
+
+// GrantBroadcast lets grantee deliver messages in its own process: find a user's connections, post to them, and
+// remove those that are gone.
+func (p *Pipeline) GrantBroadcast(grantee awsiam.IGrantable) {
+	allow(grantee, jsii.String(*p.Table.TableArn()+"/index/"+userIndex), "dynamodb:Query")
+	allow(grantee, p.Table.TableArn(), "dynamodb:GetItem", "dynamodb:DeleteItem")
+	allow(grantee, p.postToConnections(), "execute-api:ManageConnections")
+}
+
+// allow adds one statement to grantee's policy.
+func allow(grantee awsiam.IGrantable, resource *string, actions ...string) {
+	grantee.GrantPrincipal().AddToPrincipalPolicy(awsiam.NewPolicyStatement(&awsiam.PolicyStatementProps{
+		Actions:   jsii.Strings(actions...),
+		Resources: &[]*string{resource},
+	}))
+}
+
+// variables returns environment as the CDK takes it.
+func variables(environment map[string]string) *map[string]*string {
+	out := make(map[string]*string, len(environment))
+	for name, value := range environment {
+		out[name] = jsii.String(value)
+	}
+
+	return &out
+}

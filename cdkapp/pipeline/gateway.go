@@ -1,0 +1,112 @@
+package pipeline
+
+import (
+	"fmt"
+
+	"github.com/aws/aws-cdk-go/awscdk/v2"
+	"github.com/aws/aws-cdk-go/awscdk/v2/awsapigatewayv2"
+	"github.com/aws/aws-cdk-go/awscdk/v2/awsapigatewayv2integrations"
+	"github.com/aws/aws-cdk-go/awscdk/v2/awslambda"
+	"github.com/aws/constructs-go/constructs/v10"
+	"github.com/aws/jsii-runtime-go"
+)
+
+// mock names the templates of the ping route and the status by which its response is chosen.
+const mock = "200"
+
+// pongTemplate answers a ping in Velocity, with the request's time as RFC 3339 in UTC with milliseconds. The sources
+// are $context.requestTime (09/Nov/2026:10:00:00 +0000) and $context.requestTimeEpoch (milliseconds), see
+// https://docs.aws.amazon.com/apigateway/latest/developerguide/apigateway-websocket-api-mapping-template-reference.html.
+const pongTemplate = `#set($time = "$context.requestTime")
+#set($epoch = "$context.requestTimeEpoch")
+#set($months = {"Jan": "01", "Feb": "02", "Mar": "03", "Apr": "04", "May": "05", "Jun": "06", "Jul": "07", "Aug": "08", "Sep": "09", "Oct": "10", "Nov": "11", "Dec": "12"})
+#set($month = $months.get($time.substring(3, 6)))
+{"type":"pong","data":{},"timestamp":"${time.substring(7, 11)}-${month}-${time.substring(0, 2)}T${time.substring(12, 20)}.${epoch.substring(10)}Z"}`
+
+// accessLogFormat holds neither query nor headers, where the token may be.
+const accessLogFormat = `{"requestId":"$context.requestId","extendedRequestId":"$context.extendedRequestId",` +
+	`"time":"$context.requestTime","event":"$context.eventType","route":"$context.routeKey","status":"$context.status",` +
+	`"connectionId":"$context.connectionId","ip":"$context.identity.sourceIp",` +
+	`"integrationLatency":"$context.integrationLatency","integrationStatus":"$context.integrationStatus",` +
+	`"error":"$context.error.message","integrationError":"$context.integrationErrorMessage"}`
+
+// addGateway makes the WebSocket API, its stage, and the functions and routes that serve browsers.
+func (p *Pipeline) addGateway() {
+	p.API = awsapigatewayv2.NewWebSocketApi(p.Construct, jsii.String("Api"), &awsapigatewayv2.WebSocketApiProps{
+		ApiName:                  jsii.String("Herald"),
+		Description:              jsii.String("Herald: progress frames to signed-in browsers"),
+		RouteSelectionExpression: jsii.String("$request.body.action"),
+	})
+	p.Stage = awsapigatewayv2.NewWebSocketStage(p.Construct, jsii.String("Stage"), &awsapigatewayv2.WebSocketStageProps{
+		WebSocketApi: p.API,
+		StageName:    jsii.String(p.props.StageName),
+		AutoDeploy:   jsii.Bool(true),
+		Throttle: &awsapigatewayv2.ThrottleSettings{
+			RateLimit:  jsii.Number(p.props.ThrottleRate),
+			BurstLimit: jsii.Number(p.props.ThrottleBurst),
+		},
+	})
+	if p.props.AccessLogs {
+		resource[awsapigatewayv2.CfnStage](p.Stage).SetAccessLogSettings(&awsapigatewayv2.CfnStage_AccessLogSettingsProperty{
+			DestinationArn: p.logGroup("AccessLogs", "").LogGroupArn(),
+			Format:         jsii.String(accessLogFormat),
+		})
+	}
+	p.addConnect()
+	p.addDisconnect()
+	p.addDefault()
+	p.addPing()
+}
+
+// route sends the messages of a route to function, whose answer goes nowhere: functions answer by @connections.
+func (p *Pipeline) route(key string, function awslambda.Function) {
+	p.API.AddRoute(jsii.String(key), &awsapigatewayv2.WebSocketRouteOptions{
+		Integration: awsapigatewayv2integrations.NewWebSocketLambdaIntegration(
+			jsii.String("Integration"), function, nil),
+	})
+}
+
+// addPing makes the ping route: API Gateway answers it alone, so that keeping a connection open costs no function.
+func (p *Pipeline) addPing() {
+	scope := constructs.NewConstruct(p.Construct, jsii.String("Ping"))
+	integration := awsapigatewayv2.NewCfnIntegration(scope, jsii.String("Integration"),
+		&awsapigatewayv2.CfnIntegrationProps{
+			ApiId:                       p.API.ApiId(),
+			IntegrationType:             jsii.String("MOCK"),
+			TemplateSelectionExpression: jsii.String(mock),
+			RequestTemplates:            map[string]string{mock: `{"statusCode":200}`},
+		})
+	awsapigatewayv2.NewCfnIntegrationResponse(scope, jsii.String("IntegrationResponse"),
+		&awsapigatewayv2.CfnIntegrationResponseProps{
+			ApiId:                       p.API.ApiId(),
+			IntegrationId:               integration.Ref(),
+			IntegrationResponseKey:      jsii.String("/" + mock + "/"),
+			TemplateSelectionExpression: jsii.String(mock),
+			ResponseTemplates:           map[string]string{mock: pongTemplate},
+		})
+	route := awsapigatewayv2.NewCfnRoute(scope, jsii.String("Route"), &awsapigatewayv2.CfnRouteProps{
+		ApiId:                            p.API.ApiId(),
+		RouteKey:                         jsii.String("ping"),
+		RouteResponseSelectionExpression: jsii.String("$default"),
+		Target:                           jsii.String("integrations/" + *integration.Ref()),
+	})
+	awsapigatewayv2.NewCfnRouteResponse(scope, jsii.String("RouteResponse"), &awsapigatewayv2.CfnRouteResponseProps{
+		ApiId:            p.API.ApiId(),
+		RouteId:          route.Ref(),
+		RouteResponseKey: jsii.String("$default"),
+	})
+}
+
+// postToConnections is the ARN of POST on every connection of this stage.
+func (p *Pipeline) postToConnections() *string {
+	return awscdk.Stack_Of(p.Construct).FormatArn(&awscdk.ArnComponents{
+		Service:      jsii.String("execute-api"),
+		Resource:     p.API.ApiId(),
+		ResourceName: jsii.String(fmt.Sprintf("%s/POST/@connections/*", *p.Stage.StageName())),
+	})
+}
+
+// resource returns the CloudFormation resource under construct.
+func resource[T any](construct constructs.IConstruct) T {
+	return construct.Node().DefaultChild().(T) //nolint:forcetypeassert // The CDK's own construct decides the type.
+}

@@ -1,0 +1,119 @@
+package pipeline_test
+
+import (
+	"encoding/json"
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+)
+
+func TestRoutes(t *testing.T) {
+	template := standard(t)
+	api := template.one(t, "AWS::ApiGatewayV2::Api", "HeraldApi").properties
+	if got := at(api, "RouteSelectionExpression"); got != "$request.body.action" {
+		t.Errorf("routes are selected by %v", got)
+	}
+	integrations := map[string]string{}
+	for _, integration := range template.ofType("AWS::ApiGatewayV2::Integration") {
+		uri := named(at(integration.properties, "IntegrationUri"))
+		if _, function, ok := strings.Cut(uri, "functions/"); ok {
+			uri, _, _ = strings.Cut(function, "/")
+		}
+		integrations["integrations/<"+integration.id+">"] = text(at(integration.properties, "IntegrationType")) + " " + uri
+	}
+	got := map[string]string{}
+	for _, route := range template.ofType("AWS::ApiGatewayV2::Route") {
+		got[text(at(route.properties, "RouteKey"))] = integrations[text(at(route.properties, "Target"))]
+	}
+	want := map[string]string{
+		"$connect":    "AWS_PROXY <HeraldConnectFunction.Arn>",
+		"$disconnect": "AWS_PROXY <HeraldDisconnectFunction.Arn>",
+		"$default":    "AWS_PROXY <HeraldDefaultFunction.Arn>",
+		"ping":        "MOCK <nil>",
+	}
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Errorf("routes (-want +got):\n%s", diff)
+	}
+	permissions := map[string]string{}
+	for _, permission := range template.ofType("AWS::Lambda::Permission") {
+		_, route, _ := strings.Cut(text(at(permission.properties, "SourceArn")), "/*")
+		permissions[route] = named(at(permission.properties, "FunctionName"))
+	}
+	for route, target := range want {
+		if function, isFunction := strings.CutPrefix(target, "AWS_PROXY "); isFunction && permissions[route] != function {
+			t.Errorf("%s may invoke %q, want %s", route, permissions[route], function)
+		}
+	}
+}
+
+func TestPingIsTwoWay(t *testing.T) {
+	template := standard(t)
+	integration := template.one(t, "AWS::ApiGatewayV2::Integration", "HeraldPing")
+	answer := template.one(t, "AWS::ApiGatewayV2::IntegrationResponse", "HeraldPing")
+	route := template.one(t, "AWS::ApiGatewayV2::Route", "HeraldPing")
+	response := template.one(t, "AWS::ApiGatewayV2::RouteResponse", "HeraldPing")
+	for _, test := range []struct {
+		what      string
+		got, want any
+	}{
+		{"request template", at(integration.properties, "RequestTemplates", "200"), `{"statusCode":200}`},
+		{"its selection", at(integration.properties, "TemplateSelectionExpression"), "200"},
+		{"integration of the answer", text(at(answer.properties, "IntegrationId")), "<" + integration.id + ">"},
+		{"status answered", at(answer.properties, "IntegrationResponseKey"), "/200/"},
+		{"answer's selection", at(answer.properties, "TemplateSelectionExpression"), "200"},
+		{"route's response selection", at(route.properties, "RouteResponseSelectionExpression"), "$default"},
+		{"response's route", text(at(response.properties, "RouteId")), "<" + route.id + ">"},
+		{"response's key", at(response.properties, "RouteResponseKey"), "$default"},
+	} {
+		if test.got != test.want {
+			t.Errorf("%s: %v, want %v", test.what, test.got, test.want)
+		}
+	}
+	body := text(at(answer.properties, "ResponseTemplates", "200"))
+	var frame struct{ Type string }
+	if err := json.Unmarshal([]byte(body[strings.LastIndex(body, "\n"):]), &frame); err != nil || frame.Type != "pong" {
+		t.Errorf("answer is not a pong: %v, %s", err, body)
+	}
+}
+
+func TestStage(t *testing.T) {
+	settings := hs256()
+	settings.Props.StageName = "live"
+	settings.Props.ThrottleRate, settings.Props.ThrottleBurst = 50, 20
+	template := synthesise(t, settings)
+	stage := template.one(t, "AWS::ApiGatewayV2::Stage", "HeraldStage").properties
+	want := map[string]any{
+		"ApiId":      at(stage, "ApiId"),
+		"StageName":  "live",
+		"AutoDeploy": true,
+		"DefaultRouteSettings": map[string]any{
+			"ThrottlingRateLimit": 50.0, "ThrottlingBurstLimit": 20.0,
+		},
+	}
+	if diff := cmp.Diff(want, stage); diff != "" {
+		t.Errorf("stage (-want +got):\n%s", diff)
+	}
+	notifier := grants(template)["HeraldNotifierRole"]
+	if live := strings.Replace(post, "/prod/", "/live/", 1); !strings.Contains(strings.Join(notifier, "\n"), live) {
+		t.Errorf("the notifier may not post to the stage: %v", notifier)
+	}
+}
+
+// TestAccessLogHoldsNoToken: the token is in the query or in a header.
+func TestAccessLogHoldsNoToken(t *testing.T) {
+	stage := standard(t).one(t, "AWS::ApiGatewayV2::Stage", "HeraldStage").properties
+	format := text(at(stage, "AccessLogSettings", "Format"))
+	var fields map[string]string
+	if err := json.Unmarshal([]byte(format), &fields); err != nil {
+		t.Fatalf("format is not JSON: %v", err)
+	}
+	if fields["requestId"] != "$context.requestId" {
+		t.Errorf("API Gateway needs $context.requestId in the format: %s", format)
+	}
+	for field, value := range fields {
+		if !strings.HasPrefix(value, "$context.") || strings.Contains(strings.ToLower(value), "querystring") {
+			t.Errorf("%s is %s", field, value)
+		}
+	}
+}

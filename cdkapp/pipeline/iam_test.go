@@ -1,0 +1,182 @@
+package pipeline_test
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+)
+
+// grants returns what each role of the template may do, as "action resource" lines by the role's plain logical id.
+func grants(t template) map[string][]string {
+	out := map[string][]string{}
+	for _, policy := range t.ofType("AWS::IAM::Policy") {
+		for _, role := range list(at(policy.properties, "Roles")) {
+			name := plain(fmt.Sprint(at(role, "Ref")))
+			for _, statement := range list(at(policy.properties, "PolicyDocument", "Statement")) {
+				out[name] = append(out[name], lines(statement)...)
+			}
+		}
+	}
+	for name := range out {
+		slices.Sort(out[name])
+	}
+
+	return out
+}
+
+// lines writes an Allow statement as one line for each pair of action and resource, without the hashes of logical ids.
+func lines(statement any) []string {
+	var out []string
+	for _, action := range list(at(statement, "Action")) {
+		for _, on := range list(at(statement, "Resource")) {
+			out = append(out, text(action)+" "+named(on))
+		}
+	}
+
+	return out
+}
+
+const (
+	post  = "execute-api:ManageConnections arn:<AWS::Partition>:execute-api:<AWS::Region>:<AWS::AccountId>:<HeraldApi>/prod/POST/@connections/*"
+	table = "<HeraldConnections.Arn>"
+	files = "<HeraldUploads.Arn>"
+)
+
+// base returns what each function may do, and more.
+func base(logs string, more ...string) []string {
+	out := append([]string{
+		"logs:CreateLogStream <" + logs + ".Arn>",
+		"logs:PutLogEvents <" + logs + ".Arn>",
+		"xray:PutTelemetryRecords *",
+		"xray:PutTraceSegments *",
+	}, more...)
+	slices.Sort(out)
+
+	return out
+}
+
+// broadcaster is base and what delivering to a user takes.
+func broadcaster(logs string, more ...string) []string {
+	return base(logs, append(more, post, "dynamodb:Query "+table+"/index/userIdIndex",
+		"dynamodb:GetItem "+table, "dynamodb:DeleteItem "+table)...)
+}
+
+func TestRolesMayDoThisAndNoMore(t *testing.T) {
+	want := map[string][]string{
+		"HeraldConnectRole":    base("HeraldConnectLogs", "dynamodb:PutItem "+table, "secretsmanager:GetSecretValue "+secretARN),
+		"HeraldDisconnectRole": base("HeraldDisconnectLogs", "dynamodb:DeleteItem "+table),
+		"HeraldDefaultRole":    base("HeraldDefaultLogs", post),
+		"HeraldNotifierRole":   broadcaster("HeraldNotifierLogs"),
+		"HeraldCsvPlanRole": broadcaster("HeraldCsvPlanLogs",
+			"s3:GetObject "+files+"/uploads/*", "s3:GetObjectVersion "+files+"/uploads/*", "s3:ListBucket "+files,
+			"s3:GetObject "+files+"/claims/*", "s3:PutObject "+files+"/claims/*"),
+		"HeraldCsvChunkRole": broadcaster("HeraldCsvChunkLogs",
+			"s3:GetObject "+files+"/uploads/*", "s3:GetObjectVersion "+files+"/uploads/*",
+			"s3:PutObject "+files+"/staged/*", "s3:AbortMultipartUpload "+files+"/staged/*"),
+		"HeraldCsvFinishRole": broadcaster("HeraldCsvFinishLogs",
+			"s3:GetObject "+files+"/uploads/*", "s3:GetObjectVersion "+files+"/uploads/*", "s3:ListBucket "+files,
+			"s3:GetObject "+files+"/staged/*", "s3:DeleteObject "+files+"/staged/*",
+			"s3:GetObject "+files+"/results/*", "s3:PutObject "+files+"/results/*",
+			"s3:AbortMultipartUpload "+files+"/results/*", "s3:DeleteObject "+files+"/results/*"),
+		"HeraldCsvImportRole": {
+			"lambda:InvokeFunction <HeraldCsvChunkFunction.Arn>",
+			"lambda:InvokeFunction <HeraldCsvFinishFunction.Arn>",
+			"lambda:InvokeFunction <HeraldCsvPlanFunction.Arn>",
+			"lambda:InvokeFunction <HeraldNotifierFunction.Arn>",
+			"logs:CreateLogDelivery *",
+			"logs:DeleteLogDelivery *",
+			"logs:DescribeLogGroups *",
+			"logs:DescribeResourcePolicies *",
+			"logs:GetLogDelivery *",
+			"logs:ListLogDeliveries *",
+			"logs:PutResourcePolicy *",
+			"logs:UpdateLogDelivery *",
+			"xray:GetSamplingRules *",
+			"xray:GetSamplingTargets *",
+			"xray:PutTelemetryRecords *",
+			"xray:PutTraceSegments *",
+		},
+		"HeraldCsvImportEventsRole": {"states:StartExecution <HeraldCsvImport>"},
+	}
+	if diff := cmp.Diff(want, grants(standard(t))); diff != "" {
+		t.Errorf("grants (-want +got):\n%s", diff)
+	}
+}
+
+// TestBareStars holds statements on every resource to the actions that AWS lets nobody narrow: X-Ray's
+// (https://docs.aws.amazon.com/service-authorization/latest/reference/list_awsx-ray.html) and the log delivery of Step
+// Functions (https://docs.aws.amazon.com/step-functions/latest/dg/cw-logs.html).
+func TestBareStars(t *testing.T) {
+	for role, granted := range grants(standard(t)) {
+		for _, line := range granted {
+			action, on, _ := strings.Cut(line, " ")
+			if strings.Contains(action, "*") {
+				t.Errorf("%s: action with a star: %s", role, line)
+			}
+			service, name, _ := strings.Cut(action, ":")
+			delivery := service == "logs" && role == "HeraldCsvImportRole"
+			if on == "*" && service != "xray" && !delivery {
+				t.Errorf("%s: %s:%s on every resource", role, service, name)
+			}
+		}
+	}
+}
+
+func TestRolesAreOwnAndInline(t *testing.T) {
+	template := standard(t)
+	seen := map[string]string{}
+	for _, function := range template.ofType("AWS::Lambda::Function") {
+		role := text(at(function.properties, "Role"))
+		if other, shared := seen[role]; shared {
+			t.Errorf("%s and %s share %s", other, function.id, role)
+		}
+		seen[role] = function.id
+	}
+	if len(seen) == 0 {
+		t.Fatal("no function")
+	}
+	for _, role := range template.ofType("AWS::IAM::Role") {
+		if managed := at(role.properties, "ManagedPolicyArns"); managed != nil {
+			t.Errorf("%s has managed policies: %v", role.id, managed)
+		}
+	}
+}
+
+// TestResourcePolicies holds Allow statements of the bucket and the queue to the one that delivers dead letters.
+func TestResourcePolicies(t *testing.T) {
+	template := standard(t)
+	var allowed, insecure []string
+	for _, kind := range []string{"AWS::S3::BucketPolicy", "AWS::SQS::QueuePolicy"} {
+		for _, policy := range template.ofType(kind) {
+			for _, statement := range list(at(policy.properties, "PolicyDocument", "Statement")) {
+				switch {
+				case at(statement, "Effect") == "Allow":
+					allowed = append(allowed, lines(statement)...)
+				case at(statement, "Condition", "Bool", "aws:SecureTransport") == "false":
+					insecure = append(insecure, kind)
+				}
+			}
+		}
+	}
+	if diff := cmp.Diff([]string{"sqs:SendMessage <HeraldUploadDeadLetters.Arn>"}, allowed); diff != "" {
+		t.Errorf("allowed (-want +got):\n%s", diff)
+	}
+	if diff := cmp.Diff([]string{"AWS::S3::BucketPolicy", "AWS::SQS::QueuePolicy"}, insecure); diff != "" {
+		t.Errorf("refusing plain HTTP (-want +got):\n%s", diff)
+	}
+}
+
+func TestSecretOnlyWithHS256(t *testing.T) {
+	settings := hs256()
+	settings.Props.Auth = cognito()
+	for role, granted := range grants(synthesise(t, settings)) {
+		for _, line := range granted {
+			if strings.HasPrefix(line, "secretsmanager:") {
+				t.Errorf("%s: %s", role, line)
+			}
+		}
+	}
+}

@@ -1,0 +1,137 @@
+// Package pipeline is Herald's deployable infrastructure as one reusable AWS CDK construct.
+package pipeline
+
+import (
+	"errors"
+	"fmt"
+
+	"github.com/aws/aws-cdk-go/awscdk/v2/awsapigatewayv2"
+	"github.com/aws/aws-cdk-go/awscdk/v2/awsdynamodb"
+	"github.com/aws/aws-cdk-go/awscdk/v2/awsiam"
+	"github.com/aws/aws-cdk-go/awscdk/v2/awslambda"
+	"github.com/aws/aws-cdk-go/awscdk/v2/awss3"
+	"github.com/aws/aws-cdk-go/awscdk/v2/awsstepfunctions"
+	"github.com/aws/constructs-go/constructs/v10"
+	"github.com/aws/jsii-runtime-go"
+)
+
+// Values that Props uses for fields left at zero.
+const (
+	DefaultTableName        = "websocket_connections"
+	DefaultStageName        = "prod"
+	DefaultThrottleRate     = 1000.0 // requests per second: a tenth of the account's 10,000, which callbacks share
+	DefaultThrottleBurst    = 500
+	DefaultLogRetentionDays = 30
+)
+
+// ErrFunctionsDir says that Props.FunctionsDir is empty.
+var ErrFunctionsDir = errors.New("pipeline: FunctionsDir is empty: set it to the folder that Build filled")
+
+// Props configures a Pipeline. FunctionsDir and Auth are required; every other field has a useful zero value.
+// Strings may be CDK tokens, such as a user pool's id.
+type Props struct {
+	// FunctionsDir is the folder that Build filled: one sub-folder per function.
+	FunctionsDir string
+	// Auth says how $connect verifies tokens.
+	Auth Auth
+	// AllowedOrigins lists the Origin values that $connect accepts, such as "https://app.example.com".
+	// Empty accepts any.
+	AllowedOrigins []string
+	// UploadOrigins lists the origins from which browsers may PUT to the uploads bucket. Empty is AllowedOrigins;
+	// when that is empty too, the bucket has no CORS rule.
+	UploadOrigins []string
+	// TableName is the connections table's name. Empty is DefaultTableName.
+	TableName string
+	// StageName is the WebSocket stage's name, the last part of its URL. Empty is DefaultStageName.
+	StageName string
+	// ThrottleRate bounds the requests per second from all browsers. 0 is DefaultThrottleRate.
+	ThrottleRate float64
+	// ThrottleBurst is the number of requests allowed at once. 0 is DefaultThrottleBurst.
+	ThrottleBurst int
+	// LogRetentionDays is how long logs are kept; CloudWatch Logs has a fixed list of values. 0 is
+	// DefaultLogRetentionDays.
+	LogRetentionDays int
+	// AccessLogs turns the stage's access log on. It needs the CloudWatch role of API Gateway's account settings, of
+	// which an account has one per Region, so that the construct does not make it.
+	AccessLogs bool
+	// WithoutCSVImport leaves the csv_import workflow out.
+	WithoutCSVImport bool
+}
+
+// Pipeline is the L3 construct: WebSocket API, connections table, notifier, uploads bucket, and the csv_import
+// workflow unless that is left out. Its fields are there to be used by the app that embeds it.
+type Pipeline struct {
+	// Construct is the scope of all its resources.
+	Construct constructs.Construct
+	// API is the WebSocket API; routes of your own can be added to it.
+	API awsapigatewayv2.WebSocketApi
+	// Stage is the deployed stage: its Url is for browsers, its CallbackUrl for senders.
+	Stage awsapigatewayv2.WebSocketStage
+	// Table holds the open connections.
+	Table awsdynamodb.Table
+	// Bucket receives uploads under uploads/ and reports new objects to EventBridge.
+	Bucket awss3.Bucket
+	// Connect serves $connect. With a customer-managed key on the HS256 secret, grant its Role kms:Decrypt.
+	Connect awslambda.Function
+	// Notifier is the function that workflows call as a task.
+	Notifier awslambda.Function
+	// CSVImport is the csv_import state machine, nil when left out.
+	CSVImport awsstepfunctions.StateMachine
+
+	props Props
+}
+
+// New returns a Pipeline made in scope under id. It fails when a setting breaks a rule, naming the setting, or when
+// the definition of csv_import cannot be filled.
+func New(scope constructs.Construct, id string, props Props) (*Pipeline, error) {
+	props = props.withDefaults()
+	if err := props.validate(); err != nil {
+		return nil, err
+	}
+	if props.FunctionsDir == "" {
+		return nil, ErrFunctionsDir
+	}
+	p := &Pipeline{Construct: constructs.NewConstruct(scope, jsii.String(id)), props: props}
+	p.addTable()
+	p.addBucket()
+	p.addGateway()
+	p.addNotifier()
+	if !props.WithoutCSVImport {
+		if err := p.addCSVImport(); err != nil {
+			return nil, fmt.Errorf("csv_import: %w", err)
+		}
+	}
+	return p, nil
+}
+
+// GrantNotify lets grantee, such as the state machine of a workflow of your own, invoke the notifier.
+func (p *Pipeline) GrantNotify(grantee awsiam.IGrantable) awsiam.Grant {
+	return awsiam.Grant_AddToPrincipal(&awsiam.GrantOnPrincipalOptions{
+		Grantee:      grantee,
+		Actions:      jsii.Strings("lambda:InvokeFunction"),
+		ResourceArns: jsii.Strings(*p.Notifier.FunctionArn()),
+	})
+}
+
+// withDefaults returns props with the documented value in each optional field that is zero.
+func (props Props) withDefaults() Props {
+	if props.TableName == "" {
+		props.TableName = DefaultTableName
+	}
+	if props.StageName == "" {
+		props.StageName = DefaultStageName
+	}
+	if props.ThrottleRate == 0 {
+		props.ThrottleRate = DefaultThrottleRate
+	}
+	if props.ThrottleBurst == 0 {
+		props.ThrottleBurst = DefaultThrottleBurst
+	}
+	if props.LogRetentionDays == 0 {
+		props.LogRetentionDays = DefaultLogRetentionDays
+	}
+	if len(props.UploadOrigins) == 0 {
+		props.UploadOrigins = props.AllowedOrigins
+	}
+	return props
+}

@@ -1,0 +1,216 @@
+package pipeline_test
+
+import (
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/herald-progress/herald/cdkapp/pipeline"
+)
+
+func cognito() pipeline.Auth {
+	return pipeline.Auth{Mode: pipeline.AuthCognito, UserPoolID: "eu-west-1_AbCdEfGhI", ClientIDs: []string{"one1", "two2"}}
+}
+
+const endpoint = "https://<HeraldApi>.execute-api.<AWS::Region>.<AWS::URLSuffix>/prod"
+
+func TestFunctions(t *testing.T) {
+	broadcasts := map[string]string{"CONNECTIONS_TABLE": "<HeraldConnections>", "WEBSOCKET_API_ENDPOINT": endpoint}
+	imports := maps.Clone(broadcasts)
+	imports["UPLOADS_BUCKET"] = "<HeraldUploads>"
+	tests := []struct {
+		id              string
+		memory, timeout float64
+		environment     map[string]string
+	}{
+		{"HeraldConnectFunction", 256, 30, map[string]string{
+			"CONNECTIONS_TABLE": "<HeraldConnections>", "AUTH_MODE": "hs256", "AUTH_SECRET_ARN": secretARN,
+			"ALLOWED_ORIGINS": "https://app.example.com,http://localhost:5173",
+		}},
+		{"HeraldDisconnectFunction", 256, 30, map[string]string{"CONNECTIONS_TABLE": "<HeraldConnections>"}},
+		{"HeraldDefaultFunction", 256, 30, map[string]string{"WEBSOCKET_API_ENDPOINT": endpoint}},
+		{"HeraldNotifierFunction", 256, 30, broadcasts},
+		{"HeraldCsvPlanFunction", 1769, 900, imports},
+		{"HeraldCsvChunkFunction", 1769, 900, imports},
+		{"HeraldCsvFinishFunction", 1769, 900, imports},
+	}
+	template := standard(t)
+	for _, test := range tests {
+		function := template.one(t, "AWS::Lambda::Function", test.id).properties
+		if got := at(function, "MemorySize"); got != test.memory {
+			t.Errorf("%s: %v MB, want %v", test.id, got, test.memory)
+		}
+		if got := at(function, "Timeout"); got != test.timeout {
+			t.Errorf("%s: timeout %v s, want %v", test.id, got, test.timeout)
+		}
+		got := map[string]string{}
+		variables, _ := at(function, "Environment", "Variables").(map[string]any)
+		for name, value := range variables {
+			got[name] = named(value)
+		}
+		if diff := cmp.Diff(test.environment, got); diff != "" {
+			t.Errorf("%s: environment (-want +got):\n%s", test.id, diff)
+		}
+		for path, want := range map[string]any{
+			"Runtime": "provided.al2023", "Handler": "bootstrap", "Architectures": []any{"arm64"},
+			"TracingConfig": map[string]any{"Mode": "Active"},
+		} {
+			if diff := cmp.Diff(want, at(function, path)); diff != "" {
+				t.Errorf("%s: %s (-want +got):\n%s", test.id, path, diff)
+			}
+		}
+		logs := strings.Replace(test.id, "Function", "Logs", 1)
+		if got := named(at(function, "LoggingConfig", "LogGroup")); got != "<"+logs+">" {
+			t.Errorf("%s logs to %s, want its own group", test.id, got)
+		}
+	}
+	if got := len(template.ofType("AWS::Lambda::Function")); got != len(tests) {
+		t.Errorf("%d functions, want %d: the CDK added some of its own", got, len(tests))
+	}
+	for _, group := range template.ofType("AWS::Logs::LogGroup") {
+		if got := at(group.properties, "RetentionInDays"); got != 30.0 {
+			t.Errorf("%s keeps logs for %v days", group.id, got)
+		}
+	}
+}
+
+func TestConnectEnvironment(t *testing.T) {
+	tests := []struct {
+		name string
+		auth pipeline.Auth
+		want map[string]string
+	}{
+		{"Cognito", cognito(), map[string]string{
+			"AUTH_MODE": "cognito", "COGNITO_USER_POOL_ID": "eu-west-1_AbCdEfGhI", "COGNITO_CLIENT_IDS": "one1,two2",
+		}},
+		{"JWKS", pipeline.Auth{
+			Mode: pipeline.AuthJWKS, Issuer: "https://id.example", Audience: []string{"a", "b"},
+			JWKSURL: "https://id.example/keys",
+		}, map[string]string{
+			"AUTH_MODE": "jwks", "AUTH_ISSUER": "https://id.example", "AUTH_AUDIENCE": "a,b",
+			"AUTH_JWKS_URL": "https://id.example/keys",
+		}},
+	}
+	for _, test := range tests {
+		t.Run(test.name, func(t *testing.T) {
+			settings := hs256()
+			settings.Props.Auth = test.auth
+			settings.Props.WithoutCSVImport = true
+			function := synthesise(t, settings).one(t, "AWS::Lambda::Function", "HeraldConnectFunction")
+			got := map[string]string{}
+			variables, _ := at(function.properties, "Environment", "Variables").(map[string]any)
+			for name, value := range variables {
+				got[name] = named(value)
+			}
+			delete(got, "CONNECTIONS_TABLE")
+			if diff := cmp.Diff(test.want, got); diff != "" {
+				t.Errorf("environment (-want +got):\n%s", diff)
+			}
+		})
+	}
+}
+
+func TestTable(t *testing.T) {
+	table := standard(t).one(t, "AWS::DynamoDB::Table", "HeraldConnections").properties
+	keys := func(schema any) string {
+		var out []string
+		for _, key := range list(schema) {
+			out = append(out, fmt.Sprint(at(key, "AttributeName"), " ", at(key, "KeyType")))
+		}
+
+		return strings.Join(out, ", ")
+	}
+	got := map[string]string{
+		"name":    text(at(table, "TableName")),
+		"key":     keys(at(table, "KeySchema")),
+		"billing": text(at(table, "BillingMode")),
+		"ttl":     fmt.Sprint(at(table, "TimeToLiveSpecification")),
+		"pitr":    fmt.Sprint(at(table, "PointInTimeRecoverySpecification")),
+	}
+	for _, index := range list(at(table, "GlobalSecondaryIndexes")) {
+		got[text(at(index, "IndexName"))] = keys(at(index, "KeySchema")) + ", " + text(at(index, "Projection", "ProjectionType"))
+	}
+	for _, definition := range list(at(table, "AttributeDefinitions")) {
+		got["type of "+text(at(definition, "AttributeName"))] = text(at(definition, "AttributeType"))
+	}
+	want := map[string]string{
+		"name":                   "websocket_connections",
+		"key":                    "connectionId HASH",
+		"billing":                "PAY_PER_REQUEST",
+		"ttl":                    "map[AttributeName:expiresAt Enabled:true]",
+		"pitr":                   "map[PointInTimeRecoveryEnabled:true]",
+		"userIdIndex":            "userId HASH, ALL",
+		"sessionExpiryIndex":     "sessionMinute HASH, tokenExpiresAt RANGE, ALL",
+		"type of connectionId":   "S",
+		"type of userId":         "S",
+		"type of sessionMinute":  "N",
+		"type of tokenExpiresAt": "N",
+	}
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Errorf("table (-want +got):\n%s", diff)
+	}
+}
+
+func TestBucket(t *testing.T) {
+	bucket := standard(t).one(t, "AWS::S3::Bucket", "HeraldUploads").properties
+	block, _ := at(bucket, "PublicAccessBlockConfiguration").(map[string]any)
+	if len(block) != 4 || slices.ContainsFunc(slices.Collect(maps.Values(block)), func(v any) bool { return v != true }) {
+		t.Errorf("public access is not blocked: %v", block)
+	}
+	for _, test := range []struct {
+		want any
+		path []any
+	}{
+		{"AES256", []any{"BucketEncryption", "ServerSideEncryptionConfiguration", 0, "ServerSideEncryptionByDefault", "SSEAlgorithm"}},
+		{true, []any{"NotificationConfiguration", "EventBridgeConfiguration", "EventBridgeEnabled"}},
+		{"Enabled", []any{"VersioningConfiguration", "Status"}},
+		{[]any{"PUT"}, []any{"CorsConfiguration", "CorsRules", 0, "AllowedMethods"}},
+		{[]any{"https://app.example.com", "http://localhost:5173"}, []any{"CorsConfiguration", "CorsRules", 0, "AllowedOrigins"}},
+		{1.0, []any{"LifecycleConfiguration", "Rules", 0, "AbortIncompleteMultipartUpload", "DaysAfterInitiation"}},
+		{"staged/", []any{"LifecycleConfiguration", "Rules", 1, "Prefix"}},
+		{7.0, []any{"LifecycleConfiguration", "Rules", 1, "ExpirationInDays"}},
+	} {
+		if diff := cmp.Diff(test.want, at(bucket, test.path...)); diff != "" {
+			t.Errorf("%v (-want +got):\n%s", test.path, diff)
+		}
+	}
+}
+
+func TestUploadOrigins(t *testing.T) {
+	settings := hs256()
+	settings.Props.WithoutCSVImport = true
+	if cors := at(synthesise(t, settings).one(t, "AWS::S3::Bucket", "").properties, "CorsConfiguration"); cors != nil {
+		t.Errorf("CORS without origins: %v", cors)
+	}
+	settings.Props.AllowedOrigins = []string{"https://app.example.com"}
+	settings.Props.UploadOrigins = []string{"https://upload.example.com"}
+	bucket := synthesise(t, settings).one(t, "AWS::S3::Bucket", "").properties
+	got := texts(at(bucket, "CorsConfiguration", "CorsRules", 0, "AllowedOrigins"))
+	if diff := cmp.Diff(settings.Props.UploadOrigins, got); diff != "" {
+		t.Errorf("origins (-want +got):\n%s", diff)
+	}
+}
+
+func TestOutputs(t *testing.T) {
+	all, _ := standard(t).all["Outputs"].(map[string]any)
+	got := map[string]string{}
+	for name, output := range all {
+		got[name] = named(at(output, "Value"))
+	}
+	want := map[string]string{
+		"WebSocketUrl":             strings.Replace(endpoint, "https:", "wss:", 1),
+		"ManagementEndpoint":       endpoint,
+		"NotifierFunctionName":     "<HeraldNotifierFunction>",
+		"NotifierFunctionArn":      "<HeraldNotifierFunction.Arn>",
+		"ConnectionsTableName":     "<HeraldConnections>",
+		"UploadsBucketName":        "<HeraldUploads>",
+		"CsvImportStateMachineArn": "<HeraldCsvImport>",
+	}
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Errorf("outputs (-want +got):\n%s", diff)
+	}
+}

@@ -1,0 +1,213 @@
+package pipeline_test
+
+import (
+	"maps"
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/herald-progress/herald/cdkapp/pipeline"
+)
+
+// with returns the least context plus more.
+func with(more map[string]any) map[string]any {
+	context := map[string]any{"authMode": "hs256", "authSecretArn": secretARN}
+	maps.Copy(context, more)
+
+	return context
+}
+
+func TestParseSettings(t *testing.T) {
+	defaults := pipeline.Settings{
+		StackName: "Herald",
+		Props: pipeline.Props{
+			Auth:             pipeline.Auth{Mode: pipeline.AuthHS256, SecretARN: secretARN},
+			TableName:        "websocket_connections",
+			StageName:        "prod",
+			ThrottleRate:     1000,
+			ThrottleBurst:    500,
+			LogRetentionDays: 30,
+		},
+	}
+	tests := []struct {
+		name    string
+		context map[string]any
+		want    func(*pipeline.Settings)
+	}{
+		{"defaults", with(nil), func(*pipeline.Settings) {}},
+		{"cdk.json as it comes", with(map[string]any{
+			"stackName": "Herald", "authIssuer": "", "allowedOrigins": []any{}, "tableName": "websocket_connections",
+			"throttleRate": 1000.0, "accessLogs": false, "csvImport": true,
+			"@aws-cdk/core:flag": true, "aws:cdk:bundling-stacks": []any{"**"}, "cdk-migrate": true,
+		}), func(*pipeline.Settings) {}},
+		{"text from the command line", with(map[string]any{
+			"throttleRate": "50.5", "throttleBurst": "20", "logRetentionDays": "7", "accessLogs": "true",
+			"csvImport": "false", "allowedOrigins": "https://a.example, https://b.example,", "stackName": " Two ",
+		}), func(s *pipeline.Settings) {
+			s.StackName = "Two"
+			s.Props.ThrottleRate, s.Props.ThrottleBurst, s.Props.LogRetentionDays = 50.5, 20, 7
+			s.Props.AccessLogs, s.Props.WithoutCSVImport = true, true
+			s.Props.AllowedOrigins = []string{"https://a.example", "https://b.example"}
+		}},
+		{"lists from JSON", with(map[string]any{
+			"uploadOrigins": []any{"https://a.example, http://localhost:5173"}, "authAudience": []any{"one", "two"},
+		}), func(s *pipeline.Settings) {
+			s.Props.UploadOrigins = []string{"https://a.example", "http://localhost:5173"}
+			s.Props.Auth.Audience = []string{"one", "two"}
+		}},
+		{"Cognito", map[string]any{
+			"authMode": "cognito", "cognitoUserPoolId": "eu-west-1_AbCdEfGhI", "cognitoClientIds": "one1,two2",
+		}, func(s *pipeline.Settings) {
+			s.Props.Auth = pipeline.Auth{
+				Mode: "cognito", UserPoolID: "eu-west-1_AbCdEfGhI", ClientIDs: []string{"one1", "two2"},
+			}
+		}},
+		{"an issuer with its keys elsewhere", map[string]any{
+			"authMode": "jwks", "authIssuer": "https://id.example/tenant", "authJwksUrl": "https://keys.example/v1",
+		}, func(s *pipeline.Settings) {
+			s.Props.Auth = pipeline.Auth{
+				Mode: "jwks", Issuer: "https://id.example/tenant", JWKSURL: "https://keys.example/v1",
+			}
+		}},
+	}
+	for _, test := range tests {
+		t.Run(test.name, func(t *testing.T) {
+			want := defaults
+			test.want(&want)
+			got, err := pipeline.ParseSettings(test.context)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if diff := cmp.Diff(want, got); diff != "" {
+				t.Errorf("settings (-want +got):\n%s", diff)
+			}
+		})
+	}
+}
+
+func TestParseSettingsRefuses(t *testing.T) {
+	tests := []struct {
+		name    string
+		context map[string]any
+		want    []string // starts of the error's lines, in order
+	}{
+		{"another mode", map[string]any{"authMode": "basic"}, []string{`authMode: "basic" is none of cognito, jwks, hs256`}},
+		{"Cognito alone", map[string]any{"authMode": "cognito"}, []string{
+			`cognitoUserPoolId: "" is not a user pool id`, "cognitoClientIds: required with authMode cognito",
+		}},
+		{"JWKS without issuer", map[string]any{"authMode": "jwks"}, []string{`authIssuer: "" is not an https URL`}},
+		{"JWKS over http", map[string]any{"authMode": "jwks", "authIssuer": "http://id.example"}, []string{
+			`authIssuer: "http://id.example" is not an https URL`,
+		}},
+		{"HS256 without secret", map[string]any{"authMode": "hs256"}, []string{`authSecretArn: "" is not the whole ARN`}},
+		{"HS256 with the secret's name", map[string]any{"authMode": "hs256", "authSecretArn": "herald/key"}, []string{
+			`authSecretArn: "herald/key" is not the whole ARN`,
+		}},
+		{"HS256 with half an ARN", map[string]any{
+			"authMode": "hs256", "authSecretArn": strings.TrimSuffix(secretARN, "-a1B2c3"),
+		}, []string{"authSecretArn: "}},
+		{"a setting of another mode", with(map[string]any{"cognitoClientIds": "one"}), []string{
+			"cognitoClientIds: not used with authMode hs256; leave it out",
+		}},
+		{"table name", with(map[string]any{"tableName": "a b"}), []string{`tableName: "a b" is not 3 to 255`}},
+		{"stage name", with(map[string]any{"stageName": "a/b"}), []string{`stageName: "a/b" is not 1 to 128`}},
+		{"stack name", with(map[string]any{"stackName": "1st"}), []string{`stackName: "1st" is not 1 to 128`}},
+		{"origin with a path", with(map[string]any{"allowedOrigins": "https://a.example/"}), []string{
+			`allowedOrigins: "https://a.example/" is not an origin`,
+		}},
+		{"any origin", with(map[string]any{"uploadOrigins": "*"}), []string{`uploadOrigins: "*" is not an origin`}},
+		{"throttle of nothing", with(map[string]any{"throttleRate": -1.0, "throttleBurst": -1.0}), []string{
+			"throttleRate: -1 is not over 0", "throttleBurst: -1 is not from 1",
+		}},
+		{"throttle that is no number", with(map[string]any{"throttleRate": "NaN"}), []string{"throttleRate: NaN is not"}},
+		{"retention between two values", with(map[string]any{"logRetentionDays": 10.0}), []string{
+			"logRetentionDays: 10 is not a number that CloudWatch Logs accepts",
+		}},
+		{"wrong types", with(map[string]any{
+			"tableName": 5.0, "throttleBurst": "many", "logRetentionDays": 1.5, "accessLogs": "yes", "authAudience": 5.0,
+		}), []string{
+			"authAudience: 5 is neither a list nor", "tableName: 5 is not text", "throttleBurst: many is not a number",
+			"logRetentionDays: 1.5 is not a whole number", "accessLogs: yes is neither true nor false",
+		}},
+		{"misspelt", with(map[string]any{"tablename": "x"}), []string{"tablename: unknown setting; the settings are accessLogs,"}},
+	}
+	for _, test := range tests {
+		t.Run(test.name, func(t *testing.T) {
+			_, err := pipeline.ParseSettings(test.context)
+			if err == nil {
+				t.Fatal("accepted")
+			}
+			lines := strings.Split(err.Error(), "\n")
+			for i, want := range test.want {
+				if i >= len(lines) || !strings.HasPrefix(lines[i], want) {
+					t.Errorf("line %d does not start with %q:\n%v", i+1, want, err)
+				}
+			}
+			if len(lines) > len(test.want) {
+				t.Errorf("more is wrong than meant:\n%v", err)
+			}
+		})
+	}
+}
+
+func TestParseSettingsWithoutAuthMode(t *testing.T) {
+	for _, context := range []map[string]any{nil, {"authMode": ""}, {"authMode": "  "}} {
+		_, err := pipeline.ParseSettings(context)
+		if err == nil {
+			t.Fatalf("%v: accepted", context)
+		}
+		for _, want := range []string{"authMode: not set", "-c authMode=cognito", "-c authMode=jwks", "-c authMode=hs256", "cdk.json"} {
+			if !strings.Contains(err.Error(), want) {
+				t.Errorf("%v: no %q in %v", context, want, err)
+			}
+		}
+	}
+}
+
+// TestSettingsAreDocumented holds cdk.json to naming every setting, with its default.
+func TestSettingsAreDocumented(t *testing.T) {
+	context := cdkContext(t)
+	_, err := pipeline.ParseSettings(with(map[string]any{"x": 1}))
+	if err == nil {
+		t.Fatal("an unknown setting was accepted")
+	}
+	_, known, _ := strings.Cut(err.Error(), "the settings are ")
+	for key := range strings.SplitSeq(known, ", ") {
+		if _, ok := context[key]; !ok {
+			t.Errorf("cdk.json does not name %s", key)
+		}
+	}
+	context["authMode"], context["authSecretArn"] = "hs256", secretARN
+	got, err := pipeline.ParseSettings(context)
+	if err != nil {
+		t.Fatal(err)
+	}
+	want, err := pipeline.ParseSettings(with(nil))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Errorf("cdk.json does not hold the defaults (-default +cdk.json):\n%s", diff)
+	}
+}
+
+func FuzzParseSettings(f *testing.F) {
+	f.Add("allowedOrigins", "https://a.example,https://b.example:8443")
+	f.Add("throttleBurst", "1e400")
+	f.Add("authMode", "cognito")
+	f.Fuzz(func(t *testing.T, key, value string) {
+		settings, err := pipeline.ParseSettings(with(map[string]any{key: value}))
+		if err != nil {
+			return
+		}
+		for _, origin := range settings.Props.AllowedOrigins {
+			if strings.ContainsAny(origin, ", ") {
+				t.Errorf("origin %q would split in ALLOWED_ORIGINS", origin)
+			}
+		}
+		if settings.Props.ThrottleBurst < 1 || !(settings.Props.ThrottleRate > 0) {
+			t.Errorf("throttle of %v, %d accepted", settings.Props.ThrottleRate, settings.Props.ThrottleBurst)
+		}
+	})
+}

@@ -1,0 +1,39 @@
+package pipeline
+
+import (
+	"github.com/aws/aws-cdk-go/awscdk/v2"
+	"github.com/aws/constructs-go/constructs/v10"
+	"github.com/aws/jsii-runtime-go"
+)
+
+// NewStack returns a stack in scope that holds one Pipeline, and the outputs by which it is used: WebSocketUrl,
+// ManagementEndpoint, NotifierFunctionName, NotifierFunctionArn, ConnectionsTableName, UploadsBucketName and, with
+// the workflow, CsvImportStateMachineArn. It fails as New does.
+func NewStack(scope constructs.Construct, settings Settings) (awscdk.Stack, error) {
+	stack := awscdk.NewStack(scope, jsii.String(settings.StackName), &awscdk.StackProps{
+		Description:        jsii.String("Herald: progress of workflows to signed-in browsers"),
+		AnalyticsReporting: jsii.Bool(false),
+	})
+	p, err := New(stack, "Herald", settings.Props)
+	if err != nil {
+		return nil, err
+	}
+	output(stack, "WebSocketUrl", "Where browsers connect", p.Stage.Url())
+	output(stack, "ManagementEndpoint", "Where @connections is called", p.Stage.CallbackUrl())
+	output(stack, "NotifierFunctionName", "What aws lambda invoke calls", p.Notifier.FunctionName())
+	output(stack, "NotifierFunctionArn", "What a workflow calls as a task", p.Notifier.FunctionArn())
+	output(stack, "ConnectionsTableName", "The open connections", p.Table.TableName())
+	output(stack, "UploadsBucketName", "Objects under uploads/ are imported", p.Bucket.BucketName())
+	if p.CSVImport != nil {
+		output(stack, "CsvImportStateMachineArn", "The csv_import workflow", p.CSVImport.StateMachineArn())
+	}
+
+	return stack, nil
+}
+
+func output(stack awscdk.Stack, id, description string, value *string) {
+	awscdk.NewCfnOutput(stack, jsii.String(id), &awscdk.CfnOutputProps{
+		Description: jsii.String(description),
+		Value:       value,
+	})
+}

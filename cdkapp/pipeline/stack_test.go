@@ -1,0 +1,155 @@
+package pipeline_test
+
+import (
+	"bytes"
+	"encoding/json"
+	"flag"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"regexp"
+	"strings"
+	"testing"
+
+	"github.com/aws/aws-cdk-go/awscdk/v2"
+	"github.com/aws/aws-cdk-go/awscdk/v2/assertions"
+	"github.com/aws/jsii-runtime-go"
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/herald-progress/herald/cdkapp/pipeline"
+)
+
+var update = flag.Bool("update", false, "write the golden template anew")
+
+// TestMain ends the CDK's node process, which removes its temporary folder.
+func TestMain(m *testing.M) {
+	code := m.Run()
+	jsii.Close()
+	os.Exit(code)
+}
+
+const (
+	cdkJSON = "../../cdk.json"
+	golden  = "../../testdata/golden/stack.template.json"
+)
+
+// standard returns what most tests look at: every optional part on, HS256.
+func standard(t *testing.T) template {
+	t.Helper()
+	settings := hs256()
+	settings.Props.AccessLogs = true
+	settings.Props.AllowedOrigins = []string{"https://app.example.com", "http://localhost:5173"}
+
+	return synthesise(t, settings)
+}
+
+const secretARN = "arn:aws:secretsmanager:eu-west-1:123456789012:secret:herald/key-a1B2c3"
+
+// hs256 returns the least settings.
+func hs256() pipeline.Settings {
+	return pipeline.Settings{
+		StackName: pipeline.DefaultStackName,
+		Props:     pipeline.Props{Auth: pipeline.Auth{Mode: pipeline.AuthHS256, SecretARN: secretARN}},
+	}
+}
+
+// synthesise returns the template of a stack with these settings, made with cdk.json's feature flags.
+func synthesise(t *testing.T, settings pipeline.Settings) template {
+	t.Helper()
+	app := newApp(t)
+	settings.Props.FunctionsDir = stubFunctions(t)
+	stack, err := pipeline.NewStack(app, settings)
+	if err != nil {
+		t.Fatal(err)
+	}
+
+	return decode(t, stack)
+}
+
+// newApp returns an app as `npx aws-cdk` starts it, or skips where the CDK cannot run.
+func newApp(t *testing.T) awscdk.App {
+	t.Helper()
+	if testing.Short() {
+		t.Skip("synthesising takes seconds; skipped by -short")
+	}
+	if _, err := exec.LookPath("node"); err != nil {
+		t.Skip("no node on PATH, which the AWS CDK needs")
+	}
+
+	return awscdk.NewApp(&awscdk.AppProps{
+		AnalyticsReporting: new(bool),
+		Context:            new(cdkContext(t)),
+	})
+}
+
+// cdkContext returns cdk.json's context.
+func cdkContext(t *testing.T) map[string]any {
+	t.Helper()
+	raw, err := os.ReadFile(cdkJSON)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var file struct {
+		Context map[string]any `json:"context"`
+	}
+	if err := json.Unmarshal(raw, &file); err != nil {
+		t.Fatalf("%s: %v", cdkJSON, err)
+	}
+
+	return file.Context
+}
+
+// stubFunctions returns a folder as Build makes it, with an empty program per function.
+func stubFunctions(t *testing.T) string {
+	t.Helper()
+	dir := t.TempDir()
+	for _, name := range pipeline.Functions() {
+		if err := os.Mkdir(filepath.Join(dir, name), 0o700); err != nil {
+			t.Fatal(err)
+		}
+		if err := os.WriteFile(filepath.Join(dir, name, "bootstrap"), []byte(name), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+
+	return dir
+}
+
+func decode(t *testing.T, stack awscdk.Stack) template {
+	t.Helper()
+	raw, err := json.Marshal(assertions.Template_FromStack(stack, nil).ToJSON())
+	if err != nil {
+		t.Fatal(err)
+	}
+	var out template
+	if err := json.Unmarshal(raw, &out.all); err != nil {
+		t.Fatal(err)
+	}
+
+	return out
+}
+
+var assetHash = regexp.MustCompile(`[0-9a-f]{64}`)
+
+func TestGoldenTemplate(t *testing.T) {
+	var encoded bytes.Buffer
+	encoder := json.NewEncoder(&encoded)
+	encoder.SetEscapeHTML(false)
+	encoder.SetIndent("", "  ")
+	if err := encoder.Encode(standard(t).all); err != nil {
+		t.Fatal(err)
+	}
+	got := assetHash.ReplaceAll(encoded.Bytes(), []byte("ASSET_HASH"))
+	if *update {
+		if err := os.WriteFile(golden, got, 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	want, err := os.ReadFile(golden)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if diff := cmp.Diff(strings.Split(string(want), "\n"), strings.Split(string(got), "\n")); diff != "" {
+		t.Errorf("template differs from %s; if that is meant, run: go test ./cdkapp/pipeline -run Golden -update\n%s", golden, diff)
+	}
+}
