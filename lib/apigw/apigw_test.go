@@ -2,11 +2,16 @@ package apigw_test
 
 import (
 	"context"
+	"crypto/hmac"
+	"crypto/sha256"
+	"encoding/hex"
 	"errors"
+	"fmt"
 	"io"
 	"net"
 	"net/http"
 	"net/http/httptest"
+	"strconv"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -19,8 +24,84 @@ import (
 	"github.com/herald-progress/herald/lib/broadcast"
 )
 
-func sender(url string) *apigw.Sender {
-	return apigw.New(aws.Config{Region: "us-east-1", Credentials: credentials.NewStaticCredentialsProvider("id", "key", "")}, url+"/prod")
+var config = aws.Config{Region: "us-east-1", Credentials: credentials.NewStaticCredentialsProvider("id", "key", "session")} //nolint:gochecknoglobals // a constant
+
+func sender(tb testing.TB, url string) *apigw.Sender {
+	tb.Helper()
+	s, err := apigw.New(config, url+"/prod")
+	if err != nil {
+		tb.Fatal(err)
+	}
+
+	return s
+}
+
+func TestNewRefusesWhatIsNoURL(t *testing.T) {
+	for _, endpoint := range []string{"", "prod", "wss://x.example/prod", "https:///prod", ":"} {
+		if _, err := apigw.New(config, endpoint); err == nil {
+			t.Errorf("New takes the endpoint %q", endpoint)
+		}
+	}
+}
+
+// TestTheSignatureIsAWSs computes the signature of what arrives by the steps that AWS documents.
+func TestTheSignatureIsAWSs(t *testing.T) {
+	const id = "L0S+9/OFvHcCIhw="
+	server := httptest.NewServer(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
+		body, _ := io.ReadAll(r.Body)
+		algorithm, fields, _ := strings.Cut(r.Header.Get("Authorization"), " ")
+		parts := map[string]string{}
+		for field := range strings.SplitSeq(fields, ", ") {
+			name, value, _ := strings.Cut(field, "=")
+			parts[name] = value
+		}
+		var headers strings.Builder
+		for name := range strings.SplitSeq(parts["SignedHeaders"], ";") {
+			value := r.Header.Get(name)
+			if name == "host" {
+				value = r.Host
+			}
+			if name == "content-length" {
+				value = strconv.FormatInt(r.ContentLength, 10)
+			}
+			fmt.Fprintf(&headers, "%s:%s\n", name, value)
+		}
+		// The path is encoded twice: once for the wire, once for the signature.
+		const path = "/prod/%40connections/L0S%252B9%252FOFvHcCIhw%253D"
+		canonical := strings.Join([]string{"POST", path, "", headers.String(), parts["SignedHeaders"], digest(body)}, "\n")
+		stamp := r.Header.Get("X-Amz-Date")
+		scope := stamp[:8] + "/us-east-1/execute-api/aws4_request"
+		key := []byte("AWS4key")
+		for part := range strings.SplitSeq(scope, "/") {
+			key = mac(key, part)
+		}
+		want := hex.EncodeToString(mac(key, strings.Join([]string{"AWS4-HMAC-SHA256", stamp, scope, digest([]byte(canonical))}, "\n")))
+		if algorithm != "AWS4-HMAC-SHA256" || parts["Credential"] != "id/"+scope || parts["Signature"] != want {
+			t.Errorf("authorization is %s %v, want the signature %s", algorithm, parts, want)
+		}
+		for _, name := range []string{"host", "x-amz-date", "x-amz-security-token"} {
+			if !strings.Contains(parts["SignedHeaders"], name) {
+				t.Errorf("%s is not signed", name)
+			}
+		}
+	}))
+	defer server.Close()
+	if err := sender(t, server.URL).Send(t.Context(), id, []byte("frame")); err != nil {
+		t.Fatal(err)
+	}
+}
+
+func digest(b []byte) string {
+	sum := sha256.Sum256(b)
+
+	return hex.EncodeToString(sum[:])
+}
+
+func mac(key []byte, text string) []byte {
+	h := hmac.New(sha256.New, key)
+	h.Write([]byte(text))
+
+	return h.Sum(nil)
 }
 
 func TestSendMapsAnswers(t *testing.T) {
@@ -51,7 +132,7 @@ func TestSendMapsAnswers(t *testing.T) {
 				w.WriteHeader(tt.status)
 			}))
 			defer server.Close()
-			err := sender(server.URL).Send(t.Context(), "L0SM9cOFvHcCIhw=", []byte("private"))
+			err := sender(t, server.URL).Send(t.Context(), "L0SM9cOFvHcCIhw=", []byte("private"))
 			if (err == nil) != (tt.status == 200) || (tt.want != nil && !errors.Is(err, tt.want)) {
 				t.Errorf("Send: %v, want %v", err, tt.want)
 			}
@@ -79,7 +160,7 @@ func TestSendMapsAnswers(t *testing.T) {
 func TestSendReportsAnUnreachableService(t *testing.T) {
 	server := httptest.NewServer(http.NotFoundHandler())
 	server.Close()
-	if err := sender(server.URL).Send(t.Context(), "c", nil); !errors.Is(err, broadcast.ErrUnavailable) {
+	if err := sender(t, server.URL).Send(t.Context(), "c", nil); !errors.Is(err, broadcast.ErrUnavailable) {
 		t.Errorf("Send: %v, want ErrUnavailable", err)
 	}
 }
@@ -94,7 +175,7 @@ func TestSocketsAreKept(t *testing.T) {
 	}
 	server.Start()
 	defer server.Close()
-	s := sender(server.URL)
+	s := sender(t, server.URL)
 	const rounds, atOnce = 5, 64
 	for range rounds {
 		var posts sync.WaitGroup

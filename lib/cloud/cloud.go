@@ -84,9 +84,23 @@ func (f function) connections(table string) connection.Store {
 	return &dynamo.Connections{Client: dynamodb.NewFromConfig(f.aws), Table: table}
 }
 
-func (f function) notifier(table, endpoint string) *notify.Notifier {
-	return &notify.Notifier{
-		Broadcaster: &broadcast.Broadcaster{Store: f.connections(table), Sender: apigw.New(f.aws, endpoint), Log: f.log},
-		Log:         f.log,
+func (f function) sender(endpoint string) (*apigw.Sender, error) {
+	sender, err := apigw.New(f.aws, endpoint)
+	if err != nil {
+		return nil, fmt.Errorf("%s: %w", envEndpoint, err)
 	}
+
+	return sender, nil
+}
+
+func (f function) notifier(table, endpoint string) (*notify.Notifier, error) {
+	sender, err := f.sender(endpoint)
+	if err != nil {
+		return nil, err
+	}
+
+	return &notify.Notifier{
+		Broadcaster: &broadcast.Broadcaster{Store: f.connections(table), Sender: sender, Log: f.log},
+		Log:         f.log,
+	}, nil
 }

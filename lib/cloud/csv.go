@@ -47,10 +47,14 @@ func csvConfig(ctx context.Context, getenv func(string) string) (csvimport.Confi
 	if err != nil {
 		return csvimport.Config{}, err
 	}
+	notifier, err := f.notifier(table, endpoint)
+	if err != nil {
+		return csvimport.Config{}, err
+	}
 
 	return csvimport.Config{
 		Store:     s3store.New(s3store.Config{Client: s3.NewFromConfig(f.aws), Bucket: bucket}),
-		Publisher: f.notifier(table, endpoint),
+		Publisher: notifier,
 		Logger:    f.log,
 	}, nil
 }

@@ -3,7 +3,6 @@ package cloud
 import (
 	"context"
 
-	"github.com/herald-progress/herald/lib/apigw"
 	"github.com/herald-progress/herald/lib/notify"
 	"github.com/herald-progress/herald/lib/session"
 )
@@ -17,7 +16,12 @@ func Default(ctx context.Context, getenv func(string) string) (*session.Default,
 		return nil, err
 	}
 
-	return &session.Default{Sender: apigw.New(f.aws, endpoint), Log: f.log}, nil
+	sender, err := f.sender(endpoint)
+	if err != nil {
+		return nil, err
+	}
+
+	return &session.Default{Sender: sender, Log: f.log}, nil
 }
 
 // Notifier returns the handler of the notifier.
@@ -29,5 +33,5 @@ func Notifier(ctx context.Context, getenv func(string) string) (*notify.Notifier
 		return nil, err
 	}
 
-	return f.notifier(table, endpoint), nil
+	return f.notifier(table, endpoint)
 }
