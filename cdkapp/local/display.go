@@ -1,0 +1,118 @@
+package main
+
+import (
+	"encoding/json"
+	"fmt"
+	"io"
+	"os"
+	"time"
+
+	"github.com/schollz/progressbar/v3"
+	"golang.org/x/term"
+
+	"github.com/herald-progress/herald/lib/csvimport"
+	"github.com/herald-progress/herald/lib/message"
+)
+
+// display shows what a browser receives.
+type display interface {
+	frame(f frame)
+	// end leaves the display's line.
+	end()
+	summary(s csvimport.Summary) error
+}
+
+// newDisplay returns JSON lines, a bar on a terminal, or plain lines.
+func newDisplay(w io.Writer, asJSON bool) display {
+	if asJSON {
+		return jsonLines{w}
+	}
+	if file, ok := w.(*os.File); ok && term.IsTerminal(int(file.Fd())) {
+		const steps, width, redraw = 1000, 40, 50 * time.Millisecond
+
+		return &bar{lines: lines{w}, bar: progressbar.NewOptions(steps,
+			progressbar.OptionSetWriter(w), progressbar.OptionSetWidth(width), progressbar.OptionThrottle(redraw),
+			progressbar.OptionSetPredictTime(false), progressbar.OptionSetElapsedTime(false), progressbar.OptionFullWidth())}
+	}
+
+	return lines{w}
+}
+
+// jsonLines prints the frames as they came, and the summary as one more.
+type jsonLines struct{ w io.Writer }
+
+func (d jsonLines) frame(f frame) { fmt.Fprintf(d.w, "%s\n", f.raw) }
+
+func (jsonLines) end() {}
+
+func (d jsonLines) summary(s csvimport.Summary) error {
+	if err := json.NewEncoder(d.w).Encode(map[string]any{"type": "summary", "data": s}); err != nil {
+		return fmt.Errorf("print: %w", err)
+	}
+
+	return nil
+}
+
+// lines prints a line for each frame.
+type lines struct{ w io.Writer }
+
+func (d lines) frame(f frame) {
+	switch data := f.Data.(type) {
+	case message.UploadProgress:
+		fmt.Fprintf(d.w, "%5.1f %%  %s%s\n", data.Progress, data.Message, pace(data))
+	case message.Notification:
+		fmt.Fprintf(d.w, "%s: %s. %s\n", data.Severity, data.Title, data.Message)
+	}
+}
+
+func pace(p message.UploadProgress) string {
+	if p.RowsPerSecond == 0 {
+		return ""
+	}
+
+	return fmt.Sprintf("  (%.0f rows/s, %v left)", p.RowsPerSecond, (time.Duration(p.ETAMillis) * time.Millisecond).Round(100*time.Millisecond))
+}
+
+func (lines) end() {}
+
+func (d lines) summary(s csvimport.Summary) error {
+	_, err := fmt.Fprintf(d.w, `
+%s: %d rows in %.1f s
+  accepted  %8d  (quantity %d)
+  rejected  %8d
+`, s.FileName, s.Rows, float64(s.DurationMillis)/1000, s.Accepted, s.Quantity, s.Rejected)
+	for _, r := range s.RejectedBy {
+		fmt.Fprintf(d.w, "  %18d  %s %s\n", r.Rows, r.Column, r.Reason)
+	}
+	if err != nil {
+		return fmt.Errorf("print: %w", err)
+	}
+
+	return nil
+}
+
+// bar draws the progress on a terminal.
+type bar struct {
+	lines
+
+	bar *progressbar.ProgressBar
+}
+
+func (d *bar) frame(f frame) {
+	data, ok := f.Data.(message.UploadProgress)
+	if !ok {
+		return
+	}
+	d.bar.Describe(fmt.Sprintf("%-32.32s", data.Message))
+	_ = d.bar.Set(int(data.Progress * 10)) // of the 1000 steps
+	if data.Status.Terminal() {
+		d.end()
+	}
+}
+
+func (d *bar) end() {
+	_ = d.bar.Exit()
+	fmt.Fprintln(d.w)
+}
+
+func (d *bar) summary(s csvimport.Summary) error { return d.lines.summary(s) }

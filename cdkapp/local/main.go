@@ -1,0 +1,155 @@
+// Command local runs Herald's twin: the whole pipeline in one process on this machine.
+package main
+
+import (
+	"context"
+	"errors"
+	"flag"
+	"fmt"
+	"io"
+	"log/slog"
+	"os"
+	"os/signal"
+	"syscall"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/credentials"
+	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
+
+	"github.com/herald-progress/herald/lib/dynamo"
+	"github.com/herald-progress/herald/lib/local"
+)
+
+const usage = `Herald's local twin: the workflows, handlers and wire formats of a deployment in one process on 127.0.0.1.
+
+  go run ./cdkapp/local [flags]             serve until Ctrl-C
+  go run ./cdkapp/local [flags] FILE.csv    import FILE.csv, show its progress, print the summary
+
+Examples
+  go run ./cdkapp/local testdata/parts-list.csv
+  go run ./cdkapp/local -rate 100 testdata/parts-list.csv      in slow motion, 100 KB of the file a second
+  go run ./cdkapp/local -json testdata/parts-list.csv          the frames as the browser gets them
+  go run ./cdkapp/local -port 9000
+  go run ./cdkapp/local -dynamodb http://127.0.0.1:8000        connections in any DynamoDB endpoint
+
+Flags
+`
+
+// Exit codes.
+const (
+	exitFailed      = 1
+	exitUsage       = 2
+	exitInterrupted = 130
+)
+
+const (
+	defaultPort = 4510
+	table       = "websocket_connections"
+	kilobyte    = 1000
+)
+
+// options are what the command line says.
+type options struct {
+	port     int
+	json     bool
+	rate     int
+	dynamodb string
+	user     string
+	verbose  bool
+	file     string
+}
+
+func main() {
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	code := run(ctx, os.Args[1:], os.Stdout, os.Stderr)
+	stop()
+	os.Exit(code)
+}
+
+func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
+	o, err := parse(args, stderr)
+	switch {
+	case errors.Is(err, flag.ErrHelp):
+		return 0
+	case err != nil:
+		fmt.Fprintf(stderr, "local: %v\nlocal: -help shows how it is used\n", err)
+
+		return exitUsage
+	case o.file != "":
+		err = importFile(ctx, o, stdout, stderr)
+	default:
+		err = serve(ctx, o, stdout, stderr)
+	}
+	if ctx.Err() != nil && o.file != "" {
+		return exitInterrupted
+	}
+	if err != nil {
+		fmt.Fprintf(stderr, "local: %v\n", err)
+
+		return exitFailed
+	}
+
+	return 0
+}
+
+func parse(args []string, stderr io.Writer) (options, error) {
+	var o options
+	f := flag.NewFlagSet("local", flag.ContinueOnError)
+	f.SetOutput(io.Discard)
+	f.IntVar(&o.port, "port", 0, fmt.Sprintf("TCP `port` on 127.0.0.1 (default %d, and any free one with FILE.csv)", defaultPort))
+	f.BoolVar(&o.json, "json", false, "print JSON lines for programs")
+	f.IntVar(&o.rate, "rate", 0, "slow motion: read the file at `n` KB a second")
+	f.StringVar(&o.dynamodb, "dynamodb", "", "keep connections in the DynamoDB at this `URL`, and create the tables there")
+	f.StringVar(&o.user, "user", "dev", "`id` of the user that the dev token stands for")
+	f.BoolVar(&o.verbose, "v", false, "log what the functions do")
+	err := f.Parse(args)
+	if errors.Is(err, flag.ErrHelp) {
+		fmt.Fprint(stderr, usage)
+		f.SetOutput(stderr)
+		f.PrintDefaults()
+	}
+	if err != nil {
+		return o, err //nolint:wrapcheck // its text is for the user
+	}
+	switch {
+	case f.NArg() > 1:
+		return o, fmt.Errorf("one file at a time, not %d", f.NArg())
+	case o.port < 0 || o.port > 65535:
+		return o, errors.New("-port must be from 0 to 65535")
+	case o.rate < 0:
+		return o, errors.New("-rate must not be negative")
+	case o.user == "":
+		return o, errors.New("-user must not be empty")
+	}
+	o.file = f.Arg(0)
+	if o.file == "" && o.port == 0 {
+		o.port = defaultPort
+	}
+
+	return o, nil
+}
+
+// start starts the twin that o describes.
+func start(ctx context.Context, o options, c local.Config, stderr io.Writer) (*local.Twin, error) {
+	level := slog.LevelError
+	if o.verbose {
+		level = slog.LevelInfo
+	}
+	c.Port, c.BytesPerSecond = o.port, o.rate*kilobyte
+	c.Log = slog.New(slog.NewTextHandler(stderr, &slog.HandlerOptions{Level: level}))
+	if o.dynamodb != "" {
+		client := dynamodb.New(dynamodb.Options{
+			Region: "us-east-1", BaseEndpoint: aws.String(o.dynamodb), Credentials: credentials.NewStaticCredentialsProvider("local", "local", ""),
+		})
+		if err := dynamo.CreateConnections(ctx, client, table); err != nil {
+			return nil, fmt.Errorf("-dynamodb: %w", err)
+		}
+		c.Connections = &dynamo.Connections{Client: client, Table: table}
+	}
+	twin, err := local.Start(ctx, c)
+	if errors.Is(err, syscall.EADDRINUSE) {
+		return nil, fmt.Errorf("port %d is taken: choose another with -port", o.port)
+	}
+
+	return twin, err //nolint:wrapcheck // says what failed
+}

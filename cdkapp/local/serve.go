@@ -1,0 +1,79 @@
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"time"
+
+	"github.com/herald-progress/herald/lib/csvimport"
+	"github.com/herald-progress/herald/lib/local"
+	"github.com/herald-progress/herald/lib/local/states"
+)
+
+// tokenLife is how long the dev token lasts.
+const tokenLife = 24 * time.Hour
+
+// facts are what a client needs to use the twin.
+type facts struct {
+	WebSocketURL  string `json:"webSocketUrl"`
+	Token         string `json:"token"`
+	User          string `json:"user"`
+	Endpoint      string `json:"endpoint"`
+	Notifier      string `json:"notifierFunctionName"`
+	StateMachine  string `json:"csvImportStateMachineArn"`
+	Bucket        string `json:"uploadsBucketName"`
+	UploadKey     string `json:"exampleUploadKey"`
+	ManagementURL string `json:"managementEndpoint"`
+}
+
+// serve runs the twin until ctx ends.
+func serve(ctx context.Context, o options, stdout, stderr io.Writer) (err error) {
+	twin, err := start(ctx, o, local.Config{}, stderr)
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, twin.Close(context.WithoutCancel(ctx))) }()
+	token, err := twin.Token(o.user, tokenLife)
+	if err != nil {
+		return err //nolint:wrapcheck // says what failed
+	}
+	f := facts{
+		WebSocketURL: twin.WebSocketURL(), Token: token, User: o.user, Endpoint: twin.Endpoint(), Notifier: local.NotifierName,
+		StateMachine: states.StateMachineARN(local.CSVImport), Bucket: local.Bucket,
+		UploadKey: csvimport.UploadKey(o.user, "u-42", "parts-list.csv"), ManagementURL: twin.ManagementEndpoint(),
+	}
+	if err := f.print(stdout, o.json); err != nil {
+		return err
+	}
+
+	return twin.Wait(ctx) //nolint:wrapcheck // says what failed
+}
+
+func (f facts) print(w io.Writer, asJSON bool) error {
+	if asJSON {
+		if err := json.NewEncoder(w).Encode(f); err != nil {
+			return fmt.Errorf("print: %w", err)
+		}
+
+		return nil
+	}
+	_, err := fmt.Fprintf(w, `Herald's twin is running; Ctrl-C stops it.
+
+WebSocket      %s
+Dev token      %s
+  of user      %s
+
+AWS endpoint   %s (Lambda, Step Functions, S3; any credentials)
+Notifier       %s
+State machine  %s
+Uploads        s3://%s/%s
+`, f.WebSocketURL, f.Token, f.User, f.Endpoint, f.Notifier, f.StateMachine, f.Bucket, f.UploadKey)
+	if err != nil {
+		return fmt.Errorf("print: %w", err)
+	}
+
+	return nil
+}

@@ -1,0 +1,134 @@
+// Package lib_test holds the rules between packages.
+package lib_test
+
+import (
+	"encoding/json"
+	"errors"
+	"io"
+	"os/exec"
+	"slices"
+	"strings"
+	"testing"
+)
+
+const module = "github.com/herald-progress/herald/"
+
+// allowed names, for each package, which of ours it may import. Imports run downward: every package stands below those
+// that it names. Adapters and the two assemblies are at the bottom.
+var allowed = map[string][]string{ //nolint:gochecknoglobals // a table
+	"lib/message":                   {},
+	"lib/connection":                {},
+	"lib/connection/connectiontest": {"lib/connection"},
+	"lib/auth":                      {},
+	"lib/broadcast":                 {"lib/connection", "lib/message"},
+	"lib/notify":                    {"lib/broadcast", "lib/message"},
+	"lib/progress":                  {"lib/message"},
+	"lib/session":                   {"lib/auth", "lib/broadcast", "lib/connection", "lib/message"},
+	"lib/csvimport":                 {"lib/message", "lib/progress"},
+	"lib/csvimport/storetest":       {"lib/csvimport"},
+	"lib/asl":                       {"lib/asl/jsonata", "lib/asl/jsontree"},
+	"lib/asl/jsonata":               {"lib/asl/jsontree"},
+	"lib/asl/jsontree":              {},
+	"statemachines":                 {},
+
+	"lib/dynamo":  {"lib/connection"},
+	"lib/apigw":   {"lib/broadcast"},
+	"lib/s3store": {"lib/csvimport"},
+
+	"lib/cloud": {
+		"lib/apigw", "lib/auth", "lib/broadcast", "lib/connection", "lib/csvimport", "lib/dynamo", "lib/notify", "lib/s3store", "lib/session",
+	},
+	"lib/local/awswire":          {},
+	"lib/local/awswire/wiretest": {},
+	"lib/local/gateway":          {"lib/local/awswire"},
+	"lib/local/invoke":           {"lib/local/awswire"},
+	"lib/local/states":           {"lib/asl", "lib/local/awswire", "lib/local/invoke"},
+	"lib/local/objects":          {"lib/local/awswire"},
+	"lib/local": {
+		"lib/apigw", "lib/auth", "lib/broadcast", "lib/connection", "lib/csvimport", "lib/message", "lib/notify", "lib/s3store",
+		"lib/session", "statemachines",
+		"lib/local/awswire", "lib/local/gateway", "lib/local/invoke", "lib/local/objects", "lib/local/states",
+	},
+	"cdkapp/local": {"lib/asl", "lib/csvimport", "lib/dynamo", "lib/local", "lib/local/states", "lib/message"},
+}
+
+// stdOnly are the packages that need nothing but the standard library.
+var stdOnly = []string{"lib/message", "lib/connection", "statemachines"} //nolint:gochecknoglobals // a table
+
+// withSDK are the packages that may use the AWS SDK: adapters and assemblies.
+var withSDK = []string{"lib/dynamo", "lib/apigw", "lib/s3store", "lib/cloud", "lib/local", "lib/local/awswire/wiretest", "cdkapp/local"} //nolint:gochecknoglobals // a table
+
+type listed struct {
+	ImportPath string
+	Imports    []string
+	Deps       []string
+	Standard   bool
+}
+
+func TestImportsRunDownward(t *testing.T) {
+	for _, p := range list(t, "./lib/...", "./statemachines", "./cdkapp/local", "./lambdas/...") {
+		name := strings.TrimPrefix(p.ImportPath, module)
+		if strings.HasPrefix(name, "lambdas/") {
+			allowed[name] = []string{"lib/cloud"}
+		}
+		if name == "lib" {
+			continue // this test
+		}
+		may, known := allowed[name]
+		if !known {
+			t.Errorf("%s: say in this test what it may import", name)
+
+			continue
+		}
+		for _, imported := range p.Imports {
+			ours, isOurs := strings.CutPrefix(imported, module)
+			if isOurs && !slices.Contains(may, ours) {
+				t.Errorf("%s imports %s", name, ours)
+			}
+			outside := strings.Contains(strings.SplitN(imported, "/", 2)[0], ".") && !isOurs //nolint:mnd // the first segment
+			if outside && slices.Contains(stdOnly, name) {
+				t.Errorf("%s imports %s, and is to use the standard library only", name, imported)
+			}
+			if strings.HasPrefix(imported, "github.com/aws/aws-sdk-go-v2") && !slices.Contains(withSDK, name) {
+				t.Errorf("%s imports %s: put an interface where it is used", name, imported)
+			}
+		}
+		for _, reached := range p.Deps {
+			if strings.Contains(reached, "/aws-cdk-go/") || strings.Contains(reached, "/jsii-runtime-go") {
+				t.Errorf("%s reaches %s", name, reached)
+			}
+		}
+	}
+}
+
+func TestNoPackageIsForEverything(t *testing.T) {
+	for _, p := range list(t, "./lib/...") {
+		for segment := range strings.SplitSeq(strings.TrimPrefix(p.ImportPath, module), "/") {
+			if slices.Contains([]string{"util", "utils", "common", "helpers", "types", "misc", "base"}, segment) {
+				t.Errorf("%s: name it after what it does", p.ImportPath)
+			}
+		}
+	}
+}
+
+func list(t *testing.T, patterns ...string) []listed {
+	t.Helper()
+	command := exec.CommandContext(t.Context(), "go", append([]string{"list", "-json=ImportPath,Imports,Deps,Standard"}, patterns...)...)
+	command.Dir = ".."
+	out, err := command.Output()
+	if err != nil {
+		t.Fatalf("go list: %v", err)
+	}
+	var packages []listed
+	for d := json.NewDecoder(strings.NewReader(string(out))); ; {
+		var p listed
+		err := d.Decode(&p)
+		if errors.Is(err, io.EOF) {
+			return packages
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+		packages = append(packages, p)
+	}
+}

@@ -1,0 +1,62 @@
+package local
+
+import (
+	"context"
+	"fmt"
+
+	"github.com/coder/websocket"
+
+	"github.com/herald-progress/herald/lib/message"
+	"github.com/herald-progress/herald/lib/session"
+)
+
+// Client receives frames as a browser does. It is for one reader at a time.
+type Client struct{ conn *websocket.Conn }
+
+// Dial connects to a WebSocket URL. The token goes as a subprotocol, so that it is in no URL.
+func Dial(ctx context.Context, url, token string) (*Client, error) {
+	conn, response, err := websocket.Dial(ctx, url, &websocket.DialOptions{ //nolint:bodyclose // the library does
+		Subprotocols: []string{session.Subprotocol, token},
+	})
+	if err != nil {
+		if response != nil {
+			return nil, fmt.Errorf("connect: refused with status %d", response.StatusCode)
+		}
+
+		return nil, fmt.Errorf("connect: %w", err)
+	}
+	conn.SetReadLimit(message.MaxFrame)
+
+	return &Client{conn: conn}, nil
+}
+
+// Next returns the next frame, parsed and as it came. It passes over what is no frame of Herald's.
+func (c *Client) Next(ctx context.Context) (message.Envelope, []byte, error) {
+	for {
+		_, frame, err := c.conn.Read(ctx)
+		if err != nil {
+			return message.Envelope{}, nil, fmt.Errorf("receive: %w", err)
+		}
+		if e, err := message.Parse(frame); err == nil {
+			return e, frame, nil
+		}
+	}
+}
+
+// Send sends one message, JSON with an action.
+func (c *Client) Send(ctx context.Context, text string) error {
+	if err := c.conn.Write(ctx, websocket.MessageText, []byte(text)); err != nil {
+		return fmt.Errorf("send: %w", err)
+	}
+
+	return nil
+}
+
+// Close closes the connection as a browser's tab does.
+func (c *Client) Close() error {
+	if err := c.conn.Close(websocket.StatusNormalClosure, ""); err != nil {
+		return fmt.Errorf("close: %w", err)
+	}
+
+	return nil
+}

@@ -1,0 +1,142 @@
+package objects
+
+import (
+	"bytes"
+	"crypto/md5" //nolint:gosec // An ETag is an MD5.
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"io"
+	"maps"
+	"os"
+	"strings"
+	"time"
+
+	"github.com/johannesboyne/gofakes3"
+)
+
+// blob is the content of an object or of a part of an upload.
+type blob struct {
+	path     string
+	size     int64
+	hash     []byte
+	modified time.Time
+	meta     map[string]string
+}
+
+// etagOf returns an ETag without its quotes.
+func etagOf(hash []byte) string { return hex.EncodeToString(hash) }
+
+// discard removes a file that no object names any more. What stays behind goes with the folder.
+func discard(file *blob) {
+	if file != nil {
+		_ = os.Remove(file.path)
+	}
+}
+
+// save writes a new file of exactly size bytes.
+func (d *disk) save(input io.Reader, size int64) (*blob, error) {
+	file, err := os.CreateTemp(d.dir, "object-")
+	if err != nil {
+		return nil, fmt.Errorf("create object: %w", err)
+	}
+
+	hash := md5.New() //nolint:gosec // An ETag is an MD5.
+
+	n, err := io.Copy(io.MultiWriter(file, hash), input)
+	if err == nil && n != size {
+		err = gofakes3.ErrIncompleteBody
+	}
+
+	err = errors.Join(err, file.Close())
+	if err != nil {
+		return nil, errors.Join(err, os.Remove(file.Name()))
+	}
+
+	return &blob{path: file.Name(), size: size, hash: hash.Sum(nil), modified: time.Now()}, nil
+}
+
+// unwrapped returns the S3 error in err, if there is one: gofakes3 compares without unwrapping.
+func unwrapped(err error) error {
+	var code gofakes3.ErrorCode
+	if errors.As(err, &code) {
+		return code
+	}
+
+	return err
+}
+
+// joinParts appends all parts to the first and returns the whole, which has the first part's path.
+func joinParts(parts []*blob) (*blob, error) {
+	whole := &blob{path: parts[0].path, size: parts[0].size, modified: time.Now()}
+
+	sum := md5.New() //nolint:gosec // An ETag is an MD5.
+	_, _ = sum.Write(parts[0].hash)
+
+	target, err := os.OpenFile(whole.path, os.O_WRONLY|os.O_APPEND, 0)
+	if err != nil {
+		return nil, fmt.Errorf("open part: %w", err)
+	}
+
+	for _, part := range parts[1:] {
+		err := appendFile(target, part.path)
+		if err != nil {
+			return nil, errors.Join(err, target.Close())
+		}
+
+		_, _ = sum.Write(part.hash)
+		whole.size += part.size
+
+		discard(part)
+	}
+
+	err = target.Close()
+	if err != nil {
+		return nil, fmt.Errorf("close object: %w", err)
+	}
+
+	whole.hash = sum.Sum(nil)
+
+	return whole, nil
+}
+
+func appendFile(target *os.File, path string) error {
+	source, err := os.Open(path)
+	if err != nil {
+		return fmt.Errorf("open part: %w", err)
+	}
+
+	defer source.Close() //nolint:errcheck // It was only read.
+
+	_, err = io.Copy(target, source)
+	if err != nil {
+		return fmt.Errorf("append part: %w", err)
+	}
+
+	return nil
+}
+
+// keptHeaders returns the headers that belong to the object: neither credentials nor the request's own.
+func keptHeaders(headers map[string]string) map[string]string {
+	kept := map[string]string{"Content-Type": "binary/octet-stream"} // S3's default.
+	maps.Copy(kept, headers)
+	maps.DeleteFunc(kept, func(name, _ string) bool {
+		return strings.HasPrefix(name, "X-Amz-") && !strings.HasPrefix(name, "X-Amz-Meta-") && !isChecksum(name)
+	})
+
+	return kept
+}
+
+// isChecksum reports whether a header carries the checksum of the whole object.
+func isChecksum(name string) bool {
+	name, found := strings.CutPrefix(name, "X-Amz-Checksum-")
+
+	return found && name != "Algorithm" && name != "Mode" && name != "Type"
+}
+
+func (f *blob) object(key string) *gofakes3.Object {
+	return &gofakes3.Object{
+		Name: key, Metadata: maps.Clone(f.meta), Size: f.size, Hash: f.hash,
+		Contents: io.NopCloser(bytes.NewReader(nil)),
+	}
+}

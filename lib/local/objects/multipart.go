@@ -1,0 +1,179 @@
+package objects
+
+import (
+	"io"
+	"maps"
+	"strings"
+	"time"
+
+	"github.com/johannesboyne/gofakes3"
+
+	"github.com/herald-progress/herald/lib/local/awswire"
+)
+
+// upload is a multipart upload that has been neither completed nor aborted.
+type upload struct {
+	bucket, key string
+	meta        map[string]string
+	initiated   time.Time
+	parts       map[int]*blob
+
+	// conditions are those of the request that completes it, which gofakes3 does not hand on.
+	conditions *gofakes3.PutConditions
+}
+
+// CreateMultipartUpload begins an upload.
+func (d *disk) CreateMultipartUpload(bucket, key string, meta map[string]string) (gofakes3.UploadID, error) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+
+	id := gofakes3.UploadID(awswire.NewUUID())
+	d.uploads[id] = &upload{
+		bucket: bucket, key: key, meta: keptHeaders(meta), initiated: time.Now(), parts: map[int]*blob{},
+	}
+
+	return id, nil
+}
+
+// upload returns an upload of the object. The lock is held.
+func (d *disk) upload(bucket, key string, id gofakes3.UploadID) (*upload, error) {
+	upload, ok := d.uploads[id]
+	if !ok || upload.bucket != bucket || upload.key != key {
+		return nil, gofakes3.ErrNoSuchUpload
+	}
+
+	return upload, nil
+}
+
+// UploadPart stores a part, in place of one with the same number.
+func (d *disk) UploadPart(
+	bucket, key string, id gofakes3.UploadID, number int, size int64, input io.Reader,
+) (string, error) {
+	file, err := d.save(input, size)
+	if err != nil {
+		return "", unwrapped(err)
+	}
+
+	d.mu.Lock()
+	defer d.mu.Unlock()
+
+	upload, err := d.upload(bucket, key, id)
+	if err != nil {
+		discard(file)
+
+		return "", err
+	}
+
+	discard(upload.parts[number])
+	upload.parts[number] = file
+
+	return gofakes3.FormatETag(file.hash), nil
+}
+
+// AbortMultipartUpload forgets an upload and its parts.
+func (d *disk) AbortMultipartUpload(bucket, key string, id gofakes3.UploadID) error {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+
+	upload, err := d.upload(bucket, key, id)
+	if err != nil {
+		return err
+	}
+
+	d.forget(id, upload)
+
+	return nil
+}
+
+// forget removes an upload with the parts that it still has. The lock is held.
+func (d *disk) forget(id gofakes3.UploadID, begun *upload) {
+	delete(d.uploads, id)
+
+	for _, part := range begun.parts {
+		discard(part)
+	}
+}
+
+// CompleteMultipartUpload makes the named parts one object. Its ETag is the MD5 of the parts' MD5s, as on S3, but without
+// the dash and the number of parts that S3 adds.
+func (d *disk) CompleteMultipartUpload(
+	bucket, key string, id gofakes3.UploadID, in *gofakes3.CompleteMultipartUploadRequest,
+) (gofakes3.VersionID, string, error) {
+	upload, parts, err := d.takeParts(bucket, key, id, in)
+	if err != nil {
+		return "", "", err
+	}
+
+	defer func() {
+		for _, part := range upload.parts {
+			discard(part)
+		}
+	}()
+
+	file, err := joinParts(parts)
+	if err != nil {
+		return "", "", err
+	}
+
+	file.meta = upload.meta
+
+	err = d.put(bucket, key, file, upload.conditions)
+	if err != nil {
+		return "", "", err
+	}
+
+	maps.DeleteFunc(upload.parts, func(_ int, part *blob) bool { return part.path == file.path })
+
+	return "", gofakes3.FormatETag(file.hash), nil
+}
+
+// require sets the conditions under which the upload will be completed.
+func (d *disk) require(id gofakes3.UploadID, conditions *gofakes3.PutConditions) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+
+	if upload, ok := d.uploads[id]; ok {
+		upload.conditions = conditions
+	}
+}
+
+// takeParts checks the request and takes the upload out, so that no one else completes it.
+func (d *disk) takeParts(
+	bucket, key string, id gofakes3.UploadID, in *gofakes3.CompleteMultipartUploadRequest,
+) (*upload, []*blob, error) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+
+	upload, err := d.upload(bucket, key, id)
+	if err != nil {
+		return nil, nil, err
+	}
+
+	if len(in.Parts) == 0 {
+		return nil, nil, gofakes3.ErrMalformedXML
+	}
+
+	parts := make([]*blob, 0, len(in.Parts))
+
+	for i, named := range in.Parts {
+		if i > 0 && named.PartNumber <= in.Parts[i-1].PartNumber {
+			return nil, nil, gofakes3.ErrInvalidPartOrder
+		}
+
+		part, ok := upload.parts[named.PartNumber]
+		if !ok || strings.Trim(named.ETag, `"`) != etagOf(part.hash) {
+			return nil, nil, gofakes3.ErrInvalidPart
+		}
+
+		parts = append(parts, part)
+	}
+
+	err = d.check(bucket, key, upload.conditions)
+	if err != nil {
+		return nil, nil, err
+	}
+
+	delete(d.uploads, id)
+
+	return upload, parts, nil
+}

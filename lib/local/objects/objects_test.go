@@ -1,0 +1,223 @@
+package objects_test
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"io"
+	"net/http"
+	"strings"
+	"testing"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/service/s3"
+	"github.com/aws/aws-sdk-go-v2/service/s3/types"
+
+	"github.com/herald-progress/herald/lib/csvimport"
+	"github.com/herald-progress/herald/lib/csvimport/storetest"
+	"github.com/herald-progress/herald/lib/local/awswire/wiretest"
+	"github.com/herald-progress/herald/lib/local/objects"
+	"github.com/herald-progress/herald/lib/s3store"
+)
+
+func newS3(t *testing.T, created func(context.Context, json.RawMessage)) (*s3.Client, string) {
+	t.Helper()
+
+	endpoint, err := objects.New(objects.Config{Bucket: "uploads", Dir: t.TempDir(), Prefix: "in/", Created: created})
+	if err != nil {
+		t.Fatal(err)
+	}
+
+	t.Cleanup(func() {
+		err := endpoint.Close()
+		if err != nil {
+			t.Error(err)
+		}
+	})
+
+	cfg := wiretest.Config(t, endpoint)
+
+	return s3.NewFromConfig(cfg, func(o *s3.Options) { o.UsePathStyle = true }), *cfg.BaseEndpoint
+}
+
+func put(t *testing.T, client *s3.Client, key, body string) string {
+	t.Helper()
+
+	out, err := client.PutObject(t.Context(), &s3.PutObjectInput{
+		Bucket: aws.String("uploads"), Key: aws.String(key), Body: strings.NewReader(body),
+	})
+	if err != nil {
+		t.Fatalf("put %s: %v", key, err)
+	}
+
+	return aws.ToString(out.ETag)
+}
+
+func get(t *testing.T, client *s3.Client, in s3.GetObjectInput) (string, *s3.GetObjectOutput, error) {
+	t.Helper()
+
+	in.Bucket = aws.String("uploads")
+
+	out, err := client.GetObject(t.Context(), &in)
+	if err != nil {
+		return "", nil, err
+	}
+
+	defer out.Body.Close()
+
+	body, err := io.ReadAll(out.Body)
+
+	return string(body), out, err
+}
+
+func TestUploads(t *testing.T) {
+	t.Parallel()
+
+	var events eventLog
+
+	client, endpoint := newS3(t, events.add)
+
+	// A browser uploads to a presigned URL.
+	signed, err := s3.NewPresignClient(client).PresignPutObject(t.Context(), &s3.PutObjectInput{
+		Bucket: aws.String("uploads"), Key: aws.String("in/signed.csv"), ContentType: aws.String("text/csv"),
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+
+	answer := send(t, http.MethodPut, signed.URL, "signed", http.Header{
+		"Content-Type": {"text/csv"}, "Origin": {"http://127.0.0.1:3000"},
+	})
+	if answer.StatusCode != http.StatusOK || answer.Header.Get("Access-Control-Allow-Origin") != "*" ||
+		!strings.Contains(answer.Header.Get("Access-Control-Expose-Headers"), "ETag") {
+		t.Errorf("presigned PUT: %s, %v", answer.Status, answer.Header)
+	}
+
+	copied, err := client.CopyObject(t.Context(), &s3.CopyObjectInput{
+		Bucket: aws.String("uploads"), Key: aws.String("in/copy.csv"), CopySource: aws.String("uploads/in/signed.csv"),
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+
+	joined := multipart(t, client, "in/parts.csv", "one,", "two,", "three")
+
+	// The event's ETag and size are those that a reader sees.
+	for i, want := range []struct{ key, reason, body, etag string }{
+		{"in/signed.csv", "PutObject", "signed", answer.Header.Get("ETag")},
+		{"in/copy.csv", "CopyObject", "signed", aws.ToString(copied.CopyObjectResult.ETag)},
+		{"in/parts.csv", "CompleteMultipartUpload", "one,two,three", joined},
+	} {
+		if i == 0 && len(events.events) != 3 {
+			t.Fatalf("%d events, want 3", len(events.events))
+		}
+
+		detail, _ := events.events[i]["detail"].(map[string]any)
+		object, _ := detail["object"].(map[string]any)
+
+		body, out, err := get(t, client, s3.GetObjectInput{Key: aws.String(want.key)})
+		if err != nil || body != want.body || aws.ToString(out.ETag) != want.etag {
+			t.Errorf("%s: got %q, ETag %v, error %v", want.key, body, out.ETag, err)
+		}
+
+		got := fmt.Sprint(object["key"], detail["reason"], object["size"], `"`, object["etag"], `"`)
+		if wanted := fmt.Sprint(want.key, want.reason, len(want.body), want.etag); got != wanted {
+			t.Errorf("event %s, want %s", got, wanted)
+		}
+	}
+
+	// What fails yields no event.
+	events.take()
+
+	_, err = client.PutObject(t.Context(), &s3.PutObjectInput{
+		Bucket: aws.String("nowhere"), Key: aws.String("in/x"), Body: strings.NewReader("x"),
+	})
+	wiretest.WantCode(t, "no bucket", err, "NoSuchBucket")
+
+	answer = send(t, http.MethodPut, endpoint+"/uploads/in/signed.csv?tagging", "<Tagging/>", nil)
+	if answer.StatusCode != http.StatusNotImplemented || len(events.take()) != 0 {
+		t.Errorf("tagging: %s", answer.Status)
+	}
+}
+
+func multipart(t *testing.T, client *s3.Client, key string, parts ...string) string {
+	t.Helper()
+
+	begun, err := client.CreateMultipartUpload(t.Context(), &s3.CreateMultipartUploadInput{
+		Bucket: aws.String("uploads"), Key: aws.String(key), ContentType: aws.String("text/csv"),
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+
+	var done types.CompletedMultipartUpload
+
+	for i, body := range parts {
+		number := aws.Int32(int32(i + 1))
+
+		part, err := client.UploadPart(t.Context(), &s3.UploadPartInput{
+			Bucket: aws.String("uploads"), Key: aws.String(key), UploadId: begun.UploadId, PartNumber: number,
+			Body: strings.NewReader(body),
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+
+		done.Parts = append(done.Parts, types.CompletedPart{ETag: part.ETag, PartNumber: number})
+	}
+
+	listed, err := client.ListParts(t.Context(), &s3.ListPartsInput{
+		Bucket: aws.String("uploads"), Key: aws.String(key), UploadId: begun.UploadId,
+	})
+	if err != nil || len(listed.Parts) != len(parts) {
+		t.Fatalf("%d parts, error %v", len(listed.Parts), err)
+	}
+
+	complete := &s3.CompleteMultipartUploadInput{
+		Bucket: aws.String("uploads"), Key: aws.String(key), UploadId: begun.UploadId, MultipartUpload: &done,
+	}
+
+	out, err := client.CompleteMultipartUpload(t.Context(), complete)
+	if err != nil {
+		t.Fatal(err)
+	}
+
+	_, err = client.CompleteMultipartUpload(t.Context(), complete)
+	wiretest.WantCode(t, "completed twice", err, "NoSuchUpload")
+
+	return aws.ToString(out.ETag)
+}
+
+func send(t *testing.T, method, url, body string, header http.Header) *http.Response {
+	t.Helper()
+
+	r, err := http.NewRequestWithContext(t.Context(), method, url, strings.NewReader(body))
+	if err != nil {
+		t.Fatal(err)
+	}
+
+	if header != nil {
+		r.Header = header
+	}
+
+	answer, err := http.DefaultClient.Do(r)
+	if err != nil {
+		t.Fatal(err)
+	}
+
+	_ = answer.Body.Close()
+
+	return answer
+}
+
+func TestKeepsTheStoreContract(t *testing.T) {
+	t.Parallel()
+
+	storetest.Run(t, func(t *testing.T) csvimport.Store {
+		t.Helper()
+
+		client, _ := newS3(t, nil)
+
+		return s3store.New(s3store.Config{Client: client, Bucket: "uploads"})
+	})
+}

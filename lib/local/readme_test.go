@@ -1,0 +1,73 @@
+package local_test
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"os"
+	"strings"
+	"testing"
+	"testing/synctest"
+
+	"github.com/herald-progress/herald/lib/asl"
+	"github.com/herald-progress/herald/lib/local/invoke"
+	"github.com/herald-progress/herald/lib/local/states"
+	"github.com/herald-progress/herald/lib/notify"
+)
+
+// TestTheStateInTheREADME pastes the README's notify state into a workflow and runs it, with a notifier that takes the
+// message and with one that is out of order.
+func TestTheStateInTheREADME(t *testing.T) {
+	readme, err := os.ReadFile("../../README.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, rest, _ := strings.Cut(string(readme), "```json\n")
+	state, _, found := strings.Cut(rest, "```\n")
+	if !found {
+		t.Fatal("the README has no state to paste")
+	}
+	state = strings.NewReplacer("NOTIFIER_FUNCTION_ARN", invoke.FunctionARN("notifier"), "NEXT_STATE", "Next").Replace(state)
+	definition := `{"QueryLanguage":"JSONata","StartAt":"Notify","States":{"Notify":` + state + `,"Next":{"Type":"Succeed"}}}`
+	const input = `{"fileName":"f.png","jobId":"j1","userId":"u1"}`
+	for name, notifier := range map[string]func(json.RawMessage) error{
+		"the notifier takes it": func(request json.RawMessage) error {
+			in, err := notify.Decode(request)
+			if err != nil || in.UserID != "u1" {
+				t.Errorf("the request %s is refused: %v", request, err)
+			}
+
+			return nil
+		},
+		"the notifier is out of order": func(json.RawMessage) error { return notify.DeliveryError{} },
+	} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				lambda := invoke.New(invoke.Config{Functions: map[string]invoke.Function{"notifier": {Handler: notifier}}})
+				ended := make(chan states.ExecutionDescription, 1)
+				machines, err := states.New(states.Config{
+					Machines: map[string][]byte{"m": []byte(definition)}, Lambda: lambda,
+					StatusChanged: func(_ context.Context, x states.ExecutionDescription) {
+						if !x.StopDate.IsZero() {
+							ended <- x
+						}
+					},
+				})
+				if err != nil {
+					t.Fatal(err)
+				}
+				if _, err := machines.StartExecution(t.Context(), states.StartExecutionInput{
+					StateMachineArn: states.StateMachineARN("m"), Input: input,
+				}); err != nil {
+					t.Fatal(err)
+				}
+				if x := <-ended; x.Status != asl.StatusSucceeded || x.Output != input {
+					t.Errorf("%s, output %s (%s %s), want the input passed on", x.Status, x.Output, x.Error, x.Cause)
+				}
+				if err := errors.Join(machines.Close(t.Context()), lambda.Close(t.Context())); err != nil {
+					t.Error(err)
+				}
+			})
+		})
+	}
+}

@@ -1,0 +1,188 @@
+package states
+
+import (
+	"encoding/json"
+	"maps"
+	"strconv"
+	"time"
+
+	"github.com/herald-progress/herald/lib/asl"
+	"github.com/herald-progress/herald/lib/local/awswire"
+)
+
+// roleARN is the role that state machines run under. It grants and denies nothing.
+const roleARN = "arn:aws:iam::" + awswire.Account + ":role/local"
+
+// Timestamp is a time as the AWS JSON protocols write it: in seconds since 1970 with milliseconds.
+type Timestamp struct{ time.Time }
+
+// MarshalJSON returns the number.
+func (t Timestamp) MarshalJSON() ([]byte, error) {
+	return strconv.AppendFloat(nil, float64(t.UnixMilli())/float64(time.Second/time.Millisecond), 'f', 3, 64), nil
+}
+
+// The inputs and outputs below have the fields of the operations of the same name,
+// https://docs.aws.amazon.com/step-functions/latest/apireference/API_Operations.html.
+
+// StartExecutionInput is the input of StartExecution.
+type StartExecutionInput struct {
+	StateMachineArn string `json:"stateMachineArn"`
+	// Name is the execution's name; empty means a new UUID.
+	Name string `json:"name"`
+	// Input is the input as JSON text; empty means {}.
+	Input string `json:"input"`
+}
+
+// StartExecutionOutput is the output of StartExecution.
+type StartExecutionOutput struct {
+	ExecutionArn string    `json:"executionArn"`
+	StartDate    Timestamp `json:"startDate"`
+}
+
+// StopExecutionInput is the input of StopExecution.
+type StopExecutionInput struct {
+	ExecutionArn string `json:"executionArn"`
+	Error        string `json:"error"`
+	Cause        string `json:"cause"`
+}
+
+// StopExecutionOutput is the output of StopExecution.
+type StopExecutionOutput struct {
+	StopDate Timestamp `json:"stopDate"`
+}
+
+// DescribeExecutionInput is the input of DescribeExecution.
+type DescribeExecutionInput struct {
+	ExecutionArn string `json:"executionArn"`
+	// IncludedData is ALL_DATA, METADATA_ONLY or empty, which means ALL_DATA.
+	IncludedData string `json:"includedData"`
+}
+
+// ExecutionDescription is the output of DescribeExecution.
+type ExecutionDescription struct {
+	ExecutionListItem
+
+	Input               string       `json:"input,omitempty"`
+	InputDetails        *DataDetails `json:"inputDetails,omitempty"`
+	Output              string       `json:"output,omitempty"`
+	OutputDetails       *DataDetails `json:"outputDetails,omitempty"`
+	Error               string       `json:"error,omitempty"`
+	Cause               string       `json:"cause,omitempty"`
+	RedriveCount        int          `json:"redriveCount"`
+	RedriveStatus       string       `json:"redriveStatus"`
+	RedriveStatusReason string       `json:"redriveStatusReason,omitempty"`
+}
+
+// DataDetails says whether input or output is in the answer.
+type DataDetails struct {
+	Included bool `json:"included"`
+}
+
+// ListExecutionsInput is the input of ListExecutions.
+type ListExecutionsInput struct {
+	Page
+
+	StateMachineArn string     `json:"stateMachineArn"`
+	StatusFilter    asl.Status `json:"statusFilter"`
+}
+
+// ListExecutionsOutput is the output of ListExecutions: the newest first.
+type ListExecutionsOutput struct {
+	Executions []ExecutionListItem `json:"executions"`
+	NextToken  string              `json:"nextToken,omitempty"`
+}
+
+// ExecutionListItem is an execution in a list.
+type ExecutionListItem struct {
+	ExecutionArn    string     `json:"executionArn"`
+	StateMachineArn string     `json:"stateMachineArn"`
+	Name            string     `json:"name"`
+	Status          asl.Status `json:"status"`
+	StartDate       Timestamp  `json:"startDate"`
+	StopDate        Timestamp  `json:"stopDate,omitzero"`
+}
+
+// GetExecutionHistoryInput is the input of GetExecutionHistory.
+type GetExecutionHistoryInput struct {
+	Page
+
+	ExecutionArn string `json:"executionArn"`
+	ReverseOrder bool   `json:"reverseOrder"`
+	// IncludeExecutionData is whether inputs and outputs are returned; nil means true.
+	IncludeExecutionData *bool `json:"includeExecutionData"`
+}
+
+// GetExecutionHistoryOutput is the output of GetExecutionHistory.
+type GetExecutionHistoryOutput struct {
+	Events    []HistoryEvent `json:"events"`
+	NextToken string         `json:"nextToken,omitempty"`
+}
+
+// HistoryEvent is an event of an execution's history. As JSON its details are a field beside the others.
+type HistoryEvent struct {
+	asl.Event
+}
+
+// MarshalJSON returns the event as the API shows it.
+func (e HistoryEvent) MarshalJSON() ([]byte, error) {
+	fields := map[string]any{
+		"id": e.ID, "previousEventId": e.PreviousID, "timestamp": Timestamp{e.Time}, "type": e.Type,
+	}
+	maps.Copy(fields, e.Details)
+
+	return json.Marshal(fields) //nolint:wrapcheck // A Marshaler.
+}
+
+// ListStateMachinesInput is the input of ListStateMachines.
+type ListStateMachinesInput struct {
+	Page
+}
+
+// ListStateMachinesOutput is the output of ListStateMachines: by name.
+type ListStateMachinesOutput struct {
+	StateMachines []StateMachineListItem `json:"stateMachines"`
+	NextToken     string                 `json:"nextToken,omitempty"`
+}
+
+// StateMachineListItem is a state machine in a list.
+type StateMachineListItem struct {
+	StateMachineArn string    `json:"stateMachineArn"`
+	Name            string    `json:"name"`
+	Type            string    `json:"type"`
+	CreationDate    Timestamp `json:"creationDate"`
+}
+
+// DescribeStateMachineInput is the input of DescribeStateMachine.
+type DescribeStateMachineInput struct {
+	StateMachineArn string `json:"stateMachineArn"`
+}
+
+// StateMachineDescription is the output of DescribeStateMachine.
+type StateMachineDescription struct {
+	StateMachineListItem
+
+	Status     string `json:"status"`
+	Definition string `json:"definition"`
+	RoleArn    string `json:"roleArn"`
+}
+
+// SendTaskSuccessInput is the input of SendTaskSuccess.
+type SendTaskSuccessInput struct {
+	TaskToken string `json:"taskToken"`
+	Output    string `json:"output"`
+}
+
+// SendTaskFailureInput is the input of SendTaskFailure.
+type SendTaskFailureInput struct {
+	TaskToken string `json:"taskToken"`
+	Error     string `json:"error"`
+	Cause     string `json:"cause"`
+}
+
+// SendTaskHeartbeatInput is the input of SendTaskHeartbeat.
+type SendTaskHeartbeatInput struct {
+	TaskToken string `json:"taskToken"`
+}
+
+// SendTaskOutput is the empty output of SendTaskSuccess, SendTaskFailure and SendTaskHeartbeat.
+type SendTaskOutput struct{}

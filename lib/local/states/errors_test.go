@@ -1,0 +1,116 @@
+package states_test
+
+import (
+	"errors"
+	"strings"
+	"testing"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/service/sfn"
+	"github.com/aws/aws-sdk-go-v2/service/sfn/types"
+
+	"github.com/herald-progress/herald/lib/local/awswire/wiretest"
+	"github.com/herald-progress/herald/lib/local/states"
+)
+
+func TestErrors(t *testing.T) {
+	t.Parallel()
+
+	service := newService(t, states.Config{}, map[string]string{"wait": waitMachine})
+	client := sfn.NewFromConfig(wiretest.Config(t, service))
+	machine := aws.String(states.StateMachineARN("wait"))
+	nobody := aws.String(states.ExecutionARN("wait", "nobody"))
+
+	arn := start(t, service, "wait", "name", `{"a":1}`)
+	if again := start(t, service, "wait", "name", `{"a":1}`); again != arn {
+		t.Errorf("started %s, want %s again", again, arn)
+	}
+
+	started := func(in sfn.StartExecutionInput) error {
+		_, err := client.StartExecution(t.Context(), &in)
+
+		return err
+	}
+	history := func(in sfn.GetExecutionHistoryInput) error {
+		_, err := client.GetExecutionHistory(t.Context(), &in)
+
+		return err
+	}
+
+	name := func(name string) error {
+		return started(sfn.StartExecutionInput{StateMachineArn: machine, Name: aws.String(name)})
+	}
+
+	_, stopErr := client.StopExecution(t.Context(), &sfn.StopExecutionInput{ExecutionArn: nobody})
+	_, tokenErr := client.SendTaskSuccess(t.Context(), &sfn.SendTaskSuccessInput{
+		TaskToken: aws.String("no"), Output: aws.String("{}"),
+	})
+	_, outputErr := client.SendTaskSuccess(t.Context(), &sfn.SendTaskSuccessInput{
+		TaskToken: aws.String("no"), Output: aws.String("{"),
+	})
+	_, failureErr := client.SendTaskFailure(t.Context(), &sfn.SendTaskFailureInput{TaskToken: aws.String("no")})
+	_, heartbeatErr := client.SendTaskHeartbeat(t.Context(), &sfn.SendTaskHeartbeatInput{TaskToken: aws.String("no")})
+	_, unknownErr := client.ListActivities(t.Context(), &sfn.ListActivitiesInput{})
+
+	for _, tt := range []struct {
+		name string
+		err  error
+		code string
+	}{
+		{
+			"other input", started(sfn.StartExecutionInput{
+				StateMachineArn: machine, Name: aws.String("name"), Input: aws.String("{}"),
+			}), "ExecutionAlreadyExists",
+		},
+		{"no JSON", started(sfn.StartExecutionInput{StateMachineArn: machine, Input: aws.String("{")}), "InvalidExecutionInput"},
+		{
+			"large input", started(sfn.StartExecutionInput{
+				StateMachineArn: machine, Input: aws.String(`"` + strings.Repeat("x", 262_144) + `"`),
+			}), "ValidationException",
+		},
+		{"space", name("a b"), "InvalidName"},
+		{"wildcard", name("a*"), "InvalidName"},
+		{"long name", name(strings.Repeat("x", 81)), "InvalidName"},
+		{"colon", name("a:b"), "InvalidName"},
+		{
+			"no machine", started(sfn.StartExecutionInput{StateMachineArn: aws.String(states.StateMachineARN("other"))}),
+			"StateMachineDoesNotExist",
+		},
+		{"no ARN", started(sfn.StartExecutionInput{StateMachineArn: aws.String("wait")}), "InvalidArn"},
+		{"another ARN", started(sfn.StartExecutionInput{StateMachineArn: nobody}), "InvalidArn"},
+		{"history of nobody", history(sfn.GetExecutionHistoryInput{ExecutionArn: nobody}), "ExecutionDoesNotExist"},
+		{
+			"history token", history(sfn.GetExecutionHistoryInput{ExecutionArn: aws.String(arn), NextToken: aws.String("?")}),
+			"InvalidToken",
+		},
+		{
+			"page size", history(sfn.GetExecutionHistoryInput{ExecutionArn: aws.String(arn), MaxResults: 1001}),
+			"ValidationException",
+		},
+		{"stop nobody", stopErr, "ExecutionDoesNotExist"},
+		{"token", tokenErr, "InvalidToken"},
+		{"output", outputErr, "InvalidOutput"},
+		{"failure", failureErr, "InvalidToken"},
+		{"heartbeat", heartbeatErr, "InvalidToken"},
+		{"unknown operation", unknownErr, "UnknownOperationException"},
+	} {
+		wiretest.WantCode(t, tt.name, tt.err, tt.code)
+	}
+
+	// The SDK's own types.
+	var exists *types.ExecutionAlreadyExists
+	if err := started(sfn.StartExecutionInput{StateMachineArn: machine, Name: aws.String("name")}); !errors.As(err, &exists) ||
+		exists.ErrorMessage() != "Execution Already Exists: '"+arn+"'" {
+		t.Errorf("got %v", err)
+	}
+
+	// A name is taken even when its execution has ended.
+	_, err := client.StopExecution(t.Context(), &sfn.StopExecutionInput{ExecutionArn: aws.String(arn)})
+	if err != nil {
+		t.Fatal(err)
+	}
+
+	wiretest.WantCode(t, "ended", started(sfn.StartExecutionInput{
+		StateMachineArn: machine, Name: aws.String("name"), Input: aws.String(`{"a":1}`),
+	}), "ExecutionAlreadyExists")
+}

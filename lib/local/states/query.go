@@ -1,0 +1,217 @@
+package states
+
+import (
+	"cmp"
+	"context"
+	"encoding/json"
+	"maps"
+	"slices"
+
+	"github.com/herald-progress/herald/lib/asl"
+)
+
+// DescribeExecution returns an execution.
+func (s *StepFunctions) DescribeExecution(_ context.Context, in DescribeExecutionInput) (ExecutionDescription, error) {
+	x, err := s.execution(in.ExecutionArn)
+	if err != nil {
+		return ExecutionDescription{}, err
+	}
+
+	described := s.describe(x)
+	if in.IncludedData == "METADATA_ONLY" {
+		described.Input, described.Output = "", ""
+		described.InputDetails, described.OutputDetails = nil, nil
+	}
+
+	return described, nil
+}
+
+// describe returns an execution as DescribeExecution does.
+func (s *StepFunctions) describe(x *execution) ExecutionDescription {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+
+	described := ExecutionDescription{
+		ExecutionListItem: x.listItem(),
+		Input:             x.input, InputDetails: &DataDetails{Included: true},
+		RedriveStatus: "REDRIVABLE",
+	}
+
+	switch x.status {
+	case statusRunning, asl.StatusSucceeded:
+		described.RedriveStatus = "NOT_REDRIVABLE"
+		described.RedriveStatusReason = "Execution is " + string(x.status) + " and cannot be redriven"
+	}
+
+	if x.status == asl.StatusSucceeded {
+		described.Output, described.OutputDetails = string(x.result.Output), &DataDetails{Included: true}
+	}
+
+	if x.result.Error != nil {
+		described.Error, described.Cause = x.result.Error.Name, x.result.Error.Cause
+	}
+
+	return described
+}
+
+// listItem returns an execution as ListExecutions does. The lock is held.
+func (x *execution) listItem() ExecutionListItem {
+	return ExecutionListItem{
+		ExecutionArn: x.arn, StateMachineArn: x.machine.arn, Name: x.name, Status: x.status,
+		StartDate: Timestamp{x.start}, StopDate: Timestamp{x.stop},
+	}
+}
+
+// ListExecutions returns a page of a state machine's executions, the newest first.
+func (s *StepFunctions) ListExecutions(_ context.Context, in ListExecutionsInput) (ListExecutionsOutput, error) {
+	machine, err := s.machine(in.StateMachineArn)
+	if err != nil {
+		return ListExecutionsOutput{}, err
+	}
+
+	before, size, err := in.bounds()
+	if err != nil {
+		return ListExecutionsOutput{}, err
+	}
+
+	s.mu.Lock()
+	defer s.mu.Unlock()
+
+	found := slices.SortedFunc(maps.Values(s.executions), func(a, b *execution) int {
+		return cmp.Compare(b.sequence, a.sequence)
+	})
+	found = slices.DeleteFunc(found, func(x *execution) bool {
+		return x.machine != machine || in.StatusFilter != "" && x.status != in.StatusFilter ||
+			before > 0 && x.sequence >= before
+	})
+
+	out := ListExecutionsOutput{Executions: []ExecutionListItem{}}
+
+	for i, x := range found {
+		if i == size {
+			out.NextToken = pageToken(found[i-1].sequence)
+
+			break
+		}
+
+		out.Executions = append(out.Executions, x.listItem())
+	}
+
+	return out, nil
+}
+
+// GetExecutionHistory returns a page of an execution's events.
+func (s *StepFunctions) GetExecutionHistory(
+	_ context.Context, in GetExecutionHistoryInput,
+) (GetExecutionHistoryOutput, error) {
+	x, err := s.execution(in.ExecutionArn)
+	if err != nil {
+		return GetExecutionHistoryOutput{}, err
+	}
+
+	skip, size, err := in.bounds()
+	if err != nil {
+		return GetExecutionHistoryOutput{}, err
+	}
+
+	s.mu.Lock()
+	events := x.events // Events are only ever appended.
+	s.mu.Unlock()
+
+	if in.ReverseOrder {
+		if skip > 0 { // The token is the ID of the last event of the page before.
+			events = events[:min(skip-1, int64(len(events)))]
+		}
+
+		events = slices.Clone(events[max(0, len(events)-size-1):])
+		slices.Reverse(events)
+	} else {
+		events = events[min(skip, int64(len(events))):]
+	}
+
+	out := GetExecutionHistoryOutput{Events: []HistoryEvent{}}
+
+	for i, event := range events {
+		if i == size {
+			out.NextToken = pageToken(events[i-1].ID)
+
+			break
+		}
+
+		if in.IncludeExecutionData != nil && !*in.IncludeExecutionData {
+			event.Details = withoutData(event.Details)
+		}
+
+		out.Events = append(out.Events, HistoryEvent{event})
+	}
+
+	return out, nil
+}
+
+// withoutData returns the details of an event without input and output.
+func withoutData(details map[string]any) map[string]any {
+	stripped := map[string]any{}
+
+	for name, value := range details {
+		var fields map[string]any
+
+		text, err := json.Marshal(value)
+		if err != nil || json.Unmarshal(text, &fields) != nil {
+			continue
+		}
+
+		delete(fields, "input")
+		delete(fields, "output")
+
+		stripped[name] = fields
+	}
+
+	return stripped
+}
+
+// ListStateMachines returns a page of the state machines.
+func (s *StepFunctions) ListStateMachines(_ context.Context, in ListStateMachinesInput) (ListStateMachinesOutput, error) {
+	skip, size, err := in.bounds()
+	if err != nil {
+		return ListStateMachinesOutput{}, err
+	}
+
+	out := ListStateMachinesOutput{StateMachines: []StateMachineListItem{}}
+
+	for i, arn := range slices.Sorted(maps.Keys(s.machines)) {
+		if int64(i) < skip {
+			continue
+		}
+
+		if len(out.StateMachines) == size {
+			out.NextToken = pageToken(int64(i))
+
+			break
+		}
+
+		out.StateMachines = append(out.StateMachines, s.machines[arn].listItem())
+	}
+
+	return out, nil
+}
+
+func (m *stateMachine) listItem() StateMachineListItem {
+	return StateMachineListItem{
+		StateMachineArn: m.arn, Name: m.name, Type: "STANDARD", CreationDate: Timestamp{m.created},
+	}
+}
+
+// DescribeStateMachine returns a state machine with its definition.
+func (s *StepFunctions) DescribeStateMachine(
+	_ context.Context, in DescribeStateMachineInput,
+) (StateMachineDescription, error) {
+	machine, err := s.machine(in.StateMachineArn)
+	if err != nil {
+		return StateMachineDescription{}, err
+	}
+
+	return StateMachineDescription{
+		StateMachineListItem: machine.listItem(),
+		Status:               "ACTIVE", Definition: string(machine.definition), RoleArn: roleARN,
+	}, nil
+}

@@ -1,0 +1,202 @@
+package states_test
+
+import (
+	"encoding/json"
+	"fmt"
+	"net/http"
+	"net/http/httptest"
+	"strings"
+	"testing"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/service/sfn"
+	"github.com/aws/aws-sdk-go-v2/service/sfn/types"
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/herald-progress/herald/lib/local/awswire/wiretest"
+	"github.com/herald-progress/herald/lib/local/states"
+)
+
+func TestPages(t *testing.T) {
+	t.Parallel()
+
+	ended := make(changes, 100)
+	service := newService(t, states.Config{StatusChanged: ended.add}, map[string]string{
+		"pass": passMachine, "fail": failMachine,
+	})
+	client := sfn.NewFromConfig(wiretest.Config(t, service))
+
+	var all []string // The newest first.
+
+	for i := range 5 {
+		arn := start(t, service, "pass", fmt.Sprint("p", i), "")
+		all = append([]string{arn}, all...)
+
+		ended.end()
+	}
+
+	failed := startAndEnd(t, service, ended, "fail")
+
+	for _, size := range []int32{0, 1, 2, 5, 6} {
+		var got []string
+
+		pages := sfn.NewListExecutionsPaginator(client, &sfn.ListExecutionsInput{
+			StateMachineArn: aws.String(states.StateMachineARN("pass")), MaxResults: size,
+		})
+		for pages.HasMorePages() {
+			page, err := pages.NextPage(t.Context())
+			if err != nil {
+				t.Fatal(err)
+			}
+
+			for _, x := range page.Executions {
+				got = append(got, aws.ToString(x.ExecutionArn))
+			}
+		}
+
+		if diff := cmp.Diff(all, got); diff != "" {
+			t.Errorf("pages of %d: %s", size, diff)
+		}
+	}
+
+	for status, want := range map[types.ExecutionStatus]int{
+		types.ExecutionStatusFailed: 1, types.ExecutionStatusSucceeded: 0, types.ExecutionStatusRunning: 0,
+	} {
+		page, err := client.ListExecutions(t.Context(), &sfn.ListExecutionsInput{
+			StateMachineArn: aws.String(states.StateMachineARN("fail")), StatusFilter: status,
+		})
+		if err != nil || len(page.Executions) != want {
+			t.Errorf("%s: %d executions, error %v", status, len(page.Executions), err)
+		}
+	}
+
+	whole, err := client.GetExecutionHistory(t.Context(), &sfn.GetExecutionHistoryInput{ExecutionArn: aws.String(failed)})
+	if err != nil || len(whole.Events) < 3 || whole.NextToken != nil ||
+		whole.Events[0].Type != types.HistoryEventTypeExecutionStarted ||
+		aws.ToString(whole.Events[0].ExecutionStartedEventDetails.Input) != "{}" ||
+		whole.Events[0].Timestamp == nil ||
+		whole.Events[len(whole.Events)-1].Type != types.HistoryEventTypeExecutionFailed {
+		t.Fatalf("history %+v, error %v", whole, err)
+	}
+
+	for _, reverse := range []bool{false, true} {
+		for size := range int32(len(whole.Events) + 2) {
+			var got []int64
+
+			pages := sfn.NewGetExecutionHistoryPaginator(client, &sfn.GetExecutionHistoryInput{
+				ExecutionArn: aws.String(failed), MaxResults: size, ReverseOrder: reverse,
+			})
+			for pages.HasMorePages() {
+				page, err := pages.NextPage(t.Context())
+				if err != nil {
+					t.Fatal(err)
+				}
+
+				for _, event := range page.Events {
+					got = append(got, event.Id)
+				}
+			}
+
+			want := make([]int64, len(whole.Events))
+			for i := range want {
+				want[i] = int64(i + 1)
+				if reverse {
+					want[i] = int64(len(want) - i)
+				}
+			}
+
+			if diff := cmp.Diff(want, got); diff != "" {
+				t.Errorf("pages of %d, reverse %v: %s", size, reverse, diff)
+			}
+		}
+	}
+
+	bare, err := client.GetExecutionHistory(t.Context(), &sfn.GetExecutionHistoryInput{
+		ExecutionArn: aws.String(failed), IncludeExecutionData: aws.Bool(false),
+	})
+	if err != nil || bare.Events[0].ExecutionStartedEventDetails.Input != nil ||
+		bare.Events[0].ExecutionStartedEventDetails.RoleArn == nil {
+		t.Errorf("without data: %+v, error %v", bare, err)
+	}
+}
+
+func TestStateMachines(t *testing.T) {
+	t.Parallel()
+
+	service := newService(t, states.Config{}, map[string]string{
+		"pass": passMachine, "wait": waitMachine, "fail": failMachine,
+	})
+	client := sfn.NewFromConfig(wiretest.Config(t, service))
+
+	machines, err := client.ListStateMachines(t.Context(), &sfn.ListStateMachinesInput{})
+	if err != nil || len(machines.StateMachines) != 3 || aws.ToString(machines.StateMachines[0].Name) != "fail" ||
+		machines.StateMachines[0].Type != types.StateMachineTypeStandard {
+		t.Errorf("listed %+v, error %v", machines, err)
+	}
+
+	machine, err := client.DescribeStateMachine(t.Context(), &sfn.DescribeStateMachineInput{
+		StateMachineArn: machines.StateMachines[1].StateMachineArn,
+	})
+	if err != nil || aws.ToString(machine.Definition) != passMachine || machine.Status != types.StateMachineStatusActive {
+		t.Errorf("described %+v, error %v", machine, err)
+	}
+}
+
+func TestKeepsTheNewest(t *testing.T) {
+	t.Parallel()
+
+	ended := make(changes, 100)
+	service := newService(t, states.Config{StatusChanged: ended.add, MaxEnded: 2}, map[string]string{
+		"pass": passMachine, "wait": waitMachine,
+	})
+	running := start(t, service, "wait", "", "")
+
+	arns := make([]string, 0, 5)
+	for range 4 {
+		arns = append(arns, startAndEnd(t, service, ended, "pass"))
+	}
+
+	for i, arn := range append(arns, running) {
+		_, err := service.DescribeExecution(t.Context(), states.DescribeExecutionInput{ExecutionArn: arn})
+		if kept := err == nil; kept != (i >= 2) {
+			t.Errorf("execution %d: error %v", i, err)
+		}
+	}
+}
+
+func FuzzRequest(f *testing.F) {
+	for _, operation := range []string{
+		"StartExecution", "StopExecution", "DescribeExecution", "ListExecutions", "GetExecutionHistory", "ListStateMachines",
+		"DescribeStateMachine", "SendTaskSuccess", "SendTaskFailure", "SendTaskHeartbeat", "ListActivities",
+	} {
+		f.Add(operation, []byte(`{"stateMachineArn":"`+states.StateMachineARN("pass")+`","executionArn":"`+
+			states.ExecutionARN("pass", "a")+`","name":"a","maxResults":1,"nextToken":"MQ","taskToken":"x","output":"{}"}`))
+	}
+
+	service, err := states.New(states.Config{
+		Machines: map[string][]byte{"pass": []byte(passMachine)}, MaxEnded: 10,
+	})
+	if err != nil {
+		f.Fatal(err)
+	}
+
+	f.Fuzz(func(t *testing.T, operation string, body []byte) {
+		r := httptest.NewRequestWithContext(t.Context(), http.MethodPost, "/", strings.NewReader(string(body)))
+		r.Header.Set("X-Amz-Target", "AWSStepFunctions."+operation)
+
+		w := httptest.NewRecorder()
+		service.ServeHTTP(w, r)
+
+		var answer map[string]any
+
+		err := json.Unmarshal(w.Body.Bytes(), &answer)
+		if err != nil {
+			t.Fatalf("answered %q", w.Body)
+		}
+
+		code, _ := answer["__type"].(string)
+		if (w.Code == http.StatusOK) != (code == "") || w.Code != http.StatusOK && w.Code != http.StatusBadRequest {
+			t.Errorf("status %d with %s", w.Code, w.Body)
+		}
+	})
+}

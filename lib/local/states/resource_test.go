@@ -1,0 +1,47 @@
+package states_test
+
+import (
+	"errors"
+	"strings"
+	"testing"
+
+	"github.com/herald-progress/herald/lib/local/invoke"
+	"github.com/herald-progress/herald/lib/local/states"
+)
+
+func TestCheckResources(t *testing.T) {
+	t.Parallel()
+
+	for _, resource := range []string{
+		"arn:aws:states:::lambda:invoke", "arn:aws:states:::lambda:invoke.waitForTaskToken", invoke.FunctionARN("echo"),
+		"arn:aws:states:::states:startExecution", "arn:aws:states:::states:startExecution.sync",
+		"arn:aws:states:::states:startExecution.sync:2", "arn:aws:states:::states:startExecution.waitForTaskToken",
+	} {
+		err := states.CheckResources([]byte(taskMachine(resource, "")))
+		if err != nil {
+			t.Errorf("%s: %v", resource, err)
+		}
+	}
+
+	err := states.CheckResources([]byte(`{"States":{
+		"Good":{"Type":"Task","Resource":"arn:aws:states:::lambda:invoke"},
+		"Table":{"Type":"Task","Resource":"arn:aws:states:::dynamodb:putItem"},
+		"Both":{"Type":"Parallel","Branches":[{"States":{"Queue":{"Type":"Task","Resource":"arn:aws:states:::sqs:sendMessage"}}}]},
+		"Each":{"Type":"Map","ItemProcessor":{"States":{"Sync":{"Type":"Task","Resource":"arn:aws:states:::lambda:invoke.sync"}}}}
+	}}`))
+
+	const want = "states: resource cannot be run here: arn:aws:states:::sqs:sendMessage, in state Queue\n" +
+		"states: resource cannot be run here: arn:aws:states:::lambda:invoke.sync, in state Sync\n" +
+		"states: resource cannot be run here: arn:aws:states:::dynamodb:putItem, in state Table"
+
+	if err == nil || err.Error() != want || !errors.Is(err, states.ErrResource) {
+		t.Errorf("got %v, want %s", err, want)
+	}
+
+	_, err = states.New(states.Config{Machines: map[string][]byte{
+		"bad": []byte(taskMachine("arn:aws:states:::sqs:sendMessage", `,"Arguments":{}`)),
+	}})
+	if err == nil || !strings.Contains(err.Error(), "bad") || !strings.Contains(err.Error(), "sqs:sendMessage") {
+		t.Errorf("New: %v", err)
+	}
+}

@@ -1,0 +1,95 @@
+package states
+
+import (
+	"encoding/json"
+	"strings"
+	"unicode"
+	"unicode/utf8"
+
+	"github.com/herald-progress/herald/lib/local/awswire"
+)
+
+// The limits of StartExecution: of a name in characters, of an input in bytes.
+const (
+	maxExecutionName  = 80
+	maxExecutionInput = 262_144
+)
+
+// machine returns the state machine with the given ARN.
+func (s *StepFunctions) machine(arn string) (*stateMachine, error) {
+	err := checkARN(arn, "stateMachine")
+	if err != nil {
+		return nil, err
+	}
+
+	machine, ok := s.machines[arn]
+	if !ok {
+		return nil, awswire.NewError("StateMachineDoesNotExist", "State Machine Does Not Exist: '"+arn+"'")
+	}
+
+	return machine, nil
+}
+
+// execution returns the execution with the given ARN.
+func (s *StepFunctions) execution(arn string) (*execution, error) {
+	err := checkARN(arn, "execution")
+	if err != nil {
+		return nil, err
+	}
+
+	s.mu.Lock()
+	defer s.mu.Unlock()
+
+	x, ok := s.executions[arn]
+	if !ok {
+		return nil, awswire.NewError("ExecutionDoesNotExist", "Execution Does Not Exist: '"+arn+"'")
+	}
+
+	return x, nil
+}
+
+// checkARN returns InvalidArn when arn cannot name what it should.
+func checkARN(arn, kind string) error {
+	const (
+		fields = 7 // arn:partition:states:region:account:kind:name
+		kindAt = 5
+	)
+
+	parts := strings.SplitN(arn, ":", fields)
+
+	switch {
+	case len(parts) < fields || parts[0] != "arn" || parts[2] != "states" || parts[fields-1] == "":
+		return awswire.NewError("InvalidArn", "Invalid Arn: 'Invalid ARN prefix: "+arn+"'")
+	case parts[kindAt] != kind:
+		return awswire.NewError("InvalidArn", "Invalid Arn: 'Resource type not valid in this context: "+parts[kindAt]+"'")
+	default:
+		return nil
+	}
+}
+
+// checkStart checks the name and the input of an execution that is to start.
+func checkStart(name, input string) error {
+	if !validName(name) {
+		return awswire.NewError("InvalidName", "Invalid Name: '"+name+"'")
+	}
+
+	if len(input) > maxExecutionInput {
+		return awswire.NewError("ValidationException",
+			"1 validation error detected: Value at 'input' failed to satisfy constraint: "+
+				"Member must have length less than or equal to 262144")
+	}
+
+	if !utf8.ValidString(input) || !json.Valid([]byte(input)) {
+		return awswire.NewError("InvalidExecutionInput", "Invalid State Machine Execution Input: 'not JSON'")
+	}
+
+	return nil
+}
+
+// validName reports whether an execution may have the name: 1 to 80 characters without white space, control characters,
+// brackets, wildcards and the special characters that the page of StartExecution lists.
+func validName(name string) bool {
+	return utf8.ValidString(name) && name != "" && utf8.RuneCountInString(name) <= maxExecutionName &&
+		!strings.ContainsAny(name, "<>{}[]?*\"#%\\^|~`$&,;:/") &&
+		!strings.ContainsFunc(name, func(r rune) bool { return unicode.IsSpace(r) || unicode.IsControl(r) })
+}

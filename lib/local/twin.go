@@ -1,0 +1,200 @@
+// Package local is Herald's twin: all of what is deployed, in one process on this machine, behind AWS's wire formats.
+package local
+
+import (
+	"cmp"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net"
+	"net/http"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/credentials"
+
+	"github.com/herald-progress/herald/lib/auth"
+	"github.com/herald-progress/herald/lib/connection"
+	"github.com/herald-progress/herald/lib/local/awswire"
+	"github.com/herald-progress/herald/lib/local/gateway"
+	"github.com/herald-progress/herald/lib/local/invoke"
+	"github.com/herald-progress/herald/lib/local/objects"
+	"github.com/herald-progress/herald/lib/local/states"
+	"github.com/herald-progress/herald/statemachines"
+)
+
+// Names in the twin, as a deployment has them.
+const (
+	Stage           = "prod"
+	Bucket          = "herald-uploads"
+	NotifierName    = "herald-notifier"
+	CSVImport       = "csv_import"
+	uploadsPrefix   = "uploads/"
+	functionPrefix  = "herald-"
+	shutdownTimeout = 5 * time.Second
+	headerTimeout   = 10 * time.Second
+)
+
+// Config says how a twin is set up. Its zero value is a twin on a free port with everything in memory.
+type Config struct {
+	// Port is the TCP port on 127.0.0.1; zero takes a free one.
+	Port int
+	// Connections keeps the connections; nil keeps them in memory.
+	Connections connection.Store
+	// BytesPerSecond slows the reading of uploads down, so that progress can be watched; zero does not.
+	BytesPerSecond int
+	// StatusChanged is called when an execution has started and when it has ended. Nil is called never.
+	StatusChanged func(ctx context.Context, execution states.ExecutionDescription)
+	// Log is silent when nil.
+	Log *slog.Logger
+}
+
+// Twin is a running twin. Close it after use.
+type Twin struct {
+	config   Config
+	log      *slog.Logger
+	listener net.Listener
+	server   *http.Server
+	served   chan error
+
+	gateway *gateway.Gateway
+	lambda  *invoke.Lambda
+	states  *states.StepFunctions
+	s3      *objects.S3
+	secret  []byte
+}
+
+// Start returns a twin that serves.
+func Start(ctx context.Context, c Config) (*Twin, error) {
+	t := &Twin{config: c, log: c.Log, secret: newSecret(), served: make(chan error, 1)}
+	if t.log == nil {
+		t.log = slog.New(slog.DiscardHandler)
+	}
+	if c.Connections == nil {
+		t.config.Connections = &connection.Memory{}
+	}
+	address := net.JoinHostPort("127.0.0.1", strconv.Itoa(c.Port))
+	listener, err := (&net.ListenConfig{}).Listen(ctx, "tcp", address)
+	if err != nil {
+		return nil, fmt.Errorf("listen on %s: %w", address, err)
+	}
+	t.listener = listener
+	if err := t.wire(); err != nil {
+		return nil, errors.Join(err, listener.Close())
+	}
+	t.server = &http.Server{Handler: http.HandlerFunc(t.route), ReadHeaderTimeout: headerTimeout, ErrorLog: slog.NewLogLogger(t.log.Handler(), slog.LevelDebug)}
+	go func() { t.served <- t.server.Serve(listener) }()
+
+	return t, nil
+}
+
+// wire assembles the parts, which call each other by the twin's own endpoint, as they do on AWS.
+func (t *Twin) wire() error {
+	verifier, err := auth.New(auth.Config{Secret: t.secret})
+	if err != nil {
+		return fmt.Errorf("verifier: %w", err)
+	}
+	functions, err := t.functions(verifier)
+	if err != nil {
+		return err
+	}
+	t.lambda = invoke.New(invoke.Config{Functions: functions, Log: t.log})
+	routes := map[string]gateway.Function{}
+	for _, name := range []string{"connect", "disconnect", "default"} {
+		routes["$"+name] = route{t.lambda, functionPrefix + name}
+	}
+	t.gateway = gateway.New(gateway.Config{
+		Stage: Stage, Routes: routes, Mocks: map[string]func(time.Time) string{"ping": pong}, Log: t.log,
+	})
+	definition, err := statemachines.Fill(CSVImport, map[string]string{
+		"NotifierFunctionArn":  invoke.FunctionARN(NotifierName),
+		"CsvPlanFunctionArn":   invoke.FunctionARN(functionPrefix + "csvplan"),
+		"CsvChunkFunctionArn":  invoke.FunctionARN(functionPrefix + "csvchunk"),
+		"CsvFinishFunctionArn": invoke.FunctionARN(functionPrefix + "csvfinish"),
+	})
+	if err != nil {
+		return fmt.Errorf("workflow: %w", err)
+	}
+	t.states, err = states.New(states.Config{
+		Machines: map[string][]byte{CSVImport: []byte(definition)}, Lambda: t.lambda, StatusChanged: t.config.StatusChanged, Log: t.log,
+	})
+	if err != nil {
+		return fmt.Errorf("step functions: %w", err)
+	}
+	t.s3, err = objects.New(objects.Config{Bucket: Bucket, Prefix: uploadsPrefix, Created: t.uploaded})
+	if err != nil {
+		return fmt.Errorf("s3: %w", err)
+	}
+
+	return nil
+}
+
+// route serves every endpoint on one port: Step Functions by its header, the others by their paths, S3 takes the rest.
+func (t *Twin) route(w http.ResponseWriter, r *http.Request) {
+	first, _, _ := strings.Cut(strings.TrimPrefix(r.URL.Path, "/"), "/")
+	switch {
+	case strings.HasPrefix(r.Header.Get("X-Amz-Target"), "AWSStepFunctions."):
+		t.states.ServeHTTP(w, r)
+	case first == Stage:
+		t.gateway.ServeHTTP(w, r)
+	case first == "2015-03-31":
+		t.lambda.ServeHTTP(w, r)
+	default:
+		t.s3.ServeHTTP(w, r)
+	}
+}
+
+// uploaded starts an import, as the rule on the bucket's events does.
+func (t *Twin) uploaded(ctx context.Context, event json.RawMessage) {
+	_, err := t.states.StartExecution(ctx, states.StartExecutionInput{StateMachineArn: states.StateMachineARN(CSVImport), Input: string(event)})
+	if err != nil {
+		t.log.ErrorContext(ctx, "start import", "err", err)
+	}
+}
+
+// Endpoint returns the URL under which AWS clients find Lambda, Step Functions and S3.
+func (t *Twin) Endpoint() string { return "http://" + t.listener.Addr().String() }
+
+// WebSocketURL returns the URL that browsers connect to.
+func (t *Twin) WebSocketURL() string { return "ws://" + t.listener.Addr().String() + "/" + Stage }
+
+// ManagementEndpoint returns the URL under which connections are posted to.
+func (t *Twin) ManagementEndpoint() string { return t.Endpoint() + "/" + Stage }
+
+// AWSConfig returns the configuration of AWS clients that call the twin.
+func (t *Twin) AWSConfig() aws.Config {
+	return aws.Config{
+		Region:       awswire.Region,
+		BaseEndpoint: aws.String(t.Endpoint()),
+		Credentials:  credentials.NewStaticCredentialsProvider("local", "local", ""),
+	}
+}
+
+// Wait returns when the twin has stopped serving, or when ctx ends; the error says why it stopped by itself.
+func (t *Twin) Wait(ctx context.Context) error {
+	select {
+	case err := <-t.served:
+		return fmt.Errorf("serve: %w", err)
+	case <-ctx.Done():
+		return nil
+	}
+}
+
+// Close stops what runs, closes every connection, runs their $disconnect, and removes all objects, within some seconds.
+func (t *Twin) Close(ctx context.Context) error {
+	ctx, cancel := context.WithTimeout(ctx, shutdownTimeout)
+	defer cancel()
+	executions := t.states.Close(ctx)
+	connections := t.gateway.Close(ctx)
+	functions := t.lambda.Close(ctx)
+	served := t.server.Shutdown(ctx)
+	if served != nil {
+		served = cmp.Or(t.server.Close(), served)
+	}
+
+	return errors.Join(executions, connections, functions, served, t.s3.Close())
+}

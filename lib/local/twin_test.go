@@ -1,0 +1,269 @@
+package local_test
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"log/slog"
+	"net/http"
+	"os"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/service/lambda"
+	"github.com/aws/aws-sdk-go-v2/service/s3"
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/herald-progress/herald/lib/csvimport"
+	"github.com/herald-progress/herald/lib/local"
+	"github.com/herald-progress/herald/lib/message"
+)
+
+const partsList = "../../testdata/parts-list"
+
+// startTwin returns a twin and what it logs.
+func startTwin(t *testing.T) (*local.Twin, *syncBuffer) {
+	t.Helper()
+	log := &syncBuffer{}
+	twin, err := local.Start(t.Context(), local.Config{Log: slog.New(slog.NewJSONHandler(log, nil))})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		if err := twin.Close(context.WithoutCancel(t.Context())); err != nil {
+			t.Error(err)
+		}
+	})
+
+	return twin, log
+}
+
+type syncBuffer struct {
+	mu sync.Mutex
+	b  bytes.Buffer
+}
+
+func (s *syncBuffer) Write(p []byte) (int, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+
+	return s.b.Write(p)
+}
+
+func (s *syncBuffer) String() string {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+
+	return s.b.String()
+}
+
+// openTab opens a browser's tab of the user.
+func openTab(t *testing.T, twin *local.Twin, user string) *local.Client {
+	t.Helper()
+	token, err := twin.Token(user, time.Hour)
+	if err != nil {
+		t.Fatal(err)
+	}
+	c, err := local.Dial(t.Context(), twin.WebSocketURL(), token)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = c.Close() })
+
+	return c
+}
+
+// until returns the frames of a tab up to the first of the type that satisfies done.
+func until(t *testing.T, c *local.Client, done func(message.Envelope) bool) []message.Envelope {
+	t.Helper()
+	var frames []message.Envelope
+	for {
+		e, _, err := c.Next(t.Context())
+		if err != nil {
+			t.Fatalf("after %d frames: %v", len(frames), err)
+		}
+		frames = append(frames, e)
+		if done(e) {
+			return frames
+		}
+	}
+}
+
+func twinS3(twin *local.Twin) *s3.Client {
+	return s3.NewFromConfig(twin.AWSConfig(), func(o *s3.Options) { o.UsePathStyle = true })
+}
+
+func TestAnImportReachesEveryTabOfItsUser(t *testing.T) {
+	twin, log := startTwin(t)
+	tabs := []*local.Client{openTab(t, twin, "auth0|ann/x"), openTab(t, twin, "auth0|ann/x")}
+	stranger := openTab(t, twin, "bob")
+	file, err := os.Open(partsList + ".csv")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer file.Close()
+	_, err = twinS3(twin).PutObject(t.Context(), &s3.PutObjectInput{
+		Bucket: aws.String(local.Bucket), Key: aws.String(csvimport.UploadKey("auth0|ann/x", "u-42", "parts-list.csv")), Body: file,
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, c := range tabs {
+		last := -1.0
+		frames := until(t, c, func(e message.Envelope) bool { return e.Type == message.TypeNotification })
+		for _, e := range frames {
+			p, ok := e.Data.(message.UploadProgress)
+			if !ok {
+				continue
+			}
+			if p.Progress < last || e.Job != "u-42" || p.FileName != "parts-list.csv" {
+				t.Errorf("after %v %% came %+v of job %s", last, p, e.Job)
+			}
+			last = p.Progress
+		}
+		end, ok := frames[len(frames)-2].Data.(message.UploadProgress)
+		if !ok || end.Progress != 100 || end.Status != message.StatusSucceeded || end.FailedRows != 200 {
+			t.Errorf("the last state is %+v, want succeeded with 200 failed rows", frames[len(frames)-2].Data)
+		}
+	}
+	if err := stranger.Send(t.Context(), `{"action":"ping"}`); err != nil {
+		t.Fatal(err)
+	}
+	if frames := until(t, stranger, func(message.Envelope) bool { return true }); frames[0].Type != message.TypePong {
+		t.Errorf("another user received %+v", frames[0])
+	}
+	compareSummary(t, twin, "auth0|ann/x", "u-42")
+	for _, secret := range []string{"eyJ", "Reading parts-list"} {
+		if strings.Contains(log.String(), secret) {
+			t.Errorf("the log holds %q", secret)
+		}
+	}
+}
+
+// compareSummary compares an import's summary with the counts of an independent reader.
+func compareSummary(t *testing.T, twin *local.Twin, user, upload string) {
+	t.Helper()
+	key := strings.Replace(csvimport.UploadKey(user, upload, "summary.json"), "uploads/", "results/", 1)
+	object, err := twinS3(twin).GetObject(t.Context(), &s3.GetObjectInput{Bucket: aws.String(local.Bucket), Key: &key})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer object.Body.Close()
+	want, got := map[string]any{}, map[string]any{}
+	if err := json.NewDecoder(object.Body).Decode(&got); err != nil {
+		t.Fatal(err)
+	}
+	expected, err := os.ReadFile(partsList + ".expected.json")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := json.Unmarshal(expected, &want); err != nil {
+		t.Fatal(err)
+	}
+	for name := range got {
+		if _, counted := want[name]; !counted {
+			delete(got, name)
+		}
+	}
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Errorf("summary (-counted by Python +ours):\n%s", diff)
+	}
+}
+
+func TestTheNotifierByHand(t *testing.T) {
+	twin, _ := startTwin(t)
+	ann := openTab(t, twin, "ann")
+	client := lambda.NewFromConfig(twin.AWSConfig())
+	invoke := func(payload string) (string, string) {
+		t.Helper()
+		out, err := client.Invoke(t.Context(), &lambda.InvokeInput{FunctionName: aws.String(local.NotifierName), Payload: []byte(payload)})
+		if err != nil {
+			t.Fatal(err)
+		}
+
+		return string(out.Payload), aws.ToString(out.FunctionError)
+	}
+	body, failure := invoke(`{"userId":"ann","message":{"type":"notification","data":{"title":"Hi","message":"By hand","severity":"info"}}}`)
+	if failure != "" || !strings.Contains(body, `"delivered":1`) {
+		t.Errorf("answer is %s (%s), want 1 delivered", body, failure)
+	}
+	frames := until(t, ann, func(message.Envelope) bool { return true })
+	want := message.Notification{Title: "Hi", Message: "By hand", Severity: message.SeverityInfo}
+	if diff := cmp.Diff(message.Data(want), frames[0].Data); diff != "" {
+		t.Errorf("frame (-want +got):\n%s", diff)
+	}
+	body, failure = invoke(`{"userId":"ann","message":{"type":"notification","data":{"title":"Hi","message":"By hand","severity":"loud"}}}`)
+	wantError := `{"errorMessage":"message.data.severity must be one of info, success, warning, error","errorType":"InvalidMessage"}`
+	if failure != "Unhandled" || body != wantError {
+		t.Errorf("answer is %s (%s), want %s", body, failure, wantError)
+	}
+}
+
+func TestTheGatewayAsksForAToken(t *testing.T) {
+	twin, log := startTwin(t)
+	other, _ := startTwin(t)
+	stolen, err := other.Token("ann", time.Hour)
+	if err != nil {
+		t.Fatal(err)
+	}
+	expired, err := twin.Token("ann", -time.Second)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for token, want := range map[string]string{"": "Missing token", stolen: "Invalid token", expired: "Token expired"} {
+		r, err := http.NewRequestWithContext(t.Context(), http.MethodGet, "http"+strings.TrimPrefix(twin.WebSocketURL(), "ws")+"?token="+token, nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for name, value := range map[string]string{
+			"Connection": "Upgrade", "Upgrade": "websocket", "Sec-WebSocket-Version": "13", "Sec-WebSocket-Key": "dGhlIHNhbXBsZSBub25jZQ==",
+		} {
+			r.Header.Set(name, value)
+		}
+		response, err := http.DefaultClient.Do(r)
+		if err != nil {
+			t.Fatal(err)
+		}
+		response.Body.Close()
+		if response.StatusCode != http.StatusUnauthorized {
+			t.Errorf("%s: status %d, want 401", want, response.StatusCode)
+		}
+		if token != "" && strings.Contains(log.String(), token) {
+			t.Error("the log holds the token")
+		}
+	}
+}
+
+func TestAPingIsAnsweredAsInTheStack(t *testing.T) {
+	twin, _ := startTwin(t)
+	ann := openTab(t, twin, "ann")
+	before := time.Now().Truncate(time.Millisecond)
+	if err := ann.Send(t.Context(), `{"action":"ping"}`); err != nil {
+		t.Fatal(err)
+	}
+	pong, raw, err := ann.Next(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	if at := pong.Timestamp.Time; at.Before(before) || at.After(time.Now()) {
+		t.Errorf("the pong is of %v, want the time of the ping, %v", at, before)
+	}
+	if want := `{"type":"pong","data":{},"timestamp":"` + pong.Timestamp.UTC().Format("2006-01-02T15:04:05.000Z") + `"}`; string(raw) != want {
+		t.Errorf("the pong is %s, want %s", raw, want)
+	}
+}
+
+func TestUnknownActionsAreAnswered(t *testing.T) {
+	twin, _ := startTwin(t)
+	ann := openTab(t, twin, "ann")
+	if err := ann.Send(t.Context(), `{"action":"dance"}`); err != nil {
+		t.Fatal(err)
+	}
+	frames := until(t, ann, func(message.Envelope) bool { return true })
+	if e, ok := frames[0].Data.(message.Error); !ok || e.Code != "UNKNOWN_ACTION" {
+		t.Errorf("answer is %+v, want UNKNOWN_ACTION", frames[0])
+	}
+}

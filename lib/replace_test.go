@@ -1,0 +1,83 @@
+package lib_test
+
+import (
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"testing"
+)
+
+// worker is a second module's program, which reports the progress of its own work.
+const worker = `package main
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	"github.com/herald-progress/herald/lib/broadcast"
+	"github.com/herald-progress/herald/lib/connection"
+	"github.com/herald-progress/herald/lib/message"
+	"github.com/herald-progress/herald/lib/notify"
+)
+
+type printer struct{}
+
+func (printer) Send(_ context.Context, id string, frame []byte) error {
+	fmt.Println(id, len(frame) > 0)
+
+	return nil
+}
+
+func main() {
+	ctx := context.Background()
+	rows := &connection.Memory{}
+	err := rows.Put(ctx, connection.Connection{ID: "c1", UserID: "u1", ConnectedAt: time.Now(), TokenExpiresAt: time.Now().Add(time.Hour)})
+	if err != nil {
+		panic(err)
+	}
+	n := &notify.Notifier{Broadcaster: &broadcast.Broadcaster{Store: rows, Sender: printer{}}}
+	err = n.Publish(ctx, "u1", message.UploadProgress{UploadID: "u-42", FileName: "f.csv", Progress: 50, Message: "Half way"})
+	if err != nil {
+		panic(err)
+	}
+}
+`
+
+// TestASecondModuleUsesTheLibrary does what the README says under "Use the library from another module".
+func TestASecondModuleUsesTheLibrary(t *testing.T) {
+	herald, err := filepath.Abs("..")
+	if err != nil {
+		t.Fatal(err)
+	}
+	dir := t.TempDir()
+	write := func(name string, content []byte) {
+		if err := os.WriteFile(filepath.Join(dir, name), content, 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	write("main.go", []byte(worker))
+	for _, args := range [][]string{
+		{"mod", "init", "example.com/worker"},
+		{"mod", "edit", "-require=github.com/herald-progress/herald@v0.0.0", "-replace=github.com/herald-progress/herald=" + herald},
+		{"mod", "tidy"},
+	} {
+		run(t, dir, args...)
+	}
+	if got, want := run(t, dir, "run", "."), "c1 true"; strings.TrimSpace(got) != want {
+		t.Errorf("the second module prints %q, want %q", got, want)
+	}
+}
+
+func run(t *testing.T, dir string, args ...string) string {
+	t.Helper()
+	command := exec.CommandContext(t.Context(), "go", args...)
+	command.Dir = dir
+	out, err := command.CombinedOutput()
+	if err != nil {
+		t.Fatalf("go %s: %v\n%s", strings.Join(args, " "), err, out)
+	}
+
+	return string(out)
+}
