@@ -140,6 +140,9 @@ func (v *Verifier) Verify(ctx context.Context, token string) (Claims, error) {
 	if len(token) > maxToken {
 		return Claims{}, refuse("longer than 8192 bytes")
 	}
+	if strings.ContainsAny(token, "\r\n") {
+		return Claims{}, refuse("malformed") // encoding/base64 passes over line breaks
+	}
 	var c claims
 	_, err := v.parser.ParseWithClaims(token, &c, func(t *jwt.Token) (any, error) { return v.key(ctx, t) })
 	switch {

@@ -111,6 +111,17 @@ func TestVerifyRefusesHeaders(t *testing.T) {
 	}
 }
 
+func TestLineBreaksAreNotPassedOver(t *testing.T) {
+	v, err := auth.New(auth.Config{Secret: []byte(secret), Now: clock})
+	if err != nil {
+		t.Fatal(err)
+	}
+	head, rest, _ := strings.Cut(sign(t, jwt.MapClaims{"sub": "u1", "exp": now.Add(time.Hour).Unix()}), ".")
+	for _, broken := range []string{head + "\n." + rest, head + "." + rest + "\r\n"} {
+		expect(t, v, broken, auth.ErrInvalid)
+	}
+}
+
 func signedBy(t *testing.T, key string, claims jwt.MapClaims) string {
 	t.Helper()
 	token, err := jwt.NewWithClaims(jwt.SigningMethodHS256, claims).SignedString([]byte(key))

@@ -2,11 +2,13 @@ package auth
 
 import (
 	"context"
+	"crypto/rsa"
 	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
 	"net/http"
+	"slices"
 	"sync"
 	"time"
 
@@ -62,11 +64,7 @@ func (s *keySet) find(ctx context.Context, id, algorithm string) (any, error) {
 	if !ok {
 		return nil, refuse("unknown kid")
 	}
-	m := jwk.Marshal()
-	if m.USE != "" && m.USE != jwkset.UseSig {
-		return nil, refuse("key is not for signatures")
-	}
-	if m.ALG != "" && m.ALG.String() != algorithm {
+	if own := jwk.Marshal().ALG; own != "" && own.String() != algorithm {
 		return nil, refuse("algorithm is not the key's")
 	}
 
@@ -124,14 +122,31 @@ func (s *keySet) fetch(ctx context.Context) error {
 	if err := json.NewDecoder(io.LimitReader(resp.Body, maxKeys)).Decode(&set); err != nil {
 		return errors.Join(ErrUnavailable, err)
 	}
-	keys := make(map[string]jwkset.JWK, len(set.Keys))
-	for _, m := range set.Keys {
-		// A key that this version cannot read must not take the others with it.
-		if key, err := jwkset.NewJWKFromMarshal(m, jwkset.JWKMarshalOptions{}, jwkset.JWKValidateOptions{}); err == nil {
-			keys[m.KID] = key
-		}
-	}
-	s.keys, s.fetched = keys, s.now()
+	s.keys, s.fetched = usable(set.Keys), s.now()
 
 	return nil
+}
+
+// usable returns the keys by their ids. One that this version cannot read, or should not trust, does not take the
+// others with it; of keys that share an id none is used, as it does not say which is meant.
+func usable(set []jwkset.JWKMarshal) map[string]jwkset.JWK {
+	keys, seen := make(map[string]jwkset.JWK, len(set)), map[string]bool{}
+	for _, m := range set {
+		if seen[m.KID] {
+			delete(keys, m.KID)
+
+			continue
+		}
+		seen[m.KID] = true
+		key, err := jwkset.NewJWKFromMarshal(m, jwkset.JWKMarshalOptions{}, jwkset.JWKValidateOptions{})
+		if err != nil || m.USE != "" && m.USE != jwkset.UseSig || len(m.KEYOPS) > 0 && !slices.Contains(m.KEYOPS, jwkset.KeyOpsVerify) {
+			continue
+		}
+		if public, isRSA := key.Key().(*rsa.PublicKey); isRSA && weak(public) {
+			continue
+		}
+		keys[m.KID] = key
+	}
+
+	return keys
 }

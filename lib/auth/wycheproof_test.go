@@ -1,0 +1,166 @@
+package auth
+
+import (
+	"bufio"
+	"encoding/base64"
+	"encoding/json"
+	"net/http"
+	"net/http/httptest"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/golang-jwt/jwt/v5"
+)
+
+// wycheproofVector is a JSON Web Signature with the keys that are to verify it.
+type wycheproofVector struct {
+	ID        string          `json:"id"`
+	Comment   string          `json:"comment"`
+	Result    string          `json:"result"`
+	Symmetric bool            `json:"symmetric"`
+	JWKS      json.RawMessage `json:"jwks"`
+	JWS       string          `json:"jws"`
+}
+
+// wellFormed are vectors about padding whose texts hold no padding: as they stand, both are one and the same token, well
+// formed and rightly signed.
+var wellFormed = []string{"json_web_signature_test#367", "json_web_signature_test#370"} //nolint:gochecknoglobals // a table
+
+// TestWycheproof runs the JSON Web Signature vectors of C2SP/wycheproof through the verifier's key choice and the
+// library's signature check: their payloads are no claims. What is valid and refused must be refused for a reason of ours.
+func TestWycheproof(t *testing.T) {
+	folder := os.Getenv("CONFORMANCE_DIR")
+	if folder == "" {
+		t.Skip("set CONFORMANCE_DIR to the folder of recorded cases")
+	}
+	file, err := os.Open(filepath.Join(folder, "jwt", "wycheproof_jws.jsonl"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer file.Close()
+	refused := map[string]int{}
+	lines := bufio.NewScanner(file)
+	lines.Buffer(nil, 1<<20)
+	for lines.Scan() {
+		var v wycheproofVector
+		if err := json.Unmarshal(lines.Bytes(), &v); err != nil {
+			t.Fatal(err)
+		}
+		err := v.verify(t)
+		switch {
+		case v.Result == "invalid" && err == nil && !slices.Contains(wellFormed, v.ID):
+			t.Errorf("%s (%s) is accepted", v.ID, v.Comment)
+		case v.Result == "valid" && err != nil:
+			reason := v.policy()
+			if reason == "" {
+				t.Errorf("%s (%s) is refused: %v", v.ID, v.Comment, err)
+			}
+			refused[reason]++
+		}
+	}
+	if err := lines.Err(); err != nil {
+		t.Fatal(err)
+	}
+	t.Logf("valid, and refused by policy: %v", refused)
+}
+
+// policy returns why a valid vector is refused, or "".
+func (v wycheproofVector) policy() string {
+	algorithm := v.header()["alg"]
+	var set struct {
+		Keys []map[string]any `json:"keys"`
+	}
+	_ = json.Unmarshal(v.JWKS, &set)
+	switch {
+	case !slices.Contains([]any{"HS256", "RS256", "ES256"}, algorithm):
+		return "algorithm is none of HS256, RS256, ES256"
+	case v.Symmetric && len(set.Keys) > 1:
+		return "a JWK Set holds public keys only"
+	case strings.ContainsFunc(v.JWS, func(r rune) bool { return r > 0x7f || strings.ContainsRune("!?*+/= \t\r\n", r) }):
+		return "not base64url"
+	default:
+		return ""
+	}
+}
+
+func (v wycheproofVector) header() map[string]any {
+	raw, _ := base64.RawURLEncoding.DecodeString(strings.Split(v.JWS, ".")[0])
+	header := map[string]any{}
+	_ = json.Unmarshal(raw, &header)
+
+	return header
+}
+
+// verify does to a signature what Verify does, but for reading claims.
+func (v wycheproofVector) verify(t *testing.T) error {
+	t.Helper()
+	parts := strings.Split(v.JWS, ".")
+	if len(parts) != 3 {
+		return refuse("malformed")
+	}
+	raw, err := base64.RawURLEncoding.Strict().DecodeString(parts[0])
+	if err != nil {
+		return refuse("malformed")
+	}
+	if _, err := base64.RawURLEncoding.Strict().DecodeString(parts[1]); err != nil {
+		return refuse("malformed")
+	}
+	token := &jwt.Token{}
+	if err := json.Unmarshal(raw, &token.Header); err != nil {
+		return refuse("malformed")
+	}
+	verifier, algorithms := v.verifier(t)
+	name, _ := token.Header["alg"].(string)
+	if token.Method = jwt.GetSigningMethod(name); token.Method == nil || !slices.Contains(algorithms, name) {
+		return refuse("algorithm")
+	}
+	key, err := verifier.key(t.Context(), token)
+	if err != nil {
+		return err
+	}
+	signature, err := base64.RawURLEncoding.Strict().DecodeString(parts[2])
+	if err != nil {
+		return refuse("malformed")
+	}
+
+	return token.Method.Verify(parts[0]+"."+parts[1], signature, key)
+}
+
+// verifier returns one that trusts the vector's keys: as a shared secret where there is one symmetric key, otherwise as a
+// JWK Set.
+func (v wycheproofVector) verifier(t *testing.T) (*Verifier, []string) {
+	t.Helper()
+	var set struct {
+		Keys []struct {
+			K   string `json:"k"`
+			Alg string `json:"alg"`
+		} `json:"keys"`
+	}
+	if err := json.Unmarshal(v.JWKS, &set); err != nil {
+		t.Fatal(err)
+	}
+	if v.Symmetric && len(set.Keys) == 1 {
+		secret, err := base64.RawURLEncoding.DecodeString(set.Keys[0].K)
+		if err != nil {
+			t.Fatal(err)
+		}
+		verifier, err := New(Config{Secret: secret})
+		if err != nil || set.Keys[0].Alg != "HS256" {
+			return &Verifier{}, nil // such a configuration is refused
+		}
+
+		return verifier, []string{"HS256"}
+	}
+	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { _, _ = w.Write(v.JWKS) }))
+	defer server.Close()
+	keys := newKeySet(server.URL, nil, time.Now)
+	if err := keys.refresh(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+
+	return &Verifier{keys: keys}, []string{"RS256", "ES256"}
+}
