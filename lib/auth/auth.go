@@ -144,14 +144,19 @@ func (v *Verifier) Verify(ctx context.Context, token string) (Claims, error) {
 		return Claims{}, refuse("malformed") // encoding/base64 passes over line breaks
 	}
 	var c claims
-	_, err := v.parser.ParseWithClaims(token, &c, func(t *jwt.Token) (any, error) { return v.key(ctx, t) })
+	var keyErr error
+	_, err := v.parser.ParseWithClaims(token, &c, func(t *jwt.Token) (key any, err error) {
+		key, keyErr = v.key(ctx, t)
+
+		return key, keyErr
+	})
 	switch {
-	case errors.Is(err, ErrUnavailable):
-		return Claims{}, fmt.Errorf("%w: %s", ErrUnavailable, v.config.JWKSURL)
+	case keyErr != nil:
+		return Claims{}, keyErr
 	case errors.Is(err, jwt.ErrTokenMalformed):
 		return Claims{}, refuse("malformed")
 	case err != nil:
-		return Claims{}, refuse("header or signature")
+		return Claims{}, refuse("algorithm or signature")
 	}
 
 	return c.check(v.config)

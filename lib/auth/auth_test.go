@@ -247,7 +247,50 @@ func TestKeyServerDownIsNotAnInvalidToken(t *testing.T) {
 	expect(t, v, token, nil)
 	server.down.Store(true)
 	at = at.Add(2 * time.Hour)
-	expect(t, v, token, nil) // an old key is better than none
+	before := server.requests.Load()
+	for range 10 {
+		expect(t, v, token, nil) // an old key is better than none
+		at = at.Add(2 * time.Second)
+	}
+	if n := server.requests.Load() - before; n != 1 {
+		t.Errorf("%d requests in 20 s to a key server that is down, want 1: each may hang", n)
+	}
+}
+
+func TestACallerThatGivesUpSpoilsNothing(t *testing.T) {
+	server := newKeyServer(t)
+	v, err := auth.New(auth.Config{Issuer: server.URL, Now: clock})
+	if err != nil {
+		t.Fatal(err)
+	}
+	token := server.issue(t, "k", jwt.MapClaims{"sub": "u1", "exp": now.Add(time.Hour).Unix(), "iss": server.URL})
+	gone, cancel := context.WithCancel(t.Context())
+	cancel()
+	if _, err := v.Verify(gone, token); !errors.Is(err, auth.ErrUnavailable) {
+		t.Errorf("Verify: %v, want ErrUnavailable", err)
+	}
+	expect(t, v, token, nil)
+}
+
+func TestTheReasonIsToldApart(t *testing.T) {
+	server := newKeyServer(t)
+	at := now
+	v, err := auth.New(auth.Config{Issuer: server.URL, Now: func() time.Time { return at }})
+	if err != nil {
+		t.Fatal(err)
+	}
+	token := newKeyServer(t).issue(t, "elsewhere", jwt.MapClaims{"sub": "u1", "exp": now.Add(time.Hour).Unix()})
+	server.down.Store(true)
+	for _, want := range []string{
+		"auth: key server unavailable: " + server.URL + "/.well-known/jwks.json: status 503",
+		"auth: invalid token: unknown kid",
+	} {
+		if _, err := v.Verify(t.Context(), token); err == nil || err.Error() != want {
+			t.Errorf("Verify: %v, want %s", err, want)
+		}
+		server.down.Store(false)
+		at = at.Add(time.Second)
+	}
 }
 
 func expect(t *testing.T, v *auth.Verifier, token string, want error) {

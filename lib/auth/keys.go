@@ -4,7 +4,6 @@ import (
 	"context"
 	"crypto/rsa"
 	"encoding/json"
-	"errors"
 	"fmt"
 	"io"
 	"net/http"
@@ -22,7 +21,8 @@ const (
 	keyAge = time.Hour
 	// keyPause is the least time between two fetches: a flood of unknown kids costs the key server one request in it.
 	keyPause = 30 * time.Second
-	// retryPause is the same after a fetch that failed.
+	// retryPause is the same after a fetch that failed, for a key that is not there. For one that is only old it stays
+	// keyPause: a key server that hangs is not to hold up every connection.
 	retryPause = time.Second
 	// maxKeys bounds the answer of the key server in bytes.
 	maxKeys = 1 << 20
@@ -56,7 +56,7 @@ func (s *keySet) find(ctx context.Context, id, algorithm string) (any, error) {
 	defer s.mu.Unlock()
 	jwk, ok := s.lookup(id)
 	if !ok || s.now().Sub(s.fetched) >= keyAge {
-		if err := s.refreshLocked(ctx); err != nil && !ok {
+		if err := s.refreshLocked(ctx, !ok); err != nil && !ok {
 			return nil, err
 		}
 		jwk, ok = s.lookup(id)
@@ -86,18 +86,22 @@ func (s *keySet) refresh(ctx context.Context) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 
-	return s.refreshLocked(ctx)
+	return s.refreshLocked(ctx, true)
 }
 
-// refreshLocked fetches the keys, unless that was tried a moment ago: then it answers as it did.
-func (s *keySet) refreshLocked(ctx context.Context) error {
+// refreshLocked fetches the keys, unless that was tried a moment ago: then it answers as it did. It is not
+// urgent where there is an old key to go on with.
+func (s *keySet) refreshLocked(ctx context.Context, urgent bool) error {
 	pause := keyPause
-	if s.failure != nil {
+	if s.failure != nil && urgent {
 		pause = retryPause
 	}
 	if now := s.now(); s.tried.IsZero() || now.Sub(s.tried) >= pause {
-		s.tried = now
-		s.failure = s.fetch(ctx)
+		err := s.fetch(ctx)
+		if ctx.Err() != nil {
+			return err // the caller gave up, which says nothing of the key server
+		}
+		s.tried, s.failure = now, err
 	}
 
 	return s.failure
@@ -108,19 +112,19 @@ func (s *keySet) fetch(ctx context.Context) error {
 	defer cancel()
 	req, err := http.NewRequestWithContext(ctx, http.MethodGet, s.url, nil)
 	if err != nil {
-		return errors.Join(ErrUnavailable, err)
+		return fmt.Errorf("%w: %w", ErrUnavailable, err)
 	}
 	resp, err := s.client.Do(req)
 	if err != nil {
-		return errors.Join(ErrUnavailable, err)
+		return fmt.Errorf("%w: %w", ErrUnavailable, err)
 	}
 	defer resp.Body.Close() //nolint:errcheck // read to its end or given up
 	if resp.StatusCode != http.StatusOK {
-		return fmt.Errorf("%w: status %d", ErrUnavailable, resp.StatusCode)
+		return fmt.Errorf("%w: %s: status %d", ErrUnavailable, s.url, resp.StatusCode)
 	}
 	var set jwkset.JWKSMarshal
 	if err := json.NewDecoder(io.LimitReader(resp.Body, maxKeys)).Decode(&set); err != nil {
-		return errors.Join(ErrUnavailable, err)
+		return fmt.Errorf("%w: %s: %w", ErrUnavailable, s.url, err)
 	}
 	s.keys, s.fetched = usable(set.Keys), s.now()
 

@@ -229,6 +229,22 @@ func TestFanOutIsBounded(t *testing.T) {
 	})
 }
 
+func TestThrottledHoldsForMoreThanAreInFlight(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		store, s := user(t), &sender{answers: map[string][]error{}, delay: 10 * time.Millisecond}
+		for i := range 3 * broadcast.InFlight {
+			id := fmt.Sprint("c", i)
+			put(t, store, id, time.Minute, time.Hour)
+			s.answers[id] = []error{broadcast.ErrThrottled}
+		}
+		b := &broadcast.Broadcaster{Store: store, Sender: s}
+		report, err := b.ToUser(t.Context(), "u1", hello)
+		if !errors.Is(err, broadcast.ErrThrottled) || report.Failed != 3*broadcast.InFlight {
+			t.Errorf("%+v, %v; want all failed, ErrThrottled", report, err)
+		}
+	})
+}
+
 func TestAHungConnectionHoldsUpNobodyElse(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := &sender{delay: time.Hour}

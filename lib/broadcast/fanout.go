@@ -25,9 +25,10 @@ type fanOut struct {
 	slots chan struct{}
 	posts sync.WaitGroup
 
-	mu        sync.Mutex
-	report    Report
-	throttled int
+	mu     sync.Mutex
+	report Report
+	// throttled and broken count the failed posts by their last answer. Those that the budget cut short have none.
+	throttled, broken int
 }
 
 // run posts to each connection as it is read, and waits for the posts. It returns what ended the reading early.
@@ -69,6 +70,7 @@ func (f *fanOut) start(ctx context.Context, c connection.Connection) {
 
 // post sends the frame to one connection, again and again while that may help and there is time.
 func (f *fanOut) post(ctx context.Context, c connection.Connection) {
+	var answer error // of the last try that the budget did not cut short
 	for backoff := firstBackoff; ; backoff = min(2*backoff, maxBackoff) {
 		err := f.send(ctx, c.ID)
 		switch {
@@ -81,11 +83,14 @@ func (f *fanOut) post(ctx context.Context, c connection.Connection) {
 			f.count(&f.report.Gone)
 
 			return
-		case retryable(err) && sleep(ctx, backoff/2+rand.N(backoff/2)): //nolint:gosec // jitter
+		case ctx.Err() == nil:
+			answer = err
+		}
+		if retryable(err) && sleep(ctx, backoff/2+rand.N(backoff/2)) { //nolint:gosec // jitter
 			continue
 		}
 		f.b.log().WarnContext(ctx, "post failed", "connectionId", c.ID, "err", err)
-		f.fail(errors.Is(err, ErrThrottled))
+		f.fail(answer)
 
 		return
 	}
@@ -118,24 +123,27 @@ func (f *fanOut) count(n *int) {
 	f.report.Connections++
 }
 
-func (f *fanOut) fail(throttled bool) {
-	if throttled {
-		f.mu.Lock()
+func (f *fanOut) fail(answer error) {
+	f.mu.Lock()
+	switch {
+	case errors.Is(answer, ErrThrottled):
 		f.throttled++
-		f.mu.Unlock()
+	case answer != nil:
+		f.broken++
 	}
+	f.mu.Unlock()
 	f.count(&f.report.Failed)
 }
 
 // result is called when every post has ended.
 func (f *fanOut) result(lookupErr error) (Report, error) {
 	r := f.report
-	switch tried := r.Delivered + r.Failed; {
+	switch {
 	case lookupErr != nil:
 		return r, fmt.Errorf("%w: %w", ErrStore, lookupErr)
-	case tried == 0 || r.Delivered > 0:
+	case r.Failed == 0 || r.Delivered > 0:
 		return r, nil
-	case f.throttled == tried:
+	case f.throttled > 0 && f.broken == 0:
 		return r, ErrThrottled
 	default:
 		return r, ErrDelivery

@@ -53,6 +53,7 @@ type Store interface {
 	Get(ctx context.Context, id string) (Connection, error)
 	// Delete removes the row of id; that there is none is no error.
 	Delete(ctx context.Context, id string) error
-	// ByUser yields every row of a user, page by page as it is read; after an error it stops.
+	// ByUser yields every row of a user, page by page as it is read; after an error it stops. Each range over what it
+	// returns reads anew.
 	ByUser(ctx context.Context, userID string) iter.Seq2[Connection, error]
 }

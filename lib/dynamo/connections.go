@@ -106,15 +106,15 @@ func (s *Connections) Delete(ctx context.Context, id string) error {
 
 // ByUser queries the index of users, which lags behind the table, page by page.
 func (s *Connections) ByUser(ctx context.Context, userID string) iter.Seq2[connection.Connection, error] {
-	pages := dynamodb.NewQueryPaginator(s.Client, &dynamodb.QueryInput{
+	query := &dynamodb.QueryInput{
 		TableName:                 &s.Table,
 		IndexName:                 aws.String(UserIndex),
 		KeyConditionExpression:    aws.String("userId = :user"),
 		ExpressionAttributeValues: map[string]types.AttributeValue{":user": &types.AttributeValueMemberS{Value: userID}},
-	})
+	}
 
 	return func(yield func(connection.Connection, error) bool) {
-		for pages.HasMorePages() {
+		for pages := dynamodb.NewQueryPaginator(s.Client, query); pages.HasMorePages(); {
 			page, err := pages.NextPage(ctx)
 			if err != nil {
 				yield(connection.Connection{}, fmt.Errorf("query connections: %w", err))

@@ -46,6 +46,8 @@ type UploadProgress struct {
 // Type returns [TypeUploadProgress].
 func (UploadProgress) Type() Type { return TypeUploadProgress }
 
+func (p UploadProgress) job() string { return p.UploadID }
+
 // Validate returns an [*Invalid] that names every broken rule, or nil.
 func (p UploadProgress) Validate() error {
 	var c check
@@ -132,6 +134,7 @@ func (e Error) Validate() error {
 	c.name("code", e.Code, MaxName)
 	c.text("message", e.Message)
 	c.that("details", len(e.Details) == 0 || json.Valid(e.Details), "must be valid JSON")
+	c.that("details", utf8.Valid(e.Details), ruleUTF8) // they are sent as they are
 	c.that("details", len(e.Details) <= MaxDetails, tooLong(MaxDetails))
 
 	return c.err()
@@ -169,7 +172,7 @@ func (c *check) name(field, s string, limit int) {
 
 func (c *check) text(field, s string) {
 	c.that(field, s != "", "must not be empty")
-	c.that(field, utf8.ValidString(s), "must be valid UTF-8")
+	c.that(field, utf8.ValidString(s), ruleUTF8)
 }
 
 func (c *check) atLeastZero(field string, n float64) {

@@ -20,6 +20,7 @@ const (
 
 const (
 	ruleRequired = "is required"
+	ruleUTF8     = "must be valid UTF-8"
 	ruleType     = "must be one of upload_progress, notification, error"
 )
 

@@ -42,8 +42,8 @@ type Envelope struct {
 // The job is the upload's id where data is [UploadProgress].
 func New(data Data, id string, now time.Time) Envelope {
 	e := Envelope{Type: data.Type(), Timestamp: Time{now}, ID: id, Data: data}
-	if p, ok := data.(UploadProgress); ok {
-		e.Job = p.UploadID
+	if p, ok := data.(interface{ job() string }); ok { // a pointer is Data, too
+		e.Job = p.job()
 	}
 
 	return e

@@ -6,6 +6,7 @@ import (
 	"strings"
 	"testing"
 	"time"
+	"unicode/utf8"
 
 	"github.com/google/go-cmp/cmp"
 
@@ -49,6 +50,7 @@ func TestDecodeNamesFieldAndRule(t *testing.T) {
 		{"backslash", notification(`{` + note + `,"severity":"info","actionUrl":"/\\evil.example"}`), "data.actionUrl must be an https or http URL, or a path that starts with a single /"},
 		{"no code", failure(`{"message":"m"}`), "data.code is required"},
 		{"details", failure(`{"code":"C","message":"m","details":"` + strings.Repeat("x", 4096) + `"}`), "data.details must be at most 4096 bytes"},
+		{"details that no text frame may hold", failure(`{"code":"C","message":"m","details":"` + "\xff" + `"}`), "data.details must be valid UTF-8"},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			_, err := message.Decode([]byte(tt.in))
@@ -118,6 +120,15 @@ func TestTimestampIsUTCWithMilliseconds(t *testing.T) {
 	}
 }
 
+func TestTheJobIsTheUpload(t *testing.T) {
+	p := message.UploadProgress{UploadID: "u-42"}
+	for name, data := range map[string]message.Data{"value": p, "pointer": &p} {
+		if got := message.New(data, "", time.Now()).Job; got != "u-42" {
+			t.Errorf("%s: job is %q, want u-42", name, got)
+		}
+	}
+}
+
 func TestEncodeRefusesMoreThanAFrame(t *testing.T) {
 	at := func(size int) ([]byte, error) {
 		return message.New(message.Error{Code: "C", Message: strings.Repeat("x", size)}, "", time.Now()).Encode()
@@ -172,6 +183,9 @@ func FuzzDecode(f *testing.F) {
 		if err != nil {
 			t.Fatalf("accepted, but cannot be encoded: %v", err)
 		}
+		if !utf8.Valid(frame) {
+			t.Fatalf("encoded as %q, which is no text frame", frame)
+		}
 		back, err := message.Parse(frame)
 		if err != nil || back.Type != data.Type() {
 			t.Fatalf("encoded as %s, which does not parse: %v", frame, err)
@@ -183,6 +197,19 @@ func FuzzDecode(f *testing.F) {
 		}
 		if diff := cmp.Diff(data, back.Data); diff != "" {
 			t.Errorf("comes back other than it went (-want +got):\n%s", diff)
+		}
+	})
+}
+
+// FuzzParse: a frame never panics a client, and what parses has data of its type.
+func FuzzParse(f *testing.F) {
+	f.Add([]byte(`{"type":"upload_progress","timestamp":"2026-11-22T11:00:00Z","data":{"progress":1}}`))
+	f.Add([]byte(`{"type":"pong"}`))
+	f.Add([]byte(`{"message":"Internal server error","connectionId":"c","requestId":"r"}`))
+	f.Fuzz(func(t *testing.T, frame []byte) {
+		e, err := message.Parse(frame)
+		if err == nil && (e.Data == nil || e.Data.Type() != e.Type) {
+			t.Errorf("parsed as %+v", e)
 		}
 	})
 }

@@ -2,12 +2,13 @@ package notify
 
 import (
 	"encoding/json"
+	"fmt"
 
 	"github.com/herald-progress/herald/lib/message"
 )
 
-// maxUserID is the longest user id in bytes, as in a token's sub.
-const maxUserID = 255
+// maxID is the longest user or connection id in bytes: that of a token's sub. API Gateway's connection ids have 16.
+const maxID = 255
 
 // Input is a request to the notifier: a message for one target.
 type Input struct {
@@ -32,13 +33,15 @@ func Decode(raw []byte) (Input, error) {
 	switch user, id := wire.UserID, wire.ConnectionID; {
 	case (user == nil) == (id == nil):
 		return Input{}, invalid("userId, connectionId", "exactly one of the two is required")
-	case user != nil && (*user == "" || len(*user) > maxUserID):
-		return Input{}, invalid("userId", "must be 1 to 255 bytes")
 	case user != nil:
+		if err := checkID("userId", *user); err != nil {
+			return Input{}, err
+		}
 		in.UserID = *user
-	case *id == "":
-		return Input{}, invalid("connectionId", "must not be empty")
 	default:
+		if err := checkID("connectionId", *id); err != nil {
+			return Input{}, err
+		}
 		in.ConnectionID = *id
 	}
 	data, err := message.Decode(wire.Message)
@@ -48,6 +51,15 @@ func Decode(raw []byte) (Input, error) {
 	in.Message = data
 
 	return in, nil
+}
+
+// checkID bounds an id that becomes a key of the store: what the store refuses would be tried again, in vain.
+func checkID(field, id string) error {
+	if id == "" || len(id) > maxID {
+		return invalid(field, fmt.Sprintf("must be 1 to %d bytes", maxID))
+	}
+
+	return nil
 }
 
 func invalid(field, rule string) *message.Invalid {

@@ -60,6 +60,9 @@ func (n *Notifier) Handle(ctx context.Context, raw json.RawMessage) (Output, err
 
 // Publish stores and delivers data from a worker's own process. It returns the errors of Handle.
 func (n *Notifier) Publish(ctx context.Context, userID string, data message.Data) error {
+	if err := checkID("userId", userID); err != nil {
+		return named(err)
+	}
 	if err := data.Validate(); err != nil {
 		return named(err)
 	}

@@ -104,7 +104,8 @@ func TestErrorsHaveTheNamesThatWorkflowsMatch(t *testing.T) {
 		{"two targets", `{"userId":"u1","connectionId":"c1",` + progress + `}`, nil, notify.InvalidMessage{Reason: "userId, connectionId exactly one of the two is required"}},
 		{"empty user", `{"userId":"",` + progress + `}`, nil, notify.InvalidMessage{Reason: "userId must be 1 to 255 bytes"}},
 		{"user is a number", `{"userId":7,` + progress + `}`, nil, notify.InvalidMessage{Reason: "userId must be a string"}},
-		{"empty connection", `{"connectionId":"",` + progress + `}`, nil, notify.InvalidMessage{Reason: "connectionId must not be empty"}},
+		{"empty connection", `{"connectionId":"",` + progress + `}`, nil, notify.InvalidMessage{Reason: "connectionId must be 1 to 255 bytes"}},
+		{"long connection", `{"connectionId":"` + strings.Repeat("x", 256) + `",` + progress + `}`, nil, notify.InvalidMessage{Reason: "connectionId must be 1 to 255 bytes"}},
 		{"no message", `{"userId":"u1"}`, nil, notify.InvalidMessage{Reason: "message is required"}},
 		{"message is text", `{` + target + `"message":"hi"}`, nil, notify.InvalidMessage{Reason: "message must be a JSON object"}},
 		{"field of a later version", `{` + target + `"epoch":"x",` + progress + `}`, nil, notify.InvalidMessage{Reason: "epoch is not a known field"}},
@@ -124,6 +125,15 @@ func TestErrorsHaveTheNamesThatWorkflowsMatch(t *testing.T) {
 				t.Errorf("error is a %s: aws-lambda-go would name it otherwise", kind.Kind())
 			}
 		})
+	}
+}
+
+func TestPublishNamesABadUser(t *testing.T) {
+	for _, user := range []string{"", strings.Repeat("x", 256)} {
+		err := notifier(t, &outbox{}).Publish(t.Context(), user, message.Error{Code: "C", Message: "m"})
+		if want := (notify.InvalidMessage{Reason: "userId must be 1 to 255 bytes"}); err != want { //nolint:errorlint // as above
+			t.Errorf("user of %d bytes: %v, want %v", len(user), err, want)
+		}
 	}
 }
 

@@ -32,6 +32,8 @@ func (h *Default) Handle(ctx context.Context, r Request) (Response, error) {
 	if err != nil {
 		return Response{}, fmt.Errorf("answer: %w", err)
 	}
+	ctx, cancel := context.WithTimeout(ctx, broadcast.PostTimeout)
+	defer cancel()
 	if err := h.Sender.Send(ctx, id, frame); err != nil && !errors.Is(err, broadcast.ErrGone) {
 		return Response{}, fmt.Errorf("answer: %w", err)
 	}

@@ -10,6 +10,7 @@ import (
 	"log/slog"
 	"strings"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/google/go-cmp/cmp"
@@ -204,6 +205,27 @@ func TestDefaultReportsWhatCannotBeAnswered(t *testing.T) {
 	if _, err := (&session.Default{Sender: &outbox{err: broadcast.ErrUnavailable}}).Handle(t.Context(), connect("")); err == nil {
 		t.Error("the service is down and nobody hears of it")
 	}
+}
+
+// hung is a peer that never answers.
+type hung struct{}
+
+func (hung) Send(ctx context.Context, _ string, _ []byte) error {
+	<-ctx.Done()
+
+	return ctx.Err()
+}
+
+func TestDefaultDoesNotWaitForADeadPeer(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		start := time.Now()
+		if _, err := (&session.Default{Sender: hung{}}).Handle(t.Context(), connect("")); !errors.Is(err, context.DeadlineExceeded) {
+			t.Errorf("%v, want DeadlineExceeded", err)
+		}
+		if took := time.Since(start); took != broadcast.PostTimeout {
+			t.Errorf("took %v, want %v", took, broadcast.PostTimeout)
+		}
+	})
 }
 
 // FuzzDefault: whatever a browser sends is answered by one valid frame.

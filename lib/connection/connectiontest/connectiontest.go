@@ -31,7 +31,7 @@ func Run(t *testing.T, open func(t *testing.T) connection.Store) {
 		"deleting twice is fine":              deleteTwice,
 		"put replaces, also the user":         replace,
 		"users see their own rows only":       separate,
-		"the iteration may stop early":        stopEarly,
+		"an iteration may start anew":         stopEarly,
 		"one user may have 12,000 rows":       many,
 		"concurrent use loses nothing":        concurrent,
 		"odd ids and users are kept verbatim": verbatim,
@@ -96,12 +96,22 @@ func stopEarly(t *testing.T, s connection.Store) {
 	a, b := sample(t, 1), sample(t, 2)
 	put(t, s, a, b)
 	eventually(t, s, a.UserID, a, b)
-	for _, err := range s.ByUser(t.Context(), a.UserID) {
+	rows, n := s.ByUser(t.Context(), a.UserID), 0
+	for _, err := range rows {
 		if err != nil {
 			t.Fatal(err)
 		}
 
 		break
+	}
+	for _, err := range rows {
+		if err != nil {
+			t.Fatal(err)
+		}
+		n++
+	}
+	if n != 2 {
+		t.Errorf("%d rows when read anew, want 2", n)
 	}
 }
 
