@@ -15,7 +15,7 @@ const module = "github.com/herald-progress/herald/"
 
 // allowed names, for each package, which of ours it may import. Imports run downward: every package stands below those
 // that it names. Adapters and the two assemblies are at the bottom.
-var allowed = map[string][]string{ //nolint:gochecknoglobals // a table
+var allowed = map[string][]string{
 	"lib/message":                   {},
 	"lib/connection":                {},
 	"lib/connection/connectiontest": {"lib/connection"},
@@ -53,10 +53,10 @@ var allowed = map[string][]string{ //nolint:gochecknoglobals // a table
 }
 
 // stdOnly are the packages that need nothing but the standard library.
-var stdOnly = []string{"lib/message", "lib/connection", "statemachines"} //nolint:gochecknoglobals // a table
+var stdOnly = []string{"lib/message", "lib/connection", "statemachines"}
 
 // withSDK are the packages that may use the AWS SDK: adapters and assemblies.
-var withSDK = []string{"lib/dynamo", "lib/apigw", "lib/s3store", "lib/cloud", "lib/local", "lib/local/awswire/wiretest", "cdkapp/local"} //nolint:gochecknoglobals // a table
+var withSDK = []string{"lib/dynamo", "lib/apigw", "lib/s3store", "lib/cloud", "lib/local", "lib/local/awswire/wiretest", "cdkapp/local"}
 
 type listed struct {
 	ImportPath string

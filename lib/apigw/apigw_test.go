@@ -24,7 +24,7 @@ import (
 	"github.com/herald-progress/herald/lib/broadcast"
 )
 
-var config = aws.Config{Region: "us-east-1", Credentials: credentials.NewStaticCredentialsProvider("id", "key", "session")} //nolint:gochecknoglobals // a constant
+var config = aws.Config{Region: "us-east-1", Credentials: credentials.NewStaticCredentialsProvider("id", "key", "session")}
 
 func sender(tb testing.TB, url string) *apigw.Sender {
 	tb.Helper()

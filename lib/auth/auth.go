@@ -76,8 +76,7 @@ func New(c Config) (*Verifier, error) {
 		c.Now = time.Now
 	}
 	if c.UserPoolID != "" {
-		region, _, _ := strings.Cut(c.UserPoolID, "_")
-		c.Issuer = "https://cognito-idp." + region + ".amazonaws.com/" + c.UserPoolID
+		c.Issuer = cognitoIssuer(c.UserPoolID)
 	}
 	v := &Verifier{config: c}
 	algorithms := []string{"HS256"}
@@ -92,6 +91,17 @@ func New(c Config) (*Verifier, error) {
 	v.parser = jwt.NewParser(jwt.WithValidMethods(algorithms), jwt.WithoutClaimsValidation(), jwt.WithStrictDecoding())
 
 	return v, nil
+}
+
+// cognitoIssuer returns the iss claim of a user pool's tokens.
+func cognitoIssuer(pool string) string {
+	region, _, _ := strings.Cut(pool, "_")
+	domain := "amazonaws.com"
+	if strings.HasPrefix(region, "cn-") {
+		domain += ".cn"
+	}
+
+	return "https://cognito-idp." + region + "." + domain + "/" + pool
 }
 
 func (c Config) check() error {

@@ -23,7 +23,7 @@ import (
 
 const secret = "0123456789abcdef0123456789abcdef"
 
-var now = time.Date(2026, 11, 22, 10, 0, 0, 0, time.UTC) //nolint:gochecknoglobals // a constant
+var now = time.Date(2026, 11, 22, 10, 0, 0, 0, time.UTC)
 
 func clock() time.Time { return now }
 
@@ -298,6 +298,24 @@ func expect(t *testing.T, v *auth.Verifier, token string, want error) {
 	if _, err := v.Verify(t.Context(), token); !errors.Is(err, want) {
 		t.Fatalf("Verify: %v, want %v", err, want)
 	}
+}
+
+func TestAKeyThatCannotBeReadDoesNotTakeTheOthersWithIt(t *testing.T) {
+	server := newKeyServer(t)
+	token := server.issue(t, "good", jwt.MapClaims{"sub": "u1", "exp": now.Add(time.Hour).Unix(), "iss": "https://issuer.example"})
+	good, err := json.Marshal((*server.keys.Load())[0])
+	if err != nil {
+		t.Fatal(err)
+	}
+	mixed := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+		fmt.Fprintf(w, `{"keys":[{"kty":5},{"kty":"tomorrow","kid":"t"},%s]}`, good)
+	}))
+	defer mixed.Close()
+	v, err := auth.New(auth.Config{Issuer: "https://issuer.example", JWKSURL: mixed.URL, Now: clock})
+	if err != nil {
+		t.Fatal(err)
+	}
+	expect(t, v, token, nil)
 }
 
 func TestCognitoTokensNameTheirClient(t *testing.T) {

@@ -122,7 +122,9 @@ func (s *keySet) fetch(ctx context.Context) error {
 	if resp.StatusCode != http.StatusOK {
 		return fmt.Errorf("%w: %s: status %d", ErrUnavailable, s.url, resp.StatusCode)
 	}
-	var set jwkset.JWKSMarshal
+	var set struct {
+		Keys []json.RawMessage `json:"keys"`
+	}
 	if err := json.NewDecoder(io.LimitReader(resp.Body, maxKeys)).Decode(&set); err != nil {
 		return fmt.Errorf("%w: %s: %w", ErrUnavailable, s.url, err)
 	}
@@ -133,9 +135,13 @@ func (s *keySet) fetch(ctx context.Context) error {
 
 // usable returns the keys by their ids. One that this version cannot read, or should not trust, does not take the
 // others with it; of keys that share an id none is used, as it does not say which is meant.
-func usable(set []jwkset.JWKMarshal) map[string]jwkset.JWK {
+func usable(set []json.RawMessage) map[string]jwkset.JWK {
 	keys, seen := make(map[string]jwkset.JWK, len(set)), map[string]bool{}
-	for _, m := range set {
+	for _, raw := range set {
+		var m jwkset.JWKMarshal
+		if json.Unmarshal(raw, &m) != nil {
+			continue
+		}
 		if seen[m.KID] {
 			delete(keys, m.KID)
 

@@ -28,7 +28,7 @@ type wycheproofVector struct {
 
 // wellFormed are vectors about padding whose texts hold no padding: as they stand, both are one and the same token, well
 // formed and rightly signed.
-var wellFormed = []string{"json_web_signature_test#367", "json_web_signature_test#370"} //nolint:gochecknoglobals // a table
+var wellFormed = []string{"json_web_signature_test#367", "json_web_signature_test#370"}
 
 // TestWycheproof runs the JSON Web Signature vectors of C2SP/wycheproof through the verifier's key choice and the
 // library's signature check: their payloads are no claims. What is valid and refused must be refused for a reason of ours.

@@ -87,13 +87,7 @@ func (b *Broadcaster) ToUser(ctx context.Context, userID string, data message.Da
 // ToConnection delivers data to one connection. That it is gone is reported, and no error.
 func (b *Broadcaster) ToConnection(ctx context.Context, connectionID string, data message.Data) (Report, error) {
 	return b.deliver(ctx, data, func(ctx context.Context) iter.Seq2[connection.Connection, error] {
-		return func(yield func(connection.Connection, error) bool) {
-			c, err := b.Store.Get(ctx, connectionID)
-			if errors.Is(err, connection.ErrNotFound) {
-				c, err = connection.Connection{ID: connectionID}, nil
-			}
-			yield(c, err)
-		}
+		return func(yield func(connection.Connection, error) bool) { yield(b.Store.Get(ctx, connectionID)) }
 	})
 }
 

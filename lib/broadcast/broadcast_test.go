@@ -19,7 +19,7 @@ import (
 	"github.com/herald-progress/herald/lib/message"
 )
 
-var hello = message.Notification{Title: "t", Message: "m", Severity: message.SeverityInfo} //nolint:gochecknoglobals // a constant
+var hello = message.Notification{Title: "t", Message: "m", Severity: message.SeverityInfo}
 
 // sender scripts what each connection answers, post by post; the last answer repeats.
 type sender struct {
@@ -326,6 +326,35 @@ func TestPostsStartWhileLaterPagesAreRead(t *testing.T) {
 				}
 				if fail != nil && (!errors.Is(err, broadcast.ErrStore) || report.Delivered != 2) {
 					t.Errorf("%+v, %v; want ErrStore after 2 delivered", report, err)
+				}
+			})
+		})
+	}
+}
+
+// slowPages is a store whose second page takes longer than the budget.
+type slowPages struct{ *connection.Memory }
+
+func (p slowPages) ByUser(ctx context.Context, id string) iter.Seq2[connection.Connection, error] {
+	return func(yield func(connection.Connection, error) bool) {
+		for c, err := range p.Memory.ByUser(ctx, id) {
+			if !yield(c, err) {
+				return
+			}
+		}
+		<-ctx.Done()
+		yield(connection.Connection{}, ctx.Err())
+	}
+}
+
+func TestTheBudgetEndsWhilePagesAreRead(t *testing.T) {
+	for name, want := range map[string]error{"u1": nil, "nobody so far": broadcast.ErrStore} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				b := &broadcast.Broadcaster{Store: slowPages{user(t, "a", "b")}, Sender: &sender{}}
+				report, err := b.ToUser(t.Context(), name, hello)
+				if !errors.Is(err, want) || want == nil && report.Delivered != 2 {
+					t.Errorf("%+v, %v; want a partial report, %v", report, err, want)
 				}
 			})
 		})

@@ -31,26 +31,32 @@ type fanOut struct {
 	throttled, broken int
 }
 
-// run posts to each connection as it is read, and waits for the posts. It returns what ended the reading early.
+// run posts to each connection as it is read, and waits for the posts. It returns what ended the reading early, unless
+// that is the budget's end while posts are under way: then the report is partial.
 func (f *fanOut) run(ctx context.Context, connections iter.Seq2[connection.Connection, error]) error {
 	defer f.posts.Wait()
+	read := 0
 	for c, err := range connections {
-		if err != nil {
+		switch {
+		case errors.Is(err, connection.ErrNotFound):
+			f.count(&f.report.Gone)
+		case err != nil && ctx.Err() != nil && read > 0:
+			f.b.log().WarnContext(ctx, "connections not read to their end", "err", err)
+
+			return nil
+		case err != nil:
 			return err
+		default:
+			f.start(ctx, c)
 		}
-		f.start(ctx, c)
+		read++
 	}
 
 	return nil
 }
 
 func (f *fanOut) start(ctx context.Context, c connection.Connection) {
-	switch now := f.b.now(); {
-	case c.UserID == "": // there is no row
-		f.count(&f.report.Gone)
-
-		return
-	case !now.Before(c.End()):
+	if !f.b.now().Before(c.End()) {
 		f.count(&f.report.Expired)
 
 		return
@@ -113,7 +119,10 @@ func (f *fanOut) prune(ctx context.Context, c connection.Connection) {
 	}
 	if err := f.b.Store.Delete(ctx, c.ID); err != nil {
 		f.b.log().WarnContext(ctx, "delete gone connection", "connectionId", c.ID, "err", err)
+
+		return
 	}
+	f.b.log().InfoContext(ctx, "Connection removed", "code", "GONE", "connectionId", c.ID)
 }
 
 func (f *fanOut) count(n *int) {

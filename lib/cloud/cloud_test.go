@@ -11,7 +11,7 @@ import (
 )
 
 // starters are the functions by their folders in lambdas/.
-var starters = map[string]func(context.Context, func(string) string) error{ //nolint:gochecknoglobals // a table
+var starters = map[string]func(context.Context, func(string) string) error{
 	"connect":    starter(cloud.Connect),
 	"disconnect": starter(cloud.Disconnect),
 	"default":    starter(cloud.Default),

@@ -15,7 +15,7 @@ import (
 )
 
 // endpoints names the variables that hold the URLs of DynamoDB emulators.
-var endpoints = map[string]string{"dynalite": "DYNALITE_ENDPOINT", "moto": "MOTO_ENDPOINT"} //nolint:gochecknoglobals // a table
+var endpoints = map[string]string{"dynalite": "DYNALITE_ENDPOINT", "moto": "MOTO_ENDPOINT"}
 
 func TestConnections(t *testing.T) {
 	for name, variable := range endpoints {

@@ -19,6 +19,9 @@ const (
 )
 
 const (
+	// maxProblems is how many problems an error spells out: a stranger may send thousands of fields.
+	maxProblems = 10
+
 	ruleRequired = "is required"
 	ruleUTF8     = "must be valid UTF-8"
 	ruleType     = "must be one of upload_progress, notification, error"
@@ -32,11 +35,16 @@ type Problem struct{ Field, Rule string }
 // Invalid says which fields of a message break which rules.
 type Invalid struct{ Problems []Problem }
 
-// Error returns every problem as "field rule", joined by semicolons.
+// Error returns the problems as "field rule", joined by semicolons: the first ten, and how many more there are.
 func (e *Invalid) Error() string {
-	all := make([]string, len(e.Problems))
+	all := make([]string, 0, maxProblems+1)
 	for i, p := range e.Problems {
-		all[i] = p.Field + " " + p.Rule
+		if i == maxProblems {
+			all = append(all, fmt.Sprintf("and %d more", len(e.Problems)-i))
+
+			break
+		}
+		all = append(all, p.Field+" "+p.Rule)
 	}
 
 	return strings.Join(all, "; ")

@@ -29,6 +29,11 @@ func TestDecodeNamesFieldAndRule(t *testing.T) {
 		{"timestamp is ours", `{"type":"error","data":{},"timestamp":"x"}`, "timestamp is not a known field"},
 		{"type is a number", `{"type":1,"data":{}}`, "type must be a string"},
 		{"keys are matched exactly", `{"Type":"error","data":{}}`, "Type is not a known field; type is required"},
+		{
+			"many unknown fields", `{"a":1,"b":1,"c":1,"d":1,"e":1,"f":1,"g":1,"h":1,"i":1,"type":"error","j":1,"k":1,"data":{}}`,
+			"a is not a known field; b is not a known field; c is not a known field; d is not a known field; e is not a known field; " +
+				"f is not a known field; g is not a known field; h is not a known field; i is not a known field; j is not a known field; and 1 more",
+		},
 		{"data is a list", progress(`[]`), "data must be a JSON object"},
 		{"nothing required", progress(`{}`), "data.fileName is required; data.message is required; data.progress is required; data.uploadId is required"},
 		{"progress absent", progress(`{` + full + `}`), "data.progress is required"},

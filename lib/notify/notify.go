@@ -40,6 +40,8 @@ type Output struct {
 func (n *Notifier) Handle(ctx context.Context, raw json.RawMessage) (Output, error) {
 	in, err := Decode(raw)
 	if err != nil {
+		n.log().WarnContext(ctx, "request refused", "err", err)
+
 		return Output{}, named(err)
 	}
 	var out Output

@@ -39,11 +39,15 @@ func (h *Connect) Handle(ctx context.Context, r Request) (Response, error) {
 	}
 	token, protocol := token(&r)
 	if token == "" {
+		log.InfoContext(ctx, "connection refused", "reason", "no token")
+
 		return refusal(http.StatusUnauthorized, "Missing token"), nil
 	}
 	claims, err := h.Verifier.Verify(ctx, token)
 	switch {
 	case errors.Is(err, auth.ErrExpired):
+		log.InfoContext(ctx, "connection refused", "reason", err)
+
 		return refusal(http.StatusUnauthorized, "Token expired"), nil
 	case errors.Is(err, auth.ErrInvalid):
 		log.WarnContext(ctx, "connection refused", "reason", err)
