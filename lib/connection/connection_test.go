@@ -2,6 +2,7 @@ package connection_test
 
 import (
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/herald-progress/herald/lib/connection"
@@ -11,6 +12,45 @@ import (
 func TestMemory(t *testing.T) {
 	shared := &connection.Memory{}
 	connectiontest.Run(t, func(*testing.T) connection.Store { return shared })
+}
+
+func TestMemoryWithALaggingIndex(t *testing.T) {
+	lagging := &connection.Memory{IndexLag: time.Second}
+	connectiontest.Run(t, func(*testing.T) connection.Store { return lagging })
+}
+
+func TestTheIndexLags(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		m := &connection.Memory{IndexLag: time.Second}
+		seen := func() (n int) {
+			for range m.ByUser(t.Context(), "u1") {
+				n++
+			}
+
+			return n
+		}
+		if err := m.Put(t.Context(), connection.Connection{ID: "c1", UserID: "u1"}); err != nil {
+			t.Fatal(err)
+		}
+		time.Sleep(time.Second - 1)
+		if n := seen(); n != 0 {
+			t.Errorf("%d rows before the index has caught up, want 0", n)
+		}
+		time.Sleep(1)
+		if n := seen(); n != 1 {
+			t.Errorf("%d rows after the index has caught up, want 1", n)
+		}
+		if err := m.Delete(t.Context(), "c1"); err != nil {
+			t.Fatal(err)
+		}
+		if n := seen(); n != 1 {
+			t.Errorf("%d rows right after the deletion, want the stale 1", n)
+		}
+		time.Sleep(time.Second)
+		if n := seen(); n != 0 {
+			t.Errorf("%d rows a second after the deletion, want 0", n)
+		}
+	})
 }
 
 func TestSessionEndsWithItsTokenOrBeforeTwoHours(t *testing.T) {

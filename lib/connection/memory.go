@@ -5,16 +5,27 @@ import (
 	"iter"
 	"maps"
 	"slices"
+	"strings"
 	"sync"
 	"time"
 )
 
 // Memory is a [Store] in memory. Its zero value is ready.
 type Memory struct {
-	mu   sync.RWMutex
+	// IndexLag is how far ByUser lags behind, as a DynamoDB index does. It is set before the first use.
+	IndexLag time.Duration
+
+	mu   sync.Mutex
 	rows map[string]Connection
-	// users indexes the ids of each user's connections.
-	users map[string]map[string]bool
+	// index holds each user's rows as ByUser sees them; pending are the changes that it does not see yet.
+	index   map[string]map[string]Connection
+	pending []change
+}
+
+// change is one that the index is to see: a row that left, a row that came, or both.
+type change struct {
+	at            time.Time
+	before, after Connection
 }
 
 // Put writes the row of c.
@@ -24,22 +35,19 @@ func (m *Memory) Put(_ context.Context, c Connection) error {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	if m.rows == nil {
-		m.rows, m.users = map[string]Connection{}, map[string]map[string]bool{}
+		m.rows, m.index = map[string]Connection{}, map[string]map[string]Connection{}
 	}
-	m.remove(c.ID)
+	m.pending = append(m.pending, change{at: time.Now(), before: m.rows[c.ID], after: c})
 	m.rows[c.ID] = c
-	if m.users[c.UserID] == nil {
-		m.users[c.UserID] = map[string]bool{}
-	}
-	m.users[c.UserID][c.ID] = true
+	m.catchUp()
 
 	return nil
 }
 
 // Get returns the row of id, or [ErrNotFound].
 func (m *Memory) Get(_ context.Context, id string) (Connection, error) {
-	m.mu.RLock()
-	defer m.mu.RUnlock()
+	m.mu.Lock()
+	defer m.mu.Unlock()
 	c, ok := m.rows[id]
 	if !ok {
 		return Connection{}, ErrNotFound
@@ -52,27 +60,19 @@ func (m *Memory) Get(_ context.Context, id string) (Connection, error) {
 func (m *Memory) Delete(_ context.Context, id string) error {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	m.remove(id)
+	if c, ok := m.rows[id]; ok {
+		m.pending = append(m.pending, change{at: time.Now(), before: c})
+		delete(m.rows, id)
+	}
+	m.catchUp()
 
 	return nil
 }
 
-func (m *Memory) remove(id string) {
-	c, ok := m.rows[id]
-	if !ok {
-		return
-	}
-	delete(m.rows, id)
-	delete(m.users[c.UserID], id)
-	if len(m.users[c.UserID]) == 0 {
-		delete(m.users, c.UserID)
-	}
-}
-
-// ByUser yields the rows that the user had when the reading began.
+// ByUser yields the rows that the index showed for the user when the reading began.
 func (m *Memory) ByUser(_ context.Context, userID string) iter.Seq2[Connection, error] {
 	return func(yield func(Connection, error) bool) {
-		for _, c := range m.snapshot(userID) {
+		for _, c := range m.seen(userID) {
 			if !yield(c, nil) {
 				return
 			}
@@ -80,13 +80,37 @@ func (m *Memory) ByUser(_ context.Context, userID string) iter.Seq2[Connection, 
 	}
 }
 
-func (m *Memory) snapshot(userID string) []Connection {
-	m.mu.RLock()
-	defer m.mu.RUnlock()
-	rows := make([]Connection, 0, len(m.users[userID]))
-	for _, id := range slices.Sorted(maps.Keys(m.users[userID])) {
-		rows = append(rows, m.rows[id])
-	}
+// seen returns the user's rows in the index, sorted by their ids.
+func (m *Memory) seen(userID string) []Connection {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.catchUp()
 
-	return rows
+	return slices.SortedFunc(maps.Values(m.index[userID]), func(a, b Connection) int { return strings.Compare(a.ID, b.ID) })
+}
+
+// catchUp brings the index up to its lag.
+func (m *Memory) catchUp() {
+	horizon := time.Now().Add(-m.IndexLag)
+	n := 0
+	for ; n < len(m.pending) && !m.pending[n].at.After(horizon); n++ {
+		m.apply(m.pending[n])
+	}
+	m.pending = slices.Delete(m.pending, 0, n)
+}
+
+func (m *Memory) apply(c change) {
+	if user := m.index[c.before.UserID]; user != nil {
+		delete(user, c.before.ID)
+		if len(user) == 0 {
+			delete(m.index, c.before.UserID)
+		}
+	}
+	if c.after.ID == "" {
+		return
+	}
+	if m.index[c.after.UserID] == nil {
+		m.index[c.after.UserID] = map[string]Connection{}
+	}
+	m.index[c.after.UserID][c.after.ID] = c.after
 }
