@@ -16,7 +16,8 @@ import (
 
 // display shows what a browser receives.
 type display interface {
-	frame(f frame)
+	// frame shows a frame. Its error says that what is shown can no longer be seen.
+	frame(f frame) error
 	// end leaves the display's line.
 	end()
 	summary(s csvimport.Summary) error
@@ -41,7 +42,7 @@ func newDisplay(w io.Writer, asJSON bool) display {
 // jsonLines prints the frames as they came, and the summary as one more.
 type jsonLines struct{ w io.Writer }
 
-func (d jsonLines) frame(f frame) { fmt.Fprintf(d.w, "%s\n", f.raw) }
+func (d jsonLines) frame(f frame) error { return printed(fmt.Fprintf(d.w, "%s\n", f.raw)) }
 
 func (jsonLines) end() {}
 
@@ -56,13 +57,24 @@ func (d jsonLines) summary(s csvimport.Summary) error {
 // lines prints a line for each frame.
 type lines struct{ w io.Writer }
 
-func (d lines) frame(f frame) {
+func (d lines) frame(f frame) error {
 	switch data := f.Data.(type) {
 	case message.UploadProgress:
-		fmt.Fprintf(d.w, "%5.1f %%  %s%s\n", data.Progress, data.Message, pace(data))
+		return printed(fmt.Fprintf(d.w, "%5.1f %%  %s%s\n", data.Progress, data.Message, pace(data)))
 	case message.Notification:
-		fmt.Fprintf(d.w, "%s: %s. %s\n", data.Severity, data.Title, data.Message)
+		return printed(fmt.Fprintf(d.w, "%s: %s. %s\n", data.Severity, data.Title, data.Message))
+	default:
+		return nil
 	}
+}
+
+// printed returns the error of a print, saying so.
+func printed(_ int, err error) error {
+	if err != nil {
+		return fmt.Errorf("print: %w", err)
+	}
+
+	return nil
 }
 
 func pace(p message.UploadProgress) string {
@@ -98,16 +110,18 @@ type bar struct {
 	bar *progressbar.ProgressBar
 }
 
-func (d *bar) frame(f frame) {
+func (d *bar) frame(f frame) error {
 	data, ok := f.Data.(message.UploadProgress)
 	if !ok {
-		return
+		return nil
 	}
 	d.bar.Describe(fmt.Sprintf("%-32.32s", data.Message))
 	_ = d.bar.Set(int(data.Progress * 10)) // of the 1000 steps
 	if data.Status.Terminal() {
 		d.end()
 	}
+
+	return nil
 }
 
 func (d *bar) end() {

@@ -9,6 +9,7 @@ import (
 	"io"
 	"os"
 	"path/filepath"
+	"strings"
 	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
@@ -34,9 +35,12 @@ func (e errImport) Error() string { return e.reason }
 func importFile(ctx context.Context, o options, stdout, stderr io.Writer) (err error) {
 	file, err := os.Open(o.file)
 	if err != nil {
-		return fmt.Errorf("open: %w", err)
+		return err //nolint:wrapcheck // says what failed
 	}
 	defer file.Close() //nolint:errcheck // only read
+	if info, err := file.Stat(); err == nil && !info.Mode().IsRegular() {
+		return fmt.Errorf("%s is not a regular file", o.file)
+	}
 	ended := make(chan states.ExecutionDescription, 1)
 	twin, err := start(ctx, o, local.Config{StatusChanged: func(_ context.Context, x states.ExecutionDescription) {
 		if !x.StopDate.IsZero() {
@@ -58,7 +62,8 @@ func importFile(ctx context.Context, o options, stdout, stderr io.Writer) (err e
 	defer browser.Close() //nolint:errcheck // the twin goes, too
 	upload := ulid.Make().String()
 	frames := receive(ctx, browser)
-	if err := put(ctx, twin, csvimport.UploadKey(o.user, upload, filepath.Base(o.file)), file); err != nil {
+	name := strings.ToValidUTF8(filepath.Base(o.file), "_") // keys are UTF-8, names of files need not be
+	if err := put(ctx, twin, csvimport.UploadKey(o.user, upload, name), file); err != nil {
 		return err
 	}
 	show := newDisplay(stdout, o.json)
@@ -135,7 +140,9 @@ func watch(
 			if f.Type == message.TypePong {
 				return out, nil
 			}
-			show.frame(f)
+			if err := show.frame(f); err != nil {
+				return out, err
+			}
 			if failure, ok := f.Data.(message.Error); ok {
 				out.reason = failure.Message
 			}

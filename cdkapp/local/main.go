@@ -10,6 +10,7 @@ import (
 	"log/slog"
 	"os"
 	"os/signal"
+	"strings"
 	"syscall"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
@@ -46,6 +47,7 @@ const (
 	defaultPort = 4510
 	table       = "websocket_connections"
 	kilobyte    = 1000
+	maxRate     = 1_000_000 // KB a second: no disk is quicker
 )
 
 // options are what the command line says.
@@ -60,7 +62,12 @@ type options struct {
 }
 
 func main() {
-	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	ends := []os.Signal{os.Interrupt, syscall.SIGTERM}
+	if !signal.Ignored(syscall.SIGHUP) { // as under nohup
+		ends = append(ends, syscall.SIGHUP)
+	}
+	signal.Ignore(syscall.SIGPIPE) // a reader that has gone is an error of the write: what was stored is still removed
+	ctx, stop := signal.NotifyContext(context.Background(), ends...)
 	code := run(ctx, os.Args[1:], os.Stdout, os.Stderr)
 	stop()
 	os.Exit(code)
@@ -112,12 +119,14 @@ func parse(args []string, stderr io.Writer) (options, error) {
 		return o, err //nolint:wrapcheck // its text is for the user
 	}
 	switch {
+	case f.NArg() > 1 && strings.HasPrefix(f.Arg(1), "-"):
+		return o, fmt.Errorf("flags go before the file: %s", f.Arg(1))
 	case f.NArg() > 1:
 		return o, fmt.Errorf("one file at a time, not %d", f.NArg())
 	case o.port < 0 || o.port > 65535:
 		return o, errors.New("-port must be from 0 to 65535")
-	case o.rate < 0:
-		return o, errors.New("-rate must not be negative")
+	case o.rate < 0 || o.rate > maxRate:
+		return o, fmt.Errorf("-rate must be from 0 to %d", maxRate)
 	case o.user == "":
 		return o, errors.New("-user must not be empty")
 	}

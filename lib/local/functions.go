@@ -27,6 +27,9 @@ const (
 	streamTimeout  = 15 * time.Minute
 )
 
+// slowRangeSeconds is how long a range takes in slow motion: the workflow gives each at most 300 s.
+const slowRangeSeconds = 60
+
 // pong answers a ping as the MOCK integration of the ping route does in the stack.
 func pong(at time.Time) string {
 	return `{"type":"pong","data":{},"timestamp":"` + message.Time{Time: at}.String() + `"}`
@@ -43,7 +46,10 @@ func (t *Twin) functions(verifier *auth.Verifier) (map[string]invoke.Function, e
 	objects := s3store.New(s3store.Config{
 		Client: s3.NewFromConfig(config, func(o *s3.Options) { o.UsePathStyle = true }), Bucket: Bucket,
 	})
-	csv := csvimport.Config{Store: slowly(objects, t.config.BytesPerSecond), Publisher: notifier, Logger: t.log}
+	csv := csvimport.Config{
+		Store: slowly(objects, t.config.BytesPerSecond), Publisher: notifier, Logger: t.log,
+		RangeBytes: min(int64(t.config.BytesPerSecond)*slowRangeSeconds, csvimport.DefaultRangeBytes),
+	}
 
 	return map[string]invoke.Function{
 		functionPrefix + "connect":    {Handler: (&session.Connect{Verifier: verifier, Store: rows, Log: t.log}).Handle, Timeout: messageTimeout},

@@ -37,6 +37,8 @@ const (
 	functionPrefix  = "herald-"
 	shutdownTimeout = 5 * time.Second
 	headerTimeout   = 10 * time.Second
+	// browserTimeout is how long browsers may take to answer that their connection is closed, before it is dropped.
+	browserTimeout = time.Second
 )
 
 // Config says how a twin is set up. Its zero value is a twin on a free port with everything in memory.
@@ -189,7 +191,12 @@ func (t *Twin) Close(ctx context.Context) error {
 	ctx, cancel := context.WithTimeout(ctx, shutdownTimeout)
 	defer cancel()
 	executions := t.states.Close(ctx)
-	connections := t.gateway.Close(ctx)
+	answered, dropped := context.WithTimeout(ctx, browserTimeout)
+	defer dropped()
+	connections := t.gateway.Close(answered)
+	if ctx.Err() == nil && errors.Is(connections, context.DeadlineExceeded) {
+		connections = nil // a browser that is silent is no failure: its $disconnect has run
+	}
 	functions := t.lambda.Close(ctx)
 	served := t.server.Shutdown(ctx)
 	if served != nil {

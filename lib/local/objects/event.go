@@ -49,7 +49,7 @@ type eventObject struct {
 
 // created reports a completed upload.
 func (s *S3) created(r *http.Request, requestID, reason, bucket, key string) {
-	if s.cfg.Created == nil || !strings.HasPrefix(key, s.cfg.Prefix) {
+	if s.cfg.Created == nil || bucket != s.cfg.Bucket || !strings.HasPrefix(key, s.cfg.Prefix) {
 		return
 	}
 

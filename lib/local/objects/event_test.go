@@ -8,6 +8,8 @@ import (
 	"sync"
 	"testing"
 
+	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/service/s3"
 	"github.com/google/go-cmp/cmp"
 )
 
@@ -52,6 +54,15 @@ func TestEvent(t *testing.T) {
 	etag := strings.Trim(put(t, client, key, "part,color\n"), `"`)
 
 	put(t, client, "elsewhere/a.csv", "x")
+
+	other := aws.String("other")
+	if _, err := client.CreateBucket(t.Context(), &s3.CreateBucketInput{Bucket: other}); err != nil {
+		t.Fatal(err)
+	}
+
+	if _, err := client.PutObject(t.Context(), &s3.PutObjectInput{Bucket: other, Key: &key}); err != nil {
+		t.Fatal(err)
+	}
 
 	got := events.take()
 	if len(got) != 1 {

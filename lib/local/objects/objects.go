@@ -17,7 +17,7 @@ import (
 
 // Config describes the S3 endpoint.
 type Config struct {
-	// Bucket is the bucket that exists from the start. More can be created.
+	// Bucket is the bucket that exists from the start and whose uploads yield events. More can be created.
 	Bucket string
 	// Dir is where the objects are kept, in a folder of their own that Close removes. Empty means os.TempDir.
 	Dir string
