@@ -41,9 +41,10 @@ func importFile(ctx context.Context, o options, stdout, stderr io.Writer) (err e
 	if info, err := file.Stat(); err == nil && !info.Mode().IsRegular() {
 		return fmt.Errorf("%s is not a regular file", o.file)
 	}
+	upload := ulid.Make().String()
 	ended := make(chan states.ExecutionDescription, 1)
 	twin, err := start(ctx, o, local.Config{StatusChanged: func(_ context.Context, x states.ExecutionDescription) {
-		if !x.StopDate.IsZero() {
+		if !x.StopDate.IsZero() && strings.Contains(x.Input, upload) { // others may use the port meanwhile
 			ended <- x
 		}
 	}}, stderr)
@@ -60,7 +61,6 @@ func importFile(ctx context.Context, o options, stdout, stderr io.Writer) (err e
 		return err //nolint:wrapcheck // says what failed
 	}
 	defer browser.Close() //nolint:errcheck // the twin goes, too
-	upload := ulid.Make().String()
 	frames := receive(ctx, browser)
 	name := strings.ToValidUTF8(filepath.Base(o.file), "_") // keys are UTF-8, names of files need not be
 	if err := put(ctx, twin, csvimport.UploadKey(o.user, upload, name), file); err != nil {

@@ -26,6 +26,7 @@ const (
 const (
 	abortMultipartDays = 1  // a presigned upload lasts minutes
 	stagedDays         = 7  // an import lasts minutes; what is left belongs to one that died
+	claimsDays         = 30 // an event is repeated within days, if ever
 	noncurrentDays     = 30 // overwritten uploads and results can be restored for a month
 	corsMaxAgeSeconds  = 3600
 )
@@ -75,6 +76,12 @@ func (p *Pipeline) addBucket() {
 				Id:                          jsii.String("staged"),
 				Prefix:                      jsii.String(stagedPrefix),
 				Expiration:                  days(stagedDays),
+				NoncurrentVersionExpiration: days(1),
+			},
+			{
+				Id:                          jsii.String("claims"),
+				Prefix:                      jsii.String(claimsPrefix),
+				Expiration:                  days(claimsDays),
 				NoncurrentVersionExpiration: days(1),
 			},
 		},

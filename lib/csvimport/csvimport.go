@@ -18,8 +18,9 @@
 //
 // The first record is the header: part, color and quantity in any order and case, blanks around names apart. The
 // separator is the one of comma, semicolon and tab under which the header has all three, else most of them. A name
-// that appears twice, in any case, makes the file invalid. A header without rows is a valid file. Binary data near the
-// start, UTF-16, and a header that is not UTF-8 are not a CSV file; a file of empty lines is empty.
+// that appears twice, in any case, makes the file invalid; a column without a name is called "column" and its number. A
+// header without rows is a valid file. Binary data near the start, UTF-16, and a header that is not UTF-8 are not a CSV
+// file; a file of empty lines is empty.
 //
 // # Rows
 //

@@ -131,6 +131,9 @@ func headerUnder(sep byte, head []byte) (*header, error) {
 	h := &header{sep: sep, part: -1, color: -1, quantity: -1, line: line, bytes: s.offset, nextLine: s.line}
 	for i, f := range fields {
 		name := string(bytes.TrimSpace(f))
+		if name == "" { // spreadsheets write columns without a name
+			name = fmt.Sprintf("column %d", i+1)
+		}
 		h.names = append(h.names, name)
 		if place := h.required()[strings.ToLower(name)]; place != nil && *place < 0 {
 			*place = i

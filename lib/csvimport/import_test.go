@@ -219,6 +219,18 @@ func TestRows(t *testing.T) {
 	}
 }
 
+func TestColumnsWithoutANameGetOne(t *testing.T) {
+	store := &csvimport.Memory{}
+	s, err := run(t, csvimport.Config{Store: store}, put(t, store, []byte("part,color,quantity,,\n3001,Red,1,a,b\n")), "x", 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	want := `{"line":2,"part":"3001","color":"Red","quantity":1,"extra":{"column 4":"a","column 5":"b"}}` + "\n"
+	if got := rows(t, store, s); got != want {
+		t.Errorf("rows are %s, want %s", got, want)
+	}
+}
+
 // heard is a Publisher that keeps what it gets, and then fails.
 type heard struct {
 	mu   sync.Mutex

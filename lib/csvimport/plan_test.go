@@ -27,7 +27,6 @@ func TestInvalidFiles(t *testing.T) {
 		{"two separators", "part;color,quantity\n", "Line 1: the columns part and color are missing"},
 		{"duplicate", "part,color,quantity,Color\n", `Line 1: the column "Color" appears twice`},
 		{"duplicate other", "part,color,quantity,x, X\n", `Line 1: the column "X" appears twice`},
-		{"duplicate without a name", "part,color,quantity,,\n", `Line 1: the column "" appears twice`},
 		{"duplicate, long", "part,color,quantity" + strings.Repeat(","+strings.Repeat("é", 50), 2), `Line 1: the column "` + strings.Repeat("é", 32) + `…" appears twice`},
 		{"header never closed", "part,color,\"quantity\n3001,Red,1\n", "Line 1: a quote is opened and never closed"},
 		{"header too long", "part,color,quantity," + strings.Repeat("x", 1<<20) + "\n", "Line 1: the record is longer than 1 MiB"},
