@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"iter"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -243,6 +244,33 @@ func TestThrottledHoldsForMoreThanAreInFlight(t *testing.T) {
 			t.Errorf("%+v, %v; want all failed, ErrThrottled", report, err)
 		}
 	})
+}
+
+func TestThrottlingIsNotAnsweredByMoreRequests(t *testing.T) {
+	for name, tt := range map[string]struct {
+		throttled int // the posts to each connection that are throttled at first
+		delivered int
+	}{"for a moment": {1, 300}, "to the end": {1000, 0}} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				store, s := user(t), &sender{answers: map[string][]error{}, delay: 10 * time.Millisecond}
+				for i := range 300 {
+					id := fmt.Sprint("c", i)
+					put(t, store, id, time.Minute, time.Hour)
+					s.answers[id] = append(slices.Repeat([]error{broadcast.ErrThrottled}, tt.throttled), nil)
+				}
+				b := &broadcast.Broadcaster{Store: store, Sender: s}
+				report, _ := b.ToUser(t.Context(), "u1", hello)
+				requests := 0
+				for _, frames := range s.frames {
+					requests += len(frames)
+				}
+				if report.Delivered != tt.delivered || requests > 6*broadcast.InFlight {
+					t.Errorf("%+v by %d requests, want %d delivered by at most %d", report, requests, tt.delivered, 6*broadcast.InFlight)
+				}
+			})
+		})
+	}
 }
 
 func TestAHungConnectionHoldsUpNobodyElse(t *testing.T) {

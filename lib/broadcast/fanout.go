@@ -12,11 +12,9 @@ import (
 	"github.com/herald-progress/herald/lib/connection"
 )
 
-const (
-	// firstBackoff and maxBackoff bound the jittered pause before a retry.
-	firstBackoff = 50 * time.Millisecond
-	maxBackoff   = time.Second
-)
+// firstBackoff is the jittered pause before the first retry; each further one is twice as long, which makes at most six
+// tries within the budget. The post keeps its slot meanwhile: what is throttled slows the whole broadcast down.
+const firstBackoff = 200 * time.Millisecond
 
 // fanOut is one delivery under way.
 type fanOut struct {
@@ -29,6 +27,9 @@ type fanOut struct {
 	report Report
 	// throttled and broken count the failed posts by their last answer. Those that the budget cut short have none.
 	throttled, broken int
+	// choked says that a post was throttled until there was no time left, and none has been delivered since: the rest is
+	// not tried, as it could only add to what chokes the service.
+	choked bool
 }
 
 // run posts to each connection as it is read, and waits for the posts. It returns what ended the reading early, unless
@@ -68,6 +69,12 @@ func (f *fanOut) start(ctx context.Context, c connection.Connection) {
 
 		return
 	}
+	if f.isChoked() {
+		<-f.slots
+		f.fail(ErrThrottled)
+
+		return
+	}
 	f.posts.Go(func() {
 		defer func() { <-f.slots }()
 		f.post(ctx, c)
@@ -77,11 +84,11 @@ func (f *fanOut) start(ctx context.Context, c connection.Connection) {
 // post sends the frame to one connection, again and again while that may help and there is time.
 func (f *fanOut) post(ctx context.Context, c connection.Connection) {
 	var answer error // of the last try that the budget did not cut short
-	for backoff := firstBackoff; ; backoff = min(2*backoff, maxBackoff) {
+	for backoff := firstBackoff; ; backoff *= 2 {
 		err := f.send(ctx, c.ID)
 		switch {
 		case err == nil:
-			f.count(&f.report.Delivered)
+			f.deliver()
 
 			return
 		case errors.Is(err, ErrGone):
@@ -132,11 +139,26 @@ func (f *fanOut) count(n *int) {
 	f.report.Connections++
 }
 
+func (f *fanOut) deliver() {
+	f.mu.Lock()
+	f.choked = false
+	f.mu.Unlock()
+	f.count(&f.report.Delivered)
+}
+
+func (f *fanOut) isChoked() bool {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+
+	return f.choked
+}
+
 func (f *fanOut) fail(answer error) {
 	f.mu.Lock()
 	switch {
 	case errors.Is(answer, ErrThrottled):
 		f.throttled++
+		f.choked = true
 	case answer != nil:
 		f.broken++
 	}
