@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"strings"
 	"time"
 
 	"github.com/schollz/progressbar/v3"
@@ -94,7 +95,7 @@ func (d lines) summary(s csvimport.Summary) error {
   rejected  %8d
 `, s.FileName, s.Rows, float64(s.DurationMillis)/1000, s.Accepted, s.Quantity, s.Rejected)
 	for _, r := range s.RejectedBy {
-		fmt.Fprintf(d.w, "  %18d  %s %s\n", r.Rows, r.Column, r.Reason)
+		fmt.Fprintf(d.w, "  %18d  %s\n", r.Rows, strings.TrimSpace(r.Column+" "+r.Reason))
 	}
 	if err != nil {
 		return fmt.Errorf("print: %w", err)

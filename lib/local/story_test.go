@@ -1,0 +1,70 @@
+package local_test
+
+import (
+	"encoding/json"
+	"testing"
+	"time"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/service/lambda"
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/herald-progress/herald/lib/connection"
+	"github.com/herald-progress/herald/lib/local"
+	"github.com/herald-progress/herald/lib/message"
+)
+
+func TestEveryTypeOfMessageArrives(t *testing.T) {
+	twin, _ := startTwin(t)
+	ann := openTab(t, twin, "ann")
+	client := lambda.NewFromConfig(twin.AWSConfig())
+	for _, want := range []message.Data{
+		message.UploadProgress{UploadID: "u-42", FileName: "parts-list.csv", Progress: 42.5, Message: "Parsing row 4250", CurrentRow: 4250, TotalRows: 10000},
+		message.Notification{Title: "Done", Message: "All parts are in", Severity: message.SeveritySuccess, ActionURL: "/mocs/42"},
+		message.Error{Code: "PARSE_FAILED", Message: "Line 7 has no quantity", Details: json.RawMessage(`{"line":7}`)},
+	} {
+		request, err := json.Marshal(map[string]any{"userId": "ann", "message": map[string]any{"type": want.Type(), "data": want}})
+		if err != nil {
+			t.Fatal(err)
+		}
+		out, err := client.Invoke(t.Context(), &lambda.InvokeInput{FunctionName: aws.String(local.NotifierName), Payload: request})
+		if err != nil || out.FunctionError != nil {
+			t.Fatalf("%v, %s", err, out.Payload)
+		}
+		got := until(t, ann, func(message.Envelope) bool { return true })[0]
+		if got.Type != want.Type() || got.ID == "" || got.Timestamp.IsZero() {
+			t.Errorf("envelope is %+v", got)
+		}
+		if diff := cmp.Diff(want, got.Data); diff != "" {
+			t.Errorf("data (-want +got):\n%s", diff)
+		}
+	}
+}
+
+func TestAClosedTabLeavesNoRow(t *testing.T) {
+	rows := &connection.Memory{}
+	twin, err := local.Start(t.Context(), local.Config{Connections: rows})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer twin.Close(t.Context())
+	count := func() (n int) {
+		for range rows.ByUser(t.Context(), "ann") {
+			n++
+		}
+
+		return n
+	}
+	ann := openTab(t, twin, "ann")
+	if n := count(); n != 1 {
+		t.Fatalf("%d rows for one tab, want 1", n)
+	}
+	if err := ann.Close(); err != nil {
+		t.Fatal(err)
+	}
+	for end := time.Now().Add(10 * time.Second); count() != 0; time.Sleep(time.Millisecond) {
+		if time.Now().After(end) {
+			t.Fatal("the row outlives its connection")
+		}
+	}
+}
