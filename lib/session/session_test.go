@@ -228,6 +228,44 @@ func TestDefaultDoesNotWaitForADeadPeer(t *testing.T) {
 	})
 }
 
+// FuzzEvents: whatever event comes, each route answers as it is documented, and a row is there just when $connect says so.
+func FuzzEvents(f *testing.F) {
+	f.Add([]byte(`{"headers":{"Host":"x"},"queryStringParameters":{"token":"good-token"},"requestContext":{"connectionId":"c","connectedAt":1602279896599}}`))
+	f.Add([]byte(`{"multiValueHeaders":{"Sec-WebSocket-Protocol":["herald, forged-token"]},"requestContext":{"connectionId":"c"}}`))
+	f.Add([]byte(`{"requestContext":{"connectionId":"c","disconnectStatusCode":1005,"disconnectReason":"Client-side close frame status not set"}}`))
+	f.Add([]byte(`{"requestContext":{"messageId":null,"connectionId":"c"},"body":"{\"action\":\"sync\"}","isBase64Encoded":false}`))
+	f.Fuzz(func(t *testing.T, raw []byte) {
+		var r session.Request
+		if json.Unmarshal(raw, &r) != nil {
+			return
+		}
+		ctx, store, box := context.Background(), &connection.Memory{}, &outbox{}
+		connected, err := (&session.Connect{Verifier: verifier{}, Store: store}).Handle(ctx, r)
+		if err != nil {
+			t.Fatalf("connect: %v", err)
+		}
+		_, missing := store.Get(ctx, r.RequestContext.ConnectionID)
+		switch connected.StatusCode {
+		case 200:
+			if missing != nil {
+				t.Error("connected without a row")
+			}
+		case 401, 500:
+			if missing == nil {
+				t.Error("refused, and stored")
+			}
+		default:
+			t.Errorf("connect answers %d", connected.StatusCode)
+		}
+		if answer, err := (&session.Disconnect{Store: store}).Handle(ctx, r); err != nil || answer.StatusCode != 200 {
+			t.Errorf("disconnect answers %d, %v", answer.StatusCode, err)
+		}
+		if answer, err := (&session.Default{Sender: box}).Handle(ctx, r); err != nil || answer.StatusCode != 200 || len(box.frames) != 1 {
+			t.Errorf("default answers %d, %v, by %d frames", answer.StatusCode, err, len(box.frames))
+		}
+	})
+}
+
 // FuzzDefault: whatever a browser sends is answered by one valid frame.
 func FuzzDefault(f *testing.F) {
 	f.Add(`{"action":"sync"}`)
