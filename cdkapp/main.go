@@ -11,6 +11,7 @@ import (
 	"github.com/aws/aws-cdk-go/awscdk/v2"
 	"github.com/aws/jsii-runtime-go"
 
+	"github.com/herald-progress/herald/cdkapp/bootstrap"
 	"github.com/herald-progress/herald/cdkapp/pipeline"
 )
 
@@ -43,8 +44,8 @@ func run(ctx context.Context) error {
 		return fmt.Errorf("make folder for functions: %w", err)
 	}
 	defer func() { _ = os.RemoveAll(dir) }()
-	fmt.Fprintln(os.Stderr, "herald: building the functions for linux/arm64")
-	if err := pipeline.Build(ctx, dir); err != nil {
+	fmt.Fprintln(os.Stderr, "herald: building the functions for linux/"+bootstrap.ARM64)
+	if err := bootstrap.Build(ctx, dir, bootstrap.ARM64); err != nil {
 		return fmt.Errorf("build: %w", err)
 	}
 	settings.Props.FunctionsDir = dir

@@ -25,12 +25,12 @@ const (
 )
 
 // ErrFunctionsDir says that Props.FunctionsDir is empty.
-var ErrFunctionsDir = errors.New("pipeline: FunctionsDir is empty: set it to the folder that Build filled")
+var ErrFunctionsDir = errors.New("pipeline: FunctionsDir is empty: set it to the folder that bootstrap.Build filled")
 
 // Props configures a Pipeline. FunctionsDir and Auth are required; every other field has a useful zero value.
 // Strings may be CDK tokens, such as a user pool's id.
 type Props struct {
-	// FunctionsDir is the folder that Build filled: one sub-folder per function.
+	// FunctionsDir is the folder that bootstrap.Build filled: one sub-folder per function.
 	FunctionsDir string
 	// Auth says how $connect verifies tokens.
 	Auth Auth

@@ -16,6 +16,7 @@ import (
 	"github.com/aws/jsii-runtime-go"
 	"github.com/google/go-cmp/cmp"
 
+	"github.com/herald-progress/herald/cdkapp/bootstrap"
 	"github.com/herald-progress/herald/cdkapp/pipeline"
 )
 
@@ -99,11 +100,11 @@ func cdkContext(t *testing.T) map[string]any {
 	return file.Context
 }
 
-// stubFunctions returns a folder as Build makes it, with an empty program per function.
+// stubFunctions returns a folder as bootstrap.Build makes it, with an empty program per function.
 func stubFunctions(t *testing.T) string {
 	t.Helper()
 	dir := t.TempDir()
-	for _, name := range pipeline.Functions() {
+	for _, name := range bootstrap.Functions() {
 		if err := os.Mkdir(filepath.Join(dir, name), 0o700); err != nil {
 			t.Fatal(err)
 		}

@@ -1,4 +1,5 @@
-package pipeline
+// Package bootstrap compiles the deployed functions into the programs that Lambda starts.
+package bootstrap
 
 import (
 	"bytes"
@@ -18,14 +19,17 @@ const modulePath = "github.com/herald-progress/herald"
 // buildTimeout bounds one build of all functions: a cold one takes a few minutes on a small machine.
 const buildTimeout = 15 * time.Minute
 
+// ARM64 is the GOARCH of the deployed functions.
+const ARM64 = "arm64"
+
 // bootstrapMode lets Lambda execute the binary.
 const bootstrapMode = 0o755
 
 // Errors of Build.
 var (
-	ErrNoGo     = errors.New("pipeline: no go command on PATH: the functions are compiled when the stack is synthesised")
-	ErrNoModule = errors.New("pipeline: module " + modulePath + " not found")
-	ErrCompile  = errors.New("pipeline: the functions do not compile")
+	ErrNoGo     = errors.New("bootstrap: no go command on PATH: the functions are compiled when the stack is synthesised")
+	ErrNoModule = errors.New("bootstrap: module " + modulePath + " not found")
+	ErrCompile  = errors.New("bootstrap: the functions do not compile")
 )
 
 // Functions returns the names of the deployed functions: the folders of lambdas/, and the sub-folders that Build makes.
@@ -33,16 +37,16 @@ func Functions() []string {
 	return []string{"connect", "disconnect", "default", "notifier", "csvplan", "csvchunk", "csvfinish"}
 }
 
-// Build compiles every function for Lambda (provided.al2023, arm64) into dir/<function>/bootstrap. It takes the sources
-// from the module as the current module requires it, so that it works in an app that embeds Herald too. The same
-// sources, Go version and dependencies give the same bytes, hence the same asset hash. The error wraps ErrNoGo,
-// ErrNoModule or ErrCompile and holds what the go command said.
-func Build(ctx context.Context, dir string) error {
+// Build compiles every function for Lambda (provided.al2023, on the architecture with the given GOARCH) into
+// dir/<function>/bootstrap. It takes the sources from the module as the current module requires it, so that it works in
+// an app that embeds Herald too. The same sources, Go version and dependencies give the same bytes, hence the same asset
+// hash. The error wraps ErrNoGo, ErrNoModule or ErrCompile and holds what the go command said.
+func Build(ctx context.Context, dir, arch string) error {
 	module, err := moduleDir(ctx)
 	if err != nil {
 		return err
 	}
-	return build(ctx, module, dir, Functions())
+	return build(ctx, module, dir, arch, Functions())
 }
 
 // moduleDir returns the folder of Herald's sources.
@@ -64,7 +68,7 @@ func moduleDir(ctx context.Context) (string, error) {
 }
 
 // build compiles the named folders of module's lambdas with one go command, which shares their dependencies.
-func build(ctx context.Context, module, dir string, names []string) error {
+func build(ctx context.Context, module, dir, arch string, names []string) error {
 	ctx, cancel := context.WithTimeout(ctx, buildTimeout)
 	defer cancel()
 	bin, err := os.MkdirTemp(dir, "bin-")
@@ -81,7 +85,7 @@ func build(ctx context.Context, module, dir string, names []string) error {
 	}
 	cmd := exec.CommandContext(ctx, "go", args...) //nolint:gosec // The arguments are constants and names of functions.
 	cmd.Dir = module
-	cmd.Env = append(os.Environ(), "CGO_ENABLED=0", "GOOS=linux", "GOARCH=arm64", "GOWORK=off")
+	cmd.Env = append(os.Environ(), "CGO_ENABLED=0", "GOOS=linux", "GOARCH="+arch, "GOWORK=off")
 	if _, err := run(cmd); err != nil {
 		return fmt.Errorf("%w (in %s): %w", ErrCompile, module, err)
 	}

@@ -1,4 +1,4 @@
-package pipeline
+package bootstrap
 
 import (
 	"bytes"
@@ -45,7 +45,7 @@ func buildOrSkip(t *testing.T, module, dir string, names ...string) error {
 		t.Skip("no go command on PATH")
 	}
 
-	return build(t.Context(), module, dir, names)
+	return build(t.Context(), module, dir, ARM64, names)
 }
 
 func read(t *testing.T, parts ...string) []byte {
@@ -114,7 +114,7 @@ func TestBuildSaysWhatDoesNotCompile(t *testing.T) {
 
 func TestBuildNeedsGo(t *testing.T) {
 	t.Setenv("PATH", t.TempDir())
-	if err := Build(t.Context(), t.TempDir()); !errors.Is(err, ErrNoGo) {
+	if err := Build(t.Context(), t.TempDir(), ARM64); !errors.Is(err, ErrNoGo) {
 		t.Errorf("got %v, want ErrNoGo", err)
 	}
 }
