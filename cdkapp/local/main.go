@@ -30,6 +30,7 @@ Examples
   go run ./cdkapp/local testdata/parts-list.csv
   go run ./cdkapp/local -rate 100 testdata/parts-list.csv      in slow motion, 100 KB of the file a second
   go run ./cdkapp/local -json testdata/parts-list.csv          the frames as the browser gets them
+  go run ./cdkapp/local -faults throttled=0.3,latency=50ms testdata/parts-list.csv
   go run ./cdkapp/local -port 9000
   go run ./cdkapp/local -dynamodb http://127.0.0.1:8000        connections in any DynamoDB endpoint
 
@@ -55,6 +56,7 @@ type options struct {
 	port     int
 	json     bool
 	rate     int
+	faults   faults
 	dynamodb string
 	user     string
 	verbose  bool
@@ -106,6 +108,8 @@ func parse(args []string, stderr io.Writer) (options, error) {
 	f.IntVar(&o.port, "port", 0, fmt.Sprintf("TCP `port` on 127.0.0.1 (default %d, and any free one with FILE.csv)", defaultPort))
 	f.BoolVar(&o.json, "json", false, "print JSON lines for programs")
 	f.IntVar(&o.rate, "rate", 0, "slow motion: read the file at `n` KB a second")
+	f.Var(&o.faults, "faults", "what goes wrong: a `list` such as gone=0.01,throttled=0.1,latency=50ms,lag=1s,seed=1: the shares of posts\n"+
+		"answered 410 and 429, what each post takes, how far the index of connections lags, which posts fail")
 	f.StringVar(&o.dynamodb, "dynamodb", "", "keep connections in the DynamoDB at this `URL`, and create the tables there")
 	f.StringVar(&o.user, "user", "dev", "`id` of the user that the dev token stands for")
 	f.BoolVar(&o.verbose, "v", false, "log what the functions do")
@@ -129,6 +133,8 @@ func parse(args []string, stderr io.Writer) (options, error) {
 		return o, fmt.Errorf("-rate must be from 0 to %d", maxRate)
 	case o.user == "":
 		return o, errors.New("-user must not be empty")
+	case o.faults.lag > 0 && o.dynamodb != "":
+		return o, errors.New("-faults: lag is for connections in memory, without -dynamodb")
 	}
 	o.file = f.Arg(0)
 	if o.file == "" && o.port == 0 {
@@ -145,6 +151,7 @@ func start(ctx context.Context, o options, c local.Config, stderr io.Writer) (*l
 		level = slog.LevelInfo
 	}
 	c.Port, c.BytesPerSecond = o.port, o.rate*kilobyte
+	c.Faults, c.IndexLag = o.faults.Faults, o.faults.lag
 	c.Log = slog.New(slog.NewTextHandler(stderr, &slog.HandlerOptions{Level: level}))
 	if o.dynamodb != "" {
 		client := dynamodb.New(dynamodb.Options{

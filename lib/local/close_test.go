@@ -50,6 +50,26 @@ func TestASilentBrowserDoesNotHoldTheTwinUp(t *testing.T) {
 	}
 }
 
+// TestASocketWithoutARequestDoesNotHoldTheTwinUp closes a twin to which a client has opened a socket in advance, as
+// browsers and connection pools do.
+func TestASocketWithoutARequestDoesNotHoldTheTwinUp(t *testing.T) {
+	twin, err := local.Start(t.Context(), local.Config{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	conn, err := net.Dial("tcp", strings.TrimPrefix(twin.Endpoint(), "http://"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer conn.Close()
+	if _, err := twinS3(twin).ListBuckets(t.Context(), nil); err != nil { // by now the first socket is accepted
+		t.Fatal(err)
+	}
+	if err := twin.Close(context.WithoutCancel(t.Context())); err != nil {
+		t.Errorf("closing the twin: %v", err)
+	}
+}
+
 // TestSlowMotionStaysWithinTheWorkflowsBounds holds a range's time, at the pace of slow motion, against the TimeoutSeconds
 // of the state that reads it.
 func TestSlowMotionStaysWithinTheWorkflowsBounds(t *testing.T) {

@@ -51,7 +51,7 @@ func (t *Twin) functions(verifier *auth.Verifier) (map[string]invoke.Function, e
 		RangeBytes: min(int64(t.config.BytesPerSecond)*slowRangeSeconds, csvimport.DefaultRangeBytes),
 	}
 
-	return map[string]invoke.Function{
+	return t.replaced(map[string]invoke.Function{
 		functionPrefix + "connect":    {Handler: (&session.Connect{Verifier: verifier, Store: rows, Log: t.log}).Handle, Timeout: messageTimeout},
 		functionPrefix + "disconnect": {Handler: (&session.Disconnect{Store: rows, Log: t.log}).Handle, Timeout: messageTimeout},
 		functionPrefix + "default":    {Handler: (&session.Default{Sender: sender, Log: t.log}).Handle, Timeout: messageTimeout},
@@ -59,7 +59,21 @@ func (t *Twin) functions(verifier *auth.Verifier) (map[string]invoke.Function, e
 		functionPrefix + "csvplan":    {Handler: csvimport.NewPlan(csv).Handle, Timeout: streamTimeout},
 		functionPrefix + "csvchunk":   {Handler: csvimport.NewChunk(csv).Handle, Timeout: streamTimeout},
 		functionPrefix + "csvfinish":  {Handler: csvimport.NewFinish(csv).Handle, Timeout: streamTimeout},
-	}, nil
+	})
+}
+
+// replaced returns functions with the handlers that the configuration has for them.
+func (t *Twin) replaced(functions map[string]invoke.Function) (map[string]invoke.Function, error) {
+	for name, handler := range t.config.Functions {
+		f, known := functions[functionPrefix+name]
+		if !known {
+			return nil, fmt.Errorf("local: Functions: there is no function %q", name)
+		}
+		f.Handler = handler
+		functions[functionPrefix+name] = f
+	}
+
+	return functions, nil
 }
 
 // route invokes a function as API Gateway does: through Lambda, with its deadline.

@@ -2,7 +2,6 @@
 package local
 
 import (
-	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -39,6 +38,8 @@ const (
 	headerTimeout   = 10 * time.Second
 	// browserTimeout is how long browsers may take to answer that their connection is closed, before it is dropped.
 	browserTimeout = time.Second
+	// drainTimeout is how long requests may take to end once all else has, before their sockets are closed.
+	drainTimeout = time.Second
 )
 
 // Config says how a twin is set up. Its zero value is a twin on a free port with everything in memory.
@@ -47,6 +48,15 @@ type Config struct {
 	Port int
 	// Connections keeps the connections; nil keeps them in memory.
 	Connections connection.Store
+	// IndexLag is how far the look-up of a user's connections lags behind, as DynamoDB's index does. It is for connections
+	// in memory.
+	IndexLag time.Duration
+	// Faults is how posts to connections go wrong at first; see Twin.SetFaults.
+	Faults Faults
+	// Functions replaces functions of Herald's by others, such as ones in processes of their own: from the name of its
+	// folder in lambdas/ to any handler that lambda.Start of aws-lambda-go takes, or a lambda.Handler. It is called from
+	// many goroutines at once. A name that Herald does not have is an error of Start.
+	Functions map[string]any
 	// BytesPerSecond slows the reading of uploads down, so that progress can be watched; zero does not.
 	BytesPerSecond int
 	// StatusChanged is called when an execution has started and when it has ended. Nil is called never.
@@ -72,12 +82,15 @@ type Twin struct {
 
 // Start returns a twin that serves.
 func Start(ctx context.Context, c Config) (*Twin, error) {
+	if err := c.Faults.Validate(); err != nil {
+		return nil, fmt.Errorf("faults: %w", err)
+	}
 	t := &Twin{config: c, log: c.Log, secret: newSecret(), served: make(chan error, 1)}
 	if t.log == nil {
 		t.log = slog.New(slog.DiscardHandler)
 	}
 	if c.Connections == nil {
-		t.config.Connections = &connection.Memory{}
+		t.config.Connections = &connection.Memory{IndexLag: c.IndexLag}
 	}
 	address := net.JoinHostPort("127.0.0.1", strconv.Itoa(c.Port))
 	listener, err := (&net.ListenConfig{}).Listen(ctx, "tcp", address)
@@ -110,7 +123,8 @@ func (t *Twin) wire() error {
 		routes["$"+name] = route{t.lambda, functionPrefix + name}
 	}
 	t.gateway = gateway.New(gateway.Config{
-		Stage: Stage, Routes: routes, Mocks: map[string]func(time.Time) string{"ping": pong}, Log: t.log,
+		Stage: Stage, Routes: routes, Mocks: map[string]func(time.Time) string{"ping": pong},
+		Faults: t.config.Faults, Log: t.log,
 	})
 	definition, err := statemachines.Fill(CSVImport, map[string]string{
 		"NotifierFunctionArn":  invoke.FunctionARN(NotifierName),
@@ -198,9 +212,11 @@ func (t *Twin) Close(ctx context.Context) error {
 		connections = nil // a browser that is silent is no failure: its $disconnect has run
 	}
 	functions := t.lambda.Close(ctx)
-	served := t.server.Shutdown(ctx)
+	drained, cut := context.WithTimeout(ctx, drainTimeout)
+	defer cut()
+	served := t.server.Shutdown(drained)
 	if served != nil {
-		served = cmp.Or(t.server.Close(), served)
+		served = t.server.Close() // for a socket that no request has used yet, Shutdown waits 5 s
 	}
 
 	return errors.Join(executions, connections, functions, served, t.s3.Close())

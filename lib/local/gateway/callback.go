@@ -20,15 +20,20 @@ type connectionStatus struct {
 }
 
 // callback answers a request to @connections: POST sends to the browser, GET tells about the connection, DELETE closes
-// it. All of them pass here, and here alone, before they reach a connection: faults are to be injected at this point.
+// it. All of them pass here, and here alone, before they reach a connection; posts meet their faults on the way.
 func (g *Gateway) callback(w http.ResponseWriter, r *http.Request, id string) {
 	w.Header().Set("X-Amzn-Requestid", awswire.NewUUID())
 	w.Header().Set("X-Amz-Apigw-Id", newID())
-	w.Header().Set("X-Amzn-Trace-Id", newTraceID())
 
-	if !validConnectionID(id) {
+	if !validConnectionID(id) { // which is not traced, as recorded
 		writeError(w, http.StatusBadRequest, "BadRequestException", "Invalid connectionId: "+id)
 
+		return
+	}
+
+	w.Header().Set("X-Amzn-Trace-Id", newTraceID())
+
+	if r.Method == http.MethodPost && g.inject(r.Context(), w) {
 		return
 	}
 

@@ -68,6 +68,8 @@ type Config struct {
 	// WriteTimeout is how long one frame may take to reach a browser that reads slowly, waiting for earlier frames
 	// included, before its post is answered 504. Zero means 10 seconds.
 	WriteTimeout time.Duration
+	// Faults is how posts go wrong at first; see Gateway.SetFaults.
+	Faults Faults
 	// Log takes connection events and failures of functions, never tokens or messages. Nil is silent.
 	Log *slog.Logger
 }
@@ -79,6 +81,7 @@ type Gateway struct {
 	// base is the context of all functions, which outlive the requests that they answer, as Lambdas do.
 	base   context.Context //nolint:containedctx // the life of the gateway, as in http.Server.BaseContext
 	cancel context.CancelFunc
+	faults injector
 
 	// work counts handshakes, sockets, messages and calls of functions that have not ended.
 	work sync.WaitGroup
@@ -106,7 +109,10 @@ func New(cfg Config) *Gateway {
 
 	base, cancel := context.WithCancel(context.Background())
 
-	return &Gateway{cfg: cfg, base: base, cancel: cancel, sockets: map[string]*socket{}}
+	g := &Gateway{cfg: cfg, base: base, cancel: cancel, sockets: map[string]*socket{}}
+	g.SetFaults(cfg.Faults)
+
+	return g
 }
 
 // ServeHTTP answers handshakes on /{stage} and callbacks on /{stage}/@connections/{id}; any other path is answered 403,

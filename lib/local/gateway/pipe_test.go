@@ -3,6 +3,7 @@ package gateway_test
 import (
 	"context"
 	"errors"
+	"io"
 	"net"
 	"net/http"
 	"strings"
@@ -93,8 +94,24 @@ func (p *pipeListener) connect(t *testing.T) net.Conn {
 	return conn
 }
 
+// pipeConn is a connection that knows its id.
+type pipeConn struct {
+	net.Conn
+
+	listener *pipeListener
+	id       string
+}
+
 // callback makes one request to @connections, and returns its status.
 func (p *pipeListener) callback(t *testing.T, method, id, body string) int {
+	t.Helper()
+
+	status, _ := p.callbackFull(t, method, id, body)
+
+	return status
+}
+
+func (p *pipeListener) callbackFull(t *testing.T, method, id, body string) (int, []byte) {
 	t.Helper()
 
 	client := &http.Client{Transport: &http.Transport{DialContext: p.Dial, DisableKeepAlives: true}}
@@ -108,10 +125,14 @@ func (p *pipeListener) callback(t *testing.T, method, id, body string) int {
 	if err != nil {
 		t.Errorf("%s: %v", method, err)
 
-		return 0
+		return 0, nil
+	}
+	defer response.Body.Close()
+
+	answer, err := io.ReadAll(response.Body)
+	if err != nil {
+		t.Errorf("%s: %v", method, err)
 	}
 
-	_ = response.Body.Close()
-
-	return response.StatusCode
+	return response.StatusCode, answer
 }

@@ -1,0 +1,85 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/herald-progress/herald/lib/local"
+)
+
+// maxDelay bounds latency and lag: a post is given up after some seconds, a session after two hours.
+const maxDelay = time.Hour
+
+// faults are what goes wrong in the twin, as -faults says it.
+type faults struct {
+	local.Faults
+
+	lag time.Duration
+}
+
+// Set reads a list such as "gone=0.01,throttled=0.1,latency=50ms,lag=1s,seed=1".
+func (f *faults) Set(list string) error {
+	*f = faults{}
+	seen := map[string]bool{}
+	for item := range strings.SplitSeq(list, ",") {
+		name, value, ok := strings.Cut(item, "=")
+		if !ok {
+			return fmt.Errorf("%q is not of the form name=value", item)
+		}
+		if seen[name] {
+			return fmt.Errorf("%s is there twice", name)
+		}
+		seen[name] = true
+		if err := f.set(name, value); err != nil {
+			return err
+		}
+	}
+
+	return f.Validate() //nolint:wrapcheck // says what is wrong
+}
+
+func (f *faults) set(name, value string) (err error) {
+	switch name {
+	case "gone":
+		f.Gone, err = share(name, value)
+	case "throttled":
+		f.Throttled, err = share(name, value)
+	case "latency":
+		f.Latency, err = delay(name, value)
+	case "lag":
+		f.lag, err = delay(name, value)
+	case "seed":
+		if f.Seed, err = strconv.ParseUint(value, 10, 64); err != nil {
+			err = fmt.Errorf("seed must be a number such as 1, not %q", value)
+		}
+	default:
+		err = fmt.Errorf("there is no %q, but gone, throttled, latency, lag, seed", name)
+	}
+
+	return err
+}
+
+// share reads a number; which numbers are shares is for Validate to say.
+func share(name, value string) (float64, error) {
+	f, err := strconv.ParseFloat(value, 64)
+	if errors.Is(err, strconv.ErrSyntax) {
+		return 0, fmt.Errorf("%s must be a number from 0 to 1, not %q", name, value)
+	}
+
+	return f, nil
+}
+
+func delay(name, value string) (time.Duration, error) {
+	d, err := time.ParseDuration(value)
+	if err != nil || d < 0 || d > maxDelay {
+		return 0, fmt.Errorf("%s must be a duration from 0s to 1h such as 50ms, not %q", name, value)
+	}
+
+	return d, nil
+}
+
+// String returns nothing: by default nothing goes wrong.
+func (f *faults) String() string { return "" }

@@ -1,0 +1,241 @@
+package local_test
+
+import (
+	"bufio"
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"os"
+	"os/exec"
+	"slices"
+	"strconv"
+	"strings"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/credentials"
+	"github.com/aws/aws-sdk-go-v2/service/lambda"
+	"github.com/gobwas/ws"
+	"golang.org/x/sync/errgroup"
+
+	"github.com/herald-progress/herald/lib/broadcast"
+	"github.com/herald-progress/herald/lib/local"
+	"github.com/herald-progress/herald/lib/session"
+)
+
+// twinVariable makes this test binary the twin of the benchmark, in a process of its own.
+const twinVariable = "HERALD_BENCHMARK_TWIN"
+
+func TestMain(m *testing.M) {
+	if os.Getenv(twinVariable) == "" {
+		os.Exit(m.Run())
+	}
+	if err := serveTwin(context.Background()); err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		os.Exit(1)
+	}
+}
+
+// twinFacts are what the benchmark must know of the twin.
+type twinFacts struct{ WebSocketURL, Endpoint, Token string }
+
+// serveTwin prints a twin's facts and serves until the benchmark ends.
+func serveTwin(ctx context.Context) (err error) {
+	twin, err := local.Start(ctx, local.Config{})
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, twin.Close(ctx)) }()
+	token, err := twin.Token("ann", time.Hour)
+	if err != nil {
+		return err
+	}
+	if err := json.NewEncoder(os.Stdout).Encode(twinFacts{twin.WebSocketURL(), twin.Endpoint(), token}); err != nil {
+		return err
+	}
+	_, err = io.Copy(io.Discard, os.Stdin)
+
+	return err
+}
+
+// BenchmarkIdleTabs opens many tabs of one user, which this process reads, on a twin in another process, and broadcasts to
+// all of them by its notifier. Each iteration is one broadcast. What is reported is the time to open all, the medians
+// of the time to the notifier's report and to the last tab's frame, and the resident memory of the twin's process: at
+// its start, with the tabs open, after the broadcasts, and at most. Each process takes a descriptor for a tab.
+func BenchmarkIdleTabs(b *testing.B) {
+	const bound = 300 // MB, meant for 5,000
+	for _, n := range []int{5000, 9000} {
+		b.Run(strconv.Itoa(n), func(b *testing.B) {
+			pid, facts := startTwinProcess(b)
+			atStart := memory(b, pid, "VmRSS")
+			tabs := &openTabs{all: make(chan struct{}, 1), n: int64(n)}
+			start := time.Now()
+			if err := tabs.open(b, facts); err != nil {
+				b.Fatal(err)
+			}
+			opening, idle := time.Since(start), memory(b, pid, "VmRSS")
+			client := lambda.New(lambda.Options{
+				Region: "us-east-1", BaseEndpoint: &facts.Endpoint, Credentials: credentials.NewStaticCredentialsProvider("local", "local", ""),
+			})
+			var reported, received []float64
+			for b.Loop() {
+				start := time.Now()
+				report := broadcastTo(b, client)
+				reported = append(reported, milliseconds(time.Since(start)))
+				if report.Delivered != n {
+					b.Fatalf("%+v, want %d delivered", report, n)
+				}
+				received = append(received, milliseconds(tabs.wait(b).Sub(start)))
+			}
+			b.ReportMetric(0, "ns/op")
+			b.ReportMetric(opening.Seconds(), "s-to-open")
+			b.ReportMetric(atStart, "MB-start")
+			b.ReportMetric(idle, "MB-idle")
+			b.ReportMetric(median(reported), "ms-to-report")
+			b.ReportMetric(slices.Max(reported), "ms-to-report-max")
+			b.ReportMetric(median(received), "ms-to-last-tab")
+			b.ReportMetric(memory(b, pid, "VmRSS"), "MB-after")
+			most := memory(b, pid, "VmHWM")
+			b.ReportMetric(most, "MB-most")
+			if most > bound {
+				b.Errorf("the twin took %.0f MB, want at most %d", most, bound)
+			}
+		})
+	}
+}
+
+// startTwinProcess starts a twin in its own process and returns the process's id.
+func startTwinProcess(b *testing.B) (int, twinFacts) {
+	b.Helper()
+	command := exec.CommandContext(context.WithoutCancel(b.Context()), os.Args[0]) // it cleans up after the benchmark's end
+	command.Env, command.Stderr = append(os.Environ(), twinVariable+"=1"), os.Stderr
+	stdin, err := command.StdinPipe()
+	if err != nil {
+		b.Fatal(err)
+	}
+	stdout, err := command.StdoutPipe()
+	if err != nil {
+		b.Fatal(err)
+	}
+	if err := command.Start(); err != nil {
+		b.Fatal(err)
+	}
+	b.Cleanup(func() {
+		stdin.Close()
+		if err := command.Wait(); err != nil {
+			b.Error(err)
+		}
+	})
+	var facts twinFacts
+	if err := json.NewDecoder(stdout).Decode(&facts); err != nil {
+		b.Fatal(err)
+	}
+
+	return command.Process.Pid, facts
+}
+
+// openTabs are the tabs of one user.
+type openTabs struct {
+	n      int64
+	frames atomic.Int64
+	// all tells that every tab has received a frame more.
+	all chan struct{}
+	// last is when the last one did.
+	last atomic.Int64
+}
+
+// open opens the tabs, 64 at a time.
+func (o *openTabs) open(b *testing.B, facts twinFacts) error {
+	b.Helper()
+	const atOnce = 64
+	var opening errgroup.Group
+	opening.SetLimit(atOnce)
+	for i := range o.n {
+		opening.Go(func() error {
+			conn, buffered, _, err := ws.Dialer{Protocols: []string{session.Subprotocol, facts.Token}}.Dial(b.Context(), facts.WebSocketURL)
+			if err != nil {
+				return fmt.Errorf("tab %d: %w", i, err)
+			}
+			if buffered != nil {
+				return errors.New("a frame came before there was a message")
+			}
+			b.Cleanup(func() { conn.Close() })
+			go o.read(conn)
+
+			return nil
+		})
+	}
+
+	return opening.Wait()
+}
+
+func (o *openTabs) read(conn net.Conn) {
+	for {
+		if frame, err := ws.ReadFrame(conn); err != nil || frame.Header.OpCode != ws.OpText {
+			return
+		}
+		if o.frames.Add(1)%o.n == 0 {
+			o.last.Store(time.Now().UnixNano())
+			o.all <- struct{}{}
+		}
+	}
+}
+
+// wait returns when the last tab received its frame.
+func (o *openTabs) wait(b *testing.B) time.Time {
+	b.Helper()
+	const patience = 10 * time.Second
+	select {
+	case <-o.all:
+	case <-time.After(patience):
+		b.Fatalf("%d of %d frames arrived", o.frames.Load()%o.n, o.n)
+	}
+
+	return time.Unix(0, o.last.Load())
+}
+
+func broadcastTo(b *testing.B, client *lambda.Client) broadcast.Report {
+	b.Helper()
+	out, err := client.Invoke(b.Context(), &lambda.InvokeInput{FunctionName: aws.String(local.NotifierName), Payload: []byte(hello)})
+	if err != nil {
+		b.Fatal(err)
+	}
+	var report broadcast.Report
+	if err := json.Unmarshal(out.Payload, &report); err != nil {
+		b.Fatalf("%v: %s", err, out.Payload)
+	}
+
+	return report
+}
+
+// memory returns a line of a process's status (proc_pid_status(5)), in MB.
+func memory(b *testing.B, pid int, name string) float64 {
+	b.Helper()
+	status, err := os.ReadFile(fmt.Sprintf("/proc/%d/status", pid))
+	if err != nil {
+		b.Skip("memory is measured on Linux: ", err)
+	}
+	for lines := bufio.NewScanner(bytes.NewReader(status)); lines.Scan(); {
+		if kilobytes, found := strings.CutPrefix(lines.Text(), name+":"); found {
+			n, err := strconv.ParseFloat(strings.TrimSpace(strings.TrimSuffix(kilobytes, "kB")), 64)
+			if err != nil {
+				b.Fatal(err)
+			}
+
+			return n * 1024 / 1e6
+		}
+	}
+	b.Fatalf("no %s", name)
+
+	return 0
+}
+
+func milliseconds(d time.Duration) float64 { return float64(d) / float64(time.Millisecond) }
+
+func median(values []float64) float64 { return slices.Sorted(slices.Values(values))[len(values)/2] }
