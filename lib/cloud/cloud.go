@@ -3,10 +3,13 @@ package cloud
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"log/slog"
 	"os"
 	"strings"
+	"sync"
+	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/config"
@@ -24,6 +27,14 @@ const (
 	envTable    = "CONNECTIONS_TABLE"
 	envEndpoint = "WEBSOCKET_API_ENDPOINT"
 	envBucket   = "UPLOADS_BUCKET"
+)
+
+const (
+	// nobody is the user, and the connection, that warm asks for. No connection has such an id, and what the user has is
+	// only read.
+	nobody = "nobody"
+	// warmTimeout bounds warm within the ten seconds that Lambda gives a function to start.
+	warmTimeout = 2 * time.Second
 )
 
 // environment reads variables and remembers which required ones are missing.
@@ -93,14 +104,36 @@ func (f function) sender(endpoint string) (*apigw.Sender, error) {
 	return sender, nil
 }
 
-func (f function) notifier(table, endpoint string) (*notify.Notifier, error) {
+func (f function) notifier(ctx context.Context, table, endpoint string) (*notify.Notifier, error) {
 	sender, err := f.sender(endpoint)
 	if err != nil {
 		return nil, err
 	}
 
-	return &notify.Notifier{
-		Broadcaster: &broadcast.Broadcaster{Store: f.connections(table), Sender: sender, Log: f.log},
-		Log:         f.log,
-	}, nil
+	rows := f.connections(table)
+	f.warm(ctx, rows, sender)
+
+	return &notify.Notifier{Broadcaster: &broadcast.Broadcaster{Store: rows, Sender: sender, Log: f.log}, Log: f.log}, nil
+}
+
+// warm calls what a delivery calls, so that the first event finds sockets open and codecs ready: Lambda is believed to
+// give a function a whole processor while it starts, and at 256 MB it has a seventh of one afterwards. A service that
+// refuses, or gives no answer, does not keep the function from starting.
+func (f function) warm(ctx context.Context, rows connection.Store, sender broadcast.Sender) {
+	ctx, cancel := context.WithTimeout(ctx, warmTimeout)
+	defer cancel()
+	var calls sync.WaitGroup
+	calls.Go(func() {
+		for _, err := range rows.ByUser(ctx, nobody) {
+			if err != nil {
+				f.log.WarnContext(ctx, "read no connections", "err", err)
+			}
+		}
+	})
+	calls.Go(func() {
+		if err := sender.Send(ctx, nobody, []byte("{}")); errors.Is(err, broadcast.ErrUnavailable) {
+			f.log.WarnContext(ctx, "post to no connection", "err", err)
+		}
+	})
+	calls.Wait()
 }

@@ -5,7 +5,10 @@ import (
 	"encoding/json"
 	"net/http"
 	"net/http/httptest"
+	"slices"
 	"testing"
+
+	"github.com/google/go-cmp/cmp"
 
 	"github.com/herald-progress/herald/lib/cloud"
 )
@@ -57,13 +60,42 @@ func TestFunctionsStart(t *testing.T) {
 	t.Setenv("AWS_SECRET_ACCESS_KEY", "local")
 	t.Setenv("AWS_ENDPOINT_URL", aws.URL)
 	variables := map[string]string{
-		"CONNECTIONS_TABLE": "t", "WEBSOCKET_API_ENDPOINT": "https://x.example/prod", "UPLOADS_BUCKET": "b",
+		"CONNECTIONS_TABLE": "t", "WEBSOCKET_API_ENDPOINT": aws.URL + "/prod", "UPLOADS_BUCKET": "b",
 		"AUTH_MODE": "hs256", "AUTH_SECRET_ARN": "arn:aws:secretsmanager:us-east-1:000000000000:secret:s",
 	}
 	for name, start := range starters {
 		if err := start(t.Context(), func(key string) string { return variables[key] }); err != nil {
 			t.Errorf("%s: %v", name, err)
 		}
+	}
+}
+
+// TestTheNotifierStartsWarm: its sockets are open before its first event, and it starts though all services refuse it.
+func TestTheNotifierStartsWarm(t *testing.T) {
+	calls := make(chan string, 10)
+	aws := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		calls <- r.URL.Path + r.Header.Get("X-Amz-Target")
+		w.WriteHeader(http.StatusForbidden)
+	}))
+	defer aws.Close()
+	t.Setenv("AWS_REGION", "us-east-1")
+	t.Setenv("AWS_ACCESS_KEY_ID", "local")
+	t.Setenv("AWS_SECRET_ACCESS_KEY", "local")
+	t.Setenv("AWS_ENDPOINT_URL", aws.URL)
+	variables := map[string]string{"CONNECTIONS_TABLE": "t", "WEBSOCKET_API_ENDPOINT": aws.URL + "/prod"}
+	if _, err := cloud.Notifier(t.Context(), func(key string) string { return variables[key] }); err != nil {
+		t.Fatal(err)
+	}
+	close(calls)
+	got := slices.Sorted(func(yield func(string) bool) {
+		for call := range calls {
+			if !yield(call) {
+				return
+			}
+		}
+	})
+	if diff := cmp.Diff([]string{"/DynamoDB_20120810.Query", "/prod/@connections/nobody"}, got); diff != "" {
+		t.Errorf("calls (-want +got):\n%s", diff)
 	}
 }
 

@@ -47,7 +47,7 @@ func csvConfig(ctx context.Context, getenv func(string) string) (csvimport.Confi
 	if err != nil {
 		return csvimport.Config{}, err
 	}
-	notifier, err := f.notifier(table, endpoint)
+	notifier, err := f.notifier(ctx, table, endpoint)
 	if err != nil {
 		return csvimport.Config{}, err
 	}

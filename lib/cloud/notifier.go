@@ -33,5 +33,5 @@ func Notifier(ctx context.Context, getenv func(string) string) (*notify.Notifier
 		return nil, err
 	}
 
-	return f.notifier(table, endpoint)
+	return f.notifier(ctx, table, endpoint)
 }

@@ -1,0 +1,132 @@
+package cloud_test
+
+import (
+	"bufio"
+	"bytes"
+	"encoding/pem"
+	"fmt"
+	"io"
+	"net/http"
+	"net/http/httptest"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"regexp"
+	"strconv"
+	"strings"
+	"testing"
+	"time"
+)
+
+// How long the services of the benchmark take for each request.
+const (
+	dynamoAnswersAfter  = 5 * time.Millisecond
+	gatewayAnswersAfter = 10 * time.Millisecond
+)
+
+// serverVariable makes this test binary the services of the benchmark, in a process of its own. Its value is the folder
+// that takes their certificate.
+const serverVariable = "HERALD_BENCHMARK_SERVER"
+
+// serveAWS serves DynamoDB, @connections and Secrets Manager over TLS, each on a port of its own, until the benchmark ends.
+func serveAWS() {
+	dynamo := httptest.NewTLSServer(http.HandlerFunc(answerDynamo))
+	secrets := httptest.NewTLSServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+		fmt.Fprintf(w, `{"SecretString":%q}`, secret)
+	}))
+	gateway := httptest.NewTLSServer(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
+		_, _ = io.Copy(io.Discard, r.Body)
+		time.Sleep(gatewayAnswersAfter)
+	}))
+	certificate := pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: dynamo.Certificate().Raw})
+	if err := os.WriteFile(filepath.Join(os.Getenv(serverVariable), "own.pem"), certificate, 0o600); err != nil {
+		fmt.Fprintln(os.Stderr, err)
+
+		return
+	}
+	fmt.Fprintln(os.Stdout, dynamo.URL, gateway.URL, secrets.URL)
+	_, _ = io.Copy(io.Discard, os.Stdin)
+}
+
+// queried finds the user of a query, whose name says how many connections it has.
+var queried = regexp.MustCompile(`"user-(\d+)"`)
+
+// answerDynamo answers a query with the user's connections, and everything else as done.
+func answerDynamo(w http.ResponseWriter, r *http.Request) {
+	body, _ := io.ReadAll(r.Body)
+	time.Sleep(dynamoAnswersAfter)
+	user := queried.FindSubmatch(body)
+	if user == nil {
+		fmt.Fprint(w, "{}")
+
+		return
+	}
+	count, _ := strconv.Atoi(string(user[1]))
+	_, _ = w.Write(rows(count))
+}
+
+// rows returns the answer to a query that finds so many connections.
+func rows(count int) []byte {
+	items := make([]string, count)
+	now := time.Now()
+	for i := range items {
+		items[i] = fmt.Sprintf(`{"connectionId":{"S":"L0SM9cOFvH%06d="},"userId":{"S":"user"},"connectedAt":{"S":%q},`+
+			`"expiresAt":{"N":"%d"},"tokenExpiresAt":{"N":"%[3]d"},"sessionMinute":{"N":"%d"}}`,
+			i, now.UTC().Format("2006-01-02T15:04:05.000Z"), now.Add(time.Hour).Unix(), now.Add(time.Hour).Unix()/60)
+	}
+
+	return fmt.Appendf(nil, `{"Items":[%s],"Count":%d,"ScannedCount":%[2]d}`, strings.Join(items, ","), count)
+}
+
+// startAWS starts the services and returns the variables by which functions find and trust them.
+func startAWS(b *testing.B) []string {
+	b.Helper()
+	dir := b.TempDir()
+	command := exec.CommandContext(b.Context(), os.Args[0])
+	command.Env = append(os.Environ(), serverVariable+"="+dir)
+	command.Stderr = os.Stderr
+	stdin, err := command.StdinPipe()
+	if err != nil {
+		b.Fatal(err)
+	}
+	stdout, err := command.StdoutPipe()
+	if err != nil {
+		b.Fatal(err)
+	}
+	if err := command.Start(); err != nil {
+		b.Fatal(err)
+	}
+	b.Cleanup(func() {
+		stdin.Close()
+		_ = command.Wait()
+	})
+	line, err := bufio.NewReader(stdout).ReadString('\n')
+	if err != nil {
+		b.Fatal(err)
+	}
+	urls := strings.Fields(line)
+
+	return []string{
+		"AWS_ENDPOINT_URL_DYNAMODB=" + urls[0], "AWS_ENDPOINT_URL_SECRETS_MANAGER=" + urls[2],
+		"WEBSOCKET_API_ENDPOINT=" + urls[1] + "/prod", "SSL_CERT_FILE=" + certificates(b, dir),
+		"CONNECTIONS_TABLE=t", "AUTH_MODE=hs256", "AUTH_SECRET_ARN=arn:aws:secretsmanager:us-east-1:000000000000:secret:herald",
+	}
+}
+
+// certificates returns a file with the services' certificate after those of this machine, if it has them: reading the
+// many of Amazon Linux takes part of a first call.
+func certificates(b *testing.B, dir string) string {
+	b.Helper()
+	own, err := os.ReadFile(filepath.Join(dir, "own.pem"))
+	if err != nil {
+		b.Fatal(err)
+	}
+	all, _ := os.ReadFile("/etc/ssl/certs/ca-certificates.crt")
+	b.Logf("%d certificates", bytes.Count(all, []byte("BEGIN"))+1)
+	path := filepath.Join(dir, "all.pem")
+	if err := os.WriteFile(path, append(append(all, '\n'), own...), 0o600); err != nil {
+		b.Fatal(err)
+	}
+
+	return path
+}

@@ -1,0 +1,115 @@
+package cloud_test
+
+import (
+	"encoding/json"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+)
+
+// warmCalls is how many calls follow the first one of each process.
+const warmCalls = 20
+
+// BenchmarkShare measures functions at 0.145 of a processor, the share of one with 256 MB. Each iteration starts a
+// process; what is reported, in milliseconds as median and 99th percentile, is how long it took to start, the first call,
+// both together, and the calls after it, one upon the other. Lambda is believed to start functions at full speed: each
+// case is measured so, and with the limit from the beginning.
+func BenchmarkShare(b *testing.B) {
+	newShare(b)
+	variables := startAWS(b)
+	const note = `{"userId":"user-N","message":{"type":"notification","data":{"title":"Hi","message":"By hand","severity":"info"}}}`
+	for _, call := range []struct{ name, function, event, want string }{
+		{"connect", "connect", connectEvent(b), `"statusCode":200`},
+		{"deliver", "notifier", strings.Replace(note, "N", "1", 1), `"delivered":1,`},
+		{"broadcast-10", "notifier", strings.Replace(note, "N", "10", 1), `"delivered":10,`},
+	} {
+		path := program(b, call.function)
+		for _, limited := range []string{"after-init", "from-start"} {
+			b.Run(call.name+"/limited-"+limited, func(b *testing.B) {
+				took := map[string][]float64{}
+				for b.Loop() {
+					sample(b, path, variables, limited == "from-start", took, func(p *process) float64 {
+						body, took, err := p.timed(b.Context(), []byte(call.event))
+						if err != nil || !strings.Contains(string(body), call.want) {
+							b.Fatalf("answer is %s (%v), want %s\n%s", body, err, call.want, p.output)
+						}
+
+						return milliseconds(took)
+					})
+				}
+				b.ReportMetric(0, "ns/op")
+				b.ReportMetric(quantile(took["throttled"], 0.5), "throttled-periods")
+				delete(took, "throttled")
+				for what, values := range took {
+					b.ReportMetric(quantile(values, 0.5), what+"-p50-ms")
+					b.ReportMetric(quantile(values, 0.99), what+"-p99-ms")
+				}
+			})
+		}
+	}
+}
+
+// sample adds what one process took.
+func sample(b *testing.B, path string, variables []string, atStart bool, took map[string][]float64, call func(*process) float64) {
+	b.Helper()
+	group := newShare(b)
+	if atStart {
+		if err := group.limit(true); err != nil {
+			b.Fatal(err)
+		}
+	}
+	p, err := startProcess(b, group.command(b, path), variables...)
+	if err != nil {
+		b.Fatal(err)
+	}
+	if err := group.limit(true); err != nil {
+		b.Fatal(err)
+	}
+	started, first := milliseconds(p.InitTook), call(p)
+	took["init"] = append(took["init"], started)
+	took["first"] = append(took["first"], first)
+	took["cold"] = append(took["cold"], started+first)
+	for range warmCalls {
+		took["warm"] = append(took["warm"], call(p))
+	}
+	took["throttled"] = append(took["throttled"], float64(group.throttled(b)))
+	_ = p.started.Kill()
+	<-p.ended
+}
+
+// connectEvent returns an event of $connect as API Gateway makes it.
+func connectEvent(b *testing.B) string {
+	b.Helper()
+	headers := map[string]string{
+		"Host": "abcdef1234.execute-api.us-east-1.amazonaws.com", "Origin": "https://app.example.com", "Sec-WebSocket-Version": "13",
+		"Sec-WebSocket-Key": "dGhlIHNhbXBsZSBub25jZQ==", "Sec-WebSocket-Protocol": "herald, " + token(b, secret, time.Hour),
+		"X-Forwarded-For": "192.0.2.1", "X-Forwarded-Port": "443", "X-Forwarded-Proto": "https",
+	}
+	several := map[string][]string{}
+	for name, value := range headers {
+		several[name] = []string{value}
+	}
+	event, err := json.Marshal(map[string]any{
+		"headers": headers, "multiValueHeaders": several, "isBase64Encoded": false,
+		"requestContext": map[string]any{
+			"routeKey": "$connect", "eventType": "CONNECT", "messageDirection": "IN", "stage": "prod", "apiId": "abcdef1234",
+			"connectionId": "L0SM9cOFvHcCIhw=", "connectedAt": time.Now().UnixMilli(), "requestTimeEpoch": time.Now().UnixMilli(),
+			"requestId": "JKJaXmPLvHcESHA=", "extendedRequestId": "JKJaXmPLvHcESHA=", "domainName": headers["Host"],
+			"identity": map[string]any{"sourceIp": "192.0.2.1", "userAgent": "Mozilla/5.0"},
+		},
+	})
+	if err != nil {
+		b.Fatal(err)
+	}
+
+	return string(event)
+}
+
+func milliseconds(d time.Duration) float64 { return float64(d) / float64(time.Millisecond) }
+
+func quantile(values []float64, q float64) float64 {
+	sorted := slices.Sorted(slices.Values(values))
+
+	return sorted[int(q*float64(len(sorted)-1))]
+}

@@ -1,0 +1,223 @@
+package cloud_test
+
+import (
+	"archive/zip"
+	"bytes"
+	"context"
+	"crypto/rand"
+	"encoding/json"
+	"io"
+	"net/http"
+	"net/http/httptest"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"runtime"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/credentials"
+	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
+	"github.com/aws/aws-sdk-go-v2/service/lambda"
+	"github.com/coder/websocket"
+	"github.com/golang-jwt/jwt/v5"
+
+	"github.com/herald-progress/herald/cdkapp/bootstrap"
+	"github.com/herald-progress/herald/lib/dynamo"
+	"github.com/herald-progress/herald/lib/local"
+)
+
+// build fills a folder with the functions, once, as they are shipped but for this machine's architecture.
+var build = sync.OnceValues(func() (string, error) {
+	return functionsDir, bootstrap.Build(context.Background(), functionsDir, runtime.GOARCH)
+})
+
+// program returns the path of a function's program.
+func program(tb testing.TB, name string) string {
+	tb.Helper()
+	if testing.Short() {
+		tb.Skip("building the functions takes a minute; skipped by -short")
+	}
+	if runtime.GOOS != "linux" {
+		tb.Skip("the functions run on Linux")
+	}
+	if _, err := exec.LookPath("go"); err != nil {
+		tb.Skip("no go command on PATH")
+	}
+	dir, err := build()
+	if err != nil {
+		tb.Fatal(err)
+	}
+
+	return filepath.Join(dir, name, "bootstrap")
+}
+
+// deployed is a function of the fleet: the twin knows it before its process is started.
+type deployed struct{ process atomic.Pointer[process] }
+
+func (d *deployed) Invoke(ctx context.Context, payload []byte) ([]byte, error) {
+	return d.process.Load().Invoke(ctx, payload)
+}
+
+// fleet is a twin whose functions are the shipped ones, each in a process of its own.
+type fleet struct {
+	twin      *local.Twin
+	functions map[string]*deployed
+	rows      *dynamo.Connections
+}
+
+func startFleet(t *testing.T) fleet {
+	t.Helper()
+	f := fleet{functions: map[string]*deployed{}, rows: createTable(t)}
+	replaced := map[string]any{}
+	for _, name := range bootstrap.Functions() {
+		program(t, name)
+		f.functions[name] = &deployed{}
+		replaced[name] = f.functions[name]
+	}
+	twin, err := local.Start(t.Context(), local.Config{Functions: replaced})
+	if err != nil {
+		t.Fatal(err)
+	}
+	f.twin = twin
+	secrets := secretsManager(t)
+	for name, function := range f.functions {
+		p, err := startProcess(t, exec.CommandContext(t.Context(), program(t, name)),
+			"CONNECTIONS_TABLE="+f.rows.Table, "WEBSOCKET_API_ENDPOINT="+twin.ManagementEndpoint(), "UPLOADS_BUCKET="+local.Bucket,
+			"AUTH_MODE=hs256", "AUTH_SECRET_ARN=arn:aws:secretsmanager:us-east-1:000000000000:secret:herald",
+			"AWS_ENDPOINT_URL_DYNAMODB="+os.Getenv("DYNALITE_ENDPOINT"), "AWS_ENDPOINT_URL_S3="+twin.Endpoint(),
+			"AWS_ENDPOINT_URL_SECRETS_MANAGER="+secrets)
+		if err != nil {
+			t.Fatalf("%s: %v", name, err)
+		}
+		function.process.Store(p)
+	}
+	t.Cleanup(func() {
+		if err := twin.Close(context.WithoutCancel(t.Context())); err != nil {
+			t.Error(err)
+		}
+	})
+
+	return f
+}
+
+// createTable returns a new connections table, or skips where there is no DynamoDB.
+func createTable(t *testing.T) *dynamo.Connections {
+	t.Helper()
+	endpoint := os.Getenv("DYNALITE_ENDPOINT")
+	if endpoint == "" {
+		t.Skip("set DYNALITE_ENDPOINT to the URL of a DynamoDB emulator")
+	}
+	client := dynamodb.New(dynamodb.Options{
+		Region: "us-east-1", BaseEndpoint: &endpoint, Credentials: credentials.NewStaticCredentialsProvider("local", "local", ""),
+	})
+	rows := &dynamo.Connections{Client: client, Table: "shipped_" + rand.Text()}
+	if err := dynamo.CreateConnections(t.Context(), client, rows.Table); err != nil {
+		t.Fatal(err)
+	}
+
+	return rows
+}
+
+// secretsManager returns the URL of a Secrets Manager that has one secret.
+func secretsManager(t *testing.T) string {
+	t.Helper()
+	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+		_ = json.NewEncoder(w).Encode(map[string]string{"SecretString": secret})
+	}))
+	t.Cleanup(server.Close)
+
+	return server.URL
+}
+
+// token returns a token that is signed with key.
+func token(tb testing.TB, key string, life time.Duration) string {
+	tb.Helper()
+	claims := jwt.MapClaims{"sub": user, "exp": time.Now().Add(life).Unix()}
+	signed, err := jwt.NewWithClaims(jwt.SigningMethodHS256, claims).SignedString([]byte(key))
+	if err != nil {
+		tb.Fatal(err)
+	}
+
+	return signed
+}
+
+// openTab opens a browser's tab of the user.
+func (f fleet) openTab(t *testing.T) *local.Client {
+	t.Helper()
+	tab, err := local.Dial(t.Context(), f.twin.WebSocketURL(), token(t, secret, time.Hour))
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = tab.Close() })
+
+	return tab
+}
+
+// refused returns the status and the body with which a connection is refused.
+func (f fleet) refused(t *testing.T, subprotocols ...string) (int, string) {
+	t.Helper()
+	_, response, err := websocket.Dial(t.Context(), f.twin.WebSocketURL(), &websocket.DialOptions{Subprotocols: subprotocols})
+	if err == nil || response == nil {
+		t.Fatalf("connected, or no answer: %v", err)
+	}
+	body, err := io.ReadAll(response.Body)
+	if err != nil {
+		t.Fatal(err)
+	}
+
+	return response.StatusCode, string(body)
+}
+
+// countRows returns how many connections of the user the table holds.
+func (f fleet) countRows(t *testing.T) int {
+	t.Helper()
+	rows := 0
+	for _, err := range f.rows.ByUser(t.Context(), user) {
+		if err != nil {
+			t.Fatal(err)
+		}
+		rows++
+	}
+
+	return rows
+}
+
+// notify invokes the notifier through the twin and returns its payload and error.
+func (f fleet) notify(t *testing.T, payload string) (string, string) {
+	t.Helper()
+	out, err := lambda.NewFromConfig(f.twin.AWSConfig()).Invoke(t.Context(), &lambda.InvokeInput{
+		FunctionName: aws.String(local.NotifierName), Payload: []byte(payload),
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+
+	return string(out.Payload), aws.ToString(out.FunctionError)
+}
+
+// sizes returns the bytes of a program as it is and as Lambda gets it.
+func sizes(t *testing.T, path string) (int, int) {
+	t.Helper()
+	content, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var zipped bytes.Buffer
+	archive := zip.NewWriter(&zipped)
+	entry, err := archive.Create("bootstrap")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := entry.Write(content); err != nil {
+		t.Fatal(err)
+	}
+	if err := archive.Close(); err != nil {
+		t.Fatal(err)
+	}
+
+	return len(content), zipped.Len()
+}

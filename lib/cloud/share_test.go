@@ -1,0 +1,108 @@
+package cloud_test
+
+import (
+	"crypto/rand"
+	"errors"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"testing"
+	"time"
+)
+
+// A Lambda function has 1,769 MB for a whole processor
+// (https://docs.aws.amazon.com/lambda/latest/dg/configuration-memory.html), hence 0.145 of one at 256 MB.
+const (
+	sharePeriod = 100_000 // µs
+	shareQuota  = 14_500  // µs
+)
+
+// share is a control group for one process, whose processor time can be limited.
+type share struct {
+	folder  string
+	unified bool
+}
+
+// newShare returns a new control group, or skips where none can be made: that takes root on Linux, and the cpu
+// controller of version 1 or 2 (https://docs.kernel.org/admin-guide/cgroup-v2.html).
+func newShare(tb testing.TB) share {
+	tb.Helper()
+	s := share{folder: "/sys/fs/cgroup/cpu"}
+	if _, err := os.Stat(filepath.Join(s.folder, "cpu.cfs_quota_us")); err != nil {
+		s = share{folder: "/sys/fs/cgroup", unified: true}
+	}
+	s.folder = filepath.Join(s.folder, "herald-"+rand.Text())
+	if err := os.Mkdir(s.folder, 0o755); err != nil {
+		tb.Skipf("control groups cannot be written: %v", err)
+	}
+	tb.Cleanup(func() { s.remove(tb) })
+	if err := s.limit(false); err != nil {
+		tb.Skipf("processor time cannot be limited: %v", err)
+	}
+
+	return s
+}
+
+// remove removes the group, once the kernel has seen that its process has ended.
+func (s share) remove(tb testing.TB) {
+	tb.Helper()
+	var err error
+	for range 100 {
+		if err = os.Remove(s.folder); err == nil {
+			return
+		}
+		time.Sleep(10 * time.Millisecond)
+	}
+	tb.Error(err)
+}
+
+// limit limits the group to the share of a function with 256 MB, or lifts the limit.
+func (s share) limit(on bool) error {
+	quota, unlimited, file := strconv.Itoa(shareQuota), "-1", "cpu.cfs_quota_us"
+	if s.unified {
+		unlimited, file = "max", "cpu.max"
+	}
+	if !on {
+		quota = unlimited
+	}
+	if s.unified {
+		return s.write(file, fmt.Sprintf("%s %d", quota, sharePeriod))
+	}
+
+	return errors.Join(s.write("cpu.cfs_period_us", strconv.Itoa(sharePeriod)), s.write(file, quota))
+}
+
+func (s share) write(file, value string) error {
+	return os.WriteFile(filepath.Join(s.folder, file), []byte(value), 0o600)
+}
+
+// command returns the command that runs a program in the group from its beginning.
+func (s share) command(tb testing.TB, path string) *exec.Cmd {
+	tb.Helper()
+
+	return exec.CommandContext(tb.Context(), "/bin/sh", "-c", `echo $$ >"$0/cgroup.procs" && exec "$1"`, s.folder, path)
+}
+
+// throttled returns how often the group has had to wait for its next period.
+func (s share) throttled(tb testing.TB) int {
+	tb.Helper()
+	stat, err := os.ReadFile(filepath.Join(s.folder, "cpu.stat"))
+	if err != nil {
+		tb.Fatal(err)
+	}
+	for line := range strings.Lines(string(stat)) {
+		if count, found := strings.CutPrefix(line, "nr_throttled "); found {
+			n, err := strconv.Atoi(strings.TrimSpace(count))
+			if err != nil {
+				tb.Fatal(err)
+			}
+
+			return n
+		}
+	}
+
+	return 0
+}

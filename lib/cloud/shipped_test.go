@@ -1,0 +1,213 @@
+package cloud_test
+
+import (
+	"encoding/json"
+	"errors"
+	"io"
+	"net/http"
+	"net/http/httptest"
+	"os"
+	"os/exec"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/aws/aws-lambda-go/lambda/messages"
+	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/service/s3"
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/herald-progress/herald/cdkapp/bootstrap"
+	"github.com/herald-progress/herald/lib/csvimport"
+	"github.com/herald-progress/herald/lib/local"
+	"github.com/herald-progress/herald/lib/message"
+	"github.com/herald-progress/herald/lib/session"
+)
+
+const (
+	user      = "auth0|ann/x"
+	partsList = "../../testdata/parts-list"
+	// disconnectWait bounds the wait for $disconnect, of which a browser does not see the end.
+	disconnectWait = 10 * time.Second
+	secret         = "0123456789abcdef0123456789abcdef"
+)
+
+func TestShippedFunctions(t *testing.T) {
+	f := startFleet(t)
+	t.Run("connect", f.testConnect)
+	t.Run("default", f.testDefault)
+	t.Run("broadcast", f.testBroadcast)
+	t.Run("import", f.testImport)
+	for _, name := range bootstrap.Functions() {
+		size, zipped := sizes(t, program(t, name))
+		p := f.functions[name].process.Load()
+		t.Logf("%-10s %5.1f MB, zipped %4.1f MB, cold start %v, memory %.1f MB", name,
+			float64(size)/1e6, float64(zipped)/1e6, p.InitTook.Round(100*time.Microsecond), float64(p.memory(t))/1e6)
+		if strings.Contains(p.output.String(), "eyJ") || strings.Contains(p.output.String(), secret) {
+			t.Errorf("%s logs a token or the secret", name)
+		}
+	}
+	t.Run("end", f.testEnd)
+}
+
+func (f fleet) testConnect(t *testing.T) {
+	for name, tt := range map[string]struct {
+		subprotocols []string
+		want         string
+	}{
+		"missing": {nil, "Missing token"},
+		"forged":  {[]string{session.Subprotocol, token(t, strings.ToUpper(secret), time.Hour)}, "Invalid token"},
+		"expired": {[]string{session.Subprotocol, token(t, secret, -time.Second)}, "Token expired"},
+	} {
+		status, body := f.refused(t, tt.subprotocols...)
+		if want := `{"error":"UNAUTHORIZED","message":"` + tt.want + `"}`; status != http.StatusUnauthorized || body != want {
+			t.Errorf("%s: %d %s, want 401 %s", name, status, body, want)
+		}
+	}
+	if err := f.openTab(t).Close(); err != nil {
+		t.Fatal(err)
+	}
+	for ended := time.Now().Add(disconnectWait); f.countRows(t) > 0; {
+		if time.Now().After(ended) {
+			t.Fatal("$disconnect has not deleted the row")
+		}
+	}
+}
+
+func (f fleet) testDefault(t *testing.T) {
+	tab := f.openTab(t)
+	if err := tab.Send(t.Context(), `{"action":"dance"}`); err != nil {
+		t.Fatal(err)
+	}
+	if e, ok := next(t, tab).Data.(message.Error); !ok || e.Code != "UNKNOWN_ACTION" {
+		t.Errorf("answer is %+v, want UNKNOWN_ACTION", e)
+	}
+}
+
+func (f fleet) testBroadcast(t *testing.T) {
+	tabs := []*local.Client{f.openTab(t), f.openTab(t)}
+	want := message.Notification{Title: "Hi", Message: "By hand", Severity: message.SeverityInfo}
+	input := `{"userId":"` + user + `","message":{"type":"notification","data":{"title":"Hi","message":"By hand","severity":"info"}}}`
+	body, failure := f.notify(t, input)
+	if failure != "" || !strings.Contains(body, `"delivered":2`) {
+		t.Errorf("answer is %s (%s), want 2 delivered", body, failure)
+	}
+	for _, tab := range tabs {
+		if diff := cmp.Diff(message.Data(want), next(t, tab).Data); diff != "" {
+			t.Errorf("frame (-want +got):\n%s", diff)
+		}
+	}
+	body, failure = f.notify(t, strings.Replace(input, "info", "loud", 1))
+	wantError := `{"errorMessage":"message.data.severity must be one of info, success, warning, error","errorType":"InvalidMessage"}`
+	if failure != "Unhandled" || body != wantError {
+		t.Errorf("answer is %s (%s), want %s", body, failure, wantError)
+	}
+}
+
+func (f fleet) testImport(t *testing.T) {
+	tab := f.openTab(t)
+	client := s3.NewFromConfig(f.twin.AWSConfig(), func(o *s3.Options) { o.UsePathStyle = true })
+	file, err := os.Open(partsList + ".csv")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer file.Close()
+	key := csvimport.UploadKey(user, "u-42", "parts-list.csv")
+	if _, err := client.PutObject(t.Context(), &s3.PutObjectInput{Bucket: aws.String(local.Bucket), Key: &key, Body: file}); err != nil {
+		t.Fatal(err)
+	}
+	var last message.UploadProgress
+	for e := next(t, tab); e.Type != message.TypeNotification; e = next(t, tab) {
+		p, ok := e.Data.(message.UploadProgress)
+		if !ok || p.Progress < last.Progress {
+			t.Errorf("after %v %% came %+v", last.Progress, e)
+		}
+		last = p
+	}
+	if last.Progress != 100 || last.Status != message.StatusSucceeded {
+		t.Errorf("the last state is %+v, want 100 %%, succeeded", last)
+	}
+	key = strings.Replace(csvimport.UploadKey(user, "u-42", "summary.json"), "uploads/", "results/", 1)
+	object, err := client.GetObject(t.Context(), &s3.GetObjectInput{Bucket: aws.String(local.Bucket), Key: &key})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer object.Body.Close()
+	summary, err := io.ReadAll(object.Body)
+	if err != nil {
+		t.Fatal(err)
+	}
+	expected, err := os.ReadFile(partsList + ".expected.json")
+	if err != nil {
+		t.Fatal(err)
+	}
+	want, got := map[string]any{}, map[string]any{}
+	if err := errors.Join(json.Unmarshal(expected, &want), json.Unmarshal(summary, &got)); err != nil {
+		t.Fatal(err)
+	}
+	for name := range got {
+		if _, counted := want[name]; !counted {
+			delete(got, name)
+		}
+	}
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Errorf("summary (-counted by Python +ours):\n%s", diff)
+	}
+}
+
+// testEnd ends functions by SIGTERM: who calls them is told.
+func (f fleet) testEnd(t *testing.T) {
+	for _, name := range []string{"connect", "notifier"} {
+		if err := f.functions[name].process.Load().started.Signal(syscall.SIGTERM); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if body, failure := f.notify(t, `{}`); failure != "Unhandled" || !strings.Contains(body, `"errorType":"Runtime.ExitError"`) {
+		t.Errorf("answer is %s (%s), want Runtime.ExitError", body, failure)
+	}
+	if status, body := f.refused(t); status != http.StatusBadGateway {
+		t.Errorf("a connection is answered %d %s, want 502", status, body)
+	}
+}
+
+func TestACrashIsReported(t *testing.T) {
+	_, err := startProcess(t, exec.CommandContext(t.Context(), program(t, "notifier")))
+	if exit := (messages.InvokeResponse_Error{}); !errors.As(err, &exit) || exit.Type != "Runtime.ExitError" ||
+		!strings.Contains(exit.Message, "cloud: set CONNECTIONS_TABLE, WEBSOCKET_API_ENDPOINT") {
+		t.Errorf("without its variables: %v, want Runtime.ExitError with their names", err)
+	}
+	reached, hangs := make(chan struct{}), make(chan struct{})
+	server := httptest.NewServer(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
+		if body, _ := io.ReadAll(r.Body); strings.Contains(string(body), `"ann"`) {
+			close(reached)
+			<-hangs
+		}
+	}))
+	t.Cleanup(server.Close)
+	t.Cleanup(func() { close(hangs) })
+	p, err := startProcess(t, exec.CommandContext(t.Context(), program(t, "notifier")),
+		"CONNECTIONS_TABLE=t", "WEBSOCKET_API_ENDPOINT="+server.URL+"/prod", "AWS_ENDPOINT_URL_DYNAMODB="+server.URL)
+	if err != nil {
+		t.Fatal(err)
+	}
+	go func() {
+		<-reached
+		_ = p.started.Kill()
+	}()
+	input := `{"userId":"ann","message":{"type":"notification","data":{"title":"Hi","message":"By hand","severity":"info"}}}`
+	_, err = p.Invoke(t.Context(), []byte(input))
+	if exit := (messages.InvokeResponse_Error{}); !errors.As(err, &exit) || exit.Type != "Runtime.ExitError" {
+		t.Errorf("killed while it works: %v, want Runtime.ExitError", err)
+	}
+}
+
+func next(t *testing.T, tab *local.Client) message.Envelope {
+	t.Helper()
+	e, _, err := tab.Next(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+
+	return e
+}
