@@ -64,7 +64,9 @@ func TestAttacks(t *testing.T) {
 	defer file.Close()
 	lines := bufio.NewScanner(file)
 	lines.Buffer(nil, 4<<20)
+	tokens := 0
 	for lines.Scan() {
+		tokens++
 		var c struct{ ID, Profile, Token, Want string }
 		if err := json.Unmarshal(lines.Bytes(), &c); err != nil {
 			t.Fatal(err)
@@ -90,7 +92,7 @@ func TestAttacks(t *testing.T) {
 			}
 		})
 	}
-	if err := lines.Err(); err != nil {
-		t.Fatal(err)
+	if err := lines.Err(); err != nil || tokens == 0 {
+		t.Fatalf("%d tokens, %v", tokens, err)
 	}
 }

@@ -42,7 +42,7 @@ func TestWycheproof(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer file.Close()
-	refused := map[string]int{}
+	refused, vectors := map[string]int{}, 0
 	lines := bufio.NewScanner(file)
 	lines.Buffer(nil, 1<<20)
 	for lines.Scan() {
@@ -50,6 +50,7 @@ func TestWycheproof(t *testing.T) {
 		if err := json.Unmarshal(lines.Bytes(), &v); err != nil {
 			t.Fatal(err)
 		}
+		vectors++
 		err := v.verify(t)
 		switch {
 		case v.Result == "invalid" && err == nil && !slices.Contains(wellFormed, v.ID):
@@ -64,6 +65,9 @@ func TestWycheproof(t *testing.T) {
 	}
 	if err := lines.Err(); err != nil {
 		t.Fatal(err)
+	}
+	if vectors == 0 {
+		t.Error("there are no vectors")
 	}
 	t.Logf("valid, and refused by policy: %v", refused)
 }

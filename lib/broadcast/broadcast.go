@@ -53,7 +53,8 @@ const (
 	settled = 30 * time.Second
 )
 
-// Report counts what became of a delivery: Connections is the sum of the others.
+// Report counts what became of a delivery: Connections is the sum of the others. Connections that the budget left no time
+// to read are in none of them.
 type Report struct {
 	MessageID   string `json:"messageId"`
 	Connections int    `json:"connections"`

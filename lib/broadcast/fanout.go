@@ -27,8 +27,8 @@ type fanOut struct {
 	report Report
 	// throttled and broken count the failed posts by their last answer. Those that the budget cut short have none.
 	throttled, broken int
-	// choked says that a post was throttled until there was no time left, and none has been delivered since: the rest is
-	// not tried, as it could only add to what chokes the service.
+	// choked says that a post was throttled until there was no time left, and none has been delivered since its first try:
+	// the rest is not tried, as it could only add to what chokes the service. One connection's own throttling is not that.
 	choked bool
 }
 
@@ -69,9 +69,8 @@ func (f *fanOut) start(ctx context.Context, c connection.Connection) {
 
 		return
 	}
-	if f.isChoked() {
+	if f.skip() {
 		<-f.slots
-		f.fail(ErrThrottled)
 
 		return
 	}
@@ -83,6 +82,7 @@ func (f *fanOut) start(ctx context.Context, c connection.Connection) {
 
 // post sends the frame to one connection, again and again while that may help and there is time.
 func (f *fanOut) post(ctx context.Context, c connection.Connection) {
+	delivered := f.delivered()
 	var answer error // of the last try that the budget did not cut short
 	for backoff := firstBackoff; ; backoff *= 2 {
 		err := f.send(ctx, c.ID)
@@ -103,7 +103,7 @@ func (f *fanOut) post(ctx context.Context, c connection.Connection) {
 			continue
 		}
 		f.b.log().WarnContext(ctx, "post failed", "connectionId", c.ID, "err", err)
-		f.fail(answer)
+		f.fail(answer, delivered)
 
 		return
 	}
@@ -141,24 +141,39 @@ func (f *fanOut) count(n *int) {
 
 func (f *fanOut) deliver() {
 	f.mu.Lock()
+	defer f.mu.Unlock()
 	f.choked = false
-	f.mu.Unlock()
-	f.count(&f.report.Delivered)
+	f.report.Delivered++
+	f.report.Connections++
 }
 
-func (f *fanOut) isChoked() bool {
+func (f *fanOut) delivered() int {
 	f.mu.Lock()
 	defer f.mu.Unlock()
+
+	return f.report.Delivered
+}
+
+// skip reports whether a connection is not to be tried, and counts it as throttled then.
+func (f *fanOut) skip() bool {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if f.choked {
+		f.throttled++
+		f.report.Failed++
+		f.report.Connections++
+	}
 
 	return f.choked
 }
 
-func (f *fanOut) fail(answer error) {
+// fail counts a post that failed with answer; before is how many had been delivered at its first try.
+func (f *fanOut) fail(answer error, before int) {
 	f.mu.Lock()
 	switch {
 	case errors.Is(answer, ErrThrottled):
 		f.throttled++
-		f.choked = true
+		f.choked = f.choked || f.report.Delivered == before
 	case answer != nil:
 		f.broken++
 	}

@@ -82,6 +82,25 @@ func TestThrottlingIsNotAnsweredByMoreRequests(t *testing.T) {
 	}
 }
 
+func TestThrottledConnectionsHoldUpNobodyElse(t *testing.T) {
+	const throttled, connections = 10, 4000 // posts that go on for longer than most of the throttled ones are tried
+	synctest.Test(t, func(t *testing.T) {
+		store, s := user(t), &sender{answers: map[string][]error{}, delay: 100 * time.Millisecond}
+		for i := range connections {
+			id := fmt.Sprintf("c%04d", i)
+			put(t, store, id, time.Minute, time.Hour)
+			if i < throttled {
+				s.answers[id] = []error{broadcast.ErrThrottled}
+			}
+		}
+		b := &broadcast.Broadcaster{Store: store, Sender: s}
+		report, err := b.ToUser(t.Context(), "u1", hello)
+		if err != nil || report.Delivered != connections-throttled || report.Failed != throttled {
+			t.Errorf("%+v, %v; want all delivered but %d", report, err, throttled)
+		}
+	})
+}
+
 func TestAHungConnectionHoldsUpNobodyElse(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := &sender{delay: time.Hour}

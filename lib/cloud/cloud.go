@@ -30,9 +30,10 @@ const (
 )
 
 const (
-	// nobody is the user, and the connection, that warm asks for. No connection has such an id, and what the user has is
-	// only read.
-	nobody = "nobody"
+	// nobodysID and nobody are the connection and the user that warm asks for. No token has such a sub: it holds a control
+	// character.
+	nobodysID = "nobody"
+	nobody    = "nobody\x00"
 	// warmTimeout bounds warm within the ten seconds that Lambda gives a function to start.
 	warmTimeout = 2 * time.Second
 )
@@ -131,7 +132,7 @@ func (f function) warm(ctx context.Context, rows connection.Store, sender broadc
 		}
 	})
 	calls.Go(func() {
-		if err := sender.Send(ctx, nobody, []byte("{}")); errors.Is(err, broadcast.ErrUnavailable) {
+		if err := sender.Send(ctx, nobodysID, []byte("{}")); errors.Is(err, broadcast.ErrUnavailable) {
 			f.log.WarnContext(ctx, "post to no connection", "err", err)
 		}
 	})

@@ -72,6 +72,7 @@ func (f fleet) testConnect(t *testing.T) {
 		if time.Now().After(ended) {
 			t.Fatal("$disconnect has not deleted the row")
 		}
+		time.Sleep(time.Millisecond)
 	}
 }
 
@@ -159,9 +160,11 @@ func (f fleet) testImport(t *testing.T) {
 // testEnd ends functions by SIGTERM: who calls them is told.
 func (f fleet) testEnd(t *testing.T) {
 	for _, name := range []string{"connect", "notifier"} {
-		if err := f.functions[name].process.Load().started.Signal(syscall.SIGTERM); err != nil {
+		p := f.functions[name].process.Load()
+		if err := p.started.Signal(syscall.SIGTERM); err != nil {
 			t.Fatal(err)
 		}
+		<-p.ended
 	}
 	if body, failure := f.notify(t, `{}`); failure != "Unhandled" || !strings.Contains(body, `"errorType":"Runtime.ExitError"`) {
 		t.Errorf("answer is %s (%s), want Runtime.ExitError", body, failure)

@@ -2,6 +2,8 @@ package local_test
 
 import (
 	"encoding/json"
+	"net/http"
+	"strings"
 	"testing"
 	"time"
 
@@ -66,5 +68,27 @@ func TestAClosedTabLeavesNoRow(t *testing.T) {
 		if time.Now().After(end) {
 			t.Fatal("the row outlives its connection")
 		}
+	}
+}
+
+func TestAnotherStageIsForbidden(t *testing.T) {
+	twin, _ := startTwin(t)
+	for method, path := range map[string]string{http.MethodPost: "/dev/@connections/AAAAAAAAAAAAAAA=", http.MethodGet: "/dev/%40connections/AAAAAAAAAAAAAAA%3D"} {
+		request, err := http.NewRequestWithContext(t.Context(), method, twin.Endpoint()+path, nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		response, err := http.DefaultClient.Do(request)
+		if err != nil {
+			t.Fatal(err)
+		}
+		response.Body.Close()
+		if kind := response.Header.Get("X-Amzn-Errortype"); response.StatusCode != http.StatusForbidden || kind != "ForbiddenException" {
+			t.Errorf("%s %s is answered %s %s, want 403 ForbiddenException", method, path, response.Status, kind)
+		}
+	}
+	stage := strings.TrimSuffix(twin.WebSocketURL(), local.Stage) + "dev"
+	if _, err := local.Dial(t.Context(), stage, "token"); err == nil || !strings.Contains(err.Error(), "403") {
+		t.Errorf("connecting to another stage: %v, want 403", err)
 	}
 }

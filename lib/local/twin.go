@@ -149,13 +149,14 @@ func (t *Twin) wire() error {
 	return nil
 }
 
-// route serves every endpoint on one port: Step Functions by its header, the others by their paths, S3 takes the rest.
+// route serves every endpoint on one port: Step Functions by its header, the others by their paths, S3 takes the rest. What
+// is for another stage is the gateway's too, which answers that it is forbidden.
 func (t *Twin) route(w http.ResponseWriter, r *http.Request) {
-	first, _, _ := strings.Cut(strings.TrimPrefix(r.URL.Path, "/"), "/")
+	first, rest, _ := strings.Cut(strings.TrimPrefix(r.URL.Path, "/"), "/")
 	switch {
 	case strings.HasPrefix(r.Header.Get("X-Amz-Target"), "AWSStepFunctions."):
 		t.states.ServeHTTP(w, r)
-	case first == Stage:
+	case first == Stage, strings.HasPrefix(rest, "@connections/"), strings.EqualFold(r.Header.Get("Upgrade"), "websocket"):
 		t.gateway.ServeHTTP(w, r)
 	case first == "2015-03-31":
 		t.lambda.ServeHTTP(w, r)
