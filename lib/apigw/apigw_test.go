@@ -176,7 +176,9 @@ func TestSocketsAreKept(t *testing.T) {
 	server.Start()
 	defer server.Close()
 	s := sender(t, server.URL)
-	const rounds, atOnce = 5, 64
+	// A post that ends can be followed by one that begins before its socket is back in the pool, so some rounds open a
+	// few more. Ten kept sockets, the SDK's default, would open over a thousand here.
+	const rounds, atOnce, most = 20, 64, 4 * 64
 	for range rounds {
 		var posts sync.WaitGroup
 		for range atOnce {
@@ -188,7 +190,7 @@ func TestSocketsAreKept(t *testing.T) {
 		}
 		posts.Wait()
 	}
-	if n := opened.Load(); n > atOnce {
-		t.Errorf("%d sockets for %d posts, %d at once; want at most %d", n, rounds*atOnce, atOnce, atOnce)
+	if n := opened.Load(); n > most {
+		t.Errorf("%d sockets for %d posts, %d at once; want at most %d", n, rounds*atOnce, atOnce, most)
 	}
 }
