@@ -21,9 +21,11 @@ var allowed = map[string][]string{
 	"lib/connection/connectiontest": {"lib/connection"},
 	"lib/auth":                      {},
 	"lib/broadcast":                 {"lib/connection", "lib/message"},
-	"lib/notify":                    {"lib/broadcast", "lib/message"},
+	"lib/feed":                      {"lib/message"},
+	"lib/feed/feedtest":             {"lib/feed", "lib/message"},
+	"lib/notify":                    {"lib/broadcast", "lib/feed", "lib/message"},
 	"lib/progress":                  {"lib/message"},
-	"lib/session":                   {"lib/auth", "lib/broadcast", "lib/connection", "lib/message"},
+	"lib/session":                   {"lib/auth", "lib/broadcast", "lib/connection", "lib/feed", "lib/message"},
 	"lib/csvimport":                 {"lib/message", "lib/progress"},
 	"lib/csvimport/storetest":       {"lib/csvimport"},
 	"lib/asl":                       {"lib/asl/jsonata", "lib/asl/jsontree"},
@@ -31,12 +33,14 @@ var allowed = map[string][]string{
 	"lib/asl/jsontree":              {},
 	"statemachines":                 {},
 
-	"lib/dynamo":  {"lib/connection"},
+	"lib/dynamo":  {"lib/connection", "lib/feed", "lib/message"},
 	"lib/apigw":   {"lib/broadcast"},
+	"lib/stepfn":  {"lib/notify"},
 	"lib/s3store": {"lib/csvimport"},
 
 	"lib/cloud": {
-		"lib/apigw", "lib/auth", "lib/broadcast", "lib/connection", "lib/csvimport", "lib/dynamo", "lib/notify", "lib/s3store", "lib/session",
+		"lib/apigw", "lib/auth", "lib/broadcast", "lib/connection", "lib/csvimport", "lib/dynamo", "lib/feed",
+		"lib/notify", "lib/s3store", "lib/session", "lib/stepfn",
 	},
 	"lib/local/awswire":          {},
 	"lib/local/awswire/wiretest": {},
@@ -45,8 +49,8 @@ var allowed = map[string][]string{
 	"lib/local/states":           {"lib/asl", "lib/local/awswire", "lib/local/invoke"},
 	"lib/local/objects":          {"lib/local/awswire"},
 	"lib/local": {
-		"lib/apigw", "lib/auth", "lib/broadcast", "lib/connection", "lib/csvimport", "lib/message", "lib/notify", "lib/s3store",
-		"lib/session", "statemachines",
+		"lib/apigw", "lib/auth", "lib/broadcast", "lib/connection", "lib/csvimport", "lib/feed", "lib/message", "lib/notify",
+		"lib/s3store", "lib/session", "lib/stepfn", "statemachines",
 		"lib/local/awswire", "lib/local/gateway", "lib/local/invoke", "lib/local/objects", "lib/local/states",
 	},
 	"cdkapp/bootstrap": {},
@@ -54,10 +58,10 @@ var allowed = map[string][]string{
 }
 
 // stdOnly are the packages that need nothing but the standard library.
-var stdOnly = []string{"lib/message", "lib/connection", "statemachines", "cdkapp/bootstrap"}
+var stdOnly = []string{"lib/message", "lib/connection", "lib/feed", "statemachines", "cdkapp/bootstrap"}
 
 // withSDK are the packages that may use the AWS SDK: adapters and assemblies.
-var withSDK = []string{"lib/dynamo", "lib/apigw", "lib/s3store", "lib/cloud", "lib/local", "lib/local/awswire/wiretest", "cdkapp/local"}
+var withSDK = []string{"lib/dynamo", "lib/apigw", "lib/s3store", "lib/stepfn", "lib/cloud", "lib/local", "lib/local/awswire/wiretest", "cdkapp/local"}
 
 type listed struct {
 	ImportPath string

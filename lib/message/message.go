@@ -18,10 +18,17 @@ const (
 	TypeError          Type = "error"
 )
 
-// TypePong is the type of the frame that answers a ping. Its data is empty.
-const TypePong Type = "pong"
+// The types of control frames, which the server makes itself. The data of a pong is empty.
+const (
+	TypePong      Type = "pong"
+	TypeWelcome   Type = "welcome"
+	TypeSynced    Type = "synced"
+	TypeRefreshed Type = "refreshed"
+	TypeClosing   Type = "closing"
+)
 
-// Data is the typed content of a frame: [UploadProgress], [Notification], [Error], or [Unknown] on the reading side.
+// Data is the typed content of a frame: [UploadProgress], [Notification], [Error], a control frame's data, or [Unknown] on
+// the reading side.
 type Data interface {
 	// Type returns the frame's type.
 	Type() Type
@@ -35,7 +42,13 @@ type Envelope struct {
 	Timestamp Time   `json:"timestamp"`
 	ID        string `json:"id,omitempty"`
 	Job       string `json:"job,omitempty"`
-	Data      Data   `json:"data"`
+	// Epoch and Seq order the states of a job: a frame that is not newer by both is dropped. Without Seq the state was not
+	// stored, and has no place in the order.
+	Epoch string `json:"epoch,omitempty"`
+	Seq   int64  `json:"seq,omitempty"`
+	// Replayed says that a note is sent again, in answer to a sync.
+	Replayed bool `json:"replayed,omitempty"`
+	Data     Data `json:"data"`
 }
 
 // New returns the envelope of data: stamped once with now, so that every connection of a broadcast sees the same time.
@@ -87,6 +100,14 @@ func Parse(frame []byte) (Envelope, error) {
 		e.Data, err = lenient[Notification](raw.Data)
 	case TypeError:
 		e.Data, err = lenient[Error](raw.Data)
+	case TypeWelcome:
+		e.Data, err = lenient[Welcome](raw.Data)
+	case TypeSynced:
+		e.Data, err = lenient[Synced](raw.Data)
+	case TypeRefreshed:
+		e.Data, err = lenient[Refreshed](raw.Data)
+	case TypeClosing:
+		e.Data, err = lenient[Closing](raw.Data)
 	default:
 		e.Data = Unknown{Name: e.Type, JSON: raw.Data}
 	}

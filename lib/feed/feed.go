@@ -1,0 +1,146 @@
+// Package feed keeps what a user must not miss: the newest state of each job, and notes.
+package feed
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"iter"
+	"time"
+
+	"github.com/herald-progress/herald/lib/message"
+)
+
+// How long rows are kept. Past it they count as absent, whether or not the store has deleted them.
+const (
+	// JobLife is how long a job, and the pointer to it, outlives its last update.
+	JobLife = 24 * time.Hour
+	// NoteLife is how long a note is kept.
+	NoteLife = 7 * 24 * time.Hour
+)
+
+// Limits of what is kept, in bytes of JSON.
+const (
+	// MaxState bounds the data of a job's state, so that the job's row is at most 4 KB, but for its parts.
+	MaxState = 3072
+	// MaxNote bounds the data of a note.
+	MaxNote = 8192
+)
+
+var (
+	// ErrNotFound says that there is no such row.
+	ErrNotFound = errors.New("feed: not found")
+	// ErrParts says that a job has [MaxParts] parts, and one more was given.
+	ErrParts = fmt.Errorf("feed: a job has at most %d parts", MaxParts)
+)
+
+// Outcome is what became of an update or a note.
+type Outcome string
+
+const (
+	// Accepted is new, and stored.
+	Accepted Outcome = "accepted"
+	// Duplicate is a repetition: nothing is written, what is stored is to be posted again, as the first try may have died
+	// before it posted.
+	Duplicate Outcome = "duplicate"
+	// Stale belongs to an older epoch.
+	Stale Outcome = "stale"
+	// Ignored follows the job's terminal state, or a later state of its part.
+	Ignored Outcome = "ignored"
+)
+
+// Posts reports whether the outcome's state is to be posted.
+func (o Outcome) Posts() bool { return o == Accepted || o == Duplicate }
+
+// User returns the owner that stands for a user.
+func User(id string) string { return "user/" + id }
+
+// Store is all that a feed does; each user of it asks for the part it needs.
+type Store interface {
+	Jobs
+	Notes
+	Executions
+}
+
+// Jobs keeps the newest state of each job. Its methods may be called concurrently, from many processes; updates of one
+// job take place one after the other. Times are kept to the millisecond.
+type Jobs interface {
+	// Apply carries out u by the rules of [Apply] and returns the job's row as it is afterwards. The first accepted update
+	// of an epoch that names an execution points from it to the job; an accepted terminal takes the pointer away. After an
+	// error the update may have been carried out or not; applying it again is safe where it has a key or is a part's. The
+	// error is [ErrParts] where one part is too many.
+	Apply(ctx context.Context, owner string, u Update) (Row, Outcome, error)
+	// Claim records that row's state is being pushed at a time, unless another push has been recorded since row was read.
+	// It returns the newest row and whether the push is the caller's.
+	Claim(ctx context.Context, row Row, at time.Time) (Row, bool, error)
+	// Job returns the row of a job, or [ErrNotFound]. It sees every Apply that returned.
+	Job(ctx context.Context, owner, job string) (Row, error)
+	// Jobs yields every row of an owner, in no order, and sees every Apply that returned. After an error it stops.
+	Jobs(ctx context.Context, owner string) iter.Seq2[Row, error]
+}
+
+// Note is a notification or an error, kept until it is dismissed.
+type Note struct {
+	// ID is a ULID: notes sort by it.
+	ID   string
+	At   time.Time
+	Data message.Data
+	// Key makes the note known when it comes again; empty is always new. It is not read back.
+	Key string
+}
+
+// Envelope returns the note's frame.
+func (n Note) Envelope() message.Envelope { return message.New(n.Data, n.ID, n.At) }
+
+// Notes keeps notes. Its methods may be called concurrently.
+type Notes interface {
+	// Add keeps n. Where the owner has had a note of this key within [JobLife], it returns that one's ID and time with the
+	// data of n, as a duplicate, and makes up for what the first try left undone.
+	Add(ctx context.Context, owner string, n Note) (Note, Outcome, error)
+	// Notes returns an owner's notes with ids over since, the oldest first, at most limit; with an empty since the newest
+	// limit of all, the oldest of them first. It sees every Add that returned.
+	Notes(ctx context.Context, owner, since string, limit int) ([]Note, error)
+	// Dismiss deletes a note; that there is none is no error.
+	Dismiss(ctx context.Context, owner, id string) error
+}
+
+// Pointer leads from an execution to the job that ends with it.
+type Pointer struct {
+	// Execution is an ARN.
+	Execution string
+	Owner     string
+	Job       string
+	// Epoch is the job's when the pointer was made.
+	Epoch string
+	At    time.Time
+}
+
+// Executions leads from executions to jobs. Its methods may be called concurrently.
+type Executions interface {
+	// Execution returns the pointer of an execution, or [ErrNotFound].
+	Execution(ctx context.Context, arn string) (Pointer, error)
+	// Executions yields every pointer of every owner, in no order. After an error it stops.
+	Executions(ctx context.Context) iter.Seq2[Pointer, error]
+	// Forget deletes a pointer, unless it has been made anew since; that there is none is no error.
+	Forget(ctx context.Context, p Pointer) error
+}
+
+// Fits returns a [*message.Invalid] where data is too large to be kept: over [MaxState] for a job, [MaxNote] for a note.
+func Fits(data message.Data) error {
+	limit, kept := MaxNote, "a note"
+	if _, ok := message.AsUploadProgress(data); ok {
+		limit, kept = MaxState, "the state of a job"
+	}
+	size, err := json.Marshal(data)
+	if err != nil {
+		return fmt.Errorf("encode data: %w", err)
+	}
+	if len(size) > limit {
+		rule := fmt.Sprintf("must be at most %d bytes of JSON in %s", limit, kept)
+
+		return &message.Invalid{Problems: []message.Problem{{Field: "data", Rule: rule}}}
+	}
+
+	return nil
+}

@@ -1,0 +1,195 @@
+package feed
+
+import (
+	"context"
+	"iter"
+	"maps"
+	"slices"
+	"strings"
+	"sync"
+	"time"
+)
+
+// Memory is a [Store] in memory. Its zero value is ready.
+type Memory struct {
+	mu       sync.Mutex
+	jobs     map[string]map[string]Row  // by owner and job
+	notes    map[string]map[string]Note // by owner and id
+	keys     map[string]Note            // the note that came first with a key, by owner and key
+	pointers map[string]Pointer
+}
+
+// Apply carries out u.
+func (m *Memory) Apply(_ context.Context, owner string, u Update) (Row, Outcome, error) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	row := m.jobs[owner][u.State.UploadID]
+	row.Owner = owner
+	next, outcome, err := Apply(row, u)
+	if err != nil || outcome != Accepted {
+		return next, outcome, err
+	}
+	if m.jobs == nil {
+		m.jobs = map[string]map[string]Row{}
+	}
+	if m.jobs[owner] == nil {
+		m.jobs[owner] = map[string]Row{}
+	}
+	m.jobs[owner][u.State.UploadID] = next
+	m.point(row, next)
+
+	return next, outcome, nil
+}
+
+// point keeps the pointer of the row's execution as long as the job runs.
+func (m *Memory) point(before, after Row) {
+	switch {
+	case after.Execution == "":
+	case after.State.Status.Terminal():
+		delete(m.pointers, after.Execution)
+	case before.Execution != after.Execution || before.Epoch != after.Epoch:
+		if m.pointers == nil {
+			m.pointers = map[string]Pointer{}
+		}
+		m.pointers[after.Execution] = Pointer{
+			Execution: after.Execution, Owner: after.Owner, Job: after.State.UploadID, Epoch: after.Epoch, At: after.UpdatedAt,
+		}
+	}
+}
+
+// Claim records a push.
+func (m *Memory) Claim(_ context.Context, row Row, at time.Time) (Row, bool, error) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	now, ok := m.jobs[row.Owner][row.State.UploadID]
+	if !ok {
+		return Row{}, false, ErrNotFound
+	}
+	if now.Epoch != row.Epoch || now.PushedSeq != row.PushedSeq {
+		return now, false, nil
+	}
+	now.PushedAt, now.PushedSeq, now.PushedProgress = at.UTC().Truncate(time.Millisecond), now.Seq, now.Shown().Progress
+	m.jobs[row.Owner][row.State.UploadID] = now
+
+	return now, true, nil
+}
+
+// Job returns the row of a job, or [ErrNotFound].
+func (m *Memory) Job(_ context.Context, owner, job string) (Row, error) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	row, ok := m.jobs[owner][job]
+	if !ok || row.Expired(time.Now()) {
+		return Row{}, ErrNotFound
+	}
+
+	return row, nil
+}
+
+// Jobs yields the owner's rows as they were when the reading began.
+func (m *Memory) Jobs(_ context.Context, owner string) iter.Seq2[Row, error] {
+	return func(yield func(Row, error) bool) {
+		m.mu.Lock()
+		rows := slices.Collect(maps.Values(m.jobs[owner]))
+		m.mu.Unlock()
+		for _, row := range rows {
+			if !row.Expired(time.Now()) && !yield(row, nil) {
+				return
+			}
+		}
+	}
+}
+
+// Add keeps a note.
+func (m *Memory) Add(_ context.Context, owner string, n Note) (Note, Outcome, error) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	n.At = n.At.UTC().Truncate(time.Millisecond)
+	key := owner + "\x00" + n.Key
+	if first, ok := m.keys[key]; ok && n.Key != "" && n.At.Before(first.At.Add(JobLife)) {
+		n.ID, n.At = first.ID, first.At
+
+		return n, Duplicate, nil
+	}
+	if m.notes == nil {
+		m.notes, m.keys = map[string]map[string]Note{}, map[string]Note{}
+	}
+	if m.notes[owner] == nil {
+		m.notes[owner] = map[string]Note{}
+	}
+	if n.Key != "" {
+		m.keys[key] = n
+	}
+	kept := n
+	kept.Key = ""
+	m.notes[owner][n.ID] = kept
+
+	return n, Accepted, nil
+}
+
+// Notes returns the owner's notes after since, or the newest.
+func (m *Memory) Notes(_ context.Context, owner, since string, limit int) ([]Note, error) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	var notes []Note
+	for id, n := range m.notes[owner] {
+		if id > since && time.Now().Before(n.At.Add(NoteLife)) {
+			notes = append(notes, n)
+		}
+	}
+	slices.SortFunc(notes, func(a, b Note) int { return strings.Compare(a.ID, b.ID) })
+	if len(notes) <= limit {
+		return notes, nil
+	}
+	if since == "" {
+		return notes[len(notes)-limit:], nil
+	}
+
+	return notes[:limit], nil
+}
+
+// Dismiss deletes a note.
+func (m *Memory) Dismiss(_ context.Context, owner, id string) error {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	delete(m.notes[owner], id)
+
+	return nil
+}
+
+// Execution returns the pointer of an execution, or [ErrNotFound].
+func (m *Memory) Execution(_ context.Context, arn string) (Pointer, error) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	p, ok := m.pointers[arn]
+	if !ok {
+		return Pointer{}, ErrNotFound
+	}
+
+	return p, nil
+}
+
+// Executions yields the pointers as they were when the reading began.
+func (m *Memory) Executions(context.Context) iter.Seq2[Pointer, error] {
+	return func(yield func(Pointer, error) bool) {
+		m.mu.Lock()
+		pointers := slices.Collect(maps.Values(m.pointers))
+		m.mu.Unlock()
+		for _, p := range pointers {
+			if !yield(p, nil) {
+				return
+			}
+		}
+	}
+}
+
+// Forget deletes a pointer, unless it has been made anew since.
+func (m *Memory) Forget(_ context.Context, p Pointer) error {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if m.pointers[p.Execution] == p {
+		delete(m.pointers, p.Execution)
+	}
+
+	return nil
+}
