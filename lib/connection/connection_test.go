@@ -11,12 +11,12 @@ import (
 
 func TestMemory(t *testing.T) {
 	shared := &connection.Memory{}
-	connectiontest.Run(t, func(*testing.T) connection.Store { return shared })
+	connectiontest.Run(t, func(*testing.T) connectiontest.Connections { return shared })
 }
 
 func TestMemoryWithALaggingIndex(t *testing.T) {
-	lagging := &connection.Memory{IndexLag: time.Second}
-	connectiontest.Run(t, func(*testing.T) connection.Store { return lagging })
+	lagging := &connection.Memory{IndexLag: 200 * time.Millisecond}
+	connectiontest.Run(t, func(*testing.T) connectiontest.Connections { return lagging })
 }
 
 func TestTheIndexLags(t *testing.T) {
@@ -49,6 +49,43 @@ func TestTheIndexLags(t *testing.T) {
 		time.Sleep(time.Second)
 		if n := seen(); n != 0 {
 			t.Errorf("%d rows a second after the deletion, want 0", n)
+		}
+	})
+}
+
+func TestTheIndexOfSessionsLags(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		m := &connection.Memory{IndexLag: time.Second}
+		at := time.Now().UTC()
+		c := connection.Connection{ID: "c1", UserID: "u1", ConnectedAt: at.Add(-time.Hour), TokenExpiresAt: at}
+		if err := m.Put(t.Context(), c); err != nil {
+			t.Fatal(err)
+		}
+		seen := func() (rows []connection.Connection) {
+			for c := range m.Ended(t.Context(), at) {
+				rows = append(rows, c)
+			}
+
+			return rows
+		}
+		time.Sleep(time.Second - 1)
+		if rows := seen(); len(rows) != 0 {
+			t.Errorf("%v before the index has caught up, want none", rows)
+		}
+		time.Sleep(time.Nanosecond)
+		if _, err := m.Refresh(t.Context(), "c1", "u1", at.Add(time.Hour)); err != nil {
+			t.Fatal(err)
+		}
+		stale := seen()
+		if len(stale) != 1 || stale[0] != c {
+			t.Fatalf("%v right after a refresh, want the stale %v", stale, c)
+		}
+		if claimed, err := m.Claim(t.Context(), stale[0]); claimed || err != nil {
+			t.Errorf("the stale row is claimed: %v, %v", claimed, err)
+		}
+		time.Sleep(time.Second)
+		if rows := seen(); len(rows) != 0 {
+			t.Errorf("%v a second after the refresh, want none", rows)
 		}
 	})
 }

@@ -10,13 +10,14 @@ import (
 	"time"
 )
 
-// Memory is a [Store] in memory. Its zero value is ready.
+// Memory is a [Store], [Sessions] and [Meter] in memory. Its zero value is ready.
 type Memory struct {
-	// IndexLag is how far ByUser lags behind, as a DynamoDB index does. It is set before the first use.
+	// IndexLag is how far ByUser and Ended lag behind, as DynamoDB's indexes do. It is set before the first use.
 	IndexLag time.Duration
 
-	mu   sync.Mutex
-	rows map[string]Connection
+	mu    sync.Mutex
+	rows  map[string]Connection
+	usage map[string]*usage
 	// index holds each user's rows as ByUser sees them; pending are the changes that it does not see yet.
 	index   map[string]map[string]Connection
 	pending []change
@@ -37,9 +38,7 @@ func (m *Memory) Put(_ context.Context, c Connection) error {
 	if m.rows == nil {
 		m.rows, m.index = map[string]Connection{}, map[string]map[string]Connection{}
 	}
-	m.pending = append(m.pending, change{at: time.Now(), before: m.rows[c.ID], after: c})
-	m.rows[c.ID] = c
-	m.catchUp()
+	m.write(c)
 
 	return nil
 }
@@ -60,13 +59,25 @@ func (m *Memory) Get(_ context.Context, id string) (Connection, error) {
 func (m *Memory) Delete(_ context.Context, id string) error {
 	m.mu.Lock()
 	defer m.mu.Unlock()
+	m.remove(id)
+
+	return nil
+}
+
+func (m *Memory) write(c Connection) {
+	m.pending = append(m.pending, change{at: time.Now(), before: m.rows[c.ID], after: c})
+	m.rows[c.ID] = c
+	m.catchUp()
+}
+
+// remove deletes the row of id, and what the connection has asked for: no connection has that id again.
+func (m *Memory) remove(id string) {
 	if c, ok := m.rows[id]; ok {
 		m.pending = append(m.pending, change{at: time.Now(), before: c})
 		delete(m.rows, id)
 	}
+	delete(m.usage, id)
 	m.catchUp()
-
-	return nil
 }
 
 // ByUser yields the rows that the index showed for the user when the reading began.

@@ -9,6 +9,16 @@ import (
 // EndedWithin is how far back [Sessions].Ended looks: runs of the reaper may be missed, or find a row not yet indexed.
 const EndedWithin = 10 * time.Minute
 
+// EndedBy reports whether the session of c had ended at a time, within [EndedWithin] before it.
+func (c Connection) EndedBy(at time.Time) bool {
+	end := c.End()
+
+	return !at.Before(end) && !end.Before(at.Add(-EndedWithin))
+}
+
+// Minute returns the minutes from the epoch to a time, as stores count them.
+func Minute(at time.Time) int64 { return at.Unix() / int64(time.Minute/time.Second) }
+
 // Sessions keeps when connections end. Its methods may be called concurrently.
 type Sessions interface {
 	// Refresh lets the connection of a user last until another token expires, if that is later, and returns its row. It

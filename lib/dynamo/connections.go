@@ -24,7 +24,7 @@ const (
 // timeLayout is RFC 3339 in UTC with fixed milliseconds.
 const timeLayout = "2006-01-02T15:04:05.000Z"
 
-// Connections is a [connection.Store] on the connections table.
+// Connections is a [connection.Store], [connection.Sessions] and [connection.Meter] on the connections table.
 type Connections struct {
 	Client *dynamodb.Client
 	Table  string
@@ -50,7 +50,7 @@ func rowOf(c connection.Connection) connectionRow {
 		ConnectedAt:    c.ConnectedAt.UTC().Format(timeLayout),
 		ExpiresAt:      c.RowExpiresAt().Unix(),
 		TokenExpiresAt: c.TokenExpiresAt.Unix(),
-		SessionMinute:  c.End().Unix() / int64(time.Minute/time.Second),
+		SessionMinute:  connection.Minute(c.End()),
 	}
 }
 
@@ -84,7 +84,7 @@ func (s *Connections) Get(ctx context.Context, id string) (connection.Connection
 	if err != nil {
 		return connection.Connection{}, fmt.Errorf("get connection: %w", err)
 	}
-	if out.Item == nil {
+	if out.Item == nil || out.Item[attrUserID] == nil { // a row without a user counts what a connection asks for
 		return connection.Connection{}, connection.ErrNotFound
 	}
 	c, err := readConnection(out.Item)
@@ -106,11 +106,16 @@ func (s *Connections) Delete(ctx context.Context, id string) error {
 
 // ByUser queries the index of users, which lags behind the table, page by page.
 func (s *Connections) ByUser(ctx context.Context, userID string) iter.Seq2[connection.Connection, error] {
+	return s.query(ctx, UserIndex, attrUserID, &types.AttributeValueMemberS{Value: userID})
+}
+
+// query yields the rows that an index holds under a hash key, page by page.
+func (s *Connections) query(ctx context.Context, index, attribute string, value types.AttributeValue) iter.Seq2[connection.Connection, error] {
 	query := &dynamodb.QueryInput{
 		TableName:                 &s.Table,
-		IndexName:                 aws.String(UserIndex),
-		KeyConditionExpression:    aws.String("userId = :user"),
-		ExpressionAttributeValues: map[string]types.AttributeValue{":user": &types.AttributeValueMemberS{Value: userID}},
+		IndexName:                 &index,
+		KeyConditionExpression:    aws.String(attribute + " = :key"),
+		ExpressionAttributeValues: map[string]types.AttributeValue{":key": value},
 	}
 
 	return func(yield func(connection.Connection, error) bool) {

@@ -1,10 +1,11 @@
-// Package connectiontest is the contract that every connection.Store keeps.
+// Package connectiontest is the contract that every store of connections keeps.
 package connectiontest
 
 import (
 	"crypto/md5" //nolint:gosec // see distinct
 	"errors"
 	"fmt"
+	"iter"
 	"maps"
 	"slices"
 	"sync"
@@ -22,25 +23,50 @@ const indexLag = 5 * time.Second
 // pages is more rows than DynamoDB returns in one page of 1 MB.
 const pages = 12_000
 
+// Connections is all that a store of connections does.
+type Connections interface {
+	connection.Store
+	connection.Sessions
+	connection.Meter
+}
+
 // Run tests a store. open returns one that may hold rows of other tests: every test uses ids of its own.
-func Run(t *testing.T, open func(t *testing.T) connection.Store) {
+func Run(t *testing.T, open func(t *testing.T) Connections) {
 	t.Helper()
-	for name, test := range map[string]func(*testing.T, connection.Store){
-		"a row comes back as it was put":      roundTrip,
-		"an absent row is ErrNotFound":        absent,
-		"deleting twice is fine":              deleteTwice,
-		"put replaces, also the user":         replace,
-		"users see their own rows only":       separate,
-		"an iteration may start anew":         stopEarly,
-		"one user may have 12,000 rows":       many,
-		"concurrent use loses nothing":        concurrent,
-		"odd ids and users are kept verbatim": verbatim,
+	for _, tt := range []struct {
+		name string
+		test func(*testing.T, Connections)
+	}{
+		{"a row comes back as it was put", roundTrip},
+		{"an absent row is ErrNotFound", absent},
+		{"deleting twice is fine", deleteTwice},
+		{"put replaces, also the user", replace},
+		{"users see their own rows only", separate},
+		{"an iteration may start anew", stopEarly},
+		{"concurrent use loses nothing", concurrent},
+		{"odd ids and users are kept verbatim", verbatim},
+		{"refresh prolongs, and never shortens", refreshProlongs},
+		{"refresh finds no row but the user's own", refreshOthers},
+		{"refresh never makes a deleted row again", refreshDeleted},
+		{"of racing refreshes the latest stays", refreshRace},
+		{"ended finds the last ten minutes", ended},
+		{"ended follows a refresh", endedMoves},
+		{"ended may be left, and read anew", endedStops},
+		{"of several claims one wins", claimOnce},
+		{"a claim loses against what came before", claimLoses},
+		{"a claim and a refresh do not both win", claimAgainstRefresh},
+		{"counting is exact", countExactly},
+		{"counts are of the minute and of the action", countWindows},
+		{"what is counted is in no reading of the rows", countApart},
+
+		// The last, as emulators are slow when they have many rows.
+		{"one user may have 12,000 rows", many},
 	} {
-		t.Run(name, func(t *testing.T) { test(t, open(t)) })
+		t.Run(tt.name, func(t *testing.T) { tt.test(t, open(t)) })
 	}
 }
 
-func roundTrip(t *testing.T, s connection.Store) {
+func roundTrip(t *testing.T, s Connections) {
 	want := sample(t, 1)
 	put(t, s, want)
 	got, err := s.Get(t.Context(), want.ID)
@@ -53,14 +79,14 @@ func roundTrip(t *testing.T, s connection.Store) {
 	eventually(t, s, want.UserID, want)
 }
 
-func absent(t *testing.T, s connection.Store) {
+func absent(t *testing.T, s Connections) {
 	if _, err := s.Get(t.Context(), t.Name()); !errors.Is(err, connection.ErrNotFound) {
 		t.Errorf("Get of an absent row: %v, want ErrNotFound", err)
 	}
 	eventually(t, s, t.Name())
 }
 
-func deleteTwice(t *testing.T, s connection.Store) {
+func deleteTwice(t *testing.T, s Connections) {
 	c := sample(t, 1)
 	put(t, s, c)
 	for range 2 {
@@ -74,9 +100,9 @@ func deleteTwice(t *testing.T, s connection.Store) {
 	eventually(t, s, c.UserID)
 }
 
-func replace(t *testing.T, s connection.Store) {
+func replace(t *testing.T, s Connections) {
 	before, after := sample(t, 1), sample(t, 1)
-	after.UserID += "-other"
+	after.UserID += another
 	after.TokenExpiresAt = after.TokenExpiresAt.Add(time.Hour)
 	put(t, s, before)
 	put(t, s, after)
@@ -84,15 +110,15 @@ func replace(t *testing.T, s connection.Store) {
 	eventually(t, s, after.UserID, after)
 }
 
-func separate(t *testing.T, s connection.Store) {
+func separate(t *testing.T, s Connections) {
 	mine, also, theirs := sample(t, 1), sample(t, 2), sample(t, 3)
-	theirs.UserID += "-other"
+	theirs.UserID += another
 	put(t, s, mine, also, theirs)
 	eventually(t, s, mine.UserID, mine, also)
 	eventually(t, s, theirs.UserID, theirs)
 }
 
-func stopEarly(t *testing.T, s connection.Store) {
+func stopEarly(t *testing.T, s Connections) {
 	a, b := sample(t, 1), sample(t, 2)
 	put(t, s, a, b)
 	eventually(t, s, a.UserID, a, b)
@@ -115,12 +141,12 @@ func stopEarly(t *testing.T, s connection.Store) {
 	}
 }
 
-func many(t *testing.T, s connection.Store) {
+func many(t *testing.T, s Connections) {
 	if testing.Short() {
 		t.Skip("12,000 rows take a while")
 	}
 	const writers = 16
-	rows := distinct(t, pages)
+	rows := distinct(t, pages) // which end in the same minute
 	var all sync.WaitGroup
 	for w := range writers {
 		all.Go(func() {
@@ -134,25 +160,35 @@ func many(t *testing.T, s connection.Store) {
 		})
 	}
 	all.Wait()
+	sees(t, "ByUser", func() iter.Seq2[connection.Connection, error] { return s.ByUser(t.Context(), t.Name()) })
+	end := rows[0].End().Truncate(time.Minute).Add(time.Minute)
+	sees(t, "Ended", func() iter.Seq2[connection.Connection, error] { return s.Ended(t.Context(), end) })
+}
+
+// sees fails unless a reading finds all of the many rows within the lag that the contract allows.
+func sees(t *testing.T, name string, read func() iter.Seq2[connection.Connection, error]) {
+	t.Helper()
 	deadline := time.Now().Add(indexLag)
 	for {
 		seen := map[string]bool{}
-		for c, err := range s.ByUser(t.Context(), t.Name()) {
+		for c, err := range read() {
 			if err != nil {
 				t.Fatal(err)
 			}
-			seen[c.ID] = true
+			if c.UserID == t.Name() {
+				seen[c.ID] = true
+			}
 		}
 		if len(seen) == pages {
 			return
 		}
 		if time.Now().After(deadline) {
-			t.Fatalf("ByUser yields %d rows, want %d", len(seen), pages)
+			t.Fatalf("%s yields %d rows, want %d", name, len(seen), pages)
 		}
 	}
 }
 
-func concurrent(t *testing.T, s connection.Store) {
+func concurrent(t *testing.T, s Connections) {
 	const workers, each = 8, 10
 	var all sync.WaitGroup
 	for w := range workers {
@@ -178,7 +214,7 @@ func concurrent(t *testing.T, s connection.Store) {
 	eventually(t, s, t.Name(), want...)
 }
 
-func verbatim(t *testing.T, s connection.Store) {
+func verbatim(t *testing.T, s Connections) {
 	c := sample(t, 1)
 	c.ID += "=+/\u00e9"
 	c.UserID = "auth0|" + t.Name() + "/#\u20ac"
@@ -203,6 +239,7 @@ func distinct(t *testing.T, n int) []connection.Connection {
 	rows, taken := make([]connection.Connection, 0, n), map[[3]byte]bool{}
 	for i := 0; len(rows) < n; i++ {
 		c := sample(t, i)
+		c.ConnectedAt, c.TokenExpiresAt = day(t), day(t).Add(time.Hour)
 		sum := md5.Sum([]byte("Outliers" + c.ID)) //nolint:gosec // see above, not for security
 		if prefix := [3]byte(sum[:3]); !taken[prefix] {
 			taken[prefix] = true
@@ -213,7 +250,7 @@ func distinct(t *testing.T, n int) []connection.Connection {
 	return rows
 }
 
-func put(t *testing.T, s connection.Store, rows ...connection.Connection) {
+func put(t *testing.T, s Connections, rows ...connection.Connection) {
 	t.Helper()
 	for _, c := range rows {
 		if err := s.Put(t.Context(), c); err != nil {
@@ -223,7 +260,7 @@ func put(t *testing.T, s connection.Store, rows ...connection.Connection) {
 }
 
 // eventually fails unless ByUser yields just the wanted rows within the lag that the contract allows.
-func eventually(t *testing.T, s connection.Store, user string, want ...connection.Connection) {
+func eventually(t *testing.T, s Connections, user string, want ...connection.Connection) {
 	t.Helper()
 	wanted := map[string]connection.Connection{}
 	for _, c := range want {

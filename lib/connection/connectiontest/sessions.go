@@ -1,0 +1,329 @@
+package connectiontest
+
+import (
+	"errors"
+	"fmt"
+	"maps"
+	"slices"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/herald-progress/herald/lib/connection"
+)
+
+// another makes a user's id another's.
+const another = "-other"
+
+// racers is how many do the same thing at once.
+const racers = 10
+
+func refreshProlongs(t *testing.T, s Connections) {
+	c := sample(t, 1)
+	put(t, s, c)
+	want := c
+	for _, tt := range []struct {
+		name  string
+		later time.Duration // than the first token's expiry
+		want  time.Duration
+	}{
+		{"a later token", time.Hour, time.Hour},
+		{"the same again", time.Hour, time.Hour},
+		{"an earlier token shortens nothing", 30 * time.Minute, time.Hour},
+		{"a token with fractions of a second", 2*time.Hour + 999*time.Millisecond, 2 * time.Hour},
+	} {
+		got, err := s.Refresh(t.Context(), c.ID, c.UserID, c.TokenExpiresAt.Add(tt.later))
+		if err != nil {
+			t.Fatalf("%s: %v", tt.name, err)
+		}
+		want.TokenExpiresAt = c.TokenExpiresAt.Add(tt.want)
+		if diff := cmp.Diff(want, got); diff != "" {
+			t.Errorf("%s (-want +got):\n%s", tt.name, diff)
+		}
+		if stored, err := s.Get(t.Context(), c.ID); err != nil || stored != got {
+			t.Errorf("%s: stored is %v, %v; want what Refresh returned", tt.name, stored, err)
+		}
+	}
+	eventually(t, s, c.UserID, want)
+}
+
+func refreshOthers(t *testing.T, s Connections) {
+	c := sample(t, 1)
+	put(t, s, c)
+	for name, id := range map[string][2]string{"another user's": {c.ID, c.UserID + another}, "an absent row": {c.ID + "-absent", c.UserID}} {
+		if _, err := s.Refresh(t.Context(), id[0], id[1], c.TokenExpiresAt.Add(time.Hour)); !errors.Is(err, connection.ErrNotFound) {
+			t.Errorf("%s: %v, want ErrNotFound", name, err)
+		}
+	}
+	if got, err := s.Get(t.Context(), c.ID); err != nil || got != c {
+		t.Errorf("the row is %v, %v; want it unchanged", got, err)
+	}
+	if _, err := s.Get(t.Context(), c.ID+"-absent"); !errors.Is(err, connection.ErrNotFound) {
+		t.Errorf("the refresh made a row (%v)", err)
+	}
+	eventually(t, s, c.UserID, c)
+}
+
+// refreshDeleted races refreshes against a deletion: whoever comes first, the row is gone at the end.
+func refreshDeleted(t *testing.T, s Connections) {
+	for n := range racers {
+		c := sample(t, n)
+		put(t, s, c)
+		var all sync.WaitGroup
+		for later := range racers {
+			all.Go(func() {
+				got, err := s.Refresh(t.Context(), c.ID, c.UserID, c.TokenExpiresAt.Add(time.Duration(later+1)*time.Minute))
+				if err != nil && !errors.Is(err, connection.ErrNotFound) {
+					t.Errorf("refresh: %v", err)
+				}
+				if err == nil && got.ID != c.ID {
+					t.Errorf("refreshed %v", got)
+				}
+			})
+		}
+		all.Go(func() {
+			if err := s.Delete(t.Context(), c.ID); err != nil {
+				t.Errorf("delete: %v", err)
+			}
+		})
+		all.Wait()
+		if got, err := s.Get(t.Context(), c.ID); !errors.Is(err, connection.ErrNotFound) {
+			t.Errorf("after its deletion the row is %v, %v", got, err)
+		}
+	}
+	eventually(t, s, t.Name())
+}
+
+// refreshRace ends with the latest expiry, in whatever order the refreshes come.
+func refreshRace(t *testing.T, s Connections) {
+	c := sample(t, 1)
+	put(t, s, c)
+	var all sync.WaitGroup
+	for later := range racers {
+		until := c.TokenExpiresAt.Add(time.Duration(later) * time.Minute)
+		all.Go(func() {
+			got, err := s.Refresh(t.Context(), c.ID, c.UserID, until)
+			if err != nil || got.TokenExpiresAt.Before(until) {
+				t.Errorf("refresh until %v: %v, %v", until, got, err)
+			}
+		})
+	}
+	all.Wait()
+	want := c
+	want.TokenExpiresAt = c.TokenExpiresAt.Add((racers - 1) * time.Minute)
+	eventually(t, s, c.UserID, want)
+}
+
+// ended asks at times around the ends of sessions: both bounds belong to the ten minutes.
+func ended(t *testing.T, s Connections) {
+	at := day(t).Add(time.Hour)
+	end := func(n int, token, connected time.Duration) connection.Connection {
+		c := sample(t, n)
+		c.ConnectedAt, c.TokenExpiresAt = at.Add(connected), at.Add(token)
+		put(t, s, c)
+
+		return c
+	}
+	const long = -connection.MaxSession
+	early := end(1, -10*time.Minute-time.Second, -time.Hour)
+	oldest := end(2, -10*time.Minute, -time.Hour)
+	lastMinute := end(3, -time.Second, -time.Hour)
+	now := end(4, 0, -time.Hour)
+	soon := end(5, time.Second, -time.Hour)
+	oldOnes := end(6, 20*time.Hour, long-10*time.Minute)
+	limit := end(7, 20*time.Hour, long)
+	nearly := end(8, 20*time.Hour, long+time.Millisecond)
+	for _, tt := range []struct {
+		name string
+		at   time.Time
+		want []connection.Connection
+	}{
+		{"a minute's border", at, []connection.Connection{oldest, lastMinute, now, oldOnes, limit}},
+		{"the moment before", at.Add(-time.Millisecond), []connection.Connection{oldest, lastMinute, oldOnes}},
+		{"a second later", at.Add(time.Second), []connection.Connection{lastMinute, now, soon, limit, nearly}},
+		{"a second earlier", at.Add(-time.Second), []connection.Connection{early, oldest, lastMinute, oldOnes}},
+		{"ten minutes later", at.Add(connection.EndedWithin), []connection.Connection{now, soon, limit, nearly}},
+		{"when all is long over", at.Add(time.Hour), nil},
+		{"before anything ends", at.Add(-time.Hour), nil},
+	} {
+		eventuallyEnded(t, s, tt.name, tt.at, tt.want...)
+	}
+}
+
+// endedMoves follows a refreshed session from one minute's bucket to another's.
+func endedMoves(t *testing.T, s Connections) {
+	c := sample(t, 1)
+	c.ConnectedAt = day(t)
+	c.TokenExpiresAt = c.ConnectedAt.Add(30 * time.Minute)
+	put(t, s, c)
+	first := c.End()
+	eventuallyEnded(t, s, "before the refresh", first, c)
+	refreshed, err := s.Refresh(t.Context(), c.ID, c.UserID, first.Add(45*time.Minute))
+	if err != nil {
+		t.Fatal(err)
+	}
+	eventuallyEnded(t, s, "at the first token's end", first)
+	eventuallyEnded(t, s, "at the second token's end", refreshed.End(), refreshed)
+	if refreshed, err = s.Refresh(t.Context(), c.ID, c.UserID, first.Add(20*time.Hour)); err != nil {
+		t.Fatal(err)
+	}
+	eventuallyEnded(t, s, "at the second token's end, after a third", first.Add(45*time.Minute))
+	eventuallyEnded(t, s, "at the longest session's end", c.ConnectedAt.Add(connection.MaxSession), refreshed)
+	if err := s.Delete(t.Context(), c.ID); err != nil {
+		t.Fatal(err)
+	}
+	eventuallyEnded(t, s, "after its deletion", c.ConnectedAt.Add(connection.MaxSession))
+}
+
+// endedStops: the reader may stop, and read anew.
+func endedStops(t *testing.T, s Connections) {
+	const sessions = 3
+	rows := make([]connection.Connection, 0, sessions)
+	for n := range sessions {
+		c := sample(t, n)
+		c.ConnectedAt = day(t)
+		c.TokenExpiresAt = c.ConnectedAt.Add(time.Duration(n) * time.Minute)
+		put(t, s, c)
+		rows = append(rows, c)
+	}
+	at := day(t).Add(5 * time.Minute)
+	eventuallyEnded(t, s, "all", at, rows...)
+	seq := s.Ended(t.Context(), at)
+	for c, err := range seq {
+		if err != nil || c != rows[0] {
+			t.Errorf("the first is %v, %v; want %v", c, err, rows[0])
+		}
+
+		break
+	}
+	n := 0
+	for range seq {
+		n++
+	}
+	if n != len(rows) {
+		t.Errorf("%d when read anew, want %d", n, len(rows))
+	}
+}
+
+func claimOnce(t *testing.T, s Connections) {
+	for n := range racers {
+		c := sample(t, n)
+		put(t, s, c)
+		var won atomic.Int64
+		var all sync.WaitGroup
+		for range racers {
+			all.Go(func() {
+				claimed, err := s.Claim(t.Context(), c)
+				if err != nil {
+					t.Errorf("claim: %v", err)
+				}
+				if claimed {
+					won.Add(1)
+				}
+			})
+		}
+		all.Wait()
+		if won.Load() != 1 {
+			t.Errorf("%d of %d claimed one row, want 1", won.Load(), racers)
+		}
+		if _, err := s.Get(t.Context(), c.ID); !errors.Is(err, connection.ErrNotFound) {
+			t.Errorf("Get after Claim: %v, want ErrNotFound", err)
+		}
+	}
+	eventually(t, s, t.Name())
+}
+
+func claimLoses(t *testing.T, s Connections) {
+	refreshed, other, again := sample(t, 1), sample(t, 2), sample(t, 3)
+	put(t, s, refreshed, other, again)
+	now, err := s.Refresh(t.Context(), refreshed.ID, refreshed.UserID, refreshed.TokenExpiresAt.Add(time.Second))
+	if err != nil {
+		t.Fatal(err)
+	}
+	theirs, earlier := other, again
+	theirs.UserID += another
+	earlier.ConnectedAt = earlier.ConnectedAt.Add(-time.Millisecond)
+	for name, c := range map[string]connection.Connection{
+		"a refreshed session": refreshed, "another user's": theirs, "an earlier connection": earlier, "an absent row": sample(t, 4),
+	} {
+		if claimed, err := s.Claim(t.Context(), c); claimed || err != nil {
+			t.Errorf("%s: claimed %v, %v; want false", name, claimed, err)
+		}
+	}
+	eventually(t, s, t.Name(), now, other, again)
+	if claimed, err := s.Claim(t.Context(), now); !claimed || err != nil {
+		t.Errorf("the session as it is: claimed %v, %v; want true", claimed, err)
+	}
+}
+
+// claimAgainstRefresh: one of the two wins, never both and never none.
+func claimAgainstRefresh(t *testing.T, s Connections) {
+	for n := range racers {
+		c := sample(t, n)
+		put(t, s, c)
+		var claimed bool
+		var claimErr, refreshErr error
+		var all sync.WaitGroup
+		all.Go(func() { claimed, claimErr = s.Claim(t.Context(), c) })
+		all.Go(func() { _, refreshErr = s.Refresh(t.Context(), c.ID, c.UserID, c.TokenExpiresAt.Add(time.Hour)) })
+		all.Wait()
+		_, err := s.Get(t.Context(), c.ID)
+		if refreshErr != nil && !errors.Is(refreshErr, connection.ErrNotFound) {
+			t.Errorf("refresh: %v", refreshErr)
+		}
+		if claimErr != nil || claimed == (refreshErr == nil) || claimed != errors.Is(err, connection.ErrNotFound) {
+			t.Errorf("claimed %v, %v; refresh: %v; then the row: %v", claimed, claimErr, refreshErr, err)
+		}
+	}
+}
+
+// eventuallyEnded fails unless Ended yields just the wanted rows of this test within the lag that the contract allows.
+func eventuallyEnded(t *testing.T, s Connections, name string, at time.Time, want ...connection.Connection) {
+	t.Helper()
+	wanted := map[string]connection.Connection{}
+	for _, c := range want {
+		wanted[c.ID] = c
+	}
+	deadline := time.Now().Add(indexLag)
+	for {
+		got, n := map[string]connection.Connection{}, 0
+		for c, err := range s.Ended(t.Context(), at) {
+			if err != nil {
+				t.Fatalf("%s: %v", name, err)
+			}
+			if c.UserID == t.Name() {
+				got[c.ID] = c
+				n++
+			}
+		}
+		if n == len(want) && maps.Equal(got, wanted) {
+			return
+		}
+		if time.Now().After(deadline) {
+			t.Errorf("%s: Ended yields %v (%d rows), want %v", name, slices.Sorted(maps.Keys(got)), n, slices.Sorted(maps.Keys(wanted)))
+
+			return
+		}
+		time.Sleep(time.Millisecond)
+	}
+}
+
+// day returns a midnight of the test's own, so that few tests' sessions end at the same time.
+func day(t *testing.T) time.Time {
+	t.Helper()
+	sum := 0
+	for _, b := range []byte(t.Name()) {
+		sum = (sum*31 + int(b)) % 300 //nolint:mnd // as good as any
+	}
+
+	return time.Date(2027, 1, 1+sum, 0, 0, 0, 0, time.UTC)
+}
+
+func usageID(t *testing.T, n int) string {
+	t.Helper()
+
+	return fmt.Sprintf("%s-%05d=", t.Name(), n)
+}

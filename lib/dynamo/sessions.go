@@ -1,0 +1,120 @@
+package dynamo
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"iter"
+	"strconv"
+	"time"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
+	"github.com/aws/aws-sdk-go-v2/service/dynamodb/types"
+
+	"github.com/herald-progress/herald/lib/connection"
+)
+
+// Attributes of the connections table.
+const (
+	attrUserID         = "userId"
+	attrConnectedAt    = "connectedAt"
+	attrTokenExpiresAt = "tokenExpiresAt"
+	attrSessionMinute  = "sessionMinute"
+)
+
+// refreshTries is how often Refresh reads the row: a second time where another refresh, or a deletion, came between.
+const refreshTries = 3
+
+// errRefresh says that the row has changed under each try.
+var errRefresh = errors.New("dynamo: the row keeps changing")
+
+// Refresh writes the later expiry on condition that the row is still that connection's: UpdateItem would make a row where
+// there is none.
+func (s *Connections) Refresh(ctx context.Context, id, userID string, tokenExpiresAt time.Time) (connection.Connection, error) {
+	for range refreshTries {
+		before, err := s.Get(ctx, id)
+		if err != nil {
+			return connection.Connection{}, err
+		}
+		if before.UserID != userID {
+			return connection.Connection{}, connection.ErrNotFound
+		}
+		after := before
+		after.TokenExpiresAt = time.Unix(tokenExpiresAt.Unix(), 0).UTC()
+		if !after.TokenExpiresAt.After(before.TokenExpiresAt) {
+			return before, nil
+		}
+		row := rowOf(after)
+		_, err = s.Client.UpdateItem(ctx, &dynamodb.UpdateItemInput{
+			TableName: &s.Table, Key: connectionKey(id),
+			UpdateExpression:    aws.String("SET " + attrTokenExpiresAt + " = :expires, " + attrSessionMinute + " = :minute"),
+			ConditionExpression: aws.String(ifSame + " AND " + attrTokenExpiresAt + " < :expires"),
+			ExpressionAttributeValues: map[string]types.AttributeValue{
+				":user":      &types.AttributeValueMemberS{Value: row.UserID},
+				":connected": &types.AttributeValueMemberS{Value: row.ConnectedAt},
+				":expires":   sessionNumber(row.TokenExpiresAt),
+				":minute":    sessionNumber(row.SessionMinute),
+			},
+		})
+		if err == nil {
+			return after, nil
+		}
+		if !conditionFailed(err) {
+			return connection.Connection{}, fmt.Errorf("refresh connection: %w", err)
+		}
+	}
+
+	return connection.Connection{}, fmt.Errorf("refresh connection: %w", errRefresh)
+}
+
+// Ended queries the index of sessions, which lags behind the table, minute by minute, the earliest first.
+func (s *Connections) Ended(ctx context.Context, at time.Time) iter.Seq2[connection.Connection, error] {
+	return func(yield func(connection.Connection, error) bool) {
+		for minute := connection.Minute(at.Add(-connection.EndedWithin)); minute <= connection.Minute(at); minute++ {
+			for c, err := range s.query(ctx, SessionExpiryIndex, attrSessionMinute, sessionNumber(minute)) {
+				if err == nil && !c.EndedBy(at) {
+					continue
+				}
+				if !yield(c, err) || err != nil {
+					return
+				}
+			}
+		}
+	}
+}
+
+// Claim deletes the row on condition that it is unchanged.
+func (s *Connections) Claim(ctx context.Context, c connection.Connection) (bool, error) {
+	row := rowOf(c)
+	_, err := s.Client.DeleteItem(ctx, &dynamodb.DeleteItemInput{
+		TableName: &s.Table, Key: connectionKey(c.ID),
+		ConditionExpression: aws.String(ifSame + " AND " + attrTokenExpiresAt + " = :expires"),
+		ExpressionAttributeValues: map[string]types.AttributeValue{
+			":user":      &types.AttributeValueMemberS{Value: row.UserID},
+			":connected": &types.AttributeValueMemberS{Value: row.ConnectedAt},
+			":expires":   sessionNumber(row.TokenExpiresAt),
+		},
+	})
+	if conditionFailed(err) {
+		return false, nil
+	}
+	if err != nil {
+		return false, fmt.Errorf("claim connection: %w", err)
+	}
+
+	return true, nil
+}
+
+// ifSame holds where the row is that of a connection, so not where there is none.
+const ifSame = attrUserID + " = :user AND " + attrConnectedAt + " = :connected"
+
+func sessionNumber(n int64) types.AttributeValue {
+	return &types.AttributeValueMemberN{Value: strconv.FormatInt(n, 10)}
+}
+
+func conditionFailed(err error) bool {
+	var failed *types.ConditionalCheckFailedException
+
+	return errors.As(err, &failed)
+}
