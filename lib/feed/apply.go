@@ -22,7 +22,7 @@ type Update struct {
 	State message.UploadProgress
 	// Epoch is normalized; empty is the stored one.
 	Epoch string
-	// Key makes a repetition known as one; empty is never a repetition.
+	// Key makes a repetition known as one, without a Part; empty is never a repetition.
 	Key string
 	// Execution is the ARN of the workflow that the job ends with; empty is none.
 	Execution string
@@ -37,16 +37,17 @@ type Update struct {
 // over, is none. Its error is [ErrParts].
 //
 //  1. An older epoch is Stale, a newer one starts afresh; an empty one is the row's.
-//  2. A key that is among the last 16 is a Duplicate.
+//  2. A key that is among the last 16 is a Duplicate, and so is the ID of the message that came last. Of a part neither
+//     counts: rule 4 knows its repetitions.
 //  3. What follows a terminal state is Ignored.
-//  4. The done steps of a part never fall: fewer are Ignored, as many are a Duplicate.
+//  4. The done steps of a part never fall: fewer are Ignored, as many are a Duplicate, unless more of them have failed.
 //  5. All else is Accepted: Seq grows by one, and progress never falls. Failed and cancelled keep the progress, succeeded
-//     sets it to 100.
+//     sets it to 100. What the first part says of the whole holds for the epoch.
 //
-// The push of what is urgent, or whose turn it is, is recorded in the same step.
+// The push of what is urgent, or whose turn it is, is recorded in the same step. A part's is not, as its store may write
+// the part without knowing the row: it takes a Claim, unless the part begins the row.
 func Apply(row Row, u Update) (Row, Outcome, error) {
-	fresh := row.Seq == 0 || row.Expired(u.At)
-	if fresh {
+	if row.Seq == 0 || row.Expired(u.At) {
 		row = Row{Owner: row.Owner}
 	}
 	epoch := u.Epoch
@@ -57,48 +58,73 @@ func Apply(row Row, u Update) (Row, Outcome, error) {
 	case epoch < row.Epoch:
 		return row, Stale, nil
 	case epoch > row.Epoch:
-		fresh = true
 		row = Row{Owner: row.Owner}
-	case u.Key != "" && slices.Contains(row.Keys, keyHash(u.Key)):
+	case repeats(row, u):
 		return row, Duplicate, nil
 	case row.State.Status.Terminal():
 		return row, Ignored, nil
 	}
-	if u.Part != nil {
-		if had, ok := row.Parts[u.Part.ID]; ok && u.Part.Done <= had.Done {
-			if u.Part.Done < had.Done {
-				return row, Ignored, nil
-			}
-
-			return row, Duplicate, nil
-		}
-		if _, ok := row.Parts[u.Part.ID]; !ok && len(row.Parts) == MaxParts {
-			return row, "", ErrParts
-		}
+	if outcome, err := partOutcome(row, u.Part); err != nil || outcome != Accepted {
+		return row, outcome, err
 	}
+
+	return follow(row, u, epoch), Accepted, nil
+}
+
+// partOutcome returns what becomes of a part's update by what is known of the part; without a part it is Accepted.
+func partOutcome(row Row, p *message.Part) (Outcome, error) {
+	if p == nil {
+		return Accepted, nil
+	}
+	had, known := row.Parts[p.ID]
+	switch {
+	case !known && len(row.Parts) >= MaxParts:
+		return "", ErrParts
+	case known && p.Done < had.Done:
+		return Ignored, nil
+	case known && p.Done == had.Done && p.Failed <= had.Failed:
+		return Duplicate, nil
+	default:
+		return Accepted, nil
+	}
+}
+
+// repeats reports whether the row holds u already, which is of the row's epoch.
+func repeats(row Row, u Update) bool {
+	if u.Part != nil {
+		return false
+	}
+
+	return u.ID != "" && u.ID == row.ID || u.Key != "" && slices.Contains(row.Keys, keyHash(u.Key))
+}
+
+// follow returns the row after u, which is accepted.
+func follow(row Row, u Update, epoch string) Row {
+	fresh := row.Seq == 0
 	next := row
 	next.Epoch, next.ID, next.UpdatedAt = epoch, u.ID, u.At.UTC().Truncate(time.Millisecond)
 	next.Seq++
 	if u.Execution != "" {
 		next.Execution = u.Execution
 	}
-	if u.Key != "" {
+	if u.Part == nil && u.Key != "" {
 		next.Keys = append(slices.Clone(row.Keys[max(0, len(row.Keys)+1-keptKeys):]), keyHash(u.Key))
 	}
-	next.State = nextState(row, u, fresh)
+	next.State = nextState(row, u)
 	if u.Part != nil {
-		next.addPart(*u.Part)
+		next = next.withPart(*u.Part)
 	}
 	urgent := fresh || next.State.Phase != row.State.Phase || next.State.Status.Terminal()
-	if urgent || !next.Turn().After(next.UpdatedAt) {
-		next.PushedAt, next.PushedSeq, next.PushedProgress = next.UpdatedAt, next.Seq, next.Shown().Progress
+	if urgent || u.Part == nil && !next.Turn().After(next.UpdatedAt) {
+		next = next.Claimed(next.UpdatedAt)
 	}
 
-	return next, Accepted, nil
+	return next
 }
 
 // nextState returns the state to store.
-func nextState(row Row, u Update, fresh bool) message.UploadProgress {
+func nextState(row Row, u Update) message.UploadProgress {
+	fresh := row.Seq == 0
 	state, before := u.State, row.Shown().Progress
 	switch {
 	case u.Part != nil && fresh:
@@ -118,8 +144,8 @@ func nextState(row Row, u Update, fresh bool) message.UploadProgress {
 	return state
 }
 
-// addPart counts what a part has done since it was heard of last.
-func (r *Row) addPart(p message.Part) {
+// withPart returns the row with what a part has done since it was heard of last.
+func (r Row) withPart(p message.Part) Row {
 	had := r.Parts[p.ID]
 	r.Parts = maps.Clone(r.Parts)
 	if r.Parts == nil {
@@ -129,11 +155,11 @@ func (r *Row) addPart(p message.Part) {
 	r.Parts[p.ID] = Count{Done: p.Done, Failed: failed}
 	r.PartsDone += p.Done - had.Done
 	r.PartsFailed += failed - had.Failed
-	r.PartsTotal = p.Total
-	r.PartsFrom, r.PartsTo = p.Window()
-	if r.PartsSince.IsZero() {
-		r.PartsSince = r.UpdatedAt
+	if r.Whole.Total == 0 {
+		r.Whole = WholeOf(p, r.UpdatedAt)
 	}
+
+	return r
 }
 
 // keyHash returns what a row keeps of a key: 16 characters, whatever the key's length.

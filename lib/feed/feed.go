@@ -14,8 +14,11 @@ import (
 
 // How long rows are kept. Past it they count as absent, whether or not the store has deleted them.
 const (
-	// JobLife is how long a job, and the pointer to it, outlives its last update.
+	// JobLife is how long a job outlives its last update, and a note's key its note.
 	JobLife = 24 * time.Hour
+	// PointerLife is how long a pointer is kept that nobody takes away: longer than the year that an execution may run
+	// (https://docs.aws.amazon.com/step-functions/latest/dg/service-quotas.html).
+	PointerLife = 366 * 24 * time.Hour
 	// NoteLife is how long a note is kept.
 	NoteLife = 7 * 24 * time.Hour
 )
@@ -23,7 +26,7 @@ const (
 // Limits of what is kept, in bytes of JSON.
 const (
 	// MaxState bounds the data of a job's state, so that the job's row is at most 4 KB, but for its parts.
-	MaxState = 3072
+	MaxState = 2560
 	// MaxNote bounds the data of a note.
 	MaxNote = 8192
 )
@@ -69,10 +72,12 @@ type Jobs interface {
 	// Apply carries out u by the rules of [Apply] and returns the job's row as it is afterwards. The first accepted update
 	// of an epoch that names an execution points from it to the job; an accepted terminal takes the pointer away. After an
 	// error the update may have been carried out or not; applying it again is safe where it has a key or is a part's. The
-	// error is [ErrParts] where one part is too many.
+	// error is [ErrParts] where one part is too many. The push of the row that is returned may be left to Claim.
 	Apply(ctx context.Context, owner string, u Update) (Row, Outcome, error)
-	// Claim records that row's state is being pushed at a time, unless another push has been recorded since row was read.
-	// It returns the newest row and whether the push is the caller's.
+	// Claim records that the newest state of row's job is being pushed at a time, unless another push has been recorded
+	// since row was read, whose state is row's or a newer one, or there is nothing to push. It returns the newest row and
+	// whether the push is the caller's; [ErrNotFound] where there is no row. After another error the push may have been
+	// recorded or not: it is safe to push the row that is at hand, as clients drop what they have.
 	Claim(ctx context.Context, row Row, at time.Time) (Row, bool, error)
 	// Job returns the row of a job, or [ErrNotFound]. It sees every Apply that returned.
 	Job(ctx context.Context, owner, job string) (Row, error)
@@ -90,13 +95,18 @@ type Note struct {
 	Key string
 }
 
+// ExpiresAt returns when the note's life ends, in whole seconds.
+func (n Note) ExpiresAt() time.Time { return n.At.Add(NoteLife).Truncate(time.Second) }
+
 // Envelope returns the note's frame.
 func (n Note) Envelope() message.Envelope { return message.New(n.Data, n.ID, n.At) }
 
 // Notes keeps notes. Its methods may be called concurrently.
 type Notes interface {
 	// Add keeps n. Where the owner has had a note of this key within [JobLife], it returns that one's ID and time with the
-	// data of n, as a duplicate, and makes up for what the first try left undone.
+	// data of n, as a duplicate, and makes up for what the first try left undone: a note that was dismissed meanwhile may
+	// come back. After an error the note may have been kept or not; adding it again is safe where it has a key or the same
+	// ID.
 	Add(ctx context.Context, owner string, n Note) (Note, Outcome, error)
 	// Notes returns an owner's notes with ids over since, the oldest first, at most limit; with an empty since the newest
 	// limit of all, the oldest of them first. It sees every Add that returned.
@@ -116,11 +126,20 @@ type Pointer struct {
 	At    time.Time
 }
 
+// ExpiresAt returns when the pointer's life ends, in whole seconds.
+func (p Pointer) ExpiresAt() time.Time { return p.At.Add(PointerLife).Truncate(time.Second) }
+
+// leadsTo reports whether the pointer is to the row's job, in its epoch or an older one.
+func (p Pointer) leadsTo(r Row) bool {
+	return p.Owner == r.Owner && p.Job == r.State.UploadID && p.Epoch <= r.Epoch
+}
+
 // Executions leads from executions to jobs. Its methods may be called concurrently.
 type Executions interface {
 	// Execution returns the pointer of an execution, or [ErrNotFound].
 	Execution(ctx context.Context, arn string) (Pointer, error)
-	// Executions yields every pointer of every owner, in no order. After an error it stops.
+	// Executions yields every pointer of every owner, in no order. It may lag behind by some seconds; after an error it
+	// stops.
 	Executions(ctx context.Context) iter.Seq2[Pointer, error]
 	// Forget deletes a pointer, unless it has been made anew since; that there is none is no error.
 	Forget(ctx context.Context, p Pointer) error

@@ -44,16 +44,13 @@ func (m *Memory) Apply(_ context.Context, owner string, u Update) (Row, Outcome,
 // point keeps the pointer of the row's execution as long as the job runs.
 func (m *Memory) point(before, after Row) {
 	switch {
-	case after.Execution == "":
-	case after.State.Status.Terminal():
-		delete(m.pointers, after.Execution)
-	case before.Execution != after.Execution || before.Epoch != after.Epoch:
+	case after.Points(before):
 		if m.pointers == nil {
 			m.pointers = map[string]Pointer{}
 		}
-		m.pointers[after.Execution] = Pointer{
-			Execution: after.Execution, Owner: after.Owner, Job: after.State.UploadID, Epoch: after.Epoch, At: after.UpdatedAt,
-		}
+		m.pointers[after.Execution] = after.Pointer()
+	case after.State.Status.Terminal() && m.pointers[after.Execution].leadsTo(after):
+		delete(m.pointers, after.Execution)
 	}
 }
 
@@ -62,13 +59,13 @@ func (m *Memory) Claim(_ context.Context, row Row, at time.Time) (Row, bool, err
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	now, ok := m.jobs[row.Owner][row.State.UploadID]
-	if !ok {
+	if !ok || now.Expired(at) {
 		return Row{}, false, ErrNotFound
 	}
-	if now.Epoch != row.Epoch || now.PushedSeq != row.PushedSeq {
+	if now.Epoch != row.Epoch || now.PushedSeq != row.PushedSeq || now.Pushed() {
 		return now, false, nil
 	}
-	now.PushedAt, now.PushedSeq, now.PushedProgress = at.UTC().Truncate(time.Millisecond), now.Seq, now.Shown().Progress
+	now = now.Claimed(at)
 	m.jobs[row.Owner][row.State.UploadID] = now
 
 	return now, true, nil
@@ -106,7 +103,7 @@ func (m *Memory) Add(_ context.Context, owner string, n Note) (Note, Outcome, er
 	defer m.mu.Unlock()
 	n.At = n.At.UTC().Truncate(time.Millisecond)
 	key := owner + "\x00" + n.Key
-	if first, ok := m.keys[key]; ok && n.Key != "" && n.At.Before(first.At.Add(JobLife)) {
+	if first, ok := m.keys[key]; ok && n.Key != "" && first.ID != n.ID && n.At.Before(first.At.Add(JobLife)) {
 		n.ID, n.At = first.ID, first.At
 
 		return n, Duplicate, nil
@@ -133,7 +130,7 @@ func (m *Memory) Notes(_ context.Context, owner, since string, limit int) ([]Not
 	defer m.mu.Unlock()
 	var notes []Note
 	for id, n := range m.notes[owner] {
-		if id > since && time.Now().Before(n.At.Add(NoteLife)) {
+		if id > since && time.Now().Before(n.ExpiresAt()) {
 			notes = append(notes, n)
 		}
 	}
@@ -162,7 +159,7 @@ func (m *Memory) Execution(_ context.Context, arn string) (Pointer, error) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	p, ok := m.pointers[arn]
-	if !ok {
+	if !ok || !time.Now().Before(p.ExpiresAt()) {
 		return Pointer{}, ErrNotFound
 	}
 
@@ -176,7 +173,7 @@ func (m *Memory) Executions(context.Context) iter.Seq2[Pointer, error] {
 		pointers := slices.Collect(maps.Values(m.pointers))
 		m.mu.Unlock()
 		for _, p := range pointers {
-			if !yield(p, nil) {
+			if time.Now().Before(p.ExpiresAt()) && !yield(p, nil) {
 				return
 			}
 		}
@@ -187,7 +184,7 @@ func (m *Memory) Executions(context.Context) iter.Seq2[Pointer, error] {
 func (m *Memory) Forget(_ context.Context, p Pointer) error {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	if m.pointers[p.Execution] == p {
+	if now := m.pointers[p.Execution]; now.Owner == p.Owner && now.Job == p.Job && now.Epoch == p.Epoch && now.At.Equal(p.At) {
 		delete(m.pointers, p.Execution)
 	}
 

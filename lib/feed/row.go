@@ -17,7 +17,11 @@ const (
 	MinStep = 1.0
 )
 
-const percent = 100
+const (
+	percent = 100
+	// maxETA bounds an estimate of the time left, in milliseconds: a year, as long as an execution may run.
+	maxETA = 365 * 24 * 3600 * 1000
+)
 
 // Row is the newest state of one job.
 type Row struct {
@@ -35,13 +39,10 @@ type Row struct {
 	// Keys are hashes of the last keys, the newest last.
 	Keys []string
 
-	// Parts counts by part; the others are their sums, and what parts said of the whole.
+	// Parts counts by part, PartsDone and PartsFailed are the sums. Whole is zero until there is a part.
 	Parts                  map[string]Count
 	PartsDone, PartsFailed int64
-	PartsTotal             int64
-	PartsFrom, PartsTo     float64
-	// PartsSince is when the first part was heard of.
-	PartsSince time.Time
+	Whole                  Whole
 
 	// PushedAt, PushedSeq and PushedProgress are of the push that was claimed last.
 	PushedAt       time.Time
@@ -52,6 +53,23 @@ type Row struct {
 // Count is what a part has done.
 type Count struct{ Done, Failed int64 }
 
+// Whole is what the first part of a job said of all: progress would fall if a later one could change it.
+type Whole struct {
+	// Total is the number of the job's steps.
+	Total int64
+	// From and To are the progress before the first step and after the last, in percent to hundredths.
+	From, To float64
+	// Since is when the first part was heard of.
+	Since time.Time
+}
+
+// WholeOf returns what a part says of the whole at a time.
+func WholeOf(p message.Part, at time.Time) Whole {
+	from, to := p.Window()
+
+	return Whole{Total: p.Total, From: hundredths(from), To: hundredths(to), Since: at.UTC().Truncate(time.Millisecond)}
+}
+
 // Expired reports whether the row's life was over at a time.
 func (r Row) Expired(at time.Time) bool { return !at.Before(r.ExpiresAt()) }
 
@@ -60,6 +78,13 @@ func (r Row) ExpiresAt() time.Time { return r.UpdatedAt.Add(JobLife).Truncate(ti
 
 // Pushed reports whether the push of the row's newest state has been claimed.
 func (r Row) Pushed() bool { return r.PushedSeq == r.Seq }
+
+// Claimed returns the row with the push of its newest state recorded at a time.
+func (r Row) Claimed(at time.Time) Row {
+	r.PushedAt, r.PushedSeq, r.PushedProgress = at.UTC().Truncate(time.Millisecond), r.Seq, hundredths(r.Shown().Progress)
+
+	return r
+}
 
 // Turn returns when the row's state may be pushed, if it is not urgent.
 func (r Row) Turn() time.Time {
@@ -85,22 +110,39 @@ func (r Row) Envelope() message.Envelope {
 
 // Shown returns the state as users see it: while parts work, the progress and the rows are their sums.
 func (r Row) Shown() message.UploadProgress {
-	s := r.State
-	if r.PartsTotal == 0 || s.Status.Terminal() {
+	s, w := r.State, r.Whole
+	if w.Total == 0 || s.Status.Terminal() {
 		return s
 	}
-	done := min(r.PartsDone, r.PartsTotal)
-	sum := r.PartsFrom + (r.PartsTo-r.PartsFrom)*float64(done)/float64(r.PartsTotal)
-	s.Progress = max(s.Progress, math.Round(sum*percent)/percent)
-	if s.TotalRows != r.PartsTotal { // the parts' steps are no rows
+	done := min(r.PartsDone, w.Total)
+	s.Progress = max(s.Progress, hundredths(w.From+(w.To-w.From)*float64(done)/float64(w.Total)))
+	if s.TotalRows != w.Total { // the parts' steps are no rows
 		return s
 	}
 	s.CurrentRow, s.FailedRows = max(s.CurrentRow, done), max(s.FailedRows, r.PartsFailed)
-	if elapsed := r.UpdatedAt.Sub(r.PartsSince); elapsed >= time.Second && done > 0 && done < r.PartsTotal {
+	if elapsed := r.UpdatedAt.Sub(w.Since); elapsed >= time.Second && done > 0 && done < w.Total {
 		rate := float64(done) / elapsed.Seconds()
 		s.RowsPerSecond = math.Ceil(rate)
-		s.ETAMillis = int64(float64(r.PartsTotal-done) / rate * 1000)
+		s.ETAMillis = int64(min(float64(w.Total-done)/rate*1000, maxETA))
 	}
 
 	return s
+}
+
+// Points reports whether the step from before to r is one after which a pointer must lead from the row's execution to its
+// job.
+func (r Row) Points(before Row) bool {
+	return r.Execution != "" && !r.State.Status.Terminal() && (r.Seq == 1 || r.Execution != before.Execution)
+}
+
+// Pointer returns the pointer from the row's execution to its job.
+func (r Row) Pointer() Pointer {
+	return Pointer{Execution: r.Execution, Owner: r.Owner, Job: r.State.UploadID, Epoch: r.Epoch, At: r.UpdatedAt}
+}
+
+// hundredths returns a percentage to two decimals, which every store keeps alike.
+func hundredths(progress float64) float64 {
+	const parts = 100
+
+	return math.Round(progress*parts) / parts
 }

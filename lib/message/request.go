@@ -15,11 +15,15 @@ const (
 	MaxUserID = 255
 	// MaxKey bounds an idempotency key: an execution's ARN, a state's name, a time, an index.
 	MaxKey = 1024
-	// MaxExecution bounds the ARN of an execution.
-	MaxExecution = 512
+	// MaxExecution bounds the ARN of an execution
+	// (https://docs.aws.amazon.com/step-functions/latest/apireference/API_DescribeExecution.html).
+	MaxExecution = 256
 	// MaxPartID bounds the id of a part: a job's row holds those of all its parts.
 	MaxPartID = 16
 )
+
+// MaxSteps bounds the steps of a job: JSON numbers are exact up to it, and the sum of all parts fits 64 bits.
+const MaxSteps = 1 << 53
 
 // Request is what the notifier is asked to tell: a message for one target.
 type Request struct {
@@ -120,7 +124,7 @@ func (c *requestCheck) text(field, s string, limit int) {
 
 func (c *requestCheck) part(p Part, r Request) {
 	c.text("part.id", p.ID, MaxPartID)
-	c.that("part.total", p.Total > 0, "must be at least 1")
+	c.that("part.total", p.Total > 0 && p.Total <= MaxSteps, fmt.Sprintf("must be from 1 to %d", int64(MaxSteps)))
 	c.that("part.done", p.Done >= 0 && p.Done <= p.Total, "must be from 0 to part.total")
 	c.that("part.failed", p.Failed >= 0 && p.Failed <= p.Done, "must be from 0 to part.done")
 	from, to := p.Window()

@@ -56,7 +56,7 @@ func get(t *testing.T, s csvimport.Store, from csvimport.Object, offset, length 
 	t.Helper()
 	body, err := s.Get(t.Context(), from, offset, length)
 	if err != nil {
-		return nil, err //nolint:wrapcheck // the tests look at it
+		return nil, err
 	}
 	content, err := io.ReadAll(body)
 	if err := errors.Join(err, body.Close()); err != nil {
@@ -254,7 +254,7 @@ func cancelled(t *testing.T, s csvimport.Store) {
 	_, _ = io.WriteString(w, "x")
 	cancel()
 	for what, err := range map[string]error{
-		"Get":    func() error { _, err := s.Get(ctx, csvimport.Object{Key: "k"}, 0, -1); return err }(), //nolint:wrapcheck // one line a method
+		"Get":    func() error { _, err := s.Get(ctx, csvimport.Object{Key: "k"}, 0, -1); return err }(),
 		"Close":  w.Close(),
 		"Copy":   s.Copy(ctx, "k2", "k"),
 		"Delete": s.Delete(ctx, "k"),

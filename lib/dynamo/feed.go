@@ -1,0 +1,163 @@
+package dynamo
+
+import (
+	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"iter"
+	"time"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
+	"github.com/aws/aws-sdk-go-v2/service/dynamodb/types"
+
+	"github.com/herald-progress/herald/lib/feed"
+)
+
+// Feed is a [feed.Store] on the feed table. Its zero caches are ready; it must not be copied.
+//
+//	user/<id>     job#<job>     the newest state of a job
+//	user/<id>     note#<ULID>   a note
+//	user/<id>     key#<hash>    which note came first with an idempotency key
+//	exec/<shard>  exec#<ARN>    which job ends with an execution
+type Feed struct {
+	Client *dynamodb.Client
+	Table  string
+	// Now returns the current time; nil is time.Now. Reads take rows whose life is over by it for absent.
+	Now func() time.Time
+
+	known knownRows
+}
+
+// shards is over how many partitions the pointers are spread.
+const shards = 16
+
+func jobEntry(job string) string         { return "job#" + job }
+func noteEntry(id string) string         { return "note#" + id }
+func keyEntry(hash string) string        { return "key#" + hash }
+func pointerEntry(arn string) string     { return "exec#" + arn }
+func shardOwner(shard int) string        { return fmt.Sprintf("exec/%02x", shard) }
+func pointerOwner(arn string) string     { return shardOwner(int(sha256.Sum256([]byte(arn))[0]) % shards) }
+func place(owner, entry string) item     { return item{"owner": text(owner), "entry": text(entry)} }
+func text(s string) types.AttributeValue { return &types.AttributeValueMemberS{Value: s} }
+func number(n int64) types.AttributeValue {
+	return &types.AttributeValueMemberN{Value: fmt.Sprint(n)}
+}
+
+// keyHash returns what the table holds of an idempotency key.
+func keyHash(key string) string {
+	const kept = 16
+	sum := sha256.Sum256([]byte(key))
+
+	return hex.EncodeToString(sum[:kept])
+}
+
+func (s *Feed) now() time.Time {
+	if s.Now != nil {
+		return s.Now()
+	}
+
+	return time.Now()
+}
+
+// Job returns the row of a job by a consistent read, or [feed.ErrNotFound].
+func (s *Feed) Job(ctx context.Context, owner, job string) (feed.Row, error) {
+	row, err := s.get(ctx, owner, job)
+	if err != nil {
+		return feed.Row{}, err
+	}
+	if row.Seq == 0 || row.Expired(s.now()) {
+		return feed.Row{}, feed.ErrNotFound
+	}
+
+	return row, nil
+}
+
+// get returns the row of a job, whether or not its life is over, or a row without Seq.
+func (s *Feed) get(ctx context.Context, owner, job string) (feed.Row, error) {
+	it, err := s.item(ctx, owner, jobEntry(job))
+	if err != nil {
+		return feed.Row{}, fmt.Errorf("get job: %w", err)
+	}
+	if it == nil {
+		return feed.Row{Owner: owner}, nil
+	}
+	row, err := decodeJob(it)
+	if err != nil {
+		return feed.Row{}, fmt.Errorf("get job: %w", err)
+	}
+
+	return row, nil
+}
+
+// Jobs yields the rows of an owner by consistent reads, page by page.
+func (s *Feed) Jobs(ctx context.Context, owner string) iter.Seq2[feed.Row, error] {
+	return func(yield func(feed.Row, error) bool) {
+		for it, err := range s.query(ctx, s.listing(owner, jobEntry(""), true)) {
+			row := feed.Row{}
+			if err == nil {
+				row, err = decodeJob(it)
+			}
+			if err != nil {
+				yield(feed.Row{}, fmt.Errorf("query jobs: %w", err))
+
+				return
+			}
+			if !row.Expired(s.now()) && !yield(row, nil) {
+				return
+			}
+		}
+	}
+}
+
+// item returns one row by a consistent read, or nil.
+func (s *Feed) item(ctx context.Context, owner, entry string) (item, error) {
+	out, err := s.Client.GetItem(ctx, &dynamodb.GetItemInput{TableName: &s.Table, Key: place(owner, entry), ConsistentRead: aws.Bool(true)})
+	if err != nil {
+		return nil, err //nolint:wrapcheck // the caller says what it asked for
+	}
+
+	return out.Item, nil
+}
+
+// listing is the query for an owner's rows of one kind.
+func (s *Feed) listing(owner, kind string, consistent bool) *dynamodb.QueryInput {
+	return &dynamodb.QueryInput{
+		TableName:                 &s.Table,
+		ConsistentRead:            aws.Bool(consistent),
+		KeyConditionExpression:    aws.String("#owner = :owner AND begins_with(#entry, :kind)"),
+		ExpressionAttributeNames:  map[string]string{"#owner": "owner", "#entry": "entry"},
+		ExpressionAttributeValues: item{":owner": text(owner), ":kind": text(kind)},
+	}
+}
+
+// query yields the rows that a query finds. After an error it stops.
+func (s *Feed) query(ctx context.Context, q *dynamodb.QueryInput) iter.Seq2[item, error] {
+	return func(yield func(item, error) bool) {
+		for pages := dynamodb.NewQueryPaginator(s.Client, q); pages.HasMorePages(); {
+			page, err := pages.NextPage(ctx)
+			if err != nil {
+				yield(nil, err)
+
+				return
+			}
+			for _, it := range page.Items {
+				if !yield(it, nil) {
+					return
+				}
+			}
+		}
+	}
+}
+
+// conflict returns whether an error is a condition that failed, and the row that failed it, where the endpoint tells.
+func conflict(err error) (item, bool) {
+	var failed *types.ConditionalCheckFailedException
+	if !errors.As(err, &failed) {
+		return nil, false
+	}
+
+	return failed.Item, true
+}

@@ -1,0 +1,141 @@
+package dynamo
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"time"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/feature/dynamodb/attributevalue"
+	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
+	"github.com/aws/aws-sdk-go-v2/service/dynamodb/types"
+
+	"github.com/herald-progress/herald/lib/feed"
+	"github.com/herald-progress/herald/lib/message"
+)
+
+// Add keeps a note: with a key, one PutItem for that and one for the note; else only the latter. They need no transaction:
+// who finds the key taken writes the note under the ID that came first, as the first try may have died before it could.
+func (s *Feed) Add(ctx context.Context, owner string, n feed.Note) (feed.Note, feed.Outcome, error) {
+	n.At = n.At.UTC().Truncate(time.Millisecond)
+	outcome := feed.Accepted
+	if n.Key != "" {
+		first, err := s.claimKey(ctx, owner, n)
+		if err != nil {
+			return feed.Note{}, "", fmt.Errorf("put key: %w", err)
+		}
+		if first.ID != n.ID {
+			n.ID, n.At, outcome = first.ID, first.At, feed.Duplicate
+		}
+	}
+	it, err := encodeNote(owner, n)
+	if err == nil {
+		_, err = s.Client.PutItem(ctx, &dynamodb.PutItemInput{TableName: &s.Table, Item: it})
+	}
+	if err != nil {
+		return feed.Note{}, "", fmt.Errorf("put note: %w", err)
+	}
+
+	return n, outcome, nil
+}
+
+// claimKey returns the ID and time of the note that came first with the key of n, be it n.
+func (s *Feed) claimKey(ctx context.Context, owner string, n feed.Note) (feed.Note, error) {
+	entry := keyEntry(keyHash(n.Key))
+	it, err := marshal(keyRow{Owner: owner, Entry: entry, ExpiresAt: n.At.Add(feed.JobLife).Unix(), Note: n.ID, At: stamp(n.At)})
+	if err != nil {
+		return feed.Note{}, err
+	}
+	_, err = s.Client.PutItem(ctx, &dynamodb.PutItemInput{
+		TableName: &s.Table, Item: it,
+		ConditionExpression:                 aws.String("attribute_not_exists(#entry) OR #expiresAt <= :now"),
+		ExpressionAttributeNames:            map[string]string{"#entry": "entry", "#expiresAt": "expiresAt"},
+		ExpressionAttributeValues:           item{":now": number(n.At.Unix())},
+		ReturnValuesOnConditionCheckFailure: types.ReturnValuesOnConditionCheckFailureAllOld,
+	})
+	if err == nil {
+		return n, nil
+	}
+	first, taken := conflict(err)
+	if !taken {
+		return feed.Note{}, err //nolint:wrapcheck // the caller says what it asked for
+	}
+	if first == nil { // the endpoint does not tell
+		if first, err = s.item(ctx, owner, entry); err != nil {
+			return feed.Note{}, err
+		}
+	}
+	if first == nil { // it has just been deleted, its life being over
+		return n, nil
+	}
+	var row keyRow
+	if err := attributevalue.UnmarshalMap(first, &row); err != nil {
+		return feed.Note{}, fmt.Errorf("row: %w", err)
+	}
+	at, err := parseTime("at", row.At)
+	if err != nil {
+		return feed.Note{}, err
+	}
+
+	return feed.Note{ID: row.Note, At: at}, nil
+}
+
+// Notes returns an owner's notes by consistent reads, page by page.
+func (s *Feed) Notes(ctx context.Context, owner, since string, limit int) ([]feed.Note, error) {
+	if limit <= 0 || since >= afterNotes {
+		return nil, nil
+	}
+	q := s.listing(owner, noteEntry(""), true)
+	q.ScanIndexForward = aws.Bool(since != "")
+	q.Limit = aws.Int32(int32(min(limit, maxPage))) //nolint:gosec // bounded
+	if since != "" {
+		q.KeyConditionExpression = aws.String("#owner = :owner AND #entry BETWEEN :since AND :last")
+		delete(q.ExpressionAttributeValues, ":kind")
+		q.ExpressionAttributeValues[":since"] = text(noteEntry(clipped(since)))
+		q.ExpressionAttributeValues[":last"] = text(noteEntry(afterNotes))
+	}
+	var notes []feed.Note
+	for it, err := range s.query(ctx, q) {
+		n := feed.Note{}
+		if err == nil {
+			n, err = decodeNote(it)
+		}
+		if err != nil {
+			return nil, fmt.Errorf("query notes: %w", err)
+		}
+		if n.ID <= since || !s.now().Before(n.ExpiresAt()) {
+			continue
+		}
+		if notes = append(notes, n); len(notes) == limit {
+			break
+		}
+	}
+	if since == "" {
+		slices.Reverse(notes)
+	}
+
+	return notes, nil
+}
+
+// Dismiss deletes a note.
+func (s *Feed) Dismiss(ctx context.Context, owner, id string) error {
+	if clipped(id) != id {
+		return nil // no note has such an id
+	}
+	if _, err := s.Client.DeleteItem(ctx, &dynamodb.DeleteItemInput{TableName: &s.Table, Key: place(owner, noteEntry(id))}); err != nil {
+		return fmt.Errorf("delete note: %w", err)
+	}
+
+	return nil
+}
+
+const (
+	// maxPage bounds how many notes one page holds.
+	maxPage = 1000
+	// afterNotes sorts after every ULID.
+	afterNotes = "~"
+)
+
+// clipped bounds a text that a browser sent and that becomes part of a sort key, which has at most 1,024 bytes.
+func clipped(id string) string { return id[:min(len(id), message.MaxID)] }

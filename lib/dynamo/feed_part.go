@@ -1,0 +1,72 @@
+package dynamo
+
+import (
+	"fmt"
+	"maps"
+	"time"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/feature/dynamodb/attributevalue"
+	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
+	"github.com/aws/aws-sdk-go-v2/service/dynamodb/types"
+
+	"github.com/herald-progress/herald/lib/feed"
+)
+
+// partNames are the attributes of a part's update; several are words that DynamoDB reserves.
+var partNames = map[string]string{
+	"#parts": "parts", "#partsDone": "partsDone", "#partsFailed": "partsFailed", "#whole": "whole", "#seq": "seq", "#id": "id",
+	"#updatedAt": "updatedAt", "#expiresAt": "expiresAt", "#message": "message", "#terminal": "terminal",
+}
+
+// partUpdate returns the update that counts what a part has done since row: of one part, whatever the others do at the
+// same time. Its condition is what [feed.Apply] accepts as an update of the row, save the execution's first. A row without
+// Seq is unknown, and the part taken for new; without an epoch, too, it is whatever row there is.
+func (s *Feed) partUpdate(row feed.Row, u feed.Update) (*dynamodb.UpdateItemInput, error) {
+	p := *u.Part
+	had, known := row.Parts[p.ID]
+	count := feed.Count{Done: p.Done, Failed: max(had.Failed, p.Failed)}
+	whole, err := attributevalue.Marshal(wholeRowOf(feed.WholeOf(p, u.At)))
+	if err != nil {
+		return nil, fmt.Errorf("whole: %w", err)
+	}
+	at := u.At.UTC().Truncate(time.Millisecond)
+	names := map[string]string{"#part": p.ID}
+	maps.Copy(names, partNames)
+	values := item{
+		":count": countValue(count), ":done": number(count.Done - had.Done), ":failed": number(count.Failed - had.Failed),
+		":whole": whole, ":one": number(1), ":id": text(u.ID), ":at": text(stamp(at)), ":now": number(at.Unix()),
+		":expiresAt": number(feed.Row{UpdatedAt: at}.ExpiresAt().Unix()), ":message": text(u.State.Message),
+	}
+	condition := "attribute_exists(#parts) AND attribute_not_exists(#terminal) AND #expiresAt > :now"
+	if row.Seq > 0 || row.Epoch != "" {
+		condition += " AND #epoch = :epoch"
+		names["#epoch"], values[":epoch"] = "epoch", text(row.Epoch)
+	}
+	if u.Execution != "" {
+		condition += " AND #execution = :execution"
+		names["#execution"], values[":execution"] = "execution", text(u.Execution)
+	}
+	if known {
+		condition += " AND #parts.#part[0] = :hadDone AND #parts.#part[1] = :hadFailed"
+		values[":hadDone"], values[":hadFailed"] = number(had.Done), number(had.Failed)
+	} else {
+		condition += " AND attribute_not_exists(#parts.#part) AND size(#parts) < :max"
+		values[":max"] = number(feed.MaxParts)
+	}
+
+	return &dynamodb.UpdateItemInput{
+		TableName: &s.Table, Key: place(row.Owner, jobEntry(u.State.UploadID)),
+		UpdateExpression: aws.String("SET #parts.#part = :count, #partsDone = #partsDone + :done, #partsFailed = #partsFailed + :failed, " +
+			"#whole = if_not_exists(#whole, :whole), #seq = #seq + :one, #id = :id, #updatedAt = :at, #expiresAt = :expiresAt, #message = :message"),
+		ConditionExpression:                 aws.String(condition),
+		ExpressionAttributeNames:            names,
+		ExpressionAttributeValues:           values,
+		ReturnValues:                        types.ReturnValueAllNew,
+		ReturnValuesOnConditionCheckFailure: types.ReturnValuesOnConditionCheckFailureAllOld,
+	}, nil
+}
+
+func countValue(c feed.Count) types.AttributeValue {
+	return &types.AttributeValueMemberL{Value: []types.AttributeValue{number(c.Done), number(c.Failed)}}
+}

@@ -1,0 +1,256 @@
+package dynamo
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"strings"
+	"time"
+
+	"github.com/aws/aws-sdk-go-v2/feature/dynamodb/attributevalue"
+	"github.com/aws/aws-sdk-go-v2/service/dynamodb/types"
+
+	"github.com/herald-progress/herald/lib/feed"
+	"github.com/herald-progress/herald/lib/message"
+)
+
+// item is a row as the SDK has it.
+type item = map[string]types.AttributeValue
+
+// jobRow is the row of a job as the table holds it.
+type jobRow struct {
+	Owner string `dynamodbav:"owner"`
+	Entry string `dynamodbav:"entry"`
+	// ExpiresAt is the table's TTL attribute, in epoch seconds.
+	ExpiresAt int64  `dynamodbav:"expiresAt"`
+	Epoch     string `dynamodbav:"epoch"`
+	Seq       int64  `dynamodbav:"seq"`
+	ID        string `dynamodbav:"id"`
+	// Data is the state as JSON, without what other attributes hold: the job's id and the message, which a part may set.
+	Data    string `dynamodbav:"data"`
+	Message string `dynamodbav:"message"`
+	// Terminal is there only when the state is terminal.
+	Terminal  bool     `dynamodbav:"terminal,omitempty"`
+	UpdatedAt string   `dynamodbav:"updatedAt"`
+	Execution string   `dynamodbav:"execution,omitempty"`
+	Keys      []string `dynamodbav:"keys,omitempty"`
+	// Parts is always there, as no update can write into a map that is missing. A part is [done, failed].
+	Parts       map[string][]int64 `dynamodbav:"parts"`
+	PartsDone   int64              `dynamodbav:"partsDone"`
+	PartsFailed int64              `dynamodbav:"partsFailed"`
+	Whole       *wholeRow          `dynamodbav:"whole,omitempty"`
+
+	PushedAt       string  `dynamodbav:"pushedAt"`
+	PushedSeq      int64   `dynamodbav:"pushedSeq"`
+	PushedProgress float64 `dynamodbav:"pushedProgress"`
+	// Push tells the claims apart.
+	Push string `dynamodbav:"push,omitempty"`
+}
+
+// wholeRow is a [feed.Whole] as the table holds it.
+type wholeRow struct {
+	Total int64   `dynamodbav:"total"`
+	From  float64 `dynamodbav:"from"`
+	To    float64 `dynamodbav:"to"`
+	Since string  `dynamodbav:"since"`
+}
+
+func wholeRowOf(w feed.Whole) *wholeRow {
+	if w.Total == 0 {
+		return nil
+	}
+
+	return &wholeRow{Total: w.Total, From: w.From, To: w.To, Since: stamp(w.Since)}
+}
+
+// stamp returns a time as the table holds it.
+func stamp(at time.Time) string { return at.UTC().Format(timeLayout) }
+
+func countRow(c feed.Count) []int64 { return []int64{c.Done, c.Failed} }
+
+// encodeJob returns the item of a job's row.
+func encodeJob(r feed.Row) (item, error) {
+	state := r.State
+	state.UploadID, state.Message = "", ""
+	data, err := json.Marshal(state)
+	if err != nil {
+		return nil, fmt.Errorf("data: %w", err)
+	}
+	row := jobRow{
+		Owner: r.Owner, Entry: jobEntry(r.State.UploadID), ExpiresAt: r.ExpiresAt().Unix(),
+		Epoch: r.Epoch, Seq: r.Seq, ID: r.ID, Data: string(data), Message: r.State.Message,
+		Terminal: r.State.Status.Terminal(), UpdatedAt: stamp(r.UpdatedAt), Execution: r.Execution, Keys: r.Keys,
+		Parts: make(map[string][]int64, len(r.Parts)), PartsDone: r.PartsDone, PartsFailed: r.PartsFailed, Whole: wholeRowOf(r.Whole),
+		PushedAt: stamp(r.PushedAt), PushedSeq: r.PushedSeq, PushedProgress: r.PushedProgress,
+	}
+	for id, count := range r.Parts {
+		row.Parts[id] = countRow(count)
+	}
+
+	return marshal(row)
+}
+
+// decodeJob reads the item of a job's row.
+func decodeJob(it item) (feed.Row, error) {
+	var row jobRow
+	if err := attributevalue.UnmarshalMap(it, &row); err != nil {
+		return feed.Row{}, fmt.Errorf("row: %w", err)
+	}
+	r := feed.Row{
+		Owner: row.Owner, Epoch: row.Epoch, Seq: row.Seq, ID: row.ID, Execution: row.Execution, Keys: row.Keys,
+		PartsDone: row.PartsDone, PartsFailed: row.PartsFailed, PushedSeq: row.PushedSeq, PushedProgress: row.PushedProgress,
+	}
+	if row.Seq < 1 {
+		return feed.Row{}, fmt.Errorf("seq: %d is under 1", row.Seq)
+	}
+	job, ok := strings.CutPrefix(row.Entry, jobEntry(""))
+	if !ok {
+		return feed.Row{}, errors.New("entry: is not that of a job")
+	}
+	if err := json.Unmarshal([]byte(row.Data), &r.State); err != nil {
+		return feed.Row{}, fmt.Errorf("data: %w", err)
+	}
+	r.State.UploadID, r.State.Message = job, row.Message
+	if row.Terminal != r.State.Status.Terminal() {
+		return feed.Row{}, fmt.Errorf("terminal: is %t, with the status %q", row.Terminal, r.State.Status)
+	}
+	var err error
+	if r.UpdatedAt, err = parseTime("updatedAt", row.UpdatedAt); err != nil {
+		return feed.Row{}, err
+	}
+	if r.PushedAt, err = parseTime("pushedAt", row.PushedAt); err != nil {
+		return feed.Row{}, err
+	}
+	if err := decodeParts(&r, row); err != nil {
+		return feed.Row{}, err
+	}
+
+	return r, nil
+}
+
+// decodeParts reads what the row says of the job's parts.
+func decodeParts(r *feed.Row, row jobRow) error {
+	if len(row.Parts) > 0 {
+		r.Parts = make(map[string]feed.Count, len(row.Parts))
+	}
+	for id, count := range row.Parts {
+		if len(count) != len(countRow(feed.Count{})) {
+			return fmt.Errorf("parts: %q has %d numbers", id, len(count))
+		}
+		r.Parts[id] = feed.Count{Done: count[0], Failed: count[1]}
+	}
+	if row.Whole == nil {
+		return nil
+	}
+	since, err := parseTime("whole.since", row.Whole.Since)
+	if err != nil {
+		return err
+	}
+	r.Whole = feed.Whole{Total: row.Whole.Total, From: row.Whole.From, To: row.Whole.To, Since: since}
+
+	return nil
+}
+
+// noteRow is the row of a note as the table holds it.
+type noteRow struct {
+	Owner     string `dynamodbav:"owner"`
+	Entry     string `dynamodbav:"entry"`
+	ExpiresAt int64  `dynamodbav:"expiresAt"`
+	At        string `dynamodbav:"at"`
+	Type      string `dynamodbav:"type"`
+	// Data is JSON.
+	Data string `dynamodbav:"data"`
+}
+
+func encodeNote(owner string, n feed.Note) (item, error) {
+	data, err := json.Marshal(n.Data)
+	if err != nil {
+		return nil, fmt.Errorf("data: %w", err)
+	}
+
+	return marshal(noteRow{
+		Owner: owner, Entry: noteEntry(n.ID), ExpiresAt: n.ExpiresAt().Unix(), At: stamp(n.At), Type: string(n.Data.Type()), Data: string(data),
+	})
+}
+
+// decodeNote reads the item of a note. Like a client it takes what a newer version may have added.
+func decodeNote(it item) (feed.Note, error) {
+	var row noteRow
+	if err := attributevalue.UnmarshalMap(it, &row); err != nil {
+		return feed.Note{}, fmt.Errorf("row: %w", err)
+	}
+	id, ok := strings.CutPrefix(row.Entry, noteEntry(""))
+	if !ok {
+		return feed.Note{}, errors.New("entry: is not that of a note")
+	}
+	at, err := parseTime("at", row.At)
+	if err != nil {
+		return feed.Note{}, err
+	}
+	frame, err := json.Marshal(map[string]any{"type": row.Type, "data": json.RawMessage(row.Data)})
+	if err != nil {
+		return feed.Note{}, fmt.Errorf("data: %w", err)
+	}
+	envelope, err := message.Parse(frame)
+	if err != nil {
+		return feed.Note{}, fmt.Errorf("data: %w", err)
+	}
+
+	return feed.Note{ID: id, At: at, Data: envelope.Data}, nil
+}
+
+// keyRow says which note came first with a key.
+type keyRow struct {
+	Owner     string `dynamodbav:"owner"`
+	Entry     string `dynamodbav:"entry"`
+	ExpiresAt int64  `dynamodbav:"expiresAt"`
+	Note      string `dynamodbav:"note"`
+	At        string `dynamodbav:"at"`
+}
+
+// pointerRow is a [feed.Pointer] as the table holds it.
+type pointerRow struct {
+	Owner     string `dynamodbav:"owner"`
+	Entry     string `dynamodbav:"entry"`
+	ExpiresAt int64  `dynamodbav:"expiresAt"`
+	// User is the owner of the job.
+	User  string `dynamodbav:"user"`
+	Job   string `dynamodbav:"job"`
+	Epoch string `dynamodbav:"epoch"`
+	At    string `dynamodbav:"at"`
+}
+
+func decodePointer(it item) (feed.Pointer, error) {
+	var row pointerRow
+	if err := attributevalue.UnmarshalMap(it, &row); err != nil {
+		return feed.Pointer{}, fmt.Errorf("row: %w", err)
+	}
+	arn, ok := strings.CutPrefix(row.Entry, pointerEntry(""))
+	if !ok {
+		return feed.Pointer{}, errors.New("entry: is not that of a pointer")
+	}
+	at, err := parseTime("at", row.At)
+	if err != nil {
+		return feed.Pointer{}, err
+	}
+
+	return feed.Pointer{Execution: arn, Owner: row.User, Job: row.Job, Epoch: row.Epoch, At: at}, nil
+}
+
+func marshal(row any) (item, error) {
+	it, err := attributevalue.MarshalMap(row)
+	if err != nil {
+		return nil, fmt.Errorf("row: %w", err)
+	}
+
+	return it, nil
+}
+
+func parseTime(attribute, s string) (time.Time, error) {
+	at, err := time.Parse(timeLayout, s)
+	if err != nil {
+		return time.Time{}, fmt.Errorf("%s: %w", attribute, err)
+	}
+
+	return at, nil
+}

@@ -1,0 +1,284 @@
+package dynamo
+
+import (
+	"fmt"
+	"maps"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/aws/aws-sdk-go-v2/feature/dynamodb/attributevalue"
+	"github.com/aws/aws-sdk-go-v2/service/dynamodb/types"
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/herald-progress/herald/lib/feed"
+	"github.com/herald-progress/herald/lib/message"
+)
+
+var noon = time.Date(2026, 11, 22, 12, 0, 0, 123_000_000, time.UTC)
+
+// sampleRow has every attribute.
+func sampleRow() feed.Row {
+	return feed.Row{
+		Owner: feed.User("u1"), Epoch: "2026-11-22T10:00:00.123Z#0000", Seq: 17, ID: "01JD9",
+		State: message.UploadProgress{
+			UploadID: "job", FileName: "f.csv", Progress: 42.5, Message: "Over", TotalRows: 100, Status: message.StatusFailed, Phase: "parse",
+		},
+		UpdatedAt: noon, Execution: "arn:aws:states:x", Keys: []string{"a", "b"},
+		Parts: map[string]feed.Count{"1": {Done: 30, Failed: 2}}, PartsDone: 30, PartsFailed: 2,
+		Whole:    feed.Whole{Total: 100, From: 10, To: 90, Since: noon.Add(-time.Minute)},
+		PushedAt: noon.Add(-time.Second), PushedSeq: 16, PushedProgress: 41,
+	}
+}
+
+func plain(t *testing.T, it item) map[string]any {
+	t.Helper()
+	var got map[string]any
+	if err := attributevalue.UnmarshalMap(it, &got); err != nil {
+		t.Fatal(err)
+	}
+
+	return got
+}
+
+func TestTheFeedAsItStandsInTheTable(t *testing.T) {
+	it, err := encodeJob(sampleRow())
+	if err != nil {
+		t.Fatal(err)
+	}
+	end := float64(noon.Add(24 * time.Hour).Unix())
+	want := map[string]any{
+		"owner": "user/u1", "entry": "job#job", "expiresAt": end, "epoch": "2026-11-22T10:00:00.123Z#0000", "seq": 17.0, "id": "01JD9",
+		"data":    `{"uploadId":"","fileName":"f.csv","progress":42.5,"message":"","totalRows":100,"status":"failed","phase":"parse"}`,
+		"message": "Over", "terminal": true, "updatedAt": "2026-11-22T12:00:00.123Z", "execution": "arn:aws:states:x",
+		"keys": []any{"a", "b"}, "parts": map[string]any{"1": []any{30.0, 2.0}}, "partsDone": 30.0, "partsFailed": 2.0,
+		"whole":    map[string]any{"total": 100.0, "from": 10.0, "to": 90.0, "since": "2026-11-22T11:59:00.123Z"},
+		"pushedAt": "2026-11-22T11:59:59.123Z", "pushedSeq": 16.0, "pushedProgress": 41.0,
+	}
+	if diff := cmp.Diff(want, plain(t, it)); diff != "" {
+		t.Errorf("a job's row (-want +got):\n%s", diff)
+	}
+
+	it, err = encodeJob(feed.Row{Owner: "user/u1", Seq: 1, State: message.UploadProgress{UploadID: "job"}, UpdatedAt: noon, PushedAt: noon})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, attribute := range []string{"terminal", "execution", "keys", "whole"} {
+		if it[attribute] != nil {
+			t.Errorf("a row without %s has %v", attribute, it[attribute])
+		}
+	}
+	if parts, ok := it["parts"].(*types.AttributeValueMemberM); !ok || len(parts.Value) != 0 {
+		t.Errorf("a row without parts has %v: no part could be written into it", it["parts"])
+	}
+
+	it, err = encodeNote("user/u1", feed.Note{ID: "01JD9", At: noon, Data: message.Error{Code: "C", Message: "m"}, Key: "k"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	want = map[string]any{
+		"owner": "user/u1", "entry": "note#01JD9", "expiresAt": float64(noon.Add(7 * 24 * time.Hour).Unix()),
+		"at": "2026-11-22T12:00:00.123Z", "type": "error", "data": `{"code":"C","message":"m"}`,
+	}
+	if diff := cmp.Diff(want, plain(t, it)); diff != "" {
+		t.Errorf("a note's row (-want +got):\n%s", diff)
+	}
+	if owner := pointerOwner("arn:aws:states:x"); !strings.HasPrefix(owner, "exec/0") || len(owner) != len("exec/0f") {
+		t.Errorf("pointers are at %q", owner)
+	}
+}
+
+// TestAJobWithoutPartsTakes4KB: reads are billed by it. The size is that of names and values
+// (https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/CapacityUnitCalculations.html).
+func TestAJobWithoutPartsTakes4KB(t *testing.T) {
+	long := func(n int) string { return strings.Repeat("x", n) }
+	row := feed.Row{
+		Owner: feed.User(long(message.MaxUserID)), Epoch: "2026-11-22T10:00:00.123Z#0000", Seq: 1 << 40, ID: long(26),
+		State: message.UploadProgress{
+			UploadID: long(message.MaxID), FileName: long(message.MaxName), Phase: long(message.MaxName), Progress: 42.51, Status: message.StatusCancelled,
+		},
+		UpdatedAt: noon, Execution: long(message.MaxExecution),
+		PushedAt: noon, PushedSeq: 1 << 40, PushedProgress: 42.51,
+	}
+	for feed.Fits(row.State) == nil {
+		row.State.Message += "x"
+	}
+	for range 16 {
+		row.Keys = append(row.Keys, long(16))
+	}
+	it, err := encodeJob(row)
+	if err != nil {
+		t.Fatal(err)
+	}
+	it["push"] = text(long(26))
+	if got := size(&types.AttributeValueMemberM{Value: it}); got > 4096 {
+		t.Errorf("the largest row takes %d bytes", got)
+	}
+}
+
+func size(v types.AttributeValue) int {
+	const nested = 3
+	switch v := v.(type) {
+	case *types.AttributeValueMemberS:
+		return len(v.Value)
+	case *types.AttributeValueMemberN:
+		return len(v.Value)/2 + 2
+	case *types.AttributeValueMemberL:
+		sum := nested
+		for _, element := range v.Value {
+			sum += 1 + size(element)
+		}
+
+		return sum
+	case *types.AttributeValueMemberM:
+		sum := nested
+		for name, value := range v.Value {
+			sum += 1 + len(name) + size(value)
+		}
+
+		return sum
+	default:
+		return 1
+	}
+}
+
+func TestDamagedRowsAreErrors(t *testing.T) {
+	number := func(n string) types.AttributeValue { return &types.AttributeValueMemberN{Value: n} }
+	list := func(values ...types.AttributeValue) types.AttributeValue {
+		return &types.AttributeValueMemberL{Value: values}
+	}
+	dict := func(values item) types.AttributeValue { return &types.AttributeValueMemberM{Value: values} }
+	for _, tt := range []struct {
+		attribute string
+		value     types.AttributeValue // nil takes it away
+		want      string
+	}{
+		{"entry", text("note#1"), "entry: is not that of a job"},
+		{"entry", nil, "entry: is not that of a job"},
+		{"seq", nil, "seq: 0 is under 1"},
+		{"seq", number("-1"), "seq: -1 is under 1"},
+		{"seq", text("1"), "row: "},
+		{"seq", number("1e19"), "row: "},
+		{"data", nil, "data: "},
+		{"data", text("{"), "data: "},
+		{"data", text(`{"progress":"1"}`), "data: "},
+		{"data", list(), "row: "},
+		{"terminal", nil, `terminal: is false, with the status "failed"`},
+		{"terminal", text("true"), "row: "},
+		{"updatedAt", nil, "updatedAt: "},
+		{"updatedAt", text("yesterday"), "updatedAt: "},
+		{"pushedAt", text(""), "pushedAt: "},
+		{"keys", text("k"), "row: "},
+		{"keys", list(list()), "row: "},
+		{"parts", list(), "row: "},
+		{"parts", dict(item{"1": number("5")}), "row: "},
+		{"parts", dict(item{"1": list()}), `parts: "1" has 0 numbers`},
+		{"parts", dict(item{"1": list(number("1"), number("2"), number("3"))}), `parts: "1" has 3 numbers`},
+		{"parts", dict(item{"1": list(text("1"), number("2"))}), "row: "},
+		{"whole", dict(item{}), "whole.since: "},
+		{"whole", dict(item{"since": text(stamp(noon)), "from": text("0")}), "row: "},
+	} {
+		t.Run(fmt.Sprint(tt.attribute, " ", tt.want), func(t *testing.T) {
+			it, err := encodeJob(sampleRow())
+			if err != nil {
+				t.Fatal(err)
+			}
+			damage(it, tt.attribute, tt.value)
+			if row, err := decodeJob(it); err == nil || !strings.HasPrefix(err.Error(), tt.want) {
+				t.Errorf("decodeJob: %+v, %v, want %q", row, err, tt.want)
+			}
+		})
+	}
+}
+
+func damage(it item, attribute string, value types.AttributeValue) {
+	if value == nil {
+		delete(it, attribute)
+
+		return
+	}
+	it[attribute] = value
+}
+
+func TestDamagedNotesAndPointersAreErrors(t *testing.T) {
+	note, err := encodeNote("user/u1", feed.Note{ID: "01JD9", At: noon, Data: message.Error{Code: "C", Message: "m"}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	pointer, err := marshal(pointerRow{Owner: "exec/00", Entry: "exec#arn", At: stamp(noon), User: "user/u1", Job: "job"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	dict := &types.AttributeValueMemberM{}
+	for _, tt := range []struct {
+		of        string
+		attribute string
+		value     types.AttributeValue
+		want      string
+	}{
+		{"note", "entry", text("job#1"), "entry: is not that of a note"},
+		{"note", "at", nil, "at: "},
+		{"note", "type", nil, "data: "},
+		{"note", "data", nil, "data: "},
+		{"note", "data", text("{"), "data: "},
+		{"note", "data", text("[]"), "data: "},
+		{"note", "data", dict, "row: "},
+		{"pointer", "entry", nil, "entry: is not that of a pointer"},
+		{"pointer", "at", text("x"), "at: "},
+		{"pointer", "job", dict, "row: "},
+	} {
+		t.Run(fmt.Sprint(tt.of, " ", tt.attribute), func(t *testing.T) {
+			var err error
+			if tt.of == "note" {
+				it := maps.Clone(note)
+				damage(it, tt.attribute, tt.value)
+				_, err = decodeNote(it)
+			} else {
+				it := maps.Clone(pointer)
+				damage(it, tt.attribute, tt.value)
+				_, err = decodePointer(it)
+			}
+			if err == nil || !strings.HasPrefix(err.Error(), tt.want) {
+				t.Errorf("the error is %v, want %q", err, tt.want)
+			}
+		})
+	}
+}
+
+// TestANoteOfANewerVersionIsRead: fields and types that this version does not know are passed on or over.
+func TestANoteOfANewerVersionIsRead(t *testing.T) {
+	it, err := marshal(noteRow{Owner: "user/u1", Entry: "note#1", At: stamp(noon), Type: "gossip", Data: `{"a":1}`})
+	if err != nil {
+		t.Fatal(err)
+	}
+	n, err := decodeNote(it)
+	if err != nil || n.Data.Type() != "gossip" {
+		t.Errorf("decodeNote: %+v, %v", n, err)
+	}
+}
+
+func TestKnownRowsAreBounded(t *testing.T) {
+	var k knownRows
+	row := sampleRow()
+	row.State.Status = message.StatusRunning
+	for n := range 3 * maxKnown {
+		row.State.UploadID = fmt.Sprint(n)
+		k.keep(row)
+		if got, ok := k.last(row.Owner, row.State.UploadID); !ok || got.State.UploadID != row.State.UploadID || len(k.rows) > maxKnown {
+			t.Fatalf("of %d rows %d are known, the last: %t", n+1, len(k.rows), ok)
+		}
+	}
+	for _, tt := range []struct {
+		after time.Duration
+		want  bool
+	}{{0, true}, {knownFor - 1, true}, {knownFor, false}, {-knownFor, false}} {
+		if _, ok := k.recent(row.Owner, row.State.UploadID, noon.Add(tt.after)); ok != tt.want {
+			t.Errorf("after %v the row is recent: %t", tt.after, ok)
+		}
+	}
+	row.State.Status = message.StatusFailed
+	k.keep(row)
+	if _, ok := k.last(row.Owner, row.State.UploadID); ok {
+		t.Error("a job that has ended is still known")
+	}
+}

@@ -1,0 +1,228 @@
+package dynamo_test
+
+import (
+	"fmt"
+	"testing"
+	"time"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+
+	"github.com/herald-progress/herald/lib/dynamo"
+	"github.com/herald-progress/herald/lib/feed"
+	"github.com/herald-progress/herald/lib/feed/feedtest"
+	"github.com/herald-progress/herald/lib/message"
+)
+
+func TestFeed(t *testing.T) {
+	for name, variable := range endpoints {
+		t.Run(name, func(t *testing.T) {
+			store, _ := openFeed(t, variable, nil)
+			feedtest.Run(t, func(*testing.T) feed.Store { return store })
+		})
+	}
+}
+
+func TestFeedWhoseRequestsFail(t *testing.T) {
+	for name, variable := range endpoints {
+		for retries, retryer := range retryers {
+			t.Run(name+", "+retries, func(t *testing.T) {
+				const seed, rate = 4711, 0.1
+				faults := feedtest.NewFaults(seed, rate)
+				store, w := openFeed(t, variable, retryer())
+				w.injure(func(string) feedtest.Fault { return faults.Next() })
+				feedtest.RunFaulty(t, func(*testing.T) feed.Store { return store })
+				if faults.Injected() == 0 {
+					t.Error("no request failed")
+				}
+			})
+		}
+	}
+}
+
+// once lets the nth request of an operation fail.
+func once(operation string, n int, fault feedtest.Fault) func(string) feedtest.Fault {
+	return func(sent string) feedtest.Fault {
+		if sent == operation {
+			if n--; n == 0 {
+				return fault
+			}
+		}
+
+		return feedtest.None
+	}
+}
+
+func state(job string, progress float64, at time.Time) feed.Update {
+	data := message.UploadProgress{UploadID: job, FileName: "f.csv", Progress: progress, Message: "m", Phase: "parse"}
+
+	return feed.Update{State: data, Epoch: "2026-11-22T10:00:00.123Z#0000", ID: fmt.Sprint(job, progress, at.UnixMilli()), At: at}
+}
+
+func stateOfPart(job, id string, done int64, at time.Time) feed.Update {
+	u := state(job, 0, at)
+	u.ID = fmt.Sprint(id, done)
+	u.Part = &message.Part{ID: id, Done: done, Total: 1000}
+
+	return u
+}
+
+func TestWhatAnUpdateCosts(t *testing.T) {
+	for name, variable := range endpoints {
+		t.Run(name, func(t *testing.T) {
+			store, w := openFeed(t, variable, aws.NopRetryer{})
+			other := &dynamo.Feed{Client: store.Client, Table: store.Table} // another process
+			w.requests()
+			at := time.Now()
+			execution := state("job", 5, at.Add(5*time.Second))
+			execution.Execution = "arn"
+			const pointerThenRow = "PutItem PutItem" //nolint:dupword // two requests
+			over := state("job", 100, at.Add(7*time.Second))
+			over.State.Status = message.StatusSucceeded
+			for _, step := range []struct {
+				what  string
+				store *dynamo.Feed
+				u     feed.Update
+				want  string
+			}{
+				{"a job's first", store, state("job", 1, at), "GetItem PutItem"},
+				{"the same process", store, state("job", 2, at), "PutItem"},
+				{"another process", other, state("job", 3, at), "GetItem PutItem"},
+				{"the first again, after a while", store, state("job", 4, at.Add(5*time.Second)), "GetItem PutItem"},
+				{"a repetition", store, state("job", 4, at.Add(5*time.Second)), "GetItem"},
+				{"an execution's first", store, execution, pointerThenRow},
+				{"the execution again", store, func() feed.Update { u := execution; u.ID = "again"; return u }(), "PutItem"},
+				{"a part's first", store, stateOfPart("job", "1", 1, at), "UpdateItem"},
+				{"a part's second", store, stateOfPart("job", "1", 2, at.Add(6*time.Second)), "UpdateItem"},
+				{"another part elsewhere", other, stateOfPart("job", "2", 1, at.Add(6*time.Second)), "UpdateItem"},
+				{"a part once more", store, stateOfPart("job", "1", 3, at.Add(6*time.Second)), "UpdateItem"},
+				{"a part's repetition", store, stateOfPart("job", "1", 3, at.Add(6*time.Second)), "GetItem"},
+				{"the end", store, over, "PutItem DeleteItem"},
+			} {
+				if _, _, err := step.store.Apply(t.Context(), "user/u", step.u); err != nil {
+					t.Fatalf("%s: %v", step.what, err)
+				}
+				if got := w.requests(); got != step.want {
+					t.Errorf("%s costs %s, want %s", step.what, got, step.want)
+				}
+			}
+		})
+	}
+}
+
+// TestAClaimWhoseAnswerIsLost: the SDK sends it again, the condition fails, and it is the caller's all the same.
+func TestAClaimWhoseAnswerIsLost(t *testing.T) {
+	for name, variable := range endpoints {
+		t.Run(name, func(t *testing.T) {
+			store, w := openFeed(t, variable, retryers["the SDK retries"]())
+			at := time.Now()
+			if _, _, err := store.Apply(t.Context(), "user/u", state("job", 1, at)); err != nil {
+				t.Fatal(err)
+			}
+			row, _, err := store.Apply(t.Context(), "user/u", stateOfPart("job", "1", 1, at))
+			if err != nil {
+				t.Fatal(err)
+			}
+			w.injure(once("UpdateItem", 1, feedtest.Applied))
+			if got, won, err := store.Claim(t.Context(), row, at); err != nil || !won || !got.Pushed() {
+				t.Errorf("Claim: %+v, %t, %v", got, won, err)
+			}
+			if _, won, err := store.Claim(t.Context(), row, at); err != nil || won {
+				t.Errorf("another's claim: %t, %v", won, err)
+			}
+		})
+	}
+}
+
+// TestANoteThatDiedBetweenItsWrites: its key is written, it is not.
+func TestANoteThatDiedBetweenItsWrites(t *testing.T) {
+	for name, variable := range endpoints {
+		t.Run(name, func(t *testing.T) {
+			store, w := openFeed(t, variable, aws.NopRetryer{})
+			at := time.Now().UTC().Truncate(time.Millisecond)
+			note := feed.Note{ID: "01JD900000000000000000001", At: at, Data: message.Error{Code: "C", Message: "m"}, Key: "key"}
+			w.injure(once("PutItem", 2, feedtest.NotApplied))
+			if _, _, err := store.Add(t.Context(), "user/u", note); err == nil {
+				t.Fatal("the first try did not fail")
+			}
+			if notes, err := store.Notes(t.Context(), "user/u", "", 50); err != nil || len(notes) != 0 {
+				t.Fatalf("after the first try: %+v, %v", notes, err)
+			}
+			again := note
+			again.ID, again.At = "01JD900000000000000000002", at.Add(time.Second)
+			got, outcome, err := store.Add(t.Context(), "user/u", again)
+			if err != nil || outcome != feed.Duplicate || got.ID != note.ID || !got.At.Equal(at) {
+				t.Errorf("the second try: %+v, %q, %v", got, outcome, err)
+			}
+			if notes, err := store.Notes(t.Context(), "user/u", "", 50); err != nil || len(notes) != 1 || notes[0].ID != note.ID {
+				t.Errorf("after the second try: %+v, %v", notes, err)
+			}
+		})
+	}
+}
+
+// TestAPointerComesBeforeItsRow: a row that names an execution to which nothing leads would never be ended.
+func TestAPointerComesBeforeItsRow(t *testing.T) {
+	for name, variable := range endpoints {
+		t.Run(name, func(t *testing.T) {
+			store, w := openFeed(t, variable, aws.NopRetryer{})
+			u := state("job", 1, time.Now())
+			u.Execution = "arn"
+			w.injure(once("PutItem", 1, feedtest.NotApplied))
+			if _, _, err := store.Apply(t.Context(), "user/u", u); err == nil {
+				t.Fatal("the pointer's write did not fail")
+			}
+			if _, err := store.Job(t.Context(), "user/u", "job"); err == nil {
+				t.Fatal("there is a row without a pointer")
+			}
+			w.injure(once("PutItem", 2, feedtest.NotApplied))
+			if _, _, err := store.Apply(t.Context(), "user/u", u); err == nil {
+				t.Fatal("the row's write did not fail")
+			}
+			if _, outcome, err := store.Apply(t.Context(), "user/u", u); err != nil || outcome != feed.Accepted {
+				t.Fatalf("Apply: %q, %v", outcome, err)
+			}
+			if p, err := store.Execution(t.Context(), "arn"); err != nil || p.Job != "job" {
+				t.Errorf("Execution: %+v, %v", p, err)
+			}
+		})
+	}
+}
+
+// TestAGuessIsChecked: what another process wrote after a row was remembered here counts.
+func TestAGuessIsChecked(t *testing.T) {
+	for name, variable := range endpoints {
+		t.Run(name, func(t *testing.T) {
+			store, _ := openFeed(t, variable, aws.NopRetryer{})
+			other := &dynamo.Feed{Client: store.Client, Table: store.Table}
+			at := time.Now().UTC().Truncate(time.Millisecond)
+			apply := func(s *dynamo.Feed, u feed.Update, want feed.Outcome) feed.Row {
+				t.Helper()
+				row, outcome, err := s.Apply(t.Context(), "user/u", u)
+				if err != nil || outcome != want {
+					t.Fatalf("Apply: %q, %v, want %q", outcome, err, want)
+				}
+
+				return row
+			}
+			apply(store, state("job", 1, at), feed.Accepted)
+			row := apply(store, stateOfPart("job", "1", 100, at.Add(time.Second)), feed.Accepted)
+			if _, won, err := other.Claim(t.Context(), row, at.Add(time.Second)); err != nil || !won {
+				t.Fatalf("Claim: %t, %v", won, err)
+			}
+			row = apply(store, state("job", 20, at.Add(1100*time.Millisecond)), feed.Accepted)
+			if row.Pushed() || !row.PushedAt.Equal(at.Add(time.Second)) {
+				t.Errorf("100 ms after another's push the state is pushed: %t, at %v", row.Pushed(), row.PushedAt)
+			}
+
+			redriven := state("job", 1, at.Add(1200*time.Millisecond))
+			redriven.Epoch, redriven.Execution = "2026-11-22T10:00:00.123Z#0001", "arn"
+			apply(other, redriven, feed.Accepted)
+			late := state("job", 30, at.Add(1300*time.Millisecond))
+			late.Execution = "arn"
+			apply(store, late, feed.Stale)
+			if p, err := store.Execution(t.Context(), "arn"); err != nil || p.Epoch != redriven.Epoch {
+				t.Errorf("after a late update of the epoch before, the pointer is %+v, %v", p, err)
+			}
+		})
+	}
+}

@@ -1,0 +1,116 @@
+package dynamo_test
+
+import (
+	"bytes"
+	"crypto/rand"
+	"io"
+	"net/http"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/aws/ratelimit"
+	"github.com/aws/aws-sdk-go-v2/aws/retry"
+	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
+
+	"github.com/herald-progress/herald/lib/dynamo"
+	"github.com/herald-progress/herald/lib/feed/feedtest"
+)
+
+// idleConnections is as many as the tests have requests in flight.
+const idleConnections = 64
+
+// wire is the HTTP client of the SDK: it counts the requests, and lets some fail before they are sent or after they were
+// answered.
+type wire struct {
+	client *http.Client
+	// oneByOne sends one request at a time: moto is not atomic under concurrent ones, and loses updates.
+	oneByOne bool
+
+	sending sync.Mutex
+	mu      sync.Mutex
+	fault   func(operation string) feedtest.Fault // nil is never
+	sent    []string
+}
+
+func (w *wire) Do(r *http.Request) (*http.Response, error) {
+	_, operation, _ := strings.Cut(r.Header.Get("X-Amz-Target"), ".")
+	w.mu.Lock()
+	w.sent = append(w.sent, operation)
+	fault := feedtest.None
+	if w.fault != nil {
+		fault = w.fault(operation)
+	}
+	w.mu.Unlock()
+	if fault == feedtest.NotApplied {
+		return nil, feedtest.ErrInjected
+	}
+	response, err := w.send(r)
+	if err == nil && fault == feedtest.Applied {
+		return nil, feedtest.ErrInjected
+	}
+
+	return response, err
+}
+
+func (w *wire) send(r *http.Request) (*http.Response, error) {
+	if w.oneByOne {
+		w.sending.Lock()
+		defer w.sending.Unlock()
+	}
+	response, err := w.client.Do(r)
+	if err != nil {
+		return nil, err
+	}
+	defer response.Body.Close()
+	body, err := io.ReadAll(response.Body)
+	response.Body = io.NopCloser(bytes.NewReader(body))
+
+	return response, err
+}
+
+// injure sets which requests fail.
+func (w *wire) injure(fault func(operation string) feedtest.Fault) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.fault = fault
+}
+
+// requests returns the operations that were sent since it was called last.
+func (w *wire) requests() string {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	sent := strings.Join(w.sent, " ")
+	w.sent = nil
+
+	return sent
+}
+
+// openFeed returns a feed on a new table of an emulator, and its wire.
+func openFeed(t *testing.T, variable string, retryer aws.Retryer) (*dynamo.Feed, *wire) {
+	t.Helper()
+	transport := http.DefaultTransport.(*http.Transport).Clone()
+	transport.MaxIdleConnsPerHost = idleConnections
+	t.Cleanup(transport.CloseIdleConnections)
+	w := &wire{client: &http.Client{Transport: transport}, oneByOne: variable == "MOTO_ENDPOINT"}
+	options := emulator(t, variable).Options()
+	options.HTTPClient, options.Retryer = w, retryer
+	store := &dynamo.Feed{Client: dynamodb.New(options), Table: "feed_" + rand.Text()}
+	for range 2 { // creating an existing table is fine
+		if err := dynamo.CreateFeed(t.Context(), store.Client, store.Table); err != nil {
+			t.Fatal(err)
+		}
+	}
+
+	return store, w
+}
+
+// retryers are the SDK's retries, switched off and on.
+var retryers = map[string]func() aws.Retryer{
+	"the SDK does not retry": func() aws.Retryer { return aws.NopRetryer{} },
+	"the SDK retries": func() aws.Retryer {
+		return retry.NewStandard(func(o *retry.StandardOptions) { o.MaxBackoff, o.RateLimiter = time.Millisecond, ratelimit.None })
+	},
+}

@@ -1,0 +1,268 @@
+package feed_test
+
+import (
+	"errors"
+	"fmt"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/herald-progress/herald/lib/feed"
+	"github.com/herald-progress/herald/lib/message"
+)
+
+const (
+	first    = "2026-11-22T10:00:00.123Z#0000"
+	redriven = "2026-11-22T10:00:00.123Z#0001"
+	later    = "2026-11-22T10:00:01.000Z#0000"
+)
+
+var start = time.Date(2026, 11, 22, 10, 0, 0, 123_000_000, time.UTC)
+
+// after returns a time some milliseconds after the start.
+func after(ms int) time.Time { return start.Add(time.Duration(ms) * time.Millisecond) }
+
+// running returns an update of the first epoch.
+func running(progress float64, at time.Time, edits ...func(*feed.Update)) feed.Update {
+	u := feed.Update{
+		State: message.UploadProgress{UploadID: "job", FileName: "f.csv", Progress: progress, Message: "m", Phase: "parse"},
+		Epoch: first, ID: fmt.Sprint("id ", progress, at.UnixMilli()), At: at,
+	}
+	for _, edit := range edits {
+		edit(&u)
+	}
+
+	return u
+}
+
+func in(epoch string) func(*feed.Update) { return func(u *feed.Update) { u.Epoch = epoch } }
+func keyed(key string) func(*feed.Update) {
+	return func(u *feed.Update) { u.Key, u.ID = key, u.ID+" of another try" }
+}
+func is(status message.Status) func(*feed.Update) {
+	return func(u *feed.Update) { u.State.Status = status }
+}
+func phase(name string) func(*feed.Update) { return func(u *feed.Update) { u.State.Phase = name } }
+func ofPart(id string, done, failed int64) func(*feed.Update) {
+	return func(u *feed.Update) {
+		u.Part = &message.Part{ID: id, Done: done, Total: 100, Failed: failed, From: 20, To: 80}
+	}
+}
+
+// follow applies updates that are to be accepted.
+func follow(t *testing.T, updates ...feed.Update) feed.Row {
+	t.Helper()
+	row := feed.Row{Owner: feed.User("u")}
+	for _, u := range updates {
+		next, outcome, err := feed.Apply(row, u)
+		if err != nil || outcome != feed.Accepted {
+			t.Fatalf("the update to %v %% is %q, %v", u.State.Progress, outcome, err)
+		}
+		row = next
+	}
+
+	return row
+}
+
+func TestApplyDecides(t *testing.T) {
+	type updates = []feed.Update
+	at := after(1000)
+	half := running(50, start)
+	for _, tt := range []struct {
+		name    string
+		before  updates
+		u       feed.Update
+		outcome feed.Outcome
+		epoch   string
+		seq     int64
+		shown   float64
+	}{
+		{"the first of all", nil, half, feed.Accepted, first, 1, 50},
+		{"the first of all, without an epoch", nil, running(50, at, in("")), feed.Accepted, "", 1, 50},
+		{"the next", updates{half}, running(60, at), feed.Accepted, first, 2, 60},
+		{"progress does not fall", updates{half}, running(40, at), feed.Accepted, first, 2, 50},
+
+		{"an older epoch", updates{running(50, start, in(redriven))}, running(60, at), feed.Stale, redriven, 1, 50},
+		{"an older epoch's end", updates{running(50, start, in(later))}, running(60, at, is(message.StatusFailed)), feed.Stale, later, 1, 50},
+		{"an older epoch's part", updates{running(50, start, in(later))}, running(0, at, ofPart("1", 9, 0)), feed.Stale, later, 1, 50},
+		{"a redrive", updates{half, running(60, at)}, running(10, at, in(redriven)), feed.Accepted, redriven, 1, 10},
+		{"a redrive after the end", updates{half, running(60, at, is(message.StatusFailed))}, running(10, at, in(redriven)), feed.Accepted, redriven, 1, 10},
+		{"a redrive by a part", updates{half, running(0, at, ofPart("1", 50, 0))}, running(0, at, in(redriven), ofPart("2", 10, 0)), feed.Accepted, redriven, 1, 26},
+		{"a later start", updates{running(50, start, in(redriven))}, running(10, at, in(later)), feed.Accepted, later, 1, 10},
+		{"an epoch after none", updates{running(50, start, in(""))}, running(10, at), feed.Accepted, first, 1, 10},
+		{"an adopted epoch", updates{running(50, start, in(redriven))}, running(40, at, in("")), feed.Accepted, redriven, 2, 50},
+
+		{"a key again", updates{running(50, start, keyed("k"))}, running(60, at, keyed("k")), feed.Duplicate, first, 1, 50},
+		{"a key again after the end", updates{running(50, start, keyed("k"), is(message.StatusFailed))}, running(60, at, keyed("k")), feed.Duplicate, first, 1, 50},
+		{"a key in another epoch", updates{running(50, start, keyed("k"))}, running(60, at, keyed("k"), in(redriven)), feed.Accepted, redriven, 1, 60},
+		{"another key", updates{running(50, start, keyed("k"))}, running(60, at, keyed("l")), feed.Accepted, first, 2, 60},
+		{"the same message", updates{half}, half, feed.Duplicate, first, 1, 50},
+		{"a key does not count with a part", updates{running(50, start, keyed("k"))}, running(0, at, keyed("k"), ofPart("1", 1, 0)), feed.Accepted, first, 2, 50},
+
+		{"succeeded", updates{half}, running(7, at, is(message.StatusSucceeded)), feed.Accepted, first, 2, 100},
+		{"failed keeps the progress", updates{half}, running(70, at, is(message.StatusFailed)), feed.Accepted, first, 2, 50},
+		{"cancelled keeps the progress", updates{half}, running(0, at, is(message.StatusCancelled)), feed.Accepted, first, 2, 50},
+		{"failed keeps the parts' progress", updates{running(0, start, ofPart("1", 50, 0))}, running(0, at, is(message.StatusFailed)), feed.Accepted, first, 2, 50},
+		{"failed at once", nil, running(30, at, is(message.StatusFailed)), feed.Accepted, first, 1, 30},
+		{"after the end", updates{running(50, start, is(message.StatusFailed))}, running(60, at), feed.Ignored, first, 1, 50},
+		{"a second end", updates{running(50, start, is(message.StatusCancelled))}, running(60, at, is(message.StatusSucceeded)), feed.Ignored, first, 1, 50},
+		{"a part after the end", updates{running(50, start, is(message.StatusFailed))}, running(0, at, ofPart("1", 99, 0)), feed.Ignored, first, 1, 50},
+
+		{"a part begins the row", nil, running(99, at, ofPart("1", 50, 0)), feed.Accepted, first, 1, 50},
+		{"a part's data.progress does not count", updates{half}, running(99, at, ofPart("1", 10, 0)), feed.Accepted, first, 2, 50},
+		{"parts add up", updates{running(0, start, ofPart("1", 50, 0))}, running(0, at, ofPart("2", 25, 0)), feed.Accepted, first, 2, 65},
+		{"a part again", updates{running(0, start, ofPart("1", 50, 0))}, running(0, at, ofPart("1", 50, 0)), feed.Duplicate, first, 1, 50},
+		{"a part goes back", updates{running(0, start, ofPart("1", 50, 0))}, running(0, at, ofPart("1", 49, 9)), feed.Ignored, first, 1, 50},
+		{"a part of which more has failed", updates{running(0, start, ofPart("1", 50, 0))}, running(0, at, ofPart("1", 50, 1)), feed.Accepted, first, 2, 50},
+		{"more than all", updates{running(0, start, ofPart("1", 90, 0))}, running(0, at, ofPart("2", 90, 0)), feed.Accepted, first, 2, 80},
+		{"a state beside the parts", updates{running(0, start, ofPart("1", 50, 0))}, running(10, at), feed.Accepted, first, 2, 50},
+
+		{"just alive", updates{half}, running(10, after(24*3600*1000-123-1)), feed.Accepted, first, 2, 50},
+		{"just expired", updates{half}, running(10, after(24*3600*1000-123)), feed.Accepted, first, 1, 10},
+		{"expired, and of a newer epoch", updates{running(50, start, in(later))}, running(10, after(25*3600*1000)), feed.Accepted, first, 1, 10},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			before := follow(t, tt.before...)
+			kept := follow(t, tt.before...)
+			row, outcome, err := feed.Apply(before, tt.u)
+			if err != nil || outcome != tt.outcome {
+				t.Fatalf("Apply: %q, %v, want %q", outcome, err, tt.outcome)
+			}
+			if row.Epoch != tt.epoch || row.Seq != tt.seq || row.Shown().Progress != tt.shown || row.Owner != before.Owner {
+				t.Errorf("the row is at %s, %d, %v %%, of %q", row.Epoch, row.Seq, row.Shown().Progress, row.Owner)
+			}
+			if diff := cmp.Diff(kept, before); diff != "" {
+				t.Errorf("Apply changed the row that it was given (-before +after):\n%s", diff)
+			}
+			if outcome != feed.Accepted {
+				if diff := cmp.Diff(before, row); diff != "" {
+					t.Errorf("the row that is %s differs (-before +after):\n%s", outcome, diff)
+				}
+			}
+			if outcome.Posts() != (outcome == feed.Accepted || outcome == feed.Duplicate) {
+				t.Errorf("%q posts: %t", outcome, outcome.Posts())
+			}
+		})
+	}
+}
+
+func TestApplyKeepsTheLast16Keys(t *testing.T) {
+	var row feed.Row
+	for n := range 20 {
+		row, _, _ = feed.Apply(row, running(float64(n), start, keyed(fmt.Sprint("key ", n))))
+		want := min(n+1, 16)
+		if len(row.Keys) != want || row.Seq != int64(n+1) {
+			t.Fatalf("after %d keys the row keeps %d, its seq is %d", n+1, len(row.Keys), row.Seq)
+		}
+	}
+	for n := range 20 {
+		_, outcome, _ := feed.Apply(row, running(50, start, keyed(fmt.Sprint("key ", n))))
+		if known := outcome == feed.Duplicate; known != (n >= 4) {
+			t.Errorf("key %d of 20 is %q", n, outcome)
+		}
+	}
+}
+
+func TestApplyTakes256Parts(t *testing.T) {
+	var row feed.Row
+	for n := range feed.MaxParts {
+		var err error
+		if row, _, err = feed.Apply(row, running(0, start, ofPart(fmt.Sprint(n), 1, 0))); err != nil {
+			t.Fatalf("part %d: %v", n, err)
+		}
+	}
+	if _, _, err := feed.Apply(row, running(0, start, ofPart("one more", 1, 0))); !errors.Is(err, feed.ErrParts) {
+		t.Errorf("part 257: %v, want ErrParts", err)
+	}
+	if _, outcome, err := feed.Apply(row, running(0, start, ofPart("7", 2, 0))); err != nil || outcome != feed.Accepted {
+		t.Errorf("a known part: %q, %v", outcome, err)
+	}
+	if _, outcome, err := feed.Apply(row, running(0, start, in(redriven), ofPart("one more", 1, 0))); err != nil || outcome != feed.Accepted {
+		t.Errorf("a part of another epoch: %q, %v", outcome, err)
+	}
+}
+
+func TestWhatThePartsSayOfTheWholeHolds(t *testing.T) {
+	u := running(0, after(100), ofPart("2", 1, 0))
+	u.Part.Total, u.Part.From, u.Part.To = 1_000_000, 0, 0
+	row := follow(t, running(0, start, ofPart("1", 50, 2)), u)
+	want := feed.Whole{Total: 100, From: 20, To: 80, Since: start}
+	if diff := cmp.Diff(want, row.Whole); diff != "" {
+		t.Errorf("the whole (-want +got):\n%s", diff)
+	}
+	if row.PartsDone != 51 || row.PartsFailed != 2 || row.State.Message != "m" || row.Shown().Progress != 50.6 {
+		t.Errorf("the row is %+v", row)
+	}
+}
+
+func TestApplyCoalescesPushes(t *testing.T) {
+	begin := running(10, start)
+	for _, tt := range []struct {
+		name   string
+		before []feed.Update
+		u      feed.Update
+		pushed bool
+	}{
+		{"the first", nil, begin, true},
+		{"1 % in 249 ms", []feed.Update{begin}, running(11, after(249)), false},
+		{"1 % in 250 ms", []feed.Update{begin}, running(11, after(250)), true},
+		{"0.99 % in 1,999 ms", []feed.Update{begin}, running(10.99, after(1999)), false},
+		{"0.99 % in 2,000 ms", []feed.Update{begin}, running(10.99, after(2000)), true},
+		{"nothing in 2 s", []feed.Update{begin}, running(10, after(2000)), true},
+		{"1 % in all since the push", []feed.Update{begin, running(10.5, after(200))}, running(11, after(250)), true},
+		{"another phase", []feed.Update{begin}, running(10, after(1), phase("load")), true},
+		{"succeeded", []feed.Update{begin}, running(10, after(1), is(message.StatusSucceeded)), true},
+		{"failed", []feed.Update{begin}, running(10, after(1), is(message.StatusFailed)), true},
+		{"another epoch", []feed.Update{begin}, running(10, after(1), in(redriven)), true},
+		{"a part begins", nil, running(0, start, ofPart("1", 1, 0)), true},
+		{"a part whose turn it is takes a claim", []feed.Update{begin}, running(0, after(5000), ofPart("1", 50, 0)), false},
+		{"the clock goes back", []feed.Update{begin}, running(99, after(-5000)), false},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			row := follow(t, append(tt.before, tt.u)...)
+			if row.Pushed() != tt.pushed {
+				t.Errorf("Pushed is %t, the turn is %v after the start", row.Pushed(), row.Turn().Sub(start))
+			}
+			if tt.pushed && (!row.PushedAt.Equal(tt.u.At) || row.PushedProgress != row.Shown().Progress) {
+				t.Errorf("the push is of %v, at %v %%", row.PushedAt, row.PushedProgress)
+			}
+		})
+	}
+}
+
+func TestApplyNamesExecutionsOnce(t *testing.T) {
+	named := func(u *feed.Update) { u.Execution = "arn" }
+	other := func(u *feed.Update) { u.Execution = "other" }
+	begin := running(1, start)
+	for _, tt := range []struct {
+		name   string
+		before []feed.Update
+		u      feed.Update
+		points bool
+	}{
+		{"none", nil, begin, false},
+		{"the first", nil, running(1, start, named), true},
+		{"the second", []feed.Update{begin}, running(2, start, named), true},
+		{"again", []feed.Update{running(1, start, named)}, running(2, start, named), false},
+		{"not again", []feed.Update{running(1, start, named)}, running(2, start), false},
+		{"another", []feed.Update{running(1, start, named)}, running(2, start, other), true},
+		{"a redrive", []feed.Update{running(1, start, named)}, running(2, start, named, in(redriven)), true},
+		{"a redrive that does not name it", []feed.Update{running(1, start, named)}, running(2, start, in(redriven)), false},
+		{"after a day", []feed.Update{running(1, start, named)}, running(2, start.Add(feed.JobLife), named), true},
+		{"the end", []feed.Update{begin}, running(2, start, named, is(message.StatusFailed)), false},
+		{"a part", []feed.Update{begin}, running(0, start, named, ofPart("1", 1, 0)), true},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			before := follow(t, tt.before...)
+			row, _, err := feed.Apply(before, tt.u)
+			if err != nil || row.Points(before) != tt.points {
+				t.Errorf("Points is %t, %v", row.Points(before), err)
+			}
+			want := feed.Pointer{Execution: row.Execution, Owner: row.Owner, Job: "job", Epoch: row.Epoch, At: tt.u.At}
+			if diff := cmp.Diff(want, row.Pointer()); diff != "" {
+				t.Errorf("Pointer (-want +got):\n%s", diff)
+			}
+		})
+	}
+}

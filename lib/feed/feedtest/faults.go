@@ -1,0 +1,340 @@
+package feedtest
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"iter"
+	"math/rand/v2"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/herald-progress/herald/lib/feed"
+	"github.com/herald-progress/herald/lib/message"
+)
+
+// ErrInjected is the error of every injected fault.
+var ErrInjected = errors.New("feedtest: injected fault")
+
+// Fault is what becomes of a call.
+type Fault int
+
+// The faults.
+const (
+	None Fault = iota
+	// NotApplied fails before anything is done.
+	NotApplied
+	// Applied fails after all is done.
+	Applied
+)
+
+// Faults decides at random, from a seed, which calls fail.
+type Faults struct {
+	// Rate is the share of calls that fail, from 0 to 1; half of them are carried out.
+	Rate float64
+
+	mu       sync.Mutex
+	random   *rand.Rand
+	injected int
+}
+
+// NewFaults returns faults that a seed determines, as far as the order of the calls is determined.
+func NewFaults(seed uint64, rate float64) *Faults {
+	return &Faults{Rate: rate, random: rand.New(rand.NewPCG(seed, 0))} //nolint:gosec // it is to be repeatable
+}
+
+// Next returns what becomes of the next call.
+func (f *Faults) Next() Fault {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if f.random.Float64() >= f.Rate {
+		return None
+	}
+	f.injected++
+
+	return Fault(1 + f.random.IntN(int(Applied)))
+}
+
+// Injected returns how many calls failed so far.
+func (f *Faults) Injected() int {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+
+	return f.injected
+}
+
+// Faulty is a store whose calls fail now and then.
+type Faulty struct {
+	feed.Store
+
+	Faults *Faults
+}
+
+// Apply fails before or after.
+func (f Faulty) Apply(ctx context.Context, owner string, u feed.Update) (row feed.Row, outcome feed.Outcome, err error) {
+	err = f.call(func() error {
+		row, outcome, err = f.Store.Apply(ctx, owner, u)
+
+		return err
+	})
+
+	return row, outcome, err
+}
+
+// Claim fails before or after.
+func (f Faulty) Claim(ctx context.Context, row feed.Row, at time.Time) (now feed.Row, won bool, err error) {
+	err = f.call(func() error {
+		now, won, err = f.Store.Claim(ctx, row, at)
+
+		return err
+	})
+
+	return now, won && err == nil, err
+}
+
+// Job fails before or after.
+func (f Faulty) Job(ctx context.Context, owner, job string) (row feed.Row, err error) {
+	err = f.call(func() error {
+		row, err = f.Store.Job(ctx, owner, job)
+
+		return err
+	})
+
+	return row, err
+}
+
+// Add fails before or after.
+func (f Faulty) Add(ctx context.Context, owner string, n feed.Note) (kept feed.Note, outcome feed.Outcome, err error) {
+	err = f.call(func() error {
+		kept, outcome, err = f.Store.Add(ctx, owner, n)
+
+		return err
+	})
+
+	return kept, outcome, err
+}
+
+// Forget fails before or after.
+func (f Faulty) Forget(ctx context.Context, p feed.Pointer) error {
+	return f.call(func() error { return f.Store.Forget(ctx, p) })
+}
+
+// Jobs fails at its end.
+func (f Faulty) Jobs(ctx context.Context, owner string) iter.Seq2[feed.Row, error] {
+	return func(yield func(feed.Row, error) bool) {
+		for row, err := range f.Store.Jobs(ctx, owner) {
+			if !yield(row, err) {
+				return
+			}
+		}
+		if f.Faults.Next() != None {
+			yield(feed.Row{}, ErrInjected)
+		}
+	}
+}
+
+func (f Faulty) call(do func() error) error {
+	fault := f.Faults.Next()
+	if fault == NotApplied {
+		return ErrInjected
+	}
+	if err := do(); err != nil || fault == None {
+		return err
+	}
+
+	return ErrInjected
+}
+
+// RunFaulty tests a store whose calls fail now and then, some after they were carried out: who repeats what failed gets
+// what would have been without faults.
+func RunFaulty(t *testing.T, open func(t *testing.T) feed.Store) {
+	t.Helper()
+	for name, test := range map[string]func(*testing.T, feed.Store){
+		"50 writers race on one job": faultyRace,
+		"claims":                     faultyClaims,
+		"notes":                      faultyNotes,
+		"pointers":                   faultyPointers,
+	} {
+		t.Run(name, func(t *testing.T) { test(t, open(t)) })
+	}
+}
+
+// again repeats what fails. [feed.ErrNotFound] is an answer.
+func again(t *testing.T, do func() error) error {
+	t.Helper()
+	var err error
+	for range retries {
+		if err = do(); err == nil || errors.Is(err, feed.ErrNotFound) {
+			return err
+		}
+	}
+	t.Errorf("after %d tries: %v", retries, err)
+
+	return err
+}
+
+func faultyRace(t *testing.T, s feed.Store) {
+	w := &writers{store: s, owner: feed.User(t.Name()), at: now(), parts: map[string]int64{}}
+	w.work(t, 0)
+	final := w.check(t)
+	all := int64((racingParts + racingStates) * racingSteps)
+	if final.Seq != all || final.PartsDone != racingParts*racingSteps {
+		t.Errorf("%d updates were made, the row's seq is %d, with %d steps", all, final.Seq, final.PartsDone)
+	}
+	var group sync.WaitGroup
+	var mu sync.Mutex
+	outcomes := map[string]feed.Outcome{}
+	for n, status := range []message.Status{message.StatusFailed, message.StatusSucceeded, message.StatusCancelled} {
+		group.Go(func() {
+			u := ended(status, w.at)
+			u.ID = fmt.Sprint("end ", n)
+			_, outcome, err := w.retry(t.Context(), u)
+			if err != nil {
+				t.Errorf("after %d tries: %v", retries, err)
+			}
+			mu.Lock()
+			defer mu.Unlock()
+			outcomes[u.ID] = outcome
+		})
+	}
+	group.Wait()
+	final, err := w.job(t)
+	if err != nil || final.Seq != all+1 || !final.State.Status.Terminal() {
+		t.Errorf("the ends left %+v, %v", final, err)
+	}
+	for id, outcome := range outcomes {
+		if outcome.Posts() != (id == final.ID) {
+			t.Errorf("%s won, %s is %q", final.ID, id, outcome)
+		}
+	}
+	if t.Failed() {
+		t.Logf("%d calls failed", w.failed)
+	}
+}
+
+func faultyClaims(t *testing.T, s feed.Store) {
+	owner, at := feed.User(t.Name()), now()
+	for n := range 20 {
+		job := fmt.Sprint("job ", n)
+		apply := func(u feed.Update) feed.Row {
+			u.State.UploadID = job
+			var row feed.Row
+			_ = again(t, func() (err error) {
+				row, _, err = s.Apply(t.Context(), owner, u)
+
+				return err
+			})
+
+			return row
+		}
+		apply(update(1, at))
+		row := apply(part("one", 1, 0, at))
+		won, failed := 0, 0
+		for range 3 {
+			var newest feed.Row
+			_ = again(t, func() error {
+				now, ours, err := s.Claim(t.Context(), row, at)
+				newest = now
+				if ours {
+					won++
+				}
+				if err != nil {
+					failed++
+				}
+
+				return err
+			})
+			if !newest.Pushed() {
+				t.Errorf("after a claim the row is %+v", newest)
+			}
+		}
+		if won > 1 || won == 0 && failed == 0 {
+			t.Errorf("%d claims won, %d failed", won, failed)
+		}
+	}
+}
+
+func faultyNotes(t *testing.T, s feed.Store) {
+	const keyed = 10
+	owner, at := feed.User(t.Name()), now()
+	var group sync.WaitGroup
+	var mu sync.Mutex
+	ids := map[string]map[string]bool{}
+	for n := range 3 * keyed {
+		group.Go(func() {
+			var got feed.Note
+			tries := 0
+			key := fmt.Sprint("key ", n%keyed)
+			_ = again(t, func() (err error) {
+				note := notification(100*n+tries, at)
+				note.Key = key
+				tries++
+				got, _, err = s.Add(t.Context(), owner, note)
+
+				return err
+			})
+			mu.Lock()
+			defer mu.Unlock()
+			if ids[key] == nil {
+				ids[key] = map[string]bool{}
+			}
+			ids[key][got.ID] = true
+		})
+	}
+	group.Wait()
+	var all []feed.Note
+	_ = again(t, func() (err error) {
+		all, err = s.Notes(t.Context(), owner, "", retries)
+
+		return err
+	})
+	stored := map[string]bool{}
+	for _, n := range all {
+		stored[n.ID] = true
+	}
+	if len(stored) != keyed {
+		t.Errorf("%d keys made %d notes", keyed, len(stored))
+	}
+	for key, ids := range ids {
+		for id := range ids {
+			if len(ids) != 1 || !stored[id] {
+				t.Errorf("%q has the notes %v, %s is stored: %t", key, ids, id, stored[id])
+			}
+		}
+	}
+}
+
+func faultyPointers(t *testing.T, s feed.Store) {
+	owner, at := feed.User(t.Name()), now()
+	for n := range 20 {
+		u := update(1, at)
+		u.State.UploadID, u.Execution = fmt.Sprint("job ", n), fmt.Sprint("arn:", t.Name(), n)
+		var p feed.Pointer
+		for _, do := range []func() error{
+			func() error {
+				_, _, err := s.Apply(t.Context(), owner, u)
+
+				return err
+			},
+			func() (err error) {
+				p, err = s.Execution(t.Context(), u.Execution)
+
+				return err
+			},
+			func() error { return s.Forget(t.Context(), p) },
+		} {
+			if err := again(t, do); err != nil {
+				t.Error(err)
+			}
+		}
+		err := again(t, func() error {
+			_, err := s.Execution(t.Context(), u.Execution)
+
+			return err
+		})
+		if p.Job != u.State.UploadID || !errors.Is(err, feed.ErrNotFound) {
+			t.Errorf("the pointer %+v was forgotten: %v", p, err)
+		}
+	}
+}

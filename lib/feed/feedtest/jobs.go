@@ -1,0 +1,261 @@
+package feedtest
+
+import (
+	"errors"
+	"fmt"
+	"maps"
+	"slices"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/herald-progress/herald/lib/feed"
+	"github.com/herald-progress/herald/lib/message"
+)
+
+func roundTrip(t *testing.T, s feed.Store) {
+	owner, at := feed.User(t.Name()), now()
+	u := update(42.5, at.Add(123*time.Microsecond))
+	u.Key, u.Execution = "a key", "arn:aws:states:us-east-1:123456789012:execution:csv_import:"+t.Name()
+	u.State.CurrentRow, u.State.TotalRows, u.State.FailedRows = 1<<53, 1<<53, 2
+	u.State.RowsPerSecond, u.State.ETAMillis = 1e300, 320
+	u.State.Message = "Parsing “row” <4250>\n"
+	got := apply(t, s, owner, u, feed.Accepted)
+	want := feed.Row{
+		Owner: owner, Epoch: epoch(0), Seq: 1, ID: u.ID, State: u.State, UpdatedAt: at, Execution: u.Execution, Keys: got.Keys,
+		PushedAt: at, PushedSeq: 1, PushedProgress: 42.5,
+	}
+	if diff := cmp.Diff(want, got); diff != "" || len(got.Keys) != 1 {
+		t.Errorf("the first row (-want +got):\n%s", diff)
+	}
+	u = update(43.111111, at.Add(time.Second))
+	u.State.RowsPerSecond = 1e-200
+	apply(t, s, owner, u, feed.Accepted)
+	p := part("one", 7, 3, at.Add(2*time.Second))
+	p.Part.From, p.Part.To = 1e-200, 100.0/3
+	got = apply(t, s, owner, p, feed.Accepted)
+	if got.Seq != 3 || got.State.Message != p.State.Message || got.Pushed() {
+		t.Errorf("after a part the row is %+v", got)
+	}
+	apply(t, s, owner, update(44, at.Add(3*time.Second)), feed.Accepted)
+	apply(t, s, owner, part("two", 1, 0, at.Add(4*time.Second)), feed.Accepted)
+	got = apply(t, s, owner, ended(message.StatusFailed, at.Add(5*time.Second)), feed.Accepted)
+	if got.Seq != 6 || got.State.Progress != 44 || got.PartsDone != 8 || got.PartsFailed != 3 || !got.Pushed() {
+		t.Errorf("the last row is %+v", got)
+	}
+	rows := collect(t, s.Jobs(t.Context(), owner))
+	if diff := cmp.Diff([]feed.Row{got}, rows); diff != "" {
+		t.Errorf("Jobs (-want +got):\n%s", diff)
+	}
+}
+
+func absentJob(t *testing.T, s feed.Store) {
+	absent(t, s, feed.User(t.Name()), "job")
+	at := now()
+	row := feed.Row{Owner: feed.User(t.Name()), Seq: 1, State: message.UploadProgress{UploadID: "job"}, UpdatedAt: at}
+	if _, won, err := s.Claim(t.Context(), row, at); won || !errors.Is(err, feed.ErrNotFound) {
+		t.Errorf("Claim of an absent job: %t, %v, want ErrNotFound", won, err)
+	}
+	absent(t, s, feed.User(t.Name()), "job")
+}
+
+func separateJobs(t *testing.T, s feed.Store) {
+	want := map[string]feed.Row{}
+	for _, id := range []string{"a", "b", "a|b/c#d"} {
+		for _, job := range []string{"1", "2", "note#1"} {
+			u := update(1, now())
+			u.State.UploadID = job
+			owner := feed.User(t.Name() + id)
+			want[owner+" "+job] = apply(t, s, owner, u, feed.Accepted)
+		}
+	}
+	got := map[string]feed.Row{}
+	for _, id := range []string{"a", "b", "a|b/c#d"} {
+		for _, row := range collect(t, s.Jobs(t.Context(), feed.User(t.Name()+id))) {
+			got[row.Owner+" "+row.State.UploadID] = row
+		}
+	}
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Errorf("Jobs (-want +got):\n%s", diff)
+	}
+	for range s.Jobs(t.Context(), feed.User(t.Name()+"a")) {
+		break // an iteration may stop early
+	}
+}
+
+func keys(t *testing.T, s feed.Store) {
+	owner, at := feed.User(t.Name()), now()
+	keyed := func(n int) feed.Update {
+		u := update(float64(n), at)
+		u.Key, u.ID = fmt.Sprint("key ", n), fmt.Sprint("try of ", n)
+
+		return u
+	}
+	for n := range 17 {
+		apply(t, s, owner, keyed(n), feed.Accepted)
+		again := keyed(n)
+		again.ID = "again"
+		if row := apply(t, s, owner, again, feed.Duplicate); row.Seq != int64(n+1) || row.State.Progress != float64(n) {
+			t.Fatalf("a repetition returned %+v", row)
+		}
+	}
+	second := keyed(1)
+	second.ID = "much later"
+	apply(t, s, owner, second, feed.Duplicate)
+	first := keyed(0)
+	first.ID = "too late"
+	apply(t, s, owner, first, feed.Accepted) // it is the 17th before
+	last := update(20, at)
+	apply(t, s, owner, last, feed.Accepted)
+	apply(t, s, owner, last, feed.Duplicate) // without a key, it is known by its ID
+}
+
+func epochs(t *testing.T, s feed.Store) {
+	owner, at := feed.User(t.Name()), now()
+	in := func(epoch string, progress float64) feed.Update {
+		u := update(progress, at)
+		u.Epoch, u.Key = epoch, "the same key"
+		u.ID += epoch
+
+		return u
+	}
+	apply(t, s, owner, in("", 30), feed.Accepted)
+	if row := apply(t, s, owner, in(epoch(0), 20), feed.Accepted); row.Seq != 1 || row.State.Progress != 20 {
+		t.Errorf("the first epoch begins with %+v", row)
+	}
+	other := in("", 10)
+	other.Key = "other"
+	if row := apply(t, s, owner, other, feed.Accepted); row.Epoch != epoch(0) || row.Seq != 2 || row.State.Progress != 20 {
+		t.Errorf("without an epoch the row becomes %+v", row)
+	}
+	apply(t, s, owner, part("one", 5, 0, at), feed.Accepted)
+	apply(t, s, owner, ended(message.StatusFailed, at), feed.Accepted)
+	apply(t, s, owner, part("one", 6, 0, at), feed.Ignored)
+	if row := apply(t, s, owner, in(epoch(1), 5), feed.Accepted); row.Seq != 1 || row.State.Progress != 5 || row.Parts != nil {
+		t.Errorf("a redrive begins with %+v", row)
+	}
+	apply(t, s, owner, in(epoch(0), 99), feed.Stale)
+	apply(t, s, owner, part("one", 7, 0, at), feed.Stale)
+	over := ended(message.StatusSucceeded, at)
+	apply(t, s, owner, over, feed.Stale)
+	over.Epoch = ""
+	if row := apply(t, s, owner, over, feed.Accepted); row.Epoch != epoch(1) || row.State.Progress != 100 {
+		t.Errorf("the end is %+v", row)
+	}
+	redriven := part("one", 1, 0, at)
+	redriven.Epoch = epoch(2)
+	if row := apply(t, s, owner, redriven, feed.Accepted); row.Seq != 1 || row.PartsDone != 1 || row.State.Status != "" {
+		t.Errorf("a part begins the next epoch with %+v", row)
+	}
+}
+
+func parts(t *testing.T, s feed.Store) {
+	owner, at := feed.User(t.Name()), now()
+	apply(t, s, owner, update(10, at), feed.Accepted)
+	for _, step := range []struct {
+		id           string
+		done, failed int64
+		want         feed.Outcome
+		seq, sum     int64
+		failedSum    int64
+	}{
+		{"one", 100, 0, feed.Accepted, 2, 100, 0},
+		{"two", 50, 5, feed.Accepted, 3, 150, 5},
+		{"one", 100, 0, feed.Duplicate, 3, 150, 5},
+		{"one", 99, 0, feed.Ignored, 3, 150, 5},
+		{"one", 200, 1, feed.Accepted, 4, 250, 6},
+		{"one", 200, 3, feed.Accepted, 5, 250, 8}, // no step more, but more of them failed
+		{"two", 51, 1, feed.Accepted, 6, 251, 8},  // failures do not fall either
+		{"two", 51, 1, feed.Duplicate, 6, 251, 8},
+		{"a.b #c", 0, 0, feed.Accepted, 7, 251, 8},
+	} {
+		row := apply(t, s, owner, part(step.id, step.done, step.failed, at), step.want)
+		if row.Seq != step.seq || row.PartsDone != step.sum || row.PartsFailed != step.failedSum {
+			t.Errorf("after %v the row is %+v", step, row)
+		}
+	}
+	other := part("two", 60, 0, at)
+	other.Part.Total, other.Part.From = 100_000, 0 // progress would fall
+	if row := apply(t, s, owner, other, feed.Accepted); row.Shown().Progress != 30.8 {
+		t.Errorf("at 260 of 1000 between 10 and 90 the progress is %v", row.Shown().Progress)
+	}
+}
+
+func firstPart(t *testing.T, s feed.Store) {
+	owner, at := feed.User(t.Name()), now()
+	row := apply(t, s, owner, part("one", 100, 0, at), feed.Accepted)
+	if row.Seq != 1 || !row.Pushed() || row.State.Progress != 10 || row.Shown().Progress != 18 {
+		t.Errorf("the row begins as %+v", row)
+	}
+	named := part("one", 101, 0, at)
+	named.Execution = "arn:" + t.Name()
+	if row := apply(t, s, owner, named, feed.Accepted); row.Execution != named.Execution || row.Seq != 2 {
+		t.Errorf("with an execution the row is %+v", row)
+	}
+	if p, err := s.Execution(t.Context(), named.Execution); err != nil || p.Job != "job" {
+		t.Errorf("Execution: %+v, %v", p, err)
+	}
+	named.Part = &message.Part{ID: "two", Done: 1, Total: 1000}
+	apply(t, s, owner, named, feed.Accepted)
+}
+
+func tooManyParts(t *testing.T, s feed.Store) {
+	owner, at := feed.User(t.Name()), now()
+	id := func(n int) string { return fmt.Sprintf("part-%011d", n) }
+	for n := range feed.MaxParts {
+		if _, outcome, err := s.Apply(t.Context(), owner, part(id(n), 1, 0, at)); err != nil || outcome != feed.Accepted {
+			t.Fatalf("part %d: %q, %v", n, outcome, err)
+		}
+	}
+	if _, _, err := s.Apply(t.Context(), owner, part("one more", 1, 0, at)); !errors.Is(err, feed.ErrParts) {
+		t.Errorf("part 257: %v, want ErrParts", err)
+	}
+	row := apply(t, s, owner, part(id(7), 2, 0, at), feed.Accepted)
+	if len(row.Parts) != feed.MaxParts || row.PartsDone != feed.MaxParts+1 || row.Seq != feed.MaxParts+1 {
+		t.Errorf("the row has %d parts with %d steps, seq %d", len(row.Parts), row.PartsDone, row.Seq)
+	}
+}
+
+func expiredJob(t *testing.T, s feed.Store) {
+	owner, at := feed.User(t.Name()), now()
+	long := at.Add(-feed.JobLife - time.Second)
+	for name, begin := range map[string]feed.Update{"state": update(50, long), "part": part("one", 500, 0, long)} {
+		t.Run(name, func(t *testing.T) {
+			begin.State.UploadID = name
+			old, outcome, err := s.Apply(t.Context(), owner, begin)
+			if err != nil || outcome != feed.Accepted {
+				t.Fatalf("Apply: %q, %v", outcome, err)
+			}
+			absent(t, s, owner, name)
+			if _, _, err := s.Claim(t.Context(), old, at); !errors.Is(err, feed.ErrNotFound) {
+				t.Errorf("Claim: %v, want ErrNotFound", err)
+			}
+			begin.At, begin.ID = at, "new"
+			if begin.Part != nil {
+				begin.Part = part("two", 500, 0, at).Part // which the old row does not have
+			}
+			if row := apply(t, s, owner, begin, feed.Accepted); row.Seq != 1 || row.PartsDone != old.PartsDone {
+				t.Errorf("the row begins anew as %+v", row)
+			}
+		})
+	}
+	jobs := map[string]bool{}
+	for _, row := range collect(t, s.Jobs(t.Context(), owner)) {
+		jobs[row.State.UploadID] = true
+	}
+	if got := slices.Sorted(maps.Keys(jobs)); !slices.Equal(got, []string{"part", "state"}) {
+		t.Errorf("Jobs yields %v", got)
+	}
+}
+
+func verbatim(t *testing.T, s feed.Store) {
+	for _, id := range []string{"auth0|a/b", "a b", "ü#€", "{}", "job#note#"} {
+		owner := feed.User(t.Name() + id)
+		u := update(1, now())
+		u.State.UploadID = id
+		if row := apply(t, s, owner, u, feed.Accepted); row.State.UploadID != id || row.Owner != owner {
+			t.Errorf("the job %q of %q came back as %+v", id, owner, row)
+		}
+	}
+}

@@ -1,0 +1,130 @@
+package feedtest
+
+import (
+	"fmt"
+	"slices"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/herald-progress/herald/lib/feed"
+	"github.com/herald-progress/herald/lib/message"
+)
+
+// noteID returns a text that is like a ULID; they sort by n.
+func noteID(n int) string { return fmt.Sprintf("01JD9%021d", n) }
+
+func notification(n int, at time.Time) feed.Note {
+	data := message.Notification{Title: fmt.Sprint("Note ", n), Message: "<m>", Severity: message.SeverityInfo, ActionURL: "/a?b#c"}
+
+	return feed.Note{ID: noteID(n), At: at, Data: data}
+}
+
+func add(t *testing.T, s feed.Store, owner string, n feed.Note, want feed.Outcome) feed.Note {
+	t.Helper()
+	got, outcome, err := s.Add(t.Context(), owner, n)
+	if err != nil || outcome != want {
+		t.Fatalf("Add: %q, %v, want %q", outcome, err, want)
+	}
+
+	return got
+}
+
+// kept wants the store to return just these notes.
+func kept(t *testing.T, s feed.Store, owner, since string, limit int, want []feed.Note) {
+	t.Helper()
+	got, err := s.Notes(t.Context(), owner, since, limit)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if len(got) == 0 && len(want) == 0 {
+		return
+	}
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Errorf("Notes since %q, at most %d (-want +got):\n%s", since, limit, diff)
+	}
+}
+
+func notes(t *testing.T, s feed.Store) {
+	owner, at := feed.User(t.Name()), now()
+	all := make([]feed.Note, 60)
+	for n := range all {
+		all[n] = notification(n, at)
+	}
+	all[7].Data = message.Error{Code: "ROW", Message: "m", Details: []byte(`{"line":7}`)}
+	for _, n := range slices.Backward(all) { // they need not come in order
+		add(t, s, owner, n, feed.Accepted)
+	}
+	apply(t, s, owner, update(1, at), feed.Accepted) // jobs are no notes
+	for _, tt := range []struct {
+		since string
+		limit int
+		want  []feed.Note
+	}{
+		{"", 50, all[10:]},
+		{"", 100, all},
+		{"", 1, all[59:]},
+		{"0", 50, all[:50]},
+		{noteID(3), 3, all[4:7]},
+		{noteID(3) + "a", 3, all[4:7]},
+		{noteID(57), 50, all[58:]},
+		{noteID(59), 50, nil},
+		{"7ZZZZZZZZZZZZZZZZZZZZZZZZZ", 50, nil},
+		{"~~", 50, nil},
+	} {
+		kept(t, s, owner, tt.since, tt.limit, tt.want)
+	}
+	kept(t, s, feed.User("nobody of "+t.Name()), "", 50, nil)
+}
+
+func noteKeys(t *testing.T, s feed.Store) {
+	const key = "key"
+	owner, at := feed.User(t.Name()), now()
+	first := notification(1, at)
+	first.Key = key
+	add(t, s, owner, first, feed.Accepted)
+	again := notification(2, at.Add(time.Second))
+	again.Key = key
+	if got := add(t, s, owner, again, feed.Duplicate); got.ID != first.ID || !got.At.Equal(at) || got.Data != again.Data {
+		t.Errorf("the repetition returned %+v", got)
+	}
+	other := notification(3, at)
+	other.Key = "other key"
+	add(t, s, owner, other, feed.Accepted)
+	got, err := s.Notes(t.Context(), owner, "", 50)
+	if err != nil || len(got) != 2 || got[0].ID != first.ID || got[1].ID != other.ID {
+		t.Errorf("Notes: %+v, %v", got, err)
+	}
+	stranger := notification(1, at)
+	stranger.Key = key
+	add(t, s, owner+"2", stranger, feed.Accepted)
+	late := notification(4, at.Add(feed.JobLife))
+	late.Key = key
+	add(t, s, owner, late, feed.Accepted) // the key's life is over
+}
+
+func dismiss(t *testing.T, s feed.Store) {
+	owner, at := feed.User(t.Name()), now()
+	one, two := notification(1, at), notification(2, at)
+	add(t, s, owner, one, feed.Accepted)
+	add(t, s, owner, two, feed.Accepted)
+	for _, id := range []string{one.ID, one.ID, noteID(9), "", "auth0|ü #1", fmt.Sprintf("%02000d", 0)} {
+		if err := s.Dismiss(t.Context(), owner, id); err != nil {
+			t.Errorf("Dismiss of %.30q: %v", id, err)
+		}
+	}
+	if err := s.Dismiss(t.Context(), owner+"2", two.ID); err != nil {
+		t.Error(err)
+	}
+	kept(t, s, owner, "", 50, []feed.Note{two})
+}
+
+func expiredNote(t *testing.T, s feed.Store) {
+	owner, at := feed.User(t.Name()), now()
+	add(t, s, owner, notification(1, at.Add(-feed.NoteLife-time.Second)), feed.Accepted)
+	live := notification(2, at.Add(-feed.NoteLife+time.Minute))
+	add(t, s, owner, live, feed.Accepted)
+	kept(t, s, owner, "", 50, []feed.Note{live})
+	kept(t, s, owner, "0", 1, []feed.Note{live})
+}

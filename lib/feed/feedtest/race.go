@@ -1,0 +1,278 @@
+package feedtest
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/herald-progress/herald/lib/feed"
+	"github.com/herald-progress/herald/lib/message"
+)
+
+const (
+	racingParts, racingStates, racingEnds = 41, 4, 5
+	// racingSteps is how many updates each part and each writer of states makes: 12 keys in all, fewer than a row keeps.
+	racingSteps = 3
+	// retries is how often a writer repeats what failed: faults are injected, and rows contended.
+	retries = 100
+)
+
+// writers race on one job and note what became of their updates.
+type writers struct {
+	store feed.Store
+	owner string
+	at    time.Time
+
+	group   sync.WaitGroup
+	written atomic.Int64 // updates of parts and states
+
+	mu     sync.Mutex
+	rows   []feed.Row // after accepted updates
+	parts  map[string]int64
+	ends   []string // ids of accepted ends
+	failed int
+}
+
+// write carries out u, again and again while it fails, and then once more.
+func (w *writers) write(t *testing.T, u feed.Update) {
+	t.Helper()
+	defer w.written.Add(1)
+	for again := range 2 {
+		row, outcome, err := w.retry(t.Context(), u)
+		if err != nil {
+			t.Errorf("after %d tries: %v", retries, err)
+
+			return
+		}
+		if again == 1 && outcome == feed.Accepted {
+			t.Errorf("what was %s before was accepted again", u.ID)
+		}
+		w.note(u, row, outcome)
+	}
+}
+
+func (w *writers) retry(ctx context.Context, u feed.Update) (row feed.Row, outcome feed.Outcome, err error) {
+	for range retries {
+		if row, outcome, err = w.store.Apply(ctx, w.owner, u); err == nil {
+			return row, outcome, nil
+		}
+		w.mu.Lock()
+		w.failed++
+		w.mu.Unlock()
+	}
+
+	return row, outcome, err
+}
+
+func (w *writers) note(u feed.Update, row feed.Row, outcome feed.Outcome) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if u.Part != nil && outcome.Posts() {
+		w.parts[u.Part.ID] = max(w.parts[u.Part.ID], u.Part.Done)
+	}
+	if outcome != feed.Accepted {
+		return
+	}
+	w.rows = append(w.rows, row)
+	if u.State.Status.Terminal() {
+		w.ends = append(w.ends, u.ID)
+	}
+}
+
+// work lets the parts and the writers of states race, and the ends, if any, from the middle on.
+func (w *writers) work(t *testing.T, ends int) {
+	t.Helper()
+	for n := range racingParts {
+		w.group.Go(func() {
+			for step := range racingSteps {
+				w.write(t, part(fmt.Sprint("part ", n), int64(step+1), int64(step/2), w.at))
+			}
+		})
+	}
+	for n := range racingStates {
+		w.group.Go(func() {
+			for step := range racingSteps {
+				u := update(float64(10*step), w.at)
+				u.ID = fmt.Sprint("state ", n, " ", step)
+				u.Key = u.ID
+				w.write(t, u)
+			}
+		})
+	}
+	statuses := []message.Status{message.StatusFailed, message.StatusSucceeded, message.StatusCancelled}
+	for n := range ends {
+		w.group.Go(func() {
+			for w.written.Load() < (racingParts+racingStates)*racingSteps/2 {
+				time.Sleep(time.Duration(1+n) * time.Millisecond / racingEnds)
+			}
+			u := ended(statuses[n%len(statuses)], w.at)
+			u.ID = fmt.Sprint("end ", n)
+			w.write(t, u)
+		})
+	}
+	w.group.Wait()
+}
+
+// check wants what holds whatever happened: the sum of the parts is exact, and progress never fell.
+func (w *writers) check(t *testing.T) feed.Row {
+	t.Helper()
+	final, err := w.job(t)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var sum int64
+	for id, done := range w.parts {
+		sum += done
+		if final.Parts[id].Done != done {
+			t.Errorf("%s has done %d, the row says %d", id, done, final.Parts[id].Done)
+		}
+	}
+	if final.PartsDone != sum {
+		t.Errorf("the parts have done %d, the row says %d", sum, final.PartsDone)
+	}
+	slices.SortFunc(w.rows, func(a, b feed.Row) int { return int(a.Seq - b.Seq) })
+	for n, row := range w.rows[1:] {
+		if before := w.rows[n]; row.Seq == before.Seq || row.Shown().Progress < before.Shown().Progress {
+			t.Errorf("after seq %d at %v %% came seq %d at %v %%", before.Seq, before.Shown().Progress, row.Seq, row.Shown().Progress)
+		}
+	}
+
+	return final
+}
+
+func (w *writers) job(t *testing.T) (row feed.Row, err error) {
+	t.Helper()
+	for range retries {
+		if row, err = w.store.Job(t.Context(), w.owner, "job"); err == nil {
+			break
+		}
+	}
+
+	return row, err
+}
+
+// race is without faults, so that each accepted update is known as such.
+func race(t *testing.T, s feed.Store) {
+	for name, ends := range map[string]int{"to the end": 0, "with ends in between": racingEnds} {
+		t.Run(name, func(t *testing.T) {
+			w := &writers{store: s, owner: feed.User(t.Name()), at: now(), parts: map[string]int64{}}
+			w.work(t, ends)
+			final := w.check(t)
+			for n, row := range w.rows {
+				if row.Seq != int64(n+1) {
+					t.Fatalf("the accepted update %d has seq %d", n+1, row.Seq)
+				}
+			}
+			if final.Seq != int64(len(w.rows)) {
+				t.Errorf("%d updates were accepted, the row's seq is %d", len(w.rows), final.Seq)
+			}
+			all := int64((racingParts + racingStates) * racingSteps)
+			if ends == 0 && (final.Seq != all || final.PartsDone != racingParts*racingSteps) {
+				t.Errorf("of %d updates, the row's seq is %d, with %d steps", all, final.Seq, final.PartsDone)
+			}
+			if ends > 0 && (len(w.ends) != 1 || final.ID != w.ends[0] || !final.State.Status.Terminal() || final.Seq > all) {
+				t.Errorf("the ends %v were accepted, the row is %+v", w.ends, final)
+			}
+		})
+	}
+}
+
+func claims(t *testing.T, s feed.Store) {
+	owner, at := feed.User(t.Name()), now()
+	pushed := apply(t, s, owner, update(10, at), feed.Accepted)
+	if row, won, err := s.Claim(t.Context(), pushed, at); err != nil || won || row.PushedSeq != 1 {
+		t.Errorf("with nothing to push, Claim returned %+v, %t, %v", row, won, err)
+	}
+	row := apply(t, s, owner, part("one", 1, 0, at), feed.Accepted)
+	apply(t, s, owner, part("one", 2, 0, at), feed.Accepted)
+	at = at.Add(time.Second)
+	if winners := claimAtOnce(t, s, row, at, 3); winners != 1 {
+		t.Errorf("%d claims won", winners)
+	}
+	stale := row
+	row = apply(t, s, owner, part("one", 3, 0, at), feed.Accepted)
+	if _, won, err := s.Claim(t.Context(), stale, at); won || err != nil {
+		t.Errorf("a claim from before the last one: %t, %v", won, err)
+	}
+	if _, won, err := s.Claim(t.Context(), row, at); !won || err != nil {
+		t.Errorf("the next claim: %t, %v", won, err)
+	}
+	next := update(1, at)
+	next.Epoch = epoch(1)
+	apply(t, s, owner, next, feed.Accepted)
+	if got, won, err := s.Claim(t.Context(), row, at); won || err != nil || got.Epoch != epoch(1) {
+		t.Errorf("a claim of the old epoch: %+v, %t, %v", got, won, err)
+	}
+}
+
+// claimAtOnce lets 20 claim the push of seq and returns how many won.
+func claimAtOnce(t *testing.T, s feed.Store, row feed.Row, at time.Time, seq int64) int64 {
+	t.Helper()
+	var group sync.WaitGroup
+	var winners atomic.Int64
+	for range 20 {
+		group.Go(func() {
+			got, won, err := s.Claim(t.Context(), row, at)
+			if err != nil {
+				t.Error(err)
+			}
+			if won {
+				winners.Add(1)
+			}
+			if !got.Pushed() || got.Seq != seq || !got.PushedAt.Equal(at) {
+				t.Errorf("Claim returned %+v", got)
+			}
+		})
+	}
+	group.Wait()
+
+	return winners.Load()
+}
+
+// everyStateIsClaimed lets writers do as the notifier does: what is not pushed in the same step is claimed.
+func everyStateIsClaimed(t *testing.T, s feed.Store) {
+	owner, at := feed.User(t.Name()), now()
+	apply(t, s, owner, update(10, at), feed.Accepted)
+	var group sync.WaitGroup
+	var mu sync.Mutex
+	posted := map[int64]int{}
+	for n := range 10 {
+		group.Go(func() {
+			for step := range 3 {
+				row, outcome, err := s.Apply(t.Context(), owner, part(fmt.Sprint(n), int64(step+1), 0, at))
+				if err != nil || outcome != feed.Accepted {
+					t.Errorf("Apply: %q, %v", outcome, err)
+
+					return
+				}
+				newest, won, err := s.Claim(t.Context(), row, row.Turn())
+				if err != nil {
+					t.Error(err)
+
+					return
+				}
+				if won {
+					mu.Lock()
+					posted[newest.PushedSeq]++
+					mu.Unlock()
+				} else if newest.Epoch == row.Epoch && newest.PushedSeq < row.Seq {
+					t.Errorf("seq %d was neither claimed nor is it in the push of seq %d", row.Seq, newest.PushedSeq)
+				}
+			}
+		})
+	}
+	group.Wait()
+	row, err := s.Job(t.Context(), owner, "job")
+	if err != nil || !row.Pushed() || posted[row.Seq] != 1 {
+		t.Errorf("the last state is %+v, posted %d times, %v", row, posted[row.Seq], err)
+	}
+	for seq, times := range posted {
+		if times != 1 {
+			t.Errorf("seq %d was claimed %d times", seq, times)
+		}
+	}
+}

@@ -1,0 +1,169 @@
+package feed_test
+
+import (
+	"errors"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/herald-progress/herald/lib/feed"
+	"github.com/herald-progress/herald/lib/message"
+)
+
+func TestShownSumsTheParts(t *testing.T) {
+	base := message.UploadProgress{UploadID: "job", FileName: "f.csv", Progress: 10, Message: "m", TotalRows: 1000}
+	whole := feed.Whole{Total: 1000, From: 10, To: 90, Since: start}
+	with := func(edit func(*message.UploadProgress)) message.UploadProgress {
+		s := base
+		edit(&s)
+
+		return s
+	}
+	for _, tt := range []struct {
+		name string
+		row  feed.Row
+		want message.UploadProgress
+	}{
+		{"no parts", feed.Row{State: base, UpdatedAt: after(5000)}, base},
+		{"nothing done", feed.Row{State: base, Whole: whole, UpdatedAt: after(5000)}, base},
+		{
+			"a quarter in 5 s",
+			feed.Row{State: base, Whole: whole, PartsDone: 250, PartsFailed: 3, UpdatedAt: after(5000)},
+			with(func(s *message.UploadProgress) {
+				s.Progress, s.CurrentRow, s.FailedRows, s.RowsPerSecond, s.ETAMillis = 30, 250, 3, 50, 15_000
+			}),
+		},
+		{
+			"too early for a rate",
+			feed.Row{State: base, Whole: whole, PartsDone: 250, UpdatedAt: after(999)},
+			with(func(s *message.UploadProgress) { s.Progress, s.CurrentRow = 30, 250 }),
+		},
+		{
+			"all done", feed.Row{State: base, Whole: whole, PartsDone: 1000, UpdatedAt: after(5000)},
+			with(func(s *message.UploadProgress) { s.Progress, s.CurrentRow = 90, 1000 }),
+		},
+		{
+			"more than all", feed.Row{State: base, Whole: whole, PartsDone: 1700, UpdatedAt: after(5000)},
+			with(func(s *message.UploadProgress) { s.Progress, s.CurrentRow = 90, 1000 }),
+		},
+		{
+			"steps that are no rows",
+			feed.Row{State: base, Whole: feed.Whole{Total: 7, To: 100}, PartsDone: 1, PartsFailed: 1, UpdatedAt: after(5000)},
+			with(func(s *message.UploadProgress) { s.Progress = 14.29 }),
+		},
+		{
+			"a state that is further on",
+			feed.Row{State: with(func(s *message.UploadProgress) { s.Progress, s.CurrentRow, s.FailedRows = 95, 999, 9 }), Whole: whole, PartsDone: 500, PartsFailed: 1, UpdatedAt: start},
+			with(func(s *message.UploadProgress) { s.Progress, s.CurrentRow, s.FailedRows = 95, 999, 9 }),
+		},
+		{
+			"the end is shown as it is",
+			feed.Row{State: with(func(s *message.UploadProgress) { s.Status = message.StatusFailed }), Whole: whole, PartsDone: 500, UpdatedAt: after(5000)},
+			with(func(s *message.UploadProgress) { s.Status = message.StatusFailed }),
+		},
+		{
+			"a step in a year's time",
+			feed.Row{
+				State: with(func(s *message.UploadProgress) { s.TotalRows = message.MaxSteps }), PartsDone: 1, UpdatedAt: start.Add(time.Hour),
+				Whole: feed.Whole{Total: message.MaxSteps, Since: start},
+			},
+			with(func(s *message.UploadProgress) {
+				s.TotalRows, s.CurrentRow, s.RowsPerSecond, s.ETAMillis = message.MaxSteps, 1, 1, 365*24*3600*1000
+			}),
+		},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			got := tt.row.Shown()
+			if diff := cmp.Diff(tt.want, got); diff != "" {
+				t.Errorf("Shown (-want +got):\n%s", diff)
+			}
+			if err := got.Validate(); err != nil {
+				t.Errorf("what is shown is invalid: %v", err)
+			}
+		})
+	}
+}
+
+func TestEnvelopePlacesTheState(t *testing.T) {
+	row := follow(t, running(10, start), running(0, after(300), ofPart("1", 50, 0)))
+	frame, err := row.Envelope().Encode()
+	if err != nil {
+		t.Fatal(err)
+	}
+	want := `{"type":"upload_progress","timestamp":"2026-11-22T10:00:00.423Z","id":"` + row.ID + `","job":"job",` +
+		`"epoch":"2026-11-22T10:00:00.123Z#0000","seq":2,` +
+		`"data":{"uploadId":"job","fileName":"f.csv","progress":50,"message":"m","phase":"parse"}}`
+	if string(frame) != want {
+		t.Errorf("the frame is\n%s\nwant\n%s", frame, want)
+	}
+}
+
+func TestTurn(t *testing.T) {
+	for _, tt := range []struct {
+		name     string
+		progress float64
+		want     time.Duration
+	}{
+		{"1 %", 11, feed.MinInterval}, {"under 1 %", 10.99, feed.SlowInterval}, {"nothing", 10, feed.SlowInterval},
+	} {
+		row := feed.Row{State: message.UploadProgress{Progress: tt.progress}, PushedAt: start, PushedProgress: 10}
+		if got := row.Turn().Sub(start); got != tt.want {
+			t.Errorf("after %s it is its turn in %v, want %v", tt.name, got, tt.want)
+		}
+	}
+}
+
+func TestNewer(t *testing.T) {
+	row := feed.Row{Epoch: redriven, Seq: 5}
+	for _, tt := range []struct {
+		epoch string
+		seq   int64
+		want  bool
+	}{
+		{redriven, 4, true}, {redriven, 5, false}, {redriven, 6, false},
+		{first, 99, true}, {later, 1, false}, {"", 99, true},
+	} {
+		if got := row.Newer(tt.epoch, tt.seq); got != tt.want {
+			t.Errorf("Newer than %s, %d is %t", tt.epoch, tt.seq, got)
+		}
+	}
+}
+
+func TestClaimedRecordsTheNewestState(t *testing.T) {
+	row := follow(t, running(10, start), running(0, after(300), ofPart("1", 50, 0)))
+	claimed := row.Claimed(after(301).Add(time.Microsecond))
+	if !claimed.Pushed() || !claimed.PushedAt.Equal(after(301)) || claimed.PushedProgress != 50 || row.Pushed() {
+		t.Errorf("the claimed row is %+v", claimed)
+	}
+}
+
+func TestFits(t *testing.T) {
+	state := func(n int) message.UploadProgress {
+		return message.UploadProgress{UploadID: "u", FileName: "f", Message: strings.Repeat("x", n)}
+	}
+	const around = len(`{"uploadId":"u","fileName":"f","progress":0,"message":""}`)
+	note := func(n int) message.Notification { return message.Notification{Message: strings.Repeat("x", n)} }
+	const aroundNote = len(`{"title":"","message":"","severity":""}`)
+	full := state(feed.MaxState - around)
+	for _, tt := range []struct {
+		name string
+		data message.Data
+		want string
+	}{
+		{"a state", full, ""},
+		{"a state by its pointer", &full, ""},
+		{"a state too large", state(feed.MaxState - around + 1), "data must be at most 2560 bytes of JSON in the state of a job"},
+		{"a note", note(feed.MaxNote - aroundNote), ""},
+		{"a note too large", note(feed.MaxNote - aroundNote + 1), "data must be at most 8192 bytes of JSON in a note"},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			err := feed.Fits(tt.data)
+			var bad *message.Invalid
+			if tt.want == "" && err != nil || tt.want != "" && (!errors.As(err, &bad) || bad.Error() != tt.want) {
+				t.Errorf("Fits: %v, want %q", err, tt.want)
+			}
+		})
+	}
+}
