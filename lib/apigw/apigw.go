@@ -35,7 +35,7 @@ const (
 // errEndpoint says that an endpoint cannot be posted to.
 var errEndpoint = errors.New("apigw: the endpoint must be an http or https URL")
 
-// Sender is a [broadcast.Sender] on the @connections endpoint of one stage.
+// Sender posts to connections, as a [broadcast.Sender], and closes them, at the @connections endpoint of one stage.
 //
 // It signs and posts by itself: a post is one path, one body and four headers, and the generated client's middleware
 // would cost more processor time than all the rest of it.
@@ -69,9 +69,24 @@ func New(config aws.Config, endpoint string) (*Sender, error) {
 // Send posts one frame. A failure is broadcast.ErrGone (410), ErrThrottled (429), ErrUnavailable (5xx, or no answer),
 // or final. Of the frame it says nothing.
 func (s *Sender) Send(ctx context.Context, connectionID string, frame []byte) error {
-	request, err := s.request(ctx, connectionID, frame)
+	return s.do(ctx, http.MethodPost, connectionID, frame)
+}
+
+// Close closes a connection: the browser sees code 1000. That it is gone already is no error; failures are those of Send.
+func (s *Sender) Close(ctx context.Context, connectionID string) error {
+	err := s.do(ctx, http.MethodDelete, connectionID, nil)
+	if errors.Is(err, broadcast.ErrGone) {
+		return nil
+	}
+
+	return err
+}
+
+// do sends one request to @connections, and says what its answer's status means.
+func (s *Sender) do(ctx context.Context, method, connectionID string, frame []byte) error {
+	request, err := s.request(ctx, method, connectionID, frame)
 	if err != nil {
-		return fmt.Errorf("post to connection: %w", err)
+		return fmt.Errorf("%s connection: %w", method, err)
 	}
 	response, err := s.client.Do(request)
 	if err != nil {
@@ -89,13 +104,13 @@ func (s *Sender) Send(ctx context.Context, connectionID string, frame []byte) er
 	case status >= http.StatusInternalServerError:
 		return fmt.Errorf("%w: status %d", broadcast.ErrUnavailable, status)
 	default:
-		return fmt.Errorf("post to connection: status %d %s", status, response.Header.Get("X-Amzn-Errortype"))
+		return fmt.Errorf("%s connection: status %d %s", method, status, response.Header.Get("X-Amzn-Errortype"))
 	}
 }
 
 // request returns the signed request (AWS Signature Version 4,
 // https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_sigv-create-signed-request.html).
-func (s *Sender) request(ctx context.Context, connectionID string, frame []byte) (*http.Request, error) {
+func (s *Sender) request(ctx context.Context, method, connectionID string, frame []byte) (*http.Request, error) {
 	credentials, err := s.credentials.Retrieve(ctx)
 	if err != nil {
 		return nil, fmt.Errorf("credentials: %w", err)
@@ -103,11 +118,13 @@ func (s *Sender) request(ctx context.Context, connectionID string, frame []byte)
 	u := *s.endpoint
 	u.Path = s.endpoint.Path + "/@connections/" + connectionID
 	u.RawPath = s.endpoint.EscapedPath() + "/@connections/" + escape(connectionID)
-	request, err := http.NewRequestWithContext(ctx, http.MethodPost, u.String(), bytes.NewReader(frame))
+	request, err := http.NewRequestWithContext(ctx, method, u.String(), bytes.NewReader(frame))
 	if err != nil {
 		return nil, fmt.Errorf("request: %w", err)
 	}
-	request.Header.Set("Content-Type", "application/octet-stream")
+	if method == http.MethodPost {
+		request.Header.Set("Content-Type", "application/octet-stream")
+	}
 	digest := sha256.Sum256(frame)
 	if err := s.signer.SignHTTP(ctx, credentials, request, hex.EncodeToString(digest[:]), signingName, s.region, time.Now()); err != nil {
 		return nil, fmt.Errorf("sign: %w", err)

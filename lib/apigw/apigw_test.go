@@ -47,7 +47,9 @@ func TestNewRefusesWhatIsNoURL(t *testing.T) {
 // TestTheSignatureIsAWSs computes the signature of what arrives by the steps that AWS documents.
 func TestTheSignatureIsAWSs(t *testing.T) {
 	const id = "L0S+9/OFvHcCIhw="
+	var method string
 	server := httptest.NewServer(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
+		method = r.Method
 		body, _ := io.ReadAll(r.Body)
 		algorithm, fields, _ := strings.Cut(r.Header.Get("Authorization"), " ")
 		parts := map[string]string{}
@@ -68,7 +70,7 @@ func TestTheSignatureIsAWSs(t *testing.T) {
 		}
 		// The path is encoded twice: once for the wire, once for the signature.
 		const path = "/prod/%40connections/L0S%252B9%252FOFvHcCIhw%253D"
-		canonical := strings.Join([]string{"POST", path, "", headers.String(), parts["SignedHeaders"], digest(body)}, "\n")
+		canonical := strings.Join([]string{r.Method, path, "", headers.String(), parts["SignedHeaders"], digest(body)}, "\n")
 		stamp := r.Header.Get("X-Amz-Date")
 		scope := stamp[:8] + "/us-east-1/execute-api/aws4_request"
 		key := []byte("AWS4key")
@@ -86,8 +88,12 @@ func TestTheSignatureIsAWSs(t *testing.T) {
 		}
 	}))
 	defer server.Close()
-	if err := sender(t, server.URL).Send(t.Context(), id, []byte("frame")); err != nil {
-		t.Fatal(err)
+	s := sender(t, server.URL)
+	if err := s.Send(t.Context(), id, []byte("frame")); err != nil || method != "POST" {
+		t.Fatalf("Send by %s: %v", method, err)
+	}
+	if err := s.Close(t.Context(), id); err != nil || method != "DELETE" {
+		t.Fatalf("Close by %s: %v", method, err)
 	}
 }
 
@@ -154,6 +160,40 @@ func TestSendMapsAnswers(t *testing.T) {
 				t.Errorf("%d requests for one Send, want 1", n)
 			}
 		})
+	}
+}
+
+func TestCloseMapsAnswers(t *testing.T) {
+	for _, tt := range []struct {
+		name   string
+		status int
+		want   error
+	}{
+		{"closed", 204, nil},
+		{"gone already", 410, nil},
+		{"throttled", 429, broadcast.ErrThrottled},
+		{"failing", 500, broadcast.ErrUnavailable},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			var got string
+			server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+				body, _ := io.ReadAll(r.Body)
+				got = r.Method + " " + r.URL.Path + " " + string(body)
+				w.WriteHeader(tt.status)
+			}))
+			defer server.Close()
+			if err := sender(t, server.URL).Close(t.Context(), "L0SM9cOFvHcCIhw="); !errors.Is(err, tt.want) || (err == nil) != (tt.want == nil) {
+				t.Errorf("Close: %v, want %v", err, tt.want)
+			}
+			if want := "DELETE /prod/@connections/L0SM9cOFvHcCIhw= "; got != want {
+				t.Errorf("request is %q, want %q", got, want)
+			}
+		})
+	}
+	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(http.StatusForbidden) }))
+	defer server.Close()
+	if err := sender(t, server.URL).Close(t.Context(), "c"); err == nil {
+		t.Error("a refused Close is taken for done")
 	}
 }
 

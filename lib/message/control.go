@@ -66,3 +66,15 @@ func (Closing) Type() Type { return TypeClosing }
 
 // Validate returns nil: the server makes the frame itself.
 func (Closing) Validate() error { return nil }
+
+// Dismissed tells the tabs of a user that one of them has dismissed a note.
+type Dismissed struct {
+	// ID is the note's.
+	ID string `json:"id"`
+}
+
+// Type returns [TypeDismissed].
+func (Dismissed) Type() Type { return TypeDismissed }
+
+// Validate returns nil: the server makes the frame itself.
+func (Dismissed) Validate() error { return nil }

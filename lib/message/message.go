@@ -24,6 +24,7 @@ const (
 	TypeWelcome   Type = "welcome"
 	TypeSynced    Type = "synced"
 	TypeRefreshed Type = "refreshed"
+	TypeDismissed Type = "dismissed"
 	TypeClosing   Type = "closing"
 )
 
@@ -106,6 +107,8 @@ func Parse(frame []byte) (Envelope, error) {
 		e.Data, err = lenient[Synced](raw.Data)
 	case TypeRefreshed:
 		e.Data, err = lenient[Refreshed](raw.Data)
+	case TypeDismissed:
+		e.Data, err = lenient[Dismissed](raw.Data)
 	case TypeClosing:
 		e.Data, err = lenient[Closing](raw.Data)
 	default:

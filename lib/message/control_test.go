@@ -1,0 +1,57 @@
+package message_test
+
+import (
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/herald-progress/herald/lib/message"
+)
+
+func TestControlFrames(t *testing.T) {
+	at := time.Date(2026, 11, 22, 10, 0, 0, 123e6, time.UTC)
+	for _, tt := range []struct {
+		data message.Data
+		want string
+	}{
+		{
+			message.Welcome{ConnectionID: "L0SM9cOFvHcCIhw=", ServerTime: message.Time{Time: at}, SessionEnd: message.Time{Time: at.Add(time.Hour)}},
+			`"welcome","timestamp":"2026-11-22T10:00:00.123Z","data":{"connectionId":"L0SM9cOFvHcCIhw=","serverTime":"2026-11-22T10:00:00.123Z","sessionEnd":"2026-11-22T11:00:00.123Z"}`,
+		},
+		{message.Synced{Jobs: 2, Notes: 3}, `"synced","timestamp":"2026-11-22T10:00:00.123Z","data":{"jobs":2,"notes":3}`},
+		{message.Synced{Notes: 200, More: true}, `"synced","timestamp":"2026-11-22T10:00:00.123Z","data":{"jobs":0,"notes":200,"more":true}`},
+		{
+			message.Refreshed{SessionEnd: message.Time{Time: at}},
+			`"refreshed","timestamp":"2026-11-22T10:00:00.123Z","data":{"sessionEnd":"2026-11-22T10:00:00.123Z"}`,
+		},
+		{
+			message.Dismissed{ID: "01M82K5N32CPWX658G1ZTM36HQ"},
+			`"dismissed","timestamp":"2026-11-22T10:00:00.123Z","data":{"id":"01M82K5N32CPWX658G1ZTM36HQ"}`,
+		},
+		{
+			message.Closing{Code: message.CloseSessionLimit, Reason: "r", Reconnect: true},
+			`"closing","timestamp":"2026-11-22T10:00:00.123Z","data":{"code":"SESSION_LIMIT","reason":"r","reconnect":true}`,
+		},
+	} {
+		t.Run(string(tt.data.Type()), func(t *testing.T) {
+			if err := tt.data.Validate(); err != nil {
+				t.Errorf("Validate: %v", err)
+			}
+			frame, err := message.New(tt.data, "", at).Encode()
+			if err != nil {
+				t.Fatal(err)
+			}
+			if want := `{"type":` + tt.want + `}`; string(frame) != want {
+				t.Errorf("frame is\n%s, want\n%s", frame, want)
+			}
+			back, err := message.Parse(frame)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if diff := cmp.Diff(tt.data, back.Data); diff != "" {
+				t.Errorf("reads back (-want +got):\n%s", diff)
+			}
+		})
+	}
+}
