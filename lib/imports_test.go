@@ -49,7 +49,7 @@ var allowed = map[string][]string{
 	"lib/local/states":           {"lib/asl", "lib/local/awswire", "lib/local/invoke"},
 	"lib/local/objects":          {"lib/local/awswire"},
 	"lib/local": {
-		"lib/apigw", "lib/auth", "lib/broadcast", "lib/connection", "lib/csvimport", "lib/feed", "lib/message", "lib/notify",
+		"lib/apigw", "lib/asl", "lib/auth", "lib/broadcast", "lib/connection", "lib/csvimport", "lib/feed", "lib/message", "lib/notify",
 		"lib/s3store", "lib/session", "lib/stepfn", "statemachines",
 		"lib/local/awswire", "lib/local/gateway", "lib/local/invoke", "lib/local/objects", "lib/local/states",
 	},

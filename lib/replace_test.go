@@ -38,7 +38,10 @@ func main() {
 		panic(err)
 	}
 	n := &notify.Notifier{Broadcaster: &broadcast.Broadcaster{Store: rows, Sender: printer{}}}
-	err = n.Publish(ctx, "u1", message.UploadProgress{UploadID: "u-42", FileName: "f.csv", Progress: 50, Message: "Half way"})
+	err = n.Publish(ctx, message.Request{
+		UserID:  "u1",
+		Message: message.UploadProgress{UploadID: "u-42", FileName: "f.csv", Progress: 50, Message: "Half way"},
+	})
 	if err != nil {
 		panic(err)
 	}

@@ -72,19 +72,33 @@ type state struct {
 		ErrorEquals []string
 		MaxAttempts *int
 	}
-	Catch         []struct{ ErrorEquals []string }
-	Arguments     struct{ FunctionName string }
+	Catch     []struct{ ErrorEquals []string }
+	Arguments struct {
+		FunctionName string
+		Payload      json.RawMessage
+	}
+	Assign        json.RawMessage
 	Output        any
 	ItemProcessor *struct{ States map[string]state }
 }
 
-func tasks(states map[string]state, found map[string]state) map[string]state {
+// What every notification says of the run of its job, and of itself.
+const (
+	epoch = `{% $states.context.Execution.(StartTime & '#' & (RedriveCount ? RedriveCount : 0)) %}`
+	key   = `{% $states.context.(Execution.Id & '/' & State.Name & '/' & State.EnteredTime & '/' & Map.Item.Index) %}`
+)
+
+func tasks(t *testing.T, states map[string]state, found map[string]state) map[string]state {
+	t.Helper()
 	for name, s := range states {
+		if strings.Contains(string(s.Assign), "$states.context") {
+			t.Errorf("%s assigns what a redrive changes: a variable would keep its value: %s", name, s.Assign)
+		}
 		if s.Type == "Task" {
 			found[name] = s
 		}
 		if s.ItemProcessor != nil {
-			tasks(s.ItemProcessor.States, found)
+			tasks(t, s.ItemProcessor.States, found)
 		}
 	}
 
@@ -101,7 +115,7 @@ func TestTasksAreBoundedAndNotificationsFailNothing(t *testing.T) {
 		if err := json.Unmarshal([]byte(definition), &machine); err != nil {
 			t.Fatal(err)
 		}
-		for name, s := range tasks(machine.States, map[string]state{}) {
+		for name, s := range tasks(t, machine.States, map[string]state{}) {
 			if s.TimeoutSeconds == 0 || len(s.Retry) == 0 || s.Resource != "arn:aws:states:::lambda:invoke" {
 				t.Errorf("%s lacks a timeout, a retry, or invokes no function: %+v", name, s)
 			}
@@ -112,6 +126,10 @@ func TestTasksAreBoundedAndNotificationsFailNothing(t *testing.T) {
 			if s.TimeoutSeconds != 5 || len(s.Catch) != 1 || s.Catch[0].ErrorEquals[0] != "States.ALL" || s.Output != "{% $states.input %}" ||
 				s.Retry[0].ErrorEquals[0] != "InvalidMessage" || *s.Retry[0].MaxAttempts != 0 || *last.MaxAttempts != 2 {
 				t.Errorf("%s breaks the rules for notifications: %+v", name, s)
+			}
+			var payload struct{ Epoch, Key string }
+			if err := json.Unmarshal(s.Arguments.Payload, &payload); err != nil || payload.Epoch != epoch || payload.Key != key {
+				t.Errorf("%s sends epoch %s, key %s, error %v", name, payload.Epoch, payload.Key, err)
 			}
 		}
 	}

@@ -34,7 +34,9 @@ var (
 
 // Functions returns the names of the deployed functions: the folders of lambdas/, and the sub-folders that Build makes.
 func Functions() []string {
-	return []string{"connect", "disconnect", "default", "notifier", "csvplan", "csvchunk", "csvfinish"}
+	return []string{
+		"connect", "disconnect", "default", "notifier", "csvplan", "csvchunk", "csvfinish", "reaper", "sweeper",
+	}
 }
 
 // Build compiles every function for Lambda (provided.al2023, on the architecture with the given GOARCH) into

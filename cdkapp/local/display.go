@@ -78,12 +78,30 @@ func printed(_ int, err error) error {
 	return nil
 }
 
+// pace returns how many rows are done, how quickly, and how long the rest takes, as far as a running job says so.
 func pace(p message.UploadProgress) string {
-	if p.RowsPerSecond == 0 {
+	var parts []string
+	if count := rows(p); count != "" {
+		parts = append(parts, count+" rows")
+	}
+	if p.RowsPerSecond > 0 {
+		left := (time.Duration(p.ETAMillis) * time.Millisecond).Round(100 * time.Millisecond)
+		parts = append(parts, fmt.Sprintf("%.0f rows/s", p.RowsPerSecond), fmt.Sprintf("%v left", left))
+	}
+	if len(parts) == 0 {
 		return ""
 	}
 
-	return fmt.Sprintf("  (%.0f rows/s, %v left)", p.RowsPerSecond, (time.Duration(p.ETAMillis) * time.Millisecond).Round(100*time.Millisecond))
+	return "  (" + strings.Join(parts, ", ") + ")"
+}
+
+// rows returns how many rows are done of how many, or nothing.
+func rows(p message.UploadProgress) string {
+	if p.CurrentRow == 0 || p.TotalRows == 0 || p.Status.Terminal() {
+		return ""
+	}
+
+	return fmt.Sprintf("%d of %d", p.CurrentRow, p.TotalRows)
 }
 
 func (lines) end() {}
@@ -116,7 +134,7 @@ func (d *bar) frame(f frame) error {
 	if !ok {
 		return nil
 	}
-	d.bar.Describe(fmt.Sprintf("%-32.32s", data.Message))
+	d.bar.Describe(fmt.Sprintf("%-44.44s", strings.TrimSpace(data.Message+"  "+rows(data))))
 	_ = d.bar.Set(int(data.Progress * 10)) // of the 1000 steps
 	if data.Status.Terminal() {
 		d.end()

@@ -23,8 +23,8 @@ import (
 	"github.com/herald-progress/herald/lib/message"
 )
 
-// pongTimeout is how long the answer to a ping may take.
-const pongTimeout = 5 * time.Second
+// lastFrames is how long the frames that a browser has missed may take once the workflow has ended.
+const lastFrames = 5 * time.Second
 
 // errImport is the import's failure, whose reason has been shown.
 type errImport struct{ reason string }
@@ -52,22 +52,18 @@ func importFile(ctx context.Context, o options, stdout, stderr io.Writer) (err e
 		return err
 	}
 	defer func() { err = errors.Join(err, twin.Close(context.WithoutCancel(ctx))) }()
-	token, err := twin.Token(o.user, time.Hour)
+	ctx, leave := context.WithCancel(ctx)
+	defer leave()
+	b, err := openBrowser(ctx, twin, o.user)
 	if err != nil {
-		return err //nolint:wrapcheck // says what failed
+		return err
 	}
-	browser, err := local.Dial(ctx, twin.WebSocketURL(), token)
-	if err != nil {
-		return err //nolint:wrapcheck // says what failed
-	}
-	defer browser.Close() //nolint:errcheck // the twin goes, too
-	frames := receive(ctx, browser)
 	name := strings.ToValidUTF8(filepath.Base(o.file), "_") // keys are UTF-8, names of files need not be
 	if err := put(ctx, twin, csvimport.UploadKey(o.user, upload, name), file); err != nil {
 		return err
 	}
 	show := newDisplay(stdout, o.json)
-	outcome, err := watch(ctx, browser, frames, ended, show)
+	outcome, err := watch(ctx, b, upload, ended, show)
 	if err != nil {
 		return err
 	}
@@ -89,34 +85,6 @@ func s3Client(twin *local.Twin) *s3.Client {
 	return s3.NewFromConfig(twin.AWSConfig(), func(o *s3.Options) { o.UsePathStyle = true })
 }
 
-// frame is one frame, parsed and as it came.
-type frame struct {
-	message.Envelope
-
-	raw []byte
-}
-
-// receive returns the browser's frames; the channel closes with the connection.
-func receive(ctx context.Context, browser *local.Client) <-chan frame {
-	frames := make(chan frame)
-	go func() {
-		defer close(frames)
-		for {
-			e, raw, err := browser.Next(ctx)
-			if err != nil {
-				return
-			}
-			select {
-			case frames <- frame{e, raw}:
-			case <-ctx.Done():
-				return
-			}
-		}
-	}()
-
-	return frames
-}
-
 // outcome is how the import ended.
 type outcome struct {
 	execution states.ExecutionDescription
@@ -124,22 +92,17 @@ type outcome struct {
 	reason string
 }
 
-// watch shows frames until the workflow has ended and its last frames have come. They were posted before its end, so
-// that they come before the pong of a ping sent after it.
+// watch shows frames until the workflow has ended and its last frames have come. Those of a workflow that failed may come
+// after its end: then somebody else sends them.
 func watch(
-	ctx context.Context, browser *local.Client, frames <-chan frame, ended <-chan states.ExecutionDescription, show display,
+	ctx context.Context, b *browser, upload string, ended <-chan states.ExecutionDescription, show display,
 ) (outcome, error) {
 	var out outcome
 	var late <-chan time.Time
-	for {
+	var synced <-chan error
+	for complete := false; !complete || out.execution.Status != asl.StatusSucceeded && !b.over(upload); {
 		select {
-		case f, open := <-frames:
-			if !open {
-				return out, errors.New("the connection was closed before the import ended")
-			}
-			if f.Type == message.TypePong {
-				return out, nil
-			}
+		case f := <-b.frames:
 			if err := show.frame(f); err != nil {
 				return out, err
 			}
@@ -147,16 +110,32 @@ func watch(
 				out.reason = failure.Message
 			}
 		case out.execution = <-ended:
-			late = time.After(pongTimeout)
-			if err := browser.Send(ctx, `{"action":"ping"}`); err != nil {
-				return out, err //nolint:wrapcheck // says what failed
-			}
+			late, synced = time.After(lastFrames), b.sync(ctx)
+		case <-synced:
+			complete, synced = true, nil
 		case <-late:
-			return out, errors.New("the connection does not answer")
+			return out, nil
+		case err := <-b.ended:
+			if cut := interrupted(ctx); cut != nil {
+				err = cut
+			}
+
+			return out, err
 		case <-ctx.Done():
-			return out, fmt.Errorf("interrupted: %w", ctx.Err())
+			return out, interrupted(ctx)
 		}
 	}
+
+	return out, nil
+}
+
+// interrupted returns an error when ctx has ended.
+func interrupted(ctx context.Context) error {
+	if err := ctx.Err(); err != nil {
+		return fmt.Errorf("interrupted: %w", err)
+	}
+
+	return nil
 }
 
 // conclude prints the summary of an import that succeeded; of another it returns the reason.

@@ -32,7 +32,10 @@ Examples
   go run ./cdkapp/local -json testdata/parts-list.csv          the frames as the browser gets them
   go run ./cdkapp/local -faults throttled=0.3,latency=50ms testdata/parts-list.csv
   go run ./cdkapp/local -port 9000
-  go run ./cdkapp/local -dynamodb http://127.0.0.1:8000        connections in any DynamoDB endpoint
+  go run ./cdkapp/local -dynamodb http://127.0.0.1:8000        connections and the feed in any DynamoDB endpoint
+
+What a browser has missed it asks for, once it is connected again:
+  wscat -s herald -s TOKEN -c ws://127.0.0.1:4510/prod -x '{"action":"sync"}' -w 60
 
 Flags
 `
@@ -47,6 +50,7 @@ const (
 const (
 	defaultPort = 4510
 	table       = "websocket_connections"
+	feedTable   = "websocket_feed"
 	kilobyte    = 1000
 	maxRate     = 1_000_000 // KB a second: no disk is quicker
 )
@@ -109,8 +113,8 @@ func parse(args []string, stderr io.Writer) (options, error) {
 	f.BoolVar(&o.json, "json", false, "print JSON lines for programs")
 	f.IntVar(&o.rate, "rate", 0, "slow motion: read the file at `n` KB a second")
 	f.Var(&o.faults, "faults", "what goes wrong: a `list` such as gone=0.01,throttled=0.1,latency=50ms,lag=1s,seed=1: the shares of posts\n"+
-		"answered 410 and 429, what each post takes, how far the index of connections lags, which posts fail")
-	f.StringVar(&o.dynamodb, "dynamodb", "", "keep connections in the DynamoDB at this `URL`, and create the tables there")
+		"answered 410 and 429, what each post takes, how far the indexes of connections lag, which posts fail")
+	f.StringVar(&o.dynamodb, "dynamodb", "", "keep connections and the feed in the DynamoDB at this `URL`, and create the tables there")
 	f.StringVar(&o.user, "user", "dev", "`id` of the user that the dev token stands for")
 	f.BoolVar(&o.verbose, "v", false, "log what the functions do")
 	err := f.Parse(args)
@@ -160,7 +164,11 @@ func start(ctx context.Context, o options, c local.Config, stderr io.Writer) (*l
 		if err := dynamo.CreateConnections(ctx, client, table); err != nil {
 			return nil, fmt.Errorf("-dynamodb: %w", err)
 		}
+		if err := dynamo.CreateFeed(ctx, client, feedTable); err != nil {
+			return nil, fmt.Errorf("-dynamodb: %w", err)
+		}
 		c.Connections = &dynamo.Connections{Client: client, Table: table}
+		c.Feed = &dynamo.Feed{Client: client, Table: feedTable}
 	}
 	twin, err := local.Start(ctx, c)
 	if errors.Is(err, syscall.EADDRINUSE) {

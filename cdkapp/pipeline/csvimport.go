@@ -8,7 +8,6 @@ import (
 	"github.com/aws/aws-cdk-go/awscdk/v2/awseventstargets"
 	"github.com/aws/aws-cdk-go/awscdk/v2/awsiam"
 	"github.com/aws/aws-cdk-go/awscdk/v2/awslambda"
-	"github.com/aws/aws-cdk-go/awscdk/v2/awssqs"
 	"github.com/aws/aws-cdk-go/awscdk/v2/awsstepfunctions"
 	"github.com/aws/jsii-runtime-go"
 
@@ -21,13 +20,6 @@ import (
 const (
 	streamMemoryMB = 1769
 	streamTimeoutS = 900
-)
-
-// Delivery of an upload's event: EventBridge tries for a day, then keeps the event for two weeks.
-const (
-	eventRetries     = 185
-	eventMaxAgeHours = 24
-	deadLetterDays   = 14
 )
 
 // addCSVImport makes the csv_import workflow: its functions, its state machine, and the rule that starts it.
@@ -108,13 +100,13 @@ func (p *Pipeline) csvFunctions() (awslambda.Function, awslambda.Function, awsla
 
 // csvFunction makes a function that reads uploads and publishes its progress.
 func (p *Pipeline) csvFunction(id, name, does string) awslambda.Function {
-	environment := p.BroadcastEnvironment()
+	environment := p.PublishEnvironment()
 	environment[bucketVariable] = *p.Bucket.BucketName()
 	function := p.function(spec{
 		id: id, name: name, description: "Herald csv_import: " + does,
 		memoryMB: streamMemoryMB, timeoutS: streamTimeoutS, environment: environment,
 	})
-	p.GrantBroadcast(function)
+	p.GrantPublish(function)
 	p.allowObjects(function, uploadsPrefix, "s3:GetObject", "s3:GetObjectVersion")
 
 	return function
@@ -128,11 +120,6 @@ func (p *Pipeline) allowList(function awslambda.Function) {
 
 // startOnUpload starts the workflow for each object created under uploads/.
 func (p *Pipeline) startOnUpload() {
-	deadLetters := awssqs.NewQueue(p.Construct, jsii.String("UploadDeadLetters"), &awssqs.QueueProps{
-		Encryption:      awssqs.QueueEncryption_SQS_MANAGED,
-		EnforceSSL:      jsii.Bool(true),
-		RetentionPeriod: days(deadLetterDays),
-	})
 	awsevents.NewRule(p.Construct, jsii.String("UploadRule"), &awsevents.RuleProps{
 		Description: jsii.String("Herald: an object under uploads/ starts csv_import"),
 		EventPattern: &awsevents.EventPattern{
@@ -145,7 +132,7 @@ func (p *Pipeline) startOnUpload() {
 		},
 		Targets: &[]awsevents.IRuleTarget{
 			awseventstargets.NewSfnStateMachine(p.CSVImport, &awseventstargets.SfnStateMachineProps{
-				DeadLetterQueue: deadLetters,
+				DeadLetterQueue: p.deadLetters("UploadDeadLetters"),
 				RetryAttempts:   jsii.Number(eventRetries),
 				MaxEventAge:     awscdk.Duration_Hours(jsii.Number(eventMaxAgeHours)),
 			}),

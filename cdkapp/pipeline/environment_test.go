@@ -27,6 +27,8 @@ func TestFunctionsGetTheVariablesTheyRead(t *testing.T) {
 		"HeraldDisconnectFunction": started(cloud.Disconnect),
 		"HeraldDefaultFunction":    started(cloud.Default),
 		"HeraldNotifierFunction":   started(cloud.Notifier),
+		"HeraldReaperFunction":     started(cloud.Reaper),
+		"HeraldSweeperFunction":    started(cloud.Sweeper),
 		"HeraldCsvPlanFunction":    started(cloud.CSVPlan),
 		"HeraldCsvChunkFunction":   started(cloud.CSVChunk),
 		"HeraldCsvFinishFunction":  started(cloud.CSVFinish),
@@ -36,6 +38,9 @@ func TestFunctionsGetTheVariablesTheyRead(t *testing.T) {
 		settings := hs256()
 		settings.Props.Auth = auth
 		template := synthesise(t, settings)
+		if deployed := len(template.ofType("AWS::Lambda::Function")); deployed != len(functions) {
+			t.Errorf("%d functions are deployed, %d looked at", deployed, len(functions))
+		}
 		for id, start := range functions {
 			given, _ := at(template.one(t, "AWS::Lambda::Function", id).properties, "Environment", "Variables").(map[string]any)
 			var asked []string

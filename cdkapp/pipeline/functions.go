@@ -1,6 +1,8 @@
 package pipeline
 
 import (
+	"maps"
+	"net/http"
 	"path/filepath"
 	"strings"
 
@@ -20,6 +22,7 @@ const (
 // Environment variables that several functions read.
 const (
 	tableVariable    = "CONNECTIONS_TABLE"
+	feedVariable     = "FEED_TABLE"
 	endpointVariable = "WEBSOCKET_API_ENDPOINT"
 	bucketVariable   = "UPLOADS_BUCKET"
 )
@@ -84,10 +87,15 @@ func (p *Pipeline) addConnect() {
 		memoryMB: messageMemoryMB, timeoutS: messageTimeoutS, environment: environment,
 	})
 	allow(p.Connect, p.Table.TableArn(), "dynamodb:PutItem")
-	if p.props.Auth.Mode == AuthHS256 {
-		allow(p.Connect, jsii.String(p.props.Auth.SecretARN), "secretsmanager:GetSecretValue")
-	}
+	p.allowSecret(p.Connect)
 	p.route("$connect", p.Connect)
+}
+
+// allowSecret lets a function that verifies tokens read the shared key, where there is one.
+func (p *Pipeline) allowSecret(function awslambda.Function) {
+	if p.props.Auth.Mode == AuthHS256 {
+		allow(function, jsii.String(p.props.Auth.SecretARN), "secretsmanager:GetSecretValue")
+	}
 }
 
 // addDisconnect makes the function and route of $disconnect.
@@ -101,40 +109,52 @@ func (p *Pipeline) addDisconnect() {
 	p.route("$disconnect", disconnect)
 }
 
-// addDefault makes the function and route of $default. It answers the one connection that spoke, hence no table.
+// addDefault makes the function and route of $default.
 func (p *Pipeline) addDefault() {
-	function := p.function(spec{
+	environment := p.PublishEnvironment()
+	maps.Copy(environment, p.props.Auth.environment())
+	p.Default = p.function(spec{
 		id: "Default", name: "default", description: "Herald: answers what browsers say",
-		memoryMB: messageMemoryMB, timeoutS: messageTimeoutS,
-		environment: map[string]string{endpointVariable: *p.Stage.CallbackUrl()},
+		memoryMB: messageMemoryMB, timeoutS: messageTimeoutS, environment: environment,
 	})
-	allow(function, p.postToConnections(), "execute-api:ManageConnections")
-	p.route("$default", function)
+	allow(p.Default, p.Table.TableArn(), "dynamodb:GetItem", "dynamodb:UpdateItem", "dynamodb:DeleteItem")
+	allow(p.Default, p.index(userIndex), "dynamodb:Query")
+	allow(p.Default, p.Feed.TableArn(), "dynamodb:Query", "dynamodb:DeleteItem")
+	p.allowConnections(p.Default, http.MethodPost, http.MethodDelete)
+	p.allowSecret(p.Default)
+	p.route("$default", p.Default)
 }
 
 // addNotifier makes the notifier.
 func (p *Pipeline) addNotifier() {
 	p.Notifier = p.function(spec{
 		id: "Notifier", name: "notifier", description: "Herald: delivers a message to a user's browsers",
-		memoryMB: messageMemoryMB, timeoutS: messageTimeoutS, environment: p.BroadcastEnvironment(),
+		memoryMB: messageMemoryMB, timeoutS: messageTimeoutS, environment: p.PublishEnvironment(),
 	})
-	p.GrantBroadcast(p.Notifier)
+	p.GrantPublish(p.Notifier)
 }
 
-// BroadcastEnvironment returns the variables that a function needs to deliver messages in its own process.
-func (p *Pipeline) BroadcastEnvironment() map[string]string {
+// PublishEnvironment returns the variables that a function needs to publish messages in its own process.
+func (p *Pipeline) PublishEnvironment() map[string]string {
 	return map[string]string{
 		tableVariable:    *p.Table.TableName(),
+		feedVariable:     *p.Feed.TableName(),
 		endpointVariable: *p.Stage.CallbackUrl(),
 	}
 }
 
-// GrantBroadcast lets grantee deliver messages in its own process: find a user's connections, post to them, and
-// remove those that are gone.
-func (p *Pipeline) GrantBroadcast(grantee awsiam.IGrantable) {
-	allow(grantee, jsii.String(*p.Table.TableArn()+"/index/"+userIndex), "dynamodb:Query")
+// GrantPublish lets grantee publish messages in its own process: store them, find the user's connections, post to them,
+// and remove those that are gone.
+func (p *Pipeline) GrantPublish(grantee awsiam.IGrantable) {
+	allow(grantee, p.Feed.TableArn(), "dynamodb:GetItem", "dynamodb:PutItem", "dynamodb:UpdateItem", "dynamodb:DeleteItem")
+	allow(grantee, p.index(userIndex), "dynamodb:Query")
 	allow(grantee, p.Table.TableArn(), "dynamodb:GetItem", "dynamodb:DeleteItem")
-	allow(grantee, p.postToConnections(), "execute-api:ManageConnections")
+	p.allowConnections(grantee, http.MethodPost)
+}
+
+// index is the ARN of an index of the connections table.
+func (p *Pipeline) index(name string) *string {
+	return jsii.String(*p.Table.TableArn() + "/index/" + name)
 }
 
 // allow adds one statement to grantee's policy.

@@ -6,6 +6,7 @@ import (
 	"github.com/aws/aws-cdk-go/awscdk/v2"
 	"github.com/aws/aws-cdk-go/awscdk/v2/awsapigatewayv2"
 	"github.com/aws/aws-cdk-go/awscdk/v2/awsapigatewayv2integrations"
+	"github.com/aws/aws-cdk-go/awscdk/v2/awsiam"
 	"github.com/aws/aws-cdk-go/awscdk/v2/awslambda"
 	"github.com/aws/constructs-go/constructs/v10"
 	"github.com/aws/jsii-runtime-go"
@@ -97,13 +98,15 @@ func (p *Pipeline) addPing() {
 	})
 }
 
-// postToConnections is the ARN of POST on every connection of this stage.
-func (p *Pipeline) postToConnections() *string {
-	return awscdk.Stack_Of(p.Construct).FormatArn(&awscdk.ArnComponents{
-		Service:      jsii.String("execute-api"),
-		Resource:     p.API.ApiId(),
-		ResourceName: jsii.String(fmt.Sprintf("%s/POST/@connections/*", *p.Stage.StageName())),
-	})
+// allowConnections lets grantee use methods on every connection of this stage: POST sends a frame, DELETE closes.
+func (p *Pipeline) allowConnections(grantee awsiam.IGrantable, methods ...string) {
+	for _, method := range methods {
+		allow(grantee, awscdk.Stack_Of(p.Construct).FormatArn(&awscdk.ArnComponents{
+			Service:      jsii.String("execute-api"),
+			Resource:     p.API.ApiId(),
+			ResourceName: jsii.String(fmt.Sprintf("%s/%s/@connections/*", *p.Stage.StageName(), method)),
+		}), "execute-api:ManageConnections")
+	}
 }
 
 // resource returns the CloudFormation resource under construct.

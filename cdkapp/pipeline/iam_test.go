@@ -40,9 +40,13 @@ func lines(statement any) []string {
 }
 
 const (
-	post  = "execute-api:ManageConnections arn:<AWS::Partition>:execute-api:<AWS::Region>:<AWS::AccountId>:<HeraldApi>/prod/POST/@connections/*"
-	table = "<HeraldConnections.Arn>"
-	files = "<HeraldUploads.Arn>"
+	stage     = "execute-api:ManageConnections arn:<AWS::Partition>:execute-api:<AWS::Region>:<AWS::AccountId>:<HeraldApi>/prod/"
+	post      = stage + "POST/@connections/*"
+	hangUp    = stage + "DELETE/@connections/*"
+	describe  = "states:DescribeExecution arn:<AWS::Partition>:states:<AWS::Region>:<AWS::AccountId>:execution:*"
+	table     = "<HeraldConnections.Arn>"
+	feedTable = "<HeraldFeed.Arn>"
+	files     = "<HeraldUploads.Arn>"
 )
 
 // base returns what each function may do, and more.
@@ -58,25 +62,33 @@ func base(logs string, more ...string) []string {
 	return out
 }
 
-// broadcaster is base and what delivering to a user takes.
-func broadcaster(logs string, more ...string) []string {
+// publisher is base and what storing messages and delivering them takes.
+func publisher(logs string, more ...string) []string {
 	return base(logs, append(more, post, "dynamodb:Query "+table+"/index/userIdIndex",
-		"dynamodb:GetItem "+table, "dynamodb:DeleteItem "+table)...)
+		"dynamodb:GetItem "+table, "dynamodb:DeleteItem "+table,
+		"dynamodb:GetItem "+feedTable, "dynamodb:PutItem "+feedTable, "dynamodb:UpdateItem "+feedTable, "dynamodb:DeleteItem "+feedTable)...)
 }
 
 func TestRolesMayDoThisAndNoMore(t *testing.T) {
 	want := map[string][]string{
 		"HeraldConnectRole":    base("HeraldConnectLogs", "dynamodb:PutItem "+table, "secretsmanager:GetSecretValue "+secretARN),
 		"HeraldDisconnectRole": base("HeraldDisconnectLogs", "dynamodb:DeleteItem "+table),
-		"HeraldDefaultRole":    base("HeraldDefaultLogs", post),
-		"HeraldNotifierRole":   broadcaster("HeraldNotifierLogs"),
-		"HeraldCsvPlanRole": broadcaster("HeraldCsvPlanLogs",
+		"HeraldDefaultRole": base("HeraldDefaultLogs", post, hangUp, "secretsmanager:GetSecretValue "+secretARN,
+			"dynamodb:GetItem "+table, "dynamodb:UpdateItem "+table, "dynamodb:DeleteItem "+table,
+			"dynamodb:Query "+table+"/index/userIdIndex", "dynamodb:Query "+feedTable, "dynamodb:DeleteItem "+feedTable),
+		"HeraldNotifierRole": publisher("HeraldNotifierLogs"),
+		"HeraldReaperRole": base("HeraldReaperLogs", post, hangUp,
+			"dynamodb:Query "+table+"/index/sessionExpiryIndex", "dynamodb:DeleteItem "+table),
+		"HeraldSweeperRole": base("HeraldSweeperLogs", post, describe, "sqs:SendMessage <HeraldSweeperDeadLetters.Arn>",
+			"dynamodb:Query "+table+"/index/userIdIndex", "dynamodb:DeleteItem "+table,
+			"dynamodb:GetItem "+feedTable, "dynamodb:PutItem "+feedTable, "dynamodb:DeleteItem "+feedTable, "dynamodb:Query "+feedTable),
+		"HeraldCsvPlanRole": publisher("HeraldCsvPlanLogs",
 			"s3:GetObject "+files+"/uploads/*", "s3:GetObjectVersion "+files+"/uploads/*", "s3:ListBucket "+files,
 			"s3:GetObject "+files+"/claims/*", "s3:PutObject "+files+"/claims/*"),
-		"HeraldCsvChunkRole": broadcaster("HeraldCsvChunkLogs",
+		"HeraldCsvChunkRole": publisher("HeraldCsvChunkLogs",
 			"s3:GetObject "+files+"/uploads/*", "s3:GetObjectVersion "+files+"/uploads/*",
 			"s3:PutObject "+files+"/staged/*", "s3:AbortMultipartUpload "+files+"/staged/*"),
-		"HeraldCsvFinishRole": broadcaster("HeraldCsvFinishLogs",
+		"HeraldCsvFinishRole": publisher("HeraldCsvFinishLogs",
 			"s3:GetObject "+files+"/uploads/*", "s3:GetObjectVersion "+files+"/uploads/*", "s3:ListBucket "+files,
 			"s3:GetObject "+files+"/staged/*", "s3:DeleteObject "+files+"/staged/*",
 			"s3:GetObject "+files+"/results/*", "s3:PutObject "+files+"/results/*",
@@ -145,7 +157,8 @@ func TestRolesAreOwnAndInline(t *testing.T) {
 	}
 }
 
-// TestResourcePolicies holds Allow statements of the bucket and the queue to the one that delivers dead letters.
+// TestResourcePolicies holds Allow statements of the bucket and the queues to those by which EventBridge delivers dead
+// letters.
 func TestResourcePolicies(t *testing.T) {
 	template := standard(t)
 	var allowed, insecure []string
@@ -154,17 +167,25 @@ func TestResourcePolicies(t *testing.T) {
 			for _, statement := range list(at(policy.properties, "PolicyDocument", "Statement")) {
 				switch {
 				case at(statement, "Effect") == "Allow":
-					allowed = append(allowed, lines(statement)...)
+					rule := named(at(statement, "Condition", "ArnEquals", "aws:SourceArn"))
+					for _, line := range lines(statement) {
+						allowed = append(allowed, fmt.Sprint(at(statement, "Principal", "Service"), " ", line, " for ", rule))
+					}
 				case at(statement, "Condition", "Bool", "aws:SecureTransport") == "false":
 					insecure = append(insecure, kind)
 				}
 			}
 		}
 	}
-	if diff := cmp.Diff([]string{"sqs:SendMessage <HeraldUploadDeadLetters.Arn>"}, allowed); diff != "" {
+	slices.Sort(allowed)
+	want := []string{
+		"events.amazonaws.com sqs:SendMessage <HeraldSweeperDeadLetters.Arn> for <HeraldExecutionRule.Arn>",
+		"events.amazonaws.com sqs:SendMessage <HeraldUploadDeadLetters.Arn> for <HeraldUploadRule.Arn>",
+	}
+	if diff := cmp.Diff(want, allowed); diff != "" {
 		t.Errorf("allowed (-want +got):\n%s", diff)
 	}
-	if diff := cmp.Diff([]string{"AWS::S3::BucketPolicy", "AWS::SQS::QueuePolicy"}, insecure); diff != "" {
+	if diff := cmp.Diff([]string{"AWS::S3::BucketPolicy", "AWS::SQS::QueuePolicy", "AWS::SQS::QueuePolicy"}, insecure); diff != "" {
 		t.Errorf("refusing plain HTTP (-want +got):\n%s", diff)
 	}
 }

@@ -22,11 +22,19 @@ func TestNag(t *testing.T) {
 	}{
 		{regexp.MustCompile(`IAM5\[Resource::\*\]`), "X-Ray and the log delivery of Step Functions take no narrower resource"},
 		{regexp.MustCompile(`IAM5\[.*/POST/@connections/\*\]`), "connection ids are made while it runs; one stage, one method"},
+		{
+			regexp.MustCompile(`/(Default|Reaper)Role/.*IAM5\[.*/DELETE/@connections/\*\]`),
+			"as above; who ends sessions closes their connections",
+		},
+		{
+			regexp.MustCompile(`/SweeperRole/.*IAM5\[.*:states:.*:execution:\*\]`),
+			"any workflow of the account and Region may call the notifier; it reads how an execution stands, and no more",
+		},
 		{regexp.MustCompile(`IAM5\[.*/(uploads|claims|staged|results)/\*\]`), "keys are made while it runs; one prefix each"},
 		{regexp.MustCompile(`APIG4`), "the connect function verifies the token, with a body of its own; other routes need its connection"},
 		{regexp.MustCompile(`APIG1`), "access logs are a setting, since they need the account's CloudWatch role"},
 		{regexp.MustCompile(`SF1`), "failures are logged; a line for each transition would cost more than the transition"},
-		{regexp.MustCompile(`SQS3`), "it is a dead-letter queue, of the upload rule"},
+		{regexp.MustCompile(`SQS3`), "they are dead-letter queues, of rules and of the sweeper"},
 		{regexp.MustCompile(`Uploads/Resource AwsSolutions-S1`), "CloudTrail data events do it, where wanted, without a second bucket"},
 	}
 	app := newApp(t)

@@ -18,6 +18,7 @@ import (
 // Values that Props uses for fields left at zero.
 const (
 	DefaultTableName        = "websocket_connections"
+	DefaultFeedTableName    = "websocket_feed"
 	DefaultStageName        = "prod"
 	DefaultThrottleRate     = 1000.0 // requests per second: a tenth of the account's 10,000, which callbacks share
 	DefaultThrottleBurst    = 500
@@ -42,6 +43,8 @@ type Props struct {
 	UploadOrigins []string
 	// TableName is the connections table's name. Empty is DefaultTableName.
 	TableName string
+	// FeedTableName is the feed table's name. Empty is DefaultFeedTableName.
+	FeedTableName string
 	// StageName is the WebSocket stage's name, the last part of its URL. Empty is DefaultStageName.
 	StageName string
 	// ThrottleRate bounds the requests per second from all browsers. 0 is DefaultThrottleRate.
@@ -54,12 +57,12 @@ type Props struct {
 	// AccessLogs turns the stage's access log on. It needs the CloudWatch role of API Gateway's account settings, of
 	// which an account has one per Region, so that the construct does not make it.
 	AccessLogs bool
-	// WithoutCSVImport leaves the csv_import workflow out.
+	// WithoutCSVImport leaves the csv_import workflow out. Workflows of your own do not need it.
 	WithoutCSVImport bool
 }
 
-// Pipeline is the L3 construct: WebSocket API, connections table, notifier, uploads bucket, and the csv_import
-// workflow unless that is left out. Its fields are there to be used by the app that embeds it.
+// Pipeline is the L3 construct: WebSocket API, tables of connections and of the feed, notifier, reaper, sweeper, uploads
+// bucket, and the csv_import workflow unless that is left out. Its fields are there to be used by the app that embeds it.
 type Pipeline struct {
 	// Construct is the scope of all its resources.
 	Construct constructs.Construct
@@ -69,10 +72,14 @@ type Pipeline struct {
 	Stage awsapigatewayv2.WebSocketStage
 	// Table holds the open connections.
 	Table awsdynamodb.Table
+	// Feed holds the newest state of each job, and notes.
+	Feed awsdynamodb.Table
 	// Bucket receives uploads under uploads/ and reports new objects to EventBridge.
 	Bucket awss3.Bucket
 	// Connect serves $connect. With a customer-managed key on the HS256 secret, grant its Role kms:Decrypt.
 	Connect awslambda.Function
+	// Default serves $default. It verifies tokens too: grant its Role what you grant Connect's.
+	Default awslambda.Function
 	// Notifier is the function that workflows call as a task.
 	Notifier awslambda.Function
 	// CSVImport is the csv_import state machine, nil when left out.
@@ -92,10 +99,12 @@ func New(scope constructs.Construct, id string, props Props) (*Pipeline, error) 
 		return nil, ErrFunctionsDir
 	}
 	p := &Pipeline{Construct: constructs.NewConstruct(scope, jsii.String(id)), props: props}
-	p.addTable()
+	p.addTables()
 	p.addBucket()
 	p.addGateway()
 	p.addNotifier()
+	p.addReaper()
+	p.addSweeper()
 	if !props.WithoutCSVImport {
 		if err := p.addCSVImport(); err != nil {
 			return nil, fmt.Errorf("csv_import: %w", err)
@@ -117,6 +126,9 @@ func (p *Pipeline) GrantNotify(grantee awsiam.IGrantable) awsiam.Grant {
 func (props Props) withDefaults() Props {
 	if props.TableName == "" {
 		props.TableName = DefaultTableName
+	}
+	if props.FeedTableName == "" {
+		props.FeedTableName = DefaultFeedTableName
 	}
 	if props.StageName == "" {
 		props.StageName = DefaultStageName

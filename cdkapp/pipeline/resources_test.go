@@ -19,8 +19,11 @@ func cognito() pipeline.Auth {
 const endpoint = "https://<HeraldApi>.execute-api.<AWS::Region>.<AWS::URLSuffix>/prod"
 
 func TestFunctions(t *testing.T) {
-	broadcasts := map[string]string{"CONNECTIONS_TABLE": "<HeraldConnections>", "WEBSOCKET_API_ENDPOINT": endpoint}
-	imports := maps.Clone(broadcasts)
+	publishes := map[string]string{
+		"CONNECTIONS_TABLE": "<HeraldConnections>", "FEED_TABLE": "<HeraldFeed>", "WEBSOCKET_API_ENDPOINT": endpoint,
+	}
+	answers, imports := maps.Clone(publishes), maps.Clone(publishes)
+	answers["AUTH_MODE"], answers["AUTH_SECRET_ARN"] = "hs256", secretARN
 	imports["UPLOADS_BUCKET"] = "<HeraldUploads>"
 	tests := []struct {
 		id              string
@@ -32,8 +35,12 @@ func TestFunctions(t *testing.T) {
 			"ALLOWED_ORIGINS": "https://app.example.com,http://localhost:5173",
 		}},
 		{"HeraldDisconnectFunction", 256, 30, map[string]string{"CONNECTIONS_TABLE": "<HeraldConnections>"}},
-		{"HeraldDefaultFunction", 256, 30, map[string]string{"WEBSOCKET_API_ENDPOINT": endpoint}},
-		{"HeraldNotifierFunction", 256, 30, broadcasts},
+		{"HeraldDefaultFunction", 256, 30, answers},
+		{"HeraldNotifierFunction", 256, 30, publishes},
+		{"HeraldReaperFunction", 256, 60, map[string]string{
+			"CONNECTIONS_TABLE": "<HeraldConnections>", "WEBSOCKET_API_ENDPOINT": endpoint,
+		}},
+		{"HeraldSweeperFunction", 256, 300, publishes},
 		{"HeraldCsvPlanFunction", 1769, 900, imports},
 		{"HeraldCsvChunkFunction", 1769, 900, imports},
 		{"HeraldCsvFinishFunction", 1769, 900, imports},
@@ -78,7 +85,8 @@ func TestFunctions(t *testing.T) {
 	}
 }
 
-func TestConnectEnvironment(t *testing.T) {
+// TestTokenEnvironment: $connect verifies tokens, and $default those that refresh a session.
+func TestTokenEnvironment(t *testing.T) {
 	tests := []struct {
 		name string
 		auth pipeline.Auth
@@ -100,22 +108,68 @@ func TestConnectEnvironment(t *testing.T) {
 			settings := hs256()
 			settings.Props.Auth = test.auth
 			settings.Props.WithoutCSVImport = true
-			function := synthesise(t, settings).one(t, "AWS::Lambda::Function", "HeraldConnectFunction")
-			got := map[string]string{}
-			variables, _ := at(function.properties, "Environment", "Variables").(map[string]any)
-			for name, value := range variables {
-				got[name] = named(value)
-			}
-			delete(got, "CONNECTIONS_TABLE")
-			if diff := cmp.Diff(test.want, got); diff != "" {
-				t.Errorf("environment (-want +got):\n%s", diff)
+			template := synthesise(t, settings)
+			for _, id := range []string{"HeraldConnectFunction", "HeraldDefaultFunction"} {
+				got := map[string]string{}
+				variables, _ := at(template.one(t, "AWS::Lambda::Function", id).properties, "Environment", "Variables").(map[string]any)
+				for name, value := range variables {
+					if strings.HasPrefix(name, "AUTH_") || strings.HasPrefix(name, "COGNITO_") {
+						got[name] = named(value)
+					}
+				}
+				if diff := cmp.Diff(test.want, got); diff != "" {
+					t.Errorf("%s: environment (-want +got):\n%s", id, diff)
+				}
 			}
 		})
 	}
 }
 
 func TestTable(t *testing.T) {
-	table := standard(t).one(t, "AWS::DynamoDB::Table", "HeraldConnections").properties
+	template := standard(t)
+	diff := cmp.Diff(map[string]string{
+		"name":                   "websocket_connections",
+		"key":                    "connectionId HASH",
+		"billing":                "PAY_PER_REQUEST",
+		"ttl":                    "map[AttributeName:expiresAt Enabled:true]",
+		"pitr":                   "map[PointInTimeRecoveryEnabled:true]",
+		"userIdIndex":            "userId HASH, ALL",
+		"sessionExpiryIndex":     "sessionMinute HASH, tokenExpiresAt RANGE, ALL",
+		"type of connectionId":   "S",
+		"type of userId":         "S",
+		"type of sessionMinute":  "N",
+		"type of tokenExpiresAt": "N",
+	}, described(template.one(t, "AWS::DynamoDB::Table", "HeraldConnections").properties))
+	if diff != "" {
+		t.Errorf("connections table (-want +got):\n%s", diff)
+	}
+	diff = cmp.Diff(map[string]string{
+		"name":          "websocket_feed",
+		"key":           "owner HASH, entry RANGE",
+		"billing":       "PAY_PER_REQUEST",
+		"ttl":           "map[AttributeName:expiresAt Enabled:true]",
+		"pitr":          "map[PointInTimeRecoveryEnabled:true]",
+		"type of owner": "S",
+		"type of entry": "S",
+	}, described(template.one(t, "AWS::DynamoDB::Table", "HeraldFeed").properties))
+	if diff != "" {
+		t.Errorf("feed table (-want +got):\n%s", diff)
+	}
+}
+
+func TestTableNames(t *testing.T) {
+	settings := hs256()
+	settings.Props.TableName, settings.Props.FeedTableName = "one", "two"
+	template := synthesise(t, settings)
+	for id, want := range map[string]string{"HeraldConnections": "one", "HeraldFeed": "two"} {
+		if got := at(template.one(t, "AWS::DynamoDB::Table", id).properties, "TableName"); got != want {
+			t.Errorf("%s is named %v, want %s", id, got, want)
+		}
+	}
+}
+
+// described returns what matters of a table.
+func described(table any) map[string]string {
 	keys := func(schema any) string {
 		var out []string
 		for _, key := range list(schema) {
@@ -137,22 +191,8 @@ func TestTable(t *testing.T) {
 	for _, definition := range list(at(table, "AttributeDefinitions")) {
 		got["type of "+text(at(definition, "AttributeName"))] = text(at(definition, "AttributeType"))
 	}
-	want := map[string]string{
-		"name":                   "websocket_connections",
-		"key":                    "connectionId HASH",
-		"billing":                "PAY_PER_REQUEST",
-		"ttl":                    "map[AttributeName:expiresAt Enabled:true]",
-		"pitr":                   "map[PointInTimeRecoveryEnabled:true]",
-		"userIdIndex":            "userId HASH, ALL",
-		"sessionExpiryIndex":     "sessionMinute HASH, tokenExpiresAt RANGE, ALL",
-		"type of connectionId":   "S",
-		"type of userId":         "S",
-		"type of sessionMinute":  "N",
-		"type of tokenExpiresAt": "N",
-	}
-	if diff := cmp.Diff(want, got); diff != "" {
-		t.Errorf("table (-want +got):\n%s", diff)
-	}
+
+	return got
 }
 
 func TestBucket(t *testing.T) {
@@ -207,6 +247,7 @@ func TestOutputs(t *testing.T) {
 		"NotifierFunctionName":     "<HeraldNotifierFunction>",
 		"NotifierFunctionArn":      "<HeraldNotifierFunction.Arn>",
 		"ConnectionsTableName":     "<HeraldConnections>",
+		"FeedTableName":            "<HeraldFeed>",
 		"UploadsBucketName":        "<HeraldUploads>",
 		"CsvImportStateMachineArn": "<HeraldCsvImport>",
 	}

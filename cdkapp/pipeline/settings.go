@@ -40,6 +40,7 @@ func ParseSettings(context map[string]any) (Settings, error) {
 			AllowedOrigins:   r.list("allowedOrigins"),
 			UploadOrigins:    r.list("uploadOrigins"),
 			TableName:        r.text("tableName", DefaultTableName),
+			FeedTableName:    r.text("feedTableName", DefaultFeedTableName),
 			StageName:        r.text("stageName", DefaultStageName),
 			ThrottleRate:     r.number("throttleRate", DefaultThrottleRate),
 			ThrottleBurst:    r.whole("throttleBurst", DefaultThrottleBurst),

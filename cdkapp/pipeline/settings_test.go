@@ -24,6 +24,7 @@ func TestParseSettings(t *testing.T) {
 		Props: pipeline.Props{
 			Auth:             pipeline.Auth{Mode: pipeline.AuthHS256, SecretARN: secretARN},
 			TableName:        "websocket_connections",
+			FeedTableName:    "websocket_feed",
 			StageName:        "prod",
 			ThrottleRate:     1000,
 			ThrottleBurst:    500,
@@ -43,9 +44,9 @@ func TestParseSettings(t *testing.T) {
 		}), func(*pipeline.Settings) {}},
 		{"text from the command line", with(map[string]any{
 			"throttleRate": "50.5", "throttleBurst": "20", "logRetentionDays": "7", "accessLogs": "true",
-			"csvImport": "false", "allowedOrigins": "https://a.example, https://b.example,", "stackName": " Two ",
+			"csvImport": "false", "feedTableName": "feed_2", "allowedOrigins": "https://a.example, https://b.example,", "stackName": " Two ",
 		}), func(s *pipeline.Settings) {
-			s.StackName = "Two"
+			s.StackName, s.Props.FeedTableName = "Two", "feed_2"
 			s.Props.ThrottleRate, s.Props.ThrottleBurst, s.Props.LogRetentionDays = 50.5, 20, 7
 			s.Props.AccessLogs, s.Props.WithoutCSVImport = true, true
 			s.Props.AllowedOrigins = []string{"https://a.example", "https://b.example"}
@@ -111,6 +112,10 @@ func TestParseSettingsRefuses(t *testing.T) {
 			"cognitoClientIds: not used with authMode hs256; leave it out",
 		}},
 		{"table name", with(map[string]any{"tableName": "a b"}), []string{`tableName: "a b" is not 3 to 255`}},
+		{"feed table name", with(map[string]any{"feedTableName": "a/b"}), []string{`feedTableName: "a/b" is not 3 to 255`}},
+		{"one table for both", with(map[string]any{"tableName": "one", "feedTableName": "one"}), []string{
+			`feedTableName: "one" is tableName too`,
+		}},
 		{"stage name", with(map[string]any{"stageName": "a/b"}), []string{`stageName: "a/b" is not 1 to 128`}},
 		{"stack name", with(map[string]any{"stackName": "1st"}), []string{`stackName: "1st" is not 1 to 128`}},
 		{"origin with a path", with(map[string]any{"allowedOrigins": "https://a.example/"}), []string{

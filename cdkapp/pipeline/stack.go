@@ -7,8 +7,8 @@ import (
 )
 
 // NewStack returns a stack in scope that holds one Pipeline, and the outputs by which it is used: WebSocketUrl,
-// ManagementEndpoint, NotifierFunctionName, NotifierFunctionArn, ConnectionsTableName, UploadsBucketName and, with
-// the workflow, CsvImportStateMachineArn. It fails as New does.
+// ManagementEndpoint, NotifierFunctionName, NotifierFunctionArn, ConnectionsTableName, FeedTableName, UploadsBucketName
+// and, with the workflow, CsvImportStateMachineArn. It fails as New does.
 func NewStack(scope constructs.Construct, settings Settings) (awscdk.Stack, error) {
 	stack := awscdk.NewStack(scope, jsii.String(settings.StackName), &awscdk.StackProps{
 		Description:        jsii.String("Herald: progress of workflows to signed-in browsers"),
@@ -23,6 +23,7 @@ func NewStack(scope constructs.Construct, settings Settings) (awscdk.Stack, erro
 	output(stack, "NotifierFunctionName", "What aws lambda invoke calls", p.Notifier.FunctionName())
 	output(stack, "NotifierFunctionArn", "What a workflow calls as a task", p.Notifier.FunctionArn())
 	output(stack, "ConnectionsTableName", "The open connections", p.Table.TableName())
+	output(stack, "FeedTableName", "The newest state of each job, and notes", p.Feed.TableName())
 	output(stack, "UploadsBucketName", "Objects under uploads/ are imported", p.Bucket.BucketName())
 	if p.CSVImport != nil {
 		output(stack, "CsvImportStateMachineArn", "The csv_import workflow", p.CSVImport.StateMachineArn())

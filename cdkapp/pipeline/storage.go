@@ -31,18 +31,11 @@ const (
 	corsMaxAgeSeconds  = 3600
 )
 
-// addTable makes the connections table. It goes with the stack: it holds nothing but open connections.
-func (p *Pipeline) addTable() {
-	p.Table = awsdynamodb.NewTable(p.Construct, jsii.String("Connections"), &awsdynamodb.TableProps{
-		TableName:           jsii.String(p.props.TableName),
-		PartitionKey:        attribute("connectionId", awsdynamodb.AttributeType_STRING),
-		BillingMode:         awsdynamodb.BillingMode_PAY_PER_REQUEST,
-		TimeToLiveAttribute: jsii.String("expiresAt"),
-		PointInTimeRecoverySpecification: &awsdynamodb.PointInTimeRecoverySpecification{
-			PointInTimeRecoveryEnabled: jsii.Bool(true),
-		},
-		RemovalPolicy: awscdk.RemovalPolicy_DESTROY,
-	})
+// addTables makes the tables of connections and of the feed. They go with the stack: all that they hold ends by itself.
+func (p *Pipeline) addTables() {
+	p.Feed = p.table("Feed", p.props.FeedTableName,
+		attribute("owner", awsdynamodb.AttributeType_STRING), attribute("entry", awsdynamodb.AttributeType_STRING))
+	p.Table = p.table("Connections", p.props.TableName, attribute("connectionId", awsdynamodb.AttributeType_STRING), nil)
 	p.Table.AddGlobalSecondaryIndex(&awsdynamodb.GlobalSecondaryIndexProps{
 		IndexName:      jsii.String(userIndex),
 		PartitionKey:   attribute("userId", awsdynamodb.AttributeType_STRING),
@@ -53,6 +46,21 @@ func (p *Pipeline) addTable() {
 		PartitionKey:   attribute("sessionMinute", awsdynamodb.AttributeType_NUMBER),
 		SortKey:        attribute("tokenExpiresAt", awsdynamodb.AttributeType_NUMBER),
 		ProjectionType: awsdynamodb.ProjectionType_ALL,
+	})
+}
+
+// table makes a table with the given keys; sort may be nil.
+func (p *Pipeline) table(id, name string, partition, sort *awsdynamodb.Attribute) awsdynamodb.Table {
+	return awsdynamodb.NewTable(p.Construct, jsii.String(id), &awsdynamodb.TableProps{
+		TableName:           jsii.String(name),
+		PartitionKey:        partition,
+		SortKey:             sort,
+		BillingMode:         awsdynamodb.BillingMode_PAY_PER_REQUEST,
+		TimeToLiveAttribute: jsii.String("expiresAt"),
+		PointInTimeRecoverySpecification: &awsdynamodb.PointInTimeRecoverySpecification{
+			PointInTimeRecoveryEnabled: jsii.Bool(true),
+		},
+		RemovalPolicy: awscdk.RemovalPolicy_DESTROY,
 	})
 }
 

@@ -53,6 +53,10 @@ func (props Props) validate() error {
 	var c checker
 	props.Auth.check(&c)
 	c.match("tableName", props.TableName, tableName, "3 to 255 letters, digits, underscores, dots and hyphens")
+	c.match("feedTableName", props.FeedTableName, tableName, "3 to 255 letters, digits, underscores, dots and hyphens")
+	if props.FeedTableName == props.TableName {
+		c.addf("feedTableName: %q is tableName too", props.FeedTableName)
+	}
 	c.match("stageName", props.StageName, stageName, "1 to 128 letters, digits, underscores and hyphens")
 	c.origins("allowedOrigins", props.AllowedOrigins)
 	if !slices.Equal(props.UploadOrigins, props.AllowedOrigins) {

@@ -80,39 +80,77 @@ type Broadcaster struct {
 // ToUser delivers data to every connection of the user, each seeing the same id and timestamp. No connection at all is
 // a success. It returns when every post has ended, at the latest when the budget has: then the report is partial.
 func (b *Broadcaster) ToUser(ctx context.Context, userID string, data message.Data) (Report, error) {
-	return b.deliver(ctx, data, func(ctx context.Context) iter.Seq2[connection.Connection, error] {
+	return b.toAll(ctx, data, func(ctx context.Context) iter.Seq2[connection.Connection, error] {
 		return b.Store.ByUser(ctx, userID)
 	})
 }
 
 // ToConnection delivers data to one connection. That it is gone is reported, and no error.
 func (b *Broadcaster) ToConnection(ctx context.Context, connectionID string, data message.Data) (Report, error) {
-	return b.deliver(ctx, data, func(ctx context.Context) iter.Seq2[connection.Connection, error] {
+	return b.toAll(ctx, data, func(ctx context.Context) iter.Seq2[connection.Connection, error] {
 		return func(yield func(connection.Connection, error) bool) { yield(b.Store.Get(ctx, connectionID)) }
 	})
 }
 
-func (b *Broadcaster) deliver(
+// Deliver posts the frame that prepare returns to every connection of the user, as ToUser does. The connections are read
+// while prepare runs, in the caller's goroutine and within the budget. A nil frame is posted to nobody, which is a success.
+// The report has the id that prepare returns with it; prepare's error is returned as it is.
+func (b *Broadcaster) Deliver(
+	ctx context.Context, userID string, prepare func(context.Context) (frame []byte, id string, err error),
+) (Report, error) {
+	ctx, cancel := context.WithTimeout(ctx, b.budget(ctx))
+	connections, stop := ahead(b.Store.ByUser(ctx, userID))
+	defer stop()
+	defer cancel() // before stop, which waits for the reading
+	frame, id, err := prepare(ctx)
+	if err != nil || frame == nil {
+		return Report{MessageID: id}, err
+	}
+
+	return b.post(ctx, frame, id, connections)
+}
+
+// toAll delivers data to every connection that lookup yields.
+func (b *Broadcaster) toAll(
 	ctx context.Context, data message.Data, lookup func(context.Context) iter.Seq2[connection.Connection, error],
 ) (Report, error) {
 	now := b.now()
 	if err := data.Validate(); err != nil {
 		return Report{}, err //nolint:wrapcheck // an *message.Invalid, as documented
 	}
-	id, err := ulid.New(ulid.Timestamp(now), rand.Reader)
+	id, err := NewID(now)
 	if err != nil {
-		return Report{}, fmt.Errorf("message id: %w", err)
+		return Report{}, err
 	}
-	frame, err := message.New(data, id.String(), now).Encode()
+	frame, err := message.New(data, id, now).Encode()
 	if err != nil {
 		return Report{}, err //nolint:wrapcheck // an *message.TooLarge, as documented
 	}
 	ctx, cancel := context.WithTimeout(ctx, b.budget(ctx))
 	defer cancel()
-	f := &fanOut{b: b, frame: frame, slots: make(chan struct{}, InFlight), report: Report{MessageID: id.String()}}
-	lookupErr := f.run(ctx, lookup(ctx))
 
-	return f.result(lookupErr)
+	return b.post(ctx, frame, id, lookup(ctx))
+}
+
+// post posts frame to each of the connections.
+func (b *Broadcaster) post(
+	ctx context.Context, frame []byte, id string, connections iter.Seq2[connection.Connection, error],
+) (Report, error) {
+	f := &fanOut{b: b, frame: frame, slots: make(chan struct{}, InFlight), report: Report{MessageID: id}}
+	err := f.run(ctx, connections)
+
+	return f.result(err)
+}
+
+// NewID returns the id of a message that is made at a time: a ULID, so that later ids sort after earlier ones
+// (https://github.com/ulid/spec).
+func NewID(at time.Time) (string, error) {
+	id, err := ulid.New(ulid.Timestamp(at), rand.Reader)
+	if err != nil {
+		return "", fmt.Errorf("message id: %w", err)
+	}
+
+	return id.String(), nil
 }
 
 func (b *Broadcaster) budget(ctx context.Context) time.Duration {

@@ -5,6 +5,7 @@ import (
 	"bytes"
 	"encoding/pem"
 	"fmt"
+	"hash/crc32"
 	"io"
 	"net/http"
 	"net/http/httptest"
@@ -51,18 +52,18 @@ func serveAWS() {
 // queried finds the user of a query, whose name says how many connections it has.
 var queried = regexp.MustCompile(`"user-(\d+)"`)
 
-// answerDynamo answers a query with the user's connections, and everything else as done.
+// answerDynamo answers a query with the user's connections, and everything else as done, so that no row is found.
 func answerDynamo(w http.ResponseWriter, r *http.Request) {
 	body, _ := io.ReadAll(r.Body)
 	time.Sleep(dynamoAnswersAfter)
 	user := queried.FindSubmatch(body)
-	if user == nil {
-		fmt.Fprint(w, "{}")
-
-		return
+	answer := []byte("{}")
+	if user != nil && strings.HasSuffix(r.Header.Get("X-Amz-Target"), ".Query") {
+		count, _ := strconv.Atoi(string(user[1]))
+		answer = rows(count)
 	}
-	count, _ := strconv.Atoi(string(user[1]))
-	_, _ = w.Write(rows(count))
+	w.Header().Set("X-Amz-Crc32", strconv.FormatUint(uint64(crc32.ChecksumIEEE(answer)), 10)) // else the SDK complains of each
+	_, _ = w.Write(answer)
 }
 
 // rows returns the answer to a query that finds so many connections.
@@ -109,7 +110,7 @@ func startAWS(b *testing.B) []string {
 	return []string{
 		"AWS_ENDPOINT_URL_DYNAMODB=" + urls[0], "AWS_ENDPOINT_URL_SECRETS_MANAGER=" + urls[2],
 		"WEBSOCKET_API_ENDPOINT=" + urls[1] + "/prod", "SSL_CERT_FILE=" + certificates(b, dir),
-		"CONNECTIONS_TABLE=t", "AUTH_MODE=hs256", "AUTH_SECRET_ARN=arn:aws:secretsmanager:us-east-1:000000000000:secret:herald",
+		"CONNECTIONS_TABLE=t", "FEED_TABLE=f", "AUTH_MODE=hs256", "AUTH_SECRET_ARN=arn:aws:secretsmanager:us-east-1:000000000000:secret:herald",
 	}
 }
 

@@ -3,6 +3,7 @@ package cloud_test
 import (
 	"context"
 	"encoding/json"
+	"maps"
 	"net/http"
 	"net/http/httptest"
 	"slices"
@@ -22,6 +23,8 @@ var starters = map[string]func(context.Context, func(string) string) error{
 	"csvplan":    starter(cloud.CSVPlan),
 	"csvchunk":   starter(cloud.CSVChunk),
 	"csvfinish":  starter(cloud.CSVFinish),
+	"reaper":     starter(cloud.Reaper),
+	"sweeper":    starter(cloud.Sweeper),
 }
 
 func starter[H any](wire func(context.Context, func(string) string) (H, error)) func(context.Context, func(string) string) error {
@@ -33,15 +36,17 @@ func starter[H any](wire func(context.Context, func(string) string) (H, error)) 
 }
 
 func TestMissingVariablesAreNamed(t *testing.T) {
-	const broadcasting = "CONNECTIONS_TABLE, WEBSOCKET_API_ENDPOINT"
+	const publishing = "CONNECTIONS_TABLE, FEED_TABLE, WEBSOCKET_API_ENDPOINT"
 	for name, want := range map[string]string{
 		"connect":    "cloud: set CONNECTIONS_TABLE, AUTH_MODE",
 		"disconnect": "cloud: set CONNECTIONS_TABLE",
-		"default":    "cloud: set WEBSOCKET_API_ENDPOINT",
-		"notifier":   "cloud: set " + broadcasting,
-		"csvplan":    "cloud: set " + broadcasting + ", UPLOADS_BUCKET",
-		"csvchunk":   "cloud: set " + broadcasting + ", UPLOADS_BUCKET",
-		"csvfinish":  "cloud: set " + broadcasting + ", UPLOADS_BUCKET",
+		"default":    "cloud: set " + publishing + ", AUTH_MODE",
+		"notifier":   "cloud: set " + publishing,
+		"csvplan":    "cloud: set " + publishing + ", UPLOADS_BUCKET",
+		"csvchunk":   "cloud: set " + publishing + ", UPLOADS_BUCKET",
+		"csvfinish":  "cloud: set " + publishing + ", UPLOADS_BUCKET",
+		"reaper":     "cloud: set CONNECTIONS_TABLE, WEBSOCKET_API_ENDPOINT",
+		"sweeper":    "cloud: set " + publishing,
 	} {
 		err := starters[name](t.Context(), func(string) string { return "" })
 		if err == nil || err.Error() != want {
@@ -60,7 +65,7 @@ func TestFunctionsStart(t *testing.T) {
 	t.Setenv("AWS_SECRET_ACCESS_KEY", "local")
 	t.Setenv("AWS_ENDPOINT_URL", aws.URL)
 	variables := map[string]string{
-		"CONNECTIONS_TABLE": "t", "WEBSOCKET_API_ENDPOINT": aws.URL + "/prod", "UPLOADS_BUCKET": "b",
+		"CONNECTIONS_TABLE": "t", "FEED_TABLE": "f", "WEBSOCKET_API_ENDPOINT": aws.URL + "/prod", "UPLOADS_BUCKET": "b",
 		"AUTH_MODE": "hs256", "AUTH_SECRET_ARN": "arn:aws:secretsmanager:us-east-1:000000000000:secret:s",
 	}
 	for name, start := range starters {
@@ -82,7 +87,7 @@ func TestTheNotifierStartsWarm(t *testing.T) {
 	t.Setenv("AWS_ACCESS_KEY_ID", "local")
 	t.Setenv("AWS_SECRET_ACCESS_KEY", "local")
 	t.Setenv("AWS_ENDPOINT_URL", aws.URL)
-	variables := map[string]string{"CONNECTIONS_TABLE": "t", "WEBSOCKET_API_ENDPOINT": aws.URL + "/prod"}
+	variables := map[string]string{"CONNECTIONS_TABLE": "t", "FEED_TABLE": "f", "WEBSOCKET_API_ENDPOINT": aws.URL + "/prod"}
 	if _, err := cloud.Notifier(t.Context(), func(key string) string { return variables[key] }); err != nil {
 		t.Fatal(err)
 	}
@@ -94,12 +99,13 @@ func TestTheNotifierStartsWarm(t *testing.T) {
 			}
 		}
 	})
-	if diff := cmp.Diff([]string{"/DynamoDB_20120810.Query", "/prod/@connections/nobody"}, got); diff != "" {
+	want := []string{"/DynamoDB_20120810.GetItem", "/DynamoDB_20120810.Query", "/prod/@connections/nobody"}
+	if diff := cmp.Diff(want, got); diff != "" {
 		t.Errorf("calls (-want +got):\n%s", diff)
 	}
 }
 
-func TestConnectSettings(t *testing.T) {
+func TestTokenSettings(t *testing.T) {
 	for _, tt := range []struct {
 		name      string
 		variables map[string]string
@@ -116,10 +122,14 @@ func TestConnectSettings(t *testing.T) {
 		{"key server down", map[string]string{"AUTH_MODE": "jwks", "AUTH_ISSUER": "http://127.0.0.1:1"}, ""},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
-			tt.variables["CONNECTIONS_TABLE"] = "t"
-			_, err := cloud.Connect(t.Context(), func(key string) string { return tt.variables[key] })
-			if tt.want == "" && err != nil || tt.want != "" && (err == nil || err.Error() != tt.want) {
-				t.Errorf("Connect: %v, want %q", err, tt.want)
+			maps.Copy(tt.variables, map[string]string{
+				"CONNECTIONS_TABLE": "t", "FEED_TABLE": "f", "WEBSOCKET_API_ENDPOINT": "http://127.0.0.1:1/prod",
+			})
+			for _, name := range []string{"connect", "default"} {
+				err := starters[name](t.Context(), func(key string) string { return tt.variables[key] })
+				if tt.want == "" && err != nil || tt.want != "" && (err == nil || err.Error() != tt.want) {
+					t.Errorf("%s: %v, want %q", name, err, tt.want)
+				}
 			}
 		})
 	}

@@ -42,19 +42,16 @@ func CSVFinish(ctx context.Context, getenv func(string) string) (*csvimport.Fini
 // csvConfig wires the steps, which publish their progress from their own process.
 func csvConfig(ctx context.Context, getenv func(string) string) (csvimport.Config, error) {
 	e := &environment{getenv: getenv}
-	table, endpoint, bucket := e.required(envTable), e.required(envEndpoint), e.required(envBucket)
-	f, err := load(ctx, e)
+	places, bucket := e.places(), e.required(envBucket)
+	d, err := loadDelivery(ctx, e, places)
 	if err != nil {
 		return csvimport.Config{}, err
 	}
-	notifier, err := f.notifier(ctx, table, endpoint)
-	if err != nil {
-		return csvimport.Config{}, err
-	}
+	d.warm(ctx, nobodysState)
 
 	return csvimport.Config{
-		Store:     s3store.New(s3store.Config{Client: s3.NewFromConfig(f.aws), Bucket: bucket}),
-		Publisher: notifier,
-		Logger:    f.log,
+		Store:     s3store.New(s3store.Config{Client: s3.NewFromConfig(d.aws), Bucket: bucket}),
+		Publisher: d.notifier(),
+		Logger:    d.log,
 	}, nil
 }

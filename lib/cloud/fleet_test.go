@@ -6,6 +6,7 @@ import (
 	"context"
 	"crypto/rand"
 	"encoding/json"
+	"errors"
 	"io"
 	"net/http"
 	"net/http/httptest"
@@ -22,12 +23,15 @@ import (
 	"github.com/aws/aws-sdk-go-v2/credentials"
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
 	"github.com/aws/aws-sdk-go-v2/service/lambda"
+	"github.com/aws/aws-sdk-go-v2/service/sfn"
+	"github.com/aws/aws-sdk-go-v2/service/sfn/types"
 	"github.com/coder/websocket"
 	"github.com/golang-jwt/jwt/v5"
 
 	"github.com/herald-progress/herald/cdkapp/bootstrap"
 	"github.com/herald-progress/herald/lib/dynamo"
 	"github.com/herald-progress/herald/lib/local"
+	"github.com/herald-progress/herald/lib/local/states"
 )
 
 // build fills a folder with the functions, once, as they are shipped but for this machine's architecture.
@@ -67,11 +71,13 @@ type fleet struct {
 	twin      *local.Twin
 	functions map[string]*deployed
 	rows      *dynamo.Connections
+	feed      *dynamo.Feed
 }
 
 func startFleet(t *testing.T) fleet {
 	t.Helper()
-	f := fleet{functions: map[string]*deployed{}, rows: createTable(t)}
+	f := fleet{functions: map[string]*deployed{}}
+	f.rows, f.feed = createTables(t)
 	replaced := map[string]any{}
 	for _, name := range bootstrap.Functions() {
 		program(t, name)
@@ -86,10 +92,10 @@ func startFleet(t *testing.T) fleet {
 	secrets := secretsManager(t)
 	for name, function := range f.functions {
 		p, err := startProcess(t, exec.CommandContext(t.Context(), program(t, name)),
-			"CONNECTIONS_TABLE="+f.rows.Table, "WEBSOCKET_API_ENDPOINT="+twin.ManagementEndpoint(), "UPLOADS_BUCKET="+local.Bucket,
+			"CONNECTIONS_TABLE="+f.rows.Table, "FEED_TABLE="+f.feed.Table, "WEBSOCKET_API_ENDPOINT="+twin.ManagementEndpoint(), "UPLOADS_BUCKET="+local.Bucket,
 			"AUTH_MODE=hs256", "AUTH_SECRET_ARN=arn:aws:secretsmanager:us-east-1:000000000000:secret:herald",
 			"AWS_ENDPOINT_URL_DYNAMODB="+os.Getenv("DYNALITE_ENDPOINT"), "AWS_ENDPOINT_URL_S3="+twin.Endpoint(),
-			"AWS_ENDPOINT_URL_SECRETS_MANAGER="+secrets)
+			"AWS_ENDPOINT_URL_SECRETS_MANAGER="+secrets, "AWS_ENDPOINT_URL_SFN="+twin.Endpoint())
 		if err != nil {
 			t.Fatalf("%s: %v", name, err)
 		}
@@ -104,8 +110,8 @@ func startFleet(t *testing.T) fleet {
 	return f
 }
 
-// createTable returns a new connections table, or skips where there is no DynamoDB.
-func createTable(t *testing.T) *dynamo.Connections {
+// createTables returns a new connections table and a new feed table, or skips where there is no DynamoDB.
+func createTables(t *testing.T) (*dynamo.Connections, *dynamo.Feed) {
 	t.Helper()
 	endpoint := os.Getenv("DYNALITE_ENDPOINT")
 	if endpoint == "" {
@@ -115,11 +121,13 @@ func createTable(t *testing.T) *dynamo.Connections {
 		Region: "us-east-1", BaseEndpoint: &endpoint, Credentials: credentials.NewStaticCredentialsProvider("local", "local", ""),
 	})
 	rows := &dynamo.Connections{Client: client, Table: "shipped_" + rand.Text()}
-	if err := dynamo.CreateConnections(t.Context(), client, rows.Table); err != nil {
+	feed := &dynamo.Feed{Client: client, Table: "shipped_feed_" + rand.Text()}
+	err := errors.Join(dynamo.CreateConnections(t.Context(), client, rows.Table), dynamo.CreateFeed(t.Context(), client, feed.Table))
+	if err != nil {
 		t.Fatal(err)
 	}
 
-	return rows
+	return rows, feed
 }
 
 // secretsManager returns the URL of a Secrets Manager that has one secret.
@@ -197,6 +205,34 @@ func (f fleet) notify(t *testing.T, payload string) (string, string) {
 	}
 
 	return string(out.Payload), aws.ToString(out.FunctionError)
+}
+
+// invoke has a function handle an event, as EventBridge does.
+func (f fleet) invoke(t *testing.T, name, event string) {
+	t.Helper()
+	if _, err := f.functions[name].process.Load().Invoke(t.Context(), []byte(event)); err != nil {
+		t.Fatalf("%s: %v", name, err)
+	}
+}
+
+// succeeded returns the ARN of an execution of csv_import that has succeeded: no event tells of it.
+func (f fleet) succeeded(t *testing.T) string {
+	t.Helper()
+	client := sfn.NewFromConfig(f.twin.AWSConfig())
+	for ended := time.Now().Add(endWait); time.Now().Before(ended); time.Sleep(time.Millisecond) {
+		list, err := client.ListExecutions(t.Context(), &sfn.ListExecutionsInput{
+			StateMachineArn: aws.String(states.StateMachineARN(local.CSVImport)), StatusFilter: types.ExecutionStatusSucceeded,
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if len(list.Executions) > 0 {
+			return *list.Executions[0].ExecutionArn
+		}
+	}
+	t.Fatal("no import has succeeded")
+
+	return ""
 }
 
 // sizes returns the bytes of a program as it is and as Lambda gets it.

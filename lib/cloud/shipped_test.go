@@ -3,6 +3,7 @@ package cloud_test
 import (
 	"encoding/json"
 	"errors"
+	"fmt"
 	"io"
 	"net/http"
 	"net/http/httptest"
@@ -20,6 +21,7 @@ import (
 
 	"github.com/herald-progress/herald/cdkapp/bootstrap"
 	"github.com/herald-progress/herald/lib/csvimport"
+	"github.com/herald-progress/herald/lib/feed"
 	"github.com/herald-progress/herald/lib/local"
 	"github.com/herald-progress/herald/lib/message"
 	"github.com/herald-progress/herald/lib/session"
@@ -28,8 +30,9 @@ import (
 const (
 	user      = "auth0|ann/x"
 	partsList = "../../testdata/parts-list"
-	// disconnectWait bounds the wait for $disconnect, of which a browser does not see the end.
+	// disconnectWait bounds the wait for $disconnect, of which a browser does not see the end; endWait that for a workflow.
 	disconnectWait = 10 * time.Second
+	endWait        = 10 * time.Second
 	secret         = "0123456789abcdef0123456789abcdef"
 )
 
@@ -39,6 +42,8 @@ func TestShippedFunctions(t *testing.T) {
 	t.Run("default", f.testDefault)
 	t.Run("broadcast", f.testBroadcast)
 	t.Run("import", f.testImport)
+	t.Run("reaper", f.testReaper)
+	t.Run("sweeper", f.testSweeper)
 	for _, name := range bootstrap.Functions() {
 		size, zipped := sizes(t, program(t, name))
 		p := f.functions[name].process.Load()
@@ -78,11 +83,22 @@ func (f fleet) testConnect(t *testing.T) {
 
 func (f fleet) testDefault(t *testing.T) {
 	tab := f.openTab(t)
-	if err := tab.Send(t.Context(), `{"action":"dance"}`); err != nil {
-		t.Fatal(err)
-	}
-	if e, ok := next(t, tab).Data.(message.Error); !ok || e.Code != "UNKNOWN_ACTION" {
-		t.Errorf("answer is %+v, want UNKNOWN_ACTION", e)
+	for _, ask := range []struct {
+		text string
+		want []message.Type
+	}{
+		{`{"action":"dance"}`, []message.Type{message.TypeError}},
+		{`{"action":"sync"}`, []message.Type{message.TypeWelcome, message.TypeSynced}},
+		{`{"action":"refresh","token":"` + token(t, secret, time.Hour) + `"}`, []message.Type{message.TypeRefreshed}},
+	} {
+		if err := tab.Send(t.Context(), ask.text); err != nil {
+			t.Fatal(err)
+		}
+		for _, want := range ask.want {
+			if e := next(t, tab); e.Type != want {
+				t.Errorf("answer is %s %+v, want %s", e.Type, e.Data, want)
+			}
+		}
 	}
 }
 
@@ -91,8 +107,8 @@ func (f fleet) testBroadcast(t *testing.T) {
 	want := message.Notification{Title: "Hi", Message: "By hand", Severity: message.SeverityInfo}
 	input := `{"userId":"` + user + `","message":{"type":"notification","data":{"title":"Hi","message":"By hand","severity":"info"}}}`
 	body, failure := f.notify(t, input)
-	if failure != "" || !strings.Contains(body, `"delivered":2`) {
-		t.Errorf("answer is %s (%s), want 2 delivered", body, failure)
+	if failure != "" || !strings.Contains(body, `"delivered":2`) || !strings.Contains(body, `"stored":true`) {
+		t.Errorf("answer is %s (%s), want it stored, and 2 delivered", body, failure)
 	}
 	for _, tab := range tabs {
 		if diff := cmp.Diff(message.Data(want), next(t, tab).Data); diff != "" {
@@ -157,6 +173,60 @@ func (f fleet) testImport(t *testing.T) {
 	}
 }
 
+// testReaper ends a session behind the back of its tab.
+func (f fleet) testReaper(t *testing.T) {
+	tab := f.openTab(t)
+	for c, err := range f.rows.ByUser(t.Context(), user) {
+		if err != nil {
+			t.Fatal(err)
+		}
+		c.TokenExpiresAt = time.Now().Add(-time.Second)
+		if err := f.rows.Put(t.Context(), c); err != nil {
+			t.Fatal(err)
+		}
+	}
+	f.invoke(t, "reaper", `{"detail-type":"Scheduled Event","source":"aws.events","detail":{}}`)
+	if closing, ok := next(t, tab).Data.(message.Closing); !ok || closing.Code != message.CloseTokenExpired {
+		t.Errorf("frame is %+v, want %s", closing, message.CloseTokenExpired)
+	}
+	if e, _, err := tab.Next(t.Context()); err == nil {
+		t.Errorf("then came %+v, want the end", e)
+	}
+}
+
+// testSweeper ends jobs whose workflows ended without a word: one that an event tells of, and one that nobody tells of.
+func (f fleet) testSweeper(t *testing.T) {
+	const state = `{"userId":"` + user + `","epoch":"2026-11-22T10:00:00Z","execution":"%[1]s","message":{"type":"upload_progress",` +
+		`"data":{"uploadId":"%[1]s","fileName":"a.csv","progress":40,"message":"Working"}}}`
+	tab := f.openTab(t)
+	if body, failure := f.notify(t, fmt.Sprintf(state, "told")); failure != "" {
+		t.Fatal(body)
+	}
+	succeeded, silent := f.succeeded(t), time.Now().Add(-time.Hour)
+	_, _, err := f.feed.Apply(t.Context(), feed.User(user), feed.Update{
+		State: message.UploadProgress{UploadID: "untold", FileName: "a.csv", Progress: 40, Message: "Working"},
+		Epoch: "2026-11-22T10:00:00.000Z#0000", Execution: succeeded, ID: "01JAAAAAAAAAAAAAAAAAAAAAAA", At: silent,
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	next(t, tab)
+	for _, job := range []struct {
+		id, event string
+		status    message.Status
+		progress  float64
+	}{
+		{"told", `{"detail-type":"Step Functions Execution Status Change","detail":{"executionArn":"told","status":"FAILED","redriveCount":0}}`, message.StatusFailed, 40},
+		{"untold", `{"detail-type":"Scheduled Event","source":"aws.events","detail":{}}`, message.StatusSucceeded, 100},
+	} {
+		f.invoke(t, "sweeper", job.event)
+		p, ok := next(t, tab).Data.(message.UploadProgress)
+		if !ok || p.UploadID != job.id || p.Status != job.status || p.Progress != job.progress {
+			t.Errorf("%s: frame is %+v, want %s, %v %%", job.id, p, job.status, job.progress)
+		}
+	}
+}
+
 // testEnd ends functions by SIGTERM: who calls them is told.
 func (f fleet) testEnd(t *testing.T) {
 	for _, name := range []string{"connect", "notifier"} {
@@ -177,7 +247,7 @@ func (f fleet) testEnd(t *testing.T) {
 func TestACrashIsReported(t *testing.T) {
 	_, err := startProcess(t, exec.CommandContext(t.Context(), program(t, "notifier")))
 	if exit := (messages.InvokeResponse_Error{}); !errors.As(err, &exit) || exit.Type != "Runtime.ExitError" ||
-		!strings.Contains(exit.Message, "cloud: set CONNECTIONS_TABLE, WEBSOCKET_API_ENDPOINT") {
+		!strings.Contains(exit.Message, "cloud: set CONNECTIONS_TABLE, FEED_TABLE, WEBSOCKET_API_ENDPOINT") {
 		t.Errorf("without its variables: %v, want Runtime.ExitError with their names", err)
 	}
 	reached, hangs := make(chan struct{}), make(chan struct{})
@@ -190,7 +260,7 @@ func TestACrashIsReported(t *testing.T) {
 	t.Cleanup(server.Close)
 	t.Cleanup(func() { close(hangs) })
 	p, err := startProcess(t, exec.CommandContext(t.Context(), program(t, "notifier")),
-		"CONNECTIONS_TABLE=t", "WEBSOCKET_API_ENDPOINT="+server.URL+"/prod", "AWS_ENDPOINT_URL_DYNAMODB="+server.URL)
+		"CONNECTIONS_TABLE=t", "FEED_TABLE=f", "WEBSOCKET_API_ENDPOINT="+server.URL+"/prod", "AWS_ENDPOINT_URL_DYNAMODB="+server.URL)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -6,12 +6,17 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"strconv"
 
 	"github.com/herald-progress/herald/lib/progress"
 )
 
 // ChunkInput is one range of a plan.
 type ChunkInput struct {
+	// Epoch and Execution are as in [PlanInput].
+	Epoch     string `json:"epoch"`
+	Execution string `json:"execution"`
+
 	File      File  `json:"file"`
 	TotalRows int64 `json:"totalRows"`
 	Range     Range `json:"range"`
@@ -42,11 +47,13 @@ func (c *Chunk) Handle(ctx context.Context, in ChunkInput) (ChunkOutput, error) 
 	if err != nil {
 		return ChunkOutput{}, err
 	}
-	report := c.config.report(ctx, in.File, in.Range.Failed)
+	report := c.config.report(ctx, in.File, progress.Config{
+		Epoch: in.Epoch, Execution: in.Execution, Part: strconv.Itoa(in.Range.N),
+	})
 	defer report.Close(ctx)
 	report.Phase(progress.Phase{
-		Name: "parse", From: planned, To: parsed, Steps: in.TotalRows, Done: in.Range.Row, Rows: true,
-		Text: func(done, steps int64) string { return fmt.Sprintf("Parsing row %d of %d", done, steps) },
+		Name: "parse", From: planned, To: parsed, Steps: in.TotalRows, Rows: true,
+		Text: func(_, steps int64) string { return fmt.Sprintf("Importing %d rows", steps) }, // the job's: its parts share one row
 	})
 	body, err := c.config.Store.Get(ctx, in.File.object(), in.Range.Offset, in.Range.Bytes)
 	if err != nil {
@@ -71,10 +78,10 @@ func (c *Chunk) Handle(ctx context.Context, in ChunkInput) (ChunkOutput, error) 
 		if err != nil {
 			return ChunkOutput{}, err
 		}
-		if !accepted {
+		report.Update(st.counts.Rows)
+		if !accepted { // after Update: no more rows have failed than are done
 			report.Reject(1)
 		}
-		report.Update(in.Range.Row + st.counts.Rows)
 	}
 	if st.counts.Rows != in.Range.Rows {
 		return ChunkOutput{}, &StoreError{Op: "read range", Err: errChanged}

@@ -85,10 +85,7 @@ type Range struct {
 	Bytes  int64 `json:"bytes"`
 	// Line is the physical line, from 1, at which the range starts.
 	Line int64 `json:"line"`
-	// Row is the number of rows in earlier ranges, Failed how many of those are rejected.
-	Row    int64 `json:"row"`
-	Failed int64 `json:"failed"`
-	// Rows is the number of rows in this range.
+	// Rows is the number of rows in this range, at least 1.
 	Rows int64 `json:"rows"`
 }
 

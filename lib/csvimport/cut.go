@@ -8,8 +8,9 @@ import (
 const (
 	// DefaultRangeBytes is the least size of a range, in bytes.
 	DefaultRangeBytes = 8 << 20
-	// MaxRanges bounds the ranges of a file: as items of the workflow's Map they travel in its payload, at most 262,144
-	// bytes, of which 256 take some 40,000. They need no manifest, which would be one more object to read and remove.
+	// MaxRanges bounds the ranges of a file: each is a part of the job, of which the feed counts 256, and an item of the
+	// workflow's Map, whose payload has at most 262,144 bytes; 256 take some 20,000. They need no manifest, which would be
+	// one more object to read and remove.
 	MaxRanges = 256
 	// MaxBytes is the size of the largest file.
 	MaxBytes = 1 << 30
@@ -20,7 +21,6 @@ type cutting struct {
 	header *header
 	ranges []Range
 	rows   int64
-	failed int64
 }
 
 // cut divides a file of about size bytes into ranges that are not below least. It calls seen with the offset of each
@@ -35,7 +35,7 @@ func cut(in io.Reader, size, least int64, seen func(offset int64)) (*cutting, er
 	s := newScanner(rest, h.sep, h.bytes, h.nextLine)
 	open := Range{Offset: s.offset, Line: s.line}
 	for {
-		fields, _, err := s.next()
+		_, _, err := s.next()
 		if s.offset > MaxBytes {
 			return nil, tooLarge()
 		}
@@ -47,12 +47,9 @@ func cut(in io.Reader, size, least int64, seen func(offset int64)) (*cutting, er
 		}
 		c.rows++
 		open.Rows++
-		if _, why := h.read(fields); why != (rejection{}) {
-			c.failed++
-		}
 		if open.Bytes = s.offset - open.Offset; open.Bytes >= least && len(c.ranges) < MaxRanges-1 {
 			c.ranges = append(c.ranges, open)
-			open = Range{N: len(c.ranges), Offset: s.offset, Line: s.line, Row: c.rows, Failed: c.failed}
+			open = Range{N: len(c.ranges), Offset: s.offset, Line: s.line}
 		}
 		seen(s.offset)
 	}

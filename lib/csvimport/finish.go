@@ -19,6 +19,10 @@ const maxCopies = 8
 
 // FinishInput is what the chunks of a plan came to.
 type FinishInput struct {
+	// Epoch and Execution are as in [PlanInput].
+	Epoch     string `json:"epoch"`
+	Execution string `json:"execution"`
+
 	File      File  `json:"file"`
 	TotalRows int64 `json:"totalRows"`
 	// Chunks are in the order of their ranges.
@@ -90,7 +94,7 @@ func (f *Finish) promote(ctx context.Context, in FinishInput) (Summary, error) {
 	for _, c := range in.Chunks {
 		failed += c.Rejected
 	}
-	report := f.config.report(ctx, in.File, failed)
+	report := f.config.report(ctx, in.File, progress.Config{Epoch: in.Epoch, Execution: in.Execution, FailedRows: failed})
 	defer report.Close(ctx)
 	report.Phase(progress.Phase{
 		Name: "finish", From: parsed, To: finished, Steps: int64(len(in.Chunks)), CurrentRow: in.TotalRows, TotalRows: in.TotalRows,

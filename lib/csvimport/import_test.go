@@ -8,19 +8,18 @@ import (
 	"io"
 	"os"
 	"strings"
-	"sync"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/herald-progress/herald/lib/csvimport"
-	"github.com/herald-progress/herald/lib/message"
 )
 
 const (
 	user     = "auth0|4711/ä"
 	upload   = "up-1"
 	fileName = "parts list.csv"
+	epoch    = "2026-11-22T10:00:00Z#1"
 )
 
 var key = csvimport.UploadKey(user, upload, fileName)
@@ -97,14 +96,17 @@ func call[In, Out, Next any](t *testing.T, h handler[In, Out], in any, retries i
 func run(t *testing.T, c csvimport.Config, e csvimport.Event, execution string, retries int) (csvimport.Summary, error) {
 	t.Helper()
 	var s csvimport.Summary
-	in := csvimport.PlanInput{Execution: execution, Detail: e}
+	in := csvimport.PlanInput{Epoch: epoch, Execution: execution, Detail: e}
 	plan, err := call[csvimport.PlanInput, csvimport.PlanOutput, csvimport.PlanOutput](t, csvimport.NewPlan(c), in, retries)
 	if err != nil || plan.Repeated {
 		return s, err
 	}
-	finish := csvimport.FinishInput{File: plan.File, TotalRows: plan.TotalRows}
+	finish := csvimport.FinishInput{Epoch: epoch, Execution: execution, File: plan.File, TotalRows: plan.TotalRows}
+	if to, ok := c.Publisher.(*heard); ok {
+		to.started(plan)
+	}
 	for _, r := range plan.Ranges {
-		in := csvimport.ChunkInput{File: plan.File, TotalRows: plan.TotalRows, Range: r}
+		in := csvimport.ChunkInput{Epoch: epoch, Execution: execution, File: plan.File, TotalRows: plan.TotalRows, Range: r}
 		out, err := call[csvimport.ChunkInput, csvimport.ChunkOutput, csvimport.ChunkOutput](t, csvimport.NewChunk(c), in, retries)
 		if err != nil {
 			return s, err
@@ -231,50 +233,9 @@ func TestColumnsWithoutANameGetOne(t *testing.T) {
 	}
 }
 
-// heard is a Publisher that keeps what it gets, and then fails.
-type heard struct {
-	mu   sync.Mutex
-	all  []message.UploadProgress
-	fail error
-}
-
-func (h *heard) Publish(_ context.Context, userID string, data message.Data) error {
-	h.mu.Lock()
-	defer h.mu.Unlock()
-	if p, ok := data.(message.UploadProgress); ok && userID == user {
-		h.all = append(h.all, p)
-	}
-
-	return h.fail
-}
-
-func TestProgressRises(t *testing.T) {
-	store, to := &csvimport.Memory{}, &heard{}
-	content := "part,color,quantity\n" + strings.Repeat("3001,Red,1\n3001,Red,0\n", 500)
-	if _, err := run(t, csvimport.Config{Store: store, Publisher: to, RangeBytes: 4000}, put(t, store, []byte(content)), "x", 0); err != nil {
-		t.Fatalf("import: %v", err)
-	}
-	if first := to.all[0]; first.Message != "Reading "+fileName || first.Progress > 5 || first.Phase != "read" {
-		t.Errorf("first push is %+v, want that the file is read", first)
-	}
-	var last message.UploadProgress
-	for _, p := range to.all {
-		if err := p.Validate(); err != nil {
-			t.Errorf("push %+v: %v", p, err)
-		}
-		if p.Progress < last.Progress || p.CurrentRow < last.CurrentRow || p.FailedRows < last.FailedRows {
-			t.Errorf("push %+v falls behind %+v", p, last)
-		}
-		last = p
-	}
-	if last.Progress != 99 || last.CurrentRow != 1000 || last.TotalRows != 1000 || last.FailedRows != 500 || last.Status != "" {
-		t.Errorf("last push is %+v, want 99 percent of 1000 rows, 500 failed, still running", last)
-	}
-}
-
 func TestFailingPublisherFailsNothing(t *testing.T) {
 	store := &csvimport.Memory{}
-	c := csvimport.Config{Store: store, Publisher: &heard{fail: errors.New("down")}}
+	c := csvimport.Config{Store: store, Publisher: &heard{t: t, fail: errors.New("down")}}
 	s, err := run(t, c, put(t, store, []byte("part,color,quantity\n3001,Red,1")), "x", 0)
 	if err != nil || s.Accepted != 1 {
 		t.Errorf("import accepts %d rows, error %v, want 1", s.Accepted, err)
@@ -293,7 +254,7 @@ func TestPayloadsStaySmall(t *testing.T) {
 	}
 	for i := range plan.Ranges { // as for the largest file
 		r := &plan.Ranges[i]
-		r.Offset, r.Bytes, r.Line, r.Row, r.Rows, r.Failed = r.Offset+1<<30, 1<<30, 1<<30, 1<<30, 1<<30, 1<<30
+		r.Offset, r.Bytes, r.Line, r.Rows = r.Offset+1<<30, 1<<30, 1<<30, 1<<30
 	}
 	if text, err := json.Marshal(plan); err != nil || len(text) > 262_144/4 {
 		t.Errorf("plan is %d bytes, error %v, want far less than 262,144", len(text), err)

@@ -42,7 +42,9 @@ const StepIdentify = "identify"
 type PlanInput struct {
 	// Step is empty, or [StepIdentify].
 	Step string `json:"step"`
-	// Execution names the workflow's execution: it may enter an import that it has claimed again, others may not.
+	// Epoch says which run of the job reports progress, in any form that [message.NormalizeEpoch] reads.
+	Epoch string `json:"epoch"`
+	// Execution is the ARN of the workflow's execution: it may enter an import that it has claimed again, others may not.
 	Execution string `json:"execution"`
 	Detail    Event  `json:"detail"`
 }
@@ -81,7 +83,7 @@ func (p *Plan) Handle(ctx context.Context, in PlanInput) (PlanOutput, error) {
 	if out.Repeated, err = p.claimed(ctx, file, in.Execution); err != nil || out.Repeated {
 		return out, err
 	}
-	c, err := p.cut(ctx, file)
+	c, err := p.cut(ctx, in, file)
 	if err != nil {
 		return PlanOutput{}, err
 	}
@@ -120,8 +122,8 @@ func (p *Plan) claimed(ctx context.Context, file File, execution string) (bool, 
 }
 
 // cut reads the upload once, from end to end, and reports how far it is.
-func (p *Plan) cut(ctx context.Context, file File) (*cutting, error) {
-	report := p.config.report(ctx, file, 0)
+func (p *Plan) cut(ctx context.Context, in PlanInput, file File) (*cutting, error) {
+	report := p.config.report(ctx, file, progress.Config{Epoch: in.Epoch, Execution: in.Execution})
 	defer report.Close(ctx)
 	report.Phase(progress.Phase{
 		Name: "read", To: planned, Steps: file.Size,
@@ -143,12 +145,16 @@ func (p *Plan) cut(ctx context.Context, file File) (*cutting, error) {
 	return c, orStore("read upload", err)
 }
 
-// report returns a Reporter of the import.
-func (c Config) report(ctx context.Context, file File, failed int64) *progress.Reporter {
-	return progress.New(ctx, progress.Config{
-		Publisher: c.Publisher, Logger: c.Logger,
-		UserID: file.UserID, UploadID: file.UploadID, FileName: file.FileName, FailedRows: failed,
-	})
+// report returns a Reporter of the import. An epoch that is none is left out: a report must not fail an import.
+func (c Config) report(ctx context.Context, file File, as progress.Config) *progress.Reporter {
+	epoch, err := message.NormalizeEpoch(as.Epoch)
+	if err != nil && as.Epoch != "" && c.Logger != nil {
+		c.Logger.WarnContext(ctx, "report progress", "uploadId", file.UploadID, "err", err)
+	}
+	as.Publisher, as.Logger, as.Epoch = c.Publisher, c.Logger, epoch
+	as.UserID, as.UploadID, as.FileName = file.UserID, file.UploadID, file.FileName
+
+	return progress.New(ctx, as)
 }
 
 // orStore returns err as a *StoreError of op, unless it is nil or an *InvalidFile.

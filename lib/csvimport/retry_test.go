@@ -173,14 +173,14 @@ func TestRepeatedEventEndsQuietly(t *testing.T) {
 	c := csvimport.Config{Store: store}
 	e := put(t, store, []byte(fourRows))
 	handle := func(e csvimport.Event, execution string) csvimport.PlanOutput {
-		to := &heard{}
+		to := &heard{t: t}
 		c.Publisher = to
 		out, err := csvimport.NewPlan(c).Handle(t.Context(), csvimport.PlanInput{Execution: execution, Detail: e})
 		if err != nil {
 			t.Fatalf("plan: %v", err)
 		}
-		if out.Repeated == (len(to.all) > 0) {
-			t.Errorf("repeated is %v, and there are %d pushes", out.Repeated, len(to.all))
+		if out.Repeated == (len(to.requests) > 0) {
+			t.Errorf("repeated is %v, and there are %d pushes", out.Repeated, len(to.requests))
 		}
 		if out.File.UserID != user {
 			t.Errorf("user is %q, want %q in any case", out.File.UserID, user)

@@ -174,8 +174,8 @@ func FuzzCut(f *testing.F) {
 		}
 		var parts []scanned
 		for n, r := range c.ranges {
-			if r.N != n || r.Row != int64(len(parts)) {
-				t.Errorf("range %d says that it is number %d and starts after row %d, want %d", n, r.N, r.Row, len(parts))
+			if r.N != n || r.Rows < 1 {
+				t.Errorf("range %d says that it is number %d of %d rows, want at least 1", n, r.N, r.Rows)
 			}
 			s := newScanner(bytes.NewReader(in[r.Offset:r.Offset+r.Bytes]), ',', r.Offset, r.Line)
 			for range r.Rows {

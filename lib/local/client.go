@@ -10,17 +10,24 @@ import (
 	"github.com/herald-progress/herald/lib/session"
 )
 
-// Client receives frames as a browser does. It is for one reader at a time.
+// Client is one connection, which receives frames as a browser does; [Tab] keeps one open. It is for one reader at a time.
 type Client struct{ conn *websocket.Conn }
 
-// Dial connects to a WebSocket URL. The token goes as a subprotocol, so that it is in no URL.
+// Refused says with which HTTP status a handshake was answered.
+type Refused struct{ Status int }
+
+// Error names the status.
+func (e *Refused) Error() string { return fmt.Sprintf("connect: refused with status %d", e.Status) }
+
+// Dial connects to a WebSocket URL. The token goes as a subprotocol, so that it is in no URL. The error of a handshake that
+// was answered is a [*Refused].
 func Dial(ctx context.Context, url, token string) (*Client, error) {
 	conn, response, err := websocket.Dial(ctx, url, &websocket.DialOptions{ //nolint:bodyclose // the library does
 		Subprotocols: []string{session.Subprotocol, token},
 	})
 	if err != nil {
 		if response != nil {
-			return nil, fmt.Errorf("connect: refused with status %d", response.StatusCode)
+			return nil, &Refused{Status: response.StatusCode}
 		}
 
 		return nil, fmt.Errorf("connect: %w", err)
@@ -52,10 +59,19 @@ func (c *Client) Send(ctx context.Context, text string) error {
 	return nil
 }
 
-// Close closes the connection as a browser's tab does.
+// Close closes the connection as a browser's tab does, and waits some seconds for the answer.
 func (c *Client) Close() error {
 	if err := c.conn.Close(websocket.StatusNormalClosure, ""); err != nil {
 		return fmt.Errorf("close: %w", err)
+	}
+
+	return nil
+}
+
+// Drop closes the connection without a word, as a process that is killed does.
+func (c *Client) Drop() error {
+	if err := c.conn.CloseNow(); err != nil {
+		return fmt.Errorf("drop: %w", err)
 	}
 
 	return nil

@@ -18,11 +18,13 @@ import (
 
 	"github.com/herald-progress/herald/lib/auth"
 	"github.com/herald-progress/herald/lib/connection"
+	"github.com/herald-progress/herald/lib/feed"
 	"github.com/herald-progress/herald/lib/local/awswire"
 	"github.com/herald-progress/herald/lib/local/gateway"
 	"github.com/herald-progress/herald/lib/local/invoke"
 	"github.com/herald-progress/herald/lib/local/objects"
 	"github.com/herald-progress/herald/lib/local/states"
+	"github.com/herald-progress/herald/lib/session"
 	"github.com/herald-progress/herald/statemachines"
 )
 
@@ -47,9 +49,11 @@ type Config struct {
 	// Port is the TCP port on 127.0.0.1; zero takes a free one.
 	Port int
 	// Connections keeps the connections; nil keeps them in memory.
-	Connections connection.Store
-	// IndexLag is how far the look-up of a user's connections lags behind, as DynamoDB's index does. It is for connections
-	// in memory.
+	Connections session.Connections
+	// Feed keeps the states of jobs, and notes; nil keeps them in memory.
+	Feed feed.Store
+	// IndexLag is how far the look-ups of a user's connections and of ended sessions lag behind, as DynamoDB's indexes do.
+	// It is for connections in memory.
 	IndexLag time.Duration
 	// Faults is how posts to connections go wrong at first; see Twin.SetFaults.
 	Faults Faults
@@ -57,6 +61,9 @@ type Config struct {
 	// folder in lambdas/ to any handler that lambda.Start of aws-lambda-go takes, or a lambda.Handler. It is called from
 	// many goroutines at once. A name that Herald does not have is an error of Start.
 	Functions map[string]any
+	// Machines adds workflows of others: from a state machine's name to its definition in the Amazon States Language, in
+	// which ${NotifierFunctionArn} and the like are replaced as in Herald's own. A name of Herald's replaces that one.
+	Machines map[string]string
 	// BytesPerSecond slows the reading of uploads down, so that progress can be watched; zero does not.
 	BytesPerSecond int
 	// StatusChanged is called when an execution has started and when it has ended. Nil is called never.
@@ -75,6 +82,7 @@ type Twin struct {
 
 	gateway *gateway.Gateway
 	lambda  *invoke.Lambda
+	upkeep  *upkeep
 	states  *states.StepFunctions
 	s3      *objects.S3
 	secret  []byte
@@ -92,13 +100,16 @@ func Start(ctx context.Context, c Config) (*Twin, error) {
 	if c.Connections == nil {
 		t.config.Connections = &connection.Memory{IndexLag: c.IndexLag}
 	}
+	if c.Feed == nil {
+		t.config.Feed = &feed.Memory{}
+	}
 	address := net.JoinHostPort("127.0.0.1", strconv.Itoa(c.Port))
 	listener, err := (&net.ListenConfig{}).Listen(ctx, "tcp", address)
 	if err != nil {
 		return nil, fmt.Errorf("listen on %s: %w", address, err)
 	}
 	t.listener = listener
-	if err := t.wire(); err != nil {
+	if err := t.wire(); err != nil { //nolint:contextcheck // the schedules outlive the start
 		return nil, errors.Join(err, listener.Close())
 	}
 	t.server = &http.Server{Handler: http.HandlerFunc(t.route), ReadHeaderTimeout: headerTimeout, ErrorLog: slog.NewLogLogger(t.log.Handler(), slog.LevelDebug)}
@@ -126,18 +137,12 @@ func (t *Twin) wire() error {
 		Stage: Stage, Routes: routes, Mocks: map[string]func(time.Time) string{"ping": pong},
 		Faults: t.config.Faults, Log: t.log,
 	})
-	definition, err := statemachines.Fill(CSVImport, map[string]string{
-		"NotifierFunctionArn":  invoke.FunctionARN(NotifierName),
-		"CsvPlanFunctionArn":   invoke.FunctionARN(functionPrefix + "csvplan"),
-		"CsvChunkFunctionArn":  invoke.FunctionARN(functionPrefix + "csvchunk"),
-		"CsvFinishFunctionArn": invoke.FunctionARN(functionPrefix + "csvfinish"),
-	})
+	machines, err := t.machines()
 	if err != nil {
-		return fmt.Errorf("workflow: %w", err)
+		return err
 	}
-	t.states, err = states.New(states.Config{
-		Machines: map[string][]byte{CSVImport: []byte(definition)}, Lambda: t.lambda, StatusChanged: t.config.StatusChanged, Log: t.log,
-	})
+	t.upkeep = newUpkeep(t.lambda, t.log)
+	t.states, err = states.New(states.Config{Machines: machines, Lambda: t.lambda, StatusChanged: t.statusChanged, Log: t.log})
 	if err != nil {
 		return fmt.Errorf("step functions: %w", err)
 	}
@@ -145,8 +150,42 @@ func (t *Twin) wire() error {
 	if err != nil {
 		return fmt.Errorf("s3: %w", err)
 	}
+	t.upkeep.schedule("reaper", reaperInterval, reaperRetries)
+	t.upkeep.schedule("sweeper", sweeperInterval, sweeperRetries)
 
 	return nil
+}
+
+// machines returns the definitions of all workflows.
+func (t *Twin) machines() (map[string][]byte, error) {
+	functions := map[string]string{
+		"NotifierFunctionArn":  invoke.FunctionARN(NotifierName),
+		"CsvPlanFunctionArn":   invoke.FunctionARN(functionPrefix + "csvplan"),
+		"CsvChunkFunctionArn":  invoke.FunctionARN(functionPrefix + "csvchunk"),
+		"CsvFinishFunctionArn": invoke.FunctionARN(functionPrefix + "csvfinish"),
+	}
+	definition, err := statemachines.Fill(CSVImport, functions)
+	if err != nil {
+		return nil, fmt.Errorf("workflow: %w", err)
+	}
+	machines := map[string][]byte{CSVImport: []byte(definition)}
+	places := make([]string, 0, 2*len(functions)) //nolint:mnd // each with its value
+	for name, arn := range functions {
+		places = append(places, "${"+name+"}", arn)
+	}
+	for name, definition := range t.config.Machines {
+		machines[name] = []byte(strings.NewReplacer(places...).Replace(definition))
+	}
+
+	return machines, nil
+}
+
+// statusChanged tells the rule on ended executions and whoever the configuration names.
+func (t *Twin) statusChanged(ctx context.Context, x states.ExecutionDescription) {
+	t.upkeep.statusChanged(x) //nolint:contextcheck // what it starts outlives the execution
+	if t.config.StatusChanged != nil {
+		t.config.StatusChanged(ctx, x)
+	}
 }
 
 // route serves every endpoint on one port: Step Functions by its header, the others by their paths, S3 takes the rest. What
@@ -206,6 +245,9 @@ func (t *Twin) Close(ctx context.Context) error {
 	ctx, cancel := context.WithTimeout(ctx, shutdownTimeout)
 	defer cancel()
 	executions := t.states.Close(ctx)
+	told, enough := context.WithTimeout(ctx, drainTimeout)
+	defer enough()
+	t.upkeep.close(told) // the ends of jobs that were cut short reach the feed
 	answered, dropped := context.WithTimeout(ctx, browserTimeout)
 	defer dropped()
 	connections := t.gateway.Close(answered)

@@ -16,7 +16,7 @@ type (
 	PayloadTooLarge struct{ Reason string }
 	// Throttled says that API Gateway took none of the posts for now.
 	Throttled struct{}
-	// StoreError says that a store failed: the message may not have reached everyone, nor be kept.
+	// StoreError says that a store failed: the message may not have reached everyone, or not be kept.
 	StoreError struct{}
 	// DeliveryError says that every post that was tried failed, and nothing was stored.
 	DeliveryError struct{}
@@ -40,7 +40,7 @@ func named(err error) error {
 		return PayloadTooLarge{Reason: large.Error()}
 	case errors.Is(err, broadcast.ErrThrottled):
 		return Throttled{}
-	case errors.Is(err, broadcast.ErrStore):
+	case errors.Is(err, broadcast.ErrStore), errors.Is(err, errLost):
 		return StoreError{}
 	default:
 		return DeliveryError{}

@@ -7,59 +7,71 @@ import (
 	"github.com/herald-progress/herald/lib/message"
 )
 
-// maxID is the longest user or connection id in bytes: that of a token's sub. API Gateway's connection ids have 16.
-const maxID = 255
-
-// Input is a request to the notifier: a message for one target.
-type Input struct {
-	// UserID is every connection of a user; ConnectionID is just one. Exactly one of the two is set.
-	UserID       string
-	ConnectionID string
-	Message      message.Data
-}
-
-// Decode reads {"userId" or "connectionId":…,"message":{"type":…,"data":{…}}} strictly: what is missing, unknown,
-// mistyped or against a rule is a [*message.Invalid] that names the field.
-func Decode(raw []byte) (Input, error) {
+// Decode reads the notifier task's input strictly: what is missing, unknown, mistyped or against a rule is a
+// [*message.Invalid] that names the field. The epoch comes out as [message.NormalizeEpoch] returns it.
+//
+//	{"userId" or "connectionId":…, "message":{"type":…,"data":{…}}, "epoch":…, "key":…, "execution":…,
+//	 "part":{"id":…,"done":…,"total":…,"failed":…,"from":…,"to":…}}
+func Decode(raw []byte) (message.Request, error) {
 	var wire struct {
 		UserID       *string         `json:"userId,omitzero"`
 		ConnectionID *string         `json:"connectionId,omitzero"`
 		Message      json.RawMessage `json:"message"`
+		Epoch        *string         `json:"epoch,omitzero"`
+		Key          *string         `json:"key,omitzero"`
+		Execution    *string         `json:"execution,omitzero"`
+		Part         json.RawMessage `json:"part,omitzero"`
 	}
 	if err := message.DecodeObject(raw, "", &wire); err != nil {
-		return Input{}, err //nolint:wrapcheck // an *message.Invalid, as documented
+		return message.Request{}, err //nolint:wrapcheck // an *message.Invalid, as documented
 	}
-	var in Input
-	switch user, id := wire.UserID, wire.ConnectionID; {
-	case (user == nil) == (id == nil):
-		return Input{}, invalid("userId, connectionId", "exactly one of the two is required")
-	case user != nil:
-		if err := checkID("userId", *user); err != nil {
-			return Input{}, err
+	if (wire.UserID == nil) == (wire.ConnectionID == nil) {
+		return message.Request{}, invalid("userId, connectionId", "exactly one of the two is required")
+	}
+	for _, text := range []struct {
+		field string
+		value *string
+		limit int
+	}{
+		{"userId", wire.UserID, message.MaxUserID}, {"connectionId", wire.ConnectionID, message.MaxUserID},
+		{"key", wire.Key, message.MaxKey}, {"execution", wire.Execution, message.MaxExecution},
+	} {
+		if text.value != nil && *text.value == "" { // a Request would take it for none
+			return message.Request{}, invalid(text.field, fmt.Sprintf("must be 1 to %d bytes", text.limit))
 		}
-		in.UserID = *user
-	default:
-		if err := checkID("connectionId", *id); err != nil {
-			return Input{}, err
-		}
-		in.ConnectionID = *id
 	}
 	data, err := message.Decode(wire.Message)
 	if err != nil {
-		return Input{}, within("message", err)
+		return message.Request{}, within("message", err)
 	}
-	in.Message = data
+	r := message.Request{
+		UserID: orEmpty(wire.UserID), ConnectionID: orEmpty(wire.ConnectionID), Message: data,
+		Key: orEmpty(wire.Key), Execution: orEmpty(wire.Execution),
+	}
+	if wire.Epoch != nil {
+		if r.Epoch, err = message.NormalizeEpoch(*wire.Epoch); err != nil {
+			return message.Request{}, err //nolint:wrapcheck // an *message.Invalid, as documented
+		}
+	}
+	if len(wire.Part) > 0 && string(wire.Part) != "null" {
+		r.Part = &message.Part{}
+		if err := message.DecodeObject(wire.Part, "part", r.Part); err != nil {
+			return message.Request{}, err //nolint:wrapcheck // an *message.Invalid, as documented
+		}
+	}
+	if err := r.Validate(); err != nil {
+		return message.Request{}, err //nolint:wrapcheck // an *message.Invalid, as documented
+	}
 
-	return in, nil
+	return r, nil
 }
 
-// checkID bounds an id that becomes a key of the store: what the store refuses would be tried again, in vain.
-func checkID(field, id string) error {
-	if id == "" || len(id) > maxID {
-		return invalid(field, fmt.Sprintf("must be 1 to %d bytes", maxID))
+func orEmpty(s *string) string {
+	if s == nil {
+		return ""
 	}
 
-	return nil
+	return *s
 }
 
 func invalid(field, rule string) *message.Invalid {

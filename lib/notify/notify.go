@@ -1,4 +1,12 @@
 // Package notify is the notifier: the task that a workflow, an operator or a worker calls to tell a user something.
+//
+// A job's state is stored, and pushed to the user's tabs as often as they can use it, whichever worker it comes from:
+//
+//	a run's first state, phase change, terminal   at once
+//	progress moved by 1 % or more                 250 ms after the job's push before, at the soonest
+//	progress moved by less                        2 s after it; up to 250 ms before, it stays stored until the next push
+//
+// A push always carries the newest state, so that of several states which wait one push tells all.
 package notify
 
 import (
@@ -6,51 +14,62 @@ import (
 	"encoding/json"
 	"errors"
 	"log/slog"
+	"time"
+
+	"github.com/oklog/ulid/v2"
 
 	"github.com/herald-progress/herald/lib/broadcast"
+	"github.com/herald-progress/herald/lib/feed"
 	"github.com/herald-progress/herald/lib/message"
 )
 
-// Store makes messages durable before they are posted. A nil Store keeps nothing: then a message reaches whoever is
-// connected.
-type Store interface {
-	// Put keeps data as the user's newest state of its job, or as a note.
-	Put(ctx context.Context, userID string, data message.Data) error
+// Feed is what the notifier keeps messages in.
+type Feed interface {
+	feed.Jobs
+	feed.Notes
 }
 
-// Notifier validates, stores and delivers messages.
+// Notifier validates, stores and delivers messages. It may be used concurrently; several may share a feed.
 type Notifier struct {
 	Broadcaster *broadcast.Broadcaster
-	// Store may be nil.
-	Store Store
+	// Feed makes messages durable before they are posted. A nil Feed keeps nothing: then a message reaches whoever is
+	// connected.
+	Feed Feed
 	// Log is silent when nil.
 	Log *slog.Logger
+	// Now is the clock; nil means time.Now.
+	Now func() time.Time
+
+	expected expected
 }
 
-// Output is the task's result.
+// Output is the task's result. Its MessageID is that of the frame which was posted, or the message's own.
 type Output struct {
 	broadcast.Report
 
+	// Seq is the position of the job's state in its epoch; 0 for all else.
+	Seq int64 `json:"seq,omitzero"`
 	// Stored says whether the message outlives a closed tab.
 	Stored bool `json:"stored"`
+	// Outcome is what the feed made of the message, where it was asked.
+	Outcome feed.Outcome `json:"outcome,omitzero"`
 }
 
 // Handle carries out one request of the notifier task, JSON as [Decode] reads it. Its errors are the types that a
 // workflow matches by name: [InvalidMessage], [PayloadTooLarge], [Throttled], [StoreError], [DeliveryError].
 func (n *Notifier) Handle(ctx context.Context, raw json.RawMessage) (Output, error) {
-	in, err := Decode(raw)
+	r, err := Decode(raw)
+	if err == nil {
+		err = within("message", n.fits(r))
+	}
 	if err != nil {
 		n.log().WarnContext(ctx, "request refused", "err", err)
 
 		return Output{}, named(err)
 	}
-	var out Output
-	if in.ConnectionID != "" {
-		out.Report, err = n.Broadcaster.ToConnection(ctx, in.ConnectionID, in.Message)
-	} else {
-		out, err = n.toUser(ctx, in.UserID, in.Message)
-	}
-	n.log().InfoContext(ctx, "notified", "type", in.Message.Type(), "messageId", out.MessageID,
+	out, err := n.tell(ctx, r)
+	n.log().InfoContext(ctx, "notified", "type", r.Message.Type(), "messageId", out.MessageID,
+		"outcome", out.Outcome, "seq", out.Seq, "stored", out.Stored,
 		"connections", out.Connections, "delivered", out.Delivered, "gone", out.Gone, "failed", out.Failed,
 		"expired", out.Expired, "err", err)
 	if err != nil {
@@ -60,34 +79,89 @@ func (n *Notifier) Handle(ctx context.Context, raw json.RawMessage) (Output, err
 	return out, nil
 }
 
-// Publish stores and delivers data from a worker's own process. It returns the errors of Handle.
-func (n *Notifier) Publish(ctx context.Context, userID string, data message.Data) error {
-	if err := checkID("userId", userID); err != nil {
-		return named(err)
+// Publish stores and delivers a message from a worker's own process. It returns the errors of Handle.
+func (n *Notifier) Publish(ctx context.Context, r message.Request) error {
+	err := r.Validate()
+	if err == nil {
+		err = n.fits(r)
 	}
-	if err := data.Validate(); err != nil {
-		return named(err)
+	if err == nil {
+		_, err = n.tell(ctx, r)
 	}
-	_, err := n.toUser(ctx, userID, data)
 
 	return named(err)
 }
 
-func (n *Notifier) toUser(ctx context.Context, userID string, data message.Data) (Output, error) {
-	var out Output
-	if n.Store != nil {
-		if err := n.Store.Put(ctx, userID, data); err != nil {
-			return out, errors.Join(broadcast.ErrStore, err)
-		}
-		out.Stored = true
+// fits returns a [*message.TooLarge] where the message is too large to be posted, a [*message.Invalid] where it is too
+// large to be stored.
+func (n *Notifier) fits(r message.Request) error {
+	if r.UserID == "" || n.Feed == nil {
+		return nil // the delivery says whether it can be posted
 	}
-	var err error
-	out.Report, err = n.Broadcaster.ToUser(ctx, userID, data)
-	if out.Stored && (errors.Is(err, broadcast.ErrDelivery) || errors.Is(err, broadcast.ErrThrottled)) {
-		err = nil // the store has it
+	err := feed.Fits(r.Message)
+	if err == nil {
+		return nil // what can be stored can be posted
+	}
+	if _, large := message.New(r.Message, ulid.Zero.String(), n.now()).Encode(); large != nil {
+		return large //nolint:wrapcheck // an *message.TooLarge, as documented
 	}
 
-	return out, err
+	return err //nolint:wrapcheck // an *message.Invalid, as documented
+}
+
+// tell carries out a valid request.
+func (n *Notifier) tell(ctx context.Context, r message.Request) (Output, error) {
+	switch {
+	case r.ConnectionID != "":
+		report, err := n.Broadcaster.ToConnection(ctx, r.ConnectionID, r.Message)
+
+		return Output{Report: report}, err //nolint:wrapcheck // broadcast's errors are what named tells apart
+	case n.Feed == nil:
+		report, err := n.Broadcaster.ToUser(ctx, r.UserID, r.Message)
+
+		return Output{Report: report}, err //nolint:wrapcheck // as above
+	default:
+		return n.toUser(ctx, r)
+	}
+}
+
+// toUser stores a message and posts what is to be posted of it.
+func (n *Notifier) toUser(ctx context.Context, r message.Request) (Output, error) {
+	var k kept
+	prepare := func(ctx context.Context) ([]byte, string, error) {
+		var err error
+		if k, err = n.keep(ctx, r); err != nil || !k.post {
+			return nil, k.frame.ID, err
+		}
+		frame, err := k.frame.Encode()
+
+		return frame, k.frame.ID, err //nolint:wrapcheck // an *message.TooLarge, as documented
+	}
+	if n.waits(r) { // then connections are read only if it is pushed after all
+		frame, id, err := prepare(ctx)
+		if err != nil || frame == nil {
+			return k.output(broadcast.Report{MessageID: id}), err
+		}
+		prepare = func(context.Context) ([]byte, string, error) { return frame, id, nil }
+	}
+	report, err := n.Broadcaster.Deliver(ctx, r.UserID, prepare)
+	out := k.output(report)
+	switch {
+	case k.lost != nil && (err != nil || out.Delivered == 0):
+		return out, k.lost // nobody has it
+	case out.Stored && (errors.Is(err, broadcast.ErrDelivery) || errors.Is(err, broadcast.ErrThrottled)):
+		return out, nil // the feed has it
+	default:
+		return out, err //nolint:wrapcheck // as above
+	}
+}
+
+func (n *Notifier) now() time.Time {
+	if n.Now == nil {
+		return time.Now()
+	}
+
+	return n.Now()
 }
 
 func (n *Notifier) log() *slog.Logger {

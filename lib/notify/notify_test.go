@@ -15,6 +15,7 @@ import (
 
 	"github.com/herald-progress/herald/lib/broadcast"
 	"github.com/herald-progress/herald/lib/connection"
+	"github.com/herald-progress/herald/lib/feed"
 	"github.com/herald-progress/herald/lib/message"
 	"github.com/herald-progress/herald/lib/notify"
 )
@@ -40,10 +41,6 @@ func (o *outbox) Send(_ context.Context, id string, frame []byte) error {
 
 	return nil
 }
-
-type store struct{ err error }
-
-func (s store) Put(context.Context, string, message.Data) error { return s.err }
 
 func notifier(t *testing.T, box *outbox) *notify.Notifier {
 	t.Helper()
@@ -89,6 +86,17 @@ func TestTheOutputIsWhatWorkflowsRead(t *testing.T) {
 	if err != nil || string(got) != want {
 		t.Errorf("output is %s, %v; want %s", got, err, want)
 	}
+	n := notifier(t, &outbox{})
+	n.Feed = &feed.Memory{}
+	if out, err = n.Handle(t.Context(), json.RawMessage(`{"userId":"u1",`+progress+`}`)); err != nil {
+		t.Fatal(err)
+	}
+	out.MessageID = "01J"
+	got, err = json.Marshal(out)
+	want = `{"messageId":"01J","connections":2,"delivered":2,"gone":0,"failed":0,"expired":0,"seq":1,"stored":true,"outcome":"accepted"}`
+	if err != nil || string(got) != want {
+		t.Errorf("output is %s, %v; want %s", got, err, want)
+	}
 }
 
 func TestErrorsHaveTheNamesThatWorkflowsMatch(t *testing.T) {
@@ -108,7 +116,7 @@ func TestErrorsHaveTheNamesThatWorkflowsMatch(t *testing.T) {
 		{"long connection", `{"connectionId":"` + strings.Repeat("x", 256) + `",` + progress + `}`, nil, notify.InvalidMessage{Reason: "connectionId must be 1 to 255 bytes"}},
 		{"no message", `{"userId":"u1"}`, nil, notify.InvalidMessage{Reason: "message is required"}},
 		{"message is text", `{` + target + `"message":"hi"}`, nil, notify.InvalidMessage{Reason: "message must be a JSON object"}},
-		{"field of a later version", `{` + target + `"epoch":"x",` + progress + `}`, nil, notify.InvalidMessage{Reason: "epoch is not a known field"}},
+		{"field of a later version", `{` + target + `"channel":"x",` + progress + `}`, nil, notify.InvalidMessage{Reason: "channel is not a known field"}},
 		{
 			"bad data", `{` + target + `"message":{"type":"upload_progress","data":{"uploadId":"u","fileName":"f","message":"m","progress":101}}}`, nil,
 			notify.InvalidMessage{Reason: "message.data.progress must be a number from 0 to 100"},
@@ -128,25 +136,56 @@ func TestErrorsHaveTheNamesThatWorkflowsMatch(t *testing.T) {
 	}
 }
 
-func TestPublishNamesABadUser(t *testing.T) {
-	for _, user := range []string{"", strings.Repeat("x", 256)} {
-		err := notifier(t, &outbox{}).Publish(t.Context(), user, message.Error{Code: "C", Message: "m"})
-		if want := (notify.InvalidMessage{Reason: "userId must be 1 to 255 bytes"}); err != want { //nolint:errorlint // as above
-			t.Errorf("user of %d bytes: %v, want %v", len(user), err, want)
+func TestPublishNamesWhatIsBad(t *testing.T) {
+	ok := message.Error{Code: "C", Message: "m"}
+	for _, tt := range []struct {
+		r    message.Request
+		want string
+	}{
+		{message.Request{Message: ok}, "userId, connectionId exactly one of the two is required"},
+		{message.Request{UserID: strings.Repeat("x", 256), Message: ok}, "userId must be 1 to 255 bytes"},
+		{message.Request{UserID: "u1"}, "message is required"},
+		{message.Request{UserID: "u1", Message: message.Error{Code: "C", Message: strings.Repeat("x", feed.MaxNote)}}, "data must be at most 8192 bytes of JSON in a note"},
+	} {
+		n := notifier(t, &outbox{})
+		n.Feed = &feed.Memory{}
+		if err := n.Publish(t.Context(), tt.r); err != (notify.InvalidMessage{Reason: tt.want}) { //nolint:errorlint // as above
+			t.Errorf("%v, want %q", err, tt.want)
 		}
 	}
 }
 
-func TestAStoredMessageIsNotADeliveryError(t *testing.T) {
-	n := notifier(t, &outbox{err: errors.New("403")})
-	n.Store = store{}
-	out, err := n.Handle(t.Context(), json.RawMessage(`{"userId":"u1",`+progress+`}`))
-	if err != nil || !out.Stored || out.Failed != 2 {
-		t.Errorf("%+v, %v; want stored, 2 failed", out, err)
+func TestWhatIsTooLargeIsNeitherStoredNorPosted(t *testing.T) {
+	state := func(n int) string {
+		return `{"userId":"u1","message":{"type":"upload_progress","data":{"uploadId":"u","fileName":"f","progress":1,"message":"` + strings.Repeat("x", n) + `"}}}`
 	}
-	n.Store = store{err: errors.New("table is gone")}
-	if _, err := n.Handle(t.Context(), json.RawMessage(`{"userId":"u1",`+progress+`}`)); err != (notify.StoreError{}) { //nolint:errorlint // as above
-		t.Errorf("store failed: %v, want StoreError", err)
+	const around = 174 // the envelope and the rest of the data
+	for _, tt := range []struct {
+		size int
+		want error
+	}{
+		{feed.MaxState, notify.InvalidMessage{
+			Reason: fmt.Sprintf("message.data must be at most %d bytes of JSON in the state of a job", feed.MaxState),
+		}},
+		{message.MaxFrame, notify.PayloadTooLarge{
+			Reason: fmt.Sprintf("message is %d bytes long, the limit is %d", message.MaxFrame+around, message.MaxFrame),
+		}},
+	} {
+		box, jobs := &outbox{}, &feed.Memory{}
+		n := notifier(t, box)
+		n.Feed = jobs
+		if _, err := n.Handle(t.Context(), json.RawMessage(state(tt.size))); err != tt.want { //nolint:errorlint // as above
+			t.Errorf("%v, want %v", err, tt.want)
+		}
+		if _, err := jobs.Job(t.Context(), feed.User("u1"), "u"); !errors.Is(err, feed.ErrNotFound) || len(box.frames) != 0 {
+			t.Errorf("stored: %v, posted: %v", err, box.frames)
+		}
+	}
+	toOne := strings.Replace(state(feed.MaxState), `"userId":"u1"`, `"connectionId":"c1"`, 1)
+	n := notifier(t, &outbox{})
+	n.Feed = &feed.Memory{}
+	if out, err := n.Handle(t.Context(), json.RawMessage(toOne)); err != nil || out.Delivered != 1 {
+		t.Errorf("a message to a connection is not stored: %+v, %v", out, err)
 	}
 }
 
@@ -158,29 +197,28 @@ func TestTheLogHasNoBodies(t *testing.T) {
 	if _, err := n.Handle(t.Context(), json.RawMessage(`{"userId":"u1",`+progress+`}`)); err != nil {
 		t.Fatal(err)
 	}
-	if !strings.Contains(log.String(), `"delivered":2`) || strings.Contains(log.String(), "secret-name") {
+	n.Feed = &faulty{Memory: &feed.Memory{}, fault: map[string]fault{"Apply": notApplied}}
+	if _, err := n.Handle(t.Context(), json.RawMessage(`{"userId":"u1",`+progress+`}`)); err != nil {
+		t.Fatal(err)
+	}
+	n.Feed = &feed.Memory{}
+	if _, err := n.Handle(t.Context(), json.RawMessage(`{"userId":"u1",`+progress+`}`)); err != nil {
+		t.Fatal(err)
+	}
+	for _, want := range []string{`"delivered":2`, `"stored":false`, `"outcome":"accepted","seq":1`} {
+		if !strings.Contains(log.String(), want) {
+			t.Errorf("log lacks %s:\n%s", want, log)
+		}
+	}
+	if strings.Contains(log.String(), "secret-name") || strings.Contains(log.String(), "Half way") {
 		t.Errorf("log is %s", log)
 	}
 }
 
 func ExampleNotifier_Publish() {
 	n := &notify.Notifier{Broadcaster: &broadcast.Broadcaster{Store: &connection.Memory{}, Sender: &outbox{}}}
-	err := n.Publish(context.Background(), "u1", message.Notification{Title: "Done", Message: "Loud", Severity: "loud"})
+	loud := message.Notification{Title: "Done", Message: "Loud", Severity: "loud"}
+	err := n.Publish(context.Background(), message.Request{UserID: "u1", Message: loud})
 	fmt.Println(err)
 	// Output: data.severity must be one of info, success, warning, error
-}
-
-// FuzzDecode: input never panics, and what is accepted has one target and valid data.
-func FuzzDecode(f *testing.F) {
-	f.Add([]byte(`{"userId":"u1",` + progress + `}`))
-	f.Add([]byte(`{"connectionId":"c",` + progress + `}`))
-	f.Fuzz(func(t *testing.T, raw []byte) {
-		in, err := notify.Decode(raw)
-		if err != nil {
-			return
-		}
-		if (in.UserID == "") == (in.ConnectionID == "") || in.Message.Validate() != nil {
-			t.Errorf("accepted %+v", in)
-		}
-	})
 }

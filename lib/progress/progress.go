@@ -1,14 +1,18 @@
-// Package progress reports the progress of a running job without slowing it.
+// Package progress reports the progress of a running job, or of a part of one, without slowing it.
 //
 // The worker calls [Reporter.Update] for each step, which costs two atomic operations. A goroutine of the Reporter
-// decides what is worth a push and publishes it:
+// decides what is worth publishing:
 //
 //	phase change, error, terminal   at once
-//	progress moved by 1 % or more   at once, at least 250 ms after the push before
-//	progress moved by less          at least 2 s after the push before
+//	progress moved by 1 % or more   at once, at least 250 ms after the one before
+//	progress moved by less          at least 2 s after the one before
 //	Close                           the last state, if it has not arrived
 //
-// While a publisher is slow, newer states replace older ones that wait; a failed push is made up for by the next.
+// While a publisher is slow, newer states replace older ones that wait; a failed one is made up for by the next.
+//
+// This bounds what one worker publishes, and so what it writes to the store: the one percent is the job's, whether the
+// worker does the whole job or a part of it. How often the tabs of a user hear of a job with many workers is bounded by
+// the notifier, which knows of all of them.
 package progress
 
 import (
@@ -22,7 +26,7 @@ import (
 	"github.com/herald-progress/herald/lib/message"
 )
 
-// Bounds of pushing.
+// Bounds of publishing.
 const (
 	// MinInterval is the least time between two pushes that are not urgent.
 	MinInterval = 250 * time.Millisecond
@@ -44,9 +48,9 @@ const (
 	never     = math.MaxInt64
 )
 
-// Publisher delivers data to a user. Its errors must not hold the data. It is called by one goroutine at a time.
+// Publisher delivers a message to a user. Its errors must not hold the message. It is called by one goroutine at a time.
 type Publisher interface {
-	Publish(ctx context.Context, userID string, data message.Data) error
+	Publish(ctx context.Context, r message.Request) error
 }
 
 // Config says whose job is reported and to whom.
@@ -56,7 +60,14 @@ type Config struct {
 	UserID    string
 	UploadID  string
 	FileName  string
-	// FailedRows is the number of rows that had failed before this Reporter began.
+	// Epoch says which run of the job is reported, as [message.NormalizeEpoch] returns it; empty is the run that is stored.
+	Epoch string
+	// Execution is the ARN of the workflow whose end is the job's end; empty is none.
+	Execution string
+	// Part is the id of the part of the job that is reported, where several workers share the job; empty is all of it.
+	// Then the steps of a phase are those of the whole job, and what is done and failed is the part's own.
+	Part string
+	// FailedRows is the number of rows that had failed before this Reporter began; of a part, none has.
 	FailedRows int64
 	// Logger is silent when nil.
 	Logger *slog.Logger
@@ -158,7 +169,8 @@ func (r *Reporter) Update(done int64) {
 	}
 }
 
-// Reject adds n to the failed rows; they are published with the next push. It never waits.
+// Reject adds n to the failed rows; they are published with the next push. It is called before the Update that counts
+// them as done, and never waits.
 func (r *Reporter) Reject(n int64) { r.failed.Add(n) }
 
 // Error publishes an error message at once.
@@ -175,7 +187,7 @@ func (r *Reporter) Error(e message.Error) {
 }
 
 // End gives the job its terminal status and publishes it at once. A job ends once: what follows is ignored.
-// Succeeded sets the progress to 100, the other statuses leave it.
+// Succeeded sets the progress to 100, the other statuses leave it. It is the whole job that ends, whoever reports it.
 func (r *Reporter) End(status message.Status, text string) {
 	r.mu.Lock()
 	defer r.mu.Unlock()

@@ -125,9 +125,9 @@ func TestPushesWhatIsWorthIt(t *testing.T) {
 				tt.work(r)
 				r.Close(t.Context())
 				expect(t, rec, tt.want)
-				for _, user := range rec.users {
-					if user != "u1" {
-						t.Errorf("published to %q, want u1", user)
+				for _, took := range rec.took {
+					if took.UserID != "u1" || took.Part != nil {
+						t.Errorf("published %+v, want the whole job to u1", took)
 					}
 				}
 			})
@@ -341,7 +341,7 @@ func TestWithoutPublisher(t *testing.T) {
 
 type discard struct{}
 
-func (discard) Publish(context.Context, string, message.Data) error { return nil }
+func (discard) Publish(context.Context, message.Request) error { return nil }
 
 func BenchmarkUpdate(b *testing.B) {
 	for _, bb := range []struct {

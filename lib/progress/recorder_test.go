@@ -30,14 +30,14 @@ type recorder struct {
 
 	mu     sync.Mutex
 	calls  int
-	users  []string
 	pushes []push
 	data   []message.Data
+	took   []message.Request
 }
 
 func newRecorder() *recorder { return &recorder{start: time.Now(), honour: true} }
 
-func (r *recorder) Publish(ctx context.Context, userID string, data message.Data) error {
+func (r *recorder) Publish(ctx context.Context, request message.Request) error {
 	at := time.Since(r.start)
 	if r.delay > 0 {
 		done := ctx.Done()
@@ -58,9 +58,9 @@ func (r *recorder) Publish(ctx context.Context, userID string, data message.Data
 			return err
 		}
 	}
-	r.users = append(r.users, userID)
-	r.data = append(r.data, data)
-	if p, ok := data.(message.UploadProgress); ok {
+	r.took = append(r.took, request)
+	r.data = append(r.data, request.Message)
+	if p, ok := request.Message.(message.UploadProgress); ok {
 		r.pushes = append(r.pushes, push{At: at, Progress: p.Progress, Row: p.CurrentRow, Text: p.Message})
 	}
 

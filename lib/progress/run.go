@@ -30,7 +30,7 @@ func (r *Reporter) run(ctx context.Context) {
 		}
 		s := r.take()
 		for _, e := range s.errors {
-			p.publish(ctx, e)
+			p.publish(ctx, p.request(e))
 		}
 		if s.closing {
 			p.finish(ctx)
@@ -93,7 +93,9 @@ func (p *pusher) push(ctx context.Context, s state) bool {
 	p.tried, p.at = s, time.Now()
 	d := s.data(p.config, p.floor, p.at)
 	p.floor = d.Progress
-	if !p.publish(ctx, d) {
+	request := p.request(d)
+	request.Part = s.part(p.config)
+	if !p.publish(ctx, request) {
 		return false
 	}
 	p.last = s
@@ -106,7 +108,7 @@ func (p *pusher) finish(ctx context.Context) {
 	for range closeAttempts {
 		s := p.take()
 		for _, e := range s.errors {
-			p.publish(ctx, e)
+			p.publish(ctx, p.request(e))
 		}
 		if s.version == 0 || !s.changed(p.last) || p.push(ctx, s) {
 			return
@@ -119,13 +121,18 @@ func (p *pusher) finish(ctx context.Context) {
 	}
 }
 
+// request returns what carries data.
+func (p *pusher) request(data message.Data) message.Request {
+	return message.Request{UserID: p.config.UserID, Message: data, Epoch: p.config.Epoch, Execution: p.config.Execution}
+}
+
 // publish makes one call of the Publisher, logs its failure, and reports whether it went well.
-func (p *pusher) publish(ctx context.Context, data message.Data) bool {
+func (p *pusher) publish(ctx context.Context, r message.Request) bool {
 	ctx, cancel := context.WithTimeout(ctx, PublishTimeout)
 	defer cancel()
-	if err := p.config.Publisher.Publish(ctx, p.config.UserID, data); err != nil {
+	if err := p.config.Publisher.Publish(ctx, r); err != nil {
 		p.failures.Add(1)
-		p.config.Logger.WarnContext(ctx, "publish progress", "type", data.Type(), "uploadId", p.config.UploadID, "err", err)
+		p.config.Logger.WarnContext(ctx, "publish progress", "type", r.Message.Type(), "uploadId", p.config.UploadID, "err", err)
 
 		return false
 	}

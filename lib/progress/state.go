@@ -74,6 +74,17 @@ func (s state) stepsFor(percent float64) int64 {
 	return s.done + max(int64(steps), 1)
 }
 
+// part returns how far the part that c reports is, or nil where it is the whole job that s says something of.
+func (s state) part(c Config) *message.Part {
+	p := s.phase
+	if c.Part == "" || p.Steps <= 0 || s.status.Terminal() {
+		return nil
+	}
+	done := min(max(s.done, 0), p.Steps)
+
+	return &message.Part{ID: c.Part, Done: done, Total: p.Steps, Failed: min(max(s.failed, 0), done), From: p.From, To: p.To}
+}
+
 // data returns the message of s at the time now, with a progress of at least floor.
 func (s state) data(c Config, floor float64, now time.Time) message.UploadProgress {
 	p := s.phase

@@ -10,14 +10,13 @@ import (
 	"log/slog"
 	"strings"
 	"testing"
-	"testing/synctest"
 	"time"
 
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/herald-progress/herald/lib/auth"
-	"github.com/herald-progress/herald/lib/broadcast"
 	"github.com/herald-progress/herald/lib/connection"
+	"github.com/herald-progress/herald/lib/feed"
 	"github.com/herald-progress/herald/lib/session"
 )
 
@@ -157,77 +156,6 @@ func TestDisconnect(t *testing.T) {
 	}
 }
 
-// outbox keeps what is sent.
-type outbox struct {
-	frames []string
-	err    error
-}
-
-func (o *outbox) Send(_ context.Context, id string, frame []byte) error {
-	o.frames = append(o.frames, id+" "+string(frame))
-
-	return o.err
-}
-
-func TestDefaultAnswersByAnErrorFrame(t *testing.T) {
-	const object = `A message must be a JSON object with a text "action"`
-	for body, text := range map[string]string{
-		`{"action":"private-dance"}`: "This action is not known",
-		`{"action":7}`:               object,
-		`{"private":1}`:              object,
-		`private`:                    object,
-		`[]`:                         object,
-		``:                           object,
-	} {
-		box, log := &outbox{}, &bytes.Buffer{}
-		h := &session.Default{Sender: box, Log: slog.New(slog.NewJSONHandler(log, nil)), Now: func() time.Time { return connectedAt }}
-		r := connect("")
-		r.Body = body
-		got, err := h.Handle(t.Context(), r)
-		if err != nil || got.StatusCode != 200 {
-			t.Fatalf("%s: %d, %v; want 200", body, got.StatusCode, err)
-		}
-		quoted, _ := json.Marshal(text)
-		want := `L0SM9cOFvHcCIhw= {"type":"error","timestamp":"2026-11-22T10:00:00.123Z","data":{"code":"UNKNOWN_ACTION","message":` + string(quoted) + `}}`
-		if diff := cmp.Diff([]string{want}, box.frames); diff != "" {
-			t.Errorf("%s (-want +got):\n%s", body, diff)
-		}
-		if strings.Contains(log.String(), "private") {
-			t.Errorf("the log has the message: %s", log)
-		}
-	}
-}
-
-func TestDefaultReportsWhatCannotBeAnswered(t *testing.T) {
-	if _, err := (&session.Default{Sender: &outbox{err: broadcast.ErrGone}}).Handle(t.Context(), connect("")); err != nil {
-		t.Errorf("a connection that is gone: %v, want nil", err)
-	}
-	if _, err := (&session.Default{Sender: &outbox{err: broadcast.ErrUnavailable}}).Handle(t.Context(), connect("")); err == nil {
-		t.Error("the service is down and nobody hears of it")
-	}
-}
-
-// hung is a peer that never answers.
-type hung struct{}
-
-func (hung) Send(ctx context.Context, _ string, _ []byte) error {
-	<-ctx.Done()
-
-	return ctx.Err()
-}
-
-func TestDefaultDoesNotWaitForADeadPeer(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		start := time.Now()
-		if _, err := (&session.Default{Sender: hung{}}).Handle(t.Context(), connect("")); !errors.Is(err, context.DeadlineExceeded) {
-			t.Errorf("%v, want DeadlineExceeded", err)
-		}
-		if took := time.Since(start); took != broadcast.PostTimeout {
-			t.Errorf("took %v, want %v", took, broadcast.PostTimeout)
-		}
-	})
-}
-
 // FuzzEvents: whatever event comes, each route answers as it is documented, and a row is there just when $connect says so.
 func FuzzEvents(f *testing.F) {
 	f.Add([]byte(`{"headers":{"Host":"x"},"queryStringParameters":{"token":"good-token"},"requestContext":{"connectionId":"c","connectedAt":1602279896599}}`))
@@ -239,7 +167,7 @@ func FuzzEvents(f *testing.F) {
 		if json.Unmarshal(raw, &r) != nil {
 			return
 		}
-		ctx, store, box := context.Background(), &connection.Memory{}, &outbox{}
+		ctx, store := context.Background(), &connection.Memory{}
 		connected, err := (&session.Connect{Verifier: verifier{}, Store: store}).Handle(ctx, r)
 		if err != nil {
 			t.Fatalf("connect: %v", err)
@@ -260,23 +188,10 @@ func FuzzEvents(f *testing.F) {
 		if answer, err := (&session.Disconnect{Store: store}).Handle(ctx, r); err != nil || answer.StatusCode != 200 {
 			t.Errorf("disconnect answers %d, %v", answer.StatusCode, err)
 		}
-		if answer, err := (&session.Default{Sender: box}).Handle(ctx, r); err != nil || answer.StatusCode != 200 || len(box.frames) != 1 {
-			t.Errorf("default answers %d, %v, by %d frames", answer.StatusCode, err, len(box.frames))
-		}
-	})
-}
-
-// FuzzDefault: whatever a browser sends is answered by one valid frame.
-func FuzzDefault(f *testing.F) {
-	f.Add(`{"action":"sync"}`)
-	f.Add(`{"action":{}}`)
-	f.Fuzz(func(t *testing.T, body string) {
-		box := &outbox{}
-		r := connect("")
-		r.Body = body
-		got, err := (&session.Default{Sender: box}).Handle(context.Background(), r)
-		if err != nil || got.StatusCode != 200 || len(box.frames) != 1 {
-			t.Fatalf("%d, %v, %d frames; want 200 and one frame", got.StatusCode, err, len(box.frames))
+		tabs := &gateway{}
+		h := &session.Default{Gateway: tabs, Connections: store, Feed: &feed.Memory{}, Verifier: verifier{}}
+		if answer, err := h.Handle(ctx, r); err != nil || answer.StatusCode != 200 || len(tabs.sent[r.RequestContext.ConnectionID]) != 1 {
+			t.Errorf("default answers %d, %v, by %v", answer.StatusCode, err, tabs.sent)
 		}
 	})
 }

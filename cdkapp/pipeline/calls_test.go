@@ -1,0 +1,163 @@
+package pipeline_test
+
+import (
+	"bytes"
+	"context"
+	"crypto/rand"
+	"encoding/json"
+	"fmt"
+	"io"
+	"maps"
+	"net/http"
+	"net/http/httptest"
+	"net/http/httputil"
+	"net/url"
+	"os"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+
+	"github.com/aws/aws-sdk-go-v2/credentials"
+	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/herald-progress/herald/cdkapp/pipeline"
+	"github.com/herald-progress/herald/lib/dynamo"
+)
+
+// goneID is the connection whose posts are answered by 410.
+const goneID = "gone"
+
+// account is AWS as the functions see it: it notes which action each request takes on what, in the words of grants, and
+// hands those of DynamoDB on to an emulator.
+type account struct {
+	connections *dynamo.Connections
+	feed        *dynamo.Feed
+	getenv      func(string) string
+
+	dynamo http.Handler
+	mu     sync.Mutex
+	calls  map[string]bool
+}
+
+// startAccount returns an account with empty tables, or skips where there is no DynamoDB. Functions that are started with
+// its getenv find it.
+func startAccount(t *testing.T) *account {
+	t.Helper()
+	endpoint := os.Getenv("DYNALITE_ENDPOINT")
+	if endpoint == "" {
+		t.Skip("set DYNALITE_ENDPOINT to the URL of a DynamoDB emulator")
+	}
+	client := dynamodb.New(dynamodb.Options{
+		Region: "us-east-1", BaseEndpoint: &endpoint, Credentials: credentials.NewStaticCredentialsProvider("local", "local", ""),
+	})
+	u, err := url.Parse(endpoint)
+	if err != nil {
+		t.Fatal(err)
+	}
+	a := &account{
+		connections: &dynamo.Connections{Client: client, Table: "connections_" + rand.Text()},
+		feed:        &dynamo.Feed{Client: client, Table: "feed_" + rand.Text()},
+		dynamo:      httputil.NewSingleHostReverseProxy(u),
+		calls:       map[string]bool{},
+	}
+	if err := dynamo.CreateConnections(t.Context(), client, a.connections.Table); err != nil {
+		t.Fatal(err)
+	}
+	if err := dynamo.CreateFeed(t.Context(), client, a.feed.Table); err != nil {
+		t.Fatal(err)
+	}
+	server := httptest.NewServer(a)
+	t.Cleanup(server.Close)
+	for name, value := range map[string]string{
+		"AWS_REGION": "us-east-1", "AWS_ACCESS_KEY_ID": "local", "AWS_SECRET_ACCESS_KEY": "local", "AWS_ENDPOINT_URL": server.URL,
+	} {
+		t.Setenv(name, value)
+	}
+	variables := map[string]string{
+		"CONNECTIONS_TABLE": a.connections.Table, "FEED_TABLE": a.feed.Table, "WEBSOCKET_API_ENDPOINT": server.URL + "/prod",
+		"AUTH_MODE": pipeline.AuthHS256, "AUTH_SECRET_ARN": secretARN,
+	}
+	a.getenv = func(name string) string { return variables[name] }
+
+	return a
+}
+
+// ServeHTTP answers as the services do where all is well, but for the connection that is gone.
+func (a *account) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	if id, ok := strings.CutPrefix(r.URL.Path, "/prod/@connections/"); ok {
+		a.note(stage + r.Method + "/@connections/*")
+		if id == goneID {
+			w.WriteHeader(http.StatusGone)
+		}
+
+		return
+	}
+	body, err := io.ReadAll(r.Body)
+	if err != nil {
+		w.WriteHeader(http.StatusBadRequest)
+
+		return
+	}
+	var on struct{ TableName, IndexName, SecretID string }
+	_ = json.Unmarshal(body, &on)
+	switch service, action, _ := strings.Cut(r.Header.Get("X-Amz-Target"), "."); service {
+	case "DynamoDB_20120810":
+		resource := map[string]string{a.connections.Table: table, a.feed.Table: feedTable}[on.TableName]
+		if on.IndexName != "" {
+			resource += "/index/" + on.IndexName
+		}
+		a.note("dynamodb:" + action + " " + resource)
+		r.Body = io.NopCloser(bytes.NewReader(body))
+		a.dynamo.ServeHTTP(w, r)
+	case "secretsmanager":
+		a.note("secretsmanager:" + action + " " + on.SecretID)
+		fmt.Fprintf(w, `{"SecretString":%q}`, sharedKey)
+	case "AWSStepFunctions":
+		a.note(strings.Replace(describe, "DescribeExecution", action, 1))
+		fmt.Fprint(w, `{"status":"ABORTED","redriveCount":0}`)
+	default:
+		w.WriteHeader(http.StatusNotImplemented)
+	}
+}
+
+func (a *account) note(call string) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	a.calls[call] = true
+}
+
+// TestRolesAllowWhatFunctionsDo runs each function through all that it does, and compares what it called with what its
+// role allows: a missing permission fails it, and so does one too many.
+func TestRolesAllowWhatFunctionsDo(t *testing.T) {
+	granted := grants(standard(t))
+	for name, use := range map[string]func(*testing.T, *account){
+		"Connect": useConnect, "Disconnect": useDisconnect, "Default": useDefault,
+		"Notifier": useNotifier, "Reaper": useReaper, "Sweeper": useSweeper,
+	} {
+		t.Run(name, func(t *testing.T) {
+			a := startAccount(t)
+			use(t, a)
+			allowed := slices.DeleteFunc(granted["Herald"+name+"Role"], func(line string) bool {
+				service, _, _ := strings.Cut(line, ":")
+
+				return service == "logs" || service == "xray" || service == "sqs" // Lambda's own calls, in the function's name
+			})
+			if diff := cmp.Diff(slices.Sorted(maps.Keys(a.calls)), allowed); diff != "" {
+				t.Errorf("its calls and its role differ (-called +allowed):\n%s", diff)
+			}
+		})
+	}
+}
+
+// startIn returns the handler that start wires to the account.
+func startIn[H any](t *testing.T, a *account, start func(context.Context, func(string) string) (H, error)) H {
+	t.Helper()
+	h, err := start(t.Context(), a.getenv)
+	if err != nil {
+		t.Fatal(err)
+	}
+
+	return h
+}

@@ -1,0 +1,127 @@
+package pipeline
+
+import (
+	"net/http"
+
+	"github.com/aws/aws-cdk-go/awscdk/v2"
+	"github.com/aws/aws-cdk-go/awscdk/v2/awsevents"
+	"github.com/aws/aws-cdk-go/awscdk/v2/awseventstargets"
+	"github.com/aws/aws-cdk-go/awscdk/v2/awslambda"
+	"github.com/aws/aws-cdk-go/awscdk/v2/awssqs"
+	"github.com/aws/jsii-runtime-go"
+)
+
+// How often what ended is looked for, and how long a look may take: no longer than until the next.
+const (
+	reaperMinutes  = 1
+	sweeperMinutes = 5
+	minuteSeconds  = 60
+)
+
+// Delivery of an event to its target: EventBridge tries for a day, then the event is kept for two weeks.
+const (
+	eventRetries     = 185
+	eventMaxAgeHours = 24
+	deadLetterDays   = 14
+)
+
+// What Lambda does with an event whose function fails
+// (https://docs.aws.amazon.com/lambda/latest/dg/invocation-async-error-handling.html).
+const (
+	sweeperRetries = 2
+	sweeperMaxAgeS = 3600
+	reaperRetries  = 0 // the next run does the work of one that failed
+	reaperMaxAgeS  = reaperMinutes * minuteSeconds
+	latestVersion  = "$LATEST"
+)
+
+// addReaper makes the function that closes connections whose sessions have ended.
+func (p *Pipeline) addReaper() {
+	reaper := p.function(spec{
+		id: "Reaper", name: "reaper", description: "Herald: closes connections whose sessions have ended",
+		memoryMB: messageMemoryMB, timeoutS: reaperMinutes * minuteSeconds,
+		environment: map[string]string{
+			tableVariable:    *p.Table.TableName(),
+			endpointVariable: *p.Stage.CallbackUrl(),
+		},
+	})
+	allow(reaper, p.index(sessionExpiryIndex), "dynamodb:Query")
+	allow(reaper, p.Table.TableArn(), "dynamodb:DeleteItem")
+	p.allowConnections(reaper, http.MethodPost, http.MethodDelete)
+	awslambda.NewCfnEventInvokeConfig(p.Construct, jsii.String("ReaperEvents"), &awslambda.CfnEventInvokeConfigProps{
+		FunctionName:             reaper.FunctionName(),
+		Qualifier:                jsii.String(latestVersion),
+		MaximumRetryAttempts:     jsii.Number(reaperRetries),
+		MaximumEventAgeInSeconds: jsii.Number(reaperMaxAgeS),
+	})
+	p.schedule("ReaperSchedule", "closes connections whose sessions have ended", reaperMinutes, reaper)
+}
+
+// addSweeper makes the function that ends the jobs of workflows that ended without a word, and the rule that tells it of
+// them. Workflows of the whole account and Region count: any may call the notifier.
+func (p *Pipeline) addSweeper() {
+	sweeper := p.function(spec{
+		id: "Sweeper", name: "sweeper", description: "Herald: ends the jobs of workflows that ended without a word",
+		memoryMB: messageMemoryMB, timeoutS: sweeperMinutes * minuteSeconds, environment: p.PublishEnvironment(),
+	})
+	allow(sweeper, p.Feed.TableArn(), "dynamodb:GetItem", "dynamodb:PutItem", "dynamodb:DeleteItem", "dynamodb:Query")
+	allow(sweeper, p.index(userIndex), "dynamodb:Query")
+	allow(sweeper, p.Table.TableArn(), "dynamodb:DeleteItem")
+	p.allowConnections(sweeper, http.MethodPost)
+	allow(sweeper, awscdk.Stack_Of(p.Construct).FormatArn(&awscdk.ArnComponents{
+		Service:      jsii.String("states"),
+		Resource:     jsii.String("execution"),
+		ResourceName: jsii.String("*"),
+		ArnFormat:    awscdk.ArnFormat_COLON_RESOURCE_NAME,
+	}), "states:DescribeExecution")
+
+	deadLetters := p.deadLetters("SweeperDeadLetters")
+	allow(sweeper, deadLetters.QueueArn(), "sqs:SendMessage")
+	awslambda.NewCfnEventInvokeConfig(p.Construct, jsii.String("SweeperEvents"), &awslambda.CfnEventInvokeConfigProps{
+		FunctionName:             sweeper.FunctionName(),
+		Qualifier:                jsii.String(latestVersion),
+		MaximumRetryAttempts:     jsii.Number(sweeperRetries),
+		MaximumEventAgeInSeconds: jsii.Number(sweeperMaxAgeS),
+		DestinationConfig: &awslambda.CfnEventInvokeConfig_DestinationConfigProperty{
+			OnFailure: &awslambda.CfnEventInvokeConfig_OnFailureProperty{Destination: deadLetters.QueueArn()},
+		},
+	})
+	awsevents.NewRule(p.Construct, jsii.String("ExecutionRule"), &awsevents.RuleProps{
+		Description: jsii.String("Herald: a workflow ended without success"),
+		EventPattern: &awsevents.EventPattern{
+			Source:     jsii.Strings("aws.states"),
+			DetailType: jsii.Strings("Step Functions Execution Status Change"),
+			Detail:     &map[string]any{"status": []any{"FAILED", "TIMED_OUT", "ABORTED"}},
+		},
+		Targets: &[]awsevents.IRuleTarget{
+			awseventstargets.NewLambdaFunction(sweeper, &awseventstargets.LambdaFunctionProps{
+				DeadLetterQueue: deadLetters,
+				RetryAttempts:   jsii.Number(eventRetries),
+				MaxEventAge:     awscdk.Duration_Hours(jsii.Number(eventMaxAgeHours)),
+			}),
+		},
+	})
+	p.schedule("SweeperSchedule", "looks for workflows that ended without a word", sweeperMinutes, sweeper)
+}
+
+// schedule invokes function every so many minutes. A run that cannot be started is made up for by the next.
+func (p *Pipeline) schedule(id, does string, minutes float64, function awslambda.Function) {
+	awsevents.NewRule(p.Construct, jsii.String(id), &awsevents.RuleProps{
+		Description: jsii.String("Herald: " + does),
+		Schedule:    awsevents.Schedule_Rate(awscdk.Duration_Minutes(jsii.Number(minutes))),
+		Targets: &[]awsevents.IRuleTarget{
+			awseventstargets.NewLambdaFunction(function, &awseventstargets.LambdaFunctionProps{
+				RetryAttempts: jsii.Number(0),
+			}),
+		},
+	})
+}
+
+// deadLetters makes a queue for events that nobody took.
+func (p *Pipeline) deadLetters(id string) awssqs.Queue {
+	return awssqs.NewQueue(p.Construct, jsii.String(id), &awssqs.QueueProps{
+		Encryption:      awssqs.QueueEncryption_SQS_MANAGED,
+		EnforceSSL:      jsii.Bool(true),
+		RetentionPeriod: days(deadLetterDays),
+	})
+}

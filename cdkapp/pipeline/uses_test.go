@@ -1,0 +1,155 @@
+package pipeline_test
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/golang-jwt/jwt/v5"
+
+	"github.com/herald-progress/herald/lib/cloud"
+	"github.com/herald-progress/herald/lib/connection"
+	"github.com/herald-progress/herald/lib/feed"
+	"github.com/herald-progress/herald/lib/message"
+	"github.com/herald-progress/herald/lib/session"
+)
+
+const (
+	sharedKey = "0123456789abcdef0123456789abcdef"
+	userID    = "ann"
+	openID    = "open"
+	execution = "arn:aws:states:us-east-1:123456789012:execution:shop:one"
+)
+
+// connect puts a row for a connection of the user.
+func (a *account) connect(t *testing.T, id string, since, life time.Duration) {
+	t.Helper()
+	err := a.connections.Put(t.Context(), connection.Connection{
+		ID: id, UserID: userID, ConnectedAt: time.Now().Add(-since), TokenExpiresAt: time.Now().Add(life),
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+}
+
+// connectBoth puts a connection that is open and one that is gone.
+func (a *account) connectBoth(t *testing.T) {
+	t.Helper()
+	a.connect(t, openID, time.Minute, time.Hour)
+	a.connect(t, goneID, time.Minute, time.Hour)
+}
+
+func token(t *testing.T) string {
+	t.Helper()
+	claims := jwt.MapClaims{"sub": userID, "exp": time.Now().Add(time.Hour).Unix()}
+	signed, err := jwt.NewWithClaims(jwt.SigningMethodHS256, claims).SignedString([]byte(sharedKey))
+	if err != nil {
+		t.Fatal(err)
+	}
+
+	return signed
+}
+
+// ask sends a route's event from a connection.
+func ask(t *testing.T, handle func(context.Context, session.Request) (session.Response, error), r session.Request, id string) {
+	t.Helper()
+	r.RequestContext.ConnectionID = id
+	response, err := handle(t.Context(), r)
+	if err != nil || response.StatusCode != 200 {
+		t.Errorf("%s: answer is %d %s (%v)", id, response.StatusCode, response.Body, err)
+	}
+}
+
+func useConnect(t *testing.T, a *account) {
+	t.Helper()
+	request := session.Request{QueryStringParameters: map[string]string{"token": token(t)}}
+	ask(t, startIn(t, a, cloud.Connect).Handle, request, openID)
+}
+
+func useDisconnect(t *testing.T, a *account) {
+	t.Helper()
+	ask(t, startIn(t, a, cloud.Disconnect).Handle, session.Request{}, openID)
+}
+
+func useDefault(t *testing.T, a *account) {
+	t.Helper()
+	a.connectBoth(t)
+	a.connect(t, "ended", 3*time.Hour, -time.Minute)
+	note := feed.Note{ID: "01JAAAAAAAAAAAAAAAAAAAAAAA", At: time.Now(), Data: message.Error{Code: "A", Message: "a"}}
+	if _, _, err := a.feed.Add(t.Context(), feed.User(userID), note); err != nil {
+		t.Fatal(err)
+	}
+	h := startIn(t, a, cloud.Default)
+	for _, body := range []string{
+		`{"action":"sync"}`, `{"action":"refresh","token":"` + token(t) + `"}`, `{"action":"dismiss","id":"` + note.ID + `"}`, `{"action":"dance"}`,
+	} {
+		ask(t, h.Handle, session.Request{Body: body}, openID)
+	}
+	for _, id := range []string{"unknown", "ended"} {
+		ask(t, h.Handle, session.Request{Body: `{"action":"sync"}`}, id)
+	}
+}
+
+// progress is a request to the notifier for a state of a job.
+func progress(more string) string {
+	return `{"userId":"` + userID + `",` + more + `,"message":{"type":"upload_progress",` +
+		`"data":{"uploadId":"u-1","fileName":"a.csv","progress":5,"message":"m"}}}`
+}
+
+func useNotifier(t *testing.T, a *account) {
+	t.Helper()
+	a.connectBoth(t)
+	h := startIn(t, a, cloud.Notifier)
+	note := `{"userId":"ann","key":"k","message":{"type":"error","data":{"code":"A","message":"a"}}}`
+	run := fmt.Sprintf(`"epoch":"2026-11-22T10:00:00Z","execution":%q`, execution)
+	for _, request := range []string{
+		note, note, strings.Replace(note, `"userId":"ann","key":"k"`, `"connectionId":"open"`, 1),
+		progress(run), progress(run + `,"key":"k"`), progress(run + `,"part":{"id":"1","done":1,"total":2}`),
+		progress(run + `,"part":{"id":"1","done":2,"total":2}`),
+		strings.Replace(progress(run), `"progress":5`, `"status":"succeeded","progress":100`, 1),
+	} {
+		if _, err := h.Handle(t.Context(), json.RawMessage(request)); err != nil {
+			t.Errorf("%s: %v", request, err)
+		}
+	}
+}
+
+func useReaper(t *testing.T, a *account) {
+	t.Helper()
+	a.connect(t, "ended", time.Hour, -time.Minute)
+	if err := startIn(t, a, cloud.Reaper).Handle(t.Context(), json.RawMessage(`{}`)); err != nil {
+		t.Error(err)
+	}
+}
+
+func useSweeper(t *testing.T, a *account) {
+	t.Helper()
+	a.connectBoth(t)
+	silent := time.Now().Add(-10 * time.Minute)
+	for job, arn := range map[string]string{"u-1": execution, "u-2": execution + "-2"} {
+		_, _, err := a.feed.Apply(t.Context(), feed.User(userID), feed.Update{
+			State: message.UploadProgress{UploadID: job, FileName: "a.csv", Message: "m", Status: message.StatusRunning},
+			Epoch: "2026-11-22T10:00:00.000Z#0000", Execution: arn, At: silent,
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+	h := startIn(t, a, cloud.Sweeper)
+	for _, event := range []string{
+		`{"detail-type":"Step Functions Execution Status Change","detail":{"executionArn":"` + execution + `","status":"FAILED","redriveCount":0}}`,
+		`{"detail-type":"Scheduled Event","detail":{}}`,
+	} {
+		if err := h.Handle(t.Context(), json.RawMessage(event)); err != nil {
+			t.Errorf("%s: %v", event, err)
+		}
+	}
+	for _, job := range []string{"u-1", "u-2"} {
+		if row, err := a.feed.Job(t.Context(), feed.User(userID), job); err != nil || !row.State.Status.Terminal() {
+			t.Errorf("%s: the job is %+v (%v), want its end", job, row.State, err)
+		}
+	}
+}

@@ -1,0 +1,276 @@
+package csvimport_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"strconv"
+	"strings"
+	"sync"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"golang.org/x/sync/errgroup"
+
+	"github.com/herald-progress/herald/lib/csvimport"
+	"github.com/herald-progress/herald/lib/feed"
+	"github.com/herald-progress/herald/lib/message"
+)
+
+// heard is a Publisher that keeps what it gets, in a feed too, and then fails.
+type heard struct {
+	t    *testing.T
+	fail error
+
+	mu       sync.Mutex
+	feed     feed.Memory
+	requests []message.Request
+	rows     []feed.Row // after each request that was accepted
+}
+
+func (h *heard) Publish(ctx context.Context, r message.Request) error {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	if err := r.Validate(); err != nil || r.UserID != user {
+		h.t.Errorf("request %+v: %v", r, err)
+	}
+	h.requests = append(h.requests, r)
+	state, _ := message.AsUploadProgress(r.Message)
+	row, outcome, err := h.feed.Apply(ctx, feed.User(user), feed.Update{
+		State: state, Epoch: r.Epoch, Key: r.Key, Execution: r.Execution, Part: r.Part, ID: strconv.Itoa(len(h.requests)), At: time.Now(),
+	})
+	if err != nil {
+		h.t.Errorf("apply: %v", err)
+	}
+	if outcome == feed.Accepted {
+		h.rows = append(h.rows, row)
+	}
+
+	return h.fail
+}
+
+// started publishes what the workflow does between plan and chunks.
+func (h *heard) started(plan csvimport.PlanOutput) {
+	h.t.Helper()
+	at, err := message.NormalizeEpoch(epoch)
+	if err != nil {
+		h.t.Fatal(err)
+	}
+	_ = h.Publish(h.t.Context(), message.Request{
+		UserID: user, Epoch: at, Execution: "x", Message: message.UploadProgress{
+			UploadID: upload, FileName: fileName, Progress: 5, Phase: "parse", TotalRows: plan.TotalRows,
+			Message: fmt.Sprintf("Importing %d rows", plan.TotalRows),
+		},
+	})
+}
+
+// rises checks that what users are shown never goes backwards, and returns the last of it.
+func (h *heard) rises() message.UploadProgress {
+	h.t.Helper()
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	var last message.UploadProgress
+	for _, row := range h.rows {
+		p := row.Shown()
+		if err := p.Validate(); err != nil {
+			h.t.Errorf("state %+v: %v", p, err)
+		}
+		if p.Progress < last.Progress || p.CurrentRow < last.CurrentRow || p.FailedRows < last.FailedRows {
+			h.t.Errorf("state %+v falls behind %+v", p, last)
+		}
+		last = p
+	}
+
+	return last
+}
+
+func TestProgressRises(t *testing.T) {
+	store, to := &csvimport.Memory{}, &heard{t: t}
+	content := "part,color,quantity\n" + strings.Repeat("3001,Red,1\n3001,Red,0\n", 500)
+	if _, err := run(t, csvimport.Config{Store: store, Publisher: to, RangeBytes: 4000}, put(t, store, []byte(content)), "x", 0); err != nil {
+		t.Fatalf("import: %v", err)
+	}
+	if first := to.rows[0].Shown(); first.Message != "Reading "+fileName || first.Progress > 5 || first.Phase != "read" {
+		t.Errorf("first state is %+v, want that the file is read", first)
+	}
+	if last := to.rises(); last.Progress != 99 || last.CurrentRow != 1000 || last.TotalRows != 1000 || last.FailedRows != 500 || last.Status != "" {
+		t.Errorf("last state is %+v, want 99 percent of 1000 rows, 500 failed, still running", last)
+	}
+	parts := map[string]bool{}
+	for _, r := range to.requests {
+		if r.Epoch != "2026-11-22T10:00:00.000Z#0001" || r.Execution != "x" {
+			t.Errorf("request says epoch %q, execution %q, want those of the input", r.Epoch, r.Execution)
+		}
+		state, _ := message.AsUploadProgress(r.Message)
+		if r.Part != nil && state.Phase != "parse" {
+			t.Errorf("request of phase %s has the part %+v, want parts where chunks work", state.Phase, r.Part)
+		}
+		if r.Part != nil {
+			parts[r.Part.ID] = true
+			if from, to := r.Part.Window(); from != 5 || to != 95 || r.Part.Total != 1000 || state.Message != "Importing 1000 rows" {
+				t.Errorf("part %+v says %q, want 5 to 95 percent of 1000 rows of the whole job", r.Part, state.Message)
+			}
+		}
+	}
+	if len(parts) != 3 || !parts["0"] || !parts["1"] || !parts["2"] {
+		t.Errorf("parts are %v, want 0, 1, 2", parts)
+	}
+}
+
+// slow is a store whose reads take time; of the one at breakAt the first try breaks in the middle.
+type slow struct {
+	csvimport.Memory
+
+	breakAt int64
+	mu      sync.Mutex
+	broken  bool
+}
+
+func (s *slow) Get(ctx context.Context, from csvimport.Object, offset, length int64) (io.ReadCloser, error) {
+	body, err := s.Memory.Get(ctx, from, offset, length)
+	if err != nil {
+		return nil, err
+	}
+	b := &slowBody{ReadCloser: body, left: -1}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if offset > 0 && offset == s.breakAt && !s.broken {
+		s.broken, b.left = true, length/2
+	}
+
+	return b, nil
+}
+
+type slowBody struct {
+	io.ReadCloser
+
+	left int64 // until the read breaks; below 0 never
+}
+
+func (b *slowBody) Read(p []byte) (int, error) {
+	const most = 110
+	time.Sleep(100 * time.Millisecond)
+	if b.left == 0 {
+		return 0, errBroken
+	}
+	p = p[:min(len(p), most)]
+	if b.left > 0 {
+		p = p[:min(int64(len(p)), b.left)]
+		b.left -= int64(len(p))
+	}
+
+	return b.ReadCloser.Read(p)
+}
+
+func TestProgressOfRangesAtTheSameTime(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		const rows, ranges, concurrency = 8000, 20, 8 // the workflow's
+		store, to := &slow{}, &heard{t: t}
+		c := csvimport.Config{Store: store, Publisher: to, RangeBytes: 4400}
+		content := "part,color,quantity\n" + strings.Repeat("3001,Red,1\n3001,Red,0\n", rows/2)
+		plan, err := csvimport.NewPlan(c).Handle(t.Context(), csvimport.PlanInput{Epoch: epoch, Execution: "x", Detail: put(t, store, []byte(content))})
+		if err != nil || len(plan.Ranges) != ranges {
+			t.Fatalf("plan has %d ranges, error %v, want %d", len(plan.Ranges), err, ranges)
+		}
+		to.started(plan)
+		store.breakAt = plan.Ranges[3].Offset
+		finish := csvimport.FinishInput{
+			Epoch: epoch, Execution: "x", File: plan.File, TotalRows: plan.TotalRows, Chunks: make([]csvimport.ChunkOutput, ranges),
+		}
+		chunk := func(r csvimport.Range, epoch string) error {
+			out, err := csvimport.NewChunk(c).Handle(t.Context(), csvimport.ChunkInput{
+				Epoch: epoch, Execution: "x", File: plan.File, TotalRows: plan.TotalRows, Range: r,
+			})
+			finish.Chunks[r.N] = out
+
+			return err
+		}
+		var group errgroup.Group
+		group.SetLimit(concurrency)
+		for _, r := range plan.Ranges {
+			group.Go(func() error {
+				err := chunk(r, epoch)
+				if r.N == 3 && !errors.Is(err, errBroken) {
+					return fmt.Errorf("range 3 ends with %w, want that the read breaks", err)
+				}
+				if r.N == 3 {
+					err = chunk(r, epoch)
+				}
+
+				return err
+			})
+		}
+		if err := group.Wait(); err != nil {
+			t.Fatalf("chunks: %v", err)
+		}
+		wholly := func(want float64) {
+			t.Helper()
+			if p := to.rises(); p.Progress != want || p.CurrentRow != rows || p.FailedRows != rows/2 || p.TotalRows != rows {
+				t.Errorf("state is %+v, want %v percent of %d rows, half of them failed", p, want, rows)
+			}
+		}
+		wholly(95)
+		if n := len(to.rows); n < 3*ranges {
+			t.Errorf("%d states were accepted: too few to say that they rise", n)
+		}
+		before := len(to.rows)
+		if err := chunk(plan.Ranges[5], epoch); err != nil || len(to.rows) != before {
+			t.Errorf("a range that is done is done again, %d states are accepted, error %v, want none", len(to.rows)-before, err)
+		}
+		if _, err := csvimport.NewFinish(c).Handle(t.Context(), finish); err != nil {
+			t.Fatalf("finish: %v", err)
+		}
+		wholly(99)
+	})
+}
+
+func TestARedrivenRangeReportsInANewEpoch(t *testing.T) {
+	store, to := &csvimport.Memory{}, &heard{t: t}
+	c := csvimport.Config{Store: store, Publisher: to, RangeBytes: 1}
+	e := put(t, store, []byte(fourRows))
+	plan, err := csvimport.NewPlan(c).Handle(t.Context(), csvimport.PlanInput{Epoch: epoch, Execution: "x", Detail: e})
+	if err != nil {
+		t.Fatalf("plan: %v", err)
+	}
+	finish := csvimport.FinishInput{Epoch: "2026-11-22T10:00:00Z#2", Execution: "x", File: plan.File, TotalRows: plan.TotalRows}
+	for _, r := range plan.Ranges {
+		in := csvimport.ChunkInput{Epoch: epoch, Execution: "x", File: plan.File, TotalRows: plan.TotalRows, Range: r}
+		if r.N == len(plan.Ranges)-1 { // the last had failed: it alone is redriven
+			in.Epoch = finish.Epoch
+		}
+		out, err := csvimport.NewChunk(c).Handle(t.Context(), in)
+		if err != nil {
+			t.Fatalf("chunk: %v", err)
+		}
+		finish.Chunks = append(finish.Chunks, out)
+	}
+	row := to.rows[len(to.rows)-1]
+	if p := row.Shown(); row.Epoch != "2026-11-22T10:00:00.000Z#0002" || len(row.Parts) != 1 || p.Progress != 5+90.0/4 || p.Phase != "parse" {
+		t.Errorf("the redriven range leaves %+v, want a new epoch that starts with it", row)
+	}
+	if _, err := csvimport.NewFinish(c).Handle(t.Context(), finish); err != nil {
+		t.Fatalf("finish: %v", err)
+	}
+	if p := to.rows[len(to.rows)-1].Shown(); p.Progress != 99 || p.CurrentRow != 4 || p.FailedRows != 2 {
+		t.Errorf("finish leaves %+v, want 99 percent of 4 rows, 2 failed", p)
+	}
+}
+
+func TestAnEpochThatIsNoneIsLeftOut(t *testing.T) {
+	store, to := &csvimport.Memory{}, &heard{t: t}
+	in := csvimport.PlanInput{Epoch: "yesterday", Detail: put(t, store, []byte(fourRows))}
+	if _, err := csvimport.NewPlan(csvimport.Config{Store: store, Publisher: to}).Handle(t.Context(), in); err != nil {
+		t.Errorf("plan fails with %v, want progress without an epoch", err)
+	}
+	if len(to.requests) == 0 || to.requests[0].Epoch != "" {
+		t.Errorf("requests are %+v, want the first without an epoch", to.requests)
+	}
+}
+
+func TestEveryRangeIsAPartOfTheJob(t *testing.T) {
+	if csvimport.MaxRanges > feed.MaxParts {
+		t.Errorf("a file has up to %d ranges, and a job at most %d parts", csvimport.MaxRanges, feed.MaxParts)
+	}
+}

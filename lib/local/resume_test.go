@@ -1,0 +1,277 @@
+package local_test
+
+import (
+	"context"
+	"slices"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/service/lambda"
+	"github.com/coder/websocket"
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/herald-progress/herald/lib/connection"
+	"github.com/herald-progress/herald/lib/feed"
+	"github.com/herald-progress/herald/lib/local"
+	"github.com/herald-progress/herald/lib/message"
+)
+
+// liveTab runs a tab until the test ends, and collects its frames.
+type liveTab struct {
+	*local.Tab
+
+	mu     sync.Mutex
+	frames []message.Envelope
+	socket local.Socket
+	dials  int
+}
+
+// openLiveTab opens a tab that is dropped after every few frames, when cut is not zero.
+func openLiveTab(t *testing.T, twin *local.Twin, life time.Duration, cut int) *liveTab {
+	t.Helper()
+	l := &liveTab{}
+	l.Tab = local.NewTab(local.TabConfig{
+		URL:   twin.WebSocketURL(),
+		Token: func(context.Context) (string, error) { return twin.Token("ann", life) },
+		Dial: func(ctx context.Context, url, token string) (local.Socket, error) {
+			socket, err := local.Dial(ctx, url, token)
+			l.mu.Lock()
+			defer l.mu.Unlock()
+			l.socket = socket
+			l.dials++
+
+			return socket, err
+		},
+		OnFrame: func(e message.Envelope, _ []byte) {
+			l.mu.Lock()
+			defer l.mu.Unlock()
+			l.frames = append(l.frames, e)
+			if cut > 0 && len(l.frames)%cut == 0 {
+				_ = l.socket.Drop()
+			}
+		},
+	})
+	ctx, cancel := context.WithCancel(t.Context())
+	ended := make(chan struct{})
+	go func() {
+		defer close(ended)
+		if err := l.Run(ctx); err != nil {
+			t.Errorf("the tab gave up: %v", err)
+		}
+	}()
+	t.Cleanup(func() {
+		cancel()
+		<-ended
+	})
+
+	return l
+}
+
+// await returns the frames up to now, once they contain one of the type.
+func (l *liveTab) await(t *testing.T, kind message.Type) []message.Envelope {
+	t.Helper()
+	for end := time.Now().Add(20 * time.Second); time.Now().Before(end); time.Sleep(5 * time.Millisecond) {
+		l.mu.Lock()
+		frames := slices.Clone(l.frames)
+		l.mu.Unlock()
+		if slices.ContainsFunc(frames, func(e message.Envelope) bool { return e.Type == kind }) {
+			return frames
+		}
+	}
+	t.Fatalf("no %s came", kind)
+
+	return nil
+}
+
+// TestTabsThatAreCutOffMissNothing imports under a tab that stays connected and one that is cut off all the time.
+func TestTabsThatAreCutOffMissNothing(t *testing.T) {
+	const slow = 400_000 // bytes a second
+	kept := &feed.Memory{}
+	twin, err := local.Start(t.Context(), local.Config{BytesPerSecond: slow, Feed: kept, IndexLag: 100 * time.Millisecond})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		if err := twin.Close(context.WithoutCancel(t.Context())); err != nil {
+			t.Error(err)
+		}
+	})
+	tabs := []*liveTab{openLiveTab(t, twin, time.Hour, 0), openLiveTab(t, twin, time.Hour, 3)}
+	for _, tab := range tabs {
+		tab.await(t, message.TypeSynced)
+	}
+	upload(t, twin, "ann", "u-42")
+	for i, tab := range tabs {
+		last, steps := -1.0, 0
+		for _, e := range tab.await(t, message.TypeNotification) {
+			if state, ok := message.AsUploadProgress(e.Data); ok {
+				if state.Progress < last {
+					t.Errorf("tab %d: after %v %% came %v %%", i, last, state.Progress)
+				}
+				last, steps = state.Progress, steps+1
+			}
+		}
+		if err := tab.Sync(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		row, err := kept.Job(t.Context(), feed.User("ann"), "u-42")
+		if err != nil {
+			t.Fatal(err)
+		}
+		job, _ := tab.View().Job("u-42")
+		if diff := cmp.Diff(row.Envelope(), job); diff != "" || !row.State.Status.Terminal() || steps < 2 {
+			t.Errorf("tab %d, after %d states, differs from the feed (-feed +tab):\n%s", i, steps, diff)
+		}
+		if notes := tab.View().Notes(); len(notes) != 1 {
+			t.Errorf("tab %d has %d notes, want 1", i, len(notes))
+		}
+	}
+	if tabs[1].dials < 2 {
+		t.Error("the second tab was never cut off")
+	}
+}
+
+// types returns the types of frames.
+func types(frames []message.Envelope) (all []message.Type) {
+	for _, e := range frames {
+		all = append(all, e.Type)
+	}
+
+	return all
+}
+
+// TestATabIsCurrentAfterOneRoundTrip kills a tab in the midst of a job, opens another, and a third after the job's end.
+func TestATabIsCurrentAfterOneRoundTrip(t *testing.T) {
+	done := make(chan struct{})
+	twin, _ := startWorkflow(t, "", "", func(ctx context.Context) error {
+		select {
+		case <-done:
+		case <-ctx.Done():
+		}
+
+		return nil
+	})
+	untilJob(t, twin)
+	killed := openTab(t, twin, "ann")
+	if err := killed.Drop(); err != nil {
+		t.Fatal(err)
+	}
+	frames := synced(t, openTab(t, twin, "ann"))
+	if diff := cmp.Diff([]message.Type{message.TypeWelcome, message.TypeUploadProgress, message.TypeSynced}, types(frames)); diff != "" {
+		t.Fatalf("in the midst (-want +got):\n%s", diff)
+	}
+	if state := frames[1].Data.(message.UploadProgress); state.Message != "Working" || frames[1].Seq != 1 {
+		t.Errorf("in the midst the state is %+v", frames[1])
+	}
+	notifyByHand(t, twin, `{"userId":"ann","message":{"type":"upload_progress","data":{"uploadId":"u-42","fileName":"f.csv","progress":100,"message":"Done","status":"succeeded"}}}`)
+	notifyByHand(t, twin, hello)
+	close(done)
+	frames = synced(t, openTab(t, twin, "ann"))
+	want := []message.Type{message.TypeWelcome, message.TypeUploadProgress, message.TypeNotification, message.TypeSynced}
+	if diff := cmp.Diff(want, types(frames)); diff != "" {
+		t.Fatalf("after the end (-want +got):\n%s", diff)
+	}
+	if state := frames[1].Data.(message.UploadProgress); state.Status != message.StatusSucceeded || !frames[2].Replayed {
+		t.Errorf("after the end came %+v, %+v", frames[1], frames[2])
+	}
+	if diff := cmp.Diff(message.Data(message.Synced{Jobs: 1, Notes: 1}), frames[3].Data); diff != "" {
+		t.Errorf("synced (-want +got):\n%s", diff)
+	}
+}
+
+func notifyByHand(t *testing.T, twin *local.Twin, payload string) {
+	t.Helper()
+	invokeByHand(t, twin, local.NotifierName, payload)
+}
+
+func invokeByHand(t *testing.T, twin *local.Twin, function, payload string) {
+	t.Helper()
+	out, err := lambda.NewFromConfig(twin.AWSConfig()).Invoke(t.Context(), &lambda.InvokeInput{FunctionName: &function, Payload: []byte(payload)})
+	if err != nil || out.FunctionError != nil {
+		t.Fatalf("%s: %v %s", function, err, aws.ToString(out.FunctionError))
+	}
+}
+
+// TestTheReaperSaysGoodbye lets a session end with its token.
+func TestTheReaperSaysGoodbye(t *testing.T) {
+	twin, _ := startTwin(t)
+	token, err := twin.Token("ann", 2*time.Second)
+	if err != nil {
+		t.Fatal(err)
+	}
+	over := time.Now().Add(2 * time.Second)
+	short, err := local.Dial(t.Context(), twin.WebSocketURL(), token)
+	if err != nil {
+		t.Fatal(err)
+	}
+	long := openTab(t, twin, "ann")
+	invokeByHand(t, twin, "herald-reaper", `{"detail-type":"Scheduled Event"}`) // too early
+	time.Sleep(time.Until(over))                                                // real time: the twin is on TCP
+	invokeByHand(t, twin, "herald-reaper", `{"detail-type":"Scheduled Event"}`)
+	e, _, err := short.Next(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	if closing, ok := e.Data.(message.Closing); !ok || closing.Code != message.CloseTokenExpired || closing.Reconnect {
+		t.Errorf("the farewell is %+v", e)
+	}
+	if _, _, err := short.Next(t.Context()); websocket.CloseStatus(err) != websocket.StatusNormalClosure {
+		t.Errorf("then came %v, want the close", err)
+	}
+	notifyByHand(t, twin, hello)
+	if frames := until(t, long, func(message.Envelope) bool { return true }); frames[0].Type != message.TypeNotification {
+		t.Errorf("the other session received %+v", frames[0])
+	}
+}
+
+// TestASessionOutlastsItsToken gives a tab tokens of a few seconds.
+func TestASessionOutlastsItsToken(t *testing.T) {
+	twin, _ := startTwin(t)
+	tab := openLiveTab(t, twin, 3*time.Second, 0)
+	var ends []message.Time
+	for _, e := range tab.await(t, message.TypeRefreshed) {
+		switch data := e.Data.(type) {
+		case message.Welcome:
+			ends = append(ends, data.SessionEnd)
+		case message.Refreshed:
+			ends = append(ends, data.SessionEnd)
+		}
+	}
+	if len(ends) < 2 || !ends[1].After(ends[0].Time) {
+		t.Errorf("the session's ends were %v, want two, rising", ends)
+	}
+	if tab.dials != 1 {
+		t.Errorf("%d connections, want 1", tab.dials)
+	}
+}
+
+// TestATabWhoseRowIsGoneComesBack deletes the row of a connection under its tab.
+func TestATabWhoseRowIsGoneComesBack(t *testing.T) {
+	rows := &connection.Memory{}
+	twin, err := local.Start(t.Context(), local.Config{Connections: rows})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		if err := twin.Close(context.WithoutCancel(t.Context())); err != nil {
+			t.Error(err)
+		}
+	})
+	tab := openLiveTab(t, twin, time.Hour, 0)
+	tab.await(t, message.TypeSynced)
+	for c := range rows.ByUser(t.Context(), "ann") {
+		if err := rows.Delete(t.Context(), c.ID); err != nil {
+			t.Fatal(err)
+		}
+	}
+	notifyByHand(t, twin, hello) // which nobody receives
+	if err := tab.Sync(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	frames := tab.await(t, message.TypeNotification)
+	if e := frames[2]; e.Type != message.TypeClosing || !e.Data.(message.Closing).Reconnect {
+		t.Errorf("the third frame is %+v, want the farewell", e)
+	}
+}

@@ -1,0 +1,204 @@
+package local
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"log/slog"
+	"strings"
+	"sync"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/herald-progress/herald/lib/asl"
+	"github.com/herald-progress/herald/lib/local/invoke"
+	"github.com/herald-progress/herald/lib/local/states"
+)
+
+// call is an invocation: when, counted from the start, and with what event.
+type call struct {
+	at    time.Duration
+	event map[string]any
+}
+
+// watchUpkeep returns an upkeep whose sweeper fails as fails says, what is called, and what is logged.
+func watchUpkeep(t *testing.T, fails func(call int) bool) (u *upkeep, calls map[string][]call, logged *bytes.Buffer) {
+	t.Helper()
+	start, mu := time.Now(), sync.Mutex{}
+	calls, logged = map[string][]call{}, &bytes.Buffer{}
+	record := func(name string, fails func(int) bool) invoke.Function {
+		return invoke.Function{Handler: func(event map[string]any) error {
+			mu.Lock()
+			defer mu.Unlock()
+			calls[name] = append(calls[name], call{time.Since(start), event})
+			if fails(len(calls[name])) {
+				return errors.New("told to fail")
+			}
+
+			return nil
+		}}
+	}
+	lambda := invoke.New(invoke.Config{Functions: map[string]invoke.Function{
+		"herald-reaper": record("reaper", func(int) bool { return false }), "herald-sweeper": record("sweeper", fails),
+	}})
+	u = newUpkeep(lambda, slog.New(slog.NewTextHandler(logged, &slog.HandlerOptions{Level: slog.LevelError})))
+	t.Cleanup(func() {
+		u.close(context.Background())
+		if err := lambda.Close(context.Background()); err != nil {
+			t.Error(err)
+		}
+	})
+
+	return u, calls, logged
+}
+
+func times(calls []call) (at []string) {
+	for _, c := range calls {
+		at = append(at, c.at.String())
+	}
+
+	return at
+}
+
+func never(int) bool { return false }
+
+func TestSchedulesRunUntilTheyAreClosed(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		u, calls, logged := watchUpkeep(t, never)
+		u.schedule("reaper", reaperInterval, reaperRetries)
+		u.schedule("sweeper", sweeperInterval, sweeperRetries)
+		time.Sleep(10*time.Minute + time.Second)
+		u.close(t.Context())
+		time.Sleep(time.Hour)
+		synctest.Wait()
+		if len(calls["reaper"]) != 10 || calls["reaper"][0].at != time.Minute {
+			t.Errorf("the reaper ran at %v, want each of ten minutes", times(calls["reaper"]))
+		}
+		if diff := cmp.Diff([]string{"5m0s", "10m0s"}, times(calls["sweeper"])); diff != "" {
+			t.Errorf("the sweeper's runs (-want +got):\n%s", diff)
+		}
+		event := calls["sweeper"][0].event
+		delete(event, "id")
+		want := map[string]any{
+			"version": "0", "detail-type": "Scheduled Event", "source": "aws.events", "account": "000000000000", "region": "us-east-1",
+			"time": "2000-01-01T00:05:00Z", "resources": []any{"arn:aws:events:us-east-1:000000000000:rule/herald-sweeper"},
+			"detail": map[string]any{},
+		}
+		if diff := cmp.Diff(want, event); diff != "" {
+			t.Errorf("the event (-want +got):\n%s", diff)
+		}
+		if logged.Len() > 0 {
+			t.Errorf("logged %s", logged)
+		}
+	})
+}
+
+// failedExecution is one that ended without success.
+func failedExecution(status asl.Status, input string) states.ExecutionDescription {
+	at := time.Date(2026, 11, 22, 10, 0, 0, 5e6, time.UTC)
+
+	return states.ExecutionDescription{
+		ExecutionListItem: states.ExecutionListItem{
+			ExecutionArn: "arn:e", StateMachineArn: "arn:m", Name: "e", Status: status,
+			StartDate: states.Timestamp{Time: at}, StopDate: states.Timestamp{Time: at.Add(time.Second)},
+		},
+		Input: input, Error: "Boom", RedriveStatus: "REDRIVABLE",
+	}
+}
+
+func TestTheSweeperHearsOfExecutionsThatFailed(t *testing.T) {
+	for status, told := range map[asl.Status]bool{
+		"RUNNING": false, asl.StatusSucceeded: false, asl.StatusFailed: true, asl.StatusTimedOut: true, asl.StatusAborted: true,
+	} {
+		t.Run(string(status), func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				u, calls, _ := watchUpkeep(t, never)
+				u.statusChanged(failedExecution(status, `{}`))
+				synctest.Wait()
+				if got := len(calls["sweeper"]); got == 1 != told {
+					t.Errorf("the sweeper was called %d times", got)
+				}
+			})
+		})
+	}
+}
+
+func TestAnEventOfAnExecution(t *testing.T) {
+	raw, err := json.Marshal(statusChange(failedExecution(asl.StatusFailed, `{"a":1}`)))
+	if err != nil {
+		t.Fatal(err)
+	}
+	var got map[string]any
+	if err := json.Unmarshal(raw, &got); err != nil {
+		t.Fatal(err)
+	}
+	delete(got, "id")
+	want := map[string]any{
+		"version": "0", "detail-type": "Step Functions Execution Status Change", "source": "aws.states", "account": "000000000000",
+		"region": "us-east-1", "time": "2026-11-22T10:00:01Z", "resources": []any{"arn:e"},
+		"detail": map[string]any{
+			"executionArn": "arn:e", "stateMachineArn": "arn:m", "stateMachineVersionArn": nil, "stateMachineAliasArn": nil, "name": "e",
+			"status": "FAILED", "startDate": 1795341600005.0, "stopDate": 1795341601005.0, "input": `{"a":1}`,
+			"inputDetails": map[string]any{"included": true}, "output": nil, "outputDetails": nil, "error": "Boom", "cause": nil,
+			"redriveCount": 0.0, "redriveDate": nil, "redriveStatus": "REDRIVABLE", "redriveStatusReason": nil,
+		},
+	}
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Errorf("the event (-want +got):\n%s", diff)
+	}
+	detail, _ := statusChange(failedExecution(asl.StatusFailed, strings.Repeat(`"`, maxStatusData/2)))["detail"].(map[string]any)
+	if detail["input"] != nil {
+		t.Error("the event carries an input that is too long")
+	}
+}
+
+func TestAFailedEventIsTriedThreeTimes(t *testing.T) {
+	for name, tt := range map[string]struct {
+		fails func(call int) bool
+		want  []string
+		dead  bool
+	}{
+		"once":     {func(n int) bool { return n == 1 }, []string{"0s", "1m0s"}, false},
+		"for good": {func(int) bool { return true }, []string{"0s", "1m0s", "3m0s"}, true},
+	} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				u, calls, logged := watchUpkeep(t, tt.fails)
+				u.statusChanged(failedExecution(asl.StatusAborted, `{"secret":"s3cr3t"}`))
+				time.Sleep(time.Hour)
+				synctest.Wait()
+				if diff := cmp.Diff(tt.want, times(calls["sweeper"])); diff != "" {
+					t.Errorf("tries (-want +got):\n%s", diff)
+				}
+				if dead := strings.Contains(logged.String(), "dead-letter queue"); dead != tt.dead || strings.Contains(logged.String(), "s3cr3t") {
+					t.Errorf("logged %s", logged)
+				}
+			})
+		})
+	}
+}
+
+// TestClosingDoesNotWaitForRetries closes an upkeep in the pause before a retry.
+func TestClosingDoesNotWaitForRetries(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		u, calls, logged := watchUpkeep(t, func(int) bool { return true })
+		u.statusChanged(failedExecution(asl.StatusAborted, `{}`))
+		time.Sleep(time.Second)
+		synctest.Wait()
+		start := time.Now()
+		u.close(t.Context())
+		u.statusChanged(failedExecution(asl.StatusAborted, `{}`)) // too late
+		if time.Since(start) != 0 {
+			t.Errorf("closing took %v", time.Since(start))
+		}
+		time.Sleep(time.Hour)
+		synctest.Wait()
+		if len(calls["sweeper"]) != 1 || logged.Len() > 0 {
+			t.Errorf("%d calls, logged %s", len(calls["sweeper"]), logged)
+		}
+	})
+}

@@ -1,0 +1,172 @@
+package local_test
+
+import (
+	"context"
+	"fmt"
+	"os"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/service/s3"
+	"github.com/aws/aws-sdk-go-v2/service/sfn"
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/herald-progress/herald/lib/csvimport"
+	"github.com/herald-progress/herald/lib/local"
+	"github.com/herald-progress/herald/lib/local/states"
+	"github.com/herald-progress/herald/lib/message"
+)
+
+// workflow says that it works, then calls a function, which tests replace; %s are fields of the whole and of the call.
+const workflow = `{"QueryLanguage":"JSONata","StartAt":"Say",%s"States":{
+  "Say":{"Type":"Task","Resource":"arn:aws:states:::lambda:invoke","Arguments":{"FunctionName":"${NotifierFunctionArn}","Payload":{
+    "userId":"ann","epoch":"{%% $states.context.Execution.StartTime %%}","execution":"{%% $states.context.Execution.Id %%}",
+    "message":{"type":"upload_progress","data":{"uploadId":"u-42","fileName":"f.csv","progress":10,"message":"Working"}}}},"Next":"Work"},
+  "Work":{"Type":"Task","Resource":"arn:aws:states:::lambda:invoke",%s"Arguments":{"FunctionName":"${CsvPlanFunctionArn}"},"End":true}}}`
+
+// startWorkflow starts a twin with the workflow and an execution of it, and returns the twin and the execution's ARN.
+func startWorkflow(t *testing.T, whole, call string, work func(context.Context) error) (*local.Twin, string) {
+	t.Helper()
+	twin, err := local.Start(t.Context(), local.Config{
+		Machines: map[string]string{"mine": fmt.Sprintf(workflow, whole, call)}, Functions: map[string]any{"csvplan": work},
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		if err := twin.Close(context.WithoutCancel(t.Context())); err != nil {
+			t.Error(err)
+		}
+	})
+	out, err := sfn.NewFromConfig(twin.AWSConfig()).StartExecution(t.Context(), &sfn.StartExecutionInput{
+		StateMachineArn: aws.String(states.StateMachineARN("mine")),
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+
+	return twin, aws.ToString(out.ExecutionArn)
+}
+
+// untilCancelled works until its context ends.
+func untilCancelled(ctx context.Context) error {
+	<-ctx.Done()
+
+	return ctx.Err()
+}
+
+// synced sends a sync and returns what answers it: one round trip.
+func synced(t *testing.T, c *local.Client) []message.Envelope {
+	t.Helper()
+	if err := c.Send(t.Context(), `{"action":"sync"}`); err != nil {
+		t.Fatal(err)
+	}
+
+	return until(t, c, func(e message.Envelope) bool { return e.Type == message.TypeSynced })
+}
+
+// untilJob syncs until the job is known: the workflow has just been started.
+func untilJob(t *testing.T, twin *local.Twin) {
+	t.Helper()
+	for c := openTab(t, twin, "ann"); ; time.Sleep(time.Millisecond) {
+		if frames := synced(t, c); frames[len(frames)-1].Data.(message.Synced).Jobs == 1 {
+			return
+		}
+	}
+}
+
+// TestEveryJobEndsWithItsWorkflow ends workflows in ways in which they cannot say so themselves.
+func TestEveryJobEndsWithItsWorkflow(t *testing.T) {
+	for name, tt := range map[string]struct {
+		whole, call string
+		work        func(context.Context) error
+		stop        bool
+		status      message.Status
+		text        string
+	}{
+		"it is stopped":       {work: untilCancelled, stop: true, status: message.StatusCancelled, text: "The workflow was stopped"},
+		"its worker panics":   {work: func(context.Context) error { panic("out of order") }, status: message.StatusFailed, text: "The workflow failed"},
+		"a task times out":    {call: `"TimeoutSeconds":1,`, work: untilCancelled, status: message.StatusFailed, text: "The workflow failed"},
+		"the whole times out": {whole: `"TimeoutSeconds":1,`, work: untilCancelled, status: message.StatusFailed, text: "The workflow took too long"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			twin, execution := startWorkflow(t, tt.whole, tt.call, tt.work)
+			ann := openTab(t, twin, "ann")
+			synced(t, ann) // whatever has been by now
+			if tt.stop {
+				untilJob(t, twin)
+				if _, err := sfn.NewFromConfig(twin.AWSConfig()).StopExecution(t.Context(), &sfn.StopExecutionInput{ExecutionArn: &execution}); err != nil {
+					t.Fatal(err)
+				}
+			}
+			want := message.UploadProgress{UploadID: "u-42", FileName: "f.csv", Progress: 10, Message: tt.text, Status: tt.status}
+			var got message.Envelope
+			for end := time.Now().Add(20 * time.Second); time.Now().Before(end); time.Sleep(10 * time.Millisecond) {
+				if frames := synced(t, openTab(t, twin, "ann")); len(frames) == 3 {
+					got = frames[1]
+					if state, ok := message.AsUploadProgress(got.Data); ok && state.Status.Terminal() {
+						break
+					}
+				}
+			}
+			if diff := cmp.Diff(message.Data(want), got.Data); diff != "" {
+				t.Errorf("the last state (-want +got):\n%s", diff)
+			}
+		})
+	}
+}
+
+// TestAStoppedImportIsCancelled stops an import under an open tab.
+func TestAStoppedImportIsCancelled(t *testing.T) {
+	const slow = 100_000 // bytes a second
+	started := make(chan string, 1)
+	twin, err := local.Start(t.Context(), local.Config{BytesPerSecond: slow, StatusChanged: func(_ context.Context, x states.ExecutionDescription) {
+		if x.StopDate.IsZero() {
+			started <- x.ExecutionArn
+		}
+	}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		if err := twin.Close(context.WithoutCancel(t.Context())); err != nil {
+			t.Error(err)
+		}
+	})
+	ann := openTab(t, twin, "ann")
+	upload(t, twin, "ann", "u-42")
+	until(t, ann, func(e message.Envelope) bool { return e.Data.(message.UploadProgress).Progress > 5 })
+	execution := <-started
+	if _, err := sfn.NewFromConfig(twin.AWSConfig()).StopExecution(t.Context(), &sfn.StopExecutionInput{ExecutionArn: &execution}); err != nil {
+		t.Fatal(err)
+	}
+	frames := until(t, ann, func(e message.Envelope) bool { return e.Data.(message.UploadProgress).Status.Terminal() })
+	end := frames[len(frames)-1].Data.(message.UploadProgress)
+	if end.Status != message.StatusCancelled || end.Message != "The workflow was stopped" || end.Progress <= 5 {
+		t.Errorf("the last state is %+v, want cancelled", end)
+	}
+}
+
+// upload puts the parts list into the bucket.
+func upload(t *testing.T, twin *local.Twin, user, id string) {
+	t.Helper()
+	file, err := os.Open(partsList + ".csv")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer file.Close()
+	if _, err := twinS3(twin).PutObject(t.Context(), &s3.PutObjectInput{
+		Bucket: aws.String(local.Bucket), Key: aws.String(csvimport.UploadKey(user, id, "parts-list.csv")), Body: file,
+	}); err != nil {
+		t.Fatal(err)
+	}
+}
+
+func TestADefinitionOfOthersMustBeValid(t *testing.T) {
+	_, err := local.Start(t.Context(), local.Config{Machines: map[string]string{"mine": `{"StartAt":"Nowhere","States":{}}`}})
+	if err == nil || !strings.Contains(err.Error(), "state machine mine: ") {
+		t.Errorf("Start returns %v, want the workflow's name", err)
+	}
+}

@@ -1,0 +1,56 @@
+package notify_test
+
+import (
+	"context"
+	"iter"
+	"sync/atomic"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/herald-progress/herald/lib/broadcast"
+	"github.com/herald-progress/herald/lib/connection"
+	"github.com/herald-progress/herald/lib/feed"
+	"github.com/herald-progress/herald/lib/message"
+	"github.com/herald-progress/herald/lib/notify"
+)
+
+// counted counts how often a user's connections are read.
+type counted struct {
+	*connection.Memory
+
+	reads atomic.Int64
+}
+
+func (c *counted) ByUser(ctx context.Context, id string) iter.Seq2[connection.Connection, error] {
+	c.reads.Add(1)
+
+	return c.Memory.ByUser(ctx, id)
+}
+
+// TestConnectionsAreReadForWhatIsPushed: each read is charged, and of many states few are pushed.
+func TestConnectionsAreReadForWhatIsPushed(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		rows := &counted{Memory: &connection.Memory{}}
+		n := &notify.Notifier{Broadcaster: &broadcast.Broadcaster{Store: rows, Sender: newTabs()}, Feed: &feed.Memory{}}
+		for i, step := range []struct {
+			r     message.Request
+			after time.Duration
+			reads int64
+		}{
+			{at(0), 0, 1},
+			{at(0.1), 500 * time.Millisecond, 1},
+			{at(0.2), 500 * time.Millisecond, 1},
+			{at(0.3), time.Second, 2}, // its turn
+			{at(50), 0, 3},            // waits for its turn
+			{at(50.1), 0, 3},
+			{ended(message.StatusFailed), 0, 4},
+		} {
+			time.Sleep(step.after)
+			publish(t, n, step.r)
+			if got := rows.reads.Load(); got != step.reads {
+				t.Errorf("after state %d connections were read %d times, want %d", i, got, step.reads)
+			}
+		}
+	})
+}

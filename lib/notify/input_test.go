@@ -1,0 +1,95 @@
+package notify_test
+
+import (
+	"fmt"
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/herald-progress/herald/lib/message"
+	"github.com/herald-progress/herald/lib/notify"
+)
+
+var halfWay = message.UploadProgress{UploadID: "u-42", FileName: "secret-name.csv", Progress: 42.5, Message: "Half way"}
+
+func TestDecode(t *testing.T) {
+	for _, tt := range []struct {
+		name, fields string
+		want         message.Request
+	}{
+		{"all", `"epoch":"2026-11-22T10:00:00.100Z#0002","key":"k","execution":"arn:x","part":{"id":"7","done":2,"total":9,"failed":1,"from":5,"to":95},`, message.Request{
+			Epoch: "2026-11-22T10:00:00.100Z#0002", Key: "k", Execution: "arn:x",
+			Part: &message.Part{ID: "7", Done: 2, Total: 9, Failed: 1, From: 5, To: 95},
+		}},
+		{"epoch of a whole second", `"epoch":"2026-11-22T10:00:00Z",`, message.Request{Epoch: "2026-11-22T10:00:00.000Z#0000"}},
+		{"epoch of Step Functions", `"epoch":"2026-11-22T10:00:00.192Z",`, message.Request{Epoch: "2026-11-22T10:00:00.192Z#0000"}},
+		{"epoch with a redrive count", `"epoch":"2026-11-22T12:00:00.19+02:00#3",`, message.Request{Epoch: "2026-11-22T10:00:00.190Z#0003"}},
+		{"what is null is not there", `"epoch":null,"key":null,"execution":null,"part":null,"connectionId":null,`, message.Request{}},
+		{"smallest part", `"part":{"id":"a","done":0,"total":1},`, message.Request{Part: &message.Part{ID: "a", Total: 1}}},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			tt.want.UserID, tt.want.Message = "u1", halfWay
+			got, err := notify.Decode([]byte(`{"userId":"u1",` + tt.fields + progress + `}`))
+			if diff := cmp.Diff(tt.want, got); err != nil || diff != "" {
+				t.Errorf("%v, request (-want +got):\n%s", err, diff)
+			}
+		})
+	}
+}
+
+func TestDecodeRefuses(t *testing.T) {
+	execution := fmt.Sprintf("execution must be 1 to %d bytes", message.MaxExecution)
+	const epoch = "epoch must be an RFC 3339 time, such as Step Functions' Execution.StartTime, and may end with # and a redrive count to 9999"
+	for _, tt := range []struct{ fields, want string }{
+		{`"epoch":"",`, epoch},
+		{`"epoch":"yesterday",`, epoch},
+		{`"epoch":"2026-11-22T10:00:00Z#10000",`, epoch},
+		{`"epoch":7,`, "epoch must be a string"},
+		{`"key":"",`, "key must be 1 to 1024 bytes"},
+		{`"key":"` + strings.Repeat("x", 1025) + `",`, "key must be 1 to 1024 bytes"},
+		{`"execution":"",`, execution},
+		{`"execution":"` + strings.Repeat("x", message.MaxExecution+1) + `",`, execution},
+		{`"part":"7",`, "part must be a JSON object"},
+		{`"part":{},`, "part.done is required; part.id is required; part.total is required"},
+		{`"part":{"id":"7","done":1,"total":2,"size":3},`, "part.size is not a known field"},
+		{`"part":{"id":"7","done":"1","total":2},`, "part.done must be a whole number"},
+		{`"part":{"id":"7","done":3,"total":2},`, "part.done must be from 0 to part.total"},
+		{`"part":{"id":"","done":1,"total":2},`, "part.id must be 1 to 16 bytes"},
+		{`"part":{"id":"7","done":1,"total":2,"from":9,"to":8},`, "part.from, part.to must be numbers from 0 to 100, from not over to"},
+	} {
+		_, err := notify.Decode([]byte(`{"userId":"u1",` + tt.fields + progress + `}`))
+		if err == nil || err.Error() != tt.want {
+			t.Errorf("%.60s: %v, want %s", tt.fields, err, tt.want)
+		}
+	}
+	for _, rest := range []string{
+		`"userId":"u1","message":{"type":"error","data":{"code":"C","message":"m"}}`,
+		`"connectionId":"c1",` + progress,
+		`"userId":"u1",` + strings.Replace(progress, `"progress"`, `"status":"failed","progress"`, 1),
+	} {
+		if _, err := notify.Decode([]byte(`{"part":{"id":"7","done":1,"total":2},` + rest + `}`)); err == nil {
+			t.Errorf("a part was taken with %s", rest)
+		}
+	}
+}
+
+// FuzzDecode: input never panics, and what is accepted is valid, with an epoch that stays as it is.
+func FuzzDecode(f *testing.F) {
+	f.Add([]byte(`{"userId":"u1",` + progress + `}`))
+	f.Add([]byte(`{"connectionId":"c",` + progress + `}`))
+	f.Add([]byte(`{"userId":"u1","epoch":"2026-11-22T10:00:00Z#2","key":"k","execution":"arn:x",` + progress + `}`))
+	f.Add([]byte(`{"userId":"u1","part":{"id":"7","done":2,"total":9,"failed":1,"from":5,"to":95},` + progress + `}`))
+	f.Fuzz(func(t *testing.T, raw []byte) {
+		r, err := notify.Decode(raw)
+		if err != nil {
+			return
+		}
+		if err := r.Validate(); err != nil {
+			t.Errorf("accepted %+v: %v", r, err)
+		}
+		if again, err := message.NormalizeEpoch(r.Epoch); r.Epoch != "" && (err != nil || again != r.Epoch) {
+			t.Errorf("accepted epoch %q, which should be %q, %v", r.Epoch, again, err)
+		}
+	})
+}

@@ -1,0 +1,155 @@
+package notify_test
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"iter"
+	"slices"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/herald-progress/herald/lib/feed"
+	"github.com/herald-progress/herald/lib/message"
+	"github.com/herald-progress/herald/lib/notify"
+)
+
+// pointing is a feed whose pointers stay, and which may break off reading them.
+type pointing struct {
+	*feed.Memory
+
+	pointers []feed.Pointer
+	fail     error
+}
+
+func (p pointing) Execution(context.Context, string) (feed.Pointer, error) {
+	return p.pointers[0], p.fail
+}
+
+func (p pointing) Executions(context.Context) iter.Seq2[feed.Pointer, error] {
+	return func(yield func(feed.Pointer, error) bool) {
+		for _, pointer := range p.pointers {
+			if !yield(pointer, nil) {
+				return
+			}
+		}
+		if p.fail != nil {
+			yield(feed.Pointer{}, p.fail)
+		}
+	}
+}
+
+// sweeping returns a feed with n silent jobs, and workflows that have failed.
+func sweeping(t *testing.T, n int) (*feed.Memory, *workflows) {
+	t.Helper()
+	memory, w := &feed.Memory{}, &workflows{answers: map[string]notify.Workflow{}, fail: map[string]error{}}
+	for i := range n {
+		id := fmt.Sprintf("arn:%03d", i)
+		r := with(at(1), func(p *message.UploadProgress) { p.UploadID = id })
+		r.Execution = id
+		publish(t, worker(t, memory, newTabs()), r)
+		w.answers[id] = notify.Workflow{Status: "FAILED"}
+	}
+	time.Sleep(time.Hour)
+
+	return memory, w
+}
+
+func ends(t *testing.T, f feed.Jobs) int {
+	t.Helper()
+	n := 0
+	for r, err := range f.Jobs(t.Context(), feed.User("u1")) {
+		if err != nil {
+			t.Fatal(err)
+		}
+		if r.State.Status.Terminal() {
+			n++
+		}
+	}
+
+	return n
+}
+
+func TestOneBadPointerDoesNotStopTheSweep(t *testing.T) {
+	broken := errors.New("throughput exceeded")
+	for _, tt := range []struct {
+		name  string
+		spoil func(memory *feed.Memory, w *workflows, s *notify.Sweeper)
+		ended int
+		fails bool
+	}{
+		{"all is well", func(*feed.Memory, *workflows, *notify.Sweeper) {}, 30, false},
+		{"a workflow is not known", func(_ *feed.Memory, w *workflows, _ *notify.Sweeper) { w.fail["arn:007"] = errors.New("AccessDenied") }, 29, false},
+		{"a job cannot be read", func(m *feed.Memory, _ *workflows, s *notify.Sweeper) {
+			s.Feed = &faulty{Memory: m, once: true, fault: map[string]fault{"Job": notApplied}}
+		}, 29, true},
+		{"an end cannot be stored", func(m *feed.Memory, _ *workflows, s *notify.Sweeper) {
+			s.Notifier.Feed = &failsFor{m, "arn:007"}
+		}, 29, true},
+		{"the pointers break off", func(m *feed.Memory, _ *workflows, s *notify.Sweeper) {
+			var all []feed.Pointer
+			for p := range m.Executions(context.Background()) {
+				all = append(all, p)
+			}
+			s.Feed = pointing{m, all[:20], broken}
+		}, 20, true},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				memory, w := sweeping(t, 30)
+				s := &notify.Sweeper{Notifier: worker(t, memory, newTabs()), Feed: memory, Workflows: w}
+				tt.spoil(memory, w, s)
+				if err := s.Handle(t.Context(), json.RawMessage(schedule)); (err != nil) != tt.fails {
+					t.Errorf("error is %v, want one: %v", err, tt.fails)
+				}
+				if got := ends(t, memory); got != tt.ended {
+					t.Errorf("%d of 30 jobs ended, want %d", got, tt.ended)
+				}
+			})
+		})
+	}
+}
+
+// failsFor is a feed that does not take the states of one job.
+type failsFor struct {
+	*feed.Memory
+
+	job string
+}
+
+func (f *failsFor) Apply(ctx context.Context, owner string, u feed.Update) (feed.Row, feed.Outcome, error) {
+	if u.State.UploadID == f.job {
+		return feed.Row{}, "", errDown
+	}
+
+	return f.Memory.Apply(ctx, owner, u)
+}
+
+func TestTheSweepIsBounded(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		memory, w := sweeping(t, 80)
+		w.takes = time.Second
+		w.fail["arn:007"] = context.DeadlineExceeded
+		s := &notify.Sweeper{Notifier: worker(t, memory, newTabs()), Feed: memory, Workflows: w}
+		start := time.Now()
+		if err := s.Handle(t.Context(), json.RawMessage(schedule)); err != nil {
+			t.Error(err)
+		}
+		if took := time.Since(start); w.most != 8 || took != 10*time.Second {
+			t.Errorf("%d workflows were asked for at once, in %v; want 8 in 10 s", w.most, took)
+		}
+		if slices.Sort(w.asked); len(slices.Compact(w.asked)) != 80 {
+			t.Errorf("asked for %d workflows, want each of the 80", len(w.asked))
+		}
+		w.takes = time.Hour
+		start = time.Now()
+		if err := s.Handle(t.Context(), json.RawMessage(schedule)); err != nil {
+			t.Error(err)
+		}
+		if took := time.Since(start); took != notify.StatusTimeout {
+			t.Errorf("a workflow that hangs held up the sweep for %v, want %v", took, notify.StatusTimeout)
+		}
+	})
+}

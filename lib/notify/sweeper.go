@@ -1,0 +1,203 @@
+package notify
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"log/slog"
+	"strings"
+	"time"
+
+	"golang.org/x/sync/errgroup"
+
+	"github.com/herald-progress/herald/lib/feed"
+	"github.com/herald-progress/herald/lib/message"
+)
+
+const (
+	// Silence is how long a job may be silent before the sweeper asks for its workflow.
+	Silence = 5 * time.Minute
+	// StatusTimeout bounds one call of [Workflows].
+	StatusTimeout = 5 * time.Second
+	// looking is how many pointers are looked into at once: DescribeExecution is throttled by account and Region
+	// (https://docs.aws.amazon.com/step-functions/latest/dg/service-quotas.html).
+	looking = 8
+)
+
+// ErrNoWorkflow says that there is no such execution, or not any more.
+var ErrNoWorkflow = errors.New("notify: no such workflow execution")
+
+// Workflow is how an execution of a workflow stands.
+type Workflow struct {
+	// Status is a status of DescribeExecution
+	// (https://docs.aws.amazon.com/step-functions/latest/apireference/API_DescribeExecution.html).
+	Status string
+	// RedriveCount is how often the execution was redriven.
+	RedriveCount int
+}
+
+// Workflows knows how executions stand. It is used concurrently.
+type Workflows interface {
+	// Status returns how the execution of an ARN stands, or [ErrNoWorkflow].
+	Status(ctx context.Context, arn string) (Workflow, error)
+}
+
+// Pointers is what the sweeper reads of a feed.
+type Pointers interface {
+	feed.Jobs
+	feed.Executions
+}
+
+// Sweeper ends the jobs whose workflows ended without saying so: at the event that tells of the workflow's end, and, as
+// those are best effort, whenever it is run without one.
+type Sweeper struct {
+	// Notifier stores and delivers the ends.
+	Notifier *Notifier
+	// Feed is the notifier's.
+	Feed      Pointers
+	Workflows Workflows
+	// Log is silent when nil.
+	Log *slog.Logger
+	// Now is the clock; nil means time.Now.
+	Now func() time.Time
+}
+
+// Handle ends the job of the execution that an event tells of, a "Step Functions Execution Status Change"
+// (https://docs.aws.amazon.com/step-functions/latest/dg/eventbridge-integration.html). With any other event it sweeps: it
+// looks into every pointer, and ends the jobs that are silent and whose workflows have ended. A pointer that cannot be
+// looked into is left for the next sweep. Its error says that a store failed, or that the event names no execution.
+func (s *Sweeper) Handle(ctx context.Context, raw json.RawMessage) error {
+	c, isChange, err := decodeChange(raw)
+	if err != nil {
+		return err
+	}
+	if !isChange {
+		return s.sweep(ctx)
+	}
+	how, over := ends[c.Status]
+	if !over || how.status == message.StatusSucceeded { // which says so itself; if not, the sweep does
+		return nil
+	}
+	p, err := s.Feed.Execution(ctx, c.ExecutionARN)
+	if errors.Is(err, feed.ErrNotFound) || err == nil && c.RedriveCount < redrives(p.Epoch) {
+		return nil
+	}
+	if err != nil {
+		return fmt.Errorf("read pointer: %w", err)
+	}
+	row, err := s.Feed.Job(ctx, p.Owner, p.Job)
+	if errors.Is(err, feed.ErrNotFound) { // the job's first update may be under way: the sweep knows later
+		return nil
+	}
+	if err != nil {
+		return fmt.Errorf("read job: %w", err)
+	}
+
+	return s.end(ctx, p, row, how)
+}
+
+// sweep looks into every pointer.
+func (s *Sweeper) sweep(ctx context.Context) error {
+	var looks errgroup.Group
+	looks.SetLimit(looking)
+	for p, err := range s.Feed.Executions(ctx) {
+		if err != nil {
+			return errors.Join(fmt.Errorf("read pointers: %w", err), looks.Wait())
+		}
+		looks.Go(func() error {
+			err := s.look(ctx, p)
+			if err != nil {
+				s.log().ErrorContext(ctx, "pointer left", "execution", p.Execution, "err", err)
+			}
+
+			return err
+		})
+	}
+
+	return looks.Wait() //nolint:wrapcheck // an error of look
+}
+
+// look ends the job of p if it is silent and its workflow has ended, and forgets p if there is nothing to end.
+func (s *Sweeper) look(ctx context.Context, p feed.Pointer) error {
+	row, err := s.Feed.Job(ctx, p.Owner, p.Job)
+	missing := errors.Is(err, feed.ErrNotFound)
+	if err != nil && !missing {
+		return fmt.Errorf("read job: %w", err)
+	}
+	if now := s.now(); now.Sub(p.At) <= Silence || now.Sub(row.UpdatedAt) <= Silence {
+		return nil
+	}
+	if row.Epoch > p.Epoch || row.Epoch == p.Epoch && row.State.Status.Terminal() {
+		return s.forget(ctx, p)
+	}
+	w, err := s.status(ctx, p.Execution)
+	if err != nil && !errors.Is(err, ErrNoWorkflow) {
+		s.log().WarnContext(ctx, "workflow not known", "execution", p.Execution, "err", err)
+
+		return nil
+	}
+	how, over := ends[w.Status]
+	switch {
+	case err != nil: // no end will ever be heard of
+		how = ends["FAILED"]
+	case !over || w.RedriveCount < redrives(p.Epoch):
+		return nil
+	}
+	if missing {
+		return s.forget(ctx, p)
+	}
+
+	return s.end(ctx, p, row, how)
+}
+
+func (s *Sweeper) status(ctx context.Context, arn string) (Workflow, error) {
+	ctx, cancel := context.WithTimeout(ctx, StatusTimeout)
+	defer cancel()
+
+	return s.Workflows.Status(ctx, arn) //nolint:wrapcheck // it says what it is
+}
+
+// end gives the job of p the status in which its workflow ended, unless the job has ended itself. It may be repeated: the
+// end is known by its key.
+func (s *Sweeper) end(ctx context.Context, p feed.Pointer, row feed.Row, how ended) error {
+	state := row.Shown()
+	if row.Epoch < p.Epoch { // the run's own states were lost
+		state = message.UploadProgress{UploadID: state.UploadID, FileName: state.FileName}
+	}
+	state.Status, state.Message, state.RowsPerSecond, state.ETAMillis = how.status, how.text, 0, 0
+	out, err := s.Notifier.tell(ctx, message.Request{
+		UserID: strings.TrimPrefix(p.Owner, feed.User("")), Message: state, Epoch: p.Epoch, Key: "end of " + p.Execution + " in " + p.Epoch,
+	})
+	s.log().InfoContext(ctx, "workflow ended", "execution", p.Execution, "uploadId", p.Job, "status", how.status,
+		"outcome", out.Outcome, "seq", out.Seq, "delivered", out.Delivered, "err", err)
+	if err != nil {
+		return fmt.Errorf("end job: %w", err)
+	}
+
+	return s.forget(ctx, p)
+}
+
+func (s *Sweeper) forget(ctx context.Context, p feed.Pointer) error {
+	if err := s.Feed.Forget(ctx, p); err != nil {
+		return fmt.Errorf("forget pointer: %w", err)
+	}
+
+	return nil
+}
+
+func (s *Sweeper) now() time.Time {
+	if s.Now == nil {
+		return time.Now()
+	}
+
+	return s.Now()
+}
+
+func (s *Sweeper) log() *slog.Logger {
+	if s.Log == nil {
+		return slog.New(slog.DiscardHandler)
+	}
+
+	return s.Log
+}

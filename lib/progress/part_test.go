@@ -1,0 +1,108 @@
+package progress_test
+
+import (
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/herald-progress/herald/lib/message"
+	"github.com/herald-progress/herald/lib/progress"
+)
+
+const (
+	epoch = "2026-11-22T10:00:00.000Z#0000"
+	arn   = "arn:aws:states:us-east-1:123456789012:execution:m:x"
+)
+
+// reporter returns one of part "7", or of the whole job where part is empty.
+func reporter(t *testing.T, to progress.Publisher, part string) *progress.Reporter {
+	t.Helper()
+
+	return progress.New(t.Context(), progress.Config{
+		Publisher: to, UserID: "u1", UploadID: "up-1", FileName: "f.csv", Epoch: epoch, Execution: arn, Part: part,
+	})
+}
+
+func TestEveryRequestNamesItsRun(t *testing.T) {
+	for _, part := range []string{"", "7"} {
+		synctest.Test(t, func(t *testing.T) {
+			rec := newRecorder()
+			r := reporter(t, rec, part)
+			r.Phase(parse(10))
+			synctest.Wait()
+			r.Error(message.Error{Code: "C", Message: "m"})
+			r.End(message.StatusFailed, "no good")
+			r.Close(t.Context())
+			if len(rec.took) != 3 {
+				t.Fatalf("%d requests, want the phase, the error and the end", len(rec.took))
+			}
+			for i, request := range rec.took {
+				if err := request.Validate(); err != nil || request.Epoch != epoch || request.Execution != arn {
+					t.Errorf("request %+v: %v", request, err)
+				}
+				if hasPart := i == 0 && part != ""; hasPart != (request.Part != nil) {
+					t.Errorf("part %q, request %d: part is %+v", part, i, request.Part)
+				}
+			}
+		})
+	}
+}
+
+func TestParts(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		rec := newRecorder()
+		r := reporter(t, rec, "7")
+		r.Phase(progress.Phase{Name: "parse", From: 5, To: 95, Steps: 10_000, Rows: true})
+		synctest.Wait()
+		time.Sleep(time.Second)
+		r.Reject(30) // rows that are about to be counted
+		r.Update(20) // 0.18 % of the job: it waits
+		time.Sleep(500 * time.Millisecond)
+		r.Update(112) // 1.008 %: it goes at once
+		synctest.Wait()
+		r.Reject(2)
+		r.Update(120)
+		r.Close(t.Context())
+		part := func(done, failed int64) message.Part {
+			return message.Part{ID: "7", Done: done, Total: 10_000, Failed: failed, From: 5, To: 95}
+		}
+		var got []message.Part
+		for _, request := range rec.took {
+			if err := request.Validate(); err != nil || request.Part == nil {
+				t.Fatalf("request %+v: %v", request, err)
+			}
+			got = append(got, *request.Part)
+		}
+		if diff := cmp.Diff([]message.Part{part(0, 0), part(112, 30), part(120, 32)}, got); diff != "" {
+			t.Errorf("parts (-want +got):\n%s", diff)
+		}
+		if at := rec.got()[1].At; at != 1500*time.Millisecond {
+			t.Errorf("the second was published at %v, want as soon as it was worth it", at)
+		}
+	})
+}
+
+func TestAPartIsAlwaysValid(t *testing.T) {
+	for name, work := range map[string]func(r *progress.Reporter){
+		"more failed than done":    func(r *progress.Reporter) { r.Phase(parse(10)); r.Reject(3); r.Update(1) },
+		"more done than there are": func(r *progress.Reporter) { r.Phase(parse(10)); r.Update(99) },
+		"no steps":                 func(r *progress.Reporter) { r.Phase(progress.Phase{Name: "wait", From: 1, To: 1}) },
+	} {
+		t.Run(name, func(t *testing.T) {
+			rec := newRecorder()
+			r := reporter(t, rec, "7")
+			work(r)
+			r.Close(t.Context())
+			for _, request := range rec.took {
+				if err := request.Validate(); err != nil {
+					t.Errorf("request %+v: %v", request, err)
+				}
+			}
+			if len(rec.took) == 0 {
+				t.Error("nothing was published")
+			}
+		})
+	}
+}

@@ -1,0 +1,74 @@
+package session
+
+import (
+	"errors"
+	"testing"
+
+	"github.com/oklog/ulid/v2"
+
+	"github.com/herald-progress/herald/lib/message"
+)
+
+// FuzzDecode: what is accepted keeps every rule, and what is not is answered.
+func FuzzDecode(f *testing.F) {
+	f.Add(`{"action":"sync","have":{"j1":["2026-11-22T10:00:00.000Z#0000",3],"j2":["",0]},"since":"01M82K5N32CPWX658G1ZTM36HQ"}`, false)
+	f.Add(`{"action":"sync","since":"00000000000000000000000001"}`, false)
+	f.Add(`{"action":"dismiss","id":"01m82k5n32cpwx658g1ztm36hq"}`, false)
+	f.Add(`{"action":"refresh","token":"x"}`, false)
+	f.Add(`{"action":"refresh","token":null}`, false)
+	f.Add(`eyJhY3Rpb24iOiJzeW5jIn0=`, true)
+	f.Fuzz(func(t *testing.T, body string, encoded bool) {
+		action, err := decode(&Request{Body: body, IsBase64Encoded: encoded})
+		var bad *message.Invalid
+		switch {
+		case errors.As(err, &bad), errors.Is(err, errNoAction), errors.Is(err, errUnknownAction):
+			if err := (message.Error{Code: CodeInvalidMessage, Message: err.Error()}).Validate(); err != nil {
+				t.Errorf("the answer cannot be sent: %v", err)
+			}
+
+			return
+		case err != nil:
+			t.Fatalf("an error that is not answered: %v", err)
+		}
+		switch a := action.(type) {
+		case syncAction:
+			checkSync(t, a)
+		case dismissAction:
+			if id, err := ulid.ParseStrict(a.note); err != nil || id.String() != a.note {
+				t.Errorf("note %q: %v", a.note, err)
+			}
+		case refreshAction:
+		default:
+			t.Errorf("decoded as %T", action)
+		}
+	})
+}
+
+func checkSync(t *testing.T, a syncAction) {
+	t.Helper()
+	if len(a.have) > maxHave {
+		t.Errorf("%d jobs", len(a.have))
+	}
+	for job, at := range a.have {
+		if job == "" || len(job) > message.MaxID || at.seq < 0 {
+			t.Errorf("job %q at %+v", job, at)
+		}
+		if normal, err := message.NormalizeEpoch(at.epoch); at.epoch != "" && (err != nil || normal != at.epoch) {
+			t.Errorf("epoch %q: %v", at.epoch, err)
+		}
+	}
+	if (a.since == "") != (a.after == "") {
+		t.Errorf("since %q, but after %q", a.since, a.after)
+	}
+	if a.since == "" {
+		return
+	}
+	since, err := ulid.ParseStrict(a.since)
+	if err != nil || since.String() != a.since {
+		t.Fatalf("since %q: %v", a.since, err)
+	}
+	after, err := ulid.ParseStrict(a.after)
+	if err != nil || a.after > a.since || since.Time() >= 60_000 && since.Time()-after.Time() != 60_000 {
+		t.Errorf("notes since %s are sent again after %s: %v", a.since, a.after, err)
+	}
+}

@@ -1,0 +1,45 @@
+package session_test
+
+import (
+	"errors"
+	"strings"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/herald-progress/herald/lib/broadcast"
+	"github.com/herald-progress/herald/lib/message"
+)
+
+func TestEveryTabHearsOfADismissal(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t)
+		w.connect("short", "u1", time.Minute)
+		time.Sleep(time.Minute)
+		w.connect("c1", "u1", time.Hour)
+		w.connect("c2", "u1", time.Hour)
+		w.connect("theirs", "u2", time.Hour)
+		gone, stays := w.note("u1", 1), w.note("u1", 2)
+		for _, id := range []string{gone, strings.ToLower(gone)} { // twice is fine, and a ULID has no case
+			w.send("c1", `{"action":"dismiss","id":"`+id+`"}`)
+			w.sees("c1", "dismissed "+gone)
+			w.sees("c2", "dismissed "+gone)
+		}
+		w.sees("theirs")
+		w.sees("short")
+		w.send("theirs", `{"action":"dismiss","id":"`+stays+`"}`)
+		w.send("c2", `{"action":"sync"}`)
+		w.sees("c2", "welcome", "note 2 replayed=true", "synced jobs=0 notes=1 more=false")
+	})
+}
+
+func TestADismissalThatNobodyHearsOfIsReported(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t)
+		w.connect("c1", "u1", time.Hour)
+		w.gateway.fail = func(string, message.Envelope) error { return errBroken }
+		if err := w.try(w.handler, "c1", `{"action":"dismiss","id":"`+aNote+`"}`); !errors.Is(err, broadcast.ErrDelivery) {
+			t.Errorf("%v, want ErrDelivery", err)
+		}
+	})
+}

@@ -1,0 +1,282 @@
+package session_test
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/herald-progress/herald/lib/broadcast"
+	"github.com/herald-progress/herald/lib/message"
+)
+
+// askFor returns a sync of what is newer than have and since.
+func askFor(have map[string][2]any, since string) string {
+	body, err := json.Marshal(map[string]any{"action": "sync", "have": have, "since": since})
+	if err != nil {
+		panic(err)
+	}
+
+	return string(body)
+}
+
+func TestTheFirstSyncIsWelcomed(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t)
+		w.connect("c1", "u1", 24*time.Hour)
+		w.connect("c2", "u1", time.Hour)
+		time.Sleep(time.Minute)
+		now := time.Now().UTC()
+		w.send("c1", `{"action":"sync"}`)
+		want := message.Welcome{
+			ConnectionID: "c1", ServerTime: message.Time{Time: now}, SessionEnd: message.Time{Time: now.Add(7170*time.Second - time.Minute)},
+		}
+		frames := w.gateway.take("c1")
+		if len(frames) != 2 {
+			t.Fatalf("%d frames, want welcome and synced", len(frames))
+		}
+		if diff := cmp.Diff(message.Data(want), frames[0].Data); diff != "" {
+			t.Errorf("welcome (-want +got):\n%s", diff)
+		}
+		for _, h := range []int{1, 2} { // on another instance, too
+			if err := w.try(w.instance(), "c1", `{"action":"sync"}`); err != nil {
+				t.Fatal(err)
+			}
+			w.sees("c1", "synced jobs=0 notes=0 more=false")
+			time.Sleep(time.Duration(h) * time.Hour / 2)
+		}
+		w.sees("c2")
+	})
+}
+
+// TestABadSyncIsNoFirst: what was not understood takes nothing from the sync that follows.
+func TestABadSyncIsNoFirst(t *testing.T) {
+	w := newWorld(t)
+	w.connect("c1", "u1", time.Hour)
+	w.send("c1", `{"action":"sync","since":1}`)
+	w.send("c1", `{"action":"sync"}`)
+	w.sees("c1", "error INVALID_MESSAGE: since must be a string", "welcome", "synced jobs=0 notes=0 more=false")
+}
+
+func TestSyncBringsNewerJobs(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t)
+		w.connect("c1", "u1", time.Hour)
+		w.job("u2", "theirs", 1)
+		row := w.job("u1", "j1", 10)
+		before := epochOf(time.Now().Add(-time.Hour))
+		after := epochOf(time.Now().Add(time.Hour))
+		w.send("c1", `{"action":"sync"}`)
+		frames := w.gateway.take("c1")
+		if len(frames) != 3 {
+			t.Fatalf("%d frames, want welcome, the job, synced", len(frames))
+		}
+		if diff := cmp.Diff(row.Envelope(), frames[1]); diff != "" {
+			t.Errorf("the job's frame (-want +got):\n%s", diff)
+		}
+		if frames[1].Epoch == "" || frames[1].Seq != 1 {
+			t.Errorf("the job's frame has the place %q, %d", frames[1].Epoch, frames[1].Seq)
+		}
+		const nothing, job = "synced jobs=0 notes=0 more=false", "synced jobs=1 notes=0 more=false"
+		for _, tt := range []struct {
+			name string
+			have map[string][2]any
+			want []string
+		}{
+			{"another job", map[string][2]any{"j2": {row.Epoch, 9}}, []string{"job j1 1 10", job}},
+			{"a state that was not stored", map[string][2]any{"j1": {"", 0}}, []string{"job j1 1 10", job}},
+			{"an earlier state", map[string][2]any{"j1": {row.Epoch, 0}}, []string{"job j1 1 10", job}},
+			{"an earlier run", map[string][2]any{"j1": {before, 99}}, []string{"job j1 1 10", job}},
+			{"the same", map[string][2]any{"j1": {row.Epoch, 1}}, []string{nothing}},
+			{"a later state", map[string][2]any{"j1": {row.Epoch, 2}}, []string{nothing}},
+			{"a later run", map[string][2]any{"j1": {after, 1}}, []string{nothing}},
+		} {
+			w.send("c1", askFor(tt.have, ""))
+			t.Log(tt.name)
+			w.sees("c1", tt.want...)
+		}
+	})
+}
+
+func TestJobsArePostedSideBySide(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t)
+		w.connect("c1", "u1", time.Hour)
+		for n := range 80 {
+			w.job("u1", fmt.Sprint("j", n), 10)
+		}
+		w.gateway.delay = 10 * time.Millisecond
+		start := time.Now()
+		w.send("c1", `{"action":"sync"}`)
+		if took, want := time.Since(start), 120*time.Millisecond; took != want { // welcome, 80 by eights, synced
+			t.Errorf("took %v, want %v", took, want)
+		}
+		if w.gateway.most != 8 {
+			t.Errorf("%d posts in flight at most, want 8", w.gateway.most)
+		}
+		frames := w.gateway.take("c1")
+		if n := len(frames); n != 82 || brief(frames[0]) != "welcome" || brief(frames[n-1]) != "synced jobs=80 notes=0 more=false" {
+			t.Errorf("%d frames, from %s to %s", n, brief(frames[0]), brief(frames[n-1]))
+		}
+	})
+}
+
+func TestThrottledFramesOfASyncArriveLater(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t)
+		w.connect("c1", "u1", time.Hour)
+		for n := range 10 {
+			w.job("u1", fmt.Sprint("j", n), 10)
+			w.note("u1", n)
+		}
+		seen := map[string]bool{}
+		w.gateway.fail = func(_ string, e message.Envelope) error {
+			if first := !seen[brief(e)]; first {
+				seen[brief(e)] = true
+
+				return broadcast.ErrThrottled
+			}
+
+			return nil
+		}
+		w.send("c1", `{"action":"sync"}`)
+		frames := w.gateway.take("c1")
+		if n := len(frames); n != 22 || brief(frames[0]) != "welcome" || brief(frames[n-1]) != "synced jobs=10 notes=10 more=false" {
+			t.Errorf("%d frames, want 22 from welcome to synced", n)
+		}
+	})
+}
+
+func TestTheFirstNotesAreTheNewestFifty(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t)
+		w.connect("c1", "u1", time.Hour)
+		want := []string{"welcome"}
+		for n := range 60 {
+			w.note("u1", n)
+			w.note("u2", 100+n)
+			time.Sleep(time.Second)
+			if n >= 10 {
+				want = append(want, fmt.Sprintf("note %d replayed=true", n))
+			}
+		}
+		w.send("c1", `{"action":"sync"}`)
+		w.sees("c1", append(want, "synced jobs=0 notes=50 more=false")...)
+	})
+}
+
+// TestNotesOfTheLastMinuteComeAgain: one that was stored late has an id before the newest that the browser has.
+func TestNotesOfTheLastMinuteComeAgain(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t)
+		w.connect("c1", "u1", time.Hour)
+		var ids []string
+		for n := range 5 {
+			ids = append(ids, w.note("u1", n))
+			time.Sleep(30 * time.Second)
+		}
+		w.send("c1", `{"action":"sync","since":"`+ids[3]+`"}`)
+		// Notes 1 to 3 are within the minute before the third, which is counted from its id.
+		w.sees(
+			"c1", "welcome", "note 1 replayed=true", "note 2 replayed=true", "note 3 replayed=true", "note 4 replayed=true",
+			"synced jobs=0 notes=4 more=false",
+		)
+		w.send("c1", `{"action":"sync","since":"00000000000000000000000000"}`)
+		if frames := w.gateway.take("c1"); len(frames) != 6 {
+			t.Errorf("%d frames since the beginning of time, want 5 notes and synced", len(frames))
+		}
+		w.send("c1", `{"action":"sync","since":"7ZZZZZZZZZZZZZZZZZZZZZZZZZ"}`)
+		w.sees("c1", "synced jobs=0 notes=0 more=false")
+	})
+}
+
+// TestABurstOfNotesComesInParts follows synced.more, whether the notes are far apart or all of one moment.
+func TestABurstOfNotesComesInParts(t *testing.T) {
+	for _, tt := range []struct {
+		apart time.Duration
+		again int // how many of those that came are sent again
+	}{{time.Second, 61}, {0, 201}} {
+		synctest.Test(t, func(t *testing.T) {
+			w := newWorld(t)
+			w.connect("c1", "u1", time.Hour)
+			since := w.note("u1", 0)
+			for n := 1; n <= 450; n++ {
+				time.Sleep(tt.apart)
+				w.note("u1", n)
+			}
+			got := map[string]bool{}
+			for round, fresh := range []int{200, 200, 50} {
+				w.send("c1", askFor(nil, since))
+				frames := w.gateway.take("c1")
+				last := frames[len(frames)-1]
+				for _, e := range frames {
+					if e.Type == message.TypeNotification {
+						if !e.Replayed {
+							t.Error("a note is not marked as replayed")
+						}
+						got[e.ID] = true
+						since = max(since, e.ID)
+					}
+				}
+				synced, ok := last.Data.(message.Synced)
+				if !ok || synced.More != (round < 2) || synced.Notes < fresh {
+					t.Errorf("round %d ends with %s", round, brief(last))
+				}
+				if again := synced.Notes - fresh; round == 1 && again != tt.again {
+					t.Errorf("round %d sends %d again, want %d", round, again, tt.again)
+				}
+			}
+			if len(got) < 450 {
+				t.Errorf("%d notes came, want all 450", len(got))
+			}
+		})
+	}
+}
+
+// TestACutOffSyncGoesOnWhereItStopped: notes come in order, so that none before the newest that came is missing.
+func TestACutOffSyncGoesOnWhereItStopped(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t)
+		w.connect("c1", "u1", time.Hour)
+		for n := range 40 {
+			time.Sleep(2 * time.Minute / 40)
+			w.note("u1", n)
+		}
+		left := 25
+		w.gateway.fail = func(string, message.Envelope) error {
+			if left--; left < 0 {
+				return broadcast.ErrUnavailable
+			}
+
+			return nil
+		}
+		if err := w.try(w.handler, "c1", `{"action":"sync"}`); !errors.Is(err, broadcast.ErrUnavailable) {
+			t.Errorf("%v, want ErrUnavailable", err)
+		}
+		frames := w.gateway.take("c1")
+		for n, e := range frames[1:] {
+			if want := fmt.Sprintf("note %d replayed=true", n); brief(e) != want {
+				t.Errorf("note %d is %q, want %q", n, brief(e), want)
+			}
+		}
+		if len(frames) != 25 {
+			t.Errorf("%d frames before the cut, want 25", len(frames))
+		}
+	})
+}
+
+// TestASyncWaitsForNoIndex: the connection's row and the jobs are read consistently.
+func TestASyncWaitsForNoIndex(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t)
+		w.store.IndexLag = time.Hour
+		w.connect("c1", "u1", time.Hour)
+		w.job("u1", "j1", 10)
+		w.send("c1", `{"action":"sync"}`)
+		w.sees("c1", "welcome", "job j1 1 10", "synced jobs=1 notes=0 more=false")
+	})
+}

@@ -1,0 +1,386 @@
+package session_test
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"iter"
+	"log/slog"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/oklog/ulid/v2"
+
+	"github.com/herald-progress/herald/lib/auth"
+	"github.com/herald-progress/herald/lib/broadcast"
+	"github.com/herald-progress/herald/lib/connection"
+	"github.com/herald-progress/herald/lib/feed"
+	"github.com/herald-progress/herald/lib/message"
+	"github.com/herald-progress/herald/lib/session"
+)
+
+// gateway keeps what is posted to each connection, and when, and what is closed: a closed connection is gone.
+type gateway struct {
+	// fail, where set, says what becomes of a post.
+	fail func(id string, e message.Envelope) error
+	// delay is how long a post takes.
+	delay time.Duration
+	// closeErr is what Close returns.
+	closeErr error
+
+	mu       sync.Mutex
+	sent     map[string][]posted
+	events   []string
+	tried    []message.Envelope
+	closed   map[string]bool
+	inFlight int
+	most     int
+}
+
+type posted struct {
+	message.Envelope
+
+	at time.Time
+}
+
+func (g *gateway) Send(ctx context.Context, id string, frame []byte) error {
+	e, err := message.Parse(frame)
+	if err != nil {
+		return fmt.Errorf("not a frame: %w", err)
+	}
+	at := time.Now()
+	g.mu.Lock()
+	g.tried = append(g.tried, e)
+	g.inFlight++
+	g.most = max(g.most, g.inFlight)
+	g.mu.Unlock()
+	if g.delay > 0 {
+		select {
+		case <-time.After(g.delay):
+		case <-ctx.Done():
+			err = ctx.Err()
+		}
+	}
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	g.inFlight--
+	if g.closed[id] {
+		return broadcast.ErrGone
+	}
+	if g.fail != nil && err == nil {
+		err = g.fail(id, e)
+	}
+	if err != nil {
+		return err
+	}
+	if g.sent == nil {
+		g.sent = map[string][]posted{}
+	}
+	g.sent[id] = append(g.sent[id], posted{e, at})
+	g.events = append(g.events, string(e.Type)+" "+id)
+
+	return nil
+}
+
+func (g *gateway) Close(_ context.Context, id string) error {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	g.events = append(g.events, "close "+id)
+	if g.closeErr != nil {
+		return g.closeErr
+	}
+	if g.closed == nil {
+		g.closed = map[string]bool{}
+	}
+	g.closed[id] = true
+
+	return nil
+}
+
+// take returns the frames of a connection and forgets them.
+func (g *gateway) take(id string) []message.Envelope {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	var frames []message.Envelope
+	for _, p := range g.sent[id] {
+		frames = append(frames, p.Envelope)
+	}
+	delete(g.sent, id)
+
+	return frames
+}
+
+func (g *gateway) isClosed(id string) bool {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+
+	return g.closed[id]
+}
+
+// faulty is a store of connections some of whose methods fail. A Get may take its time to return.
+type faulty struct {
+	*connection.Memory
+
+	fail  map[string]error
+	delay *time.Duration
+}
+
+func (f faulty) Get(ctx context.Context, id string) (connection.Connection, error) {
+	if err := f.fail["Get"]; err != nil {
+		return connection.Connection{}, err
+	}
+
+	c, err := f.Memory.Get(ctx, id)
+	time.Sleep(*f.delay)
+
+	return c, err
+}
+
+func (f faulty) Delete(ctx context.Context, id string) error {
+	if err := f.fail["Delete"]; err != nil {
+		return err
+	}
+
+	return f.Memory.Delete(ctx, id)
+}
+
+func (f faulty) ByUser(ctx context.Context, userID string) iter.Seq2[connection.Connection, error] {
+	if err := f.fail["ByUser"]; err != nil {
+		return func(yield func(connection.Connection, error) bool) { yield(connection.Connection{}, err) }
+	}
+
+	return f.Memory.ByUser(ctx, userID)
+}
+
+func (f faulty) Refresh(ctx context.Context, id, userID string, until time.Time) (connection.Connection, error) {
+	if err := f.fail["Refresh"]; err != nil {
+		return connection.Connection{}, err
+	}
+
+	return f.Memory.Refresh(ctx, id, userID, until)
+}
+
+func (f faulty) Ended(ctx context.Context, at time.Time) iter.Seq2[connection.Connection, error] {
+	return func(yield func(connection.Connection, error) bool) {
+		for c, err := range f.Memory.Ended(ctx, at) {
+			if !yield(c, err) {
+				return
+			}
+		}
+		if err := f.fail["Ended"]; err != nil {
+			yield(connection.Connection{}, err)
+		}
+	}
+}
+
+func (f faulty) Claim(ctx context.Context, c connection.Connection) (bool, error) {
+	if err := f.fail["Claim "+c.ID]; err != nil {
+		return false, err
+	}
+
+	return f.Memory.Claim(ctx, c)
+}
+
+func (f faulty) Count(ctx context.Context, id, action string, at time.Time) (connection.Usage, error) {
+	if err := f.fail["Count"]; err != nil {
+		return connection.Usage{}, err
+	}
+
+	return f.Memory.Count(ctx, id, action, at)
+}
+
+// faultyFeed is a feed some of whose methods fail.
+type faultyFeed struct {
+	*feed.Memory
+
+	fail map[string]error
+}
+
+func (f faultyFeed) Jobs(ctx context.Context, owner string) iter.Seq2[feed.Row, error] {
+	return func(yield func(feed.Row, error) bool) {
+		for row, err := range f.Memory.Jobs(ctx, owner) {
+			if !yield(row, err) {
+				return
+			}
+		}
+		if err := f.fail["Jobs"]; err != nil {
+			yield(feed.Row{}, err)
+		}
+	}
+}
+
+func (f faultyFeed) Notes(ctx context.Context, owner, since string, limit int) ([]feed.Note, error) {
+	if err := f.fail["Notes"]; err != nil {
+		return nil, err
+	}
+
+	return f.Memory.Notes(ctx, owner, since, limit)
+}
+
+func (f faultyFeed) Dismiss(ctx context.Context, owner, id string) error {
+	if err := f.fail["Dismiss"]; err != nil {
+		return err
+	}
+
+	return f.Memory.Dismiss(ctx, owner, id)
+}
+
+// tokens knows each token's claims, and refuses all others.
+type tokens map[string]func() (auth.Claims, error)
+
+func (v tokens) Verify(_ context.Context, token string) (auth.Claims, error) {
+	if claims, ok := v[token]; ok {
+		return claims()
+	}
+
+	return auth.Claims{}, fmt.Errorf("%w: signature", auth.ErrInvalid)
+}
+
+// world is a handler and all that it works with. fail makes methods of the two stores fail.
+type world struct {
+	*testing.T
+
+	store   faulty
+	feed    faultyFeed
+	gateway *gateway
+	tokens  tokens
+	fail    map[string]error
+	log     *bytes.Buffer
+	logger  *slog.Logger
+	handler *session.Default
+	reaper  *session.Reaper
+}
+
+func newWorld(t *testing.T) *world {
+	t.Helper()
+	w := &world{T: t, gateway: &gateway{}, tokens: tokens{}, fail: map[string]error{}, log: &bytes.Buffer{}}
+	w.store = faulty{&connection.Memory{}, w.fail, new(time.Duration)}
+	w.feed = faultyFeed{&feed.Memory{}, w.fail}
+	w.logger = slog.New(slog.NewJSONHandler(w.log, nil))
+	w.handler = w.instance()
+	w.reaper = &session.Reaper{Sessions: w.store, Gateway: w.gateway, Log: w.logger}
+
+	return w
+}
+
+// instance returns one more handler on the same stores, as another Lambda instance is.
+func (w *world) instance() *session.Default {
+	return &session.Default{
+		Gateway: w.gateway, Connections: w.store, Feed: w.feed, Verifier: w.tokens, Log: w.logger,
+		Broadcaster: &broadcast.Broadcaster{Store: w.store, Sender: w.gateway},
+	}
+}
+
+// connect stores a connection of a user, made just now, whose token expires after a while.
+func (w *world) connect(id, userID string, token time.Duration) connection.Connection {
+	w.Helper()
+	c := connection.Connection{ID: id, UserID: userID, ConnectedAt: time.Now().UTC(), TokenExpiresAt: time.Now().UTC().Add(token)}
+	if err := w.store.Put(w.Context(), c); err != nil {
+		w.Fatal(err)
+	}
+
+	return c
+}
+
+// send lets a browser send a text; any error is the test's end.
+func (w *world) send(id, body string) {
+	w.Helper()
+	if err := w.try(w.handler, id, body); err != nil {
+		w.Fatalf("%s: %v", body, err)
+	}
+}
+
+func (w *world) try(h *session.Default, id, body string) error {
+	r := session.Request{Body: body}
+	r.RequestContext.ConnectionID = id
+	got, err := h.Handle(w.Context(), r)
+	if err == nil && got.StatusCode != 200 {
+		return fmt.Errorf("status %d", got.StatusCode)
+	}
+
+	return err
+}
+
+// job stores a running state of a user's job.
+func (w *world) job(userID, job string, progress float64) feed.Row {
+	w.Helper()
+	state := message.UploadProgress{UploadID: job, FileName: "parts-list.csv", Progress: progress, Message: "Parsing"}
+	at := time.Now()
+	row, outcome, err := w.feed.Apply(w.Context(), feed.User(userID), feed.Update{State: state, Epoch: epochOf(at), ID: ulid.Make().String(), At: at})
+	if err != nil || outcome != feed.Accepted {
+		w.Fatal(outcome, err)
+	}
+
+	return row
+}
+
+func epochOf(at time.Time) string {
+	epoch, err := message.NormalizeEpoch(at.UTC().Format(time.RFC3339))
+	if err != nil {
+		panic(err)
+	}
+
+	return epoch
+}
+
+// note stores a note of a user, with an id of now; n tells notes of one moment apart.
+func (w *world) note(userID string, n int) string {
+	w.Helper()
+	var id ulid.ULID
+	if err := errors.Join(id.SetTime(ulid.Timestamp(time.Now())), id.SetEntropy([]byte{1, 0, 0, 0, 0, 0, 0, 0, byte(n >> 8), byte(n)})); err != nil {
+		w.Fatal(err)
+	}
+	data := message.Notification{Title: "t", Message: fmt.Sprint("note ", n), Severity: message.SeverityInfo}
+	if _, _, err := w.feed.Add(w.Context(), feed.User(userID), feed.Note{ID: id.String(), At: time.Now(), Data: data}); err != nil {
+		w.Fatal(err)
+	}
+
+	return id.String()
+}
+
+// sees takes the frames of a connection and compares them, each as its type and what matters of it, with the wanted ones.
+func (w *world) sees(id string, want ...string) {
+	w.Helper()
+	var got []string
+	for _, e := range w.gateway.take(id) {
+		got = append(got, brief(e))
+	}
+	if fmt.Sprint(got) != fmt.Sprint(want) {
+		w.Errorf("%s sees %q, want %q", id, got, want)
+	}
+}
+
+func brief(e message.Envelope) string {
+	switch data := e.Data.(type) {
+	case message.UploadProgress:
+		return fmt.Sprint("job ", e.Job, " ", e.Seq, " ", data.Progress)
+	case message.Notification:
+		return fmt.Sprintf("%s replayed=%v", data.Message, e.Replayed)
+	case message.Error:
+		return fmt.Sprintf("error %s: %s", data.Code, data.Message)
+	case message.Closing:
+		return fmt.Sprintf("closing %s reconnect=%v", data.Code, data.Reconnect)
+	case message.Synced:
+		return fmt.Sprintf("synced jobs=%d notes=%d more=%v", data.Jobs, data.Notes, data.More)
+	case message.Dismissed:
+		return "dismissed " + data.ID
+	default:
+		return string(e.Type)
+	}
+}
+
+func (w *world) closed(id string, want bool) {
+	w.Helper()
+	if got := w.gateway.isClosed(id); got != want {
+		w.Errorf("%s closed: %v, want %v", id, got, want)
+	}
+}
+
+func (w *world) stored(id string, want bool) {
+	w.Helper()
+	if _, err := w.store.Memory.Get(w.Context(), id); (err == nil) != want {
+		w.Errorf("%s has a row: %v, want %v (%v)", id, err == nil, want, err)
+	}
+}

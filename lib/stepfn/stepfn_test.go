@@ -1,0 +1,99 @@
+package stepfn_test
+
+import (
+	"encoding/json"
+	"errors"
+	"io"
+	"net/http"
+	"net/http/httptest"
+	"testing"
+	"time"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/aws/retry"
+	"github.com/aws/aws-sdk-go-v2/credentials"
+	"github.com/aws/aws-sdk-go-v2/service/sfn"
+
+	"github.com/herald-progress/herald/lib/notify"
+	"github.com/herald-progress/herald/lib/stepfn"
+)
+
+var _ notify.Workflows = &stepfn.Workflows{}
+
+const arn = "arn:aws:states:us-east-1:123456789012:execution:m:x"
+
+// answer is one of the AWS JSON 1.0 protocol.
+type answer struct {
+	status int
+	body   string
+}
+
+// service answers one request after the other; the last answer repeats. It returns a client, and how often it was asked.
+func service(t *testing.T, answers ...answer) (*stepfn.Workflows, *int) {
+	t.Helper()
+	asked := new(int)
+	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if target := r.Header.Get("X-Amz-Target"); target != "AWSStepFunctions.DescribeExecution" {
+			t.Errorf("target is %q", target)
+		}
+		var in map[string]string
+		body, _ := io.ReadAll(r.Body)
+		if err := json.Unmarshal(body, &in); err != nil || in["executionArn"] != arn || in["includedData"] != "METADATA_ONLY" {
+			t.Errorf("request is %s, %v", body, err)
+		}
+		a := answers[min(*asked, len(answers)-1)]
+		*asked++
+		w.Header().Set("Content-Type", "application/x-amz-json-1.0")
+		w.WriteHeader(a.status)
+		_, _ = io.WriteString(w, a.body)
+	}))
+	t.Cleanup(server.Close)
+	client := sfn.New(sfn.Options{
+		Region: "us-east-1", BaseEndpoint: aws.String(server.URL),
+		Credentials: credentials.NewStaticCredentialsProvider("AKID", "secret", ""),
+		Retryer:     retry.NewStandard(func(o *retry.StandardOptions) { o.MaxBackoff = time.Millisecond }),
+	})
+
+	return &stepfn.Workflows{Client: client}, asked
+}
+
+func TestStatus(t *testing.T) {
+	throttled := answer{http.StatusBadRequest, `{"__type":"com.amazon.coral.availability#ThrottlingException","message":"Rate exceeded"}`}
+	failed := answer{http.StatusOK, `{"executionArn":"` + arn + `","status":"FAILED","redriveCount":2,"startDate":1.7638e9,"stopDate":1.7639e9}`}
+	for _, tt := range []struct {
+		name    string
+		answers []answer
+		want    notify.Workflow
+		err     error
+		asked   int
+	}{
+		{"failed", []answer{failed}, notify.Workflow{Status: "FAILED", RedriveCount: 2}, nil, 1},
+		{"running", []answer{{http.StatusOK, `{"status":"RUNNING","startDate":1.7638e9}`}}, notify.Workflow{Status: "RUNNING"}, nil, 1},
+		{"throttled for a moment", []answer{throttled, throttled, failed}, notify.Workflow{Status: "FAILED", RedriveCount: 2}, nil, 3},
+		{
+			"does not exist", []answer{{http.StatusBadRequest, `{"__type":"com.amazonaws.swf.service.v2.model#ExecutionDoesNotExist","message":"Execution Does Not Exist"}`}},
+			notify.Workflow{}, notify.ErrNoWorkflow, 1,
+		},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			w, asked := service(t, tt.answers...)
+			got, err := w.Status(t.Context(), arn)
+			if got != tt.want || !errors.Is(err, tt.err) || *asked != tt.asked {
+				t.Errorf("%+v, %v, after %d requests; want %+v, %v, after %d", got, err, *asked, tt.want, tt.err, tt.asked)
+			}
+		})
+	}
+}
+
+func TestOtherErrorsAreNotTakenForNoWorkflow(t *testing.T) {
+	for _, a := range []answer{
+		{http.StatusBadRequest, `{"__type":"com.amazon.coral.service#AccessDeniedException","Message":"not authorized"}`},
+		{http.StatusBadRequest, `{"__type":"com.amazonaws.swf.service.v2.model#InvalidArn","message":"Invalid Arn"}`},
+		{http.StatusInternalServerError, `{}`},
+	} {
+		w, _ := service(t, a)
+		if got, err := w.Status(t.Context(), arn); err == nil || errors.Is(err, notify.ErrNoWorkflow) {
+			t.Errorf("%s: %+v, %v", a.body, got, err)
+		}
+	}
+}

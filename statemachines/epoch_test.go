@@ -1,0 +1,167 @@
+package statemachines_test
+
+import (
+	"encoding/json"
+	"strings"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/herald-progress/herald/lib/asl"
+	"github.com/herald-progress/herald/lib/csvimport"
+	"github.com/herald-progress/herald/lib/feed"
+	"github.com/herald-progress/herald/lib/message"
+	"github.com/herald-progress/herald/lib/notify"
+)
+
+const fourRows = "part,color,quantity\n3001,Red,1\n3002,Blue,2\n3003,Red,\n3004,Red,4\n"
+
+func TestCSVImportSaysWhichRunItIs(t *testing.T) {
+	const arn = "arn:aws:states:eu-central-1:123456789012:execution:csv_import:946684800192000000"
+	for _, tt := range []struct {
+		name, content string
+		redrives      int
+		express       bool
+		after         time.Duration
+		arn, epoch    string
+		states        []string
+	}{
+		{
+			name: "success", content: fourRows, after: 192 * time.Millisecond, arn: arn, epoch: "2000-01-01T00:00:00.192Z#0000",
+			states: []string{"Plan", "NotifyStarted", "Chunk", "Chunk", "Finish", "NotifyComplete", "NotifyResult"},
+		},
+		{
+			name: "failure", content: "part\n", after: 192 * time.Millisecond, arn: arn, epoch: "2000-01-01T00:00:00.192Z#0000",
+			states: []string{"Plan", "Identify", "NotifyFailed", "NotifyError"},
+		},
+		{
+			name: "redriven", content: fourRows, redrives: 12, after: 192 * time.Millisecond, arn: arn, epoch: "2000-01-01T00:00:00.192Z#0012",
+			states: []string{"Plan", "NotifyStarted", "Chunk", "Chunk", "Finish", "NotifyComplete", "NotifyResult"},
+		},
+		{
+			name: "a start without milliseconds", content: fourRows, after: time.Second,
+			arn: strings.Replace(arn, "800192", "801000", 1), epoch: "2000-01-01T00:00:01.000Z#0000",
+			states: []string{"Plan", "NotifyStarted", "Chunk", "Chunk", "Finish", "NotifyComplete", "NotifyResult"},
+		},
+		{
+			name: "no redrive count", content: "part\n", express: true, after: 192 * time.Millisecond,
+			arn: strings.Replace(arn, ":execution:", ":express:", 1), epoch: "2000-01-01T00:00:00.192Z#0000",
+			states: []string{"Plan", "Identify", "NotifyFailed", "NotifyError"},
+		},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				w := &world{t: t, redrives: tt.redrives, express: tt.express}
+				time.Sleep(tt.after)
+				w.start(tt.content, csvimport.UploadKey("auth0|1", "up", "f.csv"))
+				var states []string
+				for _, c := range w.sent {
+					states = append(states, c.state)
+					if c.function == "Notifier" {
+						checkNotification(t, c, tt.arn, tt.epoch)
+					} else {
+						checkStep(t, c, tt.arn, tt.epoch)
+					}
+				}
+				if diff := cmp.Diff(tt.states, states); diff != "" {
+					t.Errorf("states that call (-want +got):\n%s", diff)
+				}
+			})
+		})
+	}
+}
+
+func checkNotification(t *testing.T, c call, arn, epoch string) {
+	t.Helper()
+	r, err := notify.Decode(c.payload)
+	if err != nil {
+		t.Fatalf("%s sends %s: %v", c.state, c.payload, err)
+	}
+	execution := ""
+	if _, ok := message.AsUploadProgress(r.Message); ok {
+		execution = arn
+	}
+	if r.Epoch != epoch || r.Execution != execution || r.Part != nil {
+		t.Errorf("%s sends epoch %s, execution %q, part %v, want %s, %q, none", c.state, r.Epoch, r.Execution, r.Part, epoch, execution)
+	}
+	if !strings.HasPrefix(r.Key, arn+"/"+c.state+"/2000-01-01T00:00:0") || !strings.HasSuffix(r.Key, "Z/") {
+		t.Errorf("%s has the key %s, want execution, state, time", c.state, r.Key)
+	}
+}
+
+func checkStep(t *testing.T, c call, arn, want string) {
+	t.Helper()
+	var in struct{ Step, Epoch, Execution string }
+	if err := json.Unmarshal(c.payload, &in); err != nil {
+		t.Fatalf("%s sends %s: %v", c.state, c.payload, err)
+	}
+	if in.Step == csvimport.StepIdentify {
+		if in.Epoch != "" || in.Execution != "" {
+			t.Errorf("%s sends %s, and reports nothing", c.state, c.payload)
+		}
+
+		return
+	}
+	if epoch, err := message.NormalizeEpoch(in.Epoch); err != nil || epoch != want || in.Execution != arn {
+		t.Errorf("%s sends epoch %s, execution %s, error %v, want %s, %s", c.state, in.Epoch, in.Execution, err, want, arn)
+	}
+}
+
+func TestANotificationThatIsRetriedKeepsItsKey(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := &world{t: t, broken: map[string]error{"Notifier": crash{"StoreError", "x"}}, failures: 2}
+		w.start(fourRows, csvimport.UploadKey("auth0|1", "up", "f.csv"))
+		keys := map[string]string{}
+		tries := map[string]int{}
+		for _, c := range w.sent {
+			if c.function != "Notifier" {
+				continue
+			}
+			r, err := notify.Decode(c.payload)
+			if err != nil {
+				t.Fatalf("%s sends %s: %v", c.state, c.payload, err)
+			}
+			if had, ok := keys[c.state]; ok && had != r.Key {
+				t.Errorf("%s is retried with the key %s, after %s", c.state, r.Key, had)
+			}
+			keys[c.state] = r.Key
+			tries[c.state]++
+		}
+		if diff := cmp.Diff(map[string]int{"NotifyStarted": 3, "NotifyComplete": 1, "NotifyResult": 1}, tries); diff != "" {
+			t.Errorf("tries (-want +got):\n%s", diff)
+		}
+	})
+}
+
+func TestARedrivenImportStartsItsJobAfresh(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := &world{t: t, broken: map[string]error{"CsvFinish": crash{"Unknown", "x"}}}
+		key := csvimport.UploadKey("auth0|1", "up", "f.csv")
+		job := func(status message.Status, progress float64) feed.Row {
+			t.Helper()
+			row, err := w.feed.Job(t.Context(), feed.User("auth0|1"), "up")
+			if err != nil || row.State.Status != status || row.Shown().Progress != progress || !strings.HasSuffix(row.Execution, "0") {
+				t.Fatalf("job is %+v, error %v, want it %s at %v percent", row, err, status, progress)
+			}
+
+			return row
+		}
+		if r := w.start(fourRows, key); r.Status != asl.StatusFailed {
+			t.Fatalf("execution ends %s with %v, want a failure", r.Status, r.Error)
+		}
+		failed := job(message.StatusFailed, 95) // what its parts had done, though the workflow says 0
+		if failed.PartsDone != 4 || failed.PartsFailed != 1 || len(failed.Parts) != 2 {
+			t.Errorf("parts of %+v have %d rows, %d failed, want 4 and 1", failed, failed.PartsDone, failed.PartsFailed)
+		}
+		time.Sleep(time.Minute)
+		w.broken, w.redrives = nil, 1
+		if r := w.start(fourRows, key); r.Status != asl.StatusSucceeded {
+			t.Fatalf("redriven execution ends %s with %v", r.Status, r.Error)
+		}
+		if done := job(message.StatusSucceeded, 100); !done.Newer(failed.Epoch, failed.Seq) || done.Epoch == failed.Epoch {
+			t.Errorf("redriven job has epoch %s, before it %s, want a newer one", done.Epoch, failed.Epoch)
+		}
+	})
+}

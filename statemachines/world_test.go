@@ -1,0 +1,216 @@
+package statemachines_test
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"reflect"
+	"strconv"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/herald-progress/herald/lib/asl"
+	"github.com/herald-progress/herald/lib/csvimport"
+	"github.com/herald-progress/herald/lib/feed"
+	"github.com/herald-progress/herald/lib/message"
+	"github.com/herald-progress/herald/lib/notify"
+	"github.com/herald-progress/herald/statemachines"
+)
+
+// world answers the workflow's functions: the steps of the import on a store in memory, and a notifier that writes down
+// what it gets. The feed has what both tell. A function named in broken fails instead.
+type world struct {
+	t      *testing.T
+	store  csvimport.Memory
+	broken map[string]error
+	// failures is how many of the first calls fail; zero means all.
+	failures int
+
+	// redrives is the redrive count of the execution, which began at began; express makes it one that has no count.
+	redrives int
+	began    time.Time
+	express  bool
+
+	mu       sync.Mutex
+	feed     feed.Memory
+	messages int
+	calls    map[string]int
+	sent     []call
+	frames   []string
+}
+
+// call is what a function was given by a state.
+type call struct {
+	state, function string
+	payload         json.RawMessage
+}
+
+// crash is a function's failure as Lambda reports one that no Go type stands for.
+type crash struct{ name, message string }
+
+func (c crash) Error() string { return c.message }
+
+func (w *world) RunTask(ctx context.Context, task asl.Task) (json.RawMessage, error) {
+	var in struct {
+		FunctionName string
+		Payload      json.RawMessage
+	}
+	if err := json.Unmarshal(task.Arguments, &in); err != nil {
+		w.t.Errorf("%s: arguments %s: %v", task.State, task.Arguments, err)
+	}
+	name := in.FunctionName[strings.LastIndex(in.FunctionName, ":")+1:]
+	w.mu.Lock()
+	w.calls[name]++
+	w.sent = append(w.sent, call{task.State, name, in.Payload})
+	failing := w.broken[name]
+	if w.failures > 0 && w.calls[name] > w.failures {
+		failing = nil
+	}
+	w.mu.Unlock()
+	out, err := any(nil), failing
+	if err == nil {
+		out, err = w.invoke(ctx, name, in.Payload)
+	}
+	if err != nil {
+		return nil, functionError(err)
+	}
+	payload, err := json.Marshal(out)
+	if err != nil {
+		w.t.Errorf("%s: output: %v", name, err)
+	}
+
+	return json.Marshal(map[string]any{"StatusCode": 200, "ExecutedVersion": "$LATEST", "Payload": json.RawMessage(payload)})
+}
+
+// functionError returns err as aws-lambda-go reports it: under the name of its Go type.
+func functionError(err error) error {
+	name := reflect.Indirect(reflect.ValueOf(err)).Type().Name()
+	var c crash
+	if errors.As(err, &c) {
+		name = c.name
+	}
+	cause, _ := json.Marshal(map[string]string{"errorMessage": err.Error(), "errorType": name})
+
+	return &asl.Error{Name: name, Cause: string(cause)}
+}
+
+func (w *world) invoke(ctx context.Context, name string, payload []byte) (any, error) {
+	c := csvimport.Config{Store: &w.store, Publisher: w, RangeBytes: 30}
+	switch name {
+	case "CsvPlan":
+		return handle(ctx, w.t, payload, csvimport.NewPlan(c).Handle)
+	case "CsvChunk":
+		return handle(ctx, w.t, payload, csvimport.NewChunk(c).Handle)
+	case "CsvFinish":
+		return handle(ctx, w.t, payload, csvimport.NewFinish(c).Handle)
+	case "Notifier":
+		return handle(ctx, w.t, payload, w.notify)
+	default:
+		w.t.Errorf("no function %q", name)
+
+		return nil, crash{"ResourceNotFoundException", "no function"}
+	}
+}
+
+func handle[In, Out any](ctx context.Context, t *testing.T, payload []byte, h func(context.Context, In) (Out, error)) (any, error) {
+	t.Helper()
+	var in In
+	if err := json.Unmarshal(payload, &in); err != nil {
+		t.Errorf("payload %s: %v", payload, err)
+	}
+
+	return h(ctx, in)
+}
+
+// notify writes a frame down in one line. It is as strict as the notifier.
+func (w *world) notify(ctx context.Context, payload json.RawMessage) (any, error) {
+	in, err := notify.Decode(payload)
+	if err != nil || in.UserID != "auth0|1" {
+		w.t.Errorf("notifier is given %s: %v", payload, err)
+	}
+	if err := w.Publish(ctx, in); err != nil {
+		return nil, err
+	}
+	line := ""
+	switch d := in.Message.(type) {
+	case message.UploadProgress:
+		line = fmt.Sprintf("%s %s %v %s: %s", d.UploadID, d.FileName, d.Progress, d.Status, d.Message)
+	case message.Notification:
+		line = fmt.Sprintf("notification %s: %s: %s", d.Severity, d.Title, d.Message)
+	case message.Error:
+		line = fmt.Sprintf("error %s: %s %s", d.Code, d.Message, d.Details)
+	}
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.frames = append(w.frames, line)
+
+	return map[string]any{"messageId": "m"}, nil
+}
+
+// Publish takes the state of a job to the feed.
+func (w *world) Publish(ctx context.Context, r message.Request) error {
+	state, ok := message.AsUploadProgress(r.Message)
+	if !ok {
+		return nil
+	}
+	if err := r.Validate(); err != nil {
+		w.t.Errorf("request %+v: %v", r, err)
+	}
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.messages++
+	_, _, err := w.feed.Apply(ctx, feed.User(r.UserID), feed.Update{
+		State: state, Epoch: r.Epoch, Key: r.Key, Execution: r.Execution, Part: r.Part, ID: strconv.Itoa(w.messages), At: time.Now(),
+	})
+
+	return err
+}
+
+// csvImport returns the workflow.
+func csvImport(t *testing.T) *asl.Machine {
+	t.Helper()
+	definition, err := statemachines.Fill("csv_import", functions(statemachines.Substitutions("csv_import")...))
+	if err != nil {
+		t.Fatal(err)
+	}
+	machine, err := asl.Parse([]byte(definition))
+	if err != nil {
+		t.Fatalf("Parse: %v", err)
+	}
+
+	return machine
+}
+
+// start runs an import of the file, and of a file that is not there where content is empty. With redrives it is the
+// execution that was there before, if there was one.
+func (w *world) start(content, key string) asl.Result {
+	w.t.Helper()
+	if content != "" {
+		writer := w.store.Create(w.t.Context(), key, csvimport.Replace)
+		_, err := io.WriteString(writer, content)
+		if err := errors.Join(err, writer.Close()); err != nil {
+			w.t.Fatal(err)
+		}
+	}
+	w.calls, w.sent = map[string]int{}, nil
+	if w.redrives == 0 || w.began.IsZero() {
+		w.began = time.Now()
+	}
+	kind := ":execution:"
+	if w.express {
+		kind = ":express:"
+	}
+	input, _ := json.Marshal(map[string]any{"source": "aws.s3", "detail-type": "Object Created", "detail": map[string]any{
+		"version": "0", "bucket": map[string]any{"name": "b"}, "request-id": "r",
+		"object": map[string]any{"key": key, "size": len(content), "etag": csvimport.ETag([]byte(content)), "sequencer": "01"},
+	}})
+
+	return csvImport(w.t).Run(w.t.Context(), asl.Execution{
+		ID:           fmt.Sprint("arn:aws:states:eu-central-1:123456789012", kind, "csv_import:", w.began.UnixNano()),
+		RedriveCount: w.redrives, Start: w.began, Input: input, Tasks: w,
+	})
+}
