@@ -33,10 +33,16 @@ import (
 const twinVariable = "HERALD_BENCHMARK_TWIN"
 
 func TestMain(m *testing.M) {
-	if os.Getenv(twinVariable) == "" {
+	serve := serveTwin
+	switch os.Getenv(twinVariable) {
+	case "":
 		os.Exit(m.Run())
+	case withProgress, withoutProgress:
+		serve = serveImports
+	case browser:
+		serve = browse
 	}
-	if err := serveTwin(context.Background()); err != nil {
+	if err := serve(context.Background()); err != nil {
 		fmt.Fprintln(os.Stderr, err)
 		os.Exit(1)
 	}

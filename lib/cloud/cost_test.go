@@ -1,0 +1,237 @@
+package cloud_test
+
+import (
+	"bytes"
+	"context"
+	"crypto/rand"
+	"encoding/json"
+	"fmt"
+	"io"
+	"math"
+	"net/http"
+	"os"
+	"strconv"
+	"strings"
+	"sync"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/credentials"
+	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
+
+	"github.com/herald-progress/herald/lib/broadcast"
+	"github.com/herald-progress/herald/lib/connection"
+	"github.com/herald-progress/herald/lib/dynamo"
+	"github.com/herald-progress/herald/lib/message"
+	"github.com/herald-progress/herald/lib/notify"
+	"github.com/herald-progress/herald/lib/progress"
+)
+
+// costUpdates is how many updates each row of the README's table is about.
+const costUpdates = 1000
+
+// TestTheCostsInTheREADME counts what progress updates to two tabs ask of AWS, and compares the counts with the README's
+// table. Time is virtual, and DynamoDB an emulator that says what it would charge.
+func TestTheCostsInTheREADME(t *testing.T) {
+	endpoint := os.Getenv("DYNALITE_ENDPOINT")
+	if endpoint == "" {
+		t.Skip("DYNALITE_ENDPOINT is not set")
+	}
+	readme, err := os.ReadFile("../../README.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, row := range []struct {
+		name string
+		run  func(*account)
+	}{
+		{"a notify state each, 2 s apart: none coalesced", func(a *account) { a.states(2 * time.Second) }},
+		{"a notify state each, ten a second", func(a *account) { a.states(100 * time.Millisecond) }},
+		{"from four workers' parts, ten a second in all", (*account).parts},
+		{"from one worker's Reporter, ten a second", (*account).reporter},
+	} {
+		t.Run(row.name, func(t *testing.T) {
+			tables := newTables(t, endpoint)
+			synctest.Test(t, func(t *testing.T) {
+				a := newAccount(t, endpoint, tables)
+				row.run(a)
+				if got := a.row(row.name); drifted(string(readme), row.name, got) {
+					t.Errorf("the README's table lacks this row, which was measured:\n%s", got)
+				}
+			})
+		})
+	}
+}
+
+// newTables makes both tables and returns their names.
+func newTables(t *testing.T, endpoint string) [2]string {
+	t.Helper()
+	client := costClient(endpoint, http.DefaultClient)
+	tables := [2]string{"connections_" + rand.Text(), "feed_" + rand.Text()}
+	if err := dynamo.CreateConnections(t.Context(), client, tables[0]); err != nil {
+		t.Fatal(err)
+	}
+	if err := dynamo.CreateFeed(t.Context(), client, tables[1]); err != nil {
+		t.Fatal(err)
+	}
+
+	return tables
+}
+
+func costClient(endpoint string, client aws.HTTPClient) *dynamodb.Client {
+	return dynamodb.New(dynamodb.Options{
+		Region: "us-east-1", BaseEndpoint: &endpoint, HTTPClient: client, Credentials: credentials.NewStaticCredentialsProvider("local", "local", ""),
+	})
+}
+
+// account is an AWS account that writes down what it is asked for.
+type account struct {
+	t        *testing.T
+	http     *http.Client
+	notifier *notify.Notifier
+
+	mu                           sync.Mutex
+	requests, invocations, posts int
+	reads, writes                float64
+}
+
+// newAccount returns an account with a user's two tabs, which counts from now on.
+func newAccount(t *testing.T, endpoint string, tables [2]string) *account {
+	t.Helper()
+	// A socket that is kept would keep the time from passing.
+	a := &account{t: t, http: &http.Client{Transport: &http.Transport{DisableKeepAlives: true}}}
+	client := costClient(endpoint, a)
+	rows := &dynamo.Connections{Client: client, Table: tables[0]}
+	for _, id := range []string{"L0SM9cOFvHcCIhw=", "L0SM9cOFvHcCIhx="} {
+		c := connection.Connection{ID: id, UserID: "u1", ConnectedAt: time.Now(), TokenExpiresAt: time.Now().Add(24 * time.Hour)}
+		if err := rows.Put(t.Context(), c); err != nil {
+			t.Fatal(err)
+		}
+	}
+	a.notifier = &notify.Notifier{
+		Broadcaster: &broadcast.Broadcaster{Store: rows, Sender: a}, Feed: &dynamo.Feed{Client: client, Table: tables[1]},
+	}
+	a.requests, a.reads, a.writes = 0, 0, 0
+
+	return a
+}
+
+// Do passes a request to the emulator, asking what it would charge.
+func (a *account) Do(r *http.Request) (*http.Response, error) {
+	body, err := io.ReadAll(r.Body)
+	if err != nil {
+		return nil, err
+	}
+	body = bytes.Replace(body, []byte("{"), []byte(`{"ReturnConsumedCapacity":"TOTAL",`), 1)
+	r.Body, r.ContentLength = io.NopCloser(bytes.NewReader(body)), int64(len(body))
+	response, err := a.http.Do(r)
+	if err != nil {
+		return nil, err
+	}
+	answer, err := io.ReadAll(response.Body)
+	if err != nil {
+		return nil, err
+	}
+	response.Body = io.NopCloser(bytes.NewReader(answer))
+	var used struct {
+		ConsumedCapacity struct{ CapacityUnits float64 }
+	}
+	if err := json.Unmarshal(answer, &used); err != nil {
+		return nil, err
+	}
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	a.requests++
+	units := used.ConsumedCapacity.CapacityUnits
+	switch operation := r.Header.Get("X-Amz-Target"); {
+	case response.StatusCode == http.StatusBadRequest:
+		a.writes++ // a condition that fails is charged all the same
+	case units == 0:
+		a.t.Errorf("%s was not charged", operation)
+	case strings.HasSuffix(operation, ".GetItem"), strings.HasSuffix(operation, ".Query"):
+		a.reads += units
+	default:
+		a.writes += units
+	}
+
+	return response, nil
+}
+
+// Send counts a post to a connection.
+func (a *account) Send(context.Context, string, []byte) error {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	a.posts++
+
+	return nil
+}
+
+// row returns the counts as the README has them.
+func (a *account) row(name string) string {
+	return fmt.Sprintf("| %s | %d | %d | %g | %g | %d |", name, a.invocations, a.requests, a.reads, a.writes, a.posts)
+}
+
+// drifted reports whether the README's row of a name is another than the measured one. Requests and reads may differ by
+// 3 %: whether connections were being read when a state turned out not to be pushed is a matter of moments.
+func drifted(readme, name, measured string) bool {
+	const tolerance = 0.03
+	_, rest, found := strings.Cut(readme, "| "+name+" |")
+	stated, _, _ := strings.Cut(rest, "\n")
+	want, got := strings.Split(stated, "|"), strings.Split(strings.TrimPrefix(measured, "| "+name+" |"), "|")
+	if !found || len(want) != len(got) {
+		return true
+	}
+	for i := range got {
+		a, _ := strconv.ParseFloat(strings.TrimSpace(want[i]), 64)
+		b, _ := strconv.ParseFloat(strings.TrimSpace(got[i]), 64)
+		if isApproximate := i == 1 || i == 2; a != b && (!isApproximate || math.Abs(a-b) > tolerance*b) {
+			return true
+		}
+	}
+
+	return false
+}
+
+// states sends each update as a workflow's state does.
+func (a *account) states(pause time.Duration) {
+	for n := range costUpdates {
+		request := fmt.Sprintf(`{"userId":"u1","epoch":"2026-11-22T10:00:00.123Z","key":"run/Notify/%d","execution":"arn:aws:states:us-east-1:123456789012:execution:m:run",`+
+			`"message":{"type":"upload_progress","data":{"uploadId":"u-42","fileName":"parts-list.csv","progress":%g,"message":"Row %[1]d of 1000"}}}`, n, float64(n)/10)
+		next := time.Now().Add(pause)
+		if _, err := a.notifier.Handle(a.t.Context(), json.RawMessage(request)); err != nil {
+			a.t.Fatal(err)
+		}
+		a.invocations++
+		time.Sleep(time.Until(next))
+	}
+}
+
+// parts publishes the updates from four workers' own processes, which here share one.
+func (a *account) parts() {
+	for n := range costUpdates {
+		next := time.Now().Add(100 * time.Millisecond)
+		if err := a.notifier.Publish(a.t.Context(), message.Request{
+			UserID: "u1", Epoch: "2026-11-22T10:00:00.123Z#0000",
+			Part:    &message.Part{ID: string(rune('0' + n%4)), Done: int64(n/4 + 1), Total: costUpdates},
+			Message: message.UploadProgress{UploadID: "u-42", FileName: "parts-list.csv", Message: "Parsing rows"},
+		}); err != nil {
+			a.t.Fatal(err)
+		}
+		time.Sleep(time.Until(next))
+	}
+}
+
+// reporter counts the updates by a worker's Reporter.
+func (a *account) reporter() {
+	r := progress.New(a.t.Context(), progress.Config{
+		Publisher: a.notifier, UserID: "u1", UploadID: "u-42", FileName: "parts-list.csv", Epoch: "2026-11-22T10:00:00.123Z#0000",
+	})
+	r.Phase(progress.Phase{Name: "parse", To: 100, Steps: costUpdates, Rows: true})
+	for n := range int64(costUpdates) {
+		r.Update(n + 1)
+		time.Sleep(100 * time.Millisecond)
+	}
+	r.Close(a.t.Context())
+}

@@ -1,0 +1,248 @@
+package local_test
+
+import (
+	"bufio"
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"os"
+	"os/exec"
+	"slices"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/credentials"
+	"github.com/aws/aws-sdk-go-v2/service/s3"
+
+	"github.com/herald-progress/herald/lib/asl"
+	"github.com/herald-progress/herald/lib/csvimport"
+	"github.com/herald-progress/herald/lib/local"
+	"github.com/herald-progress/herald/lib/local/states"
+	"github.com/herald-progress/herald/lib/message"
+	"github.com/herald-progress/herald/lib/s3store"
+)
+
+// Values of twinVariable that make this test binary a twin which imports, with progress or with a nil Publisher.
+const (
+	withProgress    = "progress"
+	withoutProgress = "nil publisher"
+)
+
+// BenchmarkProgress imports a million rows in two twins, of which one reports no progress, each in a process of its own
+// with two tabs open in this one. Each iteration is one pair, in turns; what is reported is the medians of the seconds of
+// processor time, user and system, that the twin's process took for one import, and the median of the pairs' ratios.
+func BenchmarkProgress(b *testing.B) {
+	const rows = 1_000_000
+	file := partsOf(rows)
+	twins := map[string]*importTwin{withProgress: startImports(b, withProgress), withoutProgress: startImports(b, withoutProgress)}
+	for mode, twin := range twins { // what is loaded once
+		twin.processor(b)
+		if frames := twin.importFile(b, partsOf(1000)); mode == withProgress && frames == 0 {
+			b.Fatal("no progress")
+		}
+		twin.processor(b)
+	}
+	took, ratios, frames := map[string][]float64{}, []float64{}, []float64{}
+	pair := 0
+	for b.Loop() {
+		order := []string{withProgress, withoutProgress}
+		if pair++; pair%2 == 0 {
+			slices.Reverse(order)
+		}
+		for _, mode := range order {
+			twin := twins[mode]
+			before := twin.processor(b)
+			seen := twin.importFile(b, file)
+			took[mode] = append(took[mode], (twin.processor(b) - before).Seconds())
+			if mode == withProgress {
+				frames = append(frames, float64(seen))
+			}
+		}
+		ratios = append(ratios, took[withProgress][pair-1]/took[withoutProgress][pair-1])
+	}
+	b.ReportMetric(0, "ns/op")
+	b.ReportMetric(median(took[withProgress]), "s-with")
+	b.ReportMetric(median(took[withoutProgress]), "s-without")
+	b.ReportMetric(median(ratios), "ratio")
+	b.ReportMetric(slices.Min(ratios), "ratio-min")
+	b.ReportMetric(slices.Max(ratios), "ratio-max")
+	b.ReportMetric(median(frames), "frames")
+}
+
+// partsOf returns a parts list of so many rows.
+func partsOf(rows int) []byte {
+	var b bytes.Buffer
+	b.WriteString("part,color,quantity\n")
+	for i := range rows {
+		fmt.Fprintf(&b, "%d,Light Bluish Gray,%d\n", 3001+i%997, 1+i%50)
+	}
+
+	return b.Bytes()
+}
+
+// importTwin is a twin in another process.
+type importTwin struct {
+	facts  twinFacts
+	ask    io.Writer
+	answer *bufio.Reader
+	s3     *s3.Client
+	tab    *local.Client
+	n      int
+}
+
+// startImports starts a twin of a mode and opens two tabs.
+func startImports(b *testing.B, mode string) *importTwin {
+	b.Helper()
+	command := exec.CommandContext(context.WithoutCancel(b.Context()), os.Args[0])
+	command.Env, command.Stderr = append(os.Environ(), twinVariable+"="+mode), os.Stderr
+	stdin, err := command.StdinPipe()
+	if err != nil {
+		b.Fatal(err)
+	}
+	stdout, err := command.StdoutPipe()
+	if err != nil {
+		b.Fatal(err)
+	}
+	if err := command.Start(); err != nil {
+		b.Fatal(err)
+	}
+	b.Cleanup(func() {
+		stdin.Close()
+		_ = command.Wait()
+	})
+	twin := &importTwin{ask: stdin, answer: bufio.NewReader(stdout)}
+	line, err := twin.answer.ReadBytes('\n')
+	if err != nil {
+		b.Fatal(err)
+	}
+	if err := json.Unmarshal(line, &twin.facts); err != nil {
+		b.Fatal(err)
+	}
+	twin.s3 = s3.New(s3.Options{
+		Region: "us-east-1", BaseEndpoint: &twin.facts.Endpoint, UsePathStyle: true,
+		Credentials: credentials.NewStaticCredentialsProvider("local", "local", ""),
+	})
+	for range 2 {
+		tab, err := local.Dial(b.Context(), twin.facts.WebSocketURL, twin.facts.Token)
+		if err != nil {
+			b.Fatal(err)
+		}
+		b.Cleanup(func() { _ = tab.Drop() })
+		if twin.tab == nil {
+			twin.tab = tab
+
+			continue
+		}
+		go func() { // the second tab just reads
+			for err == nil {
+				_, _, err = tab.Next(b.Context())
+			}
+		}()
+	}
+
+	return twin
+}
+
+// importFile uploads a file and returns how many states the first tab received until the end, which it is told by the
+// notification.
+func (t *importTwin) importFile(b *testing.B, file []byte) int {
+	b.Helper()
+	t.n++
+	key := csvimport.UploadKey("ann", fmt.Sprint("u-", t.n), "parts.csv")
+	if _, err := t.s3.PutObject(b.Context(), &s3.PutObjectInput{Bucket: aws.String(local.Bucket), Key: &key, Body: bytes.NewReader(file)}); err != nil {
+		b.Fatal(err)
+	}
+	for frames := 0; ; frames++ {
+		e, _, err := t.tab.Next(b.Context())
+		if err != nil {
+			b.Fatal(err)
+		}
+		if e.Type == message.TypeNotification {
+			return frames
+		}
+	}
+}
+
+// processor returns the processor time that the twin's process has taken, once it is idle.
+func (t *importTwin) processor(b *testing.B) time.Duration {
+	b.Helper()
+	if _, err := io.WriteString(t.ask, "\n"); err != nil {
+		b.Fatal(err)
+	}
+	line, err := t.answer.ReadString('\n')
+	if err != nil {
+		b.Fatal(err)
+	}
+	took, err := time.ParseDuration(line[:len(line)-1])
+	if err != nil {
+		b.Fatal(err)
+	}
+
+	return took
+}
+
+// serveImports prints a twin's facts, and for each line that it reads the processor time that it has taken.
+func serveImports(ctx context.Context) (err error) {
+	listener, err := (&net.ListenConfig{}).Listen(ctx, "tcp", "127.0.0.1:0")
+	if err != nil {
+		return err
+	}
+	address, _ := listener.Addr().(*net.TCPAddr)
+	if err := listener.Close(); err != nil { // the functions that follow need to know the port
+		return err
+	}
+	running := make(chan asl.Status, 1)
+	config := local.Config{Port: address.Port, StatusChanged: func(_ context.Context, x states.ExecutionDescription) {
+		if !x.StopDate.IsZero() {
+			running <- x.Status
+		}
+	}}
+	if os.Getenv(twinVariable) == withoutProgress {
+		config.Functions = silentFunctions(address.Port)
+	}
+	twin, err := local.Start(ctx, config)
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, twin.Close(ctx)) }()
+	token, err := twin.Token("ann", time.Hour)
+	if err != nil {
+		return err
+	}
+	if err := json.NewEncoder(os.Stdout).Encode(twinFacts{twin.WebSocketURL(), twin.Endpoint(), token}); err != nil {
+		return err
+	}
+	begun := false
+	for lines := bufio.NewScanner(os.Stdin); lines.Scan(); begun = !begun {
+		if begun { // an import was asked for in between
+			if status := <-running; status != asl.StatusSucceeded {
+				return fmt.Errorf("the import ended as %s", status)
+			}
+		}
+		var usage syscall.Rusage
+		if err := syscall.Getrusage(syscall.RUSAGE_SELF, &usage); err != nil {
+			return err
+		}
+		fmt.Fprintln(os.Stdout, time.Duration(usage.Utime.Nano()+usage.Stime.Nano()))
+	}
+
+	return nil
+}
+
+// silentFunctions returns the steps of an import, wired as in the twin but for their Publisher.
+func silentFunctions(port int) map[string]any {
+	endpoint := fmt.Sprintf("http://127.0.0.1:%d", port)
+	config := csvimport.Config{Store: s3store.New(s3store.Config{Bucket: local.Bucket, Client: s3.New(s3.Options{
+		Region: "us-east-1", BaseEndpoint: &endpoint, UsePathStyle: true, Credentials: credentials.NewStaticCredentialsProvider("local", "local", ""),
+	})})}
+
+	return map[string]any{
+		"csvplan": csvimport.NewPlan(config).Handle, "csvchunk": csvimport.NewChunk(config).Handle, "csvfinish": csvimport.NewFinish(config).Handle,
+	}
+}

@@ -1,0 +1,158 @@
+package local_test
+
+import (
+	"bufio"
+	"bytes"
+	"context"
+	"encoding/json"
+	"fmt"
+	"os"
+	"os/exec"
+	"testing"
+	"time"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/service/s3"
+
+	"github.com/herald-progress/herald/lib/csvimport"
+	"github.com/herald-progress/herald/lib/feed"
+	"github.com/herald-progress/herald/lib/local"
+	"github.com/herald-progress/herald/lib/message"
+)
+
+// browser is the value of twinVariable that makes this test binary a browser's tab, which prints its frames.
+const browser = "browser"
+
+// What the browser is told.
+const (
+	browserURL   = "HERALD_BROWSER_URL"
+	browserToken = "HERALD_BROWSER_TOKEN"
+)
+
+// browse prints what a tab receives, until it is killed.
+func browse(ctx context.Context) error {
+	c, err := local.Dial(ctx, os.Getenv(browserURL), os.Getenv(browserToken))
+	if err != nil {
+		return err
+	}
+	for {
+		_, raw, err := c.Next(ctx)
+		if err != nil {
+			return err
+		}
+		fmt.Fprintf(os.Stdout, "%s\n", raw)
+	}
+}
+
+// TestAKilledBrowserIsCurrentAfterOneRoundTrip kills a browser in the midst of an import, by a signal that it cannot
+// catch, and opens another.
+func TestAKilledBrowserIsCurrentAfterOneRoundTrip(t *testing.T) {
+	kept := &feed.Memory{}
+	const rows, bytesPerSecond = 20_000, 300_000
+	twin, err := local.Start(t.Context(), local.Config{Feed: kept, BytesPerSecond: bytesPerSecond})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		if err := twin.Close(context.Background()); err != nil {
+			t.Error(err)
+		}
+	})
+	command, frames := startBrowser(t, twin)
+	key := csvimport.UploadKey("ann", "u-42", "parts.csv")
+	if _, err := twinS3(twin).PutObject(t.Context(), &s3.PutObjectInput{
+		Bucket: aws.String(local.Bucket), Key: &key, Body: bytes.NewReader(partsOf(rows)),
+	}); err != nil {
+		t.Fatal(err)
+	}
+	var last message.Envelope
+	for state := (message.UploadProgress{}); state.Progress < 20; { // planned, and well into the chunks
+		if !frames.Scan() {
+			t.Fatal("the browser ended: ", frames.Err())
+		}
+		if last, err = message.Parse(frames.Bytes()); err != nil {
+			t.Fatal(err)
+		}
+		state, _ = message.AsUploadProgress(last.Data)
+	}
+	if err := command.Process.Kill(); err != nil {
+		t.Fatal(err)
+	}
+	_ = command.Wait()
+
+	before := row(t, kept)
+	if before.State.Status.Terminal() {
+		t.Fatal("the import ended too soon for this test")
+	}
+	c, now := roundTrip(t, twin)
+	if now.Epoch != before.Epoch || now.Seq < before.Seq || now.Seq < last.Seq {
+		t.Errorf("the sync brought %+v, want the state that is stored, seq %d or later", now, before.Seq)
+	}
+	until(t, c, func(e message.Envelope) bool {
+		state, _ := message.AsUploadProgress(e.Data)
+
+		return state.Status.Terminal()
+	})
+	if err := c.Drop(); err != nil {
+		t.Fatal(err)
+	}
+	_, end := roundTrip(t, twin)
+	if state, _ := message.AsUploadProgress(end.Data); state.Status != message.StatusSucceeded || state.Progress != 100 {
+		t.Errorf("after the end the sync brought %+v, want the end", end)
+	}
+}
+
+// startBrowser starts a browser of "ann" in a process of its own, and returns its frames once it is connected.
+func startBrowser(t *testing.T, twin *local.Twin) (*exec.Cmd, *bufio.Scanner) {
+	t.Helper()
+	token, err := twin.Token("ann", time.Hour)
+	if err != nil {
+		t.Fatal(err)
+	}
+	command := exec.CommandContext(t.Context(), os.Args[0])
+	command.Env = append(os.Environ(), twinVariable+"="+browser, browserURL+"="+twin.WebSocketURL(), browserToken+"="+token)
+	command.Stderr = os.Stderr
+	stdout, err := command.StdoutPipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := command.Start(); err != nil {
+		t.Fatal(err)
+	}
+	frames := bufio.NewScanner(stdout)
+	frames.Buffer(nil, message.MaxFrame)
+
+	return command, frames
+}
+
+func row(t *testing.T, kept feed.Store) feed.Row {
+	t.Helper()
+	row, err := kept.Job(t.Context(), feed.User("ann"), "u-42")
+	if err != nil {
+		t.Fatal(err)
+	}
+
+	return row
+}
+
+// roundTrip connects, syncs once, and returns the state among the answers.
+func roundTrip(t *testing.T, twin *local.Twin) (*local.Client, message.Envelope) {
+	t.Helper()
+	c := openTab(t, twin, "ann")
+	if err := c.Send(t.Context(), `{"action":"sync"}`); err != nil {
+		t.Fatal(err)
+	}
+	var newest message.Envelope
+	answers := until(t, c, func(e message.Envelope) bool { return e.Type == message.TypeSynced })
+	for _, e := range answers {
+		if e.Job == "u-42" && e.Seq >= newest.Seq {
+			newest = e
+		}
+	}
+	if newest.Seq == 0 {
+		text, _ := json.Marshal(answers)
+		t.Fatalf("the sync brought no state: %s", text)
+	}
+
+	return c, newest
+}

@@ -1,0 +1,277 @@
+package local_test
+
+import (
+	"context"
+	"fmt"
+	"math/rand/v2"
+	"os"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/herald-progress/herald/lib/apigw"
+	"github.com/herald-progress/herald/lib/broadcast"
+	"github.com/herald-progress/herald/lib/connection"
+	"github.com/herald-progress/herald/lib/feed"
+	"github.com/herald-progress/herald/lib/local"
+	"github.com/herald-progress/herald/lib/message"
+	"github.com/herald-progress/herald/lib/notify"
+)
+
+// randomVariable is how long the test of random disconnects lasts, such as 60s; the longer, the more happens.
+const randomVariable = "HERALD_RANDOM"
+
+// What happens in a minute or less.
+const (
+	randomUsers      = 5
+	randomTabs       = 4 // of each user
+	randomJobs       = 12
+	randomWorkers    = 4
+	randomPublishes  = 10_000
+	randomReconnects = 200
+	randomNotes      = 100
+	randomInFlight   = 64 // publishes of one worker
+	randomSettle     = 20 * time.Second
+)
+
+func TestDisconnectAtRandom(t *testing.T) {
+	lasts := 8 * time.Second
+	if v := os.Getenv(randomVariable); v != "" {
+		var err error
+		if lasts, err = time.ParseDuration(v); err != nil {
+			t.Fatalf("%s: %v", randomVariable, err)
+		}
+	}
+	w := newRandomWorld(t, lasts, false)
+	w.run()
+	v := w.judge(time.Now().Add(randomSettle))
+	t.Logf("%+v", v)
+	if v.Wrong() {
+		t.Errorf("%+v; want nothing missed, backward, twice, or different from the feed", v)
+	}
+	if v.Publishes < randomPublishes || v.Reconnects < randomReconnects || v.Tabs < 20 {
+		t.Errorf("%+v; want at least %d publishes, %d reconnects, 20 tabs", v, randomPublishes, randomReconnects)
+	}
+}
+
+func TestDisconnectAtRandomFailsWithoutSync(t *testing.T) {
+	w := newRandomWorld(t, 5*time.Second, true)
+	w.run()
+	if v := w.judge(time.Now()); v.Differs == 0 || v.MissedTerminals == 0 {
+		t.Errorf("%+v; without sync there should be tabs that miss something: the test shows nothing", v)
+	}
+}
+
+// verdict counts what happened and what went wrong.
+type verdict struct {
+	Publishes, Reconnects, Tabs, Jobs, Frames                          int
+	MissedTerminals, BackwardSteps, AppliedTwice, MissedNotes, Differs int
+}
+
+func (v verdict) Wrong() bool {
+	return v.MissedTerminals+v.BackwardSteps+v.AppliedTwice+v.MissedNotes+v.Differs > 0
+}
+
+// randomWorld is a twin with tabs that come and go, and workers that publish.
+type randomWorld struct {
+	t       *testing.T
+	twin    *local.Twin
+	feed    *feed.Memory
+	lasts   time.Duration
+	noSync  bool
+	scale   int
+	tabs    []*randomTab
+	workers []*notify.Notifier
+
+	mu        sync.Mutex
+	random    *rand.Rand
+	jobs      []*randomJob
+	notes     map[string]int // by user
+	published int
+}
+
+// randomJob is what the workers know of a job.
+type randomJob struct {
+	user, id string
+	parts    bool
+	run      int
+	progress float64
+	done     [randomWorkers]int64
+}
+
+func newRandomWorld(t *testing.T, lasts time.Duration, noSync bool) *randomWorld {
+	t.Helper()
+	seed := uint64(time.Now().UnixNano())
+	t.Logf("seed %d", seed)
+	connections := &connection.Memory{IndexLag: time.Second}
+	w := &randomWorld{
+		t: t, feed: &feed.Memory{}, lasts: lasts, noSync: noSync, scale: max(1, int(lasts/time.Minute)),
+		random: rand.New(rand.NewPCG(seed, 1)), notes: map[string]int{},
+	}
+	twin, err := local.Start(t.Context(), local.Config{
+		Connections: connections, Feed: w.feed,
+		Faults: local.Faults{Gone: 0.01, Throttled: 0.1, Latency: 2 * time.Millisecond, Seed: seed},
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	w.twin = twin
+	t.Cleanup(func() {
+		if err := twin.Close(context.Background()); err != nil {
+			t.Error(err)
+		}
+	})
+	for range randomWorkers {
+		sender, err := apigw.New(twin.AWSConfig(), twin.ManagementEndpoint())
+		if err != nil {
+			t.Fatal(err)
+		}
+		w.workers = append(w.workers, &notify.Notifier{
+			Broadcaster: &broadcast.Broadcaster{Store: connections, Sender: sender}, Feed: w.feed,
+		})
+	}
+	for u := range randomUsers {
+		user := fmt.Sprintf("user|%d", u)
+		for j := range randomJobs {
+			w.jobs = append(w.jobs, &randomJob{user: user, id: fmt.Sprintf("job %d", j), parts: j%3 == 0})
+		}
+		for range randomTabs {
+			w.tabs = append(w.tabs, w.open(user, noSync))
+		}
+	}
+
+	return w
+}
+
+// run publishes, drops connections, ends every job, and lets every tab connect once more.
+func (w *randomWorld) run() {
+	var busy sync.WaitGroup
+	for i := range w.workers {
+		busy.Go(func() { w.work(i) })
+	}
+	busy.Go(func() {
+		reconnects := randomReconnects * w.scale
+		for end := time.Now().Add(w.lasts); time.Now().Before(end) || !w.noSync && w.verdict().Reconnects < reconnects; {
+			time.Sleep(time.Duration(w.float() * 2 * float64(w.lasts) / float64(reconnects*3/2))) // some meet a tab that is not connected
+			w.dropOne()
+		}
+	})
+	busy.Wait()
+	w.twin.SetFaults(local.Faults{})
+	for _, tab := range w.tabs {
+		tab.drop()
+	}
+}
+
+// paced yields n random pauses that last as long as the world in all, or nearly.
+func (w *randomWorld) paced(n int) func(func(time.Duration) bool) {
+	return func(yield func(time.Duration) bool) {
+		mean := w.lasts / time.Duration(n)
+		end := time.Now().Add(w.lasts)
+		for i := range n {
+			pause := time.Duration(w.float() * 2 * float64(mean))
+			if left := time.Until(end) - time.Duration(n-i)*mean; left < 0 {
+				pause = 0 // behind the plan
+			}
+			if !yield(pause) {
+				return
+			}
+		}
+	}
+}
+
+// work publishes states of random jobs, many at a time, so that they overtake each other, and ends its share of the jobs.
+func (w *randomWorld) work(worker int) {
+	var posts sync.WaitGroup
+	slots := make(chan struct{}, randomInFlight)
+	publish := func(r message.Request) {
+		slots <- struct{}{}
+		posts.Go(func() {
+			defer func() { <-slots }()
+			w.publish(worker, r)
+		})
+	}
+	count := randomPublishes * w.scale / randomWorkers
+	notes := count / (randomNotes * w.scale / randomWorkers)
+	n := 0
+	for pause := range w.paced(count) {
+		time.Sleep(pause)
+		if n++; n%notes == 0 {
+			publish(w.note())
+		} else {
+			publish(w.state(worker))
+		}
+	}
+	posts.Wait()
+	for i, job := range w.jobs {
+		if i%randomWorkers == worker {
+			publish(w.end(job, i))
+		}
+	}
+	posts.Wait()
+}
+
+func (w *randomWorld) publish(worker int, r message.Request) {
+	ctx, cancel := context.WithTimeout(context.Background(), 30*time.Second)
+	defer cancel()
+	if err := w.workers[worker].Publish(ctx, r); err != nil {
+		w.t.Errorf("publish: %v", err)
+	}
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.published++
+}
+
+func (w *randomWorld) float() float64 {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+
+	return w.random.Float64()
+}
+
+// state returns the next state of a random job. Now and then the job is run anew, which the states of its run before may
+// still overtake.
+func (w *randomWorld) state(worker int) message.Request {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	job := w.jobs[w.random.IntN(len(w.jobs))]
+	if w.random.IntN(200) == 0 {
+		job.run, job.progress, job.done = job.run+1, 0, [randomWorkers]int64{}
+	}
+	job.progress = min(99, job.progress+w.random.Float64()*3)
+	r := job.request(job.progress, message.StatusRunning, fmt.Sprint("phase ", int(job.progress)/40))
+	if job.parts {
+		job.done[worker] += w.random.Int64N(5)
+		r.Part = &message.Part{ID: fmt.Sprint(worker), Done: job.done[worker], Total: 10_000}
+	}
+
+	return r
+}
+
+func (w *randomWorld) note() message.Request {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	user := w.jobs[w.random.IntN(len(w.jobs))].user
+	w.notes[user]++
+
+	return message.Request{UserID: user, Message: message.Notification{
+		Title: "t", Message: fmt.Sprint("note ", w.notes[user]), Severity: message.SeverityInfo,
+	}}
+}
+
+func (w *randomWorld) end(job *randomJob, n int) message.Request {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	statuses := []message.Status{message.StatusSucceeded, message.StatusFailed, message.StatusCancelled}
+
+	return job.request(job.progress, statuses[n%len(statuses)], "end")
+}
+
+func (j *randomJob) request(progress float64, status message.Status, phase string) message.Request {
+	return message.Request{
+		UserID: j.user, Epoch: fmt.Sprintf("2026-11-22T10:00:00.000Z#%04d", j.run),
+		Message: message.UploadProgress{
+			UploadID: j.id, FileName: "parts-list.csv", Progress: progress, Message: "m", Status: status, Phase: phase,
+		},
+	}
+}

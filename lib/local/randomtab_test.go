@@ -1,0 +1,158 @@
+package local_test
+
+import (
+	"context"
+	"strconv"
+	"sync"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/herald-progress/herald/lib/feed"
+	"github.com/herald-progress/herald/lib/local"
+	"github.com/herald-progress/herald/lib/message"
+)
+
+// randomTab is a tab that notes what its user sees.
+type randomTab struct {
+	*local.Tab
+
+	user string
+
+	mu     sync.Mutex
+	socket *local.Client // the newest
+	dials  int
+	shown  map[string]message.Envelope
+	ended  map[string]string // the newest epoch of which a terminal was shown, by job
+	seen   map[string]bool   // positions and notes
+	counts verdict
+}
+
+// open runs a tab of the user until the test ends.
+func (w *randomWorld) open(user string, noSync bool) *randomTab {
+	tab := &randomTab{user: user, shown: map[string]message.Envelope{}, ended: map[string]string{}, seen: map[string]bool{}}
+	tab.Tab = local.NewTab(local.TabConfig{
+		URL: w.twin.WebSocketURL(), NoSync: noSync, OnFrame: tab.see,
+		Token: func(context.Context) (string, error) { return w.twin.Token(user, time.Hour) },
+		Dial: func(ctx context.Context, url, token string) (local.Socket, error) {
+			socket, err := local.Dial(ctx, url, token)
+			if err != nil {
+				return nil, err
+			}
+			tab.mu.Lock()
+			defer tab.mu.Unlock()
+			tab.socket = socket
+			tab.dials++
+
+			return socket, nil
+		},
+	})
+	ctx, cancel := context.WithCancel(context.Background())
+	ended := make(chan error, 1)
+	go func() { ended <- tab.Run(ctx) }()
+	w.t.Cleanup(func() {
+		cancel()
+		if err := <-ended; err != nil {
+			w.t.Errorf("tab of %s: %v", user, err)
+		}
+	})
+
+	return tab
+}
+
+// dropOne cuts the connection of a random tab.
+func (w *randomWorld) dropOne() {
+	w.tabs[int(w.float()*float64(len(w.tabs)))].drop()
+}
+
+func (tab *randomTab) drop() {
+	tab.mu.Lock()
+	defer tab.mu.Unlock()
+	if tab.socket != nil {
+		_ = tab.socket.Drop()
+	}
+}
+
+// see is called with what is news, which the user sees.
+func (tab *randomTab) see(e message.Envelope, _ []byte) {
+	tab.mu.Lock()
+	defer tab.mu.Unlock()
+	tab.counts.Frames++
+	state, isState := message.AsUploadProgress(e.Data)
+	key := "note " + e.ID
+	if isState {
+		key = "state " + e.Job + " " + e.Epoch + " " + strconv.FormatInt(e.Seq, 10)
+	}
+	if e.ID != "" {
+		if tab.seen[key] {
+			tab.counts.AppliedTwice++
+		}
+		tab.seen[key] = true
+	}
+	if !isState {
+		return
+	}
+	before, had := tab.shown[e.Job]
+	last, _ := message.AsUploadProgress(before.Data)
+	if had && (e.Epoch < before.Epoch || e.Epoch == before.Epoch && (e.Seq <= before.Seq || state.Progress < last.Progress)) {
+		tab.counts.BackwardSteps++
+	}
+	tab.shown[e.Job] = e
+	if state.Status.Terminal() {
+		tab.ended[e.Job] = e.Epoch
+	}
+}
+
+// judge waits until nothing is wrong, or until a time, and returns what was.
+func (w *randomWorld) judge(until time.Time) verdict {
+	for {
+		v := w.verdict()
+		if !v.Wrong() || !time.Now().Before(until) {
+			return v
+		}
+		time.Sleep(50 * time.Millisecond)
+	}
+}
+
+func (w *randomWorld) verdict() verdict {
+	w.mu.Lock()
+	v := verdict{Publishes: w.published, Tabs: len(w.tabs), Jobs: len(w.jobs)}
+	w.mu.Unlock()
+	for _, tab := range w.tabs {
+		tab.compare(&v, w)
+	}
+
+	return v
+}
+
+// compare adds what is wrong with a tab.
+func (tab *randomTab) compare(v *verdict, w *randomWorld) {
+	tab.mu.Lock()
+	defer tab.mu.Unlock()
+	v.Reconnects += tab.dials - 1
+	v.Frames += tab.counts.Frames
+	v.AppliedTwice += tab.counts.AppliedTwice
+	v.BackwardSteps += tab.counts.BackwardSteps
+	for row, err := range w.feed.Jobs(w.t.Context(), feed.User(tab.user)) {
+		if err != nil {
+			w.t.Fatal(err)
+		}
+		want := row.Envelope()
+		if tab.ended[want.Job] != row.Epoch {
+			v.MissedTerminals++
+		}
+		got, _ := tab.View().Job(want.Job)
+		if !cmp.Equal(want, got) || !cmp.Equal(want, tab.shown[want.Job]) {
+			v.Differs++
+		}
+	}
+	kept, err := w.feed.Notes(w.t.Context(), feed.User(tab.user), "", randomNotes*w.scale)
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	for _, n := range kept {
+		if !tab.seen["note "+n.ID] {
+			v.MissedNotes++
+		}
+	}
+}
