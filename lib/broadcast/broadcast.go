@@ -26,7 +26,7 @@ var (
 	ErrUnavailable = errors.New("broadcast: service unavailable")
 )
 
-// What ToUser and ToConnection return besides [*message.Invalid] and [*message.TooLarge].
+// What a delivery returns besides [*message.Invalid] and [*message.TooLarge].
 var (
 	// ErrStore says that the connections could not be read to their end.
 	ErrStore = errors.New("broadcast: connection store failed")

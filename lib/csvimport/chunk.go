@@ -78,10 +78,10 @@ func (c *Chunk) Handle(ctx context.Context, in ChunkInput) (ChunkOutput, error) 
 		if err != nil {
 			return ChunkOutput{}, err
 		}
-		report.Update(st.counts.Rows)
-		if !accepted { // after Update: no more rows have failed than are done
+		if !accepted {
 			report.Reject(1)
 		}
+		report.Update(st.counts.Rows)
 	}
 	if st.counts.Rows != in.Range.Rows {
 		return ChunkOutput{}, &StoreError{Op: "read range", Err: errChanged}

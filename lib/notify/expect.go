@@ -21,11 +21,12 @@ type expected struct {
 func (e *expected) keep(row feed.Row) {
 	e.mu.Lock()
 	defer e.mu.Unlock()
-	if e.rows == nil || len(e.rows) >= maxExpected {
-		e.rows = map[[2]string]feed.Row{}
+	key := [2]string{row.Owner, row.State.UploadID}
+	if _, known := e.rows[key]; e.rows == nil || !known && len(e.rows) >= maxExpected {
+		e.rows = map[[2]string]feed.Row{} // what is in use is soon known again
 	}
 	row.Parts, row.Keys = nil, nil // they are not looked at
-	e.rows[[2]string{row.Owner, row.State.UploadID}] = row
+	e.rows[key] = row
 }
 
 // waits reports whether the state that r tells is likely not to be pushed at once.

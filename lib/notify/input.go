@@ -53,17 +53,33 @@ func Decode(raw []byte) (message.Request, error) {
 			return message.Request{}, err //nolint:wrapcheck // an *message.Invalid, as documented
 		}
 	}
-	if len(wire.Part) > 0 && string(wire.Part) != "null" {
-		r.Part = &message.Part{}
-		if err := message.DecodeObject(wire.Part, "part", r.Part); err != nil {
-			return message.Request{}, err //nolint:wrapcheck // an *message.Invalid, as documented
-		}
+	if r.Part, err = decodePart(wire.Part); err != nil {
+		return message.Request{}, err
 	}
 	if err := r.Validate(); err != nil {
 		return message.Request{}, err //nolint:wrapcheck // an *message.Invalid, as documented
 	}
 
 	return r, nil
+}
+
+// decodePart reads a part, or nil where there is none.
+func decodePart(raw []byte) (*message.Part, error) {
+	if len(raw) == 0 || string(raw) == "null" {
+		return nil, nil //nolint:nilnil // a request may have no part
+	}
+	p := &message.Part{}
+	if err := message.DecodeObject(raw, "part", p); err != nil {
+		return nil, err //nolint:wrapcheck // an *message.Invalid, as documented
+	}
+	var given struct {
+		To *float64 `json:"to"`
+	}
+	if err := json.Unmarshal(raw, &given); err == nil && given.To != nil && *given.To == 0 { // a Part would take it for 100
+		return nil, invalid("part.to", "must be a number over 0")
+	}
+
+	return p, nil
 }
 
 func orEmpty(s *string) string {

@@ -56,6 +56,7 @@ func TestDecodeRefuses(t *testing.T) {
 		{`"part":{"id":"7","done":"1","total":2},`, "part.done must be a whole number"},
 		{`"part":{"id":"7","done":3,"total":2},`, "part.done must be from 0 to part.total"},
 		{`"part":{"id":"","done":1,"total":2},`, "part.id must be 1 to 16 bytes"},
+		{`"part":{"id":"7","done":1,"total":2,"from":9,"to":0},`, "part.to must be a number over 0"},
 		{`"part":{"id":"7","done":1,"total":2,"from":9,"to":8},`, "part.from, part.to must be numbers from 0 to 100, from not over to"},
 	} {
 		_, err := notify.Decode([]byte(`{"userId":"u1",` + tt.fields + progress + `}`))

@@ -138,6 +138,9 @@ func (n *Notifier) toUser(ctx context.Context, r message.Request) (Output, error
 		return frame, k.frame.ID, err //nolint:wrapcheck // an *message.TooLarge, as documented
 	}
 	if n.waits(r) { // then connections are read only if it is pushed after all
+		var cancel context.CancelFunc
+		ctx, cancel = context.WithTimeout(ctx, broadcast.Budget) // of which Deliver has what is left
+		defer cancel()
 		frame, id, err := prepare(ctx)
 		if err != nil || frame == nil {
 			return k.output(broadcast.Report{MessageID: id}), err

@@ -93,8 +93,16 @@ func (s *Sweeper) Handle(ctx context.Context, raw json.RawMessage) error {
 	if err != nil {
 		return fmt.Errorf("read job: %w", err)
 	}
+	if passedOn(row, p) { // the sweep forgets p
+		return nil
+	}
 
 	return s.end(ctx, p, row, how)
+}
+
+// passedOn reports whether the job of p is now in a newer run, or ends with another execution.
+func passedOn(row feed.Row, p feed.Pointer) bool {
+	return row.Epoch > p.Epoch || row.Epoch == p.Epoch && row.Execution != "" && row.Execution != p.Execution
 }
 
 // sweep looks into every pointer.
@@ -128,7 +136,7 @@ func (s *Sweeper) look(ctx context.Context, p feed.Pointer) error {
 	if now := s.now(); now.Sub(p.At) <= Silence || now.Sub(row.UpdatedAt) <= Silence {
 		return nil
 	}
-	if row.Epoch > p.Epoch || row.Epoch == p.Epoch && row.State.Status.Terminal() {
+	if passedOn(row, p) || row.Epoch == p.Epoch && row.State.Status.Terminal() {
 		return s.forget(ctx, p)
 	}
 	w, err := s.status(ctx, p.Execution)

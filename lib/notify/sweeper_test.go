@@ -84,6 +84,12 @@ func inEpoch(r message.Request, epoch string) message.Request {
 	return r
 }
 
+func by(r message.Request, arn string) message.Request {
+	r.Execution = arn
+
+	return r
+}
+
 func TestSweeper(t *testing.T) {
 	failed := message.UploadProgress{UploadID: "j", FileName: "f.csv", Progress: 42, Message: "The workflow failed", Phase: "p", Status: message.StatusFailed}
 	as := func(status message.Status, text string, percent float64) *message.UploadProgress {
@@ -114,6 +120,9 @@ func TestSweeper(t *testing.T) {
 		{"an event of the redrive", []message.Request{inEpoch(running(42), redriven)}, 0, statusChange(arn, "FAILED", 1), notify.Workflow{}, &failed, false},
 		{"an event of a later redrive", []message.Request{running(42)}, 0, statusChange(arn, "FAILED", 1), notify.Workflow{}, &failed, false},
 
+		{"another execution has taken over", []message.Request{running(1), by(running(42), "arn:other")}, 0, statusChange(arn, "FAILED", 0), notify.Workflow{}, nil, true},
+		{"a run without an epoch is over", []message.Request{inEpoch(running(1), ""), by(running(42), "arn:other")}, 0, statusChange(arn, "FAILED", 0), notify.Workflow{}, nil, true},
+
 		{"silent, failed", []message.Request{running(42)}, time.Hour, schedule, notify.Workflow{Status: "FAILED"}, &failed, false},
 		{"silent, succeeded", []message.Request{running(42)}, time.Hour, schedule, notify.Workflow{Status: "SUCCEEDED"}, as(message.StatusSucceeded, "Done", 100), false},
 		{"silent, timed out", []message.Request{running(42)}, time.Hour, `{}`, notify.Workflow{Status: "TIMED_OUT"}, as(message.StatusFailed, "The workflow took too long", 42), false},
@@ -126,6 +135,10 @@ func TestSweeper(t *testing.T) {
 		{"silent, failed again", []message.Request{inEpoch(running(42), redriven)}, time.Hour, schedule, notify.Workflow{Status: "FAILED", RedriveCount: 1}, &failed, false},
 		{"not silent for long enough", []message.Request{running(42)}, notify.Silence, schedule, notify.Workflow{Status: "FAILED"}, nil, true},
 		{"just silent for long enough", []message.Request{running(42)}, notify.Silence + ms, schedule, notify.Workflow{Status: "FAILED"}, &failed, false},
+		{
+			"silent, another execution has taken over", []message.Request{running(1), by(running(42), "arn:other")}, time.Hour, schedule,
+			notify.Workflow{Status: "FAILED"}, nil, false,
+		},
 		{
 			"silent, the job is in a newer run", []message.Request{running(1), inEpoch(at(42), redriven)}, time.Hour, schedule,
 			notify.Workflow{Status: "RUNNING"}, nil, false,
@@ -142,7 +155,7 @@ func TestSweeper(t *testing.T) {
 					publish(t, worker(t, memory, newTabs()), r)
 				}
 				time.Sleep(tt.silent)
-				w := &workflows{answers: map[string]notify.Workflow{}}
+				w := &workflows{answers: map[string]notify.Workflow{"arn:other": {Status: "RUNNING"}}}
 				if tt.now.Status != "" {
 					w.answers[arn] = tt.now
 				}

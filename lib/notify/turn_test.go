@@ -10,6 +10,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	"github.com/herald-progress/herald/lib/broadcast"
 	"github.com/herald-progress/herald/lib/feed"
 	"github.com/herald-progress/herald/lib/message"
 	"github.com/herald-progress/herald/lib/notify"
@@ -168,6 +169,27 @@ func TestATaskDoesNotHoldUpItsWorkflow(t *testing.T) {
 			if took := time.Since(start); took > feed.MinInterval {
 				t.Errorf("%+v took %v, want at most %v", r.Message, took, feed.MinInterval)
 			}
+		}
+	})
+}
+
+// mute hangs until the caller has had enough.
+type mute struct{}
+
+func (mute) Send(ctx context.Context, _ string, _ []byte) error {
+	<-ctx.Done()
+
+	return ctx.Err()
+}
+
+func TestAllThatHangsTogetherKeepsTheBudget(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		f := &faulty{Memory: &feed.Memory{}, fault: map[string]fault{"Claim": hangs, "Job": hangs}}
+		publish(t, worker(t, f, newTabs()), at(0))
+		start := time.Now()
+		publish(t, worker(t, f, mute{}), part("a", 50, 100))
+		if took := time.Since(start); took > broadcast.Budget {
+			t.Errorf("took %v, want at most %v", took, broadcast.Budget)
 		}
 	})
 }

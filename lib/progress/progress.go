@@ -65,7 +65,8 @@ type Config struct {
 	// Execution is the ARN of the workflow whose end is the job's end; empty is none.
 	Execution string
 	// Part is the id of the part of the job that is reported, where several workers share the job; empty is all of it.
-	// Then the steps of a phase are those of the whole job, and what is done and failed is the part's own.
+	// Then the steps of a phase are those of the whole job, and what is done and failed is the part's own. A part has
+	// one phase with steps, since what it has done never falls.
 	Part string
 	// FailedRows is the number of rows that had failed before this Reporter began; of a part, none has.
 	FailedRows int64
