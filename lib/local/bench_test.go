@@ -10,7 +10,6 @@ import (
 	"io"
 	"net"
 	"os"
-	"os/exec"
 	"slices"
 	"strconv"
 	"strings"
@@ -28,25 +27,6 @@ import (
 	"github.com/herald-progress/herald/lib/local"
 	"github.com/herald-progress/herald/lib/session"
 )
-
-// twinVariable makes this test binary the twin of the benchmark, in a process of its own.
-const twinVariable = "HERALD_BENCHMARK_TWIN"
-
-func TestMain(m *testing.M) {
-	serve := serveTwin
-	switch os.Getenv(twinVariable) {
-	case "":
-		os.Exit(m.Run())
-	case withProgress, withoutProgress:
-		serve = serveImports
-	case browser:
-		serve = browse
-	}
-	if err := serve(context.Background()); err != nil {
-		fmt.Fprintln(os.Stderr, err)
-		os.Exit(1)
-	}
-}
 
 // twinFacts are what the benchmark must know of the twin.
 type twinFacts struct{ WebSocketURL, Endpoint, Token string }
@@ -119,31 +99,13 @@ func BenchmarkIdleTabs(b *testing.B) {
 // startTwinProcess starts a twin in its own process and returns the process's id.
 func startTwinProcess(b *testing.B) (int, twinFacts) {
 	b.Helper()
-	command := exec.CommandContext(context.WithoutCancel(b.Context()), os.Args[0]) // it cleans up after the benchmark's end
-	command.Env, command.Stderr = append(os.Environ(), twinVariable+"=1"), os.Stderr
-	stdin, err := command.StdinPipe()
-	if err != nil {
-		b.Fatal(err)
-	}
-	stdout, err := command.StdoutPipe()
-	if err != nil {
-		b.Fatal(err)
-	}
-	if err := command.Start(); err != nil {
-		b.Fatal(err)
-	}
-	b.Cleanup(func() {
-		stdin.Close()
-		if err := command.Wait(); err != nil {
-			b.Error(err)
-		}
-	})
+	twin := startSelf(b, asTwin)
 	var facts twinFacts
-	if err := json.NewDecoder(stdout).Decode(&facts); err != nil {
+	if err := json.NewDecoder(twin.out).Decode(&facts); err != nil {
 		b.Fatal(err)
 	}
 
-	return command.Process.Pid, facts
+	return twin.Process.Pid, facts
 }
 
 // openTabs are the tabs of one user.

@@ -10,7 +10,6 @@ import (
 	"io"
 	"net"
 	"os"
-	"os/exec"
 	"slices"
 	"syscall"
 	"testing"
@@ -28,22 +27,16 @@ import (
 	"github.com/herald-progress/herald/lib/s3store"
 )
 
-// Values of twinVariable that make this test binary a twin which imports, with progress or with a nil Publisher.
-const (
-	withProgress    = "progress"
-	withoutProgress = "nil publisher"
-)
-
 // BenchmarkProgress imports a million rows in two twins, of which one reports no progress, each in a process of its own
 // with two tabs open in this one. Each iteration is one pair, in turns; what is reported is the medians of the seconds of
 // processor time, user and system, that the twin's process took for one import, and the median of the pairs' ratios.
 func BenchmarkProgress(b *testing.B) {
 	const rows = 1_000_000
 	file := partsOf(rows)
-	twins := map[string]*importTwin{withProgress: startImports(b, withProgress), withoutProgress: startImports(b, withoutProgress)}
+	twins := map[string]*importTwin{asImporter: startImports(b, asImporter), asSilentImporter: startImports(b, asSilentImporter)}
 	for mode, twin := range twins { // what is loaded once
 		twin.processor(b)
-		if frames := twin.importFile(b, partsOf(1000)); mode == withProgress && frames == 0 {
+		if frames := twin.importFile(b, partsOf(1000)); mode == asImporter && frames == 0 {
 			b.Fatal("no progress")
 		}
 		twin.processor(b)
@@ -51,7 +44,7 @@ func BenchmarkProgress(b *testing.B) {
 	took, ratios, frames := map[string][]float64{}, []float64{}, []float64{}
 	pair := 0
 	for b.Loop() {
-		order := []string{withProgress, withoutProgress}
+		order := []string{asImporter, asSilentImporter}
 		if pair++; pair%2 == 0 {
 			slices.Reverse(order)
 		}
@@ -60,15 +53,15 @@ func BenchmarkProgress(b *testing.B) {
 			before := twin.processor(b)
 			seen := twin.importFile(b, file)
 			took[mode] = append(took[mode], (twin.processor(b) - before).Seconds())
-			if mode == withProgress {
+			if mode == asImporter {
 				frames = append(frames, float64(seen))
 			}
 		}
-		ratios = append(ratios, took[withProgress][pair-1]/took[withoutProgress][pair-1])
+		ratios = append(ratios, took[asImporter][pair-1]/took[asSilentImporter][pair-1])
 	}
 	b.ReportMetric(0, "ns/op")
-	b.ReportMetric(median(took[withProgress]), "s-with")
-	b.ReportMetric(median(took[withoutProgress]), "s-without")
+	b.ReportMetric(median(took[asImporter]), "s-with")
+	b.ReportMetric(median(took[asSilentImporter]), "s-without")
 	b.ReportMetric(median(ratios), "ratio")
 	b.ReportMetric(slices.Min(ratios), "ratio-min")
 	b.ReportMetric(slices.Max(ratios), "ratio-max")
@@ -99,24 +92,8 @@ type importTwin struct {
 // startImports starts a twin of a mode and opens two tabs.
 func startImports(b *testing.B, mode string) *importTwin {
 	b.Helper()
-	command := exec.CommandContext(context.WithoutCancel(b.Context()), os.Args[0])
-	command.Env, command.Stderr = append(os.Environ(), twinVariable+"="+mode), os.Stderr
-	stdin, err := command.StdinPipe()
-	if err != nil {
-		b.Fatal(err)
-	}
-	stdout, err := command.StdoutPipe()
-	if err != nil {
-		b.Fatal(err)
-	}
-	if err := command.Start(); err != nil {
-		b.Fatal(err)
-	}
-	b.Cleanup(func() {
-		stdin.Close()
-		_ = command.Wait()
-	})
-	twin := &importTwin{ask: stdin, answer: bufio.NewReader(stdout)}
+	process := startSelf(b, mode)
+	twin := &importTwin{ask: process.in, answer: process.out}
 	line, err := twin.answer.ReadBytes('\n')
 	if err != nil {
 		b.Fatal(err)
@@ -203,7 +180,7 @@ func serveImports(ctx context.Context) (err error) {
 			running <- x.Status
 		}
 	}}
-	if os.Getenv(twinVariable) == withoutProgress {
+	if os.Getenv(selfVariable) == asSilentImporter {
 		config.Functions = silentFunctions(address.Port)
 	}
 	twin, err := local.Start(ctx, config)

@@ -6,8 +6,8 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"io"
 	"os"
-	"os/exec"
 	"testing"
 	"time"
 
@@ -20,17 +20,20 @@ import (
 	"github.com/herald-progress/herald/lib/message"
 )
 
-// browser is the value of twinVariable that makes this test binary a browser's tab, which prints its frames.
-const browser = "browser"
-
 // What the browser is told.
 const (
 	browserURL   = "HERALD_BROWSER_URL"
 	browserToken = "HERALD_BROWSER_TOKEN"
 )
 
-// browse prints what a tab receives, until it is killed.
+// browse prints what a tab receives, until its input ends or it is killed.
 func browse(ctx context.Context) error {
+	ctx, stop := context.WithCancel(ctx)
+	defer stop()
+	go func() {
+		_, _ = io.Copy(io.Discard, os.Stdin)
+		os.Exit(0)
+	}()
 	c, err := local.Dial(ctx, os.Getenv(browserURL), os.Getenv(browserToken))
 	if err != nil {
 		return err
@@ -58,7 +61,7 @@ func TestAKilledBrowserIsCurrentAfterOneRoundTrip(t *testing.T) {
 			t.Error(err)
 		}
 	})
-	command, frames := startBrowser(t, twin)
+	process, frames := startBrowser(t, twin)
 	key := csvimport.UploadKey("ann", "u-42", "parts.csv")
 	if _, err := twinS3(twin).PutObject(t.Context(), &s3.PutObjectInput{
 		Bucket: aws.String(local.Bucket), Key: &key, Body: bytes.NewReader(partsOf(rows)),
@@ -75,10 +78,7 @@ func TestAKilledBrowserIsCurrentAfterOneRoundTrip(t *testing.T) {
 		}
 		state, _ = message.AsUploadProgress(last.Data)
 	}
-	if err := command.Process.Kill(); err != nil {
-		t.Fatal(err)
-	}
-	_ = command.Wait()
+	process.kill(t)
 
 	before := row(t, kept)
 	if before.State.Status.Terminal() {
@@ -103,26 +103,17 @@ func TestAKilledBrowserIsCurrentAfterOneRoundTrip(t *testing.T) {
 }
 
 // startBrowser starts a browser of "ann" in a process of its own, and returns its frames once it is connected.
-func startBrowser(t *testing.T, twin *local.Twin) (*exec.Cmd, *bufio.Scanner) {
+func startBrowser(t *testing.T, twin *local.Twin) (*self, *bufio.Scanner) {
 	t.Helper()
 	token, err := twin.Token("ann", time.Hour)
 	if err != nil {
 		t.Fatal(err)
 	}
-	command := exec.CommandContext(t.Context(), os.Args[0])
-	command.Env = append(os.Environ(), twinVariable+"="+browser, browserURL+"="+twin.WebSocketURL(), browserToken+"="+token)
-	command.Stderr = os.Stderr
-	stdout, err := command.StdoutPipe()
-	if err != nil {
-		t.Fatal(err)
-	}
-	if err := command.Start(); err != nil {
-		t.Fatal(err)
-	}
-	frames := bufio.NewScanner(stdout)
+	process := startSelf(t, asBrowser, browserURL+"="+twin.WebSocketURL(), browserToken+"="+token)
+	frames := bufio.NewScanner(process.out)
 	frames.Buffer(nil, message.MaxFrame)
 
-	return command, frames
+	return process, frames
 }
 
 func row(t *testing.T, kept feed.Store) feed.Row {

@@ -1,0 +1,84 @@
+package local_test
+
+import (
+	"bufio"
+	"context"
+	"fmt"
+	"io"
+	"os"
+	"os/exec"
+	"testing"
+)
+
+// selfVariable makes this test binary something else, in a process of its own.
+const selfVariable = "HERALD_TEST_SELF"
+
+// What it may be.
+const (
+	asTwin           = "twin"
+	asImporter       = "importer"
+	asSilentImporter = "silent importer" // with a nil Publisher
+	asBrowser        = "browser"
+)
+
+func TestMain(m *testing.M) {
+	serve := map[string]func(context.Context) error{
+		asTwin: serveTwin, asImporter: serveImports, asSilentImporter: serveImports, asBrowser: browse,
+	}[os.Getenv(selfVariable)]
+	if serve == nil {
+		os.Exit(m.Run())
+	}
+	if err := serve(context.Background()); err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		os.Exit(1)
+	}
+}
+
+// self is this test binary as something else.
+type self struct {
+	*exec.Cmd
+
+	in     io.WriteCloser
+	out    *bufio.Reader
+	killed bool
+}
+
+// startSelf starts a process that ends with its input, when the test does.
+func startSelf(tb testing.TB, as string, variables ...string) *self {
+	tb.Helper()
+	s := &self{Cmd: exec.CommandContext(context.WithoutCancel(tb.Context()), os.Args[0])} // it cleans up after the test's end
+	s.Env, s.Stderr = append(append(os.Environ(), selfVariable+"="+as), variables...), os.Stderr
+	in, err := s.StdinPipe()
+	if err != nil {
+		tb.Fatal(err)
+	}
+	out, err := s.StdoutPipe()
+	if err != nil {
+		tb.Fatal(err)
+	}
+	s.in, s.out = in, bufio.NewReader(out)
+	if err := s.Start(); err != nil {
+		tb.Fatal(err)
+	}
+	tb.Cleanup(func() {
+		if s.killed {
+			return
+		}
+		_ = in.Close()
+		if err := s.Wait(); err != nil {
+			tb.Errorf("process as %s: %v", as, err)
+		}
+	})
+
+	return s
+}
+
+// kill ends the process by a signal that it cannot catch.
+func (s *self) kill(tb testing.TB) {
+	tb.Helper()
+	if err := s.Process.Kill(); err != nil {
+		tb.Fatal(err)
+	}
+	s.killed = true
+	_ = s.Wait() // which says that it was killed
+}
