@@ -28,7 +28,7 @@ type Sessions interface {
 	// some seconds; after an error it stops.
 	Ended(ctx context.Context, at time.Time) iter.Seq2[Connection, error]
 	// Claim deletes the row of c unless its session has changed, and reports whether it did: of several that claim one row,
-	// one gets true.
+	// one gets true. Where an answer of the store was lost two may, rather than none.
 	Claim(ctx context.Context, c Connection) (bool, error)
 }
 

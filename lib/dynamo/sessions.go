@@ -26,6 +26,9 @@ const (
 // refreshTries is how often Refresh reads the row: a second time where another refresh, or a deletion, came between.
 const refreshTries = 3
 
+// claimTries is how often Claim asks until there is an answer.
+const claimTries = 3
+
 // errRefresh says that the row has changed under each try.
 var errRefresh = errors.New("dynamo: the row keeps changing")
 
@@ -84,10 +87,11 @@ func (s *Connections) Ended(ctx context.Context, at time.Time) iter.Seq2[connect
 	}
 }
 
-// Claim deletes the row on condition that it is unchanged.
+// Claim deletes the row on condition that it is unchanged. It is tried again here and not by the SDK, whose own retry of a
+// deletion that was done, but whose answer was lost, would look like another's claim: the farewell would never be said.
 func (s *Connections) Claim(ctx context.Context, c connection.Connection) (bool, error) {
 	row := rowOf(c)
-	_, err := s.Client.DeleteItem(ctx, &dynamodb.DeleteItemInput{
+	claim := &dynamodb.DeleteItemInput{
 		TableName: &s.Table, Key: connectionKey(c.ID),
 		ConditionExpression: aws.String(ifSame + " AND " + attrTokenExpiresAt + " = :expires"),
 		ExpressionAttributeValues: map[string]types.AttributeValue{
@@ -95,15 +99,24 @@ func (s *Connections) Claim(ctx context.Context, c connection.Connection) (bool,
 			":connected": &types.AttributeValueMemberS{Value: row.ConnectedAt},
 			":expires":   sessionNumber(row.TokenExpiresAt),
 		},
-	})
-	if conditionFailed(err) {
-		return false, nil
+		ReturnValuesOnConditionCheckFailure: types.ReturnValuesOnConditionCheckFailureAllOld,
 	}
-	if err != nil {
-		return false, fmt.Errorf("claim connection: %w", err)
+	once := func(o *dynamodb.Options) { o.Retryer = aws.NopRetryer{} }
+	for try := 0; ; try++ {
+		_, err := s.Client.DeleteItem(ctx, claim, once)
+		var failed *types.ConditionalCheckFailedException
+		switch {
+		case err == nil:
+			return true, nil
+		case errors.As(err, &failed):
+			return try > 0 && failed.Item == nil, nil // gone since the first try, and rather by that than by another
+		case try == claimTries-1:
+			return false, fmt.Errorf("claim connection: %w", err)
+		}
+		if wait := pause(ctx, try); wait != nil {
+			return false, fmt.Errorf("claim connection: %w", err)
+		}
 	}
-
-	return true, nil
 }
 
 // ifSame holds where the row is that of a connection, so not where there is none.

@@ -30,8 +30,8 @@ const (
 	randomPublishes  = 10_000
 	randomReconnects = 200
 	randomNotes      = 100
-	randomInFlight   = 64 // publishes of one worker
-	randomSettle     = 20 * time.Second
+	randomInFlight   = 64                   // publishes of one worker
+	randomSettle     = 2 * local.MaxBackoff // a tab that was often cut off waits for that long
 )
 
 func TestDisconnectAtRandom(t *testing.T) {

@@ -197,11 +197,12 @@ func invokeByHand(t *testing.T, twin *local.Twin, function, payload string) {
 // TestTheReaperSaysGoodbye lets a session end with its token.
 func TestTheReaperSaysGoodbye(t *testing.T) {
 	twin, _ := startTwin(t)
-	token, err := twin.Token("ann", 2*time.Second)
+	const life = 3 * time.Second // less up to one, as tokens end with full seconds
+	token, err := twin.Token("ann", life)
 	if err != nil {
 		t.Fatal(err)
 	}
-	over := time.Now().Add(2 * time.Second)
+	over := time.Now().Add(life)
 	short, err := local.Dial(t.Context(), twin.WebSocketURL(), token)
 	if err != nil {
 		t.Fatal(err)
@@ -229,7 +230,7 @@ func TestTheReaperSaysGoodbye(t *testing.T) {
 // TestASessionOutlastsItsToken gives a tab tokens of a few seconds.
 func TestASessionOutlastsItsToken(t *testing.T) {
 	twin, _ := startTwin(t)
-	tab := openLiveTab(t, twin, 3*time.Second, 0)
+	tab := openLiveTab(t, twin, 5*time.Second, 0)
 	var ends []message.Time
 	for _, e := range tab.await(t, message.TypeRefreshed) {
 		switch data := e.Data.(type) {

@@ -19,8 +19,10 @@ const (
 	// SecondSync is when a tab syncs again after it has connected: what was sent meanwhile may have been sent by somebody
 	// who could not know of the connection yet.
 	SecondSync = 5 * time.Second
-	// Silence is how long a running job may be silent before a tab asks.
-	Silence = 30 * time.Second
+	// Silence is how long a running job may be silent before a tab asks. It doubles up to MaxSilence as the job goes on to
+	// be: what has died without an end would be asked for as long as the tab is open.
+	Silence    = 30 * time.Second
+	MaxSilence = 2 * time.Minute
 	// QuietSync is how long after its last sync a tab asks again, whatever it has heard: frames that were lost while no job
 	// ran, or a connection that the server no longer knows, show in nothing else.
 	QuietSync = 30 * time.Minute
@@ -32,6 +34,9 @@ const (
 	SyncTimeout = 4 * time.Second
 	// RefreshLead is how long before a session's end its token is replaced.
 	RefreshLead = time.Minute
+	// EndGrace is how long after a session's end a tab asks whether it is over: nothing else reaches it any more, and the
+	// farewell may have been lost.
+	EndGrace = 5 * time.Second
 	// MinBackoff and MaxBackoff bound the pause before a connection is opened again, which doubles from one to the other
 	// as tries fail. A random share of it passes.
 	MinBackoff = 500 * time.Millisecond

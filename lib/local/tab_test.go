@@ -44,9 +44,12 @@ func TestATabSyncsWhenItMustHaveMissedSomething(t *testing.T) {
 			s.post(progress(1, message.StatusRunning))
 			time.Sleep(20 * time.Second)
 			s.post(progress(2, message.StatusRunning))
-			time.Sleep(time.Minute + time.Second)
-			s.expect("1m0s sync", "1m30s sync")
-			s.post(progress(3, message.StatusSucceeded))
+			time.Sleep(7 * time.Minute)
+			s.expect("1m0s sync", "2m0s sync", "4m0s ping", "4m0s sync", "6m0s sync")
+			s.post(progress(3, message.StatusRunning))
+			time.Sleep(40 * time.Second)
+			s.expect("8m0s ping", "8m0s sync")
+			s.post(progress(4, message.StatusSucceeded))
 			time.Sleep(2 * time.Minute)
 			s.expect()
 		})
@@ -282,7 +285,28 @@ func TestATabRefreshesItsSession(t *testing.T) {
 		sleepUntil(19*time.Minute + 15*time.Second) // there was no other token a minute before the end
 		s.from(func() { s.token = "third" })        // which does not prolong the session
 		sleepUntil(30 * time.Minute)
-		s.expect("19m30s refresh third", "20m0s ping", "24m0s ping", "28m0s ping")
+		s.expect("19m30s refresh third", "20m0s ping", "20m5s sync", "24m0s ping", "28m0s ping")
+	})
+}
+
+// TestATabAsksAfterItsSession loses the farewell: the tab hears from the answer that the session is over.
+func TestATabAsksAfterItsSession(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := newSite(t)
+		ends := s.start.Add(10 * time.Minute)
+		s.answer = func(action string) []message.Data {
+			switch now := time.Now(); {
+			case action != "sync":
+				return obliging(action)
+			case now.Before(ends):
+				return []message.Data{message.Welcome{ServerTime: message.Time{Time: now}, SessionEnd: message.Time{Time: ends}}, message.Synced{}}
+			default:
+				return []message.Data{message.Closing{Code: message.CloseSessionLimit, Reconnect: true}}
+			}
+		}
+		s.open(local.TabConfig{})
+		time.Sleep(10*time.Minute + local.EndGrace)
+		s.expect("0s connect token", "0s sync", "5s sync", "4m0s ping", "8m0s ping", "10m5s sync", "10m5s close")
 	})
 }
 

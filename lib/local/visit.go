@@ -24,12 +24,12 @@ type visit struct {
 	worked bool // whether a frame came
 
 	// What is due when; zero is never.
-	second, quiet, ping, pong, answer, retry, refresh time.Time
+	second, quiet, ping, pong, answer, retry, refresh, over time.Time
 	// held is until when the server wants no sync.
 	held time.Time
 
-	// heard says when a running job was heard of last.
-	heard map[string]time.Time
+	// heard says when a running job was heard of, or asked for, last.
+	heard map[string]hush
 	// end is that of the session.
 	end time.Time
 
@@ -37,6 +37,12 @@ type visit struct {
 	failures int // of syncs in a row
 	// offered is the token of the last refresh.
 	offered string
+}
+
+// hush is the silence of a running job, since when, and how long it may last.
+type hush struct {
+	since time.Time
+	bound time.Duration
 }
 
 // received is a frame, or the connection's end.
@@ -63,7 +69,7 @@ func (t *Tab) visit(ctx context.Context) (bool, error) {
 	if err != nil {
 		return false, err
 	}
-	v := &visit{tab: t, socket: socket, heard: map[string]time.Time{}}
+	v := &visit{tab: t, socket: socket, heard: map[string]hush{}}
 	err = v.run(ctx)
 
 	return v.worked, err
@@ -206,7 +212,7 @@ func (v *visit) closing(data message.Closing) error {
 func (v *visit) hear(job string, now time.Time) {
 	e, _ := v.tab.view.Job(job)
 	if state, ok := message.AsUploadProgress(e.Data); ok && !state.Status.Terminal() {
-		v.heard[job] = now
+		v.heard[job] = hush{now, Silence}
 	} else {
 		delete(v.heard, job)
 	}

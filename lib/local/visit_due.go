@@ -13,7 +13,7 @@ const syncPause = time.Second
 // next returns when something is due.
 func (v *visit) next() time.Time {
 	first := v.ping
-	for _, at := range []time.Time{v.second, v.quiet, v.pong, v.answer, v.retry, v.refresh, v.silent()} {
+	for _, at := range []time.Time{v.second, v.quiet, v.pong, v.answer, v.retry, v.refresh, v.over, v.silent()} {
 		if !at.IsZero() && at.Before(first) {
 			first = at
 		}
@@ -27,13 +27,10 @@ func (v *visit) silent() (at time.Time) {
 	if v.tab.config.NoSync {
 		return time.Time{}
 	}
-	for _, heard := range v.heard {
-		if at.IsZero() || heard.Before(at) {
-			at = heard
+	for _, h := range v.heard {
+		if asked := h.since.Add(h.bound); at.IsZero() || asked.Before(at) {
+			at = asked
 		}
-	}
-	if !at.IsZero() {
-		at = at.Add(Silence)
 	}
 
 	return at
@@ -69,7 +66,7 @@ func (v *visit) due(ctx context.Context, now time.Time) error {
 		}
 	}
 	silent := v.silent()
-	if past(&v.second) || past(&v.quiet) || past(&v.retry) || past(&silent) {
+	if past(&v.second) || past(&v.quiet) || past(&v.retry) || past(&v.over) || past(&silent) {
 		return v.sync(ctx, now)
 	}
 
@@ -78,8 +75,12 @@ func (v *visit) due(ctx context.Context, now time.Time) error {
 
 // sync asks for what the tab has missed, unless it is asking, or the server wants none now.
 func (v *visit) sync(ctx context.Context, now time.Time) error {
-	for job := range v.heard {
-		v.heard[job] = now // the sync is about them, too
+	for job, h := range v.heard { // the sync is about them, too
+		if !now.Before(h.since.Add(h.bound)) {
+			h.bound = min(2*h.bound, MaxSilence) //nolint:mnd // it doubles
+		}
+		h.since = now
+		v.heard[job] = h
 	}
 	switch {
 	case v.syncing:
@@ -124,9 +125,12 @@ func (v *visit) again(now time.Time) {
 	v.failures++
 }
 
-// lasts plans the refresh of a session with an end, which is by this machine's clock.
+// lasts plans the refresh of a session with an end, which is by this machine's clock, and the question after that.
 func (v *visit) lasts(end, now time.Time) {
 	v.end = end
+	if !v.tab.config.NoSync && end.After(now) {
+		v.over = end.Add(EndGrace)
+	}
 	v.refresh = end.Add(-min(RefreshLead, end.Sub(now)/2)) //nolint:mnd // half of a short one
 }
 

@@ -21,11 +21,13 @@ func (h *Default) limited(ctx context.Context, log *slog.Logger, a *answers, act
 		return internal("count request", err)
 	case usage.Minute > TooManyRequests:
 		log.WarnContext(ctx, "closed for too many requests", "userId", a.row.UserID, "inMinute", usage.Minute)
+		unsaid := farewell(ctx, h.Gateway, a.row.ID, rateLimited, a.now())
+		// The row goes last: a message that found none meanwhile would be told to reconnect.
 		if err := h.Connections.Delete(ctx, a.row.ID); err != nil { // $disconnect tries again
 			log.ErrorContext(ctx, "delete connection", "err", err)
 		}
 
-		return farewell(ctx, h.Gateway, a.row.ID, rateLimited, a.now())
+		return unsaid
 	case usage.Minute > MaxRequests:
 		log.InfoContext(ctx, "too many requests", "inMinute", usage.Minute)
 

@@ -95,6 +95,35 @@ func TestWhoGoesOnIsClosed(t *testing.T) {
 	})
 }
 
+// TestNoneOfTooManyIsToldToReconnect: those that come while the farewell is said are not taken for an unknown connection's.
+func TestNoneOfTooManyIsToldToReconnect(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t)
+		w.connect("c1", "u1", time.Hour)
+		for range 120 {
+			w.send("c1", `{"action":"sync"}`)
+		}
+		w.gateway.tried, w.gateway.delay = nil, time.Second
+		var all sync.WaitGroup
+		for n := range 10 {
+			all.Go(func() {
+				time.Sleep(time.Duration(n) * 90 * time.Millisecond) // all before the first is closed
+				if err := w.try(w.instance(), "c1", `{"action":"sync"}`); err != nil {
+					t.Error(err)
+				}
+			})
+		}
+		all.Wait()
+		for _, e := range w.gateway.tried { // whichever of them comes first
+			if brief(e) != "closing RATE_LIMITED reconnect=false" {
+				t.Errorf("it may be told %s", brief(e))
+			}
+		}
+		w.closed("c1", true)
+		w.stored("c1", false)
+	})
+}
+
 func TestWhoGoesOnIsClosedThoughTheRowStays(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := newWorld(t)

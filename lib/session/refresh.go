@@ -31,6 +31,8 @@ func (h *Default) refresh(ctx context.Context, log *slog.Logger, a *answers, tok
 		log.WarnContext(ctx, "refresh refused", "reason", "another user's token", "userId", a.row.UserID)
 
 		return a.refuse(ctx, CodeUnauthorized, "Invalid token")
+	case a.over(): // while the token was verified
+		return errOver
 	}
 	row, err := h.Connections.Refresh(ctx, a.row.ID, a.row.UserID, claims.ExpiresAt)
 	if errors.Is(err, connection.ErrNotFound) { // deleted since the message came

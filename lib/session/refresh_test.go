@@ -94,6 +94,26 @@ func TestARefreshAfterTheEndIsTooLate(t *testing.T) {
 	})
 }
 
+// TestASessionThatEndsWhileTheTokenIsVerifiedIsOver: whichever way the answer of the key server would go.
+func TestASessionThatEndsWhileTheTokenIsVerifiedIsOver(t *testing.T) {
+	for _, subject := range []string{"u1", "u2"} {
+		synctest.Test(t, func(t *testing.T) {
+			w := newWorld(t)
+			w.connect("c1", "u1", time.Hour)
+			w.tokens["slow"] = func() (auth.Claims, error) {
+				time.Sleep(2 * time.Second)
+
+				return auth.Claims{Subject: subject, ExpiresAt: time.Now().Add(time.Hour)}, nil
+			}
+			time.Sleep(time.Hour - time.Second)
+			w.send("c1", `{"action":"refresh","token":"slow"}`)
+			w.sees("c1", "closing TOKEN_EXPIRED reconnect=false")
+			w.closed("c1", true)
+			w.stored("c1", false)
+		})
+	}
+}
+
 // TestADeletedRowIsNotRefreshed: the row goes while the token is verified.
 func TestADeletedRowIsNotRefreshed(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
