@@ -18,10 +18,10 @@ import (
 
 // Feed is a [feed.Store] on the feed table. Its zero caches are ready; it must not be copied.
 //
-//	user/<id>     job#<job>     the newest state of a job
-//	user/<id>     note#<ULID>   a note
-//	user/<id>     key#<hash>    which note came first with an idempotency key
-//	exec/<shard>  exec#<ARN>    which job ends with an execution
+//	user/<id>     job#<job>           the newest state of a job
+//	user/<id>     note#<ULID>         a note
+//	user/<id>     key#<hash>          which note came first with an idempotency key
+//	exec/<shard>  exec#<ARN>#<hash>   a job, by owner and id, that ends with an execution
 type Feed struct {
 	Client *dynamodb.Client
 	Table  string
@@ -31,19 +31,28 @@ type Feed struct {
 	known knownRows
 }
 
-// shards is over how many partitions the pointers are spread.
-const shards = 16
+const (
+	// shards is over how many partitions the pointers are spread.
+	shards = 16
+	// pointerKind begins the entry of every pointer.
+	pointerKind = "exec#"
+)
 
 func jobEntry(job string) string         { return "job#" + job }
 func noteEntry(id string) string         { return "note#" + id }
 func keyEntry(hash string) string        { return "key#" + hash }
-func pointerEntry(arn string) string     { return "exec#" + arn }
+func pointerEntries(arn string) string   { return pointerKind + arn + "#" }
 func shardOwner(shard int) string        { return fmt.Sprintf("exec/%02x", shard) }
 func pointerOwner(arn string) string     { return shardOwner(int(sha256.Sum256([]byte(arn))[0]) % shards) }
 func place(owner, entry string) item     { return item{"owner": text(owner), "entry": text(entry)} }
 func text(s string) types.AttributeValue { return &types.AttributeValueMemberS{Value: s} }
 func number(n int64) types.AttributeValue {
 	return &types.AttributeValueMemberN{Value: fmt.Sprint(n)}
+}
+
+// pointerEntry returns the entry of a pointer. Users may have jobs of the same id, and ids any character: hence the hash.
+func pointerEntry(p feed.Pointer) string {
+	return pointerEntries(p.Execution) + keyHash(fmt.Sprintf("%q %q", p.Owner, p.Job))
 }
 
 // keyHash returns what the table holds of an idempotency key.

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"iter"
 	"maps"
+	mathrand "math/rand/v2"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
@@ -12,43 +13,45 @@ import (
 	"github.com/herald-progress/herald/lib/feed"
 )
 
-// Execution returns the pointer of an execution by a consistent read, or [feed.ErrNotFound].
-func (s *Feed) Execution(ctx context.Context, arn string) (feed.Pointer, error) {
-	it, err := s.item(ctx, pointerOwner(arn), pointerEntry(arn))
-	if err != nil {
-		return feed.Pointer{}, fmt.Errorf("get pointer: %w", err)
+// Execution yields the pointers of an execution by consistent reads, page by page.
+func (s *Feed) Execution(ctx context.Context, arn string) iter.Seq2[feed.Pointer, error] {
+	return func(yield func(feed.Pointer, error) bool) {
+		for p, err := range s.pointers(ctx, s.listing(pointerOwner(arn), pointerEntries(arn), true)) {
+			if (err != nil || p.Execution == arn) && !yield(p, err) {
+				return
+			}
+		}
 	}
-	if it == nil {
-		return feed.Pointer{}, feed.ErrNotFound
-	}
-	p, err := decodePointer(it)
-	if err != nil {
-		return feed.Pointer{}, fmt.Errorf("get pointer: %w", err)
-	}
-	if !s.now().Before(p.ExpiresAt()) {
-		return feed.Pointer{}, feed.ErrNotFound
-	}
-
-	return p, nil
 }
 
-// Executions yields the pointers of all shards, page by page.
+// Executions yields the pointers of all shards, page by page, from any shard on: should the time for them be too short,
+// all have their turn. An error is that of a pointer, or of what a shard has left.
 func (s *Feed) Executions(ctx context.Context) iter.Seq2[feed.Pointer, error] {
 	return func(yield func(feed.Pointer, error) bool) {
-		for shard := range shards {
-			for it, err := range s.query(ctx, s.listing(shardOwner(shard), pointerEntry(""), false)) {
-				p := feed.Pointer{}
-				if err == nil {
-					p, err = decodePointer(it)
+		first := mathrand.IntN(shards) //nolint:gosec // spreads load, keeps no secret
+		for n := range shards {
+			for p, err := range s.pointers(ctx, s.listing(shardOwner((first+n)%shards), pointerKind, false)) {
+				if !yield(p, err) {
+					return
 				}
-				if err != nil {
-					yield(feed.Pointer{}, fmt.Errorf("query pointers: %w", err))
+			}
+		}
+	}
+}
 
-					return
-				}
-				if s.now().Before(p.ExpiresAt()) && !yield(p, nil) {
-					return
-				}
+// pointers yields the pointers that a query finds. One that cannot be read does not hide the others.
+func (s *Feed) pointers(ctx context.Context, q *dynamodb.QueryInput) iter.Seq2[feed.Pointer, error] {
+	return func(yield func(feed.Pointer, error) bool) {
+		for it, err := range s.query(ctx, q) {
+			p := feed.Pointer{}
+			if err == nil {
+				p, err = decodePointer(it)
+			}
+			if err != nil {
+				p, err = feed.Pointer{}, fmt.Errorf("query pointers: %w", err)
+			}
+			if (err != nil || s.now().Before(p.ExpiresAt())) && !yield(p, err) {
+				return
 			}
 		}
 	}
@@ -64,11 +67,12 @@ func (s *Feed) Forget(ctx context.Context, p feed.Pointer) error {
 	return nil
 }
 
-// point writes a pointer, unless a newer epoch's is there. It comes before the row that makes it needed: a pointer too many
-// is taken away by the sweeper, one that is missing would never be missed.
+// point writes a pointer, unless a newer epoch's is there: the row that is about to be written is then an old run's. That
+// does not hold of a pointer from before [feed.JobLife], which may have outlived the row of its run. A pointer comes before
+// the row that makes it needed: one too many is taken away by the sweeper, one that is missing would never be missed.
 func (s *Feed) point(ctx context.Context, p feed.Pointer) error {
 	it, err := marshal(pointerRow{
-		Owner: pointerOwner(p.Execution), Entry: pointerEntry(p.Execution), ExpiresAt: p.ExpiresAt().Unix(),
+		Owner: pointerOwner(p.Execution), Entry: pointerEntry(p), ExpiresAt: p.ExpiresAt().Unix(),
 		User: p.Owner, Job: p.Job, Epoch: p.Epoch, At: stamp(p.At),
 	})
 	if err != nil {
@@ -76,9 +80,9 @@ func (s *Feed) point(ctx context.Context, p feed.Pointer) error {
 	}
 	_, err = s.Client.PutItem(ctx, &dynamodb.PutItemInput{
 		TableName: &s.Table, Item: it,
-		ConditionExpression:       aws.String("attribute_not_exists(#entry) OR #epoch <= :epoch"),
-		ExpressionAttributeNames:  map[string]string{"#entry": "entry", "#epoch": "epoch"},
-		ExpressionAttributeValues: item{":epoch": text(p.Epoch)},
+		ConditionExpression:       aws.String("attribute_not_exists(#entry) OR #epoch <= :epoch OR #at <= :old"),
+		ExpressionAttributeNames:  map[string]string{"#entry": "entry", "#epoch": "epoch", "#at": "at"},
+		ExpressionAttributeValues: item{":epoch": text(p.Epoch), ":old": text(stamp(p.At.Add(-feed.JobLife)))},
 	})
 	if _, newer := conflict(err); err != nil && !newer {
 		return fmt.Errorf("put pointer: %w", err)
@@ -87,18 +91,19 @@ func (s *Feed) point(ctx context.Context, p feed.Pointer) error {
 	return nil
 }
 
-// unpoint deletes the pointer to a job that has ended. Should it fail, the sweeper makes up for it.
+// unpoint deletes the pointer to a job that has ended, unless it is a newer epoch's. Should it fail, the sweeper makes up
+// for it.
 func (s *Feed) unpoint(ctx context.Context, row feed.Row) {
 	_ = s.deletePointer(ctx, row.Pointer(), "#epoch <= :epoch", nil, nil)
 }
 
-// deletePointer deletes the pointer to p's job on a condition, that may have been deleted or point elsewhere.
+// deletePointer deletes the pointer from p's execution to its job on a condition; it may have been deleted.
 func (s *Feed) deletePointer(ctx context.Context, p feed.Pointer, condition string, names map[string]string, values item) error {
 	in := &dynamodb.DeleteItemInput{
-		TableName: &s.Table, Key: place(pointerOwner(p.Execution), pointerEntry(p.Execution)),
-		ConditionExpression:       aws.String("#user = :user AND #job = :job AND " + condition),
-		ExpressionAttributeNames:  map[string]string{"#user": "user", "#job": "job", "#epoch": "epoch"},
-		ExpressionAttributeValues: item{":user": text(p.Owner), ":job": text(p.Job), ":epoch": text(p.Epoch)},
+		TableName: &s.Table, Key: place(pointerOwner(p.Execution), pointerEntry(p)),
+		ConditionExpression:       aws.String(condition),
+		ExpressionAttributeNames:  map[string]string{"#epoch": "epoch"},
+		ExpressionAttributeValues: item{":epoch": text(p.Epoch)},
 	}
 	maps.Copy(in.ExpressionAttributeNames, names)
 	maps.Copy(in.ExpressionAttributeValues, values)

@@ -1,6 +1,7 @@
 package dynamo
 
 import (
+	"cmp"
 	"fmt"
 	"maps"
 	"time"
@@ -21,7 +22,8 @@ var partNames = map[string]string{
 
 // partUpdate returns the update that counts what a part has done since row: of one part, whatever the others do at the
 // same time. Its condition is what [feed.Apply] accepts as an update of the row, save the execution's first. A row without
-// Seq is unknown, and the part taken for new; without an epoch, too, it is whatever row there is.
+// Seq is unknown: the part is taken for new, and the row's execution, on which its life depends, for the one that u names;
+// without an epoch, too, it is whatever row there is.
 func (s *Feed) partUpdate(row feed.Row, u feed.Update) (*dynamodb.UpdateItemInput, error) {
 	p := *u.Part
 	had, known := row.Parts[p.ID]
@@ -31,21 +33,24 @@ func (s *Feed) partUpdate(row feed.Row, u feed.Update) (*dynamodb.UpdateItemInpu
 		return nil, fmt.Errorf("whole: %w", err)
 	}
 	at := u.At.UTC().Truncate(time.Millisecond)
+	execution := cmp.Or(u.Execution, row.Execution)
 	names := map[string]string{"#part": p.ID}
 	maps.Copy(names, partNames)
 	values := item{
 		":count": countValue(count), ":done": number(count.Done - had.Done), ":failed": number(count.Failed - had.Failed),
 		":whole": whole, ":one": number(1), ":id": text(u.ID), ":at": text(stamp(at)), ":now": number(at.Unix()),
-		":expiresAt": number(feed.Row{UpdatedAt: at}.ExpiresAt().Unix()), ":message": text(u.State.Message),
+		":expiresAt": number(feed.Row{UpdatedAt: at, Execution: execution}.ExpiresAt().Unix()), ":message": text(u.State.Message),
 	}
 	condition := "attribute_exists(#parts) AND attribute_not_exists(#terminal) AND #expiresAt > :now"
 	if row.Seq > 0 || row.Epoch != "" {
 		condition += " AND #epoch = :epoch"
 		names["#epoch"], values[":epoch"] = "epoch", text(row.Epoch)
 	}
-	if u.Execution != "" {
+	if names["#execution"] = "execution"; execution == "" {
+		condition += " AND attribute_not_exists(#execution)"
+	} else {
 		condition += " AND #execution = :execution"
-		names["#execution"], values[":execution"] = "execution", text(u.Execution)
+		values[":execution"] = text(execution)
 	}
 	if known {
 		condition += " AND #parts.#part[0] = :hadDone AND #parts.#part[1] = :hadFailed"

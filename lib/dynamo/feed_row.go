@@ -72,7 +72,7 @@ func countRow(c feed.Count) []int64 { return []int64{c.Done, c.Failed} }
 func encodeJob(r feed.Row) (item, error) {
 	state := r.State
 	state.UploadID, state.Message = "", ""
-	data, err := json.Marshal(state)
+	data, err := feed.JSON(state)
 	if err != nil {
 		return nil, fmt.Errorf("data: %w", err)
 	}
@@ -163,7 +163,7 @@ type noteRow struct {
 }
 
 func encodeNote(owner string, n feed.Note) (item, error) {
-	data, err := json.Marshal(n.Data)
+	data, err := feed.JSON(n.Data)
 	if err != nil {
 		return nil, fmt.Errorf("data: %w", err)
 	}
@@ -225,8 +225,9 @@ func decodePointer(it item) (feed.Pointer, error) {
 	if err := attributevalue.UnmarshalMap(it, &row); err != nil {
 		return feed.Pointer{}, fmt.Errorf("row: %w", err)
 	}
-	arn, ok := strings.CutPrefix(row.Entry, pointerEntry(""))
-	if !ok {
+	entry, ok := strings.CutPrefix(row.Entry, pointerKind)
+	end := strings.LastIndexByte(entry, '#') // the hash has none
+	if !ok || end < 0 {
 		return feed.Pointer{}, errors.New("entry: is not that of a pointer")
 	}
 	at, err := parseTime("at", row.At)
@@ -234,7 +235,7 @@ func decodePointer(it item) (feed.Pointer, error) {
 		return feed.Pointer{}, err
 	}
 
-	return feed.Pointer{Execution: arn, Owner: row.User, Job: row.Job, Epoch: row.Epoch, At: at}, nil
+	return feed.Pointer{Execution: entry[:end], Owner: row.User, Job: row.Job, Epoch: row.Epoch, At: at}, nil
 }
 
 func marshal(row any) (item, error) {

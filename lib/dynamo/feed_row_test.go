@@ -72,13 +72,13 @@ func TestTheFeedAsItStandsInTheTable(t *testing.T) {
 		t.Errorf("a row without parts has %v: no part could be written into it", it["parts"])
 	}
 
-	it, err = encodeNote("user/u1", feed.Note{ID: "01JD9", At: noon, Data: message.Error{Code: "C", Message: "m"}, Key: "k"})
+	it, err = encodeNote("user/u1", feed.Note{ID: "01JD9", At: noon, Data: message.Error{Code: "C", Message: "a < b"}, Key: "k"})
 	if err != nil {
 		t.Fatal(err)
 	}
 	want = map[string]any{
 		"owner": "user/u1", "entry": "note#01JD9", "expiresAt": float64(noon.Add(7 * 24 * time.Hour).Unix()),
-		"at": "2026-11-22T12:00:00.123Z", "type": "error", "data": `{"code":"C","message":"m"}`,
+		"at": "2026-11-22T12:00:00.123Z", "type": "error", "data": `{"code":"C","message":"a < b"}`,
 	}
 	if diff := cmp.Diff(want, plain(t, it)); diff != "" {
 		t.Errorf("a note's row (-want +got):\n%s", diff)
@@ -100,19 +100,22 @@ func TestAJobWithoutPartsTakes4KB(t *testing.T) {
 		UpdatedAt: noon, Execution: long(message.MaxExecution),
 		PushedAt: noon, PushedSeq: 1 << 40, PushedProgress: 42.51,
 	}
-	for feed.Fits(row.State) == nil {
-		row.State.Message += "x"
-	}
 	for range 16 {
 		row.Keys = append(row.Keys, long(16))
 	}
-	it, err := encodeJob(row)
-	if err != nil {
-		t.Fatal(err)
-	}
-	it["push"] = text(long(26))
-	if got := size(&types.AttributeValueMemberM{Value: it}); got > 4096 {
-		t.Errorf("the largest row takes %d bytes", got)
+	for _, letter := range []string{"x", "<"} { // HTML would escape the second
+		row.State.FileName, row.State.Message = strings.Repeat(letter, message.MaxName), ""
+		for feed.Fits(row.State) == nil {
+			row.State.Message += letter
+		}
+		it, err := encodeJob(row)
+		if err != nil {
+			t.Fatal(err)
+		}
+		it["push"] = text(long(26))
+		if got := size(&types.AttributeValueMemberM{Value: it}); got > 4096 || len(row.State.Message) < 100 {
+			t.Errorf("the largest row of %q takes %d bytes, with a message of %d", letter, got, len(row.State.Message))
+		}
 	}
 }
 
@@ -205,7 +208,7 @@ func TestDamagedNotesAndPointersAreErrors(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	pointer, err := marshal(pointerRow{Owner: "exec/00", Entry: "exec#arn", At: stamp(noon), User: "user/u1", Job: "job"})
+	pointer, err := marshal(pointerRow{Owner: "exec/00", Entry: "exec#arn#0123", At: stamp(noon), User: "user/u1", Job: "job"})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -224,6 +227,8 @@ func TestDamagedNotesAndPointersAreErrors(t *testing.T) {
 		{"note", "data", text("[]"), "data: "},
 		{"note", "data", dict, "row: "},
 		{"pointer", "entry", nil, "entry: is not that of a pointer"},
+		{"pointer", "entry", text("exec#arn"), "entry: is not that of a pointer"},
+		{"pointer", "entry", text("job#1#2"), "entry: is not that of a pointer"},
 		{"pointer", "at", text("x"), "at: "},
 		{"pointer", "job", dict, "row: "},
 	} {

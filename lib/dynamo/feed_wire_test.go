@@ -88,16 +88,27 @@ func (w *wire) requests() string {
 	return sent
 }
 
-// openFeed returns a feed on a new table of an emulator, and its wire.
-func openFeed(t *testing.T, variable string, retryer aws.Retryer) (*dynamo.Feed, *wire) {
+// wired returns a client of an emulator, and its wire. A nil retryer is the SDK's own.
+func wired(t *testing.T, variable string, retryer aws.Retryer) (*wire, *dynamodb.Client) {
 	t.Helper()
 	transport := http.DefaultTransport.(*http.Transport).Clone()
 	transport.MaxIdleConnsPerHost = idleConnections
 	t.Cleanup(transport.CloseIdleConnections)
 	w := &wire{client: &http.Client{Transport: transport}, oneByOne: variable == "MOTO_ENDPOINT"}
 	options := emulator(t, variable).Options()
-	options.HTTPClient, options.Retryer = w, retryer
-	store := &dynamo.Feed{Client: dynamodb.New(options), Table: "feed_" + rand.Text()}
+	options.HTTPClient = w
+	if retryer != nil {
+		options.Retryer = retryer
+	}
+
+	return w, dynamodb.New(options)
+}
+
+// openFeed returns a feed on a new table of an emulator, and its wire.
+func openFeed(t *testing.T, variable string, retryer aws.Retryer) (*dynamo.Feed, *wire) {
+	t.Helper()
+	w, client := wired(t, variable, retryer)
+	store := &dynamo.Feed{Client: client, Table: "feed_" + rand.Text()}
 	for range 2 { // creating an existing table is fine
 		if err := dynamo.CreateFeed(t.Context(), store.Client, store.Table); err != nil {
 			t.Fatal(err)

@@ -249,7 +249,9 @@ func TestApplyNamesExecutionsOnce(t *testing.T) {
 		{"another", []feed.Update{running(1, start, named)}, running(2, start, other), true},
 		{"a redrive", []feed.Update{running(1, start, named)}, running(2, start, named, in(redriven)), true},
 		{"a redrive that does not name it", []feed.Update{running(1, start, named)}, running(2, start, in(redriven)), false},
-		{"after a day", []feed.Update{running(1, start, named)}, running(2, start.Add(feed.JobLife), named), true},
+		{"after a day", []feed.Update{running(1, start, named)}, running(2, start.Add(feed.JobLife), named), false},
+		{"after its life", []feed.Update{running(1, start, named)}, running(2, start.Add(feed.PointerLife), named), true},
+		{"a day after the end", []feed.Update{running(1, start, named, is(message.StatusFailed))}, running(2, start.Add(feed.JobLife), named), true},
 		{"the end", []feed.Update{begin}, running(2, start, named, is(message.StatusFailed)), false},
 		{"a part", []feed.Update{begin}, running(0, start, named, ofPart("1", 1, 0)), true},
 	} {

@@ -2,6 +2,7 @@
 package feed
 
 import (
+	"bytes"
 	"context"
 	"encoding/json"
 	"errors"
@@ -16,7 +17,8 @@ import (
 const (
 	// JobLife is how long a job outlives its last update, and a note's key its note.
 	JobLife = 24 * time.Hour
-	// PointerLife is how long a pointer is kept that nobody takes away: longer than the year that an execution may run
+	// PointerLife is how long a pointer is kept that nobody takes away, and a job outlives its last update while it waits for
+	// the end of an execution: longer than the year that one may run
 	// (https://docs.aws.amazon.com/step-functions/latest/dg/service-quotas.html).
 	PointerLife = 366 * 24 * time.Hour
 	// NoteLife is how long a note is kept.
@@ -76,8 +78,9 @@ type Jobs interface {
 	Apply(ctx context.Context, owner string, u Update) (Row, Outcome, error)
 	// Claim records that the newest state of row's job is being pushed at a time, unless another push has been recorded
 	// since row was read, whose state is row's or a newer one, or there is nothing to push. It returns the newest row and
-	// whether the push is the caller's; [ErrNotFound] where there is no row. After another error the push may have been
-	// recorded or not: it is safe to push the row that is at hand, as clients drop what they have.
+	// whether the push is the caller's; [ErrNotFound] where there is no row. PushedProgress may be that of the caller's row
+	// though a newer state is pushed: the next push may then come sooner, never later. After another error the push may have
+	// been recorded or not: it is safe to push the row that is at hand, as clients drop what they have.
 	Claim(ctx context.Context, row Row, at time.Time) (Row, bool, error)
 	// Job returns the row of a job, or [ErrNotFound]. It sees every Apply that returned.
 	Job(ctx context.Context, owner, job string) (Row, error)
@@ -115,7 +118,7 @@ type Notes interface {
 	Dismiss(ctx context.Context, owner, id string) error
 }
 
-// Pointer leads from an execution to the job that ends with it.
+// Pointer leads from an execution to a job that ends with it; an execution may have several.
 type Pointer struct {
 	// Execution is an ARN.
 	Execution string
@@ -129,19 +132,14 @@ type Pointer struct {
 // ExpiresAt returns when the pointer's life ends, in whole seconds.
 func (p Pointer) ExpiresAt() time.Time { return p.At.Add(PointerLife).Truncate(time.Second) }
 
-// leadsTo reports whether the pointer is to the row's job, in its epoch or an older one.
-func (p Pointer) leadsTo(r Row) bool {
-	return p.Owner == r.Owner && p.Job == r.State.UploadID && p.Epoch <= r.Epoch
-}
-
-// Executions leads from executions to jobs. Its methods may be called concurrently.
+// Executions leads from executions to jobs. Its methods may be called concurrently. What they yield is in no order; an
+// error stands for one or more pointers that could not be read, and those that can be read follow it.
 type Executions interface {
-	// Execution returns the pointer of an execution, or [ErrNotFound].
-	Execution(ctx context.Context, arn string) (Pointer, error)
-	// Executions yields every pointer of every owner, in no order. It may lag behind by some seconds; after an error it
-	// stops.
+	// Execution yields the pointers of an execution, one for each job, and sees every Apply that returned.
+	Execution(ctx context.Context, arn string) iter.Seq2[Pointer, error]
+	// Executions yields every pointer of every owner. It may lag behind by some seconds.
 	Executions(ctx context.Context) iter.Seq2[Pointer, error]
-	// Forget deletes a pointer, unless it has been made anew since; that there is none is no error.
+	// Forget deletes a pointer to one job, unless it has been made anew since; that there is none is no error.
 	Forget(ctx context.Context, p Pointer) error
 }
 
@@ -151,15 +149,27 @@ func Fits(data message.Data) error {
 	if _, ok := message.AsUploadProgress(data); ok {
 		limit, kept = MaxState, "the state of a job"
 	}
-	size, err := json.Marshal(data)
+	text, err := JSON(data)
 	if err != nil {
 		return fmt.Errorf("encode data: %w", err)
 	}
-	if len(size) > limit {
+	if len(text) > limit {
 		rule := fmt.Sprintf("must be at most %d bytes of JSON in %s", limit, kept)
 
 		return &message.Invalid{Problems: []message.Problem{{Field: "data", Rule: rule}}}
 	}
 
 	return nil
+}
+
+// JSON returns data as frames hold it: compact, and without escaping what HTML would have escaped.
+func JSON(data message.Data) ([]byte, error) {
+	var b bytes.Buffer
+	enc := json.NewEncoder(&b)
+	enc.SetEscapeHTML(false)
+	if err := enc.Encode(data); err != nil {
+		return nil, err //nolint:wrapcheck // the caller says what it encodes
+	}
+
+	return bytes.TrimSuffix(b.Bytes(), []byte("\n")), nil
 }

@@ -16,8 +16,13 @@ type Memory struct {
 	jobs     map[string]map[string]Row  // by owner and job
 	notes    map[string]map[string]Note // by owner and id
 	keys     map[string]Note            // the note that came first with a key, by owner and key
-	pointers map[string]Pointer
+	pointers map[pointerKey]Pointer
 }
+
+// pointerKey tells pointers apart.
+type pointerKey struct{ execution, owner, job string }
+
+func (p Pointer) key() pointerKey { return pointerKey{p.Execution, p.Owner, p.Job} }
 
 // Apply carries out u.
 func (m *Memory) Apply(_ context.Context, owner string, u Update) (Row, Outcome, error) {
@@ -46,11 +51,12 @@ func (m *Memory) point(before, after Row) {
 	switch {
 	case after.Points(before):
 		if m.pointers == nil {
-			m.pointers = map[string]Pointer{}
+			m.pointers = map[pointerKey]Pointer{}
 		}
-		m.pointers[after.Execution] = after.Pointer()
-	case after.State.Status.Terminal() && m.pointers[after.Execution].leadsTo(after):
-		delete(m.pointers, after.Execution)
+		p := after.Pointer()
+		m.pointers[p.key()] = p
+	case after.State.Status.Terminal():
+		delete(m.pointers, after.Pointer().key())
 	}
 }
 
@@ -154,16 +160,15 @@ func (m *Memory) Dismiss(_ context.Context, owner, id string) error {
 	return nil
 }
 
-// Execution returns the pointer of an execution, or [ErrNotFound].
-func (m *Memory) Execution(_ context.Context, arn string) (Pointer, error) {
-	m.mu.Lock()
-	defer m.mu.Unlock()
-	p, ok := m.pointers[arn]
-	if !ok || !time.Now().Before(p.ExpiresAt()) {
-		return Pointer{}, ErrNotFound
+// Execution yields the pointers of an execution as they were when the reading began.
+func (m *Memory) Execution(ctx context.Context, arn string) iter.Seq2[Pointer, error] {
+	return func(yield func(Pointer, error) bool) {
+		for p := range m.Executions(ctx) {
+			if p.Execution == arn && !yield(p, nil) {
+				return
+			}
+		}
 	}
-
-	return p, nil
 }
 
 // Executions yields the pointers as they were when the reading began.
@@ -184,8 +189,8 @@ func (m *Memory) Executions(context.Context) iter.Seq2[Pointer, error] {
 func (m *Memory) Forget(_ context.Context, p Pointer) error {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	if now := m.pointers[p.Execution]; now.Owner == p.Owner && now.Job == p.Job && now.Epoch == p.Epoch && now.At.Equal(p.At) {
-		delete(m.pointers, p.Execution)
+	if now := m.pointers[p.key()]; now.Epoch == p.Epoch && now.At.Equal(p.At) {
+		delete(m.pointers, p.key())
 	}
 
 	return nil

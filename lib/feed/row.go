@@ -73,8 +73,16 @@ func WholeOf(p message.Part, at time.Time) Whole {
 // Expired reports whether the row's life was over at a time.
 func (r Row) Expired(at time.Time) bool { return !at.Before(r.ExpiresAt()) }
 
-// ExpiresAt returns when the row's life ends, in whole seconds.
-func (r Row) ExpiresAt() time.Time { return r.UpdatedAt.Add(JobLife).Truncate(time.Second) }
+// ExpiresAt returns when the row's life ends, in whole seconds: [JobLife] after its last update, or [PointerLife] where the
+// end of an execution is to end the job, however long that is silent.
+func (r Row) ExpiresAt() time.Time {
+	life := JobLife
+	if r.Execution != "" && !r.State.Status.Terminal() {
+		life = PointerLife
+	}
+
+	return r.UpdatedAt.Add(life).Truncate(time.Second)
+}
 
 // Pushed reports whether the push of the row's newest state has been claimed.
 func (r Row) Pushed() bool { return r.PushedSeq == r.Seq }

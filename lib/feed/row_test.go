@@ -131,6 +131,27 @@ func TestNewer(t *testing.T) {
 	}
 }
 
+func TestExpiresAt(t *testing.T) {
+	for _, tt := range []struct {
+		name      string
+		execution string
+		status    message.Status
+		want      time.Duration
+	}{
+		{"no execution", "", "", feed.JobLife},
+		{"an execution", "arn", "", feed.PointerLife},
+		{"an execution, running", "arn", message.StatusRunning, feed.PointerLife},
+		{"an execution, over", "arn", message.StatusFailed, feed.JobLife},
+		{"over", "", message.StatusSucceeded, feed.JobLife},
+	} {
+		row := feed.Row{Execution: tt.execution, State: message.UploadProgress{Status: tt.status}, UpdatedAt: start}
+		end := start.Truncate(time.Second).Add(tt.want)
+		if got := row.ExpiresAt(); !got.Equal(end) || row.Expired(end.Add(-1)) || !row.Expired(end) {
+			t.Errorf("%s: the row lives until %v, want %v", tt.name, got, end)
+		}
+	}
+}
+
 func TestClaimedRecordsTheNewestState(t *testing.T) {
 	row := follow(t, running(10, start), running(0, after(300), ofPart("1", 50, 0)))
 	claimed := row.Claimed(after(301).Add(time.Microsecond))
@@ -147,12 +168,15 @@ func TestFits(t *testing.T) {
 	note := func(n int) message.Notification { return message.Notification{Message: strings.Repeat("x", n)} }
 	const aroundNote = len(`{"title":"","message":"","severity":""}`)
 	full := state(feed.MaxState - around)
+	marks := state(0)
+	marks.Message = strings.Repeat("<", feed.MaxState-around)
 	for _, tt := range []struct {
 		name string
 		data message.Data
 		want string
 	}{
 		{"a state", full, ""},
+		{"a state that HTML would escape", marks, ""},
 		{"a state by its pointer", &full, ""},
 		{"a state too large", state(feed.MaxState - around + 1), "data must be at most 2560 bytes of JSON in the state of a job"},
 		{"a note", note(feed.MaxNote - aroundNote), ""},

@@ -1,6 +1,7 @@
 package notify_test
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -16,7 +17,7 @@ import (
 	"github.com/herald-progress/herald/lib/notify"
 )
 
-// pointing is a feed whose pointers stay, and which may break off reading them.
+// pointing is a feed whose pointers stay. The first of them may be one that cannot be read.
 type pointing struct {
 	*feed.Memory
 
@@ -24,31 +25,45 @@ type pointing struct {
 	fail     error
 }
 
-func (p pointing) Execution(context.Context, string) (feed.Pointer, error) {
-	return p.pointers[0], p.fail
+func (p pointing) Execution(ctx context.Context, _ string) iter.Seq2[feed.Pointer, error] {
+	return p.Executions(ctx)
 }
 
 func (p pointing) Executions(context.Context) iter.Seq2[feed.Pointer, error] {
 	return func(yield func(feed.Pointer, error) bool) {
+		if p.fail != nil && !yield(feed.Pointer{}, p.fail) {
+			return
+		}
 		for _, pointer := range p.pointers {
 			if !yield(pointer, nil) {
 				return
 			}
 		}
-		if p.fail != nil {
-			yield(feed.Pointer{}, p.fail)
-		}
 	}
 }
 
-// sweeping returns a feed with n silent jobs, and workflows that have failed.
-func sweeping(t *testing.T, n int) (*feed.Memory, *workflows) {
+// pointers returns those of the execution "arn".
+func pointers(t *testing.T, f feed.Executions) []feed.Pointer {
+	t.Helper()
+	var all []feed.Pointer
+	for p, err := range f.Execution(t.Context(), arn) {
+		if err != nil {
+			t.Fatal(err)
+		}
+		all = append(all, p)
+	}
+
+	return all
+}
+
+// sweeping returns a feed with n silent jobs, and workflows that have failed: one for each job, or one for all.
+func sweeping(t *testing.T, n int, execution string) (*feed.Memory, *workflows) {
 	t.Helper()
 	memory, w := &feed.Memory{}, &workflows{answers: map[string]notify.Workflow{}, fail: map[string]error{}}
 	for i := range n {
 		id := fmt.Sprintf("arn:%03d", i)
 		r := with(at(1), func(p *message.UploadProgress) { p.UploadID = id })
-		r.Execution = id
+		r.Execution = cmp.Or(execution, id)
 		publish(t, worker(t, memory, newTabs()), r)
 		w.answers[id] = notify.Workflow{Status: "FAILED"}
 	}
@@ -88,17 +103,17 @@ func TestOneBadPointerDoesNotStopTheSweep(t *testing.T) {
 		{"an end cannot be stored", func(m *feed.Memory, _ *workflows, s *notify.Sweeper) {
 			s.Notifier.Feed = &failsFor{m, "arn:007"}
 		}, 29, true},
-		{"the pointers break off", func(m *feed.Memory, _ *workflows, s *notify.Sweeper) {
+		{"a pointer cannot be read", func(m *feed.Memory, _ *workflows, s *notify.Sweeper) {
 			var all []feed.Pointer
 			for p := range m.Executions(context.Background()) {
 				all = append(all, p)
 			}
-			s.Feed = pointing{m, all[:20], broken}
-		}, 20, true},
+			s.Feed = pointing{m, all[1:], broken}
+		}, 29, true},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
-				memory, w := sweeping(t, 30)
+				memory, w := sweeping(t, 30, "")
 				s := &notify.Sweeper{Notifier: worker(t, memory, newTabs()), Feed: memory, Workflows: w}
 				tt.spoil(memory, w, s)
 				if err := s.Handle(t.Context(), json.RawMessage(schedule)); (err != nil) != tt.fails {
@@ -106,6 +121,51 @@ func TestOneBadPointerDoesNotStopTheSweep(t *testing.T) {
 				}
 				if got := ends(t, memory); got != tt.ended {
 					t.Errorf("%d of 30 jobs ended, want %d", got, tt.ended)
+				}
+			})
+		})
+	}
+}
+
+// TestAnEventEndsEveryJobOfItsExecution: one that fails does not stop the others, and is ended when the event comes again.
+func TestAnEventEndsEveryJobOfItsExecution(t *testing.T) {
+	for _, tt := range []struct {
+		name  string
+		spoil func(memory *feed.Memory, s *notify.Sweeper)
+		ended int
+	}{
+		{"all is well", func(*feed.Memory, *notify.Sweeper) {}, 30},
+		{"a job cannot be read", func(m *feed.Memory, s *notify.Sweeper) {
+			s.Feed = &faulty{Memory: m, once: true, fault: map[string]fault{"Job": notApplied}}
+		}, 29},
+		{"an end cannot be stored", func(m *feed.Memory, s *notify.Sweeper) { s.Notifier.Feed = &failsFor{m, "arn:007"} }, 29},
+		{"a pointer cannot be read", func(m *feed.Memory, s *notify.Sweeper) {
+			var all []feed.Pointer
+			for p := range m.Execution(context.Background(), arn) {
+				all = append(all, p)
+			}
+			s.Feed = pointing{m, all[1:], errDown}
+		}, 29},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				memory, _ := sweeping(t, 30, arn)
+				publish(t, worker(t, memory, newTabs()), by(at(1), "arn:other"))
+				s := &notify.Sweeper{Notifier: worker(t, memory, newTabs()), Feed: memory}
+				tt.spoil(memory, s)
+				event := json.RawMessage(statusChange(arn, "FAILED", 0))
+				if err := s.Handle(t.Context(), event); (err == nil) != (tt.ended == 30) {
+					t.Errorf("error is %v, with %d of 30 jobs to end", err, tt.ended)
+				}
+				if got := ends(t, memory); got != tt.ended {
+					t.Errorf("%d of 30 jobs ended, want %d", got, tt.ended)
+				}
+				s = &notify.Sweeper{Notifier: worker(t, memory, newTabs()), Feed: memory}
+				if err := s.Handle(t.Context(), event); err != nil {
+					t.Error(err)
+				}
+				if got, left := ends(t, memory), pointers(t, memory); got != 30 || len(left) != 0 {
+					t.Errorf("in the end %d of 30 jobs ended, the pointers are %+v", got, left)
 				}
 			})
 		})
@@ -129,7 +189,7 @@ func (f *failsFor) Apply(ctx context.Context, owner string, u feed.Update) (feed
 
 func TestTheSweepIsBounded(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		memory, w := sweeping(t, 80)
+		memory, w := sweeping(t, 80, "")
 		w.takes = time.Second
 		w.fail["arn:007"] = context.DeadlineExceeded
 		s := &notify.Sweeper{Notifier: worker(t, memory, newTabs()), Feed: memory, Workflows: w}

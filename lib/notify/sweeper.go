@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"iter"
 	"log/slog"
 	"strings"
 	"time"
@@ -63,28 +64,33 @@ type Sweeper struct {
 	Now func() time.Time
 }
 
-// Handle ends the job of the execution that an event tells of, a "Step Functions Execution Status Change"
+// Handle ends the jobs of the execution that an event tells of, a "Step Functions Execution Status Change"
 // (https://docs.aws.amazon.com/step-functions/latest/dg/eventbridge-integration.html). With any other event it sweeps: it
-// looks into every pointer, and ends the jobs that are silent and whose workflows have ended. A pointer that cannot be
-// looked into is left for the next sweep. Its error says that a store failed, or that the event names no execution.
+// looks into every pointer, and ends the jobs that are silent and whose workflows have ended. A pointer that cannot be read
+// or looked into does not stop the others, and is left for the next sweep. Its error says that a store failed, or that the
+// event names no execution.
 func (s *Sweeper) Handle(ctx context.Context, raw json.RawMessage) error {
 	c, isChange, err := decodeChange(raw)
 	if err != nil {
 		return err
 	}
 	if !isChange {
-		return s.sweep(ctx)
+		return s.each(ctx, s.Feed.Executions(ctx), s.look)
 	}
 	how, over := ends[c.Status]
 	if !over || how.status == message.StatusSucceeded { // which says so itself; if not, the sweep does
 		return nil
 	}
-	p, err := s.Feed.Execution(ctx, c.ExecutionARN)
-	if errors.Is(err, feed.ErrNotFound) || err == nil && c.RedriveCount < redrives(p.Epoch) {
+
+	return s.each(ctx, s.Feed.Execution(ctx, c.ExecutionARN), func(ctx context.Context, p feed.Pointer) error {
+		return s.take(ctx, p, c, how)
+	})
+}
+
+// take ends the job of p as a change tells of its execution's end, unless that is not the end of the job's run.
+func (s *Sweeper) take(ctx context.Context, p feed.Pointer, c change, how ended) error {
+	if c.RedriveCount < redrives(p.Epoch) {
 		return nil
-	}
-	if err != nil {
-		return fmt.Errorf("read pointer: %w", err)
 	}
 	row, err := s.Feed.Job(ctx, p.Owner, p.Job)
 	if errors.Is(err, feed.ErrNotFound) { // the job's first update may be under way: the sweep knows later
@@ -105,25 +111,27 @@ func passedOn(row feed.Row, p feed.Pointer) bool {
 	return row.Epoch > p.Epoch || row.Epoch == p.Epoch && row.Execution != "" && row.Execution != p.Execution
 }
 
-// sweep looks into every pointer.
-func (s *Sweeper) sweep(ctx context.Context) error {
-	var looks errgroup.Group
-	looks.SetLimit(looking)
-	for p, err := range s.Feed.Executions(ctx) {
-		if err != nil {
-			return errors.Join(fmt.Errorf("read pointers: %w", err), looks.Wait())
-		}
-		looks.Go(func() error {
-			err := s.look(ctx, p)
+// each does something for every pointer, several at once. What fails is logged, and does not stop the others; the error is
+// one of those.
+func (s *Sweeper) each(ctx context.Context, pointers iter.Seq2[feed.Pointer, error], do func(context.Context, feed.Pointer) error) error {
+	var all errgroup.Group
+	all.SetLimit(looking)
+	for p, err := range pointers {
+		all.Go(func() error {
 			if err != nil {
-				s.log().ErrorContext(ctx, "pointer left", "execution", p.Execution, "err", err)
+				err = fmt.Errorf("read pointers: %w", err)
+			} else {
+				err = do(ctx, p)
+			}
+			if err != nil {
+				s.log().ErrorContext(ctx, "pointer left", "execution", p.Execution, "uploadId", p.Job, "err", err)
 			}
 
 			return err
 		})
 	}
 
-	return looks.Wait() //nolint:wrapcheck // an error of look
+	return all.Wait() //nolint:wrapcheck // an error of the above
 }
 
 // look ends the job of p if it is silent and its workflow has ended, and forgets p if there is nothing to end.

@@ -20,6 +20,8 @@ import (
 const (
 	arn      = "arn:aws:states:us-east-1:123456789012:execution:m:x"
 	redriven = "2026-11-22T10:00:00.000Z#0001"
+	// months are longer than a job lives of which no workflow's end is expected.
+	months   = 90 * 24 * time.Hour
 	schedule = `{"version":"0","detail-type":"Scheduled Event","detail":{}}`
 )
 
@@ -143,10 +145,9 @@ func TestSweeper(t *testing.T) {
 			"silent, the job is in a newer run", []message.Request{running(1), inEpoch(at(42), redriven)}, time.Hour, schedule,
 			notify.Workflow{Status: "RUNNING"}, nil, false,
 		},
-		{"the row is gone, failed", []message.Request{running(42)}, feed.JobLife, schedule, notify.Workflow{Status: "FAILED"}, nil, false},
-		{"the row is gone, no such workflow", []message.Request{running(42)}, feed.JobLife, schedule, notify.Workflow{}, nil, false},
-		{"the row is gone, running", []message.Request{running(42)}, feed.JobLife, schedule, notify.Workflow{Status: "RUNNING"}, nil, true},
-		{"the row is gone, an event", []message.Request{running(42)}, feed.JobLife, statusChange(arn, "FAILED", 0), notify.Workflow{}, nil, true},
+		{"silent for months, failed", []message.Request{running(42)}, months, statusChange(arn, "FAILED", 0), notify.Workflow{}, &failed, false},
+		{"silent for months, found failed", []message.Request{running(42)}, months, schedule, notify.Workflow{Status: "FAILED"}, &failed, false},
+		{"silent for months, running", []message.Request{running(42)}, months, schedule, notify.Workflow{Status: "RUNNING"}, nil, true},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
@@ -177,8 +178,8 @@ func TestSweeper(t *testing.T) {
 				if diff := cmp.Diff(want, got); diff != "" {
 					t.Errorf("posted (-want +got):\n%s", diff)
 				}
-				if _, err := memory.Execution(t.Context(), arn); (err == nil) != tt.stays {
-					t.Errorf("pointer: %v, want that it stays: %v", err, tt.stays)
+				if left := pointers(t, memory); len(left) > 0 != tt.stays {
+					t.Errorf("pointers: %+v, want that one stays: %v", left, tt.stays)
 				}
 			})
 		})
@@ -199,11 +200,7 @@ func TestAnEndIsPostedAgain(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		memory, to := &feed.Memory{}, newTabs()
 		publish(t, worker(t, memory, newTabs()), running(42))
-		p, err := memory.Execution(t.Context(), arn)
-		if err != nil {
-			t.Fatal(err)
-		}
-		kept := pointing{memory, []feed.Pointer{p}, nil}
+		kept := pointing{memory, pointers(t, memory), nil}
 		s := &notify.Sweeper{Notifier: worker(t, memory, to), Feed: kept}
 		for range 2 {
 			if err := s.Handle(t.Context(), json.RawMessage(statusChange(arn, "FAILED", 0))); err != nil {
@@ -242,21 +239,41 @@ func (rowless) Job(context.Context, string, string) (feed.Row, error) {
 	return feed.Row{}, feed.ErrNotFound
 }
 
-func TestAYoungPointerWithoutARowStays(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		memory := &feed.Memory{}
-		publish(t, worker(t, memory, newTabs()), running(1))
-		s := &notify.Sweeper{Notifier: worker(t, memory, newTabs()), Feed: rowless{memory}, Workflows: &workflows{}}
-		for _, stays := range []bool{true, false} {
-			if err := s.Handle(t.Context(), json.RawMessage(schedule)); err != nil {
-				t.Error(err)
-			}
-			if _, err := memory.Execution(t.Context(), arn); (err == nil) != stays {
-				t.Errorf("pointer: %v, want that it stays: %v", err, stays)
-			}
-			time.Sleep(notify.Silence + ms)
-		}
-	})
+// TestAPointerWithoutARow: the row is under way while the pointer is young, and after that was never written.
+func TestAPointerWithoutARow(t *testing.T) {
+	for _, tt := range []struct {
+		name   string
+		silent time.Duration
+		event  string
+		now    notify.Workflow // none: it does not exist
+		stays  bool
+	}{
+		{"young, no such workflow", notify.Silence, schedule, notify.Workflow{}, true},
+		{"young, failed", notify.Silence, schedule, notify.Workflow{Status: "FAILED"}, true},
+		{"no such workflow", notify.Silence + ms, schedule, notify.Workflow{}, false},
+		{"failed", notify.Silence + ms, schedule, notify.Workflow{Status: "FAILED"}, false},
+		{"running", notify.Silence + ms, schedule, notify.Workflow{Status: "RUNNING"}, true},
+		{"an event", notify.Silence + ms, statusChange(arn, "FAILED", 0), notify.Workflow{}, true},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				memory, to := &feed.Memory{}, newTabs()
+				publish(t, worker(t, memory, newTabs()), running(1))
+				time.Sleep(tt.silent)
+				w := &workflows{answers: map[string]notify.Workflow{}}
+				if tt.now.Status != "" {
+					w.answers[arn] = tt.now
+				}
+				s := &notify.Sweeper{Notifier: worker(t, memory, to), Feed: rowless{memory}, Workflows: w}
+				if err := s.Handle(t.Context(), json.RawMessage(tt.event)); err != nil {
+					t.Error(err)
+				}
+				if left := pointers(t, memory); len(left) > 0 != tt.stays || len(to.sent()) > 0 {
+					t.Errorf("pointers: %+v, want that one stays: %v; posts: %v", left, tt.stays, to.sent())
+				}
+			})
+		})
+	}
 }
 
 // FuzzSweeper: an event never panics, and ends no job but that of the execution it names.

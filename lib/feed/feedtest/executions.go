@@ -1,48 +1,47 @@
 package feedtest
 
 import (
-	"errors"
+	"cmp"
 	"fmt"
+	"slices"
+	"strings"
 	"testing"
 	"time"
 
-	"github.com/google/go-cmp/cmp"
+	gocmp "github.com/google/go-cmp/cmp"
 
 	"github.com/herald-progress/herald/lib/feed"
 	"github.com/herald-progress/herald/lib/message"
 )
 
-// leads wants the store to hold just this pointer from its execution.
-func leads(t *testing.T, s feed.Store, want feed.Pointer) {
+// leads wants the store to hold just these pointers, which are of one execution.
+func leads(t *testing.T, s feed.Store, want ...feed.Pointer) {
 	t.Helper()
-	got, err := s.Execution(t.Context(), want.Execution)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if diff := cmp.Diff(want, got); diff != "" {
-		t.Errorf("Execution (-want +got):\n%s", diff)
-	}
-	var listed []feed.Pointer
-	for _, p := range collect(t, s.Executions(t.Context())) {
-		if p.Execution == want.Execution {
-			listed = append(listed, p)
-		}
-	}
-	if diff := cmp.Diff([]feed.Pointer{want}, listed); diff != "" {
-		t.Errorf("Executions (-want +got):\n%s", diff)
-	}
+	leading(t, s, want[0].Execution, want)
 }
 
 // leadsNowhere wants the store to hold no pointer from the execution.
 func leadsNowhere(t *testing.T, s feed.Store, arn string) {
 	t.Helper()
-	if p, err := s.Execution(t.Context(), arn); !errors.Is(err, feed.ErrNotFound) {
-		t.Errorf("Execution: %+v, %v, want ErrNotFound", p, err)
+	leading(t, s, arn, []feed.Pointer{})
+}
+
+func leading(t *testing.T, s feed.Store, arn string, want []feed.Pointer) {
+	t.Helper()
+	sorted := func(all []feed.Pointer) []feed.Pointer {
+		slices.SortFunc(all, func(a, b feed.Pointer) int {
+			return cmp.Or(strings.Compare(a.Owner, b.Owner), strings.Compare(a.Job, b.Job))
+		})
+
+		return all
 	}
-	for _, p := range collect(t, s.Executions(t.Context())) {
-		if p.Execution == arn {
-			t.Errorf("Executions yields %+v", p)
-		}
+	want = sorted(want)
+	if diff := gocmp.Diff(want, sorted(collect(t, s.Execution(t.Context(), arn)))); diff != "" {
+		t.Errorf("Execution (-want +got):\n%s", diff)
+	}
+	all := slices.DeleteFunc(collect(t, s.Executions(t.Context())), func(p feed.Pointer) bool { return p.Execution != arn })
+	if diff := gocmp.Diff(want, sorted(all)); diff != "" {
+		t.Errorf("Executions (-want +got):\n%s", diff)
 	}
 }
 
@@ -91,7 +90,7 @@ func pointers(t *testing.T, s feed.Store) {
 			listed[p.Execution] = p
 		}
 	}
-	if diff := cmp.Diff(all, listed); diff != "" {
+	if diff := gocmp.Diff(all, listed); diff != "" {
 		t.Errorf("Executions (-want +got):\n%s", diff)
 	}
 }
@@ -101,10 +100,8 @@ func forget(t *testing.T, s feed.Store) {
 	u := update(1, at)
 	u.Execution = arn
 	apply(t, s, owner, u, feed.Accepted)
-	first, err := s.Execution(t.Context(), arn)
-	if err != nil {
-		t.Fatal(err)
-	}
+	first := feed.Pointer{Execution: arn, Owner: owner, Job: "job", Epoch: epoch(0), At: at}
+	leads(t, s, first)
 	u.Epoch, u.At, u.ID = epoch(1), at.Add(time.Second), "redriven"
 	apply(t, s, owner, u, feed.Accepted)
 	second := feed.Pointer{Execution: arn, Owner: owner, Job: "job", Epoch: epoch(1), At: u.At}
@@ -128,4 +125,77 @@ func forget(t *testing.T, s feed.Store) {
 		t.Fatal(err)
 	}
 	leadsNowhere(t, s, old.Execution)
+}
+
+// sharedExecution lets jobs end with one execution: each has a pointer of its own.
+func sharedExecution(t *testing.T, s feed.Store) {
+	at, arn := now(), "arn:"+t.Name()
+	begun := func(user, job, execution string) feed.Pointer {
+		u := update(1, at)
+		u.State.UploadID, u.Execution = job, execution
+		owner := feed.User(t.Name() + user)
+		apply(t, s, owner, u, feed.Accepted)
+
+		return feed.Pointer{Execution: execution, Owner: owner, Job: job, Epoch: epoch(0), At: at}
+	}
+	one, two, hashes := begun("a", "1", arn), begun("a", "2", arn), begun("a", "#1#user/b", arn)
+	another := begun("b", "1", arn) // a user whose job has the same id
+	alike := begun("a", "3", arn+"1")
+	odd := begun("a", "4", arn+"#1") // no ARN is like that
+	leads(t, s, one, two, hashes, another)
+	leads(t, s, alike)
+	leads(t, s, odd)
+	for range s.Execution(t.Context(), arn) {
+		break // an iteration may stop early
+	}
+
+	over := ended(message.StatusFailed, at)
+	over.State.UploadID = one.Job
+	apply(t, s, one.Owner, over, feed.Accepted)
+	leads(t, s, two, hashes, another)
+	if err := s.Forget(t.Context(), another); err != nil {
+		t.Fatal(err)
+	}
+	leads(t, s, two, hashes)
+	over.State.UploadID = hashes.Job
+	apply(t, s, hashes.Owner, over, feed.Accepted)
+	leads(t, s, two)
+	leads(t, s, alike)
+}
+
+// pointersAnew lets a job begin anew in an older epoch, its row being past its life: what it left behind leads on in the
+// epoch that counts now.
+func pointersAnew(t *testing.T, s feed.Store) {
+	owner, at, arn := feed.User(t.Name()), now(), "arn:"+t.Name()
+	for name, before := range map[string]func(arn string) []feed.Update{
+		"with its execution": func(arn string) []feed.Update {
+			u := update(1, at.Add(-feed.PointerLife-time.Second))
+			u.Execution = arn
+
+			return []feed.Update{u}
+		},
+		"after another execution took over": func(arn string) []feed.Update {
+			u := update(1, at.Add(-feed.JobLife-2*time.Second))
+			u.Execution = arn
+			other := update(2, u.At)
+			other.Execution = arn + " other"
+
+			return []feed.Update{u, other, ended(message.StatusFailed, at.Add(-feed.JobLife-time.Second))}
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			arn := arn + name
+			for _, u := range before(arn) {
+				u.State.UploadID, u.Epoch = name, epoch(1)
+				if _, outcome, err := s.Apply(t.Context(), owner, u); err != nil || outcome != feed.Accepted {
+					t.Fatalf("Apply: %q, %v", outcome, err)
+				}
+			}
+			absent(t, s, owner, name)
+			u := update(1, at)
+			u.State.UploadID, u.Execution = name, arn
+			apply(t, s, owner, u, feed.Accepted)
+			leads(t, s, feed.Pointer{Execution: arn, Owner: owner, Job: name, Epoch: epoch(0), At: at})
+		})
+	}
 }

@@ -318,7 +318,7 @@ func faultyPointers(t *testing.T, s feed.Store) {
 				return err
 			},
 			func() (err error) {
-				p, err = s.Execution(t.Context(), u.Execution)
+				p, err = only(s.Execution(t.Context(), u.Execution))
 
 				return err
 			},
@@ -329,7 +329,7 @@ func faultyPointers(t *testing.T, s feed.Store) {
 			}
 		}
 		err := again(t, func() error {
-			_, err := s.Execution(t.Context(), u.Execution)
+			_, err := only(s.Execution(t.Context(), u.Execution))
 
 			return err
 		})

@@ -27,6 +27,7 @@ func Run(t *testing.T, open func(t *testing.T) feed.Store) {
 		"a part may begin a row and name executions": firstPart,
 		"256 parts and no more":                      tooManyParts,
 		"a row past its life is absent":              expiredJob,
+		"a job lives as long as its workflow may":    silentJob,
 		"50 writers race on one job":                 race,
 		"one of many claims wins":                    claims,
 		"no state is left unclaimed":                 everyStateIsClaimed,
@@ -36,7 +37,9 @@ func Run(t *testing.T, open func(t *testing.T) feed.Store) {
 		"a note past its life is absent":             expiredNote,
 		"odd ids are kept verbatim":                  verbatim,
 		"an execution leads to its job":              pointers,
+		"an execution leads to all of its jobs":      sharedExecution,
 		"a forgotten pointer may be made anew":       forget,
+		"a job that begins anew has a pointer":       pointersAnew,
 	} {
 		t.Run(name, func(t *testing.T) { test(t, open(t)) })
 	}
@@ -121,4 +124,14 @@ func collect[T any](t *testing.T, seq iter.Seq2[T, error]) []T {
 	}
 
 	return all
+}
+
+// only returns what seq yields, or [feed.ErrNotFound] where that is nothing.
+func only[T any](seq iter.Seq2[T, error]) (T, error) {
+	for v, err := range seq {
+		return v, err
+	}
+	var none T
+
+	return none, feed.ErrNotFound
 }

@@ -193,7 +193,7 @@ func firstPart(t *testing.T, s feed.Store) {
 	if row := apply(t, s, owner, named, feed.Accepted); row.Execution != named.Execution || row.Seq != 2 {
 		t.Errorf("with an execution the row is %+v", row)
 	}
-	if p, err := s.Execution(t.Context(), named.Execution); err != nil || p.Job != "job" {
+	if p, err := only(s.Execution(t.Context(), named.Execution)); err != nil || p.Job != "job" {
 		t.Errorf("Execution: %+v, %v", p, err)
 	}
 	named.Part = &message.Part{ID: "two", Done: 1, Total: 1000}
@@ -247,6 +247,39 @@ func expiredJob(t *testing.T, s feed.Store) {
 	if got := slices.Sorted(maps.Keys(jobs)); !slices.Equal(got, []string{"part", "state"}) {
 		t.Errorf("Jobs yields %v", got)
 	}
+}
+
+// silentJob lets jobs be silent for longer than others live: the end of their executions is still to come.
+func silentJob(t *testing.T, s feed.Store) {
+	owner, at := feed.User(t.Name()), now()
+	long := at.Add(-feed.JobLife - time.Second)
+	named := update(1, long)
+	named.Execution = "arn:" + t.Name()
+	apply(t, s, owner, named, feed.Accepted)
+	row := apply(t, s, owner, part("one", 1, 0, long), feed.Accepted) // which does not name it
+	if _, won, err := s.Claim(t.Context(), row, at); err != nil || !won {
+		t.Errorf("Claim: %t, %v", won, err)
+	}
+	if rows := collect(t, s.Jobs(t.Context(), owner)); len(rows) != 1 {
+		t.Errorf("Jobs yields %+v", rows)
+	}
+	if row := apply(t, s, owner, part("one", 2, 0, at), feed.Accepted); row.Seq != 3 || row.Execution != named.Execution {
+		t.Errorf("a day later the row is %+v", row)
+	}
+
+	begun := part("one", 1, 0, long)
+	begun.State.UploadID, begun.Execution = "parts", named.Execution
+	apply(t, s, owner, begun, feed.Accepted)
+	again := part("one", 2, 0, long)
+	again.State.UploadID = begun.State.UploadID
+	apply(t, s, owner, again, feed.Accepted)
+
+	over := ended(message.StatusFailed, long)
+	over.State.UploadID = begun.State.UploadID
+	if _, outcome, err := s.Apply(t.Context(), owner, over); err != nil || outcome != feed.Accepted {
+		t.Fatalf("Apply: %q, %v", outcome, err)
+	}
+	absent(t, s, owner, begun.State.UploadID)
 }
 
 func verbatim(t *testing.T, s feed.Store) {

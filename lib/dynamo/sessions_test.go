@@ -1,0 +1,73 @@
+package dynamo_test
+
+import (
+	"crypto/rand"
+	"errors"
+	"testing"
+	"time"
+
+	"github.com/herald-progress/herald/lib/connection"
+	"github.com/herald-progress/herald/lib/dynamo"
+	"github.com/herald-progress/herald/lib/feed/feedtest"
+)
+
+// TestAClaimWhoseAnswerIsLostIsAClaim: who has deleted the row must say farewell, for nobody else will.
+func TestAClaimWhoseAnswerIsLostIsAClaim(t *testing.T) {
+	for name, variable := range endpoints {
+		t.Run(name, func(t *testing.T) {
+			w, client := wired(t, variable, nil)
+			store := &dynamo.Connections{Client: client, Table: "connections_" + rand.Text()}
+			if err := dynamo.CreateConnections(t.Context(), store.Client, store.Table); err != nil {
+				t.Fatal(err)
+			}
+			for what, tt := range map[string]struct {
+				faults    []feedtest.Fault
+				refreshed bool // meanwhile
+				want      bool
+				err       error
+			}{
+				"the answer is lost":                       {faults: []feedtest.Fault{feedtest.Applied}, want: true},
+				"the request is lost":                      {faults: []feedtest.Fault{feedtest.NotApplied}, want: true},
+				"the request is lost, then it is too late": {faults: []feedtest.Fault{feedtest.NotApplied}, refreshed: true},
+				"all are lost": {
+					faults: []feedtest.Fault{feedtest.NotApplied, feedtest.NotApplied, feedtest.NotApplied}, err: feedtest.ErrInjected,
+				},
+			} {
+				t.Run(what, func(t *testing.T) {
+					if tt.refreshed && name == "dynalite" {
+						t.Skip("dynalite does not return the row that fails a condition")
+					}
+					at := time.Date(2026, 11, 22, 10, 0, 0, 0, time.UTC)
+					c := connection.Connection{ID: t.Name(), UserID: "u1", ConnectedAt: at, TokenExpiresAt: at.Add(time.Hour)}
+					if err := store.Put(t.Context(), c); err != nil {
+						t.Fatal(err)
+					}
+					left := tt.faults
+					w.injure(func(operation string) feedtest.Fault {
+						if operation != "DeleteItem" || len(left) == 0 {
+							return feedtest.None
+						}
+						next := left[0]
+						left = left[1:]
+
+						return next
+					})
+					if tt.refreshed {
+						later := c
+						later.TokenExpiresAt = c.TokenExpiresAt.Add(time.Hour)
+						if err := store.Put(t.Context(), later); err != nil {
+							t.Fatal(err)
+						}
+					}
+					claimed, err := store.Claim(t.Context(), c)
+					if claimed != tt.want || !errors.Is(err, tt.err) || (err == nil) != (tt.err == nil) {
+						t.Errorf("claimed %v, %v; want %v, %v", claimed, err, tt.want, tt.err)
+					}
+					if _, err := store.Get(t.Context(), c.ID); errors.Is(err, connection.ErrNotFound) != tt.want {
+						t.Errorf("then the row: %v", err)
+					}
+				})
+			}
+		})
+	}
+}
