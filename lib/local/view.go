@@ -98,7 +98,7 @@ func (v *View) takeState(e message.Envelope, state message.UploadProgress) bool 
 	job := cmp.Or(e.Job, state.UploadID)
 	had := v.jobs[job]
 	if !e.Timestamp.Before(had.shown.Timestamp.Add(feed.JobLife)) {
-		had = known{} // the server has forgotten it, too
+		had = known{} // the server has forgotten it, too, or still has it: then the next state is newer in any case
 	}
 	next, news := had.take(e, state)
 	v.jobs[job] = next
