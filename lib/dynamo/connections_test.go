@@ -23,7 +23,7 @@ var endpoints = map[string]string{"dynalite": "DYNALITE_ENDPOINT", "moto": "MOTO
 func TestConnections(t *testing.T) {
 	for name, variable := range endpoints {
 		t.Run(name, func(t *testing.T) {
-			client := emulator(t, variable)
+			_, client := wired(t, variable, nil)
 			store := &dynamo.Connections{Client: client, Table: "connections_" + rand.Text()}
 			if err := dynamo.CreateConnections(t.Context(), client, store.Table); err != nil {
 				t.Fatal(err)
