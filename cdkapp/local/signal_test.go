@@ -5,6 +5,7 @@ import (
 	"io"
 	"os"
 	"os/exec"
+	"os/signal"
 	"path/filepath"
 	"strings"
 	"syscall"
@@ -13,6 +14,9 @@ import (
 
 // TestNothingIsLeftBehind ends imports in the ways that a shell does: whatever the reason, the uploaded file is removed.
 func TestNothingIsLeftBehind(t *testing.T) {
+	hangup := make(chan os.Signal, 1) // the command heeds a signal that it does not inherit as ignored, as under nohup
+	signal.Notify(hangup, syscall.SIGHUP)
+	defer signal.Stop(hangup)
 	for name, end := range map[string]func(*os.Process, io.Closer){
 		"Ctrl-C":                 func(p *os.Process, _ io.Closer) { p.Signal(os.Interrupt) },
 		"the terminal is closed": func(p *os.Process, _ io.Closer) { p.Signal(syscall.SIGHUP) },
