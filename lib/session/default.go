@@ -104,7 +104,7 @@ func (h *Default) handle(ctx context.Context, log *slog.Logger, a *answers, r *R
 	var bad *message.Invalid
 	switch {
 	case errors.As(err, &bad):
-		log.InfoContext(ctx, "bad message", "bytes", len(r.Body), "err", bad)
+		log.InfoContext(ctx, "bad message", "bytes", len(r.Body)) // not why: that names fields which a stranger chose
 
 		return a.refuse(ctx, CodeInvalidMessage, bad.Error())
 	case err != nil:
