@@ -7,16 +7,6 @@ import (
 	"github.com/herald-progress/herald/lib/message"
 )
 
-// When a state may be pushed that is not urgent.
-const (
-	// MinInterval is the least time between two pushes of a job.
-	MinInterval = 250 * time.Millisecond
-	// SlowInterval is the least time between two pushes when progress moved under MinStep.
-	SlowInterval = 2 * time.Second
-	// MinStep is the movement, in percent, that is worth a push after MinInterval.
-	MinStep = 1.0
-)
-
 const (
 	percent = 100
 	// maxETA bounds an estimate of the time left, in milliseconds: a year, as long as an execution may run.
@@ -96,11 +86,11 @@ func (r Row) Claimed(at time.Time) Row {
 
 // Turn returns when the row's state may be pushed, if it is not urgent.
 func (r Row) Turn() time.Time {
-	if r.Shown().Progress-r.PushedProgress >= MinStep {
-		return r.PushedAt.Add(MinInterval)
+	if r.Shown().Progress-r.PushedProgress >= message.MinStep {
+		return r.PushedAt.Add(message.MinInterval)
 	}
 
-	return r.PushedAt.Add(SlowInterval)
+	return r.PushedAt.Add(message.SlowInterval)
 }
 
 // Newer reports whether the row comes after a position in the job's history.

@@ -106,7 +106,7 @@ func TestTurn(t *testing.T) {
 		progress float64
 		want     time.Duration
 	}{
-		{"1 %", 11, feed.MinInterval}, {"under 1 %", 10.99, feed.SlowInterval}, {"nothing", 10, feed.SlowInterval},
+		{"1 %", 11, message.MinInterval}, {"under 1 %", 10.99, message.SlowInterval}, {"nothing", 10, message.SlowInterval},
 	} {
 		row := feed.Row{State: message.UploadProgress{Progress: tt.progress}, PushedAt: start, PushedProgress: 10}
 		if got := row.Turn().Sub(start); got != tt.want {

@@ -3,6 +3,7 @@ package message
 import (
 	"fmt"
 	"strings"
+	"time"
 )
 
 // Limits, in bytes of UTF-8.
@@ -16,6 +17,16 @@ const (
 	MaxName = 1024
 	// MaxDetails bounds an error's details.
 	MaxDetails = 4096
+)
+
+// How often the state of a job may be told that is not urgent: as often as a person can read it.
+const (
+	// MinInterval is the least time between two tellings.
+	MinInterval = 250 * time.Millisecond
+	// SlowInterval is the least time between two when progress moved under MinStep.
+	SlowInterval = 2 * time.Second
+	// MinStep is the movement, in percent, that is worth telling after MinInterval.
+	MinStep = 1.0
 )
 
 const (

@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"github.com/herald-progress/herald/lib/feed"
+	"github.com/herald-progress/herald/lib/message"
 )
 
 // claimTimeout bounds the recording of a push, and what is read where that failed.
@@ -15,11 +16,11 @@ const claimTimeout = StoreTimeout / 2
 // than a task may hold up its workflow for under one percent.
 func (n *Notifier) turn(ctx context.Context, row feed.Row) (feed.Row, bool) {
 	wait := row.Turn().Sub(n.now())
-	if wait > feed.MinInterval {
-		if row.Turn().Sub(row.PushedAt) > feed.MinInterval {
+	if wait > message.MinInterval {
+		if row.Turn().Sub(row.PushedAt) > message.MinInterval {
 			return row, false
 		}
-		wait = feed.MinInterval // the push before was claimed by a clock ahead of ours
+		wait = message.MinInterval // the push before was claimed by a clock ahead of ours
 	}
 	if wait > 0 { // a part's turn may have come already
 		select {

@@ -28,12 +28,6 @@ import (
 
 // Bounds of publishing.
 const (
-	// MinInterval is the least time between two pushes that are not urgent.
-	MinInterval = 250 * time.Millisecond
-	// SlowInterval is the least time between two pushes when progress moved under [MinStep].
-	SlowInterval = 2 * time.Second
-	// MinStep is the movement, in percent, that is worth a push after MinInterval.
-	MinStep = 1.0
 	// PublishTimeout bounds one call of the Publisher.
 	PublishTimeout = 3 * time.Second
 	// CloseTimeout bounds Close, whatever the Publisher does.

@@ -21,7 +21,7 @@ type pusher struct {
 func (r *Reporter) run(ctx context.Context) {
 	defer close(r.stopped)
 	p := pusher{Reporter: r}
-	timer := time.NewTimer(SlowInterval)
+	timer := time.NewTimer(message.SlowInterval)
 	defer timer.Stop()
 	for {
 		select {
@@ -52,12 +52,12 @@ func (p *pusher) due(s state) bool {
 		return false
 	case s.version != p.tried.version:
 		return true
-	case !s.changed(p.last) || since < MinInterval:
+	case !s.changed(p.last) || since < message.MinInterval:
 		return false
-	case since >= SlowInterval:
+	case since >= message.SlowInterval:
 		return true
 	default:
-		return s.done >= p.tried.stepsFor(MinStep)
+		return s.done >= p.tried.stepsFor(message.MinStep)
 	}
 }
 
@@ -69,13 +69,13 @@ func (p *pusher) arm(timer *time.Timer) {
 		timer.Stop()
 
 		return
-	case since < MinInterval:
-		timer.Reset(MinInterval - since)
+	case since < message.MinInterval:
+		timer.Reset(message.MinInterval - since)
 
 		return // next is never: nothing but urgency pushes inside the interval
-	case since < SlowInterval:
-		p.next.Store(p.tried.stepsFor(MinStep))
-		timer.Reset(SlowInterval - since)
+	case since < message.SlowInterval:
+		p.next.Store(p.tried.stepsFor(message.MinStep))
+		timer.Reset(message.SlowInterval - since)
 	default: // all has arrived
 		p.next.Store(p.tried.stepsFor(0))
 		timer.Stop()
