@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/aws/retry"
 	"github.com/aws/aws-sdk-go-v2/feature/dynamodb/attributevalue"
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb/types"
@@ -83,18 +84,26 @@ func (s *Feed) claimKey(ctx context.Context, owner string, n feed.Note) (feed.No
 
 // Notes returns an owner's notes by consistent reads, page by page.
 func (s *Feed) Notes(ctx context.Context, owner, since string, limit int) ([]feed.Note, error) {
-	if limit <= 0 || since >= afterNotes {
+	return s.notes(ctx, owner, since, afterNotes, limit, since == "")
+}
+
+// NotesUpTo returns the newest of an owner's notes in a range by consistent reads, page by page.
+func (s *Feed) NotesUpTo(ctx context.Context, owner, after, upTo string, limit int) ([]feed.Note, error) {
+	return s.notes(ctx, owner, after, min(upTo, afterNotes), limit, true)
+}
+
+// notes returns at most limit of an owner's notes over after and not over upTo, the oldest first: the newest of them, or
+// the oldest.
+func (s *Feed) notes(ctx context.Context, owner, after, upTo string, limit int, newest bool) ([]feed.Note, error) {
+	from, to := noteEntry(clipped(after)), noteEntry(clipped(upTo))
+	if limit <= 0 || from > to {
 		return nil, nil
 	}
-	q := s.listing(owner, noteEntry(""), true)
-	q.ScanIndexForward = aws.Bool(since != "")
+	q := s.listing(owner, from, true)
+	q.KeyConditionExpression = aws.String("#owner = :owner AND #entry BETWEEN :kind AND :last")
+	q.ExpressionAttributeValues[":last"] = text(to)
+	q.ScanIndexForward = aws.Bool(!newest)
 	q.Limit = aws.Int32(int32(min(limit, maxPage))) //nolint:gosec // bounded
-	if since != "" {
-		q.KeyConditionExpression = aws.String("#owner = :owner AND #entry BETWEEN :since AND :last")
-		delete(q.ExpressionAttributeValues, ":kind")
-		q.ExpressionAttributeValues[":since"] = text(noteEntry(clipped(since)))
-		q.ExpressionAttributeValues[":last"] = text(noteEntry(afterNotes))
-	}
 	var notes []feed.Note
 	for it, err := range s.query(ctx, q) {
 		n := feed.Note{}
@@ -104,30 +113,43 @@ func (s *Feed) Notes(ctx context.Context, owner, since string, limit int) ([]fee
 		if err != nil {
 			return nil, fmt.Errorf("query notes: %w", err)
 		}
-		if n.ID <= since || !s.now().Before(n.ExpiresAt()) {
+		if n.ID <= after || n.ID > upTo || !s.now().Before(n.ExpiresAt()) {
 			continue
 		}
 		if notes = append(notes, n); len(notes) == limit {
 			break
 		}
 	}
-	if since == "" {
+	if newest {
 		slices.Reverse(notes)
 	}
 
 	return notes, nil
 }
 
-// Dismiss deletes a note.
-func (s *Feed) Dismiss(ctx context.Context, owner, id string) error {
+// Dismiss deletes a note and reports whether there was one. When the SDK sent the request more than once, an earlier try
+// may have deleted it: then it reports true.
+func (s *Feed) Dismiss(ctx context.Context, owner, id string) (bool, error) {
 	if clipped(id) != id {
-		return nil // no note has such an id
+		return false, nil // no note has such an id
 	}
-	if _, err := s.Client.DeleteItem(ctx, &dynamodb.DeleteItemInput{TableName: &s.Table, Key: place(owner, noteEntry(id))}); err != nil {
-		return fmt.Errorf("delete note: %w", err)
+	out, err := s.Client.DeleteItem(ctx, &dynamodb.DeleteItemInput{
+		TableName: &s.Table, Key: place(owner, noteEntry(id)), ReturnValues: types.ReturnValueAllOld,
+	})
+	if err != nil {
+		return false, fmt.Errorf("delete note: %w", err)
+	}
+	if len(out.Attributes) == 0 {
+		tries, _ := retry.GetAttemptResults(out.ResultMetadata)
+
+		return len(tries.Results) > 1, nil
+	}
+	var row noteRow
+	if err := attributevalue.UnmarshalMap(out.Attributes, &row); err != nil {
+		return true, nil //nolint:nilerr // a note that cannot be read was a note
 	}
 
-	return nil
+	return s.now().Before(time.Unix(row.ExpiresAt, 0)), nil
 }
 
 const (

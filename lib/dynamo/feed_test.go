@@ -146,6 +146,26 @@ func TestAClaimWhoseAnswerIsLost(t *testing.T) {
 	}
 }
 
+// TestADismissalWhoseAnswerIsLostCounts: the SDK deletes the note again, and finds nothing.
+func TestADismissalWhoseAnswerIsLostCounts(t *testing.T) {
+	for name, variable := range endpoints {
+		t.Run(name, func(t *testing.T) {
+			store, w := openFeed(t, variable, retryers["the SDK retries"]())
+			note := feed.Note{ID: "01JD900000000000000000001", At: time.Now(), Data: message.Error{Code: "C", Message: "m"}}
+			if _, _, err := store.Add(t.Context(), "user/u", note); err != nil {
+				t.Fatal(err)
+			}
+			w.injure(once("DeleteItem", 1, feedtest.Applied))
+			if was, err := store.Dismiss(t.Context(), "user/u", note.ID); err != nil || !was {
+				t.Errorf("Dismiss: %t, %v", was, err)
+			}
+			if was, err := store.Dismiss(t.Context(), "user/u", note.ID); err != nil || was {
+				t.Errorf("Dismiss of nothing: %t, %v", was, err)
+			}
+		})
+	}
+}
+
 // TestANoteThatDiedBetweenItsWrites: its key is written, it is not.
 func TestANoteThatDiedBetweenItsWrites(t *testing.T) {
 	for name, variable := range endpoints {

@@ -25,6 +25,10 @@ const (
 	NoteLife = 7 * 24 * time.Hour
 )
 
+// NoteOverlap is how far before the last note that a reader has it must read again: a note that is stored later may have
+// an ID that is smaller by up to this.
+const NoteOverlap = 5 * time.Minute
+
 // Limits of what is kept, in bytes of JSON.
 const (
 	// MaxState bounds the data of a job's state, so that the job's row is at most 4 KB, but for its parts.
@@ -114,8 +118,12 @@ type Notes interface {
 	// Notes returns an owner's notes with ids over since, the oldest first, at most limit; with an empty since the newest
 	// limit of all, the oldest of them first. It sees every Add that returned.
 	Notes(ctx context.Context, owner, since string, limit int) ([]Note, error)
-	// Dismiss deletes a note; that there is none is no error.
-	Dismiss(ctx context.Context, owner, id string) error
+	// NotesUpTo returns the newest limit of an owner's notes with ids over after and not over upTo, the oldest of them
+	// first. It sees every Add that returned.
+	NotesUpTo(ctx context.Context, owner, after, upTo string, limit int) ([]Note, error)
+	// Dismiss deletes a note and reports whether there was one. Concurrent dismissals of one note may all report it; after
+	// an error the note may have been deleted or not.
+	Dismiss(ctx context.Context, owner, id string) (bool, error)
 }
 
 // Pointer leads from an execution to a job that ends with it; an execution may have several.

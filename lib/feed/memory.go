@@ -132,32 +132,44 @@ func (m *Memory) Add(_ context.Context, owner string, n Note) (Note, Outcome, er
 
 // Notes returns the owner's notes after since, or the newest.
 func (m *Memory) Notes(_ context.Context, owner, since string, limit int) ([]Note, error) {
+	notes := m.sortedNotes(owner, func(id string) bool { return id > since })
+	if since == "" {
+		return notes[max(0, len(notes)-limit):], nil
+	}
+
+	return notes[:min(limit, len(notes))], nil
+}
+
+// NotesUpTo returns the newest of the owner's notes over after and up to upTo.
+func (m *Memory) NotesUpTo(_ context.Context, owner, after, upTo string, limit int) ([]Note, error) {
+	notes := m.sortedNotes(owner, func(id string) bool { return id > after && id <= upTo })
+
+	return notes[max(0, len(notes)-limit):], nil
+}
+
+// sortedNotes returns the owner's living notes that are wanted, by id.
+func (m *Memory) sortedNotes(owner string, wanted func(id string) bool) []Note {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	var notes []Note
 	for id, n := range m.notes[owner] {
-		if id > since && time.Now().Before(n.ExpiresAt()) {
+		if wanted(id) && time.Now().Before(n.ExpiresAt()) {
 			notes = append(notes, n)
 		}
 	}
 	slices.SortFunc(notes, func(a, b Note) int { return strings.Compare(a.ID, b.ID) })
-	if len(notes) <= limit {
-		return notes, nil
-	}
-	if since == "" {
-		return notes[len(notes)-limit:], nil
-	}
 
-	return notes[:limit], nil
+	return notes
 }
 
-// Dismiss deletes a note.
-func (m *Memory) Dismiss(_ context.Context, owner, id string) error {
+// Dismiss deletes a note and reports whether there was one.
+func (m *Memory) Dismiss(_ context.Context, owner, id string) (bool, error) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
+	n, ok := m.notes[owner][id]
 	delete(m.notes[owner], id)
 
-	return nil
+	return ok && time.Now().Before(n.ExpiresAt()), nil
 }
 
 // Execution yields the pointers of an execution as they were when the reading began.

@@ -13,7 +13,7 @@ import (
 
 // dismiss deletes a note, and tells every tab of the user, the asking one included.
 func (h *Default) dismiss(ctx context.Context, log *slog.Logger, a *answers, note string) error {
-	if err := h.Feed.Dismiss(ctx, feed.User(a.row.UserID), note); err != nil {
+	if _, err := h.Feed.Dismiss(ctx, feed.User(a.row.UserID), note); err != nil {
 		return internal("dismiss note", err)
 	}
 	report, err := h.Broadcaster.ToUser(ctx, a.row.UserID, message.Dismissed{ID: note})

@@ -219,9 +219,9 @@ func (f faultyFeed) Notes(ctx context.Context, owner, since string, limit int) (
 	return f.Memory.Notes(ctx, owner, since, limit)
 }
 
-func (f faultyFeed) Dismiss(ctx context.Context, owner, id string) error {
+func (f faultyFeed) Dismiss(ctx context.Context, owner, id string) (bool, error) {
 	if err := f.fail["Dismiss"]; err != nil {
-		return err
+		return false, err
 	}
 
 	return f.Memory.Dismiss(ctx, owner, id)

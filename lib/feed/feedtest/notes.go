@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/google/go-cmp/cmp"
+	"github.com/google/go-cmp/cmp/cmpopts"
 
 	"github.com/herald-progress/herald/lib/feed"
 	"github.com/herald-progress/herald/lib/message"
@@ -76,6 +77,26 @@ func notes(t *testing.T, s feed.Store) {
 		kept(t, s, owner, tt.since, tt.limit, tt.want)
 	}
 	kept(t, s, feed.User("nobody of "+t.Name()), "", 50, nil)
+	for _, tt := range []struct {
+		after, upTo string
+		limit       int
+		want        []feed.Note
+	}{
+		{noteID(10), noteID(20), 50, all[11:21]},
+		{noteID(10), noteID(20), 10, all[11:21]},
+		{noteID(10), noteID(20), 3, all[18:21]},
+		{"", noteID(20), 2, all[19:21]},
+		{"", "~~", 1, all[59:]},
+		{noteID(10), noteID(10), 3, nil},
+		{noteID(10), noteID(9), 3, nil},
+		{noteID(10), "", 3, nil},
+		{noteID(10), noteID(20), 0, nil},
+	} {
+		got, err := s.NotesUpTo(t.Context(), owner, tt.after, tt.upTo, tt.limit)
+		if diff := cmp.Diff(tt.want, got, cmpopts.EquateEmpty()); err != nil || diff != "" {
+			t.Errorf("NotesUpTo %q to %q, at most %d: %v (-want +got):\n%s", tt.after, tt.upTo, tt.limit, err, diff)
+		}
+	}
 }
 
 func noteKeys(t *testing.T, s feed.Store) {
@@ -109,13 +130,13 @@ func dismiss(t *testing.T, s feed.Store) {
 	one, two := notification(1, at), notification(2, at)
 	add(t, s, owner, one, feed.Accepted)
 	add(t, s, owner, two, feed.Accepted)
-	for _, id := range []string{one.ID, one.ID, noteID(9), "", "auth0|ü #1", fmt.Sprintf("%02000d", 0)} {
-		if err := s.Dismiss(t.Context(), owner, id); err != nil {
-			t.Errorf("Dismiss of %.30q: %v", id, err)
+	for n, id := range []string{one.ID, one.ID, noteID(9), "", "auth0|ü #1", fmt.Sprintf("%02000d", 0)} {
+		if was, err := s.Dismiss(t.Context(), owner, id); err != nil || was != (n == 0) {
+			t.Errorf("Dismiss %d of %.30q: %t, %v", n, id, was, err)
 		}
 	}
-	if err := s.Dismiss(t.Context(), owner+"2", two.ID); err != nil {
-		t.Error(err)
+	if was, err := s.Dismiss(t.Context(), owner+"2", two.ID); err != nil || was {
+		t.Errorf("Dismiss of another owner's note: %t, %v", was, err)
 	}
 	kept(t, s, owner, "", 50, []feed.Note{two})
 }
@@ -127,4 +148,7 @@ func expiredNote(t *testing.T, s feed.Store) {
 	add(t, s, owner, live, feed.Accepted)
 	kept(t, s, owner, "", 50, []feed.Note{live})
 	kept(t, s, owner, "0", 1, []feed.Note{live})
+	if was, err := s.Dismiss(t.Context(), owner, noteID(1)); err != nil || was {
+		t.Errorf("Dismiss of a note past its life: %t, %v", was, err)
+	}
 }
