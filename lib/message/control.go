@@ -1,6 +1,6 @@
 package message
 
-// Welcome is the first answer to the first sync of a connection.
+// Welcome is the first answer to a sync, unless the sync says that it wants none.
 type Welcome struct {
 	ConnectionID string `json:"connectionId"`
 	ServerTime   Time   `json:"serverTime"`
@@ -19,8 +19,13 @@ type Synced struct {
 	// Jobs and Notes are how many frames of each went before.
 	Jobs  int `json:"jobs"`
 	Notes int `json:"notes"`
-	// More says that there are newer notes still: sync again, since the newest that came.
+	// More says that jobs or notes are left: sync again, with Cursor and since the newest note that came.
 	More bool `json:"more,omitempty"`
+	// Cursor is where the next sync goes on with the jobs. Only the server reads it; empty means that no job is left.
+	Cursor string `json:"cursor,omitempty"`
+	// RetryAfter is how many seconds to wait before the next sync; 0 is none. It comes where the requests of a user have
+	// caused too many posts in this minute.
+	RetryAfter int `json:"retryAfter,omitempty"`
 }
 
 // Type returns [TypeSynced].
@@ -51,6 +56,9 @@ const (
 	CloseRateLimited = "RATE_LIMITED"
 	// CloseUnknownConnection says that the connection is not known any more, so that nothing would reach it.
 	CloseUnknownConnection = "UNKNOWN_CONNECTION"
+	// CloseConnectionLimit says that the user has opened more connections than one may have. This one was closed because it
+	// was idle for the longest time.
+	CloseConnectionLimit = "CONNECTION_LIMIT"
 )
 
 // Closing goes before every close that the server makes: API Gateway can give a close neither code nor reason.

@@ -22,6 +22,10 @@ func TestControlFrames(t *testing.T) {
 		{message.Synced{Jobs: 2, Notes: 3}, `"synced","timestamp":"2026-11-22T10:00:00.123Z","data":{"jobs":2,"notes":3}`},
 		{message.Synced{Notes: 200, More: true}, `"synced","timestamp":"2026-11-22T10:00:00.123Z","data":{"jobs":0,"notes":200,"more":true}`},
 		{
+			message.Synced{Jobs: 200, More: true, Cursor: "c", RetryAfter: 20},
+			`"synced","timestamp":"2026-11-22T10:00:00.123Z","data":{"jobs":200,"notes":0,"more":true,"cursor":"c","retryAfter":20}`,
+		},
+		{
 			message.Refreshed{SessionEnd: message.Time{Time: at}},
 			`"refreshed","timestamp":"2026-11-22T10:00:00.123Z","data":{"sessionEnd":"2026-11-22T10:00:00.123Z"}`,
 		},
