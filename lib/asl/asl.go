@@ -32,22 +32,18 @@ func Parse(definition []byte) (*Machine, error) {
 
 	d := &decoder{}
 	m := &Machine{}
-
 	if f, ok := d.fields(v, ""); ok {
 		m.flow = d.decodeFlow(f, d.language(f, languageJSONPath))
 		m.timeout = seconds(f.number("TimeoutSeconds", 1, maxWaitSeconds, 0))
-
 		if version := f.text("Version"); version != "" && version != "1.0" {
 			f.problem("Version", "The only version is 1.0")
 		}
-
 		f.finish()
 	}
 
 	if len(d.problems) > 0 {
 		return nil, &DefinitionError{Problems: d.problems}
 	}
-
 	return m, nil
 }
 
@@ -55,7 +51,6 @@ func Parse(definition []byte) (*Machine, error) {
 func (m *Machine) ExpressProblems() []Problem {
 	d := &decoder{}
 	d.checkExpress(m.flow, "")
-
 	return d.problems
 }
 
@@ -70,7 +65,6 @@ func (d *decoder) checkExpress(f *flow, at string) {
 		for _, branch := range s.branches {
 			d.checkExpress(branch, at+"/States/"+name+"/Branches")
 		}
-
 		if s.mapOver != nil {
 			d.checkExpress(s.mapOver.flow, at+"/States/"+name+"/ItemProcessor")
 		}

@@ -21,7 +21,6 @@ func (r allRules) holds(s *scope, field string) (bool, error) {
 			return false, err
 		}
 	}
-
 	return true, nil
 }
 
@@ -33,7 +32,6 @@ func (r anyRule) holds(s *scope, field string) (bool, error) {
 			return ok, err
 		}
 	}
-
 	return false, nil
 }
 
@@ -41,7 +39,6 @@ type notRule struct{ rule }
 
 func (r notRule) holds(s *scope, field string) (bool, error) {
 	ok, err := r.rule.holds(s, field)
-
 	return !ok, err
 }
 
@@ -58,7 +55,6 @@ func (r queryRule) holds(s *scope, field string) (bool, error) {
 	if !isBoolean {
 		return false, mismatch(r.condition, field, "boolean", v)
 	}
-
 	return ok, nil
 }
 
@@ -72,28 +68,23 @@ type dataTest struct {
 
 func (r dataTest) holds(s *scope, _ string) (bool, error) {
 	v, err := r.variable.eval(s)
-
 	var missing *missingError
 	if errors.As(err, &missing) {
 		if r.operator == "IsPresent" {
 			return r.value == false, nil
 		}
-
 		return false, runtimef("Invalid path '%s': The choice state's condition path references an invalid value.", r.variable.text)
 	}
-
 	if err != nil {
 		return false, err
 	}
 
 	expected := r.value
-
 	if r.path != nil {
 		if expected, err = s.evalPath(r.path); err != nil {
 			return false, err
 		}
 	}
-
 	return r.compare(v, expected), nil
 }
 
@@ -101,16 +92,13 @@ func (r dataTest) compare(v, expected any) bool {
 	if kind, ok := strings.CutPrefix(r.operator, "Is"); ok {
 		return isKind(kind, v) == (expected == true)
 	}
-
 	if r.operator == "BooleanEquals" {
 		a, ok := v.(bool)
-
 		return ok && a == expected
 	}
 
 	text, isText := v.(string)
 	other, otherText := expected.(string)
-
 	if r.operator == "StringMatches" {
 		return isText && otherText && matchPattern(other, text)
 	}
@@ -122,7 +110,6 @@ func (r dataTest) compare(v, expected any) bool {
 	} {
 		if relation, ok := strings.CutPrefix(r.operator, kind); ok {
 			order, ok := compare()
-
 			return ok && inOrder(relations[relation], order)
 		}
 	}
@@ -146,7 +133,6 @@ func isKind(kind string, v any) bool {
 	case "Timestamp":
 		text, ok := v.(string)
 		_, err := time.Parse(time.RFC3339Nano, text)
-
 		return ok && err == nil
 	default:
 		return typeOf(v) == strings.ToLower(kind)
@@ -155,14 +141,12 @@ func isKind(kind string, v any) bool {
 
 func compareNumeric(a, b any) (int, bool) {
 	order := jsontree.CompareNumbers(a, b)
-
 	return order, order != jsontree.Uncomparable
 }
 
 func compareTimes(a, b string) (int, bool) {
 	x, errX := parseTimestamp(a)
 	y, errY := parseTimestamp(b)
-
 	return x.Compare(y), errX == nil && errY == nil
 }
 
@@ -170,9 +154,7 @@ func compareTimes(a, b string) (int, bool) {
 // or a backslash.
 func matchPattern(pattern, text string) bool {
 	var literals []string
-
 	literal := ""
-
 	for i := 0; i < len(pattern); i++ {
 		switch {
 		case pattern[i] == '*':
@@ -200,7 +182,6 @@ func matchPattern(pattern, text string) bool {
 		if !found {
 			return false
 		}
-
 		rest = after
 	}
 

@@ -37,7 +37,6 @@ func TestChoiceRules(t *testing.T) {
 	} {
 		m := parse(t, fmt.Sprintf(`{"StartAt":"C","States":{"C":{"Type":"Choice","Choices":[{%s,"Next":"T"}],"Default":"F"},
 			"T":{"Type":"Pass","Result":true,"End":true},"F":{"Type":"Pass","Result":false,"End":true}}}`, test.rule))
-
 		got := show(m.Run(t.Context(), asl.Execution{Input: []byte(test.input)}))
 		if got != fmt.Sprint(test.want) {
 			t.Errorf("%s of %s: got %s, want %v", test.rule, test.input, got, test.want)
@@ -47,7 +46,6 @@ func TestChoiceRules(t *testing.T) {
 
 func TestChoiceFailures(t *testing.T) {
 	const placedIn = "An error occurred while executing the state 'C' (entered at the event id #2). "
-
 	for _, test := range []struct{ choice, want string }{
 		{`{"Variable":"$.b","NumericEquals":1,"Next":"T"}`, "FAILED States.Runtime " + placedIn +
 			"Invalid path '$.b': The choice state's condition path references an invalid value."},
@@ -55,7 +53,6 @@ func TestChoiceFailures(t *testing.T) {
 			"Failed to transition out of the state. The state's choices did not match and it has no default."},
 	} {
 		m := parse(t, `{"StartAt":"C","States":{"C":{"Type":"Choice","Choices":[`+test.choice+`]},"T":{"Type":"Succeed"}}}`)
-
 		if got := show(m.Run(t.Context(), asl.Execution{})); got != test.want {
 			t.Errorf("got %s, want %s", got, test.want)
 		}

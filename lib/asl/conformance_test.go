@@ -52,7 +52,6 @@ type recordedCase struct {
 // readLines decodes each line of a file of the conformance data.
 func readLines[T any](t *testing.T, name string) []T {
 	t.Helper()
-
 	folder := os.Getenv("CONFORMANCE_DIR")
 	if folder == "" {
 		t.Skip("CONFORMANCE_DIR is not set: the recorded executions are not checked")
@@ -62,29 +61,23 @@ func readLines[T any](t *testing.T, name string) []T {
 	if err != nil {
 		t.Fatal(err)
 	}
-
 	defer func() { _ = file.Close() }()
-
 	var all []T
-
 	scanner := bufio.NewScanner(file)
 	scanner.Buffer(nil, 1<<24)
 
 	for scanner.Scan() {
 		var item T
-
 		d := json.NewDecoder(bytes.NewReader(scanner.Bytes()))
 		if err := d.Decode(&item); err != nil {
 			t.Fatal(err)
 		}
-
 		all = append(all, item)
 	}
 
 	if err := scanner.Err(); err != nil {
 		t.Fatal(err)
 	}
-
 	return all
 }
 
@@ -96,10 +89,8 @@ type replay struct {
 
 func (r *replay) RunTask(ctx context.Context, t asl.Task) (json.RawMessage, error) {
 	r.mu.Lock()
-
 	if len(r.tasks) == 0 {
 		r.mu.Unlock()
-
 		return t.Arguments, nil
 	}
 
@@ -112,7 +103,6 @@ func (r *replay) RunTask(ctx context.Context, t asl.Task) (json.RawMessage, erro
 		return next.Output, nil
 	case strings.HasSuffix(next.Outcome, "TimedOut"):
 		<-ctx.Done()
-
 		return nil, context.Cause(ctx)
 	case next.Error == "":
 		return nil, errors.New("the recording does not say how the task ended")
@@ -127,7 +117,6 @@ func causeText(raw json.RawMessage) string {
 	if json.Unmarshal(raw, &text) == nil {
 		return text
 	}
-
 	return string(raw)
 }
 
@@ -138,7 +127,6 @@ func matchText(want, got string) bool {
 	if want == got || slices.Contains([]string{"timestamp", "date", "datetime"}, want) {
 		return true
 	}
-
 	var wantValue, gotValue any
 	if json.Unmarshal([]byte(want), &wantValue) == nil && json.Unmarshal([]byte(got), &gotValue) == nil {
 		if _, isText := wantValue.(string); !isText {
@@ -150,7 +138,6 @@ func matchText(want, got string) bool {
 	for i := range parts {
 		parts[i] = regexp.QuoteMeta(parts[i])
 	}
-
 	return regexp.MustCompile("(?s)^" + strings.Join(parts, ".*") + "$").MatchString(got)
 }
 
@@ -158,11 +145,9 @@ func matchValue(want, got any) bool {
 	switch want := want.(type) {
 	case string:
 		text, ok := got.(string)
-
 		return ok && matchText(want, text)
 	case []any:
 		items, ok := got.([]any)
-
 		return ok && slices.EqualFunc(want, items, matchValue)
 	case map[string]any:
 		fields, ok := got.(map[string]any)
@@ -175,7 +160,6 @@ func matchValue(want, got any) bool {
 				return false
 			}
 		}
-
 		return true
 	default:
 		return want == got
@@ -187,26 +171,21 @@ func matchJSON(want, got json.RawMessage) bool {
 	if len(want) == 0 || len(got) == 0 {
 		return len(want) == len(got)
 	}
-
 	return json.Unmarshal(want, &wantValue) == nil && json.Unmarshal(got, &gotValue) == nil && matchValue(wantValue, gotValue)
 }
 
 // runCase runs a recorded case in virtual time and returns how its end differs from the recording.
 func runCase(t *testing.T, c recordedCase) []string {
 	t.Helper()
-
 	var differences []string
-
 	synctest.Test(t, func(t *testing.T) {
 		m, err := asl.Parse(c.Definition)
 		if err != nil {
 			differences = []string{err.Error()}
-
 			return
 		}
 
 		var events []asl.Event
-
 		result := m.Run(t.Context(), asl.Execution{
 			ID:      "arn:aws:states:us-east-1:111111111111:execution:machine:run",
 			Name:    "run",
@@ -218,21 +197,17 @@ func runCase(t *testing.T, c recordedCase) []string {
 		})
 		differences = append(compareResult(c, result), compareEvents(c, events)...)
 	})
-
 	return differences
 }
 
 func compareResult(c recordedCase, got asl.Result) []string {
 	var differences []string
-
 	report := func(what string, want, got any) {
 		differences = append(differences, fmt.Sprintf("%s: want %s, got %s", what, want, got))
 	}
-
 	if c.Expected.Status != string(got.Status) {
 		report("status", c.Expected.Status, got.Status)
 	}
-
 	if !matchJSON(c.Expected.Output, got.Output) {
 		report("output", c.Expected.Output, got.Output)
 	}
@@ -241,15 +216,12 @@ func compareResult(c recordedCase, got asl.Result) []string {
 	if got.Error != nil {
 		failure = *got.Error
 	}
-
 	if c.Expected.Error != failure.Name {
 		report("error", c.Expected.Error, failure.Name)
 	}
-
 	if !matchText(causeText(c.Expected.Cause), failure.Cause) {
 		report("cause", c.Expected.Cause, failure.Cause)
 	}
-
 	return differences
 }
 
@@ -263,14 +235,11 @@ func compareEvents(c recordedCase, got []asl.Event) []string {
 		differences   []string
 		assigned      []string
 	)
-
 	for _, e := range got {
 		types = append(types, e.Type)
-
 		if entered, ok := e.Details["stateEnteredEventDetails"].(map[string]any); ok {
 			states = append(states, fmt.Sprint(entered["name"]))
 		}
-
 		exited, _ := e.Details["stateExitedEventDetails"].(map[string]any)
 		if _, ok := exited["assignedVariables"]; ok {
 			assigned = append(assigned, fmt.Sprint(exited["name"]))
@@ -291,12 +260,10 @@ func compareEvents(c recordedCase, got []asl.Event) []string {
 		{"assigned", wantAssigned, assigned},
 	} {
 		want, got := slices.Clone(list.want), slices.Clone(list.got)
-
 		if isConcurrent(c) {
 			slices.Sort(want)
 			slices.Sort(got)
 		}
-
 		if !slices.Equal(want, got) {
 			differences = append(differences, fmt.Sprintf("%s: want %v, got %v", list.what, list.want, list.got))
 		}
@@ -313,10 +280,8 @@ func isConcurrent(c recordedCase) bool {
 
 func TestRecordedExecutions(t *testing.T) {
 	t.Parallel()
-
 	run, same := 0, 0
 	seen := map[string]bool{}
-
 	for _, c := range readLines[recordedCase](t, "cases.jsonl") {
 		if !c.Ready {
 			continue

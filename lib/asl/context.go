@@ -13,29 +13,24 @@ func instant(t time.Time) string {
 	if t.Nanosecond() == 0 {
 		return t.Format("2006-01-02T15:04:05Z")
 	}
-
 	return t.Format("2006-01-02T15:04:05.000Z")
 }
 
 // contextObject returns the context object: $$ in JSONPath, $states.context in JSONata.
 func (s *scope) contextObject() *jsontree.Object {
 	x := s.thread.run.execution
-
 	execution := jsontree.NewObject(
 		"Id", x.ID, "Input", s.thread.run.input, "Name", x.Name, "RoleArn", x.RoleARN,
 		"StartTime", instant(x.Start),
 	)
-
 	if !strings.Contains(x.ID, ":express:") {
 		execution.Set("RedriveCount", int64(x.RedriveCount))
 	}
-
 	if x.RedriveCount > 0 && !x.RedriveTime.IsZero() {
 		execution.Set("RedriveTime", instant(x.RedriveTime))
 	}
 
 	current := jsontree.NewObject("Name", s.state.name, "EnteredTime", instant(s.entered))
-
 	switch s.state.kind {
 	case kindTask, kindMap, kindParallel:
 		current.Set("RetryCount", int64(s.retries))
@@ -45,14 +40,11 @@ func (s *scope) contextObject() *jsontree.Object {
 		"Execution", execution, "State", current,
 		"StateMachine", jsontree.NewObject("Id", x.StateMachineID, "Name", x.StateMachineName),
 	)
-
 	if s.item != nil {
 		o.Set("Map", jsontree.NewObject("Item", s.item))
 	}
-
 	if s.token != "" {
 		o.Set("Task", jsontree.NewObject("Token", s.token))
 	}
-
 	return o
 }

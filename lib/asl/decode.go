@@ -34,7 +34,6 @@ func (d *decoder) report(code, at, rule string) {
 	if at == "" {
 		at = "/"
 	}
-
 	d.problems = append(d.problems, Problem{Code: code, Path: at, Rule: rule})
 }
 
@@ -50,17 +49,14 @@ func (d *decoder) fields(v any, at string) (*fieldReader, bool) {
 	o, ok := v.(*jsontree.Object)
 	if !ok {
 		d.problem(at, "Expected value of type Object")
-
 		return nil, false
 	}
-
 	return &fieldReader{d: d, at: at, object: o, read: map[string]bool{"Comment": true}}, true
 }
 
 // value returns a field and whether it is there.
 func (f *fieldReader) value(name string) (any, bool) {
 	f.read[name] = true
-
 	return f.object.Get(name)
 }
 
@@ -79,7 +75,6 @@ func (f *fieldReader) text(name string) string {
 	if !ok {
 		f.problem(name, "Expected value of type String")
 	}
-
 	return text
 }
 
@@ -94,7 +89,6 @@ func (f *fieldReader) list(name string) []any {
 	if !ok {
 		f.problem(name, "Expected value of type Array")
 	}
-
 	return items
 }
 
@@ -109,7 +103,6 @@ func (f *fieldReader) flag(name string) bool {
 	if !ok {
 		f.problem(name, "Expected value of type Boolean")
 	}
-
 	return set
 }
 
@@ -123,10 +116,8 @@ func (f *fieldReader) number(name string, least, most, otherwise float64) float6
 	n, ok := jsontree.Float(v)
 	if !ok || n < least || n > most {
 		f.problem(name, "Expected value of type Number, from "+jsontree.FormatNumber(int64(least))+" to "+jsontree.FormatNumber(int64(most)))
-
 		return otherwise
 	}
-
 	return n
 }
 
@@ -138,21 +129,17 @@ func (f *fieldReader) reference(name string) *reference {
 	}
 
 	text, _ := v.(string)
-
 	ref, err := parseReference(text)
 	if err != nil {
 		f.problem(name, "Value is not a valid JSONPath")
-
 		return nil
 	}
-
 	return ref
 }
 
 // require reports which of the named fields are missing.
 func (f *fieldReader) require(names ...string) {
 	var missing []string
-
 	for _, name := range names {
 		if _, ok := f.object.Get(name); !ok {
 			missing = append(missing, name)
@@ -176,7 +163,6 @@ func (f *fieldReader) finish() {
 // decodeFlow reads StartAt and States. at is the path of the object that holds them.
 func (d *decoder) decodeFlow(f *fieldReader, language string) *flow {
 	f.require("States", "StartAt")
-
 	parsed := &flow{startAt: f.text("StartAt"), states: map[string]*state{}}
 
 	v, ok := f.value("States")
@@ -187,7 +173,6 @@ func (d *decoder) decodeFlow(f *fieldReader, language string) *flow {
 	states, ok := v.(*jsontree.Object)
 	if !ok {
 		f.problem("States", "Expected value of type Object")
-
 		return parsed
 	}
 
@@ -201,7 +186,6 @@ func (d *decoder) decodeFlow(f *fieldReader, language string) *flow {
 	}
 
 	d.checkTargets(f, parsed, states)
-
 	return parsed
 }
 
@@ -212,20 +196,17 @@ func (d *decoder) checkTargets(f *fieldReader, parsed *flow, states *jsontree.Ob
 			d.report(codeTarget, at, "Missing 'Next' target: "+target)
 		}
 	}
-
 	check(f.path("StartAt"), parsed.startAt)
 
 	for _, name := range states.Keys() {
 		s := parsed.states[name]
 		at := f.path("States") + "/" + name
-
 		check(at+"/Next", s.next)
 		check(at+"/Default", s.fallback)
 
 		for _, c := range s.catch {
 			check(at+"/Catch", c.next)
 		}
-
 		for _, c := range s.choices {
 			check(at+"/Choices", c.next)
 		}

@@ -6,10 +6,8 @@ import (
 
 func (d *decoder) decodeChoices(f *fieldReader, s *state) {
 	f.require("Choices")
-
 	s.fallback = f.text("Default")
 	items := f.list("Choices")
-
 	if _, ok := f.object.Get("Choices"); ok && len(items) == 0 {
 		f.problem("Choices", "Array must not be empty")
 	}
@@ -21,9 +19,7 @@ func (d *decoder) decodeChoices(f *fieldReader, s *state) {
 		}
 
 		inner.require("Next")
-
 		c := choice{next: inner.text("Next"), assign: d.assignments(inner, s)}
-
 		if s.jsonata {
 			c.output = d.template(inner, s, "Output")
 			c.rule = d.queryRule(inner)
@@ -32,16 +28,13 @@ func (d *decoder) decodeChoices(f *fieldReader, s *state) {
 		}
 
 		inner.finish()
-
 		s.choices = append(s.choices, c)
 	}
 }
 
 func (d *decoder) queryRule(f *fieldReader) rule {
 	f.require("Condition")
-
 	v, _ := f.value("Condition")
-
 	switch v := v.(type) {
 	case bool:
 		return queryRule{fixed{v}}
@@ -52,7 +45,6 @@ func (d *decoder) queryRule(f *fieldReader) rule {
 	}
 
 	f.problem("Condition", "Expected a JSONata expression")
-
 	return queryRule{fixed{false}}
 }
 
@@ -64,7 +56,6 @@ func (d *decoder) rule(f *fieldReader) rule {
 		}
 
 		var parts []rule
-
 		for i, v := range f.list(name) {
 			if inner, ok := d.fields(v, index(f.path(name), i)); ok {
 				parts = append(parts, d.rule(inner))
@@ -79,7 +70,6 @@ func (d *decoder) rule(f *fieldReader) rule {
 		if name == "And" {
 			return allRules(parts)
 		}
-
 		return anyRule(parts)
 	}
 
@@ -88,10 +78,8 @@ func (d *decoder) rule(f *fieldReader) rule {
 		if !ok {
 			return allRules{}
 		}
-
 		r := d.rule(inner)
 		inner.finish()
-
 		return notRule{r}
 	}
 
@@ -104,19 +92,16 @@ var operators = func() map[string]byte {
 		"BooleanEquals": 'b', "StringMatches": 's', "IsNull": 'b', "IsPresent": 'b', "IsNumeric": 'b', "IsString": 'b',
 		"IsBoolean": 'b', "IsTimestamp": 'b',
 	}
-
 	for relation := range relations {
 		all["String"+relation] = 's'
 		all["Numeric"+relation] = 'n'
 		all["Timestamp"+relation] = 't'
 	}
-
 	return all
 }()
 
 func (d *decoder) dataTest(f *fieldReader) rule {
 	f.require("Variable")
-
 	test := dataTest{variable: f.reference("Variable")}
 	if test.variable == nil {
 		test.variable = &reference{path: &path{}}
@@ -124,7 +109,6 @@ func (d *decoder) dataTest(f *fieldReader) rule {
 
 	for _, key := range f.object.Keys() {
 		operator := strings.TrimSuffix(key, "Path")
-
 		kind, ok := operators[operator]
 		if !ok || operator != key && (strings.HasPrefix(operator, "Is") || operator == "StringMatches") {
 			continue
@@ -135,15 +119,12 @@ func (d *decoder) dataTest(f *fieldReader) rule {
 		}
 
 		test.operator = operator
-
 		if operator != key {
 			test.path = f.reference(key)
-
 			continue
 		}
 
 		test.value, _ = f.value(key)
-
 		if !d.fits(kind, test.value) {
 			f.problem(key, "The value does not have the type that the operator compares")
 		}
@@ -152,7 +133,6 @@ func (d *decoder) dataTest(f *fieldReader) rule {
 	if test.operator == "" {
 		d.problem(f.at, "A data-test expression must have exactly one comparison operator")
 	}
-
 	return test
 }
 
@@ -165,7 +145,6 @@ func (d *decoder) fits(kind byte, v any) bool {
 	case 't':
 		text, _ := v.(string)
 		_, err := parseTimestamp(text)
-
 		return err == nil
 	default:
 		return typeOf(v) == "string"

@@ -8,7 +8,6 @@ import (
 
 func (d *decoder) decodeBranches(f *fieldReader, s *state, language string) {
 	f.require("Branches")
-
 	for i, v := range f.list("Branches") {
 		if inner, ok := d.fields(v, index(f.path("Branches"), i)); ok {
 			s.branches = append(s.branches, d.decodeFlow(inner, language))
@@ -20,7 +19,6 @@ func (d *decoder) decodeBranches(f *fieldReader, s *state, language string) {
 func (d *decoder) decodeMap(f *fieldReader, s *state, language string) {
 	d.decodeInputOutput(f, s)
 	d.decodeOutput(f, s)
-
 	body := &mapBody{flow: &flow{}}
 	s.mapOver = body
 
@@ -32,18 +30,14 @@ func (d *decoder) decodeMap(f *fieldReader, s *state, language string) {
 
 	d.decodeProcessor(f, body, language)
 	f.text("Label")
-
 	body.maxConcurrency = d.count(f, s, "MaxConcurrency", maxConcurrency)
 	body.toleratedCount = d.count(f, s, "ToleratedFailureCount", maxAttempts)
 	body.toleratedShare = d.count(f, s, "ToleratedFailurePercentage", wholePercentage)
-
 	if s.jsonata {
 		if body.items = d.template(f, s, "Items"); body.items != nil {
 			d.checkItems(f, body.items)
 		}
-
 		body.itemSelector = d.template(f, s, "ItemSelector")
-
 		return
 	}
 
@@ -51,12 +45,10 @@ func (d *decoder) decodeMap(f *fieldReader, s *state, language string) {
 	s.resultPath = f.resultPath("ResultPath")
 	s.resultSelector = d.template(f, s, "ResultSelector")
 	body.itemSelector = d.template(f, s, "ItemSelector")
-
 	if _, ok := f.object.Get("Parameters"); ok {
 		if body.itemSelector != nil {
 			d.problem(f.at, "A Map state must not have both ItemSelector and Parameters")
 		}
-
 		body.itemSelector = d.template(f, s, "Parameters")
 	}
 }
@@ -80,7 +72,6 @@ func (d *decoder) decodeProcessor(f *fieldReader, body *mapBody, language string
 	v, ok := f.value(name)
 	if !ok {
 		f.require("ItemProcessor")
-
 		return
 	}
 
@@ -102,7 +93,6 @@ func (d *decoder) decodeProcessor(f *fieldReader, body *mapBody, language string
 			if kind := config.text("ExecutionType"); kind != "" && kind != "STANDARD" && kind != "EXPRESS" {
 				config.problem("ExecutionType", "The field 'ExecutionType' should have one of these values: [STANDARD, EXPRESS]")
 			}
-
 			config.finish()
 		}
 	}
@@ -119,17 +109,14 @@ const (
 // count reads a number from 0 to most, or the path of one.
 func (d *decoder) count(f *fieldReader, s *state, name string, most int) count {
 	c := count{field: name}
-
 	if v, ok := f.value(name); ok {
 		text, _ := v.(string)
-
 		if x := d.expression(text, f.path(name)); s.jsonata && x != nil {
 			c.value = x
 		} else {
 			if n, ok := jsontree.Float(v); !ok || n < 0 || n > float64(most) {
 				f.problem(name, "Expected value of type Number, from 0 to "+strconv.Itoa(most))
 			}
-
 			c.value = fixed{v}
 		}
 	}
@@ -144,6 +131,5 @@ func (d *decoder) count(f *fieldReader, s *state, name string, most int) count {
 			d.problem(f.at, "A Map state must not have both "+name+" and "+c.field)
 		}
 	}
-
 	return c
 }

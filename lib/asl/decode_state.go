@@ -27,7 +27,6 @@ func (d *decoder) language(f *fieldReader, inherited string) string {
 		return language
 	default:
 		f.problem("QueryLanguage", "The field 'QueryLanguage' should have one of these values: [JSONPath, JSONata]")
-
 		return inherited
 	}
 }
@@ -39,22 +38,18 @@ func (d *decoder) decodeState(name string, v any, at, inherited string) *state {
 	if !ok {
 		return s
 	}
-
 	if _, ok := f.object.Get("Type"); !ok {
 		f.require("Type")
-
 		return s
 	}
 
 	s.kind, s.jsonata = f.text("Type"), d.language(f, inherited) == languageJSONata
-
 	if inherited == languageJSONata && !s.jsonata {
 		f.problem("QueryLanguage", "'QueryLanguage' can not be 'JSONPath' if set to 'JSONata' for whole state machine")
 	}
 
 	d.decodeKind(f, s, inherited) // What is inside inherits the machine's language, not the state's.
 	f.finish()
-
 	return s
 }
 
@@ -103,7 +98,6 @@ func (d *decoder) decodeTransition(f *fieldReader, s *state) {
 	_, hasNext := f.object.Get("Next")
 	_, hasEnd := f.object.Get("End")
 	s.next = f.text("Next")
-
 	if end := f.flag("End"); hasNext && end || !hasNext && !end || hasNext && hasEnd && !end {
 		d.problem(f.at, "State must have either 'Next' or 'End: true'")
 	}
@@ -114,7 +108,6 @@ func (d *decoder) decodeInputOutput(f *fieldReader, s *state) {
 	if s.jsonata {
 		return
 	}
-
 	s.inputPath = f.ioPath("InputPath")
 	s.outputPath = f.ioPath("OutputPath")
 }
@@ -123,7 +116,6 @@ func (f *fieldReader) ioPath(name string) ioPath {
 	if v, ok := f.value(name); ok && v == nil {
 		return ioPath{null: true}
 	}
-
 	return ioPath{ref: f.reference(name)}
 }
 
@@ -131,18 +123,15 @@ func (f *fieldReader) ioPath(name string) ioPath {
 func (d *decoder) decodeTransfer(f *fieldReader, s *state) {
 	d.decodeInputOutput(f, s)
 	d.decodeOutput(f, s)
-
 	if s.jsonata {
 		if s.kind == kindTask || s.kind == kindParallel {
 			s.arguments = d.template(f, s, "Arguments")
 		}
-
 		return
 	}
 
 	s.parameters = d.template(f, s, "Parameters")
 	s.resultPath = f.resultPath("ResultPath")
-
 	if s.kind != kindPass {
 		s.resultSelector = d.template(f, s, "ResultSelector")
 	}
@@ -153,7 +142,6 @@ func (d *decoder) decodeOutput(f *fieldReader, s *state) {
 	if s.kind != kindSucceed {
 		s.assign = d.assignments(f, s)
 	}
-
 	if s.jsonata {
 		s.output = d.template(f, s, "Output")
 	}
@@ -165,11 +153,9 @@ func (d *decoder) template(f *fieldReader, s *state, name string) template {
 	if !ok {
 		return nil
 	}
-
 	if s.jsonata {
 		return d.queryTemplate(v, f.path(name))
 	}
-
 	return d.pathTemplate(v, f.at+"/"+name)
 }
 
@@ -183,7 +169,6 @@ func (d *decoder) assignments(f *fieldReader, s *state) template {
 	o, ok := v.(*jsontree.Object)
 	if !ok {
 		f.problem("Assign", "Expected value of type Object")
-
 		return nil
 	}
 
@@ -192,7 +177,6 @@ func (d *decoder) assignments(f *fieldReader, s *state) template {
 			f.problem("Assign", "Invalid variable name: "+name)
 		}
 	}
-
 	return d.template(f, s, "Assign")
 }
 
@@ -202,7 +186,6 @@ func (f *fieldReader) resultPath(name string) *path {
 	if !ok {
 		return &path{}
 	}
-
 	if v == nil {
 		return nil
 	}
@@ -215,7 +198,6 @@ func (f *fieldReader) resultPath(name string) *path {
 	if !ref.path.isDefinite() || ref.root != rootInput {
 		f.problem(name, "Value is not a Reference Path")
 	}
-
 	return ref.path
 }
 
@@ -223,7 +205,6 @@ func (d *decoder) decodePass(f *fieldReader, s *state) {
 	if s.jsonata {
 		return
 	}
-
 	if v, ok := f.value("Result"); ok {
 		s.result = fixed{v}
 	}
@@ -236,7 +217,6 @@ func (d *decoder) decodeWait(f *fieldReader, s *state) {
 	}
 
 	given := 0
-
 	for _, name := range names {
 		if _, ok := f.object.Get(name); ok {
 			given++
@@ -246,15 +226,12 @@ func (d *decoder) decodeWait(f *fieldReader, s *state) {
 	if given != 1 {
 		d.problem(f.at, "A Wait state must have exactly one of these fields: ["+strings.Join(names, ", ")+"]")
 	}
-
 	if v, ok := f.value("Seconds"); ok {
 		s.wait.seconds = d.waitSeconds(f, s, v)
 	}
-
 	if v, ok := f.value("Timestamp"); ok {
 		s.wait.timestamp = d.waitTimestamp(f, s, v)
 	}
-
 	if !s.jsonata {
 		s.wait.secondsPath = f.reference("SecondsPath")
 		s.wait.timestampPath = f.reference("TimestampPath")
@@ -275,13 +252,11 @@ func (d *decoder) waitSeconds(f *fieldReader, s *state, v any) template {
 	if !ok || n < 0 || n > maxWaitSeconds {
 		f.problem("Seconds", "Expected value of type Integer, from 0 to 99999999")
 	}
-
 	return fixed{n}
 }
 
 func (d *decoder) waitTimestamp(f *fieldReader, s *state, v any) template {
 	text, _ := v.(string)
-
 	if s.jsonata {
 		if x := d.expression(text, f.path("Timestamp")); x != nil {
 			return x
@@ -291,7 +266,6 @@ func (d *decoder) waitTimestamp(f *fieldReader, s *state, v any) template {
 	if _, err := parseTimestamp(text); err != nil {
 		f.problem("Timestamp", "String does not match RFC3339 timestamp")
 	}
-
 	return fixed{text}
 }
 
@@ -302,24 +276,19 @@ func parseTimestamp(text string) (time.Time, error) {
 		if short, shortErr := time.Parse("2006-01-02T15:04Z07:00", text); shortErr == nil {
 			return short, nil
 		}
-
 		return time.Time{}, err //nolint:wrapcheck // Its callers word the failure themselves.
 	}
-
 	return t, nil
 }
 
 func (d *decoder) failText(f *fieldReader, s *state, name string) failText {
 	t := failText{field: name}
-
 	if v, ok := f.value(name); ok {
 		text, isText := v.(string)
 		if !isText {
 			f.problem(name, "Expected value of type String")
 		}
-
 		t.value = fixed{text}
-
 		if s.jsonata {
 			t.value = d.queryTemplate(text, f.path(name))
 		}
@@ -332,16 +301,13 @@ func (d *decoder) failText(f *fieldReader, s *state, name string) failText {
 	if v, ok := f.value(name + "Path"); ok {
 		t.field = name + "Path"
 		t.text, _ = v.(string)
-
 		parsed, err := parseValue(t.text)
 		if err != nil {
 			f.problem(t.field, "Value is not a valid JSONPath or intrinsic function")
 		}
-
 		if t.value != nil {
 			d.problem(f.at, "A Fail state must not have both "+name+" and "+t.field)
 		}
-
 		t.path = parsed
 	}
 

@@ -9,7 +9,6 @@ import (
 
 func (d *decoder) decodeTask(f *fieldReader, s *state) {
 	f.require("Resource")
-
 	s.resource = f.text("Resource")
 	if s.resource != "" {
 		d.checkResource(f, s.resource)
@@ -24,7 +23,6 @@ func (d *decoder) decodeTask(f *fieldReader, s *state) {
 		if o == nil {
 			o = &jsontree.Object{}
 		}
-
 		if !slices.ContainsFunc(o.Keys(), func(key string) bool { return strings.TrimSuffix(key, ".$") == "RoleArn" }) {
 			f.problem("Credentials", "The field 'RoleArn' is required but was missing")
 		}
@@ -32,7 +30,6 @@ func (d *decoder) decodeTask(f *fieldReader, s *state) {
 
 	timeout, hasTimeout := f.object.Get("TimeoutSeconds")
 	heartbeat, hasHeartbeat := f.object.Get("HeartbeatSeconds")
-
 	if hasTimeout && hasHeartbeat && jsontree.CompareNumbers(heartbeat, timeout) == 1 {
 		f.problem("HeartbeatSeconds", "HeartbeatSeconds must be smaller than TimeoutSeconds")
 	}
@@ -41,10 +38,8 @@ func (d *decoder) decodeTask(f *fieldReader, s *state) {
 // limit reads a number of seconds of at least 1, or the path of one.
 func (d *decoder) limit(f *fieldReader, s *state, name string) limit {
 	l := limit{field: name}
-
 	if v, ok := f.value(name); ok {
 		text, _ := v.(string)
-
 		if x := d.expression(text, f.path(name)); s.jsonata && x != nil {
 			l.seconds = x
 		} else {
@@ -52,7 +47,6 @@ func (d *decoder) limit(f *fieldReader, s *state, name string) limit {
 			if !ok || n < 1 || n > maxWaitSeconds {
 				f.problem(name, "Expected value of type Integer, from 1 to 99999999")
 			}
-
 			l.seconds = fixed{n}
 		}
 	}
@@ -65,10 +59,8 @@ func (d *decoder) limit(f *fieldReader, s *state, name string) limit {
 		if l.seconds != nil {
 			d.problem(f.at, "A state must not have both "+name+" and "+name+"Path")
 		}
-
 		l.path = f.reference(name + "Path")
 	}
-
 	return l
 }
 
@@ -87,11 +79,9 @@ var optimized = map[string][]string{
 // checkResource reports a resource that the service does not know.
 func (d *decoder) checkResource(f *fieldReader, resource string) {
 	const parts = 6
-
 	segments := strings.SplitN(resource, ":", parts)
 	if len(segments) == parts && segments[0] == "arn" {
 		rest := segments[parts-1]
-
 		if known(segments[2], rest) {
 			return
 		}
@@ -107,14 +97,12 @@ func known(service, rest string) bool {
 	if service == "lambda" {
 		return kind == "function"
 	}
-
 	if service != statesService || kind == "activity" || kind == "aws-sdk" {
 		return service == statesService
 	}
 
 	action, _, _ = strings.Cut(action, ".")
 	actions, ok := optimized[kind]
-
 	return ok && (len(actions) == 0 || slices.Contains(actions, action))
 }
 
@@ -139,23 +127,19 @@ func index(at string, i int) string { return at + "[" + jsontree.FormatNumber(in
 // errorNames reads ErrorEquals.
 func (f *fieldReader) errorNames() []string {
 	f.require("ErrorEquals")
-
 	items := f.list("ErrorEquals")
 	names := make([]string, 0, len(items))
-
 	for _, v := range items {
 		name, ok := v.(string)
 		if !ok {
 			f.problem("ErrorEquals", "Expected value of type String")
 		}
-
 		names = append(names, name)
 	}
 
 	if len(names) > 1 && slices.Contains(names, errorAll) {
 		f.problem("ErrorEquals", "States.ALL must be alone in ErrorEquals")
 	}
-
 	return names
 }
 
@@ -189,14 +173,11 @@ func (f *fieldReader) retrier() retrier {
 
 func (d *decoder) catcher(f *fieldReader, s *state) catcher {
 	f.require("Next")
-
 	c := catcher{errors: f.errorNames(), next: f.text("Next"), assign: d.assignments(f, s)}
-
 	if s.jsonata {
 		c.output = d.template(f, s, "Output")
 	} else {
 		c.resultPath = f.resultPath("ResultPath")
 	}
-
 	return c
 }

@@ -15,7 +15,6 @@ func (e *Error) Error() string {
 	if e.Cause == "" {
 		return "asl: " + e.Name
 	}
-
 	return "asl: " + e.Name + ": " + e.Cause
 }
 
@@ -38,13 +37,11 @@ type DefinitionError struct {
 // Error returns the problems as CreateStateMachine does in its InvalidDefinition exception.
 func (e *DefinitionError) Error() string {
 	texts := make([]string, len(e.Problems))
-
 	for i, p := range e.Problems {
 		texts[i] = p.Code + ": " + p.Rule
 		if p.Path != "" {
 			texts[i] += " at " + p.Path
 		}
 	}
-
 	return "Invalid State Machine Definition: '" + strings.Join(texts, ", ") + "'"
 }

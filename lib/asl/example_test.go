@@ -16,7 +16,6 @@ func (greeter) RunTask(_ context.Context, t asl.Task) (json.RawMessage, error) {
 	if err := json.Unmarshal(t.Arguments, &who); err != nil {
 		return nil, &asl.Error{Name: "BadName", Cause: err.Error()}
 	}
-
 	return json.Marshal("Hello, " + who + "!")
 }
 
@@ -36,7 +35,6 @@ func ExampleMachine_Run() {
 	}`))
 	if err != nil {
 		fmt.Println(err)
-
 		return
 	}
 

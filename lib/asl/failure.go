@@ -65,6 +65,5 @@ func asFailure(err error) *failure {
 	if errors.As(err, &f) {
 		return f
 	}
-
 	return &failure{name: errorRuntime, cause: err.Error(), final: true}
 }

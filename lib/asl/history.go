@@ -38,22 +38,18 @@ func (r *recorder) add(previous int64, kind string, details map[string]any, fina
 	if r == nil {
 		return 0
 	}
-
 	r.mu.Lock()
 	defer r.mu.Unlock()
 
 	if r.last >= maxEvents-1 && !final {
 		r.full()
-
 		return previous
 	}
 
 	r.last++
-
 	if r.record != nil {
 		r.record(Event{ID: r.last, PreviousID: previous, Time: time.Now().UTC(), Type: kind, Details: details})
 	}
-
 	return r.last
 }
 
@@ -61,9 +57,7 @@ func (r *recorder) add(previous int64, kind string, details map[string]any, fina
 func (t *thread) record(kind string, details map[string]any) int64 {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-
 	t.previous = t.recorder.add(t.previous, kind, details, false)
-
 	return t.previous
 }
 
@@ -80,7 +74,6 @@ func notTruncated() object { return object{"truncated": false} }
 func withText(fields object, name string, v any) object {
 	fields[name] = string(jsontree.Marshal(v))
 	fields[name+"Details"] = notTruncated()
-
 	return fields
 }
 
@@ -90,10 +83,8 @@ func errorDetails(name, cause string) object {
 	if name != "" {
 		fields["error"] = name
 	}
-
 	if cause != "" {
 		fields["cause"] = cause
 	}
-
 	return fields
 }

@@ -32,7 +32,6 @@ func (t formatText) eval(*scope) (any, error) {
 // parseIntrinsic reads a call such as States.Format('{}', $.a).
 func parseIntrinsic(text string) (*intrinsic, error) {
 	p := intrinsicParser{text: text}
-
 	call, err := p.call(0)
 	if err == nil && p.pos < len(text) {
 		err = p.fail("unexpected text")
@@ -41,7 +40,6 @@ func parseIntrinsic(text string) (*intrinsic, error) {
 	if err != nil {
 		return nil, err
 	}
-
 	return call, nil
 }
 
@@ -60,48 +58,39 @@ func (p *intrinsicParser) skipBlanks() {
 
 func (p *intrinsicParser) next(c byte) bool {
 	p.skipBlanks()
-
 	if p.pos < len(p.text) && p.text[p.pos] == c {
 		p.pos++
-
 		return true
 	}
-
 	return false
 }
 
 func (p *intrinsicParser) call(depth int) (*intrinsic, error) {
 	start := p.pos
-
 	open := strings.IndexByte(p.text[start:], '(')
 	if open < 0 {
 		return nil, p.fail("expected (")
 	}
 
 	name := strings.TrimSpace(p.text[start : start+open])
-
 	arity, ok := arities[name]
 	if !ok {
 		return nil, p.fail("unknown function " + name)
 	}
-
 	if depth > maxIntrinsicDepth {
 		return nil, p.fail("nested too deeply")
 	}
 
 	p.pos += open + 1
 	call := &intrinsic{name: name}
-
 	for !p.next(')') {
 		if len(call.args) > 0 && !p.next(',') {
 			return nil, p.fail("expected , or )")
 		}
-
 		arg, err := p.argument(depth)
 		if err != nil {
 			return nil, err
 		}
-
 		call.args = append(call.args, arg)
 	}
 
@@ -110,15 +99,12 @@ func (p *intrinsicParser) call(depth int) (*intrinsic, error) {
 	}
 
 	call.text = p.text[start:p.pos]
-
 	return call, nil
 }
 
 func (p *intrinsicParser) argument(depth int) (pathValue, error) {
 	p.skipBlanks()
-
 	rest := p.text[p.pos:]
-
 	switch {
 	case rest == "":
 		return nil, p.fail("expected an argument")
@@ -141,31 +127,25 @@ func (p *intrinsicParser) argument(depth int) (pathValue, error) {
 	}
 
 	p.pos += end
-
 	return constant{v}, nil
 }
 
 // quoted reads a text in single quotes. A backslash protects ' { } and itself; nothing else may follow it.
 func (p *intrinsicParser) quoted() (pathValue, error) {
 	var text strings.Builder
-
 	for i := p.pos + 1; i < len(p.text); i++ {
 		switch c := p.text[i]; c {
 		case '\'':
 			p.pos = i + 1
-
 			return formatText(text.String()), nil
 		case '\\':
 			i++
-
 			if i == len(p.text) || strings.IndexByte(`'{}\`, p.text[i]) < 0 {
 				return nil, p.fail("unsupported escape")
 			}
-
 			if p.text[i] == '{' || p.text[i] == '}' {
 				text.WriteString(protected)
 			}
-
 			text.WriteByte(p.text[i])
 		default:
 			text.WriteByte(c)
@@ -179,10 +159,8 @@ func (p *intrinsicParser) quoted() (pathValue, error) {
 func (p *intrinsicParser) reference() (pathValue, error) {
 	depth := 0
 	quote := byte(0)
-
 	for i := p.pos; i < len(p.text); i++ {
 		c := p.text[i]
-
 		switch {
 		case quote != 0:
 			switch c {
@@ -200,7 +178,6 @@ func (p *intrinsicParser) reference() (pathValue, error) {
 		case depth == 0 && (c == ',' || c == ')'):
 			ref, err := parseReference(strings.TrimSpace(p.text[p.pos:i]))
 			p.pos = i
-
 			return ref, err
 		}
 	}

@@ -39,13 +39,11 @@ func (e argumentError) Error() string { return string(e) }
 
 func (c *intrinsic) eval(s *scope) (any, error) {
 	args := make([]any, len(c.args))
-
 	for i, arg := range c.args {
 		v, err := arg.eval(s)
 		if err != nil {
 			return nil, err
 		}
-
 		args[i] = v
 	}
 
@@ -53,7 +51,6 @@ func (c *intrinsic) eval(s *scope) (any, error) {
 	if err != nil {
 		return nil, failf(errorIntrinsic, intrinsicTemplate, c.text, err.Error())
 	}
-
 	return v, nil
 }
 
@@ -92,13 +89,11 @@ func (c *intrinsic) onArray(args []any) (any, error) {
 		return contains(items, args[1]), nil
 	case "States.ArrayUnique":
 		unique := []any{}
-
 		for _, item := range items {
 			if !contains(unique, item) {
 				unique = append(unique, item)
 			}
 		}
-
 		return unique, nil
 	}
 
@@ -106,12 +101,10 @@ func (c *intrinsic) onArray(args []any) (any, error) {
 	if !ok {
 		return nil, argumentError("the second argument must be a number")
 	}
-
 	if c.name == "States.ArrayGetItem" {
 		if n < 0 || n >= int64(len(items)) {
 			return nil, argumentError("the index is out of range")
 		}
-
 		return items[n], nil
 	}
 
@@ -120,11 +113,9 @@ func (c *intrinsic) onArray(args []any) (any, error) {
 	}
 
 	chunks := []any{}
-
 	for size := int(min(n, int64(max(len(items), 1)))); len(items) > 0; items = items[min(size, len(items)):] {
 		chunks = append(chunks, items[:min(size, len(items)):min(size, len(items))])
 	}
-
 	return chunks, nil
 }
 
@@ -134,7 +125,6 @@ func (c *intrinsic) onText(args []any) (any, error) {
 	if !ok && c.name != "States.Hash" {
 		return nil, argumentError("the first argument must be a string")
 	}
-
 	if len(text) > maxIntrinsicText && strings.HasPrefix(c.name, "States.Base64") {
 		return nil, argumentError("the text must not be longer than 10000 characters")
 	}
@@ -147,25 +137,21 @@ func (c *intrinsic) onText(args []any) (any, error) {
 		if err != nil {
 			return nil, argumentError("the text is not Base64")
 		}
-
 		return string(decoded), nil
 	case "States.StringToJson":
 		if strings.TrimSpace(text) == "" {
 			return nil, nil
 		}
-
 		v, err := jsontree.Parse([]byte(text))
 		if err != nil {
 			return nil, argumentError("the text is not valid JSON")
 		}
-
 		return v, nil
 	case "States.StringSplit":
 		separators, ok := args[1].(string)
 		if !ok {
 			return nil, argumentError("the second argument must be a string")
 		}
-
 		return split(text, separators), nil
 	default:
 		return hashOf(args)
@@ -175,11 +161,9 @@ func (c *intrinsic) onText(args []any) (any, error) {
 // split cuts text at each of the given characters and drops empty parts.
 func split(text, separators string) []any {
 	parts := []any{}
-
 	for _, part := range strings.FieldsFunc(text, func(r rune) bool { return strings.ContainsRune(separators, r) }) {
 		parts = append(parts, part)
 	}
-
 	return parts
 }
 
@@ -198,7 +182,6 @@ func hashOf(args []any) (any, error) {
 	if err != nil {
 		return nil, argumentError("unknown algorithm " + algorithm)
 	}
-
 	return hashed, nil
 }
 
@@ -212,9 +195,7 @@ func (c *intrinsic) format(args []any) (any, error) {
 	}
 
 	var text strings.Builder
-
 	used := 1
-
 	for i := 0; i < len(template); i++ {
 		switch rest := template[i:]; {
 		case strings.HasPrefix(rest, protected) && len(rest) > 1:
@@ -226,7 +207,6 @@ func (c *intrinsic) format(args []any) (any, error) {
 			return nil, argumentError("there are more placeholders than arguments")
 		default:
 			text.WriteString(display(args[used]))
-
 			used++
 			i++
 		}
@@ -235,7 +215,6 @@ func (c *intrinsic) format(args []any) (any, error) {
 	if used < len(args) {
 		return nil, argumentError("there are more arguments than placeholders")
 	}
-
 	return text.String(), nil
 }
 
@@ -249,16 +228,13 @@ func display(v any) string {
 		for i, item := range v {
 			parts[i] = display(item)
 		}
-
 		return "[" + strings.Join(parts, ", ") + "]"
 	case *jsontree.Object:
 		parts := make([]string, 0, v.Len())
-
 		for _, key := range v.Keys() {
 			value, _ := v.Get(key)
 			parts = append(parts, key+"="+display(value))
 		}
-
 		return "{" + strings.Join(parts, ", ") + "}"
 	default:
 		return string(jsontree.Marshal(v))
@@ -273,18 +249,15 @@ func jsonMerge(args []any) (any, error) {
 	if !okA || !okB {
 		return nil, argumentError("the first two arguments must be objects")
 	}
-
 	if !okDeep || deep {
 		return nil, argumentError("only shallow merging is supported: the third argument must be false")
 	}
 
 	merged := a.Clone()
-
 	for _, key := range b.Keys() {
 		value, _ := b.Get(key)
 		merged.Set(key, value)
 	}
-
 	return merged, nil
 }
 
@@ -293,24 +266,19 @@ func rounded(v any) (int64, bool) {
 	if n, ok := v.(int64); ok {
 		return n, true
 	}
-
 	f, ok := jsontree.Float(v)
-
 	const half = 0.5
-
 	return int64(math.Floor(f + half)), ok
 }
 
 // arithmetic applies the functions of which every argument is a number.
 func (c *intrinsic) arithmetic(args []any) (any, error) {
 	numbers := make([]int64, len(args))
-
 	for i, arg := range args {
 		n, ok := rounded(arg)
 		if !ok {
 			return nil, argumentError("every argument must be a number")
 		}
-
 		numbers[i] = n
 	}
 
@@ -322,13 +290,10 @@ func (c *intrinsic) arithmetic(args []any) (any, error) {
 		if from >= to {
 			return nil, argumentError("the first argument must be less than the second")
 		}
-
 		if len(numbers) > randomSeedAt {
 			seeded := rand.New(rand.NewPCG(uint64(numbers[randomSeedAt]), 0)) //nolint:gosec // The service promises no more.
-
 			return from + seeded.Int64N(to-from), nil
 		}
-
 		return from + rand.Int64N(to-from), nil //nolint:gosec // The same.
 	default:
 		return arrayRange(numbers[0], numbers[1], numbers[rangeStepAt])
@@ -339,14 +304,11 @@ func arrayRange(from, to, step int64) (any, error) {
 	if step == 0 {
 		return nil, argumentError("the step must not be zero")
 	}
-
 	items := []any{}
-
 	for x := from; step > 0 && x <= to || step < 0 && x >= to; x += step {
 		if len(items) == maxArrayItems {
 			return nil, argumentError("the array would have more than 1000 items")
 		}
-
 		items = append(items, x)
 	}
 

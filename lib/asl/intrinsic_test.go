@@ -13,14 +13,11 @@ const intrinsicInput = `{"n":2,"half":2.5,"s":"a,b;c","list":[3,1,3],"o":{"a":1,
 // evalIn evaluates a reference or intrinsic function with the given input.
 func evalIn(t *testing.T, text, input string) (string, error) {
 	t.Helper()
-
 	value, err := parseValue(text)
 	if err != nil {
 		return "", err
 	}
-
 	v, err := value.eval(&scope{data: mustParse(t, input), thread: &thread{variables: &variables{values: map[string]any{"v": int64(40)}}}})
-
 	return string(jsontree.Marshal(v)), err
 }
 
@@ -71,7 +68,6 @@ func TestIntrinsicFailures(t *testing.T) {
 		{`States.Hash('a', 'CRC')`, "unknown algorithm"},
 	} {
 		_, err := evalIn(t, test.text, intrinsicInput)
-
 		var f *failure
 		if !errors.As(err, &f) || f.name != errorIntrinsic || !strings.Contains(f.cause, test.want) {
 			t.Errorf("%s: got %v, want %s", test.text, err, test.want)
@@ -81,7 +77,6 @@ func TestIntrinsicFailures(t *testing.T) {
 	if got, err := evalIn(t, `States.MathRandom(1, 2)`, `{}`); got != "1" || err != nil {
 		t.Errorf("MathRandom gave %s %v", got, err)
 	}
-
 	if got, err := evalIn(t, `States.UUID()`, `{}`); len(got) != len(`"3f2b8a1c-1111-4111-8111-111111111111"`) || err != nil {
 		t.Errorf("UUID gave %s %v", got, err)
 	}
@@ -102,7 +97,6 @@ func FuzzIntrinsic(f *testing.F) {
 	for _, seed := range []string{`States.Format('{}', $.a)`, `States.Array(1, 'b', States.UUID(), $['c)'])`, `States.StringSplit('\'\\', ',')`} {
 		f.Add(seed)
 	}
-
 	f.Fuzz(func(t *testing.T, text string) {
 		call, err := parseIntrinsic(text)
 		if err == nil && call.text != text {

@@ -46,7 +46,6 @@ func (p *path) isDefinite() bool {
 			return false
 		}
 	}
-
 	return true
 }
 
@@ -57,7 +56,6 @@ func (s *pathStep) isDefinite() bool {
 // parsePath reads the steps of a path, such as .a['b'][0].
 func parsePath(text string) (*path, error) {
 	p := pathParser{text: text}
-
 	parsed, err := p.path()
 	if err == nil && p.pos < len(text) {
 		err = p.fail("unexpected text")
@@ -66,9 +64,7 @@ func parsePath(text string) (*path, error) {
 	if err != nil {
 		return nil, err
 	}
-
 	parsed.text = text
-
 	return parsed, nil
 }
 
@@ -87,10 +83,8 @@ func (p *pathParser) rest() string { return p.text[p.pos:] }
 func (p *pathParser) accept(prefix string) bool {
 	if strings.HasPrefix(p.rest(), prefix) {
 		p.pos += len(prefix)
-
 		return true
 	}
-
 	return false
 }
 
@@ -101,10 +95,8 @@ func (p *pathParser) skipBlanks() {
 // path reads steps for as long as there are any.
 func (p *pathParser) path() (*path, error) {
 	parsed := &path{}
-
 	for {
 		deep := false
-
 		switch {
 		case p.accept(".."):
 			deep = true
@@ -114,7 +106,6 @@ func (p *pathParser) path() (*path, error) {
 		}
 
 		dotted := p.pos > 0 && p.text[p.pos-1] == '.'
-
 		step, err := p.step(dotted)
 		if err != nil {
 			return nil, err
@@ -129,11 +120,9 @@ func (p *pathParser) step(dotted bool) (pathStep, error) {
 	if p.accept("[") {
 		return p.bracket()
 	}
-
 	if !dotted {
 		return pathStep{}, p.fail("expected a step")
 	}
-
 	if p.accept("*") {
 		return pathStep{kind: stepWildcard}, nil
 	}
@@ -149,11 +138,9 @@ func (p *pathParser) step(dotted bool) (pathStep, error) {
 	}
 
 	p.pos += end
-
 	if strings.HasPrefix(p.rest(), "(") {
 		return pathStep{}, p.fail("functions are not supported")
 	}
-
 	return pathStep{kind: stepNames, names: []string{name}}, nil
 }
 
@@ -165,7 +152,6 @@ func (p *pathParser) bracket() (pathStep, error) {
 		step pathStep
 		err  error
 	)
-
 	switch {
 	case p.accept("*"):
 		step.kind = stepWildcard
@@ -182,29 +168,23 @@ func (p *pathParser) bracket() (pathStep, error) {
 	}
 
 	p.skipBlanks()
-
 	if !p.accept("]") {
 		return pathStep{}, p.fail("expected ]")
 	}
-
 	return step, nil
 }
 
 func (p *pathParser) nameList() (pathStep, error) {
 	step := pathStep{kind: stepNames}
-
 	for {
 		p.skipBlanks()
-
 		name, err := p.quoted()
 		if err != nil {
 			return pathStep{}, err
 		}
 
 		step.names = append(step.names, name)
-
 		p.skipBlanks()
-
 		if !p.accept(",") {
 			return step, nil
 		}
@@ -218,18 +198,14 @@ func (p *pathParser) quoted() (string, error) {
 	}
 
 	quote := p.rest()[0]
-
 	var name strings.Builder
-
 	for i := p.pos + 1; i < len(p.text); i++ {
 		switch c := p.text[i]; {
 		case c == quote:
 			p.pos = i + 1
-
 			return name.String(), nil
 		case c == '\\' && i+1 < len(p.text) && p.text[i+1] == quote:
 			name.WriteByte(quote)
-
 			i++
 		default:
 			name.WriteByte(c)
@@ -247,40 +223,32 @@ func (p *pathParser) indexStep() (pathStep, error) {
 	}
 
 	inside := p.rest()[:end]
-
 	if strings.Contains(inside, ":") {
 		step, err := sliceStep(inside)
 		if err != nil {
 			return pathStep{}, p.fail("invalid slice")
 		}
-
 		p.pos += end
-
 		return step, nil
 	}
 
 	step := pathStep{kind: stepIndices}
-
 	for part := range strings.SplitSeq(inside, ",") {
 		i, err := strconv.Atoi(strings.TrimSpace(part))
 		if err != nil {
 			return pathStep{}, p.fail("expected an index")
 		}
-
 		step.indices = append(step.indices, i)
 	}
 
 	p.pos += end
-
 	return step, nil
 }
 
 func sliceStep(inside string) (pathStep, error) {
 	const most = 3
-
 	step := pathStep{kind: stepSlice, by: 1}
 	parts := strings.Split(inside, ":")
-
 	if len(parts) > most {
 		return step, errPath
 	}
@@ -305,7 +273,6 @@ func sliceStep(inside string) (pathStep, error) {
 			if n < 1 {
 				return step, errPath
 			}
-
 			step.by = n
 		}
 	}

@@ -18,11 +18,9 @@ func (p *path) eval(v any) (any, error) {
 	if !p.isDefinite() {
 		c := collection{path: p, root: v, found: []any{}}
 		c.collect(v, 0)
-
 		if c.visits > maxVisits {
 			return nil, errWide
 		}
-
 		return c.found, nil
 	}
 
@@ -30,14 +28,11 @@ func (p *path) eval(v any) (any, error) {
 		next, ok := p.steps[i].child(v)
 		if ok {
 			v = next
-
 			continue
 		}
-
 		if i < len(p.steps)-1 && p.steps[i].kind == stepNames {
 			return nil, &missingError{"Missing property in path " + p.describe(i+1)}
 		}
-
 		return nil, &missingError{"No results for path: " + p.describe(len(p.steps))}
 	}
 
@@ -47,9 +42,7 @@ func (p *path) eval(v any) (any, error) {
 // describe returns the first steps of a definite path in brackets.
 func (p *path) describe(steps int) string {
 	var text strings.Builder
-
 	text.WriteByte('$')
-
 	for _, s := range p.steps[:steps] {
 		if s.kind == stepNames {
 			text.WriteString("['" + s.names[0] + "']")
@@ -57,7 +50,6 @@ func (p *path) describe(steps int) string {
 			text.WriteString("[" + strconv.Itoa(s.indices[0]) + "]")
 		}
 	}
-
 	return text.String()
 }
 
@@ -68,12 +60,10 @@ func (s *pathStep) child(v any) (any, bool) {
 		if !ok {
 			return nil, false
 		}
-
 		return o.Get(s.names[0])
 	}
 
 	items, _ := v.([]any)
-
 	return itemAt(items, s.indices[0])
 }
 
@@ -81,11 +71,9 @@ func itemAt(items []any, i int) (any, bool) {
 	if i < 0 {
 		i += len(items)
 	}
-
 	if i < 0 || i >= len(items) {
 		return nil, false
 	}
-
 	return items[i], true
 }
 
@@ -106,7 +94,6 @@ type collection struct {
 // collect adds what the steps from i on select in v.
 func (c *collection) collect(v any, i int) {
 	c.visits++
-
 	switch {
 	case c.visits > maxVisits:
 	case i == len(c.path.steps):
@@ -121,11 +108,9 @@ func (c *collection) collect(v any, i int) {
 // descend goes on with each child that step i selects in v.
 func (c *collection) descend(v any, i int) {
 	c.visits++
-
 	if c.visits > maxVisits {
 		return
 	}
-
 	for _, child := range c.path.steps[i].children(v, c.root) {
 		c.collect(child, i+1)
 	}
@@ -134,7 +119,6 @@ func (c *collection) descend(v any, i int) {
 // walk calls visit with v and everything below it.
 func walk(v any, visit func(any)) {
 	visit(v)
-
 	for _, child := range members(v) {
 		walk(child, visit)
 	}
@@ -147,12 +131,10 @@ func members(v any) []any {
 		return v
 	case *jsontree.Object:
 		values := make([]any, 0, v.Len())
-
 		for _, key := range v.Keys() {
 			value, _ := v.Get(key)
 			values = append(values, value)
 		}
-
 		return values
 	default:
 		return nil
@@ -162,7 +144,6 @@ func members(v any) []any {
 // children returns what one step selects directly in v.
 func (s *pathStep) children(v, root any) []any {
 	var selected []any
-
 	switch s.kind {
 	case stepWildcard:
 		return members(v)
@@ -171,7 +152,6 @@ func (s *pathStep) children(v, root any) []any {
 			if s.filter(o, root) {
 				return []any{o}
 			}
-
 			return nil
 		}
 
@@ -180,7 +160,6 @@ func (s *pathStep) children(v, root any) []any {
 				selected = append(selected, member)
 			}
 		}
-
 		return selected
 	case stepNames:
 		return s.named(v)
@@ -190,13 +169,11 @@ func (s *pathStep) children(v, root any) []any {
 	if !ok {
 		return nil
 	}
-
 	if s.kind == stepSlice {
 		from, to := s.bounds(len(items))
 		for i := from; i < to; i += s.by {
 			selected = append(selected, items[i])
 		}
-
 		return selected
 	}
 
@@ -205,7 +182,6 @@ func (s *pathStep) children(v, root any) []any {
 			selected = append(selected, item)
 		}
 	}
-
 	return selected
 }
 
@@ -215,37 +191,30 @@ func (s *pathStep) named(v any) []any {
 	if !ok {
 		return nil
 	}
-
 	if len(s.names) == 1 {
 		if value, ok := o.Get(s.names[0]); ok {
 			return []any{value}
 		}
-
 		return nil
 	}
 
 	some := &jsontree.Object{}
-
 	for _, name := range s.names {
 		if value, ok := o.Get(name); ok {
 			some.Set(name, value)
 		}
 	}
-
 	return []any{some}
 }
 
 func (s *pathStep) bounds(length int) (int, int) {
 	from, to := 0, length
-
 	if s.from != nil {
 		from = *s.from
 	}
-
 	if s.to != nil {
 		to = *s.to
 	}
-
 	if from < 0 {
 		from += length
 	}
@@ -253,7 +222,6 @@ func (s *pathStep) bounds(length int) (int, int) {
 	if to < 0 {
 		to += length
 	}
-
 	return max(from, 0), min(to, length)
 }
 
@@ -269,7 +237,6 @@ func putSteps(steps []pathStep, v, value any) (any, bool) {
 	}
 
 	step := &steps[0]
-
 	if step.kind == stepNames {
 		o := &jsontree.Object{}
 		if known, ok := v.(*jsontree.Object); ok {
@@ -279,15 +246,12 @@ func putSteps(steps []pathStep, v, value any) (any, bool) {
 		}
 
 		child, _ := o.Get(step.names[0])
-
 		changed, ok := putSteps(steps[1:], child, value)
 		o.Set(step.names[0], changed)
-
 		return o, ok
 	}
 
 	items, _ := v.([]any)
-
 	child, ok := itemAt(items, step.indices[0])
 	if !ok {
 		return nil, false
@@ -302,6 +266,5 @@ func putSteps(steps []pathStep, v, value any) (any, bool) {
 
 	copied := append([]any{}, items...)
 	copied[i] = changed
-
 	return copied, ok
 }

@@ -18,7 +18,6 @@ const maxFilterDepth = 100
 
 func (p *pathParser) filterStep() (pathStep, error) {
 	p.skipBlanks()
-
 	if !p.accept("(") {
 		return pathStep{}, p.fail("expected (")
 	}
@@ -29,26 +28,20 @@ func (p *pathParser) filterStep() (pathStep, error) {
 	}
 
 	p.skipBlanks()
-
 	if !p.accept(")") {
 		return pathStep{}, p.fail("expected )")
 	}
-
 	return pathStep{kind: stepFilter, filter: filter}, nil
 }
 
 func (p *pathParser) or() (condition, error) {
 	left, err := p.and()
-
 	for err == nil {
 		p.skipBlanks()
-
 		if !p.accept("||") {
 			break
 		}
-
 		var right condition
-
 		first := left
 		right, err = p.and()
 		left = func(item, root any) bool { return first(item, root) || right(item, root) }
@@ -59,16 +52,12 @@ func (p *pathParser) or() (condition, error) {
 
 func (p *pathParser) and() (condition, error) {
 	left, err := p.term()
-
 	for err == nil {
 		p.skipBlanks()
-
 		if !p.accept("&&") {
 			break
 		}
-
 		var right condition
-
 		first := left
 		right, err = p.term()
 		left = func(item, root any) bool { return first(item, root) && right(item, root) }
@@ -80,21 +69,17 @@ func (p *pathParser) and() (condition, error) {
 func (p *pathParser) term() (condition, error) {
 	p.depth++
 	defer func() { p.depth-- }()
-
 	if p.depth > maxFilterDepth {
 		return nil, p.fail("filter is nested too deeply")
 	}
 
 	p.skipBlanks()
-
 	if strings.HasPrefix(p.rest(), "!") && !strings.HasPrefix(p.rest(), "!=") {
 		p.pos++
-
 		negated, err := p.term()
 		if err != nil {
 			return nil, err
 		}
-
 		return func(item, root any) bool { return !negated(item, root) }, nil
 	}
 
@@ -105,11 +90,9 @@ func (p *pathParser) term() (condition, error) {
 		}
 
 		p.skipBlanks()
-
 		if !p.accept(")") {
 			return nil, p.fail("expected )")
 		}
-
 		return inner, nil
 	}
 
@@ -123,12 +106,10 @@ func (p *pathParser) comparison() (condition, error) {
 	}
 
 	p.skipBlanks()
-
 	for _, operator := range []string{"==", "!=", "<=", ">=", "=~", "<", ">", "in ", "nin ", "in[", "nin["} {
 		if !p.accept(operator) {
 			continue
 		}
-
 		if strings.HasSuffix(operator, "[") {
 			p.pos--
 		}
@@ -136,7 +117,6 @@ func (p *pathParser) comparison() (condition, error) {
 		if operator == "=~" {
 			return p.match(left)
 		}
-
 		right, err := p.operand()
 		if err != nil {
 			return nil, err
@@ -147,7 +127,6 @@ func (p *pathParser) comparison() (condition, error) {
 
 	return func(item, root any) bool {
 		_, ok := left(item, root)
-
 		return ok
 	}, nil
 }
@@ -156,7 +135,6 @@ func compareOperands(operator string, left, right operand) condition {
 	return func(item, root any) bool {
 		a, okA := left(item, root)
 		b, okB := right(item, root)
-
 		switch operator {
 		case "==":
 			return okA && okB && jsontree.Equal(a, b)
@@ -164,16 +142,13 @@ func compareOperands(operator string, left, right operand) condition {
 			return !okA || !okB || !jsontree.Equal(a, b)
 		case "in", "nin":
 			items, _ := b.([]any)
-
 			return okA && contains(items, a) == (operator == "in")
 		}
 
 		if !okA || !okB {
 			return false
 		}
-
 		order, ok := compareValues(a, b)
-
 		return ok && inOrder(operator, order)
 	}
 }
@@ -198,12 +173,9 @@ func inOrder(operator string, order int) bool {
 func compareValues(a, b any) (int, bool) {
 	if x, ok := a.(string); ok {
 		y, ok := b.(string)
-
 		return strings.Compare(x, y), ok
 	}
-
 	order := jsontree.CompareNumbers(a, b)
-
 	return order, order != jsontree.Uncomparable
 }
 
@@ -213,14 +185,12 @@ func contains(items []any, v any) bool {
 			return true
 		}
 	}
-
 	return false
 }
 
 // match reads a regular expression between slashes, with which a string is compared.
 func (p *pathParser) match(left operand) (condition, error) {
 	p.skipBlanks()
-
 	if !p.accept("/") {
 		return nil, p.fail("expected a regular expression")
 	}
@@ -230,7 +200,6 @@ func (p *pathParser) match(left operand) (condition, error) {
 		if p.rest()[end] == '\\' {
 			end++
 		}
-
 		end++
 	}
 
@@ -240,7 +209,6 @@ func (p *pathParser) match(left operand) (condition, error) {
 
 	pattern := p.rest()[:end]
 	p.pos += end + 1
-
 	if p.accept("i") {
 		pattern = "(?i)" + pattern
 	}
@@ -253,14 +221,12 @@ func (p *pathParser) match(left operand) (condition, error) {
 	return func(item, root any) bool {
 		v, _ := left(item, root)
 		s, ok := v.(string)
-
 		return ok && re.MatchString(s)
 	}, nil
 }
 
 func (p *pathParser) operand() (operand, error) {
 	p.skipBlanks()
-
 	onItem := p.accept("@")
 	if onItem || p.accept("$") {
 		inner, err := p.path()
@@ -272,9 +238,7 @@ func (p *pathParser) operand() (operand, error) {
 			if !onItem {
 				item = root
 			}
-
 			v, err := inner.eval(item)
-
 			return v, err == nil
 		}, nil
 	}
@@ -283,14 +247,12 @@ func (p *pathParser) operand() (operand, error) {
 	if err != nil {
 		return nil, err
 	}
-
 	return func(any, any) (any, bool) { return v, true }, nil
 }
 
 // literal reads a string in quotes, or another JSON value.
 func (p *pathParser) literal() (any, error) {
 	rest := p.rest()
-
 	switch {
 	case rest == "":
 		return nil, p.fail("expected a value")
@@ -308,7 +270,6 @@ func (p *pathParser) literal() (any, error) {
 		}
 
 		p.pos += end + 1
-
 		return v, nil
 	}
 
@@ -323,6 +284,5 @@ func (p *pathParser) literal() (any, error) {
 	}
 
 	p.pos += end
-
 	return v, nil
 }

@@ -12,12 +12,10 @@ const store = `{"book":[{"title":"A","price":8.95,"tags":["x","y"]},{"title":"B"
 
 func mustParse(t *testing.T, text string) any {
 	t.Helper()
-
 	v, err := jsontree.Parse([]byte(text))
 	if err != nil {
 		t.Fatal(err)
 	}
-
 	return v
 }
 
@@ -58,12 +56,10 @@ func TestPath(t *testing.T) {
 		p, err := parsePath(test.path)
 		if err != nil {
 			t.Errorf("%s: %v", test.path, err)
-
 			continue
 		}
 
 		v, err := p.eval(mustParse(t, store))
-
 		got := string(jsontree.Marshal(v))
 		if err != nil {
 			got = err.Error()
@@ -73,7 +69,6 @@ func TestPath(t *testing.T) {
 		if want == store {
 			want = string(jsontree.Marshal(mustParse(t, store)))
 		}
-
 		if got != want {
 			t.Errorf("%s: got %s, want %s", test.path, got, want)
 		}
@@ -106,12 +101,10 @@ func TestPut(t *testing.T) {
 		}
 
 		before := mustParse(t, test.value)
-
 		v, ok := p.put(before, "new")
 		if got := string(jsontree.Marshal(v)); !ok || got != test.want {
 			t.Errorf("%s in %s: got %s, want %s", test.path, test.value, got, test.want)
 		}
-
 		if after := string(jsontree.Marshal(before)); after != test.value {
 			t.Errorf("%s in %s: the value was changed to %s", test.path, test.value, after)
 		}
@@ -124,7 +117,6 @@ func TestPutRefused(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-
 		if v, ok := p.put(mustParse(t, test.value), "new"); ok {
 			t.Errorf("%s in %s: got %s, want it refused", test.path, test.value, jsontree.Marshal(v))
 		}
@@ -147,7 +139,6 @@ func FuzzPath(f *testing.F) {
 			if !errors.Is(err, errPath) {
 				t.Errorf("unexpected error %v", err)
 			}
-
 			return
 		}
 

@@ -19,7 +19,6 @@ func TestParseRefuses(t *testing.T) {
 		return state(`"Type":"Map","End":true,"ItemProcessor":{"ProcessorConfig":{"Mode":"DISTRIBUTED"},"StartAt":"B",
 			"States":{"B":{"Type":"Pass","End":true}}},` + fields)
 	}
-
 	for _, test := range []struct{ name, definition, want string }{
 		{"nothing", ` `, "SCHEMA_VALIDATION_FAILED: Definition must be a valid JSON object"},
 		{"no JSON", `{"a":`, "INVALID_JSON_DESCRIPTION"},
@@ -52,7 +51,6 @@ func TestParseRefuses(t *testing.T) {
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			_, err := asl.Parse([]byte(test.definition))
-
 			var refused *asl.DefinitionError
 			if !errors.As(err, &refused) || !strings.Contains(err.Error(), test.want) {
 				t.Errorf("got %v, want %s", err, test.want)
@@ -63,7 +61,6 @@ func TestParseRefuses(t *testing.T) {
 
 func TestParseListsEveryProblem(t *testing.T) {
 	_, err := asl.Parse([]byte(`{"StartAt":"A","States":{"A":{"Type":"Pass","End":true,"Foo":1},"B":{"Type":"Wait","Seconds":-1,"End":true}}}`))
-
 	var refused *asl.DefinitionError
 	if !errors.As(err, &refused) {
 		t.Fatalf("got %v", err)
@@ -85,12 +82,10 @@ func FuzzParse(f *testing.F) {
 
 	f.Fuzz(func(t *testing.T, definition []byte) {
 		m, err := asl.Parse(definition)
-
 		var refused *asl.DefinitionError
 		if err != nil && (!errors.As(err, &refused) || len(refused.Problems) == 0) {
 			t.Errorf("got %v, want a DefinitionError with problems", err)
 		}
-
 		if err == nil && m == nil {
 			t.Error("neither a machine nor an error")
 		}

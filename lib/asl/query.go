@@ -32,18 +32,15 @@ func (d *decoder) expression(text, at string) *expression {
 	compiled, err := jsonata.Compile(inner)
 	if err != nil {
 		d.problem(at, "Invalid JSONata expression: "+err.Error())
-
 		return x
 	}
 
 	x.compiled = compiled
-
 	return x
 }
 
 func (x *expression) eval(s *scope, field string) (any, error) {
 	values := map[string]any{}
-
 	for _, name := range x.compiled.Variables() {
 		if name == statesVariable {
 			values[name] = s.states()
@@ -53,7 +50,6 @@ func (x *expression) eval(s *scope, field string) (any, error) {
 	}
 
 	v, err := x.compiled.Eval(values)
-
 	switch {
 	case err == nil:
 		return v, nil
@@ -70,17 +66,14 @@ func (x *expression) eval(s *scope, field string) (any, error) {
 // states returns the variable $states.
 func (s *scope) states() *jsontree.Object {
 	o := jsontree.NewObject("input", s.input)
-
 	if s.result != nil {
 		o.Set("result", *s.result)
 	}
-
 	if s.errorOutput != nil {
 		o.Set("errorOutput", s.errorOutput)
 	}
 
 	o.Set("context", s.contextObject())
-
 	return o
 }
 
@@ -113,7 +106,6 @@ func mismatch(t template, field, wanted string, v any) error {
 		return queryf(field, "The JSONata expression '%s' specified for the field '%s' returned an unexpected result type. "+
 			"Expected '%s', but was '%s' for value: %s", x.text, field, wanted, typeOf(v), jsontree.Marshal(v))
 	}
-
 	return queryf(field, "The field '%s' has an unexpected type. Expected '%s', but was '%s' for value: %s",
 		field, wanted, typeOf(v), jsontree.Marshal(v))
 }

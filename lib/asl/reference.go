@@ -44,7 +44,6 @@ func parseReference(text string) (*reference, error) {
 	}
 
 	ref := &reference{text: text}
-
 	if after, ok := strings.CutPrefix(rest, "$"); ok {
 		ref.root, rest = rootContext, after
 	} else if name := leadingName(rest); name != "" {
@@ -53,7 +52,6 @@ func parseReference(text string) (*reference, error) {
 
 	parsed, err := parsePath(rest)
 	ref.path = parsed
-
 	return ref, err
 }
 
@@ -64,7 +62,6 @@ func leadingName(s string) string {
 			return s[:i]
 		}
 	}
-
 	return s
 }
 
@@ -73,13 +70,11 @@ func parseValue(text string) (pathValue, error) {
 	if strings.HasPrefix(text, "States.") {
 		return parseIntrinsic(text)
 	}
-
 	return parseReference(text)
 }
 
 func (r *reference) eval(s *scope) (any, error) {
 	v := s.data
-
 	switch r.root {
 	case rootContext:
 		v = s.contextObject()
@@ -88,7 +83,6 @@ func (r *reference) eval(s *scope) (any, error) {
 		if !ok {
 			return nil, &missingError{"The variable '$" + r.variable + "' is not defined"}
 		}
-
 		v = value
 	case rootInput:
 	}
@@ -99,24 +93,20 @@ func (r *reference) eval(s *scope) (any, error) {
 // evalField evaluates v for a field of a payload template.
 func (s *scope) evalField(v pathValue, text, field string) (any, error) {
 	result, err := v.eval(s)
-
 	var missing *missingError
 	if errors.As(err, &missing) {
 		return nil, runtimef("The JSONPath '%s' specified for the field '%s' could not be found in the input '%s'",
 			text, field, jsontree.Marshal(s.data))
 	}
-
 	return result, err
 }
 
 // evalPath evaluates the reference of a field such as InputPath.
 func (s *scope) evalPath(r *reference) (any, error) {
 	result, err := r.eval(s)
-
 	var missing *missingError
 	if errors.As(err, &missing) {
 		return nil, runtimef("Invalid path '%s' : %s", r.text, missing.text)
 	}
-
 	return result, err
 }

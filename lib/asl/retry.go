@@ -17,7 +17,6 @@ func (f *failure) matches(names []string) bool {
 	if f.final {
 		return false
 	}
-
 	for _, name := range names {
 		switch {
 		case name == f.name && name != "":
@@ -50,7 +49,6 @@ func (s *scope) retryAfter(f *failure, tried []int) (time.Duration, bool) {
 	if r.jitter {
 		wait *= rand.Float64() //nolint:gosec // It spreads load.
 	}
-
 	return seconds(wait), true
 }
 
@@ -60,7 +58,6 @@ func (s *scope) catcherOf(f *failure) *catcher {
 	if i < 0 {
 		return nil
 	}
-
 	return &s.state.catch[i]
 }
 
@@ -68,15 +65,12 @@ func (s *scope) catcherOf(f *failure) *catcher {
 // service gives the cause of a timeout as an empty text.
 func (f *failure) output() *jsontree.Object {
 	o := jsontree.NewObject("Error", nil, "Cause", nil)
-
 	if f.name != "" {
 		o.Set("Error", f.name)
 	}
-
 	if f.cause != "" || f.name == errorTimeout {
 		o.Set("Cause", f.cause)
 	}
-
 	return o
 }
 
@@ -85,9 +79,7 @@ func (s *scope) caught(c *catcher, f *failure) (outcome, error) {
 	s.errorOutput = f.output()
 	s.result = nil
 	out := outcome{next: c.next, output: s.errorOutput}
-
 	var err error
-
 	switch {
 	case s.state.jsonata && c.output != nil:
 		out.output, err = c.output.eval(s, "Catch/Output")
@@ -99,12 +91,10 @@ func (s *scope) caught(c *catcher, f *failure) (outcome, error) {
 	if err != nil {
 		return outcome{}, err
 	}
-
 	if out.assigned, err = s.evalAssign(c.assign, "Catch/Assign"); err != nil {
 		return outcome{}, err
 	}
 
 	out.output, err = s.limited(out.output, s.state.name)
-
 	return out, err
 }

@@ -32,7 +32,6 @@ func (m *Machine) Run(ctx context.Context, x Execution) Result {
 	if x.Start.IsZero() {
 		x.Start = time.Now()
 	}
-
 	if len(x.Input) == 0 {
 		x.Input = []byte("{}")
 	}
@@ -44,22 +43,18 @@ func (m *Machine) Run(ctx context.Context, x Execution) Result {
 
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
-
 	if m.timeout > 0 {
 		var stop context.CancelFunc
-
 		ctx, stop = context.WithTimeoutCause(ctx, m.timeout, errTimedOut)
 		defer stop()
 	}
 
 	rec := &recorder{record: x.Record, full: func() { cancel(errFull) }}
 	t := &thread{run: &run{execution: x, input: input}, recorder: rec, variables: &variables{}, ctx: ctx}
-
 	t.record("ExecutionStarted", details("executionStartedEventDetails",
 		withText(object{"roleArn": x.RoleARN}, "input", input)))
 
 	output, err := t.runFlow(m.flow, input) //nolint:contextcheck // The thread holds the context.
-
 	return t.finish(output, err)
 }
 
@@ -68,13 +63,11 @@ func (t *thread) finish(output any, err error) Result {
 	if err == nil {
 		t.recorder.add(t.previous, "ExecutionSucceeded", details("executionSucceededEventDetails",
 			withText(object{}, "output", output)), true)
-
 		return Result{Status: StatusSucceeded, Output: jsontree.Marshal(output)}
 	}
 
 	f := asFailure(err)
 	status, event := StatusFailed, "ExecutionFailed"
-
 	if f.aborted {
 		status, event, f = t.interruption()
 	}
@@ -84,16 +77,13 @@ func (t *thread) finish(output any, err error) Result {
 		"ExecutionAborted": "executionAbortedEventDetails",
 	}[event]
 	t.recorder.add(t.previous, event, details(name, errorDetails(f.name, f.cause)), true)
-
 	return Result{Status: status, Error: f.public()}
 }
 
 // interruption says how an execution ended that was cancelled.
 func (t *thread) interruption() (Status, string, *failure) {
 	cause := context.Cause(t.ctx)
-
 	var stop *Error
-
 	switch {
 	case errors.Is(cause, errTimedOut):
 		return StatusTimedOut, "ExecutionTimedOut", &failure{}

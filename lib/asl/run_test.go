@@ -31,18 +31,15 @@ func (h *history) types() string {
 	for i, e := range h.events {
 		types[i] = e.Type
 	}
-
 	return strings.Join(types, " ")
 }
 
 func parse(t *testing.T, definition string) *asl.Machine {
 	t.Helper()
-
 	m, err := asl.Parse([]byte(definition))
 	if err != nil {
 		t.Fatal(err)
 	}
-
 	return m
 }
 
@@ -51,7 +48,6 @@ func show(r asl.Result) string {
 	if r.Error == nil {
 		return string(r.Output)
 	}
-
 	return string(r.Status) + " " + r.Error.Name + " " + r.Error.Cause
 }
 
@@ -102,11 +98,9 @@ func TestRetryAndCatch(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				start := time.Now()
 				result := parse(t, fmt.Sprintf(taskMachine, test.fields)).Run(t.Context(), asl.Execution{Input: []byte(`{"in":1}`), Tasks: test.tasks})
-
 				if got := show(result); got != test.want {
 					t.Errorf("got %s, want %s", got, test.want)
 				}
-
 				if after := time.Since(start); after != test.after {
 					t.Errorf("it took %v, want %v", after, test.after)
 				}
@@ -118,7 +112,6 @@ func TestRetryAndCatch(t *testing.T) {
 func TestTimeouts(t *testing.T) {
 	hang := func(ctx context.Context, _ asl.Task) (json.RawMessage, error) {
 		<-ctx.Done()
-
 		return nil, context.Cause(ctx)
 	}
 	// beat sends a heartbeat each second for five seconds and is then silent.
@@ -127,7 +120,6 @@ func TestTimeouts(t *testing.T) {
 			time.Sleep(time.Second)
 			task.Heartbeat()
 		}
-
 		return hang(ctx, task)
 	}
 
@@ -150,11 +142,9 @@ func TestTimeouts(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				start := time.Now()
 				definition := strings.Replace(fmt.Sprintf(taskMachine, test.fields), "{", `{"TimeoutSeconds":100,`, 1)
-
 				if got := show(parse(t, definition).Run(t.Context(), asl.Execution{Tasks: test.task})); got != test.want {
 					t.Errorf("got %q, want %q", got, test.want)
 				}
-
 				if after := time.Since(start); after != test.after {
 					t.Errorf("it took %v, want %v", after, test.after)
 				}
@@ -166,18 +156,15 @@ func TestTimeouts(t *testing.T) {
 func TestStop(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var h history
-
 		ctx, cancel := context.WithCancelCause(t.Context())
 		time.AfterFunc(time.Minute, func() { cancel(&asl.Error{Name: "Stopped", Cause: "by the user"}) })
 
 		m := parse(t, `{"StartAt":"A","States":{"A":{"Type":"Parallel","End":true,"Branches":[
 			{"StartAt":"B","States":{"B":{"Type":"Wait","Seconds":600,"End":true}}},
 			{"StartAt":"C","States":{"C":{"Type":"Pass","End":true}}}]}}}`)
-
 		if got, want := show(m.Run(ctx, asl.Execution{Record: h.record})), "ABORTED Stopped by the user"; got != want {
 			t.Errorf("got %q, want %q", got, want)
 		}
-
 		if last := h.events[len(h.events)-1].Type; last != "ExecutionAborted" {
 			t.Errorf("the last event is %s", last)
 		}
@@ -186,7 +173,6 @@ func TestStop(t *testing.T) {
 
 func TestLimits(t *testing.T) {
 	big := strings.Repeat("x", 262_144)
-
 	for _, test := range []struct{ name, definition, want string }{
 		{
 			"events", `{"StartAt":"A","States":{"A":{"Type":"Pass","Next":"A"}}}`,
@@ -203,7 +189,6 @@ func TestLimits(t *testing.T) {
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			var h history
-
 			result := parse(t, test.definition).Run(t.Context(), asl.Execution{
 				Record: h.record,
 				Tasks: taskFunc(func(context.Context, asl.Task) (json.RawMessage, error) {
@@ -214,7 +199,6 @@ func TestLimits(t *testing.T) {
 			if got := show(result); got != test.want {
 				t.Errorf("got %s, want %s", got, test.want)
 			}
-
 			if len(h.events) > 25_000 {
 				t.Errorf("%d events", len(h.events))
 			}
@@ -244,14 +228,12 @@ func TestMapConcurrency(t *testing.T) {
 			mu.Lock()
 			now--
 			mu.Unlock()
-
 			return task.Arguments, nil
 		})})
 
 		if got, want := show(result), "[2,4,6,8,10,12,14,16,18,20]"; got != want {
 			t.Errorf("got %s, want %s", got, want)
 		}
-
 		if took := time.Since(start); worst != 3 || took != 4*time.Second {
 			t.Errorf("%d at once in %v, want 3 in 4s", worst, took)
 		}
@@ -260,7 +242,6 @@ func TestMapConcurrency(t *testing.T) {
 
 func TestHistory(t *testing.T) {
 	var h history
-
 	start := time.Date(2026, 11, 22, 10, 0, 0, 0, time.UTC)
 	parse(t, `{"StartAt":"A","States":{"A":{"Type":"Task","Resource":"arn:aws:states:::sqs:sendMessage.waitForTaskToken",
 		"TimeoutSeconds":5,"Parameters":{"T.$":"$$.Task.Token"},"Assign":{"x.$":"$.ok"},"End":true}}}`).Run(t.Context(), asl.Execution{
@@ -269,9 +250,7 @@ func TestHistory(t *testing.T) {
 			if task.Token == "" || string(task.Arguments) != `{"T":"`+task.Token+`"}` {
 				t.Errorf("arguments %s, token %q", task.Arguments, task.Token)
 			}
-
 			task.Submitted(json.RawMessage(`{"MessageId":"1"}`))
-
 			return json.RawMessage(`{"ok":true}`), nil
 		}),
 	})
@@ -297,7 +276,6 @@ func TestHistory(t *testing.T) {
 
 	scheduled, _ := h.events[2].Details["taskScheduledEventDetails"].(map[string]any)
 	delete(scheduled, "parameters")
-
 	if diff := cmp.Diff(map[string]any{
 		"resourceType": "sqs", "resource": "sendMessage.waitForTaskToken", "region": "eu-central-1", "timeoutInSeconds": int64(5),
 	}, scheduled); diff != "" {
@@ -312,14 +290,12 @@ func TestManyExecutionsOfOneMachine(t *testing.T) {
 		"Output":"{% $join($states.result, ' ') %}","End":true}}}`)
 
 	var all sync.WaitGroup
-
 	for n := range 8 {
 		all.Go(func() {
 			want := make([]string, 20)
 			for i := range want {
 				want[i] = fmt.Sprintf("%d%d", i+1, n)
 			}
-
 			got := show(m.Run(t.Context(), asl.Execution{Input: fmt.Appendf(nil, `{"n":%d}`, n)}))
 			if got != `"`+strings.Join(want, " ")+`"` {
 				t.Errorf("got %s", got)

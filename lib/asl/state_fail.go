@@ -13,7 +13,6 @@ func (s *scope) fail() error {
 	if err != nil {
 		return err
 	}
-
 	return &failure{name: name, cause: cause, placed: true}
 }
 
@@ -22,7 +21,6 @@ func (s *scope) failText(t failText) (string, error) {
 		v   any
 		err error
 	)
-
 	switch {
 	case t.path != nil:
 		v, err = s.evalField(t.path, t.text, t.field)
@@ -37,7 +35,6 @@ func (s *scope) failText(t failText) (string, error) {
 	}
 
 	text, ok := v.(string)
-
 	switch {
 	case ok:
 		return text, nil

@@ -29,9 +29,7 @@ func (s *scope) mapState() (any, error) {
 	}
 
 	s.thread.record("MapStateStarted", details("mapStateStartedEventDetails", object{"length": len(items)}))
-
 	var result any
-
 	if body.distributed {
 		result, err = s.distributed(items, concurrency)
 	} else {
@@ -43,17 +41,14 @@ func (s *scope) mapState() (any, error) {
 	}
 
 	s.thread.record("MapStateSucceeded", nil)
-
 	return result, nil
 }
 
 // items returns the array that the state maps over.
 func (s *scope) items() ([]any, error) {
 	body := s.state.mapOver
-
 	if s.state.jsonata {
 		v := s.input
-
 		if body.items != nil {
 			var err error
 			if v, err = body.items.eval(s, "Items"); err != nil {
@@ -62,7 +57,6 @@ func (s *scope) items() ([]any, error) {
 		}
 
 		items, ok := v.([]any)
-
 		switch {
 		case ok:
 			return items, nil
@@ -74,13 +68,11 @@ func (s *scope) items() ([]any, error) {
 	}
 
 	v, text := s.data, "$"
-
 	if body.itemsPath != nil {
 		var err error
 		if v, err = s.evalPath(body.itemsPath); err != nil {
 			return nil, err
 		}
-
 		text = body.itemsPath.text
 		if body.itemsPath.root == rootContext {
 			text = strings.TrimPrefix(text, "$")
@@ -91,7 +83,6 @@ func (s *scope) items() ([]any, error) {
 	if !ok {
 		return nil, runtimef(`Reference path "%s" must point to array.`, text)
 	}
-
 	return items, nil
 }
 
@@ -101,12 +92,10 @@ func (s *scope) concurrency(body *mapBody) (int, error) {
 	if body.distributed {
 		most = distributedConcurrency
 	}
-
 	n, given, err := s.count(body.maxConcurrency, "integer")
 	if err != nil || !given || n < 1 {
 		return most, err
 	}
-
 	return int(min(n, float64(most))), nil
 }
 
@@ -123,7 +112,6 @@ func (s *scope) count(c count, kind string) (float64, bool, error) {
 		if _, whole := wholeNumber(jsontree.Number(display(v))); err != nil || kind == "integer" && !whole {
 			return 0, false, runtimef("The %s field refers to value \"%s\" which is not a valid %s: %s", c.field, display(v), kind, c.path.text)
 		}
-
 		return n, true, nil
 	case c.value != nil:
 		v, err := c.value.eval(s, c.field)
@@ -135,7 +123,6 @@ func (s *scope) count(c count, kind string) (float64, bool, error) {
 		if !ok {
 			return 0, false, mismatch(c.value, c.field, typeNumber, v)
 		}
-
 		return n, true, nil
 	default:
 		return 0, false, nil
@@ -145,7 +132,6 @@ func (s *scope) count(c count, kind string) (float64, bool, error) {
 // iterate runs one goroutine per item, so many at once. A failure of start stops it.
 func (g *group) iterate(n, concurrency int, start func(i int) (func(), error)) {
 	slots := make(chan struct{}, concurrency)
-
 	for i := range n {
 		select {
 		case slots <- struct{}{}:
@@ -160,7 +146,6 @@ func (g *group) iterate(n, concurrency int, start func(i int) (func(), error)) {
 		iteration, err := start(i)
 		if err != nil {
 			g.fail(asFailure(err), nil)
-
 			return
 		}
 
@@ -176,7 +161,6 @@ func (s *scope) inline(items []any, concurrency int) (any, error) {
 	g := newGroup(s.thread)
 	outputs := make([]any, len(items))
 	before := s.thread.previous
-
 	g.iterate(len(items), concurrency, func(i int) (func(), error) {
 		input, item, err := s.itemInput(items[i], i)
 		if err != nil {
@@ -186,22 +170,18 @@ func (s *scope) inline(items []any, concurrency int) (any, error) {
 		m := g.thread()
 		m.item, m.name, m.index, m.previous = item, s.state.name, i, before
 		place := object{"name": s.state.name, "index": i}
-
 		return func() {
 			m.record("MapIterationStarted", details("mapIterationStartedEventDetails", place))
-
 			output, err := m.runFlow(s.state.mapOver.flow, input)
 			if err != nil {
 				g.fail(asFailure(err), func() {
 					m.record("MapIterationFailed", details("mapIterationFailedEventDetails", place))
 					m.name = "" // It is not aborted.
 				})
-
 				return
 			}
 
 			m.record("MapIterationSucceeded", details("mapIterationSucceededEventDetails", place))
-
 			outputs[i], m.done = output, true
 		}, nil
 	})
@@ -209,23 +189,18 @@ func (s *scope) inline(items []any, concurrency int) (any, error) {
 	if err := g.end(); err != nil {
 		return nil, err
 	}
-
 	return outputs, nil
 }
 
 // itemInput returns the input of an iteration, and its part of the context object.
 func (s *scope) itemInput(v any, i int) (any, *jsontree.Object, error) {
 	item := jsontree.NewObject("Index", int64(i), "Value", v)
-
 	if s.state.mapOver.itemSelector == nil {
 		return v, item, nil
 	}
-
 	selector := *s
 	selector.item = item
-
 	input, err := s.state.mapOver.itemSelector.eval(&selector, "ItemSelector")
-
 	return input, item, err
 }
 
@@ -239,7 +214,6 @@ func (s *scope) distributed(items []any, concurrency int) (any, error) {
 	arn := strings.Replace(s.thread.run.execution.StateMachineID, ":stateMachine:", ":mapRun:", 1) +
 		"/" + s.state.name + ":" + jsonata.UUID()
 	s.thread.record("MapRunStarted", details("mapRunStartedEventDetails", object{"mapRunArn": arn}))
-
 	g := newGroup(s.thread)
 	outputs := make([]any, len(items))
 	done := make([]bool, len(items))
@@ -252,15 +226,12 @@ func (s *scope) distributed(items []any, concurrency int) (any, error) {
 		}
 
 		child := s.child(g, input)
-
 		return func() {
 			output, err := child.runFlow(s.state.mapOver.flow, input)
 			if err == nil {
 				outputs[i], done[i] = output, true
-
 				return
 			}
-
 			if asFailure(err).aborted {
 				return
 			}
@@ -280,14 +251,11 @@ func (s *scope) distributed(items []any, concurrency int) (any, error) {
 		if f := asFailure(err); !f.aborted {
 			s.thread.record("MapRunFailed", details("mapRunFailedEventDetails", errorDetails(f.name, f.cause)))
 		}
-
 		return nil, err
 	}
 
 	s.thread.record("MapRunSucceeded", nil)
-
 	succeeded := []any{}
-
 	for i, output := range outputs {
 		if done[i] {
 			succeeded = append(succeeded, output)
@@ -302,14 +270,12 @@ func (s *scope) child(g *group, input any) *thread {
 	x := s.thread.run.execution
 	x.Name = jsonata.UUID()
 	x.ID = strings.Replace(x.StateMachineID, ":stateMachine:", ":execution:", 1) + "/" + s.state.name + ":" + x.Name
-
 	return &thread{run: &run{execution: x, input: input}, variables: &variables{}, ctx: g.ctx}
 }
 
 // tolerance returns how many iterations may fail.
 func (s *scope) tolerance(length int) (int, error) {
 	body := s.state.mapOver
-
 	number, hasNumber, err := s.count(body.toleratedCount, "integer")
 	if err != nil {
 		return 0, err
@@ -319,13 +285,11 @@ func (s *scope) tolerance(length int) (int, error) {
 	if err != nil {
 		return 0, err
 	}
-
 	if share < 0 || share > wholePercentage {
 		return 0, runtimef("ToleratedFailurePercentage must be between 0 and 100.")
 	}
 
 	byShare := share * float64(length) / wholePercentage
-
 	switch {
 	case hasNumber && hasShare:
 		return int(min(number, byShare)), nil

@@ -28,7 +28,6 @@ type member struct {
 
 func newGroup(parent *thread) *group {
 	ctx, cancel := context.WithCancelCause(parent.ctx)
-
 	return &group{parent: parent, ctx: ctx, cancel: cancel}
 }
 
@@ -38,12 +37,9 @@ func (g *group) thread() *member {
 		run: g.parent.run, recorder: g.parent.recorder, ctx: g.ctx, item: g.parent.item,
 		variables: &variables{outer: g.parent.variables}, previous: g.parent.previous,
 	}}
-
 	g.mu.Lock()
 	defer g.mu.Unlock()
-
 	g.threads = append(g.threads, m)
-
 	return m
 }
 
@@ -51,7 +47,6 @@ func (g *group) thread() *member {
 func (g *group) fail(f *failure, report func()) {
 	g.mu.Lock()
 	defer g.mu.Unlock()
-
 	if f.aborted || g.failure != nil {
 		return
 	}
@@ -59,7 +54,6 @@ func (g *group) fail(f *failure, report func()) {
 	if report != nil && !f.final {
 		report()
 	}
-
 	g.failure = f
 	g.cancel(errSibling)
 }
@@ -68,7 +62,6 @@ func (g *group) fail(f *failure, report func()) {
 func (g *group) end() error {
 	g.wait.Wait()
 	defer g.cancel(nil)
-
 	for _, m := range g.threads {
 		g.parent.previous = max(g.parent.previous, m.previous)
 	}
@@ -86,15 +79,12 @@ func (g *group) end() error {
 		if m.done {
 			continue
 		}
-
 		if m.open != "" {
 			m.record(m.open, nil)
 		}
-
 		if m.name != "" {
 			m.record("MapIterationAborted", details("mapIterationAbortedEventDetails", object{"name": m.name, "index": m.index}))
 		}
-
 		g.parent.previous = max(g.parent.previous, m.previous)
 	}
 
@@ -109,21 +99,16 @@ func (s *scope) parallel() (any, error) {
 	}
 
 	s.thread.record("ParallelStateStarted", nil)
-
 	g := newGroup(s.thread)
 	outputs := make([]any, len(s.state.branches))
-
 	for i, branch := range s.state.branches {
 		m := g.thread()
-
 		g.wait.Go(func() {
 			output, err := m.runFlow(branch, input)
 			if err != nil {
 				g.fail(asFailure(err), nil)
-
 				return
 			}
-
 			outputs[i], m.done = output, true
 		})
 	}
@@ -131,6 +116,5 @@ func (s *scope) parallel() (any, error) {
 	if err := g.end(); err != nil {
 		return nil, err
 	}
-
 	return outputs, nil
 }

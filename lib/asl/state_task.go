@@ -25,14 +25,12 @@ type taskHistory struct {
 // newTaskHistory returns how the history shows a resource.
 func newTaskHistory(resource string) taskHistory {
 	const parts = 6
-
 	segments := strings.SplitN(resource, ":", parts)
 	if len(segments) < parts {
 		return taskHistory{prefix: "Task", common: object{"resource": resource}, resource: resource}
 	}
 
 	rest := segments[parts-1]
-
 	switch {
 	case segments[2] == "lambda":
 		return taskHistory{prefix: "LambdaFunction", common: object{}, resource: resource}
@@ -43,11 +41,9 @@ func newTaskHistory(resource string) taskHistory {
 	service, action, _ := strings.Cut(rest, ":")
 	if service == "aws-sdk" {
 		var sdk string
-
 		sdk, action, _ = strings.Cut(action, ":")
 		service += ":" + sdk
 	}
-
 	return taskHistory{prefix: "Task", common: object{"resourceType": service, "resource": action}, resource: service}
 }
 
@@ -58,7 +54,6 @@ func (h taskHistory) event(t *thread, what string, fields object) {
 
 	all := maps.Clone(h.common)
 	maps.Copy(all, fields)
-
 	if len(all) == 0 {
 		t.record(kind, nil)
 	} else {
@@ -76,23 +71,19 @@ func (s *scope) task() (any, error) {
 	h := newTaskHistory(call.Resource)
 	h.event(s.thread, "Scheduled", s.scheduled(h, call))
 	h.event(s.thread, "Started", nil)
-
 	started := time.Now()
 
 	ctx, cancel := context.WithCancelCause(s.thread.ctx)
 	defer cancel(nil)
-
 	if call.Timeout > 0 {
 		timer := time.AfterFunc(call.Timeout, func() { cancel(errTaskTime) })
 		defer timer.Stop()
 	}
 
 	call.Heartbeat = func() {}
-
 	if call.HeartbeatTimeout > 0 {
 		timer := time.AfterFunc(call.HeartbeatTimeout, func() { cancel(errTaskSilence) })
 		defer timer.Stop()
-
 		call.Heartbeat = func() {
 			if ctx.Err() == nil {
 				timer.Reset(call.HeartbeatTimeout)
@@ -101,25 +92,21 @@ func (s *scope) task() (any, error) {
 	}
 
 	var once sync.Once
-
 	submit := func(output object) { once.Do(func() { h.event(s.thread, "Submitted", output) }) }
 	call.Submitted = func(output json.RawMessage) {
 		submit(object{"output": string(output), "outputDetails": notTruncated()})
 	}
-
 	output, err := s.runTask(ctx, call)
 
 	reason := context.Cause(ctx)
 	if call.Timeout > 0 && err != nil && time.Since(started) >= call.Timeout {
 		reason = errTaskTime // Its time is up, even if something else has stopped it.
 	}
-
 	if hasPattern(call.Resource) && (err == nil || isTimeout(reason)) {
 		submit(object{})
 	}
 
 	once.Do(func() {}) // A submission that is told of only now would come after the task's end.
-
 	return s.taskEnd(h, reason, output, err)
 }
 
@@ -137,7 +124,6 @@ func (s *scope) runTask(ctx context.Context, call Task) (json.RawMessage, error)
 	if tasks == nil {
 		return nil, &Error{Name: errorRuntime, Cause: "No task can be run here"}
 	}
-
 	return tasks.RunTask(ctx, call) //nolint:wrapcheck // taskFailure reads it.
 }
 
@@ -156,17 +142,14 @@ func (s *scope) newTask() (Task, error) {
 	if err != nil {
 		return call, err
 	}
-
 	if arguments, err = s.limited(arguments, st.name); err != nil {
 		return call, err
 	}
 
 	call.Arguments = jsontree.Marshal(arguments)
-
 	if call.Timeout, err = s.limit(st.timeout); err != nil {
 		return call, err
 	}
-
 	if call.HeartbeatTimeout, err = s.limit(st.heartbeat); err != nil {
 		return call, err
 	}
@@ -176,7 +159,6 @@ func (s *scope) newTask() (Task, error) {
 		if err != nil {
 			return call, err
 		}
-
 		call.Credentials = jsontree.Marshal(credentials)
 	}
 
@@ -196,7 +178,6 @@ func (s *scope) limit(l limit) (time.Duration, error) {
 		if !ok || n < 1 {
 			return 0, runtimef("The %sPath parameter does not reference a positive integer: %s == %s", l.field, l.path.text, display(v))
 		}
-
 		return time.Duration(n) * time.Second, nil
 	case l.seconds != nil:
 		return s.number(l.seconds, l.field, 1, maxWaitSeconds)
@@ -207,7 +188,6 @@ func (s *scope) limit(l limit) (time.Duration, error) {
 
 func (s *scope) scheduled(h taskHistory, call Task) object {
 	fields := object{}
-
 	if h.prefix == "Task" {
 		fields["parameters"] = string(call.Arguments)
 		fields["region"] = region(s.thread.run.execution.ID)
@@ -219,22 +199,18 @@ func (s *scope) scheduled(h taskHistory, call Task) object {
 	if call.Timeout > 0 {
 		fields["timeoutInSeconds"] = int64(call.Timeout / time.Second)
 	}
-
 	if call.HeartbeatTimeout > 0 {
 		fields["heartbeatInSeconds"] = int64(call.HeartbeatTimeout / time.Second)
 	}
-
 	return fields
 }
 
 // region returns the Region of an ARN.
 func region(arn string) string {
 	const regionAt = 3
-
 	if segments := strings.Split(arn, ":"); len(segments) > regionAt {
 		return segments[regionAt]
 	}
-
 	return ""
 }
 
@@ -243,14 +219,12 @@ func (s *scope) taskEnd(h taskHistory, reason error, output json.RawMessage, err
 	switch {
 	case isTimeout(reason):
 		h.event(s.thread, "TimedOut", errorDetails(errorTimeout, ""))
-
 		return nil, &failure{name: errorTimeout, placed: true, silent: errors.Is(reason, errTaskSilence)}
 	case s.thread.ctx.Err() != nil:
 		return nil, &failure{aborted: true, final: true}
 	}
 
 	var result any
-
 	if err == nil {
 		if result, err = jsontree.Parse(output); err != nil {
 			err = &Error{Name: errorRuntime, Cause: "The result of the task is not valid JSON: " + err.Error()}
@@ -263,11 +237,9 @@ func (s *scope) taskEnd(h taskHistory, reason error, output json.RawMessage, err
 	if err != nil {
 		f := taskFailure(err)
 		h.event(s.thread, "Failed", errorDetails(f.name, f.cause))
-
 		return nil, f
 	}
 
 	h.event(s.thread, "Succeeded", object{"output": string(output), "outputDetails": notTruncated()})
-
 	return result, nil
 }

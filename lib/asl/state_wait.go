@@ -18,17 +18,14 @@ func (s *scope) waitState() error {
 	if err != nil {
 		return err
 	}
-
 	if wait > longestWait {
 		return runtimef("Wait state delay is too long.")
 	}
-
 	return s.sleep(wait)
 }
 
 func (s *scope) waitTime() (time.Duration, error) {
 	w := s.state.wait
-
 	switch {
 	case w.secondsPath != nil:
 		return s.secondsFromPath(w.secondsPath)
@@ -49,7 +46,6 @@ func (s *scope) waitTime() (time.Duration, error) {
 		if err != nil {
 			return 0, queryf("Timestamp", "The Timestamp field cannot be parsed as an ISO-8601 extended offset date-time format string: %s", text)
 		}
-
 		return time.Until(t), nil
 	default:
 		return s.number(w.seconds, "Seconds", 0, maxWaitSeconds)
@@ -67,7 +63,6 @@ func (s *scope) number(t template, field string, least, most int64) (time.Durati
 	if !ok {
 		return 0, mismatch(t, field, typeNumber, v)
 	}
-
 	if n < least || n > most {
 		return 0, queryf(field, "The field '%s' must be between %d and %d but was: %d", field, least, most, n)
 	}
@@ -78,18 +73,15 @@ func (s *scope) number(t template, field string, least, most int64) (time.Durati
 // wholeNumber returns v as an integer and whether it is one.
 func wholeNumber(v any) (int64, bool) {
 	f, ok := jsontree.Float(v)
-
 	return int64(f), ok && f == math.Trunc(f) && math.Abs(f) <= math.MaxInt32
 }
 
 func (s *scope) secondsFromPath(ref *reference) (time.Duration, error) {
 	v, err := ref.eval(s)
-
 	var missing *missingError
 	if errors.As(err, &missing) {
 		return 0, runtimef("The SecondsPath parameter does not reference an input value: %s", ref.text)
 	}
-
 	if err != nil {
 		return 0, err
 	}
@@ -98,7 +90,6 @@ func (s *scope) secondsFromPath(ref *reference) (time.Duration, error) {
 	if err != nil {
 		return 0, runtimef("The SecondsPath parameter cannot be parsed as a long value: %s == %s", ref.text, display(v))
 	}
-
 	if n < 0 {
 		return 0, runtimef("The SecondsPath parameter references a negative value: %s == %s", ref.text, display(v))
 	}
@@ -108,23 +99,19 @@ func (s *scope) secondsFromPath(ref *reference) (time.Duration, error) {
 
 func (s *scope) timestampFromPath(ref *reference) (time.Duration, error) {
 	v, err := ref.eval(s)
-
 	var missing *missingError
 	if errors.As(err, &missing) {
 		return 0, runtimef("The TimestampPath parameter does not reference an input value: %s", ref.text)
 	}
-
 	if err != nil {
 		return 0, err
 	}
 
 	text, _ := v.(string)
-
 	t, err := parseTimestamp(text)
 	if err != nil {
 		return 0, runtimef("The TimestampPath parameter does not reference a valid ISO-8601 extended offset date-time format string: %s == %s",
 			ref.text, display(v))
 	}
-
 	return time.Until(t), nil
 }

@@ -19,7 +19,6 @@ const where = "An error occurred while executing the state 'A' (entered at the e
 
 func TestStates(t *testing.T) {
 	const input = `{"a":{"b":1,"c":"x"},"list":[1,2,3],"n":2,"when":"2000-01-01T00:00:05Z","bad":"soon"}`
-
 	for _, test := range []struct {
 		name  string
 		state string // The fields of the only state, which is the last one unless it says otherwise.
@@ -86,7 +85,6 @@ func TestStates(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				start := time.Now()
 				end := `,"End":true`
-
 				if strings.HasPrefix(test.state, `"Type":"Succeed"`) || strings.HasPrefix(test.state, `"Type":"Fail"`) {
 					end = ""
 				}
@@ -95,7 +93,6 @@ func TestStates(t *testing.T) {
 				if diff := cmp.Diff(test.want, show(m.Run(t.Context(), asl.Execution{Input: []byte(input)}))); diff != "" {
 					t.Error(diff)
 				}
-
 				if after := time.Since(start); after != test.after {
 					t.Errorf("it took %v, want %v", after, test.after)
 				}
@@ -178,12 +175,9 @@ func TestAbortedBranches(t *testing.T) {
 			Tasks: taskFunc(func(ctx context.Context, task asl.Task) (json.RawMessage, error) {
 				if string(task.Arguments) == "2" {
 					<-ctx.Done()
-
 					return nil, ctx.Err()
 				}
-
 				time.Sleep(time.Second)
-
 				return nil, &asl.Error{Name: "Broken"}
 			}),
 		})
@@ -191,7 +185,6 @@ func TestAbortedBranches(t *testing.T) {
 		if got := show(result); got != "FAILED Broken " {
 			t.Errorf("got %s", got)
 		}
-
 		if got, want := h.types(), "TaskFailed MapIterationFailed"; !strings.Contains(got, want) {
 			t.Errorf("got %s, want %s in it", got, want)
 		}
@@ -212,14 +205,12 @@ func TestContextObject(t *testing.T) {
 	start := time.Date(2026, 11, 22, 10, 0, 0, 5_000_000, time.UTC)
 	m := parse(t, `{"QueryLanguage":"JSONata","StartAt":"A","States":{"A":{"Type":"Pass",
 		"Output":"{% $states.context ~> |State|{'EnteredTime': 'then'}| %}","End":true}}}`)
-
 	for _, test := range []struct{ id, redrive string }{
 		{"arn:aws:states:eu-central-1:111111111111:execution:m:e", `,"RedriveCount":0`},
 		{"arn:aws:states:eu-central-1:111111111111:express:m:e:1", ``},
 	} {
 		want := fmt.Sprintf(`{"Execution":{"Id":%q,"Input":{"a":1},"Name":"e","RoleArn":"role","StartTime":"2026-11-22T10:00:00.005Z"%s},`+
 			`"State":{"Name":"A","EnteredTime":"then"},"StateMachine":{"Id":"machine","Name":"m"}}`, test.id, test.redrive)
-
 		got := show(m.Run(t.Context(), asl.Execution{
 			ID: test.id, Name: "e", RoleARN: "role", StateMachineID: "machine", StateMachineName: "m", Start: start, Input: []byte(`{"a":1}`),
 		}))
@@ -232,11 +223,9 @@ func TestContextObject(t *testing.T) {
 func TestExpressProblems(t *testing.T) {
 	m := parse(t, `{"StartAt":"P","States":{"P":{"Type":"Parallel","Branches":[{"StartAt":"T","States":{
 		"T":{"Type":"Task","Resource":"arn:aws:states:::states:startExecution.sync:2","End":true}}}],"End":true}}}`)
-
 	if got := m.ExpressProblems(); len(got) != 1 || !strings.Contains(got[0].Rule, "'.sync:2'") {
 		t.Errorf("got %v", got)
 	}
-
 	if got := parse(t, `{"StartAt":"A","States":{"A":{"Type":"Succeed"}}}`).ExpressProblems(); got != nil {
 		t.Errorf("got %v, want none", got)
 	}

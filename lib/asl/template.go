@@ -22,16 +22,13 @@ type listTemplate []template
 
 func (t listTemplate) eval(s *scope, field string) (any, error) {
 	items := make([]any, len(t))
-
 	for i, item := range t {
 		v, err := item.eval(s, field+"["+strconv.Itoa(i)+"]")
 		if err != nil {
 			return nil, err
 		}
-
 		items[i] = v
 	}
-
 	return items, nil
 }
 
@@ -46,16 +43,13 @@ type objectTemplate []pair
 
 func (t objectTemplate) eval(s *scope, field string) (any, error) {
 	o := &jsontree.Object{}
-
 	for _, p := range t {
 		v, err := p.value.eval(s, field+"/"+p.key)
 		if err != nil {
 			return nil, err
 		}
-
 		o.Set(p.key, v)
 	}
-
 	return o, nil
 }
 
@@ -76,27 +70,22 @@ func (d *decoder) pathTemplate(v any, at string) template {
 		for i, item := range v {
 			t[i] = d.pathTemplate(item, at)
 		}
-
 		return t
 	case *jsontree.Object:
 		t := make(objectTemplate, 0, v.Len())
-
 		for _, key := range v.Keys() {
 			value, _ := v.Get(key)
 
 			name, computed := strings.CutSuffix(key, ".$")
 			if !computed {
 				t = append(t, pair{key, d.pathTemplate(value, at)})
-
 				continue
 			}
 
 			text, _ := value.(string)
-
 			parsed, err := parseValue(text)
 			if err != nil {
 				d.problem(at, "The value for the field '"+key+"' must be a valid JSONPath or a valid intrinsic function call")
-
 				continue
 			}
 
@@ -117,22 +106,18 @@ func (d *decoder) queryTemplate(v any, at string) template {
 		for i, item := range v {
 			t[i] = d.queryTemplate(item, at+"["+strconv.Itoa(i)+"]")
 		}
-
 		return t
 	case *jsontree.Object:
 		t := make(objectTemplate, 0, v.Len())
-
 		for _, key := range v.Keys() {
 			value, _ := v.Get(key)
 			t = append(t, pair{key, d.queryTemplate(value, at+"/"+key)})
 		}
-
 		return t
 	case string:
 		if x := d.expression(v, at); x != nil {
 			return x
 		}
-
 		return fixed{v}
 	default:
 		return fixed{v}

@@ -38,9 +38,7 @@ type testedState struct {
 // expected returns a field of the answer that is a text.
 func (c *testedState) expected(field string) string {
 	var text string
-
 	_ = json.Unmarshal(c.Expected[field], &text)
-
 	return text
 }
 
@@ -49,14 +47,12 @@ func (c *testedState) expected(field string) string {
 // context object that is given, a call without a role.
 func (c *testedState) machine(t *testing.T) (definition map[string]any, ok bool) {
 	t.Helper()
-
 	if err := json.Unmarshal(c.Definition, &definition); err != nil {
 		t.Fatal(err)
 	}
 
 	name := c.Args.StateName
 	state := definition
-
 	if states, isMachine := definition["States"].(map[string]any); isMachine {
 		state, _ = states[name].(map[string]any)
 	} else {
@@ -66,7 +62,6 @@ func (c *testedState) machine(t *testing.T) (definition map[string]any, ok bool)
 
 	kind := state["Type"]
 	mocked := c.Args.Mock != nil
-
 	if c.Raised || c.Args.Context != nil || state == nil || mocked != (kind == "Task") || kind == "Map" ||
 		c.expected("status") == "RETRIABLE" || bytes.Contains(c.Expected["output"], []byte(`"RoleArn": null`)) {
 		return nil, false
@@ -80,12 +75,10 @@ func (c *testedState) machine(t *testing.T) (definition map[string]any, ok bool)
 	}
 
 	definition["StartAt"], definition["States"] = name, states
-
 	if len(c.Args.Variables) > 0 {
 		definition["StartAt"] = "variables"
 		states["variables"] = map[string]any{"Type": "Pass", "Assign": c.Args.Variables, "Next": name}
 	}
-
 	return definition, true
 }
 
@@ -96,13 +89,10 @@ func (c *testedState) tasks() *replay {
 	if c.Args.Mock == nil {
 		return &replay{}
 	}
-
 	if failed := c.Args.Mock.ErrorOutput; failed != nil {
 		cause, _ := json.Marshal(failed.Cause)
-
 		return &replay{tasks: slices.Repeat([]recordedTask{{Outcome: "TaskFailed", Error: failed.Error, Cause: cause}}, mostAttempts)}
 	}
-
 	return &replay{tasks: []recordedTask{{Outcome: "succeeded", Output: json.RawMessage(c.Args.Mock.Result)}}}
 }
 
@@ -111,13 +101,10 @@ var placed = regexp.MustCompile(`^An error occurred while executing the state '.
 // differences runs the tested state and says what AWS answered otherwise.
 func (c *testedState) differences(t *testing.T, m *asl.Machine) []string {
 	t.Helper()
-
 	var entered []string
-
 	recorded := recordedCase{}
 	recorded.Expected.Status = strings.Replace(c.expected("status"), "CAUGHT_ERROR", "SUCCEEDED", 1)
 	recorded.Expected.Output = c.Expected["output"]
-
 	if c.expected("status") == "FAILED" {
 		recorded.Expected.Error, recorded.Expected.Cause = c.expected("error"), c.Expected["cause"]
 	}
@@ -142,13 +129,11 @@ func (c *testedState) differences(t *testing.T, m *asl.Machine) []string {
 	if last := entered[len(entered)-1]; c.expected("nextState") != "" && last != c.expected("nextState") {
 		differences = append(differences, "next state: want "+c.expected("nextState")+", got "+last)
 	}
-
 	return differences
 }
 
 func TestRecordedStates(t *testing.T) {
 	run := 0
-
 	for _, c := range readLines[testedState](t, "teststate.jsonl") {
 		definition, ok := c.machine(t)
 		if !ok {
@@ -168,7 +153,6 @@ func TestRecordedStates(t *testing.T) {
 				if err != nil {
 					t.Fatal(err)
 				}
-
 				for _, difference := range c.differences(t, m) {
 					t.Error(difference)
 				}

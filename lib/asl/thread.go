@@ -24,7 +24,6 @@ func (v *variables) lookup(name string) (any, bool) {
 			return value, true
 		}
 	}
-
 	return nil, false
 }
 
@@ -34,11 +33,9 @@ func (v *variables) assign(values *jsontree.Object) {
 	if changed == nil {
 		changed = map[string]any{}
 	}
-
 	for _, key := range values.Keys() {
 		changed[key], _ = values.Get(key)
 	}
-
 	v.values = changed
 }
 
@@ -58,13 +55,11 @@ type thread struct {
 // runFlow runs the states of a flow and returns its output.
 func (t *thread) runFlow(f *flow, input any) (any, error) {
 	name := f.startAt
-
 	for {
 		output, next, err := t.runState(f.states[name], input)
 		if err != nil || next == "" {
 			return output, err
 		}
-
 		input, name = output, next
 	}
 }
@@ -110,22 +105,17 @@ func (t *thread) runState(st *state, input any) (any, string, error) {
 	t.open = ""
 
 	exited := withText(object{"name": st.name}, "output", out.output)
-
 	if out.assigned != nil {
 		t.variables.assign(out.assigned)
-
 		assigned := object{}
-
 		for _, key := range out.assigned.Keys() {
 			v, _ := out.assigned.Get(key)
 			assigned[key] = string(jsontree.Marshal(v))
 		}
-
 		exited["assignedVariables"], exited["assignedVariablesDetails"] = assigned, notTruncated()
 	}
 
 	t.record(st.kind+"StateExited", details("stateExitedEventDetails", exited))
-
 	return out.output, out.next, nil
 }
 
@@ -137,7 +127,6 @@ var abortable = map[string]string{
 // attempts runs the state until it succeeds, is caught, or fails for good.
 func (s *scope) attempts() (outcome, error) {
 	tried := make([]int, len(s.state.retry))
-
 	for {
 		out, err := s.attempt()
 		if err == nil {
@@ -150,14 +139,11 @@ func (s *scope) attempts() (outcome, error) {
 		}
 
 		s.reportEvaluation(f)
-
 		if wait, ok := s.retryAfter(f, tried); ok {
 			if err := s.sleep(wait); err != nil {
 				return outcome{}, err
 			}
-
 			s.retries++
-
 			continue
 		}
 
@@ -178,12 +164,10 @@ func (s *scope) handle(f *failure) (outcome, error) {
 	if c == nil {
 		return outcome{}, f
 	}
-
 	out, err := s.caught(c, f)
 	if err != nil {
 		f := s.place(asFailure(err))
 		s.reportEvaluation(f)
-
 		return outcome{}, f
 	}
 
@@ -195,11 +179,9 @@ func (s *scope) reportEvaluation(f *failure) {
 	if f.location == "" {
 		return
 	}
-
 	s.thread.record("EvaluationFailed", details("evaluationFailedEventDetails", object{
 		"error": f.name, "cause": f.cause, "location": f.location, "state": s.state.name,
 	}))
-
 	f.location = ""
 }
 
@@ -208,7 +190,6 @@ func (s *scope) place(f *failure) *failure {
 	if f.placed || f.aborted {
 		return f
 	}
-
 	placed := *f
 	placed.placed = true
 
@@ -217,7 +198,6 @@ func (s *scope) place(f *failure) *failure {
 		placed.cause = fmt.Sprintf("An error occurred while executing the state '%s' (entered at the event id #%d). %s",
 			s.state.name, s.eventID, f.cause)
 	}
-
 	return &placed
 }
 
@@ -226,7 +206,6 @@ func (s *scope) sleep(d time.Duration) error {
 	if d <= 0 {
 		return nil
 	}
-
 	timer := time.NewTimer(d)
 	defer timer.Stop()
 
@@ -243,10 +222,8 @@ func (s *scope) limited(v any, what string) (any, error) {
 	if len(jsontree.Marshal(v)) > maxPayload {
 		f := &failure{name: errorDataLimit, named: true}
 		f.cause = "The state/task '" + what + "' returned a result with a size exceeding the maximum number of bytes service limit."
-
 		return nil, f
 	}
-
 	return v, nil
 }
 
@@ -256,6 +233,5 @@ func taskFailure(err error) *failure {
 	if errors.As(err, &known) {
 		return &failure{name: known.Name, cause: known.Cause, placed: true}
 	}
-
 	return &failure{name: errorTaskFailed, cause: strings.TrimSpace(err.Error()), placed: true}
 }

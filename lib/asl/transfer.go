@@ -8,13 +8,11 @@ import (
 func (s *scope) attempt() (outcome, error) {
 	s.result, s.errorOutput = nil, nil
 	s.data = s.input
-
 	if !s.state.jsonata && s.state.kind != kindFail {
 		data, err := s.throughPath(s.state.inputPath, s.input)
 		if err != nil {
 			return outcome{}, err
 		}
-
 		s.data = data
 	}
 
@@ -29,21 +27,18 @@ func (s *scope) attempt() (outcome, error) {
 		if err := s.waitState(); err != nil {
 			return outcome{}, err
 		}
-
 		return s.finish(s.data, false)
 	case kindPass:
 		result, err := s.pass()
 		if err != nil {
 			return outcome{}, err
 		}
-
 		return s.finish(result, s.state.result != nil)
 	default:
 		result, err := s.work()
 		if err != nil {
 			return outcome{}, err
 		}
-
 		return s.finish(result, true)
 	}
 }
@@ -69,7 +64,6 @@ func (s *scope) throughPath(p ioPath, v any) (any, error) {
 		return v, nil
 	default:
 		s.data = v
-
 		return s.evalPath(p.ref)
 	}
 }
@@ -91,26 +85,21 @@ func (s *scope) pass() (any, error) {
 	if s.state.jsonata {
 		return s.input, nil
 	}
-
 	result, err := s.effective()
 	if err != nil || s.state.result == nil {
 		return result, err
 	}
-
 	return s.state.result.eval(s, "Result")
 }
 
 // finish makes the outcome of a state's result. visible says whether JSONata sees it as $states.result.
 func (s *scope) finish(result any, visible bool) (outcome, error) {
 	out := outcome{output: result, next: s.state.next}
-
 	var err error
-
 	if s.state.jsonata {
 		if visible {
 			s.result = &result
 		}
-
 		if s.state.output != nil {
 			out.output, err = s.state.output.eval(s, "Output")
 		}
@@ -121,13 +110,11 @@ func (s *scope) finish(result any, visible bool) (outcome, error) {
 	if err != nil {
 		return outcome{}, err
 	}
-
 	if out.assigned, err = s.evalAssign(s.state.assign, "Assign"); err != nil {
 		return outcome{}, err
 	}
 
 	out.output, err = s.limited(out.output, s.state.name)
-
 	return out, err
 }
 
@@ -135,18 +122,15 @@ func (s *scope) finish(result any, visible bool) (outcome, error) {
 func (s *scope) shape(result any) (any, error) {
 	st := s.state
 	s.data = result
-
 	if st.resultSelector != nil {
 		selected, err := st.resultSelector.eval(s, "ResultSelector")
 		if err != nil {
 			return nil, err
 		}
-
 		result = selected
 	}
 
 	output := result
-
 	switch st.kind {
 	case kindSucceed, kindWait, kindChoice: // These have no ResultPath.
 	default:
@@ -158,7 +142,6 @@ func (s *scope) shape(result any) (any, error) {
 
 	output, err := s.throughPath(st.outputPath, output)
 	s.data = result
-
 	return output, err
 }
 
@@ -167,12 +150,10 @@ func (s *scope) withResult(p *path, result any) (any, error) {
 	if p == nil {
 		return s.input, nil
 	}
-
 	output, ok := p.put(s.input, result)
 	if !ok {
 		return nil, failf(errorResultPath, "Unable to apply ReferencePath $%s to input %s", p.text, jsontree.Marshal(s.input))
 	}
-
 	return output, nil
 }
 
@@ -181,13 +162,11 @@ func (s *scope) evalAssign(t template, field string) (*jsontree.Object, error) {
 	if t == nil {
 		return nil, nil
 	}
-
 	v, err := t.eval(s, field)
 	if err != nil {
 		return nil, err
 	}
 
 	assigned, _ := v.(*jsontree.Object)
-
 	return assigned, nil
 }

@@ -45,7 +45,6 @@ func TestRecordedVerdicts(t *testing.T) {
 			if _, message, ok := strings.Cut(c.Expected.Exception, "CreateStateMachine operation: "); ok {
 				want = message
 			}
-
 			if err != nil && want != "" && !matchText(want, err.Error()) {
 				t.Errorf("message: want %s, got %s", want, err)
 			}

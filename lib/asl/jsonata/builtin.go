@@ -18,14 +18,12 @@ var unsupported = map[string]bool{"eval": true, "formatInteger": true, "parseInt
 // definitions returns every built-in function by name.
 func definitions() map[string]definition {
 	all := map[string]definition{}
-
 	for _, group := range []map[string]definition{
 		stringFunctions(), patternFunctions(), encodingFunctions(), numberFunctions(), dateFunctions(), arrayFunctions(),
 		objectFunctions(), itemFunctions(), serviceFunctions(), generalFunctions(),
 	} {
 		maps.Copy(all, group)
 	}
-
 	return all
 }
 
@@ -35,7 +33,6 @@ func onDefined(call func(args []any) (any, error)) func(*evaluation, []any) (any
 		if len(args) > 0 && isUndefined(args[0]) {
 			return undefined{}, nil
 		}
-
 		return call(args)
 	}
 }
@@ -48,7 +45,6 @@ func onString(call func(s string) any) func(*evaluation, []any) (any, error) {
 // text returns the argument at i if it is a string, else the empty string.
 func text(args []any, i int) string {
 	s, _ := argument(args, i).(string)
-
 	return s
 }
 
@@ -57,7 +53,6 @@ func float(args []any, i int, otherwise float64) float64 {
 	if f, ok := jsontree.Float(argument(args, i)); ok {
 		return f
 	}
-
 	return otherwise
 }
 
@@ -66,7 +61,6 @@ func argument(args []any, i int) any {
 	if i < len(args) {
 		return args[i]
 	}
-
 	return undefined{}
 }
 
@@ -83,19 +77,16 @@ func generalFunctions() map[string]definition {
 			if !ok {
 				message = "$error() function evaluated"
 			}
-
 			return nil, evalError("D3137", message)
 		}},
 		"assert": {"<bs?:x>", func(_ *evaluation, args []any) (any, error) {
 			if truth(argument(args, 0)) {
 				return undefined{}, nil
 			}
-
 			message, ok := argument(args, 1).(string)
 			if !ok {
 				message = "$assert() statement failed"
 			}
-
 			return nil, evalError("D3141", message)
 		}},
 	}
@@ -127,6 +118,5 @@ func describe(v any) string {
 	if err != nil || letterOf(v) == 's' {
 		return quote(s)
 	}
-
 	return s
 }

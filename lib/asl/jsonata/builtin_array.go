@@ -14,7 +14,6 @@ func arrayFunctions() map[string]definition {
 			if isUndefined(argument(args, 0)) {
 				return int64(0), nil
 			}
-
 			return int64(len(listOf(args[0]))), nil
 		}},
 		"append": {"<xx:a>", func(_ *evaluation, args []any) (any, error) {
@@ -23,13 +22,11 @@ func arrayFunctions() map[string]definition {
 		"reverse": {"<a:a>", onDefined(func(args []any) (any, error) {
 			items := slices.Clone(listOf(args[0]))
 			slices.Reverse(items)
-
 			return &array{items: items}, nil
 		})},
 		"shuffle": {"<a:a>", onDefined(func(args []any) (any, error) {
 			items := slices.Clone(listOf(args[0]))
 			rand.Shuffle(len(items), func(i, j int) { items[i], items[j] = items[j], items[i] })
-
 			return &array{items: items}, nil
 		})},
 		"distinct": {"<x:x>", onDefined(distinct)},
@@ -45,19 +42,16 @@ func distinct(args []any) (any, error) {
 	}
 
 	result := &array{sequence: isSequence(args[0])}
-
 	for _, item := range items {
 		if !slices.ContainsFunc(result.items, func(known any) bool { return equal(known, item) }) {
 			result.items = append(result.items, item)
 		}
 	}
-
 	return result, nil
 }
 
 func zip(_ *evaluation, args []any) (any, error) {
 	length := -1
-
 	for _, arg := range args {
 		if n := len(listOf(arg)); isUndefined(arg) {
 			length = 0
@@ -67,13 +61,11 @@ func zip(_ *evaluation, args []any) (any, error) {
 	}
 
 	rows := []any{}
-
 	for i := range max(length, 0) {
 		row := make([]any, len(args))
 		for j, arg := range args {
 			row[j] = listOf(arg)[i]
 		}
-
 		rows = append(rows, &array{items: row})
 	}
 
@@ -86,27 +78,23 @@ func sortArray(e *evaluation, args []any) (any, error) {
 	}
 
 	items := slices.Clone(listOf(args[0]))
-
 	after, err := e.ordering(items, argument(args, 1))
 	if err != nil {
 		return nil, err
 	}
 
 	var failure error
-
 	sort.SliceStable(items, func(i, j int) bool {
 		isAfter, err := after(items[j], items[i])
 		if err != nil && failure == nil {
 			failure = err
 		}
-
 		return isAfter
 	})
 
 	if failure != nil {
 		return nil, failure
 	}
-
 	return &array{items: items}, nil
 }
 
@@ -115,13 +103,11 @@ func (e *evaluation) ordering(items []any, comparator any) (func(a, b any) (bool
 	if fn, ok := comparator.(*function); ok {
 		return func(a, b any) (bool, error) {
 			result, err := e.invokeItem(fn, a, b)
-
 			return truth(result), err
 		}, nil
 	}
 
 	numbers, texts := true, true
-
 	for _, item := range items {
 		_, isNumber := jsontree.Float(item)
 		_, isText := item.(string)
@@ -135,7 +121,6 @@ func (e *evaluation) ordering(items []any, comparator any) (func(a, b any) (bool
 
 	return func(a, b any) (bool, error) {
 		order, err := compareKeys(a, b)
-
 		return order > 0, err
 	}, nil
 }

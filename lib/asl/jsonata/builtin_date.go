@@ -26,7 +26,6 @@ func dateFunctions() map[string]definition {
 func formatTime(t time.Time, picture, zone any) (any, error) {
 	layout, ok := picture.(string)
 	offset, hasZone := zone.(string)
-
 	if !ok && !hasZone {
 		return t.UTC().Format(isoMilliseconds), nil
 	}
@@ -40,19 +39,16 @@ func formatTime(t time.Time, picture, zone any) (any, error) {
 	if err != nil {
 		return nil, evalError("D3132", err.Error())
 	}
-
 	return formatted, nil
 }
 
 func toMillis(args []any) (any, error) {
 	s := text(args, 0)
-
 	if picture, ok := argument(args, 1).(string); ok {
 		millis, err := jlib.ToMillis(s, jtypes.NewOptionalString(picture), jtypes.OptionalString{})
 		if err != nil {
 			return nil, evalError("D3136", err.Error())
 		}
-
 		return millis, nil
 	}
 

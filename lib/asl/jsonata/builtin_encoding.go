@@ -21,7 +21,6 @@ func encodingFunctions() map[string]definition {
 			if err != nil {
 				return nil, evalError("D3137", "Invalid base64 text")
 			}
-
 			return string(decoded), nil
 		})},
 		"encodeUrl":          {"<s-:s>", onString(func(s string) any { return escape(s, unescapedURL) })},
@@ -35,10 +34,8 @@ func escape(s, unescaped string) string {
 	const hex = "0123456789ABCDEF"
 
 	var out strings.Builder
-
 	for i := range len(s) {
 		c := s[i]
-
 		isAlphanumeric := c >= 'a' && c <= 'z' || c >= 'A' && c <= 'Z' || c >= '0' && c <= '9'
 		if isAlphanumeric || strings.IndexByte(unescaped, c) >= 0 {
 			out.WriteByte(c)
@@ -55,6 +52,5 @@ func unescape(args []any) (any, error) {
 	if err != nil {
 		return nil, evalError("D3140", "Malformed URL passed to function: "+quote(text(args, 0)))
 	}
-
 	return s, nil
 }

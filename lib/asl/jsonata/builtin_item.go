@@ -23,7 +23,6 @@ func mapItems(e *evaluation, args []any) (any, error) {
 		if err != nil {
 			return nil, err
 		}
-
 		result.push(value)
 	}
 
@@ -40,7 +39,6 @@ func callable(v any) (*function, bool) {
 			if s, ok := argument(args, 0).(string); ok {
 				return firstMatch(v, s), nil
 			}
-
 			return undefined{}, nil
 		}}, true
 	default:
@@ -52,10 +50,8 @@ func callable(v any) (*function, bool) {
 func (e *evaluation) chosen(args []any) (*array, error) {
 	result := newSequence()
 	fn, ok := callable(argument(args, 1))
-
 	for i, item := range listOf(args[0]) {
 		keep := any(true)
-
 		if ok {
 			var err error
 			if keep, err = e.invokeItem(fn, item, int64(i), args[0]); err != nil {
@@ -75,12 +71,10 @@ func filterItems(e *evaluation, args []any) (any, error) {
 	if isUndefined(argument(args, 0)) {
 		return undefined{}, nil
 	}
-
 	result, err := e.chosen(args)
 	if err != nil {
 		return nil, err
 	}
-
 	return collapse(result, false), nil
 }
 
@@ -88,9 +82,7 @@ func single(e *evaluation, args []any) (any, error) {
 	if isUndefined(argument(args, 0)) {
 		return undefined{}, nil
 	}
-
 	result, err := e.chosen(args)
-
 	switch {
 	case err != nil:
 		return nil, err
@@ -113,7 +105,6 @@ func reduce(e *evaluation, args []any) (any, error) {
 	if !ok || isUndefined(args[0]) {
 		return undefined{}, nil
 	}
-
 	if fn.arity < operands {
 		return nil, evalError("D3050", "The second argument of reduce function must be a function with at least two arguments")
 	}
@@ -121,7 +112,6 @@ func reduce(e *evaluation, args []any) (any, error) {
 	items := listOf(args[0])
 	result := argument(args, initialAt)
 	first := 0
-
 	if isUndefined(result) && len(items) > 0 {
 		result, first = items[0], 1
 	}
@@ -131,7 +121,6 @@ func reduce(e *evaluation, args []any) (any, error) {
 		if err != nil {
 			return nil, err
 		}
-
 		result = value
 	}
 

@@ -29,14 +29,11 @@ func numberFunctions() map[string]definition {
 		"average": {"<a<n>:n>", onDefined(average)},
 		"formatNumber": {"<n-so?:s>", onDefined(func(args []any) (any, error) {
 			var options jtypes.OptionalValue
-
 			if o, ok := argument(args, 2).(*jsontree.Object); ok {
 				symbols := map[string]any{}
-
 				for _, key := range o.Keys() {
 					symbols[key], _ = o.Get(key)
 				}
-
 				options = jtypes.NewOptionalValue(reflect.ValueOf(symbols))
 			}
 
@@ -44,7 +41,6 @@ func numberFunctions() map[string]definition {
 			if err != nil {
 				return nil, evalError("D3080", err.Error())
 			}
-
 			return formatted, nil
 		})},
 		"formatBase": {"<n-n?:s>", onDefined(formatBase)},
@@ -56,7 +52,6 @@ func onNumber(call func(float64) float64) func(*evaluation, []any) (any, error) 
 		if n, ok := args[0].(int64); ok && n >= 0 {
 			return n, nil // Exact, whatever its size.
 		}
-
 		return number(call(float(args, 0, 0))), nil
 	})
 }
@@ -76,7 +71,6 @@ func onSomeNumbers(better func(a, b float64) float64) func(*evaluation, []any) (
 		for _, x := range xs {
 			best = better(best, x)
 		}
-
 		return number(best), nil
 	})
 }
@@ -84,11 +78,9 @@ func onSomeNumbers(better func(a, b float64) float64) func(*evaluation, []any) (
 func floats(v any) []float64 {
 	items := listOf(v)
 	xs := make([]float64, len(items))
-
 	for i := range items {
 		xs[i] = float(items, i, 0)
 	}
-
 	return xs
 }
 
@@ -97,7 +89,6 @@ func total(xs []float64) float64 {
 	for _, x := range xs {
 		sum += x
 	}
-
 	return sum
 }
 
@@ -106,7 +97,6 @@ func average(args []any) (any, error) {
 	if len(xs) == 0 {
 		return undefined{}, nil
 	}
-
 	return number(total(xs) / float64(len(xs))), nil
 }
 
@@ -116,17 +106,14 @@ func toNumber(args []any) (any, error) {
 		if v {
 			return int64(1), nil
 		}
-
 		return int64(0), nil
 	case string:
 		if found := numberPattern.FindString(strings.TrimPrefix(v, "-")); found != "" && found == strings.TrimPrefix(v, "-") {
 			n := jsontree.Number(v)
-
 			f, isFloat := n.(float64)
 			if !isFloat {
 				return n, nil
 			}
-
 			if _, err := strconv.ParseFloat(v, 64); err == nil {
 				return number(f), nil
 			}
@@ -154,7 +141,6 @@ func round(x float64, place int) any {
 // shift multiplies x by a power of ten in its decimal text, which does not add an error of its own.
 func shift(x float64, places int) float64 {
 	digits, exponent, _ := strings.Cut(strconv.FormatFloat(x, 'e', -1, 64), "e")
-
 	n, err := strconv.Atoi(exponent)
 	if err != nil {
 		return x
@@ -164,7 +150,6 @@ func shift(x float64, places int) float64 {
 	if err != nil {
 		return x
 	}
-
 	return shifted
 }
 
@@ -173,7 +158,6 @@ func squareRoot(args []any) (any, error) {
 	if x < 0 {
 		return nil, evalError("D3060", "The sqrt function cannot be applied to a negative number: "+describe(args[0]))
 	}
-
 	return number(math.Sqrt(x)), nil
 }
 
@@ -182,7 +166,6 @@ func power(args []any) (any, error) {
 	if math.IsInf(result, 0) || math.IsNaN(result) {
 		return nil, evalError("D3061", "The power function has resulted in a value that cannot be represented as a JSON number")
 	}
-
 	return number(result), nil
 }
 
@@ -192,7 +175,6 @@ func random(seed any) any {
 	if !ok {
 		return rand.Float64() //nolint:gosec // The language promises no more.
 	}
-
 	return rand.New(rand.NewPCG(math.Float64bits(x), 0)).Float64() //nolint:gosec // The same.
 }
 
@@ -202,11 +184,9 @@ func formatBase(args []any) (any, error) {
 		smallest = 2
 		largest  = 36
 	)
-
 	base := math.RoundToEven(float(args, 1, decimal))
 	if base < smallest || base > largest {
 		return nil, evalError("D3100", "The radix of the formatBase function must be between 2 and 36")
 	}
-
 	return strconv.FormatInt(int64(math.RoundToEven(float(args, 0, 0))), int(base)), nil
 }

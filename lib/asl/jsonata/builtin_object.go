@@ -20,7 +20,6 @@ func objectFunctions() map[string]definition {
 func keys(args []any) (any, error) {
 	result := newSequence()
 	seen := map[string]bool{}
-
 	for _, item := range listOf(args[0]) {
 		o, ok := item.(*jsontree.Object)
 		if !ok {
@@ -30,7 +29,6 @@ func keys(args []any) (any, error) {
 		for _, key := range o.Keys() {
 			if !seen[key] {
 				seen[key] = true
-
 				result.push(key)
 			}
 		}
@@ -41,12 +39,10 @@ func keys(args []any) (any, error) {
 
 func spread(v any) any {
 	result := newSequence()
-
 	if items, ok := asArray(v); ok {
 		for _, item := range items {
 			result.items = append(result.items, listOf(spread(item))...)
 		}
-
 		return result
 	}
 
@@ -59,13 +55,11 @@ func spread(v any) any {
 		value, _ := o.Get(key)
 		result.push(jsontree.NewObject(key, value))
 	}
-
 	return result
 }
 
 func merge(args []any) (any, error) {
 	result := &jsontree.Object{}
-
 	for _, item := range listOf(args[0]) {
 		if o, ok := item.(*jsontree.Object); ok {
 			for _, key := range o.Keys() {
@@ -74,28 +68,23 @@ func merge(args []any) (any, error) {
 			}
 		}
 	}
-
 	return result, nil
 }
 
 func each(e *evaluation, args []any) (any, error) {
 	o, ok := argument(args, 0).(*jsontree.Object)
 	fn, isFunction := argument(args, 1).(*function)
-
 	if !ok || !isFunction {
 		return undefined{}, nil
 	}
 
 	result := newSequence()
-
 	for _, key := range o.Keys() {
 		value, _ := o.Get(key)
-
 		item, err := e.invokeItem(fn, value, key, o)
 		if err != nil {
 			return nil, err
 		}
-
 		result.push(item)
 	}
 
@@ -105,21 +94,17 @@ func each(e *evaluation, args []any) (any, error) {
 func sift(e *evaluation, args []any) (any, error) {
 	o, ok := argument(args, 0).(*jsontree.Object)
 	fn, isFunction := argument(args, 1).(*function)
-
 	if !ok || !isFunction {
 		return undefined{}, nil
 	}
 
 	result := &jsontree.Object{}
-
 	for _, key := range o.Keys() {
 		value, _ := o.Get(key)
-
 		keep, err := e.invokeItem(fn, value, key, o)
 		if err != nil {
 			return nil, err
 		}
-
 		if truth(keep) {
 			result.Set(key, value)
 		}
@@ -128,6 +113,5 @@ func sift(e *evaluation, args []any) (any, error) {
 	if result.Len() == 0 {
 		return undefined{}, nil
 	}
-
 	return result, nil
 }

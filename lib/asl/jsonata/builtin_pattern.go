@@ -13,7 +13,6 @@ func patternFunctions() map[string]definition {
 	return map[string]definition{
 		"contains": {"<s-(sf):b>", onDefined(func(args []any) (any, error) {
 			s := text(args, 0)
-
 			switch pattern := argument(args, 1).(type) {
 			case string:
 				return strings.Contains(s, pattern), nil
@@ -40,7 +39,6 @@ func split(args []any) (any, error) {
 	}
 
 	var parts []string
-
 	switch separator := argument(args, 1).(type) {
 	case string:
 		parts = strings.Split(text(args, 0), separator)
@@ -52,18 +50,15 @@ func split(args []any) (any, error) {
 
 	parts = parts[:min(len(parts), int(limit))]
 	items := make([]any, len(parts))
-
 	for i, part := range parts {
 		items[i] = part
 	}
-
 	return &array{items: items}, nil
 }
 
 // matchObject returns a match, given as pairs of offsets in s, as the function $match shows it.
 func matchObject(s string, at []int) *jsontree.Object {
 	groups := []any{}
-
 	for i := 2; i+1 < len(at); i += 2 {
 		if at[i] < 0 {
 			groups = append(groups, "")
@@ -85,10 +80,8 @@ func firstMatch(re *regex, s string) any {
 	if at == nil {
 		return undefined{}
 	}
-
 	found := matchObject(s, at)
 	groups, _ := found.Get("groups")
-
 	return jsontree.NewObject("match", s[at[0]:at[1]], "start", int64(at[0]), "end", int64(at[1]), "groups", groups)
 }
 
@@ -105,11 +98,9 @@ func match(args []any) (any, error) {
 
 	results := newSequence()
 	s := text(args, 0)
-
 	for _, at := range re.FindAllStringSubmatchIndex(s, int(limit)) {
 		results.push(matchObject(s, at))
 	}
-
 	return results, nil
 }
 
@@ -130,18 +121,15 @@ func replace(e *evaluation, args []any) (any, error) {
 	}
 
 	replacement := argument(args, replacementAt)
-
 	switch pattern := argument(args, 1).(type) {
 	case string:
 		with, ok := replacement.(string)
 		if pattern == "" {
 			return nil, evalError("D3010", "Second argument of replace function cannot be an empty string")
 		}
-
 		if !ok {
 			return nil, evalError("D3012", "Attempted to replace a matched string with a non-string value")
 		}
-
 		return strings.Replace(s, pattern, with, limit), nil
 	case *regex:
 		return e.replaceMatches(pattern, s, replacement, limit)
@@ -152,21 +140,16 @@ func replace(e *evaluation, args []any) (any, error) {
 
 func (e *evaluation) replaceMatches(re *regex, s string, replacement any, limit int) (any, error) {
 	var out strings.Builder
-
 	last := 0
-
 	for _, at := range re.FindAllStringSubmatchIndex(s, limit) {
 		if at[0] == at[1] {
 			return nil, evalError("D1004", "Regular expression matches zero length string")
 		}
 
 		out.WriteString(s[last:at[0]])
-
 		last = at[1]
-
 		if template, ok := replacement.(string); ok {
 			out.WriteString(expand(template, s, at))
-
 			continue
 		}
 
@@ -189,28 +172,21 @@ func (e *evaluation) replaceMatches(re *regex, s string, replacement any, limit 
 	}
 
 	out.WriteString(s[last:])
-
 	return out.String(), nil
 }
 
 // expand fills $0 (the match), $1, $2 (its groups) and $$ (a dollar) in a replacement.
 func expand(template, s string, at []int) string {
 	var out strings.Builder
-
 	groups := len(at)/2 - 1
-
 	for i := 0; i < len(template); i++ {
 		if template[i] != '$' || i+1 == len(template) {
 			out.WriteByte(template[i])
-
 			continue
 		}
-
 		if template[i+1] == '$' {
 			out.WriteByte('$')
-
 			i++
-
 			continue
 		}
 
@@ -221,7 +197,6 @@ func expand(template, s string, at []int) string {
 
 		if width == 0 {
 			out.WriteByte('$')
-
 			continue
 		}
 

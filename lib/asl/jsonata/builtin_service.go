@@ -29,7 +29,6 @@ func serviceFunctions() map[string]definition {
 			if err != nil {
 				return nil, evalError("D3120", "Syntax error in JSON passed to function parse")
 			}
-
 			return v, nil
 		})},
 	}
@@ -42,11 +41,9 @@ func partition(args []any) (any, error) {
 	}
 
 	parts := []any{}
-
 	for items := listOf(args[0]); len(items) > 0; items = items[min(size, len(items)):] {
 		parts = append(parts, &array{items: items[:min(size, len(items))]})
 	}
-
 	return &array{items: parts}, nil
 }
 
@@ -57,18 +54,15 @@ func rangeOf(args []any) (any, error) {
 	}
 
 	items := newSequence()
-
 	for x := from; step > 0 && x <= to || step < 0 && x >= to; x += step {
 		items.push(number(x))
 	}
-
 	return collapse(items, false), nil
 }
 
 // Hash returns the hash of s in hexadecimal. The algorithm is MD5, SHA-1, SHA-256, SHA-384 or SHA-512.
 func Hash(s, algorithm string) (string, error) {
 	var h hash.Hash
-
 	switch algorithm {
 	case "MD5":
 		h = md5.New() //nolint:gosec // A checksum that the service offers.
@@ -85,7 +79,6 @@ func Hash(s, algorithm string) (string, error) {
 	}
 
 	h.Write([]byte(s))
-
 	return hex.EncodeToString(h.Sum(nil)), nil
 }
 
@@ -96,11 +89,9 @@ func UUID() string {
 		versionByte = 6
 		variantByte = 8
 	)
-
 	b := make([]byte, size)
 	_, _ = rand.Read(b) // Never fails.
 	b[versionByte] = b[versionByte]&0x0f | 0x40
 	b[variantByte] = b[variantByte]&0x3f | 0x80
-
 	return fmt.Sprintf("%x-%x-%x-%x-%x", b[:4], b[4:6], b[6:8], b[8:10], b[10:])
 }

@@ -15,7 +15,6 @@ func stringFunctions() map[string]definition {
 			if truth(argument(args, 1)) && letterOf(args[0]) != 's' {
 				return string(appendJSON(nil, args[0], "\n")), nil
 			}
-
 			return toString(args[0])
 		})},
 		"length":    {"<s-:n>", onString(func(s string) any { return int64(utf8.RuneCountInString(s)) })},
@@ -25,7 +24,6 @@ func stringFunctions() map[string]definition {
 		"substring": {"<s-nn?:s>", onDefined(substring)},
 		"substringBefore": {"<s-s:s>", onDefined(func(args []any) (any, error) {
 			before, _, _ := strings.Cut(text(args, 0), text(args, 1))
-
 			return before, nil
 		})},
 		"substringAfter": {"<s-s:s>", onDefined(func(args []any) (any, error) {
@@ -33,7 +31,6 @@ func stringFunctions() map[string]definition {
 			if !found {
 				return before, nil
 			}
-
 			return after, nil
 		})},
 		"pad":  {"<s-ns?:s>", onDefined(pad)},
@@ -61,7 +58,6 @@ func toString(v any) (string, error) {
 // indented form.
 func appendJSON(dst []byte, v any, newline string) []byte {
 	const indent = "  "
-
 	inner := newline
 	if newline != "" {
 		inner += indent
@@ -69,31 +65,26 @@ func appendJSON(dst []byte, v any, newline string) []byte {
 
 	if items, ok := asArray(v); ok {
 		dst = append(dst, '[')
-
 		for i, item := range items {
 			if i > 0 {
 				dst = append(dst, ',')
 			}
-
 			dst = appendJSON(append(dst, inner...), item, inner)
 		}
 
 		if len(items) > 0 {
 			dst = append(dst, newline...)
 		}
-
 		return append(dst, ']')
 	}
 
 	switch v := v.(type) {
 	case *jsontree.Object:
 		dst = append(dst, '{')
-
 		for i, key := range v.Keys() {
 			if i > 0 {
 				dst = append(dst, ',')
 			}
-
 			dst = append(jsontree.Append(append(dst, inner...), key), ':')
 			if newline != "" {
 				dst = append(dst, ' ')
@@ -106,7 +97,6 @@ func appendJSON(dst []byte, v any, newline string) []byte {
 		if v.Len() > 0 {
 			dst = append(dst, newline...)
 		}
-
 		return append(dst, '}')
 	case *function, *regex:
 		return append(dst, `""`...)
@@ -125,10 +115,8 @@ func substring(args []any) (any, error) {
 	if start < 0 {
 		start = max(0, start+float64(len(runes)))
 	}
-
 	from := math.Min(math.Trunc(start), float64(len(runes)))
 	to := math.Min(math.Trunc(start+count), float64(len(runes)))
-
 	if count <= 0 || to <= from {
 		return "", nil
 	}
@@ -138,7 +126,6 @@ func substring(args []any) (any, error) {
 
 func pad(args []any) (any, error) {
 	const longest = 10_000_000
-
 	s, width := text(args, 0), float(args, 1, 0)
 
 	filler := []rune(text(args, 2))
@@ -152,7 +139,6 @@ func pad(args []any) (any, error) {
 	}
 
 	var padding strings.Builder
-
 	for i := range missing {
 		padding.WriteRune(filler[i%len(filler)])
 	}
@@ -160,21 +146,17 @@ func pad(args []any) (any, error) {
 	if width < 0 {
 		return padding.String() + s, nil
 	}
-
 	return s + padding.String(), nil
 }
 
 func join(args []any) (any, error) {
 	parts := []string{}
-
 	for i, item := range listOf(args[0]) {
 		s, ok := item.(string)
 		if !ok {
 			return nil, evalError("T0412", "Argument 1 of function \"join\" must be an array of strings, item "+strconv.Itoa(i)+" is none")
 		}
-
 		parts = append(parts, s)
 	}
-
 	return strings.Join(parts, text(args, 1)), nil
 }

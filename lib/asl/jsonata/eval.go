@@ -19,7 +19,6 @@ func (f *frame) lookup(name string) (any, bool) {
 			return v, true
 		}
 	}
-
 	return nil, false
 }
 
@@ -27,7 +26,6 @@ func (f *frame) set(name string, v any) {
 	if f.variables == nil {
 		f.variables = make(map[string]any)
 	}
-
 	f.variables[name] = v
 }
 
@@ -49,7 +47,6 @@ type evaluation struct {
 func (e *evaluation) eval(n *node, v any, f *frame) (any, error) {
 	e.depth++
 	e.steps++
-
 	defer func() { e.depth-- }()
 
 	if e.depth > maxDepth || e.steps > maxSteps {
@@ -60,7 +57,6 @@ func (e *evaluation) eval(n *node, v any, f *frame) (any, error) {
 	if err != nil {
 		return nil, err
 	}
-
 	if result, err = e.filterAll(n.filters, result, f); err != nil {
 		return nil, err
 	}
@@ -70,7 +66,6 @@ func (e *evaluation) eval(n *node, v any, f *frame) (any, error) {
 			return nil, err
 		}
 	}
-
 	return collapse(result, n.keepArray), nil
 }
 
@@ -86,11 +81,9 @@ func collapse(v any, keepArray bool) any {
 		return undefined{}
 	case len(a.items) > 1:
 		a.keepSingleton = a.keepSingleton || keepArray
-
 		return a
 	case a.keepSingleton || keepArray:
 		a.keepSingleton = true
-
 		return a
 	default:
 		return a.items[0]
@@ -138,7 +131,6 @@ func (e *evaluation) evalFunction(n *node, v any, f *frame) (any, error) {
 		if err == nil {
 			f.set(n.lhs.text, value)
 		}
-
 		return value, err
 	case kindLambda:
 		return e.lambda(n, v, f), nil
@@ -160,10 +152,8 @@ func (e *evaluation) variable(n *node, v any, f *frame) any {
 		if a, ok := v.(*array); ok && a.outer {
 			return a.items[0]
 		}
-
 		return v
 	}
-
 	if value, ok := f.lookup(n.text); ok {
 		return value
 	}
@@ -171,7 +161,6 @@ func (e *evaluation) variable(n *node, v any, f *frame) any {
 	if b, ok := e.builtins[n.text]; ok {
 		return b
 	}
-
 	return undefined{}
 }
 
@@ -182,13 +171,11 @@ func (e *evaluation) block(n *node, v any, f *frame) (any, error) {
 	)
 
 	inner := &frame{parent: f}
-
 	for _, part := range n.list {
 		if result, err = e.eval(part, v, inner); err != nil {
 			return nil, err
 		}
 	}
-
 	return result, nil
 }
 
@@ -197,11 +184,9 @@ func (e *evaluation) condition(n *node, v any, f *frame) (any, error) {
 	if err != nil {
 		return nil, err
 	}
-
 	if truth(test) {
 		return e.eval(n.rhs, v, f)
 	}
-
 	if n.other == nil {
 		return undefined{}, nil
 	}
@@ -219,20 +204,17 @@ func (e *evaluation) negate(n *node, v any, f *frame) (any, error) {
 	if !ok {
 		return nil, evalError("D1002", "Cannot negate a non-numeric value: "+describe(value))
 	}
-
 	return number(-x), nil
 }
 
 // array evaluates an array constructor.
 func (e *evaluation) array(n *node, v any, f *frame) (any, error) {
 	result := &array{cons: n.consArray}
-
 	for _, item := range n.list {
 		value, err := e.eval(item, v, f)
 		if err != nil {
 			return nil, err
 		}
-
 		if isUndefined(value) {
 			continue
 		}
@@ -260,14 +242,12 @@ func (e *evaluation) object(n *node, v any, f *frame) (any, error) {
 	}
 
 	groups, keys := map[string]*group{}, []string{}
-
 	for _, item := range items {
 		for i, pair := range n.pairs {
 			key, err := e.eval(pair[0], item, f)
 			if err != nil {
 				return nil, err
 			}
-
 			if isUndefined(key) {
 				continue
 			}
@@ -278,11 +258,9 @@ func (e *evaluation) object(n *node, v any, f *frame) (any, error) {
 			}
 
 			g, known := groups[name]
-
 			switch {
 			case !known:
 				groups[name] = &group{pair: i, data: item}
-
 				keys = append(keys, name)
 			case g.pair != i:
 				return nil, evalError("D1009", "Multiple key definitions evaluate to same key: "+quote(name))
@@ -293,13 +271,11 @@ func (e *evaluation) object(n *node, v any, f *frame) (any, error) {
 	}
 
 	result := &jsontree.Object{}
-
 	for _, key := range keys {
 		value, err := e.eval(n.pairs[groups[key].pair][1], groups[key].data, f)
 		if err != nil {
 			return nil, err
 		}
-
 		if !isUndefined(value) {
 			result.Set(key, value)
 		}
@@ -311,16 +287,13 @@ func (e *evaluation) object(n *node, v any, f *frame) (any, error) {
 // span returns the integers from a to b.
 func span(a, b any) (any, error) {
 	const maxItems = 10_000_000
-
 	from, to, err := integers(a, b)
 	if err != nil {
 		return nil, err
 	}
-
 	if isUndefined(a) || isUndefined(b) || from > to {
 		return undefined{}, nil
 	}
-
 	if to-from >= maxItems {
 		return nil, evalError("D2014", "The size of the sequence allocated by the range operator (..) must not exceed 1e7")
 	}
@@ -329,7 +302,6 @@ func span(a, b any) (any, error) {
 	for x := from; x <= to; x++ {
 		items = append(items, number(x))
 	}
-
 	return &array{items: items, sequence: true}, nil
 }
 
@@ -343,6 +315,5 @@ func integers(a, b any) (from, to float64, err error) {
 	if !isUndefined(b) && (!okB || to != math.Trunc(to)) {
 		return 0, 0, evalError("T2004", "The right side of the range operator (..) must evaluate to an integer")
 	}
-
 	return from, to, nil
 }

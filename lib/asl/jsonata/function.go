@@ -16,16 +16,13 @@ type function struct {
 func (e *evaluation) invoke(fn *function, args []any, v any) (any, error) {
 	e.depth++
 	defer func() { e.depth-- }()
-
 	if fn.sig != nil {
 		checked, err := fn.sig.check(fn.name, args, v)
 		if err != nil {
 			return nil, err
 		}
-
 		args = checked
 	}
-
 	return fn.call(e, args)
 }
 
@@ -48,13 +45,11 @@ func (e *evaluation) call(n *node, v any, f *frame, first []any) (any, error) {
 	}
 
 	args := append([]any{}, first...)
-
 	for _, argument := range n.list {
 		value, err := e.eval(argument, v, f)
 		if err != nil {
 			return nil, err
 		}
-
 		args = append(args, value)
 	}
 
@@ -67,7 +62,6 @@ func (e *evaluation) call(n *node, v any, f *frame, first []any) (any, error) {
 				return firstMatch(callee, s), nil
 			}
 		}
-
 		return undefined{}, nil
 	default:
 		return nil, evalError("T1006", "Attempted to invoke a non-function")
@@ -80,7 +74,6 @@ func (e *evaluation) lambda(n *node, v any, f *frame) *function {
 		name: "lambda", sig: n.sig, arity: len(n.list),
 		call: func(e *evaluation, args []any) (any, error) {
 			inner := &frame{parent: f}
-
 			for i, parameter := range n.list {
 				if i < len(args) {
 					inner.set(parameter.text, args[i])
@@ -88,7 +81,6 @@ func (e *evaluation) lambda(n *node, v any, f *frame) *function {
 					inner.set(parameter.text, undefined{})
 				}
 			}
-
 			return e.eval(n.rhs, v, inner)
 		},
 	}
@@ -108,14 +100,11 @@ func (e *evaluation) partial(n *node, v any, f *frame) (any, error) {
 
 	given := make([]any, len(n.list))
 	open := 0
-
 	for i, argument := range n.list {
 		if argument.kind == kindPlaceholder {
 			open++
-
 			continue
 		}
-
 		if given[i], err = e.eval(argument, v, f); err != nil {
 			return nil, err
 		}
@@ -125,17 +114,14 @@ func (e *evaluation) partial(n *node, v any, f *frame) (any, error) {
 		name: fn.name, arity: open,
 		call: func(e *evaluation, args []any) (any, error) {
 			all := append([]any{}, given...)
-
 			for i, next := 0, 0; i < len(all); i++ {
 				if n.list[i].kind != kindPlaceholder {
 					continue
 				}
-
 				all[i] = undefined{}
 				if next < len(args) {
 					all[i] = args[next]
 				}
-
 				next++
 			}
 
@@ -150,7 +136,6 @@ func (e *evaluation) apply(n *node, v any, f *frame) (any, error) {
 	if err != nil {
 		return nil, err
 	}
-
 	if n.rhs.kind == kindCall {
 		return e.call(n.rhs, v, f, []any{left})
 	}
@@ -177,7 +162,6 @@ func (e *evaluation) apply(n *node, v any, f *frame) (any, error) {
 			if err != nil {
 				return nil, err
 			}
-
 			return e.invoke(second, []any{between}, undefined{})
 		},
 	}, nil
@@ -191,9 +175,7 @@ func (e *evaluation) transform(n *node, f *frame) *function {
 			if len(args) == 0 || isUndefined(args[0]) {
 				return undefined{}, nil
 			}
-
 			copied := deepCopy(args[0])
-
 			matches, err := e.eval(n.lhs, copied, f)
 			if err != nil || isUndefined(matches) {
 				return copied, err
@@ -223,7 +205,6 @@ func (e *evaluation) update(n *node, o *jsontree.Object, f *frame) error {
 		if !ok {
 			return evalError("T2011", "The insert/update clause of the transform expression must evaluate to an object: "+describe(updates))
 		}
-
 		for _, key := range changes.Keys() {
 			value, _ := changes.Get(key)
 			o.Set(key, value)
@@ -240,7 +221,6 @@ func (e *evaluation) update(n *node, o *jsontree.Object, f *frame) error {
 	}
 
 	kept := &jsontree.Object{}
-
 	for _, key := range o.Keys() {
 		if value, _ := o.Get(key); !contained(key, deletions) {
 			kept.Set(key, value)
@@ -255,7 +235,6 @@ func (e *evaluation) update(n *node, o *jsontree.Object, f *frame) error {
 	}
 
 	*o = *kept
-
 	return nil
 }
 
@@ -265,7 +244,6 @@ func deepCopy(v any) any {
 		for i, item := range items {
 			copied[i] = deepCopy(item)
 		}
-
 		return &array{items: copied}
 	}
 
@@ -275,11 +253,9 @@ func deepCopy(v any) any {
 	}
 
 	copied := &jsontree.Object{}
-
 	for _, key := range o.Keys() {
 		value, _ := o.Get(key)
 		copied.Set(key, deepCopy(value))
 	}
-
 	return copied
 }

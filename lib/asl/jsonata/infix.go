@@ -3,7 +3,6 @@ package jsonata
 // infix parses what follows the operator t, whose left operand is known.
 func (p *parser) infix(t token, left *node) *node {
 	n := &node{pos: t.pos, text: t.text, lhs: left}
-
 	switch t.text {
 	case "?":
 		n.kind, n.rhs = kindCondition, p.expression(0)
@@ -15,7 +14,6 @@ func (p *parser) infix(t token, left *node) *node {
 		if left.kind != kindVariable {
 			p.fail(syntaxError("S0212", t.pos, "The left side of := must be a variable name (start with $)"))
 		}
-
 		n.rhs = p.expression(powerAssign - 1)
 	case "[":
 		return p.predicate(n)
@@ -40,29 +38,23 @@ func (p *parser) infix(t token, left *node) *node {
 
 func (p *parser) predicate(n *node) *node {
 	n.kind = kindBinary
-
 	if p.is("]") { // An empty predicate keeps a single result in its array.
 		step := n.lhs
 		for step.kind == kindBinary && step.text == "[" {
 			step = step.lhs
 		}
-
 		step.keepArray = true
-
 		p.advance(false)
-
 		return n.lhs
 	}
 
 	n.rhs = p.expression(0)
 	p.expect("]", false)
-
 	return n
 }
 
 func (p *parser) sortTerms(n *node) {
 	p.expect("(", true)
-
 	for p.err == nil {
 		descending := false
 		if p.is("<") || p.is(">") {
@@ -71,7 +63,6 @@ func (p *parser) sortTerms(n *node) {
 		}
 
 		n.terms = append(n.terms, term{descending: descending, expr: p.expression(0)})
-
 		if !p.accept(",") {
 			break
 		}
@@ -82,7 +73,6 @@ func (p *parser) sortTerms(n *node) {
 
 func (p *parser) call(n *node) *node {
 	n.kind = kindCall
-
 	for !p.is(")") && p.err == nil {
 		if p.is("?") {
 			n.kind = kindPartial
@@ -98,17 +88,14 @@ func (p *parser) call(n *node) *node {
 	}
 
 	p.expect(")", false)
-
 	if n.lhs.kind == kindName && (n.lhs.text == "function" || n.lhs.text == "λ") {
 		p.lambda(n)
 	}
-
 	return n
 }
 
 func (p *parser) lambda(n *node) {
 	n.kind = kindLambda
-
 	for _, parameter := range n.list {
 		if parameter.kind != kindVariable {
 			p.fail(syntaxError("S0208", parameter.pos, "Parameter of function definition must be a variable name (start with $)"))
@@ -118,7 +105,6 @@ func (p *parser) lambda(n *node) {
 	if p.is("<") {
 		n.sig = p.signature()
 	}
-
 	p.expect("{", true)
 	n.rhs = p.expression(0)
 	p.expect("}", false)
@@ -127,23 +113,19 @@ func (p *parser) lambda(n *node) {
 // signature reads the signature of a function definition, at whose beginning the parser is.
 func (p *parser) signature() *signature {
 	rest := p.lexer.text[p.token.pos:]
-
 	end := closing(rest)
 	if end < 0 {
 		p.fail(syntaxError("S0202", p.token.pos, `Expected ">" in a function signature`))
-
 		return nil
 	}
 
 	sig, err := parseSignature(rest[:end+1])
 	if err != nil {
 		p.fail(err)
-
 		return nil
 	}
 
 	p.lexer.pos = p.token.pos + end + 1
 	p.advance(true)
-
 	return sig
 }

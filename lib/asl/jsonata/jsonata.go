@@ -44,12 +44,10 @@ func Compile(text string) (*Expr, error) {
 
 	x := &Expr{root: root, builtins: make(map[string]*function)}
 	table := definitions()
-
 	for name := range variables(tree, map[string]bool{}) {
 		d, ok := table[name]
 		if !ok {
 			x.names = append(x.names, name)
-
 			continue
 		}
 
@@ -76,12 +74,10 @@ func (x *Expr) Variables() []string { return x.names }
 // An error of the evaluation is an *Error.
 func (x *Expr) Eval(values map[string]any) (any, error) {
 	e := &evaluation{now: time.Now(), builtins: x.builtins}
-
 	result, err := e.eval(x.root, undefined{}, &frame{parent: &frame{variables: values}})
 	if err != nil {
 		return nil, err
 	}
-
 	if isUndefined(result) {
 		return nil, ErrUndefined
 	}
@@ -90,7 +86,6 @@ func (x *Expr) Eval(values map[string]any) (any, error) {
 	if !ok {
 		return nil, ErrFunction
 	}
-
 	return exported, nil
 }
 
@@ -120,6 +115,5 @@ func variables(n *node, found map[string]bool) map[string]bool {
 	for _, t := range n.terms {
 		variables(t.expr, found)
 	}
-
 	return found
 }

@@ -16,19 +16,16 @@ const order = `{"id":12345678901234567,"user":{"name":"Ada","tags":["a","b"]},"e
 
 func values(tb testing.TB) map[string]any {
 	tb.Helper()
-
 	v, err := jsontree.Parse([]byte(order))
 	if err != nil {
 		tb.Fatal(err)
 	}
-
 	return map[string]any{"o": v, "n": int64(3)}
 }
 
 // eval returns the value of an expression as JSON text, or the error.
 func eval(t *testing.T, text string) string {
 	t.Helper()
-
 	x, err := jsonata.Compile(text)
 	if err != nil {
 		return err.Error()
@@ -38,7 +35,6 @@ func eval(t *testing.T, text string) string {
 	if err != nil {
 		return err.Error()
 	}
-
 	return string(jsontree.Marshal(v))
 }
 
@@ -179,7 +175,6 @@ func TestCompileRefuses(t *testing.T) {
 		{strings.Repeat("(", 1000), "nested too deeply"},
 	} {
 		_, err := jsonata.Compile(test.text)
-
 		var known *jsonata.Error
 		if !errors.As(err, &known) || !strings.Contains(err.Error(), test.want) {
 			t.Errorf("%s: got %v, want %s", test.text, err, test.want)
@@ -195,7 +190,6 @@ func TestEvalAtOnce(t *testing.T) {
 	}
 
 	var all sync.WaitGroup
-
 	for n := range 16 {
 		all.Go(func() {
 			for range 20 {
@@ -218,19 +212,15 @@ func FuzzCompile(f *testing.F) {
 	}
 
 	v := values(f)
-
 	f.Fuzz(func(t *testing.T, text string) {
 		x, err := jsonata.Compile(text)
-
 		var known *jsonata.Error
 		if err != nil {
 			if !errors.As(err, &known) {
 				t.Errorf("unexpected error %v", err)
 			}
-
 			return
 		}
-
 		if strings.Contains(text, "..") || strings.Contains(text, "pad") {
 			return // These may take long.
 		}
@@ -245,14 +235,12 @@ func ExampleExpr_Eval() {
 	x, err := jsonata.Compile(`$order.lines[quantity > 1].part`)
 	if err != nil {
 		fmt.Println(err)
-
 		return
 	}
 
 	order, err := jsontree.Parse([]byte(`{"lines":[{"part":"3001","quantity":4},{"part":"3002","quantity":1}]}`))
 	if err != nil {
 		fmt.Println(err)
-
 		return
 	}
 

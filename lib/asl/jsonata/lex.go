@@ -54,7 +54,6 @@ const (
 func (l *lexer) skip() error {
 	for {
 		l.pos += len(l.text[l.pos:]) - len(strings.TrimLeft(l.text[l.pos:], blanks))
-
 		if !strings.HasPrefix(l.text[l.pos:], "/*") {
 			return nil
 		}
@@ -80,17 +79,14 @@ func (l *lexer) next(operand bool) (token, error) {
 	}
 
 	rest := l.text[start:]
-
 	switch c := rest[0]; {
 	case operand && c == '/':
 		return l.regex()
 	case len(rest) > 1 && rest[1] != ' ' && strings.Contains(twoCharacters, rest[:2]):
 		l.pos += 2
-
 		return token{kind: tokenOperator, text: rest[:2], pos: start}, nil
 	case strings.IndexByte(oneCharacter, c) >= 0:
 		l.pos++
-
 		return token{kind: tokenOperator, text: rest[:1], pos: start}, nil
 	case c == '"' || c == '\'':
 		return l.quoted(c)
@@ -105,14 +101,11 @@ func (l *lexer) next(operand bool) (token, error) {
 
 func (l *lexer) quotedName() (token, error) {
 	start := l.pos
-
 	name, _, found := strings.Cut(l.text[start+1:], "`")
 	if !found {
 		return token{}, syntaxError("S0105", start, "Quoted property name must be terminated with a backquote (`)")
 	}
-
 	l.pos += len("`" + name + "`")
-
 	return token{kind: tokenName, text: name, pos: start}, nil
 }
 
@@ -128,7 +121,6 @@ func (l *lexer) number() (token, error) {
 		if _, err := strconv.ParseFloat(text, 64); err != nil {
 			return token{}, syntaxError("S0102", start, "Number out of range: "+text)
 		}
-
 		value = number(f)
 	}
 
@@ -138,14 +130,12 @@ func (l *lexer) number() (token, error) {
 func (l *lexer) name() (token, error) {
 	start := l.pos
 	stop := strings.IndexAny(l.text[start:], blanks+oneCharacter+quotes)
-
 	if stop < 0 {
 		stop = len(l.text) - start
 	}
 
 	text := l.text[start : start+stop]
 	l.pos += stop
-
 	if variable, ok := strings.CutPrefix(text, "$"); ok {
 		return token{kind: tokenVariable, text: variable, pos: start}, nil
 	}
@@ -168,26 +158,20 @@ const escapes = `"'\/bfnrt`
 
 func (l *lexer) quoted(quote byte) (token, error) {
 	const escaped = "\"'\\/\b\f\n\r\t"
-
 	start := l.pos
-
 	var b strings.Builder
-
 	for i := start + 1; i < len(l.text); i++ {
 		switch c := l.text[i]; c {
 		case quote:
 			l.pos = i + 1
-
 			return token{kind: tokenValue, text: "(string)", value: b.String(), pos: start}, nil
 		case '\\':
 			i++
 			if i == len(l.text) {
 				break
 			}
-
 			if at := strings.IndexByte(escapes, l.text[i]); at >= 0 {
 				b.WriteByte(escaped[at])
-
 				continue
 			}
 
@@ -197,7 +181,6 @@ func (l *lexer) quoted(quote byte) (token, error) {
 			}
 
 			b.WriteRune(r)
-
 			i += size - 1
 		default:
 			b.WriteByte(c)
@@ -231,7 +214,6 @@ func unicodeEscape(s string) (rune, int, bool) {
 	if r < high || r >= low || len(s) < width+1 || s[width] != '\\' {
 		return r, width, true
 	}
-
 	if second, size, ok := unicodeEscape(s[width+1:]); ok && second >= low && second < end {
 		return (r-high)<<shift + (second - low) + plane, width + 1 + size, true
 	}
@@ -241,7 +223,6 @@ func unicodeEscape(s string) (rune, int, bool) {
 
 func (l *lexer) regex() (token, error) {
 	start := l.pos
-
 	for i, depth := start+1, 0; i < len(l.text); i++ {
 		switch l.text[i] {
 		case '\\':
@@ -254,12 +235,10 @@ func (l *lexer) regex() (token, error) {
 			if depth > 0 {
 				continue
 			}
-
 			l.pos = i + 1
 			for l.pos < len(l.text) && strings.IndexByte("im", l.text[l.pos]) >= 0 {
 				l.pos++
 			}
-
 			return compileRegex(l.text[start+1:i], l.text[i+1:l.pos], start)
 		}
 	}
@@ -282,6 +261,5 @@ func compileRegex(pattern, flags string, pos int) (token, error) {
 	if err != nil {
 		return token{}, fmt.Errorf("%w: %w", syntaxError("S0301", pos, "Unsupported regular expression /"+pattern+"/"), err)
 	}
-
 	return token{kind: tokenRegex, text: pattern, value: &regex{re}, pos: pos}, nil
 }

@@ -13,7 +13,6 @@ func (e *evaluation) binary(n *node, v any, f *frame) (any, error) {
 	if err != nil {
 		return nil, err
 	}
-
 	if settled, ok := shortcut(n.text, left); ok {
 		return settled, nil
 	}
@@ -34,7 +33,6 @@ func (e *evaluation) binary(n *node, v any, f *frame) (any, error) {
 		if isUndefined(left) || isUndefined(right) {
 			return false, nil
 		}
-
 		return equal(left, right) == (n.text == "="), nil
 	case "<", "<=", ">", ">=":
 		return compare(n.text, left, right)
@@ -75,13 +73,11 @@ func arithmetic(operator string, a, b any) (any, error) {
 	if !okY && !isUndefined(b) {
 		return nil, evalError("T2002", "The right side of the "+operator+" operator must evaluate to a number")
 	}
-
 	if !okX || !okY {
 		return undefined{}, nil
 	}
 
 	var result float64
-
 	switch operator {
 	case "+":
 		result = x + y
@@ -98,7 +94,6 @@ func arithmetic(operator string, a, b any) (any, error) {
 	if math.IsInf(result, 0) || math.IsNaN(result) {
 		return nil, evalError("D1001", "Number out of range: "+formatNumber(result, false))
 	}
-
 	return number(result), nil
 }
 
@@ -107,11 +102,9 @@ func compare(operator string, a, b any) (any, error) {
 	_, numberB := jsontree.Float(b)
 	textA, stringA := a.(string)
 	textB, stringB := b.(string)
-
 	if !isUndefined(a) && !numberA && !stringA || !isUndefined(b) && !numberB && !stringB {
 		return nil, evalError("T2010", "The expressions either side of operator "+quote(operator)+" must evaluate to numeric or string values")
 	}
-
 	if isUndefined(a) || isUndefined(b) {
 		return undefined{}, nil
 	}
@@ -145,10 +138,8 @@ func compareText(a, b string) int {
 		if x != y {
 			return int(codeUnit(x) - codeUnit(y))
 		}
-
 		a, b = a[len(string(x)):], b[len(string(y)):]
 	}
-
 	return strings.Compare(a, b)
 }
 
@@ -173,16 +164,13 @@ func codeUnit(r rune) rune {
 
 func concatenate(a, b any) (any, error) {
 	var text strings.Builder
-
 	for _, v := range []any{a, b} {
 		s, err := toString(v)
 		if err != nil {
 			return nil, err
 		}
-
 		text.WriteString(s)
 	}
-
 	return text.String(), nil
 }
 
@@ -190,12 +178,10 @@ func contained(a, b any) bool {
 	if isUndefined(a) || isUndefined(b) {
 		return false
 	}
-
 	for _, item := range listOf(b) {
 		if equal(a, item) {
 			return true
 		}
 	}
-
 	return false
 }

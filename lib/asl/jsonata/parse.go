@@ -96,7 +96,6 @@ func (p *parser) fail(err error) {
 	if p.err == nil {
 		p.err = err
 	}
-
 	p.lexer.pos = len(p.lexer.text)
 	p.token = token{kind: tokenEnd, text: "(end)", pos: p.lexer.pos}
 }
@@ -105,11 +104,9 @@ func (p *parser) advance(operand bool) {
 	if p.err != nil {
 		return
 	}
-
 	t, err := p.lexer.next(operand)
 	if err != nil {
 		p.fail(err)
-
 		return
 	}
 
@@ -128,7 +125,6 @@ func (p *parser) expect(operator string, operand bool) {
 		} else {
 			p.fail(syntaxError("S0202", p.token.pos, "Expected "+quote(operator)+", got "+quote(p.token.text)))
 		}
-
 		return
 	}
 
@@ -140,9 +136,7 @@ func (p *parser) accept(operator string) bool {
 	if !p.is(operator) {
 		return false
 	}
-
 	p.advance(true)
-
 	return true
 }
 
@@ -150,14 +144,12 @@ func (p *parser) accept(operator string) bool {
 func (p *parser) expression(power int) *node {
 	p.depth++
 	defer func() { p.depth-- }()
-
 	if p.depth > maxNesting {
 		p.fail(syntaxError("S0500", p.token.pos, "Expression is nested too deeply"))
 	}
 
 	t := p.token
 	p.advance(isPrefix(t))
-
 	left := p.prefix(t)
 	for p.err == nil && p.token.kind == tokenOperator && power < bindingPower[p.token.text] {
 		t = p.token
@@ -175,7 +167,6 @@ func isPrefix(t token) bool {
 
 func (p *parser) prefix(t token) *node {
 	n := &node{pos: t.pos, text: t.text, value: t.value}
-
 	switch t.kind {
 	case tokenValue:
 		n.kind = kindValue
@@ -214,11 +205,9 @@ func (p *parser) prefixOperator(n *node) {
 		n.kind, n.lhs = kindTransform, p.expression(0)
 		p.expect("|", true)
 		n.rhs = p.expression(0)
-
 		if p.accept(",") {
 			n.other = p.expression(0)
 		}
-
 		p.expect("|", false)
 	case "?": // A placeholder in a partial application.
 		n.kind = kindPlaceholder
@@ -231,23 +220,19 @@ func (p *parser) prefixOperator(n *node) {
 
 func (p *parser) block() []*node {
 	var parts []*node
-
 	for !p.is(")") && p.err == nil {
 		parts = append(parts, p.expression(0))
-
 		if !p.accept(";") {
 			break
 		}
 	}
 
 	p.expect(")", false)
-
 	return parts
 }
 
 func (p *parser) items() []*node {
 	var items []*node
-
 	for !p.is("]") && p.err == nil {
 		item := p.expression(0)
 		if p.is("..") {
@@ -257,31 +242,26 @@ func (p *parser) items() []*node {
 		}
 
 		items = append(items, item)
-
 		if !p.accept(",") {
 			break
 		}
 	}
 
 	p.expect("]", false)
-
 	return items
 }
 
 func (p *parser) objectPairs() [][2]*node {
 	var pairs [][2]*node
-
 	for !p.is("}") && p.err == nil {
 		key := p.expression(0)
 		p.expect(":", true)
 		pairs = append(pairs, [2]*node{key, p.expression(0)})
-
 		if !p.accept(",") {
 			break
 		}
 	}
 
 	p.expect("}", false)
-
 	return pairs
 }

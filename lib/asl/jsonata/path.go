@@ -18,7 +18,6 @@ func (e *evaluation) path(n *node, v any, f *frame) (any, error) {
 		result any = newSequence(input...)
 		err    error
 	)
-
 	for i, step := range n.list {
 		if i == 0 && step.consArray {
 			result, err = e.eval(step, newSequence(input...), f)
@@ -29,7 +28,6 @@ func (e *evaluation) path(n *node, v any, f *frame) (any, error) {
 		if err != nil {
 			return nil, err
 		}
-
 		if items, ok := asArray(result); isUndefined(result) || ok && len(items) == 0 {
 			break
 		}
@@ -42,19 +40,16 @@ func (e *evaluation) path(n *node, v any, f *frame) (any, error) {
 	if n.group != nil {
 		return e.object(n.group, result, f)
 	}
-
 	return result, nil
 }
 
 func keepSingleton(v any) any {
 	a, ok := v.(*array)
-
 	switch {
 	case ok && a.cons && !a.sequence:
 		return &array{items: []any{a}, sequence: true, keepSingleton: true}
 	case ok:
 		a.keepSingleton = true
-
 		return a
 	default:
 		return v
@@ -68,18 +63,15 @@ func (e *evaluation) step(n *node, input []any, f *frame, last bool) (any, error
 		if err != nil {
 			return nil, err
 		}
-
 		return e.filterAll(n.stages, sorted, f)
 	}
 
 	results := make([]any, 0, len(input))
-
 	for _, item := range input {
 		value, err := e.eval(n, item, f)
 		if err != nil {
 			return nil, err
 		}
-
 		if value, err = e.filterAll(n.stages, value, f); err != nil {
 			return nil, err
 		}
@@ -96,7 +88,6 @@ func (e *evaluation) step(n *node, input []any, f *frame, last bool) (any, error
 	}
 
 	flat := newSequence()
-
 	for _, value := range results {
 		items, ok := asArray(value)
 		if a, made := value.(*array); !ok || made && a.cons {
@@ -112,26 +103,22 @@ func (e *evaluation) step(n *node, input []any, f *frame, last bool) (any, error
 // filterAll applies predicates one after the other.
 func (e *evaluation) filterAll(filters []*node, v any, f *frame) (any, error) {
 	var err error
-
 	for _, filter := range filters {
 		if v, err = e.filter(filter, v, f); err != nil {
 			return nil, err
 		}
 	}
-
 	return v, nil
 }
 
 // filter evaluates a predicate: an index, a list of indices, or a condition.
 func (e *evaluation) filter(n *node, v any, f *frame) (any, error) {
 	results := newSequence()
-
 	if isUndefined(v) {
 		return results, nil
 	}
 
 	items := listOf(v)
-
 	if n.kind == kindValue {
 		if x, ok := jsontree.Float(n.value); ok {
 			return itemAt(items, x), nil
@@ -163,11 +150,9 @@ func itemAt(items []any, x float64) any {
 	if i < 0 || i >= len(items) {
 		return newSequence()
 	}
-
 	if nested, ok := items[i].(*array); ok {
 		return nested
 	}
-
 	if nested, ok := asArray(items[i]); ok {
 		return &array{items: nested}
 	}
@@ -181,7 +166,6 @@ func position(x float64, length int) int {
 	if i < 0 {
 		i += length
 	}
-
 	return i
 }
 
@@ -190,20 +174,17 @@ func indices(v any) ([]float64, bool) {
 	if x, ok := jsontree.Float(v); ok {
 		return []float64{x}, true
 	}
-
 	items, ok := asArray(v)
 	if !ok || len(items) == 0 {
 		return nil, false
 	}
 
 	numbers := make([]float64, len(items))
-
 	for i, item := range items {
 		if numbers[i], ok = jsontree.Float(item); !ok {
 			return nil, false
 		}
 	}
-
 	return numbers, true
 }
 
@@ -213,7 +194,6 @@ func lookup(v any, key string) any {
 		if value, ok := o.Get(key); ok {
 			return value
 		}
-
 		return undefined{}
 	}
 
@@ -223,7 +203,6 @@ func lookup(v any, key string) any {
 	}
 
 	results := newSequence()
-
 	for _, item := range items {
 		value := lookup(item, key)
 		if nested, ok := asArray(value); ok {
@@ -242,7 +221,6 @@ func wildcard(v any) any {
 	}
 
 	results := newSequence()
-
 	if o, ok := v.(*jsontree.Object); ok {
 		for _, key := range o.Keys() {
 			value, _ := o.Get(key)
@@ -262,10 +240,8 @@ func flatten(v any, results *array) {
 	items, ok := asArray(v)
 	if !ok {
 		results.push(v)
-
 		return
 	}
-
 	for _, item := range items {
 		flatten(item, results)
 	}
@@ -288,7 +264,6 @@ func descendants(v any, results *array) *array {
 	for _, item := range items {
 		descendants(item, results)
 	}
-
 	return results
 }
 
@@ -301,34 +276,28 @@ func (e *evaluation) sort(n *node, v any, f *frame) (any, error) {
 
 	items := listOf(v)
 	rows := make([]row, len(items))
-
 	for i, item := range items {
 		rows[i] = row{item: item, keys: make([]any, len(n.terms))}
-
 		for j, t := range n.terms {
 			key, err := e.eval(t.expr, item, f)
 			if err != nil {
 				return nil, err
 			}
-
 			rows[i].keys[j] = key
 		}
 	}
 
 	var failure error
-
 	sort.SliceStable(rows, func(i, j int) bool {
 		for k, t := range n.terms {
 			order, err := compareKeys(rows[i].keys[k], rows[j].keys[k])
 			if err != nil && failure == nil {
 				failure = err
 			}
-
 			if order != 0 {
 				return (order < 0) != (t.descending && !isUndefined(rows[i].keys[k]) && !isUndefined(rows[j].keys[k]))
 			}
 		}
-
 		return false
 	})
 
@@ -336,7 +305,6 @@ func (e *evaluation) sort(n *node, v any, f *frame) (any, error) {
 	for _, r := range rows {
 		sorted.items = append(sorted.items, r.item)
 	}
-
 	return sorted, failure
 }
 
@@ -354,7 +322,6 @@ func compareKeys(a, b any) (int, error) {
 	textA, stringA := a.(string)
 	textB, stringB := b.(string)
 	order := jsontree.CompareNumbers(a, b)
-
 	switch {
 	case stringA && stringB:
 		return compareText(textA, textB), nil
@@ -362,12 +329,10 @@ func compareKeys(a, b any) (int, error) {
 		return order, nil
 	default:
 		_, numberA := jsontree.Float(a)
-
 		_, numberB := jsontree.Float(b)
 		if (stringA || numberA) && (stringB || numberB) {
 			return 0, evalError("T2007", "Type mismatch when comparing values "+describe(a)+" and "+describe(b)+" in order-by clause")
 		}
-
 		return 0, evalError("T2008", "The expressions within an order-by clause must evaluate to numeric or string values")
 	}
 }

@@ -10,7 +10,6 @@ func process(n *node) (*node, error) {
 	case kindName:
 		step := *n
 		step.keepArray = false
-
 		return &node{kind: kindPath, pos: n.pos, list: []*node{&step}, keepSingleton: n.keepArray}, nil
 	case kindBinary:
 		switch n.text {
@@ -43,9 +42,7 @@ func process(n *node) (*node, error) {
 // processOperands processes every part of a node that needs no rearrangement.
 func processOperands(n *node) (*node, error) {
 	out := *n
-
 	var err error
-
 	for _, operand := range []**node{&out.lhs, &out.rhs, &out.other} {
 		if *operand, err = process(*operand); err != nil {
 			return nil, err
@@ -55,7 +52,6 @@ func processOperands(n *node) (*node, error) {
 	if out.list, err = processList(n.list); err != nil {
 		return nil, err
 	}
-
 	if out.pairs, err = processPairs(n.pairs); err != nil {
 		return nil, err
 	}
@@ -77,29 +73,24 @@ func processOperands(n *node) (*node, error) {
 
 func processList(list []*node) ([]*node, error) {
 	out := make([]*node, len(list))
-
 	for i, item := range list {
 		processed, err := process(item)
 		if err != nil {
 			return nil, err
 		}
-
 		out[i] = processed
 	}
-
 	return out, nil
 }
 
 func processPairs(pairs [][2]*node) ([][2]*node, error) {
 	out := make([][2]*node, len(pairs))
-
 	for i, pair := range pairs {
 		for j := range pair {
 			processed, err := process(pair[j])
 			if err != nil {
 				return nil, err
 			}
-
 			out[i][j] = processed
 		}
 	}
@@ -124,7 +115,6 @@ func processDot(n *node) (*node, error) {
 	}
 
 	added := len(path.list)
-
 	if right.kind == kindPath {
 		path.list = append(path.list, right.list...)
 		path.keepSingleton = path.keepSingleton || right.keepSingleton
@@ -132,14 +122,12 @@ func processDot(n *node) (*node, error) {
 		if right.filters != nil {
 			right.stages, right.filters = right.filters, nil
 		}
-
 		path.list = append(path.list, right)
 	}
 
 	if left == path && added > 1 {
 		return path, finishPath(path, added)
 	}
-
 	return path, finishPath(path, 0)
 }
 
@@ -151,7 +139,6 @@ func finishPath(path *node, from int) error {
 			if !ok {
 				return syntaxError("S0213", step.pos, "The literal value "+quote(step.text)+" cannot be used as a step within a path expression")
 			}
-
 			step.kind, step.text = kindName, name
 		}
 
@@ -165,7 +152,6 @@ func finishPath(path *node, from int) error {
 			end.consArray = true
 		}
 	}
-
 	return nil
 }
 
@@ -194,7 +180,6 @@ func processFilter(n *node) (*node, error) {
 	} else {
 		step.filters = append(step.filters, filter)
 	}
-
 	return left, nil
 }
 
@@ -203,7 +188,6 @@ func processGroup(n *node) (*node, error) {
 	if err != nil {
 		return nil, err
 	}
-
 	if left.group != nil {
 		return nil, syntaxError("S0210", n.pos, "Each step can only have one grouping expression")
 	}
@@ -214,7 +198,6 @@ func processGroup(n *node) (*node, error) {
 	}
 
 	left.group = &node{kind: kindObject, pos: n.pos, pairs: pairs}
-
 	return left, nil
 }
 
@@ -230,17 +213,14 @@ func processSort(n *node) (*node, error) {
 	}
 
 	step := &node{kind: kindSort, pos: n.pos}
-
 	for _, t := range n.terms {
 		expr, err := process(t.expr)
 		if err != nil {
 			return nil, err
 		}
-
 		step.terms = append(step.terms, term{descending: t.descending, expr: expr})
 	}
 
 	path.list = append(path.list, step)
-
 	return path, nil
 }

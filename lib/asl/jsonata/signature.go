@@ -42,7 +42,6 @@ func letterOf(v any) byte {
 	if _, ok := asArray(v); ok {
 		return 'a'
 	}
-
 	return 'n'
 }
 
@@ -59,7 +58,6 @@ func parseSignature(text string) (*signature, error) {
 		s       signature
 		pattern strings.Builder
 	)
-
 	pattern.WriteByte('^')
 
 	for i := 0; i < len(body) && body[i] != ':'; {
@@ -70,13 +68,11 @@ func parseSignature(text string) (*signature, error) {
 
 		p := parameter{isArray: choice == "a"}
 		i += width
-
 		if i < len(body) && body[i] == '<' {
 			end := closing(body[i:])
 			if end < 0 {
 				return nil, syntaxError("S0401", i, "Malformed function signature "+quote(text))
 			}
-
 			p.subtype = body[i+1 : i+end]
 			i += end + 1
 		}
@@ -85,7 +81,6 @@ func parseSignature(text string) (*signature, error) {
 		if choice == "a" {
 			class = "[" + letters + "]"
 		}
-
 		if choice == "f" {
 			class = "f"
 		}
@@ -97,7 +92,6 @@ func parseSignature(text string) (*signature, error) {
 			} else {
 				class += body[i : i+1]
 			}
-
 			i++
 		}
 
@@ -106,14 +100,12 @@ func parseSignature(text string) (*signature, error) {
 	}
 
 	pattern.WriteByte('$')
-
 	re, err := regexp.Compile(pattern.String())
 	if err != nil {
 		return nil, syntaxError("S0401", 0, "Malformed function signature "+quote(text))
 	}
 
 	s.pattern = re
-
 	return &s, nil
 }
 
@@ -140,7 +132,6 @@ func parameterType(s string) (string, int) {
 // closing returns the index of the bracket that closes the one at the beginning of s.
 func closing(s string) int {
 	depth := 0
-
 	for i := range len(s) {
 		switch s[i] {
 		case '<':
@@ -171,7 +162,6 @@ func (s *signature) check(name string, args []any, v any) ([]any, error) {
 
 	checked := make([]any, 0, len(s.parameters))
 	next := 0
-
 	for i, p := range s.parameters {
 		matched := match[i+1]
 		if len(matched) == 0 {
@@ -180,7 +170,6 @@ func (s *signature) check(name string, args []any, v any) ([]any, error) {
 					return nil, evalError("T0411", "Context value is not a compatible type with argument "+
 						strconv.Itoa(next+1)+" of function "+quote(name))
 				}
-
 				checked = append(checked, v)
 			} else {
 				checked = append(checked, undefined{})
@@ -194,7 +183,6 @@ func (s *signature) check(name string, args []any, v any) ([]any, error) {
 			if err != nil {
 				return nil, err
 			}
-
 			checked = append(checked, arg)
 			next++
 		}
@@ -208,9 +196,7 @@ func (p parameter) convert(arg any, letter byte, name string, index int) (any, e
 	if !p.isArray || letter == 'm' {
 		return arg, nil
 	}
-
 	items := listOf(arg)
-
 	if p.subtype != "" {
 		for _, item := range items {
 			if letterOf(item) != p.subtype[0] {
@@ -223,7 +209,6 @@ func (p parameter) convert(arg any, letter byte, name string, index int) (any, e
 	if letter != 'a' {
 		return &array{items: items}, nil
 	}
-
 	return arg, nil
 }
 
@@ -235,7 +220,6 @@ var typeNames = map[byte]string{
 func (s *signature) mismatch(types []byte) int {
 	parts := strings.SplitAfter(strings.Trim(s.pattern.String(), "^$"), ")")
 	fits := 0
-
 	for i := range parts {
 		re, err := regexp.Compile("^" + strings.Join(parts[:i+1], ""))
 		if err != nil {

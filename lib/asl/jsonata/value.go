@@ -36,7 +36,6 @@ type regex struct{ *regexp.Regexp }
 
 func isUndefined(v any) bool {
 	_, ok := v.(undefined)
-
 	return ok
 }
 
@@ -54,7 +53,6 @@ func asArray(v any) ([]any, bool) {
 
 func isSequence(v any) bool {
 	a, ok := v.(*array)
-
 	return ok && a.sequence
 }
 
@@ -63,7 +61,6 @@ func listOf(v any) []any {
 	if items, ok := asArray(v); ok {
 		return items
 	}
-
 	return []any{v}
 }
 
@@ -72,7 +69,6 @@ func appendValues(a, b any) any {
 	if isUndefined(a) {
 		return b
 	}
-
 	if isUndefined(b) {
 		return a
 	}
@@ -84,7 +80,6 @@ func appendValues(a, b any) any {
 
 	joined := make([]any, 0, len(first)+1)
 	joined = append(append(joined, first...), listOf(b)...)
-
 	return &array{items: joined, sequence: !isArray || isSequence(a)}
 }
 
@@ -96,7 +91,6 @@ func number(f float64) any {
 	if f == math.Trunc(f) && math.Abs(f) <= maxSafe {
 		return int64(f)
 	}
-
 	return f
 }
 
@@ -116,19 +110,15 @@ func truth(v any) bool {
 	if items, ok := asArray(v); ok {
 		return slices.ContainsFunc(items, truth)
 	}
-
 	f, _ := jsontree.Float(v)
-
 	return f != 0
 }
 
 func equal(a, b any) bool {
 	if x, ok := asArray(a); ok {
 		y, ok := asArray(b)
-
 		return ok && slices.EqualFunc(x, y, equal)
 	}
-
 	if x, ok := a.(*jsontree.Object); ok {
 		y, ok := b.(*jsontree.Object)
 		if !ok || x.Len() != y.Len() {
@@ -137,7 +127,6 @@ func equal(a, b any) bool {
 
 		for _, key := range x.Keys() {
 			v, _ := x.Get(key)
-
 			w, ok := y.Get(key)
 			if !ok || !equal(v, w) {
 				return false
@@ -159,17 +148,14 @@ func equal(a, b any) bool {
 func export(v any) (any, bool) {
 	if items, ok := asArray(v); ok {
 		out := make([]any, 0, len(items))
-
 		for _, item := range items {
 			if isUndefined(item) {
 				continue
 			}
-
 			exported, ok := export(item)
 			if !ok {
 				return nil, false
 			}
-
 			out = append(out, exported)
 		}
 
@@ -179,18 +165,14 @@ func export(v any) (any, bool) {
 	switch v := v.(type) {
 	case *jsontree.Object:
 		out := &jsontree.Object{}
-
 		for _, key := range v.Keys() {
 			value, _ := v.Get(key)
-
 			exported, ok := export(value)
 			if !ok {
 				return nil, false
 			}
-
 			out.Set(key, exported)
 		}
-
 		return out, true
 	case *function, *regex, undefined:
 		return nil, false
@@ -212,7 +194,6 @@ func formatNumber(v any, round bool) string {
 		if n, ok := v.(*big.Int); ok {
 			return n.String()
 		}
-
 		return jsontree.FormatNumber(v)
 	}
 
@@ -223,10 +204,8 @@ func formatNumber(v any, round bool) string {
 	if math.IsInf(f, 0) || math.IsNaN(f) {
 		return strings.TrimPrefix(strconv.FormatFloat(f, 'f', -1, 64), "+")
 	}
-
 	if a := math.Abs(f); a != 0 && (a >= exponentFrom || a < exponentBelow) {
 		digits, exponent, _ := strings.Cut(strconv.FormatFloat(f, 'e', -1, 64), "e")
-
 		return digits + "e" + exponent[:1] + strings.TrimLeft(exponent[1:], "0")
 	}
 

@@ -28,12 +28,10 @@ type Object struct {
 // NewObject returns an object of the given keys and values: NewObject("a", 1, "b", 2). Odd arguments are the keys.
 func NewObject(pairs ...any) *Object {
 	o := &Object{}
-
 	for i := 0; i+1 < len(pairs); i += 2 {
 		key, _ := pairs[i].(string)
 		o.Set(key, pairs[i+1])
 	}
-
 	return o
 }
 
@@ -46,7 +44,6 @@ func (o *Object) Keys() []string { return o.keys }
 // Get returns the value of key and whether there is one.
 func (o *Object) Get(key string) (any, bool) {
 	v, ok := o.values[key]
-
 	return v, ok
 }
 
@@ -55,22 +52,18 @@ func (o *Object) Set(key string, value any) {
 	if _, ok := o.values[key]; !ok {
 		o.keys = append(o.keys, key)
 	}
-
 	if o.values == nil {
 		o.values = make(map[string]any)
 	}
-
 	o.values[key] = value
 }
 
 // Clone returns a copy of o that shares its values.
 func (o *Object) Clone() *Object {
 	c := &Object{keys: make([]string, 0, len(o.keys)+1), values: make(map[string]any, len(o.keys)+1)}
-
 	for _, key := range o.keys {
 		c.Set(key, o.values[key])
 	}
-
 	return c
 }
 
@@ -78,23 +71,19 @@ func (o *Object) Clone() *Object {
 func Parse(text []byte) (any, error) {
 	if !json.Valid(text) { // Also bounds the depth, which Decoder.Token does not.
 		var v any
-
 		err := json.Unmarshal(text, &v)
 		if err == nil {
 			err = ErrTrailing
 		}
-
 		return nil, fmt.Errorf("parse JSON: %w", err)
 	}
 
 	d := json.NewDecoder(bytes.NewReader(text))
 	d.UseNumber()
-
 	v, err := parseValue(d)
 	if err != nil {
 		return nil, err
 	}
-
 	if _, err := d.Token(); !errors.Is(err, io.EOF) {
 		return nil, ErrTrailing
 	}
@@ -115,7 +104,6 @@ func parseValue(d *json.Decoder) (any, error) {
 		if token == '[' {
 			return parseArray(d)
 		}
-
 		return parseObject(d)
 	default:
 		return token, nil
@@ -124,26 +112,22 @@ func parseValue(d *json.Decoder) (any, error) {
 
 func parseArray(d *json.Decoder) (any, error) {
 	items := []any{}
-
 	for d.More() {
 		v, err := parseValue(d)
 		if err != nil {
 			return nil, err
 		}
-
 		items = append(items, v)
 	}
 
 	if _, err := d.Token(); err != nil {
 		return nil, fmt.Errorf("parse JSON: %w", err)
 	}
-
 	return items, nil
 }
 
 func parseObject(d *json.Decoder) (any, error) {
 	o := &Object{}
-
 	for d.More() {
 		token, err := d.Token()
 		if err != nil {
@@ -163,7 +147,6 @@ func parseObject(d *json.Decoder) (any, error) {
 	if _, err := d.Token(); err != nil {
 		return nil, fmt.Errorf("parse JSON: %w", err)
 	}
-
 	return o, nil
 }
 
@@ -172,10 +155,8 @@ func parseObject(d *json.Decoder) (any, error) {
 func Number(text string) any {
 	if strings.ContainsAny(text, ".eE") {
 		f, _ := strconv.ParseFloat(text, 64) // Out of range gives an infinity.
-
 		return max(-math.MaxFloat64, min(f, math.MaxFloat64))
 	}
-
 	if n, err := strconv.ParseInt(text, 10, 64); err == nil {
 		return n
 	}
@@ -184,6 +165,5 @@ func Number(text string) any {
 	if !ok {
 		return float64(0)
 	}
-
 	return n
 }

@@ -22,7 +22,6 @@ func TestParseAndMarshal(t *testing.T) {
 		if err != nil {
 			t.Errorf("%s: %v", test.text, err)
 		}
-
 		if diff := cmp.Diff(test.want, string(jsontree.Marshal(v))); diff != "" {
 			t.Errorf("%s: %s", test.text, diff)
 		}
@@ -52,7 +51,6 @@ func TestEqual(t *testing.T) {
 	} {
 		a, errA := jsontree.Parse([]byte(test.a))
 		b, errB := jsontree.Parse([]byte(test.b))
-
 		if got := jsontree.Equal(a, b); errA != nil || errB != nil || got != test.want {
 			t.Errorf("%s and %s: got %v, want %v", test.a, test.b, got, test.want)
 		}
@@ -64,7 +62,6 @@ func TestClone(t *testing.T) {
 	c := o.Clone()
 	c.Set("b", int64(2))
 	c.Set("a", int64(3))
-
 	if got := string(jsontree.Marshal([]any{o, c})); got != `[{"a":1},{"a":3,"b":2}]` {
 		t.Errorf("got %s", got)
 	}
@@ -79,7 +76,6 @@ func FuzzParse(f *testing.F) {
 		if (err == nil) != json.Valid(text) {
 			t.Fatalf("Parse: %v, json.Valid: %v", err, json.Valid(text))
 		}
-
 		if err != nil {
 			return
 		}

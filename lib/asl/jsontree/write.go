@@ -21,29 +21,23 @@ func Append(dst []byte, v any) []byte {
 		return appendString(dst, v)
 	case []any:
 		dst = append(dst, '[')
-
 		for i, item := range v {
 			if i > 0 {
 				dst = append(dst, ',')
 			}
-
 			dst = Append(dst, item)
 		}
-
 		return append(dst, ']')
 	case *Object:
 		dst = append(dst, '{')
-
 		for i, key := range v.keys {
 			if i > 0 {
 				dst = append(dst, ',')
 			}
-
 			dst = appendString(dst, key)
 			dst = append(dst, ':')
 			dst = Append(dst, v.values[key])
 		}
-
 		return append(dst, '}')
 	default:
 		return append(dst, FormatNumber(v)...)
@@ -85,12 +79,10 @@ func formatFloat(f float64) string {
 		if !strings.Contains(digits, ".") {
 			digits += ".0"
 		}
-
 		sign := ""
 		if exponent[0] == '-' {
 			sign = "-"
 		}
-
 		return digits + "E" + sign + strings.TrimLeft(exponent[1:], "0")
 	}
 
@@ -98,7 +90,6 @@ func formatFloat(f float64) string {
 	if !strings.Contains(text, ".") {
 		text += ".0"
 	}
-
 	return text
 }
 
@@ -106,19 +97,16 @@ const hexDigits = "0123456789ABCDEF"
 
 func appendString(dst []byte, s string) []byte {
 	dst = append(dst, '"')
-
 	for i := 0; i < len(s); {
 		c := s[i]
 		if c >= utf8.RuneSelf {
 			r, size := utf8.DecodeRuneInString(s[i:])
 			dst = utf8.AppendRune(dst, r)
 			i += size
-
 			continue
 		}
 
 		i++
-
 		switch {
 		case c == '"' || c == '\\':
 			dst = append(dst, '\\', c)
@@ -143,7 +131,6 @@ func Float(v any) (float64, bool) {
 		return v, true
 	case *big.Int:
 		f, _ := new(big.Float).SetInt(v).Float64()
-
 		return f, true
 	default:
 		return 0, false
@@ -155,7 +142,6 @@ func Equal(a, b any) bool {
 	switch a := a.(type) {
 	case []any:
 		b, ok := b.([]any)
-
 		return ok && slices.EqualFunc(a, b, Equal)
 	case *Object:
 		b, ok := b.(*Object)
@@ -169,7 +155,6 @@ func Equal(a, b any) bool {
 				return false
 			}
 		}
-
 		return true
 	case int64, float64, *big.Int:
 		return CompareNumbers(a, b) == 0
@@ -202,11 +187,9 @@ func CompareNumbers(a, b any) int {
 
 	x, okX := Float(a)
 	y, okY := Float(b)
-
 	if !okX || !okY {
 		return Uncomparable
 	}
-
 	return compareOrdered(x, y)
 }
 

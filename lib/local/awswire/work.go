@@ -19,7 +19,6 @@ type Work struct {
 // NewWork returns work that goes on until Close.
 func NewWork() *Work {
 	base, stop := context.WithCancel(context.Background())
-
 	return &Work{base: base, stop: stop}
 }
 
@@ -30,13 +29,10 @@ func (w *Work) Context() context.Context { return w.base }
 func (w *Work) Start(do func(ctx context.Context)) bool {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-
 	if w.closed {
 		return false
 	}
-
 	w.running.Go(func() { do(w.base) })
-
 	return true
 }
 
@@ -48,12 +44,9 @@ func (w *Work) Close(ctx context.Context) error {
 	w.mu.Unlock()
 
 	w.stop()
-
 	done := make(chan struct{})
-
 	go func() {
 		defer close(done)
-
 		w.running.Wait()
 	}()
 

@@ -30,7 +30,6 @@ func callHandler(
 	if err != nil {
 		return nil, handlerError(err)
 	}
-
 	return answer, nil
 }
 
@@ -40,7 +39,6 @@ func handlerError(err error) *messages.InvokeResponse_Error {
 	if known, ok := err.(messages.InvokeResponse_Error); ok { //nolint:errorlint // aws-lambda-go does not unwrap either.
 		return &known
 	}
-
 	return &messages.InvokeResponse_Error{Type: typeName(err), Message: err.Error()}
 }
 
@@ -49,7 +47,6 @@ func panicError(value any) *messages.InvokeResponse_Error {
 	if known, ok := value.(messages.InvokeResponse_Error); ok {
 		return &known
 	}
-
 	return &messages.InvokeResponse_Error{
 		Type:       typeName(value),
 		Message:    fmt.Sprint(value),
@@ -72,7 +69,6 @@ func typeName(value any) string {
 	if typ.Kind() == reflect.Pointer {
 		typ = typ.Elem()
 	}
-
 	return typ.Name()
 }
 
@@ -80,9 +76,7 @@ func typeName(value any) string {
 func panicStack() []*messages.InvokeResponse_Error_StackFrame {
 	callers := make([]uintptr, maxPanicFrames)
 	frames := runtime.CallersFrames(callers[:runtime.Callers(0, callers)])
-
 	var stack []*messages.InvokeResponse_Error_StackFrame
-
 	for {
 		frame, more := frames.Next()
 		if frame.Function == "runtime.gopanic" {
@@ -104,7 +98,6 @@ func stackFrame(frame runtime.Frame) *messages.InvokeResponse_Error_StackFrame {
 
 	folder := strings.LastIndexByte(frame.File, '/')
 	path := frame.File[strings.LastIndexByte(frame.File[:max(folder, 0)], '/')+1:]
-
 	return &messages.InvokeResponse_Error_StackFrame{
 		Path:  path,
 		Line:  int32(frame.Line), //nolint:gosec // No source file has two billion lines.
@@ -118,6 +111,5 @@ func failureJSON(failure *messages.InvokeResponse_Error) []byte {
 	if err != nil {
 		return []byte(`{"errorMessage":"","errorType":"Runtime.SerializationError"}`)
 	}
-
 	return body
 }

@@ -27,7 +27,6 @@ func TestPanic(t *testing.T) {
 		"value":  {Handler: func() error { panic(&pointerError{}) }},
 		"lambda": {Handler: func() error { panic(messages.InvokeResponse_Error{Type: "Mine"}) }},
 	})
-
 	for function, want := range map[string]string{"text": "string", "value": "pointerError", "lambda": "Mine"} {
 		result, err := lambda.Invoke(t.Context(), function, nil)
 		if err != nil || result.Error == nil || result.Error.Type != want {
@@ -55,22 +54,18 @@ func TestContext(t *testing.T) {
 			"context": {Timeout: time.Minute, Handler: func(ctx context.Context) (map[string]string, error) {
 				known, _ := lambdacontext.FromContext(ctx)
 				deadline, _ := ctx.Deadline()
-
 				return map[string]string{
 					"arn": known.InvokedFunctionArn, "request": known.AwsRequestID, "left": time.Until(deadline).String(),
 				}, nil
 			}},
 			"deaf": {Timeout: 30 * time.Second, Handler: func() error {
 				time.Sleep(time.Hour)
-
 				return nil
 			}},
 			"slow": {Handler: func(ctx context.Context) error {
 				start := time.Now()
-
 				<-ctx.Done()
 				ended <- time.Since(start)
-
 				return nil
 			}},
 		})
@@ -81,7 +76,6 @@ func TestContext(t *testing.T) {
 		}
 
 		var got map[string]string
-
 		err = json.Unmarshal(result.Payload, &got)
 		if err != nil {
 			t.Fatal(err)
@@ -106,12 +100,10 @@ func TestContext(t *testing.T) {
 		// A caller that leaves does not stop the function, whose default timeout is 3 s.
 		ctx, cancel := context.WithTimeout(t.Context(), time.Second)
 		defer cancel()
-
 		_, err = lambda.Invoke(ctx, "slow", nil)
 		if !errors.Is(err, context.DeadlineExceeded) {
 			t.Errorf("slow: got %v", err)
 		}
-
 		if lasted := <-ended; lasted != 3*time.Second {
 			t.Errorf("slow lasted %v", lasted)
 		}
@@ -125,12 +117,10 @@ func TestClose(t *testing.T) {
 		lambda := invoke.New(invoke.Config{Functions: map[string]invoke.Function{
 			"wait": {Timeout: time.Minute, Handler: func(ctx context.Context) error {
 				<-ctx.Done()
-
 				return brokenError{"stopped"}
 			}},
 			"deaf": {Timeout: time.Minute, Handler: func() error {
 				time.Sleep(time.Hour)
-
 				return nil
 			}},
 		}})
@@ -141,7 +131,6 @@ func TestClose(t *testing.T) {
 		}
 
 		var wg sync.WaitGroup
-
 		wg.Go(func() {
 			result, err := lambda.Invoke(t.Context(), "wait", nil)
 			if err != nil || result.Error == nil || result.Error.Type != "brokenError" {
@@ -150,20 +139,16 @@ func TestClose(t *testing.T) {
 		})
 
 		synctest.Wait()
-
 		ctx, cancel := context.WithTimeout(t.Context(), time.Second)
 		defer cancel()
-
 		err = lambda.Close(ctx)
 		if !errors.Is(err, context.DeadlineExceeded) {
 			t.Errorf("Close with a deaf function: %v", err)
 		}
 
 		wg.Wait()
-
 		_, err = lambda.Invoke(t.Context(), "wait", nil)
 		wiretest.WantCode(t, "after Close", err, "ServiceUnavailableException")
-
 		err = lambda.Close(t.Context())
 		if err != nil {
 			t.Error(err)
@@ -174,16 +159,12 @@ func TestClose(t *testing.T) {
 // Answers must not lie in memory that a later call writes to: the race detector sees it.
 func TestFunctionsAreConcurrent(t *testing.T) {
 	t.Parallel()
-
 	lambda := newLambda(t, map[string]invoke.Function{"echo": {Handler: echo}})
-
 	var wg sync.WaitGroup
-
 	for worker := range 4 {
 		wg.Go(func() {
 			for i := range 200 {
 				want := fmt.Sprintf(`"%d-%d"`, worker, i)
-
 				got, err := lambda.Invoke(t.Context(), "echo", []byte(want))
 				if err != nil || string(got.Payload) != want {
 					t.Errorf("got %s, want %s, error %v", got.Payload, want, err)

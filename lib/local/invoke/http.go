@@ -37,7 +37,6 @@ func HTTPStatus(code string) int { return cmp.Or(statuses[code], http.StatusBadR
 // and DryRun. Signatures are not checked; X-Amz-Log-Type is accepted and no log is returned.
 func (l *Lambda) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	w.Header().Set("X-Amzn-Requestid", awswire.NewUUID())
-
 	err := l.serveInvoke(w, r)
 	if err == nil {
 		return
@@ -46,7 +45,6 @@ func (l *Lambda) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	var refused smithy.APIError
 	if !errors.As(err, &refused) {
 		w.WriteHeader(statusClientClosed)
-
 		return
 	}
 
@@ -69,7 +67,6 @@ func (l *Lambda) serveInvoke(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return fmt.Errorf("read payload: %w", err)
 	}
-
 	if len(payload) > maxPayload {
 		return awswire.NewError("RequestEntityTooLargeException",
 			fmt.Sprintf("Request must be smaller than %d bytes for the InvokeFunction operation", maxPayload))
@@ -83,20 +80,16 @@ func (l *Lambda) serveInvoke(w http.ResponseWriter, r *http.Request) error {
 		if err != nil {
 			return err
 		}
-
 		w.Header().Set("X-Amzn-Requestid", requestID)
 		w.WriteHeader(http.StatusAccepted)
-
 		return nil
 	case "DryRun":
 		_, err := l.prepare(function, payload, maxPayload)
 		if err != nil {
 			return err
 		}
-
 		w.Header().Set("X-Amz-Executed-Version", latest)
 		w.WriteHeader(http.StatusNoContent)
-
 		return nil
 	default:
 		return awswire.NewError("InvalidParameterValueException", "Unknown invocation type")
@@ -122,7 +115,6 @@ func (l *Lambda) serveResult(w http.ResponseWriter, r *http.Request, function st
 	if err != nil {
 		return fmt.Errorf("write answer: %w", err)
 	}
-
 	return nil
 }
 
@@ -132,8 +124,6 @@ func invokedFunction(u *url.URL) (string, bool) {
 	if !found {
 		return "", false
 	}
-
 	name, found := strings.CutSuffix(path, pathSuffix)
-
 	return name, found && name != "" && !strings.Contains(name, "/")
 }

@@ -71,7 +71,6 @@ func New(cfg Config) *Lambda {
 	if cfg.Log == nil {
 		cfg.Log = slog.New(slog.DiscardHandler)
 	}
-
 	return &Lambda{functions: maps.Clone(cfg.Functions), log: cfg.Log, work: awswire.NewWork()}
 }
 
@@ -90,7 +89,6 @@ func (l *Lambda) Invoke(ctx context.Context, function string, payload []byte) (I
 	}
 
 	ended := make(chan Invocation, 1)
-
 	if !l.work.Start(func(base context.Context) { l.run(base, call, ended) }) {
 		return Invocation{}, awswire.ErrClosing
 	}
@@ -110,11 +108,9 @@ func (l *Lambda) InvokeEvent(function string, payload []byte) (string, error) {
 	if err != nil {
 		return "", err
 	}
-
 	if !l.work.Start(func(base context.Context) { l.run(base, call, make(chan Invocation, 1)) }) {
 		return "", awswire.ErrClosing
 	}
-
 	return call.requestID, nil
 }
 
@@ -123,7 +119,6 @@ func (l *Lambda) Close(ctx context.Context) error {
 	if err := l.work.Close(ctx); err != nil {
 		return fmt.Errorf("close lambda: %w", err)
 	}
-
 	return nil
 }
 
@@ -139,14 +134,12 @@ type invocation struct {
 // prepare finds the function and checks the payload.
 func (l *Lambda) prepare(function string, payload []byte, limit int) (invocation, error) {
 	name, qualifier := split(function)
-
 	fn, ok := l.functions[name]
 	if !ok || qualifier != "" && qualifier != latest {
 		arn := FunctionARN(name)
 		if qualifier != "" {
 			arn += ":" + qualifier
 		}
-
 		return invocation{}, awswire.NewError("ResourceNotFoundException", "Function not found: "+arn)
 	}
 
@@ -166,7 +159,6 @@ func (l *Lambda) prepare(function string, payload []byte, limit int) (invocation
 	if fn.Timeout == 0 {
 		fn.Timeout = defaultTimeout
 	}
-
 	return invocation{Function: fn, name: name, requestID: awswire.NewUUID(), payload: payload}, nil
 }
 
@@ -175,7 +167,6 @@ func Qualified(function string) string {
 	if _, qualifier := split(function); qualifier == "" {
 		return function + ":" + latest
 	}
-
 	return function
 }
 
@@ -184,9 +175,7 @@ func split(function string) (string, string) {
 	if _, after, found := strings.Cut(function, ":function:"); found {
 		function = after
 	}
-
 	name, qualifier, _ := strings.Cut(function, ":")
-
 	return name, qualifier
 }
 
@@ -227,7 +216,6 @@ func (l *Lambda) end(
 	if failure != nil {
 		l.log.WarnContext(ctx, "function failed", "function", call.name, "request", call.requestID,
 			"errorType", failure.Type)
-
 		answer = failureJSON(failure)
 	}
 

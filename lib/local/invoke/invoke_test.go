@@ -45,16 +45,13 @@ func echo(_ context.Context, payload json.RawMessage) (json.RawMessage, error) {
 
 func newLambda(t *testing.T, functions map[string]invoke.Function) *invoke.Lambda {
 	t.Helper()
-
 	lambda := invoke.New(invoke.Config{Functions: functions})
-
 	t.Cleanup(func() {
 		err := lambda.Close(context.WithoutCancel(t.Context()))
 		if err != nil {
 			t.Errorf("Close: %v", err)
 		}
 	})
-
 	return lambda
 }
 
@@ -70,7 +67,6 @@ func TestOverTheWire(t *testing.T) {
 		"named":   fails(messages.InvokeResponse_Error{Type: "My.Name", Message: "as given"}),
 		"timeout": {Timeout: 20 * time.Millisecond, Handler: func(ctx context.Context) error {
 			<-ctx.Done()
-
 			return ctx.Err()
 		}},
 		"large": {Handler: rawFunction(func(context.Context, []byte) ([]byte, error) {
@@ -78,7 +74,6 @@ func TestOverTheWire(t *testing.T) {
 		})},
 	})
 	client := awslambda.NewFromConfig(wiretest.Config(t, lambda))
-
 	for _, tt := range []struct {
 		function  string
 		payload   string
@@ -108,18 +103,15 @@ func TestOverTheWire(t *testing.T) {
 		})
 		if err != nil {
 			t.Errorf("Invoke %s: %v", tt.function, err)
-
 			continue
 		}
 
 		if string(out.Payload) != tt.want {
 			t.Errorf("Invoke %s answered %s, want %s", tt.function, out.Payload, tt.want)
 		}
-
 		if got := aws.ToString(out.FunctionError) == "Unhandled"; got != tt.wantError {
 			t.Errorf("Invoke %s: function error %v, want %v", tt.function, got, tt.wantError)
 		}
-
 		if out.StatusCode != http.StatusOK || aws.ToString(out.ExecutedVersion) != "$LATEST" {
 			t.Errorf("Invoke %s: status %d, version %s", tt.function, out.StatusCode, aws.ToString(out.ExecutedVersion))
 		}
@@ -131,7 +123,6 @@ func TestOverTheWire(t *testing.T) {
 	}
 
 	var failure struct{ ErrorMessage, ErrorType string }
-
 	err = json.Unmarshal(out.Payload, &failure)
 	if err != nil || failure.ErrorType != "Sandbox.Timedout" ||
 		!strings.HasSuffix(failure.ErrorMessage, "Task timed out after 0.02 seconds") {
@@ -141,11 +132,9 @@ func TestOverTheWire(t *testing.T) {
 
 func TestRefusals(t *testing.T) {
 	t.Parallel()
-
 	lambda := newLambda(t, map[string]invoke.Function{"echo": {Handler: echo}})
 	client := awslambda.NewFromConfig(wiretest.Config(t, lambda))
 	large := append(append([]byte{'"'}, bytes.Repeat([]byte{'x'}, 6<<20)...), '"')
-
 	for _, tt := range []struct {
 		name       string
 		in         awslambda.InvokeInput
@@ -183,7 +172,6 @@ func TestRefusals(t *testing.T) {
 		},
 	} {
 		_, err := client.Invoke(t.Context(), &tt.in)
-
 		var refused smithy.APIError
 		if !errors.As(err, &refused) || refused.ErrorCode() != tt.code {
 			t.Errorf("%s: got %v, want %s", tt.name, err, tt.code)
@@ -196,7 +184,6 @@ func TestRefusals(t *testing.T) {
 	}
 
 	var notFound *types.ResourceNotFoundException
-
 	_, err := client.Invoke(t.Context(), &awslambda.InvokeInput{FunctionName: aws.String("nobody")})
 	if !errors.As(err, &notFound) ||
 		notFound.ErrorMessage() != "Function not found: arn:aws:lambda:us-east-1:000000000000:function:nobody" ||
@@ -207,13 +194,11 @@ func TestRefusals(t *testing.T) {
 
 func TestInvocationTypes(t *testing.T) {
 	t.Parallel()
-
 	called := make(chan string, 2)
 	lambda := newLambda(t, map[string]invoke.Function{
 		"seen": {Handler: func(_ context.Context, text string) { called <- text }},
 	})
 	client := awslambda.NewFromConfig(wiretest.Config(t, lambda))
-
 	for kind, status := range map[types.InvocationType]int32{
 		types.InvocationTypeEvent: http.StatusAccepted, types.InvocationTypeDryRun: http.StatusNoContent,
 	} {
@@ -244,12 +229,10 @@ func FuzzRequest(f *testing.F) {
 	lambda := invoke.New(invoke.Config{Functions: map[string]invoke.Function{
 		"echo": {Handler: echo},
 	}})
-
 	f.Fuzz(func(t *testing.T, path, kind string, body []byte) {
 		r := httptest.NewRequestWithContext(t.Context(), http.MethodPost, "/", bytes.NewReader(body))
 		r.URL.Path = path
 		r.Header.Set("X-Amz-Invocation-Type", kind)
-
 		w := httptest.NewRecorder()
 		lambda.ServeHTTP(w, r)
 

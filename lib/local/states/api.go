@@ -129,7 +129,6 @@ func (e HistoryEvent) MarshalJSON() ([]byte, error) {
 		"id": e.ID, "previousEventId": e.PreviousID, "timestamp": Timestamp{e.Time}, "type": e.Type,
 	}
 	maps.Copy(fields, e.Details)
-
 	return json.Marshal(fields) //nolint:wrapcheck // A Marshaler.
 }
 

@@ -15,7 +15,6 @@ import (
 
 func TestErrors(t *testing.T) {
 	t.Parallel()
-
 	service := newService(t, states.Config{}, map[string]string{"wait": waitMachine})
 	client := sfn.NewFromConfig(wiretest.Config(t, service))
 	machine := aws.String(states.StateMachineARN("wait"))
@@ -28,12 +27,10 @@ func TestErrors(t *testing.T) {
 
 	started := func(in sfn.StartExecutionInput) error {
 		_, err := client.StartExecution(t.Context(), &in)
-
 		return err
 	}
 	history := func(in sfn.GetExecutionHistoryInput) error {
 		_, err := client.GetExecutionHistory(t.Context(), &in)
-
 		return err
 	}
 
@@ -51,7 +48,6 @@ func TestErrors(t *testing.T) {
 	_, failureErr := client.SendTaskFailure(t.Context(), &sfn.SendTaskFailureInput{TaskToken: aws.String("no")})
 	_, heartbeatErr := client.SendTaskHeartbeat(t.Context(), &sfn.SendTaskHeartbeatInput{TaskToken: aws.String("no")})
 	_, unknownErr := client.ListActivities(t.Context(), &sfn.ListActivitiesInput{})
-
 	for _, tt := range []struct {
 		name string
 		err  error

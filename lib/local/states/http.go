@@ -43,12 +43,10 @@ var operations = map[string]operation{
 func decoding[In, Out any](call func(*StepFunctions, context.Context, In) (Out, error)) operation {
 	return func(s *StepFunctions, ctx context.Context, body []byte) (any, error) {
 		var in In
-
 		err := json.Unmarshal(body, &in)
 		if err != nil {
 			return nil, awswire.NewError("SerializationException", "The request cannot be decoded")
 		}
-
 		return call(s, ctx, in)
 	}
 }
@@ -56,17 +54,13 @@ func decoding[In, Out any](call func(*StepFunctions, context.Context, In) (Out, 
 // ServeHTTP answers the operations of Step Functions, named by X-Amz-Target. Signatures are not checked.
 func (s *StepFunctions) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	w.Header().Set("X-Amzn-Requestid", awswire.NewUUID())
-
 	out, err := s.serve(r)
 	if err == nil {
 		var body []byte
-
 		body, err = json.Marshal(out)
 		if err == nil {
 			w.Header().Set("Content-Type", contentType)
-
 			_, _ = w.Write(body) // The client has gone when this fails.
-
 			return
 		}
 	}
@@ -76,7 +70,6 @@ func (s *StepFunctions) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		s.cfg.Log.WarnContext(r.Context(), "step functions request failed", "err", err)
 		awswire.WriteError(w, contentType, http.StatusInternalServerError, "InternalFailure",
 			map[string]string{"__type": "InternalFailure", "message": "Internal failure"})
-
 		return
 	}
 
@@ -86,7 +79,6 @@ func (s *StepFunctions) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 
 func (s *StepFunctions) serve(r *http.Request) (any, error) {
 	name, _ := strings.CutPrefix(r.Header.Get("X-Amz-Target"), targetPrefix)
-
 	call, ok := operations[name]
 	if !ok || r.Method != http.MethodPost {
 		return nil, awswire.NewError("UnknownOperationException", "The operation is not served by the local twin")
@@ -96,7 +88,6 @@ func (s *StepFunctions) serve(r *http.Request) (any, error) {
 	if err != nil {
 		return nil, fmt.Errorf("read request: %w", err)
 	}
-
 	if len(body) > maxRequest {
 		return nil, awswire.NewError("ValidationException", "The request is too large")
 	}

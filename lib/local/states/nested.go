@@ -20,7 +20,6 @@ type startArguments struct {
 // startExecution runs states:startExecution: its result is the answer of the API.
 func (r *taskRunner) startExecution(_ context.Context, t asl.Task) (json.RawMessage, error) {
 	_, output, err := r.startNested(t) //nolint:contextcheck // As startExecutionSync.
-
 	return output, err
 }
 
@@ -33,22 +32,18 @@ func (r *taskRunner) startExecutionSync(ctx context.Context, t asl.Task) (json.R
 	}
 
 	submit(t, answer)
-
 	select {
 	case <-nested.done:
 	case <-ctx.Done():
-		nested.cancel(&asl.Error{}) // An execution that is given up takes those along that it waits for.
-
+		nested.cancel(&asl.Error{})    // An execution that is given up takes those along that it waits for.
 		return nil, context.Cause(ctx) //nolint:wrapcheck // The interpreter looks at its own context.
 	}
 
 	description := r.states.describe(nested)
-
 	result, err := marshal(nestedResult(description, strings.HasSuffix(t.Resource, ":2")))
 	if err != nil {
 		return nil, err
 	}
-
 	if description.Status != asl.StatusSucceeded {
 		return nil, &asl.Error{Name: "States.TaskFailed", Cause: string(result)}
 	}
@@ -59,7 +54,6 @@ func (r *taskRunner) startExecutionSync(ctx context.Context, t asl.Task) (json.R
 // startNested starts the execution that the task asks for.
 func (r *taskRunner) startNested(t asl.Task) (*execution, json.RawMessage, error) {
 	var arguments startArguments
-
 	err := json.Unmarshal(t.Arguments, &arguments)
 	if err != nil || arguments.StateMachineArn == "" {
 		return nil, nil, &asl.Error{Name: "States.Runtime", Cause: "states:startExecution needs a StateMachineArn"}
@@ -81,16 +75,13 @@ func (r *taskRunner) startNested(t asl.Task) (*execution, json.RawMessage, error
 		metadata(awswire.NewUUID(), 200, map[string]string{"Content-Type": contentType, "connection": "keep-alive"}),
 		Timestamp{nested.start},
 	})
-
 	return nested, output, err
 }
 
 // inputText returns an Input argument as StartExecution takes it: a string as it is, any other value as its JSON text.
 func inputText(input json.RawMessage) string {
 	var text *string
-
 	err := json.Unmarshal(input, &text)
-
 	switch {
 	case len(input) == 0, err == nil && text == nil:
 		return ""
@@ -109,11 +100,9 @@ func nestedResult(d ExecutionDescription, parse bool) map[string]any {
 		"StartDate": d.StartDate.UnixMilli(), "StateMachineArn": d.StateMachineArn, "Status": d.Status,
 		"StopDate": d.StopDate.UnixMilli(),
 	}
-
 	if d.Status == asl.StatusSucceeded {
 		result["Output"], result["OutputDetails"] = nestedData(d.Output, parse), included
 	}
-
 	if d.Error != "" {
 		result["Error"] = d.Error
 	}
@@ -121,7 +110,6 @@ func nestedResult(d ExecutionDescription, parse bool) map[string]any {
 	if d.Cause != "" {
 		result["Cause"] = d.Cause
 	}
-
 	return result
 }
 
@@ -129,6 +117,5 @@ func nestedData(text string, parse bool) any {
 	if parse {
 		return json.RawMessage(text)
 	}
-
 	return text
 }

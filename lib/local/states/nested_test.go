@@ -12,13 +12,11 @@ import (
 
 func TestNestedExecutions(t *testing.T) {
 	t.Parallel()
-
 	const resource = "arn:aws:states:::states:startExecution"
 
 	arguments := func(machine string) string {
 		return `,"Arguments":{"StateMachineArn":"` + states.StateMachineARN(machine) + `","Name":"child","Input":{"a":1}}`
 	}
-
 	for name, tt := range map[string]struct {
 		machine string
 		output  string // Without the dates.
@@ -47,7 +45,6 @@ func TestNestedExecutions(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-
 			ended := make(chan states.ExecutionDescription, 1)
 			service := newService(t, states.Config{
 				StatusChanged: func(_ context.Context, x states.ExecutionDescription) {
@@ -58,7 +55,6 @@ func TestNestedExecutions(t *testing.T) {
 			}, map[string]string{"parent": tt.machine, "pass": passMachine, "fail": failMachine, "wait": waitMachine})
 			start(t, service, "parent", "", "")
 			got := <-ended
-
 			if got.Error != tt.error || !matches(tt.cause, got.Cause) {
 				t.Errorf("failed with %s: %s", got.Error, got.Cause)
 			}
@@ -90,7 +86,6 @@ func TestNestedStop(t *testing.T) {
 			"wait": waitMachine,
 		})
 		parent := start(t, service, "parent", "", "")
-
 		synctest.Wait()
 
 		if got := describe(t, service, states.ExecutionARN("wait", "child")); got.Status != "RUNNING" {
@@ -103,7 +98,6 @@ func TestNestedStop(t *testing.T) {
 		}
 
 		synctest.Wait()
-
 		for _, arn := range []string{parent, states.ExecutionARN("wait", "child")} {
 			if got := describe(t, service, arn); got.Status != "ABORTED" {
 				t.Errorf("%s is %s", arn, got.Status)

@@ -31,7 +31,6 @@ func (p Page) bounds() (int64, int, error) {
 	}
 
 	size := cmp.Or(p.MaxResults, defaultPage)
-
 	if p.NextToken == "" {
 		return 0, size, nil
 	}
@@ -45,7 +44,6 @@ func (p Page) bounds() (int64, int, error) {
 	if err != nil || position <= 0 {
 		return 0, 0, errToken
 	}
-
 	return position, size, nil
 }
 

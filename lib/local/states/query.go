@@ -22,7 +22,6 @@ func (s *StepFunctions) DescribeExecution(_ context.Context, in DescribeExecutio
 		described.Input, described.Output = "", ""
 		described.InputDetails, described.OutputDetails = nil, nil
 	}
-
 	return described, nil
 }
 
@@ -46,11 +45,9 @@ func (s *StepFunctions) describe(x *execution) ExecutionDescription {
 	if x.status == asl.StatusSucceeded {
 		described.Output, described.OutputDetails = string(x.result.Output), &DataDetails{Included: true}
 	}
-
 	if x.result.Error != nil {
 		described.Error, described.Cause = x.result.Error.Name, x.result.Error.Cause
 	}
-
 	return described
 }
 
@@ -86,14 +83,11 @@ func (s *StepFunctions) ListExecutions(_ context.Context, in ListExecutionsInput
 	})
 
 	out := ListExecutionsOutput{Executions: []ExecutionListItem{}}
-
 	for i, x := range found {
 		if i == size {
 			out.NextToken = pageToken(found[i-1].sequence)
-
 			break
 		}
-
 		out.Executions = append(out.Executions, x.listItem())
 	}
 
@@ -122,7 +116,6 @@ func (s *StepFunctions) GetExecutionHistory(
 		if skip > 0 { // The token is the ID of the last event of the page before.
 			events = events[:min(skip-1, int64(len(events)))]
 		}
-
 		events = slices.Clone(events[max(0, len(events)-size-1):])
 		slices.Reverse(events)
 	} else {
@@ -130,18 +123,14 @@ func (s *StepFunctions) GetExecutionHistory(
 	}
 
 	out := GetExecutionHistoryOutput{Events: []HistoryEvent{}}
-
 	for i, event := range events {
 		if i == size {
 			out.NextToken = pageToken(events[i-1].ID)
-
 			break
 		}
-
 		if in.IncludeExecutionData != nil && !*in.IncludeExecutionData {
 			event.Details = withoutData(event.Details)
 		}
-
 		out.Events = append(out.Events, HistoryEvent{event})
 	}
 
@@ -151,18 +140,14 @@ func (s *StepFunctions) GetExecutionHistory(
 // withoutData returns the details of an event without input and output.
 func withoutData(details map[string]any) map[string]any {
 	stripped := map[string]any{}
-
 	for name, value := range details {
 		var fields map[string]any
-
 		text, err := json.Marshal(value)
 		if err != nil || json.Unmarshal(text, &fields) != nil {
 			continue
 		}
-
 		delete(fields, "input")
 		delete(fields, "output")
-
 		stripped[name] = fields
 	}
 
@@ -177,18 +162,14 @@ func (s *StepFunctions) ListStateMachines(_ context.Context, in ListStateMachine
 	}
 
 	out := ListStateMachinesOutput{StateMachines: []StateMachineListItem{}}
-
 	for i, arn := range slices.Sorted(maps.Keys(s.machines)) {
 		if int64(i) < skip {
 			continue
 		}
-
 		if len(out.StateMachines) == size {
 			out.NextToken = pageToken(int64(i))
-
 			break
 		}
-
 		out.StateMachines = append(out.StateMachines, s.machines[arn].listItem())
 	}
 
@@ -209,7 +190,6 @@ func (s *StepFunctions) DescribeStateMachine(
 	if err != nil {
 		return StateMachineDescription{}, err
 	}
-
 	return StateMachineDescription{
 		StateMachineListItem: machine.listItem(),
 		Status:               "ACTIVE", Definition: string(machine.definition), RoleArn: roleARN,

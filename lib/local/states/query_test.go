@@ -19,24 +19,19 @@ import (
 
 func TestPages(t *testing.T) {
 	t.Parallel()
-
 	ended := make(changes, 100)
 	service := newService(t, states.Config{StatusChanged: ended.add}, map[string]string{
 		"pass": passMachine, "fail": failMachine,
 	})
 	client := sfn.NewFromConfig(wiretest.Config(t, service))
-
 	var all []string // The newest first.
-
 	for i := range 5 {
 		arn := start(t, service, "pass", fmt.Sprint("p", i), "")
 		all = append([]string{arn}, all...)
-
 		ended.end()
 	}
 
 	failed := startAndEnd(t, service, ended, "fail")
-
 	for _, size := range []int32{0, 1, 2, 5, 6} {
 		var got []string
 
@@ -48,7 +43,6 @@ func TestPages(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-
 			for _, x := range page.Executions {
 				got = append(got, aws.ToString(x.ExecutionArn))
 			}
@@ -91,7 +85,6 @@ func TestPages(t *testing.T) {
 				if err != nil {
 					t.Fatal(err)
 				}
-
 				for _, event := range page.Events {
 					got = append(got, event.Id)
 				}
@@ -127,7 +120,6 @@ func TestStateMachines(t *testing.T) {
 		"pass": passMachine, "wait": waitMachine, "fail": failMachine,
 	})
 	client := sfn.NewFromConfig(wiretest.Config(t, service))
-
 	machines, err := client.ListStateMachines(t.Context(), &sfn.ListStateMachinesInput{})
 	if err != nil || len(machines.StateMachines) != 3 || aws.ToString(machines.StateMachines[0].Name) != "fail" ||
 		machines.StateMachines[0].Type != types.StateMachineTypeStandard {
@@ -144,7 +136,6 @@ func TestStateMachines(t *testing.T) {
 
 func TestKeepsTheNewest(t *testing.T) {
 	t.Parallel()
-
 	ended := make(changes, 100)
 	service := newService(t, states.Config{StatusChanged: ended.add, MaxEnded: 2}, map[string]string{
 		"pass": passMachine, "wait": waitMachine,
@@ -183,12 +174,9 @@ func FuzzRequest(f *testing.F) {
 	f.Fuzz(func(t *testing.T, operation string, body []byte) {
 		r := httptest.NewRequestWithContext(t.Context(), http.MethodPost, "/", strings.NewReader(string(body)))
 		r.Header.Set("X-Amz-Target", "AWSStepFunctions."+operation)
-
 		w := httptest.NewRecorder()
 		service.ServeHTTP(w, r)
-
 		var answer map[string]any
-
 		err := json.Unmarshal(w.Body.Bytes(), &answer)
 		if err != nil {
 			t.Fatalf("answered %q", w.Body)

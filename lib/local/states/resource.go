@@ -38,7 +38,6 @@ func taskKind(resource string) task {
 	if strings.HasPrefix(resource, "arn:aws:lambda:") && strings.Contains(resource, ":function:") {
 		return (*taskRunner).function
 	}
-
 	return nil
 }
 
@@ -46,12 +45,10 @@ func taskKind(resource string) task {
 // run here: lambda:invoke, states:startExecution, a function's ARN. It wraps ErrResource.
 func CheckResources(definition []byte) error {
 	var top checkedStates
-
 	err := json.Unmarshal(definition, &top)
 	if err != nil {
 		return fmt.Errorf("decode definition: %w", err)
 	}
-
 	return top.check()
 }
 
@@ -68,14 +65,11 @@ type checkedStates struct {
 
 func (c checkedStates) check() error {
 	problems := make([]error, 0, len(c.States))
-
 	for _, name := range slices.Sorted(maps.Keys(c.States)) {
 		state := c.States[name]
-
 		if state.Type == "Task" && taskKind(state.Resource) == nil {
 			problems = append(problems, fmt.Errorf("%w: %s, in state %s", ErrResource, state.Resource, name))
 		}
-
 		for _, branch := range state.Branches {
 			problems = append(problems, branch.check())
 		}

@@ -11,7 +11,6 @@ import (
 
 func TestCheckResources(t *testing.T) {
 	t.Parallel()
-
 	for _, resource := range []string{
 		"arn:aws:states:::lambda:invoke", "arn:aws:states:::lambda:invoke.waitForTaskToken", invoke.FunctionARN("echo"),
 		"arn:aws:states:::states:startExecution", "arn:aws:states:::states:startExecution.sync",
@@ -33,7 +32,6 @@ func TestCheckResources(t *testing.T) {
 	const want = "states: resource cannot be run here: arn:aws:states:::sqs:sendMessage, in state Queue\n" +
 		"states: resource cannot be run here: arn:aws:states:::lambda:invoke.sync, in state Sync\n" +
 		"states: resource cannot be run here: arn:aws:states:::dynamodb:putItem, in state Table"
-
 	if err == nil || err.Error() != want || !errors.Is(err, states.ErrResource) {
 		t.Errorf("got %v, want %s", err, want)
 	}

@@ -88,12 +88,10 @@ func New(cfg Config) (*StepFunctions, error) {
 	}
 
 	cfg.MaxEnded = cmp.Or(cfg.MaxEnded, defaultMaxEnded)
-
 	s := &StepFunctions{
 		cfg: cfg, work: awswire.NewWork(),
 		machines: map[string]*stateMachine{}, executions: map[string]*execution{}, callbacks: map[string]*callback{},
 	}
-
 	for name, definition := range cfg.Machines {
 		parsed, err := asl.Parse(definition)
 		if err != nil {
@@ -129,7 +127,6 @@ func (s *StepFunctions) Close(ctx context.Context) error {
 	if err := s.work.Close(ctx); err != nil {
 		return fmt.Errorf("close step functions: %w", err)
 	}
-
 	return nil
 }
 
@@ -139,7 +136,6 @@ func (s *StepFunctions) StartExecution(_ context.Context, in StartExecutionInput
 	if err != nil {
 		return StartExecutionOutput{}, err
 	}
-
 	return StartExecutionOutput{ExecutionArn: x.arn, StartDate: Timestamp{x.start}}, nil
 }
 
@@ -151,7 +147,6 @@ func (s *StepFunctions) startExecution(in StartExecutionInput) (*execution, erro
 
 	name := cmp.Or(in.Name, awswire.NewUUID())
 	input := cmp.Or(in.Input, "{}")
-
 	err = checkStart(name, input)
 	if err != nil {
 		return nil, err
@@ -159,14 +154,11 @@ func (s *StepFunctions) startExecution(in StartExecutionInput) (*execution, erro
 
 	s.mu.Lock()
 	defer s.mu.Unlock()
-
 	arn := ExecutionARN(machine.name, name)
-
 	if old, ok := s.executions[arn]; ok {
 		if old.status == statusRunning && old.input == input {
 			return old, nil
 		}
-
 		return nil, awswire.NewError("ExecutionAlreadyExists", "Execution Already Exists: '"+arn+"'")
 	}
 
@@ -177,22 +169,18 @@ func (s *StepFunctions) startExecution(in StartExecutionInput) (*execution, erro
 		sequence: s.started, arn: arn, name: name, input: input, machine: machine, status: statusRunning,
 		start: time.Now().Truncate(time.Millisecond), cancel: cancel, done: make(chan struct{}),
 	}
-
 	if !s.work.Start(func(context.Context) { s.run(ctx, x) }) {
 		cancel(nil)
-
 		return nil, awswire.ErrClosing
 	}
 
 	s.executions[arn] = x
-
 	return x, nil
 }
 
 // run runs the execution to its end.
 func (s *StepFunctions) run(ctx context.Context, x *execution) {
 	defer x.cancel(nil)
-
 	s.statusChanged(ctx, x)
 
 	result := x.machine.parsed.Run(ctx, asl.Execution{
@@ -203,7 +191,6 @@ func (s *StepFunctions) run(ctx context.Context, x *execution) {
 		Record: func(event asl.Event) {
 			s.mu.Lock()
 			defer s.mu.Unlock()
-
 			x.events = append(x.events, event)
 		},
 	})
@@ -211,7 +198,6 @@ func (s *StepFunctions) run(ctx context.Context, x *execution) {
 	s.mu.Lock()
 	x.status, x.result = result.Status, result
 	x.stop = time.Now().Truncate(time.Millisecond)
-
 	if len(x.events) > 0 {
 		x.stop = x.events[len(x.events)-1].Time
 	}
@@ -228,7 +214,6 @@ func (s *StepFunctions) run(ctx context.Context, x *execution) {
 		if result.Error != nil {
 			name = result.Error.Name
 		}
-
 		s.cfg.Log.WarnContext(ctx, "execution ended", "execution", x.arn, "status", result.Status, "error", name)
 	}
 
@@ -239,7 +224,6 @@ func (s *StepFunctions) run(ctx context.Context, x *execution) {
 // drop forgets an ended execution. The lock is held.
 func (s *StepFunctions) drop(x *execution) {
 	delete(s.executions, x.arn)
-
 	for token, waiting := range s.callbacks {
 		if waiting.execution == x.arn {
 			delete(s.callbacks, token)
@@ -261,12 +245,10 @@ func (s *StepFunctions) StopExecution(ctx context.Context, in StopExecutionInput
 	}
 
 	x.cancel(&asl.Error{Name: in.Error, Cause: in.Cause})
-
 	select {
 	case <-x.done:
 	case <-ctx.Done():
 		return StopExecutionOutput{}, fmt.Errorf("stop execution: %w", ctx.Err())
 	}
-
 	return StopExecutionOutput{StopDate: s.describe(x).StopDate}, nil
 }

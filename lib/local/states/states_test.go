@@ -33,7 +33,6 @@ func taskMachine(resource, fields string) string {
 
 func newService(t *testing.T, cfg states.Config, machines map[string]string) *states.StepFunctions {
 	t.Helper()
-
 	cfg.Machines = map[string][]byte{}
 	for name, definition := range machines {
 		cfg.Machines[name] = []byte(definition)
@@ -50,31 +49,26 @@ func newService(t *testing.T, cfg states.Config, machines map[string]string) *st
 			t.Errorf("Close: %v", err)
 		}
 	})
-
 	return service
 }
 
 func start(t *testing.T, service *states.StepFunctions, machine, name, input string) string {
 	t.Helper()
-
 	out, err := service.StartExecution(t.Context(), states.StartExecutionInput{
 		StateMachineArn: states.StateMachineARN(machine), Name: name, Input: input,
 	})
 	if err != nil {
 		t.Fatalf("start %s: %v", machine, err)
 	}
-
 	return out.ExecutionArn
 }
 
 func describe(t *testing.T, service *states.StepFunctions, arn string) states.ExecutionDescription {
 	t.Helper()
-
 	out, err := service.DescribeExecution(t.Context(), states.DescribeExecutionInput{ExecutionArn: arn})
 	if err != nil {
 		t.Fatalf("describe: %v", err)
 	}
-
 	return out
 }
 
@@ -94,24 +88,19 @@ func (c changes) end() states.ExecutionDescription {
 
 func startAndEnd(t *testing.T, service *states.StepFunctions, ended changes, machine string) string {
 	t.Helper()
-
 	arn := start(t, service, machine, "", "")
 	ended.end()
-
 	return arn
 }
 
 // decode returns JSON text as a value.
 func decode(t *testing.T, text string) any {
 	t.Helper()
-
 	var value any
-
 	err := json.Unmarshal([]byte(text), &value)
 	if err != nil {
 		t.Fatalf("decode %s: %v", text, err)
 	}
-
 	return value
 }
 
@@ -121,22 +110,18 @@ func (e brokenError) Error() string { return e.Reason }
 
 func newLambda(t *testing.T, functions map[string]invoke.Function) *invoke.Lambda {
 	t.Helper()
-
 	lambda := invoke.New(invoke.Config{Functions: functions})
-
 	t.Cleanup(func() {
 		err := lambda.Close(context.WithoutCancel(t.Context()))
 		if err != nil {
 			t.Errorf("Close: %v", err)
 		}
 	})
-
 	return lambda
 }
 
 func TestOverTheWire(t *testing.T) {
 	t.Parallel()
-
 	ended := make(changes, 100)
 	service := newService(t, states.Config{StatusChanged: ended.add}, map[string]string{
 		"pass": passMachine, "fail": failMachine,
@@ -157,7 +142,6 @@ func TestOverTheWire(t *testing.T) {
 	}
 
 	ended.end()
-
 	got, err := client.DescribeExecution(t.Context(), &sfn.DescribeExecutionInput{ExecutionArn: started.ExecutionArn})
 	if err != nil {
 		t.Fatal(err)
@@ -187,14 +171,12 @@ func TestOverTheWire(t *testing.T) {
 
 func TestStopExecution(t *testing.T) {
 	t.Parallel()
-
 	service := newService(t, states.Config{}, map[string]string{"wait": waitMachine})
 	client := sfn.NewFromConfig(wiretest.Config(t, service))
 	begin := time.Now().Add(-time.Second)
 
 	// A running execution has neither stop date nor output; stopping it aborts it.
 	running := aws.String(start(t, service, "wait", "", ""))
-
 	got, err := client.DescribeExecution(t.Context(), &sfn.DescribeExecutionInput{ExecutionArn: running})
 	if err != nil || got.Status != types.ExecutionStatusRunning || got.StopDate != nil || aws.ToString(got.Input) != "{}" {
 		t.Errorf("running: %+v, error %v", got, err)
@@ -222,17 +204,13 @@ func TestClose(t *testing.T) {
 			mu   sync.Mutex
 			seen []string
 		)
-
 		service := newService(t, states.Config{StatusChanged: func(_ context.Context, x states.ExecutionDescription) {
 			mu.Lock()
 			defer mu.Unlock()
-
 			seen = append(seen, string(x.Status))
 		}}, map[string]string{"wait": waitMachine})
 		arn := start(t, service, "wait", "", "")
-
 		synctest.Wait()
-
 		err := service.Close(t.Context())
 		if err != nil {
 			t.Fatal(err)
@@ -241,7 +219,6 @@ func TestClose(t *testing.T) {
 		if diff := cmp.Diff([]string{"RUNNING", "ABORTED"}, seen); diff != "" {
 			t.Error(diff)
 		}
-
 		if got := describe(t, service, arn); got.Status != "ABORTED" {
 			t.Errorf("ended as %+v", got)
 		}

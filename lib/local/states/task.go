@@ -30,7 +30,6 @@ func (r *taskRunner) RunTask(ctx context.Context, t asl.Task) (json.RawMessage, 
 	if run == nil {
 		return nil, &asl.Error{Name: "States.Runtime", Cause: fmt.Sprintf("%v: %s", ErrResource, t.Resource)}
 	}
-
 	return run(r, ctx, t)
 }
 
@@ -40,7 +39,6 @@ func (r *taskRunner) function(ctx context.Context, t asl.Task) (json.RawMessage,
 	if err != nil {
 		return nil, err
 	}
-
 	return jsonOf(result.Payload), nil
 }
 
@@ -56,7 +54,6 @@ type invokeArguments struct {
 // invoke runs lambda:invoke: its result is the answer of the Invoke API.
 func (r *taskRunner) invoke(ctx context.Context, t asl.Task) (json.RawMessage, error) {
 	var arguments invokeArguments
-
 	err := json.Unmarshal(t.Arguments, &arguments)
 	if err != nil || arguments.FunctionName == "" {
 		return nil, &asl.Error{Name: "States.Runtime", Cause: "lambda:invoke needs a FunctionName"}
@@ -130,7 +127,6 @@ func serviceError(prefix, service string, err error) error {
 
 	code := refused.ErrorCode()
 	status := http.StatusBadRequest
-
 	if prefix == "Lambda" {
 		status = invoke.HTTPStatus(code)
 	}
@@ -158,14 +154,11 @@ func metadata(requestID string, status int, headers map[string]string) sdkMetada
 	headers = maps.Clone(headers)
 	headers["Date"] = time.Now().UTC().Format(http.TimeFormat)
 	headers["x-amzn-RequestId"] = requestID
-
 	var meta sdkMetadata
-
 	meta.SdkHTTPMetadata.HTTPHeaders = headers
 	meta.SdkHTTPMetadata.HTTPStatusCode = status
 	meta.SdkHTTPMetadata.AllHTTPHeaders = map[string][]string{}
 	meta.SdkResponseMetadata.RequestID = requestID
-
 	for name, value := range headers {
 		meta.SdkHTTPMetadata.AllHTTPHeaders[name] = []string{value}
 	}
@@ -185,12 +178,10 @@ func jsonOf(payload []byte) json.RawMessage {
 	if json.Valid(payload) {
 		return payload
 	}
-
 	text, err := json.Marshal(string(payload))
 	if err != nil {
 		return json.RawMessage(`""`)
 	}
-
 	return text
 }
 
@@ -200,6 +191,5 @@ func marshal(result any) (json.RawMessage, error) {
 	if err != nil {
 		return nil, fmt.Errorf("encode result: %w", err)
 	}
-
 	return text, nil
 }

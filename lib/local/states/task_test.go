@@ -23,7 +23,6 @@ func TestLambdaTasks(t *testing.T) {
 	})
 
 	const lambdaInvoke = "arn:aws:states:::lambda:invoke"
-
 	for name, tt := range map[string]struct {
 		machine string
 		output  string // The Payload of the output, or the output itself.
@@ -65,13 +64,11 @@ func TestLambdaTasks(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-
 			ended := make(changes, 2)
 			service := newService(t, states.Config{Lambda: lambda, StatusChanged: ended.add},
 				map[string]string{"task": tt.machine})
 			start(t, service, "task", "", "")
 			got := ended.end()
-
 			if got.Error != tt.error || !matches(tt.cause, got.Cause) {
 				t.Errorf("failed with %s: %s", got.Error, got.Cause)
 			}
@@ -81,11 +78,9 @@ func TestLambdaTasks(t *testing.T) {
 			}
 
 			output := decode(t, got.Output)
-
 			if strings.Contains(tt.machine, lambdaInvoke) {
 				answer, _ := output.(map[string]any)
 				checkInvokeResult(t, answer, name == "event")
-
 				output = answer["Payload"]
 			}
 
@@ -99,13 +94,11 @@ func TestLambdaTasks(t *testing.T) {
 // matches reports whether text is the pattern, in which a * stands for any text.
 func matches(pattern, text string) bool {
 	before, after, wild := strings.Cut(pattern, "*")
-
 	return text == pattern || wild && strings.HasPrefix(text, before) && strings.HasSuffix(text, after)
 }
 
 func checkInvokeResult(t *testing.T, answer map[string]any, event bool) {
 	t.Helper()
-
 	status := 200.0
 	if event {
 		status = 202
@@ -115,7 +108,6 @@ func checkInvokeResult(t *testing.T, answer map[string]any, event bool) {
 	http, _ := answer["SdkHttpMetadata"].(map[string]any)
 	headers, _ := http["HttpHeaders"].(map[string]any)
 	all, _ := http["AllHttpHeaders"].(map[string]any)
-
 	if answer["ExecutedVersion"] != "$LATEST" || answer["StatusCode"] != status || http["HttpStatusCode"] != status ||
 		response["RequestId"] == nil || headers["x-amzn-RequestId"] != response["RequestId"] || len(all) != len(headers) ||
 		len(answer) != 5 {

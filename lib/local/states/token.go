@@ -32,9 +32,7 @@ func awaitToken(call task) task {
 	return func(r *taskRunner, ctx context.Context, t asl.Task) (json.RawMessage, error) {
 		waiting := r.states.expect(r.execution, t)
 		defer r.states.giveUp(waiting)
-
 		called := make(chan taskAnswer, 1)
-
 		running := r.states.work.Start(func(context.Context) {
 			output, err := call(r, ctx, t)
 			called <- taskAnswer{output, err}
@@ -51,9 +49,7 @@ func awaitToken(call task) task {
 				if answer.err != nil {
 					return nil, answer.err
 				}
-
 				submit(t, answer.output)
-
 				called = nil
 			case <-ctx.Done():
 				return nil, context.Cause(ctx)
@@ -65,12 +61,9 @@ func awaitToken(call task) task {
 // expect makes the task's token known.
 func (s *StepFunctions) expect(executionARN string, t asl.Task) *callback {
 	waiting := &callback{execution: executionARN, heartbeat: t.Heartbeat, answer: make(chan taskAnswer, 1)}
-
 	s.mu.Lock()
 	defer s.mu.Unlock()
-
 	s.callbacks[t.Token] = waiting
-
 	return waiting
 }
 
@@ -78,7 +71,6 @@ func (s *StepFunctions) expect(executionARN string, t asl.Task) *callback {
 func (s *StepFunctions) giveUp(waiting *callback) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-
 	waiting.over = true
 }
 
@@ -87,7 +79,6 @@ func (s *StepFunctions) SendTaskSuccess(_ context.Context, in SendTaskSuccessInp
 	if len(in.Output) > maxExecutionInput || !utf8.ValidString(in.Output) || !json.Valid([]byte(in.Output)) {
 		return SendTaskOutput{}, awswire.NewError("InvalidOutput", "Invalid Output: 'not JSON, or over 262144 bytes'")
 	}
-
 	return s.answer(in.TaskToken, taskAnswer{output: json.RawMessage(in.Output)})
 }
 
@@ -105,11 +96,9 @@ func (s *StepFunctions) SendTaskHeartbeat(_ context.Context, in SendTaskHeartbea
 	if err != nil {
 		return SendTaskOutput{}, err
 	}
-
 	if waiting.heartbeat != nil {
 		waiting.heartbeat()
 	}
-
 	return SendTaskOutput{}, nil
 }
 
@@ -117,7 +106,6 @@ func (s *StepFunctions) SendTaskHeartbeat(_ context.Context, in SendTaskHeartbea
 func (s *StepFunctions) answer(token string, answer taskAnswer) (SendTaskOutput, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-
 	waiting, err := s.callback(token)
 	if err != nil {
 		return SendTaskOutput{}, err
@@ -125,14 +113,12 @@ func (s *StepFunctions) answer(token string, answer taskAnswer) (SendTaskOutput,
 
 	waiting.over = true
 	waiting.answer <- answer
-
 	return SendTaskOutput{}, nil
 }
 
 // callback returns the task that waits for the token. The lock is held.
 func (s *StepFunctions) callback(token string) (*callback, error) {
 	waiting, ok := s.callbacks[token]
-
 	switch {
 	case !ok:
 		return nil, errToken

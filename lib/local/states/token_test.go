@@ -22,16 +22,13 @@ type ask struct{ Token string }
 // askService returns a service whose machine "ask" hands out its tokens.
 func askService(t *testing.T, fields string, then error) (*states.StepFunctions, <-chan string) {
 	t.Helper()
-
 	tokens := make(chan string, 1)
 	lambda := newLambda(t, map[string]invoke.Function{
 		"ask": {Timeout: time.Minute, Handler: func(_ context.Context, in ask) error {
 			tokens <- in.Token
-
 			return then
 		}},
 	})
-
 	return newService(t, states.Config{Lambda: lambda}, map[string]string{"ask": tokenMachine(fields)}), tokens
 }
 
@@ -44,7 +41,6 @@ func TestTaskToken(t *testing.T) {
 		// Success.
 		arn := start(t, service, "ask", "", "")
 		token := <-tokens
-
 		time.Sleep(time.Hour) // No function is running any more.
 
 		if got := describe(t, service, arn); got.Status != "RUNNING" {
@@ -57,14 +53,12 @@ func TestTaskToken(t *testing.T) {
 		}
 
 		success := states.SendTaskSuccessInput{TaskToken: token, Output: `{"choice":"yes"}`}
-
 		_, err = service.SendTaskSuccess(t.Context(), success)
 		if err != nil {
 			t.Error(err)
 		}
 
 		synctest.Wait()
-
 		if got := describe(t, service, arn); got.Status != "SUCCEEDED" || got.Output != success.Output {
 			t.Errorf("ended as %+v", got)
 		}
@@ -81,7 +75,6 @@ func TestTaskToken(t *testing.T) {
 		}
 
 		synctest.Wait()
-
 		if got := describe(t, service, arn); got.Status != "FAILED" || got.Error != "No" || got.Cause != "not now" {
 			t.Errorf("ended as %+v", got)
 		}
@@ -107,13 +100,11 @@ func TestTaskTokenTimeout(t *testing.T) {
 		service, tokens := askService(t, `,"TimeoutSeconds":30`, nil)
 		arn := start(t, service, "ask", "", "")
 		token := <-tokens
-
 		time.Sleep(31 * time.Second)
 
 		if got := describe(t, service, arn); got.Status != "FAILED" || got.Error != "States.Timeout" {
 			t.Errorf("ended as %+v", got)
 		}
-
 		_, err := service.SendTaskSuccess(t.Context(), states.SendTaskSuccessInput{TaskToken: token, Output: "1"})
 		wiretest.WantCode(t, "too late", err, "TaskTimedOut")
 	})
@@ -127,13 +118,11 @@ func TestTaskTokenFunctionError(t *testing.T) {
 		service, tokens := askService(t, "", brokenError{"went wrong"})
 		arn := start(t, service, "ask", "", "")
 		token := <-tokens
-
 		synctest.Wait()
 
 		if got := describe(t, service, arn); got.Status != "FAILED" || got.Error != "brokenError" {
 			t.Errorf("ended as %+v", got)
 		}
-
 		_, err := service.SendTaskSuccess(t.Context(), states.SendTaskSuccessInput{TaskToken: token, Output: "1"})
 		wiretest.WantCode(t, "too late", err, "TaskTimedOut")
 	})

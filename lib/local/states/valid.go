@@ -26,7 +26,6 @@ func (s *StepFunctions) machine(arn string) (*stateMachine, error) {
 	if !ok {
 		return nil, awswire.NewError("StateMachineDoesNotExist", "State Machine Does Not Exist: '"+arn+"'")
 	}
-
 	return machine, nil
 }
 
@@ -39,12 +38,10 @@ func (s *StepFunctions) execution(arn string) (*execution, error) {
 
 	s.mu.Lock()
 	defer s.mu.Unlock()
-
 	x, ok := s.executions[arn]
 	if !ok {
 		return nil, awswire.NewError("ExecutionDoesNotExist", "Execution Does Not Exist: '"+arn+"'")
 	}
-
 	return x, nil
 }
 
@@ -54,9 +51,7 @@ func checkARN(arn, kind string) error {
 		fields = 7 // arn:partition:states:region:account:kind:name
 		kindAt = 5
 	)
-
 	parts := strings.SplitN(arn, ":", fields)
-
 	switch {
 	case len(parts) < fields || parts[0] != "arn" || parts[2] != "states" || parts[fields-1] == "":
 		return awswire.NewError("InvalidArn", "Invalid Arn: 'Invalid ARN prefix: "+arn+"'")
@@ -72,13 +67,11 @@ func checkStart(name, input string) error {
 	if !validName(name) {
 		return awswire.NewError("InvalidName", "Invalid Name: '"+name+"'")
 	}
-
 	if len(input) > maxExecutionInput {
 		return awswire.NewError("ValidationException",
 			"1 validation error detected: Value at 'input' failed to satisfy constraint: "+
 				"Member must have length less than or equal to 262144")
 	}
-
 	if !utf8.ValidString(input) || !json.Valid([]byte(input)) {
 		return awswire.NewError("InvalidExecutionInput", "Invalid State Machine Execution Input: 'not JSON'")
 	}
