@@ -12,8 +12,8 @@ type definition struct {
 	call      func(e *evaluation, args []any) (any, error)
 }
 
-// unsupported names the functions of JSONata that Compile refuses.
-var unsupported = map[string]bool{"eval": true, "formatInteger": true, "parseInteger": true}
+// unsupportedFunctions lists the JSONata functions that Compile rejects.
+var unsupportedFunctions = map[string]bool{"eval": true, "formatInteger": true, "parseInteger": true}
 
 // definitions returns every built-in function by name.
 func definitions() map[string]definition {
@@ -27,8 +27,8 @@ func definitions() map[string]definition {
 	return all
 }
 
-// onDefined makes a built-in function that gives undefined when its first argument is undefined.
-func onDefined(call func(args []any) (any, error)) func(*evaluation, []any) (any, error) {
+// ifDefined returns a built-in function that returns undefined if its first argument is undefined, otherwise calls call.
+func ifDefined(call func(args []any) (any, error)) func(*evaluation, []any) (any, error) {
 	return func(_ *evaluation, args []any) (any, error) {
 		if len(args) > 0 && isUndefined(args[0]) {
 			return undefined{}, nil
@@ -37,27 +37,27 @@ func onDefined(call func(args []any) (any, error)) func(*evaluation, []any) (any
 	}
 }
 
-// onString makes a built-in function of one string.
-func onString(call func(s string) any) func(*evaluation, []any) (any, error) {
-	return onDefined(func(args []any) (any, error) { return call(text(args, 0)), nil })
+// forString returns a built-in function with one parameter, a string.
+func forString(call func(s string) any) func(*evaluation, []any) (any, error) {
+	return ifDefined(func(args []any) (any, error) { return call(stringArg(args, 0)), nil })
 }
 
-// text returns the argument at i if it is a string, else the empty string.
-func text(args []any, i int) string {
-	s, _ := argument(args, i).(string)
+// stringArg returns the argument at i, or the empty string if it is not a string.
+func stringArg(args []any, i int) string {
+	s, _ := argAt(args, i).(string)
 	return s
 }
 
-// float returns the argument at i as a number, or otherwise if it is none.
-func float(args []any, i int, otherwise float64) float64 {
-	if f, ok := jsontree.Float(argument(args, i)); ok {
+// numberArg returns the argument at i as a float64, or fallback if it is not a number.
+func numberArg(args []any, i int, fallback float64) float64 {
+	if f, ok := jsontree.Float(argAt(args, i)); ok {
 		return f
 	}
-	return otherwise
+	return fallback
 }
 
-// argument returns the argument at i, undefined if there are fewer.
-func argument(args []any, i int) any {
+// argAt returns the argument at i, or undefined if there are fewer.
+func argAt(args []any, i int) any {
 	if i < len(args) {
 		return args[i]
 	}
@@ -66,24 +66,24 @@ func argument(args []any, i int) any {
 
 func generalFunctions() map[string]definition {
 	return map[string]definition{
-		"boolean": {"<x-:b>", onDefined(func(args []any) (any, error) { return truth(args[0]), nil })},
-		"not":     {"<x-:b>", func(_ *evaluation, args []any) (any, error) { return !truth(argument(args, 0)), nil }},
+		"boolean": {"<x-:b>", ifDefined(func(args []any) (any, error) { return toBoolean(args[0]), nil })},
+		"not":     {"<x-:b>", func(_ *evaluation, args []any) (any, error) { return !toBoolean(argAt(args, 0)), nil }},
 		"exists": {"<x:b>", func(_ *evaluation, args []any) (any, error) {
-			return !isUndefined(argument(args, 0)), nil
+			return !isUndefined(argAt(args, 0)), nil
 		}},
-		"type": {"<x:s>", onDefined(func(args []any) (any, error) { return typeName(args[0]), nil })},
+		"type": {"<x:s>", ifDefined(func(args []any) (any, error) { return typeName(args[0]), nil })},
 		"error": {"<s?:x>", func(_ *evaluation, args []any) (any, error) {
-			message, ok := argument(args, 0).(string)
+			message, ok := argAt(args, 0).(string)
 			if !ok {
 				message = "$error() function evaluated"
 			}
 			return nil, evalError("D3137", message)
 		}},
 		"assert": {"<bs?:x>", func(_ *evaluation, args []any) (any, error) {
-			if truth(argument(args, 0)) {
+			if toBoolean(argAt(args, 0)) {
 				return undefined{}, nil
 			}
-			message, ok := argument(args, 1).(string)
+			message, ok := argAt(args, 1).(string)
 			if !ok {
 				message = "$assert() statement failed"
 			}
@@ -92,9 +92,9 @@ func generalFunctions() map[string]definition {
 	}
 }
 
-// typeName returns the name that the function $type gives v.
+// typeName returns the name of v's type as $type does.
 func typeName(v any) string {
-	switch letterOf(v) {
+	switch typeLetter(v) {
 	case 's':
 		return "string"
 	case 'b':
@@ -112,10 +112,10 @@ func typeName(v any) string {
 	}
 }
 
-// describe returns v as the text of an error message shows it.
+// describe returns v as error messages show it.
 func describe(v any) string {
 	s, err := toString(v)
-	if err != nil || letterOf(v) == 's' {
+	if err != nil || typeLetter(v) == 's' {
 		return quote(s)
 	}
 	return s

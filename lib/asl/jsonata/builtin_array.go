@@ -11,39 +11,39 @@ import (
 func arrayFunctions() map[string]definition {
 	return map[string]definition{
 		"count": {"<a:n>", func(_ *evaluation, args []any) (any, error) {
-			if isUndefined(argument(args, 0)) {
+			if isUndefined(argAt(args, 0)) {
 				return int64(0), nil
 			}
-			return int64(len(listOf(args[0]))), nil
+			return int64(len(itemsOf(args[0]))), nil
 		}},
 		"append": {"<xx:a>", func(_ *evaluation, args []any) (any, error) {
-			return appendValues(argument(args, 0), argument(args, 1)), nil
+			return appendValues(argAt(args, 0), argAt(args, 1)), nil
 		}},
-		"reverse": {"<a:a>", onDefined(func(args []any) (any, error) {
-			items := slices.Clone(listOf(args[0]))
+		"reverse": {"<a:a>", ifDefined(func(args []any) (any, error) {
+			items := slices.Clone(itemsOf(args[0]))
 			slices.Reverse(items)
 			return &array{items: items}, nil
 		})},
-		"shuffle": {"<a:a>", onDefined(func(args []any) (any, error) {
-			items := slices.Clone(listOf(args[0]))
+		"shuffle": {"<a:a>", ifDefined(func(args []any) (any, error) {
+			items := slices.Clone(itemsOf(args[0]))
 			rand.Shuffle(len(items), func(i, j int) { items[i], items[j] = items[j], items[i] })
 			return &array{items: items}, nil
 		})},
-		"distinct": {"<x:x>", onDefined(distinct)},
+		"distinct": {"<x:x>", ifDefined(distinct)},
 		"zip":      {"<a+>", zip},
 		"sort":     {"<af?:a>", sortArray},
 	}
 }
 
 func distinct(args []any) (any, error) {
-	items, ok := asArray(args[0])
+	items, ok := arrayItems(args[0])
 	if !ok || len(items) <= 1 {
 		return args[0], nil
 	}
 
 	result := &array{sequence: isSequence(args[0])}
 	for _, item := range items {
-		if !slices.ContainsFunc(result.items, func(known any) bool { return equal(known, item) }) {
+		if !slices.ContainsFunc(result.items, func(other any) bool { return equal(other, item) }) {
 			result.items = append(result.items, item)
 		}
 	}
@@ -53,7 +53,7 @@ func distinct(args []any) (any, error) {
 func zip(_ *evaluation, args []any) (any, error) {
 	length := -1
 	for _, arg := range args {
-		if n := len(listOf(arg)); isUndefined(arg) {
+		if n := len(itemsOf(arg)); isUndefined(arg) {
 			length = 0
 		} else if length < 0 || n < length {
 			length = n
@@ -64,7 +64,7 @@ func zip(_ *evaluation, args []any) (any, error) {
 	for i := range max(length, 0) {
 		row := make([]any, len(args))
 		for j, arg := range args {
-			row[j] = listOf(arg)[i]
+			row[j] = itemsOf(arg)[i]
 		}
 		rows = append(rows, &array{items: row})
 	}
@@ -73,48 +73,47 @@ func zip(_ *evaluation, args []any) (any, error) {
 }
 
 func sortArray(e *evaluation, args []any) (any, error) {
-	if isUndefined(argument(args, 0)) {
+	if isUndefined(argAt(args, 0)) {
 		return undefined{}, nil
 	}
 
-	items := slices.Clone(listOf(args[0]))
-	after, err := e.ordering(items, argument(args, 1))
+	items := slices.Clone(itemsOf(args[0]))
+	isAfter, err := e.sortOrder(items, argAt(args, 1))
 	if err != nil {
 		return nil, err
 	}
 
-	var failure error
+	var firstErr error
 	sort.SliceStable(items, func(i, j int) bool {
-		isAfter, err := after(items[j], items[i])
-		if err != nil && failure == nil {
-			failure = err
+		after, err := isAfter(items[j], items[i])
+		if err != nil && firstErr == nil {
+			firstErr = err
 		}
-		return isAfter
+		return after
 	})
-
-	if failure != nil {
-		return nil, failure
+	if firstErr != nil {
+		return nil, firstErr
 	}
 	return &array{items: items}, nil
 }
 
-// ordering returns a function that reports whether its first argument goes after its second.
-func (e *evaluation) ordering(items []any, comparator any) (func(a, b any) (bool, error), error) {
+// sortOrder returns a function that reports whether a comes after b: by the comparator if there is one, otherwise by value.
+func (e *evaluation) sortOrder(items []any, comparator any) (func(a, b any) (bool, error), error) {
 	if fn, ok := comparator.(*function); ok {
 		return func(a, b any) (bool, error) {
-			result, err := e.invokeItem(fn, a, b)
-			return truth(result), err
+			result, err := e.invokeCallback(fn, a, b)
+			return toBoolean(result), err
 		}, nil
 	}
 
-	numbers, texts := true, true
+	allNumbers, allStrings := true, true
 	for _, item := range items {
 		_, isNumber := jsontree.Float(item)
-		_, isText := item.(string)
-		numbers, texts = numbers && isNumber, texts && isText
+		_, isString := item.(string)
+		allNumbers, allStrings = allNumbers && isNumber, allStrings && isString
 	}
 
-	if !numbers && !texts {
+	if !allNumbers && !allStrings {
 		return nil, evalError("D3070", "The single argument form of the sort function can only be applied to an array of strings or an array "+
 			"of numbers. Use the second argument to specify a comparison function")
 	}

@@ -7,19 +7,19 @@ import (
 	"github.com/xiatechs/jsonata-go/jtypes"
 )
 
-// isoMilliseconds is how dates are written when no picture is given.
+// isoMilliseconds is the layout of dates without a picture argument.
 const isoMilliseconds = "2006-01-02T15:04:05.000Z07:00"
 
 func dateFunctions() map[string]definition {
 	return map[string]definition{
 		"now": {"<s?s?:s>", func(e *evaluation, args []any) (any, error) {
-			return formatTime(e.now, argument(args, 0), argument(args, 1))
+			return formatTime(e.now, argAt(args, 0), argAt(args, 1))
 		}},
 		"millis": {"<:n>", func(e *evaluation, _ []any) (any, error) { return e.now.UnixMilli(), nil }},
-		"fromMillis": {"<n-s?s?:s>", onDefined(func(args []any) (any, error) {
-			return formatTime(time.UnixMilli(int64(float(args, 0, 0))), argument(args, 1), argument(args, 2))
+		"fromMillis": {"<n-s?s?:s>", ifDefined(func(args []any) (any, error) {
+			return formatTime(time.UnixMilli(int64(numberArg(args, 0, 0))), argAt(args, 1), argAt(args, 2))
 		})},
-		"toMillis": {"<s-s?:n>", onDefined(toMillis)},
+		"toMillis": {"<s-s?:n>", ifDefined(toMillis)},
 	}
 }
 
@@ -43,8 +43,8 @@ func formatTime(t time.Time, picture, zone any) (any, error) {
 }
 
 func toMillis(args []any) (any, error) {
-	s := text(args, 0)
-	if picture, ok := argument(args, 1).(string); ok {
+	s := stringArg(args, 0)
+	if picture, ok := argAt(args, 1).(string); ok {
 		millis, err := jlib.ToMillis(s, jtypes.NewOptionalString(picture), jtypes.OptionalString{})
 		if err != nil {
 			return nil, evalError("D3136", err.Error())

@@ -6,8 +6,8 @@ import (
 	"strings"
 )
 
-// unescapedURL are the characters, besides letters and digits, that JavaScript's encodeURI leaves as they are;
-// unescapedComponent those of encodeURIComponent.
+// The characters, besides letters and digits, that JavaScript does not escape: unescapedURL in encodeURI, unescapedComponent
+// in encodeURIComponent.
 const (
 	unescapedURL       = unescapedComponent + ";/?:@&=+$,#"
 	unescapedComponent = "-_.!~*'()"
@@ -15,18 +15,18 @@ const (
 
 func encodingFunctions() map[string]definition {
 	return map[string]definition{
-		"base64encode": {"<s-:s>", onString(func(s string) any { return base64.StdEncoding.EncodeToString([]byte(s)) })},
-		"base64decode": {"<s-:s>", onDefined(func(args []any) (any, error) {
-			decoded, err := base64.StdEncoding.DecodeString(text(args, 0))
+		"base64encode": {"<s-:s>", forString(func(s string) any { return base64.StdEncoding.EncodeToString([]byte(s)) })},
+		"base64decode": {"<s-:s>", ifDefined(func(args []any) (any, error) {
+			decoded, err := base64.StdEncoding.DecodeString(stringArg(args, 0))
 			if err != nil {
 				return nil, evalError("D3137", "Invalid base64 text")
 			}
 			return string(decoded), nil
 		})},
-		"encodeUrl":          {"<s-:s>", onString(func(s string) any { return escape(s, unescapedURL) })},
-		"encodeUrlComponent": {"<s-:s>", onString(func(s string) any { return escape(s, unescapedComponent) })},
-		"decodeUrl":          {"<s-:s>", onDefined(unescape)},
-		"decodeUrlComponent": {"<s-:s>", onDefined(unescape)},
+		"encodeUrl":          {"<s-:s>", forString(func(s string) any { return escape(s, unescapedURL) })},
+		"encodeUrlComponent": {"<s-:s>", forString(func(s string) any { return escape(s, unescapedComponent) })},
+		"decodeUrl":          {"<s-:s>", ifDefined(unescape)},
+		"decodeUrlComponent": {"<s-:s>", ifDefined(unescape)},
 	}
 }
 
@@ -48,9 +48,9 @@ func escape(s, unescaped string) string {
 }
 
 func unescape(args []any) (any, error) {
-	s, err := url.PathUnescape(text(args, 0))
+	s, err := url.PathUnescape(stringArg(args, 0))
 	if err != nil {
-		return nil, evalError("D3140", "Malformed URL passed to function: "+quote(text(args, 0)))
+		return nil, evalError("D3140", "Malformed URL passed to function: "+quote(stringArg(args, 0)))
 	}
 	return s, nil
 }

@@ -1,6 +1,6 @@
 package jsonata
 
-// itemFunctions are the higher-order functions over arrays.
+// itemFunctions returns the higher-order functions over arrays.
 func itemFunctions() map[string]definition {
 	return map[string]definition{
 		"map":    {"<af>", mapItems},
@@ -11,32 +11,31 @@ func itemFunctions() map[string]definition {
 }
 
 func mapItems(e *evaluation, args []any) (any, error) {
-	result := newSequence()
-
-	fn, ok := callable(argument(args, 1))
+	fn, ok := asFunction(argAt(args, 1))
 	if !ok || isUndefined(args[0]) {
 		return undefined{}, nil
 	}
 
-	for i, item := range listOf(args[0]) {
-		value, err := e.invokeItem(fn, item, int64(i), args[0])
+	result := newSequence()
+	for i, item := range itemsOf(args[0]) {
+		value, err := e.invokeCallback(fn, item, int64(i), args[0])
 		if err != nil {
 			return nil, err
 		}
-		result.push(value)
+		result.appendDefined(value)
 	}
 
-	return collapse(result, false), nil
+	return unwrapSequence(result, false), nil
 }
 
-// callable returns v as a function that can be given to a higher-order function.
-func callable(v any) (*function, bool) {
+// asFunction returns v, a function or a regular expression, as a function. ok is false if v is neither.
+func asFunction(v any) (fn *function, ok bool) {
 	switch v := v.(type) {
 	case *function:
 		return v, true
 	case *regex:
 		return &function{name: "regex", arity: 1, call: func(_ *evaluation, args []any) (any, error) {
-			if s, ok := argument(args, 0).(string); ok {
+			if s, ok := argAt(args, 0).(string); ok {
 				return firstMatch(v, s), nil
 			}
 			return undefined{}, nil
@@ -46,21 +45,22 @@ func callable(v any) (*function, bool) {
 	}
 }
 
-// chosen returns the items for which the function given as the second argument is true.
-func (e *evaluation) chosen(args []any) (*array, error) {
+// matchingItems returns the items of the first argument for which the second, a function, returns true; all items if there
+// is no function.
+func (e *evaluation) matchingItems(args []any) (*array, error) {
 	result := newSequence()
-	fn, ok := callable(argument(args, 1))
-	for i, item := range listOf(args[0]) {
-		keep := any(true)
-		if ok {
+	fn, hasFunction := asFunction(argAt(args, 1))
+	for i, item := range itemsOf(args[0]) {
+		matches := any(true)
+		if hasFunction {
 			var err error
-			if keep, err = e.invokeItem(fn, item, int64(i), args[0]); err != nil {
+			if matches, err = e.invokeCallback(fn, item, int64(i), args[0]); err != nil {
 				return nil, err
 			}
 		}
 
-		if truth(keep) {
-			result.push(item)
+		if toBoolean(matches) {
+			result.appendDefined(item)
 		}
 	}
 
@@ -68,21 +68,21 @@ func (e *evaluation) chosen(args []any) (*array, error) {
 }
 
 func filterItems(e *evaluation, args []any) (any, error) {
-	if isUndefined(argument(args, 0)) {
+	if isUndefined(argAt(args, 0)) {
 		return undefined{}, nil
 	}
-	result, err := e.chosen(args)
+	result, err := e.matchingItems(args)
 	if err != nil {
 		return nil, err
 	}
-	return collapse(result, false), nil
+	return unwrapSequence(result, false), nil
 }
 
 func single(e *evaluation, args []any) (any, error) {
-	if isUndefined(argument(args, 0)) {
+	if isUndefined(argAt(args, 0)) {
 		return undefined{}, nil
 	}
-	result, err := e.chosen(args)
+	result, err := e.matchingItems(args)
 	switch {
 	case err != nil:
 		return nil, err
@@ -101,7 +101,7 @@ func reduce(e *evaluation, args []any) (any, error) {
 		operands  = 2
 	)
 
-	fn, ok := argument(args, 1).(*function)
+	fn, ok := argAt(args, 1).(*function)
 	if !ok || isUndefined(args[0]) {
 		return undefined{}, nil
 	}
@@ -109,15 +109,15 @@ func reduce(e *evaluation, args []any) (any, error) {
 		return nil, evalError("D3050", "The second argument of reduce function must be a function with at least two arguments")
 	}
 
-	items := listOf(args[0])
-	result := argument(args, initialAt)
+	items := itemsOf(args[0])
+	result := argAt(args, initialAt)
 	first := 0
 	if isUndefined(result) && len(items) > 0 {
 		result, first = items[0], 1
 	}
 
 	for i := first; i < len(items); i++ {
-		value, err := e.invokeItem(fn, result, items[i], int64(i), args[0])
+		value, err := e.invokeCallback(fn, result, items[i], int64(i), args[0])
 		if err != nil {
 			return nil, err
 		}

@@ -15,21 +15,21 @@ import (
 
 func numberFunctions() map[string]definition {
 	return map[string]definition{
-		"number":  {"<(nsb)-:n>", onDefined(toNumber)},
-		"abs":     {"<n-:n>", onNumber(math.Abs)},
-		"floor":   {"<n-:n>", onNumber(math.Floor)},
-		"ceil":    {"<n-:n>", onNumber(math.Ceil)},
-		"round":   {"<n-n?:n>", onDefined(func(args []any) (any, error) { return round(float(args, 0, 0), int(float(args, 1, 0))), nil })},
-		"sqrt":    {"<n-:n>", onDefined(squareRoot)},
-		"power":   {"<n-n:n>", onDefined(power)},
-		"random":  {"<n?:n>", func(_ *evaluation, args []any) (any, error) { return random(argument(args, 0)), nil }},
-		"sum":     {"<a<n>:n>", onNumbers(total)},
-		"max":     {"<a<n>:n>", onSomeNumbers(func(a, b float64) float64 { return max(a, b) })},
-		"min":     {"<a<n>:n>", onSomeNumbers(func(a, b float64) float64 { return min(a, b) })},
-		"average": {"<a<n>:n>", onDefined(average)},
-		"formatNumber": {"<n-so?:s>", onDefined(func(args []any) (any, error) {
+		"number":  {"<(nsb)-:n>", ifDefined(toNumber)},
+		"abs":     {"<n-:n>", forNumber(math.Abs)},
+		"floor":   {"<n-:n>", forNumber(math.Floor)},
+		"ceil":    {"<n-:n>", forNumber(math.Ceil)},
+		"round":   {"<n-n?:n>", ifDefined(func(args []any) (any, error) { return round(numberArg(args, 0, 0), int(numberArg(args, 1, 0))), nil })},
+		"sqrt":    {"<n-:n>", ifDefined(squareRoot)},
+		"power":   {"<n-n:n>", ifDefined(power)},
+		"random":  {"<n?:n>", func(_ *evaluation, args []any) (any, error) { return random(argAt(args, 0)), nil }},
+		"sum":     {"<a<n>:n>", forNumbers(sum)},
+		"max":     {"<a<n>:n>", foldNumbers(func(a, b float64) float64 { return max(a, b) })},
+		"min":     {"<a<n>:n>", foldNumbers(func(a, b float64) float64 { return min(a, b) })},
+		"average": {"<a<n>:n>", ifDefined(average)},
+		"formatNumber": {"<n-so?:s>", ifDefined(func(args []any) (any, error) {
 			var options jtypes.OptionalValue
-			if o, ok := argument(args, 2).(*jsontree.Object); ok {
+			if o, ok := argAt(args, 2).(*jsontree.Object); ok {
 				symbols := map[string]any{}
 				for _, key := range o.Keys() {
 					symbols[key], _ = o.Get(key)
@@ -37,59 +37,63 @@ func numberFunctions() map[string]definition {
 				options = jtypes.NewOptionalValue(reflect.ValueOf(symbols))
 			}
 
-			formatted, err := jlib.FormatNumber(float(args, 0, 0), text(args, 1), options)
+			formatted, err := jlib.FormatNumber(numberArg(args, 0, 0), stringArg(args, 1), options)
 			if err != nil {
 				return nil, evalError("D3080", err.Error())
 			}
 			return formatted, nil
 		})},
-		"formatBase": {"<n-n?:s>", onDefined(formatBase)},
+		"formatBase": {"<n-n?:s>", ifDefined(formatBase)},
 	}
 }
 
-func onNumber(call func(float64) float64) func(*evaluation, []any) (any, error) {
-	return onDefined(func(args []any) (any, error) {
+// forNumber returns a built-in function with one parameter, a number. call must return integers that are not negative as
+// they are.
+func forNumber(call func(float64) float64) func(*evaluation, []any) (any, error) {
+	return ifDefined(func(args []any) (any, error) {
 		if n, ok := args[0].(int64); ok && n >= 0 {
-			return n, nil // Exact, whatever its size.
+			return n, nil // Stays exact at any size.
 		}
-		return number(call(float(args, 0, 0))), nil
+		return numberValue(call(numberArg(args, 0, 0))), nil
 	})
 }
 
-func onNumbers(call func([]float64) float64) func(*evaluation, []any) (any, error) {
-	return onDefined(func(args []any) (any, error) { return number(call(floats(args[0]))), nil })
+// forNumbers returns a built-in function with one parameter, an array of numbers.
+func forNumbers(call func([]float64) float64) func(*evaluation, []any) (any, error) {
+	return ifDefined(func(args []any) (any, error) { return numberValue(call(floats(args[0]))), nil })
 }
 
-func onSomeNumbers(better func(a, b float64) float64) func(*evaluation, []any) (any, error) {
-	return onDefined(func(args []any) (any, error) {
+// foldNumbers returns a built-in function that combines the numbers of an array, pair by pair; undefined if it is empty.
+func foldNumbers(combine func(a, b float64) float64) func(*evaluation, []any) (any, error) {
+	return ifDefined(func(args []any) (any, error) {
 		xs := floats(args[0])
 		if len(xs) == 0 {
 			return undefined{}, nil
 		}
 
-		best := xs[0]
+		result := xs[0]
 		for _, x := range xs {
-			best = better(best, x)
+			result = combine(result, x)
 		}
-		return number(best), nil
+		return numberValue(result), nil
 	})
 }
 
 func floats(v any) []float64 {
-	items := listOf(v)
+	items := itemsOf(v)
 	xs := make([]float64, len(items))
 	for i := range items {
-		xs[i] = float(items, i, 0)
+		xs[i] = numberArg(items, i, 0)
 	}
 	return xs
 }
 
-func total(xs []float64) float64 {
-	sum := 0.0
+func sum(xs []float64) float64 {
+	result := 0.0
 	for _, x := range xs {
-		sum += x
+		result += x
 	}
-	return sum
+	return result
 }
 
 func average(args []any) (any, error) {
@@ -97,7 +101,7 @@ func average(args []any) (any, error) {
 	if len(xs) == 0 {
 		return undefined{}, nil
 	}
-	return number(total(xs) / float64(len(xs))), nil
+	return numberValue(sum(xs) / float64(len(xs))), nil
 }
 
 func toNumber(args []any) (any, error) {
@@ -115,7 +119,7 @@ func toNumber(args []any) (any, error) {
 				return n, nil
 			}
 			if _, err := strconv.ParseFloat(v, 64); err == nil {
-				return number(f), nil
+				return numberValue(f), nil
 			}
 		}
 
@@ -133,19 +137,18 @@ func toNumber(args []any) (any, error) {
 	}
 }
 
-// round rounds half to even, at the given decimal place.
-func round(x float64, place int) any {
-	return number(shift(math.RoundToEven(shift(x, place)), -place))
+// round rounds x to the given number of decimals, half to even.
+func round(x float64, decimals int) any {
+	return numberValue(shiftDecimalPoint(math.RoundToEven(shiftDecimalPoint(x, decimals)), -decimals))
 }
 
-// shift multiplies x by a power of ten in its decimal text, which does not add an error of its own.
-func shift(x float64, places int) float64 {
+// shiftDecimalPoint multiplies x by 10^places. It changes the exponent in x's decimal text, which is free of rounding errors.
+func shiftDecimalPoint(x float64, places int) float64 {
 	digits, exponent, _ := strings.Cut(strconv.FormatFloat(x, 'e', -1, 64), "e")
 	n, err := strconv.Atoi(exponent)
 	if err != nil {
 		return x
 	}
-
 	shifted, err := strconv.ParseFloat(digits+"e"+strconv.Itoa(n+places), 64)
 	if err != nil {
 		return x
@@ -154,28 +157,29 @@ func shift(x float64, places int) float64 {
 }
 
 func squareRoot(args []any) (any, error) {
-	x := float(args, 0, 0)
+	x := numberArg(args, 0, 0)
 	if x < 0 {
 		return nil, evalError("D3060", "The sqrt function cannot be applied to a negative number: "+describe(args[0]))
 	}
-	return number(math.Sqrt(x)), nil
+	return numberValue(math.Sqrt(x)), nil
 }
 
 func power(args []any) (any, error) {
-	result := math.Pow(float(args, 0, 0), float(args, 1, 0))
+	result := math.Pow(numberArg(args, 0, 0), numberArg(args, 1, 0))
 	if math.IsInf(result, 0) || math.IsNaN(result) {
 		return nil, evalError("D3061", "The power function has resulted in a value that cannot be represented as a JSON number")
 	}
-	return number(result), nil
+	return numberValue(result), nil
 }
 
-// random returns a number from 0 up to 1; the same for the same seed. AWS's own generator is not published: it differs.
+// random returns a number from 0 up to, but not including, 1. The same seed gives the same number; AWS's number for that seed
+// differs, because its generator is not published.
 func random(seed any) any {
 	x, ok := jsontree.Float(seed)
 	if !ok {
-		return rand.Float64() //nolint:gosec // The language promises no more.
+		return rand.Float64()
 	}
-	return rand.New(rand.NewPCG(math.Float64bits(x), 0)).Float64() //nolint:gosec // The same.
+	return rand.New(rand.NewPCG(math.Float64bits(x), 0)).Float64()
 }
 
 func formatBase(args []any) (any, error) {
@@ -184,9 +188,9 @@ func formatBase(args []any) (any, error) {
 		smallest = 2
 		largest  = 36
 	)
-	base := math.RoundToEven(float(args, 1, decimal))
+	base := math.RoundToEven(numberArg(args, 1, decimal))
 	if base < smallest || base > largest {
 		return nil, evalError("D3100", "The radix of the formatBase function must be between 2 and 36")
 	}
-	return strconv.FormatInt(int64(math.RoundToEven(float(args, 0, 0))), int(base)), nil
+	return strconv.FormatInt(int64(math.RoundToEven(numberArg(args, 0, 0))), int(base)), nil
 }

@@ -6,12 +6,12 @@ import (
 
 func objectFunctions() map[string]definition {
 	return map[string]definition{
-		"keys": {"<x-:a<s>>", onDefined(keys)},
+		"keys": {"<x-:a<s>>", ifDefined(keys)},
 		"lookup": {"<x-s:x>", func(_ *evaluation, args []any) (any, error) {
-			return collapse(lookup(argument(args, 0), text(args, 1)), false), nil
+			return unwrapSequence(lookupField(argAt(args, 0), stringArg(args, 1)), false), nil
 		}},
-		"spread": {"<x-:a<o>>", onDefined(func(args []any) (any, error) { return spread(args[0]), nil })},
-		"merge":  {"<a<o>:o>", onDefined(merge)},
+		"spread": {"<x-:a<o>>", ifDefined(func(args []any) (any, error) { return spread(args[0]), nil })},
+		"merge":  {"<a<o>:o>", ifDefined(merge)},
 		"each":   {"<o-f:a>", each},
 		"sift":   {"<o-f?:o>", sift},
 	}
@@ -20,7 +20,7 @@ func objectFunctions() map[string]definition {
 func keys(args []any) (any, error) {
 	result := newSequence()
 	seen := map[string]bool{}
-	for _, item := range listOf(args[0]) {
+	for _, item := range itemsOf(args[0]) {
 		o, ok := item.(*jsontree.Object)
 		if !ok {
 			continue
@@ -29,19 +29,19 @@ func keys(args []any) (any, error) {
 		for _, key := range o.Keys() {
 			if !seen[key] {
 				seen[key] = true
-				result.push(key)
+				result.appendDefined(key)
 			}
 		}
 	}
 
-	return collapse(result, false), nil
+	return unwrapSequence(result, false), nil
 }
 
 func spread(v any) any {
 	result := newSequence()
-	if items, ok := asArray(v); ok {
+	if items, ok := arrayItems(v); ok {
 		for _, item := range items {
-			result.items = append(result.items, listOf(spread(item))...)
+			result.items = append(result.items, itemsOf(spread(item))...)
 		}
 		return result
 	}
@@ -53,14 +53,14 @@ func spread(v any) any {
 
 	for _, key := range o.Keys() {
 		value, _ := o.Get(key)
-		result.push(jsontree.NewObject(key, value))
+		result.appendDefined(jsontree.NewObject(key, value))
 	}
 	return result
 }
 
 func merge(args []any) (any, error) {
 	result := &jsontree.Object{}
-	for _, item := range listOf(args[0]) {
+	for _, item := range itemsOf(args[0]) {
 		if o, ok := item.(*jsontree.Object); ok {
 			for _, key := range o.Keys() {
 				value, _ := o.Get(key)
@@ -72,8 +72,8 @@ func merge(args []any) (any, error) {
 }
 
 func each(e *evaluation, args []any) (any, error) {
-	o, ok := argument(args, 0).(*jsontree.Object)
-	fn, isFunction := argument(args, 1).(*function)
+	o, ok := argAt(args, 0).(*jsontree.Object)
+	fn, isFunction := argAt(args, 1).(*function)
 	if !ok || !isFunction {
 		return undefined{}, nil
 	}
@@ -81,19 +81,19 @@ func each(e *evaluation, args []any) (any, error) {
 	result := newSequence()
 	for _, key := range o.Keys() {
 		value, _ := o.Get(key)
-		item, err := e.invokeItem(fn, value, key, o)
+		item, err := e.invokeCallback(fn, value, key, o)
 		if err != nil {
 			return nil, err
 		}
-		result.push(item)
+		result.appendDefined(item)
 	}
 
-	return collapse(result, false), nil
+	return unwrapSequence(result, false), nil
 }
 
 func sift(e *evaluation, args []any) (any, error) {
-	o, ok := argument(args, 0).(*jsontree.Object)
-	fn, isFunction := argument(args, 1).(*function)
+	o, ok := argAt(args, 0).(*jsontree.Object)
+	fn, isFunction := argAt(args, 1).(*function)
 	if !ok || !isFunction {
 		return undefined{}, nil
 	}
@@ -101,11 +101,11 @@ func sift(e *evaluation, args []any) (any, error) {
 	result := &jsontree.Object{}
 	for _, key := range o.Keys() {
 		value, _ := o.Get(key)
-		keep, err := e.invokeItem(fn, value, key, o)
+		included, err := e.invokeCallback(fn, value, key, o)
 		if err != nil {
 			return nil, err
 		}
-		if truth(keep) {
+		if toBoolean(included) {
 			result.Set(key, value)
 		}
 	}

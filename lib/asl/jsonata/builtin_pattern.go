@@ -11,9 +11,9 @@ import (
 
 func patternFunctions() map[string]definition {
 	return map[string]definition{
-		"contains": {"<s-(sf):b>", onDefined(func(args []any) (any, error) {
-			s := text(args, 0)
-			switch pattern := argument(args, 1).(type) {
+		"contains": {"<s-(sf):b>", ifDefined(func(args []any) (any, error) {
+			s := stringArg(args, 0)
+			switch pattern := argAt(args, 1).(type) {
 			case string:
 				return strings.Contains(s, pattern), nil
 			case *regex:
@@ -22,8 +22,8 @@ func patternFunctions() map[string]definition {
 				return nil, errNotPattern("contains")
 			}
 		})},
-		"split":   {"<s-(sf)n?:a<s>>", onDefined(split)},
-		"match":   {"<s-f<s:o>n?:a<o>>", onDefined(match)},
+		"split":   {"<s-(sf)n?:a<s>>", ifDefined(split)},
+		"match":   {"<s-f<s:o>n?:a<o>>", ifDefined(match)},
 		"replace": {"<s-(sf)(sf)n?:s>", replace},
 	}
 }
@@ -33,17 +33,17 @@ func errNotPattern(name string) error {
 }
 
 func split(args []any) (any, error) {
-	limit := float(args, 2, math.MaxInt32)
+	limit := numberArg(args, 2, math.MaxInt32)
 	if limit < 0 {
 		return nil, evalError("D3020", "Third argument of split function must evaluate to a positive number")
 	}
 
 	var parts []string
-	switch separator := argument(args, 1).(type) {
+	switch separator := argAt(args, 1).(type) {
 	case string:
-		parts = strings.Split(text(args, 0), separator)
+		parts = strings.Split(stringArg(args, 0), separator)
 	case *regex:
-		parts = separator.Split(text(args, 0), -1)
+		parts = separator.Split(stringArg(args, 0), -1)
 	default:
 		return nil, errNotPattern("split")
 	}
@@ -56,50 +56,50 @@ func split(args []any) (any, error) {
 	return &array{items: items}, nil
 }
 
-// matchObject returns a match, given as pairs of offsets in s, as the function $match shows it.
-func matchObject(s string, at []int) *jsontree.Object {
+// matchObject returns a match as $match does. offsets are those of regexp.FindStringSubmatchIndex.
+func matchObject(s string, offsets []int) *jsontree.Object {
 	groups := []any{}
-	for i := 2; i+1 < len(at); i += 2 {
-		if at[i] < 0 {
+	for i := 2; i+1 < len(offsets); i += 2 {
+		if offsets[i] < 0 {
 			groups = append(groups, "")
 		} else {
-			groups = append(groups, s[at[i]:at[i+1]])
+			groups = append(groups, s[offsets[i]:offsets[i+1]])
 		}
 	}
 
 	return jsontree.NewObject(
-		"match", s[at[0]:at[1]],
-		"index", int64(utf8.RuneCountInString(s[:at[0]])),
+		"match", s[offsets[0]:offsets[1]],
+		"index", int64(utf8.RuneCountInString(s[:offsets[0]])),
 		"groups", &array{items: groups},
 	)
 }
 
-// firstMatch is what a regular expression gives when it is called as a function.
+// firstMatch returns the result of calling a regular expression as a function.
 func firstMatch(re *regex, s string) any {
-	at := re.FindStringSubmatchIndex(s)
-	if at == nil {
+	offsets := re.FindStringSubmatchIndex(s)
+	if offsets == nil {
 		return undefined{}
 	}
-	found := matchObject(s, at)
+	found := matchObject(s, offsets)
 	groups, _ := found.Get("groups")
-	return jsontree.NewObject("match", s[at[0]:at[1]], "start", int64(at[0]), "end", int64(at[1]), "groups", groups)
+	return jsontree.NewObject("match", s[offsets[0]:offsets[1]], "start", int64(offsets[0]), "end", int64(offsets[1]), "groups", groups)
 }
 
 func match(args []any) (any, error) {
-	re, ok := argument(args, 1).(*regex)
+	re, ok := argAt(args, 1).(*regex)
 	if !ok {
 		return nil, errNotPattern("match")
 	}
 
-	limit := float(args, 2, -1)
-	if limit < 0 && !isUndefined(argument(args, 2)) {
+	limit := numberArg(args, 2, -1)
+	if limit < 0 && !isUndefined(argAt(args, 2)) {
 		return nil, evalError("D3040", "Third argument of match function must evaluate to a positive number")
 	}
 
 	results := newSequence()
-	s := text(args, 0)
-	for _, at := range re.FindAllStringSubmatchIndex(s, int(limit)) {
-		results.push(matchObject(s, at))
+	s := stringArg(args, 0)
+	for _, offsets := range re.FindAllStringSubmatchIndex(s, int(limit)) {
+		results.appendDefined(matchObject(s, offsets))
 	}
 	return results, nil
 }
@@ -110,27 +110,27 @@ func replace(e *evaluation, args []any) (any, error) {
 		limitAt       = 3
 	)
 
-	s, ok := argument(args, 0).(string)
+	s, ok := argAt(args, 0).(string)
 	if !ok {
 		return undefined{}, nil
 	}
 
-	limit := int(float(args, limitAt, -1))
-	if limit < 0 && !isUndefined(argument(args, limitAt)) {
+	limit := int(numberArg(args, limitAt, -1))
+	if limit < 0 && !isUndefined(argAt(args, limitAt)) {
 		return nil, evalError("D3011", "Fourth argument of replace function must evaluate to a positive number")
 	}
 
-	replacement := argument(args, replacementAt)
-	switch pattern := argument(args, 1).(type) {
+	replacement := argAt(args, replacementAt)
+	switch pattern := argAt(args, 1).(type) {
 	case string:
-		with, ok := replacement.(string)
+		replacementText, ok := replacement.(string)
 		if pattern == "" {
 			return nil, evalError("D3010", "Second argument of replace function cannot be an empty string")
 		}
 		if !ok {
 			return nil, evalError("D3012", "Attempted to replace a matched string with a non-string value")
 		}
-		return strings.Replace(s, pattern, with, limit), nil
+		return strings.Replace(s, pattern, replacementText, limit), nil
 	case *regex:
 		return e.replaceMatches(pattern, s, replacement, limit)
 	default:
@@ -141,15 +141,15 @@ func replace(e *evaluation, args []any) (any, error) {
 func (e *evaluation) replaceMatches(re *regex, s string, replacement any, limit int) (any, error) {
 	var out strings.Builder
 	last := 0
-	for _, at := range re.FindAllStringSubmatchIndex(s, limit) {
-		if at[0] == at[1] {
+	for _, offsets := range re.FindAllStringSubmatchIndex(s, limit) {
+		if offsets[0] == offsets[1] {
 			return nil, evalError("D1004", "Regular expression matches zero length string")
 		}
 
-		out.WriteString(s[last:at[0]])
-		last = at[1]
+		out.WriteString(s[last:offsets[0]])
+		last = offsets[1]
 		if template, ok := replacement.(string); ok {
-			out.WriteString(expand(template, s, at))
+			out.WriteString(expandGroups(template, s, offsets))
 			continue
 		}
 
@@ -158,27 +158,26 @@ func (e *evaluation) replaceMatches(re *regex, s string, replacement any, limit 
 			return nil, evalError("D3012", "Attempted to replace a matched string with a non-string value")
 		}
 
-		value, err := e.invokeItem(fn, matchObject(s, at))
+		value, err := e.invokeCallback(fn, matchObject(s, offsets))
 		if err != nil {
 			return nil, err
 		}
 
-		with, ok := value.(string)
+		text, ok := value.(string)
 		if !ok {
 			return nil, evalError("D3012", "Attempted to replace a matched string with a non-string value")
 		}
-
-		out.WriteString(with)
+		out.WriteString(text)
 	}
 
 	out.WriteString(s[last:])
 	return out.String(), nil
 }
 
-// expand fills $0 (the match), $1, $2 (its groups) and $$ (a dollar) in a replacement.
-func expand(template, s string, at []int) string {
+// expandGroups replaces $0 (the match), $1, $2, … (its groups) and $$ (a dollar sign) in a replacement.
+func expandGroups(template, s string, offsets []int) string {
 	var out strings.Builder
-	groups := len(at)/2 - 1
+	groups := len(offsets)/2 - 1
 	for i := 0; i < len(template); i++ {
 		if template[i] != '$' || i+1 == len(template) {
 			out.WriteByte(template[i])
@@ -194,22 +193,20 @@ func expand(template, s string, at []int) string {
 		for i+1+width < len(template) && template[i+1+width] >= '0' && template[i+1+width] <= '9' {
 			width++
 		}
-
 		if width == 0 {
 			out.WriteByte('$')
 			continue
 		}
 
 		group, _ := strconv.Atoi(template[i+1 : i+1+width])
-		for group > groups && width > 1 { // $12 is group 1 and the digit 2 when there are fewer groups.
+		for group > groups && width > 1 { // With fewer than 12 groups, $12 is group 1 and the digit 2.
 			width--
 			group, _ = strconv.Atoi(template[i+1 : i+1+width])
 		}
 
-		if group <= groups && at[2*group] >= 0 {
-			out.WriteString(s[at[2*group]:at[2*group+1]])
+		if group <= groups && offsets[2*group] >= 0 {
+			out.WriteString(s[offsets[2*group]:offsets[2*group+1]])
 		}
-
 		i += width
 	}
 

@@ -1,9 +1,9 @@
 package jsonata
 
 import (
-	"crypto/md5" //nolint:gosec // A checksum that the service offers.
+	"crypto/md5"
 	"crypto/rand"
-	"crypto/sha1" //nolint:gosec // The same.
+	"crypto/sha1"
 	"crypto/sha256"
 	"crypto/sha512"
 	"encoding/hex"
@@ -14,18 +14,19 @@ import (
 	"github.com/herald-progress/herald/lib/asl/jsontree"
 )
 
-// maxRange is the largest array that $range makes.
+// maxRange is the length of the longest array that $range returns.
 const maxRange = 1000
 
-// serviceFunctions are those that Step Functions adds: see "Transforming data with JSONata" in its developer guide.
+// serviceFunctions returns the functions that Step Functions adds: see "Transforming data with JSONata" in its developer
+// guide.
 func serviceFunctions() map[string]definition {
 	return map[string]definition{
-		"partition": {"<an:a>", onDefined(partition)},
-		"range":     {"<nnn:a>", onDefined(rangeOf)},
-		"hash":      {"<s-s:s>", onDefined(func(args []any) (any, error) { return Hash(text(args, 0), text(args, 1)) })},
+		"partition": {"<an:a>", ifDefined(partition)},
+		"range":     {"<nnn:a>", ifDefined(rangeItems)},
+		"hash":      {"<s-s:s>", ifDefined(func(args []any) (any, error) { return Hash(stringArg(args, 0), stringArg(args, 1)) })},
 		"uuid":      {"<:s>", func(*evaluation, []any) (any, error) { return UUID(), nil }},
-		"parse": {"<s-:x>", onDefined(func(args []any) (any, error) {
-			v, err := jsontree.Parse([]byte(text(args, 0)))
+		"parse": {"<s-:x>", ifDefined(func(args []any) (any, error) {
+			v, err := jsontree.Parse([]byte(stringArg(args, 0)))
 			if err != nil {
 				return nil, evalError("D3120", "Syntax error in JSON passed to function parse")
 			}
@@ -35,39 +36,39 @@ func serviceFunctions() map[string]definition {
 }
 
 func partition(args []any) (any, error) {
-	size := int(math.Floor(float(args, 1, 0)))
+	size := int(math.Floor(numberArg(args, 1, 0)))
 	if size < 1 {
 		return nil, evalError("D3030", "The second argument of the partition function must be a positive number")
 	}
 
 	parts := []any{}
-	for items := listOf(args[0]); len(items) > 0; items = items[min(size, len(items)):] {
+	for items := itemsOf(args[0]); len(items) > 0; items = items[min(size, len(items)):] {
 		parts = append(parts, &array{items: items[:min(size, len(items))]})
 	}
 	return &array{items: parts}, nil
 }
 
-func rangeOf(args []any) (any, error) {
-	from, to, step := float(args, 0, 0), float(args, 1, 0), float(args, 2, 0)
+func rangeItems(args []any) (any, error) {
+	from, to, step := numberArg(args, 0, 0), numberArg(args, 1, 0), numberArg(args, 2, 0)
 	if step == 0 || (to-from)/step >= maxRange {
 		return nil, evalError("D2014", "The range function makes arrays of at most 1000 items, and its step is not zero")
 	}
 
 	items := newSequence()
 	for x := from; step > 0 && x <= to || step < 0 && x >= to; x += step {
-		items.push(number(x))
+		items.appendDefined(numberValue(x))
 	}
-	return collapse(items, false), nil
+	return unwrapSequence(items, false), nil
 }
 
-// Hash returns the hash of s in hexadecimal. The algorithm is MD5, SHA-1, SHA-256, SHA-384 or SHA-512.
+// Hash returns the hash of s in hexadecimal. The algorithm is MD5, SHA-1, SHA-256, SHA-384 or SHA-512; any other is an error.
 func Hash(s, algorithm string) (string, error) {
 	var h hash.Hash
 	switch algorithm {
 	case "MD5":
-		h = md5.New() //nolint:gosec // A checksum that the service offers.
+		h = md5.New()
 	case "SHA-1":
-		h = sha1.New() //nolint:gosec // The same.
+		h = sha1.New()
 	case "SHA-256":
 		h = sha256.New()
 	case "SHA-384":
@@ -82,7 +83,7 @@ func Hash(s, algorithm string) (string, error) {
 	return hex.EncodeToString(h.Sum(nil)), nil
 }
 
-// UUID returns a random UUID of version 4 (RFC 9562 section 5.4).
+// UUID returns a random UUID, version 4 (RFC 9562, section 5.4).
 func UUID() string {
 	const (
 		size        = 16

@@ -11,34 +11,34 @@ import (
 
 func stringFunctions() map[string]definition {
 	return map[string]definition{
-		"string": {"<x-b?:s>", onDefined(func(args []any) (any, error) {
-			if truth(argument(args, 1)) && letterOf(args[0]) != 's' {
+		"string": {"<x-b?:s>", ifDefined(func(args []any) (any, error) {
+			if toBoolean(argAt(args, 1)) && typeLetter(args[0]) != 's' {
 				return string(appendJSON(nil, args[0], "\n")), nil
 			}
 			return toString(args[0])
 		})},
-		"length":    {"<s-:n>", onString(func(s string) any { return int64(utf8.RuneCountInString(s)) })},
-		"lowercase": {"<s-:s>", onString(func(s string) any { return strings.ToLower(s) })},
-		"uppercase": {"<s-:s>", onString(func(s string) any { return strings.ToUpper(s) })},
-		"trim":      {"<s-:s>", onString(func(s string) any { return strings.Join(strings.Fields(s), " ") })},
-		"substring": {"<s-nn?:s>", onDefined(substring)},
-		"substringBefore": {"<s-s:s>", onDefined(func(args []any) (any, error) {
-			before, _, _ := strings.Cut(text(args, 0), text(args, 1))
+		"length":    {"<s-:n>", forString(func(s string) any { return int64(utf8.RuneCountInString(s)) })},
+		"lowercase": {"<s-:s>", forString(func(s string) any { return strings.ToLower(s) })},
+		"uppercase": {"<s-:s>", forString(func(s string) any { return strings.ToUpper(s) })},
+		"trim":      {"<s-:s>", forString(func(s string) any { return strings.Join(strings.Fields(s), " ") })},
+		"substring": {"<s-nn?:s>", ifDefined(substring)},
+		"substringBefore": {"<s-s:s>", ifDefined(func(args []any) (any, error) {
+			before, _, _ := strings.Cut(stringArg(args, 0), stringArg(args, 1))
 			return before, nil
 		})},
-		"substringAfter": {"<s-s:s>", onDefined(func(args []any) (any, error) {
-			before, after, found := strings.Cut(text(args, 0), text(args, 1))
+		"substringAfter": {"<s-s:s>", ifDefined(func(args []any) (any, error) {
+			before, after, found := strings.Cut(stringArg(args, 0), stringArg(args, 1))
 			if !found {
 				return before, nil
 			}
 			return after, nil
 		})},
-		"pad":  {"<s-ns?:s>", onDefined(pad)},
-		"join": {"<a<s>s?:s>", onDefined(join)},
+		"pad":  {"<s-ns?:s>", ifDefined(pad)},
+		"join": {"<a<s>s?:s>", ifDefined(join)},
 	}
 }
 
-// toString returns v as the function $string does.
+// toString converts v to a string as $string does.
 func toString(v any) (string, error) {
 	switch v := v.(type) {
 	case undefined, *function, *regex:
@@ -54,8 +54,8 @@ func toString(v any) (string, error) {
 	return string(appendJSON(nil, v, "")), nil
 }
 
-// appendJSON appends v as JSON text with numbers as JavaScript writes them. newline, if not empty, begins each line of the
-// indented form.
+// appendJSON appends v to dst as JSON text, with numbers as JavaScript writes them. If newline is not empty the text is
+// indented; newline begins each line.
 func appendJSON(dst []byte, v any, newline string) []byte {
 	const indent = "  "
 	inner := newline
@@ -63,7 +63,7 @@ func appendJSON(dst []byte, v any, newline string) []byte {
 		inner += indent
 	}
 
-	if items, ok := asArray(v); ok {
+	if items, ok := arrayItems(v); ok {
 		dst = append(dst, '[')
 		for i, item := range items {
 			if i > 0 {
@@ -108,13 +108,13 @@ func appendJSON(dst []byte, v any, newline string) []byte {
 }
 
 func substring(args []any) (any, error) {
-	runes := []rune(text(args, 0))
-	start := float(args, 1, 0)
-	count := float(args, 2, math.Inf(1))
-
+	runes := []rune(stringArg(args, 0))
+	start := numberArg(args, 1, 0)
+	count := numberArg(args, 2, math.Inf(1))
 	if start < 0 {
 		start = max(0, start+float64(len(runes)))
 	}
+
 	from := math.Min(math.Trunc(start), float64(len(runes)))
 	to := math.Min(math.Trunc(start+count), float64(len(runes)))
 	if count <= 0 || to <= from {
@@ -125,15 +125,15 @@ func substring(args []any) (any, error) {
 }
 
 func pad(args []any) (any, error) {
-	const longest = 10_000_000
-	s, width := text(args, 0), float(args, 1, 0)
+	const maxWidth = 10_000_000
 
-	filler := []rune(text(args, 2))
+	s, width := stringArg(args, 0), numberArg(args, 1, 0)
+	filler := []rune(stringArg(args, 2))
 	if len(filler) == 0 {
 		filler = []rune(" ")
 	}
 
-	missing := int(math.Min(math.Abs(width), longest)) - utf8.RuneCountInString(s)
+	missing := int(math.Min(math.Abs(width), maxWidth)) - utf8.RuneCountInString(s)
 	if missing <= 0 {
 		return s, nil
 	}
@@ -142,7 +142,6 @@ func pad(args []any) (any, error) {
 	for i := range missing {
 		padding.WriteRune(filler[i%len(filler)])
 	}
-
 	if width < 0 {
 		return padding.String() + s, nil
 	}
@@ -151,12 +150,12 @@ func pad(args []any) (any, error) {
 
 func join(args []any) (any, error) {
 	parts := []string{}
-	for i, item := range listOf(args[0]) {
+	for i, item := range itemsOf(args[0]) {
 		s, ok := item.(string)
 		if !ok {
 			return nil, evalError("T0412", "Argument 1 of function \"join\" must be an array of strings, item "+strconv.Itoa(i)+" is none")
 		}
 		parts = append(parts, s)
 	}
-	return strings.Join(parts, text(args, 1)), nil
+	return strings.Join(parts, stringArg(args, 1)), nil
 }

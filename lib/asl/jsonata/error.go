@@ -4,13 +4,13 @@ import (
 	"strconv"
 )
 
-// Error is an error of JSONata: of an expression's text (S) or of its evaluation (T, D, U).
+// Error is a JSONata error: a syntax error (code S…) or an evaluation error (codes T…, D…, U…).
 type Error struct {
 	// Code is the error's code in the JSONata reference implementation, such as T2001.
 	Code string
 	// Message says what is wrong.
 	Message string
-	// Position is the byte of the expression at which an error of its text is, from 0.
+	// Position is the byte offset of a syntax error in the expression, from 0.
 	Position int
 }
 

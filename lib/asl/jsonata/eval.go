@@ -7,7 +7,7 @@ import (
 	"github.com/herald-progress/herald/lib/asl/jsontree"
 )
 
-// A frame holds the variables of a block or a function call.
+// A frame holds the variables of a block or a function call. Lookups continue in the parent.
 type frame struct {
 	parent    *frame
 	variables map[string]any
@@ -29,13 +29,13 @@ func (f *frame) set(name string, v any) {
 	f.variables[name] = v
 }
 
-// maxDepth bounds the nesting of an evaluation, function calls included; maxSteps bounds its length.
+// The limits of an evaluation.
 const (
-	maxDepth = 20_000
-	maxSteps = 20_000_000
+	maxDepth = 20_000     // Of nested expressions and function calls.
+	maxSteps = 20_000_000 // Of evaluated nodes.
 )
 
-// evaluation is one run of an expression.
+// An evaluation is one evaluation of an expression.
 type evaluation struct {
 	now      time.Time
 	builtins map[string]*function
@@ -43,7 +43,7 @@ type evaluation struct {
 	steps    int
 }
 
-// eval evaluates n, with v as the context value $.
+// eval evaluates n. v is the context value $.
 func (e *evaluation) eval(n *node, v any, f *frame) (any, error) {
 	e.depth++
 	e.steps++
@@ -57,20 +57,20 @@ func (e *evaluation) eval(n *node, v any, f *frame) (any, error) {
 	if err != nil {
 		return nil, err
 	}
-	if result, err = e.filterAll(n.filters, result, f); err != nil {
+	if result, err = e.applyFilters(n.filters, result, f); err != nil {
 		return nil, err
 	}
-
 	if n.group != nil && n.kind != kindPath {
 		if result, err = e.object(n.group, result, f); err != nil {
 			return nil, err
 		}
 	}
-	return collapse(result, n.keepArray), nil
+	return unwrapSequence(result, n.keepArray), nil
 }
 
-// collapse gives an empty sequence as undefined and one of a single item as that item.
-func collapse(v any, keepArray bool) any {
+// unwrapSequence returns undefined for an empty sequence, and the item for a sequence of one item unless it is to be kept.
+// It returns any other value as it is.
+func unwrapSequence(v any, keepArray bool) any {
 	a, ok := v.(*array)
 	if !ok || !a.sequence {
 		return v
@@ -95,13 +95,13 @@ func (e *evaluation) evalKind(n *node, v any, f *frame) (any, error) {
 	case kindValue, kindRegex:
 		return n.value, nil
 	case kindName:
-		return lookup(v, n.text), nil
+		return lookupField(v, n.text), nil
 	case kindVariable:
 		return e.variable(n, v, f), nil
 	case kindWildcard:
 		return wildcard(v), nil
 	case kindDescendant:
-		return collapse(descendants(v, newSequence()), false), nil
+		return unwrapSequence(descendants(v, newSequence()), false), nil
 	case kindPath:
 		return e.path(n, v, f)
 	case kindBinary:
@@ -149,15 +149,11 @@ func (e *evaluation) evalFunction(n *node, v any, f *frame) (any, error) {
 
 func (e *evaluation) variable(n *node, v any, f *frame) any {
 	if n.text == "" {
-		if a, ok := v.(*array); ok && a.outer {
-			return a.items[0]
-		}
 		return v
 	}
 	if value, ok := f.lookup(n.text); ok {
 		return value
 	}
-
 	if b, ok := e.builtins[n.text]; ok {
 		return b
 	}
@@ -169,7 +165,6 @@ func (e *evaluation) block(n *node, v any, f *frame) (any, error) {
 		result any = undefined{}
 		err    error
 	)
-
 	inner := &frame{parent: f}
 	for _, part := range n.list {
 		if result, err = e.eval(part, v, inner); err != nil {
@@ -184,14 +179,13 @@ func (e *evaluation) condition(n *node, v any, f *frame) (any, error) {
 	if err != nil {
 		return nil, err
 	}
-	if truth(test) {
+	if toBoolean(test) {
 		return e.eval(n.rhs, v, f)
 	}
-	if n.other == nil {
+	if n.third == nil {
 		return undefined{}, nil
 	}
-
-	return e.eval(n.other, v, f)
+	return e.eval(n.third, v, f)
 }
 
 func (e *evaluation) negate(n *node, v any, f *frame) (any, error) {
@@ -204,12 +198,12 @@ func (e *evaluation) negate(n *node, v any, f *frame) (any, error) {
 	if !ok {
 		return nil, evalError("D1002", "Cannot negate a non-numeric value: "+describe(value))
 	}
-	return number(-x), nil
+	return numberValue(-x), nil
 }
 
 // array evaluates an array constructor.
 func (e *evaluation) array(n *node, v any, f *frame) (any, error) {
-	result := &array{cons: n.consArray}
+	result := &array{noFlatten: n.noFlatten}
 	for _, item := range n.list {
 		value, err := e.eval(item, v, f)
 		if err != nil {
@@ -219,7 +213,7 @@ func (e *evaluation) array(n *node, v any, f *frame) (any, error) {
 			continue
 		}
 
-		if items, ok := asArray(value); ok && item.kind != kindArray {
+		if items, ok := arrayItems(value); ok && item.kind != kindArray {
 			result.items = append(result.items, items...)
 		} else {
 			result.items = append(result.items, value)
@@ -229,14 +223,14 @@ func (e *evaluation) array(n *node, v any, f *frame) (any, error) {
 	return result, nil
 }
 
-// object evaluates an object constructor, or the group clause of a path, over the items of v.
+// object evaluates an object constructor or a group-by clause over the items of v.
 func (e *evaluation) object(n *node, v any, f *frame) (any, error) {
 	type group struct {
 		pair int
 		data any
 	}
 
-	items := listOf(v)
+	items := itemsOf(v)
 	if len(items) == 0 {
 		items = []any{undefined{}}
 	}
@@ -257,9 +251,9 @@ func (e *evaluation) object(n *node, v any, f *frame) (any, error) {
 				return nil, evalError("T1003", "Key in object structure must evaluate to a string; got: "+describe(key))
 			}
 
-			g, known := groups[name]
+			g, exists := groups[name]
 			switch {
-			case !known:
+			case !exists:
 				groups[name] = &group{pair: i, data: item}
 				keys = append(keys, name)
 			case g.pair != i:
@@ -284,10 +278,11 @@ func (e *evaluation) object(n *node, v any, f *frame) (any, error) {
 	return result, nil
 }
 
-// span returns the integers from a to b.
-func span(a, b any) (any, error) {
+// integerRange evaluates the range operator: the integers from a to b.
+func integerRange(a, b any) (any, error) {
 	const maxItems = 10_000_000
-	from, to, err := integers(a, b)
+
+	from, to, err := rangeBounds(a, b)
 	if err != nil {
 		return nil, err
 	}
@@ -300,12 +295,12 @@ func span(a, b any) (any, error) {
 
 	items := make([]any, 0, int(to-from)+1)
 	for x := from; x <= to; x++ {
-		items = append(items, number(x))
+		items = append(items, numberValue(x))
 	}
 	return &array{items: items, sequence: true}, nil
 }
 
-func integers(a, b any) (from, to float64, err error) {
+func rangeBounds(a, b any) (from, to float64, err error) {
 	from, okA := jsontree.Float(a)
 	if !isUndefined(a) && (!okA || from != math.Trunc(from)) {
 		return 0, 0, evalError("T2003", "The left side of the range operator (..) must evaluate to an integer")

@@ -1,8 +1,8 @@
 // Package jsonata evaluates JSONata expressions as AWS Step Functions does.
 //
-// It covers the language of docs.jsonata.org up to version 2.1 but for the parent operator %, the join operators @ and #,
-// $eval, $formatInteger and $parseInteger, which Compile refuses by name, and adds the functions of the service:
-// $partition, $range, $hash, $random with a seed, $uuid and $parse. Regular expressions are those of Go.
+// It implements JSONata 2.1 (docs.jsonata.org) and the functions that Step Functions adds: $partition, $range, $hash,
+// $random with a seed, $uuid and $parse. Compile rejects what is not implemented, by name: the parent operator %, the join
+// operators @ and #, $eval, $formatInteger and $parseInteger. Regular expressions have Go's syntax.
 package jsonata
 
 import (
@@ -10,17 +10,17 @@ import (
 	"time"
 )
 
-// ErrUndefined is returned by Eval when an expression has no value.
+// ErrUndefined is the error of Eval when the expression has no value.
 var ErrUndefined = errors.New("jsonata: returned nothing (undefined)")
 
-// ErrFunction is returned by Eval when the value of an expression is, or holds, a function.
+// ErrFunction is the error of Eval when the value of the expression is, or contains, a function.
 var ErrFunction = errors.New("jsonata: returned a function")
 
-// Expr is a compiled expression. Any number of goroutines may evaluate it at once.
+// Expr is a compiled expression. It is safe for concurrent use.
 type Expr struct {
-	root     *node
-	builtins map[string]*function
-	names    []string
+	root      *node
+	builtins  map[string]*function
+	variables []string
 }
 
 // Compile parses an expression. The error is an *Error, or wraps one.
@@ -28,11 +28,9 @@ func Compile(text string) (*Expr, error) {
 	p := parser{lexer: lexer{text: text}}
 	p.advance(true)
 	tree := p.expression(0)
-
 	if p.err == nil && p.token.kind != tokenEnd {
 		p.fail(syntaxError("S0201", p.token.pos, "Syntax error: "+quote(p.token.text)))
 	}
-
 	if p.err != nil {
 		return nil, p.err
 	}
@@ -44,10 +42,10 @@ func Compile(text string) (*Expr, error) {
 
 	x := &Expr{root: root, builtins: make(map[string]*function)}
 	table := definitions()
-	for name := range variables(tree, map[string]bool{}) {
+	for name := range collectVariables(tree, map[string]bool{}) {
 		d, ok := table[name]
 		if !ok {
-			x.names = append(x.names, name)
+			x.variables = append(x.variables, name)
 			continue
 		}
 
@@ -58,7 +56,7 @@ func Compile(text string) (*Expr, error) {
 
 		arity := len(sig.parameters)
 		if name == "string" {
-			arity = 1 // A higher-order function gives it no second argument.
+			arity = 1 // Higher-order functions pass it one argument only.
 		}
 
 		x.builtins[name] = &function{name: name, sig: sig, arity: arity, call: d.call}
@@ -67,11 +65,11 @@ func Compile(text string) (*Expr, error) {
 	return x, nil
 }
 
-// Variables returns the names, without $, of the variables and unknown functions that the expression mentions, in no order.
-func (x *Expr) Variables() []string { return x.names }
+// Variables returns the names, without $, of the variables and unknown functions in the expression, in no order.
+func (x *Expr) Variables() []string { return x.variables }
 
-// Eval evaluates the expression with the given variables, whose values are those of package jsontree, as is the result.
-// An error of the evaluation is an *Error.
+// Eval evaluates the expression with the given variables. They and the result are values of package jsontree. The error is
+// ErrUndefined, ErrFunction or an *Error.
 func (x *Expr) Eval(values map[string]any) (any, error) {
 	e := &evaluation{now: time.Now(), builtins: x.builtins}
 	result, err := e.eval(x.root, undefined{}, &frame{parent: &frame{variables: values}})
@@ -82,15 +80,15 @@ func (x *Expr) Eval(values map[string]any) (any, error) {
 		return nil, ErrUndefined
 	}
 
-	exported, ok := export(result)
+	exported, ok := toJSONValue(result)
 	if !ok {
 		return nil, ErrFunction
 	}
 	return exported, nil
 }
 
-// variables adds the names of the variables in the tree to found.
-func variables(n *node, found map[string]bool) map[string]bool {
+// collectVariables adds the names of the variables in the tree to found and returns found.
+func collectVariables(n *node, found map[string]bool) map[string]bool {
 	if n == nil {
 		return found
 	}
@@ -98,22 +96,18 @@ func variables(n *node, found map[string]bool) map[string]bool {
 	if n.kind == kindVariable && n.text != "" && n.text != "$" {
 		found[n.text] = true
 	}
-
-	for _, part := range []*node{n.lhs, n.rhs, n.other} {
-		variables(part, found)
+	for _, part := range []*node{n.lhs, n.rhs, n.third} {
+		collectVariables(part, found)
 	}
-
 	for _, part := range n.list {
-		variables(part, found)
+		collectVariables(part, found)
 	}
-
 	for _, pair := range n.pairs {
-		variables(pair[0], found)
-		variables(pair[1], found)
+		collectVariables(pair[0], found)
+		collectVariables(pair[1], found)
 	}
-
 	for _, t := range n.terms {
-		variables(t.expr, found)
+		collectVariables(t.expr, found)
 	}
 	return found
 }

@@ -38,9 +38,9 @@ func eval(t *testing.T, text string) string {
 	return string(jsontree.Marshal(v))
 }
 
-func TestEval(t *testing.T) {
+func TestExpressionsEvaluateAsInJSONata(t *testing.T) {
 	for _, test := range []struct{ text, want string }{
-		// Values keep their order and integers their digits.
+		// Objects keep the order of their keys, integers their digits.
 		{`$o.id`, `12345678901234567`},
 		{`$o.user`, `{"name":"Ada","tags":["a","b"]}`},
 		{`{"b": 1, "a": 2.0, "c": 1.5}`, `{"b":1,"a":2,"c":1.5}`},
@@ -64,7 +64,7 @@ func TestEval(t *testing.T) {
 		{`$o.lines.(n * price)`, `[1,12.5,3]`},
 		{`$o.lines.[part, n]`, `[["3001",2],["3002",10],["3003",1]]`},
 		{`[$o.none, 1, $o.missing]`, `[null,1]`},
-		// What is not there.
+		// Undefined values.
 		{`$o.missing`, jsonata.ErrUndefined.Error()},
 		{`$missing.a.b`, jsonata.ErrUndefined.Error()},
 		{`$o.missing + 1`, jsonata.ErrUndefined.Error()},
@@ -143,14 +143,14 @@ func TestEval(t *testing.T) {
 		{`$exists($o.missing) or $exists($o.none)`, `true`},
 		{`$assert(1 = 2, "no")`, `D3141: no`},
 		{`$error("stop")`, `D3137: stop`},
-		// The service's own functions.
+		// The functions that Step Functions adds.
 		{`$partition([1..5], 2)`, `[[1,2],[3,4],[5]]`},
 		{`$range(0, 10, 4)`, `[0,4,8]`},
 		{`$hash("a", "SHA-256")`, `"ca978112ca1bbdcafac231b39a23dc4da786eff8147c4e72b9807785afee48bb"`},
 		{`$parse('{"a":[1,2.0]}').a[0]`, `1`},
 		{`$random(7) = $random(7) and $random() < 1`, `true`},
 		{`$length($uuid())`, `36`},
-		// Errors of an evaluation.
+		// Evaluation errors.
 		{`1 + "a"`, `T2002: The right side of the + operator must evaluate to a number`},
 		{`"a" > 1`, `T2009: The values "a" and 1 either side of operator ">" must be of the same data type`},
 		{`nothing(1)`, `T1006: Attempted to invoke a non-function`},
@@ -165,7 +165,7 @@ func TestEval(t *testing.T) {
 	}
 }
 
-func TestCompileRefuses(t *testing.T) {
+func TestCompileRejectsInvalidAndUnsupportedExpressions(t *testing.T) {
 	for _, test := range []struct{ text, want string }{
 		{``, "S0207"}, {`1 +`, "S0207"}, {`(1`, "S0203"}, {`[1 2]`, "S0202"}, {`"a`, "S0101"}, {`"\x"`, "S0103"}, {"`a", "S0105"},
 		{`/* a`, "S0106"}, {`1 := 2`, "S0212"}, {`function(a) { a }`, "S0208"}, {`a.1`, "S0213"}, {`)`, "S0211"}, {`/+/`, "S0301"}, {`/(/`, "S0302"},
@@ -175,15 +175,15 @@ func TestCompileRefuses(t *testing.T) {
 		{strings.Repeat("(", 1000), "nested too deeply"},
 	} {
 		_, err := jsonata.Compile(test.text)
-		var known *jsonata.Error
-		if !errors.As(err, &known) || !strings.Contains(err.Error(), test.want) {
+		var syntaxErr *jsonata.Error
+		if !errors.As(err, &syntaxErr) || !strings.Contains(err.Error(), test.want) {
 			t.Errorf("%s: got %v, want %s", test.text, err, test.want)
 		}
 	}
 }
 
-// Expressions are shared by all executions of a machine: an evaluation must not leave anything behind.
-func TestEvalAtOnce(t *testing.T) {
+// All executions of a machine share its expressions.
+func TestConcurrentEvaluationsDoNotInterfere(t *testing.T) {
 	x, err := jsonata.Compile(`($x := $n; ($map([1..20], function($v) { $v ~> $string() ~> $pad(-3, "0") ~> $match(/\d/) ~> $count() }) ~> $sum()) + $x)`)
 	if err != nil {
 		t.Fatal(err)
@@ -200,7 +200,6 @@ func TestEvalAtOnce(t *testing.T) {
 			}
 		})
 	}
-
 	all.Wait()
 }
 
@@ -214,9 +213,9 @@ func FuzzCompile(f *testing.F) {
 	v := values(f)
 	f.Fuzz(func(t *testing.T, text string) {
 		x, err := jsonata.Compile(text)
-		var known *jsonata.Error
+		var jsonataErr *jsonata.Error
 		if err != nil {
-			if !errors.As(err, &known) {
+			if !errors.As(err, &jsonataErr) {
 				t.Errorf("unexpected error %v", err)
 			}
 			return
@@ -225,7 +224,7 @@ func FuzzCompile(f *testing.F) {
 			return // These may take long.
 		}
 
-		if _, err := x.Eval(v); err != nil && !errors.As(err, &known) && !errors.Is(err, jsonata.ErrUndefined) && !errors.Is(err, jsonata.ErrFunction) {
+		if _, err := x.Eval(v); err != nil && !errors.As(err, &jsonataErr) && !errors.Is(err, jsonata.ErrUndefined) && !errors.Is(err, jsonata.ErrFunction) {
 			t.Errorf("unexpected error %v", err)
 		}
 	})

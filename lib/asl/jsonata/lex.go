@@ -22,7 +22,7 @@ const (
 	tokenRegex
 )
 
-// A token is a word of an expression. text is the operator, or the name without its $ or backticks.
+// A token is a lexical element of an expression. text is the operator, or the name without its $ or backquotes.
 type token struct {
 	kind  tokenKind
 	text  string
@@ -30,7 +30,7 @@ type token struct {
 	pos   int
 }
 
-// lexer cuts an expression into tokens.
+// A lexer splits an expression into tokens.
 type lexer struct {
 	text string
 	pos  int
@@ -50,8 +50,8 @@ const (
 	quotes        = "\"'`"
 )
 
-// skip moves past blanks and comments.
-func (l *lexer) skip() error {
+// skipBlanks advances past white space and comments.
+func (l *lexer) skipBlanks() error {
 	for {
 		l.pos += len(l.text[l.pos:]) - len(strings.TrimLeft(l.text[l.pos:], blanks))
 		if !strings.HasPrefix(l.text[l.pos:], "/*") {
@@ -62,14 +62,13 @@ func (l *lexer) skip() error {
 		if end < 0 {
 			return syntaxError("S0106", l.pos, "Comment has no closing tag")
 		}
-
 		l.pos += end + len("*/")
 	}
 }
 
-// next returns the next token. operand says whether an operand is due, so that a slash begins a regular expression.
-func (l *lexer) next(operand bool) (token, error) {
-	if err := l.skip(); err != nil {
+// next returns the next token. If wantOperand is set, a slash begins a regular expression; otherwise it is the operator /.
+func (l *lexer) next(wantOperand bool) (token, error) {
+	if err := l.skipBlanks(); err != nil {
 		return token{}, err
 	}
 
@@ -80,7 +79,7 @@ func (l *lexer) next(operand bool) (token, error) {
 
 	rest := l.text[start:]
 	switch c := rest[0]; {
-	case operand && c == '/':
+	case wantOperand && c == '/':
 		return l.regex()
 	case len(rest) > 1 && rest[1] != ' ' && strings.Contains(twoCharacters, rest[:2]):
 		l.pos += 2
@@ -121,7 +120,7 @@ func (l *lexer) number() (token, error) {
 		if _, err := strconv.ParseFloat(text, 64); err != nil {
 			return token{}, syntaxError("S0102", start, "Number out of range: "+text)
 		}
-		value = number(f)
+		value = numberValue(f)
 	}
 
 	return token{kind: tokenValue, text: text, value: value, pos: start}, nil
@@ -157,7 +156,8 @@ func (l *lexer) name() (token, error) {
 const escapes = `"'\/bfnrt`
 
 func (l *lexer) quoted(quote byte) (token, error) {
-	const escaped = "\"'\\/\b\f\n\r\t"
+	const escaped = "\"'\\/\b\f\n\r\t" // What the bytes of escapes stand for.
+
 	start := l.pos
 	var b strings.Builder
 	for i := start + 1; i < len(l.text); i++ {
@@ -190,7 +190,8 @@ func (l *lexer) quoted(quote byte) (token, error) {
 	return token{}, syntaxError("S0101", start, "String literal must be terminated by a matching quote")
 }
 
-// unicodeEscape reads u and four hexadecimal digits, and the second half of a surrogate pair if one follows.
+// unicodeEscape decodes u and four hexadecimal digits at the beginning of s, with the low surrogate that follows a high one.
+// It returns the character and the length of its escape.
 func unicodeEscape(s string) (rune, int, bool) {
 	const (
 		width = len("u0000")
@@ -204,7 +205,6 @@ func unicodeEscape(s string) (rune, int, bool) {
 	if len(s) < width || s[0] != 'u' {
 		return 0, 0, false
 	}
-
 	n, err := strconv.ParseUint(s[1:width], 16, 32)
 	if err != nil {
 		return 0, 0, false
@@ -251,7 +251,7 @@ func compileRegex(pattern, flags string, pos int) (token, error) {
 		return token{}, syntaxError("S0301", pos, "Empty regular expressions are not allowed")
 	}
 
-	// A slash may be escaped in JavaScript; Go knows no such escape. Nor an escaped blank.
+	// JavaScript allows an escaped slash and an escaped space; Go does not.
 	source := strings.NewReplacer(`\\`, `\\`, `\/`, `/`, `\ `, ` `).Replace(pattern)
 	if flags != "" {
 		source = "(?" + flags + ")" + source

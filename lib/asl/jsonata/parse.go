@@ -4,7 +4,7 @@ import (
 	"slices"
 )
 
-// A kind says what a node does.
+// A kind is the kind of a node.
 type kind int
 
 const (
@@ -31,8 +31,7 @@ const (
 	kindPlaceholder
 )
 
-// A node is a part of an expression's syntax tree, shaped as the JSONata documentation shapes its processing: a path is a
-// list of steps, each with its filters.
+// A node is a node of an expression's syntax tree. After processing, a path is a list of steps, each with its filters.
 type node struct {
 	kind    kind
 	pos     int
@@ -40,18 +39,18 @@ type node struct {
 	value   any
 	lhs     *node
 	rhs     *node
-	other   *node   // The third operand of a condition or a transformation.
+	third   *node   // The third operand of a condition or a transformation.
 	list    []*node // Steps, items, expressions, arguments or parameters.
 	pairs   [][2]*node
 	terms   []term
 	filters []*node
 	stages  []*node // The filters of a step, applied to each of its results.
-	group   *node
+	group   *node   // The object constructor of a group-by clause.
 	sig     *signature
 
-	keepArray     bool // The node is followed by [].
-	keepSingleton bool // A step of the path is.
-	consArray     bool // An array constructor at the beginning or end of a path.
+	keepArray     bool // [] follows the node.
+	keepSingleton bool // [] follows a step of the path.
+	noFlatten     bool // An array constructor at the beginning or end of a path.
 }
 
 // A term is one criterion of an order-by clause.
@@ -81,9 +80,10 @@ var bindingPower = map[string]int{
 	"??": powerComparison, operatorAnd: powerAnd, operatorOr: powerOr, operatorIn: powerComparison, "&": powerSum,
 }
 
-// maxNesting bounds the depth of an expression.
+// maxNesting is the greatest depth of an expression.
 const maxNesting = 500
 
+// A parser is a Pratt parser: an operator takes its operands by bindingPower.
 type parser struct {
 	lexer lexer
 	token token
@@ -91,7 +91,7 @@ type parser struct {
 	err   error
 }
 
-// fail records the first error. Parsing goes on at the end of the text, so that it soon stops.
+// fail records the first error and moves to the end of the text, which stops the parser.
 func (p *parser) fail(err error) {
 	if p.err == nil {
 		p.err = err
@@ -100,26 +100,26 @@ func (p *parser) fail(err error) {
 	p.token = token{kind: tokenEnd, text: "(end)", pos: p.lexer.pos}
 }
 
-func (p *parser) advance(operand bool) {
+// advance reads the next token; for wantOperand see lexer.next.
+func (p *parser) advance(wantOperand bool) {
 	if p.err != nil {
 		return
 	}
-	t, err := p.lexer.next(operand)
+	t, err := p.lexer.next(wantOperand)
 	if err != nil {
 		p.fail(err)
 		return
 	}
-
 	p.token = t
 }
 
-func (p *parser) is(operator string) bool {
+func (p *parser) nextIs(operator string) bool {
 	return p.token.kind == tokenOperator && p.token.text == operator
 }
 
-// expect moves past the given operator, after which an operand is due or not.
-func (p *parser) expect(operator string, operand bool) {
-	if !p.is(operator) {
+// expect consumes the given operator, or fails if another token comes next.
+func (p *parser) expect(operator string, wantOperand bool) {
+	if !p.nextIs(operator) {
 		if p.token.kind == tokenEnd {
 			p.fail(syntaxError("S0203", p.token.pos, "Expected "+quote(operator)+" before end of expression"))
 		} else {
@@ -127,20 +127,19 @@ func (p *parser) expect(operator string, operand bool) {
 		}
 		return
 	}
-
-	p.advance(operand)
+	p.advance(wantOperand)
 }
 
-// accept moves past the given operator if it comes next.
+// accept consumes the given operator if it comes next, and reports whether it did.
 func (p *parser) accept(operator string) bool {
-	if !p.is(operator) {
+	if !p.nextIs(operator) {
 		return false
 	}
 	p.advance(true)
 	return true
 }
 
-// expression parses an expression whose operators bind more strongly than power.
+// expression parses an expression up to the first operator that does not bind more strongly than power.
 func (p *parser) expression(power int) *node {
 	p.depth++
 	defer func() { p.depth-- }()
@@ -149,7 +148,7 @@ func (p *parser) expression(power int) *node {
 	}
 
 	t := p.token
-	p.advance(isPrefix(t))
+	p.advance(isPrefixOperator(t))
 	left := p.prefix(t)
 	for p.err == nil && p.token.kind == tokenOperator && power < bindingPower[p.token.text] {
 		t = p.token
@@ -160,11 +159,12 @@ func (p *parser) expression(power int) *node {
 	return left
 }
 
-// isPrefix reports whether an operand is due after t at the beginning of an expression.
-func isPrefix(t token) bool {
+// isPrefixOperator reports whether t, at the beginning of an expression, is an operator that an operand follows.
+func isPrefixOperator(t token) bool {
 	return t.kind == tokenOperator && slices.Contains([]string{"[", "(", "{", "-", "|"}, t.text)
 }
 
+// prefix parses an expression that begins with t.
 func (p *parser) prefix(t token) *node {
 	n := &node{pos: t.pos, text: t.text, value: t.value}
 	switch t.kind {
@@ -206,10 +206,10 @@ func (p *parser) prefixOperator(n *node) {
 		p.expect("|", true)
 		n.rhs = p.expression(0)
 		if p.accept(",") {
-			n.other = p.expression(0)
+			n.third = p.expression(0)
 		}
 		p.expect("|", false)
-	case "?": // A placeholder in a partial application.
+	case "?": // The placeholder of a partial application.
 		n.kind = kindPlaceholder
 	case "%":
 		p.fail(syntaxError("S0500", n.pos, "The parent operator % is not supported"))
@@ -220,7 +220,7 @@ func (p *parser) prefixOperator(n *node) {
 
 func (p *parser) block() []*node {
 	var parts []*node
-	for !p.is(")") && p.err == nil {
+	for !p.nextIs(")") && p.err == nil {
 		parts = append(parts, p.expression(0))
 		if !p.accept(";") {
 			break
@@ -233,9 +233,9 @@ func (p *parser) block() []*node {
 
 func (p *parser) items() []*node {
 	var items []*node
-	for !p.is("]") && p.err == nil {
+	for !p.nextIs("]") && p.err == nil {
 		item := p.expression(0)
-		if p.is("..") {
+		if p.nextIs("..") {
 			pos := p.token.pos
 			p.advance(true)
 			item = &node{kind: kindBinary, text: "..", pos: pos, lhs: item, rhs: p.expression(0)}
@@ -253,7 +253,7 @@ func (p *parser) items() []*node {
 
 func (p *parser) objectPairs() [][2]*node {
 	var pairs [][2]*node
-	for !p.is("}") && p.err == nil {
+	for !p.nextIs("}") && p.err == nil {
 		key := p.expression(0)
 		p.expect(":", true)
 		pairs = append(pairs, [2]*node{key, p.expression(0)})

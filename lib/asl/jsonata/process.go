@@ -1,6 +1,6 @@
 package jsonata
 
-// process turns the parser's tree into one that can be evaluated: it gathers the steps of paths, with their filters.
+// process converts the parser's tree into one that can be evaluated: it collects the steps of each path, with their filters.
 func process(n *node) (*node, error) {
 	if n == nil {
 		return nil, nil
@@ -31,7 +31,7 @@ func process(n *node) (*node, error) {
 			}
 		}
 	case kindVariable:
-		if unsupported[n.text] {
+		if unsupportedFunctions[n.text] {
 			return nil, syntaxError("S0500", n.pos, "The function $"+n.text+" is not supported")
 		}
 	}
@@ -39,11 +39,11 @@ func process(n *node) (*node, error) {
 	return processOperands(n)
 }
 
-// processOperands processes every part of a node that needs no rearrangement.
+// processOperands processes the parts of a node whose shape stays as it is.
 func processOperands(n *node) (*node, error) {
 	out := *n
 	var err error
-	for _, operand := range []**node{&out.lhs, &out.rhs, &out.other} {
+	for _, operand := range []**node{&out.lhs, &out.rhs, &out.third} {
 		if *operand, err = process(*operand); err != nil {
 			return nil, err
 		}
@@ -62,8 +62,8 @@ func processOperands(n *node) (*node, error) {
 
 	if out.kind == kindBlock {
 		for _, part := range out.list {
-			if part.consArray || part.kind == kindPath && part.list[0].consArray {
-				out.consArray = true
+			if part.noFlatten || part.kind == kindPath && part.list[0].noFlatten {
+				out.noFlatten = true
 			}
 		}
 	}
@@ -131,7 +131,8 @@ func processDot(n *node) (*node, error) {
 	return path, finishPath(path, 0)
 }
 
-// finishPath makes names of the strings among the steps from the given one on, and marks the path as its steps demand.
+// finishPath converts string literals among the steps, from the given one on, to names, and sets the flags of the path that
+// follow from its steps.
 func finishPath(path *node, from int) error {
 	for _, step := range path.list[from:] {
 		if step.kind == kindValue {
@@ -149,7 +150,7 @@ func finishPath(path *node, from int) error {
 
 	for _, end := range []*node{path.list[0], path.list[len(path.list)-1]} {
 		if end.kind == kindArray {
-			end.consArray = true
+			end.noFlatten = true
 		}
 	}
 	return nil

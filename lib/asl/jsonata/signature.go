@@ -10,20 +10,21 @@ import (
 
 // A parameter is one parameter of a signature.
 type parameter struct {
-	isArray bool
-	subtype string // The type of an array's items; empty for any.
-	context string // The types that the context value may have when it stands in for the argument; empty if it may not.
+	isArray      bool
+	subtype      string // The type of an array's items; empty for any.
+	contextTypes string // The types of a context value that may replace a missing argument; empty for none.
 }
 
 // A signature is the type of a function, such as <s-nn?:s>: see "Function signatures" in the JSONata documentation.
+// pattern matches the letters of the arguments' types, with one group for each parameter.
 type signature struct {
 	parameters []parameter
 	pattern    *regexp.Regexp
 }
 
-const letters = "asnblfom" // array, string, number, boolean, null, function, object, missing
+const typeLetters = "asnblfom" // Array, string, number, boolean, null, function, object, missing.
 
-func letterOf(v any) byte {
+func typeLetter(v any) byte {
 	switch v.(type) {
 	case string:
 		return 's'
@@ -39,13 +40,13 @@ func letterOf(v any) byte {
 		return 'm'
 	}
 
-	if _, ok := asArray(v); ok {
+	if _, ok := arrayItems(v); ok {
 		return 'a'
 	}
 	return 'n'
 }
 
-// parseSignature reads the text of a signature, angle brackets included. What follows the colon is not checked.
+// parseSignature parses a signature with its angle brackets. It ignores the result type, after the colon.
 func parseSignature(text string) (*signature, error) {
 	body, ok := strings.CutPrefix(text, "<")
 	if !ok || !strings.HasSuffix(text, ">") {
@@ -59,7 +60,6 @@ func parseSignature(text string) (*signature, error) {
 		pattern strings.Builder
 	)
 	pattern.WriteByte('^')
-
 	for i := 0; i < len(body) && body[i] != ':'; {
 		choice, width := parameterType(body[i:])
 		if width == 0 {
@@ -69,7 +69,7 @@ func parseSignature(text string) (*signature, error) {
 		p := parameter{isArray: choice == "a"}
 		i += width
 		if i < len(body) && body[i] == '<' {
-			end := closing(body[i:])
+			end := closingBracket(body[i:])
 			if end < 0 {
 				return nil, syntaxError("S0401", i, "Malformed function signature "+quote(text))
 			}
@@ -78,16 +78,16 @@ func parseSignature(text string) (*signature, error) {
 		}
 
 		class := "[" + choice + "m]"
-		if choice == "a" {
-			class = "[" + letters + "]"
-		}
-		if choice == "f" {
+		switch choice {
+		case "a":
+			class = "[" + typeLetters + "]"
+		case "f":
 			class = "f"
 		}
 
 		if i < len(body) && strings.IndexByte("-?+", body[i]) >= 0 {
 			if body[i] == '-' {
-				p.context = choice
+				p.contextTypes = choice
 				class += "?"
 			} else {
 				class += body[i : i+1]
@@ -109,8 +109,9 @@ func parseSignature(text string) (*signature, error) {
 	return &s, nil
 }
 
-// parameterType returns the letters of the types at the beginning of s, and the width of what it read.
-func parameterType(s string) (string, int) {
+// parameterType parses the type at the beginning of s. It returns the letters of the accepted types and the length of the
+// parsed text, 0 if there is no type.
+func parameterType(s string) (types string, width int) {
 	switch c := s[0]; {
 	case strings.IndexByte("asnblfo", c) >= 0:
 		return s[:1], 1
@@ -129,8 +130,8 @@ func parameterType(s string) (string, int) {
 	return "", 0
 }
 
-// closing returns the index of the bracket that closes the one at the beginning of s.
-func closing(s string) int {
+// closingBracket returns the index of the > that closes the < at the beginning of s, -1 if there is none.
+func closingBracket(s string) int {
 	depth := 0
 	for i := range len(s) {
 		switch s[i] {
@@ -147,59 +148,60 @@ func closing(s string) int {
 	return -1
 }
 
-// check returns the arguments as the function named name takes them: with the context value v for one that is left out,
-// and single values made arrays.
-func (s *signature) check(name string, args []any, v any) ([]any, error) {
+// bindArgs checks the arguments of the function with the given name. It returns one argument for each parameter: missing
+// ones are replaced by the context value v or by undefined, and single values become arrays where the parameter is an array.
+func (s *signature) bindArgs(name string, args []any, v any) ([]any, error) {
 	types := make([]byte, len(args))
 	for i, arg := range args {
-		types[i] = letterOf(arg)
+		types[i] = typeLetter(arg)
 	}
 
 	match := s.pattern.FindSubmatch(types)
 	if match == nil {
-		return nil, evalError("T0410", "Argument "+strconv.Itoa(s.mismatch(types))+" of function "+quote(name)+" does not match function signature")
+		return nil, evalError("T0410", "Argument "+strconv.Itoa(s.firstMismatch(types))+" of function "+quote(name)+" does not match function signature")
 	}
 
-	checked := make([]any, 0, len(s.parameters))
+	bound := make([]any, 0, len(s.parameters))
 	next := 0
 	for i, p := range s.parameters {
 		matched := match[i+1]
 		if len(matched) == 0 {
-			if p.context != "" {
-				if strings.IndexByte(p.context, letterOf(v)) < 0 && !isUndefined(v) {
+			if p.contextTypes != "" {
+				if strings.IndexByte(p.contextTypes, typeLetter(v)) < 0 && !isUndefined(v) {
 					return nil, evalError("T0411", "Context value is not a compatible type with argument "+
 						strconv.Itoa(next+1)+" of function "+quote(name))
 				}
-				checked = append(checked, v)
+				bound = append(bound, v)
 			} else {
-				checked = append(checked, undefined{})
+				bound = append(bound, undefined{})
 			}
 
 			continue
 		}
 
 		for _, letter := range matched {
-			arg, err := p.convert(args[next], letter, name, next)
+			arg, err := p.toArray(args[next], letter, name, next)
 			if err != nil {
 				return nil, err
 			}
-			checked = append(checked, arg)
+			bound = append(bound, arg)
 			next++
 		}
 	}
 
-	return checked, nil
+	return bound, nil
 }
 
-// convert makes an array of a single argument where one is due.
-func (p parameter) convert(arg any, letter byte, name string, index int) (any, error) {
+// toArray converts the argument to an array if the parameter is one, and checks the types of its items.
+func (p parameter) toArray(arg any, letter byte, name string, index int) (any, error) {
 	if !p.isArray || letter == 'm' {
 		return arg, nil
 	}
-	items := listOf(arg)
+
+	items := itemsOf(arg)
 	if p.subtype != "" {
 		for _, item := range items {
-			if letterOf(item) != p.subtype[0] {
+			if typeLetter(item) != p.subtype[0] {
 				return nil, evalError("T0412", "Argument "+strconv.Itoa(index+1)+" of function "+quote(name)+
 					" must be an array of "+typeNames[p.subtype[0]])
 			}
@@ -216,10 +218,10 @@ var typeNames = map[byte]string{
 	'a': "arrays", 'b': "booleans", 'f': "functions", 'n': "numbers", 'o': "objects", 's': "strings",
 }
 
-// mismatch returns the number, from 1, of the first argument that does not fit.
-func (s *signature) mismatch(types []byte) int {
+// firstMismatch returns the number, from 1, of the first argument whose type does not match.
+func (s *signature) firstMismatch(types []byte) int {
 	parts := strings.SplitAfter(strings.Trim(s.pattern.String(), "^$"), ")")
-	fits := 0
+	matched := 0
 	for i := range parts {
 		re, err := regexp.Compile("^" + strings.Join(parts[:i+1], ""))
 		if err != nil {
@@ -230,9 +232,8 @@ func (s *signature) mismatch(types []byte) int {
 		if found == nil {
 			break
 		}
-
-		fits = len(found)
+		matched = len(found)
 	}
 
-	return fits + 1
+	return matched + 1
 }

@@ -11,22 +11,21 @@ import (
 	"github.com/herald-progress/herald/lib/asl/jsontree"
 )
 
-// undefined is the value of what is not there. It is no JSON value.
+// undefined is the result of an expression that selects nothing. It is not a JSON value.
 type undefined struct{}
 
-// An array is an array made during an evaluation. A sequence is one that stands for its only item when it has just one.
+// An array is an array made during an evaluation. If sequence is set, an array of one item is equivalent to that item.
 type array struct {
 	items         []any
 	sequence      bool
 	keepSingleton bool
-	cons          bool // Made by an array constructor in a path, so that the path does not flatten it.
-	outer         bool // Wraps the array that is the input of the whole expression.
+	noFlatten     bool // Made by an array constructor in a path: the path keeps it as one item.
 }
 
 func newSequence(items ...any) *array { return &array{items: items, sequence: true} }
 
-// push appends v unless it is undefined.
-func (a *array) push(v any) {
+// appendDefined appends v unless it is undefined.
+func (a *array) appendDefined(v any) {
 	if !isUndefined(v) {
 		a.items = append(a.items, v)
 	}
@@ -39,8 +38,8 @@ func isUndefined(v any) bool {
 	return ok
 }
 
-// asArray returns the items of an array and whether v is one.
-func asArray(v any) ([]any, bool) {
+// arrayItems returns the items of v and whether v is an array.
+func arrayItems(v any) ([]any, bool) {
 	switch v := v.(type) {
 	case *array:
 		return v.items, true
@@ -56,15 +55,15 @@ func isSequence(v any) bool {
 	return ok && a.sequence
 }
 
-// listOf returns the items of an array, or a list of v alone.
-func listOf(v any) []any {
-	if items, ok := asArray(v); ok {
+// itemsOf returns the items of v, or v as the only item if it is not an array.
+func itemsOf(v any) []any {
+	if items, ok := arrayItems(v); ok {
 		return items
 	}
 	return []any{v}
 }
 
-// appendValues joins two values into one array, as the function $append does.
+// appendValues concatenates two values into one array, as $append does.
 func appendValues(a, b any) any {
 	if isUndefined(a) {
 		return b
@@ -73,29 +72,29 @@ func appendValues(a, b any) any {
 		return a
 	}
 
-	first, isArray := asArray(a)
+	first, isArray := arrayItems(a)
 	if !isArray {
 		first = []any{a}
 	}
 
 	joined := make([]any, 0, len(first)+1)
-	joined = append(append(joined, first...), listOf(b)...)
+	joined = append(append(joined, first...), itemsOf(b)...)
 	return &array{items: joined, sequence: !isArray || isSequence(a)}
 }
 
-// maxSafe is the largest integer up to which every integer is a float64.
-const maxSafe = 1 << 53
+// maxSafeInteger is the largest integer n such that float64 can represent every integer up to n.
+const maxSafeInteger = 1 << 53
 
-// number returns f as an integer when it is one that float64 holds exactly.
-func number(f float64) any {
-	if f == math.Trunc(f) && math.Abs(f) <= maxSafe {
+// numberValue returns f as an int64 if it is an integer that float64 represents exactly, otherwise as it is.
+func numberValue(f float64) any {
+	if f == math.Trunc(f) && math.Abs(f) <= maxSafeInteger {
 		return int64(f)
 	}
 	return f
 }
 
-// truth returns v as a boolean, by the rules of the function $boolean.
-func truth(v any) bool {
+// toBoolean converts v to a boolean as $boolean does.
+func toBoolean(v any) bool {
 	switch v := v.(type) {
 	case bool:
 		return v
@@ -107,16 +106,16 @@ func truth(v any) bool {
 		return false
 	}
 
-	if items, ok := asArray(v); ok {
-		return slices.ContainsFunc(items, truth)
+	if items, ok := arrayItems(v); ok {
+		return slices.ContainsFunc(items, toBoolean)
 	}
 	f, _ := jsontree.Float(v)
 	return f != 0
 }
 
 func equal(a, b any) bool {
-	if x, ok := asArray(a); ok {
-		y, ok := asArray(b)
+	if x, ok := arrayItems(a); ok {
+		y, ok := arrayItems(b)
 		return ok && slices.EqualFunc(x, y, equal)
 	}
 	if x, ok := a.(*jsontree.Object); ok {
@@ -124,7 +123,6 @@ func equal(a, b any) bool {
 		if !ok || x.Len() != y.Len() {
 			return false
 		}
-
 		for _, key := range x.Keys() {
 			v, _ := x.Get(key)
 			w, ok := y.Get(key)
@@ -132,7 +130,6 @@ func equal(a, b any) bool {
 				return false
 			}
 		}
-
 		return true
 	}
 
@@ -144,21 +141,20 @@ func equal(a, b any) bool {
 	}
 }
 
-// export returns v as a JSON value: without sequences. ok is false if v is, or holds, a function.
-func export(v any) (any, bool) {
-	if items, ok := asArray(v); ok {
+// toJSONValue converts v to a value of package jsontree. ok is false if v is, or contains, a function.
+func toJSONValue(v any) (value any, ok bool) {
+	if items, ok := arrayItems(v); ok {
 		out := make([]any, 0, len(items))
 		for _, item := range items {
 			if isUndefined(item) {
 				continue
 			}
-			exported, ok := export(item)
+			exported, ok := toJSONValue(item)
 			if !ok {
 				return nil, false
 			}
 			out = append(out, exported)
 		}
-
 		return out, true
 	}
 
@@ -167,7 +163,7 @@ func export(v any) (any, bool) {
 		out := &jsontree.Object{}
 		for _, key := range v.Keys() {
 			value, _ := v.Get(key)
-			exported, ok := export(value)
+			exported, ok := toJSONValue(value)
 			if !ok {
 				return nil, false
 			}
@@ -182,12 +178,12 @@ func export(v any) (any, bool) {
 }
 
 const (
-	significantDigits = 15 // $string rounds to as many.
-	exponentFrom      = 1e21
-	exponentBelow     = 1e-6
+	maxSignificantDigits = 15 // Of $string.
+	exponentFrom         = 1e21
+	exponentBelow        = 1e-6
 )
 
-// formatNumber returns the text of a number as JavaScript writes it.
+// formatNumber returns the text of a number as JavaScript writes it, if round is set with at most maxSignificantDigits.
 func formatNumber(v any, round bool) string {
 	f, isFloat := v.(float64)
 	if !isFloat {
@@ -198,9 +194,8 @@ func formatNumber(v any, round bool) string {
 	}
 
 	if round {
-		f, _ = strconv.ParseFloat(strconv.FormatFloat(f, 'g', significantDigits, 64), 64)
+		f, _ = strconv.ParseFloat(strconv.FormatFloat(f, 'g', maxSignificantDigits, 64), 64)
 	}
-
 	if math.IsInf(f, 0) || math.IsNaN(f) {
 		return strings.TrimPrefix(strconv.FormatFloat(f, 'f', -1, 64), "+")
 	}

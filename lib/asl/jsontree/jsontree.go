@@ -1,7 +1,7 @@
-// Package jsontree reads and writes JSON values that keep the order of keys and exact integers.
+// Package jsontree reads and writes JSON values. It keeps the order of keys and the digits of integers.
 //
 // A value is nil, bool, string, int64, *big.Int (an integer that does not fit in int64), float64, []any or *Object.
-// Values are shared freely: nobody changes a value that somebody else can see.
+// Values are shared between goroutines: code changes only the values that it has just made.
 package jsontree
 
 import (
@@ -16,8 +16,8 @@ import (
 	"strings"
 )
 
-// ErrTrailing is returned by Parse when something follows the JSON value.
-var ErrTrailing = errors.New("jsontree: text after the value")
+// ErrTrailingData is the error of Parse when text follows the JSON value.
+var ErrTrailingData = errors.New("jsontree: text after the value")
 
 // Object is a JSON object whose keys keep the order in which they were first set. The zero value is an empty object.
 type Object struct {
@@ -25,7 +25,7 @@ type Object struct {
 	values map[string]any
 }
 
-// NewObject returns an object of the given keys and values: NewObject("a", 1, "b", 2). Odd arguments are the keys.
+// NewObject returns an object of alternating keys and values: NewObject("a", 1, "b", 2).
 func NewObject(pairs ...any) *Object {
 	o := &Object{}
 	for i := 0; i+1 < len(pairs); i += 2 {
@@ -41,13 +41,13 @@ func (o *Object) Len() int { return len(o.keys) }
 // Keys returns the keys in order. The caller must not change them.
 func (o *Object) Keys() []string { return o.keys }
 
-// Get returns the value of key and whether there is one.
+// Get returns the value of key and whether the object has that key.
 func (o *Object) Get(key string) (any, bool) {
 	v, ok := o.values[key]
 	return v, ok
 }
 
-// Set sets the value of key. A new key comes last; a known key keeps its place.
+// Set sets the value of key. A new key comes last; an existing key keeps its position.
 func (o *Object) Set(key string, value any) {
 	if _, ok := o.values[key]; !ok {
 		o.keys = append(o.keys, key)
@@ -58,7 +58,7 @@ func (o *Object) Set(key string, value any) {
 	o.values[key] = value
 }
 
-// Clone returns a copy of o that shares its values.
+// Clone returns a shallow copy of o.
 func (o *Object) Clone() *Object {
 	c := &Object{keys: make([]string, 0, len(o.keys)+1), values: make(map[string]any, len(o.keys)+1)}
 	for _, key := range o.keys {
@@ -69,11 +69,11 @@ func (o *Object) Clone() *Object {
 
 // Parse reads one JSON value.
 func Parse(text []byte) (any, error) {
-	if !json.Valid(text) { // Also bounds the depth, which Decoder.Token does not.
+	if !json.Valid(text) { // It also limits the depth; Decoder.Token does not.
 		var v any
 		err := json.Unmarshal(text, &v)
 		if err == nil {
-			err = ErrTrailing
+			err = ErrTrailingData
 		}
 		return nil, fmt.Errorf("parse JSON: %w", err)
 	}
@@ -85,7 +85,7 @@ func Parse(text []byte) (any, error) {
 		return nil, err
 	}
 	if _, err := d.Token(); !errors.Is(err, io.EOF) {
-		return nil, ErrTrailing
+		return nil, ErrTrailingData
 	}
 
 	return v, nil
@@ -133,14 +133,12 @@ func parseObject(d *json.Decoder) (any, error) {
 		if err != nil {
 			return nil, fmt.Errorf("parse JSON: %w", err)
 		}
-
 		key, _ := token.(string)
 
 		v, err := parseValue(d)
 		if err != nil {
 			return nil, err
 		}
-
 		o.Set(key, v)
 	}
 
@@ -150,11 +148,11 @@ func parseObject(d *json.Decoder) (any, error) {
 	return o, nil
 }
 
-// Number returns the value of a JSON number's text: int64 or *big.Int for an integer, else float64. What is out of its range
-// becomes the largest number.
+// Number returns the value of a JSON number's text: int64 or *big.Int for an integer, otherwise float64. A number beyond the
+// range of float64 becomes the largest float64.
 func Number(text string) any {
 	if strings.ContainsAny(text, ".eE") {
-		f, _ := strconv.ParseFloat(text, 64) // Out of range gives an infinity.
+		f, _ := strconv.ParseFloat(text, 64) // An infinity if out of range.
 		return max(-math.MaxFloat64, min(f, math.MaxFloat64))
 	}
 	if n, err := strconv.ParseInt(text, 10, 64); err == nil {

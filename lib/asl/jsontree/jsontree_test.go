@@ -10,7 +10,7 @@ import (
 	"github.com/herald-progress/herald/lib/asl/jsontree"
 )
 
-func TestParseAndMarshal(t *testing.T) {
+func TestMarshalKeepsKeyOrderAndExactIntegers(t *testing.T) {
 	for _, test := range []struct{ text, want string }{
 		{`{"b":1,"a":{"d":[],"c":{}},"b":2}`, `{"b":2,"a":{"d":[],"c":{}}}`},
 		{` [ null , true , "x" ] `, `[null,true,"x"]`},
@@ -28,7 +28,7 @@ func TestParseAndMarshal(t *testing.T) {
 	}
 }
 
-func TestParseRefuses(t *testing.T) {
+func TestParseRejectsInvalidJSON(t *testing.T) {
 	for _, text := range []string{``, `{`, `[1,]`, `{"a"}`, `1 2`, `nul`, `"\x"`, strings.Repeat("[", 20_000)} {
 		if v, err := jsontree.Parse([]byte(text)); err == nil {
 			t.Errorf("%.20s: got %v, want an error", text, v)
@@ -36,7 +36,7 @@ func TestParseRefuses(t *testing.T) {
 	}
 }
 
-func TestEqual(t *testing.T) {
+func TestEqualComparesNumbersByValueAndIgnoresKeyOrder(t *testing.T) {
 	for _, test := range []struct {
 		a, b string
 		want bool
@@ -57,7 +57,7 @@ func TestEqual(t *testing.T) {
 	}
 }
 
-func TestClone(t *testing.T) {
+func TestCloneLeavesTheOriginalUnchanged(t *testing.T) {
 	o := jsontree.NewObject("a", int64(1))
 	c := o.Clone()
 	c.Set("b", int64(2))

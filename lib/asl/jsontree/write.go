@@ -12,7 +12,7 @@ import (
 // Marshal returns v as compact JSON text.
 func Marshal(v any) []byte { return Append(nil, v) }
 
-// Append appends v as compact JSON text to dst. What is no JSON value becomes null.
+// Append appends v as compact JSON text to dst. A Go value that is not a JSON value becomes null.
 func Append(dst []byte, v any) []byte {
 	switch v := v.(type) {
 	case bool:
@@ -44,8 +44,9 @@ func Append(dst []byte, v any) []byte {
 	}
 }
 
-// FormatNumber returns the text of a number as Java writes it, and the service with it: integers in full, others with a
-// fraction (1.0), and an exponent below 0.001 and from ten millions on (1.0E7). What is no number gives null.
+// FormatNumber returns the text of a number as Java, and therefore Step Functions, writes it: an integer in full, other
+// numbers with a fraction (1.0), those below 0.001 and from ten million on with an exponent (1.0E7). It returns "null" if v
+// is not a number.
 func FormatNumber(v any) string {
 	switch v := v.(type) {
 	case int64:
@@ -63,10 +64,9 @@ func FormatNumber(v any) string {
 
 func formatFloat(f float64) string {
 	const (
-		smallest = 1e-3
-		largest  = 1e7
+		exponentBelow = 1e-3
+		exponentFrom  = 1e7
 	)
-
 	switch {
 	case math.IsInf(f, 0):
 		f = math.Copysign(math.MaxFloat64, f)
@@ -74,7 +74,7 @@ func formatFloat(f float64) string {
 		return "null"
 	}
 
-	if a := math.Abs(f); a != 0 && (a < smallest || a >= largest) {
+	if a := math.Abs(f); a != 0 && (a < exponentBelow || a >= exponentFrom) {
 		digits, exponent, _ := strings.Cut(strconv.FormatFloat(f, 'E', -1, 64), "E")
 		if !strings.Contains(digits, ".") {
 			digits += ".0"
@@ -137,7 +137,7 @@ func Float(v any) (float64, bool) {
 	}
 }
 
-// Equal reports whether a and b are the same JSON value. Numbers are compared by value, objects without regard to order.
+// Equal reports whether a and b are the same JSON value. It compares numbers by value and ignores the order of keys.
 func Equal(a, b any) bool {
 	switch a := a.(type) {
 	case []any:
@@ -148,7 +148,6 @@ func Equal(a, b any) bool {
 		if !ok || len(a.keys) != len(b.keys) {
 			return false
 		}
-
 		for _, key := range a.keys {
 			other, ok := b.values[key]
 			if !ok || !Equal(a.values[key], other) {
@@ -168,7 +167,7 @@ func Equal(a, b any) bool {
 	}
 }
 
-// Uncomparable is the result of CompareNumbers when an argument is no number.
+// Uncomparable is the result of CompareNumbers when an argument is not a number.
 const Uncomparable = 2
 
 // CompareNumbers returns -1, 0 or 1 as a is less than, equal to or greater than b; Uncomparable unless both are numbers.
@@ -178,7 +177,6 @@ func CompareNumbers(a, b any) int {
 			return compareOrdered(x, y)
 		}
 	}
-
 	if x, ok := a.(*big.Int); ok {
 		if y, ok := b.(*big.Int); ok {
 			return x.Cmp(y)

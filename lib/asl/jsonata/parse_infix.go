@@ -1,13 +1,13 @@
 package jsonata
 
-// infix parses what follows the operator t, whose left operand is known.
+// infix parses the rest of an operator expression. t is the operator, left its left operand.
 func (p *parser) infix(t token, left *node) *node {
 	n := &node{pos: t.pos, text: t.text, lhs: left}
 	switch t.text {
 	case "?":
 		n.kind, n.rhs = kindCondition, p.expression(0)
 		if p.accept(":") {
-			n.other = p.expression(0)
+			n.third = p.expression(0)
 		}
 	case ":=":
 		n.kind = kindBind
@@ -38,7 +38,7 @@ func (p *parser) infix(t token, left *node) *node {
 
 func (p *parser) predicate(n *node) *node {
 	n.kind = kindBinary
-	if p.is("]") { // An empty predicate keeps a single result in its array.
+	if p.nextIs("]") { // x[]: an array also of a single result.
 		step := n.lhs
 		for step.kind == kindBinary && step.text == "[" {
 			step = step.lhs
@@ -57,8 +57,8 @@ func (p *parser) sortTerms(n *node) {
 	p.expect("(", true)
 	for p.err == nil {
 		descending := false
-		if p.is("<") || p.is(">") {
-			descending = p.is(">")
+		if p.nextIs("<") || p.nextIs(">") {
+			descending = p.nextIs(">")
 			p.advance(true)
 		}
 
@@ -73,8 +73,8 @@ func (p *parser) sortTerms(n *node) {
 
 func (p *parser) call(n *node) *node {
 	n.kind = kindCall
-	for !p.is(")") && p.err == nil {
-		if p.is("?") {
+	for !p.nextIs(")") && p.err == nil {
+		if p.nextIs("?") {
 			n.kind = kindPartial
 			n.list = append(n.list, &node{kind: kindPlaceholder, pos: p.token.pos})
 			p.advance(true)
@@ -102,7 +102,7 @@ func (p *parser) lambda(n *node) {
 		}
 	}
 
-	if p.is("<") {
+	if p.nextIs("<") {
 		n.sig = p.signature()
 	}
 	p.expect("{", true)
@@ -110,10 +110,10 @@ func (p *parser) lambda(n *node) {
 	p.expect("}", false)
 }
 
-// signature reads the signature of a function definition, at whose beginning the parser is.
+// signature parses the signature of a function definition. The next token is its <.
 func (p *parser) signature() *signature {
 	rest := p.lexer.text[p.token.pos:]
-	end := closing(rest)
+	end := closingBracket(rest)
 	if end < 0 {
 		p.fail(syntaxError("S0202", p.token.pos, `Expected ">" in a function signature`))
 		return nil

@@ -4,7 +4,7 @@ import (
 	"github.com/herald-progress/herald/lib/asl/jsontree"
 )
 
-// A function is a built-in function, or one that an expression defines.
+// A function is a built-in function or one that an expression defines. A nil sig accepts all arguments.
 type function struct {
 	name  string
 	sig   *signature
@@ -17,21 +17,21 @@ func (e *evaluation) invoke(fn *function, args []any, v any) (any, error) {
 	e.depth++
 	defer func() { e.depth-- }()
 	if fn.sig != nil {
-		checked, err := fn.sig.check(fn.name, args, v)
+		bound, err := fn.sig.bindArgs(fn.name, args, v)
 		if err != nil {
 			return nil, err
 		}
-		args = checked
+		args = bound
 	}
 	return fn.call(e, args)
 }
 
-// invokeItem calls the function given to a higher-order function, with as many of the arguments as it takes.
-func (e *evaluation) invokeItem(fn *function, args ...any) (any, error) {
+// invokeCallback calls the argument of a higher-order function with as many of the arguments as its arity.
+func (e *evaluation) invokeCallback(fn *function, args ...any) (any, error) {
 	return e.invoke(fn, args[:max(1, min(fn.arity, len(args)))], undefined{})
 }
 
-// call evaluates a function call. first, if not nil, goes before the call's own arguments.
+// call evaluates a function call. The arguments in first come before the call's own.
 func (e *evaluation) call(n *node, v any, f *frame, first []any) (any, error) {
 	callee, err := e.eval(n.lhs, v, f)
 	if err != nil {
@@ -39,7 +39,7 @@ func (e *evaluation) call(n *node, v any, f *frame, first []any) (any, error) {
 	}
 
 	if isUndefined(callee) && n.lhs.kind == kindPath && len(n.lhs.list) == 1 {
-		if _, known := definitions()[n.lhs.list[0].text]; known {
+		if _, ok := definitions()[n.lhs.list[0].text]; ok {
 			return nil, evalError("T1005", "Attempted to invoke a non-function. Did you mean $"+n.lhs.list[0].text+"?")
 		}
 	}
@@ -68,7 +68,7 @@ func (e *evaluation) call(n *node, v any, f *frame, first []any) (any, error) {
 	}
 }
 
-// lambda makes a function of its definition.
+// lambda returns the function that a definition defines.
 func (e *evaluation) lambda(n *node, v any, f *frame) *function {
 	return &function{
 		name: "lambda", sig: n.sig, arity: len(n.list),
@@ -86,7 +86,7 @@ func (e *evaluation) lambda(n *node, v any, f *frame) *function {
 	}
 }
 
-// partial makes a function of a call in which some arguments are left open.
+// partial evaluates a partial application: a call with placeholders returns a function of the missing arguments.
 func (e *evaluation) partial(n *node, v any, f *frame) (any, error) {
 	callee, err := e.eval(n.lhs, v, f)
 	if err != nil {
@@ -98,22 +98,22 @@ func (e *evaluation) partial(n *node, v any, f *frame) (any, error) {
 		return nil, evalError("T1008", "Attempted to partially apply a non-function")
 	}
 
-	given := make([]any, len(n.list))
-	open := 0
+	boundArgs := make([]any, len(n.list))
+	unbound := 0
 	for i, argument := range n.list {
 		if argument.kind == kindPlaceholder {
-			open++
+			unbound++
 			continue
 		}
-		if given[i], err = e.eval(argument, v, f); err != nil {
+		if boundArgs[i], err = e.eval(argument, v, f); err != nil {
 			return nil, err
 		}
 	}
 
 	return &function{
-		name: fn.name, arity: open,
+		name: fn.name, arity: unbound,
 		call: func(e *evaluation, args []any) (any, error) {
-			all := append([]any{}, given...)
+			all := append([]any{}, boundArgs...)
 			for i, next := 0, 0; i < len(all); i++ {
 				if n.list[i].kind != kindPlaceholder {
 					continue
@@ -130,7 +130,7 @@ func (e *evaluation) partial(n *node, v any, f *frame) (any, error) {
 	}, nil
 }
 
-// apply evaluates the ~> operator.
+// apply evaluates the operator ~>: it calls a function with the left value, or chains two functions.
 func (e *evaluation) apply(n *node, v any, f *frame) (any, error) {
 	left, err := e.eval(n.lhs, v, f)
 	if err != nil {
@@ -145,12 +145,12 @@ func (e *evaluation) apply(n *node, v any, f *frame) (any, error) {
 		return nil, err
 	}
 
-	second, ok := callable(right)
+	second, ok := asFunction(right)
 	if !ok {
 		return nil, evalError("T2006", "The right side of the function application operator ~> must be a function")
 	}
 
-	first, ok := callable(left)
+	first, ok := asFunction(left)
 	if !ok {
 		return e.invoke(second, []any{left}, undefined{})
 	}
@@ -158,16 +158,16 @@ func (e *evaluation) apply(n *node, v any, f *frame) (any, error) {
 	return &function{
 		name: "chain", arity: 1,
 		call: func(e *evaluation, args []any) (any, error) {
-			between, err := e.invoke(first, args, undefined{})
+			result, err := e.invoke(first, args, undefined{})
 			if err != nil {
 				return nil, err
 			}
-			return e.invoke(second, []any{between}, undefined{})
+			return e.invoke(second, []any{result}, undefined{})
 		},
 	}, nil
 }
 
-// transform makes a function of the |pattern|update,delete| operator. It changes a copy of its argument.
+// transform returns the function that the operator |pattern|update,delete| defines. It changes a deep copy of its argument.
 func (e *evaluation) transform(n *node, f *frame) *function {
 	return &function{
 		name: "transform", arity: 1,
@@ -181,9 +181,9 @@ func (e *evaluation) transform(n *node, f *frame) *function {
 				return copied, err
 			}
 
-			for _, match := range listOf(matches) {
+			for _, match := range itemsOf(matches) {
 				if o, ok := match.(*jsontree.Object); ok {
-					if err := e.update(n, o, f); err != nil {
+					if err := e.applyUpdate(n, o, f); err != nil {
 						return nil, err
 					}
 				}
@@ -194,7 +194,8 @@ func (e *evaluation) transform(n *node, f *frame) *function {
 	}
 }
 
-func (e *evaluation) update(n *node, o *jsontree.Object, f *frame) error {
+// applyUpdate applies the update and delete clauses of a transform to one object.
+func (e *evaluation) applyUpdate(n *node, o *jsontree.Object, f *frame) error {
 	updates, err := e.eval(n.rhs, o, f)
 	if err != nil {
 		return err
@@ -211,35 +212,35 @@ func (e *evaluation) update(n *node, o *jsontree.Object, f *frame) error {
 		}
 	}
 
-	if n.other == nil {
+	if n.third == nil {
 		return nil
 	}
 
-	deletions, err := e.eval(n.other, o, f)
+	deletions, err := e.eval(n.third, o, f)
 	if err != nil || isUndefined(deletions) {
 		return err
 	}
 
-	kept := &jsontree.Object{}
+	remaining := &jsontree.Object{}
 	for _, key := range o.Keys() {
-		if value, _ := o.Get(key); !contained(key, deletions) {
-			kept.Set(key, value)
+		if value, _ := o.Get(key); !isIn(key, deletions) {
+			remaining.Set(key, value)
 		}
 	}
 
-	for _, deletion := range listOf(deletions) {
+	for _, deletion := range itemsOf(deletions) {
 		if _, ok := deletion.(string); !ok {
 			return evalError("T2012", "The delete clause of the transform expression must evaluate to a string or array of strings: "+
 				describe(deletions))
 		}
 	}
 
-	*o = *kept
+	*o = *remaining
 	return nil
 }
 
 func deepCopy(v any) any {
-	if items, ok := asArray(v); ok {
+	if items, ok := arrayItems(v); ok {
 		copied := make([]any, len(items))
 		for i, item := range items {
 			copied[i] = deepCopy(item)

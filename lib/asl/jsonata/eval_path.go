@@ -7,10 +7,10 @@ import (
 	"github.com/herald-progress/herald/lib/asl/jsontree"
 )
 
-// path evaluates the steps of a path, each over the results of the one before.
+// path evaluates the steps of a path, each over the results of the previous one.
 func (e *evaluation) path(n *node, v any, f *frame) (any, error) {
 	input := []any{v}
-	if items, ok := asArray(v); ok && n.list[0].kind != kindVariable {
+	if items, ok := arrayItems(v); ok && n.list[0].kind != kindVariable {
 		input = items
 	}
 
@@ -19,34 +19,34 @@ func (e *evaluation) path(n *node, v any, f *frame) (any, error) {
 		err    error
 	)
 	for i, step := range n.list {
-		if i == 0 && step.consArray {
+		if i == 0 && step.noFlatten {
 			result, err = e.eval(step, newSequence(input...), f)
 		} else {
-			result, err = e.step(step, listOf(result), f, i == len(n.list)-1)
+			result, err = e.step(step, itemsOf(result), f, i == len(n.list)-1)
 		}
 
 		if err != nil {
 			return nil, err
 		}
-		if items, ok := asArray(result); isUndefined(result) || ok && len(items) == 0 {
+		if items, ok := arrayItems(result); isUndefined(result) || ok && len(items) == 0 {
 			break
 		}
 	}
 
 	if n.keepSingleton {
-		result = keepSingleton(result)
+		result = markSingleton(result)
 	}
-
 	if n.group != nil {
 		return e.object(n.group, result, f)
 	}
 	return result, nil
 }
 
-func keepSingleton(v any) any {
+// markSingleton marks an array so that unwrapSequence keeps it even if it has one item.
+func markSingleton(v any) any {
 	a, ok := v.(*array)
 	switch {
-	case ok && a.cons && !a.sequence:
+	case ok && a.noFlatten && !a.sequence:
 		return &array{items: []any{a}, sequence: true, keepSingleton: true}
 	case ok:
 		a.keepSingleton = true
@@ -63,7 +63,7 @@ func (e *evaluation) step(n *node, input []any, f *frame, last bool) (any, error
 		if err != nil {
 			return nil, err
 		}
-		return e.filterAll(n.stages, sorted, f)
+		return e.applyFilters(n.stages, sorted, f)
 	}
 
 	results := make([]any, 0, len(input))
@@ -72,7 +72,7 @@ func (e *evaluation) step(n *node, input []any, f *frame, last bool) (any, error
 		if err != nil {
 			return nil, err
 		}
-		if value, err = e.filterAll(n.stages, value, f); err != nil {
+		if value, err = e.applyFilters(n.stages, value, f); err != nil {
 			return nil, err
 		}
 
@@ -82,15 +82,15 @@ func (e *evaluation) step(n *node, input []any, f *frame, last bool) (any, error
 	}
 
 	if last && len(results) == 1 {
-		if _, ok := asArray(results[0]); ok && !isSequence(results[0]) {
+		if _, ok := arrayItems(results[0]); ok && !isSequence(results[0]) {
 			return results[0], nil
 		}
 	}
 
 	flat := newSequence()
 	for _, value := range results {
-		items, ok := asArray(value)
-		if a, made := value.(*array); !ok || made && a.cons {
+		items, ok := arrayItems(value)
+		if a, isOurs := value.(*array); !ok || isOurs && a.noFlatten {
 			flat.items = append(flat.items, value)
 		} else {
 			flat.items = append(flat.items, items...)
@@ -100,8 +100,8 @@ func (e *evaluation) step(n *node, input []any, f *frame, last bool) (any, error
 	return flat, nil
 }
 
-// filterAll applies predicates one after the other.
-func (e *evaluation) filterAll(filters []*node, v any, f *frame) (any, error) {
+// applyFilters applies predicates in order.
+func (e *evaluation) applyFilters(filters []*node, v any, f *frame) (any, error) {
 	var err error
 	for _, filter := range filters {
 		if v, err = e.filter(filter, v, f); err != nil {
@@ -111,14 +111,14 @@ func (e *evaluation) filterAll(filters []*node, v any, f *frame) (any, error) {
 	return v, nil
 }
 
-// filter evaluates a predicate: an index, a list of indices, or a condition.
+// filter applies a predicate to the items of v: an index, a list of indexes, or a condition.
 func (e *evaluation) filter(n *node, v any, f *frame) (any, error) {
 	results := newSequence()
 	if isUndefined(v) {
 		return results, nil
 	}
 
-	items := listOf(v)
+	items := itemsOf(v)
 	if n.kind == kindValue {
 		if x, ok := jsontree.Float(n.value); ok {
 			return itemAt(items, x), nil
@@ -131,14 +131,14 @@ func (e *evaluation) filter(n *node, v any, f *frame) (any, error) {
 			return nil, err
 		}
 
-		if wanted, ok := indices(value); ok {
-			for _, x := range wanted {
-				if position(x, len(items)) == i {
-					results.push(item)
+		if indexes, ok := asIndexes(value); ok {
+			for _, x := range indexes {
+				if resolveIndex(x, len(items)) == i {
+					results.appendDefined(item)
 				}
 			}
-		} else if truth(value) {
-			results.push(item)
+		} else if toBoolean(value) {
+			results.appendDefined(item)
 		}
 	}
 
@@ -146,22 +146,21 @@ func (e *evaluation) filter(n *node, v any, f *frame) (any, error) {
 }
 
 func itemAt(items []any, x float64) any {
-	i := position(x, len(items))
+	i := resolveIndex(x, len(items))
 	if i < 0 || i >= len(items) {
 		return newSequence()
 	}
 	if nested, ok := items[i].(*array); ok {
 		return nested
 	}
-	if nested, ok := asArray(items[i]); ok {
+	if nested, ok := arrayItems(items[i]); ok {
 		return &array{items: nested}
 	}
-
 	return newSequence(items[i])
 }
 
-// position returns the index that x means in a list of the given length: negative ones count from its end.
-func position(x float64, length int) int {
+// resolveIndex rounds x down to an index into a list of the given length. A negative index counts from the end.
+func resolveIndex(x float64, length int) int {
 	i := int(math.Floor(x))
 	if i < 0 {
 		i += length
@@ -169,27 +168,27 @@ func position(x float64, length int) int {
 	return i
 }
 
-// indices returns v as a list of numbers and whether it is one.
-func indices(v any) ([]float64, bool) {
+// asIndexes returns v, a number or an array of numbers, as a list of numbers. ok is false if v is neither.
+func asIndexes(v any) (indexes []float64, ok bool) {
 	if x, ok := jsontree.Float(v); ok {
 		return []float64{x}, true
 	}
-	items, ok := asArray(v)
+	items, ok := arrayItems(v)
 	if !ok || len(items) == 0 {
 		return nil, false
 	}
 
-	numbers := make([]float64, len(items))
+	indexes = make([]float64, len(items))
 	for i, item := range items {
-		if numbers[i], ok = jsontree.Float(item); !ok {
+		if indexes[i], ok = jsontree.Float(item); !ok {
 			return nil, false
 		}
 	}
-	return numbers, true
+	return indexes, true
 }
 
-// lookup returns the value of key in an object, or those in an array of objects.
-func lookup(v any, key string) any {
+// lookupField returns the value of key in an object, or the values of key in an array of objects.
+func lookupField(v any, key string) any {
 	if o, ok := v.(*jsontree.Object); ok {
 		if value, ok := o.Get(key); ok {
 			return value
@@ -197,18 +196,18 @@ func lookup(v any, key string) any {
 		return undefined{}
 	}
 
-	items, ok := asArray(v)
+	items, ok := arrayItems(v)
 	if !ok {
 		return undefined{}
 	}
 
 	results := newSequence()
 	for _, item := range items {
-		value := lookup(item, key)
-		if nested, ok := asArray(value); ok {
+		value := lookupField(item, key)
+		if nested, ok := arrayItems(value); ok {
 			results.items = append(results.items, nested...)
 		} else {
-			results.push(value)
+			results.appendDefined(value)
 		}
 	}
 
@@ -216,17 +215,13 @@ func lookup(v any, key string) any {
 }
 
 func wildcard(v any) any {
-	if a, ok := v.(*array); ok && a.outer && len(a.items) > 0 {
-		v = a.items[0]
-	}
-
 	results := newSequence()
 	if o, ok := v.(*jsontree.Object); ok {
 		for _, key := range o.Keys() {
 			value, _ := o.Get(key)
 			flatten(value, results)
 		}
-	} else if items, ok := asArray(v); ok {
+	} else if items, ok := arrayItems(v); ok {
 		for _, item := range items {
 			flatten(item, results)
 		}
@@ -235,11 +230,11 @@ func wildcard(v any) any {
 	return results
 }
 
-// flatten appends v to results, or all that v holds when it is an array.
+// flatten appends v to results, or, if v is an array, its items at any depth.
 func flatten(v any, results *array) {
-	items, ok := asArray(v)
+	items, ok := arrayItems(v)
 	if !ok {
-		results.push(v)
+		results.appendDefined(v)
 		return
 	}
 	for _, item := range items {
@@ -247,11 +242,11 @@ func flatten(v any, results *array) {
 	}
 }
 
-// descendants appends v and all that it holds to results.
+// descendants appends v and the values inside it, at any depth, to results, and returns results.
 func descendants(v any, results *array) *array {
-	items, isArray := asArray(v)
+	items, isArray := arrayItems(v)
 	if !isArray {
-		results.push(v)
+		results.appendDefined(v)
 	}
 
 	if o, ok := v.(*jsontree.Object); ok {
@@ -274,7 +269,7 @@ func (e *evaluation) sort(n *node, v any, f *frame) (any, error) {
 		keys []any
 	}
 
-	items := listOf(v)
+	items := itemsOf(v)
 	rows := make([]row, len(items))
 	for i, item := range items {
 		rows[i] = row{item: item, keys: make([]any, len(n.terms))}
@@ -287,12 +282,12 @@ func (e *evaluation) sort(n *node, v any, f *frame) (any, error) {
 		}
 	}
 
-	var failure error
+	var firstErr error
 	sort.SliceStable(rows, func(i, j int) bool {
 		for k, t := range n.terms {
 			order, err := compareKeys(rows[i].keys[k], rows[j].keys[k])
-			if err != nil && failure == nil {
-				failure = err
+			if err != nil && firstErr == nil {
+				firstErr = err
 			}
 			if order != 0 {
 				return (order < 0) != (t.descending && !isUndefined(rows[i].keys[k]) && !isUndefined(rows[j].keys[k]))
@@ -305,10 +300,10 @@ func (e *evaluation) sort(n *node, v any, f *frame) (any, error) {
 	for _, r := range rows {
 		sorted.items = append(sorted.items, r.item)
 	}
-	return sorted, failure
+	return sorted, firstErr
 }
 
-// compareKeys compares two values of an order-by term; those that are not there come last.
+// compareKeys compares two values of an order-by term. An undefined value comes last.
 func compareKeys(a, b any) (int, error) {
 	switch missing := isUndefined(a); {
 	case missing && isUndefined(b):
@@ -319,18 +314,18 @@ func compareKeys(a, b any) (int, error) {
 		return -1, nil
 	}
 
-	textA, stringA := a.(string)
-	textB, stringB := b.(string)
+	stringA, isStringA := a.(string)
+	stringB, isStringB := b.(string)
 	order := jsontree.CompareNumbers(a, b)
 	switch {
-	case stringA && stringB:
-		return compareText(textA, textB), nil
+	case isStringA && isStringB:
+		return compareUTF16(stringA, stringB), nil
 	case order != jsontree.Uncomparable:
 		return order, nil
 	default:
-		_, numberA := jsontree.Float(a)
-		_, numberB := jsontree.Float(b)
-		if (stringA || numberA) && (stringB || numberB) {
+		_, isNumberA := jsontree.Float(a)
+		_, isNumberB := jsontree.Float(b)
+		if (isStringA || isNumberA) && (isStringB || isNumberB) {
 			return 0, evalError("T2007", "Type mismatch when comparing values "+describe(a)+" and "+describe(b)+" in order-by clause")
 		}
 		return 0, evalError("T2008", "The expressions within an order-by clause must evaluate to numeric or string values")

@@ -7,14 +7,14 @@ import (
 	"github.com/herald-progress/herald/lib/asl/jsontree"
 )
 
-// binary evaluates an operator of two operands.
+// binary evaluates an operator with two operands.
 func (e *evaluation) binary(n *node, v any, f *frame) (any, error) {
 	left, err := e.eval(n.lhs, v, f)
 	if err != nil {
 		return nil, err
 	}
-	if settled, ok := shortcut(n.text, left); ok {
-		return settled, nil
+	if result, ok := shortCircuit(n.text, left); ok {
+		return result, nil
 	}
 
 	right, err := e.eval(n.rhs, v, f)
@@ -24,7 +24,7 @@ func (e *evaluation) binary(n *node, v any, f *frame) (any, error) {
 
 	switch n.text {
 	case operatorAnd, operatorOr:
-		return truth(right), nil
+		return toBoolean(right), nil
 	case "?:", "??":
 		return right, nil
 	case "+", "-", "*", "/", "%":
@@ -39,23 +39,23 @@ func (e *evaluation) binary(n *node, v any, f *frame) (any, error) {
 	case "&":
 		return concatenate(left, right)
 	case operatorIn:
-		return contained(left, right), nil
+		return isIn(left, right), nil
 	case "..":
-		return span(left, right)
+		return integerRange(left, right)
 	default:
 		return nil, evalError("D1001", "Unexpected operator "+quote(n.text))
 	}
 }
 
-// shortcut returns the value of an operator whose left operand settles it, so that the right one is not evaluated.
-func shortcut(operator string, left any) (any, bool) {
+// shortCircuit returns the result of an operator if it follows from the left operand alone. Otherwise ok is false.
+func shortCircuit(operator string, left any) (result any, ok bool) {
 	switch operator {
 	case operatorAnd:
-		return false, !truth(left)
+		return false, !toBoolean(left)
 	case operatorOr:
-		return true, truth(left)
+		return true, toBoolean(left)
 	case "?:":
-		return left, truth(left)
+		return left, toBoolean(left)
 	case "??":
 		return left, !isUndefined(left)
 	default:
@@ -94,29 +94,29 @@ func arithmetic(operator string, a, b any) (any, error) {
 	if math.IsInf(result, 0) || math.IsNaN(result) {
 		return nil, evalError("D1001", "Number out of range: "+formatNumber(result, false))
 	}
-	return number(result), nil
+	return numberValue(result), nil
 }
 
 func compare(operator string, a, b any) (any, error) {
-	_, numberA := jsontree.Float(a)
-	_, numberB := jsontree.Float(b)
-	textA, stringA := a.(string)
-	textB, stringB := b.(string)
-	if !isUndefined(a) && !numberA && !stringA || !isUndefined(b) && !numberB && !stringB {
+	_, isNumberA := jsontree.Float(a)
+	_, isNumberB := jsontree.Float(b)
+	stringA, isStringA := a.(string)
+	stringB, isStringB := b.(string)
+	if !isUndefined(a) && !isNumberA && !isStringA || !isUndefined(b) && !isNumberB && !isStringB {
 		return nil, evalError("T2010", "The expressions either side of operator "+quote(operator)+" must evaluate to numeric or string values")
 	}
 	if isUndefined(a) || isUndefined(b) {
 		return undefined{}, nil
 	}
 
-	if numberA != numberB {
+	if isNumberA != isNumberB {
 		return nil, evalError("T2009", "The values "+describe(a)+" and "+describe(b)+
 			" either side of operator "+quote(operator)+" must be of the same data type")
 	}
 
 	order := jsontree.CompareNumbers(a, b)
-	if stringA {
-		order = compareText(textA, textB)
+	if isStringA {
+		order = compareUTF16(stringA, stringB)
 	}
 
 	switch operator {
@@ -131,20 +131,21 @@ func compare(operator string, a, b any) (any, error) {
 	}
 }
 
-// compareText compares as JavaScript and Java do, by UTF-16 code units: those above U+FFFF begin with a surrogate.
-func compareText(a, b string) int {
+// compareUTF16 compares two strings by their UTF-16 code units, as JavaScript and Java do.
+func compareUTF16(a, b string) int {
 	for a != "" && b != "" {
 		x, y := []rune(a[:min(len(a), 4)])[0], []rune(b[:min(len(b), 4)])[0]
 		if x != y {
-			return int(codeUnit(x) - codeUnit(y))
+			return int(utf16Order(x) - utf16Order(y))
 		}
 		a, b = a[len(string(x)):], b[len(string(y)):]
 	}
 	return strings.Compare(a, b)
 }
 
-// codeUnit returns a number that orders characters by their first UTF-16 code unit, then by themselves.
-func codeUnit(r rune) rune {
+// utf16Order maps characters to numbers in the order of UTF-16 code units: the surrogates of those above U+FFFF come before
+// U+E000.
+func utf16Order(r rune) rune {
 	const (
 		surrogates = 0xD800
 		private    = 0xE000
@@ -174,11 +175,12 @@ func concatenate(a, b any) (any, error) {
 	return text.String(), nil
 }
 
-func contained(a, b any) bool {
+// isIn evaluates the operator in: whether a is one of the items of b.
+func isIn(a, b any) bool {
 	if isUndefined(a) || isUndefined(b) {
 		return false
 	}
-	for _, item := range listOf(b) {
+	for _, item := range itemsOf(b) {
 		if equal(a, item) {
 			return true
 		}
