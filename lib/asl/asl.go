@@ -1,8 +1,9 @@
-// Package asl runs workflows written in the Amazon States Language and answers as AWS Step Functions does.
+// Package asl runs workflows written in the Amazon States Language (https://states-language.net/spec.html) and returns what
+// AWS Step Functions would return.
 //
-// It runs every type of state, in JSONata and in JSONPath: https://states-language.net/spec.html. A Distributed Map runs as
-// one process, each child with its own variables and context object and without a history. What it cannot run is refused by
-// Parse, by name: ItemReader, ItemBatcher and ResultWriter of a Distributed Map, and what package jsonata refuses.
+// It supports every type of state, in JSONata and in JSONPath. The children of a Distributed Map run in this process; each
+// has its own variables and context object, and none records a history. Parse rejects what is not supported, by name:
+// ItemReader, ItemBatcher and ResultWriter of a Distributed Map, and what package jsonata rejects.
 package asl
 
 import (
@@ -12,13 +13,13 @@ import (
 	"github.com/herald-progress/herald/lib/asl/jsontree"
 )
 
-// Machine is a parsed state machine definition. It is immutable: any number of executions may run on it at once.
+// Machine is a parsed state machine definition. It is immutable, so any number of executions may run on it concurrently.
 type Machine struct {
 	flow    *flow
 	timeout time.Duration
 }
 
-// Parse reads a state machine definition. What is invalid and what cannot be run is refused: the error is then a
+// Parse parses a state machine definition. If the definition is invalid or needs what is not supported, the error is a
 // *DefinitionError.
 func Parse(definition []byte) (*Machine, error) {
 	if strings.TrimSpace(string(definition)) == "" {
@@ -32,13 +33,13 @@ func Parse(definition []byte) (*Machine, error) {
 
 	d := &decoder{}
 	m := &Machine{}
-	if f, ok := d.fields(v, ""); ok {
-		m.flow = d.decodeFlow(f, d.language(f, languageJSONPath))
-		m.timeout = seconds(f.number("TimeoutSeconds", 1, maxWaitSeconds, 0))
-		if version := f.text("Version"); version != "" && version != "1.0" {
-			f.problem("Version", "The only version is 1.0")
+	if f, ok := d.readObject(v, ""); ok {
+		m.flow = d.decodeFlow(f, d.decodeLanguage(f, languageJSONPath))
+		m.timeout = seconds(f.numberValue("TimeoutSeconds", 1, maxWaitSeconds, 0))
+		if version := f.stringValue("Version"); version != "" && version != "1.0" {
+			f.invalid("Version", "The only version is 1.0")
 		}
-		f.finish()
+		f.rejectUnknown()
 	}
 
 	if len(d.problems) > 0 {
@@ -47,7 +48,7 @@ func Parse(definition []byte) (*Machine, error) {
 	return m, nil
 }
 
-// ExpressProblems returns why the machine cannot be an Express workflow; nil if it can.
+// ExpressProblems returns the reasons why the machine cannot run as an Express workflow; nil if it can.
 func (m *Machine) ExpressProblems() []Problem {
 	d := &decoder{}
 	d.checkExpress(m.flow, "")
@@ -58,17 +59,18 @@ func (d *decoder) checkExpress(f *flow, at string) {
 	for name, s := range f.states {
 		for _, suffix := range []string{".waitForTaskToken", ".sync", ".sync:2"} {
 			if strings.HasSuffix(s.resource, suffix) {
-				d.problem(at+"/States/"+name+"/Resource", "Express state machine does not support '"+suffix+"' service integration")
+				d.invalid(at+"/States/"+name+"/Resource", "Express state machine does not support '"+suffix+"' service integration")
 			}
 		}
 
 		for _, branch := range s.branches {
 			d.checkExpress(branch, at+"/States/"+name+"/Branches")
 		}
-		if s.mapOver != nil {
-			d.checkExpress(s.mapOver.flow, at+"/States/"+name+"/ItemProcessor")
+		if s.mapFields != nil {
+			d.checkExpress(s.mapFields.processor, at+"/States/"+name+"/ItemProcessor")
 		}
 	}
 }
 
+// seconds returns n seconds as a duration.
 func seconds(n float64) time.Duration { return time.Duration(n * float64(time.Second)) }

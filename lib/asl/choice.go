@@ -8,27 +8,27 @@ import (
 	"github.com/herald-progress/herald/lib/asl/jsontree"
 )
 
-// A rule is a condition of a Choice state.
+// A rule is the condition of a choice of a Choice state. field names the condition in error texts.
 type rule interface {
-	holds(s *scope, field string) (bool, error)
+	matches(s *stateRun, field string) (bool, error)
 }
 
-type allRules []rule
+type andRule []rule
 
-func (r allRules) holds(s *scope, field string) (bool, error) {
+func (r andRule) matches(s *stateRun, field string) (bool, error) {
 	for _, part := range r {
-		if ok, err := part.holds(s, field); err != nil || !ok {
+		if ok, err := part.matches(s, field); err != nil || !ok {
 			return false, err
 		}
 	}
 	return true, nil
 }
 
-type anyRule []rule
+type orRule []rule
 
-func (r anyRule) holds(s *scope, field string) (bool, error) {
+func (r orRule) matches(s *stateRun, field string) (bool, error) {
 	for _, part := range r {
-		if ok, err := part.holds(s, field); err != nil || ok {
+		if ok, err := part.matches(s, field); err != nil || ok {
 			return ok, err
 		}
 	}
@@ -37,15 +37,15 @@ func (r anyRule) holds(s *scope, field string) (bool, error) {
 
 type notRule struct{ rule }
 
-func (r notRule) holds(s *scope, field string) (bool, error) {
-	ok, err := r.rule.holds(s, field)
+func (r notRule) matches(s *stateRun, field string) (bool, error) {
+	ok, err := r.rule.matches(s, field)
 	return !ok, err
 }
 
-// queryRule is a Condition in JSONata.
-type queryRule struct{ condition template }
+// A jsonataRule is a Condition in JSONata.
+type jsonataRule struct{ condition template }
 
-func (r queryRule) holds(s *scope, field string) (bool, error) {
+func (r jsonataRule) matches(s *stateRun, field string) (bool, error) {
 	v, err := r.condition.eval(s, field)
 	if err != nil {
 		return false, err
@@ -53,76 +53,76 @@ func (r queryRule) holds(s *scope, field string) (bool, error) {
 
 	ok, isBoolean := v.(bool)
 	if !isBoolean {
-		return false, mismatch(r.condition, field, "boolean", v)
+		return false, typeMismatch(r.condition, field, "boolean", v)
 	}
 	return ok, nil
 }
 
-// dataTest is a comparison of a variable in JSONPath.
+// A dataTest compares a variable with a value, in JSONPath (States Language, "Data-test expression").
 type dataTest struct {
 	variable *reference
-	operator string // Without the suffix Path.
-	value    any
-	path     *reference // Where the value is, for the operators with that suffix.
+	operator string     // Without the suffix Path.
+	value    any        // Set if the operator has no suffix Path.
+	path     *reference // The path of the value, if the operator has the suffix Path.
 }
 
-func (r dataTest) holds(s *scope, _ string) (bool, error) {
+func (r dataTest) matches(s *stateRun, _ string) (bool, error) {
 	v, err := r.variable.eval(s)
 	var missing *missingError
 	if errors.As(err, &missing) {
 		if r.operator == "IsPresent" {
 			return r.value == false, nil
 		}
-		return false, runtimef("Invalid path '%s': The choice state's condition path references an invalid value.", r.variable.text)
+		return false, runtimeFailuref("Invalid path '%s': The choice state's condition path references an invalid value.", r.variable.text)
 	}
 	if err != nil {
 		return false, err
 	}
 
-	expected := r.value
+	want := r.value
 	if r.path != nil {
-		if expected, err = s.evalPath(r.path); err != nil {
+		if want, err = s.evalPath(r.path); err != nil {
 			return false, err
 		}
 	}
-	return r.compare(v, expected), nil
+	return r.compare(v, want), nil
 }
 
-func (r dataTest) compare(v, expected any) bool {
+func (r dataTest) compare(v, want any) bool {
 	if kind, ok := strings.CutPrefix(r.operator, "Is"); ok {
-		return isKind(kind, v) == (expected == true)
+		return isOfType(kind, v) == (want == true)
 	}
 	if r.operator == "BooleanEquals" {
 		a, ok := v.(bool)
-		return ok && a == expected
+		return ok && a == want
 	}
 
-	text, isText := v.(string)
-	other, otherText := expected.(string)
+	s, isString := v.(string)
+	wantString, wantIsString := want.(string)
 	if r.operator == "StringMatches" {
-		return isText && otherText && matchPattern(other, text)
+		return isString && wantIsString && matchPattern(wantString, s)
 	}
 
 	for kind, compare := range map[string]func() (int, bool){
-		"String":    func() (int, bool) { return strings.Compare(text, other), isText && otherText },
-		"Numeric":   func() (int, bool) { return compareNumeric(v, expected) },
-		"Timestamp": func() (int, bool) { return compareTimes(text, other) },
+		"String":    func() (int, bool) { return strings.Compare(s, wantString), isString && wantIsString },
+		"Numeric":   func() (int, bool) { return compareNumeric(v, want) },
+		"Timestamp": func() (int, bool) { return compareTimes(s, wantString) },
 	} {
 		if relation, ok := strings.CutPrefix(r.operator, kind); ok {
 			order, ok := compare()
-			return ok && inOrder(relations[relation], order)
+			return ok && satisfies(relationOperators[relation], order)
 		}
 	}
-
 	return false
 }
 
-// relations gives the operator that the end of a comparison's name means.
-var relations = map[string]string{
+// relationOperators maps the last part of a comparison's name, as in NumericLessThan, to its operator.
+var relationOperators = map[string]string{
 	"Equals": "==", "LessThan": "<", "LessThanEquals": "<=", "GreaterThan": ">", "GreaterThanEquals": ">=",
 }
 
-func isKind(kind string, v any) bool {
+// isOfType reports whether v passes the test Is… of the given name, such as IsTimestamp.
+func isOfType(kind string, v any) bool {
 	switch kind {
 	case "Present":
 		return true
@@ -145,13 +145,13 @@ func compareNumeric(a, b any) (int, bool) {
 }
 
 func compareTimes(a, b string) (int, bool) {
-	x, errX := parseTimestamp(a)
-	y, errY := parseTimestamp(b)
-	return x.Compare(y), errX == nil && errY == nil
+	x, okX := parseTimestamp(a)
+	y, okY := parseTimestamp(b)
+	return x.Compare(y), okX && okY
 }
 
-// matchPattern reports whether text matches a pattern in which * stands for any characters and a backslash protects a *
-// or a backslash.
+// matchPattern reports whether text matches the pattern. In it * matches any characters, and a backslash escapes a * or
+// another backslash.
 func matchPattern(pattern, text string) bool {
 	var literals []string
 	literal := ""
@@ -184,6 +184,5 @@ func matchPattern(pattern, text string) bool {
 		}
 		rest = after
 	}
-
 	return strings.HasSuffix(rest, literal)
 }

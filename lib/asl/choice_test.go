@@ -7,7 +7,7 @@ import (
 	"github.com/herald-progress/herald/lib/asl"
 )
 
-func TestChoiceRules(t *testing.T) {
+func TestChoiceRulesSelectTheNextState(t *testing.T) {
 	for _, test := range []struct {
 		rule, input string
 		want        bool
@@ -37,23 +37,23 @@ func TestChoiceRules(t *testing.T) {
 	} {
 		m := parse(t, fmt.Sprintf(`{"StartAt":"C","States":{"C":{"Type":"Choice","Choices":[{%s,"Next":"T"}],"Default":"F"},
 			"T":{"Type":"Pass","Result":true,"End":true},"F":{"Type":"Pass","Result":false,"End":true}}}`, test.rule))
-		got := show(m.Run(t.Context(), asl.Execution{Input: []byte(test.input)}))
+		got := resultText(m.Run(t.Context(), asl.Execution{Input: []byte(test.input)}))
 		if got != fmt.Sprint(test.want) {
 			t.Errorf("%s of %s: got %s, want %v", test.rule, test.input, got, test.want)
 		}
 	}
 }
 
-func TestChoiceFailures(t *testing.T) {
-	const placedIn = "An error occurred while executing the state 'C' (entered at the event id #2). "
+func TestChoiceWithoutMatchOrVariableFails(t *testing.T) {
+	const prefix = "An error occurred while executing the state 'C' (entered at the event id #2). "
 	for _, test := range []struct{ choice, want string }{
-		{`{"Variable":"$.b","NumericEquals":1,"Next":"T"}`, "FAILED States.Runtime " + placedIn +
+		{`{"Variable":"$.b","NumericEquals":1,"Next":"T"}`, "FAILED States.Runtime " + prefix +
 			"Invalid path '$.b': The choice state's condition path references an invalid value."},
-		{`{"Variable":"$","IsNull":true,"Next":"T"}`, "FAILED States.NoChoiceMatched " + placedIn +
+		{`{"Variable":"$","IsNull":true,"Next":"T"}`, "FAILED States.NoChoiceMatched " + prefix +
 			"Failed to transition out of the state. The state's choices did not match and it has no default."},
 	} {
 		m := parse(t, `{"StartAt":"C","States":{"C":{"Type":"Choice","Choices":[`+test.choice+`]},"T":{"Type":"Succeed"}}}`)
-		if got := show(m.Run(t.Context(), asl.Execution{})); got != test.want {
+		if got := resultText(m.Run(t.Context(), asl.Execution{})); got != test.want {
 			t.Errorf("got %s, want %s", got, test.want)
 		}
 	}

@@ -19,7 +19,7 @@ import (
 	"github.com/herald-progress/herald/lib/asl"
 )
 
-// A recordedTask is a task of a recorded execution.
+// A recordedTask is how a task of a recorded execution ended.
 type recordedTask struct {
 	Outcome string          `json:"outcome"`
 	Output  json.RawMessage `json:"output"`
@@ -49,7 +49,7 @@ type recordedCase struct {
 	} `json:"expected"`
 }
 
-// readLines decodes each line of a file of the conformance data.
+// readLines decodes each line of a file of the conformance data. It skips the test if there is none.
 func readLines[T any](t *testing.T, name string) []T {
 	t.Helper()
 	folder := os.Getenv("CONFORMANCE_DIR")
@@ -62,7 +62,7 @@ func readLines[T any](t *testing.T, name string) []T {
 		t.Fatal(err)
 	}
 	defer func() { _ = file.Close() }()
-	var all []T
+	var items []T
 	scanner := bufio.NewScanner(file)
 	scanner.Buffer(nil, 1<<24)
 
@@ -72,22 +72,22 @@ func readLines[T any](t *testing.T, name string) []T {
 		if err := d.Decode(&item); err != nil {
 			t.Fatal(err)
 		}
-		all = append(all, item)
+		items = append(items, item)
 	}
 
 	if err := scanner.Err(); err != nil {
 		t.Fatal(err)
 	}
-	return all
+	return items
 }
 
-// replay answers tasks with their recorded results, in order. When there are no more it gives back the arguments.
-type replay struct {
+// replayedTasks answers tasks with their recorded results, in order. When there are no more it returns the arguments.
+type replayedTasks struct {
 	mu    sync.Mutex
 	tasks []recordedTask
 }
 
-func (r *replay) RunTask(ctx context.Context, t asl.Task) (json.RawMessage, error) {
+func (r *replayedTasks) RunTask(ctx context.Context, t asl.Task) (json.RawMessage, error) {
 	r.mu.Lock()
 	if len(r.tasks) == 0 {
 		r.mu.Unlock()
@@ -111,7 +111,7 @@ func (r *replay) RunTask(ctx context.Context, t asl.Task) (json.RawMessage, erro
 	}
 }
 
-// causeText returns a recorded cause as text. Those that were JSON text are recorded as objects.
+// causeText returns a recorded cause as text. A cause that was JSON text is recorded as an object.
 func causeText(raw json.RawMessage) string {
 	var text string
 	if json.Unmarshal(raw, &text) == nil {
@@ -122,9 +122,9 @@ func causeText(raw json.RawMessage) string {
 
 var wildcard = regexp.MustCompile(`<[A-Za-z_][^<>]*>`)
 
-// matchText compares a recorded text with ours: placeholders stand for anything, and JSON texts are compared as values.
+// matchText reports whether got matches a recorded text. A placeholder matches any text; JSON texts are compared as values.
 func matchText(want, got string) bool {
-	if want == got || slices.Contains([]string{"timestamp", "date", "datetime"}, want) {
+	if want == got || slices.Contains([]string{"timestamp", "date", "datetime"}, want) { // Placeholders without brackets.
 		return true
 	}
 	var wantValue, gotValue any
@@ -174,7 +174,7 @@ func matchJSON(want, got json.RawMessage) bool {
 	return json.Unmarshal(want, &wantValue) == nil && json.Unmarshal(got, &gotValue) == nil && matchValue(wantValue, gotValue)
 }
 
-// runCase runs a recorded case in virtual time and returns how its end differs from the recording.
+// runCase runs a recorded case in virtual time and returns the differences from the recording.
 func runCase(t *testing.T, c recordedCase) []string {
 	t.Helper()
 	var differences []string
@@ -192,7 +192,7 @@ func runCase(t *testing.T, c recordedCase) []string {
 			RoleARN: "snf_role_arn", StateMachineName: "machine",
 			StateMachineID: "arn:aws:states:us-east-1:111111111111:stateMachine:machine",
 			Input:          c.Input,
-			Tasks:          &replay{tasks: c.Tasks},
+			Tasks:          &replayedTasks{tasks: c.Tasks},
 			Record:         func(e asl.Event) { events = append(events, e) },
 		})
 		differences = append(compareResult(c, result), compareEvents(c, events)...)
@@ -272,16 +272,16 @@ func compareEvents(c recordedCase, got []asl.Event) []string {
 	return differences
 }
 
-// isConcurrent reports whether the order of a case's events is left to chance.
+// isConcurrent reports whether the order of a case's events depends on scheduling.
 func isConcurrent(c recordedCase) bool {
 	return slices.Contains(c.Features, "Parallel") ||
 		slices.Contains(c.Features, "Map") && !bytes.Contains(c.Definition, []byte(`"MaxConcurrency`))
 }
 
-func TestRecordedExecutions(t *testing.T) {
+func TestExecutionsEndAsRecordedOnAWS(t *testing.T) {
 	t.Parallel()
-	run, same := 0, 0
-	seen := map[string]bool{}
+	run, agree := 0, 0
+	found := map[string]bool{}
 	for _, c := range readLines[recordedCase](t, "cases.jsonl") {
 		if !c.Ready {
 			continue
@@ -291,25 +291,25 @@ func TestRecordedExecutions(t *testing.T) {
 
 		t.Run(c.Name, func(t *testing.T) {
 			differences := runCase(t, c)
-			reason, known := differing[c.Name]
-			seen[c.Name] = true
+			reason, isKnown := knownDifferences[c.Name]
+			found[c.Name] = true
 
 			switch {
-			case len(differences) == 0 && known:
+			case len(differences) == 0 && isKnown:
 				t.Errorf("no longer differs; it is listed as %q", reason)
-			case len(differences) > 0 && !known:
+			case len(differences) > 0 && !isKnown:
 				t.Error(strings.Join(differences, "\n"))
 			case len(differences) == 0:
-				same++
+				agree++
 			}
 		})
 	}
 
-	for name := range differing {
-		if !seen[name] {
+	for name := range knownDifferences {
+		if !found[name] {
 			t.Errorf("%s is listed as differing but was not run", name)
 		}
 	}
 
-	t.Logf("%d of %d recorded executions agree", same, run)
+	t.Logf("%d of %d recorded executions agree", agree, run)
 }

@@ -19,53 +19,54 @@ const (
 	languageJSONPath = "JSONPath"
 )
 
-// decoder reads a definition and gathers its problems.
+// A decoder decodes a definition and collects its problems.
 type decoder struct {
 	problems []Problem
 }
 
-func (d *decoder) problem(at, rule string) { d.report(codeSchema, at, rule) }
+// invalid adds a problem of the object or field at a path such as /States/Wait/Seconds.
+func (d *decoder) invalid(at, rule string) { d.addProblem(codeSchema, at, rule) }
 
 func (d *decoder) unsupported(at, what string) {
-	d.report(codeUnsupported, at, what+" is not supported")
+	d.addProblem(codeUnsupported, at, what+" is not supported")
 }
 
-func (d *decoder) report(code, at, rule string) {
+func (d *decoder) addProblem(code, at, rule string) {
 	if at == "" {
 		at = "/"
 	}
 	d.problems = append(d.problems, Problem{Code: code, Path: at, Rule: rule})
 }
 
-// A fieldReader reads the fields of an object and knows which have been read.
+// A fieldReader decodes the fields of an object. It records which ones were asked for, to find those that are unknown.
 type fieldReader struct {
 	d      *decoder
-	at     string
+	at     string // The path of the object.
 	object *jsontree.Object
-	read   map[string]bool
+	known  map[string]bool
 }
 
-func (d *decoder) fields(v any, at string) (*fieldReader, bool) {
+func (d *decoder) readObject(v any, at string) (*fieldReader, bool) {
 	o, ok := v.(*jsontree.Object)
 	if !ok {
-		d.problem(at, "Expected value of type Object")
+		d.invalid(at, "Expected value of type Object")
 		return nil, false
 	}
-	return &fieldReader{d: d, at: at, object: o, read: map[string]bool{"Comment": true}}, true
+	return &fieldReader{d: d, at: at, object: o, known: map[string]bool{"Comment": true}}, true
 }
 
-// value returns a field and whether it is there.
+// value returns a field of any type, and whether the object has it.
 func (f *fieldReader) value(name string) (any, bool) {
-	f.read[name] = true
+	f.known[name] = true
 	return f.object.Get(name)
 }
 
 func (f *fieldReader) path(name string) string { return f.at + "/" + name }
 
-func (f *fieldReader) problem(name, rule string) { f.d.problem(f.path(name), rule) }
+func (f *fieldReader) invalid(name, rule string) { f.d.invalid(f.path(name), rule) }
 
-// text returns a field that is a string; empty if it is not there.
-func (f *fieldReader) text(name string) string {
+// stringValue returns a string field, "" if it is missing.
+func (f *fieldReader) stringValue(name string) string {
 	v, ok := f.value(name)
 	if !ok {
 		return ""
@@ -73,13 +74,13 @@ func (f *fieldReader) text(name string) string {
 
 	text, ok := v.(string)
 	if !ok {
-		f.problem(name, "Expected value of type String")
+		f.invalid(name, "Expected value of type String")
 	}
 	return text
 }
 
-// list returns a field that is an array; nil if it is not there.
-func (f *fieldReader) list(name string) []any {
+// arrayValue returns an array field, nil if it is missing.
+func (f *fieldReader) arrayValue(name string) []any {
 	v, ok := f.value(name)
 	if !ok {
 		return nil
@@ -87,42 +88,42 @@ func (f *fieldReader) list(name string) []any {
 
 	items, ok := v.([]any)
 	if !ok {
-		f.problem(name, "Expected value of type Array")
+		f.invalid(name, "Expected value of type Array")
 	}
 	return items
 }
 
-// flag returns a field that is a boolean; false if it is not there.
-func (f *fieldReader) flag(name string) bool {
+// boolValue returns a boolean field, false if it is missing.
+func (f *fieldReader) boolValue(name string) bool {
 	v, ok := f.value(name)
 	if !ok {
 		return false
 	}
 
-	set, ok := v.(bool)
+	b, ok := v.(bool)
 	if !ok {
-		f.problem(name, "Expected value of type Boolean")
+		f.invalid(name, "Expected value of type Boolean")
 	}
-	return set
+	return b
 }
 
-// number returns a field that is a number from least to most; otherwise if it is not there.
-func (f *fieldReader) number(name string, least, most, otherwise float64) float64 {
+// numberValue returns a number field from low to high, fallback if it is missing or invalid.
+func (f *fieldReader) numberValue(name string, low, high, fallback float64) float64 {
 	v, ok := f.value(name)
 	if !ok {
-		return otherwise
+		return fallback
 	}
 
 	n, ok := jsontree.Float(v)
-	if !ok || n < least || n > most {
-		f.problem(name, "Expected value of type Number, from "+jsontree.FormatNumber(int64(least))+" to "+jsontree.FormatNumber(int64(most)))
-		return otherwise
+	if !ok || n < low || n > high {
+		f.invalid(name, "Expected value of type Number, from "+jsontree.FormatNumber(int64(low))+" to "+jsontree.FormatNumber(int64(high)))
+		return fallback
 	}
 	return n
 }
 
-// reference returns a field that is a path; nil if it is not there.
-func (f *fieldReader) reference(name string) *reference {
+// referenceValue returns a field that is a path, nil if it is missing or invalid.
+func (f *fieldReader) referenceValue(name string) *reference {
 	v, ok := f.value(name)
 	if !ok {
 		return nil
@@ -131,13 +132,13 @@ func (f *fieldReader) reference(name string) *reference {
 	text, _ := v.(string)
 	ref, err := parseReference(text)
 	if err != nil {
-		f.problem(name, "Value is not a valid JSONPath")
+		f.invalid(name, "Value is not a valid JSONPath")
 		return nil
 	}
 	return ref
 }
 
-// require reports which of the named fields are missing.
+// require adds a problem if any of the named fields is missing.
 func (f *fieldReader) require(names ...string) {
 	var missing []string
 	for _, name := range names {
@@ -147,23 +148,23 @@ func (f *fieldReader) require(names ...string) {
 	}
 
 	if len(missing) > 0 {
-		f.d.problem(f.at, "These fields are required: ["+strings.Join(missing, ", ")+"]")
+		f.d.invalid(f.at, "These fields are required: ["+strings.Join(missing, ", ")+"]")
 	}
 }
 
-// finish reports the fields that nobody has read.
-func (f *fieldReader) finish() {
+// rejectUnknown adds a problem for each field that was not asked for.
+func (f *fieldReader) rejectUnknown() {
 	for _, key := range f.object.Keys() {
-		if !f.read[key] {
-			f.problem(key, "Field is not supported")
+		if !f.known[key] {
+			f.invalid(key, "Field is not supported")
 		}
 	}
 }
 
-// decodeFlow reads StartAt and States. at is the path of the object that holds them.
+// decodeFlow decodes StartAt and States.
 func (d *decoder) decodeFlow(f *fieldReader, language string) *flow {
 	f.require("States", "StartAt")
-	parsed := &flow{startAt: f.text("StartAt"), states: map[string]*state{}}
+	parsed := &flow{startAt: f.stringValue("StartAt"), states: map[string]*state{}}
 
 	v, ok := f.value("States")
 	if !ok {
@@ -172,12 +173,12 @@ func (d *decoder) decodeFlow(f *fieldReader, language string) *flow {
 
 	states, ok := v.(*jsontree.Object)
 	if !ok {
-		f.problem("States", "Expected value of type Object")
+		f.invalid("States", "Expected value of type Object")
 		return parsed
 	}
 
 	if states.Len() == 0 {
-		f.problem("States", "Object must not be empty")
+		f.invalid("States", "Object must not be empty")
 	}
 
 	for _, name := range states.Keys() {
@@ -189,11 +190,11 @@ func (d *decoder) decodeFlow(f *fieldReader, language string) *flow {
 	return parsed
 }
 
-// checkTargets reports transitions to states that are not there.
+// checkTargets adds a problem for each transition to a state that does not exist.
 func (d *decoder) checkTargets(f *fieldReader, parsed *flow, states *jsontree.Object) {
 	check := func(at, target string) {
 		if _, ok := parsed.states[target]; target != "" && !ok {
-			d.report(codeTarget, at, "Missing 'Next' target: "+target)
+			d.addProblem(codeTarget, at, "Missing 'Next' target: "+target)
 		}
 	}
 	check(f.path("StartAt"), parsed.startAt)
@@ -202,7 +203,7 @@ func (d *decoder) checkTargets(f *fieldReader, parsed *flow, states *jsontree.Ob
 		s := parsed.states[name]
 		at := f.path("States") + "/" + name
 		check(at+"/Next", s.next)
-		check(at+"/Default", s.fallback)
+		check(at+"/Default", s.defaultNext)
 
 		for _, c := range s.catch {
 			check(at+"/Catch", c.next)

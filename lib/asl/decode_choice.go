@@ -1,98 +1,97 @@
 package asl
 
-import (
-	"strings"
-)
+import "strings"
 
 func (d *decoder) decodeChoices(f *fieldReader, s *state) {
 	f.require("Choices")
-	s.fallback = f.text("Default")
-	items := f.list("Choices")
+	s.defaultNext = f.stringValue("Default")
+	items := f.arrayValue("Choices")
 	if _, ok := f.object.Get("Choices"); ok && len(items) == 0 {
-		f.problem("Choices", "Array must not be empty")
+		f.invalid("Choices", "Array must not be empty")
 	}
 
 	for i, v := range items {
-		inner, ok := d.fields(v, index(f.path("Choices"), i))
+		inner, ok := d.readObject(v, indexPath(f.path("Choices"), i))
 		if !ok {
 			continue
 		}
 
 		inner.require("Next")
-		c := choice{next: inner.text("Next"), assign: d.assignments(inner, s)}
+		c := choice{next: inner.stringValue("Next"), assign: d.decodeAssign(inner, s)}
 		if s.jsonata {
-			c.output = d.template(inner, s, "Output")
-			c.rule = d.queryRule(inner)
+			c.output = d.decodeTemplate(inner, s, "Output")
+			c.rule = d.decodeCondition(inner)
 		} else {
-			c.rule = d.rule(inner)
+			c.rule = d.decodeRule(inner)
 		}
-
-		inner.finish()
+		inner.rejectUnknown()
 		s.choices = append(s.choices, c)
 	}
 }
 
-func (d *decoder) queryRule(f *fieldReader) rule {
+// decodeCondition decodes a Condition in JSONata.
+func (d *decoder) decodeCondition(f *fieldReader) rule {
 	f.require("Condition")
 	v, _ := f.value("Condition")
 	switch v := v.(type) {
 	case bool:
-		return queryRule{fixed{v}}
+		return jsonataRule{literalTemplate{v}}
 	case string:
-		if x := d.expression(v, f.path("Condition")); x != nil {
-			return queryRule{x}
+		if x := d.compileExpression(v, f.path("Condition")); x != nil {
+			return jsonataRule{x}
 		}
 	}
 
-	f.problem("Condition", "Expected a JSONata expression")
-	return queryRule{fixed{false}}
+	f.invalid("Condition", "Expected a JSONata expression")
+	return jsonataRule{literalTemplate{false}}
 }
 
-// rule reads a condition in JSONPath: And, Or, Not or a comparison.
-func (d *decoder) rule(f *fieldReader) rule {
+// decodeRule decodes a condition in JSONPath: And, Or, Not or a data test.
+func (d *decoder) decodeRule(f *fieldReader) rule {
 	for _, name := range []string{"And", "Or"} {
 		if _, ok := f.object.Get(name); !ok {
 			continue
 		}
 
 		var parts []rule
-		for i, v := range f.list(name) {
-			if inner, ok := d.fields(v, index(f.path(name), i)); ok {
-				parts = append(parts, d.rule(inner))
-				inner.finish()
+		for i, v := range f.arrayValue(name) {
+			if inner, ok := d.readObject(v, indexPath(f.path(name), i)); ok {
+				parts = append(parts, d.decodeRule(inner))
+				inner.rejectUnknown()
 			}
 		}
 
 		if len(parts) == 0 {
-			f.problem(name, "Array must not be empty")
+			f.invalid(name, "Array must not be empty")
 		}
 
 		if name == "And" {
-			return allRules(parts)
+			return andRule(parts)
 		}
-		return anyRule(parts)
+		return orRule(parts)
 	}
 
 	if v, ok := f.value("Not"); ok {
-		inner, ok := d.fields(v, f.path("Not"))
+		inner, ok := d.readObject(v, f.path("Not"))
 		if !ok {
-			return allRules{}
+			return andRule{}
 		}
-		r := d.rule(inner)
-		inner.finish()
+		r := d.decodeRule(inner)
+		inner.rejectUnknown()
 		return notRule{r}
 	}
 
-	return d.dataTest(f)
+	return d.decodeDataTest(f)
 }
 
-// operators lists the comparisons and the type of the value of each: s for string, n for number, b for boolean.
+// operators maps the name of each comparison to the type of its value: b for boolean, n for number, s for string, t for
+// timestamp.
 var operators = func() map[string]byte {
 	all := map[string]byte{
 		"BooleanEquals": 'b', "StringMatches": 's', "IsNull": 'b', "IsPresent": 'b', "IsNumeric": 'b', "IsString": 'b',
 		"IsBoolean": 'b', "IsTimestamp": 'b',
 	}
-	for relation := range relations {
+	for relation := range relationOperators {
 		all["String"+relation] = 's'
 		all["Numeric"+relation] = 'n'
 		all["Timestamp"+relation] = 't'
@@ -100,9 +99,9 @@ var operators = func() map[string]byte {
 	return all
 }()
 
-func (d *decoder) dataTest(f *fieldReader) rule {
+func (d *decoder) decodeDataTest(f *fieldReader) rule {
 	f.require("Variable")
-	test := dataTest{variable: f.reference("Variable")}
+	test := dataTest{variable: f.referenceValue("Variable")}
 	if test.variable == nil {
 		test.variable = &reference{path: &path{}}
 	}
@@ -115,28 +114,28 @@ func (d *decoder) dataTest(f *fieldReader) rule {
 		}
 
 		if test.operator != "" {
-			d.problem(f.at, "A data-test expression must have exactly one comparison operator")
+			d.invalid(f.at, "A data-test expression must have exactly one comparison operator")
 		}
-
 		test.operator = operator
 		if operator != key {
-			test.path = f.reference(key)
+			test.path = f.referenceValue(key)
 			continue
 		}
 
 		test.value, _ = f.value(key)
-		if !d.fits(kind, test.value) {
-			f.problem(key, "The value does not have the type that the operator compares")
+		if !hasType(kind, test.value) {
+			f.invalid(key, "The value does not have the type that the operator compares")
 		}
 	}
 
 	if test.operator == "" {
-		d.problem(f.at, "A data-test expression must have exactly one comparison operator")
+		d.invalid(f.at, "A data-test expression must have exactly one comparison operator")
 	}
 	return test
 }
 
-func (d *decoder) fits(kind byte, v any) bool {
+// hasType reports whether v has one of the types of operators.
+func hasType(kind byte, v any) bool {
 	switch kind {
 	case 'b':
 		return typeOf(v) == "boolean"
@@ -144,8 +143,8 @@ func (d *decoder) fits(kind byte, v any) bool {
 		return typeOf(v) == typeNumber
 	case 't':
 		text, _ := v.(string)
-		_, err := parseTimestamp(text)
-		return err == nil
+		_, ok := parseTimestamp(text)
+		return ok
 	default:
 		return typeOf(v) == "string"
 	}

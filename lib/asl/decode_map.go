@@ -8,62 +8,61 @@ import (
 
 func (d *decoder) decodeBranches(f *fieldReader, s *state, language string) {
 	f.require("Branches")
-	for i, v := range f.list("Branches") {
-		if inner, ok := d.fields(v, index(f.path("Branches"), i)); ok {
+	for i, v := range f.arrayValue("Branches") {
+		if inner, ok := d.readObject(v, indexPath(f.path("Branches"), i)); ok {
 			s.branches = append(s.branches, d.decodeFlow(inner, language))
-			inner.finish()
+			inner.rejectUnknown()
 		}
 	}
 }
 
 func (d *decoder) decodeMap(f *fieldReader, s *state, language string) {
-	d.decodeInputOutput(f, s)
-	d.decodeOutput(f, s)
-	body := &mapBody{flow: &flow{}}
-	s.mapOver = body
-
+	d.decodePaths(f, s)
+	d.decodeAssignAndOutput(f, s)
+	m := &mapFields{processor: &flow{}}
+	s.mapFields = m
 	for _, name := range []string{"ItemReader", "ItemBatcher", "ResultWriter"} {
 		if _, ok := f.value(name); ok {
 			d.unsupported(f.path(name), name)
 		}
 	}
 
-	d.decodeProcessor(f, body, language)
-	f.text("Label")
-	body.maxConcurrency = d.count(f, s, "MaxConcurrency", maxConcurrency)
-	body.toleratedCount = d.count(f, s, "ToleratedFailureCount", maxAttempts)
-	body.toleratedShare = d.count(f, s, "ToleratedFailurePercentage", wholePercentage)
+	d.decodeProcessor(f, m, language)
+	f.stringValue("Label")
+	m.maxConcurrency = d.decodeNumber(f, s, "MaxConcurrency", maxConcurrency)
+	m.toleratedCount = d.decodeNumber(f, s, "ToleratedFailureCount", maxAttempts)
+	m.toleratedPercentage = d.decodeNumber(f, s, "ToleratedFailurePercentage", maxPercentage)
 	if s.jsonata {
-		if body.items = d.template(f, s, "Items"); body.items != nil {
-			d.checkItems(f, body.items)
+		if m.items = d.decodeTemplate(f, s, "Items"); m.items != nil {
+			d.checkItems(f, m.items)
 		}
-		body.itemSelector = d.template(f, s, "ItemSelector")
+		m.itemSelector = d.decodeTemplate(f, s, "ItemSelector")
 		return
 	}
 
-	body.itemsPath = f.reference("ItemsPath")
-	s.resultPath = f.resultPath("ResultPath")
-	s.resultSelector = d.template(f, s, "ResultSelector")
-	body.itemSelector = d.template(f, s, "ItemSelector")
+	m.itemsPath = f.referenceValue("ItemsPath")
+	s.resultPath = f.decodeResultPath("ResultPath")
+	s.resultSelector = d.decodeTemplate(f, s, "ResultSelector")
+	m.itemSelector = d.decodeTemplate(f, s, "ItemSelector")
 	if _, ok := f.object.Get("Parameters"); ok {
-		if body.itemSelector != nil {
-			d.problem(f.at, "A Map state must not have both ItemSelector and Parameters")
+		if m.itemSelector != nil {
+			d.invalid(f.at, "A Map state must not have both ItemSelector and Parameters")
 		}
-		body.itemSelector = d.template(f, s, "Parameters")
+		m.itemSelector = d.decodeTemplate(f, s, "Parameters")
 	}
 }
 
-// checkItems reports Items that is neither an array nor an expression.
+// checkItems adds a problem if Items is neither an array nor an expression.
 func (d *decoder) checkItems(f *fieldReader, items template) {
 	switch items.(type) {
 	case listTemplate, *expression:
 	default:
-		f.problem("Items", "Expected value of type Array or a JSONata expression")
+		f.invalid("Items", "Expected value of type Array or a JSONata expression")
 	}
 }
 
-// decodeProcessor reads ItemProcessor, or Iterator as it was called before.
-func (d *decoder) decodeProcessor(f *fieldReader, body *mapBody, language string) {
+// decodeProcessor decodes ItemProcessor, or Iterator, its older name.
+func (d *decoder) decodeProcessor(f *fieldReader, m *mapFields, language string) {
 	name := "ItemProcessor"
 	if _, ok := f.object.Get(name); !ok {
 		name = "Iterator"
@@ -75,49 +74,49 @@ func (d *decoder) decodeProcessor(f *fieldReader, body *mapBody, language string
 		return
 	}
 
-	inner, ok := d.fields(v, f.path(name))
+	inner, ok := d.readObject(v, f.path(name))
 	if !ok {
 		return
 	}
 
 	if v, ok := inner.value("ProcessorConfig"); ok {
-		if config, ok := d.fields(v, inner.path("ProcessorConfig")); ok {
-			switch config.text("Mode") {
+		if config, ok := d.readObject(v, inner.path("ProcessorConfig")); ok {
+			switch config.stringValue("Mode") {
 			case "", "INLINE":
 			case "DISTRIBUTED":
-				body.distributed = true
+				m.distributed = true
 			default:
-				config.problem("Mode", "The field 'Mode' should have one of these values: [INLINE, DISTRIBUTED]")
+				config.invalid("Mode", "The field 'Mode' should have one of these values: [INLINE, DISTRIBUTED]")
 			}
 
-			if kind := config.text("ExecutionType"); kind != "" && kind != "STANDARD" && kind != "EXPRESS" {
-				config.problem("ExecutionType", "The field 'ExecutionType' should have one of these values: [STANDARD, EXPRESS]")
+			if kind := config.stringValue("ExecutionType"); kind != "" && kind != "STANDARD" && kind != "EXPRESS" {
+				config.invalid("ExecutionType", "The field 'ExecutionType' should have one of these values: [STANDARD, EXPRESS]")
 			}
-			config.finish()
+			config.rejectUnknown()
 		}
 	}
 
-	body.flow = d.decodeFlow(inner, language)
-	inner.finish()
+	m.processor = d.decodeFlow(inner, language)
+	inner.rejectUnknown()
 }
 
 const (
-	maxConcurrency  = 2_147_483_647
-	wholePercentage = 100
+	maxConcurrency = 2_147_483_647
+	maxPercentage  = 100
 )
 
-// count reads a number from 0 to most, or the path of one.
-func (d *decoder) count(f *fieldReader, s *state, name string, most int) count {
-	c := count{field: name}
+// decodeNumber decodes the field name, a number from 0 to high or an expression, or the field name+Path.
+func (d *decoder) decodeNumber(f *fieldReader, s *state, name string, high int) numberField {
+	c := numberField{field: name}
 	if v, ok := f.value(name); ok {
 		text, _ := v.(string)
-		if x := d.expression(text, f.path(name)); s.jsonata && x != nil {
+		if x := d.compileExpression(text, f.path(name)); s.jsonata && x != nil {
 			c.value = x
 		} else {
-			if n, ok := jsontree.Float(v); !ok || n < 0 || n > float64(most) {
-				f.problem(name, "Expected value of type Number, from 0 to "+strconv.Itoa(most))
+			if n, ok := jsontree.Float(v); !ok || n < 0 || n > float64(high) {
+				f.invalid(name, "Expected value of type Number, from 0 to "+strconv.Itoa(high))
 			}
-			c.value = fixed{v}
+			c.value = literalTemplate{v}
 		}
 	}
 
@@ -126,9 +125,9 @@ func (d *decoder) count(f *fieldReader, s *state, name string, most int) count {
 	}
 
 	if _, ok := f.object.Get(name + "Path"); ok {
-		c.field, c.path = name+"Path", f.reference(name+"Path")
+		c.field, c.path = name+"Path", f.referenceValue(name+"Path")
 		if c.value != nil {
-			d.problem(f.at, "A Map state must not have both "+name+" and "+c.field)
+			d.invalid(f.at, "A Map state must not have both "+name+" and "+c.field)
 		}
 	}
 	return c

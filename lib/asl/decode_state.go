@@ -18,15 +18,15 @@ const (
 	kindMap      = "Map"
 )
 
-// language reads QueryLanguage.
-func (d *decoder) language(f *fieldReader, inherited string) string {
-	switch language := f.text("QueryLanguage"); language {
+// decodeLanguage decodes QueryLanguage.
+func (d *decoder) decodeLanguage(f *fieldReader, inherited string) string {
+	switch language := f.stringValue("QueryLanguage"); language {
 	case "":
 		return inherited
 	case languageJSONata, languageJSONPath:
 		return language
 	default:
-		f.problem("QueryLanguage", "The field 'QueryLanguage' should have one of these values: [JSONPath, JSONata]")
+		f.invalid("QueryLanguage", "The field 'QueryLanguage' should have one of these values: [JSONPath, JSONata]")
 		return inherited
 	}
 }
@@ -34,7 +34,7 @@ func (d *decoder) language(f *fieldReader, inherited string) string {
 func (d *decoder) decodeState(name string, v any, at, inherited string) *state {
 	s := &state{name: name}
 
-	f, ok := d.fields(v, at)
+	f, ok := d.readObject(v, at)
 	if !ok {
 		return s
 	}
@@ -43,44 +43,44 @@ func (d *decoder) decodeState(name string, v any, at, inherited string) *state {
 		return s
 	}
 
-	s.kind, s.jsonata = f.text("Type"), d.language(f, inherited) == languageJSONata
+	s.kind, s.jsonata = f.stringValue("Type"), d.decodeLanguage(f, inherited) == languageJSONata
 	if inherited == languageJSONata && !s.jsonata {
-		f.problem("QueryLanguage", "'QueryLanguage' can not be 'JSONPath' if set to 'JSONata' for whole state machine")
+		f.invalid("QueryLanguage", "'QueryLanguage' can not be 'JSONPath' if set to 'JSONata' for whole state machine")
 	}
 
-	d.decodeKind(f, s, inherited) // What is inside inherits the machine's language, not the state's.
-	f.finish()
+	d.decodeByType(f, s, inherited) // Inner states inherit the machine's language, not this state's.
+	f.rejectUnknown()
 	return s
 }
 
-func (d *decoder) decodeKind(f *fieldReader, s *state, language string) {
+func (d *decoder) decodeByType(f *fieldReader, s *state, language string) {
 	switch s.kind {
 	case kindPass:
-		d.decodeTransfer(f, s)
+		d.decodeInputOutput(f, s)
 		d.decodePass(f, s)
 		d.decodeTransition(f, s)
 	case kindTask:
-		d.decodeTransfer(f, s)
+		d.decodeInputOutput(f, s)
 		d.decodeTask(f, s)
 		d.decodeHandlers(f, s)
 		d.decodeTransition(f, s)
 	case kindChoice:
-		d.decodeInputOutput(f, s)
-		d.decodeOutput(f, s)
+		d.decodePaths(f, s)
+		d.decodeAssignAndOutput(f, s)
 		d.decodeChoices(f, s)
 	case kindWait:
-		d.decodeInputOutput(f, s)
-		d.decodeOutput(f, s)
+		d.decodePaths(f, s)
+		d.decodeAssignAndOutput(f, s)
 		d.decodeWait(f, s)
 		d.decodeTransition(f, s)
 	case kindSucceed:
-		d.decodeInputOutput(f, s)
-		d.decodeOutput(f, s)
+		d.decodePaths(f, s)
+		d.decodeAssignAndOutput(f, s)
 	case kindFail:
-		s.failError = d.failText(f, s, "Error")
-		s.failCause = d.failText(f, s, "Cause")
+		s.failError = d.decodeText(f, s, "Error")
+		s.failCause = d.decodeText(f, s, "Cause")
 	case kindParallel:
-		d.decodeTransfer(f, s)
+		d.decodeInputOutput(f, s)
 		d.decodeBranches(f, s, language)
 		d.decodeHandlers(f, s)
 		d.decodeTransition(f, s)
@@ -89,78 +89,78 @@ func (d *decoder) decodeKind(f *fieldReader, s *state, language string) {
 		d.decodeHandlers(f, s)
 		d.decodeTransition(f, s)
 	default:
-		f.problem("Type", "The field 'Type' should have one of these values: [Task, Wait, Pass, Succeed, Fail, Choice, Parallel, Map]")
+		f.invalid("Type", "The field 'Type' should have one of these values: [Task, Wait, Pass, Succeed, Fail, Choice, Parallel, Map]")
 	}
 }
 
-// decodeTransition reads Next and End.
+// decodeTransition decodes Next and End.
 func (d *decoder) decodeTransition(f *fieldReader, s *state) {
 	_, hasNext := f.object.Get("Next")
 	_, hasEnd := f.object.Get("End")
-	s.next = f.text("Next")
-	if end := f.flag("End"); hasNext && end || !hasNext && !end || hasNext && hasEnd && !end {
-		d.problem(f.at, "State must have either 'Next' or 'End: true'")
+	s.next = f.stringValue("Next")
+	if end := f.boolValue("End"); hasNext && end || !hasNext && !end || hasNext && hasEnd && !end {
+		d.invalid(f.at, "State must have either 'Next' or 'End: true'")
 	}
 }
 
-// decodeInputOutput reads InputPath and OutputPath, which JSONPath states have.
-func (d *decoder) decodeInputOutput(f *fieldReader, s *state) {
+// decodePaths decodes InputPath and OutputPath of a JSONPath state.
+func (d *decoder) decodePaths(f *fieldReader, s *state) {
 	if s.jsonata {
 		return
 	}
-	s.inputPath = f.ioPath("InputPath")
-	s.outputPath = f.ioPath("OutputPath")
+	s.inputPath = f.decodeIOPath("InputPath")
+	s.outputPath = f.decodeIOPath("OutputPath")
 }
 
-func (f *fieldReader) ioPath(name string) ioPath {
+func (f *fieldReader) decodeIOPath(name string) ioPath {
 	if v, ok := f.value(name); ok && v == nil {
 		return ioPath{null: true}
 	}
-	return ioPath{ref: f.reference(name)}
+	return ioPath{ref: f.referenceValue(name)}
 }
 
-// decodeTransfer reads all the fields by which data go in and out of a state that has a result.
-func (d *decoder) decodeTransfer(f *fieldReader, s *state) {
-	d.decodeInputOutput(f, s)
-	d.decodeOutput(f, s)
+// decodeInputOutput decodes the input and output fields of a state that has a result.
+func (d *decoder) decodeInputOutput(f *fieldReader, s *state) {
+	d.decodePaths(f, s)
+	d.decodeAssignAndOutput(f, s)
 	if s.jsonata {
 		if s.kind == kindTask || s.kind == kindParallel {
-			s.arguments = d.template(f, s, "Arguments")
+			s.arguments = d.decodeTemplate(f, s, "Arguments")
 		}
 		return
 	}
 
-	s.parameters = d.template(f, s, "Parameters")
-	s.resultPath = f.resultPath("ResultPath")
+	s.parameters = d.decodeTemplate(f, s, "Parameters")
+	s.resultPath = f.decodeResultPath("ResultPath")
 	if s.kind != kindPass {
-		s.resultSelector = d.template(f, s, "ResultSelector")
+		s.resultSelector = d.decodeTemplate(f, s, "ResultSelector")
 	}
 }
 
-// decodeOutput reads Assign and Output.
-func (d *decoder) decodeOutput(f *fieldReader, s *state) {
+// decodeAssignAndOutput decodes Assign and Output.
+func (d *decoder) decodeAssignAndOutput(f *fieldReader, s *state) {
 	if s.kind != kindSucceed {
-		s.assign = d.assignments(f, s)
+		s.assign = d.decodeAssign(f, s)
 	}
 	if s.jsonata {
-		s.output = d.template(f, s, "Output")
+		s.output = d.decodeTemplate(f, s, "Output")
 	}
 }
 
-// template reads a field that is a template; nil if it is not there.
-func (d *decoder) template(f *fieldReader, s *state, name string) template {
+// decodeTemplate decodes a field that is a template; nil if it is missing.
+func (d *decoder) decodeTemplate(f *fieldReader, s *state, name string) template {
 	v, ok := f.value(name)
 	if !ok {
 		return nil
 	}
 	if s.jsonata {
-		return d.queryTemplate(v, f.path(name))
+		return d.jsonataTemplate(v, f.path(name))
 	}
-	return d.pathTemplate(v, f.at+"/"+name)
+	return d.jsonPathTemplate(v, f.at+"/"+name)
 }
 
-// assignments reads Assign: an object.
-func (d *decoder) assignments(f *fieldReader, s *state) template {
+// decodeAssign decodes Assign; nil if it is missing.
+func (d *decoder) decodeAssign(f *fieldReader, s *state) template {
 	v, ok := f.value("Assign")
 	if !ok {
 		return nil
@@ -168,20 +168,21 @@ func (d *decoder) assignments(f *fieldReader, s *state) template {
 
 	o, ok := v.(*jsontree.Object)
 	if !ok {
-		f.problem("Assign", "Expected value of type Object")
+		f.invalid("Assign", "Expected value of type Object")
 		return nil
 	}
 
 	for _, key := range o.Keys() {
-		if name := strings.TrimSuffix(key, ".$"); name == statesVariable || name == "" || leadingName(name) != name {
-			f.problem("Assign", "Invalid variable name: "+name)
+		if name := strings.TrimSuffix(key, ".$"); name == statesVariable || name == "" || leadingVariableName(name) != name {
+			f.invalid("Assign", "Invalid variable name: "+name)
 		}
 	}
-	return d.template(f, s, "Assign")
+	return d.decodeTemplate(f, s, "Assign")
 }
 
-// resultPath reads a reference path; the path of the whole if it is not there, nil if it is null.
-func (f *fieldReader) resultPath(name string) *path {
+// decodeResultPath decodes a reference path. It returns the empty path, which selects the whole value, if the field is
+// missing, and nil if it is null.
+func (f *fieldReader) decodeResultPath(name string) *path {
 	v, ok := f.value(name)
 	if !ok {
 		return &path{}
@@ -190,13 +191,13 @@ func (f *fieldReader) resultPath(name string) *path {
 		return nil
 	}
 
-	ref := f.reference(name)
+	ref := f.referenceValue(name)
 	if ref == nil {
 		return nil
 	}
 
 	if !ref.path.isDefinite() || ref.root != rootInput {
-		f.problem(name, "Value is not a Reference Path")
+		f.invalid(name, "Value is not a Reference Path")
 	}
 	return ref.path
 }
@@ -206,7 +207,7 @@ func (d *decoder) decodePass(f *fieldReader, s *state) {
 		return
 	}
 	if v, ok := f.value("Result"); ok {
-		s.result = fixed{v}
+		s.result = literalTemplate{v}
 	}
 }
 
@@ -215,82 +216,79 @@ func (d *decoder) decodeWait(f *fieldReader, s *state) {
 	if s.jsonata {
 		names = names[:2]
 	}
-
 	given := 0
 	for _, name := range names {
 		if _, ok := f.object.Get(name); ok {
 			given++
 		}
 	}
-
 	if given != 1 {
-		d.problem(f.at, "A Wait state must have exactly one of these fields: ["+strings.Join(names, ", ")+"]")
+		d.invalid(f.at, "A Wait state must have exactly one of these fields: ["+strings.Join(names, ", ")+"]")
 	}
 	if v, ok := f.value("Seconds"); ok {
-		s.wait.seconds = d.waitSeconds(f, s, v)
+		s.wait.seconds = d.decodeWaitSeconds(f, s, v)
 	}
 	if v, ok := f.value("Timestamp"); ok {
-		s.wait.timestamp = d.waitTimestamp(f, s, v)
+		s.wait.timestamp = d.decodeWaitTimestamp(f, s, v)
 	}
 	if !s.jsonata {
-		s.wait.secondsPath = f.reference("SecondsPath")
-		s.wait.timestampPath = f.reference("TimestampPath")
+		s.wait.secondsPath = f.referenceValue("SecondsPath")
+		s.wait.timestampPath = f.referenceValue("TimestampPath")
 	}
 }
 
-// maxWaitSeconds is the longest wait that can be written.
+// maxWaitSeconds is the largest value of Seconds, TimeoutSeconds and HeartbeatSeconds.
 const maxWaitSeconds = 99_999_999
 
-func (d *decoder) waitSeconds(f *fieldReader, s *state, v any) template {
+func (d *decoder) decodeWaitSeconds(f *fieldReader, s *state, v any) template {
 	if text, ok := v.(string); ok && s.jsonata {
-		if x := d.expression(text, f.path("Seconds")); x != nil {
+		if x := d.compileExpression(text, f.path("Seconds")); x != nil {
 			return x
 		}
 	}
 
 	n, ok := v.(int64)
 	if !ok || n < 0 || n > maxWaitSeconds {
-		f.problem("Seconds", "Expected value of type Integer, from 0 to 99999999")
+		f.invalid("Seconds", "Expected value of type Integer, from 0 to 99999999")
 	}
-	return fixed{n}
+	return literalTemplate{n}
 }
 
-func (d *decoder) waitTimestamp(f *fieldReader, s *state, v any) template {
+func (d *decoder) decodeWaitTimestamp(f *fieldReader, s *state, v any) template {
 	text, _ := v.(string)
 	if s.jsonata {
-		if x := d.expression(text, f.path("Timestamp")); x != nil {
+		if x := d.compileExpression(text, f.path("Timestamp")); x != nil {
 			return x
 		}
 	}
 
-	if _, err := parseTimestamp(text); err != nil {
-		f.problem("Timestamp", "String does not match RFC3339 timestamp")
+	if _, ok := parseTimestamp(text); !ok {
+		f.invalid("Timestamp", "String does not match RFC3339 timestamp")
 	}
-	return fixed{text}
+	return literalTemplate{text}
 }
 
-// parseTimestamp reads an ISO 8601 date and time with an offset.
-func parseTimestamp(text string) (time.Time, error) {
-	t, err := time.Parse(time.RFC3339Nano, text)
-	if err != nil {
-		if short, shortErr := time.Parse("2006-01-02T15:04Z07:00", text); shortErr == nil {
-			return short, nil
+// parseTimestamp parses an ISO 8601 date and time with an offset, with or without seconds.
+func parseTimestamp(text string) (t time.Time, ok bool) {
+	for _, layout := range []string{time.RFC3339Nano, "2006-01-02T15:04Z07:00"} {
+		if t, err := time.Parse(layout, text); err == nil {
+			return t, true
 		}
-		return time.Time{}, err //nolint:wrapcheck // Its callers word the failure themselves.
 	}
-	return t, nil
+	return time.Time{}, false
 }
 
-func (d *decoder) failText(f *fieldReader, s *state, name string) failText {
-	t := failText{field: name}
+// decodeText decodes the field name, a string or an expression, or the field name+Path.
+func (d *decoder) decodeText(f *fieldReader, s *state, name string) textField {
+	t := textField{field: name}
 	if v, ok := f.value(name); ok {
 		text, isText := v.(string)
 		if !isText {
-			f.problem(name, "Expected value of type String")
+			f.invalid(name, "Expected value of type String")
 		}
-		t.value = fixed{text}
+		t.value = literalTemplate{text}
 		if s.jsonata {
-			t.value = d.queryTemplate(text, f.path(name))
+			t.value = d.jsonataTemplate(text, f.path(name))
 		}
 	}
 
@@ -300,16 +298,15 @@ func (d *decoder) failText(f *fieldReader, s *state, name string) failText {
 
 	if v, ok := f.value(name + "Path"); ok {
 		t.field = name + "Path"
-		t.text, _ = v.(string)
-		parsed, err := parseValue(t.text)
+		t.pathText, _ = v.(string)
+		parsed, err := parseValue(t.pathText)
 		if err != nil {
-			f.problem(t.field, "Value is not a valid JSONPath or intrinsic function")
+			f.invalid(t.field, "Value is not a valid JSONPath or intrinsic function")
 		}
 		if t.value != nil {
-			d.problem(f.at, "A Fail state must not have both "+name+" and "+t.field)
+			d.invalid(f.at, "A Fail state must not have both "+name+" and "+t.field)
 		}
 		t.path = parsed
 	}
-
 	return t
 }

@@ -2,7 +2,8 @@ package asl
 
 import "time"
 
-// A flow is a set of states with a first one: a state machine, a branch of a Parallel state, or the body of a Map state.
+// A flow is a set of states and the name of the first: a state machine, a branch of a Parallel state, or the processor of a
+// Map state.
 type flow struct {
 	startAt string
 	states  map[string]*state
@@ -26,69 +27,70 @@ type state struct {
 	retry          []retrier
 	catch          []catcher
 
-	result      template // Pass: nil passes the input on.
+	result      template // Pass; nil if the input is the result.
 	resource    string   // Task
-	timeout     limit
-	heartbeat   limit
+	timeout     secondsField
+	heartbeat   secondsField
 	credentials template
 	choices     []choice
-	fallback    string // Choice: Default.
-	wait        waitFor
-	failError   failText
-	failCause   failText
+	defaultNext string // Choice: Default.
+	wait        waitFields
+	failError   textField
+	failCause   textField
 	branches    []*flow
-	mapOver     *mapBody
+	mapFields   *mapFields
 }
 
-// An ioPath is an InputPath or OutputPath: a reference, or null for an empty object. The zero value takes everything.
+// An ioPath is an InputPath or OutputPath: a reference, or null, which stands for an empty object. The zero value selects the
+// whole input or output.
 type ioPath struct {
 	ref  *reference
 	null bool
 }
 
-// A limit is a number of seconds: written, computed by an expression, or read from the input.
-type limit struct {
+// A secondsField is a number of seconds: a literal or an expression (seconds), or a path. The zero value is none.
+type secondsField struct {
 	field   string
 	seconds template
 	path    *reference
 }
 
-// A waitFor is the time of a Wait state; one of its fields is set.
-type waitFor struct {
+// waitFields are the fields of a Wait state; one of them is set.
+type waitFields struct {
 	seconds       template
 	timestamp     template
 	secondsPath   *reference
 	timestampPath *reference
 }
 
-// A failText is the Error or Cause of a Fail state; the zero value is none.
-type failText struct {
-	field string
-	value template
-	path  pathValue
-	text  string
+// A textField is the Error or Cause of a Fail state: a literal or an expression (value), or a path. The zero value is none.
+type textField struct {
+	field    string
+	value    template
+	path     pathValue
+	pathText string
 }
 
-// A mapBody is what is special to a Map state.
-type mapBody struct {
-	flow           *flow
-	distributed    bool
-	items          template   // JSONata
-	itemsPath      *reference // JSONPath
-	itemSelector   template
-	maxConcurrency count
-	toleratedCount count
-	toleratedShare count
+// mapFields are the fields that only a Map state has.
+type mapFields struct {
+	processor           *flow
+	distributed         bool
+	items               template   // JSONata
+	itemsPath           *reference // JSONPath
+	itemSelector        template
+	maxConcurrency      numberField
+	toleratedCount      numberField
+	toleratedPercentage numberField
 }
 
-// A count is a number of a Map state: written, computed by an expression, or read from the input.
-type count struct {
+// A numberField is a number of a Map state: a literal or an expression (value), or a path. The zero value is none.
+type numberField struct {
 	field string
 	value template
 	path  *reference
 }
 
-// A retrier is an item of Retry.
+// A retrier is one item of Retry.
 type retrier struct {
 	errors   []string
 	interval time.Duration
@@ -98,7 +100,7 @@ type retrier struct {
 	jitter   bool
 }
 
-// A catcher is an item of Catch.
+// A catcher is one item of Catch.
 type catcher struct {
 	errors     []string
 	next       string
@@ -107,7 +109,7 @@ type catcher struct {
 	assign     template
 }
 
-// A choice is an item of Choices at its top level.
+// A choice is one item of Choices.
 type choice struct {
 	rule   rule
 	next   string

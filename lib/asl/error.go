@@ -2,9 +2,9 @@ package asl
 
 import "strings"
 
-// Error is a failure as the States Language names it.
+// Error is an error of a state or an execution, as the States Language defines it.
 type Error struct {
-	// Name is the error's name, such as States.TaskFailed; ErrorEquals matches it.
+	// Name is the name that ErrorEquals matches, such as States.TaskFailed.
 	Name string
 	// Cause is the human-readable reason.
 	Cause string
@@ -18,23 +18,24 @@ func (e *Error) Error() string {
 	return "asl: " + e.Name + ": " + e.Cause
 }
 
-// Problem is one reason to refuse a definition.
+// Problem is one reason why a definition is rejected.
 type Problem struct {
-	// Code is the problem's class: one of those of ValidateStateMachineDefinition, or UNSUPPORTED for what the service runs
-	// and this package does not.
+	// Code is a code of ValidateStateMachineDefinition, or UNSUPPORTED for what Step Functions supports and this package does
+	// not.
 	Code string
-	// Path says where, as the service does: /States/Wait/Seconds. It is empty for the text as a whole.
+	// Path is the place in the definition, such as /States/Wait/Seconds; empty for the whole text.
 	Path string
-	// Rule says what is wrong.
+	// Rule is the rule that the definition breaks.
 	Rule string
 }
 
-// DefinitionError is the error of Parse. It lists every problem found.
+// DefinitionError is the error of Parse.
 type DefinitionError struct {
+	// Problems lists every problem found; it is never empty.
 	Problems []Problem
 }
 
-// Error returns the problems as CreateStateMachine does in its InvalidDefinition exception.
+// Error returns the message of CreateStateMachine's InvalidDefinition exception.
 func (e *DefinitionError) Error() string {
 	texts := make([]string, len(e.Problems))
 	for i, p := range e.Problems {

@@ -8,7 +8,7 @@ import (
 	"github.com/herald-progress/herald/lib/asl"
 )
 
-// greeter answers every task with a greeting.
+// greeter runs every task: its result is a greeting.
 type greeter struct{}
 
 func (greeter) RunTask(_ context.Context, t asl.Task) (json.RawMessage, error) {

@@ -8,12 +8,12 @@ import (
 
 // Execution describes one run of a Machine.
 type Execution struct {
-	// ID is the execution's ARN, $states.context.Execution.Id. One with :express: in it is an Express execution, whose
-	// context object has no RedriveCount.
+	// ID is the execution's ARN, $states.context.Execution.Id. If it contains :express: the execution is an Express execution,
+	// whose context object has no RedriveCount.
 	ID string
 	// Name is the execution's name.
 	Name string
-	// RoleARN is the role under which the execution runs.
+	// RoleARN is the ARN of the execution's role.
 	RoleARN string
 	// StateMachineID is the state machine's ARN.
 	StateMachineID string
@@ -23,20 +23,20 @@ type Execution struct {
 	Start time.Time
 	// RedriveCount counts the redrives of this execution.
 	RedriveCount int
-	// RedriveTime is when the execution was last redriven; used only when RedriveCount is not zero.
+	// RedriveTime is when the execution was last redriven. It is ignored if RedriveCount is zero.
 	RedriveTime time.Time
 	// Input is the execution's input as JSON text; empty means {}.
 	Input json.RawMessage
-	// Tasks runs the Task states. A nil Tasks fails each task with States.Runtime.
+	// Tasks runs the Task states. If it is nil each task fails with States.Runtime.
 	Tasks Tasks
-	// Record, when not nil, receives the history's events, one at a time and in order. It must not block for long.
+	// Record, if not nil, is called with each event of the history, in order, one call at a time. It must not block for long.
 	Record func(Event)
 }
 
 // Status is the status of an execution, as DescribeExecution shows it.
 type Status string
 
-// The statuses in which an execution ends.
+// The final statuses of an execution.
 const (
 	StatusSucceeded Status = "SUCCEEDED"
 	StatusFailed    Status = "FAILED"
@@ -50,21 +50,20 @@ type Result struct {
 	Status Status
 	// Output is the output as JSON text, set when the execution succeeded.
 	Output json.RawMessage
-	// Error is the reason, set when the execution did not succeed; its fields may be empty.
+	// Error is set when the execution did not succeed; its fields may be empty.
 	Error *Error
 }
 
-// Tasks runs what Task states call: Lambda functions, other executions, services. RunTask is called from many
-// goroutines at once. It must return soon after ctx is done, which happens when the state times out, when a sibling
-// branch has failed, or when the execution is stopped.
+// Tasks runs what Task states call: Lambda functions, other executions, services. RunTask is called concurrently. It must
+// return soon after ctx is done: the state has timed out, a sibling branch has failed, or the execution was stopped.
 //
-// An error that is, or wraps, an *Error fails the task with that name and cause; any other error is States.TaskFailed
-// with the error's text as its cause.
+// An error that is, or wraps, an *Error fails the task with its name and cause. Any other error fails it with
+// States.TaskFailed and the error's text as the cause.
 type Tasks interface {
 	RunTask(ctx context.Context, t Task) (json.RawMessage, error)
 }
 
-// Task is one attempt at a Task state's work.
+// Task is one attempt of a Task state.
 type Task struct {
 	// State is the state's name.
 	State string
@@ -72,17 +71,17 @@ type Task struct {
 	Resource string
 	// Arguments is the JSON text given to the resource: Arguments in JSONata, Parameters in JSONPath, else the state's input.
 	Arguments json.RawMessage
-	// Token is the attempt's task token, unique; empty unless the resource ends in .waitForTaskToken, .sync or .sync:2.
-	// With .waitForTaskToken RunTask returns when SendTaskSuccess or SendTaskFailure was called with that token.
+	// Token is the attempt's unique task token; empty unless the resource ends in .waitForTaskToken, .sync or .sync:2.
+	// With .waitForTaskToken, RunTask must return only after SendTaskSuccess or SendTaskFailure with that token.
 	Token string
-	// Timeout is the state's TimeoutSeconds; zero means none was given. The interpreter enforces it through ctx.
+	// Timeout is the state's TimeoutSeconds; zero means no timeout. Machine.Run enforces it through ctx.
 	Timeout time.Duration
-	// HeartbeatTimeout is the state's HeartbeatSeconds; zero means none was given.
+	// HeartbeatTimeout is the state's HeartbeatSeconds; zero means no timeout. Machine.Run enforces it through ctx.
 	HeartbeatTimeout time.Duration
-	// Heartbeat tells the interpreter that the task is alive, as SendTaskHeartbeat does. It never blocks.
+	// Heartbeat restarts the heartbeat timeout, as SendTaskHeartbeat does. It never blocks.
 	Heartbeat func()
-	// Submitted tells the interpreter that the task was submitted, with the service's answer as JSON text, for the history
-	// of .sync and .waitForTaskToken tasks (TaskSubmitted). Calling it is optional. It never blocks.
+	// Submitted records the event TaskSubmitted of a .sync or .waitForTaskToken task; output is the service's answer as JSON
+	// text. Calling it is optional. It never blocks.
 	Submitted func(output json.RawMessage)
 	// Credentials is the JSON text of the state's Credentials, or empty.
 	Credentials json.RawMessage

@@ -5,7 +5,7 @@ import (
 	"fmt"
 )
 
-// The names of the errors that the service raises itself (States Language, appendix A).
+// The names of the errors that Step Functions itself raises (States Language, appendix A).
 const (
 	errorAll              = "States.ALL"
 	errorTaskFailed       = "States.TaskFailed"
@@ -20,50 +20,50 @@ const (
 	errorThreshold        = "States.ExceedToleratedFailureThreshold"
 )
 
-// A failure is why a state failed.
+// A failure is the error of a state.
 type failure struct {
 	name  string
 	cause string
 
-	// final failures end the execution: no Retry or Catch sees them.
-	final bool
-	// named failures are matched by their name only, not by States.ALL.
-	named bool
-	// placed failures tell in their cause in which state they happened.
-	placed bool
-	// aborted failures come from outside the thread: a sibling failed, the time is up, or the execution was stopped.
+	// fatal is set if neither Retry nor Catch handles the failure.
+	fatal bool
+	// nameOnly is set if only the failure's own name matches it, and not States.ALL.
+	nameOnly bool
+	// verbatimCause is set if the cause is complete. Otherwise it does not yet name the state.
+	verbatimCause bool
+	// aborted is set if the thread was cancelled: a sibling failed, the execution timed out or was stopped.
 	aborted bool
-	// silent failures are timeouts for want of a heartbeat, which States.HeartbeatTimeout matches too.
-	silent bool
+	// noHeartbeat is set if the task sent no heartbeat in time. States.HeartbeatTimeout matches it, too.
+	noHeartbeat bool
 	// location is the field whose expression failed, for the event EvaluationFailed.
 	location string
 }
 
 func (f *failure) Error() string { return "asl: " + f.name + ": " + f.cause }
 
-// public returns the failure as the package shows it.
-func (f *failure) public() *Error { return &Error{Name: f.name, Cause: f.cause} }
+// asError converts the failure to the exported type.
+func (f *failure) asError() *Error { return &Error{Name: f.name, Cause: f.cause} }
 
-// runtimef returns a failure with States.Runtime, which nothing can catch.
-func runtimef(format string, args ...any) error {
-	return &failure{name: errorRuntime, cause: fmt.Sprintf(format, args...), final: true}
+// runtimeFailuref returns a fatal failure with the name States.Runtime.
+func runtimeFailuref(format string, args ...any) error {
+	return &failure{name: errorRuntime, cause: fmt.Sprintf(format, args...), fatal: true}
 }
 
-// failf returns a failure that Retry and Catch can handle.
-func failf(name, format string, args ...any) error {
+// failuref returns a failure that Retry and Catch can handle.
+func failuref(name, format string, args ...any) error {
 	return &failure{name: name, cause: fmt.Sprintf(format, args...)}
 }
 
-// queryf returns a failure of the expression in a field.
-func queryf(field, format string, args ...any) error {
+// queryFailuref returns a failure of the JSONata expression in a field.
+func queryFailuref(field, format string, args ...any) error {
 	return &failure{name: errorQuery, cause: fmt.Sprintf(format, args...), location: field}
 }
 
-// asFailure returns the failure that err is.
-func asFailure(err error) *failure {
+// toFailure returns the failure in err. Any other error becomes a States.Runtime.
+func toFailure(err error) *failure {
 	var f *failure
 	if errors.As(err, &f) {
 		return f
 	}
-	return &failure{name: errorRuntime, cause: err.Error(), final: true}
+	return &failure{name: errorRuntime, cause: err.Error(), fatal: true}
 }

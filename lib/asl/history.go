@@ -9,40 +9,40 @@ import (
 
 // Event is one event of an execution's history, as GetExecutionHistory shows it.
 type Event struct {
-	// ID counts the events from 1.
+	// ID is the number of the event, from 1.
 	ID int64
-	// PreviousID is the ID of the event that led to this one; 0 for the first.
+	// PreviousID is the ID of the event that caused this one; 0 for the first.
 	PreviousID int64
 	// Time is when the event happened.
 	Time time.Time
 	// Type is the event's type, such as TaskStateEntered.
 	Type string
-	// Details holds the type's details object under its name in the API, such as stateEnteredEventDetails, when the
-	// type has one: ready to be marshalled beside the fields above.
+	// Details holds the event's details under their field name in the API, such as stateEnteredEventDetails. It is nil if the
+	// type has no details.
 	Details map[string]any
 }
 
-// maxEvents is the number of events after which the service ends an execution.
+// maxEvents is the greatest number of events in a history.
 const maxEvents = 25_000
 
-// recorder numbers the events of an execution. A nil *recorder records nothing.
+// A recorder numbers the events of an execution. A nil *recorder records nothing.
 type recorder struct {
 	mu     sync.Mutex
 	last   int64
 	record func(Event)
-	full   func() // Called when no more than the last event fits.
+	onFull func() // Called when only the last event still fits.
 }
 
-// add records an event after the given one and returns its ID. Of the events that do not fit, only the last is recorded.
-func (r *recorder) add(previous int64, kind string, details map[string]any, final bool) int64 {
+// add records an event and returns its ID. previous is the ID of the event before it. When the history is full, only an
+// event with isLast is recorded; otherwise add returns previous.
+func (r *recorder) add(previous int64, kind string, details map[string]any, isLast bool) int64 {
 	if r == nil {
 		return 0
 	}
 	r.mu.Lock()
 	defer r.mu.Unlock()
-
-	if r.last >= maxEvents-1 && !final {
-		r.full()
+	if r.last >= maxEvents-1 && !isLast {
+		r.onFull()
 		return previous
 	}
 
@@ -53,7 +53,7 @@ func (r *recorder) add(previous int64, kind string, details map[string]any, fina
 	return r.last
 }
 
-// record records an event of the thread.
+// record records an event that follows the thread's previous one.
 func (t *thread) record(kind string, details map[string]any) int64 {
 	t.mu.Lock()
 	defer t.mu.Unlock()
@@ -61,23 +61,23 @@ func (t *thread) record(kind string, details map[string]any) int64 {
 	return t.previous
 }
 
-// object is the details object of an event.
+// object holds the fields of an event's details.
 type object = map[string]any
 
-// details returns the details of an event.
+// details returns an Event's Details.
 func details(name string, fields object) map[string]any { return map[string]any{name: fields} }
 
-// notTruncated stands beside each text that the API may truncate.
+// notTruncated returns the field that accompanies each text that the API may truncate.
 func notTruncated() object { return object{"truncated": false} }
 
-// withText sets a field to the JSON text of v, and its companion.
-func withText(fields object, name string, v any) object {
+// withJSON sets a field to the JSON text of v, with its notTruncated field, and returns fields.
+func withJSON(fields object, name string, v any) object {
 	fields[name] = string(jsontree.Marshal(v))
 	fields[name+"Details"] = notTruncated()
 	return fields
 }
 
-// errorDetails returns the fields of a failure. Those that are empty are left out.
+// errorDetails returns the fields of a failure, without those that are empty.
 func errorDetails(name, cause string) object {
 	fields := object{}
 	if name != "" {

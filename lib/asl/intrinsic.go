@@ -8,7 +8,7 @@ import (
 	"github.com/herald-progress/herald/lib/asl/jsontree"
 )
 
-// errIntrinsic is what every error of an intrinsic function wraps.
+// errIntrinsic is wrapped by every syntax error of an intrinsic function.
 var errIntrinsic = errors.New("asl: invalid intrinsic function")
 
 // An intrinsic is a call of an intrinsic function (States Language, "Intrinsic Functions").
@@ -20,23 +20,23 @@ type intrinsic struct {
 
 const maxIntrinsicDepth = 10
 
-// formatText is a literal text in which protected goes before each brace that is no placeholder of States.Format.
+// A formatText is a string literal. An escapeMark precedes each escaped brace, so that States.Format does not take it for a
+// placeholder.
 type formatText string
 
-const protected = "\x00"
+const escapeMark = "\x00"
 
-func (t formatText) eval(*scope) (any, error) {
-	return strings.ReplaceAll(string(t), protected, ""), nil
+func (t formatText) eval(*stateRun) (any, error) {
+	return strings.ReplaceAll(string(t), escapeMark, ""), nil
 }
 
-// parseIntrinsic reads a call such as States.Format('{}', $.a).
+// parseIntrinsic parses a call such as States.Format('{}', $.a). The error wraps errIntrinsic.
 func parseIntrinsic(text string) (*intrinsic, error) {
 	p := intrinsicParser{text: text}
 	call, err := p.call(0)
 	if err == nil && p.pos < len(text) {
 		err = p.fail("unexpected text")
 	}
-
 	if err != nil {
 		return nil, err
 	}
@@ -56,7 +56,8 @@ func (p *intrinsicParser) skipBlanks() {
 	p.pos += len(p.text[p.pos:]) - len(strings.TrimLeft(p.text[p.pos:], " \t\n\r"))
 }
 
-func (p *intrinsicParser) next(c byte) bool {
+// accept skips blanks and consumes c if it comes next. It reports whether it did.
+func (p *intrinsicParser) accept(c byte) bool {
 	p.skipBlanks()
 	if p.pos < len(p.text) && p.text[p.pos] == c {
 		p.pos++
@@ -83,8 +84,8 @@ func (p *intrinsicParser) call(depth int) (*intrinsic, error) {
 
 	p.pos += open + 1
 	call := &intrinsic{name: name}
-	for !p.next(')') {
-		if len(call.args) > 0 && !p.next(',') {
+	for !p.accept(')') {
+		if len(call.args) > 0 && !p.accept(',') {
 			return nil, p.fail("expected , or )")
 		}
 		arg, err := p.argument(depth)
@@ -94,7 +95,7 @@ func (p *intrinsicParser) call(depth int) (*intrinsic, error) {
 		call.args = append(call.args, arg)
 	}
 
-	if len(call.args) < arity.least || len(call.args) > arity.most {
+	if len(call.args) < arity.min || len(call.args) > arity.max {
 		return nil, p.fail("wrong number of arguments for " + name)
 	}
 
@@ -130,7 +131,7 @@ func (p *intrinsicParser) argument(depth int) (pathValue, error) {
 	return constant{v}, nil
 }
 
-// quoted reads a text in single quotes. A backslash protects ' { } and itself; nothing else may follow it.
+// quoted parses a string in single quotes. A backslash escapes ' { } and itself; nothing else may follow it.
 func (p *intrinsicParser) quoted() (pathValue, error) {
 	var text strings.Builder
 	for i := p.pos + 1; i < len(p.text); i++ {
@@ -144,7 +145,7 @@ func (p *intrinsicParser) quoted() (pathValue, error) {
 				return nil, p.fail("unsupported escape")
 			}
 			if p.text[i] == '{' || p.text[i] == '}' {
-				text.WriteString(protected)
+				text.WriteString(escapeMark)
 			}
 			text.WriteByte(p.text[i])
 		default:
@@ -155,7 +156,7 @@ func (p *intrinsicParser) quoted() (pathValue, error) {
 	return nil, p.fail("a quote is not closed")
 }
 
-// reference reads a path up to the comma or bracket that ends the argument.
+// reference parses a reference up to the comma or parenthesis that ends the argument.
 func (p *intrinsicParser) reference() (pathValue, error) {
 	depth := 0
 	quote := byte(0)

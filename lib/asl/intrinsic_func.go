@@ -10,34 +10,33 @@ import (
 	"github.com/herald-progress/herald/lib/asl/jsontree"
 )
 
-// An arity says how many arguments a function takes.
-type arity struct{ least, most int }
+// An arity is the number of arguments that a function takes.
+type arity struct{ min, max int }
 
 const (
-	manyArguments     = 10_000
-	maxArrayItems     = 1000
-	maxIntrinsicText  = 10_000
-	randomSeedAt      = 2
-	mergeDeepAt       = 2
-	rangeStepAt       = 2
-	intrinsicTemplate = "The function '%s' had the following error: %s"
+	maxArguments     = 10_000
+	maxArrayItems    = 1000
+	maxIntrinsicText = 10_000
+	randomSeedAt     = 2
+	mergeDeepAt      = 2
+	rangeStepAt      = 2
 )
 
-// arities lists the intrinsic functions and how many arguments each takes.
+// arities lists the intrinsic functions.
 var arities = map[string]arity{
-	"States.Array": {0, manyArguments}, "States.ArrayPartition": {2, 2}, "States.ArrayContains": {2, 2},
+	"States.Array": {0, maxArguments}, "States.ArrayPartition": {2, 2}, "States.ArrayContains": {2, 2},
 	"States.ArrayRange": {3, 3}, "States.ArrayGetItem": {2, 2}, "States.ArrayLength": {1, 1}, "States.ArrayUnique": {1, 1},
 	"States.Base64Encode": {1, 1}, "States.Base64Decode": {1, 1}, "States.Hash": {2, 2}, "States.JsonMerge": {3, 3},
 	"States.StringToJson": {1, 1}, "States.JsonToString": {1, 1}, "States.MathRandom": {2, 3}, "States.MathAdd": {2, 2},
-	"States.StringSplit": {2, 2}, "States.UUID": {0, 0}, "States.Format": {1, manyArguments},
+	"States.StringSplit": {2, 2}, "States.UUID": {0, 0}, "States.Format": {1, maxArguments},
 }
 
-// argumentError says why an intrinsic function rejects its arguments.
+// An argumentError is the reason why an intrinsic function rejects its arguments.
 type argumentError string
 
 func (e argumentError) Error() string { return string(e) }
 
-func (c *intrinsic) eval(s *scope) (any, error) {
+func (c *intrinsic) eval(s *stateRun) (any, error) {
 	args := make([]any, len(c.args))
 	for i, arg := range c.args {
 		v, err := arg.eval(s)
@@ -49,7 +48,7 @@ func (c *intrinsic) eval(s *scope) (any, error) {
 
 	v, err := c.apply(args)
 	if err != nil {
-		return nil, failf(errorIntrinsic, intrinsicTemplate, c.text, err.Error())
+		return nil, failuref(errorIntrinsic, "The function '%s' had the following error: %s", c.text, err.Error())
 	}
 	return v, nil
 }
@@ -69,14 +68,14 @@ func (c *intrinsic) apply(args []any) (any, error) {
 	case "States.MathRandom", "States.MathAdd", "States.ArrayRange":
 		return c.arithmetic(args)
 	case "States.ArrayPartition", "States.ArrayContains", "States.ArrayGetItem", "States.ArrayLength", "States.ArrayUnique":
-		return c.onArray(args)
+		return c.applyToArray(args)
 	default:
-		return c.onText(args)
+		return c.applyToString(args)
 	}
 }
 
-// onArray applies the functions whose first argument is an array.
-func (c *intrinsic) onArray(args []any) (any, error) {
+// applyToArray evaluates the functions whose first argument is an array.
+func (c *intrinsic) applyToArray(args []any) (any, error) {
 	items, ok := args[0].([]any)
 	if !ok {
 		return nil, argumentError("the first argument must be an array")
@@ -97,7 +96,7 @@ func (c *intrinsic) onArray(args []any) (any, error) {
 		return unique, nil
 	}
 
-	n, ok := rounded(args[1])
+	n, ok := roundedInt(args[1])
 	if !ok {
 		return nil, argumentError("the second argument must be a number")
 	}
@@ -119,8 +118,8 @@ func (c *intrinsic) onArray(args []any) (any, error) {
 	return chunks, nil
 }
 
-// onText applies the functions of strings.
-func (c *intrinsic) onText(args []any) (any, error) {
+// applyToString evaluates the functions whose first argument is a string, and States.Hash.
+func (c *intrinsic) applyToString(args []any) (any, error) {
 	text, ok := args[0].(string)
 	if !ok && c.name != "States.Hash" {
 		return nil, argumentError("the first argument must be a string")
@@ -152,14 +151,14 @@ func (c *intrinsic) onText(args []any) (any, error) {
 		if !ok {
 			return nil, argumentError("the second argument must be a string")
 		}
-		return split(text, separators), nil
+		return splitString(text, separators), nil
 	default:
 		return hashOf(args)
 	}
 }
 
-// split cuts text at each of the given characters and drops empty parts.
-func split(text, separators string) []any {
+// splitString splits text at each of the given characters and drops empty parts.
+func splitString(text, separators string) []any {
 	parts := []any{}
 	for _, part := range strings.FieldsFunc(text, func(r rune) bool { return strings.ContainsRune(separators, r) }) {
 		parts = append(parts, part)
@@ -185,7 +184,7 @@ func hashOf(args []any) (any, error) {
 	return hashed, nil
 }
 
-// format fills the placeholders {} of a template.
+// format evaluates States.Format: it replaces each {} of the template by an argument.
 func (c *intrinsic) format(args []any) (any, error) {
 	template, _ := args[0].(string)
 	if raw, ok := c.args[0].(formatText); ok {
@@ -198,7 +197,7 @@ func (c *intrinsic) format(args []any) (any, error) {
 	used := 1
 	for i := 0; i < len(template); i++ {
 		switch rest := template[i:]; {
-		case strings.HasPrefix(rest, protected) && len(rest) > 1:
+		case strings.HasPrefix(rest, escapeMark) && len(rest) > 1:
 			i++
 			text.WriteByte(template[i])
 		case !strings.HasPrefix(rest, "{}"):
@@ -206,7 +205,7 @@ func (c *intrinsic) format(args []any) (any, error) {
 		case used == len(args):
 			return nil, argumentError("there are more placeholders than arguments")
 		default:
-			text.WriteString(display(args[used]))
+			text.WriteString(javaString(args[used]))
 			used++
 			i++
 		}
@@ -218,22 +217,22 @@ func (c *intrinsic) format(args []any) (any, error) {
 	return text.String(), nil
 }
 
-// display returns a value as States.Format and the service's error texts write it: as Java does, {key=value} and [1, 2].
-func display(v any) string {
+// javaString returns v as Java's toString does: {key=value} and [1, 2]. States.Format and error texts use this form.
+func javaString(v any) string {
 	switch v := v.(type) {
 	case string:
 		return v
 	case []any:
 		parts := make([]string, len(v))
 		for i, item := range v {
-			parts[i] = display(item)
+			parts[i] = javaString(item)
 		}
 		return "[" + strings.Join(parts, ", ") + "]"
 	case *jsontree.Object:
 		parts := make([]string, 0, v.Len())
 		for _, key := range v.Keys() {
 			value, _ := v.Get(key)
-			parts = append(parts, key+"="+display(value))
+			parts = append(parts, key+"="+javaString(value))
 		}
 		return "{" + strings.Join(parts, ", ") + "}"
 	default:
@@ -245,7 +244,6 @@ func jsonMerge(args []any) (any, error) {
 	a, okA := args[0].(*jsontree.Object)
 	b, okB := args[1].(*jsontree.Object)
 	deep, okDeep := args[mergeDeepAt].(bool)
-
 	if !okA || !okB {
 		return nil, argumentError("the first two arguments must be objects")
 	}
@@ -261,8 +259,9 @@ func jsonMerge(args []any) (any, error) {
 	return merged, nil
 }
 
-// rounded returns a number as the service rounds arguments: to the nearest integer, halves up, as Java's Math.round.
-func rounded(v any) (int64, bool) {
+// roundedInt rounds a numeric argument to the nearest integer, halves up, as Java's Math.round does. ok is false if v is not a
+// number.
+func roundedInt(v any) (n int64, ok bool) {
 	if n, ok := v.(int64); ok {
 		return n, true
 	}
@@ -271,11 +270,11 @@ func rounded(v any) (int64, bool) {
 	return int64(math.Floor(f + half)), ok
 }
 
-// arithmetic applies the functions of which every argument is a number.
+// arithmetic evaluates the functions whose arguments are all numbers.
 func (c *intrinsic) arithmetic(args []any) (any, error) {
 	numbers := make([]int64, len(args))
 	for i, arg := range args {
-		n, ok := rounded(arg)
+		n, ok := roundedInt(arg)
 		if !ok {
 			return nil, argumentError("every argument must be a number")
 		}
@@ -291,10 +290,10 @@ func (c *intrinsic) arithmetic(args []any) (any, error) {
 			return nil, argumentError("the first argument must be less than the second")
 		}
 		if len(numbers) > randomSeedAt {
-			seeded := rand.New(rand.NewPCG(uint64(numbers[randomSeedAt]), 0)) //nolint:gosec // The service promises no more.
+			seeded := rand.New(rand.NewPCG(uint64(numbers[randomSeedAt]), 0)) //nolint:gosec // Any 64 bits are a seed.
 			return from + seeded.Int64N(to-from), nil
 		}
-		return from + rand.Int64N(to-from), nil //nolint:gosec // The same.
+		return from + rand.Int64N(to-from), nil
 	default:
 		return arrayRange(numbers[0], numbers[1], numbers[rangeStepAt])
 	}
@@ -311,6 +310,5 @@ func arrayRange(from, to, step int64) (any, error) {
 		}
 		items = append(items, x)
 	}
-
 	return items, nil
 }

@@ -17,11 +17,11 @@ func evalIn(t *testing.T, text, input string) (string, error) {
 	if err != nil {
 		return "", err
 	}
-	v, err := value.eval(&scope{data: mustParse(t, input), thread: &thread{variables: &variables{values: map[string]any{"v": int64(40)}}}})
+	v, err := value.eval(&stateRun{data: parseJSON(t, input), thread: &thread{variables: &variables{values: map[string]any{"v": int64(40)}}}})
 	return string(jsontree.Marshal(v)), err
 }
 
-func TestIntrinsicFunctions(t *testing.T) {
+func TestIntrinsicFunctionsReturnTheirResults(t *testing.T) {
 	for _, test := range []struct{ text, want string }{
 		{`States.Format('{} and {}', $.s, $.n)`, `"a,b;c and 2"`},
 		{`States.Format('\{\} it\'s {} \\', $.words)`, `"{} it's [x, y] \\"`},
@@ -55,7 +55,7 @@ func TestIntrinsicFunctions(t *testing.T) {
 	}
 }
 
-func TestIntrinsicFailures(t *testing.T) {
+func TestIntrinsicFunctionsRejectInvalidArguments(t *testing.T) {
 	for _, test := range []struct{ text, want string }{
 		{`States.Format('{} {}', 1)`, "more placeholders than arguments"},
 		{`States.ArrayGetItem($.words, 2)`, "out of range"},
@@ -82,7 +82,7 @@ func TestIntrinsicFailures(t *testing.T) {
 	}
 }
 
-func TestIntrinsicRefused(t *testing.T) {
+func TestParseRejectsInvalidIntrinsicFunctions(t *testing.T) {
 	for _, text := range []string{
 		`States.Nothing()`, `States.Array`, `States.Array(`, `States.Array(1`, `States.Array(1 2)`, `States.Array('a)`, `States.UUID(1)`,
 		`States.Format()`, `States.Array(1))`, `States.Format('\n')`, `States.Array($.)`, `States.Array(a)`,

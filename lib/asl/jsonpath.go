@@ -7,11 +7,11 @@ import (
 	"strings"
 )
 
-// errPath is what every error of a path's text wraps.
+// errPath is wrapped by every syntax error of a path.
 var errPath = errors.New("asl: invalid JSONPath")
 
-// A path is a JSONPath without its root ($, $$ or a variable's name). The dialect is that of the Jayway library, which the
-// service's error texts show it to use: https://github.com/json-path/JsonPath.
+// A path is a JSONPath without its root ($, $$ or a variable's name). Its dialect is that of the Jayway library
+// (https://github.com/json-path/JsonPath): the error texts of Step Functions are those of that library.
 type path struct {
 	text  string
 	steps []pathStep
@@ -27,7 +27,7 @@ const (
 	stepFilter
 )
 
-// A pathStep selects children of a value, or of everything below it when it is deep.
+// A pathStep selects children of a value; if deep is set, also those of all values inside it.
 type pathStep struct {
 	kind    stepKind
 	deep    bool
@@ -35,11 +35,11 @@ type pathStep struct {
 	indices []int
 	from    *int
 	to      *int
-	by      int
-	filter  condition
+	stride  int
+	filter  filterCondition
 }
 
-// isDefinite reports whether the path selects at most one value. An indefinite path gives a list.
+// isDefinite reports whether the path selects at most one value. An indefinite path selects a list.
 func (p *path) isDefinite() bool {
 	for _, s := range p.steps {
 		if !s.isDefinite() {
@@ -53,14 +53,13 @@ func (s *pathStep) isDefinite() bool {
 	return !s.deep && (s.kind == stepNames && len(s.names) == 1 || s.kind == stepIndices && len(s.indices) == 1)
 }
 
-// parsePath reads the steps of a path, such as .a['b'][0].
+// parsePath parses the steps of a path, such as .a['b'][0]. The error wraps errPath.
 func parsePath(text string) (*path, error) {
 	p := pathParser{text: text}
-	parsed, err := p.path()
+	parsed, err := p.steps()
 	if err == nil && p.pos < len(text) {
 		err = p.fail("unexpected text")
 	}
-
 	if err != nil {
 		return nil, err
 	}
@@ -92,8 +91,8 @@ func (p *pathParser) skipBlanks() {
 	p.pos += len(p.rest()) - len(strings.TrimLeft(p.rest(), " \t\n\r"))
 }
 
-// path reads steps for as long as there are any.
-func (p *pathParser) path() (*path, error) {
+// steps parses steps up to the first character that does not begin one.
+func (p *pathParser) steps() (*path, error) {
 	parsed := &path{}
 	for {
 		deep := false
@@ -144,7 +143,7 @@ func (p *pathParser) step(dotted bool) (pathStep, error) {
 	return pathStep{kind: stepNames, names: []string{name}}, nil
 }
 
-// bracket reads the rest of a step that begins with a bracket.
+// bracket parses a step in brackets. The opening bracket has been consumed.
 func (p *pathParser) bracket() (pathStep, error) {
 	p.skipBlanks()
 
@@ -162,7 +161,6 @@ func (p *pathParser) bracket() (pathStep, error) {
 	default:
 		step, err = p.indexStep()
 	}
-
 	if err != nil {
 		return pathStep{}, err
 	}
@@ -191,7 +189,7 @@ func (p *pathParser) nameList() (pathStep, error) {
 	}
 }
 
-// quoted reads a text in single or double quotes. A backslash protects a quote; before anything else it is itself.
+// quoted parses a string in single or double quotes. A backslash escapes the quote; before any other character it is literal.
 func (p *pathParser) quoted() (string, error) {
 	if p.rest() == "" || strings.IndexByte(`'"`, p.rest()[0]) < 0 {
 		return "", p.fail("expected a quote")
@@ -215,7 +213,7 @@ func (p *pathParser) quoted() (string, error) {
 	return "", p.fail("a quote is not closed")
 }
 
-// indexStep reads an index, a list of them, or a slice.
+// indexStep parses an index, a list of indexes, or a slice.
 func (p *pathParser) indexStep() (pathStep, error) {
 	end := strings.IndexByte(p.rest(), ']')
 	if end < 0 {
@@ -247,7 +245,7 @@ func (p *pathParser) indexStep() (pathStep, error) {
 
 func sliceStep(inside string) (pathStep, error) {
 	const most = 3
-	step := pathStep{kind: stepSlice, by: 1}
+	step := pathStep{kind: stepSlice, stride: 1}
 	parts := strings.Split(inside, ":")
 	if len(parts) > most {
 		return step, errPath
@@ -273,9 +271,8 @@ func sliceStep(inside string) (pathStep, error) {
 			if n < 1 {
 				return step, errPath
 			}
-			step.by = n
+			step.stride = n
 		}
 	}
-
 	return step, nil
 }

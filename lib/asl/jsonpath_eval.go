@@ -8,20 +8,20 @@ import (
 	"github.com/herald-progress/herald/lib/asl/jsontree"
 )
 
-// missingError says that a definite path selects nothing, in the words of the Jayway library.
+// A missingError is the error of a definite path that selects nothing. Its text is that of the Jayway library.
 type missingError struct{ text string }
 
 func (e *missingError) Error() string { return e.text }
 
-// eval returns what the path selects in v: one value if the path is definite, else a list.
+// eval returns the value that a definite path selects in v, or the list that an indefinite path selects.
 func (p *path) eval(v any) (any, error) {
 	if !p.isDefinite() {
-		c := collection{path: p, root: v, found: []any{}}
+		c := collector{path: p, root: v, selected: []any{}}
 		c.collect(v, 0)
 		if c.visits > maxVisits {
-			return nil, errWide
+			return nil, errPathTooExpensive
 		}
-		return c.found, nil
+		return c.selected, nil
 	}
 
 	for i := range p.steps {
@@ -39,7 +39,7 @@ func (p *path) eval(v any) (any, error) {
 	return v, nil
 }
 
-// describe returns the first steps of a definite path in brackets.
+// describe returns the first steps of a definite path in bracket notation.
 func (p *path) describe(steps int) string {
 	var text strings.Builder
 	text.WriteByte('$')
@@ -53,7 +53,7 @@ func (p *path) describe(steps int) string {
 	return text.String()
 }
 
-// child returns the one child that a definite step selects.
+// child returns the child of v that a definite step selects.
 func (s *pathStep) child(v any) (any, bool) {
 	if s.kind == stepNames {
 		o, ok := v.(*jsontree.Object)
@@ -77,27 +77,27 @@ func itemAt(items []any, i int) (any, bool) {
 	return items[i], true
 }
 
-// maxVisits bounds the work of an indefinite path: a few deep steps after each other select every value many times over.
+// maxVisits limits the work of an indefinite path: consecutive deep steps visit each value many times.
 const maxVisits = 1_000_000
 
-// errWide is the error of a path that exceeds maxVisits.
-var errWide = errors.New("asl: the JSONPath selects too much")
+// errPathTooExpensive is the error of a path that exceeds maxVisits.
+var errPathTooExpensive = errors.New("asl: the JSONPath selects too much")
 
-// A collection gathers what an indefinite path selects. root is the value of $ in filters.
-type collection struct {
-	path   *path
-	root   any
-	found  []any
-	visits int
+// A collector collects the values that an indefinite path selects. root is the value of $ in filters.
+type collector struct {
+	path     *path
+	root     any
+	selected []any
+	visits   int
 }
 
-// collect adds what the steps from i on select in v.
-func (c *collection) collect(v any, i int) {
+// collect adds the values that the steps from i on select in v.
+func (c *collector) collect(v any, i int) {
 	c.visits++
 	switch {
 	case c.visits > maxVisits:
 	case i == len(c.path.steps):
-		c.found = append(c.found, v)
+		c.selected = append(c.selected, v)
 	case c.path.steps[i].deep:
 		walk(v, func(below any) { c.descend(below, i) })
 	default:
@@ -105,8 +105,8 @@ func (c *collection) collect(v any, i int) {
 	}
 }
 
-// descend goes on with each child that step i selects in v.
-func (c *collection) descend(v any, i int) {
+// descend calls collect for each child that step i selects in v.
+func (c *collector) descend(v any, i int) {
 	c.visits++
 	if c.visits > maxVisits {
 		return
@@ -116,16 +116,16 @@ func (c *collection) descend(v any, i int) {
 	}
 }
 
-// walk calls visit with v and everything below it.
+// walk calls visit with v and all values inside it, at any depth.
 func walk(v any, visit func(any)) {
 	visit(v)
-	for _, child := range members(v) {
+	for _, child := range childValues(v) {
 		walk(child, visit)
 	}
 }
 
-// members returns the items of an array or the values of an object.
-func members(v any) []any {
+// childValues returns the items of an array or the values of an object.
+func childValues(v any) []any {
 	switch v := v.(type) {
 	case []any:
 		return v
@@ -141,12 +141,12 @@ func members(v any) []any {
 	}
 }
 
-// children returns what one step selects directly in v.
+// children returns the children that a step selects in v, without those in deeper values.
 func (s *pathStep) children(v, root any) []any {
 	var selected []any
 	switch s.kind {
 	case stepWildcard:
-		return members(v)
+		return childValues(v)
 	case stepFilter:
 		if o, ok := v.(*jsontree.Object); ok {
 			if s.filter(o, root) {
@@ -155,14 +155,14 @@ func (s *pathStep) children(v, root any) []any {
 			return nil
 		}
 
-		for _, member := range members(v) {
+		for _, member := range childValues(v) {
 			if s.filter(member, root) {
 				selected = append(selected, member)
 			}
 		}
 		return selected
 	case stepNames:
-		return s.named(v)
+		return s.namedValues(v)
 	}
 
 	items, ok := v.([]any)
@@ -171,7 +171,7 @@ func (s *pathStep) children(v, root any) []any {
 	}
 	if s.kind == stepSlice {
 		from, to := s.bounds(len(items))
-		for i := from; i < to; i += s.by {
+		for i := from; i < to; i += s.stride {
 			selected = append(selected, items[i])
 		}
 		return selected
@@ -185,8 +185,8 @@ func (s *pathStep) children(v, root any) []any {
 	return selected
 }
 
-// named returns the values of the step's names; several names give one object of them, as in Jayway.
-func (s *pathStep) named(v any) []any {
+// namedValues returns the value of the step's name. Several names select one object with these fields, as in Jayway.
+func (s *pathStep) namedValues(v any) []any {
 	o, ok := v.(*jsontree.Object)
 	if !ok {
 		return nil
@@ -198,17 +198,18 @@ func (s *pathStep) named(v any) []any {
 		return nil
 	}
 
-	some := &jsontree.Object{}
+	selected := &jsontree.Object{}
 	for _, name := range s.names {
 		if value, ok := o.Get(name); ok {
-			some.Set(name, value)
+			selected.Set(name, value)
 		}
 	}
-	return []any{some}
+	return []any{selected}
 }
 
-func (s *pathStep) bounds(length int) (int, int) {
-	from, to := 0, length
+// bounds returns the first index of a slice and the index after its last.
+func (s *pathStep) bounds(length int) (from, to int) {
+	from, to = 0, length
 	if s.from != nil {
 		from = *s.from
 	}
@@ -225,13 +226,13 @@ func (s *pathStep) bounds(length int) (int, int) {
 	return max(from, 0), min(to, length)
 }
 
-// put returns a copy of v in which value stands at the path, which is definite. It makes the objects that are missing on
-// the way. ok is false when something on the way is neither, or when an index selects nothing.
-func (p *path) put(v, value any) (any, bool) {
-	return putSteps(p.steps, v, value)
+// set returns a copy of v with value at the path, which must be definite. It adds missing objects along the path. ok is false
+// if the path leads through another kind of value or an index is out of range.
+func (p *path) set(v, value any) (changed any, ok bool) {
+	return setSteps(p.steps, v, value)
 }
 
-func putSteps(steps []pathStep, v, value any) (any, bool) {
+func setSteps(steps []pathStep, v, value any) (any, bool) {
 	if len(steps) == 0 {
 		return value, true
 	}
@@ -239,14 +240,14 @@ func putSteps(steps []pathStep, v, value any) (any, bool) {
 	step := &steps[0]
 	if step.kind == stepNames {
 		o := &jsontree.Object{}
-		if known, ok := v.(*jsontree.Object); ok {
-			o = known.Clone()
+		if existing, ok := v.(*jsontree.Object); ok {
+			o = existing.Clone()
 		} else if v != nil {
 			return nil, false
 		}
 
 		child, _ := o.Get(step.names[0])
-		changed, ok := putSteps(steps[1:], child, value)
+		changed, ok := setSteps(steps[1:], child, value)
 		o.Set(step.names[0], changed)
 		return o, ok
 	}
@@ -257,8 +258,7 @@ func putSteps(steps []pathStep, v, value any) (any, bool) {
 		return nil, false
 	}
 
-	changed, ok := putSteps(steps[1:], child, value)
-
+	changed, ok := setSteps(steps[1:], child, value)
 	i := step.indices[0]
 	if i < 0 {
 		i += len(items)

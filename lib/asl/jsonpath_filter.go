@@ -7,13 +7,13 @@ import (
 	"github.com/herald-progress/herald/lib/asl/jsontree"
 )
 
-// A condition is a filter of a path: it decides on an item. root is the value of $.
-type condition func(item, root any) bool
+// A filterCondition reports whether a filter selects item. root is the value of $.
+type filterCondition func(item, root any) bool
 
-// An operand is a side of a comparison in a filter. ok is false when its path selects nothing.
-type operand func(item, root any) (v any, ok bool)
+// A filterOperand evaluates one side of a comparison. ok is false if its path selects nothing.
+type filterOperand func(item, root any) (v any, ok bool)
 
-// maxFilterDepth bounds the nesting of a filter.
+// maxFilterDepth is the greatest nesting of a filter.
 const maxFilterDepth = 100
 
 func (p *pathParser) filterStep() (pathStep, error) {
@@ -34,14 +34,14 @@ func (p *pathParser) filterStep() (pathStep, error) {
 	return pathStep{kind: stepFilter, filter: filter}, nil
 }
 
-func (p *pathParser) or() (condition, error) {
+func (p *pathParser) or() (filterCondition, error) {
 	left, err := p.and()
 	for err == nil {
 		p.skipBlanks()
 		if !p.accept("||") {
 			break
 		}
-		var right condition
+		var right filterCondition
 		first := left
 		right, err = p.and()
 		left = func(item, root any) bool { return first(item, root) || right(item, root) }
@@ -50,14 +50,14 @@ func (p *pathParser) or() (condition, error) {
 	return left, err
 }
 
-func (p *pathParser) and() (condition, error) {
+func (p *pathParser) and() (filterCondition, error) {
 	left, err := p.term()
 	for err == nil {
 		p.skipBlanks()
 		if !p.accept("&&") {
 			break
 		}
-		var right condition
+		var right filterCondition
 		first := left
 		right, err = p.term()
 		left = func(item, root any) bool { return first(item, root) && right(item, root) }
@@ -66,7 +66,7 @@ func (p *pathParser) and() (condition, error) {
 	return left, err
 }
 
-func (p *pathParser) term() (condition, error) {
+func (p *pathParser) term() (filterCondition, error) {
 	p.depth++
 	defer func() { p.depth-- }()
 	if p.depth > maxFilterDepth {
@@ -99,7 +99,7 @@ func (p *pathParser) term() (condition, error) {
 	return p.comparison()
 }
 
-func (p *pathParser) comparison() (condition, error) {
+func (p *pathParser) comparison() (filterCondition, error) {
 	left, err := p.operand()
 	if err != nil {
 		return nil, err
@@ -131,7 +131,7 @@ func (p *pathParser) comparison() (condition, error) {
 	}, nil
 }
 
-func compareOperands(operator string, left, right operand) condition {
+func compareOperands(operator string, left, right filterOperand) filterCondition {
 	return func(item, root any) bool {
 		a, okA := left(item, root)
 		b, okB := right(item, root)
@@ -149,12 +149,12 @@ func compareOperands(operator string, left, right operand) condition {
 			return false
 		}
 		order, ok := compareValues(a, b)
-		return ok && inOrder(operator, order)
+		return ok && satisfies(operator, order)
 	}
 }
 
-// inOrder reports whether a comparison's result satisfies an operator.
-func inOrder(operator string, order int) bool {
+// satisfies reports whether order, the result of a comparison, satisfies an operator.
+func satisfies(operator string, order int) bool {
 	switch operator {
 	case "<":
 		return order < 0
@@ -169,13 +169,13 @@ func inOrder(operator string, order int) bool {
 	}
 }
 
-// compareValues compares two numbers or two strings.
-func compareValues(a, b any) (int, bool) {
+// compareValues compares two numbers or two strings; ok is false for other values.
+func compareValues(a, b any) (order int, ok bool) {
 	if x, ok := a.(string); ok {
 		y, ok := b.(string)
 		return strings.Compare(x, y), ok
 	}
-	order := jsontree.CompareNumbers(a, b)
+	order = jsontree.CompareNumbers(a, b)
 	return order, order != jsontree.Uncomparable
 }
 
@@ -188,8 +188,8 @@ func contains(items []any, v any) bool {
 	return false
 }
 
-// match reads a regular expression between slashes, with which a string is compared.
-func (p *pathParser) match(left operand) (condition, error) {
+// match parses the regular expression after =~, which must match the whole string.
+func (p *pathParser) match(left filterOperand) (filterCondition, error) {
 	p.skipBlanks()
 	if !p.accept("/") {
 		return nil, p.fail("expected a regular expression")
@@ -225,11 +225,11 @@ func (p *pathParser) match(left operand) (condition, error) {
 	}, nil
 }
 
-func (p *pathParser) operand() (operand, error) {
+func (p *pathParser) operand() (filterOperand, error) {
 	p.skipBlanks()
 	onItem := p.accept("@")
 	if onItem || p.accept("$") {
-		inner, err := p.path()
+		inner, err := p.steps()
 		if err != nil {
 			return nil, err
 		}
@@ -250,7 +250,7 @@ func (p *pathParser) operand() (operand, error) {
 	return func(any, any) (any, bool) { return v, true }, nil
 }
 
-// literal reads a string in quotes, or another JSON value.
+// literal parses a string in quotes, or another JSON value.
 func (p *pathParser) literal() (any, error) {
 	rest := p.rest()
 	switch {

@@ -10,7 +10,7 @@ import (
 const store = `{"book":[{"title":"A","price":8.95,"tags":["x","y"]},{"title":"B","price":12.99,"isbn":"1"},{"title":"C","price":9}],
 	"bicycle":{"color":"red","price":19.95},"odd name":{"it's":1},"empty":[]}`
 
-func mustParse(t *testing.T, text string) any {
+func parseJSON(t *testing.T, text string) any {
 	t.Helper()
 	v, err := jsontree.Parse([]byte(text))
 	if err != nil {
@@ -19,7 +19,7 @@ func mustParse(t *testing.T, text string) any {
 	return v
 }
 
-func TestPath(t *testing.T) {
+func TestPathSelectsWhatJaywaySelects(t *testing.T) {
 	for _, test := range []struct{ path, want string }{
 		{``, store},
 		{`.bicycle.color`, `"red"`},
@@ -59,7 +59,7 @@ func TestPath(t *testing.T) {
 			continue
 		}
 
-		v, err := p.eval(mustParse(t, store))
+		v, err := p.eval(parseJSON(t, store))
 		got := string(jsontree.Marshal(v))
 		if err != nil {
 			got = err.Error()
@@ -67,7 +67,7 @@ func TestPath(t *testing.T) {
 
 		want := test.want
 		if want == store {
-			want = string(jsontree.Marshal(mustParse(t, store)))
+			want = string(jsontree.Marshal(parseJSON(t, store)))
 		}
 		if got != want {
 			t.Errorf("%s: got %s, want %s", test.path, got, want)
@@ -75,7 +75,7 @@ func TestPath(t *testing.T) {
 	}
 }
 
-func TestPathRefused(t *testing.T) {
+func TestParseRejectsInvalidPaths(t *testing.T) {
 	for _, text := range []string{
 		`.`, `.a.`, `a`, `[`, `[]`, `['a]`, `['a'`, `[a]`, `[0`, `[1:2:0]`, `[1:2:3:4]`, `[?]`, `[?(]`, `[?(@.a == )]`, `[?(@.a =~ b)]`,
 		`[?(@.a =~ /(/)]`, `.a b`, `.length()`, `.a.length()`,
@@ -86,7 +86,7 @@ func TestPathRefused(t *testing.T) {
 	}
 }
 
-func TestPut(t *testing.T) {
+func TestPathSetReturnsAChangedCopy(t *testing.T) {
 	for _, test := range []struct{ value, path, want string }{
 		{`{"a":1}`, ``, `"new"`},
 		{`{"a":1}`, `.b`, `{"a":1,"b":"new"}`},
@@ -100,8 +100,8 @@ func TestPut(t *testing.T) {
 			t.Fatal(err)
 		}
 
-		before := mustParse(t, test.value)
-		v, ok := p.put(before, "new")
+		before := parseJSON(t, test.value)
+		v, ok := p.set(before, "new")
 		if got := string(jsontree.Marshal(v)); !ok || got != test.want {
 			t.Errorf("%s in %s: got %s, want %s", test.path, test.value, got, test.want)
 		}
@@ -111,13 +111,13 @@ func TestPut(t *testing.T) {
 	}
 }
 
-func TestPutRefused(t *testing.T) {
+func TestPathSetRejectsPathsThroughOtherValues(t *testing.T) {
 	for _, test := range []struct{ value, path string }{{`5`, `.a`}, {`{"a":1}`, `.a.b`}, {`{"a":[1]}`, `.a.b`}, {`[1]`, `[1]`}, {`{}`, `[0]`}} {
 		p, err := parsePath(test.path)
 		if err != nil {
 			t.Fatal(err)
 		}
-		if v, ok := p.put(mustParse(t, test.value), "new"); ok {
+		if v, ok := p.set(parseJSON(t, test.value), "new"); ok {
 			t.Errorf("%s in %s: got %s, want it refused", test.path, test.value, jsontree.Marshal(v))
 		}
 	}

@@ -10,7 +10,7 @@ import (
 	"github.com/herald-progress/herald/lib/asl"
 )
 
-func TestParseRefuses(t *testing.T) {
+func TestParseRejectsInvalidDefinitions(t *testing.T) {
 	state := func(fields string) string { return `{"StartAt":"A","States":{"A":{` + fields + `}}}` }
 	query := func(expression string) string {
 		return state(`"Type":"Pass","QueryLanguage":"JSONata","Output":"{% ` + expression + ` %}","End":true`)

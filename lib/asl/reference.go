@@ -9,17 +9,17 @@ import (
 	"github.com/herald-progress/herald/lib/asl/jsontree"
 )
 
-// A pathValue is a value that a JSONPath state computes: a reference, an intrinsic function or a constant.
+// A pathValue is a computed value of a JSONPath state: a reference, an intrinsic function or a constant.
 type pathValue interface {
-	eval(s *scope) (any, error)
+	eval(s *stateRun) (any, error)
 }
 
-// A constant is a value that is written in the definition.
+// A constant is a literal argument of an intrinsic function.
 type constant struct{ v any }
 
-func (c constant) eval(*scope) (any, error) { return c.v, nil }
+func (c constant) eval(*stateRun) (any, error) { return c.v, nil }
 
-// A root is what the first characters of a reference name.
+// A root is the value that a reference starts from.
 type root int
 
 const (
@@ -28,7 +28,7 @@ const (
 	rootVariable             // $name
 )
 
-// A reference is a path with its root.
+// A reference is a root and a path, such as $.a, $$.Execution.Id or $name[0].
 type reference struct {
 	text     string
 	root     root
@@ -36,7 +36,7 @@ type reference struct {
 	path     *path
 }
 
-// parseReference reads a reference such as $.a, $$.Execution.Id or $name[0].
+// parseReference parses a reference. The error wraps errPath.
 func parseReference(text string) (*reference, error) {
 	rest, ok := strings.CutPrefix(text, "$")
 	if !ok {
@@ -46,7 +46,7 @@ func parseReference(text string) (*reference, error) {
 	ref := &reference{text: text}
 	if after, ok := strings.CutPrefix(rest, "$"); ok {
 		ref.root, rest = rootContext, after
-	} else if name := leadingName(rest); name != "" {
+	} else if name := leadingVariableName(rest); name != "" {
 		ref.root, ref.variable, rest = rootVariable, name, rest[len(name):]
 	}
 
@@ -55,8 +55,8 @@ func parseReference(text string) (*reference, error) {
 	return ref, err
 }
 
-// leadingName returns the name of a variable at the beginning of s.
-func leadingName(s string) string {
+// leadingVariableName returns the variable name at the beginning of s, "" if there is none.
+func leadingVariableName(s string) string {
 	for i, r := range s {
 		if r != '_' && !unicode.IsLetter(r) && (i == 0 || !unicode.IsDigit(r)) {
 			return s[:i]
@@ -65,7 +65,7 @@ func leadingName(s string) string {
 	return s
 }
 
-// parseValue reads a reference or an intrinsic function.
+// parseValue parses a reference or an intrinsic function.
 func parseValue(text string) (pathValue, error) {
 	if strings.HasPrefix(text, "States.") {
 		return parseIntrinsic(text)
@@ -73,7 +73,7 @@ func parseValue(text string) (pathValue, error) {
 	return parseReference(text)
 }
 
-func (r *reference) eval(s *scope) (any, error) {
+func (r *reference) eval(s *stateRun) (any, error) {
 	v := s.data
 	switch r.root {
 	case rootContext:
@@ -90,23 +90,23 @@ func (r *reference) eval(s *scope) (any, error) {
 	return r.path.eval(v)
 }
 
-// evalField evaluates v for a field of a payload template.
-func (s *scope) evalField(v pathValue, text, field string) (any, error) {
+// evalField evaluates v, whose text is the value of the given field of a payload template.
+func (s *stateRun) evalField(v pathValue, text, field string) (any, error) {
 	result, err := v.eval(s)
 	var missing *missingError
 	if errors.As(err, &missing) {
-		return nil, runtimef("The JSONPath '%s' specified for the field '%s' could not be found in the input '%s'",
+		return nil, runtimeFailuref("The JSONPath '%s' specified for the field '%s' could not be found in the input '%s'",
 			text, field, jsontree.Marshal(s.data))
 	}
 	return result, err
 }
 
-// evalPath evaluates the reference of a field such as InputPath.
-func (s *scope) evalPath(r *reference) (any, error) {
+// evalPath evaluates the reference in a field such as InputPath.
+func (s *stateRun) evalPath(r *reference) (any, error) {
 	result, err := r.eval(s)
 	var missing *missingError
 	if errors.As(err, &missing) {
-		return nil, runtimef("Invalid path '%s' : %s", r.text, missing.text)
+		return nil, runtimeFailuref("Invalid path '%s' : %s", r.text, missing.text)
 	}
 	return result, err
 }

@@ -9,51 +9,50 @@ import (
 	"github.com/herald-progress/herald/lib/asl/jsontree"
 )
 
-// matches reports whether a Retry or Catch with the given ErrorEquals handles the failure (States Language, "Errors").
+// matches reports whether a Retry or Catch with the given ErrorEquals handles the failure (States Language, "Errors"):
 //
-// Nothing handles States.Runtime that the interpreter raises. States.ALL handles everything else but the
-// States.DataLimitExceeded of a state's own output; States.TaskFailed what States.ALL handles but States.Timeout.
+//   - Nothing handles a States.Runtime that this package raises.
+//   - States.ALL handles all other failures except the States.DataLimitExceeded of a state's own output.
+//   - States.TaskFailed handles what States.ALL handles, except States.Timeout.
 func (f *failure) matches(names []string) bool {
-	if f.final {
+	if f.fatal {
 		return false
 	}
 	for _, name := range names {
 		switch {
 		case name == f.name && name != "":
 			return true
-		case name == errorAll && !f.named:
+		case name == errorAll && !f.nameOnly:
 			return true
-		case name == errorTaskFailed && f.name != errorTimeout && !f.named:
+		case name == errorTaskFailed && f.name != errorTimeout && !f.nameOnly:
 			return true
-		case name == errorHeartbeatTimeout && f.silent:
+		case name == errorHeartbeatTimeout && f.noHeartbeat:
 			return true
 		}
 	}
-
 	return false
 }
 
-// retryAfter returns how long to wait before the next attempt, and whether there is one. tried counts the attempts of each
-// retrier.
-func (s *scope) retryAfter(f *failure, tried []int) (time.Duration, bool) {
+// retryAfter returns how long to wait before the next attempt; ok is false if the state is not retried. retries holds the
+// number of retries by each retrier so far.
+func (s *stateRun) retryAfter(f *failure, retries []int) (wait time.Duration, ok bool) {
 	i := slices.IndexFunc(s.state.retry, func(r retrier) bool { return f.matches(r.errors) })
-	if i < 0 || tried[i] >= s.state.retry[i].attempts {
+	if i < 0 || retries[i] >= s.state.retry[i].attempts {
 		return 0, false
 	}
 
 	r := s.state.retry[i]
-	wait := r.interval.Seconds() * math.Pow(r.backoff, float64(tried[i]))
-	wait = min(wait, r.maxDelay.Seconds())
-	tried[i]++
-
+	delay := r.interval.Seconds() * math.Pow(r.backoff, float64(retries[i]))
+	delay = min(delay, r.maxDelay.Seconds())
+	retries[i]++
 	if r.jitter {
-		wait *= rand.Float64() //nolint:gosec // It spreads load.
+		delay *= rand.Float64()
 	}
-	return seconds(wait), true
+	return seconds(delay), true
 }
 
-// catcherOf returns the catcher of a failure; nil if there is none.
-func (s *scope) catcherOf(f *failure) *catcher {
+// findCatcher returns the first catcher that handles the failure; nil if there is none.
+func (s *stateRun) findCatcher(f *failure) *catcher {
 	i := slices.IndexFunc(s.state.catch, func(c catcher) bool { return f.matches(c.errors) })
 	if i < 0 {
 		return nil
@@ -61,8 +60,8 @@ func (s *scope) catcherOf(f *failure) *catcher {
 	return &s.state.catch[i]
 }
 
-// output returns the error output: what a catcher sees. A failure that does not say a name or a cause has null there; the
-// service gives the cause of a timeout as an empty text.
+// output returns the error output that a catcher receives. A missing name or cause is null, but the cause of a timeout is an
+// empty string.
 func (f *failure) output() *jsontree.Object {
 	o := jsontree.NewObject("Error", nil, "Cause", nil)
 	if f.name != "" {
@@ -74,8 +73,8 @@ func (f *failure) output() *jsontree.Object {
 	return o
 }
 
-// caught returns the outcome of a state whose failure was caught.
-func (s *scope) caught(c *catcher, f *failure) (outcome, error) {
+// catchFailure returns the outcome of a state whose failure was caught.
+func (s *stateRun) catchFailure(c *catcher, f *failure) (outcome, error) {
 	s.errorOutput = f.output()
 	s.result = nil
 	out := outcome{next: c.next, output: s.errorOutput}
@@ -85,9 +84,8 @@ func (s *scope) caught(c *catcher, f *failure) (outcome, error) {
 		out.output, err = c.output.eval(s, "Catch/Output")
 	case !s.state.jsonata:
 		s.data = s.errorOutput
-		out.output, err = s.withResult(c.resultPath, s.errorOutput)
+		out.output, err = s.applyResultPath(c.resultPath, s.errorOutput)
 	}
-
 	if err != nil {
 		return outcome{}, err
 	}
@@ -95,6 +93,5 @@ func (s *scope) caught(c *catcher, f *failure) (outcome, error) {
 		return outcome{}, err
 	}
 
-	out.output, err = s.limited(out.output, s.state.name)
-	return out, err
+	return out, checkSize(out.output, s.state.name)
 }

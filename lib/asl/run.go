@@ -8,26 +8,26 @@ import (
 	"github.com/herald-progress/herald/lib/asl/jsontree"
 )
 
-// maxPayload is the most bytes that a state's input, output or result may have.
+// maxPayload is the greatest size of a state's input, output or result, in bytes.
 const maxPayload = 262_144
 
-// The reasons for which an execution or a part of it is cancelled.
+// The causes with which the context of an execution, or of a part of it, is cancelled.
 var (
-	errTimedOut    = errors.New("asl: the execution timed out")
-	errFull        = errors.New("asl: the history is full")
-	errSibling     = errors.New("asl: another branch failed")
-	errTaskTime    = errors.New("asl: the task timed out")
-	errTaskSilence = errors.New("asl: the task sent no heartbeat")
+	errExecutionTimeout = errors.New("asl: the execution timed out")
+	errHistoryFull      = errors.New("asl: the history is full")
+	errSiblingFailed    = errors.New("asl: another branch failed")
+	errTaskTimeout      = errors.New("asl: the task timed out")
+	errTaskHeartbeat    = errors.New("asl: the task sent no heartbeat")
 )
 
-// A run is one execution on its way.
+// A run is what all threads of an execution share.
 type run struct {
 	execution Execution
 	input     any
 }
 
-// Run runs one execution to its end and returns how it ended. When ctx is cancelled the execution is ABORTED,
-// with the error and cause of context.Cause(ctx) when that is an *Error.
+// Run runs one execution and returns its result. If ctx is cancelled the execution ends as ABORTED, with the name and cause of
+// context.Cause(ctx) if that is an *Error.
 func (m *Machine) Run(ctx context.Context, x Execution) Result {
 	if x.Start.IsZero() {
 		x.Start = time.Now()
@@ -45,31 +45,31 @@ func (m *Machine) Run(ctx context.Context, x Execution) Result {
 	defer cancel(nil)
 	if m.timeout > 0 {
 		var stop context.CancelFunc
-		ctx, stop = context.WithTimeoutCause(ctx, m.timeout, errTimedOut)
+		ctx, stop = context.WithTimeoutCause(ctx, m.timeout, errExecutionTimeout)
 		defer stop()
 	}
 
-	rec := &recorder{record: x.Record, full: func() { cancel(errFull) }}
-	t := &thread{run: &run{execution: x, input: input}, recorder: rec, variables: &variables{}, ctx: ctx}
+	rec := &recorder{record: x.Record, onFull: func() { cancel(errHistoryFull) }}
+	t := &thread{run: &run{execution: x, input: input}, recorder: rec, variables: &variables{}}
 	t.record("ExecutionStarted", details("executionStartedEventDetails",
-		withText(object{"roleArn": x.RoleARN}, "input", input)))
+		withJSON(object{"roleArn": x.RoleARN}, "input", input)))
 
-	output, err := t.runFlow(m.flow, input) //nolint:contextcheck // The thread holds the context.
-	return t.finish(output, err)
+	output, err := t.runFlow(ctx, m.flow, input)
+	return t.finishExecution(ctx, output, err)
 }
 
-// finish records the last event and returns the result.
-func (t *thread) finish(output any, err error) Result {
+// finishExecution records the last event and returns the result.
+func (t *thread) finishExecution(ctx context.Context, output any, err error) Result {
 	if err == nil {
 		t.recorder.add(t.previous, "ExecutionSucceeded", details("executionSucceededEventDetails",
-			withText(object{}, "output", output)), true)
+			withJSON(object{}, "output", output)), true)
 		return Result{Status: StatusSucceeded, Output: jsontree.Marshal(output)}
 	}
 
-	f := asFailure(err)
+	f := toFailure(err)
 	status, event := StatusFailed, "ExecutionFailed"
 	if f.aborted {
-		status, event, f = t.interruption()
+		status, event, f = cancellation(context.Cause(ctx))
 	}
 
 	name := map[string]string{
@@ -77,22 +77,21 @@ func (t *thread) finish(output any, err error) Result {
 		"ExecutionAborted": "executionAbortedEventDetails",
 	}[event]
 	t.recorder.add(t.previous, event, details(name, errorDetails(f.name, f.cause)), true)
-	return Result{Status: status, Error: f.public()}
+	return Result{Status: status, Error: f.asError()}
 }
 
-// interruption says how an execution ended that was cancelled.
-func (t *thread) interruption() (Status, string, *failure) {
-	cause := context.Cause(t.ctx)
-	var stop *Error
+// cancellation returns the status, the type of the last event and the failure of an execution that was cancelled with cause.
+func cancellation(cause error) (Status, string, *failure) {
+	var stopped *Error
 	switch {
-	case errors.Is(cause, errTimedOut):
+	case errors.Is(cause, errExecutionTimeout):
 		return StatusTimedOut, "ExecutionTimedOut", &failure{}
-	case errors.Is(cause, errFull):
+	case errors.Is(cause, errHistoryFull):
 		return StatusFailed, "ExecutionFailed", &failure{
 			name: errorRuntime, cause: "The execution reached the maximum number of history events (25000).",
 		}
-	case errors.As(cause, &stop):
-		return StatusAborted, "ExecutionAborted", &failure{name: stop.Name, cause: stop.Cause}
+	case errors.As(cause, &stopped):
+		return StatusAborted, "ExecutionAborted", &failure{name: stopped.Name, cause: stopped.Cause}
 	default:
 		return StatusAborted, "ExecutionAborted", &failure{}
 	}

@@ -16,17 +16,17 @@ import (
 	"github.com/herald-progress/herald/lib/asl"
 )
 
-// taskFunc makes asl.Tasks of a function.
+// taskFunc is a function that implements asl.Tasks.
 type taskFunc func(ctx context.Context, t asl.Task) (json.RawMessage, error)
 
 func (f taskFunc) RunTask(ctx context.Context, t asl.Task) (json.RawMessage, error) { return f(ctx, t) }
 
-// history collects the types of the events of an execution.
+// history collects the events of an execution.
 type history struct{ events []asl.Event }
 
 func (h *history) record(e asl.Event) { h.events = append(h.events, e) }
 
-func (h *history) types() string {
+func (h *history) eventTypes() string {
 	types := make([]string, len(h.events))
 	for i, e := range h.events {
 		types[i] = e.Type
@@ -43,8 +43,8 @@ func parse(t *testing.T, definition string) *asl.Machine {
 	return m
 }
 
-// show returns a result as text: the output, or the status with the error.
-func show(r asl.Result) string {
+// resultText returns the output, or the status, name and cause of an error.
+func resultText(r asl.Result) string {
 	if r.Error == nil {
 		return string(r.Output)
 	}
@@ -60,7 +60,7 @@ func failWith(name string) taskFunc {
 	}
 }
 
-func TestRetryAndCatch(t *testing.T) {
+func TestRetryAndCatchHandleFailures(t *testing.T) {
 	for _, test := range []struct {
 		name   string
 		fields string
@@ -75,8 +75,8 @@ func TestRetryAndCatch(t *testing.T) {
 			`,"Retry":[{"ErrorEquals":["States.ALL"],"IntervalSeconds":2,"BackoffRate":3,"MaxAttempts":4,"MaxDelaySeconds":10}]`,
 			failWith("Busy"), "FAILED Busy why", (2 + 6 + 10 + 10) * time.Second,
 		},
-		{"each retrier counts by itself", `,"Retry":[{"ErrorEquals":["Other"]},{"ErrorEquals":["Busy"],"MaxAttempts":1}]`, failWith("Busy"), "FAILED Busy why", time.Second},
-		{"never", `,"Retry":[{"ErrorEquals":["Busy"],"MaxAttempts":0}]`, failWith("Busy"), "FAILED Busy why", 0},
+		{"each retrier counts its own retries", `,"Retry":[{"ErrorEquals":["Other"]},{"ErrorEquals":["Busy"],"MaxAttempts":1}]`, failWith("Busy"), "FAILED Busy why", time.Second},
+		{"no attempts", `,"Retry":[{"ErrorEquals":["Busy"],"MaxAttempts":0}]`, failWith("Busy"), "FAILED Busy why", 0},
 		{"caught by name", `,"Catch":[{"ErrorEquals":["Busy"],"Next":"B"}]`, failWith("Busy"), `{"Error":"Busy","Cause":"why"}`, 0},
 		{"caught into a path", `,"Catch":[{"ErrorEquals":["States.ALL"],"Next":"B","ResultPath":"$.e"}]`, failWith("Busy"), `{"in":1,"e":{"Error":"Busy","Cause":"why"}}`, 0},
 		{"caught as a failed task", `,"Catch":[{"ErrorEquals":["States.TaskFailed"],"Next":"B"}]`, failWith("Busy"), `{"Error":"Busy","Cause":"why"}`, 0},
@@ -98,7 +98,7 @@ func TestRetryAndCatch(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				start := time.Now()
 				result := parse(t, fmt.Sprintf(taskMachine, test.fields)).Run(t.Context(), asl.Execution{Input: []byte(`{"in":1}`), Tasks: test.tasks})
-				if got := show(result); got != test.want {
+				if got := resultText(result); got != test.want {
 					t.Errorf("got %s, want %s", got, test.want)
 				}
 				if after := time.Since(start); after != test.after {
@@ -109,13 +109,13 @@ func TestRetryAndCatch(t *testing.T) {
 	}
 }
 
-func TestTimeouts(t *testing.T) {
+func TestTimeoutsEndTasksAndExecutions(t *testing.T) {
 	hang := func(ctx context.Context, _ asl.Task) (json.RawMessage, error) {
 		<-ctx.Done()
 		return nil, context.Cause(ctx)
 	}
-	// beat sends a heartbeat each second for five seconds and is then silent.
-	beat := func(ctx context.Context, task asl.Task) (json.RawMessage, error) {
+	// sendHeartbeats sends a heartbeat each second for five seconds, and none afterwards.
+	sendHeartbeats := func(ctx context.Context, task asl.Task) (json.RawMessage, error) {
 		for range 5 {
 			time.Sleep(time.Second)
 			task.Heartbeat()
@@ -132,17 +132,17 @@ func TestTimeouts(t *testing.T) {
 	}{
 		{"of the task", `,"TimeoutSeconds":3`, hang, "FAILED States.Timeout ", 3 * time.Second},
 		{"of the heartbeat", `,"HeartbeatSeconds":2`, hang, "FAILED States.Timeout ", 2 * time.Second},
-		{"heartbeats put it off", `,"HeartbeatSeconds":2,"TimeoutSeconds":60`, beat, "FAILED States.Timeout ", 7 * time.Second},
-		{"heartbeats do not put off the task's", `,"HeartbeatSeconds":2,"TimeoutSeconds":4`, beat, "FAILED States.Timeout ", 5 * time.Second},
+		{"heartbeats restart the heartbeat timeout", `,"HeartbeatSeconds":2,"TimeoutSeconds":60`, sendHeartbeats, "FAILED States.Timeout ", 7 * time.Second},
+		{"heartbeats do not restart the task timeout", `,"HeartbeatSeconds":2,"TimeoutSeconds":4`, sendHeartbeats, "FAILED States.Timeout ", 5 * time.Second},
 		{"caught", `,"TimeoutSeconds":3,"Catch":[{"ErrorEquals":["States.Timeout"],"Next":"B"}]`, hang, `{"Error":"States.Timeout","Cause":""}`, 3 * time.Second},
-		{"silence has a name of its own", `,"HeartbeatSeconds":3,"Catch":[{"ErrorEquals":["States.HeartbeatTimeout"],"Next":"B"}]`, hang, `{"Error":"States.Timeout","Cause":""}`, 3 * time.Second},
+		{"caught as a heartbeat timeout", `,"HeartbeatSeconds":3,"Catch":[{"ErrorEquals":["States.HeartbeatTimeout"],"Next":"B"}]`, hang, `{"Error":"States.Timeout","Cause":""}`, 3 * time.Second},
 		{"of the machine", ``, hang, "TIMED_OUT  ", 100 * time.Second},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				start := time.Now()
 				definition := strings.Replace(fmt.Sprintf(taskMachine, test.fields), "{", `{"TimeoutSeconds":100,`, 1)
-				if got := show(parse(t, definition).Run(t.Context(), asl.Execution{Tasks: test.task})); got != test.want {
+				if got := resultText(parse(t, definition).Run(t.Context(), asl.Execution{Tasks: test.task})); got != test.want {
 					t.Errorf("got %q, want %q", got, test.want)
 				}
 				if after := time.Since(start); after != test.after {
@@ -153,7 +153,7 @@ func TestTimeouts(t *testing.T) {
 	}
 }
 
-func TestStop(t *testing.T) {
+func TestCancelledExecutionEndsAborted(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var h history
 		ctx, cancel := context.WithCancelCause(t.Context())
@@ -162,7 +162,7 @@ func TestStop(t *testing.T) {
 		m := parse(t, `{"StartAt":"A","States":{"A":{"Type":"Parallel","End":true,"Branches":[
 			{"StartAt":"B","States":{"B":{"Type":"Wait","Seconds":600,"End":true}}},
 			{"StartAt":"C","States":{"C":{"Type":"Pass","End":true}}}]}}}`)
-		if got, want := show(m.Run(ctx, asl.Execution{Record: h.record})), "ABORTED Stopped by the user"; got != want {
+		if got, want := resultText(m.Run(ctx, asl.Execution{Record: h.record})), "ABORTED Stopped by the user"; got != want {
 			t.Errorf("got %q, want %q", got, want)
 		}
 		if last := h.events[len(h.events)-1].Type; last != "ExecutionAborted" {
@@ -171,19 +171,22 @@ func TestStop(t *testing.T) {
 	})
 }
 
-func TestLimits(t *testing.T) {
-	big := strings.Repeat("x", 262_144)
-	for _, test := range []struct{ name, definition, want string }{
+func TestExecutionFailsAtTheLimitsOfAWS(t *testing.T) {
+	for _, test := range []struct{ name, definition, taskResult, want string }{
 		{
-			"events", `{"StartAt":"A","States":{"A":{"Type":"Pass","Next":"A"}}}`,
+			"events", `{"StartAt":"A","States":{"A":{"Type":"Pass","Next":"A"}}}`, "",
 			"FAILED States.Runtime The execution reached the maximum number of history events (25000).",
 		},
 		{
-			"a result", fmt.Sprintf(taskMachine, ""),
+			"a result", fmt.Sprintf(taskMachine, ""), `"` + strings.Repeat("x", 262_143) + `"`,
 			"FAILED States.DataLimitExceeded The state/task 'lambda' returned a result with a size exceeding the maximum number of bytes service limit.",
 		},
 		{
-			"an output", `{"QueryLanguage":"JSONata","StartAt":"A","States":{"A":{"Type":"Pass","Output":"{% $pad('', 262144, 'x') %}","End":true}}}`,
+			"a result with white space", fmt.Sprintf(taskMachine, ""), "1" + strings.Repeat(" ", 262_144),
+			"FAILED States.DataLimitExceeded The state/task 'lambda' returned a result with a size exceeding the maximum number of bytes service limit.",
+		},
+		{
+			"an output", `{"QueryLanguage":"JSONata","StartAt":"A","States":{"A":{"Type":"Pass","Output":"{% $pad('', 262144, 'x') %}","End":true}}}`, "",
 			"FAILED States.DataLimitExceeded The state/task 'A' returned a result with a size exceeding the maximum number of bytes service limit.",
 		},
 	} {
@@ -192,11 +195,11 @@ func TestLimits(t *testing.T) {
 			result := parse(t, test.definition).Run(t.Context(), asl.Execution{
 				Record: h.record,
 				Tasks: taskFunc(func(context.Context, asl.Task) (json.RawMessage, error) {
-					return json.Marshal(big)
+					return json.RawMessage(test.taskResult), nil
 				}),
 			})
 
-			if got := show(result); got != test.want {
+			if got := resultText(result); got != test.want {
 				t.Errorf("got %s, want %s", got, test.want)
 			}
 			if len(h.events) > 25_000 {
@@ -206,11 +209,11 @@ func TestLimits(t *testing.T) {
 	}
 }
 
-func TestMapConcurrency(t *testing.T) {
+func TestMapRunsAtMostMaxConcurrencyIterations(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var (
-			mu         sync.Mutex
-			now, worst int
+			mu                  sync.Mutex
+			running, maxRunning int
 		)
 
 		m := parse(t, `{"QueryLanguage":"JSONata","StartAt":"M","States":{"M":{"Type":"Map","Items":"{% [1..10] %}","MaxConcurrency":3,
@@ -219,28 +222,28 @@ func TestMapConcurrency(t *testing.T) {
 		start := time.Now()
 		result := m.Run(t.Context(), asl.Execution{Tasks: taskFunc(func(_ context.Context, task asl.Task) (json.RawMessage, error) {
 			mu.Lock()
-			now++
-			worst = max(worst, now)
+			running++
+			maxRunning = max(maxRunning, running)
 			mu.Unlock()
 
 			time.Sleep(time.Second)
 
 			mu.Lock()
-			now--
+			running--
 			mu.Unlock()
 			return task.Arguments, nil
 		})})
 
-		if got, want := show(result), "[2,4,6,8,10,12,14,16,18,20]"; got != want {
+		if got, want := resultText(result), "[2,4,6,8,10,12,14,16,18,20]"; got != want {
 			t.Errorf("got %s, want %s", got, want)
 		}
-		if took := time.Since(start); worst != 3 || took != 4*time.Second {
-			t.Errorf("%d at once in %v, want 3 in 4s", worst, took)
+		if took := time.Since(start); maxRunning != 3 || took != 4*time.Second {
+			t.Errorf("%d at once in %v, want 3 in 4s", maxRunning, took)
 		}
 	})
 }
 
-func TestHistory(t *testing.T) {
+func TestHistoryRecordsTheEventsOfATask(t *testing.T) {
 	var h history
 	start := time.Date(2026, 11, 22, 10, 0, 0, 0, time.UTC)
 	parse(t, `{"StartAt":"A","States":{"A":{"Type":"Task","Resource":"arn:aws:states:::sqs:sendMessage.waitForTaskToken",
@@ -256,7 +259,7 @@ func TestHistory(t *testing.T) {
 	})
 
 	want := "ExecutionStarted TaskStateEntered TaskScheduled TaskStarted TaskSubmitted TaskSucceeded TaskStateExited ExecutionSucceeded"
-	if got := h.types(); got != want {
+	if got := h.eventTypes(); got != want {
 		t.Fatalf("got %s, want %s", got, want)
 	}
 
@@ -283,7 +286,7 @@ func TestHistory(t *testing.T) {
 	}
 }
 
-func TestManyExecutionsOfOneMachine(t *testing.T) {
+func TestConcurrentExecutionsOfOneMachineDoNotInterfere(t *testing.T) {
 	m := parse(t, `{"QueryLanguage":"JSONata","StartAt":"M","States":{"M":{"Type":"Map","Items":"{% [1..20] %}",
 		"ItemProcessor":{"StartAt":"P","States":{"P":{"Type":"Pass","Assign":{"v":"{% $states.input %}"},"Next":"Q"},
 		"Q":{"Type":"Pass","Output":"{% $map([$v], function($x) { $x ~> $string() }) & $states.context.Execution.Input.n %}","End":true}}},
@@ -296,7 +299,7 @@ func TestManyExecutionsOfOneMachine(t *testing.T) {
 			for i := range want {
 				want[i] = fmt.Sprintf("%d%d", i+1, n)
 			}
-			got := show(m.Run(t.Context(), asl.Execution{Input: fmt.Appendf(nil, `{"n":%d}`, n)}))
+			got := resultText(m.Run(t.Context(), asl.Execution{Input: fmt.Appendf(nil, `{"n":%d}`, n)}))
 			if got != `"`+strings.Join(want, " ")+`"` {
 				t.Errorf("got %s", got)
 			}

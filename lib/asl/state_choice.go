@@ -1,33 +1,32 @@
 package asl
 
-import (
-	"strconv"
-)
+import "strconv"
 
-// choose runs a Choice state.
-func (s *scope) choose() (outcome, error) {
+// runChoice runs a Choice state.
+func (s *stateRun) runChoice() (outcome, error) {
 	for i, c := range s.state.choices {
 		at := "Choices[" + strconv.Itoa(i) + "]"
-		ok, err := c.rule.holds(s, at+"/Condition")
+		ok, err := c.rule.matches(s, at+"/Condition")
 		if err != nil {
 			return outcome{}, err
 		}
 		if ok {
-			return s.chosen(c, at+"/")
+			return s.choiceOutcome(c, at+"/")
 		}
 	}
 
-	if s.state.fallback == "" {
+	if s.state.defaultNext == "" {
 		return outcome{}, &failure{
 			name:  errorNoChoice,
 			cause: "Failed to transition out of the state. The state's choices did not match and it has no default.",
 		}
 	}
-	return s.chosen(choice{next: s.state.fallback, assign: s.state.assign, output: s.state.output}, "")
+	return s.choiceOutcome(choice{next: s.state.defaultNext, assign: s.state.assign, output: s.state.output}, "")
 }
 
-// chosen makes the outcome of the choice that was made. field is the path of the choice's fields.
-func (s *scope) chosen(c choice, field string) (outcome, error) {
+// choiceOutcome returns the outcome of the state for the choice that matched. field is the path of the choice's fields in
+// error texts.
+func (s *stateRun) choiceOutcome(c choice, field string) (outcome, error) {
 	out := outcome{next: c.next, output: s.data}
 	var err error
 	if s.state.jsonata {
@@ -36,9 +35,8 @@ func (s *scope) chosen(c choice, field string) (outcome, error) {
 			out.output, err = c.output.eval(s, field+"Output")
 		}
 	} else {
-		out.output, err = s.shape(s.data)
+		out.output, err = s.applyOutputFields(s.data)
 	}
-
 	if err != nil {
 		return outcome{}, err
 	}
@@ -46,6 +44,5 @@ func (s *scope) chosen(c choice, field string) (outcome, error) {
 		return outcome{}, err
 	}
 
-	out.output, err = s.limited(out.output, s.state.name)
-	return out, err
+	return out, checkSize(out.output, s.state.name)
 }

@@ -2,34 +2,34 @@ package asl
 
 import "github.com/herald-progress/herald/lib/asl/jsontree"
 
-// fail runs a Fail state.
-func (s *scope) fail() error {
-	name, err := s.failText(s.state.failError)
+// runFail runs a Fail state.
+func (s *stateRun) runFail() error {
+	name, err := s.evalText(s.state.failError)
 	if err != nil {
 		return err
 	}
 
-	cause, err := s.failText(s.state.failCause)
+	cause, err := s.evalText(s.state.failCause)
 	if err != nil {
 		return err
 	}
-	return &failure{name: name, cause: cause, placed: true}
+	return &failure{name: name, cause: cause, verbatimCause: true}
 }
 
-func (s *scope) failText(t failText) (string, error) {
+// evalText evaluates Error or Cause.
+func (s *stateRun) evalText(t textField) (string, error) {
 	var (
 		v   any
 		err error
 	)
 	switch {
 	case t.path != nil:
-		v, err = s.evalField(t.path, t.text, t.field)
+		v, err = s.evalField(t.path, t.pathText, t.field)
 	case t.value != nil:
 		v, err = t.value.eval(s, t.field)
 	default:
 		return "", nil
 	}
-
 	if err != nil {
 		return "", err
 	}
@@ -39,8 +39,8 @@ func (s *scope) failText(t failText) (string, error) {
 	case ok:
 		return text, nil
 	case t.path != nil:
-		return "", runtimef("The field '%s' must be a string: %s", t.field, jsontree.Marshal(v))
+		return "", runtimeFailuref("The field '%s' must be a string: %s", t.field, jsontree.Marshal(v))
 	default:
-		return "", mismatch(t.value, t.field, "string", v)
+		return "", typeMismatch(t.value, t.field, "string", v)
 	}
 }

@@ -1,6 +1,7 @@
 package asl
 
 import (
+	"context"
 	"strconv"
 	"strings"
 
@@ -8,50 +9,45 @@ import (
 	"github.com/herald-progress/herald/lib/asl/jsontree"
 )
 
-// The number of iterations that the service runs at once when MaxConcurrency does not say less.
+// The number of iterations that Step Functions runs at once, unless MaxConcurrency is lower.
 const (
 	inlineConcurrency      = 40
 	distributedConcurrency = 1000
 )
 
-// mapState runs a Map state once.
-func (s *scope) mapState() (any, error) {
-	body := s.state.mapOver
-
-	items, err := s.items()
+// runMap runs the iterations of a Map state and returns their outputs.
+func (s *stateRun) runMap(ctx context.Context) (any, error) {
+	items, err := s.mapItems()
 	if err != nil {
 		return nil, err
 	}
-
-	concurrency, err := s.concurrency(body)
+	concurrency, err := s.concurrency()
 	if err != nil {
 		return nil, err
 	}
 
 	s.thread.record("MapStateStarted", details("mapStateStartedEventDetails", object{"length": len(items)}))
 	var result any
-	if body.distributed {
-		result, err = s.distributed(items, concurrency)
+	if s.state.mapFields.distributed {
+		result, err = s.runDistributed(ctx, items, concurrency)
 	} else {
-		result, err = s.inline(items, concurrency)
+		result, err = s.runInline(ctx, items, concurrency)
 	}
-
 	if err != nil {
 		return nil, err
 	}
-
 	s.thread.record("MapStateSucceeded", nil)
 	return result, nil
 }
 
-// items returns the array that the state maps over.
-func (s *scope) items() ([]any, error) {
-	body := s.state.mapOver
+// mapItems returns the array that the state maps over.
+func (s *stateRun) mapItems() ([]any, error) {
+	m := s.state.mapFields
 	if s.state.jsonata {
 		v := s.input
-		if body.items != nil {
+		if m.items != nil {
 			var err error
-			if v, err = body.items.eval(s, "Items"); err != nil {
+			if v, err = m.items.eval(s, "Items"); err != nil {
 				return nil, err
 			}
 		}
@@ -60,47 +56,47 @@ func (s *scope) items() ([]any, error) {
 		switch {
 		case ok:
 			return items, nil
-		case body.items == nil:
-			return nil, queryf("Items", "Map state input must be an array but was: %s", jsontree.Marshal(v))
+		case m.items == nil:
+			return nil, queryFailuref("Items", "Map state input must be an array but was: %s", jsontree.Marshal(v))
 		default:
-			return nil, mismatch(body.items, "Items", "array", v)
+			return nil, typeMismatch(m.items, "Items", "array", v)
 		}
 	}
 
 	v, text := s.data, "$"
-	if body.itemsPath != nil {
+	if m.itemsPath != nil {
 		var err error
-		if v, err = s.evalPath(body.itemsPath); err != nil {
+		if v, err = s.evalPath(m.itemsPath); err != nil {
 			return nil, err
 		}
-		text = body.itemsPath.text
-		if body.itemsPath.root == rootContext {
+		text = m.itemsPath.text
+		if m.itemsPath.root == rootContext {
 			text = strings.TrimPrefix(text, "$")
 		}
 	}
 
 	items, ok := v.([]any)
 	if !ok {
-		return nil, runtimef(`Reference path "%s" must point to array.`, text)
+		return nil, runtimeFailuref(`Reference path "%s" must point to array.`, text)
 	}
 	return items, nil
 }
 
 // concurrency returns how many iterations run at once.
-func (s *scope) concurrency(body *mapBody) (int, error) {
-	most := inlineConcurrency
-	if body.distributed {
-		most = distributedConcurrency
+func (s *stateRun) concurrency() (int, error) {
+	limit := inlineConcurrency
+	if s.state.mapFields.distributed {
+		limit = distributedConcurrency
 	}
-	n, given, err := s.count(body.maxConcurrency, "integer")
-	if err != nil || !given || n < 1 {
-		return most, err
+	n, ok, err := s.evalNumber(s.state.mapFields.maxConcurrency, "integer")
+	if err != nil || !ok || n < 1 {
+		return limit, err
 	}
-	return int(min(n, float64(most))), nil
+	return int(min(n, float64(limit))), nil
 }
 
-// count evaluates a number of a Map state, and whether it is given. kind is integer or float.
-func (s *scope) count(c count, kind string) (float64, bool, error) {
+// evalNumber evaluates a number of a Map state; ok is false if the definition does not have it. kind is integer or float.
+func (s *stateRun) evalNumber(c numberField, kind string) (number float64, ok bool, err error) {
 	switch {
 	case c.path != nil:
 		v, err := s.evalPath(c.path)
@@ -108,9 +104,9 @@ func (s *scope) count(c count, kind string) (float64, bool, error) {
 			return 0, false, err
 		}
 
-		n, err := strconv.ParseFloat(display(v), 64)
-		if _, whole := wholeNumber(jsontree.Number(display(v))); err != nil || kind == "integer" && !whole {
-			return 0, false, runtimef("The %s field refers to value \"%s\" which is not a valid %s: %s", c.field, display(v), kind, c.path.text)
+		n, err := strconv.ParseFloat(javaString(v), 64)
+		if _, whole := asInteger(jsontree.Number(javaString(v))); err != nil || kind == "integer" && !whole {
+			return 0, false, runtimeFailuref("The %s field refers to value \"%s\" which is not a valid %s: %s", c.field, javaString(v), kind, c.path.text)
 		}
 		return n, true, nil
 	case c.value != nil:
@@ -121,7 +117,7 @@ func (s *scope) count(c count, kind string) (float64, bool, error) {
 
 		n, ok := jsontree.Float(v)
 		if !ok {
-			return 0, false, mismatch(c.value, c.field, typeNumber, v)
+			return 0, false, typeMismatch(c.value, c.field, typeNumber, v)
 		}
 		return n, true, nil
 	default:
@@ -129,84 +125,84 @@ func (s *scope) count(c count, kind string) (float64, bool, error) {
 	}
 }
 
-// iterate runs one goroutine per item, so many at once. A failure of start stops it.
-func (g *group) iterate(n, concurrency int, start func(i int) (func(), error)) {
+// forEach runs n iterations, at most concurrency at once, each in a goroutine. It calls prepare(i) for the function of
+// iteration i; an error of prepare fails the group. ctx is the group's context.
+func (g *group) forEach(ctx context.Context, n, concurrency int, prepare func(i int) (func(), error)) {
 	slots := make(chan struct{}, concurrency)
 	for i := range n {
 		select {
 		case slots <- struct{}{}:
-		case <-g.ctx.Done():
+		case <-ctx.Done():
+			return
+		}
+		if ctx.Err() != nil {
 			return
 		}
 
-		if g.ctx.Err() != nil {
-			return
-		}
-
-		iteration, err := start(i)
+		iteration, err := prepare(i)
 		if err != nil {
-			g.fail(asFailure(err), nil)
+			g.fail(toFailure(err), nil)
 			return
 		}
 
-		g.wait.Go(func() {
+		g.running.Go(func() {
 			iteration()
 			<-slots
 		})
 	}
 }
 
-// inline runs the iterations of an inline Map as parts of this execution.
-func (s *scope) inline(items []any, concurrency int) (any, error) {
-	g := newGroup(s.thread)
+// runInline runs the iterations of an inline Map as threads of this execution.
+func (s *stateRun) runInline(ctx context.Context, items []any, concurrency int) (any, error) {
+	g, iterationCtx := newGroup(ctx, s.thread)
 	outputs := make([]any, len(items))
-	before := s.thread.previous
-	g.iterate(len(items), concurrency, func(i int) (func(), error) {
+	startedID := s.thread.previous
+	g.forEach(iterationCtx, len(items), concurrency, func(i int) (func(), error) {
 		input, item, err := s.itemInput(items[i], i)
 		if err != nil {
 			return nil, err
 		}
 
-		m := g.thread()
-		m.item, m.name, m.index, m.previous = item, s.state.name, i, before
-		place := object{"name": s.state.name, "index": i}
+		t := g.newThread()
+		t.item, t.mapName, t.index, t.previous = item, s.state.name, i, startedID
+		iteration := object{"name": s.state.name, "index": i}
 		return func() {
-			m.record("MapIterationStarted", details("mapIterationStartedEventDetails", place))
-			output, err := m.runFlow(s.state.mapOver.flow, input)
+			t.record("MapIterationStarted", details("mapIterationStartedEventDetails", iteration))
+			output, err := t.runFlow(iterationCtx, s.state.mapFields.processor, input)
 			if err != nil {
-				g.fail(asFailure(err), func() {
-					m.record("MapIterationFailed", details("mapIterationFailedEventDetails", place))
-					m.name = "" // It is not aborted.
+				g.fail(toFailure(err), func() {
+					t.record("MapIterationFailed", details("mapIterationFailedEventDetails", iteration))
+					t.mapName = "" // A failed iteration is not recorded as aborted.
 				})
 				return
 			}
 
-			m.record("MapIterationSucceeded", details("mapIterationSucceededEventDetails", place))
-			outputs[i], m.done = output, true
+			t.record("MapIterationSucceeded", details("mapIterationSucceededEventDetails", iteration))
+			outputs[i], t.done = output, true
 		}, nil
 	})
 
-	if err := g.end(); err != nil {
+	if err := g.wait(ctx); err != nil {
 		return nil, err
 	}
 	return outputs, nil
 }
 
-// itemInput returns the input of an iteration, and its part of the context object.
-func (s *scope) itemInput(v any, i int) (any, *jsontree.Object, error) {
+// itemInput returns the input of iteration i over the item v, and the Item of its context object.
+func (s *stateRun) itemInput(v any, i int) (any, *jsontree.Object, error) {
 	item := jsontree.NewObject("Index", int64(i), "Value", v)
-	if s.state.mapOver.itemSelector == nil {
+	if s.state.mapFields.itemSelector == nil {
 		return v, item, nil
 	}
 	selector := *s
 	selector.item = item
-	input, err := s.state.mapOver.itemSelector.eval(&selector, "ItemSelector")
+	input, err := s.state.mapFields.itemSelector.eval(&selector, "ItemSelector")
 	return input, item, err
 }
 
-// distributed runs the iterations of a Distributed Map as executions of their own, which leave no history.
-func (s *scope) distributed(items []any, concurrency int) (any, error) {
-	tolerated, err := s.tolerance(len(items))
+// runDistributed runs the iterations of a Distributed Map as child executions, which record no history.
+func (s *stateRun) runDistributed(ctx context.Context, items []any, concurrency int) (any, error) {
+	tolerated, err := s.toleratedFailures(len(items))
 	if err != nil {
 		return nil, err
 	}
@@ -214,25 +210,24 @@ func (s *scope) distributed(items []any, concurrency int) (any, error) {
 	arn := strings.Replace(s.thread.run.execution.StateMachineID, ":stateMachine:", ":mapRun:", 1) +
 		"/" + s.state.name + ":" + jsonata.UUID()
 	s.thread.record("MapRunStarted", details("mapRunStartedEventDetails", object{"mapRunArn": arn}))
-	g := newGroup(s.thread)
+	g, childCtx := newGroup(ctx, s.thread)
 	outputs := make([]any, len(items))
 	done := make([]bool, len(items))
 	failed := 0
-
-	g.iterate(len(items), concurrency, func(i int) (func(), error) {
+	g.forEach(childCtx, len(items), concurrency, func(i int) (func(), error) {
 		input, _, err := s.itemInput(items[i], i)
 		if err != nil {
 			return nil, err
 		}
 
-		child := s.child(g, input)
+		child := s.newChildThread(input)
 		return func() {
-			output, err := child.runFlow(s.state.mapOver.flow, input)
+			output, err := child.runFlow(childCtx, s.state.mapFields.processor, input)
 			if err == nil {
 				outputs[i], done[i] = output, true
 				return
 			}
-			if asFailure(err).aborted {
+			if toFailure(err).aborted {
 				return
 			}
 
@@ -242,13 +237,13 @@ func (s *scope) distributed(items []any, concurrency int) (any, error) {
 			g.mu.Unlock()
 
 			if exceeded {
-				g.fail(&failure{name: errorThreshold, cause: "The specified tolerated failure threshold was exceeded", placed: true}, nil)
+				g.fail(&failure{name: errorThreshold, cause: "The specified tolerated failure threshold was exceeded", verbatimCause: true}, nil)
 			}
 		}, nil
 	})
 
-	if err := g.end(); err != nil {
-		if f := asFailure(err); !f.aborted {
+	if err := g.wait(ctx); err != nil {
+		if f := toFailure(err); !f.aborted {
 			s.thread.record("MapRunFailed", details("mapRunFailedEventDetails", errorDetails(f.name, f.cause)))
 		}
 		return nil, err
@@ -261,41 +256,40 @@ func (s *scope) distributed(items []any, concurrency int) (any, error) {
 			succeeded = append(succeeded, output)
 		}
 	}
-
 	return succeeded, nil
 }
 
-// child makes the thread of a child execution: without the parent's variables and history.
-func (s *scope) child(g *group, input any) *thread {
+// newChildThread returns the thread of a child execution, without the parent's variables and history.
+func (s *stateRun) newChildThread(input any) *thread {
 	x := s.thread.run.execution
 	x.Name = jsonata.UUID()
 	x.ID = strings.Replace(x.StateMachineID, ":stateMachine:", ":execution:", 1) + "/" + s.state.name + ":" + x.Name
-	return &thread{run: &run{execution: x, input: input}, variables: &variables{}, ctx: g.ctx}
+	return &thread{run: &run{execution: x, input: input}, variables: &variables{}}
 }
 
-// tolerance returns how many iterations may fail.
-func (s *scope) tolerance(length int) (int, error) {
-	body := s.state.mapOver
-	number, hasNumber, err := s.count(body.toleratedCount, "integer")
+// toleratedFailures returns how many of the given number of iterations may fail.
+func (s *stateRun) toleratedFailures(iterations int) (int, error) {
+	m := s.state.mapFields
+	count, hasCount, err := s.evalNumber(m.toleratedCount, "integer")
 	if err != nil {
 		return 0, err
 	}
 
-	share, hasShare, err := s.count(body.toleratedShare, "float")
+	percentage, hasPercentage, err := s.evalNumber(m.toleratedPercentage, "float")
 	if err != nil {
 		return 0, err
 	}
-	if share < 0 || share > wholePercentage {
-		return 0, runtimef("ToleratedFailurePercentage must be between 0 and 100.")
+	if percentage < 0 || percentage > maxPercentage {
+		return 0, runtimeFailuref("ToleratedFailurePercentage must be between 0 and 100.")
 	}
 
-	byShare := share * float64(length) / wholePercentage
+	byPercentage := percentage * float64(iterations) / maxPercentage
 	switch {
-	case hasNumber && hasShare:
-		return int(min(number, byShare)), nil
-	case hasNumber:
-		return int(number), nil
+	case hasCount && hasPercentage:
+		return int(min(count, byPercentage)), nil
+	case hasCount:
+		return int(count), nil
 	default:
-		return int(byShare), nil
+		return int(byPercentage), nil
 	}
 }

@@ -5,115 +5,114 @@ import (
 	"sync"
 )
 
-// A group runs threads beside each other. The first failure cancels the others.
+// A group runs threads concurrently. The first failure cancels the others.
 type group struct {
 	parent *thread
-	ctx    context.Context //nolint:containedctx // A group lives no longer than its context.
 	cancel context.CancelCauseFunc
 
-	wait    sync.WaitGroup
+	running sync.WaitGroup
 	mu      sync.Mutex
 	failure *failure
-	threads []*member
+	threads []*groupThread
 }
 
-// A member is a thread of a group.
-type member struct {
+// A groupThread is a thread of a group.
+type groupThread struct {
 	*thread
 
-	name  string // Of the Map state whose iteration it is; empty in a Parallel state.
-	index int
-	done  bool
+	mapName string // The name of the Map state if the thread is an iteration that has not failed; otherwise empty.
+	index   int    // The iteration's number, from 0.
+	done    bool   // The thread has succeeded.
 }
 
-func newGroup(parent *thread) *group {
-	ctx, cancel := context.WithCancelCause(parent.ctx)
-	return &group{parent: parent, ctx: ctx, cancel: cancel}
+// newGroup returns a group of threads under parent, and the context for them.
+func newGroup(ctx context.Context, parent *thread) (*group, context.Context) {
+	ctx, cancel := context.WithCancelCause(ctx)
+	return &group{parent: parent, cancel: cancel}, ctx
 }
 
-// thread makes a thread of the group, with a scope of variables inside the parent's.
-func (g *group) thread() *member {
-	m := &member{thread: &thread{
-		run: g.parent.run, recorder: g.parent.recorder, ctx: g.ctx, item: g.parent.item,
-		variables: &variables{outer: g.parent.variables}, previous: g.parent.previous,
+// newThread adds a thread to the group. Its variables are a scope inside the parent's.
+func (g *group) newThread() *groupThread {
+	t := &groupThread{thread: &thread{
+		run: g.parent.run, recorder: g.parent.recorder, item: g.parent.item,
+		variables: &variables{parent: g.parent.variables}, previous: g.parent.previous,
 	}}
 	g.mu.Lock()
 	defer g.mu.Unlock()
-	g.threads = append(g.threads, m)
-	return m
+	g.threads = append(g.threads, t)
+	return t
 }
 
-// fail keeps the first failure and stops the group. report, if not nil, records it.
-func (g *group) fail(f *failure, report func()) {
+// fail stores the first failure and cancels the group. record, if not nil, is called first to record a failure that is not
+// fatal.
+func (g *group) fail(f *failure, record func()) {
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	if f.aborted || g.failure != nil {
 		return
 	}
-
-	if report != nil && !f.final {
-		report()
+	if record != nil && !f.fatal {
+		record()
 	}
 	g.failure = f
-	g.cancel(errSibling)
+	g.cancel(errSiblingFailed)
 }
 
-// end waits for all threads, records which were left in the middle, and returns the first failure.
-func (g *group) end() error {
-	g.wait.Wait()
+// wait waits for all threads, records which ones were aborted, and returns the first failure. ctx is the parent's context.
+func (g *group) wait(ctx context.Context) error {
+	g.running.Wait()
 	defer g.cancel(nil)
-	for _, m := range g.threads {
-		g.parent.previous = max(g.parent.previous, m.previous)
+	for _, t := range g.threads {
+		g.parent.previous = max(g.parent.previous, t.previous)
 	}
 
 	switch {
-	case g.failure == nil && g.parent.ctx.Err() != nil:
-		return &failure{aborted: true, final: true}
+	case g.failure == nil && ctx.Err() != nil:
+		return &failure{aborted: true, fatal: true}
 	case g.failure == nil:
 		return nil
-	case g.failure.final:
+	case g.failure.fatal:
 		return g.failure
 	}
 
-	for _, m := range g.threads {
-		if m.done {
+	for _, t := range g.threads {
+		if t.done {
 			continue
 		}
-		if m.open != "" {
-			m.record(m.open, nil)
+		if t.abortEvent != "" {
+			t.record(t.abortEvent, nil)
 		}
-		if m.name != "" {
-			m.record("MapIterationAborted", details("mapIterationAbortedEventDetails", object{"name": m.name, "index": m.index}))
+		if t.mapName != "" {
+			t.record("MapIterationAborted", details("mapIterationAbortedEventDetails", object{"name": t.mapName, "index": t.index}))
 		}
-		g.parent.previous = max(g.parent.previous, m.previous)
+		g.parent.previous = max(g.parent.previous, t.previous)
 	}
-
 	return g.failure
 }
 
-// parallel runs a Parallel state once.
-func (s *scope) parallel() (any, error) {
-	input, err := s.effective()
+// runParallel runs the branches of a Parallel state and returns their outputs.
+func (s *stateRun) runParallel(ctx context.Context) (any, error) {
+	input, err := s.effectiveInput()
 	if err != nil {
 		return nil, err
 	}
 
 	s.thread.record("ParallelStateStarted", nil)
-	g := newGroup(s.thread)
+	g, branchCtx := newGroup(ctx, s.thread)
 	outputs := make([]any, len(s.state.branches))
 	for i, branch := range s.state.branches {
-		m := g.thread()
-		g.wait.Go(func() {
-			output, err := m.runFlow(branch, input)
+		t := g.newThread()
+		g.running.Go(func() {
+			output, err := t.runFlow(branchCtx, branch, input)
 			if err != nil {
-				g.fail(asFailure(err), nil)
+				g.fail(toFailure(err), nil)
 				return
 			}
-			outputs[i], m.done = output, true
+			outputs[i], t.done = output, true
 		})
 	}
 
-	if err := g.end(); err != nil {
+	if err := g.wait(ctx); err != nil {
 		return nil, err
 	}
 	return outputs, nil

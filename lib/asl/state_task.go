@@ -15,27 +15,27 @@ import (
 
 const tokenSuffix = ".waitForTaskToken"
 
-// A taskHistory says how the events of a task are named and what stands in each.
+// A taskHistory records the events of a task.
 type taskHistory struct {
-	prefix   string // Of the event types: Task, LambdaFunction or Activity.
-	common   object // In each event's details.
-	resource string // As error texts name it.
+	prefix        string // Of the event types: Task, LambdaFunction or Activity.
+	commonDetails object // Fields of each event's details.
+	resource      string // The resource's name in error texts.
 }
 
-// newTaskHistory returns how the history shows a resource.
+// newTaskHistory returns the taskHistory for a Resource.
 func newTaskHistory(resource string) taskHistory {
 	const parts = 6
 	segments := strings.SplitN(resource, ":", parts)
 	if len(segments) < parts {
-		return taskHistory{prefix: "Task", common: object{"resource": resource}, resource: resource}
+		return taskHistory{prefix: "Task", commonDetails: object{"resource": resource}, resource: resource}
 	}
 
 	rest := segments[parts-1]
 	switch {
 	case segments[2] == "lambda":
-		return taskHistory{prefix: "LambdaFunction", common: object{}, resource: resource}
+		return taskHistory{prefix: "LambdaFunction", commonDetails: object{}, resource: resource}
 	case strings.HasPrefix(rest, "activity:"):
-		return taskHistory{prefix: "Activity", common: object{}, resource: resource}
+		return taskHistory{prefix: "Activity", commonDetails: object{}, resource: resource}
 	}
 
 	service, action, _ := strings.Cut(rest, ":")
@@ -44,15 +44,14 @@ func newTaskHistory(resource string) taskHistory {
 		sdk, action, _ = strings.Cut(action, ":")
 		service += ":" + sdk
 	}
-	return taskHistory{prefix: "Task", common: object{"resourceType": service, "resource": action}, resource: service}
+	return taskHistory{prefix: "Task", commonDetails: object{"resourceType": service, "resource": action}, resource: service}
 }
 
-// event records an event of the task.
-func (h taskHistory) event(t *thread, what string, fields object) {
-	kind := h.prefix + what
+// record records an event whose type is the prefix and the suffix, such as Scheduled.
+func (h taskHistory) record(t *thread, suffix string, fields object) {
+	kind := h.prefix + suffix
 	name := strings.ToLower(kind[:1]) + kind[1:] + "EventDetails"
-
-	all := maps.Clone(h.common)
+	all := maps.Clone(h.commonDetails)
 	maps.Copy(all, fields)
 	if len(all) == 0 {
 		t.record(kind, nil)
@@ -61,112 +60,110 @@ func (h taskHistory) event(t *thread, what string, fields object) {
 	}
 }
 
-// task runs a Task state once.
-func (s *scope) task() (any, error) {
-	call, err := s.newTask()
+// runTask runs a Task state once and returns its result.
+func (s *stateRun) runTask(ctx context.Context) (any, error) {
+	task, err := s.newTask()
 	if err != nil {
 		return nil, err
 	}
 
-	h := newTaskHistory(call.Resource)
-	h.event(s.thread, "Scheduled", s.scheduled(h, call))
-	h.event(s.thread, "Started", nil)
+	h := newTaskHistory(task.Resource)
+	h.record(s.thread, "Scheduled", s.scheduledDetails(h, task))
+	h.record(s.thread, "Started", nil)
 	started := time.Now()
 
-	ctx, cancel := context.WithCancelCause(s.thread.ctx)
+	taskCtx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
-	if call.Timeout > 0 {
-		timer := time.AfterFunc(call.Timeout, func() { cancel(errTaskTime) })
+	if task.Timeout > 0 {
+		timer := time.AfterFunc(task.Timeout, func() { cancel(errTaskTimeout) })
 		defer timer.Stop()
 	}
 
-	call.Heartbeat = func() {}
-	if call.HeartbeatTimeout > 0 {
-		timer := time.AfterFunc(call.HeartbeatTimeout, func() { cancel(errTaskSilence) })
+	task.Heartbeat = func() {}
+	if task.HeartbeatTimeout > 0 {
+		timer := time.AfterFunc(task.HeartbeatTimeout, func() { cancel(errTaskHeartbeat) })
 		defer timer.Stop()
-		call.Heartbeat = func() {
-			if ctx.Err() == nil {
-				timer.Reset(call.HeartbeatTimeout)
+		task.Heartbeat = func() {
+			if taskCtx.Err() == nil {
+				timer.Reset(task.HeartbeatTimeout)
 			}
 		}
 	}
 
 	var once sync.Once
-	submit := func(output object) { once.Do(func() { h.event(s.thread, "Submitted", output) }) }
-	call.Submitted = func(output json.RawMessage) {
-		submit(object{"output": string(output), "outputDetails": notTruncated()})
+	recordSubmitted := func(output object) { once.Do(func() { h.record(s.thread, "Submitted", output) }) }
+	task.Submitted = func(output json.RawMessage) {
+		recordSubmitted(object{"output": string(output), "outputDetails": notTruncated()})
 	}
-	output, err := s.runTask(ctx, call)
+	output, err := s.callTask(taskCtx, task)
 
-	reason := context.Cause(ctx)
-	if call.Timeout > 0 && err != nil && time.Since(started) >= call.Timeout {
-		reason = errTaskTime // Its time is up, even if something else has stopped it.
+	cause := context.Cause(taskCtx)
+	if task.Timeout > 0 && err != nil && time.Since(started) >= task.Timeout {
+		cause = errTaskTimeout // Also if the task was cancelled for another reason at the same time.
 	}
-	if hasPattern(call.Resource) && (err == nil || isTimeout(reason)) {
-		submit(object{})
+	if waitsForResult(task.Resource) && (err == nil || isTimeout(cause)) {
+		recordSubmitted(object{})
 	}
-
-	once.Do(func() {}) // A submission that is told of only now would come after the task's end.
-	return s.taskEnd(h, reason, output, err)
+	once.Do(func() {}) // TaskSubmitted must not follow the last event of the task.
+	return s.finishTask(ctx, h, cause, output, err)
 }
 
-func isTimeout(reason error) bool {
-	return errors.Is(reason, errTaskTime) || errors.Is(reason, errTaskSilence)
+func isTimeout(cause error) bool {
+	return errors.Is(cause, errTaskTimeout) || errors.Is(cause, errTaskHeartbeat)
 }
 
-// hasPattern reports whether a resource waits for what it started, so that its history has a TaskSubmitted.
-func hasPattern(resource string) bool {
+// waitsForResult reports whether a task with the resource ends after the service has accepted it, so that the history has a
+// TaskSubmitted.
+func waitsForResult(resource string) bool {
 	return strings.HasSuffix(resource, tokenSuffix) || strings.HasSuffix(resource, ".sync") || strings.HasSuffix(resource, ".sync:2")
 }
 
-func (s *scope) runTask(ctx context.Context, call Task) (json.RawMessage, error) {
+func (s *stateRun) callTask(ctx context.Context, task Task) (json.RawMessage, error) {
 	tasks := s.thread.run.execution.Tasks
 	if tasks == nil {
 		return nil, &Error{Name: errorRuntime, Cause: "No task can be run here"}
 	}
-	return tasks.RunTask(ctx, call) //nolint:wrapcheck // taskFailure reads it.
+	return tasks.RunTask(ctx, task)
 }
 
 // newTask evaluates the fields of a Task state.
-func (s *scope) newTask() (Task, error) {
+func (s *stateRun) newTask() (Task, error) {
 	st := s.state
-	call := Task{State: st.name, Resource: st.resource}
-
+	task := Task{State: st.name, Resource: st.resource}
 	s.token = ""
-	if hasPattern(st.resource) {
+	if waitsForResult(st.resource) {
 		s.token = jsonata.UUID()
-		call.Token = s.token
+		task.Token = s.token
 	}
 
-	arguments, err := s.effective()
+	arguments, err := s.effectiveInput()
 	if err != nil {
-		return call, err
+		return task, err
 	}
-	if arguments, err = s.limited(arguments, st.name); err != nil {
-		return call, err
+	if err = checkSize(arguments, st.name); err != nil {
+		return task, err
 	}
 
-	call.Arguments = jsontree.Marshal(arguments)
-	if call.Timeout, err = s.limit(st.timeout); err != nil {
-		return call, err
+	task.Arguments = jsontree.Marshal(arguments)
+	if task.Timeout, err = s.evalSeconds(st.timeout); err != nil {
+		return task, err
 	}
-	if call.HeartbeatTimeout, err = s.limit(st.heartbeat); err != nil {
-		return call, err
+	if task.HeartbeatTimeout, err = s.evalSeconds(st.heartbeat); err != nil {
+		return task, err
 	}
 
 	if st.credentials != nil {
 		credentials, err := st.credentials.eval(s, "Credentials")
 		if err != nil {
-			return call, err
+			return task, err
 		}
-		call.Credentials = jsontree.Marshal(credentials)
+		task.Credentials = jsontree.Marshal(credentials)
 	}
-
-	return call, nil
+	return task, nil
 }
 
-// limit evaluates a number of seconds; 0 if there is none.
-func (s *scope) limit(l limit) (time.Duration, error) {
+// evalSeconds evaluates TimeoutSeconds or HeartbeatSeconds; 0 if there is none.
+func (s *stateRun) evalSeconds(l secondsField) (time.Duration, error) {
 	switch {
 	case l.path != nil:
 		v, err := s.evalPath(l.path)
@@ -174,33 +171,34 @@ func (s *scope) limit(l limit) (time.Duration, error) {
 			return 0, err
 		}
 
-		n, ok := wholeNumber(v)
+		n, ok := asInteger(v)
 		if !ok || n < 1 {
-			return 0, runtimef("The %sPath parameter does not reference a positive integer: %s == %s", l.field, l.path.text, display(v))
+			return 0, runtimeFailuref("The %sPath parameter does not reference a positive integer: %s == %s", l.field, l.path.text, javaString(v))
 		}
 		return time.Duration(n) * time.Second, nil
 	case l.seconds != nil:
-		return s.number(l.seconds, l.field, 1, maxWaitSeconds)
+		return s.evalWholeSeconds(l.seconds, l.field, 1, maxWaitSeconds)
 	default:
 		return 0, nil
 	}
 }
 
-func (s *scope) scheduled(h taskHistory, call Task) object {
+// scheduledDetails returns the fields of the event Scheduled.
+func (s *stateRun) scheduledDetails(h taskHistory, task Task) object {
 	fields := object{}
 	if h.prefix == "Task" {
-		fields["parameters"] = string(call.Arguments)
+		fields["parameters"] = string(task.Arguments)
 		fields["region"] = region(s.thread.run.execution.ID)
 	} else {
-		fields["resource"] = call.Resource
-		fields["input"], fields["inputDetails"] = string(call.Arguments), notTruncated()
+		fields["resource"] = task.Resource
+		fields["input"], fields["inputDetails"] = string(task.Arguments), notTruncated()
 	}
 
-	if call.Timeout > 0 {
-		fields["timeoutInSeconds"] = int64(call.Timeout / time.Second)
+	if task.Timeout > 0 {
+		fields["timeoutInSeconds"] = int64(task.Timeout / time.Second)
 	}
-	if call.HeartbeatTimeout > 0 {
-		fields["heartbeatInSeconds"] = int64(call.HeartbeatTimeout / time.Second)
+	if task.HeartbeatTimeout > 0 {
+		fields["heartbeatInSeconds"] = int64(task.HeartbeatTimeout / time.Second)
 	}
 	return fields
 }
@@ -214,14 +212,17 @@ func region(arn string) string {
 	return ""
 }
 
-// taskEnd records how a task ended and returns its result. reason is why its context was cancelled, if it was.
-func (s *scope) taskEnd(h taskHistory, reason error, output json.RawMessage, err error) (any, error) {
+// finishTask records the last event of a task and returns its result. ctx is the state's context, cause why the task's own
+// context was cancelled, if it was.
+func (s *stateRun) finishTask(
+	ctx context.Context, h taskHistory, cause error, output json.RawMessage, err error,
+) (any, error) {
 	switch {
-	case isTimeout(reason):
-		h.event(s.thread, "TimedOut", errorDetails(errorTimeout, ""))
-		return nil, &failure{name: errorTimeout, placed: true, silent: errors.Is(reason, errTaskSilence)}
-	case s.thread.ctx.Err() != nil:
-		return nil, &failure{aborted: true, final: true}
+	case isTimeout(cause):
+		h.record(s.thread, "TimedOut", errorDetails(errorTimeout, ""))
+		return nil, &failure{name: errorTimeout, verbatimCause: true, noHeartbeat: errors.Is(cause, errTaskHeartbeat)}
+	case ctx.Err() != nil:
+		return nil, &failure{aborted: true, fatal: true}
 	}
 
 	var result any
@@ -229,17 +230,15 @@ func (s *scope) taskEnd(h taskHistory, reason error, output json.RawMessage, err
 		if result, err = jsontree.Parse(output); err != nil {
 			err = &Error{Name: errorRuntime, Cause: "The result of the task is not valid JSON: " + err.Error()}
 		} else if len(output) > maxPayload {
-			_, err = s.limited(result, h.resource)
-			err = &Error{Name: errorDataLimit, Cause: asFailure(err).cause}
+			err = &Error{Name: errorDataLimit, Cause: dataLimitCause(h.resource)}
 		}
 	}
-
 	if err != nil {
 		f := taskFailure(err)
-		h.event(s.thread, "Failed", errorDetails(f.name, f.cause))
+		h.record(s.thread, "Failed", errorDetails(f.name, f.cause))
 		return nil, f
 	}
 
-	h.event(s.thread, "Succeeded", object{"output": string(output), "outputDetails": notTruncated()})
+	h.record(s.thread, "Succeeded", object{"output": string(output), "outputDetails": notTruncated()})
 	return result, nil
 }

@@ -14,33 +14,33 @@ import (
 	"github.com/herald-progress/herald/lib/asl"
 )
 
-// where goes before the causes of errors that the service raises itself.
-const where = "An error occurred while executing the state 'A' (entered at the event id #2). "
+// inStateA begins the cause of an error that Step Functions itself raises.
+const inStateA = "An error occurred while executing the state 'A' (entered at the event id #2). "
 
-func TestStates(t *testing.T) {
+func TestStatesReturnTheirOutputs(t *testing.T) {
 	const input = `{"a":{"b":1,"c":"x"},"list":[1,2,3],"n":2,"when":"2000-01-01T00:00:05Z","bad":"soon"}`
 	for _, test := range []struct {
 		name  string
-		state string // The fields of the only state, which is the last one unless it says otherwise.
+		state string // The fields of the only state.
 		want  string
 		after time.Duration
 	}{
 		{"pass", `"Type":"Pass","InputPath":"$.a"`, `{"b":1,"c":"x"}`, 0},
-		{"pass nothing on", `"Type":"Pass","OutputPath":null`, `{}`, 0},
+		{"null output path", `"Type":"Pass","OutputPath":null`, `{}`, 0},
 		{"pass a result", `"Type":"Pass","Result":{"x.$":"$"}`, `{"x.$":"$"}`, 0},
 		{"result into a path", `"Type":"Pass","InputPath":"$.a.c","ResultPath":"$.a.d","OutputPath":"$.a"`, `{"b":1,"c":"x","d":"x"}`, 0},
 		{"discard the result", `"Type":"Pass","Result":1,"ResultPath":null,"OutputPath":"$.n"`, `2`, 0},
 		{"parameters", `"Type":"Pass","Parameters":{"fixed":[1,{"in.$":"$.a.c"}],"sum.$":"States.MathAdd($.n, 1)","me.$":"$$.State.Name"}`, `{"fixed":[1,{"in":"x"}],"sum":3,"me":"A"}`, 0},
-		{"input path", `"Type":"Pass","InputPath":"$.z"`, "FAILED States.Runtime " + where + "Invalid path '$.z' : No results for path: $['z']", 0},
-		{"result path", `"Type":"Pass","ResultPath":"$.list[5]"`, "FAILED States.ResultPathMatchFailure " + where + "Unable to apply ReferencePath $.list[5] to input " + input, 0},
-		{"intrinsic function", `"Type":"Pass","Parameters":{"x.$":"States.ArrayGetItem($.list, 9)"}`, "FAILED States.IntrinsicFailure " + where +
+		{"input path", `"Type":"Pass","InputPath":"$.z"`, "FAILED States.Runtime " + inStateA + "Invalid path '$.z' : No results for path: $['z']", 0},
+		{"result path", `"Type":"Pass","ResultPath":"$.list[5]"`, "FAILED States.ResultPathMatchFailure " + inStateA + "Unable to apply ReferencePath $.list[5] to input " + input, 0},
+		{"intrinsic function", `"Type":"Pass","Parameters":{"x.$":"States.ArrayGetItem($.list, 9)"}`, "FAILED States.IntrinsicFailure " + inStateA +
 			"The function 'States.ArrayGetItem($.list, 9)' had the following error: the index is out of range", 0},
-		{"too wide a path", `"Type":"Pass","InputPath":"$..*..*..*..*"`, `[]`, 0},
+		{"path with many deep steps", `"Type":"Pass","InputPath":"$..*..*..*..*"`, `[]`, 0},
 
 		{"query", `"Type":"Pass","QueryLanguage":"JSONata","Output":{"n":"{% $states.input.n + 1 %}","fixed":"%}"}`, `{"n":3,"fixed":"%}"}`, 0},
-		{"query of nothing", `"Type":"Pass","QueryLanguage":"JSONata","Output":["{% $states.input.z %}"]`, "FAILED States.QueryEvaluationError " + where +
+		{"undefined query", `"Type":"Pass","QueryLanguage":"JSONata","Output":["{% $states.input.z %}"]`, "FAILED States.QueryEvaluationError " + inStateA +
 			"The JSONata expression '$states.input.z' specified for the field 'Output[0]' returned nothing (undefined).", 0},
-		{"query that fails", `"Type":"Pass","QueryLanguage":"JSONata","Output":{"x":"{% 1 + $states.input.a.c %}"}`, "FAILED States.QueryEvaluationError " + where +
+		{"query that fails", `"Type":"Pass","QueryLanguage":"JSONata","Output":{"x":"{% 1 + $states.input.a.c %}"}`, "FAILED States.QueryEvaluationError " + inStateA +
 			"The JSONata expression '1 + $states.input.a.c' specified for the field 'Output/x' threw an error during evaluation. " +
 			"T2002: The right side of the + operator must evaluate to a number", 0},
 		{"exact integers", `"Type":"Pass","QueryLanguage":"JSONata","Output":"{% [9007199254740993, $parse('12345678901234567890')] %}"`, `[9007199254740993,12345678901234567890]`, 0},
@@ -49,7 +49,7 @@ func TestStates(t *testing.T) {
 		{"fail", `"Type":"Fail","Error":"E","Cause":"C"`, `FAILED E C`, 0},
 		{"fail by path", `"Type":"Fail","ErrorPath":"$.a.c","CausePath":"States.Format('n is {}', $.n)"`, `FAILED x n is 2`, 0},
 		{"fail by query", `"Type":"Fail","QueryLanguage":"JSONata","Error":"{% $states.input.a.c %}","Cause":"{% 'n is ' & $states.input.n %}"`, `FAILED x n is 2`, 0},
-		{"fail by no string", `"Type":"Fail","QueryLanguage":"JSONata","Error":"{% 1 %}"`, "FAILED States.QueryEvaluationError " + where +
+		{"fail by a query that is not a string", `"Type":"Fail","QueryLanguage":"JSONata","Error":"{% 1 %}"`, "FAILED States.QueryEvaluationError " + inStateA +
 			"The JSONata expression '1' specified for the field 'Error' returned an unexpected result type. Expected 'string', but was 'number' for value: 1", 0},
 
 		{"wait", `"Type":"Wait","Seconds":3,"OutputPath":"$.n"`, `2`, 3 * time.Second},
@@ -59,21 +59,21 @@ func TestStates(t *testing.T) {
 		{"wait by query", `"Type":"Wait","QueryLanguage":"JSONata","Seconds":"{% $states.input.n * 3 %}","Output":1`, `1`, 6 * time.Second},
 		{"wait until by query", `"Type":"Wait","QueryLanguage":"JSONata","Timestamp":"{% $states.input.when %}","Output":1`, `1`, 5 * time.Second},
 		{"wait for the past", `"Type":"Wait","Timestamp":"1999-01-01T00:00:00Z","OutputPath":"$.n"`, `2`, 0},
-		{"wait by no number", `"Type":"Wait","SecondsPath":"$.bad"`, "FAILED States.Runtime " + where + "The SecondsPath parameter cannot be parsed as a long value: $.bad == soon", 0},
-		{"wait until no time", `"Type":"Wait","QueryLanguage":"JSONata","Timestamp":"{% $states.input.bad %}"`, "FAILED States.QueryEvaluationError " + where +
+		{"wait by a path that is not a number", `"Type":"Wait","SecondsPath":"$.bad"`, "FAILED States.Runtime " + inStateA + "The SecondsPath parameter cannot be parsed as a long value: $.bad == soon", 0},
+		{"wait until a text that is not a time", `"Type":"Wait","QueryLanguage":"JSONata","Timestamp":"{% $states.input.bad %}"`, "FAILED States.QueryEvaluationError " + inStateA +
 			"The Timestamp field cannot be parsed as an ISO-8601 extended offset date-time format string: soon", 0},
-		{"wait too little", `"Type":"Wait","QueryLanguage":"JSONata","Seconds":"{% -1 %}"`, "FAILED States.QueryEvaluationError " + where +
+		{"wait a negative time", `"Type":"Wait","QueryLanguage":"JSONata","Seconds":"{% -1 %}"`, "FAILED States.QueryEvaluationError " + inStateA +
 			"The field 'Seconds' must be between 0 and 99999999 but was: -1", 0},
 
 		{"map", `"Type":"Map","ItemsPath":"$.list","ItemSelector":{"i.$":"$$.Map.Item.Index","v.$":"$$.Map.Item.Value","n.$":"$.n"},
-			"ResultSelector":{"all.$":"$[*].v"},"ResultPath":"$.r","OutputPath":"$.r",` + body(`"Type":"Pass"`), `{"all":[1,2,3]}`, 0},
+			"ResultSelector":{"all.$":"$[*].v"},"ResultPath":"$.r","OutputPath":"$.r",` + processorOf(`"Type":"Pass"`), `{"all":[1,2,3]}`, 0},
 		{"map by query", `"Type":"Map","QueryLanguage":"JSONata","Items":"{% $states.input.list %}","ItemSelector":"{% $states.context.Map.Item.Value * 2 %}",` +
-			body(`"Type":"Pass","QueryLanguage":"JSONata","Output":"{% $states.input + $states.context.Map.Item.Index %}"`), `[2,5,8]`, 0},
-		{"map over nothing", `"Type":"Map","InputPath":"$.a",` + body(`"Type":"Pass"`), "FAILED States.Runtime " + where + `Reference path "$" must point to array.`, 0},
-		{"map that fails", `"Type":"Map","ItemsPath":"$.list","MaxConcurrency":1,` + inside(`"Type":"Fail","Error":"E"`), `FAILED E `, 0},
+			processorOf(`"Type":"Pass","QueryLanguage":"JSONata","Output":"{% $states.input + $states.context.Map.Item.Index %}"`), `[2,5,8]`, 0},
+		{"map over a value that is not an array", `"Type":"Map","InputPath":"$.a",` + processorOf(`"Type":"Pass"`), "FAILED States.Runtime " + inStateA + `Reference path "$" must point to array.`, 0},
+		{"map that fails", `"Type":"Map","ItemsPath":"$.list","MaxConcurrency":1,` + processor(`"Type":"Fail","Error":"E"`), `FAILED E `, 0},
 		{"distributed map", `"Type":"Map","ItemsPath":"$.list",` + distributed(`"Type":"Pass","Parameters":{"x.$":"$$.Execution.Input"}`), `[{"x":1},{"x":2},{"x":3}]`, 0},
 		{"tolerated failures", `"Type":"Map","ItemsPath":"$.list","ToleratedFailureCount":2,` + distributedChoice, `[3]`, 0},
-		{"tolerated share", `"Type":"Map","ItemsPath":"$.list","ToleratedFailurePercentage":67,` + distributedChoice, `[3]`, 0},
+		{"tolerated percentage", `"Type":"Map","ItemsPath":"$.list","ToleratedFailurePercentage":67,` + distributedChoice, `[3]`, 0},
 		{"too many failures", `"Type":"Map","ItemsPath":"$.list","ToleratedFailureCount":1,` + distributedChoice,
 			"FAILED States.ExceedToleratedFailureThreshold The specified tolerated failure threshold was exceeded", 0},
 
@@ -90,7 +90,7 @@ func TestStates(t *testing.T) {
 				}
 
 				m := parse(t, `{"StartAt":"A","States":{"A":{`+test.state+end+`}}}`)
-				if diff := cmp.Diff(test.want, show(m.Run(t.Context(), asl.Execution{Input: []byte(input)}))); diff != "" {
+				if diff := cmp.Diff(test.want, resultText(m.Run(t.Context(), asl.Execution{Input: []byte(input)}))); diff != "" {
 					t.Error(diff)
 				}
 				if after := time.Since(start); after != test.after {
@@ -101,27 +101,28 @@ func TestStates(t *testing.T) {
 	}
 }
 
-// inside makes an ItemProcessor of one state.
-func inside(state string) string {
+// processor returns an ItemProcessor with one state.
+func processor(state string) string {
 	return `"ItemProcessor":{"StartAt":"I","States":{"I":{` + state + `}}}`
 }
 
-func body(state string) string { return inside(state + `,"End":true`) }
+// processorOf returns an ItemProcessor with one state, which is the last.
+func processorOf(state string) string { return processor(state + `,"End":true`) }
 
 func branch(state string) string { return `{"StartAt":"I","States":{"I":{` + state + `,"End":true}}}` }
 
 func distributed(state string) string {
-	return strings.Replace(body(state), `{"StartAt"`, `{"ProcessorConfig":{"Mode":"DISTRIBUTED","ExecutionType":"STANDARD"},"StartAt"`, 1)
+	return strings.Replace(processorOf(state), `{"StartAt"`, `{"ProcessorConfig":{"Mode":"DISTRIBUTED","ExecutionType":"STANDARD"},"StartAt"`, 1)
 }
 
-// distributedChoice is the body of a map that fails for all items but 3.
+// distributedChoice is a processor that fails for all items except 3.
 const distributedChoice = `"ItemProcessor":{"ProcessorConfig":{"Mode":"DISTRIBUTED"},"StartAt":"C","States":{
 	"C":{"Type":"Choice","Choices":[{"Variable":"$","NumericEquals":3,"Next":"S"}],"Default":"F"},"S":{"Type":"Succeed"},"F":{"Type":"Fail"}}}`
 
-func TestVariables(t *testing.T) {
+func TestVariablesFollowTheirScopes(t *testing.T) {
 	for _, test := range []struct{ name, definition, want string }{
 		{
-			"seen in the next states, not in the same one",
+			"visible in the next states, not in the same one",
 			`{"QueryLanguage":"JSONata","StartAt":"A","States":{
 				"A":{"Type":"Pass","Assign":{"x":1},"Next":"B"},
 				"B":{"Type":"Pass","Assign":{"x":2,"y":"{% $x %}"},"Output":"{% $x %}","Next":"C"},
@@ -129,7 +130,7 @@ func TestVariables(t *testing.T) {
 			`[1,2,1]`,
 		},
 		{
-			"a scope of their own inside", `{"QueryLanguage":"JSONata","StartAt":"A","States":{
+			"a Map state has an inner scope", `{"QueryLanguage":"JSONata","StartAt":"A","States":{
 				"A":{"Type":"Pass","Assign":{"x":1},"Next":"M"},
 				"M":{"Type":"Map","Items":[5,6],"ItemProcessor":{"StartAt":"I","States":{
 					"I":{"Type":"Pass","Assign":{"inner":"{% $states.input + $x %}"},"Next":"J"},"J":{"Type":"Pass","Output":"{% $inner %}","End":true}}},"Next":"B"},
@@ -137,34 +138,34 @@ func TestVariables(t *testing.T) {
 			`[6,7,false]`,
 		},
 		{
-			"none inside a distributed map", `{"QueryLanguage":"JSONata","StartAt":"A","States":{
+			"not visible in a distributed map", `{"QueryLanguage":"JSONata","StartAt":"A","States":{
 				"A":{"Type":"Pass","Assign":{"x":1},"Next":"M"},
 				"M":{"Type":"Map","Items":[5],` + distributed(`"Type":"Pass","Output":"{% $exists($x) %}"`) + `,"End":true}}}`,
 			`[false]`,
 		},
 		{
-			"in both languages", `{"StartAt":"A","States":{
+			"visible in both languages", `{"StartAt":"A","States":{
 				"A":{"Type":"Pass","Assign":{"x.$":"$.in","y":{"z":[7]}},"Next":"B"},
 				"B":{"Type":"Pass","Parameters":{"x.$":"$x","z.$":"$y.z[0]"},"Next":"C"},
 				"C":{"Type":"Pass","QueryLanguage":"JSONata","Output":"{% $states.input.z + $y.z[0] %}","End":true}}}`,
 			`14`,
 		},
 		{
-			"by a choice", `{"QueryLanguage":"JSONata","StartAt":"A","States":{
+			"assigned by a choice", `{"QueryLanguage":"JSONata","StartAt":"A","States":{
 				"A":{"Type":"Choice","Choices":[{"Condition":"{% $states.input.in = 1 %}","Assign":{"x":"one"},"Output":"{% 2 %}","Next":"B"}],"Assign":{"x":"other"},"Default":"B"},
 				"B":{"Type":"Pass","Output":"{% $x & $states.input %}","End":true}}}`,
 			`"one2"`,
 		},
 	} {
 		t.Run(test.name, func(t *testing.T) {
-			if got := show(parse(t, test.definition).Run(t.Context(), asl.Execution{Input: []byte(`{"in":1}`)})); got != test.want {
+			if got := resultText(parse(t, test.definition).Run(t.Context(), asl.Execution{Input: []byte(`{"in":1}`)})); got != test.want {
 				t.Errorf("got %s, want %s", got, test.want)
 			}
 		})
 	}
 }
 
-func TestAbortedBranches(t *testing.T) {
+func TestFailedIterationAbortsItsSiblings(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var h history
 
@@ -182,26 +183,26 @@ func TestAbortedBranches(t *testing.T) {
 			}),
 		})
 
-		if got := show(result); got != "FAILED Broken " {
+		if got := resultText(result); got != "FAILED Broken " {
 			t.Errorf("got %s", got)
 		}
-		if got, want := h.types(), "TaskFailed MapIterationFailed"; !strings.Contains(got, want) {
+		if got, want := h.eventTypes(), "TaskFailed MapIterationFailed"; !strings.Contains(got, want) {
 			t.Errorf("got %s, want %s in it", got, want)
 		}
 
 		for _, once := range []string{"MapIterationFailed", "MapIterationAborted", "MapStateFailed"} {
-			if n := strings.Count(h.types(), once); n != 1 {
-				t.Errorf("%d of %s in %s", n, once, h.types())
+			if n := strings.Count(h.eventTypes(), once); n != 1 {
+				t.Errorf("%d of %s in %s", n, once, h.eventTypes())
 			}
 		}
 
-		if n := strings.Count(h.types(), "TaskStateAborted"); n != 2 {
-			t.Errorf("%d of TaskStateAborted in %s", n, h.types())
+		if n := strings.Count(h.eventTypes(), "TaskStateAborted"); n != 2 {
+			t.Errorf("%d of TaskStateAborted in %s", n, h.eventTypes())
 		}
 	})
 }
 
-func TestContextObject(t *testing.T) {
+func TestContextObjectDescribesTheExecution(t *testing.T) {
 	start := time.Date(2026, 11, 22, 10, 0, 0, 5_000_000, time.UTC)
 	m := parse(t, `{"QueryLanguage":"JSONata","StartAt":"A","States":{"A":{"Type":"Pass",
 		"Output":"{% $states.context ~> |State|{'EnteredTime': 'then'}| %}","End":true}}}`)
@@ -211,7 +212,7 @@ func TestContextObject(t *testing.T) {
 	} {
 		want := fmt.Sprintf(`{"Execution":{"Id":%q,"Input":{"a":1},"Name":"e","RoleArn":"role","StartTime":"2026-11-22T10:00:00.005Z"%s},`+
 			`"State":{"Name":"A","EnteredTime":"then"},"StateMachine":{"Id":"machine","Name":"m"}}`, test.id, test.redrive)
-		got := show(m.Run(t.Context(), asl.Execution{
+		got := resultText(m.Run(t.Context(), asl.Execution{
 			ID: test.id, Name: "e", RoleARN: "role", StateMachineID: "machine", StateMachineName: "m", Start: start, Input: []byte(`{"a":1}`),
 		}))
 		if diff := cmp.Diff(want, got); diff != "" {
@@ -220,7 +221,7 @@ func TestContextObject(t *testing.T) {
 	}
 }
 
-func TestExpressProblems(t *testing.T) {
+func TestExpressProblemsNamesUnsupportedIntegrations(t *testing.T) {
 	m := parse(t, `{"StartAt":"P","States":{"P":{"Type":"Parallel","Branches":[{"StartAt":"T","States":{
 		"T":{"Type":"Task","Resource":"arn:aws:states:::states:startExecution.sync:2","End":true}}}],"End":true}}}`)
 	if got := m.ExpressProblems(); len(got) != 1 || !strings.Contains(got[0].Rule, "'.sync:2'") {

@@ -7,20 +7,20 @@ import (
 	"github.com/herald-progress/herald/lib/asl/jsontree"
 )
 
-// A template is a value of the definition in which parts are computed. field is where it stands, for error texts.
+// A template is a value of the definition that may contain computed parts. field is its name in error texts.
 type template interface {
-	eval(s *scope, field string) (any, error)
+	eval(s *stateRun, field string) (any, error)
 }
 
-// fixed is a template without computed parts.
-type fixed struct{ v any }
+// A literalTemplate is a template without computed parts.
+type literalTemplate struct{ v any }
 
-func (t fixed) eval(*scope, string) (any, error) { return t.v, nil }
+func (t literalTemplate) eval(*stateRun, string) (any, error) { return t.v, nil }
 
-// listTemplate makes an array.
+// A listTemplate evaluates to an array.
 type listTemplate []template
 
-func (t listTemplate) eval(s *scope, field string) (any, error) {
+func (t listTemplate) eval(s *stateRun, field string) (any, error) {
 	items := make([]any, len(t))
 	for i, item := range t {
 		v, err := item.eval(s, field+"["+strconv.Itoa(i)+"]")
@@ -38,10 +38,10 @@ type pair struct {
 	value template
 }
 
-// objectTemplate makes an object.
+// An objectTemplate evaluates to an object.
 type objectTemplate []pair
 
-func (t objectTemplate) eval(s *scope, field string) (any, error) {
+func (t objectTemplate) eval(s *stateRun, field string) (any, error) {
 	o := &jsontree.Object{}
 	for _, p := range t {
 		v, err := p.value.eval(s, field+"/"+p.key)
@@ -53,22 +53,24 @@ func (t objectTemplate) eval(s *scope, field string) (any, error) {
 	return o, nil
 }
 
-// pathField is a field of a payload template whose name ends in .$ (States Language, "Payload Template").
+// A pathField is a field of a payload template whose name ends in .$ (States Language, "Payload Template").
 type pathField struct {
 	name  string
 	text  string
 	value pathValue
 }
 
-func (t pathField) eval(s *scope, _ string) (any, error) { return s.evalField(t.value, t.text, t.name) }
+func (t pathField) eval(s *stateRun, _ string) (any, error) {
+	return s.evalField(t.value, t.text, t.name)
+}
 
-// pathTemplate compiles a payload template of a JSONPath state.
-func (d *decoder) pathTemplate(v any, at string) template {
+// jsonPathTemplate compiles a payload template of a JSONPath state.
+func (d *decoder) jsonPathTemplate(v any, at string) template {
 	switch v := v.(type) {
 	case []any:
 		t := make(listTemplate, len(v))
 		for i, item := range v {
-			t[i] = d.pathTemplate(item, at)
+			t[i] = d.jsonPathTemplate(item, at)
 		}
 		return t
 	case *jsontree.Object:
@@ -78,14 +80,14 @@ func (d *decoder) pathTemplate(v any, at string) template {
 
 			name, computed := strings.CutSuffix(key, ".$")
 			if !computed {
-				t = append(t, pair{key, d.pathTemplate(value, at)})
+				t = append(t, pair{key, d.jsonPathTemplate(value, at)})
 				continue
 			}
 
 			text, _ := value.(string)
 			parsed, err := parseValue(text)
 			if err != nil {
-				d.problem(at, "The value for the field '"+key+"' must be a valid JSONPath or a valid intrinsic function call")
+				d.invalid(at, "The value for the field '"+key+"' must be a valid JSONPath or a valid intrinsic function call")
 				continue
 			}
 
@@ -94,32 +96,32 @@ func (d *decoder) pathTemplate(v any, at string) template {
 
 		return t
 	default:
-		return fixed{v}
+		return literalTemplate{v}
 	}
 }
 
-// queryTemplate compiles a value of a JSONata state, in which texts between {% and %} are expressions.
-func (d *decoder) queryTemplate(v any, at string) template {
+// jsonataTemplate compiles a value of a JSONata state. Its strings between {% and %} are expressions.
+func (d *decoder) jsonataTemplate(v any, at string) template {
 	switch v := v.(type) {
 	case []any:
 		t := make(listTemplate, len(v))
 		for i, item := range v {
-			t[i] = d.queryTemplate(item, at+"["+strconv.Itoa(i)+"]")
+			t[i] = d.jsonataTemplate(item, at+"["+strconv.Itoa(i)+"]")
 		}
 		return t
 	case *jsontree.Object:
 		t := make(objectTemplate, 0, v.Len())
 		for _, key := range v.Keys() {
 			value, _ := v.Get(key)
-			t = append(t, pair{key, d.queryTemplate(value, at+"/"+key)})
+			t = append(t, pair{key, d.jsonataTemplate(value, at+"/"+key)})
 		}
 		return t
 	case string:
-		if x := d.expression(v, at); x != nil {
+		if x := d.compileExpression(v, at); x != nil {
 			return x
 		}
-		return fixed{v}
+		return literalTemplate{v}
 	default:
-		return fixed{v}
+		return literalTemplate{v}
 	}
 }

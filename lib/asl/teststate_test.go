@@ -13,8 +13,8 @@ import (
 	"github.com/herald-progress/herald/lib/asl"
 )
 
-// A testedState is a call of TestState and AWS's answer.
-type testedState struct {
+// A testStateCall is a recorded call of TestState with its answer.
+type testStateCall struct {
 	Name       string          `json:"name"`
 	Raised     bool            `json:"raised"`
 	Definition json.RawMessage `json:"definition"`
@@ -35,17 +35,17 @@ type testedState struct {
 	Expected map[string]json.RawMessage `json:"expected"`
 }
 
-// expected returns a field of the answer that is a text.
-func (c *testedState) expected(field string) string {
+// expected returns a string field of the answer.
+func (c *testStateCall) expected(field string) string {
 	var text string
 	_ = json.Unmarshal(c.Expected[field], &text)
 	return text
 }
 
-// machine makes a state machine that runs the tested state first, with successors that pass on what they get. ok is false
-// when the call tests TestState itself: its checks of mocks, whole results of Map and Parallel states that are mocks, a
-// context object that is given, a call without a role.
-func (c *testedState) machine(t *testing.T) (definition map[string]any, ok bool) {
+// machine returns a state machine that starts with the tested state; its successors are Succeed states. ok is false if the
+// call tests a feature of TestState itself: checks of mocks, mocked results of Map and Parallel states, a given context
+// object, a call without a role.
+func (c *testStateCall) machine(t *testing.T) (definition map[string]any, ok bool) {
 	t.Helper()
 	if err := json.Unmarshal(c.Definition, &definition); err != nil {
 		t.Fatal(err)
@@ -82,24 +82,24 @@ func (c *testedState) machine(t *testing.T) (definition map[string]any, ok bool)
 	return definition, true
 }
 
-// mostAttempts is how often the mock of a failure is used: as often as the state is retried.
-const mostAttempts = 10
+// maxMockedAttempts is the number of attempts that a mocked failure lasts for.
+const maxMockedAttempts = 10
 
-func (c *testedState) tasks() *replay {
+func (c *testStateCall) tasks() *replayedTasks {
 	if c.Args.Mock == nil {
-		return &replay{}
+		return &replayedTasks{}
 	}
 	if failed := c.Args.Mock.ErrorOutput; failed != nil {
 		cause, _ := json.Marshal(failed.Cause)
-		return &replay{tasks: slices.Repeat([]recordedTask{{Outcome: "TaskFailed", Error: failed.Error, Cause: cause}}, mostAttempts)}
+		return &replayedTasks{tasks: slices.Repeat([]recordedTask{{Outcome: "TaskFailed", Error: failed.Error, Cause: cause}}, maxMockedAttempts)}
 	}
-	return &replay{tasks: []recordedTask{{Outcome: "succeeded", Output: json.RawMessage(c.Args.Mock.Result)}}}
+	return &replayedTasks{tasks: []recordedTask{{Outcome: "succeeded", Output: json.RawMessage(c.Args.Mock.Result)}}}
 }
 
-var placed = regexp.MustCompile(`^An error occurred while executing the state '.*' \(entered at the event id #\d+\)\. `)
+var statePrefix = regexp.MustCompile(`^An error occurred while executing the state '.*' \(entered at the event id #\d+\)\. `)
 
-// differences runs the tested state and says what AWS answered otherwise.
-func (c *testedState) differences(t *testing.T, m *asl.Machine) []string {
+// differences runs the tested state and returns the differences from the recorded answer.
+func (c *testStateCall) differences(t *testing.T, m *asl.Machine) []string {
 	t.Helper()
 	var entered []string
 	recorded := recordedCase{}
@@ -122,7 +122,7 @@ func (c *testedState) differences(t *testing.T, m *asl.Machine) []string {
 		},
 	})
 	if result.Error != nil {
-		result.Error.Cause = placed.ReplaceAllString(result.Error.Cause, "")
+		result.Error.Cause = statePrefix.ReplaceAllString(result.Error.Cause, "")
 	}
 
 	differences := compareResult(recorded, result)
@@ -132,9 +132,9 @@ func (c *testedState) differences(t *testing.T, m *asl.Machine) []string {
 	return differences
 }
 
-func TestRecordedStates(t *testing.T) {
+func TestStatesAnswerAsRecordedOnAWS(t *testing.T) {
 	run := 0
-	for _, c := range readLines[testedState](t, "teststate.jsonl") {
+	for _, c := range readLines[testStateCall](t, "teststate.jsonl") {
 		definition, ok := c.machine(t)
 		if !ok {
 			continue

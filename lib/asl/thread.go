@@ -12,14 +12,14 @@ import (
 	"github.com/herald-progress/herald/lib/asl/jsontree"
 )
 
-// variables are those of one scope: the machine, a branch or an iteration. An inner scope sees those of the outer ones.
+// variables are the variables of one scope: the state machine, a branch or an iteration. Lookups continue in the parent scope.
 type variables struct {
-	outer  *variables
+	parent *variables
 	values map[string]any
 }
 
 func (v *variables) lookup(name string) (any, bool) {
-	for ; v != nil; v = v.outer {
+	for ; v != nil; v = v.parent {
 		if value, ok := v.values[name]; ok {
 			return value, true
 		}
@@ -27,36 +27,35 @@ func (v *variables) lookup(name string) (any, bool) {
 	return nil, false
 }
 
-// assign sets variables. The map is replaced, not changed: an inner scope may be reading it.
+// assign sets variables. It replaces the map instead of changing it, because threads in inner scopes may be reading it.
 func (v *variables) assign(values *jsontree.Object) {
-	changed := maps.Clone(v.values)
-	if changed == nil {
-		changed = map[string]any{}
+	updated := maps.Clone(v.values)
+	if updated == nil {
+		updated = map[string]any{}
 	}
 	for _, key := range values.Keys() {
-		changed[key], _ = values.Get(key)
+		updated[key], _ = values.Get(key)
 	}
-	v.values = changed
+	v.values = updated
 }
 
-// A thread runs one flow, state by state: the machine's own, a branch or an iteration.
+// A thread runs the states of one flow, one after the other: of the state machine, a branch or an iteration.
 type thread struct {
 	run       *run
 	recorder  *recorder
 	variables *variables
-	ctx       context.Context //nolint:containedctx // A thread lives no longer than its context.
-	item      *jsontree.Object
+	item      *jsontree.Object // $states.context.Map.Item in an iteration.
 
-	mu       sync.Mutex // Guards previous: a task reports its submission from a goroutine of its own.
-	previous int64
-	open     string // The event of abortion of the state the thread is in, if it has one.
+	mu         sync.Mutex // Guards previous: a task may call Submitted from another goroutine.
+	previous   int64      // The ID of the last event.
+	abortEvent string     // The type of the event that records the abortion of the current state, if there is one.
 }
 
 // runFlow runs the states of a flow and returns its output.
-func (t *thread) runFlow(f *flow, input any) (any, error) {
+func (t *thread) runFlow(ctx context.Context, f *flow, input any) (any, error) {
 	name := f.startAt
 	for {
-		output, next, err := t.runState(f.states[name], input)
+		output, next, err := t.runState(ctx, f.states[name], input)
 		if err != nil || next == "" {
 			return output, err
 		}
@@ -64,47 +63,47 @@ func (t *thread) runFlow(f *flow, input any) (any, error) {
 	}
 }
 
-// A scope is one visit of a state.
-type scope struct {
+// A stateRun is one run of a state, from StateEntered to StateExited. Templates and paths are evaluated in it.
+type stateRun struct {
 	thread  *thread
 	state   *state
-	input   any // The state's input as it came.
-	data    any // $ in JSONPath: what InputPath made of it, or what the stage at hand works on.
+	input   any // The state's input.
+	data    any // $ in JSONPath: the value that the current field is applied to.
 	entered time.Time
-	eventID int64
+	eventID int64 // Of StateEntered.
 	retries int
-	token   string
+	token   string // The task token of the current attempt.
 
-	result      *any
-	errorOutput *jsontree.Object
-	item        *jsontree.Object
+	result      *any             // $states.result, nil if there is none yet.
+	errorOutput *jsontree.Object // $states.errorOutput, nil if there is none.
+	item        *jsontree.Object // $states.context.Map.Item, nil outside a Map state.
 }
 
-// A outcome is what a state gives when it succeeds.
+// An outcome is the result of a state that has succeeded.
 type outcome struct {
 	output   any
 	assigned *jsontree.Object
 	next     string
 }
 
-// runState visits a state: its attempts, its retries and its catchers.
-func (t *thread) runState(st *state, input any) (any, string, error) {
-	if t.ctx.Err() != nil {
-		return nil, "", &failure{aborted: true, final: true}
+// runState runs a state with its retries and catchers. It returns the output and the name of the next state, "" if there is
+// none.
+func (t *thread) runState(ctx context.Context, st *state, input any) (output any, next string, err error) {
+	if ctx.Err() != nil {
+		return nil, "", &failure{aborted: true, fatal: true}
 	}
 
-	s := &scope{thread: t, state: st, input: input, entered: time.Now(), item: t.item}
-	s.eventID = t.record(st.kind+"StateEntered", details("stateEnteredEventDetails", withText(object{"name": st.name}, "input", input)))
-	t.open = abortable[st.kind]
+	s := &stateRun{thread: t, state: st, input: input, entered: time.Now(), item: t.item}
+	s.eventID = t.record(st.kind+"StateEntered", details("stateEnteredEventDetails", withJSON(object{"name": st.name}, "input", input)))
+	t.abortEvent = abortEvents[st.kind]
 
-	out, err := s.attempts()
+	out, err := s.runWithRetries(ctx)
 	if err != nil {
 		return nil, "", err
 	}
 
-	t.open = ""
-
-	exited := withText(object{"name": st.name}, "output", out.output)
+	t.abortEvent = ""
+	exited := withJSON(object{"name": st.name}, "output", out.output)
 	if out.assigned != nil {
 		t.variables.assign(out.assigned)
 		assigned := object{}
@@ -119,63 +118,61 @@ func (t *thread) runState(st *state, input any) (any, string, error) {
 	return out.output, out.next, nil
 }
 
-// abortable gives the event that says that a state was left because a sibling failed.
-var abortable = map[string]string{
+// abortEvents maps the types of states to the event that records that a state was aborted because a sibling failed.
+var abortEvents = map[string]string{
 	kindTask: "TaskStateAborted", kindWait: "WaitStateAborted", kindMap: "MapStateAborted", kindParallel: "ParallelStateAborted",
 }
 
-// attempts runs the state until it succeeds, is caught, or fails for good.
-func (s *scope) attempts() (outcome, error) {
-	tried := make([]int, len(s.state.retry))
+// runWithRetries runs the state until it succeeds, its failure is caught, or no retrier is left.
+func (s *stateRun) runWithRetries(ctx context.Context) (outcome, error) {
+	retries := make([]int, len(s.state.retry))
 	for {
-		out, err := s.attempt()
+		out, err := s.runOnce(ctx)
 		if err == nil {
 			return out, nil
 		}
 
-		f := s.place(asFailure(err))
+		f := s.addStateToCause(toFailure(err))
 		if f.aborted {
 			return outcome{}, f
 		}
 
-		s.reportEvaluation(f)
-		if wait, ok := s.retryAfter(f, tried); ok {
-			if err := s.sleep(wait); err != nil {
+		s.recordEvaluationFailed(f)
+		if wait, ok := s.retryAfter(f, retries); ok {
+			if err := sleep(ctx, wait); err != nil {
 				return outcome{}, err
 			}
 			s.retries++
 			continue
 		}
 
-		return s.handle(f)
+		return s.handleFailure(f)
 	}
 }
 
-// handle ends a state that has failed: by a catcher, or with the failure.
-func (s *scope) handle(f *failure) (outcome, error) {
-	c := s.catcherOf(f)
-	group := s.state.kind == kindMap || s.state.kind == kindParallel
-
-	// A JSONata state that catches its own failure does not report it.
-	if group && !f.final && (c == nil || !s.state.jsonata) {
+// handleFailure returns the outcome of the catcher that handles the failure, or the failure if there is none.
+func (s *stateRun) handleFailure(f *failure) (outcome, error) {
+	c := s.findCatcher(f)
+	isGroup := s.state.kind == kindMap || s.state.kind == kindParallel
+	if isGroup && !f.fatal && (c == nil || !s.state.jsonata) { // A JSONata state does not record a failure that it catches.
 		s.thread.record(s.state.kind+"StateFailed", nil)
 	}
 
 	if c == nil {
 		return outcome{}, f
 	}
-	out, err := s.caught(c, f)
+	out, err := s.catchFailure(c, f)
 	if err != nil {
-		f := s.place(asFailure(err))
-		s.reportEvaluation(f)
+		f := s.addStateToCause(toFailure(err))
+		s.recordEvaluationFailed(f)
 		return outcome{}, f
 	}
 
 	return out, nil
 }
 
-// reportEvaluation records that an expression failed, in the state in which it did.
-func (s *scope) reportEvaluation(f *failure) {
+// recordEvaluationFailed records the failure of an expression, once.
+func (s *stateRun) recordEvaluationFailed(f *failure) {
 	if f.location == "" {
 		return
 	}
@@ -185,24 +182,24 @@ func (s *scope) reportEvaluation(f *failure) {
 	f.location = ""
 }
 
-// place says in the cause of a failure in which state it happened, as the service does for the errors it raises itself.
-func (s *scope) place(f *failure) *failure {
-	if f.placed || f.aborted {
+// addStateToCause returns the failure with the state's name in its cause, as Step Functions writes the causes of errors that
+// it raises itself.
+func (s *stateRun) addStateToCause(f *failure) *failure {
+	if f.verbatimCause || f.aborted {
 		return f
 	}
-	placed := *f
-	placed.placed = true
-
+	complete := *f
+	complete.verbatimCause = true
 	switch f.name {
 	case errorRuntime, errorQuery, errorNoChoice, errorResultPath, errorIntrinsic:
-		placed.cause = fmt.Sprintf("An error occurred while executing the state '%s' (entered at the event id #%d). %s",
+		complete.cause = fmt.Sprintf("An error occurred while executing the state '%s' (entered at the event id #%d). %s",
 			s.state.name, s.eventID, f.cause)
 	}
-	return &placed
+	return &complete
 }
 
-// sleep waits, unless the thread is cancelled.
-func (s *scope) sleep(d time.Duration) error {
+// sleep waits for d. It returns an aborted failure if ctx is done first.
+func sleep(ctx context.Context, d time.Duration) error {
 	if d <= 0 {
 		return nil
 	}
@@ -212,26 +209,28 @@ func (s *scope) sleep(d time.Duration) error {
 	select {
 	case <-timer.C:
 		return nil
-	case <-s.thread.ctx.Done():
-		return &failure{aborted: true, final: true}
+	case <-ctx.Done():
+		return &failure{aborted: true, fatal: true}
 	}
 }
 
-// limited returns v unless its text is longer than the service allows.
-func (s *scope) limited(v any, what string) (any, error) {
+// checkSize returns a failure if v, the input or output of the state or task with the given name, is larger than maxPayload.
+func checkSize(v any, name string) error {
 	if len(jsontree.Marshal(v)) > maxPayload {
-		f := &failure{name: errorDataLimit, named: true}
-		f.cause = "The state/task '" + what + "' returned a result with a size exceeding the maximum number of bytes service limit."
-		return nil, f
+		return &failure{name: errorDataLimit, nameOnly: true, cause: dataLimitCause(name)}
 	}
-	return v, nil
+	return nil
 }
 
-// taskFailure returns the failure that a task's error means.
+func dataLimitCause(name string) string {
+	return "The state/task '" + name + "' returned a result with a size exceeding the maximum number of bytes service limit."
+}
+
+// taskFailure converts an error of Tasks.RunTask to a failure.
 func taskFailure(err error) *failure {
-	var known *Error
-	if errors.As(err, &known) {
-		return &failure{name: known.Name, cause: known.Cause, placed: true}
+	var taskErr *Error
+	if errors.As(err, &taskErr) {
+		return &failure{name: taskErr.Name, cause: taskErr.Cause, verbatimCause: true}
 	}
-	return &failure{name: errorTaskFailed, cause: strings.TrimSpace(err.Error()), placed: true}
+	return &failure{name: errorTaskFailed, cause: strings.TrimSpace(err.Error()), verbatimCause: true}
 }

@@ -8,8 +8,8 @@ import (
 	"github.com/herald-progress/herald/lib/asl"
 )
 
-// A recordedVerdict is what AWS said of a definition.
-type recordedVerdict struct {
+// A recordedValidation is a definition with the verdict of AWS.
+type recordedValidation struct {
 	Name           string          `json:"name"`
 	API            string          `json:"api"`
 	Type           string          `json:"type"`
@@ -22,8 +22,8 @@ type recordedVerdict struct {
 	} `json:"expected"`
 }
 
-func TestRecordedVerdicts(t *testing.T) {
-	for _, c := range readLines[recordedVerdict](t, "validation.jsonl") {
+func TestDefinitionsAreValidatedAsOnAWS(t *testing.T) {
+	for _, c := range readLines[recordedValidation](t, "validation.jsonl") {
 		t.Run(c.Name, func(t *testing.T) {
 			text := c.Definition
 			if c.DefinitionText != nil {
@@ -36,7 +36,6 @@ func TestRecordedVerdicts(t *testing.T) {
 					err = &asl.DefinitionError{Problems: problems}
 				}
 			}
-
 			if (err == nil) != (c.Verdict == "valid") {
 				t.Fatalf("Parse: %v, want %s", err, c.Verdict)
 			}

@@ -120,13 +120,11 @@ func substring(args []any) (any, error) {
 	if count <= 0 || to <= from {
 		return "", nil
 	}
-
 	return string(runes[int(from):int(to)]), nil
 }
 
 func pad(args []any) (any, error) {
 	const maxWidth = 10_000_000
-
 	s, width := stringArg(args, 0), numberArg(args, 1, 0)
 	filler := []rune(stringArg(args, 2))
 	if len(filler) == 0 {

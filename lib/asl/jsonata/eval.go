@@ -281,7 +281,6 @@ func (e *evaluation) object(n *node, v any, f *frame) (any, error) {
 // integerRange evaluates the range operator: the integers from a to b.
 func integerRange(a, b any) (any, error) {
 	const maxItems = 10_000_000
-
 	from, to, err := rangeBounds(a, b)
 	if err != nil {
 		return nil, err

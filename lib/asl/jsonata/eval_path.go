@@ -24,7 +24,6 @@ func (e *evaluation) path(n *node, v any, f *frame) (any, error) {
 		} else {
 			result, err = e.step(step, itemsOf(result), f, i == len(n.list)-1)
 		}
-
 		if err != nil {
 			return nil, err
 		}

@@ -157,7 +157,6 @@ const escapes = `"'\/bfnrt`
 
 func (l *lexer) quoted(quote byte) (token, error) {
 	const escaped = "\"'\\/\b\f\n\r\t" // What the bytes of escapes stand for.
-
 	start := l.pos
 	var b strings.Builder
 	for i := start + 1; i < len(l.text); i++ {

@@ -48,7 +48,6 @@ func processOperands(n *node) (*node, error) {
 			return nil, err
 		}
 	}
-
 	if out.list, err = processList(n.list); err != nil {
 		return nil, err
 	}

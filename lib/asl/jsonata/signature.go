@@ -197,7 +197,6 @@ func (p parameter) toArray(arg any, letter byte, name string, index int) (any, e
 	if !p.isArray || letter == 'm' {
 		return arg, nil
 	}
-
 	items := itemsOf(arg)
 	if p.subtype != "" {
 		for _, item := range items {

@@ -79,7 +79,6 @@ func (r *taskRunner) invoke(ctx context.Context, t asl.Task) (json.RawMessage, e
 	default:
 		err = &asl.Error{Name: "States.Runtime", Cause: "InvocationType cannot be run here: " + arguments.InvocationType}
 	}
-
 	if err != nil {
 		return nil, err
 	}

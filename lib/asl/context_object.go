@@ -7,8 +7,8 @@ import (
 	"github.com/herald-progress/herald/lib/asl/jsontree"
 )
 
-// instant returns a time as the service writes it: in UTC, with milliseconds unless they are zero.
-func instant(t time.Time) string {
+// formatTimestamp formats a time as Step Functions does: in UTC, with milliseconds unless they are zero.
+func formatTimestamp(t time.Time) string {
 	t = t.UTC().Truncate(time.Millisecond)
 	if t.Nanosecond() == 0 {
 		return t.Format("2006-01-02T15:04:05Z")
@@ -17,20 +17,20 @@ func instant(t time.Time) string {
 }
 
 // contextObject returns the context object: $$ in JSONPath, $states.context in JSONata.
-func (s *scope) contextObject() *jsontree.Object {
+func (s *stateRun) contextObject() *jsontree.Object {
 	x := s.thread.run.execution
 	execution := jsontree.NewObject(
 		"Id", x.ID, "Input", s.thread.run.input, "Name", x.Name, "RoleArn", x.RoleARN,
-		"StartTime", instant(x.Start),
+		"StartTime", formatTimestamp(x.Start),
 	)
 	if !strings.Contains(x.ID, ":express:") {
 		execution.Set("RedriveCount", int64(x.RedriveCount))
 	}
 	if x.RedriveCount > 0 && !x.RedriveTime.IsZero() {
-		execution.Set("RedriveTime", instant(x.RedriveTime))
+		execution.Set("RedriveTime", formatTimestamp(x.RedriveTime))
 	}
 
-	current := jsontree.NewObject("Name", s.state.name, "EnteredTime", instant(s.entered))
+	current := jsontree.NewObject("Name", s.state.name, "EnteredTime", formatTimestamp(s.entered))
 	switch s.state.kind {
 	case kindTask, kindMap, kindParallel:
 		current.Set("RetryCount", int64(s.retries))

@@ -1,0 +1,173 @@
+package asl
+
+import (
+	"context"
+
+	"github.com/herald-progress/herald/lib/asl/jsontree"
+)
+
+// runOnce runs the state once, without retries and catchers.
+func (s *stateRun) runOnce(ctx context.Context) (outcome, error) {
+	s.result, s.errorOutput = nil, nil
+	s.data = s.input
+	if !s.state.jsonata && s.state.kind != kindFail {
+		data, err := s.applyPath(s.state.inputPath, s.input)
+		if err != nil {
+			return outcome{}, err
+		}
+		s.data = data
+	}
+
+	switch s.state.kind {
+	case kindChoice:
+		return s.runChoice()
+	case kindFail:
+		return outcome{}, s.runFail()
+	case kindSucceed:
+		return s.finishState(s.data, false)
+	case kindWait:
+		if err := s.runWait(ctx); err != nil {
+			return outcome{}, err
+		}
+		return s.finishState(s.data, false)
+	case kindPass:
+		result, err := s.runPass()
+		if err != nil {
+			return outcome{}, err
+		}
+		return s.finishState(result, s.state.result != nil)
+	default:
+		result, err := s.computeResult(ctx)
+		if err != nil {
+			return outcome{}, err
+		}
+		return s.finishState(result, true)
+	}
+}
+
+// computeResult returns the result of a Task, Parallel or Map state.
+func (s *stateRun) computeResult(ctx context.Context) (any, error) {
+	switch s.state.kind {
+	case kindTask:
+		return s.runTask(ctx)
+	case kindParallel:
+		return s.runParallel(ctx)
+	default:
+		return s.runMap(ctx)
+	}
+}
+
+// applyPath applies an InputPath or OutputPath.
+func (s *stateRun) applyPath(p ioPath, v any) (any, error) {
+	switch {
+	case p.null:
+		return &jsontree.Object{}, nil
+	case p.ref == nil:
+		return v, nil
+	default:
+		s.data = v
+		return s.evalPath(p.ref)
+	}
+}
+
+// effectiveInput returns the value of Arguments or Parameters, or the state's data if it has neither.
+func (s *stateRun) effectiveInput() (any, error) {
+	switch {
+	case s.state.jsonata && s.state.arguments != nil:
+		return s.state.arguments.eval(s, "Arguments")
+	case s.state.parameters != nil:
+		return s.state.parameters.eval(s, "Parameters")
+	default:
+		return s.data, nil
+	}
+}
+
+// runPass returns the result of a Pass state.
+func (s *stateRun) runPass() (any, error) {
+	if s.state.jsonata {
+		return s.input, nil
+	}
+	result, err := s.effectiveInput()
+	if err != nil || s.state.result == nil {
+		return result, err
+	}
+	return s.state.result.eval(s, "Result")
+}
+
+// finishState returns the outcome of a state with the given result. If visible is set the result is $states.result in JSONata.
+func (s *stateRun) finishState(result any, visible bool) (outcome, error) {
+	out := outcome{output: result, next: s.state.next}
+	var err error
+	if s.state.jsonata {
+		if visible {
+			s.result = &result
+		}
+		if s.state.output != nil {
+			out.output, err = s.state.output.eval(s, "Output")
+		}
+	} else {
+		out.output, err = s.applyOutputFields(result)
+	}
+	if err != nil {
+		return outcome{}, err
+	}
+	if out.assigned, err = s.evalAssign(s.state.assign, "Assign"); err != nil {
+		return outcome{}, err
+	}
+
+	return out, checkSize(out.output, s.state.name)
+}
+
+// applyOutputFields applies ResultSelector, ResultPath and OutputPath, and returns the output. It sets s.data to the result,
+// which is $ in Assign.
+func (s *stateRun) applyOutputFields(result any) (any, error) {
+	st := s.state
+	s.data = result
+	if st.resultSelector != nil {
+		value, err := st.resultSelector.eval(s, "ResultSelector")
+		if err != nil {
+			return nil, err
+		}
+		result = value
+	}
+
+	output := result
+	switch st.kind {
+	case kindSucceed, kindWait, kindChoice: // These have no ResultPath.
+	default:
+		var err error
+		if output, err = s.applyResultPath(st.resultPath, result); err != nil {
+			return nil, err
+		}
+	}
+
+	output, err := s.applyPath(st.outputPath, output)
+	s.data = result
+	return output, err
+}
+
+// applyResultPath applies a ResultPath to the state's input; nil discards the result.
+func (s *stateRun) applyResultPath(p *path, result any) (any, error) {
+	if p == nil {
+		return s.input, nil
+	}
+	output, ok := p.set(s.input, result)
+	if !ok {
+		return nil, failuref(errorResultPath, "Unable to apply ReferencePath $%s to input %s", p.text, jsontree.Marshal(s.input))
+	}
+	return output, nil
+}
+
+// evalAssign evaluates an Assign; nil if there is none.
+func (s *stateRun) evalAssign(t template, field string) (*jsontree.Object, error) {
+	if t == nil {
+		return nil, nil
+	}
+	v, err := t.eval(s, field)
+	if err != nil {
+		return nil, err
+	}
+
+	assigned, _ := v.(*jsontree.Object)
+	return assigned, nil
+}

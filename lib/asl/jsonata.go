@@ -1,0 +1,112 @@
+package asl
+
+import (
+	"errors"
+	"strings"
+
+	"github.com/herald-progress/herald/lib/asl/jsonata"
+	"github.com/herald-progress/herald/lib/asl/jsontree"
+)
+
+// An expression is a JSONata expression in a definition.
+type expression struct {
+	text     string
+	compiled *jsonata.Expr
+}
+
+const (
+	expressionOpen  = "{%"
+	expressionClose = "%}"
+)
+
+// compileExpression compiles an expression between {% and %}; nil if text is not one. A syntax error is added to the problems.
+func (d *decoder) compileExpression(text, at string) *expression {
+	inner, ok := strings.CutPrefix(text, expressionOpen)
+	if !ok || !strings.HasSuffix(inner, expressionClose) {
+		return nil
+	}
+
+	inner = strings.TrimSpace(strings.TrimSuffix(inner, expressionClose))
+	x := &expression{text: inner}
+
+	compiled, err := jsonata.Compile(inner)
+	if err != nil {
+		d.invalid(at, "Invalid JSONata expression: "+err.Error())
+		return x
+	}
+
+	x.compiled = compiled
+	return x
+}
+
+func (x *expression) eval(s *stateRun, field string) (any, error) {
+	values := map[string]any{}
+	for _, name := range x.compiled.Variables() {
+		if name == statesVariable {
+			values[name] = s.statesObject()
+		} else if v, ok := s.thread.variables.lookup(name); ok {
+			values[name] = v
+		}
+	}
+
+	v, err := x.compiled.Eval(values)
+	switch {
+	case err == nil:
+		return v, nil
+	case errors.Is(err, jsonata.ErrUndefined):
+		return nil, queryFailuref(field, "The JSONata expression '%s' specified for the field '%s' returned nothing (undefined).",
+			x.text, field)
+	case errors.Is(err, jsonata.ErrFunction):
+		return nil, queryFailuref(field, "The JSONata expression '%s' specified for the field '%s' returned an unsupported result type.",
+			x.text, field)
+	default:
+		return nil, queryFailuref(field, "The JSONata expression '%s' specified for the field '%s' threw an error during evaluation. %s",
+			x.text, field, err.Error())
+	}
+}
+
+// statesObject returns the variable $states.
+func (s *stateRun) statesObject() *jsontree.Object {
+	o := jsontree.NewObject("input", s.input)
+	if s.result != nil {
+		o.Set("result", *s.result)
+	}
+	if s.errorOutput != nil {
+		o.Set("errorOutput", s.errorOutput)
+	}
+	o.Set("context", s.contextObject())
+	return o
+}
+
+const (
+	typeNumber     = "number"
+	statesVariable = "states" // The name, without $, of the variable that Step Functions sets.
+)
+
+// typeOf returns the name of v's type in error texts.
+func typeOf(v any) string {
+	switch v.(type) {
+	case nil:
+		return "null"
+	case bool:
+		return "boolean"
+	case string:
+		return "string"
+	case []any:
+		return "array"
+	case *jsontree.Object:
+		return "object"
+	default:
+		return typeNumber
+	}
+}
+
+// typeMismatch returns the failure of a template in the given field whose value v does not have the wanted type.
+func typeMismatch(t template, field, wanted string, v any) error {
+	if x, ok := t.(*expression); ok {
+		return queryFailuref(field, "The JSONata expression '%s' specified for the field '%s' returned an unexpected result type. "+
+			"Expected '%s', but was '%s' for value: %s", x.text, field, wanted, typeOf(v), jsontree.Marshal(v))
+	}
+	return queryFailuref(field, "The field '%s' has an unexpected type. Expected '%s', but was '%s' for value: %s",
+		field, wanted, typeOf(v), jsontree.Marshal(v))
+}
