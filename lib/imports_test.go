@@ -45,8 +45,9 @@ var allowed = map[string][]string{
 	"lib/local/awswire":          {},
 	"lib/local/awswire/wiretest": {},
 	"lib/local/gateway":          {"lib/local/awswire"},
-	"lib/local/invoke":           {"lib/local/awswire"},
-	"lib/local/states":           {"lib/asl", "lib/local/awswire", "lib/local/invoke"},
+	"lib/local/background":       {},
+	"lib/local/invoke":           {"lib/local/awswire", "lib/local/background"},
+	"lib/local/states":           {"lib/asl", "lib/local/awswire", "lib/local/background", "lib/local/invoke"},
 	"lib/local/objects":          {"lib/local/awswire"},
 	"lib/local": {
 		"lib/apigw", "lib/asl", "lib/auth", "lib/broadcast", "lib/connection", "lib/csvimport", "lib/feed", "lib/message", "lib/notify",

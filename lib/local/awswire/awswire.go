@@ -1,4 +1,4 @@
-// Package awswire is what the twin's AWS services share: account, coded errors, ids, work that outlives its request.
+// Package awswire holds the parts of the AWS wire formats that the local services share.
 package awswire
 
 import (
@@ -10,33 +10,36 @@ import (
 	"github.com/aws/smithy-go"
 )
 
-// The account and the Region that every ARN of the twin names.
+// The account and the Region in every ARN of the local services.
 const (
 	Account = "000000000000"
 	Region  = "us-east-1"
 )
 
-// ErrClosing is what is asked of a service that is being closed.
+// ErrClosing is the answer to a request to a service that is being closed.
 var ErrClosing error = NewError("ServiceUnavailableException", "The local twin is closing")
 
-// NewError returns an error of the client's with the code and the message that an AWS client shows.
+// NewError returns a client error with the given code and message.
 func NewError(code, message string) *smithy.GenericAPIError {
 	return &smithy.GenericAPIError{Code: code, Message: message, Fault: smithy.FaultClient}
 }
 
-// WriteError writes an error as the AWS protocols on JSON carry it: its code in a header, the message in the body.
+// WriteError writes an error response of the AWS JSON protocols: the code in a header, the message in the body.
 func WriteError(w http.ResponseWriter, contentType string, status int, code string, body map[string]string) {
-	text, _ := json.Marshal(body) //nolint:errchkjson // It is made of text only.
+	text, err := json.Marshal(body)
+	if err != nil {
+		text = []byte("{}")
+	}
 	w.Header().Set("X-Amzn-Errortype", code)
 	w.Header().Set("Content-Type", contentType)
 	w.WriteHeader(status)
-	_, _ = w.Write(text) // The client has gone when this fails.
+	_, _ = w.Write(text) // It fails only if the client has disconnected.
 }
 
-// NewUUID returns a random UUID (RFC 9562, section 5.4), the form of AWS's request ids.
+// NewUUID returns a random UUID (RFC 9562, section 5.4), such as AWS uses for request ids.
 func NewUUID() string {
 	var id [16]byte
-	_, _ = rand.Read(id[:]) // It never fails.
+	_, _ = rand.Read(id[:]) // Never fails.
 	id[6] = id[6]&0x0f | 0x40
 	id[8] = id[8]&0x3f | 0x80
 	text := hex.EncodeToString(id[:])

@@ -12,49 +12,49 @@ import (
 	"github.com/aws/aws-lambda-go/lambda/messages"
 )
 
-// maxPanicFrames bounds the stack trace of a panic.
+// maxPanicFrames is the greatest length of a panic's stack trace.
 const maxPanicFrames = 32
 
-// callHandler calls the function and names its error, or its panic, as aws-lambda-go does. Each call has a lambda.Handler
-// of its own: one hands out a buffer that its next call overwrites.
+// callHandler calls the function. It converts an error or a panic to a function error as aws-lambda-go does. Each call makes a
+// lambda.Handler of its own, because a handler returns a buffer that its next call overwrites.
 func callHandler(
 	ctx context.Context, call invocation,
-) (answer []byte, failure *messages.InvokeResponse_Error) {
+) (payload []byte, failure *messages.InvokeResponse_Error) {
 	defer func() {
 		if value := recover(); value != nil {
-			answer, failure = nil, panicError(value)
+			payload, failure = nil, panicError(value)
 		}
 	}()
 
-	answer, err := lambda.NewHandler(call.Handler).Invoke(ctx, call.payload)
+	payload, err := lambda.NewHandler(call.Handler).Invoke(ctx, call.payload)
 	if err != nil {
 		return nil, handlerError(err)
 	}
-	return answer, nil
+	return payload, nil
 }
 
-// handlerError returns err as a function error, whose type is the name of the Go type. The outermost type counts: a
-// wrapped error loses its name.
+// handlerError converts an error that a handler returned to a function error.
 func handlerError(err error) *messages.InvokeResponse_Error {
-	if known, ok := err.(messages.InvokeResponse_Error); ok { //nolint:errorlint // aws-lambda-go does not unwrap either.
-		return &known
-	}
-	return &messages.InvokeResponse_Error{Type: typeName(err), Message: err.Error()}
+	return functionError(err, err.Error(), nil)
 }
 
-// panicError returns the value of a panic as a function error. It is to be called by the deferred function.
+// panicError converts the value of a panic to a function error. The deferred function must call it.
 func panicError(value any) *messages.InvokeResponse_Error {
-	if known, ok := value.(messages.InvokeResponse_Error); ok {
-		return &known
-	}
-	return &messages.InvokeResponse_Error{
-		Type:       typeName(value),
-		Message:    fmt.Sprint(value),
-		StackTrace: panicStack(),
-	}
+	return functionError(value, fmt.Sprint(value), panicStack())
 }
 
-// timeoutError returns the function error of an invocation that was given up.
+// functionError returns value if it is a function error. Otherwise it returns one whose type is the name of value's Go type.
+// As in aws-lambda-go, it does not unwrap errors: a wrapped error has the name of the outer type.
+func functionError(
+	value any, message string, stack []*messages.InvokeResponse_Error_StackFrame,
+) *messages.InvokeResponse_Error {
+	if failure, ok := value.(messages.InvokeResponse_Error); ok {
+		return &failure
+	}
+	return &messages.InvokeResponse_Error{Type: typeName(value), Message: message, StackTrace: stack}
+}
+
+// timeoutError returns the function error of an invocation that timed out.
 func timeoutError(call invocation) *messages.InvokeResponse_Error {
 	return &messages.InvokeResponse_Error{
 		Type: "Sandbox.Timedout",
@@ -63,7 +63,7 @@ func timeoutError(call invocation) *messages.InvokeResponse_Error {
 	}
 }
 
-// typeName returns the name of the value's type, for a pointer that of what it points to.
+// typeName returns the name of the value's type; for a pointer, of the type that it points to.
 func typeName(value any) string {
 	typ := reflect.TypeOf(value)
 	if typ.Kind() == reflect.Pointer {
@@ -72,7 +72,7 @@ func typeName(value any) string {
 	return typ.Name()
 }
 
-// panicStack returns the stack of a recovered panic, from the function that panicked outwards.
+// panicStack returns the stack of a recovered panic. The function that panicked comes first.
 func panicStack() []*messages.InvokeResponse_Error_StackFrame {
 	callers := make([]uintptr, maxPanicFrames)
 	frames := runtime.CallersFrames(callers[:runtime.Callers(0, callers)])
@@ -91,7 +91,7 @@ func panicStack() []*messages.InvokeResponse_Error_StackFrame {
 	}
 }
 
-// stackFrame names a function without its package's path, and its file with the package's last folder.
+// stackFrame converts a frame: the function without its package, the file with its folder only.
 func stackFrame(frame runtime.Frame) *messages.InvokeResponse_Error_StackFrame {
 	label := frame.Function[strings.LastIndexByte(frame.Function, '/')+1:]
 	_, label, _ = strings.Cut(label, ".")
@@ -105,7 +105,7 @@ func stackFrame(frame runtime.Frame) *messages.InvokeResponse_Error_StackFrame {
 	}
 }
 
-// failureJSON returns a function error as the payload that Lambda answers.
+// failureJSON returns a function error as the payload of Lambda's response.
 func failureJSON(failure *messages.InvokeResponse_Error) []byte {
 	body, err := json.Marshal(failure)
 	if err != nil {

@@ -19,7 +19,7 @@ import (
 	"github.com/herald-progress/herald/lib/local/invoke"
 )
 
-func TestPanic(t *testing.T) {
+func TestPanicBecomesAFunctionError(t *testing.T) {
 	t.Parallel()
 
 	lambda := newLambda(t, map[string]invoke.Function{
@@ -45,20 +45,20 @@ func TestPanic(t *testing.T) {
 	}
 }
 
-func TestContext(t *testing.T) {
+func TestInvocationEndsAtItsDeadline(t *testing.T) {
 	t.Parallel()
 
 	synctest.Test(t, func(t *testing.T) {
 		ended := make(chan time.Duration, 1)
 		lambda := newLambda(t, map[string]invoke.Function{
 			"context": {Timeout: time.Minute, Handler: func(ctx context.Context) (map[string]string, error) {
-				known, _ := lambdacontext.FromContext(ctx)
+				lambdaCtx, _ := lambdacontext.FromContext(ctx)
 				deadline, _ := ctx.Deadline()
 				return map[string]string{
-					"arn": known.InvokedFunctionArn, "request": known.AwsRequestID, "left": time.Until(deadline).String(),
+					"arn": lambdaCtx.InvokedFunctionArn, "request": lambdaCtx.AwsRequestID, "left": time.Until(deadline).String(),
 				}, nil
 			}},
-			"deaf": {Timeout: 30 * time.Second, Handler: func() error {
+			"ignores deadline": {Timeout: 30 * time.Second, Handler: func() error {
 				time.Sleep(time.Hour)
 				return nil
 			}},
@@ -88,16 +88,15 @@ func TestContext(t *testing.T) {
 			t.Error(diff)
 		}
 
-		// A function that ignores its deadline does not hold up its caller.
+		// A function that ignores its deadline does not delay its caller.
 		start := time.Now()
-
-		result, err = lambda.Invoke(t.Context(), "deaf", nil)
+		result, err = lambda.Invoke(t.Context(), "ignores deadline", nil)
 		if err != nil || time.Since(start) != 30*time.Second ||
 			!strings.HasSuffix(result.Error.Message, "Task timed out after 30.00 seconds") {
-			t.Errorf("deaf: %s after %v, error %v", result.Payload, time.Since(start), err)
+			t.Errorf("ignores deadline: %s after %v, error %v", result.Payload, time.Since(start), err)
 		}
 
-		// A caller that leaves does not stop the function, whose default timeout is 3 s.
+		// A caller that stops waiting does not stop the function. Its default timeout is 3 s.
 		ctx, cancel := context.WithTimeout(t.Context(), time.Second)
 		defer cancel()
 		_, err = lambda.Invoke(ctx, "slow", nil)
@@ -105,12 +104,12 @@ func TestContext(t *testing.T) {
 			t.Errorf("slow: got %v", err)
 		}
 		if lasted := <-ended; lasted != 3*time.Second {
-			t.Errorf("slow lasted %v", lasted)
+			t.Errorf("slow ran for %v", lasted)
 		}
 	})
 }
 
-func TestClose(t *testing.T) {
+func TestCloseCancelsRunningFunctions(t *testing.T) {
 	t.Parallel()
 
 	synctest.Test(t, func(t *testing.T) {
@@ -119,13 +118,13 @@ func TestClose(t *testing.T) {
 				<-ctx.Done()
 				return brokenError{"stopped"}
 			}},
-			"deaf": {Timeout: time.Minute, Handler: func() error {
+			"ignores cancellation": {Timeout: time.Minute, Handler: func() error {
 				time.Sleep(time.Hour)
 				return nil
 			}},
 		}})
 
-		_, err := lambda.InvokeEvent("deaf", nil)
+		_, err := lambda.InvokeEvent("ignores cancellation", nil)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -143,7 +142,7 @@ func TestClose(t *testing.T) {
 		defer cancel()
 		err = lambda.Close(ctx)
 		if !errors.Is(err, context.DeadlineExceeded) {
-			t.Errorf("Close with a deaf function: %v", err)
+			t.Errorf("Close with a function that ignores it: %v", err)
 		}
 
 		wg.Wait()
@@ -156,8 +155,8 @@ func TestClose(t *testing.T) {
 	})
 }
 
-// Answers must not lie in memory that a later call writes to: the race detector sees it.
-func TestFunctionsAreConcurrent(t *testing.T) {
+// The race detector finds results that share memory with a later call.
+func TestConcurrentInvocationsDoNotShareAnswers(t *testing.T) {
 	t.Parallel()
 	lambda := newLambda(t, map[string]invoke.Function{"echo": {Handler: echo}})
 	var wg sync.WaitGroup

@@ -20,21 +20,21 @@ const (
 	pathSuffix = "/invocations"
 )
 
-// statusClientClosed is what a log shows when the client has gone; no one reads it.
+// statusClientClosed is the status of a response to a client that has disconnected.
 const statusClientClosed = 499
 
-// statuses holds the HTTP status of each error code of the Invoke API; others are 400.
-var statuses = map[string]int{
+// httpStatuses maps error codes of the Invoke API to their HTTP status. The status of other codes is 400.
+var httpStatuses = map[string]int{
 	"ResourceNotFoundException":      http.StatusNotFound,
 	"UnknownOperationException":      http.StatusNotFound,
 	"RequestEntityTooLargeException": http.StatusRequestEntityTooLarge,
 }
 
-// HTTPStatus returns the HTTP status with which the Invoke API answers an error code.
-func HTTPStatus(code string) int { return cmp.Or(statuses[code], http.StatusBadRequest) }
+// HTTPStatus returns the HTTP status of an error code of the Invoke API.
+func HTTPStatus(code string) int { return cmp.Or(httpStatuses[code], http.StatusBadRequest) }
 
-// ServeHTTP answers POST /2015-03-31/functions/{name or ARN}/invocations with the invocation types RequestResponse, Event
-// and DryRun. Signatures are not checked; X-Amz-Log-Type is accepted and no log is returned.
+// ServeHTTP serves POST /2015-03-31/functions/{name or ARN}/invocations with the invocation types RequestResponse, Event and
+// DryRun. It does not check signatures. It accepts X-Amz-Log-Type but returns no log.
 func (l *Lambda) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	w.Header().Set("X-Amzn-Requestid", awswire.NewUUID())
 	err := l.serveInvoke(w, r)
@@ -42,17 +42,17 @@ func (l *Lambda) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 
-	var refused smithy.APIError
-	if !errors.As(err, &refused) {
+	var apiErr smithy.APIError
+	if !errors.As(err, &apiErr) {
 		w.WriteHeader(statusClientClosed)
 		return
 	}
 
-	awswire.WriteError(w, "application/json", HTTPStatus(refused.ErrorCode()), refused.ErrorCode(),
-		map[string]string{"Type": "User", "Message": refused.ErrorMessage()})
+	awswire.WriteError(w, "application/json", HTTPStatus(apiErr.ErrorCode()), apiErr.ErrorCode(),
+		map[string]string{"Type": "User", "Message": apiErr.ErrorMessage()})
 }
 
-// serveInvoke answers an Invoke request, or returns why it cannot.
+// serveInvoke serves an Invoke request. If it returns an error it has not written the response.
 func (l *Lambda) serveInvoke(w http.ResponseWriter, r *http.Request) error {
 	function, ok := invokedFunction(r.URL)
 	if !ok || r.Method != http.MethodPost {
@@ -88,7 +88,7 @@ func (l *Lambda) serveInvoke(w http.ResponseWriter, r *http.Request) error {
 		if err != nil {
 			return err
 		}
-		w.Header().Set("X-Amz-Executed-Version", latest)
+		w.Header().Set("X-Amz-Executed-Version", latestVersion)
 		w.WriteHeader(http.StatusNoContent)
 		return nil
 	default:
@@ -96,7 +96,7 @@ func (l *Lambda) serveInvoke(w http.ResponseWriter, r *http.Request) error {
 	}
 }
 
-// serveResult runs the function and writes its answer.
+// serveResult runs the function and writes its result.
 func (l *Lambda) serveResult(w http.ResponseWriter, r *http.Request, function string, payload []byte) error {
 	result, err := l.Invoke(r.Context(), function, payload)
 	if err != nil {
@@ -104,22 +104,21 @@ func (l *Lambda) serveResult(w http.ResponseWriter, r *http.Request, function st
 	}
 
 	w.Header().Set("X-Amzn-Requestid", result.RequestID)
-	w.Header().Set("X-Amz-Executed-Version", latest)
+	w.Header().Set("X-Amz-Executed-Version", latestVersion)
 	w.Header().Set("Content-Type", "application/json")
-
 	if result.Error != nil {
 		w.Header().Set("X-Amz-Function-Error", "Unhandled")
 	}
 
 	_, err = w.Write(result.Payload)
 	if err != nil {
-		return fmt.Errorf("write answer: %w", err)
+		return fmt.Errorf("write result: %w", err)
 	}
 	return nil
 }
 
-// invokedFunction returns the function that the path of an Invoke request names.
-func invokedFunction(u *url.URL) (string, bool) {
+// invokedFunction returns the function in the path of an Invoke request; ok is false if the path is another one.
+func invokedFunction(u *url.URL) (function string, ok bool) {
 	path, found := strings.CutPrefix(u.Path, pathPrefix)
 	if !found {
 		return "", false

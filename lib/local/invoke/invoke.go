@@ -1,4 +1,4 @@
-// Package invoke runs functions in this process behind AWS Lambda's Invoke API.
+// Package invoke runs functions in this process and serves AWS Lambda's Invoke API.
 package invoke
 
 import (
@@ -15,54 +15,53 @@ import (
 	"github.com/aws/aws-lambda-go/lambdacontext"
 
 	"github.com/herald-progress/herald/lib/local/awswire"
+	"github.com/herald-progress/herald/lib/local/background"
 )
 
-// latest is the only version that functions have here.
-const latest = "$LATEST"
+// latestVersion is the only version of a function.
+const latestVersion = "$LATEST"
 
-// defaultTimeout is Lambda's own default.
+// defaultTimeout is Lambda's default timeout.
 const defaultTimeout = 3 * time.Second
 
-// Lambda's quotas in bytes, https://docs.aws.amazon.com/lambda/latest/dg/gettingstarted-limits.html. An answer may be a
-// little longer than a request.
+// Lambda's quotas in bytes, https://docs.aws.amazon.com/lambda/latest/dg/gettingstarted-limits.html.
 const (
 	maxPayload      = 6 << 20
 	maxEventPayload = 1 << 20
-	maxAnswer       = maxPayload + 100
+	maxResult       = maxPayload + 100
 )
 
-// Config says which functions a Lambda has.
+// Config configures a Lambda.
 type Config struct {
-	// Functions holds the functions by name, such as herald-notifier.
+	// Functions maps names, such as herald-notifier, to functions.
 	Functions map[string]Function
-	// Log takes a line for each failed invocation, without payloads and messages. Nil is silent.
+	// Log receives a line for each failed invocation, without payloads and messages. Nil disables logging.
 	Log *slog.Logger
 }
 
-// Function is one deployed function.
+// Function is a deployed function.
 type Function struct {
-	// Handler is any function that lambda.Start of aws-lambda-go takes, or a lambda.Handler. It is called for each
-	// invocation, from many goroutines at once.
+	// Handler is any function that lambda.Start of aws-lambda-go accepts, or a lambda.Handler. It is called concurrently.
 	Handler any
-	// Timeout is when an invocation is given up; zero means 3 s, which is Lambda's default.
+	// Timeout is the time after which an invocation fails; zero means 3 s, Lambda's default.
 	Timeout time.Duration
 }
 
-// Lambda runs functions in this process and reports their failures as AWS Lambda does. It is an http.Handler that
-// answers the Invoke API. All methods may be called from many goroutines at once.
+// Lambda runs functions in this process and reports their failures as AWS Lambda does. It is an http.Handler that serves the
+// Invoke API. Its methods are safe for concurrent use.
 type Lambda struct {
-	functions map[string]Function
-	log       *slog.Logger
-	work      *awswire.Work
+	functions  map[string]Function
+	log        *slog.Logger
+	background *background.Group
 }
 
-// Invocation is how an invocation ended.
-type Invocation struct {
-	// RequestID is the invocation's id, which the function finds in its lambdacontext.
+// Result is the result of an invocation.
+type Result struct {
+	// RequestID is the invocation's id, as in the function's lambdacontext.
 	RequestID string
-	// Payload is the function's answer, or Error as JSON text.
+	// Payload is what the function returned, or Error as JSON text.
 	Payload []byte
-	// Error is the function error; nil when the function succeeded.
+	// Error is the function error; nil if the function succeeded.
 	Error *messages.InvokeResponse_Error
 }
 
@@ -71,7 +70,7 @@ func New(cfg Config) *Lambda {
 	if cfg.Log == nil {
 		cfg.Log = slog.New(slog.DiscardHandler)
 	}
-	return &Lambda{functions: maps.Clone(cfg.Functions), log: cfg.Log, work: awswire.NewWork()}
+	return &Lambda{functions: maps.Clone(cfg.Functions), log: cfg.Log, background: background.NewGroup()}
 }
 
 // FunctionARN returns the ARN of the function with the given name.
@@ -79,50 +78,50 @@ func FunctionARN(name string) string {
 	return "arn:aws:lambda:" + awswire.Region + ":" + awswire.Account + ":function:" + name
 }
 
-// Invoke runs a function, given by name or by ARN, and returns how it ended. An empty payload is {}. The error is a
-// smithy.APIError when the function does not exist or the payload is refused. When ctx ends first, Invoke returns its
-// error and the function runs on until its own deadline, as on AWS.
-func (l *Lambda) Invoke(ctx context.Context, function string, payload []byte) (Invocation, error) {
+// Invoke runs a function, given by name or by ARN, and returns its result. An empty payload means {}. The error is a
+// smithy.APIError if the function does not exist or the payload is invalid. If ctx ends first, Invoke returns its cause; the
+// function continues until its own deadline, as on AWS.
+func (l *Lambda) Invoke(ctx context.Context, function string, payload []byte) (Result, error) {
 	call, err := l.prepare(function, payload, maxPayload)
 	if err != nil {
-		return Invocation{}, err
+		return Result{}, err
 	}
 
-	ended := make(chan Invocation, 1)
-	if !l.work.Start(func(base context.Context) { l.run(base, call, ended) }) {
-		return Invocation{}, awswire.ErrClosing
+	results := make(chan Result, 1)
+	if !l.background.Go(func(ctx context.Context) { l.run(ctx, call, results) }) {
+		return Result{}, awswire.ErrClosing
 	}
 
 	select {
-	case result := <-ended:
+	case result := <-results:
 		return result, nil
 	case <-ctx.Done():
-		return Invocation{}, fmt.Errorf("invoke %s: %w", call.name, context.Cause(ctx))
+		return Result{}, fmt.Errorf("invoke %s: %w", call.name, context.Cause(ctx))
 	}
 }
 
-// InvokeEvent starts a function and returns at once, as the invocation type Event does. A failure is logged and not
-// retried: Lambda would try twice more. The error is a smithy.APIError.
+// InvokeEvent starts a function and returns the request id without waiting, as the invocation type Event does. A failure is
+// logged. Unlike Lambda, it does not retry. The error is a smithy.APIError.
 func (l *Lambda) InvokeEvent(function string, payload []byte) (string, error) {
 	call, err := l.prepare(function, payload, maxEventPayload)
 	if err != nil {
 		return "", err
 	}
-	if !l.work.Start(func(base context.Context) { l.run(base, call, make(chan Invocation, 1)) }) {
+	if !l.background.Go(func(ctx context.Context) { l.run(ctx, call, make(chan Result, 1)) }) {
 		return "", awswire.ErrClosing
 	}
 	return call.requestID, nil
 }
 
-// Close cancels the context of every running function and waits until they have returned, or until ctx ends.
+// Close cancels the contexts of all running functions and waits until they have returned, or until ctx ends.
 func (l *Lambda) Close(ctx context.Context) error {
-	if err := l.work.Close(ctx); err != nil {
+	if err := l.background.Close(ctx); err != nil {
 		return fmt.Errorf("close lambda: %w", err)
 	}
 	return nil
 }
 
-// invocation is an invocation that was accepted.
+// An invocation is a call of a function that was accepted.
 type invocation struct {
 	Function
 
@@ -131,11 +130,11 @@ type invocation struct {
 	payload   []byte
 }
 
-// prepare finds the function and checks the payload.
+// prepare finds the function and checks the payload, which may have at most limit bytes.
 func (l *Lambda) prepare(function string, payload []byte, limit int) (invocation, error) {
-	name, qualifier := split(function)
+	name, qualifier := splitFunction(function)
 	fn, ok := l.functions[name]
-	if !ok || qualifier != "" && qualifier != latest {
+	if !ok || qualifier != "" && qualifier != latestVersion {
 		arn := FunctionARN(name)
 		if qualifier != "" {
 			arn += ":" + qualifier
@@ -151,73 +150,69 @@ func (l *Lambda) prepare(function string, payload []byte, limit int) (invocation
 	if len(payload) == 0 {
 		payload = []byte("{}")
 	}
-
 	if !json.Valid(payload) {
 		return invocation{}, awswire.NewError("InvalidRequestContentException", "Could not parse request body into json")
 	}
-
 	if fn.Timeout == 0 {
 		fn.Timeout = defaultTimeout
 	}
 	return invocation{Function: fn, name: name, requestID: awswire.NewUUID(), payload: payload}, nil
 }
 
-// Qualified returns function, a name or an ARN, with the qualifier $LATEST if it has none.
-func Qualified(function string) string {
-	if _, qualifier := split(function); qualifier == "" {
-		return function + ":" + latest
+// Qualify returns function, a name or an ARN, with the qualifier $LATEST unless it has a qualifier.
+func Qualify(function string) string {
+	if _, qualifier := splitFunction(function); qualifier == "" {
+		return function + ":" + latestVersion
 	}
 	return function
 }
 
-// split takes a name, a partial ARN or an ARN apart, each with or without a qualifier.
-func split(function string) (string, string) {
+// splitFunction splits a name, a partial ARN or an ARN into the function's name and the qualifier, "" if there is none.
+func splitFunction(function string) (name, qualifier string) {
 	if _, after, found := strings.Cut(function, ":function:"); found {
 		function = after
 	}
-	name, qualifier, _ := strings.Cut(function, ":")
+	name, qualifier, _ = strings.Cut(function, ":")
 	return name, qualifier
 }
 
-// run calls the function and sends how it ended, at the latest at its deadline.
-func (l *Lambda) run(base context.Context, call invocation, ended chan<- Invocation) {
-	ctx, cancel := context.WithTimeout(base, call.Timeout)
+// run calls the function and sends exactly one result, at the latest at the function's deadline.
+func (l *Lambda) run(ctx context.Context, call invocation, results chan<- Result) {
+	callCtx, cancel := context.WithTimeout(ctx, call.Timeout)
 	defer cancel()
-
-	expired := context.AfterFunc(ctx, func() {
-		if errors.Is(ctx.Err(), context.DeadlineExceeded) {
-			l.end(base, call, nil, timeoutError(call), ended)
+	stopTimeout := context.AfterFunc(callCtx, func() {
+		if errors.Is(callCtx.Err(), context.DeadlineExceeded) {
+			l.finish(ctx, call, nil, timeoutError(call), results)
 		}
 	})
 
-	answer, failure := callHandler(lambdacontext.NewContext(ctx, &lambdacontext.LambdaContext{
+	payload, failure := callHandler(lambdacontext.NewContext(callCtx, &lambdacontext.LambdaContext{
 		AwsRequestID:       call.requestID,
 		InvokedFunctionArn: FunctionARN(call.name),
 	}), call)
 
-	// A function that returns after its deadline has been killed before, on AWS.
-	if expired() || !errors.Is(ctx.Err(), context.DeadlineExceeded) {
-		l.end(base, call, answer, failure, ended)
+	// After the deadline the timeout is the result: AWS would have ended the function's process.
+	if stopTimeout() || !errors.Is(callCtx.Err(), context.DeadlineExceeded) {
+		l.finish(ctx, call, payload, failure, results)
 	}
 }
 
-// end logs a failure and sends the result.
-func (l *Lambda) end(
-	ctx context.Context, call invocation, answer []byte, failure *messages.InvokeResponse_Error, ended chan<- Invocation,
+// finish logs a failure and sends the result.
+func (l *Lambda) finish(
+	ctx context.Context, call invocation, payload []byte, failure *messages.InvokeResponse_Error, results chan<- Result,
 ) {
-	if failure == nil && len(answer) > maxAnswer {
+	if failure == nil && len(payload) > maxResult {
 		failure = &messages.InvokeResponse_Error{
 			Type: "Function.ResponseSizeTooLarge",
 			Message: fmt.Sprintf("Response payload size (%d bytes) exceeded maximum allowed payload size (%d bytes).",
-				len(answer), maxAnswer),
+				len(payload), maxResult),
 		}
 	}
 
 	if failure != nil {
 		l.log.WarnContext(ctx, "function failed", "function", call.name, "request", call.requestID,
 			"errorType", failure.Type)
-		answer = failureJSON(failure)
+		payload = failureJSON(failure)
 	}
-
-	ended <- Invocation{RequestID: call.requestID, Payload: answer, Error: failure}
+	results <- Result{RequestID: call.requestID, Payload: payload, Error: failure}
 }

@@ -30,14 +30,14 @@ type pointerError struct{}
 
 func (*pointerError) Error() string { return "by pointer" }
 
-// rawFunction answers with bytes as they are.
+// A rawFunction is a lambda.Handler.
 type rawFunction func(ctx context.Context, payload []byte) ([]byte, error)
 
 func (f rawFunction) Invoke(ctx context.Context, payload []byte) ([]byte, error) {
 	return f(ctx, payload)
 }
 
-func fails(err error) invoke.Function {
+func failing(err error) invoke.Function {
 	return invoke.Function{Handler: func() error { return err }}
 }
 
@@ -55,16 +55,16 @@ func newLambda(t *testing.T, functions map[string]invoke.Function) *invoke.Lambd
 	return lambda
 }
 
-func TestOverTheWire(t *testing.T) {
+func TestSDKClientInvokesFunctions(t *testing.T) {
 	t.Parallel()
 
 	lambda := newLambda(t, map[string]invoke.Function{
 		"echo":    {Handler: echo},
-		"value":   fails(brokenError{"went wrong"}),
-		"pointer": fails(&pointerError{}),
-		"plain":   fails(errors.New("plain")),
-		"wrapped": fails(fmt.Errorf("wrap: %w", brokenError{"inside"})),
-		"named":   fails(messages.InvokeResponse_Error{Type: "My.Name", Message: "as given"}),
+		"value":   failing(brokenError{"went wrong"}),
+		"pointer": failing(&pointerError{}),
+		"plain":   failing(errors.New("plain")),
+		"wrapped": failing(fmt.Errorf("wrap: %w", brokenError{"inside"})),
+		"named":   failing(messages.InvokeResponse_Error{Type: "My.Name", Message: "as given"}),
 		"timeout": {Timeout: 20 * time.Millisecond, Handler: func(ctx context.Context) error {
 			<-ctx.Done()
 			return ctx.Err()
@@ -130,7 +130,7 @@ func TestOverTheWire(t *testing.T) {
 	}
 }
 
-func TestRefusals(t *testing.T) {
+func TestInvokeRejectsInvalidRequests(t *testing.T) {
 	t.Parallel()
 	lambda := newLambda(t, map[string]invoke.Function{"echo": {Handler: echo}})
 	client := awslambda.NewFromConfig(wiretest.Config(t, lambda))
@@ -142,15 +142,15 @@ func TestRefusals(t *testing.T) {
 		wantStatus int
 	}{
 		{
-			"unknown", awslambda.InvokeInput{FunctionName: aws.String("nobody")},
+			"unknown", awslambda.InvokeInput{FunctionName: aws.String("unknown")},
 			"ResourceNotFoundException", http.StatusNotFound,
 		},
 		{
-			"unknown event", awslambda.InvokeInput{FunctionName: aws.String("nobody"), InvocationType: types.InvocationTypeEvent},
+			"unknown event", awslambda.InvokeInput{FunctionName: aws.String("unknown"), InvocationType: types.InvocationTypeEvent},
 			"ResourceNotFoundException", http.StatusNotFound,
 		},
 		{
-			"unknown dry run", awslambda.InvokeInput{FunctionName: aws.String("nobody"), InvocationType: types.InvocationTypeDryRun},
+			"unknown dry run", awslambda.InvokeInput{FunctionName: aws.String("unknown"), InvocationType: types.InvocationTypeDryRun},
 			"ResourceNotFoundException", http.StatusNotFound,
 		},
 		{
@@ -172,8 +172,8 @@ func TestRefusals(t *testing.T) {
 		},
 	} {
 		_, err := client.Invoke(t.Context(), &tt.in)
-		var refused smithy.APIError
-		if !errors.As(err, &refused) || refused.ErrorCode() != tt.code {
+		var apiErr smithy.APIError
+		if !errors.As(err, &apiErr) || apiErr.ErrorCode() != tt.code {
 			t.Errorf("%s: got %v, want %s", tt.name, err, tt.code)
 		}
 
@@ -184,15 +184,15 @@ func TestRefusals(t *testing.T) {
 	}
 
 	var notFound *types.ResourceNotFoundException
-	_, err := client.Invoke(t.Context(), &awslambda.InvokeInput{FunctionName: aws.String("nobody")})
+	_, err := client.Invoke(t.Context(), &awslambda.InvokeInput{FunctionName: aws.String("unknown")})
 	if !errors.As(err, &notFound) ||
-		notFound.ErrorMessage() != "Function not found: arn:aws:lambda:us-east-1:000000000000:function:nobody" ||
+		notFound.ErrorMessage() != "Function not found: arn:aws:lambda:us-east-1:000000000000:function:unknown" ||
 		aws.ToString(notFound.Type) != "User" {
 		t.Errorf("got %#v", err)
 	}
 }
 
-func TestInvocationTypes(t *testing.T) {
+func TestEventRunsTheFunctionAndDryRunDoesNot(t *testing.T) {
 	t.Parallel()
 	called := make(chan string, 2)
 	lambda := newLambda(t, map[string]invoke.Function{

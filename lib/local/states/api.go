@@ -2,6 +2,7 @@ package states
 
 import (
 	"encoding/json"
+	"fmt"
 	"maps"
 	"strconv"
 	"time"
@@ -10,18 +11,18 @@ import (
 	"github.com/herald-progress/herald/lib/local/awswire"
 )
 
-// roleARN is the role that state machines run under. It grants and denies nothing.
+// roleARN is the role of all state machines. It has no effect.
 const roleARN = "arn:aws:iam::" + awswire.Account + ":role/local"
 
-// Timestamp is a time as the AWS JSON protocols write it: in seconds since 1970 with milliseconds.
+// Timestamp is a time that is encoded as in the AWS JSON protocols.
 type Timestamp struct{ time.Time }
 
-// MarshalJSON returns the number.
+// MarshalJSON returns the seconds since 1970, with milliseconds, as a number.
 func (t Timestamp) MarshalJSON() ([]byte, error) {
 	return strconv.AppendFloat(nil, float64(t.UnixMilli())/float64(time.Second/time.Millisecond), 'f', 3, 64), nil
 }
 
-// The inputs and outputs below have the fields of the operations of the same name,
+// The inputs and outputs below are those of the API's operations,
 // https://docs.aws.amazon.com/step-functions/latest/apireference/API_Operations.html.
 
 // StartExecutionInput is the input of StartExecution.
@@ -73,7 +74,7 @@ type ExecutionDescription struct {
 	RedriveStatusReason string       `json:"redriveStatusReason,omitempty"`
 }
 
-// DataDetails says whether input or output is in the answer.
+// DataDetails reports whether the output of DescribeExecution contains the execution's input or output.
 type DataDetails struct {
 	Included bool `json:"included"`
 }
@@ -86,7 +87,7 @@ type ListExecutionsInput struct {
 	StatusFilter    asl.Status `json:"statusFilter"`
 }
 
-// ListExecutionsOutput is the output of ListExecutions: the newest first.
+// ListExecutionsOutput is the output of ListExecutions: the newest execution first.
 type ListExecutionsOutput struct {
 	Executions []ExecutionListItem `json:"executions"`
 	NextToken  string              `json:"nextToken,omitempty"`
@@ -108,7 +109,7 @@ type GetExecutionHistoryInput struct {
 
 	ExecutionArn string `json:"executionArn"`
 	ReverseOrder bool   `json:"reverseOrder"`
-	// IncludeExecutionData is whether inputs and outputs are returned; nil means true.
+	// IncludeExecutionData reports whether the events contain inputs and outputs; nil means true.
 	IncludeExecutionData *bool `json:"includeExecutionData"`
 }
 
@@ -118,18 +119,23 @@ type GetExecutionHistoryOutput struct {
 	NextToken string         `json:"nextToken,omitempty"`
 }
 
-// HistoryEvent is an event of an execution's history. As JSON its details are a field beside the others.
+// HistoryEvent is an event of an execution's history.
 type HistoryEvent struct {
 	asl.Event
 }
 
-// MarshalJSON returns the event as the API shows it.
+// MarshalJSON returns the event as GetExecutionHistory does: its details are a field among the others.
 func (e HistoryEvent) MarshalJSON() ([]byte, error) {
 	fields := map[string]any{
 		"id": e.ID, "previousEventId": e.PreviousID, "timestamp": Timestamp{e.Time}, "type": e.Type,
 	}
 	maps.Copy(fields, e.Details)
-	return json.Marshal(fields) //nolint:wrapcheck // A Marshaler.
+
+	body, err := json.Marshal(fields)
+	if err != nil {
+		return nil, fmt.Errorf("encode event: %w", err)
+	}
+	return body, nil
 }
 
 // ListStateMachinesInput is the input of ListStateMachines.
@@ -137,7 +143,7 @@ type ListStateMachinesInput struct {
 	Page
 }
 
-// ListStateMachinesOutput is the output of ListStateMachines: by name.
+// ListStateMachinesOutput is the output of ListStateMachines, in the order of names.
 type ListStateMachinesOutput struct {
 	StateMachines []StateMachineListItem `json:"stateMachines"`
 	NextToken     string                 `json:"nextToken,omitempty"`

@@ -13,12 +13,12 @@ import (
 	"github.com/herald-progress/herald/lib/local/states"
 )
 
-func TestErrors(t *testing.T) {
+func TestErrorsHaveTheCodesOfAWS(t *testing.T) {
 	t.Parallel()
 	service := newService(t, states.Config{}, map[string]string{"wait": waitMachine})
 	client := sfn.NewFromConfig(wiretest.Config(t, service))
 	machine := aws.String(states.StateMachineARN("wait"))
-	nobody := aws.String(states.ExecutionARN("wait", "nobody"))
+	unknownExecution := aws.String(states.ExecutionARN("wait", "unknown"))
 
 	arn := start(t, service, "wait", "name", `{"a":1}`)
 	if again := start(t, service, "wait", "name", `{"a":1}`); again != arn {
@@ -38,7 +38,7 @@ func TestErrors(t *testing.T) {
 		return started(sfn.StartExecutionInput{StateMachineArn: machine, Name: aws.String(name)})
 	}
 
-	_, stopErr := client.StopExecution(t.Context(), &sfn.StopExecutionInput{ExecutionArn: nobody})
+	_, stopErr := client.StopExecution(t.Context(), &sfn.StopExecutionInput{ExecutionArn: unknownExecution})
 	_, tokenErr := client.SendTaskSuccess(t.Context(), &sfn.SendTaskSuccessInput{
 		TaskToken: aws.String("no"), Output: aws.String("{}"),
 	})
@@ -73,8 +73,8 @@ func TestErrors(t *testing.T) {
 			"StateMachineDoesNotExist",
 		},
 		{"no ARN", started(sfn.StartExecutionInput{StateMachineArn: aws.String("wait")}), "InvalidArn"},
-		{"another ARN", started(sfn.StartExecutionInput{StateMachineArn: nobody}), "InvalidArn"},
-		{"history of nobody", history(sfn.GetExecutionHistoryInput{ExecutionArn: nobody}), "ExecutionDoesNotExist"},
+		{"another ARN", started(sfn.StartExecutionInput{StateMachineArn: unknownExecution}), "InvalidArn"},
+		{"history of an unknown execution", history(sfn.GetExecutionHistoryInput{ExecutionArn: unknownExecution}), "ExecutionDoesNotExist"},
 		{
 			"history token", history(sfn.GetExecutionHistoryInput{ExecutionArn: aws.String(arn), NextToken: aws.String("?")}),
 			"InvalidToken",
@@ -83,7 +83,7 @@ func TestErrors(t *testing.T) {
 			"page size", history(sfn.GetExecutionHistoryInput{ExecutionArn: aws.String(arn), MaxResults: 1001}),
 			"ValidationException",
 		},
-		{"stop nobody", stopErr, "ExecutionDoesNotExist"},
+		{"stop an unknown execution", stopErr, "ExecutionDoesNotExist"},
 		{"token", tokenErr, "InvalidToken"},
 		{"output", outputErr, "InvalidOutput"},
 		{"failure", failureErr, "InvalidToken"},
@@ -100,7 +100,7 @@ func TestErrors(t *testing.T) {
 		t.Errorf("got %v", err)
 	}
 
-	// A name is taken even when its execution has ended.
+	// The name of an execution that has ended is still in use.
 	_, err := client.StopExecution(t.Context(), &sfn.StopExecutionInput{ExecutionArn: aws.String(arn)})
 	if err != nil {
 		t.Fatal(err)

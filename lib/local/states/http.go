@@ -18,40 +18,41 @@ const (
 	contentType  = "application/x-amz-json-1.0"
 	targetPrefix = "AWSStepFunctions."
 
-	// maxRequest bounds a request's body, in bytes: a text of 262,144 bytes may be escaped six to one.
+	// maxRequest is the greatest size of a request's body in bytes. JSON escapes can make an input of 262,144 bytes six times
+	// as long.
 	maxRequest = 2 << 20
 )
 
-// operation decodes the input of an operation and runs it.
+// An operation decodes the input of an operation of the API and runs it.
 type operation func(s *StepFunctions, ctx context.Context, body []byte) (any, error)
 
-// operations are the operations that are served.
+// operations maps the names of the operations that are served to their implementations.
 var operations = map[string]operation{
-	"StartExecution":       decoding((*StepFunctions).StartExecution),
-	"StopExecution":        decoding((*StepFunctions).StopExecution),
-	"DescribeExecution":    decoding((*StepFunctions).DescribeExecution),
-	"ListExecutions":       decoding((*StepFunctions).ListExecutions),
-	"GetExecutionHistory":  decoding((*StepFunctions).GetExecutionHistory),
-	"ListStateMachines":    decoding((*StepFunctions).ListStateMachines),
-	"DescribeStateMachine": decoding((*StepFunctions).DescribeStateMachine),
-	"SendTaskSuccess":      decoding((*StepFunctions).SendTaskSuccess),
-	"SendTaskFailure":      decoding((*StepFunctions).SendTaskFailure),
-	"SendTaskHeartbeat":    decoding((*StepFunctions).SendTaskHeartbeat),
+	"StartExecution":       operationOf((*StepFunctions).StartExecution),
+	"StopExecution":        operationOf((*StepFunctions).StopExecution),
+	"DescribeExecution":    operationOf((*StepFunctions).DescribeExecution),
+	"ListExecutions":       operationOf((*StepFunctions).ListExecutions),
+	"GetExecutionHistory":  operationOf((*StepFunctions).GetExecutionHistory),
+	"ListStateMachines":    operationOf((*StepFunctions).ListStateMachines),
+	"DescribeStateMachine": operationOf((*StepFunctions).DescribeStateMachine),
+	"SendTaskSuccess":      operationOf((*StepFunctions).SendTaskSuccess),
+	"SendTaskFailure":      operationOf((*StepFunctions).SendTaskFailure),
+	"SendTaskHeartbeat":    operationOf((*StepFunctions).SendTaskHeartbeat),
 }
 
-// decoding returns the operation that call runs.
-func decoding[In, Out any](call func(*StepFunctions, context.Context, In) (Out, error)) operation {
+// operationOf returns the operation that decodes its input and calls the method.
+func operationOf[In, Out any](method func(*StepFunctions, context.Context, In) (Out, error)) operation {
 	return func(s *StepFunctions, ctx context.Context, body []byte) (any, error) {
 		var in In
 		err := json.Unmarshal(body, &in)
 		if err != nil {
 			return nil, awswire.NewError("SerializationException", "The request cannot be decoded")
 		}
-		return call(s, ctx, in)
+		return method(s, ctx, in)
 	}
 }
 
-// ServeHTTP answers the operations of Step Functions, named by X-Amz-Target. Signatures are not checked.
+// ServeHTTP serves the operations of Step Functions in the AWS JSON protocol. It does not check signatures.
 func (s *StepFunctions) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	w.Header().Set("X-Amzn-Requestid", awswire.NewUUID())
 	out, err := s.serve(r)
@@ -60,23 +61,24 @@ func (s *StepFunctions) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		body, err = json.Marshal(out)
 		if err == nil {
 			w.Header().Set("Content-Type", contentType)
-			_, _ = w.Write(body) // The client has gone when this fails.
+			_, _ = w.Write(body) // It fails only if the client has disconnected.
 			return
 		}
 	}
 
-	var refused smithy.APIError
-	if !errors.As(err, &refused) {
+	var apiErr smithy.APIError
+	if !errors.As(err, &apiErr) {
 		s.cfg.Log.WarnContext(r.Context(), "step functions request failed", "err", err)
 		awswire.WriteError(w, contentType, http.StatusInternalServerError, "InternalFailure",
 			map[string]string{"__type": "InternalFailure", "message": "Internal failure"})
 		return
 	}
 
-	awswire.WriteError(w, contentType, http.StatusBadRequest, refused.ErrorCode(),
-		map[string]string{"__type": refused.ErrorCode(), "message": refused.ErrorMessage()})
+	awswire.WriteError(w, contentType, http.StatusBadRequest, apiErr.ErrorCode(),
+		map[string]string{"__type": apiErr.ErrorCode(), "message": apiErr.ErrorMessage()})
 }
 
+// serve runs the operation that X-Amz-Target names and returns its output.
 func (s *StepFunctions) serve(r *http.Request) (any, error) {
 	name, _ := strings.CutPrefix(r.Header.Get("X-Amz-Target"), targetPrefix)
 	call, ok := operations[name]

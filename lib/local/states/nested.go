@@ -3,13 +3,14 @@ package states
 import (
 	"context"
 	"encoding/json"
+	"fmt"
 	"strings"
 
 	"github.com/herald-progress/herald/lib/asl"
 	"github.com/herald-progress/herald/lib/local/awswire"
 )
 
-// startArguments are the arguments of states:startExecution,
+// startArguments is the Arguments of states:startExecution,
 // https://docs.aws.amazon.com/step-functions/latest/dg/connect-stepfunctions.html.
 type startArguments struct {
 	StateMachineArn string          `json:"StateMachineArn"`
@@ -17,26 +18,26 @@ type startArguments struct {
 	Input           json.RawMessage `json:"Input"`
 }
 
-// startExecution runs states:startExecution: its result is the answer of the API.
+// startExecution runs states:startExecution. Its result is the output of StartExecution.
 func (r *taskRunner) startExecution(_ context.Context, t asl.Task) (json.RawMessage, error) {
-	_, output, err := r.startNested(t) //nolint:contextcheck // As startExecutionSync.
+	_, output, err := r.startNested(t)
 	return output, err
 }
 
-// startExecutionSync starts an execution and waits for its end. The result is its description, with input and output as
-// text, or as JSON values when the Resource ends in .sync:2.
+// startExecutionSync runs states:startExecution.sync and .sync:2: it starts an execution and waits until it has ended. The
+// result is the execution's description, with input and output as text for .sync and as JSON values for .sync:2.
 func (r *taskRunner) startExecutionSync(ctx context.Context, t asl.Task) (json.RawMessage, error) {
-	nested, answer, err := r.startNested(t) //nolint:contextcheck // It ends with the task only when that is given up.
+	nested, output, err := r.startNested(t)
 	if err != nil {
 		return nil, err
 	}
 
-	submit(t, answer)
+	recordSubmitted(t, output)
 	select {
 	case <-nested.done:
 	case <-ctx.Done():
-		nested.cancel(&asl.Error{})    // An execution that is given up takes those along that it waits for.
-		return nil, context.Cause(ctx) //nolint:wrapcheck // The interpreter looks at its own context.
+		r.states.abort(nested, &asl.Error{}) // A task that is cancelled aborts the execution that it waits for.
+		return nil, fmt.Errorf("wait for %s: %w", nested.arn, context.Cause(ctx))
 	}
 
 	description := r.states.describe(nested)
@@ -51,7 +52,7 @@ func (r *taskRunner) startExecutionSync(ctx context.Context, t asl.Task) (json.R
 	return result, nil
 }
 
-// startNested starts the execution that the task asks for.
+// startNested starts the execution that the task's arguments describe. It returns the execution and the task's output.
 func (r *taskRunner) startNested(t asl.Task) (*execution, json.RawMessage, error) {
 	var arguments startArguments
 	err := json.Unmarshal(t.Arguments, &arguments)
@@ -78,7 +79,8 @@ func (r *taskRunner) startNested(t asl.Task) (*execution, json.RawMessage, error
 	return nested, output, err
 }
 
-// inputText returns an Input argument as StartExecution takes it: a string as it is, any other value as its JSON text.
+// inputText converts an Input argument to the input of StartExecution: a string stays as it is, any other value becomes JSON
+// text.
 func inputText(input json.RawMessage) string {
 	var text *string
 	err := json.Unmarshal(input, &text)
@@ -92,16 +94,16 @@ func inputText(input json.RawMessage) string {
 	}
 }
 
-// nestedResult returns what .sync answers. Times are in milliseconds, as in the events of Step Functions.
+// nestedResult returns the result of .sync, or of .sync:2 if parse is set. Times are in milliseconds.
 func nestedResult(d ExecutionDescription, parse bool) map[string]any {
 	included := map[string]any{"Included": true}
 	result := map[string]any{
-		"ExecutionArn": d.ExecutionArn, "Input": nestedData(d.Input, parse), "InputDetails": included, "Name": d.Name,
+		"ExecutionArn": d.ExecutionArn, "Input": dataValue(d.Input, parse), "InputDetails": included, "Name": d.Name,
 		"StartDate": d.StartDate.UnixMilli(), "StateMachineArn": d.StateMachineArn, "Status": d.Status,
 		"StopDate": d.StopDate.UnixMilli(),
 	}
 	if d.Status == asl.StatusSucceeded {
-		result["Output"], result["OutputDetails"] = nestedData(d.Output, parse), included
+		result["Output"], result["OutputDetails"] = dataValue(d.Output, parse), included
 	}
 	if d.Error != "" {
 		result["Error"] = d.Error
@@ -113,7 +115,8 @@ func nestedResult(d ExecutionDescription, parse bool) map[string]any {
 	return result
 }
 
-func nestedData(text string, parse bool) any {
+// dataValue returns an input or output as a JSON value if parse is set, otherwise as text.
+func dataValue(text string, parse bool) any {
 	if parse {
 		return json.RawMessage(text)
 	}

@@ -10,7 +10,7 @@ import (
 	"github.com/herald-progress/herald/lib/local/states"
 )
 
-func TestNestedExecutions(t *testing.T) {
+func TestNestedExecutionsReturnTheirResults(t *testing.T) {
 	t.Parallel()
 	const resource = "arn:aws:states:::states:startExecution"
 
@@ -75,8 +75,7 @@ func TestNestedExecutions(t *testing.T) {
 	}
 }
 
-// A parent that is stopped takes the execution along that it waits for.
-func TestNestedStop(t *testing.T) {
+func TestStoppedParentStopsItsNestedExecution(t *testing.T) {
 	t.Parallel()
 
 	synctest.Test(t, func(t *testing.T) {

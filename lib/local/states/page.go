@@ -8,46 +8,46 @@ import (
 	"github.com/herald-progress/herald/lib/local/awswire"
 )
 
-// The sizes of pages, in items.
+// The sizes of pages in items.
 const (
 	defaultPage = 100
 	maxPage     = 1000
 )
 
-// Page says which page of a list is asked for.
+// Page selects a page of a list.
 type Page struct {
 	// MaxResults is the page's size, at most 1,000; zero means 100.
 	MaxResults int `json:"maxResults"`
-	// NextToken is what the page before has answered; empty means the first page.
+	// NextToken is the token of the previous page; empty means the first page.
 	NextToken string `json:"nextToken"`
 }
 
-// bounds returns the position at which the page begins, zero for the first page, and its size.
-func (p Page) bounds() (int64, int, error) {
+// parse returns the position in the token, zero for the first page, and the page's size.
+func (p Page) parse() (position int64, size int, err error) {
 	if p.MaxResults < 0 || p.MaxResults > maxPage {
 		return 0, 0, awswire.NewError("ValidationException",
 			"1 validation error detected: Value at 'maxResults' failed to satisfy constraint: "+
 				"Member must have value less than or equal to 1000")
 	}
 
-	size := cmp.Or(p.MaxResults, defaultPage)
+	size = cmp.Or(p.MaxResults, defaultPage)
 	if p.NextToken == "" {
 		return 0, size, nil
 	}
 
 	text, err := base64.RawURLEncoding.DecodeString(p.NextToken)
 	if err != nil {
-		return 0, 0, errToken
+		return 0, 0, errInvalidToken
 	}
 
-	position, err := strconv.ParseInt(string(text), 10, 64)
+	position, err = strconv.ParseInt(string(text), 10, 64)
 	if err != nil || position <= 0 {
-		return 0, 0, errToken
+		return 0, 0, errInvalidToken
 	}
 	return position, size, nil
 }
 
-// pageToken returns the token of the page that begins there.
+// pageToken returns the token of a page; Page.parse returns the position in it.
 func pageToken(position int64) string {
 	return base64.RawURLEncoding.EncodeToString(strconv.AppendInt(nil, position, 10))
 }

@@ -10,27 +10,26 @@ import (
 	"github.com/herald-progress/herald/lib/asl"
 )
 
-// DescribeExecution returns an execution.
+// DescribeExecution describes an execution.
 func (s *StepFunctions) DescribeExecution(_ context.Context, in DescribeExecutionInput) (ExecutionDescription, error) {
 	x, err := s.execution(in.ExecutionArn)
 	if err != nil {
 		return ExecutionDescription{}, err
 	}
 
-	described := s.describe(x)
+	description := s.describe(x)
 	if in.IncludedData == "METADATA_ONLY" {
-		described.Input, described.Output = "", ""
-		described.InputDetails, described.OutputDetails = nil, nil
+		description.Input, description.Output = "", ""
+		description.InputDetails, description.OutputDetails = nil, nil
 	}
-	return described, nil
+	return description, nil
 }
 
-// describe returns an execution as DescribeExecution does.
+// describe returns the description of an execution.
 func (s *StepFunctions) describe(x *execution) ExecutionDescription {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-
-	described := ExecutionDescription{
+	description := ExecutionDescription{
 		ExecutionListItem: x.listItem(),
 		Input:             x.input, InputDetails: &DataDetails{Included: true},
 		RedriveStatus: "REDRIVABLE",
@@ -38,20 +37,20 @@ func (s *StepFunctions) describe(x *execution) ExecutionDescription {
 
 	switch x.status {
 	case statusRunning, asl.StatusSucceeded:
-		described.RedriveStatus = "NOT_REDRIVABLE"
-		described.RedriveStatusReason = "Execution is " + string(x.status) + " and cannot be redriven"
+		description.RedriveStatus = "NOT_REDRIVABLE"
+		description.RedriveStatusReason = "Execution is " + string(x.status) + " and cannot be redriven"
 	}
 
 	if x.status == asl.StatusSucceeded {
-		described.Output, described.OutputDetails = string(x.result.Output), &DataDetails{Included: true}
+		description.Output, description.OutputDetails = string(x.result.Output), &DataDetails{Included: true}
 	}
 	if x.result.Error != nil {
-		described.Error, described.Cause = x.result.Error.Name, x.result.Error.Cause
+		description.Error, description.Cause = x.result.Error.Name, x.result.Error.Cause
 	}
-	return described
+	return description
 }
 
-// listItem returns an execution as ListExecutions does. The lock is held.
+// listItem returns an execution as ListExecutions does. The caller holds the lock.
 func (x *execution) listItem() ExecutionListItem {
 	return ExecutionListItem{
 		ExecutionArn: x.arn, StateMachineArn: x.machine.arn, Name: x.name, Status: x.status,
@@ -59,14 +58,14 @@ func (x *execution) listItem() ExecutionListItem {
 	}
 }
 
-// ListExecutions returns a page of a state machine's executions, the newest first.
+// ListExecutions lists a page of a state machine's executions, the newest first.
 func (s *StepFunctions) ListExecutions(_ context.Context, in ListExecutionsInput) (ListExecutionsOutput, error) {
 	machine, err := s.machine(in.StateMachineArn)
 	if err != nil {
 		return ListExecutionsOutput{}, err
 	}
 
-	before, size, err := in.bounds()
+	before, size, err := in.parse()
 	if err != nil {
 		return ListExecutionsOutput{}, err
 	}
@@ -103,17 +102,17 @@ func (s *StepFunctions) GetExecutionHistory(
 		return GetExecutionHistoryOutput{}, err
 	}
 
-	skip, size, err := in.bounds()
+	skip, size, err := in.parse()
 	if err != nil {
 		return GetExecutionHistoryOutput{}, err
 	}
 
 	s.mu.Lock()
-	events := x.events // Events are only ever appended.
+	events := x.events // Events are appended, never changed.
 	s.mu.Unlock()
 
 	if in.ReverseOrder {
-		if skip > 0 { // The token is the ID of the last event of the page before.
+		if skip > 0 { // The position is the ID of the previous page's last event.
 			events = events[:min(skip-1, int64(len(events)))]
 		}
 		events = slices.Clone(events[max(0, len(events)-size-1):])
@@ -150,13 +149,12 @@ func withoutData(details map[string]any) map[string]any {
 		delete(fields, "output")
 		stripped[name] = fields
 	}
-
 	return stripped
 }
 
-// ListStateMachines returns a page of the state machines.
+// ListStateMachines lists a page of the state machines.
 func (s *StepFunctions) ListStateMachines(_ context.Context, in ListStateMachinesInput) (ListStateMachinesOutput, error) {
-	skip, size, err := in.bounds()
+	skip, size, err := in.parse()
 	if err != nil {
 		return ListStateMachinesOutput{}, err
 	}
@@ -182,7 +180,7 @@ func (m *stateMachine) listItem() StateMachineListItem {
 	}
 }
 
-// DescribeStateMachine returns a state machine with its definition.
+// DescribeStateMachine describes a state machine, with its definition.
 func (s *StepFunctions) DescribeStateMachine(
 	_ context.Context, in DescribeStateMachineInput,
 ) (StateMachineDescription, error) {

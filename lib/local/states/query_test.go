@@ -17,9 +17,9 @@ import (
 	"github.com/herald-progress/herald/lib/local/states"
 )
 
-func TestPages(t *testing.T) {
+func TestPagesListEveryItemOnce(t *testing.T) {
 	t.Parallel()
-	ended := make(changes, 100)
+	ended := make(statusChanges, 100)
 	service := newService(t, states.Config{StatusChanged: ended.add}, map[string]string{
 		"pass": passMachine, "fail": failMachine,
 	})
@@ -28,10 +28,10 @@ func TestPages(t *testing.T) {
 	for i := range 5 {
 		arn := start(t, service, "pass", fmt.Sprint("p", i), "")
 		all = append([]string{arn}, all...)
-		ended.end()
+		ended.nextEnded()
 	}
 
-	failed := startAndEnd(t, service, ended, "fail")
+	failed := runToEnd(t, service, ended, "fail")
 	for _, size := range []int32{0, 1, 2, 5, 6} {
 		var got []string
 
@@ -113,7 +113,7 @@ func TestPages(t *testing.T) {
 	}
 }
 
-func TestStateMachines(t *testing.T) {
+func TestStateMachinesAreListedAndDescribed(t *testing.T) {
 	t.Parallel()
 
 	service := newService(t, states.Config{}, map[string]string{
@@ -134,9 +134,9 @@ func TestStateMachines(t *testing.T) {
 	}
 }
 
-func TestKeepsTheNewest(t *testing.T) {
+func TestOldestEndedExecutionsAreRemoved(t *testing.T) {
 	t.Parallel()
-	ended := make(changes, 100)
+	ended := make(statusChanges, 100)
 	service := newService(t, states.Config{StatusChanged: ended.add, MaxEnded: 2}, map[string]string{
 		"pass": passMachine, "wait": waitMachine,
 	})
@@ -144,12 +144,12 @@ func TestKeepsTheNewest(t *testing.T) {
 
 	arns := make([]string, 0, 5)
 	for range 4 {
-		arns = append(arns, startAndEnd(t, service, ended, "pass"))
+		arns = append(arns, runToEnd(t, service, ended, "pass"))
 	}
 
 	for i, arn := range append(arns, running) {
 		_, err := service.DescribeExecution(t.Context(), states.DescribeExecutionInput{ExecutionArn: arn})
-		if kept := err == nil; kept != (i >= 2) {
+		if found := err == nil; found != (i >= 2) {
 			t.Errorf("execution %d: error %v", i, err)
 		}
 	}

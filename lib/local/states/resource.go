@@ -12,39 +12,39 @@ import (
 	"github.com/herald-progress/herald/lib/asl"
 )
 
-// ErrResource says that a state machine has a task which cannot be run here.
-var ErrResource = errors.New("states: resource cannot be run here")
+// ErrUnsupportedResource is the error of a state machine with a task that this package does not support.
+var ErrUnsupportedResource = errors.New("states: resource cannot be run here")
 
-// task runs one kind of task.
-type task func(r *taskRunner, ctx context.Context, t asl.Task) (json.RawMessage, error)
+// A taskFunc runs one kind of task.
+type taskFunc func(r *taskRunner, ctx context.Context, t asl.Task) (json.RawMessage, error)
 
 const tokenSuffix = ".waitForTaskToken"
 
-// taskKind returns what runs a task with the given Resource, nil when it cannot be run here.
-func taskKind(resource string) task {
+// taskFuncFor returns the function that runs tasks with the given Resource; nil if it is not supported.
+func taskFuncFor(resource string) taskFunc {
 	switch resource {
 	case "arn:aws:states:::lambda:invoke":
-		return (*taskRunner).invoke
+		return (*taskRunner).lambdaInvoke
 	case "arn:aws:states:::lambda:invoke" + tokenSuffix:
-		return awaitToken((*taskRunner).invoke)
+		return waitForToken((*taskRunner).lambdaInvoke)
 	case "arn:aws:states:::states:startExecution":
 		return (*taskRunner).startExecution
 	case "arn:aws:states:::states:startExecution" + tokenSuffix:
-		return awaitToken((*taskRunner).startExecution)
+		return waitForToken((*taskRunner).startExecution)
 	case "arn:aws:states:::states:startExecution.sync", "arn:aws:states:::states:startExecution.sync:2":
 		return (*taskRunner).startExecutionSync
 	}
 
 	if strings.HasPrefix(resource, "arn:aws:lambda:") && strings.Contains(resource, ":function:") {
-		return (*taskRunner).function
+		return (*taskRunner).invokeResource
 	}
 	return nil
 }
 
-// CheckResources returns an error that names every task of the definition whose Resource is not one of those that are
-// run here: lambda:invoke, states:startExecution, a function's ARN. It wraps ErrResource.
+// CheckResources checks that all tasks of a definition are supported: lambda:invoke, states:startExecution or a function's
+// ARN. The error names every other task; it wraps ErrUnsupportedResource.
 func CheckResources(definition []byte) error {
-	var top checkedStates
+	var top definitionStates
 	err := json.Unmarshal(definition, &top)
 	if err != nil {
 		return fmt.Errorf("decode definition: %w", err)
@@ -52,29 +52,29 @@ func CheckResources(definition []byte) error {
 	return top.check()
 }
 
-// checkedStates is what CheckResources looks at.
-type checkedStates struct {
+// definitionStates are the fields of a definition that CheckResources reads.
+type definitionStates struct {
 	States map[string]struct {
-		Type          string          `json:"Type"`
-		Resource      string          `json:"Resource"`
-		Branches      []checkedStates `json:"Branches"`
-		Iterator      *checkedStates  `json:"Iterator"`
-		ItemProcessor *checkedStates  `json:"ItemProcessor"`
+		Type          string             `json:"Type"`
+		Resource      string             `json:"Resource"`
+		Branches      []definitionStates `json:"Branches"`
+		Iterator      *definitionStates  `json:"Iterator"`
+		ItemProcessor *definitionStates  `json:"ItemProcessor"`
 	} `json:"States"`
 }
 
-func (c checkedStates) check() error {
+func (c definitionStates) check() error {
 	problems := make([]error, 0, len(c.States))
 	for _, name := range slices.Sorted(maps.Keys(c.States)) {
 		state := c.States[name]
-		if state.Type == "Task" && taskKind(state.Resource) == nil {
-			problems = append(problems, fmt.Errorf("%w: %s, in state %s", ErrResource, state.Resource, name))
+		if state.Type == "Task" && taskFuncFor(state.Resource) == nil {
+			problems = append(problems, fmt.Errorf("%w: %s, in state %s", ErrUnsupportedResource, state.Resource, name))
 		}
 		for _, branch := range state.Branches {
 			problems = append(problems, branch.check())
 		}
 
-		for _, inner := range []*checkedStates{state.Iterator, state.ItemProcessor} {
+		for _, inner := range []*definitionStates{state.Iterator, state.ItemProcessor} {
 			if inner != nil {
 				problems = append(problems, inner.check())
 			}

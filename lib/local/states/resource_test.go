@@ -9,7 +9,7 @@ import (
 	"github.com/herald-progress/herald/lib/local/states"
 )
 
-func TestCheckResources(t *testing.T) {
+func TestCheckResourcesNamesUnsupportedTasks(t *testing.T) {
 	t.Parallel()
 	for _, resource := range []string{
 		"arn:aws:states:::lambda:invoke", "arn:aws:states:::lambda:invoke.waitForTaskToken", invoke.FunctionARN("echo"),
@@ -32,7 +32,7 @@ func TestCheckResources(t *testing.T) {
 	const want = "states: resource cannot be run here: arn:aws:states:::sqs:sendMessage, in state Queue\n" +
 		"states: resource cannot be run here: arn:aws:states:::lambda:invoke.sync, in state Sync\n" +
 		"states: resource cannot be run here: arn:aws:states:::dynamodb:putItem, in state Table"
-	if err == nil || err.Error() != want || !errors.Is(err, states.ErrResource) {
+	if err == nil || err.Error() != want || !errors.Is(err, states.ErrUnsupportedResource) {
 		t.Errorf("got %v, want %s", err, want)
 	}
 

@@ -1,4 +1,4 @@
-// Package states runs state machines in this process behind the API of AWS Step Functions.
+// Package states runs state machines in this process and serves the API of AWS Step Functions.
 package states
 
 import (
@@ -13,57 +13,56 @@ import (
 
 	"github.com/herald-progress/herald/lib/asl"
 	"github.com/herald-progress/herald/lib/local/awswire"
+	"github.com/herald-progress/herald/lib/local/background"
 	"github.com/herald-progress/herald/lib/local/invoke"
 )
 
-// defaultMaxEnded is how many ended executions are kept.
+// defaultMaxEnded is the default of Config.MaxEnded.
 const defaultMaxEnded = 1000
 
 // statusRunning is the status of an execution that has not ended.
 const statusRunning asl.Status = "RUNNING"
 
-// Config says which state machines a StepFunctions has.
+// Config configures a StepFunctions.
 type Config struct {
-	// Machines holds the definitions by the state machine's name, such as csv_import.
+	// Machines maps the names of state machines, such as csv_import, to their definitions.
 	Machines map[string][]byte
 	// Lambda runs the functions that tasks call.
 	Lambda *invoke.Lambda
-	// StatusChanged is called when an execution has started and when it has ended, one execution's calls in order. It holds
-	// the execution up until it returns. Nil is called never.
+	// StatusChanged, if not nil, is called when an execution has started and when it has ended. The calls for one execution
+	// come in order; it continues when the call returns.
 	StatusChanged func(ctx context.Context, execution ExecutionDescription)
-	// MaxEnded is how many ended executions are kept, the newest; zero means 1,000.
+	// MaxEnded is how many ended executions are stored; the oldest are removed first. Zero means 1,000.
 	MaxEnded int
-	// Log takes a line for each execution that did not succeed, without its data. Nil is silent.
+	// Log receives a line for each execution that did not succeed, without its data. Nil disables logging.
 	Log *slog.Logger
 }
 
-// StepFunctions runs Standard workflows in this process and answers as AWS Step Functions does. It is an http.Handler that
-// answers the API's JSON protocol; the operations are also methods, whose errors are smithy.APIErrors with the API's
-// codes. All methods may be called from many goroutines at once.
+// StepFunctions runs Standard workflows in this process and behaves like AWS Step Functions. It is an http.Handler that serves
+// the API; the operations are also methods, whose errors are smithy.APIErrors with the API's codes. Its methods are safe for
+// concurrent use.
 type StepFunctions struct {
-	cfg      Config
-	machines map[string]*stateMachine
-	work     *awswire.Work
+	cfg        Config
+	machines   map[string]*stateMachine
+	background *background.Group
 
-	mu         sync.Mutex
-	started    int64
-	executions map[string]*execution // By ARN.
-	ended      []*execution          // By the time of their end.
-	callbacks  map[string]*callback  // By task token.
+	mu           sync.Mutex
+	started      int64
+	executions   map[string]*execution   // By ARN.
+	ended        []*execution            // The first has ended first.
+	pendingTasks map[string]*pendingTask // By task token.
 }
 
-// stateMachine is a state machine that executions run on.
+// A stateMachine is a state machine and its definition.
 type stateMachine struct {
 	name       string
 	arn        string
 	definition []byte
 	created    time.Time
-	parsed     interface {
-		Run(ctx context.Context, x asl.Execution) asl.Result
-	}
+	parsed     *asl.Machine
 }
 
-// execution is one execution. The fields below done are guarded by StepFunctions.mu.
+// An execution is one execution. StepFunctions.mu guards the fields below done.
 type execution struct {
 	sequence int64
 	arn      string
@@ -71,17 +70,17 @@ type execution struct {
 	input    string
 	machine  *stateMachine
 	start    time.Time
-	cancel   context.CancelCauseFunc
-	done     chan struct{} // Closed when it has ended.
+	done     chan struct{} // Closed when the execution has ended.
 
-	status asl.Status
-	stop   time.Time
-	result asl.Result
-	events []asl.Event
+	cancel  context.CancelCauseFunc // Nil before run.
+	aborted *asl.Error              // The first argument of abort.
+	status  asl.Status
+	stop    time.Time
+	result  asl.Result
+	events  []asl.Event
 }
 
-// New returns a StepFunctions with the given state machines. The error says what in which definition is invalid or cannot
-// be run here. Close it after use.
+// New returns a StepFunctions. The error names the definition that is invalid or not supported, and why. Close it after use.
 func New(cfg Config) (*StepFunctions, error) {
 	if cfg.Log == nil {
 		cfg.Log = slog.New(slog.DiscardHandler)
@@ -89,8 +88,8 @@ func New(cfg Config) (*StepFunctions, error) {
 
 	cfg.MaxEnded = cmp.Or(cfg.MaxEnded, defaultMaxEnded)
 	s := &StepFunctions{
-		cfg: cfg, work: awswire.NewWork(),
-		machines: map[string]*stateMachine{}, executions: map[string]*execution{}, callbacks: map[string]*callback{},
+		cfg: cfg, background: background.NewGroup(),
+		machines: map[string]*stateMachine{}, executions: map[string]*execution{}, pendingTasks: map[string]*pendingTask{},
 	}
 	for name, definition := range cfg.Machines {
 		parsed, err := asl.Parse(definition)
@@ -98,8 +97,7 @@ func New(cfg Config) (*StepFunctions, error) {
 			return nil, fmt.Errorf("state machine %s: %w", name, err)
 		}
 
-		err = CheckResources(definition)
-		if err != nil {
+		if err := CheckResources(definition); err != nil {
 			return nil, fmt.Errorf("state machine %s: %w", name, err)
 		}
 
@@ -108,7 +106,6 @@ func New(cfg Config) (*StepFunctions, error) {
 			name: name, arn: arn, definition: slices.Clone(definition), created: time.Now(), parsed: parsed,
 		}
 	}
-
 	return s, nil
 }
 
@@ -122,17 +119,17 @@ func ExecutionARN(machine, name string) string {
 	return "arn:aws:states:" + awswire.Region + ":" + awswire.Account + ":execution:" + machine + ":" + name
 }
 
-// Close aborts what runs and waits until it has ended, or until ctx ends.
+// Close aborts all running executions and waits until they have ended, or until ctx ends.
 func (s *StepFunctions) Close(ctx context.Context) error {
-	if err := s.work.Close(ctx); err != nil {
+	if err := s.background.Close(ctx); err != nil {
 		return fmt.Errorf("close step functions: %w", err)
 	}
 	return nil
 }
 
-// StartExecution starts an execution. The same name and input as those of a running execution return that one.
+// StartExecution starts an execution. If an execution with the same name and input is running, it returns that one.
 func (s *StepFunctions) StartExecution(_ context.Context, in StartExecutionInput) (StartExecutionOutput, error) {
-	x, err := s.startExecution(in) //nolint:contextcheck // An execution outlives its caller.
+	x, err := s.startExecution(in)
 	if err != nil {
 		return StartExecutionOutput{}, err
 	}
@@ -147,8 +144,7 @@ func (s *StepFunctions) startExecution(in StartExecutionInput) (*execution, erro
 
 	name := cmp.Or(in.Name, awswire.NewUUID())
 	input := cmp.Or(in.Input, "{}")
-	err = checkStart(name, input)
-	if err != nil {
+	if err := validateStart(name, input); err != nil {
 		return nil, err
 	}
 
@@ -162,26 +158,30 @@ func (s *StepFunctions) startExecution(in StartExecutionInput) (*execution, erro
 		return nil, awswire.NewError("ExecutionAlreadyExists", "Execution Already Exists: '"+arn+"'")
 	}
 
-	ctx, cancel := context.WithCancelCause(s.work.Context())
 	s.started++
-
 	x := &execution{
 		sequence: s.started, arn: arn, name: name, input: input, machine: machine, status: statusRunning,
-		start: time.Now().Truncate(time.Millisecond), cancel: cancel, done: make(chan struct{}),
+		start: time.Now().Truncate(time.Millisecond), done: make(chan struct{}),
 	}
-	if !s.work.Start(func(context.Context) { s.run(ctx, x) }) {
-		cancel(nil)
+	if !s.background.Go(func(ctx context.Context) { s.run(ctx, x) }) {
 		return nil, awswire.ErrClosing
 	}
-
 	s.executions[arn] = x
 	return x, nil
 }
 
-// run runs the execution to its end.
+// run runs an execution until it has ended.
 func (s *StepFunctions) run(ctx context.Context, x *execution) {
-	defer x.cancel(nil)
-	s.statusChanged(ctx, x)
+	ctx, cancel := context.WithCancelCause(ctx)
+	defer cancel(nil)
+	s.mu.Lock()
+	x.cancel = cancel
+	if x.aborted != nil {
+		cancel(x.aborted)
+	}
+	s.mu.Unlock()
+
+	s.notifyStatusChanged(ctx, x)
 
 	result := x.machine.parsed.Run(ctx, asl.Execution{
 		ID: x.arn, Name: x.name, Start: x.start, Input: json.RawMessage(x.input),
@@ -201,10 +201,9 @@ func (s *StepFunctions) run(ctx context.Context, x *execution) {
 	if len(x.events) > 0 {
 		x.stop = x.events[len(x.events)-1].Time
 	}
-
 	s.ended = append(s.ended, x)
 	for len(s.ended) > s.cfg.MaxEnded {
-		s.drop(s.ended[0])
+		s.removeExecution(s.ended[0])
 		s.ended = s.ended[1:]
 	}
 	s.mu.Unlock()
@@ -217,34 +216,44 @@ func (s *StepFunctions) run(ctx context.Context, x *execution) {
 		s.cfg.Log.WarnContext(ctx, "execution ended", "execution", x.arn, "status", result.Status, "error", name)
 	}
 
-	s.statusChanged(context.WithoutCancel(ctx), x)
+	s.notifyStatusChanged(context.WithoutCancel(ctx), x)
 	close(x.done)
 }
 
-// drop forgets an ended execution. The lock is held.
-func (s *StepFunctions) drop(x *execution) {
+// removeExecution removes an ended execution and its task tokens. The caller holds the lock.
+func (s *StepFunctions) removeExecution(x *execution) {
 	delete(s.executions, x.arn)
-	for token, waiting := range s.callbacks {
-		if waiting.execution == x.arn {
-			delete(s.callbacks, token)
+	for token, task := range s.pendingTasks {
+		if task.execution == x.arn {
+			delete(s.pendingTasks, token)
 		}
 	}
 }
 
-func (s *StepFunctions) statusChanged(ctx context.Context, x *execution) {
+func (s *StepFunctions) notifyStatusChanged(ctx context.Context, x *execution) {
 	if s.cfg.StatusChanged != nil {
 		s.cfg.StatusChanged(ctx, s.describe(x))
 	}
 }
 
-// StopExecution aborts an execution and returns when it has ended. One that had ended stays as it is.
+// abort cancels an execution, which then ends with the given error. It may be called before run.
+func (s *StepFunctions) abort(x *execution, err *asl.Error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	x.aborted = cmp.Or(x.aborted, err)
+	if x.cancel != nil {
+		x.cancel(err)
+	}
+}
+
+// StopExecution aborts an execution and waits until it has ended. It does not change an execution that has already ended.
 func (s *StepFunctions) StopExecution(ctx context.Context, in StopExecutionInput) (StopExecutionOutput, error) {
 	x, err := s.execution(in.ExecutionArn)
 	if err != nil {
 		return StopExecutionOutput{}, err
 	}
 
-	x.cancel(&asl.Error{Name: in.Error, Cause: in.Cause})
+	s.abort(x, &asl.Error{Name: in.Error, Cause: in.Cause})
 	select {
 	case <-x.done:
 	case <-ctx.Done():

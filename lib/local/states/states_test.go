@@ -72,13 +72,13 @@ func describe(t *testing.T, service *states.StepFunctions, arn string) states.Ex
 	return out
 }
 
-// changes collects changes of status and lets tests wait for the end of executions.
-type changes chan states.ExecutionDescription
+// statusChanges receives the calls of Config.StatusChanged.
+type statusChanges chan states.ExecutionDescription
 
-func (c changes) add(_ context.Context, x states.ExecutionDescription) { c <- x }
+func (c statusChanges) add(_ context.Context, x states.ExecutionDescription) { c <- x }
 
-// end returns the next execution that has ended.
-func (c changes) end() states.ExecutionDescription {
+// nextEnded waits for the next execution that ends.
+func (c statusChanges) nextEnded() states.ExecutionDescription {
 	for {
 		if x := <-c; x.Status != "RUNNING" {
 			return x
@@ -86,10 +86,10 @@ func (c changes) end() states.ExecutionDescription {
 	}
 }
 
-func startAndEnd(t *testing.T, service *states.StepFunctions, ended changes, machine string) string {
+func runToEnd(t *testing.T, service *states.StepFunctions, ended statusChanges, machine string) string {
 	t.Helper()
 	arn := start(t, service, machine, "", "")
-	ended.end()
+	ended.nextEnded()
 	return arn
 }
 
@@ -120,9 +120,9 @@ func newLambda(t *testing.T, functions map[string]invoke.Function) *invoke.Lambd
 	return lambda
 }
 
-func TestOverTheWire(t *testing.T) {
+func TestSDKClientStartsAndDescribesExecutions(t *testing.T) {
 	t.Parallel()
-	ended := make(changes, 100)
+	ended := make(statusChanges, 100)
 	service := newService(t, states.Config{StatusChanged: ended.add}, map[string]string{
 		"pass": passMachine, "fail": failMachine,
 	})
@@ -141,7 +141,7 @@ func TestOverTheWire(t *testing.T) {
 		t.Errorf("started %s at %v", aws.ToString(started.ExecutionArn), started.StartDate)
 	}
 
-	ended.end()
+	ended.nextEnded()
 	got, err := client.DescribeExecution(t.Context(), &sfn.DescribeExecutionInput{ExecutionArn: started.ExecutionArn})
 	if err != nil {
 		t.Fatal(err)
@@ -161,7 +161,7 @@ func TestOverTheWire(t *testing.T) {
 	}
 
 	failed, err := client.DescribeExecution(t.Context(), &sfn.DescribeExecutionInput{
-		ExecutionArn: aws.String(startAndEnd(t, service, ended, "fail")),
+		ExecutionArn: aws.String(runToEnd(t, service, ended, "fail")),
 	})
 	if err != nil || failed.Status != types.ExecutionStatusFailed || aws.ToString(failed.Error) != "Bad" ||
 		aws.ToString(failed.Cause) != "why" || failed.Output != nil || failed.OutputDetails != nil {
@@ -169,13 +169,13 @@ func TestOverTheWire(t *testing.T) {
 	}
 }
 
-func TestStopExecution(t *testing.T) {
+func TestStopExecutionAbortsARunningExecution(t *testing.T) {
 	t.Parallel()
 	service := newService(t, states.Config{}, map[string]string{"wait": waitMachine})
 	client := sfn.NewFromConfig(wiretest.Config(t, service))
 	begin := time.Now().Add(-time.Second)
 
-	// A running execution has neither stop date nor output; stopping it aborts it.
+	// A running execution has neither stop date nor output.
 	running := aws.String(start(t, service, "wait", "", ""))
 	got, err := client.DescribeExecution(t.Context(), &sfn.DescribeExecutionInput{ExecutionArn: running})
 	if err != nil || got.Status != types.ExecutionStatusRunning || got.StopDate != nil || aws.ToString(got.Input) != "{}" {
@@ -196,7 +196,7 @@ func TestStopExecution(t *testing.T) {
 	}
 }
 
-func TestClose(t *testing.T) {
+func TestCloseAbortsRunningExecutions(t *testing.T) {
 	t.Parallel()
 
 	synctest.Test(t, func(t *testing.T) {

@@ -18,31 +18,31 @@ import (
 	"github.com/herald-progress/herald/lib/local/invoke"
 )
 
-// taskRunner runs the tasks of one execution.
+// A taskRunner runs the tasks of one execution. It implements asl.Tasks.
 type taskRunner struct {
 	states    *StepFunctions
 	execution string // Its ARN.
 }
 
-// RunTask runs a task as asl.Tasks says.
+// RunTask runs a task.
 func (r *taskRunner) RunTask(ctx context.Context, t asl.Task) (json.RawMessage, error) {
-	run := taskKind(t.Resource)
+	run := taskFuncFor(t.Resource)
 	if run == nil {
-		return nil, &asl.Error{Name: "States.Runtime", Cause: fmt.Sprintf("%v: %s", ErrResource, t.Resource)}
+		return nil, &asl.Error{Name: "States.Runtime", Cause: fmt.Sprintf("%v: %s", ErrUnsupportedResource, t.Resource)}
 	}
 	return run(r, ctx, t)
 }
 
-// function runs a task whose Resource is a function's ARN: its result is the function's answer.
-func (r *taskRunner) function(ctx context.Context, t asl.Task) (json.RawMessage, error) {
-	result, err := r.call(ctx, t.Resource, t.Arguments)
+// invokeResource runs a task whose Resource is a function's ARN. Its result is the function's result.
+func (r *taskRunner) invokeResource(ctx context.Context, t asl.Task) (json.RawMessage, error) {
+	result, err := r.invokeFunction(ctx, t.Resource, t.Arguments)
 	if err != nil {
 		return nil, err
 	}
-	return jsonOf(result.Payload), nil
+	return payloadJSON(result.Payload), nil
 }
 
-// invokeArguments are the arguments of lambda:invoke,
+// invokeArguments is the Arguments of lambda:invoke,
 // https://docs.aws.amazon.com/step-functions/latest/dg/connect-lambda.html.
 type invokeArguments struct {
 	FunctionName   string          `json:"FunctionName"`
@@ -51,8 +51,8 @@ type invokeArguments struct {
 	InvocationType string          `json:"InvocationType"`
 }
 
-// invoke runs lambda:invoke: its result is the answer of the Invoke API.
-func (r *taskRunner) invoke(ctx context.Context, t asl.Task) (json.RawMessage, error) {
+// lambdaInvoke runs lambda:invoke. Its result is the output of the Invoke API.
+func (r *taskRunner) lambdaInvoke(ctx context.Context, t asl.Task) (json.RawMessage, error) {
 	var arguments invokeArguments
 	err := json.Unmarshal(t.Arguments, &arguments)
 	if err != nil || arguments.FunctionName == "" {
@@ -65,13 +65,12 @@ func (r *taskRunner) invoke(ctx context.Context, t asl.Task) (json.RawMessage, e
 	}
 
 	var (
-		result invoke.Invocation
+		result invoke.Result
 		status = http.StatusOK
 	)
-
 	switch arguments.InvocationType {
 	case "", "RequestResponse":
-		result, err = r.call(ctx, function, arguments.Payload)
+		result, err = r.invokeFunction(ctx, function, arguments.Payload)
 	case "Event":
 		status = http.StatusAccepted
 		result.RequestID, err = r.states.cfg.Lambda.InvokeEvent(function, arguments.Payload)
@@ -89,16 +88,16 @@ func (r *taskRunner) invoke(ctx context.Context, t asl.Task) (json.RawMessage, e
 		sdkMetadata
 		StatusCode int `json:"StatusCode"`
 	}{
-		"$LATEST", jsonOf(result.Payload), metadata(result.RequestID, status, map[string]string{
+		"$LATEST", payloadJSON(result.Payload), metadata(result.RequestID, status, map[string]string{
 			"Connection": "keep-alive", "Content-Length": strconv.Itoa(len(result.Payload)),
 			"Content-Type": "application/json", "X-Amz-Executed-Version": "$LATEST", "x-amzn-Remapped-Content-Length": "0",
 		}), status,
 	})
 }
 
-// call invokes a function and names its failure as Step Functions does.
-func (r *taskRunner) call(ctx context.Context, function string, payload []byte) (invoke.Invocation, error) {
-	result, err := r.states.cfg.Lambda.Invoke(ctx, invoke.Qualified(function), payload)
+// invokeFunction invokes a function. It returns a function error as the *asl.Error that Step Functions raises for it.
+func (r *taskRunner) invokeFunction(ctx context.Context, function string, payload []byte) (invoke.Result, error) {
+	result, err := r.states.cfg.Lambda.Invoke(ctx, invoke.Qualify(function), payload)
 	if err != nil {
 		return result, serviceError("Lambda", "AWSLambda", err)
 	}
@@ -117,14 +116,15 @@ func (r *taskRunner) call(ctx context.Context, function string, payload []byte) 
 	}
 }
 
-// serviceError returns an error of an AWS API as a task's error. Others, those of the context, are returned as they are.
+// serviceError converts an error of an AWS API to the error that a task of an optimized integration raises for it. It returns
+// other errors, such as those of the context, as they are.
 func serviceError(prefix, service string, err error) error {
-	var refused smithy.APIError
-	if !errors.As(err, &refused) {
+	var apiErr smithy.APIError
+	if !errors.As(err, &apiErr) {
 		return err
 	}
 
-	code := refused.ErrorCode()
+	code := apiErr.ErrorCode()
 	status := http.StatusBadRequest
 	if prefix == "Lambda" {
 		status = invoke.HTTPStatus(code)
@@ -133,11 +133,11 @@ func serviceError(prefix, service string, err error) error {
 	return &asl.Error{
 		Name: prefix + "." + strings.TrimSuffix(code, "Exception") + "Exception",
 		Cause: fmt.Sprintf("%s (Service: %s; Status Code: %d; Error Code: %s; Request ID: %s; Proxy: null)",
-			refused.ErrorMessage(), service, status, code, awswire.NewUUID()),
+			apiErr.ErrorMessage(), service, status, code, awswire.NewUUID()),
 	}
 }
 
-// sdkMetadata is what the results of optimized integrations carry beside the API's own answer.
+// sdkMetadata are the fields that optimized integrations add to the output of the API.
 type sdkMetadata struct {
 	SdkHTTPMetadata struct {
 		AllHTTPHeaders map[string][]string `json:"AllHttpHeaders"`
@@ -161,19 +161,18 @@ func metadata(requestID string, status int, headers map[string]string) sdkMetada
 	for name, value := range headers {
 		meta.SdkHTTPMetadata.AllHTTPHeaders[name] = []string{value}
 	}
-
 	return meta
 }
 
-// submit records that the service has taken the task.
-func submit(t asl.Task, output json.RawMessage) {
+// recordSubmitted calls t.Submitted, if there is one.
+func recordSubmitted(t asl.Task, output json.RawMessage) {
 	if t.Submitted != nil {
 		t.Submitted(output)
 	}
 }
 
-// jsonOf returns a payload as JSON: what is not JSON becomes a string.
-func jsonOf(payload []byte) json.RawMessage {
+// payloadJSON returns a payload as JSON. A payload that is not JSON becomes a string.
+func payloadJSON(payload []byte) json.RawMessage {
 	if json.Valid(payload) {
 		return payload
 	}
@@ -184,7 +183,7 @@ func jsonOf(payload []byte) json.RawMessage {
 	return text
 }
 
-// marshal returns a task's result.
+// marshal encodes a task's result.
 func marshal(result any) (json.RawMessage, error) {
 	text, err := json.Marshal(result)
 	if err != nil {

@@ -13,7 +13,7 @@ import (
 	"github.com/herald-progress/herald/lib/local/states"
 )
 
-func TestLambdaTasks(t *testing.T) {
+func TestLambdaTasksEndAsOnAWS(t *testing.T) {
 	t.Parallel()
 
 	lambda := newLambda(t, map[string]invoke.Function{
@@ -57,18 +57,18 @@ func TestLambdaTasks(t *testing.T) {
 			cause: `{"errorMessage":"RequestId: * Error: Task timed out after 0.00 seconds","errorType":"Sandbox.Timedout"}`,
 		},
 		"unknown": {
-			machine: taskMachine(lambdaInvoke, `,"Arguments":{"FunctionName":"nobody"}`), error: "Lambda.ResourceNotFoundException",
-			cause: "Function not found: arn:aws:lambda:us-east-1:000000000000:function:nobody:$LATEST (Service: AWSLambda; " +
+			machine: taskMachine(lambdaInvoke, `,"Arguments":{"FunctionName":"unknown"}`), error: "Lambda.ResourceNotFoundException",
+			cause: "Function not found: arn:aws:lambda:us-east-1:000000000000:function:unknown:$LATEST (Service: AWSLambda; " +
 				"Status Code: 404; Error Code: ResourceNotFoundException; Request ID: *; Proxy: null)",
 		},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			ended := make(changes, 2)
+			ended := make(statusChanges, 2)
 			service := newService(t, states.Config{Lambda: lambda, StatusChanged: ended.add},
 				map[string]string{"task": tt.machine})
 			start(t, service, "task", "", "")
-			got := ended.end()
+			got := ended.nextEnded()
 			if got.Error != tt.error || !matches(tt.cause, got.Cause) {
 				t.Errorf("failed with %s: %s", got.Error, got.Cause)
 			}

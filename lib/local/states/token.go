@@ -9,47 +9,47 @@ import (
 	"github.com/herald-progress/herald/lib/local/awswire"
 )
 
-// errToken refuses the token of a page or of a task.
-var errToken = awswire.NewError("InvalidToken", "Invalid Token: 'Invalid token'")
+// errInvalidToken is the error for an unknown token of a page or a task.
+var errInvalidToken = awswire.NewError("InvalidToken", "Invalid Token: 'Invalid token'")
 
-// callback is a task that waits for its token to come back, or has waited.
-type callback struct {
+// A pendingTask is a task with a task token. It stays known, but closed, after it has ended.
+type pendingTask struct {
 	execution string // Its ARN.
 	heartbeat func()
-	answer    chan taskAnswer // Of capacity 1.
-	over      bool            // Answered or given up. Guarded by StepFunctions.mu.
+	result    chan taskResult // Of capacity 1.
+	closed    bool            // The task has ended. Guarded by StepFunctions.mu.
 }
 
-// taskAnswer is what came back with a token.
-type taskAnswer struct {
+// A taskResult is the result of a task.
+type taskResult struct {
 	output json.RawMessage
 	err    error
 }
 
-// awaitToken returns a task that runs call, and then waits for the task token. The token may come back before call has
-// returned; when call fails, no one waits.
-func awaitToken(call task) task {
+// waitForToken returns a taskFunc that runs call and waits until the task token is sent back. The token may be sent back
+// before call has returned. If call fails, the task fails.
+func waitForToken(call taskFunc) taskFunc {
 	return func(r *taskRunner, ctx context.Context, t asl.Task) (json.RawMessage, error) {
-		waiting := r.states.expect(r.execution, t)
-		defer r.states.giveUp(waiting)
-		called := make(chan taskAnswer, 1)
-		running := r.states.work.Start(func(context.Context) {
+		task := r.states.addPendingTask(r.execution, t)
+		defer r.states.closePendingTask(task)
+		called := make(chan taskResult, 1)
+		ok := r.states.background.Go(func(context.Context) {
 			output, err := call(r, ctx, t)
-			called <- taskAnswer{output, err}
+			called <- taskResult{output, err}
 		})
-		if !running {
+		if !ok {
 			return nil, awswire.ErrClosing
 		}
 
 		for {
 			select {
-			case answer := <-waiting.answer:
-				return answer.output, answer.err
-			case answer := <-called:
-				if answer.err != nil {
-					return nil, answer.err
+			case result := <-task.result:
+				return result.output, result.err
+			case result := <-called:
+				if result.err != nil {
+					return nil, result.err
 				}
-				submit(t, answer.output)
+				recordSubmitted(t, result.output)
 				called = nil
 			case <-ctx.Done():
 				return nil, context.Cause(ctx)
@@ -58,73 +58,73 @@ func awaitToken(call task) task {
 	}
 }
 
-// expect makes the task's token known.
-func (s *StepFunctions) expect(executionARN string, t asl.Task) *callback {
-	waiting := &callback{execution: executionARN, heartbeat: t.Heartbeat, answer: make(chan taskAnswer, 1)}
+// addPendingTask makes the task's token valid.
+func (s *StepFunctions) addPendingTask(executionARN string, t asl.Task) *pendingTask {
+	task := &pendingTask{execution: executionARN, heartbeat: t.Heartbeat, result: make(chan taskResult, 1)}
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.callbacks[t.Token] = waiting
-	return waiting
+	s.pendingTasks[t.Token] = task
+	return task
 }
 
-// giveUp refuses the token from now on.
-func (s *StepFunctions) giveUp(waiting *callback) {
+// closePendingTask makes the task's token invalid.
+func (s *StepFunctions) closePendingTask(task *pendingTask) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	waiting.over = true
+	task.closed = true
 }
 
-// SendTaskSuccess ends the task that waits for the token.
+// SendTaskSuccess ends the task with the given token successfully.
 func (s *StepFunctions) SendTaskSuccess(_ context.Context, in SendTaskSuccessInput) (SendTaskOutput, error) {
 	if len(in.Output) > maxExecutionInput || !utf8.ValidString(in.Output) || !json.Valid([]byte(in.Output)) {
 		return SendTaskOutput{}, awswire.NewError("InvalidOutput", "Invalid Output: 'not JSON, or over 262144 bytes'")
 	}
-	return s.answer(in.TaskToken, taskAnswer{output: json.RawMessage(in.Output)})
+	return s.endTask(in.TaskToken, taskResult{output: json.RawMessage(in.Output)})
 }
 
-// SendTaskFailure fails the task that waits for the token.
+// SendTaskFailure ends the task with the given token with an error.
 func (s *StepFunctions) SendTaskFailure(_ context.Context, in SendTaskFailureInput) (SendTaskOutput, error) {
-	return s.answer(in.TaskToken, taskAnswer{err: &asl.Error{Name: in.Error, Cause: in.Cause}})
+	return s.endTask(in.TaskToken, taskResult{err: &asl.Error{Name: in.Error, Cause: in.Cause}})
 }
 
-// SendTaskHeartbeat says that the task which waits for the token is alive.
+// SendTaskHeartbeat restarts the heartbeat timeout of the task with the given token.
 func (s *StepFunctions) SendTaskHeartbeat(_ context.Context, in SendTaskHeartbeatInput) (SendTaskOutput, error) {
 	s.mu.Lock()
-	waiting, err := s.callback(in.TaskToken)
+	task, err := s.pendingTask(in.TaskToken)
 	s.mu.Unlock()
-
 	if err != nil {
 		return SendTaskOutput{}, err
 	}
-	if waiting.heartbeat != nil {
-		waiting.heartbeat()
+
+	if task.heartbeat != nil {
+		task.heartbeat()
 	}
 	return SendTaskOutput{}, nil
 }
 
-// answer hands what came back to the task that waits for the token.
-func (s *StepFunctions) answer(token string, answer taskAnswer) (SendTaskOutput, error) {
+// endTask ends the task with the given token.
+func (s *StepFunctions) endTask(token string, result taskResult) (SendTaskOutput, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	waiting, err := s.callback(token)
+	task, err := s.pendingTask(token)
 	if err != nil {
 		return SendTaskOutput{}, err
 	}
 
-	waiting.over = true
-	waiting.answer <- answer
+	task.closed = true
+	task.result <- result
 	return SendTaskOutput{}, nil
 }
 
-// callback returns the task that waits for the token. The lock is held.
-func (s *StepFunctions) callback(token string) (*callback, error) {
-	waiting, ok := s.callbacks[token]
+// pendingTask returns the task with the given token, or an error if there is none or it has ended. The caller holds the lock.
+func (s *StepFunctions) pendingTask(token string) (*pendingTask, error) {
+	task, ok := s.pendingTasks[token]
 	switch {
 	case !ok:
-		return nil, errToken
-	case waiting.over:
+		return nil, errInvalidToken
+	case task.closed:
 		return nil, awswire.NewError("TaskTimedOut", "Task Timed Out: 'Provided task does not exist anymore'")
 	default:
-		return waiting, nil
+		return task, nil
 	}
 }

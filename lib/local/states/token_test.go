@@ -11,20 +11,20 @@ import (
 	"github.com/herald-progress/herald/lib/local/states"
 )
 
-// tokenMachine hands its token to the function ask.
+// tokenMachine returns a state machine that passes its task token to the function ask.
 func tokenMachine(fields string) string {
 	return taskMachine("arn:aws:states:::lambda:invoke.waitForTaskToken",
 		`,"Arguments":{"FunctionName":"ask","Payload":{"Token":"{% $states.context.Task.Token %}"}}`+fields)
 }
 
-type ask struct{ Token string }
+type askInput struct{ Token string }
 
-// askService returns a service whose machine "ask" hands out its tokens.
+// askService returns a service whose machine "ask" sends its task tokens to the channel. Then its function returns then.
 func askService(t *testing.T, fields string, then error) (*states.StepFunctions, <-chan string) {
 	t.Helper()
 	tokens := make(chan string, 1)
 	lambda := newLambda(t, map[string]invoke.Function{
-		"ask": {Timeout: time.Minute, Handler: func(_ context.Context, in ask) error {
+		"ask": {Timeout: time.Minute, Handler: func(_ context.Context, in askInput) error {
 			tokens <- in.Token
 			return then
 		}},
@@ -32,7 +32,7 @@ func askService(t *testing.T, fields string, then error) (*states.StepFunctions,
 	return newService(t, states.Config{Lambda: lambda}, map[string]string{"ask": tokenMachine(fields)}), tokens
 }
 
-func TestTaskToken(t *testing.T) {
+func TestTaskTokenEndsItsTaskOnce(t *testing.T) {
 	t.Parallel()
 
 	synctest.Test(t, func(t *testing.T) {
@@ -93,7 +93,7 @@ func TestTaskToken(t *testing.T) {
 	})
 }
 
-func TestTaskTokenTimeout(t *testing.T) {
+func TestTaskTokenIsRejectedAfterTheTimeout(t *testing.T) {
 	t.Parallel()
 
 	synctest.Test(t, func(t *testing.T) {
@@ -110,8 +110,7 @@ func TestTaskTokenTimeout(t *testing.T) {
 	})
 }
 
-// When the function fails, no one waits for the token.
-func TestTaskTokenFunctionError(t *testing.T) {
+func TestTaskTokenIsRejectedAfterAFunctionError(t *testing.T) {
 	t.Parallel()
 
 	synctest.Test(t, func(t *testing.T) {

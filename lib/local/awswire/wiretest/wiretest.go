@@ -1,4 +1,4 @@
-// Package wiretest points the AWS SDK at a service under test.
+// Package wiretest connects AWS SDK clients to a service under test.
 package wiretest
 
 import (
@@ -12,7 +12,8 @@ import (
 	"github.com/aws/smithy-go"
 )
 
-// Config serves the handler until the test ends, and returns the configuration of AWS clients that call it once.
+// Config serves the handler until the test ends. It returns the configuration of AWS clients that send their requests to it and
+// do not retry.
 func Config(t *testing.T, handler http.Handler) aws.Config {
 	t.Helper()
 	server := httptest.NewServer(handler)
@@ -23,17 +24,17 @@ func Config(t *testing.T, handler http.Handler) aws.Config {
 		BaseEndpoint:     aws.String(server.URL),
 		RetryMaxAttempts: 1,
 
-		// As config.LoadDefaultConfig has them.
+		// The defaults of config.LoadDefaultConfig.
 		RequestChecksumCalculation: aws.RequestChecksumCalculationWhenSupported,
 		ResponseChecksumValidation: aws.ResponseChecksumValidationWhenSupported,
 	}
 }
 
-// WantCode fails the test if err is not an error of an AWS API with the code. What says where it came from.
+// WantCode reports a test error if err is not an error of an AWS API with the given code. what names the case.
 func WantCode(t *testing.T, what string, err error, code string) {
 	t.Helper()
-	var refused smithy.APIError
-	if !errors.As(err, &refused) || refused.ErrorCode() != code {
+	var apiErr smithy.APIError
+	if !errors.As(err, &apiErr) || apiErr.ErrorCode() != code {
 		t.Errorf("%s: got %v, want %s", what, err, code)
 	}
 }

@@ -17,11 +17,9 @@ const (
 
 // machine returns the state machine with the given ARN.
 func (s *StepFunctions) machine(arn string) (*stateMachine, error) {
-	err := checkARN(arn, "stateMachine")
-	if err != nil {
+	if err := validateARN(arn, "stateMachine"); err != nil {
 		return nil, err
 	}
-
 	machine, ok := s.machines[arn]
 	if !ok {
 		return nil, awswire.NewError("StateMachineDoesNotExist", "State Machine Does Not Exist: '"+arn+"'")
@@ -31,8 +29,7 @@ func (s *StepFunctions) machine(arn string) (*stateMachine, error) {
 
 // execution returns the execution with the given ARN.
 func (s *StepFunctions) execution(arn string) (*execution, error) {
-	err := checkARN(arn, "execution")
-	if err != nil {
+	if err := validateARN(arn, "execution"); err != nil {
 		return nil, err
 	}
 
@@ -45,8 +42,8 @@ func (s *StepFunctions) execution(arn string) (*execution, error) {
 	return x, nil
 }
 
-// checkARN returns InvalidArn when arn cannot name what it should.
-func checkARN(arn, kind string) error {
+// validateARN returns InvalidArn unless arn is an ARN of Step Functions for the given kind of resource.
+func validateARN(arn, kind string) error {
 	const (
 		fields = 7 // arn:partition:states:region:account:kind:name
 		kindAt = 5
@@ -62,8 +59,8 @@ func checkARN(arn, kind string) error {
 	}
 }
 
-// checkStart checks the name and the input of an execution that is to start.
-func checkStart(name, input string) error {
+// validateStart checks the name and the input of a new execution.
+func validateStart(name, input string) error {
 	if !validName(name) {
 		return awswire.NewError("InvalidName", "Invalid Name: '"+name+"'")
 	}
@@ -75,12 +72,11 @@ func checkStart(name, input string) error {
 	if !utf8.ValidString(input) || !json.Valid([]byte(input)) {
 		return awswire.NewError("InvalidExecutionInput", "Invalid State Machine Execution Input: 'not JSON'")
 	}
-
 	return nil
 }
 
-// validName reports whether an execution may have the name: 1 to 80 characters without white space, control characters,
-// brackets, wildcards and the special characters that the page of StartExecution lists.
+// validName reports whether name is a valid name of an execution: 1 to 80 characters without white space, control characters,
+// brackets, wildcards and the special characters that the reference of StartExecution lists.
 func validName(name string) bool {
 	return utf8.ValidString(name) && name != "" && utf8.RuneCountInString(name) <= maxExecutionName &&
 		!strings.ContainsAny(name, "<>{}[]?*\"#%\\^|~`$&,;:/") &&
