@@ -82,6 +82,16 @@ func TestIntrinsicFunctionsRejectInvalidArguments(t *testing.T) {
 	}
 }
 
+func TestMathRandomWithASeedReturnsTheSameNumber(t *testing.T) {
+	first, err := evalIn(t, `States.MathRandom(1, 1000000, 7)`, `{}`)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if again, err := evalIn(t, `States.MathRandom(1, 1000000, 7)`, `{}`); again != first || err != nil {
+		t.Errorf("got %s %v, want %s", again, err, first)
+	}
+}
+
 func TestParseRejectsInvalidIntrinsicFunctions(t *testing.T) {
 	for _, text := range []string{
 		`States.Nothing()`, `States.Array`, `States.Array(`, `States.Array(1`, `States.Array(1 2)`, `States.Array('a)`, `States.UUID(1)`,

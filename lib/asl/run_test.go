@@ -80,7 +80,7 @@ func TestRetryAndCatchHandleFailures(t *testing.T) {
 		{"caught by name", `,"Catch":[{"ErrorEquals":["Busy"],"Next":"B"}]`, failWith("Busy"), `{"Error":"Busy","Cause":"why"}`, 0},
 		{"caught into a path", `,"Catch":[{"ErrorEquals":["States.ALL"],"Next":"B","ResultPath":"$.e"}]`, failWith("Busy"), `{"in":1,"e":{"Error":"Busy","Cause":"why"}}`, 0},
 		{"caught as a failed task", `,"Catch":[{"ErrorEquals":["States.TaskFailed"],"Next":"B"}]`, failWith("Busy"), `{"Error":"Busy","Cause":"why"}`, 0},
-		{"a timeout is no failed task", `,"Catch":[{"ErrorEquals":["States.TaskFailed"],"Next":"B"}]`, failWith("States.Timeout"), "FAILED States.Timeout why", 0},
+		{"a timeout is not a failed task", `,"Catch":[{"ErrorEquals":["States.TaskFailed"],"Next":"B"}]`, failWith("States.Timeout"), "FAILED States.Timeout why", 0},
 		{
 			"an unnamed error is a failed task", `,"Catch":[{"ErrorEquals":["States.TaskFailed"],"Next":"B"}]`,
 			taskFunc(func(context.Context, asl.Task) (json.RawMessage, error) { return nil, errors.New("broken") }),

@@ -202,6 +202,17 @@ func TestFailedIterationAbortsItsSiblings(t *testing.T) {
 	})
 }
 
+func TestDistributedMapChildrenRecordNoHistory(t *testing.T) {
+	var h history
+	m := parse(t, `{"StartAt":"M","States":{"M":{"Type":"Map",`+distributed(`"Type":"Pass"`)+`,"End":true}}}`)
+	m.Run(t.Context(), asl.Execution{Input: []byte(`[1,2]`), Record: h.record})
+
+	want := "ExecutionStarted MapStateEntered MapStateStarted MapRunStarted MapRunSucceeded MapStateSucceeded MapStateExited ExecutionSucceeded"
+	if got := h.eventTypes(); got != want {
+		t.Errorf("got %s, want %s", got, want)
+	}
+}
+
 func TestContextObjectDescribesTheExecution(t *testing.T) {
 	start := time.Date(2026, 11, 22, 10, 0, 0, 5_000_000, time.UTC)
 	m := parse(t, `{"QueryLanguage":"JSONata","StartAt":"A","States":{"A":{"Type":"Pass",

@@ -172,6 +172,7 @@ func TestCompileRejectsInvalidAndUnsupportedExpressions(t *testing.T) {
 		{`a{b: c}{d: e}`, "S0210"}, {`a{b: c}[0]`, "S0209"}, {`1e999`, "S0102"}, {`!`, "S0211"},
 		{`$eval("1")`, "$eval is not supported"}, {`$formatInteger(1, "w")`, "$formatInteger is not supported"},
 		{`a.%`, "parent operator % is not supported"}, {`a#$i`, "operator # is not supported"}, {`$contains("a", /(?<!b)/)`, "Unsupported regular expression"},
+		{`$contains("a", /(a)\1/)`, "Unsupported regular expression"},
 		{strings.Repeat("(", 1000), "nested too deeply"},
 	} {
 		_, err := jsonata.Compile(test.text)

@@ -18,7 +18,7 @@ func TestNewUUIDReturnsUniqueVersion4UUIDs(t *testing.T) {
 	for range 100 {
 		id := awswire.NewUUID()
 		if seen[id] || !pattern.MatchString(id) {
-			t.Errorf("%s is no new UUID of version 4", id)
+			t.Errorf("%s is not a new UUID of version 4", id)
 		}
 		seen[id] = true
 	}

@@ -1,0 +1,50 @@
+package asl_test
+
+import (
+	"os"
+	"path/filepath"
+	"regexp"
+	"strings"
+	"testing"
+)
+
+func TestREADMEShowsTheExampleAndNamesExistingTests(t *testing.T) {
+	readme, err := os.ReadFile("README.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	example, err := os.ReadFile("example_test.go")
+	if err != nil {
+		t.Fatal(err)
+	}
+
+	_, code, _ := strings.Cut(string(readme), "```go\n")
+	code, _, found := strings.Cut(code, "```")
+	if !found || !strings.Contains(string(example), code) {
+		t.Error("the README's code is not the code of example_test.go")
+	}
+
+	var sources strings.Builder
+	for _, pattern := range []string{"*_test.go", "*/*_test.go"} {
+		files, err := filepath.Glob(pattern)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, name := range files {
+			source, err := os.ReadFile(name)
+			if err != nil {
+				t.Fatal(err)
+			}
+			sources.Write(source)
+		}
+	}
+	names := regexp.MustCompile("`(Test[A-Z]\\w+)`").FindAllStringSubmatch(string(readme), -1)
+	if len(names) < 10 {
+		t.Errorf("the README names %d tests, want 10 at least", len(names))
+	}
+	for _, name := range names {
+		if name[1] != "TestState" && !strings.Contains(sources.String(), "func "+name[1]+"(") {
+			t.Errorf("the README names %s, which does not exist", name[1])
+		}
+	}
+}
