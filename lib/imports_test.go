@@ -37,10 +37,11 @@ var allowed = map[string][]string{
 	"lib/apigw":   {"lib/broadcast"},
 	"lib/stepfn":  {"lib/notify"},
 	"lib/s3store": {"lib/csvimport"},
+	"lib/secrets": {"lib/auth"},
 
 	"lib/cloud": {
 		"lib/apigw", "lib/auth", "lib/broadcast", "lib/connection", "lib/csvimport", "lib/dynamo", "lib/feed",
-		"lib/notify", "lib/s3store", "lib/session", "lib/stepfn",
+		"lib/notify", "lib/s3store", "lib/secrets", "lib/session", "lib/stepfn",
 	},
 	"lib/local/awswire":          {},
 	"lib/local/awswire/wiretest": {},
@@ -62,7 +63,7 @@ var allowed = map[string][]string{
 var stdOnly = []string{"lib/message", "lib/connection", "lib/feed", "statemachines", "cdkapp/bootstrap"}
 
 // withSDK are the packages that may use the AWS SDK: adapters and assemblies.
-var withSDK = []string{"lib/dynamo", "lib/apigw", "lib/s3store", "lib/stepfn", "lib/cloud", "lib/local", "lib/local/awswire/wiretest", "cdkapp/local"}
+var withSDK = []string{"lib/dynamo", "lib/apigw", "lib/s3store", "lib/secrets", "lib/stepfn", "lib/cloud", "lib/local", "lib/local/awswire/wiretest", "cdkapp/local"}
 
 type listed struct {
 	ImportPath string

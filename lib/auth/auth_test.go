@@ -23,6 +23,8 @@ import (
 
 const secret = "0123456789abcdef0123456789abcdef"
 
+var anyAudience = []string{auth.AnyAudience}
+
 var now = time.Date(2026, 11, 22, 10, 0, 0, 0, time.UTC)
 
 func clock() time.Time { return now }
@@ -137,13 +139,16 @@ func TestNewNamesTheBadSetting(t *testing.T) {
 		config auth.Config
 		want   string
 	}{
-		{auth.Config{}, "auth: set exactly one of Secret, UserPoolID, Issuer"},
-		{auth.Config{Secret: []byte(secret), UserPoolID: "a_b"}, "auth: set exactly one of Secret, UserPoolID, Issuer"},
+		{auth.Config{}, "auth: set exactly one of Secret, SecretStore, UserPoolID, Issuer"},
+		{auth.Config{Secret: []byte(secret), UserPoolID: "a_b"}, "auth: set exactly one of Secret, SecretStore, UserPoolID, Issuer"},
 		{auth.Config{Secret: []byte("short")}, "auth: Secret must be at least 32 bytes long"},
 		{auth.Config{UserPoolID: "pool"}, "auth: UserPoolID must look like eu-west-1_AbCdEf123"},
 		{auth.Config{UserPoolID: "eu-west-1_x"}, "auth: ClientIDs must name at least one app client of the user pool"},
 		{auth.Config{Issuer: "http://issuer.example"}, "auth: Issuer must be an https URL"},
 		{auth.Config{Issuer: "https://issuer.example", JWKSURL: "file:///etc/passwd"}, "auth: JWKSURL must be an https URL"},
+		{auth.Config{Issuer: "https://issuer.example"}, "auth: Audience must name at least one audience, or be * to accept tokens for any app of the issuer"},
+		{auth.Config{Issuer: "https://issuer.example", Audience: []string{"app", "*"}}, "auth: Audience must be * alone, or name audiences"},
+		{auth.Config{Secret: []byte(secret), SecretOverlap: -1}, "auth: SecretOverlap must not be negative"},
 	} {
 		if _, err := auth.New(tt.config); err == nil || err.Error() != tt.want {
 			t.Errorf("New(%+v): %v, want %s", tt.config, err, tt.want)
@@ -178,8 +183,8 @@ func newKeyServer(t *testing.T) *keyServer {
 	return s
 }
 
-// issue publishes a new ES256 key and returns a token signed with it.
-func (s *keyServer) issue(t *testing.T, kid string, claims jwt.MapClaims) string {
+// key publishes a new ES256 key.
+func (s *keyServer) key(t *testing.T, kid string) *ecdsa.PrivateKey {
 	t.Helper()
 	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
 	if err != nil {
@@ -191,9 +196,16 @@ func (s *keyServer) issue(t *testing.T, kid string, claims jwt.MapClaims) string
 	}
 	keys := append(*s.keys.Load(), jwk.Marshal())
 	s.keys.Store(&keys)
+
+	return key
+}
+
+// issue publishes a new ES256 key and returns a token signed with it.
+func (s *keyServer) issue(t *testing.T, kid string, claims jwt.MapClaims) string {
+	t.Helper()
 	token := jwt.NewWithClaims(jwt.SigningMethodES256, claims)
 	token.Header["kid"] = kid
-	text, err := token.SignedString(key)
+	text, err := token.SignedString(s.key(t, kid))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -204,7 +216,7 @@ func (s *keyServer) issue(t *testing.T, kid string, claims jwt.MapClaims) string
 func TestKeysAreCachedAndRefreshedOnceForAFlood(t *testing.T) {
 	server := newKeyServer(t)
 	at := now
-	v, err := auth.New(auth.Config{Issuer: server.URL, Now: func() time.Time { return at }})
+	v, err := auth.New(auth.Config{Issuer: server.URL, Audience: anyAudience, Now: func() time.Time { return at }})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -235,7 +247,7 @@ func TestKeysAreCachedAndRefreshedOnceForAFlood(t *testing.T) {
 func TestKeyServerDownIsNotAnInvalidToken(t *testing.T) {
 	server := newKeyServer(t)
 	at := now
-	v, err := auth.New(auth.Config{Issuer: server.URL, Now: func() time.Time { return at }})
+	v, err := auth.New(auth.Config{Issuer: server.URL, Audience: anyAudience, Now: func() time.Time { return at }})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -259,7 +271,7 @@ func TestKeyServerDownIsNotAnInvalidToken(t *testing.T) {
 
 func TestACallerThatGivesUpSpoilsNothing(t *testing.T) {
 	server := newKeyServer(t)
-	v, err := auth.New(auth.Config{Issuer: server.URL, Now: clock})
+	v, err := auth.New(auth.Config{Issuer: server.URL, Audience: anyAudience, Now: clock})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -275,7 +287,7 @@ func TestACallerThatGivesUpSpoilsNothing(t *testing.T) {
 func TestTheReasonIsToldApart(t *testing.T) {
 	server := newKeyServer(t)
 	at := now
-	v, err := auth.New(auth.Config{Issuer: server.URL, Now: func() time.Time { return at }})
+	v, err := auth.New(auth.Config{Issuer: server.URL, Audience: anyAudience, Now: func() time.Time { return at }})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -311,7 +323,7 @@ func TestAKeyThatCannotBeReadDoesNotTakeTheOthersWithIt(t *testing.T) {
 		fmt.Fprintf(w, `{"keys":[{"kty":5},{"kty":"tomorrow","kid":"t"},%s]}`, good)
 	}))
 	defer mixed.Close()
-	v, err := auth.New(auth.Config{Issuer: "https://issuer.example", JWKSURL: mixed.URL, Now: clock})
+	v, err := auth.New(auth.Config{Issuer: "https://issuer.example", JWKSURL: mixed.URL, Audience: anyAudience, Now: clock})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -29,6 +29,9 @@ type claims struct {
 
 	Audience                       audience
 	ExpiresAt, NotBefore, IssuedAt *numericDate
+
+	// otherKind names the claim by which the token says that it is of a kind that opens no session; empty if none does.
+	otherKind string
 }
 
 // UnmarshalJSON matches names exactly: encoding/json alone would let a claim "Sub" stand for "sub".
@@ -47,6 +50,7 @@ func (c *claims) UnmarshalJSON(b []byte) error {
 			}
 		}
 	}
+	c.otherKind = otherKind(all)
 
 	return nil
 }
@@ -59,22 +63,36 @@ func (c *claims) check(config Config) (Claims, error) {
 	case c.ExpiresAt == nil:
 		return Claims{}, refuse("no exp")
 	case !goodSubject(c.Subject):
-		return Claims{}, refuse("sub must be 1 to 255 bytes of text")
+		return Claims{}, refuse("sub must be 1 to 255 bytes of valid Unicode text")
+	case c.otherKind != "":
+		return Claims{}, refuse("kind of token, by " + c.otherKind)
 	case c.NotBefore != nil && c.NotBefore.After(soon):
 		return Claims{}, refuse("nbf lies ahead")
 	case c.IssuedAt != nil && c.IssuedAt.After(soon):
 		return Claims{}, refuse("iat lies ahead")
-	case config.Issuer != "" && c.Issuer != config.Issuer:
-		return Claims{}, refuse("iss")
-	case len(config.Audience) > 0 && !overlap(c.Audience, config.Audience):
-		return Claims{}, refuse("aud")
-	case config.UserPoolID != "" && !c.ofClient(config.ClientIDs):
-		return Claims{}, refuse("token_use, client_id or aud")
-	case !now.Before(c.ExpiresAt.Time):
+	}
+	if err := c.checkSource(config); err != nil {
+		return Claims{}, err
+	}
+	if !now.Before(c.ExpiresAt.Time) {
 		return Claims{}, ErrExpired
 	}
 
 	return Claims{Subject: c.Subject, ExpiresAt: c.ExpiresAt.Truncate(time.Second)}, nil
+}
+
+// checkSource refuses what another issuer has issued, or what was issued for another app.
+func (c *claims) checkSource(config Config) error {
+	switch {
+	case config.Issuer != "" && (c.Issuer != config.Issuer || !unambiguous(c.Issuer)):
+		return refuse("iss")
+	case len(config.Audience) > 0 && !overlap(c.Audience, config.Audience):
+		return refuse("aud")
+	case config.UserPoolID != "" && !c.ofClient(config.ClientIDs):
+		return refuse("token_use, client_id or aud")
+	default:
+		return nil
+	}
 }
 
 // ofClient applies Amazon Cognito's rules: an access token names its client in client_id, an ID token in aud
@@ -82,7 +100,7 @@ func (c *claims) check(config Config) (Claims, error) {
 func (c *claims) ofClient(ids []string) bool {
 	switch c.TokenUse {
 	case "access":
-		return slices.Contains(ids, c.ClientID)
+		return overlap([]string{c.ClientID}, ids)
 	case "id":
 		return overlap(c.Audience, ids)
 	default:
@@ -91,11 +109,17 @@ func (c *claims) ofClient(ids []string) bool {
 }
 
 func goodSubject(s string) bool {
-	return s != "" && len(s) <= maxSubject && utf8.ValidString(s) && !strings.ContainsFunc(s, unicode.IsControl)
+	return s != "" && len(s) <= maxSubject && unambiguous(s) && !strings.ContainsFunc(s, unicode.IsControl)
+}
+
+// unambiguous reports whether text that was decoded from JSON is what was encoded: encoding/json replaces bytes that are no
+// UTF-8, and lone surrogates, by U+FFFD, so that two different texts would become one.
+func unambiguous(s string) bool {
+	return utf8.ValidString(s) && !strings.ContainsRune(s, utf8.RuneError)
 }
 
 func overlap(a, b []string) bool {
-	return slices.ContainsFunc(a, func(s string) bool { return slices.Contains(b, s) })
+	return slices.ContainsFunc(a, func(s string) bool { return unambiguous(s) && slices.Contains(b, s) })
 }
 
 // numericDate is seconds since the epoch, as a JSON number (RFC 7519 section 2).

@@ -4,64 +4,74 @@ import (
 	"context"
 	"crypto/rsa"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"net/http"
 	"slices"
-	"sync"
 	"time"
 
 	"github.com/MicahParks/jwkset"
 )
 
 const (
-	// keyTimeout bounds one fetch of the keys.
-	keyTimeout = 5 * time.Second
-	// keyAge is the age at which keys are fetched anew, so that a revoked one is forgotten.
+	// keyAge is the age at which keys are fetched again, so that a revoked one is forgotten.
 	keyAge = time.Hour
-	// keyPause is the least time between two fetches: a flood of unknown kids costs the key server one request in it.
+	// keyGrace is how long a known key waits for that: a key server that answers is heard, one that hangs delays nobody.
+	keyGrace = 250 * time.Millisecond
+	// keyPause is the least time between two fetches that unknown kids cause, and between two that are due to age.
 	keyPause = 30 * time.Second
-	// retryPause is the same after a fetch that failed, for a key that is not there. For one that is only old it stays
-	// keyPause: a key server that hangs is not to hold up every connection.
-	retryPause = time.Second
 	// maxKeys bounds the answer of the key server in bytes.
 	maxKeys = 1 << 20
+	// maxRedirects bounds where the key server may send us.
+	maxRedirects = 3
 )
 
-// keySet holds an issuer's JWK Set. It fetches when a key is asked for, never in the background: a Lambda between two
-// events does not run. The library's own store does not tell "no such key" from "key server down", hence this one.
+// errRedirect refuses a redirect.
+var errRedirect = errors.New("redirected too often, or to what is no https URL")
+
+// keySet holds an issuer's JWK Set. The library's own store does not tell "no such key" from "key server down", hence this
+// one.
 type keySet struct {
 	url    string
 	client *http.Client
-	now    func() time.Time
-
-	mu      sync.Mutex
-	keys    map[string]jwkset.JWK
-	fetched time.Time // of the last success
-	tried   time.Time // of the last attempt
-	failure error     // of the last attempt
+	cache  cache[map[string]jwkset.JWK]
 }
 
 func newKeySet(url string, client *http.Client, now func() time.Time) *keySet {
 	if client == nil {
-		client = &http.Client{Timeout: keyTimeout}
+		client = &http.Client{Timeout: fetchTimeout, CheckRedirect: checkRedirect}
 	}
+	s := &keySet{url: url, client: client}
+	s.cache = cache[map[string]jwkset.JWK]{fetch: s.fetch, now: now, freshness: freshness{age: keyAge, grace: keyGrace, pause: keyPause}}
 
-	return &keySet{url: url, client: client, now: now}
+	return s
 }
 
-// find returns the public key of that id for that algorithm. An empty id finds the key of a set that has just one.
+// checkRedirect demands of each redirect what New demands of the key server's URL, and that https stays https.
+func checkRedirect(r *http.Request, via []*http.Request) error {
+	if len(via) > maxRedirects || !secure(r.URL) || secureScheme(via[0].URL) && !secureScheme(r.URL) {
+		return errRedirect
+	}
+
+	return nil
+}
+
+// find returns the public key of that id for that algorithm. An empty id finds the key of a set that has just one. A known
+// key never waits for an unknown one.
 func (s *keySet) find(ctx context.Context, id, algorithm string) (any, error) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	jwk, ok := s.lookup(id)
-	if !ok || s.now().Sub(s.fetched) >= keyAge {
-		if err := s.refreshLocked(ctx, !ok); err != nil && !ok {
+	keys, generation, err := s.cache.get(ctx)
+	if err != nil {
+		return nil, err
+	}
+	jwk, known := lookup(keys, id)
+	if !known {
+		if keys, _, err = s.cache.newer(ctx, generation); err != nil {
 			return nil, err
 		}
-		jwk, ok = s.lookup(id)
+		jwk, known = lookup(keys, id)
 	}
-	if !ok {
+	if !known {
 		return nil, refuse("unknown kid")
 	}
 	if own := jwk.Marshal().ALG; own != "" && own.String() != algorithm {
@@ -71,66 +81,42 @@ func (s *keySet) find(ctx context.Context, id, algorithm string) (any, error) {
 	return jwk.Key(), nil // of the wrong type for the algorithm: the parser refuses it
 }
 
-func (s *keySet) lookup(id string) (jwkset.JWK, bool) {
-	if id == "" && len(s.keys) == 1 {
-		for _, only := range s.keys {
+func lookup(keys map[string]jwkset.JWK, id string) (jwkset.JWK, bool) {
+	if id == "" && len(keys) == 1 {
+		for _, only := range keys {
 			return only, true
 		}
 	}
-	jwk, ok := s.keys[id]
+	jwk, ok := keys[id]
 
 	return jwk, ok
 }
 
-func (s *keySet) refresh(ctx context.Context) error {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-
-	return s.refreshLocked(ctx, true)
-}
-
-// refreshLocked fetches the keys, unless that was tried a moment ago: then it answers as it did. It is not
-// urgent where there is an old key to go on with.
-func (s *keySet) refreshLocked(ctx context.Context, urgent bool) error {
-	pause := keyPause
-	if s.failure != nil && urgent {
-		pause = retryPause
-	}
-	if now := s.now(); s.tried.IsZero() || now.Sub(s.tried) >= pause {
-		err := s.fetch(ctx)
-		if ctx.Err() != nil {
-			return err // the caller gave up, which says nothing of the key server
-		}
-		s.tried, s.failure = now, err
-	}
-
-	return s.failure
-}
-
-func (s *keySet) fetch(ctx context.Context) error {
-	ctx, cancel := context.WithTimeout(ctx, keyTimeout)
-	defer cancel()
+// fetch returns the keys that the key server has now.
+func (s *keySet) fetch(ctx context.Context) (map[string]jwkset.JWK, error) {
 	req, err := http.NewRequestWithContext(ctx, http.MethodGet, s.url, nil)
 	if err != nil {
-		return fmt.Errorf("%w: %w", ErrUnavailable, err)
+		return nil, err //nolint:wrapcheck // the cache adds what it is about
 	}
 	resp, err := s.client.Do(req)
 	if err != nil {
-		return fmt.Errorf("%w: %w", ErrUnavailable, err)
+		return nil, err //nolint:wrapcheck // names the URL
 	}
 	defer resp.Body.Close() //nolint:errcheck // read to its end or given up
 	if resp.StatusCode != http.StatusOK {
-		return fmt.Errorf("%w: %s: status %d", ErrUnavailable, s.url, resp.StatusCode)
+		return nil, fmt.Errorf("%s: status %d", s.url, resp.StatusCode)
 	}
 	var set struct {
 		Keys []json.RawMessage `json:"keys"`
 	}
 	if err := json.NewDecoder(io.LimitReader(resp.Body, maxKeys)).Decode(&set); err != nil {
-		return fmt.Errorf("%w: %s: %w", ErrUnavailable, s.url, err)
+		return nil, fmt.Errorf("%s: %w", s.url, err)
 	}
-	s.keys, s.fetched = usable(set.Keys), s.now()
+	if set.Keys == nil {
+		return nil, fmt.Errorf("%s: no JWK Set", s.url) // RFC 7517 section 5: "keys" must be there, if empty
+	}
 
-	return nil
+	return usable(set.Keys), nil
 }
 
 // usable returns the keys by their ids. One that this version cannot read, or should not trust, does not take the

@@ -122,9 +122,14 @@ func (v wycheproofVector) verify(t *testing.T) error {
 	if token.Method = jwt.GetSigningMethod(name); token.Method == nil || !slices.Contains(algorithms, name) {
 		return refuse("algorithm")
 	}
-	key, err := verifier.key(t.Context(), token)
-	if err != nil {
+	if err := checkHeader(token.Header); err != nil {
 		return err
+	}
+	var key any = verifier.config.Secret
+	if verifier.keys != nil {
+		if key, err = verifier.publicKey(t.Context(), token); err != nil {
+			return err
+		}
 	}
 	signature, err := base64.RawURLEncoding.Strict().DecodeString(parts[2])
 	if err != nil {
@@ -162,7 +167,7 @@ func (v wycheproofVector) verifier(t *testing.T) (*Verifier, []string) {
 	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { _, _ = w.Write(v.JWKS) }))
 	defer server.Close()
 	keys := newKeySet(server.URL, nil, time.Now)
-	if err := keys.refresh(t.Context()); err != nil {
+	if _, _, err := keys.cache.get(t.Context()); err != nil {
 		t.Fatal(err)
 	}
 

@@ -3,10 +3,13 @@ package cloud
 import (
 	"context"
 	"fmt"
+	"strconv"
+	"time"
 
 	"github.com/aws/aws-sdk-go-v2/service/secretsmanager"
 
 	"github.com/herald-progress/herald/lib/auth"
+	"github.com/herald-progress/herald/lib/secrets"
 )
 
 // The variables by which tokens are verified.
@@ -16,9 +19,13 @@ const (
 	envAudience  = "AUTH_AUDIENCE"
 	envJWKSURL   = "AUTH_JWKS_URL"
 	envSecretARN = "AUTH_SECRET_ARN" //nolint:gosec // a name, no secret
+	envOverlap   = "AUTH_SECRET_OVERLAP_MINUTES"
 	envUserPool  = "COGNITO_USER_POOL_ID"
 	envClientIDs = "COGNITO_CLIENT_IDS"
 )
+
+// maxMinutes is a day: no token that is worth its signature lives longer than that after its key was replaced.
+const maxMinutes = 24 * 60
 
 // tokens says how tokens are verified.
 type tokens struct {
@@ -40,7 +47,11 @@ func (e *environment) tokens() (tokens, error) {
 	case "jwks":
 		e.required(envIssuer)
 	case "hs256":
+		var err error
 		t.secretARN = e.required(envSecretARN)
+		if t.config.SecretOverlap, err = e.minutes(envOverlap, auth.DefaultSecretOverlap); err != nil {
+			return tokens{}, err
+		}
 	case "":
 	default:
 		return tokens{}, fmt.Errorf("cloud: %s must be cognito, jwks or hs256", envAuthMode)
@@ -49,36 +60,33 @@ func (e *environment) tokens() (tokens, error) {
 	return t, nil
 }
 
+// minutes reads a whole number of minutes, at most maxMinutes.
+func (e *environment) minutes(name string, fallback time.Duration) (time.Duration, error) {
+	text := e.getenv(name)
+	if text == "" {
+		return fallback, nil
+	}
+	n, err := strconv.Atoi(text)
+	if err != nil || n < 0 || n > maxMinutes {
+		return 0, fmt.Errorf("cloud: %s must be a whole number from 0 to %d", name, maxMinutes)
+	}
+
+	return time.Duration(n) * time.Minute, nil
+}
+
 // verifier returns what verifies tokens. It fetches the secret or the keys, so that the first event need not wait for
-// them; a key server that is down does not keep the function from starting.
+// them; where they are out of reach the function starts, and its events ask again.
 func (f function) verifier(ctx context.Context, t tokens) (*auth.Verifier, error) {
 	if t.secretARN != "" {
-		secret, err := f.secret(ctx, t.secretARN)
-		if err != nil {
-			return nil, err
-		}
-		t.config.Secret = secret
+		t.config.SecretStore = &secrets.Secret{Client: secretsmanager.NewFromConfig(f.aws), ARN: t.secretARN}
 	}
 	verifier, err := auth.New(t.config)
 	if err != nil {
 		return nil, fmt.Errorf("%s: %w", t.mode, err)
 	}
 	if err := verifier.Warm(ctx); err != nil {
-		f.log.WarnContext(ctx, "fetch keys", "err", err)
+		f.log.ErrorContext(ctx, "fetch keys", "err", err)
 	}
 
 	return verifier, nil
-}
-
-// secret returns the text of a secret in AWS Secrets Manager, as it stands there.
-func (f function) secret(ctx context.Context, arn string) ([]byte, error) {
-	out, err := secretsmanager.NewFromConfig(f.aws).GetSecretValue(ctx, &secretsmanager.GetSecretValueInput{SecretId: &arn})
-	if err != nil {
-		return nil, fmt.Errorf("get secret: %w", err)
-	}
-	if out.SecretString != nil {
-		return []byte(*out.SecretString), nil
-	}
-
-	return out.SecretBinary, nil
 }

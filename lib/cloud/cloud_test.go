@@ -119,7 +119,24 @@ func TestTokenSettings(t *testing.T) {
 			"cognito: auth: ClientIDs must name at least one app client of the user pool",
 		},
 		{"jwks over http", map[string]string{"AUTH_MODE": "jwks", "AUTH_ISSUER": "http://issuer.example"}, "jwks: auth: Issuer must be an https URL"},
-		{"key server down", map[string]string{"AUTH_MODE": "jwks", "AUTH_ISSUER": "http://127.0.0.1:1"}, ""},
+		{
+			"jwks without audience", map[string]string{"AUTH_MODE": "jwks", "AUTH_ISSUER": "https://issuer.example"},
+			"jwks: auth: Audience must name at least one audience, or be * to accept tokens for any app of the issuer",
+		},
+		{
+			"an audience beside any", map[string]string{"AUTH_MODE": "jwks", "AUTH_ISSUER": "https://issuer.example", "AUTH_AUDIENCE": "*,app"},
+			"jwks: auth: Audience must be * alone, or name audiences",
+		},
+		{
+			"overlap of no number", map[string]string{"AUTH_MODE": "hs256", "AUTH_SECRET_ARN": "arn", "AUTH_SECRET_OVERLAP_MINUTES": "15m"},
+			"cloud: AUTH_SECRET_OVERLAP_MINUTES must be a whole number from 0 to 1440",
+		},
+		{
+			"overlap below 0", map[string]string{"AUTH_MODE": "hs256", "AUTH_SECRET_ARN": "arn", "AUTH_SECRET_OVERLAP_MINUTES": "-1"},
+			"cloud: AUTH_SECRET_OVERLAP_MINUTES must be a whole number from 0 to 1440",
+		},
+		{"key server down", map[string]string{"AUTH_MODE": "jwks", "AUTH_ISSUER": "http://127.0.0.1:1", "AUTH_AUDIENCE": "app"}, ""},
+		{"any audience", map[string]string{"AUTH_MODE": "jwks", "AUTH_ISSUER": "http://127.0.0.1:1", "AUTH_AUDIENCE": "*"}, ""},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			maps.Copy(tt.variables, map[string]string{

@@ -1,0 +1,298 @@
+package auth_test
+
+import (
+	"context"
+	"crypto/ecdsa"
+	"crypto/elliptic"
+	"crypto/rand"
+	"encoding/json"
+	"errors"
+	"io"
+	"net/http"
+	"net/http/httptest"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/MicahParks/jwkset"
+	"github.com/golang-jwt/jwt/v5"
+
+	"github.com/herald-progress/herald/lib/auth"
+)
+
+// issuer signs tokens and publishes its keys, in memory, so that its answers can be awaited in virtual time.
+type issuer struct {
+	mu       sync.Mutex
+	keys     []jwkset.JWKMarshal
+	signers  map[string]*ecdsa.PrivateKey
+	hangs    bool
+	down     bool
+	requests atomic.Int64
+}
+
+const (
+	issuerURL = "https://issuer.example"
+	week      = 7 * 24 * time.Hour
+)
+
+// RoundTrip is the key server.
+func (i *issuer) RoundTrip(r *http.Request) (*http.Response, error) {
+	i.requests.Add(1)
+	i.mu.Lock()
+	defer i.mu.Unlock()
+	if i.hangs {
+		i.mu.Unlock()
+		<-r.Context().Done()
+		i.mu.Lock()
+
+		return nil, r.Context().Err()
+	}
+	if i.down {
+		return nil, errors.New("connection refused")
+	}
+	body, err := json.Marshal(jwkset.JWKSMarshal{Keys: i.keys})
+
+	return &http.Response{StatusCode: http.StatusOK, Body: io.NopCloser(strings.NewReader(string(body))), Request: r}, err
+}
+
+func (i *issuer) from(change func()) {
+	i.mu.Lock()
+	defer i.mu.Unlock()
+	change()
+}
+
+// token returns a token, good for a week, of the key of that id, which it makes and publishes when it is new.
+func (i *issuer) token(t *testing.T, kid string) string {
+	t.Helper()
+	i.mu.Lock()
+	defer i.mu.Unlock()
+	if i.signers[kid] == nil {
+		key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
+		if err != nil {
+			t.Fatal(err)
+		}
+		jwk, err := jwkset.NewJWKFromKey(key, jwkset.JWKOptions{Metadata: jwkset.JWKMetadataOptions{KID: kid, ALG: jwkset.AlgES256, USE: jwkset.UseSig}})
+		if err != nil {
+			t.Fatal(err)
+		}
+		i.signers[kid] = key
+		i.keys = append(i.keys, jwk.Marshal())
+	}
+	token := jwt.NewWithClaims(jwt.SigningMethodES256, jwt.MapClaims{
+		"sub": "u1", "iss": issuerURL, "aud": "app", "exp": time.Now().Add(week).Unix(),
+	})
+	token.Header["kid"] = kid
+	signed, err := token.SignedString(i.signers[kid])
+	if err != nil {
+		t.Fatal(err)
+	}
+
+	return signed
+}
+
+// issued is an issuer, one of whose keys its verifier knows, in virtual time.
+type issued struct {
+	*testing.T
+	*issuer
+
+	verifier *auth.Verifier
+	// known and stranger are tokens of the known key, and of a key that is not the issuer's; both last for a week.
+	known, stranger string
+}
+
+// expectKnown verifies a token of the known key.
+func (i issued) expectKnown(want error) {
+	i.Helper()
+	expect(i.T, i.verifier, i.known, want)
+}
+
+// withIssuer runs a test of an issuer.
+func withIssuer(t *testing.T, test func(i issued)) {
+	t.Helper()
+	synctest.Test(t, func(t *testing.T) {
+		i := &issuer{signers: map[string]*ecdsa.PrivateKey{}}
+		v, err := auth.New(auth.Config{Issuer: issuerURL, Audience: []string{"app"}, Client: &http.Client{Transport: i}})
+		if err != nil {
+			t.Fatal(err)
+		}
+		all := issued{t, i, v, i.token(t, "known"), (&issuer{signers: map[string]*ecdsa.PrivateKey{}}).token(t, "unknown")}
+		all.expectKnown(nil)
+		test(all)
+		time.Sleep(time.Minute) // what still runs in the background ends
+	})
+}
+
+func TestKnownKeysNeverWaitForAHangingKeyServer(t *testing.T) {
+	withIssuer(t, func(i issued) {
+		i.from(func() { i.hangs = true })
+		time.Sleep(time.Minute)
+		var strangers sync.WaitGroup
+		for range 100 {
+			strangers.Go(func() {
+				start := time.Now()
+				if _, err := i.verifier.Verify(i.Context(), i.stranger); !errors.Is(err, auth.ErrUnavailable) {
+					i.Errorf("an unknown key while the key server hangs: %v", err)
+				}
+				if took := time.Since(start); took > 5*time.Second {
+					i.Errorf("a stranger waited for %v", took)
+				}
+			})
+		}
+		synctest.Wait()
+		start := time.Now()
+		for range 100 {
+			i.expectKnown(nil)
+		}
+		if took := time.Since(start); took != 0 {
+			i.Errorf("known keys waited for %v", took)
+		}
+		strangers.Wait()
+		if n := i.requests.Load(); n != 2 {
+			i.Errorf("%d requests, want one beside the first", n)
+		}
+		time.Sleep(2 * time.Hour) // the keys are due to be fetched again, which hangs, too
+		for _, limit := range []time.Duration{250 * time.Millisecond, 0, 0} {
+			start = time.Now()
+			i.expectKnown(nil)
+			if took := time.Since(start); took > limit {
+				i.Errorf("a known key waited for %v, want %v at most", took, limit)
+			}
+		}
+	})
+}
+
+func TestStrangersCostTheKeyServerOneRequestInHalfAMinute(t *testing.T) {
+	for name, change := range map[string]func(*issuer){
+		"it answers": func(*issuer) {}, "it is down": func(i *issuer) { i.down = true }, "it hangs": func(i *issuer) { i.hangs = true },
+	} {
+		t.Run(name, func(t *testing.T) {
+			withIssuer(t, func(i issued) {
+				i.from(func() { change(i.issuer) })
+				before, start := i.requests.Load(), time.Now()
+				for time.Since(start) < 5*time.Minute {
+					if _, err := i.verifier.Verify(i.Context(), i.stranger); err == nil {
+						i.Fatal("a stranger's token is accepted")
+					}
+					i.expectKnown(nil)
+					time.Sleep(100 * time.Millisecond)
+				}
+				if n := i.requests.Load() - before; n > 10 {
+					i.Errorf("%d requests in five minutes, want 10 at most", n)
+				}
+			})
+		})
+	}
+}
+
+func TestKeysAreUsedForADayWithoutTheirServer(t *testing.T) {
+	withIssuer(t, func(i issued) {
+		i.from(func() { i.down = true })
+		time.Sleep(24*time.Hour - time.Second)
+		i.expectKnown(nil)
+		time.Sleep(time.Second)
+		i.expectKnown(auth.ErrUnavailable)
+		before, start := i.requests.Load(), time.Now()
+		for time.Since(start) < time.Minute {
+			i.expectKnown(auth.ErrUnavailable)
+			time.Sleep(10 * time.Millisecond)
+		}
+		if n := i.requests.Load() - before; n > 60 {
+			i.Errorf("%d requests in a minute to a key server that is down", n)
+		}
+		i.from(func() { i.down = false })
+		time.Sleep(time.Second)
+		i.expectKnown(nil)
+		i.expectKnown(nil)
+	})
+}
+
+// TestAFetchThatWasFrozenSpoilsNothing: Lambda stops a function between two events, and what it was doing.
+func TestAFetchThatWasFrozenSpoilsNothing(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		i := &issuer{signers: map[string]*ecdsa.PrivateKey{}, hangs: true}
+		var frozen atomic.Int64 // how far the clock has gone while the program did not run
+		v, err := auth.New(auth.Config{
+			Issuer: issuerURL, Audience: []string{"app"}, Client: &http.Client{Transport: i},
+			Now: func() time.Time { return time.Now().Add(time.Duration(frozen.Load())) },
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+		ctx, cancel := context.WithTimeout(t.Context(), 10*time.Millisecond)
+		defer cancel()
+		if err := v.Warm(ctx); !errors.Is(err, auth.ErrUnavailable) {
+			t.Fatalf("Warm: %v", err)
+		}
+		frozen.Store(int64(30 * time.Minute))
+		i.from(func() { i.hangs = false })
+		token := i.token(t, "known")
+		start := time.Now()
+		expect(t, v, token, nil)
+		time.Sleep(10 * time.Second) // the first fetch fails meanwhile
+		expect(t, v, token, nil)
+		if took := time.Since(start); took != 10*time.Second {
+			t.Errorf("waited for %v for the fetch that was frozen", took-10*time.Second)
+		}
+	})
+}
+
+// TestWhatIsNoJWKSetRevokesNothing: an answer without "keys" is a failure of the key server, and no revocation of all keys.
+func TestWhatIsNoJWKSetRevokesNothing(t *testing.T) {
+	for _, body := range []string{`{}`, `{"keys":null}`, `{"error":"try later"}`, `[]`, `<html>`, ``, `{"keys":{}}`} {
+		server := newKeyServer(t)
+		at := now
+		broken := atomic.Bool{}
+		proxy := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+			if broken.Load() {
+				_, _ = io.WriteString(w, body)
+
+				return
+			}
+			server.Config.Handler.ServeHTTP(w, r)
+		}))
+		defer proxy.Close()
+		v, err := auth.New(auth.Config{Issuer: issuerURL, JWKSURL: proxy.URL, Audience: anyAudience, Now: func() time.Time { return at }})
+		if err != nil {
+			t.Fatal(err)
+		}
+		token := server.issue(t, "k", jwt.MapClaims{"sub": "u1", "exp": now.Add(48 * time.Hour).Unix(), "iss": issuerURL})
+		expect(t, v, token, nil)
+		broken.Store(true)
+		at = at.Add(2 * time.Hour)
+		expect(t, v, token, nil)
+	}
+}
+
+func TestKeysAreNotFetchedByWayOfPlainHTTP(t *testing.T) {
+	keys := newKeyServer(t)
+	token := keys.issue(t, "k", jwt.MapClaims{"sub": "u1", "exp": now.Add(time.Hour).Unix(), "iss": issuerURL})
+	var elsewhere string
+	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		http.Redirect(w, r, elsewhere, http.StatusFound)
+	}))
+	defer server.Close()
+	for _, test := range []struct {
+		to   string
+		want error
+	}{
+		{keys.URL, nil}, // of this machine, as is the key server itself
+		{strings.Replace(keys.URL, "127.0.0.1", "127.0.0.1.nip.example", 1), auth.ErrUnavailable},
+		{"http://issuer.example/keys", auth.ErrUnavailable},
+		{"file:///etc/passwd", auth.ErrUnavailable},
+		{server.URL, auth.ErrUnavailable}, // to itself, for ever
+	} {
+		elsewhere = test.to
+		v, err := auth.New(auth.Config{Issuer: issuerURL, JWKSURL: server.URL, Audience: anyAudience, Now: clock})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if _, err := v.Verify(t.Context(), token); !errors.Is(err, test.want) {
+			t.Errorf("redirected to %s: %v, want %v", test.to, err, test.want)
+		} else if test.want != nil && test.to != "file:///etc/passwd" && !strings.Contains(err.Error(), "redirected") {
+			t.Errorf("redirected to %s: %v is another reason", test.to, err)
+		}
+	}
+}

@@ -1,0 +1,109 @@
+package cloud_test
+
+import (
+	"encoding/json"
+	"fmt"
+	"net/http"
+	"net/http/httptest"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/golang-jwt/jwt/v5"
+
+	"github.com/herald-progress/herald/lib/cloud"
+	"github.com/herald-progress/herald/lib/session"
+)
+
+// rotatedSecret is Secrets Manager with one secret, and DynamoDB that takes every row.
+type rotatedSecret struct {
+	mu                sync.Mutex
+	current, previous string
+	created           time.Time
+	reads             int
+}
+
+func (s *rotatedSecret) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if r.Header.Get("X-Amz-Target") != "secretsmanager.GetSecretValue" {
+		fmt.Fprint(w, `{}`)
+
+		return
+	}
+	s.reads++
+	var in struct{ VersionStage string }
+	_ = json.NewDecoder(r.Body).Decode(&in)
+	key := map[string]string{"": s.current, "AWSCURRENT": s.current, "AWSPREVIOUS": s.previous}[in.VersionStage]
+	if key == "" {
+		w.WriteHeader(http.StatusBadRequest)
+		fmt.Fprint(w, `{"__type":"ResourceNotFoundException"}`)
+
+		return
+	}
+	_ = json.NewEncoder(w).Encode(map[string]any{"SecretString": key, "CreatedDate": s.created.Unix()})
+}
+
+// TestARotatedSecretIsReadAgain, by the function as it is deployed: the new key counts at once, the previous one for the
+// overlap, and strangers do not make it read the secret with each request.
+func TestARotatedSecretIsReadAgain(t *testing.T) {
+	const before, after, stranger = "the key before, at least 32 bytes", "the key after, at least 32 bytes!", "a stranger's key, at least 32 bytes"
+	for _, test := range []struct {
+		overlap string
+		created time.Duration // how long ago the new key was created
+		old     int           // the answer to a token of the key before
+	}{
+		{"", 5 * time.Minute, http.StatusOK},
+		{"", 5 * time.Hour, http.StatusUnauthorized},
+		{"0", 5 * time.Second, http.StatusUnauthorized},
+		{"600", 5 * time.Hour, http.StatusOK},
+	} {
+		s := &rotatedSecret{current: before, created: time.Now().Add(-24 * time.Hour)}
+		aws := httptest.NewServer(s)
+		defer aws.Close()
+		t.Setenv("AWS_REGION", "us-east-1")
+		t.Setenv("AWS_ACCESS_KEY_ID", "local")
+		t.Setenv("AWS_SECRET_ACCESS_KEY", "local")
+		t.Setenv("AWS_ENDPOINT_URL", aws.URL)
+		variables := map[string]string{
+			"CONNECTIONS_TABLE": "t", "AUTH_MODE": "hs256", "AUTH_SECRET_ARN": "arn:aws:secretsmanager:us-east-1:000000000000:secret:s",
+			"AUTH_SECRET_OVERLAP_MINUTES": test.overlap,
+		}
+		h, err := cloud.Connect(t.Context(), func(name string) string { return variables[name] })
+		if err != nil {
+			t.Fatal(err)
+		}
+		answer := func(key string) int {
+			token, err := jwt.NewWithClaims(jwt.SigningMethodHS256, jwt.MapClaims{"sub": "u1", "exp": time.Now().Add(time.Hour).Unix()}).SignedString([]byte(key))
+			if err != nil {
+				t.Fatal(err)
+			}
+			var r session.Request
+			r.RequestContext.ConnectionID, r.QueryStringParameters = "c", map[string]string{"token": token}
+			response, err := h.Handle(t.Context(), r)
+			if err != nil {
+				t.Fatal(err)
+			}
+
+			return response.StatusCode
+		}
+		got := []int{answer(before)}
+		s.mu.Lock()
+		s.current, s.previous, s.created = after, before, time.Now().Add(-test.created)
+		s.mu.Unlock()
+		got = append(got, answer(after), answer(before), answer(stranger))
+		s.mu.Lock()
+		reads := s.reads
+		s.mu.Unlock()
+		for range 20 {
+			got = append(got[:4], answer(stranger))
+		}
+		want := []int{http.StatusOK, http.StatusOK, test.old, http.StatusUnauthorized, http.StatusUnauthorized}
+		if fmt.Sprint(got) != fmt.Sprint(want) {
+			t.Errorf("overlap %q, new key of %v ago: answers are %v, want %v", test.overlap, test.created, got, want)
+		}
+		if s.reads != reads {
+			t.Errorf("20 bad signatures read the secret %d times", s.reads-reads)
+		}
+	}
+}

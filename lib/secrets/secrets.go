@@ -1,0 +1,78 @@
+// Package secrets reads a shared key from AWS Secrets Manager.
+package secrets
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/service/secretsmanager"
+	"github.com/aws/aws-sdk-go-v2/service/secretsmanager/types"
+
+	"github.com/herald-progress/herald/lib/auth"
+)
+
+// The staging labels of a secret's versions
+// (https://docs.aws.amazon.com/secretsmanager/latest/userguide/whats-in-a-secret.html).
+const (
+	currentStage  = "AWSCURRENT"
+	previousStage = "AWSPREVIOUS"
+)
+
+// Secret is an [auth.SecretStore] on one secret, whose text or bytes are the key. It needs secretsmanager:GetSecretValue on
+// it, and kms:Decrypt on its key where that is the customer's.
+type Secret struct {
+	Client *secretsmanager.Client
+	// ARN is the secret's whole ARN.
+	ARN string
+}
+
+var _ auth.SecretStore = (*Secret)(nil)
+
+// Current returns the version AWSCURRENT, and when it was created: a rotation creates the new version moments before it
+// moves the label. A secret that does not exist, or is to be deleted, is auth.ErrNoSecret.
+func (s *Secret) Current(ctx context.Context) ([]byte, time.Time, error) {
+	out, err := s.get(ctx, currentStage)
+	var missing *types.ResourceNotFoundException
+	var deleted *types.InvalidRequestException
+	if errors.As(err, &missing) || errors.As(err, &deleted) {
+		return nil, time.Time{}, fmt.Errorf("%w: %w", auth.ErrNoSecret, err)
+	}
+	if err != nil {
+		return nil, time.Time{}, err
+	}
+
+	return value(out), aws.ToTime(out.CreatedDate), nil
+}
+
+// Previous returns the version AWSPREVIOUS, or nil if no version has that label.
+func (s *Secret) Previous(ctx context.Context) ([]byte, error) {
+	out, err := s.get(ctx, previousStage)
+	if missing := (*types.ResourceNotFoundException)(nil); errors.As(err, &missing) {
+		return nil, nil
+	}
+	if err != nil {
+		return nil, err
+	}
+
+	return value(out), nil
+}
+
+func (s *Secret) get(ctx context.Context, stage string) (*secretsmanager.GetSecretValueOutput, error) {
+	out, err := s.Client.GetSecretValue(ctx, &secretsmanager.GetSecretValueInput{SecretId: &s.ARN, VersionStage: &stage})
+	if err != nil {
+		return nil, fmt.Errorf("get secret value %s: %w", stage, err)
+	}
+
+	return out, nil
+}
+
+func value(out *secretsmanager.GetSecretValueOutput) []byte {
+	if out.SecretString != nil {
+		return []byte(*out.SecretString)
+	}
+
+	return out.SecretBinary
+}
