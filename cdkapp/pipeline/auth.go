@@ -1,8 +1,16 @@
 package pipeline
 
 import (
+	"slices"
+	"strconv"
 	"strings"
 )
+
+// DefaultSecretOverlapMinutes is the overlap where Auth.SecretOverlapMinutes is nil.
+const DefaultSecretOverlapMinutes = 15
+
+// maxSecretOverlapMinutes is a day.
+const maxSecretOverlapMinutes = 24 * 60
 
 // The values of Auth.Mode.
 const (
@@ -14,18 +22,26 @@ const (
 	AuthHS256 = "hs256"
 )
 
+// AnyAudience as the only Auth.Audience accepts tokens for any app of the issuer.
+const AnyAudience = "*"
+
 // Auth says how $connect verifies the token of a browser. Mode decides which other fields apply.
 type Auth struct {
 	// Mode is AuthCognito, AuthJWKS or AuthHS256. It has no default.
 	Mode string
 	// Issuer is the required "iss" claim: an https URL, required with AuthJWKS; any text, optional with AuthHS256.
 	Issuer string
-	// Audience lists the accepted "aud" values. Empty accepts any. Not for AuthCognito, which uses ClientIDs.
+	// Audience lists the accepted "aud" values. Required with AuthJWKS, as an issuer has tokens for other apps, too; AnyAudience
+	// alone accepts any. Empty accepts any with AuthHS256. Not for AuthCognito, which uses ClientIDs.
 	Audience []string
 	// JWKSURL is where AuthJWKS reads keys. Empty is the issuer's /.well-known/jwks.json.
 	JWKSURL string
-	// SecretARN is the whole ARN of the secret that holds the key. Required with AuthHS256.
+	// SecretARN is the whole ARN of the secret that holds the key. Required with AuthHS256. A rotated secret counts within a
+	// minute.
 	SecretARN string
+	// SecretOverlapMinutes is how long after a rotation tokens of the previous key (AWSPREVIOUS) are accepted, with AuthHS256:
+	// 0 to 1,440, and nil is DefaultSecretOverlapMinutes. With 0 a key that leaked is refused within a minute of its rotation.
+	SecretOverlapMinutes *int
 	// UserPoolID is the user pool's id. Required with AuthCognito.
 	UserPoolID string
 	// ClientIDs lists the app clients whose tokens are accepted. Required with AuthCognito.
@@ -49,6 +65,9 @@ func (a Auth) environment() map[string]string {
 		"COGNITO_USER_POOL_ID": a.UserPoolID,
 		"COGNITO_CLIENT_IDS":   strings.Join(a.ClientIDs, ","),
 	}
+	if a.SecretOverlapMinutes != nil {
+		all["AUTH_SECRET_OVERLAP_MINUTES"] = strconv.Itoa(*a.SecretOverlapMinutes)
+	}
 	for name, value := range all {
 		if value == "" {
 			delete(all, name)
@@ -59,6 +78,10 @@ func (a Auth) environment() map[string]string {
 
 // check reports the broken rules of a to c.
 func (a Auth) check(c *checker) {
+	if len(a.Audience) > 1 && slices.Contains(a.Audience, AnyAudience) {
+		c.addf("authAudience: * stands for any, so it must stand alone")
+	}
+	a.checkOverlap(c)
 	switch a.Mode {
 	case "":
 		c.addf("%s", howToAuth)
@@ -72,6 +95,7 @@ func (a Auth) check(c *checker) {
 		c.unused(a.Mode, "authSecretArn", a.SecretARN)
 	case AuthJWKS:
 		c.https("authIssuer", a.Issuer)
+		c.require("authAudience", a.Audience, "with authMode jwks: the aud of your tokens; * accepts tokens for any app of the issuer")
 		if a.JWKSURL != "" {
 			c.https("authJwksUrl", a.JWKSURL)
 		}
@@ -86,5 +110,15 @@ func (a Auth) check(c *checker) {
 		c.unused(a.Mode, "cognitoClientIds", a.ClientIDs...)
 	default:
 		c.addf("authMode: %q is none of cognito, jwks, hs256", a.Mode)
+	}
+}
+
+func (a Auth) checkOverlap(c *checker) {
+	switch minutes := a.SecretOverlapMinutes; {
+	case minutes == nil:
+	case a.Mode != AuthHS256:
+		c.unused(a.Mode, "authSecretOverlapMinutes", strconv.Itoa(*minutes))
+	case *minutes < 0 || *minutes > maxSecretOverlapMinutes:
+		c.addf("authSecretOverlapMinutes: %d is not from 0 to %d", *minutes, maxSecretOverlapMinutes)
 	}
 }

@@ -33,8 +33,8 @@ func TestFunctionsGetTheVariablesTheyRead(t *testing.T) {
 		"HeraldCsvChunkFunction":   started(cloud.CSVChunk),
 		"HeraldCsvFinishFunction":  started(cloud.CSVFinish),
 	}
-	jwks := pipeline.Auth{Mode: pipeline.AuthJWKS, Issuer: "https://id.example", JWKSURL: "https://id.example/keys"}
-	for _, auth := range []pipeline.Auth{cognito(), jwks, {Mode: pipeline.AuthHS256, SecretARN: secretARN}} {
+	jwks := pipeline.Auth{Mode: pipeline.AuthJWKS, Issuer: "https://id.example", Audience: []string{"app"}, JWKSURL: "https://id.example/keys"}
+	for _, auth := range []pipeline.Auth{cognito(), jwks, {Mode: pipeline.AuthHS256, SecretARN: secretARN, SecretOverlapMinutes: new(int)}} {
 		settings := hs256()
 		settings.Props.Auth = auth
 		template := synthesise(t, settings)

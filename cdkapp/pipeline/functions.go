@@ -34,6 +34,8 @@ type spec struct {
 	description string
 	memoryMB    float64
 	timeoutS    float64
+	// concurrency is how many executions are reserved, and how many there are at most; 0 reserves and bounds none.
+	concurrency int
 	environment map[string]string
 }
 
@@ -45,6 +47,11 @@ func (p *Pipeline) function(s spec) awslambda.Function {
 		Description: jsii.String("Herald " + s.name),
 	})
 	logs.GrantWrite(role)
+
+	var reserved *float64
+	if s.concurrency > 0 {
+		reserved = jsii.Number(s.concurrency)
+	}
 
 	return awslambda.NewFunction(p.Construct, jsii.String(s.id+"Function"), &awslambda.FunctionProps{
 		Description:  jsii.String(s.description),
@@ -58,6 +65,8 @@ func (p *Pipeline) function(s spec) awslambda.Function {
 		Role:         role,
 		LogGroup:     logs,
 		Tracing:      awslambda.Tracing_ACTIVE,
+
+		ReservedConcurrentExecutions: reserved,
 	})
 }
 
@@ -84,7 +93,7 @@ func (p *Pipeline) addConnect() {
 	}
 	p.Connect = p.function(spec{
 		id: "Connect", name: "connect", description: "Herald: verifies the token and keeps the connection",
-		memoryMB: messageMemoryMB, timeoutS: messageTimeoutS, environment: environment,
+		memoryMB: messageMemoryMB, timeoutS: messageTimeoutS, concurrency: p.props.ConnectConcurrency, environment: environment,
 	})
 	allow(p.Connect, p.Table.TableArn(), "dynamodb:PutItem")
 	p.allowSecret(p.Connect)
@@ -115,7 +124,7 @@ func (p *Pipeline) addDefault() {
 	maps.Copy(environment, p.props.Auth.environment())
 	p.Default = p.function(spec{
 		id: "Default", name: "default", description: "Herald: answers what browsers say",
-		memoryMB: messageMemoryMB, timeoutS: messageTimeoutS, environment: environment,
+		memoryMB: messageMemoryMB, timeoutS: messageTimeoutS, concurrency: p.props.DefaultConcurrency, environment: environment,
 	})
 	allow(p.Default, p.Table.TableArn(), "dynamodb:GetItem", "dynamodb:UpdateItem", "dynamodb:DeleteItem")
 	allow(p.Default, p.index(userIndex), "dynamodb:Query")
@@ -129,7 +138,8 @@ func (p *Pipeline) addDefault() {
 func (p *Pipeline) addNotifier() {
 	p.Notifier = p.function(spec{
 		id: "Notifier", name: "notifier", description: "Herald: delivers a message to a user's browsers",
-		memoryMB: messageMemoryMB, timeoutS: messageTimeoutS, environment: p.PublishEnvironment(),
+		memoryMB: messageMemoryMB, timeoutS: messageTimeoutS, concurrency: p.props.NotifierConcurrency,
+		environment: p.PublishEnvironment(),
 	})
 	p.GrantPublish(p.Notifier)
 }

@@ -51,6 +51,11 @@ type Props struct {
 	ThrottleRate float64
 	// ThrottleBurst is the number of requests allowed at once. 0 is DefaultThrottleBurst.
 	ThrottleBurst int
+	// ConnectConcurrency, DefaultConcurrency and NotifierConcurrency are how many executions of these functions may run at
+	// once: Lambda reserves so many of the account's for the function, and gives it no more. 0 reserves none, so that all of
+	// the account's are left to others, and the functions share them; new accounts, which have 10, can reserve none, and others
+	// must leave 100 to share.
+	ConnectConcurrency, DefaultConcurrency, NotifierConcurrency int
 	// LogRetentionDays is how long logs are kept; CloudWatch Logs has a fixed list of values. 0 is
 	// DefaultLogRetentionDays.
 	LogRetentionDays int

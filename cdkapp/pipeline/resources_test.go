@@ -85,6 +85,28 @@ func TestFunctions(t *testing.T) {
 	}
 }
 
+// TestNothingIsReservedUnlessSet: in a new account, which may run ten functions at once, a stack that reserves any does not
+// deploy.
+func TestNothingIsReservedUnlessSet(t *testing.T) {
+	settings := hs256()
+	settings.Props.ConnectConcurrency, settings.Props.DefaultConcurrency, settings.Props.NotifierConcurrency = 50, 100, 200
+	reserving := synthesise(t, settings)
+	for id, want := range map[string]any{
+		"HeraldConnectFunction": 50.0, "HeraldDefaultFunction": 100.0, "HeraldNotifierFunction": 200.0,
+		"HeraldDisconnectFunction": nil, "HeraldReaperFunction": nil, "HeraldSweeperFunction": nil,
+	} {
+		function := reserving.one(t, "AWS::Lambda::Function", id).properties
+		if got := at(function, "ReservedConcurrentExecutions"); got != want {
+			t.Errorf("%s: %v are reserved, want %v", id, got, want)
+		}
+	}
+	for _, function := range standard(t).ofType("AWS::Lambda::Function") {
+		if got := at(function.properties, "ReservedConcurrentExecutions"); got != nil {
+			t.Errorf("%s: %v are reserved by default", function.id, got)
+		}
+	}
+}
+
 // TestTokenEnvironment: $connect verifies tokens, and $default those that refresh a session.
 func TestTokenEnvironment(t *testing.T) {
 	tests := []struct {
@@ -101,6 +123,9 @@ func TestTokenEnvironment(t *testing.T) {
 		}, map[string]string{
 			"AUTH_MODE": "jwks", "AUTH_ISSUER": "https://id.example", "AUTH_AUDIENCE": "a,b",
 			"AUTH_JWKS_URL": "https://id.example/keys",
+		}},
+		{"HS256", pipeline.Auth{Mode: pipeline.AuthHS256, SecretARN: secretARN, SecretOverlapMinutes: new(int)}, map[string]string{
+			"AUTH_MODE": "hs256", "AUTH_SECRET_ARN": secretARN, "AUTH_SECRET_OVERLAP_MINUTES": "0",
 		}},
 	}
 	for _, test := range tests {

@@ -29,21 +29,29 @@ func ParseSettings(context map[string]any) (Settings, error) {
 		StackName: r.text("stackName", DefaultStackName),
 		Props: Props{
 			Auth: Auth{
-				Mode:       r.text("authMode", ""),
-				Issuer:     r.text("authIssuer", ""),
-				Audience:   r.list("authAudience"),
-				JWKSURL:    r.text("authJwksUrl", ""),
-				SecretARN:  r.text("authSecretArn", ""),
+				Mode:      r.text("authMode", ""),
+				Issuer:    r.text("authIssuer", ""),
+				Audience:  r.list("authAudience"),
+				JWKSURL:   r.text("authJwksUrl", ""),
+				SecretARN: r.text("authSecretArn", ""),
+
+				SecretOverlapMinutes: r.unless("authSecretOverlapMinutes", DefaultSecretOverlapMinutes),
+
 				UserPoolID: r.text("cognitoUserPoolId", ""),
 				ClientIDs:  r.list("cognitoClientIds"),
 			},
-			AllowedOrigins:   r.list("allowedOrigins"),
-			UploadOrigins:    r.list("uploadOrigins"),
-			TableName:        r.text("tableName", DefaultTableName),
-			FeedTableName:    r.text("feedTableName", DefaultFeedTableName),
-			StageName:        r.text("stageName", DefaultStageName),
-			ThrottleRate:     r.number("throttleRate", DefaultThrottleRate),
-			ThrottleBurst:    r.whole("throttleBurst", DefaultThrottleBurst),
+			AllowedOrigins: r.list("allowedOrigins"),
+			UploadOrigins:  r.list("uploadOrigins"),
+			TableName:      r.text("tableName", DefaultTableName),
+			FeedTableName:  r.text("feedTableName", DefaultFeedTableName),
+			StageName:      r.text("stageName", DefaultStageName),
+			ThrottleRate:   r.number("throttleRate", DefaultThrottleRate),
+			ThrottleBurst:  r.whole("throttleBurst", DefaultThrottleBurst),
+
+			ConnectConcurrency:  r.whole("connectConcurrency", 0),
+			DefaultConcurrency:  r.whole("defaultConcurrency", 0),
+			NotifierConcurrency: r.whole("notifierConcurrency", 0),
+
 			LogRetentionDays: r.whole("logRetentionDays", DefaultLogRetentionDays),
 			AccessLogs:       r.flag("accessLogs", false),
 			WithoutCSVImport: !r.flag("csvImport", true),
@@ -143,6 +151,15 @@ func (r *reader) whole(key string, fallback int) int {
 		return fallback
 	}
 	return int(number)
+}
+
+// unless returns the whole number that key holds, nil if that is the default.
+func (r *reader) unless(key string, fallback int) *int {
+	number := r.whole(key, fallback)
+	if number == fallback {
+		return nil
+	}
+	return &number
 }
 
 func (r *reader) flag(key string, fallback bool) bool {

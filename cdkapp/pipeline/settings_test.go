@@ -4,10 +4,12 @@ import (
 	"maps"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/herald-progress/herald/cdkapp/pipeline"
+	"github.com/herald-progress/herald/lib/auth"
 )
 
 // with returns the least context plus more.
@@ -65,11 +67,24 @@ func TestParseSettings(t *testing.T) {
 			}
 		}},
 		{"an issuer with its keys elsewhere", map[string]any{
-			"authMode": "jwks", "authIssuer": "https://id.example/tenant", "authJwksUrl": "https://keys.example/v1",
+			"authMode": "jwks", "authIssuer": "https://id.example/tenant", "authAudience": "app", "authJwksUrl": "https://keys.example/v1",
 		}, func(s *pipeline.Settings) {
 			s.Props.Auth = pipeline.Auth{
-				Mode: "jwks", Issuer: "https://id.example/tenant", JWKSURL: "https://keys.example/v1",
+				Mode: "jwks", Issuer: "https://id.example/tenant", Audience: []string{"app"}, JWKSURL: "https://keys.example/v1",
 			}
+		}},
+		{"any app of an issuer", map[string]any{
+			"authMode": "jwks", "authIssuer": "https://id.example", "authAudience": "*",
+		}, func(s *pipeline.Settings) {
+			s.Props.Auth = pipeline.Auth{Mode: "jwks", Issuer: "https://id.example", Audience: []string{"*"}}
+		}},
+		{"no overlap", with(map[string]any{"authSecretOverlapMinutes": "0"}), func(s *pipeline.Settings) {
+			s.Props.Auth.SecretOverlapMinutes = new(int)
+		}},
+		{"reserved concurrency", with(map[string]any{
+			"connectConcurrency": "50", "defaultConcurrency": 100.0, "notifierConcurrency": 200.0,
+		}), func(s *pipeline.Settings) {
+			s.Props.ConnectConcurrency, s.Props.DefaultConcurrency, s.Props.NotifierConcurrency = 50, 100, 200
 		}},
 	}
 	for _, test := range tests {
@@ -97,9 +112,24 @@ func TestParseSettingsRefuses(t *testing.T) {
 		{"Cognito alone", map[string]any{"authMode": "cognito"}, []string{
 			`cognitoUserPoolId: "" is not a user pool id`, "cognitoClientIds: required with authMode cognito",
 		}},
-		{"JWKS without issuer", map[string]any{"authMode": "jwks"}, []string{`authIssuer: "" is not an https URL`}},
-		{"JWKS over http", map[string]any{"authMode": "jwks", "authIssuer": "http://id.example"}, []string{
+		{"JWKS alone", map[string]any{"authMode": "jwks"}, []string{
+			`authIssuer: "" is not an https URL`, "authAudience: required with authMode jwks",
+		}},
+		{"JWKS without audience", map[string]any{"authMode": "jwks", "authIssuer": "https://id.example", "authAudience": " , "}, []string{
+			"authAudience: required with authMode jwks: the aud of your tokens; * accepts tokens for any app of the issuer",
+		}},
+		{"JWKS over http", map[string]any{"authMode": "jwks", "authIssuer": "http://id.example", "authAudience": "app"}, []string{
 			`authIssuer: "http://id.example" is not an https URL`,
+		}},
+		{"an audience beside any", with(map[string]any{"authAudience": "app,*"}), []string{"authAudience: * stands for any, so it must stand alone"}},
+		{"overlap below 0", with(map[string]any{"authSecretOverlapMinutes": -1.0}), []string{"authSecretOverlapMinutes: -1 is not from 0 to 1440"}},
+		{"overlap over a day", with(map[string]any{"authSecretOverlapMinutes": "1441"}), []string{"authSecretOverlapMinutes: 1441 is not from 0 to 1440"}},
+		{"overlap of half a minute", with(map[string]any{"authSecretOverlapMinutes": 0.5}), []string{"authSecretOverlapMinutes: 0.5 is not a whole number"}},
+		{"overlap of another mode", map[string]any{
+			"authMode": "jwks", "authIssuer": "https://id.example", "authAudience": "app", "authSecretOverlapMinutes": 5.0,
+		}, []string{"authSecretOverlapMinutes: not used with authMode jwks"}},
+		{"concurrency below 0", with(map[string]any{"connectConcurrency": -1.0, "defaultConcurrency": 1e6, "notifierConcurrency": "all"}), []string{
+			"notifierConcurrency: all is not a number", "connectConcurrency: -1 is not from 0", "defaultConcurrency: 1000000 is not from 0",
 		}},
 		{"HS256 without secret", map[string]any{"authMode": "hs256"}, []string{`authSecretArn: "" is not the whole ARN`}},
 		{"HS256 with the secret's name", map[string]any{"authMode": "hs256", "authSecretArn": "herald/key"}, []string{
@@ -194,6 +224,13 @@ func TestSettingsAreDocumented(t *testing.T) {
 	}
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Errorf("cdk.json does not hold the defaults (-default +cdk.json):\n%s", diff)
+	}
+}
+
+// TestTheDefaultOverlapIsTheFunctions: the stack says nothing of an overlap that is not set.
+func TestTheDefaultOverlapIsTheFunctions(t *testing.T) {
+	if got := pipeline.DefaultSecretOverlapMinutes * time.Minute; got != auth.DefaultSecretOverlap {
+		t.Errorf("the default is %v here, %v in the functions", got, auth.DefaultSecretOverlap)
 	}
 }
 

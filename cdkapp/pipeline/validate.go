@@ -39,6 +39,9 @@ var retentions = map[int]awslogs.RetentionDays{
 // maxThrottle is API Gateway's default quota of requests per second for an account in a Region.
 const maxThrottle = 10_000
 
+// maxConcurrency is more than any account has.
+const maxConcurrency = 100_000
+
 // SettingError is one setting that breaks a rule.
 type SettingError struct {
 	// Text names the setting by its context key, followed by the rule.
@@ -68,6 +71,9 @@ func (props Props) validate() error {
 	if props.ThrottleBurst < 1 || props.ThrottleBurst > maxThrottle {
 		c.addf("throttleBurst: %d is not from 1 to %d requests", props.ThrottleBurst, maxThrottle)
 	}
+	c.concurrency("connectConcurrency", props.ConnectConcurrency)
+	c.concurrency("defaultConcurrency", props.DefaultConcurrency)
+	c.concurrency("notifierConcurrency", props.NotifierConcurrency)
 	if _, ok := retentions[props.LogRetentionDays]; !ok {
 		c.addf("logRetentionDays: %d is not a number that CloudWatch Logs accepts: 1, 3, 5, 7, 14, 30, 60, 90, 120, 150, "+
 			"180, 365, 400, 545, 731, 1096, 1827, 2192, 2557, 2922, 3288, 3653", props.LogRetentionDays)
@@ -89,6 +95,12 @@ func (c *checker) err() error { return errors.Join(c.errs...) }
 func (c *checker) require(key string, values []string, when string) {
 	if len(values) == 0 {
 		c.addf("%s: required %s", key, when)
+	}
+}
+
+func (c *checker) concurrency(key string, value int) {
+	if value < 0 || value > maxConcurrency {
+		c.addf("%s: %d is not from 0, which reserves none, to %d executions at once", key, value, maxConcurrency)
 	}
 }
 
