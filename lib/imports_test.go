@@ -45,6 +45,7 @@ var allowed = map[string][]string{
 	},
 	"lib/local/awswire":          {},
 	"lib/local/awswire/wiretest": {},
+	"lib/local/loopback":         {},
 	"lib/local/gateway":          {"lib/local/awswire"},
 	"lib/local/background":       {},
 	"lib/local/invoke":           {"lib/local/awswire", "lib/local/background"},
@@ -53,10 +54,11 @@ var allowed = map[string][]string{
 	"lib/local": {
 		"lib/apigw", "lib/asl", "lib/auth", "lib/broadcast", "lib/connection", "lib/csvimport", "lib/feed", "lib/message", "lib/notify",
 		"lib/s3store", "lib/session", "lib/stepfn", "statemachines",
-		"lib/local/awswire", "lib/local/gateway", "lib/local/invoke", "lib/local/objects", "lib/local/states",
+		"lib/local/awswire", "lib/local/gateway", "lib/local/invoke", "lib/local/loopback", "lib/local/objects",
+		"lib/local/states",
 	},
 	"cdkapp/bootstrap": {},
-	"cdkapp/local":     {"lib/asl", "lib/csvimport", "lib/dynamo", "lib/local", "lib/local/states", "lib/message"},
+	"cdkapp/local":     {"lib/asl", "lib/csvimport", "lib/dynamo", "lib/local", "lib/local/loopback", "lib/local/states", "lib/message"},
 }
 
 // stdOnly are the packages that need nothing but the standard library.

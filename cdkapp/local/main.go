@@ -19,6 +19,7 @@ import (
 
 	"github.com/herald-progress/herald/lib/dynamo"
 	"github.com/herald-progress/herald/lib/local"
+	"github.com/herald-progress/herald/lib/local/loopback"
 )
 
 const usage = `Herald's local twin: the workflows, handlers and wire formats of a deployment in one process on 127.0.0.1.
@@ -61,6 +62,7 @@ type options struct {
 	json     bool
 	rate     int
 	faults   faults
+	allowed  loopback.Config
 	dynamodb string
 	user     string
 	verbose  bool
@@ -114,6 +116,18 @@ func parse(args []string, stderr io.Writer) (options, error) {
 	f.IntVar(&o.rate, "rate", 0, "slow motion: read the file at `n` KB a second")
 	f.Var(&o.faults, "faults", "what goes wrong: a `list` such as gone=0.01,throttled=0.1,latency=50ms,lag=1s,seed=1: the shares of posts\n"+
 		"answered 410 and 429, what each post takes, how far the indexes of connections lag, which posts fail")
+	f.Func("allow-host", "a `name`, such as host.docker.internal, by which the twin may be called beside 127.0.0.1 and localhost;\n"+
+		"may be given again", func(name string) error {
+		o.allowed.Hosts = append(o.allowed.Hosts, name)
+
+		return o.allowed.Validate()
+	})
+	f.Func("allow-origin", "an `origin`, such as https://app.example.com, whose pages may use the twin beside those of this machine;\n"+
+		"may be given again", func(origin string) error {
+		o.allowed.Origins = append(o.allowed.Origins, origin)
+
+		return o.allowed.Validate()
+	})
 	f.StringVar(&o.dynamodb, "dynamodb", "", "keep connections and the feed in the DynamoDB at this `URL`, and create the tables there")
 	f.StringVar(&o.user, "user", "dev", "`id` of the user that the dev token stands for")
 	f.BoolVar(&o.verbose, "v", false, "log what the functions do")
@@ -155,6 +169,7 @@ func start(ctx context.Context, o options, c local.Config, stderr io.Writer) (*l
 		level = slog.LevelInfo
 	}
 	c.Port, c.BytesPerSecond = o.port, o.rate*kilobyte
+	c.Allowed = o.allowed
 	c.Faults, c.IndexLag = o.faults.Faults, o.faults.lag
 	c.Log = slog.New(slog.NewTextHandler(stderr, &slog.HandlerOptions{Level: level}))
 	if o.dynamodb != "" {

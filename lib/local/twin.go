@@ -22,6 +22,7 @@ import (
 	"github.com/herald-progress/herald/lib/local/awswire"
 	"github.com/herald-progress/herald/lib/local/gateway"
 	"github.com/herald-progress/herald/lib/local/invoke"
+	"github.com/herald-progress/herald/lib/local/loopback"
 	"github.com/herald-progress/herald/lib/local/objects"
 	"github.com/herald-progress/herald/lib/local/states"
 	"github.com/herald-progress/herald/lib/session"
@@ -48,6 +49,8 @@ const (
 type Config struct {
 	// Port is the TCP port on 127.0.0.1; zero takes a free one.
 	Port int
+	// Allowed says which Host names and pages' origins are answered beside those of this machine. All else is answered 403.
+	Allowed loopback.Config
 	// Connections keeps the connections; nil keeps them in memory.
 	Connections session.Connections
 	// Feed keeps the states of jobs, and notes; nil keeps them in memory.
@@ -93,6 +96,9 @@ func Start(ctx context.Context, c Config) (*Twin, error) {
 	if err := c.Faults.Validate(); err != nil {
 		return nil, fmt.Errorf("faults: %w", err)
 	}
+	if err := c.Allowed.Validate(); err != nil {
+		return nil, err //nolint:wrapcheck // names the entry
+	}
 	t := &Twin{config: c, log: c.Log, secret: newSecret(), served: make(chan error, 1)}
 	if t.log == nil {
 		t.log = slog.New(slog.DiscardHandler)
@@ -112,7 +118,10 @@ func Start(ctx context.Context, c Config) (*Twin, error) {
 	if err := t.wire(); err != nil { //nolint:contextcheck // the schedules outlive the start
 		return nil, errors.Join(err, listener.Close())
 	}
-	t.server = &http.Server{Handler: http.HandlerFunc(t.route), ReadHeaderTimeout: headerTimeout, ErrorLog: slog.NewLogLogger(t.log.Handler(), slog.LevelDebug)}
+	t.server = &http.Server{
+		Handler: loopback.Only(c.Allowed, http.HandlerFunc(t.route)), DisableGeneralOptionsHandler: true,
+		ReadHeaderTimeout: headerTimeout, ErrorLog: slog.NewLogLogger(t.log.Handler(), slog.LevelDebug),
+	}
 	go func() { t.served <- t.server.Serve(listener) }()
 
 	return t, nil
