@@ -24,21 +24,33 @@ import (
 
 	"github.com/herald-progress/herald/cdkapp/pipeline"
 	"github.com/herald-progress/herald/lib/dynamo"
+	"github.com/herald-progress/herald/lib/local/objects"
 )
 
-// goneID is the connection whose posts are answered by 410.
-const goneID = "gone"
+const (
+	// goneID is the connection whose posts are answered by 410.
+	goneID     = "gone"
+	bucketName = "uploads-bucket"
+)
 
 // account is AWS as the functions see it: it notes which action each request takes on what, in the words of grants, and
-// hands those of DynamoDB on to an emulator.
+// hands those of DynamoDB on to an emulator, and those of S3 to the twin's.
 type account struct {
 	connections *dynamo.Connections
 	feed        *dynamo.Feed
 	getenv      func(string) string
 
 	dynamo http.Handler
-	mu     sync.Mutex
-	calls  map[string]bool
+	s3     http.Handler
+
+	mu    sync.Mutex
+	calls map[string]bool
+	// paused notes nothing: another function's calls.
+	paused bool
+	// failParts makes every part of a multipart upload fail.
+	failParts bool
+	// meanwhile runs once, before the next read or copy from S3 is answered.
+	meanwhile func()
 }
 
 // startAccount returns an account with empty tables, or skips where there is no DynamoDB. Functions that are started with
@@ -56,7 +68,12 @@ func startAccount(t *testing.T) *account {
 	if err != nil {
 		t.Fatal(err)
 	}
+	bucket, err := objects.New(objects.Config{Bucket: bucketName, Dir: t.TempDir()})
+	if err != nil {
+		t.Fatal(err)
+	}
 	a := &account{
+		s3:          bucket,
 		connections: &dynamo.Connections{Client: client, Table: "connections_" + rand.Text()},
 		feed:        &dynamo.Feed{Client: client, Table: "feed_" + rand.Text()},
 		dynamo:      httputil.NewSingleHostReverseProxy(u),
@@ -77,7 +94,7 @@ func startAccount(t *testing.T) *account {
 	}
 	variables := map[string]string{
 		"CONNECTIONS_TABLE": a.connections.Table, "FEED_TABLE": a.feed.Table, "WEBSOCKET_API_ENDPOINT": server.URL + "/prod",
-		"AUTH_MODE": pipeline.AuthHS256, "AUTH_SECRET_ARN": secretARN,
+		"AUTH_MODE": pipeline.AuthHS256, "AUTH_SECRET_ARN": secretARN, "UPLOADS_BUCKET": bucketName,
 	}
 	a.getenv = func(name string) string { return variables[name] }
 
@@ -100,6 +117,12 @@ func (a *account) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 
 		return
 	}
+	r.Body = io.NopCloser(bytes.NewReader(body))
+	if strings.HasPrefix(r.URL.Path, "/"+bucketName) {
+		a.serveS3(w, r, body)
+
+		return
+	}
 	var on struct{ TableName, IndexName, SecretID string }
 	_ = json.Unmarshal(body, &on)
 	switch service, action, _ := strings.Cut(r.Header.Get("X-Amz-Target"), "."); service {
@@ -109,7 +132,6 @@ func (a *account) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 			resource += "/index/" + on.IndexName
 		}
 		a.note("dynamodb:" + action + " " + resource)
-		r.Body = io.NopCloser(bytes.NewReader(body))
 		a.dynamo.ServeHTTP(w, r)
 	case "secretsmanager":
 		a.note("secretsmanager:" + action + " " + on.SecretID)
@@ -125,17 +147,25 @@ func (a *account) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 func (a *account) note(call string) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	a.calls[call] = true
+	if !a.paused {
+		a.calls[call] = true
+	}
 }
 
 // TestRolesAllowWhatFunctionsDo runs each function through all that it does, and compares what it called with what its
 // role allows: a missing permission fails it, and so does one too many.
 func TestRolesAllowWhatFunctionsDo(t *testing.T) {
-	granted := grants(standard(t))
+	template := standard(t)
+	granted, untested := grants(template), map[string]bool{}
+	for _, function := range template.ofType("AWS::Lambda::Function") {
+		untested[strings.Replace(plain(function.id), "Function", "Role", 1)] = true
+	}
 	for name, use := range map[string]func(*testing.T, *account){
 		"Connect": useConnect, "Disconnect": useDisconnect, "Default": useDefault,
 		"Notifier": useNotifier, "Reaper": useReaper, "Sweeper": useSweeper,
+		"CsvPlan": useCSVPlan, "CsvChunk": useCSVChunk, "CsvFinish": useCSVFinish,
 	} {
+		delete(untested, "Herald"+name+"Role")
 		t.Run(name, func(t *testing.T) {
 			a := startAccount(t)
 			use(t, a)
@@ -148,6 +178,9 @@ func TestRolesAllowWhatFunctionsDo(t *testing.T) {
 				t.Errorf("its calls and its role differ (-called +allowed):\n%s", diff)
 			}
 		})
+	}
+	for role := range untested {
+		t.Errorf("nobody looked at what %s allows", role)
 	}
 }
 

@@ -98,7 +98,7 @@ func (p *Pipeline) csvFunctions() (awslambda.Function, awslambda.Function, awsla
 	return plan, chunk, finish
 }
 
-// csvFunction makes a function that reads uploads and publishes its progress.
+// csvFunction makes a function that reads uploads and reports its progress.
 func (p *Pipeline) csvFunction(id, name, does string) awslambda.Function {
 	environment := p.PublishEnvironment()
 	environment[bucketVariable] = *p.Bucket.BucketName()
@@ -106,8 +106,8 @@ func (p *Pipeline) csvFunction(id, name, does string) awslambda.Function {
 		id: id, name: name, description: "Herald csv_import: " + does,
 		memoryMB: streamMemoryMB, timeoutS: streamTimeoutS, environment: environment,
 	})
-	p.GrantPublish(function)
-	p.allowObjects(function, uploadsPrefix, "s3:GetObject", "s3:GetObjectVersion")
+	p.GrantReport(function)
+	p.allowObjects(function, uploadsPrefix, "s3:GetObjectVersion") // each import is of one version
 
 	return function
 }

@@ -153,12 +153,20 @@ func (p *Pipeline) PublishEnvironment() map[string]string {
 	}
 }
 
-// GrantPublish lets grantee publish messages in its own process: store them, find the user's connections, post to them,
-// and remove those that are gone.
+// GrantPublish lets grantee publish every message in its own process, as the notifier does: also notes, the ends of jobs that
+// name an execution, and messages to one connection. A worker that reports how far its jobs are needs GrantReport only.
 func (p *Pipeline) GrantPublish(grantee awsiam.IGrantable) {
-	allow(grantee, p.Feed.TableArn(), "dynamodb:GetItem", "dynamodb:PutItem", "dynamodb:UpdateItem", "dynamodb:DeleteItem")
+	p.GrantReport(grantee)
+	allow(grantee, p.Feed.TableArn(), "dynamodb:DeleteItem")
+	allow(grantee, p.Table.TableArn(), "dynamodb:GetItem")
+}
+
+// GrantReport lets grantee report the progress of jobs in its own process: store their states, find the user's connections,
+// post to them, and remove those that are gone.
+func (p *Pipeline) GrantReport(grantee awsiam.IGrantable) {
+	allow(grantee, p.Feed.TableArn(), "dynamodb:GetItem", "dynamodb:PutItem", "dynamodb:UpdateItem")
 	allow(grantee, p.index(userIndex), "dynamodb:Query")
-	allow(grantee, p.Table.TableArn(), "dynamodb:GetItem", "dynamodb:DeleteItem")
+	allow(grantee, p.Table.TableArn(), "dynamodb:DeleteItem")
 	p.allowConnections(grantee, http.MethodPost)
 }
 

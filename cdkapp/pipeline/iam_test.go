@@ -62,11 +62,10 @@ func base(logs string, more ...string) []string {
 	return out
 }
 
-// publisher is base and what storing messages and delivering them takes.
-func publisher(logs string, more ...string) []string {
-	return base(logs, append(more, post, "dynamodb:Query "+table+"/index/userIdIndex",
-		"dynamodb:GetItem "+table, "dynamodb:DeleteItem "+table,
-		"dynamodb:GetItem "+feedTable, "dynamodb:PutItem "+feedTable, "dynamodb:UpdateItem "+feedTable, "dynamodb:DeleteItem "+feedTable)...)
+// reporter is base and what storing the states of jobs and delivering them takes.
+func reporter(logs string, more ...string) []string {
+	return base(logs, append(more, post, "dynamodb:Query "+table+"/index/userIdIndex", "dynamodb:DeleteItem "+table,
+		"dynamodb:GetItem "+feedTable, "dynamodb:PutItem "+feedTable, "dynamodb:UpdateItem "+feedTable)...)
 }
 
 func TestRolesMayDoThisAndNoMore(t *testing.T) {
@@ -76,20 +75,20 @@ func TestRolesMayDoThisAndNoMore(t *testing.T) {
 		"HeraldDefaultRole": base("HeraldDefaultLogs", post, hangUp, "secretsmanager:GetSecretValue "+secretARN,
 			"dynamodb:GetItem "+table, "dynamodb:UpdateItem "+table, "dynamodb:DeleteItem "+table,
 			"dynamodb:Query "+table+"/index/userIdIndex", "dynamodb:Query "+feedTable, "dynamodb:DeleteItem "+feedTable),
-		"HeraldNotifierRole": publisher("HeraldNotifierLogs"),
+		"HeraldNotifierRole": reporter("HeraldNotifierLogs", "dynamodb:GetItem "+table, "dynamodb:DeleteItem "+feedTable),
 		"HeraldReaperRole": base("HeraldReaperLogs", post, hangUp,
 			"dynamodb:Query "+table+"/index/sessionExpiryIndex", "dynamodb:DeleteItem "+table),
 		"HeraldSweeperRole": base("HeraldSweeperLogs", post, describe, "sqs:SendMessage <HeraldSweeperDeadLetters.Arn>",
 			"dynamodb:Query "+table+"/index/userIdIndex", "dynamodb:DeleteItem "+table,
 			"dynamodb:GetItem "+feedTable, "dynamodb:PutItem "+feedTable, "dynamodb:DeleteItem "+feedTable, "dynamodb:Query "+feedTable),
-		"HeraldCsvPlanRole": publisher("HeraldCsvPlanLogs",
-			"s3:GetObject "+files+"/uploads/*", "s3:GetObjectVersion "+files+"/uploads/*", "s3:ListBucket "+files,
+		"HeraldCsvPlanRole": reporter("HeraldCsvPlanLogs",
+			"s3:GetObjectVersion "+files+"/uploads/*", "s3:ListBucket "+files,
 			"s3:GetObject "+files+"/claims/*", "s3:PutObject "+files+"/claims/*"),
-		"HeraldCsvChunkRole": publisher("HeraldCsvChunkLogs",
-			"s3:GetObject "+files+"/uploads/*", "s3:GetObjectVersion "+files+"/uploads/*",
+		"HeraldCsvChunkRole": reporter("HeraldCsvChunkLogs",
+			"s3:GetObjectVersion "+files+"/uploads/*",
 			"s3:PutObject "+files+"/staged/*", "s3:AbortMultipartUpload "+files+"/staged/*"),
-		"HeraldCsvFinishRole": publisher("HeraldCsvFinishLogs",
-			"s3:GetObject "+files+"/uploads/*", "s3:GetObjectVersion "+files+"/uploads/*", "s3:ListBucket "+files,
+		"HeraldCsvFinishRole": reporter("HeraldCsvFinishLogs",
+			"s3:GetObjectVersion "+files+"/uploads/*", "s3:ListBucket "+files,
 			"s3:GetObject "+files+"/staged/*", "s3:DeleteObject "+files+"/staged/*",
 			"s3:GetObject "+files+"/results/*", "s3:PutObject "+files+"/results/*",
 			"s3:AbortMultipartUpload "+files+"/results/*", "s3:DeleteObject "+files+"/results/*"),
