@@ -62,7 +62,6 @@ func New(config aws.Config, endpoint string) (*Sender, error) {
 			t.IdleConnTimeout = idleTimeout
 			t.DisableCompression = true // answers are empty
 		})
-
 	return &Sender{endpoint: u, region: config.Region, credentials: config.Credentials, signer: v4.NewSigner(), client: client}, nil
 }
 
@@ -78,7 +77,6 @@ func (s *Sender) Close(ctx context.Context, connectionID string) error {
 	if errors.Is(err, broadcast.ErrGone) {
 		return nil
 	}
-
 	return err
 }
 

@@ -32,7 +32,6 @@ func sender(tb testing.TB, url string) *apigw.Sender {
 	if err != nil {
 		tb.Fatal(err)
 	}
-
 	return s
 }
 
@@ -99,14 +98,12 @@ func TestTheSignatureIsAWSs(t *testing.T) {
 
 func digest(b []byte) string {
 	sum := sha256.Sum256(b)
-
 	return hex.EncodeToString(sum[:])
 }
 
 func mac(key []byte, text string) []byte {
 	h := hmac.New(sha256.New, key)
 	h.Write([]byte(text))
-
 	return h.Sum(nil)
 }
 

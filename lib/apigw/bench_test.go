@@ -98,13 +98,11 @@ func BenchmarkBroadcast(b *testing.B) {
 func took(f func()) float64 {
 	start := time.Now()
 	f()
-
 	return float64(time.Since(start)) / float64(time.Millisecond)
 }
 
 func quantile(values []float64, q float64) float64 {
 	sorted := slices.Sorted(slices.Values(values))
-
 	return sorted[int(q*float64(len(sorted)-1))]
 }
 
@@ -147,7 +145,6 @@ func newFloor(endpoint string) *floor {
 	transport, _ := http.DefaultTransport.(*http.Transport)
 	transport = transport.Clone()
 	transport.MaxIdleConns, transport.MaxIdleConnsPerHost = broadcast.InFlight, broadcast.InFlight
-
 	return &floor{endpoint: endpoint, client: &http.Client{Transport: transport}, signer: v4.NewSigner()}
 }
 
@@ -186,6 +183,5 @@ func (f *floor) send(ctx context.Context, id string, frame []byte) error {
 	}
 	defer response.Body.Close()
 	_, err = io.Copy(io.Discard, response.Body)
-
 	return err
 }

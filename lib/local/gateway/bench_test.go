@@ -17,10 +17,8 @@ import (
 // included. Run it with -benchtime 9000x for as many connections; each takes two descriptors.
 func BenchmarkIdleConnections(b *testing.B) {
 	g := gateway.New(gateway.Config{Routes: map[string]gateway.Function{"$connect": routeAnswers(routeAccepted)}})
-
 	server := httptest.NewServer(g)
 	defer server.Close()
-
 	conns := make([]net.Conn, b.N)
 	before := memoryInUse()
 
@@ -29,13 +27,11 @@ func BenchmarkIdleConnections(b *testing.B) {
 		if err != nil {
 			b.Fatalf("connection %d: %v", i, err)
 		}
-
 		conns[i] = conn
 	}
 
 	b.StopTimer()
 	b.ReportMetric(float64(memoryInUse()-before)/float64(b.N), "B/conn")
-
 	for _, conn := range conns {
 		_ = conn.Close()
 	}
@@ -49,29 +45,23 @@ func BenchmarkIdleConnections(b *testing.B) {
 func BenchmarkPost(b *testing.B) {
 	connect, events := routeRecords()
 	g := gateway.New(gateway.Config{Routes: map[string]gateway.Function{"$connect": connect}})
-
 	server := httptest.NewServer(g)
 	defer server.Close()
-
 	conn, _, _, err := ws.Dial(b.Context(), strings.Replace(server.URL, "http", "ws", 1)+"/prod")
 	if err != nil {
 		b.Fatal(err)
 	}
 	defer conn.Close()
-
 	var event wsEvent
 	if err := json.Unmarshal(<-events, &event); err != nil {
 		b.Fatal(err)
 	}
 
 	id := event.RequestContext.ConnectionID
-
 	b.ReportAllocs()
-
 	for b.Loop() {
 		request := httptest.NewRequestWithContext(b.Context(), "POST", "/prod/@connections/"+id, strings.NewReader(`{"type":"notification"}`))
 		g.ServeHTTP(httptest.NewRecorder(), request)
-
 		if _, err := ws.ReadFrame(conn); err != nil {
 			b.Fatal(err)
 		}
@@ -82,10 +72,7 @@ func BenchmarkPost(b *testing.B) {
 func memoryInUse() uint64 {
 	runtime.GC()
 	runtime.GC()
-
 	var stats runtime.MemStats
-
 	runtime.ReadMemStats(&stats)
-
 	return stats.HeapInuse + stats.StackInuse
 }

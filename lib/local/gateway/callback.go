@@ -24,15 +24,12 @@ type connectionStatus struct {
 func (g *Gateway) callback(w http.ResponseWriter, r *http.Request, id string) {
 	w.Header().Set("X-Amzn-Requestid", awswire.NewUUID())
 	w.Header().Set("X-Amz-Apigw-Id", newID())
-
 	if !validConnectionID(id) { // which is not traced, as recorded
 		writeError(w, http.StatusBadRequest, "BadRequestException", "Invalid connectionId: "+id)
-
 		return
 	}
 
 	w.Header().Set("X-Amzn-Trace-Id", newTraceID())
-
 	if r.Method == http.MethodPost && g.inject(r.Context(), w) {
 		return
 	}
@@ -40,7 +37,6 @@ func (g *Gateway) callback(w http.ResponseWriter, r *http.Request, id string) {
 	s := g.lookup(id)
 	if s == nil {
 		writeGone(w)
-
 		return
 	}
 
@@ -58,24 +54,18 @@ func (g *Gateway) callback(w http.ResponseWriter, r *http.Request, id string) {
 
 func (s *socket) servePost(w http.ResponseWriter, r *http.Request) {
 	limit := int64(s.gateway.cfg.MessageLimit)
-
 	text, err := io.ReadAll(http.MaxBytesReader(w, r.Body, limit))
-
 	var tooLarge *http.MaxBytesError
-
 	switch {
 	case errors.As(err, &tooLarge):
 		writeError(w, http.StatusRequestEntityTooLarge, "PayloadTooLargeException", "Message too long")
-
 		return
 	case err != nil:
 		writeError(w, http.StatusBadRequest, "BadRequestException", "Bad request")
-
 		return
 	}
 
 	var timeout interface{ Timeout() bool }
-
 	switch err := s.send(r.Context(), text); {
 	case err == nil:
 		writeEmptyJSON(w, http.StatusOK)
@@ -98,10 +88,8 @@ func (s *socket) serveStatus(w http.ResponseWriter) {
 func (s *socket) serveDelete(w http.ResponseWriter) {
 	if !s.end(endDeleted) {
 		writeGone(w)
-
 		return
 	}
-
 	go s.finish(endDeleted)
 	w.WriteHeader(http.StatusNoContent)
 }
@@ -123,7 +111,6 @@ func writeError(w http.ResponseWriter, status int, errorType, message string) {
 	if errorType != "" {
 		w.Header().Set("X-Amzn-Errortype", errorType)
 	}
-
 	writeJSON(w, status, failure{Message: message})
 }
 

@@ -23,30 +23,24 @@ import (
 // callGateway makes one request to @connections, and returns its status and body.
 func callGateway(t *testing.T, method, fullURL, body string) (int, string) {
 	t.Helper()
-
 	status, _, answer := callGatewayFull(t, method, fullURL, body)
-
 	return status, answer
 }
 
 func callGatewayFull(t *testing.T, method, fullURL, body string) (int, http.Header, string) {
 	t.Helper()
-
 	request, err := http.NewRequestWithContext(t.Context(), method, fullURL, strings.NewReader(body))
 	if err != nil {
 		t.Errorf("%s: %v", method, err)
-
 		return 0, nil, ""
 	}
 
 	response, err := http.DefaultClient.Do(request)
 	if err != nil {
 		t.Errorf("%s: %v", method, err)
-
 		return 0, nil, ""
 	}
 	defer response.Body.Close()
-
 	answer, err := io.ReadAll(response.Body)
 	if err != nil {
 		t.Errorf("read answer: %v", err)
@@ -58,11 +52,9 @@ func callGatewayFull(t *testing.T, method, fullURL, body string) (int, http.Head
 // dialKnown starts a gateway, connects to it, and returns the connection with the server's URL and its own id.
 func dialKnown(t *testing.T) (*websocket.Conn, string, string) {
 	t.Helper()
-
 	connect, events := routeRecords()
 	_, serverURL := startGateway(t, gateway.Config{Routes: map[string]gateway.Function{"$connect": connect}})
 	conn := wsDial(t, serverURL, &websocket.DialOptions{HTTPHeader: http.Header{"User-Agent": {"test"}}})
-
 	return conn, serverURL, nextEvent(t, events).RequestContext.ConnectionID
 }
 
@@ -77,10 +69,8 @@ func managementClient(serverURL string) *apigatewaymanagementapi.Client {
 
 func TestCallbacksBySDK(t *testing.T) {
 	t.Parallel()
-
 	conn, serverURL, id := dialKnown(t)
 	client := managementClient(serverURL)
-
 	if _, err := client.PostToConnection(t.Context(), &apigatewaymanagementapi.PostToConnectionInput{
 		ConnectionId: &id, Data: []byte(`{"type":"welcome"}`),
 	}); err != nil {
@@ -99,7 +89,6 @@ func TestCallbacksBySDK(t *testing.T) {
 	if diff := cmp.Diff([]string{"127.0.0.1", "test"}, []string{*status.Identity.SourceIp, *status.Identity.UserAgent}); diff != "" {
 		t.Errorf("identity (-want +got):\n%s", diff)
 	}
-
 	if status.LastActiveAt.Before(*status.ConnectedAt) || time.Since(*status.ConnectedAt) > time.Minute {
 		t.Errorf("connected at %v, last active at %v", status.ConnectedAt, status.LastActiveAt)
 	}
@@ -111,7 +100,6 @@ func TestCallbacksBySDK(t *testing.T) {
 	_, postErr := client.PostToConnection(t.Context(), &apigatewaymanagementapi.PostToConnectionInput{ConnectionId: &id, Data: []byte("x")})
 	_, getErr := client.GetConnection(t.Context(), &apigatewaymanagementapi.GetConnectionInput{ConnectionId: &id})
 	_, deleteErr := client.DeleteConnection(t.Context(), &apigatewaymanagementapi.DeleteConnectionInput{ConnectionId: &id})
-
 	for name, err := range map[string]error{"post": postErr, "get": getErr, "delete": deleteErr} {
 		var gone *types.GoneException
 		if !errors.As(err, &gone) {
@@ -120,7 +108,6 @@ func TestCallbacksBySDK(t *testing.T) {
 	}
 
 	_, _, err = conn.Read(t.Context())
-
 	var closed websocket.CloseError
 	if !errors.As(err, &closed) || closed.Code != websocket.StatusNormalClosure || closed.Reason != "Connection Closed Normally" {
 		t.Errorf("the browser saw %v", err)
@@ -129,7 +116,6 @@ func TestCallbacksBySDK(t *testing.T) {
 
 func TestCallbacks(t *testing.T) {
 	t.Parallel()
-
 	conn, serverURL, id := dialKnown(t)
 	big := strings.Repeat("x", 128<<10)
 
@@ -138,7 +124,6 @@ func TestCallbacks(t *testing.T) {
 		wrong    = "/prod/@connections/WDGT8fY4joECJrQ=test"
 		tooLarge = "PayloadTooLargeException"
 	)
-
 	tests := map[string]struct {
 		method, path, body string
 		status             int
@@ -174,7 +159,6 @@ func TestCallbacks(t *testing.T) {
 				t.Errorf("answered %d %q %q, want %d %q %q",
 					status, header.Get("X-Amzn-Errortype"), answer, test.status, test.errorType, test.answer)
 			}
-
 			if got := header.Get("Content-Type"); got != "application/json" {
 				t.Errorf("content type %q", got)
 			}
@@ -190,18 +174,14 @@ func TestCallbacks(t *testing.T) {
 
 func TestStatus(t *testing.T) {
 	t.Parallel()
-
 	_, serverURL, id := dialKnown(t)
-
 	status, body := callGateway(t, http.MethodGet, serverURL+"/prod/@connections/"+id, "")
 	answer := fromJSON[map[string]any](t, []byte(body))
-
 	for _, name := range []string{"connectedAt", "lastActiveAt"} {
 		at, _ := answer[name].(string)
 		if _, err := time.Parse("2006-01-02T15:04:05.000Z", at); err != nil {
 			t.Errorf("%s: %v", name, err)
 		}
-
 		delete(answer, name)
 	}
 
@@ -214,39 +194,31 @@ func TestStatus(t *testing.T) {
 // While its own $connect runs, a connection is not there to post to; once the browser knows of it, it is.
 func TestPostDuringConnect(t *testing.T) {
 	t.Parallel()
-
 	ids, release := make(chan string), make(chan struct{})
 	_, serverURL := startGateway(t, gateway.Config{Routes: map[string]gateway.Function{
 		"$connect": routeFunc(func(_ context.Context, event []byte) ([]byte, error) {
 			ids <- fromJSON[wsEvent](t, event).RequestContext.ConnectionID
-
 			<-release
-
 			return []byte(routeAccepted), nil
 		}),
 	}})
 	posted := make(chan int, 1)
-
 	var id string
 
 	go func() {
 		id = <-ids
 		status, _ := callGateway(t, http.MethodPost, serverURL+"/prod/@connections/"+id, "early")
 		posted <- status
-
 		close(release)
 	}()
 
 	conn := wsDial(t, serverURL, nil)
-
 	if status := <-posted; status != http.StatusGone {
 		t.Errorf("a post during $connect answered %d, want 410", status)
 	}
-
 	if status, _ := callGateway(t, http.MethodPost, serverURL+"/prod/@connections/"+id, "later"); status != http.StatusOK {
 		t.Errorf("a post after the handshake answered %d, want 200", status)
 	}
-
 	if got := wsHear(t, conn); got != "later" {
 		t.Errorf("heard %q", got)
 	}

@@ -35,7 +35,6 @@ func wsRawClose(payload string) ws.Frame { return ws.NewCloseFrame([]byte(payloa
 
 func wsReserved(bits byte, frame ws.Frame) ws.Frame {
 	frame.Header.Rsv = bits
-
 	return frame
 }
 
@@ -44,12 +43,10 @@ func wsOpCode(code ws.OpCode, payload string) ws.Frame { return wsPart(code, tru
 // wsFragments cuts a payload into frames of so many bytes.
 func wsFragments(first ws.OpCode, payload string, size int) []ws.Frame {
 	var frames []ws.Frame
-
 	for code := first; ; code = ws.OpContinuation {
 		if len(payload) <= size {
 			return append(frames, wsPart(code, true, payload))
 		}
-
 		frames = append(frames, wsPart(code, false, payload[:size]))
 		payload = payload[size:]
 	}
@@ -58,9 +55,7 @@ func wsFragments(first ws.OpCode, payload string, size int) []ws.Frame {
 // wsPartly returns the first bytes of a frame on the wire: its header, and some of its payload.
 func wsPartly(frame ws.Frame, payload int) []byte {
 	var wire bytes.Buffer
-
 	ws.MustWriteFrame(&wire, ws.MaskFrameWith(frame, [4]byte{1, 2, 3, 4}))
-
 	return wire.Bytes()[:wire.Len()-len(frame.Payload)+payload]
 }
 
@@ -86,17 +81,14 @@ func protocolCases() map[string]protocolCase {
 		if size <= 32<<10 {
 			cases[id] = casePasses(sends(wsText(wsLetters(size))), receives(wsText(wsLetters(size))))
 		}
-
 		cases[fmt.Sprintf("1.2.%d", n+1)] = caseExceeds(wsUnsupported, sends(wsBinary(size)))
 	}
 
 	cases["1.2.8"] = caseExceeds(wsUnsupported, sendsChopped(997, wsBinary(65536)))
 	cases["10.1.1"] = casePasses(sends(wsFragments(ws.OpText, wsLetters(65536), 1300)...), receives(wsText(wsLetters(65536))))
-
 	cases["9.9.1"] = caseExceeds(wsTooBig, sendsMade(onePiece, func() []ws.Frame {
 		return wsFragments(ws.OpText, wsLetters(4<<20), 4<<10)[:256]
 	}))
-
 	for id, made := range bigFrames(ws.OpBinary, "9.2", "9.4", "9.6") {
 		cases[id] = caseExceeds(wsUnsupported, made.sent)
 	}
@@ -111,7 +103,6 @@ func bigTextCases() map[string]protocolCase {
 		"1.1.7": casePasses(sends(wsText(wsLetters(65536))), receivesText(65536)),
 		"1.1.8": casePasses(sendsChopped(997, wsText(wsLetters(65536))), receivesText(65536)),
 	}
-
 	for id, made := range bigFrames(ws.OpText, "9.1", "9.3", "9.5") {
 		if made.size <= 1<<20 {
 			cases[id] = casePasses(made.sent, receivesText(made.size))
@@ -130,9 +121,7 @@ type bigMessage struct {
 // bigFrames returns the messages of three sections: in one frame, in fragments, in one frame that is sent in pieces.
 func bigFrames(code ws.OpCode, whole, fragmented, pieces string) map[string]bigMessage {
 	const mega = 1 << 20
-
 	messages := map[string]bigMessage{}
-
 	for n, size := range []int{mega / 16, mega / 4, mega, 4 * mega, 8 * mega, 16 * mega} {
 		messages[fmt.Sprintf("%s.%d", whole, n+1)] = bigMessage{sendsMade(onePiece, func() []ws.Frame {
 			return []ws.Frame{wsPart(code, true, wsLetters(size))}
@@ -150,14 +139,12 @@ func bigFrames(code ws.OpCode, whole, fragmented, pieces string) map[string]bigM
 			return []ws.Frame{wsPart(code, true, wsLetters(mega))}
 		}), mega}
 	}
-
 	return messages
 }
 
 // controlCases are pings and pongs.
 func controlCases() map[string]protocolCase {
 	full := strings.Repeat("\xfe", 125)
-
 	var pings, pongs []ws.Frame
 	for n := range 10 {
 		pings, pongs = append(pings, wsPing(fmt.Sprint(n))), append(pongs, wsPong(fmt.Sprint(n)))
@@ -184,7 +171,6 @@ func reservedCases() map[string]protocolCase {
 	echoed := func(then protocolStep) protocolCase {
 		return caseFails(wsProtocolError, sends(hello), receives(hello), then)
 	}
-
 	return map[string]protocolCase{
 		"3.1": caseFails(wsProtocolError, sends(wsReserved(1, hello))),
 		"3.2": echoed(sends(wsReserved(2, hello), wsPing(""))),
@@ -219,7 +205,6 @@ func fragmentCases() map[string]protocolCase {
 	}
 	octets := func(frames ...ws.Frame) protocolStep { return sendsChopped(1, frames...) }
 	stray, unfinished := wsConclude("stray"), wsProceed("stray")
-
 	return map[string]protocolCase{
 		"5.1":  caseFails(wsProtocolError, sends(wsPart(ws.OpPing, false, "1"), wsConclude("2"))),
 		"5.2":  caseFails(wsProtocolError, sends(wsPart(ws.OpPong, false, "1"), wsConclude("2"))),
@@ -249,9 +234,7 @@ func fragmentCases() map[string]protocolCase {
 // textCases are UTF-8 and what is not, which must fail at the first wrong byte.
 func textCases() map[string]protocolCase {
 	const umlauts = "Hello-µ@ßöäüàá-UTF-8!!"
-
 	wrong := wsText(utf8Greek + utf8Beyond + "edited")
-
 	return map[string]protocolCase{
 		"6.1.1": casePasses(sends(wsText("")), receives(wsText(""))),
 		"6.1.2": casePasses(sends(wsBegin(""), wsProceed(""), wsConclude("")), receives(wsText(""))),
@@ -272,7 +255,6 @@ func textCases() map[string]protocolCase {
 // closeCases are closing handshakes.
 func closeCases() map[string]protocolCase {
 	normal := wsClose(ws.StatusNormalClosure, "")
-
 	return map[string]protocolCase{
 		"7.1.1": caseRaces(sends(wsText("Hello"), normal)),
 		"7.1.2": caseCloses(1000, sends(normal, normal)),

@@ -33,11 +33,9 @@ func (e ending) frame() (ws.Frame, bool) {
 	if e.code == ws.StatusAbnormalClosure {
 		return ws.Frame{}, false
 	}
-
 	if e.code == ws.StatusNoStatusRcvd {
 		e = ending{code: ws.StatusNormalClosure}
 	}
-
 	return ws.NewCloseFrame(ws.NewCloseFrameBody(e.code, e.reason)), true
 }
 
@@ -45,7 +43,6 @@ func (e ending) frame() (ws.Frame, bool) {
 // protocol error that it is.
 func parseClose(payload []byte) ending {
 	const codeSize = 2
-
 	switch {
 	case len(payload) == 0:
 		return endNoStatus
@@ -54,7 +51,6 @@ func parseClose(payload []byte) ending {
 	}
 
 	code, reason := ws.StatusCode(binary.BigEndian.Uint16(payload)), payload[codeSize:]
-
 	switch {
 	case !validCloseCode(code):
 		return ending{code: ws.StatusProtocolError}
@@ -69,10 +65,8 @@ func parseClose(payload []byte) ending {
 // and the ranges for libraries and private use.
 func validCloseCode(code ws.StatusCode) bool {
 	const registeredMax = 1014
-
 	unsent := code == ws.StatusNoMeaningYet || code == ws.StatusNoStatusRcvd || code == ws.StatusAbnormalClosure
 	registered := code.In(ws.StatusCodeRange{Min: ws.StatusNormalClosure, Max: registeredMax}) && !unsent
-
 	return registered || code.In(ws.StatusRangeApplication) || code.In(ws.StatusRangePrivate)
 }
 
@@ -81,14 +75,12 @@ func validCloseCode(code ws.StatusCode) bool {
 func (s *socket) end(end ending) bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-
 	if s.isEnded {
 		return false
 	}
 
 	s.isEnded = true
 	close(s.ended)
-
 	if s.timer != nil {
 		s.timer.Stop()
 	}
@@ -97,7 +89,6 @@ func (s *socket) end(end ending) bool {
 	s.gateway.cfg.Log.DebugContext(s.gateway.base, "connection closed",
 		slog.String("connectionId", s.id), slog.Int("code", int(end.code)))
 	s.gateway.work.Go(func() { s.disconnect(end) })
-
 	return true
 }
 
@@ -111,10 +102,8 @@ func (s *socket) shut(end ending) {
 // finish sends the close frame of an end that this side has decided, and gives the browser a moment to answer.
 func (s *socket) finish(end ending) {
 	s.sendClose(end)
-
 	s.mu.Lock()
 	defer s.mu.Unlock()
-
 	if s.conn != nil {
 		_ = s.conn.SetReadDeadline(time.Now().Add(closeTimeout)) // It fails only on a closed connection.
 	}
@@ -129,11 +118,9 @@ func (s *socket) sendClose(end ending) {
 
 	deadline := time.NewTimer(closeTimeout)
 	defer deadline.Stop()
-
 	select {
 	case <-s.turn:
 		defer func() { s.turn <- struct{}{} }()
-
 		if err := s.writeFrame(frame, time.Now().Add(closeTimeout)); err != nil {
 			s.drop()
 		}
@@ -146,12 +133,10 @@ func (s *socket) sendClose(end ending) {
 // releases the connection.
 func (s *socket) linger() {
 	defer s.drop()
-
 	half, ok := s.conn.(interface{ CloseWrite() error })
 	if !ok || half.CloseWrite() != nil {
 		return
 	}
-
 	if err := s.conn.SetReadDeadline(time.Now().Add(closeTimeout)); err != nil {
 		return
 	}
@@ -163,7 +148,6 @@ func (s *socket) linger() {
 func (s *socket) drop() {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-
 	if s.conn != nil {
 		_ = s.conn.Close() // what is lost with it is lost
 	}

@@ -16,9 +16,7 @@ import (
 // A connection ends in one of these ways. What the browser is told, and what $disconnect is told:
 func TestEnds(t *testing.T) {
 	t.Parallel()
-
 	const kilobyte = 1 << 10
-
 	tests := map[string]struct {
 		send   []ws.Frame
 		drop   bool
@@ -49,7 +47,6 @@ func TestEnds(t *testing.T) {
 	for name, test := range tests {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-
 			connect, begins := routeRecords()
 			disconnect, ends := routeRecords()
 			_, serverURL := startGateway(t, gateway.Config{
@@ -72,7 +69,6 @@ func TestEnds(t *testing.T) {
 				if code != test.code {
 					t.Errorf("close code %d, want %d", code, test.code)
 				}
-
 				if test.delete && reason != test.reason {
 					t.Errorf("close reason %q, want %q", reason, test.reason)
 				}
@@ -87,11 +83,9 @@ func TestEnds(t *testing.T) {
 				t.Errorf("$disconnect was told %d %q, want %d %q",
 					end.DisconnectStatusCode, *end.DisconnectReason, test.told, test.reason)
 			}
-
 			if end.ConnectionID != id {
 				t.Errorf("$disconnect of %q, want %q", end.ConnectionID, id)
 			}
-
 			if status, _ := callGateway(t, http.MethodPost, serverURL+"/prod/@connections/"+id, "x"); status != http.StatusGone {
 				t.Errorf("a post after the end answered %d, want 410", status)
 			}
@@ -118,9 +112,7 @@ func TestCloseTimeout(t *testing.T) {
 				})
 				conn := listener.connect(t)
 				id := nextEvent(t, events).RequestContext.ConnectionID
-
 				go browser(conn)
-
 				start := time.Now()
 
 				if status := listener.callback(t, http.MethodDelete, id, ""); status != http.StatusNoContent {
@@ -128,15 +120,12 @@ func TestCloseTimeout(t *testing.T) {
 				}
 
 				nextEvent(t, events)
-
 				if lasted := time.Since(start); lasted != 0 {
 					t.Errorf("$disconnect ran after %v, want at once", lasted)
 				}
-
 				if err := g.Close(t.Context()); err != nil {
 					t.Errorf("Close: %v", err)
 				}
-
 				if lasted := time.Since(start); lasted != 5*time.Second {
 					t.Errorf("closing took %v, want 5s", lasted)
 				}

@@ -21,24 +21,19 @@ const keyBytes = 16
 func (g *Gateway) connect(w http.ResponseWriter, r *http.Request) {
 	if len(r.RequestURI) > g.cfg.URLLimit {
 		writeError(w, http.StatusRequestURITooLong, "", "URI too long")
-
 		return
 	}
-
 	if status := checkHandshake(r); status != http.StatusSwitchingProtocols {
 		if status == http.StatusUpgradeRequired {
 			w.Header().Set("Upgrade", "websocket")
 			w.Header().Set("Sec-Websocket-Version", "13")
 		}
-
 		writeError(w, status, "", http.StatusText(status))
-
 		return
 	}
 
 	if !g.enter() {
 		writeError(w, http.StatusServiceUnavailable, "", "Service Unavailable")
-
 		return
 	}
 	defer g.work.Done()
@@ -47,7 +42,6 @@ func (g *Gateway) connect(w http.ResponseWriter, r *http.Request) {
 		UserAgent: strings.Clone(r.UserAgent()),
 		SourceIP:  sourceIP(r.RemoteAddr),
 	})
-
 	answer, ok := g.authorize(w, r, s)
 	if !ok {
 		return
@@ -66,7 +60,6 @@ func (g *Gateway) authorize(w http.ResponseWriter, r *http.Request, s *socket) (
 
 	event := s.connectEvent(r)
 	answer, err := g.invoke(function, event)
-
 	switch {
 	case errors.Is(err, errIntegrationTimeout):
 		writeJSON(w, http.StatusGatewayTimeout, newFailure(endpointTimedOut, event))
@@ -76,7 +69,6 @@ func (g *Gateway) authorize(w http.ResponseWriter, r *http.Request, s *socket) (
 		if contentType := answer.header("Content-Type"); contentType != "" {
 			w.Header().Set("Content-Type", contentType)
 		}
-
 		w.WriteHeader(answer.StatusCode)
 		_, _ = io.WriteString(w, answer.body()) // A client that has left needs no answer.
 	default:
@@ -101,9 +93,7 @@ func (g *Gateway) upgrade(w http.ResponseWriter, r *http.Request, s *socket, pro
 		if conn != nil {
 			_ = conn.Close() // The handshake has failed already.
 		}
-
 		s.end(endDropped)
-
 		return
 	}
 
@@ -127,7 +117,6 @@ func (g *Gateway) upgrade(w http.ResponseWriter, r *http.Request, s *socket, pro
 // with, so that $connect runs only for connections that can come about.
 func checkHandshake(r *http.Request) int {
 	key, err := base64.StdEncoding.DecodeString(r.Header.Get("Sec-Websocket-Key"))
-
 	switch {
 	case !hasToken(r.Header["Connection"], "upgrade"), !hasToken(r.Header["Upgrade"], "websocket"),
 		r.Header.Get("Sec-Websocket-Version") != "13":
@@ -148,7 +137,6 @@ func hasToken(values []string, token string) bool {
 			}
 		}
 	}
-
 	return false
 }
 
@@ -157,6 +145,5 @@ func sourceIP(remoteAddr string) string {
 	if err != nil {
 		return remoteAddr
 	}
-
 	return host
 }

@@ -46,14 +46,11 @@ func TestConnectAnswers(t *testing.T) {
 	for name, test := range tests {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-
 			_, serverURL := startGateway(t, gateway.Config{Routes: map[string]gateway.Function{"$connect": test.connect}})
-
 			conn, response, err := websocket.Dial(t.Context(), serverURL+"/prod",
 				&websocket.DialOptions{Subprotocols: []string{"herald", "a.token"}})
 			if err == nil {
 				defer conn.CloseNow()
-
 				if conn.Subprotocol() != test.protocol {
 					t.Errorf("subprotocol %q, want %q", conn.Subprotocol(), test.protocol)
 				}
@@ -86,7 +83,6 @@ func TestConnectAnswers(t *testing.T) {
 // A handshake that cannot come about is refused before $connect is run.
 func TestRefusesHandshake(t *testing.T) {
 	t.Parallel()
-
 	connect, events := routeRecords()
 	_, serverURL := startGateway(t, gateway.Config{Routes: map[string]gateway.Function{"$connect": connect}})
 	good := http.Header{
@@ -132,7 +128,6 @@ func TestRefusesHandshake(t *testing.T) {
 			}
 
 			_ = response.Body.Close()
-
 			if response.StatusCode != test.status {
 				t.Errorf("status %d, want %d", response.StatusCode, test.status)
 			}
@@ -141,7 +136,6 @@ func TestRefusesHandshake(t *testing.T) {
 			if test.status == http.StatusSwitchingProtocols {
 				want = 1
 			}
-
 			if got := len(events); got != want {
 				t.Errorf("$connect ran %d times, want %d", got, want)
 			}
@@ -156,16 +150,13 @@ func TestRefusesHandshake(t *testing.T) {
 // A browser may send its first frames together with the handshake.
 func TestEarlyFrames(t *testing.T) {
 	t.Parallel()
-
 	function, events := routeRecords()
 	_, serverURL := startGateway(t, gateway.Config{Routes: map[string]gateway.Function{"$default": function}})
-
 	conn, err := new(net.Dialer).DialContext(t.Context(), "tcp", strings.TrimPrefix(serverURL, "http://"))
 	if err != nil {
 		t.Fatal(err)
 	}
 	defer conn.Close()
-
 	var wire bytes.Buffer
 
 	wire.WriteString("GET /prod HTTP/1.1\r\nHost: gateway.test\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n" +
@@ -179,7 +170,6 @@ func TestEarlyFrames(t *testing.T) {
 
 	heard := []string{nextEvent(t, events).Body, nextEvent(t, events).Body}
 	slices.Sort(heard)
-
 	if diff := cmp.Diff([]string{"bird", "early"}, heard); diff != "" {
 		t.Errorf("messages (-want +got):\n%s", diff)
 	}

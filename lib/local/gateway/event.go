@@ -72,7 +72,6 @@ type identity struct {
 func (s *socket) event(eventType, routeKey string) *proxyEvent {
 	now := time.Now().UTC()
 	requestID := newID()
-
 	return &proxyEvent{RequestContext: requestContext{
 		RouteKey:          routeKey,
 		EventType:         eventType,
@@ -95,12 +94,10 @@ func (s *socket) connectEvent(r *http.Request) *proxyEvent {
 	event := s.event(eventConnect, routeConnect)
 	event.MultiValueHeaders = eventHeaders(r, s.identity.SourceIP)
 	event.Headers = lastValues(event.MultiValueHeaders)
-
 	if query := r.URL.Query(); len(query) > 0 {
 		event.MultiValueQuery = query
 		event.Query = lastValues(query)
 	}
-
 	return event
 }
 
@@ -109,7 +106,6 @@ func (s *socket) messageEvent(routeKey, body string) *proxyEvent {
 	event := s.event(eventMessage, routeKey)
 	event.RequestContext.MessageID = newID()
 	event.Body = &body
-
 	return event
 }
 
@@ -126,7 +122,6 @@ func (s *socket) disconnectEvent(end ending) *proxyEvent {
 		"x-restapi":       {""},
 	}
 	event.Headers = lastValues(event.MultiValueHeaders)
-
 	return event
 }
 
@@ -134,7 +129,6 @@ func (s *socket) disconnectEvent(end ending) *proxyEvent {
 // gone, those of its proxies are added, and WebSocket is spelt as in RFC 6455 where net/http respells it.
 func eventHeaders(r *http.Request, sourceIP string) map[string][]string {
 	headers := make(map[string][]string, len(r.Header))
-
 	for name, values := range r.Header {
 		switch name {
 		case "Connection", "Upgrade":
@@ -147,7 +141,6 @@ func eventHeaders(r *http.Request, sourceIP string) map[string][]string {
 	if r.TLS != nil {
 		port, proto = "443", "https"
 	}
-
 	if _, hostPort, err := net.SplitHostPort(r.Host); err == nil {
 		port = hostPort
 	}
@@ -158,20 +151,17 @@ func eventHeaders(r *http.Request, sourceIP string) map[string][]string {
 	headers["X-Forwarded-For"] = []string{strings.Join(forwarded, ", ")}
 	headers["X-Forwarded-Port"] = []string{port}
 	headers["X-Forwarded-Proto"] = []string{proto}
-
 	return headers
 }
 
 // lastValues returns the map of single values that goes with a map of many: API Gateway keeps the last.
 func lastValues[M ~map[string][]string](many M) map[string]string {
 	single := make(map[string]string, len(many))
-
 	for name, values := range many {
 		if len(values) > 0 {
 			single[name] = values[len(values)-1]
 		}
 	}
-
 	return single
 }
 
@@ -183,20 +173,17 @@ func newID() string {
 // validConnectionID reports whether id has the form of a connection id, alive or not.
 func validConnectionID(id string) bool {
 	decoded, err := base64.URLEncoding.DecodeString(id)
-
 	return err == nil && len(decoded) == idBytes
 }
 
 // newTraceID returns an X-Amzn-Trace-Id value.
 func newTraceID() string {
 	seconds := strconv.FormatInt(time.Now().Unix(), 16)
-
 	return "Root=1-" + seconds + "-" + hex.EncodeToString(randomBytes(traceBytes))
 }
 
 func randomBytes(n int) []byte {
 	random := make([]byte, n)
 	_, _ = rand.Read(random) // It never fails.
-
 	return random
 }

@@ -16,7 +16,6 @@ import (
 // threeEvents connects, sends a message, leaves, and returns the three events.
 func threeEvents(t *testing.T) [3][]byte {
 	t.Helper()
-
 	function, events := routeRecords()
 	_, serverURL := startGateway(t, gateway.Config{
 		APIID: "gy415nuibc", DomainName: "gateway.test",
@@ -26,13 +25,10 @@ func threeEvents(t *testing.T) [3][]byte {
 		"User-Agent": {"test"}, "Origin": {"https://herald.test"}, "X-Forwarded-For": {"10.1.1.1"}, "Cookie": {"a=b"},
 	}, Subprotocols: []string{"herald"}})
 	connected := nextEventJSON(t, events)
-
 	wsSay(t, conn, `{"a": "<é>"}`)
-
 	message := nextEventJSON(t, events)
 
 	_ = conn.Close(websocket.StatusGoingAway, "")
-
 	return [3][]byte{connected, message, nextEventJSON(t, events)}
 }
 
@@ -55,7 +51,6 @@ func TestEvents(t *testing.T) {
 	const common = `"stage":"prod","connectedAt":"EPOCH","requestTimeEpoch":"EPOCH",
 		"identity":{"userAgent":"test","sourceIp":"127.0.0.1"},"extendedRequestId":"ID","requestId":"ID","requestTime":"CLF",
 		"messageDirection":"IN","domainName":"gateway.test","connectionId":"ID","apiId":"gy415nuibc"`
-
 	want := [3]string{
 		`{"headers":{
 			"Accept-Encoding":"gzip","Cookie":"a=b","Host":"127.0.0.1:PORT","Origin":"https://herald.test",
@@ -81,11 +76,9 @@ func TestEvents(t *testing.T) {
 		for _, m := range eventMasks {
 			masked = m.pattern.ReplaceAllString(masked, m.mask)
 		}
-
 		if diff := cmp.Diff(fromJSON[any](t, []byte(want[i])), fromJSON[any](t, []byte(masked))); diff != "" {
 			t.Errorf("event %d (-want +got):\n%s", i, diff)
 		}
-
 		if ids := fromJSON[wsEvent](t, event).RequestContext; ids.RequestID != ids.ExtendedRequestID {
 			t.Errorf("event %d: requestId %q, extendedRequestId %q, want the same", i, ids.RequestID, ids.ExtendedRequestID)
 		}
@@ -95,7 +88,6 @@ func TestEvents(t *testing.T) {
 // The events have the members of the recorded ones, of the same types. Which headers a browser sends is its own affair.
 func TestEventsAsRecorded(t *testing.T) {
 	t.Parallel()
-
 	dir := os.Getenv("CONFORMANCE_DIR")
 	if dir == "" {
 		t.Skip("CONFORMANCE_DIR is not set")
@@ -110,7 +102,6 @@ func TestEventsAsRecorded(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-
 		want, got := jsonShape(fromJSON[any](t, recorded)), jsonShape(fromJSON[any](t, threeEvents(t)[i]))
 		if diff := cmp.Diff(want, got); diff != "" {
 			t.Errorf("%s (-recorded +ours):\n%s", name, diff)
@@ -124,7 +115,6 @@ func jsonShape(value any) any {
 	switch value := value.(type) {
 	case map[string]any:
 		shapes := map[string]any{}
-
 		for name, member := range value {
 			switch name {
 			case "Accept-Encoding", "Accept-Language", "Cache-Control", "Origin", "Pragma", "Cookie",
@@ -142,7 +132,6 @@ func jsonShape(value any) any {
 		for i, element := range value {
 			shapes[i] = jsonShape(element)
 		}
-
 		return shapes
 	case string:
 		return "string"
@@ -169,10 +158,8 @@ func TestQuery(t *testing.T) {
 	for name, test := range tests {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-
 			connect, events := routeRecords()
 			_, serverURL := startGateway(t, gateway.Config{Routes: map[string]gateway.Function{"$connect": connect}})
-
 			wsDialPath(t, serverURL+"/prod"+test.query, nil)
 
 			event := fromJSON[struct {
@@ -182,7 +169,6 @@ func TestQuery(t *testing.T) {
 			if diff := cmp.Diff(test.single, event.Single); diff != "" {
 				t.Errorf("queryStringParameters (-want +got):\n%s", diff)
 			}
-
 			if diff := cmp.Diff(test.many, event.Many); diff != "" {
 				t.Errorf("multiValueQueryStringParameters (-want +got):\n%s", diff)
 			}

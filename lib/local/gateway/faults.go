@@ -62,7 +62,6 @@ type injector struct {
 func (i *injector) set(f Faults) {
 	i.mu.Lock()
 	defer i.mu.Unlock()
-
 	i.faults, i.random = f, rand.New(rand.NewPCG(f.Seed, 0)) //nolint:gosec // to be foreseen is what it is for
 }
 
@@ -70,7 +69,6 @@ func (i *injector) set(f Faults) {
 func (i *injector) next() (time.Duration, int) {
 	i.mu.Lock()
 	defer i.mu.Unlock()
-
 	switch fate := i.random.Float64(); {
 	case fate < i.faults.Gone:
 		return i.faults.Latency, http.StatusGone
@@ -85,7 +83,6 @@ func (i *injector) next() (time.Duration, int) {
 func (g *Gateway) inject(ctx context.Context, w http.ResponseWriter) bool {
 	latency, status := g.faults.next()
 	g.wait(ctx, latency)
-
 	switch status {
 	case http.StatusGone:
 		writeGone(w)
@@ -103,7 +100,6 @@ func (g *Gateway) wait(ctx context.Context, d time.Duration) {
 	if d <= 0 {
 		return
 	}
-
 	timer := time.NewTimer(d)
 	defer timer.Stop()
 

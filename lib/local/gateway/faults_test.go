@@ -26,10 +26,8 @@ func postFates(t *testing.T, client *apigatewaymanagementapi.Client, id string, 
 		gone      *types.GoneException
 		throttled *types.LimitExceededException
 	)
-
 	for range posts {
 		_, err := client.PostToConnection(t.Context(), &apigatewaymanagementapi.PostToConnectionInput{ConnectionId: &id, Data: []byte("x")})
-
 		switch {
 		case err == nil:
 			fates = append(fates, '.')
@@ -48,9 +46,7 @@ func postFates(t *testing.T, client *apigatewaymanagementapi.Client, id string, 
 // As many posts fail as the shares say, the same ones for the same seed, and what does not fail arrives.
 func TestFaultsBySDK(t *testing.T) {
 	t.Parallel()
-
 	const posts, tolerance = 500, 0.05
-
 	function, events := routeRecords()
 	faults := gateway.Faults{Gone: 0.1, Throttled: 0.3, Seed: 1}
 	g, serverURL := startGateway(t, gateway.Config{Routes: map[string]gateway.Function{"$connect": function}, Faults: faults})
@@ -59,7 +55,6 @@ func TestFaultsBySDK(t *testing.T) {
 	client := managementClient(serverURL)
 	first := postFates(t, client, id, posts)
 	counts := map[rune]int{}
-
 	for _, fate := range first {
 		counts[fate]++
 	}
@@ -75,14 +70,12 @@ func TestFaultsBySDK(t *testing.T) {
 	}
 
 	g.SetFaults(faults)
-
 	if diff := cmp.Diff(first, postFates(t, client, id, posts)); diff != "" {
 		t.Errorf("with the same seed (-first +second):\n%s", diff)
 	}
 
 	faults.Seed++
 	g.SetFaults(faults)
-
 	if postFates(t, client, id, posts) == first {
 		t.Error("with another seed the same posts failed")
 	}
@@ -91,15 +84,12 @@ func TestFaultsBySDK(t *testing.T) {
 // The answers are AWS's; only posts are concerned; and the connection to which a post was gone is open.
 func TestFaultsAreAnsweredAsByAWS(t *testing.T) {
 	t.Parallel()
-
 	const absent = "AAAAAAAAAAAAAAA="
-
 	gone, throttled := gateway.Faults{Gone: 1}, gateway.Faults{Throttled: 1}
 	function, events := routeRecords()
 	g, serverURL := startGateway(t, gateway.Config{Routes: map[string]gateway.Function{"$connect": function}})
 	conn := wsDial(t, serverURL, nil)
 	id := nextEvent(t, events).RequestContext.ConnectionID
-
 	for name, test := range map[string]struct {
 		faults            gateway.Faults
 		method, id        string
@@ -113,7 +103,6 @@ func TestFaultsAreAnsweredAsByAWS(t *testing.T) {
 		"absent, DELETE":    {throttled, "DELETE", absent, 410, "GoneException", ""},
 	} {
 		g.SetFaults(test.faults)
-
 		status, header, answer := callGatewayFull(t, test.method, serverURL+"/prod/@connections/"+test.id, "lost")
 		if errorType := header.Get("X-Amzn-Errortype"); status != test.status || errorType != test.errorType || answer != test.answer {
 			t.Errorf("%s: answered %d %q %q, want %d %q %q", name, status, errorType, answer, test.status, test.errorType, test.answer)
@@ -125,11 +114,9 @@ func TestFaultsAreAnsweredAsByAWS(t *testing.T) {
 	}
 
 	g.SetFaults(gateway.Faults{})
-
 	if status, _ := callGateway(t, http.MethodPost, serverURL+"/prod/@connections/"+id, "later"); status != http.StatusOK {
 		t.Errorf("a post after the faults answered %d, want 200", status)
 	}
-
 	if got := wsHear(t, conn); got != "later" {
 		t.Errorf("heard %q, want what was not answered by a fault", got)
 	}
@@ -141,7 +128,6 @@ func TestLatency(t *testing.T) {
 
 	synctest.Test(t, func(t *testing.T) {
 		const latency = 50 * time.Millisecond
-
 		function, events := routeRecords()
 		g, listener := pipeGateway(t, gateway.Config{
 			Routes: map[string]gateway.Function{"$connect": function}, Faults: gateway.Faults{Latency: latency},
@@ -150,14 +136,12 @@ func TestLatency(t *testing.T) {
 		id := nextEvent(t, events).RequestContext.ConnectionID
 		start := time.Now()
 		statuses := make(chan int, 2)
-
 		for range cap(statuses) {
 			go func() { statuses <- listener.callback(t, http.MethodPost, id, "hello") }()
 		}
 
 		for range cap(statuses) {
 			receives(wsText("hello"))(t, conn)
-
 			if status := <-statuses; status != http.StatusOK {
 				t.Errorf("a post answered %d", status)
 			}
@@ -168,24 +152,20 @@ func TestLatency(t *testing.T) {
 		}
 
 		g.SetFaults(gateway.Faults{Latency: latency, Throttled: 1})
-
 		if status := listener.callback(t, http.MethodPost, id, "hello"); status != http.StatusTooManyRequests {
 			t.Errorf("a throttled post answered %d", status)
 		}
-
 		if took := time.Since(start); took != 2*latency {
 			t.Errorf("with a throttled post after them they took %v, want %v", took, 2*latency)
 		}
 
 		g.SetFaults(gateway.Faults{Latency: time.Hour})
-
 		ctx, cancel := context.WithTimeout(t.Context(), time.Second)
 		defer cancel()
 
 		client := apigatewaymanagementapi.New(managementClient("http://gateway.test").Options(), func(o *apigatewaymanagementapi.Options) {
 			o.HTTPClient = &http.Client{Transport: &http.Transport{DialContext: listener.Dial, DisableKeepAlives: true}}
 		})
-
 		_, err := client.PostToConnection(ctx, &apigatewaymanagementapi.PostToConnectionInput{ConnectionId: aws.String(id), Data: []byte("x")})
 		if !errors.Is(err, context.DeadlineExceeded) {
 			t.Errorf("a post that is given up: %v", err)
@@ -193,7 +173,6 @@ func TestLatency(t *testing.T) {
 
 		wsLeave(t, conn)
 		synctest.Wait()
-
 		if took := time.Since(start); took != 2*latency+time.Second {
 			t.Errorf("all took %v, want %v", took, 2*latency+time.Second)
 		}
@@ -202,7 +181,6 @@ func TestLatency(t *testing.T) {
 
 func TestFaultsAreValidated(t *testing.T) {
 	t.Parallel()
-
 	for want, faults := range map[string]gateway.Faults{
 		"":                                       {Gone: 0.7, Throttled: 0.3, Latency: time.Hour, Seed: 1},
 		"gone must be from 0 to 1, not -0.1":     {Gone: -0.1},
@@ -214,7 +192,6 @@ func TestFaultsAreValidated(t *testing.T) {
 		if err := faults.Validate(); err != nil {
 			got = err.Error()
 		}
-
 		if got != want {
 			t.Errorf("%+v: %q, want %q", faults, got, want)
 		}

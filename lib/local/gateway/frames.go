@@ -49,7 +49,6 @@ func newFrameReader(source io.Reader, frameLimit, messageLimit int) *frameReader
 func (f *frameReader) next() (ws.OpCode, []byte, error) {
 	for {
 		header, err := ws.ReadHeader(f.source)
-
 		switch {
 		case errors.Is(err, ws.ErrHeaderLengthMSB):
 			return 0, nil, frameError(ws.StatusProtocolError)
@@ -60,22 +59,18 @@ func (f *frameReader) next() (ws.OpCode, []byte, error) {
 		if err := f.check(header); err != nil {
 			return 0, nil, err
 		}
-
 		if header.OpCode.IsControl() {
 			payload := make([]byte, header.Length)
 			if _, err := io.ReadFull(f.source, payload); err != nil {
 				return 0, nil, fmt.Errorf("read control frame: %w", err)
 			}
-
 			ws.Cipher(payload, header.Mask, 0)
-
 			return header.OpCode, payload, nil
 		}
 
 		if err := f.readText(header); err != nil {
 			return 0, nil, err
 		}
-
 		if header.Fin {
 			return ws.OpText, f.take(), nil
 		}
@@ -89,7 +84,6 @@ func (f *frameReader) check(header ws.Header) error {
 	if err := ws.CheckHeader(header, f.state); err != nil {
 		return frameError(ws.StatusProtocolError)
 	}
-
 	switch {
 	case header.OpCode.IsControl():
 		return nil
@@ -106,7 +100,6 @@ func (f *frameReader) check(header ws.Header) error {
 func (f *frameReader) readText(header ws.Header) error {
 	length := int(header.Length)
 	f.message = slices.Grow(f.message, length)
-
 	for offset := 0; offset < length; {
 		end := len(f.message)
 		n, err := f.source.Read(f.message[end : end+length-offset])
@@ -117,7 +110,6 @@ func (f *frameReader) readText(header ws.Header) error {
 		if !f.validate() {
 			return frameError(ws.StatusInvalidFramePayloadData)
 		}
-
 		if err != nil {
 			return fmt.Errorf("read frame: %w", err)
 		}
@@ -126,7 +118,6 @@ func (f *frameReader) readText(header ws.Header) error {
 	if header.Fin && f.valid < len(f.message) {
 		return frameError(ws.StatusInvalidFramePayloadData)
 	}
-
 	return nil
 }
 
@@ -137,10 +128,8 @@ func (f *frameReader) validate() bool {
 		if r == utf8.RuneError && size == 1 {
 			return false
 		}
-
 		f.valid += size
 	}
-
 	return true
 }
 
@@ -149,6 +138,5 @@ func (f *frameReader) take() []byte {
 	message := f.message
 	f.state = f.state.Clear(ws.StateFragmented)
 	f.message, f.valid = nil, 0
-
 	return message
 }

@@ -102,16 +102,13 @@ func New(cfg Config) *Gateway {
 	cfg.Duration = cmp.Or(cfg.Duration, defaultDuration)
 	cfg.IntegrationTimeout = cmp.Or(cfg.IntegrationTimeout, defaultIntegrationTimeout)
 	cfg.WriteTimeout = cmp.Or(cfg.WriteTimeout, defaultWriteTimeout)
-
 	if cfg.Log == nil {
 		cfg.Log = slog.New(slog.DiscardHandler)
 	}
 
 	base, cancel := context.WithCancel(context.Background())
-
 	g := &Gateway{cfg: cfg, base: base, cancel: cancel, sockets: map[string]*socket{}}
 	g.SetFaults(cfg.Faults)
-
 	return g
 }
 
@@ -137,10 +134,8 @@ func pathSegments(u *url.URL) []string {
 		if err != nil {
 			return nil
 		}
-
 		segments[i] = segment
 	}
-
 	return segments
 }
 
@@ -148,11 +143,9 @@ func pathSegments(u *url.URL) []string {
 // has ended. If ctx ends first, it drops what is left, cancels the functions' contexts, and returns ctx's error.
 func (g *Gateway) Close(ctx context.Context) error {
 	defer g.cancel()
-
 	g.mu.Lock()
 	g.closing = true
 	sockets := make([]*socket, 0, len(g.sockets))
-
 	for _, s := range g.sockets {
 		sockets = append(sockets, s)
 	}
@@ -163,10 +156,8 @@ func (g *Gateway) Close(ctx context.Context) error {
 	}
 
 	ended := make(chan struct{})
-
 	go func() {
 		defer close(ended)
-
 		g.work.Wait()
 	}()
 
@@ -177,7 +168,6 @@ func (g *Gateway) Close(ctx context.Context) error {
 		for _, s := range sockets {
 			s.drop()
 		}
-
 		return fmt.Errorf("close gateway: %w", ctx.Err())
 	}
 }
@@ -186,13 +176,10 @@ func (g *Gateway) Close(ctx context.Context) error {
 func (g *Gateway) enter() bool {
 	g.mu.Lock()
 	defer g.mu.Unlock()
-
 	if g.closing {
 		return false
 	}
-
 	g.work.Add(1)
-
 	return true
 }
 
@@ -200,22 +187,18 @@ func (g *Gateway) enter() bool {
 func (g *Gateway) add(s *socket) bool {
 	g.mu.Lock()
 	defer g.mu.Unlock()
-
 	g.sockets[s.id] = s
-
 	return !g.closing
 }
 
 func (g *Gateway) remove(s *socket) {
 	g.mu.Lock()
 	defer g.mu.Unlock()
-
 	delete(g.sockets, s.id)
 }
 
 func (g *Gateway) lookup(id string) *socket {
 	g.mu.Lock()
 	defer g.mu.Unlock()
-
 	return g.sockets[id]
 }

@@ -42,10 +42,8 @@ func routeThrows(err error) gateway.Function {
 // routeRecords returns a function that accepts, and the events that it was given.
 func routeRecords() (gateway.Function, <-chan []byte) {
 	events := make(chan []byte, 100)
-
 	return routeFunc(func(_ context.Context, event []byte) ([]byte, error) {
 		events <- event
-
 		return []byte(routeAccepted), nil
 	}), events
 }
@@ -66,67 +64,54 @@ type wsEvent struct {
 
 func nextEvent(t *testing.T, events <-chan []byte) wsEvent {
 	t.Helper()
-
 	return fromJSON[wsEvent](t, nextEventJSON(t, events))
 }
 
 func nextEventJSON(t *testing.T, events <-chan []byte) []byte {
 	t.Helper()
-
 	select {
 	case event := <-events:
 		return event
 	case <-time.After(patience):
 		t.Fatal("no event came")
-
 		return nil
 	}
 }
 
 func fromJSON[T any](t *testing.T, encoded []byte) T {
 	t.Helper()
-
 	var value T
 	if err := json.Unmarshal(encoded, &value); err != nil {
 		t.Fatalf("decode %q: %v", encoded, err)
 	}
-
 	return value
 }
 
 // startGateway serves a gateway on 127.0.0.1, and returns it with its URL, which begins with http.
 func startGateway(t *testing.T, cfg gateway.Config) (*gateway.Gateway, string) {
 	t.Helper()
-
 	g := gateway.New(cfg)
 	server := httptest.NewServer(g)
 	t.Cleanup(func() {
 		ctx, cancel := context.WithTimeout(context.WithoutCancel(t.Context()), patience)
 		defer cancel()
-
 		if err := g.Close(ctx); err != nil {
 			t.Errorf("Close: %v", err)
 		}
-
 		server.Close()
 	})
-
 	return g, server.URL
 }
 
 func TestCloses(t *testing.T) {
 	t.Parallel()
-
 	disconnect, events := routeRecords()
 	g := gateway.New(gateway.Config{Routes: map[string]gateway.Function{"$disconnect": disconnect}})
 	server := httptest.NewServer(g)
 	t.Cleanup(server.Close)
-
 	conn := wsDial(t, server.URL, nil)
 	closed := make(chan error, 1)
-
 	go func() { closed <- g.Close(t.Context()) }()
-
 	_, _, err := conn.Read(t.Context())
 	if diff := cmp.Diff(websocket.StatusGoingAway, websocket.CloseStatus(err)); diff != "" {
 		t.Errorf("close code (-want +got):\n%s", diff)
@@ -135,7 +120,6 @@ func TestCloses(t *testing.T) {
 	if err := <-closed; err != nil {
 		t.Errorf("Close: %v", err)
 	}
-
 	if len(events) != 1 {
 		t.Errorf("$disconnect ran %d times before Close returned, want once", len(events))
 	}
@@ -156,22 +140,18 @@ func TestCloseDeadline(t *testing.T) {
 			"$default": routeFunc(func(ctx context.Context, _ []byte) ([]byte, error) {
 				<-ctx.Done()
 				cancelled <- time.Now()
-
 				return nil, ctx.Err()
 			}),
 		}})
 		wsWrite(t, listener.connect(t), wsText("hello"))
 		synctest.Wait()
-
 		ctx, cancel := context.WithTimeout(t.Context(), time.Second)
 		defer cancel()
-
 		start := time.Now()
 
 		if err := g.Close(ctx); !errors.Is(err, context.DeadlineExceeded) {
 			t.Errorf("Close: %v, want its deadline", err)
 		}
-
 		if lasted := (<-cancelled).Sub(start); lasted != time.Second {
 			t.Errorf("the function was cancelled after %v, want 1s", lasted)
 		}
@@ -188,7 +168,6 @@ func TestCloseDuringConnect(t *testing.T) {
 		g, listener := pipeGateway(t, gateway.Config{Routes: map[string]gateway.Function{
 			"$connect": routeFunc(func(context.Context, []byte) ([]byte, error) {
 				<-closing
-
 				return []byte(routeAccepted), nil
 			}),
 			"$disconnect": disconnect,
@@ -197,24 +176,19 @@ func TestCloseDuringConnect(t *testing.T) {
 
 		go func() {
 			synctest.Wait()
-
 			go func() { closed <- g.Close(t.Context()) }()
-
 			synctest.Wait()
 			close(closing)
 		}()
 
 		start := time.Now()
 		conn := listener.connect(t)
-
 		if code, _ := wsReadClose(t, conn, false); code != ws.StatusGoingAway {
 			t.Errorf("closed with %d, want 1001", code)
 		}
-
 		if err := <-closed; err != nil {
 			t.Errorf("Close: %v", err)
 		}
-
 		if lasted := time.Since(start); lasted != 0 {
 			t.Errorf("the connection lasted %v, want no time", lasted)
 		}
@@ -228,11 +202,9 @@ func TestCloseDuringConnect(t *testing.T) {
 // What the gateway logs at its most talkative tells of connections and routes, not of tokens and messages.
 func TestLogsNoSecrets(t *testing.T) {
 	t.Parallel()
-
 	const secret = "hunter2"
 
 	var log bytes.Buffer
-
 	g := gateway.New(gateway.Config{
 		Routes: map[string]gateway.Function{
 			"$disconnect": routeThrows(errors.New(secret)),
@@ -242,11 +214,9 @@ func TestLogsNoSecrets(t *testing.T) {
 	})
 	server := httptest.NewServer(g)
 	t.Cleanup(server.Close)
-
 	conn := wsDialPath(t, server.URL+"/prod?token="+secret, nil)
 	wsSay(t, conn, secret)
 	wsHear(t, conn)
-
 	_ = conn.Close(websocket.StatusNormalClosure, secret)
 
 	if err := g.Close(t.Context()); err != nil {

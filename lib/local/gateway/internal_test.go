@@ -45,7 +45,6 @@ func FuzzMessage(f *testing.F) {
 		}
 
 		key := g.routeKey([]byte(message))
-
 		var body map[string]any
 		if json.Unmarshal([]byte(message), &body) != nil {
 			body = nil
@@ -55,7 +54,6 @@ func FuzzMessage(f *testing.F) {
 		if named := body["action"]; named == "sync" || named == "ping" {
 			want = fmt.Sprint(named)
 		}
-
 		if key != want {
 			t.Errorf("route %q, want %q", key, want)
 		}
@@ -84,7 +82,6 @@ func FuzzFrames(f *testing.F) {
 		for _, frame := range frames {
 			ws.MustWriteFrame(&wire, ws.MaskFrameWith(frame, [4]byte{1, 2, 3, 4}))
 		}
-
 		f.Add(wire.Bytes())
 	}
 
@@ -99,13 +96,9 @@ func FuzzFrames(f *testing.F) {
 // readFrames returns a line for everything that was read.
 func readFrames(t *testing.T, source io.Reader) []string {
 	t.Helper()
-
 	const frameLimit, messageLimit = 64, 100
-
 	frames := newFrameReader(source, frameLimit, messageLimit)
-
 	var lines []string
-
 	for {
 		opCode, payload, err := frames.next()
 		if err != nil {
@@ -113,16 +106,13 @@ func readFrames(t *testing.T, source io.Reader) []string {
 			if errors.As(err, &refused) {
 				return append(lines, refused.Error())
 			}
-
 			if !errors.Is(err, io.EOF) && !errors.Is(err, io.ErrUnexpectedEOF) {
 				t.Fatalf("read: %v", err)
 			}
-
 			return lines
 		}
 
 		lines = append(lines, fmt.Sprintf("%d %q", opCode, payload))
-
 		switch {
 		case opCode == ws.OpText && (len(payload) > messageLimit || !utf8.Valid(payload)):
 			t.Errorf("read a message of %d bytes: %q", len(payload), payload)
@@ -133,7 +123,6 @@ func readFrames(t *testing.T, source io.Reader) []string {
 			if frame, ok := end.frame(); ok && len(frame.Payload) > ws.MaxControlFramePayloadSize {
 				t.Errorf("the answer to a close has %d bytes", len(frame.Payload))
 			}
-
 			return append(lines, fmt.Sprint(end))
 		}
 	}

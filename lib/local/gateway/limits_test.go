@@ -19,14 +19,11 @@ import (
 // wsLifetime connects, does something every 61 seconds, and returns how long the connection lasted and its close frame.
 func wsLifetime(t *testing.T, listener *pipeListener, events <-chan []byte, each func(conn net.Conn, id string)) time.Duration {
 	t.Helper()
-
 	start := time.Now()
 	conn := listener.connect(t)
 	id := nextEvent(t, events).RequestContext.ConnectionID
 	over := make(chan struct{})
-
 	var busy sync.WaitGroup
-
 	if each != nil {
 		busy.Go(func() {
 			for {
@@ -45,13 +42,11 @@ func wsLifetime(t *testing.T, listener *pipeListener, events <-chan []byte, each
 		if err != nil {
 			t.Fatalf("read frame: %v", err)
 		}
-
 		if frame.Header.OpCode != ws.OpClose {
 			continue
 		}
 
 		lasted := time.Since(start)
-
 		close(over)
 		busy.Wait()
 
@@ -65,7 +60,6 @@ func wsLifetime(t *testing.T, listener *pipeListener, events <-chan []byte, each
 		if end.DisconnectStatusCode != 1001 || *end.DisconnectReason != "Going away" {
 			t.Errorf("$disconnect was told %d %q", end.DisconnectStatusCode, *end.DisconnectReason)
 		}
-
 		return lasted
 	}
 }
@@ -82,17 +76,14 @@ func TestLifetime(t *testing.T) {
 		"idle, own limit": {cfg: gateway.Config{IdleTimeout: time.Minute}, want: time.Minute},
 		"kept by messages": {want: 2 * time.Hour, each: func(t *testing.T, _ *pipeListener) func(net.Conn, string) {
 			t.Helper()
-
 			return func(conn net.Conn, _ string) { wsWrite(t, conn, wsText("hello")) }
 		}},
 		"kept by pings": {want: 2 * time.Hour, each: func(t *testing.T, _ *pipeListener) func(net.Conn, string) {
 			t.Helper()
-
 			return func(conn net.Conn, _ string) { wsWrite(t, conn, ws.NewPingFrame(nil)) }
 		}},
 		"kept by posts": {want: 2 * time.Hour, each: func(t *testing.T, listener *pipeListener) func(net.Conn, string) {
 			t.Helper()
-
 			return func(_ net.Conn, id string) {
 				if status := listener.callback(t, http.MethodPost, id, "hello"); status != http.StatusOK {
 					t.Errorf("post answered %d", status)
@@ -113,12 +104,10 @@ func TestLifetime(t *testing.T) {
 					"$connect": function, "$disconnect": function, "$default": routeAnswers(routeAccepted),
 				}
 				_, listener := pipeGateway(t, test.cfg)
-
 				var each func(net.Conn, string)
 				if test.each != nil {
 					each = test.each(t, listener)
 				}
-
 				if lasted := wsLifetime(t, listener, events, each); lasted != test.want {
 					t.Errorf("lasted %v, want %v", lasted, test.want)
 				}
@@ -136,7 +125,6 @@ func TestIntegrationTimeout(t *testing.T) {
 		case <-time.After(time.Minute):
 		case <-ctx.Done():
 		}
-
 		return []byte(routeAccepted), ctx.Err()
 	})
 
@@ -146,15 +134,12 @@ func TestIntegrationTimeout(t *testing.T) {
 		synctest.Test(t, func(t *testing.T) {
 			_, listener := pipeGateway(t, gateway.Config{Routes: map[string]gateway.Function{"$default": slow}})
 			conn, start := listener.connect(t), time.Now()
-
 			for range 2 {
 				wsWrite(t, conn, wsText("hello"))
-
 				frame, err := ws.ReadFrame(conn)
 				if err != nil {
 					t.Fatalf("read frame: %v", err)
 				}
-
 				if got := fromJSON[map[string]string](t, frame.Payload)["message"]; got != "Endpoint request timed out" {
 					t.Errorf("frame %s", frame.Payload)
 				}
@@ -175,12 +160,10 @@ func TestIntegrationTimeout(t *testing.T) {
 			_, listener := pipeGateway(t, gateway.Config{Routes: map[string]gateway.Function{"$connect": slow}})
 			start := time.Now()
 			_, _, _, err := ws.Dialer{NetDial: listener.Dial}.Dial(t.Context(), "ws://gateway.test/prod")
-
 			var status ws.StatusError
 			if !errors.As(err, &status) || status != http.StatusGatewayTimeout {
 				t.Errorf("dial: %v, want status 504", err)
 			}
-
 			if lasted := time.Since(start); lasted != 29*time.Second {
 				t.Errorf("answered after %v, want 29s", lasted)
 			}
@@ -198,22 +181,18 @@ func TestWriteTimeout(t *testing.T) {
 			Routes: map[string]gateway.Function{"$connect": function, "$disconnect": function},
 		})
 		listener.connect(t)
-
 		id := nextEvent(t, events).RequestContext.ConnectionID
 		start := time.Now()
 
 		if status := listener.callback(t, http.MethodPost, id, "hello"); status != http.StatusGatewayTimeout {
 			t.Errorf("the post answered %d, want 504", status)
 		}
-
 		if lasted := time.Since(start); lasted != 10*time.Second {
 			t.Errorf("the post took %v, want 10s", lasted)
 		}
-
 		if status := listener.callback(t, http.MethodPost, id, "hello"); status != http.StatusGone {
 			t.Errorf("the next post answered %d, want 410", status)
 		}
-
 		if end := nextEvent(t, events).RequestContext; end.DisconnectStatusCode != 1006 {
 			t.Errorf("$disconnect was told %d, want 1006", end.DisconnectStatusCode)
 		}
@@ -223,12 +202,10 @@ func TestWriteTimeout(t *testing.T) {
 // The largest frame and the largest message pass.
 func TestLimitsAreInclusive(t *testing.T) {
 	t.Parallel()
-
 	function, events := routeRecords()
 	_, serverURL := startGateway(t, gateway.Config{Routes: map[string]gateway.Function{"$default": function}})
 	conn := wsDialRaw(t, serverURL)
 	full := strings.Repeat("x", 32<<10)
-
 	wsWrite(t, conn, wsText(full))
 
 	if event := nextEvent(t, events); event.Body != full {
@@ -246,16 +223,13 @@ func TestLimitsAreInclusive(t *testing.T) {
 // A browser that stops reading delays its own posts, then is dropped; others go on.
 func TestSlowBrowser(t *testing.T) {
 	t.Parallel()
-
 	connect, events := routeRecords()
 	disconnect, ends := routeRecords()
 	_, serverURL := startGateway(t, gateway.Config{
 		Routes:       map[string]gateway.Function{"$connect": connect, "$disconnect": disconnect},
 		WriteTimeout: time.Second,
 	})
-
 	wsDialRaw(t, serverURL) // It never reads.
-
 	slow := nextEvent(t, events).RequestContext.ConnectionID
 	other := wsDial(t, serverURL, nil)
 	quick := nextEvent(t, events).RequestContext.ConnectionID
@@ -267,7 +241,6 @@ func TestSlowBrowser(t *testing.T) {
 		for status == http.StatusOK {
 			status, _ = callGateway(t, http.MethodPost, serverURL+"/prod/@connections/"+slow, big)
 		}
-
 		last <- status
 	}()
 
@@ -275,7 +248,6 @@ func TestSlowBrowser(t *testing.T) {
 		if got, _ := callGateway(t, http.MethodPost, serverURL+"/prod/@connections/"+quick, "hi"); got != http.StatusOK {
 			t.Fatalf("a post to another browser answered %d", got)
 		}
-
 		if got := wsHear(t, other); got != "hi" {
 			t.Fatalf("the other browser heard %q", got)
 		}

@@ -25,7 +25,6 @@ type pipeListener struct {
 
 func newPipeListener() *pipeListener {
 	closed := make(chan struct{})
-
 	return &pipeListener{conns: make(chan net.Conn), closed: closed, close: sync.OnceFunc(func() { close(closed) })}
 }
 
@@ -40,7 +39,6 @@ func (p *pipeListener) Accept() (net.Conn, error) {
 
 func (p *pipeListener) Close() error {
 	p.close()
-
 	return nil
 }
 
@@ -49,7 +47,6 @@ func (p *pipeListener) Addr() net.Addr { return &net.UnixAddr{Name: "pipe", Net:
 func (p *pipeListener) Dial(context.Context, string, string) (net.Conn, error) {
 	client, server := net.Pipe()
 	p.conns <- server
-
 	return client, nil
 }
 
@@ -57,40 +54,32 @@ func (p *pipeListener) Dial(context.Context, string, string) (net.Conn, error) {
 // goroutine behind.
 func pipeGateway(t *testing.T, cfg gateway.Config) (*gateway.Gateway, *pipeListener) {
 	t.Helper()
-
 	listener, g := newPipeListener(), gateway.New(cfg)
 	server := &http.Server{Handler: g, ReadHeaderTimeout: time.Minute}
 	served := make(chan error, 1)
-
 	go func() { served <- server.Serve(listener) }()
 
 	t.Cleanup(func() {
 		if err := g.Close(context.WithoutCancel(t.Context())); err != nil {
 			t.Errorf("Close: %v", err)
 		}
-
 		if err := server.Close(); err != nil {
 			t.Errorf("close server: %v", err)
 		}
-
 		if err := <-served; !errors.Is(err, http.ErrServerClosed) {
 			t.Errorf("serve: %v", err)
 		}
 	})
-
 	return g, listener
 }
 
 func (p *pipeListener) connect(t *testing.T) net.Conn {
 	t.Helper()
-
 	conn, _, _, err := ws.Dialer{NetDial: p.Dial}.Dial(t.Context(), "ws://gateway.test/prod")
 	if err != nil {
 		t.Fatalf("dial: %v", err)
 	}
-
 	t.Cleanup(func() { _ = conn.Close() })
-
 	return conn
 }
 
@@ -105,15 +94,12 @@ type pipeConn struct {
 // callback makes one request to @connections, and returns its status.
 func (p *pipeListener) callback(t *testing.T, method, id, body string) int {
 	t.Helper()
-
 	status, _ := p.callbackFull(t, method, id, body)
-
 	return status
 }
 
 func (p *pipeListener) callbackFull(t *testing.T, method, id, body string) (int, []byte) {
 	t.Helper()
-
 	client := &http.Client{Transport: &http.Transport{DialContext: p.Dial, DisableKeepAlives: true}}
 
 	request, err := http.NewRequestWithContext(t.Context(), method, "http://gateway.test/prod/@connections/"+id, strings.NewReader(body))
@@ -124,11 +110,9 @@ func (p *pipeListener) callbackFull(t *testing.T, method, id, body string) (int,
 	response, err := client.Do(request)
 	if err != nil {
 		t.Errorf("%s: %v", method, err)
-
 		return 0, nil
 	}
 	defer response.Body.Close()
-
 	answer, err := io.ReadAll(response.Body)
 	if err != nil {
 		t.Errorf("%s: %v", method, err)

@@ -67,7 +67,6 @@ func sends(frames ...ws.Frame) protocolStep { return sendsChopped(onePiece, fram
 func sendsEach(frames ...ws.Frame) protocolStep {
 	return func(t *testing.T, conn net.Conn) {
 		t.Helper()
-
 		for _, frame := range frames {
 			sends(frame)(t, conn)
 		}
@@ -86,14 +85,11 @@ const enoughSent = 2 << 20
 func sendsMade(size int, frames func() []ws.Frame) protocolStep {
 	return func(t *testing.T, conn net.Conn) {
 		t.Helper()
-
 		var wire bytes.Buffer
 		for _, frame := range frames() {
 			ws.MustWriteFrame(&wire, ws.MaskFrame(frame))
 		}
-
 		wire.Truncate(min(wire.Len(), enoughSent))
-
 		sendsRaw(slices.Collect(slices.Chunk(wire.Bytes(), size))...)(t, conn)
 	}
 }
@@ -102,11 +98,9 @@ func sendsMade(size int, frames func() []ws.Frame) protocolStep {
 func sendsRaw(pieces ...[]byte) protocolStep {
 	return func(t *testing.T, conn net.Conn) {
 		t.Helper()
-
 		for _, piece := range pieces {
 			if _, err := conn.Write(piece); err != nil {
 				t.Logf("write: %v", err)
-
 				return
 			}
 		}
@@ -125,13 +119,11 @@ func receivesText(size int) protocolStep {
 func receives(frames ...ws.Frame) protocolStep {
 	return func(t *testing.T, conn net.Conn) {
 		t.Helper()
-
 		for _, want := range frames {
 			got, err := ws.ReadFrame(conn)
 			if err != nil {
 				t.Fatalf("read frame: %v", err)
 			}
-
 			if got.Header != want.Header || !bytes.Equal(got.Payload, want.Payload) {
 				t.Fatalf("read %+v %.100q, want %+v %.100q", got.Header, got.Payload, want.Header, want.Payload)
 			}
@@ -141,7 +133,6 @@ func receives(frames ...ws.Frame) protocolStep {
 
 func (c protocolCase) run(t *testing.T, serverURL string) {
 	t.Helper()
-
 	conn := wsDialRaw(t, serverURL)
 	for _, step := range c.steps {
 		step(t, conn)
@@ -156,30 +147,24 @@ func (c protocolCase) run(t *testing.T, serverURL string) {
 // echoGateway starts a gateway whose default route posts each message back.
 func echoGateway(t *testing.T, cfg gateway.Config) string {
 	t.Helper()
-
 	var g *gateway.Gateway
-
 	cfg.Routes = map[string]gateway.Function{"$default": routeFunc(func(ctx context.Context, event []byte) ([]byte, error) {
 		var message wsEvent
 		if err := json.Unmarshal(event, &message); err != nil {
 			return nil, err
 		}
-
 		request := httptest.NewRequestWithContext(ctx, http.MethodPost,
 			"/prod/@connections/"+message.RequestContext.ConnectionID, strings.NewReader(message.Body))
 		g.ServeHTTP(httptest.NewRecorder(), request)
-
 		return []byte(routeAccepted), nil
 	})}
 	g, serverURL := startGateway(t, cfg)
-
 	return serverURL
 }
 
 // runCases runs each case on a connection of its own, all at the same time, against a gateway of that configuration.
 func runCases(t *testing.T, cfg gateway.Config, cases map[string]protocolCase) {
 	t.Helper()
-
 	serverURL := echoGateway(t, cfg)
 	for id, test := range cases {
 		t.Run(id, func(t *testing.T) {
@@ -197,16 +182,13 @@ func TestProtocol(t *testing.T) {
 // With API Gateway's limits out of the way, big messages pass as the suite has it.
 func TestProtocolUnlimited(t *testing.T) {
 	t.Parallel()
-
 	const enough = 1 << 20
-
 	runCases(t, gateway.Config{FrameLimit: enough, MessageLimit: enough}, bigTextCases())
 }
 
 // Every case of the suite is here, and expects what the suite does, unless API Gateway's limits forbid it.
 func TestProtocolAsInAutobahn(t *testing.T) {
 	t.Parallel()
-
 	dir := os.Getenv("CONFORMANCE_DIR")
 	if dir == "" {
 		t.Skip("CONFORMANCE_DIR is not set")
@@ -223,17 +205,14 @@ func TestProtocolAsInAutobahn(t *testing.T) {
 	}
 	limited, big := 0, bigTextCases()
 	ours := protocolCases()
-
 	for _, suite := range fromJSON[[]struct {
 		ID         string
 		CloseCodes []string `json:"close_codes"`
 	}](t, file) {
 		test, found := ours[suite.ID]
 		delete(ours, suite.ID)
-
 		if test.limit {
 			limited++
-
 			test, found = big[suite.ID]
 			if !found {
 				continue // Binary, which API Gateway has no way to allow, or very big.

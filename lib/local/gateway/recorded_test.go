@@ -22,7 +22,6 @@ import (
 // readRecorded returns a file of what was recorded on AWS.
 func readRecorded(t *testing.T, name string) []byte {
 	t.Helper()
-
 	dir := os.Getenv("CONFORMANCE_DIR")
 	if dir == "" {
 		t.Skip("CONFORMANCE_DIR is not set")
@@ -32,7 +31,6 @@ func readRecorded(t *testing.T, name string) []byte {
 	if err != nil {
 		t.Fatal(err)
 	}
-
 	return recorded
 }
 
@@ -62,14 +60,12 @@ func newCallAnswer(status string, header http.Header, body []byte) callAnswer {
 	if json.Unmarshal(body, &answer.Body) == nil {
 		answer.Body = jsonShape(answer.Body)
 	}
-
 	return answer
 }
 
 // The answers of @connections have the status, the headers and the body of the recorded ones.
 func TestCallbacksAsRecorded(t *testing.T) {
 	t.Parallel()
-
 	for name, call := range map[string]struct{ method, id string }{
 		"message-success.json":                      {http.MethodPost, ""},
 		"message-failure-invalid-connectionid.json": {http.MethodPost, "WDGT8fY4joECJrQ=test"},
@@ -87,7 +83,6 @@ func TestCallbacksAsRecorded(t *testing.T) {
 			}](t, readRecorded(t, name))
 			want := newCallAnswer(strings.Trim(string(recorded.Status), `"`), recorded.Headers, []byte(recorded.Body))
 			_, serverURL, id := dialKnown(t)
-
 			if call.id != "" {
 				id = call.id
 			}
@@ -96,7 +91,6 @@ func TestCallbacksAsRecorded(t *testing.T) {
 			if diff := cmp.Diff(want, newCallAnswer(strconv.Itoa(status), header, []byte(body))); diff != "" {
 				t.Errorf("answer (-recorded +ours):\n%s", diff)
 			}
-
 			if call.method != http.MethodGet && body != recorded.Body {
 				t.Errorf("body %q, recorded %q", body, recorded.Body)
 			}
@@ -120,7 +114,6 @@ func TestEndsAsRecorded(t *testing.T) {
 		"idle timeout": func(*testing.T, *pipeConn) { time.Sleep(10 * time.Minute) },
 		"server DELETE @connections": func(t *testing.T, conn *pipeConn) {
 			t.Helper()
-
 			if status := conn.listener.callback(t, http.MethodDelete, conn.id, ""); status != http.StatusNoContent {
 				t.Errorf("DELETE answered %d", status)
 			}
@@ -135,7 +128,6 @@ func TestEndsAsRecorded(t *testing.T) {
 		}](t, line)
 
 		var end func(*testing.T, *pipeConn)
-
 		for what, way := range ways {
 			if strings.HasPrefix(seen.What, what) {
 				end = way
@@ -144,7 +136,6 @@ func TestEndsAsRecorded(t *testing.T) {
 
 		if end == nil {
 			t.Errorf("no test for %q", seen.What)
-
 			continue
 		}
 
@@ -152,13 +143,11 @@ func TestEndsAsRecorded(t *testing.T) {
 			function, events := routeRecords()
 			_, listener := pipeGateway(t, gateway.Config{Routes: map[string]gateway.Function{"$connect": function, "$disconnect": function}})
 			conn := &pipeConn{Conn: listener.connect(t), listener: listener, id: nextEvent(t, events).RequestContext.ConnectionID}
-
 			go end(t, conn)
 
 			if _, err := ws.ReadFrame(conn); err != nil {
 				t.Errorf("read close: %v", err)
 			}
-
 			_ = conn.Close()
 
 			if got := nextEvent(t, events).RequestContext; got.DisconnectStatusCode != seen.Code || *got.DisconnectReason != seen.Reason {
@@ -171,7 +160,6 @@ func TestEndsAsRecorded(t *testing.T) {
 // A browser that does not say what it is has no userAgent in its identity.
 func TestIdentityWithoutUserAgent(t *testing.T) {
 	t.Parallel()
-
 	function, events := routeRecords()
 	_, serverURL := startGateway(t, gateway.Config{Routes: map[string]gateway.Function{"$connect": function}})
 	wsDialRaw(t, serverURL)
@@ -189,23 +177,19 @@ func TestIdentityWithoutUserAgent(t *testing.T) {
 // The frame that tells of a failure names the request that failed.
 func TestErrorFrameNamesTheRequest(t *testing.T) {
 	t.Parallel()
-
 	events := make(chan []byte, 1)
 	_, serverURL := startGateway(t, gateway.Config{Routes: map[string]gateway.Function{
 		"$default": routeFunc(func(_ context.Context, event []byte) ([]byte, error) {
 			events <- event
-
 			return nil, context.Canceled
 		}),
 	}})
 	conn := wsDial(t, serverURL, nil)
 	wsSay(t, conn, "hello")
-
 	event := nextEvent(t, events).RequestContext
 	want := map[string]string{
 		"message": "Internal server error", "connectionId": event.ConnectionID, "requestId": event.RequestID,
 	}
-
 	if diff := cmp.Diff(want, fromJSON[map[string]string](t, []byte(wsHear(t, conn)))); diff != "" {
 		t.Errorf("frame (-want +got):\n%s", diff)
 	}
@@ -229,27 +213,21 @@ func TestLastActive(t *testing.T) {
 				ConnectedAt  string `json:"connectedAt"`
 				LastActiveAt string `json:"lastActiveAt"`
 			}](t, body)
-
 			return [2]string{answer.ConnectedAt, answer.LastActiveAt}
 		}
 		iso := func(at time.Time) string { return at.UTC().Format("2006-01-02T15:04:05.000Z") }
-
 		for name, act := range map[string]func(){
 			"message": func() { wsWrite(t, conn, wsText("hello")) },
 			"post": func() {
 				go listener.callback(t, http.MethodPost, id, "hello")
-
 				receives(wsText("hello"))(t, conn)
 			},
 		} {
 			time.Sleep(time.Minute)
 			act()
 			synctest.Wait()
-
 			active := time.Now()
-
 			time.Sleep(time.Second)
-
 			if diff := cmp.Diff([2]string{iso(connected), iso(active)}, status()); diff != "" {
 				t.Errorf("%s: connectedAt, lastActiveAt (-want +got):\n%s", name, diff)
 			}
@@ -262,7 +240,6 @@ func TestLastActive(t *testing.T) {
 // $disconnect is tried once, and its failure is nobody's.
 func TestDisconnectFails(t *testing.T) {
 	t.Parallel()
-
 	for name, err := range map[string]error{"throws": context.Canceled, "times out": nil} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -273,11 +250,9 @@ func TestDisconnectFails(t *testing.T) {
 					Routes: map[string]gateway.Function{
 						"$disconnect": routeFunc(func(context.Context, []byte) ([]byte, error) {
 							calls++
-
 							if err == nil {
 								time.Sleep(time.Minute)
 							}
-
 							return nil, err
 						}),
 					},

@@ -47,7 +47,6 @@ func (a proxyAnswer) header(name string) string {
 			return values[0]
 		}
 	}
-
 	return ""
 }
 
@@ -58,7 +57,6 @@ func (a proxyAnswer) body() string {
 			return string(decoded)
 		}
 	}
-
 	return a.Body
 }
 
@@ -84,12 +82,10 @@ func (g *Gateway) routeKey(message []byte) string {
 		if key == "" || key == routeConnect || key == routeDisconnect {
 			continue
 		}
-
 		if g.cfg.Mocks[key] != nil || g.cfg.Routes[key] != nil {
 			return key
 		}
 	}
-
 	return ""
 }
 
@@ -120,9 +116,7 @@ func action(message []byte) string {
 func (s *socket) handle(message []byte) {
 	key := s.gateway.routeKey(message)
 	event := s.messageEvent(key, string(message))
-
 	var reply []byte
-
 	switch mock := s.gateway.cfg.Mocks[key]; {
 	case key == "":
 		reply = encode(newFailure(routeForbidden, event))
@@ -130,7 +124,6 @@ func (s *socket) handle(message []byte) {
 		reply = []byte(mock(time.UnixMilli(event.RequestContext.RequestTimeEpoch)))
 	default:
 		_, err := s.gateway.invoke(s.gateway.cfg.Routes[key], event)
-
 		switch {
 		case err == nil:
 			return
@@ -161,7 +154,6 @@ func (g *Gateway) invoke(function Function, event *proxyEvent) (proxyAnswer, err
 	}
 
 	outcomes := make(chan outcome, 1)
-
 	g.work.Go(func() {
 		answer, err := callRoute(g.base, function, encode(event))
 		outcomes <- outcome{answer, err}
@@ -169,9 +161,7 @@ func (g *Gateway) invoke(function Function, event *proxyEvent) (proxyAnswer, err
 
 	timeout := time.NewTimer(g.cfg.IntegrationTimeout)
 	defer timeout.Stop()
-
 	var result outcome
-
 	select {
 	case result = <-outcomes:
 	case <-timeout.C:
@@ -184,7 +174,6 @@ func (g *Gateway) invoke(function Function, event *proxyEvent) (proxyAnswer, err
 			slog.String("connectionId", event.RequestContext.ConnectionID),
 			slog.Any("err", result.err))
 	}
-
 	return result.answer, result.err
 }
 
@@ -208,13 +197,11 @@ func callRoute(
 	if json.Unmarshal(encoded, &answer) != nil || answer.StatusCode < http.StatusOK || answer.StatusCode > highest {
 		return proxyAnswer{}, errMalformedAnswer
 	}
-
 	return answer, nil
 }
 
 // encode returns the JSON of one of the gateway's own structs, which always have one.
 func encode(value any) []byte {
 	encoded, _ := json.Marshal(value) //nolint:errchkjson // strings, numbers, and maps of strings
-
 	return encoded
 }

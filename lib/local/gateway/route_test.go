@@ -20,7 +20,6 @@ func pong(at time.Time) string {
 
 func TestRoutes(t *testing.T) {
 	t.Parallel()
-
 	function, events := routeRecords()
 	_, serverURL := startGateway(t, gateway.Config{
 		Routes: map[string]gateway.Function{
@@ -52,12 +51,10 @@ func TestRoutes(t *testing.T) {
 		"{\"action\":\"sync\",\"name\":\"żółw\"}": "sync",
 	} {
 		wsSay(t, conn, message)
-
 		event := nextEvent(t, events)
 		if event.RequestContext.RouteKey != want || event.Body != message {
 			t.Errorf("%q: route %q, body %q, want route %q", message, event.RequestContext.RouteKey, event.Body, want)
 		}
-
 		if event.RequestContext.MessageID == "" {
 			t.Errorf("%q: no messageId", message)
 		}
@@ -90,7 +87,6 @@ func TestReplies(t *testing.T) {
 	for name, test := range tests {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-
 			conn := wsDial(t, serverURL, nil)
 			wsSay(t, conn, `{"action":"`+test.action+`"}`)
 
@@ -99,14 +95,12 @@ func TestReplies(t *testing.T) {
 				if frame["message"] != test.want {
 					t.Errorf("frame %v, want message %q", frame, test.want)
 				}
-
 				if len(frame) != 3 || len(frame["connectionId"]) != 16 || len(frame["requestId"]) != 16 {
 					t.Errorf("frame %v, want message, connectionId and requestId", frame)
 				}
 			}
 
 			wsSay(t, conn, `{"action":"ping"}`)
-
 			if frame := fromJSON[map[string]any](t, []byte(wsHear(t, conn))); frame["type"] != "pong" {
 				t.Errorf("the open connection answers %v, want a pong", frame)
 			}
@@ -121,13 +115,11 @@ func TestMock(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		_, listener := pipeGateway(t, gateway.Config{Mocks: map[string]func(time.Time) string{"$default": pong}})
 		conn := listener.connect(t)
-
 		for range 2 {
 			time.Sleep(time.Minute)
 			wsWrite(t, conn, wsText("hello"))
 			receives(wsText(pong(time.Now())))(t, conn)
 		}
-
 		wsLeave(t, conn)
 	})
 }
@@ -135,16 +127,12 @@ func TestMock(t *testing.T) {
 // Messages of one connection are handled at the same time, up to a bound that holds back the browser alone.
 func TestHandlesMessagesConcurrently(t *testing.T) {
 	t.Parallel()
-
 	const sent, bound = 40, 32
-
 	running, release := make(chan struct{}, sent), make(chan struct{})
 	_, serverURL := startGateway(t, gateway.Config{Routes: map[string]gateway.Function{
 		"$default": routeFunc(func(context.Context, []byte) ([]byte, error) {
 			running <- struct{}{}
-
 			<-release
-
 			return []byte(routeAccepted), nil
 		}),
 	}, Mocks: map[string]func(time.Time) string{"ping": pong}})
@@ -160,17 +148,14 @@ func TestHandlesMessagesConcurrently(t *testing.T) {
 
 	other := wsDial(t, serverURL, nil)
 	wsSay(t, other, `{"action":"ping"}`)
-
 	if text := wsHear(t, other); !strings.Contains(text, "pong") {
 		t.Errorf("another connection heard %q, want a pong", text)
 	}
-
 	if len(running) != 0 {
 		t.Errorf("%d messages more than %d in flight", len(running), bound)
 	}
 
 	close(release)
-
 	for range sent - bound {
 		nextSignal(t, running)
 	}
@@ -178,7 +163,6 @@ func TestHandlesMessagesConcurrently(t *testing.T) {
 
 func nextSignal(t *testing.T, signals <-chan struct{}) {
 	t.Helper()
-
 	select {
 	case <-signals:
 	case <-time.After(patience):

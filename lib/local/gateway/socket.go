@@ -53,7 +53,6 @@ func (g *Gateway) newSocket(domainName string, identity identity) *socket {
 		ended:       make(chan struct{}),
 	}
 	s.touch()
-
 	return s
 }
 
@@ -61,12 +60,10 @@ func (g *Gateway) newSocket(domainName string, identity identity) *socket {
 func (s *socket) start(conn net.Conn) {
 	s.mu.Lock()
 	s.conn = conn
-
 	if !s.isEnded {
 		s.timer = time.AfterFunc(time.Until(s.expiry()), s.expire)
 	}
 	s.mu.Unlock()
-
 	s.turn <- struct{}{}
 }
 
@@ -80,7 +77,6 @@ func (s *socket) expiry() time.Time {
 	if last := s.connectedAt.Add(s.gateway.cfg.Duration); last.Before(idle) {
 		return last
 	}
-
 	return idle
 }
 
@@ -89,11 +85,9 @@ func (s *socket) expire() {
 	if left := time.Until(s.expiry()); left > 0 {
 		s.mu.Lock()
 		defer s.mu.Unlock()
-
 		if !s.isEnded {
 			s.timer.Reset(left)
 		}
-
 		return
 	}
 
@@ -103,11 +97,9 @@ func (s *socket) expire() {
 // serve reads frames until the connection ends, answers them, and closes it.
 func (s *socket) serve(source io.Reader) {
 	end := s.read(newFrameReader(source, s.gateway.cfg.FrameLimit, s.gateway.cfg.MessageLimit))
-
 	if s.end(end) {
 		s.sendClose(end)
 	}
-
 	s.linger()
 }
 
@@ -120,7 +112,6 @@ func (s *socket) read(frames *frameReader) ending {
 			if errors.As(err, &refused) {
 				return ending{code: ws.StatusCode(refused)}
 			}
-
 			return endDropped
 		}
 
@@ -151,7 +142,6 @@ func (s *socket) dispatch(message []byte) {
 	case s.inFlight <- struct{}{}:
 		s.gateway.work.Go(func() {
 			defer func() { <-s.inFlight }()
-
 			s.handle(message)
 		})
 	}
@@ -163,7 +153,6 @@ func (s *socket) Read(p []byte) (int, error) {
 	if n > 0 {
 		s.touch()
 	}
-
 	return n, err //nolint:wrapcheck // io.Reader: io.EOF must pass as it is
 }
 
@@ -175,7 +164,6 @@ func (s *socket) send(ctx context.Context, text []byte) error {
 
 func (s *socket) write(ctx context.Context, frame ws.Frame) error {
 	deadline := time.Now().Add(s.gateway.cfg.WriteTimeout)
-
 	ctx, cancel := context.WithDeadline(ctx, deadline)
 	defer cancel()
 
@@ -186,7 +174,6 @@ func (s *socket) write(ctx context.Context, frame ws.Frame) error {
 	case <-ctx.Done():
 		return fmt.Errorf("wait for earlier frames: %w", ctx.Err())
 	}
-
 	defer func() { s.turn <- struct{}{} }()
 
 	select {
@@ -198,12 +185,10 @@ func (s *socket) write(ctx context.Context, frame ws.Frame) error {
 	if err := s.writeFrame(frame, deadline); err != nil {
 		s.end(endDropped)
 		s.drop()
-
 		return err
 	}
 
 	s.touch()
-
 	return nil
 }
 
@@ -213,7 +198,6 @@ func (s *socket) writeFrame(frame ws.Frame, deadline time.Time) error {
 	if err := ws.WriteHeader(&header, frame.Header); err != nil {
 		return fmt.Errorf("write frame header: %w", err)
 	}
-
 	if err := s.conn.SetWriteDeadline(deadline); err != nil {
 		return fmt.Errorf("set write deadline: %w", err)
 	}
@@ -222,6 +206,5 @@ func (s *socket) writeFrame(frame ws.Frame, deadline time.Time) error {
 	if _, err := buffers.WriteTo(s.conn); err != nil {
 		return fmt.Errorf("write frame: %w", err)
 	}
-
 	return nil
 }
