@@ -10,98 +10,99 @@ import (
 	"github.com/gobwas/ws"
 )
 
-// closeTimeout bounds the closing handshake: sending the close frame, then waiting for the browser's.
+// closeTimeout bounds each half of the closing handshake: sending a close frame and waiting for the browser's.
 const closeTimeout = 5 * time.Second
 
-// ending is why a connection ended: what the close frame says, and what $disconnect is told.
-type ending struct {
+// closeStatus is the close code and reason of a connection. $disconnect receives both.
+type closeStatus struct {
 	code   ws.StatusCode
 	reason string
 }
 
-// How connections end, as API Gateway reports it.
+// The close statuses that API Gateway reports when the browser sends none.
 var (
-	endNoStatus  = ending{ws.StatusNoStatusRcvd, "Client-side close frame status not set"}
-	endDropped   = ending{ws.StatusAbnormalClosure, ""}
-	endDeleted   = ending{ws.StatusNormalClosure, "Connection Closed Normally"}
-	endGoingAway = ending{ws.StatusGoingAway, "Going away"}
+	closeNoStatus  = closeStatus{ws.StatusNoStatusRcvd, "Client-side close frame status not set"}
+	closeAbnormal  = closeStatus{ws.StatusAbnormalClosure, ""}
+	closeDeleted   = closeStatus{ws.StatusNormalClosure, "Connection Closed Normally"}
+	closeGoingAway = closeStatus{ws.StatusGoingAway, "Going away"}
 )
 
-// frame returns the close frame to send for the end, and whether one can be sent at all. A close without status is
-// answered with 1000 (RFC 6455, section 7.4.1: 1005 and 1006 never travel).
-func (e ending) frame() (ws.Frame, bool) {
-	if e.code == ws.StatusAbnormalClosure {
+// closeFrame returns the close frame to send, or false if none can be sent. Codes 1005 and 1006 are never sent (RFC 6455,
+// section 7.4.1): instead of 1005 the frame has 1000, and for 1006 there is no connection.
+func (s closeStatus) closeFrame() (ws.Frame, bool) {
+	if s.code == ws.StatusAbnormalClosure {
 		return ws.Frame{}, false
 	}
-	if e.code == ws.StatusNoStatusRcvd {
-		e = ending{code: ws.StatusNormalClosure}
+	if s.code == ws.StatusNoStatusRcvd {
+		s = closeStatus{code: ws.StatusNormalClosure}
 	}
-	return ws.NewCloseFrame(ws.NewCloseFrameBody(e.code, e.reason)), true
+	return ws.NewCloseFrame(ws.NewCloseFrameBody(s.code, s.reason)), true
 }
 
-// parseClose returns what a browser's close frame means (RFC 6455, sections 5.5.1 and 7.4): its code and reason, or the
-// protocol error that it is.
-func parseClose(payload []byte) ending {
+// parseCloseFrame returns the code and reason of a close frame's payload (RFC 6455, sections 5.5.1 and 7.4). For an invalid
+// payload it returns the code to answer with.
+func parseCloseFrame(payload []byte) closeStatus {
 	const codeSize = 2
 	switch {
 	case len(payload) == 0:
-		return endNoStatus
+		return closeNoStatus
 	case len(payload) < codeSize:
-		return ending{code: ws.StatusProtocolError}
+		return closeStatus{code: ws.StatusProtocolError}
 	}
 
 	code, reason := ws.StatusCode(binary.BigEndian.Uint16(payload)), payload[codeSize:]
 	switch {
 	case !validCloseCode(code):
-		return ending{code: ws.StatusProtocolError}
+		return closeStatus{code: ws.StatusProtocolError}
 	case !utf8.Valid(reason):
-		return ending{code: ws.StatusInvalidFramePayloadData}
+		return closeStatus{code: ws.StatusInvalidFramePayloadData}
 	default:
-		return ending{code: code, reason: string(reason)}
+		return closeStatus{code: code, reason: string(reason)}
 	}
 }
 
-// validCloseCode reports whether a close frame may carry the code: those that IANA's registry defines for endpoints,
-// and the ranges for libraries and private use.
+// validCloseCode reports whether a close frame may contain the code: one that IANA's registry defines for close frames, or one
+// of the ranges for libraries and private use.
 func validCloseCode(code ws.StatusCode) bool {
 	const registeredMax = 1014
-	unsent := code == ws.StatusNoMeaningYet || code == ws.StatusNoStatusRcvd || code == ws.StatusAbnormalClosure
-	registered := code.In(ws.StatusCodeRange{Min: ws.StatusNormalClosure, Max: registeredMax}) && !unsent
+	reserved := code == ws.StatusNoMeaningYet || code == ws.StatusNoStatusRcvd || code == ws.StatusAbnormalClosure
+	registered := code.In(ws.StatusCodeRange{Min: ws.StatusNormalClosure, Max: registeredMax}) && !reserved
 	return registered || code.In(ws.StatusRangeApplication) || code.In(ws.StatusRangePrivate)
 }
 
-// end decides why the connection ends, once: posts find it gone from now on, and $disconnect is run. It reports whether
-// this call decided it.
-func (s *socket) end(end ending) bool {
+// markClosed marks the connection as closed: posts to it return 410 from now on, and $disconnect is invoked with the status.
+// It returns false if the connection was marked before.
+func (s *socket) markClosed(status closeStatus) bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if s.isEnded {
+	if s.isClosed {
 		return false
 	}
 
-	s.isEnded = true
-	close(s.ended)
-	if s.timer != nil {
-		s.timer.Stop()
+	s.isClosed = true
+	close(s.closed)
+	if s.expiryTimer != nil {
+		s.expiryTimer.Stop()
 	}
 
-	s.gateway.remove(s)
-	s.gateway.cfg.Log.DebugContext(s.gateway.base, "connection closed",
-		slog.String("connectionId", s.id), slog.Int("code", int(end.code)))
-	s.gateway.work.Go(func() { s.disconnect(end) })
+	s.gateway.removeSocket(s)
+	s.gateway.cfg.Log.DebugContext(s.gateway.ctx, "connection closed",
+		slog.String("connectionId", s.id), slog.Int("code", int(status.code)))
+	s.gateway.running.Go(func() { s.invokeDisconnect(status) })
 	return true
 }
 
-// shut closes the connection from this side.
-func (s *socket) shut(end ending) {
-	if s.end(end) {
-		s.finish(end)
+// close closes the connection with the status, unless it is closed already.
+func (s *socket) close(status closeStatus) {
+	if s.markClosed(status) {
+		s.startClosingHandshake(status)
 	}
 }
 
-// finish sends the close frame of an end that this side has decided, and gives the browser a moment to answer.
-func (s *socket) finish(end ending) {
-	s.sendClose(end)
+// startClosingHandshake sends a close frame and gives the browser closeTimeout to answer with its own.
+func (s *socket) startClosingHandshake(status closeStatus) {
+	s.sendCloseFrame(status)
+
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.conn != nil {
@@ -109,46 +110,46 @@ func (s *socket) finish(end ending) {
 	}
 }
 
-// sendClose sends the close frame of an end, or drops the connection when the browser does not take it.
-func (s *socket) sendClose(end ending) {
-	frame, ok := end.frame()
+// sendCloseFrame sends a close frame. If the browser does not read it within closeTimeout, it closes the network connection.
+func (s *socket) sendCloseFrame(status closeStatus) {
+	frame, ok := status.closeFrame()
 	if !ok {
 		return
 	}
 
-	deadline := time.NewTimer(closeTimeout)
-	defer deadline.Stop()
+	timeout := time.NewTimer(closeTimeout)
+	defer timeout.Stop()
 	select {
-	case <-s.turn:
-		defer func() { s.turn <- struct{}{} }()
-		if err := s.writeFrame(frame, time.Now().Add(closeTimeout)); err != nil {
-			s.drop()
+	case <-s.writeToken:
+		defer func() { s.writeToken <- struct{}{} }()
+		if err := s.writeToConn(frame, time.Now().Add(closeTimeout)); err != nil {
+			s.closeNow()
 		}
-	case <-deadline.C:
-		s.drop()
+	case <-timeout.C:
+		s.closeNow()
 	}
 }
 
-// linger waits for the browser to close its side, so that unread bytes do not take the close frame from it, then
-// releases the connection.
-func (s *socket) linger() {
-	defer s.drop()
-	half, ok := s.conn.(interface{ CloseWrite() error })
-	if !ok || half.CloseWrite() != nil {
+// drainAndClose discards what the browser still sends until it closes its side, then closes the network connection. Closing with
+// unread bytes would reset the connection, and the browser might not receive the close frame.
+func (s *socket) drainAndClose() {
+	defer s.closeNow()
+	conn, ok := s.conn.(interface{ CloseWrite() error })
+	if !ok || conn.CloseWrite() != nil {
 		return
 	}
 	if err := s.conn.SetReadDeadline(time.Now().Add(closeTimeout)); err != nil {
 		return
 	}
 
-	_, _ = io.Copy(io.Discard, s.conn) // It ends by the browser's end or by the deadline.
+	_, _ = io.Copy(io.Discard, s.conn) // It ends when the browser closes its side, or at the deadline.
 }
 
-// drop closes the connection without a word.
-func (s *socket) drop() {
+// closeNow closes the network connection without a closing handshake.
+func (s *socket) closeNow() {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.conn != nil {
-		_ = s.conn.Close() // what is lost with it is lost
+		_ = s.conn.Close() // The connection is marked as closed: nobody needs the error.
 	}
 }

@@ -13,59 +13,59 @@ import (
 	"github.com/herald-progress/herald/lib/local/gateway"
 )
 
-// A connection ends in one of these ways. What the browser is told, and what $disconnect is told:
-func TestEnds(t *testing.T) {
+// Each way to close a connection has its own close code for the browser, and its own code and reason for $disconnect.
+func TestDisconnectReportsHowTheConnectionClosed(t *testing.T) {
 	t.Parallel()
 	const kilobyte = 1 << 10
 	tests := map[string]struct {
-		send   []ws.Frame
-		drop   bool
-		delete bool
-		code   ws.StatusCode
-		told   int
-		reason string
+		send           []ws.Frame
+		drop           bool
+		delete         bool
+		code           ws.StatusCode
+		disconnectCode int
+		reason         string
 	}{
 		"closed without status": {
 			send: []ws.Frame{ws.NewCloseFrame(nil)},
-			code: 1000, told: 1005, reason: "Client-side close frame status not set",
+			code: 1000, disconnectCode: 1005, reason: "Client-side close frame status not set",
 		},
-		"browser leaves":      {send: []ws.Frame{wsClose(1001, "")}, code: 1001, told: 1001},
-		"application's close": {send: []ws.Frame{wsClose(4000, "bye")}, code: 4000, told: 4000, reason: "bye"},
-		"connection lost":     {drop: true, told: 1006},
-		"DELETE":              {delete: true, code: 1000, told: 1000, reason: "Connection Closed Normally"},
-		"binary":              {send: []ws.Frame{ws.NewBinaryFrame([]byte("x"))}, code: 1003, told: 1003},
-		"frame too big":       {send: []ws.Frame{wsText(strings.Repeat("x", 32*kilobyte+1))}, code: 1009, told: 1009},
+		"browser leaves":      {send: []ws.Frame{closeFrame(1001, "")}, code: 1001, disconnectCode: 1001},
+		"application's close": {send: []ws.Frame{closeFrame(4000, "bye")}, code: 4000, disconnectCode: 4000, reason: "bye"},
+		"connection lost":     {drop: true, disconnectCode: 1006},
+		"DELETE":              {delete: true, code: 1000, disconnectCode: 1000, reason: "Connection Closed Normally"},
+		"binary":              {send: []ws.Frame{ws.NewBinaryFrame([]byte("x"))}, code: 1003, disconnectCode: 1003},
+		"frame too big":       {send: []ws.Frame{textFrame(strings.Repeat("x", 32*kilobyte+1))}, code: 1009, disconnectCode: 1009},
 		"message too big": {send: []ws.Frame{
-			wsPart(ws.OpText, false, strings.Repeat("x", 32*kilobyte)), wsPart(ws.OpContinuation, false, strings.Repeat("x", 32*kilobyte)),
-			wsPart(ws.OpContinuation, false, strings.Repeat("x", 32*kilobyte)), wsPart(ws.OpContinuation, false, strings.Repeat("x", 32*kilobyte)),
-			wsPart(ws.OpContinuation, true, "x"),
-		}, code: 1009, told: 1009},
-		"not UTF-8":      {send: []ws.Frame{wsText("\xff")}, code: 1007, told: 1007},
-		"cut character":  {send: []ws.Frame{wsText("caf\xc3")}, code: 1007, told: 1007},
-		"protocol error": {send: []ws.Frame{wsPart(ws.OpContinuation, true, "x")}, code: 1002, told: 1002},
+			newFrame(ws.OpText, false, strings.Repeat("x", 32*kilobyte)), newFrame(ws.OpContinuation, false, strings.Repeat("x", 32*kilobyte)),
+			newFrame(ws.OpContinuation, false, strings.Repeat("x", 32*kilobyte)), newFrame(ws.OpContinuation, false, strings.Repeat("x", 32*kilobyte)),
+			newFrame(ws.OpContinuation, true, "x"),
+		}, code: 1009, disconnectCode: 1009},
+		"not UTF-8":      {send: []ws.Frame{textFrame("\xff")}, code: 1007, disconnectCode: 1007},
+		"cut character":  {send: []ws.Frame{textFrame("caf\xc3")}, code: 1007, disconnectCode: 1007},
+		"protocol error": {send: []ws.Frame{newFrame(ws.OpContinuation, true, "x")}, code: 1002, disconnectCode: 1002},
 	}
 	for name, test := range tests {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			connect, begins := routeRecords()
-			disconnect, ends := routeRecords()
+			connect, connects := functionRecording()
+			disconnect, disconnects := functionRecording()
 			_, serverURL := startGateway(t, gateway.Config{
 				Routes: map[string]gateway.Function{"$connect": connect, "$disconnect": disconnect},
 			})
-			conn := wsDialRaw(t, serverURL)
-			id := nextEvent(t, begins).RequestContext.ConnectionID
-			wsWrite(t, conn, test.send...)
+			conn := dialRaw(t, serverURL)
+			id := nextEvent(t, connects).RequestContext.ConnectionID
+			writeFrames(t, conn, test.send...)
 
 			if test.delete {
-				if status, _ := callGateway(t, http.MethodDelete, serverURL+"/prod/@connections/"+id, ""); status != http.StatusNoContent {
-					t.Errorf("DELETE answered %d", status)
+				if status, _ := callManagement(t, http.MethodDelete, serverURL+"/prod/@connections/"+id, ""); status != http.StatusNoContent {
+					t.Errorf("DELETE returned %d", status)
 				}
 			}
 
 			if test.drop {
 				_ = conn.Close()
 			} else {
-				code, reason := wsReadClose(t, conn, false)
+				code, reason := readClose(t, conn, false)
 				if code != test.code {
 					t.Errorf("close code %d, want %d", code, test.code)
 				}
@@ -74,27 +74,27 @@ func TestEnds(t *testing.T) {
 				}
 			}
 
-			end := nextEvent(t, ends).RequestContext
-			if end.DisconnectReason == nil {
+			event := nextEvent(t, disconnects).RequestContext
+			if event.DisconnectReason == nil {
 				t.Fatal("no disconnectReason")
 			}
 
-			if end.DisconnectStatusCode != test.told || *end.DisconnectReason != test.reason {
-				t.Errorf("$disconnect was told %d %q, want %d %q",
-					end.DisconnectStatusCode, *end.DisconnectReason, test.told, test.reason)
+			if event.DisconnectStatusCode != test.disconnectCode || *event.DisconnectReason != test.reason {
+				t.Errorf("$disconnect received %d %q, want %d %q",
+					event.DisconnectStatusCode, *event.DisconnectReason, test.disconnectCode, test.reason)
 			}
-			if end.ConnectionID != id {
-				t.Errorf("$disconnect of %q, want %q", end.ConnectionID, id)
+			if event.ConnectionID != id {
+				t.Errorf("$disconnect of %q, want %q", event.ConnectionID, id)
 			}
-			if status, _ := callGateway(t, http.MethodPost, serverURL+"/prod/@connections/"+id, "x"); status != http.StatusGone {
-				t.Errorf("a post after the end answered %d, want 410", status)
+			if status, _ := callManagement(t, http.MethodPost, serverURL+"/prod/@connections/"+id, "x"); status != http.StatusGone {
+				t.Errorf("a post after the close returned %d, want 410", status)
 			}
 		})
 	}
 }
 
-// A browser has 5 s to take the close frame and to answer it. $disconnect does not wait for that.
-func TestCloseTimeout(t *testing.T) {
+// The browser has 5 s to read the close frame and to answer it. $disconnect does not wait for it.
+func TestClosingHandshakeTakesAtMost5Seconds(t *testing.T) {
 	t.Parallel()
 
 	tests := map[string]func(conn net.Conn){
@@ -106,7 +106,7 @@ func TestCloseTimeout(t *testing.T) {
 			t.Parallel()
 
 			synctest.Test(t, func(t *testing.T) {
-				function, events := routeRecords()
+				function, events := functionRecording()
 				g, listener := pipeGateway(t, gateway.Config{
 					Routes: map[string]gateway.Function{"$connect": function, "$disconnect": function},
 				})
@@ -115,8 +115,8 @@ func TestCloseTimeout(t *testing.T) {
 				go browser(conn)
 				start := time.Now()
 
-				if status := listener.callback(t, http.MethodDelete, id, ""); status != http.StatusNoContent {
-					t.Errorf("DELETE answered %d, want 204", status)
+				if status := listener.callManagement(t, http.MethodDelete, id, ""); status != http.StatusNoContent {
+					t.Errorf("DELETE returned %d, want 204", status)
 				}
 
 				nextEvent(t, events)

@@ -14,11 +14,12 @@ import (
 	"github.com/gobwas/ws"
 )
 
-// keyBytes is the size of a decoded Sec-WebSocket-Key (RFC 6455, section 4.1).
-const keyBytes = 16
+// handshakeKeySize is the size of a decoded Sec-WebSocket-Key (RFC 6455, section 4.1).
+const handshakeKeySize = 16
 
-// connect runs $connect, and answers the handshake as its function says.
-func (g *Gateway) connect(w http.ResponseWriter, r *http.Request) {
+// serveConnect serves an opening handshake: it checks it, invokes $connect, and upgrades the connection if the function
+// allows it.
+func (g *Gateway) serveConnect(w http.ResponseWriter, r *http.Request) {
 	if len(r.RequestURI) > g.cfg.URLLimit {
 		writeError(w, http.StatusRequestURITooLong, "", "URI too long")
 		return
@@ -32,107 +33,106 @@ func (g *Gateway) connect(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 
-	if !g.enter() {
+	if !g.startHandshake() {
 		writeError(w, http.StatusServiceUnavailable, "", "Service Unavailable")
 		return
 	}
-	defer g.work.Done()
+	defer g.running.Done()
 
 	s := g.newSocket(cmp.Or(g.cfg.DomainName, r.Host), identity{
 		UserAgent: strings.Clone(r.UserAgent()),
 		SourceIP:  sourceIP(r.RemoteAddr),
 	})
-	answer, ok := g.authorize(w, r, s)
+	response, ok := g.invokeConnect(w, r, s)
 	if !ok {
 		return
 	}
 
-	g.upgrade(w, r, s, answer.header("Sec-WebSocket-Protocol"))
+	g.upgrade(w, r, s, response.header("Sec-WebSocket-Protocol"))
 }
 
-// authorize runs $connect. It reports false when the handshake has been refused, and answered: with the function's
-// status and body, 502 when it threw or answered nonsense, or 504 when it took too long.
-func (g *Gateway) authorize(w http.ResponseWriter, r *http.Request, s *socket) (proxyAnswer, bool) {
+// invokeConnect invokes $connect and returns its response. If the connection is refused, it writes the HTTP response and
+// returns false. The HTTP response is the function's own, 502 if the function failed, or 504 if it timed out.
+func (g *Gateway) invokeConnect(w http.ResponseWriter, r *http.Request, s *socket) (proxyResponse, bool) {
 	function := g.cfg.Routes[routeConnect]
 	if function == nil {
-		return proxyAnswer{}, true
+		return proxyResponse{}, true
 	}
 
-	event := s.connectEvent(r)
-	answer, err := g.invoke(function, event)
+	event := s.newConnectEvent(r)
+	response, err := g.invoke(function, event)
 	switch {
 	case errors.Is(err, errIntegrationTimeout):
-		writeJSON(w, http.StatusGatewayTimeout, newFailure(endpointTimedOut, event))
+		writeJSON(w, http.StatusGatewayTimeout, newErrorBody(endpointTimedOut, event))
 	case err != nil:
-		writeJSON(w, http.StatusBadGateway, newFailure(internalServerError, event))
-	case answer.StatusCode < http.StatusOK || answer.StatusCode >= http.StatusMultipleChoices:
-		if contentType := answer.header("Content-Type"); contentType != "" {
+		writeJSON(w, http.StatusBadGateway, newErrorBody(internalServerError, event))
+	case response.StatusCode < http.StatusOK || response.StatusCode >= http.StatusMultipleChoices:
+		if contentType := response.header("Content-Type"); contentType != "" {
 			w.Header().Set("Content-Type", contentType)
 		}
-		w.WriteHeader(answer.StatusCode)
-		_, _ = io.WriteString(w, answer.body()) // A client that has left needs no answer.
+		w.WriteHeader(response.StatusCode)
+		_, _ = io.WriteString(w, response.decodedBody()) // It fails only if the client has disconnected.
 	default:
-		return answer, true
+		return response, true
 	}
 
-	return proxyAnswer{}, false
+	return proxyResponse{}, false
 }
 
-// upgrade answers the handshake, and serves the connection from then on. Posts find it before the browser knows of it,
-// and wait for the handshake's last byte.
+// upgrade completes the handshake and starts to serve the connection. The management API finds the connection before the
+// browser has received the response; its posts wait until the response is sent.
 func (g *Gateway) upgrade(w http.ResponseWriter, r *http.Request, s *socket, protocol string) {
 	upgrader := ws.HTTPUpgrader{Timeout: g.cfg.WriteTimeout}
 	if protocol != "" {
 		upgrader.Header = http.Header{"Sec-WebSocket-Protocol": {protocol}}
 	}
 
-	open := g.add(s)
-
+	gatewayOpen := g.addSocket(s)
 	conn, buffers, _, err := upgrader.Upgrade(r, w)
 	if err != nil {
 		if conn != nil {
-			_ = conn.Close() // The handshake has failed already.
+			_ = conn.Close() // The handshake has failed: nothing is lost.
 		}
-		s.end(endDropped)
+		s.markClosed(closeAbnormal)
 		return
 	}
 
-	// The server's buffers go with this call; what they hold of the first frames must not.
+	// The browser may have sent frames with the handshake. Copy them, so that the HTTP server's buffer can be freed.
 	var source io.Reader = s
-	if early := buffers.Reader.Buffered(); early > 0 {
-		peeked, _ := buffers.Peek(early) // No error: so many bytes are there.
+	if buffered := buffers.Reader.Buffered(); buffered > 0 {
+		peeked, _ := buffers.Peek(buffered) // Peek does not fail for bytes that are buffered.
 		source = io.MultiReader(bytes.NewReader(bytes.Clone(peeked)), s)
 	}
 
-	g.cfg.Log.DebugContext(g.base, "connection opened", slog.String("connectionId", s.id))
+	g.cfg.Log.DebugContext(g.ctx, "connection opened", slog.String("connectionId", s.id))
 	s.start(conn)
-	g.work.Go(func() { s.serve(source) })
+	g.running.Go(func() { s.serve(source) })
 
-	if !open {
-		g.work.Go(func() { s.shut(endGoingAway) })
+	if !gatewayOpen {
+		g.running.Go(func() { s.close(closeGoingAway) })
 	}
 }
 
-// checkHandshake returns 101 for a proper opening handshake (RFC 6455, section 4.2.1), else the status to refuse it
-// with, so that $connect runs only for connections that can come about.
+// checkHandshake returns 101 for a valid opening handshake (RFC 6455, section 4.2.1), otherwise the status of the response.
+// $connect is not invoked for invalid handshakes.
 func checkHandshake(r *http.Request) int {
 	key, err := base64.StdEncoding.DecodeString(r.Header.Get("Sec-Websocket-Key"))
 	switch {
-	case !hasToken(r.Header["Connection"], "upgrade"), !hasToken(r.Header["Upgrade"], "websocket"),
+	case !headerHasToken(r.Header["Connection"], "upgrade"), !headerHasToken(r.Header["Upgrade"], "websocket"),
 		r.Header.Get("Sec-Websocket-Version") != "13":
 		return http.StatusUpgradeRequired
-	case err != nil, len(key) != keyBytes:
+	case err != nil, len(key) != handshakeKeySize:
 		return http.StatusBadRequest
 	default:
 		return http.StatusSwitchingProtocols
 	}
 }
 
-// hasToken reports whether a header that lists tokens holds the token, in whatever case.
-func hasToken(values []string, token string) bool {
+// headerHasToken reports whether the comma-separated values of a header contain the token, ignoring case.
+func headerHasToken(values []string, token string) bool {
 	for _, value := range values {
-		for listed := range strings.SplitSeq(value, ",") {
-			if strings.EqualFold(strings.TrimSpace(listed), token) {
+		for item := range strings.SplitSeq(value, ",") {
+			if strings.EqualFold(strings.TrimSpace(item), token) {
 				return true
 			}
 		}

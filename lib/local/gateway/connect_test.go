@@ -17,7 +17,7 @@ import (
 	"github.com/herald-progress/herald/lib/local/gateway"
 )
 
-func TestConnectAnswers(t *testing.T) {
+func TestConnectFunctionDecidesTheHandshakeResponse(t *testing.T) {
 	t.Parallel()
 
 	tests := map[string]struct {
@@ -26,22 +26,22 @@ func TestConnectAnswers(t *testing.T) {
 		body     string
 		protocol string
 	}{
-		"no route":        {nil, 101, "", ""},
-		"accepts":         {routeAnswers(`{"statusCode":200,"body":"Connected"}`), 101, "", ""},
-		"accepts by 204":  {routeAnswers(`{"statusCode":204}`), 101, "", ""},
-		"names protocol":  {routeAnswers(`{"statusCode":200,"headers":{"sec-websocket-protocol":"herald"}}`), 101, "", "herald"},
-		"names it as one": {routeAnswers(`{"statusCode":200,"multiValueHeaders":{"Sec-WebSocket-Protocol":["herald"]}}`), 101, "", "herald"},
+		"no route":                        {nil, 101, "", ""},
+		"accepts":                         {functionReturning(`{"statusCode":200,"body":"Connected"}`), 101, "", ""},
+		"accepts with 204":                {functionReturning(`{"statusCode":204}`), 101, "", ""},
+		"selects a subprotocol":           {functionReturning(`{"statusCode":200,"headers":{"sec-websocket-protocol":"herald"}}`), 101, "", "herald"},
+		"selects it by multiValueHeaders": {functionReturning(`{"statusCode":200,"multiValueHeaders":{"Sec-WebSocket-Protocol":["herald"]}}`), 101, "", "herald"},
 		"refuses": {
-			routeAnswers(`{"statusCode":401,"headers":{"content-type":"application/json"},"body":"{\"error\":\"UNAUTHORIZED\"}"}`),
+			functionReturning(`{"statusCode":401,"headers":{"content-type":"application/json"},"body":"{\"error\":\"UNAUTHORIZED\"}"}`),
 			401, `{"error":"UNAUTHORIZED"}`, "",
 		},
-		"refuses in base64": {routeAnswers(`{"statusCode":403,"isBase64Encoded":true,"body":"bm8="}`), 403, "no", ""},
-		"redirects":         {routeAnswers(`{"statusCode":302}`), 302, "", ""},
-		"throws":            {routeThrows(io.ErrUnexpectedEOF), 502, "Internal server error", ""},
-		"panics":            {routeFunc(func(context.Context, []byte) ([]byte, error) { panic("oh") }), 502, "Internal server error", ""},
-		"answers nothing":   {routeAnswers(""), 502, "Internal server error", ""},
-		"answers null":      {routeAnswers("null"), 502, "Internal server error", ""},
-		"answers no status": {routeAnswers("{}"), 502, "Internal server error", ""},
+		"refuses in base64": {functionReturning(`{"statusCode":403,"isBase64Encoded":true,"body":"bm8="}`), 403, "no", ""},
+		"redirects":         {functionReturning(`{"statusCode":302}`), 302, "", ""},
+		"throws":            {functionFailing(io.ErrUnexpectedEOF), 502, "Internal server error", ""},
+		"panics":            {functionFunc(func(context.Context, []byte) ([]byte, error) { panic("oh") }), 502, "Internal server error", ""},
+		"returns nothing":   {functionReturning(""), 502, "Internal server error", ""},
+		"returns null":      {functionReturning("null"), 502, "Internal server error", ""},
+		"returns no status": {functionReturning("{}"), 502, "Internal server error", ""},
 	}
 	for name, test := range tests {
 		t.Run(name, func(t *testing.T) {
@@ -80,10 +80,10 @@ func TestConnectAnswers(t *testing.T) {
 	}
 }
 
-// A handshake that cannot come about is refused before $connect is run.
-func TestRefusesHandshake(t *testing.T) {
+// An invalid handshake is refused before $connect runs.
+func TestInvalidHandshakesDoNotRunConnect(t *testing.T) {
 	t.Parallel()
-	connect, events := routeRecords()
+	connect, events := functionRecording()
 	_, serverURL := startGateway(t, gateway.Config{Routes: map[string]gateway.Function{"$connect": connect}})
 	good := http.Header{
 		"Connection": {"keep-alive, Upgrade"}, "Upgrade": {"websocket"},
@@ -148,9 +148,9 @@ func TestRefusesHandshake(t *testing.T) {
 }
 
 // A browser may send its first frames together with the handshake.
-func TestEarlyFrames(t *testing.T) {
+func TestFramesSentWithTheHandshakeAreHandled(t *testing.T) {
 	t.Parallel()
-	function, events := routeRecords()
+	function, events := functionRecording()
 	_, serverURL := startGateway(t, gateway.Config{Routes: map[string]gateway.Function{"$default": function}})
 	conn, err := new(net.Dialer).DialContext(t.Context(), "tcp", strings.TrimPrefix(serverURL, "http://"))
 	if err != nil {
@@ -158,19 +158,17 @@ func TestEarlyFrames(t *testing.T) {
 	}
 	defer conn.Close()
 	var wire bytes.Buffer
-
 	wire.WriteString("GET /prod HTTP/1.1\r\nHost: gateway.test\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n" +
 		"Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n")
-	ws.MustWriteFrame(&wire, ws.MaskFrame(wsText("early")))
-	ws.MustWriteFrame(&wire, ws.MaskFrame(wsText("bird")))
-
+	ws.MustWriteFrame(&wire, ws.MaskFrame(textFrame("first")))
+	ws.MustWriteFrame(&wire, ws.MaskFrame(textFrame("second")))
 	if _, err := conn.Write(wire.Bytes()); err != nil {
 		t.Fatal(err)
 	}
 
-	heard := []string{nextEvent(t, events).Body, nextEvent(t, events).Body}
-	slices.Sort(heard)
-	if diff := cmp.Diff([]string{"bird", "early"}, heard); diff != "" {
+	messages := []string{nextEvent(t, events).Body, nextEvent(t, events).Body}
+	slices.Sort(messages)
+	if diff := cmp.Diff([]string{"first", "second"}, messages); diff != "" {
 		t.Errorf("messages (-want +got):\n%s", diff)
 	}
 }

@@ -13,15 +13,15 @@ import (
 )
 
 const (
-	// idBytes is the size of API Gateway's ids, which it shows as 16 characters of URL-safe base64.
-	idBytes = 11
-	// traceBytes is the size of the random part of an X-Ray trace id.
-	traceBytes = 12
-	// commonLogTime is the Common Log Format's time, as in requestTime.
-	commonLogTime = "02/Jan/2006:15:04:05 -0700"
+	// idSize is the number of bytes in API Gateway's ids, which are encoded as 16 characters of URL-safe base64.
+	idSize = 11
+	// traceIDSize is the number of random bytes in an X-Ray trace id.
+	traceIDSize = 12
+	// commonLogTimeLayout is the time format of requestTime: that of the Common Log Format.
+	commonLogTimeLayout = "02/Jan/2006:15:04:05 -0700"
 )
 
-// The event types of a WebSocket API, each with the routes that carry it.
+// The event types and the predefined routes of a WebSocket API.
 const (
 	eventConnect    = "CONNECT"
 	eventMessage    = "MESSAGE"
@@ -32,8 +32,8 @@ const (
 	routeDefault    = "$default"
 )
 
-// proxyEvent is what a WebSocket route's function is invoked with, field for field as recorded on AWS. The type of
-// aws-lambda-go's events package adds the empty fields of REST APIs, hence this one.
+// proxyEvent is the event that a route's function receives. Its fields are those recorded on AWS. The event type of
+// aws-lambda-go is not used because it adds empty fields of REST APIs.
 type proxyEvent struct {
 	Headers           map[string]string   `json:"headers,omitempty"`
 	MultiValueHeaders map[string][]string `json:"multiValueHeaders,omitempty"`
@@ -68,15 +68,15 @@ type identity struct {
 	SourceIP  string `json:"sourceIp"`
 }
 
-// event returns what all events of the socket have in common.
-func (s *socket) event(eventType, routeKey string) *proxyEvent {
+// newEvent returns an event with the fields that all events of the socket share.
+func (s *socket) newEvent(eventType, routeKey string) *proxyEvent {
 	now := time.Now().UTC()
 	requestID := newID()
 	return &proxyEvent{RequestContext: requestContext{
 		RouteKey:          routeKey,
 		EventType:         eventType,
 		ExtendedRequestID: requestID,
-		RequestTime:       now.Format(commonLogTime),
+		RequestTime:       now.Format(commonLogTimeLayout),
 		MessageDirection:  "IN",
 		Stage:             s.gateway.cfg.Stage,
 		ConnectedAt:       s.connectedAt.UnixMilli(),
@@ -89,9 +89,9 @@ func (s *socket) event(eventType, routeKey string) *proxyEvent {
 	}}
 }
 
-// connectEvent returns the CONNECT event of a handshake.
-func (s *socket) connectEvent(r *http.Request) *proxyEvent {
-	event := s.event(eventConnect, routeConnect)
+// newConnectEvent returns the CONNECT event of a handshake.
+func (s *socket) newConnectEvent(r *http.Request) *proxyEvent {
+	event := s.newEvent(eventConnect, routeConnect)
 	event.MultiValueHeaders = eventHeaders(r, s.identity.SourceIP)
 	event.Headers = lastValues(event.MultiValueHeaders)
 	if query := r.URL.Query(); len(query) > 0 {
@@ -101,20 +101,20 @@ func (s *socket) connectEvent(r *http.Request) *proxyEvent {
 	return event
 }
 
-// messageEvent returns the MESSAGE event of a text message, which carries no headers.
-func (s *socket) messageEvent(routeKey, body string) *proxyEvent {
-	event := s.event(eventMessage, routeKey)
+// newMessageEvent returns the MESSAGE event of a text message. It has no headers.
+func (s *socket) newMessageEvent(routeKey, body string) *proxyEvent {
+	event := s.newEvent(eventMessage, routeKey)
 	event.RequestContext.MessageID = newID()
 	event.Body = &body
 	return event
 }
 
-// disconnectEvent returns the DISCONNECT event of a connection that has ended.
-func (s *socket) disconnectEvent(end ending) *proxyEvent {
-	event := s.event(eventDisconnect, routeDisconnect)
-	code := int(end.code)
+// newDisconnectEvent returns the DISCONNECT event of a closed connection.
+func (s *socket) newDisconnectEvent(status closeStatus) *proxyEvent {
+	event := s.newEvent(eventDisconnect, routeDisconnect)
+	code := int(status.code)
 	event.RequestContext.DisconnectStatusCode = &code
-	event.RequestContext.DisconnectReason = &end.reason
+	event.RequestContext.DisconnectReason = &status.reason
 	event.MultiValueHeaders = map[string][]string{
 		"Host":            {s.domainName},
 		"x-api-key":       {""},
@@ -125,8 +125,8 @@ func (s *socket) disconnectEvent(end ending) *proxyEvent {
 	return event
 }
 
-// eventHeaders returns the headers of a handshake as API Gateway passes them on: those of the connection itself are
-// gone, those of its proxies are added, and WebSocket is spelt as in RFC 6455 where net/http respells it.
+// eventHeaders returns the headers of a CONNECT event: those of the handshake without Connection and Upgrade, and those that
+// API Gateway's proxies add. net/http changes the spelling of Sec-WebSocket- to Sec-Websocket-; eventHeaders undoes that.
 func eventHeaders(r *http.Request, sourceIP string) map[string][]string {
 	headers := make(map[string][]string, len(r.Header))
 	for name, values := range r.Header {
@@ -154,36 +154,37 @@ func eventHeaders(r *http.Request, sourceIP string) map[string][]string {
 	return headers
 }
 
-// lastValues returns the map of single values that goes with a map of many: API Gateway keeps the last.
-func lastValues[M ~map[string][]string](many M) map[string]string {
-	single := make(map[string]string, len(many))
-	for name, values := range many {
-		if len(values) > 0 {
-			single[name] = values[len(values)-1]
+// lastValues returns the last value of each key, as API Gateway does for its fields with one value per key.
+func lastValues[M ~map[string][]string](values M) map[string]string {
+	last := make(map[string]string, len(values))
+	for name, list := range values {
+		if len(list) > 0 {
+			last[name] = list[len(list)-1]
 		}
 	}
-	return single
+	return last
 }
 
-// newID returns an id in the form of API Gateway's connection, request and message ids: "L0SM9cOFvHcCIhw=".
+// newID returns a random id in the format of API Gateway's connection, request and message ids, for example
+// "L0SM9cOFvHcCIhw=".
 func newID() string {
-	return base64.URLEncoding.EncodeToString(randomBytes(idBytes))
+	return base64.URLEncoding.EncodeToString(randomBytes(idSize))
 }
 
-// validConnectionID reports whether id has the form of a connection id, alive or not.
+// validConnectionID reports whether id has the format of a connection id.
 func validConnectionID(id string) bool {
 	decoded, err := base64.URLEncoding.DecodeString(id)
-	return err == nil && len(decoded) == idBytes
+	return err == nil && len(decoded) == idSize
 }
 
 // newTraceID returns an X-Amzn-Trace-Id value.
 func newTraceID() string {
 	seconds := strconv.FormatInt(time.Now().Unix(), 16)
-	return "Root=1-" + seconds + "-" + hex.EncodeToString(randomBytes(traceBytes))
+	return "Root=1-" + seconds + "-" + hex.EncodeToString(randomBytes(traceIDSize))
 }
 
 func randomBytes(n int) []byte {
 	random := make([]byte, n)
-	_, _ = rand.Read(random) // It never fails.
+	_, _ = rand.Read(random) // Never fails.
 	return random
 }

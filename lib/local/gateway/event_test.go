@@ -13,29 +13,29 @@ import (
 	"github.com/herald-progress/herald/lib/local/gateway"
 )
 
-// threeEvents connects, sends a message, leaves, and returns the three events.
-func threeEvents(t *testing.T) [3][]byte {
+// recordLifecycleEvents connects, sends a message and disconnects. It returns the three events.
+func recordLifecycleEvents(t *testing.T) [3][]byte {
 	t.Helper()
-	function, events := routeRecords()
+	function, events := functionRecording()
 	_, serverURL := startGateway(t, gateway.Config{
 		APIID: "gy415nuibc", DomainName: "gateway.test",
 		Routes: map[string]gateway.Function{"$connect": function, "$default": function, "$disconnect": function},
 	})
-	conn := wsDial(t, serverURL, &websocket.DialOptions{HTTPHeader: http.Header{
+	conn := dial(t, serverURL, &websocket.DialOptions{HTTPHeader: http.Header{
 		"User-Agent": {"test"}, "Origin": {"https://herald.test"}, "X-Forwarded-For": {"10.1.1.1"}, "Cookie": {"a=b"},
 	}, Subprotocols: []string{"herald"}})
 	connected := nextEventJSON(t, events)
-	wsSay(t, conn, `{"a": "<é>"}`)
+	writeText(t, conn, `{"a": "<é>"}`)
 	message := nextEventJSON(t, events)
 
 	_ = conn.Close(websocket.StatusGoingAway, "")
 	return [3][]byte{connected, message, nextEventJSON(t, events)}
 }
 
-// eventMasks finds what differs from run to run, and says what stands for it.
-var eventMasks = []struct {
-	pattern *regexp.Regexp
-	mask    string
+// variableFields are the values that differ between runs, with a replacement for each.
+var variableFields = []struct {
+	pattern     *regexp.Regexp
+	replacement string
 }{
 	{regexp.MustCompile(`"[\w-]{15}="`), `"ID"`},
 	{regexp.MustCompile(`\b1\d{12}\b`), `"EPOCH"`},
@@ -45,7 +45,7 @@ var eventMasks = []struct {
 	{regexp.MustCompile(`\b\d{4,5}"`), `PORT"`},
 }
 
-func TestEvents(t *testing.T) {
+func TestEventsHaveTheFieldsOfAWS(t *testing.T) {
 	t.Parallel()
 
 	const common = `"stage":"prod","connectedAt":"EPOCH","requestTimeEpoch":"EPOCH",
@@ -71,22 +71,22 @@ func TestEvents(t *testing.T) {
 			common + `},"isBase64Encoded":false}`,
 	}
 
-	for i, event := range threeEvents(t) {
+	for i, event := range recordLifecycleEvents(t) {
 		masked := string(event)
-		for _, m := range eventMasks {
-			masked = m.pattern.ReplaceAllString(masked, m.mask)
+		for _, m := range variableFields {
+			masked = m.pattern.ReplaceAllString(masked, m.replacement)
 		}
-		if diff := cmp.Diff(fromJSON[any](t, []byte(want[i])), fromJSON[any](t, []byte(masked))); diff != "" {
+		if diff := cmp.Diff(decodeJSON[any](t, []byte(want[i])), decodeJSON[any](t, []byte(masked))); diff != "" {
 			t.Errorf("event %d (-want +got):\n%s", i, diff)
 		}
-		if ids := fromJSON[wsEvent](t, event).RequestContext; ids.RequestID != ids.ExtendedRequestID {
+		if ids := decodeJSON[recordedEvent](t, event).RequestContext; ids.RequestID != ids.ExtendedRequestID {
 			t.Errorf("event %d: requestId %q, extendedRequestId %q, want the same", i, ids.RequestID, ids.ExtendedRequestID)
 		}
 	}
 }
 
-// The events have the members of the recorded ones, of the same types. Which headers a browser sends is its own affair.
-func TestEventsAsRecorded(t *testing.T) {
+// The events have the fields of the recorded events, with the same types. Headers that depend on the browser are not compared.
+func TestEventsHaveTheShapeOfRecordedEvents(t *testing.T) {
 	t.Parallel()
 	dir := os.Getenv("CONFORMANCE_DIR")
 	if dir == "" {
@@ -102,15 +102,15 @@ func TestEventsAsRecorded(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		want, got := jsonShape(fromJSON[any](t, recorded)), jsonShape(fromJSON[any](t, threeEvents(t)[i]))
+		want, got := jsonShape(decodeJSON[any](t, recorded)), jsonShape(decodeJSON[any](t, recordLifecycleEvents(t)[i]))
 		if diff := cmp.Diff(want, got); diff != "" {
 			t.Errorf("%s (-recorded +ours):\n%s", name, diff)
 		}
 	}
 }
 
-// jsonShape returns a JSON value with its leaves' types in place of them, without nulls, and without the headers that are
-// there only if the browser sends them.
+// jsonShape returns a JSON value in which each string and number is replaced by its type. Nulls and headers that depend on the
+// browser are omitted.
 func jsonShape(value any) any {
 	switch value := value.(type) {
 	case map[string]any:
@@ -142,7 +142,7 @@ func jsonShape(value any) any {
 	}
 }
 
-func TestQuery(t *testing.T) {
+func TestConnectEventHoldsTheQueryParameters(t *testing.T) {
 	t.Parallel()
 
 	tests := map[string]struct {
@@ -158,11 +158,11 @@ func TestQuery(t *testing.T) {
 	for name, test := range tests {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			connect, events := routeRecords()
+			connect, events := functionRecording()
 			_, serverURL := startGateway(t, gateway.Config{Routes: map[string]gateway.Function{"$connect": connect}})
-			wsDialPath(t, serverURL+"/prod"+test.query, nil)
+			dialURL(t, serverURL+"/prod"+test.query, nil)
 
-			event := fromJSON[struct {
+			event := decodeJSON[struct {
 				Single map[string]string   `json:"queryStringParameters"`
 				Many   map[string][]string `json:"multiValueQueryStringParameters"`
 			}](t, nextEventJSON(t, events))

@@ -9,31 +9,32 @@ import (
 	"time"
 )
 
-// tooManyRequests is the message of an injected 429. AWS documents the type of the error, not its text.
+// tooManyRequests is the message of an injected 429. AWS documents the error type but not the message.
 const tooManyRequests = "Too Many Requests"
 
-// Faults is how posts to @connections go wrong. The zero value is a gateway without fault. GET and DELETE are spared, and
-// so are posts to malformed ids, which are answered 400 as ever.
+// Faults are injected into posts to @connections. The zero value injects none. GET, DELETE and posts to invalid connection ids
+// are not affected.
 type Faults struct {
-	// Gone is the share of posts, from 0 to 1, that are answered 410 GoneException unsent, whether or not the connection
-	// is there. An open one stays open, and takes the next post: the answer is false, as after a network partition.
+	// Gone is the share of posts, from 0 to 1, that return 410 GoneException and send nothing. An open connection stays open
+	// and accepts the next post, as after a network partition.
 	Gone float64
-	// Throttled is the share of posts, from 0 to 1, that are answered 429 LimitExceededException unsent. Gone and
-	// Throttled are at most 1 together.
+	// Throttled is the share of posts, from 0 to 1, that return 429 LimitExceededException and send nothing. The sum of Gone
+	// and Throttled is at most 1.
 	Throttled float64
-	// Latency is how long every post takes before anything else becomes of it.
+	// Latency is the delay of every post, successful or not.
 	Latency time.Duration
-	// Seed chooses which posts fail: with equal seeds and shares the nth post since the faults were set fares alike.
+	// Seed is the seed of the random numbers that select the posts to fail. With the same seed and shares, the nth post after
+	// SetFaults always has the same outcome.
 	Seed uint64
 }
 
-// Validate returns what is wrong with the faults: a share that is none, or a negative latency.
+// Validate returns an error if a share, the sum of the shares, or the latency is out of range.
 func (f Faults) Validate() error {
 	for _, share := range []struct {
 		name  string
 		value float64
 	}{{"gone", f.Gone}, {"throttled", f.Throttled}} {
-		if !(share.value >= 0 && share.value <= 1) { // nor NaN
+		if !(share.value >= 0 && share.value <= 1) { // This form rejects NaN, too.
 			return fmt.Errorf("%s must be from 0 to 1, not %v", share.name, share.value)
 		}
 	}
@@ -48,41 +49,40 @@ func (f Faults) Validate() error {
 	}
 }
 
-// SetFaults has the posts from now on go wrong in this way, which must be valid. Posts that are waiting for their latency
-// are not affected.
+// SetFaults replaces the faults. They must be valid. Posts that are already delayed are not affected.
 func (g *Gateway) SetFaults(f Faults) { g.faults.set(f) }
 
-// injector decides the fate of posts, one after another.
-type injector struct {
+// faultInjector selects the fault of each post. It is safe for concurrent use.
+type faultInjector struct {
 	mu     sync.Mutex
 	faults Faults
 	random *rand.Rand
 }
 
-func (i *injector) set(f Faults) {
+func (i *faultInjector) set(f Faults) {
 	i.mu.Lock()
 	defer i.mu.Unlock()
-	i.faults, i.random = f, rand.New(rand.NewPCG(f.Seed, 0)) //nolint:gosec // to be foreseen is what it is for
+	i.faults, i.random = f, rand.New(rand.NewPCG(f.Seed, 0)) //nolint:gosec // The faults must be repeatable.
 }
 
-// next returns how long the next post takes, and the status that it fails with, or 200.
-func (i *injector) next() (time.Duration, int) {
+// next returns the latency of the next post and the status of its error, or 200.
+func (i *faultInjector) next() (time.Duration, int) {
 	i.mu.Lock()
 	defer i.mu.Unlock()
-	switch fate := i.random.Float64(); {
-	case fate < i.faults.Gone:
+	switch draw := i.random.Float64(); {
+	case draw < i.faults.Gone:
 		return i.faults.Latency, http.StatusGone
-	case fate < i.faults.Gone+i.faults.Throttled:
+	case draw < i.faults.Gone+i.faults.Throttled:
 		return i.faults.Latency, http.StatusTooManyRequests
 	default:
 		return i.faults.Latency, http.StatusOK
 	}
 }
 
-// inject lets a post take its time. It reports true when the post has failed, and answers it.
-func (g *Gateway) inject(ctx context.Context, w http.ResponseWriter) bool {
+// injectFault delays a post. If the post is to fail, it writes the error and returns true.
+func (g *Gateway) injectFault(ctx context.Context, w http.ResponseWriter) bool {
 	latency, status := g.faults.next()
-	g.wait(ctx, latency)
+	g.sleep(ctx, latency)
 	switch status {
 	case http.StatusGone:
 		writeGone(w)
@@ -91,12 +91,11 @@ func (g *Gateway) inject(ctx context.Context, w http.ResponseWriter) bool {
 	default:
 		return false
 	}
-
 	return true
 }
 
-// wait returns after d, or earlier when the client has left or the gateway has closed.
-func (g *Gateway) wait(ctx context.Context, d time.Duration) {
+// sleep returns after d, or earlier if ctx is cancelled or the gateway is closed.
+func (g *Gateway) sleep(ctx context.Context, d time.Duration) {
 	if d <= 0 {
 		return
 	}
@@ -106,6 +105,6 @@ func (g *Gateway) wait(ctx context.Context, d time.Duration) {
 	select {
 	case <-timer.C:
 	case <-ctx.Done():
-	case <-g.base.Done():
+	case <-g.ctx.Done():
 	}
 }

@@ -17,12 +17,12 @@ import (
 	"github.com/herald-progress/herald/lib/local/gateway"
 )
 
-// postFates posts so many times, and returns a letter for each: g for gone, t for throttled, a dot for delivered.
-func postFates(t *testing.T, client *apigatewaymanagementapi.Client, id string, posts int) string {
+// postOutcomes posts one message after another. It returns a letter for each: g for gone, t for throttled, a dot for delivered.
+func postOutcomes(t *testing.T, client *apigatewaymanagementapi.Client, id string, posts int) string {
 	t.Helper()
 
 	var (
-		fates     []byte
+		outcomes  []byte
 		gone      *types.GoneException
 		throttled *types.LimitExceededException
 	)
@@ -30,71 +30,71 @@ func postFates(t *testing.T, client *apigatewaymanagementapi.Client, id string, 
 		_, err := client.PostToConnection(t.Context(), &apigatewaymanagementapi.PostToConnectionInput{ConnectionId: &id, Data: []byte("x")})
 		switch {
 		case err == nil:
-			fates = append(fates, '.')
+			outcomes = append(outcomes, '.')
 		case errors.As(err, &gone):
-			fates = append(fates, 'g')
+			outcomes = append(outcomes, 'g')
 		case errors.As(err, &throttled):
-			fates = append(fates, 't')
+			outcomes = append(outcomes, 't')
 		default:
 			t.Fatalf("post: %v", err)
 		}
 	}
 
-	return string(fates)
+	return string(outcomes)
 }
 
-// As many posts fail as the shares say, the same ones for the same seed, and what does not fail arrives.
-func TestFaultsBySDK(t *testing.T) {
+// The shares of failed posts match the faults, the same seed selects the same posts, and all other posts arrive.
+func TestFaultsFollowTheirSharesAndSeed(t *testing.T) {
 	t.Parallel()
 	const posts, tolerance = 500, 0.05
-	function, events := routeRecords()
+	function, events := functionRecording()
 	faults := gateway.Faults{Gone: 0.1, Throttled: 0.3, Seed: 1}
 	g, serverURL := startGateway(t, gateway.Config{Routes: map[string]gateway.Function{"$connect": function}, Faults: faults})
-	conn := wsDial(t, serverURL, nil)
+	conn := dial(t, serverURL, nil)
 	id := nextEvent(t, events).RequestContext.ConnectionID
 	client := managementClient(serverURL)
-	first := postFates(t, client, id, posts)
+	first := postOutcomes(t, client, id, posts)
 	counts := map[rune]int{}
-	for _, fate := range first {
-		counts[fate]++
+	for _, outcome := range first {
+		counts[outcome]++
 	}
 
-	for fate, share := range map[rune]float64{'g': faults.Gone, 't': faults.Throttled} {
-		if got := float64(counts[fate]) / posts; math.Abs(got-share) > tolerance {
-			t.Errorf("a share of %v posts was answered %c, want %v", got, fate, share)
+	for outcome, share := range map[rune]float64{'g': faults.Gone, 't': faults.Throttled} {
+		if got := float64(counts[outcome]) / posts; math.Abs(got-share) > tolerance {
+			t.Errorf("a share of %v posts returned %c, want %v", got, outcome, share)
 		}
 	}
 
 	for range counts['.'] {
-		wsHear(t, conn)
+		readText(t, conn)
 	}
 
 	g.SetFaults(faults)
-	if diff := cmp.Diff(first, postFates(t, client, id, posts)); diff != "" {
+	if diff := cmp.Diff(first, postOutcomes(t, client, id, posts)); diff != "" {
 		t.Errorf("with the same seed (-first +second):\n%s", diff)
 	}
 
 	faults.Seed++
 	g.SetFaults(faults)
-	if postFates(t, client, id, posts) == first {
-		t.Error("with another seed the same posts failed")
+	if postOutcomes(t, client, id, posts) == first {
+		t.Error("another seed selected the same posts")
 	}
 }
 
-// The answers are AWS's; only posts are concerned; and the connection to which a post was gone is open.
-func TestFaultsAreAnsweredAsByAWS(t *testing.T) {
+// Injected errors have the status, type and body of AWS's. Only posts fail, and their connection stays open.
+func TestInjectedErrorsMatchThoseOfAWS(t *testing.T) {
 	t.Parallel()
 	const absent = "AAAAAAAAAAAAAAA="
 	gone, throttled := gateway.Faults{Gone: 1}, gateway.Faults{Throttled: 1}
-	function, events := routeRecords()
+	function, events := functionRecording()
 	g, serverURL := startGateway(t, gateway.Config{Routes: map[string]gateway.Function{"$connect": function}})
-	conn := wsDial(t, serverURL, nil)
+	conn := dial(t, serverURL, nil)
 	id := nextEvent(t, events).RequestContext.ConnectionID
 	for name, test := range map[string]struct {
-		faults            gateway.Faults
-		method, id        string
-		status            int
-		errorType, answer string
+		faults          gateway.Faults
+		method, id      string
+		status          int
+		errorType, body string
 	}{
 		"gone":              {gone, "POST", id, 410, "GoneException", ""},
 		"throttled":         {throttled, "POST", id, 429, "LimitExceededException", `{"message":"Too Many Requests"}`},
@@ -103,32 +103,32 @@ func TestFaultsAreAnsweredAsByAWS(t *testing.T) {
 		"absent, DELETE":    {throttled, "DELETE", absent, 410, "GoneException", ""},
 	} {
 		g.SetFaults(test.faults)
-		status, header, answer := callGatewayFull(t, test.method, serverURL+"/prod/@connections/"+test.id, "lost")
-		if errorType := header.Get("X-Amzn-Errortype"); status != test.status || errorType != test.errorType || answer != test.answer {
-			t.Errorf("%s: answered %d %q %q, want %d %q %q", name, status, errorType, answer, test.status, test.errorType, test.answer)
+		status, header, body := callManagementFull(t, test.method, serverURL+"/prod/@connections/"+test.id, "x")
+		if errorType := header.Get("X-Amzn-Errortype"); status != test.status || errorType != test.errorType || body != test.body {
+			t.Errorf("%s: returned %d %q %q, want %d %q %q", name, status, errorType, body, test.status, test.errorType, test.body)
 		}
 	}
 
-	if status, answer := callGateway(t, http.MethodGet, serverURL+"/prod/@connections/"+id, ""); status != http.StatusOK {
-		t.Errorf("GET answered %d %s", status, answer)
+	if status, body := callManagement(t, http.MethodGet, serverURL+"/prod/@connections/"+id, ""); status != http.StatusOK {
+		t.Errorf("GET returned %d %s", status, body)
 	}
 
 	g.SetFaults(gateway.Faults{})
-	if status, _ := callGateway(t, http.MethodPost, serverURL+"/prod/@connections/"+id, "later"); status != http.StatusOK {
-		t.Errorf("a post after the faults answered %d, want 200", status)
+	if status, _ := callManagement(t, http.MethodPost, serverURL+"/prod/@connections/"+id, "later"); status != http.StatusOK {
+		t.Errorf("a post after the faults returned %d, want 200", status)
 	}
-	if got := wsHear(t, conn); got != "later" {
-		t.Errorf("heard %q, want what was not answered by a fault", got)
+	if got := readText(t, conn); got != "later" {
+		t.Errorf("read %q, want only the post after the faults", got)
 	}
 }
 
-// Each post takes its time, one beside the other, whatever becomes of it; a client that leaves is not waited for.
-func TestLatency(t *testing.T) {
+// Posts are delayed at the same time, successful or not. The delay ends when the client disconnects.
+func TestLatencyDelaysEachPost(t *testing.T) {
 	t.Parallel()
 
 	synctest.Test(t, func(t *testing.T) {
 		const latency = 50 * time.Millisecond
-		function, events := routeRecords()
+		function, events := functionRecording()
 		g, listener := pipeGateway(t, gateway.Config{
 			Routes: map[string]gateway.Function{"$connect": function}, Faults: gateway.Faults{Latency: latency},
 		})
@@ -137,13 +137,13 @@ func TestLatency(t *testing.T) {
 		start := time.Now()
 		statuses := make(chan int, 2)
 		for range cap(statuses) {
-			go func() { statuses <- listener.callback(t, http.MethodPost, id, "hello") }()
+			go func() { statuses <- listener.callManagement(t, http.MethodPost, id, "hello") }()
 		}
 
 		for range cap(statuses) {
-			receives(wsText("hello"))(t, conn)
+			receives(textFrame("hello"))(t, conn)
 			if status := <-statuses; status != http.StatusOK {
-				t.Errorf("a post answered %d", status)
+				t.Errorf("a post returned %d", status)
 			}
 		}
 
@@ -152,11 +152,11 @@ func TestLatency(t *testing.T) {
 		}
 
 		g.SetFaults(gateway.Faults{Latency: latency, Throttled: 1})
-		if status := listener.callback(t, http.MethodPost, id, "hello"); status != http.StatusTooManyRequests {
-			t.Errorf("a throttled post answered %d", status)
+		if status := listener.callManagement(t, http.MethodPost, id, "hello"); status != http.StatusTooManyRequests {
+			t.Errorf("a throttled post returned %d", status)
 		}
 		if took := time.Since(start); took != 2*latency {
-			t.Errorf("with a throttled post after them they took %v, want %v", took, 2*latency)
+			t.Errorf("two posts and a throttled one took %v, want %v", took, 2*latency)
 		}
 
 		g.SetFaults(gateway.Faults{Latency: time.Hour})
@@ -168,18 +168,18 @@ func TestLatency(t *testing.T) {
 		})
 		_, err := client.PostToConnection(ctx, &apigatewaymanagementapi.PostToConnectionInput{ConnectionId: aws.String(id), Data: []byte("x")})
 		if !errors.Is(err, context.DeadlineExceeded) {
-			t.Errorf("a post that is given up: %v", err)
+			t.Errorf("a post with a deadline: %v, want context.DeadlineExceeded", err)
 		}
 
-		wsLeave(t, conn)
+		closeFromBrowser(t, conn)
 		synctest.Wait()
 		if took := time.Since(start); took != 2*latency+time.Second {
-			t.Errorf("all took %v, want %v", took, 2*latency+time.Second)
+			t.Errorf("all posts took %v, want %v", took, 2*latency+time.Second)
 		}
 	})
 }
 
-func TestFaultsAreValidated(t *testing.T) {
+func TestValidateRejectsInvalidFaults(t *testing.T) {
 	t.Parallel()
 	for want, faults := range map[string]gateway.Faults{
 		"":                                       {Gone: 0.7, Throttled: 0.3, Latency: time.Hour, Seed: 1},

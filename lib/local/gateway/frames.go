@@ -11,41 +11,41 @@ import (
 	"github.com/gobwas/ws"
 )
 
-// readBuffer is the size of a connection's read buffer, in bytes: enough for frame headers and most messages,
-// small enough for thousands of idle connections.
-const readBuffer = 512
+// readBufferSize is the size of a connection's read buffer, in bytes. It holds frame headers and most messages, and is small
+// enough for thousands of idle connections.
+const readBufferSize = 512
 
-// frameError is the close code for a frame that breaks the protocol or a limit.
+// frameError is the error of a frame that violates the protocol or exceeds a limit. Its value is the close code.
 type frameError ws.StatusCode
 
-// Error returns the close code in words.
+// Error returns a text with the close code.
 func (e frameError) Error() string {
 	return fmt.Sprintf("gateway: frame refused with %d", ws.StatusCode(e))
 }
 
-// frameReader reads a browser's frames (RFC 6455, section 5) within API Gateway's limits.
+// frameReader reads a browser's frames (RFC 6455, section 5) and enforces the limits on frames and messages.
 type frameReader struct {
 	source       *bufio.Reader
 	frameLimit   int
 	messageLimit int
 
 	state   ws.State
-	message []byte
-	// valid is how many bytes of message are whole UTF-8 characters.
-	valid int
+	message []byte // the fragments read so far
+	// validBytes is the number of bytes of message that are checked: they are complete UTF-8 characters.
+	validBytes int
 }
 
 func newFrameReader(source io.Reader, frameLimit, messageLimit int) *frameReader {
 	return &frameReader{
-		source:       bufio.NewReaderSize(source, readBuffer),
+		source:       bufio.NewReaderSize(source, readBufferSize),
 		frameLimit:   frameLimit,
 		messageLimit: messageLimit,
 		state:        ws.StateServerSide,
 	}
 }
 
-// next returns the next whole text message or control frame. Control frames come between the fragments of a message.
-// The error is a frameError when the browser broke the protocol or a limit, otherwise the connection's own.
+// next returns the next complete text message or control frame. Control frames may come between the fragments of a message.
+// The error is a frameError if the frame is refused, otherwise that of the source.
 func (f *frameReader) next() (ws.OpCode, []byte, error) {
 	for {
 		header, err := ws.ReadHeader(f.source)
@@ -56,7 +56,7 @@ func (f *frameReader) next() (ws.OpCode, []byte, error) {
 			return 0, nil, fmt.Errorf("read frame header: %w", err)
 		}
 
-		if err := f.check(header); err != nil {
+		if err := f.checkHeader(header); err != nil {
 			return 0, nil, err
 		}
 		if header.OpCode.IsControl() {
@@ -72,15 +72,16 @@ func (f *frameReader) next() (ws.OpCode, []byte, error) {
 			return 0, nil, err
 		}
 		if header.Fin {
-			return ws.OpText, f.take(), nil
+			return ws.OpText, f.takeMessage(), nil
 		}
 
 		f.state = f.state.Set(ws.StateFragmented)
 	}
 }
 
-// check holds a frame's header against the protocol, then against API Gateway's limits.
-func (f *frameReader) check(header ws.Header) error {
+// checkHeader returns a frameError if a frame's header violates the protocol, has an opcode that API Gateway does not support,
+// or exceeds a limit.
+func (f *frameReader) checkHeader(header ws.Header) error {
 	if err := ws.CheckHeader(header, f.state); err != nil {
 		return frameError(ws.StatusProtocolError)
 	}
@@ -96,7 +97,7 @@ func (f *frameReader) check(header ws.Header) error {
 	}
 }
 
-// readText appends a frame's payload to the message, and fails at the first byte that cannot be UTF-8.
+// readText appends a frame's payload to the message. It fails at the first byte that is not valid UTF-8.
 func (f *frameReader) readText(header ws.Header) error {
 	length := int(header.Length)
 	f.message = slices.Grow(f.message, length)
@@ -107,7 +108,7 @@ func (f *frameReader) readText(header ws.Header) error {
 		ws.Cipher(f.message[end:], header.Mask, offset)
 		offset += n
 
-		if !f.validate() {
+		if !f.validateText() {
 			return frameError(ws.StatusInvalidFramePayloadData)
 		}
 		if err != nil {
@@ -115,28 +116,28 @@ func (f *frameReader) readText(header ws.Header) error {
 		}
 	}
 
-	if header.Fin && f.valid < len(f.message) {
+	if header.Fin && f.validBytes < len(f.message) {
 		return frameError(ws.StatusInvalidFramePayloadData)
 	}
 	return nil
 }
 
-// validate advances over the characters that have fully arrived. It reports false when one of them is not UTF-8.
-func (f *frameReader) validate() bool {
-	for utf8.FullRune(f.message[f.valid:]) {
-		r, size := utf8.DecodeRune(f.message[f.valid:])
+// validateText checks the complete characters that were read. It returns false if one of them is not valid UTF-8.
+func (f *frameReader) validateText() bool {
+	for utf8.FullRune(f.message[f.validBytes:]) {
+		r, size := utf8.DecodeRune(f.message[f.validBytes:])
 		if r == utf8.RuneError && size == 1 {
 			return false
 		}
-		f.valid += size
+		f.validBytes += size
 	}
 	return true
 }
 
-// take returns the message, and forgets it.
-func (f *frameReader) take() []byte {
+// takeMessage returns the message and resets the reader for the next one.
+func (f *frameReader) takeMessage() []byte {
 	message := f.message
 	f.state = f.state.Clear(ws.StateFragmented)
-	f.message, f.valid = nil, 0
+	f.message, f.validBytes = nil, 0
 	return message
 }

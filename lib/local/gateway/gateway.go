@@ -1,4 +1,4 @@
-// Package gateway is one stage of an API Gateway WebSocket API on this machine.
+// Package gateway serves one stage of an API Gateway WebSocket API on this machine.
 package gateway
 
 import (
@@ -13,85 +13,88 @@ import (
 	"time"
 )
 
-// The limits of API Gateway WebSocket APIs, as its page of quotas states them.
+// The quotas of API Gateway WebSocket APIs
+// (https://docs.aws.amazon.com/apigateway/latest/developerguide/apigateway-execution-service-websocket-limits-table.html).
 const (
 	defaultFrameLimit         = 32 << 10
 	defaultMessageLimit       = 128 << 10
 	defaultURLLimit           = 4096
 	defaultIdleTimeout        = 10 * time.Minute
-	defaultDuration           = 2 * time.Hour
+	defaultConnectionDuration = 2 * time.Hour
 	defaultIntegrationTimeout = 29 * time.Second
 )
 
 const (
-	// defaultWriteTimeout bounds one frame to a browser that reads slowly or not at all.
+	// defaultWriteTimeout bounds the sending of one frame to a browser that reads slowly or not at all.
 	defaultWriteTimeout = 10 * time.Second
-	// messagesInFlight bounds the messages of one connection that functions handle at once.
-	messagesInFlight = 32
+	// maxMessagesInFlight is the number of messages of one connection that functions handle at the same time.
+	maxMessagesInFlight = 32
 )
 
-// Function is what a route invokes: a Lambda handler on JSON payloads, called from many goroutines at once. The gateway
-// waits for it no longer than Config.IntegrationTimeout. A lambda.Handler of aws-lambda-go satisfies it.
+// Function is the Lambda function of a route: it receives an event and returns a response, both in JSON. It must be safe for
+// concurrent use. A lambda.Handler of aws-lambda-go satisfies it.
 type Function interface {
 	Invoke(ctx context.Context, payload []byte) ([]byte, error)
 }
 
 // Config describes one stage of a WebSocket API whose route selection expression is $request.body.action.
 type Config struct {
-	// APIID is the id of the API as events carry it. Empty means "local".
+	// APIID is the API's id in events. Empty means "local".
 	APIID string
-	// Stage is the first segment of every path. Empty means "prod".
+	// Stage is the stage's name, which is the first segment of every path. Empty means "prod".
 	Stage string
-	// DomainName is the domain as events carry it. Empty means the Host header of the handshake.
+	// DomainName is the domain name in events. Empty means the Host header of the handshake.
 	DomainName string
-	// Routes maps a route key to its function: $connect, $disconnect, $default, or the value of a message's "action".
-	// Without $connect everyone may connect; a message that no route takes is answered "Forbidden".
+	// Routes maps route keys to functions. A route key is $connect, $disconnect, $default or the value of a message's "action".
+	// Without $connect everyone may connect. A message without a route gets an error frame: "Forbidden".
 	Routes map[string]Function
-	// Mocks maps a route key to the template of a MOCK integration: what it returns for the time of the request is sent
-	// to the browser, without invoking any function. It is called from many goroutines at once.
+	// Mocks maps route keys to MOCK integrations. Each takes the time of the request and returns the text to send to the browser.
+	// They must be safe for concurrent use.
 	Mocks map[string]func(at time.Time) string
-	// FrameLimit is the largest payload of one frame, in bytes. A larger one closes with 1009. Zero means 32 KiB.
+	// FrameLimit is the largest payload of one frame, in bytes. A larger frame closes the connection with 1009.
+	// Zero means 32 KiB.
 	FrameLimit int
-	// MessageLimit is the largest message in either direction, in bytes. A larger one closes with 1009 when it comes
-	// from the browser, and is answered 413 when posted. Zero means 128 KiB.
+	// MessageLimit is the largest message in either direction, in bytes. A larger message from the browser closes the
+	// connection with 1009. Posting a larger message returns 413. Zero means 128 KiB.
 	MessageLimit int
-	// URLLimit is the longest path with query of a handshake, in bytes. A longer one is answered 414. Zero means 4096.
+	// URLLimit is the largest length of a handshake's path and query together, in bytes. A longer one returns 414.
+	// Zero means 4096.
 	URLLimit int
-	// IdleTimeout is how long a connection may be silent in both directions before it is closed with 1001.
+	// IdleTimeout is the time without a frame in either direction after which a connection is closed with 1001.
 	// Zero means 10 minutes.
 	IdleTimeout time.Duration
-	// Duration is how long a connection may last before it is closed with 1001. Zero means 2 hours.
-	Duration time.Duration
-	// IntegrationTimeout is how long the gateway waits for a function. The function itself runs on, as on AWS.
+	// ConnectionDuration is the time after which a connection is closed with 1001. Zero means 2 hours.
+	ConnectionDuration time.Duration
+	// IntegrationTimeout is how long the gateway waits for a function. The function is not stopped then, as on AWS.
 	// Zero means 29 seconds.
 	IntegrationTimeout time.Duration
-	// WriteTimeout is how long one frame may take to reach a browser that reads slowly, waiting for earlier frames
-	// included, before its post is answered 504. Zero means 10 seconds.
+	// WriteTimeout bounds the sending of one frame, including the wait for earlier frames. After it a post returns 504.
+	// Zero means 10 seconds.
 	WriteTimeout time.Duration
-	// Faults is how posts go wrong at first; see Gateway.SetFaults.
+	// Faults are the faults to inject until Gateway.SetFaults replaces them. They must be valid.
 	Faults Faults
-	// Log takes connection events and failures of functions, never tokens or messages. Nil is silent.
+	// Log receives opened and closed connections and failures of functions, but no tokens or messages. Nil is silent.
 	Log *slog.Logger
 }
 
-// Gateway is one stage of an API Gateway WebSocket API, served in this process: browsers connect to /{stage}, servers
-// post to /{stage}/@connections/{id}. It is safe for concurrent use.
+// Gateway is one stage of an API Gateway WebSocket API. Browsers connect to /{stage}. Servers send requests to
+// /{stage}/@connections/{id}. It is safe for concurrent use.
 type Gateway struct {
 	cfg Config
-	// base is the context of all functions, which outlive the requests that they answer, as Lambdas do.
-	base   context.Context //nolint:containedctx // the life of the gateway, as in http.Server.BaseContext
+	// ctx is the context of functions, which may outlive the requests that invoke them. Close cancels it.
+	ctx    context.Context //nolint:containedctx // It belongs to the gateway, not to a call.
 	cancel context.CancelFunc
-	faults injector
+	faults faultInjector
 
-	// work counts handshakes, sockets, messages and calls of functions that have not ended.
-	work sync.WaitGroup
+	// running counts the handshakes, sockets, messages and functions that have not ended.
+	running sync.WaitGroup
 
 	mu      sync.Mutex
 	sockets map[string]*socket
 	closing bool
 }
 
-// New returns a gateway ready to serve. It holds no resources until a browser connects.
+// New returns a gateway that is ready to serve. It holds no resources until a browser connects.
 func New(cfg Config) *Gateway {
 	cfg.APIID = cmp.Or(cfg.APIID, "local")
 	cfg.Stage = cmp.Or(cfg.Stage, "prod")
@@ -99,34 +102,34 @@ func New(cfg Config) *Gateway {
 	cfg.MessageLimit = cmp.Or(cfg.MessageLimit, defaultMessageLimit)
 	cfg.URLLimit = cmp.Or(cfg.URLLimit, defaultURLLimit)
 	cfg.IdleTimeout = cmp.Or(cfg.IdleTimeout, defaultIdleTimeout)
-	cfg.Duration = cmp.Or(cfg.Duration, defaultDuration)
+	cfg.ConnectionDuration = cmp.Or(cfg.ConnectionDuration, defaultConnectionDuration)
 	cfg.IntegrationTimeout = cmp.Or(cfg.IntegrationTimeout, defaultIntegrationTimeout)
 	cfg.WriteTimeout = cmp.Or(cfg.WriteTimeout, defaultWriteTimeout)
 	if cfg.Log == nil {
 		cfg.Log = slog.New(slog.DiscardHandler)
 	}
 
-	base, cancel := context.WithCancel(context.Background())
-	g := &Gateway{cfg: cfg, base: base, cancel: cancel, sockets: map[string]*socket{}}
+	ctx, cancel := context.WithCancel(context.Background())
+	g := &Gateway{cfg: cfg, ctx: ctx, cancel: cancel, sockets: map[string]*socket{}}
 	g.SetFaults(cfg.Faults)
 	return g
 }
 
-// ServeHTTP answers handshakes on /{stage} and callbacks on /{stage}/@connections/{id}; any other path is answered 403,
-// as API Gateway answers paths that it does not know. Signatures of callbacks are accepted unread.
+// ServeHTTP serves handshakes on /{stage} and the management API on /{stage}/@connections/{id}. It does not check the
+// signatures of requests to the management API. Any other path returns 403, as on AWS.
 func (g *Gateway) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	switch path := pathSegments(r.URL); {
 	case len(path) == 1 && path[0] == g.cfg.Stage && r.Method == http.MethodGet:
-		g.connect(w, r)
+		g.serveConnect(w, r)
 	case len(path) == 3 && path[0] == g.cfg.Stage && path[1] == "@connections":
-		g.callback(w, r, path[2])
+		g.serveManagement(w, r, path[2])
 	default:
-		writeError(w, http.StatusForbidden, "ForbiddenException", "Forbidden")
+		writeForbidden(w)
 	}
 }
 
-// pathSegments returns the decoded segments of a path, so that an escaped slash stays within its segment. A slash at the
-// end adds none.
+// pathSegments splits a path at its slashes, then decodes each segment, so that a segment may contain an escaped slash.
+// A slash at the end is ignored. It returns nil for an invalid escape.
 func pathSegments(u *url.URL) []string {
 	segments := strings.Split(strings.Trim(u.EscapedPath(), "/"), "/")
 	for i, escaped := range segments {
@@ -139,8 +142,9 @@ func pathSegments(u *url.URL) []string {
 	return segments
 }
 
-// Close refuses new connections, closes all others with 1001, runs their $disconnect routes, and returns when all that
-// has ended. If ctx ends first, it drops what is left, cancels the functions' contexts, and returns ctx's error.
+// Close refuses new connections, closes the open ones with 1001, invokes $disconnect for each, and waits until all
+// functions have returned. If ctx ends first, it closes the remaining network connections and returns ctx's error.
+// It cancels the contexts of functions that still run.
 func (g *Gateway) Close(ctx context.Context) error {
 	defer g.cancel()
 	g.mu.Lock()
@@ -152,52 +156,53 @@ func (g *Gateway) Close(ctx context.Context) error {
 	g.mu.Unlock()
 
 	for _, s := range sockets {
-		go s.shut(endGoingAway)
+		go s.close(closeGoingAway)
 	}
 
-	ended := make(chan struct{})
+	finished := make(chan struct{})
 	go func() {
-		defer close(ended)
-		g.work.Wait()
+		defer close(finished)
+		g.running.Wait()
 	}()
 
 	select {
-	case <-ended:
+	case <-finished:
 		return nil
 	case <-ctx.Done():
 		for _, s := range sockets {
-			s.drop()
+			s.closeNow()
 		}
 		return fmt.Errorf("close gateway: %w", ctx.Err())
 	}
 }
 
-// enter counts a handshake in. It reports false when the gateway is closing.
-func (g *Gateway) enter() bool {
+// startHandshake counts a handshake as running. It returns false if the gateway is closing.
+func (g *Gateway) startHandshake() bool {
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	if g.closing {
 		return false
 	}
-	g.work.Add(1)
+	g.running.Add(1)
 	return true
 }
 
-// add makes the socket reachable for posts. It reports false when the gateway began to close in the meantime.
-func (g *Gateway) add(s *socket) bool {
+// addSocket lets the management API find the socket. It returns false if the gateway is closing. Then the caller closes
+// the socket.
+func (g *Gateway) addSocket(s *socket) bool {
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	g.sockets[s.id] = s
 	return !g.closing
 }
 
-func (g *Gateway) remove(s *socket) {
+func (g *Gateway) removeSocket(s *socket) {
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	delete(g.sockets, s.id)
 }
 
-func (g *Gateway) lookup(id string) *socket {
+func (g *Gateway) findSocket(id string) *socket {
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	return g.sockets[id]

@@ -20,36 +20,36 @@ import (
 	"github.com/herald-progress/herald/lib/local/gateway"
 )
 
-// patience bounds what a test waits for: nothing takes so long unless it is broken.
-const patience = 20 * time.Second
+// testTimeout bounds each wait in a test. Only broken code reaches it.
+const testTimeout = 20 * time.Second
 
-const routeAccepted = `{"statusCode":200,"body":"dropped"}`
+const acceptedResponse = `{"statusCode":200,"body":"dropped"}`
 
-// routeFunc is a route's function on raw JSON.
-type routeFunc func(ctx context.Context, event []byte) ([]byte, error)
+// functionFunc is a gateway.Function.
+type functionFunc func(ctx context.Context, event []byte) ([]byte, error)
 
-func (f routeFunc) Invoke(ctx context.Context, event []byte) ([]byte, error) { return f(ctx, event) }
+func (f functionFunc) Invoke(ctx context.Context, event []byte) ([]byte, error) { return f(ctx, event) }
 
-// routeAnswers returns a function that always gives the same answer.
-func routeAnswers(answer string) gateway.Function {
-	return routeFunc(func(context.Context, []byte) ([]byte, error) { return []byte(answer), nil })
+// functionReturning returns a function that always returns the same response.
+func functionReturning(response string) gateway.Function {
+	return functionFunc(func(context.Context, []byte) ([]byte, error) { return []byte(response), nil })
 }
 
-func routeThrows(err error) gateway.Function {
-	return routeFunc(func(context.Context, []byte) ([]byte, error) { return nil, err })
+func functionFailing(err error) gateway.Function {
+	return functionFunc(func(context.Context, []byte) ([]byte, error) { return nil, err })
 }
 
-// routeRecords returns a function that accepts, and the events that it was given.
-func routeRecords() (gateway.Function, <-chan []byte) {
+// functionRecording returns a function that responds with 200, and a channel of the events that it receives.
+func functionRecording() (gateway.Function, <-chan []byte) {
 	events := make(chan []byte, 100)
-	return routeFunc(func(_ context.Context, event []byte) ([]byte, error) {
+	return functionFunc(func(_ context.Context, event []byte) ([]byte, error) {
 		events <- event
-		return []byte(routeAccepted), nil
+		return []byte(acceptedResponse), nil
 	}), events
 }
 
-// wsEvent is what tests read of an event.
-type wsEvent struct {
+// recordedEvent holds the fields of an event that tests read.
+type recordedEvent struct {
 	Body           string `json:"body"`
 	RequestContext struct {
 		RouteKey             string  `json:"routeKey"`
@@ -62,9 +62,9 @@ type wsEvent struct {
 	} `json:"requestContext"`
 }
 
-func nextEvent(t *testing.T, events <-chan []byte) wsEvent {
+func nextEvent(t *testing.T, events <-chan []byte) recordedEvent {
 	t.Helper()
-	return fromJSON[wsEvent](t, nextEventJSON(t, events))
+	return decodeJSON[recordedEvent](t, nextEventJSON(t, events))
 }
 
 func nextEventJSON(t *testing.T, events <-chan []byte) []byte {
@@ -72,13 +72,13 @@ func nextEventJSON(t *testing.T, events <-chan []byte) []byte {
 	select {
 	case event := <-events:
 		return event
-	case <-time.After(patience):
-		t.Fatal("no event came")
+	case <-time.After(testTimeout):
+		t.Fatal("no event arrived")
 		return nil
 	}
 }
 
-func fromJSON[T any](t *testing.T, encoded []byte) T {
+func decodeJSON[T any](t *testing.T, encoded []byte) T {
 	t.Helper()
 	var value T
 	if err := json.Unmarshal(encoded, &value); err != nil {
@@ -87,13 +87,13 @@ func fromJSON[T any](t *testing.T, encoded []byte) T {
 	return value
 }
 
-// startGateway serves a gateway on 127.0.0.1, and returns it with its URL, which begins with http.
+// startGateway serves a gateway on 127.0.0.1. It returns the gateway and its http URL.
 func startGateway(t *testing.T, cfg gateway.Config) (*gateway.Gateway, string) {
 	t.Helper()
 	g := gateway.New(cfg)
 	server := httptest.NewServer(g)
 	t.Cleanup(func() {
-		ctx, cancel := context.WithTimeout(context.WithoutCancel(t.Context()), patience)
+		ctx, cancel := context.WithTimeout(context.WithoutCancel(t.Context()), testTimeout)
 		defer cancel()
 		if err := g.Close(ctx); err != nil {
 			t.Errorf("Close: %v", err)
@@ -103,13 +103,13 @@ func startGateway(t *testing.T, cfg gateway.Config) (*gateway.Gateway, string) {
 	return g, server.URL
 }
 
-func TestCloses(t *testing.T) {
+func TestCloseClosesConnectionsAndRefusesNewOnes(t *testing.T) {
 	t.Parallel()
-	disconnect, events := routeRecords()
+	disconnect, events := functionRecording()
 	g := gateway.New(gateway.Config{Routes: map[string]gateway.Function{"$disconnect": disconnect}})
 	server := httptest.NewServer(g)
 	t.Cleanup(server.Close)
-	conn := wsDial(t, server.URL, nil)
+	conn := dial(t, server.URL, nil)
 	closed := make(chan error, 1)
 	go func() { closed <- g.Close(t.Context()) }()
 	_, _, err := conn.Read(t.Context())
@@ -126,24 +126,24 @@ func TestCloses(t *testing.T) {
 
 	_, response, err := websocket.Dial(t.Context(), server.URL+"/prod", nil)
 	if err == nil || response == nil || response.StatusCode != http.StatusServiceUnavailable {
-		t.Errorf("a closed gateway answered %v, %v", response, err)
+		t.Errorf("dialing a closed gateway: %v, %v, want 503", response, err)
 	}
 }
 
-// Close gives up at its context's deadline, and tells the functions that still run.
-func TestCloseDeadline(t *testing.T) {
+// Close returns at its context's deadline and cancels the contexts of functions that still run.
+func TestCloseCancelsFunctionsAtItsDeadline(t *testing.T) {
 	t.Parallel()
 
 	synctest.Test(t, func(t *testing.T) {
 		cancelled := make(chan time.Time, 1)
 		g, listener := pipeGateway(t, gateway.Config{Routes: map[string]gateway.Function{
-			"$default": routeFunc(func(ctx context.Context, _ []byte) ([]byte, error) {
+			"$default": functionFunc(func(ctx context.Context, _ []byte) ([]byte, error) {
 				<-ctx.Done()
 				cancelled <- time.Now()
 				return nil, ctx.Err()
 			}),
 		}})
-		wsWrite(t, listener.connect(t), wsText("hello"))
+		writeFrames(t, listener.connect(t), textFrame("hello"))
 		synctest.Wait()
 		ctx, cancel := context.WithTimeout(t.Context(), time.Second)
 		defer cancel()
@@ -158,17 +158,17 @@ func TestCloseDeadline(t *testing.T) {
 	})
 }
 
-// A connection whose $connect is running when the gateway begins to close is opened, and closed at once.
-func TestCloseDuringConnect(t *testing.T) {
+// A connection whose $connect runs when Close is called is opened, then closed at once.
+func TestConnectionAcceptedDuringCloseIsClosedAtOnce(t *testing.T) {
 	t.Parallel()
 
 	synctest.Test(t, func(t *testing.T) {
-		disconnect, ends := routeRecords()
+		disconnect, disconnects := functionRecording()
 		closing := make(chan struct{})
 		g, listener := pipeGateway(t, gateway.Config{Routes: map[string]gateway.Function{
-			"$connect": routeFunc(func(context.Context, []byte) ([]byte, error) {
+			"$connect": functionFunc(func(context.Context, []byte) ([]byte, error) {
 				<-closing
-				return []byte(routeAccepted), nil
+				return []byte(acceptedResponse), nil
 			}),
 			"$disconnect": disconnect,
 		}})
@@ -183,7 +183,7 @@ func TestCloseDuringConnect(t *testing.T) {
 
 		start := time.Now()
 		conn := listener.connect(t)
-		if code, _ := wsReadClose(t, conn, false); code != ws.StatusGoingAway {
+		if code, _ := readClose(t, conn, false); code != ws.StatusGoingAway {
 			t.Errorf("closed with %d, want 1001", code)
 		}
 		if err := <-closed; err != nil {
@@ -193,30 +193,30 @@ func TestCloseDuringConnect(t *testing.T) {
 			t.Errorf("the connection lasted %v, want no time", lasted)
 		}
 
-		if end := nextEvent(t, ends).RequestContext; end.DisconnectStatusCode != 1001 {
-			t.Errorf("$disconnect was told %d, want 1001", end.DisconnectStatusCode)
+		if event := nextEvent(t, disconnects).RequestContext; event.DisconnectStatusCode != 1001 {
+			t.Errorf("$disconnect received %d, want 1001", event.DisconnectStatusCode)
 		}
 	})
 }
 
-// What the gateway logs at its most talkative tells of connections and routes, not of tokens and messages.
-func TestLogsNoSecrets(t *testing.T) {
+// At level debug the log contains connections and routes, but no tokens and no messages.
+func TestLogHoldsNoTokensAndNoMessages(t *testing.T) {
 	t.Parallel()
 	const secret = "hunter2"
 
 	var log bytes.Buffer
 	g := gateway.New(gateway.Config{
 		Routes: map[string]gateway.Function{
-			"$disconnect": routeThrows(errors.New(secret)),
-			"$default":    routeFunc(func(context.Context, []byte) ([]byte, error) { panic(secret) }),
+			"$disconnect": functionFailing(errors.New(secret)),
+			"$default":    functionFunc(func(context.Context, []byte) ([]byte, error) { panic(secret) }),
 		},
 		Log: slog.New(slog.NewTextHandler(&log, &slog.HandlerOptions{Level: slog.LevelDebug})),
 	})
 	server := httptest.NewServer(g)
 	t.Cleanup(server.Close)
-	conn := wsDialPath(t, server.URL+"/prod?token="+secret, nil)
-	wsSay(t, conn, secret)
-	wsHear(t, conn)
+	conn := dialURL(t, server.URL+"/prod?token="+secret, nil)
+	writeText(t, conn, secret)
+	readText(t, conn)
 	_ = conn.Close(websocket.StatusNormalClosure, secret)
 
 	if err := g.Close(t.Context()); err != nil {
@@ -231,6 +231,6 @@ func TestLogsNoSecrets(t *testing.T) {
 	}
 
 	if strings.Contains(lines, secret) {
-		t.Errorf("the log holds the secret:\n%s", lines)
+		t.Errorf("the log contains the secret:\n%s", lines)
 	}
 }

@@ -19,8 +19,8 @@ import (
 	"github.com/herald-progress/herald/lib/local/gateway"
 )
 
-// readRecorded returns a file of what was recorded on AWS.
-func readRecorded(t *testing.T, name string) []byte {
+// readRecording returns a file that was recorded on AWS.
+func readRecording(t *testing.T, name string) []byte {
 	t.Helper()
 	dir := os.Getenv("CONFORMANCE_DIR")
 	if dir == "" {
@@ -34,37 +34,37 @@ func readRecorded(t *testing.T, name string) []byte {
 	return recorded
 }
 
-// callAnswer is an answer of @connections: its status, its headers without those that change from run to run, which
-// are there by name alone, and the shape of its body.
-type callAnswer struct {
+// managementResponse is a response of @connections: its status, its headers, and the shape of its body. Headers whose values
+// differ between runs have an empty value.
+type managementResponse struct {
 	Status  string
 	Headers map[string]string
 	Body    any
 }
 
-func newCallAnswer(status string, header http.Header, body []byte) callAnswer {
-	answer := callAnswer{Status: status, Headers: map[string]string{}}
+func newManagementResponse(status string, header http.Header, body []byte) managementResponse {
+	response := managementResponse{Status: status, Headers: map[string]string{}}
 	for name, values := range header {
 		switch name = strings.ToLower(name); name {
 		case "content-type", "x-amzn-errortype":
-			answer.Headers[name] = values[0]
+			response.Headers[name] = values[0]
 		case "content-length":
 			if len(body) == 0 {
-				answer.Headers[name] = values[0]
+				response.Headers[name] = values[0]
 			}
 		default:
-			answer.Headers[name] = ""
+			response.Headers[name] = ""
 		}
 	}
 
-	if json.Unmarshal(body, &answer.Body) == nil {
-		answer.Body = jsonShape(answer.Body)
+	if json.Unmarshal(body, &response.Body) == nil {
+		response.Body = jsonShape(response.Body)
 	}
-	return answer
+	return response
 }
 
-// The answers of @connections have the status, the headers and the body of the recorded ones.
-func TestCallbacksAsRecorded(t *testing.T) {
+// The responses of @connections have the status, the headers and the body of the recorded ones.
+func TestManagementAPIMatchesRecordedResponses(t *testing.T) {
 	t.Parallel()
 	for name, call := range map[string]struct{ method, id string }{
 		"message-success.json":                      {http.MethodPost, ""},
@@ -76,20 +76,20 @@ func TestCallbacksAsRecorded(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 
-			recorded := fromJSON[struct {
+			recorded := decodeJSON[struct {
 				Headers http.Header     `json:"headers"`
 				Body    string          `json:"body"`
 				Status  json.RawMessage `json:"status_code"`
-			}](t, readRecorded(t, name))
-			want := newCallAnswer(strings.Trim(string(recorded.Status), `"`), recorded.Headers, []byte(recorded.Body))
-			_, serverURL, id := dialKnown(t)
+			}](t, readRecording(t, name))
+			want := newManagementResponse(strings.Trim(string(recorded.Status), `"`), recorded.Headers, []byte(recorded.Body))
+			_, serverURL, id := dialWithID(t)
 			if call.id != "" {
 				id = call.id
 			}
 
-			status, header, body := callGatewayFull(t, call.method, serverURL+"/prod/@connections/"+id, "hi")
-			if diff := cmp.Diff(want, newCallAnswer(strconv.Itoa(status), header, []byte(body))); diff != "" {
-				t.Errorf("answer (-recorded +ours):\n%s", diff)
+			status, header, body := callManagementFull(t, call.method, serverURL+"/prod/@connections/"+id, "hi")
+			if diff := cmp.Diff(want, newManagementResponse(strconv.Itoa(status), header, []byte(body))); diff != "" {
+				t.Errorf("response (-recorded +ours):\n%s", diff)
 			}
 			if call.method != http.MethodGet && body != recorded.Body {
 				t.Errorf("body %q, recorded %q", body, recorded.Body)
@@ -98,73 +98,73 @@ func TestCallbacksAsRecorded(t *testing.T) {
 	}
 }
 
-// $disconnect is told what was seen on AWS, however the connection ends.
-func TestEndsAsRecorded(t *testing.T) {
+// $disconnect receives the code and reason that AWS sent for the same way to close.
+func TestDisconnectMatchesRecordedEvents(t *testing.T) {
 	t.Parallel()
 
-	ways := map[string]func(t *testing.T, conn *pipeConn){
+	closers := map[string]func(t *testing.T, conn *pipeConn){
 		"client closed without status": func(t *testing.T, conn *pipeConn) {
 			t.Helper()
-			wsWrite(t, conn, ws.NewCloseFrame(nil))
+			writeFrames(t, conn, ws.NewCloseFrame(nil))
 		},
 		"browser navigated away": func(t *testing.T, conn *pipeConn) {
 			t.Helper()
-			wsWrite(t, conn, wsClose(ws.StatusGoingAway, ""))
+			writeFrames(t, conn, closeFrame(ws.StatusGoingAway, ""))
 		},
 		"idle timeout": func(*testing.T, *pipeConn) { time.Sleep(10 * time.Minute) },
 		"server DELETE @connections": func(t *testing.T, conn *pipeConn) {
 			t.Helper()
-			if status := conn.listener.callback(t, http.MethodDelete, conn.id, ""); status != http.StatusNoContent {
-				t.Errorf("DELETE answered %d", status)
+			if status := conn.listener.callManagement(t, http.MethodDelete, conn.id, ""); status != http.StatusNoContent {
+				t.Errorf("DELETE returned %d", status)
 			}
 		},
 	}
 
-	for line := range bytes.Lines(bytes.TrimSpace(readRecorded(t, "captured-disconnect.jsonl"))) {
-		seen := fromJSON[struct {
+	for line := range bytes.Lines(bytes.TrimSpace(readRecording(t, "captured-disconnect.jsonl"))) {
+		recorded := decodeJSON[struct {
 			What   string `json:"what"`
 			Code   int    `json:"disconnectStatusCode"`
 			Reason string `json:"disconnectReason"`
 		}](t, line)
 
-		var end func(*testing.T, *pipeConn)
-		for what, way := range ways {
-			if strings.HasPrefix(seen.What, what) {
-				end = way
+		var closeConn func(*testing.T, *pipeConn)
+		for what, closer := range closers {
+			if strings.HasPrefix(recorded.What, what) {
+				closeConn = closer
 			}
 		}
 
-		if end == nil {
-			t.Errorf("no test for %q", seen.What)
+		if closeConn == nil {
+			t.Errorf("no way to reproduce %q", recorded.What)
 			continue
 		}
 
 		synctest.Test(t, func(t *testing.T) {
-			function, events := routeRecords()
+			function, events := functionRecording()
 			_, listener := pipeGateway(t, gateway.Config{Routes: map[string]gateway.Function{"$connect": function, "$disconnect": function}})
 			conn := &pipeConn{Conn: listener.connect(t), listener: listener, id: nextEvent(t, events).RequestContext.ConnectionID}
-			go end(t, conn)
+			go closeConn(t, conn)
 
 			if _, err := ws.ReadFrame(conn); err != nil {
 				t.Errorf("read close: %v", err)
 			}
 			_ = conn.Close()
 
-			if got := nextEvent(t, events).RequestContext; got.DisconnectStatusCode != seen.Code || *got.DisconnectReason != seen.Reason {
-				t.Errorf("%s: told %d %q, seen %d %q", seen.What, got.DisconnectStatusCode, *got.DisconnectReason, seen.Code, seen.Reason)
+			if got := nextEvent(t, events).RequestContext; got.DisconnectStatusCode != recorded.Code || *got.DisconnectReason != recorded.Reason {
+				t.Errorf("%s: $disconnect received %d %q, recorded %d %q", recorded.What, got.DisconnectStatusCode, *got.DisconnectReason, recorded.Code, recorded.Reason)
 			}
 		})
 	}
 }
 
-// A browser that does not say what it is has no userAgent in its identity.
-func TestIdentityWithoutUserAgent(t *testing.T) {
+// Without a User-Agent header the identity has no userAgent.
+func TestIdentityOmitsAMissingUserAgent(t *testing.T) {
 	t.Parallel()
-	function, events := routeRecords()
+	function, events := functionRecording()
 	_, serverURL := startGateway(t, gateway.Config{Routes: map[string]gateway.Function{"$connect": function}})
-	wsDialRaw(t, serverURL)
+	dialRaw(t, serverURL)
 
-	event := fromJSON[struct {
+	event := decodeJSON[struct {
 		RequestContext struct {
 			Identity map[string]any `json:"identity"`
 		} `json:"requestContext"`
@@ -174,53 +174,53 @@ func TestIdentityWithoutUserAgent(t *testing.T) {
 	}
 }
 
-// The frame that tells of a failure names the request that failed.
-func TestErrorFrameNamesTheRequest(t *testing.T) {
+// The error frame of a failed function contains the request id of its event.
+func TestErrorFrameHoldsTheRequestID(t *testing.T) {
 	t.Parallel()
 	events := make(chan []byte, 1)
 	_, serverURL := startGateway(t, gateway.Config{Routes: map[string]gateway.Function{
-		"$default": routeFunc(func(_ context.Context, event []byte) ([]byte, error) {
+		"$default": functionFunc(func(_ context.Context, event []byte) ([]byte, error) {
 			events <- event
 			return nil, context.Canceled
 		}),
 	}})
-	conn := wsDial(t, serverURL, nil)
-	wsSay(t, conn, "hello")
+	conn := dial(t, serverURL, nil)
+	writeText(t, conn, "hello")
 	event := nextEvent(t, events).RequestContext
 	want := map[string]string{
 		"message": "Internal server error", "connectionId": event.ConnectionID, "requestId": event.RequestID,
 	}
-	if diff := cmp.Diff(want, fromJSON[map[string]string](t, []byte(wsHear(t, conn)))); diff != "" {
+	if diff := cmp.Diff(want, decodeJSON[map[string]string](t, []byte(readText(t, conn)))); diff != "" {
 		t.Errorf("frame (-want +got):\n%s", diff)
 	}
 }
 
-// lastActiveAt moves with messages of the browser and with posts to it; connectedAt does not move.
-func TestLastActive(t *testing.T) {
+// Messages and posts update lastActiveAt but not connectedAt.
+func TestMessagesAndPostsUpdateLastActiveAt(t *testing.T) {
 	t.Parallel()
 
 	synctest.Test(t, func(t *testing.T) {
-		function, events := routeRecords()
+		function, events := functionRecording()
 		_, listener := pipeGateway(t, gateway.Config{
-			Routes: map[string]gateway.Function{"$connect": function, "$default": routeAnswers(routeAccepted)},
+			Routes: map[string]gateway.Function{"$connect": function, "$default": functionReturning(acceptedResponse)},
 		})
 		conn := listener.connect(t)
 		id := nextEvent(t, events).RequestContext.ConnectionID
 		connected := time.Now()
-		status := func() [2]string {
-			_, body := listener.callbackFull(t, http.MethodGet, id, "")
-			answer := fromJSON[struct {
+		times := func() [2]string {
+			_, body := listener.callManagementFull(t, http.MethodGet, id, "")
+			status := decodeJSON[struct {
 				ConnectedAt  string `json:"connectedAt"`
 				LastActiveAt string `json:"lastActiveAt"`
 			}](t, body)
-			return [2]string{answer.ConnectedAt, answer.LastActiveAt}
+			return [2]string{status.ConnectedAt, status.LastActiveAt}
 		}
 		iso := func(at time.Time) string { return at.UTC().Format("2006-01-02T15:04:05.000Z") }
 		for name, act := range map[string]func(){
-			"message": func() { wsWrite(t, conn, wsText("hello")) },
+			"message": func() { writeFrames(t, conn, textFrame("hello")) },
 			"post": func() {
-				go listener.callback(t, http.MethodPost, id, "hello")
-				receives(wsText("hello"))(t, conn)
+				go listener.callManagement(t, http.MethodPost, id, "hello")
+				receives(textFrame("hello"))(t, conn)
 			},
 		} {
 			time.Sleep(time.Minute)
@@ -228,17 +228,17 @@ func TestLastActive(t *testing.T) {
 			synctest.Wait()
 			active := time.Now()
 			time.Sleep(time.Second)
-			if diff := cmp.Diff([2]string{iso(connected), iso(active)}, status()); diff != "" {
+			if diff := cmp.Diff([2]string{iso(connected), iso(active)}, times()); diff != "" {
 				t.Errorf("%s: connectedAt, lastActiveAt (-want +got):\n%s", name, diff)
 			}
 		}
 
-		wsLeave(t, conn)
+		closeFromBrowser(t, conn)
 	})
 }
 
-// $disconnect is tried once, and its failure is nobody's.
-func TestDisconnectFails(t *testing.T) {
+// $disconnect is invoked once, and its failure does not affect other connections.
+func TestFailedDisconnectIsNotRetried(t *testing.T) {
 	t.Parallel()
 	for name, err := range map[string]error{"throws": context.Canceled, "times out": nil} {
 		t.Run(name, func(t *testing.T) {
@@ -248,7 +248,7 @@ func TestDisconnectFails(t *testing.T) {
 				calls := 0
 				_, listener := pipeGateway(t, gateway.Config{
 					Routes: map[string]gateway.Function{
-						"$disconnect": routeFunc(func(context.Context, []byte) ([]byte, error) {
+						"$disconnect": functionFunc(func(context.Context, []byte) ([]byte, error) {
 							calls++
 							if err == nil {
 								time.Sleep(time.Minute)
@@ -259,16 +259,16 @@ func TestDisconnectFails(t *testing.T) {
 					Mocks: map[string]func(time.Time) string{"ping": pong},
 				})
 				other := listener.connect(t)
-				wsLeave(t, listener.connect(t))
+				closeFromBrowser(t, listener.connect(t))
 				synctest.Wait()
 
 				if calls != 1 {
 					t.Errorf("$disconnect ran %d times, want once", calls)
 				}
 
-				wsWrite(t, other, wsText(`{"action":"ping"}`))
-				receives(wsText(pong(time.Now())))(t, other)
-				wsLeave(t, other)
+				writeFrames(t, other, textFrame(`{"action":"ping"}`))
+				receives(textFrame(pong(time.Now())))(t, other)
+				closeFromBrowser(t, other)
 			})
 		})
 	}

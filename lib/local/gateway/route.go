@@ -12,21 +12,21 @@ import (
 	"time"
 )
 
-// What API Gateway tells a browser whose message was not handled.
+// The messages of API Gateway's errors.
 const (
 	internalServerError = "Internal server error"
 	endpointTimedOut    = "Endpoint request timed out"
-	routeForbidden      = "Forbidden"
+	forbidden           = "Forbidden"
 )
 
 var (
-	errIntegrationTimeout = errors.New("gateway: function did not answer in time")
-	errFunctionThrew      = errors.New("gateway: function threw")
-	errMalformedAnswer    = errors.New("gateway: function's answer has no valid statusCode")
+	errIntegrationTimeout = errors.New("gateway: function timed out")
+	errFunctionFailed     = errors.New("gateway: function failed")
+	errMalformedResponse  = errors.New("gateway: function's response has no valid statusCode")
 )
 
-// proxyAnswer is what a Lambda proxy integration answers.
-type proxyAnswer struct {
+// proxyResponse is the response of a route's function (Lambda proxy integration).
+type proxyResponse struct {
 	StatusCode        int                 `json:"statusCode"`
 	Headers           map[string]string   `json:"headers"`
 	MultiValueHeaders map[string][]string `json:"multiValueHeaders"`
@@ -34,15 +34,15 @@ type proxyAnswer struct {
 	IsBase64Encoded   bool                `json:"isBase64Encoded"`
 }
 
-// header returns the named header, in whatever case the function has written it, or "".
-func (a proxyAnswer) header(name string) string {
-	for key, value := range a.Headers {
+// header returns the first value of a header, ignoring the name's case, or "".
+func (r proxyResponse) header(name string) string {
+	for key, value := range r.Headers {
 		if strings.EqualFold(key, name) {
 			return value
 		}
 	}
 
-	for key, values := range a.MultiValueHeaders {
+	for key, values := range r.MultiValueHeaders {
 		if strings.EqualFold(key, name) && len(values) > 0 {
 			return values[0]
 		}
@@ -50,35 +50,35 @@ func (a proxyAnswer) header(name string) string {
 	return ""
 }
 
-// body returns the body as it goes to the client.
-func (a proxyAnswer) body() string {
-	if a.IsBase64Encoded {
-		if decoded, err := base64.StdEncoding.DecodeString(a.Body); err == nil {
+// decodedBody returns the body to send to the client.
+func (r proxyResponse) decodedBody() string {
+	if r.IsBase64Encoded {
+		if decoded, err := base64.StdEncoding.DecodeString(r.Body); err == nil {
 			return string(decoded)
 		}
 	}
-	return a.Body
+	return r.Body
 }
 
-// failure is the frame that API Gateway sends, or the body that it answers, when a route fails.
-type failure struct {
+// errorBody is the frame or the HTTP body that API Gateway sends when a request fails.
+type errorBody struct {
 	Message      string `json:"message"`
 	ConnectionID string `json:"connectionId,omitempty"`
 	RequestID    string `json:"requestId,omitempty"`
 }
 
-func newFailure(message string, event *proxyEvent) failure {
-	return failure{
+func newErrorBody(message string, event *proxyEvent) errorBody {
+	return errorBody{
 		Message:      message,
 		ConnectionID: event.RequestContext.ConnectionID,
 		RequestID:    event.RequestContext.RequestID,
 	}
 }
 
-// routeKey returns the route of a message: the one that its "action" names, else $default, else "" for none. The routes
-// of connecting and disconnecting cannot be called.
-func (g *Gateway) routeKey(message []byte) string {
-	for _, key := range []string{action(message), routeDefault} {
+// selectRoute returns the route key of a message: its "action" if there is such a route, otherwise $default, or "" if there is
+// no $default route. A message cannot select $connect or $disconnect.
+func (g *Gateway) selectRoute(message []byte) string {
+	for _, key := range []string{messageAction(message), routeDefault} {
 		if key == "" || key == routeConnect || key == routeDisconnect {
 			continue
 		}
@@ -89,8 +89,9 @@ func (g *Gateway) routeKey(message []byte) string {
 	return ""
 }
 
-// action evaluates $request.body.action: the text of that member of a JSON object, or "".
-func action(message []byte) string {
+// messageAction evaluates the route selection expression $request.body.action. It returns "" if the message is not a JSON
+// object with a string, number or boolean in "action".
+func messageAction(message []byte) string {
 	var body map[string]json.RawMessage
 	if json.Unmarshal(message, &body) != nil {
 		return ""
@@ -111,15 +112,15 @@ func action(message []byte) string {
 	}
 }
 
-// handle takes a message to its route. The browser hears of it only if there is no route, or the route fails: a
-// function's answer is dropped, since no route has a route response.
-func (s *socket) handle(message []byte) {
-	key := s.gateway.routeKey(message)
-	event := s.messageEvent(key, string(message))
+// handleMessage invokes the route of a message. It sends a frame to the browser only if there is no route, the function fails,
+// or the route is a mock. A function's response is dropped because no route has a route response.
+func (s *socket) handleMessage(message []byte) {
+	key := s.gateway.selectRoute(message)
+	event := s.newMessageEvent(key, string(message))
 	var reply []byte
 	switch mock := s.gateway.cfg.Mocks[key]; {
 	case key == "":
-		reply = encode(newFailure(routeForbidden, event))
+		reply = encode(newErrorBody(forbidden, event))
 	case mock != nil:
 		reply = []byte(mock(time.UnixMilli(event.RequestContext.RequestTimeEpoch)))
 	default:
@@ -128,80 +129,85 @@ func (s *socket) handle(message []byte) {
 		case err == nil:
 			return
 		case errors.Is(err, errIntegrationTimeout):
-			reply = encode(newFailure(endpointTimedOut, event))
+			reply = encode(newErrorBody(endpointTimedOut, event))
 		default:
-			reply = encode(newFailure(internalServerError, event))
+			reply = encode(newErrorBody(internalServerError, event))
 		}
 	}
 
-	if err := s.send(s.gateway.base, reply); err != nil {
-		s.gateway.cfg.Log.DebugContext(s.gateway.base, "send reply", slog.String("connectionId", s.id), slog.Any("err", err))
+	if err := s.sendText(s.gateway.ctx, reply); err != nil {
+		s.gateway.cfg.Log.DebugContext(s.gateway.ctx, "send reply", slog.String("connectionId", s.id), slog.Any("err", err))
 	}
 }
 
-// disconnect runs $disconnect, whose answer means nothing.
-func (s *socket) disconnect(end ending) {
+// invokeDisconnect invokes $disconnect and ignores its response.
+func (s *socket) invokeDisconnect(status closeStatus) {
 	if function := s.gateway.cfg.Routes[routeDisconnect]; function != nil {
-		_, _ = s.gateway.invoke(function, s.disconnectEvent(end)) // invoke has logged it
+		_, _ = s.gateway.invoke(function, s.newDisconnectEvent(status)) // invoke logs the error.
 	}
 }
 
-// invoke has a function handle an event, and waits for as long as an integration may take.
-func (g *Gateway) invoke(function Function, event *proxyEvent) (proxyAnswer, error) {
-	type outcome struct {
-		answer proxyAnswer
-		err    error
+// invoke calls a function with an event and waits for its response, at most IntegrationTimeout. It logs errors.
+func (g *Gateway) invoke(function Function, event *proxyEvent) (proxyResponse, error) {
+	type callResult struct {
+		response proxyResponse
+		err      error
 	}
 
-	outcomes := make(chan outcome, 1)
-	g.work.Go(func() {
-		answer, err := callRoute(g.base, function, encode(event))
-		outcomes <- outcome{answer, err}
+	results := make(chan callResult, 1)
+	g.running.Go(func() {
+		response, err := callFunction(g.ctx, function, event)
+		results <- callResult{response, err}
 	})
 
 	timeout := time.NewTimer(g.cfg.IntegrationTimeout)
 	defer timeout.Stop()
-	var result outcome
+	var result callResult
 	select {
-	case result = <-outcomes:
+	case result = <-results:
 	case <-timeout.C:
 		result.err = errIntegrationTimeout
 	}
 
 	if result.err != nil {
-		g.cfg.Log.WarnContext(g.base, "route failed",
+		g.cfg.Log.WarnContext(g.ctx, "route failed",
 			slog.String("route", event.RequestContext.RouteKey),
 			slog.String("connectionId", event.RequestContext.ConnectionID),
 			slog.Any("err", result.err))
 	}
-	return result.answer, result.err
+	return result.response, result.err
 }
 
-// callRoute returns a function's answer. A panic is an error, as it is of a Lambda; so is an answer without a status.
-// The error tells the type of the function's own, never its text.
-func callRoute(
-	ctx context.Context, function Function, payload []byte,
-) (answer proxyAnswer, err error) { //nolint:nonamedreturns // Set after a panic.
+// callFunction calls a function and decodes its response. It returns an error if the function returns one, panics, or returns a
+// response without a valid status. The error contains the type of the function's error but not its text, which may be secret.
+func callFunction(ctx context.Context, function Function, event *proxyEvent) (response proxyResponse, err error) {
 	defer func() {
-		if cause := recover(); cause != nil {
-			err = fmt.Errorf("%w: %T", errFunctionThrew, cause)
+		if panicValue := recover(); panicValue != nil {
+			err = fmt.Errorf("%w: %T", errFunctionFailed, panicValue)
 		}
 	}()
 
+	payload, err := json.Marshal(event)
+	if err != nil {
+		return proxyResponse{}, fmt.Errorf("encode event: %w", err)
+	}
 	encoded, err := function.Invoke(ctx, payload)
 	if err != nil {
-		return proxyAnswer{}, fmt.Errorf("%w: %T", errFunctionThrew, err)
+		return proxyResponse{}, fmt.Errorf("%w: %T", errFunctionFailed, err)
 	}
 
-	const highest = 599
-	if json.Unmarshal(encoded, &answer) != nil || answer.StatusCode < http.StatusOK || answer.StatusCode > highest {
-		return proxyAnswer{}, errMalformedAnswer
+	const maxStatus = 599
+	if json.Unmarshal(encoded, &response) != nil || response.StatusCode < http.StatusOK || response.StatusCode > maxStatus {
+		return proxyResponse{}, errMalformedResponse
 	}
-	return answer, nil
+	return response, nil
 }
 
-// encode returns the JSON of one of the gateway's own structs, which always have one.
+// encode returns the JSON of value, or that of an internal server error if value has none.
 func encode(value any) []byte {
-	encoded, _ := json.Marshal(value) //nolint:errchkjson // strings, numbers, and maps of strings
+	encoded, err := json.Marshal(value)
+	if err != nil {
+		return []byte(`{"message":"` + internalServerError + `"}`)
+	}
 	return encoded
 }

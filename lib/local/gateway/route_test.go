@@ -13,20 +13,20 @@ import (
 	"github.com/herald-progress/herald/lib/local/gateway"
 )
 
-// pong is the MOCK route of the tests. Its answer shows that nothing came before it.
+// pong is a MOCK integration. Tests send a message to it to show that no frame came before its response.
 func pong(at time.Time) string {
 	return `{"type":"pong","at":` + strconv.FormatInt(at.UnixMilli(), 10) + `}`
 }
 
-func TestRoutes(t *testing.T) {
+func TestActionSelectsTheRoute(t *testing.T) {
 	t.Parallel()
-	function, events := routeRecords()
+	function, events := functionRecording()
 	_, serverURL := startGateway(t, gateway.Config{
 		Routes: map[string]gateway.Function{
 			"$connect": function, "$disconnect": function, "$default": function, "sync": function, "7": function, "true": function,
 		},
 	})
-	conn := wsDial(t, serverURL, nil)
+	conn := dial(t, serverURL, nil)
 	nextEvent(t, events)
 
 	for message, want := range map[string]string{
@@ -50,7 +50,7 @@ func TestRoutes(t *testing.T) {
 		`{"action":"sync"} {"action":"sync"}`: "$default",
 		"{\"action\":\"sync\",\"name\":\"żółw\"}": "sync",
 	} {
-		wsSay(t, conn, message)
+		writeText(t, conn, message)
 		event := nextEvent(t, events)
 		if event.RequestContext.RouteKey != want || event.Body != message {
 			t.Errorf("%q: route %q, body %q, want route %q", message, event.RequestContext.RouteKey, event.Body, want)
@@ -61,37 +61,37 @@ func TestRoutes(t *testing.T) {
 	}
 }
 
-func TestReplies(t *testing.T) {
+func TestOnlyFailedRoutesSendAFrame(t *testing.T) {
 	t.Parallel()
 
 	_, serverURL := startGateway(t, gateway.Config{
 		Routes: map[string]gateway.Function{
-			"ok":      routeAnswers(routeAccepted),
-			"refuses": routeAnswers(`{"statusCode":500,"body":"dropped as well"}`),
-			"throws":  routeThrows(io.ErrUnexpectedEOF),
-			"panics":  routeFunc(func(context.Context, []byte) ([]byte, error) { panic(io.EOF) }),
-			"odd":     routeAnswers(`"no object"`),
+			"ok":      functionReturning(acceptedResponse),
+			"refuses": functionReturning(`{"statusCode":500,"body":"dropped as well"}`),
+			"throws":  functionFailing(io.ErrUnexpectedEOF),
+			"panics":  functionFunc(func(context.Context, []byte) ([]byte, error) { panic(io.EOF) }),
+			"odd":     functionReturning(`"no object"`),
 		},
 		Mocks: map[string]func(time.Time) string{"ping": pong},
 	})
 
 	tests := map[string]struct{ action, want string }{
-		"a body is dropped":         {"ok", ""},
-		"so is one of a failure":    {"refuses", ""},
+		"a response is dropped":     {"ok", ""},
+		"a refusal is dropped":      {"refuses", ""},
 		"a function that throws":    {"throws", "Internal server error"},
 		"a function that panics":    {"panics", "Internal server error"},
-		"an answer without status":  {"odd", "Internal server error"},
+		"a response without status": {"odd", "Internal server error"},
 		"no route":                  {"unknown", "Forbidden"},
-		"a route of the connection": {"$connect", "Forbidden"},
+		"a predefined route":        {"$connect", "Forbidden"},
 	}
 	for name, test := range tests {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			conn := wsDial(t, serverURL, nil)
-			wsSay(t, conn, `{"action":"`+test.action+`"}`)
+			conn := dial(t, serverURL, nil)
+			writeText(t, conn, `{"action":"`+test.action+`"}`)
 
 			if test.want != "" {
-				frame := fromJSON[map[string]string](t, []byte(wsHear(t, conn)))
+				frame := decodeJSON[map[string]string](t, []byte(readText(t, conn)))
 				if frame["message"] != test.want {
 					t.Errorf("frame %v, want message %q", frame, test.want)
 				}
@@ -100,16 +100,16 @@ func TestReplies(t *testing.T) {
 				}
 			}
 
-			wsSay(t, conn, `{"action":"ping"}`)
-			if frame := fromJSON[map[string]any](t, []byte(wsHear(t, conn))); frame["type"] != "pong" {
-				t.Errorf("the open connection answers %v, want a pong", frame)
+			writeText(t, conn, `{"action":"ping"}`)
+			if frame := decodeJSON[map[string]any](t, []byte(readText(t, conn))); frame["type"] != "pong" {
+				t.Errorf("the next frame is %v, want a pong", frame)
 			}
 		})
 	}
 }
 
-// A MOCK integration answers with the time of the request, and can be the default route.
-func TestMock(t *testing.T) {
+// A MOCK integration receives the time of the request and can be the $default route.
+func TestMockReceivesTheTimeOfTheRequest(t *testing.T) {
 	t.Parallel()
 
 	synctest.Test(t, func(t *testing.T) {
@@ -117,55 +117,55 @@ func TestMock(t *testing.T) {
 		conn := listener.connect(t)
 		for range 2 {
 			time.Sleep(time.Minute)
-			wsWrite(t, conn, wsText("hello"))
-			receives(wsText(pong(time.Now())))(t, conn)
+			writeFrames(t, conn, textFrame("hello"))
+			receives(textFrame(pong(time.Now())))(t, conn)
 		}
-		wsLeave(t, conn)
+		closeFromBrowser(t, conn)
 	})
 }
 
-// Messages of one connection are handled at the same time, up to a bound that holds back the browser alone.
-func TestHandlesMessagesConcurrently(t *testing.T) {
+// Messages of one connection are handled at the same time, up to a limit that does not delay other connections.
+func TestMessagesOfAConnectionRunConcurrentlyUpToALimit(t *testing.T) {
 	t.Parallel()
-	const sent, bound = 40, 32
+	const sent, limit = 40, 32
 	running, release := make(chan struct{}, sent), make(chan struct{})
 	_, serverURL := startGateway(t, gateway.Config{Routes: map[string]gateway.Function{
-		"$default": routeFunc(func(context.Context, []byte) ([]byte, error) {
+		"$default": functionFunc(func(context.Context, []byte) ([]byte, error) {
 			running <- struct{}{}
 			<-release
-			return []byte(routeAccepted), nil
+			return []byte(acceptedResponse), nil
 		}),
 	}, Mocks: map[string]func(time.Time) string{"ping": pong}})
 
-	conn := wsDial(t, serverURL, nil)
+	conn := dial(t, serverURL, nil)
 	for i := range sent {
-		wsSay(t, conn, fmt.Sprint(i))
+		writeText(t, conn, fmt.Sprint(i))
 	}
 
-	for range bound {
-		nextSignal(t, running)
+	for range limit {
+		waitForSignal(t, running)
 	}
 
-	other := wsDial(t, serverURL, nil)
-	wsSay(t, other, `{"action":"ping"}`)
-	if text := wsHear(t, other); !strings.Contains(text, "pong") {
-		t.Errorf("another connection heard %q, want a pong", text)
+	other := dial(t, serverURL, nil)
+	writeText(t, other, `{"action":"ping"}`)
+	if text := readText(t, other); !strings.Contains(text, "pong") {
+		t.Errorf("another connection read %q, want a pong", text)
 	}
 	if len(running) != 0 {
-		t.Errorf("%d messages more than %d in flight", len(running), bound)
+		t.Errorf("%d messages in flight above the limit of %d", len(running), limit)
 	}
 
 	close(release)
-	for range sent - bound {
-		nextSignal(t, running)
+	for range sent - limit {
+		waitForSignal(t, running)
 	}
 }
 
-func nextSignal(t *testing.T, signals <-chan struct{}) {
+func waitForSignal(t *testing.T, signals <-chan struct{}) {
 	t.Helper()
 	select {
 	case <-signals:
-	case <-time.After(patience):
+	case <-time.After(testTimeout):
 		t.Fatal("no signal came")
 	}
 }

@@ -14,11 +14,11 @@ import (
 	"github.com/gobwas/ws"
 )
 
-// errGone is returned for a write to a connection that has ended.
+// errGone is the error of a write to a closed connection.
 var errGone = errors.New("gateway: connection gone")
 
-// socket is one browser's connection. It costs one goroutine and a small buffer while nothing happens; frames
-// are written by whoever sends them, one at a time, in the order of arrival.
+// socket is one browser's connection. An idle socket needs one goroutine, which reads, and a small buffer. The goroutine that
+// sends a frame writes it; frames are written one at a time, in the order of the calls.
 type socket struct {
 	gateway     *Gateway
 	id          string
@@ -26,19 +26,19 @@ type socket struct {
 	identity    identity
 	connectedAt time.Time
 
-	// lastActive is when bytes last went either way, in Unix nanoseconds.
+	// lastActive is the time of the last bytes in either direction, in Unix nanoseconds.
 	lastActive atomic.Int64
-	// turn holds one token: who has taken it may write. It is given out first when the handshake is answered.
-	turn chan struct{}
-	// inFlight holds a token for each message that a function is handling.
+	// writeToken contains one token while nobody writes. A writer takes it and puts it back. start adds it.
+	writeToken chan struct{}
+	// inFlight contains one token for each message that is being handled.
 	inFlight chan struct{}
-	// ended is closed when the end is decided.
-	ended chan struct{}
+	// closed is closed by markClosed.
+	closed chan struct{}
 
-	mu      sync.Mutex
-	conn    net.Conn
-	timer   *time.Timer
-	isEnded bool
+	mu          sync.Mutex
+	conn        net.Conn
+	expiryTimer *time.Timer
+	isClosed    bool
 }
 
 func (g *Gateway) newSocket(domainName string, identity identity) *socket {
@@ -48,79 +48,80 @@ func (g *Gateway) newSocket(domainName string, identity identity) *socket {
 		domainName:  domainName,
 		identity:    identity,
 		connectedAt: time.Now(),
-		turn:        make(chan struct{}, 1),
-		inFlight:    make(chan struct{}, messagesInFlight),
-		ended:       make(chan struct{}),
+		writeToken:  make(chan struct{}, 1),
+		inFlight:    make(chan struct{}, maxMessagesInFlight),
+		closed:      make(chan struct{}),
 	}
-	s.touch()
+	s.markActive()
 	return s
 }
 
-// start gives the socket its connection, whose handshake has been answered, and lets writers begin.
+// start sets the socket's network connection, after the handshake, and lets writers begin.
 func (s *socket) start(conn net.Conn) {
 	s.mu.Lock()
 	s.conn = conn
-	if !s.isEnded {
-		s.timer = time.AfterFunc(time.Until(s.expiry()), s.expire)
+	if !s.isClosed {
+		s.expiryTimer = time.AfterFunc(time.Until(s.expiresAt()), s.closeIfExpired)
 	}
 	s.mu.Unlock()
-	s.turn <- struct{}{}
+
+	s.writeToken <- struct{}{}
 }
 
-func (s *socket) touch() {
+func (s *socket) markActive() {
 	s.lastActive.Store(time.Now().UnixNano())
 }
 
-// expiry returns when the connection is to be closed if nothing more happens on it.
-func (s *socket) expiry() time.Time {
+// expiresAt returns the time at which the connection is closed if it stays idle.
+func (s *socket) expiresAt() time.Time {
 	idle := time.Unix(0, s.lastActive.Load()).Add(s.gateway.cfg.IdleTimeout)
-	if last := s.connectedAt.Add(s.gateway.cfg.Duration); last.Before(idle) {
-		return last
+	if maximum := s.connectedAt.Add(s.gateway.cfg.ConnectionDuration); maximum.Before(idle) {
+		return maximum
 	}
 	return idle
 }
 
-// expire closes the connection when its time has come, else sets the timer anew.
-func (s *socket) expire() {
-	if left := time.Until(s.expiry()); left > 0 {
+// closeIfExpired closes the connection if it has expired, otherwise it resets the timer.
+func (s *socket) closeIfExpired() {
+	if remaining := time.Until(s.expiresAt()); remaining > 0 {
 		s.mu.Lock()
 		defer s.mu.Unlock()
-		if !s.isEnded {
-			s.timer.Reset(left)
+		if !s.isClosed {
+			s.expiryTimer.Reset(remaining)
 		}
 		return
 	}
 
-	s.shut(endGoingAway)
+	s.close(closeGoingAway)
 }
 
-// serve reads frames until the connection ends, answers them, and closes it.
+// serve handles frames until the connection is closed, and completes the closing handshake.
 func (s *socket) serve(source io.Reader) {
-	end := s.read(newFrameReader(source, s.gateway.cfg.FrameLimit, s.gateway.cfg.MessageLimit))
-	if s.end(end) {
-		s.sendClose(end)
+	status := s.readLoop(newFrameReader(source, s.gateway.cfg.FrameLimit, s.gateway.cfg.MessageLimit))
+	if s.markClosed(status) {
+		s.sendCloseFrame(status)
 	}
-	s.linger()
+	s.drainAndClose()
 }
 
-// read returns why no more frames are to be read.
-func (s *socket) read(frames *frameReader) ending {
+// readLoop handles frames until the connection is to be closed. It returns the status to close with.
+func (s *socket) readLoop(frames *frameReader) closeStatus {
 	for {
 		opCode, payload, err := frames.next()
 		if err != nil {
-			var refused frameError
-			if errors.As(err, &refused) {
-				return ending{code: ws.StatusCode(refused)}
+			var frameErr frameError
+			if errors.As(err, &frameErr) {
+				return closeStatus{code: ws.StatusCode(frameErr)}
 			}
-			return endDropped
+			return closeAbnormal
 		}
 
 		switch opCode {
 		case ws.OpClose:
-			return parseClose(payload)
+			return parseCloseFrame(payload)
 		case ws.OpPing:
-			if err := s.write(s.gateway.base, ws.NewPongFrame(payload)); err != nil && !errors.Is(err, errGone) {
-				return endDropped
+			if err := s.writeFrame(s.gateway.ctx, ws.NewPongFrame(payload)); err != nil && !errors.Is(err, errGone) {
+				return closeAbnormal
 			}
 		case ws.OpText:
 			s.dispatch(payload)
@@ -129,71 +130,74 @@ func (s *socket) read(frames *frameReader) ending {
 	}
 }
 
-// dispatch has a message handled beside the reading. With too many in flight it waits, and so does the browser.
+// dispatch starts a goroutine that handles the message. If too many messages are in flight, it waits, so that the browser's
+// sending is slowed down.
 func (s *socket) dispatch(message []byte) {
 	select {
-	case <-s.ended:
+	case <-s.closed:
 		return
 	default:
 	}
 
 	select {
-	case <-s.ended:
+	case <-s.closed:
 	case s.inFlight <- struct{}{}:
-		s.gateway.work.Go(func() {
+		s.gateway.running.Go(func() {
 			defer func() { <-s.inFlight }()
-			s.handle(message)
+			s.handleMessage(message)
 		})
 	}
 }
 
-// Read reads from the connection; whatever arrives counts as activity.
+// Read reads from the network connection and records the activity.
 func (s *socket) Read(p []byte) (int, error) {
 	n, err := s.conn.Read(p)
 	if n > 0 {
-		s.touch()
+		s.markActive()
 	}
-	return n, err //nolint:wrapcheck // io.Reader: io.EOF must pass as it is
+	return n, err //nolint:wrapcheck // An io.Reader must return io.EOF unwrapped.
 }
 
-// send writes a text message. It fails with errGone when the connection has ended, and with a deadline's or
-// ctx's error when the browser did not take it in time; a browser that stopped within a frame is dropped.
-func (s *socket) send(ctx context.Context, text []byte) error {
-	return s.write(ctx, ws.NewTextFrame(bytes.ToValidUTF8(text, []byte("\uFFFD"))))
+// sendText sends a text message; invalid UTF-8 is replaced by U+FFFD. Errors are those of writeFrame.
+func (s *socket) sendText(ctx context.Context, text []byte) error {
+	return s.writeFrame(ctx, ws.NewTextFrame(bytes.ToValidUTF8(text, []byte("\uFFFD"))))
 }
 
-func (s *socket) write(ctx context.Context, frame ws.Frame) error {
+// writeFrame sends a frame within WriteTimeout, after the frames of earlier callers. It returns errGone if the connection is
+// closed, and a timeout or ctx's error if the browser does not read in time. If the write fails, it closes the connection: part
+// of the frame may have been sent.
+func (s *socket) writeFrame(ctx context.Context, frame ws.Frame) error {
 	deadline := time.Now().Add(s.gateway.cfg.WriteTimeout)
 	ctx, cancel := context.WithDeadline(ctx, deadline)
 	defer cancel()
 
 	select {
-	case <-s.turn:
-	case <-s.ended:
+	case <-s.writeToken:
+	case <-s.closed:
 		return errGone
 	case <-ctx.Done():
 		return fmt.Errorf("wait for earlier frames: %w", ctx.Err())
 	}
-	defer func() { s.turn <- struct{}{} }()
+	defer func() { s.writeToken <- struct{}{} }()
 
 	select {
-	case <-s.ended:
+	case <-s.closed:
 		return errGone
 	default:
 	}
 
-	if err := s.writeFrame(frame, deadline); err != nil {
-		s.end(endDropped)
-		s.drop()
+	if err := s.writeToConn(frame, deadline); err != nil {
+		s.markClosed(closeAbnormal)
+		s.closeNow()
 		return err
 	}
 
-	s.touch()
+	s.markActive()
 	return nil
 }
 
-// writeFrame puts a frame on the wire. The caller has the turn.
-func (s *socket) writeFrame(frame ws.Frame, deadline time.Time) error {
+// writeToConn writes a frame to the network connection. The caller holds the write token.
+func (s *socket) writeToConn(frame ws.Frame, deadline time.Time) error {
 	var header bytes.Buffer
 	if err := ws.WriteHeader(&header, frame.Header); err != nil {
 		return fmt.Errorf("write frame header: %w", err)

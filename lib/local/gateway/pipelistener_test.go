@@ -16,7 +16,7 @@ import (
 	"github.com/herald-progress/herald/lib/local/gateway"
 )
 
-// pipeListener is a listener whose connections never leave the process, so that the time of a synctest bubble is theirs.
+// pipeListener is a listener of in-memory connections, which tests in a synctest bubble need for virtual time.
 type pipeListener struct {
 	conns  chan net.Conn
 	closed chan struct{}
@@ -50,8 +50,8 @@ func (p *pipeListener) Dial(context.Context, string, string) (net.Conn, error) {
 	return client, nil
 }
 
-// pipeGateway serves a gateway over pipes. It is for synctest bubbles, which fail a test whose gateway leaves a
-// goroutine behind.
+// pipeGateway serves a gateway over pipes, for tests in a synctest bubble. The bubble fails the test if the gateway leaks a
+// goroutine.
 func pipeGateway(t *testing.T, cfg gateway.Config) (*gateway.Gateway, *pipeListener) {
 	t.Helper()
 	listener, g := newPipeListener(), gateway.New(cfg)
@@ -83,7 +83,7 @@ func (p *pipeListener) connect(t *testing.T) net.Conn {
 	return conn
 }
 
-// pipeConn is a connection that knows its id.
+// pipeConn is a connection with its id.
 type pipeConn struct {
 	net.Conn
 
@@ -91,14 +91,14 @@ type pipeConn struct {
 	id       string
 }
 
-// callback makes one request to @connections, and returns its status.
-func (p *pipeListener) callback(t *testing.T, method, id, body string) int {
+// callManagement sends one request to @connections and returns the status of its response.
+func (p *pipeListener) callManagement(t *testing.T, method, id, body string) int {
 	t.Helper()
-	status, _ := p.callbackFull(t, method, id, body)
+	status, _ := p.callManagementFull(t, method, id, body)
 	return status
 }
 
-func (p *pipeListener) callbackFull(t *testing.T, method, id, body string) (int, []byte) {
+func (p *pipeListener) callManagementFull(t *testing.T, method, id, body string) (int, []byte) {
 	t.Helper()
 	client := &http.Client{Transport: &http.Transport{DialContext: p.Dial, DisableKeepAlives: true}}
 
@@ -113,10 +113,10 @@ func (p *pipeListener) callbackFull(t *testing.T, method, id, body string) (int,
 		return 0, nil
 	}
 	defer response.Body.Close()
-	answer, err := io.ReadAll(response.Body)
+	responseBody, err := io.ReadAll(response.Body)
 	if err != nil {
 		t.Errorf("%s: %v", method, err)
 	}
 
-	return response.StatusCode, answer
+	return response.StatusCode, responseBody
 }

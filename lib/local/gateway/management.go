@@ -9,32 +9,32 @@ import (
 	"github.com/herald-progress/herald/lib/local/awswire"
 )
 
-// isoTime is the time format of a connection's status: ISO 8601 with milliseconds.
-const isoTime = "2006-01-02T15:04:05.000Z"
+// isoTimeLayout is the time format of connectionStatus: ISO 8601 with milliseconds.
+const isoTimeLayout = "2006-01-02T15:04:05.000Z"
 
-// connectionStatus is the answer to GET @connections.
+// connectionStatus is the response to GET @connections.
 type connectionStatus struct {
 	Identity     identity `json:"identity"`
 	ConnectedAt  string   `json:"connectedAt"`
 	LastActiveAt string   `json:"lastActiveAt"`
 }
 
-// callback answers a request to @connections: POST sends to the browser, GET tells about the connection, DELETE closes
-// it. All of them pass here, and here alone, before they reach a connection; posts meet their faults on the way.
-func (g *Gateway) callback(w http.ResponseWriter, r *http.Request, id string) {
+// serveManagement serves a request to @connections: POST sends a message to the browser, GET returns the connection's status,
+// DELETE closes the connection. It injects the faults of posts.
+func (g *Gateway) serveManagement(w http.ResponseWriter, r *http.Request, id string) {
 	w.Header().Set("X-Amzn-Requestid", awswire.NewUUID())
 	w.Header().Set("X-Amz-Apigw-Id", newID())
-	if !validConnectionID(id) { // which is not traced, as recorded
+	if !validConnectionID(id) { // This response has no trace id, as recorded on AWS.
 		writeError(w, http.StatusBadRequest, "BadRequestException", "Invalid connectionId: "+id)
 		return
 	}
 
 	w.Header().Set("X-Amzn-Trace-Id", newTraceID())
-	if r.Method == http.MethodPost && g.inject(r.Context(), w) {
+	if r.Method == http.MethodPost && g.injectFault(r.Context(), w) {
 		return
 	}
 
-	s := g.lookup(id)
+	s := g.findSocket(id)
 	if s == nil {
 		writeGone(w)
 		return
@@ -48,7 +48,7 @@ func (g *Gateway) callback(w http.ResponseWriter, r *http.Request, id string) {
 	case http.MethodDelete:
 		s.serveDelete(w)
 	default:
-		writeError(w, http.StatusForbidden, "ForbiddenException", "Forbidden")
+		writeForbidden(w)
 	}
 }
 
@@ -66,7 +66,7 @@ func (s *socket) servePost(w http.ResponseWriter, r *http.Request) {
 	}
 
 	var timeout interface{ Timeout() bool }
-	switch err := s.send(r.Context(), text); {
+	switch err := s.sendText(r.Context(), text); {
 	case err == nil:
 		writeEmptyJSON(w, http.StatusOK)
 	case errors.As(err, &timeout) && timeout.Timeout():
@@ -79,22 +79,22 @@ func (s *socket) servePost(w http.ResponseWriter, r *http.Request) {
 func (s *socket) serveStatus(w http.ResponseWriter) {
 	writeJSON(w, http.StatusOK, connectionStatus{
 		Identity:     s.identity,
-		ConnectedAt:  s.connectedAt.UTC().Format(isoTime),
-		LastActiveAt: time.Unix(0, s.lastActive.Load()).UTC().Format(isoTime),
+		ConnectedAt:  s.connectedAt.UTC().Format(isoTimeLayout),
+		LastActiveAt: time.Unix(0, s.lastActive.Load()).UTC().Format(isoTimeLayout),
 	})
 }
 
-// serveDelete ends the connection at once, for posts and for $disconnect. The closing handshake runs on afterwards.
+// serveDelete closes the connection. It does not wait for the closing handshake.
 func (s *socket) serveDelete(w http.ResponseWriter) {
-	if !s.end(endDeleted) {
+	if !s.markClosed(closeDeleted) {
 		writeGone(w)
 		return
 	}
-	go s.finish(endDeleted)
+	go s.startClosingHandshake(closeDeleted)
 	w.WriteHeader(http.StatusNoContent)
 }
 
-// writeGone answers for a connection that is not there: the type is in a header, the body is empty.
+// writeGone writes the response for a missing connection: the error type is in a header, the body is empty.
 func writeGone(w http.ResponseWriter) {
 	w.Header().Set("X-Amzn-Errortype", "GoneException")
 	writeEmptyJSON(w, http.StatusGone)
@@ -106,16 +106,20 @@ func writeEmptyJSON(w http.ResponseWriter, status int) {
 	w.WriteHeader(status)
 }
 
-// writeError answers an error that concerns no connection. An empty errorType adds no header.
+func writeForbidden(w http.ResponseWriter) {
+	writeError(w, http.StatusForbidden, "ForbiddenException", forbidden)
+}
+
+// writeError writes an error with its type in a header. An empty errorType adds no header.
 func writeError(w http.ResponseWriter, status int, errorType, message string) {
 	if errorType != "" {
 		w.Header().Set("X-Amzn-Errortype", errorType)
 	}
-	writeJSON(w, status, failure{Message: message})
+	writeJSON(w, status, errorBody{Message: message})
 }
 
 func writeJSON(w http.ResponseWriter, status int, body any) {
 	w.Header().Set("Content-Type", "application/json")
 	w.WriteHeader(status)
-	_, _ = w.Write(encode(body)) // A client that has left needs no answer.
+	_, _ = w.Write(encode(body)) // It fails only if the client has disconnected.
 }

@@ -20,14 +20,14 @@ import (
 	"github.com/herald-progress/herald/lib/local/gateway"
 )
 
-// callGateway makes one request to @connections, and returns its status and body.
-func callGateway(t *testing.T, method, fullURL, body string) (int, string) {
+// callManagement sends one request to @connections and returns the status and body of its response.
+func callManagement(t *testing.T, method, fullURL, body string) (int, string) {
 	t.Helper()
-	status, _, answer := callGatewayFull(t, method, fullURL, body)
-	return status, answer
+	status, _, responseBody := callManagementFull(t, method, fullURL, body)
+	return status, responseBody
 }
 
-func callGatewayFull(t *testing.T, method, fullURL, body string) (int, http.Header, string) {
+func callManagementFull(t *testing.T, method, fullURL, body string) (int, http.Header, string) {
 	t.Helper()
 	request, err := http.NewRequestWithContext(t.Context(), method, fullURL, strings.NewReader(body))
 	if err != nil {
@@ -41,20 +41,20 @@ func callGatewayFull(t *testing.T, method, fullURL, body string) (int, http.Head
 		return 0, nil, ""
 	}
 	defer response.Body.Close()
-	answer, err := io.ReadAll(response.Body)
+	responseBody, err := io.ReadAll(response.Body)
 	if err != nil {
-		t.Errorf("read answer: %v", err)
+		t.Errorf("read response: %v", err)
 	}
 
-	return response.StatusCode, response.Header, string(answer)
+	return response.StatusCode, response.Header, string(responseBody)
 }
 
-// dialKnown starts a gateway, connects to it, and returns the connection with the server's URL and its own id.
-func dialKnown(t *testing.T) (*websocket.Conn, string, string) {
+// dialWithID starts a gateway and connects to it. It returns the connection, the server's URL and the connection id.
+func dialWithID(t *testing.T) (*websocket.Conn, string, string) {
 	t.Helper()
-	connect, events := routeRecords()
+	connect, events := functionRecording()
 	_, serverURL := startGateway(t, gateway.Config{Routes: map[string]gateway.Function{"$connect": connect}})
-	conn := wsDial(t, serverURL, &websocket.DialOptions{HTTPHeader: http.Header{"User-Agent": {"test"}}})
+	conn := dial(t, serverURL, &websocket.DialOptions{HTTPHeader: http.Header{"User-Agent": {"test"}}})
 	return conn, serverURL, nextEvent(t, events).RequestContext.ConnectionID
 }
 
@@ -67,9 +67,9 @@ func managementClient(serverURL string) *apigatewaymanagementapi.Client {
 	})
 }
 
-func TestCallbacksBySDK(t *testing.T) {
+func TestSDKClientPostsGetsAndDeletesConnections(t *testing.T) {
 	t.Parallel()
-	conn, serverURL, id := dialKnown(t)
+	conn, serverURL, id := dialWithID(t)
 	client := managementClient(serverURL)
 	if _, err := client.PostToConnection(t.Context(), &apigatewaymanagementapi.PostToConnectionInput{
 		ConnectionId: &id, Data: []byte(`{"type":"welcome"}`),
@@ -77,8 +77,8 @@ func TestCallbacksBySDK(t *testing.T) {
 		t.Fatalf("post: %v", err)
 	}
 
-	if got := wsHear(t, conn); got != `{"type":"welcome"}` {
-		t.Errorf("heard %q", got)
+	if got := readText(t, conn); got != `{"type":"welcome"}` {
+		t.Errorf("read %q", got)
 	}
 
 	status, err := client.GetConnection(t.Context(), &apigatewaymanagementapi.GetConnectionInput{ConnectionId: &id})
@@ -110,13 +110,13 @@ func TestCallbacksBySDK(t *testing.T) {
 	_, _, err = conn.Read(t.Context())
 	var closed websocket.CloseError
 	if !errors.As(err, &closed) || closed.Code != websocket.StatusNormalClosure || closed.Reason != "Connection Closed Normally" {
-		t.Errorf("the browser saw %v", err)
+		t.Errorf("the browser got %v, want close code 1000", err)
 	}
 }
 
-func TestCallbacks(t *testing.T) {
+func TestManagementAPIReturnsTheStatusesOfAWS(t *testing.T) {
 	t.Parallel()
-	conn, serverURL, id := dialKnown(t)
+	conn, serverURL, id := dialWithID(t)
 	big := strings.Repeat("x", 128<<10)
 
 	const (
@@ -125,10 +125,10 @@ func TestCallbacks(t *testing.T) {
 		tooLarge = "PayloadTooLargeException"
 	)
 	tests := map[string]struct {
-		method, path, body string
-		status             int
-		errorType, answer  string
-		heard              string
+		method, path, body  string
+		status              int
+		errorType, wantBody string
+		wantFrame           string
 	}{
 		"post":           {"POST", "/prod/@connections/" + id, "hi", 200, "", "", "hi"},
 		"escaped at":     {"POST", "/prod/%40connections/" + id, "hi", 200, "", "", "hi"},
@@ -154,52 +154,52 @@ func TestCallbacks(t *testing.T) {
 
 	for name, test := range tests {
 		t.Run(name, func(t *testing.T) {
-			status, header, answer := callGatewayFull(t, test.method, serverURL+test.path, test.body)
-			if status != test.status || answer != test.answer || header.Get("X-Amzn-Errortype") != test.errorType {
-				t.Errorf("answered %d %q %q, want %d %q %q",
-					status, header.Get("X-Amzn-Errortype"), answer, test.status, test.errorType, test.answer)
+			status, header, body := callManagementFull(t, test.method, serverURL+test.path, test.body)
+			if status != test.status || body != test.wantBody || header.Get("X-Amzn-Errortype") != test.errorType {
+				t.Errorf("returned %d %q %q, want %d %q %q",
+					status, header.Get("X-Amzn-Errortype"), body, test.status, test.errorType, test.wantBody)
 			}
 			if got := header.Get("Content-Type"); got != "application/json" {
 				t.Errorf("content type %q", got)
 			}
 
 			if status == http.StatusOK {
-				if got := wsHear(t, conn); got != test.heard {
-					t.Errorf("heard %.20q, want %.20q", got, test.heard)
+				if got := readText(t, conn); got != test.wantFrame {
+					t.Errorf("read %.20q, want %.20q", got, test.wantFrame)
 				}
 			}
 		})
 	}
 }
 
-func TestStatus(t *testing.T) {
+func TestGetConnectionReturnsIdentityAndTimes(t *testing.T) {
 	t.Parallel()
-	_, serverURL, id := dialKnown(t)
-	status, body := callGateway(t, http.MethodGet, serverURL+"/prod/@connections/"+id, "")
-	answer := fromJSON[map[string]any](t, []byte(body))
+	_, serverURL, id := dialWithID(t)
+	status, body := callManagement(t, http.MethodGet, serverURL+"/prod/@connections/"+id, "")
+	response := decodeJSON[map[string]any](t, []byte(body))
 	for _, name := range []string{"connectedAt", "lastActiveAt"} {
-		at, _ := answer[name].(string)
+		at, _ := response[name].(string)
 		if _, err := time.Parse("2006-01-02T15:04:05.000Z", at); err != nil {
 			t.Errorf("%s: %v", name, err)
 		}
-		delete(answer, name)
+		delete(response, name)
 	}
 
 	want := map[string]any{"identity": map[string]any{"sourceIp": "127.0.0.1", "userAgent": "test"}}
-	if diff := cmp.Diff(want, answer); diff != "" || status != http.StatusOK {
+	if diff := cmp.Diff(want, response); diff != "" || status != http.StatusOK {
 		t.Errorf("status %d (-want +got):\n%s", status, diff)
 	}
 }
 
-// While its own $connect runs, a connection is not there to post to; once the browser knows of it, it is.
-func TestPostDuringConnect(t *testing.T) {
+// A post returns 410 while $connect runs, and succeeds once the browser has received the handshake's response.
+func TestPostIsGoneUntilConnectSucceeds(t *testing.T) {
 	t.Parallel()
 	ids, release := make(chan string), make(chan struct{})
 	_, serverURL := startGateway(t, gateway.Config{Routes: map[string]gateway.Function{
-		"$connect": routeFunc(func(_ context.Context, event []byte) ([]byte, error) {
-			ids <- fromJSON[wsEvent](t, event).RequestContext.ConnectionID
+		"$connect": functionFunc(func(_ context.Context, event []byte) ([]byte, error) {
+			ids <- decodeJSON[recordedEvent](t, event).RequestContext.ConnectionID
 			<-release
-			return []byte(routeAccepted), nil
+			return []byte(acceptedResponse), nil
 		}),
 	}})
 	posted := make(chan int, 1)
@@ -207,19 +207,19 @@ func TestPostDuringConnect(t *testing.T) {
 
 	go func() {
 		id = <-ids
-		status, _ := callGateway(t, http.MethodPost, serverURL+"/prod/@connections/"+id, "early")
+		status, _ := callManagement(t, http.MethodPost, serverURL+"/prod/@connections/"+id, "early")
 		posted <- status
 		close(release)
 	}()
 
-	conn := wsDial(t, serverURL, nil)
+	conn := dial(t, serverURL, nil)
 	if status := <-posted; status != http.StatusGone {
-		t.Errorf("a post during $connect answered %d, want 410", status)
+		t.Errorf("a post during $connect returned %d, want 410", status)
 	}
-	if status, _ := callGateway(t, http.MethodPost, serverURL+"/prod/@connections/"+id, "later"); status != http.StatusOK {
-		t.Errorf("a post after the handshake answered %d, want 200", status)
+	if status, _ := callManagement(t, http.MethodPost, serverURL+"/prod/@connections/"+id, "later"); status != http.StatusOK {
+		t.Errorf("a post after the handshake returned %d, want 200", status)
 	}
-	if got := wsHear(t, conn); got != "later" {
-		t.Errorf("heard %q", got)
+	if got := readText(t, conn); got != "later" {
+		t.Errorf("read %q", got)
 	}
 }

@@ -22,8 +22,8 @@ func (acceptingFunction) Invoke(context.Context, []byte) ([]byte, error) {
 	return []byte(`{"statusCode":200}`), nil
 }
 
-// Whatever a browser says is routed, and reaches its function as it was said.
-func FuzzMessage(f *testing.F) {
+// Every message is routed by its action and reaches its function unchanged.
+func FuzzRouteSelection(f *testing.F) {
 	for _, seed := range []string{
 		``, `{}`, `null`, `hello`, `{"action":"sync"}`, `{"action":"$connect"}`, `{"action":1e2}`, `{"action":{}}`,
 		`{"action":"sync","action":"ping"}`, `{"ACTION":"sync"}`, "{\"action\":\"\u2028<&\"}", `[{"action":"sync"}]`,
@@ -41,36 +41,40 @@ func FuzzMessage(f *testing.F) {
 
 	f.Fuzz(func(t *testing.T, message string) {
 		if !utf8.ValidString(message) {
-			t.Skip("no such message passes the reader")
+			t.Skip("frameReader refuses invalid UTF-8")
 		}
 
-		key := g.routeKey([]byte(message))
+		key := g.selectRoute([]byte(message))
 		var body map[string]any
 		if json.Unmarshal([]byte(message), &body) != nil {
 			body = nil
 		}
 
 		want := routeDefault
-		if named := body["action"]; named == "sync" || named == "ping" {
-			want = fmt.Sprint(named)
+		if action := body["action"]; action == "sync" || action == "ping" {
+			want = fmt.Sprint(action)
 		}
 		if key != want {
 			t.Errorf("route %q, want %q", key, want)
 		}
 
 		var event proxyEvent
-		if err := json.Unmarshal(encode(s.messageEvent(key, message)), &event); err != nil {
-			t.Fatalf("the event is no JSON: %v", err)
+		encoded, err := json.Marshal(s.newMessageEvent(key, message))
+		if err != nil {
+			t.Fatalf("encode event: %v", err)
+		}
+		if err := json.Unmarshal(encoded, &event); err != nil {
+			t.Fatalf("decode event: %v", err)
 		}
 
 		if event.Body == nil || *event.Body != message || event.RequestContext.RouteKey != key {
-			t.Errorf("the event says %+v", event)
+			t.Errorf("event %+v", event)
 		}
 	})
 }
 
-// Whatever bytes come, reading them ends, keeps to the limits, and does not depend on how they were cut.
-func FuzzFrames(f *testing.F) {
+// For any input the reader ends, enforces the limits, and returns the same frames however the input is split.
+func FuzzFrameReader(f *testing.F) {
 	for _, frames := range [][]ws.Frame{
 		{ws.NewTextFrame([]byte("hello")), ws.NewCloseFrame(ws.NewCloseFrameBody(1000, "bye"))},
 		{ws.NewFrame(ws.OpText, false, []byte("hé")[:2]), ws.NewPingFrame([]byte("x")), ws.NewFrame(ws.OpContinuation, true, []byte("hé")[2:])},
@@ -86,14 +90,14 @@ func FuzzFrames(f *testing.F) {
 	}
 
 	f.Fuzz(func(t *testing.T, wire []byte) {
-		whole := readFrames(t, bytes.NewReader(wire))
-		if diff := cmp.Diff(whole, readFrames(t, iotest.OneByteReader(bytes.NewReader(wire)))); diff != "" {
-			t.Errorf("read in one piece, and byte by byte:\n%s", diff)
+		inOnePiece := readFrames(t, bytes.NewReader(wire))
+		if diff := cmp.Diff(inOnePiece, readFrames(t, iotest.OneByteReader(bytes.NewReader(wire)))); diff != "" {
+			t.Errorf("frames (-read in one piece +read byte by byte):\n%s", diff)
 		}
 	})
 }
 
-// readFrames returns a line for everything that was read.
+// readFrames reads to the end and returns a line for each message, control frame and frameError.
 func readFrames(t *testing.T, source io.Reader) []string {
 	t.Helper()
 	const frameLimit, messageLimit = 64, 100
@@ -102,9 +106,9 @@ func readFrames(t *testing.T, source io.Reader) []string {
 	for {
 		opCode, payload, err := frames.next()
 		if err != nil {
-			var refused frameError
-			if errors.As(err, &refused) {
-				return append(lines, refused.Error())
+			var frameErr frameError
+			if errors.As(err, &frameErr) {
+				return append(lines, frameErr.Error())
 			}
 			if !errors.Is(err, io.EOF) && !errors.Is(err, io.ErrUnexpectedEOF) {
 				t.Fatalf("read: %v", err)
@@ -119,11 +123,11 @@ func readFrames(t *testing.T, source io.Reader) []string {
 		case opCode.IsControl() && len(payload) > ws.MaxControlFramePayloadSize:
 			t.Errorf("read a control frame of %d bytes", len(payload))
 		case opCode == ws.OpClose:
-			end := parseClose(payload)
-			if frame, ok := end.frame(); ok && len(frame.Payload) > ws.MaxControlFramePayloadSize {
-				t.Errorf("the answer to a close has %d bytes", len(frame.Payload))
+			status := parseCloseFrame(payload)
+			if frame, ok := status.closeFrame(); ok && len(frame.Payload) > ws.MaxControlFramePayloadSize {
+				t.Errorf("the close frame in response has %d bytes", len(frame.Payload))
 			}
-			return append(lines, fmt.Sprint(end))
+			return append(lines, fmt.Sprint(status))
 		}
 	}
 }
