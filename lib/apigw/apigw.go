@@ -1,4 +1,4 @@
-// Package apigw posts frames to connections by API Gateway's @connections endpoint.
+// Package apigw sends frames to WebSocket connections through API Gateway's @connections endpoint.
 package apigw
 
 import (
@@ -23,22 +23,23 @@ import (
 )
 
 const (
-	// signingName is the service that signatures are for
+	// signingName is the service name in signatures
 	// (https://docs.aws.amazon.com/apigateway/latest/developerguide/apigateway-how-to-call-websocket-api-connections.html).
-	signingName = "execute-api"
-	dialTimeout = 2 * time.Second
-	idleTimeout = 90 * time.Second
-	// maxAnswer bounds what is read of an answer, in bytes, so that its socket can be used again.
-	maxAnswer = 64 << 10
+	signingName     = "execute-api"
+	dialTimeout     = 2 * time.Second
+	idleConnTimeout = 90 * time.Second
+	// maxResponseSize is the number of bytes of a response that are read. Reading it lets the client reuse the socket.
+	maxResponseSize = 64 << 10
 )
 
-// errEndpoint says that an endpoint cannot be posted to.
-var errEndpoint = errors.New("apigw: the endpoint must be an http or https URL")
+// errInvalidEndpoint is the error of New for an endpoint that is not an http or https URL.
+var errInvalidEndpoint = errors.New("apigw: the endpoint must be an http or https URL")
 
-// Sender posts to connections, as a [broadcast.Sender], and closes them, at the @connections endpoint of one stage.
+// Sender sends frames to the connections of one stage and closes them. It implements [broadcast.Sender] and is safe for
+// concurrent use.
 //
-// It signs and posts by itself: a post is one path, one body and four headers, and the generated client's middleware
-// would cost more processor time than all the rest of it.
+// It does not use the SDK's generated client: the client's middleware takes more processor time than signing and sending the
+// request.
 type Sender struct {
 	endpoint    *url.URL
 	region      string
@@ -47,31 +48,31 @@ type Sender struct {
 	client      *awshttp.BuildableClient
 }
 
-// New returns a sender for endpoint, the https URL of the stage. It is meant to live as long as the process: it keeps as
-// many idle sockets as a broadcast has posts in flight.
+// New returns a sender for endpoint, the https URL of the stage. Use one sender for the life of the process: it keeps up to
+// broadcast.InFlight idle sockets for reuse.
 func New(config aws.Config, endpoint string) (*Sender, error) {
 	u, err := url.Parse(strings.TrimSuffix(endpoint, "/"))
 	if err != nil || u.Host == "" || u.Scheme != "https" && u.Scheme != "http" {
-		return nil, errEndpoint
+		return nil, errInvalidEndpoint
 	}
 	client := awshttp.NewBuildableClient().
 		WithDialerOptions(func(d *net.Dialer) { d.Timeout = dialTimeout }).
 		WithTransportOptions(func(t *http.Transport) {
 			t.MaxIdleConns = broadcast.InFlight
 			t.MaxIdleConnsPerHost = broadcast.InFlight
-			t.IdleConnTimeout = idleTimeout
-			t.DisableCompression = true // answers are empty
+			t.IdleConnTimeout = idleConnTimeout
+			t.DisableCompression = true // Responses are empty.
 		})
 	return &Sender{endpoint: u, region: config.Region, credentials: config.Credentials, signer: v4.NewSigner(), client: client}, nil
 }
 
-// Send posts one frame. A failure is broadcast.ErrGone (410), ErrThrottled (429), ErrUnavailable (5xx, or no answer),
-// or final. Of the frame it says nothing.
+// Send sends one frame. Its errors are broadcast.ErrGone (410), ErrThrottled (429), ErrUnavailable (5xx or no response), and
+// others that are final. They do not contain the frame.
 func (s *Sender) Send(ctx context.Context, connectionID string, frame []byte) error {
 	return s.do(ctx, http.MethodPost, connectionID, frame)
 }
 
-// Close closes a connection: the browser sees code 1000. That it is gone already is no error; failures are those of Send.
+// Close closes a connection with code 1000. A connection that is gone already is no error. Other errors are those of Send.
 func (s *Sender) Close(ctx context.Context, connectionID string) error {
 	err := s.do(ctx, http.MethodDelete, connectionID, nil)
 	if errors.Is(err, broadcast.ErrGone) {
@@ -80,9 +81,9 @@ func (s *Sender) Close(ctx context.Context, connectionID string) error {
 	return err
 }
 
-// do sends one request to @connections, and says what its answer's status means.
+// do sends one request to @connections and maps the status of the response to an error.
 func (s *Sender) do(ctx context.Context, method, connectionID string, frame []byte) error {
-	request, err := s.request(ctx, method, connectionID, frame)
+	request, err := s.newRequest(ctx, method, connectionID, frame)
 	if err != nil {
 		return fmt.Errorf("%s connection: %w", method, err)
 	}
@@ -90,8 +91,8 @@ func (s *Sender) do(ctx context.Context, method, connectionID string, frame []by
 	if err != nil {
 		return fmt.Errorf("%w: %w", broadcast.ErrUnavailable, err)
 	}
-	defer response.Body.Close() //nolint:errcheck // what counts has been read
-	_, _ = io.Copy(io.Discard, io.LimitReader(response.Body, maxAnswer))
+	defer func() { _ = response.Body.Close() }()
+	_, _ = io.Copy(io.Discard, io.LimitReader(response.Body, maxResponseSize))
 	switch status := response.StatusCode; {
 	case status < http.StatusMultipleChoices:
 		return nil
@@ -106,16 +107,16 @@ func (s *Sender) do(ctx context.Context, method, connectionID string, frame []by
 	}
 }
 
-// request returns the signed request (AWS Signature Version 4,
+// newRequest returns a signed request (AWS Signature Version 4,
 // https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_sigv-create-signed-request.html).
-func (s *Sender) request(ctx context.Context, method, connectionID string, frame []byte) (*http.Request, error) {
+func (s *Sender) newRequest(ctx context.Context, method, connectionID string, frame []byte) (*http.Request, error) {
 	credentials, err := s.credentials.Retrieve(ctx)
 	if err != nil {
 		return nil, fmt.Errorf("credentials: %w", err)
 	}
 	u := *s.endpoint
 	u.Path = s.endpoint.Path + "/@connections/" + connectionID
-	u.RawPath = s.endpoint.EscapedPath() + "/@connections/" + escape(connectionID)
+	u.RawPath = s.endpoint.EscapedPath() + "/@connections/" + escapePathSegment(connectionID)
 	request, err := http.NewRequestWithContext(ctx, method, u.String(), bytes.NewReader(frame))
 	if err != nil {
 		return nil, fmt.Errorf("request: %w", err)
@@ -131,7 +132,7 @@ func (s *Sender) request(ctx context.Context, method, connectionID string, frame
 	return request, nil
 }
 
-// escape encodes every byte that is not unreserved (RFC 3986 section 2.3), as SigV4 demands of a path's segment.
-func escape(segment string) string {
+// escapePathSegment percent-encodes every byte that is not unreserved (RFC 3986, section 2.3), as SigV4 requires.
+func escapePathSegment(segment string) string {
 	return strings.ReplaceAll(url.QueryEscape(segment), "+", "%20")
 }

@@ -35,16 +35,16 @@ func sender(tb testing.TB, url string) *apigw.Sender {
 	return s
 }
 
-func TestNewRefusesWhatIsNoURL(t *testing.T) {
+func TestNewRejectsInvalidEndpoints(t *testing.T) {
 	for _, endpoint := range []string{"", "prod", "wss://x.example/prod", "https:///prod", ":"} {
 		if _, err := apigw.New(config, endpoint); err == nil {
-			t.Errorf("New takes the endpoint %q", endpoint)
+			t.Errorf("New accepted the endpoint %q", endpoint)
 		}
 	}
 }
 
-// TestTheSignatureIsAWSs computes the signature of what arrives by the steps that AWS documents.
-func TestTheSignatureIsAWSs(t *testing.T) {
+// TestRequestsCarryAValidSignature recomputes the signature of each request with the steps that AWS documents.
+func TestRequestsCarryAValidSignature(t *testing.T) {
 	const id = "L0S+9/OFvHcCIhw="
 	var method string
 	server := httptest.NewServer(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
@@ -67,16 +67,16 @@ func TestTheSignatureIsAWSs(t *testing.T) {
 			}
 			fmt.Fprintf(&headers, "%s:%s\n", name, value)
 		}
-		// The path is encoded twice: once for the wire, once for the signature.
+		// The path is encoded twice: once in the URL and once more for the signature.
 		const path = "/prod/%40connections/L0S%252B9%252FOFvHcCIhw%253D"
 		canonical := strings.Join([]string{r.Method, path, "", headers.String(), parts["SignedHeaders"], digest(body)}, "\n")
-		stamp := r.Header.Get("X-Amz-Date")
-		scope := stamp[:8] + "/us-east-1/execute-api/aws4_request"
+		date := r.Header.Get("X-Amz-Date")
+		scope := date[:8] + "/us-east-1/execute-api/aws4_request"
 		key := []byte("AWS4key")
 		for part := range strings.SplitSeq(scope, "/") {
 			key = mac(key, part)
 		}
-		want := hex.EncodeToString(mac(key, strings.Join([]string{"AWS4-HMAC-SHA256", stamp, scope, digest([]byte(canonical))}, "\n")))
+		want := hex.EncodeToString(mac(key, strings.Join([]string{"AWS4-HMAC-SHA256", date, scope, digest([]byte(canonical))}, "\n")))
 		if algorithm != "AWS4-HMAC-SHA256" || parts["Credential"] != "id/"+scope || parts["Signature"] != want {
 			t.Errorf("authorization is %s %v, want the signature %s", algorithm, parts, want)
 		}
@@ -107,7 +107,7 @@ func mac(key []byte, text string) []byte {
 	return h.Sum(nil)
 }
 
-func TestSendMapsAnswers(t *testing.T) {
+func TestSendMapsStatusesToErrors(t *testing.T) {
 	for _, tt := range []struct {
 		name   string
 		status int
@@ -141,11 +141,11 @@ func TestSendMapsAnswers(t *testing.T) {
 			}
 			for _, retry := range []error{broadcast.ErrGone, broadcast.ErrThrottled, broadcast.ErrUnavailable} {
 				if !errors.Is(tt.want, retry) && errors.Is(err, retry) {
-					t.Errorf("Send: %v, which is taken for %v", err, retry)
+					t.Errorf("Send: %v, which also matches %v", err, retry)
 				}
 			}
 			if err != nil && strings.Contains(err.Error(), "private") {
-				t.Error("the error repeats the frame")
+				t.Error("the error contains the frame")
 			}
 			if path != "/prod/@connections/L0SM9cOFvHcCIhw%3D" && path != "/prod/%40connections/L0SM9cOFvHcCIhw%3D" {
 				t.Errorf("posted to %s", path)
@@ -160,7 +160,7 @@ func TestSendMapsAnswers(t *testing.T) {
 	}
 }
 
-func TestCloseMapsAnswers(t *testing.T) {
+func TestCloseMapsStatusesToErrors(t *testing.T) {
 	for _, tt := range []struct {
 		name   string
 		status int
@@ -190,11 +190,11 @@ func TestCloseMapsAnswers(t *testing.T) {
 	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(http.StatusForbidden) }))
 	defer server.Close()
 	if err := sender(t, server.URL).Close(t.Context(), "c"); err == nil {
-		t.Error("a refused Close is taken for done")
+		t.Error("Close returned no error for status 403")
 	}
 }
 
-func TestSendReportsAnUnreachableService(t *testing.T) {
+func TestSendToAnUnreachableServiceIsErrUnavailable(t *testing.T) {
 	server := httptest.NewServer(http.NotFoundHandler())
 	server.Close()
 	if err := sender(t, server.URL).Send(t.Context(), "c", nil); !errors.Is(err, broadcast.ErrUnavailable) {
@@ -202,7 +202,7 @@ func TestSendReportsAnUnreachableService(t *testing.T) {
 	}
 }
 
-func TestSocketsAreKept(t *testing.T) {
+func TestSendReusesSockets(t *testing.T) {
 	var opened atomic.Int64
 	server := httptest.NewUnstartedServer(http.HandlerFunc(func(http.ResponseWriter, *http.Request) {}))
 	server.Config.ConnState = func(_ net.Conn, s http.ConnState) {
@@ -213,12 +213,12 @@ func TestSocketsAreKept(t *testing.T) {
 	server.Start()
 	defer server.Close()
 	s := sender(t, server.URL)
-	// A post that ends can be followed by one that begins before its socket is back in the pool, so some rounds open a
-	// few more. Ten kept sockets, the SDK's default, would open over a thousand here.
-	const rounds, atOnce, most = 20, 64, 4 * 64
+	// A new post may start before the socket of the last one is back in the pool, so some rounds open a few more sockets.
+	// With the SDK's default of ten idle sockets, this test would open over a thousand.
+	const rounds, concurrent, maxSockets = 20, 64, 4 * 64
 	for range rounds {
 		var posts sync.WaitGroup
-		for range atOnce {
+		for range concurrent {
 			posts.Go(func() {
 				if err := s.Send(context.Background(), "c", []byte("x")); err != nil {
 					t.Error(err)
@@ -227,7 +227,7 @@ func TestSocketsAreKept(t *testing.T) {
 		}
 		posts.Wait()
 	}
-	if n := opened.Load(); n > most {
-		t.Errorf("%d sockets for %d posts, %d at once; want at most %d", n, rounds*atOnce, atOnce, most)
+	if n := opened.Load(); n > maxSockets {
+		t.Errorf("%d sockets for %d posts, %d at the same time; want at most %d", n, rounds*concurrent, concurrent, maxSockets)
 	}
 }

@@ -26,10 +26,10 @@ import (
 	"github.com/herald-progress/herald/lib/message"
 )
 
-// answerAfter is how long the server of the benchmark takes for each post.
-const answerAfter = 10 * time.Millisecond
+// postLatency is the time that the benchmark's server takes for each post.
+const postLatency = 10 * time.Millisecond
 
-// serverVariable makes this test binary the server of the benchmark, in a process of its own.
+// serverVariable is the environment variable that makes this test binary run the benchmark's server, in a separate process.
 const serverVariable = "HERALD_BENCHMARK_SERVER"
 
 func TestMain(m *testing.M) {
@@ -38,29 +38,29 @@ func TestMain(m *testing.M) {
 	}
 	server := httptest.NewServer(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
 		_, _ = io.Copy(io.Discard, r.Body)
-		time.Sleep(answerAfter)
+		time.Sleep(postLatency)
 	}))
 	fmt.Fprintln(os.Stdout, server.URL)
-	_, _ = io.Copy(io.Discard, os.Stdin) // until the benchmark ends
+	_, _ = io.Copy(io.Discard, os.Stdin) // Stdin ends with the benchmark.
 }
 
-// BenchmarkBroadcast compares a broadcast with its floor: the same posts by net/http, signed, as many in flight, without
-// rows, report or retries. The two take turns; each iteration is one pair. What is reported is the median of the
-// pairs' ratios, its quartiles, and the medians of both.
+// BenchmarkBroadcast compares a broadcast with its floor: the same number of signed posts with net/http and as many in flight,
+// but without connection rows, report and retries. Each iteration measures one pair, in alternating order. It reports the
+// median and the quartiles of the pairs' ratios, and the medians of both durations in milliseconds.
 func BenchmarkBroadcast(b *testing.B) {
 	endpoint := startServer(b)
-	for _, connections := range []int{1, 10, 100, 1000} {
-		b.Run(fmt.Sprint(connections), func(b *testing.B) {
-			rows := &connection.Memory{}
-			ids := make([]string, connections)
+	for _, count := range []int{1, 10, 100, 1000} {
+		b.Run(fmt.Sprint(count), func(b *testing.B) {
+			connections := &connection.Memory{}
+			ids := make([]string, count)
 			for i := range ids {
 				ids[i] = fmt.Sprintf("L0SM9cOFvH%06d=", i)
 				c := connection.Connection{ID: ids[i], UserID: "u1", ConnectedAt: time.Now(), TokenExpiresAt: time.Now().Add(time.Hour)}
-				if err := rows.Put(b.Context(), c); err != nil {
+				if err := connections.Put(b.Context(), c); err != nil {
 					b.Fatal(err)
 				}
 			}
-			ours := &broadcast.Broadcaster{Store: rows, Sender: sender(b, endpoint)}
+			ours := &broadcast.Broadcaster{Store: connections, Sender: sender(b, endpoint)}
 			floor := newFloor(endpoint)
 			data := message.UploadProgress{UploadID: "u-42", FileName: "parts-list.csv", Progress: 42.5, Message: "Parsing row 4250 of 10000"}
 			frame, err := message.New(data, "01M82K5N32CPWX658G1ZTM36HQ", time.Now()).Encode()
@@ -68,34 +68,34 @@ func BenchmarkBroadcast(b *testing.B) {
 				b.Fatal(err)
 			}
 			deliver := func() {
-				if report, err := ours.ToUser(b.Context(), "u1", data); err != nil || report.Delivered != connections {
+				if report, err := ours.ToUser(b.Context(), "u1", data); err != nil || report.Delivered != count {
 					b.Fatal(report, err)
 				}
 			}
 			post := func() { floor.post(b, ids, frame) }
-			deliver() // sockets are opened
+			deliver() // Open the sockets.
 			post()
-			var oursTook, floorTook, ratios []float64
+			var ourTimes, floorTimes, ratios []float64
 			for i := 0; b.Loop(); i++ {
-				var x, y float64
+				var ourTime, floorTime float64
 				if i%2 == 0 {
-					x, y = took(deliver), took(post)
+					ourTime, floorTime = milliseconds(deliver), milliseconds(post)
 				} else {
-					y, x = took(post), took(deliver)
+					floorTime, ourTime = milliseconds(post), milliseconds(deliver)
 				}
-				oursTook, floorTook, ratios = append(oursTook, x), append(floorTook, y), append(ratios, x/y)
+				ourTimes, floorTimes, ratios = append(ourTimes, ourTime), append(floorTimes, floorTime), append(ratios, ourTime/floorTime)
 			}
 			b.ReportMetric(0, "ns/op")
 			b.ReportMetric(quantile(ratios, 0.5), "ratio")
 			b.ReportMetric(quantile(ratios, 0.25), "ratio-q1")
 			b.ReportMetric(quantile(ratios, 0.75), "ratio-q3")
-			b.ReportMetric(quantile(oursTook, 0.5), "ours-ms")
-			b.ReportMetric(quantile(floorTook, 0.5), "floor-ms")
+			b.ReportMetric(quantile(ourTimes, 0.5), "ours-ms")
+			b.ReportMetric(quantile(floorTimes, 0.5), "floor-ms")
 		})
 	}
 }
 
-func took(f func()) float64 {
+func milliseconds(f func()) float64 {
 	start := time.Now()
 	f()
 	return float64(time.Since(start)) / float64(time.Millisecond)
@@ -106,7 +106,7 @@ func quantile(values []float64, q float64) float64 {
 	return sorted[int(q*float64(len(sorted)-1))]
 }
 
-// startServer starts the server in its own process and returns its URL.
+// startServer starts the benchmark's server in a separate process and returns its URL.
 func startServer(b *testing.B) string {
 	b.Helper()
 	command := exec.CommandContext(b.Context(), os.Args[0])
@@ -134,7 +134,7 @@ func startServer(b *testing.B) string {
 	return strings.TrimSpace(line)
 }
 
-// floor posts with net/http and the signer, and nothing else.
+// floor sends signed posts with net/http.
 type floor struct {
 	endpoint string
 	client   *http.Client
