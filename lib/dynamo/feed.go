@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"iter"
+	"log/slog"
 	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
@@ -25,6 +26,8 @@ import (
 type Feed struct {
 	Client *dynamodb.Client
 	Table  string
+	// Log is silent when nil.
+	Log *slog.Logger
 	// Now returns the current time; nil is time.Now. Reads take rows whose life is over by it for absent.
 	Now func() time.Time
 
@@ -71,13 +74,28 @@ func (s *Feed) now() time.Time {
 	return time.Now()
 }
 
+func (s *Feed) log() *slog.Logger {
+	if s.Log == nil {
+		return slog.New(slog.DiscardHandler)
+	}
+
+	return s.Log
+}
+
 // Job returns the row of a job by a consistent read, or [feed.ErrNotFound].
 func (s *Feed) Job(ctx context.Context, owner, job string) (feed.Row, error) {
-	row, err := s.get(ctx, owner, job)
+	it, err := s.item(ctx, owner, jobEntry(job))
 	if err != nil {
-		return feed.Row{}, err
+		return feed.Row{}, fmt.Errorf("get job: %w", err)
 	}
-	if row.Seq == 0 || row.Expired(s.now()) {
+	if it == nil {
+		return feed.Row{}, feed.ErrNotFound
+	}
+	row, err := decodeJob(it)
+	if err != nil {
+		return feed.Row{}, fmt.Errorf("get job: %w", err)
+	}
+	if row.Expired(s.now()) {
 		return feed.Row{}, feed.ErrNotFound
 	}
 
@@ -85,40 +103,57 @@ func (s *Feed) Job(ctx context.Context, owner, job string) (feed.Row, error) {
 }
 
 // get returns the row of a job, whether or not its life is over, or a row without Seq.
-func (s *Feed) get(ctx context.Context, owner, job string) (feed.Row, error) {
+func (s *Feed) get(ctx context.Context, owner, job string) (storedRow, error) {
 	it, err := s.item(ctx, owner, jobEntry(job))
 	if err != nil {
-		return feed.Row{}, fmt.Errorf("get job: %w", err)
-	}
-	if it == nil {
-		return feed.Row{Owner: owner}, nil
-	}
-	row, err := decodeJob(it)
-	if err != nil {
-		return feed.Row{}, fmt.Errorf("get job: %w", err)
+		return storedRow{}, fmt.Errorf("get job: %w", err)
 	}
 
-	return row, nil
+	return s.read(ctx, owner, job, it), nil
 }
 
-// Jobs yields the rows of an owner by consistent reads, page by page.
+// Jobs yields the rows of an owner by consistent reads, page by page. Those that cannot be read are logged.
 func (s *Feed) Jobs(ctx context.Context, owner string) iter.Seq2[feed.Row, error] {
 	return func(yield func(feed.Row, error) bool) {
-		for it, err := range s.query(ctx, s.listing(owner, jobEntry(""), true)) {
-			row := feed.Row{}
-			if err == nil {
-				row, err = decodeJob(it)
-			}
+		for it, err := range s.query(ctx, s.living(owner)) {
 			if err != nil {
 				yield(feed.Row{}, fmt.Errorf("query jobs: %w", err))
 
 				return
+			}
+			row, err := decodeJob(it)
+			if err != nil {
+				s.log().WarnContext(ctx, "job's row cannot be read", "entry", entryOf(it), "err", err)
+
+				continue
 			}
 			if !row.Expired(s.now()) && !yield(row, nil) {
 				return
 			}
 		}
 	}
+}
+
+// living is the query for the jobs of an owner whose life is not over. The others, which are only remembered, are read
+// all the same, but do not travel.
+func (s *Feed) living(owner string) *dynamodb.QueryInput {
+	q := s.listing(owner, jobEntry(""), true)
+	q.FilterExpression = aws.String("#updatedAt > :living OR attribute_exists(#execution) AND attribute_not_exists(#terminal)")
+	q.ExpressionAttributeNames["#updatedAt"] = "updatedAt"
+	q.ExpressionAttributeNames["#execution"] = "execution"
+	q.ExpressionAttributeNames["#terminal"] = "terminal"
+	q.ExpressionAttributeValues[":living"] = text(stamp(s.now().Add(-feed.JobLife)))
+
+	return q
+}
+
+// entryOf returns the sort key of an item, for the log.
+func entryOf(it item) string {
+	if entry, ok := it["entry"].(*types.AttributeValueMemberS); ok {
+		return entry.Value
+	}
+
+	return ""
 }
 
 // item returns one row by a consistent read, or nil.
@@ -144,6 +179,11 @@ func (s *Feed) listing(owner, kind string, consistent bool) *dynamodb.QueryInput
 
 // query yields the rows that a query finds. After an error it stops.
 func (s *Feed) query(ctx context.Context, q *dynamodb.QueryInput) iter.Seq2[item, error] {
+	return s.queryAt(ctx, q, new(time.Time))
+}
+
+// queryAt is a query that keeps the store's time of the page that is read.
+func (s *Feed) queryAt(ctx context.Context, q *dynamodb.QueryInput, at *time.Time) iter.Seq2[item, error] {
 	return func(yield func(item, error) bool) {
 		for pages := dynamodb.NewQueryPaginator(s.Client, q); pages.HasMorePages(); {
 			page, err := pages.NextPage(ctx)
@@ -152,6 +192,7 @@ func (s *Feed) query(ctx context.Context, q *dynamodb.QueryInput) iter.Seq2[item
 
 				return
 			}
+			*at = s.storeTime(page.ResultMetadata, nil)
 			for _, it := range page.Items {
 				if !yield(it, nil) {
 					return

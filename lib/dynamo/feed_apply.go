@@ -7,7 +7,6 @@ import (
 	mathrand "math/rand/v2"
 	"time"
 
-	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb/types"
 
@@ -15,69 +14,80 @@ import (
 )
 
 const (
-	// maxTries is how often Apply writes while others write the same row.
-	maxTries = 16
+	// contentionTime is how long Apply goes on while others write the same row, where its context has no deadline.
+	contentionTime = 2 * time.Second
+	// contentionReserve is left of the context's time when Apply gives up, so that its last request was answered.
+	contentionReserve = 50 * time.Millisecond
 	// Between two tries lies a random time, under firstPause at first and doubling up to maxPause.
-	firstPause = 2 * time.Millisecond
-	maxPause   = 100 * time.Millisecond
+	firstPause = 4 * time.Millisecond
+	maxPause   = 128 * time.Millisecond
+	// maxDoublings is after how many tries the time is maxPause.
+	maxDoublings = 5
 )
-
-// ErrBusy says that a row changed under every one of the tries to write it. Nothing was written.
-var ErrBusy = errors.New("dynamo: too many write the same job")
 
 // errConflict says that the row was not the expected one.
 var errConflict = errors.New("dynamo: the row has changed")
 
 // Apply carries out u. Mostly a part's update is one UpdateItem, and any other one GetItem and one PutItem, or only the
-// PutItem where this process wrote the row a moment ago. Both are conditions on what they build upon; when they fail, the
-// row is read and the rules are applied anew, a bounded number of times, see [ErrBusy].
+// PutItem where this process wrote the row a moment ago. Both are conditions on what they build upon. When they fail, the
+// rules are applied anew to the row that failed them, at once at first; then, as many write the row, to the row that is
+// read after a pause. When ctx has no time for another try, or after contentionTime, the error is [feed.ErrContention].
 func (s *Feed) Apply(ctx context.Context, owner string, u feed.Update) (feed.Row, feed.Outcome, error) {
 	row, outcome, err := s.apply(ctx, owner, u)
 	if err != nil && !errors.Is(err, feed.ErrParts) {
 		return feed.Row{}, "", fmt.Errorf("apply update: %w", err)
 	}
 
-	return row, outcome, err
+	return row.Row, outcome, err
 }
 
-func (s *Feed) apply(ctx context.Context, owner string, u feed.Update) (feed.Row, feed.Outcome, error) {
-	var row feed.Row
-	var err error
+func (s *Feed) apply(ctx context.Context, owner string, u feed.Update) (storedRow, feed.Outcome, error) {
+	end := s.endOfTries(ctx)
+	row, err := s.begin(ctx, owner, u)
+	if err == nil && u.Part != nil {
+		return row, feed.Accepted, nil
+	}
+	for try := 0; ; try++ {
+		if err != nil && !errors.Is(err, errConflict) {
+			return storedRow{}, "", err
+		}
+		next, outcome, rule := feed.Apply(row.Row, u)
+		if rule != nil || outcome != feed.Accepted {
+			return storedRow{Row: next}, outcome, rule //nolint:wrapcheck // ErrParts is the contract's
+		}
+		written, failed := s.write(ctx, row, next, u)
+		if failed == nil {
+			return written, feed.Accepted, nil
+		}
+		row, err = written, failed
+		if try > 0 && errors.Is(err, errConflict) {
+			if err := spread(ctx, try, end); err != nil {
+				return storedRow{}, "", err
+			}
+			row, err = s.get(ctx, owner, u.State.UploadID)
+		}
+	}
+}
+
+// endOfTries returns when Apply begins no other try.
+func (s *Feed) endOfTries(ctx context.Context) time.Time {
+	end := time.Now().Add(contentionTime)
+	if deadline, ok := ctx.Deadline(); ok {
+		end = deadline.Add(-contentionReserve)
+	}
+
+	return end
+}
+
+// begin returns the row that u is to be applied to: what this process wrote a moment ago if u follows it, and else what is
+// stored, as nothing else may decide that u is not accepted. Of a part, it writes the update without a read if it can, and
+// returns the row after it; otherwise the error is errConflict.
+func (s *Feed) begin(ctx context.Context, owner string, u feed.Update) (storedRow, error) {
 	if u.Part != nil {
-		if row, err = s.applyPart(ctx, owner, u); err == nil {
-			return row, feed.Accepted, nil
-		}
-		if !errors.Is(err, errConflict) {
-			return feed.Row{}, "", err
-		}
-	} else if row, err = s.guess(ctx, owner, u); err != nil {
-		return feed.Row{}, "", err
+		return s.applyPart(ctx, owner, u)
 	}
-	for try := range maxTries {
-		next, outcome, err := feed.Apply(row, u)
-		if err != nil || outcome != feed.Accepted {
-			return next, outcome, err //nolint:wrapcheck // ErrParts is the contract's
-		}
-		if next, err = s.write(ctx, row, next, u); err == nil {
-			return next, feed.Accepted, nil
-		}
-		if !errors.Is(err, errConflict) {
-			return feed.Row{}, "", err
-		}
-		row = next
-		if err := pause(ctx, try); err != nil {
-			return feed.Row{}, "", err
-		}
-	}
-
-	return feed.Row{}, "", ErrBusy
-}
-
-// guess returns the row that this process wrote a moment ago if u follows it, and else the one that is stored: nothing
-// else may decide that u is not accepted.
-func (s *Feed) guess(ctx context.Context, owner string, u feed.Update) (feed.Row, error) {
 	if row, ok := s.known.recent(owner, u.State.UploadID, u.At); ok {
-		if _, outcome, err := feed.Apply(row, u); err == nil && outcome == feed.Accepted {
+		if _, outcome, err := feed.Apply(row.Row, u); err == nil && outcome == feed.Accepted {
 			return row, nil
 		}
 	}
@@ -87,17 +97,17 @@ func (s *Feed) guess(ctx context.Context, owner string, u feed.Update) (feed.Row
 
 // applyPart writes a part's update without a read. It returns the row that is stored with errConflict where that cannot
 // be.
-func (s *Feed) applyPart(ctx context.Context, owner string, u feed.Update) (feed.Row, error) {
+func (s *Feed) applyPart(ctx context.Context, owner string, u feed.Update) (storedRow, error) {
 	row, ok := s.known.last(owner, u.State.UploadID)
-	if !ok || u.Epoch != "" && u.Epoch != row.Epoch {
-		row = feed.Row{Owner: owner, Epoch: u.Epoch}
+	if !ok || u.Epoch != "" && u.Epoch != row.Epoch && u.Epoch != row.Run {
+		row = storedRow{Row: feed.Row{Owner: owner, Epoch: u.Epoch}}
 	}
 	if had, ok := row.Parts[u.Part.ID]; !ok || u.Part.Done > had.Done {
 		return s.updatePart(ctx, row, u)
 	}
 	row, err := s.get(ctx, owner, u.State.UploadID)
 	if err != nil {
-		return feed.Row{}, err
+		return storedRow{}, err
 	}
 
 	return row, errConflict
@@ -105,53 +115,53 @@ func (s *Feed) applyPart(ctx context.Context, owner string, u feed.Update) (feed
 
 // write stores next, which follows row by u. It returns the row that is stored, with errConflict where that is another
 // than row.
-func (s *Feed) write(ctx context.Context, row, next feed.Row, u feed.Update) (feed.Row, error) {
-	if u.Part != nil && next.Seq > 1 && next.Execution == row.Execution {
+func (s *Feed) write(ctx context.Context, row storedRow, next feed.Row, u feed.Update) (storedRow, error) {
+	same := next.Epoch == row.Epoch && next.Seq > 1 && !row.Unreadable
+	alike := next.Execution == row.Execution && next.Run == row.Run && !row.Expired(u.At)
+	if u.Part != nil && same && alike {
 		return s.updatePart(ctx, row, u)
 	}
-	if next.Points(row) {
+	if next.Points(row.Row) {
 		if err := s.point(ctx, next.Pointer()); err != nil {
-			return feed.Row{}, err
+			return storedRow{}, err
 		}
 	}
-	stored, err := s.put(ctx, row, next)
-	if err == nil && next.State.Status.Terminal() && next.Execution != "" {
+	stored, err := s.put(ctx, row, next, same)
+	if err == nil && next.Terminal() && next.Execution != "" {
 		s.unpoint(ctx, next)
 	}
 
 	return stored, err
 }
 
-// put replaces row by next.
-func (s *Feed) put(ctx context.Context, row, next feed.Row) (feed.Row, error) {
+// put replaces row by next; same says that they are of one run.
+func (s *Feed) put(ctx context.Context, row storedRow, next feed.Row, same bool) (storedRow, error) {
 	it, err := encodeJob(next)
 	if err != nil {
-		return feed.Row{}, err
+		return storedRow{}, err
 	}
-	in := &dynamodb.PutItemInput{
+	if same {
+		carry(row.item, it)
+	}
+	condition, names, values := unchanged(row.item)
+	if _, err = s.Client.PutItem(ctx, &dynamodb.PutItemInput{
 		TableName: &s.Table, Item: it,
-		ConditionExpression:                 aws.String("attribute_not_exists(#entry)"),
-		ExpressionAttributeNames:            map[string]string{"#entry": "entry"},
+		ConditionExpression: &condition, ExpressionAttributeNames: names, ExpressionAttributeValues: values,
 		ReturnValuesOnConditionCheckFailure: types.ReturnValuesOnConditionCheckFailureAllOld,
-	}
-	if row.Seq > 0 { // a claim changes pushedSeq only
-		in.ConditionExpression = aws.String("#epoch = :epoch AND #seq = :seq AND #pushedSeq = :pushedSeq")
-		in.ExpressionAttributeNames = map[string]string{"#epoch": "epoch", "#seq": "seq", "#pushedSeq": "pushedSeq"}
-		in.ExpressionAttributeValues = item{":epoch": text(row.Epoch), ":seq": number(row.Seq), ":pushedSeq": number(row.PushedSeq)}
-	}
-	if _, err = s.Client.PutItem(ctx, in); err != nil {
+	}); err != nil {
 		return s.stored(ctx, next.Owner, next.State.UploadID, err)
 	}
-	s.known.keep(next)
+	written := storedRow{Row: next, item: it}
+	s.known.keep(written)
 
-	return next, nil
+	return written, nil
 }
 
 // updatePart counts the progress of a part since row.
-func (s *Feed) updatePart(ctx context.Context, row feed.Row, u feed.Update) (feed.Row, error) {
-	in, err := s.partUpdate(row, u)
+func (s *Feed) updatePart(ctx context.Context, row storedRow, u feed.Update) (storedRow, error) {
+	in, err := s.partUpdate(row.Row, u)
 	if err != nil {
-		return feed.Row{}, err
+		return storedRow{}, err
 	}
 	out, err := s.Client.UpdateItem(ctx, in)
 	if err != nil {
@@ -159,35 +169,45 @@ func (s *Feed) updatePart(ctx context.Context, row feed.Row, u feed.Update) (fee
 	}
 	next, err := decodeJob(out.Attributes)
 	if err != nil {
-		return feed.Row{}, err
+		return storedRow{}, err
 	}
-	s.known.keep(next)
+	written := storedRow{Row: next, item: out.Attributes}
+	s.known.keep(written)
 
-	return next, nil
+	return written, nil
 }
 
 // stored returns the row that failed a condition with errConflict, or err where it is none.
-func (s *Feed) stored(ctx context.Context, owner, job string, err error) (feed.Row, error) {
+func (s *Feed) stored(ctx context.Context, owner, job string, err error) (storedRow, error) {
 	it, failed := conflict(err)
 	if !failed {
-		return feed.Row{}, err
+		return storedRow{}, err
 	}
-	var row feed.Row
 	if it == nil { // there is none, or the endpoint does not tell
-		row, err = s.get(ctx, owner, job)
-	} else {
-		row, err = decodeJob(it)
-	}
-	if err != nil {
-		return feed.Row{}, err
+		if it, err = s.item(ctx, owner, jobEntry(job)); err != nil {
+			return storedRow{}, fmt.Errorf("get job: %w", err)
+		}
 	}
 
-	return row, errConflict
+	return s.read(ctx, owner, job, it), errConflict
+}
+
+// spread waits a random time before another try, the longer the more tries there were. It returns [feed.ErrContention]
+// where the try would come after end.
+func spread(ctx context.Context, try int, end time.Time) error {
+	if time.Until(end) < min(maxPause, firstPause<<min(try, maxDoublings)) {
+		return feed.ErrContention
+	}
+	if err := pause(ctx, try); err != nil {
+		return fmt.Errorf("%w: %w", feed.ErrContention, err)
+	}
+
+	return nil
 }
 
 // pause waits a random time, the longer the more tries there were.
 func pause(ctx context.Context, try int) error {
-	longest := min(maxPause, firstPause<<try)
+	longest := min(maxPause, firstPause<<min(try, maxDoublings))
 	timer := time.NewTimer(mathrand.N(longest)) //nolint:gosec // spreads load, keeps no secret
 	defer timer.Stop()
 	select {

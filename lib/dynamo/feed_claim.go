@@ -15,7 +15,7 @@ import (
 )
 
 // Claim records a push by one UpdateItem. Its token tells a repetition by the SDK, whose first try was carried out, from
-// the claim of another.
+// the claim of another: what is written meanwhile leaves the token in the row.
 func (s *Feed) Claim(ctx context.Context, row feed.Row, at time.Time) (feed.Row, bool, error) {
 	token := rand.Text()
 	progress, err := attributevalue.Marshal(row.Claimed(at).PushedProgress)
@@ -25,14 +25,14 @@ func (s *Feed) Claim(ctx context.Context, row feed.Row, at time.Time) (feed.Row,
 	out, err := s.Client.UpdateItem(ctx, &dynamodb.UpdateItemInput{
 		TableName: &s.Table, Key: place(row.Owner, jobEntry(row.State.UploadID)),
 		UpdateExpression:    aws.String("SET #pushedAt = :at, #pushedSeq = #seq, #pushedProgress = :progress, #push = :push"),
-		ConditionExpression: aws.String("#epoch = :epoch AND #pushedSeq = :seen AND #pushedSeq < #seq AND #expiresAt > :now"),
+		ConditionExpression: aws.String("#epoch = :epoch AND #pushedSeq = :seen AND #pushedSeq < #seq"),
 		ExpressionAttributeNames: map[string]string{
 			"#pushedAt": "pushedAt", "#pushedSeq": "pushedSeq", "#seq": "seq", "#pushedProgress": "pushedProgress",
-			"#push": "push", "#epoch": "epoch", "#expiresAt": "expiresAt",
+			"#push": "push", "#epoch": "epoch",
 		},
 		ExpressionAttributeValues: item{
 			":at": text(stamp(at)), ":progress": progress, ":push": text(token),
-			":epoch": text(row.Epoch), ":seen": number(row.PushedSeq), ":now": number(at.Unix()),
+			":epoch": text(row.Epoch), ":seen": number(row.PushedSeq),
 		},
 		ReturnValues:                        types.ReturnValueAllNew,
 		ReturnValuesOnConditionCheckFailure: types.ReturnValuesOnConditionCheckFailureAllOld,
@@ -59,7 +59,7 @@ func (s *Feed) Claim(ctx context.Context, row feed.Row, at time.Time) (feed.Row,
 	if now.Expired(at) {
 		return feed.Row{}, false, feed.ErrNotFound
 	}
-	s.known.keep(now)
+	s.known.keep(storedRow{Row: now, item: it})
 	push, ok := it["push"].(*types.AttributeValueMemberS)
 
 	return now, ok && push.Value == token, nil

@@ -148,7 +148,7 @@ func TestAPartThatDoesNotNameTheExecution(t *testing.T) {
 				if err != nil {
 					t.Fatal(err)
 				}
-				want := fmt.Sprint(row.ExpiresAt().Unix())
+				want := fmt.Sprint(row.ForgottenAt().Unix())
 				if got, ok := out.Item["expiresAt"].(*types.AttributeValueMemberN); !ok || got.Value != want || row.ExpiresAt().Before(at.Add(feed.PointerLife-time.Second)) {
 					t.Errorf("the row expires at %v, want %s", out.Item["expiresAt"], want)
 				}

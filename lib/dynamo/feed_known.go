@@ -3,8 +3,6 @@ package dynamo
 import (
 	"sync"
 	"time"
-
-	"github.com/herald-progress/herald/lib/feed"
 )
 
 const (
@@ -19,11 +17,11 @@ const (
 // guesses, which conditions check.
 type knownRows struct {
 	mu   sync.Mutex
-	rows map[[2]string]feed.Row // by owner and job
+	rows map[[2]string]storedRow // by owner and job
 }
 
 // last returns the row that was written last.
-func (k *knownRows) last(owner, job string) (feed.Row, bool) {
+func (k *knownRows) last(owner, job string) (storedRow, bool) {
 	k.mu.Lock()
 	defer k.mu.Unlock()
 	row, ok := k.rows[[2]string{owner, job}]
@@ -32,24 +30,24 @@ func (k *knownRows) last(owner, job string) (feed.Row, bool) {
 }
 
 // recent returns the row that was written last, if that was shortly before at.
-func (k *knownRows) recent(owner, job string, at time.Time) (feed.Row, bool) {
+func (k *knownRows) recent(owner, job string, at time.Time) (storedRow, bool) {
 	row, ok := k.last(owner, job)
 
 	return row, ok && at.Sub(row.UpdatedAt).Abs() < knownFor
 }
 
 // keep remembers a row, or forgets it once the job has ended.
-func (k *knownRows) keep(row feed.Row) {
+func (k *knownRows) keep(row storedRow) {
 	k.mu.Lock()
 	defer k.mu.Unlock()
 	key := [2]string{row.Owner, row.State.UploadID}
-	if row.State.Status.Terminal() {
+	if row.Terminal() {
 		delete(k.rows, key)
 
 		return
 	}
 	if _, known := k.rows[key]; k.rows == nil || !known && len(k.rows) >= maxKnown {
-		k.rows = map[[2]string]feed.Row{} // what is in use is soon known again
+		k.rows = map[[2]string]storedRow{} // what is in use is soon known again
 	}
 	k.rows[key] = row
 }

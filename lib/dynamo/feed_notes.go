@@ -11,6 +11,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/feature/dynamodb/attributevalue"
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb/types"
+	"github.com/aws/smithy-go/middleware"
 
 	"github.com/herald-progress/herald/lib/feed"
 	"github.com/herald-progress/herald/lib/message"
@@ -18,68 +19,78 @@ import (
 
 // Add keeps a note: with a key, one PutItem for that and one for the note; else only the latter. They need no transaction:
 // who finds the key taken writes the note under the ID that came first, as the first try may have died before it could.
+//
+// The answers say the store's time. Where the note's is off, because a clock is wrong or this process stood still, the note
+// is written anew under an ID of the store's time.
 func (s *Feed) Add(ctx context.Context, owner string, n feed.Note) (feed.Note, feed.Outcome, error) {
 	n.At = n.At.UTC().Truncate(time.Millisecond)
 	outcome := feed.Accepted
 	if n.Key != "" {
-		first, err := s.claimKey(ctx, owner, n)
+		c, err := s.claimKey(ctx, owner, n)
 		if err != nil {
 			return feed.Note{}, "", fmt.Errorf("put key: %w", err)
 		}
-		if first.ID != n.ID {
-			n.ID, n.At, outcome = first.ID, first.At, feed.Duplicate
+		if n, outcome = c.note, c.outcome; c.stored {
+			return n, outcome, nil
 		}
 	}
-	it, err := encodeNote(owner, n)
-	if err == nil {
-		_, err = s.Client.PutItem(ctx, &dynamodb.PutItemInput{TableName: &s.Table, Item: it})
-	}
+	n, again, err := s.store(ctx, owner, n)
 	if err != nil {
 		return feed.Note{}, "", fmt.Errorf("put note: %w", err)
+	}
+	if again {
+		outcome = feed.Duplicate
 	}
 
 	return n, outcome, nil
 }
 
-// claimKey returns the ID and time of the note that came first with the key of n, be it n.
-func (s *Feed) claimKey(ctx context.Context, owner string, n feed.Note) (feed.Note, error) {
-	entry := keyEntry(keyHash(n.Key))
-	it, err := marshal(keyRow{Owner: owner, Entry: entry, ExpiresAt: n.At.Add(feed.JobLife).Unix(), Note: n.ID, At: stamp(n.At)})
-	if err != nil {
-		return feed.Note{}, err
-	}
-	_, err = s.Client.PutItem(ctx, &dynamodb.PutItemInput{
-		TableName: &s.Table, Item: it,
-		ConditionExpression:                 aws.String("attribute_not_exists(#entry) OR #expiresAt <= :now"),
-		ExpressionAttributeNames:            map[string]string{"#entry": "entry", "#expiresAt": "expiresAt"},
-		ExpressionAttributeValues:           item{":now": number(n.At.Unix())},
-		ReturnValuesOnConditionCheckFailure: types.ReturnValuesOnConditionCheckFailureAllOld,
-	})
-	if err == nil {
-		return n, nil
-	}
-	first, taken := conflict(err)
-	if !taken {
-		return feed.Note{}, err //nolint:wrapcheck // the caller says what it asked for
-	}
-	if first == nil { // the endpoint does not tell
-		if first, err = s.item(ctx, owner, entry); err != nil {
-			return feed.Note{}, err
+// store writes a note until its time is the store's. It returns the note, and whether that is another's, who was faster
+// with the same key.
+func (s *Feed) store(ctx context.Context, owner string, n feed.Note) (feed.Note, bool, error) {
+	another := false
+	for range noteTries {
+		at, err := s.putNote(ctx, owner, n)
+		if err != nil {
+			return feed.Note{}, false, err
+		}
+		if n.Timely(at) {
+			return n, another, nil
+		}
+		untimely, next := n, n.Renewed(at)
+		if n = next; n.Key != "" {
+			if n, err = s.moveKey(ctx, owner, untimely, next); err != nil {
+				return feed.Note{}, false, err
+			}
+			another = n.ID != next.ID
+		}
+		if _, err := s.Dismiss(ctx, owner, untimely.ID); err != nil {
+			return feed.Note{}, false, err
 		}
 	}
-	if first == nil { // it has just been deleted, its life being over
-		return n, nil
-	}
-	var row keyRow
-	if err := attributevalue.UnmarshalMap(first, &row); err != nil {
-		return feed.Note{}, fmt.Errorf("row: %w", err)
-	}
-	at, err := parseTime("at", row.At)
+
+	return feed.Note{}, false, errUntimely
+}
+
+// putNote writes a note, unless it is there, and returns the store's time.
+func (s *Feed) putNote(ctx context.Context, owner string, n feed.Note) (time.Time, error) {
+	it, err := encodeNote(owner, n)
 	if err != nil {
-		return feed.Note{}, err
+		return time.Time{}, err
+	}
+	out, err := s.Client.PutItem(ctx, &dynamodb.PutItemInput{
+		TableName: &s.Table, Item: it,
+		ConditionExpression:      aws.String("attribute_not_exists(#entry)"),
+		ExpressionAttributeNames: map[string]string{"#entry": "entry"},
+	})
+	if err == nil {
+		return s.storeTime(out.ResultMetadata, nil), nil
+	}
+	if _, there := conflict(err); there {
+		return s.storeTime(middleware.Metadata{}, err), nil
 	}
 
-	return feed.Note{ID: row.Note, At: at}, nil
+	return time.Time{}, err //nolint:wrapcheck // the caller says what it asked for
 }
 
 // Notes returns an owner's notes by consistent reads, page by page.
@@ -105,15 +116,18 @@ func (s *Feed) notes(ctx context.Context, owner, after, upTo string, limit int, 
 	q.ScanIndexForward = aws.Bool(!newest)
 	q.Limit = aws.Int32(int32(min(limit, maxPage))) //nolint:gosec // bounded
 	var notes []feed.Note
-	for it, err := range s.query(ctx, q) {
-		n := feed.Note{}
-		if err == nil {
-			n, err = decodeNote(it)
-		}
+	var at time.Time // the store's
+	for it, err := range s.queryAt(ctx, q, &at) {
 		if err != nil {
 			return nil, fmt.Errorf("query notes: %w", err)
 		}
-		if n.ID <= after || n.ID > upTo || !s.now().Before(n.ExpiresAt()) {
+		n, err := decodeNote(it)
+		if err != nil {
+			s.log().WarnContext(ctx, "note cannot be read", "entry", entryOf(it), "err", err)
+
+			continue
+		}
+		if n.ID <= after || n.ID > upTo || !s.now().Before(n.ExpiresAt()) || n.Early(at) {
 			continue
 		}
 		if notes = append(notes, n); len(notes) == limit {

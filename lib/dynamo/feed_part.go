@@ -34,14 +34,16 @@ func (s *Feed) partUpdate(row feed.Row, u feed.Update) (*dynamodb.UpdateItemInpu
 	}
 	at := u.At.UTC().Truncate(time.Millisecond)
 	execution := cmp.Or(u.Execution, row.Execution)
+	after := feed.Row{UpdatedAt: at, Execution: execution}
 	names := map[string]string{"#part": p.ID}
 	maps.Copy(names, partNames)
 	values := item{
-		":count": countValue(count), ":done": number(count.Done - had.Done), ":failed": number(count.Failed - had.Failed),
-		":whole": whole, ":one": number(1), ":id": text(u.ID), ":at": text(stamp(at)), ":now": number(at.Unix()),
-		":expiresAt": number(feed.Row{UpdatedAt: at, Execution: execution}.ExpiresAt().Unix()), ":message": text(u.State.Message),
+		":done": number(count.Done - had.Done), ":failed": number(count.Failed - had.Failed),
+		":whole": whole, ":one": number(1), ":id": text(u.ID), ":at": text(stamp(at)),
+		":living":    text(stamp(at.Add(at.Sub(after.ExpiresAt())))),
+		":expiresAt": number(after.ForgottenAt().Unix()), ":message": text(u.State.Message),
 	}
-	condition := "attribute_exists(#parts) AND attribute_not_exists(#terminal) AND #expiresAt > :now"
+	condition := "attribute_exists(#parts) AND attribute_not_exists(#terminal) AND #updatedAt > :living"
 	if row.Seq > 0 || row.Epoch != "" {
 		condition += " AND #epoch = :epoch"
 		names["#epoch"], values[":epoch"] = "epoch", text(row.Epoch)
@@ -52,17 +54,21 @@ func (s *Feed) partUpdate(row feed.Row, u feed.Update) (*dynamodb.UpdateItemInpu
 		condition += " AND #execution = :execution"
 		values[":execution"] = text(execution)
 	}
+	set := "#parts.#part = :count"
 	if known {
 		condition += " AND #parts.#part[0] = :hadDone AND #parts.#part[1] = :hadFailed"
 		values[":hadDone"], values[":hadFailed"] = number(had.Done), number(had.Failed)
+		set = "#parts.#part[0] = :count, #parts.#part[1] = :countFailed" // what a newer version has beside them stays
+		values[":count"], values[":countFailed"] = number(count.Done), number(count.Failed)
 	} else {
+		values[":count"] = countValue(count)
 		condition += " AND attribute_not_exists(#parts.#part) AND size(#parts) < :max"
 		values[":max"] = number(feed.MaxParts)
 	}
 
 	return &dynamodb.UpdateItemInput{
 		TableName: &s.Table, Key: place(row.Owner, jobEntry(u.State.UploadID)),
-		UpdateExpression: aws.String("SET #parts.#part = :count, #partsDone = #partsDone + :done, #partsFailed = #partsFailed + :failed, " +
+		UpdateExpression: aws.String("SET " + set + ", #partsDone = #partsDone + :done, #partsFailed = #partsFailed + :failed, " +
 			"#whole = if_not_exists(#whole, :whole), #seq = #seq + :one, #id = :id, #updatedAt = :at, #expiresAt = :expiresAt, #message = :message"),
 		ConditionExpression:                 aws.String(condition),
 		ExpressionAttributeNames:            names,

@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"reflect"
 	"strings"
 	"time"
 
@@ -21,11 +22,13 @@ type item = map[string]types.AttributeValue
 type jobRow struct {
 	Owner string `dynamodbav:"owner"`
 	Entry string `dynamodbav:"entry"`
-	// ExpiresAt is the table's TTL attribute, in epoch seconds.
+	// ExpiresAt is the table's TTL attribute, in epoch seconds: when the row is forgotten. Its life may be over before.
 	ExpiresAt int64  `dynamodbav:"expiresAt"`
 	Epoch     string `dynamodbav:"epoch"`
-	Seq       int64  `dynamodbav:"seq"`
-	ID        string `dynamodbav:"id"`
+	// Run is there where updates name another epoch than Epoch; empty where none has named one.
+	Run *string `dynamodbav:"run,omitempty"`
+	Seq int64   `dynamodbav:"seq"`
+	ID  string  `dynamodbav:"id"`
 	// Data is the state as JSON, without what other attributes hold: the job's id and the message, which a part may set.
 	Data    string `dynamodbav:"data"`
 	Message string `dynamodbav:"message"`
@@ -72,16 +75,19 @@ func countRow(c feed.Count) []int64 { return []int64{c.Done, c.Failed} }
 func encodeJob(r feed.Row) (item, error) {
 	state := r.State
 	state.UploadID, state.Message = "", ""
-	data, err := feed.JSON(state)
+	data, err := r.StateJSON(state)
 	if err != nil {
 		return nil, fmt.Errorf("data: %w", err)
 	}
 	row := jobRow{
-		Owner: r.Owner, Entry: jobEntry(r.State.UploadID), ExpiresAt: r.ExpiresAt().Unix(),
+		Owner: r.Owner, Entry: jobEntry(r.State.UploadID), ExpiresAt: r.ForgottenAt().Unix(),
 		Epoch: r.Epoch, Seq: r.Seq, ID: r.ID, Data: string(data), Message: r.State.Message,
-		Terminal: r.State.Status.Terminal(), UpdatedAt: stamp(r.UpdatedAt), Execution: r.Execution, Keys: r.Keys,
+		Terminal: r.Terminal(), UpdatedAt: stamp(r.UpdatedAt), Execution: r.Execution, Keys: r.Keys,
 		Parts: make(map[string][]int64, len(r.Parts)), PartsDone: r.PartsDone, PartsFailed: r.PartsFailed, Whole: wholeRowOf(r.Whole),
 		PushedAt: stamp(r.PushedAt), PushedSeq: r.PushedSeq, PushedProgress: r.PushedProgress,
+	}
+	if r.Unnamed || r.Run != "" {
+		row.Run = &r.Run
 	}
 	for id, count := range r.Parts {
 		row.Parts[id] = countRow(count)
@@ -107,14 +113,18 @@ func decodeJob(it item) (feed.Row, error) {
 	if !ok {
 		return feed.Row{}, errors.New("entry: is not that of a job")
 	}
-	if err := json.Unmarshal([]byte(row.Data), &r.State); err != nil {
+	var err error
+	if r.State, r.Unknown, err = decodeState(row.Data); err != nil {
 		return feed.Row{}, fmt.Errorf("data: %w", err)
 	}
 	r.State.UploadID, r.State.Message = job, row.Message
-	if row.Terminal != r.State.Status.Terminal() {
-		return feed.Row{}, fmt.Errorf("terminal: is %t, with the status %q", row.Terminal, r.State.Status)
+	if r.State.Status.Terminal() && !row.Terminal {
+		return feed.Row{}, fmt.Errorf("terminal: is false, with the status %q", r.State.Status)
 	}
-	var err error
+	r.UnknownEnd = row.Terminal && !r.State.Status.Terminal()
+	if row.Run != nil {
+		r.Run, r.Unnamed = *row.Run, *row.Run == ""
+	}
 	if r.UpdatedAt, err = parseTime("updatedAt", row.UpdatedAt); err != nil {
 		return feed.Row{}, err
 	}
@@ -128,13 +138,40 @@ func decodeJob(it item) (feed.Row, error) {
 	return r, nil
 }
 
+// decodeState reads a state, and returns the fields that this version does not know as a JSON object, or empty.
+func decodeState(data string) (state message.UploadProgress, unknown string, err error) {
+	strict := json.NewDecoder(strings.NewReader(data))
+	strict.DisallowUnknownFields()
+	if strict.Decode(&state) == nil && !strict.More() {
+		return state, "", nil
+	}
+	state = message.UploadProgress{}
+	fields := map[string]json.RawMessage{}
+	if err := json.Unmarshal([]byte(data), &state); err != nil {
+		return state, "", err //nolint:wrapcheck // the caller says what it decodes
+	}
+	if err := json.Unmarshal([]byte(data), &fields); err != nil {
+		return state, "", err //nolint:wrapcheck // as above
+	}
+	for field := range reflect.TypeFor[message.UploadProgress]().Fields() {
+		name, _, _ := strings.Cut(field.Tag.Get("json"), ",")
+		delete(fields, name)
+	}
+	if len(fields) == 0 {
+		return state, "", nil
+	}
+	text, err := json.Marshal(fields)
+
+	return state, string(text), err //nolint:wrapcheck // as above
+}
+
 // decodeParts reads what the row says of the job's parts.
 func decodeParts(r *feed.Row, row jobRow) error {
 	if len(row.Parts) > 0 {
 		r.Parts = make(map[string]feed.Count, len(row.Parts))
 	}
 	for id, count := range row.Parts {
-		if len(count) != len(countRow(feed.Count{})) {
+		if len(count) < len(countRow(feed.Count{})) { // a newer version may have more
 			return fmt.Errorf("parts: %q has %d numbers", id, len(count))
 		}
 		r.Parts[id] = feed.Count{Done: count[0], Failed: count[1]}

@@ -46,7 +46,7 @@ func TestTheFeedAsItStandsInTheTable(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	end := float64(noon.Add(24 * time.Hour).Unix())
+	end := float64(noon.Add(15 * 24 * time.Hour).Unix())
 	want := map[string]any{
 		"owner": "user/u1", "entry": "job#job", "expiresAt": end, "epoch": "2026-11-22T10:00:00.123Z#0000", "seq": 17.0, "id": "01JD9",
 		"data":    `{"uploadId":"","fileName":"f.csv","progress":42.5,"message":"","totalRows":100,"status":"failed","phase":"parse"}`,
@@ -176,7 +176,6 @@ func TestDamagedRowsAreErrors(t *testing.T) {
 		{"parts", list(), "row: "},
 		{"parts", dict(item{"1": number("5")}), "row: "},
 		{"parts", dict(item{"1": list()}), `parts: "1" has 0 numbers`},
-		{"parts", dict(item{"1": list(number("1"), number("2"), number("3"))}), `parts: "1" has 3 numbers`},
 		{"parts", dict(item{"1": list(text("1"), number("2"))}), "row: "},
 		{"whole", dict(item{}), "whole.since: "},
 		{"whole", dict(item{"since": text(stamp(noon)), "from": text("0")}), "row: "},
@@ -268,7 +267,7 @@ func TestKnownRowsAreBounded(t *testing.T) {
 	row.State.Status = message.StatusRunning
 	for n := range 3 * maxKnown {
 		row.State.UploadID = fmt.Sprint(n)
-		k.keep(row)
+		k.keep(storedRow{Row: row})
 		if got, ok := k.last(row.Owner, row.State.UploadID); !ok || got.State.UploadID != row.State.UploadID || len(k.rows) > maxKnown {
 			t.Fatalf("of %d rows %d are known, the last: %t", n+1, len(k.rows), ok)
 		}
@@ -282,7 +281,7 @@ func TestKnownRowsAreBounded(t *testing.T) {
 		}
 	}
 	row.State.Status = message.StatusFailed
-	k.keep(row)
+	k.keep(storedRow{Row: row})
 	if _, ok := k.last(row.Owner, row.State.UploadID); ok {
 		t.Error("a job that has ended is still known")
 	}

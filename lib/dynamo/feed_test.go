@@ -22,6 +22,20 @@ func TestFeed(t *testing.T) {
 	}
 }
 
+func TestFeedOverTime(t *testing.T) {
+	for name, variable := range endpoints {
+		t.Run(name, func(t *testing.T) {
+			feedtest.RunClock(t, func(t *testing.T) (feed.Store, feedtest.Clock) {
+				t.Helper()
+				store, w := openFeed(t, variable, nil)
+				store.Now = w.Now
+
+				return store, w
+			})
+		})
+	}
+}
+
 func TestFeedWhoseRequestsFail(t *testing.T) {
 	for name, variable := range endpoints {
 		for retries, retryer := range retryers {

@@ -31,6 +31,7 @@ type wire struct {
 
 	sending sync.Mutex
 	mu      sync.Mutex
+	shift   time.Duration                         // of the endpoint's clock
 	fault   func(operation string) feedtest.Fault // nil is never
 	sent    []string
 }
@@ -48,6 +49,9 @@ func (w *wire) Do(r *http.Request) (*http.Response, error) {
 		return nil, feedtest.ErrInjected
 	}
 	response, err := w.send(r)
+	if err == nil {
+		response.Header.Set("Date", w.Now().UTC().Format(http.TimeFormat))
+	}
 	if err == nil && fault == feedtest.Applied {
 		return nil, feedtest.ErrInjected
 	}
@@ -69,6 +73,21 @@ func (w *wire) send(r *http.Request) (*http.Response, error) {
 	response.Body = io.NopCloser(bytes.NewReader(body))
 
 	return response, err
+}
+
+// Now returns the endpoint's time.
+func (w *wire) Now() time.Time {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+
+	return time.Now().Add(w.shift)
+}
+
+// Pass lets time pass for the endpoint.
+func (w *wire) Pass(d time.Duration) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.shift += d
 }
 
 // injure sets which requests fail.

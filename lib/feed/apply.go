@@ -20,12 +20,15 @@ const (
 // Update is a new state of a job, or of one of its parts.
 type Update struct {
 	State message.UploadProgress
-	// Epoch is normalized; empty is the stored one.
+	// Epoch is normalized; empty is the stored one, or where none is stored, one made from At.
 	Epoch string
 	// Key makes a repetition known as one, without a Part; empty is never a repetition.
 	Key string
 	// Execution is the ARN of the workflow that the job ends with; empty is none.
 	Execution string
+	// EndOf is set where State is the end that the execution of this ARN gives its jobs, as it did not do so itself. It
+	// ends no job that another execution has.
+	EndOf string
 	// Part is set where only a part has moved: then of State nothing but the message counts, once the job has a row.
 	Part *message.Part
 	// ID is the message's, a ULID.
@@ -33,35 +36,35 @@ type Update struct {
 	At time.Time
 }
 
-// Apply returns the row that follows u, or row itself where the outcome is not Accepted. A zero row, or one whose life is
-// over, is none. Its error is [ErrParts].
+// Apply returns the row that follows u, or row itself where the outcome is not Accepted. A zero row is none. Its error is
+// [ErrParts].
 //
-//  1. An older epoch is Stale, a newer one starts afresh; an empty one is the row's.
-//  2. A key that is among the last 16 is a Duplicate, and so is the ID of the message that came last. Of a part neither
-//     counts: rule 4 knows its repetitions.
-//  3. What follows a terminal state is Ignored.
-//  4. The done steps of a part never fall: fewer are Ignored, as many are a Duplicate, unless more of them have failed.
-//  5. All else is Accepted: Seq grows by one, and progress never falls. Failed and cancelled keep the progress, succeeded
+//  1. An older epoch is Stale, a newer one starts afresh. That holds as long as the row is remembered, also when its life
+//     is over: then an empty epoch starts afresh, too, and otherwise it is the row's.
+//  2. The end of an execution is Stale where another execution has the job, or there is no job.
+//  3. A key that is among the last 16 is a Duplicate, and so is the ID of the message that came last. Of a part neither
+//     counts: rule 5 knows its repetitions.
+//  4. What follows a terminal state is Ignored.
+//  5. The done steps of a part never fall: fewer are Ignored, as many are a Duplicate, unless more of them have failed.
+//  6. All else is Accepted: Seq grows by one, and progress never falls. Failed and cancelled keep the progress, succeeded
 //     sets it to 100. What the first part says of the whole holds for the epoch.
 //
 // The push of what is urgent, or whose turn it is, is recorded in the same step. A part's is not, as its store may write
 // the part without knowing the row: it takes a Claim, unless the part begins the row.
 func Apply(row Row, u Update) (Row, Outcome, error) {
-	if row.Seq == 0 || row.Expired(u.At) {
-		row = Row{Owner: row.Owner}
-	}
-	epoch := u.Epoch
-	if epoch == "" {
-		epoch = row.Epoch
-	}
+	where, epoch := row.place(u)
 	switch {
-	case epoch < row.Epoch:
+	case where == earlierRun, u.EndOf != "" && !row.endsWith(u, where):
 		return row, Stale, nil
-	case epoch > row.Epoch:
+	case where == newRun:
 		row = Row{Owner: row.Owner}
+	case row.Terminal() && row.Unreadable:
+		return row, Ignored, nil
+	case row.Unreadable: // its place in the order is all that is known
+		row = Row{Owner: row.Owner, Epoch: row.Epoch, Run: row.Run, Unnamed: row.Unnamed, Seq: row.Seq, Execution: row.Execution, Unreadable: true}
 	case repeats(row, u):
 		return row, Duplicate, nil
-	case row.State.Status.Terminal():
+	case row.Terminal():
 		return row, Ignored, nil
 	}
 	if outcome, err := partOutcome(row, u.Part); err != nil || outcome != Accepted {
@@ -69,6 +72,16 @@ func Apply(row Row, u Update) (Row, Outcome, error) {
 	}
 
 	return follow(row, u, epoch), Accepted, nil
+}
+
+// endsWith reports whether the row's job is one that the execution of an end may end: in its run no other execution has
+// the job, or only an earlier run of the job is known.
+func (r Row) endsWith(u Update, where place) bool {
+	if where == newRun {
+		return r.Seq > 0 && u.Epoch != ""
+	}
+
+	return r.Execution == "" || r.Execution == u.EndOf
 }
 
 // partOutcome returns what becomes of a part's update by what is known of the part; without a part it is Accepted.
@@ -100,31 +113,43 @@ func repeats(row Row, u Update) bool {
 
 // follow returns the row after u, which is accepted.
 func follow(row Row, u Update, epoch string) Row {
-	fresh := row.Seq == 0
+	fresh := row.Seq == 0 || row.Unreadable
 	next := row
-	next.Epoch, next.ID, next.UpdatedAt = epoch, u.ID, u.At.UTC().Truncate(time.Millisecond)
+	next.ID, next.UpdatedAt = u.ID, u.At.UTC().Truncate(time.Millisecond)
 	next.Seq++
+	switch {
+	case row.Seq == 0:
+		next.Epoch, next.Unnamed = epoch, u.Epoch == ""
+	case row.takesIn(u.Epoch):
+		next.Run, next.Unnamed = u.Epoch, false
+	}
 	if u.Execution != "" {
 		next.Execution = u.Execution
 	}
 	if u.Part == nil && u.Key != "" {
 		next.Keys = append(slices.Clone(row.Keys[max(0, len(row.Keys)+1-keptKeys):]), keyHash(u.Key))
 	}
-	next.State = nextState(row, u)
+	if next.PushedAt.After(next.UpdatedAt) { // by a clock that is ahead
+		next.PushedAt = next.UpdatedAt
+	}
+	next.State = nextState(row, u, fresh)
+	if u.Part == nil && u.EndOf == "" { // the state is all new
+		next.Unknown = ""
+	}
+	next.UnknownEnd, next.Unreadable = false, false
 	if u.Part != nil {
 		next = next.withPart(*u.Part)
 	}
-	urgent := fresh || next.State.Phase != row.State.Phase || next.State.Status.Terminal()
-	if urgent || u.Part == nil && !next.Turn().After(next.UpdatedAt) {
+	urgent := fresh || next.State.Phase != row.State.Phase || next.Terminal()
+	if urgent || u.Part == nil && !next.NextPushAt(next.UpdatedAt).After(next.UpdatedAt) {
 		next = next.Claimed(next.UpdatedAt)
 	}
 
 	return next
 }
 
-// nextState returns the state to store.
-func nextState(row Row, u Update) message.UploadProgress {
-	fresh := row.Seq == 0
+// nextState returns the state to store; fresh says that the row has none.
+func nextState(row Row, u Update, fresh bool) message.UploadProgress {
 	state, before := u.State, row.Shown().Progress
 	switch {
 	case u.Part != nil && fresh:

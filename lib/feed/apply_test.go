@@ -15,6 +15,7 @@ import (
 const (
 	first    = "2026-11-22T10:00:00.123Z#0000"
 	redriven = "2026-11-22T10:00:00.123Z#0001"
+	later0   = "2026-11-22T10:00:01.123Z#0000"
 	later    = "2026-11-22T10:00:01.000Z#0000"
 )
 
@@ -79,7 +80,7 @@ func TestApplyDecides(t *testing.T) {
 		shown   float64
 	}{
 		{"the first of all", nil, half, feed.Accepted, first, 1, 50},
-		{"the first of all, without an epoch", nil, running(50, at, in("")), feed.Accepted, "", 1, 50},
+		{"the first of all, without an epoch", nil, running(50, at, in("")), feed.Accepted, later0, 1, 50},
 		{"the next", updates{half}, running(60, at), feed.Accepted, first, 2, 60},
 		{"progress does not fall", updates{half}, running(40, at), feed.Accepted, first, 2, 50},
 
@@ -90,7 +91,15 @@ func TestApplyDecides(t *testing.T) {
 		{"a redrive after the end", updates{half, running(60, at, is(message.StatusFailed))}, running(10, at, in(redriven)), feed.Accepted, redriven, 1, 10},
 		{"a redrive by a part", updates{half, running(0, at, ofPart("1", 50, 0))}, running(0, at, in(redriven), ofPart("2", 10, 0)), feed.Accepted, redriven, 1, 26},
 		{"a later start", updates{running(50, start, in(redriven))}, running(10, at, in(later)), feed.Accepted, later, 1, 10},
-		{"an epoch after none", updates{running(50, start, in(""))}, running(10, at), feed.Accepted, first, 1, 10},
+		{"a newer epoch after none", updates{running(50, start, in(""))}, running(10, at, in(later)), feed.Accepted, later, 1, 10},
+		{"the workflow's epoch after none", updates{running(50, at, in(""))}, running(10, at), feed.Accepted, later0, 2, 50},
+		{"the workflow's end after none", updates{running(50, at, in(""))}, running(10, at, is(message.StatusSucceeded)), feed.Accepted, later0, 2, 100},
+		{"the workflow's epoch again", updates{running(50, at, in("")), running(10, at)}, running(60, at), feed.Accepted, later0, 3, 60},
+		{"no epoch after the workflow's", updates{running(50, at, in("")), running(10, at)}, running(60, at, in("")), feed.Accepted, later0, 3, 60},
+		{"the row's own epoch after the workflow's", updates{running(50, at, in("")), running(10, at)}, running(60, at, in(later0)), feed.Accepted, later0, 3, 60},
+		{"a redrive of the workflow's", updates{running(50, at, in("")), running(10, at)}, running(5, at, in(redriven)), feed.Accepted, "2026-11-22T10:00:01.124Z#0000", 1, 5},
+		{"an epoch before the workflow's", updates{running(50, at, in("")), running(10, at, in(redriven))}, running(60, at), feed.Stale, later0, 2, 50},
+		{"an older epoch after the end of none", updates{running(50, at, in(""), is(message.StatusFailed))}, running(60, at), feed.Stale, later0, 1, 50},
 		{"an adopted epoch", updates{running(50, start, in(redriven))}, running(40, at, in("")), feed.Accepted, redriven, 2, 50},
 
 		{"a key again", updates{running(50, start, keyed("k"))}, running(60, at, keyed("k")), feed.Duplicate, first, 1, 50},
@@ -119,8 +128,12 @@ func TestApplyDecides(t *testing.T) {
 		{"a state beside the parts", updates{running(0, start, ofPart("1", 50, 0))}, running(10, at), feed.Accepted, first, 2, 50},
 
 		{"just alive", updates{half}, running(10, after(24*3600*1000-123-1)), feed.Accepted, first, 2, 50},
-		{"just expired", updates{half}, running(10, after(24*3600*1000-123)), feed.Accepted, first, 1, 10},
-		{"expired, and of a newer epoch", updates{running(50, start, in(later))}, running(10, after(25*3600*1000)), feed.Accepted, first, 1, 10},
+		{"just expired", updates{half}, running(10, after(24*3600*1000-123)), feed.Accepted, first, 2, 50},
+		{"just alive, without an epoch", updates{half}, running(10, after(24*3600*1000-123-1), in("")), feed.Accepted, first, 2, 50},
+		{"just expired, without an epoch", updates{half}, running(10, after(24*3600*1000-123), in("")), feed.Accepted, "2026-11-23T10:00:00.000Z#0000", 1, 10},
+		{"expired, and of a newer epoch", updates{running(50, start, in(later))}, running(10, after(25*3600*1000)), feed.Stale, later, 1, 50},
+		{"long after the end", updates{running(50, start, is(message.StatusFailed))}, running(60, start.AddDate(0, 0, 15)), feed.Ignored, first, 1, 50},
+		{"a clock behind the row's epoch", updates{running(50, start, in(later), is(message.StatusFailed))}, running(1, after(-1), in("")), feed.Ignored, later, 1, 50},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			before := follow(t, tt.before...)
@@ -222,7 +235,7 @@ func TestApplyCoalescesPushes(t *testing.T) {
 		t.Run(tt.name, func(t *testing.T) {
 			row := follow(t, append(tt.before, tt.u)...)
 			if row.Pushed() != tt.pushed {
-				t.Errorf("Pushed is %t, the turn is %v after the start", row.Pushed(), row.Turn().Sub(start))
+				t.Errorf("Pushed is %t, the turn is %v after the start", row.Pushed(), row.NextPushAt(row.UpdatedAt).Sub(start))
 			}
 			if tt.pushed && (!row.PushedAt.Equal(tt.u.At) || row.PushedProgress != row.Shown().Progress) {
 				t.Errorf("the push is of %v, at %v %%", row.PushedAt, row.PushedProgress)
@@ -251,7 +264,7 @@ func TestApplyNamesExecutionsOnce(t *testing.T) {
 		{"a redrive that does not name it", []feed.Update{running(1, start, named)}, running(2, start, in(redriven)), false},
 		{"after a day", []feed.Update{running(1, start, named)}, running(2, start.Add(feed.JobLife), named), false},
 		{"after its life", []feed.Update{running(1, start, named)}, running(2, start.Add(feed.PointerLife), named), true},
-		{"a day after the end", []feed.Update{running(1, start, named, is(message.StatusFailed))}, running(2, start.Add(feed.JobLife), named), true},
+		{"a redrive a day after the end", []feed.Update{running(1, start, named, is(message.StatusFailed))}, running(2, start.Add(feed.JobLife), named, in(redriven)), true},
 		{"the end", []feed.Update{begin}, running(2, start, named, is(message.StatusFailed)), false},
 		{"a part", []feed.Update{begin}, running(0, start, named, ofPart("1", 1, 0)), true},
 	} {

@@ -17,6 +17,11 @@ import (
 const (
 	// JobLife is how long a job outlives its last update, and a note's key its note.
 	JobLife = 24 * time.Hour
+	// JobMemory is how long a job's row is remembered after its life, unseen by tabs: an update that comes late finds that
+	// its run has ended, or that a newer one has begun. Nothing that retries by itself is late by more: an SQS queue keeps
+	// a message for up to 14 days, a Lambda function's asynchronous invocation is retried for 6 hours, and an event by
+	// EventBridge for 24. The end that the sweeper reports may be late by any time, see [Update].
+	JobMemory = 14 * 24 * time.Hour
 	// PointerLife is how long a pointer is kept that nobody takes away, and a job outlives its last update while it waits for
 	// the end of an execution: longer than the year that one may run
 	// (https://docs.aws.amazon.com/step-functions/latest/dg/service-quotas.html).
@@ -24,10 +29,6 @@ const (
 	// NoteLife is how long a note is kept.
 	NoteLife = 7 * 24 * time.Hour
 )
-
-// NoteOverlap is how far before the last note that a reader has it must read again: a note that is stored later may have
-// an ID that is smaller by up to this.
-const NoteOverlap = 5 * time.Minute
 
 // Limits of what is kept, in bytes of JSON.
 const (
@@ -40,6 +41,9 @@ const (
 var (
 	// ErrNotFound says that there is no such row.
 	ErrNotFound = errors.New("feed: not found")
+	// ErrContention says that others changed a job's row under every one of the tries to change it. Nothing was written, and
+	// the store works: the update may be tried again.
+	ErrContention = errors.New("feed: too many change the same job")
 	// ErrParts says that a job has [MaxParts] parts, and one more was given.
 	ErrParts = fmt.Errorf("feed: a job has at most %d parts", MaxParts)
 )
@@ -78,7 +82,9 @@ type Jobs interface {
 	// Apply carries out u by the rules of [Apply] and returns the job's row as it is afterwards. The first accepted update
 	// of an epoch that names an execution points from it to the job; an accepted terminal takes the pointer away. After an
 	// error the update may have been carried out or not; applying it again is safe where it has a key or is a part's. The
-	// error is [ErrParts] where one part is too many. The push of the row that is returned may be left to Claim.
+	// error is [ErrParts] where one part is too many, and [ErrContention] where others wrote the row until ctx had no time
+	// left: then it has not been carried out. A row that cannot be read is begun anew. The push of the row that is returned
+	// may be left to Claim.
 	Apply(ctx context.Context, owner string, u Update) (Row, Outcome, error)
 	// Claim records that the newest state of row's job is being pushed at a time, unless another push has been recorded
 	// since row was read, whose state is row's or a newer one, or there is nothing to push. It returns the newest row and
@@ -88,42 +94,9 @@ type Jobs interface {
 	Claim(ctx context.Context, row Row, at time.Time) (Row, bool, error)
 	// Job returns the row of a job, or [ErrNotFound]. It sees every Apply that returned.
 	Job(ctx context.Context, owner, job string) (Row, error)
-	// Jobs yields every row of an owner, in no order, and sees every Apply that returned. After an error it stops.
+	// Jobs yields every row of an owner, in no order, and sees every Apply that returned. A row that cannot be read does not
+	// hide the others. After an error it stops.
 	Jobs(ctx context.Context, owner string) iter.Seq2[Row, error]
-}
-
-// Note is a notification or an error, kept until it is dismissed.
-type Note struct {
-	// ID is a ULID: notes sort by it.
-	ID   string
-	At   time.Time
-	Data message.Data
-	// Key makes the note known when it comes again; empty is always new. It is not read back.
-	Key string
-}
-
-// ExpiresAt returns when the note's life ends, in whole seconds.
-func (n Note) ExpiresAt() time.Time { return n.At.Add(NoteLife).Truncate(time.Second) }
-
-// Envelope returns the note's frame.
-func (n Note) Envelope() message.Envelope { return message.New(n.Data, n.ID, n.At) }
-
-// Notes keeps notes. Its methods may be called concurrently.
-type Notes interface {
-	// Add keeps n. Where the owner has had a note of this key within [JobLife], it returns that one's ID and time with the
-	// data of n, as a duplicate, and makes up for what the first try left undone: a note that was dismissed meanwhile may
-	// come back. After an error the note may have been kept or not; adding it again is safe where it has a key or the same
-	// ID.
-	Add(ctx context.Context, owner string, n Note) (Note, Outcome, error)
-	// Notes returns an owner's notes with ids over since, the oldest first, at most limit; with an empty since the newest
-	// limit of all, the oldest of them first. It sees every Add that returned.
-	Notes(ctx context.Context, owner, since string, limit int) ([]Note, error)
-	// NotesUpTo returns the newest limit of an owner's notes with ids over after and not over upTo, the oldest of them
-	// first. It sees every Add that returned.
-	NotesUpTo(ctx context.Context, owner, after, upTo string, limit int) ([]Note, error)
-	// Dismiss deletes a note and reports whether there was one. Concurrent dismissals of one note may all report it; after
-	// an error the note may have been deleted or not.
-	Dismiss(ctx context.Context, owner, id string) (bool, error)
 }
 
 // Pointer leads from an execution to a job that ends with it; an execution may have several.
@@ -171,11 +144,13 @@ func Fits(data message.Data) error {
 }
 
 // JSON returns data as frames hold it: compact, and without escaping what HTML would have escaped.
-func JSON(data message.Data) ([]byte, error) {
+func JSON(data message.Data) ([]byte, error) { return encode(data) }
+
+func encode(v any) ([]byte, error) {
 	var b bytes.Buffer
 	enc := json.NewEncoder(&b)
 	enc.SetEscapeHTML(false)
-	if err := enc.Encode(data); err != nil {
+	if err := enc.Encode(v); err != nil {
 		return nil, err //nolint:wrapcheck // the caller says what it encodes
 	}
 

@@ -10,8 +10,11 @@ import (
 	"time"
 )
 
-// Memory is a [Store] in memory. Its zero value is ready.
+// Memory is a [Store] in memory. Its zero value is ready. It forgets notes when they are dismissed, and jobs never.
 type Memory struct {
+	// Now is the store's clock; nil means time.Now.
+	Now func() time.Time
+
 	mu       sync.Mutex
 	jobs     map[string]map[string]Row  // by owner and job
 	notes    map[string]map[string]Note // by owner and id
@@ -55,7 +58,7 @@ func (m *Memory) point(before, after Row) {
 		}
 		p := after.Pointer()
 		m.pointers[p.key()] = p
-	case after.State.Status.Terminal():
+	case after.Terminal():
 		delete(m.pointers, after.Pointer().key())
 	}
 }
@@ -82,7 +85,7 @@ func (m *Memory) Job(_ context.Context, owner, job string) (Row, error) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	row, ok := m.jobs[owner][job]
-	if !ok || row.Expired(time.Now()) {
+	if !ok || row.Expired(m.now()) {
 		return Row{}, ErrNotFound
 	}
 
@@ -96,7 +99,7 @@ func (m *Memory) Jobs(_ context.Context, owner string) iter.Seq2[Row, error] {
 		rows := slices.Collect(maps.Values(m.jobs[owner]))
 		m.mu.Unlock()
 		for _, row := range rows {
-			if !row.Expired(time.Now()) && !yield(row, nil) {
+			if !row.Expired(m.now()) && !yield(row, nil) {
 				return
 			}
 		}
@@ -108,6 +111,9 @@ func (m *Memory) Add(_ context.Context, owner string, n Note) (Note, Outcome, er
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	n.At = n.At.UTC().Truncate(time.Millisecond)
+	if now := m.now(); !n.Timely(now) {
+		n = n.Renewed(now)
+	}
 	key := owner + "\x00" + n.Key
 	if first, ok := m.keys[key]; ok && n.Key != "" && first.ID != n.ID && n.At.Before(first.At.Add(JobLife)) {
 		n.ID, n.At = first.ID, first.At
@@ -128,6 +134,14 @@ func (m *Memory) Add(_ context.Context, owner string, n Note) (Note, Outcome, er
 	m.notes[owner][n.ID] = kept
 
 	return n, Accepted, nil
+}
+
+func (m *Memory) now() time.Time {
+	if m.Now == nil {
+		return time.Now()
+	}
+
+	return m.Now()
 }
 
 // Notes returns the owner's notes after since, or the newest.
@@ -153,7 +167,7 @@ func (m *Memory) sortedNotes(owner string, wanted func(id string) bool) []Note {
 	defer m.mu.Unlock()
 	var notes []Note
 	for id, n := range m.notes[owner] {
-		if wanted(id) && time.Now().Before(n.ExpiresAt()) {
+		if now := m.now(); wanted(id) && now.Before(n.ExpiresAt()) && !n.Early(now) {
 			notes = append(notes, n)
 		}
 	}
@@ -169,7 +183,7 @@ func (m *Memory) Dismiss(_ context.Context, owner, id string) (bool, error) {
 	n, ok := m.notes[owner][id]
 	delete(m.notes[owner], id)
 
-	return ok && time.Now().Before(n.ExpiresAt()), nil
+	return ok && m.now().Before(n.ExpiresAt()), nil
 }
 
 // Execution yields the pointers of an execution as they were when the reading began.
@@ -190,7 +204,7 @@ func (m *Memory) Executions(context.Context) iter.Seq2[Pointer, error] {
 		pointers := slices.Collect(maps.Values(m.pointers))
 		m.mu.Unlock()
 		for _, p := range pointers {
-			if time.Now().Before(p.ExpiresAt()) && !yield(p, nil) {
+			if m.now().Before(p.ExpiresAt()) && !yield(p, nil) {
 				return
 			}
 		}

@@ -3,6 +3,7 @@ package feed_test
 import (
 	"fmt"
 	"testing"
+	"time"
 
 	"github.com/herald-progress/herald/lib/feed"
 	"github.com/herald-progress/herald/lib/feed/feedtest"
@@ -11,6 +12,20 @@ import (
 func TestMemory(t *testing.T) {
 	var m feed.Memory
 	feedtest.Run(t, func(*testing.T) feed.Store { return &m })
+}
+
+// clock stands until time is let pass.
+type clock struct{ now time.Time }
+
+func (c *clock) Now() time.Time       { return c.now }
+func (c *clock) Pass(d time.Duration) { c.now = c.now.Add(d) }
+
+func TestMemoryOverTime(t *testing.T) {
+	feedtest.RunClock(t, func(*testing.T) (feed.Store, feedtest.Clock) {
+		c := &clock{now: start}
+
+		return &feed.Memory{Now: c.Now}, c
+	})
 }
 
 func TestMemoryThatFails(t *testing.T) {

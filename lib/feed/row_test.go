@@ -100,7 +100,7 @@ func TestEnvelopePlacesTheState(t *testing.T) {
 	}
 }
 
-func TestTurn(t *testing.T) {
+func TestNextPushAt(t *testing.T) {
 	for _, tt := range []struct {
 		name     string
 		progress float64
@@ -109,8 +109,11 @@ func TestTurn(t *testing.T) {
 		{"1 %", 11, message.MinInterval}, {"under 1 %", 10.99, message.SlowInterval}, {"nothing", 10, message.SlowInterval},
 	} {
 		row := feed.Row{State: message.UploadProgress{Progress: tt.progress}, PushedAt: start, PushedProgress: 10}
-		if got := row.Turn().Sub(start); got != tt.want {
-			t.Errorf("after %s it is its turn in %v, want %v", tt.name, got, tt.want)
+		if got := row.NextPushAt(start).Sub(start); got != tt.want {
+			t.Errorf("after %s the next push is in %v, want %v", tt.name, got, tt.want)
+		}
+		if now := after(-1); !row.NextPushAt(now).Equal(now) {
+			t.Errorf("after %s, the next push after one of the future is at %v", tt.name, row.NextPushAt(now))
 		}
 	}
 }

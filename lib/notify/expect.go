@@ -46,5 +46,7 @@ func (n *Notifier) waits(r message.Request) bool {
 	}
 	row.State = state
 
-	return n.now().Before(row.Turn())
+	now := n.now()
+
+	return now.Before(row.NextPushAt(now))
 }

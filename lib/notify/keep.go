@@ -33,7 +33,7 @@ func (k kept) output(report broadcast.Report) Output {
 }
 
 // keep stores a message for a user. Its error says that nothing is to be posted.
-func (n *Notifier) keep(ctx context.Context, r message.Request) (kept, error) {
+func (n *Notifier) keep(ctx context.Context, r message.Request, endOf string) (kept, error) {
 	now := n.now()
 	id, err := broadcast.NewID(now)
 	if err != nil {
@@ -41,7 +41,7 @@ func (n *Notifier) keep(ctx context.Context, r message.Request) (kept, error) {
 	}
 	k := kept{frame: message.New(r.Message, id, now)}
 	if state, ok := message.AsUploadProgress(r.Message); ok {
-		u := feed.Update{State: state, Epoch: r.Epoch, Key: r.Key, Execution: r.Execution, Part: r.Part, ID: id, At: now}
+		u := feed.Update{State: state, Epoch: r.Epoch, Key: r.Key, Execution: r.Execution, EndOf: endOf, Part: r.Part, ID: id, At: now}
 
 		return n.keepState(ctx, feed.User(r.UserID), u, k)
 	}

@@ -67,7 +67,7 @@ func (n *Notifier) Handle(ctx context.Context, raw json.RawMessage) (Output, err
 
 		return Output{}, named(err)
 	}
-	out, err := n.tell(ctx, r)
+	out, err := n.tell(ctx, r, "")
 	n.log().InfoContext(ctx, "notified", "type", r.Message.Type(), "messageId", out.MessageID,
 		"outcome", out.Outcome, "seq", out.Seq, "stored", out.Stored,
 		"connections", out.Connections, "delivered", out.Delivered, "gone", out.Gone, "failed", out.Failed,
@@ -86,7 +86,7 @@ func (n *Notifier) Publish(ctx context.Context, r message.Request) error {
 		err = n.fits(r)
 	}
 	if err == nil {
-		_, err = n.tell(ctx, r)
+		_, err = n.tell(ctx, r, "")
 	}
 
 	return named(err)
@@ -109,8 +109,8 @@ func (n *Notifier) fits(r message.Request) error {
 	return err //nolint:wrapcheck // an *message.Invalid, as documented
 }
 
-// tell carries out a valid request.
-func (n *Notifier) tell(ctx context.Context, r message.Request) (Output, error) {
+// tell carries out a valid request. endOf is the execution whose end it reports in its stead, if any.
+func (n *Notifier) tell(ctx context.Context, r message.Request, endOf string) (Output, error) {
 	switch {
 	case r.ConnectionID != "":
 		report, err := n.Broadcaster.ToConnection(ctx, r.ConnectionID, r.Message)
@@ -121,16 +121,16 @@ func (n *Notifier) tell(ctx context.Context, r message.Request) (Output, error) 
 
 		return Output{Report: report}, err //nolint:wrapcheck // as above
 	default:
-		return n.toUser(ctx, r)
+		return n.toUser(ctx, r, endOf)
 	}
 }
 
 // toUser stores a message and posts what is to be posted of it.
-func (n *Notifier) toUser(ctx context.Context, r message.Request) (Output, error) {
+func (n *Notifier) toUser(ctx context.Context, r message.Request, endOf string) (Output, error) {
 	var k kept
 	prepare := func(ctx context.Context) ([]byte, string, error) {
 		var err error
-		if k, err = n.keep(ctx, r); err != nil || !k.post {
+		if k, err = n.keep(ctx, r, endOf); err != nil || !k.post {
 			return nil, k.frame.ID, err
 		}
 		frame, err := k.frame.Encode()

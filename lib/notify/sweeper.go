@@ -144,7 +144,7 @@ func (s *Sweeper) look(ctx context.Context, p feed.Pointer) error {
 	if now := s.now(); now.Sub(p.At) <= Silence || now.Sub(row.UpdatedAt) <= Silence {
 		return nil
 	}
-	if passedOn(row, p) || row.Epoch == p.Epoch && row.State.Status.Terminal() {
+	if passedOn(row, p) || row.Epoch == p.Epoch && row.Terminal() {
 		return s.forget(ctx, p)
 	}
 	w, err := s.status(ctx, p.Execution)
@@ -184,7 +184,7 @@ func (s *Sweeper) end(ctx context.Context, p feed.Pointer, row feed.Row, how end
 	state.Status, state.Message, state.RowsPerSecond, state.ETAMillis = how.status, how.text, 0, 0
 	out, err := s.Notifier.tell(ctx, message.Request{
 		UserID: strings.TrimPrefix(p.Owner, feed.User("")), Message: state, Epoch: p.Epoch, Key: "end of " + p.Execution + " in " + p.Epoch,
-	})
+	}, p.Execution)
 	s.log().InfoContext(ctx, "workflow ended", "execution", p.Execution, "uploadId", p.Job, "status", how.status,
 		"outcome", out.Outcome, "seq", out.Seq, "delivered", out.Delivered, "err", err)
 	if err != nil {

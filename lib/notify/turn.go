@@ -15,12 +15,10 @@ const claimTimeout = StoreTimeout / 2
 // not where another push has been claimed meanwhile, as that one's state holds this one; nor where the turn is further off
 // than a task may hold up its workflow for under one percent.
 func (n *Notifier) turn(ctx context.Context, row feed.Row) (feed.Row, bool) {
-	wait := row.Turn().Sub(n.now())
+	now := n.now()
+	wait := row.NextPushAt(now).Sub(now)
 	if wait > message.MinInterval {
-		if row.Turn().Sub(row.PushedAt) > message.MinInterval {
-			return row, false
-		}
-		wait = message.MinInterval // the push before was claimed by a clock ahead of ours
+		return row, false
 	}
 	if wait > 0 { // a part's turn may have come already
 		select {

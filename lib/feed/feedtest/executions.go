@@ -163,39 +163,23 @@ func sharedExecution(t *testing.T, s feed.Store) {
 	leads(t, s, alike)
 }
 
-// pointersAnew lets a job begin anew in an older epoch, its row being past its life: what it left behind leads on in the
-// epoch that counts now.
+// pointersAnew lets a run go on that was silent for longer than its pointer lives: it gets another one.
 func pointersAnew(t *testing.T, s feed.Store) {
 	owner, at, arn := feed.User(t.Name()), now(), "arn:"+t.Name()
-	for name, before := range map[string]func(arn string) []feed.Update{
-		"with its execution": func(arn string) []feed.Update {
-			u := update(1, at.Add(-feed.PointerLife-time.Second))
-			u.Execution = arn
-
-			return []feed.Update{u}
-		},
-		"after another execution took over": func(arn string) []feed.Update {
-			u := update(1, at.Add(-feed.JobLife-2*time.Second))
-			u.Execution = arn
-			other := update(2, u.At)
-			other.Execution = arn + " other"
-
-			return []feed.Update{u, other, ended(message.StatusFailed, at.Add(-feed.JobLife-time.Second))}
-		},
+	for name, u := range map[string]feed.Update{
+		"state": update(1, at.Add(-feed.PointerLife-time.Second)), "part": part("one", 1, 0, at.Add(-feed.PointerLife-time.Second)),
 	} {
-		t.Run(name, func(t *testing.T) {
-			arn := arn + name
-			for _, u := range before(arn) {
-				u.State.UploadID, u.Epoch = name, epoch(1)
-				if _, outcome, err := s.Apply(t.Context(), owner, u); err != nil || outcome != feed.Accepted {
-					t.Fatalf("Apply: %q, %v", outcome, err)
-				}
-			}
-			absent(t, s, owner, name)
-			u := update(1, at)
-			u.State.UploadID, u.Execution = name, arn
-			apply(t, s, owner, u, feed.Accepted)
-			leads(t, s, feed.Pointer{Execution: arn, Owner: owner, Job: name, Epoch: epoch(0), At: at})
-		})
+		u.State.UploadID, u.Execution = name, arn+name
+		if _, outcome, err := s.Apply(t.Context(), owner, u); err != nil || outcome != feed.Accepted {
+			t.Fatalf("Apply: %q, %v", outcome, err)
+		}
+		absent(t, s, owner, name)
+		leadsNowhere(t, s, u.Execution)
+		u.ID, u.At = "later", at
+		if u.Part != nil {
+			u.Part = part("one", 2, 0, at).Part
+		}
+		apply(t, s, owner, u, feed.Accepted)
+		leads(t, s, feed.Pointer{Execution: u.Execution, Owner: owner, Job: name, Epoch: epoch(0), At: at})
 	}
 }

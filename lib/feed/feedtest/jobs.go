@@ -120,7 +120,16 @@ func epochs(t *testing.T, s feed.Store) {
 
 		return u
 	}
-	apply(t, s, owner, in("", 30), feed.Accepted)
+	begun := in("", 30)
+	begun.At, begun.Key = at.Add(-time.Hour), ""
+	row := apply(t, s, owner, begun, feed.Accepted)
+	if want := begun.At.Format("2006-01-02T15:04:05.000Z") + "#0000"; row.Epoch != want || row.Seq != 1 {
+		t.Errorf("without an epoch the row begins as %+v, want the epoch %s", row, want)
+	}
+	if row := apply(t, s, owner, in(epoch(0), 20), feed.Accepted); row.Seq != 2 || row.State.Progress != 30 || row.Epoch < epoch(0) {
+		t.Errorf("the workflow's epoch leads to %+v", row)
+	}
+	owner += "2"
 	if row := apply(t, s, owner, in(epoch(0), 20), feed.Accepted); row.Seq != 1 || row.State.Progress != 20 {
 		t.Errorf("the first epoch begins with %+v", row)
 	}
@@ -217,6 +226,7 @@ func tooManyParts(t *testing.T, s feed.Store) {
 	}
 }
 
+// expiredJob lets jobs be silent for longer than they live: tabs do not see them, and their runs may go on.
 func expiredJob(t *testing.T, s feed.Store) {
 	owner, at := feed.User(t.Name()), now()
 	long := at.Add(-feed.JobLife - time.Second)
@@ -235,8 +245,9 @@ func expiredJob(t *testing.T, s feed.Store) {
 			if begin.Part != nil {
 				begin.Part = part("two", 500, 0, at).Part // which the old row does not have
 			}
-			if row := apply(t, s, owner, begin, feed.Accepted); row.Seq != 1 || row.PartsDone != old.PartsDone {
-				t.Errorf("the row begins anew as %+v", row)
+			row := apply(t, s, owner, begin, feed.Accepted)
+			if row.Seq != 2 || row.Shown().Progress < old.Shown().Progress {
+				t.Errorf("the run goes on as %+v", row)
 			}
 		})
 	}
@@ -246,6 +257,85 @@ func expiredJob(t *testing.T, s feed.Store) {
 	}
 	if got := slices.Sorted(maps.Keys(jobs)); !slices.Equal(got, []string{"part", "state"}) {
 		t.Errorf("Jobs yields %v", got)
+	}
+}
+
+// lateUpdates come when the row of a job that ended is past its life.
+func lateUpdates(t *testing.T, s feed.Store) {
+	owner, at := feed.User(t.Name()), now()
+	for _, days := range []int{1, 14} {
+		t.Run(fmt.Sprint(days, " days"), func(t *testing.T) {
+			over := ended(message.StatusFailed, at.AddDate(0, 0, -days).Add(-time.Second))
+			over.State.UploadID, over.Epoch = t.Name(), epoch(1)
+			if _, outcome, err := s.Apply(t.Context(), owner, over); err != nil || outcome != feed.Accepted {
+				t.Fatalf("Apply: %q, %v", outcome, err)
+			}
+			for name, tt := range map[string]struct {
+				u     feed.Update
+				epoch string
+				want  feed.Outcome
+			}{
+				"a state":                  {update(99, at), epoch(1), feed.Ignored},
+				"a part":                   {part("one", 1, 0, at), epoch(1), feed.Ignored},
+				"an end":                   {ended(message.StatusSucceeded, at), epoch(1), feed.Ignored},
+				"a state of an older run":  {update(98, at), epoch(0), feed.Stale},
+				"a part of an older run":   {part("two", 1, 0, at), epoch(0), feed.Stale},
+				"a clock that is far back": {update(97, at.AddDate(0, 0, -99)), epoch(1), feed.Ignored},
+				"a clock that is ahead":    {update(96, at.AddDate(0, 0, 14)), epoch(1), feed.Ignored},
+			} {
+				tt.u.State.UploadID, tt.u.Epoch = t.Name(), tt.epoch
+				tt.u.ID += " late"
+				if _, outcome, err := s.Apply(t.Context(), owner, tt.u); err != nil || outcome != tt.want {
+					t.Errorf("%s: %q, %v, want %q", name, outcome, err, tt.want)
+				}
+			}
+			absent(t, s, owner, t.Name())
+			again := update(1, at)
+			again.State.UploadID, again.Epoch = t.Name(), ""
+			if row := apply(t, s, owner, again, feed.Accepted); row.Seq != 1 || row.Epoch <= epoch(1) {
+				t.Errorf("the next run begins as %+v", row)
+			}
+		})
+	}
+}
+
+// endsOfExecutions come when another execution may have the job.
+func endsOfExecutions(t *testing.T, s feed.Store) {
+	at := now()
+	for _, tt := range []struct {
+		name   string
+		epochs [2]string // of the first execution's update, and of the second one's
+		end    string    // of the first execution's end
+		want   feed.Outcome
+	}{
+		{"alone", [2]string{epoch(0), ""}, epoch(0), feed.Accepted},
+		{"two in one epoch", [2]string{epoch(0), epoch(0)}, epoch(0), feed.Stale},
+		{"two in one epoch, and a pointer without it", [2]string{epoch(0), epoch(0)}, "", feed.Stale},
+		{"two in two epochs", [2]string{epoch(0), epoch(1)}, epoch(0), feed.Stale},
+		{"two in two epochs, and a pointer without one", [2]string{epoch(0), epoch(1)}, "", feed.Stale},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			owner := feed.User(t.Name())
+			for n, epoch := range tt.epochs {
+				if u := update(float64(n), at); epoch != "" {
+					u.Epoch, u.Execution = epoch, fmt.Sprint("arn ", n)
+					apply(t, s, owner, u, feed.Accepted)
+				}
+			}
+			end := ended(message.StatusFailed, at)
+			end.Epoch, end.EndOf = tt.end, "arn 0"
+			row := apply(t, s, owner, end, tt.want)
+			if row.Terminal() != (tt.want == feed.Accepted) {
+				t.Errorf("the end of the first execution leads to %+v", row)
+			}
+		})
+	}
+	for _, epoch := range []string{"", epoch(0)} {
+		end := ended(message.StatusFailed, at)
+		end.Epoch, end.EndOf = epoch, "arn"
+		if _, outcome, err := s.Apply(t.Context(), feed.User(t.Name()), end); err != nil || outcome != feed.Stale {
+			t.Errorf("the end of an execution without a job: %q, %v", outcome, err)
+		}
 	}
 }
 

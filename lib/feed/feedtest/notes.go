@@ -120,9 +120,6 @@ func noteKeys(t *testing.T, s feed.Store) {
 	stranger := notification(1, at)
 	stranger.Key = key
 	add(t, s, owner+"2", stranger, feed.Accepted)
-	late := notification(4, at.Add(feed.JobLife))
-	late.Key = key
-	add(t, s, owner, late, feed.Accepted) // the key's life is over
 }
 
 func dismiss(t *testing.T, s feed.Store) {
@@ -139,16 +136,4 @@ func dismiss(t *testing.T, s feed.Store) {
 		t.Errorf("Dismiss of another owner's note: %t, %v", was, err)
 	}
 	kept(t, s, owner, "", 50, []feed.Note{two})
-}
-
-func expiredNote(t *testing.T, s feed.Store) {
-	owner, at := feed.User(t.Name()), now()
-	add(t, s, owner, notification(1, at.Add(-feed.NoteLife-time.Second)), feed.Accepted)
-	live := notification(2, at.Add(-feed.NoteLife+time.Minute))
-	add(t, s, owner, live, feed.Accepted)
-	kept(t, s, owner, "", 50, []feed.Note{live})
-	kept(t, s, owner, "0", 1, []feed.Note{live})
-	if was, err := s.Dismiss(t.Context(), owner, noteID(1)); err != nil || was {
-		t.Errorf("Dismiss of a note past its life: %t, %v", was, err)
-	}
 }

@@ -249,7 +249,7 @@ func everyStateIsClaimed(t *testing.T, s feed.Store) {
 
 					return
 				}
-				newest, won, err := s.Claim(t.Context(), row, row.Turn())
+				newest, won, err := s.Claim(t.Context(), row, row.NextPushAt(at))
 				if err != nil {
 					t.Error(err)
 

@@ -1,0 +1,142 @@
+package dynamo
+
+import (
+	"context"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/aws/aws-sdk-go-v2/service/dynamodb/types"
+
+	"github.com/herald-progress/herald/lib/feed"
+)
+
+// storedRow is a job's row with the item that holds it. The item may have what this version does not know.
+type storedRow struct {
+	feed.Row
+
+	// item is nil where there is none.
+	item item
+}
+
+// read returns the row that an item holds. One that cannot be read is logged and returned as Unreadable, with its place
+// in the order of states.
+func (s *Feed) read(ctx context.Context, owner, job string, it item) storedRow {
+	if it == nil {
+		return storedRow{Row: feed.Row{Owner: owner}}
+	}
+	row, err := decodeJob(it)
+	if err != nil {
+		s.log().WarnContext(ctx, "job's row cannot be read", "uploadId", job, "err", err)
+		row = salvage(owner, it, s.now())
+	}
+
+	return storedRow{Row: row, item: it}
+}
+
+// salvage returns what can be known of a row that cannot be read. Without an epoch and a seq it is none; without a time it
+// is of now.
+func salvage(owner string, it item, now time.Time) feed.Row {
+	str := func(name string) (string, bool) {
+		v, ok := it[name].(*types.AttributeValueMemberS)
+		if !ok {
+			return "", false
+		}
+
+		return v.Value, true
+	}
+	epoch, hasEpoch := str("epoch")
+	number, hasSeq := it["seq"].(*types.AttributeValueMemberN)
+	if !hasEpoch || !hasSeq {
+		return feed.Row{Owner: owner}
+	}
+	seq, err := strconv.ParseInt(number.Value, 10, 64)
+	if err != nil || seq < 1 {
+		return feed.Row{Owner: owner}
+	}
+	row := feed.Row{Owner: owner, Epoch: epoch, Seq: seq, Unreadable: true}
+	row.Execution, _ = str("execution")
+	row.UpdatedAt = now
+	if at, ok := str("updatedAt"); ok {
+		if read, err := parseTime("updatedAt", at); err == nil {
+			row.UpdatedAt = read
+		}
+	}
+	if run, ok := str("run"); ok {
+		row.Run, row.Unnamed = run, run == ""
+	}
+	if end, ok := it["terminal"].(*types.AttributeValueMemberBOOL); ok {
+		row.UnknownEnd = end.Value
+	}
+
+	return row
+}
+
+// placeAttributes tell a row from every other row that a job has had: a claim changes pushedSeq only, and a row that was
+// begun anew has another id.
+var placeAttributes = []string{"epoch", "seq", "id", "pushedSeq"}
+
+// unchanged returns the condition that the stored item is still it, with its names and values.
+func unchanged(it item) (string, map[string]string, item) {
+	if it == nil {
+		return "attribute_not_exists(#entry)", map[string]string{"#entry": "entry"}, nil
+	}
+	var conditions []string
+	names, values := map[string]string{}, item{}
+	for _, name := range placeAttributes {
+		names["#"+name] = name
+		if v, ok := it[name]; ok {
+			conditions = append(conditions, "#"+name+" = :"+name)
+			values[":"+name] = v
+		} else {
+			conditions = append(conditions, "attribute_not_exists(#"+name+")")
+		}
+	}
+	if len(values) == 0 { // an item without any of them
+		names["#entry"] = "entry"
+		conditions = append(conditions, "attribute_exists(#entry)")
+		values = nil
+	}
+
+	return strings.Join(conditions, " AND "), names, values
+}
+
+// carry adds to next, which replaces before in the same run, what only before has: attributes of a newer version, and the
+// token of the last claim, by which a repetition of that claim is known.
+func carry(before, next item) {
+	for name, had := range before {
+		now, ok := next[name]
+		if !ok {
+			next[name] = had
+
+			continue
+		}
+		next[name] = carried(had, now, name == "parts" || name == "whole")
+	}
+}
+
+// carried returns next with the fields and elements that only before has.
+func carried(before, next types.AttributeValue, deep bool) types.AttributeValue {
+	if !deep {
+		return next
+	}
+	switch next := next.(type) {
+	case *types.AttributeValueMemberM:
+		had, ok := before.(*types.AttributeValueMemberM)
+		if !ok {
+			return next
+		}
+		for name, value := range had.Value {
+			if now, ok := next.Value[name]; ok {
+				value = carried(value, now, true)
+			}
+			next.Value[name] = value
+		}
+	case *types.AttributeValueMemberL:
+		if had, ok := before.(*types.AttributeValueMemberL); ok && len(had.Value) > len(next.Value) {
+			next.Value = append(next.Value, had.Value[len(next.Value):]...)
+		}
+	}
+
+	return next
+}

@@ -1,0 +1,141 @@
+package feedtest
+
+import (
+	"fmt"
+	"testing"
+	"time"
+
+	"github.com/oklog/ulid/v2"
+
+	"github.com/herald-progress/herald/lib/feed"
+)
+
+// Clock is the clock of a store, which tests move.
+type Clock interface {
+	// Now returns the store's time.
+	Now() time.Time
+	// Pass lets time pass for the store.
+	Pass(d time.Duration)
+}
+
+// RunClock tests what becomes of notes while time passes for the store, and when the clocks of their writers are wrong. open
+// returns a store of its own for each test.
+func RunClock(t *testing.T, open func(t *testing.T) (feed.Store, Clock)) {
+	t.Helper()
+	for name, test := range map[string]func(*testing.T, feed.Store, Clock){
+		"a note past its life is absent":                  expiredNote,
+		"a key past its life is new":                      expiredKey,
+		"notes reach every reader, whatever their clocks": skewedNotes,
+		"a key holds, whatever its writers' clocks":       skewedKeys,
+	} {
+		t.Run(name, func(t *testing.T) {
+			s, clock := open(t)
+			test(t, s, clock)
+		})
+	}
+}
+
+// noteAt returns a note that a writer made whose clock stands at a time.
+func noteAt(at time.Time, title int) feed.Note {
+	n := notification(title, at.UTC().Truncate(time.Millisecond))
+	n.ID = ulid.MustNew(ulid.Timestamp(at), ulid.DefaultEntropy()).String()
+
+	return n
+}
+
+func expiredNote(t *testing.T, s feed.Store, clock Clock) {
+	owner := feed.User(t.Name())
+	old := add(t, s, owner, noteAt(clock.Now(), 1), feed.Accepted)
+	clock.Pass(feed.NoteLife - time.Minute)
+	live := add(t, s, owner, noteAt(clock.Now(), 2), feed.Accepted)
+	kept(t, s, owner, "", 50, []feed.Note{old, live})
+	clock.Pass(time.Minute + time.Second)
+	kept(t, s, owner, "", 50, []feed.Note{live})
+	kept(t, s, owner, "0", 1, []feed.Note{live})
+	if was, err := s.Dismiss(t.Context(), owner, old.ID); err != nil || was {
+		t.Errorf("Dismiss of a note past its life: %t, %v", was, err)
+	}
+}
+
+func expiredKey(t *testing.T, s feed.Store, clock Clock) {
+	owner := feed.User(t.Name())
+	keyed := func() feed.Note {
+		n := noteAt(clock.Now(), 1)
+		n.Key = "key"
+
+		return n
+	}
+	first := add(t, s, owner, keyed(), feed.Accepted)
+	clock.Pass(feed.JobLife - time.Minute)
+	if again := add(t, s, owner, keyed(), feed.Duplicate); again.ID != first.ID {
+		t.Errorf("within its life the key led to %+v, want %+v", again, first)
+	}
+	clock.Pass(time.Minute + time.Second)
+	second := add(t, s, owner, keyed(), feed.Accepted)
+	if again := add(t, s, owner, keyed(), feed.Duplicate); again.ID != second.ID {
+		t.Errorf("the key led to %+v, want %+v", again, second)
+	}
+}
+
+// skews are how far the clocks of writers are off.
+var skews = []time.Duration{
+	0, time.Second, -time.Second, time.Minute, -time.Minute, feed.NoteSkew, -feed.NoteSkew, 10 * time.Minute, -10 * time.Minute,
+	48 * time.Hour, -48 * time.Hour, 10_000 * time.Hour, -10_000 * time.Hour,
+}
+
+// skewedNotes lets a reader take notes after each that is written. It reads as a tab does: from the last it has, less the
+// overlap.
+func skewedNotes(t *testing.T, s feed.Store, clock Clock) {
+	for _, pause := range []time.Duration{0, time.Second, time.Minute, time.Hour} {
+		owner := feed.User(fmt.Sprint(t.Name(), pause))
+		seen := map[string]bool{}
+		since := ulid.ULID{}
+		for round := range 3 * len(skews) {
+			n := noteAt(clock.Now().Add(skews[round*5%len(skews)]), round)
+			stored := add(t, s, owner, n, feed.Accepted)
+			if off := stored.At.Sub(clock.Now()).Abs(); off > feed.NoteSkew+2*time.Second {
+				t.Errorf("a note is stored %v off the store's time", off)
+			}
+			from := since
+			_ = from.SetTime(max(since.Time(), uint64(feed.NoteOverlap.Milliseconds())) - uint64(feed.NoteOverlap.Milliseconds()))
+			notes, err := s.Notes(t.Context(), owner, from.String(), 1000)
+			if err != nil {
+				t.Fatal(err)
+			}
+			for _, n := range notes {
+				seen[n.ID] = true
+				if id := ulid.MustParse(n.ID); id.Compare(since) > 0 {
+					since = id
+				}
+			}
+			if !seen[stored.ID] {
+				t.Errorf("after %v, a note of a clock that is %v off is not seen by who reads from %v on", pause, n.At.Sub(clock.Now()), from.Time())
+			}
+			clock.Pass(pause)
+		}
+		if len(seen) != 3*len(skews) {
+			t.Errorf("%d notes are seen, want %d", len(seen), 3*len(skews))
+		}
+	}
+}
+
+func skewedKeys(t *testing.T, s feed.Store, clock Clock) {
+	owner := feed.User(t.Name())
+	for key, first := range skews {
+		want := ""
+		for _, skew := range append([]time.Duration{first}, skews...) {
+			n := noteAt(clock.Now().Add(skew), key)
+			n.Key = fmt.Sprint(key)
+			got, _, err := s.Add(t.Context(), owner, n)
+			if want == "" {
+				want = got.ID
+			}
+			if err != nil || got.ID != want {
+				t.Errorf("a clock that is %v off, after one that is %v off, leads to %s, %v, want %s", skew, first, got.ID, err, want)
+			}
+		}
+	}
+	if notes, err := s.Notes(t.Context(), owner, "", 1000); err != nil || len(notes) != len(skews) {
+		t.Errorf("%d keys made %d notes, %v", len(skews), len(notes), err)
+	}
+}

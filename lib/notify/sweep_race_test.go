@@ -1,0 +1,69 @@
+package notify_test
+
+import (
+	"context"
+	"encoding/json"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/herald-progress/herald/lib/feed"
+	"github.com/herald-progress/herald/lib/message"
+	"github.com/herald-progress/herald/lib/notify"
+)
+
+// takenOver is a feed in which something happens after the sweeper has read a job.
+type takenOver struct {
+	*feed.Memory
+
+	then func()
+}
+
+func (o *takenOver) Job(ctx context.Context, owner, job string) (feed.Row, error) {
+	row, err := o.Memory.Job(ctx, owner, job)
+	if then := o.then; then != nil {
+		o.then = nil
+		then()
+	}
+
+	return row, err
+}
+
+// TestTheEndOfOneExecutionLeavesTheJobOfTheNext: the next one takes the job over between the sweeper's read and its write.
+func TestTheEndOfOneExecutionLeavesTheJobOfTheNext(t *testing.T) {
+	for name, epochs := range map[string][2]string{
+		"two in one epoch":     {redriven, redriven},
+		"two without an epoch": {"", ""},
+		"a newer epoch":        {"2026-11-22T10:00:00.000Z#0000", redriven},
+	} {
+		for by, event := range map[string]string{"an event": statusChange(arn, "FAILED", 1), "a sweep": schedule} {
+			t.Run(name+", by "+by, func(t *testing.T) {
+				synctest.Test(t, func(t *testing.T) {
+					memory, to := &feed.Memory{}, newTabs()
+					publish(t, worker(t, memory, newTabs()), inEpoch(running(42), epochs[0]))
+					time.Sleep(time.Hour)
+					next := worker(t, memory, newTabs())
+					f := &takenOver{Memory: memory, then: func() {
+						publish(t, next, inEpoch(byNext(running(50)), epochs[1]))
+					}}
+					w := &workflows{answers: map[string]notify.Workflow{arn: {Status: "FAILED", RedriveCount: 1}, "arn:next": {Status: "RUNNING"}}}
+					s := &notify.Sweeper{Notifier: worker(t, memory, to), Feed: f, Workflows: w}
+					if err := s.Handle(t.Context(), json.RawMessage(event)); err != nil {
+						t.Fatal(err)
+					}
+					row, err := memory.Job(t.Context(), feed.User("u1"), "j")
+					if err != nil || row.Terminal() || row.Execution != "arn:next" {
+						t.Errorf("the job of the next execution is %+v, %v", row, err)
+					}
+					over := with(running(60), func(p *message.UploadProgress) { p.Status = message.StatusSucceeded })
+					publish(t, next, inEpoch(byNext(over), epochs[1]))
+					if row, err = memory.Job(t.Context(), feed.User("u1"), "j"); err != nil || row.State.Status != message.StatusSucceeded {
+						t.Errorf("its end is %+v, %v", row, err)
+					}
+				})
+			})
+		}
+	}
+}
+
+func byNext(r message.Request) message.Request { return by(r, "arn:next") }
