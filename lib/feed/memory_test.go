@@ -39,3 +39,16 @@ func TestMemoryThatFails(t *testing.T) {
 		})
 	}
 }
+
+// TestMemoryInterleaved runs every order of the writers' calls, with faults. A fault more takes a minute, not a second.
+func TestMemoryInterleaved(t *testing.T) {
+	feedtest.RunInterleaved(t, 0, func(processes int, now func() time.Time) feedtest.World {
+		m := &feed.Memory{Now: now}
+		w := feedtest.World{}
+		for range processes {
+			w.Stores = append(w.Stores, feedtest.Scheduled{Store: m})
+		}
+
+		return w
+	})
+}

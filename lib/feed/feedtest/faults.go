@@ -27,6 +27,11 @@ const (
 	NotApplied
 	// Applied fails after all is done.
 	Applied
+	// Resent is done, its answer is lost, and it is sent again, as the SDK does by itself.
+	Resent
+	// CrashedBefore and CrashedAfter end the caller before and after the call is done.
+	CrashedBefore
+	CrashedAfter
 )
 
 // Faults decides at random, from a seed, which calls fail.

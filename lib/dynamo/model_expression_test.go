@@ -1,0 +1,349 @@
+package dynamo_test
+
+import (
+	"fmt"
+	"reflect"
+	"regexp"
+	"strconv"
+	"strings"
+
+	"github.com/aws/aws-sdk-go-v2/service/dynamodb/types"
+)
+
+// expression evaluates the condition and update expressions that the adapter sends
+// (https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/Expressions.html): comparisons, BETWEEN, AND, OR,
+// functions, and SET with sums.
+type expression struct {
+	names  map[string]string
+	values attributes
+
+	tokens []string
+	item   attributes
+	err    error
+}
+
+// anything is a condition that always holds. DynamoDB has none: tests plant it.
+const anything = "ANYTHING"
+
+var tokenPattern = regexp.MustCompile(`<=|>=|[=<>(),+.\[\]-]|[#:]?\w+`)
+
+// holds reports whether a condition holds for an item.
+func (e expression) holds(condition string, item attributes) (bool, error) {
+	e.tokens, e.item = tokenPattern.FindAllString(condition, -1), item
+	holds := e.or()
+	if e.err == nil && len(e.tokens) > 0 {
+		e.fail("unexpected %q", e.tokens[0])
+	}
+	if e.err != nil {
+		return false, fmt.Errorf("condition %q: %w", condition, e.err)
+	}
+
+	return holds, nil
+}
+
+func (e *expression) or() bool {
+	holds := e.and()
+	for e.accept("OR") {
+		right := e.and()
+		holds = holds || right
+	}
+
+	return holds
+}
+
+func (e *expression) and() bool {
+	holds := e.comparison()
+	for e.accept("AND") {
+		right := e.comparison()
+		holds = holds && right
+	}
+
+	return holds
+}
+
+func (e *expression) comparison() bool {
+	if e.accept("(") {
+		holds := e.or()
+		e.expect(")")
+
+		return holds
+	}
+	switch {
+	case e.accept(anything):
+		return true
+	case e.accept("attribute_exists"):
+		return e.argument() != nil
+	case e.accept("attribute_not_exists"):
+		return e.argument() == nil
+	case e.accept("begins_with"):
+		e.expect("(")
+		text := e.operand()
+		e.expect(",")
+		prefix := e.operand()
+		e.expect(")")
+
+		return strings.HasPrefix(stringOf(text), stringOf(prefix))
+	}
+	left := e.operand()
+	if e.accept("BETWEEN") {
+		low := e.operand()
+		e.expect("AND")
+		high := e.operand()
+
+		return compare(left, low, ">=") && compare(left, high, "<=")
+	}
+	operator := e.next()
+
+	return compare(left, e.operand(), operator)
+}
+
+func (e *expression) argument() types.AttributeValue {
+	e.expect("(")
+	v := e.operand()
+	e.expect(")")
+
+	return v
+}
+
+// operand returns the value of a path, a placeholder or a function; nil is none.
+func (e *expression) operand() types.AttributeValue {
+	switch token := e.next(); {
+	case token == "size":
+		v := e.argument()
+		if m, ok := v.(*types.AttributeValueMemberM); ok {
+			return &types.AttributeValueMemberN{Value: strconv.Itoa(len(m.Value))}
+		}
+
+		return nil
+	case token == "if_not_exists":
+		e.expect("(")
+		v := e.operand()
+		e.expect(",")
+		otherwise := e.operand()
+		e.expect(")")
+		if v == nil {
+			return otherwise
+		}
+
+		return v
+	case strings.HasPrefix(token, ":"):
+		v, ok := e.values[token]
+		if !ok {
+			e.fail("no value %s", token)
+		}
+
+		return v
+	case strings.HasPrefix(token, "#"):
+		e.tokens = append([]string{token}, e.tokens...)
+
+		return e.follow(e.path())
+	default:
+		e.fail("unexpected %q", token)
+
+		return nil
+	}
+}
+
+// path returns the steps of a document path: names, and numbers in lists.
+func (e *expression) path() []any {
+	var steps []any
+	for {
+		token := e.next()
+		name, ok := e.names[token]
+		if !ok {
+			e.fail("no name %s", token)
+
+			return nil
+		}
+		steps = append(steps, name)
+		for e.accept("[") {
+			n, err := strconv.Atoi(e.next())
+			if err != nil {
+				e.fail("no index")
+			}
+			steps = append(steps, n)
+			e.expect("]")
+		}
+		if !e.accept(".") {
+			return steps
+		}
+	}
+}
+
+func (e *expression) follow(path []any) types.AttributeValue {
+	var v types.AttributeValue = &types.AttributeValueMemberM{Value: e.item}
+	for _, step := range path {
+		switch at := v.(type) {
+		case *types.AttributeValueMemberM:
+			name, _ := step.(string)
+			v = at.Value[name]
+		case *types.AttributeValueMemberL:
+			n, ok := step.(int)
+			if !ok || n >= len(at.Value) {
+				return nil
+			}
+			v = at.Value[n]
+		default:
+			return nil
+		}
+	}
+
+	return v
+}
+
+// update carries out SET on next, which is a copy of the item: all values are of the item before.
+func (e expression) update(update string, next attributes) error {
+	e.tokens, e.item = tokenPattern.FindAllString(update, -1), clone(next)
+	e.expect("SET")
+	for {
+		path := e.path()
+		e.expect("=")
+		v := e.operand()
+		for e.err == nil && len(e.tokens) > 0 && (e.tokens[0] == "+" || e.tokens[0] == "-") {
+			sign := e.next()
+			v = sum(v, e.operand(), sign)
+		}
+		if v == nil {
+			e.fail("a value is missing")
+		}
+		if e.err == nil {
+			e.set(next, path, v)
+		}
+		if !e.accept(",") {
+			break
+		}
+	}
+	if e.err != nil {
+		return fmt.Errorf("ValidationException: update %q: %w", update, e.err)
+	}
+
+	return nil
+}
+
+func (e *expression) set(next attributes, path []any, v types.AttributeValue) {
+	into := &expression{item: next}
+	last := path[len(path)-1]
+	switch at := into.follow(path[:len(path)-1]).(type) {
+	case *types.AttributeValueMemberM:
+		name, _ := last.(string)
+		at.Value[name] = v
+	case *types.AttributeValueMemberL:
+		n, _ := last.(int)
+		at.Value[n] = v
+	default:
+		e.fail("the document path %v is invalid", path)
+	}
+}
+
+func (e *expression) next() string {
+	if len(e.tokens) == 0 {
+		e.fail("unexpected end")
+
+		return ""
+	}
+	token := e.tokens[0]
+	e.tokens = e.tokens[1:]
+
+	return token
+}
+
+func (e *expression) accept(token string) bool {
+	if len(e.tokens) == 0 || e.tokens[0] != token {
+		return false
+	}
+	e.tokens = e.tokens[1:]
+
+	return true
+}
+
+func (e *expression) expect(token string) {
+	if !e.accept(token) {
+		e.fail("%q is missing before %v", token, e.tokens)
+	}
+}
+
+func (e *expression) fail(format string, args ...any) {
+	if e.err == nil {
+		e.err = fmt.Errorf(format, args...)
+	}
+	e.tokens = nil
+}
+
+// compare compares values of one type; a missing one compares with none.
+func compare(left, right types.AttributeValue, operator string) bool {
+	if left == nil || right == nil {
+		return false
+	}
+	order, comparable := 0, false
+	switch l := left.(type) {
+	case *types.AttributeValueMemberS:
+		if r, ok := right.(*types.AttributeValueMemberS); ok {
+			order, comparable = strings.Compare(l.Value, r.Value), true
+		}
+	case *types.AttributeValueMemberN:
+		if _, ok := right.(*types.AttributeValueMemberN); ok {
+			difference := numberOf(left) - numberOf(right)
+			order, comparable = sign(difference), true
+		}
+	}
+	if !comparable {
+		return operator == "=" && reflect.DeepEqual(left, right)
+	}
+	switch operator {
+	case "=":
+		return order == 0
+	case "<":
+		return order < 0
+	case "<=":
+		return order <= 0
+	case ">":
+		return order > 0
+	default:
+		return order >= 0
+	}
+}
+
+func sign(f float64) int {
+	switch {
+	case f < 0:
+		return -1
+	case f > 0:
+		return 1
+	default:
+		return 0
+	}
+}
+
+func sum(left, right types.AttributeValue, sign string) types.AttributeValue {
+	if left == nil || right == nil {
+		return nil
+	}
+	total := numberOf(left) + numberOf(right)
+	if sign == "-" {
+		total = numberOf(left) - numberOf(right)
+	}
+
+	return &types.AttributeValueMemberN{Value: strconv.FormatFloat(total, 'f', -1, 64)}
+}
+
+func numberOf(v types.AttributeValue) float64 {
+	n, ok := v.(*types.AttributeValueMemberN)
+	if !ok {
+		return 0
+	}
+	f, err := strconv.ParseFloat(n.Value, 64)
+	if err != nil {
+		return 0
+	}
+
+	return f
+}
+
+func stringOf(v types.AttributeValue) string {
+	s, ok := v.(*types.AttributeValueMemberS)
+	if !ok {
+		return ""
+	}
+
+	return s.Value
+}

@@ -1,0 +1,200 @@
+package dynamo_test
+
+import (
+	"context"
+	"fmt"
+	"maps"
+	"slices"
+	"sort"
+	"sync"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
+	"github.com/aws/aws-sdk-go-v2/service/dynamodb/types"
+	"github.com/aws/smithy-go/middleware"
+
+	"github.com/herald-progress/herald/lib/feed/feedtest"
+)
+
+type attributes = map[string]types.AttributeValue
+
+// model is a DynamoDB table in this process. It evaluates the expressions of the requests, and carries out one request at a
+// time; which, and what becomes of it, the schedule of the request's context says.
+type model struct {
+	// mutate, where set, changes a request before it is carried out: a test plants a fault so.
+	mutate func(request any)
+
+	mu    sync.Mutex
+	items map[[2]string]attributes // by owner and entry
+}
+
+// client returns an SDK client of the table. The SDK's own parts, from serialization to retries, are left out.
+func (m *model) client() *dynamodb.Client {
+	answer := middleware.InitializeMiddlewareFunc("model", func(
+		ctx context.Context, in middleware.InitializeInput, _ middleware.InitializeHandler,
+	) (out middleware.InitializeOutput, _ middleware.Metadata, err error) {
+		err = feedtest.Step(ctx, m.reads(in.Parameters), func() error {
+			var err error
+			out.Result, err = m.answer(in.Parameters)
+
+			return err
+		})
+
+		return out, middleware.Metadata{}, err
+	})
+
+	return dynamodb.New(dynamodb.Options{Region: "us-east-1", APIOptions: []func(*middleware.Stack) error{
+		func(stack *middleware.Stack) error { return stack.Initialize.Add(answer, middleware.Before) },
+	}})
+}
+
+func (m *model) reads(request any) bool {
+	switch request.(type) {
+	case *dynamodb.GetItemInput, *dynamodb.QueryInput:
+		return true
+	default:
+		return false
+	}
+}
+
+// answer carries out a request.
+func (m *model) answer(request any) (any, error) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if m.mutate != nil {
+		m.mutate(request)
+	}
+	switch in := request.(type) {
+	case *dynamodb.GetItemInput:
+		return &dynamodb.GetItemOutput{Item: clone(m.items[keyOf(in.Key)])}, nil
+	case *dynamodb.QueryInput:
+		return m.query(in)
+	case *dynamodb.PutItemInput:
+		e := expression{names: in.ExpressionAttributeNames, values: in.ExpressionAttributeValues}
+		_, err := m.write(keyOf(in.Item), in.ConditionExpression, e, func(attributes) (attributes, error) { return clone(in.Item), nil })
+
+		return &dynamodb.PutItemOutput{}, err
+	case *dynamodb.UpdateItemInput:
+		e := expression{names: in.ExpressionAttributeNames, values: in.ExpressionAttributeValues}
+		_, err := m.write(keyOf(in.Key), in.ConditionExpression, e, func(old attributes) (attributes, error) {
+			next := clone(old)
+			maps.Copy(next, in.Key)
+
+			return next, e.update(*in.UpdateExpression, next)
+		})
+
+		return &dynamodb.UpdateItemOutput{Attributes: clone(m.items[keyOf(in.Key)])}, err
+	case *dynamodb.DeleteItemInput:
+		e := expression{names: in.ExpressionAttributeNames, values: in.ExpressionAttributeValues}
+		old, err := m.write(keyOf(in.Key), in.ConditionExpression, e, func(attributes) (attributes, error) { return nil, nil })
+
+		return &dynamodb.DeleteItemOutput{Attributes: old}, err
+	default:
+		return nil, fmt.Errorf("the model does not know %T", request)
+	}
+}
+
+// write replaces an item on a condition, and returns the one before.
+func (m *model) write(key [2]string, condition *string, e expression, next func(attributes) (attributes, error)) (attributes, error) {
+	old := m.items[key]
+	if condition != nil {
+		holds, err := e.holds(*condition, old)
+		if err != nil {
+			return nil, err
+		}
+		if !holds {
+			return nil, &types.ConditionalCheckFailedException{Message: aws.String("The conditional request failed"), Item: clone(old)}
+		}
+	}
+	replaced, err := next(old)
+	if err != nil {
+		return nil, err
+	}
+	if m.items == nil {
+		m.items = map[[2]string]attributes{}
+	}
+	if replaced == nil {
+		delete(m.items, key)
+	} else {
+		m.items[key] = replaced
+	}
+
+	return old, nil
+}
+
+func (m *model) query(in *dynamodb.QueryInput) (*dynamodb.QueryOutput, error) {
+	e := expression{names: in.ExpressionAttributeNames, values: in.ExpressionAttributeValues}
+	out := &dynamodb.QueryOutput{}
+	keys := slices.Collect(maps.Keys(m.items))
+	sort.Slice(keys, func(a, b int) bool { return keys[a][1] < keys[b][1] })
+	if !aws.ToBool(in.ScanIndexForward) && in.ScanIndexForward != nil {
+		slices.Reverse(keys)
+	}
+	for _, key := range keys {
+		wanted := true
+		for _, condition := range []*string{in.KeyConditionExpression, in.FilterExpression} {
+			if condition == nil || !wanted {
+				continue
+			}
+			var err error
+			if wanted, err = e.holds(*condition, m.items[key]); err != nil {
+				return nil, err
+			}
+		}
+		if wanted {
+			out.Items = append(out.Items, clone(m.items[key]))
+		}
+	}
+
+	return out, nil
+}
+
+// forget deletes an item as TTL does.
+func (m *model) forget(owner, entry string) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	delete(m.items, [2]string{owner, entry})
+}
+
+// item returns an item.
+func (m *model) item(owner, entry string) attributes {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+
+	return clone(m.items[[2]string{owner, entry}])
+}
+
+func keyOf(key attributes) [2]string {
+	owner, _ := key["owner"].(*types.AttributeValueMemberS)
+	entry, _ := key["entry"].(*types.AttributeValueMemberS)
+
+	return [2]string{owner.Value, entry.Value}
+}
+
+func clone(item attributes) attributes {
+	if item == nil {
+		return nil
+	}
+	copied := make(attributes, len(item))
+	for name, v := range item {
+		copied[name] = cloneValue(v)
+	}
+
+	return copied
+}
+
+func cloneValue(v types.AttributeValue) types.AttributeValue {
+	switch v := v.(type) {
+	case *types.AttributeValueMemberM:
+		return &types.AttributeValueMemberM{Value: clone(v.Value)}
+	case *types.AttributeValueMemberL:
+		list := make([]types.AttributeValue, len(v.Value))
+		for n, element := range v.Value {
+			list[n] = cloneValue(element)
+		}
+
+		return &types.AttributeValueMemberL{Value: list}
+	default:
+		return v // never changed in place
+	}
+}

@@ -1,0 +1,166 @@
+package feedtest
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/oklog/ulid/v2"
+
+	"github.com/herald-progress/herald/lib/feed"
+)
+
+// noteVerifier holds the notes of one key to their promises, with a reader that reads after every request.
+type noteVerifier struct {
+	stores []feed.Store
+	store  feed.Store // of no writer
+	now    *time.Time
+	found  string
+
+	added  []feed.Note
+	seen   map[string]bool
+	since  string
+	before int // how many writers added the note before the history began
+	later  time.Duration
+}
+
+func (v *noteVerifier) wrong(format string, args ...any) {
+	if v.found == "" {
+		v.found = fmt.Sprintf(format, args...)
+	}
+}
+
+// add adds a note of the key, and tries once more where that fails.
+func (v *noteVerifier) add(ctx context.Context, store feed.Store, skew time.Duration, n int) {
+	note := noteWithKey(v.now.Add(skew), n)
+	got, _, err := store.Add(ctx, jobOwner, note)
+	if err != nil {
+		got, _, err = store.Add(ctx, jobOwner, note)
+	}
+	switch {
+	case err == nil:
+		v.added = append(v.added, got)
+	case !errors.Is(err, ErrInjected):
+		v.wrong("Add: %v", err)
+	}
+}
+
+// noteWithKey returns a note whose ID is of a time, and for each n another.
+func noteWithKey(at time.Time, n int) feed.Note {
+	note := notification(n, at)
+	id := ulid.ULID{15: byte(n)}
+	_ = id.SetTime(ulid.Timestamp(at))
+	note.ID, note.Key = id.String(), "key"
+
+	return note
+}
+
+// read lets the reader take what it is to take: from the last note that it has on, less the overlap.
+func (v *noteVerifier) read() []feed.Note {
+	from := ""
+	if v.since != "" {
+		id := ulid.MustParse(v.since)
+		_ = id.SetTime(id.Time() - uint64(feed.NoteOverlap.Milliseconds()))
+		from = id.String()
+	}
+	notes, err := v.store.Notes(context.Background(), jobOwner, from, retries)
+	if err != nil {
+		v.wrong("Notes: %v", err)
+	}
+	for _, n := range notes {
+		v.seen[n.ID], v.since = true, max(v.since, n.ID)
+	}
+
+	return notes
+}
+
+func (v *noteVerifier) after(int) string {
+	v.read()
+
+	return v.found
+}
+
+// atEnd lets time pass, in which another note is added and read, and then a last writer add the note of the key: all who
+// were told that it is stored name one note, and the reader has it.
+func (v *noteVerifier) atEnd(s *schedule) string {
+	ctx := context.Background()
+	*v.now = v.now.Add(v.later)
+	other := noteWithKey(*v.now, 200)
+	other.Key = ""
+	if _, _, err := v.store.Add(ctx, jobOwner, other); err != nil {
+		v.wrong("Add: %v", err)
+	}
+	v.read()
+	v.add(ctx, v.store, 0, 100)
+	v.read()
+	ids := map[string]bool{}
+	for _, n := range v.added {
+		ids[n.ID] = true
+		if !v.seen[n.ID] && v.before == 0 {
+			v.wrong("the note %s was stored, and the reader that has %s does not get it", n.ID, v.since)
+		}
+	}
+	if len(ids) != 1 && !s.crashed {
+		v.wrong("one key has the notes %v", ids)
+	}
+	delete(v.seen, other.ID)
+	if len(v.seen) != 1-v.before && len(v.seen) != 1 && !s.crashed {
+		v.wrong("one key has shown the notes %v", v.seen)
+	}
+
+	return v.found
+}
+
+// noteHistory returns the history of writers that add the note of one key, by clocks that are off by skews. Some time later
+// another does. A first one may have died after it wrote the key, some time before.
+func noteHistory(name string, faults int, died, later time.Duration, skews ...time.Duration) History {
+	now := new(time.Time)
+
+	return History{
+		Name: name, Faults: faults, writers: len(skews), now: func() time.Time { return *now },
+		begin: func(w World) ([]func(context.Context), verifier) {
+			*now = raceAt
+			v := &noteVerifier{stores: w.Stores, store: w.Stores[len(skews)], now: now, seen: map[string]bool{}, later: later}
+			if died > 0 {
+				v.dies(died)
+			}
+			var all []func(context.Context)
+			for n, skew := range skews {
+				all = append(all, func(ctx context.Context) { v.add(ctx, v.stores[n], skew, n) })
+			}
+
+			return all, v
+		},
+	}
+}
+
+// dies leaves the key of a note that is not stored, as of a time before.
+func (v *noteVerifier) dies(before time.Duration) {
+	ctx := context.Background()
+	*v.now = v.now.Add(-before)
+	first, _, err := v.store.Add(ctx, jobOwner, noteWithKey(*v.now, 50))
+	if err == nil {
+		_, err = v.store.Dismiss(ctx, jobOwner, first.ID)
+	}
+	if err != nil {
+		v.wrong("the history does not begin: %v", err)
+	}
+	*v.now = v.now.Add(before)
+	v.before = 1
+}
+
+func noteHistories() []History {
+	const long = 10 * time.Minute
+
+	return []History{
+		noteHistory("two notes of one key", 1, 0, 0, 0, 0),
+		noteHistory("two notes of one key, and a third later", 1, 0, long, 0, 0),
+		noteHistory("a note, and its repetition after a while", 2, 0, long, 0),
+		noteHistory("two repeat a note whose writer died", 1, time.Minute, long, 0, 0),
+		noteHistory("two repeat a note whose writer died long ago", 1, long, long, 0, 0),
+		noteHistory("two clocks that are off", 1, 0, long, long, -long),
+		noteHistory("a clock that is ahead, and a repetition", 2, 0, 0, long),
+		noteHistory("a clock that is behind, and a repetition", 2, 0, long, -long),
+	}
+}

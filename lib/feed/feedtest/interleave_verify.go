@@ -1,0 +1,240 @@
+package feedtest
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"time"
+
+	"github.com/herald-progress/herald/lib/feed"
+	"github.com/herald-progress/herald/lib/message"
+)
+
+const jobOwner = "user/u"
+
+// jobVerifier holds a job's row to its promises while writers change it.
+type jobVerifier struct {
+	stores []feed.Store
+	store  feed.Store // of no writer
+	found  string
+
+	row       feed.Row
+	seen      []feed.Row             // every row that followed an update, in order
+	updates   map[string]feed.Update // by id
+	results   []result
+	claiming  map[int]feed.Row // by writer
+	posted    feed.Row         // the newest
+	unsure    bool             // an update failed for good
+	forgotten bool             // TTL deleted the row
+}
+
+type result struct {
+	feed.Update
+
+	outcome feed.Outcome
+}
+
+func newJobVerifier(w World) *jobVerifier {
+	last := len(w.Stores) - 1
+
+	return &jobVerifier{stores: w.Stores, store: w.Stores[last], updates: map[string]feed.Update{}, claiming: map[int]feed.Row{}}
+}
+
+func (v *jobVerifier) wrong(format string, args ...any) {
+	if v.found == "" {
+		v.found = fmt.Sprintf(format, args...)
+	}
+}
+
+// publish does as the notifier does: an update that fails is tried once more, and a state whose push is due is pushed.
+func (v *jobVerifier) publish(ctx context.Context, writer int, u feed.Update) {
+	s := v.stores[writer]
+	v.updates[u.ID] = u
+	row, outcome, err := s.Apply(ctx, jobOwner, u)
+	if err != nil {
+		row, outcome, err = s.Apply(ctx, jobOwner, u)
+	}
+	if err != nil {
+		v.unsure = true
+		if !errors.Is(err, ErrInjected) && !errors.Is(err, feed.ErrParts) {
+			v.wrong("Apply: %v", err)
+		}
+
+		return
+	}
+	v.results = append(v.results, result{u, outcome})
+	switch {
+	case outcome == feed.Accepted && !row.Pushed():
+		v.push(ctx, writer, row, u.At)
+	case outcome.Posts():
+		v.post(row)
+	}
+}
+
+func (v *jobVerifier) push(ctx context.Context, writer int, row feed.Row, at time.Time) {
+	if row.NextPushAt(at).Sub(at) > message.MinInterval {
+		return // it is left for the next push
+	}
+	v.claiming[writer] = row
+	newest, won, err := v.stores[writer].Claim(ctx, row, at)
+	if err != nil { // it may have been recorded all the same
+		if !errors.Is(err, ErrInjected) && !(v.forgotten && errors.Is(err, feed.ErrNotFound)) {
+			v.wrong("Claim: %v", err)
+		}
+		won = true
+		if newest, err = v.stores[writer].Job(ctx, jobOwner, "job"); err != nil {
+			v.unsure = true
+
+			return
+		}
+	}
+	if won {
+		v.post(newest)
+	}
+}
+
+func (v *jobVerifier) post(row feed.Row) {
+	if row.Newer(v.posted.Epoch, v.posted.Seq) {
+		v.posted = row
+	}
+}
+
+// look reads the row after a request of a writer.
+func (v *jobVerifier) look(writer int) {
+	row, err := v.store.Job(context.Background(), jobOwner, "job")
+	switch {
+	case errors.Is(err, feed.ErrNotFound):
+		if v.row.Seq > 0 && !v.forgotten {
+			v.wrong("the row is gone")
+		}
+		v.row = feed.Row{}
+
+		return
+	case err != nil:
+		v.wrong("Job: %v", err)
+
+		return
+	}
+	before := v.row
+	v.row = row
+	v.step(writer, before, row)
+}
+
+// step holds one change of the row to the rules.
+func (v *jobVerifier) step(writer int, before, row feed.Row) {
+	var done, failed int64
+	for _, count := range row.Parts {
+		done, failed = done+count.Done, failed+count.Failed
+	}
+	same := row.Epoch == before.Epoch && before.Seq > 0
+	switch {
+	case row.PartsDone != done || row.PartsFailed != failed:
+		v.wrong("the sums of the parts are wrong: %+v", row)
+	case before.Seq > 0 && row.Epoch < before.Epoch:
+		v.wrong("the epoch %s followed %s", row.Epoch, before.Epoch)
+	case same && row.Seq == before.Seq && row.ID != before.ID:
+		v.wrong("both %s and %s have seq %d", before.ID, row.ID, row.Seq)
+	case same && row.Seq == before.Seq:
+		v.pushed(writer, before, row)
+
+		return
+	case same && row.Seq != before.Seq+1, !same && row.Seq != 1 && before.Seq > 0:
+		v.wrong("seq %d of %s followed %d of %s", row.Seq, row.Epoch, before.Seq, before.Epoch)
+	case same:
+		v.followed(before, row)
+	}
+	if slices.ContainsFunc(v.seen, func(r feed.Row) bool { return r.ID == row.ID }) && !v.forgotten {
+		v.wrong("the message %s was written twice", row.ID)
+	}
+	v.seen = append(v.seen, row)
+}
+
+// followed holds the row after an update in the same run to what stood before.
+func (v *jobVerifier) followed(before, row feed.Row) {
+	u := v.updates[row.ID]
+	for id, had := range before.Parts {
+		if now := row.Parts[id]; now.Done < had.Done || now.Failed < had.Failed {
+			v.wrong("%s fell back from %v to %v", id, had, now)
+		}
+	}
+	if len(row.Parts) > feed.MaxParts {
+		v.wrong("the row has %d parts", len(row.Parts))
+	}
+	for _, key := range before.Keys {
+		if !slices.Contains(row.Keys, key) {
+			v.wrong("a key was lost")
+		}
+	}
+	switch {
+	case before.Terminal():
+		v.wrong("%s followed the end", row.ID)
+	case row.Shown().Progress < before.Shown().Progress:
+		v.wrong("progress fell from %v to %v", before.Shown().Progress, row.Shown().Progress)
+	case row.PushedSeq < before.PushedSeq:
+		v.wrong("the push of seq %d is forgotten", before.PushedSeq)
+	case before.Execution != "" && row.Execution == "":
+		v.wrong("the execution is forgotten")
+	case u.EndOf != "" && before.Execution != u.EndOf:
+		v.wrong("the end of %s ended the job of %s", u.EndOf, before.Execution)
+	}
+}
+
+// pushed holds a push to the claim that recorded it.
+func (v *jobVerifier) pushed(writer int, before, row feed.Row) {
+	if row.PushedSeq == before.PushedSeq {
+		return // a read, or a request that was refused
+	}
+	claim := v.claiming[writer]
+	if row.PushedSeq != row.Seq || claim.Epoch != before.Epoch || claim.PushedSeq != before.PushedSeq {
+		v.wrong("a claim for seq %d of %s after the push of %d led from %+v to %+v", claim.Seq, claim.Epoch, claim.PushedSeq, before, row)
+	}
+}
+
+func (v *jobVerifier) after(writer int) string {
+	v.look(writer)
+
+	return v.found
+}
+
+func (v *jobVerifier) atEnd(s *schedule) string {
+	for _, r := range v.results {
+		v.judge(r)
+	}
+	if !s.crashed && !v.unsure && !v.forgotten && v.row.Seq > 0 &&
+		(v.posted.Epoch != v.row.Epoch || v.posted.Seq < v.row.PushedSeq) {
+		v.wrong("seq %d of %s is recorded as pushed, the last that was posted is %d of %s", v.row.PushedSeq, v.row.Epoch, v.posted.Seq, v.posted.Epoch)
+	}
+	if v.row.Execution != "" && !v.row.Terminal() {
+		p, err := only(v.store.Execution(context.Background(), v.row.Execution))
+		if err != nil || p.Epoch < v.row.Epoch {
+			v.wrong("the pointer of %s is %+v, %v", v.row.Execution, p, err)
+		}
+	}
+
+	return v.found
+}
+
+// judge holds what a writer was told to what happened.
+func (v *jobVerifier) judge(r result) {
+	was := func(is func(feed.Row) bool) bool { return slices.ContainsFunc(v.seen, is) }
+	written := was(func(row feed.Row) bool { return row.ID == r.ID })
+	switch r.outcome {
+	case feed.Accepted:
+		if !written {
+			v.wrong("%s was accepted, and never stored", r.ID)
+		}
+	case feed.Duplicate:
+		if !written && !was(func(row feed.Row) bool { return r.Part != nil && row.Parts[r.Part.ID].Done >= r.Part.Done }) {
+			v.wrong("%s is a duplicate, and was never stored", r.ID)
+		}
+	case feed.Ignored:
+		if !was(feed.Row.Terminal) && !was(func(row feed.Row) bool { return r.Part != nil && row.Parts[r.Part.ID].Done > r.Part.Done }) {
+			v.wrong("%s was ignored, and there was no end", r.ID)
+		}
+	case feed.Stale:
+		if r.EndOf == "" && !was(func(row feed.Row) bool { return row.Epoch > r.Epoch }) {
+			v.wrong("%s is stale, and there was no newer run", r.ID)
+		}
+	}
+}

@@ -1,0 +1,183 @@
+package feedtest
+
+import (
+	"context"
+	"runtime"
+	"testing/synctest"
+	"time"
+)
+
+// A schedule is an order in which the requests of some writers reach a store, with what becomes of each. Schedules are
+// enumerated one after the other: each begins like the one before, and takes the next choice where they part.
+type schedule struct {
+	choices []choice
+	taken   int
+	faults  int // that this schedule may still inject
+
+	writers []*scheduled
+	crashed bool
+	failed  bool
+}
+
+// choice is one of some options that a schedule took.
+type choice struct{ option, options int }
+
+// scheduled is a writer that stands before a request until the schedule lets it go on.
+type scheduled struct {
+	schedule *schedule
+	goOn     chan Fault
+	waits    bool
+	reads    bool
+	done     bool
+}
+
+type scheduledKey struct{}
+
+// Step carries out a request of a writer when its schedule comes to it: never, once, or more often, as the schedule has it.
+// Without a schedule in ctx it just carries it out.
+func Step(ctx context.Context, reads bool, request func() error) error {
+	w, ok := ctx.Value(scheduledKey{}).(*scheduled)
+	if !ok {
+		return request()
+	}
+	for {
+		w.waits, w.reads = true, reads
+		fault := <-w.goOn
+		w.waits = false
+		switch fault {
+		case None:
+			return request()
+		case NotApplied:
+			return ErrInjected
+		case Applied:
+			_ = request()
+
+			return ErrInjected
+		case Resent:
+			_ = request()
+		case CrashedBefore:
+			runtime.Goexit()
+		case CrashedAfter:
+			_ = request()
+			runtime.Goexit()
+		}
+	}
+}
+
+// everySchedule runs all schedules of some writers with at most so many faults: begin returns the writers, each with a store
+// of its own process, and what is to be done after each request and at the end. It stops when check returns false, and
+// returns how many schedules it ran. It must be called in a bubble of synctest.
+func everySchedule(faults int, begin func() (writers []func(context.Context), after func(writer int), check func(*schedule) bool)) int {
+	s := &schedule{}
+	for n := 1; ; n++ {
+		s.taken, s.faults, s.crashed, s.failed = 0, faults, false, false
+		writers, after, check := begin()
+		s.run(writers, after)
+		if !check(s) || !s.next() {
+			return n
+		}
+	}
+}
+
+// next changes the last choice that has another option, and forgets those after it.
+func (s *schedule) next() bool {
+	for len(s.choices) > 0 {
+		last := &s.choices[len(s.choices)-1]
+		if last.option++; last.option < last.options {
+			return true
+		}
+		s.choices = s.choices[:len(s.choices)-1]
+	}
+
+	return false
+}
+
+// choose returns one of some options.
+func (s *schedule) choose(options int) int {
+	if s.taken == len(s.choices) {
+		s.choices = append(s.choices, choice{options: options})
+	}
+	s.taken++
+
+	return s.choices[s.taken-1].option
+}
+
+func (s *schedule) run(writers []func(context.Context), after func(writer int)) {
+	s.writers = nil
+	for _, write := range writers {
+		w := &scheduled{schedule: s, goOn: make(chan Fault)}
+		s.writers = append(s.writers, w)
+		go func() {
+			defer func() { w.done = true }()
+			write(context.WithValue(context.Background(), scheduledKey{}, w))
+		}()
+		synctest.Wait()
+	}
+	for {
+		ready := s.ready()
+		if len(ready) == 0 {
+			return
+		}
+		var writer int
+		var fault Fault
+		option := s.choose(s.options(ready))
+		for _, writer = range ready {
+			kinds := s.kinds(s.writers[writer])
+			if option < len(kinds) {
+				fault = kinds[option]
+
+				break
+			}
+			option -= len(kinds)
+		}
+		if fault != None {
+			s.faults--
+			s.failed = true
+			s.crashed = s.crashed || fault == CrashedBefore || fault == CrashedAfter
+		}
+		s.writers[writer].goOn <- fault
+		synctest.Wait()
+		after(writer)
+	}
+}
+
+// ready returns the writers that stand before a request, when all do that are not done: some may have to wait for a pause
+// to pass.
+func (s *schedule) ready() []int {
+	for {
+		synctest.Wait()
+		var ready []int
+		pausing := false
+		for n, w := range s.writers {
+			if w.waits {
+				ready = append(ready, n)
+			}
+			pausing = pausing || !w.waits && !w.done
+		}
+		if !pausing {
+			return ready
+		}
+		time.Sleep(200 * time.Millisecond) // longer than any pause of a store
+	}
+}
+
+func (s *schedule) options(ready []int) int {
+	all := 0
+	for _, writer := range ready {
+		all += len(s.kinds(s.writers[writer]))
+	}
+
+	return all
+}
+
+// kinds returns what may become of the request of a writer. A read that is lost leads to no other state of the store.
+func (s *schedule) kinds(w *scheduled) []Fault {
+	switch {
+	case s.faults == 0:
+		return []Fault{None}
+	case w.reads:
+		return []Fault{None, NotApplied}
+	default:
+		return []Fault{None, NotApplied, Applied, Resent, CrashedBefore, CrashedAfter}
+	}
+}
