@@ -183,7 +183,7 @@ func start(ctx context.Context, o options, c local.Config, stderr io.Writer) (*l
 			return nil, fmt.Errorf("-dynamodb: %w", err)
 		}
 		c.Connections = &dynamo.Connections{Client: client, Table: table}
-		c.Feed = &dynamo.Feed{Client: client, Table: feedTable}
+		c.Feed = &dynamo.Feed{Client: client, Table: feedTable, Log: c.Log}
 	}
 	twin, err := local.Start(ctx, c)
 	if errors.Is(err, syscall.EADDRINUSE) {

@@ -51,7 +51,7 @@ func loadDelivery(ctx context.Context, e *environment, p places) (delivery, erro
 	}
 
 	return delivery{
-		function: f, rows: f.connections(p.connections), feed: &dynamo.Feed{Client: f.dynamo, Table: p.feed}, sender: sender,
+		function: f, rows: f.connections(p.connections), feed: &dynamo.Feed{Client: f.dynamo, Table: p.feed, Log: f.log}, sender: sender,
 	}, nil
 }
 

@@ -9,6 +9,7 @@ import (
 
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb/types"
+	"github.com/aws/smithy-go"
 
 	"github.com/herald-progress/herald/lib/feed"
 )
@@ -103,7 +104,10 @@ func (s *Feed) applyPart(ctx context.Context, owner string, u feed.Update) (stor
 		row = storedRow{Row: feed.Row{Owner: owner, Epoch: u.Epoch}}
 	}
 	if had, ok := row.Parts[u.Part.ID]; !ok || u.Part.Done > had.Done {
-		return s.updatePart(ctx, row, u)
+		row, err := s.updatePart(ctx, row, u)
+		if invalid := smithy.APIError(nil); !errors.As(err, &invalid) || invalid.ErrorCode() != "ValidationException" {
+			return row, err
+		} // attributes of other types are there than this version writes
 	}
 	row, err := s.get(ctx, owner, u.State.UploadID)
 	if err != nil {
@@ -167,11 +171,10 @@ func (s *Feed) updatePart(ctx context.Context, row storedRow, u feed.Update) (st
 	if err != nil {
 		return s.stored(ctx, row.Owner, u.State.UploadID, err)
 	}
-	next, err := decodeJob(out.Attributes)
-	if err != nil {
-		return storedRow{}, err
+	written := s.read(ctx, row.Owner, u.State.UploadID, out.Attributes)
+	if written.Unreadable || written.Seq == 0 { // it was written blindly
+		return written, errConflict
 	}
-	written := storedRow{Row: next, item: out.Attributes}
 	s.known.keep(written)
 
 	return written, nil

@@ -8,6 +8,7 @@ import (
 	"strings"
 
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb/types"
+	"github.com/aws/smithy-go"
 )
 
 // expression evaluates the condition and update expressions that the adapter sends
@@ -201,7 +202,7 @@ func (e expression) update(update string, next attributes) error {
 		v := e.operand()
 		for e.err == nil && len(e.tokens) > 0 && (e.tokens[0] == "+" || e.tokens[0] == "-") {
 			sign := e.next()
-			v = sum(v, e.operand(), sign)
+			v = e.sum(v, e.operand(), sign)
 		}
 		if v == nil {
 			e.fail("a value is missing")
@@ -214,7 +215,7 @@ func (e expression) update(update string, next attributes) error {
 		}
 	}
 	if e.err != nil {
-		return fmt.Errorf("ValidationException: update %q: %w", update, e.err)
+		return &smithy.GenericAPIError{Code: "ValidationException", Message: fmt.Sprintf("update %q: %v", update, e.err)}
 	}
 
 	return nil
@@ -314,9 +315,13 @@ func sign(f float64) int {
 	}
 }
 
-func sum(left, right types.AttributeValue, sign string) types.AttributeValue {
-	if left == nil || right == nil {
-		return nil
+func (e *expression) sum(left, right types.AttributeValue, sign string) types.AttributeValue {
+	for _, v := range []types.AttributeValue{left, right} {
+		if _, ok := v.(*types.AttributeValueMemberN); !ok {
+			e.fail("an operand has an incorrect data type")
+
+			return nil
+		}
 	}
 	total := numberOf(left) + numberOf(right)
 	if sign == "-" {

@@ -7,6 +7,7 @@ import (
 	"slices"
 	"sort"
 	"sync"
+	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
@@ -23,6 +24,8 @@ type attributes = map[string]types.AttributeValue
 type model struct {
 	// mutate, where set, changes a request before it is carried out: a test plants a fault so.
 	mutate func(request any)
+	// latency is how long a request is under way, and then its answer.
+	latency func() time.Duration
 
 	mu    sync.Mutex
 	items map[[2]string]attributes // by owner and entry
@@ -33,6 +36,8 @@ func (m *model) client() *dynamodb.Client {
 	answer := middleware.InitializeMiddlewareFunc("model", func(
 		ctx context.Context, in middleware.InitializeInput, _ middleware.InitializeHandler,
 	) (out middleware.InitializeOutput, _ middleware.Metadata, err error) {
+		m.wait()
+		defer m.wait()
 		err = feedtest.Step(ctx, m.reads(in.Parameters), func() error {
 			var err error
 			out.Result, err = m.answer(in.Parameters)
@@ -46,6 +51,12 @@ func (m *model) client() *dynamodb.Client {
 	return dynamodb.New(dynamodb.Options{Region: "us-east-1", APIOptions: []func(*middleware.Stack) error{
 		func(stack *middleware.Stack) error { return stack.Initialize.Add(answer, middleware.Before) },
 	}})
+}
+
+func (m *model) wait() {
+	if m.latency != nil {
+		time.Sleep(m.latency())
+	}
 }
 
 func (m *model) reads(request any) bool {

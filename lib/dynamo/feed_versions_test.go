@@ -1,0 +1,257 @@
+package dynamo_test
+
+import (
+	"bytes"
+	"encoding/json"
+	"log/slog"
+	"reflect"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/aws/aws-sdk-go-v2/service/dynamodb/types"
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/herald-progress/herald/lib/dynamo"
+	"github.com/herald-progress/herald/lib/feed"
+	"github.com/herald-progress/herald/lib/message"
+)
+
+const (
+	run      = "2026-11-22T10:00:00.123Z#0000"
+	redriven = "2026-11-22T10:00:00.123Z#0001"
+)
+
+func str(s string) types.AttributeValue { return &types.AttributeValueMemberS{Value: s} }
+func num(s string) types.AttributeValue { return &types.AttributeValueMemberN{Value: s} }
+func list(values ...types.AttributeValue) types.AttributeValue {
+	return &types.AttributeValueMemberL{Value: values}
+}
+
+// rolledBack returns a feed of this version with rows that a newer one wrote, the model that holds them, and its log.
+func rolledBack(t *testing.T) (*dynamo.Feed, *model, *bytes.Buffer) {
+	t.Helper()
+	m, log := &model{}, &bytes.Buffer{}
+	s := &dynamo.Feed{Client: m.client(), Table: "feed", Log: slog.New(slog.NewTextHandler(log, nil))}
+	for _, job := range []string{"good", "paused", "skipped", "broken", "nameless"} {
+		for _, u := range []feed.Update{state(job, 10, time.Now()), stateOfPart(job, "1", 5, time.Now())} {
+			u.Epoch = run
+			if _, _, err := s.Apply(t.Context(), "user/u", u); err != nil {
+				t.Fatal(err)
+			}
+		}
+	}
+	edit := func(job string, change func(attributes)) { change(m.items[[2]string{"user/u", "job#" + job}]) }
+	edit("paused", func(it attributes) {
+		it["data"] = str(`{"uploadId":"","fileName":"f.csv","progress":10,"message":"","status":"paused","phase":"parse","steps":["<one>",2]}`)
+		it["shiny"] = list(num("1"))
+		it["parts"] = &types.AttributeValueMemberM{Value: attributes{"1": list(num("5"), num("0"), num("9"))}}
+		whole, _ := it["whole"].(*types.AttributeValueMemberM)
+		whole.Value["speed"] = num("7")
+	})
+	edit("skipped", func(it attributes) {
+		it["data"] = str(`{"uploadId":"","fileName":"f.csv","progress":10,"message":"","status":"skipped"}`)
+		it["terminal"] = &types.AttributeValueMemberBOOL{Value: true}
+	})
+	edit("broken", func(it attributes) { it["data"] = list() })
+	edit("nameless", func(it attributes) {
+		it["data"], it["seq"] = list(), str("many")
+		delete(it, "id")
+	})
+	s = &dynamo.Feed{Client: m.client(), Table: "feed", Log: s.Log} // which remembers nothing
+
+	return s, m, log
+}
+
+func statusOf(t *testing.T, row feed.Row) (status string, data map[string]any) {
+	t.Helper()
+	frame, err := row.Envelope().Encode()
+	if err != nil {
+		t.Fatal(err)
+	}
+	var e struct{ Data map[string]any }
+	if err := json.Unmarshal(frame, &e); err != nil {
+		t.Fatal(err)
+	}
+	status, _ = e.Data["status"].(string)
+
+	return status, e.Data
+}
+
+func TestAJobThatCannotBeReadHidesNoOther(t *testing.T) {
+	s, _, log := rolledBack(t)
+	got := map[string]string{}
+	for row, err := range s.Jobs(t.Context(), "user/u") {
+		if err != nil {
+			t.Fatal(err)
+		}
+		got[row.State.UploadID], _ = statusOf(t, row)
+	}
+	if diff := cmp.Diff(map[string]string{"good": "", "paused": "paused", "skipped": "skipped"}, got); diff != "" {
+		t.Errorf("the jobs and their statuses (-want +got):\n%s", diff)
+	}
+	for _, job := range []string{"broken", "nameless"} {
+		if !strings.Contains(log.String(), "job#"+job) {
+			t.Errorf("the log does not name %s:\n%s", job, log)
+		}
+		if _, err := s.Job(t.Context(), "user/u", job); err == nil {
+			t.Errorf("%s could be read", job)
+		}
+	}
+}
+
+func TestAJobThatCannotBeReadIsBegunAnew(t *testing.T) {
+	at := time.Now()
+	for _, job := range []string{"broken", "nameless"} {
+		for name, u := range map[string]feed.Update{"a state": state(job, 20, at), "a part": stateOfPart(job, "2", 1, at), "no epoch": state(job, 20, at)} {
+			t.Run(job+", "+name, func(t *testing.T) {
+				s, _, _ := rolledBack(t)
+				if u.Epoch = run; name == "no epoch" {
+					u.Epoch = ""
+				}
+				row, outcome, err := s.Apply(t.Context(), "user/u", u)
+				if err != nil || outcome != feed.Accepted || row.State.FileName != "f.csv" {
+					t.Fatalf("Apply: %+v, %q, %v", row, outcome, err)
+				}
+				if job == "broken" && !row.Newer(run, 2) {
+					t.Errorf("a tab that has seq 2 drops %s, %d", row.Epoch, row.Seq)
+				}
+				stored, err := s.Job(t.Context(), "user/u", job)
+				if diff := cmp.Diff(row, stored); err != nil || diff != "" {
+					t.Errorf("%v, stored (-want +got):\n%s", err, diff)
+				}
+				if row.Unnamed {
+					return // an older epoch is that of its workflow
+				}
+				u.ID, u.Part = "an old run", nil
+				u.Epoch = "2026-11-22T09:00:00.000Z#0000"
+				if _, outcome, err := s.Apply(t.Context(), "user/u", u); err != nil || outcome != feed.Stale {
+					t.Errorf("an older run: %q, %v", outcome, err)
+				}
+			})
+		}
+	}
+}
+
+// TestWhatANewerVersionWroteSurvives: this version changes a row, and what it does not know stays.
+func TestWhatANewerVersionWroteSurvives(t *testing.T) {
+	s, m, _ := rolledBack(t)
+	at := time.Now().Add(time.Second)
+	apply := func(u feed.Update) feed.Row {
+		t.Helper()
+		if u.Epoch != redriven {
+			u.Epoch = run
+		}
+		row, outcome, err := s.Apply(t.Context(), "user/u", u)
+		if err != nil || outcome != feed.Accepted {
+			t.Fatalf("Apply: %q, %v", outcome, err)
+		}
+
+		return row
+	}
+	check := func(what string, row feed.Row, status string, steps, third bool) {
+		t.Helper()
+		got, data := statusOf(t, row)
+		if got != status || (data["steps"] != nil) != steps {
+			t.Errorf("after %s the status is %q, the data %v", what, got, data)
+		}
+		it := m.item("user/u", "job#paused")
+		parts, _ := it["parts"].(*types.AttributeValueMemberM)
+		whole, _ := it["whole"].(*types.AttributeValueMemberM)
+		count, _ := parts.Value["1"].(*types.AttributeValueMemberL)
+		if (it["shiny"] != nil) != third || (len(count.Value) == 3) != third || whole != nil && (whole.Value["speed"] != nil) != third {
+			t.Errorf("after %s the row is %v, with the part %v", what, it, count.Value)
+		}
+		if stored, err := s.Job(t.Context(), "user/u", "paused"); err != nil || !cmp.Equal(stored, row) {
+			t.Errorf("after %s: %v, stored (-want +got):\n%s", what, err, cmp.Diff(row, stored))
+		}
+	}
+	check("a part", apply(stateOfPart("paused", "1", 6, at)), "paused", true, true)
+	check("another part", apply(stateOfPart("paused", "2", 6, at)), "paused", true, true)
+	named := stateOfPart("paused", "2", 7, at)
+	named.Execution = "arn"
+	row := apply(named)
+	check("a part that names an execution", row, "paused", true, true)
+	row, _, err := s.Claim(t.Context(), row, at)
+	if err != nil {
+		t.Fatal(err)
+	}
+	check("a push", row, "paused", true, true)
+	end := state("paused", 10, at)
+	end.State.Status, end.EndOf = message.StatusFailed, "arn"
+	check("the end of its execution", apply(end), "failed", true, true)
+	again := state("paused", 1, at)
+	again.Epoch = redriven
+	again.Part = &message.Part{ID: "1", Done: 1, Total: 9}
+	check("a new run", apply(again), "", false, false)
+}
+
+func TestAStateReplacesWhatANewerVersionSaidOfTheStateOnly(t *testing.T) {
+	s, m, _ := rolledBack(t)
+	u := state("paused", 20, time.Now())
+	u.Epoch = run
+	row, outcome, err := s.Apply(t.Context(), "user/u", u)
+	if err != nil || outcome != feed.Accepted {
+		t.Fatalf("Apply: %q, %v", outcome, err)
+	}
+	if status, data := statusOf(t, row); status != "" || data["steps"] != nil || m.item("user/u", "job#paused")["shiny"] == nil {
+		t.Errorf("the status is %q, the data %v, the row %v", status, data, m.item("user/u", "job#paused"))
+	}
+}
+
+// TestAnUnknownEndIsAnEnd: the row says that its status is terminal, though this version does not know it.
+func TestAnUnknownEndIsAnEnd(t *testing.T) {
+	s, m, _ := rolledBack(t)
+	before := m.item("user/u", "job#skipped")
+	for _, u := range []feed.Update{state("skipped", 20, time.Now()), stateOfPart("skipped", "1", 9, time.Now())} {
+		u.Epoch = run
+		if row, outcome, err := s.Apply(t.Context(), "user/u", u); err != nil || outcome != feed.Ignored || !row.Terminal() {
+			t.Errorf("Apply: %+v, %q, %v", row, outcome, err)
+		}
+	}
+	if after := m.item("user/u", "job#skipped"); !reflect.DeepEqual(before, after) {
+		t.Errorf("the row was %v, is %v", before, after)
+	}
+	again := state("skipped", 1, time.Now())
+	again.Epoch = redriven
+	if row, outcome, err := s.Apply(t.Context(), "user/u", again); err != nil || outcome != feed.Accepted || row.Terminal() {
+		t.Errorf("the next run: %+v, %q, %v", row, outcome, err)
+	}
+}
+
+func TestANoteThatCannotBeReadHidesNoOther(t *testing.T) {
+	m, log := &model{}, &bytes.Buffer{}
+	s := &dynamo.Feed{Client: m.client(), Table: "feed", Log: slog.New(slog.NewTextHandler(log, nil))}
+	note := func(id string) feed.Note {
+		return feed.Note{ID: id, At: time.Now(), Data: message.Error{Code: "C", Message: "secret"}, Key: "key of " + id}
+	}
+	for _, id := range []string{"1", "2", "3", "4"} {
+		if _, _, err := s.Add(t.Context(), "user/u", note(id)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	m.items[[2]string{"user/u", "note#2"}]["data"] = list()
+	m.items[[2]string{"user/u", "note#3"}]["at"] = str("long ago")
+	for key, it := range m.items {
+		if strings.HasPrefix(key[1], "key#") {
+			it["note"] = list() // no key can be read
+		}
+	}
+	for _, since := range []string{"", "0"} {
+		notes, err := s.Notes(t.Context(), "user/u", since, 10)
+		if err != nil || len(notes) != 2 || notes[0].ID != "1" || notes[1].ID != "4" {
+			t.Errorf("Notes since %q: %+v, %v", since, notes, err)
+		}
+	}
+	again := note("5")
+	again.Key = "key of 1"
+	if _, _, err := s.Add(t.Context(), "user/u", again); err != nil {
+		t.Errorf("a note whose key cannot be read: %v", err)
+	}
+	if notes, err := s.Notes(t.Context(), "user/u", "4", 10); err != nil || len(notes) != 1 {
+		t.Errorf("it is not stored: %+v, %v", notes, err)
+	}
+	if text := log.String(); !strings.Contains(text, "note#2") || !strings.Contains(text, "note#3") || strings.Contains(text, "secret") {
+		t.Errorf("the log is\n%s", text)
+	}
+}
