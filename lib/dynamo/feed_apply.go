@@ -54,7 +54,7 @@ func (s *Feed) apply(ctx context.Context, owner string, u feed.Update) (storedRo
 		}
 		next, outcome, rule := feed.Apply(row.Row, u)
 		if rule != nil || outcome != feed.Accepted {
-			return storedRow{Row: next}, outcome, rule //nolint:wrapcheck // ErrParts is the contract's
+			return storedRow{Row: next}, outcome, rule
 		}
 		written, failed := s.write(ctx, row, next, u)
 		if failed == nil {

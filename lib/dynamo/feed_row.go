@@ -162,7 +162,7 @@ func decodeState(data string) (state message.UploadProgress, unknown string, err
 	}
 	text, err := json.Marshal(fields)
 
-	return state, string(text), err //nolint:wrapcheck // as above
+	return state, string(text), err
 }
 
 // decodeParts reads what the row says of the job's parts.

@@ -29,11 +29,11 @@ const anything = "ANYTHING"
 var tokenPattern = regexp.MustCompile(`<=|>=|[=<>(),+.\[\]-]|[#:]?\w+`)
 
 // holds reports whether a condition holds for an item.
-func (e expression) holds(condition string, item attributes) (bool, error) {
+func (e *expression) holds(condition string, item attributes) (bool, error) {
 	e.tokens, e.item = tokenPattern.FindAllString(condition, -1), item
 	holds := e.or()
 	if e.err == nil && len(e.tokens) > 0 {
-		e.fail("unexpected %q", e.tokens[0])
+		e.failf("unexpected %q", e.tokens[0])
 	}
 	if e.err != nil {
 		return false, fmt.Errorf("condition %q: %w", condition, e.err)
@@ -130,7 +130,7 @@ func (e *expression) operand() types.AttributeValue {
 	case strings.HasPrefix(token, ":"):
 		v, ok := e.values[token]
 		if !ok {
-			e.fail("no value %s", token)
+			e.failf("no value %s", token)
 		}
 
 		return v
@@ -139,7 +139,7 @@ func (e *expression) operand() types.AttributeValue {
 
 		return e.follow(e.path())
 	default:
-		e.fail("unexpected %q", token)
+		e.failf("unexpected %q", token)
 
 		return nil
 	}
@@ -152,7 +152,7 @@ func (e *expression) path() []any {
 		token := e.next()
 		name, ok := e.names[token]
 		if !ok {
-			e.fail("no name %s", token)
+			e.failf("no name %s", token)
 
 			return nil
 		}
@@ -160,7 +160,7 @@ func (e *expression) path() []any {
 		for e.accept("[") {
 			n, err := strconv.Atoi(e.next())
 			if err != nil {
-				e.fail("no index")
+				e.failf("no index")
 			}
 			steps = append(steps, n)
 			e.expect("]")
@@ -193,7 +193,7 @@ func (e *expression) follow(path []any) types.AttributeValue {
 }
 
 // update carries out SET on next, which is a copy of the item: all values are of the item before.
-func (e expression) update(update string, next attributes) error {
+func (e *expression) update(update string, next attributes) error {
 	e.tokens, e.item = tokenPattern.FindAllString(update, -1), clone(next)
 	e.expect("SET")
 	for {
@@ -205,7 +205,7 @@ func (e expression) update(update string, next attributes) error {
 			v = e.sum(v, e.operand(), sign)
 		}
 		if v == nil {
-			e.fail("a value is missing")
+			e.failf("a value is missing")
 		}
 		if e.err == nil {
 			e.set(next, path, v)
@@ -232,13 +232,13 @@ func (e *expression) set(next attributes, path []any, v types.AttributeValue) {
 		n, _ := last.(int)
 		at.Value[n] = v
 	default:
-		e.fail("the document path %v is invalid", path)
+		e.failf("the document path %v is invalid", path)
 	}
 }
 
 func (e *expression) next() string {
 	if len(e.tokens) == 0 {
-		e.fail("unexpected end")
+		e.failf("unexpected end")
 
 		return ""
 	}
@@ -259,11 +259,11 @@ func (e *expression) accept(token string) bool {
 
 func (e *expression) expect(token string) {
 	if !e.accept(token) {
-		e.fail("%q is missing before %v", token, e.tokens)
+		e.failf("%q is missing before %v", token, e.tokens)
 	}
 }
 
-func (e *expression) fail(format string, args ...any) {
+func (e *expression) failf(format string, args ...any) {
 	if e.err == nil {
 		e.err = fmt.Errorf(format, args...)
 	}
@@ -275,19 +275,19 @@ func compare(left, right types.AttributeValue, operator string) bool {
 	if left == nil || right == nil {
 		return false
 	}
-	order, comparable := 0, false
+	order, alike := 0, false
 	switch l := left.(type) {
 	case *types.AttributeValueMemberS:
 		if r, ok := right.(*types.AttributeValueMemberS); ok {
-			order, comparable = strings.Compare(l.Value, r.Value), true
+			order, alike = strings.Compare(l.Value, r.Value), true
 		}
 	case *types.AttributeValueMemberN:
 		if _, ok := right.(*types.AttributeValueMemberN); ok {
 			difference := numberOf(left) - numberOf(right)
-			order, comparable = sign(difference), true
+			order, alike = sign(difference), true
 		}
 	}
-	if !comparable {
+	if !alike {
 		return operator == "=" && reflect.DeepEqual(left, right)
 	}
 	switch operator {
@@ -318,7 +318,7 @@ func sign(f float64) int {
 func (e *expression) sum(left, right types.AttributeValue, sign string) types.AttributeValue {
 	for _, v := range []types.AttributeValue{left, right} {
 		if _, ok := v.(*types.AttributeValueMemberN); !ok {
-			e.fail("an operand has an incorrect data type")
+			e.failf("an operand has an incorrect data type")
 
 			return nil
 		}

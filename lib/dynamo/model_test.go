@@ -81,12 +81,12 @@ func (m *model) answer(request any) (any, error) {
 	case *dynamodb.QueryInput:
 		return m.query(in)
 	case *dynamodb.PutItemInput:
-		e := expression{names: in.ExpressionAttributeNames, values: in.ExpressionAttributeValues}
+		e := &expression{names: in.ExpressionAttributeNames, values: in.ExpressionAttributeValues}
 		_, err := m.write(keyOf(in.Item), in.ConditionExpression, e, func(attributes) (attributes, error) { return clone(in.Item), nil })
 
 		return &dynamodb.PutItemOutput{}, err
 	case *dynamodb.UpdateItemInput:
-		e := expression{names: in.ExpressionAttributeNames, values: in.ExpressionAttributeValues}
+		e := &expression{names: in.ExpressionAttributeNames, values: in.ExpressionAttributeValues}
 		_, err := m.write(keyOf(in.Key), in.ConditionExpression, e, func(old attributes) (attributes, error) {
 			next := clone(old)
 			maps.Copy(next, in.Key)
@@ -96,7 +96,7 @@ func (m *model) answer(request any) (any, error) {
 
 		return &dynamodb.UpdateItemOutput{Attributes: clone(m.items[keyOf(in.Key)])}, err
 	case *dynamodb.DeleteItemInput:
-		e := expression{names: in.ExpressionAttributeNames, values: in.ExpressionAttributeValues}
+		e := &expression{names: in.ExpressionAttributeNames, values: in.ExpressionAttributeValues}
 		old, err := m.write(keyOf(in.Key), in.ConditionExpression, e, func(attributes) (attributes, error) { return nil, nil })
 
 		return &dynamodb.DeleteItemOutput{Attributes: old}, err
@@ -106,7 +106,7 @@ func (m *model) answer(request any) (any, error) {
 }
 
 // write replaces an item on a condition, and returns the one before.
-func (m *model) write(key [2]string, condition *string, e expression, next func(attributes) (attributes, error)) (attributes, error) {
+func (m *model) write(key [2]string, condition *string, e *expression, next func(attributes) (attributes, error)) (attributes, error) {
 	old := m.items[key]
 	if condition != nil {
 		holds, err := e.holds(*condition, old)
@@ -134,7 +134,7 @@ func (m *model) write(key [2]string, condition *string, e expression, next func(
 }
 
 func (m *model) query(in *dynamodb.QueryInput) (*dynamodb.QueryOutput, error) {
-	e := expression{names: in.ExpressionAttributeNames, values: in.ExpressionAttributeValues}
+	e := &expression{names: in.ExpressionAttributeNames, values: in.ExpressionAttributeValues}
 	out := &dynamodb.QueryOutput{}
 	keys := slices.Collect(maps.Keys(m.items))
 	sort.Slice(keys, func(a, b int) bool { return keys[a][1] < keys[b][1] })

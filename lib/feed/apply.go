@@ -114,24 +114,7 @@ func repeats(row Row, u Update) bool {
 // follow returns the row after u, which is accepted.
 func follow(row Row, u Update, epoch string) Row {
 	fresh := row.Seq == 0 || row.Unreadable
-	next := row
-	next.ID, next.UpdatedAt = u.ID, u.At.UTC().Truncate(time.Millisecond)
-	next.Seq++
-	switch {
-	case row.Seq == 0:
-		next.Epoch, next.Unnamed = epoch, u.Epoch == ""
-	case row.takesIn(u.Epoch):
-		next.Run, next.Unnamed = u.Epoch, false
-	}
-	if u.Execution != "" {
-		next.Execution = u.Execution
-	}
-	if u.Part == nil && u.Key != "" {
-		next.Keys = append(slices.Clone(row.Keys[max(0, len(row.Keys)+1-keptKeys):]), keyHash(u.Key))
-	}
-	if next.PushedAt.After(next.UpdatedAt) { // by a clock that is ahead
-		next.PushedAt = next.UpdatedAt
-	}
+	next := row.after(u, epoch)
 	next.State = nextState(row, u, fresh)
 	if u.Part == nil && u.EndOf == "" { // the state is all new
 		next.Unknown = ""
@@ -146,6 +129,29 @@ func follow(row Row, u Update, epoch string) Row {
 	}
 
 	return next
+}
+
+// after returns the row with all that u says beside the state.
+func (r Row) after(u Update, epoch string) Row {
+	switch {
+	case r.Seq == 0:
+		r.Epoch, r.Unnamed = epoch, u.Epoch == ""
+	case r.takesIn(u.Epoch):
+		r.Run, r.Unnamed = u.Epoch, false
+	}
+	r.ID, r.UpdatedAt = u.ID, u.At.UTC().Truncate(time.Millisecond)
+	r.Seq++
+	if u.Execution != "" {
+		r.Execution = u.Execution
+	}
+	if u.Part == nil && u.Key != "" {
+		r.Keys = append(slices.Clone(r.Keys[max(0, len(r.Keys)+1-keptKeys):]), keyHash(u.Key))
+	}
+	if r.PushedAt.After(r.UpdatedAt) { // by a clock that is ahead
+		r.PushedAt = r.UpdatedAt
+	}
+
+	return r
 }
 
 // nextState returns the state to store; fresh says that the row has none.

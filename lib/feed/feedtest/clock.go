@@ -96,8 +96,7 @@ func skewedNotes(t *testing.T, s feed.Store, clock Clock) {
 			if off := stored.At.Sub(clock.Now()).Abs(); off > feed.NoteSkew+2*time.Second {
 				t.Errorf("a note is stored %v off the store's time", off)
 			}
-			from := since
-			_ = from.SetTime(max(since.Time(), uint64(feed.NoteOverlap.Milliseconds())) - uint64(feed.NoteOverlap.Milliseconds()))
+			from := overlap(since)
 			notes, err := s.Notes(t.Context(), owner, from.String(), 1000)
 			if err != nil {
 				t.Fatal(err)
@@ -117,6 +116,14 @@ func skewedNotes(t *testing.T, s feed.Store, clock Clock) {
 			t.Errorf("%d notes are seen, want %d", len(seen), 3*len(skews))
 		}
 	}
+}
+
+// overlap returns the id from which a reader goes on that has since.
+func overlap(since ulid.ULID) ulid.ULID {
+	const millis = uint64(feed.NoteOverlap / time.Millisecond)
+	_ = since.SetTime(max(since.Time(), millis) - millis)
+
+	return since
 }
 
 func skewedKeys(t *testing.T, s feed.Store, clock Clock) {

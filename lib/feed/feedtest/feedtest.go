@@ -23,6 +23,7 @@ func Run(t *testing.T, open func(t *testing.T) feed.Store) {
 		"owners see their own jobs only":             separateJobs,
 		"keys make repetitions known":                keys,
 		"epochs begin anew and are adopted":          epochs,
+		"a job without an epoch has its time":        noEpoch,
 		"parts add up":                               parts,
 		"a part may begin a row and name executions": firstPart,
 		"256 parts and no more":                      tooManyParts,

@@ -26,7 +26,7 @@ func jobHistory(name string, faults int, before []feed.Update, writers ...writer
 			for _, u := range before {
 				row, _, err := v.store.Apply(context.Background(), jobOwner, u)
 				if err != nil {
-					v.wrong("the history does not begin: %v", err)
+					v.wrongf("the history does not begin: %v", err)
 				}
 				v.post(row)
 			}
@@ -86,7 +86,7 @@ func jobHistories() []History {
 	begun := []feed.Update{keyed(10)}
 	soon := raceAt.Add(message.MinInterval) // its push is due
 	old := raceAt.Add(-feed.JobLife - time.Hour)
-	var full []feed.Update
+	full := make([]feed.Update, 0, feed.MaxParts)
 	for n := range feed.MaxParts - 1 {
 		full = append(full, part(fmt.Sprint("full ", n), 1, 0, raceAt))
 	}

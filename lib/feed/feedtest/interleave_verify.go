@@ -41,7 +41,7 @@ func newJobVerifier(w World) *jobVerifier {
 	return &jobVerifier{stores: w.Stores, store: w.Stores[last], updates: map[string]feed.Update{}, claiming: map[int]feed.Row{}}
 }
 
-func (v *jobVerifier) wrong(format string, args ...any) {
+func (v *jobVerifier) wrongf(format string, args ...any) {
 	if v.found == "" {
 		v.found = fmt.Sprintf(format, args...)
 	}
@@ -58,7 +58,7 @@ func (v *jobVerifier) publish(ctx context.Context, writer int, u feed.Update) {
 	if err != nil {
 		v.unsure = true
 		if !errors.Is(err, ErrInjected) && !errors.Is(err, feed.ErrParts) {
-			v.wrong("Apply: %v", err)
+			v.wrongf("Apply: %v", err)
 		}
 
 		return
@@ -79,8 +79,8 @@ func (v *jobVerifier) push(ctx context.Context, writer int, row feed.Row, at tim
 	v.claiming[writer] = row
 	newest, won, err := v.stores[writer].Claim(ctx, row, at)
 	if err != nil { // it may have been recorded all the same
-		if !errors.Is(err, ErrInjected) && !(v.forgotten && errors.Is(err, feed.ErrNotFound)) {
-			v.wrong("Claim: %v", err)
+		if !errors.Is(err, ErrInjected) && (!v.forgotten || !errors.Is(err, feed.ErrNotFound)) {
+			v.wrongf("Claim: %v", err)
 		}
 		won = true
 		if newest, err = v.stores[writer].Job(ctx, jobOwner, "job"); err != nil {
@@ -106,13 +106,13 @@ func (v *jobVerifier) look(writer int) {
 	switch {
 	case errors.Is(err, feed.ErrNotFound):
 		if v.row.Seq > 0 && !v.forgotten {
-			v.wrong("the row is gone")
+			v.wrongf("the row is gone")
 		}
 		v.row = feed.Row{}
 
 		return
 	case err != nil:
-		v.wrong("Job: %v", err)
+		v.wrongf("Job: %v", err)
 
 		return
 	}
@@ -127,25 +127,22 @@ func (v *jobVerifier) step(writer int, before, row feed.Row) {
 	for _, count := range row.Parts {
 		done, failed = done+count.Done, failed+count.Failed
 	}
+	if row.PartsDone != done || row.PartsFailed != failed {
+		v.wrongf("the sums of the parts are wrong: %+v", row)
+	}
 	same := row.Epoch == before.Epoch && before.Seq > 0
-	switch {
-	case row.PartsDone != done || row.PartsFailed != failed:
-		v.wrong("the sums of the parts are wrong: %+v", row)
-	case before.Seq > 0 && row.Epoch < before.Epoch:
-		v.wrong("the epoch %s followed %s", row.Epoch, before.Epoch)
-	case same && row.Seq == before.Seq && row.ID != before.ID:
-		v.wrong("both %s and %s have seq %d", before.ID, row.ID, row.Seq)
-	case same && row.Seq == before.Seq:
+	if same && row.Seq == before.Seq {
 		v.pushed(writer, before, row)
 
 		return
-	case same && row.Seq != before.Seq+1, !same && row.Seq != 1 && before.Seq > 0:
-		v.wrong("seq %d of %s followed %d of %s", row.Seq, row.Epoch, before.Seq, before.Epoch)
-	case same:
+	}
+	if same {
 		v.followed(before, row)
+	} else if before.Seq > 0 && (row.Epoch < before.Epoch || row.Seq != 1) {
+		v.wrongf("seq %d of %s followed %d of %s", row.Seq, row.Epoch, before.Seq, before.Epoch)
 	}
 	if slices.ContainsFunc(v.seen, func(r feed.Row) bool { return r.ID == row.ID }) && !v.forgotten {
-		v.wrong("the message %s was written twice", row.ID)
+		v.wrongf("the message %s was written twice", row.ID)
 	}
 	v.seen = append(v.seen, row)
 }
@@ -155,39 +152,44 @@ func (v *jobVerifier) followed(before, row feed.Row) {
 	u := v.updates[row.ID]
 	for id, had := range before.Parts {
 		if now := row.Parts[id]; now.Done < had.Done || now.Failed < had.Failed {
-			v.wrong("%s fell back from %v to %v", id, had, now)
+			v.wrongf("%s fell back from %v to %v", id, had, now)
 		}
 	}
 	if len(row.Parts) > feed.MaxParts {
-		v.wrong("the row has %d parts", len(row.Parts))
+		v.wrongf("the row has %d parts", len(row.Parts))
 	}
 	for _, key := range before.Keys {
 		if !slices.Contains(row.Keys, key) {
-			v.wrong("a key was lost")
+			v.wrongf("a key was lost")
 		}
 	}
 	switch {
+	case row.Seq != before.Seq+1:
+		v.wrongf("seq %d followed %d", row.Seq, before.Seq)
 	case before.Terminal():
-		v.wrong("%s followed the end", row.ID)
+		v.wrongf("%s followed the end", row.ID)
 	case row.Shown().Progress < before.Shown().Progress:
-		v.wrong("progress fell from %v to %v", before.Shown().Progress, row.Shown().Progress)
+		v.wrongf("progress fell from %v to %v", before.Shown().Progress, row.Shown().Progress)
 	case row.PushedSeq < before.PushedSeq:
-		v.wrong("the push of seq %d is forgotten", before.PushedSeq)
+		v.wrongf("the push of seq %d is forgotten", before.PushedSeq)
 	case before.Execution != "" && row.Execution == "":
-		v.wrong("the execution is forgotten")
+		v.wrongf("the execution is forgotten")
 	case u.EndOf != "" && before.Execution != u.EndOf:
-		v.wrong("the end of %s ended the job of %s", u.EndOf, before.Execution)
+		v.wrongf("the end of %s ended the job of %s", u.EndOf, before.Execution)
 	}
 }
 
 // pushed holds a push to the claim that recorded it.
 func (v *jobVerifier) pushed(writer int, before, row feed.Row) {
+	if row.ID != before.ID {
+		v.wrongf("both %s and %s have seq %d", before.ID, row.ID, row.Seq)
+	}
 	if row.PushedSeq == before.PushedSeq {
 		return // a read, or a request that was refused
 	}
 	claim := v.claiming[writer]
 	if row.PushedSeq != row.Seq || claim.Epoch != before.Epoch || claim.PushedSeq != before.PushedSeq {
-		v.wrong("a claim for seq %d of %s after the push of %d led from %+v to %+v", claim.Seq, claim.Epoch, claim.PushedSeq, before, row)
+		v.wrongf("a claim for seq %d of %s after the push of %d led from %+v to %+v", claim.Seq, claim.Epoch, claim.PushedSeq, before, row)
 	}
 }
 
@@ -203,12 +205,12 @@ func (v *jobVerifier) atEnd(s *schedule) string {
 	}
 	if !s.crashed && !v.unsure && !v.forgotten && v.row.Seq > 0 &&
 		(v.posted.Epoch != v.row.Epoch || v.posted.Seq < v.row.PushedSeq) {
-		v.wrong("seq %d of %s is recorded as pushed, the last that was posted is %d of %s", v.row.PushedSeq, v.row.Epoch, v.posted.Seq, v.posted.Epoch)
+		v.wrongf("seq %d of %s is recorded as pushed, the last that was posted is %d of %s", v.row.PushedSeq, v.row.Epoch, v.posted.Seq, v.posted.Epoch)
 	}
 	if v.row.Execution != "" && !v.row.Terminal() {
 		p, err := only(v.store.Execution(context.Background(), v.row.Execution))
 		if err != nil || p.Epoch < v.row.Epoch {
-			v.wrong("the pointer of %s is %+v, %v", v.row.Execution, p, err)
+			v.wrongf("the pointer of %s is %+v, %v", v.row.Execution, p, err)
 		}
 	}
 
@@ -222,19 +224,19 @@ func (v *jobVerifier) judge(r result) {
 	switch r.outcome {
 	case feed.Accepted:
 		if !written {
-			v.wrong("%s was accepted, and never stored", r.ID)
+			v.wrongf("%s was accepted, and never stored", r.ID)
 		}
 	case feed.Duplicate:
 		if !written && !was(func(row feed.Row) bool { return r.Part != nil && row.Parts[r.Part.ID].Done >= r.Part.Done }) {
-			v.wrong("%s is a duplicate, and was never stored", r.ID)
+			v.wrongf("%s is a duplicate, and was never stored", r.ID)
 		}
 	case feed.Ignored:
 		if !was(feed.Row.Terminal) && !was(func(row feed.Row) bool { return r.Part != nil && row.Parts[r.Part.ID].Done > r.Part.Done }) {
-			v.wrong("%s was ignored, and there was no end", r.ID)
+			v.wrongf("%s was ignored, and there was no end", r.ID)
 		}
 	case feed.Stale:
 		if r.EndOf == "" && !was(func(row feed.Row) bool { return row.Epoch > r.Epoch }) {
-			v.wrong("%s is stale, and there was no newer run", r.ID)
+			v.wrongf("%s is stale, and there was no newer run", r.ID)
 		}
 	}
 }

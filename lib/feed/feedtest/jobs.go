@@ -120,16 +120,6 @@ func epochs(t *testing.T, s feed.Store) {
 
 		return u
 	}
-	begun := in("", 30)
-	begun.At, begun.Key = at.Add(-time.Hour), ""
-	row := apply(t, s, owner, begun, feed.Accepted)
-	if want := begun.At.Format("2006-01-02T15:04:05.000Z") + "#0000"; row.Epoch != want || row.Seq != 1 {
-		t.Errorf("without an epoch the row begins as %+v, want the epoch %s", row, want)
-	}
-	if row := apply(t, s, owner, in(epoch(0), 20), feed.Accepted); row.Seq != 2 || row.State.Progress != 30 || row.Epoch < epoch(0) {
-		t.Errorf("the workflow's epoch leads to %+v", row)
-	}
-	owner += "2"
 	if row := apply(t, s, owner, in(epoch(0), 20), feed.Accepted); row.Seq != 1 || row.State.Progress != 20 {
 		t.Errorf("the first epoch begins with %+v", row)
 	}
@@ -156,6 +146,36 @@ func epochs(t *testing.T, s feed.Store) {
 	redriven.Epoch = epoch(2)
 	if row := apply(t, s, owner, redriven, feed.Accepted); row.Seq != 1 || row.PartsDone != 1 || row.State.Status != "" {
 		t.Errorf("a part begins the next epoch with %+v", row)
+	}
+}
+
+// noEpoch lets a job begin without an epoch: it gets one from its time, so that tabs tell its runs apart.
+func noEpoch(t *testing.T, s feed.Store) {
+	owner, at := feed.User(t.Name()), now()
+	begun := update(30, at.Add(-feed.JobLife-time.Hour))
+	begun.Epoch = ""
+	first, outcome, err := s.Apply(t.Context(), owner, begun)
+	if want := begun.At.Format("2006-01-02T15:04:05.000Z") + "#0000"; err != nil || outcome != feed.Accepted || first.Epoch != want || first.Seq != 1 {
+		t.Errorf("without an epoch the row begins as %+v, %q, %v, want the epoch %s", first, outcome, err, want)
+	}
+	begun.At, begun.ID = at, "again"
+	row := apply(t, s, owner, begun, feed.Accepted)
+	if !row.Newer(first.Epoch, 57) || row.Seq != 1 {
+		t.Errorf("a tab that has seq 57 of %s drops %s, %d", first.Epoch, row.Epoch, row.Seq)
+	}
+	workflow := update(20, at)
+	next := apply(t, s, owner, workflow, feed.Accepted)
+	if next.Seq != 2 || next.State.Progress != 30 || next.Epoch != row.Epoch {
+		t.Errorf("the workflow's epoch leads from %+v to %+v", row, next)
+	}
+	over := ended(message.StatusSucceeded, at)
+	if row := apply(t, s, owner, over, feed.Accepted); !row.Terminal() || row.Epoch != next.Epoch {
+		t.Errorf("the workflow's end leads to %+v", row)
+	}
+	redriven := part("one", 1, 0, at)
+	redriven.Epoch = epoch(1)
+	if row := apply(t, s, owner, redriven, feed.Accepted); !row.Newer(next.Epoch, 57) || row.Terminal() {
+		t.Errorf("its redrive begins as %+v", row)
 	}
 }
 
