@@ -286,3 +286,46 @@ func TestKnownRowsAreBounded(t *testing.T) {
 		t.Error("a job that has ended is still known")
 	}
 }
+
+// FuzzJob: no row makes the decoder panic, and what it reads it writes again as it was read.
+func FuzzJob(f *testing.F) {
+	f.Add(`{"fileName":"f","progress":1}`, "2026-11-22T10:00:00.123Z", "2026-11-22T10:00:00.123Z#0000", int64(1), false)
+	f.Add(`{"progress":1,"status":"paused","steps":[{"a":"<"}]}`, "2026-11-22T10:00:00.123Z", "", int64(9), false)
+	f.Add(`{"status":"skipped","Progress":7}`, "2026-11-22T10:00:00.123Z", "x", int64(9), true)
+	f.Fuzz(func(t *testing.T, data, at, run string, seq int64, terminal bool) {
+		it, err := encodeJob(sampleRow())
+		if err != nil {
+			t.Fatal(err)
+		}
+		it["data"], it["updatedAt"], it["run"], it["seq"] = text(data), text(at), text(run), number(seq)
+		if delete(it, "terminal"); terminal {
+			it["terminal"] = &types.AttributeValueMemberBOOL{Value: true}
+		}
+		row, err := decodeJob(it)
+		if err != nil {
+			return
+		}
+		again, err := encodeJob(row)
+		if err != nil {
+			t.Fatalf("%+v: %v", row, err)
+		}
+		if got, err := decodeJob(again); err != nil || !cmp.Equal(row, got) {
+			t.Errorf("%v, row (-want +got):\n%s", err, cmp.Diff(row, got))
+		}
+	})
+}
+
+// FuzzNote: no row makes the decoders of notes and pointers panic.
+func FuzzNote(f *testing.F) {
+	f.Add("note#1", "2026-11-22T10:00:00.123Z", "error", `{"code":"C","message":"m"}`)
+	f.Add("exec#arn#0123", "2026-11-22T10:00:00.123Z", "gossip", `{"a":[1]}`)
+	f.Fuzz(func(t *testing.T, entry, at, kind, data string) {
+		it := item{"owner": text("user/u1"), "entry": text(entry), "at": text(at), "type": text(kind), "data": text(data), "job": text(data)}
+		if n, err := decodeNote(it); err == nil && noteEntry(n.ID) != entry {
+			t.Errorf("the note of %q is %+v", entry, n)
+		}
+		if p, err := decodePointer(it); err == nil && !strings.HasPrefix(entry, pointerEntries(p.Execution)) {
+			t.Errorf("the pointer of %q is %+v", entry, p)
+		}
+	})
+}

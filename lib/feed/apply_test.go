@@ -97,7 +97,7 @@ func TestApplyDecides(t *testing.T) {
 		{"the workflow's epoch again", updates{running(50, at, in("")), running(10, at)}, running(60, at), feed.Accepted, later0, 3, 60},
 		{"no epoch after the workflow's", updates{running(50, at, in("")), running(10, at)}, running(60, at, in("")), feed.Accepted, later0, 3, 60},
 		{"the row's own epoch after the workflow's", updates{running(50, at, in("")), running(10, at)}, running(60, at, in(later0)), feed.Accepted, later0, 3, 60},
-		{"a redrive of the workflow's", updates{running(50, at, in("")), running(10, at)}, running(5, at, in(redriven)), feed.Accepted, "2026-11-22T10:00:01.124Z#0000", 1, 5},
+		{"a redrive of the workflow's", updates{running(50, at, in("")), running(10, at)}, running(5, at, in(redriven)), feed.Accepted, "2026-11-22T10:00:01.124Z#0001", 1, 5},
 		{"an epoch before the workflow's", updates{running(50, at, in("")), running(10, at, in(redriven))}, running(60, at), feed.Stale, later0, 2, 50},
 		{"an older epoch after the end of none", updates{running(50, at, in(""), is(message.StatusFailed))}, running(60, at), feed.Stale, later0, 1, 50},
 		{"an adopted epoch", updates{running(50, start, in(redriven))}, running(40, at, in("")), feed.Accepted, redriven, 2, 50},
@@ -241,6 +241,35 @@ func TestApplyCoalescesPushes(t *testing.T) {
 				t.Errorf("the push is of %v, at %v %%", row.PushedAt, row.PushedProgress)
 			}
 		})
+	}
+}
+
+// TestAClockThatIsAheadSilencesNoJob lets one process whose clock is ahead push once; the others move by less than a percent.
+func TestAClockThatIsAheadSilencesNoJob(t *testing.T) {
+	for _, ahead := range []time.Duration{time.Second, 10 * time.Second, 5 * time.Minute, 1000 * time.Hour} {
+		for name, of := range map[string]func(n int) func(*feed.Update){
+			"states": func(int) func(*feed.Update) { return func(*feed.Update) {} },
+			"parts":  func(n int) func(*feed.Update) { return ofPart("1", int64(n), 0) },
+		} {
+			row := follow(t, running(10, start), running(20, start.Add(ahead), phase("another")))
+			pushed := start
+			for n := range 30 {
+				at := after(1000 * n)
+				next, outcome, err := feed.Apply(row, running(20+float64(n)/100, at, phase("another"), of(n)))
+				if err != nil || outcome != feed.Accepted {
+					t.Fatalf("Apply: %q, %v", outcome, err)
+				}
+				if !next.Pushed() && !next.NextPushAt(at).After(at) { // as the notifier claims it
+					next = next.Claimed(at)
+				}
+				if row = next; row.Pushed() {
+					pushed = at
+				}
+				if silent := at.Sub(pushed); silent > 2*message.SlowInterval {
+					t.Fatalf("%s: after a push that was %v ahead the job is silent for %v", name, ahead, silent)
+				}
+			}
+		}
 	}
 }
 

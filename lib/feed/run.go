@@ -57,19 +57,22 @@ func (r Row) named() string {
 	return r.Epoch
 }
 
-// epochAfter returns epoch where it is over the row's, or else the next one over the row's.
+// epochAfter returns epoch where it is over the row's, or else the next one over the row's, with the redrive count of epoch.
 func (r Row) epochAfter(epoch string) string {
 	if epoch > r.Epoch {
 		return epoch
 	}
 	const timeLength = len("2006-01-02T15:04:05.000Z")
-	if len(r.Epoch) > timeLength {
-		if at, err := time.Parse(time.RFC3339, r.Epoch[:timeLength]); err == nil {
-			return epochOf(at.Add(time.Millisecond))
-		}
+	if len(r.Epoch) <= timeLength || len(epoch) <= timeLength {
+		return r.Epoch + "+"
+	}
+	at, err := time.Parse(time.RFC3339, r.Epoch[:timeLength])
+	next := epochOf(at.Add(time.Millisecond))
+	if err != nil || next == "" {
+		return r.Epoch + "+"
 	}
 
-	return r.Epoch + "+"
+	return next[:timeLength] + epoch[timeLength:]
 }
 
 // epochOf returns the epoch of a run that began at a time.
