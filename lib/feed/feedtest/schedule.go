@@ -3,6 +3,7 @@ package feedtest
 import (
 	"context"
 	"runtime"
+	"sync/atomic"
 	"testing/synctest"
 	"time"
 )
@@ -26,9 +27,9 @@ type choice struct{ option, options int }
 type scheduled struct {
 	schedule *schedule
 	goOn     chan Fault
-	waits    bool
-	reads    bool
-	done     bool
+	waits    atomic.Bool
+	reads    atomic.Bool // it stands before a read
+	done     atomic.Bool
 }
 
 type scheduledKey struct{}
@@ -41,9 +42,10 @@ func Step(ctx context.Context, reads bool, request func() error) error {
 		return request()
 	}
 	for {
-		w.waits, w.reads = true, reads
+		w.reads.Store(reads)
+		w.waits.Store(true)
 		fault := <-w.goOn
-		w.waits = false
+		w.waits.Store(false)
 		switch fault {
 		case None:
 			return request()
@@ -108,7 +110,7 @@ func (s *schedule) run(writers []func(context.Context), after func(writer int)) 
 		w := &scheduled{schedule: s, goOn: make(chan Fault)}
 		s.writers = append(s.writers, w)
 		go func() {
-			defer func() { w.done = true }()
+			defer func() { w.done.Store(true) }()
 			write(context.WithValue(context.Background(), scheduledKey{}, w))
 		}()
 		synctest.Wait()
@@ -149,10 +151,10 @@ func (s *schedule) ready() []int {
 		var ready []int
 		pausing := false
 		for n, w := range s.writers {
-			if w.waits {
+			if w.waits.Load() {
 				ready = append(ready, n)
 			}
-			pausing = pausing || !w.waits && !w.done
+			pausing = pausing || !w.waits.Load() && !w.done.Load()
 		}
 		if !pausing {
 			return ready
@@ -175,7 +177,7 @@ func (s *schedule) kinds(w *scheduled) []Fault {
 	switch {
 	case s.faults == 0:
 		return []Fault{None}
-	case w.reads:
+	case w.reads.Load():
 		return []Fault{None, NotApplied}
 	default:
 		return []Fault{None, NotApplied, Applied, Resent, CrashedBefore, CrashedAfter}
