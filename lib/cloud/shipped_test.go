@@ -3,7 +3,6 @@ package cloud_test
 import (
 	"encoding/json"
 	"errors"
-	"fmt"
 	"io"
 	"net/http"
 	"net/http/httptest"
@@ -196,10 +195,11 @@ func (f fleet) testReaper(t *testing.T) {
 
 // testSweeper ends jobs whose workflows ended without a word: one that an event tells of, and one that nobody tells of.
 func (f fleet) testSweeper(t *testing.T) {
-	const state = `{"userId":"` + user + `","epoch":"2026-11-22T10:00:00Z","execution":"%[1]s","message":{"type":"upload_progress",` +
-		`"data":{"uploadId":"%[1]s","fileName":"a.csv","progress":40,"message":"Working"}}}`
+	const told = "arn:aws:states:us-east-1:000000000000:execution:mine:told"
+	const state = `{"userId":"` + user + `","epoch":"2026-11-22T10:00:00Z","execution":"` + told + `","message":{"type":"upload_progress",` +
+		`"data":{"uploadId":"told","fileName":"a.csv","progress":40,"message":"Working"}}}`
 	tab := f.openTab(t)
-	if body, failure := f.notify(t, fmt.Sprintf(state, "told")); failure != "" {
+	if body, failure := f.notify(t, state); failure != "" {
 		t.Fatal(body)
 	}
 	succeeded, silent := f.succeeded(t), time.Now().Add(-time.Hour)
@@ -216,7 +216,7 @@ func (f fleet) testSweeper(t *testing.T) {
 		status    message.Status
 		progress  float64
 	}{
-		{"told", `{"detail-type":"Step Functions Execution Status Change","detail":{"executionArn":"told","status":"FAILED","redriveCount":0}}`, message.StatusFailed, 40},
+		{"told", `{"detail-type":"Step Functions Execution Status Change","detail":{"executionArn":"` + told + `","status":"FAILED","redriveCount":0}}`, message.StatusFailed, 40},
 		{"untold", `{"detail-type":"Scheduled Event","source":"aws.events","detail":{}}`, message.StatusSucceeded, 100},
 	} {
 		f.invoke(t, "sweeper", job.event)

@@ -20,6 +20,8 @@ const (
 	upload   = "up-1"
 	fileName = "parts list.csv"
 	epoch    = "2026-11-22T10:00:00Z#1"
+	// runs and a name are the ARN of an execution.
+	runs = "arn:aws:states:us-east-1:123456789012:execution:csv_import:"
 )
 
 var key = csvimport.UploadKey(user, upload, fileName)
@@ -96,6 +98,7 @@ func call[In, Out, Next any](t *testing.T, h handler[In, Out], in any, retries i
 func run(t *testing.T, c csvimport.Config, e csvimport.Event, execution string, retries int) (csvimport.Summary, error) {
 	t.Helper()
 	var s csvimport.Summary
+	execution = runs + execution
 	in := csvimport.PlanInput{Epoch: epoch, Execution: execution, Detail: e}
 	plan, err := call[csvimport.PlanInput, csvimport.PlanOutput, csvimport.PlanOutput](t, csvimport.NewPlan(c), in, retries)
 	if err != nil || plan.Repeated {

@@ -6,7 +6,6 @@ import (
 	"encoding/hex"
 	"fmt"
 	"strings"
-	"unicode/utf8"
 
 	"github.com/herald-progress/herald/lib/message"
 )
@@ -18,9 +17,6 @@ const (
 	stagedPrefix  = "staged/"
 	resultsPrefix = "results/"
 )
-
-// maxUserID bounds a user's id, in bytes, so that every key made of it stays below Amazon S3's 1,024 bytes.
-const maxUserID = 512
 
 // userEncoding is how a user's id, which may hold any character, stands in a key.
 var userEncoding = base64.RawURLEncoding.Strict()
@@ -40,12 +36,12 @@ func identify(e Event) (File, error) {
 	user, err := userEncoding.DecodeString(parts[0])
 	switch {
 	case err != nil || userEncoding.EncodeToString(user) != parts[0], // DecodeString passes over line ends
-		len(user) == 0 || len(user) > maxUserID || !utf8.Valid(user):
-		return File{}, badKey("the user must be unpadded base64url")
-	case parts[1] == "" || len(parts[1]) > message.MaxID || !utf8.ValidString(parts[1]):
-		return File{}, badKey("the upload's id is empty or too long")
-	case parts[2] == "" || len(parts[2]) > message.MaxName || !utf8.ValidString(parts[2]):
-		return File{}, badKey("the file's name is empty or too long")
+		!message.ValidID(string(user), message.MaxUserID):
+		return File{}, badKey("the user must be unpadded base64url of a user's id")
+	case !message.ValidID(parts[1], message.MaxID):
+		return File{}, badKey("the upload's id is empty, too long, or no text")
+	case !message.ValidName(parts[2], message.MaxName):
+		return File{}, badKey("the file's name is empty, too long, or no text")
 	}
 
 	return File{

@@ -123,7 +123,7 @@ func TestIdentify(t *testing.T) {
 
 		return out.File, err
 	}
-	for _, id := range []string{"u1", "auth0|a/b", "ä ö?", strings.Repeat("x", 512)} {
+	for _, id := range []string{"u1", "auth0|a/b", "ä ö?", strings.Repeat("x", 255)} {
 		f, err := identify(csvimport.UploadKey(id, "up", "f.csv"))
 		if diff := cmp.Diff([]string{id, "up", "f.csv"}, []string{f.UserID, f.UploadID, f.FileName}); diff != "" || err != nil {
 			t.Errorf("identify %q: error %v (-want +got):\n%s", id, err, diff)
@@ -133,7 +133,7 @@ func TestIdentify(t *testing.T) {
 		"", "uploads/", "uploads/dTE/up", "uploads/dTE/up/f/g", "other/dTE/up/f", "/uploads/dTE/up/f", "Uploads/dTE/up/f",
 		"uploads//up/f", "uploads/dTE//f", "uploads/dTE/up/", "uploads/dTE=/up/f", "uploads/dT E/up/f", "uploads/dTF/up/f",
 		"uploads/d/up/f", "uploads/_w/up/f", "uploads/dTE\n/up/f", "uploads/dTE/" + strings.Repeat("x", 257) + "/f",
-		csvimport.UploadKey(strings.Repeat("x", 513), "up", "f"),
+		csvimport.UploadKey(strings.Repeat("x", 256), "up", "f"), csvimport.UploadKey("u\uFFFD", "up", "f"),
 	} {
 		var invalid *csvimport.InvalidFile
 		if f, err := identify(key); !errors.As(err, &invalid) {

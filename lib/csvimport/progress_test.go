@@ -59,7 +59,7 @@ func (h *heard) started(plan csvimport.PlanOutput) {
 		h.t.Fatal(err)
 	}
 	_ = h.Publish(h.t.Context(), message.Request{
-		UserID: user, Epoch: at, Execution: "x", Message: message.UploadProgress{
+		UserID: user, Epoch: at, Execution: runs + "x", Message: message.UploadProgress{
 			UploadID: upload, FileName: fileName, Progress: 5, Phase: "parse", TotalRows: plan.TotalRows,
 			Message: fmt.Sprintf("Importing %d rows", plan.TotalRows),
 		},
@@ -100,7 +100,7 @@ func TestProgressRises(t *testing.T) {
 	}
 	parts := map[string]bool{}
 	for _, r := range to.requests {
-		if r.Epoch != "2026-11-22T10:00:00.000Z#0001" || r.Execution != "x" {
+		if r.Epoch != "2026-11-22T10:00:00.000Z#0001" || r.Execution != runs+"x" {
 			t.Errorf("request says epoch %q, execution %q, want those of the input", r.Epoch, r.Execution)
 		}
 		state, _ := message.AsUploadProgress(r.Message)
@@ -170,18 +170,18 @@ func TestProgressOfRangesAtTheSameTime(t *testing.T) {
 		store, to := &slow{}, &heard{t: t}
 		c := csvimport.Config{Store: store, Publisher: to, RangeBytes: 4400}
 		content := "part,color,quantity\n" + strings.Repeat("3001,Red,1\n3001,Red,0\n", rows/2)
-		plan, err := csvimport.NewPlan(c).Handle(t.Context(), csvimport.PlanInput{Epoch: epoch, Execution: "x", Detail: put(t, store, []byte(content))})
+		plan, err := csvimport.NewPlan(c).Handle(t.Context(), csvimport.PlanInput{Epoch: epoch, Execution: runs + "x", Detail: put(t, store, []byte(content))})
 		if err != nil || len(plan.Ranges) != ranges {
 			t.Fatalf("plan has %d ranges, error %v, want %d", len(plan.Ranges), err, ranges)
 		}
 		to.started(plan)
 		store.breakAt = plan.Ranges[3].Offset
 		finish := csvimport.FinishInput{
-			Epoch: epoch, Execution: "x", File: plan.File, TotalRows: plan.TotalRows, Chunks: make([]csvimport.ChunkOutput, ranges),
+			Epoch: epoch, Execution: runs + "x", File: plan.File, TotalRows: plan.TotalRows, Chunks: make([]csvimport.ChunkOutput, ranges),
 		}
 		chunk := func(r csvimport.Range, epoch string) error {
 			out, err := csvimport.NewChunk(c).Handle(t.Context(), csvimport.ChunkInput{
-				Epoch: epoch, Execution: "x", File: plan.File, TotalRows: plan.TotalRows, Range: r,
+				Epoch: epoch, Execution: runs + "x", File: plan.File, TotalRows: plan.TotalRows, Range: r,
 			})
 			finish.Chunks[r.N] = out
 
@@ -230,13 +230,13 @@ func TestARedrivenRangeReportsInANewEpoch(t *testing.T) {
 	store, to := &csvimport.Memory{}, &heard{t: t}
 	c := csvimport.Config{Store: store, Publisher: to, RangeBytes: 1}
 	e := put(t, store, []byte(fourRows))
-	plan, err := csvimport.NewPlan(c).Handle(t.Context(), csvimport.PlanInput{Epoch: epoch, Execution: "x", Detail: e})
+	plan, err := csvimport.NewPlan(c).Handle(t.Context(), csvimport.PlanInput{Epoch: epoch, Execution: runs + "x", Detail: e})
 	if err != nil {
 		t.Fatalf("plan: %v", err)
 	}
-	finish := csvimport.FinishInput{Epoch: "2026-11-22T10:00:00Z#2", Execution: "x", File: plan.File, TotalRows: plan.TotalRows}
+	finish := csvimport.FinishInput{Epoch: "2026-11-22T10:00:00Z#2", Execution: runs + "x", File: plan.File, TotalRows: plan.TotalRows}
 	for _, r := range plan.Ranges {
-		in := csvimport.ChunkInput{Epoch: epoch, Execution: "x", File: plan.File, TotalRows: plan.TotalRows, Range: r}
+		in := csvimport.ChunkInput{Epoch: epoch, Execution: runs + "x", File: plan.File, TotalRows: plan.TotalRows, Range: r}
 		if r.N == len(plan.Ranges)-1 { // the last had failed: it alone is redriven
 			in.Epoch = finish.Epoch
 		}

@@ -205,7 +205,7 @@ func TestRepeatedEventEndsQuietly(t *testing.T) {
 		{"retry after the repetition", e, "x", false},
 		{"the same content again", overwritten, "y", false},
 	} {
-		if got := handle(tt.event, tt.execution).Repeated; got != tt.want {
+		if got := handle(tt.event, runs+tt.execution).Repeated; got != tt.want {
 			t.Errorf("%s: repeated is %v, want %v", tt.name, got, tt.want)
 		}
 	}

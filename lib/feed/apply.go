@@ -12,7 +12,7 @@ import (
 
 const (
 	// MaxParts is how many parts a job may have.
-	MaxParts = 256
+	MaxParts = message.MaxParts
 	// keptKeys is how many idempotency keys a job remembers.
 	keptKeys = 16
 )

@@ -32,10 +32,10 @@ const (
 
 // Limits of what is kept, in bytes of JSON.
 const (
-	// MaxState bounds the data of a job's state, so that the job's row is at most 4 KB, but for its parts.
-	MaxState = 2560
+	// MaxState bounds the data of a job's state.
+	MaxState = message.MaxState
 	// MaxNote bounds the data of a note.
-	MaxNote = 8192
+	MaxNote = message.MaxNote
 )
 
 var (

@@ -4,7 +4,6 @@ import (
 	"encoding/json"
 	"math"
 	"net/url"
-	"slices"
 	"strings"
 	"unicode/utf8"
 )
@@ -50,18 +49,19 @@ func (p UploadProgress) job() string { return p.UploadID }
 
 // Validate returns an [*Invalid] that names every broken rule, or nil.
 func (p UploadProgress) Validate() error {
-	var c check
-	c.name("uploadId", p.UploadID, MaxID)
+	c := check{path: "data."}
+	c.jobID("uploadId", p.UploadID)
 	c.name("fileName", p.FileName, MaxName)
 	c.text("message", p.Message)
 	c.that("progress", p.Progress >= 0 && p.Progress <= 100, "must be a number from 0 to 100")
-	c.atLeastZero("currentRow", float64(p.CurrentRow))
-	c.atLeastZero("totalRows", float64(p.TotalRows))
-	c.atLeastZero("rowsPerSecond", p.RowsPerSecond)
-	c.atLeastZero("etaMs", float64(p.ETAMillis))
-	c.atLeastZero("failedRows", float64(p.FailedRows))
+	c.count("currentRow", p.CurrentRow)
+	c.count("totalRows", p.TotalRows)
+	c.that("rowsPerSecond", p.RowsPerSecond >= 0 && !math.IsInf(p.RowsPerSecond, 1), "must be a number from 0")
+	c.count("etaMs", p.ETAMillis)
+	c.count("failedRows", p.FailedRows)
 	c.oneOf("status", string(p.Status), "", string(StatusRunning), string(StatusSucceeded), string(StatusFailed), string(StatusCancelled))
-	c.that("phase", len(p.Phase) <= MaxName, tooLong(MaxName))
+	c.that("phase", utf8.ValidString(p.Phase), ruleUTF8)
+	c.atMost("phase", p.Phase, MaxPhase)
 
 	return c.err()
 }
@@ -91,10 +91,11 @@ func (Notification) Type() Type { return TypeNotification }
 
 // Validate returns an [*Invalid] that names every broken rule, or nil.
 func (n Notification) Validate() error {
-	var c check
+	c := check{path: "data."}
 	c.name("title", n.Title, MaxName)
 	c.text("message", n.Message)
 	c.oneOf("severity", string(n.Severity), string(SeverityInfo), string(SeveritySuccess), string(SeverityWarning), string(SeverityError))
+	c.atMost("actionUrl", n.ActionURL, MaxURL)
 	c.that("actionUrl", n.ActionURL == "" || safeURL(n.ActionURL), "must be an https or http URL, or a path that starts with a single /")
 
 	return c.err()
@@ -102,7 +103,7 @@ func (n Notification) Validate() error {
 
 // safeURL refuses what a browser would run or take elsewhere than it seems: javascript:, //host, /\host, control characters.
 func safeURL(s string) bool {
-	if strings.ContainsFunc(s, func(r rune) bool { return r <= ' ' || r == 0x7f || r == '\\' }) {
+	if !utf8.ValidString(s) || strings.ContainsFunc(s, func(r rune) bool { return r <= ' ' || r == 0x7f || r == '\\' }) {
 		return false
 	}
 	u, err := url.Parse(s)
@@ -130,7 +131,7 @@ func (Error) Type() Type { return TypeError }
 
 // Validate returns an [*Invalid] that names every broken rule, or nil.
 func (e Error) Validate() error {
-	var c check
+	c := check{path: "data."}
 	c.name("code", e.Code, MaxName)
 	c.text("message", e.Message)
 	c.that("details", len(e.Details) == 0 || json.Valid(e.Details), "must be valid JSON")
@@ -154,40 +155,3 @@ func (u Unknown) MarshalJSON() ([]byte, error) { return u.JSON, nil }
 
 // Validate returns an [*Invalid]: an unknown type is read, never sent.
 func (u Unknown) Validate() error { return invalid("type", ruleType) }
-
-// check gathers broken rules of one data object.
-type check struct{ problems []Problem }
-
-func (c *check) that(field string, ok bool, rule string) {
-	if !ok {
-		c.problems = append(c.problems, Problem{Field: "data." + field, Rule: rule})
-	}
-}
-
-// name checks a text that has a limit of its own; a text without one is bounded by the frame.
-func (c *check) name(field, s string, limit int) {
-	c.text(field, s)
-	c.that(field, len(s) <= limit, tooLong(limit))
-}
-
-func (c *check) text(field, s string) {
-	c.that(field, s != "", "must not be empty")
-	c.that(field, utf8.ValidString(s), ruleUTF8)
-}
-
-func (c *check) atLeastZero(field string, n float64) {
-	c.that(field, n >= 0 && !math.IsInf(n, 1), "must be a number from 0")
-}
-
-func (c *check) oneOf(field, s string, allowed ...string) {
-	named := slices.DeleteFunc(slices.Clone(allowed), func(a string) bool { return a == "" })
-	c.that(field, slices.Contains(allowed, s), "must be one of "+strings.Join(named, ", "))
-}
-
-func (c *check) err() error {
-	if len(c.problems) == 0 {
-		return nil
-	}
-
-	return &Invalid{Problems: c.problems}
-}

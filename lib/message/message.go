@@ -66,12 +66,10 @@ func New(data Data, id string, now time.Time) Envelope {
 // Encode returns the frame as compact JSON text. It returns a [*TooLarge] where the text is over [MaxFrame] bytes.
 func (e Envelope) Encode() ([]byte, error) {
 	var b bytes.Buffer
-	enc := json.NewEncoder(&b)
-	enc.SetEscapeHTML(false)
-	if err := enc.Encode(e); err != nil {
+	if err := encode(&b, e); err != nil {
 		return nil, fmt.Errorf("encode frame: %w", err)
 	}
-	frame := bytes.TrimSuffix(b.Bytes(), []byte("\n"))
+	frame := b.Bytes()
 	if len(frame) > MaxFrame {
 		return nil, &TooLarge{Size: len(frame), Limit: MaxFrame}
 	}

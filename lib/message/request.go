@@ -5,25 +5,10 @@ import (
 	"fmt"
 	"regexp"
 	"strconv"
+	"strings"
 	"time"
 	"unicode/utf8"
 )
-
-// Limits of a request, in bytes of UTF-8.
-const (
-	// MaxUserID bounds the id of a user or of a connection. A token's sub has at most 255.
-	MaxUserID = 255
-	// MaxKey bounds an idempotency key: an execution's ARN, a state's name, a time, an index.
-	MaxKey = 1024
-	// MaxExecution bounds the ARN of an execution
-	// (https://docs.aws.amazon.com/step-functions/latest/apireference/API_DescribeExecution.html).
-	MaxExecution = 256
-	// MaxPartID bounds the id of a part: a job's row holds those of all its parts.
-	MaxPartID = 16
-)
-
-// MaxSteps bounds the steps of a job: JSON numbers are exact up to it, and the sum of all parts fits 64 bits.
-const MaxSteps = 1 << 53
 
 // Request is what the notifier is asked to tell: a message for one target.
 type Request struct {
@@ -31,11 +16,12 @@ type Request struct {
 	UserID       string
 	ConnectionID string
 	Message      Data
-	// Epoch says which run of a job the state belongs to, as [NormalizeEpoch] returns it. Empty is the run that is stored.
+	// Epoch says which run of a job the state belongs to, in any form that [NormalizeEpoch] reads. Empty is the run that is
+	// stored.
 	Epoch string
 	// Key makes a repetition of the request known as one. Empty is never a repetition.
 	Key string
-	// Execution is the ARN of the workflow whose end is the job's end. Empty is none.
+	// Execution is the ARN of the workflow's execution whose end is the job's end. Empty is none.
 	Execution string
 	// Part is set where the state is that of one part of a job.
 	Part *Part
@@ -70,60 +56,99 @@ const percent = 100
 // Validate returns an [*Invalid] that names every broken rule, the message's own included, or nil. Fields of the message
 // are named as the message names them.
 func (r Request) Validate() error {
-	var c requestCheck
+	_, err := r.Normalize()
+
+	return err
+}
+
+// Normalize returns the request as it is carried out, whoever sent it: the epoch as [NormalizeEpoch] returns it, and the
+// message by value. Its error is that of Validate.
+func (r Request) Normalize() (Request, error) {
+	var c check
 	switch {
 	case (r.UserID == "") == (r.ConnectionID == ""):
 		c.that("userId, connectionId", false, "exactly one of the two is required")
 	case r.UserID != "":
-		c.text("userId", r.UserID, MaxUserID)
+		c.id("userId", r.UserID, MaxUserID)
 	default:
-		c.text("connectionId", r.ConnectionID, MaxUserID)
+		c.id("connectionId", r.ConnectionID, MaxUserID)
 	}
 	if r.Epoch != "" {
 		epoch, err := NormalizeEpoch(r.Epoch)
-		c.that("epoch", err == nil && epoch == r.Epoch, ruleEpoch)
+		c.that("epoch", err == nil, RuleEpoch)
+		r.Epoch = epoch
 	}
 	if r.Key != "" {
-		c.text("key", r.Key, MaxKey)
+		c.that("key", len(r.Key) <= MaxKey, fmt.Sprintf("must be 1 to %d bytes", MaxKey))
+		c.that("key", utf8.ValidString(r.Key), ruleUTF8)
+		c.that("key", !strings.ContainsRune(r.Key, utf8.RuneError) || !utf8.ValidString(r.Key), ruleKey)
 	}
 	if r.Execution != "" {
-		c.text("execution", r.Execution, MaxExecution)
+		c.execution(r.Execution)
 	}
+	r.Message = byValue(r.Message)
 	if r.Part != nil {
 		c.part(*r.Part, r)
 	}
-	if r.Message == nil {
-		c.that("message", false, ruleRequired)
-	} else if err := r.Message.Validate(); err != nil {
-		var bad *Invalid
-		if !errors.As(err, &bad) {
-			return err //nolint:wrapcheck // a Data of another package
-		}
-		c.problems = append(c.problems, bad.Problems...)
+	if err := validate(r.Message); err != nil {
+		c.problems = append(c.problems, err.Problems...)
 	}
-	if len(c.problems) == 0 {
+	if err := c.err(); err != nil {
+		return Request{}, err
+	}
+
+	return r, nil
+}
+
+// byValue returns what a producer may send by value, and nil for what holds nothing.
+func byValue(data Data) Data {
+	switch p := data.(type) {
+	case *UploadProgress:
+		return deref(p)
+	case *Notification:
+		return deref(p)
+	case *Error:
+		return deref(p)
+	default:
+		return data
+	}
+}
+
+func deref[T Data](p *T) Data {
+	if p == nil {
 		return nil
 	}
 
-	return &Invalid{Problems: c.problems}
+	return *p
 }
 
-// requestCheck gathers broken rules of a request.
-type requestCheck struct{ problems []Problem }
+// validate returns the broken rules of a message that a producer may send.
+func validate(data Data) *Invalid {
+	switch data.(type) {
+	case nil:
+		return invalid("message", ruleRequired)
+	case UploadProgress, Notification, Error:
+		var bad *Invalid
+		errors.As(data.Validate(), &bad)
 
-func (c *requestCheck) that(field string, ok bool, rule string) {
-	if !ok {
-		c.problems = append(c.problems, Problem{Field: field, Rule: rule})
+		return bad
+	default:
+		return invalid("type", ruleType)
 	}
 }
 
-func (c *requestCheck) text(field, s string, limit int) {
-	c.that(field, s != "" && len(s) <= limit, fmt.Sprintf("must be 1 to %d bytes", limit))
-	c.that(field, utf8.ValidString(s), ruleUTF8)
+func (c *check) execution(arn string) {
+	if utf8.RuneCountInString(arn) > MaxExecution {
+		c.that("execution", false, fmt.Sprintf("must be at most %d characters", MaxExecution))
+
+		return
+	}
+	_, ok := ParseExecution(arn)
+	c.that("execution", ok, RuleExecution)
 }
 
-func (c *requestCheck) part(p Part, r Request) {
-	c.text("part.id", p.ID, MaxPartID)
+func (c *check) part(p Part, r Request) {
+	c.id("part.id", p.ID, MaxPartID)
 	c.that("part.total", p.Total > 0 && p.Total <= MaxSteps, fmt.Sprintf("must be from 1 to %d", int64(MaxSteps)))
 	c.that("part.done", p.Done >= 0 && p.Done <= p.Total, "must be from 0 to part.total")
 	c.that("part.failed", p.Failed >= 0 && p.Failed <= p.Done, "must be from 0 to part.done")
@@ -148,7 +173,14 @@ func AsUploadProgress(data Data) (UploadProgress, bool) {
 	return UploadProgress{}, false
 }
 
-const ruleEpoch = `must be an RFC 3339 time, such as Step Functions' Execution.StartTime, and may end with # and a redrive count to 9999`
+const (
+	// RuleExecution says what an execution must be.
+	RuleExecution = "must be the ARN of an execution of a workflow, such as Step Functions' Execution.Id"
+	// RuleEpoch says what an epoch must be.
+	RuleEpoch = `must be an RFC 3339 time, such as Step Functions' Execution.StartTime, and may end with # and a redrive count to 9999`
+
+	ruleKey = "must not hold U+FFFD"
+)
 
 // redrives splits an epoch into its time and its redrive count.
 var redrives = regexp.MustCompile(`^([^#]*)(?:#([0-9]{1,4}))?$`)
@@ -158,16 +190,16 @@ var redrives = regexp.MustCompile(`^([^#]*)(?:#([0-9]{1,4}))?$`)
 func NormalizeEpoch(s string) (string, error) {
 	parts := redrives.FindStringSubmatch(s)
 	if parts == nil {
-		return "", invalid("epoch", ruleEpoch)
+		return "", invalid("epoch", RuleEpoch)
 	}
 	at, err := time.Parse(time.RFC3339Nano, parts[1])
 	if err != nil || at.UTC().Year() < 1 || at.UTC().Year() > 9999 {
-		return "", invalid("epoch", ruleEpoch)
+		return "", invalid("epoch", RuleEpoch)
 	}
 	count := 0
 	if parts[2] != "" {
 		if count, err = strconv.Atoi(parts[2]); err != nil {
-			return "", invalid("epoch", ruleEpoch)
+			return "", invalid("epoch", RuleEpoch)
 		}
 	}
 

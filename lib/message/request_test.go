@@ -13,6 +13,12 @@ import (
 
 const ruleEpoch = "epoch must be an RFC 3339 time, such as Step Functions' Execution.StartTime, and may end with # and a redrive count to 9999"
 
+const ruleExecution = "execution must be the ARN of an execution of a workflow, such as Step Functions' Execution.Id"
+
+func executionARN(machine, name string) string {
+	return "arn:aws:states:us-east-1:123456789012:execution:" + machine + ":" + name
+}
+
 func TestRequestValidate(t *testing.T) {
 	progress := message.UploadProgress{UploadID: "u", FileName: "f", Message: "m"}
 	note := message.Notification{Title: "t", Message: "m", Severity: message.SeverityInfo}
@@ -36,7 +42,7 @@ func TestRequestValidate(t *testing.T) {
 		{"to a user", toUser(progress, keep), ""},
 		{"to a connection", message.Request{ConnectionID: "c", Message: note}, ""},
 		{"all set", toUser(&progress, func(r *message.Request) {
-			r.UserID, r.Epoch, r.Key, r.Execution = long(255), "2026-11-22T10:00:00.123Z#0001", long(1024), long(256)
+			r.UserID, r.Epoch, r.Key, r.Execution = long(255), "2026-11-22T10:00:00.123Z#0001", long(1024), executionARN("m", "x")
 			r.Part = &message.Part{ID: long(16), Done: 1 << 53, Total: 1 << 53, Failed: 1 << 53, From: 10, To: 10}
 		}), ""},
 		{"a part to 100 %", toUser(progress, part(message.Part{ID: "1", Total: 1, From: 99})), ""},
@@ -47,9 +53,12 @@ func TestRequestValidate(t *testing.T) {
 		{"a user that is no text", toUser(note, func(r *message.Request) { r.UserID = "\xff" }), "userId must be valid UTF-8"},
 		{"a long connection", message.Request{ConnectionID: long(256), Message: note}, "connectionId must be 1 to 255 bytes"},
 		{"a long key", toUser(note, func(r *message.Request) { r.Key = long(1025) }), "key must be 1 to 1024 bytes"},
-		{"a long ARN", toUser(note, func(r *message.Request) { r.Execution = long(257) }), "execution must be 1 to 256 bytes"},
+		{"a long ARN", toUser(note, func(r *message.Request) { r.Execution = long(257) }), "execution must be at most 256 characters"},
+		{"what is no execution", toUser(note, func(r *message.Request) { r.Execution = "arn:aws:states:us-east-1:123456789012:stateMachine:m" }), ruleExecution},
 		{"no epoch", toUser(note, func(r *message.Request) { r.Epoch = "yesterday" }), ruleEpoch},
-		{"an epoch that sorts wrongly", toUser(note, func(r *message.Request) { r.Epoch = "2026-11-22T10:00:13Z#0000" }), ruleEpoch},
+		{"an epoch of Step Functions", toUser(note, func(r *message.Request) { r.Epoch = "2026-11-22T10:00:13Z" }), ""},
+		{"a message of no producer", toUser(message.Welcome{}, keep), "type must be one of upload_progress, notification, error"},
+		{"a message that is nil", toUser((*message.Notification)(nil), keep), "message is required"},
 		{"no message", message.Request{UserID: "u"}, "message is required"},
 		{"a bad message", toUser(message.Notification{}, keep), "data.title must not be empty; data.message must not be empty; data.severity must be one of info, success, warning, error"},
 		{"a job's id of 257 bytes", toUser(message.UploadProgress{UploadID: long(257), FileName: "f", Message: "m"}, keep), "data.uploadId must be at most 256 bytes"},
@@ -75,6 +84,39 @@ func TestRequestValidate(t *testing.T) {
 				t.Errorf("Validate says %v, want %q", err, tt.want)
 			}
 		})
+	}
+}
+
+// TestOneWayOfReadingRequests: what any sender may write becomes what is carried out.
+func TestOneWayOfReadingRequests(t *testing.T) {
+	note := message.Notification{Title: "t", Message: "m", Severity: message.SeverityInfo}
+	for _, given := range []string{"2026-11-22T10:00:13Z", "2026-11-22T12:00:13+02:00#0", "2026-11-22T10:00:13.0009Z#0000"} {
+		got, err := message.Request{UserID: "u1", Epoch: given, Message: &note}.Normalize()
+		if want := (message.Request{UserID: "u1", Epoch: "2026-11-22T10:00:13.000Z#0000", Message: note}); err != nil || got != want {
+			t.Errorf("%s: %+v, %v; want %+v", given, got, err, want)
+		}
+	}
+}
+
+// TestTwoIDsNeverBecomeOne: encoding/json decodes every lone surrogate and every invalid byte to U+FFFD.
+func TestTwoIDsNeverBecomeOne(t *testing.T) {
+	state := message.UploadProgress{UploadID: "u", FileName: "f", Message: "m"}
+	for field, set := range map[string]func(r *message.Request, id string){
+		"userId":        func(r *message.Request, id string) { r.UserID = id },
+		"connectionId":  func(r *message.Request, id string) { r.UserID, r.ConnectionID = "", id },
+		"key":           func(r *message.Request, id string) { r.Key = id },
+		"execution":     func(r *message.Request, id string) { r.Execution = executionARN("m", id) },
+		"part.id":       func(r *message.Request, id string) { r.Part = &message.Part{ID: id, Total: 1} },
+		"data.uploadId": func(r *message.Request, id string) { s := state; s.UploadID = id; r.Message = s },
+	} {
+		for _, id := range []string{"u-\uFFFD", "\xff", "u\xed\xa0\xbc"} {
+			r := message.Request{UserID: "u1", Message: state}
+			set(&r, id)
+			var bad *message.Invalid
+			if err := r.Validate(); !errors.As(err, &bad) || bad.Problems[0].Field != field {
+				t.Errorf("%s %q: %v, want that the field is refused", field, id, err)
+			}
+		}
 	}
 }
 

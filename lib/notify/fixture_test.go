@@ -175,7 +175,7 @@ func worker(tb testing.TB, f notify.Feed, to broadcast.Sender) *notify.Notifier 
 	return &notify.Notifier{Broadcaster: &broadcast.Broadcaster{Store: rows, Sender: to}, Feed: f}
 }
 
-const epoch = "2026-11-22T10:00:00.000Z#0000"
+const epoch = "1999-12-31T10:00:00.000Z#0000"
 
 // at returns a request with a state of job "j" in phase "p".
 func at(percent float64) message.Request {

@@ -8,7 +8,7 @@ import (
 )
 
 // Decode reads the notifier task's input strictly: what is missing, unknown, mistyped or against a rule is a
-// [*message.Invalid] that names the field. The epoch comes out as [message.NormalizeEpoch] returns it.
+// [*message.Invalid] that names the field. The request comes out as [message.Request.Normalize] returns it.
 //
 //	{"userId" or "connectionId":…, "message":{"type":…,"data":{…}}, "epoch":…, "key":…, "execution":…,
 //	 "part":{"id":…,"done":…,"total":…,"failed":…,"from":…,"to":…}}
@@ -31,37 +31,32 @@ func Decode(raw []byte) (message.Request, error) {
 	for _, text := range []struct {
 		field string
 		value *string
-		limit int
+		rule  string
 	}{
-		{"userId", wire.UserID, message.MaxUserID}, {"connectionId", wire.ConnectionID, message.MaxUserID},
-		{"key", wire.Key, message.MaxKey}, {"execution", wire.Execution, message.MaxExecution},
+		{"userId", wire.UserID, ruleLength(message.MaxUserID)}, {"connectionId", wire.ConnectionID, ruleLength(message.MaxUserID)},
+		{"key", wire.Key, ruleLength(message.MaxKey)}, {"execution", wire.Execution, message.RuleExecution},
+		{"epoch", wire.Epoch, message.RuleEpoch},
 	} {
 		if text.value != nil && *text.value == "" { // a Request would take it for none
-			return message.Request{}, invalid(text.field, fmt.Sprintf("must be 1 to %d bytes", text.limit))
+			return message.Request{}, invalid(text.field, text.rule)
 		}
 	}
 	data, err := message.Decode(wire.Message)
 	if err != nil {
 		return message.Request{}, within("message", err)
 	}
-	r := message.Request{
-		UserID: orEmpty(wire.UserID), ConnectionID: orEmpty(wire.ConnectionID), Message: data,
-		Key: orEmpty(wire.Key), Execution: orEmpty(wire.Execution),
-	}
-	if wire.Epoch != nil {
-		if r.Epoch, err = message.NormalizeEpoch(*wire.Epoch); err != nil {
-			return message.Request{}, err //nolint:wrapcheck // an *message.Invalid, as documented
-		}
-	}
-	if r.Part, err = decodePart(wire.Part); err != nil {
+	part, err := decodePart(wire.Part)
+	if err != nil {
 		return message.Request{}, err
 	}
-	if err := r.Validate(); err != nil {
-		return message.Request{}, err //nolint:wrapcheck // an *message.Invalid, as documented
-	}
 
-	return r, nil
+	return message.Request{ //nolint:wrapcheck // an *message.Invalid, as documented
+		UserID: orEmpty(wire.UserID), ConnectionID: orEmpty(wire.ConnectionID), Message: data, Part: part,
+		Epoch: orEmpty(wire.Epoch), Key: orEmpty(wire.Key), Execution: orEmpty(wire.Execution),
+	}.Normalize()
 }
+
+func ruleLength(limit int) string { return fmt.Sprintf("must be 1 to %d bytes", limit) }
 
 // decodePart reads a part, or nil where there is none.
 func decodePart(raw []byte) (*message.Part, error) {

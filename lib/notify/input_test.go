@@ -1,7 +1,6 @@
 package notify_test
 
 import (
-	"fmt"
 	"strings"
 	"testing"
 
@@ -18,8 +17,8 @@ func TestDecode(t *testing.T) {
 		name, fields string
 		want         message.Request
 	}{
-		{"all", `"epoch":"2026-11-22T10:00:00.100Z#0002","key":"k","execution":"arn:x","part":{"id":"7","done":2,"total":9,"failed":1,"from":5,"to":95},`, message.Request{
-			Epoch: "2026-11-22T10:00:00.100Z#0002", Key: "k", Execution: "arn:x",
+		{"all", `"epoch":"2026-11-22T10:00:00.100Z#0002","key":"k","execution":"arn:aws:states:us-east-1:123456789012:execution:m:x","part":{"id":"7","done":2,"total":9,"failed":1,"from":5,"to":95},`, message.Request{
+			Epoch: "2026-11-22T10:00:00.100Z#0002", Key: "k", Execution: "arn:aws:states:us-east-1:123456789012:execution:m:x",
 			Part: &message.Part{ID: "7", Done: 2, Total: 9, Failed: 1, From: 5, To: 95},
 		}},
 		{"epoch of a whole second", `"epoch":"2026-11-22T10:00:00Z",`, message.Request{Epoch: "2026-11-22T10:00:00.000Z#0000"}},
@@ -39,7 +38,8 @@ func TestDecode(t *testing.T) {
 }
 
 func TestDecodeRefuses(t *testing.T) {
-	execution := fmt.Sprintf("execution must be 1 to %d bytes", message.MaxExecution)
+	const execution = "execution must be the ARN of an execution of a workflow, such as Step Functions' Execution.Id"
+	const ids = " must not hold control characters or U+FFFD"
 	const epoch = "epoch must be an RFC 3339 time, such as Step Functions' Execution.StartTime, and may end with # and a redrive count to 9999"
 	for _, tt := range []struct{ fields, want string }{
 		{`"epoch":"",`, epoch},
@@ -49,7 +49,12 @@ func TestDecodeRefuses(t *testing.T) {
 		{`"key":"",`, "key must be 1 to 1024 bytes"},
 		{`"key":"` + strings.Repeat("x", 1025) + `",`, "key must be 1 to 1024 bytes"},
 		{`"execution":"",`, execution},
-		{`"execution":"` + strings.Repeat("x", message.MaxExecution+1) + `",`, execution},
+		{`"execution":"` + strings.Repeat("x", message.MaxExecution+1) + `",`, "execution must be at most 256 characters"},
+		{`"execution":"x",`, execution},
+		{`"execution":"arn:aws:states:us-east-1:123456789012:stateMachine:m",`, execution},
+		{`"execution":"arn:aws:states:us-east-1:123456789012:execution:m",`, execution},
+		{`"key":"k-\ud83c",`, "key must not hold U+FFFD"},
+		{`"part":{"id":"\ud83d","done":1,"total":2},`, "part.id" + ids},
 		{`"part":"7",`, "part must be a JSON object"},
 		{`"part":{},`, "part.done is required; part.id is required; part.total is required"},
 		{`"part":{"id":"7","done":1,"total":2,"size":3},`, "part.size is not a known field"},
@@ -62,6 +67,18 @@ func TestDecodeRefuses(t *testing.T) {
 		_, err := notify.Decode([]byte(`{"userId":"u1",` + tt.fields + progress + `}`))
 		if err == nil || err.Error() != tt.want {
 			t.Errorf("%.60s: %v, want %s", tt.fields, err, tt.want)
+		}
+	}
+	for _, input := range []struct{ in, want string }{
+		{`{"userId":"u-\ud83c",` + progress + `}`, "userId" + ids},
+		{`{"userId":"u-\ud83d",` + progress + `}`, "userId" + ids},
+		{`{"userId":"u-\ufffd",` + progress + `}`, "userId" + ids},
+		{"{\"userId\":\"u-\xff\"," + progress + `}`, "userId" + ids},
+		{`{"connectionId":"c-\ud83c",` + progress + `}`, "connectionId" + ids},
+		{`{"userId":"u1",` + strings.Replace(progress, "u-42", `u-\udfff`, 1) + `}`, "message.data.uploadId" + ids},
+	} {
+		if _, err := notify.Decode([]byte(input.in)); err == nil || err.Error() != input.want {
+			t.Errorf("%.60s: %v, want %s", input.in, err, input.want)
 		}
 	}
 	for _, rest := range []string{
@@ -79,7 +96,7 @@ func TestDecodeRefuses(t *testing.T) {
 func FuzzDecode(f *testing.F) {
 	f.Add([]byte(`{"userId":"u1",` + progress + `}`))
 	f.Add([]byte(`{"connectionId":"c",` + progress + `}`))
-	f.Add([]byte(`{"userId":"u1","epoch":"2026-11-22T10:00:00Z#2","key":"k","execution":"arn:x",` + progress + `}`))
+	f.Add([]byte(`{"userId":"u1","epoch":"2026-11-22T10:00:00Z#2","key":"k","execution":"arn:aws:states:us-east-1:123456789012:execution:m:x",` + progress + `}`))
 	f.Add([]byte(`{"userId":"u1","part":{"id":"7","done":2,"total":9,"failed":1,"from":5,"to":95},` + progress + `}`))
 	f.Fuzz(func(t *testing.T, raw []byte) {
 		r, err := notify.Decode(raw)

@@ -148,7 +148,7 @@ func TestARetriedTaskNeitherRepeatsNorReorders(t *testing.T) {
 		send(at(20), feed.Accepted, 2)
 		send(keyed(at(10)), feed.Duplicate, 2)
 		older := at(90)
-		older.Epoch = "2026-11-22T09:00:00.000Z#0000"
+		older.Epoch = "1999-12-31T09:00:00.000Z#0000"
 		send(older, feed.Stale, 2)
 		send(ended(message.StatusFailed), feed.Accepted, 3)
 		send(at(30), feed.Ignored, 3)

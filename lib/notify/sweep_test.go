@@ -56,14 +56,19 @@ func pointers(t *testing.T, f feed.Executions) []feed.Pointer {
 	return all
 }
 
+// execution returns the ARN of an execution.
+func execution(n int) string {
+	return fmt.Sprintf("arn:aws:states:us-east-1:123456789012:execution:m:%03d", n)
+}
+
 // sweeping returns a feed with n silent jobs, and workflows that have failed: one for each job, or one for all.
-func sweeping(t *testing.T, n int, execution string) (*feed.Memory, *workflows) {
+func sweeping(t *testing.T, n int, shared string) (*feed.Memory, *workflows) {
 	t.Helper()
 	memory, w := &feed.Memory{}, &workflows{answers: map[string]notify.Workflow{}, fail: map[string]error{}}
 	for i := range n {
-		id := fmt.Sprintf("arn:%03d", i)
+		id := execution(i)
 		r := with(at(1), func(p *message.UploadProgress) { p.UploadID = id })
-		r.Execution = cmp.Or(execution, id)
+		r.Execution = cmp.Or(shared, id)
 		publish(t, worker(t, memory, newTabs()), r)
 		w.answers[id] = notify.Workflow{Status: "FAILED"}
 	}
@@ -96,12 +101,14 @@ func TestOneBadPointerDoesNotStopTheSweep(t *testing.T) {
 		fails bool
 	}{
 		{"all is well", func(*feed.Memory, *workflows, *notify.Sweeper) {}, 30, false},
-		{"a workflow is not known", func(_ *feed.Memory, w *workflows, _ *notify.Sweeper) { w.fail["arn:007"] = errors.New("AccessDenied") }, 29, false},
+		{"a workflow is not known", func(_ *feed.Memory, w *workflows, _ *notify.Sweeper) {
+			w.fail[execution(7)] = errors.New("AccessDenied")
+		}, 29, false},
 		{"a job cannot be read", func(m *feed.Memory, _ *workflows, s *notify.Sweeper) {
 			s.Feed = &faulty{Memory: m, once: true, fault: map[string]fault{"Job": notApplied}}
 		}, 29, true},
 		{"an end cannot be stored", func(m *feed.Memory, _ *workflows, s *notify.Sweeper) {
-			s.Notifier.Feed = &failsFor{m, "arn:007"}
+			s.Notifier.Feed = &failsFor{m, execution(7)}
 		}, 29, true},
 		{"a pointer cannot be read", func(m *feed.Memory, _ *workflows, s *notify.Sweeper) {
 			var all []feed.Pointer
@@ -138,7 +145,7 @@ func TestAnEventEndsEveryJobOfItsExecution(t *testing.T) {
 		{"a job cannot be read", func(m *feed.Memory, s *notify.Sweeper) {
 			s.Feed = &faulty{Memory: m, once: true, fault: map[string]fault{"Job": notApplied}}
 		}, 29},
-		{"an end cannot be stored", func(m *feed.Memory, s *notify.Sweeper) { s.Notifier.Feed = &failsFor{m, "arn:007"} }, 29},
+		{"an end cannot be stored", func(m *feed.Memory, s *notify.Sweeper) { s.Notifier.Feed = &failsFor{m, execution(7)} }, 29},
 		{"a pointer cannot be read", func(m *feed.Memory, s *notify.Sweeper) {
 			var all []feed.Pointer
 			for p := range m.Execution(context.Background(), arn) {
@@ -150,7 +157,7 @@ func TestAnEventEndsEveryJobOfItsExecution(t *testing.T) {
 		t.Run(tt.name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				memory, _ := sweeping(t, 30, arn)
-				publish(t, worker(t, memory, newTabs()), by(at(1), "arn:other"))
+				publish(t, worker(t, memory, newTabs()), by(at(1), otherARN))
 				s := &notify.Sweeper{Notifier: worker(t, memory, newTabs()), Feed: memory}
 				tt.spoil(memory, s)
 				event := json.RawMessage(statusChange(arn, "FAILED", 0))
@@ -191,7 +198,7 @@ func TestTheSweepIsBounded(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		memory, w := sweeping(t, 80, "")
 		w.takes = time.Second
-		w.fail["arn:007"] = context.DeadlineExceeded
+		w.fail[execution(7)] = context.DeadlineExceeded
 		s := &notify.Sweeper{Notifier: worker(t, memory, newTabs()), Feed: memory, Workflows: w}
 		start := time.Now()
 		if err := s.Handle(t.Context(), json.RawMessage(schedule)); err != nil {

@@ -18,8 +18,9 @@ import (
 )
 
 const (
+	otherARN = "arn:aws:states:us-east-1:123456789012:execution:m:other"
 	arn      = "arn:aws:states:us-east-1:123456789012:execution:m:x"
-	redriven = "2026-11-22T10:00:00.000Z#0001"
+	redriven = "1999-12-31T10:00:00.000Z#0001"
 	// months are longer than a job lives of which no workflow's end is expected.
 	months   = 90 * 24 * time.Hour
 	schedule = `{"version":"0","detail-type":"Scheduled Event","detail":{}}`
@@ -68,7 +69,7 @@ func (w *workflows) Status(ctx context.Context, arn string) (notify.Workflow, er
 // statusChange returns an event as EventBridge delivers it.
 func statusChange(arn, status string, redrives int) string {
 	return fmt.Sprintf(`{"version":"0","id":"315c1398","detail-type":"Step Functions Execution Status Change","source":"aws.states",
-		"account":"123456789012","time":"2026-11-22T10:00:00Z","region":"us-east-1","resources":[%[1]q],
+		"account":"123456789012","time":"1999-12-31T10:00:00Z","region":"us-east-1","resources":[%[1]q],
 		"detail":{"executionArn":%[1]q,"stateMachineArn":"arn:m","name":"x","status":%[2]q,"startDate":1551225271984,
 		"stopDate":null,"input":"{}","output":null,"redriveCount":%[3]d,"redriveDate":null,"redriveStatus":"REDRIVABLE"}}`, arn, status, redrives)
 }
@@ -116,14 +117,14 @@ func TestSweeper(t *testing.T) {
 		{"a success says so itself", []message.Request{running(42)}, 0, statusChange(arn, "SUCCEEDED", 0), notify.Workflow{}, nil, true},
 		{"it runs", []message.Request{running(42)}, 0, statusChange(arn, "RUNNING", 0), notify.Workflow{}, nil, true},
 		{"it waits for a redrive", []message.Request{running(42)}, 0, statusChange(arn, "PENDING_REDRIVE", 0), notify.Workflow{}, nil, true},
-		{"another execution", []message.Request{running(42)}, 0, statusChange("arn:other", "FAILED", 0), notify.Workflow{}, nil, true},
+		{"another execution", []message.Request{running(42)}, 0, statusChange(otherARN, "FAILED", 0), notify.Workflow{}, nil, true},
 		{"it ended the job itself", []message.Request{running(1), itself}, 0, statusChange(arn, "FAILED", 0), notify.Workflow{}, nil, false},
 		{"an event of before the redrive", []message.Request{inEpoch(running(42), redriven)}, 0, statusChange(arn, "FAILED", 0), notify.Workflow{}, nil, true},
 		{"an event of the redrive", []message.Request{inEpoch(running(42), redriven)}, 0, statusChange(arn, "FAILED", 1), notify.Workflow{}, &failed, false},
 		{"an event of a later redrive", []message.Request{running(42)}, 0, statusChange(arn, "FAILED", 1), notify.Workflow{}, &failed, false},
 
-		{"another execution has taken over", []message.Request{running(1), by(running(42), "arn:other")}, 0, statusChange(arn, "FAILED", 0), notify.Workflow{}, nil, true},
-		{"a run without an epoch is over", []message.Request{inEpoch(running(1), ""), by(running(42), "arn:other")}, 0, statusChange(arn, "FAILED", 0), notify.Workflow{}, nil, true},
+		{"another execution has taken over", []message.Request{running(1), by(running(42), otherARN)}, 0, statusChange(arn, "FAILED", 0), notify.Workflow{}, nil, true},
+		{"a run without an epoch is over", []message.Request{inEpoch(running(1), ""), by(running(42), otherARN)}, 0, statusChange(arn, "FAILED", 0), notify.Workflow{}, nil, true},
 
 		{"silent, failed", []message.Request{running(42)}, time.Hour, schedule, notify.Workflow{Status: "FAILED"}, &failed, false},
 		{"silent, succeeded", []message.Request{running(42)}, time.Hour, schedule, notify.Workflow{Status: "SUCCEEDED"}, as(message.StatusSucceeded, "Done", 100), false},
@@ -138,7 +139,7 @@ func TestSweeper(t *testing.T) {
 		{"not silent for long enough", []message.Request{running(42)}, notify.Silence, schedule, notify.Workflow{Status: "FAILED"}, nil, true},
 		{"just silent for long enough", []message.Request{running(42)}, notify.Silence + ms, schedule, notify.Workflow{Status: "FAILED"}, &failed, false},
 		{
-			"silent, another execution has taken over", []message.Request{running(1), by(running(42), "arn:other")}, time.Hour, schedule,
+			"silent, another execution has taken over", []message.Request{running(1), by(running(42), otherARN)}, time.Hour, schedule,
 			notify.Workflow{Status: "FAILED"}, nil, false,
 		},
 		{
@@ -156,7 +157,7 @@ func TestSweeper(t *testing.T) {
 					publish(t, worker(t, memory, newTabs()), r)
 				}
 				time.Sleep(tt.silent)
-				w := &workflows{answers: map[string]notify.Workflow{"arn:other": {Status: "RUNNING"}}}
+				w := &workflows{answers: map[string]notify.Workflow{otherARN: {Status: "RUNNING"}}}
 				if tt.now.Status != "" {
 					w.answers[arn] = tt.now
 				}

@@ -1,0 +1,85 @@
+package message_test
+
+import (
+	"strings"
+	"testing"
+
+	"github.com/herald-progress/herald/lib/message"
+)
+
+func TestParseExecution(t *testing.T) {
+	const account = "123456789012"
+	home := message.Execution{Region: "us-east-1", Account: account}
+	express := message.Execution{Region: "us-east-1", Account: account, Express: true}
+	long := strings.Repeat("x", 80)
+	for _, tt := range []struct {
+		arn  string
+		want message.Execution
+		ok   bool
+	}{
+		{"arn:aws:states:us-east-1:123456789012:execution:m:x", home, true},
+		{"arn:aws:states:us-east-1:123456789012:execution:my-machine_1.2:5f0c0a2b-0e6e-4c5b-8a3e-5c1b1f3a9d11", home, true},
+		{"arn:aws:states:us-east-1:123456789012:execution:m/MapLabel:5f0c0a2b-0e6e-4c5b-8a3e-5c1b1f3a9d11", home, true},
+		{"arn:aws:states:us-east-1:123456789012:execution:m:7:x", home, true},
+		{"arn:aws:states:us-east-1:123456789012:execution:m:PROD:x", home, true},
+		{"arn:aws:states:us-east-1:123456789012:execution:überweisung:日本", home, true},
+		{"arn:aws:states:us-east-1:123456789012:execution:" + long + ":" + long, home, true},
+		{"arn:aws:states:us-east-1:123456789012:execution:" + strings.Repeat("日", 80) + ":" + strings.Repeat("本", 80), home, true},
+		{"arn:aws:states:us-east-1:123456789012:express:m:x:5f0c0a2b-0e6e-4c5b-8a3e-5c1b1f3a9d11", express, true},
+		{"arn:aws:states:us-east-1:123456789012:express:m/L:x:5f0c0a2b", express, true},
+		{"arn:aws:states:us-east-1:123456789012:express:m:PROD:x:5f0c0a2b", express, true},
+		{"arn:aws:states:us-east-1:123456789012:express:m:x", express, true},
+		{"arn:aws-cn:states:cn-north-1:123456789012:execution:m:x", message.Execution{Region: "cn-north-1", Account: account}, true},
+		{"arn:aws-us-gov:states:us-gov-west-1:123456789012:execution:m:x", message.Execution{Region: "us-gov-west-1", Account: account}, true},
+		{"arn:aws-iso:states:us-iso-east-1:123456789012:execution:m:x", message.Execution{Region: "us-iso-east-1", Account: account}, true},
+		{"arn:aws-iso-b:states:us-isob-east-1:123456789012:execution:m:x", message.Execution{Region: "us-isob-east-1", Account: account}, true},
+		{"arn:aws-eusc:states:eusc-de-east-1:123456789012:execution:m:x", message.Execution{Region: "eusc-de-east-1", Account: account}, true},
+
+		{"", message.Execution{}, false},
+		{"x", message.Execution{}, false},
+		{"arn:x", message.Execution{}, false},
+		{"5f0c0a2b-0e6e-4c5b-8a3e-5c1b1f3a9d11", message.Execution{}, false},
+		{"arn:aws:states:us-east-1:123456789012:execution:m", message.Execution{}, false},
+		{"arn:aws:states:us-east-1:123456789012:execution:m:", message.Execution{}, false},
+		{"arn:aws:states:us-east-1:123456789012:execution::x", message.Execution{}, false},
+		{"arn:aws:states:us-east-1:123456789012:execution:m:1:x:y", message.Execution{}, false},
+		{"arn:aws:states:us-east-1:123456789012:execution:m/a/b:x", message.Execution{}, false},
+		{"arn:aws:states:us-east-1:123456789012:executions:m:x", message.Execution{}, false},
+		{"arn:aws:states:us-east-1:12345678901:execution:m:x", message.Execution{}, false},
+		{"arn:aws:states::123456789012:execution:m:x", message.Execution{}, false},
+		{"arn:aws:states:us-east-1:123456789012:stateMachine:m", message.Execution{}, false},
+		{"arn:aws:states:us-east-1:123456789012:stateMachine:m:x", message.Execution{}, false},
+		{"arn:aws:states:us-east-1:123456789012:mapRun:m/L:5f0c0a2b", message.Execution{}, false},
+		{"arn:aws:states:us-east-1:123456789012:activity:m:x", message.Execution{}, false},
+		{"arn:aws:lambda:us-east-1:123456789012:function:f:1", message.Execution{}, false},
+		{"arn:azure:states:us-east-1:123456789012:execution:m:x", message.Execution{}, false},
+		{" arn:aws:states:us-east-1:123456789012:execution:m:x", message.Execution{}, false},
+		{"arn:aws:states:us-east-1:123456789012:execution:m:x\n", message.Execution{}, false},
+		{"arn:aws:states:us-east-1:123456789012:execution:m:x y", message.Execution{}, false},
+		{"arn:aws:states:us-east-1:123456789012:execution:m:x*", message.Execution{}, false},
+		{"arn:aws:states:us-east-1:123456789012:execution:m:x\x00", message.Execution{}, false},
+		{"arn:aws:states:us-east-1:123456789012:execution:m:x\uFFFD", message.Execution{}, false},
+		{"arn:aws:states:us-east-1:123456789012:execution:m:x" + long, message.Execution{}, false},
+		{"ARN:AWS:STATES:US-EAST-1:123456789012:EXECUTION:M:X", message.Execution{}, false},
+		{"https://us-east-1.console.aws.amazon.com/states/home#/v2/executions/details/arn:aws:states:us-east-1:123456789012:execution:m:x", message.Execution{}, false},
+	} {
+		got, ok := message.ParseExecution(tt.arn)
+		if got != tt.want || ok != tt.ok {
+			t.Errorf("ParseExecution(%q) is %+v, %v; want %+v, %v", tt.arn, got, ok, tt.want, tt.ok)
+		}
+	}
+}
+
+// FuzzParseExecution: what is accepted fits a sort key of DynamoDB, with what stands around it there.
+func FuzzParseExecution(f *testing.F) {
+	f.Add("arn:aws:states:us-east-1:123456789012:execution:m/L:x")
+	f.Add("arn:aws:states:us-east-1:123456789012:express:m:x:id")
+	f.Add("arn:aws:states:us-east-1:123456789012:execution:" + strings.Repeat("\U00010348", 80) + ":" + strings.Repeat("\U00010348", 80))
+	f.Fuzz(func(t *testing.T, arn string) {
+		const sortKey, around = 1024, 40
+		got, ok := message.ParseExecution(arn)
+		if ok && (len(arn) > sortKey-around || len(got.Account) != 12 || got.Region == "" || !message.ValidID(arn, len(arn))) {
+			t.Errorf("%q is %+v", arn, got)
+		}
+	})
+}
