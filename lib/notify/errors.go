@@ -4,6 +4,7 @@ import (
 	"errors"
 
 	"github.com/herald-progress/herald/lib/broadcast"
+	"github.com/herald-progress/herald/lib/feed"
 	"github.com/herald-progress/herald/lib/message"
 )
 
@@ -14,7 +15,8 @@ type (
 	InvalidMessage struct{ Reason string }
 	// PayloadTooLarge says that the frame is over API Gateway's limit. It is never worth a retry.
 	PayloadTooLarge struct{ Reason string }
-	// Throttled says that API Gateway took none of the posts for now.
+	// Throttled says that API Gateway took none of the posts for now, or that too many wrote the same job at once. Nothing was
+	// stored.
 	Throttled struct{}
 	// StoreError says that a store failed: the message may not have reached everyone, or not be kept.
 	StoreError struct{}
@@ -38,7 +40,7 @@ func named(err error) error {
 		return InvalidMessage{Reason: invalid.Error()}
 	case errors.As(err, &large):
 		return PayloadTooLarge{Reason: large.Error()}
-	case errors.Is(err, broadcast.ErrThrottled):
+	case errors.Is(err, broadcast.ErrThrottled), errors.Is(err, feed.ErrContention):
 		return Throttled{}
 	case errors.Is(err, broadcast.ErrStore), errors.Is(err, errLost):
 		return StoreError{}

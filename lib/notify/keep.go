@@ -69,14 +69,19 @@ func (n *Notifier) keepNote(ctx context.Context, owner string, note feed.Note, k
 	return k
 }
 
-// keepState stores the state of a job, and waits for its turn to be pushed if that is near. What the feed does not take
-// is posted without a place in the order, unless it is terminal or a part's: the first needs to be kept, and the second
-// says too little of the job.
+// keepState stores the state of a job, and waits for its turn to be pushed if that is near. What the feed cannot store is
+// posted without a place in the order, except:
+//
+//   - a terminal state, which must be stored;
+//   - the state of a part, which says too little of the job;
+//   - a state that lost to too many other writers of the job: the tabs get theirs, which may be newer.
 func (n *Notifier) keepState(ctx context.Context, owner string, u feed.Update, k kept) (kept, error) {
 	row, outcome, err := n.apply(ctx, owner, u)
 	switch {
 	case errors.Is(err, feed.ErrParts):
 		return k, invalid("part.id", fmt.Sprintf("must be one of at most %d of a job", feed.MaxParts))
+	case errors.Is(err, feed.ErrContention):
+		return k, err
 	case err != nil:
 		n.log().WarnContext(ctx, "state not stored", "messageId", u.ID, "uploadId", u.State.UploadID, "err", err)
 		k.lost = fmt.Errorf("%w: %w", errLost, err)
@@ -110,7 +115,8 @@ func (n *Notifier) apply(ctx context.Context, owner string, u feed.Update) (feed
 	if err == nil || errors.Is(err, feed.ErrParts) {
 		return row, outcome, err //nolint:wrapcheck // it says what it is
 	}
-	if u.Key != "" || u.Part != nil || u.State.Status.Terminal() { // it is known when it comes again
+	// What was not carried out for contention may be tried again, and so may what is known when it comes again.
+	if errors.Is(err, feed.ErrContention) || u.Key != "" || u.Part != nil || u.State.Status.Terminal() {
 		return n.Feed.Apply(ctx, owner, u) //nolint:wrapcheck // as above
 	}
 	if row, readErr := n.Feed.Job(ctx, owner, u.State.UploadID); readErr == nil && row.ID == u.ID {
