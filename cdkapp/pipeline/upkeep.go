@@ -57,8 +57,9 @@ func (p *Pipeline) addReaper() {
 	p.schedule("ReaperSchedule", "closes connections whose sessions have ended", reaperMinutes, reaper)
 }
 
-// addSweeper makes the function that ends the jobs of workflows that ended without a word, and the rule that tells it of
-// them. Workflows of the whole account and Region count: any may call the notifier.
+// addSweeper makes the function that ends the jobs of workflows that ended without a word, and the rule that calls it when
+// a workflow ends. Workflows of the whole account and Region count, as any may call the notifier: each execution that ends
+// costs an invocation and one read of DynamoDB.
 func (p *Pipeline) addSweeper() {
 	sweeper := p.function(spec{
 		id: "Sweeper", name: "sweeper", description: "Herald: ends the jobs of workflows that ended without a word",
@@ -87,11 +88,11 @@ func (p *Pipeline) addSweeper() {
 		},
 	})
 	awsevents.NewRule(p.Construct, jsii.String("ExecutionRule"), &awsevents.RuleProps{
-		Description: jsii.String("Herald: a workflow ended without success"),
+		Description: jsii.String("Herald: a workflow ended"),
 		EventPattern: &awsevents.EventPattern{
 			Source:     jsii.Strings("aws.states"),
 			DetailType: jsii.Strings("Step Functions Execution Status Change"),
-			Detail:     &map[string]any{"status": []any{"FAILED", "TIMED_OUT", "ABORTED"}},
+			Detail:     &map[string]any{"status": []any{"SUCCEEDED", "FAILED", "TIMED_OUT", "ABORTED"}},
 		},
 		Targets: &[]awsevents.IRuleTarget{
 			awseventstargets.NewLambdaFunction(sweeper, &awseventstargets.LambdaFunctionProps{

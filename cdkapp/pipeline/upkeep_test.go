@@ -52,7 +52,7 @@ func TestExecutionRule(t *testing.T) {
 	pattern := map[string]any{
 		"source":      []any{"aws.states"},
 		"detail-type": []any{"Step Functions Execution Status Change"},
-		"detail":      map[string]any{"status": []any{"FAILED", "TIMED_OUT", "ABORTED"}},
+		"detail":      map[string]any{"status": []any{"SUCCEEDED", "FAILED", "TIMED_OUT", "ABORTED"}},
 	}
 	if diff := cmp.Diff(pattern, at(rule.properties, "EventPattern")); diff != "" {
 		t.Errorf("pattern (-want +got):\n%s", diff)

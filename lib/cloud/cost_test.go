@@ -51,6 +51,7 @@ func TestTheCostsInTheREADME(t *testing.T) {
 		{"a notify state each, ten a second", func(a *account) { a.states(100 * time.Millisecond) }},
 		{"from four workers' parts, ten a second in all", (*account).parts},
 		{"from one worker's Reporter, ten a second", (*account).reporter},
+		{"1,000 executions that end, of whatever workflow", (*account).ends},
 	} {
 		t.Run(row.name, func(t *testing.T) {
 			tables := newTables(t, endpoint)
@@ -148,6 +149,8 @@ func (a *account) Do(r *http.Request) (*http.Response, error) {
 	switch operation := r.Header.Get("X-Amz-Target"); {
 	case response.StatusCode == http.StatusBadRequest:
 		a.writes++ // a condition that fails is charged all the same
+	case units == 0 && bytes.Contains(body, []byte(`"ConsistentRead":true`)):
+		a.reads++ // AWS charges a read that finds nothing, the emulator does not
 	case units == 0:
 		a.t.Errorf("%s was not charged", operation)
 	case strings.HasSuffix(operation, ".GetItem"), strings.HasSuffix(operation, ".Query"):
@@ -197,7 +200,7 @@ func drifted(readme, name, measured string) bool {
 // states sends each update as a workflow's state does.
 func (a *account) states(pause time.Duration) {
 	for n := range costUpdates {
-		request := fmt.Sprintf(`{"userId":"u1","epoch":"2026-11-22T10:00:00.123Z","key":"run/Notify/%d","execution":"arn:aws:states:us-east-1:123456789012:execution:m:run",`+
+		request := fmt.Sprintf(`{"userId":"u1","epoch":"1999-11-22T10:00:00.123Z","key":"run/Notify/%d","execution":"arn:aws:states:us-east-1:123456789012:execution:m:run",`+
 			`"message":{"type":"upload_progress","data":{"uploadId":"u-42","fileName":"parts-list.csv","progress":%g,"message":"Row %[1]d of 1000"}}}`, n, float64(n)/10)
 		next := time.Now().Add(pause)
 		if _, err := a.notifier.Handle(a.t.Context(), json.RawMessage(request)); err != nil {
@@ -213,7 +216,7 @@ func (a *account) parts() {
 	for n := range costUpdates {
 		next := time.Now().Add(100 * time.Millisecond)
 		if err := a.notifier.Publish(a.t.Context(), message.Request{
-			UserID: "u1", Epoch: "2026-11-22T10:00:00.123Z#0000",
+			UserID: "u1", Epoch: "1999-11-22T10:00:00.123Z#0000",
 			Part:    &message.Part{ID: string(rune('0' + n%4)), Done: int64(n/4 + 1), Total: costUpdates},
 			Message: message.UploadProgress{UploadID: "u-42", FileName: "parts-list.csv", Message: "Parsing rows"},
 		}); err != nil {
@@ -226,7 +229,7 @@ func (a *account) parts() {
 // reporter counts the updates by a worker's Reporter.
 func (a *account) reporter() {
 	r := progress.New(a.t.Context(), progress.Config{
-		Publisher: a.notifier, UserID: "u1", UploadID: "u-42", FileName: "parts-list.csv", Epoch: "2026-11-22T10:00:00.123Z#0000",
+		Publisher: a.notifier, UserID: "u1", UploadID: "u-42", FileName: "parts-list.csv", Epoch: "1999-11-22T10:00:00.123Z#0000",
 	})
 	r.Phase(progress.Phase{Name: "parse", To: 100, Steps: costUpdates, Rows: true})
 	for n := range int64(costUpdates) {
@@ -234,4 +237,17 @@ func (a *account) reporter() {
 		time.Sleep(100 * time.Millisecond)
 	}
 	r.Close(a.t.Context())
+}
+
+// ends tells the sweeper of executions that no job names, or whose jobs have said their end themselves.
+func (a *account) ends() {
+	sweeper := &notify.Sweeper{Notifier: a.notifier, Feed: a.notifier.Feed.(*dynamo.Feed)}
+	for n := range costUpdates {
+		event := fmt.Sprintf(`{"detail-type":"Step Functions Execution Status Change","detail":{`+
+			`"executionArn":"arn:aws:states:us-east-1:123456789012:execution:m:%d","status":"SUCCEEDED","redriveCount":0}}`, n)
+		if err := sweeper.Handle(a.t.Context(), json.RawMessage(event)); err != nil {
+			a.t.Fatal(err)
+		}
+		a.invocations++
+	}
 }

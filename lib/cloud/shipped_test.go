@@ -199,7 +199,7 @@ func (f fleet) testSweeper(t *testing.T) {
 	const state = `{"userId":"` + user + `","epoch":"2026-11-22T10:00:00Z","execution":"` + told + `","message":{"type":"upload_progress",` +
 		`"data":{"uploadId":"told","fileName":"a.csv","progress":40,"message":"Working"}}}`
 	tab := f.openTab(t)
-	if body, failure := f.notify(t, state); failure != "" {
+	if body, failure := f.notify(t, state); failure != "" || !strings.Contains(body, `"followed":true`) {
 		t.Fatal(body)
 	}
 	succeeded, silent := f.succeeded(t), time.Now().Add(-time.Hour)

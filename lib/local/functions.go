@@ -12,6 +12,7 @@ import (
 	"github.com/herald-progress/herald/lib/auth"
 	"github.com/herald-progress/herald/lib/broadcast"
 	"github.com/herald-progress/herald/lib/csvimport"
+	"github.com/herald-progress/herald/lib/local/awswire"
 	"github.com/herald-progress/herald/lib/local/invoke"
 	"github.com/herald-progress/herald/lib/message"
 	"github.com/herald-progress/herald/lib/notify"
@@ -41,7 +42,9 @@ func (t *Twin) functions(verifier *auth.Verifier) (map[string]invoke.Function, e
 		return nil, fmt.Errorf("sender: %w", err)
 	}
 	broadcaster := &broadcast.Broadcaster{Store: rows, Sender: sender, Log: t.log}
-	notifier := &notify.Notifier{Broadcaster: broadcaster, Feed: kept, Log: t.log}
+	notifier := &notify.Notifier{
+		Broadcaster: broadcaster, Feed: kept, Log: t.log, Account: awswire.Account, Region: awswire.Region,
+	}
 	objects := s3store.New(s3store.Config{
 		Client: s3.NewFromConfig(config, func(o *s3.Options) { o.UsePathStyle = true }), Bucket: Bucket,
 	})

@@ -61,10 +61,10 @@ func (u *upkeep) schedule(name string, interval time.Duration, retries int) {
 	})
 }
 
-// statusChanged tells the sweeper of executions that ended without success.
+// statusChanged tells the sweeper of executions that ended, however they did.
 func (u *upkeep) statusChanged(x states.ExecutionDescription) {
 	switch x.Status {
-	case asl.StatusFailed, asl.StatusTimedOut, asl.StatusAborted:
+	case asl.StatusSucceeded, asl.StatusFailed, asl.StatusTimedOut, asl.StatusAborted:
 		u.start(func() { u.deliver(functionPrefix+"sweeper", statusChange(x), sweeperRetries) })
 	}
 }

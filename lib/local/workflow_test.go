@@ -1,6 +1,7 @@
 package local_test
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"os"
@@ -11,7 +12,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/s3"
 	"github.com/aws/aws-sdk-go-v2/service/sfn"
-	"github.com/google/go-cmp/cmp"
+	gocmp "github.com/google/go-cmp/cmp"
 
 	"github.com/herald-progress/herald/lib/csvimport"
 	"github.com/herald-progress/herald/lib/local"
@@ -86,7 +87,9 @@ func TestEveryJobEndsWithItsWorkflow(t *testing.T) {
 		stop        bool
 		status      message.Status
 		text        string
+		progress    float64
 	}{
+		"it succeeds":         {work: func(context.Context) error { return nil }, status: message.StatusSucceeded, text: "Done", progress: 100},
 		"it is stopped":       {work: untilCancelled, stop: true, status: message.StatusCancelled, text: "The workflow was stopped"},
 		"its worker panics":   {work: func(context.Context) error { panic("out of order") }, status: message.StatusFailed, text: "The workflow failed"},
 		"a task times out":    {call: `"TimeoutSeconds":1,`, work: untilCancelled, status: message.StatusFailed, text: "The workflow failed"},
@@ -102,7 +105,7 @@ func TestEveryJobEndsWithItsWorkflow(t *testing.T) {
 					t.Fatal(err)
 				}
 			}
-			want := message.UploadProgress{UploadID: "u-42", FileName: "f.csv", Progress: 10, Message: tt.text, Status: tt.status}
+			want := message.UploadProgress{UploadID: "u-42", FileName: "f.csv", Progress: cmp.Or(tt.progress, 10), Message: tt.text, Status: tt.status}
 			var got message.Envelope
 			for end := time.Now().Add(20 * time.Second); time.Now().Before(end); time.Sleep(10 * time.Millisecond) {
 				if frames := synced(t, openTab(t, twin, "ann")); len(frames) == 3 {
@@ -112,11 +115,25 @@ func TestEveryJobEndsWithItsWorkflow(t *testing.T) {
 					}
 				}
 			}
-			if diff := cmp.Diff(message.Data(want), got.Data); diff != "" {
+			if diff := gocmp.Diff(message.Data(want), got.Data); diff != "" {
 				t.Errorf("the last state (-want +got):\n%s", diff)
+			}
+			if took := got.Timestamp.Sub(ended(t, twin, execution)); took > 5*time.Second {
+				t.Errorf("the job ended %v after its workflow, want it within seconds", took)
 			}
 		})
 	}
+}
+
+// ended returns when an execution ended.
+func ended(t *testing.T, twin *local.Twin, execution string) time.Time {
+	t.Helper()
+	out, err := sfn.NewFromConfig(twin.AWSConfig()).DescribeExecution(t.Context(), &sfn.DescribeExecutionInput{ExecutionArn: &execution})
+	if err != nil || out.StopDate == nil {
+		t.Fatalf("%+v, %v; want an execution that ended", out, err)
+	}
+
+	return *out.StopDate
 }
 
 // TestAStoppedImportIsCancelled stops an import under an open tab.

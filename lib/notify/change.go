@@ -36,6 +36,9 @@ var ends = map[string]ended{
 	"ABORTED":   {message.StatusCancelled, "The workflow was stopped"},
 }
 
+// unknown ends a job whose workflow nobody can say anything of any more.
+var unknown = ended{message.StatusFailed, "The workflow is not known any more"}
+
 // decodeChange reads an event as AWS sends it, with fields that are not known here, and reports whether it is a status
 // change.
 func decodeChange(raw []byte) (change, bool, error) {

@@ -41,7 +41,10 @@ func (n *Notifier) keep(ctx context.Context, r message.Request, endOf string) (k
 	}
 	k := kept{frame: message.New(r.Message, id, now)}
 	if state, ok := message.AsUploadProgress(r.Message); ok {
-		u := feed.Update{State: state, Epoch: r.Epoch, Key: r.Key, Execution: r.Execution, EndOf: endOf, Part: r.Part, ID: id, At: now}
+		u := feed.Update{State: state, Epoch: r.Epoch, Key: r.Key, EndOf: endOf, Part: r.Part, ID: id, At: now}
+		if n.follows(r.Execution) {
+			u.Execution = r.Execution
+		}
 
 		return n.keepState(ctx, feed.User(r.UserID), u, k)
 	}

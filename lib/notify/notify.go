@@ -13,7 +13,9 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"fmt"
 	"log/slog"
+	"strings"
 	"time"
 
 	"github.com/oklog/ulid/v2"
@@ -35,6 +37,9 @@ type Notifier struct {
 	// Feed makes messages durable before they are posted. A nil Feed keeps nothing: then a message reaches whoever is
 	// connected.
 	Feed Feed
+	// Account and Region are where the workflows run whose ends the sweeper hears of: an account's id, such as 123456789012,
+	// and a Region's name. An execution elsewhere is not followed. Where one is empty, any counts as the same.
+	Account, Region string
 	// Log is silent when nil.
 	Log *slog.Logger
 	// Now is the clock; nil means time.Now.
@@ -53,12 +58,18 @@ type Output struct {
 	Stored bool `json:"stored"`
 	// Outcome is what the feed made of the message, where it was asked.
 	Outcome feed.Outcome `json:"outcome,omitzero"`
+	// Followed is there where the request names an execution: whether the job ends with it. It is false for an execution of
+	// an Express workflow, or of another account or Region, and where the message is not the state of a job that is stored.
+	Followed *bool `json:"followed,omitempty"`
 }
 
 // Handle carries out one request of the notifier task, JSON as [Decode] reads it. Its errors are the types that a
 // workflow matches by name: [InvalidMessage], [PayloadTooLarge], [Throttled], [StoreError], [DeliveryError].
 func (n *Notifier) Handle(ctx context.Context, raw json.RawMessage) (Output, error) {
 	r, err := Decode(raw)
+	if err == nil {
+		err = n.checkEpoch(r)
+	}
 	if err == nil {
 		err = within("message", n.fits(r))
 	}
@@ -67,8 +78,37 @@ func (n *Notifier) Handle(ctx context.Context, raw json.RawMessage) (Output, err
 
 		return Output{}, named(err)
 	}
+
+	return n.carryOut(ctx, r, slog.LevelInfo)
+}
+
+// Publish stores and delivers a message from a worker's own process. It reads the request as Handle does, and returns the
+// errors of Handle.
+func (n *Notifier) Publish(ctx context.Context, r message.Request) error {
+	r, err := r.Normalize()
+	if err == nil {
+		err = n.checkEpoch(r)
+	}
+	if err == nil {
+		err = n.fits(r)
+	}
+	if err != nil {
+		return named(err)
+	}
+	_, err = n.carryOut(ctx, r, slog.LevelDebug) // workers publish often, and know what
+
+	return err
+}
+
+// carryOut carries out a valid request, and logs one line about it. Its error is one of Handle.
+func (n *Notifier) carryOut(ctx context.Context, r message.Request, level slog.Level) (Output, error) {
 	out, err := n.tell(ctx, r, "")
-	n.log().InfoContext(ctx, "notified", "type", r.Message.Type(), "messageId", out.MessageID,
+	if r.Execution != "" {
+		_, isState := message.AsUploadProgress(r.Message)
+		followed := isState && r.UserID != "" && n.Feed != nil && n.follows(r.Execution)
+		out.Followed = &followed
+	}
+	n.log().Log(ctx, level, "notified", "type", r.Message.Type(), "messageId", out.MessageID,
 		"outcome", out.Outcome, "seq", out.Seq, "stored", out.Stored,
 		"connections", out.Connections, "delivered", out.Delivered, "gone", out.Gone, "failed", out.Failed,
 		"expired", out.Expired, "err", err)
@@ -79,17 +119,21 @@ func (n *Notifier) Handle(ctx context.Context, raw json.RawMessage) (Output, err
 	return out, nil
 }
 
-// Publish stores and delivers a message from a worker's own process. It returns the errors of Handle.
-func (n *Notifier) Publish(ctx context.Context, r message.Request) error {
-	err := r.Validate()
-	if err == nil {
-		err = n.fits(r)
-	}
-	if err == nil {
-		_, err = n.tell(ctx, r, "")
+// checkEpoch returns a [*message.Invalid] where the epoch of r is too far ahead of the clock.
+func (n *Notifier) checkEpoch(r message.Request) error {
+	start, _, _ := strings.Cut(r.Epoch, "#")
+	if start > (message.Time{Time: n.now().Add(message.MaxEpochAhead)}).String() {
+		return invalid("epoch", fmt.Sprintf("must be at most %.0f minutes ahead of the notifier's clock", message.MaxEpochAhead.Minutes()))
 	}
 
-	return named(err)
+	return nil
+}
+
+// follows reports whether the end of an execution will be heard of.
+func (n *Notifier) follows(arn string) bool {
+	x, ok := message.ParseExecution(arn)
+
+	return ok && !x.Express && (n.Account == "" || n.Account == x.Account) && (n.Region == "" || n.Region == x.Region)
 }
 
 // fits returns a [*message.TooLarge] where the message is too large to be posted, a [*message.Invalid] where it is too

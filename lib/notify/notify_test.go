@@ -215,6 +215,38 @@ func TestTheLogHasNoBodies(t *testing.T) {
 	}
 }
 
+// TestEachMessageIsOneLineOfTheLog: a refused one too. Workers know what they publish, and publish often: theirs is for
+// debugging.
+func TestEachMessageIsOneLineOfTheLog(t *testing.T) {
+	log := &bytes.Buffer{}
+	n := notifier(t, &outbox{})
+	n.Log, n.Feed = slog.New(slog.NewJSONHandler(log, &slog.HandlerOptions{Level: slog.LevelDebug})), &feed.Memory{}
+	line := func(level, has string) {
+		t.Helper()
+		if got := log.String(); strings.Count(got, "\n") != 1 || !strings.Contains(got, `"level":"`+level+`"`) || !strings.Contains(got, has) {
+			t.Errorf("logged %q, want one line at %s with %s", got, level, has)
+		}
+		if strings.Contains(log.String(), "secret-name") || strings.Contains(log.String(), "Half way") {
+			t.Errorf("the log holds a body: %s", log)
+		}
+		log.Reset()
+	}
+	for _, target := range []string{`"userId":"u1"`, `"userId":"nobody"`, `"connectionId":"c1"`} {
+		if _, err := n.Handle(t.Context(), json.RawMessage(`{`+target+`,`+progress+`}`)); err != nil {
+			t.Fatal(err)
+		}
+		line("INFO", `"type":"upload_progress"`)
+	}
+	if _, err := n.Handle(t.Context(), json.RawMessage(`{"userId":"u1","epoch":"secret-name",`+progress+`}`)); err == nil {
+		t.Fatal("a bad epoch was taken")
+	}
+	line("WARN", "epoch must be")
+	if err := n.Publish(t.Context(), message.Request{UserID: "u1", Message: message.Error{Code: "C", Message: "Half way"}}); err != nil {
+		t.Fatal(err)
+	}
+	line("DEBUG", `"type":"error"`)
+}
+
 func ExampleNotifier_Publish() {
 	n := &notify.Notifier{Broadcaster: &broadcast.Broadcaster{Store: &connection.Memory{}, Sender: &outbox{}}}
 	loud := message.Notification{Title: "Done", Message: "Loud", Severity: "loud"}

@@ -24,10 +24,17 @@ const (
 	// looking is how many pointers are looked into at once: DescribeExecution is throttled by account and Region
 	// (https://docs.aws.amazon.com/step-functions/latest/dg/service-quotas.html).
 	looking = 8
+	// successGrace is how long a success waits for a job's own end, which says more. A workflow that waits for the notifier
+	// has it stored before the workflow ends; one that invokes the notifier asynchronously may be overtaken.
+	successGrace = 2 * time.Second
 )
 
-// ErrNoWorkflow says that there is no such execution, or not any more.
-var ErrNoWorkflow = errors.New("notify: no such workflow execution")
+var (
+	// ErrNoWorkflow says that there is no such execution, or not any more.
+	ErrNoWorkflow = errors.New("notify: no such workflow execution")
+	// ErrNotDescribed says that Step Functions will not say how the execution stands, however often it is asked.
+	ErrNotDescribed = errors.New("notify: workflow execution cannot be described")
+)
 
 // Workflow is how an execution of a workflow stands.
 type Workflow struct {
@@ -40,7 +47,7 @@ type Workflow struct {
 
 // Workflows knows how executions stand. It is used concurrently.
 type Workflows interface {
-	// Status returns how the execution of an ARN stands, or [ErrNoWorkflow].
+	// Status returns how the execution of an ARN stands, or [ErrNoWorkflow], or [ErrNotDescribed]. Any other error may pass.
 	Status(ctx context.Context, arn string) (Workflow, error)
 }
 
@@ -50,8 +57,8 @@ type Pointers interface {
 	feed.Executions
 }
 
-// Sweeper ends the jobs whose workflows ended without saying so: at the event that tells of the workflow's end, and, as
-// those are best effort, whenever it is run without one.
+// Sweeper ends the jobs whose workflows ended without saying so: at the event of the workflow's end, whichever that is,
+// and, as those events are best effort, whenever it is run without one.
 type Sweeper struct {
 	// Notifier stores and delivers the ends.
 	Notifier *Notifier
@@ -78,13 +85,36 @@ func (s *Sweeper) Handle(ctx context.Context, raw json.RawMessage) error {
 		return s.each(ctx, s.Feed.Executions(ctx), s.look)
 	}
 	how, over := ends[c.Status]
-	if !over || how.status == message.StatusSucceeded { // which says so itself; if not, the sweep does
+	if !over {
 		return nil
 	}
+	pointers := s.Feed.Execution(ctx, c.ExecutionARN)
+	if how.status == message.StatusSucceeded {
+		pointers = delayed(ctx, pointers, successGrace)
+	}
 
-	return s.each(ctx, s.Feed.Execution(ctx, c.ExecutionARN), func(ctx context.Context, p feed.Pointer) error {
+	return s.each(ctx, pointers, func(ctx context.Context, p feed.Pointer) error {
 		return s.take(ctx, p, c, how)
 	})
+}
+
+// delayed yields what pointers yields, the first of them after a time.
+func delayed(ctx context.Context, pointers iter.Seq2[feed.Pointer, error], wait time.Duration) iter.Seq2[feed.Pointer, error] {
+	return func(yield func(feed.Pointer, error) bool) {
+		waited := false
+		for p, err := range pointers {
+			if !waited {
+				select {
+				case <-time.After(wait):
+				case <-ctx.Done():
+				}
+			}
+			waited = true
+			if !yield(p, err) {
+				return
+			}
+		}
+	}
 }
 
 // take ends the job of p as a change tells of its execution's end, unless that is not the end of the job's run.
@@ -141,30 +171,46 @@ func (s *Sweeper) look(ctx context.Context, p feed.Pointer) error {
 	if err != nil && !missing {
 		return fmt.Errorf("read job: %w", err)
 	}
-	if now := s.now(); now.Sub(p.At) <= Silence || now.Sub(row.UpdatedAt) <= Silence {
+	silent := min(s.now().Sub(p.At), s.now().Sub(row.UpdatedAt))
+	if silent <= Silence {
 		return nil
 	}
 	if passedOn(row, p) || row.Epoch == p.Epoch && row.Terminal() {
 		return s.forget(ctx, p)
 	}
+	how, over := s.outcome(ctx, p, silent)
+	switch {
+	case !over:
+		return nil
+	case missing:
+		return s.forget(ctx, p)
+	default:
+		return s.end(ctx, p, row, how)
+	}
+}
+
+// outcome returns how the workflow of p ended, and whether the job of p is over, which has been silent for a time:
+//
+//	the execution has ended                               as it ended
+//	there is no such execution, or not any more           unknown: no end will ever be heard of
+//	it is not followed, or cannot be described            unknown, when the job has outlived one without an execution
+//	it runs, or the question failed for now               not over
+func (s *Sweeper) outcome(ctx context.Context, p feed.Pointer, silent time.Duration) (ended, bool) {
+	if !s.Notifier.follows(p.Execution) {
+		return unknown, silent > feed.JobLife
+	}
 	w, err := s.status(ctx, p.Execution)
-	if err != nil && !errors.Is(err, ErrNoWorkflow) {
+	switch {
+	case errors.Is(err, ErrNoWorkflow):
+		return unknown, true
+	case err != nil:
 		s.log().WarnContext(ctx, "workflow not known", "execution", p.Execution, "err", err)
 
-		return nil
+		return unknown, errors.Is(err, ErrNotDescribed) && silent > feed.JobLife
 	}
 	how, over := ends[w.Status]
-	switch {
-	case err != nil: // no end will ever be heard of
-		how = ends["FAILED"]
-	case !over || w.RedriveCount < redrives(p.Epoch):
-		return nil
-	}
-	if missing {
-		return s.forget(ctx, p)
-	}
 
-	return s.end(ctx, p, row, how)
+	return how, over && w.RedriveCount >= redrives(p.Epoch)
 }
 
 func (s *Sweeper) status(ctx context.Context, arn string) (Workflow, error) {

@@ -114,7 +114,10 @@ func TestSweeper(t *testing.T) {
 		{"failed", []message.Request{running(42)}, 0, statusChange(arn, "FAILED", 0), notify.Workflow{}, &failed, false},
 		{"timed out", []message.Request{running(42)}, 0, statusChange(arn, "TIMED_OUT", 0), notify.Workflow{}, as(message.StatusFailed, "The workflow took too long", 42), false},
 		{"aborted", []message.Request{running(42)}, 0, statusChange(arn, "ABORTED", 0), notify.Workflow{}, as(message.StatusCancelled, "The workflow was stopped", 42), false},
-		{"a success says so itself", []message.Request{running(42)}, 0, statusChange(arn, "SUCCEEDED", 0), notify.Workflow{}, nil, true},
+		{"succeeded without a word", []message.Request{running(42)}, 0, statusChange(arn, "SUCCEEDED", 0), notify.Workflow{}, as(message.StatusSucceeded, "Done", 100), false},
+		{"a success that said so itself", []message.Request{running(1), inEpoch(ended(message.StatusSucceeded), epoch)}, 0, statusChange(arn, "SUCCEEDED", 0), notify.Workflow{}, nil, false},
+		{"a success of before the redrive", []message.Request{inEpoch(running(42), redriven)}, 0, statusChange(arn, "SUCCEEDED", 0), notify.Workflow{}, nil, true},
+		{"a success, and another execution has taken over", []message.Request{running(1), by(running(42), otherARN)}, 0, statusChange(arn, "SUCCEEDED", 0), notify.Workflow{}, nil, true},
 		{"it runs", []message.Request{running(42)}, 0, statusChange(arn, "RUNNING", 0), notify.Workflow{}, nil, true},
 		{"it waits for a redrive", []message.Request{running(42)}, 0, statusChange(arn, "PENDING_REDRIVE", 0), notify.Workflow{}, nil, true},
 		{"another execution", []message.Request{running(42)}, 0, statusChange(otherARN, "FAILED", 0), notify.Workflow{}, nil, true},
@@ -130,7 +133,7 @@ func TestSweeper(t *testing.T) {
 		{"silent, succeeded", []message.Request{running(42)}, time.Hour, schedule, notify.Workflow{Status: "SUCCEEDED"}, as(message.StatusSucceeded, "Done", 100), false},
 		{"silent, timed out", []message.Request{running(42)}, time.Hour, `{}`, notify.Workflow{Status: "TIMED_OUT"}, as(message.StatusFailed, "The workflow took too long", 42), false},
 		{"silent, aborted", []message.Request{running(42)}, time.Hour, `null`, notify.Workflow{Status: "ABORTED"}, as(message.StatusCancelled, "The workflow was stopped", 42), false},
-		{"silent, no such workflow", []message.Request{running(42)}, time.Hour, schedule, notify.Workflow{}, &failed, false},
+		{"silent, no such workflow", []message.Request{running(42)}, time.Hour, schedule, notify.Workflow{}, as(message.StatusFailed, "The workflow is not known any more", 42), false},
 		{"silent, running", []message.Request{running(42)}, time.Hour, schedule, notify.Workflow{Status: "RUNNING"}, nil, true},
 		{"silent, waits for a redrive", []message.Request{running(42)}, time.Hour, schedule, notify.Workflow{Status: "PENDING_REDRIVE"}, nil, true},
 		{"silent, a status of the future", []message.Request{running(42)}, time.Hour, schedule, notify.Workflow{Status: "PAUSED"}, nil, true},
@@ -185,6 +188,56 @@ func TestSweeper(t *testing.T) {
 			})
 		})
 	}
+}
+
+// TestAWorkflowThatSucceedsWithoutAWordEndsItsJobInSeconds: 1 % is not what the user is left with until the next sweep.
+func TestAWorkflowThatSucceedsWithoutAWordEndsItsJobInSeconds(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		memory, to := &feed.Memory{}, newTabs()
+		publish(t, worker(t, memory, newTabs()), running(1))
+		s := &notify.Sweeper{Notifier: worker(t, memory, to), Feed: memory}
+		start := time.Now()
+		if err := s.Handle(t.Context(), json.RawMessage(statusChange(arn, "SUCCEEDED", 0))); err != nil {
+			t.Fatal(err)
+		}
+		state, _ := message.AsUploadProgress(to.got()[0].Data)
+		if took := time.Since(start); took > 3*time.Second || state.Status != message.StatusSucceeded || state.Progress != 100 {
+			t.Errorf("after %v the tabs have %+v", took, state)
+		}
+	})
+}
+
+// TestASuccessLeavesTheJobItsOwnEnd: a workflow that does not wait for the notifier may end before its last state is stored.
+func TestASuccessLeavesTheJobItsOwnEnd(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		memory, to := &feed.Memory{}, newTabs()
+		publish(t, worker(t, memory, newTabs()), running(1))
+		go func() {
+			time.Sleep(time.Second)
+			publish(t, worker(t, memory, to), with(running(100), func(p *message.UploadProgress) {
+				p.Status, p.Message = message.StatusSucceeded, "Imported 2 of 2 rows"
+			}))
+		}()
+		s := &notify.Sweeper{Notifier: worker(t, memory, to), Feed: memory}
+		if err := s.Handle(t.Context(), json.RawMessage(statusChange(arn, "SUCCEEDED", 0))); err != nil {
+			t.Fatal(err)
+		}
+		if got := row(t, memory); got.State.Message != "Imported 2 of 2 rows" || len(to.got()) != 1 || len(pointers(t, memory)) != 0 {
+			t.Errorf("the row is %+v, posted %v", got, to.got())
+		}
+	})
+}
+
+// TestAnEndOfAWorkflowWithoutAJobWaitsForNothing: one invocation for each execution in the account must be a short one.
+func TestAnEndOfAWorkflowWithoutAJobWaitsForNothing(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := &notify.Sweeper{Feed: &feed.Memory{}}
+		start := time.Now()
+		err := s.Handle(t.Context(), json.RawMessage(statusChange(arn, "SUCCEEDED", 0)))
+		if took := time.Since(start); err != nil || took > 0 {
+			t.Errorf("%v, took %v", err, took)
+		}
+	})
 }
 
 func TestAnEventThatNamesNoExecutionIsAnError(t *testing.T) {

@@ -85,15 +85,22 @@ func TestStatus(t *testing.T) {
 	}
 }
 
-func TestOtherErrorsAreNotTakenForNoWorkflow(t *testing.T) {
-	for _, a := range []answer{
-		{http.StatusBadRequest, `{"__type":"com.amazon.coral.service#AccessDeniedException","Message":"not authorized"}`},
-		{http.StatusBadRequest, `{"__type":"com.amazonaws.swf.service.v2.model#InvalidArn","message":"Invalid Arn"}`},
-		{http.StatusInternalServerError, `{}`},
+// TestRefusalsEndTheAsking: an error that comes however often one asks is told from one that may pass.
+func TestRefusalsEndTheAsking(t *testing.T) {
+	for _, tt := range []struct {
+		answer answer
+		final  bool
+	}{
+		{answer{http.StatusBadRequest, `{"__type":"com.amazon.coral.service#AccessDeniedException","Message":"not authorized"}`}, true},
+		{answer{http.StatusBadRequest, `{"__type":"com.amazonaws.swf.service.v2.model#InvalidArn","message":"Invalid Arn"}`}, true},
+		{answer{http.StatusBadRequest, `{"__type":"com.amazon.coral.validate#ValidationException","message":"1 validation error"}`}, true},
+		{answer{http.StatusBadRequest, `{"__type":"com.amazon.coral.service#ExpiredTokenException","message":"expired"}`}, false},
+		{answer{http.StatusInternalServerError, `{}`}, false},
 	} {
-		w, _ := service(t, a)
-		if got, err := w.Status(t.Context(), arn); err == nil || errors.Is(err, notify.ErrNoWorkflow) {
-			t.Errorf("%s: %+v, %v", a.body, got, err)
+		w, _ := service(t, tt.answer)
+		got, err := w.Status(t.Context(), arn)
+		if err == nil || errors.Is(err, notify.ErrNoWorkflow) || errors.Is(err, notify.ErrNotDescribed) != tt.final {
+			t.Errorf("%s: %+v, %v; final: want %v", tt.answer.body, got, err, tt.final)
 		}
 	}
 }

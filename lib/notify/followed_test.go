@@ -1,0 +1,166 @@
+package notify_test
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/herald-progress/herald/lib/feed"
+	"github.com/herald-progress/herald/lib/message"
+	"github.com/herald-progress/herald/lib/notify"
+)
+
+const (
+	childARN   = "arn:aws:states:us-east-1:123456789012:execution:m/Label:5f0c0a2b-0e6e-4c5b-8a3e-5c1b1f3a9d11"
+	expressARN = "arn:aws:states:us-east-1:123456789012:express:m:x:5f0c0a2b-0e6e-4c5b-8a3e-5c1b1f3a9d11"
+	abroadARN  = "arn:aws:states:eu-west-1:123456789012:execution:m:x"
+	foreignARN = "arn:aws:states:us-east-1:210987654321:execution:m:x"
+)
+
+// TestWhatIsNotFollowedIsAcceptedAndSaysSo: its messages must not be lost, and its job lives as one without an execution.
+func TestWhatIsNotFollowedIsAcceptedAndSaysSo(t *testing.T) {
+	for _, tt := range []struct {
+		execution, account, region string
+		followed                   bool
+	}{
+		{arn, "123456789012", "us-east-1", true},
+		{childARN, "123456789012", "us-east-1", true},
+		{arn, "", "", true},
+		{abroadARN, "", "", true},
+		{foreignARN, "", "us-east-1", true},
+		{abroadARN, "123456789012", "", true},
+		{expressARN, "123456789012", "us-east-1", false},
+		{expressARN, "", "", false},
+		{abroadARN, "123456789012", "us-east-1", false},
+		{foreignARN, "123456789012", "us-east-1", false},
+		{foreignARN, "123456789012", "", false},
+	} {
+		t.Run(fmt.Sprint(tt.execution, " at home in ", tt.account, tt.region), func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				memory, to := &feed.Memory{}, newTabs()
+				n := worker(t, memory, to)
+				n.Account, n.Region = tt.account, tt.region
+				out, err := n.Handle(t.Context(), json.RawMessage(fmt.Sprintf(`{"userId":"u1","epoch":%q,"execution":%q,%s}`, epoch, tt.execution, progress)))
+				if err != nil || out.Followed == nil || *out.Followed != tt.followed || !out.Stored || out.Delivered != 2 {
+					t.Fatalf("%+v, %v; want it stored, delivered, followed: %v", out, err, tt.followed)
+				}
+				row, err := memory.Job(t.Context(), feed.User("u1"), "u-42")
+				if err != nil {
+					t.Fatal(err)
+				}
+				life := feed.JobLife
+				if tt.followed {
+					life = feed.PointerLife
+				}
+				if got := row.ExpiresAt().Sub(row.UpdatedAt.Truncate(time.Second)); got != life {
+					t.Errorf("the job lives for %v, want %v", got, life)
+				}
+				left := 0
+				for range memory.Executions(t.Context()) {
+					left++
+				}
+				if left == 1 != tt.followed {
+					t.Errorf("%d pointers", left)
+				}
+			})
+		})
+	}
+}
+
+// TestOnlyTheStateOfAStoredJobIsFollowed: nothing else ends with an execution. Without an execution nothing is said.
+func TestOnlyTheStateOfAStoredJobIsFollowed(t *testing.T) {
+	const note = `"message":{"type":"error","data":{"code":"C","message":"m"}}`
+	with := `"execution":"` + arn + `",`
+	for _, tt := range []struct {
+		input string
+		feed  notify.Feed
+		want  string
+	}{
+		{`{"userId":"u1",` + with + note + `}`, &feed.Memory{}, "false"},
+		{`{"connectionId":"c1",` + with + progress + `}`, &feed.Memory{}, "false"},
+		{`{"userId":"u1",` + with + progress + `}`, nil, "false"},
+		{`{"userId":"u1",` + with + progress + `}`, &feed.Memory{}, "true"},
+		{`{"userId":"u1",` + progress + `}`, &feed.Memory{}, ""},
+	} {
+		n := worker(t, &feed.Memory{}, newTabs())
+		n.Feed = tt.feed
+		out, err := n.Handle(t.Context(), json.RawMessage(tt.input))
+		if err != nil {
+			t.Fatal(err)
+		}
+		raw, err := json.Marshal(out)
+		if err != nil {
+			t.Fatal(err)
+		}
+		var got struct {
+			Followed json.RawMessage `json:"followed"`
+		}
+		if err := json.Unmarshal(raw, &got); err != nil || string(got.Followed) != tt.want {
+			t.Errorf("%s: output is %s, want followed: %q", tt.input, raw, tt.want)
+		}
+	}
+}
+
+// TestNoWorkflowIsAskedForForever sweeps for two days. A job whose workflow cannot be asked for ends on the screen once it
+// has been silent for as long as a job without an execution lives; one whose workflow has gone ends at once.
+func TestNoWorkflowIsAskedForForever(t *testing.T) {
+	for _, tt := range []struct {
+		name      string
+		execution string
+		fail      error
+		ends      time.Duration // 0: it does not
+		asks      int
+	}{
+		{"there is none any more", arn, notify.ErrNoWorkflow, notify.Silence, 1},
+		{"it cannot be described", arn, fmt.Errorf("describe: %w", notify.ErrNotDescribed), feed.JobLife, 288},
+		{"an Express workflow", expressARN, nil, feed.JobLife, 0},
+		{"another Region", abroadARN, nil, feed.JobLife, 0},
+		{"another account", foreignARN, nil, feed.JobLife, 0},
+		{"Step Functions does not answer", arn, errors.New("503"), 0, 575},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				memory := &feed.Memory{}
+				state, _ := message.AsUploadProgress(at(42).Message)
+				// The notifier makes no such pointer any more, but one may be there.
+				u := feed.Update{State: state, Epoch: epoch, Execution: tt.execution, ID: "1", At: time.Now()}
+				if _, _, err := memory.Apply(t.Context(), feed.User("u1"), u); err != nil {
+					t.Fatal(err)
+				}
+				w := &workflows{fail: map[string]error{arn: tt.fail}}
+				n := worker(t, memory, newTabs())
+				n.Account, n.Region = "123456789012", "us-east-1"
+				s := &notify.Sweeper{Notifier: n, Feed: memory, Workflows: w}
+				start, ended, last := time.Now(), time.Duration(0), feed.Row{}
+				for time.Since(start) < 48*time.Hour {
+					time.Sleep(5 * time.Minute)
+					if err := s.Handle(t.Context(), json.RawMessage(schedule)); err != nil {
+						t.Fatal(err)
+					}
+					if r, err := memory.Job(t.Context(), feed.User("u1"), "j"); err == nil {
+						last = r
+					}
+					if last.State.Status.Terminal() && ended == 0 {
+						ended = time.Since(start)
+					}
+				}
+				if ended < tt.ends || ended > tt.ends+10*time.Minute || len(w.asked) != tt.asks {
+					t.Errorf("ended after %v, with %d asks; want after %v, with %d", ended, len(w.asked), tt.ends, tt.asks)
+				}
+				left := 0
+				for range memory.Executions(t.Context()) {
+					left++
+				}
+				if tt.ends == 0 {
+					return
+				}
+				if got := last.State; left != 0 || got.Status != message.StatusFailed || got.Message != "The workflow is not known any more" || got.Progress != 42 {
+					t.Errorf("%d pointers, the job is %+v", left, got)
+				}
+			})
+		})
+	}
+}
