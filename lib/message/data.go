@@ -1,6 +1,7 @@
 package message
 
 import (
+	"bytes"
 	"encoding/json"
 	"math"
 	"net/url"
@@ -64,6 +65,20 @@ func (p UploadProgress) Validate() error {
 	c.atMost("phase", p.Phase, MaxPhase)
 
 	return c.err()
+}
+
+// Clipped returns p with its texts cut to what may be sent and stored: a name or a message that is too long must not keep a
+// job from ending. What is not a text is left as it is.
+func (p UploadProgress) Clipped() UploadProgress {
+	p.FileName, p.Phase = Clip(p.FileName, MaxName), Clip(p.Phase, MaxPhase)
+	text := p.Message
+	p.Message = ""
+	var b bytes.Buffer
+	if err := encode(&b, p); err == nil {
+		p.Message = Clip(text, max(MaxState-b.Len(), MaxText))
+	}
+
+	return p
 }
 
 // Severity ranks a notification.
@@ -139,6 +154,18 @@ func (e Error) Validate() error {
 	c.that("details", len(e.Details) <= MaxDetails, tooLong(MaxDetails))
 
 	return c.err()
+}
+
+// Clipped returns e with its message cut to what may be sent and stored.
+func (e Error) Clipped() Error {
+	text := e.Message
+	e.Message = ""
+	var b bytes.Buffer
+	if err := encode(&b, e); err == nil {
+		e.Message = Clip(text, max(MaxNote-b.Len(), MaxText))
+	}
+
+	return e
 }
 
 // Unknown is the data of a frame whose type this version does not know.

@@ -8,7 +8,8 @@
 //	progress moved by less          at least 2 s after the one before
 //	Close                           the last state, if it has not arrived
 //
-// While a publisher is slow, newer states replace older ones that wait; a failed one is made up for by the next.
+// While a publisher is slow, newer states replace older ones that wait. A failed push is made up for after 2 s, by the
+// newest state then. What is published is always valid: texts are cut and numbers bounded to what may be sent.
 //
 // This bounds what one worker publishes, and so what it writes to the store: the one percent is the job's, whether the
 // worker does the whole job or a part of it. How often the tabs of a user hear of a job with many workers is bounded by
@@ -17,6 +18,8 @@ package progress
 
 import (
 	"context"
+	"crypto/rand"
+	"fmt"
 	"log/slog"
 	"math"
 	"sync"
@@ -35,11 +38,15 @@ const (
 )
 
 const (
-	closeAttempts = 3
-	closePause    = 100 * time.Millisecond
-	// maxErrors bounds the error messages that wait to be published.
-	maxErrors = 16
-	never     = math.MaxInt64
+	// stateTimeout is how long Close tries again for a last state that is not an end: a job goes on without it.
+	stateTimeout = time.Second
+	// Close tries again after firstPause, and after twice as long each time, up to maxPause.
+	firstPause = 50 * time.Millisecond
+	maxPause   = 500 * time.Millisecond
+	// maxErrors bounds the error messages that wait to be published, maxErrorTries how often one is tried.
+	maxErrors     = 16
+	maxErrorTries = 3
+	never         = math.MaxInt64
 )
 
 // Publisher delivers a message to a user. Its errors must not hold the message. It is called by one goroutine at a time.
@@ -91,7 +98,7 @@ type Stats struct {
 	Published int64
 	// Failed counts the calls of the Publisher that failed or timed out.
 	Failed int64
-	// Dropped counts the errors that were not published because too many waited.
+	// Dropped counts the errors that were not published because too many waited, or because every try failed.
 	Dropped int64
 }
 
@@ -114,11 +121,21 @@ type Reporter struct {
 	status             message.Status
 	text               string // the terminal's message
 	endDone, endFailed int64  // what done and failed were at the terminal
-	errors             []message.Error
+	errors             []waitingError
 	closing            bool
 	wake               chan struct{}
 	stopped            chan struct{}
 	closeOne           sync.Once
+
+	errorKeys string       // what the keys of this Reporter's errors begin with
+	errorKey  atomic.Int64 // the number of the last
+}
+
+// waitingError is an error message that has not been published.
+type waitingError struct {
+	data  message.Error
+	key   string
+	tries int
 }
 
 // New returns a running Reporter, which Close ends. Of ctx it takes the values only: a job that was cancelled still
@@ -127,7 +144,7 @@ func New(ctx context.Context, c Config) *Reporter {
 	if c.Logger == nil {
 		c.Logger = slog.New(slog.DiscardHandler)
 	}
-	r := &Reporter{config: c, wake: make(chan struct{}, 1), stopped: make(chan struct{})}
+	r := &Reporter{config: c, wake: make(chan struct{}, 1), stopped: make(chan struct{}), errorKeys: rand.Text()}
 	ctx, r.cancel = context.WithCancel(context.WithoutCancel(ctx))
 	r.next.Store(never)
 	r.failed.Store(c.FailedRows)
@@ -168,16 +185,17 @@ func (r *Reporter) Update(done int64) {
 // them as done, and never waits.
 func (r *Reporter) Reject(n int64) { r.failed.Add(n) }
 
-// Error publishes an error message at once.
+// Error publishes an error message at once, and tries again if that fails.
 func (r *Reporter) Error(e message.Error) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	if len(r.errors) == maxErrors {
+	if len(r.errors) >= maxErrors {
 		r.dropped.Add(1)
 
 		return
 	}
-	r.errors = append(r.errors, e)
+	key := fmt.Sprintf("error %s %d", r.errorKeys, r.errorKey.Add(1))
+	r.errors = append(r.errors, waitingError{data: e, key: key})
 	r.nudge()
 }
 
@@ -196,9 +214,10 @@ func (r *Reporter) End(status message.Status, text string) {
 	r.nudge()
 }
 
-// Close publishes the last state if it has not arrived, and ends the Reporter. It returns after [CloseTimeout] at the
-// latest, or when ctx is done. It may be called again.
-func (r *Reporter) Close(ctx context.Context) {
+// Close publishes the last state and the errors that have not arrived, and ends the Reporter. If that fails it tries again:
+// for an end until [CloseTimeout], for all else for a second. It does so although ctx is done: the end of a job that was
+// cancelled is to be seen, too. What is reported after Close is not published. Close may be called again.
+func (r *Reporter) Close(context.Context) {
 	if r.config.Publisher == nil {
 		r.cancel()
 
@@ -215,7 +234,6 @@ func (r *Reporter) Close(ctx context.Context) {
 	select {
 	case <-r.stopped:
 	case <-timer.C:
-	case <-ctx.Done():
 	}
 	r.cancel()
 }

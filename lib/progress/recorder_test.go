@@ -39,13 +39,16 @@ func newRecorder() *recorder { return &recorder{start: time.Now(), honour: true}
 
 func (r *recorder) Publish(ctx context.Context, request message.Request) error {
 	at := time.Since(r.start)
-	if r.delay > 0 {
+	r.mu.Lock()
+	delay := r.delay
+	r.mu.Unlock()
+	if delay > 0 {
 		done := ctx.Done()
 		if !r.honour {
 			done = nil
 		}
 		select {
-		case <-time.After(r.delay):
+		case <-time.After(delay):
 		case <-done:
 			return ctx.Err()
 		}
@@ -65,6 +68,13 @@ func (r *recorder) Publish(ctx context.Context, request message.Request) error {
 	}
 
 	return nil
+}
+
+// takes sets the delay while pushes are under way.
+func (r *recorder) takes(delay time.Duration) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.delay = delay
 }
 
 func (r *recorder) got() []push {

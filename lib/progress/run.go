@@ -2,6 +2,7 @@ package progress
 
 import (
 	"context"
+	"math"
 	"time"
 
 	"github.com/herald-progress/herald/lib/message"
@@ -13,8 +14,10 @@ type pusher struct {
 
 	last  state     // the newest state that arrived
 	tried state     // the newest state that a push was made of
-	at    time.Time // when that push began
+	at    time.Time // when that push began, or when it failed
 	floor float64   // the highest progress that was pushed
+
+	errorFailed time.Time // when an error was last published in vain
 }
 
 // run pushes until the Reporter is closed.
@@ -29,9 +32,6 @@ func (r *Reporter) run(ctx context.Context) {
 		case <-timer.C:
 		}
 		s := r.take()
-		for _, e := range s.errors {
-			p.publish(ctx, p.request(e))
-		}
 		if s.closing {
 			p.finish(ctx)
 
@@ -39,6 +39,10 @@ func (r *Reporter) run(ctx context.Context) {
 		}
 		if p.due(s) {
 			p.push(ctx, s)
+		}
+		// A state comes first, however many errors wait: each may take as long as PublishTimeout.
+		if time.Since(p.errorFailed) >= message.SlowInterval && p.publishError(ctx, maxErrorTries) && r.errorsWait() {
+			r.nudge()
 		}
 		p.arm(timer)
 	}
@@ -65,20 +69,23 @@ func (p *pusher) due(s state) bool {
 func (p *pusher) arm(timer *time.Timer) {
 	since := time.Since(p.at)
 	switch {
-	case p.tried.version == 0:
+	case p.tried.version == 0, since >= message.SlowInterval: // there is nothing to show, or all has arrived
 		timer.Stop()
-
-		return
+		if p.errorsWait() {
+			timer.Reset(message.SlowInterval)
+		}
 	case since < message.MinInterval:
 		timer.Reset(message.MinInterval - since)
-
-		return // next is never: nothing but urgency pushes inside the interval
+	default:
+		timer.Reset(message.SlowInterval - since)
+	}
+	switch {
+	case p.tried.version == 0, since < message.MinInterval: // nothing but urgency pushes inside the interval
+		return
 	case since < message.SlowInterval:
 		p.next.Store(p.tried.stepsFor(message.MinStep))
-		timer.Reset(message.SlowInterval - since)
-	default: // all has arrived
+	default:
 		p.next.Store(p.tried.stepsFor(0))
-		timer.Stop()
 	}
 	// An Update between the look at the state and the Store above has found the old threshold.
 	if p.done.Load() >= p.next.Load() {
@@ -87,7 +94,7 @@ func (p *pusher) arm(timer *time.Timer) {
 	}
 }
 
-// push publishes s.
+// push publishes s, and reports whether there is nothing to make up for.
 func (p *pusher) push(ctx context.Context, s state) bool {
 	p.next.Store(never)
 	p.tried, p.at = s, time.Now()
@@ -95,7 +102,9 @@ func (p *pusher) push(ctx context.Context, s state) bool {
 	p.floor = d.Progress
 	request := p.request(d)
 	request.Part = s.part(p.config)
-	if !p.publish(ctx, request) {
+	if !p.publish(ctx, request) && request.Validate() == nil { // what is not valid is never taken
+		p.at = time.Now()
+
 		return false
 	}
 	p.last = s
@@ -103,18 +112,43 @@ func (p *pusher) push(ctx context.Context, s state) bool {
 	return true
 }
 
-// finish publishes what has not arrived, with a few tries.
+// publishError publishes the error that has waited for the longest time, and reports whether it is worth going on: it is
+// not after a failure. An error is dropped when it was tried as often as tries says.
+func (p *pusher) publishError(ctx context.Context, tries int) bool {
+	e, ok := p.takeError()
+	if !ok {
+		return true
+	}
+	request := p.request(e.data.Clipped())
+	request.Key = e.key // the try before may have been carried out
+	if p.publish(ctx, request) {
+		return true
+	}
+	p.errorFailed = time.Now()
+	e.tries++
+	if e.tries < tries && request.Validate() == nil {
+		p.giveBack(e)
+	} else {
+		p.dropped.Add(1)
+	}
+
+	return false
+}
+
+// finish publishes what has not arrived, and tries again until its time is over or ctx ends. The last state comes first.
 func (p *pusher) finish(ctx context.Context) {
-	for range closeAttempts {
+	began := time.Now()
+	for pause := firstPause; ; pause = min(2*pause, maxPause) {
 		s := p.take()
-		for _, e := range s.errors {
-			p.publish(ctx, p.request(e))
+		arrived := s.version == 0 || !s.changed(p.last) || p.push(ctx, s)
+		for arrived && p.errorsWait() && p.publishError(ctx, math.MaxInt) { //nolint:revive // the condition does the work
 		}
-		if s.version == 0 || !s.changed(p.last) || p.push(ctx, s) {
+		isEnd := s.status.Terminal() && !arrived
+		if arrived && !p.errorsWait() || !isEnd && time.Since(began)+pause > stateTimeout {
 			return
 		}
 		select {
-		case <-time.After(closePause):
+		case <-time.After(pause):
 		case <-ctx.Done():
 			return
 		}

@@ -1,6 +1,7 @@
 package progress
 
 import (
+	"cmp"
 	"math"
 	"time"
 
@@ -17,23 +18,48 @@ type state struct {
 	status  message.Status
 	text    string
 	closing bool
-	errors  []message.Error
 }
 
-// take returns the newest state, and with it the errors that wait.
+// take returns the newest state.
 func (r *Reporter) take() state {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	s := state{
 		phase: r.phase, began: r.began, version: r.version, status: r.status, text: r.text, closing: r.closing,
-		done: r.done.Load(), failed: r.failed.Load(), errors: r.errors,
+		done: r.done.Load(), failed: r.failed.Load(),
 	}
 	if r.status.Terminal() {
 		s.done, s.failed = r.endDone, r.endFailed
 	}
-	r.errors = nil
 
 	return s
+}
+
+// takeError returns the error that has waited for the longest time, and whether there is one.
+func (r *Reporter) takeError() (waitingError, bool) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if len(r.errors) == 0 {
+		return waitingError{}, false
+	}
+	e := r.errors[0]
+	r.errors = r.errors[1:]
+
+	return e, true
+}
+
+// giveBack makes e the next error again.
+func (r *Reporter) giveBack(e waitingError) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.errors = append([]waitingError{e}, r.errors...)
+}
+
+func (r *Reporter) errorsWait() bool {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+
+	return len(r.errors) > 0
 }
 
 // changed reports whether s would show the user anything that old did not.
@@ -44,16 +70,40 @@ func (s state) changed(old state) bool {
 // progress returns the job's progress in percent.
 func (s state) progress() float64 {
 	if s.status == message.StatusSucceeded {
-		return 100
+		return percent
 	}
 	p := s.phase
+	from, to := p.window()
 	if p.Steps <= 0 {
-		return p.From
+		return from
 	}
-	done := min(max(s.done, 0), p.Steps)
 
-	return p.From + (p.To-p.From)*float64(done)/float64(p.Steps)
+	return from + (to-from)*float64(s.steps())/float64(p.Steps)
 }
+
+const percent = 100
+
+// window returns the progress before the first step and after the last, within 0 to 100 and not falling.
+func (p Phase) window() (from, to float64) {
+	from = bounded(p.From, 0)
+
+	return from, bounded(p.To, from)
+}
+
+// bounded returns x within low to 100; what is no number is low.
+func bounded(x, low float64) float64 {
+	if !(x >= low) { //nolint:staticcheck // NaN is not at least low
+		return low
+	}
+
+	return min(x, percent)
+}
+
+// count returns n within what may be published.
+func count(n int64) int64 { return min(max(n, 0), message.MaxSteps) }
+
+// steps returns how many steps are done, of those that there are.
+func (s state) steps() int64 { return min(max(s.done, 0), s.phase.Steps) }
 
 // stepsFor returns the number of done steps at which the progress has moved by percent since s; with 0, the next step.
 func (s state) stepsFor(percent float64) int64 {
@@ -77,39 +127,54 @@ func (s state) stepsFor(percent float64) int64 {
 // part returns how far the part that c reports is, or nil where it is the whole job that s says something of.
 func (s state) part(c Config) *message.Part {
 	p := s.phase
-	if c.Part == "" || p.Steps <= 0 || s.status.Terminal() {
+	from, to := p.window()
+	if c.Part == "" || p.Steps <= 0 || p.Steps > message.MaxSteps || to == 0 || s.status.Terminal() { // a Part takes 0 for 100
 		return nil
 	}
-	done := min(max(s.done, 0), p.Steps)
 
-	return &message.Part{ID: c.Part, Done: done, Total: p.Steps, Failed: min(max(s.failed, 0), done), From: p.From, To: p.To}
+	return &message.Part{ID: c.Part, Done: s.steps(), Total: p.Steps, Failed: min(max(s.failed, 0), s.steps()), From: from, To: to}
 }
 
 // data returns the message of s at the time now, with a progress of at least floor.
 func (s state) data(c Config, floor float64, now time.Time) message.UploadProgress {
+	const parts = 100 // of a percent
 	p := s.phase
 	d := message.UploadProgress{
 		UploadID: c.UploadID, FileName: c.FileName,
-		Progress: max(floor, math.Round(s.progress()*100)/100),
-		Message:  p.Name, Phase: p.Name, Status: s.status,
-		CurrentRow: p.CurrentRow, TotalRows: p.TotalRows, FailedRows: s.failed,
-	}
-	switch {
-	case s.text != "":
-		d.Message = s.text
-	case p.Text != nil:
-		d.Message = p.Text(s.done, p.Steps)
+		Progress: max(floor, math.Round(s.progress()*parts)/parts),
+		Message:  s.message(), Phase: p.Name, Status: s.status,
+		CurrentRow: count(p.CurrentRow), TotalRows: count(p.TotalRows), FailedRows: count(s.failed),
 	}
 	if !p.Rows {
-		return d
+		return d.Clipped()
 	}
-	d.CurrentRow, d.TotalRows = s.done, p.Steps
+	d.CurrentRow, d.TotalRows = count(s.done), count(p.Steps)
 	elapsed, moved := now.Sub(s.began), s.done-p.Done
 	if elapsed > 0 && moved > 0 && !s.status.Terminal() {
 		rate := float64(moved) / elapsed.Seconds()
 		d.RowsPerSecond = math.Ceil(rate)
-		d.ETAMillis = int64(float64(max(p.Steps-s.done, 0)) / rate * 1000)
+		d.ETAMillis = count(int64(min(float64(max(p.Steps-s.done, 0))/rate*1000, message.MaxSteps)))
 	}
 
-	return d
+	return d.Clipped()
+}
+
+// message returns what s says, which is never nothing: a state without a message is refused.
+func (s state) message() string {
+	text := s.text
+	if text == "" && s.phase.Text != nil {
+		text = s.phase.Text(s.done, s.phase.Steps)
+	}
+	switch fallback := cmp.Or(text, s.phase.Name); {
+	case fallback != "":
+		return fallback
+	case s.status == message.StatusSucceeded:
+		return "Done"
+	case s.status == message.StatusFailed:
+		return "Failed"
+	case s.status == message.StatusCancelled:
+		return "Stopped"
+	default:
+		return "Working"
+	}
 }

@@ -1,0 +1,261 @@
+package progress_test
+
+import (
+	"context"
+	"math"
+	"strings"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/herald-progress/herald/lib/feed"
+	"github.com/herald-progress/herald/lib/message"
+	"github.com/herald-progress/herald/lib/progress"
+)
+
+// TestAPushThatTakesLongToFailIsMadeUpFor: nothing else is reported after it, and nobody closes.
+func TestAPushThatTakesLongToFailIsMadeUpFor(t *testing.T) {
+	for _, takes := range []time.Duration{0, 250 * time.Millisecond, 1999 * time.Millisecond, 2 * time.Second, 2500 * time.Millisecond, time.Hour} {
+		for name, work := range map[string]func(r *progress.Reporter){
+			"progress": func(r *progress.Reporter) { r.Update(5) },
+			"a phase":  func(r *progress.Reporter) { r.Phase(progress.Phase{Name: "finish", From: 50, To: 50}) },
+			"the end":  func(r *progress.Reporter) { r.End(message.StatusFailed, "no good") },
+		} {
+			t.Run(name+" after "+takes.String(), func(t *testing.T) {
+				synctest.Test(t, func(t *testing.T) {
+					rec := newRecorder()
+					r := start(t, rec)
+					r.Phase(parse(10))
+					time.Sleep(time.Minute)
+					synctest.Wait()
+					rec.takes(takes)
+					rec.fail = func(call int) error {
+						if call <= 3 {
+							return errDown
+						}
+
+						return nil
+					}
+					before := len(rec.got())
+					work(r)
+					time.Sleep(10 * time.Second)
+					synctest.Wait()
+					rec.takes(0)
+					time.Sleep(10 * time.Second)
+					synctest.Wait()
+					if got := rec.got(); len(got) != before+1 || r.Stats().Failed < 2 {
+						t.Errorf("pushes are %v, %+v; want that it arrived", got, r.Stats())
+					}
+					r.Close(t.Context())
+				})
+			})
+		}
+	}
+}
+
+// TestCloseWithACancelledContextStillPublishesTheEnd: it is the work that was cancelled, and the user is to see that.
+func TestCloseWithACancelledContextStillPublishesTheEnd(t *testing.T) {
+	for name, delay := range map[string]time.Duration{"at once": 0, "slowly": time.Second} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				rec := newRecorder()
+				rec.delay = delay
+				ctx, cancel := context.WithCancel(t.Context())
+				r := progress.New(ctx, progress.Config{Publisher: rec, UserID: "u1", UploadID: "up-1", FileName: "f.csv"})
+				r.Phase(parse(10))
+				synctest.Wait()
+				cancel()
+				r.End(message.StatusCancelled, "stopped")
+				began := time.Now()
+				r.Close(ctx)
+				if got, took := rec.last(t), time.Since(began); got.Status != message.StatusCancelled || took > progress.CloseTimeout {
+					t.Errorf("after %v the last state is %+v, want cancelled", took, got)
+				}
+			})
+		})
+	}
+}
+
+// TestCloseTriesForAllItsTime: three failures within a moment are no reason to leave a job without its end.
+func TestCloseTriesForAllItsTime(t *testing.T) {
+	for _, down := range []time.Duration{500 * time.Millisecond, 2 * time.Second, 3400 * time.Millisecond} {
+		synctest.Test(t, func(t *testing.T) {
+			rec := newRecorder()
+			r := start(t, rec)
+			r.Phase(parse(10))
+			synctest.Wait()
+			began := time.Now()
+			rec.fail = func(int) error {
+				if time.Since(began) < down {
+					return errDown
+				}
+
+				return nil
+			}
+			r.Error(message.Error{Code: "C", Message: "m"})
+			r.End(message.StatusSucceeded, "done")
+			r.Close(t.Context())
+			if got := rec.last(t); got.Message != "done" || time.Since(began) > progress.CloseTimeout || len(rec.took) != 3 {
+				t.Errorf("down for %v: after %v the last state is %+v of %d", down, time.Since(began), got, len(rec.took))
+			}
+		})
+	}
+}
+
+// TestErrorsDoNotHoldUpTheEnd: each of them may take as long as a push may take.
+func TestErrorsDoNotHoldUpTheEnd(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		rec := newRecorder()
+		r := start(t, rec)
+		r.Phase(parse(10))
+		synctest.Wait()
+		rec.delay = 900 * time.Millisecond
+		for range 16 {
+			r.Error(message.Error{Code: "C", Message: "m"})
+		}
+		r.End(message.StatusFailed, "no good")
+		r.Close(t.Context())
+		if got := rec.last(t); got.Message != "no good" {
+			t.Errorf("the last state is %+v, want the end", got)
+		}
+	})
+}
+
+// TestAnErrorIsTriedAgainByItsKey: the try that failed may have been carried out.
+func TestAnErrorIsTriedAgainByItsKey(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		rec := newRecorder()
+		var keys []string
+		rec.fail = func(call int) error {
+			if call <= 2 || call == 4 {
+				return errDown
+			}
+
+			return nil
+		}
+		r := progress.New(t.Context(), progress.Config{Publisher: recordKeys{rec, &keys}, UserID: "u1", UploadID: "up-1", FileName: "f.csv"})
+		r.Error(message.Error{Code: "ONE", Message: "m"})
+		r.Error(message.Error{Code: "TWO", Message: "m"})
+		time.Sleep(time.Minute)
+		r.Close(t.Context())
+		if len(rec.took) != 2 || len(keys) != 5 || keys[0] == "" || keys[0] != keys[1] || keys[1] != keys[2] || keys[3] != keys[4] || keys[2] == keys[3] {
+			t.Errorf("published %v with the keys %q", rec.data, keys)
+		}
+	})
+}
+
+// recordKeys notes the key of each try.
+type recordKeys struct {
+	*recorder
+
+	keys *[]string
+}
+
+func (r recordKeys) Publish(ctx context.Context, request message.Request) error {
+	*r.keys = append(*r.keys, request.Key)
+
+	return r.recorder.Publish(ctx, request)
+}
+
+func TestAnErrorThatNobodyTakesIsDropped(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		rec := newRecorder()
+		r := start(t, rec)
+		rec.fail = func(int) error { return errDown }
+		r.Error(message.Error{Code: "C", Message: "m"})
+		time.Sleep(time.Minute)
+		if got := r.Stats(); got != (progress.Stats{Failed: 3, Dropped: 1}) {
+			t.Errorf("%+v, want three tries", got)
+		}
+		r.Close(t.Context())
+	})
+}
+
+// TestWhatComesAfterCloseIsNotPublished, and hangs and breaks nothing.
+func TestWhatComesAfterCloseIsNotPublished(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		rec := newRecorder()
+		r := start(t, rec)
+		r.Phase(parse(10))
+		r.Close(t.Context())
+		before := len(rec.took)
+		r.Update(10)
+		r.Reject(1)
+		r.Phase(parse(20))
+		r.Error(message.Error{Code: "C", Message: "m"})
+		r.End(message.StatusSucceeded, "done")
+		began := time.Now()
+		r.Close(t.Context())
+		time.Sleep(time.Minute)
+		if time.Since(began) != time.Minute || len(rec.took) != before {
+			t.Errorf("Close took %v, published %v", time.Since(began)-time.Minute, rec.data[before:])
+		}
+	})
+}
+
+// TestWhatIsReportedIsAlwaysValid: a job must end on the screen, whatever its worker says.
+func TestWhatIsReportedIsAlwaysValid(t *testing.T) {
+	long := strings.Repeat("\x01 a long \"line\"\n", 1000)
+	for name, work := range map[string]func(r *progress.Reporter){
+		"an end without a phase":   func(r *progress.Reporter) { r.End(message.StatusFailed, "no good") },
+		"an end without a word":    func(r *progress.Reporter) { r.End(message.StatusSucceeded, "") },
+		"a long end":               func(r *progress.Reporter) { r.End(message.StatusFailed, long) },
+		"an end that is no text":   func(r *progress.Reporter) { r.End(message.StatusFailed, "\xff") },
+		"a phase without a name":   func(r *progress.Reporter) { r.Phase(progress.Phase{}) },
+		"a long phase":             func(r *progress.Reporter) { r.Phase(progress.Phase{Name: long}) },
+		"a phase that is no text":  func(r *progress.Reporter) { r.Phase(progress.Phase{Name: "\xff", Steps: 1}) },
+		"a text that says nothing": func(r *progress.Reporter) { r.Phase(progress.Phase{Text: func(int64, int64) string { return "" }}) },
+		"a long text":              func(r *progress.Reporter) { r.Phase(progress.Phase{Text: func(int64, int64) string { return long }}) },
+		"progress over 100": func(r *progress.Reporter) {
+			r.Phase(progress.Phase{Name: "p", From: 99, To: 150, Steps: 2})
+			r.Update(2)
+		},
+		"progress under 0": func(r *progress.Reporter) { r.Phase(progress.Phase{Name: "p", From: -50, To: 50, Steps: 2}) },
+		"progress that falls": func(r *progress.Reporter) {
+			r.Phase(progress.Phase{Name: "p", From: 50, To: 10, Steps: 2})
+			r.Update(1)
+		},
+		"progress that is nothing": func(r *progress.Reporter) {
+			r.Phase(progress.Phase{Name: "p", From: math.NaN(), To: math.NaN(), Steps: 2})
+		},
+		"progress without an end": func(r *progress.Reporter) { r.Phase(progress.Phase{Name: "p", To: math.Inf(1), Steps: 2}); r.Update(1) },
+		"no progress":             func(r *progress.Reporter) { r.Phase(progress.Phase{Name: "p", Steps: 2}); r.Update(1) },
+		"less than no steps": func(r *progress.Reporter) {
+			r.Phase(progress.Phase{Name: "p", To: 9, Steps: -2, Rows: true})
+			r.Update(-1)
+		},
+		"less done than nothing":    func(r *progress.Reporter) { r.Phase(parse(10)); r.Update(-5); r.Reject(-7) },
+		"more rows than are exact":  func(r *progress.Reporter) { r.Phase(parse(math.MaxInt64)); r.Reject(math.MaxInt64); r.Update(3) },
+		"a row in a thousand years": func(r *progress.Reporter) { r.Phase(parse(1 << 53)); time.Sleep(24 * time.Hour); r.Update(1) },
+		"rows of no number": func(r *progress.Reporter) {
+			r.Phase(progress.Phase{Name: "p", CurrentRow: -1, TotalRows: math.MinInt64})
+		},
+		"a long error": func(r *progress.Reporter) { r.Phase(parse(1)); r.Error(message.Error{Code: "C", Message: long}) },
+	} {
+		for _, part := range []string{"", "7"} {
+			t.Run(name+part, func(t *testing.T) {
+				synctest.Test(t, func(t *testing.T) {
+					rec := newRecorder()
+					r := progress.New(t.Context(), progress.Config{
+						Publisher: rec, UserID: "u1", UploadID: "up-1", FileName: long, Epoch: epoch, Execution: arn, Part: part,
+					})
+					work(r)
+					time.Sleep(3 * time.Second)
+					r.End(message.StatusCancelled, "")
+					r.Close(t.Context())
+					for _, request := range rec.took {
+						if err := request.Validate(); err != nil {
+							t.Errorf("request %.300v: %v", request, err)
+						}
+						if err := feed.Fits(request.Message); err != nil {
+							t.Errorf("data %.300v: %v", request.Message, err)
+						}
+					}
+					if !rec.last(t).Status.Terminal() || r.Stats().Failed > 0 {
+						t.Errorf("the job has not ended: %+v", r.Stats())
+					}
+				})
+			})
+		}
+	}
+}
