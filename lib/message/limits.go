@@ -16,11 +16,13 @@ import "time"
 //	a link                                 4,096 bytes *     a presigned URL of S3 with a session's token
 //	an error's details                     4,096 bytes of JSON
 //	a job's state                          2,560 bytes of JSON: its message may have 480 bytes * at least
-//	a note                                 8,192 bytes of JSON: its message may have 2,500 bytes * at least
+//	a note                                 8,192 bytes of JSON: its message may have 480 bytes * at least
 //	the parts of a job                     256
 //	the steps of a job, and all counts     2^53              a JSON number is exact up to it
 //	an epoch                               5 minutes ahead of the notifier's clock
 //	a frame to a browser                   131,072 bytes     API Gateway's
+//	a frame from a browser                 32,768 bytes      API Gateway's; it closes the connection with 1009 over it
+//	jobs in the have of a sync             1,000             fewer where their ids fill the frame before
 //
 // * As it stands in JSON: a quote, a backslash and a line break count as two, most other control characters as six.
 const (
@@ -61,6 +63,10 @@ const (
 	// MaxFrame is the largest frame that API Gateway takes at @connections, in bytes
 	// (https://docs.aws.amazon.com/apigateway/latest/developerguide/apigateway-execution-service-websocket-limits-table.html).
 	MaxFrame = 131_072
+	// MaxRequest is the largest frame that API Gateway takes from a browser, in bytes (see MaxFrame).
+	MaxRequest = 32_768
+	// MaxHave is how many jobs a browser may say that it has, where they fit MaxRequest.
+	MaxHave = 1000
 )
 
 // How often the state of a job may be told that is not urgent: as often as a person can read it.

@@ -229,7 +229,7 @@ func (s *Sweeper) end(ctx context.Context, p feed.Pointer, row feed.Row, how end
 	}
 	state.Status, state.Message, state.RowsPerSecond, state.ETAMillis = how.status, how.text, 0, 0
 	out, err := s.Notifier.tell(ctx, message.Request{
-		UserID: strings.TrimPrefix(p.Owner, feed.User("")), Message: state, Epoch: p.Epoch, Key: "end of " + p.Execution + " in " + p.Epoch,
+		UserID: strings.TrimPrefix(p.Owner, feed.User("")), Message: state.Clipped(), Epoch: p.Epoch, Key: "end of " + p.Execution + " in " + p.Epoch,
 	}, p.Execution)
 	s.log().InfoContext(ctx, "workflow ended", "execution", p.Execution, "uploadId", p.Job, "status", how.status,
 		"outcome", out.Outcome, "seq", out.Seq, "delivered", out.Delivered, "err", err)
