@@ -56,19 +56,19 @@ const (
 
 var limits = []limit{
 	{"user", message.MaxUserID, "x", progressType, nil, requestField("userId"), "userId must be 1 to 255 bytes"},
-	{"user of another script", message.MaxUserID, "日", progressType, nil, requestField("userId"), "userId must be 1 to 255 bytes"},
+	{"user of another script", message.MaxUserID, "€", progressType, nil, requestField("userId"), "userId must be 1 to 255 bytes"},
 	{"user of quotes", message.MaxUserID, `"`, progressType, nil, requestField("userId"), "userId must be 1 to 255 bytes"},
 	{"job", message.MaxID, "x", progressType, nil, dataField("uploadId"), "message.data.uploadId must be at most 256 bytes"},
-	{"job of another script", message.MaxID, "日", progressType, nil, dataField("uploadId"), "message.data.uploadId must be at most 256 bytes"},
+	{"job of another script", message.MaxID, "€", progressType, nil, dataField("uploadId"), "message.data.uploadId must be at most 256 bytes"},
 	{"job of quotes", message.MaxID, `"`, progressType, nil, dataField("uploadId"), "message.data.uploadId must be at most 256 bytes"},
 	{"file name", message.MaxName, "x", progressType, nil, dataField("fileName"), "message.data.fileName must be at most 1024 bytes"},
 	{"file name of quotes", message.MaxName, `"`, progressType, nil, dataField("fileName"), "message.data.fileName must be at most 1024 bytes"},
 	{"file name of control characters", message.MaxName, "\x01", progressType, nil, dataField("fileName"), "message.data.fileName must be at most 1024 bytes"},
 	{"phase", message.MaxPhase, "\x01", progressType, nil, dataField("phase"), "message.data.phase must be at most 256 bytes"},
 	{"key", message.MaxKey, "x", progressType, nil, requestField("key"), "key must be 1 to 1024 bytes"},
-	{"key of another script", message.MaxKey, "日", progressType, nil, requestField("key"), "key must be 1 to 1024 bytes"},
-	{"key of a note", message.MaxKey, "日", notificationType, nil, requestField("key"), "key must be 1 to 1024 bytes"},
-	{"part", message.MaxPartID, "日", progressType, nil, func(request, _ map[string]any, text string) {
+	{"key of another script", message.MaxKey, "€", progressType, nil, requestField("key"), "key must be 1 to 1024 bytes"},
+	{"key of a note", message.MaxKey, "€", notificationType, nil, requestField("key"), "key must be 1 to 1024 bytes"},
+	{"part", message.MaxPartID, "€", progressType, nil, func(request, _ map[string]any, text string) {
 		request["part"] = map[string]any{"id": text, "done": int64(message.MaxSteps), "total": int64(message.MaxSteps), "failed": int64(message.MaxSteps)}
 	}, "part.id must be 1 to 16 bytes"},
 	{"state", message.MaxState, "\n", progressType, map[string]any{}, dataField("message"), "message.data must be at most 2560 bytes of JSON in the state of a job"},
@@ -149,7 +149,7 @@ func (l limit) walk(t *testing.T, store notify.Feed, rest map[string]map[string]
 		data := maps.Clone(rest[l.kind])
 		r := map[string]any{
 			"userId": t.Name(), "message": map[string]any{"type": l.kind, "data": data}, "epoch": "2026-11-22T10:00:00.123Z#9999",
-			"execution": "arn:aws-us-gov:states:us-gov-west-1:123456789012:execution:" + strings.Repeat("日", 80) + ":" + strings.Repeat("\U0001F600", 80),
+			"execution": "arn:aws-us-gov:states:us-gov-west-1:123456789012:execution:" + strings.Repeat("€", 80) + ":" + strings.Repeat("\U0001F600", 80),
 		}
 		size := l.most + by
 		if l.with != nil { // the whole is measured
@@ -312,8 +312,8 @@ func TestTokensAndMessagesNameTheSameUsers(t *testing.T) {
 		t.Fatal(err)
 	}
 	for _, id := range []string{
-		"u", strings.Repeat("x", message.MaxUserID), strings.Repeat("x", message.MaxUserID+1), strings.Repeat("日", message.MaxUserID/3),
-		strings.Repeat("日", message.MaxUserID/3+1), `auth0|"\/`, "a b", "a\nb", "\x00", "\u0085", "\u2028",
+		"u", strings.Repeat("x", message.MaxUserID), strings.Repeat("x", message.MaxUserID+1), strings.Repeat("€", message.MaxUserID/3),
+		strings.Repeat("€", message.MaxUserID/3+1), `auth0|"\/`, "a b", "a\nb", "\x00", "\u0085", "\u2028",
 	} {
 		token, err := jwt.NewWithClaims(jwt.SigningMethodHS256, jwt.MapClaims{"sub": id, "exp": time.Now().Add(time.Hour).Unix()}).SignedString([]byte(key))
 		if err != nil {
@@ -337,7 +337,7 @@ func TestEveryPartAtItsEdgeFitsAJob(t *testing.T) {
 	data := decodeData(t, progressType, full[progressType]).(message.UploadProgress)
 	data.Status = ""
 	for n := range message.MaxParts {
-		id := string(rune('日'+n)) + strings.Repeat("x", message.MaxPartID-len("日"))
+		id := string(rune('€'+n)) + strings.Repeat("x", message.MaxPartID-len("€"))
 		err := w.notifier.Publish(t.Context(), message.Request{
 			UserID: "u1", Message: data, Part: &message.Part{ID: id, Done: message.MaxSteps, Total: message.MaxSteps, Failed: message.MaxSteps},
 		})

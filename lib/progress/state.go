@@ -92,7 +92,7 @@ func (p Phase) window() (from, to float64) {
 
 // bounded returns x within low to 100; what is no number is low.
 func bounded(x, low float64) float64 {
-	if !(x >= low) { //nolint:staticcheck // NaN is not at least low
+	if !(x >= low) { // NaN, too
 		return low
 	}
 
