@@ -115,11 +115,10 @@ func (n *Notifier) apply(ctx context.Context, owner string, u feed.Update) (feed
 	ctx, cancel := context.WithTimeout(ctx, StoreTimeout)
 	defer cancel()
 	row, outcome, err := n.Feed.Apply(ctx, owner, u)
-	if err == nil || errors.Is(err, feed.ErrParts) {
+	if err == nil || errors.Is(err, feed.ErrParts) || errors.Is(err, feed.ErrContention) {
 		return row, outcome, err //nolint:wrapcheck // it says what it is
 	}
-	// What was not carried out for contention may be tried again, and so may what is known when it comes again.
-	if errors.Is(err, feed.ErrContention) || u.Key != "" || u.Part != nil || u.State.Status.Terminal() {
+	if u.Key != "" || u.Part != nil || u.State.Status.Terminal() { // it is known when it comes again
 		return n.Feed.Apply(ctx, owner, u) //nolint:wrapcheck // as above
 	}
 	if row, readErr := n.Feed.Job(ctx, owner, u.State.UploadID); readErr == nil && row.ID == u.ID {
