@@ -1,0 +1,88 @@
+package cloud_test
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"math/rand/v2"
+	"net/http"
+	"os"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/herald-progress/herald/lib/dynamo"
+	"github.com/herald-progress/herald/lib/feed"
+	"github.com/herald-progress/herald/lib/message"
+	"github.com/herald-progress/herald/lib/notify"
+)
+
+// distant sends requests that take some milliseconds of virtual time, as those to DynamoDB do. A socket that is kept would
+// keep the time from passing.
+type distant struct{ http *http.Client }
+
+func (d distant) Do(r *http.Request) (*http.Response, error) {
+	time.Sleep(2*time.Millisecond + rand.N(3*time.Millisecond))
+	response, err := d.http.Do(r)
+	time.Sleep(2*time.Millisecond + rand.N(3*time.Millisecond))
+
+	return response, err
+}
+
+// TestFortyParallelStatesOfOneJobAllCount: each of 40 branches of a workflow tells of the same job once a second, from a
+// process of its own. Every state counts, tried again where the result is an error as the workflow does, and every frame
+// has its place in the order.
+func TestFortyParallelStatesOfOneJobAllCount(t *testing.T) {
+	const branches, states, tries = 40, 5, 3
+	endpoint := os.Getenv("DYNALITE_ENDPOINT")
+	if endpoint == "" {
+		t.Skip("DYNALITE_ENDPOINT is not set")
+	}
+	table := newTables(t, endpoint)[1]
+	synctest.Test(t, func(t *testing.T) {
+		client := costClient(endpoint, distant{&http.Client{Transport: &http.Transport{DisableKeepAlives: true}}})
+		var throttled atomic.Int64
+		var all sync.WaitGroup
+		walks := make([]*walk, branches)
+		for b := range branches {
+			w := newWalk(t, &dynamo.Feed{Client: client, Table: table})
+			walks[b] = w
+			all.Go(func() {
+				for n := range states {
+					input := json.RawMessage(fmt.Sprintf(`{"userId":"u1","epoch":"1999-11-22T10:00:00Z","key":"%d/%d",`+
+						`"message":{"type":"upload_progress","data":{"uploadId":"j","fileName":"f","progress":%d,"message":"m"}}}`, b, n, n))
+					next := time.Now().Add(time.Second)
+					for try := 0; ; try++ {
+						out, err := w.notifier.Handle(t.Context(), input)
+						if err == nil && out.Outcome == feed.Accepted && out.Seq > 0 {
+							break
+						}
+						if !errors.Is(err, notify.Throttled{}) || try == tries-1 {
+							t.Errorf("branch %d, state %d: %+v, %v", b, n, out, err)
+
+							break
+						}
+						throttled.Add(1)
+						time.Sleep(rand.N(time.Second << try)) // as the state's Retry does
+					}
+					time.Sleep(time.Until(next))
+				}
+			})
+		}
+		all.Wait()
+		row, err := walks[0].feed.Job(t.Context(), feed.User("u1"), "j")
+		if err != nil || row.Seq != branches*states {
+			t.Errorf("%d of %d states count, %v", row.Seq, branches*states, err)
+		}
+		for _, w := range walks {
+			for _, frame := range w.frames {
+				if e, err := message.Parse(frame); err != nil || e.Seq == 0 || e.Epoch == "" {
+					t.Errorf("a frame without a place: %s, %v", frame, err)
+				}
+			}
+		}
+		t.Logf("%d tries were throttled", throttled.Load())
+	})
+}
