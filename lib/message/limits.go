@@ -22,7 +22,7 @@ import "time"
 //	an epoch                               5 minutes ahead of the notifier's clock
 //	a frame to a browser                   131,072 bytes     API Gateway's
 //	a frame from a browser                 32,768 bytes      API Gateway's; it closes the connection with 1009 over it
-//	jobs in the have of a sync             1,000             fewer where their ids fill the frame before
+//	jobs in the have of a sync             1,000, and 24,576 bytes of JSON
 //
 // * As it stands in JSON: a quote, a backslash and a line break count as two, most other control characters as six.
 const (
@@ -63,10 +63,18 @@ const (
 	// MaxFrame is the largest frame that API Gateway takes at @connections, in bytes
 	// (https://docs.aws.amazon.com/apigateway/latest/developerguide/apigateway-execution-service-websocket-limits-table.html).
 	MaxFrame = 131_072
-	// MaxRequest is the largest frame that API Gateway takes from a browser, in bytes (see MaxFrame).
-	MaxRequest = 32_768
-	// MaxHave is how many jobs a browser may say that it has, where they fit MaxRequest.
+)
+
+// Limits of what a browser sends.
+const (
+	// MaxFrameIn is the largest frame that API Gateway takes from a browser, in bytes; it closes with 1009 on a larger one. A
+	// sync must fit (the same page of AWS).
+	MaxFrameIn = 32_768
+	// MaxHave is how many jobs a sync may say that the browser has.
 	MaxHave = 1000
+	// MaxHaveBytes is how long a browser should let the JSON of these jobs become, so that the sync fits [MaxFrameIn] with
+	// all else that it says. The states of jobs that are left out come again, and are dropped.
+	MaxHaveBytes = 24_576
 )
 
 // How often the state of a job may be told that is not urgent: as often as a person can read it.

@@ -22,7 +22,7 @@ const (
 
 const (
 	// maxHave is how many jobs a browser may say that it has.
-	maxHave = message.MaxHave
+	maxHave = 1000
 	// overlapMillis is how far before the newest note that a browser has others may still come: ids are made by many
 	// machines, and stored in another order.
 	overlapMillis = 60_000
