@@ -62,7 +62,7 @@ var allowed = map[string][]string{
 }
 
 // stdOnly are the packages that need nothing but the standard library.
-var stdOnly = []string{"lib/message", "lib/connection", "lib/feed", "statemachines", "cdkapp/bootstrap"}
+var stdOnly = []string{"lib/message", "lib/connection", "statemachines", "cdkapp/bootstrap"}
 
 // withSDK are the packages that may use the AWS SDK: adapters and assemblies.
 var withSDK = []string{"lib/dynamo", "lib/apigw", "lib/s3store", "lib/secrets", "lib/stepfn", "lib/cloud", "lib/local", "lib/local/awswire/wiretest", "cdkapp/local"}
