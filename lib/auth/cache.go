@@ -158,9 +158,10 @@ func (c *cache[T]) run(ctx context.Context, began time.Time, done chan struct{})
 	}
 }
 
-// waitLocked unlocks the cache while it waits for done, no longer than limit or ctx. It returns at once if done is nil.
+// waitLocked unlocks the cache while it waits for done, no longer than limit or ctx. It returns at once if done is nil, or
+// ctx has ended.
 func (c *cache[T]) waitLocked(ctx context.Context, done <-chan struct{}, limit time.Duration) {
-	if done == nil {
+	if done == nil || ctx.Err() != nil {
 		return
 	}
 	c.mu.Unlock()

@@ -97,7 +97,7 @@ func Start(ctx context.Context, c Config) (*Twin, error) {
 		return nil, fmt.Errorf("faults: %w", err)
 	}
 	if err := c.Allowed.Validate(); err != nil {
-		return nil, err //nolint:wrapcheck // names the entry
+		return nil, err
 	}
 	t := &Twin{config: c, log: c.Log, secret: newSecret(), served: make(chan error, 1)}
 	if t.log == nil {
