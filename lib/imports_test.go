@@ -19,7 +19,7 @@ var allowed = map[string][]string{
 	"lib/message":                   {},
 	"lib/connection":                {},
 	"lib/connection/connectiontest": {"lib/connection"},
-	"lib/auth":                      {},
+	"lib/auth":                      {"lib/message"},
 	"lib/broadcast":                 {"lib/connection", "lib/message"},
 	"lib/feed":                      {"lib/message"},
 	"lib/feed/feedtest":             {"lib/feed", "lib/message"},

@@ -8,10 +8,11 @@ import (
 	"slices"
 	"strings"
 	"time"
-	"unicode"
 	"unicode/utf8"
 
 	"github.com/golang-jwt/jwt/v5"
+
+	"github.com/herald-progress/herald/lib/message"
 )
 
 const (
@@ -19,8 +20,6 @@ const (
 	leeway = 30 * time.Second
 	// maxTime is the last second of the year 9999; a later time is one in milliseconds.
 	maxTime = 253_402_300_799
-	// maxSubject is the longest sub in bytes (OpenID Connect Core 1.0 section 2).
-	maxSubject = 255
 )
 
 // claims are the registered claims (RFC 7519 section 4.1) and Cognito's, decoded strictly.
@@ -109,7 +108,7 @@ func (c *claims) ofClient(ids []string) bool {
 }
 
 func goodSubject(s string) bool {
-	return s != "" && len(s) <= maxSubject && unambiguous(s) && !strings.ContainsFunc(s, unicode.IsControl)
+	return message.ValidID(s, message.MaxUserID)
 }
 
 // unambiguous reports whether text that was decoded from JSON is what was encoded: encoding/json replaces bytes that are no

@@ -313,7 +313,7 @@ func TestTokensAndMessagesNameTheSameUsers(t *testing.T) {
 	}
 	for _, id := range []string{
 		"u", strings.Repeat("x", message.MaxUserID), strings.Repeat("x", message.MaxUserID+1), strings.Repeat("€", message.MaxUserID/3),
-		strings.Repeat("€", message.MaxUserID/3+1), `auth0|"\/`, "a b", "a\nb", "\x00", "\u0085", "\u2028",
+		strings.Repeat("€", message.MaxUserID/3+1), `auth0|"\/`, "a b", "a\nb", "\x00", "\u0085", "\u2028", "\ufffd",
 	} {
 		token, err := jwt.NewWithClaims(jwt.SigningMethodHS256, jwt.MapClaims{"sub": id, "exp": time.Now().Add(time.Hour).Unix()}).SignedString([]byte(key))
 		if err != nil {
