@@ -88,10 +88,7 @@ func stageAll(in []byte) error {
 	if err != nil {
 		return err
 	}
-	st, err := newStage(context.Background(), &nowhere{}, h, "k")
-	if err != nil {
-		return err
-	}
+	st := newStage(context.Background(), &nowhere{}, h, "k", int64(len(in)))
 	s := newScanner(rest, h.sep, h.bytes, h.nextLine)
 	for {
 		fields, line, err := s.next()

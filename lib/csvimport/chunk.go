@@ -60,10 +60,7 @@ func (c *Chunk) Handle(ctx context.Context, in ChunkInput) (ChunkOutput, error) 
 		return ChunkOutput{}, &StoreError{Op: "read range", Err: err}
 	}
 	defer closeBody(body)
-	st, err := newStage(ctx, c.config.Store, h, in.File.staged(in.Range.N))
-	if err != nil {
-		return ChunkOutput{}, err
-	}
+	st := newStage(ctx, c.config.Store, h, in.File.staged(in.Range.N), in.Range.Bytes)
 	defer st.abort()
 	s := newScanner(body, h.sep, in.Range.Offset, in.Range.Line)
 	for {
@@ -124,19 +121,39 @@ type stage struct {
 	rejects Writer // nil until a row is rejected
 	table   *csv.Writer
 	record  []string
+
+	left int64 // the bytes that may still be staged
 }
 
-func newStage(ctx context.Context, store Store, h *header, key string) (*stage, error) {
-	l, err := newLines(h)
-	if err != nil {
-		return nil, err
-	}
+// newStage returns the stage of a range of so many bytes.
+func newStage(ctx context.Context, store Store, h *header, key string, bytes int64) *stage {
+	s := &stage{ctx: ctx, store: store, header: h, key: key, lines: newLines(h), left: MaxGrowth*bytes + growthFree}
+	s.rows = &countingWriter{store.Create(ctx, key+rowsSuffix, Replace), &s.left}
 
-	return &stage{ctx: ctx, store: store, header: h, key: key, lines: l, rows: store.Create(ctx, key+rowsSuffix, Replace)}, nil
+	return s
 }
 
-// add writes one record to where it belongs and reports whether it was accepted.
+// countingWriter takes what is written off what may be written.
+type countingWriter struct {
+	Writer
+
+	left *int64
+}
+
+func (w *countingWriter) Write(p []byte) (int, error) {
+	n, err := w.Writer.Write(p)
+	*w.left -= int64(n)
+
+	return n, err //nolint:wrapcheck // the writer's own
+}
+
+// add writes one record to where it belongs and reports whether it was accepted. Its error is an *InvalidFile once the
+// range has grown too much.
 func (s *stage) add(line int64, fields [][]byte) (bool, error) {
+	if s.left < 0 {
+		return false, &InvalidFile{Line: line, Reason: fmt.Sprintf("the results would be more than %d times as large as the file, "+
+			"because each row repeats the long names of its columns; shorten the names of the columns", MaxGrowth)}
+	}
 	s.counts.Rows++
 	row, why := s.header.read(fields)
 	if why != (rejection{}) {
@@ -154,7 +171,7 @@ func (s *stage) add(line int64, fields [][]byte) (bool, error) {
 
 func (s *stage) reject(line int64, why rejection, fields [][]byte) error {
 	if s.rejects == nil {
-		s.rejects = s.store.Create(s.ctx, s.key+rejectsSuffix, Replace)
+		s.rejects = &countingWriter{s.store.Create(s.ctx, s.key+rejectsSuffix, Replace), &s.left}
 		s.table = csv.NewWriter(s.rejects)
 	}
 	s.record = rejectFields(s.record, line, why, fields)

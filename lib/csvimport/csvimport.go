@@ -15,11 +15,12 @@
 //   - A quote in an unquoted field is text. Text after a closing quote belongs to the field: `"a"b` is ab.
 //   - A quote that is never closed makes the file invalid, as does a record over 1 MiB (without its line end). There
 //     Python's module is more lenient.
+//   - Of a record with more than 1,001 fields the first 1,001 are kept.
 //
 // The first record is the header: part, color and quantity in any order and case, blanks around names apart. The
 // separator is the one of comma, semicolon and tab under which the header has all three, else most of them. A name
-// that appears twice, in any case, makes the file invalid; a column without a name is called "column" and its number. A
-// header without rows is a valid file. Binary data near the start, UTF-16, and a header that is not UTF-8 are not a CSV
+// that appears twice, in any case, makes the file invalid; a column without a name is called "column" and its number. The
+// header has at most 64 KiB and 1,000 columns. A header without rows is a valid file. Binary data near the start, UTF-16, and a header that is not UTF-8 are not a CSV
 // file; a file of empty lines is empty.
 //
 // # Rows
@@ -27,7 +28,8 @@
 // A row is rejected, with the first reason that applies, when a field is not valid UTF-8; when it has more or fewer
 // fields than the header; when part, color or quantity is empty; when the quantity is not made of the digits of a
 // number from 1 to 1,000,000 (leading zeros are fine, a sign, a point and a thousands separator are not). Blanks
-// around these three do not count; other columns are kept as they are.
+// around these three do not count; other columns are kept as they are, and left out of a row where they are empty. What a
+// range of rows becomes takes at most 64 times its bytes and 1 MiB, see [MaxGrowth].
 //
 // # Objects
 //

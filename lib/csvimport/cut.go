@@ -5,17 +5,6 @@ import (
 	"io"
 )
 
-const (
-	// DefaultRangeBytes is the least size of a range, in bytes.
-	DefaultRangeBytes = 8 << 20
-	// MaxRanges bounds the ranges of a file: each is a part of the job, of which the feed counts 256, and an item of the
-	// workflow's Map, whose payload has at most 262,144 bytes; 256 take some 20,000. They need no manifest, which would be
-	// one more object to read and remove.
-	MaxRanges = 256
-	// MaxBytes is the size of the largest file.
-	MaxBytes = 1 << 30
-)
-
 // cutting is a file's division into ranges.
 type cutting struct {
 	header *header

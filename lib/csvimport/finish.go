@@ -14,9 +14,6 @@ import (
 	"github.com/herald-progress/herald/lib/progress"
 )
 
-// maxCopies bounds the copies under way at once.
-const maxCopies = 8
-
 // FinishInput is what the chunks of a plan came to.
 type FinishInput struct {
 	// Epoch and Execution are as in [PlanInput].

@@ -124,6 +124,7 @@ func headerUnder(sep byte, head []byte) (*header, error) {
 		skip = len("\xEF\xBB\xBF")
 	}
 	s := newScanner(bytes.NewReader(head[skip:]), sep, int64(skip), 1)
+	s.max, s.kind = MaxHeader, "header"
 	fields, line, err := s.next()
 	if err != nil {
 		return nil, err
@@ -159,6 +160,9 @@ func (h *header) check() error {
 		if !utf8.ValidString(name) || strings.ContainsFunc(name, isBinary) {
 			return &InvalidFile{Reason: "This is not a CSV file: its first line is not text in UTF-8"}
 		}
+	}
+	if len(h.names) > MaxColumns {
+		return h.invalid(fmt.Sprintf("the header has more than %d columns", MaxColumns))
 	}
 	if h.found() == 0 {
 		return h.invalid("there is no header; the first line must name the columns part, color and quantity")

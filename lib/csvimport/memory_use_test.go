@@ -6,6 +6,7 @@ package csvimport_test
 
 import (
 	"context"
+	"errors"
 	"io"
 	"runtime"
 	"runtime/metrics"
@@ -114,6 +115,27 @@ func peak() func() uint64 {
 	}()
 
 	return func() uint64 { close(stop); return <-result }
+}
+
+// TestARecordOfAnyBytesTakesBoundedMemory reads 256 MiB that may be one record.
+func TestARecordOfAnyBytesTakesBoundedMemory(t *testing.T) {
+	const size, limit = 256 << 20, 8 << 20
+	for _, head := range []string{"part,color,quantity\n", ""} {
+		for _, text := range []string{`"`, `""`, `"",`, ",", "x", " ", `"a"b`, "\"\"\r\n", "\xff", `x"`} {
+			store := newGenerated(0)
+			store.head, store.row, store.rows = []byte(head), []byte(text), size/int64(len(text))
+			var e csvimport.Event
+			e.Object.Key, e.Object.Size = key, store.size()
+			grown := peak()
+			plan, err := csvimport.NewPlan(csvimport.Config{Store: store}).Handle(t.Context(), csvimport.PlanInput{Detail: e})
+			if got := grown(); got > limit {
+				t.Errorf("%q, then 256 MiB of %q take %d bytes of heap, want at most %d", head, text, got, limit)
+			}
+			if invalid := (*csvimport.InvalidFile)(nil); err != nil && !errors.As(err, &invalid) {
+				t.Errorf("%q, then 256 MiB of %q: plan has %d rows, error %v, want InvalidFile", head, text, plan.TotalRows, err)
+			}
+		}
+	}
 }
 
 func TestMemoryIsConstant(t *testing.T) {

@@ -29,7 +29,7 @@ func TestInvalidFiles(t *testing.T) {
 		{"duplicate other", "part,color,quantity,x, X\n", `Line 1: the column "X" appears twice`},
 		{"duplicate, long", "part,color,quantity" + strings.Repeat(","+strings.Repeat("é", 50), 2), `Line 1: the column "` + strings.Repeat("é", 32) + `…" appears twice`},
 		{"header never closed", "part,color,\"quantity\n3001,Red,1\n", "Line 1: a quote is opened and never closed"},
-		{"header too long", "part,color,quantity," + strings.Repeat("x", 1<<20) + "\n", "Line 1: the record is longer than 1 MiB"},
+		{"header too long", "part,color,quantity," + strings.Repeat("x", 1<<20) + "\n", "Line 1: the header is longer than 64 KiB"},
 		{"quote never closed", head + "3001,Red,1\n3001,\"Red,1\n", "Line 3: a quote is opened and never closed"},
 		{"record too long", head + "3001,Red,1\n" + strings.Repeat("x", 1<<20+1) + "\n", "Line 3: the record is longer than 1 MiB"},
 		{"zip", "PK\x03\x04\x14\x00\x06\x00", "This is not a CSV file: it holds binary data"},

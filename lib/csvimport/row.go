@@ -2,15 +2,10 @@ package csvimport
 
 import (
 	"bytes"
-	"encoding/json"
-	"fmt"
 	"strconv"
 	"strings"
 	"unicode/utf8"
 )
-
-// MaxQuantity is the largest quantity of a row; the smallest is 1.
-const MaxQuantity = 1_000_000
 
 // Why a row is rejected.
 const (
@@ -87,20 +82,16 @@ type lines struct {
 	buf    []byte
 }
 
-func newLines(h *header) (*lines, error) {
+func newLines(h *header) *lines {
 	l := &lines{header: h}
 	for _, place := range h.extra {
-		key, err := json.Marshal(h.names[place])
-		if err != nil {
-			return nil, fmt.Errorf("column name: %w", err)
-		}
-		l.keys = append(l.keys, append(key, ':'))
+		l.keys = append(l.keys, append(appendString(nil, []byte(h.names[place])), ':'))
 	}
 
-	return l, nil
+	return l
 }
 
-// line returns the row as JSON with a line end. It is valid until the next call.
+// line returns the row as JSON with a line end, without the extra columns that are empty. It is valid until the next call.
 func (l *lines) line(line int64, r row, fields [][]byte) []byte {
 	b := l.buf[:0]
 	b = append(b, `{"line":`...)
@@ -108,15 +99,16 @@ func (l *lines) line(line int64, r row, fields [][]byte) []byte {
 	b = appendString(append(b, `,"part":`...), r.part)
 	b = appendString(append(b, `,"color":`...), r.color)
 	b = strconv.AppendInt(append(b, `,"quantity":`...), r.quantity, 10)
+	before := `,"extra":{`
 	for i, place := range l.header.extra {
-		if i == 0 {
-			b = append(b, `,"extra":{`...)
-		} else {
-			b = append(b, ',')
+		if len(fields[place]) == 0 {
+			continue
 		}
-		b = appendString(append(b, l.keys[i]...), fields[place])
+		b = append(append(b, before...), l.keys[i]...)
+		b = appendString(b, fields[place])
+		before = ","
 	}
-	if len(l.header.extra) > 0 {
+	if before == "," {
 		b = append(b, '}')
 	}
 	b = append(b, '}', '\n')

@@ -2,12 +2,11 @@ package csvimport
 
 import (
 	"bytes"
+	"fmt"
 	"io"
 )
 
 const (
-	// maxRecord bounds a record, in bytes without its line end, and by it the memory of a scanner.
-	maxRecord = 1 << 20
 	// firstBuffer is what a scanner starts with; only longer records make it grow.
 	firstBuffer = 64 << 10
 	// maxEmptyReads is how often a reader may return nothing before it counts as broken.
@@ -21,6 +20,8 @@ type scanner struct {
 	err  error // of in; io.EOF at its end
 	stop [256]bool
 	sep  byte
+	max  int    // the length of the longest record, without its line end
+	kind string // of the records, for errors
 
 	buf      []byte
 	pos, end int // buf[pos:end] is not consumed yet; a record being scanned starts at pos
@@ -28,9 +29,10 @@ type scanner struct {
 	offset int64 // of buf[pos] in the file
 	line   int64 // the physical line of buf[pos], from 1
 
-	spans  []span
-	inner  int64 // line ends inside the record being scanned
-	fields [][]byte
+	spans    []span
+	inner    int64 // line ends inside the record being scanned
+	inQuotes bool  // the scanner reads on inside quotes
+	fields   [][]byte
 }
 
 // span places a field's text relative to the start of its record.
@@ -38,14 +40,14 @@ type span struct{ from, to int }
 
 // newScanner returns a scanner of in, whose first byte is at offset and line of the file.
 func newScanner(in io.Reader, sep byte, offset, line int64) *scanner {
-	s := &scanner{in: in, sep: sep, buf: make([]byte, firstBuffer), offset: offset, line: line}
+	s := &scanner{in: in, sep: sep, max: maxRecord, kind: "record", buf: make([]byte, firstBuffer), offset: offset, line: line}
 	s.stop[sep], s.stop['\r'], s.stop['\n'] = true, true, true
 
 	return s
 }
 
-// next returns the fields of the next record that is not an empty line, and the line at which it starts. The fields
-// are valid until the next call. The error is io.EOF after the last record, an *InvalidFile, or the reader's.
+// next returns the fields of the next record that is not an empty line, and the line at which it starts: the first
+// MaxColumns+1 of them. They are valid until the next call. The error is io.EOF after the last record, an *InvalidFile, or the reader's.
 func (s *scanner) next() ([][]byte, int64, error) {
 	for n := s.lineEnd(0); n > 0; n = s.lineEnd(0) {
 		s.consume(n)
@@ -63,8 +65,8 @@ func (s *scanner) next() ([][]byte, int64, error) {
 	if s.err != nil && s.err != io.EOF { //nolint:errorlint // io.EOF is never wrapped by a Reader
 		return nil, 0, s.err
 	}
-	if end > maxRecord {
-		return nil, 0, s.tooLong(false)
+	if end > s.max {
+		return nil, 0, s.tooLong()
 	}
 	s.fields = s.fields[:0]
 	for _, f := range s.spans {
@@ -86,8 +88,9 @@ func (s *scanner) record() (int, error) {
 		from := i
 		if c, ok := s.at(i); ok && c == '"' {
 			i, err = s.quoted(i)
-		} else if i, err = s.plain(i); err == nil {
-			s.spans = append(s.spans, span{from, i})
+		} else {
+			i = s.plain(i)
+			s.field(from, i)
 		}
 		if err != nil {
 			return 0, err
@@ -98,21 +101,23 @@ func (s *scanner) record() (int, error) {
 	}
 }
 
-// plain returns where the text that starts at i ends: at a separator, a line end, or the end of the file.
-func (s *scanner) plain(i int) (int, error) {
+// field notes where a field's text is.
+func (s *scanner) field(from, to int) {
+	if len(s.spans) <= MaxColumns {
+		s.spans = append(s.spans, span{from, to})
+	}
+}
+
+// plain returns where the text that starts at i ends: at a separator, a line end, the end of the file, or where s.err is
+// found.
+func (s *scanner) plain(i int) int {
 	for {
 		b := s.window()
 		for i < len(b) && !s.stop[b[i]] {
 			i++
 		}
-		if i < len(b) {
-			return i, nil
-		}
-		if len(b) > maxRecord+1 {
-			return 0, s.tooLong(false)
-		}
-		if !s.more() {
-			return i, nil
+		if i < len(b) || !s.more() {
+			return i
 		}
 	}
 }
@@ -149,14 +154,11 @@ func (s *scanner) quoted(i int) (int, error) {
 			continue
 		}
 		if ok && !s.stop[c] { // text after the closing quote
-			end, err := s.plain(r)
-			if err != nil {
-				return 0, err
-			}
+			end := s.plain(r)
 			w += copy(s.window()[w:], s.window()[r:end])
 			r = end
 		}
-		s.spans = append(s.spans, span{i + 1, w})
+		s.field(i+1, w)
 		s.inner += lineEnds(s.window()[i+1 : w])
 
 		return r, nil
@@ -165,9 +167,9 @@ func (s *scanner) quoted(i int) (int, error) {
 
 // moreQuoted reads on inside the quotes that were opened at the line.
 func (s *scanner) moreQuoted(opened int64) error {
+	s.inQuotes = true
+	defer func() { s.inQuotes = false }()
 	switch {
-	case s.end-s.pos > maxRecord+1:
-		return s.tooLong(true)
 	case s.more():
 		return nil
 	case s.err == io.EOF: //nolint:errorlint // io.EOF is never wrapped by a Reader
@@ -177,9 +179,13 @@ func (s *scanner) moreQuoted(opened int64) error {
 	}
 }
 
-func (s *scanner) tooLong(inQuotes bool) error {
-	reason := "the record is longer than 1 MiB"
-	if inQuotes {
+func (s *scanner) tooLong() error {
+	size := fmt.Sprintf("%d KiB", s.max>>10)
+	if s.max >= 1<<20 {
+		size = fmt.Sprintf("%d MiB", s.max>>20)
+	}
+	reason := "the " + s.kind + " is longer than " + size
+	if s.inQuotes {
 		reason += "; perhaps a quote is never closed"
 	}
 
@@ -231,9 +237,15 @@ func (s *scanner) consume(n int) {
 }
 
 // more reads on, and reports whether there was anything. It moves the record in the buffer, hence all places are
-// relative to its start.
+// relative to its start. Here alone the buffer grows, and here it stops growing: a record that needs more than its longest
+// form with a line end of two bytes is too long.
 func (s *scanner) more() bool {
 	if s.err != nil {
+		return false
+	}
+	if s.end-s.pos > s.max+1 {
+		s.err = s.tooLong()
+
 		return false
 	}
 	if s.pos > 0 {

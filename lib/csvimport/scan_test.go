@@ -89,6 +89,8 @@ func TestScannerRefuses(t *testing.T) {
 		{"over 1 MiB", "a\n" + mib + "x\nb", &InvalidFile{Line: 2, Reason: "the record is longer than 1 MiB"}},
 		{"over 1 MiB at the end", mib + "x", &InvalidFile{Line: 1, Reason: "the record is longer than 1 MiB"}},
 		{"over 1 MiB in fields", strings.Repeat("x,", maxRecord), &InvalidFile{Line: 1, Reason: "the record is longer than 1 MiB"}},
+		{"over 1 MiB of quotes", "a\n" + strings.Repeat(`"`, 2*maxRecord), &InvalidFile{Line: 2, Reason: "the record is longer than 1 MiB"}},
+		{"1 MiB of quotes", "a\n" + strings.Repeat(`"`, maxRecord) + "\r\nb", nil},
 		{"over 1 MiB quoted", "a\n\"" + mib + "\"\nb", &InvalidFile{Line: 2, Reason: "the record is longer than 1 MiB"}},
 		{"over 1 MiB in quotes", "a\n\"" + mib + mib, &InvalidFile{Line: 2, Reason: "the record is longer than 1 MiB; perhaps a quote is never closed"}},
 	} {
@@ -108,6 +110,52 @@ func TestScannerPassesReadErrorsOn(t *testing.T) {
 			t.Errorf("after %q the error is %v, want the reader's", in, err)
 		}
 	}
+}
+
+// repeated is a text that repeats itself.
+type repeated struct {
+	text     []byte
+	at, left int
+}
+
+func (r *repeated) Read(p []byte) (int, error) {
+	n := 0
+	for n < min(len(p), r.left) {
+		c := copy(p[n:min(len(p), r.left)], r.text[r.at:])
+		n += c
+		r.at = (r.at + c) % len(r.text)
+	}
+	if r.left -= n; n == 0 {
+		return 0, io.EOF
+	}
+
+	return n, nil
+}
+
+// FuzzScannerMemory holds that a scanner's memory is bounded, whatever it reads.
+func FuzzScannerMemory(f *testing.F) {
+	for _, text := range []string{`"`, `""`, `"""`, ",", `"",`, "x", "\"\n", `"a"b`, "\r", "\"\r\n,", " \"", "x\n"} {
+		f.Add([]byte(text), ",\"x")
+	}
+	f.Fuzz(func(t *testing.T, text []byte, before string) {
+		if len(text) == 0 {
+			return
+		}
+		const size = 3 * maxRecord
+		s := newScanner(io.MultiReader(strings.NewReader(before), &repeated{text: text, left: size}), ',', 0, 1)
+		for {
+			fields, _, err := s.next()
+			if len(s.buf) > 2*maxRecord || cap(s.spans) > 2*MaxColumns || cap(s.fields) > 2*MaxColumns {
+				t.Fatalf("%q again and again takes a buffer of %d bytes and %d fields", text, len(s.buf), cap(s.spans))
+			}
+			if err != nil {
+				return
+			}
+			if len(fields) > MaxColumns+1 {
+				t.Fatalf("%q again and again has a record of %d fields", text, len(fields))
+			}
+		}
+	})
 }
 
 // FuzzScanner compares with encoding/csv where both apply: it takes a lone CR as text, refuses bare quotes, and turns
@@ -140,6 +188,7 @@ func FuzzScanner(f *testing.F) {
 	})
 }
 
+// oracle returns the records that encoding/csv finds, with as many fields as a scanner keeps.
 func oracle(in []byte) ([]scanned, error) {
 	r := csv.NewReader(bytes.NewReader(in))
 	r.FieldsPerRecord = -1
@@ -153,7 +202,7 @@ func oracle(in []byte) ([]scanned, error) {
 			return nil, err
 		}
 		line, _ := r.FieldPos(0)
-		all = append(all, scanned{Line: int64(line), Fields: fields})
+		all = append(all, scanned{Line: int64(line), Fields: fields[:min(len(fields), MaxColumns+1)]})
 	}
 }
 
