@@ -47,8 +47,11 @@ func (m *Memory) Get(ctx context.Context, from Object, offset, length int64) (io
 	m.mu.Lock()
 	content, ok := m.objects[from.Key]
 	m.mu.Unlock()
-	if !ok || from.Version != "" || from.ETag != "" && from.ETag != ETag(content) {
+	switch {
+	case !ok || from.Version != "":
 		return nil, ErrNotFound
+	case from.ETag != "" && from.ETag != ETag(content):
+		return nil, ErrReplaced
 	}
 	start := min(offset, int64(len(content)))
 	end := int64(len(content))
@@ -57,6 +60,35 @@ func (m *Memory) Get(ctx context.Context, from Object, offset, length int64) (io
 	}
 
 	return io.NopCloser(&reader{ctx: ctx, rest: content[start:end]}), nil
+}
+
+// Read implements [Store].
+func (m *Memory) Read(ctx context.Context, key string) ([]byte, string, error) {
+	if err := ctx.Err(); err != nil {
+		return nil, "", err //nolint:wrapcheck // the caller's own
+	}
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	content, ok := m.objects[key]
+	if !ok {
+		return nil, "", ErrNotFound
+	}
+
+	return bytes.Clone(content), ETag(content), nil
+}
+
+// List implements [Store].
+func (m *Memory) List(ctx context.Context, prefix, after string, limit int) ([]string, error) {
+	if err := ctx.Err(); err != nil {
+		return nil, err //nolint:wrapcheck // the caller's own
+	}
+	keys := m.Keys(prefix)
+	from, found := slices.BinarySearch(keys, after)
+	if found {
+		from++
+	}
+
+	return keys[from:min(from+limit, len(keys))], nil
 }
 
 // reader ends with an error when its context does, as one that reads from a network would.
@@ -98,8 +130,12 @@ func (w *memoryWriter) Close() error {
 	}
 	w.memory.mu.Lock()
 	defer w.memory.mu.Unlock()
-	if _, taken := w.memory.objects[w.key]; taken && w.mode == IfAbsent {
+	old, taken := w.memory.objects[w.key]
+	switch {
+	case taken && w.mode == IfAbsent:
 		return ErrExists
+	case w.mode.ETag() != "" && (!taken || w.mode.ETag() != ETag(old)):
+		return ErrReplaced
 	}
 	w.memory.put(w.key, w.Bytes())
 

@@ -109,7 +109,7 @@ func (p *Plan) claimed(ctx context.Context, file File, execution string) (bool, 
 	if !errors.Is(err, ErrExists) {
 		return false, err
 	}
-	content, err = read(ctx, p.config.Store, key)
+	content, _, err = p.config.Store.Read(ctx, key)
 	if err != nil {
 		return false, &StoreError{Op: "read claim", Err: err}
 	}
@@ -133,7 +133,7 @@ func (p *Plan) cut(ctx context.Context, in PlanInput, file File) (*cutting, erro
 		return nil, tooLarge()
 	}
 	body, err := p.config.Store.Get(ctx, file.object(), 0, -1)
-	if errors.Is(err, ErrNotFound) {
+	if errors.Is(err, ErrNotFound) || errors.Is(err, ErrReplaced) {
 		return nil, &InvalidFile{Reason: "The file is no longer there"}
 	}
 	if err != nil {

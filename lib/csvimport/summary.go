@@ -81,7 +81,7 @@ func partName(n int) string { return fmt.Sprintf("part-%05d.jsonl", n) }
 
 // readSummary returns the summary below the prefix, or nil where there is none.
 func readSummary(ctx context.Context, store Store, prefix string) (*Summary, error) {
-	content, err := read(ctx, store, prefix+summaryName)
+	content, _, err := store.Read(ctx, prefix+summaryName)
 	if errors.Is(err, ErrNotFound) {
 		return nil, nil
 	}

@@ -58,6 +58,9 @@ func (s *Store) Get(ctx context.Context, from csvimport.Object, offset, length i
 	if from.Version != "" {
 		in.VersionId = &from.Version
 	}
+	if from.ETag != "" {
+		in.IfMatch = aws.String(quoted(from.ETag))
+	}
 	switch {
 	case length > 0:
 		in.Range = aws.String(fmt.Sprintf("bytes=%d-%d", offset, offset+length-1))
@@ -69,16 +72,51 @@ func (s *Store) Get(ctx context.Context, from csvimport.Object, offset, length i
 		return http.NoBody, nil
 	}
 	if err != nil {
-		return nil, fmt.Errorf("get object: %w", orNotFound(err))
+		return nil, fmt.Errorf("get object: %w", sentinel(err))
 	}
-	if from.ETag != "" && strings.Trim(aws.ToString(out.ETag), `"`) != from.ETag {
-		return nil, errors.Join(csvimport.ErrNotFound, out.Body.Close())
+	if from.ETag != "" && unquoted(out.ETag) != from.ETag { // from an endpoint that knows no If-Match
+		return nil, errors.Join(csvimport.ErrReplaced, out.Body.Close())
 	}
 	if length == 0 {
 		return http.NoBody, out.Body.Close() //nolint:wrapcheck // nothing was read
 	}
 
 	return out.Body, nil
+}
+
+// Read implements [csvimport.Store].
+func (s *Store) Read(ctx context.Context, key string) ([]byte, string, error) {
+	out, err := s.config.Client.GetObject(ctx, &s3.GetObjectInput{Bucket: &s.config.Bucket, Key: &key},
+		func(o *s3.Options) { o.DisableLogOutputChecksumValidationSkipped = true })
+	if err != nil {
+		return nil, "", fmt.Errorf("get object: %w", sentinel(err))
+	}
+	content, err := io.ReadAll(out.Body)
+	if err := errors.Join(err, out.Body.Close()); err != nil {
+		return nil, "", fmt.Errorf("read object: %w", err)
+	}
+
+	return content, unquoted(out.ETag), nil
+}
+
+// List implements [csvimport.Store].
+func (s *Store) List(ctx context.Context, prefix, after string, limit int) ([]string, error) {
+	in := &s3.ListObjectsV2Input{
+		Bucket: &s.config.Bucket, Prefix: &prefix, MaxKeys: aws.Int32(int32(limit)), //nolint:gosec // at most 1,000
+	}
+	if after != "" {
+		in.StartAfter = &after
+	}
+	out, err := s.config.Client.ListObjectsV2(ctx, in)
+	if err != nil {
+		return nil, fmt.Errorf("list objects: %w", err)
+	}
+	keys := make([]string, len(out.Contents))
+	for i, object := range out.Contents {
+		keys[i] = aws.ToString(object.Key)
+	}
+
+	return keys, nil
 }
 
 // Create implements [csvimport.Store]. An object of less than a part is put in one request; a longer one is a multipart
@@ -93,7 +131,7 @@ func (s *Store) Copy(ctx context.Context, dst, src string) error {
 		Bucket: &s.config.Bucket, Key: &dst, CopySource: aws.String(escape(s.config.Bucket + "/" + src)),
 	})
 	if err != nil {
-		return fmt.Errorf("copy object: %w", orNotFound(err))
+		return fmt.Errorf("copy object: %w", sentinel(err))
 	}
 
 	return nil
@@ -140,11 +178,19 @@ func status(err error) int {
 	return 0
 }
 
-// orNotFound returns csvimport.ErrNotFound for the answers that say so.
-func orNotFound(err error) error {
-	if status(err) == http.StatusNotFound {
+// sentinel returns csvimport.ErrNotFound or csvimport.ErrReplaced for the answers that say so.
+func sentinel(err error) error {
+	switch status(err) {
+	case http.StatusNotFound:
 		return csvimport.ErrNotFound
+	case http.StatusPreconditionFailed:
+		return csvimport.ErrReplaced
+	default:
+		return err
 	}
-
-	return err
 }
+
+// quoted returns an ETag as HTTP has it, unquoted as the rest of the world has it.
+func quoted(etag string) string { return `"` + etag + `"` }
+
+func unquoted(etag *string) string { return strings.Trim(aws.ToString(etag), `"`) }

@@ -1,12 +1,17 @@
 package s3store_test
 
 import (
+	"crypto/rand"
+	"errors"
+	"io"
 	"net/http/httptest"
+	"os"
+	"strings"
 	"testing"
 
-	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/credentials"
 	"github.com/aws/aws-sdk-go-v2/service/s3"
+	"github.com/aws/aws-sdk-go-v2/service/s3/types"
 	"github.com/johannesboyne/gofakes3"
 	"github.com/johannesboyne/gofakes3/backend/s3mem"
 
@@ -27,13 +32,81 @@ func open(tb testing.TB) *s3store.Store {
 	server := httptest.NewServer(gofakes3.New(backend).Server())
 	tb.Cleanup(server.Close)
 
-	return s3store.New(s3store.Config{Bucket: bucket, Client: s3.New(s3.Options{
-		Region: "eu-central-1", BaseEndpoint: aws.String(server.URL), UsePathStyle: true,
+	return s3store.New(s3store.Config{Bucket: bucket, Client: newClient(server.URL)})
+}
+
+func newClient(endpoint string) *s3.Client {
+	return s3.New(s3.Options{
+		Region: "us-east-1", BaseEndpoint: &endpoint, UsePathStyle: true,
 		Credentials:      credentials.NewStaticCredentialsProvider("id", "secret", ""),
 		RetryMaxAttempts: 1,
-	})})
+	})
 }
 
 func TestStoreKeepsTheContract(t *testing.T) {
 	storetest.Run(t, func(t *testing.T) csvimport.Store { t.Helper(); return open(t) })
+}
+
+// TestStoreKeepsTheContractOnMoto holds the contract against another maker's S3.
+func TestStoreKeepsTheContractOnMoto(t *testing.T) {
+	endpoint := os.Getenv("MOTO_ENDPOINT")
+	if endpoint == "" {
+		t.Skip("set MOTO_ENDPOINT to the URL of a moto server")
+	}
+	client := newClient(endpoint)
+	storetest.Run(t, func(t *testing.T) csvimport.Store {
+		t.Helper()
+		name := "test-" + strings.ToLower(rand.Text())
+		if _, err := client.CreateBucket(t.Context(), &s3.CreateBucketInput{Bucket: &name}); err != nil {
+			t.Fatal(err)
+		}
+
+		return s3store.New(s3store.Config{Bucket: name, Client: client})
+	})
+}
+
+// TestAVersionIsReadAfterItWasReplacedOrDeleted reads versions, which the twin does not have.
+func TestAVersionIsReadAfterItWasReplacedOrDeleted(t *testing.T) {
+	endpoint := os.Getenv("MOTO_ENDPOINT")
+	if endpoint == "" {
+		t.Skip("set MOTO_ENDPOINT to the URL of a moto server")
+	}
+	client, name, key := newClient(endpoint), "test-"+strings.ToLower(rand.Text()), "k"
+	_, err := client.CreateBucket(t.Context(), &s3.CreateBucketInput{Bucket: &name})
+	_, err2 := client.PutBucketVersioning(t.Context(), &s3.PutBucketVersioningInput{
+		Bucket: &name, VersioningConfiguration: &types.VersioningConfiguration{Status: types.BucketVersioningStatusEnabled},
+	})
+	old, err3 := client.PutObject(t.Context(), &s3.PutObjectInput{Bucket: &name, Key: &key, Body: strings.NewReader("old")})
+	if err := errors.Join(err, err2, err3); err != nil {
+		t.Fatal(err)
+	}
+	store := s3store.New(s3store.Config{Bucket: name, Client: client})
+	version := csvimport.Object{Key: key, Version: *old.VersionId, ETag: strings.Trim(*old.ETag, `"`)}
+	read := func(what, want string, wantErr error) {
+		t.Helper()
+		body, err := store.Get(t.Context(), version, 0, -1)
+		if !errors.Is(err, wantErr) {
+			t.Fatalf("%s: Get says %v, want %v", what, err, wantErr)
+		}
+		if err != nil {
+			return
+		}
+		content, err := io.ReadAll(body)
+		if err := errors.Join(err, body.Close()); err != nil || string(content) != want {
+			t.Errorf("%s: the version is %q, %v, want %q", what, content, err, want)
+		}
+	}
+	if _, err := client.PutObject(t.Context(), &s3.PutObjectInput{Bucket: &name, Key: &key, Body: strings.NewReader("new")}); err != nil {
+		t.Fatal(err)
+	}
+	read("replaced", "old", nil)
+	if err := store.Delete(t.Context(), key); err != nil {
+		t.Fatal(err)
+	}
+	read("deleted", "old", nil)
+	_, err = client.DeleteObject(t.Context(), &s3.DeleteObjectInput{Bucket: &name, Key: &key, VersionId: old.VersionId})
+	if err != nil {
+		t.Fatal(err)
+	}
+	read("the version was deleted", "", csvimport.ErrNotFound)
 }

@@ -83,28 +83,31 @@ func (w *writer) Close() error {
 	if w.ended {
 		return errAborted
 	}
-	var condition *string
+	var absent, match *string
 	if w.mode == csvimport.IfAbsent {
-		condition = aws.String("*")
+		absent = aws.String("*")
+	}
+	if etag := w.mode.ETag(); etag != "" {
+		match = aws.String(quoted(etag))
 	}
 	if w.upload == nil {
 		w.ended = true
 		_, err := w.config.Client.PutObject(w.ctx, &s3.PutObjectInput{
-			Bucket: &w.config.Bucket, Key: &w.key, Body: bytes.NewReader(w.part), IfNoneMatch: condition,
+			Bucket: &w.config.Bucket, Key: &w.key, Body: bytes.NewReader(w.part), IfNoneMatch: absent, IfMatch: match,
 		})
 
-		return orExists("put object", err)
+		return w.unmet("put object", err)
 	}
 	if err := w.send(); err != nil {
 		return err
 	}
 	_, err := w.config.Client.CompleteMultipartUpload(w.ctx, &s3.CompleteMultipartUploadInput{
-		Bucket: &w.config.Bucket, Key: &w.key, UploadId: w.upload, IfNoneMatch: condition,
+		Bucket: &w.config.Bucket, Key: &w.key, UploadId: w.upload, IfNoneMatch: absent, IfMatch: match,
 		MultipartUpload: &types.CompletedMultipartUpload{Parts: w.parts},
 	})
 	w.ended = err == nil
 
-	return orExists("complete multipart upload", err)
+	return w.unmet("complete multipart upload", err)
 }
 
 // Abort implements [csvimport.Writer].
@@ -124,13 +127,19 @@ func (w *writer) Abort() {
 	})
 }
 
-// orExists returns csvimport.ErrExists for the answer to a condition that was not met.
-func orExists(op string, err error) error {
-	switch {
+// unmet returns csvimport.ErrExists or csvimport.ErrReplaced for the answer to a condition that was not met. Amazon S3
+// answers If-Match by 404 where there is no object, and by 409 where another write of the key is under way
+// (https://docs.aws.amazon.com/AmazonS3/latest/userguide/conditional-writes.html).
+func (w *writer) unmet(op string, err error) error {
+	match := w.mode.ETag() != ""
+	switch code := status(err); {
 	case err == nil:
 		return nil
-	case status(err) == http.StatusPreconditionFailed:
+	case code == http.StatusPreconditionFailed && w.mode == csvimport.IfAbsent:
 		return csvimport.ErrExists
+	case match && w.upload == nil && (code == http.StatusPreconditionFailed || code == http.StatusNotFound || code == http.StatusConflict),
+		match && code == http.StatusPreconditionFailed:
+		return csvimport.ErrReplaced
 	default:
 		return fmt.Errorf("%s: %w", op, err)
 	}

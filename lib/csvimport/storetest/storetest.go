@@ -6,6 +6,8 @@ import (
 	"context"
 	"errors"
 	"io"
+	"slices"
+	"strconv"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -26,11 +28,16 @@ func Run(t *testing.T, open func(t *testing.T) csvimport.Store) {
 		{"ranges", ranges},
 		{"missing objects", missing},
 		{"ETag pins a state", pinned},
+		{"Read returns content and ETag", contentAndETag},
+		{"list", listed},
 		{"a write is visible at Close", visibleAtClose},
 		{"Abort leaves nothing", abort},
 		{"a large object in many writes", large},
 		{"IfAbsent keeps what is there", ifAbsent},
 		{"of many IfAbsent one wins", race},
+		{"IfMatch replaces what was read", ifMatch},
+		{"IfMatch of many writers one wins", raceToReplace},
+		{"IfMatch and IfAbsent never both", raceToCreate},
 		{"copy", copied},
 		{"delete", deleted},
 		{"odd keys", oddKeys},
@@ -107,15 +114,59 @@ func missing(t *testing.T, s csvimport.Store) {
 	if err := s.Copy(t.Context(), "k", "nothing"); !errors.Is(err, csvimport.ErrNotFound) {
 		t.Errorf("Copy says %v, want ErrNotFound", err)
 	}
+	if _, _, err := s.Read(t.Context(), "nothing"); !errors.Is(err, csvimport.ErrNotFound) {
+		t.Errorf("Read says %v, want ErrNotFound", err)
+	}
 }
 
 func pinned(t *testing.T, s csvimport.Store) {
 	old, current := []byte("old"), []byte("current")
 	put(t, s, "k", old)
 	put(t, s, "k", current)
-	wantMissing(t, s, csvimport.Object{Key: "k", ETag: csvimport.ETag(old)})
+	for _, length := range []int64{-1, 1, 0} {
+		if got, err := get(t, s, csvimport.Object{Key: "k", ETag: csvimport.ETag(old)}, 0, length); !errors.Is(err, csvimport.ErrReplaced) {
+			t.Errorf("Get with an old ETag, %d bytes, is %q, %v, want ErrReplaced", length, got, err)
+		}
+	}
+	wantMissing(t, s, csvimport.Object{Key: "nothing", ETag: csvimport.ETag(old)})
 	if got, err := get(t, s, csvimport.Object{Key: "k", ETag: csvimport.ETag(current)}, 0, -1); err != nil || !bytes.Equal(got, current) {
 		t.Errorf("Get with the current ETag is %q, %v", got, err)
+	}
+}
+
+func contentAndETag(t *testing.T, s csvimport.Store) {
+	for _, content := range []string{"one", "two", ""} {
+		put(t, s, "k", []byte(content))
+		got, etag, err := s.Read(t.Context(), "k")
+		if err != nil || string(got) != content || etag != csvimport.ETag(got) {
+			t.Errorf("Read is %q, ETag %s, %v, want %q", got, etag, err, content)
+		}
+		if got, err := get(t, s, csvimport.Object{Key: "k", ETag: etag}, 0, -1); err != nil || string(got) != content {
+			t.Errorf("Get with the ETag that was read is %q, %v", got, err)
+		}
+	}
+}
+
+func listed(t *testing.T, s csvimport.Store) {
+	all := []string{"p/a", "p/a/b", "p/a/c", "p/ä", "p/b c+d", "q"}
+	for _, key := range all {
+		put(t, s, key, []byte(key))
+	}
+	slices.Sort(all)
+	for _, tt := range []struct {
+		prefix, after string
+		limit         int
+		want          []string
+	}{
+		{"", "", 1000, all},
+		{"p/", "", 1000, all[:5]}, {"p/", "p/", 1000, all[:5]}, {"p/a/", "", 1000, all[1:3]}, {"p/a", "", 1000, all[:3]},
+		{"p/", "p/a/b", 1000, all[2:5]}, {"p/", "p/a/bb", 1000, all[2:5]}, {"p/", "p/ä", 1000, nil},
+		{"p/", "", 2, all[:2]}, {"p/", all[1], 2, all[2:4]}, {"nothing", "", 1000, nil},
+	} {
+		got, err := s.List(t.Context(), tt.prefix, tt.after, tt.limit)
+		if err != nil || !slices.Equal(got, tt.want) {
+			t.Errorf("List of %q after %q, %d at most, is %q, %v, want %q", tt.prefix, tt.after, tt.limit, got, err, tt.want)
+		}
 	}
 }
 
@@ -206,6 +257,85 @@ func race(t *testing.T, s csvimport.Store) {
 	}
 }
 
+// replaceBy writes on condition and returns the error of Close.
+func replaceBy(t *testing.T, s csvimport.Store, content string, mode csvimport.Mode) error {
+	t.Helper()
+	w := s.Create(t.Context(), "k", mode)
+	defer w.Abort()
+	if _, err := io.WriteString(w, content); err != nil {
+		t.Errorf("Write: %v", err)
+	}
+
+	return w.Close()
+}
+
+func ifMatch(t *testing.T, s csvimport.Store) {
+	if err := replaceBy(t, s, "new", csvimport.IfMatch(csvimport.ETag([]byte("old")))); !errors.Is(err, csvimport.ErrReplaced) {
+		t.Errorf("Close where there is no object says %v, want ErrReplaced", err)
+	}
+	wantMissing(t, s, csvimport.Object{Key: "k"})
+	put(t, s, "k", []byte("old"))
+	_, etag, err := s.Read(t.Context(), "k")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, tt := range []struct {
+		content string
+		want    error
+	}{{"new", nil}, {"another", csvimport.ErrReplaced}, {"new", csvimport.ErrReplaced}} {
+		if err := replaceBy(t, s, tt.content, csvimport.IfMatch(etag)); !errors.Is(err, tt.want) {
+			t.Errorf("Close of %q says %v, want %v", tt.content, err, tt.want)
+		}
+	}
+	want(t, s, "k", "new")
+	if err := s.Delete(t.Context(), "k"); err != nil {
+		t.Fatal(err)
+	}
+	if err := replaceBy(t, s, "late", csvimport.IfMatch(csvimport.ETag([]byte("new")))); !errors.Is(err, csvimport.ErrReplaced) {
+		t.Errorf("Close after the object was deleted says %v, want ErrReplaced", err)
+	}
+	wantMissing(t, s, csvimport.Object{Key: "k"})
+}
+
+func raceToReplace(t *testing.T, s csvimport.Store) {
+	put(t, s, "k", []byte("old"))
+	winner(t, s, func(int) csvimport.Mode { return csvimport.IfMatch(csvimport.ETag([]byte("old"))) })
+}
+
+func raceToCreate(t *testing.T, s csvimport.Store) {
+	winner(t, s, func(i int) csvimport.Mode {
+		if i%2 == 0 {
+			return csvimport.IfAbsent
+		}
+
+		return csvimport.IfMatch(csvimport.ETag([]byte("never there")))
+	})
+}
+
+// winner writes several times at once, and checks that what is there then is what the only one wrote that won.
+func winner(t *testing.T, s csvimport.Store, mode func(i int) csvimport.Mode) {
+	t.Helper()
+	const writers = 8
+	var won [writers]bool
+	var all sync.WaitGroup
+	for i := range writers {
+		all.Go(func() {
+			switch err := replaceBy(t, s, strconv.Itoa(i), mode(i)); {
+			case err == nil:
+				won[i] = true
+			case !errors.Is(err, csvimport.ErrExists) && !errors.Is(err, csvimport.ErrReplaced):
+				t.Errorf("Close: %v", err)
+			}
+		})
+	}
+	all.Wait()
+	first := slices.Index(won[:], true)
+	if first < 0 || slices.Contains(won[first+1:], true) {
+		t.Fatalf("writers that won: %v, want one", won)
+	}
+	want(t, s, "k", strconv.Itoa(first))
+}
+
 func copied(t *testing.T, s csvimport.Store) {
 	put(t, s, "src", []byte("content"))
 	put(t, s, "dst", []byte("something longer"))
@@ -258,6 +388,8 @@ func cancelled(t *testing.T, s csvimport.Store) {
 		"Close":  w.Close(),
 		"Copy":   s.Copy(ctx, "k2", "k"),
 		"Delete": s.Delete(ctx, "k"),
+		"Read":   func() error { _, _, err := s.Read(ctx, "k"); return err }(),
+		"List":   func() error { _, err := s.List(ctx, "", "", 10); return err }(),
 	} {
 		if !errors.Is(err, context.Canceled) {
 			t.Errorf("%s says %v, want context.Canceled", what, err)

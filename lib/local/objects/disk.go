@@ -7,6 +7,7 @@ import (
 	"maps"
 	"os"
 	"path/filepath"
+	"strings"
 	"sync"
 	"time"
 
@@ -90,8 +91,11 @@ func (d *disk) check(bucketName, key string, conditions *gofakes3.PutConditions)
 
 	var info gofakes3.ConditionalObjectInfo
 
-	if old, ok := bucket.objects[key]; ok {
+	old, ok := bucket.objects[key]
+	if ok {
 		info = gofakes3.ConditionalObjectInfo{Exists: true, Hash: old.hash}
+	} else if conditions.IfMatch != nil {
+		return gofakes3.KeyNotFound(key) // gofakes3 would say that a condition did not hold
 	}
 
 	return gofakes3.CheckPutConditions(conditions, &info)
@@ -116,6 +120,48 @@ func (d *disk) PutObject(
 	return gofakes3.PutObjectResult{}, err
 }
 
+// The headers in which the conditions of a copy travel through gofakes3, which hands on no others.
+const (
+	copyIfMatch     = "X-Amz-Twin-If-Match"
+	copyIfNoneMatch = "X-Amz-Twin-If-None-Match"
+)
+
+// copyConditions returns the conditions on the copy's target, or nil.
+func copyConditions(meta map[string]string) *gofakes3.PutConditions {
+	var conditions gofakes3.PutConditions
+
+	if etag, ok := meta[copyIfMatch]; ok {
+		conditions.IfMatch = &etag
+	}
+
+	if etag, ok := meta[copyIfNoneMatch]; ok {
+		conditions.IfNoneMatch = &etag
+	}
+
+	if conditions == (gofakes3.PutConditions{}) {
+		return nil
+	}
+
+	return &conditions
+}
+
+// checkSource returns an error when a copy asks for another content than its source has.
+func checkSource(source *blob, meta map[string]string) error {
+	etag := gofakes3.FormatETag(source.hash)
+
+	match, ok := meta["X-Amz-Copy-Source-If-Match"]
+	if ok && match != "*" && strings.Trim(match, `"`) != strings.Trim(etag, `"`) {
+		return gofakes3.ErrPreconditionFailed
+	}
+
+	match, ok = meta["X-Amz-Copy-Source-If-None-Match"]
+	if ok && (match == "*" || strings.Trim(match, `"`) == strings.Trim(etag, `"`)) {
+		return gofakes3.ErrPreconditionFailed
+	}
+
+	return nil
+}
+
 // CopyObject stores a copy, which shares the file where the file system can.
 func (d *disk) CopyObject(
 	srcBucket, srcKey, bucket, key string, meta map[string]string,
@@ -126,6 +172,11 @@ func (d *disk) CopyObject(
 	}
 
 	defer opened.Close() //nolint:errcheck // It was only read.
+
+	err = checkSource(source, meta)
+	if err != nil {
+		return gofakes3.CopyObjectResult{}, err
+	}
 
 	target := &blob{
 		path: filepath.Join(d.dir, "copy-"+awswire.NewUUID()),
@@ -142,7 +193,7 @@ func (d *disk) CopyObject(
 		target.path = copied.path
 	}
 
-	err = d.put(bucket, key, target, nil)
+	err = d.put(bucket, key, target, copyConditions(meta))
 	if err != nil {
 		discard(target)
 	}

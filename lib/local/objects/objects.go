@@ -78,7 +78,8 @@ func (s *S3) Close() error {
 }
 
 // ServeHTTP answers requests as S3 does, pages of any origin included, and reports uploads. Beside what gofakes3 serves it
-// decodes aws-chunked bodies, and honours If-Match on reads and If-None-Match when a multipart upload is completed.
+// decodes aws-chunked bodies, and honours If-Match on reads, If-Match and If-None-Match when a multipart upload is completed
+// or an object is copied.
 func (s *S3) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	if allowOrigin(w, r) {
 		return
@@ -101,15 +102,43 @@ func (s *S3) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 
-	if match := r.Header.Get("If-None-Match"); match != "" && reason == "CompleteMultipartUpload" {
-		s.disk.require(gofakes3.UploadID(r.URL.Query().Get("uploadId")), &gofakes3.PutConditions{IfNoneMatch: &match})
-	}
+	s.passConditions(r, reason)
 
 	answer := &statusWriter{ResponseWriter: w, status: http.StatusOK}
 	s.handler.ServeHTTP(answer, decodeAWSChunked(r))
 
 	if reason != "" && answer.status == http.StatusOK {
 		s.created(r, w.Header().Get("X-Amz-Request-Id"), reason, bucket, key)
+	}
+}
+
+// passConditions hands on the conditions of the writes whose conditions gofakes3 does not read.
+func (s *S3) passConditions(r *http.Request, reason string) {
+	var conditions gofakes3.PutConditions
+
+	match, noneMatch := r.Header.Get("If-Match"), r.Header.Get("If-None-Match")
+	if match != "" {
+		conditions.IfMatch = &match
+	}
+
+	if noneMatch != "" {
+		conditions.IfNoneMatch = &noneMatch
+	}
+
+	switch reason {
+	case "CompleteMultipartUpload":
+		s.disk.require(gofakes3.UploadID(r.URL.Query().Get("uploadId")), &conditions)
+	case "CopyObject":
+		r.Header.Del(copyIfMatch)
+		r.Header.Del(copyIfNoneMatch)
+
+		if match != "" {
+			r.Header.Set(copyIfMatch, match)
+		}
+
+		if noneMatch != "" {
+			r.Header.Set(copyIfNoneMatch, noneMatch)
+		}
 	}
 }
 

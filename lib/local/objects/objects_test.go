@@ -3,6 +3,7 @@ package objects_test
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"net/http"
@@ -138,6 +139,107 @@ func TestUploads(t *testing.T) {
 	if answer.StatusCode != http.StatusNotImplemented || len(events.take()) != 0 {
 		t.Errorf("tagging: %s", answer.Status)
 	}
+}
+
+// TestConditionsOfWrites holds the conditions against what Amazon S3 answers,
+// https://docs.aws.amazon.com/AmazonS3/latest/userguide/conditional-writes.html.
+func TestConditionsOfWrites(t *testing.T) {
+	t.Parallel()
+
+	bucket, other := aws.String("uploads"), aws.String(`"00000000000000000000000000000000"`)
+
+	for _, way := range []string{"PutObject", "CopyObject", "CompleteMultipartUpload"} {
+		client, _ := newS3(t, nil)
+		put(t, client, "source", "new")
+
+		write := func(key string, match, noneMatch *string) error {
+			var err error
+
+			switch way {
+			case "PutObject":
+				_, err = client.PutObject(t.Context(), &s3.PutObjectInput{
+					Bucket: bucket, Key: &key, Body: strings.NewReader("new"), IfMatch: match, IfNoneMatch: noneMatch,
+				})
+			case "CopyObject":
+				_, err = client.CopyObject(t.Context(), &s3.CopyObjectInput{
+					Bucket: bucket, Key: &key, CopySource: aws.String("uploads/source"), IfMatch: match, IfNoneMatch: noneMatch,
+				})
+			default:
+				begun, part := begin(t, client, key, "new")
+				_, err = client.CompleteMultipartUpload(t.Context(), &s3.CompleteMultipartUploadInput{
+					Bucket: bucket, Key: &key, UploadId: begun, IfMatch: match, IfNoneMatch: noneMatch,
+					MultipartUpload: &types.CompletedMultipartUpload{Parts: []types.CompletedPart{part}},
+				})
+			}
+
+			return err
+		}
+
+		wiretest.WantCode(t, way+", If-Match of nothing", write("in/a", other, nil), "NoSuchKey")
+
+		etag := put(t, client, "in/a", "old")
+		wiretest.WantCode(t, way+", If-Match of another", write("in/a", other, nil), "PreconditionFailed")
+		wiretest.WantCode(t, way+", If-None-Match of what is there", write("in/a", nil, aws.String("*")), "PreconditionFailed")
+
+		if body, _, err := get(t, client, s3.GetObjectInput{Key: aws.String("in/a")}); body != "old" {
+			t.Errorf("%s: %q after conditions that did not hold (%v)", way, body, err)
+		}
+
+		err := errors.Join(write("in/a", &etag, nil), write("in/b", nil, aws.String("*")))
+		if err != nil {
+			t.Errorf("%s under conditions that hold: %v", way, err)
+		}
+
+		for _, key := range []string{"in/a", "in/b"} {
+			body, out, err := get(t, client, s3.GetObjectInput{Key: &key})
+			if err != nil || body != "new" || len(out.Metadata) != 0 {
+				t.Errorf("%s: %s is %q, %v, %v", way, key, body, out, err)
+			}
+		}
+	}
+}
+
+func TestConditionsOnTheSourceOfACopy(t *testing.T) {
+	t.Parallel()
+
+	client, _ := newS3(t, nil)
+	etag, other := put(t, client, "in/a", "a"), aws.String(`"00000000000000000000000000000000"`)
+
+	for _, tt := range []struct {
+		match, noneMatch *string
+		holds            bool
+	}{{&etag, nil, true}, {other, nil, false}, {nil, other, true}, {nil, &etag, false}} {
+		_, err := client.CopyObject(t.Context(), &s3.CopyObjectInput{
+			Bucket: aws.String("uploads"), Key: aws.String("in/b"), CopySource: aws.String("uploads/in/a"),
+			CopySourceIfMatch: tt.match, CopySourceIfNoneMatch: tt.noneMatch,
+		})
+		if tt.holds && err != nil {
+			t.Errorf("a condition that holds: %v", err)
+		} else if !tt.holds {
+			wiretest.WantCode(t, "a condition that does not hold", err, "PreconditionFailed")
+		}
+	}
+}
+
+// begin begins a multipart upload and sends its only part.
+func begin(t *testing.T, client *s3.Client, key, body string) (*string, types.CompletedPart) {
+	t.Helper()
+
+	begun, err := client.CreateMultipartUpload(t.Context(), &s3.CreateMultipartUploadInput{
+		Bucket: aws.String("uploads"), Key: &key,
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+
+	part, err := client.UploadPart(t.Context(), &s3.UploadPartInput{
+		Bucket: aws.String("uploads"), Key: &key, UploadId: begun.UploadId, PartNumber: aws.Int32(1), Body: strings.NewReader(body),
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+
+	return begun.UploadId, types.CompletedPart{ETag: part.ETag, PartNumber: aws.Int32(1)}
 }
 
 func multipart(t *testing.T, client *s3.Client, key string, parts ...string) string {
