@@ -21,6 +21,8 @@ func TestCSVImport(t *testing.T) {
 		good     = "part,color,quantity\n3001,Red,1\n3002,Blue,2\n3003,Red,\n3004,Red,4\n"
 		sorry    = "The import failed because of a problem on our side. Please upload the file again later."
 		details  = ` {"uploadId":"up","fileName":"f.csv"}`
+		deleted  = "The file is no longer there: it was deleted before its import ended"
+		replaced = "The file is no longer there: another one replaced it before its import ended"
 		started  = "up f.csv 5 running: Importing 4 rows"
 		complete = "up f.csv 100 succeeded: Imported 3 of 4 rows, 1 rejected"
 		note     = "notification warning: Imported f.csv: 3 of 4 rows were imported, 1 rejected"
@@ -64,9 +66,50 @@ func TestCSVImport(t *testing.T) {
 			calls: map[string]int{"CsvPlan": 2, "Notifier": 2},
 		},
 		{
-			name: "missing object", key: key, status: asl.StatusFailed, failure: "InvalidFile",
-			frames: []string{"up f.csv 0 failed: The file is no longer there", "error INVALID_FILE: The file is no longer there" + details},
+			name: "deleted before its import", key: key, status: asl.StatusFailed, failure: "FileDeleted",
+			frames: []string{"up f.csv 0 failed: " + deleted, "error FILE_DELETED: " + deleted + details},
 			calls:  map[string]int{"CsvPlan": 2, "Notifier": 2},
+		},
+		{
+			name: "deleted while a chunk works", content: "part,color,quantity\n1,Red,1\n", key: key, status: asl.StatusFailed, failure: "FileDeleted",
+			broken: map[string]error{"CsvChunk": &csvimport.FileDeleted{}},
+			frames: []string{"up f.csv 5 running: Importing 1 rows", "up f.csv 0 failed: " + deleted, "error FILE_DELETED: " + deleted + details},
+			calls:  map[string]int{"CsvPlan": 1, "CsvChunk": 1, "Notifier": 3},
+		},
+		{
+			name: "deleted before it is finished", content: good, key: key, status: asl.StatusFailed, failure: "FileDeleted",
+			broken: map[string]error{"CsvFinish": &csvimport.FileDeleted{}},
+			frames: []string{started, "up f.csv 0 failed: " + deleted, "error FILE_DELETED: " + deleted + details},
+			calls:  map[string]int{"CsvPlan": 1, "CsvChunk": 2, "CsvFinish": 1, "Notifier": 3},
+		},
+		{
+			name: "replaced, and what replaced it is never imported", content: good, key: key, status: asl.StatusFailed, failure: "FileReplaced",
+			broken: map[string]error{"CsvFinish": &csvimport.FileReplaced{}},
+			frames: []string{started, "up f.csv 0 failed: " + replaced, "error FILE_REPLACED: " + replaced + details},
+			calls:  map[string]int{"CsvPlan": 1, "CsvChunk": 2, "CsvFinish": 3, "Notifier": 3},
+		},
+		{
+			name: "superseded before its plan", content: good, key: key, status: asl.StatusSucceeded,
+			broken: map[string]error{"CsvPlan": &csvimport.Superseded{}},
+			calls:  map[string]int{"CsvPlan": 1},
+		},
+		{
+			name: "superseded in a chunk", content: "part,color,quantity\n1,Red,1\n", key: key, status: asl.StatusSucceeded,
+			broken: map[string]error{"CsvChunk": &csvimport.Superseded{}},
+			frames: []string{"up f.csv 5 running: Importing 1 rows"},
+			calls:  map[string]int{"CsvPlan": 1, "CsvChunk": 1, "CsvFinish": 1, "Notifier": 1},
+		},
+		{
+			name: "superseded in a chunk, and what it staged cannot be removed", content: "part,color,quantity\n1,Red,1\n", key: key, status: asl.StatusSucceeded,
+			broken: map[string]error{"CsvChunk": &csvimport.Superseded{}, "CsvFinish": &csvimport.StoreError{Op: "delete", Err: io.EOF}},
+			frames: []string{"up f.csv 5 running: Importing 1 rows"},
+			calls:  map[string]int{"CsvPlan": 1, "CsvChunk": 1, "CsvFinish": 6, "Notifier": 1},
+		},
+		{
+			name: "superseded when it is finished", content: good, key: key, status: asl.StatusSucceeded,
+			broken: map[string]error{"CsvFinish": &csvimport.Superseded{}},
+			frames: []string{started},
+			calls:  map[string]int{"CsvPlan": 1, "CsvChunk": 2, "CsvFinish": 1, "Notifier": 1},
 		},
 		{
 			name: "plan crashes three times", content: good, key: key, status: asl.StatusFailed, failure: "Runtime.ExitError",
@@ -163,8 +206,8 @@ func TestCSVImportSurvivesAHungNotifier(t *testing.T) {
 		began := time.Now()
 		r := csvImport(t).Run(t.Context(), asl.Execution{Tasks: w, Input: json.RawMessage(
 			`{"detail":{"object":{"key":"` + csvimport.UploadKey("auth0|1", "up", "f.csv") + `"}}}`)})
-		if r.Status != asl.StatusFailed || r.Error.Name != "InvalidFile" {
-			t.Errorf("execution ends %s with %v, want InvalidFile", r.Status, r.Error)
+		if r.Status != asl.StatusFailed || r.Error.Name != "FileDeleted" {
+			t.Errorf("execution ends %s with %v, want FileDeleted", r.Status, r.Error)
 		}
 		if took := time.Since(began); took > 2*time.Minute {
 			t.Errorf("execution took %v with two notifications of three tries of 5 s", took)

@@ -84,7 +84,7 @@ type state struct {
 
 // What every notification says of the run of its job, and of itself.
 const (
-	epoch = `{% $states.context.Execution.(StartTime & '#' & (RedriveCount ? RedriveCount : 0)) %}`
+	epoch = `{% $states.context.Execution.($file.began & '#' & (RedriveCount ? RedriveCount : 0)) %}`
 	key   = `{% $states.context.(Execution.Id & '/' & State.Name & '/' & State.EnteredTime & '/' & Map.Item.Index) %}`
 )
 

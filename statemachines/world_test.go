@@ -190,27 +190,39 @@ func csvImport(t *testing.T) *asl.Machine {
 func (w *world) start(content, key string) asl.Result {
 	w.t.Helper()
 	if content != "" {
-		writer := w.store.Create(w.t.Context(), key, csvimport.Replace)
-		_, err := io.WriteString(writer, content)
-		if err := errors.Join(err, writer.Close()); err != nil {
-			w.t.Fatal(err)
-		}
+		w.put(content, key)
 	}
 	w.calls, w.sent = map[string]int{}, nil
 	if w.redrives == 0 || w.began.IsZero() {
 		w.began = time.Now()
 	}
+
+	return csvImport(w.t).Run(w.t.Context(), w.execution(content, key, "01"))
+}
+
+// put uploads a file.
+func (w *world) put(content, key string) {
+	w.t.Helper()
+	writer := w.store.Create(w.t.Context(), key, csvimport.Replace)
+	_, err := io.WriteString(writer, content)
+	if err := errors.Join(err, writer.Close()); err != nil {
+		w.t.Fatal(err)
+	}
+}
+
+// execution returns an execution that imports the file and began at w.began.
+func (w *world) execution(content, key, sequencer string) asl.Execution {
 	kind := ":execution:"
 	if w.express {
 		kind = ":express:"
 	}
 	input, _ := json.Marshal(map[string]any{"source": "aws.s3", "detail-type": "Object Created", "detail": map[string]any{
 		"version": "0", "bucket": map[string]any{"name": "b"}, "request-id": "r",
-		"object": map[string]any{"key": key, "size": len(content), "etag": csvimport.ETag([]byte(content)), "sequencer": "01"},
+		"object": map[string]any{"key": key, "size": len(content), "etag": csvimport.ETag([]byte(content)), "sequencer": sequencer},
 	}})
 
-	return csvImport(w.t).Run(w.t.Context(), asl.Execution{
+	return asl.Execution{
 		ID:           fmt.Sprint("arn:aws:states:eu-central-1:123456789012", kind, "csv_import:", w.began.UnixNano()),
 		RedriveCount: w.redrives, Start: w.began, Input: input, Tasks: w,
-	})
+	}
 }

@@ -41,9 +41,23 @@ type Chunk struct{ config Config }
 func NewChunk(c Config) *Chunk { return &Chunk{config: c} }
 
 // Handle stages the range's accepted rows as JSON lines and, where there are any, its rejected ones as CSV. It may be
-// repeated: what it stages is replaced by the same. Its error is a [*StoreError].
+// repeated: what it stages is replaced by the same. Its errors are an [*InvalidFile], a [*FileDeleted], a [*FileReplaced], a
+// [*Superseded] or a [*StoreError].
 func (c *Chunk) Handle(ctx context.Context, in ChunkInput) (ChunkOutput, error) {
-	h, err := c.header(ctx, in.File)
+	if err := c.config.newest(ctx, in.File); err != nil {
+		return ChunkOutput{}, err
+	}
+	out, err := c.parse(ctx, in)
+	if err != nil {
+		return ChunkOutput{}, c.config.withoutAWord(ctx, in.File, err)
+	}
+
+	return out, nil
+}
+
+// parse stages what becomes of the range.
+func (c *Chunk) parse(ctx context.Context, in ChunkInput) (ChunkOutput, error) {
+	h, err := c.config.header(ctx, in.File)
 	if err != nil {
 		return ChunkOutput{}, err
 	}
@@ -57,7 +71,7 @@ func (c *Chunk) Handle(ctx context.Context, in ChunkInput) (ChunkOutput, error) 
 	})
 	body, err := c.config.Store.Get(ctx, in.File.object(), in.Range.Offset, in.Range.Bytes)
 	if err != nil {
-		return ChunkOutput{}, &StoreError{Op: "read range", Err: err}
+		return ChunkOutput{}, ofUpload("read range", err)
 	}
 	defer closeBody(body)
 	st := newStage(ctx, c.config.Store, h, in.File.staged(in.Range.N), in.Range.Bytes)
@@ -91,21 +105,15 @@ func (c *Chunk) Handle(ctx context.Context, in ChunkInput) (ChunkOutput, error) 
 }
 
 // header reads the file's header again: it may be too long to travel in the workflow's payload.
-func (c *Chunk) header(ctx context.Context, file File) (*header, error) {
-	h, err := c.config.header(ctx, file)
-
-	return h, orStore("read header", err)
-}
-
 func (c Config) header(ctx context.Context, file File) (*header, error) {
 	body, err := c.Store.Get(ctx, file.object(), 0, file.HeaderBytes)
 	if err != nil {
-		return nil, err //nolint:wrapcheck // the callers do
+		return nil, ofUpload("read header", err)
 	}
 	defer closeBody(body)
 	h, _, err := readHeader(body)
 
-	return h, err
+	return h, orStore("read header", err)
 }
 
 // stage writes what becomes of a range.

@@ -34,12 +34,26 @@
 // # Objects
 //
 //	uploads/<user>/<upload>/<file>             what was uploaded; <user> is the id in unpadded base64url
-//	claims/<claim>                             which execution imports that version
+//	claims/<user>/<upload>/<claim>             which execution imports that version; <claim> is made of key and version
 //	staged/<claim>/00000.jsonl                 what a chunk accepted, until the import is finished
 //	staged/<claim>/00000.rejected.csv          what it rejected
-//	results/<user>/<upload>/part-00000.jsonl   {"line":2,"part":"3001","color":"Red","quantity":4,"extra":{…}}
-//	results/<user>/<upload>/rejected.csv       line, column, reason, then the record's fields, harmless to spreadsheets
+//	results/<user>/<upload>/<claim>/…          the results of one import:
+//	    part-00000.jsonl                       {"line":2,"part":"3001","color":"Red","quantity":4,"extra":{…}}
+//	    rejected.csv                           line, column, reason, then the record's fields, harmless to spreadsheets
 //	results/<user>/<upload>/summary.json       a [Summary], written last: without it nothing is finished
+//
+// # Several imports of one upload
+//
+// The results of an upload are those that its summary names: of the newest version that could be imported, whole. The
+// summary is the only object that ever changes. [Finish] replaces it on condition that it is still the one that was read,
+// and only by that of a newer version. The newer of two objects with the same key is the one with the greater S3 sequencer;
+// of two with different keys, the one whose execution started later.
+//
+// An import that is not the newest any more ends with [Superseded] and without a word to the user: when its plan begins,
+// when a chunk begins, when its results are to be published, and when there is something wrong with its file. [Finish]
+// removes its results. What a chunk stages after that is left to the rule by which staged objects expire. An import that is
+// killed between its first result and its summary leaves at most its results, which no summary names; the next import of
+// the same upload removes them.
 package csvimport
 
 import (
@@ -73,8 +87,12 @@ type File struct {
 	Size int64 `json:"size"`
 	// HeaderBytes is where the header ends and the first range starts.
 	HeaderBytes int64 `json:"headerBytes"`
-	// Claim names this import's claim and its staged objects: 32 hexadecimal digits made of key and version.
+	// Claim names this import's claim, its staged objects and its results: 32 hexadecimal digits made of key and version.
 	Claim string `json:"claim"`
+	// Began and Sequencer order the imports of one upload. Began is when this one counts as begun, RFC 3339 with
+	// milliseconds: the start of its execution, or later. It is also the time in the epoch of the import's states.
+	Began     string `json:"began"`
+	Sequencer string `json:"sequencer"`
 	// StartedAt is when the plan began, RFC 3339 with milliseconds.
 	StartedAt string `json:"startedAt"`
 }

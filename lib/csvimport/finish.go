@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"strings"
 	"sync/atomic"
 
 	"golang.org/x/sync/errgroup"
@@ -14,8 +15,13 @@ import (
 	"github.com/herald-progress/herald/lib/progress"
 )
 
+// StepDiscard makes [Finish.Handle] remove what an import has made that a newer one has superseded.
+const StepDiscard = "discard"
+
 // FinishInput is what the chunks of a plan came to.
 type FinishInput struct {
+	// Step is empty, or [StepDiscard], for which the file is enough.
+	Step string `json:"step"`
 	// Epoch and Execution are as in [PlanInput].
 	Epoch     string `json:"epoch"`
 	Execution string `json:"execution"`
@@ -35,8 +41,12 @@ type FinishOutput struct {
 	Summary string `json:"summary"`
 }
 
-// errIncomplete says that the chunks do not add up to the plan.
-var errIncomplete = errors.New("csvimport: the chunks are not what was planned")
+var (
+	// errIncomplete says that the chunks do not add up to the plan.
+	errIncomplete = errors.New("csvimport: the chunks are not what was planned")
+	// errContended says that others replaced the summary again and again.
+	errContended = errors.New("csvimport: too many write the summary")
+)
 
 // Finish makes an import's results visible.
 type Finish struct{ config Config }
@@ -45,47 +55,90 @@ type Finish struct{ config Config }
 func NewFinish(c Config) *Finish { return &Finish{config: c} }
 
 // Handle copies the staged rows to the results, brings the rejected ones together, writes the summary last, removes
-// what was staged, and returns the outcome. It may be repeated from any point. Its error is a [*StoreError].
+// what was staged and the results of older versions of the upload, and returns the outcome. It may be repeated from any
+// point. Its errors are a [*FileDeleted], a [*FileReplaced], a [*Superseded] or a [*StoreError].
 //
-// Readers find results by the summary: while there is none, nothing is finished. An earlier import of the same upload
-// is withdrawn first.
+// Readers find results by the summary: while there is none, nothing is finished. Where there is that of a newer version,
+// what this import has made is removed.
 func (f *Finish) Handle(ctx context.Context, in FinishInput) (FinishOutput, error) {
+	switch in.Step {
+	case StepDiscard:
+		return FinishOutput{}, f.discard(ctx, in.File)
+	case "":
+	default:
+		return FinishOutput{}, fmt.Errorf("csvimport: no step %q", in.Step)
+	}
+	if err := in.complete(); err != nil {
+		return FinishOutput{}, err
+	}
+	s, replaced, err := f.publish(ctx, in)
+	if err = f.config.withoutAWord(ctx, in.File, err); err != nil {
+		if errors.As(err, new(*Superseded)) {
+			if failed := f.discard(ctx, in.File); failed != nil {
+				return FinishOutput{}, failed
+			}
+		}
+
+		return FinishOutput{}, err
+	}
+	out := FinishOutput{Counts: s.Counts, Accepted: s.Accepted, Summary: in.File.summaryKey()}
+
+	if err := f.clean(ctx, in); err != nil {
+		return out, err
+	}
+
+	return out, f.sweep(ctx, in.File, replaced)
+}
+
+// complete returns errIncomplete unless the chunks add up to the plan.
+func (in FinishInput) complete() error {
 	var rows int64
 	for n, c := range in.Chunks {
 		if c.N != n {
-			return FinishOutput{}, errIncomplete
+			return errIncomplete
 		}
 		rows += c.Rows
 	}
 	if rows != in.TotalRows {
-		return FinishOutput{}, errIncomplete
-	}
-	s, err := f.summary(ctx, in)
-	if err != nil {
-		return FinishOutput{}, err
+		return errIncomplete
 	}
 
-	return FinishOutput{Counts: s.Counts, Accepted: s.Accepted, Summary: s.Prefix + summaryName}, f.clean(ctx, in)
+	return nil
 }
 
-// summary returns the import's summary: the one that an earlier try has written, else a new one.
-func (f *Finish) summary(ctx context.Context, in FinishInput) (Summary, error) {
-	old, err := readSummary(ctx, f.config.Store, in.File.resultsPrefix())
-	switch {
-	case err != nil:
-		return Summary{}, err
-	case old != nil && old.Claim == in.File.Claim:
-		return *old, nil
-	case old != nil:
-		if err := f.withdraw(ctx, *old); err != nil {
-			return Summary{}, err
+// publish makes the results and then their summary, in place of an older one. It returns the summary, which an earlier try
+// may have written, and the claim of the one that it replaced. Its error is a *Superseded where there is a newer one.
+func (f *Finish) publish(ctx context.Context, in FinishInput) (Summary, string, error) {
+	var own Summary
+	for range maxPublishes {
+		current, mode, err := f.config.summary(ctx, in.File)
+		switch {
+		case err != nil:
+			return Summary{}, "", err
+		case mode != IfAbsent && current.Claim == in.File.Claim:
+			return current, "", nil
+		case current.newerThan(in.File):
+			return Summary{}, "", &Superseded{}
+		}
+		if own.Claim == "" {
+			if own, err = f.promote(ctx, in); err != nil {
+				return Summary{}, "", err
+			}
+		}
+		content, err := json.MarshalIndent(own, "", "  ")
+		if err != nil {
+			return Summary{}, "", fmt.Errorf("summary: %w", err)
+		}
+		err = write(ctx, f.config.Store, in.File.summaryKey(), mode, append(content, '\n'))
+		if !errors.Is(err, ErrExists) && !errors.Is(err, ErrReplaced) {
+			return own, current.Claim, err
 		}
 	}
 
-	return f.promote(ctx, in)
+	return Summary{}, "", &StoreError{Op: "write summary", Err: errContended}
 }
 
-// promote makes the results, the summary last.
+// promote makes the results, and returns their summary.
 func (f *Finish) promote(ctx context.Context, in FinishInput) (Summary, error) {
 	var failed int64
 	for _, c := range in.Chunks {
@@ -97,6 +150,10 @@ func (f *Finish) promote(ctx context.Context, in FinishInput) (Summary, error) {
 		Name: "finish", From: parsed, To: finished, Steps: int64(len(in.Chunks)), CurrentRow: in.TotalRows, TotalRows: in.TotalRows,
 		Text: func(int64, int64) string { return "Saving the results" },
 	})
+	h, err := f.config.header(ctx, in.File) // first: without its file, an import leaves no results
+	if err != nil {
+		return Summary{}, err
+	}
 	prefix := in.File.resultsPrefix()
 	group, copying := errgroup.WithContext(ctx)
 	group.SetLimit(maxCopies)
@@ -115,25 +172,16 @@ func (f *Finish) promote(ctx context.Context, in FinishInput) (Summary, error) {
 		return Summary{}, err //nolint:wrapcheck // a *StoreError of this package
 	}
 	report.Update(copied.Load()) // copies may have reported out of order
-	by, err := f.rejects(ctx, in)
+	by, err := f.rejects(ctx, in, h)
 	if err != nil {
 		return Summary{}, err
 	}
-	s := summarize(in.File, in.Chunks, by)
-	content, err := json.MarshalIndent(s, "", "  ")
-	if err != nil {
-		return Summary{}, fmt.Errorf("summary: %w", err)
-	}
 
-	return s, write(ctx, f.config.Store, prefix+summaryName, Replace, append(content, '\n'))
+	return summarize(in.File, in.Chunks, by), nil
 }
 
 // rejects writes the one rejected.csv and counts why its rows were rejected.
-func (f *Finish) rejects(ctx context.Context, in FinishInput) (map[rejection]int64, error) {
-	h, err := f.config.header(ctx, in.File)
-	if err != nil {
-		return nil, orStore("read header", err)
-	}
+func (f *Finish) rejects(ctx context.Context, in FinishInput, h *header) (map[rejection]int64, error) {
 	w := f.config.Store.Create(ctx, in.File.resultsPrefix()+rejectsName, Replace)
 	defer w.Abort()
 	names := []string{"line", "column", "reason"}
@@ -191,21 +239,6 @@ func (f *Finish) appendRejects(ctx context.Context, w io.Writer, c ChunkOutput, 
 	return nil
 }
 
-// withdraw removes the results of an earlier import, its summary first.
-func (f *Finish) withdraw(ctx context.Context, s Summary) error {
-	names := make([]string, 0, len(s.Results)+1)
-	for _, name := range append(s.Results, s.Rejects) {
-		names = append(names, s.Prefix+name)
-	}
-	for _, keys := range [][]string{{s.Prefix + summaryName}, names} {
-		if err := f.config.Store.Delete(ctx, keys...); err != nil {
-			return &StoreError{Op: "delete earlier results", Err: err}
-		}
-	}
-
-	return nil
-}
-
 // clean removes what the chunks staged.
 func (f *Finish) clean(ctx context.Context, in FinishInput) error {
 	keys := make([]string, 0, 2*len(in.Chunks))
@@ -220,4 +253,62 @@ func (f *Finish) clean(ctx context.Context, in FinishInput) error {
 	}
 
 	return nil
+}
+
+// discard removes all that the import has made. Its results are removed only where those of a newer version are there, so
+// that no other try of this step may publish them any more.
+func (f *Finish) discard(ctx context.Context, file File) error {
+	everything := func(string) (bool, error) { return false, nil }
+	if err := remove(ctx, f.config.Store, file.stagedPrefix(), everything); err != nil {
+		return err
+	}
+	s, _, err := f.config.summary(ctx, file)
+	if err != nil || !s.newerThan(file) {
+		return err
+	}
+
+	return remove(ctx, f.config.Store, file.resultsPrefix(), everything)
+}
+
+// sweep removes what older imports of the upload have left among the results: that whose summary has just been replaced, and
+// those that were killed before they wrote one.
+func (f *Finish) sweep(ctx context.Context, file File, replaced string) error {
+	prefix := file.of(resultsPrefix)
+	kept := map[string]bool{file.Claim: true, replaced: false}
+
+	return remove(ctx, f.config.Store, prefix, func(key string) (bool, error) {
+		name, _, nested := strings.Cut(strings.TrimPrefix(key, prefix), "/")
+		if !nested { // of the time when results had no prefix of their own
+			return name == summaryName, nil
+		}
+		keep, known := kept[name]
+		if !known {
+			older, err := f.older(ctx, file, name)
+			if err != nil {
+				return false, err
+			}
+			keep, kept[name] = !older, !older
+		}
+
+		return keep, nil
+	})
+}
+
+// older reports whether the import of a claim, which has results, began before that of the file for certain: whoever has
+// results had listed the claims before, so that what is listed now tells no earlier time.
+func (f *Finish) older(ctx context.Context, file File, name string) (bool, error) {
+	claims, err := f.config.otherClaims(ctx, file)
+	if err != nil || len(claims) >= maxClaims-1 {
+		return false, err
+	}
+	for i, c := range claims {
+		if c.name == name {
+			claims[i] = file.claim()
+			at, err := began(c, claims)
+
+			return at < file.Began, err
+		}
+	}
+
+	return true, nil // its claim has expired
 }

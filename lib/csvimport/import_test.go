@@ -157,14 +157,15 @@ func TestImport(t *testing.T) {
 		t.Fatalf("import: %v", err)
 	}
 	want := csvimport.Summary{
-		UserID: user, UploadID: upload, FileName: fileName, Claim: s.Claim, Bytes: int64(len(content)),
+		UserID: user, UploadID: upload, FileName: fileName, Bytes: int64(len(content)),
+		Claim: s.Claim, Began: "2026-11-22T10:00:00.000Z", Sequencer: "0062",
 		Counts: csvimport.Counts{Rows: 4, Rejected: 2, Quantity: 1_000_004}, Accepted: 2,
 		RejectedBy: []csvimport.RejectCount{
 			{Column: "color", Reason: "missing value", Rows: 1},
 			{Column: "quantity", Reason: "not a whole number from 1 to 1,000,000", Rows: 1},
 		},
 		StartedAt: s.StartedAt, FinishedAt: s.FinishedAt, DurationMillis: s.DurationMillis,
-		Prefix:  "results/YXV0aDB8NDcxMS_DpA/up-1/",
+		Prefix:  "results/YXV0aDB8NDcxMS_DpA/up-1/" + s.Claim + "/",
 		Results: []string{"part-00000.jsonl", "part-00001.jsonl", "part-00002.jsonl", "part-00003.jsonl"},
 		Rejects: "rejected.csv",
 	}

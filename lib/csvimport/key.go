@@ -10,7 +10,8 @@ import (
 	"github.com/herald-progress/herald/lib/message"
 )
 
-// The store's prefixes. Objects below claimsPrefix and stagedPrefix may expire after some days.
+// The store's prefixes. Objects below stagedPrefix may expire after some days, those below claimsPrefix after as many as an
+// event may be late and an import may take.
 const (
 	uploadsPrefix = "uploads/"
 	claimsPrefix  = "claims/"
@@ -47,7 +48,7 @@ func identify(e Event) (File, error) {
 	return File{
 		UserID: string(user), UploadID: parts[1], FileName: parts[2],
 		Key: e.Object.Key, Version: e.Object.VersionID, ETag: e.Object.ETag, Size: e.Object.Size,
-		Claim: claimOf(e),
+		Sequencer: sequencer(e.Object.Sequencer), Claim: claimOf(e),
 	}, nil
 }
 
@@ -70,13 +71,25 @@ func claimOf(e Event) string {
 // object names the upload in exactly the state that the import is about.
 func (f File) object() Object { return Object{Key: f.Key, Version: f.Version, ETag: f.ETag} }
 
-// resultsPrefix returns what the keys of the import's results start with.
-func (f File) resultsPrefix() string {
-	return resultsPrefix + userEncoding.EncodeToString([]byte(f.UserID)) + "/" + f.UploadID + "/"
+// of returns what the keys of the file's upload start with, below a prefix of the store.
+func (f File) of(prefix string) string {
+	return prefix + userEncoding.EncodeToString([]byte(f.UserID)) + "/" + f.UploadID + "/"
 }
 
+// claimKey returns the key of a claim on a version of the upload.
+func (f File) claimKey(name string) string { return f.of(claimsPrefix) + name }
+
+// summaryKey returns the key of the upload's summary.
+func (f File) summaryKey() string { return f.of(resultsPrefix) + summaryName }
+
+// resultsPrefix returns what the keys of this import's results start with.
+func (f File) resultsPrefix() string { return f.of(resultsPrefix) + f.Claim + "/" }
+
+// stagedPrefix returns what the keys of this import's staged objects start with.
+func (f File) stagedPrefix() string { return stagedPrefix + f.Claim + "/" }
+
 // staged returns the key, without suffix, of what chunk n stages.
-func (f File) staged(n int) string { return fmt.Sprintf("%s%s/%05d", stagedPrefix, f.Claim, n) }
+func (f File) staged(n int) string { return fmt.Sprintf("%s%05d", f.stagedPrefix(), n) }
 
 // The suffixes of what a chunk stages.
 const (

@@ -3,10 +3,9 @@ package csvimport
 import (
 	"cmp"
 	"context"
-	"encoding/json"
-	"errors"
 	"fmt"
 	"io"
+	"strings"
 	"time"
 
 	"github.com/herald-progress/herald/lib/message"
@@ -42,7 +41,9 @@ const StepIdentify = "identify"
 type PlanInput struct {
 	// Step is empty, or [StepIdentify].
 	Step string `json:"step"`
-	// Epoch says which run of the job reports progress, in any form that [message.NormalizeEpoch] reads.
+	// Epoch says which run of the job reports progress, in any form that [message.NormalizeEpoch] reads. Its time, that of
+	// the execution's start, says too which of two imports of one upload is newer; without an epoch the time of the call
+	// does. The steps that follow report in the epoch of File.Began.
 	Epoch string `json:"epoch"`
 	// Execution is the ARN of the workflow's execution: it may enter an import that it has claimed again, others may not.
 	Execution string `json:"execution"`
@@ -65,12 +66,15 @@ type Plan struct{ config Config }
 func NewPlan(c Config) *Plan { return &Plan{config: c} }
 
 // Handle returns the ranges of the upload. It may be repeated by the execution that has claimed the upload; for any
-// other it does nothing. Its errors are an [*InvalidFile] or a [*StoreError].
+// other it does nothing. Its errors are an [*InvalidFile], a [*FileDeleted], a [*FileReplaced], a [*Superseded] or a
+// [*StoreError].
 func (p *Plan) Handle(ctx context.Context, in PlanInput) (PlanOutput, error) {
 	file, err := identify(in.Detail)
 	if err != nil {
 		return PlanOutput{}, err
 	}
+	var redrives string
+	file.Began, redrives = start(in.Epoch)
 	out := PlanOutput{File: file, Ranges: []Range{}}
 	switch in.Step {
 	case StepIdentify:
@@ -79,13 +83,23 @@ func (p *Plan) Handle(ctx context.Context, in PlanInput) (PlanOutput, error) {
 	default:
 		return PlanOutput{}, fmt.Errorf("csvimport: no step %q", in.Step)
 	}
-	out.File.StartedAt = message.Time{Time: time.Now()}.String()
-	if out.Repeated, err = p.claimed(ctx, file, in.Execution); err != nil || out.Repeated {
-		return out, err
-	}
-	c, err := p.cut(ctx, in, file)
+	own, err := p.config.claimUpload(ctx, file, in.Execution)
 	if err != nil {
 		return PlanOutput{}, err
+	}
+	if out.Repeated = own.Execution != in.Execution; out.Repeated {
+		return out, nil
+	}
+	if out.File.Began, err = p.order(ctx, file, own); err != nil {
+		return PlanOutput{}, err
+	}
+	out.File.StartedAt = message.Time{Time: time.Now()}.String()
+	if redrives != "" {
+		in.Epoch = out.File.Began + redrives
+	}
+	c, err := p.cut(ctx, in, out.File)
+	if err != nil {
+		return PlanOutput{}, p.config.withoutAWord(ctx, out.File, err)
 	}
 	out.File.HeaderBytes, out.TotalRows = c.header.bytes, c.rows
 	out.Ranges = append(out.Ranges, c.ranges...)
@@ -93,32 +107,32 @@ func (p *Plan) Handle(ctx context.Context, in PlanInput) (PlanOutput, error) {
 	return out, nil
 }
 
-// claim is the content of a claim object.
-type claim struct {
-	Execution string `json:"execution"`
+// start returns the time of an epoch, and the rest of it: "#" and the redrive count. Without an epoch it returns now.
+func start(epoch string) (string, string) {
+	normalized, err := message.NormalizeEpoch(epoch)
+	if at := strings.IndexByte(normalized, '#'); err == nil && at > 0 {
+		return normalized[:at], normalized[at:]
+	}
+
+	return message.Time{Time: time.Now()}.String(), ""
 }
 
-// claimed claims the upload for the execution, and reports whether another has claimed it.
-func (p *Plan) claimed(ctx context.Context, file File, execution string) (bool, error) {
-	key := claimsPrefix + file.Claim
-	content, err := json.Marshal(claim{Execution: execution})
+// order returns when the import of own counts as begun. Its error is a *Superseded where a newer version was there first.
+func (p *Plan) order(ctx context.Context, file File, own claim) (string, error) {
+	others, err := p.config.otherClaims(ctx, file)
 	if err != nil {
-		return false, fmt.Errorf("claim: %w", err)
+		return "", err
 	}
-	err = write(ctx, p.config.Store, key, IfAbsent, content)
-	if !errors.Is(err, ErrExists) {
-		return false, err
+	for _, other := range others {
+		if other.tied(own) && other.newerThan(own) {
+			return "", &Superseded{}
+		}
 	}
-	content, _, err = p.config.Store.Read(ctx, key)
-	if err != nil {
-		return false, &StoreError{Op: "read claim", Err: err}
-	}
-	var held claim
-	if err := json.Unmarshal(content, &held); err != nil {
-		return false, fmt.Errorf("claim: %w", err)
+	if file.Began, err = began(own, others); err != nil {
+		return "", err
 	}
 
-	return held.Execution != execution, nil
+	return file.Began, p.config.newest(ctx, file)
 }
 
 // cut reads the upload once, from end to end, and reports how far it is.
@@ -133,11 +147,8 @@ func (p *Plan) cut(ctx context.Context, in PlanInput, file File) (*cutting, erro
 		return nil, tooLarge()
 	}
 	body, err := p.config.Store.Get(ctx, file.object(), 0, -1)
-	if errors.Is(err, ErrNotFound) || errors.Is(err, ErrReplaced) {
-		return nil, &InvalidFile{Reason: "The file is no longer there"}
-	}
 	if err != nil {
-		return nil, &StoreError{Op: "read upload", Err: err}
+		return nil, ofUpload("read upload", err)
 	}
 	defer closeBody(body)
 	c, err := cut(body, file.Size, cmp.Or(p.config.RangeBytes, DefaultRangeBytes), report.Update)
@@ -155,16 +166,6 @@ func (c Config) report(ctx context.Context, file File, as progress.Config) *prog
 	as.UserID, as.UploadID, as.FileName = file.UserID, file.UploadID, file.FileName
 
 	return progress.New(ctx, as)
-}
-
-// orStore returns err as a *StoreError of op, unless it is nil or an *InvalidFile.
-func orStore(op string, err error) error {
-	var invalid *InvalidFile
-	if err == nil || errors.As(err, &invalid) {
-		return err
-	}
-
-	return &StoreError{Op: op, Err: err}
 }
 
 // closeBody ends a read. What was wanted of the body has been read: its error says nothing more.

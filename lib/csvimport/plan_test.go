@@ -86,18 +86,26 @@ func TestHeaderWithoutRows(t *testing.T) {
 }
 
 func TestObjectsThatAreNotThere(t *testing.T) {
-	for name, change := range map[string]func(*csvimport.Event){
-		"deleted":     func(e *csvimport.Event) { e.Object.Key += "x" },
-		"overwritten": func(e *csvimport.Event) { e.Object.ETag = "0123" },
+	for _, tt := range []struct {
+		name, want string
+		change     func(*csvimport.Event)
+	}{
+		{
+			"deleted", "*csvimport.FileDeleted: The file is no longer there: it was deleted before its import ended",
+			func(e *csvimport.Event) { e.Object.Key += "x" },
+		},
+		{
+			"overwritten", "*csvimport.FileReplaced: The file is no longer there: another one replaced it before its import ended",
+			func(e *csvimport.Event) { e.Object.ETag = "0123" },
+		},
 	} {
-		t.Run(name, func(t *testing.T) {
+		t.Run(tt.name, func(t *testing.T) {
 			store := &csvimport.Memory{}
 			e := put(t, store, []byte("part,color,quantity\n"))
-			change(&e)
+			tt.change(&e)
 			_, err := run(t, csvimport.Config{Store: store}, e, "x", 0)
-			var invalid *csvimport.InvalidFile
-			if !errors.As(err, &invalid) || err.Error() != "The file is no longer there" {
-				t.Errorf("error is %v, want InvalidFile", err)
+			if got := fmt.Sprintf("%T: %v", err, err); got != tt.want {
+				t.Errorf("error is %s, want %s", got, tt.want)
 			}
 		})
 	}

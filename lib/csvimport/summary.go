@@ -23,8 +23,10 @@ type Summary struct {
 	UserID   string `json:"userId"`
 	UploadID string `json:"uploadId"`
 	FileName string `json:"fileName"`
-	// Claim tells the imports of one upload's versions apart.
-	Claim string `json:"claim"`
+	// Claim tells the imports of one upload's versions apart; Began, Sequencer and Claim, in this order, say which is newer.
+	Claim     string `json:"claim"`
+	Began     string `json:"began"`
+	Sequencer string `json:"sequencer"`
 	// Bytes is the upload's size.
 	Bytes int64 `json:"bytes"`
 	Counts
@@ -53,7 +55,8 @@ type RejectCount struct {
 func summarize(file File, chunks []ChunkOutput, by map[rejection]int64) Summary {
 	now := time.Now()
 	s := Summary{
-		UserID: file.UserID, UploadID: file.UploadID, FileName: file.FileName, Claim: file.Claim, Bytes: file.Size,
+		UserID: file.UserID, UploadID: file.UploadID, FileName: file.FileName, Bytes: file.Size,
+		Claim: file.Claim, Began: file.Began, Sequencer: file.Sequencer,
 		RejectedBy: []RejectCount{}, StartedAt: file.StartedAt, FinishedAt: message.Time{Time: now}.String(),
 		Prefix: file.resultsPrefix(), Results: []string{}, Rejects: rejectsName,
 	}
@@ -79,19 +82,38 @@ func summarize(file File, chunks []ChunkOutput, by map[rejection]int64) Summary 
 
 func partName(n int) string { return fmt.Sprintf("part-%05d.jsonl", n) }
 
-// readSummary returns the summary below the prefix, or nil where there is none.
-func readSummary(ctx context.Context, store Store, prefix string) (*Summary, error) {
-	content, _, err := store.Read(ctx, prefix+summaryName)
+// newerThan reports whether the results are of a newer version of the upload than file.
+func (s Summary) newerThan(file File) bool {
+	return cmp.Or(cmp.Compare(s.Began, file.Began), cmp.Compare(s.Sequencer, file.Sequencer), cmp.Compare(s.Claim, file.Claim)) > 0
+}
+
+// summary returns the summary of the file's upload with the mode in which alone it may be replaced. The zero summary, which
+// is older than any, means that there is none.
+func (c Config) summary(ctx context.Context, file File) (Summary, Mode, error) {
+	content, etag, err := c.Store.Read(ctx, file.summaryKey())
 	if errors.Is(err, ErrNotFound) {
-		return nil, nil
+		return Summary{}, IfAbsent, nil
 	}
 	if err != nil {
-		return nil, &StoreError{Op: "read summary", Err: err}
+		return Summary{}, "", &StoreError{Op: "read summary", Err: err}
 	}
 	var s Summary
 	if err := json.Unmarshal(content, &s); err != nil {
-		return nil, fmt.Errorf("read summary: %w", err)
+		return Summary{}, "", fmt.Errorf("read summary: %w", err)
 	}
 
-	return &s, nil
+	return s, IfMatch(etag), nil
+}
+
+// newest returns a *Superseded where the results of a newer version of the upload are there.
+func (c Config) newest(ctx context.Context, file File) error {
+	s, _, err := c.summary(ctx, file)
+	if err != nil {
+		return err
+	}
+	if s.newerThan(file) {
+		return &Superseded{}
+	}
+
+	return nil
 }
