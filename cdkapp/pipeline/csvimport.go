@@ -84,21 +84,20 @@ func checkedDefinition(name string, substitutions map[string]*string) (string, e
 // csvFunctions makes the functions of the workflow.
 func (p *Pipeline) csvFunctions() (awslambda.Function, awslambda.Function, awslambda.Function) {
 	plan := p.csvFunction("CsvPlan", "csvplan", "claims an upload and cuts it into ranges")
-	p.allowObjects(plan, claimsPrefix, "s3:GetObject", "s3:PutObject")
-	p.allowList(plan)
+	p.allowObjects(plan, claimsPrefix, "s3:PutObject")
 
 	chunk := p.csvFunction("CsvChunk", "csvchunk", "imports one range")
 	p.allowObjects(chunk, stagedPrefix, "s3:PutObject", "s3:AbortMultipartUpload")
 
 	finish := p.csvFunction("CsvFinish", "csvfinish", "puts the results together")
 	p.allowObjects(finish, stagedPrefix, "s3:GetObject", "s3:DeleteObject")
-	p.allowObjects(finish, resultsPrefix, "s3:GetObject", "s3:PutObject", "s3:AbortMultipartUpload", "s3:DeleteObject")
-	p.allowList(finish)
+	p.allowObjects(finish, resultsPrefix, "s3:PutObject", "s3:AbortMultipartUpload", "s3:DeleteObject")
 
 	return plan, chunk, finish
 }
 
-// csvFunction makes a function that reads uploads and reports its progress.
+// csvFunction makes a function that reads uploads, finds out which of an upload's imports is the newest, and reports its
+// progress.
 func (p *Pipeline) csvFunction(id, name, does string) awslambda.Function {
 	environment := p.PublishEnvironment()
 	environment[bucketVariable] = *p.Bucket.BucketName()
@@ -108,11 +107,14 @@ func (p *Pipeline) csvFunction(id, name, does string) awslambda.Function {
 	})
 	p.GrantReport(function)
 	p.allowObjects(function, uploadsPrefix, "s3:GetObjectVersion") // each import is of one version
+	p.allowObjects(function, claimsPrefix, "s3:GetObject")
+	allow(function, p.Bucket.ArnForObjects(jsii.String(summaries)), "s3:GetObject")
+	p.allowList(function)
 
 	return function
 }
 
-// allowList makes S3 answer function's read of a missing object by 404: without it the answer is 403
+// allowList lets function list keys, and makes S3 answer its read of a missing object by 404: without it the answer is 403
 // (https://docs.aws.amazon.com/AmazonS3/latest/API/API_GetObject.html).
 func (p *Pipeline) allowList(function awslambda.Function) {
 	allow(function, p.Bucket.BucketArn(), "s3:ListBucket")

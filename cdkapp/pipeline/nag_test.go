@@ -31,6 +31,7 @@ func TestNag(t *testing.T) {
 			"any workflow of the account and Region may call the notifier; it reads how an execution stands, and no more",
 		},
 		{regexp.MustCompile(`IAM5\[.*/(uploads|claims|staged|results)/\*\]`), "keys are made while it runs; one prefix each"},
+		{regexp.MustCompile(`IAM5\[.*/results/\*/summary\.json\]`), "as above; the one name among the results that the steps read"},
 		{regexp.MustCompile(`APIG4`), "the connect function verifies the token, with a body of its own; other routes need its connection"},
 		{regexp.MustCompile(`APIG1`), "access logs are a setting, since they need the account's CloudWatch role"},
 		{regexp.MustCompile(`SF1`), "failures are logged; a line for each transition would cost more than the transition"},

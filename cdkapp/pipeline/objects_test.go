@@ -2,6 +2,7 @@ package pipeline_test
 
 import (
 	"encoding/xml"
+	"errors"
 	"fmt"
 	"maps"
 	"net/http"
@@ -92,6 +93,9 @@ func objectCalls(r *http.Request, body []byte) []string {
 // onObject writes an action on the objects of a key's prefix as grants does.
 func onObject(action, key string) string {
 	prefix, _, _ := strings.Cut(key, "/")
+	if action == "s3:GetObject" && strings.HasSuffix(key, "/summary.json") {
+		return action + " " + files + "/results/*/summary.json"
+	}
 
 	return action + " " + files + "/" + prefix + "/*"
 }
@@ -232,6 +236,11 @@ func useCSVChunk(t *testing.T, a *account) {
 	if _, err := chunks(t, a, p, epoch, arn); err != nil {
 		t.Error(err)
 	}
+	a.others(func() { plan(t, a, a.upload(t, "2", parts(60_000, 3)), epoch, arn+"-newer") })
+	if _, err := chunks(t, a, p, epoch, arn); !errors.As(err, new(*csvimport.Superseded)) {
+		t.Errorf("a chunk of a file that was replaced says %v", err)
+	}
+	a.others(func() { a.upload(t, "1", parts(60_000, 2)) })
 	later, _ := runAt(time.Second) // of a run of which there is no state yet
 	a.fail(true)
 	if _, err := chunks(t, a, p, later, arn); err == nil {
@@ -265,5 +274,9 @@ func useCSVFinish(t *testing.T, a *account) {
 			t.Errorf("finish of version %s: %v", version, err)
 		}
 		a.fail(false)
+		in.File.ETag = "that of a file that was replaced"
+		if _, err = startIn(t, a, cloud.CSVFinish).Handle(t.Context(), in); (err != nil) != broken {
+			t.Errorf("finish of version %s, again: %v", version, err)
+		}
 	}
 }

@@ -20,6 +20,7 @@ const (
 	claimsPrefix  = "claims/"  // one marker for each imported object version
 	stagedPrefix  = "staged/"  // results of an import under way
 	resultsPrefix = "results/" // results of finished imports
+	summaries     = resultsPrefix + "*/summary.json"
 )
 
 // Lifetimes of what is in the bucket.

@@ -47,7 +47,8 @@
 // The results of an upload are those that its summary names: of the newest version that could be imported, whole. The
 // summary is the only object that ever changes. [Finish] replaces it on condition that it is still the one that was read,
 // and only by that of a newer version. The newer of two objects with the same key is the one with the greater S3 sequencer;
-// of two with different keys, the one whose execution started later.
+// of two with different keys, the one whose execution started later. The results of the older one are removed then: a reader
+// that misses a part reads the summary again.
 //
 // An import that is not the newest any more ends with [Superseded] and without a word to the user: when its plan begins,
 // when a chunk begins, when its results are to be published, and when there is something wrong with its file. [Finish]
