@@ -114,8 +114,17 @@ func (s *Feed) get(ctx context.Context, owner, job string) (storedRow, error) {
 
 // Jobs yields the rows of an owner by consistent reads, page by page. Those that cannot be read are logged.
 func (s *Feed) Jobs(ctx context.Context, owner string) iter.Seq2[feed.Row, error] {
+	return s.JobsAfter(ctx, owner, "")
+}
+
+// JobsAfter yields rows of an owner by consistent reads, page by page.
+func (s *Feed) JobsAfter(ctx context.Context, owner, after string) iter.Seq2[feed.Row, error] {
 	return func(yield func(feed.Row, error) bool) {
-		for it, err := range s.query(ctx, s.living(owner)) {
+		q := s.living(owner)
+		if after != "" {
+			q.ExclusiveStartKey = place(owner, jobEntry(clipped(after)))
+		}
+		for it, err := range s.query(ctx, q) {
 			if err != nil {
 				yield(feed.Row{}, fmt.Errorf("query jobs: %w", err))
 

@@ -97,6 +97,9 @@ type Jobs interface {
 	// Jobs yields every row of an owner, in no order, and sees every Apply that returned. A row that cannot be read does not
 	// hide the others. After an error it stops.
 	Jobs(ctx context.Context, owner string) iter.Seq2[Row, error]
+	// JobsAfter yields the rows of an owner's jobs whose ids are over after, in the order of their ids, and sees every Apply
+	// that returned. After an error it stops.
+	JobsAfter(ctx context.Context, owner, after string) iter.Seq2[Row, error]
 }
 
 // Pointer leads from an execution to a job that ends with it; an execution may have several.

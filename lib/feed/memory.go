@@ -93,13 +93,19 @@ func (m *Memory) Job(_ context.Context, owner, job string) (Row, error) {
 }
 
 // Jobs yields the owner's rows as they were when the reading began.
-func (m *Memory) Jobs(_ context.Context, owner string) iter.Seq2[Row, error] {
+func (m *Memory) Jobs(ctx context.Context, owner string) iter.Seq2[Row, error] {
+	return m.JobsAfter(ctx, owner, "")
+}
+
+// JobsAfter yields rows of an owner as they were when the reading began.
+func (m *Memory) JobsAfter(_ context.Context, owner, after string) iter.Seq2[Row, error] {
 	return func(yield func(Row, error) bool) {
 		m.mu.Lock()
 		rows := slices.Collect(maps.Values(m.jobs[owner]))
 		m.mu.Unlock()
+		slices.SortFunc(rows, func(a, b Row) int { return strings.Compare(a.State.UploadID, b.State.UploadID) })
 		for _, row := range rows {
-			if !row.Expired(m.now()) && !yield(row, nil) {
+			if row.State.UploadID > after && !row.Expired(m.now()) && !yield(row, nil) {
 				return
 			}
 		}

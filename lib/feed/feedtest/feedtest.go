@@ -21,6 +21,7 @@ func Run(t *testing.T, open func(t *testing.T) feed.Store) {
 		"a row comes back as it was applied":         roundTrip,
 		"an absent job is ErrNotFound":               absentJob,
 		"owners see their own jobs only":             separateJobs,
+		"jobs are read on from one of them":          jobsAfter,
 		"keys make repetitions known":                keys,
 		"epochs begin anew and are adopted":          epochs,
 		"a job without an epoch has its time":        noEpoch,

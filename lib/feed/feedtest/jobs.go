@@ -84,6 +84,28 @@ func separateJobs(t *testing.T, s feed.Store) {
 	}
 }
 
+func jobsAfter(t *testing.T, s feed.Store) {
+	owner := feed.User(t.Name())
+	ids := []string{"#", "1", "10", "2", "B", "a", "a#", "a\u00e9", "b", "\u20ac"} // as bytes sort
+	for _, n := range []int{3, 0, 9, 7, 1, 5, 2, 8, 6, 4} {
+		u := update(1, now())
+		u.State.UploadID = ids[n]
+		apply(t, s, owner, u, feed.Accepted)
+		apply(t, s, owner+"-other", u, feed.Accepted)
+	}
+	for after, want := range map[string][]string{
+		"": ids, "!": ids, "1": ids[2:], "11": ids[3:], "a": ids[6:], "b": ids[9:], "\u20ac": {}, "~": ids[9:],
+	} {
+		got := []string{}
+		for _, row := range collect(t, s.JobsAfter(t.Context(), owner, after)) {
+			got = append(got, row.State.UploadID)
+		}
+		if diff := cmp.Diff(want, got); diff != "" {
+			t.Errorf("jobs after %q (-want +got):\n%s", after, diff)
+		}
+	}
+}
+
 func keys(t *testing.T, s feed.Store) {
 	owner, at := feed.User(t.Name()), now()
 	keyed := func(n int) feed.Update {
