@@ -85,6 +85,19 @@ func (b *Broadcaster) ToUser(ctx context.Context, userID string, data message.Da
 	})
 }
 
+// ToConnections delivers data to connections that the caller has read, as ToUser does to those of a user.
+func (b *Broadcaster) ToConnections(ctx context.Context, connections []connection.Connection, data message.Data) (Report, error) {
+	return b.toAll(ctx, data, func(context.Context) iter.Seq2[connection.Connection, error] {
+		return func(yield func(connection.Connection, error) bool) {
+			for _, c := range connections {
+				if !yield(c, nil) {
+					return
+				}
+			}
+		}
+	})
+}
+
 // ToConnection delivers data to one connection. That it is gone is reported, and no error.
 func (b *Broadcaster) ToConnection(ctx context.Context, connectionID string, data message.Data) (Report, error) {
 	return b.toAll(ctx, data, func(ctx context.Context) iter.Seq2[connection.Connection, error] {
