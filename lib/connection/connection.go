@@ -29,17 +29,26 @@ type Connection struct {
 	ConnectedAt time.Time
 	// TokenExpiresAt is the token's exp claim, kept to the second.
 	TokenExpiresAt time.Time
+	// EvictedAt is when a newer connection of the user took this one's place, kept to the millisecond. Zero is never.
+	EvictedAt time.Time
 }
 
-// End returns the moment after which nothing but a farewell is posted: the token's expiry or the longest session's end.
+// End returns the moment after which nothing but a closing frame is posted: the token's expiry, the longest session's end,
+// or the eviction, whichever is first.
 func (c Connection) End() time.Time {
 	end := c.ConnectedAt.Add(MaxSession)
 	if c.TokenExpiresAt.Before(end) {
-		return c.TokenExpiresAt
+		end = c.TokenExpiresAt
+	}
+	if !c.EvictedAt.IsZero() && c.EvictedAt.Before(end) {
+		end = c.EvictedAt
 	}
 
 	return end
 }
+
+// Evicted reports whether the session of c has ended because newer connections took its place.
+func (c Connection) Evicted() bool { return !c.EvictedAt.IsZero() && c.End().Equal(c.EvictedAt) }
 
 // RowExpiresAt returns the moment from which the store may drop the row on its own.
 func (c Connection) RowExpiresAt() time.Time { return c.ConnectedAt.Add(MaxDuration) }
@@ -47,7 +56,7 @@ func (c Connection) RowExpiresAt() time.Time { return c.ConnectedAt.Add(MaxDurat
 // Store keeps connections. Its methods may be called concurrently. Get and Delete see every earlier Put that returned;
 // ByUser may lag behind by some seconds, as a DynamoDB index does.
 type Store interface {
-	// Put writes the row of c, over an earlier one of the same id.
+	// Put writes the row of c, over an earlier one of the same id. It returns [ErrEvicted] where that id has been evicted.
 	Put(ctx context.Context, c Connection) error
 	// Get returns the row of id, or [ErrNotFound].
 	Get(ctx context.Context, id string) (Connection, error)

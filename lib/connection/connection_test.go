@@ -80,8 +80,8 @@ func TestTheIndexOfSessionsLags(t *testing.T) {
 		if len(stale) != 1 || stale[0] != c {
 			t.Fatalf("%v right after a refresh, want the stale %v", stale, c)
 		}
-		if claimed, err := m.Claim(t.Context(), stale[0]); claimed || err != nil {
-			t.Errorf("the stale row is claimed: %v, %v", claimed, err)
+		if deleted, err := m.DeleteIfUnchanged(t.Context(), stale[0]); deleted || err != nil {
+			t.Errorf("the stale row is deleted: %v, %v", deleted, err)
 		}
 		time.Sleep(time.Second)
 		if rows := seen(); len(rows) != 0 {

@@ -10,14 +10,17 @@ import (
 	"time"
 )
 
-// Memory is a [Store], [Sessions] and [Meter] in memory. Its zero value is ready.
+// Memory is a [Store], [Sessions] and [Users] in memory. Its zero value is ready.
 type Memory struct {
 	// IndexLag is how far ByUser and Ended lag behind, as DynamoDB's indexes do. It is set before the first use.
 	IndexLag time.Duration
 
-	mu    sync.Mutex
-	rows  map[string]Connection
-	usage map[string]*usage
+	mu   sync.Mutex
+	rows map[string]Connection
+	// refusedIDs are connections that were evicted before they had a row.
+	refusedIDs map[string]bool
+	users      map[string]*userRow
+	refused    map[string]minuteCounts
 	// index holds each user's rows as ByUser sees them; pending are the changes that it does not see yet.
 	index   map[string]map[string]Connection
 	pending []change
@@ -33,10 +36,16 @@ type change struct {
 func (m *Memory) Put(_ context.Context, c Connection) error {
 	c.ConnectedAt = c.ConnectedAt.UTC().Truncate(time.Millisecond)
 	c.TokenExpiresAt = c.TokenExpiresAt.UTC().Truncate(time.Second)
+	if !c.EvictedAt.IsZero() {
+		c.EvictedAt = c.EvictedAt.UTC().Truncate(time.Millisecond)
+	}
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	if m.rows == nil {
 		m.rows, m.index = map[string]Connection{}, map[string]map[string]Connection{}
+	}
+	if m.refusedIDs[c.ID] || !m.rows[c.ID].EvictedAt.IsZero() {
+		return ErrEvicted
 	}
 	m.write(c)
 
@@ -60,6 +69,7 @@ func (m *Memory) Delete(_ context.Context, id string) error {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	m.remove(id)
+	delete(m.refusedIDs, id)
 
 	return nil
 }
@@ -70,13 +80,12 @@ func (m *Memory) write(c Connection) {
 	m.catchUp()
 }
 
-// remove deletes the row of id, and what the connection has asked for: no connection has that id again.
+// remove deletes the row of id.
 func (m *Memory) remove(id string) {
 	if c, ok := m.rows[id]; ok {
 		m.pending = append(m.pending, change{at: time.Now(), before: c})
 		delete(m.rows, id)
 	}
-	delete(m.usage, id)
 	m.catchUp()
 }
 

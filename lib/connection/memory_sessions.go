@@ -8,12 +8,6 @@ import (
 	"time"
 )
 
-// usage is what one connection has asked for.
-type usage struct {
-	minute, inMinute int64
-	actions          map[string]int
-}
-
 // Refresh lets the connection last until another token expires, if that is later.
 func (m *Memory) Refresh(_ context.Context, id, userID string, tokenExpiresAt time.Time) (Connection, error) {
 	tokenExpiresAt = tokenExpiresAt.UTC().Truncate(time.Second)
@@ -23,7 +17,7 @@ func (m *Memory) Refresh(_ context.Context, id, userID string, tokenExpiresAt ti
 	if !ok || c.UserID != userID {
 		return Connection{}, ErrNotFound
 	}
-	if tokenExpiresAt.After(c.TokenExpiresAt) {
+	if c.EvictedAt.IsZero() && tokenExpiresAt.After(c.TokenExpiresAt) {
 		c.TokenExpiresAt = tokenExpiresAt
 		m.write(c)
 	}
@@ -59,8 +53,8 @@ func (m *Memory) endedBy(at time.Time) []Connection {
 	return ended
 }
 
-// Claim deletes the row of c unless its session has changed.
-func (m *Memory) Claim(_ context.Context, c Connection) (bool, error) {
+// DeleteIfUnchanged deletes the row of c unless its session has changed.
+func (m *Memory) DeleteIfUnchanged(_ context.Context, c Connection) (bool, error) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	row, ok := m.rows[c.ID]
@@ -72,23 +66,20 @@ func (m *Memory) Claim(_ context.Context, c Connection) (bool, error) {
 	return true, nil
 }
 
-// Count adds one request of an action.
-func (m *Memory) Count(_ context.Context, id, action string, at time.Time) (Usage, error) {
+// Evict ends the session of a connection.
+func (m *Memory) Evict(_ context.Context, id, userID string, at time.Time) error {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	if m.usage == nil {
-		m.usage = map[string]*usage{}
+	c, ok := m.rows[id]
+	switch {
+	case !ok && m.refusedIDs == nil:
+		m.refusedIDs = map[string]bool{id: true}
+	case !ok:
+		m.refusedIDs[id] = true
+	case c.UserID == userID && c.EvictedAt.IsZero():
+		c.EvictedAt = at.UTC().Truncate(time.Millisecond)
+		m.write(c)
 	}
-	u := m.usage[id]
-	if u == nil {
-		u = &usage{actions: map[string]int{}}
-		m.usage[id] = u
-	}
-	if minute := Minute(at); minute != u.minute {
-		u.minute, u.inMinute = minute, 0
-	}
-	u.inMinute++
-	u.actions[action]++
 
-	return Usage{Minute: int(u.inMinute), Action: u.actions[action]}, nil
+	return nil
 }

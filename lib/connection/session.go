@@ -22,26 +22,21 @@ func Minute(at time.Time) int64 { return at.Unix() / int64(time.Minute/time.Seco
 // Sessions keeps when connections end. Its methods may be called concurrently.
 type Sessions interface {
 	// Refresh lets the connection of a user last until another token expires, if that is later, and returns its row. It
-	// returns [ErrNotFound] where there is no row, or another user's: a deleted row is never made again.
+	// returns [ErrNotFound] where there is no row, or another user's: a deleted row is never made again. An evicted row stays
+	// as it is.
 	Refresh(ctx context.Context, id, userID string, tokenExpiresAt time.Time) (Connection, error)
 	// Ended yields the connections whose sessions have ended at a time, within [EndedWithin] before it. It may lag behind by
 	// some seconds; after an error it stops.
 	Ended(ctx context.Context, at time.Time) iter.Seq2[Connection, error]
-	// Claim deletes the row of c unless its session has changed, and reports whether it did: of several that claim one row,
-	// one gets true. Where an answer of the store was lost two may, rather than none.
-	Claim(ctx context.Context, c Connection) (bool, error)
-}
-
-// Usage is what a connection has asked for.
-type Usage struct {
-	// Minute counts the requests of all actions in the current minute.
-	Minute int
-	// Action counts the requests of one action since the connection began.
-	Action int
-}
-
-// Meter counts what connections ask for. It may be used concurrently, from many processes.
-type Meter interface {
-	// Count adds one request of an action at a time, and returns the counts with it.
-	Count(ctx context.Context, id, action string, at time.Time) (Usage, error)
+	// DeleteIfUnchanged deletes the row of c and reports whether it did.
+	//
+	//   - The row is unchanged: it is deleted. Of several concurrent calls one returns true.
+	//   - The row has another user, connect time or token expiry, or is gone: false.
+	//   - An answer of the store was lost: two calls may return true, rather than none.
+	//   - After an error the row may have been deleted or not.
+	DeleteIfUnchanged(ctx context.Context, c Connection) (bool, error)
+	// Evict ends the session of a user's connection at a time, because a newer connection takes its place: Ended yields it
+	// from then on, and no refresh prolongs it. A connection that is evicted already, or is another user's, stays as it is. One
+	// that has no row gets none any more: Put refuses it.
+	Evict(ctx context.Context, id, userID string, at time.Time) error
 }

@@ -24,7 +24,11 @@ const (
 // timeLayout is RFC 3339 in UTC with fixed milliseconds.
 const timeLayout = "2006-01-02T15:04:05.000Z"
 
-// Connections is a [connection.Store], [connection.Sessions] and [connection.Meter] on the connections table.
+// Connections is a [connection.Store], [connection.Sessions] and [connection.Users] on the connections table.
+//
+//	<connection>              a connection; only such rows have a userId, so that only they are in the indexes
+//	user#<user>               a user: the connections, when each was heard, what the last minutes cost
+//	refused#<connection>      how many messages of a connection were refused in the last minutes
 type Connections struct {
 	Client *dynamodb.Client
 	Table  string
@@ -41,10 +45,12 @@ type connectionRow struct {
 	TokenExpiresAt int64 `dynamodbav:"tokenExpiresAt"`
 	// SessionMinute is the minute of the session's end, in epoch minutes.
 	SessionMinute int64 `dynamodbav:"sessionMinute"`
+	// EvictedAt is there only when the connection was evicted.
+	EvictedAt string `dynamodbav:"evictedAt,omitempty"`
 }
 
 func rowOf(c connection.Connection) connectionRow {
-	return connectionRow{
+	row := connectionRow{
 		ConnectionID:   c.ID,
 		UserID:         c.UserID,
 		ConnectedAt:    c.ConnectedAt.UTC().Format(timeLayout),
@@ -52,6 +58,11 @@ func rowOf(c connection.Connection) connectionRow {
 		TokenExpiresAt: c.TokenExpiresAt.Unix(),
 		SessionMinute:  connection.Minute(c.End()),
 	}
+	if !c.EvictedAt.IsZero() {
+		row.EvictedAt = stamp(c.EvictedAt)
+	}
+
+	return row
 }
 
 func (r connectionRow) connection() (connection.Connection, error) {
@@ -60,18 +71,31 @@ func (r connectionRow) connection() (connection.Connection, error) {
 		return connection.Connection{}, fmt.Errorf("connectedAt: %w", err)
 	}
 
-	return connection.Connection{
+	c := connection.Connection{
 		ID: r.ConnectionID, UserID: r.UserID, ConnectedAt: at, TokenExpiresAt: time.Unix(r.TokenExpiresAt, 0).UTC(),
-	}, nil
+	}
+	if r.EvictedAt != "" {
+		if c.EvictedAt, err = parseTime(attrEvictedAt, r.EvictedAt); err != nil {
+			return connection.Connection{}, err
+		}
+	}
+
+	return c, nil
 }
 
-// Put writes the row of c.
+// Put writes the row of c on condition that the connection has not been evicted.
 func (s *Connections) Put(ctx context.Context, c connection.Connection) error {
 	item, err := attributevalue.MarshalMap(rowOf(c))
 	if err != nil {
 		return fmt.Errorf("put connection: %w", err)
 	}
-	if _, err = s.Client.PutItem(ctx, &dynamodb.PutItemInput{TableName: &s.Table, Item: item}); err != nil {
+	_, err = s.Client.PutItem(ctx, &dynamodb.PutItemInput{
+		TableName: &s.Table, Item: item, ConditionExpression: aws.String("attribute_not_exists(" + attrEvictedAt + ")"),
+	})
+	if conditionFailed(err) {
+		return connection.ErrEvicted
+	}
+	if err != nil {
 		return fmt.Errorf("put connection: %w", err)
 	}
 
@@ -84,7 +108,7 @@ func (s *Connections) Get(ctx context.Context, id string) (connection.Connection
 	if err != nil {
 		return connection.Connection{}, fmt.Errorf("get connection: %w", err)
 	}
-	if out.Item == nil || out.Item[attrUserID] == nil { // a row without a user counts what a connection asks for
+	if out.Item == nil || out.Item[attrUserID] == nil { // a row without a user is no connection's
 		return connection.Connection{}, connection.ErrNotFound
 	}
 	c, err := readConnection(out.Item)

@@ -2,8 +2,11 @@ package dynamo_test
 
 import (
 	"crypto/rand"
+	"errors"
 	"fmt"
 	"os"
+	"slices"
+	"strings"
 	"testing"
 	"time"
 
@@ -46,8 +49,13 @@ func TestWhatIsCountedAsItStandsInTheTable(t *testing.T) {
 				t.Fatal(err)
 			}
 			at := time.Date(2026, 11, 22, 10, 0, 30, 0, time.UTC)
+			const id = "L0SM9cOFvHcCIhw="
 			for _, minute := range []int{0, 1, 2, 3} {
-				if _, err := store.Count(t.Context(), "L0SM9cOFvHcCIhw=", "sync", at.Add(time.Duration(minute)*time.Minute)); err != nil {
+				after := at.Add(time.Duration(minute) * time.Minute)
+				_, _, entered := store.Enter(t.Context(), "u1", id, 1, 10, after)
+				_, spent := store.Spend(t.Context(), "u1", id, 2, 10, after)
+				_, refused := store.Refuse(t.Context(), id, after)
+				if err := errors.Join(entered, spent, refused); err != nil {
 					t.Fatal(err)
 				}
 			}
@@ -59,10 +67,21 @@ func TestWhatIsCountedAsItStandsInTheTable(t *testing.T) {
 			if err := attributevalue.UnmarshalListOfMaps(all.Items, &got); err != nil {
 				t.Fatal(err)
 			}
-			last := at.Add(3 * time.Minute).Unix()
-			want := []map[string]any{{
-				"connectionId": "L0SM9cOFvHcCIhw=#usage", "expiresAt": float64(last + 7200), "sync": 4.0, fmt.Sprint("m", last/60): 1.0,
-			}}
+			slices.SortFunc(got, func(a, b map[string]any) int {
+				return strings.Compare(a["connectionId"].(string), b["connectionId"].(string))
+			})
+			last := at.Add(3 * time.Minute)
+			expires, minute := float64(last.Unix()+7200), last.Unix()/60
+			want := []map[string]any{
+				{
+					"connectionId": "refused#" + id, "expiresAt": expires,
+					fmt.Sprint("refused#", minute-1): 1.0, fmt.Sprint("refused#", minute): 1.0,
+				},
+				{
+					"connectionId": "user#u1", "expiresAt": expires, "heard#" + id: float64(last.UnixMilli()),
+					fmt.Sprint("cost#", minute-1): 3.0, fmt.Sprint("cost#", minute): 3.0,
+				},
+			}
 			if diff := cmp.Diff(want, got); diff != "" {
 				t.Errorf("rows (-want +got):\n%s", diff)
 			}

@@ -21,13 +21,15 @@ const (
 	attrConnectedAt    = "connectedAt"
 	attrTokenExpiresAt = "tokenExpiresAt"
 	attrSessionMinute  = "sessionMinute"
+	attrEvictedAt      = "evictedAt"
+	attrExpiresAt      = "expiresAt"
 )
 
 // refreshTries is how often Refresh reads the row: a second time where another refresh, or a deletion, came between.
 const refreshTries = 3
 
-// claimTries is how often Claim asks until there is an answer.
-const claimTries = 3
+// deleteTries is how often DeleteIfUnchanged asks until there is an answer.
+const deleteTries = 3
 
 // errRefresh says that the row has changed under each try.
 var errRefresh = errors.New("dynamo: the row keeps changing")
@@ -45,14 +47,14 @@ func (s *Connections) Refresh(ctx context.Context, id, userID string, tokenExpir
 		}
 		after := before
 		after.TokenExpiresAt = time.Unix(tokenExpiresAt.Unix(), 0).UTC()
-		if !after.TokenExpiresAt.After(before.TokenExpiresAt) {
+		if !before.EvictedAt.IsZero() || !after.TokenExpiresAt.After(before.TokenExpiresAt) {
 			return before, nil
 		}
 		row := rowOf(after)
 		_, err = s.Client.UpdateItem(ctx, &dynamodb.UpdateItemInput{
 			TableName: &s.Table, Key: connectionKey(id),
 			UpdateExpression:    aws.String("SET " + attrTokenExpiresAt + " = :expires, " + attrSessionMinute + " = :minute"),
-			ConditionExpression: aws.String(ifSame + " AND " + attrTokenExpiresAt + " < :expires"),
+			ConditionExpression: aws.String(ifSame + " AND " + attrTokenExpiresAt + " < :expires AND attribute_not_exists(" + attrEvictedAt + ")"),
 			ExpressionAttributeValues: map[string]types.AttributeValue{
 				":user":      &types.AttributeValueMemberS{Value: row.UserID},
 				":connected": &types.AttributeValueMemberS{Value: row.ConnectedAt},
@@ -87,11 +89,11 @@ func (s *Connections) Ended(ctx context.Context, at time.Time) iter.Seq2[connect
 	}
 }
 
-// Claim deletes the row on condition that it is unchanged. It is tried again here and not by the SDK, whose own retry of a
-// deletion that was done, but whose answer was lost, would look like another's claim: the farewell would never be said.
-func (s *Connections) Claim(ctx context.Context, c connection.Connection) (bool, error) {
+// DeleteIfUnchanged deletes the row on condition that it is unchanged. It retries here and not in the SDK. The SDK would
+// take its own deletion, whose answer was lost, for that of another, and then nobody would post the closing frame.
+func (s *Connections) DeleteIfUnchanged(ctx context.Context, c connection.Connection) (bool, error) {
 	row := rowOf(c)
-	claim := &dynamodb.DeleteItemInput{
+	request := &dynamodb.DeleteItemInput{
 		TableName: &s.Table, Key: connectionKey(c.ID),
 		ConditionExpression: aws.String(ifSame + " AND " + attrTokenExpiresAt + " = :expires"),
 		ExpressionAttributeValues: map[string]types.AttributeValue{
@@ -103,20 +105,44 @@ func (s *Connections) Claim(ctx context.Context, c connection.Connection) (bool,
 	}
 	once := func(o *dynamodb.Options) { o.Retryer = aws.NopRetryer{} }
 	for try := 0; ; try++ {
-		_, err := s.Client.DeleteItem(ctx, claim, once)
+		_, err := s.Client.DeleteItem(ctx, request, once)
 		var failed *types.ConditionalCheckFailedException
 		switch {
 		case err == nil:
 			return true, nil
 		case errors.As(err, &failed):
-			return try > 0 && failed.Item == nil, nil // gone since the first try, and rather by that than by another
-		case try == claimTries-1:
-			return false, fmt.Errorf("claim connection: %w", err)
+			// Gone since the first try, which most likely deleted the row itself.
+			return try > 0 && failed.Item == nil, nil
+		case try == deleteTries-1:
+			return false, fmt.Errorf("delete connection: %w", err)
 		}
 		if wait := pause(ctx, try); wait != nil {
-			return false, fmt.Errorf("claim connection: %w", err)
+			return false, fmt.Errorf("delete connection: %w", err)
 		}
 	}
+}
+
+// Evict sets the time of the eviction, and the minute under which Ended finds the session, by one UpdateItem. Where there is
+// no row that makes one, which is no connection's, as it has no user.
+func (s *Connections) Evict(ctx context.Context, id, userID string, at time.Time) error {
+	_, err := s.Client.UpdateItem(ctx, &dynamodb.UpdateItemInput{
+		TableName: &s.Table, Key: connectionKey(id),
+		UpdateExpression: aws.String("SET " + attrEvictedAt + " = :at, " + attrSessionMinute + " = :minute, " +
+			attrExpiresAt + " = if_not_exists(" + attrExpiresAt + ", :expires)"),
+		ConditionExpression: aws.String("(attribute_not_exists(" + attrUserID + ") OR " + attrUserID + " = :user) AND " +
+			"attribute_not_exists(" + attrEvictedAt + ")"),
+		ExpressionAttributeValues: map[string]types.AttributeValue{
+			":user":    &types.AttributeValueMemberS{Value: userID},
+			":at":      &types.AttributeValueMemberS{Value: stamp(at)},
+			":minute":  sessionNumber(connection.Minute(at)),
+			":expires": sessionNumber(at.Add(connection.MaxDuration).Unix()),
+		},
+	})
+	if err != nil && !conditionFailed(err) {
+		return fmt.Errorf("evict connection: %w", err)
+	}
+
+	return nil
 }
 
 // ifSame holds where the row is that of a connection, so not where there is none.

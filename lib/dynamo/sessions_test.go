@@ -11,8 +11,8 @@ import (
 	"github.com/herald-progress/herald/lib/feed/feedtest"
 )
 
-// TestAClaimWhoseAnswerIsLostIsAClaim: who has deleted the row must say farewell, for nobody else will.
-func TestAClaimWhoseAnswerIsLostIsAClaim(t *testing.T) {
+// TestADeletionWhoseAnswerIsLostIsADeletion: who has deleted the row must close the connection, for nobody else will.
+func TestADeletionWhoseAnswerIsLostIsADeletion(t *testing.T) {
 	for name, variable := range endpoints {
 		t.Run(name, func(t *testing.T) {
 			w, client := wired(t, variable, nil)
@@ -59,9 +59,9 @@ func TestAClaimWhoseAnswerIsLostIsAClaim(t *testing.T) {
 							t.Fatal(err)
 						}
 					}
-					claimed, err := store.Claim(t.Context(), c)
-					if claimed != tt.want || !errors.Is(err, tt.err) || (err == nil) != (tt.err == nil) {
-						t.Errorf("claimed %v, %v; want %v, %v", claimed, err, tt.want, tt.err)
+					deleted, err := store.DeleteIfUnchanged(t.Context(), c)
+					if deleted != tt.want || !errors.Is(err, tt.err) || (err == nil) != (tt.err == nil) {
+						t.Errorf("deleted %v, %v; want %v, %v", deleted, err, tt.want, tt.err)
 					}
 					if _, err := store.Get(t.Context(), c.ID); errors.Is(err, connection.ErrNotFound) != tt.want {
 						t.Errorf("then the row: %v", err)

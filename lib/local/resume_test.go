@@ -169,6 +169,9 @@ func TestATabIsCurrentAfterOneRoundTrip(t *testing.T) {
 	notifyByHand(t, twin, hello)
 	close(done)
 	frames = synced(t, openTab(t, twin, "ann"))
+	if len(frames) == 4 && frames[1].Type == message.TypeNotification { // states and notes come in any order
+		frames[1], frames[2] = frames[2], frames[1]
+	}
 	want := []message.Type{message.TypeWelcome, message.TypeUploadProgress, message.TypeNotification, message.TypeSynced}
 	if diff := cmp.Diff(want, types(frames)); diff != "" {
 		t.Fatalf("after the end (-want +got):\n%s", diff)

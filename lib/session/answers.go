@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"iter"
 	"math/rand/v2"
 	"sync"
 	"time"
@@ -16,7 +15,7 @@ import (
 
 const (
 	// postsInFlight is how many answers to one message are under way at once.
-	postsInFlight = 8
+	postsInFlight = 32
 	// postTries is how often a throttled post is tried.
 	postTries = 4
 	// firstBackoff is the jittered pause before the second try; each further one is twice as long.
@@ -30,6 +29,10 @@ type answers struct {
 	row     connection.Connection
 	// bound says that row has been read: nothing is posted after its session's end.
 	bound bool
+	// counted says that an answer has been counted.
+	counted bool
+	// evicted are connections of the user that are to be closed.
+	evicted []string
 }
 
 func (a *answers) over() bool { return a.bound && !a.now().Before(a.row.End()) }
@@ -64,20 +67,15 @@ func (a *answers) post(ctx context.Context, e message.Envelope) error {
 	return nil
 }
 
-// all posts frames in no order, as they are read, and returns how many there were. The first failure ends it.
-func (a *answers) all(ctx context.Context, frames iter.Seq2[message.Envelope, error]) (int, error) {
+// all posts frames side by side, and returns how many of them, from the first on, have been posted until there was no more
+// time. The first failure ends it.
+func (a *answers) all(ctx context.Context, frames []message.Envelope, until time.Time) (int, error) {
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
 	slots := make(chan struct{}, postsInFlight)
 	var posts sync.WaitGroup
-	var unread error
 	n := 0
-	for e, err := range frames {
-		if err != nil {
-			unread = err
-
-			break
-		}
+	for ; n < len(frames) && a.now().Before(until); n++ {
 		select {
 		case slots <- struct{}{}:
 		case <-ctx.Done():
@@ -85,7 +83,7 @@ func (a *answers) all(ctx context.Context, frames iter.Seq2[message.Envelope, er
 		if ctx.Err() != nil {
 			break
 		}
-		n++
+		e := frames[n]
 		posts.Go(func() {
 			defer func() { <-slots }()
 			if err := a.post(ctx, e); err != nil {
@@ -94,11 +92,8 @@ func (a *answers) all(ctx context.Context, frames iter.Seq2[message.Envelope, er
 		})
 	}
 	posts.Wait()
-	if cause := context.Cause(ctx); cause != nil {
-		return n, cause //nolint:wrapcheck // an error of post, or the caller's own end
-	}
 
-	return n, unread
+	return n, context.Cause(ctx) //nolint:wrapcheck // an error of post, or the caller's own end
 }
 
 // bounded gives each try [broadcast.PostTimeout], and tries again while it is throttled.

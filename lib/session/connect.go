@@ -15,17 +15,21 @@ import (
 // Connect handles $connect: it verifies the token and stores the connection.
 type Connect struct {
 	Verifier Verifier
-	Store    connection.Store
+	Store    Connections
+	// Limits bounds what one user may cost.
+	Limits Limits
 	// Origins are the accepted Origin headers, such as https://app.example.com; empty accepts any, and none.
 	Origins []string
 	// Log is silent when nil.
 	Log *slog.Logger
 	// Now is the clock; nil means time.Now.
 	Now func() time.Time
+
+	refused refusedUsers
 }
 
-// Handle answers 200 "Connected", 401 with the reason, 403 for an Origin that is not accepted, or 500. It returns no
-// error: API Gateway would make of it a 502.
+// Handle answers 200 "Connected", 401 with the reason, 403 for an Origin that is not accepted, 429 for too many connects of
+// the user in this minute, or 500. It returns no error: API Gateway would make of it a 502.
 func (h *Connect) Handle(ctx context.Context, r Request) (Response, error) {
 	id := r.RequestContext.ConnectionID
 	log := logger(h.Log).With("connectionId", id)
@@ -58,9 +62,14 @@ func (h *Connect) Handle(ctx context.Context, r Request) (Response, error) {
 
 		return refusal(http.StatusInternalServerError, "Internal server error"), nil
 	}
-	err = h.Store.Put(ctx, connection.Connection{
+	err = h.enter(ctx, log, connection.Connection{
 		ID: id, UserID: claims.Subject, ConnectedAt: h.connectedAt(&r), TokenExpiresAt: claims.ExpiresAt,
 	})
+	if errors.Is(err, errConnects) {
+		log.WarnContext(ctx, "connection refused", "reason", err, "userId", claims.Subject)
+
+		return refusal(http.StatusTooManyRequests, "Too many connections in this minute"), nil
+	}
 	if err != nil {
 		log.ErrorContext(ctx, "store connection", "err", err)
 

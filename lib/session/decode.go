@@ -7,9 +7,11 @@ import (
 	"fmt"
 	"maps"
 	"slices"
+	"strings"
 
 	"github.com/oklog/ulid/v2"
 
+	"github.com/herald-progress/herald/lib/feed"
 	"github.com/herald-progress/herald/lib/message"
 )
 
@@ -20,13 +22,8 @@ const (
 	actionDismiss = "dismiss"
 )
 
-const (
-	// maxHave is how many jobs a browser may say that it has.
-	maxHave = 1000
-	// overlapMillis is how far before the newest note that a browser has others may still come: ids are made by many
-	// machines, and stored in another order.
-	overlapMillis = 60_000
-)
+// replacement is what encoding/json makes of a text that is not valid Unicode: two different ids must not become one.
+const replacement = "\uFFFD"
 
 // What answers a message that is none of the actions.
 var (
@@ -40,6 +37,10 @@ type syncAction struct {
 	// since is the newest note that the browser has; after is the id from which notes are sent again. Both are empty in a
 	// browser without notes.
 	since, after string
+	// cursor is where the reading of jobs goes on.
+	cursor cursor
+	// silent wants no welcome.
+	silent bool
 }
 
 // position is a place in the history of a job.
@@ -83,26 +84,35 @@ func decode(r *Request) (any, error) {
 
 func decodeSync(raw []byte) (any, error) {
 	var m struct {
-		Action string                     `json:"action"`
-		Have   map[string]json.RawMessage `json:"have,omitzero"`
-		Since  string                     `json:"since,omitzero"`
+		Action  string                     `json:"action"`
+		Have    map[string]json.RawMessage `json:"have,omitzero"`
+		Since   string                     `json:"since,omitzero"`
+		Cursor  string                     `json:"cursor,omitzero"`
+		Welcome *bool                      `json:"welcome,omitzero"`
 	}
 	if err := message.DecodeObject(raw, "", &m); err != nil {
 		return nil, err //nolint:wrapcheck // a *message.Invalid
 	}
-	if len(m.Have) > maxHave {
-		return nil, invalid("have", fmt.Sprintf("must name at most %d jobs", maxHave))
+	if len(m.Have) > message.MaxHave {
+		return nil, invalid("have", fmt.Sprintf("must name at most %d jobs", message.MaxHave))
 	}
-	s := syncAction{have: make(map[string]position, len(m.Have))}
+	s := syncAction{have: make(map[string]position, len(m.Have)), silent: m.Welcome != nil && !*m.Welcome}
 	for _, job := range slices.Sorted(maps.Keys(m.Have)) {
 		if job == "" || len(job) > message.MaxID {
 			return nil, invalid("have", fmt.Sprintf("must name jobs of 1 to %d bytes", message.MaxID))
+		}
+		if strings.Contains(job, replacement) {
+			return nil, invalid("have", "must name jobs in valid Unicode")
 		}
 		at, rule := readPosition(m.Have[job])
 		if rule != "" {
 			return nil, invalid("have", rule)
 		}
 		s.have[job] = at
+	}
+	var err error
+	if s.cursor, err = decodeCursor(m.Cursor); err != nil {
+		return nil, invalid("cursor", "must be that of a synced frame")
 	}
 	if m.Since == "" {
 		return s, nil
@@ -113,7 +123,7 @@ func decodeSync(raw []byte) (any, error) {
 	}
 	var after ulid.ULID
 	ms := since.Time()
-	if err := after.SetTime(ms - min(ms, overlapMillis)); err != nil {
+	if err := after.SetTime(ms - min(ms, uint64(feed.NoteOverlap.Milliseconds()))); err != nil { //nolint:gosec // positive
 		return nil, invalid("since", ruleNote)
 	}
 	s.since, s.after = since.String(), after.String()

@@ -6,12 +6,14 @@ import (
 
 	"github.com/oklog/ulid/v2"
 
+	"github.com/herald-progress/herald/lib/feed"
 	"github.com/herald-progress/herald/lib/message"
 )
 
 // FuzzDecode: what is accepted keeps every rule, and what is not is answered.
 func FuzzDecode(f *testing.F) {
 	f.Add(`{"action":"sync","have":{"j1":["2026-11-22T10:00:00.000Z#0000",3],"j2":["",0]},"since":"01M82K5N32CPWX658G1ZTM36HQ"}`, false)
+	f.Add(`{"action":"sync","cursor":"eyJhIjoiajEifQ","welcome":false}`, false)
 	f.Add(`{"action":"sync","since":"00000000000000000000000001"}`, false)
 	f.Add(`{"action":"dismiss","id":"01m82k5n32cpwx658g1ztm36hq"}`, false)
 	f.Add(`{"action":"refresh","token":"x"}`, false)
@@ -44,9 +46,28 @@ func FuzzDecode(f *testing.F) {
 	})
 }
 
+// FuzzCursor: what is accepted is encoded as it was decoded, and names no job that cannot be.
+func FuzzCursor(f *testing.F) {
+	f.Add(cursor{After: "j1", Until: "j2", Sent: &rank{Ended: true, Updated: 1, Job: "j3"}}.String())
+	f.Add(cursor{}.String())
+	f.Add("")
+	f.Fuzz(func(t *testing.T, text string) {
+		c, err := decodeCursor(text)
+		if err != nil {
+			return
+		}
+		if again, err := decodeCursor(c.String()); err != nil || again.String() != c.String() || len(c.String()) > maxCursor {
+			t.Errorf("%+v is decoded as %+v: %v", c, again, err)
+		}
+		if len(c.After) > message.MaxID || len(c.Until) > message.MaxID || c.Sent != nil && len(c.Sent.Job) > message.MaxID {
+			t.Errorf("accepted %+v", c)
+		}
+	})
+}
+
 func checkSync(t *testing.T, a syncAction) {
 	t.Helper()
-	if len(a.have) > maxHave {
+	if len(a.have) > message.MaxHave {
 		t.Errorf("%d jobs", len(a.have))
 	}
 	for job, at := range a.have {
@@ -57,18 +78,22 @@ func checkSync(t *testing.T, a syncAction) {
 			t.Errorf("epoch %q: %v", at.epoch, err)
 		}
 	}
+	if again, err := decodeCursor(a.cursor.String()); err != nil || again.String() != a.cursor.String() {
+		t.Errorf("cursor %+v is decoded as %+v: %v", a.cursor, again, err)
+	}
 	if (a.since == "") != (a.after == "") {
 		t.Errorf("since %q, but after %q", a.since, a.after)
 	}
 	if a.since == "" {
 		return
 	}
+	overlap := uint64(feed.NoteOverlap.Milliseconds())
 	since, err := ulid.ParseStrict(a.since)
 	if err != nil || since.String() != a.since {
 		t.Fatalf("since %q: %v", a.since, err)
 	}
 	after, err := ulid.ParseStrict(a.after)
-	if err != nil || a.after > a.since || since.Time() >= 60_000 && since.Time()-after.Time() != 60_000 {
+	if err != nil || a.after > a.since || since.Time() >= overlap && since.Time()-after.Time() != overlap {
 		t.Errorf("notes since %s are sent again after %s: %v", a.since, a.after, err)
 	}
 }

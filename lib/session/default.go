@@ -20,7 +20,7 @@ const (
 	CodeInvalidMessage = "INVALID_MESSAGE"
 	// CodeUnauthorized answers a refresh whose token is not accepted.
 	CodeUnauthorized = "UNAUTHORIZED"
-	// CodeRateLimited answers more than [MaxRequests] in a minute.
+	// CodeRateLimited answers a message of a user whose posts of this minute are spent.
 	CodeRateLimited = "RATE_LIMITED"
 	// CodeInternal answers where a store or the key server failed: it may be tried again.
 	CodeInternal = "INTERNAL_ERROR"
@@ -38,7 +38,7 @@ var (
 type Connections interface {
 	connection.Store
 	connection.Sessions
-	connection.Meter
+	connection.Users
 }
 
 // Feed is what $default asks of the feed.
@@ -55,26 +55,33 @@ type Default struct {
 	// Broadcaster reaches the user's other tabs.
 	Broadcaster *broadcast.Broadcaster
 	Verifier    Verifier
+	// Limits bounds what one user may cost.
+	Limits Limits
 	// Log is silent when nil.
 	Log *slog.Logger
 	// Now is the clock; nil means time.Now.
 	Now func() time.Time
 }
 
-// Handle answers by frames. After the session's end, and to a connection without a row, the answer is a farewell. It returns
-// an error where an answer cannot be posted, unless the connection is gone.
+// Handle answers by frames. After the session's end, and to a connection without a row, the answer is a closing frame. It
+// returns an error where an answer cannot be posted, unless the connection is gone.
 func (h *Default) Handle(ctx context.Context, r Request) (Response, error) {
 	log := logger(h.Log).With("connectionId", r.RequestContext.ConnectionID)
 	a := &answers{gateway: h.Gateway, now: clock(h.Now), row: connection.Connection{ID: r.RequestContext.ConnectionID}}
 	err := h.handle(ctx, log, a, &r)
 	if errors.Is(err, errInternal) {
 		log.ErrorContext(ctx, "message not answered", "err", err)
-		err = a.refuse(ctx, CodeInternal, "Internal server error")
+		err = h.failed(ctx, log, a)
 	}
 	if errors.Is(err, errOver) {
 		err = h.over(ctx, log, a.row)
 	}
+	if len(a.evicted) > 0 {
+		h.closeEvicted(ctx, log, a.row.UserID, a.evicted)
+	}
 	switch {
+	case errors.Is(err, errDropped):
+		return ok("Dropped"), nil
 	case errors.Is(err, broadcast.ErrGone):
 		log.InfoContext(ctx, "connection gone")
 
@@ -89,9 +96,7 @@ func (h *Default) Handle(ctx context.Context, r Request) (Response, error) {
 func (h *Default) handle(ctx context.Context, log *slog.Logger, a *answers, r *Request) error {
 	row, err := h.Connections.Get(ctx, a.row.ID)
 	if errors.Is(err, connection.ErrNotFound) {
-		log.InfoContext(ctx, "unknown connection")
-
-		return farewell(ctx, h.Gateway, a.row.ID, unknownConnection, a.now())
+		return h.unknown(ctx, log, a)
 	}
 	if err != nil {
 		return internal("get connection", err)
@@ -100,26 +105,56 @@ func (h *Default) handle(ctx context.Context, log *slog.Logger, a *answers, r *R
 	if a.over() {
 		return errOver
 	}
-	action, err := decode(r)
+	action, bad := decode(r)
+	sync, isSync := action.(syncAction)
+	switch action := action.(type) {
+	case syncAction:
+		err = h.sync(ctx, log, a, sync)
+	case dismissAction:
+		err = h.dismiss(ctx, log, a, action.note)
+	default: // one post answers a refresh, and what was not understood
+		if _, err = h.spend(ctx, log, a, 1); err != nil {
+			break
+		}
+		if refresh, ok := action.(refreshAction); ok {
+			err = h.refresh(ctx, log, a, refresh.token)
+		} else {
+			err = h.misunderstood(ctx, log, a, r, bad)
+		}
+	}
+	if errors.Is(err, errLimited) {
+		return limited(ctx, a, isSync)
+	}
+
+	return err
+}
+
+// misunderstood answers what is none of the actions, or has a bad field.
+func (h *Default) misunderstood(ctx context.Context, log *slog.Logger, a *answers, r *Request, err error) error {
 	var bad *message.Invalid
-	switch {
-	case errors.As(err, &bad):
+	if errors.As(err, &bad) {
 		log.InfoContext(ctx, "bad message", "bytes", len(r.Body)) // not why: that names fields which a stranger chose
 
 		return a.refuse(ctx, CodeInvalidMessage, bad.Error())
-	case err != nil:
-		log.InfoContext(ctx, "unknown action", "bytes", len(r.Body))
+	}
+	log.InfoContext(ctx, "unknown action", "bytes", len(r.Body))
 
-		return a.refuse(ctx, CodeUnknownAction, err.Error())
+	return a.refuse(ctx, CodeUnknownAction, err.Error())
+}
+
+// failed answers a message that a failure ended. That answer counts, too.
+func (h *Default) failed(ctx context.Context, log *slog.Logger, a *answers) error {
+	const text = "Internal server error"
+	if a.counted {
+		return a.refuse(ctx, CodeInternal, text)
 	}
-	switch action := action.(type) {
-	case syncAction:
-		return h.limited(ctx, log, a, actionSync, func(n int) error { return h.sync(ctx, log, a, action, n == 1) })
-	case refreshAction:
-		return h.limited(ctx, log, a, actionRefresh, func(int) error { return h.refresh(ctx, log, a, action.token) })
-	case dismissAction:
-		return h.dismiss(ctx, log, a, action.note)
-	default:
-		return nil // decode returns no other
+	if a.bound {
+		if _, err := h.spend(ctx, log, a, 1); errors.Is(err, errLimited) || errors.Is(err, errDropped) {
+			return errDropped
+		}
+	} else if n, err := h.Connections.Refuse(ctx, a.row.ID, a.now()); err == nil && n > answeredRefusals || errors.Is(err, connection.ErrBusy) {
+		return errDropped
 	}
+
+	return a.refuse(ctx, CodeInternal, text)
 }

@@ -2,6 +2,7 @@ package session_test
 
 import (
 	"errors"
+	"fmt"
 	"strings"
 	"testing"
 	"testing/synctest"
@@ -20,11 +21,9 @@ func TestEveryTabHearsOfADismissal(t *testing.T) {
 		w.connect("c2", "u1", time.Hour)
 		w.connect("theirs", "u2", time.Hour)
 		gone, stays := w.note("u1", 1), w.note("u1", 2)
-		for _, id := range []string{gone, strings.ToLower(gone)} { // twice is fine, and a ULID has no case
-			w.send("c1", `{"action":"dismiss","id":"`+id+`"}`)
-			w.sees("c1", "dismissed "+gone)
-			w.sees("c2", "dismissed "+gone)
-		}
+		w.send("c1", `{"action":"dismiss","id":"`+strings.ToLower(gone)+`"}`) // a ULID has no case
+		w.sees("c1", "dismissed "+gone)
+		w.sees("c2", "dismissed "+gone)
 		w.sees("theirs")
 		w.sees("short")
 		w.send("theirs", `{"action":"dismiss","id":"`+stays+`"}`)
@@ -37,9 +36,40 @@ func TestADismissalThatNobodyHearsOfIsReported(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := newWorld(t)
 		w.connect("c1", "u1", time.Hour)
+		note := w.note("u1", 1)
 		w.gateway.fail = func(string, message.Envelope) error { return errBroken }
-		if err := w.try(w.handler, "c1", `{"action":"dismiss","id":"`+aNote+`"}`); !errors.Is(err, broadcast.ErrDelivery) {
+		if err := w.try(w.handler, "c1", `{"action":"dismiss","id":"`+note+`"}`); !errors.Is(err, broadcast.ErrDelivery) {
 			t.Errorf("%v, want ErrDelivery", err)
 		}
+	})
+}
+
+func TestADismissalOfNothingIsPostedToNobody(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t)
+		for n := range 50 {
+			w.connect(fmt.Sprint("c", n), "u1", time.Hour)
+		}
+		note, theirs := w.note("u1", 1), w.note("u2", 1)
+		w.send("c1", `{"action":"dismiss","id":"`+note+`"}`)
+		w.gateway.tried = nil
+		for _, id := range []string{note, theirs[:20] + "XXXXXX", aNote} { // gone, and never there
+			w.send("c1", `{"action":"dismiss","id":"`+id+`"}`)
+		}
+		if len(w.gateway.tried) != 0 {
+			t.Errorf("%d posts, want none", len(w.gateway.tried))
+		}
+	})
+}
+
+// TestADismissalReachesTheAskingTabBeforeTheIndexShowsIt: it is known without the index.
+func TestADismissalReachesTheAskingTabBeforeTheIndexShowsIt(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t)
+		w.store.IndexLag = time.Minute
+		w.connect("c1", "u1", time.Hour)
+		note := w.note("u1", 1)
+		w.send("c1", `{"action":"dismiss","id":"`+note+`"}`)
+		w.sees("c1", "dismissed "+note)
 	})
 }

@@ -13,29 +13,30 @@ import (
 )
 
 const (
-	// farewellsInFlight is how many sessions the reaper ends at once.
-	farewellsInFlight = 32
-	// farewellReserve is what must be left of a run for one more session: who claims it has to see it closed.
-	farewellReserve = 2 * broadcast.PostTimeout
+	// closesInFlight is how many sessions the reaper ends at once.
+	closesInFlight = 32
+	// closeReserve is what must be left of a run for one more session: whoever deletes its row must close the connection.
+	closeReserve = 2 * broadcast.PostTimeout
 )
 
 // Reaper ends the connections whose sessions are over. It runs each minute.
 type Reaper struct {
 	Sessions connection.Sessions
-	Gateway  Gateway
+	// Gateway posts and closes.
+	Gateway Gateway
 	// Log is silent when nil.
 	Log *slog.Logger
 	// Now is the clock; nil means time.Now.
 	Now func() time.Time
 }
 
-// Handle claims each session that has ended within [connection.EndedWithin], says farewell and closes the connection. Of
-// the event it uses nothing. It returns an error where the store failed for some of them: the next run tries again.
-// A farewell that fails is only logged.
+// Handle deletes the row of each session that has ended within [connection.EndedWithin], posts a closing frame and closes
+// the connection. Of the event it uses nothing. It returns an error where the store failed for some of them: the next run
+// tries again. A close that fails is only logged.
 func (r *Reaper) Handle(ctx context.Context, _ json.RawMessage) error {
 	run := &reaping{Reaper: r, log: logger(r.Log)}
-	slots := make(chan struct{}, farewellsInFlight)
-	var farewells sync.WaitGroup
+	slots := make(chan struct{}, closesInFlight)
+	var closes sync.WaitGroup
 	for c, err := range r.Sessions.Ended(ctx, clock(r.Now)()) {
 		if err != nil {
 			run.failed(ctx, "read ended sessions", err)
@@ -43,17 +44,17 @@ func (r *Reaper) Handle(ctx context.Context, _ json.RawMessage) error {
 			break
 		}
 		slots <- struct{}{}
-		if deadline, ok := ctx.Deadline(); ctx.Err() != nil || ok && time.Until(deadline) < farewellReserve {
+		if deadline, ok := ctx.Deadline(); ctx.Err() != nil || ok && time.Until(deadline) < closeReserve {
 			run.log.WarnContext(ctx, "sessions left to the next run")
 
 			break
 		}
-		farewells.Go(func() {
+		closes.Go(func() {
 			defer func() { <-slots }()
 			run.end(ctx, c)
 		})
 	}
-	farewells.Wait()
+	closes.Wait()
 	run.log.InfoContext(ctx, "reaped", "sessions", run.ended)
 
 	return run.err
@@ -71,21 +72,20 @@ type reaping struct {
 	err error
 }
 
+// end ends one session, unless another has done so, or the session was refreshed. After an error the row may be gone: then
+// nobody else would find the session, so it is closed all the same.
 func (r *reaping) end(ctx context.Context, c connection.Connection) {
-	claimed, err := r.Sessions.Claim(ctx, c)
+	deleted, err := r.Sessions.DeleteIfUnchanged(ctx, c)
 	if err != nil {
-		r.failed(ctx, "claim ended session", err)
-
-		return
-	}
-	if !claimed {
+		r.failed(ctx, "delete ended session", err)
+	} else if !deleted {
 		return
 	}
 	r.mu.Lock()
 	r.ended++
 	r.mu.Unlock()
 	now := clock(r.Now)()
-	if err := farewell(ctx, r.Gateway, c.ID, ending(c, now), now); err != nil {
+	if err := closeWith(ctx, r.Gateway, c.ID, ending(c, now), now); err != nil {
 		r.log.ErrorContext(ctx, "end session", "connectionId", c.ID, "err", err)
 	}
 }

@@ -36,7 +36,7 @@ func (h *Default) refresh(ctx context.Context, log *slog.Logger, a *answers, tok
 	}
 	row, err := h.Connections.Refresh(ctx, a.row.ID, a.row.UserID, claims.ExpiresAt)
 	if errors.Is(err, connection.ErrNotFound) { // deleted since the message came
-		return farewell(ctx, h.Gateway, a.row.ID, unknownConnection, a.now())
+		return h.unknown(ctx, log, a)
 	}
 	if err != nil {
 		return internal("refresh connection", err)

@@ -38,6 +38,7 @@ func refusal(status int, message string) Response {
 	codes := map[int]string{
 		http.StatusUnauthorized:        "UNAUTHORIZED",
 		http.StatusForbidden:           "FORBIDDEN",
+		http.StatusTooManyRequests:     CodeRateLimited,
 		http.StatusInternalServerError: "INTERNAL_ERROR",
 	}
 	body, err := json.Marshal(map[string]string{"error": codes[status], "message": message})

@@ -6,7 +6,6 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"iter"
 	"log/slog"
 	"strings"
 	"testing"
@@ -38,20 +37,13 @@ func (verifier) Verify(_ context.Context, token string) (auth.Claims, error) {
 	}
 }
 
-// brokenStore fails at everything.
-type brokenStore struct{}
+// brokenStore fails at everything that the routes do but Get.
+type brokenStore struct{ *connection.Memory }
 
 var errBroken = errors.New("ProvisionedThroughputExceededException: table websocket_connections")
 
 func (brokenStore) Put(context.Context, connection.Connection) error { return errBroken }
 func (brokenStore) Delete(context.Context, string) error             { return errBroken }
-func (brokenStore) Get(context.Context, string) (connection.Connection, error) {
-	return connection.Connection{}, errBroken
-}
-
-func (brokenStore) ByUser(context.Context, string) iter.Seq2[connection.Connection, error] {
-	return func(yield func(connection.Connection, error) bool) { yield(connection.Connection{}, errBroken) }
-}
 
 func connect(token string) session.Request {
 	r := session.Request{Headers: map[string]string{"Host": "x", "Origin": "https://app.example.com"}}
@@ -97,7 +89,7 @@ func TestConnectAnswers(t *testing.T) {
 			memory, log := &connection.Memory{}, &bytes.Buffer{}
 			h := &session.Connect{Verifier: verifier{}, Store: memory, Origins: tt.origins, Log: slog.New(slog.NewJSONHandler(log, nil))}
 			if tt.broken {
-				h.Store = brokenStore{}
+				h.Store = brokenStore{memory}
 			}
 			got, err := h.Handle(t.Context(), tt.request)
 			if err != nil {

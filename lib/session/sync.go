@@ -2,10 +2,10 @@ package session
 
 import (
 	"context"
-	"fmt"
-	"iter"
 	"log/slog"
+	"time"
 
+	"github.com/herald-progress/herald/lib/broadcast"
 	"github.com/herald-progress/herald/lib/feed"
 	"github.com/herald-progress/herald/lib/message"
 )
@@ -13,82 +13,78 @@ import (
 const (
 	// firstNotes is how many notes a browser gets that has none.
 	firstNotes = 50
-	// maxNotes is how many newer notes one sync brings.
+	// maxNotes is how many newer notes one sync brings, and how many of those before since.
 	maxNotes = 200
+	// maxStates is how many states of jobs one sync brings.
+	maxStates = 200
+	// readTime and syncTime bound how long a sync reads, and posts, well below the function's 30 s. What there is no time for
+	// comes with the next sync.
+	readTime = 8 * time.Second
+	syncTime = 20 * time.Second
+	// endTime is what must be left of the function's time when the last post begins.
+	endTime = 2 * broadcast.PostTimeout
+	// maxRows is how many rows of jobs one sync reads.
+	maxRows = 20_000
+	// rowsPerPost is how many rows that are read cost as much as one post: about as many as one request to the store returns.
+	rowsPerPost = 1000
 )
 
-// sync posts the welcome to a new connection, what is newer than what the browser has, and how much that was.
-func (h *Default) sync(ctx context.Context, log *slog.Logger, a *answers, s syncAction, first bool) error {
-	if first {
+// sync posts a welcome, what is newer than what the browser has, and how much that was. It costs the posts that it makes, or
+// the reading where that is more.
+func (h *Default) sync(ctx context.Context, log *slog.Logger, a *answers, s syncAction) error {
+	start := a.now()
+	found, err := h.read(ctx, feed.User(a.row.UserID), s, start.Add(readTime))
+	if err != nil {
+		return err
+	}
+	frames := found.frames()
+	controls := 2 // welcome and synced
+	if s.silent {
+		controls = 1
+	}
+	cost := max(len(frames)+controls, found.jobs.read/rowsPerPost)
+	granted, err := h.spend(ctx, log, a, cost)
+	if err != nil {
+		return err
+	}
+	allowed := frames[:max(0, min(len(frames), granted-controls))]
+	if !s.silent && granted >= controls {
 		now := message.Time{Time: a.now()}
 		end := message.Time{Time: a.row.End()}
 		if err := a.say(ctx, message.Welcome{ConnectionID: a.row.ID, ServerTime: now, SessionEnd: end}); err != nil {
 			return err
 		}
 	}
-	owner := feed.User(a.row.UserID)
-	jobs, err := a.all(ctx, h.newer(ctx, owner, s.have))
+	until := start.Add(syncTime)
+	if deadline, ok := ctx.Deadline(); ok && deadline.Add(-endTime).Before(until) {
+		until = deadline.Add(-endTime)
+	}
+	posted, err := a.all(ctx, envelopes(allowed), until)
 	if err != nil {
 		return err
 	}
-	notes, more, err := h.replay(ctx, a, owner, s)
-	if err != nil {
-		return err
+	synced := found.synced(s.cursor, frames[:posted])
+	if granted < cost {
+		synced.More, synced.RetryAfter = true, retryAfter(a.now())
 	}
-	log.InfoContext(ctx, "synced", "jobs", jobs, "notes", notes, "more", more)
+	log.InfoContext(ctx, "synced", "jobs", synced.Jobs, "notes", synced.Notes, "more", synced.More, "cost", cost, "granted", granted)
 
-	return a.say(ctx, message.Synced{Jobs: jobs, Notes: notes, More: more})
+	return a.say(ctx, synced)
 }
 
-// newer yields the frames of the jobs that the browser lacks, or has an earlier state of.
-func (h *Default) newer(ctx context.Context, owner string, have map[string]position) iter.Seq2[message.Envelope, error] {
-	return func(yield func(message.Envelope, error) bool) {
-		for row, err := range h.Feed.Jobs(ctx, owner) {
-			if err != nil {
-				yield(message.Envelope{}, internal("read jobs", err))
+// frame is one frame of a sync.
+type frame struct {
+	message.Envelope
 
-				return
-			}
-			had, known := have[row.State.UploadID]
-			if known && !row.Newer(had.epoch, had.seq) {
-				continue
-			}
-			if !yield(row.Envelope(), nil) {
-				return
-			}
-		}
-	}
+	// job is the rank of the job whose state it is; nil is a note.
+	job *rank
 }
 
-// replay posts notes one after the other, the oldest first: a browser that is cut off asks again from the last that came.
-// It reports how many it posted, and whether there are newer ones.
-func (h *Default) replay(ctx context.Context, a *answers, owner string, s syncAction) (posted int, more bool, err error) {
-	limit := maxNotes + 1
-	if s.since == "" {
-		limit = firstNotes
+func envelopes(frames []frame) []message.Envelope {
+	all := make([]message.Envelope, len(frames))
+	for i, f := range frames {
+		all[i] = f.Envelope
 	}
-	fresh := 0
-	for after := s.after; ; {
-		notes, err := h.Feed.Notes(ctx, owner, after, limit)
-		if err != nil {
-			return posted, false, internal("read notes", err)
-		}
-		for _, n := range notes {
-			if n.ID > s.since { // those before are sent again beside the limit, or a burst of them would let none pass
-				if fresh++; fresh > maxNotes {
-					return posted, true, nil
-				}
-			}
-			e := n.Envelope()
-			e.Replayed = true
-			if err := a.post(ctx, e); err != nil {
-				return posted, false, fmt.Errorf("replay: %w", err)
-			}
-			posted++
-		}
-		if s.since == "" || len(notes) < limit {
-			return posted, false, nil
-		}
-		after = notes[len(notes)-1].ID
-	}
+
+	return all
 }

@@ -11,6 +11,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/herald-progress/herald/lib/broadcast"
+	"github.com/herald-progress/herald/lib/feed"
 	"github.com/herald-progress/herald/lib/message"
 )
 
@@ -24,7 +25,7 @@ func askFor(have map[string][2]any, since string) string {
 	return string(body)
 }
 
-func TestTheFirstSyncIsWelcomed(t *testing.T) {
+func TestEverySyncIsWelcomedUnlessItWantsNoWelcome(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := newWorld(t)
 		w.connect("c1", "u1", 24*time.Hour)
@@ -42,19 +43,42 @@ func TestTheFirstSyncIsWelcomed(t *testing.T) {
 		if diff := cmp.Diff(message.Data(want), frames[0].Data); diff != "" {
 			t.Errorf("welcome (-want +got):\n%s", diff)
 		}
-		for _, h := range []int{1, 2} { // on another instance, too
-			if err := w.try(w.instance(), "c1", `{"action":"sync"}`); err != nil {
+		for body, want := range map[string][]string{
+			`{"action":"sync"}`:                 {"welcome", synced},
+			`{"action":"sync","welcome":true}`:  {"welcome", synced},
+			`{"action":"sync","welcome":null}`:  {"welcome", synced},
+			`{"action":"sync","welcome":false}`: {synced},
+		} {
+			if err := w.try(w.instance(), "c1", body); err != nil { // on another instance, too
 				t.Fatal(err)
 			}
-			w.sees("c1", "synced jobs=0 notes=0 more=false")
-			time.Sleep(time.Duration(h) * time.Hour / 2)
+			w.sees("c1", want...)
 		}
 		w.sees("c2")
 	})
 }
 
-// TestABadSyncIsNoFirst: what was not understood takes nothing from the sync that follows.
-func TestABadSyncIsNoFirst(t *testing.T) {
+// TestAFailedFirstSyncTakesNoWelcome: the welcome comes with the next one.
+func TestAFailedFirstSyncTakesNoWelcome(t *testing.T) {
+	w := newWorld(t)
+	w.connect("c1", "u1", time.Hour)
+	for _, method := range []string{"Spend", "Jobs", "Notes"} {
+		w.fail[method] = errBroken
+		w.send("c1", `{"action":"sync"}`)
+		w.sees("c1", "error INTERNAL_ERROR: Internal server error")
+		delete(w.fail, method)
+	}
+	w.gateway.fail = func(string, message.Envelope) error { return broadcast.ErrUnavailable }
+	if err := w.try(w.handler, "c1", `{"action":"sync"}`); !errors.Is(err, broadcast.ErrUnavailable) {
+		t.Errorf("%v, want ErrUnavailable", err)
+	}
+	w.gateway.fail = nil
+	w.send("c1", `{"action":"sync"}`)
+	w.sees("c1", "welcome", synced)
+}
+
+// TestABadSyncIsAnswered: what was not understood takes nothing from the sync that follows.
+func TestABadSyncIsAnswered(t *testing.T) {
 	w := newWorld(t)
 	w.connect("c1", "u1", time.Hour)
 	w.send("c1", `{"action":"sync","since":1}`)
@@ -97,7 +121,7 @@ func TestSyncBringsNewerJobs(t *testing.T) {
 		} {
 			w.send("c1", askFor(tt.have, ""))
 			t.Log(tt.name)
-			w.sees("c1", tt.want...)
+			w.sees("c1", append([]string{"welcome"}, tt.want...)...)
 		}
 	})
 }
@@ -112,11 +136,11 @@ func TestJobsArePostedSideBySide(t *testing.T) {
 		w.gateway.delay = 10 * time.Millisecond
 		start := time.Now()
 		w.send("c1", `{"action":"sync"}`)
-		if took, want := time.Since(start), 120*time.Millisecond; took != want { // welcome, 80 by eights, synced
+		if took, want := time.Since(start), 50*time.Millisecond; took != want { // welcome, three times up to 32, synced
 			t.Errorf("took %v, want %v", took, want)
 		}
-		if w.gateway.most != 8 {
-			t.Errorf("%d posts in flight at most, want 8", w.gateway.most)
+		if w.gateway.most != 32 {
+			t.Errorf("%d posts in flight at most, want 32", w.gateway.most)
 		}
 		frames := w.gateway.take("c1")
 		if n := len(frames); n != 82 || brief(frames[0]) != "welcome" || brief(frames[n-1]) != "synced jobs=80 notes=0 more=false" {
@@ -169,81 +193,34 @@ func TestTheFirstNotesAreTheNewestFifty(t *testing.T) {
 	})
 }
 
-// TestNotesOfTheLastMinuteComeAgain: one that was stored late has an id before the newest that the browser has.
-func TestNotesOfTheLastMinuteComeAgain(t *testing.T) {
+// TestNotesBeforeSinceComeAgain: one that was stored late has an id before the newest that the browser has.
+func TestNotesBeforeSinceComeAgain(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := newWorld(t)
 		w.connect("c1", "u1", time.Hour)
 		var ids []string
 		for n := range 5 {
 			ids = append(ids, w.note("u1", n))
-			time.Sleep(30 * time.Second)
+			time.Sleep(feed.NoteOverlap / 2)
 		}
 		w.send("c1", `{"action":"sync","since":"`+ids[3]+`"}`)
-		// Notes 1 to 3 are within the minute before the third, which is counted from its id.
-		w.sees(
-			"c1", "welcome", "note 1 replayed=true", "note 2 replayed=true", "note 3 replayed=true", "note 4 replayed=true",
-			"synced jobs=0 notes=4 more=false",
-		)
+		// Notes 1 and 2 are within the overlap before the third, which is counted from its id. The third is there.
+		w.sees("c1", "welcome", "note 1 replayed=true", "note 2 replayed=true", "note 4 replayed=true", "synced jobs=0 notes=3 more=false")
 		w.send("c1", `{"action":"sync","since":"00000000000000000000000000"}`)
-		if frames := w.gateway.take("c1"); len(frames) != 6 {
-			t.Errorf("%d frames since the beginning of time, want 5 notes and synced", len(frames))
+		if frames := w.gateway.take("c1"); len(frames) != 7 {
+			t.Errorf("%d frames since the beginning of time, want welcome, 5 notes and synced", len(frames))
 		}
 		w.send("c1", `{"action":"sync","since":"7ZZZZZZZZZZZZZZZZZZZZZZZZZ"}`)
-		w.sees("c1", "synced jobs=0 notes=0 more=false")
+		w.sees("c1", "welcome", "synced jobs=0 notes=0 more=false")
 	})
 }
 
-// TestABurstOfNotesComesInParts follows synced.more, whether the notes are far apart or all of one moment.
-func TestABurstOfNotesComesInParts(t *testing.T) {
-	for _, tt := range []struct {
-		apart time.Duration
-		again int // how many of those that came are sent again
-	}{{time.Second, 61}, {0, 201}} {
-		synctest.Test(t, func(t *testing.T) {
-			w := newWorld(t)
-			w.connect("c1", "u1", time.Hour)
-			since := w.note("u1", 0)
-			for n := 1; n <= 450; n++ {
-				time.Sleep(tt.apart)
-				w.note("u1", n)
-			}
-			got := map[string]bool{}
-			for round, fresh := range []int{200, 200, 50} {
-				w.send("c1", askFor(nil, since))
-				frames := w.gateway.take("c1")
-				last := frames[len(frames)-1]
-				for _, e := range frames {
-					if e.Type == message.TypeNotification {
-						if !e.Replayed {
-							t.Error("a note is not marked as replayed")
-						}
-						got[e.ID] = true
-						since = max(since, e.ID)
-					}
-				}
-				synced, ok := last.Data.(message.Synced)
-				if !ok || synced.More != (round < 2) || synced.Notes < fresh {
-					t.Errorf("round %d ends with %s", round, brief(last))
-				}
-				if again := synced.Notes - fresh; round == 1 && again != tt.again {
-					t.Errorf("round %d sends %d again, want %d", round, again, tt.again)
-				}
-			}
-			if len(got) < 450 {
-				t.Errorf("%d notes came, want all 450", len(got))
-			}
-		})
-	}
-}
-
-// TestACutOffSyncGoesOnWhereItStopped: notes come in order, so that none before the newest that came is missing.
-func TestACutOffSyncGoesOnWhereItStopped(t *testing.T) {
+// TestACutOffSyncMovesNothing: it has no end, so that the next one brings all of it again.
+func TestACutOffSyncMovesNothing(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := newWorld(t)
 		w.connect("c1", "u1", time.Hour)
 		for n := range 40 {
-			time.Sleep(2 * time.Minute / 40)
 			w.note("u1", n)
 		}
 		left := 25
@@ -257,14 +234,13 @@ func TestACutOffSyncGoesOnWhereItStopped(t *testing.T) {
 		if err := w.try(w.handler, "c1", `{"action":"sync"}`); !errors.Is(err, broadcast.ErrUnavailable) {
 			t.Errorf("%v, want ErrUnavailable", err)
 		}
-		frames := w.gateway.take("c1")
-		for n, e := range frames[1:] {
-			if want := fmt.Sprintf("note %d replayed=true", n); brief(e) != want {
-				t.Errorf("note %d is %q, want %q", n, brief(e), want)
-			}
-		}
-		if len(frames) != 25 {
+		if frames := w.gateway.take("c1"); len(frames) != 25 {
 			t.Errorf("%d frames before the cut, want 25", len(frames))
+		}
+		w.gateway.fail = nil
+		w.send("c1", `{"action":"sync"}`)
+		if frames := w.gateway.take("c1"); len(frames) != 42 {
+			t.Errorf("%d frames with the next sync, want 42", len(frames))
 		}
 	})
 }

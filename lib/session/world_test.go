@@ -7,6 +7,8 @@ import (
 	"fmt"
 	"iter"
 	"log/slog"
+	"slices"
+	"strings"
 	"sync"
 	"testing"
 	"time"
@@ -175,20 +177,28 @@ func (f faulty) Ended(ctx context.Context, at time.Time) iter.Seq2[connection.Co
 	}
 }
 
-func (f faulty) Claim(ctx context.Context, c connection.Connection) (bool, error) {
-	if err := f.fail["Claim "+c.ID]; err != nil {
+func (f faulty) DeleteIfUnchanged(ctx context.Context, c connection.Connection) (bool, error) {
+	if err := f.fail["DeleteIfUnchanged "+c.ID]; err != nil {
 		return false, err
 	}
 
-	return f.Memory.Claim(ctx, c)
+	return f.Memory.DeleteIfUnchanged(ctx, c)
 }
 
-func (f faulty) Count(ctx context.Context, id, action string, at time.Time) (connection.Usage, error) {
-	if err := f.fail["Count"]; err != nil {
-		return connection.Usage{}, err
+func (f faulty) Spend(ctx context.Context, user, id string, cost, limit int, at time.Time) (connection.Spent, error) {
+	if err := f.fail["Spend"]; err != nil {
+		return connection.Spent{}, err
 	}
 
-	return f.Memory.Count(ctx, id, action, at)
+	return f.Memory.Spend(ctx, user, id, cost, limit, at)
+}
+
+func (f faulty) Refuse(ctx context.Context, id string, at time.Time) (int, error) {
+	if err := f.fail["Refuse"]; err != nil {
+		return 0, err
+	}
+
+	return f.Memory.Refuse(ctx, id, at)
 }
 
 // faultyFeed is a feed some of whose methods fail.
@@ -198,9 +208,9 @@ type faultyFeed struct {
 	fail map[string]error
 }
 
-func (f faultyFeed) Jobs(ctx context.Context, owner string) iter.Seq2[feed.Row, error] {
+func (f faultyFeed) JobsAfter(ctx context.Context, owner, after string) iter.Seq2[feed.Row, error] {
 	return func(yield func(feed.Row, error) bool) {
-		for row, err := range f.Memory.Jobs(ctx, owner) {
+		for row, err := range f.Memory.JobsAfter(ctx, owner, after) {
 			if !yield(row, err) {
 				return
 			}
@@ -341,14 +351,28 @@ func (w *world) note(userID string, n int) string {
 }
 
 // sees takes the frames of a connection and compares them, each as its type and what matters of it, with the wanted ones.
+// States and notes are posted side by side and may come in any order: they are sorted.
 func (w *world) sees(id string, want ...string) {
 	w.Helper()
 	var got []string
 	for _, e := range w.gateway.take(id) {
 		got = append(got, brief(e))
 	}
+	sortAmid(got)
 	if fmt.Sprint(got) != fmt.Sprint(want) {
 		w.Errorf("%s sees %q, want %q", id, got, want)
+	}
+}
+
+// sortAmid sorts each run of states and notes.
+func sortAmid(frames []string) {
+	for from := 0; from < len(frames); from++ {
+		to := from
+		for to < len(frames) && (strings.HasPrefix(frames[to], "job ") || strings.HasPrefix(frames[to], "note ")) {
+			to++
+		}
+		slices.Sort(frames[from:to])
+		from = to
 	}
 }
 
@@ -363,7 +387,12 @@ func brief(e message.Envelope) string {
 	case message.Closing:
 		return fmt.Sprintf("closing %s reconnect=%v", data.Code, data.Reconnect)
 	case message.Synced:
-		return fmt.Sprintf("synced jobs=%d notes=%d more=%v", data.Jobs, data.Notes, data.More)
+		text := fmt.Sprintf("synced jobs=%d notes=%d more=%v", data.Jobs, data.Notes, data.More)
+		if data.RetryAfter > 0 {
+			text += fmt.Sprintf(" retryAfter=%d", data.RetryAfter)
+		}
+
+		return text
 	case message.Dismissed:
 		return "dismissed " + data.ID
 	default:

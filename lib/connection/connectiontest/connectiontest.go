@@ -27,7 +27,7 @@ const pages = 12_000
 type Connections interface {
 	connection.Store
 	connection.Sessions
-	connection.Meter
+	connection.Users
 }
 
 // Run tests a store. open returns one that may hold rows of other tests: every test uses ids of its own.
@@ -52,11 +52,17 @@ func Run(t *testing.T, open func(t *testing.T) Connections) {
 		{"ended finds the last ten minutes", ended},
 		{"ended follows a refresh", endedMoves},
 		{"ended may be left, and read anew", endedStops},
-		{"of several claims one wins", claimOnce},
-		{"a claim loses against what came before", claimLoses},
-		{"a claim and a refresh do not both win", claimAgainstRefresh},
-		{"counting is exact", countExactly},
-		{"counts are of the minute and of the action", countWindows},
+		{"of several deletions one wins", deleteOnce},
+		{"a deletion loses against what came before", deleteLoses},
+		{"a deletion and a refresh do not both win", deleteAgainstRefresh},
+		{"an evicted session has ended", evict},
+		{"what is evicted first is never stored", evictAbsent},
+		{"no more is granted than the limit", spendExactly},
+		{"costs are of the minute and of the user", spendWindows},
+		{"who connects sees all who have", enterExactly},
+		{"who connects sees when the others were heard", enterRemembers},
+		{"what is forgotten is forgotten", forget},
+		{"refusals are of the minute and of the connection", refuse},
 		{"what is counted is in no reading of the rows", countApart},
 
 		// The last, as emulators are slow when they have many rows.

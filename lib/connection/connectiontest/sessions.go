@@ -2,7 +2,6 @@ package connectiontest
 
 import (
 	"errors"
-	"fmt"
 	"maps"
 	"slices"
 	"sync"
@@ -208,7 +207,7 @@ func endedStops(t *testing.T, s Connections) {
 	}
 }
 
-func claimOnce(t *testing.T, s Connections) {
+func deleteOnce(t *testing.T, s Connections) {
 	for n := range racers {
 		c := sample(t, n)
 		put(t, s, c)
@@ -216,27 +215,27 @@ func claimOnce(t *testing.T, s Connections) {
 		var all sync.WaitGroup
 		for range racers {
 			all.Go(func() {
-				claimed, err := s.Claim(t.Context(), c)
+				deleted, err := s.DeleteIfUnchanged(t.Context(), c)
 				if err != nil {
-					t.Errorf("claim: %v", err)
+					t.Errorf("delete: %v", err)
 				}
-				if claimed {
+				if deleted {
 					won.Add(1)
 				}
 			})
 		}
 		all.Wait()
 		if won.Load() != 1 {
-			t.Errorf("%d of %d claimed one row, want 1", won.Load(), racers)
+			t.Errorf("%d of %d deleted one row, want 1", won.Load(), racers)
 		}
 		if _, err := s.Get(t.Context(), c.ID); !errors.Is(err, connection.ErrNotFound) {
-			t.Errorf("Get after Claim: %v, want ErrNotFound", err)
+			t.Errorf("Get after DeleteIfUnchanged: %v, want ErrNotFound", err)
 		}
 	}
 	eventually(t, s, t.Name())
 }
 
-func claimLoses(t *testing.T, s Connections) {
+func deleteLoses(t *testing.T, s Connections) {
 	refreshed, other, again := sample(t, 1), sample(t, 2), sample(t, 3)
 	put(t, s, refreshed, other, again)
 	now, err := s.Refresh(t.Context(), refreshed.ID, refreshed.UserID, refreshed.TokenExpiresAt.Add(time.Second))
@@ -249,33 +248,33 @@ func claimLoses(t *testing.T, s Connections) {
 	for name, c := range map[string]connection.Connection{
 		"a refreshed session": refreshed, "another user's": theirs, "an earlier connection": earlier, "an absent row": sample(t, 4),
 	} {
-		if claimed, err := s.Claim(t.Context(), c); claimed || err != nil {
-			t.Errorf("%s: claimed %v, %v; want false", name, claimed, err)
+		if deleted, err := s.DeleteIfUnchanged(t.Context(), c); deleted || err != nil {
+			t.Errorf("%s: deleted %v, %v; want false", name, deleted, err)
 		}
 	}
 	eventually(t, s, t.Name(), now, other, again)
-	if claimed, err := s.Claim(t.Context(), now); !claimed || err != nil {
-		t.Errorf("the session as it is: claimed %v, %v; want true", claimed, err)
+	if deleted, err := s.DeleteIfUnchanged(t.Context(), now); !deleted || err != nil {
+		t.Errorf("the session as it is: deleted %v, %v; want true", deleted, err)
 	}
 }
 
-// claimAgainstRefresh: one of the two wins, never both and never none.
-func claimAgainstRefresh(t *testing.T, s Connections) {
+// deleteAgainstRefresh: one of the two wins, never both and never none.
+func deleteAgainstRefresh(t *testing.T, s Connections) {
 	for n := range racers {
 		c := sample(t, n)
 		put(t, s, c)
-		var claimed bool
-		var claimErr, refreshErr error
+		var deleted bool
+		var deleteErr, refreshErr error
 		var all sync.WaitGroup
-		all.Go(func() { claimed, claimErr = s.Claim(t.Context(), c) })
+		all.Go(func() { deleted, deleteErr = s.DeleteIfUnchanged(t.Context(), c) })
 		all.Go(func() { _, refreshErr = s.Refresh(t.Context(), c.ID, c.UserID, c.TokenExpiresAt.Add(time.Hour)) })
 		all.Wait()
 		_, err := s.Get(t.Context(), c.ID)
 		if refreshErr != nil && !errors.Is(refreshErr, connection.ErrNotFound) {
 			t.Errorf("refresh: %v", refreshErr)
 		}
-		if claimErr != nil || claimed == (refreshErr == nil) || claimed != errors.Is(err, connection.ErrNotFound) {
-			t.Errorf("claimed %v, %v; refresh: %v; then the row: %v", claimed, claimErr, refreshErr, err)
+		if deleteErr != nil || deleted == (refreshErr == nil) || deleted != errors.Is(err, connection.ErrNotFound) {
+			t.Errorf("deleted %v, %v; refresh: %v; then the row: %v", deleted, deleteErr, refreshErr, err)
 		}
 	}
 }
@@ -320,10 +319,4 @@ func day(t *testing.T) time.Time {
 	}
 
 	return time.Date(2027, 1, 1+sum, 0, 0, 0, 0, time.UTC)
-}
-
-func usageID(t *testing.T, n int) string {
-	t.Helper()
-
-	return fmt.Sprintf("%s-%05d=", t.Name(), n)
 }

@@ -1,0 +1,85 @@
+package session
+
+import (
+	"cmp"
+	"encoding/base64"
+	"encoding/json"
+	"errors"
+	"strings"
+
+	"github.com/herald-progress/herald/lib/feed"
+	"github.com/herald-progress/herald/lib/message"
+)
+
+// maxCursor bounds the text of a cursor, in bytes: three ids of a job, each of whose bytes may take six in JSON.
+const maxCursor = 8192
+
+var errCursor = errors.New("session: bad cursor")
+
+// cursor is where a sync goes on with the jobs of a user. They are read in the order of their ids, as many as one sync may
+// read, and sent in the order of rank. Its zero value is the beginning.
+type cursor struct {
+	// After is the job after which the reading begins; Until is the last job of it, empty where it is to go to the end.
+	After string `json:"a,omitzero"`
+	Until string `json:"u,omitzero"`
+	// Sent is the last job that was sent of these; nil is none.
+	Sent *rank `json:"s,omitzero"`
+}
+
+// rank is a job's place in the order in which jobs are sent: running ones before ended ones, the newest first.
+type rank struct {
+	Ended bool `json:"e,omitzero"`
+	// Updated is the time of the job's last update, in milliseconds.
+	Updated int64  `json:"t"`
+	Job     string `json:"j"`
+}
+
+func rankOf(r feed.Row) rank {
+	return rank{Ended: r.State.Status.Terminal(), Updated: r.UpdatedAt.UnixMilli(), Job: r.State.UploadID}
+}
+
+func (r rank) compare(other rank) int {
+	switch {
+	case r.Ended != other.Ended && other.Ended:
+		return -1
+	case r.Ended != other.Ended:
+		return 1
+	default:
+		return cmp.Or(cmp.Compare(other.Updated, r.Updated), strings.Compare(r.Job, other.Job))
+	}
+}
+
+func (c cursor) String() string {
+	text, err := json.Marshal(c)
+	if err != nil {
+		return "" // cannot be: texts and numbers
+	}
+
+	return base64.RawURLEncoding.EncodeToString(text)
+}
+
+// decodeCursor reads the cursor of a synced frame; empty text is the beginning.
+func decodeCursor(s string) (cursor, error) {
+	var c cursor
+	if s == "" {
+		return c, nil
+	}
+	if len(s) > maxCursor {
+		return c, errCursor
+	}
+	text, err := base64.RawURLEncoding.DecodeString(s)
+	if err != nil || message.DecodeObject(text, "", &c) != nil {
+		return cursor{}, errCursor
+	}
+	ids := []string{c.After, c.Until}
+	if c.Sent != nil {
+		ids = append(ids, c.Sent.Job)
+	}
+	for _, id := range ids {
+		if len(id) > message.MaxID {
+			return cursor{}, errCursor
+		}
+	}
+
+	return c, nil
+}

@@ -1,0 +1,394 @@
+package session_test
+
+import (
+	"errors"
+	"fmt"
+	"strings"
+	"sync"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/herald-progress/herald/lib/connection"
+	"github.com/herald-progress/herald/lib/feed"
+	"github.com/herald-progress/herald/lib/message"
+	"github.com/herald-progress/herald/lib/session"
+)
+
+const (
+	limited = "error RATE_LIMITED: Too many requests in this minute"
+	synced  = "synced jobs=0 notes=0 more=false"
+	refresh = `{"action":"refresh","token":"good"}`
+	dance   = `{"action":"dance"}`
+	danced  = "error UNKNOWN_ACTION: This action is not known"
+)
+
+// few are limits that leave 36 posts of 60 to the answers.
+var few = session.Limits{MaxConnections: 2, MaxPosts: 60}
+
+// tally counts the frames that a connection got.
+func (w *world) tally(id string) map[string]int {
+	counts := map[string]int{}
+	for _, e := range w.gateway.take(id) {
+		counts[brief(e)]++
+	}
+
+	return counts
+}
+
+func TestLimits(t *testing.T) {
+	for _, tt := range []struct {
+		limits session.Limits
+		want   string
+	}{
+		{session.Limits{}, ""},
+		{session.Limits{MaxConnections: 1}, ""},
+		{session.Limits{MaxConnections: 500, MaxPosts: 7000}, ""},
+		{session.Limits{MaxConnections: 501, MaxPosts: 100_000}, "session: MaxConnections must be from 1 to 500"},
+		{session.Limits{MaxConnections: -1}, "session: MaxConnections must be from 1 to 500"},
+		{session.Limits{MaxPosts: 1599}, "session: MaxPosts must be at least 1000, and 12 more for each of MaxConnections"},
+		{session.Limits{MaxPosts: 1600}, ""},
+		{session.Limits{MaxConnections: 167}, "session: MaxPosts must be at least 1000, and 12 more for each of MaxConnections"},
+	} {
+		if err := tt.limits.Validate(); fmt.Sprint(err) != tt.want && (err != nil || tt.want != "") {
+			t.Errorf("%+v: %v, want %q", tt.limits, err, tt.want)
+		}
+	}
+}
+
+// TestMessagesCountByTheirCost: how many of each 36 posts allow, from any of the user's tabs.
+func TestMessagesCountByTheirCost(t *testing.T) {
+	for _, tt := range []struct {
+		name, body string
+		jobs       int
+		want       int
+	}{
+		{"unknown", dance, 0, 36},
+		{"bad", `{"action":"sync","since":1}`, 0, 36},
+		{"no object", `nonsense`, 0, 36},
+		{"refresh", refresh, 0, 36},
+		{"refused refresh", `{"action":"refresh","token":"forged"}`, 0, 36},
+		{"dismissal of nothing, to two tabs", `{"action":"dismiss","id":"` + aNote + `"}`, 0, 18},
+		{"empty sync", `{"action":"sync"}`, 0, 18},
+		{"empty sync without welcome", `{"action":"sync","welcome":false}`, 0, 36},
+		{"sync of four jobs", `{"action":"sync"}`, 4, 6},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				w := newWorld(t)
+				w.handler.Limits = few
+				w.token("good", "u1", time.Now().Add(time.Hour))
+				w.connect("c1", "u1", time.Hour)
+				w.connect("c2", "u1", time.Hour)
+				for n := range tt.jobs {
+					w.job("u1", fmt.Sprint("j", n), 1)
+				}
+				n := 0
+				for ; n < 100; n++ {
+					id := []string{"c1", "c2"}[n%2]
+					w.send(id, tt.body)
+					if counts := w.tally(id); counts[limited] > 0 || counts["synced jobs=0 notes=0 more=true retryAfter=61"] > 0 {
+						break
+					}
+				}
+				if n != tt.want {
+					t.Errorf("%d are answered in a minute, want %d", n, tt.want)
+				}
+				time.Sleep(time.Minute)
+				w.send("c1", dance)
+				w.sees("c1", danced)
+			})
+		})
+	}
+}
+
+// TestWhoGoesOnIsClosed: two messages are answered by the limit, further ones are dropped, the eleventh closes the connection.
+// The user's other tabs stay open, and other users see nothing of it.
+func TestWhoGoesOnIsClosed(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t)
+		w.handler.Limits = few
+		for _, id := range []string{"c1", "c2"} {
+			w.connect(id, "u1", time.Hour)
+		}
+		w.connect("theirs", "u2", time.Hour)
+		time.Sleep(20 * time.Second)
+		for range 36 {
+			w.send("c1", dance)
+		}
+		if diff := cmp.Diff(map[string]int{danced: 36}, w.tally("c1")); diff != "" {
+			t.Errorf("within the limit (-want +got):\n%s", diff)
+		}
+		for n := range 10 {
+			w.send("c1", []string{dance, `{"action":"sync"}`}[n%2])
+		}
+		w.sees("c1", limited, "synced jobs=0 notes=0 more=true retryAfter=41")
+		w.closed("c1", false)
+		w.gateway.events = nil
+		w.send("c1", dance)
+		w.sees("c1", "closing RATE_LIMITED reconnect=false")
+		if diff := cmp.Diff([]string{"closing c1", "close c1"}, w.gateway.events); diff != "" {
+			t.Errorf("order (-want +got):\n%s", diff)
+		}
+		w.stored("c1", false)
+		w.send("c2", `{"action":"sync"}`)
+		w.sees("c2", "synced jobs=0 notes=0 more=true retryAfter=41")
+		w.closed("c2", false)
+		w.send("theirs", `{"action":"sync"}`)
+		w.sees("theirs", "welcome", synced)
+		time.Sleep(41 * time.Second)
+		w.send("c2", `{"action":"sync"}`)
+		w.sees("c2", "welcome", synced)
+	})
+}
+
+// TestNoneOfTooManyIsToldToReconnect: those that come while the connection is closed are not taken for an unknown one's.
+func TestNoneOfTooManyIsToldToReconnect(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t)
+		w.handler.Limits = few
+		w.connect("c1", "u1", time.Hour)
+		for range 36 + 10 {
+			w.send("c1", dance)
+		}
+		w.gateway.tried, w.gateway.delay = nil, time.Second
+		var all sync.WaitGroup
+		for n := range 10 {
+			all.Go(func() {
+				time.Sleep(time.Duration(n) * 90 * time.Millisecond) // all before the first is closed
+				if err := w.try(w.handler, "c1", `{"action":"sync"}`); err != nil {
+					t.Error(err)
+				}
+			})
+		}
+		all.Wait()
+		if len(w.gateway.tried) != 1 || brief(w.gateway.tried[0]) != "closing RATE_LIMITED reconnect=false" {
+			t.Errorf("posts are %v", w.gateway.tried)
+		}
+		w.closed("c1", true)
+		w.stored("c1", false)
+	})
+}
+
+func TestWhoGoesOnIsClosedThoughTheRowStays(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t)
+		w.handler.Limits = few
+		w.connect("c1", "u1", time.Hour)
+		for range 36 + 10 {
+			w.send("c1", dance)
+		}
+		w.fail["Delete"] = errBroken
+		w.gateway.take("c1")
+		w.send("c1", `{"action":"sync"}`)
+		w.sees("c1", "closing RATE_LIMITED reconnect=false")
+		w.closed("c1", true)
+		if !strings.Contains(w.log.String(), "delete connection") {
+			t.Error("the log does not tell of the row that stays")
+		}
+	})
+}
+
+// TestWhatCannotBeClosedIsClosedByALaterMessage: one in ten tries again.
+func TestWhatCannotBeClosedIsClosedByALaterMessage(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t)
+		w.handler.Limits = few
+		w.connect("c1", "u1", time.Hour)
+		w.gateway.closeErr = errBroken
+		w.fail["Delete"] = errBroken
+		failed := 0
+		for range 36 + 20 {
+			if err := w.try(w.handler, "c1", dance); err != nil {
+				failed++
+			}
+		}
+		w.gateway.closeErr = nil
+		w.send("c1", dance)
+		if w.closed("c1", true); failed != 1 {
+			t.Errorf("%d failed, want 1", failed)
+		}
+	})
+}
+
+// TestACutSyncGoesOnLater: what the user's posts allow comes first, the most urgent of it; the rest comes in the next minute.
+func TestACutSyncGoesOnLater(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t)
+		w.handler.Limits = few
+		for n := range 20 {
+			w.job("u1", fmt.Sprint("j", n), 1)
+		}
+		for n := range 50 {
+			w.note("u1", n)
+			time.Sleep(2 * feed.NoteOverlap)
+		}
+		b := w.open("c1", "u1")
+		if got := b.sync(); got.Jobs != 20 || got.Notes != 14 || !got.More || got.RetryAfter < 1 {
+			t.Errorf("the first brings %+v, want 20 jobs and 14 notes", got)
+		}
+		if got := b.sync(); got.Jobs+got.Notes != 0 || !got.More || got.RetryAfter < 1 {
+			t.Errorf("the second brings %+v, want nothing", got)
+		}
+		b.sync()
+		w.send("c1", `{"action":"sync"}`) // which does not heed retryAfter
+		w.sees("c1")
+		time.Sleep(61 * time.Second)
+		b.cursor = ""
+		b.all(5)
+		if len(b.jobs) != 20 || len(b.notes) != 50 {
+			t.Errorf("%d states and %d notes came, want 20 and 50", len(b.jobs), len(b.notes))
+		}
+	})
+}
+
+// TestConcurrentMessagesDoNotPassTheLimit: on many instances, each posting for a while.
+func TestConcurrentMessagesDoNotPassTheLimit(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t)
+		for n := range 30 {
+			w.job("u1", fmt.Sprint("j", n), 1)
+		}
+		w.gateway.delay = 30 * time.Millisecond
+		var all sync.WaitGroup
+		for n := range 200 { // more than the user may have: they are there without $connect
+			id := fmt.Sprint("c", n)
+			w.connect(id, "u1", time.Hour)
+			all.Go(func() {
+				for k := range 60 {
+					body := []string{`{"action":"sync"}`, dance, `{"action":"dismiss","id":"` + aNote + `"}`}[(n+k)%3]
+					if err := w.try(w.instance(), id, body); err != nil {
+						t.Error(err)
+					}
+				}
+			})
+		}
+		all.Wait()
+		if posts := len(w.gateway.tried); posts > session.DefaultMaxPosts || posts < 500 {
+			t.Errorf("12,000 messages from 200 tabs within a minute cause %d posts, want 500 to 3,000", posts)
+		}
+	})
+}
+
+// TestAHonestUserStaysUnderTheLimit: with fifty tabs that reconnect at once, 20 running jobs and 50 notes. Those that were
+// open before lack what has changed meanwhile; those of a browser that starts lack everything, and the last of them get
+// theirs in the next minute.
+func TestAHonestUserStaysUnderTheLimit(t *testing.T) {
+	for name, fresh := range map[string]bool{"tabs that reconnect": false, "tabs of a browser that starts": true} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				w := newWorld(t)
+				progress := func(percent float64) {
+					for n := range 20 {
+						w.job("u1", fmt.Sprint("j", n), percent)
+					}
+				}
+				for n := range 50 {
+					w.note("u1", n)
+					time.Sleep(time.Hour)
+				}
+				progress(1)
+				var tabs []*browser
+				for n := range 50 {
+					b := w.open(fmt.Sprint("c", n), "u1")
+					if !fresh {
+						time.Sleep(time.Minute) // they were opened one after the other
+						b.all(1)
+					}
+					tabs = append(tabs, b)
+				}
+				time.Sleep(time.Minute)
+				progress(2)
+				w.gateway.tried = nil
+				deferred := 0
+				for round := range 2 {
+					for _, b := range tabs {
+						if b.sync().RetryAfter > 0 {
+							deferred++
+						}
+					}
+					time.Sleep(5 * time.Second)
+					progress(3 + float64(round))
+				}
+				if posts := len(w.gateway.tried); posts > session.DefaultMaxPosts {
+					t.Errorf("%d posts within a minute", posts)
+				}
+				if !fresh && deferred > 0 {
+					t.Errorf("%d syncs are put off", deferred)
+				}
+				t.Logf("%d posts, %d of 100 syncs put off", len(w.gateway.tried), deferred)
+				for range 3 {
+					time.Sleep(time.Minute)
+					for _, b := range tabs {
+						b.cursor = ""
+						b.sync()
+					}
+				}
+				for _, b := range tabs {
+					if got := b.sync(); got.More || got.Jobs > 0 || len(b.have) != 20 || len(b.notes) < 50 && fresh {
+						t.Errorf("%s: %+v after %d jobs and %d notes", b.id, got, len(b.have), len(b.notes))
+					}
+					w.closed(b.id, false)
+				}
+			})
+		})
+	}
+}
+
+// TestAFloodOfOneUserIsDropped: what the store cannot count any more is not answered.
+func TestAFloodOfOneUserIsDropped(t *testing.T) {
+	w := newWorld(t)
+	w.connect("c1", "u1", time.Hour)
+	busy := fmt.Errorf("count: %w", connection.ErrBusy)
+	w.fail["Spend"] = busy
+	for _, body := range []string{dance, `{"action":"sync"}`, refresh, `{"action":"dismiss","id":"` + aNote + `"}`} {
+		w.send("c1", body)
+	}
+	w.fail["Refuse"], w.fail["Get"] = busy, errBroken
+	w.send("c1", dance)
+	delete(w.fail, "Get")
+	w.send("unknown", dance)
+	if len(w.gateway.tried) != 0 {
+		t.Errorf("%d posts, want none", len(w.gateway.tried))
+	}
+}
+
+// TestFailuresCount: an answer that something failed is a post, too.
+func TestFailuresCount(t *testing.T) {
+	for _, method := range []string{"Get", "Jobs"} {
+		synctest.Test(t, func(t *testing.T) {
+			w := newWorld(t)
+			w.handler.Limits = few
+			w.connect("c1", "u1", time.Hour)
+			w.fail[method] = errBroken
+			for range 100 {
+				if err := w.try(w.handler, "c1", `{"action":"sync"}`); err != nil && !errors.Is(err, errBroken) {
+					t.Error(err)
+				}
+			}
+			if posts := len(w.gateway.tried); posts > few.MaxPosts {
+				t.Errorf("%s fails: %d posts, want at most %d", method, posts, few.MaxPosts)
+			}
+		})
+	}
+}
+
+// TestAnUnknownConnectionIsToldSoOnce: not for each of the messages that it has sent.
+func TestAnUnknownConnectionIsToldSoOnce(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t)
+		for range 10 {
+			w.send("c1", dance)
+		}
+		if diff := cmp.Diff([]string{"closing c1", "close c1"}, w.gateway.events); diff != "" || len(w.gateway.tried) != 1 {
+			t.Errorf("%d posts (-want +got):\n%s", len(w.gateway.tried), diff)
+		}
+		for _, e := range w.gateway.tried {
+			if closing, ok := e.Data.(message.Closing); !ok || closing.Code != message.CloseUnknownConnection {
+				t.Errorf("it is told %s", brief(e))
+			}
+		}
+	})
+}

@@ -1,0 +1,287 @@
+package session_test
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"iter"
+	"slices"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/herald-progress/herald/lib/feed"
+	"github.com/herald-progress/herald/lib/message"
+)
+
+// browser is a tab that keeps the rules for clients.
+type browser struct {
+	*world
+
+	id     string
+	have   map[string][2]any
+	since  string
+	cursor string
+	// without says that it sends no cursor.
+	without bool
+	jobs    []string
+	notes   map[string]int
+	syncs   int
+}
+
+func (w *world) open(id, user string) *browser {
+	w.Helper()
+	w.connect(id, user, 2*time.Hour)
+
+	return &browser{world: w, id: id, have: map[string][2]any{}, notes: map[string]int{}}
+}
+
+// sync asks once, and returns the end of the answer.
+func (b *browser) sync() message.Synced {
+	b.Helper()
+	b.syncs++
+	request := map[string]any{"action": "sync", "have": b.have, "since": b.since}
+	if !b.without {
+		request["cursor"] = b.cursor
+	}
+	body, err := json.Marshal(request)
+	if err != nil {
+		b.Fatal(err)
+	}
+	b.send(b.id, string(body))
+	frames := b.gateway.take(b.id)
+	if len(frames) == 0 {
+		b.Fatalf("%s: no answer to %s", b.id, body)
+	}
+	var synced message.Synced
+	newest, controls := b.since, 1
+	for _, e := range frames {
+		switch data := e.Data.(type) {
+		case message.UploadProgress:
+			b.jobs = append(b.jobs, e.Job)
+			if len(b.have) < message.MaxHave {
+				b.have[e.Job] = [2]any{e.Epoch, e.Seq}
+			}
+		case message.Notification:
+			b.notes[e.ID]++
+			newest = max(newest, e.ID)
+		case message.Welcome:
+			controls++
+		case message.Synced:
+			synced = data
+		default:
+			b.Fatalf("%s got %s", b.id, brief(e))
+		}
+	}
+	if synced.Jobs+synced.Notes != len(frames)-controls {
+		b.Errorf("%s of %d frames", brief(frames[len(frames)-1]), len(frames))
+	}
+	b.since, b.cursor = newest, synced.Cursor
+
+	return synced
+}
+
+// all syncs until nothing is left, at most so many times.
+func (b *browser) all(most int) {
+	b.Helper()
+	for range most {
+		synced := b.sync()
+		time.Sleep(time.Duration(synced.RetryAfter) * time.Second)
+		if !synced.More {
+			return
+		}
+	}
+	b.Fatalf("%s is not done after %d syncs", b.id, b.syncs)
+}
+
+// TestABurstOfNotesComesInAFewSyncs: each brings 200 new ones, or all that are left and the newest 200 before them.
+func TestABurstOfNotesComesInAFewSyncs(t *testing.T) {
+	for _, tt := range []struct {
+		notes int
+		apart time.Duration
+	}{{450, time.Second}, {2900, 0}, {2900, 20 * time.Millisecond}} {
+		synctest.Test(t, func(t *testing.T) {
+			w := newWorld(t)
+			b := w.open("c1", "u1")
+			b.since = w.note("u1", 0)
+			for n := 1; n <= tt.notes; n++ {
+				time.Sleep(tt.apart)
+				w.note("u1", n)
+			}
+			for round := range 5 { // and on the following days
+				b.syncs = 0
+				b.all(tt.notes/200 + 2)
+				if len(b.notes) != tt.notes {
+					t.Fatalf("round %d: %d notes came, want %d", round, len(b.notes), tt.notes)
+				}
+				if round > 0 && b.syncs != 1 {
+					t.Errorf("round %d: %d syncs though nothing is new", round, b.syncs)
+				}
+			}
+		})
+	}
+}
+
+// TestAllJobsOfABusyDayComeInPages: each once, running ones before ended ones, the newest first.
+func TestAllJobsOfABusyDayComeInPages(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t)
+		const jobs = 10_700
+		var running, ended []string // the newest first
+		for n := range jobs {
+			time.Sleep(5 * time.Second)
+			job := fmt.Sprintf("j%05d", n*7919%jobs) // in no order of ids
+			w.job("u1", job, 10)
+			if n%30 == 0 {
+				running = append(running, job)
+
+				continue
+			}
+			end := message.UploadProgress{UploadID: job, FileName: "f", Progress: 100, Message: "m", Status: message.StatusSucceeded}
+			if _, _, err := w.feed.Apply(t.Context(), feed.User("u1"), feed.Update{State: end, ID: "e", At: time.Now()}); err != nil {
+				t.Fatal(err)
+			}
+			ended = append(ended, job)
+		}
+		slices.Reverse(running)
+		slices.Reverse(ended)
+		note := w.note("u1", 1)
+		b := w.open("c1", "u1")
+		first := b.sync()
+		if first.Jobs != 200 || !first.More || first.Cursor == "" || b.notes[note] != 1 {
+			t.Errorf("the first sync brings %+v and %d notes", first, len(b.notes))
+		}
+		b.all(100)
+		if len(b.jobs) != jobs || b.syncs > jobs/200+10 {
+			t.Fatalf("%d states in %d syncs, want %d", len(b.jobs), b.syncs, jobs)
+		}
+		want := slices.Concat(running, ended)
+		for from := 0; from < jobs; { // within a page they come in any order
+			to := min(from+1, jobs)
+			for to < jobs && !slices.Equal(sorted(b.jobs[from:to]), sorted(want[from:to])) {
+				to++
+			}
+			if to-from > 200 {
+				t.Fatalf("from place %d on the order is another one", from)
+			}
+			from = to
+		}
+	})
+}
+
+func sorted(s []string) []string { return slices.Sorted(slices.Values(s)) }
+
+// TestASyncWithoutCursorMakesProgress: what a browser says that it has does not come again.
+func TestASyncWithoutCursorMakesProgress(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t)
+		for n := range 900 {
+			w.job("u1", fmt.Sprint("j", n), 10)
+		}
+		b := w.open("c1", "u1")
+		b.without = true
+		b.all(5)
+		if len(b.jobs) != 900 || len(b.have) != 900 {
+			t.Errorf("%d states of %d jobs, want 900", len(b.jobs), len(b.have))
+		}
+	})
+}
+
+// TestASlowSyncEndsInTime: what there is no time to post comes with the next sync.
+func TestASlowSyncEndsInTime(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t)
+		since := w.note("u1", 0)
+		for n := range 200 {
+			w.job("u1", fmt.Sprint("j", n), 10)
+			w.note("u1", n+1)
+		}
+		b := w.open("c1", "u1")
+		b.since = since
+		w.gateway.delay = 2500 * time.Millisecond
+		start := time.Now()
+		if synced := b.sync(); !synced.More || synced.Jobs != 200 || synced.Notes == 0 || synced.Notes == 200 {
+			t.Errorf("a slow sync brings %+v", synced)
+		}
+		if took := time.Since(start); took > 27*time.Second {
+			t.Errorf("it took %v", took)
+		}
+		b.all(5)
+		if len(b.notes) != 201 || len(b.have) != 200 { // the one that it had is before since now
+			t.Errorf("%d notes and %d jobs came, want 201 and 200", len(b.notes), len(b.have))
+		}
+	})
+}
+
+// slowFeed takes a while to read each job.
+type slowFeed struct {
+	faultyFeed
+
+	pause time.Duration
+}
+
+func (f slowFeed) JobsAfter(ctx context.Context, owner, after string) iter.Seq2[feed.Row, error] {
+	return func(yield func(feed.Row, error) bool) {
+		for row, err := range f.faultyFeed.JobsAfter(ctx, owner, after) {
+			time.Sleep(f.pause)
+			if !yield(row, err) {
+				return
+			}
+		}
+	}
+}
+
+// TestMoreJobsThanOneSyncReads: the next sync goes on where the reading stopped, for a lack of time or as it was enough.
+func TestMoreJobsThanOneSyncReads(t *testing.T) {
+	for name, tt := range map[string]struct {
+		jobs  int
+		pause time.Duration
+	}{"no time": {1000, 20 * time.Millisecond}, "many": {20_500, 0}} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				w := newWorld(t)
+				w.handler.Feed = slowFeed{w.feed, tt.pause}
+				for n := range tt.jobs {
+					w.job("u1", fmt.Sprintf("j%05d", n), 10)
+				}
+				b := w.open("c1", "u1")
+				for n := 0; ; n++ {
+					start := time.Now()
+					synced := b.sync()
+					if took := time.Since(start); took > 10*time.Second {
+						t.Errorf("a sync took %v", took)
+					}
+					time.Sleep(time.Duration(synced.RetryAfter) * time.Second)
+					if !synced.More {
+						break
+					}
+					if n > tt.jobs/100 {
+						t.Fatal("it does not end")
+					}
+				}
+				if got := len(slices.Compact(sorted(b.jobs))); got != tt.jobs || len(b.jobs) > tt.jobs+400 {
+					t.Errorf("%d states of %d jobs, want %d", len(b.jobs), got, tt.jobs)
+				}
+			})
+		})
+	}
+}
+
+func TestABadCursorIsRefused(t *testing.T) {
+	for _, cursor := range []string{"!", "e30=", "bnVsbA", "eyJ4IjoxfQ", "eyJhIjp7fX0"} {
+		w := newWorld(t)
+		w.connect("c1", "u1", time.Hour)
+		w.send("c1", `{"action":"sync","cursor":"`+cursor+`"}`)
+		w.sees("c1", "error INVALID_MESSAGE: cursor must be that of a synced frame")
+	}
+}
+
+// TestAJobIDThatIsNoUnicodeIsRefused: two of them would become one.
+func TestAJobIDThatIsNoUnicodeIsRefused(t *testing.T) {
+	w := newWorld(t)
+	w.connect("c1", "u1", time.Hour)
+	for _, id := range []string{`\ud83c`, `a\ufffd`, "\xff"} {
+		w.send("c1", `{"action":"sync","have":{"`+id+`":["",1]}}`)
+		w.sees("c1", "error INVALID_MESSAGE: have must name jobs in valid Unicode")
+	}
+}
