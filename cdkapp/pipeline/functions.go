@@ -4,6 +4,7 @@ import (
 	"maps"
 	"net/http"
 	"path/filepath"
+	"strconv"
 	"strings"
 
 	"github.com/aws/aws-cdk-go/awscdk/v2"
@@ -25,6 +26,9 @@ const (
 	feedVariable     = "FEED_TABLE"
 	endpointVariable = "WEBSOCKET_API_ENDPOINT"
 	bucketVariable   = "UPLOADS_BUCKET"
+
+	connectionsVariable = "MAX_CONNECTIONS"
+	postsVariable       = "MAX_POSTS_PER_MINUTE"
 )
 
 // spec describes one function.
@@ -88,6 +92,7 @@ func (p *Pipeline) logGroup(id, name string) awslogs.LogGroup {
 func (p *Pipeline) addConnect() {
 	environment := p.props.Auth.environment()
 	environment[tableVariable] = *p.Table.TableName()
+	maps.Copy(environment, p.limits())
 	if len(p.props.AllowedOrigins) > 0 {
 		environment["ALLOWED_ORIGINS"] = strings.Join(p.props.AllowedOrigins, ",")
 	}
@@ -95,7 +100,8 @@ func (p *Pipeline) addConnect() {
 		id: "Connect", name: "connect", description: "Herald: verifies the token and keeps the connection",
 		memoryMB: messageMemoryMB, timeoutS: messageTimeoutS, concurrency: p.props.ConnectConcurrency, environment: environment,
 	})
-	allow(p.Connect, p.Table.TableArn(), "dynamodb:PutItem")
+	allow(p.Connect, p.Table.TableArn(), "dynamodb:GetItem", "dynamodb:PutItem", "dynamodb:UpdateItem")
+	allow(p.Connect, p.index(userIndex), "dynamodb:Query")
 	p.allowSecret(p.Connect)
 	p.route("$connect", p.Connect)
 }
@@ -104,6 +110,14 @@ func (p *Pipeline) addConnect() {
 func (p *Pipeline) allowSecret(function awslambda.Function) {
 	if p.props.Auth.Mode == AuthHS256 {
 		allow(function, jsii.String(p.props.Auth.SecretARN), "secretsmanager:GetSecretValue")
+	}
+}
+
+// limits returns the variables that bound what one user may cost.
+func (p *Pipeline) limits() map[string]string {
+	return map[string]string{
+		connectionsVariable: strconv.Itoa(p.props.MaxConnections),
+		postsVariable:       strconv.Itoa(p.props.MaxPostsPerMinute),
 	}
 }
 
@@ -122,6 +136,7 @@ func (p *Pipeline) addDisconnect() {
 func (p *Pipeline) addDefault() {
 	environment := p.PublishEnvironment()
 	maps.Copy(environment, p.props.Auth.environment())
+	maps.Copy(environment, p.limits())
 	p.Default = p.function(spec{
 		id: "Default", name: "default", description: "Herald: answers what browsers say",
 		memoryMB: messageMemoryMB, timeoutS: messageTimeoutS, concurrency: p.props.DefaultConcurrency, environment: environment,

@@ -17,12 +17,15 @@ import (
 
 // Values that Props uses for fields left at zero.
 const (
-	DefaultTableName        = "websocket_connections"
-	DefaultFeedTableName    = "websocket_feed"
-	DefaultStageName        = "prod"
-	DefaultThrottleRate     = 1000.0 // requests per second: a tenth of the account's 10,000, which callbacks share
-	DefaultThrottleBurst    = 500
-	DefaultLogRetentionDays = 30
+	DefaultTableName     = "websocket_connections"
+	DefaultFeedTableName = "websocket_feed"
+	DefaultStageName     = "prod"
+	DefaultThrottleRate  = 1000.0 // requests per second: a tenth of the account's 10,000, which callbacks share
+	DefaultThrottleBurst = 500
+
+	DefaultMaxConnections    = 50
+	DefaultMaxPostsPerMinute = 3000
+	DefaultLogRetentionDays  = 30
 )
 
 // ErrFunctionsDir says that Props.FunctionsDir is empty.
@@ -56,6 +59,11 @@ type Props struct {
 	// the account's are left to others, and the functions share them; new accounts, which have 10, can reserve none, and others
 	// must leave 100 to share.
 	ConnectConcurrency, DefaultConcurrency, NotifierConcurrency int
+	// MaxConnections is how many connections a user may have, from 1 to 500. 0 is DefaultMaxConnections.
+	MaxConnections int
+	// MaxPostsPerMinute is how many posts the requests of one user may cause in a minute: at least 1,000, and 12 more for
+	// each of MaxConnections. 0 is DefaultMaxPostsPerMinute.
+	MaxPostsPerMinute int
 	// LogRetentionDays is how long logs are kept; CloudWatch Logs has a fixed list of values. 0 is
 	// DefaultLogRetentionDays.
 	LogRetentionDays int
@@ -143,6 +151,12 @@ func (props Props) withDefaults() Props {
 	}
 	if props.ThrottleBurst == 0 {
 		props.ThrottleBurst = DefaultThrottleBurst
+	}
+	if props.MaxConnections == 0 {
+		props.MaxConnections = DefaultMaxConnections
+	}
+	if props.MaxPostsPerMinute == 0 {
+		props.MaxPostsPerMinute = DefaultMaxPostsPerMinute
 	}
 	if props.LogRetentionDays == 0 {
 		props.LogRetentionDays = DefaultLogRetentionDays

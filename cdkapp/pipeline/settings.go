@@ -52,6 +52,9 @@ func ParseSettings(context map[string]any) (Settings, error) {
 			DefaultConcurrency:  r.whole("defaultConcurrency", 0),
 			NotifierConcurrency: r.whole("notifierConcurrency", 0),
 
+			MaxConnections:    r.whole("maxConnections", DefaultMaxConnections),
+			MaxPostsPerMinute: r.whole("maxPostsPerMinute", DefaultMaxPostsPerMinute),
+
 			LogRetentionDays: r.whole("logRetentionDays", DefaultLogRetentionDays),
 			AccessLogs:       r.flag("accessLogs", false),
 			WithoutCSVImport: !r.flag("csvImport", true),

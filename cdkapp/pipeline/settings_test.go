@@ -31,6 +31,9 @@ func TestParseSettings(t *testing.T) {
 			ThrottleRate:     1000,
 			ThrottleBurst:    500,
 			LogRetentionDays: 30,
+
+			MaxConnections:    50,
+			MaxPostsPerMinute: 3000,
 		},
 	}
 	tests := []struct {
@@ -45,12 +48,13 @@ func TestParseSettings(t *testing.T) {
 			"@aws-cdk/core:flag": true, "aws:cdk:bundling-stacks": []any{"**"}, "cdk-migrate": true,
 		}), func(*pipeline.Settings) {}},
 		{"text from the command line", with(map[string]any{
-			"throttleRate": "50.5", "throttleBurst": "20", "logRetentionDays": "7", "accessLogs": "true",
+			"throttleRate": "50.5", "throttleBurst": "20", "maxConnections": "10", "maxPostsPerMinute": "2000", "logRetentionDays": "7", "accessLogs": "true",
 			"csvImport": "false", "feedTableName": "feed_2", "allowedOrigins": "https://a.example, https://b.example,", "stackName": " Two ",
 		}), func(s *pipeline.Settings) {
 			s.StackName, s.Props.FeedTableName = "Two", "feed_2"
 			s.Props.ThrottleRate, s.Props.ThrottleBurst, s.Props.LogRetentionDays = 50.5, 20, 7
 			s.Props.AccessLogs, s.Props.WithoutCSVImport = true, true
+			s.Props.MaxConnections, s.Props.MaxPostsPerMinute = 10, 2000
 			s.Props.AllowedOrigins = []string{"https://a.example", "https://b.example"}
 		}},
 		{"lists from JSON", with(map[string]any{
@@ -145,6 +149,12 @@ func TestParseSettingsRefuses(t *testing.T) {
 		{"feed table name", with(map[string]any{"feedTableName": "a/b"}), []string{`feedTableName: "a/b" is not 3 to 255`}},
 		{"one table for both", with(map[string]any{"tableName": "one", "feedTableName": "one"}), []string{
 			`feedTableName: "one" is tableName too`,
+		}},
+		{"too many connections", with(map[string]any{"maxConnections": 501.0}), []string{
+			"maxConnections, maxPostsPerMinute: 501 and 3000 are not accepted: session: MaxConnections must be from 1 to 500",
+		}},
+		{"too few posts", with(map[string]any{"maxPostsPerMinute": 1599.0}), []string{
+			"maxConnections, maxPostsPerMinute: 50 and 1599 are not accepted: session: MaxPosts must be at least 1000",
 		}},
 		{"stage name", with(map[string]any{"stageName": "a/b"}), []string{`stageName: "a/b" is not 1 to 128`}},
 		{"stack name", with(map[string]any{"stackName": "1st"}), []string{`stackName: "1st" is not 1 to 128`}},

@@ -9,6 +9,8 @@ import (
 	"strings"
 
 	"github.com/aws/aws-cdk-go/awscdk/v2/awslogs"
+
+	"github.com/herald-progress/herald/lib/session"
 )
 
 // Patterns of AWS names: DynamoDB CreateTable, API Gateway CreateStage, CloudFormation CreateStack, Cognito
@@ -74,6 +76,10 @@ func (props Props) validate() error {
 	c.concurrency("connectConcurrency", props.ConnectConcurrency)
 	c.concurrency("defaultConcurrency", props.DefaultConcurrency)
 	c.concurrency("notifierConcurrency", props.NotifierConcurrency)
+	limits := session.Limits{MaxConnections: props.MaxConnections, MaxPosts: props.MaxPostsPerMinute}
+	if err := limits.Validate(); err != nil {
+		c.addf("maxConnections, maxPostsPerMinute: %d and %d are not accepted: %v", props.MaxConnections, props.MaxPostsPerMinute, err)
+	}
 	if _, ok := retentions[props.LogRetentionDays]; !ok {
 		c.addf("logRetentionDays: %d is not a number that CloudWatch Logs accepts: 1, 3, 5, 7, 14, 30, 60, 90, 120, 150, "+
 			"180, 365, 400, 545, 731, 1096, 1827, 2192, 2557, 2922, 3288, 3653", props.LogRetentionDays)

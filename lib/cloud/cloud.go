@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"log/slog"
 	"os"
+	"strconv"
 	"strings"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
@@ -24,10 +25,11 @@ const (
 	envBucket   = "UPLOADS_BUCKET"
 )
 
-// environment reads variables and remembers which required ones are missing.
+// environment reads variables and remembers which required ones are missing, and which are wrong.
 type environment struct {
 	getenv  func(string) string
 	missing []string
+	wrong   []string
 }
 
 func (e *environment) required(name string) string {
@@ -51,12 +53,29 @@ func (e *environment) list(name string) []string {
 	return values
 }
 
-func (e *environment) err() error {
-	if len(e.missing) == 0 {
-		return nil
+// whole reads a whole number; a variable that is not set is 0.
+func (e *environment) whole(name string) int {
+	value := e.getenv(name)
+	if value == "" {
+		return 0
+	}
+	n, err := strconv.Atoi(value)
+	if err != nil || n < 1 {
+		e.wrong = append(e.wrong, name+" must be a whole number over 0")
 	}
 
-	return fmt.Errorf("cloud: set %s", strings.Join(e.missing, ", "))
+	return n
+}
+
+func (e *environment) err() error {
+	if len(e.missing) > 0 {
+		return fmt.Errorf("cloud: set %s", strings.Join(e.missing, ", "))
+	}
+	if len(e.wrong) > 0 {
+		return fmt.Errorf("cloud: %s", strings.Join(e.wrong, "; "))
+	}
+
+	return nil
 }
 
 // function holds what handlers are wired with.

@@ -151,3 +151,25 @@ func TestTokenSettings(t *testing.T) {
 		})
 	}
 }
+
+func TestLimitSettings(t *testing.T) {
+	for _, tt := range []struct{ connections, posts, want string }{
+		{"", "", ""},
+		{"20", "5000", ""},
+		{"many", "", "cloud: MAX_CONNECTIONS must be a whole number over 0"},
+		{"0", "-1", "cloud: MAX_CONNECTIONS must be a whole number over 0; MAX_POSTS_PER_MINUTE must be a whole number over 0"},
+		{"501", "", "cloud: MAX_CONNECTIONS, MAX_POSTS_PER_MINUTE: session: MaxConnections must be from 1 to 500"},
+		{"", "1599", "cloud: MAX_CONNECTIONS, MAX_POSTS_PER_MINUTE: session: MaxPosts must be at least 1000, and 12 more for each of MaxConnections"},
+	} {
+		variables := map[string]string{
+			"CONNECTIONS_TABLE": "t", "FEED_TABLE": "f", "WEBSOCKET_API_ENDPOINT": "http://127.0.0.1:1/prod", "AUTH_MODE": "jwks",
+			"AUTH_ISSUER": "http://127.0.0.1:1", "AUTH_AUDIENCE": "*", "MAX_CONNECTIONS": tt.connections, "MAX_POSTS_PER_MINUTE": tt.posts,
+		}
+		for _, name := range []string{"connect", "default"} {
+			err := starters[name](t.Context(), func(key string) string { return variables[key] })
+			if tt.want == "" && err != nil || tt.want != "" && (err == nil || err.Error() != tt.want) {
+				t.Errorf("%s, %q, %q: %v, want %q", name, tt.connections, tt.posts, err, tt.want)
+			}
+		}
+	}
+}

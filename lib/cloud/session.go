@@ -2,16 +2,31 @@ package cloud
 
 import (
 	"context"
+	"fmt"
 
 	"github.com/herald-progress/herald/lib/session"
 )
 
-const envOrigins = "ALLOWED_ORIGINS"
+const (
+	envOrigins        = "ALLOWED_ORIGINS"
+	envMaxConnections = "MAX_CONNECTIONS"
+	envMaxPosts       = "MAX_POSTS_PER_MINUTE"
+)
+
+// limits returns what one user may cost.
+func (e *environment) limits() session.Limits {
+	l := session.Limits{MaxConnections: e.whole(envMaxConnections), MaxPosts: e.whole(envMaxPosts)}
+	if err := l.Validate(); err != nil && len(e.wrong) == 0 {
+		e.wrong = append(e.wrong, fmt.Sprintf("%s, %s: %v", envMaxConnections, envMaxPosts, err))
+	}
+
+	return l
+}
 
 // Connect returns the handler of $connect.
 func Connect(ctx context.Context, getenv func(string) string) (*session.Connect, error) {
 	e := &environment{getenv: getenv}
-	table := e.required(envTable)
+	table, limits := e.required(envTable), e.limits()
 	tokens, err := e.tokens()
 	if err != nil {
 		return nil, err
@@ -25,7 +40,9 @@ func Connect(ctx context.Context, getenv func(string) string) (*session.Connect,
 		return nil, err
 	}
 
-	return &session.Connect{Verifier: verifier, Store: f.connections(table), Origins: e.list(envOrigins), Log: f.log}, nil
+	return &session.Connect{
+		Verifier: verifier, Store: f.connections(table), Limits: limits, Origins: e.list(envOrigins), Log: f.log,
+	}, nil
 }
 
 // Disconnect returns the handler of $disconnect.
@@ -43,7 +60,7 @@ func Disconnect(ctx context.Context, getenv func(string) string) (*session.Disco
 // Default returns the handler of $default.
 func Default(ctx context.Context, getenv func(string) string) (*session.Default, error) {
 	e := &environment{getenv: getenv}
-	places := e.places()
+	places, limits := e.places(), e.limits()
 	tokens, err := e.tokens()
 	if err != nil {
 		return nil, err
@@ -59,7 +76,8 @@ func Default(ctx context.Context, getenv func(string) string) (*session.Default,
 	d.warm(ctx, nobodysNotes)
 
 	return &session.Default{
-		Gateway: d.sender, Connections: d.rows, Feed: d.feed, Broadcaster: d.broadcaster(), Verifier: verifier, Log: d.log,
+		Gateway: d.sender, Connections: d.rows, Feed: d.feed, Broadcaster: d.broadcaster(), Verifier: verifier, Limits: limits,
+		Log: d.log,
 	}, nil
 }
 
