@@ -5,6 +5,8 @@ import (
 	"fmt"
 	"iter"
 	"math/rand/v2"
+	"os"
+	"strings"
 	"sync"
 	"testing"
 	"testing/synctest"
@@ -225,6 +227,17 @@ func (g *billedGateway) isClosed(id string) bool {
 // user that open and close as they like and never wait: posts, requests to the stores and the time of the functions stay
 // under the bounds in every minute.
 func TestOneUserCostsNoMoreThanTheREADMESays(t *testing.T) {
+	readme, err := os.ReadFile("../../README.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, row := range []string{
+		"| posts | 3,000 ", "| requests to the stores | 20,000 |", "| run time of functions | 5 minutes, where a post takes 10 ms and a request to a store 5 ms;",
+	} {
+		if !strings.Contains(string(readme), row) {
+			t.Errorf("the README does not name the bound %q", row)
+		}
+	}
 	seeds := 4
 	if testing.Short() {
 		seeds = 2

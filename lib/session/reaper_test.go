@@ -213,6 +213,23 @@ func TestAFailingStoreIsReportedAtTheEnd(t *testing.T) {
 	}
 }
 
+// TestTheReaperClosesAfterAnError: the row is gone, so that nobody else would find the session.
+func TestTheReaperClosesAfterAnError(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t)
+		w.connect("c1", "u1", time.Hour)
+		time.Sleep(time.Hour)
+		w.fail["DeleteIfUnchanged c1"] = errBroken
+		w.fail["applied"] = errBroken
+		if err := w.reaper.Handle(t.Context(), nil); !errors.Is(err, errBroken) {
+			t.Errorf("%v, want the store's error", err)
+		}
+		w.stored("c1", false)
+		w.sees("c1", "closing TOKEN_EXPIRED reconnect=false")
+		w.closed("c1", true)
+	})
+}
+
 // TestARunThatHasNoTimeLeavesSessions: who claims a session must have the time to close it.
 func TestARunThatHasNoTimeLeavesSessions(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {

@@ -179,6 +179,10 @@ func (f faulty) Ended(ctx context.Context, at time.Time) iter.Seq2[connection.Co
 
 func (f faulty) DeleteIfUnchanged(ctx context.Context, c connection.Connection) (bool, error) {
 	if err := f.fail["DeleteIfUnchanged "+c.ID]; err != nil {
+		if f.fail["applied"] != nil { // and the answer is lost
+			_, _ = f.Memory.DeleteIfUnchanged(ctx, c)
+		}
+
 		return false, err
 	}
 
