@@ -111,11 +111,11 @@ func (h *Default) closeEvicted(ctx context.Context, log *slog.Logger, user strin
 func (h *Default) closeOne(ctx context.Context, log *slog.Logger, user, id string, now time.Time) error {
 	row, err := h.Connections.Get(ctx, id)
 	if err != nil {
-		return err //nolint:wrapcheck // the caller says what it does
+		return err
 	}
 	if row.EvictedAt.IsZero() {
 		if err := h.Connections.Evict(ctx, id, user, now); err != nil {
-			return err //nolint:wrapcheck // as above
+			return err
 		}
 		row.EvictedAt = now
 	}

@@ -91,7 +91,7 @@ func decodeSync(raw []byte) (any, error) {
 		Welcome *bool                      `json:"welcome,omitzero"`
 	}
 	if err := message.DecodeObject(raw, "", &m); err != nil {
-		return nil, err //nolint:wrapcheck // a *message.Invalid
+		return nil, err
 	}
 	if len(m.Have) > message.MaxHave {
 		return nil, invalid("have", fmt.Sprintf("must name at most %d jobs", message.MaxHave))
@@ -162,7 +162,7 @@ func decodeRefresh(raw []byte) (any, error) {
 		Token  string `json:"token,omitzero"`
 	}
 	if err := message.DecodeObject(raw, "", &m); err != nil {
-		return nil, err //nolint:wrapcheck // a *message.Invalid
+		return nil, err
 	}
 
 	return refreshAction{token: m.Token}, nil
@@ -174,7 +174,7 @@ func decodeDismiss(raw []byte) (any, error) {
 		ID     string `json:"id"`
 	}
 	if err := message.DecodeObject(raw, "", &m); err != nil {
-		return nil, err //nolint:wrapcheck // a *message.Invalid
+		return nil, err
 	}
 	note, err := ulid.ParseStrict(m.ID)
 	if err != nil {

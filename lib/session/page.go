@@ -103,11 +103,11 @@ func (h *Default) readNotes(ctx context.Context, owner string, s syncAction) (no
 	if s.since == "" {
 		fresh, err := h.Feed.Notes(ctx, owner, "", firstNotes)
 
-		return notes{fresh: fresh}, err //nolint:wrapcheck // the caller says what it reads
+		return notes{fresh: fresh}, err
 	}
 	fresh, err := h.Feed.Notes(ctx, owner, s.since, maxNotes+1)
 	if err != nil {
-		return notes{}, err //nolint:wrapcheck // as above
+		return notes{}, err
 	}
 	if len(fresh) > maxNotes {
 		return notes{fresh: fresh[:maxNotes], more: true}, nil
@@ -117,7 +117,7 @@ func (h *Default) readNotes(ctx context.Context, owner string, s syncAction) (no
 		overlap = overlap[:n-1] // the browser has it
 	}
 
-	return notes{fresh: fresh, overlap: overlap[max(0, len(overlap)-maxNotes):]}, err //nolint:wrapcheck // as above
+	return notes{fresh: fresh, overlap: overlap[max(0, len(overlap)-maxNotes):]}, err
 }
 
 // frames returns the frames of a page, the most urgent first: running jobs, new notes, ended jobs, notes before since.

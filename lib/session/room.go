@@ -43,7 +43,7 @@ func (h *Connect) enter(ctx context.Context, log *slog.Logger, c connection.Conn
 		return errConnects
 	}
 	if err != nil {
-		return err //nolint:wrapcheck // the caller says what it does
+		return err
 	}
 	if len(user.Heard) > h.Limits.connections() {
 		if err := h.makeRoom(ctx, log, c, user, now); err != nil { // the next connect tries again
