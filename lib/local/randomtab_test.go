@@ -32,7 +32,7 @@ type randomTab struct {
 func (w *randomWorld) open(user string, noSync bool) *randomTab {
 	tab := &randomTab{user: user, shown: map[string]message.Envelope{}, ended: map[string]string{}, seen: map[string]bool{}}
 	tab.Tab = local.NewTab(local.TabConfig{
-		URL: w.twin.WebSocketURL(), NoSync: noSync, OnFrame: tab.see,
+		URL: w.twin.WebSocketURL(), OnFrame: tab.see,
 		Token: func(context.Context) (string, error) { return w.twin.Token(user, time.Hour) },
 		Dial: func(ctx context.Context, url, token string) (local.Socket, error) {
 			socket, err := local.Dial(ctx, url, token)
@@ -43,6 +43,9 @@ func (w *randomWorld) open(user string, noSync bool) *randomTab {
 			defer tab.mu.Unlock()
 			tab.socket = socket
 			tab.dials++
+			if noSync {
+				return silentSocket{socket}, nil
+			}
 
 			return socket, nil
 		},
@@ -59,6 +62,11 @@ func (w *randomWorld) open(user string, noSync bool) *randomTab {
 
 	return tab
 }
+
+// silentSocket sends nothing, so that its tab misses what was sent while it was cut off.
+type silentSocket struct{ local.Socket }
+
+func (silentSocket) Send(context.Context, string) error { return nil }
 
 // dropOne cuts the connection of a random tab.
 func (w *randomWorld) dropOne() {

@@ -30,8 +30,8 @@ const (
 	PingInterval = 4 * time.Minute
 	// AnswerTimeout is how long the answer to a ping or a handshake may take.
 	AnswerTimeout = 10 * time.Second
-	// SyncTimeout is how long the answer to a sync may take to begin, and to go on.
-	SyncTimeout = 4 * time.Second
+	// SyncTimeout is how long after a sync was sent its answer may end. No other frame extends it.
+	SyncTimeout = 10 * time.Second
 	// RefreshLead is how long before a session's end its token is replaced.
 	RefreshLead = time.Minute
 	// EndGrace is how long after a session's end a tab asks whether it is over: nothing else reaches it any more, and the
@@ -63,8 +63,6 @@ type TabConfig struct {
 	// OnFrame is called with each frame that is news (see [View.Take]), parsed and as it came, in order, one call at a
 	// time. Nil is called never.
 	OnFrame func(e message.Envelope, raw []byte)
-	// NoSync keeps the tab from asking for what it has missed, which shows what that is good for.
-	NoSync bool
 	// Dial opens a connection; nil means [Dial].
 	Dial func(ctx context.Context, url, token string) (Socket, error)
 	// Log takes a line for each connection and why it ended, never tokens or frames. Nil is silent.
@@ -76,12 +74,49 @@ type TabConfig struct {
 type Tab struct {
 	config TabConfig
 	view   View
-	// token is the one that is in force, over the last one that was and is no more.
-	token, over string
-	asked       chan struct{}
+	// token is the one that is in force; expired is the last one whose session ended with it.
+	token, expired string
+	asked          chan struct{}
+	// random returns a number from 0 to 1, to spread clients.
+	random func() float64
 
 	mu      sync.Mutex
+	status  Status
 	waiting []*wait
+}
+
+// State says whether a tab is connected.
+type State string
+
+// The states of a tab.
+const (
+	// Connecting says that there is no connection now: the tab opens one, or pauses before the next try.
+	Connecting State = "connecting"
+	// Connected says that there is a connection.
+	Connected State = "connected"
+	// Stopped says that Run has returned: the tab does not connect by itself any more.
+	Stopped State = "stopped"
+)
+
+// Status is the state of a tab.
+type Status struct {
+	State State
+	// Err is what [Tab.Run] returned, where it has stopped.
+	Err error
+}
+
+// Status returns whether the tab is connected, and why it has stopped.
+func (t *Tab) Status() Status {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+
+	return t.status
+}
+
+func (t *Tab) setStatus(s Status) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	t.status = s
 }
 
 // wait is a call of Sync that waits for the answer.
@@ -99,15 +134,24 @@ func NewTab(c TabConfig) *Tab {
 		c.Dial = func(ctx context.Context, url, token string) (Socket, error) { return Dial(ctx, url, token) }
 	}
 
-	return &Tab{config: c, asked: make(chan struct{}, 1)}
+	return &Tab{config: c, asked: make(chan struct{}, 1), random: rand.Float64, status: Status{State: Connecting}}
 }
 
 // View returns what the tab knows. It goes on to change.
 func (t *Tab) View() *View { return &t.view }
 
 // Run keeps the tab connected, and returns nil when ctx has ended. Its error says why there is no use in another try:
-// a [*Refused] handshake of status 401 or 403, [ErrTokenOver], or a [*Closed].
+// a [*Refused] handshake of status 401 or 403, [ErrTokenOver], or a [*Closed]. After that it may be called again, with
+// another token for instance.
 func (t *Tab) Run(ctx context.Context) error {
+	err := t.run(ctx)
+	t.setStatus(Status{State: Stopped, Err: err})
+
+	return err
+}
+
+func (t *Tab) run(ctx context.Context) error {
+	t.setStatus(Status{State: Connecting})
 	for failures := 0; ; failures++ {
 		heard, err := t.visit(ctx)
 		if ctx.Err() != nil {
@@ -116,10 +160,11 @@ func (t *Tab) Run(ctx context.Context) error {
 		if final(err) {
 			return err
 		}
+		t.setStatus(Status{State: Connecting})
 		if heard {
 			failures = 0
 		}
-		pause := backoff(failures)
+		pause := t.backoff(failures)
 		t.config.Log.InfoContext(ctx, "not connected", "err", err, "pause", pause)
 		select {
 		case <-time.After(pause):
@@ -129,7 +174,8 @@ func (t *Tab) Run(ctx context.Context) error {
 	}
 }
 
-// Closed says that the server has closed a session that is not to be opened again.
+// Closed says that the server has closed a session that is not to be opened again, and why: the user has too many
+// connections, for instance ([message.CloseConnectionLimit]).
 type Closed struct{ message.Closing }
 
 // Error names the server's code and reason.
@@ -145,11 +191,11 @@ func final(err error) bool {
 }
 
 // backoff returns the pause after some failures in a row: a random share of a bound that doubles.
-func backoff(failures int) time.Duration {
+func (t *Tab) backoff(failures int) time.Duration {
 	const maxShift = 10
 	bound := min(MinBackoff<<min(failures, maxShift), MaxBackoff)
 
-	return rand.N(bound) //nolint:gosec // to spread clients, not to hide from them
+	return time.Duration(t.random() * float64(bound))
 }
 
 // Sync asks for what the tab has missed, and returns when all of it has come: what the server knew when Sync was called
@@ -210,13 +256,4 @@ func (t *Tab) unanswered() bool {
 	defer t.mu.Unlock()
 
 	return slices.ContainsFunc(t.waiting, func(w *wait) bool { return !w.sent })
-}
-
-// lost notes that the answer to a sync will not come.
-func (t *Tab) lost() {
-	t.mu.Lock()
-	defer t.mu.Unlock()
-	for _, w := range t.waiting {
-		w.sent = false
-	}
 }

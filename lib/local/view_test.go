@@ -1,208 +1,211 @@
-package local_test
+package local
 
 import (
+	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/google/go-cmp/cmp"
+	"github.com/oklog/ulid/v2"
 
-	"github.com/herald-progress/herald/lib/local"
 	"github.com/herald-progress/herald/lib/message"
 )
 
-// What the frames of these tests are of: two runs, and times counted from a moment.
-const (
-	firstRun  = "2026-11-22T10:00:00.000Z#0000"
-	secondRun = "2026-11-22T10:00:00.000Z#0001"
-)
+func stateOf(job string, seq int64, status message.Status) message.Envelope {
+	at := message.Time{Time: time.Date(2026, 11, 22, 10, 0, 0, 0, time.UTC).Add(time.Duration(seq) * time.Second)}
 
-func at(d time.Duration) message.Time {
-	return message.Time{Time: time.Date(2026, 11, 22, 10, 0, 0, 0, time.UTC).Add(d)}
-}
-
-// state returns the frame of a job's state; with seq 0 it was not stored.
-func state(epoch string, seq int64, progress float64, status message.Status) message.Envelope {
 	return message.Envelope{
-		Type: message.TypeUploadProgress, Timestamp: at(time.Duration(seq) * time.Second), Job: "u-42", Epoch: epoch, Seq: seq,
-		Data: message.UploadProgress{UploadID: "u-42", FileName: "f.csv", Progress: progress, Message: "m", Status: status},
+		Type: message.TypeUploadProgress, Timestamp: at, Job: job, Epoch: "2026-11-22T10:00:00.000Z#0000", Seq: seq,
+		Data: message.UploadProgress{UploadID: job, FileName: "f.csv", Progress: 10, Message: "m", Status: status},
 	}
 }
 
-func note(id string, replayed bool) message.Envelope {
+func noteOf(n int, replayed bool) message.Envelope {
 	return message.Envelope{
-		Type: message.TypeNotification, Timestamp: at(0), ID: id, Replayed: replayed,
-		Data: message.Notification{Title: "t", Message: id, Severity: message.SeverityInfo},
-	}
-}
-
-func control(data message.Data) message.Envelope {
-	return message.Envelope{Type: data.Type(), Timestamp: at(0), Data: data}
-}
-
-func TestAViewTellsNewsFromTheRest(t *testing.T) {
-	const (
-		running   = message.StatusRunning
-		succeeded = message.StatusSucceeded
-		failed    = message.StatusFailed
-	)
-	late := state("", 1, 0, running)
-	late.Timestamp = at(25 * time.Hour)
-	type step struct {
-		frame message.Envelope
-		news  bool
-	}
-	for name, steps := range map[string][]step{
-		"newer states": {
-			{state(firstRun, 1, 0, running), true}, {state(firstRun, 2, 10, running), true}, {state(firstRun, 5, 10, ""), true},
-		},
-		"a state comes twice":    {{state(firstRun, 2, 10, running), true}, {state(firstRun, 2, 10, running), false}},
-		"a state comes late":     {{state(firstRun, 3, 20, running), true}, {state(firstRun, 2, 10, running), false}},
-		"a newer run":            {{state(firstRun, 9, 100, succeeded), true}, {state(secondRun, 1, 0, running), true}},
-		"an older run":           {{state(secondRun, 1, 0, running), true}, {state(firstRun, 9, 100, succeeded), false}},
-		"a state after the end":  {{state(firstRun, 4, 100, succeeded), true}, {state(firstRun, 3, 99, running), false}},
-		"the end has less":       {{state(firstRun, 1, 50, running), true}, {state("", 0, 60, running), true}, {state(firstRun, 2, 50, failed), true}},
-		"not stored, first":      {{state("", 0, 10, running), true}, {state(firstRun, 1, 20, running), true}},
-		"not stored, rising":     {{state(firstRun, 1, 10, running), true}, {state("", 0, 20, running), true}, {state("", 0, 20, running), true}},
-		"not stored, falling":    {{state(firstRun, 1, 10, running), true}, {state("", 0, 9, running), false}},
-		"not stored, at the end": {{state(firstRun, 4, 50, failed), true}, {state("", 0, 60, running), false}, {state("", 0, 100, succeeded), false}},
-		"not stored, moves no position": {
-			{state(firstRun, 5, 10, running), true}, {state("", 0, 20, running), true},
-			{state(firstRun, 5, 30, running), false}, {state(firstRun, 6, 30, running), true},
-		},
-		"the stored state is behind what was shown": {
-			{state(firstRun, 1, 10, running), true}, {state("", 0, 50, running), true},
-			{state(firstRun, 2, 40, running), false}, {state(firstRun, 2, 60, running), false}, // the position moves
-			{state(firstRun, 3, 60, running), true},
-		},
-		"a new run is behind what was shown": {{state("", 0, 50, running), true}, {state(firstRun, 1, 60, running), true},
-			{state("", 0, 70, running), true}, {state(secondRun, 1, 0, running), true}},
-		"a stored state after an end that was not": {{state("", 0, 100, succeeded), true}, {state(firstRun, 3, 40, running), true}},
-		"no epoch":               {{state("", 1, 0, running), true}, {state("", 2, 5, running), true}, {state("", 1, 0, running), false}},
-		"forgotten after a day":  {{state("", 7, 100, succeeded), true}, {late, true}},
-		"another job's":          {{state(firstRun, 7, 10, running), true}, {otherJob(state(firstRun, 1, 0, running)), true}},
-		"notes once":             {{note("01A", false), true}, {note("01A", true), false}, {note("01B", true), true}},
-		"an older note":          {{note("01B", false), true}, {note("01A", true), true}},
-		"an error without an id": {{control(message.Error{Code: "C", Message: "m"}), true}, {control(message.Error{Code: "C", Message: "m"}), true}},
-		"a dismissal":            {{note("01A", false), true}, {control(message.Dismissed{ID: "01A"}), true}, {note("01A", true), false}},
-		"a dismissal goes ahead": {{control(message.Dismissed{ID: "01A"}), false}, {note("01A", false), false}},
-		"a dismissal twice":      {{note("01A", false), true}, {control(message.Dismissed{ID: "01A"}), true}, {control(message.Dismissed{ID: "01A"}), false}},
-		"frames of the server": {
-			{control(message.Welcome{}), true}, {control(message.Synced{}), true}, {control(message.Closing{}), true},
-			{control(message.Unknown{Name: "other"}), true},
-		},
-	} {
-		t.Run(name, func(t *testing.T) {
-			var v local.View
-			var shown []message.Envelope
-			for i, s := range steps {
-				if got := v.Take(s.frame); got != s.news {
-					t.Errorf("frame %d, %+v: news is %t", i, s.frame, got)
-				}
-				if s.frame.Job == "u-42" && s.news {
-					shown = append(shown, s.frame)
-				}
-			}
-			if job, ok := v.Job("u-42"); len(shown) > 0 && (!ok || !cmp.Equal(job, shown[len(shown)-1])) {
-				t.Errorf("%+v is shown, want the last that was news, %+v", job, shown[len(shown)-1])
-			}
-		})
-	}
-}
-
-func otherJob(e message.Envelope) message.Envelope {
-	e.Job = "u-43"
-
-	return e
-}
-
-// TestAViewSaysWhatItHas takes frames and compares what the next sync says.
-func TestAViewSaysWhatItHas(t *testing.T) {
-	synced := func(jobs, notes int, more bool) message.Envelope {
-		return control(message.Synced{Jobs: jobs, Notes: notes, More: more})
-	}
-	const atTen = "01M81B5H800000000000000000" // the first ULID of the frames' moment
-	welcome := control(message.Welcome{ServerTime: at(0)})
-	for name, tt := range map[string]struct {
-		frames []message.Envelope
-		want   string
-		missed bool
-	}{
-		"nothing":                   {nil, `{"action":"sync"}`, false},
-		"a job":                     {[]message.Envelope{state(firstRun, 3, 1, "")}, `{"action":"sync","have":{"u-42":["` + firstRun + `",3]}}`, false},
-		"a job that was not stored": {[]message.Envelope{state("", 0, 1, "")}, `{"action":"sync"}`, false},
-		"a job that ended":          {[]message.Envelope{state("", 8, 1, "failed")}, `{"action":"sync","have":{"u-42":["",8]}}`, false},
-		"notes of a sync":           {[]message.Envelope{note("01B", true), note("01A", true), synced(0, 2, false)}, `{"action":"sync","since":"01B"}`, false},
-		"a sync that has not ended": {[]message.Envelope{note("01B", true)}, `{"action":"sync"}`, false},
-		"a pushed note":             {[]message.Envelope{note("01B", true), note("01C", false), synced(0, 1, false)}, `{"action":"sync","since":"01B"}`, false},
-		"a note was lost":           {[]message.Envelope{note("01B", true), synced(0, 2, false)}, `{"action":"sync"}`, true},
-		"a job was lost":            {[]message.Envelope{note("01B", true), synced(1, 1, false)}, `{"action":"sync"}`, true},
-		"a known job came":          {[]message.Envelope{state("", 8, 1, ""), state("", 8, 1, ""), synced(2, 0, false)}, `{"action":"sync","have":{"u-42":["",8]}}`, false},
-		"there is more":             {[]message.Envelope{note("01B", true), synced(0, 1, true)}, `{"action":"sync","since":"01B"}`, false},
-		"there is more of the same": {[]message.Envelope{note("01B", true), synced(0, 1, false), note("01B", true), synced(0, 2, true)}, `{"action":"sync","since":"01B"}`, true},
-		"there was never a note":    {[]message.Envelope{welcome, synced(0, 0, false)}, `{"action":"sync","since":"` + atTen + `"}`, false},
-		"a welcome in between":      {[]message.Envelope{note("01B", true), synced(0, 1, false), welcome, synced(0, 0, false)}, `{"action":"sync","since":"01B"}`, false},
-	} {
-		t.Run(name, func(t *testing.T) {
-			var v local.View
-			for _, e := range tt.frames {
-				v.Take(e)
-			}
-			if v.Missed() != tt.missed {
-				t.Errorf("missed is %t", v.Missed())
-			}
-			if got := v.Sync(); got != tt.want {
-				t.Errorf("the next sync is %s, want %s", got, tt.want)
-			}
-		})
-	}
-}
-
-// TestAViewStaysSmall gives a view more than it keeps: a sync fits a frame, and what is forgotten does not come again.
-func TestAViewStaysSmall(t *testing.T) {
-	const n, frame = 1500, 32 << 10
-	var v local.View
-	for i := range n {
-		e := state(firstRun, int64(i+1), 1, "")
-		e.Job = fmt.Sprintf("%04d\x01%s", i, strings.Repeat("<", message.MaxID-5))
-		v.Take(e)
-		v.Take(note(fmt.Sprintf("01%06d", i), false))
-	}
-	text := v.Sync()
-	var sync struct {
-		Have map[string][2]any `json:"have"`
-	}
-	if err := json.Unmarshal([]byte(text), &sync); err != nil {
-		t.Fatal(err)
-	}
-	if len(text) > frame || len(sync.Have) < 10 {
-		t.Errorf("a sync has %d bytes and %d jobs", len(text), len(sync.Have))
-	}
-	for job, position := range sync.Have {
-		if position[0] != firstRun || position[1].(float64) < n-50 {
-			t.Errorf("%.4s has position %v, want the newest jobs", job, position)
-		}
-	}
-	if notes := v.Notes(); len(notes) > 1000 || notes[len(notes)-1].ID != "01001499" {
-		t.Errorf("%d notes are kept", len(notes))
-	}
-	if v.Take(note("01000000", true)) {
-		t.Error("a forgotten note is news")
+		Type: message.TypeNotification, ID: fmt.Sprintf("01M81C%020d", n), Replayed: replayed,
+		Data: message.Notification{Title: "t", Message: "m", Severity: message.SeverityInfo},
 	}
 }
 
 func TestAViewListsWhatIsShown(t *testing.T) {
-	var v local.View
-	first, second := state(firstRun, 1, 1, ""), otherJob(state(firstRun, 1, 2, ""))
-	for _, e := range []message.Envelope{second, first, note("01B", false), note("01A", true), note("01C", false), control(message.Dismissed{ID: "01B"})} {
+	var v View
+	first, second := stateOf("u-42", 1, ""), stateOf("u-43", 1, "")
+	dismissed := message.New(message.Dismissed{ID: noteOf(2, false).ID}, "", time.Now())
+	for _, e := range []message.Envelope{second, first, noteOf(2, false), noteOf(1, true), noteOf(3, false), dismissed} {
 		v.Take(e)
 	}
 	if diff := cmp.Diff([]message.Envelope{first, second}, v.Jobs()); diff != "" {
 		t.Errorf("jobs (-want +got):\n%s", diff)
 	}
-	if diff := cmp.Diff([]message.Envelope{note("01A", true), note("01C", false)}, v.Notes()); diff != "" {
+	if diff := cmp.Diff([]message.Envelope{noteOf(1, true), noteOf(3, false)}, v.Notes()); diff != "" {
 		t.Errorf("notes (-want +got):\n%s", diff)
 	}
+	if e, ok := v.Job("u-43"); !ok || !cmp.Equal(second, e) {
+		t.Errorf("job u-43 is %+v, %t", e, ok)
+	}
+	if e, ok := v.Job("u-44"); ok {
+		t.Errorf("an unknown job is %+v", e)
+	}
+}
+
+// TestAViewIsBounded gives a view more than it holds, by pushes alone and with syncs that are answered.
+func TestAViewIsBounded(t *testing.T) {
+	check := func(t *testing.T, v *View) {
+		t.Helper()
+		if len(v.notes.seen) > maxSeen || len(v.notes.shown) > maxShown || len(v.jobs) > maxJobs {
+			t.Fatalf("%d ids, %d notes and %d jobs are held", len(v.notes.seen), len(v.notes.shown), len(v.jobs))
+		}
+	}
+	t.Run("pushes before the first sync is answered", func(t *testing.T) {
+		var v View
+		for n := range 3 * maxSeen {
+			if !v.Take(noteOf(n, false)) {
+				t.Fatalf("note %d is no news", n)
+			}
+		}
+		check(t, &v)
+		if v.Take(noteOf(3*maxSeen-1, true)) {
+			t.Error("the newest note is news again")
+		}
+	})
+	t.Run("syncs that bring notes", func(t *testing.T) {
+		const page = 200
+		var v View
+		for n := 0; n < 3*maxSeen; n += page {
+			v.request(true)
+			for i := range page {
+				if !v.Take(noteOf(n+i, true)) {
+					t.Fatalf("note %d is no news", n+i)
+				}
+			}
+			if got := v.answered(message.Synced{Notes: page, More: true}); got != next {
+				t.Fatalf("the answer is %d", got)
+			}
+			check(t, &v)
+		}
+	})
+	t.Run("pushes after a sync, one over the bound", func(t *testing.T) {
+		var v View
+		v.request(true)
+		v.Take(noteOf(0, true))
+		v.answered(message.Synced{Notes: 1})
+		for n := 1; n < maxSeen; n++ {
+			if !v.Take(noteOf(n, false)) {
+				t.Fatalf("note %d is no news", n)
+			}
+		}
+		if v.overfull() {
+			t.Error("a note is left to the next sync too early")
+		}
+		if v.Take(noteOf(maxSeen, false)) || !v.overfull() || v.overfull() {
+			t.Error("the note over the bound is not left to the next sync, once")
+		}
+		check(t, &v)
+		if !v.Take(noteOf(maxSeen, true)) {
+			t.Error("the sync does not bring it")
+		}
+	})
+	t.Run("jobs", func(t *testing.T) {
+		var v View
+		v.Take(stateOf("running", 1, message.StatusRunning))
+		for n := range maxJobs + 10 {
+			v.Take(stateOf(fmt.Sprint(n), int64(n)+2, message.StatusFailed))
+		}
+		check(t, &v)
+		if _, ok := v.Job("running"); !ok || len(v.Jobs()) != maxJobs {
+			t.Errorf("%d jobs are held, the running one: %t", len(v.Jobs()), ok)
+		}
+	})
+}
+
+func TestTheFirstIDOfAMomentIsItsULID(t *testing.T) {
+	for _, at := range []time.Time{time.UnixMilli(0), time.UnixMilli(31), time.UnixMilli(32), time.Date(2026, 11, 22, 10, 0, 0, 123e6, time.UTC), ulid.Time(ulid.MaxTime())} {
+		var want ulid.ULID
+		if err := want.SetTime(ulid.Timestamp(at)); err != nil {
+			t.Fatal(err)
+		}
+		if got := firstID(at); got != want.String() {
+			t.Errorf("%v: got %s, want %s", at, got, want)
+		}
+	}
+	if got := firstID(time.Time{}); got != strings.Repeat("0", ulid.EncodedSize) {
+		t.Errorf("before 1970 it is %s", got)
+	}
+}
+
+func TestSyncEndsWithItsContext(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		tab := NewTab(TabConfig{
+			Token: func(context.Context) (string, error) { return "t", nil },
+			Dial:  func(context.Context, string, string) (Socket, error) { return nil, &Refused{Status: 502} },
+		})
+		ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+		defer cancel()
+		ended := make(chan error, 1)
+		go func() { ended <- tab.Run(ctx) }()
+		if err := tab.Sync(ctx); !errors.Is(err, context.DeadlineExceeded) {
+			t.Errorf("without a connection Sync returns %v", err)
+		}
+		if err := <-ended; err != nil {
+			t.Errorf("Run returns %v", err)
+		}
+		if s := tab.Status(); s.State != Stopped || s.Err != nil || len(tab.waiting) > 0 {
+			t.Errorf("at last its status is %+v and %d wait", s, len(tab.waiting))
+		}
+	})
+}
+
+// FuzzView: whatever frames come, one a line, a view shows no state that takes its job backwards and no note twice, and
+// its sync fits a frame.
+func FuzzView(f *testing.F) {
+	for _, lines := range []string{
+		`{"type":"upload_progress","job":"j","epoch":"e","seq":2,"data":{"progress":10}}` + "\n" + `{"type":"upload_progress","job":"j","seq":-1,"data":{"progress":5}}`,
+		`{"type":"welcome","data":{"serverTime":"2026-11-22T10:00:00Z"}}` + "\n" + `{"type":"synced","data":{"more":true,"cursor":"c","retryAfter":-1}}`,
+		`{"type":"notification","id":"01A","replayed":true,"data":{}}` + "\n" + `{"type":"synced","data":{"jobs":-1,"notes":1}}` + "\n" + `{"type":"dismissed","data":{"id":"01A"}}`,
+		`{"type":"upload_progress","job":"` + strings.Repeat("\u0001", 300) + `","seq":9223372036854775807,"data":{"progress":1e308}}`,
+	} {
+		f.Add(lines)
+	}
+	f.Fuzz(func(t *testing.T, lines string) {
+		var v View
+		at := map[string]position{}
+		var ids []string
+		v.request(true)
+		for line := range strings.Lines(lines) {
+			e, err := message.Parse([]byte(line))
+			if err != nil {
+				continue
+			}
+			news := v.Take(e)
+			switch data := e.Data.(type) {
+			case message.UploadProgress:
+				if p := (position{e.Epoch, e.Seq}); news && e.Seq > 0 && e.Job != "" {
+					if before, ok := at[e.Job]; ok && !p.after(before) {
+						t.Errorf("%s: shown after %+v", line, before)
+					}
+					at[e.Job] = p
+				}
+			case message.Notification, message.Error:
+				if news && e.ID != "" {
+					if slices.Contains(ids, e.ID) {
+						t.Errorf("%s: shown twice", line)
+					}
+					ids = append(ids, e.ID)
+				}
+			case message.Synced:
+				v.answered(data)
+				v.request(false)
+			}
+		}
+		text := v.request(true)
+		if !json.Valid([]byte(text)) || len(v.notes.since) < 1<<10 && len(text) > 32<<10 {
+			t.Errorf("the sync has %d bytes: %.100s", len(text), text)
+		}
+	})
 }
