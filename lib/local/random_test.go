@@ -34,23 +34,49 @@ const (
 	randomSettle     = 2 * local.MaxBackoff // a tab that was often cut off waits for that long
 )
 
+// TestDisconnectAtRandom cuts tabs off at random, beside hostile tabs: of another user, and of one of the good users.
 func TestDisconnectAtRandom(t *testing.T) {
-	lasts := 8 * time.Second
+	lasts, settle, share := 8*time.Second, randomSettle, hostileShare
 	if v := os.Getenv(randomVariable); v != "" {
 		var err error
 		if lasts, err = time.ParseDuration(v); err != nil {
 			t.Fatalf("%s: %v", randomVariable, err)
 		}
+		settle, share = settle+2*time.Minute, 0
 	}
 	w := newRandomWorld(t, lasts, false)
+	stranger := &attack{twin: w.twin, user: "mallory", crowd: hostileConnections}
+	stop := start(stranger)
+	// One of the good users has hostile tabs, too: no more than one user may have, or the server would close good ones.
+	insider := &attack{twin: w.twin, user: w.jobs[0].user, together: true, limit: share, crowd: 1}
+	stopInsider := start(insider)
 	w.run()
-	v := w.judge(time.Now().Add(randomSettle))
+	stopInsider()
+	v := w.judge(time.Now().Add(settle))
+	stop()
+	stranger.check(t, 10)
+	insider.check(t, 3)
 	t.Logf("%+v", v)
 	if v.Wrong() {
 		t.Errorf("%+v; want nothing missed, backward, twice, or different from the feed", v)
 	}
 	if v.Publishes < randomPublishes || v.Reconnects < randomReconnects || v.Tabs < 20 {
 		t.Errorf("%+v; want at least %d publishes, %d reconnects, 20 tabs", v, randomPublishes, randomReconnects)
+	}
+}
+
+// start begins an attack, and returns what ends it.
+func start(a *attack) func() {
+	ctx, cancel := context.WithCancel(context.Background())
+	ended := make(chan struct{})
+	go func() {
+		defer close(ended)
+		a.run(ctx)
+	}()
+
+	return func() {
+		cancel()
+		<-ended
 	}
 }
 

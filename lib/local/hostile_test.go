@@ -1,0 +1,191 @@
+package local_test
+
+import (
+	"context"
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/coder/websocket"
+	"github.com/oklog/ulid/v2"
+
+	"github.com/herald-progress/herald/lib/local"
+	"github.com/herald-progress/herald/lib/message"
+)
+
+const (
+	// hostilePause is between two messages of a hostile connection, floodPause where it sends nothing but syncs. The
+	// machine is shared with the good tabs.
+	hostilePause = 200 * time.Millisecond
+	floodPause   = 20 * time.Millisecond
+	// hostileConnections is more than one user may have.
+	hostileConnections = 60
+	// hostileShare is how many messages of each kind a hostile tab of a good user may send in a run of a few seconds: one
+	// that spends the user's budget holds the good tabs up until the minute is over, which only a longer run can await.
+	hostileShare = 10
+)
+
+// attack is what hostile tabs of one user do, until a context ends.
+type attack struct {
+	twin *local.Twin
+	user string
+	// together sends all kinds of messages on one connection, so that the user's posts reach few more tabs.
+	together bool
+	// limit bounds the messages of each kind; 0 is none.
+	limit int
+	// crowd is how many connections are open beside the others, and never read.
+	crowd int
+
+	mu   sync.Mutex
+	sent map[string]int
+}
+
+// hostileMessages returns, for each kind of attack, the n-th message.
+var hostileMessages = map[string]func(n int) (websocket.MessageType, string){
+	"syncs": func(n int) (websocket.MessageType, string) {
+		return websocket.MessageText, []string{
+			`{"action":"sync"}`, `{"action":"sync","since":"00000000000000000000000001"}`, `{"action":"sync","cursor":"no cursor"}`,
+			`{"action":"sync","have":{"job 1":["9999-12-31T00:00:00.000Z#0000",9007199254740991]}}`, `{"action":"sync","have":[]}`,
+		}[n%5]
+	},
+	"dismissals": func(int) (websocket.MessageType, string) {
+		return websocket.MessageText, `{"action":"dismiss","id":"` + ulid.Make().String() + `"}`
+	},
+	"unknown actions": func(n int) (websocket.MessageType, string) {
+		return websocket.MessageText, fmt.Sprintf(`{"action":"action %d"}`, n)
+	},
+	"refreshes": func(int) (websocket.MessageType, string) {
+		return websocket.MessageText, `{"action":"refresh","token":"e30.e30.e30"}`
+	},
+	"bad messages": func(n int) (websocket.MessageType, string) {
+		return websocket.MessageText, []string{"", "{", "[]", "\x00", strings.Repeat("[", 10_000)}[n%5]
+	},
+	"binary frames":    func(int) (websocket.MessageType, string) { return websocket.MessageBinary, "\xff" },
+	"oversized frames": func(int) (websocket.MessageType, string) { return websocket.MessageText, strings.Repeat("a", 40<<10) },
+	"long messages":    func(int) (websocket.MessageType, string) { return websocket.MessageText, strings.Repeat("a", 31<<10) },
+}
+
+// run attacks in all ways at once.
+func (a *attack) run(ctx context.Context) {
+	a.sent = map[string]int{}
+	var tabs sync.WaitGroup
+	kinds := slices.Sorted(maps.Keys(hostileMessages))
+	if a.together {
+		tabs.Go(func() { a.send(ctx, true, kinds...) })
+	} else {
+		for _, kind := range kinds {
+			tabs.Go(func() { a.send(ctx, true, kind) })
+		}
+	}
+	tabs.Go(func() { a.send(ctx, false, "syncs") })
+	for range a.crowd {
+		tabs.Go(func() { a.stay(ctx) })
+	}
+	tabs.Wait()
+}
+
+func (a *attack) count(kind string) int {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	a.sent[kind]++
+
+	return a.sent[kind]
+}
+
+// dial opens a connection.
+func (a *attack) dial(ctx context.Context) (*websocket.Conn, error) {
+	token, err := a.twin.Token(a.user, time.Hour)
+	if err != nil {
+		return nil, err
+	}
+	conn, _, err := websocket.Dial(ctx, a.twin.WebSocketURL(), &websocket.DialOptions{Subprotocols: []string{"herald", token}})
+	if err != nil {
+		return nil, err
+	}
+	conn.SetReadLimit(message.MaxFrame)
+
+	return conn, nil
+}
+
+// send sends messages of some kinds in turn, and connects again whenever it is closed.
+func (a *attack) send(ctx context.Context, reads bool, kinds ...string) {
+	between := hostilePause
+	if slices.Equal(kinds, []string{"syncs"}) {
+		between = floodPause
+	}
+	for turn := 0; ctx.Err() == nil; {
+		conn, err := a.dial(ctx)
+		if err != nil {
+			pause(ctx, hostilePause)
+
+			continue
+		}
+		open, cancel := context.WithCancel(ctx)
+		if reads {
+			go func() {
+				defer cancel()
+				for {
+					if _, _, err := conn.Read(open); err != nil {
+						return
+					}
+				}
+			}()
+		}
+		for open.Err() == nil {
+			kind := kinds[turn%len(kinds)]
+			turn++
+			n := a.count(kind)
+			if a.limit > 0 && n > a.limit {
+				pause(ctx, between)
+
+				continue
+			}
+			if messageType, text := hostileMessages[kind](n); conn.Write(ctx, messageType, []byte(text)) != nil {
+				break
+			}
+			pause(ctx, between)
+		}
+		cancel()
+		conn.CloseNow()
+	}
+}
+
+// stay keeps one connection more open, which never reads.
+func (a *attack) stay(ctx context.Context) {
+	for ctx.Err() == nil {
+		conn, err := a.dial(ctx)
+		if err != nil {
+			pause(ctx, hostilePause)
+
+			continue
+		}
+		a.count("connections")
+		<-ctx.Done()
+		conn.CloseNow()
+	}
+}
+
+func pause(ctx context.Context, d time.Duration) {
+	select {
+	case <-time.After(d):
+	case <-ctx.Done():
+	}
+}
+
+// check reports kinds of attacks that did not take place.
+func (a *attack) check(t *testing.T, atLeast int) {
+	t.Helper()
+	t.Logf("%s: %v", a.user, a.sent)
+	for kind := range hostileMessages {
+		if a.sent[kind] < atLeast {
+			t.Errorf("%s: %d %s, want %d at least", a.user, a.sent[kind], kind, atLeast)
+		}
+	}
+	if a.sent["connections"] < a.crowd {
+		t.Errorf("%s: %d connections, want %d", a.user, a.sent["connections"], a.crowd)
+	}
+}
