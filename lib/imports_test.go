@@ -28,6 +28,7 @@ var allowed = map[string][]string{
 	"lib/session":                   {"lib/auth", "lib/broadcast", "lib/connection", "lib/feed", "lib/message"},
 	"lib/csvimport":                 {"lib/message", "lib/progress"},
 	"lib/csvimport/storetest":       {"lib/csvimport"},
+	"lib/client":                    {"lib/message"},
 	"lib/asl":                       {"lib/asl/jsonata", "lib/asl/jsontree"},
 	"lib/asl/jsonata":               {"lib/asl/jsontree"},
 	"lib/asl/jsontree":              {},
@@ -58,7 +59,7 @@ var allowed = map[string][]string{
 		"lib/local/states",
 	},
 	"cdkapp/bootstrap": {},
-	"cdkapp/local":     {"lib/asl", "lib/csvimport", "lib/dynamo", "lib/local", "lib/local/loopback", "lib/local/states", "lib/message"},
+	"cdkapp/local":     {"lib/asl", "lib/client", "lib/csvimport", "lib/dynamo", "lib/local", "lib/local/loopback", "lib/local/states", "lib/message"},
 }
 
 // stdOnly are the packages that need nothing but the standard library.

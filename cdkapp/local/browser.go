@@ -6,6 +6,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/herald-progress/herald/lib/client"
 	"github.com/herald-progress/herald/lib/local"
 	"github.com/herald-progress/herald/lib/message"
 )
@@ -15,7 +16,7 @@ const browserTokenLife = time.Hour
 
 // browser is a tab of the user's, which stays connected until its context ends.
 type browser struct {
-	tab *local.Tab
+	client *client.Client
 	// frames are those that are news.
 	frames chan frame
 	// ended gets the reason where there is no use in connecting again.
@@ -33,7 +34,7 @@ type frame struct {
 func openBrowser(ctx context.Context, twin *local.Twin, user string) (*browser, error) {
 	b := &browser{frames: make(chan frame), ended: make(chan error, 1)}
 	connected, once := make(chan struct{}), sync.Once{}
-	b.tab = local.NewTab(local.TabConfig{
+	b.client = client.New(client.Config{
 		URL:   twin.WebSocketURL(),
 		Token: func(context.Context) (string, error) { return twin.Token(user, browserTokenLife) },
 		OnFrame: func(e message.Envelope, raw []byte) {
@@ -42,16 +43,13 @@ func openBrowser(ctx context.Context, twin *local.Twin, user string) (*browser, 
 			case <-ctx.Done():
 			}
 		},
-		Dial: func(ctx context.Context, url, token string) (local.Socket, error) {
-			socket, err := local.Dial(ctx, url, token)
-			if err == nil {
+		OnStatus: func(s client.Status) {
+			if s.State == client.Connected {
 				once.Do(func() { close(connected) })
 			}
-
-			return socket, err //nolint:wrapcheck // says what failed
 		},
 	})
-	go func() { b.ended <- b.tab.Run(ctx) }()
+	go func() { b.ended <- b.client.Run(ctx) }()
 	select {
 	case <-connected:
 		return b, nil
@@ -67,14 +65,14 @@ func openBrowser(ctx context.Context, twin *local.Twin, user string) (*browser, 
 // sync asks for what the browser has missed; the channel gets a value when all of that has come.
 func (b *browser) sync(ctx context.Context) <-chan error {
 	synced := make(chan error, 1)
-	go func() { synced <- b.tab.Sync(ctx) }()
+	go func() { synced <- b.client.Sync(ctx) }()
 
 	return synced
 }
 
 // over reports whether the browser knows of a job that it has ended.
 func (b *browser) over(job string) bool {
-	e, _ := b.tab.View().Job(job)
+	e, _ := b.client.View().Job(job)
 	state, ok := message.AsUploadProgress(e.Data)
 
 	return ok && state.Status.Terminal()

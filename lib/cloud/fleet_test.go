@@ -29,6 +29,7 @@ import (
 	"github.com/golang-jwt/jwt/v5"
 
 	"github.com/herald-progress/herald/cdkapp/bootstrap"
+	"github.com/herald-progress/herald/lib/client"
 	"github.com/herald-progress/herald/lib/dynamo"
 	"github.com/herald-progress/herald/lib/local"
 	"github.com/herald-progress/herald/lib/local/states"
@@ -154,9 +155,9 @@ func token(tb testing.TB, key string, life time.Duration) string {
 }
 
 // openTab opens a browser's tab of the user.
-func (f fleet) openTab(t *testing.T) *local.Client {
+func (f fleet) openTab(t *testing.T) *client.Conn {
 	t.Helper()
-	tab, err := local.Dial(t.Context(), f.twin.WebSocketURL(), token(t, secret, time.Hour))
+	tab, err := client.Dial(t.Context(), f.twin.WebSocketURL(), token(t, secret, time.Hour))
 	if err != nil {
 		t.Fatal(err)
 	}

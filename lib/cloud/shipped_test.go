@@ -19,6 +19,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/herald-progress/herald/cdkapp/bootstrap"
+	"github.com/herald-progress/herald/lib/client"
 	"github.com/herald-progress/herald/lib/csvimport"
 	"github.com/herald-progress/herald/lib/feed"
 	"github.com/herald-progress/herald/lib/local"
@@ -102,7 +103,7 @@ func (f fleet) testDefault(t *testing.T) {
 }
 
 func (f fleet) testBroadcast(t *testing.T) {
-	tabs := []*local.Client{f.openTab(t), f.openTab(t)}
+	tabs := []*client.Conn{f.openTab(t), f.openTab(t)}
 	want := message.Notification{Title: "Hi", Message: "By hand", Severity: message.SeverityInfo}
 	input := `{"userId":"` + user + `","message":{"type":"notification","data":{"title":"Hi","message":"By hand","severity":"info"}}}`
 	body, failure := f.notify(t, input)
@@ -275,7 +276,7 @@ func TestACrashIsReported(t *testing.T) {
 	}
 }
 
-func next(t *testing.T, tab *local.Client) message.Envelope {
+func next(t *testing.T, tab *client.Conn) message.Envelope {
 	t.Helper()
 	e, _, err := tab.Next(t.Context())
 	if err != nil {

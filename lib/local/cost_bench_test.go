@@ -20,6 +20,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/s3"
 
 	"github.com/herald-progress/herald/lib/asl"
+	"github.com/herald-progress/herald/lib/client"
 	"github.com/herald-progress/herald/lib/csvimport"
 	"github.com/herald-progress/herald/lib/local"
 	"github.com/herald-progress/herald/lib/local/states"
@@ -85,7 +86,7 @@ type importTwin struct {
 	ask    io.Writer
 	answer *bufio.Reader
 	s3     *s3.Client
-	tab    *local.Client
+	tab    *client.Conn
 	n      int
 }
 
@@ -106,7 +107,7 @@ func startImports(b *testing.B, mode string) *importTwin {
 		Credentials: credentials.NewStaticCredentialsProvider("local", "local", ""),
 	})
 	for range 2 {
-		tab, err := local.Dial(b.Context(), twin.facts.WebSocketURL, twin.facts.Token)
+		tab, err := client.Dial(b.Context(), twin.facts.WebSocketURL, twin.facts.Token)
 		if err != nil {
 			b.Fatal(err)
 		}

@@ -12,6 +12,7 @@ import (
 	"github.com/google/go-cmp/cmp/cmpopts"
 
 	"github.com/herald-progress/herald/lib/broadcast"
+	"github.com/herald-progress/herald/lib/client"
 	"github.com/herald-progress/herald/lib/local"
 	"github.com/herald-progress/herald/lib/message"
 )
@@ -39,7 +40,7 @@ func sayHello(t *testing.T, twin *local.Twin) broadcast.Report {
 func TestPostsGoWrongAsTold(t *testing.T) {
 	const n = 20
 	twin, _ := startTwin(t)
-	var tabs []*local.Client
+	var tabs []*client.Conn
 	for range n {
 		tabs = append(tabs, openTab(t, twin, "ann"))
 	}

@@ -14,6 +14,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/s3"
 
+	"github.com/herald-progress/herald/lib/client"
 	"github.com/herald-progress/herald/lib/csvimport"
 	"github.com/herald-progress/herald/lib/feed"
 	"github.com/herald-progress/herald/lib/local"
@@ -34,7 +35,7 @@ func browse(ctx context.Context) error {
 		_, _ = io.Copy(io.Discard, os.Stdin)
 		os.Exit(0)
 	}()
-	c, err := local.Dial(ctx, os.Getenv(browserURL), os.Getenv(browserToken))
+	c, err := client.Dial(ctx, os.Getenv(browserURL), os.Getenv(browserToken))
 	if err != nil {
 		return err
 	}
@@ -127,7 +128,7 @@ func row(t *testing.T, kept feed.Store) feed.Row {
 }
 
 // roundTrip connects, syncs once, and returns the state among the answers.
-func roundTrip(t *testing.T, twin *local.Twin) (*local.Client, message.Envelope) {
+func roundTrip(t *testing.T, twin *local.Twin) (*client.Conn, message.Envelope) {
 	t.Helper()
 	c := openTab(t, twin, "ann")
 	if err := c.Send(t.Context(), `{"action":"sync"}`); err != nil {

@@ -11,6 +11,7 @@ import (
 
 	"github.com/herald-progress/herald/lib/apigw"
 	"github.com/herald-progress/herald/lib/broadcast"
+	"github.com/herald-progress/herald/lib/client"
 	"github.com/herald-progress/herald/lib/connection"
 	"github.com/herald-progress/herald/lib/feed"
 	"github.com/herald-progress/herald/lib/local"
@@ -30,8 +31,8 @@ const (
 	randomPublishes  = 10_000
 	randomReconnects = 200
 	randomNotes      = 100
-	randomInFlight   = 64                   // publishes of one worker
-	randomSettle     = 2 * local.MaxBackoff // a tab that was often cut off waits for that long
+	randomInFlight   = 64                    // publishes of one worker
+	randomSettle     = 2 * client.MaxBackoff // a tab that was often cut off waits for that long
 )
 
 // TestDisconnectAtRandom cuts tabs off at random, beside hostile tabs: of another user, and of one of the good users.

@@ -8,19 +8,19 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	"github.com/herald-progress/herald/lib/client"
 	"github.com/herald-progress/herald/lib/feed"
-	"github.com/herald-progress/herald/lib/local"
 	"github.com/herald-progress/herald/lib/message"
 )
 
 // randomTab is a tab that notes what its user sees.
 type randomTab struct {
-	*local.Tab
+	*client.Client
 
 	user string
 
 	mu     sync.Mutex
-	socket *local.Client // the newest
+	socket *client.Conn // the newest
 	dials  int
 	shown  map[string]message.Envelope
 	ended  map[string]string // the newest epoch of which a terminal was shown, by job
@@ -31,11 +31,11 @@ type randomTab struct {
 // open runs a tab of the user until the test ends.
 func (w *randomWorld) open(user string, noSync bool) *randomTab {
 	tab := &randomTab{user: user, shown: map[string]message.Envelope{}, ended: map[string]string{}, seen: map[string]bool{}}
-	tab.Tab = local.NewTab(local.TabConfig{
+	tab.Client = client.New(client.Config{
 		URL: w.twin.WebSocketURL(), OnFrame: tab.see,
 		Token: func(context.Context) (string, error) { return w.twin.Token(user, time.Hour) },
-		Dial: func(ctx context.Context, url, token string) (local.Socket, error) {
-			socket, err := local.Dial(ctx, url, token)
+		Dial: func(ctx context.Context, url, token string) (client.Socket, error) {
+			socket, err := client.Dial(ctx, url, token)
 			if err != nil {
 				return nil, err
 			}
@@ -64,7 +64,7 @@ func (w *randomWorld) open(user string, noSync bool) *randomTab {
 }
 
 // silentSocket sends nothing, so that its tab misses what was sent while it was cut off.
-type silentSocket struct{ local.Socket }
+type silentSocket struct{ client.Socket }
 
 func (silentSocket) Send(context.Context, string) error { return nil }
 

@@ -12,6 +12,7 @@ import (
 	"github.com/coder/websocket"
 	"github.com/google/go-cmp/cmp"
 
+	"github.com/herald-progress/herald/lib/client"
 	"github.com/herald-progress/herald/lib/connection"
 	"github.com/herald-progress/herald/lib/feed"
 	"github.com/herald-progress/herald/lib/local"
@@ -20,11 +21,11 @@ import (
 
 // liveTab runs a tab until the test ends, and collects its frames.
 type liveTab struct {
-	*local.Tab
+	*client.Client
 
 	mu     sync.Mutex
 	frames []message.Envelope
-	socket local.Socket
+	socket client.Socket
 	dials  int
 }
 
@@ -32,11 +33,11 @@ type liveTab struct {
 func openLiveTab(t *testing.T, twin *local.Twin, life time.Duration, cut int) *liveTab {
 	t.Helper()
 	l := &liveTab{}
-	l.Tab = local.NewTab(local.TabConfig{
+	l.Client = client.New(client.Config{
 		URL:   twin.WebSocketURL(),
 		Token: func(context.Context) (string, error) { return twin.Token("ann", life) },
-		Dial: func(ctx context.Context, url, token string) (local.Socket, error) {
-			socket, err := local.Dial(ctx, url, token)
+		Dial: func(ctx context.Context, url, token string) (client.Socket, error) {
+			socket, err := client.Dial(ctx, url, token)
 			l.mu.Lock()
 			defer l.mu.Unlock()
 			l.socket = socket
@@ -206,7 +207,7 @@ func TestTheReaperSaysGoodbye(t *testing.T) {
 		t.Fatal(err)
 	}
 	over := time.Now().Add(life)
-	short, err := local.Dial(t.Context(), twin.WebSocketURL(), token)
+	short, err := client.Dial(t.Context(), twin.WebSocketURL(), token)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -11,6 +11,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/lambda"
 	"github.com/google/go-cmp/cmp"
 
+	"github.com/herald-progress/herald/lib/client"
 	"github.com/herald-progress/herald/lib/connection"
 	"github.com/herald-progress/herald/lib/local"
 	"github.com/herald-progress/herald/lib/message"
@@ -88,7 +89,7 @@ func TestAnotherStageIsForbidden(t *testing.T) {
 		}
 	}
 	stage := strings.TrimSuffix(twin.WebSocketURL(), local.Stage) + "dev"
-	if _, err := local.Dial(t.Context(), stage, "token"); err == nil || !strings.Contains(err.Error(), "403") {
+	if _, err := client.Dial(t.Context(), stage, "token"); err == nil || !strings.Contains(err.Error(), "403") {
 		t.Errorf("connecting to another stage: %v, want 403", err)
 	}
 }

@@ -17,6 +17,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/s3"
 	"github.com/google/go-cmp/cmp"
 
+	"github.com/herald-progress/herald/lib/client"
 	"github.com/herald-progress/herald/lib/csvimport"
 	"github.com/herald-progress/herald/lib/local"
 	"github.com/herald-progress/herald/lib/message"
@@ -61,13 +62,13 @@ func (s *syncBuffer) String() string {
 }
 
 // openTab opens a browser's tab of the user.
-func openTab(t *testing.T, twin *local.Twin, user string) *local.Client {
+func openTab(t *testing.T, twin *local.Twin, user string) *client.Conn {
 	t.Helper()
 	token, err := twin.Token(user, time.Hour)
 	if err != nil {
 		t.Fatal(err)
 	}
-	c, err := local.Dial(t.Context(), twin.WebSocketURL(), token)
+	c, err := client.Dial(t.Context(), twin.WebSocketURL(), token)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -77,7 +78,7 @@ func openTab(t *testing.T, twin *local.Twin, user string) *local.Client {
 }
 
 // until returns the frames of a tab up to the first of the type that satisfies done.
-func until(t *testing.T, c *local.Client, done func(message.Envelope) bool) []message.Envelope {
+func until(t *testing.T, c *client.Conn, done func(message.Envelope) bool) []message.Envelope {
 	t.Helper()
 	var frames []message.Envelope
 	for {
@@ -98,7 +99,7 @@ func twinS3(twin *local.Twin) *s3.Client {
 
 func TestAnImportReachesEveryTabOfItsUser(t *testing.T) {
 	twin, log := startTwin(t)
-	tabs := []*local.Client{openTab(t, twin, "auth0|ann/x"), openTab(t, twin, "auth0|ann/x")}
+	tabs := []*client.Conn{openTab(t, twin, "auth0|ann/x"), openTab(t, twin, "auth0|ann/x")}
 	stranger := openTab(t, twin, "bob")
 	file, err := os.Open(partsList + ".csv")
 	if err != nil {

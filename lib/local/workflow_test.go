@@ -14,6 +14,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/sfn"
 	gocmp "github.com/google/go-cmp/cmp"
 
+	"github.com/herald-progress/herald/lib/client"
 	"github.com/herald-progress/herald/lib/csvimport"
 	"github.com/herald-progress/herald/lib/local"
 	"github.com/herald-progress/herald/lib/local/states"
@@ -59,7 +60,7 @@ func untilCancelled(ctx context.Context) error {
 }
 
 // synced sends a sync and returns what answers it: one round trip.
-func synced(t *testing.T, c *local.Client) []message.Envelope {
+func synced(t *testing.T, c *client.Conn) []message.Envelope {
 	t.Helper()
 	if err := c.Send(t.Context(), `{"action":"sync"}`); err != nil {
 		t.Fatal(err)

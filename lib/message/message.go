@@ -8,6 +8,9 @@ import (
 	"time"
 )
 
+// Subprotocol is the WebSocket subprotocol that a client offers. The one that it offers next is its token.
+const Subprotocol = "herald"
+
 // Type names what a frame's data is.
 type Type string
 

@@ -13,10 +13,11 @@ import (
 	"github.com/aws/aws-lambda-go/events"
 
 	"github.com/herald-progress/herald/lib/auth"
+	"github.com/herald-progress/herald/lib/message"
 )
 
-// Subprotocol is the WebSocket subprotocol under which a browser may pass its token as the one after it.
-const Subprotocol = "herald"
+// Subprotocol is [message.Subprotocol].
+const Subprotocol = message.Subprotocol
 
 const protocolHeader = "Sec-WebSocket-Protocol"
 

@@ -1,4 +1,4 @@
-package local
+package client
 
 import (
 	"cmp"
@@ -63,7 +63,7 @@ func (p position) MarshalJSON() ([]byte, error) {
 	return json.Marshal([]any{p.epoch, p.seq}) //nolint:wrapcheck // a Marshaler
 }
 
-// Take reports whether a frame is news, to be shown, and remembers what it says:
+// apply reports whether a frame is news, to be shown, and remembers what it says:
 //
 //   - the state of a job, when its epoch and seq are newer than all before. A running state whose progress is under that
 //     which an unstored one has shown moves the position and is no news: progress never runs backwards.
@@ -72,14 +72,14 @@ func (p position) MarshalJSON() ([]byte, error) {
 //   - a note, when its id has not come before; what has no id always.
 //   - a dismissal, when the note was there.
 //   - every other frame.
-func (v *View) Take(e message.Envelope) bool {
+func (v *View) apply(e message.Envelope) bool {
 	v.mu.Lock()
 	defer v.mu.Unlock()
 	switch data := e.Data.(type) {
 	case message.UploadProgress:
-		return v.takeState(e, data)
+		return v.applyState(e, data)
 	case message.Notification, message.Error:
-		return v.takeNote(e)
+		return v.addNote(e)
 	case message.Dismissed:
 		return v.notes.dismiss(data.ID)
 	case message.Welcome:
@@ -89,7 +89,7 @@ func (v *View) Take(e message.Envelope) bool {
 	return true
 }
 
-func (v *View) takeState(e message.Envelope, state message.UploadProgress) bool {
+func (v *View) applyState(e message.Envelope, state message.UploadProgress) bool {
 	e.Job = cmp.Or(e.Job, state.UploadID)
 	if e.Job == "" {
 		return true // nothing can be remembered of it
@@ -98,18 +98,18 @@ func (v *View) takeState(e message.Envelope, state message.UploadProgress) bool 
 		v.jobs = map[string]job{}
 	}
 	before := v.jobs[e.Job]
-	next, news := before.take(e, state)
-	v.page.state(e, next.at != before.at)
+	next, news := before.apply(e, state)
+	v.page.countState(e, next.at != before.at)
 	v.jobs[e.Job] = next
-	if len(v.jobs) > maxJobs && v.forget() == e.Job {
+	if len(v.jobs) > maxJobs && v.forgetJob() == e.Job {
 		return false
 	}
 
 	return news
 }
 
-// forget drops the job that is last in the order of compareJobs, and returns its id.
-func (v *View) forget() (last string) {
+// forgetJob drops the job that is last in the order of compareJobs, and returns its id.
+func (v *View) forgetJob() (last string) {
 	for id, j := range v.jobs {
 		if last == "" || compareJobs(j, v.jobs[last]) > 0 {
 			last = id
@@ -120,8 +120,8 @@ func (v *View) forget() (last string) {
 	return last
 }
 
-// take returns what is known of the job after a frame, and whether the frame is news. A zero j knows nothing.
-func (j job) take(e message.Envelope, state message.UploadProgress) (job, bool) {
+// apply returns what is known of the job after a frame, and whether the frame is news. A zero j knows nothing.
+func (j job) apply(e message.Envelope, state message.UploadProgress) (job, bool) {
 	before, _ := message.AsUploadProgress(j.shown.Data)
 	ended := before.Status.Terminal()
 	falls := state.Progress < before.Progress && !ended && !state.Status.Terminal()
@@ -156,15 +156,15 @@ func (j job) run(epoch string) int {
 	return strings.Compare(epoch, shown)
 }
 
-func (v *View) takeNote(e message.Envelope) bool {
+func (v *View) addNote(e message.Envelope) bool {
 	if e.ID == "" {
 		return true // the server's answer, or a note that was not stored
 	}
 	if e.Replayed {
-		v.page.note(e.ID)
+		v.page.countNote(e.ID)
 	}
 
-	return v.notes.take(e)
+	return v.notes.add(e)
 }
 
 // Job returns the frame of a job's state as it is shown.

@@ -1,4 +1,4 @@
-package local
+package client
 
 import (
 	"slices"
@@ -29,15 +29,15 @@ type notes struct {
 	since string
 	// welcomed is the first id of the moment in which the server began to answer a sync without since.
 	welcomed string
-	// full says that a note was left to the next sync.
-	full bool
+	// skipped says that a note was left to the next sync.
+	skipped bool
 }
 
 func compareID(e message.Envelope, id string) int { return strings.Compare(e.ID, id) }
 
-// take reports whether a note is new, and remembers it.
-func (n *notes) take(e message.Envelope) bool {
-	if !n.see(e.ID, e.Replayed) {
+// add reports whether a note is new, and remembers it.
+func (n *notes) add(e message.Envelope) bool {
+	if !n.remember(e.ID, e.Replayed) {
 		return false
 	}
 	at, _ := slices.BinarySearchFunc(n.shown, e.ID, compareID)
@@ -49,9 +49,9 @@ func (n *notes) take(e message.Envelope) bool {
 	return true
 }
 
-// see remembers an id, and reports whether it was not known. A pushed note for which there is no room counts as known:
+// remember stores an id, and reports whether it was not known. A pushed note for which there is no room counts as known:
 // since does not move over it, so that a sync brings it. A replayed one finds room in any case, as since moves over it.
-func (n *notes) see(id string, replayed bool) bool {
+func (n *notes) remember(id string, replayed bool) bool {
 	at, known := slices.BinarySearch(n.seen, id)
 	if known {
 		return false
@@ -59,7 +59,7 @@ func (n *notes) see(id string, replayed bool) bool {
 	if len(n.seen) >= maxSeen {
 		n.forget()
 		if len(n.seen) >= maxSeen && !replayed {
-			n.full = true
+			n.skipped = true
 
 			return false
 		}
@@ -87,7 +87,7 @@ func (n *notes) forget() {
 
 // dismiss drops what a note says, not its id: the note may still be on its way. It reports whether the note was shown.
 func (n *notes) dismiss(id string) bool {
-	n.see(id, false)
+	n.remember(id, false)
 	at, shown := slices.BinarySearchFunc(n.shown, id, compareID)
 	if shown {
 		n.shown = slices.Delete(n.shown, at, at+1)

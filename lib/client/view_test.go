@@ -1,4 +1,4 @@
-package local
+package client
 
 import (
 	"context"
@@ -38,7 +38,7 @@ func TestAViewListsWhatIsShown(t *testing.T) {
 	first, second := stateOf("u-42", 1, ""), stateOf("u-43", 1, "")
 	dismissed := message.New(message.Dismissed{ID: noteOf(2, false).ID}, "", time.Now())
 	for _, e := range []message.Envelope{second, first, noteOf(2, false), noteOf(1, true), noteOf(3, false), dismissed} {
-		v.Take(e)
+		v.apply(e)
 	}
 	if diff := cmp.Diff([]message.Envelope{first, second}, v.Jobs()); diff != "" {
 		t.Errorf("jobs (-want +got):\n%s", diff)
@@ -65,12 +65,12 @@ func TestAViewIsBounded(t *testing.T) {
 	t.Run("pushes before the first sync is answered", func(t *testing.T) {
 		var v View
 		for n := range 3 * maxSeen {
-			if !v.Take(noteOf(n, false)) {
+			if !v.apply(noteOf(n, false)) {
 				t.Fatalf("note %d is no news", n)
 			}
 		}
 		check(t, &v)
-		if v.Take(noteOf(3*maxSeen-1, true)) {
+		if v.apply(noteOf(3*maxSeen-1, true)) {
 			t.Error("the newest note is news again")
 		}
 	})
@@ -80,11 +80,11 @@ func TestAViewIsBounded(t *testing.T) {
 		for n := 0; n < 3*maxSeen; n += page {
 			v.request(true)
 			for i := range page {
-				if !v.Take(noteOf(n+i, true)) {
+				if !v.apply(noteOf(n+i, true)) {
 					t.Fatalf("note %d is no news", n+i)
 				}
 			}
-			if got := v.answered(message.Synced{Notes: page, More: true}); got != next {
+			if got := v.endPage(message.Synced{Notes: page, More: true}); got != next {
 				t.Fatalf("the answer is %d", got)
 			}
 			check(t, &v)
@@ -93,29 +93,29 @@ func TestAViewIsBounded(t *testing.T) {
 	t.Run("pushes after a sync, one over the bound", func(t *testing.T) {
 		var v View
 		v.request(true)
-		v.Take(noteOf(0, true))
-		v.answered(message.Synced{Notes: 1})
+		v.apply(noteOf(0, true))
+		v.endPage(message.Synced{Notes: 1})
 		for n := 1; n < maxSeen; n++ {
-			if !v.Take(noteOf(n, false)) {
+			if !v.apply(noteOf(n, false)) {
 				t.Fatalf("note %d is no news", n)
 			}
 		}
-		if v.overfull() {
+		if v.noteSkipped() {
 			t.Error("a note is left to the next sync too early")
 		}
-		if v.Take(noteOf(maxSeen, false)) || !v.overfull() || v.overfull() {
+		if v.apply(noteOf(maxSeen, false)) || !v.noteSkipped() || v.noteSkipped() {
 			t.Error("the note over the bound is not left to the next sync, once")
 		}
 		check(t, &v)
-		if !v.Take(noteOf(maxSeen, true)) {
+		if !v.apply(noteOf(maxSeen, true)) {
 			t.Error("the sync does not bring it")
 		}
 	})
 	t.Run("jobs", func(t *testing.T) {
 		var v View
-		v.Take(stateOf("running", 1, message.StatusRunning))
+		v.apply(stateOf("running", 1, message.StatusRunning))
 		for n := range maxJobs + 10 {
-			v.Take(stateOf(fmt.Sprint(n), int64(n)+2, message.StatusFailed))
+			v.apply(stateOf(fmt.Sprint(n), int64(n)+2, message.StatusFailed))
 		}
 		check(t, &v)
 		if _, ok := v.Job("running"); !ok || len(v.Jobs()) != maxJobs {
@@ -141,22 +141,22 @@ func TestTheFirstIDOfAMomentIsItsULID(t *testing.T) {
 
 func TestSyncEndsWithItsContext(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		tab := NewTab(TabConfig{
+		c := New(Config{
 			Token: func(context.Context) (string, error) { return "t", nil },
 			Dial:  func(context.Context, string, string) (Socket, error) { return nil, &Refused{Status: 502} },
 		})
 		ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
 		defer cancel()
 		ended := make(chan error, 1)
-		go func() { ended <- tab.Run(ctx) }()
-		if err := tab.Sync(ctx); !errors.Is(err, context.DeadlineExceeded) {
+		go func() { ended <- c.Run(ctx) }()
+		if err := c.Sync(ctx); !errors.Is(err, context.DeadlineExceeded) {
 			t.Errorf("without a connection Sync returns %v", err)
 		}
 		if err := <-ended; err != nil {
 			t.Errorf("Run returns %v", err)
 		}
-		if s := tab.Status(); s.State != Stopped || s.Err != nil || len(tab.waiting) > 0 {
-			t.Errorf("at last its status is %+v and %d wait", s, len(tab.waiting))
+		if s := c.Status(); s.State != Stopped || s.Err != nil || len(c.waiters) > 0 {
+			t.Errorf("at last its status is %+v and %d wait", s, len(c.waiters))
 		}
 	})
 }
@@ -182,7 +182,7 @@ func FuzzView(f *testing.F) {
 			if err != nil {
 				continue
 			}
-			news := v.Take(e)
+			news := v.apply(e)
 			switch data := e.Data.(type) {
 			case message.UploadProgress:
 				if p := (position{e.Epoch, e.Seq}); news && e.Seq > 0 && e.Job != "" {
@@ -199,7 +199,7 @@ func FuzzView(f *testing.F) {
 					ids = append(ids, e.ID)
 				}
 			case message.Synced:
-				v.answered(data)
+				v.endPage(data)
 				v.request(false)
 			}
 		}

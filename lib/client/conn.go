@@ -1,4 +1,4 @@
-package local
+package client
 
 import (
 	"context"
@@ -7,11 +7,10 @@ import (
 	"github.com/coder/websocket"
 
 	"github.com/herald-progress/herald/lib/message"
-	"github.com/herald-progress/herald/lib/session"
 )
 
-// Client is one connection, which receives frames as a browser does; [Tab] keeps one open. It is for one reader at a time.
-type Client struct{ conn *websocket.Conn }
+// Conn is one connection, which receives frames as a browser does; [Client] keeps one open. It is for one reader at a time.
+type Conn struct{ conn *websocket.Conn }
 
 // Refused says with which HTTP status a handshake was answered.
 type Refused struct{ Status int }
@@ -21,9 +20,9 @@ func (e *Refused) Error() string { return fmt.Sprintf("connect: refused with sta
 
 // Dial connects to a WebSocket URL. The token goes as a subprotocol, so that it is in no URL. The error of a handshake that
 // was answered is a [*Refused].
-func Dial(ctx context.Context, url, token string) (*Client, error) {
+func Dial(ctx context.Context, url, token string) (*Conn, error) {
 	conn, response, err := websocket.Dial(ctx, url, &websocket.DialOptions{ //nolint:bodyclose // the library does
-		Subprotocols: []string{session.Subprotocol, token},
+		Subprotocols: []string{message.Subprotocol, token},
 	})
 	if err != nil {
 		if response != nil {
@@ -34,11 +33,11 @@ func Dial(ctx context.Context, url, token string) (*Client, error) {
 	}
 	conn.SetReadLimit(message.MaxFrame)
 
-	return &Client{conn: conn}, nil
+	return &Conn{conn: conn}, nil
 }
 
-// Next returns the next frame, parsed and as it came. It passes over what is no frame of Herald's.
-func (c *Client) Next(ctx context.Context) (message.Envelope, []byte, error) {
+// Next returns the next frame, parsed and as it came. It skips text that is no frame of Herald's.
+func (c *Conn) Next(ctx context.Context) (message.Envelope, []byte, error) {
 	for {
 		_, frame, err := c.conn.Read(ctx)
 		if err != nil {
@@ -51,7 +50,7 @@ func (c *Client) Next(ctx context.Context) (message.Envelope, []byte, error) {
 }
 
 // Send sends one message, JSON with an action.
-func (c *Client) Send(ctx context.Context, text string) error {
+func (c *Conn) Send(ctx context.Context, text string) error {
 	if err := c.conn.Write(ctx, websocket.MessageText, []byte(text)); err != nil {
 		return fmt.Errorf("send: %w", err)
 	}
@@ -60,7 +59,7 @@ func (c *Client) Send(ctx context.Context, text string) error {
 }
 
 // Close closes the connection as a browser's tab does, and waits some seconds for the answer.
-func (c *Client) Close() error {
+func (c *Conn) Close() error {
 	if err := c.conn.Close(websocket.StatusNormalClosure, ""); err != nil {
 		return fmt.Errorf("close: %w", err)
 	}
@@ -69,7 +68,7 @@ func (c *Client) Close() error {
 }
 
 // Drop closes the connection without a word, as a process that is killed does.
-func (c *Client) Drop() error {
+func (c *Conn) Drop() error {
 	if err := c.conn.CloseNow(); err != nil {
 		return fmt.Errorf("drop: %w", err)
 	}

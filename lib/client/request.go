@@ -1,4 +1,4 @@
-package local
+package client
 
 import (
 	"cmp"
@@ -29,18 +29,20 @@ type page struct {
 
 	// cursor is where the next page goes on with the jobs; empty is the first page.
 	cursor string
-	// whole says that once all pages have come to their end. From then on what is new stands in front.
-	whole bool
+	// whole says that all pages of a sync have come, once. From then on a sync may be brief: it ends with a page of known
+	// states, as the server sends newer ones first. A server that reads its store in several steps does so in each step only,
+	// so not every sync is brief.
+	whole, brief bool
 }
 
-func (p *page) state(e message.Envelope, moved bool) {
+func (p *page) countState(e message.Envelope, moved bool) {
 	if e.Seq > 0 && p.jobs != nil {
 		p.jobs[e.Job] = true
 		p.moved = p.moved || moved
 	}
 }
 
-func (p *page) note(id string) {
+func (p *page) countNote(id string) {
 	if p.notes != nil {
 		p.notes[id] = true
 		p.reached = max(p.reached, id)
@@ -61,29 +63,36 @@ const (
 	complete
 )
 
-// begin begins with the first page again.
-func (v *View) begin() {
+// beginSync notes that the next sync begins anew, and whether it is brief.
+func (v *View) beginSync(brief bool) {
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	v.page.brief = brief && v.page.whole
+}
+
+// firstPage makes the next sync ask for the first page.
+func (v *View) firstPage() {
 	v.mu.Lock()
 	defer v.mu.Unlock()
 	v.page.cursor = ""
 }
 
-// first reports whether the next sync asks for the first page.
-func (v *View) first() bool {
+// onFirstPage reports whether the next sync asks for the first page.
+func (v *View) onFirstPage() bool {
 	v.mu.Lock()
 	defer v.mu.Unlock()
 
 	return v.page.cursor == ""
 }
 
-// overfull reports, once, that a note was left to the next sync.
-func (v *View) overfull() bool {
+// noteSkipped reports, once, that a note was left to the next sync.
+func (v *View) noteSkipped() bool {
 	v.mu.Lock()
 	defer v.mu.Unlock()
-	full := v.notes.full
-	v.notes.full = false
+	skipped := v.notes.skipped
+	v.notes.skipped = false
 
-	return full
+	return skipped
 }
 
 // syncRequest is the message that asks for what a client has missed.
@@ -134,18 +143,18 @@ func (v *View) have() map[string]position {
 	return have
 }
 
-// answered takes the end of a page. Counts that are higher than what came say that frames were lost: then since stays
+// endPage handles the end of a page. Counts that are higher than what came say that frames were lost: then since stays
 // where it is, and the same page is asked for again.
-func (v *View) answered(said message.Synced) answer {
+func (v *View) endPage(end message.Synced) answer {
 	v.mu.Lock()
 	defer v.mu.Unlock()
 	p := &v.page
-	if len(p.jobs) < said.Jobs || len(p.notes) < said.Notes {
+	if len(p.jobs) < end.Jobs || len(p.notes) < end.Notes {
 		return incomplete
 	}
 	moved := p.moved || p.reached > v.notes.since
 	v.notes.since = max(v.notes.since, p.reached)
-	if !said.More {
+	if !end.More {
 		p.whole = true
 		p.cursor = ""
 		v.notes.since = max(v.notes.since, v.notes.welcomed)
@@ -154,7 +163,7 @@ func (v *View) answered(said message.Synced) answer {
 		return complete
 	}
 
-	return p.more(usable(said.Cursor), said.RetryAfter > 0, moved)
+	return p.more(usable(end.Cursor), end.RetryAfter > 0, moved)
 }
 
 // more decides what follows a page that is not the last. moved says that the page brought something new.
@@ -164,12 +173,12 @@ func (p *page) more(cursor string, later, moved bool) answer {
 		p.cursor = cmp.Or(cursor, p.cursor)
 
 		return postponed
-	case moved, cursor != "" && cursor != p.cursor && !p.whole:
+	case moved, cursor != "" && cursor != p.cursor && !p.brief:
 		p.cursor = cursor
 
 		return next
-	case cursor != "" && p.whole:
-		p.cursor = "" // what is older than a page of known states is known, too
+	case cursor != "" && p.brief:
+		p.cursor = ""
 
 		return complete
 	default:
