@@ -22,6 +22,8 @@ const (
 	// machine is shared with the good tabs.
 	hostilePause = 200 * time.Millisecond
 	floodPause   = 20 * time.Millisecond
+	// hostileFlood is how long the hostile tabs of a good user send without a bound at least.
+	hostileFlood = 10 * time.Second
 	// hostileConnections is more than one user may have.
 	hostileConnections = 60
 	// hostileShare is how many messages of each kind a hostile tab of a good user may send in a run of a few seconds: one
