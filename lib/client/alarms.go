@@ -15,7 +15,7 @@ const (
 	refreshDue
 
 	// The others ask for a sync. They wait while a sync is under way, during the pause after one that failed, and while the
-	// server wants none. All but retrySync ask for a sync that begins anew: they wait until all pages of another have come.
+	// server wants none. All but retrySync ask for a sync that begins anew: they stay set while the pages of another come.
 	firstSync
 	secondSync
 	quietSync
@@ -56,7 +56,7 @@ func (s *session) dueAt(which alarm) (time.Time, bool) {
 	if !set || which < firstSync {
 		return at, set
 	}
-	if s.syncing || which != retrySync && !s.view.onFirstPage() {
+	if s.syncing {
 		return time.Time{}, false
 	}
 	for _, until := range []time.Time{s.heldUntil, s.pausedUntil} {

@@ -9,14 +9,8 @@ import (
 	"github.com/herald-progress/herald/lib/message"
 )
 
-// Bounds of a sync: a browser's frame has at most 32 KB, and the server takes at most 1,000 jobs. The states of jobs that are
-// left out come again, and are dropped.
-const (
-	maxHaveBytes = 24 << 10
-	maxHaveJobs  = 1000
-	// maxCursor is the longest cursor that is sent back, in bytes of JSON.
-	maxCursor = 4 << 10
-)
+// maxCursor is the longest cursor that is sent back, in bytes of JSON: a sync must fit [message.MaxFrameIn].
+const maxCursor = 4 << 10
 
 // page is one sync and its answer. A user's jobs may take several pages: each but the first names the cursor at which
 // it goes on.
@@ -134,7 +128,7 @@ func (v *View) have() map[string]position {
 		}
 		entry, err := json.Marshal(map[string]position{id: at})
 		size += len(entry) - len(`{}`) + len(`,`)
-		if err != nil || size >= maxHaveBytes || len(have) == maxHaveJobs {
+		if err != nil || size >= message.MaxHaveBytes || len(have) == message.MaxHave {
 			break
 		}
 		have[id] = at
