@@ -97,15 +97,15 @@ func jobHistories() []History {
 		jobHistory("two begin an expired job anew", 1, []feed.Update{update(10, old)}, writer{one}, writer{end(message.StatusFailed)}),
 		jobHistory("two begin an expired job anew, without epochs", 1, []feed.Update{update(10, old)},
 			writer{edit(one, inEpoch(""))}, writer{edit(end(message.StatusFailed), inEpoch(""))}),
-		jobHistory("a workflow names the epoch of a job that has begun", 1, nil,
-			writer{edit(one, inEpoch(""))}, writer{keyed(20), end(message.StatusSucceeded)}),
+		dense(jobHistory("a workflow names the epoch of a job that has begun", 1, nil,
+			writer{edit(one, inEpoch(""))}, writer{keyed(20), end(message.StatusSucceeded)})),
 		jobHistory("parts add up", 1, begun, writer{one, part("one", 6, 1, raceAt)}, writer{two}),
 		jobHistory("two work on one part", 1, begun, writer{one}, writer{part("one", 7, 1, raceAt)}),
 		jobHistory("more of a part has failed", 1, append(begun[:1:1], one), writer{failing(one, 2)}, writer{failing(one, 3)}),
 		jobHistory("three work on one part", 0, begun, writer{one}, writer{part("one", 7, 1, raceAt)}, writer{part("one", 9, 3, raceAt)}),
 		jobHistory("the last part of 256", 0, full, writer{one}, writer{two}),
 		jobHistory("a part and an end", 1, begun, writer{one}, writer{end(message.StatusSucceeded)}),
-		jobHistory("two ends and a state", 0, begun, writer{end(message.StatusFailed)}, writer{end(message.StatusSucceeded)}, writer{keyed(20)}),
+		dense(jobHistory("two ends and a state", 0, begun, writer{end(message.StatusFailed)}, writer{end(message.StatusSucceeded)}, writer{keyed(20)})),
 		jobHistory("a part of the run before", 1, append(begun[:1:1], part("one", 2, 0, raceAt)),
 			writer{one}, writer{edit(keyed(1), inEpoch(epoch(1))), edit(part("one", 2, 0, raceAt), inEpoch(epoch(1)))}),
 		jobHistory("a part of a job that gets an execution", 1, begun, writer{one}, writer{edit(keyed(20), by("arn"))}),
@@ -117,12 +117,19 @@ func jobHistories() []History {
 			writer{edit(keyed(1), inEpoch(epoch(1)), dated(soon)), edit(part("two", 50, 0, soon), inEpoch(epoch(1)), dated(raceAt))}),
 		jobHistory("the end of one execution, and the next", 1, []feed.Update{edit(keyed(10), by("arn"))},
 			writer{edit(end(message.StatusFailed), endOf("arn"))}, writer{edit(keyed(20), by("next"))}),
-		jobHistory("the end of a run, and its redrive", 1, []feed.Update{edit(keyed(10), by("arn"))},
-			writer{end(message.StatusFailed)}, writer{edit(keyed(20), by("arn"), inEpoch(epoch(1)))}),
-		jobHistory("two runs of one execution begin", 1, nil,
-			writer{edit(keyed(10), by("arn"))}, writer{edit(keyed(20), by("arn"), inEpoch(epoch(1)))}),
+		dense(jobHistory("the end of a run, and its redrive", 1, []feed.Update{edit(keyed(10), by("arn"))},
+			writer{end(message.StatusFailed)}, writer{edit(keyed(20), by("arn"), inEpoch(epoch(1)))})),
+		dense(jobHistory("two runs of one execution begin", 1, nil,
+			writer{edit(keyed(10), by("arn"))}, writer{edit(keyed(20), by("arn"), inEpoch(epoch(1)))})),
 		forgotten("a row is forgotten", 0, begun, writer{keyed(20)}, writer{keyed(15)}),
 	}
+}
+
+// dense marks a history that is large enough.
+func dense(h History) History {
+	h.dense = true
+
+	return h
 }
 
 // forgotten is a history in which TTL deletes the job's row at some time.
