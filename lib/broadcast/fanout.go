@@ -12,28 +12,29 @@ import (
 	"github.com/herald-progress/herald/lib/connection"
 )
 
-// firstBackoff is the jittered pause before the first retry; each further one is twice as long, which makes at most six
-// tries within the budget. The post keeps its slot meanwhile: what is throttled slows the whole broadcast down.
+// firstBackoff is the jittered pause before the first retry. Each further pause is twice as long, so that a post is tried at
+// most six times within the budget. The post keeps its slot meanwhile: throttling slows the whole broadcast down.
 const firstBackoff = 200 * time.Millisecond
 
-// fanOut is one delivery under way.
+// fanOut is one broadcast in progress.
 type fanOut struct {
-	b     *Broadcaster
-	frame []byte
-	slots chan struct{}
-	posts sync.WaitGroup
+	broadcaster *Broadcaster
+	frame       []byte
+	slots       chan struct{}
+	posts       sync.WaitGroup
 
 	mu     sync.Mutex
 	report Report
-	// throttled and broken count the failed posts by their last answer. Those that the budget cut short have none.
-	throttled, broken int
-	// choked says that a post was throttled until there was no time left, and none has been delivered since its first try:
-	// the rest is not tried, as it could only add to what chokes the service. One connection's own throttling is not that.
-	choked bool
+	// throttled and refused count the failed posts by their last error. Posts that the budget ended are in neither.
+	throttled, refused int
+	// throttledOut is set when a post was throttled until the budget ended, and nothing was delivered since that post's first
+	// try. The remaining connections are then skipped: more requests would only be throttled, too. A single throttled
+	// connection among others that work does not set it.
+	throttledOut bool
 }
 
-// run posts to each connection as it is read, and waits for the posts. It returns what ended the reading early, unless
-// that is the budget's end while posts are under way: then the report is partial.
+// run posts to each connection as it is read, and waits for the posts. It returns the error that ended the reading. If the
+// budget ended it while there are posts, run returns nil, and the report is partial.
 func (f *fanOut) run(ctx context.Context, connections iter.Seq2[connection.Connection, error]) error {
 	defer f.posts.Wait()
 	read := 0
@@ -42,7 +43,7 @@ func (f *fanOut) run(ctx context.Context, connections iter.Seq2[connection.Conne
 		case errors.Is(err, connection.ErrNotFound):
 			f.count(&f.report.Gone)
 		case err != nil && ctx.Err() != nil && read > 0:
-			f.b.log().WarnContext(ctx, "connections not read to their end", "err", err)
+			f.broadcaster.log().WarnContext(ctx, "not all connections read", "err", err)
 
 			return nil
 		case err != nil:
@@ -56,8 +57,9 @@ func (f *fanOut) run(ctx context.Context, connections iter.Seq2[connection.Conne
 	return nil
 }
 
+// start starts the post to a connection when a slot is free.
 func (f *fanOut) start(ctx context.Context, c connection.Connection) {
-	if !f.b.now().Before(c.End()) {
+	if !f.broadcaster.now().Before(c.End()) {
 		f.count(&f.report.Expired)
 
 		return
@@ -69,7 +71,7 @@ func (f *fanOut) start(ctx context.Context, c connection.Connection) {
 
 		return
 	}
-	if f.skip() {
+	if f.skipThrottledOut() {
 		<-f.slots
 
 		return
@@ -80,30 +82,30 @@ func (f *fanOut) start(ctx context.Context, c connection.Connection) {
 	})
 }
 
-// post sends the frame to one connection, again and again while that may help and there is time.
+// post posts the frame to one connection, with retries while they may help and the budget lasts.
 func (f *fanOut) post(ctx context.Context, c connection.Connection) {
-	delivered := f.delivered()
-	var answer error // of the last try that the budget did not cut short
+	deliveredBefore := f.delivered()
+	var lastErr error // of the last try that the budget did not end
 	for backoff := firstBackoff; ; backoff *= 2 {
 		err := f.send(ctx, c.ID)
 		switch {
 		case err == nil:
-			f.deliver()
+			f.countDelivered()
 
 			return
 		case errors.Is(err, ErrGone):
-			f.prune(ctx, c)
+			f.deleteGone(ctx, c)
 			f.count(&f.report.Gone)
 
 			return
 		case ctx.Err() == nil:
-			answer = err
+			lastErr = err
 		}
 		if retryable(err) && sleep(ctx, backoff/2+rand.N(backoff/2)) { //nolint:gosec // jitter
 			continue
 		}
-		f.b.log().WarnContext(ctx, "post failed", "connectionId", c.ID, "err", err)
-		f.fail(answer, delivered)
+		f.broadcaster.log().WarnContext(ctx, "post failed", "connectionId", c.ID, "err", err)
+		f.countFailed(lastErr, deliveredBefore)
 
 		return
 	}
@@ -116,20 +118,20 @@ func (f *fanOut) send(ctx context.Context, id string) error {
 		return fmt.Errorf("%w: %w", ErrUnavailable, err)
 	}
 
-	return f.b.Sender.Send(ctx, id, f.frame) //nolint:wrapcheck // its errors are this package's
+	return f.broadcaster.Sender.Send(ctx, id, f.frame)
 }
 
-// prune deletes the row of a connection that is gone, once its $connect must have returned.
-func (f *fanOut) prune(ctx context.Context, c connection.Connection) {
-	if f.b.now().Sub(c.ConnectedAt) <= settled {
+// deleteGone deletes the row of a connection that is gone, unless its $connect may still be running.
+func (f *fanOut) deleteGone(ctx context.Context, c connection.Connection) {
+	if f.broadcaster.now().Sub(c.ConnectedAt) <= connectGrace {
 		return
 	}
-	if err := f.b.Store.Delete(ctx, c.ID); err != nil {
-		f.b.log().WarnContext(ctx, "delete gone connection", "connectionId", c.ID, "err", err)
+	if err := f.broadcaster.Store.Delete(ctx, c.ID); err != nil {
+		f.broadcaster.log().WarnContext(ctx, "delete gone connection", "connectionId", c.ID, "err", err)
 
 		return
 	}
-	f.b.log().InfoContext(ctx, "Connection removed", "code", "GONE", "connectionId", c.ID)
+	f.broadcaster.log().InfoContext(ctx, "Connection removed", "code", "GONE", "connectionId", c.ID)
 }
 
 func (f *fanOut) count(n *int) {
@@ -139,10 +141,10 @@ func (f *fanOut) count(n *int) {
 	f.report.Connections++
 }
 
-func (f *fanOut) deliver() {
+func (f *fanOut) countDelivered() {
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	f.choked = false
+	f.throttledOut = false
 	f.report.Delivered++
 	f.report.Connections++
 }
@@ -154,42 +156,42 @@ func (f *fanOut) delivered() int {
 	return f.report.Delivered
 }
 
-// skip reports whether a connection is not to be tried, and counts it as throttled then.
-func (f *fanOut) skip() bool {
+// skipThrottledOut reports whether a connection is skipped, and counts it as throttled if so.
+func (f *fanOut) skipThrottledOut() bool {
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	if f.choked {
+	if f.throttledOut {
 		f.throttled++
 		f.report.Failed++
 		f.report.Connections++
 	}
 
-	return f.choked
+	return f.throttledOut
 }
 
-// fail counts a post that failed with answer; before is how many had been delivered at its first try.
-func (f *fanOut) fail(answer error, before int) {
+// countFailed counts a post whose last error was err. deliveredBefore is how many posts were delivered before its first try.
+func (f *fanOut) countFailed(err error, deliveredBefore int) {
 	f.mu.Lock()
 	switch {
-	case errors.Is(answer, ErrThrottled):
+	case errors.Is(err, ErrThrottled):
 		f.throttled++
-		f.choked = f.choked || f.report.Delivered == before
-	case answer != nil:
-		f.broken++
+		f.throttledOut = f.throttledOut || f.report.Delivered == deliveredBefore
+	case err != nil:
+		f.refused++
 	}
 	f.mu.Unlock()
 	f.count(&f.report.Failed)
 }
 
-// result is called when every post has ended.
-func (f *fanOut) result(lookupErr error) (Report, error) {
+// result returns the report and its error. It is called when every post has ended.
+func (f *fanOut) result(readErr error) (Report, error) {
 	r := f.report
 	switch {
-	case lookupErr != nil:
-		return r, fmt.Errorf("%w: %w", ErrStore, lookupErr)
+	case readErr != nil:
+		return r, fmt.Errorf("%w: %w", ErrStore, readErr)
 	case r.Failed == 0 || r.Delivered > 0:
 		return r, nil
-	case f.throttled > 0 && f.broken == 0:
+	case f.throttled > 0 && f.refused == 0:
 		return r, ErrThrottled
 	default:
 		return r, ErrDelivery
@@ -198,7 +200,7 @@ func (f *fanOut) result(lookupErr error) (Report, error) {
 
 func retryable(err error) bool { return errors.Is(err, ErrThrottled) || errors.Is(err, ErrUnavailable) }
 
-// sleep reports whether the pause fitted into what is left of the budget.
+// sleep waits for d, and reports whether it did: it does not begin a wait that is longer than what is left of ctx.
 func sleep(ctx context.Context, d time.Duration) bool {
 	if deadline, ok := ctx.Deadline(); ok && time.Until(deadline) <= d {
 		return false

@@ -8,19 +8,19 @@ import (
 	"github.com/herald-progress/herald/lib/message"
 )
 
-// The errors of the notifier task. aws-lambda-go names a function's error by the outermost Go type, and that name is
-// what a workflow's Retry and Catch match: hence types by value, not wrapped, without the suffix of Go's custom.
+// The errors of the notifier task. aws-lambda-go names a function's error by its outermost Go type, and a workflow's Retry
+// and Catch match that name. So these are types by value, not wrapped, and without Go's usual suffix.
 type (
-	// InvalidMessage says which fields break which rules. It is never worth a retry.
+	// InvalidMessage names the fields and the rules that they break. A retry is useless.
 	InvalidMessage struct{ Reason string }
-	// PayloadTooLarge says that the frame is over API Gateway's limit. It is never worth a retry.
+	// PayloadTooLarge means that the frame is over API Gateway's limit. A retry is useless.
 	PayloadTooLarge struct{ Reason string }
-	// Throttled says that API Gateway took none of the posts for now, or that too many wrote the same job at once. Nothing was
+	// Throttled means that API Gateway throttled every post, or that too many writers wrote the same job at once. Nothing was
 	// stored.
 	Throttled struct{}
-	// StoreError says that a store failed: the message may not have reached everyone, or not be kept.
+	// StoreError means that a store failed: the message may not be stored, or may not have reached all connections.
 	StoreError struct{}
-	// DeliveryError says that every post that was tried failed, and nothing was stored.
+	// DeliveryError means that every post failed, and nothing was stored.
 	DeliveryError struct{}
 )
 
@@ -30,7 +30,7 @@ func (Throttled) Error() string         { return "Too many messages" }
 func (StoreError) Error() string        { return "Failed to store message" }
 func (DeliveryError) Error() string     { return "Failed to deliver message" }
 
-// named gives an error the name that workflows match. What lies behind a StoreError or DeliveryError is only logged.
+// named returns the error that workflows match by name. The cause of a StoreError or DeliveryError is only logged.
 func named(err error) error {
 	invalid, large := (*message.Invalid)(nil), (*message.TooLarge)(nil)
 	switch {
@@ -42,14 +42,14 @@ func named(err error) error {
 		return PayloadTooLarge{Reason: large.Error()}
 	case errors.Is(err, broadcast.ErrThrottled), errors.Is(err, feed.ErrContention):
 		return Throttled{}
-	case errors.Is(err, broadcast.ErrStore), errors.Is(err, errLost):
+	case errors.Is(err, broadcast.ErrStore), errors.Is(err, errNotStored):
 		return StoreError{}
 	default:
 		return DeliveryError{}
 	}
 }
 
-// within puts the fields of a [*message.Invalid] below path.
+// within puts path before the fields of a [*message.Invalid].
 func within(path string, err error) error {
 	var bad *message.Invalid
 	if !errors.As(err, &bad) {

@@ -17,26 +17,26 @@ import (
 )
 
 const (
-	// Silence is how long a job may be silent before the sweeper asks for its workflow.
+	// Silence is how long a job may be silent before the sweeper asks Step Functions about its execution.
 	Silence = 5 * time.Minute
 	// StatusTimeout bounds one call of [Workflows].
 	StatusTimeout = 5 * time.Second
-	// looking is how many pointers are looked into at once: DescribeExecution is throttled by account and Region
+	// maxConcurrentChecks is how many pointers are checked at once: DescribeExecution is throttled by account and Region
 	// (https://docs.aws.amazon.com/step-functions/latest/dg/service-quotas.html).
-	looking = 8
-	// successGrace is how long a success waits for a job's own end, which says more. A workflow that waits for the notifier
-	// has it stored before the workflow ends; one that invokes the notifier asynchronously may be overtaken.
+	maxConcurrentChecks = 8
+	// successGrace is how long a success waits for the job's own end, whose text says more. A workflow that waits for the
+	// notifier has stored its own end before it succeeds. One that invokes the notifier asynchronously may be overtaken.
 	successGrace = 2 * time.Second
 )
 
 var (
-	// ErrNoWorkflow says that there is no such execution, or not any more.
+	// ErrNoWorkflow means that the execution does not exist, or not any more.
 	ErrNoWorkflow = errors.New("notify: no such workflow execution")
-	// ErrNotDescribed says that Step Functions will not say how the execution stands, however often it is asked.
+	// ErrNotDescribed means that Step Functions will never describe the execution: asking again is useless.
 	ErrNotDescribed = errors.New("notify: workflow execution cannot be described")
 )
 
-// Workflow is how an execution of a workflow stands.
+// Workflow is the state of an execution.
 type Workflow struct {
 	// Status is a status of DescribeExecution
 	// (https://docs.aws.amazon.com/step-functions/latest/apireference/API_DescribeExecution.html).
@@ -45,9 +45,10 @@ type Workflow struct {
 	RedriveCount int
 }
 
-// Workflows knows how executions stand. It is used concurrently.
+// Workflows describes executions. It is used concurrently.
 type Workflows interface {
-	// Status returns how the execution of an ARN stands, or [ErrNoWorkflow], or [ErrNotDescribed]. Any other error may pass.
+	// Status returns the state of the execution with an ARN. Its error is [ErrNoWorkflow], [ErrNotDescribed], or one that may
+	// pass.
 	Status(ctx context.Context, arn string) (Workflow, error)
 }
 
@@ -57,10 +58,10 @@ type Pointers interface {
 	feed.Executions
 }
 
-// Sweeper ends the jobs whose workflows ended without saying so: at the event of the workflow's end, whichever that is,
-// and, as those events are best effort, whenever it is run without one.
+// Sweeper ends jobs whose executions ended without publishing an end. It does so on the event of the execution's end. These
+// events are best effort, so it also checks all silent jobs each time it is invoked without one.
 type Sweeper struct {
-	// Notifier stores and delivers the ends.
+	// Notifier stores and posts the ends.
 	Notifier *Notifier
 	// Feed is the notifier's.
 	Feed      Pointers
@@ -71,34 +72,33 @@ type Sweeper struct {
 	Now func() time.Time
 }
 
-// Handle ends the jobs of the execution that an event tells of, a "Step Functions Execution Status Change"
-// (https://docs.aws.amazon.com/step-functions/latest/dg/eventbridge-integration.html). With any other event it sweeps: it
-// looks into every pointer, and ends the jobs that are silent and whose workflows have ended. A pointer that cannot be read
-// or looked into does not stop the others, and is left for the next sweep. Its error says that a store failed, or that the
-// event names no execution.
+// Handle ends the jobs of the execution that an event of the type "Step Functions Execution Status Change" names
+// (https://docs.aws.amazon.com/step-functions/latest/dg/eventbridge-integration.html). Any other event makes it check every
+// pointer, and end the jobs that are silent and whose executions have ended. A pointer that fails does not stop the others;
+// the next sweep checks it again. Handle returns an error if a store failed, or if the event names no execution.
 func (s *Sweeper) Handle(ctx context.Context, raw json.RawMessage) error {
-	c, isChange, err := decodeChange(raw)
+	change, isChange, err := decodeStatusChange(raw)
 	if err != nil {
 		return err
 	}
 	if !isChange {
-		return s.each(ctx, s.Feed.Executions(ctx), s.look)
+		return s.forEach(ctx, s.Feed.Executions(ctx), s.checkSilent)
 	}
-	how, over := ends[c.Status]
-	if !over {
+	end, terminal := terminalStatuses[change.Status]
+	if !terminal {
 		return nil
 	}
-	pointers := s.Feed.Execution(ctx, c.ExecutionARN)
-	if how.status == message.StatusSucceeded {
+	pointers := s.Feed.Execution(ctx, change.ExecutionARN)
+	if end.status == message.StatusSucceeded {
 		pointers = delayed(ctx, pointers, successGrace)
 	}
 
-	return s.each(ctx, pointers, func(ctx context.Context, p feed.Pointer) error {
-		return s.take(ctx, p, c, how)
+	return s.forEach(ctx, pointers, func(ctx context.Context, p feed.Pointer) error {
+		return s.endOnStatusChange(ctx, p, change, end)
 	})
 }
 
-// delayed yields what pointers yields, the first of them after a time.
+// delayed yields what pointers yields, after it has waited once, if there is a pointer.
 func delayed(ctx context.Context, pointers iter.Seq2[feed.Pointer, error], wait time.Duration) iter.Seq2[feed.Pointer, error] {
 	return func(yield func(feed.Pointer, error) bool) {
 		waited := false
@@ -117,132 +117,132 @@ func delayed(ctx context.Context, pointers iter.Seq2[feed.Pointer, error], wait 
 	}
 }
 
-// take ends the job of p as a change tells of its execution's end, unless that is not the end of the job's run.
-func (s *Sweeper) take(ctx context.Context, p feed.Pointer, c change, how ended) error {
-	if c.RedriveCount < redrives(p.Epoch) {
+// endOnStatusChange ends the job of p, unless the change is about an earlier run, or the job belongs to another run or
+// execution by now.
+func (s *Sweeper) endOnStatusChange(ctx context.Context, p feed.Pointer, change statusChange, end jobEnd) error {
+	if change.RedriveCount < redriveCount(p.Epoch) {
 		return nil
 	}
 	row, err := s.Feed.Job(ctx, p.Owner, p.Job)
-	if errors.Is(err, feed.ErrNotFound) { // the job's first update may be under way: the sweep knows later
+	if errors.Is(err, feed.ErrNotFound) { // the job's first update may be in progress: a later sweep ends the job
 		return nil
 	}
 	if err != nil {
 		return fmt.Errorf("read job: %w", err)
 	}
-	if passedOn(row, p) { // the sweep forgets p
+	if superseded(p, row) { // a later sweep deletes p
 		return nil
 	}
 
-	return s.end(ctx, p, row, how)
+	return s.endJob(ctx, p, row, end)
 }
 
-// passedOn reports whether the job of p is now in a newer run, or ends with another execution.
-func passedOn(row feed.Row, p feed.Pointer) bool {
+// superseded reports whether the job of p is in a newer run by now, or ends with another execution.
+func superseded(p feed.Pointer, row feed.Row) bool {
 	return row.Epoch > p.Epoch || row.Epoch == p.Epoch && row.Execution != "" && row.Execution != p.Execution
 }
 
-// each does something for every pointer, several at once. What fails is logged, and does not stop the others; the error is
-// one of those.
-func (s *Sweeper) each(ctx context.Context, pointers iter.Seq2[feed.Pointer, error], do func(context.Context, feed.Pointer) error) error {
-	var all errgroup.Group
-	all.SetLimit(looking)
+// forEach calls do for every pointer, several at once. It logs each error, goes on with the others, and returns one of the
+// errors.
+func (s *Sweeper) forEach(ctx context.Context, pointers iter.Seq2[feed.Pointer, error], do func(context.Context, feed.Pointer) error) error {
+	var checks errgroup.Group
+	checks.SetLimit(maxConcurrentChecks)
 	for p, err := range pointers {
-		all.Go(func() error {
+		checks.Go(func() error {
 			if err != nil {
 				err = fmt.Errorf("read pointers: %w", err)
 			} else {
 				err = do(ctx, p)
 			}
 			if err != nil {
-				s.log().ErrorContext(ctx, "pointer left", "execution", p.Execution, "uploadId", p.Job, "err", err)
+				s.log().ErrorContext(ctx, "pointer not checked", "execution", p.Execution, "uploadId", p.Job, "err", err)
 			}
 
 			return err
 		})
 	}
 
-	return all.Wait() //nolint:wrapcheck // an error of the above
+	return checks.Wait() //nolint:wrapcheck // an error of the functions above
 }
 
-// look ends the job of p if it is silent and its workflow has ended, and forgets p if there is nothing to end.
-func (s *Sweeper) look(ctx context.Context, p feed.Pointer) error {
+// checkSilent ends the job of p if it is silent and its execution has ended. It deletes p if there is no job to end.
+func (s *Sweeper) checkSilent(ctx context.Context, p feed.Pointer) error {
 	row, err := s.Feed.Job(ctx, p.Owner, p.Job)
 	missing := errors.Is(err, feed.ErrNotFound)
 	if err != nil && !missing {
 		return fmt.Errorf("read job: %w", err)
 	}
-	silent := min(s.now().Sub(p.At), s.now().Sub(row.UpdatedAt))
-	if silent <= Silence {
+	silence := min(s.now().Sub(p.At), s.now().Sub(row.UpdatedAt))
+	if silence <= Silence {
 		return nil
 	}
-	if passedOn(row, p) || row.Epoch == p.Epoch && row.Terminal() {
-		return s.forget(ctx, p)
+	if superseded(p, row) || row.Epoch == p.Epoch && row.Terminal() {
+		return s.deletePointer(ctx, p)
 	}
-	how, over := s.outcome(ctx, p, silent)
+	end, ended := s.executionEnd(ctx, p, silence)
 	switch {
-	case !over:
+	case !ended:
 		return nil
 	case missing:
-		return s.forget(ctx, p)
+		return s.deletePointer(ctx, p)
 	default:
-		return s.end(ctx, p, row, how)
+		return s.endJob(ctx, p, row, end)
 	}
 }
 
-// outcome returns how the workflow of p ended, and whether the job of p is over, which has been silent for a time:
+// executionEnd returns how the execution of p ended, and whether it did:
 //
-//	the execution has ended                               as it ended
-//	there is no such execution, or not any more           unknown: no end will ever be heard of
-//	it is not followed, or cannot be described            unknown, when the job has outlived one without an execution
-//	it runs, or the question failed for now               not over
-func (s *Sweeper) outcome(ctx context.Context, p feed.Pointer, silent time.Duration) (ended, bool) {
+//	the execution has ended                          its end
+//	the execution does not exist, or not any more    unknownEnd
+//	it is not followed, or cannot be described       unknownEnd, once the job was silent for [feed.JobLife]
+//	it runs, or the request failed                   not ended
+func (s *Sweeper) executionEnd(ctx context.Context, p feed.Pointer, silence time.Duration) (jobEnd, bool) {
 	if !s.Notifier.follows(p.Execution) {
-		return unknown, silent > feed.JobLife
+		return unknownEnd, silence > feed.JobLife
 	}
 	w, err := s.status(ctx, p.Execution)
 	switch {
 	case errors.Is(err, ErrNoWorkflow):
-		return unknown, true
+		return unknownEnd, true
 	case err != nil:
-		s.log().WarnContext(ctx, "workflow not known", "execution", p.Execution, "err", err)
+		s.log().WarnContext(ctx, "execution not described", "execution", p.Execution, "err", err)
 
-		return unknown, errors.Is(err, ErrNotDescribed) && silent > feed.JobLife
+		return unknownEnd, errors.Is(err, ErrNotDescribed) && silence > feed.JobLife
 	}
-	how, over := ends[w.Status]
+	end, terminal := terminalStatuses[w.Status]
 
-	return how, over && w.RedriveCount >= redrives(p.Epoch)
+	return end, terminal && w.RedriveCount >= redriveCount(p.Epoch)
 }
 
 func (s *Sweeper) status(ctx context.Context, arn string) (Workflow, error) {
 	ctx, cancel := context.WithTimeout(ctx, StatusTimeout)
 	defer cancel()
 
-	return s.Workflows.Status(ctx, arn) //nolint:wrapcheck // it says what it is
+	return s.Workflows.Status(ctx, arn)
 }
 
-// end gives the job of p the status in which its workflow ended, unless the job has ended itself. It may be repeated: the
-// end is known by its key.
-func (s *Sweeper) end(ctx context.Context, p feed.Pointer, row feed.Row, how ended) error {
+// endJob publishes an end for the job of p, unless the job has ended, and deletes p. It may be repeated: the end has a key.
+func (s *Sweeper) endJob(ctx context.Context, p feed.Pointer, row feed.Row, end jobEnd) error {
 	state := row.Shown()
-	if row.Epoch < p.Epoch { // the run's own states were lost
+	if row.Epoch < p.Epoch { // no state of this run was stored
 		state = message.UploadProgress{UploadID: state.UploadID, FileName: state.FileName}
 	}
-	state.Status, state.Message, state.RowsPerSecond, state.ETAMillis = how.status, how.text, 0, 0
-	out, err := s.Notifier.tell(ctx, message.Request{
+	state.Status, state.Message, state.RowsPerSecond, state.ETAMillis = end.status, end.text, 0, 0
+	out, err := s.Notifier.notify(ctx, message.Request{
 		UserID: strings.TrimPrefix(p.Owner, feed.User("")), Message: state.Clipped(), Epoch: p.Epoch, Key: "end of " + p.Execution + " in " + p.Epoch,
 	}, p.Execution)
-	s.log().InfoContext(ctx, "workflow ended", "execution", p.Execution, "uploadId", p.Job, "status", how.status,
+	s.log().InfoContext(ctx, "job ended with its execution", "execution", p.Execution, "uploadId", p.Job, "status", end.status,
 		"outcome", out.Outcome, "seq", out.Seq, "delivered", out.Delivered, "err", err)
 	if err != nil {
 		return fmt.Errorf("end job: %w", err)
 	}
 
-	return s.forget(ctx, p)
+	return s.deletePointer(ctx, p)
 }
 
-func (s *Sweeper) forget(ctx context.Context, p feed.Pointer) error {
+func (s *Sweeper) deletePointer(ctx context.Context, p feed.Pointer) error {
 	if err := s.Feed.Forget(ctx, p); err != nil {
-		return fmt.Errorf("forget pointer: %w", err)
+		return fmt.Errorf("delete pointer: %w", err)
 	}
 
 	return nil

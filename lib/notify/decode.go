@@ -7,8 +7,8 @@ import (
 	"github.com/herald-progress/herald/lib/message"
 )
 
-// Decode reads the notifier task's input strictly: what is missing, unknown, mistyped or against a rule is a
-// [*message.Invalid] that names the field. The request comes out as [message.Request.Normalize] returns it.
+// Decode reads the input of the notifier task strictly. A missing, unknown or mistyped field, and any broken rule, is a
+// [*message.Invalid] that names the field. Decode returns the request as [message.Request.Normalize] does.
 //
 //	{"userId" or "connectionId":…, "message":{"type":…,"data":{…}}, "epoch":…, "key":…, "execution":…,
 //	 "part":{"id":…,"done":…,"total":…,"failed":…,"from":…,"to":…}}
@@ -23,7 +23,7 @@ func Decode(raw []byte) (message.Request, error) {
 		Part         json.RawMessage `json:"part,omitzero"`
 	}
 	if err := message.DecodeObject(raw, "", &wire); err != nil {
-		return message.Request{}, err //nolint:wrapcheck // an *message.Invalid, as documented
+		return message.Request{}, err
 	}
 	if (wire.UserID == nil) == (wire.ConnectionID == nil) {
 		return message.Request{}, invalid("userId, connectionId", "exactly one of the two is required")
@@ -37,7 +37,7 @@ func Decode(raw []byte) (message.Request, error) {
 		{"key", wire.Key, ruleLength(message.MaxKey)}, {"execution", wire.Execution, message.RuleExecution},
 		{"epoch", wire.Epoch, message.RuleEpoch},
 	} {
-		if text.value != nil && *text.value == "" { // a Request would take it for none
+		if text.value != nil && *text.value == "" { // in a Request the empty text means none
 			return message.Request{}, invalid(text.field, text.rule)
 		}
 	}
@@ -50,7 +50,7 @@ func Decode(raw []byte) (message.Request, error) {
 		return message.Request{}, err
 	}
 
-	return message.Request{ //nolint:wrapcheck // an *message.Invalid, as documented
+	return message.Request{
 		UserID: orEmpty(wire.UserID), ConnectionID: orEmpty(wire.ConnectionID), Message: data, Part: part,
 		Epoch: orEmpty(wire.Epoch), Key: orEmpty(wire.Key), Execution: orEmpty(wire.Execution),
 	}.Normalize()
@@ -58,19 +58,19 @@ func Decode(raw []byte) (message.Request, error) {
 
 func ruleLength(limit int) string { return fmt.Sprintf("must be 1 to %d bytes", limit) }
 
-// decodePart reads a part, or nil where there is none.
+// decodePart returns the part, or nil if there is none.
 func decodePart(raw []byte) (*message.Part, error) {
 	if len(raw) == 0 || string(raw) == "null" {
 		return nil, nil //nolint:nilnil // a request may have no part
 	}
 	p := &message.Part{}
 	if err := message.DecodeObject(raw, "part", p); err != nil {
-		return nil, err //nolint:wrapcheck // an *message.Invalid, as documented
+		return nil, err
 	}
 	var given struct {
 		To *float64 `json:"to"`
 	}
-	if err := json.Unmarshal(raw, &given); err == nil && given.To != nil && *given.To == 0 { // a Part would take it for 100
+	if err := json.Unmarshal(raw, &given); err == nil && given.To != nil && *given.To == 0 { // in a Part 0 means 100
 		return nil, invalid("part.to", "must be a number over 0")
 	}
 
