@@ -185,7 +185,7 @@ func TestNobodyConnectedIsASuccess(t *testing.T) {
 	}
 }
 
-func TestSessionsThatAreOverGetNothing(t *testing.T) {
+func TestEndedSessionsGetNoPosts(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		store, s := user(t, "live"), &sender{}
 		put(t, store, "token is over", time.Minute, 0)
@@ -198,7 +198,7 @@ func TestSessionsThatAreOverGetNothing(t *testing.T) {
 	})
 }
 
-func TestGoneRowsAreDeletedOnceTheyHaveSettled(t *testing.T) {
+func TestGoneConnectionsAreDeletedAfterTheConnectGrace(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		store := user(t)
 		put(t, store, "old", 31*time.Second, time.Hour)

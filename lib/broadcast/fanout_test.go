@@ -39,7 +39,7 @@ func TestFanOutIsBounded(t *testing.T) {
 	})
 }
 
-func TestThrottledHoldsForMoreThanAreInFlight(t *testing.T) {
+func TestThrottlingIsReportedForMoreConnectionsThanInFlight(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		store, s := user(t), &sender{answers: map[string][]error{}, delay: 10 * time.Millisecond}
 		for i := range 3 * broadcast.InFlight {
@@ -82,7 +82,7 @@ func TestThrottlingIsNotAnsweredByMoreRequests(t *testing.T) {
 	}
 }
 
-func TestThrottledConnectionsHoldUpNobodyElse(t *testing.T) {
+func TestThrottledConnectionsDelayNobodyElse(t *testing.T) {
 	const throttled, connections = 10, 4000 // posts that go on for longer than most of the throttled ones are tried
 	synctest.Test(t, func(t *testing.T) {
 		store, s := user(t), &sender{answers: map[string][]error{}, delay: 100 * time.Millisecond}
@@ -101,7 +101,7 @@ func TestThrottledConnectionsHoldUpNobodyElse(t *testing.T) {
 	})
 }
 
-func TestAHungConnectionHoldsUpNobodyElse(t *testing.T) {
+func TestAHangingConnectionDelaysNobodyElse(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := &sender{delay: time.Hour}
 		b := &broadcast.Broadcaster{Store: user(t, "hung", "hung too"), Sender: s}

@@ -59,9 +59,9 @@ func TestNoStateIsLostToContention(t *testing.T) {
 	}
 }
 
-// TestContentionIsNoStoreFailure: where others write the row all the time, the error says so before the caller's time is up,
+// TestContentionIsReportedAsThrottled: where others write the row all the time, the error says so before the caller's time is up,
 // and nothing was written.
-func TestContentionIsNoStoreFailure(t *testing.T) {
+func TestContentionIsReportedAsThrottled(t *testing.T) {
 	for name, timeout := range map[string]time.Duration{"a deadline": storeTime, "hardly any time": 20 * time.Millisecond, "no deadline": 0} {
 		for kind, u := range map[string]feed.Update{"a state": state("job", 2, time.Now()), "a part": stateOfPart("job", "1", 1, time.Now())} {
 			t.Run(name+", "+kind, func(t *testing.T) {

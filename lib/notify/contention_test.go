@@ -33,9 +33,9 @@ func (c *contended) Apply(ctx context.Context, owner string, u feed.Update) (fee
 	return c.Memory.Apply(ctx, owner, u)
 }
 
-// TestContentionIsNoStoreFailure: what lost to other writers, for all the time that the store has, is not posted out of order,
+// TestContentionIsReportedAsThrottled: what lost to other writers, for all the time that the store has, is not posted out of order,
 // and its result is an error that a workflow retries.
-func TestContentionIsNoStoreFailure(t *testing.T) {
+func TestContentionIsReportedAsThrottled(t *testing.T) {
 	for name, r := range map[string]message.Request{
 		"state": at(10), "state with a key": keyed(at(10)), "state of another phase": inPhase(at(10), "q"),
 		"part": part("a", 10, 100), "terminal": ended(message.StatusFailed),

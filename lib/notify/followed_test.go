@@ -20,8 +20,8 @@ const (
 	foreignARN = "arn:aws:states:us-east-1:210987654321:execution:m:x"
 )
 
-// TestWhatIsNotFollowedIsAcceptedAndSaysSo: its messages must not be lost, and its job lives as one without an execution.
-func TestWhatIsNotFollowedIsAcceptedAndSaysSo(t *testing.T) {
+// TestRequestsOfUnfollowedExecutionsAreAccepted: its messages must not be lost, and its job lives as one without an execution.
+func TestRequestsOfUnfollowedExecutionsAreAccepted(t *testing.T) {
 	for _, tt := range []struct {
 		execution, account, region string
 		followed                   bool
@@ -104,9 +104,9 @@ func TestOnlyTheStateOfAStoredJobIsFollowed(t *testing.T) {
 	}
 }
 
-// TestNoWorkflowIsAskedForForever sweeps for two days. A job whose workflow cannot be asked for ends on the screen once it
+// TestAskingAboutAnExecutionEnds sweeps for two days. A job whose workflow cannot be asked for ends on the screen once it
 // has been silent for as long as a job without an execution lives; one whose workflow has gone ends at once.
-func TestNoWorkflowIsAskedForForever(t *testing.T) {
+func TestAskingAboutAnExecutionEnds(t *testing.T) {
 	for _, tt := range []struct {
 		name      string
 		execution string

@@ -136,7 +136,7 @@ func TestErrorsHaveTheNamesThatWorkflowsMatch(t *testing.T) {
 	}
 }
 
-func TestPublishNamesWhatIsBad(t *testing.T) {
+func TestPublishNamesTheBadField(t *testing.T) {
 	ok := message.Error{Code: "C", Message: "m"}
 	for _, tt := range []struct {
 		r    message.Request
@@ -155,7 +155,7 @@ func TestPublishNamesWhatIsBad(t *testing.T) {
 	}
 }
 
-func TestWhatIsTooLargeIsNeitherStoredNorPosted(t *testing.T) {
+func TestTooLargeMessagesAreNeitherStoredNorPosted(t *testing.T) {
 	state := func(n int) string {
 		return `{"userId":"u1","message":{"type":"upload_progress","data":{"uploadId":"u","fileName":"f","progress":1,"message":"` + strings.Repeat("x", n) + `"}}}`
 	}

@@ -190,8 +190,8 @@ func TestSweeper(t *testing.T) {
 	}
 }
 
-// TestAWorkflowThatSucceedsWithoutAWordEndsItsJobInSeconds: 1 % is not what the user is left with until the next sweep.
-func TestAWorkflowThatSucceedsWithoutAWordEndsItsJobInSeconds(t *testing.T) {
+// TestASucceededExecutionEndsItsJobInSeconds: 1 % is not what the user is left with until the next sweep.
+func TestASucceededExecutionEndsItsJobInSeconds(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		memory, to := &feed.Memory{}, newTabs()
 		publish(t, worker(t, memory, newTabs()), running(1))
@@ -228,8 +228,8 @@ func TestASuccessLeavesTheJobItsOwnEnd(t *testing.T) {
 	})
 }
 
-// TestAnEndOfAWorkflowWithoutAJobWaitsForNothing: one invocation for each execution in the account must be a short one.
-func TestAnEndOfAWorkflowWithoutAJobWaitsForNothing(t *testing.T) {
+// TestTheEndOfAnExecutionWithoutJobsDoesNotWait: one invocation for each execution in the account must be a short one.
+func TestTheEndOfAnExecutionWithoutJobsDoesNotWait(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := &notify.Sweeper{Feed: &feed.Memory{}}
 		start := time.Now()
@@ -249,8 +249,8 @@ func TestAnEventThatNamesNoExecutionIsAnError(t *testing.T) {
 	}
 }
 
-// TestAnEndIsPostedAgain: the first try may have died between storing and posting.
-func TestAnEndIsPostedAgain(t *testing.T) {
+// TestARepeatedEndIsPostedAgain: the first try may have died between storing and posting.
+func TestARepeatedEndIsPostedAgain(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		memory, to := &feed.Memory{}, newTabs()
 		publish(t, worker(t, memory, newTabs()), running(42))

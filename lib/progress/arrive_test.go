@@ -13,12 +13,12 @@ import (
 	"github.com/herald-progress/herald/lib/progress"
 )
 
-// TestAPushThatTakesLongToFailIsMadeUpFor: nothing else is reported after it, and nobody closes.
-func TestAPushThatTakesLongToFailIsMadeUpFor(t *testing.T) {
+// TestASlowlyFailingPushIsRepeated: nothing else is reported after it, and nobody closes.
+func TestASlowlyFailingPushIsRepeated(t *testing.T) {
 	for _, takes := range []time.Duration{0, 250 * time.Millisecond, 1999 * time.Millisecond, 2 * time.Second, 2500 * time.Millisecond, time.Hour} {
 		for name, work := range map[string]func(r *progress.Reporter){
 			"progress": func(r *progress.Reporter) { r.Update(5) },
-			"a phase":  func(r *progress.Reporter) { r.Phase(progress.Phase{Name: "finish", From: 50, To: 50}) },
+			"a phase":  func(r *progress.Reporter) { r.Phase(progress.Phase{Name: "publishRemaining", From: 50, To: 50}) },
 			"the end":  func(r *progress.Reporter) { r.End(message.StatusFailed, "no good") },
 		} {
 			t.Run(name+" after "+takes.String(), func(t *testing.T) {
@@ -76,8 +76,8 @@ func TestCloseWithACancelledContextStillPublishesTheEnd(t *testing.T) {
 	}
 }
 
-// TestCloseTriesForAllItsTime: three failures within a moment are no reason to leave a job without its end.
-func TestCloseTriesForAllItsTime(t *testing.T) {
+// TestCloseRetriesUntilItsTimeout: three failures within a moment are no reason to leave a job without its end.
+func TestCloseRetriesUntilItsTimeout(t *testing.T) {
 	for _, down := range []time.Duration{500 * time.Millisecond, 2 * time.Second, 3400 * time.Millisecond} {
 		synctest.Test(t, func(t *testing.T) {
 			rec := newRecorder()
@@ -102,8 +102,8 @@ func TestCloseTriesForAllItsTime(t *testing.T) {
 	}
 }
 
-// TestErrorsDoNotHoldUpTheEnd: each of them may take as long as a push may take.
-func TestErrorsDoNotHoldUpTheEnd(t *testing.T) {
+// TestErrorsDoNotDelayTheEnd: each of them may take as long as a push may take.
+func TestErrorsDoNotDelayTheEnd(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		rec := newRecorder()
 		r := start(t, rec)
@@ -157,7 +157,7 @@ func (r recordKeys) Publish(ctx context.Context, request message.Request) error 
 	return r.recorder.Publish(ctx, request)
 }
 
-func TestAnErrorThatNobodyTakesIsDropped(t *testing.T) {
+func TestAnErrorThatKeepsFailingIsDropped(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		rec := newRecorder()
 		r := start(t, rec)
@@ -171,8 +171,8 @@ func TestAnErrorThatNobodyTakesIsDropped(t *testing.T) {
 	})
 }
 
-// TestWhatComesAfterCloseIsNotPublished, and hangs and breaks nothing.
-func TestWhatComesAfterCloseIsNotPublished(t *testing.T) {
+// TestNothingIsPublishedAfterClose, and hangs and breaks nothing.
+func TestNothingIsPublishedAfterClose(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		rec := newRecorder()
 		r := start(t, rec)
@@ -193,8 +193,8 @@ func TestWhatComesAfterCloseIsNotPublished(t *testing.T) {
 	})
 }
 
-// TestWhatIsReportedIsAlwaysValid: a job must end on the screen, whatever its worker says.
-func TestWhatIsReportedIsAlwaysValid(t *testing.T) {
+// TestReportedStatesAreAlwaysValid: a job must end on the screen, whatever its worker says.
+func TestReportedStatesAreAlwaysValid(t *testing.T) {
 	long := strings.Repeat("\x01 a long \"line\"\n", 1000)
 	for name, work := range map[string]func(r *progress.Reporter){
 		"an end without a phase":   func(r *progress.Reporter) { r.End(message.StatusFailed, "no good") },

@@ -8,12 +8,11 @@
 //	progress moved by less          at least 2 s after the one before
 //	Close                           the last state, if it has not arrived
 //
-// While a publisher is slow, newer states replace older ones that wait. A failed push is made up for after 2 s, by the
-// newest state then. What is published is always valid: texts are cut and numbers bounded to what may be sent.
+// While the publisher is slow, newer states replace older ones that wait. After a failed push the Reporter publishes the
+// newest state 2 s later. What it publishes is always valid: it cuts texts and bounds numbers to their limits.
 //
-// This bounds what one worker publishes, and so what it writes to the store: the one percent is the job's, whether the
-// worker does the whole job or a part of it. How often the tabs of a user hear of a job with many workers is bounded by
-// the notifier, which knows of all of them.
+// This limits what one worker publishes, and so what it writes to the store. The one percent is that of the job, whether the
+// worker does the whole job or a part of it. The notifier limits the pushes of a job with many workers.
 package progress
 
 import (
@@ -49,33 +48,33 @@ const (
 	never         = math.MaxInt64
 )
 
-// Publisher delivers a message to a user. Its errors must not hold the message. It is called by one goroutine at a time.
+// Publisher publishes a message to a user. Its errors must not contain the message. One goroutine calls it at a time.
 type Publisher interface {
 	Publish(ctx context.Context, r message.Request) error
 }
 
 // Config says whose job is reported and to whom.
 type Config struct {
-	// Publisher takes the pushes; with nil there are none, and the Reporter costs next to nothing.
+	// Publisher publishes the states. With nil nothing is published, and the Reporter costs next to nothing.
 	Publisher Publisher
 	UserID    string
 	UploadID  string
 	FileName  string
-	// Epoch says which run of the job is reported, as [message.NormalizeEpoch] returns it; empty is the run that is stored.
+	// Epoch is the run of the job, as [message.NormalizeEpoch] returns it; empty means the run that the feed has now.
 	Epoch string
-	// Execution is the ARN of the workflow whose end is the job's end; empty is none.
+	// Execution is the ARN of the execution whose end is the job's end; empty means none.
 	Execution string
-	// Part is the id of the part of the job that is reported, where several workers share the job; empty is all of it.
-	// Then the steps of a phase are those of the whole job, and what is done and failed is the part's own. A part has
-	// one phase with steps, since what it has done never falls.
+	// Part is the id of the part of the job that this worker does; empty means the whole job. With a part, the steps of a phase
+	// are those of the whole job, and the done and failed steps are the part's own. A part has one phase with steps, because
+	// its done steps never fall.
 	Part string
-	// FailedRows is the number of rows that had failed before this Reporter began; of a part, none has.
+	// FailedRows is the number of rows that failed before this Reporter began; 0 for a part.
 	FailedRows int64
 	// Logger is silent when nil.
 	Logger *slog.Logger
 }
 
-// Phase is a stretch of the work, made of equal steps.
+// Phase is a stage of the work with equal steps.
 type Phase struct {
 	// Name is published as phase.
 	Name string
@@ -93,7 +92,7 @@ type Phase struct {
 	Text func(done, steps int64) string
 }
 
-// Stats counts what became of the pushes.
+// Stats counts the pushes by their result.
 type Stats struct {
 	Published int64
 	// Failed counts the calls of the Publisher that failed or timed out.
@@ -102,14 +101,14 @@ type Stats struct {
 	Dropped int64
 }
 
-// Reporter reports one job of one user. It is safe for concurrent use, save that Phase must not be called at the same
-// time as Update.
+// Reporter reports one job of one user. It is safe for concurrent use, except that Phase must not be called at the same time
+// as Update.
 type Reporter struct {
 	config Config
 	cancel context.CancelFunc // of the pushes
 
 	done   atomic.Int64
-	next   atomic.Int64 // the number of steps that is worth a push
+	next   atomic.Int64 // the number of done steps at which the next push may be due
 	failed atomic.Int64
 
 	published, failures, dropped atomic.Int64
@@ -121,25 +120,25 @@ type Reporter struct {
 	status             message.Status
 	text               string // the terminal's message
 	endDone, endFailed int64  // what done and failed were at the terminal
-	errors             []waitingError
+	errors             []pendingError
 	closing            bool
 	wake               chan struct{}
 	stopped            chan struct{}
-	closeOne           sync.Once
+	closeOnce          sync.Once
 
 	errorKeys string       // what the keys of this Reporter's errors begin with
 	errorKey  atomic.Int64 // the number of the last
 }
 
-// waitingError is an error message that has not been published.
-type waitingError struct {
+// pendingError is an error message that is not published yet.
+type pendingError struct {
 	data  message.Error
 	key   string
 	tries int
 }
 
-// New returns a running Reporter, which Close ends. Of ctx it takes the values only: a job that was cancelled still
-// reports its last state.
+// New starts a Reporter, which Close ends. It uses the values of ctx, but not its end: a job that was cancelled still reports
+// its last state.
 func New(ctx context.Context, c Config) *Reporter {
 	if c.Logger == nil {
 		c.Logger = slog.New(slog.DiscardHandler)
@@ -169,23 +168,23 @@ func (r *Reporter) Phase(p Phase) {
 	r.next.Store(never)
 	r.done.Store(p.Done)
 	r.version++
-	r.nudge()
+	r.signal()
 }
 
-// Update says how many steps of the phase are done, those of Phase.Done included. It never waits.
+// Update sets how many steps of the phase are done, Phase.Done included. It never waits.
 func (r *Reporter) Update(done int64) {
 	r.done.Store(done)
 	if done >= r.next.Load() {
 		r.next.Store(never)
-		r.nudge()
+		r.signal()
 	}
 }
 
-// Reject adds n to the failed rows; they are published with the next push. It is called before the Update that counts
-// them as done, and never waits.
+// Reject adds n to the failed rows, which the next push publishes. Call it before the Update that counts them as done. It
+// never waits.
 func (r *Reporter) Reject(n int64) { r.failed.Add(n) }
 
-// Error publishes an error message at once, and tries again if that fails.
+// Error publishes an error message at once, and retries if that fails.
 func (r *Reporter) Error(e message.Error) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -195,12 +194,12 @@ func (r *Reporter) Error(e message.Error) {
 		return
 	}
 	key := fmt.Sprintf("error %s %d", r.errorKeys, r.errorKey.Add(1))
-	r.errors = append(r.errors, waitingError{data: e, key: key})
-	r.nudge()
+	r.errors = append(r.errors, pendingError{data: e, key: key})
+	r.signal()
 }
 
-// End gives the job its terminal status and publishes it at once. A job ends once: what follows is ignored.
-// Succeeded sets the progress to 100, the other statuses leave it. It is the whole job that ends, whoever reports it.
+// End gives the whole job its terminal status and publishes it at once. A job ends once: further calls do nothing.
+// Succeeded sets the progress to 100, the other statuses keep it.
 func (r *Reporter) End(status message.Status, text string) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -211,12 +210,12 @@ func (r *Reporter) End(status message.Status, text string) {
 	r.endDone, r.endFailed = r.done.Load(), r.failed.Load()
 	r.next.Store(never)
 	r.version++
-	r.nudge()
+	r.signal()
 }
 
-// Close publishes the last state and the errors that have not arrived, and ends the Reporter. If that fails it tries again:
-// for an end until [CloseTimeout], for all else for a second. It does so although ctx is done: the end of a job that was
-// cancelled is to be seen, too. What is reported after Close is not published. Close may be called again.
+// Close publishes the last state and the errors that are not published yet, and ends the Reporter. It retries an end until
+// [CloseTimeout], and anything else for a second. It ignores the end of its context: the user must also see the end of a job
+// that was cancelled. Nothing is published after Close. Close may be called again.
 func (r *Reporter) Close(context.Context) {
 	if r.config.Publisher == nil {
 		r.cancel()
@@ -225,11 +224,11 @@ func (r *Reporter) Close(context.Context) {
 	}
 	timer := time.NewTimer(CloseTimeout)
 	defer timer.Stop()
-	r.closeOne.Do(func() {
+	r.closeOnce.Do(func() {
 		r.mu.Lock()
 		r.closing = true
 		r.mu.Unlock()
-		r.nudge()
+		r.signal()
 	})
 	select {
 	case <-r.stopped:
@@ -243,8 +242,8 @@ func (r *Reporter) Stats() Stats {
 	return Stats{Published: r.published.Load(), Failed: r.failures.Load(), Dropped: r.dropped.Load()}
 }
 
-// nudge wakes the goroutine, which looks for itself what there is to do.
-func (r *Reporter) nudge() {
+// signal wakes the goroutine, which then decides what is due.
+func (r *Reporter) signal() {
 	select {
 	case r.wake <- struct{}{}:
 	default:

@@ -17,7 +17,7 @@ import (
 	"github.com/herald-progress/herald/lib/progress"
 )
 
-func TestPushesWhatIsWorthIt(t *testing.T) {
+func TestReporterPublishesVisibleProgress(t *testing.T) {
 	const ms = time.Millisecond
 	for _, tt := range []struct {
 		name string
@@ -81,10 +81,10 @@ func TestPushesWhatIsWorthIt(t *testing.T) {
 			r.Phase(parse(10))
 			synctest.Wait()
 			time.Sleep(10 * ms)
-			r.Phase(progress.Phase{Name: "finish", From: 100, To: 100})
+			r.Phase(progress.Phase{Name: "publishRemaining", From: 100, To: 100})
 			synctest.Wait()
 			time.Sleep(time.Second)
-		}, []push{{0, 0, 0, "row 0 of 10"}, {10 * ms, 100, 0, "finish"}}},
+		}, []push{{0, 0, 0, "row 0 of 10"}, {10 * ms, 100, 0, "publishRemaining"}}},
 		{"terminal inside the interval, sticky", func(r *progress.Reporter) {
 			r.Phase(parse(10))
 			synctest.Wait()
@@ -159,7 +159,7 @@ func TestRateAndTimeLeft(t *testing.T) {
 	})
 }
 
-func TestErrorsGoAtOnceAndAreBounded(t *testing.T) {
+func TestErrorsArePublishedAtOnceAndAreBounded(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		rec := newRecorder()
 		r := start(t, rec)

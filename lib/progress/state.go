@@ -8,7 +8,7 @@ import (
 	"github.com/herald-progress/herald/lib/message"
 )
 
-// state is what there is to publish at one moment.
+// state is what can be published at one moment.
 type state struct {
 	phase   Phase
 	began   time.Time
@@ -20,8 +20,8 @@ type state struct {
 	closing bool
 }
 
-// take returns the newest state.
-func (r *Reporter) take() state {
+// snapshot returns the newest state.
+func (r *Reporter) snapshot() state {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	s := state{
@@ -35,12 +35,12 @@ func (r *Reporter) take() state {
 	return s
 }
 
-// takeError returns the error that has waited for the longest time, and whether there is one.
-func (r *Reporter) takeError() (waitingError, bool) {
+// nextError removes and returns the oldest pending error, and reports whether there was one.
+func (r *Reporter) nextError() (pendingError, bool) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	if len(r.errors) == 0 {
-		return waitingError{}, false
+		return pendingError{}, false
 	}
 	e := r.errors[0]
 	r.errors = r.errors[1:]
@@ -48,21 +48,21 @@ func (r *Reporter) takeError() (waitingError, bool) {
 	return e, true
 }
 
-// giveBack makes e the next error again.
-func (r *Reporter) giveBack(e waitingError) {
+// requeueError puts e back as the oldest pending error.
+func (r *Reporter) requeueError(e pendingError) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	r.errors = append([]waitingError{e}, r.errors...)
+	r.errors = append([]pendingError{e}, r.errors...)
 }
 
-func (r *Reporter) errorsWait() bool {
+func (r *Reporter) hasErrors() bool {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 
 	return len(r.errors) > 0
 }
 
-// changed reports whether s would show the user anything that old did not.
+// changed reports whether s shows the user anything that old does not.
 func (s state) changed(old state) bool {
 	return s.version != old.version || s.done != old.done || s.failed != old.failed
 }
@@ -99,14 +99,14 @@ func bounded(x, low float64) float64 {
 	return min(x, percent)
 }
 
-// count returns n within what may be published.
+// count returns n within the limits of a count.
 func count(n int64) int64 { return min(max(n, 0), message.MaxSteps) }
 
 // steps returns how many steps are done, of those that there are.
 func (s state) steps() int64 { return min(max(s.done, 0), s.phase.Steps) }
 
-// stepsFor returns the number of done steps at which the progress has moved by percent since s; with 0, the next step.
-func (s state) stepsFor(percent float64) int64 {
+// stepsUntil returns the number of done steps at which the progress has moved by percent since s; with 0, the next step.
+func (s state) stepsUntil(percent float64) int64 {
 	p := s.phase
 	switch {
 	case s.status.Terminal():
@@ -124,11 +124,11 @@ func (s state) stepsFor(percent float64) int64 {
 	return s.done + max(int64(steps), 1)
 }
 
-// part returns how far the part that c reports is, or nil where it is the whole job that s says something of.
+// part returns the progress of the part that c names, or nil if s is about the whole job.
 func (s state) part(c Config) *message.Part {
 	p := s.phase
 	from, to := p.window()
-	if c.Part == "" || p.Steps <= 0 || p.Steps > message.MaxSteps || to == 0 || s.status.Terminal() { // a Part takes 0 for 100
+	if c.Part == "" || p.Steps <= 0 || p.Steps > message.MaxSteps || to == 0 || s.status.Terminal() { // in a Part 0 means 100
 		return nil
 	}
 
@@ -159,7 +159,7 @@ func (s state) data(c Config, floor float64, now time.Time) message.UploadProgre
 	return d.Clipped()
 }
 
-// message returns what s says, which is never nothing: a state without a message is refused.
+// message returns the text of s, which is never empty: a state without a message is refused.
 func (s state) message() string {
 	text := s.text
 	if text == "" && s.phase.Text != nil {

@@ -35,7 +35,7 @@ func note(key string) message.Request {
 	return message.Request{UserID: "u1", Key: key, Message: message.Notification{Title: "t", Message: "m", Severity: message.SeverityInfo}}
 }
 
-func TestWhatAStoreFailureLeaves(t *testing.T) {
+func TestStoreFailures(t *testing.T) {
 	always, once := false, true
 	for _, tt := range []struct {
 		name   string
@@ -91,7 +91,7 @@ func TestWhatAStoreFailureLeaves(t *testing.T) {
 	}
 }
 
-func TestWhatNobodyHasIsAStoreError(t *testing.T) {
+func TestAMessageNeitherStoredNorDeliveredIsAStoreError(t *testing.T) {
 	for name, r := range map[string]message.Request{"state": at(10), "note": note("")} {
 		t.Run(name, func(t *testing.T) {
 			f := &faulty{Memory: &feed.Memory{}, fault: map[string]fault{"Apply": notApplied, "Add": notApplied}}
@@ -108,7 +108,7 @@ func TestWhatNobodyHasIsAStoreError(t *testing.T) {
 	}
 }
 
-func TestWhatIsStoredNeedsNoDelivery(t *testing.T) {
+func TestAStoredMessageSucceedsWithoutDelivery(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		for name, fail := range map[string]error{
 			"refused": errors.New("403"), "throttled": broadcast.ErrThrottled, "out of order": broadcast.ErrUnavailable, "gone": broadcast.ErrGone,
@@ -164,7 +164,7 @@ func TestARetriedTaskNeitherRepeatsNorReorders(t *testing.T) {
 	})
 }
 
-func TestARepeatedNoteIsTheFirst(t *testing.T) {
+func TestARetriedNoteIsStoredOnce(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		memory, to := &feed.Memory{}, newTabs()
 		n := worker(t, memory, to)
@@ -184,7 +184,7 @@ func TestARepeatedNoteIsTheFirst(t *testing.T) {
 	})
 }
 
-func TestOnePartTooMany(t *testing.T) {
+func TestMoreThan256PartsAreRefused(t *testing.T) {
 	memory := &feed.Memory{}
 	for i := range feed.MaxParts {
 		r := part(fmt.Sprint(i), 1, 1000)

@@ -8,16 +8,16 @@ import (
 	"github.com/herald-progress/herald/lib/message"
 )
 
-// pusher is what the goroutine remembers between pushes.
+// pusher is the state of the goroutine that pushes.
 type pusher struct {
 	*Reporter
 
-	last  state     // the newest state that arrived
-	tried state     // the newest state that a push was made of
+	last  state     // the newest state that was published
+	tried state     // the newest state that a push was tried with
 	at    time.Time // when that push began, or when it failed
 	floor float64   // the highest progress that was pushed
 
-	errorFailed time.Time // when an error was last published in vain
+	errorFailed time.Time // when publishing an error last failed
 }
 
 // run pushes until the Reporter is closed.
@@ -31,24 +31,24 @@ func (r *Reporter) run(ctx context.Context) {
 		case <-r.wake:
 		case <-timer.C:
 		}
-		s := r.take()
+		s := r.snapshot()
 		if s.closing {
-			p.finish(ctx)
+			p.publishRemaining(ctx)
 
 			return
 		}
 		if p.due(s) {
 			p.push(ctx, s)
 		}
-		// A state comes first, however many errors wait: each may take as long as PublishTimeout.
-		if time.Since(p.errorFailed) >= message.SlowInterval && p.publishError(ctx, maxErrorTries) && r.errorsWait() {
-			r.nudge()
+		// The state comes before the errors: each error may take as long as PublishTimeout.
+		if time.Since(p.errorFailed) >= message.SlowInterval && p.publishError(ctx, maxErrorTries) && r.hasErrors() {
+			r.signal()
 		}
-		p.arm(timer)
+		p.scheduleWakeup(timer)
 	}
 }
 
-// due reports whether s is worth a push now.
+// due reports whether s must be pushed now.
 func (p *pusher) due(s state) bool {
 	since := time.Since(p.at)
 	switch {
@@ -61,17 +61,17 @@ func (p *pusher) due(s state) bool {
 	case since >= message.SlowInterval:
 		return true
 	default:
-		return s.done >= p.tried.stepsFor(message.MinStep)
+		return s.done >= p.tried.stepsUntil(message.MinStep)
 	}
 }
 
-// arm makes the goroutine wake when the next push may be due: by the timer at the end of an interval, by Update after.
-func (p *pusher) arm(timer *time.Timer) {
+// scheduleWakeup wakes the goroutine when the next push may be due: by the timer at the end of an interval, or by Update.
+func (p *pusher) scheduleWakeup(timer *time.Timer) {
 	since := time.Since(p.at)
 	switch {
-	case p.tried.version == 0, since >= message.SlowInterval: // there is nothing to show, or all has arrived
+	case p.tried.version == 0, since >= message.SlowInterval: // nothing to show, or everything is published
 		timer.Stop()
-		if p.errorsWait() {
+		if p.hasErrors() {
 			timer.Reset(message.SlowInterval)
 		}
 	case since < message.MinInterval:
@@ -80,21 +80,21 @@ func (p *pusher) arm(timer *time.Timer) {
 		timer.Reset(message.SlowInterval - since)
 	}
 	switch {
-	case p.tried.version == 0, since < message.MinInterval: // nothing but urgency pushes inside the interval
+	case p.tried.version == 0, since < message.MinInterval: // within the interval only urgent states are pushed
 		return
 	case since < message.SlowInterval:
-		p.next.Store(p.tried.stepsFor(message.MinStep))
+		p.next.Store(p.tried.stepsUntil(message.MinStep))
 	default:
-		p.next.Store(p.tried.stepsFor(0))
+		p.next.Store(p.tried.stepsUntil(0))
 	}
-	// An Update between the look at the state and the Store above has found the old threshold.
+	// An Update between the snapshot and the Store above compared with the old threshold.
 	if p.done.Load() >= p.next.Load() {
 		p.next.Store(never)
-		p.nudge()
+		p.signal()
 	}
 }
 
-// push publishes s, and reports whether there is nothing to make up for.
+// push publishes s, and reports whether no retry is needed.
 func (p *pusher) push(ctx context.Context, s state) bool {
 	p.next.Store(never)
 	p.tried, p.at = s, time.Now()
@@ -102,7 +102,7 @@ func (p *pusher) push(ctx context.Context, s state) bool {
 	p.floor = d.Progress
 	request := p.request(d)
 	request.Part = s.part(p.config)
-	if !p.publish(ctx, request) && request.Validate() == nil { // what is not valid is never taken
+	if !p.publish(ctx, request) && request.Validate() == nil { // an invalid request is never retried
 		p.at = time.Now()
 
 		return false
@@ -112,22 +112,21 @@ func (p *pusher) push(ctx context.Context, s state) bool {
 	return true
 }
 
-// publishError publishes the error that has waited for the longest time, and reports whether it is worth going on: it is
-// not after a failure. An error is dropped when it was tried as often as tries says.
-func (p *pusher) publishError(ctx context.Context, tries int) bool {
-	e, ok := p.takeError()
+// publishError publishes the oldest pending error, and reports whether that worked. After maxTries it drops the error.
+func (p *pusher) publishError(ctx context.Context, maxTries int) bool {
+	e, ok := p.nextError()
 	if !ok {
 		return true
 	}
 	request := p.request(e.data.Clipped())
-	request.Key = e.key // the try before may have been carried out
+	request.Key = e.key // the try before may have worked
 	if p.publish(ctx, request) {
 		return true
 	}
 	p.errorFailed = time.Now()
 	e.tries++
-	if e.tries < tries && request.Validate() == nil {
-		p.giveBack(e)
+	if e.tries < maxTries && request.Validate() == nil {
+		p.requeueError(e)
 	} else {
 		p.dropped.Add(1)
 	}
@@ -135,16 +134,16 @@ func (p *pusher) publishError(ctx context.Context, tries int) bool {
 	return false
 }
 
-// finish publishes what has not arrived, and tries again until its time is over or ctx ends. The last state comes first.
-func (p *pusher) finish(ctx context.Context) {
+// publishRemaining publishes the last state, then the pending errors, with retries until its time is over or ctx ends.
+func (p *pusher) publishRemaining(ctx context.Context) {
 	began := time.Now()
 	for pause := firstPause; ; pause = min(2*pause, maxPause) {
-		s := p.take()
+		s := p.snapshot()
 		arrived := s.version == 0 || !s.changed(p.last) || p.push(ctx, s)
-		for arrived && p.errorsWait() && p.publishError(ctx, math.MaxInt) { //nolint:revive // the condition does the work
+		for arrived && p.hasErrors() && p.publishError(ctx, math.MaxInt) { //nolint:revive // the condition does the work
 		}
 		isEnd := s.status.Terminal() && !arrived
-		if arrived && !p.errorsWait() || !isEnd && time.Since(began)+pause > stateTimeout {
+		if arrived && !p.hasErrors() || !isEnd && time.Since(began)+pause > stateTimeout {
 			return
 		}
 		select {
@@ -155,12 +154,12 @@ func (p *pusher) finish(ctx context.Context) {
 	}
 }
 
-// request returns what carries data.
+// request returns the request that publishes data.
 func (p *pusher) request(data message.Data) message.Request {
 	return message.Request{UserID: p.config.UserID, Message: data, Epoch: p.config.Epoch, Execution: p.config.Execution}
 }
 
-// publish makes one call of the Publisher, logs its failure, and reports whether it went well.
+// publish makes one call of the Publisher, logs its failure, and reports whether it worked.
 func (p *pusher) publish(ctx context.Context, r message.Request) bool {
 	ctx, cancel := context.WithTimeout(ctx, PublishTimeout)
 	defer cancel()

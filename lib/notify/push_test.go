@@ -159,7 +159,7 @@ func TestTheStateArrivesWhenTheClaimFails(t *testing.T) {
 	}
 }
 
-func TestATaskDoesNotHoldUpItsWorkflow(t *testing.T) {
+func TestATaskDoesNotDelayItsWorkflow(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		n := worker(t, &feed.Memory{}, newTabs())
 		publish(t, n, at(0))
@@ -182,7 +182,7 @@ func (mute) Send(ctx context.Context, _ string, _ []byte) error {
 	return ctx.Err()
 }
 
-func TestAllThatHangsTogetherKeepsTheBudget(t *testing.T) {
+func TestAHangingStoreAndHangingPostsStayWithinTheBudget(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		f := &faulty{Memory: &feed.Memory{}, fault: map[string]fault{"Claim": hangs, "Job": hangs}}
 		publish(t, worker(t, f, newTabs()), at(0))
@@ -212,8 +212,8 @@ func (o overtaken) Claim(ctx context.Context, row feed.Row, at time.Time) (feed.
 	return feed.Row{}, false, errDown
 }
 
-// TestAFailedClaimHidesNothing: a claim that was recorded tells the others that their states are being pushed.
-func TestAFailedClaimHidesNothing(t *testing.T) {
+// TestAfterAFailedClaimTheNewestStateIsPosted: a claim that was recorded tells the others that their states are being pushed.
+func TestAfterAFailedClaimTheNewestStateIsPosted(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		to := newTabs()
 		state, _ := message.AsUploadProgress(at(50).Message)

@@ -28,8 +28,8 @@ func (c *counted) ByUser(ctx context.Context, id string) iter.Seq2[connection.Co
 	return c.Memory.ByUser(ctx, id)
 }
 
-// TestConnectionsAreReadForWhatIsPushed: each read is charged, and of many states few are pushed.
-func TestConnectionsAreReadForWhatIsPushed(t *testing.T) {
+// TestConnectionsAreReadOnlyForPushes: each read is charged, and of many states few are pushed.
+func TestConnectionsAreReadOnlyForPushes(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		rows := &counted{Memory: &connection.Memory{}}
 		n := &notify.Notifier{Broadcaster: &broadcast.Broadcaster{Store: rows, Sender: newTabs()}, Feed: &feed.Memory{}}
