@@ -48,7 +48,7 @@ func main() {
 }
 `
 
-// TestASecondModuleUsesTheLibrary does what the README says under "Use the library from another module".
+// TestASecondModuleUsesTheLibrary does what statemachines/README.md says under "From a worker in Go".
 func TestASecondModuleUsesTheLibrary(t *testing.T) {
 	herald, err := filepath.Abs("..")
 	if err != nil {

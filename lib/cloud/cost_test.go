@@ -39,7 +39,7 @@ func TestTheCostsInTheREADME(t *testing.T) {
 	if endpoint == "" {
 		t.Skip("DYNALITE_ENDPOINT is not set")
 	}
-	readme, err := os.ReadFile("../../README.md")
+	readme, err := os.ReadFile("../../cdkapp/README.md")
 	if err != nil {
 		t.Fatal(err)
 	}

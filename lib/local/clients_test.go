@@ -14,7 +14,7 @@ import (
 	"github.com/herald-progress/herald/lib/local/states"
 )
 
-// TestClientsThatAreNotOurs does what the README says under "Notify by hand", with the AWS CLI and wscat.
+// TestClientsThatAreNotOurs does what statemachines/README.md says under "By hand", with the AWS CLI and wscat.
 func TestClientsThatAreNotOurs(t *testing.T) {
 	for _, program := range []string{"aws", "wscat"} {
 		if _, err := exec.LookPath(program); err != nil {

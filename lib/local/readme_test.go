@@ -18,14 +18,14 @@ import (
 // TestTheStateInTheREADME pastes the README's notify state into a workflow and runs it, with a notifier that takes the
 // message and with one that is out of order.
 func TestTheStateInTheREADME(t *testing.T) {
-	readme, err := os.ReadFile("../../README.md")
+	readme, err := os.ReadFile("../../statemachines/README.md")
 	if err != nil {
 		t.Fatal(err)
 	}
 	_, rest, _ := strings.Cut(string(readme), "```json\n")
 	state, _, found := strings.Cut(rest, "```\n")
 	if !found {
-		t.Fatal("the README has no state to paste")
+		t.Fatal("statemachines/README.md has no state to paste")
 	}
 	state = strings.NewReplacer("NOTIFIER_FUNCTION_ARN", invoke.FunctionARN("notifier"), "NEXT_STATE", "Next").Replace(state)
 	definition := `{"QueryLanguage":"JSONata","StartAt":"Notify","States":{"Notify":` + state + `,"Next":{"Type":"Succeed"}}}`

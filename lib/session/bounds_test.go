@@ -19,7 +19,7 @@ import (
 	"github.com/herald-progress/herald/lib/session"
 )
 
-// What the README says that one user may cause in a minute of the clock.
+// What PROTOCOL.md says that one user may cause in a minute of the clock.
 const (
 	boundPosts        = 3000
 	boundRequests     = 20_000
@@ -227,15 +227,15 @@ func (g *billedGateway) isClosed(id string) bool {
 // user that open and close as they like and never wait: posts, requests to the stores and the time of the functions stay
 // under the bounds in every minute.
 func TestOneUserCostsNoMoreThanTheREADMESays(t *testing.T) {
-	readme, err := os.ReadFile("../../README.md")
+	readme, err := os.ReadFile("../web/PROTOCOL.md")
 	if err != nil {
 		t.Fatal(err)
 	}
 	for _, row := range []string{
-		"| posts | 3,000 ", "| requests to the stores | 20,000 |", "| run time of functions | 5 minutes, where a post takes 10 ms and a request to a store 5 ms;",
+		"| posts | 3,000 ", "| requests to the stores | 20,000 |", "| run time of functions | 5 minutes, if a post takes 10 ms and a request to a store 5 ms;",
 	} {
 		if !strings.Contains(string(readme), row) {
-			t.Errorf("the README does not name the bound %q", row)
+			t.Errorf("PROTOCOL.md does not name the bound %q", row)
 		}
 	}
 	seeds := 4
