@@ -21,7 +21,8 @@ type Synced struct {
 	Notes int `json:"notes"`
 	// More says that jobs or notes are left: sync again, with Cursor and since the newest note that came.
 	More bool `json:"more,omitempty"`
-	// Cursor is where the next sync goes on with the jobs. Only the server reads it; empty means that no job is left.
+	// Cursor is where the next sync goes on. Only the server reads it; empty means that no job is left, nor a note before the
+	// first since.
 	Cursor string `json:"cursor,omitempty"`
 	// RetryAfter is how many seconds to wait before the next sync; 0 is none. It comes where the requests of a user have
 	// caused too many posts in this minute.

@@ -7,6 +7,8 @@ import (
 	"errors"
 	"strings"
 
+	"github.com/oklog/ulid/v2"
+
 	"github.com/herald-progress/herald/lib/feed"
 	"github.com/herald-progress/herald/lib/message"
 )
@@ -16,7 +18,7 @@ const maxCursor = 8192
 
 var errCursor = errors.New("session: bad cursor")
 
-// cursor is where a sync goes on with the jobs of a user. They are read in the order of their ids, as many as one sync may
+// cursor is where a sync goes on. The jobs are read in the order of their ids, as many as one sync may
 // read, and sent in the order of rank. Its zero value is the beginning.
 type cursor struct {
 	// After is the job after which the reading begins; Until is the last job of it, empty where it is to go to the end.
@@ -24,6 +26,9 @@ type cursor struct {
 	Until string `json:"u,omitzero"`
 	// Sent is the last job that was sent of these; nil is none.
 	Sent *rank `json:"s,omitzero"`
+	// Since is the since of the first page while the notes before it have not been sent: since moves on with each page, and
+	// what was stored late stands before the first one.
+	Since string `json:"n,omitzero"`
 }
 
 // rank is a job's place in the order in which jobs are sent: running ones before ended ones, the newest first.
@@ -49,7 +54,11 @@ func (r rank) compare(other rank) int {
 	}
 }
 
+// String returns the text of the cursor; that of the beginning is empty.
 func (c cursor) String() string {
+	if c == (cursor{}) {
+		return ""
+	}
 	text, err := json.Marshal(c)
 	if err != nil {
 		return "" // cannot be: texts and numbers
@@ -79,6 +88,13 @@ func decodeCursor(s string) (cursor, error) {
 		if len(id) > message.MaxID {
 			return cursor{}, errCursor
 		}
+	}
+	if c.Since != "" {
+		since, err := ulid.ParseStrict(c.Since)
+		if err != nil {
+			return cursor{}, errCursor
+		}
+		c.Since = since.String()
 	}
 
 	return c, nil

@@ -34,10 +34,10 @@ var (
 // syncAction asks for what is newer than what the browser has.
 type syncAction struct {
 	have map[string]position
-	// since is the newest note that the browser has; after is the id from which notes are sent again. Both are empty in a
-	// browser without notes.
-	since, after string
-	// cursor is where the reading of jobs goes on.
+	// since is the newest note that the browser has, and first what that was on the first page of the sync; after is the id
+	// from which notes up to first are sent again. All are empty in a browser without notes.
+	since, first, after string
+	// cursor is where the sync goes on.
 	cursor cursor
 	// silent wants no welcome.
 	silent bool
@@ -121,12 +121,16 @@ func decodeSync(raw []byte) (any, error) {
 	if err != nil {
 		return nil, invalid("since", ruleNote)
 	}
+	s.since = since.String()
+	if first, err := ulid.ParseStrict(s.cursor.Since); err == nil && first.Compare(since) < 0 {
+		since = first
+	}
 	var after ulid.ULID
 	ms := since.Time()
 	if err := after.SetTime(ms - min(ms, uint64(feed.NoteOverlap.Milliseconds()))); err != nil { //nolint:gosec // positive
 		return nil, invalid("since", ruleNote)
 	}
-	s.since, s.after = since.String(), after.String()
+	s.first, s.after = since.String(), after.String()
 
 	return s, nil
 }

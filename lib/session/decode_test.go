@@ -50,6 +50,7 @@ func FuzzDecode(f *testing.F) {
 func FuzzCursor(f *testing.F) {
 	f.Add(cursor{After: "j1", Until: "j2", Sent: &rank{Ended: true, Updated: 1, Job: "j3"}}.String())
 	f.Add(cursor{}.String())
+	f.Add(cursor{Since: "01JCXM4Z0000000000000000A1"}.String())
 	f.Add("")
 	f.Fuzz(func(t *testing.T, text string) {
 		c, err := decodeCursor(text)

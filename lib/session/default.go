@@ -106,10 +106,9 @@ func (h *Default) handle(ctx context.Context, log *slog.Logger, a *answers, r *R
 		return errOver
 	}
 	action, bad := decode(r)
-	sync, isSync := action.(syncAction)
 	switch action := action.(type) {
 	case syncAction:
-		err = h.sync(ctx, log, a, sync)
+		err = h.sync(ctx, log, a, action)
 	case dismissAction:
 		err = h.dismiss(ctx, log, a, action.note)
 	default: // one post answers a refresh, and what was not understood
@@ -123,7 +122,7 @@ func (h *Default) handle(ctx context.Context, log *slog.Logger, a *answers, r *R
 		}
 	}
 	if errors.Is(err, errLimited) {
-		return limited(ctx, a, isSync)
+		return limited(ctx, a, action)
 	}
 
 	return err

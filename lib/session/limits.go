@@ -139,10 +139,10 @@ func (h *Default) refuse(ctx context.Context, log *slog.Logger, a *answers) erro
 	return errDropped
 }
 
-// limited answers that the user's posts are spent.
-func limited(ctx context.Context, a *answers, isSync bool) error {
-	if isSync {
-		return a.say(ctx, message.Synced{More: true, RetryAfter: retryAfter(a.now())})
+// limited answers that the user's posts are spent. A sync then goes on where it was to go on now.
+func limited(ctx context.Context, a *answers, action any) error {
+	if s, ok := action.(syncAction); ok {
+		return a.say(ctx, message.Synced{More: true, Cursor: s.cursor.String(), RetryAfter: retryAfter(a.now())})
 	}
 
 	return a.refuse(ctx, CodeRateLimited, "Too many requests in this minute")

@@ -32,8 +32,9 @@ type notes struct {
 	// fresh are over since; more says that there are further ones.
 	fresh []feed.Note
 	more  bool
-	// overlap are the newest before since, where no fresh ones are left.
+	// overlap are the newest before first, the since of the sync's first page, where no fresh ones are left.
 	overlap []feed.Note
+	first   string
 }
 
 // read reads jobs and notes at the same time. Jobs that there is no time for are left to the next sync.
@@ -110,14 +111,14 @@ func (h *Default) readNotes(ctx context.Context, owner string, s syncAction) (no
 		return notes{}, err
 	}
 	if len(fresh) > maxNotes {
-		return notes{fresh: fresh[:maxNotes], more: true}, nil
+		return notes{fresh: fresh[:maxNotes], more: true, first: s.first}, nil
 	}
-	overlap, err := h.Feed.NotesUpTo(ctx, owner, s.after, s.since, maxNotes+1)
-	if n := len(overlap); n > 0 && overlap[n-1].ID == s.since {
+	overlap, err := h.Feed.NotesUpTo(ctx, owner, s.after, s.first, maxNotes+1)
+	if n := len(overlap); n > 0 && overlap[n-1].ID == s.first {
 		overlap = overlap[:n-1] // the browser has it
 	}
 
-	return notes{fresh: fresh, overlap: overlap[max(0, len(overlap)-maxNotes):]}, err
+	return notes{fresh: fresh, overlap: overlap[max(0, len(overlap)-maxNotes):], first: s.first}, err
 }
 
 // frames returns the frames of a page, the most urgent first: running jobs, new notes, ended jobs, notes before since.
@@ -157,13 +158,19 @@ func (p page) synced(from cursor, posted []frame) message.Synced {
 			synced.Notes++
 		}
 	}
+	var next cursor
 	switch {
 	case p.jobs.left || synced.Jobs < len(p.jobs.rows):
-		synced.Cursor = cursor{After: from.After, Until: p.jobs.until, Sent: last}.String()
+		next = cursor{After: from.After, Until: p.jobs.until, Sent: last}
 	case p.jobs.until != "":
-		synced.Cursor = cursor{After: p.jobs.until}.String()
+		next = cursor{After: p.jobs.until}
 	}
-	synced.More = synced.Cursor != "" || p.notes.more || synced.Notes < len(p.notes.fresh)+len(p.notes.overlap)
+	notesLeft := p.notes.more || synced.Notes < len(p.notes.fresh)+len(p.notes.overlap)
+	if notesLeft {
+		next.Since = p.notes.first
+	}
+	synced.Cursor = next.String()
+	synced.More = notesLeft || synced.Cursor != ""
 
 	return synced
 }

@@ -1,0 +1,82 @@
+package session_test
+
+import (
+	"fmt"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/oklog/ulid/v2"
+
+	"github.com/herald-progress/herald/lib/feed"
+	"github.com/herald-progress/herald/lib/message"
+	"github.com/herald-progress/herald/lib/session"
+)
+
+// lateNote stores a note now whose writer's clock is behind.
+func (w *world) lateNote(userID string, behind time.Duration) string {
+	w.Helper()
+	at := time.Now().Add(-behind)
+	note := feed.Note{ID: ulid.MustNew(ulid.Timestamp(at), nil).String(), At: at}
+	note.Data = message.Notification{Title: "t", Message: "late", Severity: message.SeverityInfo}
+	kept, _, err := w.feed.Add(w.Context(), feed.User(userID), note)
+	if err != nil || kept.ID != note.ID {
+		w.Fatal(kept.ID, note.ID, err)
+	}
+
+	return note.ID
+}
+
+// TestANoteStoredLateComesWithASyncOfSeveralPages: since moves on with each page, and the minutes before the first since
+// are repeated all the same, whatever ends a page.
+func TestANoteStoredLateComesWithASyncOfSeveralPages(t *testing.T) {
+	for name, tt := range map[string]struct {
+		notes, jobs int
+		// spent says that few posts are left for the first page, which the browser asks for twice, without a pause.
+		spent bool
+		delay time.Duration
+	}{
+		"more notes than a page holds": {notes: 450},
+		"a page that its limit cuts":   {notes: 190, spent: true},
+		"a page without time":          {notes: 190, jobs: 100, delay: 2900 * time.Millisecond},
+	} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				w := newWorld(t)
+				w.handler.Limits = session.Limits{MaxConnections: 1, MaxPosts: 1012}
+				first := w.note("u1", 0)
+				b := w.open("c1", "u1")
+				b.all(1)
+				if b.since != first {
+					t.Fatalf("since is %q", b.since)
+				}
+				time.Sleep(time.Minute)
+				late := w.lateNote("u1", 90*time.Second)
+				for n := range tt.notes {
+					time.Sleep(10 * time.Second)
+					w.note("u1", n+1)
+				}
+				for n := range tt.jobs {
+					w.job("u1", fmt.Sprint("j", n), 1)
+				}
+				time.Sleep(time.Until(time.Now().Truncate(time.Minute).Add(time.Minute)))
+				b.syncs = 0
+				if tt.spent {
+					if _, err := w.store.Spend(t.Context(), "u1", "c2", 900, 1000, time.Now()); err != nil {
+						t.Fatal(err)
+					}
+					b.sync()
+					b.sync()
+				}
+				w.gateway.delay = tt.delay
+				b.all(10)
+				if b.syncs < 2 || len(b.notes) != tt.notes+2 {
+					t.Errorf("%d notes came in %d pages, want %d", len(b.notes), b.syncs, tt.notes+2)
+				}
+				if b.notes[late] == 0 {
+					t.Error("the late note never came")
+				}
+			})
+		})
+	}
+}
