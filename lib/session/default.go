@@ -61,6 +61,9 @@ type Default struct {
 	Log *slog.Logger
 	// Now is the clock; nil means time.Now.
 	Now func() time.Time
+
+	// spent are the users whose posts are spent: nothing is read for them.
+	spent refusedUsers
 }
 
 // Handle answers by frames. After the session's end, and to a connection without a row, the answer is a closing frame. It

@@ -16,6 +16,9 @@ import (
 // dismiss deletes a note, and says so to every tab of the user, the asking one included, if there was one. It costs a post
 // for each tab.
 func (h *Default) dismiss(ctx context.Context, log *slog.Logger, a *answers, note string) error {
+	if h.spent.has(a.row.UserID, a.now()) { // before anything is read
+		return h.refuse(ctx, log, a)
+	}
 	tabs := make([]connection.Connection, 0, h.Limits.connections())
 	for c, err := range h.Connections.ByUser(ctx, a.row.UserID) {
 		if err != nil {

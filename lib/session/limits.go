@@ -90,6 +90,9 @@ var (
 // is to answer that the user's posts are spent, and errDropped where there is no answer, as the connection is being closed,
 // or to be closed if it goes on.
 func (h *Default) spend(ctx context.Context, log *slog.Logger, a *answers, cost int) (int, error) {
+	if h.spent.has(a.row.UserID, a.now()) {
+		return 0, h.refuse(ctx, log, a)
+	}
 	spent, err := h.Connections.Spend(ctx, a.row.UserID, a.row.ID, cost, h.Limits.budget(), a.now())
 	switch {
 	case errors.Is(err, connection.ErrBusy):
@@ -106,6 +109,7 @@ func (h *Default) spend(ctx context.Context, log *slog.Logger, a *answers, cost 
 
 		return spent.Granted, nil
 	}
+	h.spent.add(a.row.UserID, a.now())
 
 	return 0, h.refuse(ctx, log, a)
 }

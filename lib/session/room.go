@@ -54,7 +54,8 @@ func (h *Connect) enter(ctx context.Context, log *slog.Logger, c connection.Conn
 	return nil
 }
 
-// refusedUsers are the users whose connects this process has refused in a minute: further ones ask the store for nothing.
+// refusedUsers are the users whom this process has refused in a minute, as their posts are spent: their further connects and
+// messages ask the store for nothing but to count refusals.
 type refusedUsers struct {
 	mu     sync.Mutex
 	minute int64

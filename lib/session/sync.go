@@ -32,6 +32,9 @@ const (
 // sync posts a welcome, what is newer than what the browser has, and how much that was. It costs the posts that it makes, or
 // the reading where that is more.
 func (h *Default) sync(ctx context.Context, log *slog.Logger, a *answers, s syncAction) error {
+	if h.spent.has(a.row.UserID, a.now()) { // before anything is read
+		return h.refuse(ctx, log, a)
+	}
 	start := a.now()
 	found, err := h.read(ctx, feed.User(a.row.UserID), s, start.Add(readTime))
 	if err != nil {

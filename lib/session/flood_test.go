@@ -1,0 +1,65 @@
+package session_test
+
+import (
+	"context"
+	"fmt"
+	"iter"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/herald-progress/herald/lib/feed"
+	"github.com/herald-progress/herald/lib/message"
+)
+
+// countedFeed counts the readings of jobs.
+type countedFeed struct {
+	faultyFeed
+
+	readings *int
+}
+
+func (f countedFeed) JobsAfter(ctx context.Context, owner, after string) iter.Seq2[feed.Row, error] {
+	*f.readings++
+
+	return f.faultyFeed.JobsAfter(ctx, owner, after)
+}
+
+// TestNothingIsReadForAUserWhosePostsAreSpent: a reading may take 20 requests, and each of 50 connections may go on ten
+// times before it is closed.
+func TestNothingIsReadForAUserWhosePostsAreSpent(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t)
+		readings := 0
+		w.handler.Feed, w.handler.Limits = countedFeed{w.feed, &readings}, few
+		w.job("u1", "j", 10)
+		w.connect("theirs", "u2", time.Hour)
+		for n := range 10 {
+			w.connect(fmt.Sprint("c", n), "u1", time.Hour)
+		}
+		for range 12 { // of three posts each
+			w.send("c0", `{"action":"sync"}`)
+		}
+		w.send("c0", `{"action":"sync"}`)
+		before := readings
+		for n := range 10 {
+			for range 9 {
+				w.send(fmt.Sprint("c", n), `{"action":"sync"}`)
+			}
+		}
+		if readings != before {
+			t.Errorf("%d syncs are read though they are refused", readings-before)
+		}
+		w.send("theirs", `{"action":"sync"}`)
+		if readings != before+1 {
+			t.Error("the sync of another user is not read")
+		}
+		time.Sleep(time.Minute)
+		w.gateway.take("c1")
+		w.send("c1", `{"action":"sync"}`)
+		frames := w.gateway.take("c1")
+		if end, ok := frames[len(frames)-1].Data.(message.Synced); !ok || end.More || end.Jobs != 1 {
+			t.Errorf("in the next minute c1 gets %v", frames)
+		}
+	})
+}
