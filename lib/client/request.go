@@ -23,6 +23,8 @@ type page struct {
 
 	// cursor is where the next page goes on with the jobs; empty is the first page.
 	cursor string
+	// first is the since of the first page.
+	first string
 	// whole says that all pages of a sync have come, once. From then on a sync may be brief: it ends with a page of known
 	// states, as the server sends newer ones first. A server that reads its store in several steps does so in each step only,
 	// so not every sync is brief.
@@ -64,10 +66,14 @@ func (v *View) beginSync(brief bool) {
 	v.page.brief = brief && v.page.whole
 }
 
-// firstPage makes the next sync ask for the first page.
+// firstPage makes the next sync ask for the first page. Where others were to follow, since goes back to that of the first
+// one: only the cursor says that the notes before it have not come yet.
 func (v *View) firstPage() {
 	v.mu.Lock()
 	defer v.mu.Unlock()
+	if v.page.cursor != "" && v.page.first != "" {
+		v.notes.since = v.page.first
+	}
 	v.page.cursor = ""
 }
 
@@ -104,6 +110,9 @@ func (v *View) request(welcome bool) string {
 	v.mu.Lock()
 	defer v.mu.Unlock()
 	v.page.jobs, v.page.notes, v.page.reached, v.page.moved = map[string]bool{}, map[string]bool{}, "", false
+	if v.page.cursor == "" {
+		v.page.first = v.notes.since
+	}
 	request := syncRequest{Action: "sync", Have: v.have(), Since: v.notes.since, Cursor: v.page.cursor}
 	if no := false; !welcome && v.notes.since != "" {
 		request.Welcome = &no

@@ -209,3 +209,32 @@ func FuzzView(f *testing.F) {
 		}
 	})
 }
+
+// TestABrokenSyncBeginsAnewBeforeItsFirstSince: the notes before the first since come with the last page.
+func TestABrokenSyncBeginsAnewBeforeItsFirstSince(t *testing.T) {
+	var v View
+	since := func(want int) {
+		t.Helper()
+		if got := v.request(true); !strings.Contains(got, `"since":"`+noteOf(want, true).ID+`"`) {
+			t.Errorf("the request is %s, want since note %d", got, want)
+		}
+	}
+	v.request(true)
+	v.apply(noteOf(1, true))
+	v.endPage(message.Synced{Notes: 1})
+	since(1)
+	v.apply(noteOf(2, true))
+	v.endPage(message.Synced{Notes: 1, More: true, Cursor: "A"})
+	since(2)
+	v.apply(noteOf(3, true))
+	v.endPage(message.Synced{Notes: 1, More: true, Cursor: "B"})
+	v.firstPage() // the connection is lost
+	since(1)
+	v.apply(noteOf(2, true))
+	v.endPage(message.Synced{Notes: 1, More: true, Cursor: "A"})
+	since(2)
+	v.apply(noteOf(3, true))
+	v.endPage(message.Synced{Notes: 1})
+	v.firstPage()
+	since(3)
+}
