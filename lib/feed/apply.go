@@ -136,6 +136,9 @@ func (r Row) after(u Update, epoch string) Row {
 	switch {
 	case r.Seq == 0:
 		r.Epoch, r.Unnamed = epoch, u.Epoch == ""
+		if epoch != u.Epoch {
+			r.Run = u.Epoch
+		}
 	case r.takesIn(u.Epoch):
 		r.Run, r.Unnamed = u.Epoch, false
 	}

@@ -22,7 +22,7 @@ type Row struct {
 	Epoch string
 	Seq   int64
 	// Unnamed says that no update of the run has named an epoch yet: Epoch was made from a time. Run is the epoch that
-	// updates name where that is not Epoch, as the run began unnamed.
+	// updates name where that is not Epoch, as the run began unnamed, or followed one that did.
 	Unnamed bool
 	Run     string
 	// ID is that of the message which came last.
