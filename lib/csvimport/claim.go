@@ -38,6 +38,19 @@ const claimedFormat = "2006-01-02T15:04:05.000000000Z"
 // (https://docs.aws.amazon.com/AmazonS3/latest/userguide/notification-content-structure.html).
 func sequencer(s string) string { return strings.ToUpper(strings.TrimRight(s, "0")) }
 
+// descending returns text that sorts after that of every greater sequencer: a list of claims begins with the newest.
+func descending(sequencer string) string {
+	const digits, length = "0123456789ABCDEF", 32
+	text := []byte(strings.Repeat(digits[len(digits)-1:], length))
+	for i := range min(len(sequencer), length) {
+		if digit := strings.IndexByte(digits, sequencer[i]); digit >= 0 {
+			text[i] = digits[len(digits)-1-digit]
+		}
+	}
+
+	return string(text)
+}
+
 // compare says which of two claims comes first: by sequencer, else by start, else by what is left.
 func (c claim) compare(other claim) int {
 	return cmp.Or(cmp.Compare(c.Sequencer, other.Sequencer), cmp.Compare(c.StartedAt, other.StartedAt),
@@ -73,7 +86,7 @@ func (c Config) claimUpload(ctx context.Context, file File, execution string) (c
 	if err != nil {
 		return claim{}, fmt.Errorf("claim: %w", err)
 	}
-	err = write(ctx, c.Store, file.claimKey(file.Claim), IfAbsent, content)
+	err = write(ctx, c.Store, file.claimKey(), IfAbsent, content)
 	if err == nil {
 		return own, nil
 	}
@@ -81,16 +94,16 @@ func (c Config) claimUpload(ctx context.Context, file File, execution string) (c
 		return claim{}, err
 	}
 
-	return c.readClaim(ctx, file, file.Claim)
+	return c.readClaim(ctx, file.claimKey())
 }
 
-// readClaim returns a claim on a version of the file's upload.
-func (c Config) readClaim(ctx context.Context, file File, name string) (claim, error) {
-	content, _, err := c.Store.Read(ctx, file.claimKey(name))
+// readClaim returns the claim that stands under the key.
+func (c Config) readClaim(ctx context.Context, key string) (claim, error) {
+	content, _, err := c.Store.Read(ctx, key)
 	if err != nil {
 		return claim{}, &StoreError{Op: "read claim", Err: err}
 	}
-	found := claim{name: name}
+	found := claim{name: key[max(0, len(key)-claimLength):]}
 	if err := json.Unmarshal(content, &found); err != nil {
 		return claim{}, fmt.Errorf("read claim: %w", err)
 	}
@@ -98,20 +111,20 @@ func (c Config) readClaim(ctx context.Context, file File, name string) (claim, e
 	return found, nil
 }
 
-// otherClaims returns the claims on other versions of the file's upload: maxClaims of them at most.
+// otherClaims returns the claims on other versions of the file's upload: those with the greatest sequencers, maxClaims of
+// them at most.
 func (c Config) otherClaims(ctx context.Context, file File) ([]claim, error) {
-	prefix := file.claimKey("")
-	keys, err := c.Store.List(ctx, prefix, "", maxClaims)
+	keys, err := c.Store.List(ctx, file.of(claimsPrefix), "", maxClaims)
 	if err != nil {
 		return nil, &StoreError{Op: "list claims", Err: err}
 	}
-	keys = slices.DeleteFunc(keys, func(key string) bool { return key == file.claimKey(file.Claim) })
+	keys = slices.DeleteFunc(keys, func(key string) bool { return key == file.claimKey() })
 	claims := make([]claim, len(keys))
 	group, ctx := errgroup.WithContext(ctx)
 	group.SetLimit(maxCopies)
 	for i, key := range keys {
 		group.Go(func() (err error) {
-			claims[i], err = c.readClaim(ctx, file, strings.TrimPrefix(key, prefix))
+			claims[i], err = c.readClaim(ctx, key)
 
 			return err
 		})

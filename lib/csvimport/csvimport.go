@@ -34,7 +34,8 @@
 // # Objects
 //
 //	uploads/<user>/<upload>/<file>             what was uploaded; <user> is the id in unpadded base64url
-//	claims/<user>/<upload>/<claim>             which execution imports that version; <claim> is made of key and version
+//	claims/<user>/<upload>/<order>-<claim>     which execution imports that version; <claim> is made of key and version,
+//	                                           <order> of the sequencer, so that the newest come first
 //	staged/<claim>/00000.jsonl                 what a chunk accepted, until the import is finished
 //	staged/<claim>/00000.rejected.csv          what it rejected
 //	results/<user>/<upload>/<claim>/…          the results of one import:

@@ -56,6 +56,9 @@ func badKey(reason string) error {
 	return &InvalidFile{Reason: "The object's key is not that of an upload: " + reason}
 }
 
+// claimLength is the length of a claim's name.
+const claimLength = 32
+
 // claimOf names one state of one object. Without a version, ETag and sequencer tell an overwrite with the same content
 // from a repeated event.
 func claimOf(e Event) string {
@@ -65,7 +68,7 @@ func claimOf(e Event) string {
 	}
 	sum := sha256.Sum256([]byte(e.Object.Key + "\n" + state))
 
-	return hex.EncodeToString(sum[:16])
+	return hex.EncodeToString(sum[:claimLength/2])
 }
 
 // object names the upload in exactly the state that the import is about.
@@ -76,8 +79,8 @@ func (f File) of(prefix string) string {
 	return prefix + userEncoding.EncodeToString([]byte(f.UserID)) + "/" + f.UploadID + "/"
 }
 
-// claimKey returns the key of a claim on a version of the upload.
-func (f File) claimKey(name string) string { return f.of(claimsPrefix) + name }
+// claimKey returns the key of the claim on this version of the upload. Keys of newer versions come first.
+func (f File) claimKey() string { return f.of(claimsPrefix) + descending(f.Sequencer) + "-" + f.Claim }
 
 // summaryKey returns the key of the upload's summary.
 func (f File) summaryKey() string { return f.of(resultsPrefix) + summaryName }

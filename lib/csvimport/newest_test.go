@@ -269,3 +269,29 @@ func TestAnImportUnderWayKeepsItsResults(t *testing.T) {
 		t.Errorf("%s was removed", part)
 	}
 }
+
+// TestTheNewestVersionWinsHoweverManyCameBefore imports many versions of one upload. Then come two whose events are in the
+// wrong order.
+func TestTheNewestVersionWinsHoweverManyCameBefore(t *testing.T) {
+	store := &csvimport.Memory{}
+	c := csvimport.Config{Store: store}
+	version := func(sequencer, startedAt int) csvimport.PlanInput {
+		e := put(t, store, fmt.Appendf(nil, "part,color,quantity\n3001,Red,%d\n", sequencer))
+		e.Object.Sequencer = fmt.Sprintf("%06X1", sequencer)
+
+		return csvimport.PlanInput{
+			Epoch: fmt.Sprintf("2026-11-22T10:%02d:%02dZ#0", startedAt/60, startedAt%60), Execution: e.Object.Sequencer, Detail: e,
+		}
+	}
+	n := 1
+	for ; n <= 250; n++ {
+		finish(t, c, planned(t, c, version(n, n)))
+	}
+	for ; n <= 290; n += 2 {
+		older, newer := version(n, n+1), version(n+1, n)
+		in := planned(t, c, newer)
+		_, err := csvimport.NewPlan(c).Handle(t.Context(), older)
+		wantSuperseded(t, fmt.Sprint("the plan of version ", n), err)
+		finish(t, c, in)
+	}
+}
