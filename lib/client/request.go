@@ -18,6 +18,8 @@ type page struct {
 	// jobs and notes are what came since the page was asked for; reached is the newest note of the answer.
 	jobs, notes map[string]bool
 	reached     string
+	// since is what the page was asked with.
+	since string
 	// moved says that a state moved a job's position.
 	moved bool
 
@@ -113,6 +115,7 @@ func (v *View) request(welcome bool) string {
 	if v.page.cursor == "" {
 		v.page.first = v.notes.since
 	}
+	v.page.since = v.notes.since
 	request := syncRequest{Action: "sync", Have: v.have(), Since: v.notes.since, Cursor: v.page.cursor}
 	if no := false; !welcome && v.notes.since != "" {
 		request.Welcome = &no
@@ -147,12 +150,16 @@ func (v *View) have() map[string]position {
 }
 
 // endPage handles the end of a page. Counts that are higher than what came say that frames were lost: then since stays
-// where it is, and the same page is asked for again.
+// where it was, and the same page is asked for again. An end that was late, of an earlier sync, may have moved since.
 func (v *View) endPage(end message.Synced) answer {
 	v.mu.Lock()
 	defer v.mu.Unlock()
 	p := &v.page
 	if len(p.jobs) < end.Jobs || len(p.notes) < end.Notes {
+		if p.jobs != nil {
+			v.notes.since = p.since
+		}
+
 		return incomplete
 	}
 	moved := p.moved || p.reached > v.notes.since
