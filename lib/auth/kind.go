@@ -12,8 +12,9 @@ import (
 // Logout 1.0 section 2.4, RFC 8417), and Keycloak's tokens by which clients register.
 var otherKinds = []string{"refresh", "offline", "rt", "logout", "secevent", "initialaccess", "registrationaccess"}
 
-// kindClaims are the claims by which tokens say of what kind they are.
-var kindClaims = []string{"token_use", "typ", "token_type", "type"}
+// kindClaims are the claims by which tokens say of what kind they are, in the letters that [letters] leaves: issuers write
+// token_use and tokenUse.
+var kindClaims = []string{"tokenuse", "typ", "tokentype", "type"}
 
 // eventClaim is the claim of security events (RFC 8417 section 2.2), and eventScheme how OpenID Connect's begin.
 const (
@@ -25,24 +26,28 @@ const (
 // they like.
 func isOther(kind string) bool {
 	kind = strings.TrimPrefix(strings.ToLower(kind), "application/")
-	kind = strings.TrimSuffix(kind, "+jwt")
-	kind = strings.Map(func(r rune) rune {
+	kind = letters(strings.TrimSuffix(kind, "+jwt"))
+
+	return slices.Contains(otherKinds, kind) || slices.Contains(otherKinds, strings.TrimSuffix(kind, "token"))
+}
+
+// letters returns the letters of a text, in lower case.
+func letters(text string) string {
+	return strings.Map(func(r rune) rune {
 		if unicode.IsLetter(r) {
-			return r
+			return unicode.ToLower(r)
 		}
 
 		return -1
-	}, kind)
-
-	return slices.Contains(otherKinds, kind) || slices.Contains(otherKinds, strings.TrimSuffix(kind, "token"))
+	}, text)
 }
 
 // otherKind returns the claim by which a token says that it is of a kind that opens no session, or "". The claims are
 // anybody's to define, but for the values that say so.
 func otherKind(all map[string]json.RawMessage) string {
-	for _, name := range kindClaims {
+	for name, raw := range all {
 		var kinds audience // one text, or a list of texts
-		if json.Unmarshal(all[name], &kinds) == nil && slices.ContainsFunc(kinds, isOther) {
+		if slices.Contains(kindClaims, letters(name)) && json.Unmarshal(raw, &kinds) == nil && slices.ContainsFunc(kinds, isOther) {
 			return name
 		}
 	}
