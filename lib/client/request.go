@@ -27,6 +27,8 @@ type page struct {
 	cursor string
 	// first is the since of the first page.
 	first string
+	// marked says that the server marks the states of its answers as replayed: others are pushed, and do not count.
+	marked bool
 	// whole says that all pages of a sync have come, once. From then on a sync may be brief: it ends with a page of known
 	// states, as the server sends newer ones first. A server that reads its store in several steps does so in each step only,
 	// so not every sync is brief.
@@ -34,7 +36,11 @@ type page struct {
 }
 
 func (p *page) countState(e message.Envelope, moved bool) {
-	if e.Seq > 0 && p.jobs != nil {
+	if e.Replayed && !p.marked {
+		p.marked = true
+		clear(p.jobs)
+	}
+	if e.Seq > 0 && p.jobs != nil && e.Replayed == p.marked {
 		p.jobs[e.Job] = true
 		p.moved = p.moved || moved
 	}

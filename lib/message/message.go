@@ -50,7 +50,7 @@ type Envelope struct {
 	// stored, and has no place in the order.
 	Epoch string `json:"epoch,omitempty"`
 	Seq   int64  `json:"seq,omitempty"`
-	// Replayed says that a note is sent again, in answer to a sync.
+	// Replayed says that a state or a note is sent again, in answer to a sync.
 	Replayed bool `json:"replayed,omitempty"`
 	Data     Data `json:"data"`
 }

@@ -126,10 +126,12 @@ func (p page) frames() []frame {
 	running, ended := []frame{}, []frame{}
 	for _, row := range p.jobs.rows {
 		place := rankOf(row)
+		f := frame{Envelope: row.Envelope(), job: &place}
+		f.Replayed = true
 		if place.Ended {
-			ended = append(ended, frame{Envelope: row.Envelope(), job: &place})
+			ended = append(ended, f)
 		} else {
-			running = append(running, frame{Envelope: row.Envelope(), job: &place})
+			running = append(running, f)
 		}
 	}
 
