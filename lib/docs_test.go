@@ -75,3 +75,28 @@ func TestREADMEIsShort(t *testing.T) {
 		t.Errorf("README.md has %d lines, want under %d", n, limit)
 	}
 }
+
+// TestContributingNamesCodeThatExists checks the files that the contributors' page names, and that each function it names
+// beside a file is in that file.
+func TestContributingNamesCodeThatExists(t *testing.T) {
+	code := readTree(t, func(path string) bool { return strings.HasSuffix(path, ".go") })
+	page := readTree(t, func(path string) bool { return strings.HasSuffix(path, "CONTRIBUTING.md") })[".github/CONTRIBUTING.md"]
+	row := regexp.MustCompile("`((?:lib|cdkapp|statemachines|lambdas|testdata)/[\\w./]+)`(?:: ((?:`\\w+`(?:, )?)+))?")
+	found := row.FindAllStringSubmatch(page, -1)
+	if len(found) < 30 {
+		t.Errorf("the page answers %d questions, want 30 at least", len(found))
+	}
+	for _, f := range found {
+		path, names := f[1], strings.ReplaceAll(f[2], "`", "")
+		if _, err := os.Stat(filepath.Join("..", path)); err != nil {
+			t.Errorf("the page names %s, which does not exist", path)
+
+			continue
+		}
+		for name := range strings.SplitSeq(names, ", ") {
+			if name != "" && !regexp.MustCompile(`\b`+name+`\b`).MatchString(code[path]) {
+				t.Errorf("the page names %s in %s, where it is not", name, path)
+			}
+		}
+	}
+}
