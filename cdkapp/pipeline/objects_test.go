@@ -138,7 +138,7 @@ func (a *account) interfere(t *testing.T, epoch, phase string, progress float64)
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	a.meanwhile = func() {
-		time.Sleep(message.MinInterval + 50*time.Millisecond) // the function's own push is no longer the last
+		time.Sleep(message.MinPushInterval + 50*time.Millisecond) // the function's own push is no longer the last
 		n := &notify.Notifier{
 			Broadcaster: &broadcast.Broadcaster{Store: &connection.Memory{}}, Feed: a.feed,
 			Now: func() time.Time { return time.Now().Add(time.Second) }, // however slow the function is, its turn is still to come

@@ -9,7 +9,7 @@ import (
 	"github.com/herald-progress/herald/lib/message"
 )
 
-// maxCursor is the longest cursor that is sent back, in bytes of JSON: a sync must fit [message.MaxFrameIn].
+// maxCursor is the longest cursor that is sent back, in bytes of JSON: a sync must fit [message.MaxClientFrame].
 const maxCursor = 4 << 10
 
 // page is one sync and its answer. A user's jobs may take several pages: each but the first names the cursor at which

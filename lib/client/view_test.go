@@ -204,7 +204,7 @@ func FuzzView(f *testing.F) {
 			}
 		}
 		text := v.request(true)
-		if !json.Valid([]byte(text)) || len(v.notes.since) < 1<<10 && len(text) > message.MaxFrameIn {
+		if !json.Valid([]byte(text)) || len(v.notes.since) < 1<<10 && len(text) > message.MaxClientFrame {
 			t.Errorf("the sync has %d bytes: %.100s", len(text), text)
 		}
 	})

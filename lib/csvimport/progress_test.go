@@ -109,7 +109,7 @@ func TestProgressRises(t *testing.T) {
 		}
 		if r.Part != nil {
 			parts[r.Part.ID] = true
-			if from, to := r.Part.Window(); from != 5 || to != 95 || r.Part.Total != 1000 || state.Message != "Importing 1000 rows" {
+			if from, to := r.Part.ProgressRange(); from != 5 || to != 95 || r.Part.Total != 1000 || state.Message != "Importing 1000 rows" {
 				t.Errorf("part %+v says %q, want 5 to 95 percent of 1000 rows of the whole job", r.Part, state.Message)
 			}
 		}

@@ -162,7 +162,7 @@ func nextState(row Row, u Update, fresh bool) message.UploadProgress {
 	state, before := u.State, row.Shown().Progress
 	switch {
 	case u.Part != nil && fresh:
-		state.Progress, _ = u.Part.Window()
+		state.Progress, _ = u.Part.ProgressRange()
 		state.RowsPerSecond, state.ETAMillis = 0, 0
 	case u.Part != nil:
 		state = row.State

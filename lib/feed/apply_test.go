@@ -265,7 +265,7 @@ func TestAClockThatIsAheadSilencesNoJob(t *testing.T) {
 				if row = next; row.Pushed() {
 					pushed = at
 				}
-				if silent := at.Sub(pushed); silent > 2*message.SlowInterval {
+				if silent := at.Sub(pushed); silent > 2*message.SlowPushInterval {
 					t.Fatalf("%s: after a push that was %v ahead the job is silent for %v", name, ahead, silent)
 				}
 			}

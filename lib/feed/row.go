@@ -68,7 +68,7 @@ type Whole struct {
 
 // WholeOf returns what a part says of the whole at a time.
 func WholeOf(p message.Part, at time.Time) Whole {
-	from, to := p.Window()
+	from, to := p.ProgressRange()
 
 	return Whole{Total: p.Total, From: hundredths(from), To: hundredths(to), Since: at.UTC().Truncate(time.Millisecond)}
 }
@@ -109,10 +109,10 @@ func (r Row) NextPushAt(now time.Time) time.Time {
 	switch {
 	case r.PushedAt.After(now):
 		return now
-	case r.Shown().Progress-r.PushedProgress >= message.MinStep:
-		return r.PushedAt.Add(message.MinInterval)
+	case r.Shown().Progress-r.PushedProgress >= message.MinPushProgress:
+		return r.PushedAt.Add(message.MinPushInterval)
 	default:
-		return r.PushedAt.Add(message.SlowInterval)
+		return r.PushedAt.Add(message.SlowPushInterval)
 	}
 }
 

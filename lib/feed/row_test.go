@@ -106,7 +106,7 @@ func TestNextPushAt(t *testing.T) {
 		progress float64
 		want     time.Duration
 	}{
-		{"1 %", 11, message.MinInterval}, {"under 1 %", 10.99, message.SlowInterval}, {"nothing", 10, message.SlowInterval},
+		{"1 %", 11, message.MinPushInterval}, {"under 1 %", 10.99, message.SlowPushInterval}, {"nothing", 10, message.SlowPushInterval},
 	} {
 		row := feed.Row{State: message.UploadProgress{Progress: tt.progress}, PushedAt: start, PushedProgress: 10}
 		if got := row.NextPushAt(start).Sub(start); got != tt.want {

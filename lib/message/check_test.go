@@ -10,7 +10,7 @@ import (
 	"github.com/herald-progress/herald/lib/message"
 )
 
-func TestValidID(t *testing.T) {
+func TestValidIDAcceptsPrintableUTF8UpToItsLimit(t *testing.T) {
 	for id, want := range map[string]bool{
 		"u": true, "auth0|5f/7": true, "übung €€ \u2028": true, strings.Repeat("x", 255): true,
 		"": false, strings.Repeat("x", 256): false, "\xff": false, "\uFFFD": false, "a\nb": false, "\x00": false, "\x7f": false, "\u0085": false,
@@ -21,8 +21,8 @@ func TestValidID(t *testing.T) {
 	}
 }
 
-// TestNamesAreMeasuredAsTheyAreStored: 450 control characters are 2,700 bytes of JSON, and no state could hold them.
-func TestNamesAreMeasuredAsTheyAreStored(t *testing.T) {
+// 450 control characters are 2,700 bytes of JSON, more than a state may have.
+func TestNamesAreLimitedInBytesOfJSON(t *testing.T) {
 	const asJSON = " bytes of JSON, where quotes, backslashes and control characters count for more"
 	valid := message.UploadProgress{UploadID: "u", FileName: "f", Message: "m"}
 	for _, tt := range []struct {
@@ -58,7 +58,7 @@ func TestNamesAreMeasuredAsTheyAreStored(t *testing.T) {
 	}
 }
 
-func TestClip(t *testing.T) {
+func TestTruncateCutsAtRunesWithinTheLimit(t *testing.T) {
 	for _, tt := range []struct {
 		text  string
 		limit int
@@ -73,19 +73,19 @@ func TestClip(t *testing.T) {
 		{"\x01\x01\x01", 12, "\x01…"},
 		{"a\xffb", 5, "a\uFFFDb"},
 	} {
-		if got := message.Clip(tt.text, tt.limit); got != tt.want {
+		if got := message.Truncate(tt.text, tt.limit); got != tt.want {
 			t.Errorf("Clip(%q, %d) is %q, want %q", tt.text, tt.limit, got, tt.want)
 		}
 	}
 }
 
-// FuzzClip: what is clipped is text and fits; what fits is not clipped.
-func FuzzClip(f *testing.F) {
+// FuzzTruncate checks that the result is valid UTF-8 within the limit, and that a text within the limit is not truncated.
+func FuzzTruncate(f *testing.F) {
 	f.Add("Parsing \"row\" 17\n", uint(12))
 	f.Add("\xff\u2028\U0001F600\x00", uint(9))
 	f.Fuzz(func(t *testing.T, text string, limit uint) {
 		limit = 3 + limit%2000
-		got := message.Clip(text, int(limit))
+		got := message.Truncate(text, int(limit))
 		b := &strings.Builder{}
 		enc := json.NewEncoder(b)
 		enc.SetEscapeHTML(false)

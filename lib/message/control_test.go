@@ -9,7 +9,7 @@ import (
 	"github.com/herald-progress/herald/lib/message"
 )
 
-func TestControlFrames(t *testing.T) {
+func TestControlFramesRoundTrip(t *testing.T) {
 	at := time.Date(2026, 11, 22, 10, 0, 0, 123e6, time.UTC)
 	for _, tt := range []struct {
 		data message.Data

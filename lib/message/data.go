@@ -9,7 +9,7 @@ import (
 	"unicode/utf8"
 )
 
-// Status says where a job stands.
+// Status is the status of a job.
 type Status string
 
 // The statuses of a job. An empty status means running; the last three are terminal.
@@ -20,12 +20,12 @@ const (
 	StatusCancelled Status = "cancelled"
 )
 
-// Terminal reports whether nothing follows this status.
+// Terminal reports whether the status is final.
 func (s Status) Terminal() bool {
 	return s == StatusSucceeded || s == StatusFailed || s == StatusCancelled
 }
 
-// UploadProgress is the newest state of one job, by custom an upload.
+// UploadProgress is the newest state of one job, usually an upload.
 type UploadProgress struct {
 	UploadID string `json:"uploadId"`
 	FileName string `json:"fileName"`
@@ -38,7 +38,7 @@ type UploadProgress struct {
 	Status        Status  `json:"status,omitzero"`
 	Phase         string  `json:"phase,omitzero"`
 	RowsPerSecond float64 `json:"rowsPerSecond,omitzero"`
-	// ETAMillis is the estimated time to the end in milliseconds.
+	// ETAMillis is the estimated time to completion in milliseconds.
 	ETAMillis  int64 `json:"etaMs,omitzero"`
 	FailedRows int64 `json:"failedRows,omitzero"`
 }
@@ -46,38 +46,36 @@ type UploadProgress struct {
 // Type returns [TypeUploadProgress].
 func (UploadProgress) Type() Type { return TypeUploadProgress }
 
-func (p UploadProgress) job() string { return p.UploadID }
+func (p UploadProgress) jobID() string { return p.UploadID }
 
 // Validate returns an [*Invalid] that names every broken rule, or nil.
 func (p UploadProgress) Validate() error {
-	c := check{path: "data."}
-	c.jobID("uploadId", p.UploadID)
-	c.name("fileName", p.FileName, MaxName)
-	c.text("message", p.Message)
-	c.that("progress", p.Progress >= 0 && p.Progress <= 100, "must be a number from 0 to 100")
-	c.count("currentRow", p.CurrentRow)
-	c.count("totalRows", p.TotalRows)
-	c.that("rowsPerSecond", p.RowsPerSecond >= 0 && !math.IsInf(p.RowsPerSecond, 1), "must be a number from 0")
-	c.count("etaMs", p.ETAMillis)
-	c.count("failedRows", p.FailedRows)
-	c.oneOf("status", string(p.Status), "", string(StatusRunning), string(StatusSucceeded), string(StatusFailed), string(StatusCancelled))
-	c.that("phase", utf8.ValidString(p.Phase), ruleUTF8)
-	c.atMost("phase", p.Phase, MaxPhase)
-
-	return c.err()
+	v := validator{path: "data."}
+	v.requireJobID("uploadId", p.UploadID)
+	v.requireName("fileName", p.FileName, MaxName)
+	v.requireText("message", p.Message)
+	v.require("progress", p.Progress >= 0 && p.Progress <= 100, "must be a number from 0 to 100")
+	v.requireCount("currentRow", p.CurrentRow)
+	v.requireCount("totalRows", p.TotalRows)
+	v.require("rowsPerSecond", p.RowsPerSecond >= 0 && !math.IsInf(p.RowsPerSecond, 1), "must be a number from 0")
+	v.requireCount("etaMs", p.ETAMillis)
+	v.requireCount("failedRows", p.FailedRows)
+	v.requireOneOf("status", string(p.Status), "", string(StatusRunning), string(StatusSucceeded), string(StatusFailed), string(StatusCancelled))
+	v.require("phase", utf8.ValidString(p.Phase), ruleUTF8)
+	v.maxJSONBytes("phase", p.Phase, MaxPhase)
+	return v.err()
 }
 
-// Clipped returns p with its texts cut to what may be sent and stored: a name or a message that is too long must not keep a
-// job from ending. What is not a text is left as it is.
-func (p UploadProgress) Clipped() UploadProgress {
-	p.FileName, p.Phase = Clip(p.FileName, MaxName), Clip(p.Phase, MaxPhase)
+// Truncated returns p with its file name, phase and message truncated to their limits, so that a long text does not prevent
+// the end of a job from being stored. It does not change other fields.
+func (p UploadProgress) Truncated() UploadProgress {
+	p.FileName, p.Phase = Truncate(p.FileName, MaxName), Truncate(p.Phase, MaxPhase)
 	text := p.Message
 	p.Message = ""
 	var b bytes.Buffer
-	if err := encode(&b, p); err == nil {
-		p.Message = Clip(text, max(MaxState-b.Len(), MaxText))
+	if err := encodeJSON(&b, p); err == nil {
+		p.Message = Truncate(text, max(MaxState-b.Len(), MaxText))
 	}
-
 	return p
 }
 
@@ -92,12 +90,12 @@ const (
 	SeverityError   Severity = "error"
 )
 
-// Notification is something the user should read once.
+// Notification is a text that the user should read once.
 type Notification struct {
 	Title    string   `json:"title"`
 	Message  string   `json:"message"`
 	Severity Severity `json:"severity"`
-	// ActionURL is where a click leads: an https or http URL, or a path that starts with one slash.
+	// ActionURL is the target of a click: an https or http URL, or a path that starts with a single slash.
 	ActionURL string `json:"actionUrl,omitzero"`
 }
 
@@ -106,17 +104,17 @@ func (Notification) Type() Type { return TypeNotification }
 
 // Validate returns an [*Invalid] that names every broken rule, or nil.
 func (n Notification) Validate() error {
-	c := check{path: "data."}
-	c.name("title", n.Title, MaxName)
-	c.text("message", n.Message)
-	c.oneOf("severity", string(n.Severity), string(SeverityInfo), string(SeveritySuccess), string(SeverityWarning), string(SeverityError))
-	c.atMost("actionUrl", n.ActionURL, MaxURL)
-	c.that("actionUrl", n.ActionURL == "" || safeURL(n.ActionURL), "must be an https or http URL, or a path that starts with a single /")
-
-	return c.err()
+	v := validator{path: "data."}
+	v.requireName("title", n.Title, MaxName)
+	v.requireText("message", n.Message)
+	v.requireOneOf("severity", string(n.Severity), string(SeverityInfo), string(SeveritySuccess), string(SeverityWarning), string(SeverityError))
+	v.maxJSONBytes("actionUrl", n.ActionURL, MaxURL)
+	v.require("actionUrl", n.ActionURL == "" || safeURL(n.ActionURL), "must be an https or http URL, or a path that starts with a single /")
+	return v.err()
 }
 
-// safeURL refuses what a browser would run or take elsewhere than it seems: javascript:, //host, /\host, control characters.
+// safeURL reports whether a browser may follow s. It rejects scripts and URLs that lead to another host than they show:
+// javascript:, //host, /\host, control characters, user names.
 func safeURL(s string) bool {
 	if !utf8.ValidString(s) || strings.ContainsFunc(s, func(r rune) bool { return r <= ' ' || r == 0x7f || r == '\\' }) {
 		return false
@@ -132,9 +130,9 @@ func safeURL(s string) bool {
 	return (u.Scheme == "https" || u.Scheme == "http") && u.Host != "" && u.User == nil
 }
 
-// Error tells the user that something went wrong.
+// Error informs the user of a failure.
 type Error struct {
-	// Code is stable and for programs: upper case with underscores by custom.
+	// Code is a stable code for programs, by convention in upper case with underscores.
 	Code    string `json:"code"`
 	Message string `json:"message"`
 	// Details is any JSON value of at most [MaxDetails] bytes.
@@ -146,39 +144,37 @@ func (Error) Type() Type { return TypeError }
 
 // Validate returns an [*Invalid] that names every broken rule, or nil.
 func (e Error) Validate() error {
-	c := check{path: "data."}
-	c.name("code", e.Code, MaxName)
-	c.text("message", e.Message)
-	c.that("details", len(e.Details) == 0 || json.Valid(e.Details), "must be valid JSON")
-	c.that("details", utf8.Valid(e.Details), ruleUTF8) // they are sent as they are
-	c.that("details", len(e.Details) <= MaxDetails, tooLong(MaxDetails))
-
-	return c.err()
+	v := validator{path: "data."}
+	v.requireName("code", e.Code, MaxName)
+	v.requireText("message", e.Message)
+	v.require("details", len(e.Details) == 0 || json.Valid(e.Details), "must be valid JSON")
+	v.require("details", utf8.Valid(e.Details), ruleUTF8) // Details are sent unchanged.
+	v.require("details", len(e.Details) <= MaxDetails, maxBytesRule(MaxDetails))
+	return v.err()
 }
 
-// Clipped returns e with its message cut to what may be sent and stored.
-func (e Error) Clipped() Error {
+// Truncated returns e with its message truncated to the limit.
+func (e Error) Truncated() Error {
 	text := e.Message
 	e.Message = ""
 	var b bytes.Buffer
-	if err := encode(&b, e); err == nil {
-		e.Message = Clip(text, max(MaxNote-b.Len(), MaxText))
+	if err := encodeJSON(&b, e); err == nil {
+		e.Message = Truncate(text, max(MaxNote-b.Len(), MaxText))
 	}
-
 	return e
 }
 
-// Unknown is the data of a frame whose type this version does not know.
+// Unknown is the data of a frame of a type that this version does not know.
 type Unknown struct {
 	Name Type
 	JSON json.RawMessage
 }
 
-// Type returns the frame's own type.
+// Type returns the type of the frame.
 func (u Unknown) Type() Type { return u.Name }
 
-// MarshalJSON returns the data as it came.
+// MarshalJSON returns the data unchanged.
 func (u Unknown) MarshalJSON() ([]byte, error) { return u.JSON, nil }
 
-// Validate returns an [*Invalid]: an unknown type is read, never sent.
+// Validate returns an [*Invalid], because unknown types are received but never sent.
 func (u Unknown) Validate() error { return invalid("type", ruleType) }

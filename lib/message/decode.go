@@ -9,8 +9,8 @@ import (
 	"strings"
 )
 
-// Decode reads what a producer sends, {"type":…,"data":{…}}, strictly: a missing, unknown or mistyped field, and any
-// broken rule, is an [*Invalid].
+// Decode decodes and validates a message of a producer: {"type":…,"data":{…}}. A missing, unknown or mistyped field and any
+// broken rule is an [*Invalid].
 func Decode(raw []byte) (Data, error) {
 	var m struct {
 		Type Type            `json:"type"`
@@ -21,63 +21,61 @@ func Decode(raw []byte) (Data, error) {
 	}
 	switch m.Type {
 	case TypeUploadProgress:
-		return strict[UploadProgress](m.Data)
+		return decodeStrict[UploadProgress](m.Data)
 	case TypeNotification:
-		return strict[Notification](m.Data)
+		return decodeStrict[Notification](m.Data)
 	case TypeError:
-		return strict[Error](m.Data)
+		return decodeStrict[Error](m.Data)
 	default:
 		return nil, invalid("type", ruleType)
 	}
 }
 
-func strict[T Data](raw []byte) (Data, error) {
+func decodeStrict[T Data](raw []byte) (Data, error) {
 	var data T
 	if err := DecodeObject(raw, "data", &data); err != nil {
 		return nil, err
 	}
 	if err := data.Validate(); err != nil {
-		return nil, err //nolint:wrapcheck // an *Invalid of this package
+		return nil, err
 	}
-
 	return data, nil
 }
 
-// DecodeObject reads one JSON object into the struct that dst points to. Keys are matched exactly; fields whose tag
-// lacks omitzero are required; what breaks this is an [*Invalid] with fields named below path.
+// DecodeObject decodes one JSON object into the struct that dst points to. Keys must match exactly. Fields without omitzero
+// in their tag are required. Errors are [*Invalid], with field names prefixed by path.
 func DecodeObject(raw []byte, path string, dst any) error {
 	var keys map[string]json.RawMessage
 	if !json.Valid(raw) {
-		return invalid(orRoot(path), "must be valid JSON")
+		return invalid(pathOrInput(path), "must be valid JSON")
 	}
 	if err := json.Unmarshal(raw, &keys); err != nil || keys == nil {
-		return invalid(orRoot(path), "must be a JSON object")
+		return invalid(pathOrInput(path), "must be a JSON object")
 	}
 	var problems []Problem
-	known := map[string]bool{}
+	declared := map[string]bool{}
 	for field := range structFields(dst) {
-		known[field.name] = true
+		declared[field.name] = true
 		value, present := keys[field.name]
 		if field.required && (!present || bytes.Equal(value, []byte("null"))) {
-			problems = append(problems, Problem{join(path, field.name), ruleRequired})
+			problems = append(problems, Problem{fieldPath(path, field.name), ruleRequired})
 		}
 	}
 	for key := range keys {
-		if !known[key] {
-			problems = append(problems, Problem{join(path, clip(key)), "is not a known field"})
+		if !declared[key] {
+			problems = append(problems, Problem{fieldPath(path, shortenKey(key)), "is not a known field"})
 		}
 	}
 	if len(problems) > 0 {
 		slices.SortFunc(problems, func(a, b Problem) int { return strings.Compare(a.Field, b.Field) })
-
 		return &Invalid{Problems: problems}
 	}
 	err := json.Unmarshal(raw, dst)
 	if mistyped := (*json.UnmarshalTypeError)(nil); errors.As(err, &mistyped) {
-		return invalid(join(path, mistyped.Field), "must be "+jsonKind(mistyped.Type))
+		return invalid(fieldPath(path, mistyped.Field), "must be "+jsonKind(mistyped.Type))
 	}
 	if err != nil {
-		return invalid(orRoot(path), "must be valid JSON")
+		return invalid(pathOrInput(path), "must be valid JSON")
 	}
 
 	return nil
@@ -90,7 +88,6 @@ type structField struct {
 
 func structFields(dst any) func(yield func(structField) bool) {
 	t := reflect.TypeOf(dst).Elem()
-
 	return func(yield func(structField) bool) {
 		for i := range t.NumField() {
 			name, options, _ := strings.Cut(t.Field(i).Tag.Get("json"), ",")
@@ -116,28 +113,25 @@ func jsonKind(t reflect.Type) string {
 	}
 }
 
-// clip bounds a key that a stranger chose.
-func clip(key string) string {
+// shortenKey limits the length of an unknown key in an error.
+func shortenKey(key string) string {
 	const limit = 64
 	if len(key) > limit {
 		key = key[:limit] + "…"
 	}
-
 	return strings.ToValidUTF8(key, "�")
 }
 
-func join(path, field string) string {
+func fieldPath(path, field string) string {
 	if path == "" {
 		return field
 	}
-
 	return path + "." + field
 }
 
-func orRoot(path string) string {
+func pathOrInput(path string) string {
 	if path == "" {
 		return "input"
 	}
-
 	return path
 }

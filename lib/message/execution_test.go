@@ -7,7 +7,7 @@ import (
 	"github.com/herald-progress/herald/lib/message"
 )
 
-func TestParseExecution(t *testing.T) {
+func TestParseExecutionAcceptsExecutionARNsOnly(t *testing.T) {
 	const account = "123456789012"
 	home := message.Execution{Region: "us-east-1", Account: account}
 	express := message.Execution{Region: "us-east-1", Account: account, Express: true}
@@ -70,7 +70,7 @@ func TestParseExecution(t *testing.T) {
 	}
 }
 
-// FuzzParseExecution: what is accepted fits a sort key of DynamoDB, with what stands around it there.
+// FuzzParseExecution checks that an accepted ARN fits a sort key of DynamoDB together with its prefix and suffix.
 func FuzzParseExecution(f *testing.F) {
 	f.Add("arn:aws:states:us-east-1:123456789012:execution:m/L:x")
 	f.Add("arn:aws:states:us-east-1:123456789012:express:m:x:id")

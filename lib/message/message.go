@@ -1,4 +1,4 @@
-// Package message is Herald's vocabulary: the frames that a browser receives, their validation, their limits.
+// Package message defines the messages of Herald: frames to browsers and requests to the notifier, with their rules and limits.
 package message
 
 import (
@@ -8,10 +8,10 @@ import (
 	"time"
 )
 
-// Subprotocol is the WebSocket subprotocol that a client offers. The one that it offers next is its token.
+// Subprotocol is the first WebSocket subprotocol that a client offers. The second one is its token.
 const Subprotocol = "herald"
 
-// Type names what a frame's data is.
+// Type is the type of a frame.
 type Type string
 
 // The types that a producer may send.
@@ -21,7 +21,7 @@ const (
 	TypeError          Type = "error"
 )
 
-// The types of control frames, which the server makes itself. The data of a pong is empty.
+// The types of control frames, which only the server makes. A pong has no data.
 const (
 	TypePong      Type = "pong"
 	TypeWelcome   Type = "welcome"
@@ -31,8 +31,8 @@ const (
 	TypeClosing   Type = "closing"
 )
 
-// Data is the typed content of a frame: [UploadProgress], [Notification], [Error], a control frame's data, or [Unknown] on
-// the reading side.
+// Data is the typed content of a frame: [UploadProgress], [Notification], [Error], the data of a control frame, or [Unknown]
+// in a received frame.
 type Data interface {
 	// Type returns the frame's type.
 	Type() Type
@@ -46,41 +46,39 @@ type Envelope struct {
 	Timestamp Time   `json:"timestamp"`
 	ID        string `json:"id,omitempty"`
 	Job       string `json:"job,omitempty"`
-	// Epoch and Seq order the states of a job: a frame that is not newer by both is dropped. Without Seq the state was not
-	// stored, and has no place in the order.
+	// Epoch and Seq order the states of a job. A client drops a state whose (Epoch, Seq) is not greater than that of the state
+	// it has. A state without Seq was not stored and has no order.
 	Epoch string `json:"epoch,omitempty"`
 	Seq   int64  `json:"seq,omitempty"`
-	// Replayed says that a state or a note is sent again, in answer to a sync.
+	// Replayed is true for a state or a note that is sent in answer to a sync.
 	Replayed bool `json:"replayed,omitempty"`
 	Data     Data `json:"data"`
 }
 
-// New returns the envelope of data: stamped once with now, so that every connection of a broadcast sees the same time.
-// The job is the upload's id where data is [UploadProgress].
+// New returns an envelope for data with the timestamp now. The caller encodes it once, so that every connection of a broadcast
+// receives the same timestamp. If data is [UploadProgress], Job is its upload id.
 func New(data Data, id string, now time.Time) Envelope {
 	e := Envelope{Type: data.Type(), Timestamp: Time{now}, ID: id, Data: data}
-	if p, ok := data.(interface{ job() string }); ok { // a pointer is Data, too
-		e.Job = p.job()
+	if p, ok := data.(interface{ jobID() string }); ok { // values and pointers
+		e.Job = p.jobID()
 	}
-
 	return e
 }
 
-// Encode returns the frame as compact JSON text. It returns a [*TooLarge] where the text is over [MaxFrame] bytes.
+// Encode returns the frame as compact JSON. It returns a [*TooLarge] if that is over [MaxFrame] bytes.
 func (e Envelope) Encode() ([]byte, error) {
 	var b bytes.Buffer
-	if err := encode(&b, e); err != nil {
+	if err := encodeJSON(&b, e); err != nil {
 		return nil, fmt.Errorf("encode frame: %w", err)
 	}
 	frame := b.Bytes()
 	if len(frame) > MaxFrame {
 		return nil, &TooLarge{Size: len(frame), Limit: MaxFrame}
 	}
-
 	return frame, nil
 }
 
-// Parse reads a frame as a client does: unknown fields are passed over, an unknown type yields [Unknown].
+// Parse decodes a frame for a client. It ignores unknown fields. The data of an unknown type is [Unknown].
 func Parse(frame []byte) (Envelope, error) {
 	var raw struct {
 		Envelope
@@ -97,21 +95,21 @@ func Parse(frame []byte) (Envelope, error) {
 	var err error
 	switch e.Type {
 	case TypeUploadProgress:
-		e.Data, err = lenient[UploadProgress](raw.Data)
+		e.Data, err = decodeLenient[UploadProgress](raw.Data)
 	case TypeNotification:
-		e.Data, err = lenient[Notification](raw.Data)
+		e.Data, err = decodeLenient[Notification](raw.Data)
 	case TypeError:
-		e.Data, err = lenient[Error](raw.Data)
+		e.Data, err = decodeLenient[Error](raw.Data)
 	case TypeWelcome:
-		e.Data, err = lenient[Welcome](raw.Data)
+		e.Data, err = decodeLenient[Welcome](raw.Data)
 	case TypeSynced:
-		e.Data, err = lenient[Synced](raw.Data)
+		e.Data, err = decodeLenient[Synced](raw.Data)
 	case TypeRefreshed:
-		e.Data, err = lenient[Refreshed](raw.Data)
+		e.Data, err = decodeLenient[Refreshed](raw.Data)
 	case TypeDismissed:
-		e.Data, err = lenient[Dismissed](raw.Data)
+		e.Data, err = decodeLenient[Dismissed](raw.Data)
 	case TypeClosing:
-		e.Data, err = lenient[Closing](raw.Data)
+		e.Data, err = decodeLenient[Closing](raw.Data)
 	default:
 		e.Data = Unknown{Name: e.Type, JSON: raw.Data}
 	}
@@ -119,20 +117,19 @@ func Parse(frame []byte) (Envelope, error) {
 	return e, err
 }
 
-func lenient[T Data](raw json.RawMessage) (Data, error) {
+func decodeLenient[T Data](raw json.RawMessage) (Data, error) {
 	var data T
 	if err := json.Unmarshal(raw, &data); err != nil {
 		return nil, fmt.Errorf("parse data: %w", err)
 	}
-
 	return data, nil
 }
 
-// timeLayout is RFC 3339 in UTC with fixed milliseconds, so that timestamps sort as text.
+// timeLayout is RFC 3339 in UTC with fixed milliseconds, so that timestamps sort as strings.
 const timeLayout = "2006-01-02T15:04:05.000Z"
 
-// Time is a moment as the wire shows it: RFC 3339, UTC, milliseconds.
-type Time struct{ time.Time } //nolint:recvcheck // it is a value; only decoding needs a pointer
+// Time is a time whose JSON is RFC 3339 in UTC with milliseconds.
+type Time struct{ time.Time } //nolint:recvcheck // it is a value, and only decoding needs a pointer
 
 // String returns the time as RFC 3339 in UTC with milliseconds.
 func (t Time) String() string { return t.UTC().Format(timeLayout) }
@@ -142,11 +139,10 @@ func (t Time) MarshalJSON() ([]byte, error) {
 	return []byte(`"` + t.String() + `"`), nil
 }
 
-// UnmarshalJSON reads any RFC 3339 time.
+// UnmarshalJSON accepts any RFC 3339 time.
 func (t *Time) UnmarshalJSON(b []byte) error {
 	if err := t.Time.UnmarshalJSON(b); err != nil {
 		return fmt.Errorf("timestamp: %w", err)
 	}
-
 	return nil
 }

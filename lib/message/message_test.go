@@ -19,7 +19,6 @@ func TestDecodeNamesFieldAndRule(t *testing.T) {
 	failure := func(data string) string { return `{"type":"error","data":` + data + `}` }
 	const full = `"uploadId":"u1","fileName":"f.csv","message":"m"`
 	const note = `"title":"t","message":"m"`
-
 	for _, tt := range []struct{ name, in, want string }{
 		{"not JSON", `{`, "input must be valid JSON"},
 		{"not an object", `[]`, "input must be a JSON object"},
@@ -125,7 +124,7 @@ func TestTimestampIsUTCWithMilliseconds(t *testing.T) {
 	}
 }
 
-func TestTheJobIsTheUpload(t *testing.T) {
+func TestNewSetsTheJobToTheUploadID(t *testing.T) {
 	p := message.UploadProgress{UploadID: "u-42"}
 	for name, data := range map[string]message.Data{"value": p, "pointer": &p} {
 		if got := message.New(data, "", time.Now()).Job; got != "u-42" {
@@ -149,7 +148,7 @@ func TestEncodeRefusesMoreThanAFrame(t *testing.T) {
 	}
 }
 
-func TestParseToleratesTheFuture(t *testing.T) {
+func TestParseAcceptsUnknownTypesAndFields(t *testing.T) {
 	got, err := message.Parse([]byte(`{"type":"confetti","timestamp":"2026-11-22T11:00:00Z","data":{"n":1},"new":true}`))
 	if err != nil {
 		t.Fatal(err)
@@ -170,7 +169,7 @@ func ExampleNew() {
 	// Output: {"type":"upload_progress","timestamp":"2026-11-22T10:00:00.123Z","id":"01J","job":"u-42","data":{"uploadId":"u-42","fileName":"parts-list.csv","progress":42.5,"message":"Parsing row 4250"}} <nil>
 }
 
-// FuzzDecode: what Decode accepts can be encoded, and reads back as the same data.
+// FuzzDecode checks that accepted data survives a round trip through Encode and Parse.
 func FuzzDecode(f *testing.F) {
 	f.Add([]byte(`{"type":"upload_progress","data":{"uploadId":"u","fileName":"f","message":"m","progress":1}}`))
 	f.Add([]byte(`{"type":"notification","data":{"title":"t","message":"m","severity":"info","actionUrl":"/a"}}`))
@@ -206,7 +205,7 @@ func FuzzDecode(f *testing.F) {
 	})
 }
 
-// FuzzParse: a frame never panics a client, and what parses has data of its type.
+// FuzzParse checks that Parse never panics, and that parsed data has the type of the frame.
 func FuzzParse(f *testing.F) {
 	f.Add([]byte(`{"type":"upload_progress","timestamp":"2026-11-22T11:00:00Z","data":{"progress":1}}`))
 	f.Add([]byte(`{"type":"pong"}`))

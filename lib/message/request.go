@@ -10,98 +10,95 @@ import (
 	"unicode/utf8"
 )
 
-// Request is what the notifier is asked to tell: a message for one target.
+// Request is a request to the notifier: a message for one target.
 type Request struct {
-	// UserID is every connection of a user; ConnectionID is just one. Exactly one of the two is set.
+	// UserID addresses every connection of a user, ConnectionID one connection. Exactly one of the two is set.
 	UserID       string
 	ConnectionID string
 	Message      Data
-	// Epoch says which run of a job the state belongs to, in any form that [NormalizeEpoch] reads. Empty is the run that is
-	// stored.
+	// Epoch is the run of the job that the state belongs to, in any form that [NormalizeEpoch] accepts. Empty means the
+	// stored run.
 	Epoch string
-	// Key makes a repetition of the request known as one. Empty is never a repetition.
+	// Key is the idempotency key. Empty means that the request never counts as a repetition.
 	Key string
-	// Execution is the ARN of the workflow's execution whose end is the job's end. Empty is none.
+	// Execution is the ARN of the Step Functions execution whose end is the end of the job. Empty means none.
 	Execution string
-	// Part is set where the state is that of one part of a job.
+	// Part is set if the state is that of one part of a job.
 	Part *Part
 }
 
-// Part is how far one of the parts is that work on a job at the same time.
+// Part is the progress of one of the parts that work on a job in parallel.
 type Part struct {
-	// ID tells the parts of a job apart.
+	// ID identifies the part within the job.
 	ID string `json:"id"`
-	// Done is how many of the job's steps this part has done. It never falls.
+	// Done is how many of the job's steps this part has done. It never decreases.
 	Done int64 `json:"done"`
-	// Total is the number of steps of the whole job, that of all its parts together.
+	// Total is the number of steps of the whole job, of all parts together.
 	Total int64 `json:"total"`
-	// Failed is how many of the done steps are failed rows.
+	// Failed is how many of the done steps failed.
 	Failed int64 `json:"failed,omitzero"`
-	// From and To are the job's progress, in percent, before the first step and after the last; To 0 means 100.
+	// From and To are the progress of the job, in percent, before the first step and after the last. To 0 means 100.
 	From float64 `json:"from,omitzero"`
 	To   float64 `json:"to,omitzero"`
 }
 
-// Window returns the job's progress, in percent, before the first step and after the last.
-func (p Part) Window() (from, to float64) {
+// ProgressRange returns the progress of the job, in percent, before the first step and after the last.
+func (p Part) ProgressRange() (from, to float64) {
 	if p.To == 0 {
 		return p.From, percent
 	}
-
 	return p.From, p.To
 }
 
 const percent = 100
 
-// Validate returns an [*Invalid] that names every broken rule, the message's own included, or nil. Fields of the message
-// are named as the message names them.
+// Validate returns an [*Invalid] that names every broken rule of the request and of its message, or nil.
 func (r Request) Validate() error {
 	_, err := r.Normalize()
-
 	return err
 }
 
-// Normalize returns the request as it is carried out, whoever sent it: the epoch as [NormalizeEpoch] returns it, and the
-// message by value. Its error is that of Validate.
+// Normalize returns the request with a normalized epoch (see [NormalizeEpoch]) and with its message as a value, not a
+// pointer. It returns the same errors as Validate.
 func (r Request) Normalize() (Request, error) {
-	var c check
+	var v validator
 	switch {
 	case (r.UserID == "") == (r.ConnectionID == ""):
-		c.that("userId, connectionId", false, "exactly one of the two is required")
+		v.require("userId, connectionId", false, "exactly one of the two is required")
 	case r.UserID != "":
-		c.id("userId", r.UserID, MaxUserID)
+		v.requireID("userId", r.UserID, MaxUserID)
 	default:
-		c.id("connectionId", r.ConnectionID, MaxUserID)
+		v.requireID("connectionId", r.ConnectionID, MaxUserID)
 	}
 	if r.Epoch != "" {
 		epoch, err := NormalizeEpoch(r.Epoch)
-		c.that("epoch", err == nil, RuleEpoch)
+		v.require("epoch", err == nil, RuleEpoch)
 		r.Epoch = epoch
 	}
 	if r.Key != "" {
-		c.that("key", len(r.Key) <= MaxKey, fmt.Sprintf("must be 1 to %d bytes", MaxKey))
-		c.that("key", utf8.ValidString(r.Key), ruleUTF8)
-		c.that("key", !strings.ContainsRune(r.Key, utf8.RuneError) || !utf8.ValidString(r.Key), ruleKey)
+		v.require("key", len(r.Key) <= MaxKey, fmt.Sprintf("must be 1 to %d bytes", MaxKey))
+		v.require("key", utf8.ValidString(r.Key), ruleUTF8)
+		v.require("key", !strings.ContainsRune(r.Key, utf8.RuneError) || !utf8.ValidString(r.Key), ruleKey)
 	}
 	if r.Execution != "" {
-		c.execution(r.Execution)
+		v.requireExecution(r.Execution)
 	}
-	r.Message = byValue(r.Message)
+	r.Message = dereference(r.Message)
 	if r.Part != nil {
-		c.part(*r.Part, r)
+		v.requirePart(*r.Part, r)
 	}
-	if err := validate(r.Message); err != nil {
-		c.problems = append(c.problems, err.Problems...)
+	if err := validateMessage(r.Message); err != nil {
+		v.problems = append(v.problems, err.Problems...)
 	}
-	if err := c.err(); err != nil {
+	if err := v.err(); err != nil {
 		return Request{}, err
 	}
 
 	return r, nil
 }
 
-// byValue returns what a producer may send by value, and nil for what holds nothing.
-func byValue(data Data) Data {
+// dereference returns the message of a producer as a value, and nil for a nil pointer.
+func dereference(data Data) Data {
 	switch p := data.(type) {
 	case *UploadProgress:
 		return deref(p)
@@ -118,48 +115,45 @@ func deref[T Data](p *T) Data {
 	if p == nil {
 		return nil
 	}
-
 	return *p
 }
 
-// validate returns the broken rules of a message that a producer may send.
-func validate(data Data) *Invalid {
+// validateMessage returns the broken rules of a message of a producer, or nil.
+func validateMessage(data Data) *Invalid {
 	switch data.(type) {
 	case nil:
 		return invalid("message", ruleRequired)
 	case UploadProgress, Notification, Error:
 		var bad *Invalid
 		errors.As(data.Validate(), &bad)
-
 		return bad
 	default:
 		return invalid("type", ruleType)
 	}
 }
 
-func (c *check) execution(arn string) {
+func (v *validator) requireExecution(arn string) {
 	if utf8.RuneCountInString(arn) > MaxExecution {
-		c.that("execution", false, fmt.Sprintf("must be at most %d characters", MaxExecution))
-
+		v.require("execution", false, fmt.Sprintf("must be at most %d characters", MaxExecution))
 		return
 	}
 	_, ok := ParseExecution(arn)
-	c.that("execution", ok, RuleExecution)
+	v.require("execution", ok, RuleExecution)
 }
 
-func (c *check) part(p Part, r Request) {
-	c.id("part.id", p.ID, MaxPartID)
-	c.that("part.total", p.Total > 0 && p.Total <= MaxSteps, fmt.Sprintf("must be from 1 to %d", int64(MaxSteps)))
-	c.that("part.done", p.Done >= 0 && p.Done <= p.Total, "must be from 0 to part.total")
-	c.that("part.failed", p.Failed >= 0 && p.Failed <= p.Done, "must be from 0 to part.done")
-	from, to := p.Window()
-	c.that("part.from, part.to", from >= 0 && from <= to && to <= percent, "must be numbers from 0 to 100, from not over to")
+func (v *validator) requirePart(p Part, r Request) {
+	v.requireID("part.id", p.ID, MaxPartID)
+	v.require("part.total", p.Total > 0 && p.Total <= MaxSteps, fmt.Sprintf("must be from 1 to %d", int64(MaxSteps)))
+	v.require("part.done", p.Done >= 0 && p.Done <= p.Total, "must be from 0 to part.total")
+	v.require("part.failed", p.Failed >= 0 && p.Failed <= p.Done, "must be from 0 to part.done")
+	from, to := p.ProgressRange()
+	v.require("part.from, part.to", from >= 0 && from <= to && to <= percent, "must be numbers from 0 to 100, from not over to")
 	state, ok := AsUploadProgress(r.Message)
-	c.that("part", ok && r.ConnectionID == "", "is only for upload_progress to a userId")
-	c.that("part", !state.Status.Terminal(), "must not come with a terminal status: a job ends as a whole")
+	v.require("part", ok && r.ConnectionID == "", "is only for upload_progress to a userId")
+	v.require("part", !state.Status.Terminal(), "must not come with a terminal status: a job ends as a whole")
 }
 
-// AsUploadProgress returns data as [UploadProgress], which may stand there by value or by pointer.
+// AsUploadProgress returns data as [UploadProgress] if it is one, or a pointer to one.
 func AsUploadProgress(data Data) (UploadProgress, bool) {
 	switch p := data.(type) {
 	case UploadProgress:
@@ -169,26 +163,25 @@ func AsUploadProgress(data Data) (UploadProgress, bool) {
 			return *p, true
 		}
 	}
-
 	return UploadProgress{}, false
 }
 
 const (
-	// RuleExecution says what an execution must be.
+	// RuleExecution is the error text for an invalid execution.
 	RuleExecution = "must be the ARN of an execution of a workflow, such as Step Functions' Execution.Id"
-	// RuleEpoch says what an epoch must be.
+	// RuleEpoch is the error text for an invalid epoch.
 	RuleEpoch = `must be an RFC 3339 time, such as Step Functions' Execution.StartTime, and may end with # and a redrive count to 9999`
 
 	ruleKey = "must not hold U+FFFD"
 )
 
-// redrives splits an epoch into its time and its redrive count.
-var redrives = regexp.MustCompile(`^([^#]*)(?:#([0-9]{1,4}))?$`)
+// epochPattern matches an epoch. Its groups are the time and the redrive count.
+var epochPattern = regexp.MustCompile(`^([^#]*)(?:#([0-9]{1,4}))?$`)
 
-// NormalizeEpoch returns an epoch so that epochs sort as text: the time in UTC with milliseconds, "#", the redrive count in
-// four digits. A bare …:13Z would sort after …:13.192Z. What is not an epoch is an [*Invalid].
+// NormalizeEpoch returns an epoch in a form that sorts as a string: the time in UTC with milliseconds, "#", the redrive count
+// in four digits. Without fixed milliseconds, …:13Z would sort after …:13.192Z. Its error is an [*Invalid].
 func NormalizeEpoch(s string) (string, error) {
-	parts := redrives.FindStringSubmatch(s)
+	parts := epochPattern.FindStringSubmatch(s)
 	if parts == nil {
 		return "", invalid("epoch", RuleEpoch)
 	}

@@ -19,27 +19,25 @@ func executionARN(machine, name string) string {
 	return "arn:aws:states:us-east-1:123456789012:execution:" + machine + ":" + name
 }
 
-func TestRequestValidate(t *testing.T) {
+func TestValidateNamesFieldAndRule(t *testing.T) {
 	progress := message.UploadProgress{UploadID: "u", FileName: "f", Message: "m"}
 	note := message.Notification{Title: "t", Message: "m", Severity: message.SeverityInfo}
-	over := progress
-	over.Status = message.StatusFailed
+	failed := progress
+	failed.Status = message.StatusFailed
 	toUser := func(data message.Data, edit func(*message.Request)) message.Request {
 		r := message.Request{UserID: "u1", Message: data}
 		edit(&r)
-
 		return r
 	}
-	keep := func(*message.Request) {}
+	unchanged := func(*message.Request) {}
 	part := func(p message.Part) func(*message.Request) { return func(r *message.Request) { r.Part = &p } }
 	long := func(n int) string { return strings.Repeat("x", n) }
-
 	for _, tt := range []struct {
 		name string
 		r    message.Request
 		want string // empty is valid
 	}{
-		{"to a user", toUser(progress, keep), ""},
+		{"to a user", toUser(progress, unchanged), ""},
 		{"to a connection", message.Request{ConnectionID: "c", Message: note}, ""},
 		{"all set", toUser(&progress, func(r *message.Request) {
 			r.UserID, r.Epoch, r.Key, r.Execution = long(255), "2026-11-22T10:00:00.123Z#0001", long(1024), executionARN("m", "x")
@@ -57,11 +55,11 @@ func TestRequestValidate(t *testing.T) {
 		{"what is no execution", toUser(note, func(r *message.Request) { r.Execution = "arn:aws:states:us-east-1:123456789012:stateMachine:m" }), ruleExecution},
 		{"no epoch", toUser(note, func(r *message.Request) { r.Epoch = "yesterday" }), ruleEpoch},
 		{"an epoch of Step Functions", toUser(note, func(r *message.Request) { r.Epoch = "2026-11-22T10:00:13Z" }), ""},
-		{"a message of no producer", toUser(message.Welcome{}, keep), "type must be one of upload_progress, notification, error"},
-		{"a message that is nil", toUser((*message.Notification)(nil), keep), "message is required"},
+		{"a message of no producer", toUser(message.Welcome{}, unchanged), "type must be one of upload_progress, notification, error"},
+		{"a message that is nil", toUser((*message.Notification)(nil), unchanged), "message is required"},
 		{"no message", message.Request{UserID: "u"}, "message is required"},
-		{"a bad message", toUser(message.Notification{}, keep), "data.title must not be empty; data.message must not be empty; data.severity must be one of info, success, warning, error"},
-		{"a job's id of 257 bytes", toUser(message.UploadProgress{UploadID: long(257), FileName: "f", Message: "m"}, keep), "data.uploadId must be at most 256 bytes"},
+		{"a bad message", toUser(message.Notification{}, unchanged), "data.title must not be empty; data.message must not be empty; data.severity must be one of info, success, warning, error"},
+		{"a job's id of 257 bytes", toUser(message.UploadProgress{UploadID: long(257), FileName: "f", Message: "m"}, unchanged), "data.uploadId must be at most 256 bytes"},
 
 		{"a part without id and total", toUser(progress, part(message.Part{})), "part.id must be 1 to 16 bytes; part.total must be from 1 to 9007199254740992"},
 		{"a part with a long id", toUser(progress, part(message.Part{ID: long(17), Total: 1})), "part.id must be 1 to 16 bytes"},
@@ -75,7 +73,7 @@ func TestRequestValidate(t *testing.T) {
 		{"to no number", toUser(progress, part(message.Part{ID: "1", Total: 1, To: math.NaN()})), "part.from, part.to must be numbers from 0 to 100, from not over to"},
 		{"a part of a note", toUser(note, part(message.Part{ID: "1", Total: 1})), "part is only for upload_progress to a userId"},
 		{"a part to a connection", message.Request{ConnectionID: "c", Message: progress, Part: &message.Part{ID: "1", Total: 1}}, "part is only for upload_progress to a userId"},
-		{"a part that ends the job", toUser(over, part(message.Part{ID: "1", Total: 1})), "part must not come with a terminal status: a job ends as a whole"},
+		{"a part that ends the job", toUser(failed, part(message.Part{ID: "1", Total: 1})), "part must not come with a terminal status: a job ends as a whole"},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			err := tt.r.Validate()
@@ -87,8 +85,7 @@ func TestRequestValidate(t *testing.T) {
 	}
 }
 
-// TestOneWayOfReadingRequests: what any sender may write becomes what is carried out.
-func TestOneWayOfReadingRequests(t *testing.T) {
+func TestNormalizeUnifiesEpochsAndMessages(t *testing.T) {
 	note := message.Notification{Title: "t", Message: "m", Severity: message.SeverityInfo}
 	for _, given := range []string{"2026-11-22T10:00:13Z", "2026-11-22T12:00:13+02:00#0", "2026-11-22T10:00:13.0009Z#0000"} {
 		got, err := message.Request{UserID: "u1", Epoch: given, Message: &note}.Normalize()
@@ -98,8 +95,8 @@ func TestOneWayOfReadingRequests(t *testing.T) {
 	}
 }
 
-// TestTwoIDsNeverBecomeOne: encoding/json decodes every lone surrogate and every invalid byte to U+FFFD.
-func TestTwoIDsNeverBecomeOne(t *testing.T) {
+// encoding/json decodes every lone surrogate and every invalid byte to U+FFFD, so different ids would become equal.
+func TestIDsWithReplacementCharactersAreRejected(t *testing.T) {
 	state := message.UploadProgress{UploadID: "u", FileName: "f", Message: "m"}
 	for field, set := range map[string]func(r *message.Request, id string){
 		"userId":        func(r *message.Request, id string) { r.UserID = id },
@@ -120,7 +117,7 @@ func TestTwoIDsNeverBecomeOne(t *testing.T) {
 	}
 }
 
-func TestNormalizeEpoch(t *testing.T) {
+func TestNormalizeEpochYieldsSortableEpochs(t *testing.T) {
 	for _, tt := range []struct{ in, want string }{
 		{"2026-11-22T10:00:13Z", "2026-11-22T10:00:13.000Z#0000"},
 		{"2026-11-22T10:00:13.192Z", "2026-11-22T10:00:13.192Z#0000"},
@@ -146,7 +143,7 @@ func TestNormalizeEpoch(t *testing.T) {
 	}
 }
 
-// FuzzNormalizeEpoch wants an order that is that of the times, whatever their form.
+// FuzzNormalizeEpoch checks that epochs sort by their times, in whatever form the times are given.
 func FuzzNormalizeEpoch(f *testing.F) {
 	for _, s := range []string{"2026-11-22T10:00:13Z", "2026-11-22T10:00:13.192Z#12", "2026-11-22T12:00:13,5+02:00#9999", "0001-01-01T00:00:00Z", "#", ""} {
 		f.Add(s, "2026-11-22T10:00:13.1921Z#0001")
@@ -156,7 +153,6 @@ func FuzzNormalizeEpoch(f *testing.F) {
 		t.Helper()
 		given, _, _ := strings.Cut(s, "#")
 		parsed, err := time.Parse(time.RFC3339Nano, given)
-
 		return parsed.Truncate(time.Millisecond), err == nil
 	}
 	f.Fuzz(func(t *testing.T, a, b string) {
@@ -165,7 +161,6 @@ func FuzzNormalizeEpoch(f *testing.F) {
 			if epochA != "" {
 				t.Errorf("%q is %q and %v", a, epochA, err)
 			}
-
 			return
 		}
 		if again, err := message.NormalizeEpoch(epochA); !form.MatchString(epochA) || again != epochA || err != nil {

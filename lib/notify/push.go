@@ -20,7 +20,7 @@ const claimTimeout = StoreTimeout / 2
 func (n *Notifier) waitToPush(ctx context.Context, row feed.Row) (feed.Row, bool) {
 	now := n.now()
 	wait := row.NextPushAt(now).Sub(now)
-	if wait > message.MinInterval {
+	if wait > message.MinPushInterval {
 		return row, false
 	}
 	if wait > 0 {

@@ -127,8 +127,8 @@ func TestAClockAheadDoesNotLoseAState(t *testing.T) {
 		ahead.Now = func() time.Time { return time.Now().Add(time.Minute) }
 		publish(t, ahead, at(0))
 		publish(t, ours, at(50))
-		if posts := to.sent(); len(posts) != 2 || posts[1].At != message.MinInterval {
-			t.Errorf("posts are %v, want the second after %v", posts, message.MinInterval)
+		if posts := to.sent(); len(posts) != 2 || posts[1].At != message.MinPushInterval {
+			t.Errorf("posts are %v, want the second after %v", posts, message.MinPushInterval)
 		}
 	})
 }
@@ -166,8 +166,8 @@ func TestATaskDoesNotDelayItsWorkflow(t *testing.T) {
 		for _, r := range []message.Request{at(0.5), at(50), at(50.1), part("a", 1, 10_000), ended(message.StatusFailed)} {
 			start := time.Now()
 			publish(t, n, r)
-			if took := time.Since(start); took > message.MinInterval {
-				t.Errorf("%+v took %v, want at most %v", r.Message, took, message.MinInterval)
+			if took := time.Since(start); took > message.MinPushInterval {
+				t.Errorf("%+v took %v, want at most %v", r.Message, took, message.MinPushInterval)
 			}
 		}
 	})

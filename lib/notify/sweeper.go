@@ -229,7 +229,7 @@ func (s *Sweeper) endJob(ctx context.Context, p feed.Pointer, row feed.Row, end 
 	}
 	state.Status, state.Message, state.RowsPerSecond, state.ETAMillis = end.status, end.text, 0, 0
 	out, err := s.Notifier.notify(ctx, message.Request{
-		UserID: strings.TrimPrefix(p.Owner, feed.User("")), Message: state.Clipped(), Epoch: p.Epoch, Key: "end of " + p.Execution + " in " + p.Epoch,
+		UserID: strings.TrimPrefix(p.Owner, feed.User("")), Message: state.Truncated(), Epoch: p.Epoch, Key: "end of " + p.Execution + " in " + p.Epoch,
 	}, p.Execution)
 	s.log().InfoContext(ctx, "job ended with its execution", "execution", p.Execution, "uploadId", p.Job, "status", end.status,
 		"outcome", out.Outcome, "seq", out.Seq, "delivered", out.Delivered, "err", err)

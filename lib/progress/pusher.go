@@ -24,7 +24,7 @@ type pusher struct {
 func (r *Reporter) run(ctx context.Context) {
 	defer close(r.stopped)
 	p := pusher{Reporter: r}
-	timer := time.NewTimer(message.SlowInterval)
+	timer := time.NewTimer(message.SlowPushInterval)
 	defer timer.Stop()
 	for {
 		select {
@@ -41,7 +41,7 @@ func (r *Reporter) run(ctx context.Context) {
 			p.push(ctx, s)
 		}
 		// The state comes before the errors: each error may take as long as PublishTimeout.
-		if time.Since(p.errorFailed) >= message.SlowInterval && p.publishError(ctx, maxErrorTries) && r.hasErrors() {
+		if time.Since(p.errorFailed) >= message.SlowPushInterval && p.publishError(ctx, maxErrorTries) && r.hasErrors() {
 			r.signal()
 		}
 		p.scheduleWakeup(timer)
@@ -56,12 +56,12 @@ func (p *pusher) due(s state) bool {
 		return false
 	case s.version != p.tried.version:
 		return true
-	case !s.changed(p.last) || since < message.MinInterval:
+	case !s.changed(p.last) || since < message.MinPushInterval:
 		return false
-	case since >= message.SlowInterval:
+	case since >= message.SlowPushInterval:
 		return true
 	default:
-		return s.done >= p.tried.stepsUntil(message.MinStep)
+		return s.done >= p.tried.stepsUntil(message.MinPushProgress)
 	}
 }
 
@@ -69,21 +69,21 @@ func (p *pusher) due(s state) bool {
 func (p *pusher) scheduleWakeup(timer *time.Timer) {
 	since := time.Since(p.at)
 	switch {
-	case p.tried.version == 0, since >= message.SlowInterval: // nothing to show, or everything is published
+	case p.tried.version == 0, since >= message.SlowPushInterval: // nothing to show, or everything is published
 		timer.Stop()
 		if p.hasErrors() {
-			timer.Reset(message.SlowInterval)
+			timer.Reset(message.SlowPushInterval)
 		}
-	case since < message.MinInterval:
-		timer.Reset(message.MinInterval - since)
+	case since < message.MinPushInterval:
+		timer.Reset(message.MinPushInterval - since)
 	default:
-		timer.Reset(message.SlowInterval - since)
+		timer.Reset(message.SlowPushInterval - since)
 	}
 	switch {
-	case p.tried.version == 0, since < message.MinInterval: // within the interval only urgent states are pushed
+	case p.tried.version == 0, since < message.MinPushInterval: // within the interval only urgent states are pushed
 		return
-	case since < message.SlowInterval:
-		p.next.Store(p.tried.stepsUntil(message.MinStep))
+	case since < message.SlowPushInterval:
+		p.next.Store(p.tried.stepsUntil(message.MinPushProgress))
 	default:
 		p.next.Store(p.tried.stepsUntil(0))
 	}
@@ -118,7 +118,7 @@ func (p *pusher) publishError(ctx context.Context, maxTries int) bool {
 	if !ok {
 		return true
 	}
-	request := p.request(e.data.Clipped())
+	request := p.request(e.data.Truncated())
 	request.Key = e.key // the try before may have worked
 	if p.publish(ctx, request) {
 		return true

@@ -146,7 +146,7 @@ func (s state) data(c Config, floor float64, now time.Time) message.UploadProgre
 		CurrentRow: count(p.CurrentRow), TotalRows: count(p.TotalRows), FailedRows: count(s.failed),
 	}
 	if !p.Rows {
-		return d.Clipped()
+		return d.Truncated()
 	}
 	d.CurrentRow, d.TotalRows = count(s.done), count(p.Steps)
 	elapsed, moved := now.Sub(s.began), s.done-p.Done
@@ -156,7 +156,7 @@ func (s state) data(c Config, floor float64, now time.Time) message.UploadProgre
 		d.ETAMillis = count(int64(min(float64(max(p.Steps-s.done, 0))/rate*1000, message.MaxSteps)))
 	}
 
-	return d.Clipped()
+	return d.Truncated()
 }
 
 // message returns the text of s, which is never empty: a state without a message is refused.

@@ -84,7 +84,7 @@ func jobHistories() []History {
 	}
 	one, two := part("one", 5, 1, raceAt), part("two", 7, 0, raceAt)
 	begun := []feed.Update{keyed(10)}
-	soon := raceAt.Add(message.MinInterval) // its push is due
+	soon := raceAt.Add(message.MinPushInterval) // its push is due
 	old := raceAt.Add(-feed.JobLife - time.Hour)
 	full := make([]feed.Update, 0, feed.MaxParts)
 	for n := range feed.MaxParts - 1 {

@@ -73,7 +73,7 @@ func (v *jobVerifier) publish(ctx context.Context, writer int, u feed.Update) {
 }
 
 func (v *jobVerifier) push(ctx context.Context, writer int, row feed.Row, at time.Time) {
-	if row.NextPushAt(at).Sub(at) > message.MinInterval {
+	if row.NextPushAt(at).Sub(at) > message.MinPushInterval {
 		return // it is left for the next push
 	}
 	v.claiming[writer] = row
