@@ -141,7 +141,7 @@ func TestARedrivenImportStartsItsJobAfresh(t *testing.T) {
 		job := func(status message.Status, progress float64) feed.Row {
 			t.Helper()
 			row, err := w.feed.Job(t.Context(), feed.User("auth0|1"), "up")
-			if err != nil || row.State.Status != status || row.Shown().Progress != progress || !strings.HasSuffix(row.Execution, "0") {
+			if err != nil || row.State.Status != status || row.VisibleState().Progress != progress || !strings.HasSuffix(row.Execution, "0") {
 				t.Fatalf("job is %+v, error %v, want it %s at %v percent", row, err, status, progress)
 			}
 

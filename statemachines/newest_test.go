@@ -106,7 +106,7 @@ func TestTheTabAndTheBucketAgree(t *testing.T) {
 func (w *world) agree(t *testing.T) {
 	t.Helper()
 	row, err := w.feed.Job(t.Context(), feed.User("auth0|1"), "up")
-	if p := row.Shown(); err != nil || p.Status != message.StatusSucceeded || p.Message != "Imported 1 of 1 rows" || p.TotalRows != 1 {
+	if p := row.VisibleState(); err != nil || p.Status != message.StatusSucceeded || p.Message != "Imported 1 of 1 rows" || p.TotalRows != 1 {
 		t.Errorf("the tab shows %+v, %v, want one row", p, err)
 	}
 	var s csvimport.Summary

@@ -267,7 +267,7 @@ func (w *walk) stored(t *testing.T, user string, out notify.Output, want message
 		if err != nil {
 			t.Fatal(err)
 		}
-		text, err := feed.JSON(row.State)
+		text, err := feed.MarshalData(row.State)
 		if err != nil || len(text) > feed.MaxState {
 			t.Errorf("the state takes %d bytes, %v", len(text), err)
 		}
@@ -346,7 +346,7 @@ func TestEveryPartAtItsEdgeFitsAJob(t *testing.T) {
 		}
 	}
 	row, err := store.Job(t.Context(), feed.User("u1"), data.UploadID)
-	if err != nil || len(row.Parts) != message.MaxParts || reflect.DeepEqual(row.Whole, feed.Whole{}) {
+	if err != nil || len(row.Parts) != message.MaxParts || reflect.DeepEqual(row.Scope, feed.Scope{}) {
 		t.Errorf("%d parts, %v", len(row.Parts), err)
 	}
 }

@@ -73,7 +73,7 @@ func (h *heard) rises() message.UploadProgress {
 	defer h.mu.Unlock()
 	var last message.UploadProgress
 	for _, row := range h.rows {
-		p := row.Shown()
+		p := row.VisibleState()
 		if err := p.Validate(); err != nil {
 			h.t.Errorf("state %+v: %v", p, err)
 		}
@@ -92,7 +92,7 @@ func TestProgressRises(t *testing.T) {
 	if _, err := run(t, csvimport.Config{Store: store, Publisher: to, RangeBytes: 4000}, put(t, store, []byte(content)), "x", 0); err != nil {
 		t.Fatalf("import: %v", err)
 	}
-	if first := to.rows[0].Shown(); first.Message != "Reading "+fileName || first.Progress > 5 || first.Phase != "read" {
+	if first := to.rows[0].VisibleState(); first.Message != "Reading "+fileName || first.Progress > 5 || first.Phase != "read" {
 		t.Errorf("first state is %+v, want that the file is read", first)
 	}
 	if last := to.rises(); last.Progress != 99 || last.CurrentRow != 1000 || last.TotalRows != 1000 || last.FailedRows != 500 || last.Status != "" {
@@ -247,13 +247,13 @@ func TestARedrivenRangeReportsInANewEpoch(t *testing.T) {
 		finish.Chunks = append(finish.Chunks, out)
 	}
 	row := to.rows[len(to.rows)-1]
-	if p := row.Shown(); row.Epoch != "2026-11-22T10:00:00.000Z#0002" || len(row.Parts) != 1 || p.Progress != 5+90.0/4 || p.Phase != "parse" {
+	if p := row.VisibleState(); row.Epoch != "2026-11-22T10:00:00.000Z#0002" || len(row.Parts) != 1 || p.Progress != 5+90.0/4 || p.Phase != "parse" {
 		t.Errorf("the redriven range leaves %+v, want a new epoch that starts with it", row)
 	}
 	if _, err := csvimport.NewFinish(c).Handle(t.Context(), finish); err != nil {
 		t.Fatalf("finish: %v", err)
 	}
-	if p := to.rows[len(to.rows)-1].Shown(); p.Progress != 99 || p.CurrentRow != 4 || p.FailedRows != 2 {
+	if p := to.rows[len(to.rows)-1].VisibleState(); p.Progress != 99 || p.CurrentRow != 4 || p.FailedRows != 2 {
 		t.Errorf("finish leaves %+v, want 99 percent of 4 rows, 2 failed", p)
 	}
 }

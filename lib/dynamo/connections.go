@@ -59,7 +59,7 @@ func rowOf(c connection.Connection) connectionRow {
 		SessionMinute:  connection.Minute(c.End()),
 	}
 	if !c.EvictedAt.IsZero() {
-		row.EvictedAt = stamp(c.EvictedAt)
+		row.EvictedAt = formatTime(c.EvictedAt)
 	}
 
 	return row

@@ -18,9 +18,9 @@ import (
 // storeTime is what the notifier gives the store for one update.
 const storeTime = 2 * time.Second
 
-// TestNoStateIsLostToContention lets 40 processes write states of one job, one a second each, all at the same moment. A
+// TestConcurrentWritersLoseNoState lets 40 processes write states of one job, one a second each, all at the same moment. A
 // request takes 4 to 12 ms, there and back. Time is virtual.
-func TestNoStateIsLostToContention(t *testing.T) {
+func TestConcurrentWritersLoseNoState(t *testing.T) {
 	const writers, seconds = 40, 30
 	for _, spread := range []time.Duration{0, time.Second} {
 		t.Run(fmt.Sprint("within ", spread), func(t *testing.T) {
@@ -35,7 +35,7 @@ func TestNoStateIsLostToContention(t *testing.T) {
 						time.Sleep(time.Duration(n) * spread / writers)
 						for second := range seconds {
 							began := time.Now()
-							u := state("job", float64(second), began)
+							u := stateUpdate("job", float64(second), began)
 							u.ID = fmt.Sprint(n, " ", second)
 							u.Key = u.ID
 							ctx, cancel := context.WithTimeout(t.Context(), storeTime)
@@ -63,12 +63,12 @@ func TestNoStateIsLostToContention(t *testing.T) {
 // and nothing was written.
 func TestContentionIsReportedAsThrottled(t *testing.T) {
 	for name, timeout := range map[string]time.Duration{"a deadline": storeTime, "hardly any time": 20 * time.Millisecond, "no deadline": 0} {
-		for kind, u := range map[string]feed.Update{"a state": state("job", 2, time.Now()), "a part": stateOfPart("job", "1", 1, time.Now())} {
+		for kind, u := range map[string]feed.Update{"a state": stateUpdate("job", 2, time.Now()), "a part": partUpdate("job", "1", 1, time.Now())} {
 			t.Run(name+", "+kind, func(t *testing.T) {
 				synctest.Test(t, func(t *testing.T) {
 					m := &model{latency: func() time.Duration { return time.Millisecond }}
 					s := &dynamo.Feed{Client: m.client(), Table: "feed"}
-					if _, _, err := s.Apply(t.Context(), "user/u", state("job", 1, u.At)); err != nil {
+					if _, _, err := s.Apply(t.Context(), "user/u", stateUpdate("job", 1, u.At)); err != nil {
 						t.Fatal(err)
 					}
 					refused := 0

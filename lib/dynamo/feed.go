@@ -31,46 +31,48 @@ type Feed struct {
 	// Now returns the current time; nil is time.Now. Reads take rows whose life is over by it for absent.
 	Now func() time.Time
 
-	known knownRows
+	cache rowCache
 }
 
 const (
-	// shards is over how many partitions the pointers are spread.
-	shards = 16
-	// pointerKind begins the entry of every pointer.
-	pointerKind = "exec#"
+	// pointerShards is over how many partitions the pointers are spread.
+	pointerShards = 16
+	// pointerPrefix begins the entry of every pointer.
+	pointerPrefix = "exec#"
 )
 
-func jobEntry(job string) string         { return "job#" + job }
-func noteEntry(id string) string         { return "note#" + id }
-func keyEntry(hash string) string        { return "key#" + hash }
-func pointerEntries(arn string) string   { return pointerKind + arn + "#" }
-func shardOwner(shard int) string        { return fmt.Sprintf("exec/%02x", shard) }
-func pointerOwner(arn string) string     { return shardOwner(int(sha256.Sum256([]byte(arn))[0]) % shards) }
-func place(owner, entry string) item     { return item{"owner": text(owner), "entry": text(entry)} }
-func text(s string) types.AttributeValue { return &types.AttributeValueMemberS{Value: s} }
-func number(n int64) types.AttributeValue {
+func jobEntry(job string) string           { return "job#" + job }
+func noteEntry(id string) string           { return "note#" + id }
+func keyEntry(hash string) string          { return "key#" + hash }
+func pointerEntryPrefix(arn string) string { return pointerPrefix + arn + "#" }
+func shardOwner(shard int) string          { return fmt.Sprintf("exec/%02x", shard) }
+func pointerOwner(arn string) string {
+	return shardOwner(int(sha256.Sum256([]byte(arn))[0]) % pointerShards)
+}
+func feedKey(owner, entry string) item {
+	return item{"owner": stringValue(owner), "entry": stringValue(entry)}
+}
+func stringValue(s string) types.AttributeValue { return &types.AttributeValueMemberS{Value: s} }
+func numberValue(n int64) types.AttributeValue {
 	return &types.AttributeValueMemberN{Value: fmt.Sprint(n)}
 }
 
 // pointerEntry returns the entry of a pointer. Users may have jobs of the same id, and ids any character: hence the hash.
 func pointerEntry(p feed.Pointer) string {
-	return pointerEntries(p.Execution) + keyHash(fmt.Sprintf("%q %q", p.Owner, p.Job))
+	return pointerEntryPrefix(p.Execution) + keyHash(fmt.Sprintf("%q %q", p.Owner, p.Job))
 }
 
 // keyHash returns what the table holds of an idempotency key.
 func keyHash(key string) string {
-	const kept = 16
+	const hashLen = 16
 	sum := sha256.Sum256([]byte(key))
-
-	return hex.EncodeToString(sum[:kept])
+	return hex.EncodeToString(sum[:hashLen])
 }
 
 func (s *Feed) now() time.Time {
 	if s.Now != nil {
 		return s.Now()
 	}
-
 	return time.Now()
 }
 
@@ -78,13 +80,12 @@ func (s *Feed) log() *slog.Logger {
 	if s.Log == nil {
 		return slog.New(slog.DiscardHandler)
 	}
-
 	return s.Log
 }
 
 // Job returns the row of a job by a consistent read, or [feed.ErrNotFound].
 func (s *Feed) Job(ctx context.Context, owner, job string) (feed.Row, error) {
-	it, err := s.item(ctx, owner, jobEntry(job))
+	it, err := s.getItem(ctx, owner, jobEntry(job))
 	if err != nil {
 		return feed.Row{}, fmt.Errorf("get job: %w", err)
 	}
@@ -102,14 +103,13 @@ func (s *Feed) Job(ctx context.Context, owner, job string) (feed.Row, error) {
 	return row, nil
 }
 
-// get returns the row of a job, whether or not its life is over, or a row without Seq.
-func (s *Feed) get(ctx context.Context, owner, job string) (storedRow, error) {
-	it, err := s.item(ctx, owner, jobEntry(job))
+// getRow returns the row of a job, whether or not its life is over, or a row without Seq.
+func (s *Feed) getRow(ctx context.Context, owner, job string) (storedRow, error) {
+	it, err := s.getItem(ctx, owner, jobEntry(job))
 	if err != nil {
 		return storedRow{}, fmt.Errorf("get job: %w", err)
 	}
-
-	return s.read(ctx, owner, job, it), nil
+	return s.decodeStored(ctx, owner, job, it), nil
 }
 
 // Jobs yields the rows of an owner by consistent reads, page by page. Those that cannot be read are logged.
@@ -120,20 +120,18 @@ func (s *Feed) Jobs(ctx context.Context, owner string) iter.Seq2[feed.Row, error
 // JobsAfter yields rows of an owner by consistent reads, page by page.
 func (s *Feed) JobsAfter(ctx context.Context, owner, after string) iter.Seq2[feed.Row, error] {
 	return func(yield func(feed.Row, error) bool) {
-		q := s.living(owner)
+		q := s.unexpiredJobs(owner)
 		if after != "" {
-			q.ExclusiveStartKey = place(owner, jobEntry(clipped(after)))
+			q.ExclusiveStartKey = feedKey(owner, jobEntry(truncatedID(after)))
 		}
 		for it, err := range s.query(ctx, q) {
 			if err != nil {
 				yield(feed.Row{}, fmt.Errorf("query jobs: %w", err))
-
 				return
 			}
 			row, err := decodeJob(it)
 			if err != nil {
 				s.log().WarnContext(ctx, "job's row cannot be read", "entry", entryOf(it), "err", err)
-
 				continue
 			}
 			if !row.Expired(s.now()) && !yield(row, nil) {
@@ -143,16 +141,15 @@ func (s *Feed) JobsAfter(ctx context.Context, owner, after string) iter.Seq2[fee
 	}
 }
 
-// living is the query for the jobs of an owner whose life is not over. The others, which are only remembered, are read
+// unexpiredJobs is the query for the jobs of an owner whose life is not over. The others, which are only remembered, are read
 // all the same, but do not travel.
-func (s *Feed) living(owner string) *dynamodb.QueryInput {
-	q := s.listing(owner, jobEntry(""), true)
+func (s *Feed) unexpiredJobs(owner string) *dynamodb.QueryInput {
+	q := s.entriesQuery(owner, jobEntry(""), true)
 	q.FilterExpression = aws.String("#updatedAt > :living OR attribute_exists(#execution) AND attribute_not_exists(#terminal)")
 	q.ExpressionAttributeNames["#updatedAt"] = "updatedAt"
 	q.ExpressionAttributeNames["#execution"] = "execution"
 	q.ExpressionAttributeNames["#terminal"] = "terminal"
-	q.ExpressionAttributeValues[":living"] = text(stamp(s.now().Add(-feed.JobLife)))
-
+	q.ExpressionAttributeValues[":living"] = stringValue(formatTime(s.now().Add(-feed.JobTTL)))
 	return q
 }
 
@@ -161,44 +158,41 @@ func entryOf(it item) string {
 	if entry, ok := it["entry"].(*types.AttributeValueMemberS); ok {
 		return entry.Value
 	}
-
 	return ""
 }
 
-// item returns one row by a consistent read, or nil.
-func (s *Feed) item(ctx context.Context, owner, entry string) (item, error) {
-	out, err := s.Client.GetItem(ctx, &dynamodb.GetItemInput{TableName: &s.Table, Key: place(owner, entry), ConsistentRead: aws.Bool(true)})
+// getItem returns one row by a consistent read, or nil.
+func (s *Feed) getItem(ctx context.Context, owner, entry string) (item, error) {
+	out, err := s.Client.GetItem(ctx, &dynamodb.GetItemInput{TableName: &s.Table, Key: feedKey(owner, entry), ConsistentRead: aws.Bool(true)})
 	if err != nil {
 		return nil, err //nolint:wrapcheck // the caller says what it asked for
 	}
-
 	return out.Item, nil
 }
 
-// listing is the query for an owner's rows of one kind.
-func (s *Feed) listing(owner, kind string, consistent bool) *dynamodb.QueryInput {
+// entriesQuery is the query for an owner's rows of one kind.
+func (s *Feed) entriesQuery(owner, kind string, consistent bool) *dynamodb.QueryInput {
 	return &dynamodb.QueryInput{
 		TableName:                 &s.Table,
 		ConsistentRead:            aws.Bool(consistent),
 		KeyConditionExpression:    aws.String("#owner = :owner AND begins_with(#entry, :kind)"),
 		ExpressionAttributeNames:  map[string]string{"#owner": "owner", "#entry": "entry"},
-		ExpressionAttributeValues: item{":owner": text(owner), ":kind": text(kind)},
+		ExpressionAttributeValues: item{":owner": stringValue(owner), ":kind": stringValue(kind)},
 	}
 }
 
 // query yields the rows that a query finds. After an error it stops.
 func (s *Feed) query(ctx context.Context, q *dynamodb.QueryInput) iter.Seq2[item, error] {
-	return s.queryAt(ctx, q, new(time.Time))
+	return s.queryWithTime(ctx, q, new(time.Time))
 }
 
-// queryAt is a query that keeps the store's time of the page that is read.
-func (s *Feed) queryAt(ctx context.Context, q *dynamodb.QueryInput, at *time.Time) iter.Seq2[item, error] {
+// queryWithTime is a query that keeps the store's time of the page that is read.
+func (s *Feed) queryWithTime(ctx context.Context, q *dynamodb.QueryInput, at *time.Time) iter.Seq2[item, error] {
 	return func(yield func(item, error) bool) {
 		for pages := dynamodb.NewQueryPaginator(s.Client, q); pages.HasMorePages(); {
 			page, err := pages.NextPage(ctx)
 			if err != nil {
 				yield(nil, err)
-
 				return
 			}
 			*at = s.storeTime(page.ResultMetadata, nil)
@@ -211,12 +205,11 @@ func (s *Feed) queryAt(ctx context.Context, q *dynamodb.QueryInput, at *time.Tim
 	}
 }
 
-// conflict returns whether an error is a condition that failed, and the row that failed it, where the endpoint tells.
-func conflict(err error) (item, bool) {
+// conflictingItem returns whether an error is a condition that failed, and the row that failed it, where the endpoint tells.
+func conflictingItem(err error) (item, bool) {
 	var failed *types.ConditionalCheckFailedException
 	if !errors.As(err, &failed) {
 		return nil, false
 	}
-
 	return failed.Item, true
 }

@@ -35,16 +35,15 @@ var errConflict = errors.New("dynamo: the row has changed")
 // read after a pause. When ctx has no time for another try, or after contentionTime, the error is [feed.ErrContention].
 func (s *Feed) Apply(ctx context.Context, owner string, u feed.Update) (feed.Row, feed.Outcome, error) {
 	row, outcome, err := s.apply(ctx, owner, u)
-	if err != nil && !errors.Is(err, feed.ErrParts) {
+	if err != nil && !errors.Is(err, feed.ErrTooManyParts) {
 		return feed.Row{}, "", fmt.Errorf("apply update: %w", err)
 	}
-
 	return row.Row, outcome, err
 }
 
 func (s *Feed) apply(ctx context.Context, owner string, u feed.Update) (storedRow, feed.Outcome, error) {
-	end := s.endOfTries(ctx)
-	row, err := s.begin(ctx, owner, u)
+	end := s.retryDeadline(ctx)
+	row, err := s.baseRow(ctx, owner, u)
 	if err == nil && u.Part != nil {
 		return row, feed.Accepted, nil
 	}
@@ -56,60 +55,58 @@ func (s *Feed) apply(ctx context.Context, owner string, u feed.Update) (storedRo
 		if rule != nil || outcome != feed.Accepted {
 			return storedRow{Row: next}, outcome, rule
 		}
-		written, failed := s.write(ctx, row, next, u)
+		written, failed := s.writeRow(ctx, row, next, u)
 		if failed == nil {
 			return written, feed.Accepted, nil
 		}
 		row, err = written, failed
 		if try > 0 && errors.Is(err, errConflict) {
-			if err := spread(ctx, try, end); err != nil {
+			if err := backOff(ctx, try, end); err != nil {
 				return storedRow{}, "", err
 			}
-			row, err = s.get(ctx, owner, u.State.UploadID)
+			row, err = s.getRow(ctx, owner, u.State.UploadID)
 		}
 	}
 }
 
-// endOfTries returns when Apply begins no other try.
-func (s *Feed) endOfTries(ctx context.Context) time.Time {
+// retryDeadline returns when Apply begins no other try.
+func (s *Feed) retryDeadline(ctx context.Context) time.Time {
 	end := time.Now().Add(contentionTime)
 	if deadline, ok := ctx.Deadline(); ok {
 		end = deadline.Add(-contentionReserve)
 	}
-
 	return end
 }
 
-// begin returns the row that u is to be applied to: what this process wrote a moment ago if u follows it, and else what is
+// baseRow returns the row that u is to be applied to: what this process wrote a moment ago if u follows it, and else what is
 // stored, as nothing else may decide that u is not accepted. Of a part, it writes the update without a read if it can, and
 // returns the row after it; otherwise the error is errConflict.
-func (s *Feed) begin(ctx context.Context, owner string, u feed.Update) (storedRow, error) {
+func (s *Feed) baseRow(ctx context.Context, owner string, u feed.Update) (storedRow, error) {
 	if u.Part != nil {
 		return s.applyPart(ctx, owner, u)
 	}
-	if row, ok := s.known.recent(owner, u.State.UploadID, u.At); ok {
+	if row, ok := s.cache.getRecent(owner, u.State.UploadID, u.At); ok {
 		if _, outcome, err := feed.Apply(row.Row, u); err == nil && outcome == feed.Accepted {
 			return row, nil
 		}
 	}
-
-	return s.get(ctx, owner, u.State.UploadID)
+	return s.getRow(ctx, owner, u.State.UploadID)
 }
 
 // applyPart writes a part's update without a read. It returns the row that is stored with errConflict where that cannot
 // be.
 func (s *Feed) applyPart(ctx context.Context, owner string, u feed.Update) (storedRow, error) {
-	row, ok := s.known.last(owner, u.State.UploadID)
-	if !ok || u.Epoch != "" && u.Epoch != row.Epoch && u.Epoch != row.Run {
+	row, ok := s.cache.get(owner, u.State.UploadID)
+	if !ok || u.Epoch != "" && u.Epoch != row.Epoch && u.Epoch != row.NamedEpoch {
 		row = storedRow{Row: feed.Row{Owner: owner, Epoch: u.Epoch}}
 	}
-	if had, ok := row.Parts[u.Part.ID]; !ok || u.Part.Done > had.Done {
+	if stored, ok := row.Parts[u.Part.ID]; !ok || u.Part.Done > stored.Done {
 		row, err := s.updatePart(ctx, row, u)
 		if invalid := smithy.APIError(nil); !errors.As(err, &invalid) || invalid.ErrorCode() != "ValidationException" {
 			return row, err
 		} // attributes of other types are there than this version writes
 	}
-	row, err := s.get(ctx, owner, u.State.UploadID)
+	row, err := s.getRow(ctx, owner, u.State.UploadID)
 	if err != nil {
 		return storedRow{}, err
 	}
@@ -117,94 +114,90 @@ func (s *Feed) applyPart(ctx context.Context, owner string, u feed.Update) (stor
 	return row, errConflict
 }
 
-// write stores next, which follows row by u. It returns the row that is stored, with errConflict where that is another
+// writeRow stores next, which follows row by u. It returns the row that is stored, with errConflict where that is another
 // than row.
-func (s *Feed) write(ctx context.Context, row storedRow, next feed.Row, u feed.Update) (storedRow, error) {
-	same := next.Epoch == row.Epoch && next.Seq > 1 && !row.Unreadable
-	alike := next.Execution == row.Execution && next.Run == row.Run && !row.Expired(u.At)
-	if u.Part != nil && same && alike {
+func (s *Feed) writeRow(ctx context.Context, row storedRow, next feed.Row, u feed.Update) (storedRow, error) {
+	sameRun := next.Epoch == row.Epoch && next.Seq > 1 && !row.Unreadable
+	sameLifetime := next.Execution == row.Execution && next.NamedEpoch == row.NamedEpoch && !row.Expired(u.At)
+	if u.Part != nil && sameRun && sameLifetime {
 		return s.updatePart(ctx, row, u)
 	}
-	if next.Points(row.Row) {
-		if err := s.point(ctx, next.Pointer()); err != nil {
+	if next.NeedsPointer(row.Row) {
+		if err := s.putPointer(ctx, next.Pointer()); err != nil {
 			return storedRow{}, err
 		}
 	}
-	stored, err := s.put(ctx, row, next, same)
+	stored, err := s.putRow(ctx, row, next, sameRun)
 	if err == nil && next.Terminal() && next.Execution != "" {
-		s.unpoint(ctx, next)
+		s.deletePointerOf(ctx, next)
 	}
 
 	return stored, err
 }
 
-// put replaces row by next; same says that they are of one run.
-func (s *Feed) put(ctx context.Context, row storedRow, next feed.Row, same bool) (storedRow, error) {
+// putRow replaces row by next; same says that they are of one run.
+func (s *Feed) putRow(ctx context.Context, row storedRow, next feed.Row, sameRun bool) (storedRow, error) {
 	it, err := encodeJob(next)
 	if err != nil {
 		return storedRow{}, err
 	}
-	if same {
-		carry(row.item, it)
+	if sameRun {
+		copyUnknown(row.item, it)
 	}
-	condition, names, values := unchanged(row.item)
+	condition, names, values := unchangedCondition(row.item)
 	if _, err = s.Client.PutItem(ctx, &dynamodb.PutItemInput{
 		TableName: &s.Table, Item: it,
 		ConditionExpression: &condition, ExpressionAttributeNames: names, ExpressionAttributeValues: values,
 		ReturnValuesOnConditionCheckFailure: types.ReturnValuesOnConditionCheckFailureAllOld,
 	}); err != nil {
-		return s.stored(ctx, next.Owner, next.State.UploadID, err)
+		return s.conflictingRow(ctx, next.Owner, next.State.UploadID, err)
 	}
 	written := storedRow{Row: next, item: it}
-	s.known.keep(written)
-
+	s.cache.put(written)
 	return written, nil
 }
 
 // updatePart counts the progress of a part since row.
 func (s *Feed) updatePart(ctx context.Context, row storedRow, u feed.Update) (storedRow, error) {
-	in, err := s.partUpdate(row.Row, u)
+	input, err := s.partUpdate(row.Row, u)
 	if err != nil {
 		return storedRow{}, err
 	}
-	out, err := s.Client.UpdateItem(ctx, in)
+	out, err := s.Client.UpdateItem(ctx, input)
 	if err != nil {
-		return s.stored(ctx, row.Owner, u.State.UploadID, err)
+		return s.conflictingRow(ctx, row.Owner, u.State.UploadID, err)
 	}
-	written := s.read(ctx, row.Owner, u.State.UploadID, out.Attributes)
+	written := s.decodeStored(ctx, row.Owner, u.State.UploadID, out.Attributes)
 	if written.Unreadable || written.Seq == 0 { // it was written blindly
 		return written, errConflict
 	}
-	s.known.keep(written)
-
+	s.cache.put(written)
 	return written, nil
 }
 
-// stored returns the row that failed a condition with errConflict, or err where it is none.
-func (s *Feed) stored(ctx context.Context, owner, job string, err error) (storedRow, error) {
-	it, failed := conflict(err)
+// conflictingRow returns the row that failed a condition with errConflict, or err where it is none.
+func (s *Feed) conflictingRow(ctx context.Context, owner, job string, err error) (storedRow, error) {
+	it, failed := conflictingItem(err)
 	if !failed {
 		return storedRow{}, err
 	}
 	if it == nil { // there is none, or the endpoint does not tell
-		if it, err = s.item(ctx, owner, jobEntry(job)); err != nil {
+		if it, err = s.getItem(ctx, owner, jobEntry(job)); err != nil {
 			return storedRow{}, fmt.Errorf("get job: %w", err)
 		}
 	}
-
-	return s.read(ctx, owner, job, it), errConflict
+	return s.decodeStored(ctx, owner, job, it), errConflict
 }
 
-// spread waits a random time before another try, the longer the more tries there were. It returns [feed.ErrContention]
+// backOff waits a random time before another try, the longer the more tries there were. It returns [feed.ErrContention]
 // where the try would come after end.
-func spread(ctx context.Context, try int, end time.Time) error {
+func backOff(ctx context.Context, try int, end time.Time) error {
 	if time.Until(end) < min(maxPause, firstPause<<min(try, maxDoublings)) {
 		return feed.ErrContention
 	}
 	if err := pause(ctx, try); err != nil {
 		return fmt.Errorf("%w: %w", feed.ErrContention, err)
 	}
-
 	return nil
 }
 

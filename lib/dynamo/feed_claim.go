@@ -14,16 +14,16 @@ import (
 	"github.com/herald-progress/herald/lib/feed"
 )
 
-// Claim records a push by one UpdateItem. Its token tells a repetition by the SDK, whose first try was carried out, from
+// ClaimPush records a push by one UpdateItem. Its token tells a repetition by the SDK, whose first try was carried out, from
 // the claim of another: what is written meanwhile leaves the token in the row.
-func (s *Feed) Claim(ctx context.Context, row feed.Row, at time.Time) (feed.Row, bool, error) {
+func (s *Feed) ClaimPush(ctx context.Context, row feed.Row, at time.Time) (feed.Row, bool, error) {
 	token := rand.Text()
-	progress, err := attributevalue.Marshal(row.Claimed(at).PushedProgress)
+	progress, err := attributevalue.Marshal(row.WithPush(at).PushedProgress)
 	if err != nil {
 		return feed.Row{}, false, fmt.Errorf("claim push: %w", err)
 	}
 	out, err := s.Client.UpdateItem(ctx, &dynamodb.UpdateItemInput{
-		TableName: &s.Table, Key: place(row.Owner, jobEntry(row.State.UploadID)),
+		TableName: &s.Table, Key: feedKey(row.Owner, jobEntry(row.State.UploadID)),
 		UpdateExpression:    aws.String("SET #pushedAt = :at, #pushedSeq = #seq, #pushedProgress = :progress, #push = :push"),
 		ConditionExpression: aws.String("#epoch = :epoch AND #pushedSeq = :seen AND #pushedSeq < #seq"),
 		ExpressionAttributeNames: map[string]string{
@@ -31,8 +31,8 @@ func (s *Feed) Claim(ctx context.Context, row feed.Row, at time.Time) (feed.Row,
 			"#push": "push", "#epoch": "epoch",
 		},
 		ExpressionAttributeValues: item{
-			":at": text(stamp(at)), ":progress": progress, ":push": text(token),
-			":epoch": text(row.Epoch), ":seen": number(row.PushedSeq),
+			":at": stringValue(formatTime(at)), ":progress": progress, ":push": stringValue(token),
+			":epoch": stringValue(row.Epoch), ":seen": numberValue(row.PushedSeq),
 		},
 		ReturnValues:                        types.ReturnValueAllNew,
 		ReturnValuesOnConditionCheckFailure: types.ReturnValuesOnConditionCheckFailureAllOld,
@@ -40,10 +40,10 @@ func (s *Feed) Claim(ctx context.Context, row feed.Row, at time.Time) (feed.Row,
 	it := item(nil)
 	if err == nil {
 		it = out.Attributes
-	} else if failed, ok := conflict(err); ok {
+	} else if failed, ok := conflictingItem(err); ok {
 		it, err = failed, nil
 		if it == nil {
-			it, err = s.item(ctx, row.Owner, jobEntry(row.State.UploadID))
+			it, err = s.getItem(ctx, row.Owner, jobEntry(row.State.UploadID))
 		}
 	}
 	if err != nil {
@@ -52,15 +52,14 @@ func (s *Feed) Claim(ctx context.Context, row feed.Row, at time.Time) (feed.Row,
 	if it == nil {
 		return feed.Row{}, false, feed.ErrNotFound
 	}
-	now, err := decodeJob(it)
+	newest, err := decodeJob(it)
 	if err != nil {
 		return feed.Row{}, false, fmt.Errorf("claim push: %w", err)
 	}
-	if now.Expired(at) {
+	if newest.Expired(at) {
 		return feed.Row{}, false, feed.ErrNotFound
 	}
-	s.known.keep(storedRow{Row: now, item: it})
+	s.cache.put(storedRow{Row: newest, item: it})
 	push, ok := it["push"].(*types.AttributeValueMemberS)
-
-	return now, ok && push.Value == token, nil
+	return newest, ok && push.Value == token, nil
 }

@@ -13,10 +13,10 @@ import (
 	"github.com/herald-progress/herald/lib/feed"
 )
 
-// Execution yields the pointers of an execution by consistent reads, page by page.
-func (s *Feed) Execution(ctx context.Context, arn string) iter.Seq2[feed.Pointer, error] {
+// PointersOf yields the pointers of an execution by consistent reads, page by page.
+func (s *Feed) PointersOf(ctx context.Context, arn string) iter.Seq2[feed.Pointer, error] {
 	return func(yield func(feed.Pointer, error) bool) {
-		for p, err := range s.pointers(ctx, s.listing(pointerOwner(arn), pointerEntries(arn), true)) {
+		for p, err := range s.pointers(ctx, s.entriesQuery(pointerOwner(arn), pointerEntryPrefix(arn), true)) {
 			if (err != nil || p.Execution == arn) && !yield(p, err) {
 				return
 			}
@@ -24,13 +24,13 @@ func (s *Feed) Execution(ctx context.Context, arn string) iter.Seq2[feed.Pointer
 	}
 }
 
-// Executions yields the pointers of all shards, page by page, from any shard on: should the time for them be too short,
+// AllPointers yields the pointers of all shards, page by page, from any shard on: should the time for them be too short,
 // all have their turn. An error is that of a pointer, or of what a shard has left.
-func (s *Feed) Executions(ctx context.Context) iter.Seq2[feed.Pointer, error] {
+func (s *Feed) AllPointers(ctx context.Context) iter.Seq2[feed.Pointer, error] {
 	return func(yield func(feed.Pointer, error) bool) {
-		first := mathrand.IntN(shards) //nolint:gosec // spreads load, keeps no secret
-		for n := range shards {
-			for p, err := range s.pointers(ctx, s.listing(shardOwner((first+n)%shards), pointerKind, false)) {
+		first := mathrand.IntN(pointerShards) //nolint:gosec // spreads load, keeps no secret
+		for n := range pointerShards {
+			for p, err := range s.pointers(ctx, s.entriesQuery(shardOwner((first+n)%pointerShards), pointerPrefix, false)) {
 				if !yield(p, err) {
 					return
 				}
@@ -57,23 +57,22 @@ func (s *Feed) pointers(ctx context.Context, q *dynamodb.QueryInput) iter.Seq2[f
 	}
 }
 
-// Forget deletes a pointer, unless it has been made anew since.
-func (s *Feed) Forget(ctx context.Context, p feed.Pointer) error {
-	err := s.deletePointer(ctx, p, "#epoch = :epoch AND #at = :at", map[string]string{"#at": "at"}, item{":at": text(stamp(p.At))})
+// DeletePointer deletes a pointer, unless it has been made anew since.
+func (s *Feed) DeletePointer(ctx context.Context, p feed.Pointer) error {
+	err := s.deletePointer(ctx, p, "#epoch = :epoch AND #at = :at", map[string]string{"#at": "at"}, item{":at": stringValue(formatTime(p.At))})
 	if err != nil {
 		return fmt.Errorf("delete pointer: %w", err)
 	}
-
 	return nil
 }
 
-// point writes a pointer, unless a newer epoch's is there: the row that is about to be written is then an old run's. That
-// does not hold of a pointer from before [feed.JobLife], which may have outlived the row of its run. A pointer comes before
+// putPointer writes a pointer, unless a newer epoch's is there: the row that is about to be written is then an old run's. That
+// does not hold of a pointer from before [feed.JobTTL], which may have outlived the row of its run. A pointer comes before
 // the row that makes it needed: one too many is taken away by the sweeper, one that is missing would never be missed.
-func (s *Feed) point(ctx context.Context, p feed.Pointer) error {
+func (s *Feed) putPointer(ctx context.Context, p feed.Pointer) error {
 	it, err := marshal(pointerRow{
 		Owner: pointerOwner(p.Execution), Entry: pointerEntry(p), ExpiresAt: p.ExpiresAt().Unix(),
-		User: p.Owner, Job: p.Job, Epoch: p.Epoch, At: stamp(p.At),
+		User: p.Owner, Job: p.Job, Epoch: p.Epoch, At: formatTime(p.At),
 	})
 	if err != nil {
 		return err
@@ -82,33 +81,33 @@ func (s *Feed) point(ctx context.Context, p feed.Pointer) error {
 		TableName: &s.Table, Item: it,
 		ConditionExpression:       aws.String("attribute_not_exists(#entry) OR #epoch <= :epoch OR #at <= :old"),
 		ExpressionAttributeNames:  map[string]string{"#entry": "entry", "#epoch": "epoch", "#at": "at"},
-		ExpressionAttributeValues: item{":epoch": text(p.Epoch), ":old": text(stamp(p.At.Add(-feed.JobLife)))},
+		ExpressionAttributeValues: item{":epoch": stringValue(p.Epoch), ":old": stringValue(formatTime(p.At.Add(-feed.JobTTL)))},
 	})
-	if _, newer := conflict(err); err != nil && !newer {
+	if _, newer := conflictingItem(err); err != nil && !newer {
 		return fmt.Errorf("put pointer: %w", err)
 	}
 
 	return nil
 }
 
-// unpoint deletes the pointer to a job that has ended, unless it is a newer epoch's. Should it fail, the sweeper makes up
+// deletePointerOf deletes the pointer to a job that has ended, unless it is a newer epoch's. Should it fail, the sweeper makes up
 // for it.
-func (s *Feed) unpoint(ctx context.Context, row feed.Row) {
+func (s *Feed) deletePointerOf(ctx context.Context, row feed.Row) {
 	_ = s.deletePointer(ctx, row.Pointer(), "#epoch <= :epoch", nil, nil)
 }
 
 // deletePointer deletes the pointer from p's execution to its job on a condition; it may have been deleted.
 func (s *Feed) deletePointer(ctx context.Context, p feed.Pointer, condition string, names map[string]string, values item) error {
 	in := &dynamodb.DeleteItemInput{
-		TableName: &s.Table, Key: place(pointerOwner(p.Execution), pointerEntry(p)),
+		TableName: &s.Table, Key: feedKey(pointerOwner(p.Execution), pointerEntry(p)),
 		ConditionExpression:       aws.String(condition),
 		ExpressionAttributeNames:  map[string]string{"#epoch": "epoch"},
-		ExpressionAttributeValues: item{":epoch": text(p.Epoch)},
+		ExpressionAttributeValues: item{":epoch": stringValue(p.Epoch)},
 	}
 	maps.Copy(in.ExpressionAttributeNames, names)
 	maps.Copy(in.ExpressionAttributeValues, values)
 	_, err := s.Client.DeleteItem(ctx, in)
-	if _, changed := conflict(err); changed {
+	if _, changed := conflictingItem(err); changed {
 		return nil
 	}
 

@@ -16,11 +16,11 @@ import (
 	"github.com/herald-progress/herald/lib/feed/feedtest"
 )
 
-// begin makes n jobs, each with an execution of its own: "arn 0", "arn 1" and so on.
-func begin(t *testing.T, s *dynamo.Feed, n int) {
+// beginJobs makes n jobs, each with an execution of its own: "arn 0", "arn 1" and so on.
+func beginJobs(t *testing.T, s *dynamo.Feed, n int) {
 	t.Helper()
 	for i := range n {
-		u := state(fmt.Sprint("job ", i), 1, time.Now())
+		u := stateUpdate(fmt.Sprint("job ", i), 1, time.Now())
 		u.Execution = fmt.Sprint("arn ", i)
 		if _, _, err := s.Apply(t.Context(), "user/u", u); err != nil {
 			t.Fatal(err)
@@ -28,13 +28,13 @@ func begin(t *testing.T, s *dynamo.Feed, n int) {
 	}
 }
 
-// TestAPointerThatCannotBeReadHidesNoOther: damaged rows stand first in two shards, and one request fails.
-func TestAPointerThatCannotBeReadHidesNoOther(t *testing.T) {
+// TestUnreadablePointersHideNoOthers: damaged rows stand first in two shards, and one request fails.
+func TestUnreadablePointersHideNoOthers(t *testing.T) {
 	const jobs = 40
 	for name, variable := range endpoints {
 		t.Run(name, func(t *testing.T) {
 			store, w := openFeed(t, variable, aws.NopRetryer{})
-			begin(t, store, jobs)
+			beginJobs(t, store, jobs)
 			for _, owner := range []string{"exec/03", "exec/0a"} {
 				damaged := map[string]types.AttributeValue{"owner": &types.AttributeValueMemberS{Value: owner}, "entry": &types.AttributeValueMemberS{Value: "exec# "}}
 				if _, err := store.Client.PutItem(t.Context(), &dynamodb.PutItemInput{TableName: &store.Table, Item: damaged}); err != nil {
@@ -42,24 +42,23 @@ func TestAPointerThatCannotBeReadHidesNoOther(t *testing.T) {
 				}
 			}
 			executions := func() (read int, failed []error) {
-				for p, err := range store.Executions(t.Context()) {
+				for p, err := range store.AllPointers(t.Context()) {
 					if err != nil {
 						failed = append(failed, err)
 					} else if strings.HasPrefix(p.Execution, "arn ") {
 						read++
 					}
 				}
-
 				return read, failed
 			}
 			if read, failed := executions(); read != jobs || len(failed) != 2 {
 				t.Errorf("with two damaged pointers %d are read, want %d, the errors are %v", read, jobs, failed)
 			}
-			w.injure(once("Query", 5, feedtest.NotApplied))
+			w.setFault(failNth("Query", 5, feedtest.NotApplied))
 			if read, failed := executions(); read == 0 || read > jobs || len(failed) < 2 || !errors.Is(errors.Join(failed...), feedtest.ErrInjected) {
 				t.Errorf("with a shard that fails %d are read, the errors are %v", read, failed)
 			}
-			w.injure(nil)
+			w.setFault(nil)
 			if w.requests(); len(collectPointers(t, store, "arn 7")) != 1 || w.requests() != "Query" {
 				t.Error("an execution's pointers cost more than a query")
 			}
@@ -70,23 +69,22 @@ func TestAPointerThatCannotBeReadHidesNoOther(t *testing.T) {
 func collectPointers(t *testing.T, s *dynamo.Feed, arn string) []feed.Pointer {
 	t.Helper()
 	var all []feed.Pointer
-	for p, err := range s.Execution(t.Context(), arn) {
+	for p, err := range s.PointersOf(t.Context(), arn) {
 		if err != nil {
 			t.Fatal(err)
 		}
 		all = append(all, p)
 	}
-
 	return all
 }
 
-// TestAnotherExecutionOfTheSamePrefix: both are in the same shard. No ARN has a #, but nothing keeps a message from one.
-func TestAnotherExecutionOfTheSamePrefix(t *testing.T) {
+// TestPointersOfMatchesTheWholeARN: both are in the same shard. No ARN has a #, but nothing keeps a message from one.
+func TestPointersOfMatchesTheWholeARN(t *testing.T) {
 	for name, variable := range endpoints {
 		t.Run(name, func(t *testing.T) {
 			store, _ := openFeed(t, variable, nil)
 			for _, execution := range []string{"arn", "arn#1"} {
-				u := state("job of "+execution, 1, time.Now())
+				u := stateUpdate("job of "+execution, 1, time.Now())
 				u.Execution = execution
 				if _, _, err := store.Apply(t.Context(), "user/u", u); err != nil {
 					t.Fatal(err)
@@ -99,20 +97,19 @@ func TestAnotherExecutionOfTheSamePrefix(t *testing.T) {
 	}
 }
 
-// TestSweepsBeginAnywhere: one that has too little time reads others than the one before.
-func TestSweepsBeginAnywhere(t *testing.T) {
+// TestAllPointersStartsAtARandomShard: one that has too little time reads others than the one before.
+func TestAllPointersStartsAtARandomShard(t *testing.T) {
 	for name, variable := range endpoints {
 		t.Run(name, func(t *testing.T) {
 			store, _ := openFeed(t, variable, nil)
-			begin(t, store, 30)
+			beginJobs(t, store, 30)
 			first := map[string]bool{}
 			for range 30 { // it is the same by chance once in a lifetime of worlds
-				for p, err := range store.Executions(t.Context()) {
+				for p, err := range store.AllPointers(t.Context()) {
 					if err != nil {
 						t.Fatal(err)
 					}
 					first[p.Execution] = true
-
 					break
 				}
 			}
@@ -123,17 +120,17 @@ func TestSweepsBeginAnywhere(t *testing.T) {
 	}
 }
 
-// TestAPartThatDoesNotNameTheExecution: this process does not know that the job has one, and the row is to live on for it.
-func TestAPartThatDoesNotNameTheExecution(t *testing.T) {
+// TestPartsWithoutExecutionExtendTheExpiryOfTheirRow: this process does not know that the job has one, and the row is to live on for it.
+func TestPartsWithoutExecutionExtendTheExpiryOfTheirRow(t *testing.T) {
 	for name, variable := range endpoints {
 		t.Run(name, func(t *testing.T) {
 			store, w := openFeed(t, variable, aws.NopRetryer{})
 			at := time.Now()
-			begin(t, store, 1)
+			beginJobs(t, store, 1)
 			other := &dynamo.Feed{Client: store.Client, Table: store.Table}
 			for step := range int64(2) {
 				w.requests()
-				row, outcome, err := other.Apply(t.Context(), "user/u", stateOfPart("job 0", "1", step+1, at))
+				row, outcome, err := other.Apply(t.Context(), "user/u", partUpdate("job 0", "1", step+1, at))
 				if err != nil || outcome != feed.Accepted || row.Execution != "arn 0" {
 					t.Fatalf("Apply: %+v, %q, %v", row, outcome, err)
 				}
@@ -148,8 +145,8 @@ func TestAPartThatDoesNotNameTheExecution(t *testing.T) {
 				if err != nil {
 					t.Fatal(err)
 				}
-				want := fmt.Sprint(row.ForgottenAt().Unix())
-				if got, ok := out.Item["expiresAt"].(*types.AttributeValueMemberN); !ok || got.Value != want || row.ExpiresAt().Before(at.Add(feed.PointerLife-time.Second)) {
+				want := fmt.Sprint(row.DeletableAt().Unix())
+				if got, ok := out.Item["expiresAt"].(*types.AttributeValueMemberN); !ok || got.Value != want || row.ExpiresAt().Before(at.Add(feed.PointerTTL-time.Second)) {
 					t.Errorf("the row expires at %v, want %s", out.Item["expiresAt"], want)
 				}
 			}

@@ -18,15 +18,15 @@ import (
 	"github.com/herald-progress/herald/lib/feed"
 )
 
-// noteTries is how often a note is made anew: once for a clock that is wrong, and then only for a process that stood still
+// maxNoteTries is how often a note is made anew: once for a clock that is wrong, and then only for a process that stood still
 // for longer than [feed.NoteSkew] each time.
-const noteTries = 4
+const maxNoteTries = 4
 
-// errUntimely says that a note was stored too late each time.
-var errUntimely = errors.New("dynamo: the note's time is off the store's each time it is written")
+// errClockSkew says that a note was stored too late each time.
+var errClockSkew = errors.New("dynamo: the note's time is off the store's each time it is written")
 
-// keyClaim is what the row of a key says of a note that is added.
-type keyClaim struct {
+// keyReservation is what the row of a key says of a note that is added.
+type keyReservation struct {
 	// note is the one to store: the added one, or the one that came first.
 	note    feed.Note
 	outcome feed.Outcome
@@ -34,48 +34,47 @@ type keyClaim struct {
 	stored bool
 }
 
-// claimKey makes n the note of its key, unless the key has one within [feed.JobLife]. The note of a key that was never
+// reserveKey makes n the note of its key, unless the key has one within [feed.JobTTL]. The note of a key that was never
 // stored, as its writer died, is replaced when it has become too old to be stored: by a write on condition, so that all who
 // try at once agree on one.
-func (s *Feed) claimKey(ctx context.Context, owner string, n feed.Note) (keyClaim, error) {
+func (s *Feed) reserveKey(ctx context.Context, owner string, n feed.Note) (keyReservation, error) {
 	first, created, at, err := s.putKey(ctx, owner, n)
-	for range noteTries {
+	for range maxNoteTries {
 		if err != nil {
-			return keyClaim{}, err
+			return keyReservation{}, err
 		}
-		c := keyClaim{note: first, outcome: feed.Accepted}
-		over := !created && !at.Before(first.At.Add(feed.JobLife))
-		if !created && !over && first.ID != n.ID {
-			c.outcome = feed.Duplicate
+		reservation := keyReservation{note: first, outcome: feed.Accepted}
+		expired := !created && !at.Before(first.At.Add(feed.JobTTL))
+		if !created && !expired && first.ID != n.ID {
+			reservation.outcome = feed.Duplicate
 		}
-		if first.Timely(at) {
-			return c, nil
+		if first.WithinSkew(at) {
+			return reservation, nil
 		}
-		if !created && !over {
-			if c.stored, err = s.hasNote(ctx, owner, first.ID); err != nil || c.stored {
-				return c, err
+		if !created && !expired {
+			if reservation.stored, err = s.hasNote(ctx, owner, first.ID); err != nil || reservation.stored {
+				return reservation, err
 			}
 		}
 		next := n
-		if !next.Timely(at) {
-			next = n.Renewed(at)
+		if !next.WithinSkew(at) {
+			next = n.Restamped(at)
 		}
-		if first, err = s.moveKey(ctx, owner, first, next); err == nil && first.ID == next.ID {
-			c.note = next
-
-			return c, nil
+		if first, err = s.replaceKey(ctx, owner, first, next); err == nil && first.ID == next.ID {
+			reservation.note = next
+			return reservation, nil
 		}
 		created = false // another was faster
 	}
 
-	return keyClaim{}, errUntimely
+	return keyReservation{}, errClockSkew
 }
 
 // putKey writes the row of n's key if there is none. It returns the note that the row has, whether that was written now,
 // and the store's time.
 func (s *Feed) putKey(ctx context.Context, owner string, n feed.Note) (feed.Note, bool, time.Time, error) {
 	entry := keyEntry(keyHash(n.Key))
-	it, err := marshal(keyRow{Owner: owner, Entry: entry, ExpiresAt: keyEnd(n), Note: n.ID, At: stamp(n.At)})
+	it, err := marshal(keyRow{Owner: owner, Entry: entry, ExpiresAt: keyExpiry(n), Note: n.ID, At: formatTime(n.At)})
 	if err != nil {
 		return feed.Note{}, false, time.Time{}, err
 	}
@@ -89,22 +88,21 @@ func (s *Feed) putKey(ctx context.Context, owner string, n feed.Note) (feed.Note
 		return n, true, s.storeTime(out.ResultMetadata, nil), nil
 	}
 	at := s.storeTime(middleware.Metadata{}, err)
-	first, err := s.firstNote(ctx, owner, n, err)
-
+	first, err := s.noteOfKey(ctx, owner, n, err)
 	return first, false, at, err
 }
 
-// moveKey gives the key of a note another one, if it still has the former. It returns the note that it has then.
-func (s *Feed) moveKey(ctx context.Context, owner string, from, to feed.Note) (feed.Note, error) {
+// replaceKey gives the key of a note another one, if it still has the former. It returns the note that it has then.
+func (s *Feed) replaceKey(ctx context.Context, owner string, from, to feed.Note) (feed.Note, error) {
 	_, err := s.Client.UpdateItem(ctx, &dynamodb.UpdateItemInput{
-		TableName: &s.Table, Key: place(owner, keyEntry(keyHash(to.Key))),
+		TableName: &s.Table, Key: feedKey(owner, keyEntry(keyHash(to.Key))),
 		UpdateExpression:    aws.String("SET #note = :to, #at = :at, #expiresAt = :expiresAt"),
 		ConditionExpression: aws.String("#note = :from"),
 		ExpressionAttributeNames: map[string]string{
 			"#note": "note", "#at": "at", "#expiresAt": "expiresAt",
 		},
 		ExpressionAttributeValues: item{
-			":from": text(from.ID), ":to": text(to.ID), ":at": text(stamp(to.At)), ":expiresAt": number(keyEnd(to)),
+			":from": stringValue(from.ID), ":to": stringValue(to.ID), ":at": stringValue(formatTime(to.At)), ":expiresAt": numberValue(keyExpiry(to)),
 		},
 		ReturnValuesOnConditionCheckFailure: types.ReturnValuesOnConditionCheckFailureAllOld,
 	})
@@ -112,18 +110,18 @@ func (s *Feed) moveKey(ctx context.Context, owner string, from, to feed.Note) (f
 		return to, nil
 	}
 
-	return s.firstNote(ctx, owner, to, err)
+	return s.noteOfKey(ctx, owner, to, err)
 }
 
-// firstNote returns n under the ID and time that the row of its key has, where that row failed a condition with err. A row
+// noteOfKey returns n under the ID and time that the row of its key has, where that row failed a condition with err. A row
 // that cannot be read, or has just been deleted, has n's.
-func (s *Feed) firstNote(ctx context.Context, owner string, n feed.Note, err error) (feed.Note, error) {
-	it, taken := conflict(err)
+func (s *Feed) noteOfKey(ctx context.Context, owner string, n feed.Note, err error) (feed.Note, error) {
+	it, taken := conflictingItem(err)
 	if !taken {
 		return feed.Note{}, err
 	}
 	if it == nil { // there is none, or the endpoint does not tell
-		if it, err = s.item(ctx, owner, keyEntry(keyHash(n.Key))); err != nil || it == nil {
+		if it, err = s.getItem(ctx, owner, keyEntry(keyHash(n.Key))); err != nil || it == nil {
 			return n, err
 		}
 	}
@@ -132,26 +130,23 @@ func (s *Feed) firstNote(ctx context.Context, owner string, n feed.Note, err err
 	at, wrong := parseTime("at", row.At)
 	if err = errors.Join(err, wrong); err != nil {
 		s.log().WarnContext(ctx, "row of a note's key cannot be read", "messageId", n.ID, "err", err)
-
 		return n, nil
 	}
 	n.ID, n.At = row.Note, at
-
 	return n, nil
 }
 
 // hasNote reports whether a note is stored.
 func (s *Feed) hasNote(ctx context.Context, owner, id string) (bool, error) {
-	it, err := s.item(ctx, owner, noteEntry(id))
+	it, err := s.getItem(ctx, owner, noteEntry(id))
 	if err != nil {
 		return false, fmt.Errorf("get note: %w", err)
 	}
-
 	return it != nil, nil
 }
 
-// keyEnd returns when the key of a note is forgotten, in epoch seconds.
-func keyEnd(n feed.Note) int64 { return n.At.Add(feed.JobLife).Unix() }
+// keyExpiry returns when the key of a note is forgotten, in epoch seconds.
+func keyExpiry(n feed.Note) int64 { return n.At.Add(feed.JobTTL).Unix() }
 
 // storeTime returns the store's time, to the second, as an answer has it, or the error of one; where they have none, that of
 // this process.
@@ -164,6 +159,5 @@ func (s *Feed) storeTime(answer middleware.Metadata, err error) time.Time {
 			return at
 		}
 	}
-
 	return s.now()
 }

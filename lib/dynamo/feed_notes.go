@@ -26,50 +26,50 @@ func (s *Feed) Add(ctx context.Context, owner string, n feed.Note) (feed.Note, f
 	n.At = n.At.UTC().Truncate(time.Millisecond)
 	outcome := feed.Accepted
 	if n.Key != "" {
-		c, err := s.claimKey(ctx, owner, n)
+		reservation, err := s.reserveKey(ctx, owner, n)
 		if err != nil {
 			return feed.Note{}, "", fmt.Errorf("put key: %w", err)
 		}
-		if n, outcome = c.note, c.outcome; c.stored {
+		if n, outcome = reservation.note, reservation.outcome; reservation.stored {
 			return n, outcome, nil
 		}
 	}
-	n, again, err := s.store(ctx, owner, n)
+	n, byOther, err := s.storeNote(ctx, owner, n)
 	if err != nil {
 		return feed.Note{}, "", fmt.Errorf("put note: %w", err)
 	}
-	if again {
+	if byOther {
 		outcome = feed.Duplicate
 	}
 
 	return n, outcome, nil
 }
 
-// store writes a note until its time is the store's. It returns the note, and whether that is another's, who was faster
+// storeNote writes a note until its time is the store's. It returns the note, and whether that is another's, who was faster
 // with the same key.
-func (s *Feed) store(ctx context.Context, owner string, n feed.Note) (feed.Note, bool, error) {
-	another := false
-	for range noteTries {
+func (s *Feed) storeNote(ctx context.Context, owner string, n feed.Note) (feed.Note, bool, error) {
+	byOther := false
+	for range maxNoteTries {
 		at, err := s.putNote(ctx, owner, n)
 		if err != nil {
 			return feed.Note{}, false, err
 		}
-		if n.Timely(at) {
-			return n, another, nil
+		if n.WithinSkew(at) {
+			return n, byOther, nil
 		}
-		untimely, next := n, n.Renewed(at)
+		skewed, next := n, n.Restamped(at)
 		if n = next; n.Key != "" {
-			if n, err = s.moveKey(ctx, owner, untimely, next); err != nil {
+			if n, err = s.replaceKey(ctx, owner, skewed, next); err != nil {
 				return feed.Note{}, false, err
 			}
-			another = n.ID != next.ID
+			byOther = n.ID != next.ID
 		}
-		if _, err := s.Dismiss(ctx, owner, untimely.ID); err != nil {
+		if _, err := s.Dismiss(ctx, owner, skewed.ID); err != nil {
 			return feed.Note{}, false, err
 		}
 	}
 
-	return feed.Note{}, false, errUntimely
+	return feed.Note{}, false, errClockSkew
 }
 
 // putNote writes a note, unless it is there, and returns the store's time.
@@ -86,7 +86,7 @@ func (s *Feed) putNote(ctx context.Context, owner string, n feed.Note) (time.Tim
 	if err == nil {
 		return s.storeTime(out.ResultMetadata, nil), nil
 	}
-	if _, there := conflict(err); there {
+	if _, there := conflictingItem(err); there {
 		return s.storeTime(middleware.Metadata{}, err), nil
 	}
 
@@ -98,36 +98,35 @@ func (s *Feed) Notes(ctx context.Context, owner, since string, limit int) ([]fee
 	return s.notes(ctx, owner, since, afterNotes, limit, since == "")
 }
 
-// NotesUpTo returns the newest of an owner's notes in a range by consistent reads, page by page.
-func (s *Feed) NotesUpTo(ctx context.Context, owner, after, upTo string, limit int) ([]feed.Note, error) {
+// NewestNotes returns the newest of an owner's notes in a range by consistent reads, page by page.
+func (s *Feed) NewestNotes(ctx context.Context, owner, after, upTo string, limit int) ([]feed.Note, error) {
 	return s.notes(ctx, owner, after, min(upTo, afterNotes), limit, true)
 }
 
 // notes returns at most limit of an owner's notes over after and not over upTo, the oldest first: the newest of them, or
 // the oldest.
 func (s *Feed) notes(ctx context.Context, owner, after, upTo string, limit int, newest bool) ([]feed.Note, error) {
-	from, to := noteEntry(clipped(after)), noteEntry(clipped(upTo))
+	from, to := noteEntry(truncatedID(after)), noteEntry(truncatedID(upTo))
 	if limit <= 0 || from > to {
 		return nil, nil
 	}
-	q := s.listing(owner, from, true)
+	q := s.entriesQuery(owner, from, true)
 	q.KeyConditionExpression = aws.String("#owner = :owner AND #entry BETWEEN :kind AND :last")
-	q.ExpressionAttributeValues[":last"] = text(to)
+	q.ExpressionAttributeValues[":last"] = stringValue(to)
 	q.ScanIndexForward = aws.Bool(!newest)
 	q.Limit = aws.Int32(int32(min(limit, maxPage))) //nolint:gosec // bounded
 	var notes []feed.Note
 	var at time.Time // the store's
-	for it, err := range s.queryAt(ctx, q, &at) {
+	for it, err := range s.queryWithTime(ctx, q, &at) {
 		if err != nil {
 			return nil, fmt.Errorf("query notes: %w", err)
 		}
 		n, err := decodeNote(it)
 		if err != nil {
 			s.log().WarnContext(ctx, "note cannot be read", "entry", entryOf(it), "err", err)
-
 			continue
 		}
-		if n.ID <= after || n.ID > upTo || !s.now().Before(n.ExpiresAt()) || n.Early(at) {
+		if n.ID <= after || n.ID > upTo || !s.now().Before(n.ExpiresAt()) || n.InFuture(at) {
 			continue
 		}
 		if notes = append(notes, n); len(notes) == limit {
@@ -144,18 +143,17 @@ func (s *Feed) notes(ctx context.Context, owner, after, upTo string, limit int, 
 // Dismiss deletes a note and reports whether there was one. When the SDK sent the request more than once, an earlier try
 // may have deleted it: then it reports true.
 func (s *Feed) Dismiss(ctx context.Context, owner, id string) (bool, error) {
-	if clipped(id) != id {
+	if truncatedID(id) != id {
 		return false, nil // no note has such an id
 	}
 	out, err := s.Client.DeleteItem(ctx, &dynamodb.DeleteItemInput{
-		TableName: &s.Table, Key: place(owner, noteEntry(id)), ReturnValues: types.ReturnValueAllOld,
+		TableName: &s.Table, Key: feedKey(owner, noteEntry(id)), ReturnValues: types.ReturnValueAllOld,
 	})
 	if err != nil {
 		return false, fmt.Errorf("delete note: %w", err)
 	}
 	if len(out.Attributes) == 0 {
 		tries, _ := retry.GetAttemptResults(out.ResultMetadata)
-
 		return len(tries.Results) > 1, nil
 	}
 	var row noteRow
@@ -173,5 +171,5 @@ const (
 	afterNotes = "~"
 )
 
-// clipped bounds a text that a browser sent and that becomes part of a sort key, which has at most 1,024 bytes.
-func clipped(id string) string { return id[:min(len(id), message.MaxID)] }
+// truncatedID bounds a text that a browser sent and that becomes part of a sort key, which has at most 1,024 bytes.
+func truncatedID(id string) string { return id[:min(len(id), message.MaxID)] }

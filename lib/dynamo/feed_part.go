@@ -26,9 +26,9 @@ var partNames = map[string]string{
 // without an epoch, too, it is whatever row there is.
 func (s *Feed) partUpdate(row feed.Row, u feed.Update) (*dynamodb.UpdateItemInput, error) {
 	p := *u.Part
-	had, known := row.Parts[p.ID]
-	count := feed.Count{Done: p.Done, Failed: max(had.Failed, p.Failed)}
-	whole, err := attributevalue.Marshal(wholeRowOf(feed.WholeOf(p, u.At)))
+	stored, exists := row.Parts[p.ID]
+	count := feed.PartCount{Done: p.Done, Failed: max(stored.Failed, p.Failed)}
+	whole, err := attributevalue.Marshal(newScopeRow(feed.NewScope(p, u.At)))
 	if err != nil {
 		return nil, fmt.Errorf("whole: %w", err)
 	}
@@ -38,36 +38,36 @@ func (s *Feed) partUpdate(row feed.Row, u feed.Update) (*dynamodb.UpdateItemInpu
 	names := map[string]string{"#part": p.ID}
 	maps.Copy(names, partNames)
 	values := item{
-		":done": number(count.Done - had.Done), ":failed": number(count.Failed - had.Failed),
-		":whole": whole, ":one": number(1), ":id": text(u.ID), ":at": text(stamp(at)),
-		":living":    text(stamp(at.Add(at.Sub(after.ExpiresAt())))),
-		":expiresAt": number(after.ForgottenAt().Unix()), ":message": text(u.State.Message),
+		":done": numberValue(count.Done - stored.Done), ":failed": numberValue(count.Failed - stored.Failed),
+		":whole": whole, ":one": numberValue(1), ":id": stringValue(u.ID), ":at": stringValue(formatTime(at)),
+		":living":    stringValue(formatTime(at.Add(at.Sub(after.ExpiresAt())))),
+		":expiresAt": numberValue(after.DeletableAt().Unix()), ":message": stringValue(u.State.Message),
 	}
 	condition := "attribute_exists(#parts) AND attribute_not_exists(#terminal) AND #updatedAt > :living"
 	if row.Seq > 0 || row.Epoch != "" {
 		condition += " AND #epoch = :epoch"
-		names["#epoch"], values[":epoch"] = "epoch", text(row.Epoch)
+		names["#epoch"], values[":epoch"] = "epoch", stringValue(row.Epoch)
 	}
 	if names["#execution"] = "execution"; execution == "" {
 		condition += " AND attribute_not_exists(#execution)"
 	} else {
 		condition += " AND #execution = :execution"
-		values[":execution"] = text(execution)
+		values[":execution"] = stringValue(execution)
 	}
 	set := "#parts.#part = :count"
-	if known {
+	if exists {
 		condition += " AND #parts.#part[0] = :hadDone AND #parts.#part[1] = :hadFailed"
-		values[":hadDone"], values[":hadFailed"] = number(had.Done), number(had.Failed)
+		values[":hadDone"], values[":hadFailed"] = numberValue(stored.Done), numberValue(stored.Failed)
 		set = "#parts.#part[0] = :count, #parts.#part[1] = :countFailed" // what a newer version has beside them stays
-		values[":count"], values[":countFailed"] = number(count.Done), number(count.Failed)
+		values[":count"], values[":countFailed"] = numberValue(count.Done), numberValue(count.Failed)
 	} else {
-		values[":count"] = countValue(count)
+		values[":count"] = partCountValue(count)
 		condition += " AND attribute_not_exists(#parts.#part) AND size(#parts) < :max"
-		values[":max"] = number(feed.MaxParts)
+		values[":max"] = numberValue(feed.MaxParts)
 	}
 
 	return &dynamodb.UpdateItemInput{
-		TableName: &s.Table, Key: place(row.Owner, jobEntry(u.State.UploadID)),
+		TableName: &s.Table, Key: feedKey(row.Owner, jobEntry(u.State.UploadID)),
 		UpdateExpression: aws.String("SET " + set + ", #partsDone = #partsDone + :done, #partsFailed = #partsFailed + :failed, " +
 			"#whole = if_not_exists(#whole, :whole), #seq = #seq + :one, #id = :id, #updatedAt = :at, #expiresAt = :expiresAt, #message = :message"),
 		ConditionExpression:                 aws.String(condition),
@@ -78,6 +78,6 @@ func (s *Feed) partUpdate(row feed.Row, u feed.Update) (*dynamodb.UpdateItemInpu
 	}, nil
 }
 
-func countValue(c feed.Count) types.AttributeValue {
-	return &types.AttributeValueMemberL{Value: []types.AttributeValue{number(c.Done), number(c.Failed)}}
+func partCountValue(c feed.PartCount) types.AttributeValue {
+	return &types.AttributeValueMemberL{Value: []types.AttributeValue{numberValue(c.Done), numberValue(c.Failed)}}
 }

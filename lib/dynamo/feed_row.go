@@ -25,10 +25,10 @@ type jobRow struct {
 	// ExpiresAt is the table's TTL attribute, in epoch seconds: when the row is forgotten. Its life may be over before.
 	ExpiresAt int64  `dynamodbav:"expiresAt"`
 	Epoch     string `dynamodbav:"epoch"`
-	// Run is there where updates name another epoch than Epoch; empty where none has named one.
-	Run *string `dynamodbav:"run,omitempty"`
-	Seq int64   `dynamodbav:"seq"`
-	ID  string  `dynamodbav:"id"`
+	// NamedEpoch is there where updates name another epoch than Epoch; empty where none has named one.
+	NamedEpoch *string `dynamodbav:"run,omitempty"`
+	Seq        int64   `dynamodbav:"seq"`
+	ID         string  `dynamodbav:"id"`
 	// Data is the state as JSON, without what other attributes hold: the job's id and the message, which a part may set.
 	Data    string `dynamodbav:"data"`
 	Message string `dynamodbav:"message"`
@@ -41,7 +41,7 @@ type jobRow struct {
 	Parts       map[string][]int64 `dynamodbav:"parts"`
 	PartsDone   int64              `dynamodbav:"partsDone"`
 	PartsFailed int64              `dynamodbav:"partsFailed"`
-	Whole       *wholeRow          `dynamodbav:"whole,omitempty"`
+	Scope       *scopeRow          `dynamodbav:"whole,omitempty"`
 
 	PushedAt       string  `dynamodbav:"pushedAt"`
 	PushedSeq      int64   `dynamodbav:"pushedSeq"`
@@ -50,26 +50,25 @@ type jobRow struct {
 	Push string `dynamodbav:"push,omitempty"`
 }
 
-// wholeRow is a [feed.Whole] as the table holds it.
-type wholeRow struct {
+// scopeRow is a [feed.Whole] as the table holds it.
+type scopeRow struct {
 	Total int64   `dynamodbav:"total"`
 	From  float64 `dynamodbav:"from"`
 	To    float64 `dynamodbav:"to"`
 	Since string  `dynamodbav:"since"`
 }
 
-func wholeRowOf(w feed.Whole) *wholeRow {
+func newScopeRow(w feed.Scope) *scopeRow {
 	if w.Total == 0 {
 		return nil
 	}
-
-	return &wholeRow{Total: w.Total, From: w.From, To: w.To, Since: stamp(w.Since)}
+	return &scopeRow{Total: w.Total, From: w.From, To: w.To, Since: formatTime(w.Since)}
 }
 
-// stamp returns a time as the table holds it.
-func stamp(at time.Time) string { return at.UTC().Format(timeLayout) }
+// formatTime returns a time as the table holds it.
+func formatTime(at time.Time) string { return at.UTC().Format(timeLayout) }
 
-func countRow(c feed.Count) []int64 { return []int64{c.Done, c.Failed} }
+func partCountRow(c feed.PartCount) []int64 { return []int64{c.Done, c.Failed} }
 
 // encodeJob returns the item of a job's row.
 func encodeJob(r feed.Row) (item, error) {
@@ -80,17 +79,17 @@ func encodeJob(r feed.Row) (item, error) {
 		return nil, fmt.Errorf("data: %w", err)
 	}
 	row := jobRow{
-		Owner: r.Owner, Entry: jobEntry(r.State.UploadID), ExpiresAt: r.ForgottenAt().Unix(),
+		Owner: r.Owner, Entry: jobEntry(r.State.UploadID), ExpiresAt: r.DeletableAt().Unix(),
 		Epoch: r.Epoch, Seq: r.Seq, ID: r.ID, Data: string(data), Message: r.State.Message,
-		Terminal: r.Terminal(), UpdatedAt: stamp(r.UpdatedAt), Execution: r.Execution, Keys: r.Keys,
-		Parts: make(map[string][]int64, len(r.Parts)), PartsDone: r.PartsDone, PartsFailed: r.PartsFailed, Whole: wholeRowOf(r.Whole),
-		PushedAt: stamp(r.PushedAt), PushedSeq: r.PushedSeq, PushedProgress: r.PushedProgress,
+		Terminal: r.Terminal(), UpdatedAt: formatTime(r.UpdatedAt), Execution: r.Execution, Keys: r.Keys,
+		Parts: make(map[string][]int64, len(r.Parts)), PartsDone: r.PartsDone, PartsFailed: r.PartsFailed, Scope: newScopeRow(r.Scope),
+		PushedAt: formatTime(r.PushedAt), PushedSeq: r.PushedSeq, PushedProgress: r.PushedProgress,
 	}
-	if r.Unnamed || r.Run != "" {
-		row.Run = &r.Run
+	if r.EpochFromTime || r.NamedEpoch != "" {
+		row.NamedEpoch = &r.NamedEpoch
 	}
 	for id, count := range r.Parts {
-		row.Parts[id] = countRow(count)
+		row.Parts[id] = partCountRow(count)
 	}
 
 	return marshal(row)
@@ -114,16 +113,16 @@ func decodeJob(it item) (feed.Row, error) {
 		return feed.Row{}, errors.New("entry: is not that of a job")
 	}
 	var err error
-	if r.State, r.Unknown, err = decodeState(row.Data); err != nil {
+	if r.State, r.UnknownFields, err = decodeState(row.Data); err != nil {
 		return feed.Row{}, fmt.Errorf("data: %w", err)
 	}
 	r.State.UploadID, r.State.Message = job, row.Message
 	if r.State.Status.Terminal() && !row.Terminal {
 		return feed.Row{}, fmt.Errorf("terminal: is false, with the status %q", r.State.Status)
 	}
-	r.UnknownEnd = row.Terminal && !r.State.Status.Terminal()
-	if row.Run != nil {
-		r.Run, r.Unnamed = *row.Run, *row.Run == ""
+	r.UnknownTerminal = row.Terminal && !r.State.Status.Terminal()
+	if row.NamedEpoch != nil {
+		r.NamedEpoch, r.EpochFromTime = *row.NamedEpoch, *row.NamedEpoch == ""
 	}
 	if r.UpdatedAt, err = parseTime("updatedAt", row.UpdatedAt); err != nil {
 		return feed.Row{}, err
@@ -161,30 +160,28 @@ func decodeState(data string) (state message.UploadProgress, unknown string, err
 		return state, "", nil
 	}
 	text, err := json.Marshal(fields)
-
 	return state, string(text), err
 }
 
 // decodeParts reads what the row says of the job's parts.
 func decodeParts(r *feed.Row, row jobRow) error {
 	if len(row.Parts) > 0 {
-		r.Parts = make(map[string]feed.Count, len(row.Parts))
+		r.Parts = make(map[string]feed.PartCount, len(row.Parts))
 	}
 	for id, count := range row.Parts {
-		if len(count) < len(countRow(feed.Count{})) { // a newer version may have more
+		if len(count) < len(partCountRow(feed.PartCount{})) { // a newer version may have more
 			return fmt.Errorf("parts: %q has %d numbers", id, len(count))
 		}
-		r.Parts[id] = feed.Count{Done: count[0], Failed: count[1]}
+		r.Parts[id] = feed.PartCount{Done: count[0], Failed: count[1]}
 	}
-	if row.Whole == nil {
+	if row.Scope == nil {
 		return nil
 	}
-	since, err := parseTime("whole.since", row.Whole.Since)
+	since, err := parseTime("whole.since", row.Scope.Since)
 	if err != nil {
 		return err
 	}
-	r.Whole = feed.Whole{Total: row.Whole.Total, From: row.Whole.From, To: row.Whole.To, Since: since}
-
+	r.Scope = feed.Scope{Total: row.Scope.Total, From: row.Scope.From, To: row.Scope.To, Since: since}
 	return nil
 }
 
@@ -200,13 +197,12 @@ type noteRow struct {
 }
 
 func encodeNote(owner string, n feed.Note) (item, error) {
-	data, err := feed.JSON(n.Data)
+	data, err := feed.MarshalData(n.Data)
 	if err != nil {
 		return nil, fmt.Errorf("data: %w", err)
 	}
-
 	return marshal(noteRow{
-		Owner: owner, Entry: noteEntry(n.ID), ExpiresAt: n.ExpiresAt().Unix(), At: stamp(n.At), Type: string(n.Data.Type()), Data: string(data),
+		Owner: owner, Entry: noteEntry(n.ID), ExpiresAt: n.ExpiresAt().Unix(), At: formatTime(n.At), Type: string(n.Data.Type()), Data: string(data),
 	})
 }
 
@@ -262,7 +258,7 @@ func decodePointer(it item) (feed.Pointer, error) {
 	if err := attributevalue.UnmarshalMap(it, &row); err != nil {
 		return feed.Pointer{}, fmt.Errorf("row: %w", err)
 	}
-	entry, ok := strings.CutPrefix(row.Entry, pointerKind)
+	entry, ok := strings.CutPrefix(row.Entry, pointerPrefix)
 	end := strings.LastIndexByte(entry, '#') // the hash has none
 	if !ok || end < 0 {
 		return feed.Pointer{}, errors.New("entry: is not that of a pointer")
@@ -280,7 +276,6 @@ func marshal(row any) (item, error) {
 	if err != nil {
 		return nil, fmt.Errorf("row: %w", err)
 	}
-
 	return it, nil
 }
 
@@ -289,6 +284,5 @@ func parseTime(attribute, s string) (time.Time, error) {
 	if err != nil {
 		return time.Time{}, fmt.Errorf("%s: %w", attribute, err)
 	}
-
 	return at, nil
 }

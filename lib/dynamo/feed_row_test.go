@@ -25,8 +25,8 @@ func sampleRow() feed.Row {
 			UploadID: "job", FileName: "f.csv", Progress: 42.5, Message: "Over", TotalRows: 100, Status: message.StatusFailed, Phase: "parse",
 		},
 		UpdatedAt: noon, Execution: "arn:aws:states:x", Keys: []string{"a", "b"},
-		Parts: map[string]feed.Count{"1": {Done: 30, Failed: 2}}, PartsDone: 30, PartsFailed: 2,
-		Whole:    feed.Whole{Total: 100, From: 10, To: 90, Since: noon.Add(-time.Minute)},
+		Parts: map[string]feed.PartCount{"1": {Done: 30, Failed: 2}}, PartsDone: 30, PartsFailed: 2,
+		Scope:    feed.Scope{Total: 100, From: 10, To: 90, Since: noon.Add(-time.Minute)},
 		PushedAt: noon.Add(-time.Second), PushedSeq: 16, PushedProgress: 41,
 	}
 }
@@ -37,11 +37,10 @@ func plain(t *testing.T, it item) map[string]any {
 	if err := attributevalue.UnmarshalMap(it, &got); err != nil {
 		t.Fatal(err)
 	}
-
 	return got
 }
 
-func TestTheFeedAsItStandsInTheTable(t *testing.T) {
+func TestFeedItemFormat(t *testing.T) {
 	it, err := encodeJob(sampleRow())
 	if err != nil {
 		t.Fatal(err)
@@ -88,9 +87,9 @@ func TestTheFeedAsItStandsInTheTable(t *testing.T) {
 	}
 }
 
-// TestAJobWithoutPartsTakes4KB: reads are billed by it. The size is that of names and values
+// TestJobWithoutPartsFitsIn4KB: reads are billed by it. The size is that of names and values
 // (https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/CapacityUnitCalculations.html).
-func TestAJobWithoutPartsTakes4KB(t *testing.T) {
+func TestJobWithoutPartsFitsIn4KB(t *testing.T) {
 	long := func(n int) string { return strings.Repeat("x", n) }
 	row := feed.Row{
 		Owner: feed.User(long(message.MaxUserID)), Epoch: "2026-11-22T10:00:00.123Z#0000", Seq: 1 << 40, ID: long(26),
@@ -105,14 +104,14 @@ func TestAJobWithoutPartsTakes4KB(t *testing.T) {
 	}
 	for _, letter := range []string{"x", "<"} { // HTML would escape the second
 		row.State.FileName, row.State.Message = strings.Repeat(letter, message.MaxName), ""
-		for feed.Fits(row.State) == nil {
+		for feed.CheckSize(row.State) == nil {
 			row.State.Message += letter
 		}
 		it, err := encodeJob(row)
 		if err != nil {
 			t.Fatal(err)
 		}
-		it["push"] = text(long(26))
+		it["push"] = stringValue(long(26))
 		if got := size(&types.AttributeValueMemberM{Value: it}); got > 4096 || len(row.State.Message) < 100 {
 			t.Errorf("the largest row of %q takes %d bytes, with a message of %d", letter, got, len(row.State.Message))
 		}
@@ -131,21 +130,19 @@ func size(v types.AttributeValue) int {
 		for _, element := range v.Value {
 			sum += 1 + size(element)
 		}
-
 		return sum
 	case *types.AttributeValueMemberM:
 		sum := nested
 		for name, value := range v.Value {
 			sum += 1 + len(name) + size(value)
 		}
-
 		return sum
 	default:
 		return 1
 	}
 }
 
-func TestDamagedRowsAreErrors(t *testing.T) {
+func TestDecodeJobRejectsDamagedItems(t *testing.T) {
 	number := func(n string) types.AttributeValue { return &types.AttributeValueMemberN{Value: n} }
 	list := func(values ...types.AttributeValue) types.AttributeValue {
 		return &types.AttributeValueMemberL{Value: values}
@@ -156,29 +153,29 @@ func TestDamagedRowsAreErrors(t *testing.T) {
 		value     types.AttributeValue // nil takes it away
 		want      string
 	}{
-		{"entry", text("note#1"), "entry: is not that of a job"},
+		{"entry", stringValue("note#1"), "entry: is not that of a job"},
 		{"entry", nil, "entry: is not that of a job"},
 		{"seq", nil, "seq: 0 is under 1"},
 		{"seq", number("-1"), "seq: -1 is under 1"},
-		{"seq", text("1"), "row: "},
+		{"seq", stringValue("1"), "row: "},
 		{"seq", number("1e19"), "row: "},
 		{"data", nil, "data: "},
-		{"data", text("{"), "data: "},
-		{"data", text(`{"progress":"1"}`), "data: "},
+		{"data", stringValue("{"), "data: "},
+		{"data", stringValue(`{"progress":"1"}`), "data: "},
 		{"data", list(), "row: "},
 		{"terminal", nil, `terminal: is false, with the status "failed"`},
-		{"terminal", text("true"), "row: "},
+		{"terminal", stringValue("true"), "row: "},
 		{"updatedAt", nil, "updatedAt: "},
-		{"updatedAt", text("yesterday"), "updatedAt: "},
-		{"pushedAt", text(""), "pushedAt: "},
-		{"keys", text("k"), "row: "},
+		{"updatedAt", stringValue("yesterday"), "updatedAt: "},
+		{"pushedAt", stringValue(""), "pushedAt: "},
+		{"keys", stringValue("k"), "row: "},
 		{"keys", list(list()), "row: "},
 		{"parts", list(), "row: "},
 		{"parts", dict(item{"1": number("5")}), "row: "},
 		{"parts", dict(item{"1": list()}), `parts: "1" has 0 numbers`},
-		{"parts", dict(item{"1": list(text("1"), number("2"))}), "row: "},
+		{"parts", dict(item{"1": list(stringValue("1"), number("2"))}), "row: "},
 		{"whole", dict(item{}), "whole.since: "},
-		{"whole", dict(item{"since": text(stamp(noon)), "from": text("0")}), "row: "},
+		{"whole", dict(item{"since": stringValue(formatTime(noon)), "from": stringValue("0")}), "row: "},
 	} {
 		t.Run(fmt.Sprint(tt.attribute, " ", tt.want), func(t *testing.T) {
 			it, err := encodeJob(sampleRow())
@@ -196,18 +193,17 @@ func TestDamagedRowsAreErrors(t *testing.T) {
 func damage(it item, attribute string, value types.AttributeValue) {
 	if value == nil {
 		delete(it, attribute)
-
 		return
 	}
 	it[attribute] = value
 }
 
-func TestDamagedNotesAndPointersAreErrors(t *testing.T) {
+func TestDecodeRejectsDamagedNotesAndPointers(t *testing.T) {
 	note, err := encodeNote("user/u1", feed.Note{ID: "01JD9", At: noon, Data: message.Error{Code: "C", Message: "m"}})
 	if err != nil {
 		t.Fatal(err)
 	}
-	pointer, err := marshal(pointerRow{Owner: "exec/00", Entry: "exec#arn#0123", At: stamp(noon), User: "user/u1", Job: "job"})
+	pointer, err := marshal(pointerRow{Owner: "exec/00", Entry: "exec#arn#0123", At: formatTime(noon), User: "user/u1", Job: "job"})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -218,17 +214,17 @@ func TestDamagedNotesAndPointersAreErrors(t *testing.T) {
 		value     types.AttributeValue
 		want      string
 	}{
-		{"note", "entry", text("job#1"), "entry: is not that of a note"},
+		{"note", "entry", stringValue("job#1"), "entry: is not that of a note"},
 		{"note", "at", nil, "at: "},
 		{"note", "type", nil, "data: "},
 		{"note", "data", nil, "data: "},
-		{"note", "data", text("{"), "data: "},
-		{"note", "data", text("[]"), "data: "},
+		{"note", "data", stringValue("{"), "data: "},
+		{"note", "data", stringValue("[]"), "data: "},
 		{"note", "data", dict, "row: "},
 		{"pointer", "entry", nil, "entry: is not that of a pointer"},
-		{"pointer", "entry", text("exec#arn"), "entry: is not that of a pointer"},
-		{"pointer", "entry", text("job#1#2"), "entry: is not that of a pointer"},
-		{"pointer", "at", text("x"), "at: "},
+		{"pointer", "entry", stringValue("exec#arn"), "entry: is not that of a pointer"},
+		{"pointer", "entry", stringValue("job#1#2"), "entry: is not that of a pointer"},
+		{"pointer", "at", stringValue("x"), "at: "},
 		{"pointer", "job", dict, "row: "},
 	} {
 		t.Run(fmt.Sprint(tt.of, " ", tt.attribute), func(t *testing.T) {
@@ -249,9 +245,9 @@ func TestDamagedNotesAndPointersAreErrors(t *testing.T) {
 	}
 }
 
-// TestANoteOfANewerVersionIsRead: fields and types that this version does not know are passed on or over.
-func TestANoteOfANewerVersionIsRead(t *testing.T) {
-	it, err := marshal(noteRow{Owner: "user/u1", Entry: "note#1", At: stamp(noon), Type: "gossip", Data: `{"a":1}`})
+// TestDecodeNoteAcceptsUnknownTypes: fields and types that this version does not know are passed on or over.
+func TestDecodeNoteAcceptsUnknownTypes(t *testing.T) {
+	it, err := marshal(noteRow{Owner: "user/u1", Entry: "note#1", At: formatTime(noon), Type: "gossip", Data: `{"a":1}`})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -261,34 +257,34 @@ func TestANoteOfANewerVersionIsRead(t *testing.T) {
 	}
 }
 
-func TestKnownRowsAreBounded(t *testing.T) {
-	var k knownRows
+func TestRowCacheIsBounded(t *testing.T) {
+	var k rowCache
 	row := sampleRow()
 	row.State.Status = message.StatusRunning
-	for n := range 3 * maxKnown {
+	for n := range 3 * maxCachedRows {
 		row.State.UploadID = fmt.Sprint(n)
-		k.keep(storedRow{Row: row})
-		if got, ok := k.last(row.Owner, row.State.UploadID); !ok || got.State.UploadID != row.State.UploadID || len(k.rows) > maxKnown {
+		k.put(storedRow{Row: row})
+		if got, ok := k.get(row.Owner, row.State.UploadID); !ok || got.State.UploadID != row.State.UploadID || len(k.rows) > maxCachedRows {
 			t.Fatalf("of %d rows %d are known, the last: %t", n+1, len(k.rows), ok)
 		}
 	}
 	for _, tt := range []struct {
 		after time.Duration
 		want  bool
-	}{{0, true}, {knownFor - 1, true}, {knownFor, false}, {-knownFor, false}} {
-		if _, ok := k.recent(row.Owner, row.State.UploadID, noon.Add(tt.after)); ok != tt.want {
+	}{{0, true}, {cachedRowAge - 1, true}, {cachedRowAge, false}, {-cachedRowAge, false}} {
+		if _, ok := k.getRecent(row.Owner, row.State.UploadID, noon.Add(tt.after)); ok != tt.want {
 			t.Errorf("after %v the row is recent: %t", tt.after, ok)
 		}
 	}
 	row.State.Status = message.StatusFailed
-	k.keep(storedRow{Row: row})
-	if _, ok := k.last(row.Owner, row.State.UploadID); ok {
+	k.put(storedRow{Row: row})
+	if _, ok := k.get(row.Owner, row.State.UploadID); ok {
 		t.Error("a job that has ended is still known")
 	}
 }
 
-// FuzzJob: no row makes the decoder panic, and what it reads it writes again as it was read.
-func FuzzJob(f *testing.F) {
+// FuzzDecodeJob: no row makes the decoder panic, and what it reads it writes again as it was read.
+func FuzzDecodeJob(f *testing.F) {
 	f.Add(`{"fileName":"f","progress":1}`, "2026-11-22T10:00:00.123Z", "2026-11-22T10:00:00.123Z#0000", int64(1), false)
 	f.Add(`{"progress":1,"status":"paused","steps":[{"a":"<"}]}`, "2026-11-22T10:00:00.123Z", "", int64(9), false)
 	f.Add(`{"status":"skipped","Progress":7}`, "2026-11-22T10:00:00.123Z", "x", int64(9), true)
@@ -297,7 +293,7 @@ func FuzzJob(f *testing.F) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		it["data"], it["updatedAt"], it["run"], it["seq"] = text(data), text(at), text(run), number(seq)
+		it["data"], it["updatedAt"], it["run"], it["seq"] = stringValue(data), stringValue(at), stringValue(run), numberValue(seq)
 		if delete(it, "terminal"); terminal {
 			it["terminal"] = &types.AttributeValueMemberBOOL{Value: true}
 		}
@@ -315,16 +311,16 @@ func FuzzJob(f *testing.F) {
 	})
 }
 
-// FuzzNote: no row makes the decoders of notes and pointers panic.
-func FuzzNote(f *testing.F) {
+// FuzzDecodeNoteAndPointer: no row makes the decoders of notes and pointers panic.
+func FuzzDecodeNoteAndPointer(f *testing.F) {
 	f.Add("note#1", "2026-11-22T10:00:00.123Z", "error", `{"code":"C","message":"m"}`)
 	f.Add("exec#arn#0123", "2026-11-22T10:00:00.123Z", "gossip", `{"a":[1]}`)
 	f.Fuzz(func(t *testing.T, entry, at, kind, data string) {
-		it := item{"owner": text("user/u1"), "entry": text(entry), "at": text(at), "type": text(kind), "data": text(data), "job": text(data)}
+		it := item{"owner": stringValue("user/u1"), "entry": stringValue(entry), "at": stringValue(at), "type": stringValue(kind), "data": stringValue(data), "job": stringValue(data)}
 		if n, err := decodeNote(it); err == nil && noteEntry(n.ID) != entry {
 			t.Errorf("the note of %q is %+v", entry, n)
 		}
-		if p, err := decodePointer(it); err == nil && !strings.HasPrefix(entry, pointerEntries(p.Execution)) {
+		if p, err := decodePointer(it); err == nil && !strings.HasPrefix(entry, pointerEntryPrefix(p.Execution)) {
 			t.Errorf("the pointer of %q is %+v", entry, p)
 		}
 	})

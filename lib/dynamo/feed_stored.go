@@ -19,30 +19,28 @@ type storedRow struct {
 	item item
 }
 
-// read returns the row that an item holds. One that cannot be read is logged and returned as Unreadable, with its place
+// decodeStored returns the row that an item holds. One that cannot be read is logged and returned as Unreadable, with its place
 // in the order of states.
-func (s *Feed) read(ctx context.Context, owner, job string, it item) storedRow {
+func (s *Feed) decodeStored(ctx context.Context, owner, job string, it item) storedRow {
 	if it == nil {
 		return storedRow{Row: feed.Row{Owner: owner}}
 	}
 	row, err := decodeJob(it)
 	if err != nil {
 		s.log().WarnContext(ctx, "job's row cannot be read", "uploadId", job, "err", err)
-		row = salvage(owner, it, s.now())
+		row = partialRow(owner, it, s.now())
 	}
-
 	return storedRow{Row: row, item: it}
 }
 
-// salvage returns what can be known of a row that cannot be read. Without an epoch and a seq it is none; without a time it
+// partialRow returns what can be known of a row that cannot be read. Without an epoch and a seq it is none; without a time it
 // is of now.
-func salvage(owner string, it item, now time.Time) feed.Row {
+func partialRow(owner string, it item, now time.Time) feed.Row {
 	str := func(name string) (string, bool) {
 		v, ok := it[name].(*types.AttributeValueMemberS)
 		if !ok {
 			return "", false
 		}
-
 		return v.Value, true
 	}
 	epoch, hasEpoch := str("epoch")
@@ -63,27 +61,27 @@ func salvage(owner string, it item, now time.Time) feed.Row {
 		}
 	}
 	if run, ok := str("run"); ok {
-		row.Run, row.Unnamed = run, run == ""
+		row.NamedEpoch, row.EpochFromTime = run, run == ""
 	}
 	if end, ok := it["terminal"].(*types.AttributeValueMemberBOOL); ok {
-		row.UnknownEnd = end.Value
+		row.UnknownTerminal = end.Value
 	}
 
 	return row
 }
 
-// placeAttributes tell a row from every other row that a job has had: a claim changes pushedSeq only, and a row that was
+// versionAttributes tell a row from every other row that a job has had: a claim changes pushedSeq only, and a row that was
 // begun anew has another id.
-var placeAttributes = []string{"epoch", "seq", "id", "pushedSeq"}
+var versionAttributes = []string{"epoch", "seq", "id", "pushedSeq"}
 
-// unchanged returns the condition that the stored item is still it, with its names and values.
-func unchanged(it item) (string, map[string]string, item) {
+// unchangedCondition returns the condition that the stored item is still it, with its names and values.
+func unchangedCondition(it item) (string, map[string]string, item) {
 	if it == nil {
 		return "attribute_not_exists(#entry)", map[string]string{"#entry": "entry"}, nil
 	}
 	var conditions []string
 	names, values := map[string]string{}, item{}
-	for _, name := range placeAttributes {
+	for _, name := range versionAttributes {
 		names["#"+name] = name
 		if v, ok := it[name]; ok {
 			conditions = append(conditions, "#"+name+" = :"+name)
@@ -101,22 +99,21 @@ func unchanged(it item) (string, map[string]string, item) {
 	return strings.Join(conditions, " AND "), names, values
 }
 
-// carry adds to next, which replaces before in the same run, what only before has: attributes of a newer version, and the
+// copyUnknown adds to next, which replaces before in the same run, what only before has: attributes of a newer version, and the
 // token of the last claim, by which a repetition of that claim is known.
-func carry(before, next item) {
+func copyUnknown(before, next item) {
 	for name, had := range before {
 		now, ok := next[name]
 		if !ok {
 			next[name] = had
-
 			continue
 		}
-		next[name] = carried(had, now, name == "parts" || name == "whole")
+		next[name] = withUnknown(had, now, name == "parts" || name == "whole")
 	}
 }
 
-// carried returns next with the fields and elements that only before has.
-func carried(before, next types.AttributeValue, deep bool) types.AttributeValue {
+// withUnknown returns next with the fields and elements that only before has.
+func withUnknown(before, next types.AttributeValue, deep bool) types.AttributeValue {
 	if !deep {
 		return next
 	}
@@ -128,7 +125,7 @@ func carried(before, next types.AttributeValue, deep bool) types.AttributeValue 
 		}
 		for name, value := range had.Value {
 			if now, ok := next.Value[name]; ok {
-				value = carried(value, now, true)
+				value = withUnknown(value, now, true)
 			}
 			next.Value[name] = value
 		}

@@ -13,7 +13,7 @@ import (
 	"github.com/herald-progress/herald/lib/message"
 )
 
-func TestFeed(t *testing.T) {
+func TestFeedMeetsTheStoreContract(t *testing.T) {
 	for name, variable := range endpoints {
 		t.Run(name, func(t *testing.T) {
 			store, _ := openFeed(t, variable, nil)
@@ -22,28 +22,27 @@ func TestFeed(t *testing.T) {
 	}
 }
 
-func TestFeedOverTime(t *testing.T) {
+func TestFeedExpiresNotesAndCorrectsClocks(t *testing.T) {
 	for name, variable := range endpoints {
 		t.Run(name, func(t *testing.T) {
 			feedtest.RunClock(t, func(t *testing.T) (feed.Store, feedtest.Clock) {
 				t.Helper()
 				store, w := openFeed(t, variable, nil)
 				store.Now = w.Now
-
 				return store, w
 			})
 		})
 	}
 }
 
-func TestFeedWhoseRequestsFail(t *testing.T) {
+func TestRetriesSucceedWhenFeedRequestsFail(t *testing.T) {
 	for name, variable := range endpoints {
 		for retries, retryer := range retryers {
 			t.Run(name+", "+retries, func(t *testing.T) {
 				const seed, rate = 4711, 0.1
 				faults := feedtest.NewFaults(seed, rate)
 				store, w := openFeed(t, variable, retryer())
-				w.injure(func(string) feedtest.Fault { return faults.Next() })
+				w.setFault(func(string) feedtest.Fault { return faults.Next() })
 				feedtest.RunFaulty(t, func(*testing.T) feed.Store { return store })
 				if faults.Injected() == 0 {
 					t.Error("no request failed")
@@ -53,30 +52,27 @@ func TestFeedWhoseRequestsFail(t *testing.T) {
 	}
 }
 
-// once lets the nth request of an operation fail.
-func once(operation string, n int, fault feedtest.Fault) func(string) feedtest.Fault {
+// failNth lets the nth request of an operation fail.
+func failNth(operation string, n int, fault feedtest.Fault) func(string) feedtest.Fault {
 	return func(sent string) feedtest.Fault {
 		if sent == operation {
 			if n--; n == 0 {
 				return fault
 			}
 		}
-
-		return feedtest.None
+		return feedtest.NoFault
 	}
 }
 
-func state(job string, progress float64, at time.Time) feed.Update {
+func stateUpdate(job string, progress float64, at time.Time) feed.Update {
 	data := message.UploadProgress{UploadID: job, FileName: "f.csv", Progress: progress, Message: "m", Phase: "parse"}
-
 	return feed.Update{State: data, Epoch: "2026-11-22T10:00:00.123Z#0000", ID: fmt.Sprint(job, progress, at.UnixMilli()), At: at}
 }
 
-func stateOfPart(job, id string, done int64, at time.Time) feed.Update {
-	u := state(job, 0, at)
+func partUpdate(job, id string, done int64, at time.Time) feed.Update {
+	u := stateUpdate(job, 0, at)
 	u.ID = fmt.Sprint(id, done)
 	u.Part = &message.Part{ID: id, Done: done, Total: 1000}
-
 	return u
 }
 
@@ -87,23 +83,22 @@ func pointer(t *testing.T, s *dynamo.Feed) feed.Pointer {
 	if len(all) != 1 {
 		t.Fatalf("the pointers are %+v, want one", all)
 	}
-
 	return all[0]
 }
 
-func TestWhatAnUpdateCosts(t *testing.T) {
+func TestRequestsPerUpdate(t *testing.T) {
 	for name, variable := range endpoints {
 		t.Run(name, func(t *testing.T) {
 			store, w := openFeed(t, variable, aws.NopRetryer{})
 			other := &dynamo.Feed{Client: store.Client, Table: store.Table} // another process
 			w.requests()
 			at := time.Now()
-			execution := state("job", 5, at.Add(5*time.Second))
+			execution := stateUpdate("job", 5, at.Add(5*time.Second))
 			execution.Execution = "arn"
 			const pointerThenRow = "PutItem PutItem" //nolint:dupword // two requests
-			elsewhere := stateOfPart("job", "2", 1, at.Add(6*time.Second))
+			elsewhere := partUpdate("job", "2", 1, at.Add(6*time.Second))
 			elsewhere.Execution = execution.Execution
-			over := state("job", 100, at.Add(7*time.Second))
+			over := stateUpdate("job", 100, at.Add(7*time.Second))
 			over.State.Status = message.StatusSucceeded
 			for _, step := range []struct {
 				what  string
@@ -111,18 +106,18 @@ func TestWhatAnUpdateCosts(t *testing.T) {
 				u     feed.Update
 				want  string
 			}{
-				{"a job's first", store, state("job", 1, at), "GetItem PutItem"},
-				{"the same process", store, state("job", 2, at), "PutItem"},
-				{"another process", other, state("job", 3, at), "GetItem PutItem"},
-				{"the first again, after a while", store, state("job", 4, at.Add(5*time.Second)), "GetItem PutItem"},
-				{"a repetition", store, state("job", 4, at.Add(5*time.Second)), "GetItem"},
+				{"a job's first", store, stateUpdate("job", 1, at), "GetItem PutItem"},
+				{"the same process", store, stateUpdate("job", 2, at), "PutItem"},
+				{"another process", other, stateUpdate("job", 3, at), "GetItem PutItem"},
+				{"the first again, after a while", store, stateUpdate("job", 4, at.Add(5*time.Second)), "GetItem PutItem"},
+				{"a repetition", store, stateUpdate("job", 4, at.Add(5*time.Second)), "GetItem"},
 				{"an execution's first", store, execution, pointerThenRow},
 				{"the execution again", store, func() feed.Update { u := execution; u.ID = "again"; return u }(), "PutItem"},
-				{"a part's first", store, stateOfPart("job", "1", 1, at), "UpdateItem"},
-				{"a part's second", store, stateOfPart("job", "1", 2, at.Add(6*time.Second)), "UpdateItem"},
+				{"a part's first", store, partUpdate("job", "1", 1, at), "UpdateItem"},
+				{"a part's second", store, partUpdate("job", "1", 2, at.Add(6*time.Second)), "UpdateItem"},
 				{"another part elsewhere", other, elsewhere, "UpdateItem"},
-				{"a part once more", store, stateOfPart("job", "1", 3, at.Add(6*time.Second)), "UpdateItem"},
-				{"a part's repetition", store, stateOfPart("job", "1", 3, at.Add(6*time.Second)), "GetItem"},
+				{"a part once more", store, partUpdate("job", "1", 3, at.Add(6*time.Second)), "UpdateItem"},
+				{"a part's repetition", store, partUpdate("job", "1", 3, at.Add(6*time.Second)), "GetItem"},
 				{"the end", store, over, "PutItem DeleteItem"},
 			} {
 				if _, _, err := step.store.Apply(t.Context(), "user/u", step.u); err != nil {
@@ -136,32 +131,32 @@ func TestWhatAnUpdateCosts(t *testing.T) {
 	}
 }
 
-// TestAClaimWhoseAnswerIsLost: the SDK sends it again, the condition fails, and it is the caller's all the same.
-func TestAClaimWhoseAnswerIsLost(t *testing.T) {
+// TestClaimPushSucceedsWhenItsResponseIsLost: the SDK sends it again, the condition fails, and it is the caller's all the same.
+func TestClaimPushSucceedsWhenItsResponseIsLost(t *testing.T) {
 	for name, variable := range endpoints {
 		t.Run(name, func(t *testing.T) {
 			store, w := openFeed(t, variable, retryers["the SDK retries"]())
 			at := time.Now()
-			if _, _, err := store.Apply(t.Context(), "user/u", state("job", 1, at)); err != nil {
+			if _, _, err := store.Apply(t.Context(), "user/u", stateUpdate("job", 1, at)); err != nil {
 				t.Fatal(err)
 			}
-			row, _, err := store.Apply(t.Context(), "user/u", stateOfPart("job", "1", 1, at))
+			row, _, err := store.Apply(t.Context(), "user/u", partUpdate("job", "1", 1, at))
 			if err != nil {
 				t.Fatal(err)
 			}
-			w.injure(once("UpdateItem", 1, feedtest.Applied))
-			if got, won, err := store.Claim(t.Context(), row, at); err != nil || !won || !got.Pushed() {
+			w.setFault(failNth("UpdateItem", 1, feedtest.Applied))
+			if got, won, err := store.ClaimPush(t.Context(), row, at); err != nil || !won || !got.Pushed() {
 				t.Errorf("Claim: %+v, %t, %v", got, won, err)
 			}
-			if _, won, err := store.Claim(t.Context(), row, at); err != nil || won {
+			if _, won, err := store.ClaimPush(t.Context(), row, at); err != nil || won {
 				t.Errorf("another's claim: %t, %v", won, err)
 			}
 		})
 	}
 }
 
-// TestADismissalWhoseAnswerIsLostCounts: the SDK deletes the note again, and finds nothing.
-func TestADismissalWhoseAnswerIsLostCounts(t *testing.T) {
+// TestDismissReportsANoteWhenItsResponseIsLost: the SDK deletes the note again, and finds nothing.
+func TestDismissReportsANoteWhenItsResponseIsLost(t *testing.T) {
 	for name, variable := range endpoints {
 		t.Run(name, func(t *testing.T) {
 			store, w := openFeed(t, variable, retryers["the SDK retries"]())
@@ -169,7 +164,7 @@ func TestADismissalWhoseAnswerIsLostCounts(t *testing.T) {
 			if _, _, err := store.Add(t.Context(), "user/u", note); err != nil {
 				t.Fatal(err)
 			}
-			w.injure(once("DeleteItem", 1, feedtest.Applied))
+			w.setFault(failNth("DeleteItem", 1, feedtest.Applied))
 			if was, err := store.Dismiss(t.Context(), "user/u", note.ID); err != nil || !was {
 				t.Errorf("Dismiss: %t, %v", was, err)
 			}
@@ -180,14 +175,14 @@ func TestADismissalWhoseAnswerIsLostCounts(t *testing.T) {
 	}
 }
 
-// TestANoteThatDiedBetweenItsWrites: its key is written, it is not.
-func TestANoteThatDiedBetweenItsWrites(t *testing.T) {
+// TestAddStoresTheNoteOfAnInterruptedTry: its key is written, it is not.
+func TestAddStoresTheNoteOfAnInterruptedTry(t *testing.T) {
 	for name, variable := range endpoints {
 		t.Run(name, func(t *testing.T) {
 			store, w := openFeed(t, variable, aws.NopRetryer{})
 			at := time.Now().UTC().Truncate(time.Millisecond)
 			note := feed.Note{ID: "01JD900000000000000000001", At: at, Data: message.Error{Code: "C", Message: "m"}, Key: "key"}
-			w.injure(once("PutItem", 2, feedtest.NotApplied))
+			w.setFault(failNth("PutItem", 2, feedtest.NotApplied))
 			if _, _, err := store.Add(t.Context(), "user/u", note); err == nil {
 				t.Fatal("the first try did not fail")
 			}
@@ -207,21 +202,21 @@ func TestANoteThatDiedBetweenItsWrites(t *testing.T) {
 	}
 }
 
-// TestAPointerComesBeforeItsRow: a row that names an execution to which nothing leads would never be ended.
-func TestAPointerComesBeforeItsRow(t *testing.T) {
+// TestPointerIsWrittenBeforeItsRow: a row that names an execution to which nothing leads would never be ended.
+func TestPointerIsWrittenBeforeItsRow(t *testing.T) {
 	for name, variable := range endpoints {
 		t.Run(name, func(t *testing.T) {
 			store, w := openFeed(t, variable, aws.NopRetryer{})
-			u := state("job", 1, time.Now())
+			u := stateUpdate("job", 1, time.Now())
 			u.Execution = "arn"
-			w.injure(once("PutItem", 1, feedtest.NotApplied))
+			w.setFault(failNth("PutItem", 1, feedtest.NotApplied))
 			if _, _, err := store.Apply(t.Context(), "user/u", u); err == nil {
 				t.Fatal("the pointer's write did not fail")
 			}
 			if _, err := store.Job(t.Context(), "user/u", "job"); err == nil {
 				t.Fatal("there is a row without a pointer")
 			}
-			w.injure(once("PutItem", 2, feedtest.NotApplied))
+			w.setFault(failNth("PutItem", 2, feedtest.NotApplied))
 			if _, _, err := store.Apply(t.Context(), "user/u", u); err == nil {
 				t.Fatal("the row's write did not fail")
 			}
@@ -235,8 +230,8 @@ func TestAPointerComesBeforeItsRow(t *testing.T) {
 	}
 }
 
-// TestAGuessIsChecked: what another process wrote after a row was remembered here counts.
-func TestAGuessIsChecked(t *testing.T) {
+// TestConditionsCheckCachedRows: what another process wrote after a row was remembered here counts.
+func TestConditionsCheckCachedRows(t *testing.T) {
 	for name, variable := range endpoints {
 		t.Run(name, func(t *testing.T) {
 			store, _ := openFeed(t, variable, aws.NopRetryer{})
@@ -248,23 +243,22 @@ func TestAGuessIsChecked(t *testing.T) {
 				if err != nil || outcome != want {
 					t.Fatalf("Apply: %q, %v, want %q", outcome, err, want)
 				}
-
 				return row
 			}
-			apply(store, state("job", 1, at), feed.Accepted)
-			row := apply(store, stateOfPart("job", "1", 100, at.Add(time.Second)), feed.Accepted)
-			if _, won, err := other.Claim(t.Context(), row, at.Add(time.Second)); err != nil || !won {
+			apply(store, stateUpdate("job", 1, at), feed.Accepted)
+			row := apply(store, partUpdate("job", "1", 100, at.Add(time.Second)), feed.Accepted)
+			if _, won, err := other.ClaimPush(t.Context(), row, at.Add(time.Second)); err != nil || !won {
 				t.Fatalf("Claim: %t, %v", won, err)
 			}
-			row = apply(store, state("job", 20, at.Add(1100*time.Millisecond)), feed.Accepted)
+			row = apply(store, stateUpdate("job", 20, at.Add(1100*time.Millisecond)), feed.Accepted)
 			if row.Pushed() || !row.PushedAt.Equal(at.Add(time.Second)) {
 				t.Errorf("100 ms after another's push the state is pushed: %t, at %v", row.Pushed(), row.PushedAt)
 			}
 
-			redriven := state("job", 1, at.Add(1200*time.Millisecond))
+			redriven := stateUpdate("job", 1, at.Add(1200*time.Millisecond))
 			redriven.Epoch, redriven.Execution = "2026-11-22T10:00:00.123Z#0001", "arn"
 			apply(other, redriven, feed.Accepted)
-			late := state("job", 30, at.Add(1300*time.Millisecond))
+			late := stateUpdate("job", 30, at.Add(1300*time.Millisecond))
 			late.Execution = "arn"
 			apply(store, late, feed.Stale)
 			if p := pointer(t, store); p.Epoch != redriven.Epoch {

@@ -28,13 +28,13 @@ func list(values ...types.AttributeValue) types.AttributeValue {
 	return &types.AttributeValueMemberL{Value: values}
 }
 
-// rolledBack returns a feed of this version with rows that a newer one wrote, the model that holds them, and its log.
-func rolledBack(t *testing.T) (*dynamo.Feed, *model, *bytes.Buffer) {
+// feedOfNewerVersion returns a feed of this version with rows that a newer one wrote, the model that holds them, and its log.
+func feedOfNewerVersion(t *testing.T) (*dynamo.Feed, *model, *bytes.Buffer) {
 	t.Helper()
 	m, log := &model{}, &bytes.Buffer{}
 	s := &dynamo.Feed{Client: m.client(), Table: "feed", Log: slog.New(slog.NewTextHandler(log, nil))}
 	for _, job := range []string{"good", "paused", "skipped", "broken", "nameless"} {
-		for _, u := range []feed.Update{state(job, 10, time.Now()), stateOfPart(job, "1", 5, time.Now())} {
+		for _, u := range []feed.Update{stateUpdate(job, 10, time.Now()), partUpdate(job, "1", 5, time.Now())} {
 			u.Epoch = run
 			if _, _, err := s.Apply(t.Context(), "user/u", u); err != nil {
 				t.Fatal(err)
@@ -59,7 +59,6 @@ func rolledBack(t *testing.T) (*dynamo.Feed, *model, *bytes.Buffer) {
 		delete(it, "id")
 	})
 	s = &dynamo.Feed{Client: m.client(), Table: "feed", Log: s.Log} // which remembers nothing
-
 	return s, m, log
 }
 
@@ -74,12 +73,11 @@ func statusOf(t *testing.T, row feed.Row) (status string, data map[string]any) {
 		t.Fatal(err)
 	}
 	status, _ = e.Data["status"].(string)
-
 	return status, e.Data
 }
 
-func TestAJobThatCannotBeReadHidesNoOther(t *testing.T) {
-	s, _, log := rolledBack(t)
+func TestUnreadableJobsHideNoOthers(t *testing.T) {
+	s, _, log := feedOfNewerVersion(t)
 	got := map[string]string{}
 	for row, err := range s.Jobs(t.Context(), "user/u") {
 		if err != nil {
@@ -100,12 +98,12 @@ func TestAJobThatCannotBeReadHidesNoOther(t *testing.T) {
 	}
 }
 
-func TestAJobThatCannotBeReadIsBegunAnew(t *testing.T) {
+func TestApplyReplacesAnUnreadableJob(t *testing.T) {
 	at := time.Now()
 	for _, job := range []string{"broken", "nameless"} {
-		for name, u := range map[string]feed.Update{"a state": state(job, 20, at), "a part": stateOfPart(job, "2", 1, at), "no epoch": state(job, 20, at)} {
+		for name, u := range map[string]feed.Update{"a state": stateUpdate(job, 20, at), "a part": partUpdate(job, "2", 1, at), "no epoch": stateUpdate(job, 20, at)} {
 			t.Run(job+", "+name, func(t *testing.T) {
-				s, _, _ := rolledBack(t)
+				s, _, _ := feedOfNewerVersion(t)
 				if u.Epoch = run; name == "no epoch" {
 					u.Epoch = ""
 				}
@@ -120,7 +118,7 @@ func TestAJobThatCannotBeReadIsBegunAnew(t *testing.T) {
 				if diff := cmp.Diff(row, stored); err != nil || diff != "" {
 					t.Errorf("%v, stored (-want +got):\n%s", err, diff)
 				}
-				if row.Unnamed {
+				if row.EpochFromTime {
 					return // an older epoch is that of its workflow
 				}
 				u.ID, u.Part = "an old run", nil
@@ -133,9 +131,9 @@ func TestAJobThatCannotBeReadIsBegunAnew(t *testing.T) {
 	}
 }
 
-// TestWhatANewerVersionWroteSurvives: this version changes a row, and what it does not know stays.
-func TestWhatANewerVersionWroteSurvives(t *testing.T) {
-	s, m, _ := rolledBack(t)
+// TestApplyPreservesAttributesOfNewerVersions: this version changes a row, and what it does not know stays.
+func TestApplyPreservesAttributesOfNewerVersions(t *testing.T) {
+	s, m, _ := feedOfNewerVersion(t)
 	at := time.Now().Add(time.Second)
 	apply := func(u feed.Update) feed.Row {
 		t.Helper()
@@ -146,7 +144,6 @@ func TestWhatANewerVersionWroteSurvives(t *testing.T) {
 		if err != nil || outcome != feed.Accepted {
 			t.Fatalf("Apply: %q, %v", outcome, err)
 		}
-
 		return row
 	}
 	check := func(what string, row feed.Row, status string, steps, third bool) {
@@ -166,29 +163,29 @@ func TestWhatANewerVersionWroteSurvives(t *testing.T) {
 			t.Errorf("after %s: %v, stored (-want +got):\n%s", what, err, cmp.Diff(row, stored))
 		}
 	}
-	check("a part", apply(stateOfPart("paused", "1", 6, at)), "paused", true, true)
-	check("another part", apply(stateOfPart("paused", "2", 6, at)), "paused", true, true)
-	named := stateOfPart("paused", "2", 7, at)
+	check("a part", apply(partUpdate("paused", "1", 6, at)), "paused", true, true)
+	check("another part", apply(partUpdate("paused", "2", 6, at)), "paused", true, true)
+	named := partUpdate("paused", "2", 7, at)
 	named.Execution = "arn"
 	row := apply(named)
 	check("a part that names an execution", row, "paused", true, true)
-	row, _, err := s.Claim(t.Context(), row, at)
+	row, _, err := s.ClaimPush(t.Context(), row, at)
 	if err != nil {
 		t.Fatal(err)
 	}
 	check("a push", row, "paused", true, true)
-	end := state("paused", 10, at)
-	end.State.Status, end.EndOf = message.StatusFailed, "arn"
+	end := stateUpdate("paused", 10, at)
+	end.State.Status, end.EndedExecution = message.StatusFailed, "arn"
 	check("the end of its execution", apply(end), "failed", true, true)
-	again := state("paused", 1, at)
+	again := stateUpdate("paused", 1, at)
 	again.Epoch = redriven
 	again.Part = &message.Part{ID: "1", Done: 1, Total: 9}
 	check("a new run", apply(again), "", false, false)
 }
 
-func TestAStateReplacesWhatANewerVersionSaidOfTheStateOnly(t *testing.T) {
-	s, m, _ := rolledBack(t)
-	u := state("paused", 20, time.Now())
+func TestStateReplacesUnknownFieldsOfTheStateOnly(t *testing.T) {
+	s, m, _ := feedOfNewerVersion(t)
+	u := stateUpdate("paused", 20, time.Now())
 	u.Epoch = run
 	row, outcome, err := s.Apply(t.Context(), "user/u", u)
 	if err != nil || outcome != feed.Accepted {
@@ -199,11 +196,11 @@ func TestAStateReplacesWhatANewerVersionSaidOfTheStateOnly(t *testing.T) {
 	}
 }
 
-// TestAnUnknownEndIsAnEnd: the row says that its status is terminal, though this version does not know it.
-func TestAnUnknownEndIsAnEnd(t *testing.T) {
-	s, m, _ := rolledBack(t)
+// TestUnknownTerminalStatusIsTerminal: the row says that its status is terminal, though this version does not know it.
+func TestUnknownTerminalStatusIsTerminal(t *testing.T) {
+	s, m, _ := feedOfNewerVersion(t)
 	before := m.item("user/u", "job#skipped")
-	for _, u := range []feed.Update{state("skipped", 20, time.Now()), stateOfPart("skipped", "1", 9, time.Now())} {
+	for _, u := range []feed.Update{stateUpdate("skipped", 20, time.Now()), partUpdate("skipped", "1", 9, time.Now())} {
 		u.Epoch = run
 		if row, outcome, err := s.Apply(t.Context(), "user/u", u); err != nil || outcome != feed.Ignored || !row.Terminal() {
 			t.Errorf("Apply: %+v, %q, %v", row, outcome, err)
@@ -212,14 +209,14 @@ func TestAnUnknownEndIsAnEnd(t *testing.T) {
 	if after := m.item("user/u", "job#skipped"); !reflect.DeepEqual(before, after) {
 		t.Errorf("the row was %v, is %v", before, after)
 	}
-	again := state("skipped", 1, time.Now())
+	again := stateUpdate("skipped", 1, time.Now())
 	again.Epoch = redriven
 	if row, outcome, err := s.Apply(t.Context(), "user/u", again); err != nil || outcome != feed.Accepted || row.Terminal() {
 		t.Errorf("the next run: %+v, %q, %v", row, outcome, err)
 	}
 }
 
-func TestANoteThatCannotBeReadHidesNoOther(t *testing.T) {
+func TestUnreadableNotesHideNoOthers(t *testing.T) {
 	m, log := &model{}, &bytes.Buffer{}
 	s := &dynamo.Feed{Client: m.client(), Table: "feed", Log: slog.New(slog.NewTextHandler(log, nil))}
 	note := func(id string) feed.Note {

@@ -29,18 +29,18 @@ type wire struct {
 	// oneByOne sends one request at a time: moto is not atomic under concurrent ones, and loses updates.
 	oneByOne bool
 
-	sending sync.Mutex
-	mu      sync.Mutex
-	shift   time.Duration                         // of the endpoint's clock
-	fault   func(operation string) feedtest.Fault // nil is never
-	sent    []string
+	sending     sync.Mutex
+	mu          sync.Mutex
+	clockOffset time.Duration                         // of the endpoint's clock
+	fault       func(operation string) feedtest.Fault // nil is never
+	sent        []string
 }
 
 func (w *wire) Do(r *http.Request) (*http.Response, error) {
 	_, operation, _ := strings.Cut(r.Header.Get("X-Amz-Target"), ".")
 	w.mu.Lock()
 	w.sent = append(w.sent, operation)
-	fault := feedtest.None
+	fault := feedtest.NoFault
 	if w.fault != nil {
 		fault = w.fault(operation)
 	}
@@ -71,7 +71,6 @@ func (w *wire) send(r *http.Request) (*http.Response, error) {
 	defer response.Body.Close()
 	body, err := io.ReadAll(response.Body)
 	response.Body = io.NopCloser(bytes.NewReader(body))
-
 	return response, err
 }
 
@@ -79,19 +78,18 @@ func (w *wire) send(r *http.Request) (*http.Response, error) {
 func (w *wire) Now() time.Time {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-
-	return time.Now().Add(w.shift)
+	return time.Now().Add(w.clockOffset)
 }
 
 // Pass lets time pass for the endpoint.
 func (w *wire) Pass(d time.Duration) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	w.shift += d
+	w.clockOffset += d
 }
 
-// injure sets which requests fail.
-func (w *wire) injure(fault func(operation string) feedtest.Fault) {
+// setFault sets which requests fail.
+func (w *wire) setFault(fault func(operation string) feedtest.Fault) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	w.fault = fault
@@ -103,7 +101,6 @@ func (w *wire) requests() string {
 	defer w.mu.Unlock()
 	sent := strings.Join(w.sent, " ")
 	w.sent = nil
-
 	return sent
 }
 
@@ -133,7 +130,6 @@ func openFeed(t *testing.T, variable string, retryer aws.Retryer) (*dynamo.Feed,
 			t.Fatal(err)
 		}
 	}
-
 	return store, w
 }
 

@@ -15,24 +15,22 @@ import (
 	"github.com/herald-progress/herald/lib/feed/feedtest"
 )
 
-// modelled opens tables of the model, one after the other: each empties the one before.
-func modelled(mutate func(request any)) feedtest.Open {
+// openModelTables opens tables of the model, one after the other: each empties the one before.
+func openModelTables(mutate func(request any)) feedtest.Open {
 	m := &model{mutate: mutate}
 	client := m.client()
-
-	return func(processes int, now func() time.Time) feedtest.World {
+	return func(processes int, now func() time.Time) feedtest.Table {
 		m.items = nil
-		w := feedtest.World{Forget: func(owner, job string) { m.forget(owner, "job#"+job) }, Check: m.check}
+		w := feedtest.Table{DeleteJob: func(owner, job string) { m.deleteItem(owner, "job#"+job) }, Check: m.checkExpiry}
 		for range processes {
 			w.Stores = append(w.Stores, &dynamo.Feed{Client: client, Table: "feed", Now: now})
 		}
-
 		return w
 	}
 }
 
-// check wants each job to be remembered for as long as its row says.
-func (m *model) check() string {
+// checkExpiry wants each job to be remembered for as long as its row says.
+func (m *model) checkExpiry() string {
 	for key, item := range m.items {
 		if !strings.HasPrefix(key[1], "job#") {
 			continue
@@ -41,12 +39,12 @@ func (m *model) check() string {
 		if _, over := item["terminal"]; over {
 			runs = false
 		}
-		life := feed.JobLife
+		life := feed.JobTTL
 		if runs {
-			life = feed.PointerLife
+			life = feed.PointerTTL
 		}
 		at, err := time.Parse(time.RFC3339, stringOf(item["updatedAt"]))
-		want := at.Add(life + feed.JobMemory).Unix()
+		want := at.Add(life + feed.ExpiredJobRetention).Unix()
 		if got := int64(numberOf(item["expiresAt"])); err != nil || got != want {
 			return fmt.Sprintf("the row is remembered until %d, want %d", got, want)
 		}
@@ -55,22 +53,21 @@ func (m *model) check() string {
 	return ""
 }
 
-// more is how many faults more than usual the schedules have: HERALD_RANDOM asks for the long run.
-func more() int {
+// extraFaults is how many faults more than usual the schedules have: HERALD_RANDOM asks for the long run.
+func extraFaults() int {
 	if os.Getenv("HERALD_RANDOM") != "" {
 		return 1
 	}
-
 	return 0
 }
 
-// TestFeedInterleaved runs every order in which the requests of some processes reach DynamoDB, with faults.
-func TestFeedInterleaved(t *testing.T) {
-	feedtest.RunInterleaved(t, more(), modelled(nil))
+// TestFeedHoldsItsRulesInEverySchedule runs every order in which the requests of some processes reach DynamoDB, with faults.
+func TestFeedHoldsItsRulesInEverySchedule(t *testing.T) {
+	feedtest.RunInterleaved(t, extraFaults(), openModelTables(nil))
 }
 
-// without returns a mutation that leaves terms out of the conditions of those requests that have them all.
-func without(terms ...string) func(request any) {
+// weakenCondition returns a mutation that leaves terms out of the conditions of those requests that have them all.
+func weakenCondition(terms ...string) func(request any) {
 	return func(request any) {
 		var condition **string
 		switch in := request.(type) {
@@ -95,8 +92,8 @@ func without(terms ...string) func(request any) {
 	}
 }
 
-// of applies a mutation to the requests whose entry has a prefix.
-func of(prefix string, mutate func(request any)) func(request any) {
+// forEntries applies a mutation to the requests whose entry has a prefix.
+func forEntries(prefix string, mutate func(request any)) func(request any) {
 	return func(request any) {
 		var key [2]string
 		switch in := request.(type) {
@@ -125,30 +122,30 @@ func TestInterleavingsFindWeakenedConditions(t *testing.T) {
 		history string
 		mutate  func(request any)
 	}{
-		{"a state replaces a row of any message", "a row is forgotten", without("#id = :id")},
-		{"a state replaces a row of any seq", "two ends and a state", without("#seq = :seq", "#id = :id")},
-		{"a state replaces a row of any run", "two begin an expired job anew, without epochs", without("#epoch = :epoch", "#id = :id")},
-		{"a state replaces a row whose push is newer", "three push", without("#pushedSeq = :pushedSeq")},
-		{"a first state replaces any row", "two begin a job", of("job#", without("attribute_not_exists(#entry)"))},
+		{"a state replaces a row of any message", "a row is forgotten", weakenCondition("#id = :id")},
+		{"a state replaces a row of any seq", "two ends and a state", weakenCondition("#seq = :seq", "#id = :id")},
+		{"a state replaces a row of any run", "two begin an expired job anew, without epochs", weakenCondition("#epoch = :epoch", "#id = :id")},
+		{"a state replaces a row whose push is newer", "three push", weakenCondition("#pushedSeq = :pushedSeq")},
+		{"a first state replaces any row", "two begin a job", forEntries("job#", weakenCondition("attribute_not_exists(#entry)"))},
 		{"a state erases the token of a push", "a push, and states that are not pushed", erasePush},
-		{"a part counts after the end", "a part and an end", without("attribute_not_exists(#terminal)")},
-		{"a part counts in any run", "a part of the run before", without("attribute_exists(#parts)", "#epoch = :epoch")},
-		{"a part counts twice", "two work on one part", without("#parts.#part[0] = :hadDone")},
-		{"a part's failures count twice", "more of a part has failed", without("#parts.#part[1] = :hadFailed")},
-		{"a part begins twice", "three work on one part", without("attribute_not_exists(#parts.#part)")},
-		{"a job has 257 parts", "the last part of 256", without("size(#parts) < :max")},
-		{"a part's row lives for any execution", "a part of a job that gets an execution", without("attribute_not_exists(#execution)")},
-		{"a push forgets another", "three push", without("#pushedSeq = :seen")},
-		{"a push is of any run", "a push of the run before", without("#pushedSeq < #seq", "#epoch = :epoch")},
-		{"an older run's pointer replaces a newer one", "two runs of one execution begin", without("attribute_not_exists(#entry) OR #epoch <= :epoch OR #at <= :old")},
-		{"an older run's end deletes a newer pointer", "the end of a run, and its redrive", of("exec#", without("#epoch <= :epoch"))},
-		{"a key has two notes", "two notes of one key", of("key#", without("attribute_not_exists(#entry)"))},
-		{"a key whose note was lost gets two new notes", "two repeat a note whose writer died long ago", without("#note = :from")},
+		{"a part counts after the end", "a part and an end", weakenCondition("attribute_not_exists(#terminal)")},
+		{"a part counts in any run", "a part of the run before", weakenCondition("attribute_exists(#parts)", "#epoch = :epoch")},
+		{"a part counts twice", "two work on one part", weakenCondition("#parts.#part[0] = :hadDone")},
+		{"a part's failures count twice", "more of a part has failed", weakenCondition("#parts.#part[1] = :hadFailed")},
+		{"a part begins twice", "three work on one part", weakenCondition("attribute_not_exists(#parts.#part)")},
+		{"a job has 257 parts", "the last part of 256", weakenCondition("size(#parts) < :max")},
+		{"a part's row lives for any execution", "a part of a job that gets an execution", weakenCondition("attribute_not_exists(#execution)")},
+		{"a push forgets another", "three push", weakenCondition("#pushedSeq = :seen")},
+		{"a push is of any run", "a push of the run before", weakenCondition("#pushedSeq < #seq", "#epoch = :epoch")},
+		{"an older run's pointer replaces a newer one", "two runs of one execution begin", weakenCondition("attribute_not_exists(#entry) OR #epoch <= :epoch OR #at <= :old")},
+		{"an older run's end deletes a newer pointer", "the end of a run, and its redrive", forEntries("exec#", weakenCondition("#epoch <= :epoch"))},
+		{"a key has two notes", "two notes of one key", forEntries("key#", weakenCondition("attribute_not_exists(#entry)"))},
+		{"a key whose note was lost gets two new notes", "two repeat a note whose writer died long ago", weakenCondition("#note = :from")},
 	} {
 		t.Run(tt.fault, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				h := histories[tt.history]
-				v := h.Explore(h.Faults, modelled(tt.mutate))
+				v := h.Explore(h.Faults, openModelTables(tt.mutate))
 				if v.What == "" {
 					t.Fatalf("%d schedules broke no promise", v.Schedules)
 				}

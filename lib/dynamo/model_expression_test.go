@@ -38,7 +38,6 @@ func (e *expression) holds(condition string, item attributes) (bool, error) {
 	if e.err != nil {
 		return false, fmt.Errorf("condition %q: %w", condition, e.err)
 	}
-
 	return holds, nil
 }
 
@@ -48,7 +47,6 @@ func (e *expression) or() bool {
 		right := e.and()
 		holds = holds || right
 	}
-
 	return holds
 }
 
@@ -58,7 +56,6 @@ func (e *expression) and() bool {
 		right := e.comparison()
 		holds = holds && right
 	}
-
 	return holds
 }
 
@@ -66,7 +63,6 @@ func (e *expression) comparison() bool {
 	if e.accept("(") {
 		holds := e.or()
 		e.expect(")")
-
 		return holds
 	}
 	switch {
@@ -82,7 +78,6 @@ func (e *expression) comparison() bool {
 		e.expect(",")
 		prefix := e.operand()
 		e.expect(")")
-
 		return strings.HasPrefix(stringOf(text), stringOf(prefix))
 	}
 	left := e.operand()
@@ -90,11 +85,9 @@ func (e *expression) comparison() bool {
 		low := e.operand()
 		e.expect("AND")
 		high := e.operand()
-
 		return compare(left, low, ">=") && compare(left, high, "<=")
 	}
 	operator := e.next()
-
 	return compare(left, e.operand(), operator)
 }
 
@@ -102,7 +95,6 @@ func (e *expression) argument() types.AttributeValue {
 	e.expect("(")
 	v := e.operand()
 	e.expect(")")
-
 	return v
 }
 
@@ -114,7 +106,6 @@ func (e *expression) operand() types.AttributeValue {
 		if m, ok := v.(*types.AttributeValueMemberM); ok {
 			return &types.AttributeValueMemberN{Value: strconv.Itoa(len(m.Value))}
 		}
-
 		return nil
 	case token == "if_not_exists":
 		e.expect("(")
@@ -125,22 +116,18 @@ func (e *expression) operand() types.AttributeValue {
 		if v == nil {
 			return otherwise
 		}
-
 		return v
 	case strings.HasPrefix(token, ":"):
 		v, ok := e.values[token]
 		if !ok {
 			e.failf("no value %s", token)
 		}
-
 		return v
 	case strings.HasPrefix(token, "#"):
 		e.tokens = append([]string{token}, e.tokens...)
-
 		return e.follow(e.path())
 	default:
 		e.failf("unexpected %q", token)
-
 		return nil
 	}
 }
@@ -153,7 +140,6 @@ func (e *expression) path() []any {
 		name, ok := e.names[token]
 		if !ok {
 			e.failf("no name %s", token)
-
 			return nil
 		}
 		steps = append(steps, name)
@@ -239,12 +225,10 @@ func (e *expression) set(next attributes, path []any, v types.AttributeValue) {
 func (e *expression) next() string {
 	if len(e.tokens) == 0 {
 		e.failf("unexpected end")
-
 		return ""
 	}
 	token := e.tokens[0]
 	e.tokens = e.tokens[1:]
-
 	return token
 }
 
@@ -253,7 +237,6 @@ func (e *expression) accept(token string) bool {
 		return false
 	}
 	e.tokens = e.tokens[1:]
-
 	return true
 }
 
@@ -319,7 +302,6 @@ func (e *expression) sum(left, right types.AttributeValue, sign string) types.At
 	for _, v := range []types.AttributeValue{left, right} {
 		if _, ok := v.(*types.AttributeValueMemberN); !ok {
 			e.failf("an operand has an incorrect data type")
-
 			return nil
 		}
 	}
@@ -340,7 +322,6 @@ func numberOf(v types.AttributeValue) float64 {
 	if err != nil {
 		return 0
 	}
-
 	return f
 }
 
@@ -349,6 +330,5 @@ func stringOf(v types.AttributeValue) string {
 	if !ok {
 		return ""
 	}
-
 	return s.Value
 }

@@ -41,13 +41,10 @@ func (m *model) client() *dynamodb.Client {
 		err = feedtest.Step(ctx, m.reads(in.Parameters), func() error {
 			var err error
 			out.Result, err = m.answer(in.Parameters)
-
 			return err
 		})
-
 		return out, middleware.Metadata{}, err
 	})
-
 	return dynamodb.New(dynamodb.Options{Region: "us-east-1", APIOptions: []func(*middleware.Stack) error{
 		func(stack *middleware.Stack) error { return stack.Initialize.Add(answer, middleware.Before) },
 	}})
@@ -83,22 +80,18 @@ func (m *model) answer(request any) (any, error) {
 	case *dynamodb.PutItemInput:
 		e := &expression{names: in.ExpressionAttributeNames, values: in.ExpressionAttributeValues}
 		_, err := m.write(keyOf(in.Item), in.ConditionExpression, e, func(attributes) (attributes, error) { return clone(in.Item), nil })
-
 		return &dynamodb.PutItemOutput{}, err
 	case *dynamodb.UpdateItemInput:
 		e := &expression{names: in.ExpressionAttributeNames, values: in.ExpressionAttributeValues}
 		_, err := m.write(keyOf(in.Key), in.ConditionExpression, e, func(old attributes) (attributes, error) {
 			next := clone(old)
 			maps.Copy(next, in.Key)
-
 			return next, e.update(*in.UpdateExpression, next)
 		})
-
 		return &dynamodb.UpdateItemOutput{Attributes: clone(m.items[keyOf(in.Key)])}, err
 	case *dynamodb.DeleteItemInput:
 		e := &expression{names: in.ExpressionAttributeNames, values: in.ExpressionAttributeValues}
 		old, err := m.write(keyOf(in.Key), in.ConditionExpression, e, func(attributes) (attributes, error) { return nil, nil })
-
 		return &dynamodb.DeleteItemOutput{Attributes: old}, err
 	default:
 		return nil, fmt.Errorf("the model does not know %T", request)
@@ -160,8 +153,8 @@ func (m *model) query(in *dynamodb.QueryInput) (*dynamodb.QueryOutput, error) {
 	return out, nil
 }
 
-// forget deletes an item as TTL does.
-func (m *model) forget(owner, entry string) {
+// deleteItem deletes an item as TTL does.
+func (m *model) deleteItem(owner, entry string) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	delete(m.items, [2]string{owner, entry})
@@ -171,14 +164,12 @@ func (m *model) forget(owner, entry string) {
 func (m *model) item(owner, entry string) attributes {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-
 	return clone(m.items[[2]string{owner, entry}])
 }
 
 func keyOf(key attributes) [2]string {
 	owner, _ := key["owner"].(*types.AttributeValueMemberS)
 	entry, _ := key["entry"].(*types.AttributeValueMemberS)
-
 	return [2]string{owner.Value, entry.Value}
 }
 
@@ -190,7 +181,6 @@ func clone(item attributes) attributes {
 	for name, v := range item {
 		copied[name] = cloneValue(v)
 	}
-
 	return copied
 }
 
@@ -203,7 +193,6 @@ func cloneValue(v types.AttributeValue) types.AttributeValue {
 		for n, element := range v.Value {
 			list[n] = cloneValue(element)
 		}
-
 		return &types.AttributeValueMemberL{Value: list}
 	default:
 		return v // never changed in place

@@ -133,7 +133,7 @@ func (s *Connections) Evict(ctx context.Context, id, userID string, at time.Time
 			"attribute_not_exists(" + attrEvictedAt + ")"),
 		ExpressionAttributeValues: map[string]types.AttributeValue{
 			":user":    &types.AttributeValueMemberS{Value: userID},
-			":at":      &types.AttributeValueMemberS{Value: stamp(at)},
+			":at":      &types.AttributeValueMemberS{Value: formatTime(at)},
 			":minute":  sessionNumber(connection.Minute(at)),
 			":expires": sessionNumber(at.Add(connection.MaxDuration).Unix()),
 		},

@@ -43,9 +43,9 @@ func TestADeletionWhoseAnswerIsLostIsADeletion(t *testing.T) {
 						t.Fatal(err)
 					}
 					left := tt.faults
-					w.injure(func(operation string) feedtest.Fault {
+					w.setFault(func(operation string) feedtest.Fault {
 						if operation != "DeleteItem" || len(left) == 0 {
-							return feedtest.None
+							return feedtest.NoFault
 						}
 						next := left[0]
 						left = left[1:]

@@ -13,56 +13,55 @@ import (
 const (
 	// MaxParts is how many parts a job may have.
 	MaxParts = message.MaxParts
-	// keptKeys is how many idempotency keys a job remembers.
-	keptKeys = 16
+	// maxKeys is how many idempotency keys the row of a job contains.
+	maxKeys = 16
 )
 
 // Update is a new state of a job, or of one of its parts.
 type Update struct {
 	State message.UploadProgress
-	// Epoch is normalized; empty is the stored one, or where none is stored, one made from At.
+	// Epoch is normalized. Empty means the epoch of the row, or without a row, one made from At.
 	Epoch string
-	// Key makes a repetition known as one, without a Part; empty is never a repetition.
+	// Key is the idempotency key. It is not used with a Part. Empty means that the update never counts as a repetition.
 	Key string
-	// Execution is the ARN of the workflow that the job ends with; empty is none.
+	// Execution is the ARN of the execution that the job ends with. Empty means none.
 	Execution string
-	// EndOf is set where State is the end that the execution of this ARN gives its jobs, as it did not do so itself. It
-	// ends no job that another execution has.
-	EndOf string
-	// Part is set where only a part has moved: then of State nothing but the message counts, once the job has a row.
+	// EndedExecution is the ARN of an ended execution, if State is a terminal state that Herald reports for it. It does not
+	// end a job that another execution has.
+	EndedExecution string
+	// Part is set if the update is that of one part. If the job has a row, only the message of State is used then.
 	Part *message.Part
-	// ID is the message's, a ULID.
+	// ID is the id of the message, a ULID.
 	ID string
 	At time.Time
 }
 
-// Apply returns the row that follows u, or row itself where the outcome is not Accepted. A zero row is none. Its error is
-// [ErrParts].
+// Apply returns the row after u and the outcome. If the outcome is not Accepted, it returns row unchanged. A row without Seq
+// means that there is none. The only error is [ErrTooManyParts]. The first matching rule applies:
 //
-//  1. An older epoch is Stale, a newer one starts afresh. That holds as long as the row is remembered, also when its life
-//     is over: then an empty epoch starts afresh, too, and otherwise it is the row's.
-//  2. The end of an execution is Stale where another execution has the job, or there is no job.
-//  3. A key that is among the last 16 is a Duplicate, and so is the ID of the message that came last. Of a part neither
-//     counts: rule 5 knows its repetitions.
-//  4. What follows a terminal state is Ignored.
-//  5. The done steps of a part never fall: fewer are Ignored, as many are a Duplicate, unless more of them have failed.
-//  6. All else is Accepted: Seq grows by one, and progress never falls. Failed and cancelled keep the progress, succeeded
-//     sets it to 100. What the first part says of the whole holds for the epoch.
+//  1. An older epoch → Stale. A newer epoch → the row starts again at Seq 1. An empty epoch is that of the row, or if the row
+//     has expired, a new one. These rules hold for expired rows until the store deletes them.
+//  2. EndedExecution is set, and another execution has the job or there is no job → Stale.
+//  3. The key is one of the last 16, or the ID is that of the last message → Duplicate. This rule does not apply to parts.
+//  4. The row is terminal → Ignored.
+//  5. A part with fewer done steps than stored → Ignored. With as many, and no more of them failed → Duplicate.
+//  6. Otherwise → Accepted. Seq grows by one. Progress never falls: failed and cancelled do not change it, succeeded sets it
+//     to 100. The first part of an epoch sets the Scope.
 //
-// The push of what is urgent, or whose turn it is, is recorded in the same step. A part's is not, as its store may write
-// the part without knowing the row: it takes a Claim, unless the part begins the row.
+// Coalescing: an urgent state, or one whose interval has passed, is marked as pushed in the same write. The update of a part
+// is not, unless it begins the row, because a store may write it without reading the row. It needs ClaimPush.
 func Apply(row Row, u Update) (Row, Outcome, error) {
-	where, epoch := row.place(u)
+	relation, epoch := row.relationTo(u)
 	switch {
-	case where == earlierRun, u.EndOf != "" && !row.endsWith(u, where):
+	case relation == olderRun, u.EndedExecution != "" && !row.mayBeEndedBy(u, relation):
 		return row, Stale, nil
-	case where == newRun:
+	case relation == newRun:
 		row = Row{Owner: row.Owner}
 	case row.Terminal() && row.Unreadable:
 		return row, Ignored, nil
-	case row.Unreadable: // its place in the order is all that is known
-		row = Row{Owner: row.Owner, Epoch: row.Epoch, Run: row.Run, Unnamed: row.Unnamed, Seq: row.Seq, Execution: row.Execution, Unreadable: true}
-	case repeats(row, u):
+	case row.Unreadable: // Only its epoch, seq and execution are known.
+		row = Row{Owner: row.Owner, Epoch: row.Epoch, NamedEpoch: row.NamedEpoch, EpochFromTime: row.EpochFromTime, Seq: row.Seq, Execution: row.Execution, Unreadable: true}
+	case isRepetition(row, u):
 		return row, Duplicate, nil
 	case row.Terminal():
 		return row, Ignored, nil
@@ -71,76 +70,74 @@ func Apply(row Row, u Update) (Row, Outcome, error) {
 		return row, outcome, err
 	}
 
-	return follow(row, u, epoch), Accepted, nil
+	return nextRow(row, u, epoch), Accepted, nil
 }
 
-// endsWith reports whether the row's job is one that the execution of an end may end: in its run no other execution has
-// the job, or only an earlier run of the job is known.
-func (r Row) endsWith(u Update, where place) bool {
-	if where == newRun {
+// mayBeEndedBy reports whether the ended execution of u may end the row's job: no other execution has the job in this run,
+// or the row is of an older run.
+func (r Row) mayBeEndedBy(u Update, relation runRelation) bool {
+	if relation == newRun {
 		return r.Seq > 0 && u.Epoch != ""
 	}
-
-	return r.Execution == "" || r.Execution == u.EndOf
+	return r.Execution == "" || r.Execution == u.EndedExecution
 }
 
-// partOutcome returns what becomes of a part's update by what is known of the part; without a part it is Accepted.
+// partOutcome returns the outcome of an update of a part by the stored count of the part. Without a part it is Accepted.
 func partOutcome(row Row, p *message.Part) (Outcome, error) {
 	if p == nil {
 		return Accepted, nil
 	}
-	had, known := row.Parts[p.ID]
+	stored, exists := row.Parts[p.ID]
 	switch {
-	case !known && len(row.Parts) >= MaxParts:
-		return "", ErrParts
-	case known && p.Done < had.Done:
+	case !exists && len(row.Parts) >= MaxParts:
+		return "", ErrTooManyParts
+	case exists && p.Done < stored.Done:
 		return Ignored, nil
-	case known && p.Done == had.Done && p.Failed <= had.Failed:
+	case exists && p.Done == stored.Done && p.Failed <= stored.Failed:
 		return Duplicate, nil
 	default:
 		return Accepted, nil
 	}
 }
 
-// repeats reports whether the row holds u already, which is of the row's epoch.
-func repeats(row Row, u Update) bool {
+// isRepetition reports whether u, which is of the row's epoch, was applied before. It is false for parts.
+func isRepetition(row Row, u Update) bool {
 	if u.Part != nil {
 		return false
 	}
-
 	return u.ID != "" && u.ID == row.ID || u.Key != "" && slices.Contains(row.Keys, keyHash(u.Key))
 }
 
-// follow returns the row after u, which is accepted.
-func follow(row Row, u Update, epoch string) Row {
-	fresh := row.Seq == 0 || row.Unreadable
-	next := row.after(u, epoch)
-	next.State = nextState(row, u, fresh)
-	if u.Part == nil && u.EndOf == "" { // the state is all new
-		next.Unknown = ""
+// nextRow returns the row after the accepted update u.
+func nextRow(row Row, u Update, epoch string) Row {
+	first := row.Seq == 0 || row.Unreadable
+	next := row.withUpdate(u, epoch)
+	next.State = nextState(row, u, first)
+	if u.Part == nil && u.EndedExecution == "" { // The state is replaced.
+		next.UnknownFields = ""
 	}
-	next.UnknownEnd, next.Unreadable = false, false
+	next.UnknownTerminal, next.Unreadable = false, false
 	if u.Part != nil {
 		next = next.withPart(*u.Part)
 	}
-	urgent := fresh || next.State.Phase != row.State.Phase || next.Terminal()
+	urgent := first || next.State.Phase != row.State.Phase || next.Terminal()
 	if urgent || u.Part == nil && !next.NextPushAt(next.UpdatedAt).After(next.UpdatedAt) {
-		next = next.Claimed(next.UpdatedAt)
+		next = next.WithPush(next.UpdatedAt)
 	}
 
 	return next
 }
 
-// after returns the row with all that u says beside the state.
-func (r Row) after(u Update, epoch string) Row {
+// withUpdate returns the row with the fields of u other than the state and the part.
+func (r Row) withUpdate(u Update, epoch string) Row {
 	switch {
 	case r.Seq == 0:
-		r.Epoch, r.Unnamed = epoch, u.Epoch == ""
+		r.Epoch, r.EpochFromTime = epoch, u.Epoch == ""
 		if epoch != u.Epoch {
-			r.Run = u.Epoch
+			r.NamedEpoch = u.Epoch
 		}
-	case r.takesIn(u.Epoch):
-		r.Run, r.Unnamed = u.Epoch, false
+	case r.adoptsEpoch(u.Epoch):
+		r.NamedEpoch, r.EpochFromTime = u.Epoch, false
 	}
 	r.ID, r.UpdatedAt = u.ID, u.At.UTC().Truncate(time.Millisecond)
 	r.Seq++
@@ -148,20 +145,20 @@ func (r Row) after(u Update, epoch string) Row {
 		r.Execution = u.Execution
 	}
 	if u.Part == nil && u.Key != "" {
-		r.Keys = append(slices.Clone(r.Keys[max(0, len(r.Keys)+1-keptKeys):]), keyHash(u.Key))
+		r.Keys = append(slices.Clone(r.Keys[max(0, len(r.Keys)+1-maxKeys):]), keyHash(u.Key))
 	}
-	if r.PushedAt.After(r.UpdatedAt) { // by a clock that is ahead
+	if r.PushedAt.After(r.UpdatedAt) { // The clock of another process is ahead.
 		r.PushedAt = r.UpdatedAt
 	}
 
 	return r
 }
 
-// nextState returns the state to store; fresh says that the row has none.
-func nextState(row Row, u Update, fresh bool) message.UploadProgress {
-	state, before := u.State, row.Shown().Progress
+// nextState returns the state to store. first is true if the row has none.
+func nextState(row Row, u Update, first bool) message.UploadProgress {
+	state, before := u.State, row.VisibleState().Progress
 	switch {
-	case u.Part != nil && fresh:
+	case u.Part != nil && first:
 		state.Progress, _ = u.Part.ProgressRange()
 		state.RowsPerSecond, state.ETAMillis = 0, 0
 	case u.Part != nil:
@@ -169,7 +166,7 @@ func nextState(row Row, u Update, fresh bool) message.UploadProgress {
 		state.Message = u.State.Message
 	case state.Status == message.StatusSucceeded:
 		state.Progress = percent
-	case state.Status.Terminal() && !fresh:
+	case state.Status.Terminal() && !first:
 		state.Progress = before
 	default:
 		state.Progress = max(before, state.Progress)
@@ -178,28 +175,27 @@ func nextState(row Row, u Update, fresh bool) message.UploadProgress {
 	return state
 }
 
-// withPart returns the row with what a part has done since it was heard of last.
+// withPart returns the row with the new counts of a part.
 func (r Row) withPart(p message.Part) Row {
-	had := r.Parts[p.ID]
+	stored := r.Parts[p.ID]
 	r.Parts = maps.Clone(r.Parts)
 	if r.Parts == nil {
-		r.Parts = map[string]Count{}
+		r.Parts = map[string]PartCount{}
 	}
-	failed := max(had.Failed, p.Failed)
-	r.Parts[p.ID] = Count{Done: p.Done, Failed: failed}
-	r.PartsDone += p.Done - had.Done
-	r.PartsFailed += failed - had.Failed
-	if r.Whole.Total == 0 {
-		r.Whole = WholeOf(p, r.UpdatedAt)
+	failed := max(stored.Failed, p.Failed)
+	r.Parts[p.ID] = PartCount{Done: p.Done, Failed: failed}
+	r.PartsDone += p.Done - stored.Done
+	r.PartsFailed += failed - stored.Failed
+	if r.Scope.Total == 0 {
+		r.Scope = NewScope(p, r.UpdatedAt)
 	}
 
 	return r
 }
 
-// keyHash returns what a row keeps of a key: 16 characters, whatever the key's length.
+// keyHash returns the hash of a key that rows contain, 16 characters.
 func keyHash(key string) string {
-	const kept = 12
+	const hashLen = 12
 	sum := sha256.Sum256([]byte(key))
-
-	return base64.RawURLEncoding.EncodeToString(sum[:kept])
+	return base64.RawURLEncoding.EncodeToString(sum[:hashLen])
 }

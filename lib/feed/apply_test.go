@@ -33,7 +33,6 @@ func running(progress float64, at time.Time, edits ...func(*feed.Update)) feed.U
 	for _, edit := range edits {
 		edit(&u)
 	}
-
 	return u
 }
 
@@ -51,8 +50,8 @@ func ofPart(id string, done, failed int64) func(*feed.Update) {
 	}
 }
 
-// follow applies updates that are to be accepted.
-func follow(t *testing.T, updates ...feed.Update) feed.Row {
+// nextRow applies updates that are to be accepted.
+func applyAll(t *testing.T, updates ...feed.Update) feed.Row {
 	t.Helper()
 	row := feed.Row{Owner: feed.User("u")}
 	for _, u := range updates {
@@ -62,11 +61,10 @@ func follow(t *testing.T, updates ...feed.Update) feed.Row {
 		}
 		row = next
 	}
-
 	return row
 }
 
-func TestApplyDecides(t *testing.T) {
+func TestApplyReturnsOutcomeAndRow(t *testing.T) {
 	type updates = []feed.Update
 	at := after(1000)
 	half := running(50, start)
@@ -136,16 +134,16 @@ func TestApplyDecides(t *testing.T) {
 		{"a clock behind the row's epoch", updates{running(50, start, in(later), is(message.StatusFailed))}, running(1, after(-1), in("")), feed.Ignored, later, 1, 50},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
-			before := follow(t, tt.before...)
-			kept := follow(t, tt.before...)
+			before := applyAll(t, tt.before...)
+			untouched := applyAll(t, tt.before...)
 			row, outcome, err := feed.Apply(before, tt.u)
 			if err != nil || outcome != tt.outcome {
 				t.Fatalf("Apply: %q, %v, want %q", outcome, err, tt.outcome)
 			}
-			if row.Epoch != tt.epoch || row.Seq != tt.seq || row.Shown().Progress != tt.shown || row.Owner != before.Owner {
-				t.Errorf("the row is at %s, %d, %v %%, of %q", row.Epoch, row.Seq, row.Shown().Progress, row.Owner)
+			if row.Epoch != tt.epoch || row.Seq != tt.seq || row.VisibleState().Progress != tt.shown || row.Owner != before.Owner {
+				t.Errorf("the row is at %s, %d, %v %%, of %q", row.Epoch, row.Seq, row.VisibleState().Progress, row.Owner)
 			}
-			if diff := cmp.Diff(kept, before); diff != "" {
+			if diff := cmp.Diff(untouched, before); diff != "" {
 				t.Errorf("Apply changed the row that it was given (-before +after):\n%s", diff)
 			}
 			if outcome != feed.Accepted {
@@ -153,14 +151,14 @@ func TestApplyDecides(t *testing.T) {
 					t.Errorf("the row that is %s differs (-before +after):\n%s", outcome, diff)
 				}
 			}
-			if outcome.Posts() != (outcome == feed.Accepted || outcome == feed.Duplicate) {
-				t.Errorf("%q posts: %t", outcome, outcome.Posts())
+			if outcome.ShouldPost() != (outcome == feed.Accepted || outcome == feed.Duplicate) {
+				t.Errorf("%q posts: %t", outcome, outcome.ShouldPost())
 			}
 		})
 	}
 }
 
-func TestApplyKeepsTheLast16Keys(t *testing.T) {
+func TestApplyRemembersTheLast16Keys(t *testing.T) {
 	var row feed.Row
 	for n := range 20 {
 		row, _, _ = feed.Apply(row, running(float64(n), start, keyed(fmt.Sprint("key ", n))))
@@ -177,7 +175,7 @@ func TestApplyKeepsTheLast16Keys(t *testing.T) {
 	}
 }
 
-func TestApplyTakes256Parts(t *testing.T) {
+func TestApplyAllows256Parts(t *testing.T) {
 	var row feed.Row
 	for n := range feed.MaxParts {
 		var err error
@@ -185,8 +183,8 @@ func TestApplyTakes256Parts(t *testing.T) {
 			t.Fatalf("part %d: %v", n, err)
 		}
 	}
-	if _, _, err := feed.Apply(row, running(0, start, ofPart("one more", 1, 0))); !errors.Is(err, feed.ErrParts) {
-		t.Errorf("part 257: %v, want ErrParts", err)
+	if _, _, err := feed.Apply(row, running(0, start, ofPart("one more", 1, 0))); !errors.Is(err, feed.ErrTooManyParts) {
+		t.Errorf("part 257: %v, want ErrTooManyParts", err)
 	}
 	if _, outcome, err := feed.Apply(row, running(0, start, ofPart("7", 2, 0))); err != nil || outcome != feed.Accepted {
 		t.Errorf("a known part: %q, %v", outcome, err)
@@ -196,15 +194,15 @@ func TestApplyTakes256Parts(t *testing.T) {
 	}
 }
 
-func TestWhatThePartsSayOfTheWholeHolds(t *testing.T) {
+func TestFirstPartSetsTheScope(t *testing.T) {
 	u := running(0, after(100), ofPart("2", 1, 0))
 	u.Part.Total, u.Part.From, u.Part.To = 1_000_000, 0, 0
-	row := follow(t, running(0, start, ofPart("1", 50, 2)), u)
-	want := feed.Whole{Total: 100, From: 20, To: 80, Since: start}
-	if diff := cmp.Diff(want, row.Whole); diff != "" {
+	row := applyAll(t, running(0, start, ofPart("1", 50, 2)), u)
+	want := feed.Scope{Total: 100, From: 20, To: 80, Since: start}
+	if diff := cmp.Diff(want, row.Scope); diff != "" {
 		t.Errorf("the whole (-want +got):\n%s", diff)
 	}
-	if row.PartsDone != 51 || row.PartsFailed != 2 || row.State.Message != "m" || row.Shown().Progress != 50.6 {
+	if row.PartsDone != 51 || row.PartsFailed != 2 || row.State.Message != "m" || row.VisibleState().Progress != 50.6 {
 		t.Errorf("the row is %+v", row)
 	}
 }
@@ -233,25 +231,25 @@ func TestApplyCoalescesPushes(t *testing.T) {
 		{"the clock goes back", []feed.Update{begin}, running(99, after(-5000)), false},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
-			row := follow(t, append(tt.before, tt.u)...)
+			row := applyAll(t, append(tt.before, tt.u)...)
 			if row.Pushed() != tt.pushed {
 				t.Errorf("Pushed is %t, the turn is %v after the start", row.Pushed(), row.NextPushAt(row.UpdatedAt).Sub(start))
 			}
-			if tt.pushed && (!row.PushedAt.Equal(tt.u.At) || row.PushedProgress != row.Shown().Progress) {
+			if tt.pushed && (!row.PushedAt.Equal(tt.u.At) || row.PushedProgress != row.VisibleState().Progress) {
 				t.Errorf("the push is of %v, at %v %%", row.PushedAt, row.PushedProgress)
 			}
 		})
 	}
 }
 
-// TestAClockThatIsAheadSilencesNoJob lets one process whose clock is ahead push once; the others move by less than a percent.
-func TestAClockThatIsAheadSilencesNoJob(t *testing.T) {
+// TestClockThatIsAheadDelaysNoPush lets one process whose clock is ahead push once; the others move by less than a percent.
+func TestClockThatIsAheadDelaysNoPush(t *testing.T) {
 	for _, ahead := range []time.Duration{time.Second, 10 * time.Second, 5 * time.Minute, 1000 * time.Hour} {
 		for name, of := range map[string]func(n int) func(*feed.Update){
 			"states": func(int) func(*feed.Update) { return func(*feed.Update) {} },
 			"parts":  func(n int) func(*feed.Update) { return ofPart("1", int64(n), 0) },
 		} {
-			row := follow(t, running(10, start), running(20, start.Add(ahead), phase("another")))
+			row := applyAll(t, running(10, start), running(20, start.Add(ahead), phase("another")))
 			pushed := start
 			for n := range 30 {
 				at := after(1000 * n)
@@ -260,20 +258,20 @@ func TestAClockThatIsAheadSilencesNoJob(t *testing.T) {
 					t.Fatalf("Apply: %q, %v", outcome, err)
 				}
 				if !next.Pushed() && !next.NextPushAt(at).After(at) { // as the notifier claims it
-					next = next.Claimed(at)
+					next = next.WithPush(at)
 				}
 				if row = next; row.Pushed() {
 					pushed = at
 				}
-				if silent := at.Sub(pushed); silent > 2*message.SlowPushInterval {
-					t.Fatalf("%s: after a push that was %v ahead the job is silent for %v", name, ahead, silent)
+				if silence := at.Sub(pushed); silence > 2*message.SlowPushInterval {
+					t.Fatalf("%s: after a push that was %v ahead the job is silent for %v", name, ahead, silence)
 				}
 			}
 		}
 	}
 }
 
-func TestApplyNamesExecutionsOnce(t *testing.T) {
+func TestNeedsPointerOncePerExecutionAndRun(t *testing.T) {
 	named := func(u *feed.Update) { u.Execution = "arn" }
 	other := func(u *feed.Update) { u.Execution = "other" }
 	begin := running(1, start)
@@ -291,17 +289,17 @@ func TestApplyNamesExecutionsOnce(t *testing.T) {
 		{"another", []feed.Update{running(1, start, named)}, running(2, start, other), true},
 		{"a redrive", []feed.Update{running(1, start, named)}, running(2, start, named, in(redriven)), true},
 		{"a redrive that does not name it", []feed.Update{running(1, start, named)}, running(2, start, in(redriven)), false},
-		{"after a day", []feed.Update{running(1, start, named)}, running(2, start.Add(feed.JobLife), named), false},
-		{"after its life", []feed.Update{running(1, start, named)}, running(2, start.Add(feed.PointerLife), named), true},
-		{"a redrive a day after the end", []feed.Update{running(1, start, named, is(message.StatusFailed))}, running(2, start.Add(feed.JobLife), named, in(redriven)), true},
+		{"after a day", []feed.Update{running(1, start, named)}, running(2, start.Add(feed.JobTTL), named), false},
+		{"after its life", []feed.Update{running(1, start, named)}, running(2, start.Add(feed.PointerTTL), named), true},
+		{"a redrive a day after the end", []feed.Update{running(1, start, named, is(message.StatusFailed))}, running(2, start.Add(feed.JobTTL), named, in(redriven)), true},
 		{"the end", []feed.Update{begin}, running(2, start, named, is(message.StatusFailed)), false},
 		{"a part", []feed.Update{begin}, running(0, start, named, ofPart("1", 1, 0)), true},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
-			before := follow(t, tt.before...)
+			before := applyAll(t, tt.before...)
 			row, _, err := feed.Apply(before, tt.u)
-			if err != nil || row.Points(before) != tt.points {
-				t.Errorf("Points is %t, %v", row.Points(before), err)
+			if err != nil || row.NeedsPointer(before) != tt.points {
+				t.Errorf("Points is %t, %v", row.NeedsPointer(before), err)
 			}
 			want := feed.Pointer{Execution: row.Execution, Owner: row.Owner, Job: "job", Epoch: row.Epoch, At: tt.u.At}
 			if diff := cmp.Diff(want, row.Pointer()); diff != "" {

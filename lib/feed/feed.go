@@ -1,4 +1,4 @@
-// Package feed keeps what a user must not miss: the newest state of each job, and notes.
+// Package feed stores the newest state of each job and the notes of each user.
 package feed
 
 import (
@@ -13,24 +13,23 @@ import (
 	"github.com/herald-progress/herald/lib/message"
 )
 
-// How long rows are kept. Past it they count as absent, whether or not the store has deleted them.
+// How long rows are valid. An expired row counts as absent, even if the store has not deleted it yet.
 const (
-	// JobLife is how long a job outlives its last update, and a note's key its note.
-	JobLife = 24 * time.Hour
-	// JobMemory is how long a job's row is remembered after its life, unseen by tabs: an update that comes late finds that
-	// its run has ended, or that a newer one has begun. Nothing that retries by itself is late by more: an SQS queue keeps
-	// a message for up to 14 days, a Lambda function's asynchronous invocation is retried for 6 hours, and an event by
-	// EventBridge for 24. The end that the sweeper reports may be late by any time, see [Update].
-	JobMemory = 14 * 24 * time.Hour
-	// PointerLife is how long a pointer is kept that nobody takes away, and a job outlives its last update while it waits for
-	// the end of an execution: longer than the year that one may run
-	// (https://docs.aws.amazon.com/step-functions/latest/dg/service-quotas.html).
-	PointerLife = 366 * 24 * time.Hour
-	// NoteLife is how long a note is kept.
-	NoteLife = 7 * 24 * time.Hour
+	// JobTTL is how long a job is valid after its last update, and how long the idempotency key of a note is valid.
+	JobTTL = 24 * time.Hour
+	// ExpiredJobRetention is how long the row of an expired job is stored, hidden from tabs, so that late updates are
+	// recognized as stale or ignored. It covers all automatic retries: SQS stores a message for up to 14 days, Lambda retries
+	// an asynchronous invocation for 6 hours, EventBridge retries an event for 24 hours. An end that the sweeper reports may be
+	// later, see [Update.EndedExecution].
+	ExpiredJobRetention = 14 * 24 * time.Hour
+	// PointerTTL is how long a pointer is valid, and a running job with an execution after its last update. It is longer than
+	// the year that an execution may run (https://docs.aws.amazon.com/step-functions/latest/dg/service-quotas.html).
+	PointerTTL = 366 * 24 * time.Hour
+	// NoteTTL is how long a note is valid.
+	NoteTTL = 7 * 24 * time.Hour
 )
 
-// Limits of what is kept, in bytes of JSON.
+// Limits of stored data, in bytes of JSON.
 const (
 	// MaxState bounds the data of a job's state.
 	MaxState = message.MaxState
@@ -39,123 +38,128 @@ const (
 )
 
 var (
-	// ErrNotFound says that there is no such row.
+	// ErrNotFound means that there is no such row.
 	ErrNotFound = errors.New("feed: not found")
-	// ErrContention says that others changed a job's row under every one of the tries to change it. Nothing was written, and
-	// the store works: the update may be tried again.
-	ErrContention = errors.New("feed: too many change the same job")
-	// ErrParts says that a job has [MaxParts] parts, and one more was given.
-	ErrParts = fmt.Errorf("feed: a job has at most %d parts", MaxParts)
+	// ErrContention means that other writers changed the row before each try to write it. Nothing was written. The store
+	// works, so the caller may try again.
+	ErrContention = errors.New("feed: too many concurrent updates of the same job")
+	// ErrTooManyParts says that a job has [MaxParts] parts, and one more was given.
+	ErrTooManyParts = fmt.Errorf("feed: a job has at most %d parts", MaxParts)
 )
 
-// Outcome is what became of an update or a note.
+// Outcome is the result of applying an update or adding a note.
 type Outcome string
 
 const (
-	// Accepted is new, and stored.
+	// Accepted means that the update or note is new and stored.
 	Accepted Outcome = "accepted"
-	// Duplicate is a repetition: nothing is written, what is stored is to be posted again, as the first try may have died
-	// before it posted.
+	// Duplicate means a repetition: nothing is written. The stored state is posted again, because the first try may have
+	// failed before it posted.
 	Duplicate Outcome = "duplicate"
-	// Stale belongs to an older epoch.
+	// Stale means that the update belongs to an older epoch.
 	Stale Outcome = "stale"
-	// Ignored follows the job's terminal state, or a later state of its part.
+	// Ignored means that the job has a terminal state, or that the part has a later state.
 	Ignored Outcome = "ignored"
 )
 
-// Posts reports whether the outcome's state is to be posted.
-func (o Outcome) Posts() bool { return o == Accepted || o == Duplicate }
+// ShouldPost reports whether the outcome's state is to be posted.
+func (o Outcome) ShouldPost() bool { return o == Accepted || o == Duplicate }
 
-// User returns the owner that stands for a user.
+// User returns the owner of a user's rows.
 func User(id string) string { return "user/" + id }
 
-// Store is all that a feed does; each user of it asks for the part it needs.
+// Store contains all methods of a feed. Callers depend on the interfaces that they need.
 type Store interface {
 	Jobs
 	Notes
-	Executions
+	Pointers
 }
 
-// Jobs keeps the newest state of each job. Its methods may be called concurrently, from many processes; updates of one
-// job take place one after the other. Times are kept to the millisecond.
+// Jobs stores the newest state of each job. Its methods may be called concurrently, by many processes. Updates of one job
+// are applied one after another. Times are stored in milliseconds.
 type Jobs interface {
-	// Apply carries out u by the rules of [Apply] and returns the job's row as it is afterwards. The first accepted update
-	// of an epoch that names an execution points from it to the job; an accepted terminal takes the pointer away. After an
-	// error the update may have been carried out or not; applying it again is safe where it has a key or is a part's. The
-	// error is [ErrParts] where one part is too many, and [ErrContention] where others wrote the row until ctx had no time
-	// left: then it has not been carried out. A row that cannot be read is begun anew. The push of the row that is returned
-	// may be left to Claim.
+	// Apply applies u by the rules of [Apply] and returns the job's row after it. It writes a pointer with the first accepted
+	// update of an epoch that names an execution, and deletes it with the accepted terminal state. It replaces a row that
+	// cannot be decoded. If the returned row is not Pushed, the caller decides when to call ClaimPush.
+	//
+	//   - One part too many → [ErrTooManyParts].
+	//   - Other writers changed the row until ctx had no time left → [ErrContention]. The update was not applied.
+	//   - Any other error → the update may have been applied or not. Applying it again is safe if it has a key or a part.
 	Apply(ctx context.Context, owner string, u Update) (Row, Outcome, error)
-	// Claim records that the newest state of row's job is being pushed at a time, unless another push has been recorded
-	// since row was read, whose state is row's or a newer one, or there is nothing to push. It returns the newest row and
-	// whether the push is the caller's; [ErrNotFound] where there is no row. PushedProgress may be that of the caller's row
-	// though a newer state is pushed: the next push may then come sooner, never later. After another error the push may have
-	// been recorded or not: it is safe to push the row that is at hand, as clients drop what they have.
-	Claim(ctx context.Context, row Row, at time.Time) (Row, bool, error)
-	// Job returns the row of a job, or [ErrNotFound]. It sees every Apply that returned.
+	// ClaimPush records that the caller pushes the newest state of row's job at a time. It returns the newest row.
+	//
+	//   - Recorded → true. The caller pushes the returned row.
+	//   - Another push was recorded since row was read → false. That push has the state of row or a newer one.
+	//   - The newest state has been pushed → false.
+	//   - There is no row → [ErrNotFound].
+	//   - Any other error → the push may have been recorded or not. The caller may push the row it has, because clients drop
+	//     states that they have.
+	//
+	// PushedProgress may be the progress of the caller's row if a newer state is pushed. The next push may then be earlier,
+	// never later.
+	ClaimPush(ctx context.Context, row Row, at time.Time) (Row, bool, error)
+	// Job returns the row of a job, or [ErrNotFound]. The read is consistent: it includes every Apply that returned.
 	Job(ctx context.Context, owner, job string) (Row, error)
-	// Jobs yields every row of an owner, in no order, and sees every Apply that returned. A row that cannot be read does not
-	// hide the others. After an error it stops.
+	// Jobs yields every row of an owner in no order, by consistent reads. It skips rows that cannot be decoded, and stops
+	// after an error.
 	Jobs(ctx context.Context, owner string) iter.Seq2[Row, error]
-	// JobsAfter yields the rows of an owner's jobs whose ids are over after, in the order of their ids, and sees every Apply
-	// that returned. After an error it stops.
+	// JobsAfter yields the rows of an owner whose job ids sort after the id after, in the order of their ids, by consistent
+	// reads. It stops after an error.
 	JobsAfter(ctx context.Context, owner, after string) iter.Seq2[Row, error]
 }
 
-// Pointer leads from an execution to a job that ends with it; an execution may have several.
+// Pointer maps an execution to a job that ends with it. An execution may have several pointers.
 type Pointer struct {
 	// Execution is an ARN.
 	Execution string
 	Owner     string
 	Job       string
-	// Epoch is the job's when the pointer was made.
+	// Epoch is the epoch of the job when the pointer was written.
 	Epoch string
 	At    time.Time
 }
 
-// ExpiresAt returns when the pointer's life ends, in whole seconds.
-func (p Pointer) ExpiresAt() time.Time { return p.At.Add(PointerLife).Truncate(time.Second) }
+// ExpiresAt returns when the pointer expires, in whole seconds.
+func (p Pointer) ExpiresAt() time.Time { return p.At.Add(PointerTTL).Truncate(time.Second) }
 
-// Executions leads from executions to jobs. Its methods may be called concurrently. What they yield is in no order; an
-// error stands for one or more pointers that could not be read, and those that can be read follow it.
-type Executions interface {
-	// Execution yields the pointers of an execution, one for each job, and sees every Apply that returned.
-	Execution(ctx context.Context, arn string) iter.Seq2[Pointer, error]
-	// Executions yields every pointer of every owner. It may lag behind by some seconds.
-	Executions(ctx context.Context) iter.Seq2[Pointer, error]
-	// Forget deletes a pointer to one job, unless it has been made anew since; that there is none is no error.
-	Forget(ctx context.Context, p Pointer) error
+// Pointers maps executions to jobs. Its methods may be called concurrently. They yield pointers in no order. An error stands
+// for one or more pointers that could not be read, and other pointers may follow it.
+type Pointers interface {
+	// PointersOf yields the pointers of an execution, one for each job, by consistent reads.
+	PointersOf(ctx context.Context, arn string) iter.Seq2[Pointer, error]
+	// AllPointers yields every pointer of every owner. Its reads are eventually consistent.
+	AllPointers(ctx context.Context) iter.Seq2[Pointer, error]
+	// DeletePointer deletes a pointer to one job, unless it was written again meanwhile. It returns nil if there is none.
+	DeletePointer(ctx context.Context, p Pointer) error
 }
 
-// Fits returns a [*message.Invalid] where data is too large to be kept: over [MaxState] for a job, [MaxNote] for a note.
-func Fits(data message.Data) error {
-	limit, kept := MaxNote, "a note"
+// CheckSize returns a [*message.Invalid] if data is too large to be stored: over [MaxState] for a job, [MaxNote] for a note.
+func CheckSize(data message.Data) error {
+	limit, kind := MaxNote, "a note"
 	if _, ok := message.AsUploadProgress(data); ok {
-		limit, kept = MaxState, "the state of a job"
+		limit, kind = MaxState, "the state of a job"
 	}
-	text, err := JSON(data)
+	text, err := MarshalData(data)
 	if err != nil {
 		return fmt.Errorf("encode data: %w", err)
 	}
 	if len(text) > limit {
-		rule := fmt.Sprintf("must be at most %d bytes of JSON in %s", limit, kept)
-
+		rule := fmt.Sprintf("must be at most %d bytes of JSON in %s", limit, kind)
 		return &message.Invalid{Problems: []message.Problem{{Field: "data", Rule: rule}}}
 	}
 
 	return nil
 }
 
-// JSON returns data as frames hold it: compact, and without escaping what HTML would have escaped.
-func JSON(data message.Data) ([]byte, error) { return encode(data) }
+// MarshalData returns data as compact JSON without HTML escapes, as in frames.
+func MarshalData(data message.Data) ([]byte, error) { return marshalJSON(data) }
 
-func encode(v any) ([]byte, error) {
+func marshalJSON(v any) ([]byte, error) {
 	var b bytes.Buffer
 	enc := json.NewEncoder(&b)
 	enc.SetEscapeHTML(false)
 	if err := enc.Encode(v); err != nil {
-		return nil, err //nolint:wrapcheck // the caller says what it encodes
+		return nil, fmt.Errorf("encode JSON: %w", err)
 	}
-
 	return bytes.TrimSuffix(b.Bytes(), []byte("\n")), nil
 }

@@ -10,24 +10,25 @@ import (
 	"time"
 )
 
-// Memory is a [Store] in memory. Its zero value is ready. It forgets notes when they are dismissed, and jobs never.
+// Memory is a [Store] in memory. Its zero value is ready to use. It deletes notes when they are dismissed, and never deletes
+// jobs.
 type Memory struct {
-	// Now is the store's clock; nil means time.Now.
+	// Now returns the current time of the store. Nil means time.Now.
 	Now func() time.Time
 
-	mu       sync.Mutex
-	jobs     map[string]map[string]Row  // by owner and job
-	notes    map[string]map[string]Note // by owner and id
-	keys     map[string]Note            // the note that came first with a key, by owner and key
-	pointers map[pointerKey]Pointer
+	mu         sync.Mutex
+	jobs       map[string]map[string]Row  // by owner and job
+	notes      map[string]map[string]Note // by owner and id
+	keyedNotes map[string]Note            // the first note with a key, by owner and key
+	pointers   map[pointerKey]Pointer
 }
 
-// pointerKey tells pointers apart.
+// pointerKey identifies a pointer.
 type pointerKey struct{ execution, owner, job string }
 
 func (p Pointer) key() pointerKey { return pointerKey{p.Execution, p.Owner, p.Job} }
 
-// Apply carries out u.
+// Apply applies u.
 func (m *Memory) Apply(_ context.Context, owner string, u Update) (Row, Outcome, error) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
@@ -44,15 +45,14 @@ func (m *Memory) Apply(_ context.Context, owner string, u Update) (Row, Outcome,
 		m.jobs[owner] = map[string]Row{}
 	}
 	m.jobs[owner][u.State.UploadID] = next
-	m.point(row, next)
-
+	m.updatePointer(row, next)
 	return next, outcome, nil
 }
 
-// point keeps the pointer of the row's execution as long as the job runs.
-func (m *Memory) point(before, after Row) {
+// updatePointer stores the pointer of the row's execution, or deletes it if the job has ended.
+func (m *Memory) updatePointer(before, after Row) {
 	switch {
-	case after.Points(before):
+	case after.NeedsPointer(before):
 		if m.pointers == nil {
 			m.pointers = map[pointerKey]Pointer{}
 		}
@@ -63,8 +63,8 @@ func (m *Memory) point(before, after Row) {
 	}
 }
 
-// Claim records a push.
-func (m *Memory) Claim(_ context.Context, row Row, at time.Time) (Row, bool, error) {
+// ClaimPush records a push.
+func (m *Memory) ClaimPush(_ context.Context, row Row, at time.Time) (Row, bool, error) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	now, ok := m.jobs[row.Owner][row.State.UploadID]
@@ -74,9 +74,8 @@ func (m *Memory) Claim(_ context.Context, row Row, at time.Time) (Row, bool, err
 	if now.Epoch != row.Epoch || now.PushedSeq != row.PushedSeq || now.Pushed() {
 		return now, false, nil
 	}
-	now = now.Claimed(at)
+	now = now.WithPush(at)
 	m.jobs[row.Owner][row.State.UploadID] = now
-
 	return now, true, nil
 }
 
@@ -88,16 +87,15 @@ func (m *Memory) Job(_ context.Context, owner, job string) (Row, error) {
 	if !ok || row.Expired(m.now()) {
 		return Row{}, ErrNotFound
 	}
-
 	return row, nil
 }
 
-// Jobs yields the owner's rows as they were when the reading began.
+// Jobs yields a snapshot of the owner's rows.
 func (m *Memory) Jobs(ctx context.Context, owner string) iter.Seq2[Row, error] {
 	return m.JobsAfter(ctx, owner, "")
 }
 
-// JobsAfter yields rows of an owner as they were when the reading began.
+// JobsAfter yields a snapshot of an owner's rows, sorted by job id.
 func (m *Memory) JobsAfter(_ context.Context, owner, after string) iter.Seq2[Row, error] {
 	return func(yield func(Row, error) bool) {
 		m.mu.Lock()
@@ -112,33 +110,31 @@ func (m *Memory) JobsAfter(_ context.Context, owner, after string) iter.Seq2[Row
 	}
 }
 
-// Add keeps a note.
+// Add stores a note.
 func (m *Memory) Add(_ context.Context, owner string, n Note) (Note, Outcome, error) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	n.At = n.At.UTC().Truncate(time.Millisecond)
-	if now := m.now(); !n.Timely(now) {
-		n = n.Renewed(now)
+	if now := m.now(); !n.WithinSkew(now) {
+		n = n.Restamped(now)
 	}
 	key := owner + "\x00" + n.Key
-	if first, ok := m.keys[key]; ok && n.Key != "" && first.ID != n.ID && n.At.Before(first.At.Add(JobLife)) {
+	if first, ok := m.keyedNotes[key]; ok && n.Key != "" && first.ID != n.ID && n.At.Before(first.At.Add(JobTTL)) {
 		n.ID, n.At = first.ID, first.At
-
 		return n, Duplicate, nil
 	}
 	if m.notes == nil {
-		m.notes, m.keys = map[string]map[string]Note{}, map[string]Note{}
+		m.notes, m.keyedNotes = map[string]map[string]Note{}, map[string]Note{}
 	}
 	if m.notes[owner] == nil {
 		m.notes[owner] = map[string]Note{}
 	}
 	if n.Key != "" {
-		m.keys[key] = n
+		m.keyedNotes[key] = n
 	}
-	kept := n
-	kept.Key = ""
-	m.notes[owner][n.ID] = kept
-
+	stored := n
+	stored.Key = ""
+	m.notes[owner][n.ID] = stored
 	return n, Accepted, nil
 }
 
@@ -146,39 +142,35 @@ func (m *Memory) now() time.Time {
 	if m.Now == nil {
 		return time.Now()
 	}
-
 	return m.Now()
 }
 
-// Notes returns the owner's notes after since, or the newest.
+// Notes returns the owner's notes after the id since, or the newest.
 func (m *Memory) Notes(_ context.Context, owner, since string, limit int) ([]Note, error) {
 	notes := m.sortedNotes(owner, func(id string) bool { return id > since })
 	if since == "" {
 		return notes[max(0, len(notes)-limit):], nil
 	}
-
 	return notes[:min(limit, len(notes))], nil
 }
 
-// NotesUpTo returns the newest of the owner's notes over after and up to upTo.
-func (m *Memory) NotesUpTo(_ context.Context, owner, after, upTo string, limit int) ([]Note, error) {
+// NewestNotes returns the newest of the owner's notes after the id after, up to the id upTo.
+func (m *Memory) NewestNotes(_ context.Context, owner, after, upTo string, limit int) ([]Note, error) {
 	notes := m.sortedNotes(owner, func(id string) bool { return id > after && id <= upTo })
-
 	return notes[max(0, len(notes)-limit):], nil
 }
 
 // sortedNotes returns the owner's living notes that are wanted, by id.
-func (m *Memory) sortedNotes(owner string, wanted func(id string) bool) []Note {
+func (m *Memory) sortedNotes(owner string, include func(id string) bool) []Note {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	var notes []Note
 	for id, n := range m.notes[owner] {
-		if now := m.now(); wanted(id) && now.Before(n.ExpiresAt()) && !n.Early(now) {
+		if now := m.now(); include(id) && now.Before(n.ExpiresAt()) && !n.InFuture(now) {
 			notes = append(notes, n)
 		}
 	}
 	slices.SortFunc(notes, func(a, b Note) int { return strings.Compare(a.ID, b.ID) })
-
 	return notes
 }
 
@@ -188,14 +180,13 @@ func (m *Memory) Dismiss(_ context.Context, owner, id string) (bool, error) {
 	defer m.mu.Unlock()
 	n, ok := m.notes[owner][id]
 	delete(m.notes[owner], id)
-
 	return ok && m.now().Before(n.ExpiresAt()), nil
 }
 
-// Execution yields the pointers of an execution as they were when the reading began.
-func (m *Memory) Execution(ctx context.Context, arn string) iter.Seq2[Pointer, error] {
+// PointersOf yields a snapshot of the pointers of an execution.
+func (m *Memory) PointersOf(ctx context.Context, arn string) iter.Seq2[Pointer, error] {
 	return func(yield func(Pointer, error) bool) {
-		for p := range m.Executions(ctx) {
+		for p := range m.AllPointers(ctx) {
 			if p.Execution == arn && !yield(p, nil) {
 				return
 			}
@@ -203,8 +194,8 @@ func (m *Memory) Execution(ctx context.Context, arn string) iter.Seq2[Pointer, e
 	}
 }
 
-// Executions yields the pointers as they were when the reading began.
-func (m *Memory) Executions(context.Context) iter.Seq2[Pointer, error] {
+// AllPointers yields a snapshot of all pointers.
+func (m *Memory) AllPointers(context.Context) iter.Seq2[Pointer, error] {
 	return func(yield func(Pointer, error) bool) {
 		m.mu.Lock()
 		pointers := slices.Collect(maps.Values(m.pointers))
@@ -217,13 +208,12 @@ func (m *Memory) Executions(context.Context) iter.Seq2[Pointer, error] {
 	}
 }
 
-// Forget deletes a pointer, unless it has been made anew since.
-func (m *Memory) Forget(_ context.Context, p Pointer) error {
+// DeletePointer deletes a pointer, unless it was written again meanwhile.
+func (m *Memory) DeletePointer(_ context.Context, p Pointer) error {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	if now := m.pointers[p.key()]; now.Epoch == p.Epoch && now.At.Equal(p.At) {
 		delete(m.pointers, p.key())
 	}
-
 	return nil
 }

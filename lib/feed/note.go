@@ -11,70 +11,70 @@ import (
 )
 
 const (
-	// NoteOverlap is how far before the last note that a reader has it must read again: a note that is stored later may
-	// have an ID that is smaller by up to this.
+	// NoteOverlap is how far before its last note a reader must start to read again, because a note that is stored later may
+	// have an earlier ID by up to this.
 	NoteOverlap = 5 * time.Minute
-	// NoteSkew is how much the time of a note may be off the store's when it is stored. Of two notes one may be ahead by
-	// this and the other behind; what is left of the overlap is for whole seconds and for requests that are under way.
+	// NoteSkew is the largest difference between the time of a note and the time of the store when the note is stored. Two
+	// notes may differ by twice this. The rest of NoteOverlap covers rounding to seconds and requests in flight.
 	NoteSkew = 2 * time.Minute
 )
 
-// Note is a notification or an error, kept until it is dismissed.
+// Note is a notification or an error. It is stored until it is dismissed or expires.
 type Note struct {
-	// ID is a ULID that was made at At: notes sort by it.
+	// ID is a ULID with the time At. Notes sort by it.
 	ID   string
 	At   time.Time
 	Data message.Data
-	// Key makes the note known when it comes again; empty is always new. It is not read back.
+	// Key is the idempotency key. Empty means that the note never counts as a repetition. Reads do not return it.
 	Key string
 }
 
-// ExpiresAt returns when the note's life ends, in whole seconds.
-func (n Note) ExpiresAt() time.Time { return n.At.Add(NoteLife).Truncate(time.Second) }
+// ExpiresAt returns when the note expires, in whole seconds.
+func (n Note) ExpiresAt() time.Time { return n.At.Add(NoteTTL).Truncate(time.Second) }
 
-// Envelope returns the note's frame.
+// Envelope returns the frame of the note.
 func (n Note) Envelope() message.Envelope { return message.New(n.Data, n.ID, n.At) }
 
-// Notes keeps notes. Its methods may be called concurrently.
+// Notes stores notes. Its methods may be called concurrently.
 //
-// Readers go on from the last note that they have, less [NoteOverlap]. So a note that is stored must not sort before what
-// they have by more than that, and the clocks of those who write notes may be wrong by any time. The store's own clock
-// decides: a note that is off it by more than [NoteSkew] gets an ID and a time of it.
+// A reader continues at its last note minus [NoteOverlap], so a new note must not sort before that. The clocks of writers may
+// be wrong by any amount. The store therefore replaces the ID and the time of a note whose time differs from the store's clock
+// by more than [NoteSkew].
 type Notes interface {
-	// Add keeps n, or n anew at the store's time, see above, and returns what it kept. Where the owner has had a note of
-	// this key within [JobLife], it returns that one's ID and time with the data of n, as a duplicate, and makes up for what
-	// the first try left undone: a note that was dismissed meanwhile may come back, and one that was left undone for longer
-	// than NoteSkew gets an ID and a time of its own, the same for all who try. After an error the note may have been kept
-	// or not; adding it again is safe where it has a key or the same ID.
+	// Add stores n and returns it with the ID and the time that it was stored with.
+	//
+	//   - The time of n differs from the store's by more than NoteSkew → n is stored with a new ID and the store's time.
+	//   - A note with the same key was added within [JobTTL] → Duplicate, with the ID and time of that note and the data of n.
+	//     Add stores the note if the first try wrote only the key. A dismissed note may then reappear. If the first try is older
+	//     than NoteSkew, the note gets a new ID and time, the same for all concurrent callers.
+	//   - Error → the note may have been stored or not. Adding it again is safe if it has a key or the same ID.
 	Add(ctx context.Context, owner string, n Note) (Note, Outcome, error)
-	// Notes returns an owner's notes with ids over since, the oldest first, at most limit; with an empty since the newest
-	// limit of all, the oldest of them first. It sees every Add that returned. A note that cannot be read does not hide the
-	// others.
+	// Notes returns at most limit of an owner's notes after the id since, oldest first. If since is empty, it returns the
+	// newest notes, the oldest of them first. Reads are consistent. It skips notes that cannot be decoded.
 	Notes(ctx context.Context, owner, since string, limit int) ([]Note, error)
-	// NotesUpTo returns the newest limit of an owner's notes with ids over after and not over upTo, the oldest of them
-	// first. It sees every Add that returned.
-	NotesUpTo(ctx context.Context, owner, after, upTo string, limit int) ([]Note, error)
+	// NewestNotes returns the newest limit notes of an owner after the id after, up to and including the id upTo, oldest first.
+	// Reads are consistent.
+	NewestNotes(ctx context.Context, owner, after, upTo string, limit int) ([]Note, error)
 	// Dismiss deletes a note and reports whether there was one. Concurrent dismissals of one note may all report it; after
 	// an error the note may have been deleted or not.
 	Dismiss(ctx context.Context, owner, id string) (bool, error)
 }
 
-// Timely reports whether the note's time is the store's, give or take [NoteSkew].
-func (n Note) Timely(store time.Time) bool { return store.Sub(n.At).Abs() <= NoteSkew }
+// WithinSkew reports whether the time of the note differs from the store's by at most [NoteSkew].
+func (n Note) WithinSkew(store time.Time) bool { return store.Sub(n.At).Abs() <= NoteSkew }
 
-// Early reports whether the note's time is still to come for the store: a reader that took it would take notes that are
-// stored meanwhile for older ones.
-func (n Note) Early(store time.Time) bool { return n.At.Sub(store) > NoteSkew }
+// InFuture reports whether the time of the note is after the store's by more than [NoteSkew]. Readers must not get it yet:
+// they would miss notes that are stored before its time.
+func (n Note) InFuture(store time.Time) bool { return n.At.Sub(store) > NoteSkew }
 
-// Renewed returns the note made anew at a time, as far as may be with the same ID: only its time is another.
-func (n Note) Renewed(at time.Time) Note {
+// Restamped returns the note with another time. Its ID has that time and the same random part.
+func (n Note) Restamped(at time.Time) Note {
 	n.At = at.UTC().Truncate(time.Millisecond)
 	id, err := ulid.ParseStrict(n.ID)
 	if err != nil {
-		_, _ = rand.Read(id[:]) // it never fails
+		_, _ = rand.Read(id[:]) // Never fails.
 	}
-	_ = id.SetTime(ulid.Timestamp(n.At)) // it holds all times until the year 10889
+	_ = id.SetTime(ulid.Timestamp(n.At)) // Fails only after the year 10889.
 	n.ID = id.String()
-
 	return n
 }

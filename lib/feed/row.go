@@ -2,6 +2,7 @@ package feed
 
 import (
 	"encoding/json"
+	"fmt"
 	"math"
 	"time"
 
@@ -10,31 +11,31 @@ import (
 
 const (
 	percent = 100
-	// maxETA bounds an estimate of the time left, in milliseconds: a year, as long as an execution may run.
+	// maxETA bounds the estimated remaining time, in milliseconds: a year, the longest that an execution may run.
 	maxETA = 365 * 24 * 3600 * 1000
 )
 
 // Row is the newest state of one job.
 type Row struct {
-	// Owner is whose job it is, such as [User] returns; the job's id is State.UploadID.
+	// Owner is the owner of the job, see [User]. The id of the job is State.UploadID.
 	Owner string
-	// Epoch says which run of the job this is; Seq counts its accepted updates from 1. A zero Seq is no row.
+	// Epoch identifies the run of the job. Seq counts the accepted updates of the run from 1. If it is 0, there is no row.
 	Epoch string
 	Seq   int64
-	// Unnamed says that no update of the run has named an epoch yet: Epoch was made from a time. Run is the epoch that
-	// updates name where that is not Epoch, as the run began unnamed, or followed one that did.
-	Unnamed bool
-	Run     string
-	// ID is that of the message which came last.
+	// EpochFromTime is true if Epoch was made from a time and no update of the run has had an epoch yet. NamedEpoch is the
+	// epoch in the updates of the run, if that differs from Epoch because the run, or one before it, began without one.
+	EpochFromTime bool
+	NamedEpoch    string
+	// ID is the id of the last accepted message.
 	ID string
-	// State is what came last, with a progress that never falls; what the parts have done is not in it, see Shown.
+	// State is the last accepted state, with a progress that never falls. It does not include the parts, see VisibleState.
 	State message.UploadProgress
-	// Unknown is a JSON object with the state's fields that this version does not know, or empty. UnknownEnd says that the
-	// state is terminal, with a status that this version does not know. A newer version wrote them.
-	Unknown    string
-	UnknownEnd bool
-	// Unreadable says that a row is stored that cannot be read, but for its place in the order of states. No store returns
-	// such a row: it is for [Apply], which begins the state anew.
+	// UnknownFields is a JSON object with the fields of the state that this version does not know, or empty. UnknownTerminal is
+	// true if the state is terminal with a status that this version does not know. A newer version wrote them.
+	UnknownFields   string
+	UnknownTerminal bool
+	// Unreadable is true if the stored row cannot be decoded except for its epoch and seq. Stores pass such a row to [Apply],
+	// which replaces its state, and never return it.
 	Unreadable bool
 
 	UpdatedAt time.Time
@@ -42,123 +43,120 @@ type Row struct {
 	// Keys are hashes of the last keys, the newest last.
 	Keys []string
 
-	// Parts counts by part, PartsDone and PartsFailed are the sums. Whole is zero until there is a part.
-	Parts                  map[string]Count
+	// Parts has the counts by part id, PartsDone and PartsFailed the sums. Scope is zero until there is a part.
+	Parts                  map[string]PartCount
 	PartsDone, PartsFailed int64
-	Whole                  Whole
+	Scope                  Scope
 
-	// PushedAt, PushedSeq and PushedProgress are of the push that was claimed last.
+	// PushedAt, PushedSeq and PushedProgress describe the last claimed push.
 	PushedAt       time.Time
 	PushedSeq      int64
 	PushedProgress float64
 }
 
-// Count is what a part has done.
-type Count struct{ Done, Failed int64 }
+// PartCount is how many steps of a part are done, and how many of these failed.
+type PartCount struct{ Done, Failed int64 }
 
-// Whole is what the first part of a job said of all: progress would fall if a later one could change it.
-type Whole struct {
-	// Total is the number of the job's steps.
+// Scope is the extent of a job's parallel phase. The first part sets it. Later parts cannot change it, because progress could
+// fall then.
+type Scope struct {
+	// Total is the number of steps of the job.
 	Total int64
-	// From and To are the progress before the first step and after the last, in percent to hundredths.
+	// From and To are the progress before the first step and after the last, in percent, rounded to hundredths.
 	From, To float64
-	// Since is when the first part was heard of.
+	// Since is the time of the first update of a part.
 	Since time.Time
 }
 
-// WholeOf returns what a part says of the whole at a time.
-func WholeOf(p message.Part, at time.Time) Whole {
+// NewScope returns the scope that the first part sets at a time.
+func NewScope(p message.Part, at time.Time) Scope {
 	from, to := p.ProgressRange()
-
-	return Whole{Total: p.Total, From: hundredths(from), To: hundredths(to), Since: at.UTC().Truncate(time.Millisecond)}
+	return Scope{Total: p.Total, From: hundredths(from), To: hundredths(to), Since: at.UTC().Truncate(time.Millisecond)}
 }
 
-// Terminal reports whether nothing follows the row's state in its run.
-func (r Row) Terminal() bool { return r.State.Status.Terminal() || r.UnknownEnd }
+// Terminal reports whether the row's state is final in its run.
+func (r Row) Terminal() bool { return r.State.Status.Terminal() || r.UnknownTerminal }
 
-// Expired reports whether the row's life was over at a time: tabs do not see it any more.
+// Expired reports whether the row has expired at a time. Tabs do not receive expired rows.
 func (r Row) Expired(at time.Time) bool { return !at.Before(r.ExpiresAt()) }
 
-// ExpiresAt returns when the row's life ends, in whole seconds: [JobLife] after its last update, or [PointerLife] where the
-// end of an execution is to end the job, however long that is silent.
+// ExpiresAt returns when the row expires, in whole seconds: [PointerTTL] after the last update of a running job with an
+// execution, [JobTTL] after that of any other.
 func (r Row) ExpiresAt() time.Time {
-	life := JobLife
+	ttl := JobTTL
 	if r.Execution != "" && !r.Terminal() {
-		life = PointerLife
+		ttl = PointerTTL
 	}
-
-	return r.UpdatedAt.Add(life).Truncate(time.Second)
+	return r.UpdatedAt.Add(ttl).Truncate(time.Second)
 }
 
-// ForgottenAt returns when a store may delete the row, in whole seconds: [JobMemory] after its life.
-func (r Row) ForgottenAt() time.Time { return r.ExpiresAt().Add(JobMemory) }
+// DeletableAt returns when a store may delete the row, in whole seconds: [ExpiredJobRetention] after it expires.
+func (r Row) DeletableAt() time.Time { return r.ExpiresAt().Add(ExpiredJobRetention) }
 
 // Pushed reports whether the push of the row's newest state has been claimed.
 func (r Row) Pushed() bool { return r.PushedSeq == r.Seq }
 
-// Claimed returns the row with the push of its newest state recorded at a time.
-func (r Row) Claimed(at time.Time) Row {
-	r.PushedAt, r.PushedSeq, r.PushedProgress = at.UTC().Truncate(time.Millisecond), r.Seq, hundredths(r.Shown().Progress)
-
+// WithPush returns the row with the push of its newest state recorded at a time.
+func (r Row) WithPush(at time.Time) Row {
+	r.PushedAt, r.PushedSeq, r.PushedProgress = at.UTC().Truncate(time.Millisecond), r.Seq, hundredths(r.VisibleState().Progress)
 	return r
 }
 
-// NextPushAt returns when the row's state may be pushed, if it is not urgent. A push that is recorded for later than now
-// was so by a clock that is ahead: nobody knows how long ago it was, and the state may be pushed now.
+// NextPushAt returns when the row's state may be pushed if it is not urgent. It returns now if the last push is recorded in
+// the future, because then a clock was ahead and the real time of the push is unknown.
 func (r Row) NextPushAt(now time.Time) time.Time {
 	switch {
 	case r.PushedAt.After(now):
 		return now
-	case r.Shown().Progress-r.PushedProgress >= message.MinPushProgress:
+	case r.VisibleState().Progress-r.PushedProgress >= message.MinPushProgress:
 		return r.PushedAt.Add(message.MinPushInterval)
 	default:
 		return r.PushedAt.Add(message.SlowPushInterval)
 	}
 }
 
-// Newer reports whether the row comes after a position in the job's history.
+// Newer reports whether the row is newer than the state with epoch and seq.
 func (r Row) Newer(epoch string, seq int64) bool {
 	return r.Epoch > epoch || r.Epoch == epoch && r.Seq > seq
 }
 
 // Envelope returns the frame of the row's state.
 func (r Row) Envelope() message.Envelope {
-	e := message.New(r.Shown(), r.ID, r.UpdatedAt)
+	e := message.New(r.VisibleState(), r.ID, r.UpdatedAt)
 	e.Epoch, e.Seq = r.Epoch, r.Seq
-	if r.Unknown != "" {
-		if text, err := r.StateJSON(r.Shown()); err == nil {
+	if r.UnknownFields != "" {
+		if text, err := r.StateJSON(r.VisibleState()); err == nil {
 			e.Data = message.Unknown{Name: e.Type, JSON: text}
 		}
 	}
-
 	return e
 }
 
-// StateJSON returns a state as compact JSON, with the fields of the row's state that this version does not know.
+// StateJSON returns a state as compact JSON, including the unknown fields of the row.
 func (r Row) StateJSON(state message.UploadProgress) ([]byte, error) {
-	text, err := JSON(state)
-	if err != nil || r.Unknown == "" {
+	text, err := MarshalData(state)
+	if err != nil || r.UnknownFields == "" {
 		return text, err
 	}
 	all := map[string]json.RawMessage{}
-	for _, object := range []string{r.Unknown, string(text)} { // what is known counts
+	for _, object := range []string{r.UnknownFields, string(text)} { // Known fields replace unknown ones.
 		if err := json.Unmarshal([]byte(object), &all); err != nil {
-			return nil, err //nolint:wrapcheck // the caller says what it encodes
+			return nil, fmt.Errorf("decode JSON: %w", err)
 		}
 	}
 
-	return encode(all)
+	return marshalJSON(all)
 }
 
-// Shown returns the state as users see it: while parts work, the progress and the rows are their sums.
-func (r Row) Shown() message.UploadProgress {
-	s, w := r.State, r.Whole
+// VisibleState returns the state that users see. While parts run, its progress and row counts are the sums of the parts.
+func (r Row) VisibleState() message.UploadProgress {
+	s, w := r.State, r.Scope
 	if w.Total == 0 || r.Terminal() {
 		return s
 	}
 	done := min(r.PartsDone, w.Total)
 	s.Progress = max(s.Progress, hundredths(w.From+(w.To-w.From)*float64(done)/float64(w.Total)))
-	if s.TotalRows != w.Total { // the parts' steps are no rows
+	if s.TotalRows != w.Total { // The steps of the parts are not rows.
 		return s
 	}
 	s.CurrentRow, s.FailedRows = max(s.CurrentRow, done), max(s.FailedRows, r.PartsFailed)
@@ -171,9 +169,8 @@ func (r Row) Shown() message.UploadProgress {
 	return s
 }
 
-// Points reports whether the step from before to r is one after which a pointer must lead from the row's execution to its
-// job.
-func (r Row) Points(before Row) bool {
+// NeedsPointer reports whether a pointer from the execution to the job must be written with the change from before to r.
+func (r Row) NeedsPointer(before Row) bool {
 	return r.Execution != "" && !r.Terminal() && (r.Seq == 1 || r.Execution != before.Execution || before.Expired(r.UpdatedAt))
 }
 
@@ -182,9 +179,8 @@ func (r Row) Pointer() Pointer {
 	return Pointer{Execution: r.Execution, Owner: r.Owner, Job: r.State.UploadID, Epoch: r.Epoch, At: r.UpdatedAt}
 }
 
-// hundredths returns a percentage to two decimals, which every store keeps alike.
+// hundredths rounds a percentage to two decimals, which all stores represent in the same way.
 func hundredths(progress float64) float64 {
 	const parts = 100
-
 	return math.Round(progress*parts) / parts
 }

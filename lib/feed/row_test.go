@@ -12,13 +12,12 @@ import (
 	"github.com/herald-progress/herald/lib/message"
 )
 
-func TestShownSumsTheParts(t *testing.T) {
+func TestVisibleStateSumsTheParts(t *testing.T) {
 	base := message.UploadProgress{UploadID: "job", FileName: "f.csv", Progress: 10, Message: "m", TotalRows: 1000}
-	whole := feed.Whole{Total: 1000, From: 10, To: 90, Since: start}
+	whole := feed.Scope{Total: 1000, From: 10, To: 90, Since: start}
 	with := func(edit func(*message.UploadProgress)) message.UploadProgress {
 		s := base
 		edit(&s)
-
 		return s
 	}
 	for _, tt := range []struct {
@@ -27,47 +26,47 @@ func TestShownSumsTheParts(t *testing.T) {
 		want message.UploadProgress
 	}{
 		{"no parts", feed.Row{State: base, UpdatedAt: after(5000)}, base},
-		{"nothing done", feed.Row{State: base, Whole: whole, UpdatedAt: after(5000)}, base},
+		{"nothing done", feed.Row{State: base, Scope: whole, UpdatedAt: after(5000)}, base},
 		{
 			"a quarter in 5 s",
-			feed.Row{State: base, Whole: whole, PartsDone: 250, PartsFailed: 3, UpdatedAt: after(5000)},
+			feed.Row{State: base, Scope: whole, PartsDone: 250, PartsFailed: 3, UpdatedAt: after(5000)},
 			with(func(s *message.UploadProgress) {
 				s.Progress, s.CurrentRow, s.FailedRows, s.RowsPerSecond, s.ETAMillis = 30, 250, 3, 50, 15_000
 			}),
 		},
 		{
 			"too early for a rate",
-			feed.Row{State: base, Whole: whole, PartsDone: 250, UpdatedAt: after(999)},
+			feed.Row{State: base, Scope: whole, PartsDone: 250, UpdatedAt: after(999)},
 			with(func(s *message.UploadProgress) { s.Progress, s.CurrentRow = 30, 250 }),
 		},
 		{
-			"all done", feed.Row{State: base, Whole: whole, PartsDone: 1000, UpdatedAt: after(5000)},
+			"all done", feed.Row{State: base, Scope: whole, PartsDone: 1000, UpdatedAt: after(5000)},
 			with(func(s *message.UploadProgress) { s.Progress, s.CurrentRow = 90, 1000 }),
 		},
 		{
-			"more than all", feed.Row{State: base, Whole: whole, PartsDone: 1700, UpdatedAt: after(5000)},
+			"more than all", feed.Row{State: base, Scope: whole, PartsDone: 1700, UpdatedAt: after(5000)},
 			with(func(s *message.UploadProgress) { s.Progress, s.CurrentRow = 90, 1000 }),
 		},
 		{
 			"steps that are no rows",
-			feed.Row{State: base, Whole: feed.Whole{Total: 7, To: 100}, PartsDone: 1, PartsFailed: 1, UpdatedAt: after(5000)},
+			feed.Row{State: base, Scope: feed.Scope{Total: 7, To: 100}, PartsDone: 1, PartsFailed: 1, UpdatedAt: after(5000)},
 			with(func(s *message.UploadProgress) { s.Progress = 14.29 }),
 		},
 		{
 			"a state that is further on",
-			feed.Row{State: with(func(s *message.UploadProgress) { s.Progress, s.CurrentRow, s.FailedRows = 95, 999, 9 }), Whole: whole, PartsDone: 500, PartsFailed: 1, UpdatedAt: start},
+			feed.Row{State: with(func(s *message.UploadProgress) { s.Progress, s.CurrentRow, s.FailedRows = 95, 999, 9 }), Scope: whole, PartsDone: 500, PartsFailed: 1, UpdatedAt: start},
 			with(func(s *message.UploadProgress) { s.Progress, s.CurrentRow, s.FailedRows = 95, 999, 9 }),
 		},
 		{
 			"the end is shown as it is",
-			feed.Row{State: with(func(s *message.UploadProgress) { s.Status = message.StatusFailed }), Whole: whole, PartsDone: 500, UpdatedAt: after(5000)},
+			feed.Row{State: with(func(s *message.UploadProgress) { s.Status = message.StatusFailed }), Scope: whole, PartsDone: 500, UpdatedAt: after(5000)},
 			with(func(s *message.UploadProgress) { s.Status = message.StatusFailed }),
 		},
 		{
 			"a step in a year's time",
 			feed.Row{
 				State: with(func(s *message.UploadProgress) { s.TotalRows = message.MaxSteps }), PartsDone: 1, UpdatedAt: start.Add(time.Hour),
-				Whole: feed.Whole{Total: message.MaxSteps, Since: start},
+				Scope: feed.Scope{Total: message.MaxSteps, Since: start},
 			},
 			with(func(s *message.UploadProgress) {
 				s.TotalRows, s.CurrentRow, s.RowsPerSecond, s.ETAMillis = message.MaxSteps, 1, 1, 365*24*3600*1000
@@ -75,7 +74,7 @@ func TestShownSumsTheParts(t *testing.T) {
 		},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
-			got := tt.row.Shown()
+			got := tt.row.VisibleState()
 			if diff := cmp.Diff(tt.want, got); diff != "" {
 				t.Errorf("Shown (-want +got):\n%s", diff)
 			}
@@ -86,8 +85,8 @@ func TestShownSumsTheParts(t *testing.T) {
 	}
 }
 
-func TestEnvelopePlacesTheState(t *testing.T) {
-	row := follow(t, running(10, start), running(0, after(300), ofPart("1", 50, 0)))
+func TestEnvelopeHasEpochAndSeq(t *testing.T) {
+	row := applyAll(t, running(10, start), running(0, after(300), ofPart("1", 50, 0)))
 	frame, err := row.Envelope().Encode()
 	if err != nil {
 		t.Fatal(err)
@@ -100,7 +99,7 @@ func TestEnvelopePlacesTheState(t *testing.T) {
 	}
 }
 
-func TestNextPushAt(t *testing.T) {
+func TestNextPushAtDependsOnProgress(t *testing.T) {
 	for _, tt := range []struct {
 		name     string
 		progress float64
@@ -118,7 +117,7 @@ func TestNextPushAt(t *testing.T) {
 	}
 }
 
-func TestNewer(t *testing.T) {
+func TestNewerComparesEpochThenSeq(t *testing.T) {
 	row := feed.Row{Epoch: redriven, Seq: 5}
 	for _, tt := range []struct {
 		epoch string
@@ -134,18 +133,18 @@ func TestNewer(t *testing.T) {
 	}
 }
 
-func TestExpiresAt(t *testing.T) {
+func TestJobsOfRunningExecutionsExpireLater(t *testing.T) {
 	for _, tt := range []struct {
 		name      string
 		execution string
 		status    message.Status
 		want      time.Duration
 	}{
-		{"no execution", "", "", feed.JobLife},
-		{"an execution", "arn", "", feed.PointerLife},
-		{"an execution, running", "arn", message.StatusRunning, feed.PointerLife},
-		{"an execution, over", "arn", message.StatusFailed, feed.JobLife},
-		{"over", "", message.StatusSucceeded, feed.JobLife},
+		{"no execution", "", "", feed.JobTTL},
+		{"an execution", "arn", "", feed.PointerTTL},
+		{"an execution, running", "arn", message.StatusRunning, feed.PointerTTL},
+		{"an execution, over", "arn", message.StatusFailed, feed.JobTTL},
+		{"over", "", message.StatusSucceeded, feed.JobTTL},
 	} {
 		row := feed.Row{Execution: tt.execution, State: message.UploadProgress{Status: tt.status}, UpdatedAt: start}
 		end := start.Truncate(time.Second).Add(tt.want)
@@ -155,15 +154,15 @@ func TestExpiresAt(t *testing.T) {
 	}
 }
 
-func TestClaimedRecordsTheNewestState(t *testing.T) {
-	row := follow(t, running(10, start), running(0, after(300), ofPart("1", 50, 0)))
-	claimed := row.Claimed(after(301).Add(time.Microsecond))
+func TestWithPushRecordsTheNewestState(t *testing.T) {
+	row := applyAll(t, running(10, start), running(0, after(300), ofPart("1", 50, 0)))
+	claimed := row.WithPush(after(301).Add(time.Microsecond))
 	if !claimed.Pushed() || !claimed.PushedAt.Equal(after(301)) || claimed.PushedProgress != 50 || row.Pushed() {
 		t.Errorf("the claimed row is %+v", claimed)
 	}
 }
 
-func TestFits(t *testing.T) {
+func TestCheckSizeAcceptsDataUpToTheLimit(t *testing.T) {
 	state := func(n int) message.UploadProgress {
 		return message.UploadProgress{UploadID: "u", FileName: "f", Message: strings.Repeat("x", n)}
 	}
@@ -186,7 +185,7 @@ func TestFits(t *testing.T) {
 		{"a note too large", note(feed.MaxNote - aroundNote + 1), "data must be at most 8192 bytes of JSON in a note"},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
-			err := feed.Fits(tt.data)
+			err := feed.CheckSize(tt.data)
 			var bad *message.Invalid
 			if tt.want == "" && err != nil || tt.want != "" && (!errors.As(err, &bad) || bad.Error() != tt.want) {
 				t.Errorf("Fits: %v, want %q", err, tt.want)

@@ -6,59 +6,60 @@ import (
 	"github.com/herald-progress/herald/lib/message"
 )
 
-// A job is run again and again, and each run has an epoch. Tabs order the states of a job by epoch and seq, so the epoch
-// of a run is always over that of the run before, whatever its updates name.
+// A job may run several times. Each run has an epoch. Tabs order the states of a job by epoch and seq, so the epoch of a run
+// is always greater than that of the run before, even if the epoch in its updates is not.
 
-// place is where an update belongs among the runs of a job.
-type place int
+// runRelation is the relation between the run of an update and the run of the row.
+type runRelation int
 
 const (
-	earlierRun place = iota
+	olderRun runRelation = iota
 	sameRun
 	newRun
 )
 
-// place returns where u belongs, and the epoch of that run:
+// relationTo returns how the run of u relates to the row's run, and the epoch of the run of u:
 //
-//   - An update without an epoch belongs to the row's run. Where there is no row, or its life is over, it begins a run
-//     whose epoch is the update's time.
-//   - An update that names the row's epoch belongs to it, even when the life of the row is over: the run is the same.
-//   - A run that began without an epoch takes in the first older epoch that is named: the workflow of a job was started
-//     before its first update was written.
-//   - Any other older epoch is an earlier run, and a newer one is a new run.
-func (r Row) place(u Update) (place, string) {
+//   - No epoch, and a row that has not expired → the same run.
+//   - No epoch, and no row or an expired one → a new run, whose epoch is the time of the update.
+//   - The epoch of the row, even if it has expired → the same run.
+//   - An older epoch, if the row's run began without one and has had none since → the same run. The row adopts the epoch,
+//     because the workflow of a job starts before its first update.
+//   - Any other older epoch → an older run.
+//   - A newer epoch → a new run.
+func (r Row) relationTo(u Update) (runRelation, string) {
 	switch {
 	case r.Seq == 0 && u.Epoch == "":
-		return newRun, epochOf(u.At)
+		return newRun, epochAt(u.At)
 	case r.Seq == 0:
 		return newRun, u.Epoch
 	case u.Epoch == "" && r.Expired(u.At):
-		return newRun, r.epochAfter(epochOf(u.At))
-	case u.Epoch == "", u.Epoch == r.Epoch, u.Epoch == r.Run, r.takesIn(u.Epoch):
+		return newRun, r.epochAbove(epochAt(u.At))
+	case u.Epoch == "", u.Epoch == r.Epoch, u.Epoch == r.NamedEpoch, r.adoptsEpoch(u.Epoch):
 		return sameRun, r.Epoch
-	case u.Epoch < r.named():
-		return earlierRun, ""
+	case u.Epoch < r.epochOfUpdates():
+		return olderRun, ""
 	default:
-		return newRun, r.epochAfter(u.Epoch)
+		return newRun, r.epochAbove(u.Epoch)
 	}
 }
 
-// takesIn reports whether the row's run has no named epoch yet, and epoch may be it.
-func (r Row) takesIn(epoch string) bool {
-	return r.Unnamed && epoch != "" && epoch < r.Epoch && !r.Terminal()
+// adoptsEpoch reports whether the row's run began without an epoch and epoch may be its epoch.
+func (r Row) adoptsEpoch(epoch string) bool {
+	return r.EpochFromTime && epoch != "" && epoch < r.Epoch && !r.Terminal()
 }
 
-// named returns the epoch that updates of the row's run name.
-func (r Row) named() string {
-	if r.Run != "" {
-		return r.Run
+// epochOfUpdates returns the epoch in the updates of the row's run.
+func (r Row) epochOfUpdates() string {
+	if r.NamedEpoch != "" {
+		return r.NamedEpoch
 	}
-
 	return r.Epoch
 }
 
-// epochAfter returns epoch where it is over the row's, or else the next one over the row's, with the redrive count of epoch.
-func (r Row) epochAfter(epoch string) string {
+// epochAbove returns epoch if it is greater than the row's. Otherwise it returns the next epoch above the row's, with the
+// redrive count of epoch.
+func (r Row) epochAbove(epoch string) string {
 	if epoch > r.Epoch {
 		return epoch
 	}
@@ -67,7 +68,7 @@ func (r Row) epochAfter(epoch string) string {
 		return r.Epoch + "+"
 	}
 	at, err := time.Parse(time.RFC3339, r.Epoch[:timeLength])
-	next := epochOf(at.Add(time.Millisecond))
+	next := epochAt(at.Add(time.Millisecond))
 	if err != nil || next == "" {
 		return r.Epoch + "+"
 	}
@@ -75,12 +76,11 @@ func (r Row) epochAfter(epoch string) string {
 	return next[:timeLength] + epoch[timeLength:]
 }
 
-// epochOf returns the epoch of a run that began at a time.
-func epochOf(at time.Time) string {
+// epochAt returns the epoch of a run that began at a time.
+func epochAt(at time.Time) string {
 	epoch, err := message.NormalizeEpoch(at.UTC().Format(time.RFC3339Nano))
-	if err != nil { // a year of five digits
+	if err != nil { // The year has five digits.
 		return ""
 	}
-
 	return epoch
 }

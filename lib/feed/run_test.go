@@ -8,9 +8,9 @@ import (
 	"github.com/herald-progress/herald/lib/message"
 )
 
-// TestARedriveOfARunThatBeganUnnamedGoesOn: its epoch is before that of the run, which is the time of the first update, and
-// each of its updates is known by what it names all the same.
-func TestARedriveOfARunThatBeganUnnamedGoesOn(t *testing.T) {
+// The epoch of the redrive is older than the epoch of the run, which is the time of its first update. The updates of the redrive
+// are recognized by the epoch in them.
+func TestRedriveOfARunWithoutEpochContinues(t *testing.T) {
 	var m feed.Memory
 	at := time.Now().UTC().Truncate(time.Millisecond)
 	epoch, err := message.NormalizeEpoch(at.Add(-time.Second).Format(time.RFC3339Nano))
@@ -32,7 +32,7 @@ func TestARedriveOfARunThatBeganUnnamedGoesOn(t *testing.T) {
 		u.State.UploadID, u.At, u.ID = "j", at.Add(time.Duration(n)*time.Second), string(rune('a'+n))
 		row, outcome, err := m.Apply(t.Context(), "user/u", u)
 		if err != nil || outcome != feed.Accepted {
-			t.Errorf("update %d: %s, %v: %s run %q seq %d", n, outcome, err, row.Epoch, row.Run, row.Seq)
+			t.Errorf("update %d: %s, %v: %s run %q seq %d", n, outcome, err, row.Epoch, row.NamedEpoch, row.Seq)
 		}
 		if row.Epoch < first {
 			t.Errorf("update %d: epoch %s is before %s", n, row.Epoch, first)

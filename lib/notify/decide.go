@@ -93,7 +93,7 @@ func (n *Notifier) checkSize(r message.Request) error {
 	if r.UserID == "" || n.Feed == nil {
 		return nil
 	}
-	err := feed.Fits(r.Message)
+	err := feed.CheckSize(r.Message)
 	if err == nil {
 		return nil // what can be stored can be posted
 	}

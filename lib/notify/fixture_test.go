@@ -69,12 +69,12 @@ func (f *faulty) Apply(ctx context.Context, owner string, u feed.Update) (feed.R
 	return row, outcome, err
 }
 
-func (f *faulty) Claim(ctx context.Context, row feed.Row, at time.Time) (feed.Row, bool, error) {
-	fail, work := f.meet(ctx, "Claim")
+func (f *faulty) ClaimPush(ctx context.Context, row feed.Row, at time.Time) (feed.Row, bool, error) {
+	fail, work := f.meet(ctx, "ClaimPush")
 	if !work {
 		return feed.Row{}, false, fail
 	}
-	now, mine, err := f.Memory.Claim(ctx, row, at)
+	now, mine, err := f.Memory.ClaimPush(ctx, row, at)
 	if fail != nil {
 		return feed.Row{}, false, fail
 	}

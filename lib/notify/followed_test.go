@@ -51,15 +51,15 @@ func TestRequestsOfUnfollowedExecutionsAreAccepted(t *testing.T) {
 				if err != nil {
 					t.Fatal(err)
 				}
-				life := feed.JobLife
+				life := feed.JobTTL
 				if tt.followed {
-					life = feed.PointerLife
+					life = feed.PointerTTL
 				}
 				if got := row.ExpiresAt().Sub(row.UpdatedAt.Truncate(time.Second)); got != life {
 					t.Errorf("the job lives for %v, want %v", got, life)
 				}
 				left := 0
-				for range memory.Executions(t.Context()) {
+				for range memory.AllPointers(t.Context()) {
 					left++
 				}
 				if left == 1 != tt.followed {
@@ -115,10 +115,10 @@ func TestAskingAboutAnExecutionEnds(t *testing.T) {
 		asks      int
 	}{
 		{"there is none any more", arn, notify.ErrNoWorkflow, notify.Silence, 1},
-		{"it cannot be described", arn, fmt.Errorf("describe: %w", notify.ErrNotDescribed), feed.JobLife, 288},
-		{"an Express workflow", expressARN, nil, feed.JobLife, 0},
-		{"another Region", abroadARN, nil, feed.JobLife, 0},
-		{"another account", foreignARN, nil, feed.JobLife, 0},
+		{"it cannot be described", arn, fmt.Errorf("describe: %w", notify.ErrNotDescribed), feed.JobTTL, 288},
+		{"an Express workflow", expressARN, nil, feed.JobTTL, 0},
+		{"another Region", abroadARN, nil, feed.JobTTL, 0},
+		{"another account", foreignARN, nil, feed.JobTTL, 0},
 		{"Step Functions does not answer", arn, errors.New("503"), 0, 575},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
@@ -151,7 +151,7 @@ func TestAskingAboutAnExecutionEnds(t *testing.T) {
 					t.Errorf("ended after %v, with %d asks; want after %v, with %d", ended, len(w.asked), tt.ends, tt.asks)
 				}
 				left := 0
-				for range memory.Executions(t.Context()) {
+				for range memory.AllPointers(t.Context()) {
 					left++
 				}
 				if tt.ends == 0 {

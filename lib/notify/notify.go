@@ -159,7 +159,7 @@ func post(ctx context.Context, recipients broadcast.Recipients, result storeResu
 func report(d decision, result storeResult, posted broadcast.Report, err error) (Output, error) {
 	posted.MessageID = result.frame.ID
 	out := Output{
-		Report: posted, Seq: result.seq, Stored: result.outcome.Posts(), Outcome: result.outcome, Followed: d.followed,
+		Report: posted, Seq: result.seq, Stored: result.outcome.ShouldPost(), Outcome: result.outcome, Followed: d.followed,
 	}
 	switch {
 	case result.storeErr != nil && (err != nil || out.Delivered == 0): // neither stored nor delivered

@@ -107,7 +107,7 @@ func watch(t *testing.T, frames []message.Envelope, stored feed.Row) int {
 	if has.Seq != stored.PushedSeq {
 		t.Errorf("the client has seq %d, the last push was of %d", has.Seq, stored.PushedSeq)
 	}
-	if behind := stored.Shown().Progress - progress; !stored.Pushed() && behind >= message.MinPushProgress {
+	if behind := stored.VisibleState().Progress - progress; !stored.Pushed() && behind >= message.MinPushProgress {
 		t.Errorf("the client is %v %% behind", behind)
 	}
 	if want := stored.Envelope(); stored.Pushed() {

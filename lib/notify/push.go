@@ -49,5 +49,5 @@ func (n *Notifier) claimPush(ctx context.Context, row feed.Row) (feed.Row, bool,
 	ctx, cancel := context.WithTimeout(ctx, claimTimeout)
 	defer cancel()
 
-	return n.Feed.Claim(ctx, row, n.now())
+	return n.Feed.ClaimPush(ctx, row, n.now())
 }

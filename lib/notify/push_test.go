@@ -141,7 +141,7 @@ func TestTheStateArrivesWhenTheClaimFails(t *testing.T) {
 					f := &faulty{Memory: &feed.Memory{}, fault: map[string]fault{}, once: once}
 					to := newTabs()
 					publish(t, worker(t, f, to), at(0))
-					f.fault["Claim"] = how
+					f.fault["ClaimPush"] = how
 					var both sync.WaitGroup
 					for _, percent := range []float64{20, 50} { // the second waits while the first fails to claim
 						both.Go(func() { publish(t, worker(t, f, to), at(percent)) })
@@ -184,7 +184,7 @@ func (mute) Send(ctx context.Context, _ string, _ []byte) error {
 
 func TestAHangingStoreAndHangingPostsStayWithinTheBudget(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		f := &faulty{Memory: &feed.Memory{}, fault: map[string]fault{"Claim": hangs, "Job": hangs}}
+		f := &faulty{Memory: &feed.Memory{}, fault: map[string]fault{"ClaimPush": hangs, "Job": hangs}}
 		publish(t, worker(t, f, newTabs()), at(0))
 		start := time.Now()
 		publish(t, worker(t, f, mute{}), part("a", 50, 100))
@@ -201,11 +201,11 @@ type overtaken struct {
 	by feed.Update
 }
 
-func (o overtaken) Claim(ctx context.Context, row feed.Row, at time.Time) (feed.Row, bool, error) {
+func (o overtaken) ClaimPush(ctx context.Context, row feed.Row, at time.Time) (feed.Row, bool, error) {
 	if _, _, err := o.Apply(ctx, row.Owner, o.by); err != nil {
 		return feed.Row{}, false, err
 	}
-	if _, _, err := o.Memory.Claim(ctx, row, at); err != nil {
+	if _, _, err := o.Memory.ClaimPush(ctx, row, at); err != nil {
 		return feed.Row{}, false, err
 	}
 

@@ -44,7 +44,7 @@ func (n *Notifier) store(ctx context.Context, r message.Request, d decision, end
 	if !isState {
 		return n.storeNote(ctx, owner, feed.Note{ID: id, At: now, Data: r.Message, Key: r.Key}, result), nil
 	}
-	u := feed.Update{State: state, Epoch: r.Epoch, Key: r.Key, EndOf: endOf, Part: r.Part, ID: id, At: now}
+	u := feed.Update{State: state, Epoch: r.Epoch, Key: r.Key, EndedExecution: endOf, Part: r.Part, ID: id, At: now}
 	if d.followed != nil && *d.followed {
 		u.Execution = r.Execution
 	}
@@ -80,7 +80,7 @@ func (n *Notifier) storeNote(ctx context.Context, owner string, note feed.Note, 
 func (n *Notifier) storeState(ctx context.Context, owner string, u feed.Update, result storeResult) (storeResult, error) {
 	row, outcome, err := n.apply(ctx, owner, u)
 	switch {
-	case errors.Is(err, feed.ErrParts):
+	case errors.Is(err, feed.ErrTooManyParts):
 		return result, invalid("part.id", fmt.Sprintf("must be one of at most %d of a job", feed.MaxParts))
 	case errors.Is(err, feed.ErrContention):
 		return result, err
@@ -97,7 +97,7 @@ func (n *Notifier) storeState(ctx context.Context, owner string, u feed.Update, 
 	if outcome == feed.Accepted && !row.Pushed() {
 		row, result.postNow = n.waitToPush(ctx, row)
 	} else {
-		result.postNow = outcome.Posts()
+		result.postNow = outcome.ShouldPost()
 	}
 	n.pushes.store(row)
 	if result.postNow {
@@ -112,7 +112,7 @@ func (n *Notifier) apply(ctx context.Context, owner string, u feed.Update) (feed
 	ctx, cancel := context.WithTimeout(ctx, StoreTimeout)
 	defer cancel()
 	row, outcome, err := n.Feed.Apply(ctx, owner, u)
-	if err == nil || errors.Is(err, feed.ErrParts) || errors.Is(err, feed.ErrContention) {
+	if err == nil || errors.Is(err, feed.ErrTooManyParts) || errors.Is(err, feed.ErrContention) {
 		return row, outcome, err
 	}
 	if u.Key != "" || u.Part != nil || u.State.Status.Terminal() { // the feed recognises a second try

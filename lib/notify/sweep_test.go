@@ -25,11 +25,11 @@ type pointing struct {
 	fail     error
 }
 
-func (p pointing) Execution(ctx context.Context, _ string) iter.Seq2[feed.Pointer, error] {
-	return p.Executions(ctx)
+func (p pointing) PointersOf(ctx context.Context, _ string) iter.Seq2[feed.Pointer, error] {
+	return p.AllPointers(ctx)
 }
 
-func (p pointing) Executions(context.Context) iter.Seq2[feed.Pointer, error] {
+func (p pointing) AllPointers(context.Context) iter.Seq2[feed.Pointer, error] {
 	return func(yield func(feed.Pointer, error) bool) {
 		if p.fail != nil && !yield(feed.Pointer{}, p.fail) {
 			return
@@ -43,10 +43,10 @@ func (p pointing) Executions(context.Context) iter.Seq2[feed.Pointer, error] {
 }
 
 // pointers returns those of the execution "arn".
-func pointers(t *testing.T, f feed.Executions) []feed.Pointer {
+func pointers(t *testing.T, f feed.Pointers) []feed.Pointer {
 	t.Helper()
 	var all []feed.Pointer
-	for p, err := range f.Execution(t.Context(), arn) {
+	for p, err := range f.PointersOf(t.Context(), arn) {
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -112,7 +112,7 @@ func TestOneBadPointerDoesNotStopTheSweep(t *testing.T) {
 		}, 29, true},
 		{"a pointer cannot be read", func(m *feed.Memory, _ *workflows, s *notify.Sweeper) {
 			var all []feed.Pointer
-			for p := range m.Executions(context.Background()) {
+			for p := range m.AllPointers(context.Background()) {
 				all = append(all, p)
 			}
 			s.Feed = pointing{m, all[1:], broken}
@@ -148,7 +148,7 @@ func TestAnEventEndsEveryJobOfItsExecution(t *testing.T) {
 		{"an end cannot be stored", func(m *feed.Memory, s *notify.Sweeper) { s.Notifier.Feed = &failsFor{m, execution(7)} }, 29},
 		{"a pointer cannot be read", func(m *feed.Memory, s *notify.Sweeper) {
 			var all []feed.Pointer
-			for p := range m.Execution(context.Background(), arn) {
+			for p := range m.PointersOf(context.Background(), arn) {
 				all = append(all, p)
 			}
 			s.Feed = pointing{m, all[1:], errDown}

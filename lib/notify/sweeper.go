@@ -55,7 +55,7 @@ type Workflows interface {
 // Pointers is what the sweeper reads of a feed.
 type Pointers interface {
 	feed.Jobs
-	feed.Executions
+	feed.Pointers
 }
 
 // Sweeper ends jobs whose executions ended without publishing an end. It does so on the event of the execution's end. These
@@ -82,13 +82,13 @@ func (s *Sweeper) Handle(ctx context.Context, raw json.RawMessage) error {
 		return err
 	}
 	if !isChange {
-		return s.forEach(ctx, s.Feed.Executions(ctx), s.checkSilent)
+		return s.forEach(ctx, s.Feed.AllPointers(ctx), s.checkSilent)
 	}
 	end, terminal := terminalStatuses[change.Status]
 	if !terminal {
 		return nil
 	}
-	pointers := s.Feed.Execution(ctx, change.ExecutionARN)
+	pointers := s.Feed.PointersOf(ctx, change.ExecutionARN)
 	if end.status == message.StatusSucceeded {
 		pointers = delayed(ctx, pointers, successGrace)
 	}
@@ -194,11 +194,11 @@ func (s *Sweeper) checkSilent(ctx context.Context, p feed.Pointer) error {
 //
 //	the execution has ended                          its end
 //	the execution does not exist, or not any more    unknownEnd
-//	it is not followed, or cannot be described       unknownEnd, once the job was silent for [feed.JobLife]
+//	it is not followed, or cannot be described       unknownEnd, once the job was silent for [feed.JobTTL]
 //	it runs, or the request failed                   not ended
 func (s *Sweeper) executionEnd(ctx context.Context, p feed.Pointer, silence time.Duration) (jobEnd, bool) {
 	if !s.Notifier.follows(p.Execution) {
-		return unknownEnd, silence > feed.JobLife
+		return unknownEnd, silence > feed.JobTTL
 	}
 	w, err := s.status(ctx, p.Execution)
 	switch {
@@ -207,7 +207,7 @@ func (s *Sweeper) executionEnd(ctx context.Context, p feed.Pointer, silence time
 	case err != nil:
 		s.log().WarnContext(ctx, "execution not described", "execution", p.Execution, "err", err)
 
-		return unknownEnd, errors.Is(err, ErrNotDescribed) && silence > feed.JobLife
+		return unknownEnd, errors.Is(err, ErrNotDescribed) && silence > feed.JobTTL
 	}
 	end, terminal := terminalStatuses[w.Status]
 
@@ -223,7 +223,7 @@ func (s *Sweeper) status(ctx context.Context, arn string) (Workflow, error) {
 
 // endJob publishes an end for the job of p, unless the job has ended, and deletes p. It may be repeated: the end has a key.
 func (s *Sweeper) endJob(ctx context.Context, p feed.Pointer, row feed.Row, end jobEnd) error {
-	state := row.Shown()
+	state := row.VisibleState()
 	if row.Epoch < p.Epoch { // no state of this run was stored
 		state = message.UploadProgress{UploadID: state.UploadID, FileName: state.FileName}
 	}
@@ -241,7 +241,7 @@ func (s *Sweeper) endJob(ctx context.Context, p feed.Pointer, row feed.Row, end 
 }
 
 func (s *Sweeper) deletePointer(ctx context.Context, p feed.Pointer) error {
-	if err := s.Feed.Forget(ctx, p); err != nil {
+	if err := s.Feed.DeletePointer(ctx, p); err != nil {
 		return fmt.Errorf("delete pointer: %w", err)
 	}
 

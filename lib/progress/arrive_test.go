@@ -247,7 +247,7 @@ func TestReportedStatesAreAlwaysValid(t *testing.T) {
 						if err := request.Validate(); err != nil {
 							t.Errorf("request %.300v: %v", request, err)
 						}
-						if err := feed.Fits(request.Message); err != nil {
+						if err := feed.CheckSize(request.Message); err != nil {
 							t.Errorf("data %.300v: %v", request.Message, err)
 						}
 					}

@@ -171,10 +171,10 @@ func (f billedFeed) Notes(ctx context.Context, owner, since string, limit int) (
 	return f.Memory.Notes(ctx, owner, since, limit)
 }
 
-func (f billedFeed) NotesUpTo(ctx context.Context, owner, after, upTo string, limit int) ([]feed.Note, error) {
+func (f billedFeed) NewestNotes(ctx context.Context, owner, after, upTo string, limit int) ([]feed.Note, error) {
 	f.bill.request()
 
-	return f.Memory.NotesUpTo(ctx, owner, after, upTo, limit)
+	return f.Memory.NewestNotes(ctx, owner, after, upTo, limit)
 }
 
 func (f billedFeed) Dismiss(ctx context.Context, owner, id string) (bool, error) {

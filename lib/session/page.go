@@ -113,7 +113,7 @@ func (h *Default) readNotes(ctx context.Context, owner string, s syncAction) (no
 	if len(fresh) > maxNotes {
 		return notes{fresh: fresh[:maxNotes], more: true, first: s.first}, nil
 	}
-	overlap, err := h.Feed.NotesUpTo(ctx, owner, s.after, s.first, maxNotes+1)
+	overlap, err := h.Feed.NewestNotes(ctx, owner, s.after, s.first, maxNotes+1)
 	if n := len(overlap); n > 0 && overlap[n-1].ID == s.first {
 		overlap = overlap[:n-1] // the browser has it
 	}

@@ -25,8 +25,8 @@ func RunClock(t *testing.T, open func(t *testing.T) (feed.Store, Clock)) {
 	for name, test := range map[string]func(*testing.T, feed.Store, Clock){
 		"a note past its life is absent":                  expiredNote,
 		"a key past its life is new":                      expiredKey,
-		"notes reach every reader, whatever their clocks": skewedNotes,
-		"a key holds, whatever its writers' clocks":       skewedKeys,
+		"notes reach every reader, whatever their clocks": notesOfSkewedClocks,
+		"a key holds, whatever its writers' clocks":       keysOfSkewedClocks,
 	} {
 		t.Run(name, func(t *testing.T) {
 			s, clock := open(t)
@@ -39,19 +39,18 @@ func RunClock(t *testing.T, open func(t *testing.T) (feed.Store, Clock)) {
 func noteAt(at time.Time, title int) feed.Note {
 	n := notification(title, at.UTC().Truncate(time.Millisecond))
 	n.ID = ulid.MustNew(ulid.Timestamp(at), ulid.DefaultEntropy()).String()
-
 	return n
 }
 
 func expiredNote(t *testing.T, s feed.Store, clock Clock) {
 	owner := feed.User(t.Name())
 	old := add(t, s, owner, noteAt(clock.Now(), 1), feed.Accepted)
-	clock.Pass(feed.NoteLife - time.Minute)
+	clock.Pass(feed.NoteTTL - time.Minute)
 	live := add(t, s, owner, noteAt(clock.Now(), 2), feed.Accepted)
-	kept(t, s, owner, "", 50, []feed.Note{old, live})
+	wantNotes(t, s, owner, "", 50, []feed.Note{old, live})
 	clock.Pass(time.Minute + time.Second)
-	kept(t, s, owner, "", 50, []feed.Note{live})
-	kept(t, s, owner, "0", 1, []feed.Note{live})
+	wantNotes(t, s, owner, "", 50, []feed.Note{live})
+	wantNotes(t, s, owner, "0", 1, []feed.Note{live})
 	if was, err := s.Dismiss(t.Context(), owner, old.ID); err != nil || was {
 		t.Errorf("Dismiss of a note past its life: %t, %v", was, err)
 	}
@@ -62,11 +61,10 @@ func expiredKey(t *testing.T, s feed.Store, clock Clock) {
 	keyed := func() feed.Note {
 		n := noteAt(clock.Now(), 1)
 		n.Key = "key"
-
 		return n
 	}
 	first := add(t, s, owner, keyed(), feed.Accepted)
-	clock.Pass(feed.JobLife - time.Minute)
+	clock.Pass(feed.JobTTL - time.Minute)
 	if again := add(t, s, owner, keyed(), feed.Duplicate); again.ID != first.ID {
 		t.Errorf("within its life the key led to %+v, want %+v", again, first)
 	}
@@ -83,9 +81,9 @@ var skews = []time.Duration{
 	48 * time.Hour, -48 * time.Hour, 10_000 * time.Hour, -10_000 * time.Hour,
 }
 
-// skewedNotes lets a reader take notes after each that is written. It reads as a tab does: from the last it has, less the
+// notesOfSkewedClocks lets a reader take notes after each that is written. It reads as a tab does: from the last it has, less the
 // overlap.
-func skewedNotes(t *testing.T, s feed.Store, clock Clock) {
+func notesOfSkewedClocks(t *testing.T, s feed.Store, clock Clock) {
 	for _, pause := range []time.Duration{0, time.Second, time.Minute, time.Hour} {
 		owner := feed.User(fmt.Sprint(t.Name(), pause))
 		seen := map[string]bool{}
@@ -96,7 +94,7 @@ func skewedNotes(t *testing.T, s feed.Store, clock Clock) {
 			if off := stored.At.Sub(clock.Now()).Abs(); off > feed.NoteSkew+2*time.Second {
 				t.Errorf("a note is stored %v off the store's time", off)
 			}
-			from := overlap(since)
+			from := overlapStart(since)
 			notes, err := s.Notes(t.Context(), owner, from.String(), 1000)
 			if err != nil {
 				t.Fatal(err)
@@ -118,15 +116,14 @@ func skewedNotes(t *testing.T, s feed.Store, clock Clock) {
 	}
 }
 
-// overlap returns the id from which a reader goes on that has since.
-func overlap(since ulid.ULID) ulid.ULID {
+// overlapStart returns the id from which a reader goes on that has since.
+func overlapStart(since ulid.ULID) ulid.ULID {
 	const millis = uint64(feed.NoteOverlap / time.Millisecond)
 	_ = since.SetTime(max(since.Time(), millis) - millis)
-
 	return since
 }
 
-func skewedKeys(t *testing.T, s feed.Store, clock Clock) {
+func keysOfSkewedClocks(t *testing.T, s feed.Store, clock Clock) {
 	owner := feed.User(t.Name())
 	for key, first := range skews {
 		want := ""

@@ -14,32 +14,31 @@ import (
 	"github.com/herald-progress/herald/lib/message"
 )
 
-// leads wants the store to hold just these pointers, which are of one execution.
-func leads(t *testing.T, s feed.Store, want ...feed.Pointer) {
+// wantPointers wants the store to hold just these pointers, which are of one execution.
+func wantPointers(t *testing.T, s feed.Store, want ...feed.Pointer) {
 	t.Helper()
-	leading(t, s, want[0].Execution, want)
+	wantPointersOf(t, s, want[0].Execution, want)
 }
 
-// leadsNowhere wants the store to hold no pointer from the execution.
-func leadsNowhere(t *testing.T, s feed.Store, arn string) {
+// wantNoPointer wants the store to hold no pointer from the execution.
+func wantNoPointer(t *testing.T, s feed.Store, arn string) {
 	t.Helper()
-	leading(t, s, arn, []feed.Pointer{})
+	wantPointersOf(t, s, arn, []feed.Pointer{})
 }
 
-func leading(t *testing.T, s feed.Store, arn string, want []feed.Pointer) {
+func wantPointersOf(t *testing.T, s feed.Store, arn string, want []feed.Pointer) {
 	t.Helper()
 	sorted := func(all []feed.Pointer) []feed.Pointer {
 		slices.SortFunc(all, func(a, b feed.Pointer) int {
 			return cmp.Or(strings.Compare(a.Owner, b.Owner), strings.Compare(a.Job, b.Job))
 		})
-
 		return all
 	}
 	want = sorted(want)
-	if diff := gocmp.Diff(want, sorted(collect(t, s.Execution(t.Context(), arn)))); diff != "" {
+	if diff := gocmp.Diff(want, sorted(collect(t, s.PointersOf(t.Context(), arn)))); diff != "" {
 		t.Errorf("Execution (-want +got):\n%s", diff)
 	}
-	all := slices.DeleteFunc(collect(t, s.Executions(t.Context())), func(p feed.Pointer) bool { return p.Execution != arn })
+	all := slices.DeleteFunc(collect(t, s.AllPointers(t.Context())), func(p feed.Pointer) bool { return p.Execution != arn })
 	if diff := gocmp.Diff(want, sorted(all)); diff != "" {
 		t.Errorf("Executions (-want +got):\n%s", diff)
 	}
@@ -47,34 +46,32 @@ func leading(t *testing.T, s feed.Store, arn string, want []feed.Pointer) {
 
 func pointers(t *testing.T, s feed.Store) {
 	owner, at, arn := feed.User(t.Name()), now(), "arn:"+t.Name()
-	leadsNowhere(t, s, arn)
+	wantNoPointer(t, s, arn)
 	apply(t, s, owner, update(1, at), feed.Accepted)
-	leadsNowhere(t, s, arn)
+	wantNoPointer(t, s, arn)
 	u := update(2, at.Add(time.Second))
 	u.Execution = arn
 	apply(t, s, owner, u, feed.Accepted)
 	want := feed.Pointer{Execution: arn, Owner: owner, Job: "job", Epoch: epoch(0), At: at.Add(time.Second)}
-	leads(t, s, want)
+	wantPointers(t, s, want)
 	later := update(3, at.Add(2*time.Second))
 	later.Execution = arn
 	apply(t, s, owner, later, feed.Accepted)
-	leads(t, s, want) // it was made once
+	wantPointers(t, s, want) // it was made once
 	apply(t, s, owner, ended(message.StatusFailed, at), feed.Accepted)
-	leadsNowhere(t, s, arn)
+	wantNoPointer(t, s, arn)
 	u.ID = "late"
 	apply(t, s, owner, u, feed.Ignored)
-	leadsNowhere(t, s, arn)
-
+	wantNoPointer(t, s, arn)
 	redriven := update(1, at.Add(time.Minute))
 	redriven.Epoch, redriven.Execution = epoch(1), arn
 	apply(t, s, owner, redriven, feed.Accepted)
 	want.Epoch, want.At = epoch(1), at.Add(time.Minute)
-	leads(t, s, want)
+	wantPointers(t, s, want)
 	old := ended(message.StatusFailed, at)
 	old.ID, old.Execution = "an old end", arn
 	apply(t, s, owner, old, feed.Stale)
-	leads(t, s, want)
-
+	wantPointers(t, s, want)
 	want = feed.Pointer{Owner: owner, Epoch: epoch(0), At: at}
 	all := map[string]feed.Pointer{}
 	for n := range 40 { // over all shards
@@ -85,7 +82,7 @@ func pointers(t *testing.T, s feed.Store) {
 		all[more.Execution] = want
 	}
 	listed := map[string]feed.Pointer{}
-	for _, p := range collect(t, s.Executions(t.Context())) {
+	for _, p := range collect(t, s.AllPointers(t.Context())) {
 		if p.Owner == owner && p.Job != "job" {
 			listed[p.Execution] = p
 		}
@@ -95,36 +92,35 @@ func pointers(t *testing.T, s feed.Store) {
 	}
 }
 
-func forget(t *testing.T, s feed.Store) {
+func deletePointers(t *testing.T, s feed.Store) {
 	owner, at, arn := feed.User(t.Name()), now(), "arn:"+t.Name()
 	u := update(1, at)
 	u.Execution = arn
 	apply(t, s, owner, u, feed.Accepted)
 	first := feed.Pointer{Execution: arn, Owner: owner, Job: "job", Epoch: epoch(0), At: at}
-	leads(t, s, first)
+	wantPointers(t, s, first)
 	u.Epoch, u.At, u.ID = epoch(1), at.Add(time.Second), "redriven"
 	apply(t, s, owner, u, feed.Accepted)
 	second := feed.Pointer{Execution: arn, Owner: owner, Job: "job", Epoch: epoch(1), At: u.At}
-	if err := s.Forget(t.Context(), first); err != nil {
+	if err := s.DeletePointer(t.Context(), first); err != nil {
 		t.Fatal(err)
 	}
-	leads(t, s, second) // it was made anew since
+	wantPointers(t, s, second) // it was made anew since
 	for range 2 {
-		if err := s.Forget(t.Context(), second); err != nil {
+		if err := s.DeletePointer(t.Context(), second); err != nil {
 			t.Fatal(err)
 		}
-		leadsNowhere(t, s, arn)
+		wantNoPointer(t, s, arn)
 	}
 	u.Epoch, u.At, u.ID = epoch(2), at.Add(2*time.Second), "redriven again"
 	apply(t, s, owner, u, feed.Accepted)
-	leads(t, s, feed.Pointer{Execution: arn, Owner: owner, Job: "job", Epoch: epoch(2), At: u.At})
-
-	old := update(1, at.Add(-feed.PointerLife-time.Second))
+	wantPointers(t, s, feed.Pointer{Execution: arn, Owner: owner, Job: "job", Epoch: epoch(2), At: u.At})
+	old := update(1, at.Add(-feed.PointerTTL-time.Second))
 	old.State.UploadID, old.Execution = "old", arn+" old"
 	if _, _, err := s.Apply(t.Context(), owner, old); err != nil {
 		t.Fatal(err)
 	}
-	leadsNowhere(t, s, old.Execution)
+	wantNoPointer(t, s, old.Execution)
 }
 
 // sharedExecution lets jobs end with one execution: each has a pointer of its own.
@@ -135,51 +131,50 @@ func sharedExecution(t *testing.T, s feed.Store) {
 		u.State.UploadID, u.Execution = job, execution
 		owner := feed.User(t.Name() + user)
 		apply(t, s, owner, u, feed.Accepted)
-
 		return feed.Pointer{Execution: execution, Owner: owner, Job: job, Epoch: epoch(0), At: at}
 	}
 	one, two, hashes := begun("a", "1", arn), begun("a", "2", arn), begun("a", "#1#user/b", arn)
 	another := begun("b", "1", arn) // a user whose job has the same id
 	alike := begun("a", "3", arn+"1")
 	odd := begun("a", "4", arn+"#1") // no ARN is like that
-	leads(t, s, one, two, hashes, another)
-	leads(t, s, alike)
-	leads(t, s, odd)
-	for range s.Execution(t.Context(), arn) {
+	wantPointers(t, s, one, two, hashes, another)
+	wantPointers(t, s, alike)
+	wantPointers(t, s, odd)
+	for range s.PointersOf(t.Context(), arn) {
 		break // an iteration may stop early
 	}
 
 	over := ended(message.StatusFailed, at)
 	over.State.UploadID = one.Job
 	apply(t, s, one.Owner, over, feed.Accepted)
-	leads(t, s, two, hashes, another)
-	if err := s.Forget(t.Context(), another); err != nil {
+	wantPointers(t, s, two, hashes, another)
+	if err := s.DeletePointer(t.Context(), another); err != nil {
 		t.Fatal(err)
 	}
-	leads(t, s, two, hashes)
+	wantPointers(t, s, two, hashes)
 	over.State.UploadID = hashes.Job
 	apply(t, s, hashes.Owner, over, feed.Accepted)
-	leads(t, s, two)
-	leads(t, s, alike)
+	wantPointers(t, s, two)
+	wantPointers(t, s, alike)
 }
 
-// pointersAnew lets a run go on that was silent for longer than its pointer lives: it gets another one.
-func pointersAnew(t *testing.T, s feed.Store) {
+// recreatedPointers lets a run go on that was silent for longer than its pointer lives: it gets another one.
+func recreatedPointers(t *testing.T, s feed.Store) {
 	owner, at, arn := feed.User(t.Name()), now(), "arn:"+t.Name()
 	for name, u := range map[string]feed.Update{
-		"state": update(1, at.Add(-feed.PointerLife-time.Second)), "part": part("one", 1, 0, at.Add(-feed.PointerLife-time.Second)),
+		"state": update(1, at.Add(-feed.PointerTTL-time.Second)), "part": part("one", 1, 0, at.Add(-feed.PointerTTL-time.Second)),
 	} {
 		u.State.UploadID, u.Execution = name, arn+name
 		if _, outcome, err := s.Apply(t.Context(), owner, u); err != nil || outcome != feed.Accepted {
 			t.Fatalf("Apply: %q, %v", outcome, err)
 		}
-		absent(t, s, owner, name)
-		leadsNowhere(t, s, u.Execution)
+		wantAbsent(t, s, owner, name)
+		wantNoPointer(t, s, u.Execution)
 		u.ID, u.At = "later", at
 		if u.Part != nil {
 			u.Part = part("one", 2, 0, at).Part
 		}
 		apply(t, s, owner, u, feed.Accepted)
-		leads(t, s, feed.Pointer{Execution: u.Execution, Owner: owner, Job: name, Epoch: epoch(0), At: at})
+		wantPointers(t, s, feed.Pointer{Execution: u.Execution, Owner: owner, Job: name, Epoch: epoch(0), At: at})
 	}
 }

@@ -22,7 +22,7 @@ type Fault int
 
 // The faults.
 const (
-	None Fault = iota
+	NoFault Fault = iota
 	// NotApplied fails before anything is done.
 	NotApplied
 	// Applied fails after all is done.
@@ -54,10 +54,9 @@ func (f *Faults) Next() Fault {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	if f.random.Float64() >= f.Rate {
-		return None
+		return NoFault
 	}
 	f.injected++
-
 	return Fault(1 + f.random.IntN(int(Applied)))
 }
 
@@ -65,7 +64,6 @@ func (f *Faults) Next() Fault {
 func (f *Faults) Injected() int {
 	f.mu.Lock()
 	defer f.mu.Unlock()
-
 	return f.injected
 }
 
@@ -80,49 +78,41 @@ type Faulty struct {
 func (f Faulty) Apply(ctx context.Context, owner string, u feed.Update) (row feed.Row, outcome feed.Outcome, err error) {
 	err = f.call(func() error {
 		row, outcome, err = f.Store.Apply(ctx, owner, u)
-
 		return err
 	})
-
 	return row, outcome, err
 }
 
-// Claim fails before or after.
-func (f Faulty) Claim(ctx context.Context, row feed.Row, at time.Time) (now feed.Row, won bool, err error) {
+// ClaimPush fails before or after.
+func (f Faulty) ClaimPush(ctx context.Context, row feed.Row, at time.Time) (now feed.Row, claimed bool, err error) {
 	err = f.call(func() error {
-		now, won, err = f.Store.Claim(ctx, row, at)
-
+		now, claimed, err = f.Store.ClaimPush(ctx, row, at)
 		return err
 	})
-
-	return now, won && err == nil, err
+	return now, claimed && err == nil, err
 }
 
 // Job fails before or after.
 func (f Faulty) Job(ctx context.Context, owner, job string) (row feed.Row, err error) {
 	err = f.call(func() error {
 		row, err = f.Store.Job(ctx, owner, job)
-
 		return err
 	})
-
 	return row, err
 }
 
 // Add fails before or after.
-func (f Faulty) Add(ctx context.Context, owner string, n feed.Note) (kept feed.Note, outcome feed.Outcome, err error) {
+func (f Faulty) Add(ctx context.Context, owner string, n feed.Note) (stored feed.Note, outcome feed.Outcome, err error) {
 	err = f.call(func() error {
-		kept, outcome, err = f.Store.Add(ctx, owner, n)
-
+		stored, outcome, err = f.Store.Add(ctx, owner, n)
 		return err
 	})
-
-	return kept, outcome, err
+	return stored, outcome, err
 }
 
-// Forget fails before or after.
-func (f Faulty) Forget(ctx context.Context, p feed.Pointer) error {
-	return f.call(func() error { return f.Store.Forget(ctx, p) })
+// DeletePointer fails before or after.
+func (f Faulty) DeletePointer(ctx context.Context, p feed.Pointer) error {
+	return f.call(func() error { return f.Store.DeletePointer(ctx, p) })
 }
 
 // Jobs fails at its end.
@@ -133,7 +123,7 @@ func (f Faulty) Jobs(ctx context.Context, owner string) iter.Seq2[feed.Row, erro
 				return
 			}
 		}
-		if f.Faults.Next() != None {
+		if f.Faults.Next() != NoFault {
 			yield(feed.Row{}, ErrInjected)
 		}
 	}
@@ -144,10 +134,9 @@ func (f Faulty) call(do func() error) error {
 	if fault == NotApplied {
 		return ErrInjected
 	}
-	if err := do(); err != nil || fault == None {
+	if err := do(); err != nil || fault == NoFault {
 		return err
 	}
-
 	return ErrInjected
 }
 
@@ -157,7 +146,7 @@ func RunFaulty(t *testing.T, open func(t *testing.T) feed.Store) {
 	t.Helper()
 	for name, test := range map[string]func(*testing.T, feed.Store){
 		"50 writers race on one job": faultyRace,
-		"claims":                     faultyClaims,
+		"claims":                     faultyPushes,
 		"notes":                      faultyNotes,
 		"pointers":                   faultyPointers,
 	} {
@@ -165,8 +154,8 @@ func RunFaulty(t *testing.T, open func(t *testing.T) feed.Store) {
 	}
 }
 
-// again repeats what fails. [feed.ErrNotFound] is an answer.
-func again(t *testing.T, do func() error) error {
+// retryUntilSuccess repeats what fails. [feed.ErrNotFound] is an answer.
+func retryUntilSuccess(t *testing.T, do func() error) error {
 	t.Helper()
 	var err error
 	for range retries {
@@ -175,13 +164,12 @@ func again(t *testing.T, do func() error) error {
 		}
 	}
 	t.Errorf("after %d tries: %v", retries, err)
-
 	return err
 }
 
 func faultyRace(t *testing.T, s feed.Store) {
 	w := &writers{store: s, owner: feed.User(t.Name()), at: now(), parts: map[string]int64{}}
-	w.work(t, 0)
+	w.run(t, 0)
 	final := w.check(t)
 	all := int64((racingParts + racingStates) * racingSteps)
 	if final.Seq != all || final.PartsDone != racingParts*racingSteps {
@@ -209,53 +197,50 @@ func faultyRace(t *testing.T, s feed.Store) {
 		t.Errorf("the ends left %+v, %v", final, err)
 	}
 	for id, outcome := range outcomes {
-		if outcome.Posts() != (id == final.ID) {
+		if outcome.ShouldPost() != (id == final.ID) {
 			t.Errorf("%s won, %s is %q", final.ID, id, outcome)
 		}
 	}
 	if t.Failed() {
-		t.Logf("%d calls failed", w.failed)
+		t.Logf("%d calls failed", w.failedCalls)
 	}
 }
 
-func faultyClaims(t *testing.T, s feed.Store) {
+func faultyPushes(t *testing.T, s feed.Store) {
 	owner, at := feed.User(t.Name()), now()
 	for n := range 20 {
 		job := fmt.Sprint("job ", n)
 		apply := func(u feed.Update) feed.Row {
 			u.State.UploadID = job
 			var row feed.Row
-			_ = again(t, func() (err error) {
+			_ = retryUntilSuccess(t, func() (err error) {
 				row, _, err = s.Apply(t.Context(), owner, u)
-
 				return err
 			})
-
 			return row
 		}
 		apply(update(1, at))
 		row := apply(part("one", 1, 0, at))
-		won, failed := 0, 0
+		claimed, failed := 0, 0
 		for range 3 {
 			var newest feed.Row
-			_ = again(t, func() error {
-				now, ours, err := s.Claim(t.Context(), row, at)
+			_ = retryUntilSuccess(t, func() error {
+				now, claimedNow, err := s.ClaimPush(t.Context(), row, at)
 				newest = now
-				if ours {
-					won++
+				if claimedNow {
+					claimed++
 				}
 				if err != nil {
 					failed++
 				}
-
 				return err
 			})
 			if !newest.Pushed() {
 				t.Errorf("after a claim the row is %+v", newest)
 			}
 		}
-		if won > 1 || won == 0 && failed == 0 {
-			t.Errorf("%d claims won, %d failed", won, failed)
+		if claimed > 1 || claimed == 0 && failed == 0 {
+			t.Errorf("%d claims won, %d failed", claimed, failed)
 		}
 	}
 }
@@ -271,12 +256,11 @@ func faultyNotes(t *testing.T, s feed.Store) {
 			var got feed.Note
 			tries := 0
 			key := fmt.Sprint("key ", n%keyed)
-			_ = again(t, func() (err error) {
+			_ = retryUntilSuccess(t, func() (err error) {
 				note := notification(100*n+tries, at)
 				note.Key = key
 				tries++
 				got, _, err = s.Add(t.Context(), owner, note)
-
 				return err
 			})
 			mu.Lock()
@@ -289,9 +273,8 @@ func faultyNotes(t *testing.T, s feed.Store) {
 	}
 	group.Wait()
 	var all []feed.Note
-	_ = again(t, func() (err error) {
+	_ = retryUntilSuccess(t, func() (err error) {
 		all, err = s.Notes(t.Context(), owner, "", retries)
-
 		return err
 	})
 	stored := map[string]bool{}
@@ -319,23 +302,20 @@ func faultyPointers(t *testing.T, s feed.Store) {
 		for _, do := range []func() error{
 			func() error {
 				_, _, err := s.Apply(t.Context(), owner, u)
-
 				return err
 			},
 			func() (err error) {
-				p, err = only(s.Execution(t.Context(), u.Execution))
-
+				p, err = only(s.PointersOf(t.Context(), u.Execution))
 				return err
 			},
-			func() error { return s.Forget(t.Context(), p) },
+			func() error { return s.DeletePointer(t.Context(), p) },
 		} {
-			if err := again(t, do); err != nil {
+			if err := retryUntilSuccess(t, do); err != nil {
 				t.Error(err)
 			}
 		}
-		err := again(t, func() error {
-			_, err := only(s.Execution(t.Context(), u.Execution))
-
+		err := retryUntilSuccess(t, func() error {
+			_, err := only(s.PointersOf(t.Context(), u.Execution))
 			return err
 		})
 		if p.Job != u.State.UploadID || !errors.Is(err, feed.ErrNotFound) {

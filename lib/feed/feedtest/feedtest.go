@@ -29,20 +29,20 @@ func Run(t *testing.T, open func(t *testing.T) feed.Store) {
 		"a part may begin a row and name executions": firstPart,
 		"256 parts and no more":                      tooManyParts,
 		"a row past its life is absent":              expiredJob,
-		"a late update opens no job that ended":      lateUpdates,
+		"a late update opens no job that ended":      updatesAfterExpiry,
 		"an execution ends its own jobs only":        endsOfExecutions,
-		"a job lives as long as its workflow may":    silentJob,
+		"a job lives as long as its workflow may":    longSilence,
 		"50 writers race on one job":                 race,
-		"one of many claims wins":                    claims,
-		"no state is left unclaimed":                 everyStateIsClaimed,
+		"one of many claims wins":                    claimPushes,
+		"no state is left unclaimed":                 everyStateIsPushed,
 		"notes come in order, the newest of all":     notes,
 		"a note's key makes it known":                noteKeys,
 		"dismissed notes are gone":                   dismiss,
-		"odd ids are kept verbatim":                  verbatim,
+		"odd ids are kept verbatim":                  unusualIDs,
 		"an execution leads to its job":              pointers,
 		"an execution leads to all of its jobs":      sharedExecution,
-		"a forgotten pointer may be made anew":       forget,
-		"a job that begins anew has a pointer":       pointersAnew,
+		"a forgotten pointer may be made anew":       deletePointers,
+		"a job that begins anew has a pointer":       recreatedPointers,
 	} {
 		t.Run(name, func(t *testing.T) { test(t, open(t)) })
 	}
@@ -65,7 +65,6 @@ func update(progress float64, at time.Time) feed.Update {
 func ended(status message.Status, at time.Time) feed.Update {
 	u := update(0, at)
 	u.State.Status, u.State.Message, u.ID = status, "Over", "id-"+string(status)
-
 	return u
 }
 
@@ -75,7 +74,6 @@ func part(id string, done, failed int64, at time.Time) feed.Update {
 	u.ID = fmt.Sprintf("id-%s-%d", id, done)
 	u.State.Message = fmt.Sprintf("%s: %d", id, done)
 	u.Part = &message.Part{ID: id, Done: done, Total: 1000, Failed: failed, From: 10, To: 90}
-
 	return u
 }
 
@@ -86,13 +84,12 @@ func apply(t *testing.T, s feed.Store, owner string, u feed.Update, want feed.Ou
 	if err != nil || outcome != want {
 		t.Fatalf("Apply: %q, %v, want %q", outcome, err, want)
 	}
-	stored(t, s, owner, u.State.UploadID, row)
-
+	wantStored(t, s, owner, u.State.UploadID, row)
 	return row
 }
 
-// stored wants the store to hold just this row.
-func stored(t *testing.T, s feed.Store, owner, job string, want feed.Row) {
+// wantStored wants the store to hold just this row.
+func wantStored(t *testing.T, s feed.Store, owner, job string, want feed.Row) {
 	t.Helper()
 	got, err := s.Job(t.Context(), owner, job)
 	if err != nil {
@@ -103,7 +100,7 @@ func stored(t *testing.T, s feed.Store, owner, job string, want feed.Row) {
 	}
 }
 
-func absent(t *testing.T, s feed.Store, owner, job string) {
+func wantAbsent(t *testing.T, s feed.Store, owner, job string) {
 	t.Helper()
 	if row, err := s.Job(t.Context(), owner, job); !errors.Is(err, feed.ErrNotFound) {
 		t.Errorf("Job: %+v, %v, want ErrNotFound", row, err)
@@ -125,7 +122,6 @@ func collect[T any](t *testing.T, seq iter.Seq2[T, error]) []T {
 		}
 		all = append(all, v)
 	}
-
 	return all
 }
 
@@ -135,6 +131,5 @@ func only[T any](seq iter.Seq2[T, error]) (T, error) {
 		return v, err
 	}
 	var none T
-
 	return none, feed.ErrNotFound
 }

@@ -11,17 +11,17 @@ import (
 	"github.com/herald-progress/herald/lib/feed"
 )
 
-// World is a new table, with the stores of some processes on it.
-type World struct {
+// Table is a new table, with the stores of some processes on it.
+type Table struct {
 	Stores []feed.Store
-	// Forget deletes the row of a job as TTL does. It is nil where the store forgets none.
-	Forget func(owner, job string)
+	// DeleteJob deletes the row of a job as TTL does. It is nil where the store forgets none.
+	DeleteJob func(owner, job string)
 	// Check returns what is wrong with the table that the stores do not show, or empty. It may be nil.
 	Check func() string
 }
 
 // Open returns a new table with the stores of so many processes. Their clock is now. A request of theirs is a [Step].
-type Open func(processes int, now func() time.Time) World
+type Open func(processes int, now func() time.Time) Table
 
 // History is some writers that work on one owner's rows at the same time.
 type History struct {
@@ -29,17 +29,17 @@ type History struct {
 	// Faults is how many faults one schedule may have at most, so that all schedules take a second or so.
 	Faults int
 
-	begin   func(w World) (writers []func(context.Context), v verifier)
-	writers int
-	forgets bool
-	// dense says that one fault more would take a minute.
-	dense bool
-	now   func() time.Time
+	begin      func(w Table) (writers []func(context.Context), v verifier)
+	writers    int
+	deletesJob bool
+	// manySchedules says that one fault more would take a minute.
+	manySchedules bool
+	now           func() time.Time
 }
 
 // verifier looks at the table after each request of a writer, and at the end. It returns what is wrong, or empty.
 type verifier interface {
-	after(writer int) string
+	afterRequest(writer int) string
 	atEnd(s *schedule) string
 }
 
@@ -59,13 +59,12 @@ func (h History) Explore(faults int, open Open) Violation {
 		writers, verify := h.begin(w)
 		after := func(writer int) {
 			if v.What == "" {
-				v.What = verify.after(writer)
+				v.What = verify.afterRequest(writer)
 			}
 			if v.What == "" && w.Check != nil {
 				v.What = w.Check()
 			}
 		}
-
 		return writers, after, func(s *schedule) bool {
 			if v.What == "" {
 				v.What = verify.atEnd(s)
@@ -73,11 +72,9 @@ func (h History) Explore(faults int, open Open) Violation {
 			if v.What != "" {
 				v.What = fmt.Sprintf("%s, in the schedule %v", v.What, s.choices)
 			}
-
 			return v.What == ""
 		}
 	})
-
 	return v
 }
 
@@ -88,11 +85,11 @@ func RunInterleaved(t *testing.T, more int, open Open) {
 	for _, h := range Histories() {
 		t.Run(h.Name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
-				if h.forgets && open(0, time.Now).Forget == nil {
+				if h.deletesJob && open(0, time.Now).DeleteJob == nil {
 					return
 				}
 				faults := h.Faults
-				if !h.dense {
+				if !h.manySchedules {
 					faults += more
 				}
 				v := h.Explore(faults, open)
@@ -116,24 +113,20 @@ func (s Scheduled) Apply(ctx context.Context, owner string, u feed.Update) (row 
 	err = Step(ctx, false, func() error {
 		var err error
 		row, outcome, err = s.Store.Apply(ctx, owner, u)
-
 		return err
 	})
-
 	return row, outcome, err
 }
 
-// Claim is a step.
-func (s Scheduled) Claim(ctx context.Context, row feed.Row, at time.Time) (now feed.Row, won bool, err error) {
+// ClaimPush is a step.
+func (s Scheduled) ClaimPush(ctx context.Context, row feed.Row, at time.Time) (now feed.Row, won bool, err error) {
 	claimed := false
 	err = Step(ctx, false, func() error {
 		var err error
-		now, won, err = s.Store.Claim(ctx, row, at)
+		now, won, err = s.Store.ClaimPush(ctx, row, at)
 		claimed = claimed || won
-
 		return err
 	})
-
 	return now, claimed && err == nil, err // a repetition by the SDK knows its first try
 }
 
@@ -142,26 +135,22 @@ func (s Scheduled) Job(ctx context.Context, owner, job string) (row feed.Row, er
 	err = Step(ctx, true, func() error {
 		var err error
 		row, err = s.Store.Job(ctx, owner, job)
-
 		return err
 	})
-
 	return row, err
 }
 
 // Add is a step.
-func (s Scheduled) Add(ctx context.Context, owner string, n feed.Note) (kept feed.Note, outcome feed.Outcome, err error) {
+func (s Scheduled) Add(ctx context.Context, owner string, n feed.Note) (stored feed.Note, outcome feed.Outcome, err error) {
 	err = Step(ctx, false, func() error {
 		var err error
-		kept, outcome, err = s.Store.Add(ctx, owner, n)
-
+		stored, outcome, err = s.Store.Add(ctx, owner, n)
 		return err
 	})
-
-	return kept, outcome, err
+	return stored, outcome, err
 }
 
-// Execution yields what there is when the reading begins.
-func (s Scheduled) Execution(ctx context.Context, arn string) iter.Seq2[feed.Pointer, error] {
-	return s.Store.Execution(context.WithoutCancel(ctx), arn)
+// PointersOf yields what there is when the reading begins.
+func (s Scheduled) PointersOf(ctx context.Context, arn string) iter.Seq2[feed.Pointer, error] {
+	return s.Store.PointersOf(context.WithoutCancel(ctx), arn)
 }

@@ -13,21 +13,21 @@ import (
 
 // noteVerifier holds the notes of one key to their promises, with a reader that reads after every request.
 type noteVerifier struct {
-	stores []feed.Store
-	store  feed.Store // of no writer
-	now    *time.Time
-	found  string
+	stores    []feed.Store
+	store     feed.Store // of no writer
+	now       *time.Time
+	violation string
 
-	added  []feed.Note
-	seen   map[string]bool
-	since  string
-	before int // how many writers added the note before the history began
-	later  time.Duration
+	added          []feed.Note
+	seen           map[string]bool
+	since          string
+	earlierWriters int // how many writers added the note before the history began
+	delay          time.Duration
 }
 
-func (v *noteVerifier) wrongf(format string, args ...any) {
-	if v.found == "" {
-		v.found = fmt.Sprintf(format, args...)
+func (v *noteVerifier) failf(format string, args ...any) {
+	if v.violation == "" {
+		v.violation = fmt.Sprintf(format, args...)
 	}
 }
 
@@ -42,7 +42,7 @@ func (v *noteVerifier) add(ctx context.Context, store feed.Store, skew time.Dura
 	case err == nil:
 		v.added = append(v.added, got)
 	case !errors.Is(err, ErrInjected):
-		v.wrongf("Add: %v", err)
+		v.failf("Add: %v", err)
 	}
 }
 
@@ -52,7 +52,6 @@ func noteWithKey(at time.Time, n int) feed.Note {
 	id := ulid.ULID{15: byte(n)}
 	_ = id.SetTime(ulid.Timestamp(at))
 	note.ID, note.Key = id.String(), "key"
-
 	return note
 }
 
@@ -60,11 +59,11 @@ func noteWithKey(at time.Time, n int) feed.Note {
 func (v *noteVerifier) read() []feed.Note {
 	from := ""
 	if v.since != "" {
-		from = overlap(ulid.MustParse(v.since)).String()
+		from = overlapStart(ulid.MustParse(v.since)).String()
 	}
 	notes, err := v.store.Notes(context.Background(), jobOwner, from, retries)
 	if err != nil {
-		v.wrongf("Notes: %v", err)
+		v.failf("Notes: %v", err)
 	}
 	for _, n := range notes {
 		v.seen[n.ID], v.since = true, max(v.since, n.ID)
@@ -73,21 +72,20 @@ func (v *noteVerifier) read() []feed.Note {
 	return notes
 }
 
-func (v *noteVerifier) after(int) string {
+func (v *noteVerifier) afterRequest(int) string {
 	v.read()
-
-	return v.found
+	return v.violation
 }
 
 // atEnd lets time pass, in which another note is added and read, and then a last writer add the note of the key: all who
 // were told that it is stored name one note, and the reader has it.
 func (v *noteVerifier) atEnd(s *schedule) string {
 	ctx := context.Background()
-	*v.now = v.now.Add(v.later)
+	*v.now = v.now.Add(v.delay)
 	other := noteWithKey(*v.now, 200)
 	other.Key = ""
 	if _, _, err := v.store.Add(ctx, jobOwner, other); err != nil {
-		v.wrongf("Add: %v", err)
+		v.failf("Add: %v", err)
 	}
 	v.read()
 	v.add(ctx, v.store, 0, 100)
@@ -95,46 +93,44 @@ func (v *noteVerifier) atEnd(s *schedule) string {
 	ids := map[string]bool{}
 	for _, n := range v.added {
 		ids[n.ID] = true
-		if !v.seen[n.ID] && v.before == 0 {
-			v.wrongf("the note %s was stored, and the reader that has %s does not get it", n.ID, v.since)
+		if !v.seen[n.ID] && v.earlierWriters == 0 {
+			v.failf("the note %s was stored, and the reader that has %s does not get it", n.ID, v.since)
 		}
 	}
 	if len(ids) != 1 && !s.crashed {
-		v.wrongf("one key has the notes %v", ids)
+		v.failf("one key has the notes %v", ids)
 	}
 	delete(v.seen, other.ID)
-	if len(v.seen) != 1-v.before && len(v.seen) != 1 && !s.crashed {
-		v.wrongf("one key has shown the notes %v", v.seen)
+	if len(v.seen) != 1-v.earlierWriters && len(v.seen) != 1 && !s.crashed {
+		v.failf("one key has shown the notes %v", v.seen)
 	}
 
-	return v.found
+	return v.violation
 }
 
 // noteHistory returns the history of writers that add the note of one key, by clocks that are off by skews. Some time later
 // another does. A first one may have died after it wrote the key, some time before.
 func noteHistory(name string, faults int, died, later time.Duration, skews ...time.Duration) History {
 	now := new(time.Time)
-
 	return History{
 		Name: name, Faults: faults, writers: len(skews), now: func() time.Time { return *now },
-		begin: func(w World) ([]func(context.Context), verifier) {
-			*now = raceAt
-			v := &noteVerifier{stores: w.Stores, store: w.Stores[len(skews)], now: now, seen: map[string]bool{}, later: later}
+		begin: func(w Table) ([]func(context.Context), verifier) {
+			*now = historyTime
+			v := &noteVerifier{stores: w.Stores, store: w.Stores[len(skews)], now: now, seen: map[string]bool{}, delay: later}
 			if died > 0 {
-				v.dies(died)
+				v.writeKeyOnly(died)
 			}
 			var all []func(context.Context)
 			for n, skew := range skews {
 				all = append(all, func(ctx context.Context) { v.add(ctx, v.stores[n], skew, n) })
 			}
-
 			return all, v
 		},
 	}
 }
 
-// dies leaves the key of a note that is not stored, as of a time before.
-func (v *noteVerifier) dies(before time.Duration) {
+// writeKeyOnly leaves the key of a note that is not stored, as of a time before.
+func (v *noteVerifier) writeKeyOnly(before time.Duration) {
 	ctx := context.Background()
 	*v.now = v.now.Add(-before)
 	first, _, err := v.store.Add(ctx, jobOwner, noteWithKey(*v.now, 50))
@@ -142,15 +138,14 @@ func (v *noteVerifier) dies(before time.Duration) {
 		_, err = v.store.Dismiss(ctx, jobOwner, first.ID)
 	}
 	if err != nil {
-		v.wrongf("the history does not begin: %v", err)
+		v.failf("the history does not begin: %v", err)
 	}
 	*v.now = v.now.Add(before)
-	v.before = 1
+	v.earlierWriters = 1
 }
 
 func noteHistories() []History {
 	const long = 10 * time.Minute
-
 	return []History{
 		noteHistory("two notes of one key", 1, 0, 0, 0, 0),
 		noteHistory("two notes of one key, and a third later", 1, 0, long, 0, 0),

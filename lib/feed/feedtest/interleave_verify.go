@@ -15,18 +15,18 @@ const jobOwner = "user/u"
 
 // jobVerifier holds a job's row to its promises while writers change it.
 type jobVerifier struct {
-	stores []feed.Store
-	store  feed.Store // of no writer
-	found  string
+	stores    []feed.Store
+	store     feed.Store // of no writer
+	violation string
 
-	row       feed.Row
-	seen      []feed.Row             // every row that followed an update, in order
-	updates   map[string]feed.Update // by id
-	results   []result
-	claiming  map[int]feed.Row // by writer
-	posted    feed.Row         // the newest
-	unsure    bool             // an update failed for good
-	forgotten bool             // TTL deleted the row
+	row          feed.Row
+	seen         []feed.Row             // every row that followed an update, in order
+	updates      map[string]feed.Update // by id
+	results      []result
+	claimedRows  map[int]feed.Row // by writer
+	posted       feed.Row         // the newest
+	updateFailed bool             // an update failed for good
+	deleted      bool             // TTL deleted the row
 }
 
 type result struct {
@@ -35,15 +35,14 @@ type result struct {
 	outcome feed.Outcome
 }
 
-func newJobVerifier(w World) *jobVerifier {
+func newJobVerifier(w Table) *jobVerifier {
 	last := len(w.Stores) - 1
-
-	return &jobVerifier{stores: w.Stores, store: w.Stores[last], updates: map[string]feed.Update{}, claiming: map[int]feed.Row{}}
+	return &jobVerifier{stores: w.Stores, store: w.Stores[last], updates: map[string]feed.Update{}, claimedRows: map[int]feed.Row{}}
 }
 
-func (v *jobVerifier) wrongf(format string, args ...any) {
-	if v.found == "" {
-		v.found = fmt.Sprintf(format, args...)
+func (v *jobVerifier) failf(format string, args ...any) {
+	if v.violation == "" {
+		v.violation = fmt.Sprintf(format, args...)
 	}
 }
 
@@ -56,18 +55,17 @@ func (v *jobVerifier) publish(ctx context.Context, writer int, u feed.Update) {
 		row, outcome, err = s.Apply(ctx, jobOwner, u)
 	}
 	if err != nil {
-		v.unsure = true
-		if !errors.Is(err, ErrInjected) && !errors.Is(err, feed.ErrParts) {
-			v.wrongf("Apply: %v", err)
+		v.updateFailed = true
+		if !errors.Is(err, ErrInjected) && !errors.Is(err, feed.ErrTooManyParts) {
+			v.failf("Apply: %v", err)
 		}
-
 		return
 	}
 	v.results = append(v.results, result{u, outcome})
 	switch {
 	case outcome == feed.Accepted && !row.Pushed():
 		v.push(ctx, writer, row, u.At)
-	case outcome.Posts():
+	case outcome.ShouldPost():
 		v.post(row)
 	}
 }
@@ -76,20 +74,19 @@ func (v *jobVerifier) push(ctx context.Context, writer int, row feed.Row, at tim
 	if row.NextPushAt(at).Sub(at) > message.MinPushInterval {
 		return // it is left for the next push
 	}
-	v.claiming[writer] = row
-	newest, won, err := v.stores[writer].Claim(ctx, row, at)
+	v.claimedRows[writer] = row
+	newest, claimed, err := v.stores[writer].ClaimPush(ctx, row, at)
 	if err != nil { // it may have been recorded all the same
-		if !errors.Is(err, ErrInjected) && (!v.forgotten || !errors.Is(err, feed.ErrNotFound)) {
-			v.wrongf("Claim: %v", err)
+		if !errors.Is(err, ErrInjected) && (!v.deleted || !errors.Is(err, feed.ErrNotFound)) {
+			v.failf("Claim: %v", err)
 		}
-		won = true
+		claimed = true
 		if newest, err = v.stores[writer].Job(ctx, jobOwner, "job"); err != nil {
-			v.unsure = true
-
+			v.updateFailed = true
 			return
 		}
 	}
-	if won {
+	if claimed {
 		v.post(newest)
 	}
 }
@@ -100,143 +97,139 @@ func (v *jobVerifier) post(row feed.Row) {
 	}
 }
 
-// look reads the row after a request of a writer.
-func (v *jobVerifier) look(writer int) {
+// readRow reads the row after a request of a writer.
+func (v *jobVerifier) readRow(writer int) {
 	row, err := v.store.Job(context.Background(), jobOwner, "job")
 	switch {
 	case errors.Is(err, feed.ErrNotFound):
-		if v.row.Seq > 0 && !v.forgotten {
-			v.wrongf("the row is gone")
+		if v.row.Seq > 0 && !v.deleted {
+			v.failf("the row is gone")
 		}
 		v.row = feed.Row{}
-
 		return
 	case err != nil:
-		v.wrongf("Job: %v", err)
-
+		v.failf("Job: %v", err)
 		return
 	}
 	before := v.row
 	v.row = row
-	v.step(writer, before, row)
+	v.checkChange(writer, before, row)
 }
 
-// step holds one change of the row to the rules.
-func (v *jobVerifier) step(writer int, before, row feed.Row) {
+// checkChange holds one change of the row to the rules.
+func (v *jobVerifier) checkChange(writer int, before, row feed.Row) {
 	var done, failed int64
 	for _, count := range row.Parts {
 		done, failed = done+count.Done, failed+count.Failed
 	}
 	if row.PartsDone != done || row.PartsFailed != failed {
-		v.wrongf("the sums of the parts are wrong: %+v", row)
+		v.failf("the sums of the parts are wrong: %+v", row)
 	}
 	same := row.Epoch == before.Epoch && before.Seq > 0
 	if same && row.Seq == before.Seq {
-		v.pushed(writer, before, row)
-
+		v.checkPush(writer, before, row)
 		return
 	}
 	if same {
-		v.followed(before, row)
+		v.checkUpdate(before, row)
 	} else if before.Seq > 0 && (row.Epoch < before.Epoch || row.Seq != 1) {
-		v.wrongf("seq %d of %s followed %d of %s", row.Seq, row.Epoch, before.Seq, before.Epoch)
+		v.failf("seq %d of %s followed %d of %s", row.Seq, row.Epoch, before.Seq, before.Epoch)
 	}
-	if slices.ContainsFunc(v.seen, func(r feed.Row) bool { return r.ID == row.ID }) && !v.forgotten {
-		v.wrongf("the message %s was written twice", row.ID)
+	if slices.ContainsFunc(v.seen, func(r feed.Row) bool { return r.ID == row.ID }) && !v.deleted {
+		v.failf("the message %s was written twice", row.ID)
 	}
 	v.seen = append(v.seen, row)
 }
 
-// followed holds the row after an update in the same run to what stood before.
-func (v *jobVerifier) followed(before, row feed.Row) {
+// checkUpdate holds the row after an update in the same run to what stood before.
+func (v *jobVerifier) checkUpdate(before, row feed.Row) {
 	u := v.updates[row.ID]
-	for id, had := range before.Parts {
-		if now := row.Parts[id]; now.Done < had.Done || now.Failed < had.Failed {
-			v.wrongf("%s fell back from %v to %v", id, had, now)
+	for id, previous := range before.Parts {
+		if now := row.Parts[id]; now.Done < previous.Done || now.Failed < previous.Failed {
+			v.failf("%s fell back from %v to %v", id, previous, now)
 		}
 	}
 	if len(row.Parts) > feed.MaxParts {
-		v.wrongf("the row has %d parts", len(row.Parts))
+		v.failf("the row has %d parts", len(row.Parts))
 	}
 	for _, key := range before.Keys {
 		if !slices.Contains(row.Keys, key) {
-			v.wrongf("a key was lost")
+			v.failf("a key was lost")
 		}
 	}
 	switch {
 	case row.Seq != before.Seq+1:
-		v.wrongf("seq %d followed %d", row.Seq, before.Seq)
+		v.failf("seq %d followed %d", row.Seq, before.Seq)
 	case before.Terminal():
-		v.wrongf("%s followed the end", row.ID)
-	case row.Shown().Progress < before.Shown().Progress:
-		v.wrongf("progress fell from %v to %v", before.Shown().Progress, row.Shown().Progress)
+		v.failf("%s followed the end", row.ID)
+	case row.VisibleState().Progress < before.VisibleState().Progress:
+		v.failf("progress fell from %v to %v", before.VisibleState().Progress, row.VisibleState().Progress)
 	case row.PushedSeq < before.PushedSeq:
-		v.wrongf("the push of seq %d is forgotten", before.PushedSeq)
+		v.failf("the push of seq %d is forgotten", before.PushedSeq)
 	case before.Execution != "" && row.Execution == "":
-		v.wrongf("the execution is forgotten")
-	case u.EndOf != "" && before.Execution != u.EndOf:
-		v.wrongf("the end of %s ended the job of %s", u.EndOf, before.Execution)
+		v.failf("the execution is forgotten")
+	case u.EndedExecution != "" && before.Execution != u.EndedExecution:
+		v.failf("the end of %s ended the job of %s", u.EndedExecution, before.Execution)
 	}
 }
 
-// pushed holds a push to the claim that recorded it.
-func (v *jobVerifier) pushed(writer int, before, row feed.Row) {
+// checkPush holds a push to the claim that recorded it.
+func (v *jobVerifier) checkPush(writer int, before, row feed.Row) {
 	if row.ID != before.ID {
-		v.wrongf("both %s and %s have seq %d", before.ID, row.ID, row.Seq)
+		v.failf("both %s and %s have seq %d", before.ID, row.ID, row.Seq)
 	}
 	if row.PushedSeq == before.PushedSeq {
 		return // a read, or a request that was refused
 	}
-	claim := v.claiming[writer]
+	claim := v.claimedRows[writer]
 	if row.PushedSeq != row.Seq || claim.Epoch != before.Epoch || claim.PushedSeq != before.PushedSeq {
-		v.wrongf("a claim for seq %d of %s after the push of %d led from %+v to %+v", claim.Seq, claim.Epoch, claim.PushedSeq, before, row)
+		v.failf("a claim for seq %d of %s after the push of %d led from %+v to %+v", claim.Seq, claim.Epoch, claim.PushedSeq, before, row)
 	}
 }
 
-func (v *jobVerifier) after(writer int) string {
-	v.look(writer)
-
-	return v.found
+func (v *jobVerifier) afterRequest(writer int) string {
+	v.readRow(writer)
+	return v.violation
 }
 
 func (v *jobVerifier) atEnd(s *schedule) string {
 	for _, r := range v.results {
-		v.judge(r)
+		v.checkOutcome(r)
 	}
-	if !s.crashed && !v.unsure && !v.forgotten && v.row.Seq > 0 &&
+	if !s.crashed && !v.updateFailed && !v.deleted && v.row.Seq > 0 &&
 		(v.posted.Epoch != v.row.Epoch || v.posted.Seq < v.row.PushedSeq) {
-		v.wrongf("seq %d of %s is recorded as pushed, the last that was posted is %d of %s", v.row.PushedSeq, v.row.Epoch, v.posted.Seq, v.posted.Epoch)
+		v.failf("seq %d of %s is recorded as pushed, the last that was posted is %d of %s", v.row.PushedSeq, v.row.Epoch, v.posted.Seq, v.posted.Epoch)
 	}
 	if v.row.Execution != "" && !v.row.Terminal() {
-		p, err := only(v.store.Execution(context.Background(), v.row.Execution))
+		p, err := only(v.store.PointersOf(context.Background(), v.row.Execution))
 		if err != nil || p.Epoch < v.row.Epoch {
-			v.wrongf("the pointer of %s is %+v, %v", v.row.Execution, p, err)
+			v.failf("the pointer of %s is %+v, %v", v.row.Execution, p, err)
 		}
 	}
 
-	return v.found
+	return v.violation
 }
 
-// judge holds what a writer was told to what happened.
-func (v *jobVerifier) judge(r result) {
-	was := func(is func(feed.Row) bool) bool { return slices.ContainsFunc(v.seen, is) }
-	written := was(func(row feed.Row) bool { return row.ID == r.ID })
+// checkOutcome holds what a writer was told to what happened.
+func (v *jobVerifier) checkOutcome(r result) {
+	happened := func(is func(feed.Row) bool) bool { return slices.ContainsFunc(v.seen, is) }
+	written := happened(func(row feed.Row) bool { return row.ID == r.ID })
 	switch r.outcome {
 	case feed.Accepted:
 		if !written {
-			v.wrongf("%s was accepted, and never stored", r.ID)
+			v.failf("%s was accepted, and never stored", r.ID)
 		}
 	case feed.Duplicate:
-		if !written && !was(func(row feed.Row) bool { return r.Part != nil && row.Parts[r.Part.ID].Done >= r.Part.Done }) {
-			v.wrongf("%s is a duplicate, and was never stored", r.ID)
+		if !written && !happened(func(row feed.Row) bool { return r.Part != nil && row.Parts[r.Part.ID].Done >= r.Part.Done }) {
+			v.failf("%s is a duplicate, and was never stored", r.ID)
 		}
 	case feed.Ignored:
-		if !was(feed.Row.Terminal) && !was(func(row feed.Row) bool { return r.Part != nil && row.Parts[r.Part.ID].Done > r.Part.Done }) {
-			v.wrongf("%s was ignored, and there was no end", r.ID)
+		if !happened(feed.Row.Terminal) && !happened(func(row feed.Row) bool { return r.Part != nil && row.Parts[r.Part.ID].Done > r.Part.Done }) {
+			v.failf("%s was ignored, and there was no end", r.ID)
 		}
 	case feed.Stale:
-		if r.EndOf == "" && !was(func(row feed.Row) bool { return row.Epoch > r.Epoch }) {
-			v.wrongf("%s is stale, and there was no newer run", r.ID)
+		if r.EndedExecution == "" && !happened(func(row feed.Row) bool { return row.Epoch > r.Epoch }) {
+			v.failf("%s is stale, and there was no newer run", r.ID)
 		}
 	}
 }

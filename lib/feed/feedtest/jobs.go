@@ -51,13 +51,13 @@ func roundTrip(t *testing.T, s feed.Store) {
 }
 
 func absentJob(t *testing.T, s feed.Store) {
-	absent(t, s, feed.User(t.Name()), "job")
+	wantAbsent(t, s, feed.User(t.Name()), "job")
 	at := now()
 	row := feed.Row{Owner: feed.User(t.Name()), Seq: 1, State: message.UploadProgress{UploadID: "job"}, UpdatedAt: at}
-	if _, won, err := s.Claim(t.Context(), row, at); won || !errors.Is(err, feed.ErrNotFound) {
-		t.Errorf("Claim of an absent job: %t, %v, want ErrNotFound", won, err)
+	if _, claimed, err := s.ClaimPush(t.Context(), row, at); claimed || !errors.Is(err, feed.ErrNotFound) {
+		t.Errorf("Claim of an absent job: %t, %v, want ErrNotFound", claimed, err)
 	}
-	absent(t, s, feed.User(t.Name()), "job")
+	wantAbsent(t, s, feed.User(t.Name()), "job")
 }
 
 func separateJobs(t *testing.T, s feed.Store) {
@@ -111,7 +111,6 @@ func keys(t *testing.T, s feed.Store) {
 	keyed := func(n int) feed.Update {
 		u := update(float64(n), at)
 		u.Key, u.ID = fmt.Sprint("key ", n), fmt.Sprint("try of ", n)
-
 		return u
 	}
 	for n := range 17 {
@@ -139,7 +138,6 @@ func epochs(t *testing.T, s feed.Store) {
 		u := update(progress, at)
 		u.Epoch, u.Key = epoch, "the same key"
 		u.ID += epoch
-
 		return u
 	}
 	if row := apply(t, s, owner, in(epoch(0), 20), feed.Accepted); row.Seq != 1 || row.State.Progress != 20 {
@@ -174,7 +172,7 @@ func epochs(t *testing.T, s feed.Store) {
 // noEpoch lets a job begin without an epoch: it gets one from its time, so that tabs tell its runs apart.
 func noEpoch(t *testing.T, s feed.Store) {
 	owner, at := feed.User(t.Name()), now()
-	begun := update(30, at.Add(-feed.JobLife-time.Hour))
+	begun := update(30, at.Add(-feed.JobTTL-time.Hour))
 	begun.Epoch = ""
 	first, outcome, err := s.Apply(t.Context(), owner, begun)
 	if want := begun.At.Format("2006-01-02T15:04:05.000Z") + "#0000"; err != nil || outcome != feed.Accepted || first.Epoch != want || first.Seq != 1 {
@@ -228,15 +226,15 @@ func parts(t *testing.T, s feed.Store) {
 	}
 	other := part("two", 60, 0, at)
 	other.Part.Total, other.Part.From = 100_000, 0 // progress would fall
-	if row := apply(t, s, owner, other, feed.Accepted); row.Shown().Progress != 30.8 {
-		t.Errorf("at 260 of 1000 between 10 and 90 the progress is %v", row.Shown().Progress)
+	if row := apply(t, s, owner, other, feed.Accepted); row.VisibleState().Progress != 30.8 {
+		t.Errorf("at 260 of 1000 between 10 and 90 the progress is %v", row.VisibleState().Progress)
 	}
 }
 
 func firstPart(t *testing.T, s feed.Store) {
 	owner, at := feed.User(t.Name()), now()
 	row := apply(t, s, owner, part("one", 100, 0, at), feed.Accepted)
-	if row.Seq != 1 || !row.Pushed() || row.State.Progress != 10 || row.Shown().Progress != 18 {
+	if row.Seq != 1 || !row.Pushed() || row.State.Progress != 10 || row.VisibleState().Progress != 18 {
 		t.Errorf("the row begins as %+v", row)
 	}
 	named := part("one", 101, 0, at)
@@ -244,7 +242,7 @@ func firstPart(t *testing.T, s feed.Store) {
 	if row := apply(t, s, owner, named, feed.Accepted); row.Execution != named.Execution || row.Seq != 2 {
 		t.Errorf("with an execution the row is %+v", row)
 	}
-	if p, err := only(s.Execution(t.Context(), named.Execution)); err != nil || p.Job != "job" {
+	if p, err := only(s.PointersOf(t.Context(), named.Execution)); err != nil || p.Job != "job" {
 		t.Errorf("Execution: %+v, %v", p, err)
 	}
 	named.Part = &message.Part{ID: "two", Done: 1, Total: 1000}
@@ -259,8 +257,8 @@ func tooManyParts(t *testing.T, s feed.Store) {
 			t.Fatalf("part %d: %q, %v", n, outcome, err)
 		}
 	}
-	if _, _, err := s.Apply(t.Context(), owner, part("one more", 1, 0, at)); !errors.Is(err, feed.ErrParts) {
-		t.Errorf("part 257: %v, want ErrParts", err)
+	if _, _, err := s.Apply(t.Context(), owner, part("one more", 1, 0, at)); !errors.Is(err, feed.ErrTooManyParts) {
+		t.Errorf("part 257: %v, want ErrTooManyParts", err)
 	}
 	row := apply(t, s, owner, part(id(7), 2, 0, at), feed.Accepted)
 	if len(row.Parts) != feed.MaxParts || row.PartsDone != feed.MaxParts+1 || row.Seq != feed.MaxParts+1 {
@@ -271,7 +269,7 @@ func tooManyParts(t *testing.T, s feed.Store) {
 // expiredJob lets jobs be silent for longer than they live: tabs do not see them, and their runs may go on.
 func expiredJob(t *testing.T, s feed.Store) {
 	owner, at := feed.User(t.Name()), now()
-	long := at.Add(-feed.JobLife - time.Second)
+	long := at.Add(-feed.JobTTL - time.Second)
 	for name, begin := range map[string]feed.Update{"state": update(50, long), "part": part("one", 500, 0, long)} {
 		t.Run(name, func(t *testing.T) {
 			begin.State.UploadID = name
@@ -279,8 +277,8 @@ func expiredJob(t *testing.T, s feed.Store) {
 			if err != nil || outcome != feed.Accepted {
 				t.Fatalf("Apply: %q, %v", outcome, err)
 			}
-			absent(t, s, owner, name)
-			if _, _, err := s.Claim(t.Context(), old, at); !errors.Is(err, feed.ErrNotFound) {
+			wantAbsent(t, s, owner, name)
+			if _, _, err := s.ClaimPush(t.Context(), old, at); !errors.Is(err, feed.ErrNotFound) {
 				t.Errorf("Claim: %v, want ErrNotFound", err)
 			}
 			begin.At, begin.ID = at, "new"
@@ -288,7 +286,7 @@ func expiredJob(t *testing.T, s feed.Store) {
 				begin.Part = part("two", 500, 0, at).Part // which the old row does not have
 			}
 			row := apply(t, s, owner, begin, feed.Accepted)
-			if row.Seq != 2 || row.Shown().Progress < old.Shown().Progress {
+			if row.Seq != 2 || row.VisibleState().Progress < old.VisibleState().Progress {
 				t.Errorf("the run goes on as %+v", row)
 			}
 		})
@@ -302,8 +300,8 @@ func expiredJob(t *testing.T, s feed.Store) {
 	}
 }
 
-// lateUpdates come when the row of a job that ended is past its life.
-func lateUpdates(t *testing.T, s feed.Store) {
+// updatesAfterExpiry come when the row of a job that ended is past its life.
+func updatesAfterExpiry(t *testing.T, s feed.Store) {
 	owner, at := feed.User(t.Name()), now()
 	for _, days := range []int{1, 14} {
 		t.Run(fmt.Sprint(days, " days"), func(t *testing.T) {
@@ -331,7 +329,7 @@ func lateUpdates(t *testing.T, s feed.Store) {
 					t.Errorf("%s: %q, %v, want %q", name, outcome, err, tt.want)
 				}
 			}
-			absent(t, s, owner, t.Name())
+			wantAbsent(t, s, owner, t.Name())
 			again := update(1, at)
 			again.State.UploadID, again.Epoch = t.Name(), ""
 			if row := apply(t, s, owner, again, feed.Accepted); row.Seq != 1 || row.Epoch <= epoch(1) {
@@ -365,7 +363,7 @@ func endsOfExecutions(t *testing.T, s feed.Store) {
 				}
 			}
 			end := ended(message.StatusFailed, at)
-			end.Epoch, end.EndOf = tt.end, "arn 0"
+			end.Epoch, end.EndedExecution = tt.end, "arn 0"
 			row := apply(t, s, owner, end, tt.want)
 			if row.Terminal() != (tt.want == feed.Accepted) {
 				t.Errorf("the end of the first execution leads to %+v", row)
@@ -374,23 +372,23 @@ func endsOfExecutions(t *testing.T, s feed.Store) {
 	}
 	for _, epoch := range []string{"", epoch(0)} {
 		end := ended(message.StatusFailed, at)
-		end.Epoch, end.EndOf = epoch, "arn"
+		end.Epoch, end.EndedExecution = epoch, "arn"
 		if _, outcome, err := s.Apply(t.Context(), feed.User(t.Name()), end); err != nil || outcome != feed.Stale {
 			t.Errorf("the end of an execution without a job: %q, %v", outcome, err)
 		}
 	}
 }
 
-// silentJob lets jobs be silent for longer than others live: the end of their executions is still to come.
-func silentJob(t *testing.T, s feed.Store) {
+// longSilence lets jobs be silent for longer than others live: the end of their executions is still to come.
+func longSilence(t *testing.T, s feed.Store) {
 	owner, at := feed.User(t.Name()), now()
-	long := at.Add(-feed.JobLife - time.Second)
+	long := at.Add(-feed.JobTTL - time.Second)
 	named := update(1, long)
 	named.Execution = "arn:" + t.Name()
 	apply(t, s, owner, named, feed.Accepted)
 	row := apply(t, s, owner, part("one", 1, 0, long), feed.Accepted) // which does not name it
-	if _, won, err := s.Claim(t.Context(), row, at); err != nil || !won {
-		t.Errorf("Claim: %t, %v", won, err)
+	if _, claimed, err := s.ClaimPush(t.Context(), row, at); err != nil || !claimed {
+		t.Errorf("Claim: %t, %v", claimed, err)
 	}
 	if rows := collect(t, s.Jobs(t.Context(), owner)); len(rows) != 1 {
 		t.Errorf("Jobs yields %+v", rows)
@@ -405,16 +403,15 @@ func silentJob(t *testing.T, s feed.Store) {
 	again := part("one", 2, 0, long)
 	again.State.UploadID = begun.State.UploadID
 	apply(t, s, owner, again, feed.Accepted)
-
 	over := ended(message.StatusFailed, long)
 	over.State.UploadID = begun.State.UploadID
 	if _, outcome, err := s.Apply(t.Context(), owner, over); err != nil || outcome != feed.Accepted {
 		t.Fatalf("Apply: %q, %v", outcome, err)
 	}
-	absent(t, s, owner, begun.State.UploadID)
+	wantAbsent(t, s, owner, begun.State.UploadID)
 }
 
-func verbatim(t *testing.T, s feed.Store) {
+func unusualIDs(t *testing.T, s feed.Store) {
 	for _, id := range []string{"auth0|a/b", "a b", "ü#€", "{}", "job#note#"} {
 		owner := feed.User(t.Name() + id)
 		u := update(1, now())

@@ -18,7 +18,6 @@ func noteID(n int) string { return fmt.Sprintf("01JD9%021d", n) }
 
 func notification(n int, at time.Time) feed.Note {
 	data := message.Notification{Title: fmt.Sprint("Note ", n), Message: "<m>", Severity: message.SeverityInfo, ActionURL: "/a?b#c"}
-
 	return feed.Note{ID: noteID(n), At: at, Data: data}
 }
 
@@ -28,12 +27,11 @@ func add(t *testing.T, s feed.Store, owner string, n feed.Note, want feed.Outcom
 	if err != nil || outcome != want {
 		t.Fatalf("Add: %q, %v, want %q", outcome, err, want)
 	}
-
 	return got
 }
 
-// kept wants the store to return just these notes.
-func kept(t *testing.T, s feed.Store, owner, since string, limit int, want []feed.Note) {
+// wantNotes wants the store to return just these notes.
+func wantNotes(t *testing.T, s feed.Store, owner, since string, limit int, want []feed.Note) {
 	t.Helper()
 	got, err := s.Notes(t.Context(), owner, since, limit)
 	if err != nil {
@@ -74,9 +72,9 @@ func notes(t *testing.T, s feed.Store) {
 		{"7ZZZZZZZZZZZZZZZZZZZZZZZZZ", 50, nil},
 		{"~~", 50, nil},
 	} {
-		kept(t, s, owner, tt.since, tt.limit, tt.want)
+		wantNotes(t, s, owner, tt.since, tt.limit, tt.want)
 	}
-	kept(t, s, feed.User("nobody of "+t.Name()), "", 50, nil)
+	wantNotes(t, s, feed.User("nobody of "+t.Name()), "", 50, nil)
 	for _, tt := range []struct {
 		after, upTo string
 		limit       int
@@ -92,9 +90,9 @@ func notes(t *testing.T, s feed.Store) {
 		{noteID(10), "", 3, nil},
 		{noteID(10), noteID(20), 0, nil},
 	} {
-		got, err := s.NotesUpTo(t.Context(), owner, tt.after, tt.upTo, tt.limit)
+		got, err := s.NewestNotes(t.Context(), owner, tt.after, tt.upTo, tt.limit)
 		if diff := cmp.Diff(tt.want, got, cmpopts.EquateEmpty()); err != nil || diff != "" {
-			t.Errorf("NotesUpTo %q to %q, at most %d: %v (-want +got):\n%s", tt.after, tt.upTo, tt.limit, err, diff)
+			t.Errorf("NewestNotes %q to %q, at most %d: %v (-want +got):\n%s", tt.after, tt.upTo, tt.limit, err, diff)
 		}
 	}
 }
@@ -135,5 +133,5 @@ func dismiss(t *testing.T, s feed.Store) {
 	if was, err := s.Dismiss(t.Context(), owner+"2", two.ID); err != nil || was {
 		t.Errorf("Dismiss of another owner's note: %t, %v", was, err)
 	}
-	kept(t, s, owner, "", 50, []feed.Note{two})
+	wantNotes(t, s, owner, "", 50, []feed.Note{two})
 }

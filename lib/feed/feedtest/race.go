@@ -30,11 +30,11 @@ type writers struct {
 	group   sync.WaitGroup
 	written atomic.Int64 // updates of parts and states
 
-	mu     sync.Mutex
-	rows   []feed.Row // after accepted updates
-	parts  map[string]int64
-	ends   []string // ids of accepted ends
-	failed int
+	mu          sync.Mutex
+	rows        []feed.Row // after accepted updates
+	parts       map[string]int64
+	ends        []string // ids of accepted ends
+	failedCalls int
 }
 
 // write carries out u, again and again while it fails, and then once more.
@@ -45,13 +45,12 @@ func (w *writers) write(t *testing.T, u feed.Update) {
 		row, outcome, err := w.retry(t.Context(), u)
 		if err != nil {
 			t.Errorf("after %d tries: %v", retries, err)
-
 			return
 		}
 		if again == 1 && outcome == feed.Accepted {
 			t.Errorf("what was %s before was accepted again", u.ID)
 		}
-		w.note(u, row, outcome)
+		w.record(u, row, outcome)
 	}
 }
 
@@ -61,17 +60,16 @@ func (w *writers) retry(ctx context.Context, u feed.Update) (row feed.Row, outco
 			return row, outcome, nil
 		}
 		w.mu.Lock()
-		w.failed++
+		w.failedCalls++
 		w.mu.Unlock()
 	}
-
 	return row, outcome, err
 }
 
-func (w *writers) note(u feed.Update, row feed.Row, outcome feed.Outcome) {
+func (w *writers) record(u feed.Update, row feed.Row, outcome feed.Outcome) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	if u.Part != nil && outcome.Posts() {
+	if u.Part != nil && outcome.ShouldPost() {
 		w.parts[u.Part.ID] = max(w.parts[u.Part.ID], u.Part.Done)
 	}
 	if outcome != feed.Accepted {
@@ -83,8 +81,8 @@ func (w *writers) note(u feed.Update, row feed.Row, outcome feed.Outcome) {
 	}
 }
 
-// work lets the parts and the writers of states race, and the ends, if any, from the middle on.
-func (w *writers) work(t *testing.T, ends int) {
+// run lets the parts and the writers of states race, and the ends, if any, from the middle on.
+func (w *writers) run(t *testing.T, ends int) {
 	t.Helper()
 	for n := range racingParts {
 		w.group.Go(func() {
@@ -136,8 +134,8 @@ func (w *writers) check(t *testing.T) feed.Row {
 	}
 	slices.SortFunc(w.rows, func(a, b feed.Row) int { return int(a.Seq - b.Seq) })
 	for n, row := range w.rows[1:] {
-		if before := w.rows[n]; row.Seq == before.Seq || row.Shown().Progress < before.Shown().Progress {
-			t.Errorf("after seq %d at %v %% came seq %d at %v %%", before.Seq, before.Shown().Progress, row.Seq, row.Shown().Progress)
+		if before := w.rows[n]; row.Seq == before.Seq || row.VisibleState().Progress < before.VisibleState().Progress {
+			t.Errorf("after seq %d at %v %% came seq %d at %v %%", before.Seq, before.VisibleState().Progress, row.Seq, row.VisibleState().Progress)
 		}
 	}
 
@@ -151,7 +149,6 @@ func (w *writers) job(t *testing.T) (row feed.Row, err error) {
 			break
 		}
 	}
-
 	return row, err
 }
 
@@ -160,7 +157,7 @@ func race(t *testing.T, s feed.Store) {
 	for name, ends := range map[string]int{"to the end": 0, "with ends in between": racingEnds} {
 		t.Run(name, func(t *testing.T) {
 			w := &writers{store: s, owner: feed.User(t.Name()), at: now(), parts: map[string]int64{}}
-			w.work(t, ends)
+			w.run(t, ends)
 			final := w.check(t)
 			for n, row := range w.rows {
 				if row.Seq != int64(n+1) {
@@ -181,46 +178,46 @@ func race(t *testing.T, s feed.Store) {
 	}
 }
 
-func claims(t *testing.T, s feed.Store) {
+func claimPushes(t *testing.T, s feed.Store) {
 	owner, at := feed.User(t.Name()), now()
 	pushed := apply(t, s, owner, update(10, at), feed.Accepted)
-	if row, won, err := s.Claim(t.Context(), pushed, at); err != nil || won || row.PushedSeq != 1 {
-		t.Errorf("with nothing to push, Claim returned %+v, %t, %v", row, won, err)
+	if row, claimed, err := s.ClaimPush(t.Context(), pushed, at); err != nil || claimed || row.PushedSeq != 1 {
+		t.Errorf("with nothing to push, Claim returned %+v, %t, %v", row, claimed, err)
 	}
 	row := apply(t, s, owner, part("one", 1, 0, at), feed.Accepted)
 	apply(t, s, owner, part("one", 2, 0, at), feed.Accepted)
 	at = at.Add(time.Second)
-	if winners := claimAtOnce(t, s, row, at, 3); winners != 1 {
+	if winners := claimConcurrently(t, s, row, at, 3); winners != 1 {
 		t.Errorf("%d claims won", winners)
 	}
 	stale := row
 	row = apply(t, s, owner, part("one", 3, 0, at), feed.Accepted)
-	if _, won, err := s.Claim(t.Context(), stale, at); won || err != nil {
-		t.Errorf("a claim from before the last one: %t, %v", won, err)
+	if _, claimed, err := s.ClaimPush(t.Context(), stale, at); claimed || err != nil {
+		t.Errorf("a claim from before the last one: %t, %v", claimed, err)
 	}
-	if _, won, err := s.Claim(t.Context(), row, at); !won || err != nil {
-		t.Errorf("the next claim: %t, %v", won, err)
+	if _, claimed, err := s.ClaimPush(t.Context(), row, at); !claimed || err != nil {
+		t.Errorf("the next claim: %t, %v", claimed, err)
 	}
 	next := update(1, at)
 	next.Epoch = epoch(1)
 	apply(t, s, owner, next, feed.Accepted)
-	if got, won, err := s.Claim(t.Context(), row, at); won || err != nil || got.Epoch != epoch(1) {
-		t.Errorf("a claim of the old epoch: %+v, %t, %v", got, won, err)
+	if got, claimed, err := s.ClaimPush(t.Context(), row, at); claimed || err != nil || got.Epoch != epoch(1) {
+		t.Errorf("a claim of the old epoch: %+v, %t, %v", got, claimed, err)
 	}
 }
 
-// claimAtOnce lets 20 claim the push of seq and returns how many won.
-func claimAtOnce(t *testing.T, s feed.Store, row feed.Row, at time.Time, seq int64) int64 {
+// claimConcurrently lets 20 claim the push of seq and returns how many won.
+func claimConcurrently(t *testing.T, s feed.Store, row feed.Row, at time.Time, seq int64) int64 {
 	t.Helper()
 	var group sync.WaitGroup
 	var winners atomic.Int64
 	for range 20 {
 		group.Go(func() {
-			got, won, err := s.Claim(t.Context(), row, at)
+			got, claimed, err := s.ClaimPush(t.Context(), row, at)
 			if err != nil {
 				t.Error(err)
 			}
-			if won {
+			if claimed {
 				winners.Add(1)
 			}
 			if !got.Pushed() || got.Seq != seq || !got.PushedAt.Equal(at) {
@@ -229,12 +226,11 @@ func claimAtOnce(t *testing.T, s feed.Store, row feed.Row, at time.Time, seq int
 		})
 	}
 	group.Wait()
-
 	return winners.Load()
 }
 
-// everyStateIsClaimed lets writers do as the notifier does: what is not pushed in the same step is claimed.
-func everyStateIsClaimed(t *testing.T, s feed.Store) {
+// everyStateIsPushed lets writers do as the notifier does: what is not pushed in the same step is claimed.
+func everyStateIsPushed(t *testing.T, s feed.Store) {
 	owner, at := feed.User(t.Name()), now()
 	apply(t, s, owner, update(10, at), feed.Accepted)
 	var group sync.WaitGroup
@@ -246,16 +242,14 @@ func everyStateIsClaimed(t *testing.T, s feed.Store) {
 				row, outcome, err := s.Apply(t.Context(), owner, part(fmt.Sprint(n), int64(step+1), 0, at))
 				if err != nil || outcome != feed.Accepted {
 					t.Errorf("Apply: %q, %v", outcome, err)
-
 					return
 				}
-				newest, won, err := s.Claim(t.Context(), row, row.NextPushAt(at))
+				newest, claimed, err := s.ClaimPush(t.Context(), row, row.NextPushAt(at))
 				if err != nil {
 					t.Error(err)
-
 					return
 				}
-				if won {
+				if claimed {
 					mu.Lock()
 					posted[newest.PushedSeq]++
 					mu.Unlock()

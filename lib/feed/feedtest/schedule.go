@@ -11,11 +11,11 @@ import (
 // A schedule is an order in which the requests of some writers reach a store, with what becomes of each. Schedules are
 // enumerated one after the other: each begins like the one before, and takes the next choice where they part.
 type schedule struct {
-	choices []choice
-	taken   int
-	faults  int // that this schedule may still inject
+	choices    []choice
+	position   int
+	faultsLeft int // that this schedule may still inject
 
-	writers []*scheduled
+	writers []*scheduledWriter
 	crashed bool
 	failed  bool
 }
@@ -23,12 +23,12 @@ type schedule struct {
 // choice is one of some options that a schedule took.
 type choice struct{ option, options int }
 
-// scheduled is a writer that stands before a request until the schedule lets it go on.
-type scheduled struct {
+// scheduledWriter is a writer that stands before a request until the schedule lets it go on.
+type scheduledWriter struct {
 	schedule *schedule
-	goOn     chan Fault
-	waits    atomic.Bool
-	reads    atomic.Bool // it stands before a read
+	resume   chan Fault
+	waiting  atomic.Bool
+	reading  atomic.Bool // it stands before a read
 	done     atomic.Bool
 }
 
@@ -37,23 +37,22 @@ type scheduledKey struct{}
 // Step carries out a request of a writer when its schedule comes to it: never, once, or more often, as the schedule has it.
 // Without a schedule in ctx it just carries it out.
 func Step(ctx context.Context, reads bool, request func() error) error {
-	w, ok := ctx.Value(scheduledKey{}).(*scheduled)
+	w, ok := ctx.Value(scheduledKey{}).(*scheduledWriter)
 	if !ok {
 		return request()
 	}
 	for {
-		w.reads.Store(reads)
-		w.waits.Store(true)
-		fault := <-w.goOn
-		w.waits.Store(false)
+		w.reading.Store(reads)
+		w.waiting.Store(true)
+		fault := <-w.resume
+		w.waiting.Store(false)
 		switch fault {
-		case None:
+		case NoFault:
 			return request()
 		case NotApplied:
 			return ErrInjected
 		case Applied:
 			_ = request()
-
 			return ErrInjected
 		case Resent:
 			_ = request()
@@ -72,7 +71,7 @@ func Step(ctx context.Context, reads bool, request func() error) error {
 func everySchedule(faults int, begin func() (writers []func(context.Context), after func(writer int), check func(*schedule) bool)) int {
 	s := &schedule{}
 	for n := 1; ; n++ {
-		s.taken, s.faults, s.crashed, s.failed = 0, faults, false, false
+		s.position, s.faultsLeft, s.crashed, s.failed = 0, faults, false, false
 		writers, after, check := begin()
 		s.run(writers, after)
 		if !check(s) || !s.next() {
@@ -90,24 +89,22 @@ func (s *schedule) next() bool {
 		}
 		s.choices = s.choices[:len(s.choices)-1]
 	}
-
 	return false
 }
 
 // choose returns one of some options.
 func (s *schedule) choose(options int) int {
-	if s.taken == len(s.choices) {
+	if s.position == len(s.choices) {
 		s.choices = append(s.choices, choice{options: options})
 	}
-	s.taken++
-
-	return s.choices[s.taken-1].option
+	s.position++
+	return s.choices[s.position-1].option
 }
 
 func (s *schedule) run(writers []func(context.Context), after func(writer int)) {
 	s.writers = nil
 	for _, write := range writers {
-		w := &scheduled{schedule: s, goOn: make(chan Fault)}
+		w := &scheduledWriter{schedule: s, resume: make(chan Fault)}
 		s.writers = append(s.writers, w)
 		go func() {
 			defer func() { w.done.Store(true) }()
@@ -122,22 +119,21 @@ func (s *schedule) run(writers []func(context.Context), after func(writer int)) 
 		}
 		var writer int
 		var fault Fault
-		option := s.choose(s.options(ready))
+		option := s.choose(s.countOptions(ready))
 		for _, writer = range ready {
-			kinds := s.kinds(s.writers[writer])
+			kinds := s.possibleFaults(s.writers[writer])
 			if option < len(kinds) {
 				fault = kinds[option]
-
 				break
 			}
 			option -= len(kinds)
 		}
-		if fault != None {
-			s.faults--
+		if fault != NoFault {
+			s.faultsLeft--
 			s.failed = true
 			s.crashed = s.crashed || fault == CrashedBefore || fault == CrashedAfter
 		}
-		s.writers[writer].goOn <- fault
+		s.writers[writer].resume <- fault
 		synctest.Wait()
 		after(writer)
 	}
@@ -151,10 +147,10 @@ func (s *schedule) ready() []int {
 		var ready []int
 		pausing := false
 		for n, w := range s.writers {
-			if w.waits.Load() {
+			if w.waiting.Load() {
 				ready = append(ready, n)
 			}
-			pausing = pausing || !w.waits.Load() && !w.done.Load()
+			pausing = pausing || !w.waiting.Load() && !w.done.Load()
 		}
 		if !pausing {
 			return ready
@@ -163,23 +159,22 @@ func (s *schedule) ready() []int {
 	}
 }
 
-func (s *schedule) options(ready []int) int {
+func (s *schedule) countOptions(ready []int) int {
 	all := 0
 	for _, writer := range ready {
-		all += len(s.kinds(s.writers[writer]))
+		all += len(s.possibleFaults(s.writers[writer]))
 	}
-
 	return all
 }
 
-// kinds returns what may become of the request of a writer. A read that is lost leads to no other state of the store.
-func (s *schedule) kinds(w *scheduled) []Fault {
+// possibleFaults returns what may become of the request of a writer. A read that is lost leads to no other state of the store.
+func (s *schedule) possibleFaults(w *scheduledWriter) []Fault {
 	switch {
-	case s.faults == 0:
-		return []Fault{None}
-	case w.reads.Load():
-		return []Fault{None, NotApplied}
+	case s.faultsLeft == 0:
+		return []Fault{NoFault}
+	case w.reading.Load():
+		return []Fault{NoFault, NotApplied}
 	default:
-		return []Fault{None, NotApplied, Applied, Resent, CrashedBefore, CrashedAfter}
+		return []Fault{NoFault, NotApplied, Applied, Resent, CrashedBefore, CrashedAfter}
 	}
 }
