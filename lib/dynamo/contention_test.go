@@ -15,7 +15,7 @@ import (
 	"github.com/herald-progress/herald/lib/feed"
 )
 
-// storeTime is what the notifier gives the store for one update.
+// storeTime is the time that the notifier gives the store for one update.
 const storeTime = 2 * time.Second
 
 // TestConcurrentWritersLoseNoState lets 40 processes write states of one job, one a second each, all at the same moment. A
@@ -59,8 +59,8 @@ func TestConcurrentWritersLoseNoState(t *testing.T) {
 	}
 }
 
-// TestContentionIsReportedAsThrottled: where others write the row all the time, the error says so before the caller's time is up,
-// and nothing was written.
+// TestContentionIsReportedAsThrottled has another writer that changes the row before every request. Apply must return
+// ErrContention before the deadline, without having written.
 func TestContentionIsReportedAsThrottled(t *testing.T) {
 	for name, timeout := range map[string]time.Duration{"a deadline": storeTime, "hardly any time": 20 * time.Millisecond, "no deadline": 0} {
 		for kind, u := range map[string]feed.Update{"a state": stateUpdate("job", 2, time.Now()), "a part": partUpdate("job", "1", 1, time.Now())} {

@@ -17,27 +17,27 @@ import (
 	"github.com/herald-progress/herald/lib/feed"
 )
 
-// Feed is a [feed.Store] on the feed table. Its zero caches are ready; it must not be copied.
+// Feed is a [feed.Store] in the feed table. It must not be copied. These are its keys and items:
 //
 //	user/<id>     job#<job>           the newest state of a job
 //	user/<id>     note#<ULID>         a note
-//	user/<id>     key#<hash>          which note came first with an idempotency key
-//	exec/<shard>  exec#<ARN>#<hash>   a job, by owner and id, that ends with an execution
+//	user/<id>     key#<hash>          the first note with an idempotency key
+//	exec/<shard>  exec#<ARN>#<hash>   a pointer from an execution to a job
 type Feed struct {
 	Client *dynamodb.Client
 	Table  string
-	// Log is silent when nil.
+	// Log may be nil: then nothing is logged.
 	Log *slog.Logger
-	// Now returns the current time; nil is time.Now. Reads take rows whose life is over by it for absent.
+	// Now returns the current time. Nil means time.Now. Rows that have expired by it count as absent.
 	Now func() time.Time
 
 	cache rowCache
 }
 
 const (
-	// pointerShards is over how many partitions the pointers are spread.
+	// pointerShards is the number of partitions of the pointers.
 	pointerShards = 16
-	// pointerPrefix begins the entry of every pointer.
+	// pointerPrefix is the prefix of the sort keys of all pointers.
 	pointerPrefix = "exec#"
 )
 
@@ -57,12 +57,13 @@ func numberValue(n int64) types.AttributeValue {
 	return &types.AttributeValueMemberN{Value: fmt.Sprint(n)}
 }
 
-// pointerEntry returns the entry of a pointer. Users may have jobs of the same id, and ids any character: hence the hash.
+// pointerEntry returns the sort key of a pointer. It contains a hash of owner and job, because job ids are unique per user
+// only and may contain any character.
 func pointerEntry(p feed.Pointer) string {
 	return pointerEntryPrefix(p.Execution) + keyHash(fmt.Sprintf("%q %q", p.Owner, p.Job))
 }
 
-// keyHash returns what the table holds of an idempotency key.
+// keyHash returns the hash of an idempotency key in sort keys.
 func keyHash(key string) string {
 	const hashLen = 16
 	sum := sha256.Sum256([]byte(key))
@@ -103,7 +104,7 @@ func (s *Feed) Job(ctx context.Context, owner, job string) (feed.Row, error) {
 	return row, nil
 }
 
-// getRow returns the row of a job, whether or not its life is over, or a row without Seq.
+// getRow returns the row of a job, expired or not, or a row without Seq if there is none.
 func (s *Feed) getRow(ctx context.Context, owner, job string) (storedRow, error) {
 	it, err := s.getItem(ctx, owner, jobEntry(job))
 	if err != nil {
@@ -112,12 +113,12 @@ func (s *Feed) getRow(ctx context.Context, owner, job string) (storedRow, error)
 	return s.decodeStored(ctx, owner, job, it), nil
 }
 
-// Jobs yields the rows of an owner by consistent reads, page by page. Those that cannot be read are logged.
+// Jobs yields the rows of an owner by consistent reads, page by page. It logs and skips rows that cannot be decoded.
 func (s *Feed) Jobs(ctx context.Context, owner string) iter.Seq2[feed.Row, error] {
 	return s.JobsAfter(ctx, owner, "")
 }
 
-// JobsAfter yields rows of an owner by consistent reads, page by page.
+// JobsAfter yields the rows of an owner after a job id by consistent reads, page by page.
 func (s *Feed) JobsAfter(ctx context.Context, owner, after string) iter.Seq2[feed.Row, error] {
 	return func(yield func(feed.Row, error) bool) {
 		q := s.unexpiredJobs(owner)
@@ -131,7 +132,7 @@ func (s *Feed) JobsAfter(ctx context.Context, owner, after string) iter.Seq2[fee
 			}
 			row, err := decodeJob(it)
 			if err != nil {
-				s.log().WarnContext(ctx, "job's row cannot be read", "entry", entryOf(it), "err", err)
+				s.log().WarnContext(ctx, "decode job's row", "entry", entryOf(it), "err", err)
 				continue
 			}
 			if !row.Expired(s.now()) && !yield(row, nil) {
@@ -141,8 +142,8 @@ func (s *Feed) JobsAfter(ctx context.Context, owner, after string) iter.Seq2[fee
 	}
 }
 
-// unexpiredJobs is the query for the jobs of an owner whose life is not over. The others, which are only remembered, are read
-// all the same, but do not travel.
+// unexpiredJobs returns the query for the jobs of an owner that have not expired. DynamoDB reads the expired ones, too, but
+// does not send them.
 func (s *Feed) unexpiredJobs(owner string) *dynamodb.QueryInput {
 	q := s.entriesQuery(owner, jobEntry(""), true)
 	q.FilterExpression = aws.String("#updatedAt > :living OR attribute_exists(#execution) AND attribute_not_exists(#terminal)")
@@ -153,7 +154,7 @@ func (s *Feed) unexpiredJobs(owner string) *dynamodb.QueryInput {
 	return q
 }
 
-// entryOf returns the sort key of an item, for the log.
+// entryOf returns the sort key of an item for the log.
 func entryOf(it item) string {
 	if entry, ok := it["entry"].(*types.AttributeValueMemberS); ok {
 		return entry.Value
@@ -161,16 +162,16 @@ func entryOf(it item) string {
 	return ""
 }
 
-// getItem returns one row by a consistent read, or nil.
+// getItem returns one item by a consistent read, or nil if there is none.
 func (s *Feed) getItem(ctx context.Context, owner, entry string) (item, error) {
 	out, err := s.Client.GetItem(ctx, &dynamodb.GetItemInput{TableName: &s.Table, Key: feedKey(owner, entry), ConsistentRead: aws.Bool(true)})
 	if err != nil {
-		return nil, err //nolint:wrapcheck // the caller says what it asked for
+		return nil, fmt.Errorf("get item: %w", err)
 	}
 	return out.Item, nil
 }
 
-// entriesQuery is the query for an owner's rows of one kind.
+// entriesQuery returns the query for the items of an owner whose sort keys have a prefix.
 func (s *Feed) entriesQuery(owner, kind string, consistent bool) *dynamodb.QueryInput {
 	return &dynamodb.QueryInput{
 		TableName:                 &s.Table,
@@ -181,12 +182,12 @@ func (s *Feed) entriesQuery(owner, kind string, consistent bool) *dynamodb.Query
 	}
 }
 
-// query yields the rows that a query finds. After an error it stops.
+// query yields the items of a query, page by page. It stops after an error.
 func (s *Feed) query(ctx context.Context, q *dynamodb.QueryInput) iter.Seq2[item, error] {
 	return s.queryWithTime(ctx, q, new(time.Time))
 }
 
-// queryWithTime is a query that keeps the store's time of the page that is read.
+// queryWithTime is query. It sets at to the store's time of each page.
 func (s *Feed) queryWithTime(ctx context.Context, q *dynamodb.QueryInput, at *time.Time) iter.Seq2[item, error] {
 	return func(yield func(item, error) bool) {
 		for pages := dynamodb.NewQueryPaginator(s.Client, q); pages.HasMorePages(); {
@@ -205,7 +206,7 @@ func (s *Feed) queryWithTime(ctx context.Context, q *dynamodb.QueryInput, at *ti
 	}
 }
 
-// conflictingItem returns whether an error is a condition that failed, and the row that failed it, where the endpoint tells.
+// conflictingItem reports whether err is a failed condition. It returns the item that failed it, if the response has it.
 func conflictingItem(err error) (item, bool) {
 	var failed *types.ConditionalCheckFailedException
 	if !errors.As(err, &failed) {

@@ -15,24 +15,29 @@ import (
 )
 
 const (
-	// contentionTime is how long Apply goes on while others write the same row, where its context has no deadline.
+	// contentionTime is how long Apply retries after conflicts if its context has no deadline.
 	contentionTime = 2 * time.Second
-	// contentionReserve is left of the context's time when Apply gives up, so that its last request was answered.
+	// contentionReserve is how long before the deadline of its context Apply stops, so that its last request is answered.
 	contentionReserve = 50 * time.Millisecond
-	// Between two tries lies a random time, under firstPause at first and doubling up to maxPause.
+	// The pause between two tries is random. Its maximum is firstPause at first and doubles up to maxPause.
 	firstPause = 4 * time.Millisecond
 	maxPause   = 128 * time.Millisecond
-	// maxDoublings is after how many tries the time is maxPause.
+	// maxDoublings is the number of tries after which the maximum is maxPause.
 	maxDoublings = 5
 )
 
-// errConflict says that the row was not the expected one.
-var errConflict = errors.New("dynamo: the row has changed")
+// errConflict means that the row has changed since it was read.
+var errConflict = errors.New("dynamo: row has changed")
 
-// Apply carries out u. Mostly a part's update is one UpdateItem, and any other one GetItem and one PutItem, or only the
-// PutItem where this process wrote the row a moment ago. Both are conditions on what they build upon. When they fail, the
-// rules are applied anew to the row that failed them, at once at first; then, as many write the row, to the row that is
-// read after a pause. When ctx has no time for another try, or after contentionTime, the error is [feed.ErrContention].
+// Apply applies u. It usually sends:
+//
+//   - the update of a part → UpdateItem
+//   - another update, if the row is cached → PutItem
+//   - any other update → GetItem and PutItem
+//
+// Each write has the condition that the row is the one that u was applied to. If the condition fails, Apply applies u to the
+// row that failed it, the first time at once, later to the row that it reads after a pause. If ctx has no time for another
+// try, or after contentionTime, it returns [feed.ErrContention].
 func (s *Feed) Apply(ctx context.Context, owner string, u feed.Update) (feed.Row, feed.Outcome, error) {
 	row, outcome, err := s.apply(ctx, owner, u)
 	if err != nil && !errors.Is(err, feed.ErrTooManyParts) {
@@ -69,7 +74,7 @@ func (s *Feed) apply(ctx context.Context, owner string, u feed.Update) (storedRo
 	}
 }
 
-// retryDeadline returns when Apply begins no other try.
+// retryDeadline returns the time after which Apply does not try again.
 func (s *Feed) retryDeadline(ctx context.Context) time.Time {
 	end := time.Now().Add(contentionTime)
 	if deadline, ok := ctx.Deadline(); ok {
@@ -78,9 +83,11 @@ func (s *Feed) retryDeadline(ctx context.Context) time.Time {
 	return end
 }
 
-// baseRow returns the row that u is to be applied to: what this process wrote a moment ago if u follows it, and else what is
-// stored, as nothing else may decide that u is not accepted. Of a part, it writes the update without a read if it can, and
-// returns the row after it; otherwise the error is errConflict.
+// baseRow returns the row to apply u to:
+//
+//   - A part → it writes the update without a read and returns the row after it, or the stored row with errConflict.
+//   - A recently cached row that accepts u → the cached row. The condition of the write checks it.
+//   - Otherwise → the stored row. Only this row may decide that u is not accepted.
 func (s *Feed) baseRow(ctx context.Context, owner string, u feed.Update) (storedRow, error) {
 	if u.Part != nil {
 		return s.applyPart(ctx, owner, u)
@@ -93,8 +100,7 @@ func (s *Feed) baseRow(ctx context.Context, owner string, u feed.Update) (stored
 	return s.getRow(ctx, owner, u.State.UploadID)
 }
 
-// applyPart writes a part's update without a read. It returns the row that is stored with errConflict where that cannot
-// be.
+// applyPart writes the update of a part without a read. If that is not possible, it returns the stored row with errConflict.
 func (s *Feed) applyPart(ctx context.Context, owner string, u feed.Update) (storedRow, error) {
 	row, ok := s.cache.get(owner, u.State.UploadID)
 	if !ok || u.Epoch != "" && u.Epoch != row.Epoch && u.Epoch != row.NamedEpoch {
@@ -104,7 +110,7 @@ func (s *Feed) applyPart(ctx context.Context, owner string, u feed.Update) (stor
 		row, err := s.updatePart(ctx, row, u)
 		if invalid := smithy.APIError(nil); !errors.As(err, &invalid) || invalid.ErrorCode() != "ValidationException" {
 			return row, err
-		} // attributes of other types are there than this version writes
+		} // The row has attributes of other types than this version writes.
 	}
 	row, err := s.getRow(ctx, owner, u.State.UploadID)
 	if err != nil {
@@ -114,8 +120,8 @@ func (s *Feed) applyPart(ctx context.Context, owner string, u feed.Update) (stor
 	return row, errConflict
 }
 
-// writeRow stores next, which follows row by u. It returns the row that is stored, with errConflict where that is another
-// than row.
+// writeRow writes next, the row after u was applied to row. If the stored row is not row, it returns the stored row with
+// errConflict.
 func (s *Feed) writeRow(ctx context.Context, row storedRow, next feed.Row, u feed.Update) (storedRow, error) {
 	sameRun := next.Epoch == row.Epoch && next.Seq > 1 && !row.Unreadable
 	sameLifetime := next.Execution == row.Execution && next.NamedEpoch == row.NamedEpoch && !row.Expired(u.At)
@@ -135,7 +141,7 @@ func (s *Feed) writeRow(ctx context.Context, row storedRow, next feed.Row, u fee
 	return stored, err
 }
 
-// putRow replaces row by next; same says that they are of one run.
+// putRow replaces row with next. sameRun reports whether they are of the same run.
 func (s *Feed) putRow(ctx context.Context, row storedRow, next feed.Row, sameRun bool) (storedRow, error) {
 	it, err := encodeJob(next)
 	if err != nil {
@@ -157,7 +163,7 @@ func (s *Feed) putRow(ctx context.Context, row storedRow, next feed.Row, sameRun
 	return written, nil
 }
 
-// updatePart counts the progress of a part since row.
+// updatePart writes the progress of a part since row.
 func (s *Feed) updatePart(ctx context.Context, row storedRow, u feed.Update) (storedRow, error) {
 	input, err := s.partUpdate(row.Row, u)
 	if err != nil {
@@ -168,20 +174,20 @@ func (s *Feed) updatePart(ctx context.Context, row storedRow, u feed.Update) (st
 		return s.conflictingRow(ctx, row.Owner, u.State.UploadID, err)
 	}
 	written := s.decodeStored(ctx, row.Owner, u.State.UploadID, out.Attributes)
-	if written.Unreadable || written.Seq == 0 { // it was written blindly
+	if written.Unreadable || written.Seq == 0 { // The update did not depend on the attributes that cannot be decoded.
 		return written, errConflict
 	}
 	s.cache.put(written)
 	return written, nil
 }
 
-// conflictingRow returns the row that failed a condition with errConflict, or err where it is none.
+// conflictingRow returns the stored row with errConflict if err is a failed condition, and err otherwise.
 func (s *Feed) conflictingRow(ctx context.Context, owner, job string, err error) (storedRow, error) {
 	it, failed := conflictingItem(err)
 	if !failed {
 		return storedRow{}, err
 	}
-	if it == nil { // there is none, or the endpoint does not tell
+	if it == nil { // There is none, or the endpoint does not return it.
 		if it, err = s.getItem(ctx, owner, jobEntry(job)); err != nil {
 			return storedRow{}, fmt.Errorf("get job: %w", err)
 		}
@@ -189,8 +195,7 @@ func (s *Feed) conflictingRow(ctx context.Context, owner, job string, err error)
 	return s.decodeStored(ctx, owner, job, it), errConflict
 }
 
-// backOff waits a random time before another try, the longer the more tries there were. It returns [feed.ErrContention]
-// where the try would come after end.
+// backOff pauses before another try. It returns [feed.ErrContention] if that try would start after end.
 func backOff(ctx context.Context, try int, end time.Time) error {
 	if time.Until(end) < min(maxPause, firstPause<<min(try, maxDoublings)) {
 		return feed.ErrContention
@@ -201,10 +206,10 @@ func backOff(ctx context.Context, try int, end time.Time) error {
 	return nil
 }
 
-// pause waits a random time, the longer the more tries there were.
+// pause waits a random time whose maximum grows with the number of tries.
 func pause(ctx context.Context, try int) error {
 	longest := min(maxPause, firstPause<<min(try, maxDoublings))
-	timer := time.NewTimer(mathrand.N(longest)) //nolint:gosec // spreads load, keeps no secret
+	timer := time.NewTimer(mathrand.N(longest)) //nolint:gosec // G404: the random number spreads load and is not a secret
 	defer timer.Stop()
 	select {
 	case <-timer.C:

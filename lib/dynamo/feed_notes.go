@@ -17,11 +17,11 @@ import (
 	"github.com/herald-progress/herald/lib/message"
 )
 
-// Add keeps a note: with a key, one PutItem for that and one for the note; else only the latter. They need no transaction:
-// who finds the key taken writes the note under the ID that came first, as the first try may have died before it could.
+// Add stores a note: one PutItem for its key, if it has one, and one for the note. No transaction is needed: a caller that
+// finds the key in use writes the note with the ID in the key's row, because the first caller may have failed before that.
 //
-// The answers say the store's time. Where the note's is off, because a clock is wrong or this process stood still, the note
-// is written anew under an ID of the store's time.
+// The responses contain the store's time. If the time of the note differs from it, because a clock is wrong or the process was
+// suspended, Add writes the note again with the store's time.
 func (s *Feed) Add(ctx context.Context, owner string, n feed.Note) (feed.Note, feed.Outcome, error) {
 	n.At = n.At.UTC().Truncate(time.Millisecond)
 	outcome := feed.Accepted
@@ -45,8 +45,8 @@ func (s *Feed) Add(ctx context.Context, owner string, n feed.Note) (feed.Note, f
 	return n, outcome, nil
 }
 
-// storeNote writes a note until its time is the store's. It returns the note, and whether that is another's, who was faster
-// with the same key.
+// storeNote writes a note, again with the store's time if its time differs too much. It returns the stored note, and whether
+// another caller with the same key has stored it.
 func (s *Feed) storeNote(ctx context.Context, owner string, n feed.Note) (feed.Note, bool, error) {
 	byOther := false
 	for range maxNoteTries {
@@ -72,7 +72,7 @@ func (s *Feed) storeNote(ctx context.Context, owner string, n feed.Note) (feed.N
 	return feed.Note{}, false, errClockSkew
 }
 
-// putNote writes a note, unless it is there, and returns the store's time.
+// putNote writes a note if it is not stored yet, and returns the store's time.
 func (s *Feed) putNote(ctx context.Context, owner string, n feed.Note) (time.Time, error) {
 	it, err := encodeNote(owner, n)
 	if err != nil {
@@ -90,7 +90,7 @@ func (s *Feed) putNote(ctx context.Context, owner string, n feed.Note) (time.Tim
 		return s.storeTime(middleware.Metadata{}, err), nil
 	}
 
-	return time.Time{}, err //nolint:wrapcheck // the caller says what it asked for
+	return time.Time{}, fmt.Errorf("put item: %w", err)
 }
 
 // Notes returns an owner's notes by consistent reads, page by page.
@@ -103,7 +103,7 @@ func (s *Feed) NewestNotes(ctx context.Context, owner, after, upTo string, limit
 	return s.notes(ctx, owner, after, min(upTo, afterNotes), limit, true)
 }
 
-// notes returns at most limit of an owner's notes over after and not over upTo, the oldest first: the newest of them, or
+// notes returns at most limit of an owner's notes after the id after, up to the id upTo, oldest first: the newest of them or
 // the oldest.
 func (s *Feed) notes(ctx context.Context, owner, after, upTo string, limit int, newest bool) ([]feed.Note, error) {
 	from, to := noteEntry(truncatedID(after)), noteEntry(truncatedID(upTo))
@@ -114,19 +114,19 @@ func (s *Feed) notes(ctx context.Context, owner, after, upTo string, limit int, 
 	q.KeyConditionExpression = aws.String("#owner = :owner AND #entry BETWEEN :kind AND :last")
 	q.ExpressionAttributeValues[":last"] = stringValue(to)
 	q.ScanIndexForward = aws.Bool(!newest)
-	q.Limit = aws.Int32(int32(min(limit, maxPage))) //nolint:gosec // bounded
+	q.Limit = aws.Int32(int32(min(limit, maxPage))) //nolint:gosec // G115: maxPage fits int32
 	var notes []feed.Note
-	var at time.Time // the store's
-	for it, err := range s.queryWithTime(ctx, q, &at) {
+	var storeNow time.Time
+	for it, err := range s.queryWithTime(ctx, q, &storeNow) {
 		if err != nil {
 			return nil, fmt.Errorf("query notes: %w", err)
 		}
 		n, err := decodeNote(it)
 		if err != nil {
-			s.log().WarnContext(ctx, "note cannot be read", "entry", entryOf(it), "err", err)
+			s.log().WarnContext(ctx, "decode note", "entry", entryOf(it), "err", err)
 			continue
 		}
-		if n.ID <= after || n.ID > upTo || !s.now().Before(n.ExpiresAt()) || n.InFuture(at) {
+		if n.ID <= after || n.ID > upTo || !s.now().Before(n.ExpiresAt()) || n.InFuture(storeNow) {
 			continue
 		}
 		if notes = append(notes, n); len(notes) == limit {
@@ -140,11 +140,11 @@ func (s *Feed) notes(ctx context.Context, owner, after, upTo string, limit int, 
 	return notes, nil
 }
 
-// Dismiss deletes a note and reports whether there was one. When the SDK sent the request more than once, an earlier try
-// may have deleted it: then it reports true.
+// Dismiss deletes a note and reports whether there was one. If the SDK sent the request more than once, it reports true,
+// because the first try may have deleted the note.
 func (s *Feed) Dismiss(ctx context.Context, owner, id string) (bool, error) {
 	if truncatedID(id) != id {
-		return false, nil // no note has such an id
+		return false, nil // No note has such an id.
 	}
 	out, err := s.Client.DeleteItem(ctx, &dynamodb.DeleteItemInput{
 		TableName: &s.Table, Key: feedKey(owner, noteEntry(id)), ReturnValues: types.ReturnValueAllOld,
@@ -158,18 +158,18 @@ func (s *Feed) Dismiss(ctx context.Context, owner, id string) (bool, error) {
 	}
 	var row noteRow
 	if err := attributevalue.UnmarshalMap(out.Attributes, &row); err != nil {
-		return true, nil //nolint:nilerr // a note that cannot be read was a note
+		return true, nil //nolint:nilerr // the deleted note existed, even if it cannot be decoded
 	}
 
 	return s.now().Before(time.Unix(row.ExpiresAt, 0)), nil
 }
 
 const (
-	// maxPage bounds how many notes one page holds.
+	// maxPage is the maximum number of notes in a page.
 	maxPage = 1000
 	// afterNotes sorts after every ULID.
 	afterNotes = "~"
 )
 
-// truncatedID bounds a text that a browser sent and that becomes part of a sort key, which has at most 1,024 bytes.
+// truncatedID truncates an id from a browser, so that the sort key with it is within the 1,024 bytes that DynamoDB allows.
 func truncatedID(id string) string { return id[:min(len(id), message.MaxID)] }

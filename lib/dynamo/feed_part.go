@@ -14,16 +14,19 @@ import (
 	"github.com/herald-progress/herald/lib/feed"
 )
 
-// partNames are the attributes of a part's update; several are words that DynamoDB reserves.
+// partNames are the attribute names in the update of a part. Several are reserved words of DynamoDB.
 var partNames = map[string]string{
 	"#parts": "parts", "#partsDone": "partsDone", "#partsFailed": "partsFailed", "#whole": "whole", "#seq": "seq", "#id": "id",
 	"#updatedAt": "updatedAt", "#expiresAt": "expiresAt", "#message": "message", "#terminal": "terminal",
 }
 
-// partUpdate returns the update that counts what a part has done since row: of one part, whatever the others do at the
-// same time. Its condition is what [feed.Apply] accepts as an update of the row, save the execution's first. A row without
-// Seq is unknown: the part is taken for new, and the row's execution, on which its life depends, for the one that u names;
-// without an epoch, too, it is whatever row there is.
+// partUpdate returns the UpdateItem that adds the progress of one part since row, independent of other parts. Its condition
+// holds if [feed.Apply] would accept u and the execution of the row does not change.
+//
+//   - row has a Seq → the condition requires its epoch and, if it has the part, the counts of the part.
+//   - row has no Seq, because it is not cached → the condition requires that the part is new and that the row has the
+//     execution of u, on which its expiry depends.
+//   - row has no epoch either → the condition allows any epoch.
 func (s *Feed) partUpdate(row feed.Row, u feed.Update) (*dynamodb.UpdateItemInput, error) {
 	p := *u.Part
 	stored, exists := row.Parts[p.ID]
@@ -58,7 +61,7 @@ func (s *Feed) partUpdate(row feed.Row, u feed.Update) (*dynamodb.UpdateItemInpu
 	if exists {
 		condition += " AND #parts.#part[0] = :hadDone AND #parts.#part[1] = :hadFailed"
 		values[":hadDone"], values[":hadFailed"] = numberValue(stored.Done), numberValue(stored.Failed)
-		set = "#parts.#part[0] = :count, #parts.#part[1] = :countFailed" // what a newer version has beside them stays
+		set = "#parts.#part[0] = :count, #parts.#part[1] = :countFailed" // Elements that a newer version added stay.
 		values[":count"], values[":countFailed"] = numberValue(count.Done), numberValue(count.Failed)
 	} else {
 		values[":count"] = partCountValue(count)

@@ -15,29 +15,30 @@ import (
 	"github.com/herald-progress/herald/lib/message"
 )
 
-// item is a row as the SDK has it.
+// item is an item of the AWS SDK.
 type item = map[string]types.AttributeValue
 
-// jobRow is the row of a job as the table holds it.
+// jobRow is the item of a job.
 type jobRow struct {
 	Owner string `dynamodbav:"owner"`
 	Entry string `dynamodbav:"entry"`
-	// ExpiresAt is the table's TTL attribute, in epoch seconds: when the row is forgotten. Its life may be over before.
+	// ExpiresAt is the TTL attribute of the table, in epoch seconds. The row may expire for tabs earlier, see
+	// [feed.Row.DeletableAt].
 	ExpiresAt int64  `dynamodbav:"expiresAt"`
 	Epoch     string `dynamodbav:"epoch"`
-	// NamedEpoch is there where updates name another epoch than Epoch; empty where none has named one.
+	// NamedEpoch is set if the run began without an epoch. It is empty until an update has one.
 	NamedEpoch *string `dynamodbav:"run,omitempty"`
 	Seq        int64   `dynamodbav:"seq"`
 	ID         string  `dynamodbav:"id"`
-	// Data is the state as JSON, without what other attributes hold: the job's id and the message, which a part may set.
+	// Data is the state as JSON, without the job's id and the message, which have their own attributes.
 	Data    string `dynamodbav:"data"`
 	Message string `dynamodbav:"message"`
-	// Terminal is there only when the state is terminal.
+	// Terminal is absent if the state is not terminal.
 	Terminal  bool     `dynamodbav:"terminal,omitempty"`
 	UpdatedAt string   `dynamodbav:"updatedAt"`
 	Execution string   `dynamodbav:"execution,omitempty"`
 	Keys      []string `dynamodbav:"keys,omitempty"`
-	// Parts is always there, as no update can write into a map that is missing. A part is [done, failed].
+	// Parts is always present, because an update cannot write into a missing map. A part is [done, failed].
 	Parts       map[string][]int64 `dynamodbav:"parts"`
 	PartsDone   int64              `dynamodbav:"partsDone"`
 	PartsFailed int64              `dynamodbav:"partsFailed"`
@@ -46,11 +47,11 @@ type jobRow struct {
 	PushedAt       string  `dynamodbav:"pushedAt"`
 	PushedSeq      int64   `dynamodbav:"pushedSeq"`
 	PushedProgress float64 `dynamodbav:"pushedProgress"`
-	// Push tells the claims apart.
+	// Push is the token of the last claimed push.
 	Push string `dynamodbav:"push,omitempty"`
 }
 
-// scopeRow is a [feed.Whole] as the table holds it.
+// scopeRow is the attribute of a [feed.Scope].
 type scopeRow struct {
 	Total int64   `dynamodbav:"total"`
 	From  float64 `dynamodbav:"from"`
@@ -65,7 +66,7 @@ func newScopeRow(w feed.Scope) *scopeRow {
 	return &scopeRow{Total: w.Total, From: w.From, To: w.To, Since: formatTime(w.Since)}
 }
 
-// formatTime returns a time as the table holds it.
+// formatTime returns a time in the format of the table.
 func formatTime(at time.Time) string { return at.UTC().Format(timeLayout) }
 
 func partCountRow(c feed.PartCount) []int64 { return []int64{c.Done, c.Failed} }
@@ -95,7 +96,7 @@ func encodeJob(r feed.Row) (item, error) {
 	return marshal(row)
 }
 
-// decodeJob reads the item of a job's row.
+// decodeJob decodes the item of a job's row.
 func decodeJob(it item) (feed.Row, error) {
 	var row jobRow
 	if err := attributevalue.UnmarshalMap(it, &row); err != nil {
@@ -137,7 +138,7 @@ func decodeJob(it item) (feed.Row, error) {
 	return r, nil
 }
 
-// decodeState reads a state, and returns the fields that this version does not know as a JSON object, or empty.
+// decodeState decodes a state. It returns the fields that this version does not know as a JSON object, or empty.
 func decodeState(data string) (state message.UploadProgress, unknown string, err error) {
 	strict := json.NewDecoder(strings.NewReader(data))
 	strict.DisallowUnknownFields()
@@ -147,10 +148,10 @@ func decodeState(data string) (state message.UploadProgress, unknown string, err
 	state = message.UploadProgress{}
 	fields := map[string]json.RawMessage{}
 	if err := json.Unmarshal([]byte(data), &state); err != nil {
-		return state, "", err //nolint:wrapcheck // the caller says what it decodes
+		return state, "", fmt.Errorf("decode state: %w", err)
 	}
 	if err := json.Unmarshal([]byte(data), &fields); err != nil {
-		return state, "", err //nolint:wrapcheck // as above
+		return state, "", fmt.Errorf("decode fields: %w", err)
 	}
 	for field := range reflect.TypeFor[message.UploadProgress]().Fields() {
 		name, _, _ := strings.Cut(field.Tag.Get("json"), ",")
@@ -163,13 +164,13 @@ func decodeState(data string) (state message.UploadProgress, unknown string, err
 	return state, string(text), err
 }
 
-// decodeParts reads what the row says of the job's parts.
+// decodeParts decodes the parts of a job and their scope.
 func decodeParts(r *feed.Row, row jobRow) error {
 	if len(row.Parts) > 0 {
 		r.Parts = make(map[string]feed.PartCount, len(row.Parts))
 	}
 	for id, count := range row.Parts {
-		if len(count) < len(partCountRow(feed.PartCount{})) { // a newer version may have more
+		if len(count) < len(partCountRow(feed.PartCount{})) { // A newer version may have more.
 			return fmt.Errorf("parts: %q has %d numbers", id, len(count))
 		}
 		r.Parts[id] = feed.PartCount{Done: count[0], Failed: count[1]}
@@ -185,7 +186,7 @@ func decodeParts(r *feed.Row, row jobRow) error {
 	return nil
 }
 
-// noteRow is the row of a note as the table holds it.
+// noteRow is the item of a note.
 type noteRow struct {
 	Owner     string `dynamodbav:"owner"`
 	Entry     string `dynamodbav:"entry"`
@@ -206,7 +207,7 @@ func encodeNote(owner string, n feed.Note) (item, error) {
 	})
 }
 
-// decodeNote reads the item of a note. Like a client it takes what a newer version may have added.
+// decodeNote decodes the item of a note. Like a client, it accepts types and fields of newer versions.
 func decodeNote(it item) (feed.Note, error) {
 	var row noteRow
 	if err := attributevalue.UnmarshalMap(it, &row); err != nil {
@@ -232,7 +233,7 @@ func decodeNote(it item) (feed.Note, error) {
 	return feed.Note{ID: id, At: at, Data: envelope.Data}, nil
 }
 
-// keyRow says which note came first with a key.
+// keyRow is the item of an idempotency key, with the first note that has it.
 type keyRow struct {
 	Owner     string `dynamodbav:"owner"`
 	Entry     string `dynamodbav:"entry"`
@@ -241,7 +242,7 @@ type keyRow struct {
 	At        string `dynamodbav:"at"`
 }
 
-// pointerRow is a [feed.Pointer] as the table holds it.
+// pointerRow is the item of a [feed.Pointer].
 type pointerRow struct {
 	Owner     string `dynamodbav:"owner"`
 	Entry     string `dynamodbav:"entry"`
@@ -259,7 +260,7 @@ func decodePointer(it item) (feed.Pointer, error) {
 		return feed.Pointer{}, fmt.Errorf("row: %w", err)
 	}
 	entry, ok := strings.CutPrefix(row.Entry, pointerPrefix)
-	end := strings.LastIndexByte(entry, '#') // the hash has none
+	end := strings.LastIndexByte(entry, '#') // The hash contains no #.
 	if !ok || end < 0 {
 		return feed.Pointer{}, errors.New("entry: is not that of a pointer")
 	}

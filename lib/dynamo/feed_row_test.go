@@ -87,7 +87,7 @@ func TestFeedItemFormat(t *testing.T) {
 	}
 }
 
-// TestJobWithoutPartsFitsIn4KB: reads are billed by it. The size is that of names and values
+// Reads are billed in units of 4 KB. The size is that of names and values
 // (https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/CapacityUnitCalculations.html).
 func TestJobWithoutPartsFitsIn4KB(t *testing.T) {
 	long := func(n int) string { return strings.Repeat("x", n) }
@@ -150,7 +150,7 @@ func TestDecodeJobRejectsDamagedItems(t *testing.T) {
 	dict := func(values item) types.AttributeValue { return &types.AttributeValueMemberM{Value: values} }
 	for _, tt := range []struct {
 		attribute string
-		value     types.AttributeValue // nil takes it away
+		value     types.AttributeValue // nil deletes it
 		want      string
 	}{
 		{"entry", stringValue("note#1"), "entry: is not that of a job"},
@@ -245,7 +245,6 @@ func TestDecodeRejectsDamagedNotesAndPointers(t *testing.T) {
 	}
 }
 
-// TestDecodeNoteAcceptsUnknownTypes: fields and types that this version does not know are passed on or over.
 func TestDecodeNoteAcceptsUnknownTypes(t *testing.T) {
 	it, err := marshal(noteRow{Owner: "user/u1", Entry: "note#1", At: formatTime(noon), Type: "gossip", Data: `{"a":1}`})
 	if err != nil {
@@ -283,7 +282,7 @@ func TestRowCacheIsBounded(t *testing.T) {
 	}
 }
 
-// FuzzDecodeJob: no row makes the decoder panic, and what it reads it writes again as it was read.
+// FuzzDecodeJob checks that decodeJob never panics, and that decoded rows survive a round trip.
 func FuzzDecodeJob(f *testing.F) {
 	f.Add(`{"fileName":"f","progress":1}`, "2026-11-22T10:00:00.123Z", "2026-11-22T10:00:00.123Z#0000", int64(1), false)
 	f.Add(`{"progress":1,"status":"paused","steps":[{"a":"<"}]}`, "2026-11-22T10:00:00.123Z", "", int64(9), false)
@@ -311,7 +310,7 @@ func FuzzDecodeJob(f *testing.F) {
 	})
 }
 
-// FuzzDecodeNoteAndPointer: no row makes the decoders of notes and pointers panic.
+// FuzzDecodeNoteAndPointer checks that decodeNote and decodePointer never panic.
 func FuzzDecodeNoteAndPointer(f *testing.F) {
 	f.Add("note#1", "2026-11-22T10:00:00.123Z", "error", `{"code":"C","message":"m"}`)
 	f.Add("exec#arn#0123", "2026-11-22T10:00:00.123Z", "gossip", `{"a":[1]}`)

@@ -11,30 +11,30 @@ import (
 	"github.com/herald-progress/herald/lib/feed"
 )
 
-// storedRow is a job's row with the item that holds it. The item may have what this version does not know.
+// storedRow is a job's row with its item, which may have attributes that this version does not know.
 type storedRow struct {
 	feed.Row
 
-	// item is nil where there is none.
+	// item is nil if there is none.
 	item item
 }
 
-// decodeStored returns the row that an item holds. One that cannot be read is logged and returned as Unreadable, with its place
-// in the order of states.
+// decodeStored decodes the item of a job's row. If that fails, it logs the error and returns an Unreadable row with the epoch
+// and seq of the item.
 func (s *Feed) decodeStored(ctx context.Context, owner, job string, it item) storedRow {
 	if it == nil {
 		return storedRow{Row: feed.Row{Owner: owner}}
 	}
 	row, err := decodeJob(it)
 	if err != nil {
-		s.log().WarnContext(ctx, "job's row cannot be read", "uploadId", job, "err", err)
+		s.log().WarnContext(ctx, "decode job's row", "uploadId", job, "err", err)
 		row = partialRow(owner, it, s.now())
 	}
 	return storedRow{Row: row, item: it}
 }
 
-// partialRow returns what can be known of a row that cannot be read. Without an epoch and a seq it is none; without a time it
-// is of now.
+// partialRow returns the attributes of an item that can be decoded. Without epoch and seq it returns a row without Seq. The
+// default of UpdatedAt is now.
 func partialRow(owner string, it item, now time.Time) feed.Row {
 	str := func(name string) (string, bool) {
 		v, ok := it[name].(*types.AttributeValueMemberS)
@@ -70,8 +70,8 @@ func partialRow(owner string, it item, now time.Time) feed.Row {
 	return row
 }
 
-// versionAttributes tell a row from every other row that a job has had: a claim changes pushedSeq only, and a row that was
-// begun anew has another id.
+// versionAttributes identify the version of a row. Each update changes seq, a new run the epoch, a row that replaces a deleted
+// one the id, and a claimed push pushedSeq.
 var versionAttributes = []string{"epoch", "seq", "id", "pushedSeq"}
 
 // unchangedCondition returns the condition that the stored item is still it, with its names and values.
@@ -90,7 +90,7 @@ func unchangedCondition(it item) (string, map[string]string, item) {
 			conditions = append(conditions, "attribute_not_exists(#"+name+")")
 		}
 	}
-	if len(values) == 0 { // an item without any of them
+	if len(values) == 0 { // The item has none of them.
 		names["#entry"] = "entry"
 		conditions = append(conditions, "attribute_exists(#entry)")
 		values = nil
@@ -99,8 +99,8 @@ func unchangedCondition(it item) (string, map[string]string, item) {
 	return strings.Join(conditions, " AND "), names, values
 }
 
-// copyUnknown adds to next, which replaces before in the same run, what only before has: attributes of a newer version, and the
-// token of the last claim, by which a repetition of that claim is known.
+// copyUnknown copies to next, which replaces before in the same run, the attributes that only before has: those of a newer
+// version, and the token of the last claimed push.
 func copyUnknown(before, next item) {
 	for name, had := range before {
 		now, ok := next[name]

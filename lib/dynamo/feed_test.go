@@ -52,7 +52,7 @@ func TestRetriesSucceedWhenFeedRequestsFail(t *testing.T) {
 	}
 }
 
-// failNth lets the nth request of an operation fail.
+// failNth returns a function that fails the nth request of an operation.
 func failNth(operation string, n int, fault feedtest.Fault) func(string) feedtest.Fault {
 	return func(sent string) feedtest.Fault {
 		if sent == operation {
@@ -131,7 +131,7 @@ func TestRequestsPerUpdate(t *testing.T) {
 	}
 }
 
-// TestClaimPushSucceedsWhenItsResponseIsLost: the SDK sends it again, the condition fails, and it is the caller's all the same.
+// The SDK resends the request, and the condition fails because the first request was applied.
 func TestClaimPushSucceedsWhenItsResponseIsLost(t *testing.T) {
 	for name, variable := range endpoints {
 		t.Run(name, func(t *testing.T) {
@@ -155,7 +155,7 @@ func TestClaimPushSucceedsWhenItsResponseIsLost(t *testing.T) {
 	}
 }
 
-// TestDismissReportsANoteWhenItsResponseIsLost: the SDK deletes the note again, and finds nothing.
+// The SDK resends the request, and the note is deleted already.
 func TestDismissReportsANoteWhenItsResponseIsLost(t *testing.T) {
 	for name, variable := range endpoints {
 		t.Run(name, func(t *testing.T) {
@@ -175,7 +175,7 @@ func TestDismissReportsANoteWhenItsResponseIsLost(t *testing.T) {
 	}
 }
 
-// TestAddStoresTheNoteOfAnInterruptedTry: its key is written, it is not.
+// The first try writes the key and fails before it writes the note.
 func TestAddStoresTheNoteOfAnInterruptedTry(t *testing.T) {
 	for name, variable := range endpoints {
 		t.Run(name, func(t *testing.T) {
@@ -202,7 +202,7 @@ func TestAddStoresTheNoteOfAnInterruptedTry(t *testing.T) {
 	}
 }
 
-// TestPointerIsWrittenBeforeItsRow: a row that names an execution to which nothing leads would never be ended.
+// Nothing would end the job of an execution without a pointer.
 func TestPointerIsWrittenBeforeItsRow(t *testing.T) {
 	for name, variable := range endpoints {
 		t.Run(name, func(t *testing.T) {
@@ -230,7 +230,7 @@ func TestPointerIsWrittenBeforeItsRow(t *testing.T) {
 	}
 }
 
-// TestConditionsCheckCachedRows: what another process wrote after a row was remembered here counts.
+// TestConditionsCheckCachedRows has another process that writes a row after it was cached.
 func TestConditionsCheckCachedRows(t *testing.T) {
 	for name, variable := range endpoints {
 		t.Run(name, func(t *testing.T) {

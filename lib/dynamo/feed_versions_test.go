@@ -28,7 +28,7 @@ func list(values ...types.AttributeValue) types.AttributeValue {
 	return &types.AttributeValueMemberL{Value: values}
 }
 
-// feedOfNewerVersion returns a feed of this version with rows that a newer one wrote, the model that holds them, and its log.
+// feedOfNewerVersion returns a feed with rows of a newer version, the model of the table, and the log of the feed.
 func feedOfNewerVersion(t *testing.T) (*dynamo.Feed, *model, *bytes.Buffer) {
 	t.Helper()
 	m, log := &model{}, &bytes.Buffer{}
@@ -58,7 +58,7 @@ func feedOfNewerVersion(t *testing.T) (*dynamo.Feed, *model, *bytes.Buffer) {
 		it["data"], it["seq"] = list(), str("many")
 		delete(it, "id")
 	})
-	s = &dynamo.Feed{Client: m.client(), Table: "feed", Log: s.Log} // which remembers nothing
+	s = &dynamo.Feed{Client: m.client(), Table: "feed", Log: s.Log} // its cache is empty
 	return s, m, log
 }
 
@@ -131,7 +131,6 @@ func TestApplyReplacesAnUnreadableJob(t *testing.T) {
 	}
 }
 
-// TestApplyPreservesAttributesOfNewerVersions: this version changes a row, and what it does not know stays.
 func TestApplyPreservesAttributesOfNewerVersions(t *testing.T) {
 	s, m, _ := feedOfNewerVersion(t)
 	at := time.Now().Add(time.Second)
@@ -196,7 +195,7 @@ func TestStateReplacesUnknownFieldsOfTheStateOnly(t *testing.T) {
 	}
 }
 
-// TestUnknownTerminalStatusIsTerminal: the row says that its status is terminal, though this version does not know it.
+// The row has terminal: true and a status that this version does not know.
 func TestUnknownTerminalStatusIsTerminal(t *testing.T) {
 	s, m, _ := feedOfNewerVersion(t)
 	before := m.item("user/u", "job#skipped")

@@ -19,14 +19,13 @@ import (
 	"github.com/herald-progress/herald/lib/feed/feedtest"
 )
 
-// idleConnections is as many as the tests have requests in flight.
+// idleConnections is the number of requests that the tests have in flight.
 const idleConnections = 64
 
-// wire is the HTTP client of the SDK: it counts the requests, and lets some fail before they are sent or after they were
-// answered.
+// wire is the HTTP client of the SDK. It records the requests, and fails some before they are sent or after their response.
 type wire struct {
 	client *http.Client
-	// oneByOne sends one request at a time: moto is not atomic under concurrent ones, and loses updates.
+	// oneByOne sends one request at a time, because concurrent updates in moto are not atomic.
 	oneByOne bool
 
 	sending     sync.Mutex
@@ -81,7 +80,7 @@ func (w *wire) Now() time.Time {
 	return time.Now().Add(w.clockOffset)
 }
 
-// Pass lets time pass for the endpoint.
+// Pass advances the clock of the endpoint.
 func (w *wire) Pass(d time.Duration) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
@@ -95,7 +94,7 @@ func (w *wire) setFault(fault func(operation string) feedtest.Fault) {
 	w.fault = fault
 }
 
-// requests returns the operations that were sent since it was called last.
+// requests returns the operations that were sent since the last call.
 func (w *wire) requests() string {
 	w.mu.Lock()
 	defer w.mu.Unlock()

@@ -23,7 +23,7 @@ type expression struct {
 	err    error
 }
 
-// anything is a condition that always holds. DynamoDB has none: tests plant it.
+// anything is a condition that always holds. DynamoDB has none. Tests use it to weaken conditions.
 const anything = "ANYTHING"
 
 var tokenPattern = regexp.MustCompile(`<=|>=|[=<>(),+.\[\]-]|[#:]?\w+`)
@@ -98,7 +98,7 @@ func (e *expression) argument() types.AttributeValue {
 	return v
 }
 
-// operand returns the value of a path, a placeholder or a function; nil is none.
+// operand returns the value of a path, a placeholder or a function, or nil if there is none.
 func (e *expression) operand() types.AttributeValue {
 	switch token := e.next(); {
 	case token == "size":
@@ -178,7 +178,7 @@ func (e *expression) follow(path []any) types.AttributeValue {
 	return v
 }
 
-// update carries out SET on next, which is a copy of the item: all values are of the item before.
+// update applies SET to next, a copy of the item. All operands have their values from before the update.
 func (e *expression) update(update string, next attributes) error {
 	e.tokens, e.item = tokenPattern.FindAllString(update, -1), clone(next)
 	e.expect("SET")
@@ -253,7 +253,7 @@ func (e *expression) failf(format string, args ...any) {
 	e.tokens = nil
 }
 
-// compare compares values of one type; a missing one compares with none.
+// compare compares two values of one type. It is false if one is missing.
 func compare(left, right types.AttributeValue, operator string) bool {
 	if left == nil || right == nil {
 		return false

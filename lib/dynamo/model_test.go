@@ -19,19 +19,19 @@ import (
 
 type attributes = map[string]types.AttributeValue
 
-// model is a DynamoDB table in this process. It evaluates the expressions of the requests, and carries out one request at a
-// time; which, and what becomes of it, the schedule of the request's context says.
+// model is a DynamoDB table in memory that evaluates the expressions of requests. It handles one request at a time, in the
+// order and with the faults of the schedule in the request's context.
 type model struct {
-	// mutate, where set, changes a request before it is carried out: a test plants a fault so.
+	// mutate, if set, changes a request before it is handled, to plant faults.
 	mutate func(request any)
-	// latency is how long a request is under way, and then its answer.
+	// latency returns the one-way latency of a request or response. It may be nil.
 	latency func() time.Duration
 
 	mu    sync.Mutex
 	items map[[2]string]attributes // by owner and entry
 }
 
-// client returns an SDK client of the table. The SDK's own parts, from serialization to retries, are left out.
+// client returns an SDK client of the table, without the SDK's serialization and retries.
 func (m *model) client() *dynamodb.Client {
 	answer := middleware.InitializeMiddlewareFunc("model", func(
 		ctx context.Context, in middleware.InitializeInput, _ middleware.InitializeHandler,
@@ -65,7 +65,7 @@ func (m *model) reads(request any) bool {
 	}
 }
 
-// answer carries out a request.
+// answer handles a request.
 func (m *model) answer(request any) (any, error) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
@@ -98,7 +98,7 @@ func (m *model) answer(request any) (any, error) {
 	}
 }
 
-// write replaces an item on a condition, and returns the one before.
+// write replaces an item on a condition and returns the previous item.
 func (m *model) write(key [2]string, condition *string, e *expression, next func(attributes) (attributes, error)) (attributes, error) {
 	old := m.items[key]
 	if condition != nil {
@@ -195,6 +195,6 @@ func cloneValue(v types.AttributeValue) types.AttributeValue {
 		}
 		return &types.AttributeValueMemberL{Value: list}
 	default:
-		return v // never changed in place
+		return v // Never changed in place.
 	}
 }

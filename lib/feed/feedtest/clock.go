@@ -10,23 +10,23 @@ import (
 	"github.com/herald-progress/herald/lib/feed"
 )
 
-// Clock is the clock of a store, which tests move.
+// Clock is the clock of a store. Tests advance it.
 type Clock interface {
 	// Now returns the store's time.
 	Now() time.Time
-	// Pass lets time pass for the store.
+	// Pass advances the clock of the store.
 	Pass(d time.Duration)
 }
 
-// RunClock tests what becomes of notes while time passes for the store, and when the clocks of their writers are wrong. open
-// returns a store of its own for each test.
+// RunClock tests the expiry of notes and the correction of wrong clocks of their writers. open returns a new store for each
+// test.
 func RunClock(t *testing.T, open func(t *testing.T) (feed.Store, Clock)) {
 	t.Helper()
 	for name, test := range map[string]func(*testing.T, feed.Store, Clock){
-		"a note past its life is absent":                  expiredNote,
-		"a key past its life is new":                      expiredKey,
-		"notes reach every reader, whatever their clocks": notesOfSkewedClocks,
-		"a key holds, whatever its writers' clocks":       keysOfSkewedClocks,
+		"an expired note is absent":                          expiredNote,
+		"an expired key is new":                              expiredKey,
+		"readers get all notes of writers with wrong clocks": notesOfSkewedClocks,
+		"a key is unique for all writers with a wrong clock": keysOfSkewedClocks,
 	} {
 		t.Run(name, func(t *testing.T) {
 			s, clock := open(t)
@@ -35,7 +35,7 @@ func RunClock(t *testing.T, open func(t *testing.T) (feed.Store, Clock)) {
 	}
 }
 
-// noteAt returns a note that a writer made whose clock stands at a time.
+// noteAt returns a note of a writer whose clock shows at.
 func noteAt(at time.Time, title int) feed.Note {
 	n := notification(title, at.UTC().Truncate(time.Millisecond))
 	n.ID = ulid.MustNew(ulid.Timestamp(at), ulid.DefaultEntropy()).String()
@@ -75,14 +75,13 @@ func expiredKey(t *testing.T, s feed.Store, clock Clock) {
 	}
 }
 
-// skews are how far the clocks of writers are off.
+// skews are the errors of the writers' clocks.
 var skews = []time.Duration{
 	0, time.Second, -time.Second, time.Minute, -time.Minute, feed.NoteSkew, -feed.NoteSkew, 10 * time.Minute, -10 * time.Minute,
 	48 * time.Hour, -48 * time.Hour, 10_000 * time.Hour, -10_000 * time.Hour,
 }
 
-// notesOfSkewedClocks lets a reader take notes after each that is written. It reads as a tab does: from the last it has, less the
-// overlap.
+// notesOfSkewedClocks reads notes after each one that is written, as a tab does: from its last note minus the overlap.
 func notesOfSkewedClocks(t *testing.T, s feed.Store, clock Clock) {
 	for _, pause := range []time.Duration{0, time.Second, time.Minute, time.Hour} {
 		owner := feed.User(fmt.Sprint(t.Name(), pause))
@@ -116,7 +115,7 @@ func notesOfSkewedClocks(t *testing.T, s feed.Store, clock Clock) {
 	}
 }
 
-// overlapStart returns the id from which a reader goes on that has since.
+// overlapStart returns the id after which a reader reads whose last note is since.
 func overlapStart(since ulid.ULID) ulid.ULID {
 	const millis = uint64(feed.NoteOverlap / time.Millisecond)
 	_ = since.SetTime(max(since.Time(), millis) - millis)

@@ -14,13 +14,13 @@ import (
 	"github.com/herald-progress/herald/lib/message"
 )
 
-// wantPointers wants the store to hold just these pointers, which are of one execution.
+// wantPointers requires that the store has exactly these pointers of their execution.
 func wantPointers(t *testing.T, s feed.Store, want ...feed.Pointer) {
 	t.Helper()
 	wantPointersOf(t, s, want[0].Execution, want)
 }
 
-// wantNoPointer wants the store to hold no pointer from the execution.
+// wantNoPointer requires that the store has no pointer of the execution.
 func wantNoPointer(t *testing.T, s feed.Store, arn string) {
 	t.Helper()
 	wantPointersOf(t, s, arn, []feed.Pointer{})
@@ -57,7 +57,7 @@ func pointers(t *testing.T, s feed.Store) {
 	later := update(3, at.Add(2*time.Second))
 	later.Execution = arn
 	apply(t, s, owner, later, feed.Accepted)
-	wantPointers(t, s, want) // it was made once
+	wantPointers(t, s, want) // It was written once.
 	apply(t, s, owner, ended(message.StatusFailed, at), feed.Accepted)
 	wantNoPointer(t, s, arn)
 	u.ID = "late"
@@ -105,7 +105,7 @@ func deletePointers(t *testing.T, s feed.Store) {
 	if err := s.DeletePointer(t.Context(), first); err != nil {
 		t.Fatal(err)
 	}
-	wantPointers(t, s, second) // it was made anew since
+	wantPointers(t, s, second) // It was written again meanwhile.
 	for range 2 {
 		if err := s.DeletePointer(t.Context(), second); err != nil {
 			t.Fatal(err)
@@ -123,7 +123,7 @@ func deletePointers(t *testing.T, s feed.Store) {
 	wantNoPointer(t, s, old.Execution)
 }
 
-// sharedExecution lets jobs end with one execution: each has a pointer of its own.
+// sharedExecution tests that each of several jobs of one execution has its own pointer.
 func sharedExecution(t *testing.T, s feed.Store) {
 	at, arn := now(), "arn:"+t.Name()
 	begun := func(user, job, execution string) feed.Pointer {
@@ -158,7 +158,7 @@ func sharedExecution(t *testing.T, s feed.Store) {
 	wantPointers(t, s, alike)
 }
 
-// recreatedPointers lets a run go on that was silent for longer than its pointer lives: it gets another one.
+// recreatedPointers tests that a run that continues after its pointer expired gets a new one.
 func recreatedPointers(t *testing.T, s feed.Store) {
 	owner, at, arn := feed.User(t.Name()), now(), "arn:"+t.Name()
 	for name, u := range map[string]feed.Update{

@@ -17,26 +17,26 @@ import (
 // ErrInjected is the error of every injected fault.
 var ErrInjected = errors.New("feedtest: injected fault")
 
-// Fault is what becomes of a call.
+// Fault is the kind of failure of a call.
 type Fault int
 
 // The faults.
 const (
 	NoFault Fault = iota
-	// NotApplied fails before anything is done.
+	// NotApplied fails before the call is applied.
 	NotApplied
-	// Applied fails after all is done.
+	// Applied fails after the call is applied.
 	Applied
-	// Resent is done, its answer is lost, and it is sent again, as the SDK does by itself.
+	// Resent applies the call, loses its response and applies the call again, as when the SDK retries.
 	Resent
-	// CrashedBefore and CrashedAfter end the caller before and after the call is done.
+	// CrashedBefore and CrashedAfter end the caller before and after the call is applied.
 	CrashedBefore
 	CrashedAfter
 )
 
-// Faults decides at random, from a seed, which calls fail.
+// Faults selects calls that fail, at random from a seed.
 type Faults struct {
-	// Rate is the share of calls that fail, from 0 to 1; half of them are carried out.
+	// Rate is the share of calls that fail, from 0 to 1. Half of these are applied.
 	Rate float64
 
 	mu       sync.Mutex
@@ -44,12 +44,12 @@ type Faults struct {
 	injected int
 }
 
-// NewFaults returns faults that a seed determines, as far as the order of the calls is determined.
+// NewFaults returns faults from a seed. They are reproducible if the order of the calls is.
 func NewFaults(seed uint64, rate float64) *Faults {
-	return &Faults{Rate: rate, random: rand.New(rand.NewPCG(seed, 0))} //nolint:gosec // it is to be repeatable
+	return &Faults{Rate: rate, random: rand.New(rand.NewPCG(seed, 0))} //nolint:gosec // G404: tests need a reproducible sequence
 }
 
-// Next returns what becomes of the next call.
+// Next returns the fault of the next call.
 func (f *Faults) Next() Fault {
 	f.mu.Lock()
 	defer f.mu.Unlock()
@@ -60,14 +60,14 @@ func (f *Faults) Next() Fault {
 	return Fault(1 + f.random.IntN(int(Applied)))
 }
 
-// Injected returns how many calls failed so far.
+// Injected returns how many calls have failed.
 func (f *Faults) Injected() int {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	return f.injected
 }
 
-// Faulty is a store whose calls fail now and then.
+// Faulty is a store whose calls fail according to Faults.
 type Faulty struct {
 	feed.Store
 
@@ -140,8 +140,8 @@ func (f Faulty) call(do func() error) error {
 	return ErrInjected
 }
 
-// RunFaulty tests a store whose calls fail now and then, some after they were carried out: who repeats what failed gets
-// what would have been without faults.
+// RunFaulty tests a store whose calls sometimes fail, before or after they are applied: callers that retry get the same results
+// as without failures.
 func RunFaulty(t *testing.T, open func(t *testing.T) feed.Store) {
 	t.Helper()
 	for name, test := range map[string]func(*testing.T, feed.Store){
@@ -154,7 +154,7 @@ func RunFaulty(t *testing.T, open func(t *testing.T) feed.Store) {
 	}
 }
 
-// retryUntilSuccess repeats what fails. [feed.ErrNotFound] is an answer.
+// retryUntilSuccess calls do until it succeeds or returns [feed.ErrNotFound].
 func retryUntilSuccess(t *testing.T, do func() error) error {
 	t.Helper()
 	var err error

@@ -1,4 +1,4 @@
-// Package feedtest is the contract that every feed.Store keeps.
+// Package feedtest tests implementations of feed.Store.
 package feedtest
 
 import (
@@ -14,35 +14,36 @@ import (
 	"github.com/herald-progress/herald/lib/message"
 )
 
-// Run tests a store. open returns one that may hold rows of other tests: every test uses owners of its own.
+// Run tests the contract of a store. The store that open returns may contain rows of other tests, because every test uses its
+// own owners.
 func Run(t *testing.T, open func(t *testing.T) feed.Store) {
 	t.Helper()
 	for name, test := range map[string]func(*testing.T, feed.Store){
-		"a row comes back as it was applied":         roundTrip,
-		"an absent job is ErrNotFound":               absentJob,
-		"owners see their own jobs only":             separateJobs,
-		"jobs are read on from one of them":          jobsAfter,
-		"keys make repetitions known":                keys,
-		"epochs begin anew and are adopted":          epochs,
-		"a job without an epoch has its time":        noEpoch,
-		"parts add up":                               parts,
-		"a part may begin a row and name executions": firstPart,
-		"256 parts and no more":                      tooManyParts,
-		"a row past its life is absent":              expiredJob,
-		"a late update opens no job that ended":      updatesAfterExpiry,
-		"an execution ends its own jobs only":        endsOfExecutions,
-		"a job lives as long as its workflow may":    longSilence,
-		"50 writers race on one job":                 race,
-		"one of many claims wins":                    claimPushes,
-		"no state is left unclaimed":                 everyStateIsPushed,
-		"notes come in order, the newest of all":     notes,
-		"a note's key makes it known":                noteKeys,
-		"dismissed notes are gone":                   dismiss,
-		"odd ids are kept verbatim":                  unusualIDs,
-		"an execution leads to its job":              pointers,
-		"an execution leads to all of its jobs":      sharedExecution,
-		"a forgotten pointer may be made anew":       deletePointers,
-		"a job that begins anew has a pointer":       recreatedPointers,
+		"a stored row has the fields of its update":            roundTrip,
+		"an absent job is ErrNotFound":                         absentJob,
+		"owners see their own jobs only":                       separateJobs,
+		"jobs are read on from one of them":                    jobsAfter,
+		"repeated keys are duplicates":                         keys,
+		"a newer epoch starts a run and an empty one joins it": epochs,
+		"a job without an epoch gets one from its time":        noEpoch,
+		"parts add up": parts,
+		"a part may begin a row and name executions":                    firstPart,
+		"256 parts and no more":                                         tooManyParts,
+		"an expired row is absent":                                      expiredJob,
+		"a late update does not reopen an ended job":                    updatesAfterExpiry,
+		"the end of an execution ends only its own jobs":                endsOfExecutions,
+		"a job expires after its execution can have ended":              longSilence,
+		"50 writers race on one job":                                    race,
+		"one of many concurrent claims of a push succeeds":              claimPushes,
+		"every state is pushed or superseded by a push":                 everyStateIsPushed,
+		"notes come in order, the newest of all":                        notes,
+		"a repeated key of a note is a duplicate":                       noteKeys,
+		"dismissed notes are gone":                                      dismiss,
+		"unusual ids are stored verbatim":                               unusualIDs,
+		"an execution has a pointer to its job":                         pointers,
+		"an execution has a pointer to each of its jobs":                sharedExecution,
+		"a deleted pointer may be written again":                        deletePointers,
+		"a job that continues after its pointer expired gets a new one": recreatedPointers,
 	} {
 		t.Run(name, func(t *testing.T) { test(t, open(t)) })
 	}
@@ -51,7 +52,7 @@ func Run(t *testing.T, open func(t *testing.T) feed.Store) {
 // epoch is the first of the tests' epochs; they sort by n.
 func epoch(n int) string { return fmt.Sprintf("2026-11-22T10:00:00.123Z#%04d", n) }
 
-// now returns the time as stores keep it.
+// now returns the current time with the precision of stores.
 func now() time.Time { return time.Now().UTC().Truncate(time.Millisecond) }
 
 // update returns a running state of the job "job" with an ID of its own.
@@ -77,7 +78,7 @@ func part(id string, done, failed int64, at time.Time) feed.Update {
 	return u
 }
 
-// apply carries out u and wants an outcome.
+// apply applies u and requires the outcome want.
 func apply(t *testing.T, s feed.Store, owner string, u feed.Update, want feed.Outcome) feed.Row {
 	t.Helper()
 	row, outcome, err := s.Apply(t.Context(), owner, u)
@@ -88,7 +89,7 @@ func apply(t *testing.T, s feed.Store, owner string, u feed.Update, want feed.Ou
 	return row
 }
 
-// wantStored wants the store to hold just this row.
+// wantStored requires that the stored row is want.
 func wantStored(t *testing.T, s feed.Store, owner, job string, want feed.Row) {
 	t.Helper()
 	got, err := s.Job(t.Context(), owner, job)
@@ -125,7 +126,7 @@ func collect[T any](t *testing.T, seq iter.Seq2[T, error]) []T {
 	return all
 }
 
-// only returns what seq yields, or [feed.ErrNotFound] where that is nothing.
+// only returns the first element of seq, or [feed.ErrNotFound] if it is empty.
 func only[T any](seq iter.Seq2[T, error]) (T, error) {
 	for v, err := range seq {
 		return v, err

@@ -11,47 +11,47 @@ import (
 	"github.com/herald-progress/herald/lib/feed"
 )
 
-// Table is a new table, with the stores of some processes on it.
+// Table is a new table with the stores of some processes.
 type Table struct {
 	Stores []feed.Store
-	// DeleteJob deletes the row of a job as TTL does. It is nil where the store forgets none.
+	// DeleteJob deletes the row of a job as TTL does. It is nil if the store never deletes rows.
 	DeleteJob func(owner, job string)
-	// Check returns what is wrong with the table that the stores do not show, or empty. It may be nil.
+	// Check returns an error text if attributes are wrong that the stores do not return, or empty. It may be nil.
 	Check func() string
 }
 
-// Open returns a new table with the stores of so many processes. Their clock is now. A request of theirs is a [Step].
+// Open returns a new table with the stores of some processes. now is their clock. Each of their requests is a [Step].
 type Open func(processes int, now func() time.Time) Table
 
-// History is some writers that work on one owner's rows at the same time.
+// History is a set of writers that work concurrently on the rows of one owner.
 type History struct {
 	Name string
-	// Faults is how many faults one schedule may have at most, so that all schedules take a second or so.
+	// Faults is the maximum number of faults in a schedule, such that all schedules take about a second.
 	Faults int
 
 	begin      func(w Table) (writers []func(context.Context), v verifier)
 	writers    int
 	deletesJob bool
-	// manySchedules says that one fault more would take a minute.
+	// manySchedules is true if one fault more would take a minute.
 	manySchedules bool
 	now           func() time.Time
 }
 
-// verifier looks at the table after each request of a writer, and at the end. It returns what is wrong, or empty.
+// verifier checks the table after each request of a writer and at the end. Its methods return a violation, or empty.
 type verifier interface {
 	afterRequest(writer int) string
 	atEnd(s *schedule) string
 }
 
-// Violation is the first schedule of a history that breaks a promise.
+// Violation is the first schedule of a history that breaks a rule.
 type Violation struct {
 	What string
-	// Schedules is how many were run.
+	// Schedules is how many schedules were run.
 	Schedules int
 }
 
-// Explore runs all schedules of a history with at most so many faults, until one breaks a promise. What of the violation is
-// empty where none does. It must be called in a bubble of synctest.
+// Explore runs all schedules of a history with up to faults faults, until one breaks a rule. If none does, What is empty. It
+// must be called in a synctest bubble.
 func (h History) Explore(faults int, open Open) Violation {
 	v := Violation{}
 	v.Schedules = everySchedule(faults, func() ([]func(context.Context), func(int), func(*schedule) bool) {
@@ -78,8 +78,8 @@ func (h History) Explore(faults int, open Open) Violation {
 	return v
 }
 
-// RunInterleaved tests a store under all schedules of all histories, with more faults than their own in those for which that
-// does not take too long.
+// RunInterleaved tests a store under all schedules of all histories. more is added to the number of faults of histories without
+// too many schedules.
 func RunInterleaved(t *testing.T, more int, open Open) {
 	t.Helper()
 	for _, h := range Histories() {
@@ -105,7 +105,7 @@ func RunInterleaved(t *testing.T, more int, open Open) {
 // Histories returns all histories.
 func Histories() []History { return append(jobHistories(), noteHistories()...) }
 
-// Scheduled is a store each of whose calls is one step of a schedule.
+// Scheduled is a store whose calls are steps of a schedule.
 type Scheduled struct{ feed.Store }
 
 // Apply is a step.
@@ -150,7 +150,7 @@ func (s Scheduled) Add(ctx context.Context, owner string, n feed.Note) (stored f
 	return stored, outcome, err
 }
 
-// PointersOf yields what there is when the reading begins.
+// PointersOf yields pointers. It is not a step.
 func (s Scheduled) PointersOf(ctx context.Context, arn string) iter.Seq2[feed.Pointer, error] {
 	return s.Store.PointersOf(context.WithoutCancel(ctx), arn)
 }

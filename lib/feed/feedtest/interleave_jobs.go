@@ -9,17 +9,17 @@ import (
 	"github.com/herald-progress/herald/lib/message"
 )
 
-// historyTime is when the writers of histories work.
+// historyTime is the time of the updates of histories.
 var historyTime = time.Date(2026, 11, 22, 10, 0, 10, 0, time.UTC)
 
-// writer is what one process does: updates, one after the other, each pushed as the notifier does it.
+// writer is the sequence of updates of one process, each pushed as by the notifier.
 type writer []feed.Update
 
-// jobHistory returns the history of writers of one job, which stands before as some updates made it.
+// jobHistory returns a history of writers of one job, to which the updates before were applied.
 func jobHistory(name string, faults int, before []feed.Update, writers ...writer) History {
 	return History{
 		Name: name, Faults: faults, writers: len(writers),
-		// No row is past its life by this clock, so that the verifier sees all.
+		// No row has expired by this clock, so that the verifier can read all.
 		now: func() time.Time { return historyTime.AddDate(-1, 0, 0) },
 		begin: func(w Table) ([]func(context.Context), verifier) {
 			v := newJobVerifier(w)
@@ -45,7 +45,7 @@ func jobHistory(name string, faults int, before []feed.Update, writers ...writer
 	}
 }
 
-// edit returns an update that is changed.
+// edit returns u with changes.
 func edit(u feed.Update, edits ...func(*feed.Update)) feed.Update {
 	for _, change := range edits {
 		change(&u)
@@ -57,7 +57,7 @@ func inEpoch(epoch string) func(*feed.Update) {
 	return func(u *feed.Update) { u.Epoch, u.ID = epoch, u.ID+" of "+epoch }
 }
 
-// withFailed returns a part's update of which more has failed.
+// withFailed returns the update of a part with another number of failed steps.
 func withFailed(u feed.Update, failed int64) feed.Update {
 	p := *u.Part
 	p.Failed = failed
@@ -69,7 +69,7 @@ func withExecution(arn string) func(*feed.Update) { return func(u *feed.Update) 
 func asEndOf(arn string) func(*feed.Update)       { return func(u *feed.Update) { u.EndedExecution = arn } }
 func atTime(at time.Time) func(*feed.Update)      { return func(u *feed.Update) { u.At = at } }
 
-// jobHistories are small, and each has a way to break a promise that no other has.
+// jobHistories returns small histories. Each can break a rule in a way that the others cannot.
 func jobHistories() []History {
 	keyed := func(progress float64) feed.Update {
 		u := update(progress, historyTime)
@@ -122,13 +122,13 @@ func jobHistories() []History {
 	}
 }
 
-// manySchedules marks a history that is large enough.
+// manySchedules marks a history that has enough schedules without further faults.
 func manySchedules(h History) History {
 	h.manySchedules = true
 	return h
 }
 
-// withDeletion is a history in which TTL deletes the job's row at some time.
+// withDeletion returns a history in which TTL deletes the job's row at any time.
 func withDeletion(name string, faults int, before []feed.Update, writers ...writer) History {
 	h := jobHistory(name, faults, before, writers...)
 	begin := h.begin
@@ -137,7 +137,7 @@ func withDeletion(name string, faults int, before []feed.Update, writers ...writ
 		all, v := begin(w)
 		jobs, _ := v.(*jobVerifier)
 		return append(all, func(ctx context.Context) {
-			_ = Step(ctx, true, func() error { // it is certain
+			_ = Step(ctx, true, func() error { // TTL never fails.
 				w.DeleteJob(jobOwner, "job")
 				jobs.deleted = true
 				return nil

@@ -11,7 +11,7 @@ import (
 	"github.com/herald-progress/herald/lib/feed"
 )
 
-// noteVerifier holds the notes of one key to their promises, with a reader that reads after every request.
+// noteVerifier checks the rules for the notes of one key, with a reader that reads after every request.
 type noteVerifier struct {
 	stores    []feed.Store
 	store     feed.Store // of no writer
@@ -31,7 +31,7 @@ func (v *noteVerifier) failf(format string, args ...any) {
 	}
 }
 
-// add adds a note of the key, and tries once more where that fails.
+// add adds a note with the key, and retries once.
 func (v *noteVerifier) add(ctx context.Context, store feed.Store, skew time.Duration, n int) {
 	note := noteWithKey(v.now.Add(skew), n)
 	got, _, err := store.Add(ctx, jobOwner, note)
@@ -46,7 +46,7 @@ func (v *noteVerifier) add(ctx context.Context, store feed.Store, skew time.Dura
 	}
 }
 
-// noteWithKey returns a note whose ID is of a time, and for each n another.
+// noteWithKey returns a note whose ID has the time at and depends on n.
 func noteWithKey(at time.Time, n int) feed.Note {
 	note := notification(n, at)
 	id := ulid.ULID{15: byte(n)}
@@ -55,7 +55,7 @@ func noteWithKey(at time.Time, n int) feed.Note {
 	return note
 }
 
-// read lets the reader take what it is to take: from the last note that it has on, less the overlap.
+// read reads notes from the reader's last note minus the overlap.
 func (v *noteVerifier) read() []feed.Note {
 	from := ""
 	if v.since != "" {
@@ -77,8 +77,8 @@ func (v *noteVerifier) afterRequest(int) string {
 	return v.violation
 }
 
-// atEnd lets time pass, in which another note is added and read, and then a last writer add the note of the key: all who
-// were told that it is stored name one note, and the reader has it.
+// atEnd advances the clock, adds another note, and adds the note of the key once more. It checks that all successful calls
+// returned the same note, and that the reader has it.
 func (v *noteVerifier) atEnd(s *schedule) string {
 	ctx := context.Background()
 	*v.now = v.now.Add(v.delay)
@@ -108,8 +108,8 @@ func (v *noteVerifier) atEnd(s *schedule) string {
 	return v.violation
 }
 
-// noteHistory returns the history of writers that add the note of one key, by clocks that are off by skews. Some time later
-// another does. A first one may have died after it wrote the key, some time before.
+// noteHistory returns a history of writers that add a note with the same key. skews are the errors of their clocks. Another
+// writer adds it after the time later. If died is positive, a first writer wrote only the key that long before.
 func noteHistory(name string, faults int, died, later time.Duration, skews ...time.Duration) History {
 	now := new(time.Time)
 	return History{
@@ -129,7 +129,7 @@ func noteHistory(name string, faults int, died, later time.Duration, skews ...ti
 	}
 }
 
-// writeKeyOnly leaves the key of a note that is not stored, as of a time before.
+// writeKeyOnly writes a key without its note at an earlier time.
 func (v *noteVerifier) writeKeyOnly(before time.Duration) {
 	ctx := context.Background()
 	*v.now = v.now.Add(-before)

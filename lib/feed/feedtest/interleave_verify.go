@@ -13,7 +13,7 @@ import (
 
 const jobOwner = "user/u"
 
-// jobVerifier holds a job's row to its promises while writers change it.
+// jobVerifier checks the rules for a job's row while writers change it.
 type jobVerifier struct {
 	stores    []feed.Store
 	store     feed.Store // of no writer
@@ -46,7 +46,7 @@ func (v *jobVerifier) failf(format string, args ...any) {
 	}
 }
 
-// publish does as the notifier does: an update that fails is tried once more, and a state whose push is due is pushed.
+// publish does what the notifier does: it retries a failed update once, and pushes a state whose push is due.
 func (v *jobVerifier) publish(ctx context.Context, writer int, u feed.Update) {
 	s := v.stores[writer]
 	v.updates[u.ID] = u
@@ -72,11 +72,11 @@ func (v *jobVerifier) publish(ctx context.Context, writer int, u feed.Update) {
 
 func (v *jobVerifier) push(ctx context.Context, writer int, row feed.Row, at time.Time) {
 	if row.NextPushAt(at).Sub(at) > message.MinPushInterval {
-		return // it is left for the next push
+		return // The next push includes it.
 	}
 	v.claimedRows[writer] = row
 	newest, claimed, err := v.stores[writer].ClaimPush(ctx, row, at)
-	if err != nil { // it may have been recorded all the same
+	if err != nil { // The push may have been recorded.
 		if !errors.Is(err, ErrInjected) && (!v.deleted || !errors.Is(err, feed.ErrNotFound)) {
 			v.failf("Claim: %v", err)
 		}
@@ -97,7 +97,7 @@ func (v *jobVerifier) post(row feed.Row) {
 	}
 }
 
-// readRow reads the row after a request of a writer.
+// readRow reads and checks the row after a request of a writer.
 func (v *jobVerifier) readRow(writer int) {
 	row, err := v.store.Job(context.Background(), jobOwner, "job")
 	switch {
@@ -116,7 +116,7 @@ func (v *jobVerifier) readRow(writer int) {
 	v.checkChange(writer, before, row)
 }
 
-// checkChange holds one change of the row to the rules.
+// checkChange checks one change of the row.
 func (v *jobVerifier) checkChange(writer int, before, row feed.Row) {
 	var done, failed int64
 	for _, count := range row.Parts {
@@ -141,7 +141,7 @@ func (v *jobVerifier) checkChange(writer int, before, row feed.Row) {
 	v.seen = append(v.seen, row)
 }
 
-// checkUpdate holds the row after an update in the same run to what stood before.
+// checkUpdate checks the row after an update in the same run.
 func (v *jobVerifier) checkUpdate(before, row feed.Row) {
 	u := v.updates[row.ID]
 	for id, previous := range before.Parts {
@@ -173,13 +173,13 @@ func (v *jobVerifier) checkUpdate(before, row feed.Row) {
 	}
 }
 
-// checkPush holds a push to the claim that recorded it.
+// checkPush checks that a recorded push was claimed for the row before it.
 func (v *jobVerifier) checkPush(writer int, before, row feed.Row) {
 	if row.ID != before.ID {
 		v.failf("both %s and %s have seq %d", before.ID, row.ID, row.Seq)
 	}
 	if row.PushedSeq == before.PushedSeq {
-		return // a read, or a request that was refused
+		return // The request was a read or was refused.
 	}
 	claim := v.claimedRows[writer]
 	if row.PushedSeq != row.Seq || claim.Epoch != before.Epoch || claim.PushedSeq != before.PushedSeq {
@@ -210,7 +210,7 @@ func (v *jobVerifier) atEnd(s *schedule) string {
 	return v.violation
 }
 
-// checkOutcome holds what a writer was told to what happened.
+// checkOutcome checks the outcome that a writer got against the rows that were stored.
 func (v *jobVerifier) checkOutcome(r result) {
 	happened := func(is func(feed.Row) bool) bool { return slices.ContainsFunc(v.seen, is) }
 	written := happened(func(row feed.Row) bool { return row.ID == r.ID })

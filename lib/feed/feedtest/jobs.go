@@ -126,10 +126,10 @@ func keys(t *testing.T, s feed.Store) {
 	apply(t, s, owner, second, feed.Duplicate)
 	first := keyed(0)
 	first.ID = "too late"
-	apply(t, s, owner, first, feed.Accepted) // it is the 17th before
+	apply(t, s, owner, first, feed.Accepted) // Its key is no longer among the last 16.
 	last := update(20, at)
 	apply(t, s, owner, last, feed.Accepted)
-	apply(t, s, owner, last, feed.Duplicate) // without a key, it is known by its ID
+	apply(t, s, owner, last, feed.Duplicate) // Without a key, its ID shows the repetition.
 }
 
 func epochs(t *testing.T, s feed.Store) {
@@ -169,7 +169,7 @@ func epochs(t *testing.T, s feed.Store) {
 	}
 }
 
-// noEpoch lets a job begin without an epoch: it gets one from its time, so that tabs tell its runs apart.
+// noEpoch tests that a job without an epoch gets one from its time, so that tabs can order its runs.
 func noEpoch(t *testing.T, s feed.Store) {
 	owner, at := feed.User(t.Name()), now()
 	begun := update(30, at.Add(-feed.JobTTL-time.Hour))
@@ -266,7 +266,7 @@ func tooManyParts(t *testing.T, s feed.Store) {
 	}
 }
 
-// expiredJob lets jobs be silent for longer than they live: tabs do not see them, and their runs may go on.
+// expiredJob tests that tabs do not see expired jobs, and that their runs may continue.
 func expiredJob(t *testing.T, s feed.Store) {
 	owner, at := feed.User(t.Name()), now()
 	long := at.Add(-feed.JobTTL - time.Second)
@@ -300,7 +300,7 @@ func expiredJob(t *testing.T, s feed.Store) {
 	}
 }
 
-// updatesAfterExpiry come when the row of a job that ended is past its life.
+// updatesAfterExpiry tests updates of an ended job whose row has expired.
 func updatesAfterExpiry(t *testing.T, s feed.Store) {
 	owner, at := feed.User(t.Name()), now()
 	for _, days := range []int{1, 14} {
@@ -339,7 +339,7 @@ func updatesAfterExpiry(t *testing.T, s feed.Store) {
 	}
 }
 
-// endsOfExecutions come when another execution may have the job.
+// endsOfExecutions tests ends of executions whose job another execution may have.
 func endsOfExecutions(t *testing.T, s feed.Store) {
 	at := now()
 	for _, tt := range []struct {
@@ -379,7 +379,7 @@ func endsOfExecutions(t *testing.T, s feed.Store) {
 	}
 }
 
-// longSilence lets jobs be silent for longer than others live: the end of their executions is still to come.
+// longSilence tests that jobs with running executions do not expire with [feed.JobTTL].
 func longSilence(t *testing.T, s feed.Store) {
 	owner, at := feed.User(t.Name()), now()
 	long := at.Add(-feed.JobTTL - time.Second)

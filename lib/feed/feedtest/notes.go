@@ -13,7 +13,7 @@ import (
 	"github.com/herald-progress/herald/lib/message"
 )
 
-// noteID returns a text that is like a ULID; they sort by n.
+// noteID returns an id in the form of a ULID. Ids sort by n.
 func noteID(n int) string { return fmt.Sprintf("01JD9%021d", n) }
 
 func notification(n int, at time.Time) feed.Note {
@@ -30,7 +30,7 @@ func add(t *testing.T, s feed.Store, owner string, n feed.Note, want feed.Outcom
 	return got
 }
 
-// wantNotes wants the store to return just these notes.
+// wantNotes requires that the store returns exactly these notes.
 func wantNotes(t *testing.T, s feed.Store, owner, since string, limit int, want []feed.Note) {
 	t.Helper()
 	got, err := s.Notes(t.Context(), owner, since, limit)

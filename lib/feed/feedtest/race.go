@@ -15,13 +15,13 @@ import (
 
 const (
 	racingParts, racingStates, racingEnds = 41, 4, 5
-	// racingSteps is how many updates each part and each writer of states makes: 12 keys in all, fewer than a row keeps.
+	// racingSteps is how many updates each part and each writer of states makes. The 12 keys are fewer than a row contains.
 	racingSteps = 3
-	// retries is how often a writer repeats what failed: faults are injected, and rows contended.
+	// retries is how often a writer retries after injected faults and conflicts.
 	retries = 100
 )
 
-// writers race on one job and note what became of their updates.
+// writers update one job concurrently and record the outcomes.
 type writers struct {
 	store feed.Store
 	owner string
@@ -37,7 +37,7 @@ type writers struct {
 	failedCalls int
 }
 
-// write carries out u, again and again while it fails, and then once more.
+// write applies u until it succeeds, and then once more.
 func (w *writers) write(t *testing.T, u feed.Update) {
 	t.Helper()
 	defer w.written.Add(1)
@@ -81,7 +81,7 @@ func (w *writers) record(u feed.Update, row feed.Row, outcome feed.Outcome) {
 	}
 }
 
-// run lets the parts and the writers of states race, and the ends, if any, from the middle on.
+// run runs the writers of parts and states, and from the middle on those of ends.
 func (w *writers) run(t *testing.T, ends int) {
 	t.Helper()
 	for n := range racingParts {
@@ -115,7 +115,7 @@ func (w *writers) run(t *testing.T, ends int) {
 	w.group.Wait()
 }
 
-// check wants what holds whatever happened: the sum of the parts is exact, and progress never fell.
+// check requires that the sum of the parts is exact and that progress never fell.
 func (w *writers) check(t *testing.T) feed.Row {
 	t.Helper()
 	final, err := w.job(t)
@@ -152,7 +152,7 @@ func (w *writers) job(t *testing.T) (row feed.Row, err error) {
 	return row, err
 }
 
-// race is without faults, so that each accepted update is known as such.
+// race runs without faults, so that the outcome of every update is known.
 func race(t *testing.T, s feed.Store) {
 	for name, ends := range map[string]int{"to the end": 0, "with ends in between": racingEnds} {
 		t.Run(name, func(t *testing.T) {
@@ -206,7 +206,7 @@ func claimPushes(t *testing.T, s feed.Store) {
 	}
 }
 
-// claimConcurrently lets 20 claim the push of seq and returns how many won.
+// claimConcurrently makes 20 concurrent claims of the push of seq and returns how many succeeded.
 func claimConcurrently(t *testing.T, s feed.Store, row feed.Row, at time.Time, seq int64) int64 {
 	t.Helper()
 	var group sync.WaitGroup
@@ -229,7 +229,7 @@ func claimConcurrently(t *testing.T, s feed.Store, row feed.Row, at time.Time, s
 	return winners.Load()
 }
 
-// everyStateIsPushed lets writers do as the notifier does: what is not pushed in the same step is claimed.
+// everyStateIsPushed runs writers that claim the push of every state that Apply did not mark as pushed, as the notifier does.
 func everyStateIsPushed(t *testing.T, s feed.Store) {
 	owner, at := feed.User(t.Name()), now()
 	apply(t, s, owner, update(10, at), feed.Accepted)

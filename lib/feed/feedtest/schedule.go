@@ -8,8 +8,8 @@ import (
 	"time"
 )
 
-// A schedule is an order in which the requests of some writers reach a store, with what becomes of each. Schedules are
-// enumerated one after the other: each begins like the one before, and takes the next choice where they part.
+// A schedule is an order in which the requests of some writers reach a store, with the fault of each. Schedules are enumerated
+// depth first: the next schedule repeats the choices of the last one up to the last choice with another option.
 type schedule struct {
 	choices    []choice
 	position   int
@@ -20,22 +20,22 @@ type schedule struct {
 	failed  bool
 }
 
-// choice is one of some options that a schedule took.
+// choice is the option that a schedule chose, and the number of options.
 type choice struct{ option, options int }
 
-// scheduledWriter is a writer that stands before a request until the schedule lets it go on.
+// scheduledWriter is a writer that waits before each request until the schedule resumes it.
 type scheduledWriter struct {
 	schedule *schedule
 	resume   chan Fault
 	waiting  atomic.Bool
-	reading  atomic.Bool // it stands before a read
+	reading  atomic.Bool // The request is a read.
 	done     atomic.Bool
 }
 
 type scheduledKey struct{}
 
-// Step carries out a request of a writer when its schedule comes to it: never, once, or more often, as the schedule has it.
-// Without a schedule in ctx it just carries it out.
+// Step makes a request of a writer when its schedule selects it, never, once or twice according to its fault. Without a
+// schedule in ctx, it makes the request at once.
 func Step(ctx context.Context, reads bool, request func() error) error {
 	w, ok := ctx.Value(scheduledKey{}).(*scheduledWriter)
 	if !ok {
@@ -65,9 +65,9 @@ func Step(ctx context.Context, reads bool, request func() error) error {
 	}
 }
 
-// everySchedule runs all schedules of some writers with at most so many faults: begin returns the writers, each with a store
-// of its own process, and what is to be done after each request and at the end. It stops when check returns false, and
-// returns how many schedules it ran. It must be called in a bubble of synctest.
+// everySchedule runs all schedules with up to faults faults, and returns their number. begin returns the writers, a function to
+// call after each request, and one to call at the end of a schedule. If check returns false, everySchedule stops. It must be
+// called in a synctest bubble.
 func everySchedule(faults int, begin func() (writers []func(context.Context), after func(writer int), check func(*schedule) bool)) int {
 	s := &schedule{}
 	for n := 1; ; n++ {
@@ -80,7 +80,7 @@ func everySchedule(faults int, begin func() (writers []func(context.Context), af
 	}
 }
 
-// next changes the last choice that has another option, and forgets those after it.
+// next changes the last choice that has another option, and drops the choices after it.
 func (s *schedule) next() bool {
 	for len(s.choices) > 0 {
 		last := &s.choices[len(s.choices)-1]
@@ -92,7 +92,7 @@ func (s *schedule) next() bool {
 	return false
 }
 
-// choose returns one of some options.
+// choose returns the option at the current position of the schedule.
 func (s *schedule) choose(options int) int {
 	if s.position == len(s.choices) {
 		s.choices = append(s.choices, choice{options: options})
@@ -139,8 +139,7 @@ func (s *schedule) run(writers []func(context.Context), after func(writer int)) 
 	}
 }
 
-// ready returns the writers that stand before a request, when all do that are not done: some may have to wait for a pause
-// to pass.
+// ready returns the writers that wait before a request. It first lets the pauses of the other writers pass.
 func (s *schedule) ready() []int {
 	for {
 		synctest.Wait()
@@ -155,7 +154,7 @@ func (s *schedule) ready() []int {
 		if !pausing {
 			return ready
 		}
-		time.Sleep(200 * time.Millisecond) // longer than any pause of a store
+		time.Sleep(200 * time.Millisecond) // Longer than any pause of a store.
 	}
 }
 
@@ -167,7 +166,7 @@ func (s *schedule) countOptions(ready []int) int {
 	return all
 }
 
-// possibleFaults returns what may become of the request of a writer. A read that is lost leads to no other state of the store.
+// possibleFaults returns the faults that the request of a writer may have. For a read, all failures have the same effect.
 func (s *schedule) possibleFaults(w *scheduledWriter) []Fault {
 	switch {
 	case s.faultsLeft == 0:

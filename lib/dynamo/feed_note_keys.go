@@ -18,25 +18,27 @@ import (
 	"github.com/herald-progress/herald/lib/feed"
 )
 
-// maxNoteTries is how often a note is made anew: once for a clock that is wrong, and then only for a process that stood still
-// for longer than [feed.NoteSkew] each time.
+// maxNoteTries is how often a note may get another time. It needs one for a wrong clock, and one more each time that the
+// process is suspended for longer than [feed.NoteSkew].
 const maxNoteTries = 4
 
-// errClockSkew says that a note was stored too late each time.
-var errClockSkew = errors.New("dynamo: the note's time is off the store's each time it is written")
+// errClockSkew means that after each try the time of the note differed from the store's by more than [feed.NoteSkew].
+var errClockSkew = errors.New("dynamo: the note's time differs from the store's after each write")
 
-// keyReservation is what the row of a key says of a note that is added.
+// keyReservation is the result of reserving the idempotency key of a note.
 type keyReservation struct {
-	// note is the one to store: the added one, or the one that came first.
+	// note is the note to store: the added one, or the first one with the key.
 	note    feed.Note
 	outcome feed.Outcome
-	// stored says that the note is there already.
+	// stored is true if the note is stored already.
 	stored bool
 }
 
-// reserveKey makes n the note of its key, unless the key has one within [feed.JobTTL]. The note of a key that was never
-// stored, as its writer died, is replaced when it has become too old to be stored: by a write on condition, so that all who
-// try at once agree on one.
+// reserveKey makes n the note of its key.
+//
+//   - The key has a note within [feed.JobTTL] → that note, as a duplicate.
+//   - That note was never stored, because its writer failed, and is now too old to be stored → it is replaced on a condition,
+//     so that concurrent callers agree on one note.
 func (s *Feed) reserveKey(ctx context.Context, owner string, n feed.Note) (keyReservation, error) {
 	first, created, at, err := s.putKey(ctx, owner, n)
 	for range maxNoteTries {
@@ -64,14 +66,14 @@ func (s *Feed) reserveKey(ctx context.Context, owner string, n feed.Note) (keyRe
 			reservation.note = next
 			return reservation, nil
 		}
-		created = false // another was faster
+		created = false // Another caller has replaced it.
 	}
 
 	return keyReservation{}, errClockSkew
 }
 
-// putKey writes the row of n's key if there is none. It returns the note that the row has, whether that was written now,
-// and the store's time.
+// putKey writes the row of n's key if there is none. It returns the note in the row, whether the row was written, and the
+// store's time.
 func (s *Feed) putKey(ctx context.Context, owner string, n feed.Note) (feed.Note, bool, time.Time, error) {
 	entry := keyEntry(keyHash(n.Key))
 	it, err := marshal(keyRow{Owner: owner, Entry: entry, ExpiresAt: keyExpiry(n), Note: n.ID, At: formatTime(n.At)})
@@ -92,7 +94,7 @@ func (s *Feed) putKey(ctx context.Context, owner string, n feed.Note) (feed.Note
 	return first, false, at, err
 }
 
-// replaceKey gives the key of a note another one, if it still has the former. It returns the note that it has then.
+// replaceKey replaces the note of a key if that is still from. It returns the note that the key then has.
 func (s *Feed) replaceKey(ctx context.Context, owner string, from, to feed.Note) (feed.Note, error) {
 	_, err := s.Client.UpdateItem(ctx, &dynamodb.UpdateItemInput{
 		TableName: &s.Table, Key: feedKey(owner, keyEntry(keyHash(to.Key))),
@@ -113,14 +115,14 @@ func (s *Feed) replaceKey(ctx context.Context, owner string, from, to feed.Note)
 	return s.noteOfKey(ctx, owner, to, err)
 }
 
-// noteOfKey returns n under the ID and time that the row of its key has, where that row failed a condition with err. A row
-// that cannot be read, or has just been deleted, has n's.
+// noteOfKey returns n with the ID and the time in the row of its key, if err is a failed condition of that row. If the row
+// cannot be decoded or was deleted meanwhile, it returns n.
 func (s *Feed) noteOfKey(ctx context.Context, owner string, n feed.Note, err error) (feed.Note, error) {
-	it, taken := conflictingItem(err)
-	if !taken {
+	it, failed := conflictingItem(err)
+	if !failed {
 		return feed.Note{}, err
 	}
-	if it == nil { // there is none, or the endpoint does not tell
+	if it == nil { // There is none, or the endpoint does not return it.
 		if it, err = s.getItem(ctx, owner, keyEntry(keyHash(n.Key))); err != nil || it == nil {
 			return n, err
 		}
@@ -129,7 +131,7 @@ func (s *Feed) noteOfKey(ctx context.Context, owner string, n feed.Note, err err
 	err = attributevalue.UnmarshalMap(it, &row)
 	at, wrong := parseTime("at", row.At)
 	if err = errors.Join(err, wrong); err != nil {
-		s.log().WarnContext(ctx, "row of a note's key cannot be read", "messageId", n.ID, "err", err)
+		s.log().WarnContext(ctx, "decode row of a note's key", "messageId", n.ID, "err", err)
 		return n, nil
 	}
 	n.ID, n.At = row.Note, at
@@ -145,11 +147,11 @@ func (s *Feed) hasNote(ctx context.Context, owner, id string) (bool, error) {
 	return it != nil, nil
 }
 
-// keyExpiry returns when the key of a note is forgotten, in epoch seconds.
+// keyExpiry returns when the key of a note expires, in epoch seconds.
 func keyExpiry(n feed.Note) int64 { return n.At.Add(feed.JobTTL).Unix() }
 
-// storeTime returns the store's time, to the second, as an answer has it, or the error of one; where they have none, that of
-// this process.
+// storeTime returns the store's time, in seconds, from the Date header of a response or of an error response. Without one, it
+// returns the time of this process.
 func (s *Feed) storeTime(answer middleware.Metadata, err error) time.Time {
 	if at, ok := awsmiddleware.GetServerTime(answer); ok {
 		return at

@@ -14,8 +14,9 @@ import (
 	"github.com/herald-progress/herald/lib/feed"
 )
 
-// ClaimPush records a push by one UpdateItem. Its token tells a repetition by the SDK, whose first try was carried out, from
-// the claim of another: what is written meanwhile leaves the token in the row.
+// ClaimPush records a push by one UpdateItem with a random token. If the SDK resends the request after the response was lost,
+// the condition fails, and the token in the row shows that the caller has claimed the push. Other writes do not change the
+// token.
 func (s *Feed) ClaimPush(ctx context.Context, row feed.Row, at time.Time) (feed.Row, bool, error) {
 	token := rand.Text()
 	progress, err := attributevalue.Marshal(row.WithPush(at).PushedProgress)

@@ -15,7 +15,7 @@ import (
 	"github.com/herald-progress/herald/lib/feed/feedtest"
 )
 
-// openModelTables opens tables of the model, one after the other: each empties the one before.
+// openModelTables returns a function that opens new tables of one model. Each replaces the table before.
 func openModelTables(mutate func(request any)) feedtest.Open {
 	m := &model{mutate: mutate}
 	client := m.client()
@@ -29,7 +29,7 @@ func openModelTables(mutate func(request any)) feedtest.Open {
 	}
 }
 
-// checkExpiry wants each job to be remembered for as long as its row says.
+// checkExpiry returns an error text if the TTL attribute of a job is not the time that its row requires, or empty.
 func (m *model) checkExpiry() string {
 	for key, item := range m.items {
 		if !strings.HasPrefix(key[1], "job#") {
@@ -53,7 +53,7 @@ func (m *model) checkExpiry() string {
 	return ""
 }
 
-// extraFaults is how many faults more than usual the schedules have: HERALD_RANDOM asks for the long run.
+// extraFaults is the number of additional faults in schedules. HERALD_RANDOM selects the long run.
 func extraFaults() int {
 	if os.Getenv("HERALD_RANDOM") != "" {
 		return 1
@@ -66,7 +66,7 @@ func TestFeedHoldsItsRulesInEverySchedule(t *testing.T) {
 	feedtest.RunInterleaved(t, extraFaults(), openModelTables(nil))
 }
 
-// weakenCondition returns a mutation that leaves terms out of the conditions of those requests that have them all.
+// weakenCondition returns a mutation that removes terms from the conditions of requests that have all of them.
 func weakenCondition(terms ...string) func(request any) {
 	return func(request any) {
 		var condition **string
@@ -92,7 +92,7 @@ func weakenCondition(terms ...string) func(request any) {
 	}
 }
 
-// forEntries applies a mutation to the requests whose entry has a prefix.
+// forEntries applies a mutation to the requests whose sort key has a prefix.
 func forEntries(prefix string, mutate func(request any)) func(request any) {
 	return func(request any) {
 		var key [2]string
@@ -110,8 +110,7 @@ func forEntries(prefix string, mutate func(request any)) func(request any) {
 	}
 }
 
-// TestInterleavingsFindWeakenedConditions plants faults, one at a time: each must break a promise in a schedule of the
-// history that is there for it.
+// TestInterleavingsFindWeakenedConditions weakens one condition at a time. The history named for it must find a violation.
 func TestInterleavingsFindWeakenedConditions(t *testing.T) {
 	histories := map[string]feedtest.History{}
 	for _, h := range feedtest.Histories() {

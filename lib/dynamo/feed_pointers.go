@@ -24,11 +24,11 @@ func (s *Feed) PointersOf(ctx context.Context, arn string) iter.Seq2[feed.Pointe
 	}
 }
 
-// AllPointers yields the pointers of all shards, page by page, from any shard on: should the time for them be too short,
-// all have their turn. An error is that of a pointer, or of what a shard has left.
+// AllPointers yields the pointers of all shards, page by page. It starts at a random shard, so that every shard is read in
+// time even if each call can only read some. An error stands for one pointer or for the rest of a shard.
 func (s *Feed) AllPointers(ctx context.Context) iter.Seq2[feed.Pointer, error] {
 	return func(yield func(feed.Pointer, error) bool) {
-		first := mathrand.IntN(pointerShards) //nolint:gosec // spreads load, keeps no secret
+		first := mathrand.IntN(pointerShards) //nolint:gosec // G404: the random number spreads load and is not a secret
 		for n := range pointerShards {
 			for p, err := range s.pointers(ctx, s.entriesQuery(shardOwner((first+n)%pointerShards), pointerPrefix, false)) {
 				if !yield(p, err) {
@@ -39,7 +39,7 @@ func (s *Feed) AllPointers(ctx context.Context) iter.Seq2[feed.Pointer, error] {
 	}
 }
 
-// pointers yields the pointers that a query finds. One that cannot be read does not hide the others.
+// pointers yields the pointers of a query. It yields an error for a pointer that cannot be decoded, and continues.
 func (s *Feed) pointers(ctx context.Context, q *dynamodb.QueryInput) iter.Seq2[feed.Pointer, error] {
 	return func(yield func(feed.Pointer, error) bool) {
 		for it, err := range s.query(ctx, q) {
@@ -57,7 +57,7 @@ func (s *Feed) pointers(ctx context.Context, q *dynamodb.QueryInput) iter.Seq2[f
 	}
 }
 
-// DeletePointer deletes a pointer, unless it has been made anew since.
+// DeletePointer deletes a pointer, unless it was written again meanwhile.
 func (s *Feed) DeletePointer(ctx context.Context, p feed.Pointer) error {
 	err := s.deletePointer(ctx, p, "#epoch = :epoch AND #at = :at", map[string]string{"#at": "at"}, item{":at": stringValue(formatTime(p.At))})
 	if err != nil {
@@ -66,9 +66,11 @@ func (s *Feed) DeletePointer(ctx context.Context, p feed.Pointer) error {
 	return nil
 }
 
-// putPointer writes a pointer, unless a newer epoch's is there: the row that is about to be written is then an old run's. That
-// does not hold of a pointer from before [feed.JobTTL], which may have outlived the row of its run. A pointer comes before
-// the row that makes it needed: one too many is taken away by the sweeper, one that is missing would never be missed.
+// putPointer writes a pointer before its row is written: the sweeper deletes a pointer without a row, but nothing would find a
+// row without a pointer.
+//
+//   - A pointer of a newer epoch is stored → it stays, because the row to be written is of an older run.
+//   - That pointer is older than [feed.JobTTL] → it is replaced, because the row of its run may be deleted.
 func (s *Feed) putPointer(ctx context.Context, p feed.Pointer) error {
 	it, err := marshal(pointerRow{
 		Owner: pointerOwner(p.Execution), Entry: pointerEntry(p), ExpiresAt: p.ExpiresAt().Unix(),
@@ -90,13 +92,13 @@ func (s *Feed) putPointer(ctx context.Context, p feed.Pointer) error {
 	return nil
 }
 
-// deletePointerOf deletes the pointer to a job that has ended, unless it is a newer epoch's. Should it fail, the sweeper makes up
-// for it.
+// deletePointerOf deletes the pointer to a job that has ended, unless it is of a newer epoch. It ignores errors, because the
+// sweeper deletes pointers that are left.
 func (s *Feed) deletePointerOf(ctx context.Context, row feed.Row) {
 	_ = s.deletePointer(ctx, row.Pointer(), "#epoch <= :epoch", nil, nil)
 }
 
-// deletePointer deletes the pointer from p's execution to its job on a condition; it may have been deleted.
+// deletePointer deletes the pointer from p's execution to its job on a condition. It returns nil if the condition fails.
 func (s *Feed) deletePointer(ctx context.Context, p feed.Pointer, condition string, names map[string]string, values item) error {
 	in := &dynamodb.DeleteItemInput{
 		TableName: &s.Table, Key: feedKey(pointerOwner(p.Execution), pointerEntry(p)),
@@ -107,9 +109,8 @@ func (s *Feed) deletePointer(ctx context.Context, p feed.Pointer, condition stri
 	maps.Copy(in.ExpressionAttributeNames, names)
 	maps.Copy(in.ExpressionAttributeValues, values)
 	_, err := s.Client.DeleteItem(ctx, in)
-	if _, changed := conflictingItem(err); changed {
+	if _, changed := conflictingItem(err); changed || err == nil {
 		return nil
 	}
-
-	return err //nolint:wrapcheck // the caller says what it asked for
+	return fmt.Errorf("delete item: %w", err)
 }

@@ -16,7 +16,7 @@ import (
 	"github.com/herald-progress/herald/lib/feed/feedtest"
 )
 
-// beginJobs makes n jobs, each with an execution of its own: "arn 0", "arn 1" and so on.
+// beginJobs begins n jobs with the executions "arn 0", "arn 1" and so on.
 func beginJobs(t *testing.T, s *dynamo.Feed, n int) {
 	t.Helper()
 	for i := range n {
@@ -28,7 +28,7 @@ func beginJobs(t *testing.T, s *dynamo.Feed, n int) {
 	}
 }
 
-// TestUnreadablePointersHideNoOthers: damaged rows stand first in two shards, and one request fails.
+// TestUnreadablePointersHideNoOthers has damaged items at the start of two shards, and one failing request.
 func TestUnreadablePointersHideNoOthers(t *testing.T) {
 	const jobs = 40
 	for name, variable := range endpoints {
@@ -78,7 +78,7 @@ func collectPointers(t *testing.T, s *dynamo.Feed, arn string) []feed.Pointer {
 	return all
 }
 
-// TestPointersOfMatchesTheWholeARN: both are in the same shard. No ARN has a #, but nothing keeps a message from one.
+// TestPointersOfMatchesTheWholeARN has two executions in one shard, one a prefix of the other.
 func TestPointersOfMatchesTheWholeARN(t *testing.T) {
 	for name, variable := range endpoints {
 		t.Run(name, func(t *testing.T) {
@@ -97,14 +97,14 @@ func TestPointersOfMatchesTheWholeARN(t *testing.T) {
 	}
 }
 
-// TestAllPointersStartsAtARandomShard: one that has too little time reads others than the one before.
+// A sweep without enough time for all shards must read others than the sweep before.
 func TestAllPointersStartsAtARandomShard(t *testing.T) {
 	for name, variable := range endpoints {
 		t.Run(name, func(t *testing.T) {
 			store, _ := openFeed(t, variable, nil)
 			beginJobs(t, store, 30)
 			first := map[string]bool{}
-			for range 30 { // it is the same by chance once in a lifetime of worlds
+			for range 30 { // All 30 start at the same shard with probability 16^-29.
 				for p, err := range store.AllPointers(t.Context()) {
 					if err != nil {
 						t.Fatal(err)
@@ -120,7 +120,7 @@ func TestAllPointersStartsAtARandomShard(t *testing.T) {
 	}
 }
 
-// TestPartsWithoutExecutionExtendTheExpiryOfTheirRow: this process does not know that the job has one, and the row is to live on for it.
+// The process that writes the part does not know the execution of the job, on which the expiry of the row depends.
 func TestPartsWithoutExecutionExtendTheExpiryOfTheirRow(t *testing.T) {
 	for name, variable := range endpoints {
 		t.Run(name, func(t *testing.T) {

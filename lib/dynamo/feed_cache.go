@@ -6,21 +6,21 @@ import (
 )
 
 const (
-	// maxCachedRows bounds how many jobs a process remembers.
+	// maxCachedRows is the capacity of the cache.
 	maxCachedRows = 256
-	// cachedRowAge is how long a remembered row is taken for the stored one. A worker writes a row several times a second, and
-	// mostly alone; a wrong guess costs a write that fails.
+	// cachedRowAge is how long a cached row is used instead of a read. A worker writes a row several times a second, mostly
+	// alone. If another process has changed the row, the write fails and is repeated.
 	cachedRowAge = 3 * time.Second
 )
 
-// rowCache are the jobs' rows as this process wrote them last. Another process may have written them since: they are
-// guesses, which conditions check.
+// rowCache contains the rows that this process wrote last. Other processes may have changed them, so every write that is based
+// on a cached row has a condition.
 type rowCache struct {
 	mu   sync.Mutex
 	rows map[[2]string]storedRow // by owner and job
 }
 
-// get returns the row that was written last.
+// get returns the cached row of a job.
 func (k *rowCache) get(owner, job string) (storedRow, bool) {
 	k.mu.Lock()
 	defer k.mu.Unlock()
@@ -28,13 +28,13 @@ func (k *rowCache) get(owner, job string) (storedRow, bool) {
 	return row, ok
 }
 
-// getRecent returns the row that was written last, if that was shortly before at.
+// getRecent returns the cached row of a job if it was updated within cachedRowAge of at.
 func (k *rowCache) getRecent(owner, job string, at time.Time) (storedRow, bool) {
 	row, ok := k.get(owner, job)
 	return row, ok && at.Sub(row.UpdatedAt).Abs() < cachedRowAge
 }
 
-// put remembers a row, or forgets it once the job has ended.
+// put caches a row, or removes it if the job has ended.
 func (k *rowCache) put(row storedRow) {
 	k.mu.Lock()
 	defer k.mu.Unlock()
@@ -44,7 +44,7 @@ func (k *rowCache) put(row storedRow) {
 		return
 	}
 	if _, cached := k.rows[key]; k.rows == nil || !cached && len(k.rows) >= maxCachedRows {
-		k.rows = map[[2]string]storedRow{} // what is in use is soon known again
+		k.rows = map[[2]string]storedRow{} // Rows in use are soon cached again.
 	}
 	k.rows[key] = row
 }
