@@ -53,6 +53,5 @@ func run(ctx context.Context) error {
 		return fmt.Errorf("stack: %w", err)
 	}
 	app.Synth(nil)
-
 	return nil
 }

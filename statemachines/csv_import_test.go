@@ -221,9 +221,7 @@ type hanging struct{ *world }
 func (h hanging) RunTask(ctx context.Context, task asl.Task) (json.RawMessage, error) {
 	if strings.HasPrefix(task.State, "Notify") {
 		<-ctx.Done()
-
 		return nil, ctx.Err()
 	}
-
 	return h.world.RunTask(ctx, task)
 }

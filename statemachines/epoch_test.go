@@ -144,7 +144,6 @@ func TestARedrivenImportStartsItsJobAfresh(t *testing.T) {
 			if err != nil || row.State.Status != status || row.VisibleState().Progress != progress || !strings.HasSuffix(row.Execution, "0") {
 				t.Fatalf("job is %+v, error %v, want it %s at %v percent", row, err, status, progress)
 			}
-
 			return row
 		}
 		if r := w.start(fourRows, key); r.Status != asl.StatusFailed {

@@ -43,7 +43,6 @@ func later(states []string) map[string]bool {
 	for _, state := range states {
 		all[state] = true
 	}
-
 	return all
 }
 

@@ -29,7 +29,6 @@ func Names() []string {
 	for i, e := range entries {
 		names[i] = strings.TrimSuffix(e.Name(), suffix)
 	}
-
 	return names
 }
 
@@ -44,7 +43,6 @@ func Substitutions(name string) []string {
 	for _, m := range placeholder.FindAllSubmatch(definition, -1) {
 		found[string(m[1])] = true
 	}
-
 	return slices.Sorted(maps.Keys(found))
 }
 
@@ -81,6 +79,5 @@ func escape(s string) []byte {
 		return []byte(s)
 	}
 	quoted := bytes.TrimSuffix(b.Bytes(), []byte("\n"))
-
 	return quoted[1 : len(quoted)-1]
 }

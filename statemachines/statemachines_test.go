@@ -16,7 +16,6 @@ func functions(names ...string) map[string]string {
 	for _, name := range names {
 		filled[name] = "arn:aws:lambda:eu-central-1:123456789012:function:" + strings.TrimSuffix(name, "FunctionArn")
 	}
-
 	return filled
 }
 

@@ -94,7 +94,6 @@ func functionError(err error) error {
 		name = c.name
 	}
 	cause, _ := json.Marshal(map[string]string{"errorMessage": err.Error(), "errorType": name})
-
 	return &asl.Error{Name: name, Cause: string(cause)}
 }
 
@@ -111,7 +110,6 @@ func (w *world) invoke(ctx context.Context, name string, payload []byte) (any, e
 		return handle(ctx, w.t, payload, w.notify)
 	default:
 		w.t.Errorf("no function %q", name)
-
 		return nil, crash{"ResourceNotFoundException", "no function"}
 	}
 }
@@ -122,7 +120,6 @@ func handle[In, Out any](ctx context.Context, t *testing.T, payload []byte, h fu
 	if err := json.Unmarshal(payload, &in); err != nil {
 		t.Errorf("payload %s: %v", payload, err)
 	}
-
 	return h(ctx, in)
 }
 
@@ -147,7 +144,6 @@ func (w *world) notify(ctx context.Context, payload json.RawMessage) (any, error
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	w.frames = append(w.frames, line)
-
 	return map[string]any{"messageId": "m"}, nil
 }
 
@@ -166,7 +162,6 @@ func (w *world) Publish(ctx context.Context, r message.Request) error {
 	_, _, err := w.feed.Apply(ctx, feed.User(r.UserID), feed.Update{
 		State: state, Epoch: r.Epoch, Key: r.Key, Execution: r.Execution, Part: r.Part, ID: strconv.Itoa(w.messages), At: time.Now(),
 	})
-
 	return err
 }
 
@@ -181,7 +176,6 @@ func csvImport(t *testing.T) *asl.Machine {
 	if err != nil {
 		t.Fatalf("Parse: %v", err)
 	}
-
 	return machine
 }
 
@@ -196,7 +190,6 @@ func (w *world) start(content, key string) asl.Result {
 	if w.redrives == 0 || w.began.IsZero() {
 		w.began = time.Now()
 	}
-
 	return csvImport(w.t).Run(w.t.Context(), w.execution(content, key, "01"))
 }
 
@@ -220,7 +213,6 @@ func (w *world) execution(content, key, sequencer string) asl.Execution {
 		"version": "0", "bucket": map[string]any{"name": "b"}, "request-id": "r",
 		"object": map[string]any{"key": key, "size": len(content), "etag": csvimport.ETag([]byte(content)), "sequencer": sequencer},
 	}})
-
 	return asl.Execution{
 		ID:           fmt.Sprint("arn:aws:states:eu-central-1:123456789012", kind, "csv_import:", w.began.UnixNano()),
 		RedriveCount: w.redrives, Start: w.began, Input: input, Tasks: w,

@@ -22,7 +22,6 @@ func module(t *testing.T, sources map[string]string) string {
 	for name, source := range sources {
 		write(t, filepath.Join(dir, "lambdas", name, "main.go"), source)
 	}
-
 	return dir
 }
 
@@ -44,7 +43,6 @@ func buildOrSkip(t *testing.T, module, dir string, names ...string) error {
 	if _, err := exec.LookPath("go"); err != nil {
 		t.Skip("no go command on PATH")
 	}
-
 	return build(t.Context(), module, dir, ARM64, names)
 }
 
@@ -54,7 +52,6 @@ func read(t *testing.T, parts ...string) []byte {
 	if err != nil {
 		t.Fatal(err)
 	}
-
 	return content
 }
 

@@ -57,7 +57,6 @@ func openBrowser(ctx context.Context, twin *local.Twin, user string) (*browser, 
 		if err == nil {
 			err = errors.New("interrupted before the browser was connected")
 		}
-
 		return nil, err
 	}
 }
@@ -66,7 +65,6 @@ func openBrowser(ctx context.Context, twin *local.Twin, user string) (*browser, 
 func (b *browser) sync(ctx context.Context) <-chan error {
 	synced := make(chan error, 1)
 	go func() { synced <- b.client.Sync(ctx) }()
-
 	return synced
 }
 
@@ -74,6 +72,5 @@ func (b *browser) sync(ctx context.Context) <-chan error {
 func (b *browser) over(job string) bool {
 	e, _ := b.client.View().Job(job)
 	state, ok := message.AsUploadProgress(e.Data)
-
 	return ok && state.Status.Terminal()
 }

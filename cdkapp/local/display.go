@@ -31,12 +31,10 @@ func newDisplay(w io.Writer, asJSON bool) display {
 	}
 	if file, ok := w.(*os.File); ok && term.IsTerminal(int(file.Fd())) {
 		const steps, width, redraw = 1000, 40, 50 * time.Millisecond
-
 		return &bar{lines: lines{w}, bar: progressbar.NewOptions(steps,
 			progressbar.OptionSetWriter(w), progressbar.OptionSetWidth(width), progressbar.OptionThrottle(redraw),
 			progressbar.OptionSetPredictTime(false), progressbar.OptionSetElapsedTime(false), progressbar.OptionFullWidth())}
 	}
-
 	return lines{w}
 }
 
@@ -51,7 +49,6 @@ func (d jsonLines) summary(s csvimport.Summary) error {
 	if err := json.NewEncoder(d.w).Encode(map[string]any{"type": "summary", "data": s}); err != nil {
 		return fmt.Errorf("print: %w", err)
 	}
-
 	return nil
 }
 
@@ -74,7 +71,6 @@ func printed(_ int, err error) error {
 	if err != nil {
 		return fmt.Errorf("print: %w", err)
 	}
-
 	return nil
 }
 
@@ -100,7 +96,6 @@ func rows(p message.UploadProgress) string {
 	if p.CurrentRow == 0 || p.TotalRows == 0 || p.Status.Terminal() {
 		return ""
 	}
-
 	return fmt.Sprintf("%d of %d", p.CurrentRow, p.TotalRows)
 }
 
@@ -139,7 +134,6 @@ func (d *bar) frame(f frame) error {
 	if data.Status.Terminal() {
 		d.end()
 	}
-
 	return nil
 }
 

@@ -68,7 +68,6 @@ func share(name, value string) (float64, error) {
 	if errors.Is(err, strconv.ErrSyntax) {
 		return 0, fmt.Errorf("%s must be a number from 0 to 1, not %q", name, value)
 	}
-
 	return f, nil
 }
 
@@ -77,7 +76,6 @@ func delay(name, value string) (time.Duration, error) {
 	if err != nil || d < 0 || d > maxDelay {
 		return 0, fmt.Errorf("%s must be a duration from 0s to 1h such as 50ms, not %q", name, value)
 	}
-
 	return d, nil
 }
 

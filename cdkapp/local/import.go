@@ -77,7 +77,6 @@ func put(ctx context.Context, twin *local.Twin, key string, file *os.File) error
 	if err != nil {
 		return fmt.Errorf("upload: %w", err)
 	}
-
 	return nil
 }
 
@@ -119,7 +118,6 @@ func watch(
 			if cut := interrupted(ctx); cut != nil {
 				err = cut
 			}
-
 			return out, err
 		case <-ctx.Done():
 			return out, interrupted(ctx)
@@ -134,7 +132,6 @@ func interrupted(ctx context.Context) error {
 	if err := ctx.Err(); err != nil {
 		return fmt.Errorf("interrupted: %w", err)
 	}
-
 	return nil
 }
 
@@ -142,7 +139,6 @@ func interrupted(ctx context.Context) error {
 func conclude(ctx context.Context, twin *local.Twin, out outcome, show display) error {
 	if out.execution.Status != asl.StatusSucceeded {
 		show.end()
-
 		return errImport{cmp.Or(out.reason, "the workflow ended as "+string(out.execution.Status))}
 	}
 	var imported struct {

@@ -88,7 +88,6 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 		return 0
 	case err != nil:
 		fmt.Fprintf(stderr, "local: %v\nlocal: -help shows how it is used\n", err)
-
 		return exitUsage
 	case o.file != "":
 		err = importFile(ctx, o, stdout, stderr)
@@ -100,7 +99,6 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 	}
 	if err != nil {
 		fmt.Fprintf(stderr, "local: %v\n", err)
-
 		return exitFailed
 	}
 
@@ -119,13 +117,11 @@ func parse(args []string, stderr io.Writer) (options, error) {
 	f.Func("allow-host", "a `name`, such as host.docker.internal, by which the twin may be called beside 127.0.0.1 and localhost;\n"+
 		"may be given again", func(name string) error {
 		o.allowed.Hosts = append(o.allowed.Hosts, name)
-
 		return o.allowed.Validate()
 	})
 	f.Func("allow-origin", "an `origin`, such as https://app.example.com, whose pages may use the twin beside those of this machine;\n"+
 		"may be given again", func(origin string) error {
 		o.allowed.Origins = append(o.allowed.Origins, origin)
-
 		return o.allowed.Validate()
 	})
 	f.StringVar(&o.dynamodb, "dynamodb", "", "keep connections and the feed in the DynamoDB at this `URL`, and create the tables there")

@@ -20,7 +20,6 @@ func ready() {
 	for end := time.Now().Add(limit); time.Now().Before(end); time.Sleep(pause) {
 		if conn, err := net.Dial("tcp", "127.0.0.1:"+os.Args[1]); err == nil {
 			conn.Close()
-
 			return
 		}
 	}
@@ -38,7 +37,6 @@ func TestScripts(t *testing.T) {
 		RequireExplicitExec: true,
 		Setup: func(e *testscript.Env) error {
 			e.Setenv("DATA", data)
-
 			return nil
 		},
 	})

@@ -57,7 +57,6 @@ func (f facts) print(w io.Writer, asJSON bool) error {
 		if err := json.NewEncoder(w).Encode(f); err != nil {
 			return fmt.Errorf("print: %w", err)
 		}
-
 		return nil
 	}
 	_, err := fmt.Fprintf(w, `Herald's twin is running; Ctrl-C stops it.

@@ -97,7 +97,6 @@ func startAccount(t *testing.T) *account {
 		"AUTH_MODE": pipeline.AuthHS256, "AUTH_SECRET_ARN": secretARN, "UPLOADS_BUCKET": bucketName,
 	}
 	a.getenv = func(name string) string { return variables[name] }
-
 	return a
 }
 
@@ -108,19 +107,16 @@ func (a *account) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		if id == goneID {
 			w.WriteHeader(http.StatusGone)
 		}
-
 		return
 	}
 	body, err := io.ReadAll(r.Body)
 	if err != nil {
 		w.WriteHeader(http.StatusBadRequest)
-
 		return
 	}
 	r.Body = io.NopCloser(bytes.NewReader(body))
 	if strings.HasPrefix(r.URL.Path, "/"+bucketName) {
 		a.serveS3(w, r, body)
-
 		return
 	}
 	var on struct{ TableName, IndexName, SecretID string }
@@ -171,7 +167,6 @@ func TestRolesAllowWhatFunctionsDo(t *testing.T) {
 			use(t, a)
 			allowed := slices.DeleteFunc(granted["Herald"+name+"Role"], func(line string) bool {
 				service, _, _ := strings.Cut(line, ":")
-
 				return service == "logs" || service == "xray" || service == "sqs" // Lambda's own calls, in the function's name
 			})
 			if diff := cmp.Diff(slices.Sorted(maps.Keys(a.calls)), allowed); diff != "" {
@@ -191,6 +186,5 @@ func startIn[H any](t *testing.T, a *account, start func(context.Context, func(s
 	if err != nil {
 		t.Fatal(err)
 	}
-
 	return h
 }

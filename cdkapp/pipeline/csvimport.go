@@ -62,7 +62,6 @@ func (p *Pipeline) addCSVImport() error {
 			},
 		})
 	p.startOnUpload()
-
 	return nil
 }
 
@@ -77,7 +76,6 @@ func checkedDefinition(name string, substitutions map[string]*string) (string, e
 	if err != nil {
 		return "", fmt.Errorf("fill definition: %w", err)
 	}
-
 	return definition, nil
 }
 
@@ -85,14 +83,11 @@ func checkedDefinition(name string, substitutions map[string]*string) (string, e
 func (p *Pipeline) csvFunctions() (awslambda.Function, awslambda.Function, awslambda.Function) {
 	plan := p.csvFunction("CsvPlan", "csvplan", "claims an upload and cuts it into ranges")
 	p.allowObjects(plan, claimsPrefix, "s3:PutObject")
-
 	chunk := p.csvFunction("CsvChunk", "csvchunk", "imports one range")
 	p.allowObjects(chunk, stagedPrefix, "s3:PutObject", "s3:AbortMultipartUpload")
-
 	finish := p.csvFunction("CsvFinish", "csvfinish", "puts the results together")
 	p.allowObjects(finish, stagedPrefix, "s3:GetObject", "s3:DeleteObject")
 	p.allowObjects(finish, resultsPrefix, "s3:PutObject", "s3:AbortMultipartUpload", "s3:DeleteObject")
-
 	return plan, chunk, finish
 }
 
@@ -110,7 +105,6 @@ func (p *Pipeline) csvFunction(id, name, does string) awslambda.Function {
 	p.allowObjects(function, claimsPrefix, "s3:GetObject")
 	allow(function, p.Bucket.ArnForObjects(jsii.String(summaries)), "s3:GetObject")
 	p.allowList(function)
-
 	return function
 }
 

@@ -14,7 +14,6 @@ import (
 func started[H any](start func(context.Context, func(string) string) (H, error)) func(context.Context, func(string) string) error {
 	return func(ctx context.Context, getenv func(string) string) error {
 		_, err := start(ctx, getenv)
-
 		return err
 	}
 }
@@ -49,7 +48,6 @@ func TestFunctionsGetTheVariablesTheyRead(t *testing.T) {
 				if name == "AUTH_MODE" {
 					return auth.Mode
 				}
-
 				return ""
 			})
 			if err == nil {

@@ -51,7 +51,6 @@ func (p *Pipeline) function(s spec) awslambda.Function {
 		Description: jsii.String("Herald " + s.name),
 	})
 	logs.GrantWrite(role)
-
 	var reserved *float64
 	if s.concurrency > 0 {
 		reserved = jsii.Number(s.concurrency)
@@ -84,7 +83,6 @@ func (p *Pipeline) logGroup(id, name string) awslogs.LogGroup {
 	if name != "" {
 		props.LogGroupName = jsii.String(name)
 	}
-
 	return awslogs.NewLogGroup(p.Construct, jsii.String(id), props)
 }
 
@@ -204,6 +202,5 @@ func variables(environment map[string]string) *map[string]*string {
 	for name, value := range environment {
 		out[name] = jsii.String(value)
 	}
-
 	return &out
 }

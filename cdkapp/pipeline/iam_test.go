@@ -35,7 +35,6 @@ func lines(statement any) []string {
 			out = append(out, text(action)+" "+named(on))
 		}
 	}
-
 	return out
 }
 
@@ -58,7 +57,6 @@ func base(logs string, more ...string) []string {
 		"xray:PutTraceSegments *",
 	}, more...)
 	slices.Sort(out)
-
 	return out
 }
 

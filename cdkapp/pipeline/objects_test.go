@@ -35,7 +35,6 @@ func (a *account) serveS3(w http.ResponseWriter, r *http.Request, body []byte) {
 	query := r.URL.Query()
 	if failParts && query.Has("partNumber") {
 		w.WriteHeader(http.StatusForbidden) // which nobody repeats
-
 		return
 	}
 	if reads && meanwhile != nil {
@@ -68,7 +67,6 @@ func objectCalls(r *http.Request, body []byte) []string {
 		for _, object := range request.Objects {
 			calls = append(calls, onObject("s3:DeleteObject", object.Key))
 		}
-
 		return calls
 	case key == "":
 		return []string{"s3:ListBucket " + files}
@@ -81,7 +79,6 @@ func objectCalls(r *http.Request, body []byte) []string {
 		if source := strings.TrimPrefix(r.Header.Get("X-Amz-Copy-Source"), bucketName+"/"); source != "" {
 			calls = append(calls, onObject("s3:GetObject", source))
 		}
-
 		return calls
 	case query.Has("versionId"):
 		return []string{onObject("s3:GetObjectVersion", key)}
@@ -96,7 +93,6 @@ func onObject(action, key string) string {
 	if action == "s3:GetObject" && strings.HasSuffix(key, "/summary.json") {
 		return action + " " + files + "/results/*/summary.json"
 	}
-
 	return action + " " + files + "/" + prefix + "/*"
 }
 
@@ -165,7 +161,6 @@ func normal(t *testing.T, epoch string) string {
 	if err != nil {
 		t.Fatal(err)
 	}
-
 	return out
 }
 
@@ -178,7 +173,6 @@ func parts(good, bad int) string {
 // runAt is the epoch and the execution of an import that starts so long from now.
 func runAt(later time.Duration) (epoch, arn string) {
 	start := time.Now().UTC().Truncate(time.Millisecond).Add(later)
-
 	return start.Format("2006-01-02T15:04:05.000Z"), execution + "-" + start.Format("150405.000")
 }
 
@@ -189,7 +183,6 @@ func plan(t *testing.T, a *account, e csvimport.Event, epoch, arn string) csvimp
 	if err != nil {
 		t.Fatalf("plan: %v", err)
 	}
-
 	return out
 }
 

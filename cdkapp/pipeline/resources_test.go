@@ -200,7 +200,6 @@ func described(table any) map[string]string {
 		for _, key := range list(schema) {
 			out = append(out, fmt.Sprint(at(key, "AttributeName"), " ", at(key, "KeyType")))
 		}
-
 		return strings.Join(out, ", ")
 	}
 	got := map[string]string{

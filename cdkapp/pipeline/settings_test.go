@@ -16,7 +16,6 @@ import (
 func with(more map[string]any) map[string]any {
 	context := map[string]any{"authMode": "hs256", "authSecretArn": secretARN}
 	maps.Copy(context, more)
-
 	return context
 }
 

@@ -40,7 +40,6 @@ func standard(t *testing.T) template {
 	settings := hs256()
 	settings.Props.AccessLogs = true
 	settings.Props.AllowedOrigins = []string{"https://app.example.com", "http://localhost:5173"}
-
 	return synthesise(t, settings)
 }
 
@@ -63,7 +62,6 @@ func synthesise(t *testing.T, settings pipeline.Settings) template {
 	if err != nil {
 		t.Fatal(err)
 	}
-
 	return decode(t, stack)
 }
 
@@ -126,7 +124,6 @@ func decode(t *testing.T, stack awscdk.Stack) template {
 	if err := json.Unmarshal(raw, &out.all); err != nil {
 		t.Fatal(err)
 	}
-
 	return out
 }
 

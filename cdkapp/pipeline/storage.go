@@ -109,7 +109,6 @@ func (p *Pipeline) corsRules() *[]*awss3.CorsRule {
 	if len(p.props.UploadOrigins) == 0 {
 		return nil
 	}
-
 	return &[]*awss3.CorsRule{{
 		AllowedMethods: &[]awss3.HttpMethods{awss3.HttpMethods_PUT},
 		AllowedOrigins: jsii.Strings(p.props.UploadOrigins...),

@@ -29,7 +29,6 @@ func (t template) ofType(kind string) []resource {
 			out = append(out, resource{id: id, properties: at(all[id], "Properties")})
 		}
 	}
-
 	return out
 }
 
@@ -40,7 +39,6 @@ func (t template) one(tb testing.TB, kind, prefix string) resource {
 	if len(found) != 1 {
 		tb.Fatalf("%d resources of type %s with the prefix %s, want 1", len(found), kind, prefix)
 	}
-
 	return found[0]
 }
 
@@ -92,7 +90,6 @@ func text(value any) string {
 		for _, part := range list(at(join, 1)) {
 			parts = append(parts, text(part))
 		}
-
 		return strings.Join(parts, fmt.Sprint(at(join, 0)))
 	}
 
@@ -105,7 +102,6 @@ func texts(value any) []string {
 	for _, item := range list(value) {
 		out = append(out, text(item))
 	}
-
 	return out
 }
 

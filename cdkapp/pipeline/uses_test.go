@@ -49,7 +49,6 @@ func token(t *testing.T) string {
 	if err != nil {
 		t.Fatal(err)
 	}
-
 	return signed
 }
 

@@ -77,7 +77,6 @@ func (s *session) nextAlarm() time.Time {
 			first = at
 		}
 	}
-
 	return first
 }
 

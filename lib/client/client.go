@@ -120,7 +120,6 @@ func New(c Config) *Client {
 	if c.Dial == nil {
 		c.Dial = func(ctx context.Context, url, token string) (Socket, error) { return Dial(ctx, url, token) }
 	}
-
 	return &Client{config: c, syncCalled: make(chan struct{}, 1), random: rand.Float64, status: Status{State: Connecting}}
 }
 
@@ -131,7 +130,6 @@ func (c *Client) View() *View { return &c.view }
 func (c *Client) Status() Status {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-
 	return c.status
 }
 
@@ -151,7 +149,6 @@ func (c *Client) Run(ctx context.Context) error {
 	c.setStatus(Status{State: Connecting})
 	err := c.run(ctx)
 	c.setStatus(Status{State: Stopped, Err: err})
-
 	return err
 }
 
@@ -214,7 +211,6 @@ func (e *Closed) Error() string { return fmt.Sprintf("closed: %s (%s)", e.Reason
 func final(err error) bool {
 	var refused *Refused
 	var closed *Closed
-
 	return errors.Is(err, ErrTokenExpired) || errors.As(err, &closed) ||
 		errors.As(err, &refused) && (refused.Status == http.StatusUnauthorized || refused.Status == http.StatusForbidden)
 }
@@ -227,6 +223,5 @@ func (c *Client) backoff(failures int) time.Duration {
 // doubled returns a pause that doubles n times, up to MaxBackoff.
 func doubled(first time.Duration, n int) time.Duration {
 	const maxShift = 10
-
 	return min(first<<min(n, maxShift), MaxBackoff)
 }

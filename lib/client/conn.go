@@ -28,11 +28,9 @@ func Dial(ctx context.Context, url, token string) (*Conn, error) {
 		if response != nil {
 			return nil, &Refused{Status: response.StatusCode}
 		}
-
 		return nil, fmt.Errorf("connect: %w", err)
 	}
 	conn.SetReadLimit(message.MaxFrame)
-
 	return &Conn{conn: conn}, nil
 }
 
@@ -54,7 +52,6 @@ func (c *Conn) Send(ctx context.Context, text string) error {
 	if err := c.conn.Write(ctx, websocket.MessageText, []byte(text)); err != nil {
 		return fmt.Errorf("send: %w", err)
 	}
-
 	return nil
 }
 
@@ -63,7 +60,6 @@ func (c *Conn) Close() error {
 	if err := c.conn.Close(websocket.StatusNormalClosure, ""); err != nil {
 		return fmt.Errorf("close: %w", err)
 	}
-
 	return nil
 }
 
@@ -72,6 +68,5 @@ func (c *Conn) Drop() error {
 	if err := c.conn.CloseNow(); err != nil {
 		return fmt.Errorf("drop: %w", err)
 	}
-
 	return nil
 }

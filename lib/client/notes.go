@@ -45,7 +45,6 @@ func (n *notes) add(e message.Envelope) bool {
 	if len(n.shown) > maxShown {
 		n.shown = slices.Delete(n.shown, 0, len(n.shown)-maxShown)
 	}
-
 	return true
 }
 
@@ -60,13 +59,11 @@ func (n *notes) remember(id string, replayed bool) bool {
 		n.forget()
 		if len(n.seen) >= maxSeen && !replayed {
 			n.skipped = true
-
 			return false
 		}
 		at, _ = slices.BinarySearch(n.seen, id)
 	}
 	n.seen = slices.Insert(n.seen, at, id)
-
 	return true
 }
 
@@ -92,7 +89,6 @@ func (n *notes) dismiss(id string) bool {
 	if shown {
 		n.shown = slices.Delete(n.shown, at, at+1)
 	}
-
 	return shown
 }
 
@@ -113,6 +109,5 @@ func firstID(at time.Time) string {
 		id[i] = digits[ms%(1<<bits)]
 		ms >>= bits
 	}
-
 	return string(id) + zeros
 }

@@ -89,7 +89,6 @@ func (v *View) firstPage() {
 func (v *View) onFirstPage() bool {
 	v.mu.Lock()
 	defer v.mu.Unlock()
-
 	return v.page.cursor == ""
 }
 
@@ -99,7 +98,6 @@ func (v *View) noteSkipped() bool {
 	defer v.mu.Unlock()
 	skipped := v.notes.skipped
 	v.notes.skipped = false
-
 	return skipped
 }
 
@@ -175,7 +173,6 @@ func (v *View) endPage(end message.Synced) answer {
 		p.cursor = ""
 		v.notes.since = max(v.notes.since, v.notes.welcomed)
 		v.notes.welcomed = ""
-
 		return complete
 	}
 
@@ -187,15 +184,12 @@ func (p *page) more(cursor string, later, moved bool) answer {
 	switch {
 	case later:
 		p.cursor = cmp.Or(cursor, p.cursor)
-
 		return postponed
 	case moved, cursor != "" && cursor != p.cursor && !p.brief:
 		p.cursor = cursor
-
 		return next
 	case cursor != "" && p.brief:
 		p.cursor = ""
-
 		return complete
 	default:
 		return incomplete // asking at once would bring the same again
@@ -207,6 +201,5 @@ func usable(cursor string) string {
 	if text, err := json.Marshal(cursor); err != nil || len(text) > maxCursor {
 		return ""
 	}
-
 	return cursor
 }

@@ -16,7 +16,6 @@ func (w *ruleWorld) newToken(context.Context) (string, error) {
 	if w.token == "" {
 		return "", errors.New("signed out")
 	}
-
 	return w.token, nil
 }
 
@@ -30,7 +29,6 @@ func (w *ruleWorld) dial(_ context.Context, _, token string) (Socket, error) {
 		return nil, &Refused{Status: w.refuse}
 	}
 	w.socket = &ruleSocket{world: w, frames: make(chan []byte, 100), closed: make(chan struct{})}
-
 	return w.socket, nil
 }
 
@@ -48,7 +46,6 @@ func (c *ruleSocket) end() bool {
 		open = true
 		close(c.closed)
 	})
-
 	return open
 }
 
@@ -82,7 +79,6 @@ func (c *ruleSocket) Send(_ context.Context, text string) error {
 	}
 	if !c.world.answered {
 		c.world.did("sends", any(sent))
-
 		return nil
 	}
 	answers := map[any]string{"sync": `{"type":"synced","data":{"jobs":0,"notes":0}}`, "ping": `{"type":"pong","data":{}}`}
@@ -97,7 +93,6 @@ func (c *ruleSocket) Close() error {
 	if c.end() {
 		c.world.did("closes", nil)
 	}
-
 	return nil
 }
 

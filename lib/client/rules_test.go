@@ -147,7 +147,6 @@ func runRule(t *testing.T, c ruleCase) {
 		synctest.Wait()
 		if !w.step(s) {
 			t.Errorf("step %d, at %v s", i+1, s.At)
-
 			break
 		}
 	}
@@ -188,7 +187,6 @@ func (w *ruleWorld) step(s ruleStep) bool {
 		if status := w.client.Status(); status.State != Stopped || reason(status.Err) != s.Stops {
 			w.t.Errorf("its status is %+v", status)
 		}
-
 		return w.expect(s, "stops", s.Stops)
 	}
 	if !w.expectNothing() {
@@ -213,7 +211,6 @@ func (w *ruleWorld) step(s ruleStep) bool {
 		}()
 	case !s.Quiet:
 		w.t.Error("a step without a verb")
-
 		return false
 	}
 
@@ -238,7 +235,6 @@ func (w *ruleWorld) expectNothing() bool {
 	for _, d := range w.done {
 		w.t.Errorf("at %v the client also %s %v", d.At, d.What, d.JSON)
 	}
-
 	return len(w.done) == 0
 }
 
@@ -251,7 +247,6 @@ func (w *ruleWorld) first() (ruleDone, bool) {
 	}
 	d := w.done[0]
 	w.done = w.done[1:]
-
 	return d, true
 }
 
@@ -261,10 +256,8 @@ func (w *ruleWorld) expect(s ruleStep, what string, v any) bool {
 	want := ruleDone{At: time.Duration(math.Round(s.At*1e3)) * time.Millisecond, What: what, JSON: v}
 	if diff := cmp.Diff(want, got); !ok || diff != "" {
 		w.t.Errorf("the client's act (-want +got):\n%s", diff)
-
 		return false
 	}
-
 	return true
 }
 
@@ -286,7 +279,6 @@ func (w *ruleWorld) expectSync(s ruleStep) bool {
 		}
 	}
 	w.mu.Unlock()
-
 	return w.expect(s, "sends", want)
 }
 

@@ -74,7 +74,6 @@ func (s *session) run(ctx context.Context) error {
 	}
 	stop()
 	<-ended
-
 	return err
 }
 
@@ -123,7 +122,6 @@ func (s *session) wait(ctx context.Context, frames <-chan received) error {
 		if f.err != nil {
 			return f.err
 		}
-
 		return s.handle(f)
 	case <-timer.C:
 		return nil
@@ -131,7 +129,6 @@ func (s *session) wait(ctx context.Context, frames <-chan received) error {
 		if s.client.syncWanted() {
 			s.alarms[calledSync] = time.Now()
 		}
-
 		return nil
 	case <-ctx.Done():
 		return ctx.Err() //nolint:wrapcheck // run returns nil then
@@ -166,7 +163,6 @@ func (s *session) handle(f received) error {
 		}
 	}
 	s.worked = true
-
 	return nil
 }
 
@@ -179,7 +175,6 @@ func (s *session) closing(data message.Closing) error {
 	default:
 		return &Closed{data}
 	}
-
 	return fmt.Errorf("%w: %s", errClosing, data.Code)
 }
 
@@ -214,7 +209,6 @@ func (s *session) refresh(ctx context.Context, now time.Time) error {
 	token, err := s.client.config.Token(asking)
 	if err != nil {
 		s.client.config.Log.WarnContext(ctx, "no token to refresh with", "err", err)
-
 		return nil
 	}
 	if token == s.client.token {
@@ -228,20 +222,17 @@ func (s *session) refresh(ctx context.Context, now time.Time) error {
 		return err
 	}
 	s.refreshToken = token
-
 	return nil
 }
 
 // ping sends a message that the server answers with a pong.
 func (s *session) ping(ctx context.Context, now time.Time) error {
 	s.alarms[pingDue], s.alarms[pongTimeout] = now.Add(PingInterval), now.Add(AnswerTimeout)
-
 	return s.send(ctx, `{"action":"ping"}`)
 }
 
 func (s *session) send(ctx context.Context, text string) error {
 	ctx, cancel := context.WithTimeout(ctx, AnswerTimeout)
 	defer cancel()
-
 	return s.socket.Send(ctx, text)
 }

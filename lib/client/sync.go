@@ -51,7 +51,6 @@ func (s *session) sync(ctx context.Context, now time.Time) error {
 	s.syncing = true
 	s.alarms[syncTimeout] = now.Add(SyncTimeout)
 	s.alarms[quietSync] = now.Add(QuietSync)
-
 	return s.send(ctx, s.view.request(!s.noWelcome))
 }
 
@@ -111,7 +110,6 @@ func (s *session) giveUpSync(_ context.Context, now time.Time) error {
 	s.syncing = false
 	delete(s.alarms, syncTimeout)
 	s.retryLater(now)
-
 	return nil
 }
 

@@ -31,7 +31,6 @@ type job struct {
 
 func (j job) running() bool {
 	state, ok := message.AsUploadProgress(j.shown.Data)
-
 	return ok && !state.Status.Terminal()
 }
 
@@ -41,10 +40,8 @@ func compareJobs(a, b job) int {
 		if a.running() {
 			return -1
 		}
-
 		return 1
 	}
-
 	return cmp.Or(b.shown.Timestamp.Compare(a.shown.Timestamp.Time), strings.Compare(a.shown.Job, b.shown.Job))
 }
 
@@ -116,7 +113,6 @@ func (v *View) forgetJob() (last string) {
 		}
 	}
 	delete(v.jobs, last)
-
 	return last
 }
 
@@ -130,7 +126,6 @@ func (j job) apply(e message.Envelope, state message.UploadProgress) (job, bool)
 		if run < 0 || run == 0 && (ended || falls) {
 			return j, false
 		}
-
 		return job{shown: e, at: j.at}, true
 	}
 	at := position{epoch: e.Epoch, seq: e.Seq}
@@ -152,7 +147,6 @@ func (j job) run(epoch string) int {
 	if epoch == "" || shown == "" {
 		return 0
 	}
-
 	return strings.Compare(epoch, shown)
 }
 
@@ -163,7 +157,6 @@ func (v *View) addNote(e message.Envelope) bool {
 	if e.Replayed {
 		v.page.countNote(e.ID)
 	}
-
 	return v.notes.add(e)
 }
 
@@ -172,7 +165,6 @@ func (v *View) Job(id string) (message.Envelope, bool) {
 	v.mu.Lock()
 	defer v.mu.Unlock()
 	j, ok := v.jobs[id]
-
 	return j.shown, ok
 }
 
@@ -184,7 +176,6 @@ func (v *View) Jobs() []message.Envelope {
 	for _, id := range slices.Sorted(maps.Keys(v.jobs)) {
 		frames = append(frames, v.jobs[id].shown)
 	}
-
 	return frames
 }
 
@@ -192,6 +183,5 @@ func (v *View) Jobs() []message.Envelope {
 func (v *View) Notes() []message.Envelope {
 	v.mu.Lock()
 	defer v.mu.Unlock()
-
 	return slices.Clone(v.notes.shown)
 }

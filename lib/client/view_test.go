@@ -19,7 +19,6 @@ import (
 
 func stateOf(job string, seq int64, status message.Status) message.Envelope {
 	at := message.Time{Time: time.Date(2026, 11, 22, 10, 0, 0, 0, time.UTC).Add(time.Duration(seq) * time.Second)}
-
 	return message.Envelope{
 		Type: message.TypeUploadProgress, Timestamp: at, Job: job, Epoch: "2026-11-22T10:00:00.000Z#0000", Seq: seq,
 		Data: message.UploadProgress{UploadID: job, FileName: "f.csv", Progress: 10, Message: "m", Status: status},

@@ -31,7 +31,6 @@ func (c *Client) Sync(ctx context.Context) error {
 		c.mu.Lock()
 		c.waiters = slices.DeleteFunc(c.waiters, func(other *waiter) bool { return other == w })
 		c.mu.Unlock()
-
 		return fmt.Errorf("sync: %w", ctx.Err())
 	}
 }
@@ -53,7 +52,6 @@ func (c *Client) syncDone() {
 		if w.sent {
 			close(w.done)
 		}
-
 		return w.sent
 	})
 }
@@ -62,6 +60,5 @@ func (c *Client) syncDone() {
 func (c *Client) syncWanted() bool {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-
 	return slices.ContainsFunc(c.waiters, func(w *waiter) bool { return !w.sent })
 }

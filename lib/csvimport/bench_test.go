@@ -56,7 +56,6 @@ func BenchmarkParse(b *testing.B) {
 		}},
 		{"plan", func() error {
 			_, err := cut(bytes.NewReader(in), int64(len(in)), DefaultRangeBytes, func(int64) {})
-
 			return err
 		}},
 		{"chunk", func() error { return stageAll(in) }},

@@ -51,7 +51,6 @@ func (c *Chunk) Handle(ctx context.Context, in ChunkInput) (ChunkOutput, error) 
 	if err != nil {
 		return ChunkOutput{}, c.config.withoutAWord(ctx, in.File, err)
 	}
-
 	return out, nil
 }
 
@@ -112,7 +111,6 @@ func (c Config) header(ctx context.Context, file File) (*header, error) {
 	}
 	defer closeBody(body)
 	h, _, err := readHeader(body)
-
 	return h, orStore("read header", err)
 }
 
@@ -137,7 +135,6 @@ type stage struct {
 func newStage(ctx context.Context, store Store, h *header, key string, bytes int64) *stage {
 	s := &stage{ctx: ctx, store: store, header: h, key: key, lines: newLines(h), left: MaxGrowth*bytes + growthFree}
 	s.rows = &countingWriter{store.Create(ctx, key+rowsSuffix, Replace), &s.left}
-
 	return s
 }
 
@@ -151,7 +148,6 @@ type countingWriter struct {
 func (w *countingWriter) Write(p []byte) (int, error) {
 	n, err := w.Writer.Write(p)
 	*w.left -= int64(n)
-
 	return n, err //nolint:wrapcheck // the writer's own
 }
 
@@ -166,7 +162,6 @@ func (s *stage) add(line int64, fields [][]byte) (bool, error) {
 	row, why := s.header.read(fields)
 	if why != (rejection{}) {
 		s.counts.Rejected++
-
 		return false, s.reject(line, why, fields)
 	}
 	s.counts.Quantity += row.quantity
@@ -186,7 +181,6 @@ func (s *stage) reject(line int64, why rejection, fields [][]byte) error {
 	if err := s.table.Write(s.record); err != nil {
 		return &StoreError{Op: "stage rejects", Err: err}
 	}
-
 	return nil
 }
 

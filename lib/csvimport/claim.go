@@ -47,7 +47,6 @@ func descending(sequencer string) string {
 			text[i] = digits[len(digits)-1-digit]
 		}
 	}
-
 	return string(text)
 }
 
@@ -67,7 +66,6 @@ func (c claim) newerThan(other claim) bool {
 	if c.tied(other) {
 		return c.compare(other) > 0
 	}
-
 	return c.StartedAt > other.StartedAt
 }
 
@@ -107,7 +105,6 @@ func (c Config) readClaim(ctx context.Context, key string) (claim, error) {
 	if err := json.Unmarshal(content, &found); err != nil {
 		return claim{}, fmt.Errorf("read claim: %w", err)
 	}
-
 	return found, nil
 }
 
@@ -125,7 +122,6 @@ func (c Config) otherClaims(ctx context.Context, file File) ([]claim, error) {
 	for i, key := range keys {
 		group.Go(func() (err error) {
 			claims[i], err = c.readClaim(ctx, key)
-
 			return err
 		})
 	}

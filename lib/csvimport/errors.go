@@ -19,7 +19,6 @@ func (e *InvalidFile) Error() string {
 	if e.Line > 0 {
 		return fmt.Sprintf("Line %d: %s", e.Line, e.Reason)
 	}
-
 	return e.Reason
 }
 
@@ -79,6 +78,5 @@ func orStore(op string, err error) error {
 	if err == nil || errors.As(err, &invalid) {
 		return err
 	}
-
 	return &StoreError{Op: op, Err: err}
 }

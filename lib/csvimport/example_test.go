@@ -20,7 +20,6 @@ func Example() {
 	plan, err := csvimport.NewPlan(config).Handle(ctx, csvimport.PlanInput{Execution: "execution-1", Detail: event})
 	if err != nil {
 		fmt.Println(err)
-
 		return
 	}
 	in := csvimport.FinishInput{File: plan.File, TotalRows: plan.TotalRows}
@@ -28,7 +27,6 @@ func Example() {
 		chunk, err := csvimport.NewChunk(config).Handle(ctx, csvimport.ChunkInput{File: plan.File, TotalRows: plan.TotalRows, Range: r})
 		if err != nil {
 			fmt.Println(err)
-
 			return
 		}
 		in.Chunks = append(in.Chunks, chunk)

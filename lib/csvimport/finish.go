@@ -78,11 +78,9 @@ func (f *Finish) Handle(ctx context.Context, in FinishInput) (FinishOutput, erro
 				return FinishOutput{}, failed
 			}
 		}
-
 		return FinishOutput{}, err
 	}
 	out := FinishOutput{Counts: s.Counts, Accepted: s.Accepted, Summary: in.File.summaryKey()}
-
 	if err := f.clean(ctx, in); err != nil {
 		return out, err
 	}
@@ -164,7 +162,6 @@ func (f *Finish) promote(ctx context.Context, in FinishInput) (Summary, error) {
 				return &StoreError{Op: "copy rows", Err: err}
 			}
 			report.Update(copied.Add(1))
-
 			return nil
 		})
 	}
@@ -266,7 +263,6 @@ func (f *Finish) discard(ctx context.Context, file File) error {
 	if err != nil || !s.newerThan(file) {
 		return err
 	}
-
 	return remove(ctx, f.config.Store, file.resultsPrefix(), everything)
 }
 
@@ -275,7 +271,6 @@ func (f *Finish) discard(ctx context.Context, file File) error {
 func (f *Finish) sweep(ctx context.Context, file File, replaced string) error {
 	prefix := file.of(resultsPrefix)
 	kept := map[string]bool{file.Claim: true, replaced: false}
-
 	return remove(ctx, f.config.Store, prefix, func(key string) (bool, error) {
 		name, _, nested := strings.Cut(strings.TrimPrefix(key, prefix), "/")
 		if !nested { // of the time when results had no prefix of their own
@@ -305,7 +300,6 @@ func (f *Finish) older(ctx context.Context, file File, name string) (bool, error
 		if c.name == name {
 			claims[i] = file.claim()
 			at, err := began(c, claims)
-
 			return at < file.Began, err
 		}
 	}

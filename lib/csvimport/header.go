@@ -201,6 +201,5 @@ func clip(name string) string {
 	if len(name) > maxShown {
 		name = strings.ToValidUTF8(name[:maxShown], "") + "…"
 	}
-
 	return name
 }

@@ -38,7 +38,6 @@ func put(t *testing.T, store csvimport.Store, content []byte) csvimport.Event {
 	}
 	var e csvimport.Event
 	e.Object.Key, e.Object.Size, e.Object.ETag, e.Object.Sequencer = key, int64(len(content)), csvimport.ETag(content), "0062"
-
 	return e
 }
 
@@ -52,7 +51,6 @@ func object(t *testing.T, store csvimport.Store, key string) string {
 	if err := errors.Join(err, body.Close()); err != nil {
 		t.Fatalf("read %s: %v", key, err)
 	}
-
 	return string(content)
 }
 
@@ -140,7 +138,6 @@ func rows(t *testing.T, store csvimport.Store, s csvimport.Summary) string {
 	for _, name := range s.Results {
 		all.WriteString(object(t, store, s.Prefix+name))
 	}
-
 	return all.String()
 }
 

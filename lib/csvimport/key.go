@@ -67,7 +67,6 @@ func claimOf(e Event) string {
 		state = e.Object.ETag + "\n" + e.Object.Sequencer
 	}
 	sum := sha256.Sum256([]byte(e.Object.Key + "\n" + state))
-
 	return hex.EncodeToString(sum[:claimLength/2])
 }
 

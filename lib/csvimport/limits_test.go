@@ -17,7 +17,6 @@ func wideHeader(columns, name int) string {
 	for i := 3; i < columns; i++ {
 		fmt.Fprintf(&b, ",%0*d", name, i)
 	}
-
 	return b.String()
 }
 

@@ -28,14 +28,12 @@ func (m *Memory) Keys(prefix string) []string {
 		}
 	}
 	slices.Sort(keys)
-
 	return keys
 }
 
 // ETag returns the ETag of an object's content.
 func ETag(content []byte) string {
 	sum := md5.Sum(content) //nolint:gosec // see the import
-
 	return hex.EncodeToString(sum[:])
 }
 
@@ -73,7 +71,6 @@ func (m *Memory) Read(ctx context.Context, key string) ([]byte, string, error) {
 	if !ok {
 		return nil, "", ErrNotFound
 	}
-
 	return bytes.Clone(content), ETag(content), nil
 }
 
@@ -87,7 +84,6 @@ func (m *Memory) List(ctx context.Context, prefix, after string, limit int) ([]s
 	if found {
 		from++
 	}
-
 	return keys[from:min(from+limit, len(keys))], nil
 }
 
@@ -106,7 +102,6 @@ func (r *reader) Read(p []byte) (int, error) {
 	}
 	n := copy(p, r.rest)
 	r.rest = r.rest[n:]
-
 	return n, nil
 }
 
@@ -138,7 +133,6 @@ func (w *memoryWriter) Close() error {
 		return ErrReplaced
 	}
 	w.memory.put(w.key, w.Bytes())
-
 	return nil
 }
 
@@ -164,7 +158,6 @@ func (m *Memory) Copy(ctx context.Context, dst, src string) error {
 		return ErrNotFound
 	}
 	m.put(dst, content)
-
 	return nil
 }
 
@@ -178,6 +171,5 @@ func (m *Memory) Delete(ctx context.Context, keys ...string) error {
 	for _, key := range keys {
 		delete(m.objects, key)
 	}
-
 	return nil
 }

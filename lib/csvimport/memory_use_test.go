@@ -31,7 +31,6 @@ func newGenerated(size int64) *generated {
 		row:  []byte("3001,Dark Bluish Gray,0000012,\"Brick 2 x 4, \"\"classic\"\"\nsecond line\"\n3001,Red,0,\n"),
 	}
 	g.rows = size / int64(len(g.row))
-
 	return g
 }
 
@@ -44,7 +43,6 @@ func (g *generated) Get(ctx context.Context, from csvimport.Object, offset, leng
 	if length < 0 {
 		length = g.size() - offset
 	}
-
 	return io.NopCloser(&generatedReader{g: g, at: offset, end: min(offset+length, g.size())}), nil
 }
 
@@ -69,7 +67,6 @@ func (r *generatedReader) Read(p []byte) (int, error) {
 		n += copy(p[n:], r.g.row)
 	}
 	r.at += int64(n)
-
 	return n, nil
 }
 
@@ -77,7 +74,6 @@ func (g *generated) Create(ctx context.Context, k string, mode csvimport.Mode) c
 	if strings.HasPrefix(k, "staged/") {
 		return forgetful{}
 	}
-
 	return g.Memory.Create(ctx, k, mode)
 }
 
@@ -92,7 +88,6 @@ func peak() func() uint64 {
 	sample := []metrics.Sample{{Name: "/memory/classes/heap/objects:bytes"}}
 	look := func() uint64 {
 		metrics.Read(sample)
-
 		return sample[0].Value.Uint64()
 	}
 	runtime.GC()
@@ -107,13 +102,11 @@ func peak() func() uint64 {
 			select {
 			case <-stop:
 				result <- most - min(start, most)
-
 				return
 			case <-tick.C:
 			}
 		}
 	}()
-
 	return func() uint64 { close(stop); return <-result }
 }
 

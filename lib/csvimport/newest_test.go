@@ -66,7 +66,6 @@ func keepsResults(t *testing.T, store *csvimport.Memory, do func()) {
 		for _, key := range store.Keys("results/") {
 			fmt.Fprintln(&all, key, object(t, store, key))
 		}
-
 		return all.String()
 	}
 	before := contents()
@@ -145,7 +144,6 @@ func TestAFileThatIsWrongIsNoNewsWhenANewerVersionIsImported(t *testing.T) {
 				plan := func() error { _, err := csvimport.NewPlan(c).Handle(t.Context(), older); return err }
 				chunk := func() error {
 					_, err := csvimport.NewChunk(c).Handle(t.Context(), csvimport.ChunkInput{File: in.File, TotalRows: 4})
-
 					return err
 				}
 				finish := func() error { _, err := csvimport.NewFinish(c).Handle(t.Context(), in); return err }
@@ -153,7 +151,6 @@ func TestAFileThatIsWrongIsNoNewsWhenANewerVersionIsImported(t *testing.T) {
 					err := do()
 					if begun {
 						wantSuperseded(t, step, err)
-
 						continue
 					}
 					if says := fmt.Sprint(err); !strings.Contains(says, "The file is no longer there: ") || !strings.Contains(says, name) {
@@ -188,7 +185,6 @@ func TestTheRunsOfAJobFollowItsVersions(t *testing.T) {
 		e := put(t, store, []byte(fourRows))
 		plan := func(sequencer, epoch, execution string) (csvimport.PlanOutput, error) {
 			e.Object.Sequencer = sequencer
-
 			return csvimport.NewPlan(c).Handle(t.Context(), csvimport.PlanInput{
 				Epoch: epoch, Execution: "arn:aws:states:us-east-1:123456789012:execution:csv_import:" + execution, Detail: e,
 			})
@@ -223,7 +219,6 @@ func leave(t *testing.T, store csvimport.Store, in csvimport.FinishInput) string
 	if err := store.Copy(t.Context(), part, in.Chunks[0].Key+".jsonl"); err != nil {
 		t.Fatal(err)
 	}
-
 	return part
 }
 

@@ -64,7 +64,6 @@ func (w *world) check(t *testing.T) []string {
 		w.versions[next.event.Object.Key+"?"+next.event.Object.VersionID] = []byte(fourRows)
 		w.imports = []*importer{next}
 		w.history(t, &choices{}, 0, 0)
-
 		return w.check(t)
 	}
 
@@ -88,7 +87,6 @@ func inAllOrders(t *testing.T, ofTwo, ofThree bounds) {
 		var e csvimport.Event
 		e.Object.Key, e.Object.Size, e.Object.ETag = csvimport.UploadKey(user, upload, file), int64(len(content)), csvimport.ETag([]byte(content))
 		e.Object.Sequencer, e.Object.VersionID = sequencer, version
-
 		return e
 	}
 	const first, second = "2026-11-22T10:00:00.000Z#0000", "2026-11-22T10:00:01.000Z#0000"

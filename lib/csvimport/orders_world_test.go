@@ -65,11 +65,9 @@ func (i *importer) request(what string, do func() error) error {
 		return errors.Join(errBroken, do())
 	case killed:
 		i.dead = true
-
 		return errKilled
 	case killedAfter:
 		i.dead = true
-
 		return errors.Join(errKilled, do())
 	default:
 		return do()
@@ -81,10 +79,8 @@ func (i *importer) Get(ctx context.Context, from csvimport.Object, offset, lengt
 		if length < 0 {
 			length = int64(len(content))
 		}
-
 		return io.NopCloser(io.LimitReader(strings.NewReader(string(content[offset:])), length)), nil
 	}
-
 	return i.Memory.Get(ctx, from, offset, length)
 }
 
@@ -96,10 +92,8 @@ func (i *importer) Read(ctx context.Context, key string) ([]byte, string, error)
 	var etag string
 	err := i.request("read summary", func() (err error) {
 		content, etag, err = i.Memory.Read(ctx, key)
-
 		return err
 	})
-
 	return content, etag, err
 }
 
@@ -107,10 +101,8 @@ func (i *importer) List(ctx context.Context, prefix, after string, limit int) ([
 	var keys []string
 	err := i.request("list", func() (err error) {
 		keys, err = i.Memory.List(ctx, prefix, after, limit)
-
 		return err
 	})
-
 	return keys, err
 }
 
@@ -130,10 +122,8 @@ func (w importWriter) Close() error {
 		if w.i.dead {
 			return errKilled
 		}
-
 		return w.Writer.Close()
 	}
-
 	return w.i.request("write", w.Writer.Close)
 }
 
@@ -145,7 +135,6 @@ func (i *importer) Delete(ctx context.Context, keys ...string) error {
 	if len(keys) == 0 {
 		return nil
 	}
-
 	return i.request("delete", func() error { return i.Memory.Delete(ctx, keys...) })
 }
 
@@ -210,7 +199,6 @@ func (c *choices) choose(of int) int {
 	}
 	c.of[c.at] = of
 	c.at++
-
 	return c.taken[c.at-1]
 }
 
@@ -220,11 +208,9 @@ func (c *choices) next() bool {
 	for n := len(c.taken) - 1; n >= 0; n-- {
 		if c.taken[n]++; c.taken[n] < c.of[n] {
 			c.taken = c.taken[:n+1]
-
 			return true
 		}
 	}
-
 	return false
 }
 

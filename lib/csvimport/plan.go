@@ -103,7 +103,6 @@ func (p *Plan) Handle(ctx context.Context, in PlanInput) (PlanOutput, error) {
 	}
 	out.File.HeaderBytes, out.TotalRows = c.header.bytes, c.rows
 	out.Ranges = append(out.Ranges, c.ranges...)
-
 	return out, nil
 }
 
@@ -113,7 +112,6 @@ func start(epoch string) (string, string) {
 	if at := strings.IndexByte(normalized, '#'); err == nil && at > 0 {
 		return normalized[:at], normalized[at:]
 	}
-
 	return message.Time{Time: time.Now()}.String(), ""
 }
 
@@ -152,7 +150,6 @@ func (p *Plan) cut(ctx context.Context, in PlanInput, file File) (*cutting, erro
 	}
 	defer closeBody(body)
 	c, err := cut(body, file.Size, cmp.Or(p.config.RangeBytes, DefaultRangeBytes), report.Update)
-
 	return c, orStore("read upload", err)
 }
 
@@ -164,7 +161,6 @@ func (c Config) report(ctx context.Context, file File, as progress.Config) *prog
 	}
 	as.Publisher, as.Logger, as.Epoch = c.Publisher, c.Logger, epoch
 	as.UserID, as.UploadID, as.FileName = file.UserID, file.UploadID, file.FileName
-
 	return progress.New(ctx, as)
 }
 

@@ -128,7 +128,6 @@ func TestIdentify(t *testing.T) {
 		var e csvimport.Event
 		e.Object.Key = key
 		out, err := plan.Handle(t.Context(), csvimport.PlanInput{Step: csvimport.StepIdentify, Detail: e})
-
 		return out.File, err
 	}
 	for _, id := range []string{"u1", "auth0|a/b", "ä ö?", strings.Repeat("x", 255)} {

@@ -184,7 +184,6 @@ func TestProgressOfRangesAtTheSameTime(t *testing.T) {
 				Epoch: epoch, Execution: runs + "x", File: plan.File, TotalRows: plan.TotalRows, Range: r,
 			})
 			finish.Chunks[r.N] = out
-
 			return err
 		}
 		var group errgroup.Group
@@ -198,7 +197,6 @@ func TestProgressOfRangesAtTheSameTime(t *testing.T) {
 				if r.N == 3 {
 					err = chunk(r, epoch)
 				}
-
 				return err
 			})
 		}

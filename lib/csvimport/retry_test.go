@@ -49,13 +49,11 @@ func (f *flaky) Get(ctx context.Context, from csvimport.Object, offset, length i
 	var body io.ReadCloser
 	err := f.fails(func() (err error) {
 		body, err = f.Memory.Get(ctx, from, offset, length)
-
 		return err
 	})
 	if f.applied && errors.Is(err, errBroken) && body != nil { // the connection breaks in the middle
 		return io.NopCloser(io.MultiReader(io.LimitReader(body, length/2+10), broken{})), nil
 	}
-
 	return body, err
 }
 
@@ -68,10 +66,8 @@ func (f *flaky) Read(ctx context.Context, key string) ([]byte, string, error) {
 	var etag string
 	err := f.fails(func() (err error) {
 		content, etag, err = f.Memory.Read(ctx, key)
-
 		return err
 	})
-
 	return content, etag, err
 }
 
@@ -79,10 +75,8 @@ func (f *flaky) List(ctx context.Context, prefix, after string, limit int) ([]st
 	var keys []string
 	err := f.fails(func() (err error) {
 		keys, err = f.Memory.List(ctx, prefix, after, limit)
-
 		return err
 	})
-
 	return keys, err
 }
 
@@ -115,7 +109,6 @@ type outcome struct {
 
 func outcomeOf(t *testing.T, f *flaky, s csvimport.Summary) outcome {
 	t.Helper()
-
 	return outcome{s.Counts, rows(t, f, s), object(t, f, s.Prefix+s.Rejects), f.Keys("")}
 }
 

@@ -56,7 +56,6 @@ func (h *header) name(place int) string {
 	if place < len(h.names) {
 		return h.names[place]
 	}
-
 	return ""
 }
 
@@ -71,7 +70,6 @@ func parseQuantity(digits []byte) int64 {
 			return 0
 		}
 	}
-
 	return n
 }
 
@@ -87,7 +85,6 @@ func newLines(h *header) *lines {
 	for _, place := range h.extra {
 		l.keys = append(l.keys, append(appendString(nil, []byte(h.names[place])), ':'))
 	}
-
 	return l
 }
 
@@ -113,7 +110,6 @@ func (l *lines) line(line int64, r row, fields [][]byte) []byte {
 	}
 	b = append(b, '}', '\n')
 	l.buf = b
-
 	return b
 }
 
@@ -152,7 +148,6 @@ func rejectFields(dst []string, line int64, why rejection, fields [][]byte) []st
 	for _, f := range fields {
 		dst = append(dst, harmless(strings.ToValidUTF8(string(f), "\uFFFD")))
 	}
-
 	return dst
 }
 
@@ -162,6 +157,5 @@ func harmless(cell string) string {
 	if cell != "" && strings.IndexByte("=+-@\t\r", cell[0]) >= 0 {
 		return "'" + cell
 	}
-
 	return cell
 }

@@ -42,7 +42,6 @@ type span struct{ from, to int }
 func newScanner(in io.Reader, sep byte, offset, line int64) *scanner {
 	s := &scanner{in: in, sep: sep, max: maxRecord, kind: "record", buf: make([]byte, firstBuffer), offset: offset, line: line}
 	s.stop[sep], s.stop['\r'], s.stop['\n'] = true, true, true
-
 	return s
 }
 
@@ -142,7 +141,6 @@ func (s *scanner) quoted(i int) (int, error) {
 			if err := s.moreQuoted(opened); err != nil {
 				return 0, err
 			}
-
 			continue
 		}
 		r++
@@ -150,7 +148,6 @@ func (s *scanner) quoted(i int) (int, error) {
 		if ok && c == '"' {
 			s.window()[w] = '"'
 			w, r = w+1, r+1
-
 			continue
 		}
 		if ok && !s.stop[c] { // text after the closing quote
@@ -160,7 +157,6 @@ func (s *scanner) quoted(i int) (int, error) {
 		}
 		s.field(i+1, w)
 		s.inner += lineEnds(s.window()[i+1 : w])
-
 		return r, nil
 	}
 }
@@ -188,7 +184,6 @@ func (s *scanner) tooLong() error {
 	if s.inQuotes {
 		reason += "; perhaps a quote is never closed"
 	}
-
 	return &InvalidFile{Line: s.line, Reason: reason}
 }
 
@@ -203,7 +198,6 @@ func (s *scanner) lineEnd(i int) int {
 			return 2
 		}
 	}
-
 	return 1
 }
 
@@ -213,7 +207,6 @@ func lineEnds(text []byte) int64 {
 	if cr := bytes.Count(text, []byte{'\r'}); cr > 0 {
 		n += cr - bytes.Count(text, []byte("\r\n"))
 	}
-
 	return int64(n)
 }
 
@@ -227,7 +220,6 @@ func (s *scanner) at(i int) (byte, bool) {
 			return 0, false
 		}
 	}
-
 	return s.buf[s.pos+i], true
 }
 
@@ -245,7 +237,6 @@ func (s *scanner) more() bool {
 	}
 	if s.end-s.pos > s.max+1 {
 		s.err = s.tooLong()
-
 		return false
 	}
 	if s.pos > 0 {
@@ -267,6 +258,5 @@ func (s *scanner) more() bool {
 		}
 	}
 	s.err = io.ErrNoProgress
-
 	return false
 }

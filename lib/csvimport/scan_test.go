@@ -128,7 +128,6 @@ func (r *repeated) Read(p []byte) (int, error) {
 	if r.left -= n; n == 0 {
 		return 0, io.EOF
 	}
-
 	return n, nil
 }
 

@@ -60,7 +60,6 @@ func (m Mode) ETag() string {
 	if m == IfAbsent {
 		return ""
 	}
-
 	return string(m)
 }
 
@@ -85,7 +84,6 @@ func write(ctx context.Context, store Store, key string, mode Mode, content []by
 	if err == nil || errors.Is(err, ErrExists) || errors.Is(err, ErrReplaced) {
 		return err //nolint:wrapcheck // a sentinel of this package
 	}
-
 	return &StoreError{Op: "write " + key, Err: err}
 }
 

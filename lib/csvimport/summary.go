@@ -114,6 +114,5 @@ func (c Config) newest(ctx context.Context, file File) error {
 	if s.newerThan(file) {
 		return &Superseded{}
 	}
-
 	return nil
 }

@@ -46,7 +46,6 @@ func serveTwin(ctx context.Context) (err error) {
 		return err
 	}
 	_, err = io.Copy(io.Discard, os.Stdin)
-
 	return err
 }
 
@@ -104,7 +103,6 @@ func startTwinProcess(b *testing.B) (int, twinFacts) {
 	if err := json.NewDecoder(twin.out).Decode(&facts); err != nil {
 		b.Fatal(err)
 	}
-
 	return twin.Process.Pid, facts
 }
 
@@ -135,7 +133,6 @@ func (o *openTabs) open(b *testing.B, facts twinFacts) error {
 			}
 			b.Cleanup(func() { conn.Close() })
 			go o.read(conn)
-
 			return nil
 		})
 	}
@@ -164,7 +161,6 @@ func (o *openTabs) wait(b *testing.B) time.Time {
 	case <-time.After(patience):
 		b.Fatalf("%d of %d frames arrived", o.frames.Load()%o.n, o.n)
 	}
-
 	return time.Unix(0, o.last.Load())
 }
 
@@ -178,7 +174,6 @@ func broadcastTo(b *testing.B, client *lambda.Client) broadcast.Report {
 	if err := json.Unmarshal(out.Payload, &report); err != nil {
 		b.Fatalf("%v: %s", err, out.Payload)
 	}
-
 	return report
 }
 
@@ -195,12 +190,10 @@ func memory(b *testing.B, pid int, name string) float64 {
 			if err != nil {
 				b.Fatal(err)
 			}
-
 			return n * 1024 / 1e6
 		}
 	}
 	b.Fatalf("no %s", name)
-
 	return 0
 }
 

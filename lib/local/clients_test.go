@@ -101,7 +101,6 @@ func wscat(t *testing.T, args ...string) <-chan string {
 			frames <- lines.Text()
 		}
 	}()
-
 	return frames
 }
 

@@ -76,7 +76,6 @@ func partsOf(rows int) []byte {
 	for i := range rows {
 		fmt.Fprintf(&b, "%d,Light Bluish Gray,%d\n", 3001+i%997, 1+i%50)
 	}
-
 	return b.Bytes()
 }
 
@@ -114,7 +113,6 @@ func startImports(b *testing.B, mode string) *importTwin {
 		b.Cleanup(func() { _ = tab.Drop() })
 		if twin.tab == nil {
 			twin.tab = tab
-
 			continue
 		}
 		go func() { // the second tab just reads
@@ -219,7 +217,6 @@ func silentFunctions(port int) map[string]any {
 	config := csvimport.Config{Store: s3store.New(s3store.Config{Bucket: local.Bucket, Client: s3.New(s3.Options{
 		Region: "us-east-1", BaseEndpoint: &endpoint, UsePathStyle: true, Credentials: credentials.NewStaticCredentialsProvider("local", "local", ""),
 	})})}
-
 	return map[string]any{
 		"csvplan": csvimport.NewPlan(config).Handle, "csvchunk": csvimport.NewChunk(config).Handle, "csvfinish": csvimport.NewFinish(config).Handle,
 	}

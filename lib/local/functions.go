@@ -69,7 +69,6 @@ func (t *Twin) functions(verifier *auth.Verifier) (map[string]invoke.Function, e
 	add("sweeper", sweeperTimeout, (&notify.Sweeper{
 		Notifier: notifier, Feed: kept, Workflows: &stepfn.Workflows{Client: sfn.NewFromConfig(config)}, Log: t.log,
 	}).Handle)
-
 	return t.replaced(functions)
 }
 
@@ -83,7 +82,6 @@ func (t *Twin) replaced(functions map[string]invoke.Function) (map[string]invoke
 		f.Handler = handler
 		functions[functionPrefix+name] = f
 	}
-
 	return functions, nil
 }
 
@@ -102,6 +100,5 @@ func (r route) Invoke(ctx context.Context, payload []byte) ([]byte, error) {
 	if result.Error != nil {
 		return nil, fmt.Errorf("function failed: %s", result.Error.Type)
 	}
-
 	return result.Payload, nil
 }

@@ -94,7 +94,6 @@ func (a *attack) count(kind string) int {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	a.sent[kind]++
-
 	return a.sent[kind]
 }
 
@@ -109,7 +108,6 @@ func (a *attack) dial(ctx context.Context) (*websocket.Conn, error) {
 		return nil, err
 	}
 	conn.SetReadLimit(message.MaxFrame)
-
 	return conn, nil
 }
 
@@ -123,7 +121,6 @@ func (a *attack) send(ctx context.Context, reads bool, kinds ...string) {
 		conn, err := a.dial(ctx)
 		if err != nil {
 			pause(ctx, hostilePause)
-
 			continue
 		}
 		open, cancel := context.WithCancel(ctx)
@@ -143,7 +140,6 @@ func (a *attack) send(ctx context.Context, reads bool, kinds ...string) {
 			n := a.count(kind)
 			if a.limit > 0 && n > a.limit {
 				pause(ctx, between)
-
 				continue
 			}
 			if messageType, text := hostileMessages[kind](n); conn.Write(ctx, messageType, []byte(text)) != nil {
@@ -162,7 +158,6 @@ func (a *attack) stay(ctx context.Context) {
 		conn, err := a.dial(ctx)
 		if err != nil {
 			pause(ctx, hostilePause)
-
 			continue
 		}
 		a.count("connections")

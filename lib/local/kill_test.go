@@ -80,7 +80,6 @@ func TestAKilledBrowserIsCurrentAfterOneRoundTrip(t *testing.T) {
 		state, _ = message.AsUploadProgress(last.Data)
 	}
 	process.kill(t)
-
 	before := row(t, kept)
 	if before.State.Status.Terminal() {
 		t.Fatal("the import ended too soon for this test")
@@ -91,7 +90,6 @@ func TestAKilledBrowserIsCurrentAfterOneRoundTrip(t *testing.T) {
 	}
 	until(t, c, func(e message.Envelope) bool {
 		state, _ := message.AsUploadProgress(e.Data)
-
 		return state.Status.Terminal()
 	})
 	if err := c.Drop(); err != nil {
@@ -113,7 +111,6 @@ func startBrowser(t *testing.T, twin *local.Twin) (*self, *bufio.Scanner) {
 	process := startSelf(t, asBrowser, browserURL+"="+twin.WebSocketURL(), browserToken+"="+token)
 	frames := bufio.NewScanner(process.out)
 	frames.Buffer(nil, message.MaxFrame)
-
 	return process, frames
 }
 
@@ -123,7 +120,6 @@ func row(t *testing.T, kept feed.Store) feed.Row {
 	if err != nil {
 		t.Fatal(err)
 	}
-
 	return row
 }
 

@@ -27,7 +27,6 @@ type call struct {
 func calls(token string) map[string]call {
 	target := func(action string) http.Header { return http.Header{"X-Amz-Target": {"AWSStepFunctions." + action}} }
 	const object = "/herald-uploads/uploads/ZGV2/u-1/a.csv?X-Amz-Signature=x&X-Amz-Expires=300"
-
 	return map[string]call{
 		"put an upload, presigned": {http.MethodPut, object, "part,color,quantity\n3001,Red,4\n", nil},
 		"get an upload":            {http.MethodGet, object, "", nil},

@@ -75,7 +75,6 @@ func start(a *attack, until time.Time) func() {
 		defer close(ended)
 		a.run(ctx)
 	}()
-
 	return func() {
 		cancel()
 		<-ended
@@ -253,7 +252,6 @@ func (w *randomWorld) publish(worker int, r message.Request) {
 func (w *randomWorld) float() float64 {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-
 	return w.random.Float64()
 }
 
@@ -281,7 +279,6 @@ func (w *randomWorld) note() message.Request {
 	defer w.mu.Unlock()
 	user := w.jobs[w.random.IntN(len(w.jobs))].user
 	w.notes[user]++
-
 	return message.Request{UserID: user, Message: message.Notification{
 		Title: "t", Message: fmt.Sprint("note ", w.notes[user]), Severity: message.SeverityInfo,
 	}}
@@ -291,7 +288,6 @@ func (w *randomWorld) end(job *randomJob, n int) message.Request {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	statuses := []message.Status{message.StatusSucceeded, message.StatusFailed, message.StatusCancelled}
-
 	return job.request(job.progress, statuses[n%len(statuses)], "end")
 }
 

@@ -59,7 +59,6 @@ func (w *randomWorld) open(user string, noSync bool) *randomTab {
 			w.t.Errorf("tab of %s: %v", user, err)
 		}
 	})
-
 	return tab
 }
 
@@ -129,7 +128,6 @@ func (w *randomWorld) verdict() verdict {
 	for _, tab := range w.tabs {
 		tab.compare(&v, w)
 	}
-
 	return v
 }
 

@@ -36,7 +36,6 @@ func TestTheStateInTheREADME(t *testing.T) {
 			if err != nil || in.UserID != "u1" {
 				t.Errorf("the request %s is refused: %v", request, err)
 			}
-
 			return nil
 		},
 		"the notifier is out of order": func(json.RawMessage) error { return notify.DeliveryError{} },

@@ -42,7 +42,6 @@ func openLiveTab(t *testing.T, twin *local.Twin, life time.Duration, cut int) *l
 			defer l.mu.Unlock()
 			l.socket = socket
 			l.dials++
-
 			return socket, err
 		},
 		OnFrame: func(e message.Envelope, _ []byte) {
@@ -66,7 +65,6 @@ func openLiveTab(t *testing.T, twin *local.Twin, life time.Duration, cut int) *l
 		cancel()
 		<-ended
 	})
-
 	return l
 }
 
@@ -82,7 +80,6 @@ func (l *liveTab) await(t *testing.T, kind message.Type) []message.Envelope {
 		}
 	}
 	t.Fatalf("no %s came", kind)
-
 	return nil
 }
 
@@ -139,7 +136,6 @@ func types(frames []message.Envelope) (all []message.Type) {
 	for _, e := range frames {
 		all = append(all, e.Type)
 	}
-
 	return all
 }
 
@@ -151,7 +147,6 @@ func TestATabIsCurrentAfterOneRoundTrip(t *testing.T) {
 		case <-done:
 		case <-ctx.Done():
 		}
-
 		return nil
 	})
 	untilJob(t, twin)

@@ -69,7 +69,6 @@ func startSelf(tb testing.TB, as string, variables ...string) *self {
 			tb.Errorf("process as %s: %v", as, err)
 		}
 	})
-
 	return s
 }
 

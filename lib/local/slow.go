@@ -27,7 +27,6 @@ func slowly(store csvimport.Store, bytesPerSecond int) csvimport.Store {
 	}
 	const perSecond = 20 // how often a reader gets its share
 	burst := cmp.Or(bytesPerSecond/perSecond, 1)
-
 	return &slowStore{Store: store, limit: rate.NewLimiter(rate.Limit(bytesPerSecond), burst)}
 }
 
@@ -37,7 +36,6 @@ func (s *slowStore) Get(ctx context.Context, from csvimport.Object, offset, leng
 	if err != nil || offset == 0 || length < 0 {
 		return body, err //nolint:wrapcheck // the store's own
 	}
-
 	return &slowReader{ReadCloser: body, ctx: ctx, limit: s.limit}, nil
 }
 
@@ -53,6 +51,5 @@ func (r *slowReader) Read(p []byte) (int, error) {
 	if wait := r.limit.WaitN(r.ctx, n); wait != nil && err == nil {
 		err = wait
 	}
-
 	return n, err
 }

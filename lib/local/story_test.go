@@ -55,7 +55,6 @@ func TestAClosedTabLeavesNoRow(t *testing.T) {
 		for range rows.ByUser(t.Context(), "ann") {
 			n++
 		}
-
 		return n
 	}
 	ann := openTab(t, twin, "ann")

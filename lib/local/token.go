@@ -15,7 +15,6 @@ const secretBytes = 32
 func newSecret() []byte {
 	secret := make([]byte, secretBytes)
 	_, _ = rand.Read(secret) // never fails (crypto/rand)
-
 	return secret
 }
 
@@ -28,6 +27,5 @@ func (t *Twin) Token(userID string, life time.Duration) (string, error) {
 	if err != nil {
 		return "", fmt.Errorf("sign token: %w", err)
 	}
-
 	return token, nil
 }

@@ -123,7 +123,6 @@ func Start(ctx context.Context, c Config) (*Twin, error) {
 		ReadHeaderTimeout: headerTimeout, ErrorLog: slog.NewLogLogger(t.log.Handler(), slog.LevelDebug),
 	}
 	go func() { t.served <- t.server.Serve(listener) }()
-
 	return t, nil
 }
 
@@ -161,7 +160,6 @@ func (t *Twin) wire() error {
 	}
 	t.upkeep.schedule("reaper", reaperInterval, reaperRetries)
 	t.upkeep.schedule("sweeper", sweeperInterval, sweeperRetries)
-
 	return nil
 }
 

@@ -38,7 +38,6 @@ func startTwin(t *testing.T) (*local.Twin, *syncBuffer) {
 			t.Error(err)
 		}
 	})
-
 	return twin, log
 }
 
@@ -50,14 +49,12 @@ type syncBuffer struct {
 func (s *syncBuffer) Write(p []byte) (int, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-
 	return s.b.Write(p)
 }
 
 func (s *syncBuffer) String() string {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-
 	return s.b.String()
 }
 
@@ -73,7 +70,6 @@ func openTab(t *testing.T, twin *local.Twin, user string) *client.Conn {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { _ = c.Close() })
-
 	return c
 }
 
@@ -184,7 +180,6 @@ func TestTheNotifierByHand(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-
 		return string(out.Payload), aws.ToString(out.FunctionError)
 	}
 	body, failure := invoke(`{"userId":"ann","message":{"type":"notification","data":{"title":"Hi","message":"By hand","severity":"info"}}}`)

@@ -41,7 +41,6 @@ type upkeep struct {
 
 func newUpkeep(lambda *invoke.Lambda, log *slog.Logger) *upkeep {
 	going, stop := context.WithCancel(context.Background())
-
 	return &upkeep{lambda: lambda, log: log, going: going, stop: stop}
 }
 
@@ -83,7 +82,6 @@ func (u *upkeep) deliver(function string, event map[string]any, retries int) {
 	payload, err := json.Marshal(event)
 	if err != nil {
 		u.log.ErrorContext(u.going, "encode event", "function", function, "err", err)
-
 		return
 	}
 	ctx := context.WithoutCancel(u.going) // the function has a deadline of its own
@@ -115,7 +113,6 @@ func (u *upkeep) invoke(ctx context.Context, function string, payload []byte) er
 	if result.Error != nil {
 		return fmt.Errorf("function failed: %s", result.Error.Type)
 	}
-
 	return nil
 }
 
@@ -148,7 +145,6 @@ func event(source, detailType, resource string, at time.Time, detail map[string]
 // scheduled returns the event of a schedule's rule.
 func scheduled(name string, at time.Time) map[string]any {
 	rule := "arn:aws:events:" + awswire.Region + ":" + awswire.Account + ":rule/" + functionPrefix + name
-
 	return event("aws.events", "Scheduled Event", rule, at, map[string]any{})
 }
 
@@ -166,7 +162,6 @@ func statusChange(x states.ExecutionDescription) map[string]any {
 		if s == "" {
 			return nil
 		}
-
 		return s
 	}
 	detail := map[string]any{
@@ -177,6 +172,5 @@ func statusChange(x states.ExecutionDescription) map[string]any {
 		"redriveCount": x.RedriveCount, "redriveDate": nil, "redriveStatus": x.RedriveStatus,
 		"redriveStatusReason": orNull(x.RedriveStatusReason), "error": orNull(x.Error), "cause": orNull(x.Cause),
 	}
-
 	return event("aws.states", "Step Functions Execution Status Change", x.ExecutionArn, x.StopDate.Time, detail)
 }

@@ -38,7 +38,6 @@ func watchUpkeep(t *testing.T, fails func(call int) bool) (u *upkeep, calls map[
 			if fails(len(calls[name])) {
 				return errors.New("told to fail")
 			}
-
 			return nil
 		}}
 	}
@@ -52,7 +51,6 @@ func watchUpkeep(t *testing.T, fails func(call int) bool) (u *upkeep, calls map[
 			t.Error(err)
 		}
 	})
-
 	return u, calls, logged
 }
 
@@ -60,7 +58,6 @@ func times(calls []call) (at []string) {
 	for _, c := range calls {
 		at = append(at, c.at.String())
 	}
-
 	return at
 }
 
@@ -100,7 +97,6 @@ func TestSchedulesRunUntilTheyAreClosed(t *testing.T) {
 // failedExecution is one that ended without success.
 func failedExecution(status asl.Status, input string) states.ExecutionDescription {
 	at := time.Date(2026, 11, 22, 10, 0, 0, 5e6, time.UTC)
-
 	return states.ExecutionDescription{
 		ExecutionListItem: states.ExecutionListItem{
 			ExecutionArn: "arn:e", StateMachineArn: "arn:m", Name: "e", Status: status,

@@ -55,7 +55,6 @@ func startWorkflow(t *testing.T, whole, call string, work func(context.Context) 
 // untilCancelled works until its context ends.
 func untilCancelled(ctx context.Context) error {
 	<-ctx.Done()
-
 	return ctx.Err()
 }
 
@@ -65,7 +64,6 @@ func synced(t *testing.T, c *client.Conn) []message.Envelope {
 	if err := c.Send(t.Context(), `{"action":"sync"}`); err != nil {
 		t.Fatal(err)
 	}
-
 	return until(t, c, func(e message.Envelope) bool { return e.Type == message.TypeSynced })
 }
 
@@ -133,7 +131,6 @@ func ended(t *testing.T, twin *local.Twin, execution string) time.Time {
 	if err != nil || out.StopDate == nil {
 		t.Fatalf("%+v, %v; want an execution that ended", out, err)
 	}
-
 	return *out.StopDate
 }
 

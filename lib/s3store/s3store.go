@@ -48,7 +48,6 @@ var _ csvimport.Store = (*Store)(nil)
 // New returns the store of a bucket.
 func New(c Config) *Store {
 	c.PartBytes = cmp.Or(c.PartBytes, DefaultPartBytes)
-
 	return &Store{config: c}
 }
 
@@ -95,7 +94,6 @@ func (s *Store) Read(ctx context.Context, key string) ([]byte, string, error) {
 	if err := errors.Join(err, out.Body.Close()); err != nil {
 		return nil, "", fmt.Errorf("read object: %w", err)
 	}
-
 	return content, unquoted(out.ETag), nil
 }
 
@@ -133,7 +131,6 @@ func (s *Store) Copy(ctx context.Context, dst, src string) error {
 	if err != nil {
 		return fmt.Errorf("copy object: %w", sentinel(err))
 	}
-
 	return nil
 }
 
@@ -164,7 +161,6 @@ func escape(path string) string {
 	for i, p := range parts {
 		parts[i] = url.PathEscape(p)
 	}
-
 	return strings.ReplaceAll(strings.Join(parts, "/"), "+", "%2B")
 }
 
@@ -174,7 +170,6 @@ func status(err error) int {
 	if errors.As(err, &response) {
 		return response.HTTPStatusCode()
 	}
-
 	return 0
 }
 

@@ -31,7 +31,6 @@ func open(tb testing.TB) *s3store.Store {
 	}
 	server := httptest.NewServer(gofakes3.New(backend).Server())
 	tb.Cleanup(server.Close)
-
 	return s3store.New(s3store.Config{Bucket: bucket, Client: newClient(server.URL)})
 }
 
@@ -60,7 +59,6 @@ func TestStoreKeepsTheContractOnMoto(t *testing.T) {
 		if _, err := client.CreateBucket(t.Context(), &s3.CreateBucketInput{Bucket: &name}); err != nil {
 			t.Fatal(err)
 		}
-
 		return s3store.New(s3store.Config{Bucket: name, Client: client})
 	})
 }

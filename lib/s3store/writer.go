@@ -49,7 +49,6 @@ func (w *writer) Write(p []byte) (int, error) {
 		}
 	}
 	w.part = append(w.part, p...)
-
 	return n, nil
 }
 
@@ -74,7 +73,6 @@ func (w *writer) send() error {
 		ChecksumCRC32: out.ChecksumCRC32, ChecksumCRC64NVME: out.ChecksumCRC64NVME,
 	})
 	w.part = w.part[:0]
-
 	return nil
 }
 
@@ -95,7 +93,6 @@ func (w *writer) Close() error {
 		_, err := w.config.Client.PutObject(w.ctx, &s3.PutObjectInput{
 			Bucket: &w.config.Bucket, Key: &w.key, Body: bytes.NewReader(w.part), IfNoneMatch: absent, IfMatch: match,
 		})
-
 		return w.unmet("put object", err)
 	}
 	if err := w.send(); err != nil {
@@ -106,7 +103,6 @@ func (w *writer) Close() error {
 		MultipartUpload: &types.CompletedMultipartUpload{Parts: w.parts},
 	})
 	w.ended = err == nil
-
 	return w.unmet("complete multipart upload", err)
 }
 

@@ -69,7 +69,6 @@ func get(t *testing.T, s csvimport.Store, from csvimport.Object, offset, length 
 	if err := errors.Join(err, body.Close()); err != nil {
 		t.Fatalf("read %s: %v", from.Key, err)
 	}
-
 	return content, nil
 }
 
@@ -265,7 +264,6 @@ func replaceBy(t *testing.T, s csvimport.Store, content string, mode csvimport.M
 	if _, err := io.WriteString(w, content); err != nil {
 		t.Errorf("Write: %v", err)
 	}
-
 	return w.Close()
 }
 
@@ -307,7 +305,6 @@ func raceToCreate(t *testing.T, s csvimport.Store) {
 		if i%2 == 0 {
 			return csvimport.IfAbsent
 		}
-
 		return csvimport.IfMatch(csvimport.ETag([]byte("never there")))
 	})
 }
@@ -366,7 +363,6 @@ func oddKeys(t *testing.T, s csvimport.Store) {
 		put(t, s, key, []byte(key))
 		if err := s.Copy(t.Context(), "copy of "+key, key); err != nil {
 			t.Errorf("Copy %s: %v", key, err)
-
 			continue
 		}
 		want(t, s, "copy of "+key, key)

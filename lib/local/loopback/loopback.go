@@ -78,7 +78,6 @@ func (c Config) named(r *http.Request) bool {
 		return false
 	}
 	name, valid := hostname(r.Host)
-
 	return valid && (isLoopback(name) || contains(c.Hosts, name))
 }
 
@@ -109,7 +108,6 @@ func isNavigation(r *http.Request) bool {
 func isLoopbackOrigin(origin string) bool {
 	scheme, host, _ := strings.Cut(origin, "://")
 	name, valid := hostname(host)
-
 	return valid && isLoopback(name) && (strings.EqualFold(scheme, "http") || strings.EqualFold(scheme, "https"))
 }
 
@@ -125,7 +123,6 @@ func hostname(host string) (string, bool) {
 			return "", false
 		}
 	}
-
 	return name, name != ""
 }
 
@@ -135,7 +132,6 @@ func isLoopback(name string) bool {
 		return true
 	}
 	name = strings.TrimSuffix(strings.ToLower(name), ".")
-
 	return isName(name) && (name == "localhost" || strings.HasSuffix(name, ".localhost"))
 }
 
@@ -151,7 +147,6 @@ func isName(name string) bool {
 		}
 	}
 	last := labels[len(labels)-1]
-
 	return last[0] < '0' || last[0] > '9'
 }
 
@@ -162,7 +157,6 @@ func isAddress(name string) bool {
 		text, bracketed = strings.CutSuffix(text, "]")
 	}
 	address, err := netip.ParseAddr(text)
-
 	return err == nil && address.Zone() == "" && address.String() == text && address.Is6() == bracketed
 }
 

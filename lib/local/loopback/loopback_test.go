@@ -19,7 +19,6 @@ func serve(t *testing.T, c loopback.Config) (ask func(request string) int) {
 	server.Config.DisableGeneralOptionsHandler = true
 	server.Start()
 	t.Cleanup(server.Close)
-
 	return func(request string) int {
 		conn, err := (&net.Dialer{}).DialContext(t.Context(), "tcp", server.Listener.Addr().String())
 		if err != nil {

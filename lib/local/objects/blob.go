@@ -42,7 +42,6 @@ func (d *disk) save(input io.Reader, size int64) (*blob, error) {
 	}
 
 	hash := md5.New() //nolint:gosec // An ETag is an MD5.
-
 	n, err := io.Copy(io.MultiWriter(file, hash), input)
 	if err == nil && n != size {
 		err = gofakes3.ErrIncompleteBody
@@ -52,7 +51,6 @@ func (d *disk) save(input io.Reader, size int64) (*blob, error) {
 	if err != nil {
 		return nil, errors.Join(err, os.Remove(file.Name()))
 	}
-
 	return &blob{path: file.Name(), size: size, hash: hash.Sum(nil), modified: time.Now()}, nil
 }
 
@@ -62,7 +60,6 @@ func unwrapped(err error) error {
 	if errors.As(err, &code) {
 		return code
 	}
-
 	return err
 }
 
@@ -83,10 +80,8 @@ func joinParts(parts []*blob) (*blob, error) {
 		if err != nil {
 			return nil, errors.Join(err, target.Close())
 		}
-
 		_, _ = sum.Write(part.hash)
 		whole.size += part.size
-
 		discard(part)
 	}
 
@@ -96,7 +91,6 @@ func joinParts(parts []*blob) (*blob, error) {
 	}
 
 	whole.hash = sum.Sum(nil)
-
 	return whole, nil
 }
 
@@ -105,14 +99,11 @@ func appendFile(target *os.File, path string) error {
 	if err != nil {
 		return fmt.Errorf("open part: %w", err)
 	}
-
 	defer source.Close() //nolint:errcheck // It was only read.
-
 	_, err = io.Copy(target, source)
 	if err != nil {
 		return fmt.Errorf("append part: %w", err)
 	}
-
 	return nil
 }
 
@@ -123,14 +114,12 @@ func keptHeaders(headers map[string]string) map[string]string {
 	maps.DeleteFunc(kept, func(name, _ string) bool {
 		return strings.HasPrefix(name, "X-Amz-") && !strings.HasPrefix(name, "X-Amz-Meta-") && !isChecksum(name)
 	})
-
 	return kept
 }
 
 // isChecksum reports whether a header carries the checksum of the whole object.
 func isChecksum(name string) bool {
 	name, found := strings.CutPrefix(name, "X-Amz-Checksum-")
-
 	return found && name != "Algorithm" && name != "Mode" && name != "Type"
 }
 

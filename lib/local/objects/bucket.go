@@ -16,13 +16,11 @@ func (d *disk) CreateBucket(name string) error {
 
 	d.mu.Lock()
 	defer d.mu.Unlock()
-
 	if _, ok := d.buckets[name]; ok {
 		return gofakes3.ResourceError(gofakes3.ErrBucketAlreadyExists, name)
 	}
 
 	d.buckets[name] = &bucket{created: time.Now(), objects: map[string]*blob{}}
-
 	return nil
 }
 
@@ -30,9 +28,7 @@ func (d *disk) CreateBucket(name string) error {
 func (d *disk) BucketExists(name string) (bool, error) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
-
 	_, ok := d.buckets[name]
-
 	return ok, nil
 }
 
@@ -40,18 +36,15 @@ func (d *disk) BucketExists(name string) (bool, error) {
 func (d *disk) DeleteBucket(name string) error {
 	d.mu.Lock()
 	defer d.mu.Unlock()
-
 	bucket, err := d.bucket(name)
 	if err != nil {
 		return err
 	}
-
 	if len(bucket.objects) > 0 {
 		return gofakes3.ResourceError(gofakes3.ErrBucketNotEmpty, name)
 	}
 
 	delete(d.buckets, name)
-
 	return nil
 }
 
@@ -59,7 +52,6 @@ func (d *disk) DeleteBucket(name string) error {
 func (d *disk) ForceDeleteBucket(name string) error {
 	d.mu.Lock()
 	defer d.mu.Unlock()
-
 	bucket, err := d.bucket(name)
 	if err != nil {
 		return err
@@ -68,9 +60,7 @@ func (d *disk) ForceDeleteBucket(name string) error {
 	for _, file := range bucket.objects {
 		discard(file)
 	}
-
 	delete(d.buckets, name)
-
 	return nil
 }
 
@@ -78,7 +68,6 @@ func (d *disk) ForceDeleteBucket(name string) error {
 func (d *disk) DeleteObject(bucketName, key string) (gofakes3.ObjectDeleteResult, error) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
-
 	bucket, err := d.bucket(bucketName)
 	if err != nil {
 		return gofakes3.ObjectDeleteResult{}, err
@@ -86,22 +75,18 @@ func (d *disk) DeleteObject(bucketName, key string) (gofakes3.ObjectDeleteResult
 
 	discard(bucket.objects[key])
 	delete(bucket.objects, key)
-
 	return gofakes3.ObjectDeleteResult{}, nil
 }
 
 // DeleteMulti removes several objects.
 func (d *disk) DeleteMulti(bucket string, keys ...string) (gofakes3.MultiDeleteResult, error) {
 	var result gofakes3.MultiDeleteResult
-
 	for _, key := range keys {
 		_, err := d.DeleteObject(bucket, key)
 		if err != nil {
 			return result, err
 		}
-
 		result.Deleted = append(result.Deleted, gofakes3.ObjectID{Key: key})
 	}
-
 	return result, nil
 }

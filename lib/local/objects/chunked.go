@@ -31,11 +31,9 @@ func decodeAWSChunked(r *http.Request) *http.Request {
 	length := r.Header.Get("X-Amz-Decoded-Content-Length")
 	decoded.Header.Set("Content-Length", length)
 	decoded.Header.Del("X-Amz-Content-Sha256")
-
 	size, err := strconv.ParseInt(length, 10, 64)
 	if err != nil || size < 0 {
 		size = -1
-
 		decoded.Header.Del("Content-Length")
 	}
 
@@ -45,7 +43,6 @@ func decodeAWSChunked(r *http.Request) *http.Request {
 	if strings.TrimSpace(encodings[0]) == "aws-chunked" {
 		decoded.Header.Set("Content-Encoding", strings.TrimSpace(strings.Join(encodings[1:], ",")))
 	}
-
 	if decoded.Header.Get("Content-Encoding") == "" {
 		decoded.Header.Del("Content-Encoding")
 	}
@@ -70,7 +67,6 @@ func (c *chunkReader) Read(p []byte) (int, error) {
 	if c.err != nil {
 		return 0, c.err
 	}
-
 	n, err := c.source.Read(p[:min(int64(len(p)), c.left)])
 	c.left -= int64(n)
 
@@ -79,7 +75,6 @@ func (c *chunkReader) Read(p []byte) (int, error) {
 	}
 
 	c.err = err
-
 	return n, err
 }
 
@@ -93,21 +88,17 @@ func (c *chunkReader) next() error {
 	}
 
 	c.begun = true
-
 	line, err := c.line()
 	if err != nil {
 		return err
 	}
 
 	digits, _, _ := strings.Cut(line, ";")
-
 	c.left, err = strconv.ParseInt(digits, 16, 64)
 	if err != nil || c.left < 0 {
 		c.left = 0
-
 		return errChunk
 	}
-
 	if c.left > 0 {
 		return nil
 	}
@@ -118,7 +109,6 @@ func (c *chunkReader) next() error {
 			break
 		}
 	}
-
 	return io.EOF
 }
 
@@ -128,6 +118,5 @@ func (c *chunkReader) line() (string, error) {
 	if err != nil {
 		return "", fmt.Errorf("%w: %w", errChunk, err)
 	}
-
 	return strings.TrimSuffix(string(line[:len(line)-1]), "\r"), nil
 }

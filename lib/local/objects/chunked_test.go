@@ -19,9 +19,7 @@ import (
 
 func TestChunked(t *testing.T) {
 	t.Parallel()
-
 	client, endpoint := newS3(t, nil)
-
 	for body, want := range map[string]int{
 		"4\r\nabcd\r\n2\r\nef\r\n0\r\nx-amz-checksum-crc32:AAAAAA==\r\n\r\n": http.StatusOK,
 		"6;chunk-signature=0a\r\nabcdef\r\n0;chunk-signature=0b\r\n\r\n":     http.StatusOK,
@@ -80,7 +78,6 @@ func FuzzRequest(f *testing.F) {
 		r.Header.Set("Content-Length", strconv.Itoa(len(body)))
 		r.Header.Set("X-Amz-Decoded-Content-Length", "4")
 		r.Header.Set("X-Amz-Content-Sha256", sha)
-
 		w := httptest.NewRecorder()
 		endpoint.ServeHTTP(w, r)
 
@@ -90,7 +87,6 @@ func FuzzRequest(f *testing.F) {
 			back := httptest.NewRequestWithContext(t.Context(), http.MethodGet, "/", nil)
 			back.URL.Path = path
 			endpoint.ServeHTTP(read, back)
-
 			if !bytes.Equal(read.Body.Bytes(), body) {
 				t.Errorf("stored %q, read %q", body, read.Body)
 			}

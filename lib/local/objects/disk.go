@@ -46,7 +46,6 @@ func (d *disk) bucket(name string) (*bucket, error) {
 	if !ok {
 		return nil, gofakes3.BucketNotFound(name)
 	}
-
 	return bucket, nil
 }
 
@@ -61,7 +60,6 @@ func (d *disk) find(bucketName, key string) (*blob, error) {
 	if !ok {
 		return nil, gofakes3.KeyNotFound(key)
 	}
-
 	return file, nil
 }
 
@@ -69,7 +67,6 @@ func (d *disk) find(bucketName, key string) (*blob, error) {
 func (d *disk) put(bucket, key string, file *blob, conditions *gofakes3.PutConditions) error {
 	d.mu.Lock()
 	defer d.mu.Unlock()
-
 	err := d.check(bucket, key, conditions)
 	if err != nil {
 		return err
@@ -78,7 +75,6 @@ func (d *disk) put(bucket, key string, file *blob, conditions *gofakes3.PutCondi
 	objects := d.buckets[bucket].objects
 	discard(objects[key])
 	objects[key] = file
-
 	return nil
 }
 
@@ -90,7 +86,6 @@ func (d *disk) check(bucketName, key string, conditions *gofakes3.PutConditions)
 	}
 
 	var info gofakes3.ConditionalObjectInfo
-
 	old, ok := bucket.objects[key]
 	if ok {
 		info = gofakes3.ConditionalObjectInfo{Exists: true, Hash: old.hash}
@@ -111,12 +106,10 @@ func (d *disk) PutObject(
 	}
 
 	file.meta = keptHeaders(meta)
-
 	err = d.put(bucket, key, file, conditions)
 	if err != nil {
 		discard(file)
 	}
-
 	return gofakes3.PutObjectResult{}, err
 }
 
@@ -129,11 +122,9 @@ const (
 // copyConditions returns the conditions on the copy's target, or nil.
 func copyConditions(meta map[string]string) *gofakes3.PutConditions {
 	var conditions gofakes3.PutConditions
-
 	if etag, ok := meta[copyIfMatch]; ok {
 		conditions.IfMatch = &etag
 	}
-
 	if etag, ok := meta[copyIfNoneMatch]; ok {
 		conditions.IfNoneMatch = &etag
 	}
@@ -141,7 +132,6 @@ func copyConditions(meta map[string]string) *gofakes3.PutConditions {
 	if conditions == (gofakes3.PutConditions{}) {
 		return nil
 	}
-
 	return &conditions
 }
 
@@ -158,7 +148,6 @@ func checkSource(source *blob, meta map[string]string) error {
 	if ok && (match == "*" || strings.Trim(match, `"`) == strings.Trim(etag, `"`)) {
 		return gofakes3.ErrPreconditionFailed
 	}
-
 	return nil
 }
 
@@ -170,9 +159,7 @@ func (d *disk) CopyObject(
 	if err != nil {
 		return gofakes3.CopyObjectResult{}, err
 	}
-
 	defer opened.Close() //nolint:errcheck // It was only read.
-
 	err = checkSource(source, meta)
 	if err != nil {
 		return gofakes3.CopyObjectResult{}, err
@@ -182,14 +169,12 @@ func (d *disk) CopyObject(
 		path: filepath.Join(d.dir, "copy-"+awswire.NewUUID()),
 		size: source.size, hash: source.hash, modified: time.Now(), meta: keptHeaders(meta),
 	}
-
 	err = os.Link(source.path, target.path)
 	if err != nil {
 		copied, err := d.save(opened, source.size)
 		if err != nil {
 			return gofakes3.CopyObjectResult{}, err
 		}
-
 		target.path = copied.path
 	}
 
@@ -207,7 +192,6 @@ func (d *disk) CopyObject(
 func (d *disk) open(bucket, key string) (*blob, *os.File, error) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
-
 	file, err := d.find(bucket, key)
 	if err != nil {
 		return nil, nil, err
@@ -217,7 +201,6 @@ func (d *disk) open(bucket, key string) (*blob, *os.File, error) {
 	if err != nil {
 		return nil, nil, fmt.Errorf("open object: %w", err)
 	}
-
 	return file, opened, nil
 }
 
@@ -229,19 +212,15 @@ func (d *disk) GetObject(bucket, key string, asked *gofakes3.ObjectRangeRequest)
 	}
 
 	object := file.object(key)
-
 	object.Range, err = asked.Range(file.size)
 	if err != nil {
 		_ = opened.Close()
-
 		return nil, err
 	}
 
 	var content io.Reader = opened
-
 	if object.Range != nil {
 		content = io.NewSectionReader(opened, object.Range.Start, object.Range.Length)
-
 		maps.DeleteFunc(object.Metadata, func(name, _ string) bool { return isChecksum(name) })
 	}
 
@@ -249,7 +228,6 @@ func (d *disk) GetObject(bucket, key string, asked *gofakes3.ObjectRangeRequest)
 		io.Reader
 		io.Closer
 	}{content, opened}
-
 	return object, nil
 }
 
@@ -257,11 +235,9 @@ func (d *disk) GetObject(bucket, key string, asked *gofakes3.ObjectRangeRequest)
 func (d *disk) HeadObject(bucket, key string) (*gofakes3.Object, error) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
-
 	file, err := d.find(bucket, key)
 	if err != nil {
 		return nil, err
 	}
-
 	return file.object(key), nil
 }

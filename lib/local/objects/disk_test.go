@@ -18,16 +18,13 @@ import (
 
 func TestClaim(t *testing.T) {
 	t.Parallel()
-
 	var events eventLog
-
 	client, _ := newS3(t, events.add)
 
 	var (
 		won atomic.Int32
 		wg  sync.WaitGroup
 	)
-
 	for worker := range 8 {
 		wg.Go(func() {
 			_, err := client.PutObject(t.Context(), &s3.PutObjectInput{
@@ -36,7 +33,6 @@ func TestClaim(t *testing.T) {
 			})
 			if err == nil {
 				won.Add(1)
-
 				return
 			}
 
@@ -45,7 +41,6 @@ func TestClaim(t *testing.T) {
 	}
 
 	wg.Wait()
-
 	if won.Load() != 1 || len(events.take()) != 1 {
 		t.Errorf("%d writers won", won.Load())
 	}
@@ -92,16 +87,13 @@ func TestClaim(t *testing.T) {
 // What is overwritten, deleted, joined or aborted leaves no file behind.
 func TestDisk(t *testing.T) {
 	t.Parallel()
-
 	dir := t.TempDir()
-
 	endpoint, err := objects.New(objects.Config{Bucket: "uploads", Dir: dir})
 	if err != nil {
 		t.Fatal(err)
 	}
 
 	client := s3.NewFromConfig(wiretest.Config(t, endpoint), func(o *s3.Options) { o.UsePathStyle = true })
-
 	put(t, client, "a", "1")
 	put(t, client, "a", "2")
 	put(t, client, "b", "3")
@@ -123,7 +115,6 @@ func TestDisk(t *testing.T) {
 		Bucket: aws.String("uploads"), Key: aws.String("a"), IfNoneMatch: aws.String("*"), Body: strings.NewReader("no"),
 	})
 	wiretest.WantCode(t, "claim", err, "PreconditionFailed")
-
 	folders, err := os.ReadDir(dir)
 	if err != nil || len(folders) != 1 {
 		t.Fatalf("%d folders, error %v", len(folders), err)

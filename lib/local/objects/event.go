@@ -83,7 +83,6 @@ func (s *S3) created(r *http.Request, requestID, reason, bucket, key string) {
 func (s *S3) nextSequencer() string {
 	for {
 		last := s.sequence.Load()
-
 		next := max(time.Now().UnixNano(), last+1)
 		if s.sequence.CompareAndSwap(last, next) {
 			return fmt.Sprintf("%018X", next)

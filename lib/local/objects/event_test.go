@@ -21,15 +21,12 @@ type eventLog struct {
 
 func (e *eventLog) add(_ context.Context, event json.RawMessage) {
 	var decoded map[string]any
-
 	err := json.Unmarshal(event, &decoded)
 	if err != nil {
 		panic(err)
 	}
-
 	e.mu.Lock()
 	defer e.mu.Unlock()
-
 	e.events = append(e.events, decoded)
 }
 
@@ -37,24 +34,18 @@ func (e *eventLog) add(_ context.Context, event json.RawMessage) {
 func (e *eventLog) take() []map[string]any {
 	e.mu.Lock()
 	defer e.mu.Unlock()
-
 	events := e.events
 	e.events = nil
-
 	return events
 }
 
 func TestEvent(t *testing.T) {
 	t.Parallel()
-
 	var events eventLog
-
 	client, _ := newS3(t, events.add)
 	key := "in/dXNlcg/u-42/parts list & more+1.csv"
 	etag := strings.Trim(put(t, client, key, "part,color\n"), `"`)
-
 	put(t, client, "elsewhere/a.csv", "x")
-
 	other := aws.String("other")
 	if _, err := client.CreateBucket(t.Context(), &s3.CreateBucketInput{Bucket: other}); err != nil {
 		t.Fatal(err)
@@ -82,7 +73,6 @@ func TestEvent(t *testing.T) {
 		for _, name := range names[:len(names)-1] {
 			object, _ = object[name].(map[string]any)
 		}
-
 		last := names[len(names)-1]
 		if text, _ := object[last].(string); !regexp.MustCompile(pattern).MatchString(text) {
 			t.Errorf("%s is %q", path, text)

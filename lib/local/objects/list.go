@@ -12,15 +12,12 @@ import (
 func (d *disk) ListBuckets() ([]gofakes3.BucketInfo, error) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
-
 	list := make([]gofakes3.BucketInfo, 0, len(d.buckets))
-
 	for _, name := range slices.Sorted(maps.Keys(d.buckets)) {
 		list = append(list, gofakes3.BucketInfo{
 			Name: name, CreationDate: gofakes3.NewContentTime(d.buckets[name].created),
 		})
 	}
-
 	return list, nil
 }
 
@@ -30,7 +27,6 @@ func (d *disk) ListBucket(
 ) (*gofakes3.ObjectList, error) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
-
 	bucket, err := d.bucket(name)
 	if err != nil {
 		return nil, err
@@ -45,30 +41,23 @@ func (d *disk) ListBucket(
 
 	for _, key := range slices.Sorted(maps.Keys(bucket.objects)) {
 		var match gofakes3.PrefixMatch
-
 		if page.HasMarker && key <= page.Marker || !prefix.Match(key, &match) {
 			continue
 		}
-
 		if match.CommonPrefix && match.MatchedPart == group {
 			lastKey = key
-
 			continue
 		}
-
 		if page.MaxKeys > 0 && count == page.MaxKeys {
 			list.IsTruncated, list.NextMarker = true, lastKey
-
 			break
 		}
 
 		count++
 		lastKey, group = key, ""
-
 		if match.CommonPrefix {
 			group = match.MatchedPart
 			list.AddPrefix(group)
-
 			continue
 		}
 
@@ -88,7 +77,6 @@ func (d *disk) ListParts(
 ) (*gofakes3.ListMultipartUploadPartsResult, error) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
-
 	upload, err := d.upload(bucket, key, id)
 	if err != nil {
 		return nil, err
@@ -98,15 +86,12 @@ func (d *disk) ListParts(
 		Bucket: bucket, Key: key, UploadID: id, StorageClass: gofakes3.StorageStandard,
 		PartNumberMarker: marker, MaxParts: limit,
 	}
-
 	for _, number := range slices.Sorted(maps.Keys(upload.parts)) {
 		if number <= marker {
 			continue
 		}
-
 		if int64(len(list.Parts)) == limit {
 			list.IsTruncated = true
-
 			break
 		}
 
@@ -131,7 +116,6 @@ func (d *disk) ListMultipartUploads(
 	list := &gofakes3.ListMultipartUploadsResult{
 		Bucket: bucket, Prefix: prefix.Prefix, Delimiter: prefix.Delimiter, MaxUploads: limit,
 	}
-
 	for id, upload := range d.uploads {
 		after := marker == nil || upload.key > marker.Object
 		if upload.bucket == bucket && after && strings.HasPrefix(upload.key, prefix.Prefix) {
@@ -145,6 +129,5 @@ func (d *disk) ListMultipartUploads(
 	slices.SortFunc(list.Uploads, func(a, b gofakes3.ListMultipartUploadItem) int {
 		return strings.Compare(a.Key+"\x00"+string(a.UploadID), b.Key+"\x00"+string(b.UploadID))
 	})
-
 	return list, nil
 }

@@ -26,12 +26,10 @@ type upload struct {
 func (d *disk) CreateMultipartUpload(bucket, key string, meta map[string]string) (gofakes3.UploadID, error) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
-
 	id := gofakes3.UploadID(awswire.NewUUID())
 	d.uploads[id] = &upload{
 		bucket: bucket, key: key, meta: keptHeaders(meta), initiated: time.Now(), parts: map[int]*blob{},
 	}
-
 	return id, nil
 }
 
@@ -41,7 +39,6 @@ func (d *disk) upload(bucket, key string, id gofakes3.UploadID) (*upload, error)
 	if !ok || upload.bucket != bucket || upload.key != key {
 		return nil, gofakes3.ErrNoSuchUpload
 	}
-
 	return upload, nil
 }
 
@@ -56,17 +53,14 @@ func (d *disk) UploadPart(
 
 	d.mu.Lock()
 	defer d.mu.Unlock()
-
 	upload, err := d.upload(bucket, key, id)
 	if err != nil {
 		discard(file)
-
 		return "", err
 	}
 
 	discard(upload.parts[number])
 	upload.parts[number] = file
-
 	return gofakes3.FormatETag(file.hash), nil
 }
 
@@ -74,21 +68,17 @@ func (d *disk) UploadPart(
 func (d *disk) AbortMultipartUpload(bucket, key string, id gofakes3.UploadID) error {
 	d.mu.Lock()
 	defer d.mu.Unlock()
-
 	upload, err := d.upload(bucket, key, id)
 	if err != nil {
 		return err
 	}
-
 	d.forget(id, upload)
-
 	return nil
 }
 
 // forget removes an upload with the parts that it still has. The lock is held.
 func (d *disk) forget(id gofakes3.UploadID, begun *upload) {
 	delete(d.uploads, id)
-
 	for _, part := range begun.parts {
 		discard(part)
 	}
@@ -103,7 +93,6 @@ func (d *disk) CompleteMultipartUpload(
 	if err != nil {
 		return "", "", err
 	}
-
 	defer func() {
 		for _, part := range upload.parts {
 			discard(part)
@@ -116,14 +105,12 @@ func (d *disk) CompleteMultipartUpload(
 	}
 
 	file.meta = upload.meta
-
 	err = d.put(bucket, key, file, upload.conditions)
 	if err != nil {
 		return "", "", err
 	}
 
 	maps.DeleteFunc(upload.parts, func(_ int, part *blob) bool { return part.path == file.path })
-
 	return "", gofakes3.FormatETag(file.hash), nil
 }
 
@@ -131,7 +118,6 @@ func (d *disk) CompleteMultipartUpload(
 func (d *disk) require(id gofakes3.UploadID, conditions *gofakes3.PutConditions) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
-
 	if upload, ok := d.uploads[id]; ok {
 		upload.conditions = conditions
 	}
@@ -143,28 +129,23 @@ func (d *disk) takeParts(
 ) (*upload, []*blob, error) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
-
 	upload, err := d.upload(bucket, key, id)
 	if err != nil {
 		return nil, nil, err
 	}
-
 	if len(in.Parts) == 0 {
 		return nil, nil, gofakes3.ErrMalformedXML
 	}
 
 	parts := make([]*blob, 0, len(in.Parts))
-
 	for i, named := range in.Parts {
 		if i > 0 && named.PartNumber <= in.Parts[i-1].PartNumber {
 			return nil, nil, gofakes3.ErrInvalidPartOrder
 		}
-
 		part, ok := upload.parts[named.PartNumber]
 		if !ok || strings.Trim(named.ETag, `"`) != etagOf(part.hash) {
 			return nil, nil, gofakes3.ErrInvalidPart
 		}
-
 		parts = append(parts, part)
 	}
 
@@ -174,6 +155,5 @@ func (d *disk) takeParts(
 	}
 
 	delete(d.uploads, id)
-
 	return upload, parts, nil
 }

@@ -54,7 +54,6 @@ func New(cfg Config) (*S3, error) {
 	}
 
 	disk := newDisk(dir)
-
 	err = disk.CreateBucket(cfg.Bucket)
 	if err != nil {
 		return nil, errors.Join(fmt.Errorf("create bucket: %w", err), os.RemoveAll(dir))
@@ -73,7 +72,6 @@ func (s *S3) Close() error {
 	if err != nil {
 		return fmt.Errorf("remove s3 folder: %w", err)
 	}
-
 	return nil
 }
 
@@ -88,22 +86,18 @@ func (s *S3) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	for _, name := range unserved {
 		if r.URL.Query().Has(name) {
 			writeError(w, gofakes3.ErrNotImplemented, "Not served by the local twin: ?"+name)
-
 			return
 		}
 	}
 
 	bucket, key, _ := strings.Cut(strings.TrimPrefix(r.URL.Path, "/"), "/")
 	reason := uploadReason(r, key)
-
 	if s.changed(r, bucket, key) {
 		writeError(w, gofakes3.ErrPreconditionFailed, "At least one of the pre-conditions you specified did not hold")
-
 		return
 	}
 
 	s.passConditions(r, reason)
-
 	answer := &statusWriter{ResponseWriter: w, status: http.StatusOK}
 	s.handler.ServeHTTP(answer, decodeAWSChunked(r))
 
@@ -115,12 +109,10 @@ func (s *S3) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 // passConditions hands on the conditions of the writes whose conditions gofakes3 does not read.
 func (s *S3) passConditions(r *http.Request, reason string) {
 	var conditions gofakes3.PutConditions
-
 	match, noneMatch := r.Header.Get("If-Match"), r.Header.Get("If-None-Match")
 	if match != "" {
 		conditions.IfMatch = &match
 	}
-
 	if noneMatch != "" {
 		conditions.IfNoneMatch = &noneMatch
 	}
@@ -131,11 +123,9 @@ func (s *S3) passConditions(r *http.Request, reason string) {
 	case "CopyObject":
 		r.Header.Del(copyIfMatch)
 		r.Header.Del(copyIfNoneMatch)
-
 		if match != "" {
 			r.Header.Set(copyIfMatch, match)
 		}
-
 		if noneMatch != "" {
 			r.Header.Set(copyIfNoneMatch, noneMatch)
 		}
@@ -146,7 +136,6 @@ func (s *S3) passConditions(r *http.Request, reason string) {
 func allowOrigin(w http.ResponseWriter, r *http.Request) bool {
 	w.Header().Set("Access-Control-Allow-Origin", "*")
 	w.Header().Set("Access-Control-Expose-Headers", "ETag, x-amz-request-id, x-amz-version-id")
-
 	if r.Method != http.MethodOptions || r.Header.Get("Access-Control-Request-Method") == "" {
 		return false
 	}
@@ -154,14 +143,12 @@ func allowOrigin(w http.ResponseWriter, r *http.Request) bool {
 	w.Header().Set("Access-Control-Allow-Methods", "GET, HEAD, PUT, POST, DELETE")
 	w.Header().Set("Access-Control-Allow-Headers", r.Header.Get("Access-Control-Request-Headers"))
 	w.Header().Add("Vary", "Access-Control-Request-Headers")
-
 	return true
 }
 
 // uploadReason returns the reason that the event of a successful request gives, or "" when it completes no upload.
 func uploadReason(r *http.Request, key string) string {
 	upload := r.URL.Query().Get("uploadId")
-
 	switch {
 	case key == "":
 		return ""
@@ -182,9 +169,7 @@ func (s *S3) changed(r *http.Request, bucket, key string) bool {
 	if want == "" || want == "*" || r.Method != http.MethodGet && r.Method != http.MethodHead {
 		return false
 	}
-
 	object, err := s.disk.HeadObject(bucket, key)
-
 	return err == nil && want != etagOf(object.Hash)
 }
 
@@ -210,9 +195,7 @@ func writeError(w http.ResponseWriter, code gofakes3.ErrorCode, message string) 
 	if err != nil {
 		body = nil
 	}
-
 	w.Header().Set("Content-Type", "application/xml")
 	w.WriteHeader(code.Status())
-
 	_, _ = w.Write(body) // The client has gone when this fails.
 }

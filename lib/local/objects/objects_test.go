@@ -23,7 +23,6 @@ import (
 
 func newS3(t *testing.T, created func(context.Context, json.RawMessage)) (*s3.Client, string) {
 	t.Helper()
-
 	endpoint, err := objects.New(objects.Config{Bucket: "uploads", Dir: t.TempDir(), Prefix: "in/", Created: created})
 	if err != nil {
 		t.Fatal(err)
@@ -37,45 +36,35 @@ func newS3(t *testing.T, created func(context.Context, json.RawMessage)) (*s3.Cl
 	})
 
 	cfg := wiretest.Config(t, endpoint)
-
 	return s3.NewFromConfig(cfg, func(o *s3.Options) { o.UsePathStyle = true }), *cfg.BaseEndpoint
 }
 
 func put(t *testing.T, client *s3.Client, key, body string) string {
 	t.Helper()
-
 	out, err := client.PutObject(t.Context(), &s3.PutObjectInput{
 		Bucket: aws.String("uploads"), Key: aws.String(key), Body: strings.NewReader(body),
 	})
 	if err != nil {
 		t.Fatalf("put %s: %v", key, err)
 	}
-
 	return aws.ToString(out.ETag)
 }
 
 func get(t *testing.T, client *s3.Client, in s3.GetObjectInput) (string, *s3.GetObjectOutput, error) {
 	t.Helper()
-
 	in.Bucket = aws.String("uploads")
-
 	out, err := client.GetObject(t.Context(), &in)
 	if err != nil {
 		return "", nil, err
 	}
-
 	defer out.Body.Close()
-
 	body, err := io.ReadAll(out.Body)
-
 	return string(body), out, err
 }
 
 func TestUploads(t *testing.T) {
 	t.Parallel()
-
 	var events eventLog
-
 	client, endpoint := newS3(t, events.add)
 
 	// A browser uploads to a presigned URL.
@@ -112,7 +101,6 @@ func TestUploads(t *testing.T) {
 		if i == 0 && len(events.events) != 3 {
 			t.Fatalf("%d events, want 3", len(events.events))
 		}
-
 		detail, _ := events.events[i]["detail"].(map[string]any)
 		object, _ := detail["object"].(map[string]any)
 
@@ -134,7 +122,6 @@ func TestUploads(t *testing.T) {
 		Bucket: aws.String("nowhere"), Key: aws.String("in/x"), Body: strings.NewReader("x"),
 	})
 	wiretest.WantCode(t, "no bucket", err, "NoSuchBucket")
-
 	answer = send(t, http.MethodPut, endpoint+"/uploads/in/signed.csv?tagging", "<Tagging/>", nil)
 	if answer.StatusCode != http.StatusNotImplemented || len(events.take()) != 0 {
 		t.Errorf("tagging: %s", answer.Status)
@@ -145,16 +132,13 @@ func TestUploads(t *testing.T) {
 // https://docs.aws.amazon.com/AmazonS3/latest/userguide/conditional-writes.html.
 func TestConditionsOfWrites(t *testing.T) {
 	t.Parallel()
-
 	bucket, other := aws.String("uploads"), aws.String(`"00000000000000000000000000000000"`)
-
 	for _, way := range []string{"PutObject", "CopyObject", "CompleteMultipartUpload"} {
 		client, _ := newS3(t, nil)
 		put(t, client, "source", "new")
 
 		write := func(key string, match, noneMatch *string) error {
 			var err error
-
 			switch way {
 			case "PutObject":
 				_, err = client.PutObject(t.Context(), &s3.PutObjectInput{
@@ -176,7 +160,6 @@ func TestConditionsOfWrites(t *testing.T) {
 		}
 
 		wiretest.WantCode(t, way+", If-Match of nothing", write("in/a", other, nil), "NoSuchKey")
-
 		etag := put(t, client, "in/a", "old")
 		wiretest.WantCode(t, way+", If-Match of another", write("in/a", other, nil), "PreconditionFailed")
 		wiretest.WantCode(t, way+", If-None-Match of what is there", write("in/a", nil, aws.String("*")), "PreconditionFailed")
@@ -201,10 +184,8 @@ func TestConditionsOfWrites(t *testing.T) {
 
 func TestConditionsOnTheSourceOfACopy(t *testing.T) {
 	t.Parallel()
-
 	client, _ := newS3(t, nil)
 	etag, other := put(t, client, "in/a", "a"), aws.String(`"00000000000000000000000000000000"`)
-
 	for _, tt := range []struct {
 		match, noneMatch *string
 		holds            bool
@@ -238,7 +219,6 @@ func begin(t *testing.T, client *s3.Client, key, body string) (*string, types.Co
 	if err != nil {
 		t.Fatal(err)
 	}
-
 	return begun.UploadId, types.CompletedPart{ETag: part.ETag, PartNumber: aws.Int32(1)}
 }
 
@@ -253,10 +233,8 @@ func multipart(t *testing.T, client *s3.Client, key string, parts ...string) str
 	}
 
 	var done types.CompletedMultipartUpload
-
 	for i, body := range parts {
 		number := aws.Int32(int32(i + 1))
-
 		part, err := client.UploadPart(t.Context(), &s3.UploadPartInput{
 			Bucket: aws.String("uploads"), Key: aws.String(key), UploadId: begun.UploadId, PartNumber: number,
 			Body: strings.NewReader(body),
@@ -278,7 +256,6 @@ func multipart(t *testing.T, client *s3.Client, key string, parts ...string) str
 	complete := &s3.CompleteMultipartUploadInput{
 		Bucket: aws.String("uploads"), Key: aws.String(key), UploadId: begun.UploadId, MultipartUpload: &done,
 	}
-
 	out, err := client.CompleteMultipartUpload(t.Context(), complete)
 	if err != nil {
 		t.Fatal(err)
@@ -286,13 +263,11 @@ func multipart(t *testing.T, client *s3.Client, key string, parts ...string) str
 
 	_, err = client.CompleteMultipartUpload(t.Context(), complete)
 	wiretest.WantCode(t, "completed twice", err, "NoSuchUpload")
-
 	return aws.ToString(out.ETag)
 }
 
 func send(t *testing.T, method, url, body string, header http.Header) *http.Response {
 	t.Helper()
-
 	r, err := http.NewRequestWithContext(t.Context(), method, url, strings.NewReader(body))
 	if err != nil {
 		t.Fatal(err)
@@ -308,18 +283,14 @@ func send(t *testing.T, method, url, body string, header http.Header) *http.Resp
 	}
 
 	_ = answer.Body.Close()
-
 	return answer
 }
 
 func TestKeepsTheStoreContract(t *testing.T) {
 	t.Parallel()
-
 	storetest.Run(t, func(t *testing.T) csvimport.Store {
 		t.Helper()
-
 		client, _ := newS3(t, nil)
-
 		return s3store.New(s3store.Config{Client: client, Bucket: "uploads"})
 	})
 }

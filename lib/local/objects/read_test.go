@@ -16,11 +16,9 @@ import (
 
 func TestReads(t *testing.T) {
 	t.Parallel()
-
 	client, endpoint := newS3(t, nil)
 	key := aws.String("in/a")
 	etag := put(t, client, *key, "0123456789")
-
 	for asked, want := range map[string]string{
 		"bytes=2-4": "234", "bytes=7-": "789", "bytes=-2": "89", "bytes=8-100": "89", "bytes=0-0": "0",
 	} {
@@ -32,7 +30,6 @@ func TestReads(t *testing.T) {
 
 	_, _, err := get(t, client, s3.GetObjectInput{Key: key, Range: aws.String("bytes=10-")})
 	wiretest.WantCode(t, "a range behind the end", err, "InvalidRange")
-
 	_, _, err = get(t, client, s3.GetObjectInput{Key: aws.String("in/nothing")})
 	wiretest.WantCode(t, "no key", err, "NoSuchKey")
 
@@ -43,7 +40,6 @@ func TestReads(t *testing.T) {
 	}
 
 	put(t, client, *key, "something else")
-
 	body, err := io.ReadAll(out.Body)
 	if err != nil || string(body) != "0123456789" {
 		t.Errorf("read %q, error %v", body, err)
@@ -64,9 +60,7 @@ func TestReads(t *testing.T) {
 
 func TestKeepsHeaders(t *testing.T) {
 	t.Parallel()
-
 	client, endpoint := newS3(t, nil)
-
 	_, err := client.PutObject(t.Context(), &s3.PutObjectInput{
 		Bucket: aws.String("uploads"), Key: aws.String("in/a"), Body: strings.NewReader("a"),
 		ContentType: aws.String("text/csv"), Metadata: map[string]string{"name": "value"},
@@ -82,7 +76,6 @@ func TestKeepsHeaders(t *testing.T) {
 	}
 
 	send(t, http.MethodPut, endpoint+"/uploads/in/a", "b", http.Header{"X-Amz-Security-Token": {"secret"}})
-
 	answer := send(t, http.MethodGet, endpoint+"/uploads/in/a", "", nil)
 	if answer.Header.Get("X-Amz-Security-Token") != "" || answer.Header.Get("Content-Type") != "binary/octet-stream" {
 		t.Errorf("answered %v", answer.Header)
@@ -91,18 +84,14 @@ func TestKeepsHeaders(t *testing.T) {
 
 func TestList(t *testing.T) {
 	t.Parallel()
-
 	client, _ := newS3(t, nil)
-
 	for _, key := range []string{"a", "b/1", "b/2", "b/3", "c", "d/1"} {
 		put(t, client, key, key)
 	}
 
 	list := func(in s3.ListObjectsV2Input) []string {
 		var seen []string
-
 		in.Bucket = aws.String("uploads")
-
 		pages := s3.NewListObjectsV2Paginator(client, &in)
 		for pages.HasMorePages() {
 			page, err := pages.NextPage(t.Context())
@@ -113,7 +102,6 @@ func TestList(t *testing.T) {
 			for _, object := range page.Contents {
 				seen = append(seen, aws.ToString(object.Key))
 			}
-
 			for _, prefix := range page.CommonPrefixes {
 				seen = append(seen, aws.ToString(prefix.Prefix))
 			}
@@ -127,7 +115,6 @@ func TestList(t *testing.T) {
 		if diff := cmp.Diff([]string{"a", "b/1", "b/2", "b/3", "c", "d/1"}, list(in)); diff != "" {
 			t.Errorf("pages of %d: %s", size, diff)
 		}
-
 		in.Prefix = aws.String("b/")
 		if diff := cmp.Diff([]string{"b/1", "b/2", "b/3"}, list(in)); diff != "" {
 			t.Errorf("pages of %d: %s", size, diff)
