@@ -26,7 +26,7 @@ func partsList(n int) []byte {
 	return b.Bytes()
 }
 
-// BenchmarkParse sets the steps' own work beside encoding/csv's reading of the same bytes.
+// BenchmarkParse compares the work of the steps with encoding/csv reading the same bytes.
 func BenchmarkParse(b *testing.B) {
 	in := partsList(50_000)
 	for _, bb := range []struct {
@@ -55,7 +55,7 @@ func BenchmarkParse(b *testing.B) {
 			}
 		}},
 		{"plan", func() error {
-			_, err := cut(bytes.NewReader(in), int64(len(in)), DefaultRangeBytes, func(int64) {})
+			_, err := splitRanges(bytes.NewReader(in), int64(len(in)), DefaultRangeBytes, func(int64) {})
 			return err
 		}},
 		{"chunk", func() error { return stageAll(in) }},
@@ -72,22 +72,22 @@ func BenchmarkParse(b *testing.B) {
 	}
 }
 
-// nowhere is a store whose writers forget.
-type nowhere struct{ Memory }
+// discardStore is a store whose writers discard everything.
+type discardStore struct{ Memory }
 
-func (*nowhere) Create(context.Context, string, Mode) Writer { return forget{io.Discard} }
+func (*discardStore) Create(context.Context, string, Mode) Writer { return discardWriter{io.Discard} }
 
-type forget struct{ io.Writer }
+type discardWriter struct{ io.Writer }
 
-func (forget) Close() error { return nil }
-func (forget) Abort()       {}
+func (discardWriter) Close() error { return nil }
+func (discardWriter) Abort()       {}
 
 func stageAll(in []byte) error {
 	h, rest, err := readHeader(bytes.NewReader(in))
 	if err != nil {
 		return err
 	}
-	st := newStage(context.Background(), &nowhere{}, h, "k", int64(len(in)))
+	st := newRangeWriter(context.Background(), &discardStore{}, h, "k", int64(len(in)))
 	s := newScanner(rest, h.sep, h.bytes, h.nextLine)
 	for {
 		fields, line, err := s.next()

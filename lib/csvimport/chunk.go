@@ -22,17 +22,17 @@ type ChunkInput struct {
 	Range     Range `json:"range"`
 }
 
-// ChunkOutput is what became of a range, in under 200 bytes of JSON.
+// ChunkOutput is the outcome of one range. Its JSON is shorter than 200 bytes.
 type ChunkOutput struct {
 	N int `json:"n"`
 	Counts
 
-	// Key is the staged objects' key without their suffixes.
+	// Key is the key of the staged objects without their suffixes.
 	Key string `json:"key"`
 }
 
-// errChanged says that a range does not hold what the plan counted.
-var errChanged = errors.New("csvimport: the range is not what was planned")
+// errRangeChanged says that a range does not have as many rows as the plan counted.
+var errRangeChanged = errors.New("csvimport: the range has another number of rows than planned")
 
 // Chunk parses and validates one range.
 type Chunk struct{ config Config }
@@ -40,41 +40,41 @@ type Chunk struct{ config Config }
 // NewChunk returns the chunk step.
 func NewChunk(c Config) *Chunk { return &Chunk{config: c} }
 
-// Handle stages the range's accepted rows as JSON lines and, where there are any, its rejected ones as CSV. It may be
-// repeated: what it stages is replaced by the same. Its errors are an [*InvalidFile], a [*FileDeleted], a [*FileReplaced], a
-// [*Superseded] or a [*StoreError].
+// Handle stages the range's accepted rows as JSON lines, and its rejected rows, if any, as CSV. It may be called again:
+// it writes the same objects. Its errors are an [*InvalidFile], a [*FileDeleted], a [*FileReplaced], a [*Superseded] or
+// a [*StoreError].
 func (c *Chunk) Handle(ctx context.Context, in ChunkInput) (ChunkOutput, error) {
-	if err := c.config.newest(ctx, in.File); err != nil {
+	if err := c.config.checkNewest(ctx, in.File); err != nil {
 		return ChunkOutput{}, err
 	}
 	out, err := c.parse(ctx, in)
 	if err != nil {
-		return ChunkOutput{}, c.config.withoutAWord(ctx, in.File, err)
+		return ChunkOutput{}, c.config.asSuperseded(ctx, in.File, err)
 	}
 	return out, nil
 }
 
-// parse stages what becomes of the range.
+// parse reads the range and stages its accepted and rejected rows.
 func (c *Chunk) parse(ctx context.Context, in ChunkInput) (ChunkOutput, error) {
-	h, err := c.config.header(ctx, in.File)
+	h, err := c.config.readFileHeader(ctx, in.File)
 	if err != nil {
 		return ChunkOutput{}, err
 	}
-	report := c.config.report(ctx, in.File, progress.Config{
+	reporter := c.config.newReporter(ctx, in.File, progress.Config{
 		Epoch: in.Epoch, Execution: in.Execution, Part: strconv.Itoa(in.Range.N),
 	})
-	defer report.Close(ctx)
-	report.Phase(progress.Phase{
-		Name: "parse", From: planned, To: parsed, Steps: in.TotalRows, Rows: true,
-		Text: func(_, steps int64) string { return fmt.Sprintf("Importing %d rows", steps) }, // the job's: its parts share one row
+	defer reporter.Close(ctx)
+	reporter.Phase(progress.Phase{
+		Name: "parse", From: plannedPercent, To: parsedPercent, Steps: in.TotalRows, Rows: true,
+		Text: func(_, steps int64) string { return fmt.Sprintf("Importing %d rows", steps) }, // all ranges report the text of the whole job
 	})
 	body, err := c.config.Store.Get(ctx, in.File.object(), in.Range.Offset, in.Range.Bytes)
 	if err != nil {
-		return ChunkOutput{}, ofUpload("read range", err)
+		return ChunkOutput{}, asUploadError("read range", err)
 	}
 	defer closeBody(body)
-	st := newStage(ctx, c.config.Store, h, in.File.staged(in.Range.N), in.Range.Bytes)
-	defer st.abort()
+	out := newRangeWriter(ctx, c.config.Store, h, in.File.stagedKey(in.Range.N), in.Range.Bytes)
+	defer out.abort()
 	s := newScanner(body, h.sep, in.Range.Offset, in.Range.Line)
 	for {
 		fields, line, err := s.next()
@@ -82,130 +82,130 @@ func (c *Chunk) parse(ctx context.Context, in ChunkInput) (ChunkOutput, error) {
 			break
 		}
 		if err != nil {
-			return ChunkOutput{}, orStore("read range", err)
+			return ChunkOutput{}, asStoreError("read range", err)
 		}
-		accepted, err := st.add(line, fields)
+		accepted, err := out.add(line, fields)
 		if err != nil {
 			return ChunkOutput{}, err
 		}
 		if !accepted {
-			report.Reject(1)
+			reporter.Reject(1)
 		}
-		report.Update(st.counts.Rows)
+		reporter.Update(out.counts.Rows)
 	}
-	if st.counts.Rows != in.Range.Rows {
-		return ChunkOutput{}, &StoreError{Op: "read range", Err: errChanged}
+	if out.counts.Rows != in.Range.Rows {
+		return ChunkOutput{}, &StoreError{Op: "read range", Err: errRangeChanged}
 	}
-	if err := st.close(); err != nil {
+	if err := out.close(); err != nil {
 		return ChunkOutput{}, err
 	}
 
-	return ChunkOutput{N: in.Range.N, Counts: st.counts, Key: st.key}, nil
+	return ChunkOutput{N: in.Range.N, Counts: out.counts, Key: out.key}, nil
 }
 
-// header reads the file's header again: it may be too long to travel in the workflow's payload.
-func (c Config) header(ctx context.Context, file File) (*header, error) {
+// readFileHeader reads the file's header again: it may be too long for the workflow's payload.
+func (c Config) readFileHeader(ctx context.Context, file File) (*header, error) {
 	body, err := c.Store.Get(ctx, file.object(), 0, file.HeaderBytes)
 	if err != nil {
-		return nil, ofUpload("read header", err)
+		return nil, asUploadError("read header", err)
 	}
 	defer closeBody(body)
 	h, _, err := readHeader(body)
-	return h, orStore("read header", err)
+	return h, asStoreError("read header", err)
 }
 
-// stage writes what becomes of a range.
-type stage struct {
-	ctx    context.Context //nolint:containedctx // a stage lives no longer than the call that made it
+// rangeWriter stages the rows of one range.
+type rangeWriter struct {
+	ctx    context.Context //nolint:containedctx // a rangeWriter lives no longer than the call that made it
 	store  Store
 	header *header
 	key    string
 	counts Counts
 
-	lines   *lines
-	rows    Writer
-	rejects Writer // nil until a row is rejected
-	table   *csv.Writer
-	record  []string
+	encoder       *rowEncoder
+	rowsWriter    Writer
+	rejectsWriter Writer // nil until a row is rejected
+	rejectsCSV    *csv.Writer
+	record        []string
 
-	left int64 // the bytes that may still be staged
+	remaining int64 // the bytes that may still be staged
 }
 
-// newStage returns the stage of a range of so many bytes.
-func newStage(ctx context.Context, store Store, h *header, key string, bytes int64) *stage {
-	s := &stage{ctx: ctx, store: store, header: h, key: key, lines: newLines(h), left: MaxGrowth*bytes + growthFree}
-	s.rows = &countingWriter{store.Create(ctx, key+rowsSuffix, Replace), &s.left}
+// newRangeWriter returns a writer for a range of the given size in bytes.
+func newRangeWriter(ctx context.Context, store Store, h *header, key string, bytes int64) *rangeWriter {
+	s := &rangeWriter{ctx: ctx, store: store, header: h, key: key, encoder: newRowEncoder(h), remaining: MaxGrowth*bytes + growthAllowance}
+	s.rowsWriter = &budgetWriter{store.Create(ctx, key+rowsSuffix, Replace), &s.remaining}
 	return s
 }
 
-// countingWriter takes what is written off what may be written.
-type countingWriter struct {
+// budgetWriter subtracts the bytes that it writes from remaining.
+type budgetWriter struct {
 	Writer
 
-	left *int64
+	remaining *int64
 }
 
-func (w *countingWriter) Write(p []byte) (int, error) {
+func (w *budgetWriter) Write(p []byte) (int, error) {
 	n, err := w.Writer.Write(p)
-	*w.left -= int64(n)
-	return n, err //nolint:wrapcheck // the writer's own
+	*w.remaining -= int64(n)
+	return n, err
 }
 
-// add writes one record to where it belongs and reports whether it was accepted. Its error is an *InvalidFile once the
-// range has grown too much.
-func (s *stage) add(line int64, fields [][]byte) (bool, error) {
-	if s.left < 0 {
+// add stages one record as accepted or rejected, and reports whether it was accepted. Its error is an *InvalidFile once
+// the output is larger than [MaxGrowth] allows.
+func (s *rangeWriter) add(line int64, fields [][]byte) (bool, error) {
+	if s.remaining < 0 {
 		return false, &InvalidFile{Line: line, Reason: fmt.Sprintf("the results would be more than %d times as large as the file, "+
 			"because each row repeats the long names of its columns; shorten the names of the columns", MaxGrowth)}
 	}
 	s.counts.Rows++
-	row, why := s.header.read(fields)
+	row, why := s.header.parseRow(fields)
 	if why != (rejection{}) {
 		s.counts.Rejected++
 		return false, s.reject(line, why, fields)
 	}
 	s.counts.Quantity += row.quantity
-	if _, err := s.rows.Write(s.lines.line(line, row, fields)); err != nil {
+	if _, err := s.rowsWriter.Write(s.encoder.encode(line, row, fields)); err != nil {
 		return false, &StoreError{Op: "stage rows", Err: err}
 	}
 
 	return true, nil
 }
 
-func (s *stage) reject(line int64, why rejection, fields [][]byte) error {
-	if s.rejects == nil {
-		s.rejects = &countingWriter{s.store.Create(s.ctx, s.key+rejectsSuffix, Replace), &s.left}
-		s.table = csv.NewWriter(s.rejects)
+func (s *rangeWriter) reject(line int64, why rejection, fields [][]byte) error {
+	if s.rejectsWriter == nil {
+		s.rejectsWriter = &budgetWriter{s.store.Create(s.ctx, s.key+rejectsSuffix, Replace), &s.remaining}
+		s.rejectsCSV = csv.NewWriter(s.rejectsWriter)
 	}
 	s.record = rejectFields(s.record, line, why, fields)
-	if err := s.table.Write(s.record); err != nil {
+	if err := s.rejectsCSV.Write(s.record); err != nil {
 		return &StoreError{Op: "stage rejects", Err: err}
 	}
 	return nil
 }
 
-// close makes what was staged visible.
-func (s *stage) close() error {
-	if s.rejects != nil {
-		s.table.Flush()
-		if err := s.table.Error(); err != nil {
+// close makes the staged objects visible.
+func (s *rangeWriter) close() error {
+	if s.rejectsWriter != nil {
+		s.rejectsCSV.Flush()
+		if err := s.rejectsCSV.Error(); err != nil {
 			return &StoreError{Op: "stage rejects", Err: err}
 		}
-		if err := s.rejects.Close(); err != nil {
+		if err := s.rejectsWriter.Close(); err != nil {
 			return &StoreError{Op: "stage rejects", Err: err}
 		}
 	}
-	if err := s.rows.Close(); err != nil {
+	if err := s.rowsWriter.Close(); err != nil {
 		return &StoreError{Op: "stage rows", Err: err}
 	}
 
 	return nil
 }
 
-// abort gives up what close has not made visible.
-func (s *stage) abort() {
-	s.rows.Abort()
-	if s.rejects != nil {
-		s.rejects.Abort()
+// abort discards the objects that close has not made visible.
+func (s *rangeWriter) abort() {
+	s.rowsWriter.Abort()
+	if s.rejectsWriter != nil {
+		s.rejectsWriter.Abort()
 	}
 }

@@ -15,12 +15,12 @@ import (
 	"github.com/herald-progress/herald/lib/message"
 )
 
-// claim is the content of a claim object: which execution imports one version of an upload, and what orders it among the
-// imports of that upload.
+// claim is the content of a claim object: which execution imports one version of an upload, and the values by which the
+// imports of that upload are ordered.
 type claim struct {
 	Execution string `json:"execution"`
 	Key       string `json:"key"`
-	// Sequencer orders the versions of one key, see [sequencer]; empty comes first.
+	// Sequencer orders the versions of one key, see [sequencer]; an empty one comes first.
 	Sequencer string `json:"sequencer"`
 	// StartedAt is when the execution started, RFC 3339 with milliseconds.
 	StartedAt string `json:"startedAt"`
@@ -30,16 +30,17 @@ type claim struct {
 	name string
 }
 
-// claimedFormat has nine digits after the second, so that it compares as text.
-const claimedFormat = "2006-01-02T15:04:05.000000000Z"
+// claimedAtFormat has nine fractional digits, so that times compare as text.
+const claimedAtFormat = "2006-01-02T15:04:05.000000000Z"
 
 // sequencer returns the sequencer of an event in a form that compares as text: Amazon S3's are hexadecimal, and the
-// shorter of two is to be padded with zeros
+// shorter of two must be padded with zeros
 // (https://docs.aws.amazon.com/AmazonS3/latest/userguide/notification-content-structure.html).
 func sequencer(s string) string { return strings.ToUpper(strings.TrimRight(s, "0")) }
 
-// descending returns text that sorts after that of every greater sequencer: a list of claims begins with the newest.
-func descending(sequencer string) string {
+// descendingKey returns a text that sorts before those of smaller sequencers, so that a list of claims begins with the
+// newest.
+func descendingKey(sequencer string) string {
 	const digits, length = "0123456789ABCDEF", 32
 	text := []byte(strings.Repeat(digits[len(digits)-1:], length))
 	for i := range min(len(sequencer), length) {
@@ -50,41 +51,42 @@ func descending(sequencer string) string {
 	return string(text)
 }
 
-// compare says which of two claims comes first: by sequencer, else by start, else by what is left.
+// compare orders two claims by sequencer, then start, then time of the claim, then name.
 func (c claim) compare(other claim) int {
 	return cmp.Or(cmp.Compare(c.Sequencer, other.Sequencer), cmp.Compare(c.StartedAt, other.StartedAt),
 		cmp.Compare(c.ClaimedAt, other.ClaimedAt), cmp.Compare(c.name, other.name))
 }
 
-// tied reports whether the starts of two executions may not say which of the imports is the newer one: events of one key
-// may come out of order, and two executions may start in one millisecond.
-func (c claim) tied(other claim) bool { return c.Key == other.Key || c.StartedAt == other.StartedAt }
+// sameKeyOrStart reports whether the start times of two executions cannot decide which import is newer: events of the
+// same key may arrive out of order, and two executions may start in the same millisecond.
+func (c claim) sameKeyOrStart(other claim) bool {
+	return c.Key == other.Key || c.StartedAt == other.StartedAt
+}
 
-// newerThan reports whether c is of a newer version of the upload than other. Sequencers count within one key only, as
-// Amazon S3 says; between keys the executions' starts do.
+// newerThan reports whether c is for a newer version of the upload than other. Sequencers are comparable within one key
+// only, as Amazon S3 documents; between keys the start times of the executions decide.
 func (c claim) newerThan(other claim) bool {
-	if c.tied(other) {
+	if c.sameKeyOrStart(other) {
 		return c.compare(other) > 0
 	}
 	return c.StartedAt > other.StartedAt
 }
 
-// claim returns what the file's own claim object holds, as far as it orders.
-// It takes the time at which the import counts as begun for the start.
-func (f File) claim() claim {
-	return claim{Key: f.Key, Sequencer: f.Sequencer, StartedAt: f.Began, name: f.Claim}
+// asClaim returns a claim of the file's import with the fields that order it. Its StartedAt is the file's OrderTime.
+func (f File) asClaim() claim {
+	return claim{Key: f.Key, Sequencer: f.Sequencer, StartedAt: f.OrderTime, name: f.Claim}
 }
 
-// claimUpload claims the upload for an execution. It returns the claim that is there: the caller's, or that of another
-// execution.
+// claimUpload claims the upload for an execution. It returns the stored claim: the caller's, or that of another execution
+// which came first.
 func (c Config) claimUpload(ctx context.Context, file File, execution string) (claim, error) {
-	own := file.claim()
-	own.Execution, own.ClaimedAt = execution, time.Now().UTC().Format(claimedFormat)
+	own := file.asClaim()
+	own.Execution, own.ClaimedAt = execution, time.Now().UTC().Format(claimedAtFormat)
 	content, err := json.Marshal(own)
 	if err != nil {
 		return claim{}, fmt.Errorf("claim: %w", err)
 	}
-	err = write(ctx, c.Store, file.claimKey(), IfAbsent, content)
+	err = writeObject(ctx, c.Store, file.claimKey(), IfAbsent, content)
 	if err == nil {
 		return own, nil
 	}
@@ -95,7 +97,7 @@ func (c Config) claimUpload(ctx context.Context, file File, execution string) (c
 	return c.readClaim(ctx, file.claimKey())
 }
 
-// readClaim returns the claim that stands under the key.
+// readClaim reads the claim with the key.
 func (c Config) readClaim(ctx context.Context, key string) (claim, error) {
 	content, _, err := c.Store.Read(ctx, key)
 	if err != nil {
@@ -108,17 +110,17 @@ func (c Config) readClaim(ctx context.Context, key string) (claim, error) {
 	return found, nil
 }
 
-// otherClaims returns the claims on other versions of the file's upload: those with the greatest sequencers, maxClaims of
-// them at most.
+// otherClaims returns the claims on other versions of the file's upload: at most maxClaims, those with the greatest
+// sequencers.
 func (c Config) otherClaims(ctx context.Context, file File) ([]claim, error) {
-	keys, err := c.Store.List(ctx, file.of(claimsPrefix), "", maxClaims)
+	keys, err := c.Store.List(ctx, file.keyPrefix(claimsPrefix), "", maxClaims)
 	if err != nil {
 		return nil, &StoreError{Op: "list claims", Err: err}
 	}
 	keys = slices.DeleteFunc(keys, func(key string) bool { return key == file.claimKey() })
 	claims := make([]claim, len(keys))
 	group, ctx := errgroup.WithContext(ctx)
-	group.SetLimit(maxCopies)
+	group.SetLimit(maxParallelRequests)
 	for i, key := range keys {
 		group.Go(func() (err error) {
 			claims[i], err = c.readClaim(ctx, key)
@@ -126,16 +128,16 @@ func (c Config) otherClaims(ctx context.Context, file File) ([]claim, error) {
 		})
 	}
 
-	return claims, group.Wait() //nolint:wrapcheck // an error of readClaim
+	return claims, group.Wait()
 }
 
-// began returns when an import counts as begun: at its execution's start, or, where it follows an import that is older by
-// its sequencer and started no sooner, a millisecond after that one began. So the runs of the job, which the feed orders by
-// this time, follow each other as the versions of the upload do.
+// computeOrderTime returns the OrderTime of the import with the claim own: the start of its execution or, if an import
+// that is older by its sequencer did not start earlier, one millisecond after the OrderTime of that import. The feed
+// orders the runs of a job by this time, so that the runs have the order of the upload's versions.
 //
-// A claim is written before the others are listed. An import that finds no newer one tied to it was therefore listed, and
-// so was what it had found itself, by every newer one.
-func began(own claim, others []claim) (string, error) {
+// Each import writes its claim before it lists the others. So a newer import with the same key or start has listed every
+// older one that went on, and every claim which that one had listed.
+func computeOrderTime(own claim, others []claim) (string, error) {
 	claims := slices.DeleteFunc(slices.Clone(others), func(c claim) bool { return c.compare(own) > 0 })
 	slices.SortFunc(claims, claim.compare)
 	claims = append(claims, own)
@@ -146,7 +148,7 @@ func began(own claim, others []claim) (string, error) {
 			return "", fmt.Errorf("read claim: %w", err)
 		}
 		for j, before := range claims[:i] {
-			if next := times[j].Add(time.Millisecond); before.tied(c) && next.After(at) {
+			if next := times[j].Add(time.Millisecond); before.sameKeyOrStart(c) && next.After(at) {
 				at = next
 			}
 		}
@@ -156,9 +158,9 @@ func began(own claim, others []claim) (string, error) {
 	return message.Time{Time: times[len(times)-1]}.String(), nil
 }
 
-// withoutAWord returns a *Superseded in place of an error that is for the user, where a newer version of the upload is
-// being imported: its import has the word.
-func (c Config) withoutAWord(ctx context.Context, file File, err error) error {
+// asSuperseded returns a *Superseded instead of err if err would be shown to the user and a newer version of the upload is
+// being imported: the user has replaced the file already. It returns any other error as it is.
+func (c Config) asSuperseded(ctx context.Context, file File, err error) error {
 	switch err.(type) { //nolint:errorlint // these are never wrapped
 	case *InvalidFile, *FileDeleted, *FileReplaced:
 	default:
@@ -169,7 +171,7 @@ func (c Config) withoutAWord(ctx context.Context, file File, err error) error {
 		return listErr
 	}
 	for _, other := range others {
-		if other.newerThan(file.claim()) {
+		if other.newerThan(file.asClaim()) {
 			return &Superseded{}
 		}
 	}

@@ -5,11 +5,11 @@ import (
 	"fmt"
 )
 
-// InvalidFile says what is wrong with an upload, in words for the user. Trying again does not help.
+// InvalidFile says why an upload cannot be imported, in words for the user. A retry does not help.
 //
 // AWS Lambda reports a function's error under the name of its Go type: a workflow catches InvalidFile.
 type InvalidFile struct {
-	// Line is the physical line, from 1, that the reason is about; 0 means the whole file.
+	// Line is the physical line, from 1, to which the reason applies; 0 means the whole file.
 	Line   int64
 	Reason string
 }
@@ -22,14 +22,14 @@ func (e *InvalidFile) Error() string {
 	return e.Reason
 }
 
-// StoreError says that the object store could not be reached or answered with a failure. Trying again may help.
+// StoreError says that the object store could not be reached or answered with a failure. A retry may help.
 type StoreError struct {
-	// Op is what was tried.
+	// Op is the operation that failed.
 	Op  string
 	Err error
 }
 
-// Error returns what was tried and how it failed.
+// Error returns the operation and its error.
 func (e *StoreError) Error() string { return e.Op + ": " + e.Err.Error() }
 
 // Unwrap returns the store's error.
@@ -38,42 +38,44 @@ func (e *StoreError) Unwrap() error { return e.Err }
 // FileDeleted says that the upload was deleted before its import ended.
 type FileDeleted struct{}
 
-// Error says so in words for the user.
+// Error returns a text for the user.
 func (*FileDeleted) Error() string {
 	return "The file is no longer there: it was deleted before its import ended"
 }
 
-// FileReplaced says that the upload was replaced before its import ended, and that no import of what replaced it has begun
-// yet. Trying again after some seconds helps: then there is one, and the error is [Superseded].
+// FileReplaced says that the upload was replaced before its import ended, and that no import of the replacement has begun
+// yet. A retry after some seconds helps: once the other import has begun, the error is [Superseded].
 type FileReplaced struct{}
 
-// Error says so in words for the user.
+// Error returns a text for the user.
 func (*FileReplaced) Error() string {
 	return "The file is no longer there: another one replaced it before its import ended"
 }
 
-// Superseded says that a newer version of the upload is imported, or has been. The import ends without a word to the user.
+// Superseded says that a newer version of the upload is being imported, or was imported. The import ends, and the user
+// gets no message about it.
 type Superseded struct{}
 
-// Error says so.
+// Error implements error.
 func (*Superseded) Error() string {
 	return "a newer version of the upload is imported in place of this one"
 }
 
-// ofUpload returns an error of reading the upload: a *FileDeleted, a *FileReplaced, an *InvalidFile or a *StoreError of op.
-func ofUpload(op string, err error) error {
+// asUploadError converts an error of reading the upload to a *FileDeleted, a *FileReplaced, an *InvalidFile or a
+// *StoreError of op.
+func asUploadError(op string, err error) error {
 	switch {
 	case errors.Is(err, ErrNotFound):
 		return &FileDeleted{}
 	case errors.Is(err, ErrReplaced):
 		return &FileReplaced{}
 	default:
-		return orStore(op, err)
+		return asStoreError(op, err)
 	}
 }
 
-// orStore returns err as a *StoreError of op, unless it is nil or an *InvalidFile.
-func orStore(op string, err error) error {
+// asStoreError converts err to a *StoreError of op, unless it is nil or an *InvalidFile.
+func asStoreError(op string, err error) error {
 	var invalid *InvalidFile
 	if err == nil || errors.As(err, &invalid) {
 		return err

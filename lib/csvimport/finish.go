@@ -15,12 +15,12 @@ import (
 	"github.com/herald-progress/herald/lib/progress"
 )
 
-// StepDiscard makes [Finish.Handle] remove what an import has made that a newer one has superseded.
+// StepDiscard makes [Finish.Handle] delete the objects of an import that a newer one has superseded.
 const StepDiscard = "discard"
 
-// FinishInput is what the chunks of a plan came to.
+// FinishInput is the input of [Finish.Handle].
 type FinishInput struct {
-	// Step is empty, or [StepDiscard], for which the file is enough.
+	// Step is empty, or [StepDiscard], which needs the File only.
 	Step string `json:"step"`
 	// Epoch and Execution are as in [PlanInput].
 	Epoch     string `json:"epoch"`
@@ -32,7 +32,7 @@ type FinishInput struct {
 	Chunks []ChunkOutput `json:"chunks"`
 }
 
-// FinishOutput is an import's outcome in short; it stays small however many columns a file has.
+// FinishOutput is a short form of an import's outcome. Its size does not depend on the number of columns.
 type FinishOutput struct {
 	Counts
 
@@ -42,24 +42,24 @@ type FinishOutput struct {
 }
 
 var (
-	// errIncomplete says that the chunks do not add up to the plan.
-	errIncomplete = errors.New("csvimport: the chunks are not what was planned")
-	// errContended says that others replaced the summary again and again.
-	errContended = errors.New("csvimport: too many write the summary")
+	// errIncomplete says that the chunks do not have the planned number of rows.
+	errIncomplete = errors.New("csvimport: the chunks are not those of the plan")
+	// errSummaryContended says that other imports replaced the summary before each of maxPublishes writes.
+	errSummaryContended = errors.New("csvimport: too many imports write the summary")
 )
 
-// Finish makes an import's results visible.
+// Finish publishes an import's results.
 type Finish struct{ config Config }
 
 // NewFinish returns the finish step.
 func NewFinish(c Config) *Finish { return &Finish{config: c} }
 
-// Handle copies the staged rows to the results, brings the rejected ones together, writes the summary last, removes
-// what was staged and the results of older versions of the upload, and returns the outcome. It may be repeated from any
-// point. Its errors are a [*FileDeleted], a [*FileReplaced], a [*Superseded] or a [*StoreError].
+// Handle publishes the results: it copies the staged rows to the results, joins the rejected rows in one file and then
+// writes the summary, by which readers find the results. Afterwards it deletes the staged objects and the results of older
+// versions of the upload. It may be called again after any failure. If the summary is that of a newer version, Handle
+// deletes the objects of this import.
 //
-// Readers find results by the summary: while there is none, nothing is finished. Where there is that of a newer version,
-// what this import has made is removed.
+// Its errors are a [*FileDeleted], a [*FileReplaced], a [*Superseded] or a [*StoreError].
 func (f *Finish) Handle(ctx context.Context, in FinishInput) (FinishOutput, error) {
 	switch in.Step {
 	case StepDiscard:
@@ -68,11 +68,11 @@ func (f *Finish) Handle(ctx context.Context, in FinishInput) (FinishOutput, erro
 	default:
 		return FinishOutput{}, fmt.Errorf("csvimport: no step %q", in.Step)
 	}
-	if err := in.complete(); err != nil {
+	if err := in.checkComplete(); err != nil {
 		return FinishOutput{}, err
 	}
 	s, replaced, err := f.publish(ctx, in)
-	if err = f.config.withoutAWord(ctx, in.File, err); err != nil {
+	if err = f.config.asSuperseded(ctx, in.File, err); err != nil {
 		if errors.As(err, new(*Superseded)) {
 			if failed := f.discard(ctx, in.File); failed != nil {
 				return FinishOutput{}, failed
@@ -81,15 +81,15 @@ func (f *Finish) Handle(ctx context.Context, in FinishInput) (FinishOutput, erro
 		return FinishOutput{}, err
 	}
 	out := FinishOutput{Counts: s.Counts, Accepted: s.Accepted, Summary: in.File.summaryKey()}
-	if err := f.clean(ctx, in); err != nil {
+	if err := f.deleteStaged(ctx, in); err != nil {
 		return out, err
 	}
 
-	return out, f.sweep(ctx, in.File, replaced)
+	return out, f.deleteOlderResults(ctx, in.File, replaced)
 }
 
-// complete returns errIncomplete unless the chunks add up to the plan.
-func (in FinishInput) complete() error {
+// checkComplete returns errIncomplete unless there is a chunk for each range, in order, and their rows add up to TotalRows.
+func (in FinishInput) checkComplete() error {
 	var rows int64
 	for n, c := range in.Chunks {
 		if c.N != n {
@@ -104,12 +104,13 @@ func (in FinishInput) complete() error {
 	return nil
 }
 
-// publish makes the results and then their summary, in place of an older one. It returns the summary, which an earlier try
-// may have written, and the claim of the one that it replaced. Its error is a *Superseded where there is a newer one.
+// publish writes the results and then their summary, which replaces that of an older version. It returns the summary,
+// which an earlier call may have written, and the claim of the summary that it replaced. Its error is a *Superseded if
+// the stored summary is that of a newer version.
 func (f *Finish) publish(ctx context.Context, in FinishInput) (Summary, string, error) {
 	var own Summary
 	for range maxPublishes {
-		current, mode, err := f.config.summary(ctx, in.File)
+		current, mode, err := f.config.readSummary(ctx, in.File)
 		switch {
 		case err != nil:
 			return Summary{}, "", err
@@ -119,7 +120,7 @@ func (f *Finish) publish(ctx context.Context, in FinishInput) (Summary, string, 
 			return Summary{}, "", &Superseded{}
 		}
 		if own.Claim == "" {
-			if own, err = f.promote(ctx, in); err != nil {
+			if own, err = f.writeResults(ctx, in); err != nil {
 				return Summary{}, "", err
 			}
 		}
@@ -127,63 +128,63 @@ func (f *Finish) publish(ctx context.Context, in FinishInput) (Summary, string, 
 		if err != nil {
 			return Summary{}, "", fmt.Errorf("summary: %w", err)
 		}
-		err = write(ctx, f.config.Store, in.File.summaryKey(), mode, append(content, '\n'))
+		err = writeObject(ctx, f.config.Store, in.File.summaryKey(), mode, append(content, '\n'))
 		if !errors.Is(err, ErrExists) && !errors.Is(err, ErrReplaced) {
 			return own, current.Claim, err
 		}
 	}
 
-	return Summary{}, "", &StoreError{Op: "write summary", Err: errContended}
+	return Summary{}, "", &StoreError{Op: "write summary", Err: errSummaryContended}
 }
 
-// promote makes the results, and returns their summary.
-func (f *Finish) promote(ctx context.Context, in FinishInput) (Summary, error) {
+// writeResults writes the results and returns their summary.
+func (f *Finish) writeResults(ctx context.Context, in FinishInput) (Summary, error) {
 	var failed int64
 	for _, c := range in.Chunks {
 		failed += c.Rejected
 	}
-	report := f.config.report(ctx, in.File, progress.Config{Epoch: in.Epoch, Execution: in.Execution, FailedRows: failed})
-	defer report.Close(ctx)
-	report.Phase(progress.Phase{
-		Name: "finish", From: parsed, To: finished, Steps: int64(len(in.Chunks)), CurrentRow: in.TotalRows, TotalRows: in.TotalRows,
+	reporter := f.config.newReporter(ctx, in.File, progress.Config{Epoch: in.Epoch, Execution: in.Execution, FailedRows: failed})
+	defer reporter.Close(ctx)
+	reporter.Phase(progress.Phase{
+		Name: "finish", From: parsedPercent, To: finishedPercent, Steps: int64(len(in.Chunks)), CurrentRow: in.TotalRows, TotalRows: in.TotalRows,
 		Text: func(int64, int64) string { return "Saving the results" },
 	})
-	h, err := f.config.header(ctx, in.File) // first: without its file, an import leaves no results
+	h, err := f.config.readFileHeader(ctx, in.File) // first, so that an import whose file was deleted writes no results
 	if err != nil {
 		return Summary{}, err
 	}
 	prefix := in.File.resultsPrefix()
 	group, copying := errgroup.WithContext(ctx)
-	group.SetLimit(maxCopies)
+	group.SetLimit(maxParallelRequests)
 	var copied atomic.Int64
 	for _, c := range in.Chunks {
 		group.Go(func() error {
 			if err := f.config.Store.Copy(copying, prefix+partName(c.N), c.Key+rowsSuffix); err != nil {
 				return &StoreError{Op: "copy rows", Err: err}
 			}
-			report.Update(copied.Add(1))
+			reporter.Update(copied.Add(1))
 			return nil
 		})
 	}
 	if err := group.Wait(); err != nil {
-		return Summary{}, err //nolint:wrapcheck // a *StoreError of this package
+		return Summary{}, err
 	}
-	report.Update(copied.Load()) // copies may have reported out of order
-	by, err := f.rejects(ctx, in, h)
+	reporter.Update(copied.Load()) // concurrent copies may have reported out of order
+	rejectCounts, err := f.writeRejects(ctx, in, h)
 	if err != nil {
 		return Summary{}, err
 	}
 
-	return summarize(in.File, in.Chunks, by), nil
+	return summarize(in.File, in.Chunks, rejectCounts), nil
 }
 
-// rejects writes the one rejected.csv and counts why its rows were rejected.
-func (f *Finish) rejects(ctx context.Context, in FinishInput, h *header) (map[rejection]int64, error) {
+// writeRejects writes rejected.csv and counts its rows by rejection.
+func (f *Finish) writeRejects(ctx context.Context, in FinishInput, h *header) (map[rejection]int64, error) {
 	w := f.config.Store.Create(ctx, in.File.resultsPrefix()+rejectsName, Replace)
 	defer w.Abort()
 	names := []string{"line", "column", "reason"}
 	for _, name := range h.names {
-		names = append(names, harmless(name))
+		names = append(names, escapeFormula(name))
 	}
 	table := csv.NewWriter(w)
 	_ = table.Write(names) // the error comes again from Error
@@ -191,12 +192,12 @@ func (f *Finish) rejects(ctx context.Context, in FinishInput, h *header) (map[re
 	if err := table.Error(); err != nil {
 		return nil, &StoreError{Op: "write rejects", Err: err}
 	}
-	by := map[rejection]int64{}
+	counts := map[rejection]int64{}
 	for _, c := range in.Chunks {
 		if c.Rejected == 0 {
 			continue
 		}
-		if err := f.appendRejects(ctx, w, c, by); err != nil {
+		if err := f.appendRejects(ctx, w, c, counts); err != nil {
 			return nil, &StoreError{Op: "write rejects", Err: err}
 		}
 	}
@@ -204,14 +205,14 @@ func (f *Finish) rejects(ctx context.Context, in FinishInput, h *header) (map[re
 		return nil, &StoreError{Op: "write rejects", Err: err}
 	}
 
-	return by, nil
+	return counts, nil
 }
 
-// appendRejects copies what a chunk rejected to w as it is, and counts it.
-func (f *Finish) appendRejects(ctx context.Context, w io.Writer, c ChunkOutput, by map[rejection]int64) error {
+// appendRejects copies the rejected rows of a chunk to w unchanged, and counts them.
+func (f *Finish) appendRejects(ctx context.Context, w io.Writer, c ChunkOutput, counts map[rejection]int64) error {
 	body, err := f.config.Store.Get(ctx, Object{Key: c.Key + rejectsSuffix}, 0, -1)
 	if err != nil {
-		return err //nolint:wrapcheck // the caller does
+		return err
 	}
 	defer closeBody(body)
 	table := csv.NewReader(io.TeeReader(body, w))
@@ -224,20 +225,20 @@ func (f *Finish) appendRejects(ctx context.Context, w io.Writer, c ChunkOutput, 
 			break
 		}
 		if err != nil {
-			return err //nolint:wrapcheck // the caller does
+			return err //nolint:wrapcheck // the caller names the operation
 		}
-		by[rejection{column: record[1], reason: record[2]}]++
+		counts[rejection{column: record[1], reason: record[2]}]++
 		rows++
 	}
 	if rows != c.Rejected {
-		return errChanged
+		return errRangeChanged
 	}
 
 	return nil
 }
 
-// clean removes what the chunks staged.
-func (f *Finish) clean(ctx context.Context, in FinishInput) error {
+// deleteStaged deletes the objects that the chunks staged.
+func (f *Finish) deleteStaged(ctx context.Context, in FinishInput) error {
 	keys := make([]string, 0, 2*len(in.Chunks))
 	for _, c := range in.Chunks {
 		keys = append(keys, c.Key+rowsSuffix)
@@ -252,55 +253,55 @@ func (f *Finish) clean(ctx context.Context, in FinishInput) error {
 	return nil
 }
 
-// discard removes all that the import has made. Its results are removed only where those of a newer version are there, so
-// that no other try of this step may publish them any more.
+// discard deletes the import's objects. It deletes the results only if the summary is that of a newer version: otherwise
+// another call of this step may still publish them.
 func (f *Finish) discard(ctx context.Context, file File) error {
-	everything := func(string) (bool, error) { return false, nil }
-	if err := remove(ctx, f.config.Store, file.stagedPrefix(), everything); err != nil {
+	retainNone := func(string) (bool, error) { return false, nil }
+	if err := deleteBelow(ctx, f.config.Store, file.stagedPrefix(), retainNone); err != nil {
 		return err
 	}
-	s, _, err := f.config.summary(ctx, file)
+	s, _, err := f.config.readSummary(ctx, file)
 	if err != nil || !s.newerThan(file) {
 		return err
 	}
-	return remove(ctx, f.config.Store, file.resultsPrefix(), everything)
+	return deleteBelow(ctx, f.config.Store, file.resultsPrefix(), retainNone)
 }
 
-// sweep removes what older imports of the upload have left among the results: that whose summary has just been replaced, and
-// those that were killed before they wrote one.
-func (f *Finish) sweep(ctx context.Context, file File, replaced string) error {
-	prefix := file.of(resultsPrefix)
-	kept := map[string]bool{file.Claim: true, replaced: false}
-	return remove(ctx, f.config.Store, prefix, func(key string) (bool, error) {
+// deleteOlderResults deletes the results of older imports of the upload: those of the summary that was just replaced, and
+// those of imports that were killed before they wrote a summary.
+func (f *Finish) deleteOlderResults(ctx context.Context, file File, replaced string) error {
+	prefix := file.keyPrefix(resultsPrefix)
+	retainClaim := map[string]bool{file.Claim: true, replaced: false}
+	return deleteBelow(ctx, f.config.Store, prefix, func(key string) (bool, error) {
 		name, _, nested := strings.Cut(strings.TrimPrefix(key, prefix), "/")
-		if !nested { // of the time when results had no prefix of their own
+		if !nested { // the summary, or a result of a version of Herald that wrote results without a claim in the key
 			return name == summaryName, nil
 		}
-		keep, known := kept[name]
+		retain, known := retainClaim[name]
 		if !known {
-			older, err := f.older(ctx, file, name)
+			older, err := f.isOlder(ctx, file, name)
 			if err != nil {
 				return false, err
 			}
-			keep, kept[name] = !older, !older
+			retain, retainClaim[name] = !older, !older
 		}
 
-		return keep, nil
+		return retain, nil
 	})
 }
 
-// older reports whether the import of a claim, which has results, began before that of the file for certain: whoever has
-// results had listed the claims before, so that what is listed now tells no earlier time.
-func (f *Finish) older(ctx context.Context, file File, name string) (bool, error) {
+// isOlder reports whether the import with this claim, which has results, is certainly older than the file's import. An
+// import lists the claims before it writes results, so that the claims listed now give no earlier OrderTime than it used.
+func (f *Finish) isOlder(ctx context.Context, file File, name string) (bool, error) {
 	claims, err := f.config.otherClaims(ctx, file)
 	if err != nil || len(claims) >= maxClaims-1 {
 		return false, err
 	}
 	for i, c := range claims {
 		if c.name == name {
-			claims[i] = file.claim()
-			at, err := began(c, claims)
-			return at < file.Began, err
+			claims[i] = file.asClaim()
+			at, err := computeOrderTime(c, claims)
+			return at < file.OrderTime, err
 		}
 	}
 

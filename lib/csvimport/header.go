@@ -10,53 +10,53 @@ import (
 )
 
 const (
-	// headBytes is how much of a file is first read to find its header; it doubles until the header is whole.
-	headBytes = 4 << 10
-	// textBytes is how much of a file's start must look like text.
-	textBytes = 1 << 10
-	// maxShown bounds a column name in a message, in bytes.
-	maxShown = 64
+	// firstReadBytes is the size of the first read for the header; it doubles until the header is complete.
+	firstReadBytes = 4 << 10
+	// sniffBytes is the length of the start of the file that must look like text.
+	sniffBytes = 1 << 10
+	// maxNameShown is the length at which a column name in a message is cut, in bytes.
+	maxNameShown = 64
 )
 
-// The columns that every parts list has.
+// The required columns.
 const (
 	columnPart     = "part"
 	columnColor    = "color"
 	columnQuantity = "quantity"
 )
 
-// separators in the order in which they are preferred.
+// separators are the accepted separators, in order of preference.
 var separators = []byte{',', ';', '\t'}
 
-// header is a file's first record and what follows from it.
+// header is a file's first record, parsed.
 type header struct {
 	sep   byte
 	names []string
-	// part, color and quantity are places in a record, extra those of the other columns.
+	// part, color and quantity are the indexes of these columns in a record, extra those of the other columns.
 	part, color, quantity int
 	extra                 []int
 	line                  int64 // the physical line of the header
-	// bytes and nextLine say where what follows the header starts.
+	// bytes and nextLine are the offset and the physical line at which the first row starts.
 	bytes, nextLine int64
 }
 
-// readHeader reads the header from the start of in. It returns with it a reader of all that follows.
+// readHeader reads the header from the start of in. It also returns a reader of everything after the header.
 func readHeader(in io.Reader) (*header, io.Reader, error) {
 	var head []byte
-	for size := headBytes; ; size *= 2 {
+	for size := firstReadBytes; ; size *= 2 {
 		more := make([]byte, size-len(head))
 		n, err := io.ReadFull(in, more)
 		head = append(head, more[:n]...)
-		whole := errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF)
-		if err != nil && !whole {
+		atEOF := errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF)
+		if err != nil && !atEOF {
 			return nil, nil, err //nolint:wrapcheck // the caller knows what it reads
 		}
-		if size == headBytes {
-			if err := text(head); err != nil {
+		if size == firstReadBytes {
+			if err := sniffText(head); err != nil {
 				return nil, nil, err
 			}
 		}
-		h, err := parseHeader(head, whole)
+		h, err := parseHeader(head, atEOF)
 		if err != nil {
 			return nil, nil, err
 		}
@@ -66,9 +66,9 @@ func readHeader(in io.Reader) (*header, io.Reader, error) {
 	}
 }
 
-// text refuses a file that is empty, or whose start cannot be that of a text in UTF-8.
-func text(head []byte) error {
-	start := head[:min(len(head), textBytes)]
+// sniffText returns an *InvalidFile if the file is empty or starts with UTF-16 or binary data.
+func sniffText(head []byte) error {
+	start := head[:min(len(head), sniffBytes)]
 	switch {
 	case len(head) == 0:
 		return &InvalidFile{Reason: "The file is empty"}
@@ -81,50 +81,50 @@ func text(head []byte) error {
 	}
 }
 
-// parseHeader returns the header that head starts with: under the first separator that finds all three columns, else
-// under the one that finds most. It returns nil where head ends too soon to tell; whole says that head is all there is.
-func parseHeader(head []byte, whole bool) (*header, error) {
+// parseHeader parses the header at the start of head with the first separator that finds all three required columns, else
+// with the one that finds most. It returns nil if head ends too early to decide; atEOF means that head is the whole file.
+func parseHeader(head []byte, atEOF bool) (*header, error) {
 	var best *header
-	var bad error
-	cut, enough := false, whole || len(head) > maxRecord+headBytes
+	var lastErr error
+	truncated, complete := false, atEOF || len(head) > maxRecord+firstReadBytes
 	for _, sep := range separators {
-		h, err := headerUnder(sep, head)
+		h, err := parseHeaderWith(sep, head)
 		switch {
-		case !enough && (err != nil || h.bytes == int64(len(head))):
-			cut = true
+		case !complete && (err != nil || h.bytes == int64(len(head))):
+			truncated = true
 		case err != nil:
-			bad = err
-		case h.found() == len(h.required()):
-			return h, h.check()
-		case h.better(best):
+			lastErr = err
+		case h.requiredFound() == len(h.requiredColumns()):
+			return h, h.validate()
+		case h.betterThan(best):
 			best = h
 		}
 	}
 	switch {
-	case cut:
+	case truncated:
 		return nil, nil
-	case best != nil && (best.found() > 0 || bad == nil):
-		return best, best.check()
-	case errors.Is(bad, io.EOF):
+	case best != nil && (best.requiredFound() > 0 || lastErr == nil):
+		return best, best.validate()
+	case errors.Is(lastErr, io.EOF):
 		return nil, &InvalidFile{Reason: "The file is empty"}
 	default:
-		return nil, bad
+		return nil, lastErr
 	}
 }
 
-// better reports whether h is more likely than other, which may be nil, to be what was meant.
-func (h *header) better(other *header) bool {
-	return other == nil || h.found() > other.found() || h.found() == other.found() && len(h.names) > len(other.names)
+// betterThan reports whether h has more required columns, or else more columns, than other, which may be nil.
+func (h *header) betterThan(other *header) bool {
+	return other == nil || h.requiredFound() > other.requiredFound() || h.requiredFound() == other.requiredFound() && len(h.names) > len(other.names)
 }
 
-// headerUnder reads the first record of head with the separator.
-func headerUnder(sep byte, head []byte) (*header, error) {
+// parseHeaderWith parses the first record of head with the separator.
+func parseHeaderWith(sep byte, head []byte) (*header, error) {
 	skip := 0
 	if bytes.HasPrefix(head, []byte("\xEF\xBB\xBF")) {
 		skip = len("\xEF\xBB\xBF")
 	}
 	s := newScanner(bytes.NewReader(head[skip:]), sep, int64(skip), 1)
-	s.max, s.kind = MaxHeader, "header"
+	s.maxLength, s.kind = MaxHeader, "header"
 	fields, line, err := s.next()
 	if err != nil {
 		return nil, err
@@ -136,8 +136,8 @@ func headerUnder(sep byte, head []byte) (*header, error) {
 			name = fmt.Sprintf("column %d", i+1)
 		}
 		h.names = append(h.names, name)
-		if place := h.required()[strings.ToLower(name)]; place != nil && *place < 0 {
-			*place = i
+		if index := h.requiredColumns()[strings.ToLower(name)]; index != nil && *index < 0 {
+			*index = i
 		} else {
 			h.extra = append(h.extra, i)
 		}
@@ -146,16 +146,16 @@ func headerUnder(sep byte, head []byte) (*header, error) {
 	return h, nil
 }
 
-// required returns where the places of the columns are kept that must be there.
-func (h *header) required() map[string]*int {
+// requiredColumns maps each required column's name to the field of h that holds its index.
+func (h *header) requiredColumns() map[string]*int {
 	return map[string]*int{columnPart: &h.part, columnColor: &h.color, columnQuantity: &h.quantity}
 }
 
-// found returns how many of the required columns there are.
-func (h *header) found() int { return len(h.names) - len(h.extra) }
+// requiredFound returns the number of required columns that the header has.
+func (h *header) requiredFound() int { return len(h.names) - len(h.extra) }
 
-// check returns an *InvalidFile unless the names are text, each there once, the required ones among them.
-func (h *header) check() error {
+// validate returns an *InvalidFile unless the names are text and unique and include the required ones.
+func (h *header) validate() error {
 	for _, name := range h.names {
 		if !utf8.ValidString(name) || strings.ContainsFunc(name, isBinary) {
 			return &InvalidFile{Reason: "This is not a CSV file: its first line is not text in UTF-8"}
@@ -164,14 +164,14 @@ func (h *header) check() error {
 	if len(h.names) > MaxColumns {
 		return h.invalid(fmt.Sprintf("the header has more than %d columns", MaxColumns))
 	}
-	if h.found() == 0 {
+	if h.requiredFound() == 0 {
 		return h.invalid("there is no header; the first line must name the columns part, color and quantity")
 	}
 	seen := map[string]bool{}
 	for _, name := range h.names {
 		key := strings.ToLower(name)
 		if seen[key] {
-			return h.invalid(fmt.Sprintf("the column %q appears twice", clip(name)))
+			return h.invalid(fmt.Sprintf("the column %q appears twice", truncateName(name)))
 		}
 		seen[key] = true
 	}
@@ -193,13 +193,13 @@ func (h *header) check() error {
 
 func (h *header) invalid(reason string) error { return &InvalidFile{Line: h.line, Reason: reason} }
 
-// isBinary reports whether r is a control character that no text holds.
+// isBinary reports whether r is a control character other than a tab or a line end.
 func isBinary(r rune) bool { return r < ' ' && r != '\t' && r != '\r' && r != '\n' }
 
-// clip bounds a name that a stranger chose.
-func clip(name string) string {
-	if len(name) > maxShown {
-		name = strings.ToValidUTF8(name[:maxShown], "") + "…"
+// truncateName limits a column name from the file to maxNameShown bytes.
+func truncateName(name string) string {
+	if len(name) > maxNameShown {
+		name = strings.ToValidUTF8(name[:maxNameShown], "") + "…"
 	}
 	return name
 }

@@ -20,13 +20,13 @@ const (
 	upload   = "up-1"
 	fileName = "parts list.csv"
 	epoch    = "2026-11-22T10:00:00Z#1"
-	// runs and a name are the ARN of an execution.
+	// runs followed by a name is the ARN of an execution.
 	runs = "arn:aws:states:us-east-1:123456789012:execution:csv_import:"
 )
 
 var key = csvimport.UploadKey(user, upload, fileName)
 
-// put writes an object and returns the event of it.
+// put writes an upload and returns its event.
 func put(t *testing.T, store csvimport.Store, content []byte) csvimport.Event {
 	t.Helper()
 	w := store.Create(t.Context(), key, csvimport.Replace)
@@ -59,7 +59,7 @@ type handler[In, Out any] interface {
 	Handle(ctx context.Context, in In) (Out, error)
 }
 
-// call runs a step with input and output as JSON, as a workflow does, and again for each of up to retries StoreErrors.
+// call runs a step with JSON input and output, as a workflow does. It retries up to retries StoreErrors.
 func call[In, Out, Next any](t *testing.T, h handler[In, Out], in any, retries int) (Next, error) {
 	t.Helper()
 	var next Next
@@ -103,7 +103,7 @@ func run(t *testing.T, c csvimport.Config, e csvimport.Event, execution string, 
 		return s, err
 	}
 	finish := csvimport.FinishInput{Epoch: epoch, Execution: execution, File: plan.File, TotalRows: plan.TotalRows}
-	if to, ok := c.Publisher.(*heard); ok {
+	if to, ok := c.Publisher.(*recordingPublisher); ok {
 		to.started(plan)
 	}
 	for _, r := range plan.Ranges {
@@ -118,8 +118,8 @@ func run(t *testing.T, c csvimport.Config, e csvimport.Event, execution string, 
 	if err != nil {
 		return s, err
 	}
-	if f, ok := c.Store.(*flaky); ok {
-		f.at = -1 // the import is over, from here on nothing fails
+	if f, ok := c.Store.(*flakyStore); ok {
+		f.failAt = -1 // the import has ended: no later call fails
 	}
 	if err := json.Unmarshal([]byte(object(t, c.Store, out.Summary)), &s); err != nil {
 		t.Fatalf("summary: %v", err)
@@ -155,7 +155,7 @@ func TestImport(t *testing.T) {
 	}
 	want := csvimport.Summary{
 		UserID: user, UploadID: upload, FileName: fileName, Bytes: int64(len(content)),
-		Claim: s.Claim, Began: "2026-11-22T10:00:00.000Z", Sequencer: "0062",
+		Claim: s.Claim, OrderTime: "2026-11-22T10:00:00.000Z", Sequencer: "0062",
 		Counts: csvimport.Counts{Rows: 4, Rejected: 2, Quantity: 1_000_004}, Accepted: 2,
 		RejectedBy: []csvimport.RejectCount{
 			{Column: "color", Reason: "missing value", Rows: 1},
@@ -222,7 +222,7 @@ func TestRows(t *testing.T) {
 	}
 }
 
-func TestColumnsWithoutANameGetOne(t *testing.T) {
+func TestUnnamedColumnsGetANumber(t *testing.T) {
 	store := &csvimport.Memory{}
 	s, err := run(t, csvimport.Config{Store: store}, put(t, store, []byte("part,color,quantity,,\n3001,Red,1,a,b\n")), "x", 0)
 	if err != nil {
@@ -234,21 +234,21 @@ func TestColumnsWithoutANameGetOne(t *testing.T) {
 	}
 }
 
-func TestFailingPublisherFailsNothing(t *testing.T) {
+func TestFailingPublisherDoesNotFailTheImport(t *testing.T) {
 	store := &csvimport.Memory{}
-	c := csvimport.Config{Store: store, Publisher: &heard{t: t, fail: errors.New("down")}}
+	c := csvimport.Config{Store: store, Publisher: &recordingPublisher{t: t, fail: errors.New("down")}}
 	s, err := run(t, c, put(t, store, []byte("part,color,quantity\n3001,Red,1")), "x", 0)
 	if err != nil || s.Accepted != 1 {
 		t.Errorf("import accepts %d rows, error %v, want 1", s.Accepted, err)
 	}
 }
 
-func TestPayloadsStaySmall(t *testing.T) {
+func TestPayloadsFitTheWorkflowsLimits(t *testing.T) {
 	store := &csvimport.Memory{}
 	content := bytes.Repeat([]byte("3001,Red,1000000\n"), 3000)
 	c := csvimport.Config{Store: store, RangeBytes: 1}
 	e := put(t, store, append([]byte("part,color,quantity\n"), content...))
-	e.Object.Size = 0 // what the event says is only a hint
+	e.Object.Size = 0 // the size in the event is only a hint
 	plan, err := csvimport.NewPlan(c).Handle(t.Context(), csvimport.PlanInput{Detail: e})
 	if err != nil || len(plan.Ranges) != csvimport.MaxRanges {
 		t.Fatalf("plan has %d ranges, error %v, want %d", len(plan.Ranges), err, csvimport.MaxRanges)

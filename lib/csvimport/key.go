@@ -10,8 +10,8 @@ import (
 	"github.com/herald-progress/herald/lib/message"
 )
 
-// The store's prefixes. Objects below stagedPrefix may expire after some days, those below claimsPrefix after as many as an
-// event may be late and an import may take.
+// The prefixes of the store's keys. Staged objects may expire after some days. Claims may expire once no event of the
+// version can arrive any more and its import has ended.
 const (
 	uploadsPrefix = "uploads/"
 	claimsPrefix  = "claims/"
@@ -19,24 +19,24 @@ const (
 	resultsPrefix = "results/"
 )
 
-// userEncoding is how a user's id, which may hold any character, stands in a key.
+// userEncoding encodes a user's id, which may contain any character, for a key.
 var userEncoding = base64.RawURLEncoding.Strict()
 
-// UploadKey returns the key below which a user's upload starts an import.
+// UploadKey returns the key of a user's upload. Creating an object with this key starts an import.
 func UploadKey(userID, uploadID, fileName string) string {
 	return uploadsPrefix + userEncoding.EncodeToString([]byte(userID)) + "/" + uploadID + "/" + fileName
 }
 
-// identify returns whose upload the event is about. It reads nothing but the event.
+// identify parses the event's key to the upload and its user. It reads nothing from the store.
 func identify(e Event) (File, error) {
 	rest, ok := strings.CutPrefix(e.Object.Key, uploadsPrefix)
 	parts := strings.Split(rest, "/")
-	if !ok || len(parts) != 3 { //nolint:mnd // user, upload, file
+	if !ok || len(parts) != 3 {
 		return File{}, badKey("must be uploads/<user>/<upload>/<file>")
 	}
 	user, err := userEncoding.DecodeString(parts[0])
 	switch {
-	case err != nil || userEncoding.EncodeToString(user) != parts[0], // DecodeString passes over line ends
+	case err != nil || userEncoding.EncodeToString(user) != parts[0], // DecodeString ignores line ends
 		!message.ValidID(string(user), message.MaxUserID):
 		return File{}, badKey("the user must be unpadded base64url of a user's id")
 	case !message.ValidID(parts[1], message.MaxID):
@@ -48,7 +48,7 @@ func identify(e Event) (File, error) {
 	return File{
 		UserID: string(user), UploadID: parts[1], FileName: parts[2],
 		Key: e.Object.Key, Version: e.Object.VersionID, ETag: e.Object.ETag, Size: e.Object.Size,
-		Sequencer: sequencer(e.Object.Sequencer), Claim: claimOf(e),
+		Sequencer: sequencer(e.Object.Sequencer), Claim: claimName(e),
 	}, nil
 }
 
@@ -59,9 +59,9 @@ func badKey(reason string) error {
 // claimLength is the length of a claim's name.
 const claimLength = 32
 
-// claimOf names one state of one object. Without a version, ETag and sequencer tell an overwrite with the same content
-// from a repeated event.
-func claimOf(e Event) string {
+// claimName returns the name of the claim on one state of one object. Without a version, ETag and sequencer distinguish
+// an overwrite with the same content from a repeated event.
+func claimName(e Event) string {
 	state := e.Object.VersionID
 	if state == "" {
 		state = e.Object.ETag + "\n" + e.Object.Sequencer
@@ -70,30 +70,30 @@ func claimOf(e Event) string {
 	return hex.EncodeToString(sum[:claimLength/2])
 }
 
-// object names the upload in exactly the state that the import is about.
+// object returns the upload's object in exactly the version and with the ETag that is imported.
 func (f File) object() Object { return Object{Key: f.Key, Version: f.Version, ETag: f.ETag} }
 
-// of returns what the keys of the file's upload start with, below a prefix of the store.
-func (f File) of(prefix string) string {
+// keyPrefix returns the prefix of the keys of the file's upload, below a prefix of the store.
+func (f File) keyPrefix(prefix string) string {
 	return prefix + userEncoding.EncodeToString([]byte(f.UserID)) + "/" + f.UploadID + "/"
 }
 
 // claimKey returns the key of the claim on this version of the upload. Keys of newer versions come first.
-func (f File) claimKey() string { return f.of(claimsPrefix) + descending(f.Sequencer) + "-" + f.Claim }
+func (f File) claimKey() string { return f.keyPrefix(claimsPrefix) + descendingKey(f.Sequencer) + "-" + f.Claim }
 
 // summaryKey returns the key of the upload's summary.
-func (f File) summaryKey() string { return f.of(resultsPrefix) + summaryName }
+func (f File) summaryKey() string { return f.keyPrefix(resultsPrefix) + summaryName }
 
-// resultsPrefix returns what the keys of this import's results start with.
-func (f File) resultsPrefix() string { return f.of(resultsPrefix) + f.Claim + "/" }
+// resultsPrefix returns the prefix of the keys of this import's results.
+func (f File) resultsPrefix() string { return f.keyPrefix(resultsPrefix) + f.Claim + "/" }
 
-// stagedPrefix returns what the keys of this import's staged objects start with.
+// stagedPrefix returns the prefix of the keys of this import's staged objects.
 func (f File) stagedPrefix() string { return stagedPrefix + f.Claim + "/" }
 
-// staged returns the key, without suffix, of what chunk n stages.
-func (f File) staged(n int) string { return fmt.Sprintf("%s%05d", f.stagedPrefix(), n) }
+// stagedKey returns the key of the objects that chunk n stages, without suffix.
+func (f File) stagedKey(n int) string { return fmt.Sprintf("%s%05d", f.stagedPrefix(), n) }
 
-// The suffixes of what a chunk stages.
+// The suffixes of the keys of staged objects.
 const (
 	rowsSuffix    = ".jsonl"
 	rejectsSuffix = ".rejected.csv"

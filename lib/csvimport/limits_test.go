@@ -9,8 +9,8 @@ import (
 	"github.com/herald-progress/herald/lib/csvimport"
 )
 
-// wideHeader returns a header of so many columns, part, color and quantity first, each of the others with a name of so
-// many bytes at least.
+// wideHeader returns a header with the given number of columns: part, color and quantity, then columns whose names have at
+// least name bytes.
 func wideHeader(columns, name int) string {
 	var b strings.Builder
 	b.WriteString("part,color,quantity")
@@ -20,7 +20,7 @@ func wideHeader(columns, name int) string {
 	return b.String()
 }
 
-func TestTheHeaderIsBounded(t *testing.T) {
+func TestHeaderIsBounded(t *testing.T) {
 	long := "part,color,quantity," + strings.Repeat("x", csvimport.MaxHeader)
 	for _, tt := range []struct{ name, header, want string }{
 		{"64 KiB", long[:csvimport.MaxHeader], ""},
@@ -44,7 +44,7 @@ func TestTheHeaderIsBounded(t *testing.T) {
 	}
 }
 
-func TestEmptyExtraColumnsAreLeftOut(t *testing.T) {
+func TestEmptyExtraColumnsAreOmitted(t *testing.T) {
 	store := &csvimport.Memory{}
 	in := "a,part,b,color,quantity,c\n,1,,Red,1,\nx,1,,Red,1,\n,1,y,Red,1, \n,1,,Red,1,\"\"\n"
 	s, err := run(t, csvimport.Config{Store: store}, put(t, store, []byte(in)), "x", 0)
@@ -61,11 +61,11 @@ func TestEmptyExtraColumnsAreLeftOut(t *testing.T) {
 	}
 }
 
-// TestOutputIsBoundedByInput imports what makes the most of each byte.
+// TestOutputIsBoundedByInput imports files whose output is as large as possible for each byte of input.
 func TestOutputIsBoundedByInput(t *testing.T) {
 	const (
 		size = 1 << 20
-		// beside growth: a range's free bytes, one more row, the header again in rejected.csv and the summary
+		// In addition to MaxGrowth: the allowance of a range, one more row, the header in rejected.csv and in the summary.
 		more = 10 << 20
 	)
 	name := strings.Repeat("n", csvimport.MaxHeader-len("part,color,quantity,"))

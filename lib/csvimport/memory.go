@@ -3,7 +3,7 @@ package csvimport
 import (
 	"bytes"
 	"context"
-	"crypto/md5" //nolint:gosec // an ETag, as Amazon S3 makes it, protects nothing
+	"crypto/md5" //nolint:gosec // the ETag of Amazon S3 is an MD5; it protects nothing
 	"encoding/hex"
 	"io"
 	"slices"
@@ -87,7 +87,7 @@ func (m *Memory) List(ctx context.Context, prefix, after string, limit int) ([]s
 	return keys[from:min(from+limit, len(keys))], nil
 }
 
-// reader ends with an error when its context does, as one that reads from a network would.
+// reader fails once its context has ended, as a reader from a network does.
 type reader struct {
 	ctx  context.Context //nolint:containedctx // io.Reader has no place for it
 	rest []byte
@@ -125,11 +125,11 @@ func (w *memoryWriter) Close() error {
 	}
 	w.memory.mu.Lock()
 	defer w.memory.mu.Unlock()
-	old, taken := w.memory.objects[w.key]
+	old, exists := w.memory.objects[w.key]
 	switch {
-	case taken && w.mode == IfAbsent:
+	case exists && w.mode == IfAbsent:
 		return ErrExists
-	case w.mode.ETag() != "" && (!taken || w.mode.ETag() != ETag(old)):
+	case w.mode.ETag() != "" && (!exists || w.mode.ETag() != ETag(old)):
 		return ErrReplaced
 	}
 	w.memory.put(w.key, w.Bytes())
@@ -138,7 +138,7 @@ func (w *memoryWriter) Close() error {
 
 func (w *memoryWriter) Abort() {}
 
-// put is called with the lock held. Contents are never changed, only replaced.
+// put stores an object. The caller holds the lock. Contents are replaced, never changed.
 func (m *Memory) put(key string, content []byte) {
 	if m.objects == nil {
 		m.objects = map[string][]byte{}

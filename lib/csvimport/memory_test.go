@@ -7,6 +7,6 @@ import (
 	"github.com/herald-progress/herald/lib/csvimport/storetest"
 )
 
-func TestMemoryKeepsTheContract(t *testing.T) {
+func TestMemoryMeetsTheStoreContract(t *testing.T) {
 	storetest.Run(t, func(*testing.T) csvimport.Store { return &csvimport.Memory{} })
 }

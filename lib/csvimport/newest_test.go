@@ -9,7 +9,7 @@ import (
 	"github.com/herald-progress/herald/lib/csvimport"
 )
 
-// versions are two files of one upload, in the order of their executions.
+// versions stores two files of one upload and returns the inputs of their plan steps: the older one, then the newer one.
 func versions(t *testing.T, store csvimport.Store) (csvimport.PlanInput, csvimport.PlanInput) {
 	t.Helper()
 	var in [2]csvimport.PlanInput
@@ -25,8 +25,8 @@ func versions(t *testing.T, store csvimport.Store) (csvimport.PlanInput, csvimpo
 	return in[0], in[1]
 }
 
-// planned is an import up to its last chunk.
-func planned(t *testing.T, c csvimport.Config, in csvimport.PlanInput) csvimport.FinishInput {
+// runUntilFinish runs an import up to its last chunk and returns the input of its finish step.
+func runUntilFinish(t *testing.T, c csvimport.Config, in csvimport.PlanInput) csvimport.FinishInput {
 	t.Helper()
 	plan, err := csvimport.NewPlan(c).Handle(t.Context(), in)
 	if err != nil {
@@ -58,8 +58,8 @@ func wantSuperseded(t *testing.T, what string, err error) {
 	}
 }
 
-// keepsResults fails the test when what do does changes the results.
-func keepsResults(t *testing.T, store *csvimport.Memory, do func()) {
+// wantResultsUnchanged fails the test if do changes the results.
+func wantResultsUnchanged(t *testing.T, store *csvimport.Memory, do func()) {
 	t.Helper()
 	contents := func() string {
 		var all strings.Builder
@@ -75,18 +75,18 @@ func keepsResults(t *testing.T, store *csvimport.Memory, do func()) {
 	}
 }
 
-func TestEveryStepEndsQuietlyWhenResultsOfANewerVersionAreThere(t *testing.T) {
-	store, to := &csvimport.Memory{}, &heard{t: t}
+func TestEachStepOfAnOlderImportEndsSuperseded(t *testing.T) {
+	store, to := &csvimport.Memory{}, &recordingPublisher{t: t}
 	c := csvimport.Config{Store: store}
 	older, newer := versions(t, store)
 	plan, err := csvimport.NewPlan(c).Handle(t.Context(), older)
 	if err != nil {
 		t.Fatal(err)
 	}
-	late := planned(t, c, older)
-	finish(t, c, planned(t, c, newer))
+	late := runUntilFinish(t, c, older)
+	finish(t, c, runUntilFinish(t, c, newer))
 	c.Publisher = to
-	keepsResults(t, store, func() {
+	wantResultsUnchanged(t, store, func() {
 		_, err = csvimport.NewPlan(c).Handle(t.Context(), older)
 		wantSuperseded(t, "plan", err)
 		_, err = csvimport.NewChunk(c).Handle(t.Context(), csvimport.ChunkInput{File: plan.File, TotalRows: 4, Range: plan.Ranges[0]})
@@ -99,15 +99,15 @@ func TestEveryStepEndsQuietlyWhenResultsOfANewerVersionAreThere(t *testing.T) {
 	}
 }
 
-// TestALateRetryOfAnOlderFinishRemovesNothing retries every request of an older finish after the newer one.
-func TestALateRetryOfAnOlderFinishRemovesNothing(t *testing.T) {
+// TestRetryOfAnOlderFinishDeletesNoResults calls the finish step of an older import again after the newer one.
+func TestRetryOfAnOlderFinishDeletesNoResults(t *testing.T) {
 	store := &csvimport.Memory{}
 	c := csvimport.Config{Store: store}
 	older, newer := versions(t, store)
-	old, in := planned(t, c, older), planned(t, c, newer)
+	old, in := runUntilFinish(t, c, older), runUntilFinish(t, c, newer)
 	finish(t, c, old)
 	finish(t, c, in)
-	keepsResults(t, store, func() {
+	wantResultsUnchanged(t, store, func() {
 		for range 3 {
 			_, err := csvimport.NewFinish(c).Handle(t.Context(), old)
 			wantSuperseded(t, "finish again", err)
@@ -115,7 +115,7 @@ func TestALateRetryOfAnOlderFinishRemovesNothing(t *testing.T) {
 	})
 }
 
-func TestAFileThatIsWrongIsNoNewsWhenANewerVersionIsImported(t *testing.T) {
+func TestMissingFileIsNotReportedWhenANewerVersionIsImported(t *testing.T) {
 	for name, spoil := range map[string]func(*testing.T, *csvimport.Memory, string){
 		"deleted": func(t *testing.T, store *csvimport.Memory, key string) {
 			t.Helper()
@@ -136,9 +136,9 @@ func TestAFileThatIsWrongIsNoNewsWhenANewerVersionIsImported(t *testing.T) {
 				store := &csvimport.Memory{}
 				c := csvimport.Config{Store: store}
 				older, newer := versions(t, store)
-				in := planned(t, c, older)
+				in := runUntilFinish(t, c, older)
 				if begun {
-					planned(t, c, newer)
+					runUntilFinish(t, c, newer)
 				}
 				spoil(t, store, older.Detail.Object.Key)
 				plan := func() error { _, err := csvimport.NewPlan(c).Handle(t.Context(), older); return err }
@@ -165,22 +165,23 @@ func TestAFileThatIsWrongIsNoNewsWhenANewerVersionIsImported(t *testing.T) {
 	}
 }
 
-// TestAnInvalidFileIsNoNewsWhenANewerVersionIsImported: its user has replaced it already.
-func TestAnInvalidFileIsNoNewsWhenANewerVersionIsImported(t *testing.T) {
+// TestInvalidFileIsNotReportedWhenANewerVersionIsImported: the user has replaced the file already.
+func TestInvalidFileIsNotReportedWhenANewerVersionIsImported(t *testing.T) {
 	store := &csvimport.Memory{}
 	c := csvimport.Config{Store: store}
 	older, newer := versions(t, store)
-	planned(t, c, newer)
+	runUntilFinish(t, c, newer)
 	bad := put(t, store, []byte("part\n"))
 	older.Detail = bad
 	_, err := csvimport.NewPlan(c).Handle(t.Context(), older)
 	wantSuperseded(t, "plan", err)
 }
 
-// TestTheRunsOfAJobFollowItsVersions plans two versions of one key whose events came in disorder, in both orders.
-func TestTheRunsOfAJobFollowItsVersions(t *testing.T) {
+// TestEpochsFollowTheOrderOfVersions plans two versions of one key whose executions started in the wrong order. It runs
+// the two plan steps in both orders.
+func TestEpochsFollowTheOrderOfVersions(t *testing.T) {
 	for _, olderFirst := range []bool{true, false} {
-		store, to := &csvimport.Memory{}, &heard{t: t}
+		store, to := &csvimport.Memory{}, &recordingPublisher{t: t}
 		c := csvimport.Config{Store: store, Publisher: to}
 		e := put(t, store, []byte(fourRows))
 		plan := func(sequencer, epoch, execution string) (csvimport.PlanOutput, error) {
@@ -193,16 +194,16 @@ func TestTheRunsOfAJobFollowItsVersions(t *testing.T) {
 		newer := func() (csvimport.PlanOutput, error) { return plan("00620001", "2026-11-22T10:00:00Z#0", "newer") }
 		if olderFirst {
 			old, err := older()
-			if err != nil || old.File.Began != "2026-11-22T10:00:05.000Z" {
-				t.Errorf("the older began at %s, error %v", old.File.Began, err)
+			if err != nil || old.File.OrderTime != "2026-11-22T10:00:05.000Z" {
+				t.Errorf("the older began at %s, error %v", old.File.OrderTime, err)
 			}
 		}
 		want := "2026-11-22T10:00:00.000Z"
 		if olderFirst {
 			want = "2026-11-22T10:00:05.001Z"
 		}
-		if got, err := newer(); err != nil || got.File.Began != want {
-			t.Errorf("the older first: %v: the newer began at %s, error %v, want %s", olderFirst, got.File.Began, err, want)
+		if got, err := newer(); err != nil || got.File.OrderTime != want {
+			t.Errorf("the older first: %v: the newer began at %s, error %v, want %s", olderFirst, got.File.OrderTime, err, want)
 		}
 		if last := to.requests[len(to.requests)-1]; last.Epoch != want+"#0000" {
 			t.Errorf("the newer reports in epoch %s, want %s", last.Epoch, want)
@@ -212,8 +213,8 @@ func TestTheRunsOfAJobFollowItsVersions(t *testing.T) {
 	}
 }
 
-// leave puts a part where an import that was killed would have left it.
-func leave(t *testing.T, store csvimport.Store, in csvimport.FinishInput) string {
+// writeOrphanedPart writes a result as if its import had been killed before the summary.
+func writeOrphanedPart(t *testing.T, store csvimport.Store, in csvimport.FinishInput) string {
 	t.Helper()
 	part := "results/YXV0aDB8NDcxMS_DpA/" + upload + "/" + in.File.Claim + "/part-00000.jsonl"
 	if err := store.Copy(t.Context(), part, in.Chunks[0].Key+".jsonl"); err != nil {
@@ -222,69 +223,68 @@ func leave(t *testing.T, store csvimport.Store, in csvimport.FinishInput) string
 	return part
 }
 
-// TestDiscardLeavesWhatMayBePublished: another try of finish may be at work, or may have ended.
-func TestDiscardLeavesWhatMayBePublished(t *testing.T) {
+// TestDiscardDeletesNoResultsThatMayBePublished: another call of finish may be running, or may have ended.
+func TestDiscardDeletesNoResultsThatMayBePublished(t *testing.T) {
 	store := &csvimport.Memory{}
 	c := csvimport.Config{Store: store}
 	older, newer := versions(t, store)
-	in := planned(t, c, older)
-	leave(t, store, in)
-	keepsResults(t, store, func() { finish(t, c, csvimport.FinishInput{Step: csvimport.StepDiscard, File: in.File}) })
+	in := runUntilFinish(t, c, older)
+	writeOrphanedPart(t, store, in)
+	wantResultsUnchanged(t, store, func() { finish(t, c, csvimport.FinishInput{Step: csvimport.StepDiscard, File: in.File}) })
 	if left := store.Keys("staged/"); left != nil {
 		t.Errorf("%v is left", left)
 	}
-	in = planned(t, c, newer)
+	in = runUntilFinish(t, c, newer)
 	finish(t, c, in)
-	keepsResults(t, store, func() { finish(t, c, csvimport.FinishInput{Step: csvimport.StepDiscard, File: in.File}) })
+	wantResultsUnchanged(t, store, func() { finish(t, c, csvimport.FinishInput{Step: csvimport.StepDiscard, File: in.File}) })
 }
 
-func TestTheNextImportRemovesWhatAKilledOneLeft(t *testing.T) {
+func TestNextImportDeletesResultsOfAKilledImport(t *testing.T) {
 	store := &csvimport.Memory{}
 	c := csvimport.Config{Store: store}
 	older, newer := versions(t, store)
-	part := leave(t, store, planned(t, c, older))
-	if err := store.Delete(t.Context(), store.Keys("claims/")...); err != nil { // they expire sooner than results
+	part := writeOrphanedPart(t, store, runUntilFinish(t, c, older))
+	if err := store.Delete(t.Context(), store.Keys("claims/")...); err != nil { // claims expire sooner than results
 		t.Fatal(err)
 	}
-	finish(t, c, planned(t, c, newer))
+	finish(t, c, runUntilFinish(t, c, newer))
 	if left := store.Keys(part); left != nil {
 		t.Errorf("%v is left", left)
 	}
 }
 
-// TestAnImportUnderWayKeepsItsResults finishes an older import while a newer one has results and no summary yet.
-func TestAnImportUnderWayKeepsItsResults(t *testing.T) {
+// TestFinishDeletesNoResultsOfARunningNewerImport finishes an older import while a newer one has results and no summary yet.
+func TestFinishDeletesNoResultsOfARunningNewerImport(t *testing.T) {
 	store := &csvimport.Memory{}
 	c := csvimport.Config{Store: store}
 	older, newer := versions(t, store)
-	in := planned(t, c, older)
-	part := leave(t, store, planned(t, c, newer))
+	in := runUntilFinish(t, c, older)
+	part := writeOrphanedPart(t, store, runUntilFinish(t, c, newer))
 	finish(t, c, in)
 	if store.Keys(part) == nil {
 		t.Errorf("%s was removed", part)
 	}
 }
 
-// TestTheNewestVersionWinsHoweverManyCameBefore imports many versions of one upload. Then come two whose events are in the
-// wrong order.
-func TestTheNewestVersionWinsHoweverManyCameBefore(t *testing.T) {
+// TestNewestVersionWinsAfterManyVersions imports many versions of one upload, then pairs of versions whose events come in
+// the wrong order.
+func TestNewestVersionWinsAfterManyVersions(t *testing.T) {
 	store := &csvimport.Memory{}
 	c := csvimport.Config{Store: store}
 	version := func(sequencer, startedAt int) csvimport.PlanInput {
 		e := put(t, store, fmt.Appendf(nil, "part,color,quantity\n3001,Red,%d\n", sequencer))
 		e.Object.Sequencer = fmt.Sprintf("%06X1", sequencer)
-
 		return csvimport.PlanInput{
 			Epoch: fmt.Sprintf("2026-11-22T10:%02d:%02dZ#0", startedAt/60, startedAt%60), Execution: e.Object.Sequencer, Detail: e,
 		}
 	}
 	n := 1
 	for ; n <= 250; n++ {
-		finish(t, c, planned(t, c, version(n, n)))
+		finish(t, c, runUntilFinish(t, c, version(n, n)))
 	}
 	for ; n <= 290; n += 2 {
 		older, newer := version(n, n+1), version(n+1, n)
-		in := planned(t, c, newer)
+		in := runUntilFinish(t, c, newer)
 		_, err := csvimport.NewPlan(c).Handle(t.Context(), older)
 		wantSuperseded(t, fmt.Sprint("the plan of version ", n), err)
 		finish(t, c, in)

@@ -9,9 +9,9 @@ import (
 	"testing"
 )
 
-// TestTheNewestVersionsResultsAreThereWholeInMoreOrders goes on where TestTheNewestVersionsResultsAreThereWhole ends; with
-// HERALD_ORDERS=long for some minutes.
-func TestTheNewestVersionsResultsAreThereWholeInMoreOrders(t *testing.T) {
+// TestResultsAreThoseOfTheNewestVersionInMoreOrders is TestResultsAreThoseOfTheNewestVersionInAllOrders with more switches
+// and faults. With HERALD_ORDERS=long it takes some minutes.
+func TestResultsAreThoseOfTheNewestVersionInMoreOrders(t *testing.T) {
 	if testing.Short() {
 		t.Skip("runs 20,000 histories; not with -short")
 	}

@@ -12,11 +12,11 @@ import (
 	"github.com/herald-progress/herald/lib/progress"
 )
 
-// The progress of an import, in percent, at the ends of its steps.
+// The progress of an import at the end of each step, in percent.
 const (
-	planned  = 5
-	parsed   = 95
-	finished = 99 // the workflow itself says 100, when all is done
+	plannedPercent  = 5
+	parsedPercent   = 95
+	finishedPercent = 99 // the workflow itself reports 100 at its end
 )
 
 // Event is the detail of an S3 "Object Created" event as EventBridge delivers it
@@ -34,47 +34,48 @@ type Event struct {
 	} `json:"object"`
 }
 
-// StepIdentify makes [Plan.Handle] say whose upload the event is about, without reading anything.
+// StepIdentify makes [Plan.Handle] return the upload and its user from the event alone, without reading the store.
 const StepIdentify = "identify"
 
-// PlanInput is what [Plan.Handle] is asked.
+// PlanInput is the input of [Plan.Handle].
 type PlanInput struct {
 	// Step is empty, or [StepIdentify].
 	Step string `json:"step"`
-	// Epoch says which run of the job reports progress, in any form that [message.NormalizeEpoch] reads. Its time, that of
-	// the execution's start, says too which of two imports of one upload is newer; without an epoch the time of the call
-	// does. The steps that follow report in the epoch of File.Began.
+	// Epoch identifies the run of the job, in any form that [message.NormalizeEpoch] accepts. Its time is the start of the
+	// execution, which also decides which of two imports of one upload is newer. Without an epoch, the time of the call is
+	// used. The steps that follow report in an epoch with the time of File.OrderTime.
 	Epoch string `json:"epoch"`
-	// Execution is the ARN of the workflow's execution: it may enter an import that it has claimed again, others may not.
+	// Execution is the ARN of the workflow's execution. The execution that has claimed the upload may call Plan again;
+	// another gets Repeated.
 	Execution string `json:"execution"`
 	Detail    Event  `json:"detail"`
 }
 
-// PlanOutput is how an upload is to be worked on.
+// PlanOutput is the output of [Plan.Handle].
 type PlanOutput struct {
-	// Repeated says that another execution has claimed this upload: there is nothing to do.
+	// Repeated says that another execution has claimed this upload, as when its event came twice: there is nothing to do.
 	Repeated  bool    `json:"repeated"`
 	File      File    `json:"file"`
 	TotalRows int64   `json:"totalRows"`
 	Ranges    []Range `json:"ranges"`
 }
 
-// Plan claims an upload and cuts it into ranges.
+// Plan claims an upload and splits it into ranges.
 type Plan struct{ config Config }
 
 // NewPlan returns the plan step.
 func NewPlan(c Config) *Plan { return &Plan{config: c} }
 
-// Handle returns the ranges of the upload. It may be repeated by the execution that has claimed the upload; for any
-// other it does nothing. Its errors are an [*InvalidFile], a [*FileDeleted], a [*FileReplaced], a [*Superseded] or a
-// [*StoreError].
+// Handle claims the upload and returns its ranges. The execution that has claimed the upload may call it again; for any
+// other it only sets Repeated. Its errors are an [*InvalidFile], a [*FileDeleted], a [*FileReplaced], a [*Superseded] or
+// a [*StoreError].
 func (p *Plan) Handle(ctx context.Context, in PlanInput) (PlanOutput, error) {
 	file, err := identify(in.Detail)
 	if err != nil {
 		return PlanOutput{}, err
 	}
 	var redrives string
-	file.Began, redrives = start(in.Epoch)
+	file.OrderTime, redrives = splitEpoch(in.Epoch)
 	out := PlanOutput{File: file, Ranges: []Range{}}
 	switch in.Step {
 	case StepIdentify:
@@ -90,24 +91,25 @@ func (p *Plan) Handle(ctx context.Context, in PlanInput) (PlanOutput, error) {
 	if out.Repeated = own.Execution != in.Execution; out.Repeated {
 		return out, nil
 	}
-	if out.File.Began, err = p.order(ctx, file, own); err != nil {
+	if out.File.OrderTime, err = p.orderTime(ctx, file, own); err != nil {
 		return PlanOutput{}, err
 	}
 	out.File.StartedAt = message.Time{Time: time.Now()}.String()
 	if redrives != "" {
-		in.Epoch = out.File.Began + redrives
+		in.Epoch = out.File.OrderTime + redrives
 	}
-	c, err := p.cut(ctx, in, out.File)
+	c, err := p.split(ctx, in, out.File)
 	if err != nil {
-		return PlanOutput{}, p.config.withoutAWord(ctx, out.File, err)
+		return PlanOutput{}, p.config.asSuperseded(ctx, out.File, err)
 	}
 	out.File.HeaderBytes, out.TotalRows = c.header.bytes, c.rows
 	out.Ranges = append(out.Ranges, c.ranges...)
 	return out, nil
 }
 
-// start returns the time of an epoch, and the rest of it: "#" and the redrive count. Without an epoch it returns now.
-func start(epoch string) (string, string) {
+// splitEpoch splits an epoch into its time and the rest: "#" and the redrive count. Without a valid epoch it returns the
+// time of the call and no rest.
+func splitEpoch(epoch string) (string, string) {
 	normalized, err := message.NormalizeEpoch(epoch)
 	if at := strings.IndexByte(normalized, '#'); err == nil && at > 0 {
 		return normalized[:at], normalized[at:]
@@ -115,30 +117,31 @@ func start(epoch string) (string, string) {
 	return message.Time{Time: time.Now()}.String(), ""
 }
 
-// order returns when the import of own counts as begun. Its error is a *Superseded where a newer version was there first.
-func (p *Plan) order(ctx context.Context, file File, own claim) (string, error) {
+// orderTime returns the OrderTime of the import with the claim own. Its error is a *Superseded if a newer version was
+// claimed or imported already.
+func (p *Plan) orderTime(ctx context.Context, file File, own claim) (string, error) {
 	others, err := p.config.otherClaims(ctx, file)
 	if err != nil {
 		return "", err
 	}
 	for _, other := range others {
-		if other.tied(own) && other.newerThan(own) {
+		if other.sameKeyOrStart(own) && other.newerThan(own) {
 			return "", &Superseded{}
 		}
 	}
-	if file.Began, err = began(own, others); err != nil {
+	if file.OrderTime, err = computeOrderTime(own, others); err != nil {
 		return "", err
 	}
 
-	return file.Began, p.config.newest(ctx, file)
+	return file.OrderTime, p.config.checkNewest(ctx, file)
 }
 
-// cut reads the upload once, from end to end, and reports how far it is.
-func (p *Plan) cut(ctx context.Context, in PlanInput, file File) (*cutting, error) {
-	report := p.config.report(ctx, file, progress.Config{Epoch: in.Epoch, Execution: in.Execution})
-	defer report.Close(ctx)
-	report.Phase(progress.Phase{
-		Name: "read", To: planned, Steps: file.Size,
+// split reads the upload once from start to end, splits it into ranges and reports the progress.
+func (p *Plan) split(ctx context.Context, in PlanInput, file File) (*rangeSplit, error) {
+	reporter := p.config.newReporter(ctx, file, progress.Config{Epoch: in.Epoch, Execution: in.Execution})
+	defer reporter.Close(ctx)
+	reporter.Phase(progress.Phase{
+		Name: "read", To: plannedPercent, Steps: file.Size,
 		Text: func(int64, int64) string { return "Reading " + file.FileName },
 	})
 	if file.Size > MaxBytes {
@@ -146,15 +149,15 @@ func (p *Plan) cut(ctx context.Context, in PlanInput, file File) (*cutting, erro
 	}
 	body, err := p.config.Store.Get(ctx, file.object(), 0, -1)
 	if err != nil {
-		return nil, ofUpload("read upload", err)
+		return nil, asUploadError("read upload", err)
 	}
 	defer closeBody(body)
-	c, err := cut(body, file.Size, cmp.Or(p.config.RangeBytes, DefaultRangeBytes), report.Update)
-	return c, orStore("read upload", err)
+	c, err := splitRanges(body, file.Size, cmp.Or(p.config.RangeBytes, DefaultRangeBytes), reporter.Update)
+	return c, asStoreError("read upload", err)
 }
 
-// report returns a Reporter of the import. An epoch that is none is left out: a report must not fail an import.
-func (c Config) report(ctx context.Context, file File, as progress.Config) *progress.Reporter {
+// newReporter returns a Reporter for the import. An invalid epoch is logged and omitted: a report must not fail an import.
+func (c Config) newReporter(ctx context.Context, file File, as progress.Config) *progress.Reporter {
 	epoch, err := message.NormalizeEpoch(as.Epoch)
 	if err != nil && as.Epoch != "" && c.Logger != nil {
 		c.Logger.WarnContext(ctx, "report progress", "uploadId", file.UploadID, "err", err)
@@ -164,5 +167,5 @@ func (c Config) report(ctx context.Context, file File, as progress.Config) *prog
 	return progress.New(ctx, as)
 }
 
-// closeBody ends a read. What was wanted of the body has been read: its error says nothing more.
+// closeBody closes a body whose content has been read. Its error does not matter any more.
 func closeBody(body io.Closer) { _ = body.Close() }

@@ -77,7 +77,7 @@ func TestHeaders(t *testing.T) {
 	}
 }
 
-func TestHeaderWithoutRows(t *testing.T) {
+func TestHeaderWithoutRowsIsAValidFile(t *testing.T) {
 	store := &csvimport.Memory{}
 	s, err := run(t, csvimport.Config{Store: store}, put(t, store, []byte("part,color,quantity\n\n")), "x", 0)
 	if err != nil || s.Rows != 0 || len(s.Results) != 0 || object(t, store, s.Prefix+s.Rejects) != "line,column,reason,part,color,quantity\n" {
@@ -85,7 +85,7 @@ func TestHeaderWithoutRows(t *testing.T) {
 	}
 }
 
-func TestObjectsThatAreNotThere(t *testing.T) {
+func TestMissingOrReplacedFileIsAnError(t *testing.T) {
 	for _, tt := range []struct {
 		name, want string
 		change     func(*csvimport.Event)
@@ -111,7 +111,7 @@ func TestObjectsThatAreNotThere(t *testing.T) {
 	}
 }
 
-func TestTooLarge(t *testing.T) {
+func TestFileOverTheSizeLimitIsInvalid(t *testing.T) {
 	store := &csvimport.Memory{}
 	e := put(t, store, []byte("part,color,quantity\n"))
 	e.Object.Size = 1<<30 + 1
@@ -123,7 +123,7 @@ func TestTooLarge(t *testing.T) {
 }
 
 func TestIdentify(t *testing.T) {
-	plan := csvimport.NewPlan(csvimport.Config{}) // without a store: nothing is read
+	plan := csvimport.NewPlan(csvimport.Config{}) // without a store: identify must not read it
 	identify := func(key string) (csvimport.File, error) {
 		var e csvimport.Event
 		e.Object.Key = key
@@ -165,7 +165,7 @@ func FuzzIdentify(f *testing.F) {
 	})
 }
 
-func TestBrokenFiles(t *testing.T) {
+func TestInvalidFilesInTestdata(t *testing.T) {
 	const dir = "../../testdata/broken/"
 	for name, want := range map[string]string{
 		"empty.csv":            "The file is empty",

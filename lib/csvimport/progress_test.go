@@ -19,8 +19,8 @@ import (
 	"github.com/herald-progress/herald/lib/message"
 )
 
-// heard is a Publisher that keeps what it gets, in a feed too, and then fails.
-type heard struct {
+// recordingPublisher is a Publisher that records its requests, applies them to a feed and returns the error fail.
+type recordingPublisher struct {
 	t    *testing.T
 	fail error
 
@@ -30,7 +30,7 @@ type heard struct {
 	rows     []feed.Row // after each request that was accepted
 }
 
-func (h *heard) Publish(ctx context.Context, r message.Request) error {
+func (h *recordingPublisher) Publish(ctx context.Context, r message.Request) error {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	if err := r.Validate(); err != nil || r.UserID != user {
@@ -51,8 +51,8 @@ func (h *heard) Publish(ctx context.Context, r message.Request) error {
 	return h.fail
 }
 
-// started publishes what the workflow does between plan and chunks.
-func (h *heard) started(plan csvimport.PlanOutput) {
+// started publishes the state that the workflow publishes between plan and chunks.
+func (h *recordingPublisher) started(plan csvimport.PlanOutput) {
 	h.t.Helper()
 	at, err := message.NormalizeEpoch(epoch)
 	if err != nil {
@@ -66,8 +66,8 @@ func (h *heard) started(plan csvimport.PlanOutput) {
 	})
 }
 
-// rises checks that what users are shown never goes backwards, and returns the last of it.
-func (h *heard) rises() message.UploadProgress {
+// rises checks that the progress which users see never falls, and returns the last state.
+func (h *recordingPublisher) rises() message.UploadProgress {
 	h.t.Helper()
 	h.mu.Lock()
 	defer h.mu.Unlock()
@@ -86,8 +86,8 @@ func (h *heard) rises() message.UploadProgress {
 	return last
 }
 
-func TestProgressRises(t *testing.T) {
-	store, to := &csvimport.Memory{}, &heard{t: t}
+func TestProgressNeverFalls(t *testing.T) {
+	store, to := &csvimport.Memory{}, &recordingPublisher{t: t}
 	content := "part,color,quantity\n" + strings.Repeat("3001,Red,1\n3001,Red,0\n", 500)
 	if _, err := run(t, csvimport.Config{Store: store, Publisher: to, RangeBytes: 4000}, put(t, store, []byte(content)), "x", 0); err != nil {
 		t.Fatalf("import: %v", err)
@@ -119,7 +119,7 @@ func TestProgressRises(t *testing.T) {
 	}
 }
 
-// slow is a store whose reads take time; of the one at breakAt the first try breaks in the middle.
+// slow is a store whose reads take time. The first read of the range at breakAt fails in the middle.
 type slow struct {
 	csvimport.Memory
 
@@ -146,14 +146,14 @@ func (s *slow) Get(ctx context.Context, from csvimport.Object, offset, length in
 type slowBody struct {
 	io.ReadCloser
 
-	left int64 // until the read breaks; below 0 never
+	left int64 // bytes until the read fails; negative means never
 }
 
 func (b *slowBody) Read(p []byte) (int, error) {
 	const most = 110
 	time.Sleep(100 * time.Millisecond)
 	if b.left == 0 {
-		return 0, errBroken
+		return 0, errStoreDown
 	}
 	p = p[:min(len(p), most)]
 	if b.left > 0 {
@@ -164,10 +164,10 @@ func (b *slowBody) Read(p []byte) (int, error) {
 	return b.ReadCloser.Read(p)
 }
 
-func TestProgressOfRangesAtTheSameTime(t *testing.T) {
+func TestProgressOfConcurrentRangesAddsUp(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		const rows, ranges, concurrency = 8000, 20, 8 // the workflow's
-		store, to := &slow{}, &heard{t: t}
+		store, to := &slow{}, &recordingPublisher{t: t}
 		c := csvimport.Config{Store: store, Publisher: to, RangeBytes: 4400}
 		content := "part,color,quantity\n" + strings.Repeat("3001,Red,1\n3001,Red,0\n", rows/2)
 		plan, err := csvimport.NewPlan(c).Handle(t.Context(), csvimport.PlanInput{Epoch: epoch, Execution: runs + "x", Detail: put(t, store, []byte(content))})
@@ -191,7 +191,7 @@ func TestProgressOfRangesAtTheSameTime(t *testing.T) {
 		for _, r := range plan.Ranges {
 			group.Go(func() error {
 				err := chunk(r, epoch)
-				if r.N == 3 && !errors.Is(err, errBroken) {
+				if r.N == 3 && !errors.Is(err, errStoreDown) {
 					return fmt.Errorf("range 3 ends with %w, want that the read breaks", err)
 				}
 				if r.N == 3 {
@@ -224,8 +224,8 @@ func TestProgressOfRangesAtTheSameTime(t *testing.T) {
 	})
 }
 
-func TestARedrivenRangeReportsInANewEpoch(t *testing.T) {
-	store, to := &csvimport.Memory{}, &heard{t: t}
+func TestRedrivenRangeReportsInANewEpoch(t *testing.T) {
+	store, to := &csvimport.Memory{}, &recordingPublisher{t: t}
 	c := csvimport.Config{Store: store, Publisher: to, RangeBytes: 1}
 	e := put(t, store, []byte(fourRows))
 	plan, err := csvimport.NewPlan(c).Handle(t.Context(), csvimport.PlanInput{Epoch: epoch, Execution: runs + "x", Detail: e})
@@ -235,7 +235,7 @@ func TestARedrivenRangeReportsInANewEpoch(t *testing.T) {
 	finish := csvimport.FinishInput{Epoch: "2026-11-22T10:00:00Z#2", Execution: runs + "x", File: plan.File, TotalRows: plan.TotalRows}
 	for _, r := range plan.Ranges {
 		in := csvimport.ChunkInput{Epoch: epoch, Execution: runs + "x", File: plan.File, TotalRows: plan.TotalRows, Range: r}
-		if r.N == len(plan.Ranges)-1 { // the last had failed: it alone is redriven
+		if r.N == len(plan.Ranges)-1 { // only the last range had failed, so only it is redriven
 			in.Epoch = finish.Epoch
 		}
 		out, err := csvimport.NewChunk(c).Handle(t.Context(), in)
@@ -256,8 +256,8 @@ func TestARedrivenRangeReportsInANewEpoch(t *testing.T) {
 	}
 }
 
-func TestAnEpochThatIsNoneIsLeftOut(t *testing.T) {
-	store, to := &csvimport.Memory{}, &heard{t: t}
+func TestInvalidEpochIsOmitted(t *testing.T) {
+	store, to := &csvimport.Memory{}, &recordingPublisher{t: t}
 	in := csvimport.PlanInput{Epoch: "yesterday", Detail: put(t, store, []byte(fourRows))}
 	if _, err := csvimport.NewPlan(csvimport.Config{Store: store, Publisher: to}).Handle(t.Context(), in); err != nil {
 		t.Errorf("plan fails with %v, want progress without an epoch", err)
@@ -267,7 +267,7 @@ func TestAnEpochThatIsNoneIsLeftOut(t *testing.T) {
 	}
 }
 
-func TestEveryRangeIsAPartOfTheJob(t *testing.T) {
+func TestFeedCountsAsManyPartsAsThereAreRanges(t *testing.T) {
 	if csvimport.MaxRanges > feed.MaxParts {
 		t.Errorf("a file has up to %d ranges, and a job at most %d parts", csvimport.MaxRanges, feed.MaxParts)
 	}

@@ -15,99 +15,99 @@ import (
 	"github.com/herald-progress/herald/lib/csvimport"
 )
 
-var errBroken = errors.New("store broken")
+var errStoreDown = errors.New("store broken")
 
-// flaky is a store whose call number at fails: before it is applied, or after, as when the answer is lost. When at
-// is below 0, nothing fails and no call counts.
-type flaky struct {
+// flakyStore is a store whose call number at fails: before it is applied, or after it, as if the response was lost. If at
+// is negative, no call fails or counts.
+type flakyStore struct {
 	csvimport.Memory
 
-	at      int
-	applied bool
-	mu      sync.Mutex
-	calls   int
+	failAt    int
+	failAfter bool
+	mu        sync.Mutex
+	calls     int
 }
 
-func (f *flaky) fails(do func() error) error {
+func (f *flakyStore) call(do func() error) error {
 	f.mu.Lock()
-	if f.at >= 0 {
+	if f.failAt >= 0 {
 		f.calls++
 	}
-	hit := f.calls == f.at
+	hit := f.calls == f.failAt
 	f.mu.Unlock()
 	if !hit {
 		return do()
 	}
-	if f.applied {
-		return errors.Join(errBroken, do())
+	if f.failAfter {
+		return errors.Join(errStoreDown, do())
 	}
 
-	return errBroken
+	return errStoreDown
 }
 
-func (f *flaky) Get(ctx context.Context, from csvimport.Object, offset, length int64) (io.ReadCloser, error) {
+func (f *flakyStore) Get(ctx context.Context, from csvimport.Object, offset, length int64) (io.ReadCloser, error) {
 	var body io.ReadCloser
-	err := f.fails(func() (err error) {
+	err := f.call(func() (err error) {
 		body, err = f.Memory.Get(ctx, from, offset, length)
 		return err
 	})
-	if f.applied && errors.Is(err, errBroken) && body != nil { // the connection breaks in the middle
-		return io.NopCloser(io.MultiReader(io.LimitReader(body, length/2+10), broken{})), nil
+	if f.failAfter && errors.Is(err, errStoreDown) && body != nil { // the connection breaks in the middle
+		return io.NopCloser(io.MultiReader(io.LimitReader(body, length/2+10), failingReader{})), nil
 	}
 	return body, err
 }
 
-type broken struct{}
+type failingReader struct{}
 
-func (broken) Read([]byte) (int, error) { return 0, errBroken }
+func (failingReader) Read([]byte) (int, error) { return 0, errStoreDown }
 
-func (f *flaky) Read(ctx context.Context, key string) ([]byte, string, error) {
+func (f *flakyStore) Read(ctx context.Context, key string) ([]byte, string, error) {
 	var content []byte
 	var etag string
-	err := f.fails(func() (err error) {
+	err := f.call(func() (err error) {
 		content, etag, err = f.Memory.Read(ctx, key)
 		return err
 	})
 	return content, etag, err
 }
 
-func (f *flaky) List(ctx context.Context, prefix, after string, limit int) ([]string, error) {
+func (f *flakyStore) List(ctx context.Context, prefix, after string, limit int) ([]string, error) {
 	var keys []string
-	err := f.fails(func() (err error) {
+	err := f.call(func() (err error) {
 		keys, err = f.Memory.List(ctx, prefix, after, limit)
 		return err
 	})
 	return keys, err
 }
 
-func (f *flaky) Create(ctx context.Context, key string, mode csvimport.Mode) csvimport.Writer {
+func (f *flakyStore) Create(ctx context.Context, key string, mode csvimport.Mode) csvimport.Writer {
 	return flakyWriter{f.Memory.Create(ctx, key, mode), f}
 }
 
 type flakyWriter struct {
 	csvimport.Writer
 
-	store *flaky
+	store *flakyStore
 }
 
-func (w flakyWriter) Close() error { return w.store.fails(w.Writer.Close) }
+func (w flakyWriter) Close() error { return w.store.call(w.Writer.Close) }
 
-func (f *flaky) Copy(ctx context.Context, dst, src string) error {
-	return f.fails(func() error { return f.Memory.Copy(ctx, dst, src) })
+func (f *flakyStore) Copy(ctx context.Context, dst, src string) error {
+	return f.call(func() error { return f.Memory.Copy(ctx, dst, src) })
 }
 
-func (f *flaky) Delete(ctx context.Context, keys ...string) error {
-	return f.fails(func() error { return f.Memory.Delete(ctx, keys...) })
+func (f *flakyStore) Delete(ctx context.Context, keys ...string) error {
+	return f.call(func() error { return f.Memory.Delete(ctx, keys...) })
 }
 
-// outcome is what is left in the store after an import: its rows, its rejects, its keys.
+// outcome is the content of the store after an import.
 type outcome struct {
 	Counts        csvimport.Counts
 	Rows, Rejects string
 	Keys          []string
 }
 
-func outcomeOf(t *testing.T, f *flaky, s csvimport.Summary) outcome {
+func outcomeOf(t *testing.T, f *flakyStore, s csvimport.Summary) outcome {
 	t.Helper()
 	return outcome{s.Counts, rows(t, f, s), object(t, f, s.Prefix+s.Rejects), f.Keys("")}
 }
@@ -115,7 +115,7 @@ func outcomeOf(t *testing.T, f *flaky, s csvimport.Summary) outcome {
 const fourRows = "part,color,quantity\n3001,Red,1\n3001,Red,0\n3002,Blue,3\n,,\n"
 
 func TestEveryFailureOfTheStoreCanBeRetried(t *testing.T) {
-	calm := &flaky{}
+	calm := &flakyStore{}
 	s, err := run(t, csvimport.Config{Store: calm, RangeBytes: 1}, put(t, calm, []byte(fourRows)), "x", 0)
 	if err != nil {
 		t.Fatalf("import: %v", err)
@@ -125,9 +125,9 @@ func TestEveryFailureOfTheStoreCanBeRetried(t *testing.T) {
 	for at := 2; at <= calls; at++ { // 1 is the upload
 		for _, applied := range []bool{false, true} {
 			t.Run(fmt.Sprintf("call %d, applied %v", at, applied), func(t *testing.T) {
-				f := &flaky{}
+				f := &flakyStore{}
 				e := put(t, f, []byte(fourRows))
-				f.at, f.applied = at, applied
+				f.failAt, f.failAfter = at, applied
 				s, err := run(t, csvimport.Config{Store: f, RangeBytes: 1}, e, "x", 1)
 				if err != nil {
 					t.Fatalf("import: %v", err)
@@ -142,28 +142,28 @@ func TestEveryFailureOfTheStoreCanBeRetried(t *testing.T) {
 
 func TestStoreFailuresAreStoreErrors(t *testing.T) {
 	for at := 2; ; at++ {
-		f := &flaky{}
+		f := &flakyStore{}
 		e := put(t, f, []byte(fourRows))
-		f.at = at
+		f.failAt = at
 		_, err := run(t, csvimport.Config{Store: f}, e, "x", 0)
 		if f.calls < at {
 			return
 		}
 		var store *csvimport.StoreError
-		if !errors.As(err, &store) || !errors.Is(err, errBroken) {
+		if !errors.As(err, &store) || !errors.Is(err, errStoreDown) {
 			t.Errorf("call %d fails and the error is %T %v, want a *StoreError", at, err, err)
 		}
 	}
 }
 
-func TestASummaryNamesOnlyWhatIsThere(t *testing.T) {
+func TestSummaryNamesOnlyExistingObjects(t *testing.T) {
 	const prefix = "results/YXV0aDB8NDcxMS_DpA/up-1/"
 	want := []string{"part-00000.jsonl", "part-00001.jsonl", "part-00002.jsonl", "part-00003.jsonl", "rejected.csv", "summary.json"}
 	seen := false
 	for at := 2; ; at++ {
-		f := &flaky{}
+		f := &flakyStore{}
 		e := put(t, f, []byte(fourRows))
-		f.at, f.applied = at, true
+		f.failAt, f.failAfter = at, true
 		_, err := run(t, csvimport.Config{Store: f, RangeBytes: 1}, e, "x", 0)
 		if f.calls < at {
 			break
@@ -185,12 +185,12 @@ func TestASummaryNamesOnlyWhatIsThere(t *testing.T) {
 	}
 }
 
-func TestRepeatedEventEndsQuietly(t *testing.T) {
+func TestRepeatedEventIsImportedOnce(t *testing.T) {
 	store := &csvimport.Memory{}
 	c := csvimport.Config{Store: store}
 	e := put(t, store, []byte(fourRows))
 	handle := func(e csvimport.Event, execution string) csvimport.PlanOutput {
-		to := &heard{t: t}
+		to := &recordingPublisher{t: t}
 		c.Publisher = to
 		out, err := csvimport.NewPlan(c).Handle(t.Context(), csvimport.PlanInput{Execution: execution, Detail: e})
 		if err != nil {
@@ -253,7 +253,7 @@ func TestNewVersionReplacesTheResults(t *testing.T) {
 	}
 }
 
-func TestStepsRefuseWhatDoesNotAddUp(t *testing.T) {
+func TestStepsRejectInputThatContradictsThePlan(t *testing.T) {
 	store := &csvimport.Memory{}
 	c := csvimport.Config{Store: store}
 	plan, err := csvimport.NewPlan(c).Handle(t.Context(), csvimport.PlanInput{Detail: put(t, store, []byte(fourRows))})

@@ -7,7 +7,7 @@ import (
 	"unicode/utf8"
 )
 
-// Why a row is rejected.
+// The reasons for which rows are rejected.
 const (
 	reasonUTF8     = "not valid UTF-8"
 	reasonFields   = "wrong number of fields"
@@ -21,14 +21,14 @@ type row struct {
 	quantity    int64
 }
 
-// rejection says why a record is not accepted. The zero value means that it is.
+// rejection is the reason for which a record is rejected. The zero value means that it is accepted.
 type rejection struct{ column, reason string }
 
-// read returns the record as a row, or the first reason to reject it.
-func (h *header) read(fields [][]byte) (row, rejection) {
+// parseRow returns the record as a row, or the first reason to reject it.
+func (h *header) parseRow(fields [][]byte) (row, rejection) {
 	for i, f := range fields {
 		if !utf8.Valid(f) {
-			return row{}, rejection{h.name(i), reasonUTF8}
+			return row{}, rejection{h.columnName(i), reasonUTF8}
 		}
 	}
 	if len(fields) != len(h.names) {
@@ -51,15 +51,15 @@ func (h *header) read(fields [][]byte) (row, rejection) {
 	return r, rejection{}
 }
 
-// name returns the name of the column at a place, which may lie beyond the header.
-func (h *header) name(place int) string {
-	if place < len(h.names) {
-		return h.names[place]
+// columnName returns the name of the column with this index, or "" if the header has fewer columns.
+func (h *header) columnName(index int) string {
+	if index < len(h.names) {
+		return h.names[index]
 	}
 	return ""
 }
 
-// parseQuantity returns the number that the digits make, or 0 where it is not a quantity.
+// parseQuantity parses the digits as a number from 1 to MaxQuantity. It returns 0 if they are not one.
 func parseQuantity(digits []byte) int64 {
 	var n int64
 	for _, c := range digits {
@@ -73,39 +73,39 @@ func parseQuantity(digits []byte) int64 {
 	return n
 }
 
-// lines writes accepted rows as JSON, one a line.
-type lines struct {
-	header *header
-	keys   [][]byte // the extra columns' names as JSON, with the colon
-	buf    []byte
+// rowEncoder encodes accepted rows as JSON lines.
+type rowEncoder struct {
+	header    *header
+	extraKeys [][]byte // the extra columns' names as JSON, with the colon
+	buf       []byte
 }
 
-func newLines(h *header) *lines {
-	l := &lines{header: h}
-	for _, place := range h.extra {
-		l.keys = append(l.keys, append(appendString(nil, []byte(h.names[place])), ':'))
+func newRowEncoder(h *header) *rowEncoder {
+	l := &rowEncoder{header: h}
+	for _, column := range h.extra {
+		l.extraKeys = append(l.extraKeys, append(appendString(nil, []byte(h.names[column])), ':'))
 	}
 	return l
 }
 
-// line returns the row as JSON with a line end, without the extra columns that are empty. It is valid until the next call.
-func (l *lines) line(line int64, r row, fields [][]byte) []byte {
+// encode returns the row as JSON with a line end, without empty extra columns. The bytes are valid until the next call.
+func (l *rowEncoder) encode(line int64, r row, fields [][]byte) []byte {
 	b := l.buf[:0]
 	b = append(b, `{"line":`...)
 	b = strconv.AppendInt(b, line, 10)
 	b = appendString(append(b, `,"part":`...), r.part)
 	b = appendString(append(b, `,"color":`...), r.color)
 	b = strconv.AppendInt(append(b, `,"quantity":`...), r.quantity, 10)
-	before := `,"extra":{`
-	for i, place := range l.header.extra {
-		if len(fields[place]) == 0 {
+	separator := `,"extra":{`
+	for i, column := range l.header.extra {
+		if len(fields[column]) == 0 {
 			continue
 		}
-		b = append(append(b, before...), l.keys[i]...)
-		b = appendString(b, fields[place])
-		before = ","
+		b = append(append(b, separator...), l.extraKeys[i]...)
+		b = appendString(b, fields[column])
+		separator = ","
 	}
-	if before == "," {
+	if separator == "," {
 		b = append(b, '}')
 	}
 	b = append(b, '}', '\n')
@@ -142,18 +142,18 @@ func appendString(b, s []byte) []byte {
 	return append(append(b, s[from:]...), '"')
 }
 
-// rejectFields returns what rejected.csv says of a record, its own fields last.
+// rejectFields returns the line of rejected.csv for a record: line, column and reason, then the record's fields.
 func rejectFields(dst []string, line int64, why rejection, fields [][]byte) []string {
 	dst = append(dst[:0], strconv.FormatInt(line, 10), why.column, why.reason)
 	for _, f := range fields {
-		dst = append(dst, harmless(strings.ToValidUTF8(string(f), "\uFFFD")))
+		dst = append(dst, escapeFormula(strings.ToValidUTF8(string(f), "\uFFFD")))
 	}
 	return dst
 }
 
-// harmless puts an apostrophe before what a spreadsheet would run as a formula
+// escapeFormula puts an apostrophe before a cell that a spreadsheet would run as a formula
 // (https://owasp.org/www-community/attacks/CSV_Injection).
-func harmless(cell string) string {
+func escapeFormula(cell string) string {
 	if cell != "" && strings.IndexByte("=+-@\t\r", cell[0]) >= 0 {
 		return "'" + cell
 	}

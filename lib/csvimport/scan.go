@@ -7,21 +7,22 @@ import (
 )
 
 const (
-	// firstBuffer is what a scanner starts with; only longer records make it grow.
+	// firstBuffer is the initial size of a scanner's buffer, in bytes; only longer records make it grow.
 	firstBuffer = 64 << 10
-	// maxEmptyReads is how often a reader may return nothing before it counts as broken.
+	// maxEmptyReads is the number of reads in a row that may return nothing before the scanner gives up.
 	maxEmptyReads = 100
 )
 
 // scanner splits text into records, as the package comment defines them. Unlike encoding/csv it knows the byte offset
-// and the physical line at which each record starts, bounds a record, and forgives what Python's csv module forgives.
+// and the physical line at which each record starts, bounds a record, and accepts the quotes that Python's csv module
+// accepts.
 type scanner struct {
-	in   io.Reader
-	err  error // of in; io.EOF at its end
-	stop [256]bool
-	sep  byte
-	max  int    // the length of the longest record, without its line end
-	kind string // of the records, for errors
+	in        io.Reader
+	err       error // of in; io.EOF at its end
+	endsField [256]bool
+	sep       byte
+	maxLength int    // the length of the longest record, without its line end
+	kind      string // "record" or "header", for errors
 
 	buf      []byte
 	pos, end int // buf[pos:end] is not consumed yet; a record being scanned starts at pos
@@ -29,50 +30,51 @@ type scanner struct {
 	offset int64 // of buf[pos] in the file
 	line   int64 // the physical line of buf[pos], from 1
 
-	spans    []span
-	inner    int64 // line ends inside the record being scanned
-	inQuotes bool  // the scanner reads on inside quotes
-	fields   [][]byte
+	spans         []span
+	innerLineEnds int64 // line ends inside the record being scanned
+	inQuotes      bool  // the scanner is inside quotes
+	fields        [][]byte
 }
 
-// span places a field's text relative to the start of its record.
+// span is the position of a field's text relative to the start of its record.
 type span struct{ from, to int }
 
 // newScanner returns a scanner of in, whose first byte is at offset and line of the file.
 func newScanner(in io.Reader, sep byte, offset, line int64) *scanner {
-	s := &scanner{in: in, sep: sep, max: maxRecord, kind: "record", buf: make([]byte, firstBuffer), offset: offset, line: line}
-	s.stop[sep], s.stop['\r'], s.stop['\n'] = true, true, true
+	s := &scanner{in: in, sep: sep, maxLength: maxRecord, kind: "record", buf: make([]byte, firstBuffer), offset: offset, line: line}
+	s.endsField[sep], s.endsField['\r'], s.endsField['\n'] = true, true, true
 	return s
 }
 
-// next returns the fields of the next record that is not an empty line, and the line at which it starts: the first
-// MaxColumns+1 of them. They are valid until the next call. The error is io.EOF after the last record, an *InvalidFile, or the reader's.
+// next returns the first MaxColumns+1 fields of the next record, and the line at which the record starts. It skips empty
+// lines. The fields are valid until the next call. The error is io.EOF after the last record, an *InvalidFile, or the
+// reader's.
 func (s *scanner) next() ([][]byte, int64, error) {
-	for n := s.lineEnd(0); n > 0; n = s.lineEnd(0) {
+	for n := s.lineEndAt(0); n > 0; n = s.lineEndAt(0) {
 		s.consume(n)
 		s.line++
 	}
-	if _, ok := s.at(0); !ok {
+	if _, ok := s.byteAt(0); !ok {
 		return nil, 0, s.err
 	}
-	s.spans, s.inner = s.spans[:0], 0
-	end, err := s.record()
+	s.spans, s.innerLineEnds = s.spans[:0], 0
+	end, err := s.scanRecord()
 	if err != nil {
 		return nil, 0, err
 	}
-	line, n := s.line, s.lineEnd(end)
+	line, n := s.line, s.lineEndAt(end)
 	if s.err != nil && s.err != io.EOF { //nolint:errorlint // io.EOF is never wrapped by a Reader
 		return nil, 0, s.err
 	}
-	if end > s.max {
+	if end > s.maxLength {
 		return nil, 0, s.tooLong()
 	}
 	s.fields = s.fields[:0]
 	for _, f := range s.spans {
-		s.fields = append(s.fields, s.window()[f.from:f.to])
+		s.fields = append(s.fields, s.pending()[f.from:f.to])
 	}
 	s.consume(end + n)
-	s.line += s.inner
+	s.line += s.innerLineEnds
 	if n > 0 {
 		s.line++
 	}
@@ -80,54 +82,54 @@ func (s *scanner) next() ([][]byte, int64, error) {
 	return s.fields, line, nil
 }
 
-// record scans one record into spans and returns where it ends.
-func (s *scanner) record() (int, error) {
+// scanRecord scans one record into spans and returns where it ends.
+func (s *scanner) scanRecord() (int, error) {
 	for i := 0; ; i++ {
 		var err error
 		from := i
-		if c, ok := s.at(i); ok && c == '"' {
-			i, err = s.quoted(i)
+		if c, ok := s.byteAt(i); ok && c == '"' {
+			i, err = s.scanQuoted(i)
 		} else {
-			i = s.plain(i)
-			s.field(from, i)
+			i = s.scanUnquoted(i)
+			s.addField(from, i)
 		}
 		if err != nil {
 			return 0, err
 		}
-		if c, ok := s.at(i); !ok || c != s.sep {
+		if c, ok := s.byteAt(i); !ok || c != s.sep {
 			return i, nil
 		}
 	}
 }
 
-// field notes where a field's text is.
-func (s *scanner) field(from, to int) {
+// addField adds the position of a field's text, unless the record has too many fields already.
+func (s *scanner) addField(from, to int) {
 	if len(s.spans) <= MaxColumns {
 		s.spans = append(s.spans, span{from, to})
 	}
 }
 
-// plain returns where the text that starts at i ends: at a separator, a line end, the end of the file, or where s.err is
-// found.
-func (s *scanner) plain(i int) int {
+// scanUnquoted returns where the unquoted text that starts at i ends: at a separator, a line end, the end of the file, or
+// where reading failed with s.err.
+func (s *scanner) scanUnquoted(i int) int {
 	for {
-		b := s.window()
-		for i < len(b) && !s.stop[b[i]] {
+		b := s.pending()
+		for i < len(b) && !s.endsField[b[i]] {
 			i++
 		}
-		if i < len(b) || !s.more() {
+		if i < len(b) || !s.readMore() {
 			return i
 		}
 	}
 }
 
-// quoted scans the field whose opening quote is at i and returns where it ends. The text is brought together in place:
-// w, where it is written, never passes r, where it is read.
-func (s *scanner) quoted(i int) (int, error) {
-	opened := s.line + s.inner
+// scanQuoted scans the field whose opening quote is at i and returns where it ends. It removes the quotes from the text in
+// place: w, where it writes, never passes r, where it reads.
+func (s *scanner) scanQuoted(i int) (int, error) {
+	opened := s.line + s.innerLineEnds
 	w, r := i+1, i+1
 	for {
-		b := s.window()
+		b := s.pending()
 		quote := bytes.IndexByte(b[r:], '"')
 		n := quote
 		if quote < 0 {
@@ -138,35 +140,35 @@ func (s *scanner) quoted(i int) (int, error) {
 		}
 		w, r = w+n, r+n
 		if quote < 0 {
-			if err := s.moreQuoted(opened); err != nil {
+			if err := s.readMoreQuoted(opened); err != nil {
 				return 0, err
 			}
 			continue
 		}
 		r++
-		c, ok := s.at(r)
+		c, ok := s.byteAt(r)
 		if ok && c == '"' {
-			s.window()[w] = '"'
+			s.pending()[w] = '"'
 			w, r = w+1, r+1
 			continue
 		}
-		if ok && !s.stop[c] { // text after the closing quote
-			end := s.plain(r)
-			w += copy(s.window()[w:], s.window()[r:end])
+		if ok && !s.endsField[c] { // text after the closing quote
+			end := s.scanUnquoted(r)
+			w += copy(s.pending()[w:], s.pending()[r:end])
 			r = end
 		}
-		s.field(i+1, w)
-		s.inner += lineEnds(s.window()[i+1 : w])
+		s.addField(i+1, w)
+		s.innerLineEnds += countLineEnds(s.pending()[i+1 : w])
 		return r, nil
 	}
 }
 
-// moreQuoted reads on inside the quotes that were opened at the line.
-func (s *scanner) moreQuoted(opened int64) error {
+// readMoreQuoted reads more text inside the quotes that were opened at the line.
+func (s *scanner) readMoreQuoted(opened int64) error {
 	s.inQuotes = true
 	defer func() { s.inQuotes = false }()
 	switch {
-	case s.more():
+	case s.readMore():
 		return nil
 	case s.err == io.EOF: //nolint:errorlint // io.EOF is never wrapped by a Reader
 		return &InvalidFile{Line: opened, Reason: "a quote is opened and never closed"}
@@ -176,9 +178,9 @@ func (s *scanner) moreQuoted(opened int64) error {
 }
 
 func (s *scanner) tooLong() error {
-	size := fmt.Sprintf("%d KiB", s.max>>10)
-	if s.max >= 1<<20 {
-		size = fmt.Sprintf("%d MiB", s.max>>20)
+	size := fmt.Sprintf("%d KiB", s.maxLength>>10)
+	if s.maxLength >= 1<<20 {
+		size = fmt.Sprintf("%d MiB", s.maxLength>>20)
 	}
 	reason := "the " + s.kind + " is longer than " + size
 	if s.inQuotes {
@@ -187,22 +189,22 @@ func (s *scanner) tooLong() error {
 	return &InvalidFile{Line: s.line, Reason: reason}
 }
 
-// lineEnd returns the length of the line end at i: LF, CR LF, or CR alone. It returns 0 where there is none.
-func (s *scanner) lineEnd(i int) int {
-	c, ok := s.at(i)
+// lineEndAt returns the length of the line end at i: LF, CR LF, or CR alone. It returns 0 if there is none.
+func (s *scanner) lineEndAt(i int) int {
+	c, ok := s.byteAt(i)
 	if !ok || c != '\n' && c != '\r' {
 		return 0
 	}
 	if c == '\r' {
-		if after, ok := s.at(i + 1); ok && after == '\n' {
+		if after, ok := s.byteAt(i + 1); ok && after == '\n' {
 			return 2
 		}
 	}
 	return 1
 }
 
-// lineEnds counts the line ends in a field's text.
-func lineEnds(text []byte) int64 {
+// countLineEnds counts the line ends in a field's text.
+func countLineEnds(text []byte) int64 {
 	n := bytes.Count(text, []byte{'\n'})
 	if cr := bytes.Count(text, []byte{'\r'}); cr > 0 {
 		n += cr - bytes.Count(text, []byte("\r\n"))
@@ -210,13 +212,14 @@ func lineEnds(text []byte) int64 {
 	return int64(n)
 }
 
-// window returns the bytes from the start of the record on, as far as they were read.
-func (s *scanner) window() []byte { return s.buf[s.pos:s.end] }
+// pending returns the bytes that were read and not consumed: from the start of the record on.
+func (s *scanner) pending() []byte { return s.buf[s.pos:s.end] }
 
-// at returns the byte i places after the start of the record; false means that the file ends before, or s.err.
-func (s *scanner) at(i int) (byte, bool) {
+// byteAt returns the byte i positions after the start of the record. It returns false if the file ends before it, or
+// reading failed with s.err.
+func (s *scanner) byteAt(i int) (byte, bool) {
 	for s.pos+i >= s.end {
-		if !s.more() {
+		if !s.readMore() {
 			return 0, false
 		}
 	}
@@ -228,19 +231,19 @@ func (s *scanner) consume(n int) {
 	s.offset += int64(n)
 }
 
-// more reads on, and reports whether there was anything. It moves the record in the buffer, hence all places are
-// relative to its start. Here alone the buffer grows, and here it stops growing: a record that needs more than its longest
-// form with a line end of two bytes is too long.
-func (s *scanner) more() bool {
+// readMore reads more bytes and reports whether there were any. It moves the record to the start of the buffer, so
+// positions are relative to the record's start. Only readMore grows the buffer: up to the longest record plus a line end
+// of two bytes.
+func (s *scanner) readMore() bool {
 	if s.err != nil {
 		return false
 	}
-	if s.end-s.pos > s.max+1 {
+	if s.end-s.pos > s.maxLength+1 {
 		s.err = s.tooLong()
 		return false
 	}
 	if s.pos > 0 {
-		s.end = copy(s.buf, s.window())
+		s.end = copy(s.buf, s.pending())
 		s.pos = 0
 	}
 	if s.end == len(s.buf) {

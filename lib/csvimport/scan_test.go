@@ -13,7 +13,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 )
 
-// scanned is one record as the tests compare it.
+// scanned is a record in the form that the tests compare.
 type scanned struct {
 	Line   int64
 	Fields []string
@@ -75,11 +75,11 @@ func TestScanner(t *testing.T) {
 	}
 }
 
-func TestScannerRefuses(t *testing.T) {
+func TestScannerRejectsInvalidFiles(t *testing.T) {
 	mib := strings.Repeat("x", maxRecord)
 	for _, tt := range []struct {
 		name, in string
-		want     error // nil: not refused
+		want     error // nil: valid
 	}{
 		{"unclosed quote", "a\nb,\"c\n", &InvalidFile{Line: 2, Reason: "a quote is opened and never closed"}},
 		{"the line is that of the quote", "\"a\nb\",\"c", &InvalidFile{Line: 2, Reason: "a quote is opened and never closed"}},
@@ -103,7 +103,7 @@ func TestScannerRefuses(t *testing.T) {
 	}
 }
 
-func TestScannerPassesReadErrorsOn(t *testing.T) {
+func TestScannerReturnsReadErrors(t *testing.T) {
 	for _, in := range []string{"", "a,b", "a,b\n", "\"a", "a\r", "a\nb,\"c\""} {
 		_, err := scanAll(io.MultiReader(strings.NewReader(in), iotest.ErrReader(io.ErrClosedPipe)), ',')
 		if !errors.Is(err, io.ErrClosedPipe) {
@@ -112,7 +112,7 @@ func TestScannerPassesReadErrorsOn(t *testing.T) {
 	}
 }
 
-// repeated is a text that repeats itself.
+// repeated is a reader that repeats a text.
 type repeated struct {
 	text     []byte
 	at, left int
@@ -131,7 +131,7 @@ func (r *repeated) Read(p []byte) (int, error) {
 	return n, nil
 }
 
-// FuzzScannerMemory holds that a scanner's memory is bounded, whatever it reads.
+// FuzzScannerMemory checks that a scanner's memory is bounded for any input.
 func FuzzScannerMemory(f *testing.F) {
 	for _, text := range []string{`"`, `""`, `"""`, ",", `"",`, "x", "\"\n", `"a"b`, "\r", "\"\r\n,", " \"", "x\n"} {
 		f.Add([]byte(text), ",\"x")
@@ -157,8 +157,8 @@ func FuzzScannerMemory(f *testing.F) {
 	})
 }
 
-// FuzzScanner compares with encoding/csv where both apply: it takes a lone CR as text, refuses bare quotes, and turns
-// CR LF inside quotes to LF.
+// FuzzScanner compares the scanner with encoding/csv for inputs on which both agree. They differ where encoding/csv takes
+// a lone CR as text, rejects bare quotes, or converts CR LF inside quotes to LF.
 func FuzzScanner(f *testing.F) {
 	for _, in := range []string{"a,b\r\nc,\"d\"\"e\"\n\n\"f\ng\",h", ",\n\"\",", "\"a\r\nb\"\r\n\r\nc", "ä,\xff", "\"a\"b", "a\rb"} {
 		f.Add([]byte(in))
@@ -172,7 +172,7 @@ func FuzzScanner(f *testing.F) {
 		if bytes.Contains(bytes.ReplaceAll(in, []byte("\r\n"), nil), []byte("\r")) {
 			return
 		}
-		want, err := oracle(in)
+		want, err := parseWithEncodingCSV(in)
 		if err != nil {
 			return
 		}
@@ -187,8 +187,8 @@ func FuzzScanner(f *testing.F) {
 	})
 }
 
-// oracle returns the records that encoding/csv finds, with as many fields as a scanner keeps.
-func oracle(in []byte) ([]scanned, error) {
+// parseWithEncodingCSV parses records with encoding/csv. It returns as many fields of each as a scanner does.
+func parseWithEncodingCSV(in []byte) ([]scanned, error) {
 	r := csv.NewReader(bytes.NewReader(in))
 	r.FieldsPerRecord = -1
 	var all []scanned
@@ -205,14 +205,14 @@ func oracle(in []byte) ([]scanned, error) {
 	}
 }
 
-// FuzzCut holds that a file parsed range by range, wherever it is cut, is the file parsed whole.
-func FuzzCut(f *testing.F) {
+// FuzzSplitRanges checks that parsing a file range by range gives the same records as parsing it at once.
+func FuzzSplitRanges(f *testing.F) {
 	for _, in := range []string{"3001,Red,4\n\n\"30\n03\",Blue,5\r\n,,\r1,2,3", "a,b,c\n\n\n", "\"a\"\"b\"x,c,\"1\"\rd\r\n\ne"} {
 		f.Add([]byte(in), uint16(1))
 	}
 	f.Fuzz(func(t *testing.T, rows []byte, least uint16) {
 		in := append([]byte("\xEF\xBB\xBFpart,color,quantity\n"), rows...)
-		c, err := cut(bytes.NewReader(in), int64(len(in)), int64(least), func(int64) {})
+		c, err := splitRanges(bytes.NewReader(in), int64(len(in)), int64(least), func(int64) {})
 		if err != nil {
 			return
 		}

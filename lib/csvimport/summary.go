@@ -12,7 +12,7 @@ import (
 	"github.com/herald-progress/herald/lib/message"
 )
 
-// The names of an import's results, below their prefix.
+// The last part of the keys of an upload's summary and rejected rows.
 const (
 	summaryName = "summary.json"
 	rejectsName = "rejected.csv"
@@ -23,9 +23,10 @@ type Summary struct {
 	UserID   string `json:"userId"`
 	UploadID string `json:"uploadId"`
 	FileName string `json:"fileName"`
-	// Claim tells the imports of one upload's versions apart; Began, Sequencer and Claim, in this order, say which is newer.
+	// Claim identifies the import among those of one upload. OrderTime, Sequencer and Claim, compared in this order, decide
+	// which import is newer.
 	Claim     string `json:"claim"`
-	Began     string `json:"began"`
+	OrderTime string `json:"began"`
 	Sequencer string `json:"sequencer"`
 	// Bytes is the upload's size.
 	Bytes int64 `json:"bytes"`
@@ -38,7 +39,7 @@ type Summary struct {
 	StartedAt      string `json:"startedAt"`
 	FinishedAt     string `json:"finishedAt"`
 	DurationMillis int64  `json:"durationMs"`
-	// Prefix and one of the names below make the key of a result.
+	// Prefix followed by one of the names below is the key of a result.
 	Prefix  string   `json:"prefix"`
 	Results []string `json:"results"`
 	Rejects string   `json:"rejects"`
@@ -52,11 +53,11 @@ type RejectCount struct {
 }
 
 // summarize returns the summary of an import that ends now.
-func summarize(file File, chunks []ChunkOutput, by map[rejection]int64) Summary {
+func summarize(file File, chunks []ChunkOutput, rejectCounts map[rejection]int64) Summary {
 	now := time.Now()
 	s := Summary{
 		UserID: file.UserID, UploadID: file.UploadID, FileName: file.FileName, Bytes: file.Size,
-		Claim: file.Claim, Began: file.Began, Sequencer: file.Sequencer,
+		Claim: file.Claim, OrderTime: file.OrderTime, Sequencer: file.Sequencer,
 		RejectedBy: []RejectCount{}, StartedAt: file.StartedAt, FinishedAt: message.Time{Time: now}.String(),
 		Prefix: file.resultsPrefix(), Results: []string{}, Rejects: rejectsName,
 	}
@@ -67,7 +68,7 @@ func summarize(file File, chunks []ChunkOutput, by map[rejection]int64) Summary 
 		s.Results = append(s.Results, partName(c.N))
 	}
 	s.Accepted = s.Rows - s.Rejected
-	for why, rows := range by {
+	for why, rows := range rejectCounts {
 		s.RejectedBy = append(s.RejectedBy, RejectCount{Column: why.column, Reason: why.reason, Rows: rows})
 	}
 	slices.SortFunc(s.RejectedBy, func(a, b RejectCount) int {
@@ -82,14 +83,14 @@ func summarize(file File, chunks []ChunkOutput, by map[rejection]int64) Summary 
 
 func partName(n int) string { return fmt.Sprintf("part-%05d.jsonl", n) }
 
-// newerThan reports whether the results are of a newer version of the upload than file.
+// newerThan reports whether the summary is that of a newer version of the upload than file.
 func (s Summary) newerThan(file File) bool {
-	return cmp.Or(cmp.Compare(s.Began, file.Began), cmp.Compare(s.Sequencer, file.Sequencer), cmp.Compare(s.Claim, file.Claim)) > 0
+	return cmp.Or(cmp.Compare(s.OrderTime, file.OrderTime), cmp.Compare(s.Sequencer, file.Sequencer), cmp.Compare(s.Claim, file.Claim)) > 0
 }
 
-// summary returns the summary of the file's upload with the mode in which alone it may be replaced. The zero summary, which
-// is older than any, means that there is none.
-func (c Config) summary(ctx context.Context, file File) (Summary, Mode, error) {
+// readSummary returns the summary of the file's upload, and the mode for a write that replaces exactly this summary. The
+// zero summary, which is older than any other, means that there is none.
+func (c Config) readSummary(ctx context.Context, file File) (Summary, Mode, error) {
 	content, etag, err := c.Store.Read(ctx, file.summaryKey())
 	if errors.Is(err, ErrNotFound) {
 		return Summary{}, IfAbsent, nil
@@ -105,9 +106,9 @@ func (c Config) summary(ctx context.Context, file File) (Summary, Mode, error) {
 	return s, IfMatch(etag), nil
 }
 
-// newest returns a *Superseded where the results of a newer version of the upload are there.
-func (c Config) newest(ctx context.Context, file File) error {
-	s, _, err := c.summary(ctx, file)
+// checkNewest returns a *Superseded if the summary is that of a newer version of the upload.
+func (c Config) checkNewest(ctx context.Context, file File) error {
+	s, _, err := c.readSummary(ctx, file)
 	if err != nil {
 		return err
 	}

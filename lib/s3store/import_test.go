@@ -26,7 +26,7 @@ func TestImport(t *testing.T) {
 	if err := w.Close(); err != nil {
 		t.Fatal(err)
 	}
-	e.Object.ETag = "" // that of a multipart upload is not the content's
+	e.Object.ETag = "" // the ETag of a multipart upload is not that of the content
 
 	c := csvimport.Config{Store: store}
 	plan, err := csvimport.NewPlan(c).Handle(t.Context(), csvimport.PlanInput{Execution: "x", Detail: e})

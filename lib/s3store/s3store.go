@@ -1,4 +1,4 @@
-// Package s3store keeps csvimport's objects in Amazon S3.
+// Package s3store stores csvimport's objects in Amazon S3.
 package s3store
 
 import (
@@ -21,22 +21,22 @@ import (
 )
 
 const (
-	// DefaultPartBytes is the least size of a part that Amazon S3 takes, in bytes
+	// DefaultPartBytes is the smallest size of a part that Amazon S3 accepts, in bytes
 	// (https://docs.aws.amazon.com/AmazonS3/latest/userguide/qfacts.html).
 	DefaultPartBytes = 5 << 20
-	// maxDelete is how many objects one DeleteObjects takes
+	// maxDelete is the maximum number of objects of one DeleteObjects request
 	// (https://docs.aws.amazon.com/AmazonS3/latest/API/API_DeleteObjects.html).
 	maxDelete = 1000
 )
 
-// Config says where the objects are. Client and Bucket are required.
+// Config names the bucket and its client. Both are required.
 //
-// The client needs s3:ListBucket on the bucket: without it Amazon S3 answers 403 where an object is missing.
+// The client needs s3:ListBucket on the bucket: without it, Amazon S3 answers 403 instead of 404 for a missing object.
 type Config struct {
 	Client *s3.Client
 	Bucket string
-	// PartBytes is the size of a multipart upload's parts, and what a writer keeps in memory; zero means
-	// [DefaultPartBytes]. With 10,000 parts at most, objects of up to 52 GB can be written.
+	// PartBytes is the size of a multipart upload's parts, and of the buffer of a writer; zero means [DefaultPartBytes].
+	// With at most 10,000 parts of the default size, objects can have up to 52 GB.
 	PartBytes int
 }
 
@@ -58,7 +58,7 @@ func (s *Store) Get(ctx context.Context, from csvimport.Object, offset, length i
 		in.VersionId = &from.Version
 	}
 	if from.ETag != "" {
-		in.IfMatch = aws.String(quoted(from.ETag))
+		in.IfMatch = aws.String(quoteETag(from.ETag))
 	}
 	switch {
 	case length > 0:
@@ -71,13 +71,16 @@ func (s *Store) Get(ctx context.Context, from csvimport.Object, offset, length i
 		return http.NoBody, nil
 	}
 	if err != nil {
-		return nil, fmt.Errorf("get object: %w", sentinel(err))
+		return nil, fmt.Errorf("get object: %w", asSentinel(err))
 	}
-	if from.ETag != "" && unquoted(out.ETag) != from.ETag { // from an endpoint that knows no If-Match
+	if from.ETag != "" && unquoteETag(out.ETag) != from.ETag { // the endpoint does not implement If-Match
 		return nil, errors.Join(csvimport.ErrReplaced, out.Body.Close())
 	}
 	if length == 0 {
-		return http.NoBody, out.Body.Close() //nolint:wrapcheck // nothing was read
+		if err := out.Body.Close(); err != nil {
+			return nil, fmt.Errorf("close object: %w", err)
+		}
+		return http.NoBody, nil
 	}
 
 	return out.Body, nil
@@ -88,13 +91,13 @@ func (s *Store) Read(ctx context.Context, key string) ([]byte, string, error) {
 	out, err := s.config.Client.GetObject(ctx, &s3.GetObjectInput{Bucket: &s.config.Bucket, Key: &key},
 		func(o *s3.Options) { o.DisableLogOutputChecksumValidationSkipped = true })
 	if err != nil {
-		return nil, "", fmt.Errorf("get object: %w", sentinel(err))
+		return nil, "", fmt.Errorf("get object: %w", asSentinel(err))
 	}
 	content, err := io.ReadAll(out.Body)
 	if err := errors.Join(err, out.Body.Close()); err != nil {
 		return nil, "", fmt.Errorf("read object: %w", err)
 	}
-	return content, unquoted(out.ETag), nil
+	return content, unquoteETag(out.ETag), nil
 }
 
 // List implements [csvimport.Store].
@@ -117,8 +120,9 @@ func (s *Store) List(ctx context.Context, prefix, after string, limit int) ([]st
 	return keys, nil
 }
 
-// Create implements [csvimport.Store]. An object of less than a part is put in one request; a longer one is a multipart
-// upload, whose parts are sent while it is written. The bucket should remove incomplete multipart uploads after a day.
+// Create implements [csvimport.Store]. An object of at most one part is sent in one request when it is closed. A larger one
+// is a multipart upload, whose parts are sent while it is written. The bucket should abort incomplete multipart uploads
+// after a day.
 func (s *Store) Create(ctx context.Context, key string, mode csvimport.Mode) csvimport.Writer {
 	return &writer{ctx: ctx, config: s.config, key: key, mode: mode}
 }
@@ -126,20 +130,20 @@ func (s *Store) Create(ctx context.Context, key string, mode csvimport.Mode) csv
 // Copy implements [csvimport.Store].
 func (s *Store) Copy(ctx context.Context, dst, src string) error {
 	_, err := s.config.Client.CopyObject(ctx, &s3.CopyObjectInput{
-		Bucket: &s.config.Bucket, Key: &dst, CopySource: aws.String(escape(s.config.Bucket + "/" + src)),
+		Bucket: &s.config.Bucket, Key: &dst, CopySource: aws.String(escapeCopySource(s.config.Bucket + "/" + src)),
 	})
 	if err != nil {
-		return fmt.Errorf("copy object: %w", sentinel(err))
+		return fmt.Errorf("copy object: %w", asSentinel(err))
 	}
 	return nil
 }
 
 // Delete implements [csvimport.Store].
 func (s *Store) Delete(ctx context.Context, keys ...string) error {
-	for some := range slices.Chunk(keys, maxDelete) {
-		objects := make([]types.ObjectIdentifier, len(some))
-		for i := range some {
-			objects[i].Key = &some[i]
+	for batch := range slices.Chunk(keys, maxDelete) {
+		objects := make([]types.ObjectIdentifier, len(batch))
+		for i := range batch {
+			objects[i].Key = &batch[i]
 		}
 		out, err := s.config.Client.DeleteObjects(ctx, &s3.DeleteObjectsInput{
 			Bucket: &s.config.Bucket, Delete: &types.Delete{Objects: objects, Quiet: aws.Bool(true)},
@@ -148,15 +152,15 @@ func (s *Store) Delete(ctx context.Context, keys ...string) error {
 			return fmt.Errorf("delete objects: %w", err)
 		}
 		if len(out.Errors) > 0 {
-			return fmt.Errorf("delete objects: %d of %d failed, one with %s", len(out.Errors), len(some), aws.ToString(out.Errors[0].Code))
+			return fmt.Errorf("delete objects: %d of %d failed, one with %s", len(out.Errors), len(batch), aws.ToString(out.Errors[0].Code))
 		}
 	}
 
 	return nil
 }
 
-// escape returns bucket and key as CopySource wants them: URL-encoded, with their slashes.
-func escape(path string) string {
+// escapeCopySource returns bucket and key in the form of CopySource: URL-encoded, except for slashes.
+func escapeCopySource(path string) string {
 	parts := strings.Split(path, "/")
 	for i, p := range parts {
 		parts[i] = url.PathEscape(p)
@@ -173,8 +177,9 @@ func status(err error) int {
 	return 0
 }
 
-// sentinel returns csvimport.ErrNotFound or csvimport.ErrReplaced for the answers that say so.
-func sentinel(err error) error {
+// asSentinel returns csvimport.ErrNotFound for a response with status 404, csvimport.ErrReplaced for 412, and any other
+// error as it is.
+func asSentinel(err error) error {
 	switch status(err) {
 	case http.StatusNotFound:
 		return csvimport.ErrNotFound
@@ -185,7 +190,8 @@ func sentinel(err error) error {
 	}
 }
 
-// quoted returns an ETag as HTTP has it, unquoted as the rest of the world has it.
-func quoted(etag string) string { return `"` + etag + `"` }
+// quoteETag returns an ETag with quotes, as HTTP headers have it.
+func quoteETag(etag string) string { return `"` + etag + `"` }
 
-func unquoted(etag *string) string { return strings.Trim(aws.ToString(etag), `"`) }
+// unquoteETag returns the ETag of a response without its quotes.
+func unquoteETag(etag *string) string { return strings.Trim(aws.ToString(etag), `"`) }

@@ -22,7 +22,7 @@ import (
 
 const bucket = "uploads"
 
-// open returns a store on an S3 server of its own, over HTTP.
+// open returns a store on a new S3 server, over HTTP.
 func open(tb testing.TB) *s3store.Store {
 	tb.Helper()
 	backend := s3mem.New()
@@ -42,12 +42,12 @@ func newClient(endpoint string) *s3.Client {
 	})
 }
 
-func TestStoreKeepsTheContract(t *testing.T) {
+func TestStoreMeetsTheContract(t *testing.T) {
 	storetest.Run(t, func(t *testing.T) csvimport.Store { t.Helper(); return open(t) })
 }
 
-// TestStoreKeepsTheContractOnMoto holds the contract against another maker's S3.
-func TestStoreKeepsTheContractOnMoto(t *testing.T) {
+// TestStoreMeetsTheContractOnMoto tests the store with another implementation of S3.
+func TestStoreMeetsTheContractOnMoto(t *testing.T) {
 	endpoint := os.Getenv("MOTO_ENDPOINT")
 	if endpoint == "" {
 		t.Skip("set MOTO_ENDPOINT to the URL of a moto server")
@@ -63,8 +63,8 @@ func TestStoreKeepsTheContractOnMoto(t *testing.T) {
 	})
 }
 
-// TestAVersionIsReadAfterItWasReplacedOrDeleted reads versions, which the twin does not have.
-func TestAVersionIsReadAfterItWasReplacedOrDeleted(t *testing.T) {
+// TestReadsAVersionAfterItWasReplacedOrDeleted needs an S3 with versions; that of the twin has none.
+func TestReadsAVersionAfterItWasReplacedOrDeleted(t *testing.T) {
 	endpoint := os.Getenv("MOTO_ENDPOINT")
 	if endpoint == "" {
 		t.Skip("set MOTO_ENDPOINT to the URL of a moto server")

@@ -1,4 +1,4 @@
-// Package storetest holds the contract that every [csvimport.Store] keeps.
+// Package storetest is the contract test of [csvimport.Store]: every implementation must pass it.
 package storetest
 
 import (
@@ -15,10 +15,10 @@ import (
 	"github.com/herald-progress/herald/lib/csvimport"
 )
 
-// Large is more than any store's writer keeps in memory, in bytes: two parts and a bit on Amazon S3.
+// Large is the size of an object that no store's writer buffers completely, in bytes. On Amazon S3 it takes three parts.
 const Large = 11 << 20
 
-// Run tests the store that open returns: a fresh, empty one for each test.
+// Run runs the contract test. It calls open for a new, empty store for each subtest.
 func Run(t *testing.T, open func(t *testing.T) csvimport.Store) {
 	t.Helper()
 	for _, tt := range []struct {
@@ -26,20 +26,20 @@ func Run(t *testing.T, open func(t *testing.T) csvimport.Store) {
 		run  func(t *testing.T, s csvimport.Store)
 	}{
 		{"ranges", ranges},
-		{"missing objects", missing},
-		{"ETag pins a state", pinned},
+		{"missing objects", missingObjects},
+		{"the ETag must match", etagMustMatch},
 		{"Read returns content and ETag", contentAndETag},
-		{"list", listed},
+		{"list", listKeys},
 		{"a write is visible at Close", visibleAtClose},
 		{"Abort leaves nothing", abort},
 		{"a large object in many writes", large},
-		{"IfAbsent keeps what is there", ifAbsent},
-		{"of many IfAbsent one wins", race},
-		{"IfMatch replaces what was read", ifMatch},
-		{"IfMatch of many writers one wins", raceToReplace},
-		{"IfMatch and IfAbsent never both", raceToCreate},
-		{"copy", copied},
-		{"delete", deleted},
+		{"IfAbsent leaves an existing object", ifAbsent},
+		{"one of many IfAbsent succeeds", raceIfAbsent},
+		{"IfMatch replaces the object with that ETag only", ifMatch},
+		{"one of many IfMatch succeeds", raceIfMatch},
+		{"IfMatch and IfAbsent never both succeed", raceIfMatchAndIfAbsent},
+		{"copy", copyObject},
+		{"delete", deleteObjects},
 		{"odd keys", oddKeys},
 		{"a cancelled context", cancelled},
 	} {
@@ -72,7 +72,7 @@ func get(t *testing.T, s csvimport.Store, from csvimport.Object, offset, length 
 	return content, nil
 }
 
-func want(t *testing.T, s csvimport.Store, key, content string) {
+func wantContent(t *testing.T, s csvimport.Store, key, content string) {
 	t.Helper()
 	got, err := get(t, s, csvimport.Object{Key: key}, 0, -1)
 	if err != nil || string(got) != content {
@@ -105,7 +105,7 @@ func ranges(t *testing.T, s csvimport.Store) {
 	}
 }
 
-func missing(t *testing.T, s csvimport.Store) {
+func missingObjects(t *testing.T, s csvimport.Store) {
 	wantMissing(t, s, csvimport.Object{Key: "nothing"})
 	if _, err := get(t, s, csvimport.Object{Key: "nothing"}, 0, 10); !errors.Is(err, csvimport.ErrNotFound) {
 		t.Errorf("Get of a range says %v, want ErrNotFound", err)
@@ -118,7 +118,7 @@ func missing(t *testing.T, s csvimport.Store) {
 	}
 }
 
-func pinned(t *testing.T, s csvimport.Store) {
+func etagMustMatch(t *testing.T, s csvimport.Store) {
 	old, current := []byte("old"), []byte("current")
 	put(t, s, "k", old)
 	put(t, s, "k", current)
@@ -146,7 +146,7 @@ func contentAndETag(t *testing.T, s csvimport.Store) {
 	}
 }
 
-func listed(t *testing.T, s csvimport.Store) {
+func listKeys(t *testing.T, s csvimport.Store) {
 	all := []string{"p/a", "p/a/b", "p/a/c", "p/ä", "p/b c+d", "q"}
 	for _, key := range all {
 		put(t, s, key, []byte(key))
@@ -175,7 +175,7 @@ func visibleAtClose(t *testing.T, s csvimport.Store) {
 	if _, err := w.Write(make([]byte, Large)); err != nil {
 		t.Fatalf("Write: %v", err)
 	}
-	want(t, s, "k", "old")
+	wantContent(t, s, "k", "old")
 	if err := w.Close(); err != nil {
 		t.Fatalf("Close: %v", err)
 	}
@@ -230,10 +230,10 @@ func ifAbsent(t *testing.T, s csvimport.Store) {
 			t.Errorf("Close of the %s says %v", content, err)
 		}
 	}
-	want(t, s, "k", "first")
+	wantContent(t, s, "k", "first")
 }
 
-func race(t *testing.T, s csvimport.Store) {
+func raceIfAbsent(t *testing.T, s csvimport.Store) {
 	var won atomic.Int64
 	var all sync.WaitGroup
 	for range 8 {
@@ -256,8 +256,8 @@ func race(t *testing.T, s csvimport.Store) {
 	}
 }
 
-// replaceBy writes on condition and returns the error of Close.
-func replaceBy(t *testing.T, s csvimport.Store, content string, mode csvimport.Mode) error {
+// writeWithMode writes the object with the mode and returns the error of Close.
+func writeWithMode(t *testing.T, s csvimport.Store, content string, mode csvimport.Mode) error {
 	t.Helper()
 	w := s.Create(t.Context(), "k", mode)
 	defer w.Abort()
@@ -268,7 +268,7 @@ func replaceBy(t *testing.T, s csvimport.Store, content string, mode csvimport.M
 }
 
 func ifMatch(t *testing.T, s csvimport.Store) {
-	if err := replaceBy(t, s, "new", csvimport.IfMatch(csvimport.ETag([]byte("old")))); !errors.Is(err, csvimport.ErrReplaced) {
+	if err := writeWithMode(t, s, "new", csvimport.IfMatch(csvimport.ETag([]byte("old")))); !errors.Is(err, csvimport.ErrReplaced) {
 		t.Errorf("Close where there is no object says %v, want ErrReplaced", err)
 	}
 	wantMissing(t, s, csvimport.Object{Key: "k"})
@@ -281,27 +281,27 @@ func ifMatch(t *testing.T, s csvimport.Store) {
 		content string
 		want    error
 	}{{"new", nil}, {"another", csvimport.ErrReplaced}, {"new", csvimport.ErrReplaced}} {
-		if err := replaceBy(t, s, tt.content, csvimport.IfMatch(etag)); !errors.Is(err, tt.want) {
+		if err := writeWithMode(t, s, tt.content, csvimport.IfMatch(etag)); !errors.Is(err, tt.want) {
 			t.Errorf("Close of %q says %v, want %v", tt.content, err, tt.want)
 		}
 	}
-	want(t, s, "k", "new")
+	wantContent(t, s, "k", "new")
 	if err := s.Delete(t.Context(), "k"); err != nil {
 		t.Fatal(err)
 	}
-	if err := replaceBy(t, s, "late", csvimport.IfMatch(csvimport.ETag([]byte("new")))); !errors.Is(err, csvimport.ErrReplaced) {
+	if err := writeWithMode(t, s, "late", csvimport.IfMatch(csvimport.ETag([]byte("new")))); !errors.Is(err, csvimport.ErrReplaced) {
 		t.Errorf("Close after the object was deleted says %v, want ErrReplaced", err)
 	}
 	wantMissing(t, s, csvimport.Object{Key: "k"})
 }
 
-func raceToReplace(t *testing.T, s csvimport.Store) {
+func raceIfMatch(t *testing.T, s csvimport.Store) {
 	put(t, s, "k", []byte("old"))
-	winner(t, s, func(int) csvimport.Mode { return csvimport.IfMatch(csvimport.ETag([]byte("old"))) })
+	wantOneWinner(t, s, func(int) csvimport.Mode { return csvimport.IfMatch(csvimport.ETag([]byte("old"))) })
 }
 
-func raceToCreate(t *testing.T, s csvimport.Store) {
-	winner(t, s, func(i int) csvimport.Mode {
+func raceIfMatchAndIfAbsent(t *testing.T, s csvimport.Store) {
+	wantOneWinner(t, s, func(i int) csvimport.Mode {
 		if i%2 == 0 {
 			return csvimport.IfAbsent
 		}
@@ -309,15 +309,15 @@ func raceToCreate(t *testing.T, s csvimport.Store) {
 	})
 }
 
-// winner writes several times at once, and checks that what is there then is what the only one wrote that won.
-func winner(t *testing.T, s csvimport.Store, mode func(i int) csvimport.Mode) {
+// wantOneWinner runs several concurrent writers, and checks that exactly one succeeds and that the object has its content.
+func wantOneWinner(t *testing.T, s csvimport.Store, mode func(i int) csvimport.Mode) {
 	t.Helper()
 	const writers = 8
 	var won [writers]bool
 	var all sync.WaitGroup
 	for i := range writers {
 		all.Go(func() {
-			switch err := replaceBy(t, s, strconv.Itoa(i), mode(i)); {
+			switch err := writeWithMode(t, s, strconv.Itoa(i), mode(i)); {
 			case err == nil:
 				won[i] = true
 			case !errors.Is(err, csvimport.ErrExists) && !errors.Is(err, csvimport.ErrReplaced):
@@ -330,20 +330,20 @@ func winner(t *testing.T, s csvimport.Store, mode func(i int) csvimport.Mode) {
 	if first < 0 || slices.Contains(won[first+1:], true) {
 		t.Fatalf("writers that won: %v, want one", won)
 	}
-	want(t, s, "k", strconv.Itoa(first))
+	wantContent(t, s, "k", strconv.Itoa(first))
 }
 
-func copied(t *testing.T, s csvimport.Store) {
+func copyObject(t *testing.T, s csvimport.Store) {
 	put(t, s, "src", []byte("content"))
 	put(t, s, "dst", []byte("something longer"))
 	if err := s.Copy(t.Context(), "dst", "src"); err != nil {
 		t.Fatalf("Copy: %v", err)
 	}
-	want(t, s, "dst", "content")
-	want(t, s, "src", "content")
+	wantContent(t, s, "dst", "content")
+	wantContent(t, s, "src", "content")
 }
 
-func deleted(t *testing.T, s csvimport.Store) {
+func deleteObjects(t *testing.T, s csvimport.Store) {
 	put(t, s, "a", []byte("a"))
 	put(t, s, "b", []byte("b"))
 	put(t, s, "c", []byte("c"))
@@ -355,7 +355,7 @@ func deleted(t *testing.T, s csvimport.Store) {
 	}
 	wantMissing(t, s, csvimport.Object{Key: "a"})
 	wantMissing(t, s, csvimport.Object{Key: "b"})
-	want(t, s, "c", "c")
+	wantContent(t, s, "c", "c")
 }
 
 func oddKeys(t *testing.T, s csvimport.Store) {
@@ -365,7 +365,7 @@ func oddKeys(t *testing.T, s csvimport.Store) {
 			t.Errorf("Copy %s: %v", key, err)
 			continue
 		}
-		want(t, s, "copy of "+key, key)
+		wantContent(t, s, "copy of "+key, key)
 		if err := s.Delete(t.Context(), key); err != nil {
 			t.Errorf("Delete %s: %v", key, err)
 		}
@@ -392,5 +392,5 @@ func cancelled(t *testing.T, s csvimport.Store) {
 		}
 	}
 	wantMissing(t, s, csvimport.Object{Key: "new"})
-	want(t, s, "k", "content")
+	wantContent(t, s, "k", "content")
 }

@@ -21,7 +21,7 @@ func TestRangesAreBounded(t *testing.T) {
 		{"a file as large as a range", size, size, 1},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
-			c, err := cut(strings.NewReader(in), tt.size, tt.least, func(int64) {})
+			c, err := splitRanges(strings.NewReader(in), tt.size, tt.least, func(int64) {})
 			if err != nil {
 				t.Fatal(err)
 			}

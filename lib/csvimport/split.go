@@ -1,0 +1,52 @@
+package csvimport
+
+import (
+	"errors"
+	"io"
+)
+
+// rangeSplit is a file's header, its ranges and the number of its rows.
+type rangeSplit struct {
+	header *header
+	ranges []Range
+	rows   int64
+}
+
+// splitRanges splits a file of about size bytes into ranges of at least minBytes. It calls onRecord with the offset of
+// each record's end.
+func splitRanges(in io.Reader, size, minBytes int64, onRecord func(offset int64)) (*rangeSplit, error) {
+	h, rest, err := readHeader(in)
+	if err != nil {
+		return nil, err
+	}
+	minBytes = max(minBytes, (size+MaxRanges-1)/MaxRanges)
+	result := &rangeSplit{header: h}
+	s := newScanner(rest, h.sep, h.bytes, h.nextLine)
+	current := Range{Offset: s.offset, Line: s.line}
+	for {
+		_, _, err := s.next()
+		if s.offset > MaxBytes {
+			return nil, tooLarge()
+		}
+		if errors.Is(err, io.EOF) {
+			break
+		}
+		if err != nil {
+			return nil, err
+		}
+		result.rows++
+		current.Rows++
+		if current.Bytes = s.offset - current.Offset; current.Bytes >= minBytes && len(result.ranges) < MaxRanges-1 {
+			result.ranges = append(result.ranges, current)
+			current = Range{N: len(result.ranges), Offset: s.offset, Line: s.line}
+		}
+		onRecord(s.offset)
+	}
+	if current.Rows > 0 {
+		result.ranges = append(result.ranges, current)
+	}
+
+	return result, nil
+}
+
+func tooLarge() error { return &InvalidFile{Reason: "The file is larger than 1 GiB"} }
