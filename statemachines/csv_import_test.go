@@ -200,7 +200,7 @@ func TestCSVImportIgnoresARepeatedEvent(t *testing.T) {
 	})
 }
 
-func TestCSVImportSurvivesAHungNotifier(t *testing.T) {
+func TestCSVImportSucceedsWhenTheNotifierHangs(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := hanging{&world{t: t, calls: map[string]int{}}}
 		began := time.Now()

@@ -18,7 +18,7 @@ import (
 
 const fourRows = "part,color,quantity\n3001,Red,1\n3002,Blue,2\n3003,Red,\n3004,Red,4\n"
 
-func TestCSVImportSaysWhichRunItIs(t *testing.T) {
+func TestCSVImportSendsEpochs(t *testing.T) {
 	const arn = "arn:aws:states:eu-central-1:123456789012:execution:csv_import:946684800192000000"
 	for _, tt := range []struct {
 		name, content string
@@ -108,7 +108,7 @@ func checkStep(t *testing.T, c call, arn, want string) {
 	}
 }
 
-func TestANotificationThatIsRetriedKeepsItsKey(t *testing.T) {
+func TestRetriedNotificationHasTheSameKey(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := &world{t: t, broken: map[string]error{"Notifier": crash{"StoreError", "x"}}, failures: 2}
 		w.start(fourRows, csvimport.UploadKey("auth0|1", "up", "f.csv"))
@@ -134,7 +134,7 @@ func TestANotificationThatIsRetriedKeepsItsKey(t *testing.T) {
 	})
 }
 
-func TestARedrivenImportStartsItsJobAfresh(t *testing.T) {
+func TestRedrivenImportStartsANewRun(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := &world{t: t, broken: map[string]error{"CsvFinish": crash{"Unknown", "x"}}}
 		key := csvimport.UploadKey("auth0|1", "up", "f.csv")

@@ -46,9 +46,9 @@ func later(states []string) map[string]bool {
 	return all
 }
 
-// TestTheTabAndTheBucketAgree imports two versions of an upload, one a second after the other, while any of their states
+// TestTabAndBucketAgree imports two versions of an upload, one a second after the other, while any of their states
 // come late.
-func TestTheTabAndTheBucketAgree(t *testing.T) {
+func TestTabAndBucketAgree(t *testing.T) {
 	const before, after = fourRows, "part,color,quantity\n1,Red,9\n"
 	var subsets [][]string
 	for n := range 1 << 3 {

@@ -1,4 +1,4 @@
-// Package statemachines holds Herald's workflows, written in the Amazon States Language with JSONata.
+// Package statemachines contains the definitions of Herald's workflows, in the Amazon States Language with JSONata.
 package statemachines
 
 import (
@@ -32,8 +32,8 @@ func Names() []string {
 	return names
 }
 
-// Substitutions returns the names that the workflow holds as ${Name}, sorted, each once. It returns nil for an unknown
-// workflow.
+// Substitutions returns the names of the workflow's ${Name} placeholders, sorted and without repetitions. It returns nil
+// for an unknown workflow.
 func Substitutions(name string) []string {
 	definition, err := files.ReadFile(name + suffix)
 	if err != nil {
@@ -47,7 +47,7 @@ func Substitutions(name string) []string {
 }
 
 // Fill returns the workflow's definition with each ${Name} replaced by its substitution, escaped for a JSON string.
-// An unknown workflow, a substitution that is missing, and one that is not used are errors which name it.
+// Its error names the unknown workflow, or a substitution that is missing or unused.
 func Fill(name string, substitutions map[string]string) (string, error) {
 	definition, err := files.ReadFile(name + suffix)
 	if err != nil {
@@ -70,7 +70,7 @@ func Fill(name string, substitutions map[string]string) (string, error) {
 	})), nil
 }
 
-// escape returns s as it stands between the quotes of a JSON string.
+// escape returns s in the form that it has between the quotes of a JSON string.
 func escape(s string) []byte {
 	var b bytes.Buffer
 	enc := json.NewEncoder(&b)

@@ -41,7 +41,7 @@ func TestFill(t *testing.T) {
 	}
 }
 
-func TestFillNamesWhatIsWrong(t *testing.T) {
+func TestFillErrorNamesTheSubstitution(t *testing.T) {
 	for _, tt := range []struct {
 		name, workflow, drop, add, want string
 	}{
@@ -104,7 +104,7 @@ func tasks(t *testing.T, states map[string]state, found map[string]state) map[st
 	return found
 }
 
-func TestTasksAreBoundedAndNotificationsFailNothing(t *testing.T) {
+func TestTasksHaveTimeoutsAndNotificationsCannotFailTheWorkflow(t *testing.T) {
 	for _, name := range statemachines.Names() {
 		definition, err := statemachines.Fill(name, functions(statemachines.Substitutions(name)...))
 		if err != nil {

@@ -16,7 +16,7 @@ import (
 // modulePath is the module whose lambdas folder holds the deployed functions.
 const modulePath = "github.com/herald-progress/herald"
 
-// buildTimeout bounds one build of all functions: a cold one takes a few minutes on a small machine.
+// buildTimeout bounds one build of all functions. Without a cache it takes a few minutes on a small machine.
 const buildTimeout = 15 * time.Minute
 
 // ARM64 is the GOARCH of the deployed functions.
@@ -32,7 +32,7 @@ var (
 	ErrCompile  = errors.New("bootstrap: the functions do not compile")
 )
 
-// Functions returns the names of the deployed functions: the folders of lambdas/, and the sub-folders that Build makes.
+// Functions returns the names of the deployed functions: the folders of lambdas/, and the sub-folders that Build creates.
 func Functions() []string {
 	return []string{
 		"connect", "disconnect", "default", "notifier", "csvplan", "csvchunk", "csvfinish", "reaper", "sweeper",
@@ -40,9 +40,9 @@ func Functions() []string {
 }
 
 // Build compiles every function for Lambda (provided.al2023, on the architecture with the given GOARCH) into
-// dir/<function>/bootstrap. It takes the sources from the module as the current module requires it, so that it works in
-// an app that embeds Herald too. The same sources, Go version and dependencies give the same bytes, hence the same asset
-// hash. The error wraps ErrNoGo, ErrNoModule or ErrCompile and holds what the go command said.
+// dir/<function>/bootstrap. It uses the sources of the version of Herald that the current module requires, so that it works
+// in an app that embeds Herald. The same sources, Go version and dependencies give the same bytes and so the same asset
+// hash. The error wraps ErrNoGo, ErrNoModule or ErrCompile and contains the output of the go command.
 func Build(ctx context.Context, dir, arch string) error {
 	module, err := moduleDir(ctx)
 	if err != nil {
@@ -92,23 +92,26 @@ func build(ctx context.Context, module, dir, arch string, names []string) error 
 		return fmt.Errorf("%w (in %s): %w", ErrCompile, module, err)
 	}
 	for _, name := range names {
-		if err := place(bin, dir, name); err != nil {
-			return fmt.Errorf("place %s: %w", name, err)
+		if err := moveBinary(bin, dir, name); err != nil {
+			return err
 		}
 	}
 	return nil
 }
 
-// place moves bin/<name> to dir/<name>/bootstrap, the file that the provided runtimes start.
-func place(bin, dir, name string) error {
+// moveBinary moves bin/<name> to dir/<name>/bootstrap, the file that the provided runtimes start.
+func moveBinary(bin, dir, name string) error {
 	folder := filepath.Join(dir, name)
 	if err := os.MkdirAll(folder, bootstrapMode); err != nil {
-		return err //nolint:wrapcheck // A PathError names the operation and the path; the caller adds the function.
+		return fmt.Errorf("place %s: %w", name, err)
 	}
-	return os.Rename(filepath.Join(bin, name), filepath.Join(folder, "bootstrap")) //nolint:wrapcheck // As above.
+	if err := os.Rename(filepath.Join(bin, name), filepath.Join(folder, "bootstrap")); err != nil {
+		return fmt.Errorf("place %s: %w", name, err)
+	}
+	return nil
 }
 
-// run runs cmd and returns its trimmed standard output; the error holds its standard error.
+// run runs cmd and returns its trimmed standard output. The error contains its standard error.
 func run(cmd *exec.Cmd) (string, error) {
 	var stdout, stderr bytes.Buffer
 	cmd.Stdout, cmd.Stderr = &stdout, &stderr

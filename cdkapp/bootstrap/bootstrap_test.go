@@ -98,7 +98,7 @@ func TestBuild(t *testing.T) {
 	}
 }
 
-func TestBuildSaysWhatDoesNotCompile(t *testing.T) {
+func TestBuildReportsCompileErrors(t *testing.T) {
 	dir := module(t, map[string]string{"one": "package main\n\nfunc main() { missing() }\n"})
 	err := buildOrSkip(t, dir, t.TempDir(), "one")
 	if !errors.Is(err, ErrCompile) {
@@ -116,7 +116,7 @@ func TestBuildNeedsGo(t *testing.T) {
 	}
 }
 
-func TestFunctionsAreTheLambdas(t *testing.T) {
+func TestFunctionsMatchTheLambdasFolder(t *testing.T) {
 	entries, err := os.ReadDir(filepath.Join("..", "..", "lambdas"))
 	if err != nil {
 		t.Fatal(err)

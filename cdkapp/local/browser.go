@@ -11,26 +11,26 @@ import (
 	"github.com/herald-progress/herald/lib/message"
 )
 
-// browserTokenLife is how long a browser's token lasts. It gets another in time.
+// browserTokenLife is the lifetime of a browser's token. The client replaces it before it expires.
 const browserTokenLife = time.Hour
 
-// browser is a tab of the user's, which stays connected until its context ends.
+// browser is a tab of the user. It stays connected until its context ends.
 type browser struct {
 	client *client.Client
-	// frames are those that are news.
+	// frames receives the frames that change what the user sees.
 	frames chan frame
-	// ended gets the reason where there is no use in connecting again.
+	// ended receives the error of Client.Run: the reason for which the client does not connect again.
 	ended chan error
 }
 
-// frame is one frame, parsed and as it came.
+// frame is one frame, parsed and as received.
 type frame struct {
 	message.Envelope
 
 	raw []byte
 }
 
-// openBrowser returns a browser that is connected.
+// openBrowser connects a browser.
 func openBrowser(ctx context.Context, twin *local.Twin, user string) (*browser, error) {
 	b := &browser{frames: make(chan frame), ended: make(chan error, 1)}
 	connected, once := make(chan struct{}), sync.Once{}
@@ -61,15 +61,15 @@ func openBrowser(ctx context.Context, twin *local.Twin, user string) (*browser, 
 	}
 }
 
-// sync asks for what the browser has missed; the channel gets a value when all of that has come.
-func (b *browser) sync(ctx context.Context) <-chan error {
+// startSync requests the frames that the browser has missed. The channel receives a value once all have come.
+func (b *browser) startSync(ctx context.Context) <-chan error {
 	synced := make(chan error, 1)
 	go func() { synced <- b.client.Sync(ctx) }()
 	return synced
 }
 
-// over reports whether the browser knows of a job that it has ended.
-func (b *browser) over(job string) bool {
+// jobEnded reports whether the browser has received the end of a job.
+func (b *browser) jobEnded(job string) bool {
 	e, _ := b.client.View().Job(job)
 	state, ok := message.AsUploadProgress(e.Data)
 	return ok && state.Status.Terminal()

@@ -15,11 +15,11 @@ import (
 	"github.com/herald-progress/herald/lib/message"
 )
 
-// display shows what a browser receives.
+// display shows the frames that a browser receives.
 type display interface {
-	// frame shows a frame. Its error says that what is shown can no longer be seen.
+	// frame shows a frame. Its error is that of the output.
 	frame(f frame) error
-	// end leaves the display's line.
+	// end ends the current line of the display.
 	end()
 	summary(s csvimport.Summary) error
 }
@@ -38,10 +38,10 @@ func newDisplay(w io.Writer, asJSON bool) display {
 	return lines{w}
 }
 
-// jsonLines prints the frames as they came, and the summary as one more.
+// jsonLines prints the frames as received, and the summary as a last line.
 type jsonLines struct{ w io.Writer }
 
-func (d jsonLines) frame(f frame) error { return printed(fmt.Fprintf(d.w, "%s\n", f.raw)) }
+func (d jsonLines) frame(f frame) error { return printError(fmt.Fprintf(d.w, "%s\n", f.raw)) }
 
 func (jsonLines) end() {}
 
@@ -58,24 +58,24 @@ type lines struct{ w io.Writer }
 func (d lines) frame(f frame) error {
 	switch data := f.Data.(type) {
 	case message.UploadProgress:
-		return printed(fmt.Fprintf(d.w, "%5.1f %%  %s%s\n", data.Progress, data.Message, pace(data)))
+		return printError(fmt.Fprintf(d.w, "%5.1f %%  %s%s\n", data.Progress, data.Message, rowProgress(data)))
 	case message.Notification:
-		return printed(fmt.Fprintf(d.w, "%s: %s. %s\n", data.Severity, data.Title, data.Message))
+		return printError(fmt.Fprintf(d.w, "%s: %s. %s\n", data.Severity, data.Title, data.Message))
 	default:
 		return nil
 	}
 }
 
-// printed returns the error of a print, saying so.
-func printed(_ int, err error) error {
+// printError wraps the error of a print.
+func printError(_ int, err error) error {
 	if err != nil {
 		return fmt.Errorf("print: %w", err)
 	}
 	return nil
 }
 
-// pace returns how many rows are done, how quickly, and how long the rest takes, as far as a running job says so.
-func pace(p message.UploadProgress) string {
+// rowProgress returns the number of rows done, the rate and the remaining time of a running job, as far as they are known.
+func rowProgress(p message.UploadProgress) string {
 	var parts []string
 	if count := rows(p); count != "" {
 		parts = append(parts, count+" rows")
@@ -91,7 +91,7 @@ func pace(p message.UploadProgress) string {
 	return "  (" + strings.Join(parts, ", ") + ")"
 }
 
-// rows returns how many rows are done of how many, or nothing.
+// rows returns the number of rows done and in total, or "" if they are not known.
 func rows(p message.UploadProgress) string {
 	if p.CurrentRow == 0 || p.TotalRows == 0 || p.Status.Terminal() {
 		return ""

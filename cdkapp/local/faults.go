@@ -10,10 +10,10 @@ import (
 	"github.com/herald-progress/herald/lib/local"
 )
 
-// maxDelay bounds latency and lag: a post is given up after some seconds, a session after two hours.
+// maxDelay bounds latency and lag.
 const maxDelay = time.Hour
 
-// faults are what goes wrong in the twin, as -faults says it.
+// faults is the value of the flag -faults.
 type faults struct {
 	local.Faults
 
@@ -38,7 +38,7 @@ func (f *faults) Set(list string) error {
 		}
 	}
 
-	return f.Validate() //nolint:wrapcheck // says what is wrong
+	return f.Validate()
 }
 
 func (f *faults) set(name, value string) (err error) {
@@ -62,7 +62,7 @@ func (f *faults) set(name, value string) (err error) {
 	return err
 }
 
-// share reads a number; which numbers are shares is for Validate to say.
+// share parses a number. Validate checks its range.
 func share(name, value string) (float64, error) {
 	f, err := strconv.ParseFloat(value, 64)
 	if errors.Is(err, strconv.ErrSyntax) {
@@ -79,5 +79,5 @@ func delay(name, value string) (time.Duration, error) {
 	return d, nil
 }
 
-// String returns nothing: by default nothing goes wrong.
+// String returns the default: no faults.
 func (f *faults) String() string { return "" }

@@ -23,19 +23,19 @@ import (
 	"github.com/herald-progress/herald/lib/message"
 )
 
-// lastFrames is how long the frames that a browser has missed may take once the workflow has ended.
-const lastFrames = 5 * time.Second
+// lastFramesTimeout is how long to wait for the last frames after the workflow has ended.
+const lastFramesTimeout = 5 * time.Second
 
-// errImport is the import's failure, whose reason has been shown.
-type errImport struct{ reason string }
+// importError is the error of an import whose workflow failed.
+type importError struct{ reason string }
 
-func (e errImport) Error() string { return e.reason }
+func (e importError) Error() string { return e.reason }
 
-// importFile uploads the file through the whole pipeline and shows what a browser would receive.
+// importFile imports the file through the whole pipeline and shows the frames that a browser receives.
 func importFile(ctx context.Context, o options, stdout, stderr io.Writer) (err error) {
 	file, err := os.Open(o.file)
 	if err != nil {
-		return err //nolint:wrapcheck // says what failed
+		return err //nolint:wrapcheck // the PathError names operation and file
 	}
 	defer file.Close() //nolint:errcheck // only read
 	if info, err := file.Stat(); err == nil && !info.Mode().IsRegular() {
@@ -44,7 +44,7 @@ func importFile(ctx context.Context, o options, stdout, stderr io.Writer) (err e
 	upload := ulid.Make().String()
 	ended := make(chan states.ExecutionDescription, 1)
 	twin, err := start(ctx, o, local.Config{StatusChanged: func(_ context.Context, x states.ExecutionDescription) {
-		if !x.StopDate.IsZero() && strings.Contains(x.Input, upload) { // others may use the port meanwhile
+		if !x.StopDate.IsZero() && strings.Contains(x.Input, upload) { // other clients may start executions too
 			ended <- x
 		}
 	}}, stderr)
@@ -52,23 +52,23 @@ func importFile(ctx context.Context, o options, stdout, stderr io.Writer) (err e
 		return err
 	}
 	defer func() { err = errors.Join(err, twin.Close(context.WithoutCancel(ctx))) }()
-	ctx, leave := context.WithCancel(ctx)
-	defer leave()
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
 	b, err := openBrowser(ctx, twin, o.user)
 	if err != nil {
 		return err
 	}
-	name := strings.ToValidUTF8(filepath.Base(o.file), "_") // keys are UTF-8, names of files need not be
+	name := strings.ToValidUTF8(filepath.Base(o.file), "_") // keys must be UTF-8; file names need not be
 	if err := put(ctx, twin, csvimport.UploadKey(o.user, upload, name), file); err != nil {
 		return err
 	}
 	show := newDisplay(stdout, o.json)
-	outcome, err := watch(ctx, b, upload, ended, show)
+	outcome, err := showFrames(ctx, b, upload, ended, show)
 	if err != nil {
 		return err
 	}
 
-	return conclude(ctx, twin, outcome, show)
+	return printOutcome(ctx, twin, outcome, show)
 }
 
 // put uploads the file as a browser does with a presigned URL.
@@ -91,15 +91,15 @@ type outcome struct {
 	reason string
 }
 
-// watch shows frames until the workflow has ended and its last frames have come. Those of a workflow that failed may come
-// after its end: then somebody else sends them.
-func watch(
+// showFrames shows frames until the workflow has ended and its last frames have come. If the workflow failed, the sweeper
+// may send the last frames after its end.
+func showFrames(
 	ctx context.Context, b *browser, upload string, ended <-chan states.ExecutionDescription, show display,
 ) (outcome, error) {
 	var out outcome
-	var late <-chan time.Time
+	var timeout <-chan time.Time
 	var synced <-chan error
-	for complete := false; !complete || out.execution.Status != asl.StatusSucceeded && !b.over(upload); {
+	for complete := false; !complete || out.execution.Status != asl.StatusSucceeded && !b.jobEnded(upload); {
 		select {
 		case f := <-b.frames:
 			if err := show.frame(f); err != nil {
@@ -109,14 +109,14 @@ func watch(
 				out.reason = failure.Message
 			}
 		case out.execution = <-ended:
-			late, synced = time.After(lastFrames), b.sync(ctx)
+			timeout, synced = time.After(lastFramesTimeout), b.startSync(ctx)
 		case <-synced:
 			complete, synced = true, nil
-		case <-late:
+		case <-timeout:
 			return out, nil
 		case err := <-b.ended:
-			if cut := interrupted(ctx); cut != nil {
-				err = cut
+			if interruptErr := interrupted(ctx); interruptErr != nil {
+				err = interruptErr
 			}
 			return out, err
 		case <-ctx.Done():
@@ -135,11 +135,11 @@ func interrupted(ctx context.Context) error {
 	return nil
 }
 
-// conclude prints the summary of an import that succeeded; of another it returns the reason.
-func conclude(ctx context.Context, twin *local.Twin, out outcome, show display) error {
+// printOutcome prints the summary of a successful import. For any other it returns the reason as an importError.
+func printOutcome(ctx context.Context, twin *local.Twin, out outcome, show display) error {
 	if out.execution.Status != asl.StatusSucceeded {
 		show.end()
-		return errImport{cmp.Or(out.reason, "the workflow ended as "+string(out.execution.Status))}
+		return importError{cmp.Or(out.reason, "the workflow ended as "+string(out.execution.Status))}
 	}
 	var imported struct {
 		Summary string `json:"summary"`

@@ -1,4 +1,4 @@
-// Command local runs Herald's twin: the whole pipeline in one process on this machine.
+// Command local runs Herald's local twin: the whole pipeline in one process on this machine.
 package main
 
 import (
@@ -56,7 +56,7 @@ const (
 	maxRate     = 1_000_000 // KB a second: no disk is quicker
 )
 
-// options are what the command line says.
+// options are the parsed command line.
 type options struct {
 	port     int
 	json     bool
@@ -70,12 +70,12 @@ type options struct {
 }
 
 func main() {
-	ends := []os.Signal{os.Interrupt, syscall.SIGTERM}
-	if !signal.Ignored(syscall.SIGHUP) { // as under nohup
-		ends = append(ends, syscall.SIGHUP)
+	signals := []os.Signal{os.Interrupt, syscall.SIGTERM}
+	if !signal.Ignored(syscall.SIGHUP) { // nohup ignores SIGHUP
+		signals = append(signals, syscall.SIGHUP)
 	}
-	signal.Ignore(syscall.SIGPIPE) // a reader that has gone is an error of the write: what was stored is still removed
-	ctx, stop := signal.NotifyContext(context.Background(), ends...)
+	signal.Ignore(syscall.SIGPIPE) // a closed stdout then fails the write, and the twin still removes its files
+	ctx, stop := signal.NotifyContext(context.Background(), signals...)
 	code := run(ctx, os.Args[1:], os.Stdout, os.Stderr)
 	stop()
 	os.Exit(code)
@@ -134,7 +134,7 @@ func parse(args []string, stderr io.Writer) (options, error) {
 		f.PrintDefaults()
 	}
 	if err != nil {
-		return o, err //nolint:wrapcheck // its text is for the user
+		return o, err //nolint:wrapcheck // the flag package writes its errors for the user
 	}
 	switch {
 	case f.NArg() > 1 && strings.HasPrefix(f.Arg(1), "-"):
@@ -158,7 +158,7 @@ func parse(args []string, stderr io.Writer) (options, error) {
 	return o, nil
 }
 
-// start starts the twin that o describes.
+// start starts a twin with the options.
 func start(ctx context.Context, o options, c local.Config, stderr io.Writer) (*local.Twin, error) {
 	level := slog.LevelError
 	if o.verbose {
@@ -186,5 +186,5 @@ func start(ctx context.Context, o options, c local.Config, stderr io.Writer) (*l
 		return nil, fmt.Errorf("port %d is taken: choose another with -port", o.port)
 	}
 
-	return twin, err //nolint:wrapcheck // says what failed
+	return twin, err
 }

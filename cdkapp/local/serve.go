@@ -13,11 +13,11 @@ import (
 	"github.com/herald-progress/herald/lib/local/states"
 )
 
-// tokenLife is how long the dev token lasts.
+// tokenLife is the lifetime of the dev token.
 const tokenLife = 24 * time.Hour
 
-// facts are what a client needs to use the twin.
-type facts struct {
+// serveInfo is what a client needs to use the twin.
+type serveInfo struct {
 	WebSocketURL  string `json:"webSocketUrl"`
 	Token         string `json:"token"`
 	User          string `json:"user"`
@@ -38,9 +38,9 @@ func serve(ctx context.Context, o options, stdout, stderr io.Writer) (err error)
 	defer func() { err = errors.Join(err, twin.Close(context.WithoutCancel(ctx))) }()
 	token, err := twin.Token(o.user, tokenLife)
 	if err != nil {
-		return err //nolint:wrapcheck // says what failed
+		return err
 	}
-	f := facts{
+	f := serveInfo{
 		WebSocketURL: twin.WebSocketURL(), Token: token, User: o.user, Endpoint: twin.Endpoint(), Notifier: local.NotifierName,
 		StateMachine: states.StateMachineARN(local.CSVImport), Bucket: local.Bucket,
 		UploadKey: csvimport.UploadKey(o.user, "u-42", "parts-list.csv"), ManagementURL: twin.ManagementEndpoint(),
@@ -49,10 +49,10 @@ func serve(ctx context.Context, o options, stdout, stderr io.Writer) (err error)
 		return err
 	}
 
-	return twin.Wait(ctx) //nolint:wrapcheck // says what failed
+	return twin.Wait(ctx)
 }
 
-func (f facts) print(w io.Writer, asJSON bool) error {
+func (f serveInfo) print(w io.Writer, asJSON bool) error {
 	if asJSON {
 		if err := json.NewEncoder(w).Encode(f); err != nil {
 			return fmt.Errorf("print: %w", err)

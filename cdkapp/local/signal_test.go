@@ -12,8 +12,8 @@ import (
 	"testing"
 )
 
-// TestNothingIsLeftBehind ends imports in the ways that a shell does: whatever the reason, the uploaded file is removed.
-func TestNothingIsLeftBehind(t *testing.T) {
+// TestInterruptLeavesNoFiles ends imports in the ways that a shell does: whatever the reason, the uploaded file is removed.
+func TestInterruptLeavesNoFiles(t *testing.T) {
 	hangup := make(chan os.Signal, 1) // the command heeds a signal that it does not inherit as ignored, as under nohup
 	signal.Notify(hangup, syscall.SIGHUP)
 	defer signal.Stop(hangup)
@@ -51,7 +51,7 @@ func TestNothingIsLeftBehind(t *testing.T) {
 	}
 }
 
-func TestAFileNameNeedNotBeUTF8(t *testing.T) {
+func TestFileNameNeedNotBeUTF8(t *testing.T) {
 	file := filepath.Join(t.TempDir(), "Stra\xdfe.csv")
 	if err := os.WriteFile(file, []byte("part,color,quantity\n3001,Red,4\n"), 0o600); err != nil {
 		t.Skipf("this file system takes UTF-8 only: %v", err)

@@ -6,10 +6,10 @@ import (
 	"strings"
 )
 
-// DefaultSecretOverlapMinutes is the overlap where Auth.SecretOverlapMinutes is nil.
+// DefaultSecretOverlapMinutes is the overlap if Auth.SecretOverlapMinutes is nil.
 const DefaultSecretOverlapMinutes = 15
 
-// maxSecretOverlapMinutes is a day.
+// maxSecretOverlapMinutes is the longest overlap: a day.
 const maxSecretOverlapMinutes = 24 * 60
 
 // The values of Auth.Mode.
@@ -18,7 +18,7 @@ const (
 	AuthCognito = "cognito"
 	// AuthJWKS verifies RS256 and ES256 tokens with the keys that their issuer publishes.
 	AuthJWKS = "jwks"
-	// AuthHS256 verifies HS256 tokens with a shared key kept in Secrets Manager.
+	// AuthHS256 verifies HS256 tokens with a shared key from Secrets Manager.
 	AuthHS256 = "hs256"
 )
 
@@ -31,16 +31,16 @@ type Auth struct {
 	Mode string
 	// Issuer is the required "iss" claim: an https URL, required with AuthJWKS; any text, optional with AuthHS256.
 	Issuer string
-	// Audience lists the accepted "aud" values. Required with AuthJWKS, as an issuer has tokens for other apps, too; AnyAudience
-	// alone accepts any. Empty accepts any with AuthHS256. Not for AuthCognito, which uses ClientIDs.
+	// Audience lists the accepted "aud" values. It is required with AuthJWKS, as the issuer signs tokens for other apps too;
+	// AnyAudience alone accepts any. With AuthHS256, empty accepts any. AuthCognito uses ClientIDs instead.
 	Audience []string
 	// JWKSURL is where AuthJWKS reads keys. Empty is the issuer's /.well-known/jwks.json.
 	JWKSURL string
-	// SecretARN is the whole ARN of the secret that holds the key. Required with AuthHS256. A rotated secret counts within a
-	// minute.
+	// SecretARN is the complete ARN of the secret with the key. It is required with AuthHS256. A rotated secret takes effect
+	// within a minute.
 	SecretARN string
-	// SecretOverlapMinutes is how long after a rotation tokens of the previous key (AWSPREVIOUS) are accepted, with AuthHS256:
-	// 0 to 1,440, and nil is DefaultSecretOverlapMinutes. With 0 a key that leaked is refused within a minute of its rotation.
+	// SecretOverlapMinutes is how long after a rotation tokens of the previous key (AWSPREVIOUS) are accepted with AuthHS256:
+	// 0 to 1,440; nil is DefaultSecretOverlapMinutes. With 0, a leaked key is rejected within a minute of its rotation.
 	SecretOverlapMinutes *int
 	// UserPoolID is the user pool's id. Required with AuthCognito.
 	UserPoolID string
@@ -48,13 +48,13 @@ type Auth struct {
 	ClientIDs []string
 }
 
-// howToAuth is what a deployer without an auth mode is told.
-const howToAuth = `authMode: not set, so nobody could sign in; set it with -c or under "context" in cdk.json, one of
+// authModeHelp is the error for a deployer who sets no auth mode.
+const authModeHelp = `authMode: not set, so nobody could sign in; set it with -c or under "context" in cdk.json, one of
   Cognito user pool:  -c authMode=cognito -c cognitoUserPoolId=eu-west-1_AbCdEfGhI -c cognitoClientIds=CLIENT_ID
   any OpenID issuer:  -c authMode=jwks -c authIssuer=https://issuer.example.com -c authAudience=AUDIENCE
   shared HS256 key:   -c authMode=hs256 -c authSecretArn=arn:aws:secretsmanager:REGION:ACCOUNT:secret:NAME-SUFFIX`
 
-// environment returns the variables by which the connect function learns how to verify tokens.
+// environment returns the environment variables that configure the verification of tokens.
 func (a Auth) environment() map[string]string {
 	all := map[string]string{
 		"AUTH_MODE":            a.Mode,
@@ -76,7 +76,7 @@ func (a Auth) environment() map[string]string {
 	return all
 }
 
-// check reports the broken rules of a to c.
+// check adds the rules that a breaks to c.
 func (a Auth) check(c *checker) {
 	if len(a.Audience) > 1 && slices.Contains(a.Audience, AnyAudience) {
 		c.addf("authAudience: * stands for any, so it must stand alone")
@@ -84,7 +84,7 @@ func (a Auth) check(c *checker) {
 	a.checkOverlap(c)
 	switch a.Mode {
 	case "":
-		c.addf("%s", howToAuth)
+		c.addf("%s", authModeHelp)
 	case AuthCognito:
 		c.match("cognitoUserPoolId", a.UserPoolID, userPoolID, "a user pool id such as eu-west-1_AbCdEfGhI")
 		c.require("cognitoClientIds", a.ClientIDs, "with authMode cognito")

@@ -148,9 +148,9 @@ func (a *account) note(call string) {
 	}
 }
 
-// TestRolesAllowWhatFunctionsDo runs each function through all that it does, and compares what it called with what its
+// TestRolesAllowTheFunctionsCalls runs each function through all that it does, and compares what it called with what its
 // role allows: a missing permission fails it, and so does one too many.
-func TestRolesAllowWhatFunctionsDo(t *testing.T) {
+func TestRolesAllowTheFunctionsCalls(t *testing.T) {
 	template := standard(t)
 	granted, untested := grants(template), map[string]bool{}
 	for _, function := range template.ofType("AWS::Lambda::Function") {

@@ -14,17 +14,17 @@ import (
 	"github.com/herald-progress/herald/statemachines"
 )
 
-// Sizes of the functions that stream files. 1,769 MB is one whole vCPU
-// (https://docs.aws.amazon.com/lambda/latest/dg/configuration-memory.html): the work is parsing, and takes memory for
-// buffers only.
+// Memory and timeout of the functions that stream files. 1,769 MB gives one full vCPU
+// (https://docs.aws.amazon.com/lambda/latest/dg/configuration-memory.html). The functions need the CPU for parsing, and
+// memory for buffers only.
 const (
 	streamMemoryMB = 1769
 	streamTimeoutS = 900
 )
 
-// addCSVImport makes the csv_import workflow: its functions, its state machine, and the rule that starts it.
+// addCSVImport creates the csv_import workflow: its functions, its state machine, and the rule that starts it.
 func (p *Pipeline) addCSVImport() error {
-	plan, chunk, finish := p.csvFunctions()
+	plan, chunk, finish := p.addCSVFunctions()
 	substitutions := map[string]*string{
 		"NotifierFunctionArn":  p.Notifier.FunctionArn(),
 		"CsvPlanFunctionArn":   plan.FunctionArn(),
@@ -40,18 +40,18 @@ func (p *Pipeline) addCSVImport() error {
 		Description: jsii.String("Herald csv_import"),
 	})
 	for _, function := range []awslambda.Function{p.Notifier, plan, chunk, finish} {
-		allow(role, function.FunctionArn(), "lambda:InvokeFunction")
+		grantActions(role, function.FunctionArn(), "lambda:InvokeFunction")
 	}
 	// Names under /aws/vendedlogs/ keep the account's log resource policy from filling up
 	// (https://docs.aws.amazon.com/step-functions/latest/dg/bp-cwl.html).
-	logs := p.logGroup("CsvImportLogs", "/aws/vendedlogs/states/"+*awscdk.Names_UniqueResourceName(p.Construct,
+	logs := p.addLogGroup("CsvImportLogs", "/aws/vendedlogs/states/"+*awscdk.Names_UniqueResourceName(p.Construct,
 		&awscdk.UniqueResourceNameOptions{Separator: jsii.String("-")})+"-csv_import")
 	p.CSVImport = awsstepfunctions.NewStateMachine(p.Construct, jsii.String("CsvImport"),
 		&awsstepfunctions.StateMachineProps{
 			Comment:          jsii.String("csv_import: imports an uploaded parts list"),
 			StateMachineType: awsstepfunctions.StateMachineType_STANDARD,
 			DefinitionBody:   awsstepfunctions.DefinitionBody_FromString(jsii.String(definition)),
-			// CloudFormation fills them in, so that the template holds the definition as it is written.
+			// CloudFormation replaces the substitutions, so that the template contains the definition as it is in the source.
 			DefinitionSubstitutions: &substitutions,
 			Role:                    role,
 			TracingEnabled:          jsii.Bool(true),
@@ -61,12 +61,12 @@ func (p *Pipeline) addCSVImport() error {
 				IncludeExecutionData: jsii.Bool(false), // message bodies are never logged
 			},
 		})
-	p.startOnUpload()
+	p.addUploadRule()
 	return nil
 }
 
-// checkedDefinition returns the workflow's definition with its ${Name}s in place, after a check that substitutions holds
-// exactly those.
+// checkedDefinition returns the workflow's definition with its ${Name} placeholders, after a check that substitutions has
+// exactly these names.
 func checkedDefinition(name string, substitutions map[string]*string) (string, error) {
 	same := make(map[string]string, len(substitutions))
 	for key := range substitutions {
@@ -79,43 +79,42 @@ func checkedDefinition(name string, substitutions map[string]*string) (string, e
 	return definition, nil
 }
 
-// csvFunctions makes the functions of the workflow.
-func (p *Pipeline) csvFunctions() (awslambda.Function, awslambda.Function, awslambda.Function) {
-	plan := p.csvFunction("CsvPlan", "csvplan", "claims an upload and cuts it into ranges")
-	p.allowObjects(plan, claimsPrefix, "s3:PutObject")
-	chunk := p.csvFunction("CsvChunk", "csvchunk", "imports one range")
-	p.allowObjects(chunk, stagedPrefix, "s3:PutObject", "s3:AbortMultipartUpload")
-	finish := p.csvFunction("CsvFinish", "csvfinish", "puts the results together")
-	p.allowObjects(finish, stagedPrefix, "s3:GetObject", "s3:DeleteObject")
-	p.allowObjects(finish, resultsPrefix, "s3:PutObject", "s3:AbortMultipartUpload", "s3:DeleteObject")
+// addCSVFunctions creates the functions of the workflow.
+func (p *Pipeline) addCSVFunctions() (awslambda.Function, awslambda.Function, awslambda.Function) {
+	plan := p.addCSVFunction("CsvPlan", "csvplan", "claims an upload and cuts it into ranges")
+	p.grantObjects(plan, claimsPrefix, "s3:PutObject")
+	chunk := p.addCSVFunction("CsvChunk", "csvchunk", "imports one range")
+	p.grantObjects(chunk, stagedPrefix, "s3:PutObject", "s3:AbortMultipartUpload")
+	finish := p.addCSVFunction("CsvFinish", "csvfinish", "puts the results together")
+	p.grantObjects(finish, stagedPrefix, "s3:GetObject", "s3:DeleteObject")
+	p.grantObjects(finish, resultsPrefix, "s3:PutObject", "s3:AbortMultipartUpload", "s3:DeleteObject")
 	return plan, chunk, finish
 }
 
-// csvFunction makes a function that reads uploads, finds out which of an upload's imports is the newest, and reports its
-// progress.
-func (p *Pipeline) csvFunction(id, name, does string) awslambda.Function {
+// addCSVFunction creates a function that may read uploads, claims and summaries, and may report progress.
+func (p *Pipeline) addCSVFunction(id, name, does string) awslambda.Function {
 	environment := p.PublishEnvironment()
 	environment[bucketVariable] = *p.Bucket.BucketName()
-	function := p.function(spec{
+	function := p.addFunction(functionSpec{
 		id: id, name: name, description: "Herald csv_import: " + does,
 		memoryMB: streamMemoryMB, timeoutS: streamTimeoutS, environment: environment,
 	})
 	p.GrantReport(function)
-	p.allowObjects(function, uploadsPrefix, "s3:GetObjectVersion") // each import is of one version
-	p.allowObjects(function, claimsPrefix, "s3:GetObject")
-	allow(function, p.Bucket.ArnForObjects(jsii.String(summaries)), "s3:GetObject")
-	p.allowList(function)
+	p.grantObjects(function, uploadsPrefix, "s3:GetObjectVersion") // each import reads one version
+	p.grantObjects(function, claimsPrefix, "s3:GetObject")
+	grantActions(function, p.Bucket.ArnForObjects(jsii.String(summaryKeys)), "s3:GetObject")
+	p.grantListBucket(function)
 	return function
 }
 
-// allowList lets function list keys, and makes S3 answer its read of a missing object by 404: without it the answer is 403
+// grantListBucket lets function list keys. It also makes S3 answer a read of a missing object with 404 instead of 403
 // (https://docs.aws.amazon.com/AmazonS3/latest/API/API_GetObject.html).
-func (p *Pipeline) allowList(function awslambda.Function) {
-	allow(function, p.Bucket.BucketArn(), "s3:ListBucket")
+func (p *Pipeline) grantListBucket(function awslambda.Function) {
+	grantActions(function, p.Bucket.BucketArn(), "s3:ListBucket")
 }
 
-// startOnUpload starts the workflow for each object created under uploads/.
-func (p *Pipeline) startOnUpload() {
+// addUploadRule creates the rule that starts the workflow for each object created under uploads/.
+func (p *Pipeline) addUploadRule() {
 	awsevents.NewRule(p.Construct, jsii.String("UploadRule"), &awsevents.RuleProps{
 		Description: jsii.String("Herald: an object under uploads/ starts csv_import"),
 		EventPattern: &awsevents.EventPattern{
@@ -128,7 +127,7 @@ func (p *Pipeline) startOnUpload() {
 		},
 		Targets: &[]awsevents.IRuleTarget{
 			awseventstargets.NewSfnStateMachine(p.CSVImport, &awseventstargets.SfnStateMachineProps{
-				DeadLetterQueue: p.deadLetters("UploadDeadLetters"),
+				DeadLetterQueue: p.addDeadLetterQueue("UploadDeadLetters"),
 				RetryAttempts:   jsii.Number(eventRetries),
 				MaxEventAge:     awscdk.Duration_Hours(jsii.Number(eventMaxAgeHours)),
 			}),
@@ -136,7 +135,7 @@ func (p *Pipeline) startOnUpload() {
 	})
 }
 
-// allowObjects lets function do actions on the objects under prefix.
-func (p *Pipeline) allowObjects(function awslambda.Function, prefix string, actions ...string) {
-	allow(function, p.Bucket.ArnForObjects(jsii.String(prefix+"*")), actions...)
+// grantObjects allows function the actions on the objects under prefix.
+func (p *Pipeline) grantObjects(function awslambda.Function, prefix string, actions ...string) {
+	grantActions(function, p.Bucket.ArnForObjects(jsii.String(prefix+"*")), actions...)
 }

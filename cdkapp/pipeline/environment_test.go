@@ -18,9 +18,9 @@ func started[H any](start func(context.Context, func(string) string) (H, error))
 	}
 }
 
-// TestFunctionsGetTheVariablesTheyRead starts each function with nothing set but the auth mode, so that it stops before
+// TestFunctionsHaveTheVariablesTheyRead starts each function with nothing set but the auth mode, so that it stops before
 // it reaches for AWS, and compares the variables that it asked for with those that the stack gives.
-func TestFunctionsGetTheVariablesTheyRead(t *testing.T) {
+func TestFunctionsHaveTheVariablesTheyRead(t *testing.T) {
 	functions := map[string]func(context.Context, func(string) string) error{
 		"HeraldConnectFunction":    started(cloud.Connect),
 		"HeraldDisconnectFunction": started(cloud.Disconnect),

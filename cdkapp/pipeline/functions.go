@@ -14,7 +14,7 @@ import (
 	"github.com/aws/jsii-runtime-go"
 )
 
-// Sizes of the functions that handle one small message.
+// Memory and timeout of the functions that handle one small message.
 const (
 	messageMemoryMB = 256
 	messageTimeoutS = 30 // one second over API Gateway's own limit
@@ -22,30 +22,30 @@ const (
 
 // Environment variables that several functions read.
 const (
-	tableVariable    = "CONNECTIONS_TABLE"
-	feedVariable     = "FEED_TABLE"
-	endpointVariable = "WEBSOCKET_API_ENDPOINT"
-	bucketVariable   = "UPLOADS_BUCKET"
+	connectionsTableVariable = "CONNECTIONS_TABLE"
+	feedTableVariable        = "FEED_TABLE"
+	endpointVariable         = "WEBSOCKET_API_ENDPOINT"
+	bucketVariable           = "UPLOADS_BUCKET"
 
-	connectionsVariable = "MAX_CONNECTIONS"
-	postsVariable       = "MAX_POSTS_PER_MINUTE"
+	maxConnectionsVariable = "MAX_CONNECTIONS"
+	maxPostsVariable       = "MAX_POSTS_PER_MINUTE"
 )
 
-// spec describes one function.
-type spec struct {
+// functionSpec describes one function.
+type functionSpec struct {
 	id          string // start of the construct ids
 	name        string // folder in lambdas/
 	description string
 	memoryMB    float64
 	timeoutS    float64
-	// concurrency is how many executions are reserved, and how many there are at most; 0 reserves and bounds none.
+	// concurrency is the reserved concurrency, which is also the maximum; 0 reserves none and sets no maximum.
 	concurrency int
 	environment map[string]string
 }
 
-// function makes a function with a role and a log group of its own.
-func (p *Pipeline) function(s spec) awslambda.Function {
-	logs := p.logGroup(s.id+"Logs", "")
+// addFunction creates a function with its own role and log group.
+func (p *Pipeline) addFunction(s functionSpec) awslambda.Function {
+	logs := p.addLogGroup(s.id+"Logs", "")
 	role := awsiam.NewRole(p.Construct, jsii.String(s.id+"Role"), &awsiam.RoleProps{
 		AssumedBy:   awsiam.NewServicePrincipal(jsii.String("lambda.amazonaws.com"), nil),
 		Description: jsii.String("Herald " + s.name),
@@ -64,7 +64,7 @@ func (p *Pipeline) function(s spec) awslambda.Function {
 		Code:         awslambda.Code_FromAsset(jsii.String(filepath.Join(p.props.FunctionsDir, s.name)), nil),
 		MemorySize:   jsii.Number(s.memoryMB),
 		Timeout:      awscdk.Duration_Seconds(jsii.Number(s.timeoutS)),
-		Environment:  variables(s.environment),
+		Environment:  toCDKVariables(s.environment),
 		Role:         role,
 		LogGroup:     logs,
 		Tracing:      awslambda.Tracing_ACTIVE,
@@ -73,9 +73,9 @@ func (p *Pipeline) function(s spec) awslambda.Function {
 	})
 }
 
-// logGroup makes a log group with the stack's retention; an empty name lets CloudFormation choose one. It goes with
-// the stack.
-func (p *Pipeline) logGroup(id, name string) awslogs.LogGroup {
+// addLogGroup creates a log group with the stack's retention; an empty name lets CloudFormation choose one. It is deleted
+// with the stack.
+func (p *Pipeline) addLogGroup(id, name string) awslogs.LogGroup {
 	props := &awslogs.LogGroupProps{
 		Retention:     retentions[p.props.LogRetentionDays],
 		RemovalPolicy: awscdk.RemovalPolicy_DESTROY,
@@ -86,70 +86,70 @@ func (p *Pipeline) logGroup(id, name string) awslogs.LogGroup {
 	return awslogs.NewLogGroup(p.Construct, jsii.String(id), props)
 }
 
-// addConnect makes the function and route of $connect.
+// addConnect creates the function and route of $connect.
 func (p *Pipeline) addConnect() {
 	environment := p.props.Auth.environment()
-	environment[tableVariable] = *p.Table.TableName()
-	maps.Copy(environment, p.limits())
+	environment[connectionsTableVariable] = *p.ConnectionsTable.TableName()
+	maps.Copy(environment, p.userLimitVariables())
 	if len(p.props.AllowedOrigins) > 0 {
 		environment["ALLOWED_ORIGINS"] = strings.Join(p.props.AllowedOrigins, ",")
 	}
-	p.Connect = p.function(spec{
+	p.Connect = p.addFunction(functionSpec{
 		id: "Connect", name: "connect", description: "Herald: verifies the token and keeps the connection",
 		memoryMB: messageMemoryMB, timeoutS: messageTimeoutS, concurrency: p.props.ConnectConcurrency, environment: environment,
 	})
-	allow(p.Connect, p.Table.TableArn(), "dynamodb:GetItem", "dynamodb:PutItem", "dynamodb:UpdateItem")
-	allow(p.Connect, p.index(userIndex), "dynamodb:Query")
-	p.allowSecret(p.Connect)
-	p.route("$connect", p.Connect)
+	grantActions(p.Connect, p.ConnectionsTable.TableArn(), "dynamodb:GetItem", "dynamodb:PutItem", "dynamodb:UpdateItem")
+	grantActions(p.Connect, p.indexARN(userIndex), "dynamodb:Query")
+	p.grantReadSecret(p.Connect)
+	p.addLambdaRoute("$connect", p.Connect)
 }
 
-// allowSecret lets a function that verifies tokens read the shared key, where there is one.
-func (p *Pipeline) allowSecret(function awslambda.Function) {
+// grantReadSecret lets a function that verifies tokens read the shared key, if the auth mode is HS256.
+func (p *Pipeline) grantReadSecret(function awslambda.Function) {
 	if p.props.Auth.Mode == AuthHS256 {
-		allow(function, jsii.String(p.props.Auth.SecretARN), "secretsmanager:GetSecretValue")
+		grantActions(function, jsii.String(p.props.Auth.SecretARN), "secretsmanager:GetSecretValue")
 	}
 }
 
-// limits returns the variables that bound what one user may cost.
-func (p *Pipeline) limits() map[string]string {
+// userLimitVariables returns the environment variables with the limits of one user.
+func (p *Pipeline) userLimitVariables() map[string]string {
 	return map[string]string{
-		connectionsVariable: strconv.Itoa(p.props.MaxConnections),
-		postsVariable:       strconv.Itoa(p.props.MaxPostsPerMinute),
+		maxConnectionsVariable: strconv.Itoa(p.props.MaxConnections),
+		maxPostsVariable:       strconv.Itoa(p.props.MaxPostsPerMinute),
 	}
 }
 
-// addDisconnect makes the function and route of $disconnect.
+// addDisconnect creates the function and route of $disconnect.
 func (p *Pipeline) addDisconnect() {
-	disconnect := p.function(spec{
+	disconnect := p.addFunction(functionSpec{
 		id: "Disconnect", name: "disconnect", description: "Herald: forgets the connection",
 		memoryMB: messageMemoryMB, timeoutS: messageTimeoutS,
-		environment: map[string]string{tableVariable: *p.Table.TableName()},
+		environment: map[string]string{connectionsTableVariable: *p.ConnectionsTable.TableName()},
 	})
-	allow(disconnect, p.Table.TableArn(), "dynamodb:DeleteItem")
-	p.route("$disconnect", disconnect)
+	grantActions(disconnect, p.ConnectionsTable.TableArn(), "dynamodb:DeleteItem")
+	p.addLambdaRoute("$disconnect", disconnect)
 }
 
-// addDefault makes the function and route of $default.
+// addDefault creates the function and route of $default.
 func (p *Pipeline) addDefault() {
 	environment := p.PublishEnvironment()
 	maps.Copy(environment, p.props.Auth.environment())
-	maps.Copy(environment, p.limits())
-	p.Default = p.function(spec{
+	maps.Copy(environment, p.userLimitVariables())
+	p.Default = p.addFunction(functionSpec{
 		id: "Default", name: "default", description: "Herald: answers what browsers say",
 		memoryMB: messageMemoryMB, timeoutS: messageTimeoutS, concurrency: p.props.DefaultConcurrency, environment: environment,
 	})
-	allow(p.Default, p.Table.TableArn(), "dynamodb:GetItem", "dynamodb:UpdateItem", "dynamodb:DeleteItem")
-	allow(p.Default, p.index(userIndex), "dynamodb:Query")
-	allow(p.Default, p.Feed.TableArn(), "dynamodb:Query", "dynamodb:DeleteItem")
-	p.allowConnections(p.Default, http.MethodPost, http.MethodDelete)
-	p.allowSecret(p.Default)
-	p.route("$default", p.Default)
+	grantActions(p.Default, p.ConnectionsTable.TableArn(), "dynamodb:GetItem", "dynamodb:UpdateItem", "dynamodb:DeleteItem")
+	grantActions(p.Default, p.indexARN(userIndex), "dynamodb:Query")
+	grantActions(p.Default, p.FeedTable.TableArn(), "dynamodb:Query", "dynamodb:DeleteItem")
+	p.grantManageConnections(p.Default, http.MethodPost, http.MethodDelete)
+	p.grantReadSecret(p.Default)
+	p.addLambdaRoute("$default", p.Default)
 }
 
-// addNotifier makes the notifier.
+// addNotifier creates the notifier.
 func (p *Pipeline) addNotifier() {
-	p.Notifier = p.function(spec{
+	p.Notifier = p.addFunction(functionSpec{
 		id: "Notifier", name: "notifier", description: "Herald: delivers a message to a user's browsers",
 		memoryMB: messageMemoryMB, timeoutS: messageTimeoutS, concurrency: p.props.NotifierConcurrency,
 		environment: p.PublishEnvironment(),
@@ -157,47 +157,47 @@ func (p *Pipeline) addNotifier() {
 	p.GrantPublish(p.Notifier)
 }
 
-// PublishEnvironment returns the variables that a function needs to publish messages in its own process.
+// PublishEnvironment returns the environment variables that a function needs to publish messages in its own process.
 func (p *Pipeline) PublishEnvironment() map[string]string {
 	return map[string]string{
-		tableVariable:    *p.Table.TableName(),
-		feedVariable:     *p.Feed.TableName(),
-		endpointVariable: *p.Stage.CallbackUrl(),
+		connectionsTableVariable: *p.ConnectionsTable.TableName(),
+		feedTableVariable:        *p.FeedTable.TableName(),
+		endpointVariable:         *p.Stage.CallbackUrl(),
 	}
 }
 
-// GrantPublish lets grantee publish every message in its own process, as the notifier does: also notes, the ends of jobs that
-// name an execution, and messages to one connection. A worker that reports how far its jobs are needs GrantReport only.
+// GrantPublish lets grantee publish all kinds of messages in its own process, as the notifier does: progress, notes, ends of
+// jobs that name an execution, and messages to one connection. A worker that only reports progress needs GrantReport.
 func (p *Pipeline) GrantPublish(grantee awsiam.IGrantable) {
 	p.GrantReport(grantee)
-	allow(grantee, p.Feed.TableArn(), "dynamodb:DeleteItem")
-	allow(grantee, p.Table.TableArn(), "dynamodb:GetItem")
+	grantActions(grantee, p.FeedTable.TableArn(), "dynamodb:DeleteItem")
+	grantActions(grantee, p.ConnectionsTable.TableArn(), "dynamodb:GetItem")
 }
 
 // GrantReport lets grantee report the progress of jobs in its own process: store their states, find the user's connections,
 // post to them, and remove those that are gone.
 func (p *Pipeline) GrantReport(grantee awsiam.IGrantable) {
-	allow(grantee, p.Feed.TableArn(), "dynamodb:GetItem", "dynamodb:PutItem", "dynamodb:UpdateItem")
-	allow(grantee, p.index(userIndex), "dynamodb:Query")
-	allow(grantee, p.Table.TableArn(), "dynamodb:DeleteItem")
-	p.allowConnections(grantee, http.MethodPost)
+	grantActions(grantee, p.FeedTable.TableArn(), "dynamodb:GetItem", "dynamodb:PutItem", "dynamodb:UpdateItem")
+	grantActions(grantee, p.indexARN(userIndex), "dynamodb:Query")
+	grantActions(grantee, p.ConnectionsTable.TableArn(), "dynamodb:DeleteItem")
+	p.grantManageConnections(grantee, http.MethodPost)
 }
 
-// index is the ARN of an index of the connections table.
-func (p *Pipeline) index(name string) *string {
-	return jsii.String(*p.Table.TableArn() + "/index/" + name)
+// indexARN returns the ARN of an index of the connections table.
+func (p *Pipeline) indexARN(name string) *string {
+	return jsii.String(*p.ConnectionsTable.TableArn() + "/index/" + name)
 }
 
-// allow adds one statement to grantee's policy.
-func allow(grantee awsiam.IGrantable, resource *string, actions ...string) {
+// grantActions adds a statement that allows actions on resource to grantee's policy.
+func grantActions(grantee awsiam.IGrantable, resource *string, actions ...string) {
 	grantee.GrantPrincipal().AddToPrincipalPolicy(awsiam.NewPolicyStatement(&awsiam.PolicyStatementProps{
 		Actions:   jsii.Strings(actions...),
 		Resources: &[]*string{resource},
 	}))
 }
 
-// variables returns environment as the CDK takes it.
-func variables(environment map[string]string) *map[string]*string {
+// toCDKVariables converts environment variables to the CDK's type.
+func toCDKVariables(environment map[string]string) *map[string]*string {
 	out := make(map[string]*string, len(environment))
 	for name, value := range environment {
 		out[name] = jsii.String(value)

@@ -12,8 +12,8 @@ import (
 	"github.com/aws/jsii-runtime-go"
 )
 
-// mock names the templates of the ping route and the status by which its response is chosen.
-const mock = "200"
+// mockTemplateKey is the key of the templates of the ping route, and the status code that selects its response.
+const mockTemplateKey = "200"
 
 // pongTemplate answers a ping in Velocity, with the request's time as RFC 3339 in UTC with milliseconds. The sources
 // are $context.requestTime (09/Nov/2026:10:00:00 +0000) and $context.requestTimeEpoch (milliseconds), see
@@ -24,14 +24,14 @@ const pongTemplate = `#set($time = "$context.requestTime")
 #set($month = $months.get($time.substring(3, 6)))
 {"type":"pong","data":{},"timestamp":"${time.substring(7, 11)}-${month}-${time.substring(0, 2)}T${time.substring(12, 20)}.${epoch.substring(10)}Z"}`
 
-// accessLogFormat holds neither query nor headers, where the token may be.
+// accessLogFormat contains neither query nor headers, as they may contain the token.
 const accessLogFormat = `{"requestId":"$context.requestId","extendedRequestId":"$context.extendedRequestId",` +
 	`"time":"$context.requestTime","event":"$context.eventType","route":"$context.routeKey","status":"$context.status",` +
 	`"connectionId":"$context.connectionId","ip":"$context.identity.sourceIp",` +
 	`"integrationLatency":"$context.integrationLatency","integrationStatus":"$context.integrationStatus",` +
 	`"error":"$context.error.message","integrationError":"$context.integrationErrorMessage"}`
 
-// addGateway makes the WebSocket API, its stage, and the functions and routes that serve browsers.
+// addGateway creates the WebSocket API, its stage, and the functions and routes that serve browsers.
 func (p *Pipeline) addGateway() {
 	p.API = awsapigatewayv2.NewWebSocketApi(p.Construct, jsii.String("Api"), &awsapigatewayv2.WebSocketApiProps{
 		ApiName:                  jsii.String("Herald"),
@@ -48,8 +48,8 @@ func (p *Pipeline) addGateway() {
 		},
 	})
 	if p.props.AccessLogs {
-		resource[awsapigatewayv2.CfnStage](p.Stage).SetAccessLogSettings(&awsapigatewayv2.CfnStage_AccessLogSettingsProperty{
-			DestinationArn: p.logGroup("AccessLogs", "").LogGroupArn(),
+		cfnResource[awsapigatewayv2.CfnStage](p.Stage).SetAccessLogSettings(&awsapigatewayv2.CfnStage_AccessLogSettingsProperty{
+			DestinationArn: p.addLogGroup("AccessLogs", "").LogGroupArn(),
 			Format:         jsii.String(accessLogFormat),
 		})
 	}
@@ -59,31 +59,31 @@ func (p *Pipeline) addGateway() {
 	p.addPing()
 }
 
-// route sends the messages of a route to function, whose answer goes nowhere: functions answer by @connections.
-func (p *Pipeline) route(key string, function awslambda.Function) {
+// addLambdaRoute creates a route that invokes function. The route has no response: functions answer with @connections.
+func (p *Pipeline) addLambdaRoute(key string, function awslambda.Function) {
 	p.API.AddRoute(jsii.String(key), &awsapigatewayv2.WebSocketRouteOptions{
 		Integration: awsapigatewayv2integrations.NewWebSocketLambdaIntegration(
 			jsii.String("Integration"), function, nil),
 	})
 }
 
-// addPing makes the ping route: API Gateway answers it alone, so that keeping a connection open costs no function.
+// addPing creates the ping route. API Gateway answers it with a MOCK integration, so that pings invoke no function.
 func (p *Pipeline) addPing() {
 	scope := constructs.NewConstruct(p.Construct, jsii.String("Ping"))
 	integration := awsapigatewayv2.NewCfnIntegration(scope, jsii.String("Integration"),
 		&awsapigatewayv2.CfnIntegrationProps{
 			ApiId:                       p.API.ApiId(),
 			IntegrationType:             jsii.String("MOCK"),
-			TemplateSelectionExpression: jsii.String(mock),
-			RequestTemplates:            map[string]string{mock: `{"statusCode":200}`},
+			TemplateSelectionExpression: jsii.String(mockTemplateKey),
+			RequestTemplates:            map[string]string{mockTemplateKey: `{"statusCode":200}`},
 		})
 	awsapigatewayv2.NewCfnIntegrationResponse(scope, jsii.String("IntegrationResponse"),
 		&awsapigatewayv2.CfnIntegrationResponseProps{
 			ApiId:                       p.API.ApiId(),
 			IntegrationId:               integration.Ref(),
-			IntegrationResponseKey:      jsii.String("/" + mock + "/"),
-			TemplateSelectionExpression: jsii.String(mock),
-			ResponseTemplates:           map[string]string{mock: pongTemplate},
+			IntegrationResponseKey:      jsii.String("/" + mockTemplateKey + "/"),
+			TemplateSelectionExpression: jsii.String(mockTemplateKey),
+			ResponseTemplates:           map[string]string{mockTemplateKey: pongTemplate},
 		})
 	route := awsapigatewayv2.NewCfnRoute(scope, jsii.String("Route"), &awsapigatewayv2.CfnRouteProps{
 		ApiId:                            p.API.ApiId(),
@@ -98,10 +98,11 @@ func (p *Pipeline) addPing() {
 	})
 }
 
-// allowConnections lets grantee use methods on every connection of this stage: POST sends a frame, DELETE closes.
-func (p *Pipeline) allowConnections(grantee awsiam.IGrantable, methods ...string) {
+// grantManageConnections lets grantee use methods on every connection of this stage: POST sends a frame, DELETE closes the
+// connection.
+func (p *Pipeline) grantManageConnections(grantee awsiam.IGrantable, methods ...string) {
 	for _, method := range methods {
-		allow(grantee, awscdk.Stack_Of(p.Construct).FormatArn(&awscdk.ArnComponents{
+		grantActions(grantee, awscdk.Stack_Of(p.Construct).FormatArn(&awscdk.ArnComponents{
 			Service:      jsii.String("execute-api"),
 			Resource:     p.API.ApiId(),
 			ResourceName: jsii.String(fmt.Sprintf("%s/%s/@connections/*", *p.Stage.StageName(), method)),
@@ -109,7 +110,7 @@ func (p *Pipeline) allowConnections(grantee awsiam.IGrantable, methods ...string
 	}
 }
 
-// resource returns the CloudFormation resource under construct.
-func resource[T any](construct constructs.IConstruct) T {
+// cfnResource returns the CloudFormation resource of construct.
+func cfnResource[T any](construct constructs.IConstruct) T {
 	return construct.Node().DefaultChild().(T) //nolint:forcetypeassert // The CDK's own construct decides the type.
 }

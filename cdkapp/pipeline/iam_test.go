@@ -66,7 +66,7 @@ func reporter(logs string, more ...string) []string {
 		"dynamodb:GetItem "+feedTable, "dynamodb:PutItem "+feedTable, "dynamodb:UpdateItem "+feedTable)...)
 }
 
-func TestRolesMayDoThisAndNoMore(t *testing.T) {
+func TestRolesHaveExactlyThesePermissions(t *testing.T) {
 	want := map[string][]string{
 		"HeraldConnectRole":    base("HeraldConnectLogs", "dynamodb:PutItem "+table, "secretsmanager:GetSecretValue "+secretARN),
 		"HeraldDisconnectRole": base("HeraldDisconnectLogs", "dynamodb:DeleteItem "+table),
@@ -116,10 +116,10 @@ func TestRolesMayDoThisAndNoMore(t *testing.T) {
 	}
 }
 
-// TestBareStars holds statements on every resource to the actions that AWS lets nobody narrow: X-Ray's
+// TestNoPermissionIsForAllResources holds statements on every resource to the actions that AWS lets nobody narrow: X-Ray's
 // (https://docs.aws.amazon.com/service-authorization/latest/reference/list_awsx-ray.html) and the log delivery of Step
 // Functions (https://docs.aws.amazon.com/step-functions/latest/dg/cw-logs.html).
-func TestBareStars(t *testing.T) {
+func TestNoPermissionIsForAllResources(t *testing.T) {
 	for role, granted := range grants(standard(t)) {
 		for _, line := range granted {
 			action, on, _ := strings.Cut(line, " ")
@@ -135,7 +135,7 @@ func TestBareStars(t *testing.T) {
 	}
 }
 
-func TestRolesAreOwnAndInline(t *testing.T) {
+func TestEachFunctionHasItsOwnInlineRole(t *testing.T) {
 	template := standard(t)
 	seen := map[string]string{}
 	for _, function := range template.ofType("AWS::Lambda::Function") {

@@ -1,4 +1,4 @@
-// Package pipeline is Herald's deployable infrastructure as one reusable AWS CDK construct.
+// Package pipeline is an AWS CDK construct with all of Herald's infrastructure.
 package pipeline
 
 import (
@@ -15,7 +15,7 @@ import (
 	"github.com/aws/jsii-runtime-go"
 )
 
-// Values that Props uses for fields left at zero.
+// The defaults of Props.
 const (
 	DefaultTableName     = "websocket_connections"
 	DefaultFeedTableName = "websocket_feed"
@@ -52,41 +52,41 @@ type Props struct {
 	StageName string
 	// ThrottleRate bounds the requests per second from all browsers. 0 is DefaultThrottleRate.
 	ThrottleRate float64
-	// ThrottleBurst is the number of requests allowed at once. 0 is DefaultThrottleBurst.
+	// ThrottleBurst bounds the concurrent requests from all browsers. 0 is DefaultThrottleBurst.
 	ThrottleBurst int
-	// ConnectConcurrency, DefaultConcurrency and NotifierConcurrency are how many executions of these functions may run at
-	// once: Lambda reserves so many of the account's for the function, and gives it no more. 0 reserves none, so that all of
-	// the account's are left to others, and the functions share them; new accounts, which have 10, can reserve none, and others
-	// must leave 100 to share.
+	// ConnectConcurrency, DefaultConcurrency and NotifierConcurrency are the reserved concurrency of these functions: the
+	// number of concurrent executions that Lambda reserves for the function, which is also its maximum. 0 reserves none, so
+	// that the function shares the account's unreserved concurrency. An account must leave 100 unreserved, so that a new
+	// account, which has 10, can reserve none.
 	ConnectConcurrency, DefaultConcurrency, NotifierConcurrency int
 	// MaxConnections is how many connections a user may have, from 1 to 500. 0 is DefaultMaxConnections.
 	MaxConnections int
-	// MaxPostsPerMinute is how many posts the requests of one user may cause in a minute: at least 1,000, and 12 more for
+	// MaxPostsPerMinute bounds the posts that the requests of one user may cause in a minute: at least 1,000, and 12 more for
 	// each of MaxConnections. 0 is DefaultMaxPostsPerMinute.
 	MaxPostsPerMinute int
-	// LogRetentionDays is how long logs are kept; CloudWatch Logs has a fixed list of values. 0 is
+	// LogRetentionDays is the retention of logs, one of the values that CloudWatch Logs accepts. 0 is
 	// DefaultLogRetentionDays.
 	LogRetentionDays int
-	// AccessLogs turns the stage's access log on. It needs the CloudWatch role of API Gateway's account settings, of
-	// which an account has one per Region, so that the construct does not make it.
+	// AccessLogs turns on the stage's access log. It needs the CloudWatch role in API Gateway's account settings. An
+	// account has one per Region, so the construct does not create it.
 	AccessLogs bool
-	// WithoutCSVImport leaves the csv_import workflow out. Workflows of your own do not need it.
+	// WithoutCSVImport omits the csv_import workflow. Your own workflows do not need it.
 	WithoutCSVImport bool
 }
 
 // Pipeline is the L3 construct: WebSocket API, tables of connections and of the feed, notifier, reaper, sweeper, uploads
-// bucket, and the csv_import workflow unless that is left out. Its fields are there to be used by the app that embeds it.
+// bucket, and the csv_import workflow unless WithoutCSVImport is set. The app that embeds it may use its fields.
 type Pipeline struct {
 	// Construct is the scope of all its resources.
 	Construct constructs.Construct
-	// API is the WebSocket API; routes of your own can be added to it.
+	// API is the WebSocket API. The app can add its own routes.
 	API awsapigatewayv2.WebSocketApi
-	// Stage is the deployed stage: its Url is for browsers, its CallbackUrl for senders.
+	// Stage is the deployed stage. Browsers connect to its Url; functions post to its CallbackUrl.
 	Stage awsapigatewayv2.WebSocketStage
-	// Table holds the open connections.
-	Table awsdynamodb.Table
-	// Feed holds the newest state of each job, and notes.
-	Feed awsdynamodb.Table
+	// ConnectionsTable holds the open connections.
+	ConnectionsTable awsdynamodb.Table
+	// FeedTable holds the newest state of each job, and notes.
+	FeedTable awsdynamodb.Table
 	// Bucket receives uploads under uploads/ and reports new objects to EventBridge.
 	Bucket awss3.Bucket
 	// Connect serves $connect. With a customer-managed key on the HS256 secret, grant its Role kms:Decrypt.
@@ -95,14 +95,14 @@ type Pipeline struct {
 	Default awslambda.Function
 	// Notifier is the function that workflows call as a task.
 	Notifier awslambda.Function
-	// CSVImport is the csv_import state machine, nil when left out.
+	// CSVImport is the csv_import state machine, or nil with WithoutCSVImport.
 	CSVImport awsstepfunctions.StateMachine
 
 	props Props
 }
 
-// New returns a Pipeline made in scope under id. It fails when a setting breaks a rule, naming the setting, or when
-// the definition of csv_import cannot be filled.
+// New creates a Pipeline in scope with the given id. Its error names each invalid setting, or says why the definition of
+// csv_import cannot be filled.
 func New(scope constructs.Construct, id string, props Props) (*Pipeline, error) {
 	props = props.withDefaults()
 	if err := props.validate(); err != nil {
@@ -126,7 +126,7 @@ func New(scope constructs.Construct, id string, props Props) (*Pipeline, error) 
 	return p, nil
 }
 
-// GrantNotify lets grantee, such as the state machine of a workflow of your own, invoke the notifier.
+// GrantNotify lets grantee, such as the state machine of your own workflow, invoke the notifier.
 func (p *Pipeline) GrantNotify(grantee awsiam.IGrantable) awsiam.Grant {
 	return awsiam.Grant_AddToPrincipal(&awsiam.GrantOnPrincipalOptions{
 		Grantee:      grantee,

@@ -85,9 +85,9 @@ func TestFunctions(t *testing.T) {
 	}
 }
 
-// TestNothingIsReservedUnlessSet: in a new account, which may run ten functions at once, a stack that reserves any does not
+// TestNoConcurrencyIsReservedByDefault: in a new account, which may run ten functions at once, a stack that reserves any does not
 // deploy.
-func TestNothingIsReservedUnlessSet(t *testing.T) {
+func TestNoConcurrencyIsReservedByDefault(t *testing.T) {
 	settings := hs256()
 	settings.Props.ConnectConcurrency, settings.Props.DefaultConcurrency, settings.Props.NotifierConcurrency = 50, 100, 200
 	reserving := synthesise(t, settings)

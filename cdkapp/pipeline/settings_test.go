@@ -236,8 +236,8 @@ func TestSettingsAreDocumented(t *testing.T) {
 	}
 }
 
-// TestTheDefaultOverlapIsTheFunctions: the stack says nothing of an overlap that is not set.
-func TestTheDefaultOverlapIsTheFunctions(t *testing.T) {
+// TestDefaultSecretOverlapIsThatOfTheFunctions: the stack says nothing of an overlap that is not set.
+func TestDefaultSecretOverlapIsThatOfTheFunctions(t *testing.T) {
 	if got := pipeline.DefaultSecretOverlapMinutes * time.Minute; got != auth.DefaultSecretOverlap {
 		t.Errorf("the default is %v here, %v in the functions", got, auth.DefaultSecretOverlap)
 	}

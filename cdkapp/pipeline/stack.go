@@ -6,9 +6,9 @@ import (
 	"github.com/aws/jsii-runtime-go"
 )
 
-// NewStack returns a stack in scope that holds one Pipeline, and the outputs by which it is used: WebSocketUrl,
-// ManagementEndpoint, NotifierFunctionName, NotifierFunctionArn, ConnectionsTableName, FeedTableName, UploadsBucketName
-// and, with the workflow, CsvImportStateMachineArn. It fails as New does.
+// NewStack returns a stack in scope with one Pipeline and these outputs: WebSocketUrl, ManagementEndpoint,
+// NotifierFunctionName, NotifierFunctionArn, ConnectionsTableName, FeedTableName, UploadsBucketName and, with the csv_import
+// workflow, CsvImportStateMachineArn. Its errors are those of New.
 func NewStack(scope constructs.Construct, settings Settings) (awscdk.Stack, error) {
 	stack := awscdk.NewStack(scope, jsii.String(settings.StackName), &awscdk.StackProps{
 		Description:        jsii.String("Herald: progress of workflows to signed-in browsers"),
@@ -22,8 +22,8 @@ func NewStack(scope constructs.Construct, settings Settings) (awscdk.Stack, erro
 	output(stack, "ManagementEndpoint", "Where @connections is called", p.Stage.CallbackUrl())
 	output(stack, "NotifierFunctionName", "What aws lambda invoke calls", p.Notifier.FunctionName())
 	output(stack, "NotifierFunctionArn", "What a workflow calls as a task", p.Notifier.FunctionArn())
-	output(stack, "ConnectionsTableName", "The open connections", p.Table.TableName())
-	output(stack, "FeedTableName", "The newest state of each job, and notes", p.Feed.TableName())
+	output(stack, "ConnectionsTableName", "The open connections", p.ConnectionsTable.TableName())
+	output(stack, "FeedTableName", "The newest state of each job, and notes", p.FeedTable.TableName())
 	output(stack, "UploadsBucketName", "Objects under uploads/ are imported", p.Bucket.BucketName())
 	if p.CSVImport != nil {
 		output(stack, "CsvImportStateMachineArn", "The csv_import workflow", p.CSVImport.StateMachineArn())

@@ -7,8 +7,7 @@ import (
 	"github.com/aws/jsii-runtime-go"
 )
 
-// Names that the functions know: the index by which a user's connections are found, and the one by which ended
-// sessions are.
+// The names of the indexes that the functions query: for a user's connections, and for ended sessions.
 const (
 	userIndex          = "userIdIndex"
 	sessionExpiryIndex = "sessionExpiryIndex"
@@ -16,33 +15,34 @@ const (
 
 // Prefixes of the uploads bucket.
 const (
-	uploadsPrefix = "uploads/" // what browsers put
-	claimsPrefix  = "claims/"  // one marker for each imported object version
-	stagedPrefix  = "staged/"  // results of an import under way
+	uploadsPrefix = "uploads/" // files that browsers upload
+	claimsPrefix  = "claims/"  // one claim for each imported object version
+	stagedPrefix  = "staged/"  // results of running imports
 	resultsPrefix = "results/" // results of finished imports
-	summaries     = resultsPrefix + "*/summary.json"
+	summaryKeys   = resultsPrefix + "*/summary.json"
 )
 
-// Lifetimes of what is in the bucket.
+// The lifetimes of the objects in the bucket.
 const (
 	abortMultipartDays = 1  // a presigned upload lasts minutes
-	stagedDays         = 7  // an import lasts minutes; what is left belongs to one that died
+	stagedDays         = 7  // an import lasts minutes; older objects belong to a killed one
 	claimsDays         = 30 // an event is repeated within days, if ever
 	noncurrentDays     = 30 // overwritten uploads and results can be restored for a month
 	corsMaxAgeSeconds  = 3600
 )
 
-// addTables makes the tables of connections and of the feed. They go with the stack: all that they hold ends by itself.
+// addTables creates the tables of connections and of the feed. They are deleted with the stack, as all their items expire
+// anyway.
 func (p *Pipeline) addTables() {
-	p.Feed = p.table("Feed", p.props.FeedTableName,
+	p.FeedTable = p.addTable("Feed", p.props.FeedTableName,
 		attribute("owner", awsdynamodb.AttributeType_STRING), attribute("entry", awsdynamodb.AttributeType_STRING))
-	p.Table = p.table("Connections", p.props.TableName, attribute("connectionId", awsdynamodb.AttributeType_STRING), nil)
-	p.Table.AddGlobalSecondaryIndex(&awsdynamodb.GlobalSecondaryIndexProps{
+	p.ConnectionsTable = p.addTable("Connections", p.props.TableName, attribute("connectionId", awsdynamodb.AttributeType_STRING), nil)
+	p.ConnectionsTable.AddGlobalSecondaryIndex(&awsdynamodb.GlobalSecondaryIndexProps{
 		IndexName:      jsii.String(userIndex),
 		PartitionKey:   attribute("userId", awsdynamodb.AttributeType_STRING),
 		ProjectionType: awsdynamodb.ProjectionType_ALL,
 	})
-	p.Table.AddGlobalSecondaryIndex(&awsdynamodb.GlobalSecondaryIndexProps{
+	p.ConnectionsTable.AddGlobalSecondaryIndex(&awsdynamodb.GlobalSecondaryIndexProps{
 		IndexName:      jsii.String(sessionExpiryIndex),
 		PartitionKey:   attribute("sessionMinute", awsdynamodb.AttributeType_NUMBER),
 		SortKey:        attribute("tokenExpiresAt", awsdynamodb.AttributeType_NUMBER),
@@ -50,8 +50,8 @@ func (p *Pipeline) addTables() {
 	})
 }
 
-// table makes a table with the given keys; sort may be nil.
-func (p *Pipeline) table(id, name string, partition, sort *awsdynamodb.Attribute) awsdynamodb.Table {
+// addTable creates a table with the given keys; sort may be nil.
+func (p *Pipeline) addTable(id, name string, partition, sort *awsdynamodb.Attribute) awsdynamodb.Table {
 	return awsdynamodb.NewTable(p.Construct, jsii.String(id), &awsdynamodb.TableProps{
 		TableName:           jsii.String(name),
 		PartitionKey:        partition,
@@ -65,7 +65,7 @@ func (p *Pipeline) table(id, name string, partition, sort *awsdynamodb.Attribute
 	})
 }
 
-// addBucket makes the uploads bucket. It outlives the stack: it holds what users gave.
+// addBucket creates the uploads bucket. It is retained when the stack is deleted, as it holds users' files.
 func (p *Pipeline) addBucket() {
 	p.Bucket = awss3.NewBucket(p.Construct, jsii.String("Uploads"), &awss3.BucketProps{
 		BlockPublicAccess: awss3.BlockPublicAccess_BLOCK_ALL(),
@@ -97,7 +97,7 @@ func (p *Pipeline) addBucket() {
 		RemovalPolicy: awscdk.RemovalPolicy_RETAIN,
 	})
 	// Set on the resource: BucketProps.EventBridgeEnabled would deploy a function with rights on every bucket for it.
-	resource[awss3.CfnBucket](p.Bucket).SetNotificationConfiguration(&awss3.CfnBucket_NotificationConfigurationProperty{
+	cfnResource[awss3.CfnBucket](p.Bucket).SetNotificationConfiguration(&awss3.CfnBucket_NotificationConfigurationProperty{
 		EventBridgeConfiguration: &awss3.CfnBucket_EventBridgeConfigurationProperty{
 			EventBridgeEnabled: jsii.Bool(true),
 		},

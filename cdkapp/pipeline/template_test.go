@@ -14,28 +14,28 @@ type template struct {
 	all map[string]any
 }
 
-// resource is one resource of a template.
-type resource struct {
+// cfnResource is one resource of a template.
+type cfnResource struct {
 	id         string
 	properties any
 }
 
 // ofType returns the resources of a type, sorted by logical id.
-func (t template) ofType(kind string) []resource {
+func (t template) ofType(kind string) []cfnResource {
 	all, _ := t.all["Resources"].(map[string]any)
-	var out []resource
+	var out []cfnResource
 	for _, id := range slices.Sorted(maps.Keys(all)) {
 		if at(all[id], "Type") == kind {
-			out = append(out, resource{id: id, properties: at(all[id], "Properties")})
+			out = append(out, cfnResource{id: id, properties: at(all[id], "Properties")})
 		}
 	}
 	return out
 }
 
 // one returns the only resource of a type whose logical id starts with prefix.
-func (t template) one(tb testing.TB, kind, prefix string) resource {
+func (t template) one(tb testing.TB, kind, prefix string) cfnResource {
 	tb.Helper()
-	found := slices.DeleteFunc(t.ofType(kind), func(r resource) bool { return !strings.HasPrefix(r.id, prefix) })
+	found := slices.DeleteFunc(t.ofType(kind), func(r cfnResource) bool { return !strings.HasPrefix(r.id, prefix) })
 	if len(found) != 1 {
 		tb.Fatalf("%d resources of type %s with the prefix %s, want 1", len(found), kind, prefix)
 	}

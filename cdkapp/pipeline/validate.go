@@ -41,7 +41,7 @@ var retentions = map[int]awslogs.RetentionDays{
 // maxThrottle is API Gateway's default quota of requests per second for an account in a Region.
 const maxThrottle = 10_000
 
-// maxConcurrency is more than any account has.
+// maxConcurrency is a bound that no account reaches.
 const maxConcurrency = 100_000
 
 // SettingError is one setting that breaks a rule.
@@ -152,5 +152,5 @@ func (c *checker) origins(key string, values []string) {
 	}
 }
 
-// isToken tells whether value holds a CDK token.
+// isToken reports whether value contains a CDK token.
 func isToken(value string) bool { return strings.Contains(value, "${Token[") }

@@ -9,19 +9,19 @@ import (
 	"github.com/herald-progress/herald/lib/message"
 )
 
-// Conn is one connection, which receives frames as a browser does; [Client] keeps one open. It is for one reader at a time.
+// Conn is one WebSocket connection to Herald; [Client] keeps one open. It is for one reader at a time.
 type Conn struct{ conn *websocket.Conn }
 
-// Refused says with which HTTP status a handshake was answered.
+// Refused is the error of a handshake that the server refused with an HTTP status.
 type Refused struct{ Status int }
 
 // Error names the status.
 func (e *Refused) Error() string { return fmt.Sprintf("connect: refused with status %d", e.Status) }
 
-// Dial connects to a WebSocket URL. The token goes as a subprotocol, so that it is in no URL. The error of a handshake that
-// was answered is a [*Refused].
+// Dial connects to a WebSocket URL. It sends the token as a subprotocol, so that the token is in no URL. If the server
+// refuses the handshake, the error is a [*Refused].
 func Dial(ctx context.Context, url, token string) (*Conn, error) {
-	conn, response, err := websocket.Dial(ctx, url, &websocket.DialOptions{ //nolint:bodyclose // the library does
+	conn, response, err := websocket.Dial(ctx, url, &websocket.DialOptions{ //nolint:bodyclose // websocket.Dial closes the body
 		Subprotocols: []string{message.Subprotocol, token},
 	})
 	if err != nil {
@@ -34,7 +34,7 @@ func Dial(ctx context.Context, url, token string) (*Conn, error) {
 	return &Conn{conn: conn}, nil
 }
 
-// Next returns the next frame, parsed and as it came. It skips text that is no frame of Herald's.
+// Next returns the next frame, parsed and as received. It skips text that is not a frame of Herald.
 func (c *Conn) Next(ctx context.Context) (message.Envelope, []byte, error) {
 	for {
 		_, frame, err := c.conn.Read(ctx)
@@ -55,7 +55,7 @@ func (c *Conn) Send(ctx context.Context, text string) error {
 	return nil
 }
 
-// Close closes the connection as a browser's tab does, and waits some seconds for the answer.
+// Close sends a close frame and waits some seconds for the server's.
 func (c *Conn) Close() error {
 	if err := c.conn.Close(websocket.StatusNormalClosure, ""); err != nil {
 		return fmt.Errorf("close: %w", err)
@@ -63,7 +63,7 @@ func (c *Conn) Close() error {
 	return nil
 }
 
-// Drop closes the connection without a word, as a process that is killed does.
+// Drop closes the connection without a close frame, as when the process is killed.
 func (c *Conn) Drop() error {
 	if err := c.conn.CloseNow(); err != nil {
 		return fmt.Errorf("drop: %w", err)

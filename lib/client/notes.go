@@ -9,33 +9,33 @@ import (
 )
 
 const (
-	// maxShown is how many notes a view holds with what they say.
+	// maxShown is the maximum number of notes that a view holds.
 	maxShown = 1000
-	// maxSeen is how many ids of notes a view remembers, so that no note is shown twice.
+	// maxSeen is the maximum number of note ids that a view stores, so that no note is shown twice.
 	maxSeen = 10_000
-	// recentSeen is how many ids remain of those that no sync brings again: of the notes up to since, a sync repeats the
-	// newest 200 at most.
+	// recentSeen is the number of ids up to since that dropOldIDs leaves. Of these notes, a sync repeats at most the newest
+	// 200.
 	recentSeen = 1000
 )
 
-// notes are those that a view has seen. An id that is not among them is new, whatever its place: a note may be stored long
-// after others with later ids. So an id is forgotten only when no sync brings the note again.
+// notes are the notes that a view has received. A note is new if its id is not in seen, even if later ids are: a note may
+// be stored long after others with later ids. So an id is dropped only once no sync sends the note again.
 type notes struct {
 	// seen are the ids of all notes that came or were dismissed, sorted; shown are the newest of those that are not
 	// dismissed, sorted by id.
 	seen  []string
 	shown []message.Envelope
-	// since is the newest note up to which a sync was answered to its end: later ones may be missing. Empty is none.
+	// since is the id of the newest note up to which syncs are complete; later notes may be missing. Empty means none.
 	since string
-	// welcomed is the first id of the moment in which the server began to answer a sync without since.
+	// welcomed is the smallest id at the server's time when it began to answer a sync without since.
 	welcomed string
-	// skipped says that a note was left to the next sync.
+	// skipped says that a note was not stored, so that another sync must bring it.
 	skipped bool
 }
 
 func compareID(e message.Envelope, id string) int { return strings.Compare(e.ID, id) }
 
-// add reports whether a note is new, and remembers it.
+// add stores a note and reports whether it is new.
 func (n *notes) add(e message.Envelope) bool {
 	if !n.remember(e.ID, e.Replayed) {
 		return false
@@ -48,15 +48,16 @@ func (n *notes) add(e message.Envelope) bool {
 	return true
 }
 
-// remember stores an id, and reports whether it was not known. A pushed note for which there is no room counts as known:
-// since does not move over it, so that a sync brings it. A replayed one finds room in any case, as since moves over it.
+// remember stores an id and reports whether it is new. If there is no room for the id of a pushed note, the note is
+// skipped: since stays before it, so that a later sync brings it. The id of a replayed note is always stored, as since
+// moves past it.
 func (n *notes) remember(id string, replayed bool) bool {
 	at, known := slices.BinarySearch(n.seen, id)
 	if known {
 		return false
 	}
 	if len(n.seen) >= maxSeen {
-		n.forget()
+		n.dropOldIDs()
 		if len(n.seen) >= maxSeen && !replayed {
 			n.skipped = true
 			return false
@@ -67,8 +68,8 @@ func (n *notes) remember(id string, replayed bool) bool {
 	return true
 }
 
-// forget drops the ids that no sync brings again. Without since a sync brings the newest 50 notes only.
-func (n *notes) forget() {
+// dropOldIDs drops the ids of notes that no sync sends again. A sync without since sends only the newest 50 notes.
+func (n *notes) dropOldIDs() {
 	done := len(n.seen)
 	if n.since != "" {
 		at, known := slices.BinarySearch(n.seen, n.since)
@@ -82,7 +83,7 @@ func (n *notes) forget() {
 	}
 }
 
-// dismiss drops what a note says, not its id: the note may still be on its way. It reports whether the note was shown.
+// dismiss removes a note and stores its id, as the note itself may arrive later. It reports whether the note was shown.
 func (n *notes) dismiss(id string) bool {
 	n.remember(id, false)
 	at, shown := slices.BinarySearchFunc(n.shown, id, compareID)
@@ -92,15 +93,15 @@ func (n *notes) dismiss(id string) bool {
 	return shown
 }
 
-// welcome notes when the server began to answer. A sync without since brings all that is wanted of the time before.
+// welcome records the server's time when it began to answer. A sync without since is complete for notes before that time.
 func (n *notes) welcome(serverTime time.Time) {
 	if n.since == "" {
 		n.welcomed = firstID(serverTime)
 	}
 }
 
-// firstID returns the smallest ULID of a moment (https://github.com/ulid/spec): 48 bits of milliseconds in ten digits,
-// then zeros.
+// firstID returns the smallest ULID with the given time (https://github.com/ulid/spec): 48 bits of milliseconds in ten
+// digits, then zeros.
 func firstID(at time.Time) string {
 	const digits, bits, timeDigits, zeros = "0123456789ABCDEFGHJKMNPQRSTVWXYZ", 5, 10, "0000000000000000"
 	id := make([]byte, timeDigits)

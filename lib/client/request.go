@@ -9,30 +9,29 @@ import (
 	"github.com/herald-progress/herald/lib/message"
 )
 
-// maxCursor is the longest cursor that is sent back, in bytes of JSON: a sync must fit [message.MaxClientFrame].
+// maxCursor is the maximum length of a cursor, in bytes of JSON: a sync must fit [message.MaxClientFrame].
 const maxCursor = 4 << 10
 
-// page is one sync and its answer. A user's jobs may take several pages: each but the first names the cursor at which
-// it goes on.
+// page is one sync request and its answer. A user's jobs may take several pages: each but the first starts at a cursor.
 type page struct {
-	// jobs and notes are what came since the page was asked for; reached is the newest note of the answer.
+	// jobs and notes are the ids that came since the request; newestNote is the newest note of the answer.
 	jobs, notes map[string]bool
-	reached     string
-	// since is what the page was asked with.
+	newestNote  string
+	// since is the since of the page's request.
 	since string
-	// moved says that a state moved a job's position.
+	// moved says that a state changed a job's position.
 	moved bool
 
-	// cursor is where the next page goes on with the jobs; empty is the first page.
+	// cursor is where the next page starts; empty means the first page.
 	cursor string
-	// first is the since of the first page.
-	first string
-	// marked says that the server marks the states of its answers as replayed: others are pushed, and do not count.
+	// firstSince is the since of the first page's request.
+	firstSince string
+	// marked says that the server marks the states of its answers as replayed: other states are pushed, and do not count.
 	marked bool
-	// whole says that all pages of a sync have come, once. From then on a sync may be brief: it ends with a page of known
-	// states, as the server sends newer ones first. A server that reads its store in several steps does so in each step only,
-	// so not every sync is brief.
-	whole, brief bool
+	// hadAllPages says that all pages of some sync have come. From then on a sync may be brief: it ends after a page whose
+	// states are all known, as the server sends newer states first. This order holds only within one read of the server's
+	// store, so not every sync is brief.
+	hadAllPages, brief bool
 }
 
 func (p *page) countState(e message.Envelope, moved bool) {
@@ -49,51 +48,51 @@ func (p *page) countState(e message.Envelope, moved bool) {
 func (p *page) countNote(id string) {
 	if p.notes != nil {
 		p.notes[id] = true
-		p.reached = max(p.reached, id)
+		p.newestNote = max(p.newestNote, id)
 	}
 }
 
-// answer is what the end of a page means.
-type answer int
+// pageResult says what follows the end of a page.
+type pageResult int
 
 const (
-	// incomplete says that frames of the page were lost: it is asked for again.
-	incomplete answer = iota
-	// next says that there is another page.
+	// incomplete means that frames of the page were lost: the client requests it again.
+	incomplete pageResult = iota
+	// next means that there is another page.
 	next
-	// postponed says that the server answers later.
+	// postponed means that the server accepts the next request later.
 	postponed
-	// complete says that nothing is missing.
+	// complete means that the sync is complete.
 	complete
 )
 
-// beginSync notes that the next sync begins anew, and whether it is brief.
+// beginSync begins a new sync, which may be brief once all pages of some sync have come.
 func (v *View) beginSync(brief bool) {
 	v.mu.Lock()
 	defer v.mu.Unlock()
-	v.page.brief = brief && v.page.whole
+	v.page.brief = brief && v.page.hadAllPages
 }
 
-// firstPage makes the next sync ask for the first page. Where others were to follow, since goes back to that of the first
-// one: only the cursor says that the notes before it have not come yet.
+// firstPage makes the next request start at the first page. If more pages were to follow, since goes back to that of the
+// first page: only the cursor says that the notes before it have not come yet.
 func (v *View) firstPage() {
 	v.mu.Lock()
 	defer v.mu.Unlock()
-	if v.page.cursor != "" && v.page.first != "" {
-		v.notes.since = v.page.first
+	if v.page.cursor != "" && v.page.firstSince != "" {
+		v.notes.since = v.page.firstSince
 	}
 	v.page.cursor = ""
 }
 
-// onFirstPage reports whether the next sync asks for the first page.
+// onFirstPage reports whether the next request starts at the first page.
 func (v *View) onFirstPage() bool {
 	v.mu.Lock()
 	defer v.mu.Unlock()
 	return v.page.cursor == ""
 }
 
-// noteSkipped reports, once, that a note was left to the next sync.
-func (v *View) noteSkipped() bool {
+// resetSkipped reports whether a note was skipped since the last call.
+func (v *View) resetSkipped() bool {
 	v.mu.Lock()
 	defer v.mu.Unlock()
 	skipped := v.notes.skipped
@@ -101,7 +100,7 @@ func (v *View) noteSkipped() bool {
 	return skipped
 }
 
-// syncRequest is the message that asks for what a client has missed.
+// syncRequest is the sync message.
 type syncRequest struct {
 	Action  string              `json:"action"`
 	Have    map[string]position `json:"have,omitempty"`
@@ -110,14 +109,14 @@ type syncRequest struct {
 	Welcome *bool               `json:"welcome,omitempty"`
 }
 
-// request returns the sync that asks for the next page, as JSON text, and begins to count what comes. It wants a welcome
-// where the caller does, and where it says since when notes count.
+// request returns the sync message for the next page, as JSON, and starts to count the page's frames. The message requests
+// a welcome if welcome is true or there is no since yet.
 func (v *View) request(welcome bool) string {
 	v.mu.Lock()
 	defer v.mu.Unlock()
-	v.page.jobs, v.page.notes, v.page.reached, v.page.moved = map[string]bool{}, map[string]bool{}, "", false
+	v.page.jobs, v.page.notes, v.page.newestNote, v.page.moved = map[string]bool{}, map[string]bool{}, "", false
 	if v.page.cursor == "" {
-		v.page.first = v.notes.since
+		v.page.firstSince = v.notes.since
 	}
 	v.page.since = v.notes.since
 	request := syncRequest{Action: "sync", Have: v.have(), Since: v.notes.since, Cursor: v.page.cursor}
@@ -126,21 +125,20 @@ func (v *View) request(welcome bool) string {
 	}
 	text, err := json.Marshal(request)
 	if err != nil {
-		return `{"action":"sync"}` // cannot be: texts and numbers
+		return `{"action":"sync"}` // cannot happen: strings and numbers always encode
 	}
 
 	return string(text)
 }
 
-// have returns the positions of the jobs, running ones before ended ones and newer ones before older ones, as far as
-// there is room.
+// have returns the positions of as many jobs as a sync may name: running jobs first, newer before older ones.
 func (v *View) have() map[string]position {
 	jobs := slices.SortedFunc(maps.Keys(v.jobs), func(a, b string) int { return compareJobs(v.jobs[a], v.jobs[b]) })
 	have, size := map[string]position{}, len(`{}`)
 	for _, id := range jobs {
 		at := v.jobs[id].at
 		if at.seq == 0 || len(id) > message.MaxID {
-			continue // the server takes no such id
+			continue // the server accepts no such id
 		}
 		entry, err := json.Marshal(map[string]position{id: at})
 		size += len(entry) - len(`{}`) + len(`,`)
@@ -153,9 +151,9 @@ func (v *View) have() map[string]position {
 	return have
 }
 
-// endPage handles the end of a page. Counts that are higher than what came say that frames were lost: then since stays
-// where it was, and the same page is asked for again. An end that was late, of an earlier sync, may have moved since.
-func (v *View) endPage(end message.Synced) answer {
+// endPage handles the end of a page. If fewer frames came than the server counts, frames were lost: since goes back to that
+// of the request, as a late end of an earlier sync may have changed it, and the client requests the same page again.
+func (v *View) endPage(end message.Synced) pageResult {
 	v.mu.Lock()
 	defer v.mu.Unlock()
 	p := &v.page
@@ -163,24 +161,23 @@ func (v *View) endPage(end message.Synced) answer {
 		if p.jobs != nil {
 			v.notes.since = p.since
 		}
-
 		return incomplete
 	}
-	moved := p.moved || p.reached > v.notes.since
-	v.notes.since = max(v.notes.since, p.reached)
+	moved := p.moved || p.newestNote > v.notes.since
+	v.notes.since = max(v.notes.since, p.newestNote)
 	if !end.More {
-		p.whole = true
+		p.hadAllPages = true
 		p.cursor = ""
 		v.notes.since = max(v.notes.since, v.notes.welcomed)
 		v.notes.welcomed = ""
 		return complete
 	}
 
-	return p.more(usable(end.Cursor), end.RetryAfter > 0, moved)
+	return p.afterPage(validCursor(end.Cursor), end.RetryAfter > 0, moved)
 }
 
-// more decides what follows a page that is not the last. moved says that the page brought something new.
-func (p *page) more(cursor string, later, moved bool) answer {
+// afterPage decides what follows a page that is not the last. moved says that the page had something new.
+func (p *page) afterPage(cursor string, later, moved bool) pageResult {
 	switch {
 	case later:
 		p.cursor = cmp.Or(cursor, p.cursor)
@@ -192,12 +189,12 @@ func (p *page) more(cursor string, later, moved bool) answer {
 		p.cursor = ""
 		return complete
 	default:
-		return incomplete // asking at once would bring the same again
+		return incomplete // the same request would have the same answer
 	}
 }
 
-// usable returns a cursor that a sync can name, or none.
-func usable(cursor string) string {
+// validCursor returns the cursor, or "" if it is too long for a sync.
+func validCursor(cursor string) string {
 	if text, err := json.Marshal(cursor); err != nil || len(text) > maxCursor {
 		return ""
 	}

@@ -15,37 +15,37 @@ var (
 	errClosing     = errors.New("client: closed by the server")
 )
 
-// session is one connection of a client. It belongs to one goroutine.
+// session is one connection of a client. One goroutine uses it.
 type session struct {
 	client *Client
 	view   *View
 	socket Socket
 	alarms alarms
-	// worked says that a frame came.
-	worked bool
-	// silence is that of the running jobs.
+	// receivedFrame says that a frame was received.
+	receivedFrame bool
+	// silence holds, for each running job, since when no frame of it has come.
 	silence map[string]silence
 
-	// end is when the session ends.
+	// end is the time at which the session ends, by this machine's clock.
 	end time.Time
-	// refreshToken is the token that was sent last to prolong the session.
+	// refreshToken is the last token that was sent to extend the session.
 	refreshToken string
 
-	// syncing says that a sync is under way.
+	// syncing says that a sync was sent and its page has not ended.
 	syncing bool
-	// heldUntil is until when the server wants no sync; pausedUntil is the end of the pause after a sync that failed.
-	heldUntil, pausedUntil time.Time
-	// failures counts the syncs in a row that were not answered to their end.
+	// serverPauseUntil is until when the server wants no sync; pausedUntil is the end of the pause after a sync that failed.
+	serverPauseUntil, retryPauseUntil time.Time
+	// failures counts the failed syncs in a row.
 	failures int
-	// brief says that the sync may end with a page of known states.
+	// brief says that the sync may end with a page whose states are all known.
 	brief bool
-	// noWelcome says that syncs ask for no welcome, because one has come.
+	// noWelcome says that syncs request no welcome, because one has come.
 	noWelcome bool
-	// plain says that the server does not know the newer fields of a sync.
-	plain bool
+	// legacySync says that the server does not know the newer fields of a sync.
+	legacySync bool
 }
 
-// received is a frame, or the connection's end.
+// received is a frame, or the error that ended the connection.
 type received struct {
 	message.Envelope
 
@@ -56,7 +56,7 @@ type received struct {
 // run serves the connection until it or ctx ends, and closes it.
 func (s *session) run(ctx context.Context) error {
 	frames := make(chan received)
-	reading, stop := context.WithCancel(context.WithoutCancel(ctx)) // the end of ctx leaves time for the close frames
+	reading, stop := context.WithCancel(context.WithoutCancel(ctx)) // reading goes on after the end of ctx, for the close frames
 	ended := make(chan struct{})
 	go func() {
 		defer close(ended)
@@ -64,7 +64,7 @@ func (s *session) run(ctx context.Context) error {
 	}()
 	err := s.serve(ctx, frames)
 	if errors.Is(err, errPongTimeout) {
-		_ = s.socket.Drop() // nobody would answer a close frame
+		_ = s.socket.Drop() // the server would not answer a close frame
 	} else {
 		go func() {
 			for range frames { //nolint:revive // Drain frames: the server's close frame comes after them.
@@ -77,7 +77,7 @@ func (s *session) run(ctx context.Context) error {
 	return err
 }
 
-// read passes on the frames and the error that ends them.
+// read sends the frames to the channel, then the error that ended the connection.
 func (s *session) read(ctx context.Context, frames chan<- received) {
 	defer close(frames)
 	for {
@@ -93,7 +93,7 @@ func (s *session) read(ctx context.Context, frames chan<- received) {
 	}
 }
 
-// serve handles frames and does what is due, until the connection ends.
+// serve handles frames and alarms until the connection ends.
 func (s *session) serve(ctx context.Context, frames <-chan received) error {
 	now := time.Now()
 	s.view.firstPage()
@@ -113,7 +113,7 @@ func (s *session) serve(ctx context.Context, frames <-chan received) error {
 	}
 }
 
-// wait waits for an alarm, or for a frame or a call of [Client.Sync], which it handles.
+// wait waits for the next alarm, frame or call of [Client.Sync]. It handles the last two.
 func (s *session) wait(ctx context.Context, frames <-chan received) error {
 	timer := time.NewTimer(time.Until(s.nextAlarm()))
 	defer timer.Stop()
@@ -127,47 +127,47 @@ func (s *session) wait(ctx context.Context, frames <-chan received) error {
 		return nil
 	case <-s.client.syncCalled:
 		if s.client.syncWanted() {
-			s.alarms[calledSync] = time.Now()
+			s.alarms[requestedSync] = time.Now()
 		}
 		return nil
 	case <-ctx.Done():
-		return ctx.Err() //nolint:wrapcheck // run returns nil then
+		return ctx.Err() //nolint:wrapcheck // Client.run returns nil after the end of ctx
 	}
 }
 
-// handle remembers a frame, shows it, and does what a control frame says.
+// handle applies a frame to the view, calls OnFrame if the frame is new, and handles control frames.
 func (s *session) handle(f received) error {
 	now := time.Now()
-	delete(s.alarms, pongTimeout) // any frame shows that the connection lives
+	delete(s.alarms, pongTimeout) // any frame shows that the connection works
 	if s.view.apply(f.Envelope) && s.client.config.OnFrame != nil {
 		s.client.config.OnFrame(f.Envelope, f.raw)
 	}
-	if s.view.noteSkipped() {
-		s.alarms.atMost(calledSync, now.Add(syncPause))
+	if s.view.resetSkipped() {
+		s.alarms.setNoLaterThan(requestedSync, now.Add(syncPause))
 	}
 	switch data := f.Data.(type) {
 	case message.Closing:
-		return s.closing(data)
+		return s.closingError(data)
 	case message.UploadProgress:
 		s.resetSilence(f.Job, now)
 	case message.Welcome:
-		s.noWelcome = !s.plain
+		s.noWelcome = !s.legacySync
 		s.setEnd(now.Add(data.SessionEnd.Sub(data.ServerTime.Time)), now)
 	case message.Refreshed:
-		s.refreshed(now.Add(data.SessionEnd.Sub(f.Timestamp.Time)), now)
+		s.handleRefreshed(now.Add(data.SessionEnd.Sub(f.Timestamp.Time)), now)
 	case message.Synced:
-		s.synced(now, data)
+		s.handleSynced(now, data)
 	case message.Error:
 		if f.ID == "" {
-			s.refused(now, data.Code)
+			s.handleError(now, data.Code)
 		}
 	}
-	s.worked = true
+	s.receivedFrame = true
 	return nil
 }
 
-// closing returns the error that a closing frame means.
-func (s *session) closing(data message.Closing) error {
+// closingError returns the error for a closing frame.
+func (s *session) closingError(data message.Closing) error {
 	switch {
 	case data.Reconnect:
 	case data.Code == message.CloseTokenExpired:
@@ -178,17 +178,18 @@ func (s *session) closing(data message.Closing) error {
 	return fmt.Errorf("%w: %s", errClosing, data.Code)
 }
 
-// setEnd plans the refresh of a session with an end, by this machine's clock, and the sync after that end.
+// setEnd sets the session's end, by this machine's clock, and the alarms for the refresh before it and the sync after it.
 func (s *session) setEnd(end, now time.Time) {
 	s.end = end
 	if end.After(now) {
-		s.alarms[endedSync] = end.Add(EndGrace)
+		s.alarms[afterEndSync] = end.Add(EndGrace)
 	}
-	s.alarms[refreshDue] = end.Add(-min(RefreshLead, end.Sub(now)/2)) //nolint:mnd // half of a short one
+	s.alarms[refreshDue] = end.Add(-min(RefreshLead, end.Sub(now)/2))
 }
 
-// refreshed notes that the token which was sent is in force. A session that it has not prolonged cannot become longer.
-func (s *session) refreshed(end, now time.Time) {
+// handleRefreshed handles the server's acceptance of the refresh token. If the session's end did not change, no further
+// refresh can extend it.
+func (s *session) handleRefreshed(end, now time.Time) {
 	s.client.token = s.refreshToken
 	if end.Before(s.end.Add(time.Second)) {
 		delete(s.alarms, refreshDue)
@@ -197,11 +198,11 @@ func (s *session) refreshed(end, now time.Time) {
 	}
 }
 
-// refresh sends another token, if there is one. It is tried again after half of the time that is left: the answer may be
-// lost.
+// refresh sends a new token, if Config.Token returns one. It sets the alarm for another refresh after half of the remaining
+// time, as the answer may be lost.
 func (s *session) refresh(ctx context.Context, now time.Time) error {
 	delete(s.alarms, refreshDue)
-	if left := s.end.Sub(now) / 2; left >= time.Second { //nolint:mnd // see above
+	if left := s.end.Sub(now) / 2; left >= time.Second {
 		s.alarms[refreshDue] = now.Add(left)
 	}
 	asking, cancel := context.WithTimeout(ctx, AnswerTimeout)
@@ -225,7 +226,7 @@ func (s *session) refresh(ctx context.Context, now time.Time) error {
 	return nil
 }
 
-// ping sends a message that the server answers with a pong.
+// ping sends a ping and sets the alarms for its pong and for the next ping.
 func (s *session) ping(ctx context.Context, now time.Time) error {
 	s.alarms[pingDue], s.alarms[pongTimeout] = now.Add(PingInterval), now.Add(AnswerTimeout)
 	return s.send(ctx, `{"action":"ping"}`)

@@ -8,23 +8,23 @@ import (
 )
 
 const (
-	// syncPause is the first pause before a sync that failed is sent again. It doubles up to MaxBackoff.
+	// syncPause is the pause after the first failed sync. It doubles up to MaxBackoff.
 	syncPause = time.Second
-	// rateWindow is how long a session sends no sync after the server has said that it asks too much.
+	// rateWindow is the pause before the next sync after the server's error RATE_LIMITED.
 	rateWindow = time.Minute
-	// maxHold bounds how long the server can postpone a sync.
-	maxHold = 5 * time.Minute
-	// codeInvalidMessage is the code of the server's answer to a sync that it does not understand.
+	// maxServerPause bounds how long the server can postpone a sync.
+	maxServerPause = 5 * time.Minute
+	// codeInvalidMessage is the server's error code for a sync that it cannot decode.
 	codeInvalidMessage = "INVALID_MESSAGE"
 )
 
-// silence is that of a running job: since when, and how long it may last.
+// silence is the time since which no frame of a running job has come, and how long that may last before a sync.
 type silence struct {
 	since time.Time
 	bound time.Duration
 }
 
-// resetSilence notes that a frame of a job came. Its silence counts while it runs.
+// resetSilence restarts the silence of a job, of which a frame came, or removes it if the job has ended.
 func (s *session) resetSilence(job string, now time.Time) {
 	e, _ := s.view.Job(job)
 	if state, ok := message.AsUploadProgress(e.Data); ok && !state.Status.Terminal() {
@@ -34,15 +34,15 @@ func (s *session) resetSilence(job string, now time.Time) {
 	}
 }
 
-// setSilentSync sets the alarm to when a running job will have been silent for too long.
+// setSilentSync sets the alarm to the time at which the first running job is silent for too long.
 func (s *session) setSilentSync() {
 	delete(s.alarms, silentSync)
 	for _, job := range s.silence {
-		s.alarms.atMost(silentSync, job.since.Add(job.bound))
+		s.alarms.setNoLaterThan(silentSync, job.since.Add(job.bound))
 	}
 }
 
-// sync asks for what the client has missed: for the next page of an answer that has begun, or else anew.
+// sync requests the next page of the sync that has begun, or the first page of a new one.
 func (s *session) sync(ctx context.Context, now time.Time) error {
 	if s.view.onFirstPage() {
 		s.beginSync(now)
@@ -54,8 +54,8 @@ func (s *session) sync(ctx context.Context, now time.Time) error {
 	return s.send(ctx, s.view.request(!s.noWelcome))
 }
 
-// beginSync notes that a sync asks for everything. It answers all alarms that are due. On open, when all is quiet and
-// when it is called for it takes all pages.
+// beginSync begins a new sync, which serves all alarms that are due. After firstSync, quietSync and a call of Sync it
+// requests all pages; otherwise it may be brief.
 func (s *session) beginSync(now time.Time) {
 	due := map[alarm]bool{}
 	for other := firstSync; other <= retrySync; other++ {
@@ -67,13 +67,13 @@ func (s *session) beginSync(now time.Time) {
 	if !due[retrySync] {
 		s.brief = true
 	}
-	if due[firstSync] || due[quietSync] || due[calledSync] {
+	if due[firstSync] || due[quietSync] || due[requestedSync] {
 		s.brief = false
 	}
 	s.view.beginSync(s.brief)
 	for id, job := range s.silence {
 		if !now.Before(job.since.Add(job.bound)) {
-			job.bound = min(2*job.bound, MaxSilence) //nolint:mnd // it doubles
+			job.bound = min(2*job.bound, MaxSilence)
 		}
 		job.since = now
 		s.silence[id] = job
@@ -81,14 +81,14 @@ func (s *session) beginSync(now time.Time) {
 	s.client.syncSent()
 }
 
-// synced handles the end of a page: the next page follows at once or later, or the sync is done.
-func (s *session) synced(now time.Time, end message.Synced) {
+// handleSynced handles the end of a page: it requests the next page now or later, or ends the sync.
+func (s *session) handleSynced(now time.Time, end message.Synced) {
 	s.syncing = false
 	delete(s.alarms, syncTimeout)
 	delete(s.alarms, retrySync)
-	s.pausedUntil = time.Time{}
+	s.retryPauseUntil = time.Time{}
 	if end.RetryAfter > 0 {
-		s.heldUntil = now.Add(min(time.Duration(end.RetryAfter)*time.Second, maxHold))
+		s.serverPauseUntil = now.Add(min(time.Duration(end.RetryAfter)*time.Second, maxServerPause))
 	}
 	switch s.view.endPage(end) {
 	case incomplete:
@@ -100,36 +100,36 @@ func (s *session) synced(now time.Time, end message.Synced) {
 		s.failures = 0
 		s.client.syncDone()
 		if s.client.syncWanted() {
-			s.alarms[calledSync] = now
+			s.alarms[requestedSync] = now
 		}
 	}
 }
 
-// giveUpSync handles a sync whose answer has not ended in time.
-func (s *session) giveUpSync(_ context.Context, now time.Time) error {
+// syncTimedOut handles a sync whose answer did not end in time.
+func (s *session) syncTimedOut(_ context.Context, now time.Time) error {
 	s.syncing = false
 	delete(s.alarms, syncTimeout)
 	s.retryLater(now)
 	return nil
 }
 
-// retryLater plans the sync after one that has failed.
+// retryLater sets the alarm for the sync after a failed one.
 func (s *session) retryLater(now time.Time) {
-	s.pausedUntil = now.Add(doubled(syncPause, s.failures))
-	s.alarms[retrySync] = s.pausedUntil
+	s.retryPauseUntil = now.Add(doublingPause(syncPause, s.failures))
+	s.alarms[retrySync] = s.retryPauseUntil
 	s.failures++
 }
 
-// refused handles an error that answers a message of this client.
-func (s *session) refused(now time.Time, code string) {
+// handleError handles an error that the server sent in response to a message of this client.
+func (s *session) handleError(now time.Time, code string) {
 	switch {
 	case code == message.CloseRateLimited:
-		s.heldUntil = now.Add(rateWindow)
+		s.serverPauseUntil = now.Add(rateWindow)
 	case code == codeInvalidMessage && s.syncing:
 		s.syncing = false
 		delete(s.alarms, syncTimeout)
 		s.view.firstPage()
-		s.noWelcome, s.plain = false, true
+		s.noWelcome, s.legacySync = false, true
 		s.retryLater(now)
 	}
 }

@@ -11,11 +11,12 @@ import (
 	"github.com/herald-progress/herald/lib/message"
 )
 
-// maxJobs is how many jobs a view holds. A user who has more sees those that run, and the newest of the others.
+// maxJobs is the maximum number of jobs that a view holds. A view of more jobs holds the running ones first, then the
+// newest others.
 const maxJobs = 10_000
 
-// View is what a client knows of its user's jobs and notes. It has no clock: the same frames always make the same view, in
-// whatever connections they came. It may be used concurrently. Its zero value knows nothing.
+// View holds the jobs and notes that a client's user should see. It depends only on the received frames, not on time or
+// connections. It is safe for concurrent use. Its zero value is empty.
 type View struct {
 	mu    sync.Mutex
 	jobs  map[string]job
@@ -23,7 +24,7 @@ type View struct {
 	page  page
 }
 
-// job is what a view knows of one job: the frame that is shown, and the position of the newest stored state.
+// job is one job of a view: the frame that is shown, and the position of the newest stored state.
 type job struct {
 	shown message.Envelope
 	at    position
@@ -45,7 +46,7 @@ func compareJobs(a, b job) int {
 	return cmp.Or(b.shown.Timestamp.Compare(a.shown.Timestamp.Time), strings.Compare(a.shown.Job, b.shown.Job))
 }
 
-// position is a place in a job's history; as JSON it is an array, [epoch, seq]. A zero seq is no place.
+// position is a position in a job's history; as JSON it is an array, [epoch, seq]. A zero seq means none.
 type position struct {
 	epoch string
 	seq   int64
@@ -57,18 +58,18 @@ func (p position) after(other position) bool {
 }
 
 func (p position) MarshalJSON() ([]byte, error) {
-	return json.Marshal([]any{p.epoch, p.seq}) //nolint:wrapcheck // a Marshaler
+	return json.Marshal([]any{p.epoch, p.seq}) //nolint:wrapcheck // a json.Marshaler: encoding/json adds the context
 }
 
-// apply reports whether a frame is news, to be shown, and remembers what it says:
+// apply stores the content of a frame and reports whether the frame is new and must be shown:
 //
-//   - the state of a job, when its epoch and seq are newer than all before. A running state whose progress is under that
-//     which an unstored one has shown moves the position and is no news: progress never runs backwards.
-//   - a state without seq, which was not stored, when it is of no older run, the run has not ended and its progress does
-//     not fall. It moves no position: any stored one may follow.
-//   - a note, when its id has not come before; what has no id always.
-//   - a dismissal, when the note was there.
-//   - every other frame.
+//   - A job's state is new if its epoch and seq are newer than all before. A running state with less progress than an
+//     unstored state that was shown only changes the position: the shown progress never falls.
+//   - A state without seq was not stored. It is new if it belongs to no older run, the run has not ended, and the progress
+//     does not fall. It does not change the position.
+//   - A note is new if its id has not come before, or it has no id.
+//   - A dismissal is new if the note was shown.
+//   - Every other frame is new.
 func (v *View) apply(e message.Envelope) bool {
 	v.mu.Lock()
 	defer v.mu.Unlock()
@@ -89,24 +90,24 @@ func (v *View) apply(e message.Envelope) bool {
 func (v *View) applyState(e message.Envelope, state message.UploadProgress) bool {
 	e.Job = cmp.Or(e.Job, state.UploadID)
 	if e.Job == "" {
-		return true // nothing can be remembered of it
+		return true // a state without a job cannot be stored
 	}
 	if v.jobs == nil {
 		v.jobs = map[string]job{}
 	}
 	before := v.jobs[e.Job]
-	next, news := before.apply(e, state)
+	next, isNew := before.apply(e, state)
 	v.page.countState(e, next.at != before.at)
 	v.jobs[e.Job] = next
-	if len(v.jobs) > maxJobs && v.forgetJob() == e.Job {
+	if len(v.jobs) > maxJobs && v.dropLastJob() == e.Job {
 		return false
 	}
 
-	return news
+	return isNew
 }
 
-// forgetJob drops the job that is last in the order of compareJobs, and returns its id.
-func (v *View) forgetJob() (last string) {
+// dropLastJob drops the job that is last in the order of compareJobs, and returns its id.
+func (v *View) dropLastJob() (last string) {
 	for id, j := range v.jobs {
 		if last == "" || compareJobs(j, v.jobs[last]) > 0 {
 			last = id
@@ -116,12 +117,12 @@ func (v *View) forgetJob() (last string) {
 	return last
 }
 
-// apply returns what is known of the job after a frame, and whether the frame is news. A zero j knows nothing.
+// apply returns the job after a frame, and whether the frame is new. The zero j is a job without frames.
 func (j job) apply(e message.Envelope, state message.UploadProgress) (job, bool) {
 	before, _ := message.AsUploadProgress(j.shown.Data)
 	ended := before.Status.Terminal()
 	falls := state.Progress < before.Progress && !ended && !state.Status.Terminal()
-	run := j.run(e.Epoch)
+	run := j.compareRun(e.Epoch)
 	if e.Seq <= 0 {
 		if run < 0 || run == 0 && (ended || falls) {
 			return j, false
@@ -140,9 +141,9 @@ func (j job) apply(e message.Envelope, state message.UploadProgress) (job, bool)
 	return job{shown: e, at: at}, true
 }
 
-// run compares an epoch with that of the run that is shown: it returns -1 for an older run, 1 for a newer one, and 0 for
-// the same one. A run without an epoch is the one that is known.
-func (j job) run(epoch string) int {
+// compareRun compares an epoch with that of the shown run: it returns -1 for an older run, 1 for a newer one, and 0 for the
+// same one. If either has no epoch, they are the same run.
+func (j job) compareRun(epoch string) int {
 	shown := cmp.Or(j.shown.Epoch, j.at.epoch)
 	if epoch == "" || shown == "" {
 		return 0
@@ -152,7 +153,7 @@ func (j job) run(epoch string) int {
 
 func (v *View) addNote(e message.Envelope) bool {
 	if e.ID == "" {
-		return true // the server's answer, or a note that was not stored
+		return true // an answer of the server, or a note that was not stored
 	}
 	if e.Replayed {
 		v.page.countNote(e.ID)
@@ -160,7 +161,7 @@ func (v *View) addNote(e message.Envelope) bool {
 	return v.notes.add(e)
 }
 
-// Job returns the frame of a job's state as it is shown.
+// Job returns the shown frame of a job.
 func (v *View) Job(id string) (message.Envelope, bool) {
 	v.mu.Lock()
 	defer v.mu.Unlock()
@@ -168,7 +169,7 @@ func (v *View) Job(id string) (message.Envelope, bool) {
 	return j.shown, ok
 }
 
-// Jobs returns the frames of all jobs' states as they are shown, sorted by job.
+// Jobs returns the shown frames of all jobs, sorted by job.
 func (v *View) Jobs() []message.Envelope {
 	v.mu.Lock()
 	defer v.mu.Unlock()

@@ -32,7 +32,7 @@ func noteOf(n int, replayed bool) message.Envelope {
 	}
 }
 
-func TestAViewListsWhatIsShown(t *testing.T) {
+func TestViewListsShownJobsAndNotes(t *testing.T) {
 	var v View
 	first, second := stateOf("u-42", 1, ""), stateOf("u-43", 1, "")
 	dismissed := message.New(message.Dismissed{ID: noteOf(2, false).ID}, "", time.Now())
@@ -53,8 +53,8 @@ func TestAViewListsWhatIsShown(t *testing.T) {
 	}
 }
 
-// TestAViewIsBounded gives a view more than it holds, by pushes alone and with syncs that are answered.
-func TestAViewIsBounded(t *testing.T) {
+// TestViewIsBounded gives a view more than it holds, by pushes alone and with syncs that are answered.
+func TestViewIsBounded(t *testing.T) {
 	check := func(t *testing.T, v *View) {
 		t.Helper()
 		if len(v.notes.seen) > maxSeen || len(v.notes.shown) > maxShown || len(v.jobs) > maxJobs {
@@ -99,10 +99,10 @@ func TestAViewIsBounded(t *testing.T) {
 				t.Fatalf("note %d is no news", n)
 			}
 		}
-		if v.noteSkipped() {
+		if v.resetSkipped() {
 			t.Error("a note is left to the next sync too early")
 		}
-		if v.apply(noteOf(maxSeen, false)) || !v.noteSkipped() || v.noteSkipped() {
+		if v.apply(noteOf(maxSeen, false)) || !v.resetSkipped() || v.resetSkipped() {
 			t.Error("the note over the bound is not left to the next sync, once")
 		}
 		check(t, &v)
@@ -123,7 +123,7 @@ func TestAViewIsBounded(t *testing.T) {
 	})
 }
 
-func TestTheFirstIDOfAMomentIsItsULID(t *testing.T) {
+func TestFirstIDIsTheSmallestULID(t *testing.T) {
 	for _, at := range []time.Time{time.UnixMilli(0), time.UnixMilli(31), time.UnixMilli(32), time.Date(2026, 11, 22, 10, 0, 0, 123e6, time.UTC), ulid.Time(ulid.MaxTime())} {
 		var want ulid.ULID
 		if err := want.SetTime(ulid.Timestamp(at)); err != nil {

@@ -6,15 +6,16 @@ import (
 	"slices"
 )
 
-// waiter is a call of Sync.
+// waiter is a call of [Client.Sync].
 type waiter struct {
-	// sent says that the sync which is under way began after the call.
+	// sent says that the running sync began after the call.
 	sent bool
 	done chan struct{}
 }
 
-// Sync asks for what the client has missed, and returns when all of it has come: what the server knew when Sync was called
-// has reached OnFrame by then. It waits as long as it takes, over lost connections, too; its error is that of ctx.
+// Sync requests everything that the client has missed, and returns once it has come: OnFrame has been called by then with
+// everything that the server had when Sync was called. Sync has no timeout, and goes on after a lost connection. Its error
+// is that of ctx.
 func (c *Client) Sync(ctx context.Context) error {
 	w := &waiter{done: make(chan struct{})}
 	c.mu.Lock()
@@ -35,7 +36,7 @@ func (c *Client) Sync(ctx context.Context) error {
 	}
 }
 
-// syncSent notes that a sync begins, which answers all who wait.
+// syncSent records that a sync begins, which serves all waiters.
 func (c *Client) syncSent() {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -44,7 +45,7 @@ func (c *Client) syncSent() {
 	}
 }
 
-// syncDone ends the calls that the sync which has ended has answered.
+// syncDone ends the calls of Sync that the ended sync has served.
 func (c *Client) syncDone() {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -56,7 +57,7 @@ func (c *Client) syncDone() {
 	})
 }
 
-// syncWanted reports whether somebody waits for a sync that has not begun.
+// syncWanted reports whether a call of Sync waits for a sync that has not begun.
 func (c *Client) syncWanted() bool {
 	c.mu.Lock()
 	defer c.mu.Unlock()

@@ -19,7 +19,7 @@ func TestMemoryWithALaggingIndex(t *testing.T) {
 	connectiontest.Run(t, func(*testing.T) connectiontest.Connections { return lagging })
 }
 
-func TestTheIndexLags(t *testing.T) {
+func TestIndexLagsAsConfigured(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		m := &connection.Memory{IndexLag: time.Second}
 		seen := func() (n int) {

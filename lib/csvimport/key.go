@@ -79,7 +79,9 @@ func (f File) keyPrefix(prefix string) string {
 }
 
 // claimKey returns the key of the claim on this version of the upload. Keys of newer versions come first.
-func (f File) claimKey() string { return f.keyPrefix(claimsPrefix) + descendingKey(f.Sequencer) + "-" + f.Claim }
+func (f File) claimKey() string {
+	return f.keyPrefix(claimsPrefix) + descendingKey(f.Sequencer) + "-" + f.Claim
+}
 
 // summaryKey returns the key of the upload's summary.
 func (f File) summaryKey() string { return f.keyPrefix(resultsPrefix) + summaryName }

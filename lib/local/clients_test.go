@@ -14,8 +14,8 @@ import (
 	"github.com/herald-progress/herald/lib/local/states"
 )
 
-// TestClientsThatAreNotOurs does what statemachines/README.md says under "By hand", with the AWS CLI and wscat.
-func TestClientsThatAreNotOurs(t *testing.T) {
+// TestForeignClientsWork does what statemachines/README.md says under "By hand", with the AWS CLI and wscat.
+func TestForeignClientsWork(t *testing.T) {
 	for _, program := range []string{"aws", "wscat"} {
 		if _, err := exec.LookPath(program); err != nil {
 			t.Skipf("%s is not on the path", program)

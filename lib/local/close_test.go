@@ -20,8 +20,8 @@ import (
 	"github.com/herald-progress/herald/lib/local"
 )
 
-// TestASilentBrowserDoesNotHoldTheTwinUp closes a twin whose browser, asleep perhaps, never answers.
-func TestASilentBrowserDoesNotHoldTheTwinUp(t *testing.T) {
+// TestCloseDoesNotWaitForASilentBrowser closes a twin whose browser, asleep perhaps, never answers.
+func TestCloseDoesNotWaitForASilentBrowser(t *testing.T) {
 	twin, err := local.Start(t.Context(), local.Config{})
 	if err != nil {
 		t.Fatal(err)
@@ -50,9 +50,9 @@ func TestASilentBrowserDoesNotHoldTheTwinUp(t *testing.T) {
 	}
 }
 
-// TestASocketWithoutARequestDoesNotHoldTheTwinUp closes a twin to which a client has opened a socket in advance, as
+// TestCloseDoesNotWaitForASocketWithoutARequest closes a twin to which a client has opened a socket in advance, as
 // browsers and connection pools do.
-func TestASocketWithoutARequestDoesNotHoldTheTwinUp(t *testing.T) {
+func TestCloseDoesNotWaitForASocketWithoutARequest(t *testing.T) {
 	twin, err := local.Start(t.Context(), local.Config{})
 	if err != nil {
 		t.Fatal(err)
@@ -70,9 +70,9 @@ func TestASocketWithoutARequestDoesNotHoldTheTwinUp(t *testing.T) {
 	}
 }
 
-// TestSlowMotionStaysWithinTheWorkflowsBounds holds a range's time, at the pace of slow motion, against the TimeoutSeconds
+// TestRateLimitedRangesFitTheWorkflowsTimeout holds a range's time, at the pace of slow motion, against the TimeoutSeconds
 // of the state that reads it.
-func TestSlowMotionStaysWithinTheWorkflowsBounds(t *testing.T) {
+func TestRateLimitedRangesFitTheWorkflowsTimeout(t *testing.T) {
 	const bytesPerSecond, timeoutSeconds = 1000, 300
 	twin, err := local.Start(t.Context(), local.Config{BytesPerSecond: bytesPerSecond})
 	if err != nil {

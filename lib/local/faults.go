@@ -2,8 +2,8 @@ package local
 
 import "github.com/herald-progress/herald/lib/local/gateway"
 
-// Faults is how posts to connections go wrong.
+// Faults says which posts to connections fail, and how.
 type Faults = gateway.Faults
 
-// SetFaults has posts to connections go wrong in this way from now on; the faults must be valid.
+// SetFaults replaces the faults of posts to connections. The faults must be valid.
 func (t *Twin) SetFaults(f Faults) { t.gateway.SetFaults(f) }

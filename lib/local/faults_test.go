@@ -36,8 +36,8 @@ func sayHello(t *testing.T, twin *local.Twin) broadcast.Report {
 	return report
 }
 
-// TestPostsGoWrongAsTold switches faults on and off under open tabs.
-func TestPostsGoWrongAsTold(t *testing.T) {
+// TestPostsFailAsConfigured switches faults on and off under open tabs.
+func TestPostsFailAsConfigured(t *testing.T) {
 	const n = 20
 	twin, _ := startTwin(t)
 	var tabs []*client.Conn
@@ -66,8 +66,8 @@ func TestPostsGoWrongAsTold(t *testing.T) {
 	}
 }
 
-// TestTheIndexLags broadcasts right after a tab has opened: nobody is found until the lag is over.
-func TestTheIndexLags(t *testing.T) {
+// TestIndexLagsAsConfigured broadcasts right after a tab has opened: nobody is found until the lag is over.
+func TestIndexLagsAsConfigured(t *testing.T) {
 	const lag = time.Second
 	twin, err := local.Start(t.Context(), local.Config{IndexLag: lag})
 	if err != nil {

@@ -29,54 +29,54 @@ const (
 	sweeperTimeout = sweeperInterval
 )
 
-// pong answers a ping as the MOCK integration of the ping route does in the stack.
+// pong returns the response to a ping, as the MOCK integration of the ping route does in the stack.
 func pong(at time.Time) string {
 	return `{"type":"pong","data":{},"timestamp":"` + message.Time{Time: at}.String() + `"}`
 }
 
-// functions returns the deployed functions: herald- and the name of their folder in lambdas/.
+// functions returns the deployed functions by name: herald- followed by the name of the folder in lambdas/.
 func (t *Twin) functions(verifier *auth.Verifier) (map[string]invoke.Function, error) {
-	config, rows, kept := t.AWSConfig(), t.config.Connections, t.config.Feed
+	config, connections, feedStore := t.AWSConfig(), t.config.Connections, t.config.Feed
 	sender, err := apigw.New(config, t.ManagementEndpoint())
 	if err != nil {
 		return nil, fmt.Errorf("sender: %w", err)
 	}
-	broadcaster := &broadcast.Broadcaster{Store: rows, Sender: sender, Log: t.log}
+	broadcaster := &broadcast.Broadcaster{Store: connections, Sender: sender, Log: t.log}
 	notifier := &notify.Notifier{
-		Broadcaster: broadcaster, Feed: kept, Log: t.log, Account: awswire.Account, Region: awswire.Region,
+		Broadcaster: broadcaster, Feed: feedStore, Log: t.log, Account: awswire.Account, Region: awswire.Region,
 	}
 	objects := s3store.New(s3store.Config{
 		Client: s3.NewFromConfig(config, func(o *s3.Options) { o.UsePathStyle = true }), Bucket: Bucket,
 	})
 	csv := csvimport.Config{
-		Store: slowly(objects, t.config.BytesPerSecond), Publisher: notifier, Logger: t.log,
-		RangeBytes: min(int64(t.config.BytesPerSecond)*slowRangeSeconds, csvimport.DefaultRangeBytes),
+		Store: limitReads(objects, t.config.BytesPerSecond), Publisher: notifier, Logger: t.log,
+		RangeBytes: min(int64(t.config.BytesPerSecond)*secondsPerRange, csvimport.DefaultRangeBytes),
 	}
 	functions := map[string]invoke.Function{}
 	add := func(name string, timeout time.Duration, handler any) {
 		functions[functionPrefix+name] = invoke.Function{Handler: handler, Timeout: timeout}
 	}
-	add("connect", messageTimeout, (&session.Connect{Verifier: verifier, Store: rows, Log: t.log}).Handle)
-	add("disconnect", messageTimeout, (&session.Disconnect{Store: rows, Log: t.log}).Handle)
+	add("connect", messageTimeout, (&session.Connect{Verifier: verifier, Store: connections, Log: t.log}).Handle)
+	add("disconnect", messageTimeout, (&session.Disconnect{Store: connections, Log: t.log}).Handle)
 	add("default", messageTimeout, (&session.Default{
-		Gateway: sender, Connections: rows, Feed: kept, Broadcaster: broadcaster, Verifier: verifier, Log: t.log,
+		Gateway: sender, Connections: connections, Feed: feedStore, Broadcaster: broadcaster, Verifier: verifier, Log: t.log,
 	}).Handle)
 	add("notifier", messageTimeout, notifier.Handle)
 	add("csvplan", streamTimeout, csvimport.NewPlan(csv).Handle)
 	add("csvchunk", streamTimeout, csvimport.NewChunk(csv).Handle)
 	add("csvfinish", streamTimeout, csvimport.NewFinish(csv).Handle)
-	add("reaper", reaperTimeout, (&session.Reaper{Sessions: rows, Gateway: sender, Log: t.log}).Handle)
+	add("reaper", reaperTimeout, (&session.Reaper{Sessions: connections, Gateway: sender, Log: t.log}).Handle)
 	add("sweeper", sweeperTimeout, (&notify.Sweeper{
-		Notifier: notifier, Feed: kept, Workflows: &stepfn.Workflows{Client: sfn.NewFromConfig(config)}, Log: t.log,
+		Notifier: notifier, Feed: feedStore, Workflows: &stepfn.Workflows{Client: sfn.NewFromConfig(config)}, Log: t.log,
 	}).Handle)
-	return t.replaced(functions)
+	return t.replaceFunctions(functions)
 }
 
-// replaced returns functions with the handlers that the configuration has for them.
-func (t *Twin) replaced(functions map[string]invoke.Function) (map[string]invoke.Function, error) {
+// replaceFunctions replaces the handlers of those functions that the configuration names.
+func (t *Twin) replaceFunctions(functions map[string]invoke.Function) (map[string]invoke.Function, error) {
 	for name, handler := range t.config.Functions {
-		f, known := functions[functionPrefix+name]
-		if !known {
+		f, ok := functions[functionPrefix+name]
+		if !ok {
 			return nil, fmt.Errorf("local: Functions: there is no function %q", name)
 		}
 		f.Handler = handler
@@ -85,17 +85,17 @@ func (t *Twin) replaced(functions map[string]invoke.Function) (map[string]invoke
 	return functions, nil
 }
 
-// route invokes a function as API Gateway does: through Lambda, with its deadline.
-type route struct {
+// routeFunction invokes the function of a route as API Gateway does: through Lambda, with the function's timeout.
+type routeFunction struct {
 	lambda *invoke.Lambda
 	name   string
 }
 
-// Invoke returns the function's answer; its error says only of what type the function's was.
-func (r route) Invoke(ctx context.Context, payload []byte) ([]byte, error) {
+// Invoke returns the function's output. Its error contains only the type of the function's error.
+func (r routeFunction) Invoke(ctx context.Context, payload []byte) ([]byte, error) {
 	result, err := r.lambda.Invoke(ctx, r.name, payload)
 	if err != nil {
-		return nil, err //nolint:wrapcheck // the gateway reports its type
+		return nil, err
 	}
 	if result.Error != nil {
 		return nil, fmt.Errorf("function failed: %s", result.Error.Type)

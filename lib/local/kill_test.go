@@ -48,9 +48,9 @@ func browse(ctx context.Context) error {
 	}
 }
 
-// TestAKilledBrowserIsCurrentAfterOneRoundTrip kills a browser in the midst of an import, by a signal that it cannot
+// TestKilledBrowserIsCurrentAfterOneSync kills a browser in the midst of an import, by a signal that it cannot
 // catch, and opens another.
-func TestAKilledBrowserIsCurrentAfterOneRoundTrip(t *testing.T) {
+func TestKilledBrowserIsCurrentAfterOneSync(t *testing.T) {
 	kept := &feed.Memory{}
 	const rows, bytesPerSecond = 20_000, 300_000
 	twin, err := local.Start(t.Context(), local.Config{Feed: kept, BytesPerSecond: bytesPerSecond})

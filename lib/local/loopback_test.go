@@ -74,8 +74,8 @@ func (c call) send(t *testing.T, twin *local.Twin, host, origin string) int {
 	return response.StatusCode
 }
 
-// TestForeignPagesDoNotReachTheTwin: whatever they ask for is refused, by their own name for this machine and by its own.
-func TestForeignPagesDoNotReachTheTwin(t *testing.T) {
+// TestForeignPagesAreForbidden: whatever they ask for is refused, by their own name for this machine and by its own.
+func TestForeignPagesAreForbidden(t *testing.T) {
 	var started atomic.Int64
 	twin, err := local.Start(t.Context(), local.Config{
 		Allowed: loopback.Config{Hosts: []string{"box.example"}, Origins: []string{"https://app.example.com"}},
@@ -126,8 +126,8 @@ func TestForeignPagesDoNotReachTheTwin(t *testing.T) {
 	}
 }
 
-// TestABrowserOfThisMachineReachesTheTwin by a WebSocket, from a page on another port.
-func TestABrowserOfThisMachineReachesTheTwin(t *testing.T) {
+// TestBrowserOfThisMachineIsAdmitted by a WebSocket, from a page on another port.
+func TestBrowserOfThisMachineIsAdmitted(t *testing.T) {
 	twin, _ := startTwin(t)
 	token, err := twin.Token("dev", time.Hour)
 	if err != nil {
@@ -150,7 +150,7 @@ func TestABrowserOfThisMachineReachesTheTwin(t *testing.T) {
 	}
 }
 
-func TestTheTwinNamesABadEntry(t *testing.T) {
+func TestStartNamesAnInvalidAllowedEntry(t *testing.T) {
 	_, err := local.Start(t.Context(), local.Config{Allowed: loopback.Config{Hosts: []string{"a.example:80"}}})
 	if err == nil || !strings.Contains(err.Error(), `"a.example:80"`) {
 		t.Errorf("Start: %v", err)

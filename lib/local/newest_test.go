@@ -19,9 +19,9 @@ import (
 	"github.com/herald-progress/herald/lib/message"
 )
 
-// TestTheNewestOfTwoFilesIsWhatTabAndBucketHave uploads a large file, and a small one shortly after it: under another name,
+// TestTabAndBucketHaveTheNewestOfTwoFiles uploads a large file, and a small one shortly after it: under another name,
 // and under the same.
-func TestTheNewestOfTwoFilesIsWhatTabAndBucketHave(t *testing.T) {
+func TestTabAndBucketHaveTheNewestOfTwoFiles(t *testing.T) {
 	for name, second := range map[string]string{"two files": "b.csv", "the same key again": "a.csv"} {
 		t.Run(name, func(t *testing.T) {
 			const rows = 300_000

@@ -83,8 +83,8 @@ func (l *liveTab) await(t *testing.T, kind message.Type) []message.Envelope {
 	return nil
 }
 
-// TestTabsThatAreCutOffMissNothing imports under a tab that stays connected and one that is cut off all the time.
-func TestTabsThatAreCutOffMissNothing(t *testing.T) {
+// TestDisconnectedTabsMissNothing imports under a tab that stays connected and one that is cut off all the time.
+func TestDisconnectedTabsMissNothing(t *testing.T) {
 	const slow = 400_000 // bytes a second
 	kept := &feed.Memory{}
 	twin, err := local.Start(t.Context(), local.Config{BytesPerSecond: slow, Feed: kept, IndexLag: 100 * time.Millisecond})
@@ -139,8 +139,8 @@ func types(frames []message.Envelope) (all []message.Type) {
 	return all
 }
 
-// TestATabIsCurrentAfterOneRoundTrip kills a tab in the midst of a job, opens another, and a third after the job's end.
-func TestATabIsCurrentAfterOneRoundTrip(t *testing.T) {
+// TestTabIsCurrentAfterOneSync kills a tab in the midst of a job, opens another, and a third after the job's end.
+func TestTabIsCurrentAfterOneSync(t *testing.T) {
 	done := make(chan struct{})
 	twin, _ := startWorkflow(t, "", "", func(ctx context.Context) error {
 		select {
@@ -193,8 +193,8 @@ func invokeByHand(t *testing.T, twin *local.Twin, function, payload string) {
 	}
 }
 
-// TestTheReaperSaysGoodbye lets a session end with its token.
-func TestTheReaperSaysGoodbye(t *testing.T) {
+// TestReaperSendsAClosingFrame lets a session end with its token.
+func TestReaperSendsAClosingFrame(t *testing.T) {
 	twin, _ := startTwin(t)
 	const life = 3 * time.Second // less up to one, as tokens end with full seconds
 	token, err := twin.Token("ann", life)
@@ -226,8 +226,8 @@ func TestTheReaperSaysGoodbye(t *testing.T) {
 	}
 }
 
-// TestASessionOutlastsItsToken gives a tab tokens of a few seconds.
-func TestASessionOutlastsItsToken(t *testing.T) {
+// TestSessionOutlastsItsToken gives a tab tokens of a few seconds.
+func TestSessionOutlastsItsToken(t *testing.T) {
 	twin, _ := startTwin(t)
 	tab := openLiveTab(t, twin, 5*time.Second, 0)
 	var ends []message.Time
@@ -247,8 +247,8 @@ func TestASessionOutlastsItsToken(t *testing.T) {
 	}
 }
 
-// TestATabWhoseRowIsGoneComesBack deletes the row of a connection under its tab.
-func TestATabWhoseRowIsGoneComesBack(t *testing.T) {
+// TestTabReconnectsWhenItsConnectionIsNotStored deletes the row of a connection under its tab.
+func TestTabReconnectsWhenItsConnectionIsNotStored(t *testing.T) {
 	rows := &connection.Memory{}
 	twin, err := local.Start(t.Context(), local.Config{Connections: rows})
 	if err != nil {

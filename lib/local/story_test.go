@@ -44,7 +44,7 @@ func TestEveryTypeOfMessageArrives(t *testing.T) {
 	}
 }
 
-func TestAClosedTabLeavesNoRow(t *testing.T) {
+func TestClosedTabLeavesNoConnection(t *testing.T) {
 	rows := &connection.Memory{}
 	twin, err := local.Start(t.Context(), local.Config{Connections: rows})
 	if err != nil {

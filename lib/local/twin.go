@@ -1,4 +1,4 @@
-// Package local is Herald's twin: all of what is deployed, in one process on this machine, behind AWS's wire formats.
+// Package local is Herald's twin: everything that a deployment has, in one process on this machine, with AWS's wire formats.
 package local
 
 import (
@@ -29,7 +29,7 @@ import (
 	"github.com/herald-progress/herald/statemachines"
 )
 
-// Names in the twin, as a deployment has them.
+// Names in the twin, equal to those in a deployment, and timeouts.
 const (
 	Stage           = "prod"
 	Bucket          = "herald-uploads"
@@ -39,39 +39,41 @@ const (
 	functionPrefix  = "herald-"
 	shutdownTimeout = 5 * time.Second
 	headerTimeout   = 10 * time.Second
-	// browserTimeout is how long browsers may take to answer that their connection is closed, before it is dropped.
+	// browserTimeout is how long Close waits for the close frames of browsers before it drops the connections.
 	browserTimeout = time.Second
-	// drainTimeout is how long requests may take to end once all else has, before their sockets are closed.
+	// drainTimeout is how long Close waits for events in delivery, and for open requests before it closes their sockets.
 	drainTimeout = time.Second
 )
 
-// Config says how a twin is set up. Its zero value is a twin on a free port with everything in memory.
+// Config configures a twin. Its zero value is a twin on a free port that stores everything in memory.
 type Config struct {
-	// Port is the TCP port on 127.0.0.1; zero takes a free one.
+	// Port is the TCP port on 127.0.0.1; zero means any free one.
 	Port int
-	// Allowed says which Host names and pages' origins are answered beside those of this machine. All else is answered 403.
+	// Allowed lists the Host names and the origins of pages that are admitted in addition to those of this machine. All
+	// other requests are answered 403.
 	Allowed loopback.Config
-	// Connections keeps the connections; nil keeps them in memory.
+	// Connections stores the connections; nil stores them in memory.
 	Connections session.Connections
-	// Feed keeps the states of jobs, and notes; nil keeps them in memory.
+	// Feed stores the states of jobs, and notes; nil stores them in memory.
 	Feed feed.Store
-	// IndexLag is how far the look-ups of a user's connections and of ended sessions lag behind, as DynamoDB's indexes do.
-	// It is for connections in memory.
+	// IndexLag is the delay after which queries for a user's connections and for ended sessions see a write, as with
+	// DynamoDB's indexes. It applies to connections in memory only.
 	IndexLag time.Duration
-	// Faults is how posts to connections go wrong at first; see Twin.SetFaults.
+	// Faults are the faults of posts to connections at the start; see Twin.SetFaults.
 	Faults Faults
-	// Functions replaces functions of Herald's by others, such as ones in processes of their own: from the name of its
-	// folder in lambdas/ to any handler that lambda.Start of aws-lambda-go takes, or a lambda.Handler. It is called from
-	// many goroutines at once. A name that Herald does not have is an error of Start.
+	// Functions replaces functions of Herald, for instance by programs in other processes. The key is the name of the
+	// function's folder in lambdas/. The value is any handler that lambda.Start of aws-lambda-go accepts, or a
+	// lambda.Handler; many goroutines call it concurrently. An unknown name is an error of Start.
 	Functions map[string]any
-	// Machines adds workflows of others: from a state machine's name to its definition in the Amazon States Language, in
+	// StateMachines adds workflows of others: from a state machine's name to its definition in the Amazon States Language, in
 	// which ${NotifierFunctionArn} and the like are replaced as in Herald's own. A name of Herald's replaces that one.
-	Machines map[string]string
-	// BytesPerSecond slows the reading of uploads down, so that progress can be watched; zero does not.
+	StateMachines map[string]string
+	// BytesPerSecond limits the rate at which uploads are read, so that a person can watch the progress; zero means no
+	// limit.
 	BytesPerSecond int
-	// StatusChanged is called when an execution has started and when it has ended. Nil is called never.
+	// StatusChanged, if not nil, is called when an execution has started and when it has ended.
 	StatusChanged func(ctx context.Context, execution states.ExecutionDescription)
-	// Log is silent when nil.
+	// Log receives the logs; nil discards them.
 	Log *slog.Logger
 }
 
@@ -81,17 +83,17 @@ type Twin struct {
 	log      *slog.Logger
 	listener net.Listener
 	server   *http.Server
-	served   chan error
+	serveErr chan error
 
 	gateway *gateway.Gateway
 	lambda  *invoke.Lambda
-	upkeep  *upkeep
+	events  *eventBridge
 	states  *states.StepFunctions
 	s3      *objects.S3
 	secret  []byte
 }
 
-// Start returns a twin that serves.
+// Start starts a twin.
 func Start(ctx context.Context, c Config) (*Twin, error) {
 	if err := c.Faults.Validate(); err != nil {
 		return nil, fmt.Errorf("faults: %w", err)
@@ -99,7 +101,7 @@ func Start(ctx context.Context, c Config) (*Twin, error) {
 	if err := c.Allowed.Validate(); err != nil {
 		return nil, err
 	}
-	t := &Twin{config: c, log: c.Log, secret: newSecret(), served: make(chan error, 1)}
+	t := &Twin{config: c, log: c.Log, secret: newSecret(), serveErr: make(chan error, 1)}
 	if t.log == nil {
 		t.log = slog.New(slog.DiscardHandler)
 	}
@@ -119,14 +121,14 @@ func Start(ctx context.Context, c Config) (*Twin, error) {
 		return nil, errors.Join(err, listener.Close())
 	}
 	t.server = &http.Server{
-		Handler: loopback.Only(c.Allowed, http.HandlerFunc(t.route)), DisableGeneralOptionsHandler: true,
+		Handler: loopback.Only(c.Allowed, http.HandlerFunc(t.serveEndpoint)), DisableGeneralOptionsHandler: true,
 		ReadHeaderTimeout: headerTimeout, ErrorLog: slog.NewLogLogger(t.log.Handler(), slog.LevelDebug),
 	}
-	go func() { t.served <- t.server.Serve(listener) }()
+	go func() { t.serveErr <- t.server.Serve(listener) }()
 	return t, nil
 }
 
-// wire assembles the parts, which call each other by the twin's own endpoint, as they do on AWS.
+// wire creates the parts. They call each other through the twin's endpoint, as they do on AWS.
 func (t *Twin) wire() error {
 	verifier, err := auth.New(auth.Config{Secret: t.secret})
 	if err != nil {
@@ -139,7 +141,7 @@ func (t *Twin) wire() error {
 	t.lambda = invoke.New(invoke.Config{Functions: functions, Log: t.log})
 	routes := map[string]gateway.Function{}
 	for _, name := range []string{"connect", "disconnect", "default"} {
-		routes["$"+name] = route{t.lambda, functionPrefix + name}
+		routes["$"+name] = routeFunction{t.lambda, functionPrefix + name}
 	}
 	t.gateway = gateway.New(gateway.Config{
 		Stage: Stage, Routes: routes, Mocks: map[string]func(time.Time) string{"ping": pong},
@@ -149,21 +151,21 @@ func (t *Twin) wire() error {
 	if err != nil {
 		return err
 	}
-	t.upkeep = newUpkeep(t.lambda, t.log)
+	t.events = newEventBridge(t.lambda, t.log)
 	t.states, err = states.New(states.Config{Machines: machines, Lambda: t.lambda, StatusChanged: t.statusChanged, Log: t.log})
 	if err != nil {
 		return fmt.Errorf("step functions: %w", err)
 	}
-	t.s3, err = objects.New(objects.Config{Bucket: Bucket, Prefix: uploadsPrefix, Created: t.uploaded})
+	t.s3, err = objects.New(objects.Config{Bucket: Bucket, Prefix: uploadsPrefix, Created: t.startImport})
 	if err != nil {
 		return fmt.Errorf("s3: %w", err)
 	}
-	t.upkeep.schedule("reaper", reaperInterval, reaperRetries)
-	t.upkeep.schedule("sweeper", sweeperInterval, sweeperRetries)
+	t.events.schedule("reaper", reaperInterval, reaperRetries)
+	t.events.schedule("sweeper", sweeperInterval, sweeperRetries)
 	return nil
 }
 
-// machines returns the definitions of all workflows.
+// machines returns the definitions of all state machines by name.
 func (t *Twin) machines() (map[string][]byte, error) {
 	functions := map[string]string{
 		"NotifierFunctionArn":  invoke.FunctionARN(NotifierName),
@@ -176,28 +178,28 @@ func (t *Twin) machines() (map[string][]byte, error) {
 		return nil, fmt.Errorf("workflow: %w", err)
 	}
 	machines := map[string][]byte{CSVImport: []byte(definition)}
-	places := make([]string, 0, 2*len(functions)) //nolint:mnd // each with its value
+	replacements := make([]string, 0, 2*len(functions))
 	for name, arn := range functions {
-		places = append(places, "${"+name+"}", arn)
+		replacements = append(replacements, "${"+name+"}", arn)
 	}
-	for name, definition := range t.config.Machines {
-		machines[name] = []byte(strings.NewReplacer(places...).Replace(definition))
+	for name, definition := range t.config.StateMachines {
+		machines[name] = []byte(strings.NewReplacer(replacements...).Replace(definition))
 	}
 
 	return machines, nil
 }
 
-// statusChanged tells the rule on ended executions and whoever the configuration names.
+// statusChanged passes an execution on to the rule for ended executions and to the callback of the configuration.
 func (t *Twin) statusChanged(ctx context.Context, x states.ExecutionDescription) {
-	t.upkeep.statusChanged(x) //nolint:contextcheck // what it starts outlives the execution
+	t.events.statusChanged(x) //nolint:contextcheck // what it starts outlives the execution
 	if t.config.StatusChanged != nil {
 		t.config.StatusChanged(ctx, x)
 	}
 }
 
-// route serves every endpoint on one port: Step Functions by its header, the others by their paths, S3 takes the rest. What
-// is for another stage is the gateway's too, which answers that it is forbidden.
-func (t *Twin) route(w http.ResponseWriter, r *http.Request) {
+// serveEndpoint serves all endpoints on one port. It recognizes Step Functions by a header, the gateway and Lambda by the
+// path; every other request is for S3. The gateway also gets requests for other stages and answers them 403.
+func (t *Twin) serveEndpoint(w http.ResponseWriter, r *http.Request) {
 	first, rest, _ := strings.Cut(strings.TrimPrefix(r.URL.Path, "/"), "/")
 	switch {
 	case strings.HasPrefix(r.Header.Get("X-Amz-Target"), "AWSStepFunctions."):
@@ -211,8 +213,8 @@ func (t *Twin) route(w http.ResponseWriter, r *http.Request) {
 	}
 }
 
-// uploaded starts an import, as the rule on the bucket's events does.
-func (t *Twin) uploaded(ctx context.Context, event json.RawMessage) {
+// startImport starts an execution of csv_import with an event of the bucket, as the upload rule does in the stack.
+func (t *Twin) startImport(ctx context.Context, event json.RawMessage) {
 	_, err := t.states.StartExecution(ctx, states.StartExecutionInput{StateMachineArn: states.StateMachineARN(CSVImport), Input: string(event)})
 	if err != nil {
 		t.log.ErrorContext(ctx, "start import", "err", err)
@@ -240,34 +242,35 @@ func (t *Twin) AWSConfig() aws.Config {
 // Wait returns when the twin has stopped serving, or when ctx ends; the error says why it stopped by itself.
 func (t *Twin) Wait(ctx context.Context) error {
 	select {
-	case err := <-t.served:
+	case err := <-t.serveErr:
 		return fmt.Errorf("serve: %w", err)
 	case <-ctx.Done():
 		return nil
 	}
 }
 
-// Close stops what runs, closes every connection, runs their $disconnect, and removes all objects, within some seconds.
+// Close stops the executions, closes every connection, runs their $disconnect and removes all objects. It takes some
+// seconds at most.
 func (t *Twin) Close(ctx context.Context) error {
 	ctx, cancel := context.WithTimeout(ctx, shutdownTimeout)
 	defer cancel()
-	executions := t.states.Close(ctx)
-	told, enough := context.WithTimeout(ctx, drainTimeout)
-	defer enough()
-	t.upkeep.close(told) // the ends of jobs that were cut short reach the feed
-	answered, dropped := context.WithTimeout(ctx, browserTimeout)
-	defer dropped()
-	connections := t.gateway.Close(answered)
-	if ctx.Err() == nil && errors.Is(connections, context.DeadlineExceeded) {
-		connections = nil // a browser that is silent is no failure: its $disconnect has run
+	executionsErr := t.states.Close(ctx)
+	drainCtx, cancelDrain := context.WithTimeout(ctx, drainTimeout)
+	defer cancelDrain()
+	t.events.close(drainCtx) // the sweeper stores the ends of the jobs whose executions were stopped
+	browserCtx, cancelBrowsers := context.WithTimeout(ctx, browserTimeout)
+	defer cancelBrowsers()
+	connectionsErr := t.gateway.Close(browserCtx)
+	if ctx.Err() == nil && errors.Is(connectionsErr, context.DeadlineExceeded) {
+		connectionsErr = nil // a browser that does not answer is no failure: its $disconnect has run
 	}
-	functions := t.lambda.Close(ctx)
-	drained, cut := context.WithTimeout(ctx, drainTimeout)
-	defer cut()
-	served := t.server.Shutdown(drained)
-	if served != nil {
-		served = t.server.Close() // for a socket that no request has used yet, Shutdown waits 5 s
+	functionsErr := t.lambda.Close(ctx)
+	shutdownCtx, cancelShutdown := context.WithTimeout(ctx, drainTimeout)
+	defer cancelShutdown()
+	serverErr := t.server.Shutdown(shutdownCtx)
+	if serverErr != nil {
+		serverErr = t.server.Close() // Shutdown would wait 5 s for a socket without a request
 	}
 
-	return errors.Join(executions, connections, functions, served, t.s3.Close())
+	return errors.Join(executionsErr, connectionsErr, functionsErr, serverErr, t.s3.Close())
 }

@@ -170,7 +170,7 @@ func compareSummary(t *testing.T, twin *local.Twin, user, upload string) {
 	}
 }
 
-func TestTheNotifierByHand(t *testing.T) {
+func TestNotifierCanBeInvokedDirectly(t *testing.T) {
 	twin, _ := startTwin(t)
 	ann := openTab(t, twin, "ann")
 	client := lambda.NewFromConfig(twin.AWSConfig())
@@ -198,7 +198,7 @@ func TestTheNotifierByHand(t *testing.T) {
 	}
 }
 
-func TestTheGatewayAsksForAToken(t *testing.T) {
+func TestConnectRequiresAToken(t *testing.T) {
 	twin, log := startTwin(t)
 	other, _ := startTwin(t)
 	stolen, err := other.Token("ann", time.Hour)
@@ -233,7 +233,7 @@ func TestTheGatewayAsksForAToken(t *testing.T) {
 	}
 }
 
-func TestAPingIsAnsweredAsInTheStack(t *testing.T) {
+func TestPingIsAnsweredAsInTheStack(t *testing.T) {
 	twin, _ := startTwin(t)
 	ann := openTab(t, twin, "ann")
 	before := time.Now().Truncate(time.Millisecond)

@@ -32,7 +32,7 @@ const workflow = `{"QueryLanguage":"JSONata","StartAt":"Say",%s"States":{
 func startWorkflow(t *testing.T, whole, call string, work func(context.Context) error) (*local.Twin, string) {
 	t.Helper()
 	twin, err := local.Start(t.Context(), local.Config{
-		Machines: map[string]string{"mine": fmt.Sprintf(workflow, whole, call)}, Functions: map[string]any{"csvplan": work},
+		StateMachines: map[string]string{"mine": fmt.Sprintf(workflow, whole, call)}, Functions: map[string]any{"csvplan": work},
 	})
 	if err != nil {
 		t.Fatal(err)
@@ -180,8 +180,8 @@ func upload(t *testing.T, twin *local.Twin, user, id string) {
 	}
 }
 
-func TestADefinitionOfOthersMustBeValid(t *testing.T) {
-	_, err := local.Start(t.Context(), local.Config{Machines: map[string]string{"mine": `{"StartAt":"Nowhere","States":{}}`}})
+func TestStartRejectsAnInvalidStateMachine(t *testing.T) {
+	_, err := local.Start(t.Context(), local.Config{StateMachines: map[string]string{"mine": `{"StartAt":"Nowhere","States":{}}`}})
 	if err == nil || !strings.Contains(err.Error(), "state machine mine: ") {
 		t.Errorf("Start returns %v, want the workflow's name", err)
 	}

@@ -1,5 +1,6 @@
-// Package loopback admits only programs and pages of this machine to a server on 127.0.0.1. Every page that a browser shows
-// can send requests there, and read the answers once the page's owner has rebound the page's name to 127.0.0.1.
+// Package loopback protects a server on 127.0.0.1: it admits only requests from programs and pages of this machine. Without
+// it, every page in a browser could send requests to the server, and could read the responses after its owner has rebound
+// the page's DNS name to 127.0.0.1.
 package loopback
 
 import (
@@ -11,11 +12,11 @@ import (
 	"strings"
 )
 
-// Config says who is admitted beside this machine.
+// Config lists who is admitted in addition to this machine.
 type Config struct {
-	// Hosts are further names by which the server may be called, such as host.docker.internal, without a port.
+	// Hosts are further names of the server, such as host.docker.internal, without a port.
 	Hosts []string
-	// Origins are further origins of pages that may call it, such as https://app.example.com.
+	// Origins are further origins of pages that may call the server, such as https://app.example.com.
 	Origins []string
 }
 
@@ -40,12 +41,12 @@ func (c Config) Validate() error {
 	return nil
 }
 
-// Only returns a handler that calls next for requests of this machine's programs and pages, and of those in c, and answers
-// all others 403:
+// Only returns a handler that calls next for requests from programs and pages of this machine, and from those in c. It
+// answers all other requests 403. The rules are:
 //
 //   - The Host must be 127.0.0.1, [::1], localhost or a name under it, with any port.
-//   - The Origin, if there is one, must be http or https of such a name. "null" is none.
-//   - A request without Origin whose Sec-Fetch-Site is cross-site must be a link that a person follows.
+//   - The Origin, if there is one, must be http or https with such a name. The origin "null" is refused.
+//   - A request without Origin whose Sec-Fetch-Site is cross-site must be a top-level navigation.
 //
 // The server should have DisableGeneralOptionsHandler set: otherwise net/http answers "OPTIONS *" by itself.
 func Only(c Config, next http.Handler) http.Handler {
@@ -53,27 +54,27 @@ func Only(c Config, next http.Handler) http.Handler {
 		// A cache must not give one page the answer to another.
 		w.Header().Add("Vary", "Origin, Sec-Fetch-Site")
 		switch {
-		case !c.named(r):
-			refuse(w, "the Host of the request is not a name of this machine, such as 127.0.0.1 or localhost; -allow-host adds others")
-		case !c.from(r):
-			refuse(w, "the Origin of the request is not a page of this machine, such as http://localhost:3000; -allow-origin adds others")
+		case !c.hostAllowed(r):
+			writeForbidden(w, "the Host of the request is not a name of this machine, such as 127.0.0.1 or localhost; -allow-host adds others")
+		case !c.originAllowed(r):
+			writeForbidden(w, "the Origin of the request is not a page of this machine, such as http://localhost:3000; -allow-origin adds others")
 		default:
 			next.ServeHTTP(w, r)
 		}
 	})
 }
 
-// refuse answers 403 with the reason, which repeats nothing of the request.
-func refuse(w http.ResponseWriter, why string) {
+// writeForbidden answers 403 with a reason that contains nothing from the request.
+func writeForbidden(w http.ResponseWriter, why string) {
 	w.Header().Set("X-Content-Type-Options", "nosniff")
 	w.Header().Set("Cache-Control", "no-store")
 	w.Header().Set("Connection", "close")
 	http.Error(w, "Forbidden: "+why, http.StatusForbidden)
 }
 
-// named reports whether the Host is one of the server's names. A request target that holds a host is meant for a proxy, and
-// net/http drops the Host header of such a request.
-func (c Config) named(r *http.Request) bool {
+// hostAllowed reports whether the Host is one of the server's names. A request whose target contains a host is for a proxy
+// and not allowed: net/http drops its Host header.
+func (c Config) hostAllowed(r *http.Request) bool {
 	if r.URL.Host != "" || r.URL.Scheme != "" || r.Method == http.MethodConnect {
 		return false
 	}
@@ -81,11 +82,11 @@ func (c Config) named(r *http.Request) bool {
 	return valid && (isLoopback(name) || contains(c.Hosts, name))
 }
 
-// from reports whether the request comes from a page of this machine, or from no page.
-func (c Config) from(r *http.Request) bool {
+// originAllowed reports whether the request comes from an allowed page, or from no page.
+func (c Config) originAllowed(r *http.Request) bool {
 	switch origins := r.Header["Origin"]; {
 	case len(origins) == 0:
-		return !crossSite(r) || isNavigation(r)
+		return !isCrossSite(r) || isNavigation(r)
 	case len(origins) > 1:
 		return false
 	default:
@@ -93,13 +94,13 @@ func (c Config) from(r *http.Request) bool {
 	}
 }
 
-// crossSite reports whether the browser says that a page of another site asks, such as for an image or a script
-// (https://www.w3.org/TR/fetch-metadata/). A page of another port of the same name is of the same site.
-func crossSite(r *http.Request) bool {
+// isCrossSite reports whether, according to the browser, the request comes from a page of another site, as for an image or
+// a script (https://www.w3.org/TR/fetch-metadata/). Pages of the same name on another port are of the same site.
+func isCrossSite(r *http.Request) bool {
 	return slices.ContainsFunc(r.Header["Sec-Fetch-Site"], func(site string) bool { return strings.EqualFold(site, "cross-site") })
 }
 
-// isNavigation reports whether a person follows a link: the page with the link cannot read the answer.
+// isNavigation reports whether the request is a top-level navigation: the page with the link cannot read the response.
 func isNavigation(r *http.Request) bool {
 	return (r.Method == http.MethodGet || r.Method == http.MethodHead) &&
 		slices.Equal(r.Header["Sec-Fetch-Mode"], []string{"navigate"}) && slices.Equal(r.Header["Sec-Fetch-Dest"], []string{"document"})

@@ -41,7 +41,7 @@ func serve(t *testing.T, c loopback.Config) (ask func(request string) int) {
 	}
 }
 
-func TestOnlyNamesOfThisMachineAreAnswered(t *testing.T) {
+func TestOtherHostsAreForbidden(t *testing.T) {
 	ask := serve(t, loopback.Config{Hosts: []string{"host.docker.internal", "192.168.1.5", "[fd00::1]"}})
 	for host, in := range map[string]bool{
 		"127.0.0.1":               true,
@@ -146,7 +146,7 @@ func TestOnlyNamesOfThisMachineAreAnswered(t *testing.T) {
 	}
 }
 
-func TestOnlyPagesOfThisMachineAreAnswered(t *testing.T) {
+func TestOtherOriginsAreForbidden(t *testing.T) {
 	ask := serve(t, loopback.Config{Origins: []string{"https://app.example.com", "chrome-extension://abcdefghijklmnop"}})
 	for origin, in := range map[string]bool{
 		"http://127.0.0.1":                     true,
@@ -201,8 +201,8 @@ func TestOnlyPagesOfThisMachineAreAnswered(t *testing.T) {
 	}
 }
 
-// TestForeignPagesMayOnlyLink: browsers send no Origin with what a page only shows, but say where it is shown.
-func TestForeignPagesMayOnlyLink(t *testing.T) {
+// TestForeignPagesMayOnlyNavigate: browsers send no Origin with what a page only shows, but say where it is shown.
+func TestForeignPagesMayOnlyNavigate(t *testing.T) {
 	ask := serve(t, loopback.Config{})
 	for request, want := range map[string]int{
 		"GET / HTTP/1.1": http.StatusOK, // no browser

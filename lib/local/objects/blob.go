@@ -27,15 +27,15 @@ type blob struct {
 // etagOf returns an ETag without its quotes.
 func etagOf(hash []byte) string { return hex.EncodeToString(hash) }
 
-// discard removes a file that no object names any more. What stays behind goes with the folder.
-func discard(file *blob) {
+// removeFile removes a file that no object uses any more. If that fails, Close removes it with the folder.
+func removeFile(file *blob) {
 	if file != nil {
 		_ = os.Remove(file.path)
 	}
 }
 
-// save writes a new file of exactly size bytes.
-func (d *disk) save(input io.Reader, size int64) (*blob, error) {
+// writeFile writes exactly size bytes of input to a new file.
+func (d *disk) writeFile(input io.Reader, size int64) (*blob, error) {
 	file, err := os.CreateTemp(d.dir, "object-")
 	if err != nil {
 		return nil, fmt.Errorf("create object: %w", err)
@@ -54,8 +54,8 @@ func (d *disk) save(input io.Reader, size int64) (*blob, error) {
 	return &blob{path: file.Name(), size: size, hash: hash.Sum(nil), modified: time.Now()}, nil
 }
 
-// unwrapped returns the S3 error in err, if there is one: gofakes3 compares without unwrapping.
-func unwrapped(err error) error {
+// asS3Error returns the S3 error in err, if there is one: gofakes3 compares errors without unwrapping.
+func asS3Error(err error) error {
 	var code gofakes3.ErrorCode
 	if errors.As(err, &code) {
 		return code
@@ -63,7 +63,7 @@ func unwrapped(err error) error {
 	return err
 }
 
-// joinParts appends all parts to the first and returns the whole, which has the first part's path.
+// joinParts appends all other parts to the first part's file and returns the joined blob.
 func joinParts(parts []*blob) (*blob, error) {
 	whole := &blob{path: parts[0].path, size: parts[0].size, modified: time.Now()}
 
@@ -82,7 +82,7 @@ func joinParts(parts []*blob) (*blob, error) {
 		}
 		_, _ = sum.Write(part.hash)
 		whole.size += part.size
-		discard(part)
+		removeFile(part)
 	}
 
 	err = target.Close()
@@ -107,8 +107,8 @@ func appendFile(target *os.File, path string) error {
 	return nil
 }
 
-// keptHeaders returns the headers that belong to the object: neither credentials nor the request's own.
-func keptHeaders(headers map[string]string) map[string]string {
+// objectHeaders returns the headers to store with the object, without credentials and headers of the request itself.
+func objectHeaders(headers map[string]string) map[string]string {
 	kept := map[string]string{"Content-Type": "binary/octet-stream"} // S3's default.
 	maps.Copy(kept, headers)
 	maps.DeleteFunc(kept, func(name, _ string) bool {

@@ -58,7 +58,7 @@ func (d *disk) ForceDeleteBucket(name string) error {
 	}
 
 	for _, file := range bucket.objects {
-		discard(file)
+		removeFile(file)
 	}
 	delete(d.buckets, name)
 	return nil
@@ -73,7 +73,7 @@ func (d *disk) DeleteObject(bucketName, key string) (gofakes3.ObjectDeleteResult
 		return gofakes3.ObjectDeleteResult{}, err
 	}
 
-	discard(bucket.objects[key])
+	removeFile(bucket.objects[key])
 	delete(bucket.objects, key)
 	return gofakes3.ObjectDeleteResult{}, nil
 }

@@ -17,7 +17,7 @@ import (
 	"github.com/herald-progress/herald/lib/local/objects"
 )
 
-func TestChunked(t *testing.T) {
+func TestDecodesAWSChunkedBodies(t *testing.T) {
 	t.Parallel()
 	client, endpoint := newS3(t, nil)
 	for body, want := range map[string]int{

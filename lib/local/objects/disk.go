@@ -16,8 +16,8 @@ import (
 	"github.com/herald-progress/herald/lib/local/awswire"
 )
 
-// disk keeps objects as files of one folder and all else in memory. A file never changes once an object names it, and
-// a reader that has it open may finish after the object is gone.
+// disk stores objects as files of one folder, and everything else in memory. A file does not change once an object uses
+// it, and a reader that has opened it can read it to the end after the object was removed.
 type disk struct {
 	dir string
 
@@ -40,7 +40,7 @@ func newDisk(dir string) *disk {
 	return &disk{dir: dir, buckets: map[string]*bucket{}, uploads: map[gofakes3.UploadID]*upload{}}
 }
 
-// bucket returns a bucket. The lock is held.
+// bucket returns a bucket. The caller holds the lock.
 func (d *disk) bucket(name string) (*bucket, error) {
 	bucket, ok := d.buckets[name]
 	if !ok {
@@ -49,7 +49,7 @@ func (d *disk) bucket(name string) (*bucket, error) {
 	return bucket, nil
 }
 
-// find returns the file of an object. The lock is held.
+// find returns the file of an object. The caller holds the lock.
 func (d *disk) find(bucketName, key string) (*blob, error) {
 	bucket, err := d.bucket(bucketName)
 	if err != nil {
@@ -63,23 +63,24 @@ func (d *disk) find(bucketName, key string) (*blob, error) {
 	return file, nil
 }
 
-// put makes the file the content of the object, unless the conditions forbid it.
+// put makes the file the content of the object if the conditions hold.
 func (d *disk) put(bucket, key string, file *blob, conditions *gofakes3.PutConditions) error {
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	err := d.check(bucket, key, conditions)
+	err := d.checkConditions(bucket, key, conditions)
 	if err != nil {
 		return err
 	}
 
 	objects := d.buckets[bucket].objects
-	discard(objects[key])
+	removeFile(objects[key])
 	objects[key] = file
 	return nil
 }
 
-// check returns why the object may not be written. The lock is held.
-func (d *disk) check(bucketName, key string, conditions *gofakes3.PutConditions) error {
+// checkConditions returns an error unless the bucket exists and the conditions of the write hold. The caller holds the
+// lock.
+func (d *disk) checkConditions(bucketName, key string, conditions *gofakes3.PutConditions) error {
 	bucket, err := d.bucket(bucketName)
 	if err != nil || conditions == nil {
 		return err
@@ -100,20 +101,20 @@ func (d *disk) check(bucketName, key string, conditions *gofakes3.PutConditions)
 func (d *disk) PutObject(
 	bucket, key string, meta map[string]string, input io.Reader, size int64, conditions *gofakes3.PutConditions,
 ) (gofakes3.PutObjectResult, error) {
-	file, err := d.save(input, size)
+	file, err := d.writeFile(input, size)
 	if err != nil {
-		return gofakes3.PutObjectResult{}, unwrapped(err)
+		return gofakes3.PutObjectResult{}, asS3Error(err)
 	}
 
-	file.meta = keptHeaders(meta)
+	file.meta = objectHeaders(meta)
 	err = d.put(bucket, key, file, conditions)
 	if err != nil {
-		discard(file)
+		removeFile(file)
 	}
 	return gofakes3.PutObjectResult{}, err
 }
 
-// The headers in which the conditions of a copy travel through gofakes3, which hands on no others.
+// The headers in which passConditions passes the conditions of a copy through gofakes3.
 const (
 	copyIfMatch     = "X-Amz-Twin-If-Match"
 	copyIfNoneMatch = "X-Amz-Twin-If-None-Match"
@@ -135,7 +136,7 @@ func copyConditions(meta map[string]string) *gofakes3.PutConditions {
 	return &conditions
 }
 
-// checkSource returns an error when a copy asks for another content than its source has.
+// checkSource returns an error if a copy's conditions on its source do not hold.
 func checkSource(source *blob, meta map[string]string) error {
 	etag := gofakes3.FormatETag(source.hash)
 
@@ -151,7 +152,7 @@ func checkSource(source *blob, meta map[string]string) error {
 	return nil
 }
 
-// CopyObject stores a copy, which shares the file where the file system can.
+// CopyObject stores a copy. Both objects share one file if the file system supports hard links.
 func (d *disk) CopyObject(
 	srcBucket, srcKey, bucket, key string, meta map[string]string,
 ) (gofakes3.CopyObjectResult, error) {
@@ -167,11 +168,11 @@ func (d *disk) CopyObject(
 
 	target := &blob{
 		path: filepath.Join(d.dir, "copy-"+awswire.NewUUID()),
-		size: source.size, hash: source.hash, modified: time.Now(), meta: keptHeaders(meta),
+		size: source.size, hash: source.hash, modified: time.Now(), meta: objectHeaders(meta),
 	}
 	err = os.Link(source.path, target.path)
 	if err != nil {
-		copied, err := d.save(opened, source.size)
+		copied, err := d.writeFile(opened, source.size)
 		if err != nil {
 			return gofakes3.CopyObjectResult{}, err
 		}
@@ -180,7 +181,7 @@ func (d *disk) CopyObject(
 
 	err = d.put(bucket, key, target, copyConditions(meta))
 	if err != nil {
-		discard(target)
+		removeFile(target)
 	}
 
 	return gofakes3.CopyObjectResult{
@@ -188,7 +189,7 @@ func (d *disk) CopyObject(
 	}, err
 }
 
-// open returns an object's file, opened.
+// open opens an object's file.
 func (d *disk) open(bucket, key string) (*blob, *os.File, error) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
@@ -204,15 +205,15 @@ func (d *disk) open(bucket, key string) (*blob, *os.File, error) {
 	return file, opened, nil
 }
 
-// GetObject returns an object, or the range of it that was asked for. A range has no checksum.
-func (d *disk) GetObject(bucket, key string, asked *gofakes3.ObjectRangeRequest) (*gofakes3.Object, error) {
+// GetObject returns an object or the requested range of it. A range has no checksum.
+func (d *disk) GetObject(bucket, key string, request *gofakes3.ObjectRangeRequest) (*gofakes3.Object, error) {
 	file, opened, err := d.open(bucket, key)
 	if err != nil {
 		return nil, err
 	}
 
 	object := file.object(key)
-	object.Range, err = asked.Range(file.size)
+	object.Range, err = request.Range(file.size)
 	if err != nil {
 		_ = opened.Close()
 		return nil, err

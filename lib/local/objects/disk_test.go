@@ -85,7 +85,7 @@ func TestClaim(t *testing.T) {
 }
 
 // What is overwritten, deleted, joined or aborted leaves no file behind.
-func TestDisk(t *testing.T) {
+func TestDiskBackend(t *testing.T) {
 	t.Parallel()
 	dir := t.TempDir()
 	endpoint, err := objects.New(objects.Config{Bucket: "uploads", Dir: dir})

@@ -47,8 +47,8 @@ type eventObject struct {
 	Sequencer string `json:"sequencer"`
 }
 
-// created reports a completed upload.
-func (s *S3) created(r *http.Request, requestID, reason, bucket, key string) {
+// sendCreatedEvent calls Config.Created for a completed upload, if its bucket and key match.
+func (s *S3) sendCreatedEvent(r *http.Request, requestID, reason, bucket, key string) {
 	if s.cfg.Created == nil || bucket != s.cfg.Bucket || !strings.HasPrefix(key, s.cfg.Prefix) {
 		return
 	}

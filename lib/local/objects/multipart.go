@@ -18,7 +18,7 @@ type upload struct {
 	initiated   time.Time
 	parts       map[int]*blob
 
-	// conditions are those of the request that completes it, which gofakes3 does not hand on.
+	// conditions are those of the request that completes it, which gofakes3 does not pass on.
 	conditions *gofakes3.PutConditions
 }
 
@@ -28,12 +28,12 @@ func (d *disk) CreateMultipartUpload(bucket, key string, meta map[string]string)
 	defer d.mu.Unlock()
 	id := gofakes3.UploadID(awswire.NewUUID())
 	d.uploads[id] = &upload{
-		bucket: bucket, key: key, meta: keptHeaders(meta), initiated: time.Now(), parts: map[int]*blob{},
+		bucket: bucket, key: key, meta: objectHeaders(meta), initiated: time.Now(), parts: map[int]*blob{},
 	}
 	return id, nil
 }
 
-// upload returns an upload of the object. The lock is held.
+// upload returns an upload of the object. The caller holds the lock.
 func (d *disk) upload(bucket, key string, id gofakes3.UploadID) (*upload, error) {
 	upload, ok := d.uploads[id]
 	if !ok || upload.bucket != bucket || upload.key != key {
@@ -46,25 +46,25 @@ func (d *disk) upload(bucket, key string, id gofakes3.UploadID) (*upload, error)
 func (d *disk) UploadPart(
 	bucket, key string, id gofakes3.UploadID, number int, size int64, input io.Reader,
 ) (string, error) {
-	file, err := d.save(input, size)
+	file, err := d.writeFile(input, size)
 	if err != nil {
-		return "", unwrapped(err)
+		return "", asS3Error(err)
 	}
 
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	upload, err := d.upload(bucket, key, id)
 	if err != nil {
-		discard(file)
+		removeFile(file)
 		return "", err
 	}
 
-	discard(upload.parts[number])
+	removeFile(upload.parts[number])
 	upload.parts[number] = file
 	return gofakes3.FormatETag(file.hash), nil
 }
 
-// AbortMultipartUpload forgets an upload and its parts.
+// AbortMultipartUpload removes an upload and its parts.
 func (d *disk) AbortMultipartUpload(bucket, key string, id gofakes3.UploadID) error {
 	d.mu.Lock()
 	defer d.mu.Unlock()
@@ -72,15 +72,15 @@ func (d *disk) AbortMultipartUpload(bucket, key string, id gofakes3.UploadID) er
 	if err != nil {
 		return err
 	}
-	d.forget(id, upload)
+	d.removeUpload(id, upload)
 	return nil
 }
 
-// forget removes an upload with the parts that it still has. The lock is held.
-func (d *disk) forget(id gofakes3.UploadID, begun *upload) {
+// removeUpload removes an upload and its remaining parts. The caller holds the lock.
+func (d *disk) removeUpload(id gofakes3.UploadID, begun *upload) {
 	delete(d.uploads, id)
 	for _, part := range begun.parts {
-		discard(part)
+		removeFile(part)
 	}
 }
 
@@ -95,7 +95,7 @@ func (d *disk) CompleteMultipartUpload(
 	}
 	defer func() {
 		for _, part := range upload.parts {
-			discard(part)
+			removeFile(part)
 		}
 	}()
 
@@ -114,8 +114,8 @@ func (d *disk) CompleteMultipartUpload(
 	return "", gofakes3.FormatETag(file.hash), nil
 }
 
-// require sets the conditions under which the upload will be completed.
-func (d *disk) require(id gofakes3.UploadID, conditions *gofakes3.PutConditions) {
+// setConditions sets the conditions under which the upload will be completed.
+func (d *disk) setConditions(id gofakes3.UploadID, conditions *gofakes3.PutConditions) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	if upload, ok := d.uploads[id]; ok {
@@ -149,7 +149,7 @@ func (d *disk) takeParts(
 		parts = append(parts, part)
 	}
 
-	err = d.check(bucket, key, upload.conditions)
+	err = d.checkConditions(bucket, key, upload.conditions)
 	if err != nil {
 		return nil, nil, err
 	}

@@ -1,4 +1,4 @@
-// Package objects is an S3 endpoint on files of this machine.
+// Package objects is an S3 endpoint that stores objects in local files.
 package objects
 
 import (
@@ -17,19 +17,19 @@ import (
 
 // Config describes the S3 endpoint.
 type Config struct {
-	// Bucket is the bucket that exists from the start and whose uploads yield events. More can be created.
+	// Bucket is the bucket that exists from the start and whose uploads cause events. More buckets can be created.
 	Bucket string
-	// Dir is where the objects are kept, in a folder of their own that Close removes. Empty means os.TempDir.
+	// Dir is the folder in which New creates a folder for the objects; Close removes that folder. Empty means os.TempDir.
 	Dir string
-	// Prefix is what keys begin with whose uploads yield an event. Empty means every key.
+	// Prefix is the prefix of the keys whose uploads cause events. Empty means every key.
 	Prefix string
-	// Created receives the EventBridge event "Object Created" of each completed upload, before the upload is answered,
-	// so it must return soon. Nil means no events.
+	// Created is called with the EventBridge event "Object Created" of each completed upload. The upload is answered after
+	// it returns. Nil means no events.
 	Created func(ctx context.Context, event json.RawMessage)
 }
 
-// S3 is an S3 endpoint that takes any credentials and addresses buckets by path, as http://host/bucket/key. Objects are
-// kept in files, so that their size costs disk and not memory. There are no object versions.
+// S3 is an S3 endpoint that accepts any credentials and addresses buckets by path, as http://host/bucket/key. It stores
+// objects in files, so that large objects take no memory. There are no object versions.
 type S3 struct {
 	cfg     Config
 	disk    *disk
@@ -39,8 +39,8 @@ type S3 struct {
 	sequence atomic.Int64
 }
 
-// unserved holds the sub-resources that gofakes3 would take for the object or the bucket itself.
-var unserved = []string{
+// unsupportedSubresources are those that gofakes3 would mistake for the object or the bucket itself.
+var unsupportedSubresources = []string{
 	"accelerate", "acl", "analytics", "attributes", "cors", "encryption", "intelligent-tiering", "inventory", "legal-hold",
 	"lifecycle", "logging", "metrics", "notification", "object-lock", "ownershipControls", "policy", "policyStatus",
 	"publicAccessBlock", "replication", "requestPayment", "restore", "retention", "select", "tagging", "torrent", "website",
@@ -66,7 +66,7 @@ func New(cfg Config) (*S3, error) {
 	}, nil
 }
 
-// Close removes all objects. Call it when no request is being served any more.
+// Close removes all objects. Call it after the last request has ended.
 func (s *S3) Close() error {
 	err := os.RemoveAll(s.disk.dir)
 	if err != nil {
@@ -75,15 +75,15 @@ func (s *S3) Close() error {
 	return nil
 }
 
-// ServeHTTP answers requests as S3 does, pages of any origin included, and reports uploads. Beside what gofakes3 serves it
-// decodes aws-chunked bodies, and honours If-Match on reads, If-Match and If-None-Match when a multipart upload is completed
-// or an object is copied.
+// ServeHTTP answers requests as S3 does, from pages of any origin too, and sends events for uploads. In addition to
+// gofakes3 it supports aws-chunked bodies, If-Match on reads, and If-Match and If-None-Match on CompleteMultipartUpload and
+// CopyObject.
 func (s *S3) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	if allowOrigin(w, r) {
 		return
 	}
 
-	for _, name := range unserved {
+	for _, name := range unsupportedSubresources {
 		if r.URL.Query().Has(name) {
 			writeError(w, gofakes3.ErrNotImplemented, "Not served by the local twin: ?"+name)
 			return
@@ -92,21 +92,21 @@ func (s *S3) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 
 	bucket, key, _ := strings.Cut(strings.TrimPrefix(r.URL.Path, "/"), "/")
 	reason := uploadReason(r, key)
-	if s.changed(r, bucket, key) {
+	if s.failsIfMatch(r, bucket, key) {
 		writeError(w, gofakes3.ErrPreconditionFailed, "At least one of the pre-conditions you specified did not hold")
 		return
 	}
 
 	s.passConditions(r, reason)
-	answer := &statusWriter{ResponseWriter: w, status: http.StatusOK}
-	s.handler.ServeHTTP(answer, decodeAWSChunked(r))
+	recorder := &responseRecorder{ResponseWriter: w, status: http.StatusOK}
+	s.handler.ServeHTTP(recorder, decodeAWSChunked(r))
 
-	if reason != "" && answer.status == http.StatusOK {
-		s.created(r, w.Header().Get("X-Amz-Request-Id"), reason, bucket, key)
+	if reason != "" && recorder.status == http.StatusOK {
+		s.sendCreatedEvent(r, w.Header().Get("X-Amz-Request-Id"), reason, bucket, key)
 	}
 }
 
-// passConditions hands on the conditions of the writes whose conditions gofakes3 does not read.
+// passConditions passes the conditions of CompleteMultipartUpload and CopyObject to the disk, as gofakes3 ignores them.
 func (s *S3) passConditions(r *http.Request, reason string) {
 	var conditions gofakes3.PutConditions
 	match, noneMatch := r.Header.Get("If-Match"), r.Header.Get("If-None-Match")
@@ -119,7 +119,7 @@ func (s *S3) passConditions(r *http.Request, reason string) {
 
 	switch reason {
 	case "CompleteMultipartUpload":
-		s.disk.require(gofakes3.UploadID(r.URL.Query().Get("uploadId")), &conditions)
+		s.disk.setConditions(gofakes3.UploadID(r.URL.Query().Get("uploadId")), &conditions)
 	case "CopyObject":
 		r.Header.Del(copyIfMatch)
 		r.Header.Del(copyIfNoneMatch)
@@ -146,7 +146,7 @@ func allowOrigin(w http.ResponseWriter, r *http.Request) bool {
 	return true
 }
 
-// uploadReason returns the reason that the event of a successful request gives, or "" when it completes no upload.
+// uploadReason returns the reason in the event of a request that completes an upload, or "" for other requests.
 func uploadReason(r *http.Request, key string) string {
 	upload := r.URL.Query().Get("uploadId")
 	switch {
@@ -163,8 +163,8 @@ func uploadReason(r *http.Request, key string) string {
 	}
 }
 
-// changed reports whether a read asks for another content than the object has, by If-Match.
-func (s *S3) changed(r *http.Request, bucket, key string) bool {
+// failsIfMatch reports whether the request is a read whose If-Match does not match the object.
+func (s *S3) failsIfMatch(r *http.Request, bucket, key string) bool {
 	want := strings.Trim(r.Header.Get("If-Match"), `"`)
 	if want == "" || want == "*" || r.Method != http.MethodGet && r.Method != http.MethodHead {
 		return false
@@ -173,23 +173,23 @@ func (s *S3) changed(r *http.Request, bucket, key string) bool {
 	return err == nil && want != etagOf(object.Hash)
 }
 
-// statusWriter remembers the status of an answer.
-type statusWriter struct {
+// responseRecorder records the status of a response.
+type responseRecorder struct {
 	http.ResponseWriter
 
 	status int
 }
 
 // WriteHeader sends the status.
-func (w *statusWriter) WriteHeader(status int) {
+func (w *responseRecorder) WriteHeader(status int) {
 	w.status = status
 	w.ResponseWriter.WriteHeader(status)
 }
 
-// Unwrap is for http.ResponseController.
-func (w *statusWriter) Unwrap() http.ResponseWriter { return w.ResponseWriter }
+// Unwrap returns the underlying writer, for http.ResponseController.
+func (w *responseRecorder) Unwrap() http.ResponseWriter { return w.ResponseWriter }
 
-// writeError answers with an error that gofakes3 did not make.
+// writeError answers with an S3 error.
 func writeError(w http.ResponseWriter, code gofakes3.ErrorCode, message string) {
 	body, err := xml.Marshal(gofakes3.ErrorResponse{Code: code, Message: message})
 	if err != nil {

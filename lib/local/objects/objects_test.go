@@ -286,7 +286,7 @@ func send(t *testing.T, method, url, body string, header http.Header) *http.Resp
 	return answer
 }
 
-func TestKeepsTheStoreContract(t *testing.T) {
+func TestMeetsTheStoreContract(t *testing.T) {
 	t.Parallel()
 	storetest.Run(t, func(t *testing.T) csvimport.Store {
 		t.Helper()

@@ -58,7 +58,7 @@ func TestReads(t *testing.T) {
 	}
 }
 
-func TestKeepsHeaders(t *testing.T) {
+func TestStoresObjectHeaders(t *testing.T) {
 	t.Parallel()
 	client, endpoint := newS3(t, nil)
 	_, err := client.PutObject(t.Context(), &s3.PutObjectInput{

@@ -11,21 +11,21 @@ import (
 	"github.com/aws/jsii-runtime-go"
 )
 
-// How often what ended is looked for, and how long a look may take: no longer than until the next.
+// The intervals of the schedules of reaper and sweeper, which are also the functions' timeouts.
 const (
 	reaperMinutes  = 1
 	sweeperMinutes = 5
 	minuteSeconds  = 60
 )
 
-// Delivery of an event to its target: EventBridge tries for a day, then the event is kept for two weeks.
+// Delivery of an event to its target: EventBridge retries for a day, then the dead-letter queue holds it for two weeks.
 const (
 	eventRetries     = 185
 	eventMaxAgeHours = 24
 	deadLetterDays   = 14
 )
 
-// What Lambda does with an event whose function fails
+// Lambda's retries of an event whose function failed
 // (https://docs.aws.amazon.com/lambda/latest/dg/invocation-async-error-handling.html).
 const (
 	sweeperRetries = 2
@@ -35,49 +35,49 @@ const (
 	latestVersion  = "$LATEST"
 )
 
-// addReaper makes the function that closes connections whose sessions have ended.
+// addReaper creates the function that closes connections whose sessions have ended.
 func (p *Pipeline) addReaper() {
-	reaper := p.function(spec{
+	reaper := p.addFunction(functionSpec{
 		id: "Reaper", name: "reaper", description: "Herald: closes connections whose sessions have ended",
 		memoryMB: messageMemoryMB, timeoutS: reaperMinutes * minuteSeconds,
 		environment: map[string]string{
-			tableVariable:    *p.Table.TableName(),
-			endpointVariable: *p.Stage.CallbackUrl(),
+			connectionsTableVariable: *p.ConnectionsTable.TableName(),
+			endpointVariable:         *p.Stage.CallbackUrl(),
 		},
 	})
-	allow(reaper, p.index(sessionExpiryIndex), "dynamodb:Query")
-	allow(reaper, p.Table.TableArn(), "dynamodb:DeleteItem")
-	p.allowConnections(reaper, http.MethodPost, http.MethodDelete)
+	grantActions(reaper, p.indexARN(sessionExpiryIndex), "dynamodb:Query")
+	grantActions(reaper, p.ConnectionsTable.TableArn(), "dynamodb:DeleteItem")
+	p.grantManageConnections(reaper, http.MethodPost, http.MethodDelete)
 	awslambda.NewCfnEventInvokeConfig(p.Construct, jsii.String("ReaperEvents"), &awslambda.CfnEventInvokeConfigProps{
 		FunctionName:             reaper.FunctionName(),
 		Qualifier:                jsii.String(latestVersion),
 		MaximumRetryAttempts:     jsii.Number(reaperRetries),
 		MaximumEventAgeInSeconds: jsii.Number(reaperMaxAgeS),
 	})
-	p.schedule("ReaperSchedule", "closes connections whose sessions have ended", reaperMinutes, reaper)
+	p.addSchedule("ReaperSchedule", "closes connections whose sessions have ended", reaperMinutes, reaper)
 }
 
-// addSweeper makes the function that ends the jobs of workflows that ended without a word, and the rule that calls it when
-// a workflow ends. Workflows of the whole account and Region count, as any may call the notifier: each execution that ends
-// costs an invocation and one read of DynamoDB.
+// addSweeper creates the function that ends the jobs of workflows that ended without reporting it, and the rule that calls
+// it when a workflow ends. The rule matches all workflows of the account and Region, as any may call the notifier: each
+// execution that ends costs an invocation and one read of DynamoDB.
 func (p *Pipeline) addSweeper() {
-	sweeper := p.function(spec{
+	sweeper := p.addFunction(functionSpec{
 		id: "Sweeper", name: "sweeper", description: "Herald: ends the jobs of workflows that ended without a word",
 		memoryMB: messageMemoryMB, timeoutS: sweeperMinutes * minuteSeconds, environment: p.PublishEnvironment(),
 	})
-	allow(sweeper, p.Feed.TableArn(), "dynamodb:GetItem", "dynamodb:PutItem", "dynamodb:DeleteItem", "dynamodb:Query")
-	allow(sweeper, p.index(userIndex), "dynamodb:Query")
-	allow(sweeper, p.Table.TableArn(), "dynamodb:DeleteItem")
-	p.allowConnections(sweeper, http.MethodPost)
-	allow(sweeper, awscdk.Stack_Of(p.Construct).FormatArn(&awscdk.ArnComponents{
+	grantActions(sweeper, p.FeedTable.TableArn(), "dynamodb:GetItem", "dynamodb:PutItem", "dynamodb:DeleteItem", "dynamodb:Query")
+	grantActions(sweeper, p.indexARN(userIndex), "dynamodb:Query")
+	grantActions(sweeper, p.ConnectionsTable.TableArn(), "dynamodb:DeleteItem")
+	p.grantManageConnections(sweeper, http.MethodPost)
+	grantActions(sweeper, awscdk.Stack_Of(p.Construct).FormatArn(&awscdk.ArnComponents{
 		Service:      jsii.String("states"),
 		Resource:     jsii.String("execution"),
 		ResourceName: jsii.String("*"),
 		ArnFormat:    awscdk.ArnFormat_COLON_RESOURCE_NAME,
 	}), "states:DescribeExecution")
 
-	deadLetters := p.deadLetters("SweeperDeadLetters")
-	allow(sweeper, deadLetters.QueueArn(), "sqs:SendMessage")
+	deadLetters := p.addDeadLetterQueue("SweeperDeadLetters")
+	grantActions(sweeper, deadLetters.QueueArn(), "sqs:SendMessage")
 	awslambda.NewCfnEventInvokeConfig(p.Construct, jsii.String("SweeperEvents"), &awslambda.CfnEventInvokeConfigProps{
 		FunctionName:             sweeper.FunctionName(),
 		Qualifier:                jsii.String(latestVersion),
@@ -102,11 +102,12 @@ func (p *Pipeline) addSweeper() {
 			}),
 		},
 	})
-	p.schedule("SweeperSchedule", "looks for workflows that ended without a word", sweeperMinutes, sweeper)
+	p.addSchedule("SweeperSchedule", "looks for workflows that ended without a word", sweeperMinutes, sweeper)
 }
 
-// schedule invokes function every so many minutes. A run that cannot be started is made up for by the next.
-func (p *Pipeline) schedule(id, does string, minutes float64, function awslambda.Function) {
+// addSchedule creates a rule that invokes function at an interval in minutes. A failed delivery is not retried: the next
+// run does its work.
+func (p *Pipeline) addSchedule(id, does string, minutes float64, function awslambda.Function) {
 	awsevents.NewRule(p.Construct, jsii.String(id), &awsevents.RuleProps{
 		Description: jsii.String("Herald: " + does),
 		Schedule:    awsevents.Schedule_Rate(awscdk.Duration_Minutes(jsii.Number(minutes))),
@@ -118,8 +119,8 @@ func (p *Pipeline) schedule(id, does string, minutes float64, function awslambda
 	})
 }
 
-// deadLetters makes a queue for events that nobody took.
-func (p *Pipeline) deadLetters(id string) awssqs.Queue {
+// addDeadLetterQueue creates a queue for events that could not be delivered.
+func (p *Pipeline) addDeadLetterQueue(id string) awssqs.Queue {
 	return awssqs.NewQueue(p.Construct, jsii.String(id), &awssqs.QueueProps{
 		Encryption:      awssqs.QueueEncryption_SQS_MANAGED,
 		EnforceSSL:      jsii.Bool(true),

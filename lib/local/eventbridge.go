@@ -14,7 +14,7 @@ import (
 	"github.com/herald-progress/herald/lib/local/states"
 )
 
-// The schedules and the rule, as the stack has them.
+// The intervals of the schedules and the retries of their functions, as in the stack.
 const (
 	reaperInterval  = time.Minute
 	reaperRetries   = 0 // the next run does the work of one that failed
@@ -22,54 +22,54 @@ const (
 	sweeperRetries  = 2
 )
 
-// retryPause is the pause before the first retry of an event whose function failed; that before the second is twice as long
+// retryPause is the pause before the first retry of an event whose function failed. The second pause is twice as long
 // (https://docs.aws.amazon.com/lambda/latest/dg/invocation-async-error-handling.html).
 const retryPause = time.Minute
 
-// upkeep is what EventBridge does: it invokes functions on schedules, and when executions have ended.
-type upkeep struct {
+// eventBridge invokes functions on schedules and when executions have ended, as the stack's rules of EventBridge do.
+type eventBridge struct {
 	lambda *invoke.Lambda
 	log    *slog.Logger
-	// going ends with the schedules and the pauses; what is being invoked then goes on.
-	going context.Context //nolint:containedctx // the upkeep outlives its callers, as on AWS
-	stop  context.CancelFunc
+	// ctx ends the schedules and the pauses before retries. Invocations in progress continue.
+	ctx  context.Context //nolint:containedctx // the schedules outlive the call that starts them, as on AWS
+	stop context.CancelFunc
 
 	mu      sync.Mutex
 	closed  bool
 	running sync.WaitGroup
 }
 
-func newUpkeep(lambda *invoke.Lambda, log *slog.Logger) *upkeep {
+func newEventBridge(lambda *invoke.Lambda, log *slog.Logger) *eventBridge {
 	going, stop := context.WithCancel(context.Background())
-	return &upkeep{lambda: lambda, log: log, going: going, stop: stop}
+	return &eventBridge{lambda: lambda, log: log, ctx: going, stop: stop}
 }
 
-// schedule invokes a function at an interval, from one interval on.
-func (u *upkeep) schedule(name string, interval time.Duration, retries int) {
-	u.start(func() {
+// schedule invokes a function once per interval, for the first time after one interval.
+func (u *eventBridge) schedule(name string, interval time.Duration, retries int) {
+	u.goUnlessClosed(func() {
 		ticks := time.NewTicker(interval)
 		defer ticks.Stop()
 		for {
 			select {
 			case at := <-ticks.C:
-				u.start(func() { u.deliver(functionPrefix+name, scheduled(name, at), retries) })
-			case <-u.going.Done():
+				u.goUnlessClosed(func() { u.invokeWithRetries(functionPrefix+name, scheduledEvent(name, at), retries) })
+			case <-u.ctx.Done():
 				return
 			}
 		}
 	})
 }
 
-// statusChanged tells the sweeper of executions that ended, however they did.
-func (u *upkeep) statusChanged(x states.ExecutionDescription) {
+// statusChanged invokes the sweeper if the execution has ended, with any status.
+func (u *eventBridge) statusChanged(x states.ExecutionDescription) {
 	switch x.Status {
 	case asl.StatusSucceeded, asl.StatusFailed, asl.StatusTimedOut, asl.StatusAborted:
-		u.start(func() { u.deliver(functionPrefix+"sweeper", statusChange(x), sweeperRetries) })
+		u.goUnlessClosed(func() { u.invokeWithRetries(functionPrefix+"sweeper", statusChangeEvent(x), sweeperRetries) })
 	}
 }
 
-// start runs do in a goroutine, unless the upkeep has ended.
-func (u *upkeep) start(do func()) {
+// goUnlessClosed runs do in a goroutine, unless close was called.
+func (u *eventBridge) goUnlessClosed(do func()) {
 	u.mu.Lock()
 	defer u.mu.Unlock()
 	if !u.closed {
@@ -77,14 +77,15 @@ func (u *upkeep) start(do func()) {
 	}
 }
 
-// deliver invokes a function with an event, again after a failure, and logs what a dead-letter queue would get at last.
-func (u *upkeep) deliver(function string, event map[string]any, retries int) {
+// invokeWithRetries invokes a function with an event and retries failures. After the last one it logs the event that a
+// dead-letter queue would get.
+func (u *eventBridge) invokeWithRetries(function string, event map[string]any, retries int) {
 	payload, err := json.Marshal(event)
 	if err != nil {
-		u.log.ErrorContext(u.going, "encode event", "function", function, "err", err)
+		u.log.ErrorContext(u.ctx, "encode event", "function", function, "err", err)
 		return
 	}
-	ctx := context.WithoutCancel(u.going) // the function has a deadline of its own
+	ctx := context.WithoutCancel(u.ctx) // the function has its own timeout
 	for attempt := 0; ; attempt++ {
 		if err = u.invoke(ctx, function, payload); err == nil {
 			return
@@ -94,18 +95,18 @@ func (u *upkeep) deliver(function string, event map[string]any, retries int) {
 		}
 		select {
 		case <-time.After(retryPause << attempt):
-		case <-u.going.Done():
+		case <-u.ctx.Done():
 			return
 		}
 	}
-	if u.going.Err() == nil { // else it is being stopped, and its functions with it
+	if u.ctx.Err() == nil { // otherwise the twin is stopping, and its functions fail for that reason
 		u.log.ErrorContext(ctx, "event for the dead-letter queue", "function", function, "event", event["id"],
 			"detailType", event["detail-type"], "err", err)
 	}
 }
 
-// invoke returns an error that names a failed function's error type.
-func (u *upkeep) invoke(ctx context.Context, function string, payload []byte) error {
+// invoke invokes a function. Its error contains the type of the function's error.
+func (u *eventBridge) invoke(ctx context.Context, function string, payload []byte) error {
 	result, err := u.lambda.Invoke(ctx, function, payload)
 	if err != nil {
 		return fmt.Errorf("invoke: %w", err)
@@ -116,8 +117,8 @@ func (u *upkeep) invoke(ctx context.Context, function string, payload []byte) er
 	return nil
 }
 
-// close ends the schedules and waits for what is being invoked, or until ctx ends.
-func (u *upkeep) close(ctx context.Context) {
+// close ends the schedules, and waits until the invocations in progress or ctx have ended.
+func (u *eventBridge) close(ctx context.Context) {
 	u.mu.Lock()
 	u.closed = true
 	u.mu.Unlock()
@@ -133,27 +134,27 @@ func (u *upkeep) close(ctx context.Context) {
 	}
 }
 
-// event returns what all events have
+// newEvent returns an event with the fields that all events have
 // (https://docs.aws.amazon.com/eventbridge/latest/ref/overiew-event-structure.html).
-func event(source, detailType, resource string, at time.Time, detail map[string]any) map[string]any {
+func newEvent(source, detailType, resource string, at time.Time, detail map[string]any) map[string]any {
 	return map[string]any{
 		"version": "0", "id": awswire.NewUUID(), "detail-type": detailType, "source": source, "account": awswire.Account,
 		"time": at.UTC().Format(time.RFC3339), "region": awswire.Region, "resources": []string{resource}, "detail": detail,
 	}
 }
 
-// scheduled returns the event of a schedule's rule.
-func scheduled(name string, at time.Time) map[string]any {
+// scheduledEvent returns the event of a schedule's rule.
+func scheduledEvent(name string, at time.Time) map[string]any {
 	rule := "arn:aws:events:" + awswire.Region + ":" + awswire.Account + ":rule/" + functionPrefix + name
-	return event("aws.events", "Scheduled Event", rule, at, map[string]any{})
+	return newEvent("aws.events", "Scheduled Event", rule, at, map[string]any{})
 }
 
-// maxStatusData bounds the input and output, escaped, that an event of Step Functions carries, in bytes.
+// maxStatusData is the maximum size of the escaped input and output in an event of Step Functions, in bytes.
 const maxStatusData = 248 << 10
 
-// statusChange returns the event of an execution that has ended
+// statusChangeEvent returns the event of an execution that has ended
 // (https://docs.aws.amazon.com/step-functions/latest/dg/eventbridge-integration.html).
-func statusChange(x states.ExecutionDescription) map[string]any {
+func statusChangeEvent(x states.ExecutionDescription) map[string]any {
 	input, included := any(x.Input), true
 	if quoted, err := json.Marshal(x.Input); err != nil || len(quoted) > maxStatusData {
 		input, included = nil, false
@@ -172,5 +173,5 @@ func statusChange(x states.ExecutionDescription) map[string]any {
 		"redriveCount": x.RedriveCount, "redriveDate": nil, "redriveStatus": x.RedriveStatus,
 		"redriveStatusReason": orNull(x.RedriveStatusReason), "error": orNull(x.Error), "cause": orNull(x.Cause),
 	}
-	return event("aws.states", "Step Functions Execution Status Change", x.ExecutionArn, x.StopDate.Time, detail)
+	return newEvent("aws.states", "Step Functions Execution Status Change", x.ExecutionArn, x.StopDate.Time, detail)
 }

@@ -24,7 +24,7 @@ func TestSchedules(t *testing.T) {
 }
 
 // checkInvokes fails unless the only target of rule is function, whole events and all, and rule may invoke it.
-func checkInvokes(t *testing.T, template template, rule resource, function string) {
+func checkInvokes(t *testing.T, template template, rule cfnResource, function string) {
 	t.Helper()
 	targets := list(at(rule.properties, "Targets"))
 	if len(targets) != 1 || named(at(targets, 0, "Arn")) != function {

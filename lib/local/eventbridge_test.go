@@ -25,8 +25,8 @@ type call struct {
 	event map[string]any
 }
 
-// watchUpkeep returns an upkeep whose sweeper fails as fails says, what is called, and what is logged.
-func watchUpkeep(t *testing.T, fails func(call int) bool) (u *upkeep, calls map[string][]call, logged *bytes.Buffer) {
+// recordInvocations returns an eventBridge whose sweeper fails when fails returns true, the recorded calls, and the log.
+func recordInvocations(t *testing.T, fails func(call int) bool) (u *eventBridge, calls map[string][]call, logged *bytes.Buffer) {
 	t.Helper()
 	start, mu := time.Now(), sync.Mutex{}
 	calls, logged = map[string][]call{}, &bytes.Buffer{}
@@ -44,7 +44,7 @@ func watchUpkeep(t *testing.T, fails func(call int) bool) (u *upkeep, calls map[
 	lambda := invoke.New(invoke.Config{Functions: map[string]invoke.Function{
 		"herald-reaper": record("reaper", func(int) bool { return false }), "herald-sweeper": record("sweeper", fails),
 	}})
-	u = newUpkeep(lambda, slog.New(slog.NewTextHandler(logged, &slog.HandlerOptions{Level: slog.LevelError})))
+	u = newEventBridge(lambda, slog.New(slog.NewTextHandler(logged, &slog.HandlerOptions{Level: slog.LevelError})))
 	t.Cleanup(func() {
 		u.close(context.Background())
 		if err := lambda.Close(context.Background()); err != nil {
@@ -63,9 +63,9 @@ func times(calls []call) (at []string) {
 
 func never(int) bool { return false }
 
-func TestSchedulesRunUntilTheyAreClosed(t *testing.T) {
+func TestSchedulesRunUntilClose(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		u, calls, logged := watchUpkeep(t, never)
+		u, calls, logged := recordInvocations(t, never)
 		u.schedule("reaper", reaperInterval, reaperRetries)
 		u.schedule("sweeper", sweeperInterval, sweeperRetries)
 		time.Sleep(10*time.Minute + time.Second)
@@ -106,13 +106,13 @@ func failedExecution(status asl.Status, input string) states.ExecutionDescriptio
 	}
 }
 
-func TestTheSweeperHearsOfEveryEnd(t *testing.T) {
+func TestSweeperIsInvokedForEveryEndedExecution(t *testing.T) {
 	for status, told := range map[asl.Status]bool{
 		"RUNNING": false, asl.StatusSucceeded: true, asl.StatusFailed: true, asl.StatusTimedOut: true, asl.StatusAborted: true,
 	} {
 		t.Run(string(status), func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
-				u, calls, _ := watchUpkeep(t, never)
+				u, calls, _ := recordInvocations(t, never)
 				u.statusChanged(failedExecution(status, `{}`))
 				synctest.Wait()
 				if got := len(calls["sweeper"]); got == 1 != told {
@@ -123,8 +123,8 @@ func TestTheSweeperHearsOfEveryEnd(t *testing.T) {
 	}
 }
 
-func TestAnEventOfAnExecution(t *testing.T) {
-	raw, err := json.Marshal(statusChange(failedExecution(asl.StatusFailed, `{"a":1}`)))
+func TestExecutionStatusChangeEvent(t *testing.T) {
+	raw, err := json.Marshal(statusChangeEvent(failedExecution(asl.StatusFailed, `{"a":1}`)))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -146,13 +146,13 @@ func TestAnEventOfAnExecution(t *testing.T) {
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Errorf("the event (-want +got):\n%s", diff)
 	}
-	detail, _ := statusChange(failedExecution(asl.StatusFailed, strings.Repeat(`"`, maxStatusData/2)))["detail"].(map[string]any)
+	detail, _ := statusChangeEvent(failedExecution(asl.StatusFailed, strings.Repeat(`"`, maxStatusData/2)))["detail"].(map[string]any)
 	if detail["input"] != nil {
 		t.Error("the event carries an input that is too long")
 	}
 }
 
-func TestAFailedEventIsTriedThreeTimes(t *testing.T) {
+func TestFailedEventIsRetriedTwice(t *testing.T) {
 	for name, tt := range map[string]struct {
 		fails func(call int) bool
 		want  []string
@@ -163,7 +163,7 @@ func TestAFailedEventIsTriedThreeTimes(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
-				u, calls, logged := watchUpkeep(t, tt.fails)
+				u, calls, logged := recordInvocations(t, tt.fails)
 				u.statusChanged(failedExecution(asl.StatusAborted, `{"secret":"s3cr3t"}`))
 				time.Sleep(time.Hour)
 				synctest.Wait()
@@ -178,10 +178,10 @@ func TestAFailedEventIsTriedThreeTimes(t *testing.T) {
 	}
 }
 
-// TestClosingDoesNotWaitForRetries closes an upkeep in the pause before a retry.
-func TestClosingDoesNotWaitForRetries(t *testing.T) {
+// TestCloseDoesNotWaitForRetries closes the eventBridge during the pause before a retry.
+func TestCloseDoesNotWaitForRetries(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		u, calls, logged := watchUpkeep(t, func(int) bool { return true })
+		u, calls, logged := recordInvocations(t, func(int) bool { return true })
 		u.statusChanged(failedExecution(asl.StatusAborted, `{}`))
 		time.Sleep(time.Second)
 		synctest.Wait()

@@ -1,0 +1,56 @@
+package local
+
+import (
+	"cmp"
+	"context"
+	"io"
+
+	"golang.org/x/time/rate"
+
+	"github.com/herald-progress/herald/lib/csvimport"
+)
+
+// secondsPerRange is how long a range takes with a limited rate; the workflow's timeout for a range is 300 s.
+const secondsPerRange = 60
+
+// rateLimitedStore limits the rate at which ranges of objects are read.
+type rateLimitedStore struct {
+	csvimport.Store
+
+	limit *rate.Limiter
+}
+
+// limitReads returns a store that reads ranges at bytesPerSecond; zero returns store itself.
+func limitReads(store csvimport.Store, bytesPerSecond int) csvimport.Store {
+	if bytesPerSecond == 0 {
+		return store
+	}
+	const perSecond = 20 // reads per second
+	burst := cmp.Or(bytesPerSecond/perSecond, 1)
+	return &rateLimitedStore{Store: store, limit: rate.NewLimiter(rate.Limit(bytesPerSecond), burst)}
+}
+
+// Get limits reads of a range that does not start at the beginning. Reads from the beginning or to the end, as by the plan
+// step, are not limited.
+func (s *rateLimitedStore) Get(ctx context.Context, from csvimport.Object, offset, length int64) (io.ReadCloser, error) {
+	body, err := s.Store.Get(ctx, from, offset, length)
+	if err != nil || offset == 0 || length < 0 {
+		return body, err
+	}
+	return &rateLimitedReader{ReadCloser: body, ctx: ctx, limit: s.limit}, nil
+}
+
+type rateLimitedReader struct {
+	io.ReadCloser
+
+	ctx   context.Context //nolint:containedctx // of the request to which the body belongs
+	limit *rate.Limiter
+}
+
+func (r *rateLimitedReader) Read(p []byte) (int, error) {
+	n, err := r.ReadCloser.Read(p[:min(len(p), r.limit.Burst())])
+	if wait := r.limit.WaitN(r.ctx, n); wait != nil && err == nil {
+		err = wait
+	}
+	return n, err
+}
