@@ -15,7 +15,7 @@ import (
 	"github.com/herald-progress/herald/lib/message"
 )
 
-// late runs a world's tasks, the first of some states late.
+// late runs a world's tasks, and delays the first task of some states.
 type late struct {
 	*world
 
@@ -46,8 +46,8 @@ func later(states []string) map[string]bool {
 	return all
 }
 
-// TestTabAndBucketAgree imports two versions of an upload, one a second after the other, while any of their states
-// come late.
+// TestTabAndBucketAgree imports two versions of an upload, the second one second after the first, and delays any of their
+// states.
 func TestTabAndBucketAgree(t *testing.T) {
 	const before, after = fourRows, "part,color,quantity\n1,Red,9\n"
 	var subsets [][]string
@@ -101,7 +101,7 @@ func TestTabAndBucketAgree(t *testing.T) {
 	}
 }
 
-// agree checks that what the tab shows in the end is what the bucket holds: the one row of the newer version.
+// agree checks that the tab and the bucket have the same result in the end: the one row of the newer version.
 func (w *world) agree(t *testing.T) {
 	t.Helper()
 	row, err := w.feed.Job(t.Context(), feed.User("auth0|1"), "up")

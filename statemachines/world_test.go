@@ -21,8 +21,8 @@ import (
 	"github.com/herald-progress/herald/statemachines"
 )
 
-// world answers the workflow's functions: the steps of the import on a store in memory, and a notifier that writes down
-// what it gets. The feed has what both tell. A function named in broken fails instead.
+// world runs the workflow's functions: the steps of the import on a store in memory, and a notifier that records its
+// requests. The feed has the states that both publish. A function named in broken fails instead.
 type world struct {
 	t      *testing.T
 	store  csvimport.Memory
@@ -123,7 +123,7 @@ func handle[In, Out any](ctx context.Context, t *testing.T, payload []byte, h fu
 	return h(ctx, in)
 }
 
-// notify writes a frame down in one line. It is as strict as the notifier.
+// notify records a frame as one line. It validates requests as the notifier does.
 func (w *world) notify(ctx context.Context, payload json.RawMessage) (any, error) {
 	in, err := notify.Decode(payload)
 	if err != nil || in.UserID != "auth0|1" {
@@ -147,7 +147,7 @@ func (w *world) notify(ctx context.Context, payload json.RawMessage) (any, error
 	return map[string]any{"messageId": "m"}, nil
 }
 
-// Publish takes the state of a job to the feed.
+// Publish applies the state of a job to the feed.
 func (w *world) Publish(ctx context.Context, r message.Request) error {
 	state, ok := message.AsUploadProgress(r.Message)
 	if !ok {

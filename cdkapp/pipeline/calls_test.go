@@ -148,8 +148,8 @@ func (a *account) note(call string) {
 	}
 }
 
-// TestRolesAllowTheFunctionsCalls runs each function through all that it does, and compares what it called with what its
-// role allows: a missing permission fails it, and so does one too many.
+// TestRolesAllowTheFunctionsCalls runs all code paths of each function that call AWS, and compares the calls with the
+// permissions of its role: both a missing and an unused permission fail the test.
 func TestRolesAllowTheFunctionsCalls(t *testing.T) {
 	template := standard(t)
 	granted, untested := grants(template), map[string]bool{}

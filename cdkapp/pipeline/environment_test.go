@@ -18,8 +18,8 @@ func started[H any](start func(context.Context, func(string) string) (H, error))
 	}
 }
 
-// TestFunctionsHaveTheVariablesTheyRead starts each function with nothing set but the auth mode, so that it stops before
-// it reaches for AWS, and compares the variables that it asked for with those that the stack gives.
+// TestFunctionsHaveTheVariablesTheyRead starts each function with only the auth mode set, so that it stops before it calls
+// AWS, and compares the variables that it read with those that the stack sets.
 func TestFunctionsHaveTheVariablesTheyRead(t *testing.T) {
 	functions := map[string]func(context.Context, func(string) string) error{
 		"HeraldConnectFunction":    started(cloud.Connect),

@@ -9,7 +9,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 )
 
-// grants returns what each role of the template may do, as "action resource" lines by the role's plain logical id.
+// grants returns the permissions of each role of the template, as "action resource" lines by the role's plain logical id.
 func grants(t template) map[string][]string {
 	out := map[string][]string{}
 	for _, policy := range t.ofType("AWS::IAM::Policy") {
@@ -116,7 +116,7 @@ func TestRolesHaveExactlyThesePermissions(t *testing.T) {
 	}
 }
 
-// TestNoPermissionIsForAllResources holds statements on every resource to the actions that AWS lets nobody narrow: X-Ray's
+// TestNoPermissionIsForAllResources allows statements on all resources only for actions that AWS cannot restrict: X-Ray's
 // (https://docs.aws.amazon.com/service-authorization/latest/reference/list_awsx-ray.html) and the log delivery of Step
 // Functions (https://docs.aws.amazon.com/step-functions/latest/dg/cw-logs.html).
 func TestNoPermissionIsForAllResources(t *testing.T) {

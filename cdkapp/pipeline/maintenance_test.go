@@ -68,7 +68,7 @@ func TestExecutionRule(t *testing.T) {
 	}
 }
 
-// TestFailedEvents: EventBridge hands an event over and is done; what the function makes of it is Lambda's to retry.
+// TestFailedEvents: EventBridge retries the delivery of an event to Lambda; Lambda retries the function if it fails.
 func TestFailedEvents(t *testing.T) {
 	got := map[string]any{}
 	for _, config := range standard(t).ofType("AWS::Lambda::EventInvokeConfig") {

@@ -14,7 +14,8 @@ import (
 	"github.com/herald-progress/herald/cdkapp/pipeline"
 )
 
-// TestNag checks the stack by the AwsSolutions rules: nothing is found but what has a reason, and each reason is needed.
+// TestNag checks the stack with the AwsSolutions rules: every finding is suppressed with a reason, and every suppression is
+// needed.
 func TestNag(t *testing.T) {
 	accepted := []struct {
 		finding *regexp.Regexp

@@ -209,7 +209,7 @@ func TestParseSettingsWithoutAuthMode(t *testing.T) {
 	}
 }
 
-// TestSettingsAreDocumented holds cdk.json to naming every setting, with its default.
+// TestSettingsAreDocumented checks that cdk.json names every setting with its default.
 func TestSettingsAreDocumented(t *testing.T) {
 	context := cdkContext(t)
 	_, err := pipeline.ParseSettings(with(map[string]any{"x": 1}))
@@ -236,7 +236,7 @@ func TestSettingsAreDocumented(t *testing.T) {
 	}
 }
 
-// TestDefaultSecretOverlapIsThatOfTheFunctions: the stack says nothing of an overlap that is not set.
+// TestDefaultSecretOverlapIsThatOfTheFunctions: the stack sets no variable for an overlap that is not configured.
 func TestDefaultSecretOverlapIsThatOfTheFunctions(t *testing.T) {
 	if got := pipeline.DefaultSecretOverlapMinutes * time.Minute; got != auth.DefaultSecretOverlap {
 		t.Errorf("the default is %v here, %v in the functions", got, auth.DefaultSecretOverlap)

@@ -24,7 +24,7 @@ const (
 	execution = "arn:aws:states:us-east-1:123456789012:execution:shop:one"
 )
 
-// connect puts a row for a connection of the user.
+// connect stores a connection of the user.
 func (a *account) connect(t *testing.T, id string, since, life time.Duration) {
 	t.Helper()
 	err := a.connections.Put(t.Context(), connection.Connection{

@@ -72,7 +72,7 @@ type ruleKnows struct {
 	Notes []string
 }
 
-// TestClientRules holds the client to the table of client rules, in virtual time.
+// TestClientRules tests the client with the table of client rules, in virtual time.
 func TestClientRules(t *testing.T) {
 	files, err := filepath.Glob(filepath.Join(rulesDir, "*.json"))
 	if err != nil || len(files) == 0 {
@@ -335,7 +335,7 @@ func (w *ruleWorld) frames(s ruleStep) bool {
 	return ok
 }
 
-// knows compares what the client knows: the data of each job, as far as a case says it, and the ids of the notes.
+// knows compares the client's view with the case: the data of each job, as far as the case names it, and the ids of notes.
 func (w *ruleWorld) knows(want ruleKnows) bool {
 	w.t.Helper()
 	view := w.client.View()

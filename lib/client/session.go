@@ -33,7 +33,8 @@ type session struct {
 
 	// syncing says that a sync was sent and its page has not ended.
 	syncing bool
-	// serverPauseUntil is until when the server wants no sync; pausedUntil is the end of the pause after a sync that failed.
+	// serverPauseUntil is the time until which the server accepts no sync. retryPauseUntil is the end of the pause after a
+	// failed sync.
 	serverPauseUntil, retryPauseUntil time.Time
 	// failures counts the failed syncs in a row.
 	failures int
@@ -41,7 +42,7 @@ type session struct {
 	brief bool
 	// noWelcome says that syncs request no welcome, because one has come.
 	noWelcome bool
-	// legacySync says that the server does not know the newer fields of a sync.
+	// legacySync says that the server does not support the newer fields of a sync.
 	legacySync bool
 }
 

@@ -12,7 +12,7 @@ const (
 	syncPause = time.Second
 	// rateWindow is the pause before the next sync after the server's error RATE_LIMITED.
 	rateWindow = time.Minute
-	// maxServerPause bounds how long the server can postpone a sync.
+	// maxServerPause bounds the pause that the server can request with retryAfter.
 	maxServerPause = 5 * time.Minute
 	// codeInvalidMessage is the server's error code for a sync that it cannot decode.
 	codeInvalidMessage = "INVALID_MESSAGE"

@@ -28,10 +28,10 @@ import (
 	"github.com/herald-progress/herald/lib/session"
 )
 
-// twinFacts are what the benchmark must know of the twin.
-type twinFacts struct{ WebSocketURL, Endpoint, Token string }
+// twinInfo is what the benchmark needs to know about the twin.
+type twinInfo struct{ WebSocketURL, Endpoint, Token string }
 
-// serveTwin prints a twin's facts and serves until the benchmark ends.
+// serveTwin prints the twinInfo of a twin and serves until the benchmark ends.
 func serveTwin(ctx context.Context) (err error) {
 	twin, err := local.Start(ctx, local.Config{})
 	if err != nil {
@@ -42,7 +42,7 @@ func serveTwin(ctx context.Context) (err error) {
 	if err != nil {
 		return err
 	}
-	if err := json.NewEncoder(os.Stdout).Encode(twinFacts{twin.WebSocketURL(), twin.Endpoint(), token}); err != nil {
+	if err := json.NewEncoder(os.Stdout).Encode(twinInfo{twin.WebSocketURL(), twin.Endpoint(), token}); err != nil {
 		return err
 	}
 	_, err = io.Copy(io.Discard, os.Stdin)
@@ -96,10 +96,10 @@ func BenchmarkIdleTabs(b *testing.B) {
 }
 
 // startTwinProcess starts a twin in its own process and returns the process's id.
-func startTwinProcess(b *testing.B) (int, twinFacts) {
+func startTwinProcess(b *testing.B) (int, twinInfo) {
 	b.Helper()
 	twin := startSelf(b, asTwin)
-	var facts twinFacts
+	var facts twinInfo
 	if err := json.NewDecoder(twin.out).Decode(&facts); err != nil {
 		b.Fatal(err)
 	}
@@ -117,7 +117,7 @@ type openTabs struct {
 }
 
 // open opens the tabs, 64 at a time.
-func (o *openTabs) open(b *testing.B, facts twinFacts) error {
+func (o *openTabs) open(b *testing.B, facts twinInfo) error {
 	b.Helper()
 	const atOnce = 64
 	var opening errgroup.Group

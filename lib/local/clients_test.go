@@ -52,7 +52,7 @@ func TestForeignClientsWork(t *testing.T) {
 	}
 }
 
-// describeNewest looks at the newest import as an operator does.
+// describeNewest describes the newest execution with the AWS CLI, as an operator does.
 func describeNewest(t *testing.T, twin *local.Twin) {
 	t.Helper()
 	var executions struct {
@@ -74,7 +74,7 @@ func describeNewest(t *testing.T, twin *local.Twin) {
 	}
 }
 
-// wscat connects, sends a ping, and returns what comes.
+// wscat runs wscat, which connects and sends a ping, and returns its output.
 func wscat(t *testing.T, args ...string) <-chan string {
 	t.Helper()
 	command := exec.CommandContext(t.Context(), "wscat", append(args, "--execute", `{"action":"ping"}`, "--wait", "60")...)

@@ -70,8 +70,8 @@ func TestCloseDoesNotWaitForASocketWithoutARequest(t *testing.T) {
 	}
 }
 
-// TestRateLimitedRangesFitTheWorkflowsTimeout holds a range's time, at the pace of slow motion, against the TimeoutSeconds
-// of the state that reads it.
+// TestRateLimitedRangesFitTheWorkflowsTimeout compares the time of a range at a limited rate with the TimeoutSeconds of
+// the state that reads it.
 func TestRateLimitedRangesFitTheWorkflowsTimeout(t *testing.T) {
 	const bytesPerSecond, timeoutSeconds = 1000, 300
 	twin, err := local.Start(t.Context(), local.Config{BytesPerSecond: bytesPerSecond})

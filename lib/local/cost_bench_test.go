@@ -81,7 +81,7 @@ func partsOf(rows int) []byte {
 
 // importTwin is a twin in another process.
 type importTwin struct {
-	facts  twinFacts
+	facts  twinInfo
 	ask    io.Writer
 	answer *bufio.Reader
 	s3     *s3.Client
@@ -191,7 +191,7 @@ func serveImports(ctx context.Context) (err error) {
 	if err != nil {
 		return err
 	}
-	if err := json.NewEncoder(os.Stdout).Encode(twinFacts{twin.WebSocketURL(), twin.Endpoint(), token}); err != nil {
+	if err := json.NewEncoder(os.Stdout).Encode(twinInfo{twin.WebSocketURL(), twin.Endpoint(), token}); err != nil {
 		return err
 	}
 	begun := false

@@ -19,8 +19,8 @@ import (
 
 const hello = `{"userId":"ann","message":{"type":"notification","data":{"title":"Hi","message":"By hand","severity":"info"}}}`
 
-// sayHello invokes the notifier and returns its report.
-func sayHello(t *testing.T, twin *local.Twin) broadcast.Report {
+// invokeNotifier invokes the notifier and returns its report.
+func invokeNotifier(t *testing.T, twin *local.Twin) broadcast.Report {
 	t.Helper()
 	out, err := lambda.NewFromConfig(twin.AWSConfig()).Invoke(t.Context(), &lambda.InvokeInput{
 		FunctionName: aws.String(local.NotifierName), Payload: []byte(hello),
@@ -36,7 +36,7 @@ func sayHello(t *testing.T, twin *local.Twin) broadcast.Report {
 	return report
 }
 
-// TestPostsFailAsConfigured switches faults on and off under open tabs.
+// TestPostsFailAsConfigured turns faults on and off while tabs are open.
 func TestPostsFailAsConfigured(t *testing.T) {
 	const n = 20
 	twin, _ := startTwin(t)
@@ -54,7 +54,7 @@ func TestPostsFailAsConfigured(t *testing.T) {
 		{"all is well", local.Faults{}, broadcast.Report{Connections: n, Delivered: n}},
 	} {
 		twin.SetFaults(tt.faults)
-		got := sayHello(t, twin)
+		got := invokeNotifier(t, twin)
 		if diff := cmp.Diff(tt.want, got, cmpopts.IgnoreFields(got, "MessageID")); diff != "" {
 			t.Errorf("%s: report (-want +got):\n%s", tt.name, diff)
 		}
@@ -66,7 +66,8 @@ func TestPostsFailAsConfigured(t *testing.T) {
 	}
 }
 
-// TestIndexLagsAsConfigured broadcasts right after a tab has opened: nobody is found until the lag is over.
+// TestIndexLagsAsConfigured broadcasts right after a tab has opened: the index does not return the tab before the lag is
+// over.
 func TestIndexLagsAsConfigured(t *testing.T) {
 	const lag = time.Second
 	twin, err := local.Start(t.Context(), local.Config{IndexLag: lag})
@@ -81,12 +82,12 @@ func TestIndexLagsAsConfigured(t *testing.T) {
 	opening := time.Now()
 	tab := openTab(t, twin, "ann")
 	opened := time.Now()
-	early := sayHello(t, twin)
+	early := invokeNotifier(t, twin)
 	if early.Connections != 0 && time.Since(opening) < lag {
 		t.Errorf("a broadcast within the lag found %+v", early)
 	}
 	time.Sleep(time.Until(opened.Add(lag))) // real time: the twin is on TCP
-	report := sayHello(t, twin)
+	report := invokeNotifier(t, twin)
 	if report.Delivered != 1 {
 		t.Errorf("a broadcast after the lag reports %+v, want 1 delivered", report)
 	}

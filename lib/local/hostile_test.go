@@ -85,7 +85,7 @@ func (a *attack) run(ctx context.Context) {
 	}
 	tabs.Go(func() { a.send(ctx, false, "syncs") })
 	for range a.crowd {
-		tabs.Go(func() { a.stay(ctx) })
+		tabs.Go(func() { a.openSilentConnection(ctx) })
 	}
 	tabs.Wait()
 }
@@ -152,8 +152,8 @@ func (a *attack) send(ctx context.Context, reads bool, kinds ...string) {
 	}
 }
 
-// stay keeps one connection more open, which never reads.
-func (a *attack) stay(ctx context.Context) {
+// openSilentConnection keeps one connection more open, which never reads.
+func (a *attack) openSilentConnection(ctx context.Context) {
 	for ctx.Err() == nil {
 		conn, err := a.dial(ctx)
 		if err != nil {

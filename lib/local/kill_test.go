@@ -21,7 +21,7 @@ import (
 	"github.com/herald-progress/herald/lib/message"
 )
 
-// What the browser is told.
+// The environment variables of the browser process.
 const (
 	browserURL   = "HERALD_BROWSER_URL"
 	browserToken = "HERALD_BROWSER_TOKEN"
@@ -48,12 +48,12 @@ func browse(ctx context.Context) error {
 	}
 }
 
-// TestKilledBrowserIsCurrentAfterOneSync kills a browser in the midst of an import, by a signal that it cannot
-// catch, and opens another.
+// TestKilledBrowserIsCurrentAfterOneSync kills a browser during an import, with a signal that it cannot catch, and opens
+// another.
 func TestKilledBrowserIsCurrentAfterOneSync(t *testing.T) {
-	kept := &feed.Memory{}
+	feedStore := &feed.Memory{}
 	const rows, bytesPerSecond = 20_000, 300_000
-	twin, err := local.Start(t.Context(), local.Config{Feed: kept, BytesPerSecond: bytesPerSecond})
+	twin, err := local.Start(t.Context(), local.Config{Feed: feedStore, BytesPerSecond: bytesPerSecond})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -80,7 +80,7 @@ func TestKilledBrowserIsCurrentAfterOneSync(t *testing.T) {
 		state, _ = message.AsUploadProgress(last.Data)
 	}
 	process.kill(t)
-	before := row(t, kept)
+	before := readRow(t, feedStore)
 	if before.State.Status.Terminal() {
 		t.Fatal("the import ended too soon for this test")
 	}
@@ -114,9 +114,9 @@ func startBrowser(t *testing.T, twin *local.Twin) (*self, *bufio.Scanner) {
 	return process, frames
 }
 
-func row(t *testing.T, kept feed.Store) feed.Row {
+func readRow(t *testing.T, feedStore feed.Store) feed.Row {
 	t.Helper()
-	row, err := kept.Job(t.Context(), feed.User("ann"), "u-42")
+	row, err := feedStore.Job(t.Context(), feed.User("ann"), "u-42")
 	if err != nil {
 		t.Fatal(err)
 	}

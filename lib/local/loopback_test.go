@@ -74,7 +74,7 @@ func (c call) send(t *testing.T, twin *local.Twin, host, origin string) int {
 	return response.StatusCode
 }
 
-// TestForeignPagesAreForbidden: whatever they ask for is refused, by their own name for this machine and by its own.
+// TestForeignPagesAreForbidden: every request is refused, whether its Host is the page's name or that of this machine.
 func TestForeignPagesAreForbidden(t *testing.T) {
 	var started atomic.Int64
 	twin, err := local.Start(t.Context(), local.Config{
@@ -126,7 +126,7 @@ func TestForeignPagesAreForbidden(t *testing.T) {
 	}
 }
 
-// TestBrowserOfThisMachineIsAdmitted by a WebSocket, from a page on another port.
+// TestBrowserOfThisMachineIsAdmitted connects a WebSocket from a page on another port.
 func TestBrowserOfThisMachineIsAdmitted(t *testing.T) {
 	twin, _ := startTwin(t)
 	token, err := twin.Token("dev", time.Hour)

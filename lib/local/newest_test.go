@@ -114,7 +114,7 @@ func stored(t *testing.T, twin *local.Twin, key string) []byte {
 	return content
 }
 
-// leftovers returns the keys of what superseded imports have left.
+// leftovers returns the keys of objects that superseded imports have left.
 func leftovers(t *testing.T, twin *local.Twin, s csvimport.Summary) []string {
 	t.Helper()
 	list, err := twinS3(twin).ListObjectsV2(t.Context(), &s3.ListObjectsV2Input{Bucket: aws.String(local.Bucket)})

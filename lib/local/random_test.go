@@ -54,7 +54,7 @@ func TestDisconnectAtRandom(t *testing.T) {
 	stopInsider := start(insider, insiderEnd)
 	w.run()
 	stopInsider()
-	v := w.judge(time.Now().Add(settle))
+	v := w.waitForViolations(time.Now().Add(settle))
 	stop()
 	stranger.check(t, 10)
 	insider.check(t, 2)
@@ -84,7 +84,7 @@ func start(a *attack, until time.Time) func() {
 func TestDisconnectAtRandomFailsWithoutSync(t *testing.T) {
 	w := newRandomWorld(t, 5*time.Second, true)
 	w.run()
-	if v := w.judge(time.Now()); v.Differs == 0 || v.MissedTerminals == 0 {
+	if v := w.waitForViolations(time.Now()); v.Differs == 0 || v.MissedTerminals == 0 {
 		t.Errorf("%+v; without sync there should be tabs that miss something: the test shows nothing", v)
 	}
 }

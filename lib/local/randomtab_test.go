@@ -32,7 +32,7 @@ type randomTab struct {
 func (w *randomWorld) open(user string, noSync bool) *randomTab {
 	tab := &randomTab{user: user, shown: map[string]message.Envelope{}, ended: map[string]string{}, seen: map[string]bool{}}
 	tab.Client = client.New(client.Config{
-		URL: w.twin.WebSocketURL(), OnFrame: tab.see,
+		URL: w.twin.WebSocketURL(), OnFrame: tab.recordFrame,
 		Token: func(context.Context) (string, error) { return w.twin.Token(user, time.Hour) },
 		Dial: func(ctx context.Context, url, token string) (client.Socket, error) {
 			socket, err := client.Dial(ctx, url, token)
@@ -80,8 +80,8 @@ func (tab *randomTab) drop() {
 	}
 }
 
-// see is called with what is news, which the user sees.
-func (tab *randomTab) see(e message.Envelope, _ []byte) {
+// recordFrame is called with what is news, which the user sees.
+func (tab *randomTab) recordFrame(e message.Envelope, _ []byte) {
 	tab.mu.Lock()
 	defer tab.mu.Unlock()
 	tab.counts.Frames++
@@ -110,8 +110,8 @@ func (tab *randomTab) see(e message.Envelope, _ []byte) {
 	}
 }
 
-// judge waits until nothing is wrong, or until a time, and returns what was.
-func (w *randomWorld) judge(until time.Time) verdict {
+// waitForViolations waits until nothing is wrong, or until a time, and returns what was.
+func (w *randomWorld) waitForViolations(until time.Time) verdict {
 	for {
 		v := w.verdict()
 		if !v.Wrong() || !time.Now().Before(until) {
@@ -152,11 +152,11 @@ func (tab *randomTab) compare(v *verdict, w *randomWorld) {
 			v.Differs++
 		}
 	}
-	kept, err := w.feed.Notes(w.t.Context(), feed.User(tab.user), "", randomNotes*w.scale)
+	storedNotes, err := w.feed.Notes(w.t.Context(), feed.User(tab.user), "", randomNotes*w.scale)
 	if err != nil {
 		w.t.Fatal(err)
 	}
-	for _, n := range kept {
+	for _, n := range storedNotes {
 		if !tab.seen["note "+n.ID] {
 			v.MissedNotes++
 		}

@@ -29,7 +29,7 @@ type liveTab struct {
 	dials  int
 }
 
-// openLiveTab opens a tab that is dropped after every few frames, when cut is not zero.
+// openLiveTab opens a tab. If cut is not zero, its connection is dropped after that many frames, again and again.
 func openLiveTab(t *testing.T, twin *local.Twin, life time.Duration, cut int) *liveTab {
 	t.Helper()
 	l := &liveTab{}
@@ -83,11 +83,11 @@ func (l *liveTab) await(t *testing.T, kind message.Type) []message.Envelope {
 	return nil
 }
 
-// TestDisconnectedTabsMissNothing imports under a tab that stays connected and one that is cut off all the time.
+// TestDisconnectedTabsMissNothing imports a file while one tab stays connected and another is disconnected repeatedly.
 func TestDisconnectedTabsMissNothing(t *testing.T) {
 	const slow = 400_000 // bytes a second
-	kept := &feed.Memory{}
-	twin, err := local.Start(t.Context(), local.Config{BytesPerSecond: slow, Feed: kept, IndexLag: 100 * time.Millisecond})
+	feedStore := &feed.Memory{}
+	twin, err := local.Start(t.Context(), local.Config{BytesPerSecond: slow, Feed: feedStore, IndexLag: 100 * time.Millisecond})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -114,7 +114,7 @@ func TestDisconnectedTabsMissNothing(t *testing.T) {
 		if err := tab.Sync(t.Context()); err != nil {
 			t.Fatal(err)
 		}
-		row, err := kept.Job(t.Context(), feed.User("ann"), "u-42")
+		row, err := feedStore.Job(t.Context(), feed.User("ann"), "u-42")
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -139,7 +139,7 @@ func types(frames []message.Envelope) (all []message.Type) {
 	return all
 }
 
-// TestTabIsCurrentAfterOneSync kills a tab in the midst of a job, opens another, and a third after the job's end.
+// TestTabIsCurrentAfterOneSync kills a tab during a job, opens another one, and a third one after the job's end.
 func TestTabIsCurrentAfterOneSync(t *testing.T) {
 	done := make(chan struct{})
 	twin, _ := startWorkflow(t, "", "", func(ctx context.Context) error {
@@ -193,7 +193,7 @@ func invokeByHand(t *testing.T, twin *local.Twin, function, payload string) {
 	}
 }
 
-// TestReaperSendsAClosingFrame lets a session end with its token.
+// TestReaperSendsAClosingFrame lets the token of a session expire.
 func TestReaperSendsAClosingFrame(t *testing.T) {
 	twin, _ := startTwin(t)
 	const life = 3 * time.Second // less up to one, as tokens end with full seconds
@@ -226,7 +226,7 @@ func TestReaperSendsAClosingFrame(t *testing.T) {
 	}
 }
 
-// TestSessionOutlastsItsToken gives a tab tokens of a few seconds.
+// TestSessionOutlastsItsToken gives a tab tokens that are valid for a few seconds.
 func TestSessionOutlastsItsToken(t *testing.T) {
 	twin, _ := startTwin(t)
 	tab := openLiveTab(t, twin, 5*time.Second, 0)
@@ -247,10 +247,10 @@ func TestSessionOutlastsItsToken(t *testing.T) {
 	}
 }
 
-// TestTabReconnectsWhenItsConnectionIsNotStored deletes the row of a connection under its tab.
+// TestTabReconnectsWhenItsConnectionIsNotStored deletes the stored connection of an open tab.
 func TestTabReconnectsWhenItsConnectionIsNotStored(t *testing.T) {
-	rows := &connection.Memory{}
-	twin, err := local.Start(t.Context(), local.Config{Connections: rows})
+	connections := &connection.Memory{}
+	twin, err := local.Start(t.Context(), local.Config{Connections: connections})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -261,8 +261,8 @@ func TestTabReconnectsWhenItsConnectionIsNotStored(t *testing.T) {
 	})
 	tab := openLiveTab(t, twin, time.Hour, 0)
 	tab.await(t, message.TypeSynced)
-	for c := range rows.ByUser(t.Context(), "ann") {
-		if err := rows.Delete(t.Context(), c.ID); err != nil {
+	for c := range connections.ByUser(t.Context(), "ann") {
+		if err := connections.Delete(t.Context(), c.ID); err != nil {
 			t.Fatal(err)
 		}
 	}

@@ -10,10 +10,10 @@ import (
 	"testing"
 )
 
-// selfVariable makes this test binary something else, in a process of its own.
+// selfVariable selects the program that this test binary runs instead of the tests, in another process.
 const selfVariable = "HERALD_TEST_SELF"
 
-// What it may be.
+// The values of selfVariable.
 const (
 	asTwin           = "twin"
 	asImporter       = "importer"
@@ -34,7 +34,7 @@ func TestMain(m *testing.M) {
 	}
 }
 
-// self is this test binary as something else.
+// self is a process of this test binary that runs another program.
 type self struct {
 	*exec.Cmd
 

@@ -45,21 +45,21 @@ func TestEveryTypeOfMessageArrives(t *testing.T) {
 }
 
 func TestClosedTabLeavesNoConnection(t *testing.T) {
-	rows := &connection.Memory{}
-	twin, err := local.Start(t.Context(), local.Config{Connections: rows})
+	connections := &connection.Memory{}
+	twin, err := local.Start(t.Context(), local.Config{Connections: connections})
 	if err != nil {
 		t.Fatal(err)
 	}
 	defer twin.Close(t.Context())
 	count := func() (n int) {
-		for range rows.ByUser(t.Context(), "ann") {
+		for range connections.ByUser(t.Context(), "ann") {
 			n++
 		}
 		return n
 	}
 	ann := openTab(t, twin, "ann")
 	if n := count(); n != 1 {
-		t.Fatalf("%d rows for one tab, want 1", n)
+		t.Fatalf("%d connections for one tab, want 1", n)
 	}
 	if err := ann.Close(); err != nil {
 		t.Fatal(err)

@@ -78,7 +78,7 @@ func untilJob(t *testing.T, twin *local.Twin) {
 	}
 }
 
-// TestEveryJobEndsWithItsWorkflow ends workflows in ways in which they cannot say so themselves.
+// TestEveryJobEndsWithItsWorkflow ends workflows in ways in which they cannot report their own end.
 func TestEveryJobEndsWithItsWorkflow(t *testing.T) {
 	for name, tt := range map[string]struct {
 		whole, call string
@@ -134,7 +134,7 @@ func ended(t *testing.T, twin *local.Twin, execution string) time.Time {
 	return *out.StopDate
 }
 
-// TestAStoppedImportIsCancelled stops an import under an open tab.
+// TestAStoppedImportIsCancelled stops an import while a tab is open.
 func TestAStoppedImportIsCancelled(t *testing.T) {
 	const slow = 100_000 // bytes a second
 	started := make(chan string, 1)

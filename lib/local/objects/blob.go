@@ -109,12 +109,12 @@ func appendFile(target *os.File, path string) error {
 
 // objectHeaders returns the headers to store with the object, without credentials and headers of the request itself.
 func objectHeaders(headers map[string]string) map[string]string {
-	kept := map[string]string{"Content-Type": "binary/octet-stream"} // S3's default.
-	maps.Copy(kept, headers)
-	maps.DeleteFunc(kept, func(name, _ string) bool {
+	stored := map[string]string{"Content-Type": "binary/octet-stream"} // S3's default.
+	maps.Copy(stored, headers)
+	maps.DeleteFunc(stored, func(name, _ string) bool {
 		return strings.HasPrefix(name, "X-Amz-") && !strings.HasPrefix(name, "X-Amz-Meta-") && !isChecksum(name)
 	})
-	return kept
+	return stored
 }
 
 // isChecksum reports whether a header carries the checksum of the whole object.

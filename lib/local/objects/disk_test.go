@@ -41,7 +41,7 @@ func TestClaim(t *testing.T) {
 	}
 
 	wg.Wait()
-	if won.Load() != 1 || len(events.take()) != 1 {
+	if won.Load() != 1 || len(events.drain()) != 1 {
 		t.Errorf("%d writers won", won.Load())
 	}
 
@@ -79,12 +79,12 @@ func TestClaim(t *testing.T) {
 	}
 
 	_, err = client.CompleteMultipartUpload(t.Context(), complete)
-	if err != nil || len(events.take()) != 1 {
+	if err != nil || len(events.drain()) != 1 {
 		t.Errorf("complete after the key was freed: %v", err)
 	}
 }
 
-// What is overwritten, deleted, joined or aborted leaves no file behind.
+// TestDiskBackend checks that overwritten, deleted, joined and aborted objects leave no file.
 func TestDiskBackend(t *testing.T) {
 	t.Parallel()
 	dir := t.TempDir()

@@ -30,8 +30,8 @@ func (e *eventLog) add(_ context.Context, event json.RawMessage) {
 	e.events = append(e.events, decoded)
 }
 
-// take returns the events so far and forgets them.
-func (e *eventLog) take() []map[string]any {
+// drain returns the events so far and forgets them.
+func (e *eventLog) drain() []map[string]any {
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	events := e.events
@@ -55,7 +55,7 @@ func TestEvent(t *testing.T) {
 		t.Fatal(err)
 	}
 
-	got := events.take()
+	got := events.drain()
 	if len(got) != 1 {
 		t.Fatalf("%d events, want 1", len(got))
 	}

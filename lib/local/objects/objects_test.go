@@ -116,14 +116,14 @@ func TestUploads(t *testing.T) {
 	}
 
 	// What fails yields no event.
-	events.take()
+	events.drain()
 
 	_, err = client.PutObject(t.Context(), &s3.PutObjectInput{
 		Bucket: aws.String("nowhere"), Key: aws.String("in/x"), Body: strings.NewReader("x"),
 	})
 	wiretest.WantCode(t, "no bucket", err, "NoSuchBucket")
 	answer = send(t, http.MethodPut, endpoint+"/uploads/in/signed.csv?tagging", "<Tagging/>", nil)
-	if answer.StatusCode != http.StatusNotImplemented || len(events.take()) != 0 {
+	if answer.StatusCode != http.StatusNotImplemented || len(events.drain()) != 0 {
 		t.Errorf("tagging: %s", answer.Status)
 	}
 }
