@@ -36,7 +36,7 @@ func recordInvocations(t *testing.T, fails func(call int) bool) (u *eventBridge,
 			defer mu.Unlock()
 			calls[name] = append(calls[name], call{time.Since(start), event})
 			if fails(len(calls[name])) {
-				return errors.New("told to fail")
+				return errors.New("failed as configured")
 			}
 			return nil
 		}}

@@ -215,7 +215,7 @@ func TestReaperSendsAClosingFrame(t *testing.T) {
 		t.Fatal(err)
 	}
 	if closing, ok := e.Data.(message.Closing); !ok || closing.Code != message.CloseTokenExpired || closing.Reconnect {
-		t.Errorf("the farewell is %+v", e)
+		t.Errorf("the closing frame is %+v", e)
 	}
 	if _, _, err := short.Next(t.Context()); websocket.CloseStatus(err) != websocket.StatusNormalClosure {
 		t.Errorf("then came %v, want the close", err)
@@ -272,6 +272,6 @@ func TestTabReconnectsWhenItsConnectionIsNotStored(t *testing.T) {
 	}
 	frames := tab.await(t, message.TypeNotification)
 	if e := frames[2]; e.Type != message.TypeClosing || !e.Data.(message.Closing).Reconnect {
-		t.Errorf("the third frame is %+v, want the farewell", e)
+		t.Errorf("the third frame is %+v, want the closing frame", e)
 	}
 }
