@@ -148,7 +148,7 @@ type budgetWriter struct {
 func (w *budgetWriter) Write(p []byte) (int, error) {
 	n, err := w.Writer.Write(p)
 	*w.remaining -= int64(n)
-	return n, err
+	return n, err //nolint:wrapcheck // it stands in for the writer that it wraps
 }
 
 // add stages one record as accepted or rejected, and reports whether it was accepted. Its error is an *InvalidFile once

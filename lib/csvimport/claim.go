@@ -128,7 +128,7 @@ func (c Config) otherClaims(ctx context.Context, file File) ([]claim, error) {
 		})
 	}
 
-	return claims, group.Wait()
+	return claims, group.Wait() //nolint:wrapcheck // an error of readClaim
 }
 
 // computeOrderTime returns the OrderTime of the import with the claim own: the start of its execution or, if an import

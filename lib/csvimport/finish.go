@@ -167,7 +167,7 @@ func (f *Finish) writeResults(ctx context.Context, in FinishInput) (Summary, err
 		})
 	}
 	if err := group.Wait(); err != nil {
-		return Summary{}, err
+		return Summary{}, err //nolint:wrapcheck // a *StoreError of the function above
 	}
 	reporter.Update(copied.Load()) // concurrent copies may have reported out of order
 	rejectCounts, err := f.writeRejects(ctx, in, h)
