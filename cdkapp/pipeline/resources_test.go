@@ -24,6 +24,7 @@ func TestFunctions(t *testing.T) {
 	}
 	answers, imports := maps.Clone(publishes), maps.Clone(publishes)
 	answers["AUTH_MODE"], answers["AUTH_SECRET_ARN"] = "hs256", secretARN
+	answers["MAX_CONNECTIONS"], answers["MAX_POSTS_PER_MINUTE"] = "50", "3000"
 	imports["UPLOADS_BUCKET"] = "<HeraldUploads>"
 	tests := []struct {
 		id              string
@@ -33,6 +34,7 @@ func TestFunctions(t *testing.T) {
 		{"HeraldConnectFunction", 256, 30, map[string]string{
 			"CONNECTIONS_TABLE": "<HeraldConnections>", "AUTH_MODE": "hs256", "AUTH_SECRET_ARN": secretARN,
 			"ALLOWED_ORIGINS": "https://app.example.com,http://localhost:5173",
+			"MAX_CONNECTIONS": "50", "MAX_POSTS_PER_MINUTE": "3000",
 		}},
 		{"HeraldDisconnectFunction", 256, 30, map[string]string{"CONNECTIONS_TABLE": "<HeraldConnections>"}},
 		{"HeraldDefaultFunction", 256, 30, answers},

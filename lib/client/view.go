@@ -96,7 +96,9 @@ func (v *View) applyState(e message.Envelope, state message.UploadProgress) bool
 		v.jobs = map[string]job{}
 	}
 	before := v.jobs[e.Job]
-	next, isNew := before.apply(e, state)
+	shown := e
+	shown.Replayed = false // it is about the answer, not about the state
+	next, isNew := before.apply(shown, state)
 	v.page.countState(e, next.at != before.at)
 	v.jobs[e.Job] = next
 	if len(v.jobs) > maxJobs && v.dropLastJob() == e.Job {
