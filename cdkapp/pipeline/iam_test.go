@@ -68,7 +68,7 @@ func reporter(logs string, more ...string) []string {
 
 func TestRolesHaveExactlyThesePermissions(t *testing.T) {
 	want := map[string][]string{
-		"HeraldConnectRole":    base("HeraldConnectLogs", "secretsmanager:GetSecretValue "+secretARN,
+		"HeraldConnectRole": base("HeraldConnectLogs", "secretsmanager:GetSecretValue "+secretARN,
 			"dynamodb:PutItem "+table, "dynamodb:GetItem "+table, "dynamodb:UpdateItem "+table, "dynamodb:Query "+table+"/index/userIdIndex"),
 		"HeraldDisconnectRole": base("HeraldDisconnectLogs", "dynamodb:DeleteItem "+table),
 		"HeraldDefaultRole": base("HeraldDefaultLogs", post, hangUp, "secretsmanager:GetSecretValue "+secretARN,

@@ -66,7 +66,7 @@ func useConnect(t *testing.T, a *account) {
 	t.Helper()
 	request := session.Request{QueryStringParameters: map[string]string{"token": token(t)}}
 	for n := range session.DefaultMaxConnections { // one that was closed a while ago, and as many others as there may be
-		_, _, err := a.connections.Enter(t.Context(), userID, fmt.Sprint("c", n), 1, session.DefaultMaxPosts, time.Now().Add(-5*time.Second))
+		_, _, err := a.connections.Connect(t.Context(), userID, fmt.Sprint("c", n), 1, session.DefaultMaxPosts, time.Now().Add(-5*time.Second))
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -1,4 +1,4 @@
-// Package auth verifies JSON Web Tokens and names the user they stand for.
+// Package auth verifies JSON Web Tokens.
 package auth
 
 import (
@@ -14,71 +14,70 @@ import (
 	"github.com/golang-jwt/jwt/v5"
 )
 
-// Reasons for a refusal. A wrap says more for the log, and never a part of the token.
+// Errors of Verify. A wrapping error adds the reason for the log, and never contains a part of the token.
 var (
-	// ErrInvalid says that the token is not to be trusted.
+	// ErrInvalid means that the token must not be trusted.
 	ErrInvalid = errors.New("auth: invalid token")
-	// ErrExpired says that the token is right in everything but its time.
+	// ErrExpired means that the token has expired and is valid otherwise.
 	ErrExpired = errors.New("auth: token expired")
-	// ErrUnavailable says that the key server, or the store of the secret, gave no answer, so that nothing can be said of
-	// the token.
+	// ErrUnavailable means that the key server or the store of the secret did not respond, so the token cannot be verified.
 	ErrUnavailable = errors.New("auth: key server unavailable")
 
-	// errSignature says that the token is right in everything but its signature.
-	errSignature = refuse("algorithm or signature")
+	// errSignature means that the signature is invalid and everything else is valid.
+	errSignature = invalidToken("algorithm or signature")
 )
 
 // AnyAudience as the only Audience accepts tokens for any app of the issuer.
 const AnyAudience = "*"
 
-// maxToken bounds a token's length in bytes: API Gateway takes no longer header or URL.
-const maxToken = 8192
+// maxTokenBytes is the maximum length of a token: API Gateway accepts no longer header or URL.
+const maxTokenBytes = 8192
 
-// Claims are what a verified token says.
+// Claims are the verified claims of a token.
 type Claims struct {
-	// Subject is the user: 1 to 255 bytes (OpenID Connect Core 1.0 section 2).
+	// Subject is the user's id, 1 to 255 bytes (OpenID Connect Core 1.0 section 2).
 	Subject string
 	// ExpiresAt has whole seconds.
 	ExpiresAt time.Time
 }
 
-// Config says which tokens are trusted: those of exactly one of Secret, SecretStore, UserPoolID, Issuer.
+// Config configures which tokens are trusted. Set exactly one of Secret, SecretStore, UserPoolID, Issuer.
 type Config struct {
-	// Secret is the HS256 key, 32 bytes or more, where it never changes.
+	// Secret is a fixed HS256 key of at least 32 bytes.
 	Secret []byte
-	// SecretStore reads the HS256 key, which may be rotated: it is read again every minute, and when a signature is bad.
+	// SecretStore reads an HS256 key that may be rotated. It is read every minute, and after a bad signature.
 	SecretStore SecretStore
-	// SecretOverlap is how long after a rotation tokens of the previous key are accepted. Zero accepts none. Their sessions
-	// end with the overlap. A rotation takes up to a minute to be seen.
+	// SecretOverlap is how long tokens of the previous key are accepted after a rotation. Zero accepts none. Their sessions end
+	// with the overlap. A rotation is noticed after at most one minute.
 	SecretOverlap time.Duration
 	// UserPoolID is an Amazon Cognito user pool, such as eu-west-1_AbCdEf123.
 	UserPoolID string
-	// ClientIDs are the app clients of the user pool whose tokens are trusted; at least one with UserPoolID.
+	// ClientIDs are the trusted app clients of the user pool, at least one.
 	ClientIDs []string
 	// Issuer is the iss claim of any other issuer that publishes a JWK Set. With a secret it is optional.
 	Issuer string
-	// JWKSURL is where the issuer's keys are; empty means Issuer + "/.well-known/jwks.json". Keys are used for a day at most
-	// while they cannot be read there.
+	// JWKSURL is the URL of the issuer's keys. Empty means Issuer + "/.well-known/jwks.json". While it fails, keys are used for
+	// at most a day.
 	JWKSURL string
-	// Audience has the accepted aud values: at least one with Issuer, or [AnyAudience] alone, which accepts any. With a secret
-	// or a user pool empty accepts any, too.
+	// Audience has the accepted aud values. With Issuer it needs at least one, or only [AnyAudience], which accepts any. With a
+	// secret or a user pool, empty accepts any, too.
 	Audience []string
 
-	// Client fetches the keys; nil means a client of its own with a timeout.
+	// Client fetches the keys. nil means a client with a timeout.
 	Client *http.Client
 	// Now is the clock; nil means time.Now.
 	Now func() time.Time
 }
 
-// Verifier verifies tokens. It may be used concurrently.
+// Verifier verifies tokens. Its methods may be called concurrently.
 type Verifier struct {
 	config Config
 	parser *jwt.Parser
-	keys   *keySet // nil with a secret
-	secret *secret // nil without a SecretStore
+	keys   *keySet         // nil with a secret
+	secret *secretVerifier // nil without a SecretStore
 }
 
-// New returns the verifier that c describes, or an error that names the setting and the rule.
+// New returns a verifier, or an error that names the setting and the rule.
 func New(c Config) (*Verifier, error) {
 	if err := c.check(); err != nil {
 		return nil, err
@@ -96,7 +95,7 @@ func New(c Config) (*Verifier, error) {
 	algorithms := []string{"HS256"}
 	switch {
 	case c.SecretStore != nil:
-		v.secret = newSecret(c.SecretStore, c.SecretOverlap, c.Now)
+		v.secret = newSecretVerifier(c.SecretStore, c.SecretOverlap, c.Now)
 	case len(c.Secret) == 0:
 		algorithms = []string{"RS256", "ES256"}
 		if c.JWKSURL == "" {
@@ -104,9 +103,8 @@ func New(c Config) (*Verifier, error) {
 		}
 		v.keys = newKeySet(c.JWKSURL, c.Client, c.Now)
 	}
-	// The claims are checked by claims.go: the library's leeway widens exp too, and it reads "1" as a number.
+	// claims.go checks the claims: the library's leeway also applies to exp, and the library decodes "1" as a number.
 	v.parser = jwt.NewParser(jwt.WithValidMethods(algorithms), jwt.WithoutClaimsValidation(), jwt.WithStrictDecoding())
-
 	return v, nil
 }
 
@@ -117,7 +115,6 @@ func cognitoIssuer(pool string) string {
 	if strings.HasPrefix(region, "cn-") {
 		domain += ".cn"
 	}
-
 	return "https://cognito-idp." + region + "." + domain + "/" + pool
 }
 
@@ -143,8 +140,8 @@ func (c Config) check() error {
 
 func (c Config) checkSecret() error {
 	switch {
-	case c.SecretStore == nil && len(c.Secret) < minSecret:
-		return fmt.Errorf("auth: Secret must be at least %d bytes long", minSecret)
+	case c.SecretStore == nil && len(c.Secret) < minSecretBytes:
+		return fmt.Errorf("auth: Secret must be at least %d bytes long", minSecretBytes)
 	case c.SecretOverlap < 0:
 		return errors.New("auth: SecretOverlap must not be negative")
 	default:
@@ -163,7 +160,7 @@ func (c Config) checkUserPool() error {
 	}
 }
 
-// checkIssuer demands an audience, for else the tokens of every other app of the issuer would do.
+// checkIssuer requires an audience: without one, tokens for every other app of the issuer would be accepted.
 func (c Config) checkIssuer() error {
 	if err := checkURLs(c.Issuer, c.JWKSURL); err != nil {
 		return err
@@ -171,7 +168,6 @@ func (c Config) checkIssuer() error {
 	if len(c.Audience) == 0 {
 		return errors.New("auth: Audience must name at least one audience, or be * to accept tokens for any app of the issuer")
 	}
-
 	return c.checkAudience()
 }
 
@@ -179,39 +175,36 @@ func (c Config) checkAudience() error {
 	if len(c.Audience) > 1 && slices.Contains(c.Audience, AnyAudience) {
 		return errors.New("auth: Audience must be * alone, or name audiences")
 	}
-
 	return nil
 }
 
-// checkURLs demands https for keys, but for those of this machine.
+// checkURLs requires https for the keys, except on this machine.
 func checkURLs(issuer, jwks string) error {
 	name, address := "JWKSURL", jwks
 	if jwks == "" {
 		name, address = "Issuer", issuer
 	}
-	if u, err := url.Parse(address); err != nil || !secure(u) {
+	if u, err := url.Parse(address); err != nil || !isSecure(u) {
 		return fmt.Errorf("auth: %s must be an https URL", name)
 	}
-
 	return nil
 }
 
-// secure reports whether nobody between us and u can change what it answers.
-func secure(u *url.URL) bool {
+// isSecure reports whether u is https or on this machine, so that nobody on the network can change the response.
+func isSecure(u *url.URL) bool {
 	local := slices.Contains([]string{"localhost", "127.0.0.1", "::1"}, u.Hostname())
-
-	return u.Host != "" && (secureScheme(u) || u.Scheme == "http" && local)
+	return u.Host != "" && (isHTTPS(u) || u.Scheme == "http" && local)
 }
 
-func secureScheme(u *url.URL) bool { return u.Scheme == "https" }
+func isHTTPS(u *url.URL) bool { return u.Scheme == "https" }
 
-// Verify returns the claims of a token that is to be trusted now; else [ErrInvalid], [ErrExpired] or [ErrUnavailable].
+// Verify returns the claims of a valid token, or [ErrInvalid], [ErrExpired] or [ErrUnavailable].
 func (v *Verifier) Verify(ctx context.Context, token string) (Claims, error) {
-	if len(token) > maxToken {
-		return Claims{}, refuse("longer than 8192 bytes")
+	if len(token) > maxTokenBytes {
+		return Claims{}, invalidToken("longer than 8192 bytes")
 	}
 	if strings.ContainsAny(token, "\r\n") {
-		return Claims{}, refuse("malformed") // encoding/base64 passes over line breaks
+		return Claims{}, invalidToken("malformed") // encoding/base64 ignores line breaks
 	}
 	switch {
 	case v.keys != nil:
@@ -219,15 +212,14 @@ func (v *Verifier) Verify(ctx context.Context, token string) (Claims, error) {
 	case v.secret != nil:
 		return v.secret.verify(ctx, v, token)
 	default:
-		return v.parse(token, fixed(v.config.Secret))
+		return v.parse(token, fixedKey(v.config.Secret))
 	}
 }
 
-// findKey returns the key by which the parsed token's signature is to be verified.
+// findKey returns the key that verifies the signature of a parsed token.
 type findKey func(t *jwt.Token) (any, error)
 
-// parse returns the claims of a token whose key find finds. The error is errSignature only if the token is right in all
-// else.
+// parse verifies a token with the key that find returns. The error is errSignature only if everything else is valid.
 func (v *Verifier) parse(token string, find findKey) (Claims, error) {
 	var c claims
 	var key any
@@ -236,52 +228,49 @@ func (v *Verifier) parse(token string, find findKey) (Claims, error) {
 		if refusal = checkHeader(t.Header); refusal == nil {
 			key, refusal = find(t)
 		}
-
 		return key, refusal
 	})
 	switch {
 	case refusal != nil:
 		return Claims{}, refusal
 	case errors.Is(err, jwt.ErrTokenMalformed):
-		return Claims{}, refuse("malformed")
+		return Claims{}, invalidToken("malformed")
 	case err != nil && key == nil:
-		return Claims{}, refuse("algorithm or signature")
+		return Claims{}, invalidToken("algorithm or signature")
 	}
 	checked, refusal := c.check(v.config)
 	switch {
 	case err != nil && refusal == nil:
 		return Claims{}, errSignature
 	case err != nil:
-		return Claims{}, refuse("algorithm or signature, and claims")
+		return Claims{}, invalidToken("algorithm or signature, and claims")
 	default:
 		return checked, refusal
 	}
 }
 
-// checkHeader refuses a token that asks for an extension (RFC 7515 section 4.1.11), or says that it is of another kind.
+// checkHeader rejects a token with critical extensions (RFC 7515 section 4.1.11) or of a rejected kind.
 func checkHeader(header map[string]any) error {
 	if _, critical := header["crit"]; critical {
-		return refuse("crit")
+		return invalidToken("crit")
 	}
-	if kind, isText := header["typ"].(string); isText && isOther(kind) {
-		return refuse("typ of the header")
+	if kind, isText := header["typ"].(string); isText && isRejectedKind(kind) {
+		return invalidToken("typ of the header")
 	}
-
 	return nil
 }
 
-// publicKey finds the issuer's key that the header's kid names.
+// publicKey returns the issuer's key with the kid of the header.
 func (v *Verifier) publicKey(ctx context.Context, t *jwt.Token) (any, error) {
 	kid, present := t.Header["kid"]
 	id, isText := kid.(string)
-	if present && (!isText || !unambiguous(id)) {
-		return nil, refuse("kid")
+	if present && (!isText || !validUnicode(id)) {
+		return nil, invalidToken("kid")
 	}
-
 	return v.keys.find(ctx, id, t.Method.Alg())
 }
 
-// Warm fetches the keys or the secret ahead of the first token, where there is something to fetch.
+// Warm fetches the keys or the secret before the first token.
 func (v *Verifier) Warm(ctx context.Context) error {
 	var err error
 	switch {
@@ -290,8 +279,7 @@ func (v *Verifier) Warm(ctx context.Context) error {
 	case v.secret != nil:
 		_, _, err = v.secret.cache.get(ctx)
 	}
-
 	return err
 }
 
-func refuse(reason string) error { return fmt.Errorf("%w: %s", ErrInvalid, reason) }
+func invalidToken(reason string) error { return fmt.Errorf("%w: %s", ErrInvalid, reason) }

@@ -21,7 +21,7 @@ import (
 	"github.com/herald-progress/herald/lib/auth"
 )
 
-const secret = "0123456789abcdef0123456789abcdef"
+const secretVerifier = "0123456789abcdef0123456789abcdef"
 
 var anyAudience = []string{auth.AnyAudience}
 
@@ -31,15 +31,14 @@ func clock() time.Time { return now }
 
 func sign(t *testing.T, claims jwt.MapClaims) string {
 	t.Helper()
-	token, err := jwt.NewWithClaims(jwt.SigningMethodHS256, claims).SignedString([]byte(secret))
+	token, err := jwt.NewWithClaims(jwt.SigningMethodHS256, claims).SignedString([]byte(secretVerifier))
 	if err != nil {
 		t.Fatal(err)
 	}
-
 	return token
 }
 
-func TestVerifySharedSecret(t *testing.T) {
+func TestVerifySharedSecretTokens(t *testing.T) {
 	at := func(d time.Duration) int64 { return now.Add(d).Unix() }
 	hour := at(time.Hour)
 	for _, tt := range []struct {
@@ -73,7 +72,7 @@ func TestVerifySharedSecret(t *testing.T) {
 		{"expired and without sub is invalid", jwt.MapClaims{"exp": at(-1)}, auth.ErrInvalid},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
-			v, err := auth.New(auth.Config{Secret: []byte(secret), Now: clock})
+			v, err := auth.New(auth.Config{Secret: []byte(secretVerifier), Now: clock})
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -88,16 +87,16 @@ func TestVerifySharedSecret(t *testing.T) {
 	}
 }
 
-func TestVerifyRefusesHeaders(t *testing.T) {
-	v, err := auth.New(auth.Config{Secret: []byte(secret), Now: clock})
+func TestVerifyRejectsInvalidHeaders(t *testing.T) {
+	v, err := auth.New(auth.Config{Secret: []byte(secretVerifier), Now: clock})
 	if err != nil {
 		t.Fatal(err)
 	}
 	claims := jwt.MapClaims{"sub": "u1", "exp": now.Add(time.Hour).Unix()}
 	critical := jwt.NewWithClaims(jwt.SigningMethodHS256, claims)
 	critical.Header["crit"] = []string{"exp"}
-	withCrit, _ := critical.SignedString([]byte(secret))
-	hs384, _ := jwt.NewWithClaims(jwt.SigningMethodHS384, claims).SignedString([]byte(secret))
+	withCrit, _ := critical.SignedString([]byte(secretVerifier))
+	hs384, _ := jwt.NewWithClaims(jwt.SigningMethodHS384, claims).SignedString([]byte(secretVerifier))
 	none, _ := jwt.NewWithClaims(jwt.SigningMethodNone, claims).SignedString(jwt.UnsafeAllowNoneSignatureType)
 	for name, token := range map[string]string{
 		"crit": withCrit, "another algorithm": hs384, "alg none": none, "empty": "", "one part": "x", "dots": strings.Repeat(".", 8000),
@@ -113,14 +112,14 @@ func TestVerifyRefusesHeaders(t *testing.T) {
 	}
 }
 
-func TestLineBreaksAreNotPassedOver(t *testing.T) {
-	v, err := auth.New(auth.Config{Secret: []byte(secret), Now: clock})
+func TestTokensWithLineBreaksAreRejected(t *testing.T) {
+	v, err := auth.New(auth.Config{Secret: []byte(secretVerifier), Now: clock})
 	if err != nil {
 		t.Fatal(err)
 	}
 	head, rest, _ := strings.Cut(sign(t, jwt.MapClaims{"sub": "u1", "exp": now.Add(time.Hour).Unix()}), ".")
 	for _, broken := range []string{head + "\n." + rest, head + "." + rest + "\r\n"} {
-		expect(t, v, broken, auth.ErrInvalid)
+		checkVerify(t, v, broken, auth.ErrInvalid)
 	}
 }
 
@@ -130,17 +129,16 @@ func signedBy(t *testing.T, key string, claims jwt.MapClaims) string {
 	if err != nil {
 		t.Fatal(err)
 	}
-
 	return token
 }
 
-func TestNewNamesTheBadSetting(t *testing.T) {
+func TestNewErrorNamesTheInvalidSetting(t *testing.T) {
 	for _, tt := range []struct {
 		config auth.Config
 		want   string
 	}{
 		{auth.Config{}, "auth: set exactly one of Secret, SecretStore, UserPoolID, Issuer"},
-		{auth.Config{Secret: []byte(secret), UserPoolID: "a_b"}, "auth: set exactly one of Secret, SecretStore, UserPoolID, Issuer"},
+		{auth.Config{Secret: []byte(secretVerifier), UserPoolID: "a_b"}, "auth: set exactly one of Secret, SecretStore, UserPoolID, Issuer"},
 		{auth.Config{Secret: []byte("short")}, "auth: Secret must be at least 32 bytes long"},
 		{auth.Config{UserPoolID: "pool"}, "auth: UserPoolID must look like eu-west-1_AbCdEf123"},
 		{auth.Config{UserPoolID: "eu-west-1_x"}, "auth: ClientIDs must name at least one app client of the user pool"},
@@ -148,7 +146,7 @@ func TestNewNamesTheBadSetting(t *testing.T) {
 		{auth.Config{Issuer: "https://issuer.example", JWKSURL: "file:///etc/passwd"}, "auth: JWKSURL must be an https URL"},
 		{auth.Config{Issuer: "https://issuer.example"}, "auth: Audience must name at least one audience, or be * to accept tokens for any app of the issuer"},
 		{auth.Config{Issuer: "https://issuer.example", Audience: []string{"app", "*"}}, "auth: Audience must be * alone, or name audiences"},
-		{auth.Config{Secret: []byte(secret), SecretOverlap: -1}, "auth: SecretOverlap must not be negative"},
+		{auth.Config{Secret: []byte(secretVerifier), SecretOverlap: -1}, "auth: SecretOverlap must not be negative"},
 	} {
 		if _, err := auth.New(tt.config); err == nil || err.Error() != tt.want {
 			t.Errorf("New(%+v): %v, want %s", tt.config, err, tt.want)
@@ -173,13 +171,11 @@ func newKeyServer(t *testing.T) *keyServer {
 		s.requests.Add(1)
 		if s.down.Load() {
 			w.WriteHeader(http.StatusServiceUnavailable)
-
 			return
 		}
 		_ = json.NewEncoder(w).Encode(jwkset.JWKSMarshal{Keys: *s.keys.Load()})
 	}))
 	t.Cleanup(s.Close)
-
 	return s
 }
 
@@ -196,7 +192,6 @@ func (s *keyServer) key(t *testing.T, kid string) *ecdsa.PrivateKey {
 	}
 	keys := append(*s.keys.Load(), jwk.Marshal())
 	s.keys.Store(&keys)
-
 	return key
 }
 
@@ -209,11 +204,10 @@ func (s *keyServer) issue(t *testing.T, kid string, claims jwt.MapClaims) string
 	if err != nil {
 		t.Fatal(err)
 	}
-
 	return text
 }
 
-func TestKeysAreCachedAndRefreshedOnceForAFlood(t *testing.T) {
+func TestConcurrentUnknownKeysCauseOneFetch(t *testing.T) {
 	server := newKeyServer(t)
 	at := now
 	v, err := auth.New(auth.Config{Issuer: server.URL, Audience: anyAudience, Now: func() time.Time { return at }})
@@ -222,18 +216,18 @@ func TestKeysAreCachedAndRefreshedOnceForAFlood(t *testing.T) {
 	}
 	good := jwt.MapClaims{"sub": "u1", "exp": now.Add(24 * time.Hour).Unix(), "iss": server.URL}
 	first := server.issue(t, "first", good)
-	expect(t, v, first, nil)
-	expect(t, v, first, nil)
+	checkVerify(t, v, first, nil)
+	checkVerify(t, v, first, nil)
 	if n := server.requests.Load(); n != 1 {
 		t.Fatalf("%d requests for two tokens of one key, want 1", n)
 	}
 
 	at = at.Add(time.Minute)
 	second := server.issue(t, "second", good) // the keys are rotated
-	expect(t, v, second, nil)
+	checkVerify(t, v, second, nil)
 	forged := newKeyServer(t).issue(t, "unknown", good)
 	for range 1000 {
-		expect(t, v, forged, auth.ErrInvalid)
+		checkVerify(t, v, forged, auth.ErrInvalid)
 	}
 	if n := server.requests.Load(); n != 2 {
 		t.Errorf("%d requests after a rotation and 1,000 unknown kids, want 2", n)
@@ -241,10 +235,10 @@ func TestKeysAreCachedAndRefreshedOnceForAFlood(t *testing.T) {
 
 	at = at.Add(time.Hour)
 	server.keys.Store(&[]jwkset.JWKMarshal{}) // all keys are revoked
-	expect(t, v, first, auth.ErrInvalid)
+	checkVerify(t, v, first, auth.ErrInvalid)
 }
 
-func TestKeyServerDownIsNotAnInvalidToken(t *testing.T) {
+func TestFailedKeyServerIsErrUnavailable(t *testing.T) {
 	server := newKeyServer(t)
 	at := now
 	v, err := auth.New(auth.Config{Issuer: server.URL, Audience: anyAudience, Now: func() time.Time { return at }})
@@ -253,15 +247,15 @@ func TestKeyServerDownIsNotAnInvalidToken(t *testing.T) {
 	}
 	token := server.issue(t, "k", jwt.MapClaims{"sub": "u1", "exp": now.Add(24 * time.Hour).Unix(), "iss": server.URL})
 	server.down.Store(true)
-	expect(t, v, token, auth.ErrUnavailable)
+	checkVerify(t, v, token, auth.ErrUnavailable)
 	server.down.Store(false)
 	at = at.Add(time.Second)
-	expect(t, v, token, nil)
+	checkVerify(t, v, token, nil)
 	server.down.Store(true)
 	at = at.Add(2 * time.Hour)
 	before := server.requests.Load()
 	for range 10 {
-		expect(t, v, token, nil) // an old key is better than none
+		checkVerify(t, v, token, nil) // an old key is better than none
 		at = at.Add(2 * time.Second)
 	}
 	if n := server.requests.Load() - before; n != 1 {
@@ -269,7 +263,7 @@ func TestKeyServerDownIsNotAnInvalidToken(t *testing.T) {
 	}
 }
 
-func TestACallerThatGivesUpSpoilsNothing(t *testing.T) {
+func TestCanceledCallerDoesNotCancelTheFetch(t *testing.T) {
 	server := newKeyServer(t)
 	v, err := auth.New(auth.Config{Issuer: server.URL, Audience: anyAudience, Now: clock})
 	if err != nil {
@@ -281,10 +275,10 @@ func TestACallerThatGivesUpSpoilsNothing(t *testing.T) {
 	if _, err := v.Verify(gone, token); !errors.Is(err, auth.ErrUnavailable) {
 		t.Errorf("Verify: %v, want ErrUnavailable", err)
 	}
-	expect(t, v, token, nil)
+	checkVerify(t, v, token, nil)
 }
 
-func TestTheReasonIsToldApart(t *testing.T) {
+func TestExpiredAndInvalidTokensHaveDifferentErrors(t *testing.T) {
 	server := newKeyServer(t)
 	at := now
 	v, err := auth.New(auth.Config{Issuer: server.URL, Audience: anyAudience, Now: func() time.Time { return at }})
@@ -305,14 +299,14 @@ func TestTheReasonIsToldApart(t *testing.T) {
 	}
 }
 
-func expect(t *testing.T, v *auth.Verifier, token string, want error) {
+func checkVerify(t *testing.T, v *auth.Verifier, token string, want error) {
 	t.Helper()
 	if _, err := v.Verify(t.Context(), token); !errors.Is(err, want) {
 		t.Fatalf("Verify: %v, want %v", err, want)
 	}
 }
 
-func TestAKeyThatCannotBeReadDoesNotTakeTheOthersWithIt(t *testing.T) {
+func TestUnreadableKeyDoesNotAffectOtherKeys(t *testing.T) {
 	server := newKeyServer(t)
 	token := server.issue(t, "good", jwt.MapClaims{"sub": "u1", "exp": now.Add(time.Hour).Unix(), "iss": "https://issuer.example"})
 	good, err := json.Marshal((*server.keys.Load())[0])
@@ -327,10 +321,10 @@ func TestAKeyThatCannotBeReadDoesNotTakeTheOthersWithIt(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	expect(t, v, token, nil)
+	checkVerify(t, v, token, nil)
 }
 
-func TestCognitoTokensNameTheirClient(t *testing.T) {
+func TestCognitoTokensMustNameAnAppClient(t *testing.T) {
 	const pool, issuer = "eu-west-1_pool", "https://cognito-idp.eu-west-1.amazonaws.com/eu-west-1_pool"
 	for _, tt := range []struct {
 		name  string
@@ -352,17 +346,17 @@ func TestCognitoTokensNameTheirClient(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			expect(t, v, server.issue(t, "k", tt.extra), tt.want)
+			checkVerify(t, v, server.issue(t, "k", tt.extra), tt.want)
 		})
 	}
 }
 
 func FuzzVerify(f *testing.F) {
-	v, err := auth.New(auth.Config{Secret: []byte(secret), Now: clock})
+	v, err := auth.New(auth.Config{Secret: []byte(secretVerifier), Now: clock})
 	if err != nil {
 		f.Fatal(err)
 	}
-	good, _ := jwt.NewWithClaims(jwt.SigningMethodHS256, jwt.MapClaims{"sub": "u1", "exp": now.Add(time.Hour).Unix()}).SignedString([]byte(secret))
+	good, _ := jwt.NewWithClaims(jwt.SigningMethodHS256, jwt.MapClaims{"sub": "u1", "exp": now.Add(time.Hour).Unix()}).SignedString([]byte(secretVerifier))
 	f.Add(good)
 	f.Add("a.b.c")
 	f.Fuzz(func(t *testing.T, token string) {

@@ -16,24 +16,24 @@ import (
 )
 
 const (
-	// leeway is how far nbf and iat may lie ahead: clocks differ. There is none for exp.
+	// leeway is how far nbf and iat may lie in the future, because clocks differ. exp has no leeway.
 	leeway = 30 * time.Second
-	// maxTime is the last second of the year 9999; a later time is one in milliseconds.
+	// maxTime is the last second of the year 9999. A later time is probably in milliseconds.
 	maxTime = 253_402_300_799
 )
 
-// claims are the registered claims (RFC 7519 section 4.1) and Cognito's, decoded strictly.
+// claims are the registered claims (RFC 7519 section 4.1) and Cognito's.
 type claims struct {
 	Issuer, Subject, TokenUse, ClientID string
 
 	Audience                       audience
 	ExpiresAt, NotBefore, IssuedAt *numericDate
 
-	// otherKind names the claim by which the token says that it is of a kind that opens no session; empty if none does.
-	otherKind string
+	// rejectedKindClaim is the name of the claim that gives the token a rejected kind, or empty.
+	rejectedKindClaim string
 }
 
-// UnmarshalJSON matches names exactly: encoding/json alone would let a claim "Sub" stand for "sub".
+// UnmarshalJSON matches names exactly: encoding/json would decode a claim "Sub" as "sub".
 func (c *claims) UnmarshalJSON(b []byte) error {
 	var all map[string]json.RawMessage
 	if err := json.Unmarshal(b, &all); err != nil {
@@ -49,26 +49,25 @@ func (c *claims) UnmarshalJSON(b []byte) error {
 			}
 		}
 	}
-	c.otherKind = otherKind(all)
-
+	c.rejectedKindClaim = rejectedKindClaim(all)
 	return nil
 }
 
-// check returns what the token says if it is right in everything. That it is expired is said last.
+// check returns the claims if all are valid. It checks the expiry last.
 func (c *claims) check(config Config) (Claims, error) {
 	now := config.Now()
 	soon := now.Add(leeway)
 	switch {
 	case c.ExpiresAt == nil:
-		return Claims{}, refuse("no exp")
-	case !goodSubject(c.Subject):
-		return Claims{}, refuse("sub must be 1 to 255 bytes of valid Unicode text")
-	case c.otherKind != "":
-		return Claims{}, refuse("kind of token, by " + c.otherKind)
+		return Claims{}, invalidToken("no exp")
+	case !validSubject(c.Subject):
+		return Claims{}, invalidToken("sub must be 1 to 255 bytes of valid Unicode text")
+	case c.rejectedKindClaim != "":
+		return Claims{}, invalidToken("kind of token, by " + c.rejectedKindClaim)
 	case c.NotBefore != nil && c.NotBefore.After(soon):
-		return Claims{}, refuse("nbf lies ahead")
+		return Claims{}, invalidToken("nbf lies ahead")
 	case c.IssuedAt != nil && c.IssuedAt.After(soon):
-		return Claims{}, refuse("iat lies ahead")
+		return Claims{}, invalidToken("iat lies ahead")
 	}
 	if err := c.checkSource(config); err != nil {
 		return Claims{}, err
@@ -80,51 +79,51 @@ func (c *claims) check(config Config) (Claims, error) {
 	return Claims{Subject: c.Subject, ExpiresAt: c.ExpiresAt.Truncate(time.Second)}, nil
 }
 
-// checkSource refuses what another issuer has issued, or what was issued for another app.
+// checkSource rejects tokens of another issuer or for another app.
 func (c *claims) checkSource(config Config) error {
 	switch {
-	case config.Issuer != "" && (c.Issuer != config.Issuer || !unambiguous(c.Issuer)):
-		return refuse("iss")
-	case len(config.Audience) > 0 && !overlap(c.Audience, config.Audience):
-		return refuse("aud")
-	case config.UserPoolID != "" && !c.ofClient(config.ClientIDs):
-		return refuse("token_use, client_id or aud")
+	case config.Issuer != "" && (c.Issuer != config.Issuer || !validUnicode(c.Issuer)):
+		return invalidToken("iss")
+	case len(config.Audience) > 0 && !intersects(c.Audience, config.Audience):
+		return invalidToken("aud")
+	case config.UserPoolID != "" && !c.issuedToClient(config.ClientIDs):
+		return invalidToken("token_use, client_id or aud")
 	default:
 		return nil
 	}
 }
 
-// ofClient applies Amazon Cognito's rules: an access token names its client in client_id, an ID token in aud
+// issuedToClient applies Amazon Cognito's rules: an access token names its client in client_id, an ID token in aud
 // (https://docs.aws.amazon.com/cognito/latest/developerguide/amazon-cognito-user-pools-using-tokens-verifying-a-jwt.html).
-func (c *claims) ofClient(ids []string) bool {
+func (c *claims) issuedToClient(ids []string) bool {
 	switch c.TokenUse {
 	case "access":
-		return overlap([]string{c.ClientID}, ids)
+		return intersects([]string{c.ClientID}, ids)
 	case "id":
-		return overlap(c.Audience, ids)
+		return intersects(c.Audience, ids)
 	default:
 		return false
 	}
 }
 
-func goodSubject(s string) bool {
+func validSubject(s string) bool {
 	return message.ValidID(s, message.MaxUserID)
 }
 
-// unambiguous reports whether text that was decoded from JSON is what was encoded: encoding/json replaces bytes that are no
-// UTF-8, and lone surrogates, by U+FFFD, so that two different texts would become one.
-func unambiguous(s string) bool {
+// validUnicode reports whether decoded JSON text is the text that was encoded. encoding/json replaces invalid UTF-8 and lone
+// surrogates by U+FFFD, so that two different texts could become one.
+func validUnicode(s string) bool {
 	return utf8.ValidString(s) && !strings.ContainsRune(s, utf8.RuneError)
 }
 
-func overlap(a, b []string) bool {
-	return slices.ContainsFunc(a, func(s string) bool { return unambiguous(s) && slices.Contains(b, s) })
+func intersects(a, b []string) bool {
+	return slices.ContainsFunc(a, func(s string) bool { return validUnicode(s) && slices.Contains(b, s) })
 }
 
-// numericDate is seconds since the epoch, as a JSON number (RFC 7519 section 2).
+// numericDate is a number of seconds since the Unix epoch (RFC 7519 section 2).
 type numericDate struct{ time.Time }
 
-// UnmarshalJSON refuses text and what lies outside the years 1970 to 9999.
+// UnmarshalJSON rejects strings and times outside the years 1970 to 9999.
 func (d *numericDate) UnmarshalJSON(b []byte) error {
 	var seconds float64
 	if err := json.Unmarshal(b, &seconds); err != nil {
@@ -135,11 +134,10 @@ func (d *numericDate) UnmarshalJSON(b []byte) error {
 	}
 	whole, fraction := math.Modf(seconds)
 	d.Time = time.Unix(int64(whole), int64(fraction*float64(time.Second))).UTC()
-
 	return nil
 }
 
-// audience is one text or a list of them (RFC 7519 section 4.1.3).
+// audience is a string or a list of strings (RFC 7519 section 4.1.3).
 type audience []string
 
 // UnmarshalJSON reads either form.
@@ -147,13 +145,11 @@ func (a *audience) UnmarshalJSON(b []byte) error {
 	var one string
 	if json.Unmarshal(b, &one) == nil {
 		*a = audience{one}
-
 		return nil
 	}
 	if err := json.Unmarshal(b, (*[]string)(a)); err != nil {
 		return fmt.Errorf("aud: %w", err)
 	}
-
 	return nil
 }
 

@@ -14,8 +14,8 @@ import (
 	"github.com/herald-progress/herald/lib/auth"
 )
 
-// TestAttacks runs recorded attack and boundary tokens. Where the answer is a matter of policy, ours stands in policies.
-func TestAttacks(t *testing.T) {
+// TestRecordedAttackTokens runs recorded attack and boundary tokens. Where the answer is a matter of policy, ours stands in policies.
+func TestRecordedAttackTokens(t *testing.T) {
 	folder := os.Getenv("CONFORMANCE_DIR")
 	if folder == "" {
 		t.Skip("set CONFORMANCE_DIR to the folder of recorded cases")

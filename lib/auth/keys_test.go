@@ -47,18 +47,16 @@ func (i *issuer) RoundTrip(r *http.Request) (*http.Response, error) {
 		i.mu.Unlock()
 		<-r.Context().Done()
 		i.mu.Lock()
-
 		return nil, r.Context().Err()
 	}
 	if i.down {
 		return nil, errors.New("connection refused")
 	}
 	body, err := json.Marshal(jwkset.JWKSMarshal{Keys: i.keys})
-
 	return &http.Response{StatusCode: http.StatusOK, Body: io.NopCloser(strings.NewReader(string(body))), Request: r}, err
 }
 
-func (i *issuer) from(change func()) {
+func (i *issuer) setFailure(change func()) {
 	i.mu.Lock()
 	defer i.mu.Unlock()
 	change()
@@ -93,24 +91,24 @@ func (i *issuer) token(t *testing.T, kid string) string {
 	return signed
 }
 
-// issued is an issuer, one of whose keys its verifier knows, in virtual time.
-type issued struct {
+// issuerFixture is an issuer, one of whose keys its verifier knows, in virtual time.
+type issuerFixture struct {
 	*testing.T
 	*issuer
 
 	verifier *auth.Verifier
-	// known and stranger are tokens of the known key, and of a key that is not the issuer's; both last for a week.
-	known, stranger string
+	// knownKeyToken and stranger are tokens of the known key, and of a key that is not the issuer's; both last for a week.
+	knownKeyToken, unknownKeyToken string
 }
 
 // expectKnown verifies a token of the known key.
-func (i issued) expectKnown(want error) {
+func (i issuerFixture) expectKnown(want error) {
 	i.Helper()
-	expect(i.T, i.verifier, i.known, want)
+	checkVerify(i.T, i.verifier, i.knownKeyToken, want)
 }
 
-// withIssuer runs a test of an issuer.
-func withIssuer(t *testing.T, test func(i issued)) {
+// testIssuer runs a test of an issuer.
+func testIssuer(t *testing.T, test func(i issuerFixture)) {
 	t.Helper()
 	synctest.Test(t, func(t *testing.T) {
 		i := &issuer{signers: map[string]*ecdsa.PrivateKey{}}
@@ -118,22 +116,22 @@ func withIssuer(t *testing.T, test func(i issued)) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		all := issued{t, i, v, i.token(t, "known"), (&issuer{signers: map[string]*ecdsa.PrivateKey{}}).token(t, "unknown")}
+		all := issuerFixture{t, i, v, i.token(t, "known"), (&issuer{signers: map[string]*ecdsa.PrivateKey{}}).token(t, "unknown")}
 		all.expectKnown(nil)
 		test(all)
 		time.Sleep(time.Minute) // what still runs in the background ends
 	})
 }
 
-func TestKnownKeysNeverWaitForAHangingKeyServer(t *testing.T) {
-	withIssuer(t, func(i issued) {
-		i.from(func() { i.hangs = true })
+func TestKnownKeysDoNotWaitForAHangingKeyServer(t *testing.T) {
+	testIssuer(t, func(i issuerFixture) {
+		i.setFailure(func() { i.hangs = true })
 		time.Sleep(time.Minute)
 		var strangers sync.WaitGroup
 		for range 100 {
 			strangers.Go(func() {
 				start := time.Now()
-				if _, err := i.verifier.Verify(i.Context(), i.stranger); !errors.Is(err, auth.ErrUnavailable) {
+				if _, err := i.verifier.Verify(i.Context(), i.unknownKeyToken); !errors.Is(err, auth.ErrUnavailable) {
 					i.Errorf("an unknown key while the key server hangs: %v", err)
 				}
 				if took := time.Since(start); took > 5*time.Second {
@@ -164,16 +162,16 @@ func TestKnownKeysNeverWaitForAHangingKeyServer(t *testing.T) {
 	})
 }
 
-func TestStrangersCostTheKeyServerOneRequestInHalfAMinute(t *testing.T) {
+func TestUnknownKeysCauseOneFetchPerThirtySeconds(t *testing.T) {
 	for name, change := range map[string]func(*issuer){
 		"it answers": func(*issuer) {}, "it is down": func(i *issuer) { i.down = true }, "it hangs": func(i *issuer) { i.hangs = true },
 	} {
 		t.Run(name, func(t *testing.T) {
-			withIssuer(t, func(i issued) {
-				i.from(func() { change(i.issuer) })
+			testIssuer(t, func(i issuerFixture) {
+				i.setFailure(func() { change(i.issuer) })
 				before, start := i.requests.Load(), time.Now()
 				for time.Since(start) < 5*time.Minute {
-					if _, err := i.verifier.Verify(i.Context(), i.stranger); err == nil {
+					if _, err := i.verifier.Verify(i.Context(), i.unknownKeyToken); err == nil {
 						i.Fatal("a stranger's token is accepted")
 					}
 					i.expectKnown(nil)
@@ -187,9 +185,9 @@ func TestStrangersCostTheKeyServerOneRequestInHalfAMinute(t *testing.T) {
 	}
 }
 
-func TestKeysAreUsedForADayWithoutTheirServer(t *testing.T) {
-	withIssuer(t, func(i issued) {
-		i.from(func() { i.down = true })
+func TestKeysAreUsedForADayWhileTheServerFails(t *testing.T) {
+	testIssuer(t, func(i issuerFixture) {
+		i.setFailure(func() { i.down = true })
 		time.Sleep(24*time.Hour - time.Second)
 		i.expectKnown(nil)
 		time.Sleep(time.Second)
@@ -202,15 +200,15 @@ func TestKeysAreUsedForADayWithoutTheirServer(t *testing.T) {
 		if n := i.requests.Load() - before; n > 60 {
 			i.Errorf("%d requests in a minute to a key server that is down", n)
 		}
-		i.from(func() { i.down = false })
+		i.setFailure(func() { i.down = false })
 		time.Sleep(time.Second)
 		i.expectKnown(nil)
 		i.expectKnown(nil)
 	})
 }
 
-// TestAFetchThatWasFrozenSpoilsNothing: Lambda stops a function between two events, and what it was doing.
-func TestAFetchThatWasFrozenSpoilsNothing(t *testing.T) {
+// TestFetchFrozenWithItsLambdaDoesNotReplaceNewerKeys: Lambda stops a function between two events, and what it was doing.
+func TestFetchFrozenWithItsLambdaDoesNotReplaceNewerKeys(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		i := &issuer{signers: map[string]*ecdsa.PrivateKey{}, hangs: true}
 		var frozen atomic.Int64 // how far the clock has gone while the program did not run
@@ -227,20 +225,20 @@ func TestAFetchThatWasFrozenSpoilsNothing(t *testing.T) {
 			t.Fatalf("Warm: %v", err)
 		}
 		frozen.Store(int64(30 * time.Minute))
-		i.from(func() { i.hangs = false })
+		i.setFailure(func() { i.hangs = false })
 		token := i.token(t, "known")
 		start := time.Now()
-		expect(t, v, token, nil)
+		checkVerify(t, v, token, nil)
 		time.Sleep(10 * time.Second) // the first fetch fails meanwhile
-		expect(t, v, token, nil)
+		checkVerify(t, v, token, nil)
 		if took := time.Since(start); took != 10*time.Second {
 			t.Errorf("waited for %v for the fetch that was frozen", took-10*time.Second)
 		}
 	})
 }
 
-// TestWhatIsNoJWKSetRevokesNothing: an answer without "keys" is a failure of the key server, and no revocation of all keys.
-func TestWhatIsNoJWKSetRevokesNothing(t *testing.T) {
+// TestInvalidJWKSetDoesNotRevokeKeys: an answer without "keys" is a failure of the key server, and no revocation of all keys.
+func TestInvalidJWKSetDoesNotRevokeKeys(t *testing.T) {
 	for _, body := range []string{`{}`, `{"keys":null}`, `{"error":"try later"}`, `[]`, `<html>`, ``, `{"keys":{}}`} {
 		server := newKeyServer(t)
 		at := now
@@ -248,7 +246,6 @@ func TestWhatIsNoJWKSetRevokesNothing(t *testing.T) {
 		proxy := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 			if broken.Load() {
 				_, _ = io.WriteString(w, body)
-
 				return
 			}
 			server.Config.Handler.ServeHTTP(w, r)
@@ -259,14 +256,14 @@ func TestWhatIsNoJWKSetRevokesNothing(t *testing.T) {
 			t.Fatal(err)
 		}
 		token := server.issue(t, "k", jwt.MapClaims{"sub": "u1", "exp": now.Add(48 * time.Hour).Unix(), "iss": issuerURL})
-		expect(t, v, token, nil)
+		checkVerify(t, v, token, nil)
 		broken.Store(true)
 		at = at.Add(2 * time.Hour)
-		expect(t, v, token, nil)
+		checkVerify(t, v, token, nil)
 	}
 }
 
-func TestKeysAreNotFetchedByWayOfPlainHTTP(t *testing.T) {
+func TestKeysAreNotFetchedOverPlainHTTP(t *testing.T) {
 	keys := newKeyServer(t)
 	token := keys.issue(t, "k", jwt.MapClaims{"sub": "u1", "exp": now.Add(time.Hour).Unix(), "iss": issuerURL})
 	var elsewhere string

@@ -18,12 +18,11 @@ import (
 	"github.com/herald-progress/herald/lib/auth"
 )
 
-// raw returns an HS256 token of a header and a payload as they stand.
-func raw(header, payload string) string {
+// rawToken returns an HS256 token of a header and a payload as they stand.
+func rawToken(header, payload string) string {
 	text := base64.RawURLEncoding.EncodeToString([]byte(header)) + "." + base64.RawURLEncoding.EncodeToString([]byte(payload))
-	mac := hmac.New(sha256.New, []byte(secret))
+	mac := hmac.New(sha256.New, []byte(secretVerifier))
 	mac.Write([]byte(text))
-
 	return text + "." + base64.RawURLEncoding.EncodeToString(mac.Sum(nil))
 }
 
@@ -50,7 +49,6 @@ func modes(t *testing.T) map[string]mode {
 		if err != nil {
 			t.Fatal(err)
 		}
-
 		return text + "." + base64.RawURLEncoding.EncodeToString(signature)
 	}
 	verifier := func(c auth.Config) *auth.Verifier {
@@ -59,15 +57,13 @@ func modes(t *testing.T) map[string]mode {
 		if err != nil {
 			t.Fatal(err)
 		}
-
 		return v
 	}
-	shared := func(_ *testing.T, header, payload string) string { return raw(header, payload) }
-
+	shared := func(_ *testing.T, header, payload string) string { return rawToken(header, payload) }
 	return map[string]mode{
-		"hs256": {verifier(auth.Config{Secret: []byte(secret)}), "", shared},
+		"hs256": {verifier(auth.Config{Secret: []byte(secretVerifier)}), "", shared},
 		"hs256, rotated": {
-			verifier(auth.Config{SecretStore: &secretStore{current: secret, since: now.Add(-time.Hour)}}), "", shared,
+			verifier(auth.Config{SecretStore: &secretStore{current: secretVerifier, since: now.Add(-time.Hour)}}), "", shared,
 		},
 		"jwks": {
 			verifier(auth.Config{Issuer: issuerURL, JWKSURL: server.URL, Audience: []string{"app"}}), `,"iss":"` + issuerURL + `","aud":"app"`, es256,
@@ -83,8 +79,8 @@ func modes(t *testing.T) map[string]mode {
 	}
 }
 
-// TestOnlyTokensThatOpenSessionsAreAccepted, in every mode: what calls itself a token of another kind is refused.
-func TestOnlyTokensThatOpenSessionsAreAccepted(t *testing.T) {
+// TestTokensOfOtherKindsAreRejected, in every mode: what calls itself a token of another kind is refused.
+func TestTokensOfOtherKindsAreRejected(t *testing.T) {
 	exp, all := strconv.FormatInt(now.Add(time.Hour).Unix(), 10), modes(t)
 	for _, test := range []struct {
 		header, claims string // JSON members
@@ -144,8 +140,8 @@ func TestOnlyTokensThatOpenSessionsAreAccepted(t *testing.T) {
 	}
 }
 
-// TestSubjectsThatAreNotValidUnicodeAreRefused, in every mode: two of them could become one user.
-func TestSubjectsThatAreNotValidUnicodeAreRefused(t *testing.T) {
+// TestSubjectsWithInvalidUnicodeAreRejected, in every mode: two of them could become one user.
+func TestSubjectsWithInvalidUnicodeAreRejected(t *testing.T) {
 	exp, all := strconv.FormatInt(now.Add(time.Hour).Unix(), 10), modes(t)
 	for _, test := range []struct {
 		sub  string // as it stands in the payload
@@ -176,15 +172,15 @@ func TestSubjectsThatAreNotValidUnicodeAreRefused(t *testing.T) {
 	}
 }
 
-// TestNamesThatAreNotValidUnicodeMatchNothing: what a token is compared with may hold U+FFFD, too.
-func TestNamesThatAreNotValidUnicodeMatchNothing(t *testing.T) {
+// TestClaimsWithInvalidUnicodeMatchNoSetting: what a token is compared with may hold U+FFFD, too.
+func TestClaimsWithInvalidUnicodeMatchNoSetting(t *testing.T) {
 	exp := strconv.FormatInt(now.Add(time.Hour).Unix(), 10)
 	for name, test := range map[string]struct {
 		config auth.Config
 		claims string
 	}{
-		"issuer":   {auth.Config{Secret: []byte(secret), Issuer: "i\ufffd"}, `"iss":"i\ud83c"`},
-		"audience": {auth.Config{Secret: []byte(secret), Audience: []string{"a\ufffd"}}, `"aud":["a\ud83c"]`},
+		"issuer":   {auth.Config{Secret: []byte(secretVerifier), Issuer: "i\ufffd"}, `"iss":"i\ud83c"`},
+		"audience": {auth.Config{Secret: []byte(secretVerifier), Audience: []string{"a\ufffd"}}, `"aud":["a\ud83c"]`},
 	} {
 		test.config.Now = clock
 		v, err := auth.New(test.config)
@@ -192,13 +188,13 @@ func TestNamesThatAreNotValidUnicodeMatchNothing(t *testing.T) {
 			t.Fatal(err)
 		}
 		t.Run(name, func(t *testing.T) {
-			expect(t, v, raw(hs256Header+`}`, `{"sub":"u1","exp":`+exp+`,`+test.claims+`}`), auth.ErrInvalid)
+			checkVerify(t, v, rawToken(hs256Header+`}`, `{"sub":"u1","exp":`+exp+`,`+test.claims+`}`), auth.ErrInvalid)
 		})
 	}
 }
 
-// TestKidsFindOnlyTheirKey: a kid is a name of a key in the issuer's set, and nothing else; keys in the header are ignored.
-func TestKidsFindOnlyTheirKey(t *testing.T) {
+// TestKidSelectsOnlyItsKey: a kid is a name of a key in the issuer's set, and nothing else; keys in the header are ignored.
+func TestKidSelectsOnlyItsKey(t *testing.T) {
 	server := newKeyServer(t)
 	key, stranger := server.key(t, "k"), newKeyServer(t)
 	strange := stranger.key(t, "k")
@@ -251,9 +247,9 @@ func TestKidsFindOnlyTheirKey(t *testing.T) {
 	}
 }
 
-// TestSymmetricKeysInAJWKSetAreNotUsed: whoever reads the set could sign with them.
-func TestSymmetricKeysInAJWKSetAreNotUsed(t *testing.T) {
-	jwk, err := jwkset.NewJWKFromKey([]byte(secret), jwkset.JWKOptions{
+// TestSymmetricKeysInAJWKSetAreIgnored: whoever reads the set could sign with them.
+func TestSymmetricKeysInAJWKSetAreIgnored(t *testing.T) {
+	jwk, err := jwkset.NewJWKFromKey([]byte(secretVerifier), jwkset.JWKOptions{
 		Marshal: jwkset.JWKMarshalOptions{Private: true}, Metadata: jwkset.JWKMetadataOptions{KID: "k"},
 	})
 	if err != nil {
@@ -267,11 +263,11 @@ func TestSymmetricKeysInAJWKSetAreNotUsed(t *testing.T) {
 	}
 	payload := `{"sub":"u1","iss":"` + issuerURL + `","exp":` + strconv.FormatInt(now.Add(time.Hour).Unix(), 10) + `}`
 	for _, algorithm := range []string{"HS256", "RS256", "ES256", "none"} {
-		expect(t, v, raw(`{"alg":"`+algorithm+`","kid":"k"}`, payload), auth.ErrInvalid)
+		checkVerify(t, v, rawToken(`{"alg":"`+algorithm+`","kid":"k"}`, payload), auth.ErrInvalid)
 	}
 }
 
-func TestTokensForAnotherAppAreRefused(t *testing.T) {
+func TestTokensForAnotherAppAreRejected(t *testing.T) {
 	exp := now.Add(time.Hour).Unix()
 	for _, test := range []struct {
 		accepted []string
@@ -313,12 +309,12 @@ func FuzzClaims(f *testing.F) {
 	} {
 		f.Add(payload)
 	}
-	v, err := auth.New(auth.Config{Secret: []byte(secret), Now: clock})
+	v, err := auth.New(auth.Config{Secret: []byte(secretVerifier), Now: clock})
 	if err != nil {
 		f.Fatal(err)
 	}
 	f.Fuzz(func(t *testing.T, payload string) {
-		c, err := v.Verify(t.Context(), raw(hs256Header+`}`, payload))
+		c, err := v.Verify(t.Context(), rawToken(hs256Header+`}`, payload))
 		if err != nil {
 			return
 		}

@@ -11,125 +11,122 @@ import (
 )
 
 const (
-	// DefaultSecretOverlap is how long the previous key counts after a rotation, where nothing else is set.
+	// DefaultSecretOverlap is the default of SecretOverlap.
 	DefaultSecretOverlap = 15 * time.Minute
-	// secretAge is the age at which the secret is read again. A key that was rotated counts so much longer, at most.
-	secretAge = time.Minute
-	// secretPause is the least time between two reads that bad signatures cause, so that strangers cost little.
-	secretPause = 10 * time.Second
-	// minSecret is the shortest HS256 secret in bytes (RFC 7518 section 3.2).
-	minSecret = 32
+	// secretMaxAge is the age at which the secret is read again. A rotated key is accepted at most that much longer.
+	secretMaxAge = time.Minute
+	// secretMinInterval is the minimum time between two reads that bad signatures cause.
+	secretMinInterval = 10 * time.Second
+	// minSecretBytes is the minimum length of an HS256 secret (RFC 7518 section 3.2).
+	minSecretBytes = 32
 )
 
-// ErrNoSecret is the error of a [SecretStore] whose secret does not exist any more. No token is trusted from then on.
+// ErrNoSecret is the error of a [SecretStore] whose secret no longer exists. From then on no token is trusted.
 var ErrNoSecret = errors.New("auth: no such secret")
 
-// SecretStore reads the HS256 key from where it is rotated. Its methods may be called concurrently.
+// SecretStore reads the HS256 key. Its methods may be called concurrently.
 type SecretStore interface {
-	// Current returns the key in force, and since when it is; ErrNoSecret if the secret was deleted.
+	// Current returns the current key and when it became current, or ErrNoSecret if the secret was deleted.
 	Current(ctx context.Context) (key []byte, since time.Time, err error)
-	// Previous returns the key that Current's has replaced, or nil if there is none.
+	// Previous returns the key before the current one, or nil if there is none.
 	Previous(ctx context.Context) ([]byte, error)
 }
 
-// secretKeys are the HS256 keys that count.
+// secretKeys are the accepted HS256 keys.
 type secretKeys struct {
 	current []byte
-	// previous is the key before the rotation; nil if there is none, or it does not count any more.
+	// previous is the key before the rotation. It is nil if there is none or it is no longer accepted.
 	previous []byte
-	// until is when previous ceases to count, in whole seconds.
-	until time.Time
+	// previousUntil is when previous is no longer accepted, in whole seconds.
+	previousUntil time.Time
 }
 
-// secret verifies HS256 tokens by a key that may be rotated.
-type secret struct {
+// secretVerifier verifies HS256 tokens with a key that may be rotated.
+type secretVerifier struct {
 	store   SecretStore
 	overlap time.Duration
 	now     func() time.Time
 	cache   cache[secretKeys]
 }
 
-func newSecret(store SecretStore, overlap time.Duration, now func() time.Time) *secret {
-	s := &secret{store: store, overlap: overlap, now: now}
+func newSecretVerifier(store SecretStore, overlap time.Duration, now func() time.Time) *secretVerifier {
+	s := &secretVerifier{store: store, overlap: overlap, now: now}
 	s.cache = cache[secretKeys]{
 		fetch: s.fetch, now: now,
-		// An old secret waits for the new one as long as it takes: it may be the one that leaked.
-		freshness: freshness{age: secretAge, grace: fetchTimeout, pause: secretPause},
+		// Callers with a stale secret wait for the whole fetch: the stale secret may have leaked.
+		refreshPolicy: refreshPolicy{maxAge: secretMaxAge, maxWait: fetchTimeout, minInterval: secretMinInterval},
 	}
-
 	return s
 }
 
-// fetch reads the keys. The previous one is read only while it counts.
-func (s *secret) fetch(ctx context.Context) (secretKeys, error) {
+// fetch reads the keys. It reads the previous key only during the overlap.
+func (s *secretVerifier) fetch(ctx context.Context) (secretKeys, error) {
 	current, since, err := s.store.Current(ctx)
 	switch {
 	case errors.Is(err, ErrNoSecret):
-		return secretKeys{}, fmt.Errorf("%w: %w", errGone, err)
+		return secretKeys{}, fmt.Errorf("%w: %w", errNoKeys, err)
 	case err != nil:
 		return secretKeys{}, fmt.Errorf("current secret: %w", err)
-	case len(current) < minSecret:
-		return secretKeys{}, fmt.Errorf("%w: the secret must be at least %d bytes long", errGone, minSecret)
+	case len(current) < minSecretBytes:
+		return secretKeys{}, fmt.Errorf("%w: the secret must be at least %d bytes long", errNoKeys, minSecretBytes)
 	}
-	keys := secretKeys{current: current, until: since.Add(s.overlap).Truncate(time.Second)}
-	if !s.overlaps(since) {
+	keys := secretKeys{current: current, previousUntil: since.Add(s.overlap).Truncate(time.Second)}
+	if !s.inOverlap(since) {
 		return keys, nil
 	}
 	previous, err := s.store.Previous(ctx)
 	if err != nil {
 		return secretKeys{}, fmt.Errorf("previous secret: %w", err)
 	}
-	if len(previous) >= minSecret && !bytes.Equal(previous, current) {
+	if len(previous) >= minSecretBytes && !bytes.Equal(previous, current) {
 		keys.previous = previous
 	}
 
 	return keys, nil
 }
 
-// overlaps reports whether the key before one that came into force at since still counts. A time that lies ahead is none
-// that a rotation has, and an unknown one is zero.
-func (s *secret) overlaps(since time.Time) bool {
+// inOverlap reports whether the key before one that became current at since is still accepted. A time in the future is not a
+// rotation's, and an unknown time is zero.
+func (s *secretVerifier) inOverlap(since time.Time) bool {
 	age := s.now().Sub(since)
-
 	return -leeway <= age && age < s.overlap
 }
 
-// verify returns the claims of a token. A bad signature makes it read the secret again, at most once in each secretPause,
-// and only for a token that is right in all else.
-func (s *secret) verify(ctx context.Context, v *Verifier, token string) (Claims, error) {
+// verify returns the claims of a token. After a bad signature on an otherwise valid token it reads the secret again, at most
+// once in each secretMinInterval.
+func (s *secretVerifier) verify(ctx context.Context, v *Verifier, token string) (Claims, error) {
 	keys, generation, err := s.cache.get(ctx)
 	if err != nil {
 		return Claims{}, err
 	}
-	claims, err := s.try(v, token, keys)
+	claims, err := s.verifyWith(v, token, keys)
 	if !errors.Is(err, errSignature) {
 		return claims, err
 	}
-	newer, latest, unknown := s.cache.newer(ctx, generation)
+	newer, latest, newerErr := s.cache.getNewer(ctx, generation)
 	switch {
-	case unknown != nil:
-		return Claims{}, unknown
+	case newerErr != nil:
+		return Claims{}, newerErr
 	case latest == generation:
 		return Claims{}, err
 	default:
-		return s.try(v, token, newer)
+		return s.verifyWith(v, token, newer)
 	}
 }
 
-// try returns the claims of a token that one of the keys has signed. What the previous key has signed is trusted no longer
-// than that key counts. The error is errSignature only if the token is right in all else.
-func (s *secret) try(v *Verifier, token string, keys secretKeys) (Claims, error) {
-	claims, err := v.parse(token, fixed(keys.current))
-	if !errors.Is(err, errSignature) || keys.previous == nil || !s.now().Before(keys.until) {
+// verifyWith returns the claims of a token that one of the keys has signed. A session with the previous key ends with the
+// overlap. The error is errSignature only if everything else is valid.
+func (s *secretVerifier) verifyWith(v *Verifier, token string, keys secretKeys) (Claims, error) {
+	claims, err := v.parse(token, fixedKey(keys.current))
+	if !errors.Is(err, errSignature) || keys.previous == nil || !s.now().Before(keys.previousUntil) {
 		return claims, err
 	}
-	claims, err = v.parse(token, fixed(keys.previous))
-	if err == nil && claims.ExpiresAt.After(keys.until) {
-		claims.ExpiresAt = keys.until
+	claims, err = v.parse(token, fixedKey(keys.previous))
+	if err == nil && claims.ExpiresAt.After(keys.previousUntil) {
+		claims.ExpiresAt = keys.previousUntil
 	}
-
 	return claims, err
 }
 
-// fixed finds the same key for every token.
-func fixed(key []byte) findKey { return func(*jwt.Token) (any, error) { return key, nil } }
+// fixedKey returns the same key for every token.
+func fixedKey(key []byte) findKey { return func(*jwt.Token) (any, error) { return key, nil } }

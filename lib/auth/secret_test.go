@@ -35,10 +35,8 @@ func (s *secretStore) Current(ctx context.Context) ([]byte, time.Time, error) {
 		s.mu.Unlock()
 		<-ctx.Done()
 		s.mu.Lock()
-
 		return nil, time.Time{}, ctx.Err()
 	}
-
 	return []byte(s.current), s.since, s.err
 }
 
@@ -46,7 +44,6 @@ func (s *secretStore) Previous(context.Context) ([]byte, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.previousReads++
-
 	return []byte(s.previous), s.err
 }
 
@@ -64,7 +61,6 @@ func (s *secretStore) rotate() {
 // signedFor returns a token of the user u1 that lasts for life.
 func signedFor(t *testing.T, key string, life time.Duration) string {
 	t.Helper()
-
 	return signedBy(t, key, jwt.MapClaims{"sub": "u1", "exp": time.Now().Add(life).Unix()})
 }
 
@@ -76,14 +72,14 @@ type rotation struct {
 	verifier *auth.Verifier
 }
 
-// expect verifies a token of that key that lasts for life.
-func (r rotation) expect(key string, life time.Duration, want error) {
+// checkVerify verifies a token of that key that lasts for life.
+func (r rotation) checkVerify(key string, life time.Duration, want error) {
 	r.Helper()
-	expect(r.T, r.verifier, signedFor(r.T, key, life), want)
+	checkVerify(r.T, r.verifier, signedFor(r.T, key, life), want)
 }
 
-// rotating runs a test of a rotation.
-func rotating(t *testing.T, overlap time.Duration, test func(r rotation)) {
+// testRotation runs a test of a rotation.
+func testRotation(t *testing.T, overlap time.Duration, test func(r rotation)) {
 	t.Helper()
 	synctest.Test(t, func(t *testing.T) {
 		store := &secretStore{current: leaked, since: time.Now().Add(-30 * 24 * time.Hour)}
@@ -92,38 +88,38 @@ func rotating(t *testing.T, overlap time.Duration, test func(r rotation)) {
 			t.Fatal(err)
 		}
 		r := rotation{t, store, v}
-		r.expect(leaked, time.Hour, nil)
+		r.checkVerify(leaked, time.Hour, nil)
 		test(r)
 	})
 }
 
-func TestALeakedKeyDoesNotOutliveItsRotation(t *testing.T) {
+func TestRotatedKeyIsRejectedAfterTheOverlap(t *testing.T) {
 	for _, overlap := range []time.Duration{0, auth.DefaultSecretOverlap} {
-		rotating(t, overlap, func(r rotation) {
+		testRotation(t, overlap, func(r rotation) {
 			r.rotate()
-			r.expect(fresh, time.Hour, nil) // without waiting for the secret's age
+			r.checkVerify(fresh, time.Hour, nil) // without waiting for the secret's age
 			time.Sleep(max(overlap, time.Minute))
-			r.expect(leaked, time.Hour, auth.ErrInvalid)
+			r.checkVerify(leaked, time.Hour, auth.ErrInvalid)
 			time.Sleep(5 * time.Hour)
-			r.expect(leaked, time.Hour, auth.ErrInvalid)
-			r.expect(fresh, time.Hour, nil)
+			r.checkVerify(leaked, time.Hour, auth.ErrInvalid)
+			r.checkVerify(fresh, time.Hour, nil)
 		})
-		rotating(t, overlap, func(r rotation) {
+		testRotation(t, overlap, func(r rotation) {
 			r.rotate()
 			time.Sleep(max(overlap, time.Minute)) // the function is idle meanwhile
-			r.expect(leaked, time.Hour, auth.ErrInvalid)
+			r.checkVerify(leaked, time.Hour, auth.ErrInvalid)
 		})
 	}
 }
 
-func TestThePreviousKeyCountsForTheOverlap(t *testing.T) {
+func TestPreviousKeyIsAcceptedDuringTheOverlap(t *testing.T) {
 	const overlap = 15 * time.Minute
-	rotating(t, overlap, func(r rotation) {
+	testRotation(t, overlap, func(r rotation) {
 		r.rotate()
 		until := time.Now().Add(overlap)
 		for _, step := range []time.Duration{2 * time.Minute, 10 * time.Minute, 3*time.Minute - time.Second} {
 			time.Sleep(step)
-			r.expect(fresh, time.Hour, nil)
+			r.checkVerify(fresh, time.Hour, nil)
 			claims, err := r.verifier.Verify(r.Context(), signedFor(r.T, leaked, time.Hour))
 			if err != nil || !claims.ExpiresAt.Equal(until) {
 				r.Errorf("the session of an old token: %v, %v, want its end at %v", claims.ExpiresAt, err, until)
@@ -134,44 +130,44 @@ func TestThePreviousKeyCountsForTheOverlap(t *testing.T) {
 			r.Errorf("an old token that ends before the overlap: %+v, %v", claims, err)
 		}
 		time.Sleep(time.Second)
-		r.expect(leaked, time.Hour, auth.ErrInvalid)
+		r.checkVerify(leaked, time.Hour, auth.ErrInvalid)
 	})
 }
 
-func TestWithoutOverlapThePreviousKeyIsNotEvenRead(t *testing.T) {
-	rotating(t, 0, func(r rotation) {
+func TestPreviousKeyIsNotReadWithoutOverlap(t *testing.T) {
+	testRotation(t, 0, func(r rotation) {
 		r.rotate()
 		time.Sleep(time.Minute)
-		r.expect(leaked, time.Hour, auth.ErrInvalid)
+		r.checkVerify(leaked, time.Hour, auth.ErrInvalid)
 		if r.previousReads != 0 {
 			r.Errorf("the previous key was read %d times", r.previousReads)
 		}
 	})
 }
 
-// TestOddRotationTimesGiveNoOverlap: a store that does not know since when its key is in force, or says a time to come.
-func TestOddRotationTimesGiveNoOverlap(t *testing.T) {
+// TestInvalidRotationTimesGiveNoOverlap: a store that does not know since when its key is in force, or says a time to come.
+func TestInvalidRotationTimesGiveNoOverlap(t *testing.T) {
 	for name, since := range map[string]func() time.Time{
 		"unknown": func() time.Time { return time.Time{} },
 		"ahead":   func() time.Time { return time.Now().Add(time.Hour) },
 	} {
 		t.Run(name, func(t *testing.T) {
-			rotating(t, time.Hour, func(r rotation) {
+			testRotation(t, time.Hour, func(r rotation) {
 				r.rotate()
 				r.from(func() { r.since = since() })
 				time.Sleep(time.Minute)
-				r.expect(leaked, time.Hour, auth.ErrInvalid)
+				r.checkVerify(leaked, time.Hour, auth.ErrInvalid)
 			})
 		})
 	}
 }
 
-func TestStrangersReadTheSecretSeldom(t *testing.T) {
-	rotating(t, time.Hour, func(r rotation) {
+func TestBadSignaturesReadTheSecretAtMostEveryTenSeconds(t *testing.T) {
+	testRotation(t, time.Hour, func(r rotation) {
 		before := r.reads
 		for range 60 { // a minute
 			for range 100 {
-				r.expect("a stranger's key, at least 32 bytes", time.Hour, auth.ErrInvalid)
+				r.checkVerify("a stranger's key, at least 32 bytes", time.Hour, auth.ErrInvalid)
 			}
 			time.Sleep(time.Second)
 		}
@@ -179,13 +175,13 @@ func TestStrangersReadTheSecretSeldom(t *testing.T) {
 			r.Errorf("6,000 bad signatures in a minute read the secret %d times, want 6 at most", n)
 		}
 		time.Sleep(20 * time.Second)
-		r.expect(leaked, time.Hour, nil)
+		r.checkVerify(leaked, time.Hour, nil)
 		before = r.reads
 		for _, token := range []string{
 			"", "a.b.c", signedFor(r.T, fresh, -time.Second), signedBy(r.T, fresh, jwt.MapClaims{"sub": "u1"}),
 			signedBy(r.T, fresh, jwt.MapClaims{"sub": "\ufffd", "exp": time.Now().Add(time.Hour).Unix()}),
 		} {
-			expect(r.T, r.verifier, token, auth.ErrInvalid)
+			checkVerify(r.T, r.verifier, token, auth.ErrInvalid)
 		}
 		if n := r.reads - before; n != 0 {
 			r.Errorf("tokens that are wrong whatever their key is read the secret %d times", n)
@@ -193,10 +189,10 @@ func TestStrangersReadTheSecretSeldom(t *testing.T) {
 	})
 }
 
-func TestGoodTokensReadTheSecretOnceAMinute(t *testing.T) {
-	rotating(t, time.Hour, func(r rotation) {
+func TestValidTokensReadTheSecretOnceAMinute(t *testing.T) {
+	testRotation(t, time.Hour, func(r rotation) {
 		for range 600 {
-			r.expect(leaked, time.Hour, nil)
+			r.checkVerify(leaked, time.Hour, nil)
 			time.Sleep(time.Second)
 		}
 		if r.reads > 11 {
@@ -205,62 +201,62 @@ func TestGoodTokensReadTheSecretOnceAMinute(t *testing.T) {
 	})
 }
 
-func TestASecretThatIsGoneIsTrustedNoMore(t *testing.T) {
+func TestDeletedSecretIsNotTrusted(t *testing.T) {
 	for name, change := range map[string]func(*secretStore){
 		"deleted":   func(s *secretStore) { s.err = auth.ErrNoSecret },
 		"empty":     func(s *secretStore) { s.current = "" },
 		"too short": func(s *secretStore) { s.current = strings.Repeat("x", 31) },
 	} {
 		t.Run(name, func(t *testing.T) {
-			rotating(t, time.Hour, func(r rotation) {
+			testRotation(t, time.Hour, func(r rotation) {
 				r.from(func() { change(r.secretStore) })
 				time.Sleep(time.Minute)
-				r.expect(leaked, time.Hour, auth.ErrUnavailable)
+				r.checkVerify(leaked, time.Hour, auth.ErrUnavailable)
 				key := r.current
 				if key == "" {
 					key = "\x00"
 				}
-				r.expect(key, time.Hour, auth.ErrUnavailable)
+				r.checkVerify(key, time.Hour, auth.ErrUnavailable)
 				r.from(func() { r.current, r.err = fresh, nil })
 				time.Sleep(time.Second)
-				r.expect(fresh, time.Hour, nil)
+				r.checkVerify(fresh, time.Hour, nil)
 			})
 		})
 	}
 }
 
-// TestABadSignatureSeesThatTheSecretIsGone: the read that a bad signature causes must leave no empty key behind.
-func TestABadSignatureSeesThatTheSecretIsGone(t *testing.T) {
-	rotating(t, time.Hour, func(r rotation) {
+// TestBadSignatureDetectsADeletedSecret: the read that a bad signature causes must leave no empty key behind.
+func TestBadSignatureDetectsADeletedSecret(t *testing.T) {
+	testRotation(t, time.Hour, func(r rotation) {
 		r.from(func() { r.err = auth.ErrNoSecret })
-		r.expect(fresh, time.Hour, auth.ErrUnavailable)
-		r.expect("\x00", time.Hour, auth.ErrUnavailable)
+		r.checkVerify(fresh, time.Hour, auth.ErrUnavailable)
+		r.checkVerify("\x00", time.Hour, auth.ErrUnavailable)
 	})
 }
 
-func TestASecretIsUsedForADayWithoutItsStore(t *testing.T) {
-	rotating(t, time.Hour, func(r rotation) {
+func TestSecretIsUsedForADayWhileTheStoreFails(t *testing.T) {
+	testRotation(t, time.Hour, func(r rotation) {
 		r.from(func() { r.err = errors.New("out of reach") })
 		time.Sleep(24*time.Hour - time.Second)
-		r.expect(leaked, time.Hour, nil)
-		r.expect(fresh, time.Hour, auth.ErrUnavailable) // nobody knows whether it is a new one
+		r.checkVerify(leaked, time.Hour, nil)
+		r.checkVerify(fresh, time.Hour, auth.ErrUnavailable) // nobody knows whether it is a new one
 		time.Sleep(time.Second)
-		r.expect(leaked, time.Hour, auth.ErrUnavailable)
+		r.checkVerify(leaked, time.Hour, auth.ErrUnavailable)
 	})
 }
 
-func TestAHangingStoreIsWaitedForOnceInTenSeconds(t *testing.T) {
-	rotating(t, time.Hour, func(r rotation) {
+func TestHangingSecretStoreIsTriedOnceInTenSeconds(t *testing.T) {
+	testRotation(t, time.Hour, func(r rotation) {
 		r.from(func() { r.hangs = true })
 		time.Sleep(time.Minute)
 		start := time.Now()
-		r.expect(leaked, time.Hour, nil)
+		r.checkVerify(leaked, time.Hour, nil)
 		if took := time.Since(start); took > 5*time.Second {
 			r.Errorf("the first token waited for %v", took)
 		}
 		start = time.Now()
 		for range 100 {
-			r.expect(leaked, time.Hour, nil)
+			r.checkVerify(leaked, time.Hour, nil)
 		}
 		if took := time.Since(start); took != 0 {
 			r.Errorf("later ones waited for %v", took)
@@ -268,7 +264,7 @@ func TestAHangingStoreIsWaitedForOnceInTenSeconds(t *testing.T) {
 	})
 }
 
-func TestAStoreThatIsDownIsNotAnInvalidToken(t *testing.T) {
+func TestFailedSecretStoreIsErrUnavailable(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		store := &secretStore{current: leaked, err: errors.New("out of reach")}
 		v, err := auth.New(auth.Config{SecretStore: store})
@@ -278,9 +274,9 @@ func TestAStoreThatIsDownIsNotAnInvalidToken(t *testing.T) {
 		if err := v.Warm(t.Context()); !errors.Is(err, auth.ErrUnavailable) {
 			t.Errorf("Warm: %v", err)
 		}
-		expect(t, v, signedFor(t, leaked, time.Hour), auth.ErrUnavailable)
+		checkVerify(t, v, signedFor(t, leaked, time.Hour), auth.ErrUnavailable)
 		store.from(func() { store.err = nil })
 		time.Sleep(time.Second)
-		expect(t, v, signedFor(t, leaked, time.Hour), nil)
+		checkVerify(t, v, signedFor(t, leaked, time.Hour), nil)
 	})
 }

@@ -6,18 +6,18 @@ import (
 )
 
 const (
-	// minModulus is the shortest RSA key in bits (RFC 7518 section 3.3).
-	minModulus = 2048
-	// generator and primes make the fingerprint of ROCA.
+	// minModulusBits is the minimum length of an RSA key (RFC 7518 section 3.3).
+	minModulusBits = 2048
+	// generator and maxPrime are the parameters of the ROCA fingerprint.
 	generator = 65537
 	maxPrime  = 167
 )
 
-// weak reports whether an RSA key is too short, or was made by the generator that CVE-2017-15361 (ROCA) is about: modulo
-// each small prime such a key is a power of 65537 (Nemec et al., "The Return of Coppersmith's Attack", 2017, section 2.3).
-// A good key looks so by a chance of 2^-27.
-func weak(key *rsa.PublicKey) bool {
-	if key.N.BitLen() < minModulus {
+// isWeak reports whether an RSA key is too short, or was made by the generator of CVE-2017-15361 (ROCA). Such a key is a power
+// of 65537 modulo each small prime (Nemec et al., "The Return of Coppersmith's Attack", 2017, section 2.3). A good key has this
+// property with a probability of 2^-27.
+func isWeak(key *rsa.PublicKey) bool {
+	if key.N.BitLen() < minModulusBits {
 		return true
 	}
 	for p := int64(3); p <= maxPrime; p += 2 {
@@ -26,7 +26,6 @@ func weak(key *rsa.PublicKey) bool {
 			return false
 		}
 	}
-
 	return true
 }
 
@@ -39,6 +38,5 @@ func isPower(n, p int64) bool {
 		}
 		power = power * generator % p
 	}
-
 	return false
 }

@@ -30,9 +30,9 @@ type wycheproofVector struct {
 // formed and rightly signed.
 var wellFormed = []string{"json_web_signature_test#367", "json_web_signature_test#370"}
 
-// TestWycheproof runs the JSON Web Signature vectors of C2SP/wycheproof through the verifier's key choice and the
+// TestWycheproofSignatures runs the JSON Web Signature vectors of C2SP/wycheproof through the verifier's key choice and the
 // library's signature check: their payloads are no claims. What is valid and refused must be refused for a reason of ours.
-func TestWycheproof(t *testing.T) {
+func TestWycheproofSignatures(t *testing.T) {
 	folder := os.Getenv("CONFORMANCE_DIR")
 	if folder == "" {
 		t.Skip("set CONFORMANCE_DIR to the folder of recorded cases")
@@ -95,7 +95,6 @@ func (v wycheproofVector) header() map[string]any {
 	raw, _ := base64.RawURLEncoding.DecodeString(strings.Split(v.JWS, ".")[0])
 	header := map[string]any{}
 	_ = json.Unmarshal(raw, &header)
-
 	return header
 }
 
@@ -104,23 +103,23 @@ func (v wycheproofVector) verify(t *testing.T) error {
 	t.Helper()
 	parts := strings.Split(v.JWS, ".")
 	if len(parts) != 3 {
-		return refuse("malformed")
+		return invalidToken("malformed")
 	}
 	raw, err := base64.RawURLEncoding.Strict().DecodeString(parts[0])
 	if err != nil {
-		return refuse("malformed")
+		return invalidToken("malformed")
 	}
 	if _, err := base64.RawURLEncoding.Strict().DecodeString(parts[1]); err != nil {
-		return refuse("malformed")
+		return invalidToken("malformed")
 	}
 	token := &jwt.Token{}
 	if err := json.Unmarshal(raw, &token.Header); err != nil {
-		return refuse("malformed")
+		return invalidToken("malformed")
 	}
 	verifier, algorithms := v.verifier(t)
 	name, _ := token.Header["alg"].(string)
 	if token.Method = jwt.GetSigningMethod(name); token.Method == nil || !slices.Contains(algorithms, name) {
-		return refuse("algorithm")
+		return invalidToken("algorithm")
 	}
 	if err := checkHeader(token.Header); err != nil {
 		return err
@@ -133,7 +132,7 @@ func (v wycheproofVector) verify(t *testing.T) error {
 	}
 	signature, err := base64.RawURLEncoding.Strict().DecodeString(parts[2])
 	if err != nil {
-		return refuse("malformed")
+		return invalidToken("malformed")
 	}
 
 	return token.Method.Verify(parts[0]+"."+parts[1], signature, key)
@@ -161,7 +160,6 @@ func (v wycheproofVector) verifier(t *testing.T) (*Verifier, []string) {
 		if err != nil || set.Keys[0].Alg != "HS256" {
 			return &Verifier{}, nil // such a configuration is refused
 		}
-
 		return verifier, []string{"HS256"}
 	}
 	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { _, _ = w.Write(v.JWKS) }))

@@ -189,7 +189,7 @@ func TestEndedSessionsGetNoPosts(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		store, s := user(t, "live"), &sender{}
 		put(t, store, "token is over", time.Minute, 0)
-		put(t, store, "two hours are over", connection.MaxSession, time.Hour)
+		put(t, store, "two hours are over", connection.MaxSessionDuration, time.Hour)
 		b := &broadcast.Broadcaster{Store: store, Sender: s}
 		report, err := b.ToUser(t.Context(), "u1", hello)
 		if err != nil || report.Delivered != 1 || report.Expired != 2 || len(s.frames) != 1 {

@@ -59,7 +59,7 @@ func (f *fanOut) run(ctx context.Context, connections iter.Seq2[connection.Conne
 
 // start starts the post to a connection when a slot is free.
 func (f *fanOut) start(ctx context.Context, c connection.Connection) {
-	if !f.broadcaster.now().Before(c.End()) {
+	if !f.broadcaster.now().Before(c.SessionEnd()) {
 		f.count(&f.report.Expired)
 
 		return

@@ -12,32 +12,32 @@ import (
 	"github.com/herald-progress/herald/lib/secrets"
 )
 
-// The variables by which tokens are verified.
+// The variables of the verification of tokens.
 const (
 	envAuthMode  = "AUTH_MODE" // cognito, jwks or hs256
 	envIssuer    = "AUTH_ISSUER"
 	envAudience  = "AUTH_AUDIENCE"
 	envJWKSURL   = "AUTH_JWKS_URL"
-	envSecretARN = "AUTH_SECRET_ARN" //nolint:gosec // a name, no secret
+	envSecretARN = "AUTH_SECRET_ARN" //nolint:gosec // the name of a variable, not a secret
 	envOverlap   = "AUTH_SECRET_OVERLAP_MINUTES"
 	envUserPool  = "COGNITO_USER_POOL_ID"
 	envClientIDs = "COGNITO_CLIENT_IDS"
 )
 
-// maxMinutes is a day: no token that is worth its signature lives longer than that after its key was replaced.
-const maxMinutes = 24 * 60
+// maxOverlapMinutes is one day. No token should outlive the replacement of its key for longer.
+const maxOverlapMinutes = 24 * 60
 
-// tokens says how tokens are verified.
-type tokens struct {
+// tokenSettings are the settings of the verification of tokens.
+type tokenSettings struct {
 	mode string
-	// secretARN is where the shared key is; empty without one.
+	// secretARN is the ARN of the shared key, or empty.
 	secretARN string
 	config    auth.Config
 }
 
-// tokens reads how tokens are verified.
-func (e *environment) tokens() (tokens, error) {
-	t := tokens{
+// tokenSettings reads the settings of the verification of tokens.
+func (e *environment) tokenSettings() (tokenSettings, error) {
+	t := tokenSettings{
 		mode:   e.required(envAuthMode),
 		config: auth.Config{Issuer: e.getenv(envIssuer), JWKSURL: e.getenv(envJWKSURL), Audience: e.list(envAudience)},
 	}
@@ -50,33 +50,32 @@ func (e *environment) tokens() (tokens, error) {
 		var err error
 		t.secretARN = e.required(envSecretARN)
 		if t.config.SecretOverlap, err = e.minutes(envOverlap, auth.DefaultSecretOverlap); err != nil {
-			return tokens{}, err
+			return tokenSettings{}, err
 		}
 	case "":
 	default:
-		return tokens{}, fmt.Errorf("cloud: %s must be cognito, jwks or hs256", envAuthMode)
+		return tokenSettings{}, fmt.Errorf("cloud: %s must be cognito, jwks or hs256", envAuthMode)
 	}
 
 	return t, nil
 }
 
-// minutes reads a whole number of minutes, at most maxMinutes.
+// minutes reads a number of minutes from 0 to maxOverlapMinutes.
 func (e *environment) minutes(name string, fallback time.Duration) (time.Duration, error) {
 	text := e.getenv(name)
 	if text == "" {
 		return fallback, nil
 	}
 	n, err := strconv.Atoi(text)
-	if err != nil || n < 0 || n > maxMinutes {
-		return 0, fmt.Errorf("cloud: %s must be a whole number from 0 to %d", name, maxMinutes)
+	if err != nil || n < 0 || n > maxOverlapMinutes {
+		return 0, fmt.Errorf("cloud: %s must be a whole number from 0 to %d", name, maxOverlapMinutes)
 	}
-
 	return time.Duration(n) * time.Minute, nil
 }
 
-// verifier returns what verifies tokens. It fetches the secret or the keys, so that the first event need not wait for
-// them; where they are out of reach the function starts, and its events ask again.
-func (f function) verifier(ctx context.Context, t tokens) (*auth.Verifier, error) {
+// verifier returns the verifier of tokens. It fetches the secret or the keys, so that the first event does not wait for them.
+// If that fails the function starts all the same, and its events fetch again.
+func (f awsClients) verifier(ctx context.Context, t tokenSettings) (*auth.Verifier, error) {
 	if t.secretARN != "" {
 		t.config.SecretStore = &secrets.Secret{Client: secretsmanager.NewFromConfig(f.aws), ARN: t.secretARN}
 	}

@@ -31,7 +31,7 @@ const serverVariable = "HERALD_BENCHMARK_SERVER"
 
 // serveAWS serves DynamoDB, @connections and Secrets Manager over TLS, each on a port of its own, until the benchmark ends.
 func serveAWS() {
-	dynamo := httptest.NewTLSServer(http.HandlerFunc(answerDynamo))
+	dynamo := httptest.NewTLSServer(http.HandlerFunc(serveDynamoDB))
 	secrets := httptest.NewTLSServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
 		fmt.Fprintf(w, `{"SecretString":%q}`, secret)
 	}))
@@ -42,32 +42,31 @@ func serveAWS() {
 	certificate := pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: dynamo.Certificate().Raw})
 	if err := os.WriteFile(filepath.Join(os.Getenv(serverVariable), "own.pem"), certificate, 0o600); err != nil {
 		fmt.Fprintln(os.Stderr, err)
-
 		return
 	}
 	fmt.Fprintln(os.Stdout, dynamo.URL, gateway.URL, secrets.URL)
 	_, _ = io.Copy(io.Discard, os.Stdin)
 }
 
-// queried finds the user of a query, whose name says how many connections it has.
-var queried = regexp.MustCompile(`"user-(\d+)"`)
+// queriedUser finds the user of a query, whose name says how many connections it has.
+var queriedUser = regexp.MustCompile(`"user-(\d+)"`)
 
-// answerDynamo answers a query with the user's connections, and everything else as done, so that no row is found.
-func answerDynamo(w http.ResponseWriter, r *http.Request) {
+// serveDynamoDB answers a query with the user's connections, and everything else as done, so that no row is found.
+func serveDynamoDB(w http.ResponseWriter, r *http.Request) {
 	body, _ := io.ReadAll(r.Body)
 	time.Sleep(dynamoAnswersAfter)
-	user := queried.FindSubmatch(body)
+	user := queriedUser.FindSubmatch(body)
 	answer := []byte("{}")
 	if user != nil && strings.HasSuffix(r.Header.Get("X-Amz-Target"), ".Query") {
 		count, _ := strconv.Atoi(string(user[1]))
-		answer = rows(count)
+		answer = connectionItems(count)
 	}
 	w.Header().Set("X-Amz-Crc32", strconv.FormatUint(uint64(crc32.ChecksumIEEE(answer)), 10)) // else the SDK complains of each
 	_, _ = w.Write(answer)
 }
 
-// rows returns the answer to a query that finds so many connections.
-func rows(count int) []byte {
+// connectionItems returns the answer to a query that finds so many connections.
+func connectionItems(count int) []byte {
 	items := make([]string, count)
 	now := time.Now()
 	for i := range items {
@@ -75,7 +74,6 @@ func rows(count int) []byte {
 			`"expiresAt":{"N":"%d"},"tokenExpiresAt":{"N":"%[3]d"},"sessionMinute":{"N":"%d"}}`,
 			i, now.UTC().Format("2006-01-02T15:04:05.000Z"), now.Add(time.Hour).Unix(), now.Add(time.Hour).Unix()/60)
 	}
-
 	return fmt.Appendf(nil, `{"Items":[%s],"Count":%d,"ScannedCount":%[2]d}`, strings.Join(items, ","), count)
 }
 
@@ -106,7 +104,6 @@ func startAWS(b *testing.B) []string {
 		b.Fatal(err)
 	}
 	urls := strings.Fields(line)
-
 	return []string{
 		"AWS_ENDPOINT_URL_DYNAMODB=" + urls[0], "AWS_ENDPOINT_URL_SECRETS_MANAGER=" + urls[2],
 		"WEBSOCKET_API_ENDPOINT=" + urls[1] + "/prod", "SSL_CERT_FILE=" + certificates(b, dir),

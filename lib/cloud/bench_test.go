@@ -42,7 +42,6 @@ func BenchmarkShare(b *testing.B) {
 						if err != nil || !strings.Contains(string(body), call.want) {
 							b.Fatalf("answer is %s (%v), want %s\n%s", body, err, call.want, p.output)
 						}
-
 						return milliseconds(took)
 					})
 				}
@@ -118,6 +117,5 @@ func milliseconds(d time.Duration) float64 { return float64(d) / float64(time.Mi
 
 func quantile(values []float64, q float64) float64 {
 	sorted := slices.Sorted(slices.Values(values))
-
 	return sorted[int(q*float64(len(sorted)-1))]
 }

@@ -1,4 +1,4 @@
-// Package cloud makes of a Lambda function's environment its handler, wired to AWS.
+// Package cloud wires the handler of each Lambda function to AWS, configured by environment variables.
 package cloud
 
 import (
@@ -17,19 +17,19 @@ import (
 	"github.com/herald-progress/herald/lib/dynamo"
 )
 
-// The variables that functions read. Those by which tokens are verified are in auth.go.
+// The variables that functions read. auth.go and session.go have the others.
 const (
-	envTable    = "CONNECTIONS_TABLE"
-	envFeed     = "FEED_TABLE"
-	envEndpoint = "WEBSOCKET_API_ENDPOINT"
-	envBucket   = "UPLOADS_BUCKET"
+	envConnectionsTable = "CONNECTIONS_TABLE"
+	envFeedTable        = "FEED_TABLE"
+	envEndpoint         = "WEBSOCKET_API_ENDPOINT"
+	envBucket           = "UPLOADS_BUCKET"
 )
 
-// environment reads variables and remembers which required ones are missing, and which are wrong.
+// environment reads variables, and records those that are missing or invalid.
 type environment struct {
 	getenv  func(string) string
 	missing []string
-	wrong   []string
+	invalid []string
 }
 
 func (e *environment) required(name string) string {
@@ -37,7 +37,6 @@ func (e *environment) required(name string) string {
 	if value == "" {
 		e.missing = append(e.missing, name)
 	}
-
 	return value
 }
 
@@ -49,21 +48,19 @@ func (e *environment) list(name string) []string {
 			values = append(values, value)
 		}
 	}
-
 	return values
 }
 
-// whole reads a whole number; a variable that is not set is 0.
-func (e *environment) whole(name string) int {
+// positiveInt reads a positive integer. It returns 0 if the variable is not set.
+func (e *environment) positiveInt(name string) int {
 	value := e.getenv(name)
 	if value == "" {
 		return 0
 	}
 	n, err := strconv.Atoi(value)
 	if err != nil || n < 1 {
-		e.wrong = append(e.wrong, name+" must be a whole number over 0")
+		e.invalid = append(e.invalid, name+" must be a whole number over 0")
 	}
-
 	return n
 }
 
@@ -71,43 +68,40 @@ func (e *environment) err() error {
 	if len(e.missing) > 0 {
 		return fmt.Errorf("cloud: set %s", strings.Join(e.missing, ", "))
 	}
-	if len(e.wrong) > 0 {
-		return fmt.Errorf("cloud: %s", strings.Join(e.wrong, "; "))
+	if len(e.invalid) > 0 {
+		return fmt.Errorf("cloud: %s", strings.Join(e.invalid, "; "))
 	}
-
 	return nil
 }
 
-// function holds what handlers are wired with.
-type function struct {
+// awsClients are what every handler needs.
+type awsClients struct {
 	aws aws.Config
-	// dynamo serves all tables, over the same sockets.
+	// dynamo is the client of all tables, which share its sockets.
 	dynamo *dynamodb.Client
 	log    *slog.Logger
 }
 
-// load returns the parts that every function has, unless a required variable is missing.
-func load(ctx context.Context, e *environment) (function, error) {
+// loadAWS returns the clients, or an error if a required variable is missing or invalid.
+func loadAWS(ctx context.Context, e *environment) (awsClients, error) {
 	if err := e.err(); err != nil {
-		return function{}, err
+		return awsClients{}, err
 	}
 	awsConfig, err := config.LoadDefaultConfig(ctx)
 	if err != nil {
-		return function{}, fmt.Errorf("load AWS configuration: %w", err)
+		return awsClients{}, fmt.Errorf("load AWS configuration: %w", err)
 	}
-
-	return function{aws: awsConfig, dynamo: dynamodb.NewFromConfig(awsConfig), log: slog.New(slog.NewJSONHandler(os.Stderr, nil))}, nil
+	return awsClients{aws: awsConfig, dynamo: dynamodb.NewFromConfig(awsConfig), log: slog.New(slog.NewJSONHandler(os.Stderr, nil))}, nil
 }
 
-func (f function) connections(table string) *dynamo.Connections {
+func (f awsClients) connectionStore(table string) *dynamo.Connections {
 	return &dynamo.Connections{Client: f.dynamo, Table: table}
 }
 
-func (f function) sender(endpoint string) (*apigw.Sender, error) {
+func (f awsClients) sender(endpoint string) (*apigw.Sender, error) {
 	sender, err := apigw.New(f.aws, endpoint)
 	if err != nil {
 		return nil, fmt.Errorf("%s: %w", envEndpoint, err)
 	}
-
 	return sender, nil
 }

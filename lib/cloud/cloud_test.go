@@ -16,26 +16,25 @@ import (
 
 // starters are the functions by their folders in lambdas/.
 var starters = map[string]func(context.Context, func(string) string) error{
-	"connect":    starter(cloud.Connect),
-	"disconnect": starter(cloud.Disconnect),
-	"default":    starter(cloud.Default),
-	"notifier":   starter(cloud.Notifier),
-	"csvplan":    starter(cloud.CSVPlan),
-	"csvchunk":   starter(cloud.CSVChunk),
-	"csvfinish":  starter(cloud.CSVFinish),
-	"reaper":     starter(cloud.Reaper),
-	"sweeper":    starter(cloud.Sweeper),
+	"connect":    newStarter(cloud.Connect),
+	"disconnect": newStarter(cloud.Disconnect),
+	"default":    newStarter(cloud.Default),
+	"notifier":   newStarter(cloud.Notifier),
+	"csvplan":    newStarter(cloud.CSVPlan),
+	"csvchunk":   newStarter(cloud.CSVChunk),
+	"csvfinish":  newStarter(cloud.CSVFinish),
+	"reaper":     newStarter(cloud.Reaper),
+	"sweeper":    newStarter(cloud.Sweeper),
 }
 
-func starter[H any](wire func(context.Context, func(string) string) (H, error)) func(context.Context, func(string) string) error {
+func newStarter[H any](wire func(context.Context, func(string) string) (H, error)) func(context.Context, func(string) string) error {
 	return func(ctx context.Context, getenv func(string) string) error {
 		_, err := wire(ctx, getenv)
-
 		return err
 	}
 }
 
-func TestMissingVariablesAreNamed(t *testing.T) {
+func TestErrorNamesMissingVariables(t *testing.T) {
 	const publishing = "CONNECTIONS_TABLE, FEED_TABLE, WEBSOCKET_API_ENDPOINT"
 	for name, want := range map[string]string{
 		"connect":    "cloud: set CONNECTIONS_TABLE, AUTH_MODE",
@@ -55,7 +54,7 @@ func TestMissingVariablesAreNamed(t *testing.T) {
 	}
 }
 
-func TestFunctionsStart(t *testing.T) {
+func TestFunctionsStartWithTheirVariables(t *testing.T) {
 	aws := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
 		_ = json.NewEncoder(w).Encode(map[string]string{"SecretString": "0123456789abcdef0123456789abcdef"})
 	}))
@@ -75,8 +74,8 @@ func TestFunctionsStart(t *testing.T) {
 	}
 }
 
-// TestTheNotifierStartsWarm: its sockets are open before its first event, and it starts though all services refuse it.
-func TestTheNotifierStartsWarm(t *testing.T) {
+// TestNotifierOpensItsSocketsBeforeTheFirstEvent: it starts even if every service fails.
+func TestNotifierOpensItsSocketsBeforeTheFirstEvent(t *testing.T) {
 	calls := make(chan string, 10)
 	aws := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		calls <- r.URL.Path + r.Header.Get("X-Amz-Target")
@@ -105,7 +104,7 @@ func TestTheNotifierStartsWarm(t *testing.T) {
 	}
 }
 
-func TestTokenSettings(t *testing.T) {
+func TestTokenSettingsAreValidated(t *testing.T) {
 	for _, tt := range []struct {
 		name      string
 		variables map[string]string
@@ -152,7 +151,7 @@ func TestTokenSettings(t *testing.T) {
 	}
 }
 
-func TestLimitSettings(t *testing.T) {
+func TestLimitSettingsAreValidated(t *testing.T) {
 	for _, tt := range []struct{ connections, posts, want string }{
 		{"", "", ""},
 		{"20", "5000", ""},

@@ -45,20 +45,20 @@ func TestTheCostsInTheREADME(t *testing.T) {
 	}
 	for _, row := range []struct {
 		name string
-		run  func(*account)
+		run  func(*meteredAccount)
 	}{
-		{"a notify state each, 2 s apart: none coalesced", func(a *account) { a.states(2 * time.Second) }},
-		{"a notify state each, ten a second", func(a *account) { a.states(100 * time.Millisecond) }},
-		{"from four workers' parts, ten a second in all", (*account).parts},
-		{"from one worker's Reporter, ten a second", (*account).reporter},
-		{"1,000 executions that end, of whatever workflow", (*account).ends},
+		{"a notify state each, 2 s apart: none coalesced", func(a *meteredAccount) { a.states(2 * time.Second) }},
+		{"a notify state each, ten a second", func(a *meteredAccount) { a.states(100 * time.Millisecond) }},
+		{"from four workers' parts, ten a second in all", (*meteredAccount).parts},
+		{"from one worker's Reporter, ten a second", (*meteredAccount).reporter},
+		{"1,000 executions that end, of whatever workflow", (*meteredAccount).executionEnds},
 	} {
 		t.Run(row.name, func(t *testing.T) {
 			tables := newTables(t, endpoint)
 			synctest.Test(t, func(t *testing.T) {
-				a := newAccount(t, endpoint, tables)
+				a := newMeteredAccount(t, endpoint, tables)
 				row.run(a)
-				if got := a.row(row.name); drifted(string(readme), row.name, got) {
+				if got := a.row(row.name); differs(string(readme), row.name, got) {
 					t.Errorf("the README's table lacks this row, which was measured:\n%s", got)
 				}
 			})
@@ -77,7 +77,6 @@ func newTables(t *testing.T, endpoint string) [2]string {
 	if err := dynamo.CreateFeed(t.Context(), client, tables[1]); err != nil {
 		t.Fatal(err)
 	}
-
 	return tables
 }
 
@@ -87,8 +86,8 @@ func costClient(endpoint string, client aws.HTTPClient) *dynamodb.Client {
 	})
 }
 
-// account is an AWS account that writes down what it is asked for.
-type account struct {
+// meteredAccount is an AWS account that counts requests.
+type meteredAccount struct {
 	t        *testing.T
 	http     *http.Client
 	notifier *notify.Notifier
@@ -98,11 +97,11 @@ type account struct {
 	reads, writes                float64
 }
 
-// newAccount returns an account with a user's two tabs, which counts from now on.
-func newAccount(t *testing.T, endpoint string, tables [2]string) *account {
+// newMeteredAccount returns an account in which a user has two tabs. It counts from now on.
+func newMeteredAccount(t *testing.T, endpoint string, tables [2]string) *meteredAccount {
 	t.Helper()
 	// A socket that is kept would keep the time from passing.
-	a := &account{t: t, http: &http.Client{Transport: &http.Transport{DisableKeepAlives: true}}}
+	a := &meteredAccount{t: t, http: &http.Client{Transport: &http.Transport{DisableKeepAlives: true}}}
 	client := costClient(endpoint, a)
 	rows := &dynamo.Connections{Client: client, Table: tables[0]}
 	for _, id := range []string{"L0SM9cOFvHcCIhw=", "L0SM9cOFvHcCIhx="} {
@@ -115,12 +114,11 @@ func newAccount(t *testing.T, endpoint string, tables [2]string) *account {
 		Broadcaster: &broadcast.Broadcaster{Store: rows, Sender: a}, Feed: &dynamo.Feed{Client: client, Table: tables[1]},
 	}
 	a.requests, a.reads, a.writes = 0, 0, 0
-
 	return a
 }
 
-// Do passes a request to the emulator, asking what it would charge.
-func (a *account) Do(r *http.Request) (*http.Response, error) {
+// Do sends a request to the emulator, with the consumed capacity in the response.
+func (a *meteredAccount) Do(r *http.Request) (*http.Response, error) {
 	body, err := io.ReadAll(r.Body)
 	if err != nil {
 		return nil, err
@@ -163,22 +161,21 @@ func (a *account) Do(r *http.Request) (*http.Response, error) {
 }
 
 // Send counts a post to a connection.
-func (a *account) Send(context.Context, string, []byte) error {
+func (a *meteredAccount) Send(context.Context, string, []byte) error {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	a.posts++
-
 	return nil
 }
 
 // row returns the counts as the README has them.
-func (a *account) row(name string) string {
+func (a *meteredAccount) row(name string) string {
 	return fmt.Sprintf("| %s | %d | %d | %g | %g | %d |", name, a.invocations, a.requests, a.reads, a.writes, a.posts)
 }
 
-// drifted reports whether the README's row of a name is another than the measured one. Requests and reads may differ by
-// 3 %: whether connections were being read when a state turned out not to be pushed is a matter of moments.
-func drifted(readme, name, measured string) bool {
+// differs reports whether the README's row differs from the measured one. Requests and reads may differ by 3 %: whether
+// connections were read for a state that is not pushed depends on the timing.
+func differs(readme, name, measured string) bool {
 	const tolerance = 0.03
 	_, rest, found := strings.Cut(readme, "| "+name+" |")
 	stated, _, _ := strings.Cut(rest, "\n")
@@ -198,7 +195,7 @@ func drifted(readme, name, measured string) bool {
 }
 
 // states sends each update as a workflow's state does.
-func (a *account) states(pause time.Duration) {
+func (a *meteredAccount) states(pause time.Duration) {
 	for n := range costUpdates {
 		request := fmt.Sprintf(`{"userId":"u1","epoch":"1999-11-22T10:00:00.123Z","key":"run/Notify/%d","execution":"arn:aws:states:us-east-1:123456789012:execution:m:run",`+
 			`"message":{"type":"upload_progress","data":{"uploadId":"u-42","fileName":"parts-list.csv","progress":%g,"message":"Row %[1]d of 1000"}}}`, n, float64(n)/10)
@@ -212,7 +209,7 @@ func (a *account) states(pause time.Duration) {
 }
 
 // parts publishes the updates from four workers' own processes, which here share one.
-func (a *account) parts() {
+func (a *meteredAccount) parts() {
 	for n := range costUpdates {
 		next := time.Now().Add(100 * time.Millisecond)
 		if err := a.notifier.Publish(a.t.Context(), message.Request{
@@ -227,7 +224,7 @@ func (a *account) parts() {
 }
 
 // reporter counts the updates by a worker's Reporter.
-func (a *account) reporter() {
+func (a *meteredAccount) reporter() {
 	r := progress.New(a.t.Context(), progress.Config{
 		Publisher: a.notifier, UserID: "u1", UploadID: "u-42", FileName: "parts-list.csv", Epoch: "1999-11-22T10:00:00.123Z#0000",
 	})
@@ -239,8 +236,8 @@ func (a *account) reporter() {
 	r.Close(a.t.Context())
 }
 
-// ends tells the sweeper of executions that no job names, or whose jobs have said their end themselves.
-func (a *account) ends() {
+// executionEnds sends the sweeper the ends of executions that no job names, or whose jobs have ended.
+func (a *meteredAccount) executionEnds() {
 	sweeper := &notify.Sweeper{Notifier: a.notifier, Feed: a.notifier.Feed.(*dynamo.Feed)}
 	for n := range costUpdates {
 		event := fmt.Sprintf(`{"detail-type":"Step Functions Execution Status Change","detail":{`+

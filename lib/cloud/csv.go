@@ -15,7 +15,6 @@ func CSVPlan(ctx context.Context, getenv func(string) string) (*csvimport.Plan, 
 	if err != nil {
 		return nil, err
 	}
-
 	return csvimport.NewPlan(c), nil
 }
 
@@ -25,7 +24,6 @@ func CSVChunk(ctx context.Context, getenv func(string) string) (*csvimport.Chunk
 	if err != nil {
 		return nil, err
 	}
-
 	return csvimport.NewChunk(c), nil
 }
 
@@ -35,20 +33,18 @@ func CSVFinish(ctx context.Context, getenv func(string) string) (*csvimport.Fini
 	if err != nil {
 		return nil, err
 	}
-
 	return csvimport.NewFinish(c), nil
 }
 
 // csvConfig wires the steps, which publish their progress from their own process.
 func csvConfig(ctx context.Context, getenv func(string) string) (csvimport.Config, error) {
 	e := &environment{getenv: getenv}
-	places, bucket := e.places(), e.required(envBucket)
-	d, err := loadDelivery(ctx, e, places)
+	delivery, bucket := e.deliverySettings(), e.required(envBucket)
+	d, err := loadDelivery(ctx, e, delivery)
 	if err != nil {
 		return csvimport.Config{}, err
 	}
-	d.warm(ctx, nobodysState)
-
+	d.warm(ctx, readWarmJob)
 	return csvimport.Config{
 		Store:     s3store.New(s3store.Config{Client: s3.NewFromConfig(d.aws), Bucket: bucket}),
 		Publisher: d.notifier(),

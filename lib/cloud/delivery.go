@@ -14,93 +14,90 @@ import (
 )
 
 const (
-	// nobodysID, nobodysJob and nobody are the connection, the job and the user that warm asks for. No token has such a
-	// sub: it holds a control character.
-	nobodysID  = "nobody"
-	nobodysJob = "nothing"
-	nobody     = "nobody\x00"
-	// warmTimeout bounds warm within the ten seconds that Lambda gives a function to start.
+	// warmConnectionID, warmJobID and warmUserID are what warm asks for. They do not exist: no token has this subject, because
+	// it contains a control character.
+	warmConnectionID = "nobody"
+	warmJobID        = "nothing"
+	warmUserID       = "nobody\x00"
+	// warmTimeout limits warm, because Lambda gives a function ten seconds to start.
 	warmTimeout = 2 * time.Second
 )
 
-// places are the names by which a delivery finds what it needs.
-type places struct{ connections, feed, endpoint string }
+// deliverySettings are the names of the tables and the URL of the WebSocket API.
+type deliverySettings struct{ connections, feed, endpoint string }
 
-func (e *environment) places() places {
-	return places{connections: e.required(envTable), feed: e.required(envFeed), endpoint: e.required(envEndpoint)}
+func (e *environment) deliverySettings() deliverySettings {
+	return deliverySettings{connections: e.required(envConnectionsTable), feed: e.required(envFeedTable), endpoint: e.required(envEndpoint)}
 }
 
-// delivery stores messages and brings them to browsers.
+// delivery stores messages and posts them to browsers.
 type delivery struct {
-	function
+	awsClients
 
-	rows   *dynamo.Connections
-	feed   *dynamo.Feed
-	sender *apigw.Sender
+	connections *dynamo.Connections
+	feed        *dynamo.Feed
+	sender      *apigw.Sender
 }
 
-// loadDelivery returns a delivery at p, unless a required variable is missing.
-func loadDelivery(ctx context.Context, e *environment, p places) (delivery, error) {
-	f, err := load(ctx, e)
+// loadDelivery returns a delivery, or an error if a required variable is missing or invalid.
+func loadDelivery(ctx context.Context, e *environment, settings deliverySettings) (delivery, error) {
+	f, err := loadAWS(ctx, e)
 	if err != nil {
 		return delivery{}, err
 	}
-	sender, err := f.sender(p.endpoint)
+	sender, err := f.sender(settings.endpoint)
 	if err != nil {
 		return delivery{}, err
 	}
 
 	return delivery{
-		function: f, rows: f.connections(p.connections), feed: &dynamo.Feed{Client: f.dynamo, Table: p.feed, Log: f.log}, sender: sender,
+		awsClients: f, connections: f.connectionStore(settings.connections), feed: &dynamo.Feed{Client: f.dynamo, Table: settings.feed, Log: f.log}, sender: sender,
 	}, nil
 }
 
 func (d delivery) broadcaster() *broadcast.Broadcaster {
-	return &broadcast.Broadcaster{Store: d.rows, Sender: d.sender, Log: d.log}
+	return &broadcast.Broadcaster{Store: d.connections, Sender: d.sender, Log: d.log}
 }
 
 func (d delivery) notifier() *notify.Notifier {
 	return &notify.Notifier{Broadcaster: d.broadcaster(), Feed: d.feed, Log: d.log}
 }
 
-// warm calls what a delivery calls, so that the first event finds sockets open and codecs ready: Lambda is believed to
-// give a function a whole processor while it starts, and at 256 MB it has a seventh of one afterwards. Of the feed it calls
-// read, as not every function may do the same there. A service that refuses, or gives no answer, does not keep the function
-// from starting.
-func (d delivery) warm(ctx context.Context, read func(context.Context, *dynamo.Feed) error) {
+// warm calls each service once, so that the first event finds open sockets and initialized codecs. Lambda is believed to give a
+// function a whole processor while it starts, and at 256 MB a seventh of one afterwards. readFeed is the function's own request
+// to the feed, because a function may not have the permission for others. If a service fails, the function starts all the same.
+func (d delivery) warm(ctx context.Context, readFeed func(context.Context, *dynamo.Feed) error) {
 	ctx, cancel := context.WithTimeout(ctx, warmTimeout)
 	defer cancel()
 	var calls sync.WaitGroup
 	calls.Go(func() {
-		for _, err := range d.rows.ByUser(ctx, nobody) {
+		for _, err := range d.connections.ByUser(ctx, warmUserID) {
 			if err != nil {
-				d.log.WarnContext(ctx, "read no connections", "err", err)
+				d.log.WarnContext(ctx, "warm up: read connections", "err", err)
 			}
 		}
 	})
 	calls.Go(func() {
-		if err := read(ctx, d.feed); err != nil && !errors.Is(err, feed.ErrNotFound) {
-			d.log.WarnContext(ctx, "read no feed", "err", err)
+		if err := readFeed(ctx, d.feed); err != nil && !errors.Is(err, feed.ErrNotFound) {
+			d.log.WarnContext(ctx, "warm up: read feed", "err", err)
 		}
 	})
 	calls.Go(func() {
-		if err := d.sender.Send(ctx, nobodysID, []byte("{}")); errors.Is(err, broadcast.ErrUnavailable) {
-			d.log.WarnContext(ctx, "post to no connection", "err", err)
+		if err := d.sender.Send(ctx, warmConnectionID, []byte("{}")); errors.Is(err, broadcast.ErrUnavailable) {
+			d.log.WarnContext(ctx, "warm up: post", "err", err)
 		}
 	})
 	calls.Wait()
 }
 
-// nobodysState reads as an update of a job does.
-func nobodysState(ctx context.Context, f *dynamo.Feed) error {
-	_, err := f.Job(ctx, feed.User(nobody), nobodysJob)
-
-	return err //nolint:wrapcheck // warm logs it
+// readWarmJob reads a job that does not exist, as an update of a job does.
+func readWarmJob(ctx context.Context, f *dynamo.Feed) error {
+	_, err := f.Job(ctx, feed.User(warmUserID), warmJobID)
+	return err
 }
 
-// nobodysNotes reads as a sync does.
-func nobodysNotes(ctx context.Context, f *dynamo.Feed) error {
-	_, err := f.Notes(ctx, feed.User(nobody), "", 1)
-
-	return err //nolint:wrapcheck // warm logs it
+// readWarmNotes reads notes that do not exist, as a sync does.
+func readWarmNotes(ctx context.Context, f *dynamo.Feed) error {
+	_, err := f.Notes(ctx, feed.User(warmUserID), "", 1)
+	return err
 }

@@ -60,29 +60,29 @@ func program(tb testing.TB, name string) string {
 	return filepath.Join(dir, name, "bootstrap")
 }
 
-// deployed is a function of the fleet: the twin knows it before its process is started.
-type deployed struct{ process atomic.Pointer[process] }
+// deployedFunction is a function of the fleet. The twin needs it before its process starts.
+type deployedFunction struct{ process atomic.Pointer[process] }
 
-func (d *deployed) Invoke(ctx context.Context, payload []byte) ([]byte, error) {
+func (d *deployedFunction) Invoke(ctx context.Context, payload []byte) ([]byte, error) {
 	return d.process.Load().Invoke(ctx, payload)
 }
 
 // fleet is a twin whose functions are the shipped ones, each in a process of its own.
 type fleet struct {
 	twin      *local.Twin
-	functions map[string]*deployed
+	functions map[string]*deployedFunction
 	rows      *dynamo.Connections
 	feed      *dynamo.Feed
 }
 
 func startFleet(t *testing.T) fleet {
 	t.Helper()
-	f := fleet{functions: map[string]*deployed{}}
+	f := fleet{functions: map[string]*deployedFunction{}}
 	f.rows, f.feed = createTables(t)
 	replaced := map[string]any{}
 	for _, name := range bootstrap.Functions() {
 		program(t, name)
-		f.functions[name] = &deployed{}
+		f.functions[name] = &deployedFunction{}
 		replaced[name] = f.functions[name]
 	}
 	twin, err := local.Start(t.Context(), local.Config{Functions: replaced})
@@ -107,7 +107,6 @@ func startFleet(t *testing.T) fleet {
 			t.Error(err)
 		}
 	})
-
 	return f
 }
 
@@ -138,7 +137,6 @@ func secretsManager(t *testing.T) string {
 		_ = json.NewEncoder(w).Encode(map[string]string{"SecretString": secret})
 	}))
 	t.Cleanup(server.Close)
-
 	return server.URL
 }
 
@@ -150,7 +148,6 @@ func token(tb testing.TB, key string, life time.Duration) string {
 	if err != nil {
 		tb.Fatal(err)
 	}
-
 	return signed
 }
 
@@ -162,12 +159,11 @@ func (f fleet) openTab(t *testing.T) *client.Conn {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { _ = tab.Close() })
-
 	return tab
 }
 
-// refused returns the status and the body with which a connection is refused.
-func (f fleet) refused(t *testing.T, subprotocols ...string) (int, string) {
+// connectRefused returns the status and the body of a refused handshake.
+func (f fleet) connectRefused(t *testing.T, subprotocols ...string) (int, string) {
 	t.Helper()
 	_, response, err := websocket.Dial(t.Context(), f.twin.WebSocketURL(), &websocket.DialOptions{Subprotocols: subprotocols})
 	if err == nil || response == nil {
@@ -177,7 +173,6 @@ func (f fleet) refused(t *testing.T, subprotocols ...string) (int, string) {
 	if err != nil {
 		t.Fatal(err)
 	}
-
 	return response.StatusCode, string(body)
 }
 
@@ -191,7 +186,6 @@ func (f fleet) countRows(t *testing.T) int {
 		}
 		rows++
 	}
-
 	return rows
 }
 
@@ -204,7 +198,6 @@ func (f fleet) notify(t *testing.T, payload string) (string, string) {
 	if err != nil {
 		t.Fatal(err)
 	}
-
 	return string(out.Payload), aws.ToString(out.FunctionError)
 }
 
@@ -216,8 +209,8 @@ func (f fleet) invoke(t *testing.T, name, event string) {
 	}
 }
 
-// succeeded returns the ARN of an execution of csv_import that has succeeded: no event tells of it.
-func (f fleet) succeeded(t *testing.T) string {
+// succeededExecution returns the ARN of an execution of csv_import that has succeeded, without an event.
+func (f fleet) succeededExecution(t *testing.T) string {
 	t.Helper()
 	client := sfn.NewFromConfig(f.twin.AWSConfig())
 	for ended := time.Now().Add(endWait); time.Now().Before(ended); time.Sleep(time.Millisecond) {
@@ -232,7 +225,6 @@ func (f fleet) succeeded(t *testing.T) string {
 		}
 	}
 	t.Fatal("no import has succeeded")
-
 	return ""
 }
 

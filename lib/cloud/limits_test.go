@@ -109,7 +109,6 @@ var small = map[string]map[string]any{
 // text returns one of so many bytes of JSON.
 func text(unit string, size int) string {
 	one := len(jsonOf(unit)) - len(`""`)
-
 	return strings.Repeat(unit, size/one) + strings.Repeat("x", size%one)
 }
 
@@ -118,33 +117,32 @@ func jsonOf(v any) string {
 	enc := json.NewEncoder(&b)
 	enc.SetEscapeHTML(false)
 	_ = enc.Encode(v)
-
 	return strings.TrimSuffix(b.String(), "\n")
 }
 
-// TestEveryLimitHoldsFromEndToEnd takes each limit alone to its edge, and with everything else at its edge, too.
-func TestEveryLimitHoldsFromEndToEnd(t *testing.T) {
+// TestEveryLimitIsEnforcedFromRequestToClient tests each limit alone, and with every other field at its limit.
+func TestEveryLimitIsEnforcedFromRequestToClient(t *testing.T) {
 	stores := map[string]notify.Feed{"memory": &feed.Memory{}}
 	if endpoint := os.Getenv("DYNALITE_ENDPOINT"); endpoint != "" {
 		stores["dynamo"] = &dynamo.Feed{Client: costClient(endpoint, http.DefaultClient), Table: newTables(t, endpoint)[1]}
 	}
 	for store, feed := range stores {
 		for _, l := range limits {
-			t.Run(store+"/"+l.name, func(t *testing.T) { l.walk(t, feed, small) })
+			t.Run(store+"/"+l.name, func(t *testing.T) { l.check(t, feed, small) })
 			t.Run(store+"/"+l.name+", and all else at its edge", func(t *testing.T) {
 				if l.with != nil {
 					t.Skip("it is the sum of all else")
 				}
-				l.walk(t, feed, full)
+				l.check(t, feed, full)
 			})
 		}
 	}
 }
 
-// walk sends one message at the edge and one over it. Where the bytes count and not those of JSON, the unit is as long in both.
-func (l limit) walk(t *testing.T, store notify.Feed, rest map[string]map[string]any) {
+// check sends one message at the edge and one over it. Where the bytes count and not those of JSON, the unit is as long in both.
+func (l limit) check(t *testing.T, store notify.Feed, rest map[string]map[string]any) {
 	t.Helper()
-	w := newWalk(t, store)
+	w := newLimitCheck(t, store)
 	request := func(by int) (map[string]any, map[string]any) {
 		data := maps.Clone(rest[l.kind])
 		r := map[string]any{
@@ -174,7 +172,6 @@ func (l limit) walk(t *testing.T, store notify.Feed, rest map[string]map[string]
 	}
 	want := decodeData(t, l.kind, data)
 	w.check(t, r["userId"].(string), out, want)
-
 	r, _ = request(1)
 	var invalid notify.InvalidMessage
 	if _, err := w.notifier.Handle(t.Context(), json.RawMessage(jsonOf(r))); !errors.As(err, &invalid) || !strings.HasPrefix(invalid.Reason, l.refused) {
@@ -189,12 +186,11 @@ func decodeData(t *testing.T, kind string, data map[string]any) message.Data {
 	if err != nil {
 		t.Fatal(err)
 	}
-
 	return e.Data
 }
 
-// walk is a notifier with a user's tab.
-type walk struct {
+// limitCheck is a notifier and a tab of a user.
+type limitCheck struct {
 	notifier *notify.Notifier
 	rows     *connection.Memory
 	feed     notify.Feed
@@ -203,34 +199,31 @@ type walk struct {
 	frames [][]byte
 }
 
-func newWalk(t *testing.T, store notify.Feed) *walk {
+func newLimitCheck(t *testing.T, store notify.Feed) *limitCheck {
 	t.Helper()
-	w := &walk{rows: &connection.Memory{}, feed: store}
-	w.notifier = &notify.Notifier{Broadcaster: &broadcast.Broadcaster{Store: everyUser{w.rows}, Sender: w}, Feed: store}
-
+	w := &limitCheck{rows: &connection.Memory{}, feed: store}
+	w.notifier = &notify.Notifier{Broadcaster: &broadcast.Broadcaster{Store: oneConnectionPerUser{w.rows}, Sender: w}, Feed: store}
 	return w
 }
 
-// everyUser has one connection for each user who is asked for.
-type everyUser struct{ *connection.Memory }
+// oneConnectionPerUser has one connection for every user.
+type oneConnectionPerUser struct{ *connection.Memory }
 
-func (e everyUser) ByUser(ctx context.Context, user string) iter.Seq2[connection.Connection, error] {
+func (e oneConnectionPerUser) ByUser(ctx context.Context, user string) iter.Seq2[connection.Connection, error] {
 	_ = e.Put(ctx, connection.Connection{ID: "c1", UserID: user, ConnectedAt: time.Now(), TokenExpiresAt: time.Now().Add(time.Hour)})
-
 	return e.Memory.ByUser(ctx, user)
 }
 
-// Send keeps a frame.
-func (w *walk) Send(_ context.Context, _ string, frame []byte) error {
+// Send records a frame.
+func (w *limitCheck) Send(_ context.Context, _ string, frame []byte) error {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	w.frames = append(w.frames, frame)
-
 	return nil
 }
 
 // check wants the message in the frame that was posted and in the one that the next sync brings.
-func (w *walk) check(t *testing.T, user string, out notify.Output, want message.Data) {
+func (w *limitCheck) check(t *testing.T, user string, out notify.Output, want message.Data) {
 	t.Helper()
 	if !out.Stored || len(w.frames) != 1 {
 		t.Fatalf("%+v, posted %d times", out, len(w.frames))
@@ -260,7 +253,7 @@ func (w *walk) check(t *testing.T, user string, out notify.Output, want message.
 	}
 }
 
-func (w *walk) stored(t *testing.T, user string, out notify.Output, want message.Data) message.Envelope {
+func (w *limitCheck) stored(t *testing.T, user string, out notify.Output, want message.Data) message.Envelope {
 	t.Helper()
 	if state, ok := want.(message.UploadProgress); ok {
 		row, err := w.feed.Job(t.Context(), feed.User(user), state.UploadID)
@@ -271,7 +264,6 @@ func (w *walk) stored(t *testing.T, user string, out notify.Output, want message
 		if err != nil || len(text) > feed.MaxState {
 			t.Errorf("the state takes %d bytes, %v", len(text), err)
 		}
-
 		return row.Envelope()
 	}
 	notes, err := w.feed.Notes(t.Context(), feed.User(user), "", 50)
@@ -284,12 +276,11 @@ func (w *walk) stored(t *testing.T, user string, out notify.Output, want message
 		}
 	}
 	t.Fatal("the note is not stored")
-
 	return message.Envelope{}
 }
 
-// TestTheLongestIDsLeaveRoomInAKeyOfS3: a key has 1,024 bytes, and a file system's longest name 255.
-func TestTheLongestIDsLeaveRoomInAKeyOfS3(t *testing.T) {
+// TestLongestIDsFitInAnS3Key: a key has at most 1,024 bytes, and a file name 255.
+func TestLongestIDsFitInAnS3Key(t *testing.T) {
 	const most, longestName = 1024, 255
 	user, upload := strings.Repeat("x", message.MaxUserID), strings.Repeat("y", message.MaxID)
 	key := csvimport.UploadKey(user, upload, strings.Repeat("z", longestName))
@@ -304,8 +295,7 @@ func TestTheLongestIDsLeaveRoomInAKeyOfS3(t *testing.T) {
 	}
 }
 
-// TestTokensAndMessagesNameTheSameUsers: whoever can connect can be notified, and nobody else.
-func TestTokensAndMessagesNameTheSameUsers(t *testing.T) {
+func TestTokensAndMessagesAcceptTheSameUserIDs(t *testing.T) {
 	const key = "0123456789abcdef0123456789abcdef"
 	verifier, err := auth.New(auth.Config{Secret: []byte(key)})
 	if err != nil {
@@ -326,14 +316,14 @@ func TestTokensAndMessagesNameTheSameUsers(t *testing.T) {
 	}
 }
 
-// TestEveryPartAtItsEdgeFitsAJob fills a job with as many parts as it may have.
-func TestEveryPartAtItsEdgeFitsAJob(t *testing.T) {
+// TestMaximumPartsFitInAJob stores as many parts as a job may have, each of the maximum size.
+func TestMaximumPartsFitInAJob(t *testing.T) {
 	endpoint := os.Getenv("DYNALITE_ENDPOINT")
 	if endpoint == "" {
 		t.Skip("DYNALITE_ENDPOINT is not set")
 	}
 	store := &dynamo.Feed{Client: costClient(endpoint, http.DefaultClient), Table: newTables(t, endpoint)[1]}
-	w := newWalk(t, store)
+	w := newLimitCheck(t, store)
 	data := decodeData(t, progressType, full[progressType]).(message.UploadProgress)
 	data.Status = ""
 	for n := range message.MaxParts {

@@ -12,7 +12,6 @@ var functionsDir string
 func TestMain(m *testing.M) {
 	if os.Getenv(serverVariable) != "" {
 		serveAWS()
-
 		return
 	}
 	code, err := run(m)
@@ -27,6 +26,5 @@ func run(m *testing.M) (code int, err error) {
 		return 1, err
 	}
 	defer os.RemoveAll(functionsDir)
-
 	return m.Run(), nil
 }

@@ -13,64 +13,61 @@ import (
 	"github.com/herald-progress/herald/lib/stepfn"
 )
 
-// NotifierFunction is the notifier as a Lambda function: it follows the workflows of the function's account and Region.
+// NotifierFunction is the notifier as a Lambda function. It follows workflows of the function's account and Region.
 type NotifierFunction struct {
-	notifier *notify.Notifier
-	settled  sync.Once
+	notifier    *notify.Notifier
+	accountOnce sync.Once
 }
 
 // Notifier returns the handler of the notifier.
 func Notifier(ctx context.Context, getenv func(string) string) (*NotifierFunction, error) {
 	e := &environment{getenv: getenv}
-	d, err := loadDelivery(ctx, e, e.places())
+	d, err := loadDelivery(ctx, e, e.deliverySettings())
 	if err != nil {
 		return nil, err
 	}
-	d.warm(ctx, nobodysState)
-
+	d.warm(ctx, readWarmJob)
 	return &NotifierFunction{notifier: d.notifier()}, nil
 }
 
-// Handle carries out one request, see [notify.Notifier.Handle].
+// Handle handles one request, see [notify.Notifier.Handle].
 func (f *NotifierFunction) Handle(ctx context.Context, raw json.RawMessage) (notify.Output, error) {
-	f.settled.Do(func() { settle(ctx, f.notifier) })
-
+	f.accountOnce.Do(func() { setAccount(ctx, f.notifier) })
 	return f.notifier.Handle(ctx, raw) //nolint:wrapcheck // workflows match its type
 }
 
-// SweeperFunction is the sweeper as a Lambda function: it asks for workflows of the function's account and Region.
+// SweeperFunction is the sweeper as a Lambda function. It reads workflows of the function's account and Region.
 type SweeperFunction struct {
-	sweeper *notify.Sweeper
-	settled sync.Once
+	sweeper     *notify.Sweeper
+	accountOnce sync.Once
 }
 
-// Sweeper returns the handler of the sweeper's rule and schedule. Nobody waits for it, so that it does not start warm.
+// Sweeper returns the handler of the sweeper's rule and schedule. It does not call warm, because nobody waits for it.
 func Sweeper(ctx context.Context, getenv func(string) string) (*SweeperFunction, error) {
 	e := &environment{getenv: getenv}
-	d, err := loadDelivery(ctx, e, e.places())
+	d, err := loadDelivery(ctx, e, e.deliverySettings())
 	if err != nil {
 		return nil, err
 	}
-
 	return &SweeperFunction{sweeper: &notify.Sweeper{
 		Notifier: d.notifier(), Feed: d.feed, Workflows: &stepfn.Workflows{Client: sfn.NewFromConfig(d.aws)}, Log: d.log,
 	}}, nil
 }
 
-// Handle takes an event of a workflow's end, or sweeps, see [notify.Sweeper.Handle].
+// Handle handles the event of a workflow's end, or sweeps, see [notify.Sweeper.Handle].
 func (f *SweeperFunction) Handle(ctx context.Context, raw json.RawMessage) error {
-	f.settled.Do(func() { settle(ctx, f.sweeper.Notifier) })
-
+	f.accountOnce.Do(func() { setAccount(ctx, f.sweeper.Notifier) })
 	return f.sweeper.Handle(ctx, raw) //nolint:wrapcheck // it says what it is
 }
 
-// settle gives n the account and the Region of the function that is invoked. An environment has no variable of the account.
-func settle(ctx context.Context, n *notify.Notifier) {
+// setAccount sets the account and the Region from the ARN of the invoked function, because no environment variable has the
+// account.
+func setAccount(ctx context.Context, n *notify.Notifier) {
 	invocation, ok := lambdacontext.FromContext(ctx)
 	if !ok {
 		return
 	}
-	if function, err := arn.Parse(invocation.InvokedFunctionArn); err == nil {
-		n.Account, n.Region = function.AccountID, function.Region
+	if functionARN, err := arn.Parse(invocation.InvokedFunctionArn); err == nil {
+		n.Account, n.Region = functionARN.AccountID, functionARN.Region
 	}
 }

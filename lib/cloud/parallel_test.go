@@ -19,22 +19,20 @@ import (
 	"github.com/herald-progress/herald/lib/notify"
 )
 
-// distant sends requests that take some milliseconds of virtual time, as those to DynamoDB do. A socket that is kept would
-// keep the time from passing.
-type distant struct{ http *http.Client }
+// slowClient sends requests that take some milliseconds of virtual time, as requests to DynamoDB do. It closes its sockets,
+// because an idle socket stops virtual time.
+type slowClient struct{ http *http.Client }
 
-func (d distant) Do(r *http.Request) (*http.Response, error) {
+func (d slowClient) Do(r *http.Request) (*http.Response, error) {
 	time.Sleep(2*time.Millisecond + rand.N(3*time.Millisecond))
 	response, err := d.http.Do(r)
 	time.Sleep(2*time.Millisecond + rand.N(3*time.Millisecond))
-
 	return response, err
 }
 
-// TestFortyParallelStatesOfOneJobAllCount: each of 40 branches of a workflow tells of the same job once a second, from a
-// process of its own. Every state counts, tried again where the result is an error as the workflow does, and every frame
-// has its place in the order.
-func TestFortyParallelStatesOfOneJobAllCount(t *testing.T) {
+// TestFortyParallelBranchesOfOneJobLoseNoState has 40 branches of a workflow, each in its own process, that update one job once
+// a second and retry errors as a workflow does. Every state is stored, and every frame has its own sequence number.
+func TestFortyParallelBranchesOfOneJobLoseNoState(t *testing.T) {
 	const branches, states, tries = 40, 5, 3
 	endpoint := os.Getenv("DYNALITE_ENDPOINT")
 	if endpoint == "" {
@@ -42,12 +40,12 @@ func TestFortyParallelStatesOfOneJobAllCount(t *testing.T) {
 	}
 	table := newTables(t, endpoint)[1]
 	synctest.Test(t, func(t *testing.T) {
-		client := costClient(endpoint, distant{&http.Client{Transport: &http.Transport{DisableKeepAlives: true}}})
+		client := costClient(endpoint, slowClient{&http.Client{Transport: &http.Transport{DisableKeepAlives: true}}})
 		var throttled atomic.Int64
 		var all sync.WaitGroup
-		walks := make([]*walk, branches)
+		walks := make([]*limitCheck, branches)
 		for b := range branches {
-			w := newWalk(t, &dynamo.Feed{Client: client, Table: table})
+			w := newLimitCheck(t, &dynamo.Feed{Client: client, Table: table})
 			walks[b] = w
 			all.Go(func() {
 				for n := range states {
@@ -61,7 +59,6 @@ func TestFortyParallelStatesOfOneJobAllCount(t *testing.T) {
 						}
 						if !errors.Is(err, notify.Throttled{}) || try == tries-1 {
 							t.Errorf("branch %d, state %d: %+v, %v", b, n, out, err)
-
 							break
 						}
 						throttled.Add(1)

@@ -28,7 +28,6 @@ func (s *rotatedSecret) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	defer s.mu.Unlock()
 	if r.Header.Get("X-Amz-Target") != "secretsmanager.GetSecretValue" {
 		fmt.Fprint(w, `{}`)
-
 		return
 	}
 	s.reads++
@@ -38,15 +37,14 @@ func (s *rotatedSecret) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	if key == "" {
 		w.WriteHeader(http.StatusBadRequest)
 		fmt.Fprint(w, `{"__type":"ResourceNotFoundException"}`)
-
 		return
 	}
 	_ = json.NewEncoder(w).Encode(map[string]any{"SecretString": key, "CreatedDate": s.created.Unix()})
 }
 
-// TestARotatedSecretIsReadAgain, by the function as it is deployed: the new key counts at once, the previous one for the
-// overlap, and strangers do not make it read the secret with each request.
-func TestARotatedSecretIsReadAgain(t *testing.T) {
+// TestFunctionAcceptsARotatedSecret runs the built function: it accepts the new key at once and the previous one during the
+// overlap, and bad signatures do not cause a read of the secret each.
+func TestFunctionAcceptsARotatedSecret(t *testing.T) {
 	const before, after, stranger = "the key before, at least 32 bytes", "the key after, at least 32 bytes!", "a stranger's key, at least 32 bytes"
 	for _, test := range []struct {
 		overlap string

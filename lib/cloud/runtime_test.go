@@ -85,7 +85,6 @@ func startProcess(tb testing.TB, command *exec.Cmd, environment ...string) (*pro
 	select {
 	case at := <-ready:
 		p.InitTook = at.Sub(start)
-
 		return p, nil
 	case <-p.ended:
 		return nil, p.exit()
@@ -118,7 +117,6 @@ func (p *process) runtime(ready chan<- time.Time) http.Handler {
 			e, asked := p.pending.LoadAndDelete(r.PathValue("id"))
 			if err != nil || !asked {
 				w.WriteHeader(http.StatusBadRequest)
-
 				return
 			}
 			e.(*event).answers <- answer{payload: body, failed: failed, took: time.Since(e.(*event).taken)}
@@ -132,7 +130,6 @@ func (p *process) runtime(ready chan<- time.Time) http.Handler {
 // Invoke returns the function's answer. Its error is the function's own, or Runtime.ExitError when the process ends.
 func (p *process) Invoke(ctx context.Context, payload []byte) ([]byte, error) {
 	body, _, err := p.timed(ctx, payload)
-
 	return body, err
 }
 
@@ -170,14 +167,12 @@ func (a answer) result() ([]byte, time.Duration, error) {
 	if err := json.Unmarshal(a.payload, &failure); err != nil {
 		return nil, a.took, fmt.Errorf("read the function's error: %w", err)
 	}
-
 	return nil, a.took, failure
 }
 
 // exit returns the error of a function whose process has ended, with the last that it wrote.
 func (p *process) exit() error {
 	lines := strings.Split(strings.TrimSpace(p.output.String()), "\n")
-
 	return messages.InvokeResponse_Error{Type: "Runtime.ExitError", Message: lines[len(lines)-1]}
 }
 
@@ -206,13 +201,11 @@ type syncBuffer struct {
 func (s *syncBuffer) Write(p []byte) (int, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-
 	return s.b.Write(p)
 }
 
 func (s *syncBuffer) String() string {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-
 	return s.b.String()
 }

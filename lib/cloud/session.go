@@ -13,25 +13,24 @@ const (
 	envMaxPosts       = "MAX_POSTS_PER_MINUTE"
 )
 
-// limits returns what one user may cost.
+// limits reads the limits of one user.
 func (e *environment) limits() session.Limits {
-	l := session.Limits{MaxConnections: e.whole(envMaxConnections), MaxPosts: e.whole(envMaxPosts)}
-	if err := l.Validate(); err != nil && len(e.wrong) == 0 {
-		e.wrong = append(e.wrong, fmt.Sprintf("%s, %s: %v", envMaxConnections, envMaxPosts, err))
+	l := session.Limits{MaxConnections: e.positiveInt(envMaxConnections), MaxPosts: e.positiveInt(envMaxPosts)}
+	if err := l.Validate(); err != nil && len(e.invalid) == 0 {
+		e.invalid = append(e.invalid, fmt.Sprintf("%s, %s: %v", envMaxConnections, envMaxPosts, err))
 	}
-
 	return l
 }
 
 // Connect returns the handler of $connect.
 func Connect(ctx context.Context, getenv func(string) string) (*session.Connect, error) {
 	e := &environment{getenv: getenv}
-	table, limits := e.required(envTable), e.limits()
-	tokens, err := e.tokens()
+	table, limits := e.required(envConnectionsTable), e.limits()
+	tokens, err := e.tokenSettings()
 	if err != nil {
 		return nil, err
 	}
-	f, err := load(ctx, e)
+	f, err := loadAWS(ctx, e)
 	if err != nil {
 		return nil, err
 	}
@@ -41,31 +40,30 @@ func Connect(ctx context.Context, getenv func(string) string) (*session.Connect,
 	}
 
 	return &session.Connect{
-		Verifier: verifier, Store: f.connections(table), Limits: limits, Origins: e.list(envOrigins), Log: f.log,
+		Verifier: verifier, Store: f.connectionStore(table), Limits: limits, Origins: e.list(envOrigins), Log: f.log,
 	}, nil
 }
 
 // Disconnect returns the handler of $disconnect.
 func Disconnect(ctx context.Context, getenv func(string) string) (*session.Disconnect, error) {
 	e := &environment{getenv: getenv}
-	table := e.required(envTable)
-	f, err := load(ctx, e)
+	table := e.required(envConnectionsTable)
+	f, err := loadAWS(ctx, e)
 	if err != nil {
 		return nil, err
 	}
-
-	return &session.Disconnect{Store: f.connections(table), Log: f.log}, nil
+	return &session.Disconnect{Store: f.connectionStore(table), Log: f.log}, nil
 }
 
 // Default returns the handler of $default.
 func Default(ctx context.Context, getenv func(string) string) (*session.Default, error) {
 	e := &environment{getenv: getenv}
-	places, limits := e.places(), e.limits()
-	tokens, err := e.tokens()
+	delivery, limits := e.deliverySettings(), e.limits()
+	tokens, err := e.tokenSettings()
 	if err != nil {
 		return nil, err
 	}
-	d, err := loadDelivery(ctx, e, places)
+	d, err := loadDelivery(ctx, e, delivery)
 	if err != nil {
 		return nil, err
 	}
@@ -73,10 +71,9 @@ func Default(ctx context.Context, getenv func(string) string) (*session.Default,
 	if err != nil {
 		return nil, err
 	}
-	d.warm(ctx, nobodysNotes)
-
+	d.warm(ctx, readWarmNotes)
 	return &session.Default{
-		Gateway: d.sender, Connections: d.rows, Feed: d.feed, Broadcaster: d.broadcaster(), Verifier: verifier, Limits: limits,
+		Gateway: d.sender, Connections: d.connections, Feed: d.feed, Broadcaster: d.broadcaster(), Verifier: verifier, Limits: limits,
 		Log: d.log,
 	}, nil
 }
@@ -84,8 +81,8 @@ func Default(ctx context.Context, getenv func(string) string) (*session.Default,
 // Reaper returns the handler of the reaper's schedule.
 func Reaper(ctx context.Context, getenv func(string) string) (*session.Reaper, error) {
 	e := &environment{getenv: getenv}
-	table, endpoint := e.required(envTable), e.required(envEndpoint)
-	f, err := load(ctx, e)
+	table, endpoint := e.required(envConnectionsTable), e.required(envEndpoint)
+	f, err := loadAWS(ctx, e)
 	if err != nil {
 		return nil, err
 	}
@@ -94,5 +91,5 @@ func Reaper(ctx context.Context, getenv func(string) string) (*session.Reaper, e
 		return nil, err
 	}
 
-	return &session.Reaper{Sessions: f.connections(table), Gateway: sender, Log: f.log}, nil
+	return &session.Reaper{Sessions: f.connectionStore(table), Gateway: sender, Log: f.log}, nil
 }

@@ -82,7 +82,6 @@ func (s share) write(file, value string) error {
 // command returns the command that runs a program in the group from its beginning.
 func (s share) command(tb testing.TB, path string) *exec.Cmd {
 	tb.Helper()
-
 	return exec.CommandContext(tb.Context(), "/bin/sh", "-c", `echo $$ >"$0/cgroup.procs" && exec "$1"`, s.folder, path)
 }
 
@@ -99,7 +98,6 @@ func (s share) throttled(tb testing.TB) int {
 			if err != nil {
 				tb.Fatal(err)
 			}
-
 			return n
 		}
 	}

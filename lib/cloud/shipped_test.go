@@ -36,7 +36,7 @@ const (
 	secret         = "0123456789abcdef0123456789abcdef"
 )
 
-func TestShippedFunctions(t *testing.T) {
+func TestBuiltFunctionsWorkTogether(t *testing.T) {
 	f := startFleet(t)
 	t.Run("connect", f.testConnect)
 	t.Run("default", f.testDefault)
@@ -65,7 +65,7 @@ func (f fleet) testConnect(t *testing.T) {
 		"forged":  {[]string{session.Subprotocol, token(t, strings.ToUpper(secret), time.Hour)}, "Invalid token"},
 		"expired": {[]string{session.Subprotocol, token(t, secret, -time.Second)}, "Token expired"},
 	} {
-		status, body := f.refused(t, tt.subprotocols...)
+		status, body := f.connectRefused(t, tt.subprotocols...)
 		if want := `{"error":"UNAUTHORIZED","message":"` + tt.want + `"}`; status != http.StatusUnauthorized || body != want {
 			t.Errorf("%s: %d %s, want 401 %s", name, status, body, want)
 		}
@@ -203,7 +203,7 @@ func (f fleet) testSweeper(t *testing.T) {
 	if body, failure := f.notify(t, state); failure != "" || !strings.Contains(body, `"followed":true`) {
 		t.Fatal(body)
 	}
-	succeeded, silent := f.succeeded(t), time.Now().Add(-time.Hour)
+	succeeded, silent := f.succeededExecution(t), time.Now().Add(-time.Hour)
 	_, _, err := f.feed.Apply(t.Context(), feed.User(user), feed.Update{
 		State: message.UploadProgress{UploadID: "untold", FileName: "a.csv", Progress: 40, Message: "Working"},
 		Epoch: "2026-11-22T10:00:00.000Z#0000", Execution: succeeded, ID: "01JAAAAAAAAAAAAAAAAAAAAAAA", At: silent,
@@ -240,12 +240,12 @@ func (f fleet) testEnd(t *testing.T) {
 	if body, failure := f.notify(t, `{}`); failure != "Unhandled" || !strings.Contains(body, `"errorType":"Runtime.ExitError"`) {
 		t.Errorf("answer is %s (%s), want Runtime.ExitError", body, failure)
 	}
-	if status, body := f.refused(t); status != http.StatusBadGateway {
+	if status, body := f.connectRefused(t); status != http.StatusBadGateway {
 		t.Errorf("a connection is answered %d %s, want 502", status, body)
 	}
 }
 
-func TestACrashIsReported(t *testing.T) {
+func TestCrashIsReportedToTheCaller(t *testing.T) {
 	_, err := startProcess(t, exec.CommandContext(t.Context(), program(t, "notifier")))
 	if exit := (messages.InvokeResponse_Error{}); !errors.As(err, &exit) || exit.Type != "Runtime.ExitError" ||
 		!strings.Contains(exit.Message, "cloud: set CONNECTIONS_TABLE, FEED_TABLE, WEBSOCKET_API_ENDPOINT") {
@@ -282,6 +282,5 @@ func next(t *testing.T, tab *client.Conn) message.Envelope {
 	if err != nil {
 		t.Fatal(err)
 	}
-
 	return e
 }

@@ -1,4 +1,4 @@
-// Package connection keeps who is connected: one row for each open WebSocket connection of a signed-in user.
+// Package connection stores the open WebSocket connections of signed-in users.
 package connection
 
 import (
@@ -9,60 +9,60 @@ import (
 )
 
 const (
-	// MaxDuration is the age at which API Gateway closes every connection without a word
+	// MaxDuration is the age at which API Gateway closes every connection, without a reason
 	// (https://docs.aws.amazon.com/apigateway/latest/developerguide/apigateway-execution-service-websocket-limits-table.html).
 	MaxDuration = 2 * time.Hour
-	// MaxSession is the longest session: it ends before API Gateway's close, so that the browser can be told.
-	MaxSession = 7170 * time.Second
+	// MaxSessionDuration is the longest session. It ends before API Gateway closes the connection, so that the browser gets a
+	// closing frame with the reason.
+	MaxSessionDuration = 7170 * time.Second
 )
 
-// ErrNotFound says that there is no row for a connection id.
+// ErrNotFound means that no connection with the id is stored.
 var ErrNotFound = errors.New("connection: not found")
 
 // Connection is one open WebSocket connection.
 type Connection struct {
-	// ID is the id that API Gateway gave.
+	// ID is API Gateway's connection id.
 	ID string
 	// UserID is the subject of the token that opened the connection.
 	UserID string
-	// ConnectedAt is kept to the millisecond.
+	// ConnectedAt is stored in milliseconds.
 	ConnectedAt time.Time
-	// TokenExpiresAt is the token's exp claim, kept to the second.
+	// TokenExpiresAt is the token's exp claim, stored in seconds.
 	TokenExpiresAt time.Time
-	// EvictedAt is when a newer connection of the user took this one's place, kept to the millisecond. Zero is never.
+	// EvictedAt is when a newer connection of the user replaced this one, stored in milliseconds. Zero means not evicted.
 	EvictedAt time.Time
 }
 
-// End returns the moment after which nothing but a closing frame is posted: the token's expiry, the longest session's end,
-// or the eviction, whichever is first.
-func (c Connection) End() time.Time {
-	end := c.ConnectedAt.Add(MaxSession)
+// SessionEnd returns when the session ends: at the token's expiry, at the eviction, or [MaxSessionDuration] after the connect,
+// whichever is first. From then on only a closing frame is posted.
+func (c Connection) SessionEnd() time.Time {
+	end := c.ConnectedAt.Add(MaxSessionDuration)
 	if c.TokenExpiresAt.Before(end) {
 		end = c.TokenExpiresAt
 	}
 	if !c.EvictedAt.IsZero() && c.EvictedAt.Before(end) {
 		end = c.EvictedAt
 	}
-
 	return end
 }
 
-// Evicted reports whether the session of c has ended because newer connections took its place.
-func (c Connection) Evicted() bool { return !c.EvictedAt.IsZero() && c.End().Equal(c.EvictedAt) }
+// Evicted reports whether the session of c ended because a newer connection replaced it.
+func (c Connection) Evicted() bool { return !c.EvictedAt.IsZero() && c.SessionEnd().Equal(c.EvictedAt) }
 
-// RowExpiresAt returns the moment from which the store may drop the row on its own.
+// RowExpiresAt returns the time from which the store may delete the row (TTL).
 func (c Connection) RowExpiresAt() time.Time { return c.ConnectedAt.Add(MaxDuration) }
 
-// Store keeps connections. Its methods may be called concurrently. Get and Delete see every earlier Put that returned;
-// ByUser may lag behind by some seconds, as a DynamoDB index does.
+// Store stores connections. Its methods may be called concurrently. Get and Delete see every Put that has returned. ByUser is
+// eventually consistent: like a DynamoDB index, it may be some seconds behind.
 type Store interface {
-	// Put writes the row of c, over an earlier one of the same id. It returns [ErrEvicted] where that id has been evicted.
+	// Put stores c and replaces a stored connection of the same id. It returns [ErrEvicted] if that id has been evicted.
 	Put(ctx context.Context, c Connection) error
-	// Get returns the row of id, or [ErrNotFound].
+	// Get returns the connection of id, or [ErrNotFound].
 	Get(ctx context.Context, id string) (Connection, error)
-	// Delete removes the row of id; that there is none is no error.
+	// Delete deletes the connection of id. Deleting an absent connection is not an error.
 	Delete(ctx context.Context, id string) error
-	// ByUser yields every row of a user, page by page as it is read; after an error it stops. Each range over what it
-	// returns reads anew.
+	// ByUser yields the connections of a user, and reads them page by page. It stops after the first error. Each range over
+	// the returned sequence reads again from the start.
 	ByUser(ctx context.Context, userID string) iter.Seq2[Connection, error]
 }

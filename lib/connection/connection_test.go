@@ -9,24 +9,23 @@ import (
 	"github.com/herald-progress/herald/lib/connection/connectiontest"
 )
 
-func TestMemory(t *testing.T) {
+func TestMemoryMeetsTheStoreContract(t *testing.T) {
 	shared := &connection.Memory{}
 	connectiontest.Run(t, func(*testing.T) connectiontest.Connections { return shared })
 }
 
-func TestMemoryWithALaggingIndex(t *testing.T) {
+func TestMemoryMeetsTheStoreContractWithALaggingIndex(t *testing.T) {
 	lagging := &connection.Memory{IndexLag: 200 * time.Millisecond}
 	connectiontest.Run(t, func(*testing.T) connectiontest.Connections { return lagging })
 }
 
-func TestIndexLagsAsConfigured(t *testing.T) {
+func TestByUserShowsChangesAfterTheIndexLag(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		m := &connection.Memory{IndexLag: time.Second}
 		seen := func() (n int) {
 			for range m.ByUser(t.Context(), "u1") {
 				n++
 			}
-
 			return n
 		}
 		if err := m.Put(t.Context(), connection.Connection{ID: "c1", UserID: "u1"}); err != nil {
@@ -34,26 +33,26 @@ func TestIndexLagsAsConfigured(t *testing.T) {
 		}
 		time.Sleep(time.Second - 1)
 		if n := seen(); n != 0 {
-			t.Errorf("%d rows before the index has caught up, want 0", n)
+			t.Errorf("%d connections before the index has caught up, want 0", n)
 		}
 		time.Sleep(time.Nanosecond)
 		if n := seen(); n != 1 {
-			t.Errorf("%d rows after the index has caught up, want 1", n)
+			t.Errorf("%d connections after the index has caught up, want 1", n)
 		}
 		if err := m.Delete(t.Context(), "c1"); err != nil {
 			t.Fatal(err)
 		}
 		if n := seen(); n != 1 {
-			t.Errorf("%d rows right after the deletion, want the stale 1", n)
+			t.Errorf("%d connections right after the deletion, want the stale 1", n)
 		}
 		time.Sleep(time.Second)
 		if n := seen(); n != 0 {
-			t.Errorf("%d rows a second after the deletion, want 0", n)
+			t.Errorf("%d connections a second after the deletion, want 0", n)
 		}
 	})
 }
 
-func TestTheIndexOfSessionsLags(t *testing.T) {
+func TestEndedSessionsShowsChangesAfterTheIndexLag(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		m := &connection.Memory{IndexLag: time.Second}
 		at := time.Now().UTC()
@@ -61,16 +60,15 @@ func TestTheIndexOfSessionsLags(t *testing.T) {
 		if err := m.Put(t.Context(), c); err != nil {
 			t.Fatal(err)
 		}
-		seen := func() (rows []connection.Connection) {
-			for c := range m.Ended(t.Context(), at) {
-				rows = append(rows, c)
+		seen := func() (connections []connection.Connection) {
+			for c := range m.EndedSessions(t.Context(), at) {
+				connections = append(connections, c)
 			}
-
-			return rows
+			return connections
 		}
 		time.Sleep(time.Second - 1)
-		if rows := seen(); len(rows) != 0 {
-			t.Errorf("%v before the index has caught up, want none", rows)
+		if connections := seen(); len(connections) != 0 {
+			t.Errorf("%v before the index has caught up, want none", connections)
 		}
 		time.Sleep(time.Nanosecond)
 		if _, err := m.Refresh(t.Context(), "c1", "u1", at.Add(time.Hour)); err != nil {
@@ -81,16 +79,16 @@ func TestTheIndexOfSessionsLags(t *testing.T) {
 			t.Fatalf("%v right after a refresh, want the stale %v", stale, c)
 		}
 		if deleted, err := m.DeleteIfUnchanged(t.Context(), stale[0]); deleted || err != nil {
-			t.Errorf("the stale row is deleted: %v, %v", deleted, err)
+			t.Errorf("the stale connection is deleted: %v, %v", deleted, err)
 		}
 		time.Sleep(time.Second)
-		if rows := seen(); len(rows) != 0 {
-			t.Errorf("%v a second after the refresh, want none", rows)
+		if connections := seen(); len(connections) != 0 {
+			t.Errorf("%v a second after the refresh, want none", connections)
 		}
 	})
 }
 
-func TestSessionEndsWithItsTokenOrBeforeTwoHours(t *testing.T) {
+func TestSessionEndsWithItsTokenOrAtTheMaximumDuration(t *testing.T) {
 	at := time.Date(2026, 11, 22, 10, 0, 0, 0, time.UTC)
 	for _, tt := range []struct {
 		name  string
@@ -103,11 +101,11 @@ func TestSessionEndsWithItsTokenOrBeforeTwoHours(t *testing.T) {
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			c := connection.Connection{ConnectedAt: at, TokenExpiresAt: at.Add(tt.token)}
-			if got := c.End().Sub(at); got != tt.want {
+			if got := c.SessionEnd().Sub(at); got != tt.want {
 				t.Errorf("session ends after %v, want %v", got, tt.want)
 			}
 			if got := c.RowExpiresAt().Sub(at); got != 2*time.Hour {
-				t.Errorf("row expires after %v, want 2h", got)
+				t.Errorf("the row expires after %v, want 2h", got)
 			}
 		})
 	}

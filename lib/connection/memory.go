@@ -10,29 +10,29 @@ import (
 	"time"
 )
 
-// Memory is a [Store], [Sessions] and [Users] in memory. Its zero value is ready.
+// Memory is a [Store], [Sessions] and [Usage] in memory. Its zero value is ready to use.
 type Memory struct {
-	// IndexLag is how far ByUser and Ended lag behind, as DynamoDB's indexes do. It is set before the first use.
+	// IndexLag is how long ByUser and EndedSessions lag behind changes, as DynamoDB's indexes do. Set it before the first use.
 	IndexLag time.Duration
 
-	mu   sync.Mutex
-	rows map[string]Connection
-	// refusedIDs are connections that were evicted before they had a row.
-	refusedIDs map[string]bool
-	users      map[string]*userRow
-	refused    map[string]minuteCounts
-	// index holds each user's rows as ByUser sees them; pending are the changes that it does not see yet.
-	index   map[string]map[string]Connection
-	pending []change
+	mu          sync.Mutex
+	connections map[string]Connection
+	// evictedBeforePut are the ids that were evicted before a connection was stored.
+	evictedBeforePut map[string]bool
+	usage            map[string]*userUsage
+	refusals         map[string]minuteCounts
+	// index maps each user to the connections that ByUser shows. indexUpdates are the changes that it does not show yet.
+	index        map[string]map[string]Connection
+	indexUpdates []indexUpdate
 }
 
-// change is one that the index is to see: a row that left, a row that came, or both.
-type change struct {
+// indexUpdate is a change that the index shows after the lag. A zero before is an insertion, a zero after is a deletion.
+type indexUpdate struct {
 	at            time.Time
 	before, after Connection
 }
 
-// Put writes the row of c.
+// Put stores c.
 func (m *Memory) Put(_ context.Context, c Connection) error {
 	c.ConnectedAt = c.ConnectedAt.UTC().Truncate(time.Millisecond)
 	c.TokenExpiresAt = c.TokenExpiresAt.UTC().Truncate(time.Second)
@@ -41,58 +41,55 @@ func (m *Memory) Put(_ context.Context, c Connection) error {
 	}
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	if m.rows == nil {
-		m.rows, m.index = map[string]Connection{}, map[string]map[string]Connection{}
+	if m.connections == nil {
+		m.connections, m.index = map[string]Connection{}, map[string]map[string]Connection{}
 	}
-	if m.refusedIDs[c.ID] || !m.rows[c.ID].EvictedAt.IsZero() {
+	if m.evictedBeforePut[c.ID] || !m.connections[c.ID].EvictedAt.IsZero() {
 		return ErrEvicted
 	}
-	m.write(c)
-
+	m.store(c)
 	return nil
 }
 
-// Get returns the row of id, or [ErrNotFound].
+// Get returns the connection of id, or [ErrNotFound].
 func (m *Memory) Get(_ context.Context, id string) (Connection, error) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	c, ok := m.rows[id]
+	c, ok := m.connections[id]
 	if !ok {
 		return Connection{}, ErrNotFound
 	}
-
 	return c, nil
 }
 
-// Delete removes the row of id.
+// Delete deletes the connection of id.
 func (m *Memory) Delete(_ context.Context, id string) error {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	m.remove(id)
-	delete(m.refusedIDs, id)
-
+	delete(m.evictedBeforePut, id)
 	return nil
 }
 
-func (m *Memory) write(c Connection) {
-	m.pending = append(m.pending, change{at: time.Now(), before: m.rows[c.ID], after: c})
-	m.rows[c.ID] = c
-	m.catchUp()
+func (m *Memory) store(c Connection) {
+	m.indexUpdates = append(m.indexUpdates, indexUpdate{at: time.Now(), before: m.connections[c.ID], after: c})
+	m.connections[c.ID] = c
+	m.updateIndex()
 }
 
-// remove deletes the row of id.
+// remove deletes the connection of id from the connections, and later from the index.
 func (m *Memory) remove(id string) {
-	if c, ok := m.rows[id]; ok {
-		m.pending = append(m.pending, change{at: time.Now(), before: c})
-		delete(m.rows, id)
+	if c, ok := m.connections[id]; ok {
+		m.indexUpdates = append(m.indexUpdates, indexUpdate{at: time.Now(), before: c})
+		delete(m.connections, id)
 	}
-	m.catchUp()
+	m.updateIndex()
 }
 
-// ByUser yields the rows that the index showed for the user when the reading began.
+// ByUser yields the user's connections that the index shows when the iteration starts.
 func (m *Memory) ByUser(_ context.Context, userID string) iter.Seq2[Connection, error] {
 	return func(yield func(Connection, error) bool) {
-		for _, c := range m.seen(userID) {
+		for _, c := range m.indexed(userID) {
 			if !yield(c, nil) {
 				return
 			}
@@ -100,26 +97,25 @@ func (m *Memory) ByUser(_ context.Context, userID string) iter.Seq2[Connection, 
 	}
 }
 
-// seen returns the user's rows in the index, sorted by their ids.
-func (m *Memory) seen(userID string) []Connection {
+// indexed returns the user's connections that the index shows, sorted by id.
+func (m *Memory) indexed(userID string) []Connection {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	m.catchUp()
-
+	m.updateIndex()
 	return slices.SortedFunc(maps.Values(m.index[userID]), func(a, b Connection) int { return strings.Compare(a.ID, b.ID) })
 }
 
-// catchUp brings the index up to its lag.
-func (m *Memory) catchUp() {
+// updateIndex applies the changes that are older than the index lag.
+func (m *Memory) updateIndex() {
 	horizon := time.Now().Add(-m.IndexLag)
 	n := 0
-	for ; n < len(m.pending) && !m.pending[n].at.After(horizon); n++ {
-		m.apply(m.pending[n])
+	for ; n < len(m.indexUpdates) && !m.indexUpdates[n].at.After(horizon); n++ {
+		m.applyToIndex(m.indexUpdates[n])
 	}
-	m.pending = slices.Delete(m.pending, 0, n)
+	m.indexUpdates = slices.Delete(m.indexUpdates, 0, n)
 }
 
-func (m *Memory) apply(c change) {
+func (m *Memory) applyToIndex(c indexUpdate) {
 	if user := m.index[c.before.UserID]; user != nil {
 		delete(user, c.before.ID)
 		if len(user) == 0 {

@@ -8,27 +8,27 @@ import (
 	"time"
 )
 
-// Refresh lets the connection last until another token expires, if that is later.
+// Refresh sets the token expiry of a user's connection if the new one is later.
 func (m *Memory) Refresh(_ context.Context, id, userID string, tokenExpiresAt time.Time) (Connection, error) {
 	tokenExpiresAt = tokenExpiresAt.UTC().Truncate(time.Second)
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	c, ok := m.rows[id]
+	c, ok := m.connections[id]
 	if !ok || c.UserID != userID {
 		return Connection{}, ErrNotFound
 	}
 	if c.EvictedAt.IsZero() && tokenExpiresAt.After(c.TokenExpiresAt) {
 		c.TokenExpiresAt = tokenExpiresAt
-		m.write(c)
+		m.store(c)
 	}
 
 	return c, nil
 }
 
-// Ended yields the ended sessions that the index showed when the reading began, the earliest first.
-func (m *Memory) Ended(_ context.Context, at time.Time) iter.Seq2[Connection, error] {
+// EndedSessions yields the ended sessions that the index shows when the iteration starts, the earliest first.
+func (m *Memory) EndedSessions(_ context.Context, at time.Time) iter.Seq2[Connection, error] {
 	return func(yield func(Connection, error) bool) {
-		for _, c := range m.endedBy(at) {
+		for _, c := range m.endedSessions(at) {
 			if !yield(c, nil) {
 				return
 			}
@@ -36,33 +36,33 @@ func (m *Memory) Ended(_ context.Context, at time.Time) iter.Seq2[Connection, er
 	}
 }
 
-func (m *Memory) endedBy(at time.Time) []Connection {
+func (m *Memory) endedSessions(at time.Time) []Connection {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	m.catchUp()
+	m.updateIndex()
 	var ended []Connection
 	for _, user := range m.index {
 		for _, c := range user {
-			if c.EndedBy(at) {
+			if c.SessionEndedRecently(at) {
 				ended = append(ended, c)
 			}
 		}
 	}
-	slices.SortFunc(ended, func(a, b Connection) int { return cmp.Or(a.End().Compare(b.End()), cmp.Compare(a.ID, b.ID)) })
-
+	slices.SortFunc(ended, func(a, b Connection) int {
+		return cmp.Or(a.SessionEnd().Compare(b.SessionEnd()), cmp.Compare(a.ID, b.ID))
+	})
 	return ended
 }
 
-// DeleteIfUnchanged deletes the row of c unless its session has changed.
+// DeleteIfUnchanged deletes the connection of c unless its session has changed.
 func (m *Memory) DeleteIfUnchanged(_ context.Context, c Connection) (bool, error) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	row, ok := m.rows[c.ID]
-	if !ok || row.UserID != c.UserID || !row.ConnectedAt.Equal(c.ConnectedAt) || !row.TokenExpiresAt.Equal(c.TokenExpiresAt) {
+	stored, ok := m.connections[c.ID]
+	if !ok || stored.UserID != c.UserID || !stored.ConnectedAt.Equal(c.ConnectedAt) || !stored.TokenExpiresAt.Equal(c.TokenExpiresAt) {
 		return false, nil
 	}
 	m.remove(c.ID)
-
 	return true, nil
 }
 
@@ -70,15 +70,15 @@ func (m *Memory) DeleteIfUnchanged(_ context.Context, c Connection) (bool, error
 func (m *Memory) Evict(_ context.Context, id, userID string, at time.Time) error {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	c, ok := m.rows[id]
+	c, ok := m.connections[id]
 	switch {
-	case !ok && m.refusedIDs == nil:
-		m.refusedIDs = map[string]bool{id: true}
+	case !ok && m.evictedBeforePut == nil:
+		m.evictedBeforePut = map[string]bool{id: true}
 	case !ok:
-		m.refusedIDs[id] = true
+		m.evictedBeforePut[id] = true
 	case c.UserID == userID && c.EvictedAt.IsZero():
 		c.EvictedAt = at.UTC().Truncate(time.Millisecond)
-		m.write(c)
+		m.store(c)
 	}
 
 	return nil

@@ -23,7 +23,7 @@ import (
 // endpoints names the variables that hold the URLs of DynamoDB emulators.
 var endpoints = map[string]string{"dynalite": "DYNALITE_ENDPOINT", "moto": "MOTO_ENDPOINT"}
 
-func TestConnections(t *testing.T) {
+func TestConnectionsMeetTheStoreContract(t *testing.T) {
 	for name, variable := range endpoints {
 		t.Run(name, func(t *testing.T) {
 			_, client := wired(t, variable, nil)
@@ -39,8 +39,8 @@ func TestConnections(t *testing.T) {
 	}
 }
 
-// TestWhatIsCountedAsItStandsInTheTable: a row of its own, in no index, that the table drops in time.
-func TestWhatIsCountedAsItStandsInTheTable(t *testing.T) {
+// TestUsageItemFormat checks the items of usage as the table stores them: outside the indexes, with a TTL.
+func TestUsageItemFormat(t *testing.T) {
 	for name, variable := range endpoints {
 		t.Run(name, func(t *testing.T) {
 			client := emulator(t, variable)
@@ -52,9 +52,9 @@ func TestWhatIsCountedAsItStandsInTheTable(t *testing.T) {
 			const id = "L0SM9cOFvHcCIhw="
 			for _, minute := range []int{0, 1, 2, 3} {
 				after := at.Add(time.Duration(minute) * time.Minute)
-				_, _, entered := store.Enter(t.Context(), "u1", id, 1, 10, after)
+				_, _, entered := store.Connect(t.Context(), "u1", id, 1, 10, after)
 				_, spent := store.Spend(t.Context(), "u1", id, 2, 10, after)
-				_, refused := store.Refuse(t.Context(), id, after)
+				_, refused := store.CountRefusal(t.Context(), id, after)
 				if err := errors.Join(entered, spent, refused); err != nil {
 					t.Fatal(err)
 				}
@@ -83,7 +83,7 @@ func TestWhatIsCountedAsItStandsInTheTable(t *testing.T) {
 				},
 			}
 			if diff := cmp.Diff(want, got); diff != "" {
-				t.Errorf("rows (-want +got):\n%s", diff)
+				t.Errorf("items (-want +got):\n%s", diff)
 			}
 			for _, index := range []string{dynamo.UserIndex, dynamo.SessionExpiryIndex} {
 				rows, err := client.Scan(t.Context(), &dynamodb.ScanInput{TableName: &store.Table, IndexName: &index})
@@ -101,7 +101,6 @@ func emulator(t *testing.T, variable string) *dynamodb.Client {
 	if url == "" {
 		t.Skipf("set %s to the URL of a DynamoDB emulator", variable)
 	}
-
 	return dynamodb.New(dynamodb.Options{
 		Region: "us-east-1", BaseEndpoint: aws.String(url), Credentials: credentials.NewStaticCredentialsProvider("local", "local", ""),
 	})

@@ -11,10 +11,10 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb/types"
 )
 
-// tableWait is how long a table may take to become active.
-const tableWait = time.Minute
+// tableTimeout is how long a table may take to become active.
+const tableTimeout = time.Minute
 
-// ConnectionsTable returns the schema of the connections table, the same as the stack's.
+// ConnectionsTable returns the schema of the connections table, as the stack creates it.
 func ConnectionsTable(name string) *dynamodb.CreateTableInput {
 	return &dynamodb.CreateTableInput{
 		TableName:   aws.String(name),
@@ -25,15 +25,15 @@ func ConnectionsTable(name string) *dynamodb.CreateTableInput {
 			{AttributeName: aws.String("sessionMinute"), AttributeType: types.ScalarAttributeTypeN},
 			{AttributeName: aws.String("tokenExpiresAt"), AttributeType: types.ScalarAttributeTypeN},
 		},
-		KeySchema: key("connectionId", ""),
+		KeySchema: keySchema("connectionId", ""),
 		GlobalSecondaryIndexes: []types.GlobalSecondaryIndex{
-			{IndexName: aws.String(UserIndex), KeySchema: key("userId", ""), Projection: everything()},
-			{IndexName: aws.String(SessionExpiryIndex), KeySchema: key("sessionMinute", "tokenExpiresAt"), Projection: everything()},
+			{IndexName: aws.String(UserIndex), KeySchema: keySchema("userId", ""), Projection: allAttributes()},
+			{IndexName: aws.String(SessionExpiryIndex), KeySchema: keySchema("sessionMinute", "tokenExpiresAt"), Projection: allAttributes()},
 		},
 	}
 }
 
-// FeedTable returns the schema of the feed table, the same as the stack's.
+// FeedTable returns the schema of the feed table, as the stack creates it.
 func FeedTable(name string) *dynamodb.CreateTableInput {
 	return &dynamodb.CreateTableInput{
 		TableName:   aws.String(name),
@@ -42,22 +42,22 @@ func FeedTable(name string) *dynamodb.CreateTableInput {
 			{AttributeName: aws.String("owner"), AttributeType: types.ScalarAttributeTypeS},
 			{AttributeName: aws.String("entry"), AttributeType: types.ScalarAttributeTypeS},
 		},
-		KeySchema: key("owner", "entry"),
+		KeySchema: keySchema("owner", "entry"),
 	}
 }
 
-// CreateConnections creates the connections table where it is missing, and waits until it is active.
+// CreateConnections creates the connections table if it is missing, and waits until it is active.
 func CreateConnections(ctx context.Context, client *dynamodb.Client, name string) error {
 	return create(ctx, client, ConnectionsTable(name))
 }
 
-// CreateFeed creates the feed table where it is missing, and waits until it is active.
+// CreateFeed creates the feed table if it is missing, and waits until it is active.
 func CreateFeed(ctx context.Context, client *dynamodb.Client, name string) error {
 	return create(ctx, client, FeedTable(name))
 }
 
-// create leaves TTL out: it is for emulators, of which dynalite has no such call, and rows past their life count as absent
-// anyway.
+// create creates a table of an emulator. It does not enable TTL: dynalite does not support it, and readers ignore expired
+// items.
 func create(ctx context.Context, client *dynamodb.Client, table *dynamodb.CreateTableInput) error {
 	name := *table.TableName
 	_, err := client.CreateTable(ctx, table)
@@ -65,22 +65,20 @@ func create(ctx context.Context, client *dynamodb.Client, table *dynamodb.Create
 		return fmt.Errorf("create table %s: %w", name, err)
 	}
 	active := dynamodb.NewTableExistsWaiter(client, func(o *dynamodb.TableExistsWaiterOptions) { o.MinDelay = time.Second })
-	if err := active.Wait(ctx, &dynamodb.DescribeTableInput{TableName: &name}, tableWait); err != nil {
+	if err := active.Wait(ctx, &dynamodb.DescribeTableInput{TableName: &name}, tableTimeout); err != nil {
 		return fmt.Errorf("wait for table %s: %w", name, err)
 	}
-
 	return nil
 }
 
-func key(hash, sort string) []types.KeySchemaElement {
+func keySchema(hash, sort string) []types.KeySchemaElement {
 	schema := []types.KeySchemaElement{{AttributeName: aws.String(hash), KeyType: types.KeyTypeHash}}
 	if sort != "" {
 		schema = append(schema, types.KeySchemaElement{AttributeName: aws.String(sort), KeyType: types.KeyTypeRange})
 	}
-
 	return schema
 }
 
-func everything() *types.Projection {
+func allAttributes() *types.Projection {
 	return &types.Projection{ProjectionType: types.ProjectionTypeAll}
 }

@@ -21,8 +21,8 @@ const (
 	previousStage = "AWSPREVIOUS"
 )
 
-// Secret is an [auth.SecretStore] on one secret, whose text or bytes are the key. It needs secretsmanager:GetSecretValue on
-// it, and kms:Decrypt on its key where that is the customer's.
+// Secret is an [auth.SecretStore] on one secret, whose string or binary value is the key. It needs
+// secretsmanager:GetSecretValue, and kms:Decrypt if a customer managed key encrypts the secret.
 type Secret struct {
 	Client *secretsmanager.Client
 	// ARN is the secret's whole ARN.
@@ -31,8 +31,8 @@ type Secret struct {
 
 var _ auth.SecretStore = (*Secret)(nil)
 
-// Current returns the version AWSCURRENT, and when it was created: a rotation creates the new version moments before it
-// moves the label. A secret that does not exist, or is to be deleted, is auth.ErrNoSecret.
+// Current returns the version AWSCURRENT and its creation time: a rotation creates a version moments before it moves the label.
+// If the secret does not exist or is scheduled for deletion, the error is auth.ErrNoSecret.
 func (s *Secret) Current(ctx context.Context) ([]byte, time.Time, error) {
 	out, err := s.get(ctx, currentStage)
 	var missing *types.ResourceNotFoundException
@@ -43,7 +43,6 @@ func (s *Secret) Current(ctx context.Context) ([]byte, time.Time, error) {
 	if err != nil {
 		return nil, time.Time{}, err
 	}
-
 	return value(out), aws.ToTime(out.CreatedDate), nil
 }
 
@@ -56,7 +55,6 @@ func (s *Secret) Previous(ctx context.Context) ([]byte, error) {
 	if err != nil {
 		return nil, err
 	}
-
 	return value(out), nil
 }
 
@@ -65,7 +63,6 @@ func (s *Secret) get(ctx context.Context, stage string) (*secretsmanager.GetSecr
 	if err != nil {
 		return nil, fmt.Errorf("get secret value %s: %w", stage, err)
 	}
-
 	return out, nil
 }
 
@@ -73,6 +70,5 @@ func value(out *secretsmanager.GetSecretValueOutput) []byte {
 	if out.SecretString != nil {
 		return []byte(*out.SecretString)
 	}
-
 	return out.SecretBinary
 }

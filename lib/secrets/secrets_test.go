@@ -27,8 +27,8 @@ type answer struct {
 	body   string
 }
 
-// service answers requests by the stage that they ask for.
-func service(t *testing.T, answers map[string]answer) *secrets.Secret {
+// newTestSecret answers requests by the stage that they ask for.
+func newTestSecret(t *testing.T, answers map[string]answer) *secrets.Secret {
 	t.Helper()
 	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		var in struct{ SecretID, VersionStage string }
@@ -42,7 +42,6 @@ func service(t *testing.T, answers map[string]answer) *secrets.Secret {
 		_, _ = io.WriteString(w, a.body)
 	}))
 	t.Cleanup(server.Close)
-
 	return &secrets.Secret{ARN: arn, Client: secretsmanager.New(secretsmanager.Options{
 		Region: "us-east-1", BaseEndpoint: aws.String(server.URL),
 		Credentials: credentials.NewStaticCredentialsProvider("AKID", "secret", ""),
@@ -50,8 +49,8 @@ func service(t *testing.T, answers map[string]answer) *secrets.Secret {
 	})}
 }
 
-func TestBothVersionsAreRead(t *testing.T) {
-	s := service(t, map[string]answer{
+func TestCurrentAndPreviousReadTheirVersions(t *testing.T) {
+	s := newTestSecret(t, map[string]answer{
 		"AWSCURRENT":  {http.StatusOK, `{"ARN":"` + arn + `","CreatedDate":1.7638e9,"SecretString":"new","VersionStages":["AWSCURRENT"]}`},
 		"AWSPREVIOUS": {http.StatusOK, `{"ARN":"` + arn + `","CreatedDate":1.7e9,"SecretBinary":"b2xk","VersionStages":["AWSPREVIOUS"]}`},
 	})
@@ -64,7 +63,7 @@ func TestBothVersionsAreRead(t *testing.T) {
 	}
 }
 
-func TestErrorsAreToldApart(t *testing.T) {
+func TestMissingSecretsAndFailuresHaveDifferentErrors(t *testing.T) {
 	for _, tt := range []struct {
 		name           string
 		answer         answer
@@ -77,7 +76,7 @@ func TestErrorsAreToldApart(t *testing.T) {
 		{"out of order", answer{http.StatusInternalServerError, `{"__type":"InternalServiceError"}`}, false, false},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
-			s := service(t, map[string]answer{"AWSCURRENT": tt.answer, "AWSPREVIOUS": tt.answer})
+			s := newTestSecret(t, map[string]answer{"AWSCURRENT": tt.answer, "AWSPREVIOUS": tt.answer})
 			key, _, err := s.Current(t.Context())
 			if err == nil || errors.Is(err, auth.ErrNoSecret) != tt.gone || key != nil {
 				t.Errorf("current: %v", err)

@@ -13,22 +13,22 @@ import (
 	"github.com/herald-progress/herald/lib/message"
 )
 
-// Gateway posts to connections, and closes them.
+// Gateway posts to connections and closes them.
 type Gateway interface {
 	broadcast.Sender
-	// Close closes a connection; that it is gone already is no error. Its other errors are those of Send.
+	// Close closes a connection. Closing a connection that is gone is not an error. Other errors are those of Send.
 	Close(ctx context.Context, connectionID string) error
 }
 
-// Closing frames whose reason is not the session's end.
+// Closing frames of connections whose session has not ended.
 var (
 	unknownConnection = message.Closing{Code: message.CloseUnknownConnection, Reason: "This connection is not known", Reconnect: true}
 	rateLimited       = message.Closing{Code: message.CloseRateLimited, Reason: "Too many requests", Reconnect: false}
 )
 
-// ending returns the closing frame of a session that is over: newer connections took its place, its token is over, or else
-// it has lasted as long as one may.
-func ending(c connection.Connection, now time.Time) message.Closing {
+// sessionClosing returns the closing frame for an ended session: it was evicted, its token expired, or it reached the maximum
+// duration.
+func sessionClosing(c connection.Connection, now time.Time) message.Closing {
 	switch {
 	case c.Evicted():
 		return message.Closing{Code: message.CloseConnectionLimit, Reason: "The user has too many connections", Reconnect: false}
@@ -39,67 +39,65 @@ func ending(c connection.Connection, now time.Time) message.Closing {
 	}
 }
 
-// closeWith posts why, then closes the connection, whether or not the post succeeded. That the connection is gone is no
+// sendAndClose posts a closing frame and closes the connection, even if the post failed. A connection that is gone is not an
 // error.
-func closeWith(ctx context.Context, g Gateway, id string, why message.Closing, now time.Time) error {
-	frame, err := message.New(why, "", now).Encode()
+func sendAndClose(ctx context.Context, g Gateway, id string, closing message.Closing, now time.Time) error {
+	frame, err := message.New(closing, "", now).Encode()
 	if err != nil {
 		return fmt.Errorf("close: %w", err)
 	}
-	unsaid := bounded(ctx, func(ctx context.Context) error { return g.Send(ctx, id, frame) })
-	if errors.Is(unsaid, broadcast.ErrGone) {
+	postErr := retryThrottled(ctx, func(ctx context.Context) error { return g.Send(ctx, id, frame) })
+	if errors.Is(postErr, broadcast.ErrGone) {
 		return nil
 	}
-	unclosed := bounded(ctx, func(ctx context.Context) error { return g.Close(ctx, id) })
-	if err := errors.Join(unsaid, unclosed); err != nil {
+	closeErr := retryThrottled(ctx, func(ctx context.Context) error { return g.Close(ctx, id) })
+	if err := errors.Join(postErr, closeErr); err != nil {
 		return fmt.Errorf("close: %w", err)
 	}
 
 	return nil
 }
 
-// over ends a session before the reaper does, unless the reaper was first, or a refresh.
-func (h *Default) over(ctx context.Context, log *slog.Logger, row connection.Connection) error {
-	deleted, err := h.Connections.DeleteIfUnchanged(ctx, row)
-	if err != nil { // the session is over in any case
+// endSession ends a session unless the reaper or another message ended it first, or a refresh prolonged it.
+func (h *Default) endSession(ctx context.Context, log *slog.Logger, c connection.Connection) error {
+	deleted, err := h.Connections.DeleteIfUnchanged(ctx, c)
+	if err != nil { // the session has ended in any case
 		log.ErrorContext(ctx, "delete ended session", "err", err)
 	} else if !deleted {
 		return nil
 	}
-	why := ending(row, clock(h.Now)())
-	log.InfoContext(ctx, "session ended", "code", why.Code)
-
-	return closeWith(ctx, h.Gateway, row.ID, why, clock(h.Now)())
+	closing := sessionClosing(c, clock(h.Now)())
+	log.InfoContext(ctx, "session ended", "code", closing.Code)
+	return sendAndClose(ctx, h.Gateway, c.ID, closing, clock(h.Now)())
 }
 
-// unknown answers a message of a connection without a row, once in a minute: what follows is dropped.
-func (h *Default) unknown(ctx context.Context, log *slog.Logger, a *answers) error {
+// closeUnknown closes a connection that is not stored. It answers one message a minute and drops the others.
+func (h *Default) closeUnknown(ctx context.Context, log *slog.Logger, resp *responder) error {
 	log.InfoContext(ctx, "unknown connection")
-	if n, err := h.Connections.Refuse(ctx, a.row.ID, a.now()); err == nil && n > 1 || errors.Is(err, connection.ErrBusy) {
+	if n, err := h.Connections.CountRefusal(ctx, resp.connection.ID, resp.now()); err == nil && n > 1 || errors.Is(err, connection.ErrThrottled) {
 		return errDropped
 	} else if err != nil {
 		log.ErrorContext(ctx, "count refusal", "err", err)
 	}
-
-	return closeWith(ctx, h.Gateway, a.row.ID, unknownConnection, a.now())
+	return sendAndClose(ctx, h.Gateway, resp.connection.ID, unknownConnection, resp.now())
 }
 
-// closeEvicted closes the user's connections whose place newer ones took: $connect has no time for that, and may have
-// failed to end their sessions. Of several messages at once one forgets a connection and closes it. What fails here is left
-// to the reaper.
+// closeEvicted closes evicted connections of the user. $connect leaves that to the user's next message, because it has no time
+// for it. RemoveFromUser gives each connection to one of several concurrent messages. If closing fails, the reaper closes the
+// connection.
 func (h *Default) closeEvicted(ctx context.Context, log *slog.Logger, user string, ids []string) {
 	now := clock(h.Now)()
-	taken, err := h.Connections.Forget(ctx, user, ids, nil, now)
+	removed, err := h.Connections.RemoveFromUser(ctx, user, ids, nil, now)
 	if err != nil {
 		log.ErrorContext(ctx, "forget evicted connections", "err", err)
 	}
-	slots := make(chan struct{}, postsInFlight)
+	slots := make(chan struct{}, maxConcurrentPosts)
 	var closes sync.WaitGroup
-	for _, id := range taken {
+	for _, id := range removed {
 		slots <- struct{}{}
 		closes.Go(func() {
 			defer func() { <-slots }()
-			if err := h.closeOne(ctx, log, user, id, now); err != nil && !errors.Is(err, connection.ErrNotFound) {
+			if err := h.closeEvictedConnection(ctx, log, user, id, now); err != nil && !errors.Is(err, connection.ErrNotFound) {
 				log.ErrorContext(ctx, "close evicted connection", "evicted", id, "err", err)
 			}
 		})
@@ -107,18 +105,18 @@ func (h *Default) closeEvicted(ctx context.Context, log *slog.Logger, user strin
 	closes.Wait()
 }
 
-// closeOne closes one evicted connection.
-func (h *Default) closeOne(ctx context.Context, log *slog.Logger, user, id string, now time.Time) error {
-	row, err := h.Connections.Get(ctx, id)
+// closeEvictedConnection closes one evicted connection. $connect may have failed to mark it as evicted.
+func (h *Default) closeEvictedConnection(ctx context.Context, log *slog.Logger, user, id string, now time.Time) error {
+	c, err := h.Connections.Get(ctx, id)
 	if err != nil {
 		return err
 	}
-	if row.EvictedAt.IsZero() {
+	if c.EvictedAt.IsZero() {
 		if err := h.Connections.Evict(ctx, id, user, now); err != nil {
 			return err
 		}
-		row.EvictedAt = now
+		c.EvictedAt = now
 	}
 
-	return h.over(ctx, log.With("evicted", id), row)
+	return h.endSession(ctx, log.With("evicted", id), c)
 }

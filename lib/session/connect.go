@@ -16,67 +16,63 @@ import (
 type Connect struct {
 	Verifier Verifier
 	Store    Connections
-	// Limits bounds what one user may cost.
+	// Limits limits what one user may cost.
 	Limits Limits
-	// Origins are the accepted Origin headers, such as https://app.example.com; empty accepts any, and none.
+	// Origins are the accepted Origin headers, such as https://app.example.com. If it is empty, every request is accepted, also
+	// without an Origin.
 	Origins []string
 	// Log is silent when nil.
 	Log *slog.Logger
 	// Now is the clock; nil means time.Now.
 	Now func() time.Time
 
-	refused refusedUsers
+	// throttledUsers are the users whose connects were refused in this minute.
+	throttledUsers userSet
 }
 
-// Handle answers 200 "Connected", 401 with the reason, 403 for an Origin that is not accepted, 429 for too many connects of
-// the user in this minute, or 500. It returns no error: API Gateway would make of it a 502.
+// Handle responds with 200 "Connected", 401 with the reason, 403 for an Origin that is not accepted, 429 if the user connects
+// too often in this minute, or 500. It returns no error, because API Gateway would respond with 502.
 func (h *Connect) Handle(ctx context.Context, r Request) (Response, error) {
 	id := r.RequestContext.ConnectionID
 	log := logger(h.Log).With("connectionId", id)
 	if len(h.Origins) > 0 {
-		origin := header(&r, "Origin")
+		origin := headerValues(&r, "Origin")
 		if len(origin) != 1 || !slices.Contains(h.Origins, origin[0]) {
 			log.WarnContext(ctx, "connection refused", "reason", "origin")
-
-			return refusal(http.StatusForbidden, "Origin not allowed"), nil
+			return errorResponse(http.StatusForbidden, "Origin not allowed"), nil
 		}
 	}
-	token, protocol := token(&r)
+	token, protocol := requestToken(&r)
 	if token == "" {
 		log.InfoContext(ctx, "connection refused", "reason", "no token")
-
-		return refusal(http.StatusUnauthorized, "Missing token"), nil
+		return errorResponse(http.StatusUnauthorized, "Missing token"), nil
 	}
 	claims, err := h.Verifier.Verify(ctx, token)
 	switch {
 	case errors.Is(err, auth.ErrExpired):
 		log.InfoContext(ctx, "connection refused", "reason", err)
-
-		return refusal(http.StatusUnauthorized, "Token expired"), nil
+		return errorResponse(http.StatusUnauthorized, "Token expired"), nil
 	case errors.Is(err, auth.ErrInvalid):
 		log.WarnContext(ctx, "connection refused", "reason", err)
-
-		return refusal(http.StatusUnauthorized, "Invalid token"), nil
+		return errorResponse(http.StatusUnauthorized, "Invalid token"), nil
 	case err != nil:
 		log.ErrorContext(ctx, "verify token", "err", err)
-
-		return refusal(http.StatusInternalServerError, "Internal server error"), nil
+		return errorResponse(http.StatusInternalServerError, "Internal server error"), nil
 	}
-	err = h.enter(ctx, log, connection.Connection{
+	err = h.store(ctx, log, connection.Connection{
 		ID: id, UserID: claims.Subject, ConnectedAt: h.connectedAt(&r), TokenExpiresAt: claims.ExpiresAt,
 	})
-	if errors.Is(err, errConnects) {
+	if errors.Is(err, errTooManyConnects) {
 		log.WarnContext(ctx, "connection refused", "reason", err, "userId", claims.Subject)
-
-		return refusal(http.StatusTooManyRequests, "Too many connections in this minute"), nil
+		return errorResponse(http.StatusTooManyRequests, "Too many connections in this minute"), nil
 	}
 	if err != nil {
 		log.ErrorContext(ctx, "store connection", "err", err)
-
-		return refusal(http.StatusInternalServerError, "Internal server error"), nil
+		return errorResponse(http.StatusInternalServerError, "Internal server error"), nil
 	}
+
 	log.InfoContext(ctx, "connected", "userId", claims.Subject)
-	response := ok("Connected")
+	response := okResponse("Connected")
 	if protocol != "" {
 		response.Headers = map[string]string{protocolHeader: protocol}
 	}
@@ -84,11 +80,10 @@ func (h *Connect) Handle(ctx context.Context, r Request) (Response, error) {
 	return response, nil
 }
 
-// connectedAt is API Gateway's time, from which its two hours count.
+// connectedAt returns API Gateway's connect time, from which the two hours count.
 func (h *Connect) connectedAt(r *Request) time.Time {
 	if r.RequestContext.ConnectedAt > 0 {
 		return time.UnixMilli(r.RequestContext.ConnectedAt).UTC()
 	}
-
 	return clock(h.Now)().UTC()
 }

@@ -13,25 +13,25 @@ import (
 	"github.com/herald-progress/herald/lib/message"
 )
 
-// maxCursor bounds the text of a cursor, in bytes: three ids of a job, each of whose bytes may take six in JSON.
+// maxCursor is the maximum length of a cursor in bytes. It holds three job ids, each byte of which may take six in JSON.
 const maxCursor = 8192
 
 var errCursor = errors.New("session: bad cursor")
 
-// cursor is where a sync goes on. The jobs are read in the order of their ids, as many as one sync may
-// read, and sent in the order of rank. Its zero value is the beginning.
+// cursor is where the next sync continues. Jobs are read in pages in the order of their ids. The jobs of a page are sent in the
+// order of rank. The zero value is the start.
 type cursor struct {
-	// After is the job after which the reading begins; Until is the last job of it, empty where it is to go to the end.
+	// After is the job id after which the page starts. Until is its last job id. An empty Until means the last job.
 	After string `json:"a,omitzero"`
 	Until string `json:"u,omitzero"`
-	// Sent is the last job that was sent of these; nil is none.
+	// Sent is the rank of the last job of the page that was sent, or nil.
 	Sent *rank `json:"s,omitzero"`
 	// Since is the since of the first page while the notes before it have not been sent: since moves on with each page, and
 	// what was stored late stands before the first one.
 	Since string `json:"n,omitzero"`
 }
 
-// rank is a job's place in the order in which jobs are sent: running ones before ended ones, the newest first.
+// rank is a job's position in the order of sending: running jobs before ended ones, the newest first.
 type rank struct {
 	Ended bool `json:"e,omitzero"`
 	// Updated is the time of the job's last update, in milliseconds.
@@ -39,7 +39,7 @@ type rank struct {
 	Job     string `json:"j"`
 }
 
-func rankOf(r feed.Row) rank {
+func newRank(r feed.Row) rank {
 	return rank{Ended: r.State.Status.Terminal(), Updated: r.UpdatedAt.UnixMilli(), Job: r.State.UploadID}
 }
 
@@ -61,13 +61,12 @@ func (c cursor) String() string {
 	}
 	text, err := json.Marshal(c)
 	if err != nil {
-		return "" // cannot be: texts and numbers
+		return "" // impossible: strings and numbers can be encoded
 	}
-
 	return base64.RawURLEncoding.EncodeToString(text)
 }
 
-// decodeCursor reads the cursor of a synced frame; empty text is the beginning.
+// decodeCursor decodes the cursor of a synced frame. An empty text is the start.
 func decodeCursor(s string) (cursor, error) {
 	var c cursor
 	if s == "" {

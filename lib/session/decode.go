@@ -22,41 +22,42 @@ const (
 	actionDismiss = "dismiss"
 )
 
-// replacement is what encoding/json makes of a text that is not valid Unicode: two different ids must not become one.
-const replacement = "\uFFFD"
+// replacementChar is what encoding/json decodes invalid Unicode to. Job ids that contain it are rejected, because two different
+// ids could become one.
+const replacementChar = "\uFFFD"
 
-// What answers a message that is none of the actions.
+// The texts of the error frames for messages without a known action.
 var (
-	errNoAction      = errors.New(`A message must be a JSON object with a text "action"`) //nolint:staticcheck // it is shown to people
-	errUnknownAction = errors.New("This action is not known")                             //nolint:staticcheck // as above
+	errNoAction      = errors.New(`A message must be a JSON object with a text "action"`) //nolint:staticcheck // a sentence for people
+	errUnknownAction = errors.New("This action is not known")                             //nolint:staticcheck // a sentence for people
 )
 
-// syncAction asks for what is newer than what the browser has.
+// syncAction asks for everything that is newer than what the browser has.
 type syncAction struct {
-	have map[string]position
-	// since is the newest note that the browser has, and first what that was on the first page of the sync; after is the id
-	// from which notes up to first are sent again. All are empty in a browser without notes.
-	since, first, after string
-	// cursor is where the sync goes on.
+	have map[string]version
+	// since is the newest note that the browser has, and first is its value on the first page of the sync. Notes from
+	// overlapStart to first are sent again. All three are empty if the browser has no notes.
+	since, first, overlapStart string
+	// cursor is where to continue.
 	cursor cursor
-	// silent wants no welcome.
-	silent bool
+	// noWelcome asks for a response without a welcome frame.
+	noWelcome bool
 }
 
-// position is a place in the history of a job.
-type position struct {
+// version identifies a state of a job.
+type version struct {
 	epoch string
 	seq   int64
 }
 
-// refreshAction brings a new token, or none.
+// refreshAction prolongs the session with a new token, which may be missing.
 type refreshAction struct{ token string }
 
 // dismissAction deletes a note.
 type dismissAction struct{ note string }
 
-// decode returns a syncAction, refreshAction or dismissAction. Its error is a *message.Invalid where an action's fields are
-// bad, else errNoAction or errUnknownAction.
+// decode returns a syncAction, refreshAction or dismissAction. The error is a *message.Invalid if a field is invalid, or else
+// errNoAction or errUnknownAction.
 func decode(r *Request) (any, error) {
 	raw := []byte(r.Body)
 	if r.IsBase64Encoded {
@@ -96,20 +97,21 @@ func decodeSync(raw []byte) (any, error) {
 	if len(m.Have) > message.MaxHave {
 		return nil, invalid("have", fmt.Sprintf("must name at most %d jobs", message.MaxHave))
 	}
-	s := syncAction{have: make(map[string]position, len(m.Have)), silent: m.Welcome != nil && !*m.Welcome}
+	s := syncAction{have: make(map[string]version, len(m.Have)), noWelcome: m.Welcome != nil && !*m.Welcome}
 	for _, job := range slices.Sorted(maps.Keys(m.Have)) {
 		if job == "" || len(job) > message.MaxID {
 			return nil, invalid("have", fmt.Sprintf("must name jobs of 1 to %d bytes", message.MaxID))
 		}
-		if strings.Contains(job, replacement) {
+		if strings.Contains(job, replacementChar) {
 			return nil, invalid("have", "must name jobs in valid Unicode")
 		}
-		at, rule := readPosition(m.Have[job])
+		v, rule := decodeVersion(m.Have[job])
 		if rule != "" {
 			return nil, invalid("have", rule)
 		}
-		s.have[job] = at
+		s.have[job] = v
 	}
+
 	var err error
 	if s.cursor, err = decodeCursor(m.Cursor); err != nil {
 		return nil, invalid("cursor", "must be that of a synced frame")
@@ -117,6 +119,7 @@ func decodeSync(raw []byte) (any, error) {
 	if m.Since == "" {
 		return s, nil
 	}
+
 	since, err := ulid.ParseStrict(m.Since)
 	if err != nil {
 		return nil, invalid("since", ruleNote)
@@ -125,39 +128,38 @@ func decodeSync(raw []byte) (any, error) {
 	if first, err := ulid.ParseStrict(s.cursor.Since); err == nil && first.Compare(since) < 0 {
 		since = first
 	}
-	var after ulid.ULID
+	var overlapStart ulid.ULID
 	ms := since.Time()
-	if err := after.SetTime(ms - min(ms, uint64(feed.NoteOverlap.Milliseconds()))); err != nil { //nolint:gosec // positive
+	if err := overlapStart.SetTime(ms - min(ms, uint64(feed.NoteOverlap.Milliseconds()))); err != nil { //nolint:gosec // the constant is positive
 		return nil, invalid("since", ruleNote)
 	}
-	s.first, s.after = since.String(), after.String()
-
+	s.first, s.overlapStart = since.String(), overlapStart.String()
 	return s, nil
 }
 
 const ruleNote = "must be the id of a note, a ULID"
 
-// readPosition returns a position, or the rule that it breaks.
-func readPosition(raw json.RawMessage) (at position, rule string) {
+// decodeVersion returns a version, or the rule that it violates.
+func decodeVersion(raw json.RawMessage) (v version, rule string) {
 	var pair []json.RawMessage
-	if json.Unmarshal(raw, &pair) != nil || len(pair) != 2 { //nolint:mnd // a pair
-		return position{}, "must give each job as [epoch, seq]"
+	if json.Unmarshal(raw, &pair) != nil || len(pair) != 2 {
+		return version{}, "must give each job as [epoch, seq]"
 	}
 	var epoch *string
 	if json.Unmarshal(pair[0], &epoch) != nil || epoch == nil {
-		return position{}, "must have texts as epochs"
+		return version{}, "must have texts as epochs"
 	}
 	if *epoch != "" {
 		if normal, err := message.NormalizeEpoch(*epoch); err != nil || normal != *epoch {
-			return position{}, "must have epochs as they were sent"
+			return version{}, "must have epochs as they were sent"
 		}
 	}
 	var seq *int64
 	if json.Unmarshal(pair[1], &seq) != nil || seq == nil || *seq < 0 {
-		return position{}, "must have whole numbers from 0 as seqs"
+		return version{}, "must have whole numbers from 0 as seqs"
 	}
 
-	return position{epoch: *epoch, seq: *seq}, ""
+	return version{epoch: *epoch, seq: *seq}, ""
 }
 
 func decodeRefresh(raw []byte) (any, error) {
@@ -168,7 +170,6 @@ func decodeRefresh(raw []byte) (any, error) {
 	if err := message.DecodeObject(raw, "", &m); err != nil {
 		return nil, err
 	}
-
 	return refreshAction{token: m.Token}, nil
 }
 

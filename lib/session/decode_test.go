@@ -10,7 +10,7 @@ import (
 	"github.com/herald-progress/herald/lib/message"
 )
 
-// FuzzDecode: what is accepted keeps every rule, and what is not is answered.
+// FuzzDecode checks that an accepted message satisfies every rule, and that a rejected one has an error for the browser.
 func FuzzDecode(f *testing.F) {
 	f.Add(`{"action":"sync","have":{"j1":["2026-11-22T10:00:00.000Z#0000",3],"j2":["",0]},"since":"01M82K5N32CPWX658G1ZTM36HQ"}`, false)
 	f.Add(`{"action":"sync","cursor":"eyJhIjoiajEifQ","welcome":false}`, false)
@@ -27,7 +27,6 @@ func FuzzDecode(f *testing.F) {
 			if err := (message.Error{Code: CodeInvalidMessage, Message: err.Error()}).Validate(); err != nil {
 				t.Errorf("the answer cannot be sent: %v", err)
 			}
-
 			return
 		case err != nil:
 			t.Fatalf("an error that is not answered: %v", err)
@@ -46,7 +45,7 @@ func FuzzDecode(f *testing.F) {
 	})
 }
 
-// FuzzCursor: what is accepted is encoded as it was decoded, and names no job that cannot be.
+// FuzzCursor checks that an accepted cursor encodes to the same text and names no invalid job id.
 func FuzzCursor(f *testing.F) {
 	f.Add(cursor{After: "j1", Until: "j2", Sent: &rank{Ended: true, Updated: 1, Job: "j3"}}.String())
 	f.Add(cursor{}.String())
@@ -82,8 +81,8 @@ func checkSync(t *testing.T, a syncAction) {
 	if again, err := decodeCursor(a.cursor.String()); err != nil || again.String() != a.cursor.String() {
 		t.Errorf("cursor %+v is decoded as %+v: %v", a.cursor, again, err)
 	}
-	if (a.since == "") != (a.after == "") {
-		t.Errorf("since %q, but after %q", a.since, a.after)
+	if (a.since == "") != (a.overlapStart == "") {
+		t.Errorf("since %q, but after %q", a.since, a.overlapStart)
 	}
 	if a.since == "" {
 		return
@@ -93,8 +92,8 @@ func checkSync(t *testing.T, a syncAction) {
 	if err != nil || since.String() != a.since {
 		t.Fatalf("since %q: %v", a.since, err)
 	}
-	after, err := ulid.ParseStrict(a.after)
-	if err != nil || a.after > a.since || since.Time() >= overlap && since.Time()-after.Time() != overlap {
-		t.Errorf("notes since %s are sent again after %s: %v", a.since, a.after, err)
+	after, err := ulid.ParseStrict(a.overlapStart)
+	if err != nil || a.overlapStart > a.since || since.Time() >= overlap && since.Time()-after.Time() != overlap {
+		t.Errorf("notes since %s are sent again after %s: %v", a.since, a.overlapStart, err)
 	}
 }

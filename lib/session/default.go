@@ -12,36 +12,36 @@ import (
 	"github.com/herald-progress/herald/lib/message"
 )
 
-// Codes of the error frames that answer a browser.
+// Codes of the error frames.
 const (
-	// CodeUnknownAction answers what no action names.
+	// CodeUnknownAction answers a message whose action does not exist.
 	CodeUnknownAction = "UNKNOWN_ACTION"
-	// CodeInvalidMessage answers an action with a bad field.
+	// CodeInvalidMessage answers an action with an invalid field.
 	CodeInvalidMessage = "INVALID_MESSAGE"
-	// CodeUnauthorized answers a refresh whose token is not accepted.
+	// CodeUnauthorized answers a refresh whose token is rejected.
 	CodeUnauthorized = "UNAUTHORIZED"
-	// CodeRateLimited answers a message of a user whose posts of this minute are spent.
+	// CodeRateLimited answers a message of a user who has spent the posts of this minute.
 	CodeRateLimited = "RATE_LIMITED"
-	// CodeInternal answers where a store or the key server failed: it may be tried again.
+	// CodeInternal answers a message that failed in a store or the key server. The browser may try again.
 	CodeInternal = "INTERNAL_ERROR"
 )
 
-// What ends the work on a message besides an answer that cannot be posted.
+// Reasons to stop handling a message, beside a failed post.
 var (
-	// errInternal wraps what is logged, and answered by CodeInternal.
+	// errInternal wraps errors that are logged and answered with CodeInternal.
 	errInternal = errors.New("session: internal error")
-	// errOver says that the session ended while the message was being answered.
-	errOver = errors.New("session: over")
+	// errSessionEnded means that the session ended before the message was answered.
+	errSessionEnded = errors.New("session: ended")
 )
 
-// Connections is what $default asks of the store of connections.
+// Connections is the store of connections that $default needs.
 type Connections interface {
 	connection.Store
 	connection.Sessions
-	connection.Users
+	connection.Usage
 }
 
-// Feed is what $default asks of the feed.
+// Feed is the part of the feed that $default needs.
 type Feed interface {
 	feed.Jobs
 	feed.Notes
@@ -52,10 +52,10 @@ type Default struct {
 	Gateway     Gateway
 	Connections Connections
 	Feed        Feed
-	// Broadcaster reaches the user's other tabs.
+	// Broadcaster posts to the user's other tabs.
 	Broadcaster *broadcast.Broadcaster
 	Verifier    Verifier
-	// Limits bounds what one user may cost.
+	// Limits limits what one user may cost.
 	Limits Limits
 	// Log is silent when nil.
 	Log *slog.Logger
@@ -63,100 +63,100 @@ type Default struct {
 	Now func() time.Time
 
 	// spent are the users whose posts are spent: nothing is read for them.
-	spent refusedUsers
+	spent userSet
 }
 
-// Handle answers by frames. After the session's end, and to a connection without a row, the answer is a closing frame. It
-// returns an error where an answer cannot be posted, unless the connection is gone.
+// Handle answers a message with frames. If the session has ended, or the connection is not stored, the answer is a closing
+// frame. It returns an error if an answer cannot be posted, unless the connection is gone.
 func (h *Default) Handle(ctx context.Context, r Request) (Response, error) {
 	log := logger(h.Log).With("connectionId", r.RequestContext.ConnectionID)
-	a := &answers{gateway: h.Gateway, now: clock(h.Now), row: connection.Connection{ID: r.RequestContext.ConnectionID}}
-	err := h.handle(ctx, log, a, &r)
+	resp := &responder{gateway: h.Gateway, now: clock(h.Now), connection: connection.Connection{ID: r.RequestContext.ConnectionID}}
+	err := h.handle(ctx, log, resp, &r)
 	if errors.Is(err, errInternal) {
 		log.ErrorContext(ctx, "message not answered", "err", err)
-		err = h.failed(ctx, log, a)
+		err = h.sendInternalError(ctx, log, resp)
 	}
-	if errors.Is(err, errOver) {
-		err = h.over(ctx, log, a.row)
+	if errors.Is(err, errSessionEnded) {
+		err = h.endSession(ctx, log, resp.connection)
 	}
-	if len(a.evicted) > 0 {
-		h.closeEvicted(ctx, log, a.row.UserID, a.evicted)
+	if len(resp.evicted) > 0 {
+		h.closeEvicted(ctx, log, resp.connection.UserID, resp.evicted)
 	}
+
 	switch {
 	case errors.Is(err, errDropped):
-		return ok("Dropped"), nil
+		return okResponse("Dropped"), nil
 	case errors.Is(err, broadcast.ErrGone):
 		log.InfoContext(ctx, "connection gone")
-
-		return ok("Gone"), nil
+		return okResponse("Gone"), nil
 	case err != nil:
 		return Response{}, err
 	default:
-		return ok("Answered"), nil
+		return okResponse("Answered"), nil
 	}
 }
 
-func (h *Default) handle(ctx context.Context, log *slog.Logger, a *answers, r *Request) error {
-	row, err := h.Connections.Get(ctx, a.row.ID)
+func (h *Default) handle(ctx context.Context, log *slog.Logger, resp *responder, r *Request) error {
+	c, err := h.Connections.Get(ctx, resp.connection.ID)
 	if errors.Is(err, connection.ErrNotFound) {
-		return h.unknown(ctx, log, a)
+		return h.closeUnknown(ctx, log, resp)
 	}
 	if err != nil {
-		return internal("get connection", err)
+		return internalError("get connection", err)
 	}
-	a.row, a.bound = row, true
-	if a.over() {
-		return errOver
+	resp.connection, resp.loaded = c, true
+	if resp.sessionEnded() {
+		return errSessionEnded
 	}
-	action, bad := decode(r)
+
+	action, decodeErr := decode(r)
 	switch action := action.(type) {
 	case syncAction:
-		err = h.sync(ctx, log, a, action)
+		err = h.sync(ctx, log, resp, action)
 	case dismissAction:
-		err = h.dismiss(ctx, log, a, action.note)
-	default: // one post answers a refresh, and what was not understood
-		if _, err = h.spend(ctx, log, a, 1); err != nil {
+		err = h.dismiss(ctx, log, resp, action.note)
+	default: // one post answers a refresh or an invalid message
+		if _, err = h.spend(ctx, log, resp, 1); err != nil {
 			break
 		}
 		if refresh, ok := action.(refreshAction); ok {
-			err = h.refresh(ctx, log, a, refresh.token)
+			err = h.refresh(ctx, log, resp, refresh.token)
 		} else {
-			err = h.misunderstood(ctx, log, a, r, bad)
+			err = h.sendInvalid(ctx, log, resp, r, decodeErr)
 		}
 	}
-	if errors.Is(err, errLimited) {
-		return limited(ctx, a, action)
+
+	if errors.Is(err, errBudgetSpent) {
+		return sendBudgetSpent(ctx, resp, action)
 	}
 
 	return err
 }
 
-// misunderstood answers what is none of the actions, or has a bad field.
-func (h *Default) misunderstood(ctx context.Context, log *slog.Logger, a *answers, r *Request, err error) error {
-	var bad *message.Invalid
-	if errors.As(err, &bad) {
-		log.InfoContext(ctx, "bad message", "bytes", len(r.Body)) // not why: that names fields which a stranger chose
-
-		return a.refuse(ctx, CodeInvalidMessage, bad.Error())
+// sendInvalid answers a message without a known action, or with an invalid field.
+func (h *Default) sendInvalid(ctx context.Context, log *slog.Logger, resp *responder, r *Request, err error) error {
+	var invalid *message.Invalid
+	if errors.As(err, &invalid) {
+		log.InfoContext(ctx, "invalid message", "bytes", len(r.Body)) // without the error: it names fields that the sender chose
+		return resp.sendError(ctx, CodeInvalidMessage, invalid.Error())
 	}
 	log.InfoContext(ctx, "unknown action", "bytes", len(r.Body))
-
-	return a.refuse(ctx, CodeUnknownAction, err.Error())
+	return resp.sendError(ctx, CodeUnknownAction, err.Error())
 }
 
-// failed answers a message that a failure ended. That answer counts, too.
-func (h *Default) failed(ctx context.Context, log *slog.Logger, a *answers) error {
+// sendInternalError answers a message that failed. The error frame counts against the user's budget, too.
+func (h *Default) sendInternalError(ctx context.Context, log *slog.Logger, resp *responder) error {
 	const text = "Internal server error"
-	if a.counted {
-		return a.refuse(ctx, CodeInternal, text)
+	if resp.charged {
+		return resp.sendError(ctx, CodeInternal, text)
 	}
-	if a.bound {
-		if _, err := h.spend(ctx, log, a, 1); errors.Is(err, errLimited) || errors.Is(err, errDropped) {
+	if resp.loaded {
+		if _, err := h.spend(ctx, log, resp, 1); errors.Is(err, errBudgetSpent) || errors.Is(err, errDropped) {
 			return errDropped
 		}
-	} else if n, err := h.Connections.Refuse(ctx, a.row.ID, a.now()); err == nil && n > answeredRefusals || errors.Is(err, connection.ErrBusy) {
+	} else if n, err := h.Connections.CountRefusal(ctx, resp.connection.ID, resp.now()); err == nil && n > maxAnsweredRefusals || errors.Is(err, connection.ErrThrottled) {
 		return errDropped
 	}
 
-	return a.refuse(ctx, CodeInternal, text)
+	return resp.sendError(ctx, CodeInternal, text)
 }

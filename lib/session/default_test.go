@@ -22,14 +22,13 @@ import (
 
 const aNote = "01M82K5N32CPWX658G1ZTM36HQ"
 
-func TestBadMessagesAreAnswered(t *testing.T) {
+func TestInvalidMessagesGetErrorFrames(t *testing.T) {
 	const object = `error UNKNOWN_ACTION: A message must be a JSON object with a text "action"`
 	jobs := func(n int) string {
 		var all []string
 		for i := range n {
 			all = append(all, fmt.Sprintf(`"j%d":["",0]`, i))
 		}
-
 		return strings.Join(all, ",")
 	}
 	for body, want := range map[string]string{
@@ -67,67 +66,67 @@ func TestBadMessagesAreAnswered(t *testing.T) {
 		`{"action":"dismiss"}`:                                "error INVALID_MESSAGE: id is required",
 		`{"action":"dismiss","id":"private"}`:                 "error INVALID_MESSAGE: id must be the id of a note, a ULID",
 	} {
-		w := newWorld(t)
+		w := newFixture(t)
 		w.connect("c1", "u1", time.Hour)
 		w.send("c1", body)
-		w.sees("c1", want)
-		w.closed("c1", false)
+		w.checkFrames("c1", want)
+		w.checkClosed("c1", false)
 		if strings.Contains(w.log.String(), "private") && !strings.Contains(want, "private") {
 			t.Errorf("the log has the message: %s", w.log)
 		}
 	}
-	w := newWorld(t)
+	w := newFixture(t)
 	w.connect("c1", "u1", time.Hour)
 	w.send("c1", `{"action":"sync","have":{`+jobs(1000)+`,"j0":["2026-11-22T10:00:00.000Z#0000",3]},"since":null}`)
-	w.sees("c1", "welcome", "synced jobs=0 notes=0 more=false")
+	w.checkFrames("c1", "welcome", "synced jobs=0 notes=0 more=false")
 }
 
-func TestAnswersAreFramesOfTheStory(t *testing.T) {
+func TestErrorFramesHaveTypeDataAndTimestamp(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		w := newWorld(t)
+		w := newFixture(t)
 		w.connect("c1", "u1", time.Hour)
 		w.send("c1", `{}`)
 		want := message.Envelope{
 			Type: message.TypeError, Timestamp: message.Time{Time: time.Now().UTC()},
 			Data: message.Error{Code: "UNKNOWN_ACTION", Message: `A message must be a JSON object with a text "action"`},
 		}
-		if diff := cmp.Diff([]message.Envelope{want}, w.gateway.take("c1")); diff != "" {
+		if diff := cmp.Diff([]message.Envelope{want}, w.gateway.takeFrames("c1")); diff != "" {
 			t.Errorf("frames (-want +got):\n%s", diff)
 		}
 	})
 }
 
-func TestBase64BodiesAreRead(t *testing.T) {
+func TestBase64BodiesAreDecoded(t *testing.T) {
 	for body, want := range map[string]string{
 		base64.StdEncoding.EncodeToString([]byte(`{"action":"dance"}`)): "error UNKNOWN_ACTION: This action is not known",
 		`{"action":"dance"}`: `error UNKNOWN_ACTION: A message must be a JSON object with a text "action"`,
 	} {
-		w := newWorld(t)
+		w := newFixture(t)
 		w.connect("c1", "u1", time.Hour)
 		r := session.Request{Body: body, IsBase64Encoded: true}
 		r.RequestContext.ConnectionID = "c1"
 		if _, err := w.handler.Handle(t.Context(), r); err != nil {
 			t.Fatal(err)
 		}
-		w.sees("c1", want)
+		w.checkFrames("c1", want)
 	}
 }
 
-func TestAConnectionWithoutARowIsToldToReconnect(t *testing.T) {
+func TestUnknownConnectionGetsClosingFrameWithReconnect(t *testing.T) {
 	for _, body := range []string{`{"action":"sync"}`, `{"action":"refresh","token":"t"}`, `{"action":"dance"}`, `nonsense`} {
-		w := newWorld(t)
+		w := newFixture(t)
 		w.connect("other", "u1", time.Hour)
-		w.job("u1", "j1", 10)
+		w.addJob("u1", "j1", 10)
 		w.send("c1", body)
 		if diff := cmp.Diff([]string{"closing c1", "close c1"}, w.gateway.events); diff != "" {
 			t.Errorf("%s (-want +got):\n%s", body, diff)
 		}
-		w.sees("c1", "closing UNKNOWN_CONNECTION reconnect=true")
-		w.stored("c1", false)
+		w.checkFrames("c1", "closing UNKNOWN_CONNECTION reconnect=true")
+		w.checkStored("c1", false)
 	}
 }
 
-func TestAMessageAtTheSessionsEnd(t *testing.T) {
+func TestMessageAfterSessionEndClosesTheConnection(t *testing.T) {
 	for _, tt := range []struct {
 		name  string
 		token time.Duration
@@ -139,26 +138,26 @@ func TestAMessageAtTheSessionsEnd(t *testing.T) {
 		{"after the token's end", time.Hour, 90 * time.Minute, "closing TOKEN_EXPIRED reconnect=false"},
 		{"before the longest session's end", 24 * time.Hour, 7170*time.Second - 1, "error UNKNOWN_ACTION: This action is not known"},
 		{"at the longest session's end", 24 * time.Hour, 7170 * time.Second, "closing SESSION_LIMIT reconnect=true"},
-		{"both are over", 7180 * time.Second, 7190 * time.Second, "closing TOKEN_EXPIRED reconnect=false"},
+		{"both have ended", 7180 * time.Second, 7190 * time.Second, "closing TOKEN_EXPIRED reconnect=false"},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
-				w := newWorld(t)
+				w := newFixture(t)
 				w.connect("c1", "u1", tt.token)
 				time.Sleep(tt.after)
 				w.send("c1", `{"action":"dance"}`)
-				w.sees("c1", tt.want)
-				over := strings.HasPrefix(tt.want, "closing")
-				w.closed("c1", over)
-				w.stored("c1", !over)
+				w.checkFrames("c1", tt.want)
+				ended := strings.HasPrefix(tt.want, "closing")
+				w.checkClosed("c1", ended)
+				w.checkStored("c1", !ended)
 			})
 		})
 	}
 }
 
-func TestASessionEndsOnce(t *testing.T) {
+func TestConcurrentMessagesCloseASessionOnce(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		w := newWorld(t)
+		w := newFixture(t)
 		*w.store.delay = time.Millisecond // so that all find the row
 		w.connect("c1", "u1", time.Hour)
 		time.Sleep(time.Hour)
@@ -171,7 +170,7 @@ func TestASessionEndsOnce(t *testing.T) {
 		})
 		for range 10 {
 			all.Go(func() {
-				if err := w.try(w.instance(), "c1", `{"action":"sync"}`); err != nil {
+				if err := w.handle(w.newHandler(), "c1", `{"action":"sync"}`); err != nil {
 					t.Error(err)
 				}
 			})
@@ -179,57 +178,57 @@ func TestASessionEndsOnce(t *testing.T) {
 		all.Wait()
 		farewells := map[string]int{}
 		for _, e := range w.gateway.tried {
-			farewells[brief(e)]++
+			farewells[describe(e)]++
 		}
 		if diff := cmp.Diff(map[string]int{"closing TOKEN_EXPIRED reconnect=false": 1}, farewells); diff != "" {
 			t.Errorf("posts (-want +got):\n%s", diff)
 		}
-		w.closed("c1", true)
-		w.stored("c1", false)
+		w.checkClosed("c1", true)
+		w.checkStored("c1", false)
 	})
 }
 
-// TestNothingFollowsTheSessionsEnd: a sync that is under way when the session ends does not go on.
-func TestNothingFollowsTheSessionsEnd(t *testing.T) {
+// TestSyncStopsAtSessionEnd ends the session while a sync is running.
+func TestSyncStopsAtSessionEnd(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		w := newWorld(t)
+		w := newFixture(t)
 		for n := range 100 {
-			w.job("u1", fmt.Sprint("j", n), 10)
-			w.note("u1", n)
+			w.addJob("u1", fmt.Sprint("j", n), 10)
+			w.addNote("u1", n)
 		}
 		c := w.connect("c1", "u1", 5*time.Second)
 		w.gateway.delay = 1500 * time.Millisecond
 		w.send("c1", `{"action":"sync"}`)
 		frames := w.gateway.sent["c1"]
-		if last := frames[len(frames)-1]; brief(last.Envelope) != "closing TOKEN_EXPIRED reconnect=false" {
-			t.Errorf("the last frame is %s", brief(last.Envelope))
+		if last := frames[len(frames)-1]; describe(last.Envelope) != "closing TOKEN_EXPIRED reconnect=false" {
+			t.Errorf("the last frame is %s", describe(last.Envelope))
 		}
 		if len(frames) < 10 {
 			t.Errorf("%d frames, want the sync to have begun", len(frames))
 		}
 		for _, p := range frames {
-			if !p.at.Before(c.End()) && p.Type != message.TypeClosing {
-				t.Errorf("%s is posted %v after the session's end", brief(p.Envelope), p.at.Sub(c.End()))
+			if !p.at.Before(c.SessionEnd()) && p.Type != message.TypeClosing {
+				t.Errorf("%s is posted %v after the session's end", describe(p.Envelope), p.at.Sub(c.SessionEnd()))
 			}
 		}
-		w.closed("c1", true)
-		w.stored("c1", false)
+		w.checkClosed("c1", true)
+		w.checkStored("c1", false)
 	})
 }
 
-func TestAFailedDeletionDoesNotKeepASessionOpen(t *testing.T) {
+func TestSessionClosesWhenDeleteFails(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		w := newWorld(t)
+		w := newFixture(t)
 		w.connect("c1", "u1", time.Hour)
-		w.fail["DeleteIfUnchanged c1"] = errBroken
+		w.fail["DeleteIfUnchanged c1"] = errStore
 		time.Sleep(time.Hour)
 		w.send("c1", `{"action":"sync"}`)
-		w.sees("c1", "closing TOKEN_EXPIRED reconnect=false")
-		w.closed("c1", true)
+		w.checkFrames("c1", "closing TOKEN_EXPIRED reconnect=false")
+		w.checkClosed("c1", true)
 	})
 }
 
-func TestStoreFailuresAreAnswered(t *testing.T) {
+func TestStoreFailuresGetErrorFrames(t *testing.T) {
 	const internal = "error INTERNAL_ERROR: Internal server error"
 	for _, tt := range []struct {
 		method, body string
@@ -247,28 +246,28 @@ func TestStoreFailuresAreAnswered(t *testing.T) {
 	} {
 		t.Run(tt.method, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
-				w := newWorld(t)
+				w := newFixture(t)
 				c := w.connect("c1", "u1", time.Hour)
-				w.job("u1", "j1", 10)
+				w.addJob("u1", "j1", 10)
 				w.tokens["good"] = func() (auth.Claims, error) {
 					return auth.Claims{Subject: "u1", ExpiresAt: c.TokenExpiresAt.Add(time.Hour)}, nil
 				}
 				w.tokens["unverifiable"] = func() (auth.Claims, error) {
-					return auth.Claims{}, fmt.Errorf("%w: %w", auth.ErrUnavailable, errBroken)
+					return auth.Claims{}, fmt.Errorf("%w: %w", auth.ErrUnavailable, errStore)
 				}
-				w.fail[tt.method] = errBroken
+				w.fail[tt.method] = errStore
 				w.send("c1", tt.body)
-				w.sees("c1", tt.want...)
-				w.closed("c1", false)
+				w.checkFrames("c1", tt.want...)
+				w.checkClosed("c1", false)
 				if !strings.Contains(w.log.String(), "ProvisionedThroughput") {
-					t.Errorf("the log does not say why: %s", w.log)
+					t.Errorf("the log lacks the reason: %s", w.log)
 				}
 			})
 		})
 	}
 }
 
-func TestFailedAnswersAreReported(t *testing.T) {
+func TestFailedPostsAreReturnedAsErrors(t *testing.T) {
 	final := errors.New("403")
 	for _, tt := range []struct {
 		name    string
@@ -284,7 +283,7 @@ func TestFailedAnswersAreReported(t *testing.T) {
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
-				w := newWorld(t)
+				w := newFixture(t)
 				w.connect("c1", "u1", time.Hour)
 				posts := 0
 				w.gateway.fail = func(string, message.Envelope) error {
@@ -292,10 +291,9 @@ func TestFailedAnswersAreReported(t *testing.T) {
 					if posts <= len(tt.answers) {
 						return tt.answers[posts-1]
 					}
-
 					return nil
 				}
-				if err := w.try(w.handler, "c1", `{"action":"dance"}`); !errors.Is(err, tt.want) || (err == nil) != (tt.want == nil) {
+				if err := w.handle(w.handler, "c1", `{"action":"dance"}`); !errors.Is(err, tt.want) || (err == nil) != (tt.want == nil) {
 					t.Errorf("%v, want %v", err, tt.want)
 				}
 				if posts != tt.posts {
@@ -306,14 +304,14 @@ func TestFailedAnswersAreReported(t *testing.T) {
 	}
 }
 
-// TestTheFirstFailedPostEndsASync: what cannot be told is not read, posted or reported twice.
-func TestTheFirstFailedPostEndsASync(t *testing.T) {
+// TestSyncStopsAtTheFirstFailedPost checks that nothing more is read, posted or logged after it.
+func TestSyncStopsAtTheFirstFailedPost(t *testing.T) {
 	for _, failure := range []error{broadcast.ErrGone, broadcast.ErrUnavailable} {
 		synctest.Test(t, func(t *testing.T) {
-			w := newWorld(t)
+			w := newFixture(t)
 			w.connect("c1", "u1", time.Hour)
 			for n := range 100 {
-				w.job("u1", fmt.Sprint("j", n), 10)
+				w.addJob("u1", fmt.Sprint("j", n), 10)
 			}
 			w.gateway.delay = 10 * time.Millisecond
 			posts := 0
@@ -322,28 +320,27 @@ func TestTheFirstFailedPostEndsASync(t *testing.T) {
 				if e.Type == message.TypeUploadProgress {
 					return failure
 				}
-
 				return nil
 			}
-			err := w.try(w.handler, "c1", `{"action":"sync"}`)
+			err := w.handle(w.handler, "c1", `{"action":"sync"}`)
 			if quiet := errors.Is(failure, broadcast.ErrGone); quiet != (err == nil) {
 				t.Errorf("%v: the handler returns %v", failure, err)
 			}
 			if posts > 1+2*32 {
 				t.Errorf("%d posts after the first one failed", posts)
 			}
-			w.sees("c1", "welcome")
+			w.checkFrames("c1", "welcome")
 		})
 	}
 }
 
-func TestDefaultDoesNotWaitForADeadPeer(t *testing.T) {
+func TestDefaultTimesOutASlowPost(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		w := newWorld(t)
+		w := newFixture(t)
 		w.connect("c1", "u1", time.Hour)
 		w.gateway.delay = time.Hour
 		start := time.Now()
-		if err := w.try(w.handler, "c1", `{}`); !errors.Is(err, context.DeadlineExceeded) {
+		if err := w.handle(w.handler, "c1", `{}`); !errors.Is(err, context.DeadlineExceeded) {
 			t.Errorf("%v, want DeadlineExceeded", err)
 		}
 		if took := time.Since(start); took != broadcast.PostTimeout {
@@ -352,7 +349,7 @@ func TestDefaultDoesNotWaitForADeadPeer(t *testing.T) {
 	})
 }
 
-// FuzzDefault: whatever a browser sends is answered by frames that are valid, and the connection stays open.
+// FuzzDefault checks that every message is answered with valid frames, and that the connection stays open.
 func FuzzDefault(f *testing.F) {
 	f.Add(`{"action":"sync"}`, false)
 	f.Add(`{"action":"sync","have":{"j1":["2026-11-22T10:00:00.000Z#0000",3]},"since":"`+aNote+`"}`, false)
@@ -361,13 +358,13 @@ func FuzzDefault(f *testing.F) {
 	f.Add(`{"action":{}}`, false)
 	f.Add(`e30=`, true)
 	f.Fuzz(func(t *testing.T, body string, encoded bool) {
-		w := newWorld(t)
+		w := newFixture(t)
 		w.connect("c1", "u1", time.Hour)
 		r := session.Request{Body: body, IsBase64Encoded: encoded}
 		r.RequestContext.ConnectionID = "c1"
 		got, err := w.handler.Handle(context.Background(), r)
 		silent := strings.Contains(strings.ToLower(body), "dismiss") // of a note that is not there
-		if frames := w.gateway.take("c1"); err != nil || got.StatusCode != 200 || len(frames) == 0 && !silent && !encoded {
+		if frames := w.gateway.takeFrames("c1"); err != nil || got.StatusCode != 200 || len(frames) == 0 && !silent && !encoded {
 			t.Fatalf("%d, %v, %d frames; want 200 and frames", got.StatusCode, err, len(frames))
 		}
 		if _, err := w.store.Get(context.Background(), "c1"); errors.Is(err, connection.ErrNotFound) {

@@ -8,34 +8,31 @@ import (
 	"github.com/herald-progress/herald/lib/connection"
 )
 
-// Disconnect handles $disconnect: it deletes the connection. API Gateway may send it twice, or never.
+// Disconnect handles $disconnect: it deletes the connection. API Gateway may send it twice or never.
 type Disconnect struct {
 	Store connection.Store
 	// Log is silent when nil.
 	Log *slog.Logger
 }
 
-// Handle answers 200 "Disconnected", or 500 where the store failed.
+// Handle responds with 200 "Disconnected", or 500 if the store failed.
 func (h *Disconnect) Handle(ctx context.Context, r Request) (Response, error) {
 	id := r.RequestContext.ConnectionID
 	log := logger(h.Log).With("connectionId", id)
 	if err := h.Store.Delete(ctx, id); err != nil {
 		log.ErrorContext(ctx, "delete connection", "err", err)
-
-		return refusal(http.StatusInternalServerError, "Internal server error"), nil
+		return errorResponse(http.StatusInternalServerError, "Internal server error"), nil
 	}
 	log.InfoContext(ctx, "disconnected", "reason", disconnectReason(&r))
-
-	return ok("Disconnected"), nil
+	return okResponse("Disconnected"), nil
 }
 
-// disconnectReason bounds what a stranger wrote into its close frame.
+// disconnectReason returns the reason of the client's close frame, cut to its maximum length.
 func disconnectReason(r *Request) string {
-	const limit = 125
+	const maxBytes = 125
 	reason := r.RequestContext.DisconnectReason
 	if reason == nil {
 		return ""
 	}
-
-	return (*reason)[:min(len(*reason), limit)]
+	return (*reason)[:min(len(*reason), maxBytes)]
 }

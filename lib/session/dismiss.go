@@ -13,46 +13,44 @@ import (
 	"github.com/herald-progress/herald/lib/message"
 )
 
-// dismiss deletes a note, and says so to every tab of the user, the asking one included, if there was one. It costs a post
-// for each tab.
-func (h *Default) dismiss(ctx context.Context, log *slog.Logger, a *answers, note string) error {
-	if h.spent.has(a.row.UserID, a.now()) { // before anything is read
-		return h.refuse(ctx, log, a)
+// dismiss deletes a note. If there was one, it posts a dismissed frame to every tab of the user, the sender's included. It
+// costs one post for each tab.
+func (h *Default) dismiss(ctx context.Context, log *slog.Logger, resp *responder, note string) error {
+	if h.spent.has(resp.connection.UserID, resp.now()) { // before anything is read
+		return h.countRefusal(ctx, log, resp)
 	}
 	tabs := make([]connection.Connection, 0, h.Limits.connections())
-	for c, err := range h.Connections.ByUser(ctx, a.row.UserID) {
+	for c, err := range h.Connections.ByUser(ctx, resp.connection.UserID) {
 		if err != nil {
-			return internal("read connections", err)
+			return internalError("read connections", err)
 		}
 		tabs = append(tabs, c)
 	}
-	if !slices.ContainsFunc(tabs, func(c connection.Connection) bool { return c.ID == a.row.ID }) {
-		tabs = append(tabs, a.row) // the index does not show it yet
+	if !slices.ContainsFunc(tabs, func(c connection.Connection) bool { return c.ID == resp.connection.ID }) {
+		tabs = append(tabs, resp.connection) // the index does not show it yet
 	}
-	granted, err := h.spend(ctx, log, a, len(tabs))
+	granted, err := h.spend(ctx, log, resp, len(tabs))
 	if err != nil {
 		return err
 	}
 	if granted < len(tabs) {
-		return errLimited
+		return errBudgetSpent
 	}
-	existed, err := h.Feed.Dismiss(ctx, feed.User(a.row.UserID), note)
+	dismissed, err := h.Feed.Dismiss(ctx, feed.User(resp.connection.UserID), note)
 	if err != nil {
-		return internal("dismiss note", err)
+		return internalError("dismiss note", err)
 	}
-	if !existed {
+	if !dismissed {
 		log.InfoContext(ctx, "nothing to dismiss")
-
 		return nil
 	}
 	report, err := h.Broadcaster.ToConnections(ctx, tabs, message.Dismissed{ID: note})
 	if errors.Is(err, broadcast.ErrStore) {
-		return internal("post dismissal", err)
+		return internalError("post dismissal", err)
 	}
 	if err != nil {
 		return fmt.Errorf("post dismissal: %w", err)
 	}
 	log.InfoContext(ctx, "dismissed", "connections", report.Connections, "delivered", report.Delivered)
-
 	return nil
 }

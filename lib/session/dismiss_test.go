@@ -12,45 +12,45 @@ import (
 	"github.com/herald-progress/herald/lib/message"
 )
 
-func TestEveryTabHearsOfADismissal(t *testing.T) {
+func TestDismissIsPostedToEveryTab(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		w := newWorld(t)
+		w := newFixture(t)
 		w.connect("short", "u1", time.Minute)
 		time.Sleep(time.Minute)
 		w.connect("c1", "u1", time.Hour)
 		w.connect("c2", "u1", time.Hour)
 		w.connect("theirs", "u2", time.Hour)
-		gone, stays := w.note("u1", 1), w.note("u1", 2)
+		gone, stays := w.addNote("u1", 1), w.addNote("u1", 2)
 		w.send("c1", `{"action":"dismiss","id":"`+strings.ToLower(gone)+`"}`) // a ULID has no case
-		w.sees("c1", "dismissed "+gone)
-		w.sees("c2", "dismissed "+gone)
-		w.sees("theirs")
-		w.sees("short")
+		w.checkFrames("c1", "dismissed "+gone)
+		w.checkFrames("c2", "dismissed "+gone)
+		w.checkFrames("theirs")
+		w.checkFrames("short")
 		w.send("theirs", `{"action":"dismiss","id":"`+stays+`"}`)
 		w.send("c2", `{"action":"sync"}`)
-		w.sees("c2", "welcome", "note 2 replayed=true", "synced jobs=0 notes=1 more=false")
+		w.checkFrames("c2", "welcome", "note 2 replayed=true", "synced jobs=0 notes=1 more=false")
 	})
 }
 
-func TestADismissalThatNobodyHearsOfIsReported(t *testing.T) {
+func TestDismissReturnsAnErrorWhenEveryPostFails(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		w := newWorld(t)
+		w := newFixture(t)
 		w.connect("c1", "u1", time.Hour)
-		note := w.note("u1", 1)
-		w.gateway.fail = func(string, message.Envelope) error { return errBroken }
-		if err := w.try(w.handler, "c1", `{"action":"dismiss","id":"`+note+`"}`); !errors.Is(err, broadcast.ErrDelivery) {
+		note := w.addNote("u1", 1)
+		w.gateway.fail = func(string, message.Envelope) error { return errStore }
+		if err := w.handle(w.handler, "c1", `{"action":"dismiss","id":"`+note+`"}`); !errors.Is(err, broadcast.ErrDelivery) {
 			t.Errorf("%v, want ErrDelivery", err)
 		}
 	})
 }
 
-func TestADismissalOfNothingIsPostedToNobody(t *testing.T) {
+func TestDismissOfAnAbsentNotePostsNothing(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		w := newWorld(t)
+		w := newFixture(t)
 		for n := range 50 {
 			w.connect(fmt.Sprint("c", n), "u1", time.Hour)
 		}
-		note, theirs := w.note("u1", 1), w.note("u2", 1)
+		note, theirs := w.addNote("u1", 1), w.addNote("u2", 1)
 		w.send("c1", `{"action":"dismiss","id":"`+note+`"}`)
 		w.gateway.tried = nil
 		for _, id := range []string{note, theirs[:20] + "XXXXXX", aNote} { // gone, and never there
@@ -62,14 +62,13 @@ func TestADismissalOfNothingIsPostedToNobody(t *testing.T) {
 	})
 }
 
-// TestADismissalReachesTheAskingTabBeforeTheIndexShowsIt: it is known without the index.
-func TestADismissalReachesTheAskingTabBeforeTheIndexShowsIt(t *testing.T) {
+func TestDismissReachesTheSenderBeforeTheIndexShowsIt(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		w := newWorld(t)
+		w := newFixture(t)
 		w.store.IndexLag = time.Minute
 		w.connect("c1", "u1", time.Hour)
-		note := w.note("u1", 1)
+		note := w.addNote("u1", 1)
 		w.send("c1", `{"action":"dismiss","id":"`+note+`"}`)
-		w.sees("c1", "dismissed "+note)
+		w.checkFrames("c1", "dismissed "+note)
 	})
 }

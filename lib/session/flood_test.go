@@ -21,7 +21,6 @@ type countedFeed struct {
 
 func (f countedFeed) JobsAfter(ctx context.Context, owner, after string) iter.Seq2[feed.Row, error] {
 	*f.readings++
-
 	return f.faultyFeed.JobsAfter(ctx, owner, after)
 }
 
@@ -29,10 +28,10 @@ func (f countedFeed) JobsAfter(ctx context.Context, owner, after string) iter.Se
 // times before it is closed.
 func TestNothingIsReadForAUserWhosePostsAreSpent(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		w := newWorld(t)
+		w := newFixture(t)
 		readings := 0
-		w.handler.Feed, w.handler.Limits = countedFeed{w.feed, &readings}, few
-		w.job("u1", "j", 10)
+		w.handler.Feed, w.handler.Limits = countedFeed{w.feed, &readings}, smallLimits
+		w.addJob("u1", "j", 10)
 		w.connect("theirs", "u2", time.Hour)
 		for n := range 10 {
 			w.connect(fmt.Sprint("c", n), "u1", time.Hour)
@@ -55,9 +54,9 @@ func TestNothingIsReadForAUserWhosePostsAreSpent(t *testing.T) {
 			t.Error("the sync of another user is not read")
 		}
 		time.Sleep(time.Minute)
-		w.gateway.take("c1")
+		w.gateway.takeFrames("c1")
 		w.send("c1", `{"action":"sync"}`)
-		frames := w.gateway.take("c1")
+		frames := w.gateway.takeFrames("c1")
 		if end, ok := frames[len(frames)-1].Data.(message.Synced); !ok || end.More || end.Jobs != 1 {
 			t.Errorf("in the next minute c1 gets %v", frames)
 		}

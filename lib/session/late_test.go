@@ -14,7 +14,7 @@ import (
 )
 
 // lateNote stores a note now whose writer's clock is behind.
-func (w *world) lateNote(userID string, behind time.Duration) string {
+func (w *fixture) lateNote(userID string, behind time.Duration) string {
 	w.Helper()
 	at := time.Now().Add(-behind)
 	note := feed.Note{ID: ulid.MustNew(ulid.Timestamp(at), nil).String(), At: at}
@@ -23,7 +23,6 @@ func (w *world) lateNote(userID string, behind time.Duration) string {
 	if err != nil || kept.ID != note.ID {
 		w.Fatal(kept.ID, note.ID, err)
 	}
-
 	return note.ID
 }
 
@@ -42,11 +41,11 @@ func TestANoteStoredLateComesWithASyncOfSeveralPages(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
-				w := newWorld(t)
+				w := newFixture(t)
 				w.handler.Limits = session.Limits{MaxConnections: 1, MaxPosts: 1012}
-				first := w.note("u1", 0)
-				b := w.open("c1", "u1")
-				b.all(1)
+				first := w.addNote("u1", 0)
+				b := w.openTab("c1", "u1")
+				b.syncAll(1)
 				if b.since != first {
 					t.Fatalf("since is %q", b.since)
 				}
@@ -54,10 +53,10 @@ func TestANoteStoredLateComesWithASyncOfSeveralPages(t *testing.T) {
 				late := w.lateNote("u1", 90*time.Second)
 				for n := range tt.notes {
 					time.Sleep(10 * time.Second)
-					w.note("u1", n+1)
+					w.addNote("u1", n+1)
 				}
 				for n := range tt.jobs {
-					w.job("u1", fmt.Sprint("j", n), 1)
+					w.addJob("u1", fmt.Sprint("j", n), 1)
 				}
 				time.Sleep(time.Until(time.Now().Truncate(time.Minute).Add(time.Minute)))
 				b.syncs = 0
@@ -69,7 +68,7 @@ func TestANoteStoredLateComesWithASyncOfSeveralPages(t *testing.T) {
 					b.sync()
 				}
 				w.gateway.delay = tt.delay
-				b.all(10)
+				b.syncAll(10)
 				if b.syncs < 2 || len(b.notes) != tt.notes+2 {
 					t.Errorf("%d notes came in %d pages, want %d", len(b.notes), b.syncs, tt.notes+2)
 				}

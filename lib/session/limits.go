@@ -11,44 +11,45 @@ import (
 	"github.com/herald-progress/herald/lib/message"
 )
 
-// What one user may cost, where [Limits] says nothing else.
+// The default limits of one user.
 const (
 	// DefaultMaxConnections is how many connections a user may have.
 	DefaultMaxConnections = 50
-	// DefaultMaxPosts is how many posts the requests of a user may cause in a minute of the clock.
+	// DefaultMaxPosts is how many posts the requests of a user may cause in a minute.
 	DefaultMaxPosts = 3000
 
-	// maxConnectionsLimit bounds the setting: the row of a user names all connections.
+	// maxConnectionsLimit is the largest valid MaxConnections: the user's usage lists all connections.
 	maxConnectionsLimit = 500
-	// minBudget is the least number of posts for answers: the largest answer to a sync must fit.
+	// minBudget is the smallest valid budget: the largest response to a sync must fit.
 	minBudget = 1000
-	// reservedPosts is how many posts are kept for each connection that a user may have: those of refusals and closes.
+	// reservedPosts is how many posts are reserved for each possible connection, for refusals and closing frames.
 	reservedPosts = 12
-	// connectCost is what a connect costs: about the requests to the store that it makes, and more than the posts of its
-	// refusals and its close.
+	// connectCost is the cost of a connect: about the number of its requests to the store, and more than the posts of its
+	// refusals and its closing frame.
 	connectCost = 3
 )
 
-// What one connection may still send in a minute after its user's posts are spent.
+// What one connection may send in a minute after its user's posts are spent.
 const (
-	// answeredRefusals is how many refused messages are answered; further ones are dropped.
-	answeredRefusals = 2
-	// toleratedRefusals is how many messages are refused before the connection is closed.
-	toleratedRefusals = 10
+	// maxAnsweredRefusals is how many refused messages get an answer. Further ones are dropped.
+	maxAnsweredRefusals = 2
+	// refusalsBeforeClose is how many messages are refused before the connection is closed.
+	refusalsBeforeClose = 10
 )
 
-// Limits bounds what one user may cost. A zero field is the default.
+// Limits limits what one user may cost. A zero field means its default.
 //
-// Everything counts against MaxPosts: an answer by its posts, a connect by 3. What is kept of them, 12 for each of
-// MaxConnections, is for what comes when they are spent: the answers to refused messages and the closing frames.
+// The costs of a user in a minute must stay below MaxPosts, minus a reserve of 12 for each of MaxConnections. A response costs
+// its posts, and a connect costs 3. The reserve pays for what is posted after the rest is spent: answers to refused messages
+// and closing frames.
 type Limits struct {
 	// MaxConnections is how many connections a user may have.
 	MaxConnections int
-	// MaxPosts is how many posts the requests of a user may cause in a minute of the clock.
+	// MaxPosts is how many posts the requests of a user may cause in a minute.
 	MaxPosts int
 }
 
-// Validate returns an error that names the field and the rule where a limit is out of its range.
+// Validate returns an error that names the field and the rule if a limit is out of its range.
 func (l Limits) Validate() error {
 	l = l.withDefaults()
 	if l.MaxConnections < 1 || l.MaxConnections > maxConnectionsLimit {
@@ -57,7 +58,6 @@ func (l Limits) Validate() error {
 	if l.budget() < minBudget {
 		return fmt.Errorf("session: MaxPosts must be at least %d, and %d more for each of MaxConnections", minBudget, reservedPosts)
 	}
-
 	return nil
 }
 
@@ -68,89 +68,83 @@ func (l Limits) withDefaults() Limits {
 	if l.MaxPosts == 0 {
 		l.MaxPosts = DefaultMaxPosts
 	}
-
 	return l
 }
 
-// connections is how many connections a user may have.
+// connections returns how many connections a user may have.
 func (l Limits) connections() int { return l.withDefaults().MaxConnections }
 
-// budget is what a user may spend in a minute.
+// budget returns what a user may spend in a minute.
 func (l Limits) budget() int { return l.withDefaults().MaxPosts - reservedPosts*l.connections() }
 
-// What becomes of a message that is not answered as it asks.
+// Reasons not to carry out a message.
 var (
-	// errLimited says that the user's posts are spent. The message may be answered by that.
-	errLimited = errors.New("session: the user's posts are spent")
-	// errDropped says that the message is not answered.
+	// errBudgetSpent means that the user's posts are spent. The message may get an answer that says so.
+	errBudgetSpent = errors.New("session: the user's posts are spent")
+	// errDropped means that the message gets no answer.
 	errDropped = errors.New("session: message dropped")
 )
 
-// spend counts a cost, and returns how much of it is granted, which is 1 or more. It returns errLimited where the caller
-// is to answer that the user's posts are spent, and errDropped where there is no answer, as the connection is being closed,
-// or to be closed if it goes on.
-func (h *Default) spend(ctx context.Context, log *slog.Logger, a *answers, cost int) (int, error) {
-	if h.spent.has(a.row.UserID, a.now()) {
-		return 0, h.refuse(ctx, log, a)
+// spend charges a cost to the user, and returns how much of it is granted, at least 1. It returns errBudgetSpent if the caller
+// must answer that the budget is spent, or errDropped if there is no answer.
+func (h *Default) spend(ctx context.Context, log *slog.Logger, resp *responder, cost int) (int, error) {
+	if h.spent.has(resp.connection.UserID, resp.now()) {
+		return 0, h.countRefusal(ctx, log, resp)
 	}
-	spent, err := h.Connections.Spend(ctx, a.row.UserID, a.row.ID, cost, h.Limits.budget(), a.now())
+	spent, err := h.Connections.Spend(ctx, resp.connection.UserID, resp.connection.ID, cost, h.Limits.budget(), resp.now())
 	switch {
-	case errors.Is(err, connection.ErrBusy):
-		log.WarnContext(ctx, "message dropped", "userId", a.row.UserID, "err", err)
-
+	case errors.Is(err, connection.ErrThrottled):
+		log.WarnContext(ctx, "message dropped", "userId", resp.connection.UserID, "err", err)
 		return 0, errDropped
 	case err != nil:
-		a.counted = true // what cannot be counted is no reason to be silent
-		return 0, internal("count cost", err)
+		resp.charged = true // a cost that cannot be counted must not prevent the answer
+		return 0, internalError("count cost", err)
 	}
-	a.evicted = spent.Evicted
+	resp.evicted = spent.Evicted
 	if spent.Granted > 0 {
-		a.counted = true
-
+		resp.charged = true
 		return spent.Granted, nil
 	}
-	h.spent.add(a.row.UserID, a.now())
-
-	return 0, h.refuse(ctx, log, a)
+	h.spent.add(resp.connection.UserID, resp.now())
+	return 0, h.countRefusal(ctx, log, resp)
 }
 
-// refuse counts a message that its user's limit refuses. Who goes on is closed.
-func (h *Default) refuse(ctx context.Context, log *slog.Logger, a *answers) error {
-	n, err := h.Connections.Refuse(ctx, a.row.ID, a.now())
+// countRefusal counts a message that the limit refuses. After refusalsBeforeClose messages it closes the connection.
+func (h *Default) countRefusal(ctx context.Context, log *slog.Logger, resp *responder) error {
+	n, err := h.Connections.CountRefusal(ctx, resp.connection.ID, resp.now())
 	if err != nil {
-		log.ErrorContext(ctx, "message dropped", "userId", a.row.UserID, "err", err)
-
+		log.ErrorContext(ctx, "message dropped", "userId", resp.connection.UserID, "err", err)
 		return errDropped
 	}
-	log.InfoContext(ctx, "too many posts", "userId", a.row.UserID, "refused", n)
-	if n <= answeredRefusals {
-		return errLimited
+	log.InfoContext(ctx, "too many posts", "userId", resp.connection.UserID, "refused", n)
+	if n <= maxAnsweredRefusals {
+		return errBudgetSpent
 	}
-	// One of many at once closes the connection. Where that fails, one of the next does.
-	if n%toleratedRefusals != 1 || n < toleratedRefusals {
+	// One of many concurrent messages closes the connection. If that fails, a later one tries again.
+	if n%refusalsBeforeClose != 1 || n < refusalsBeforeClose {
 		return errDropped
 	}
-	log.WarnContext(ctx, "closed for too many requests", "userId", a.row.UserID, "refused", n)
-	unsaid := closeWith(ctx, h.Gateway, a.row.ID, rateLimited, a.now())
-	// The row goes last: a message that found none meanwhile would be told to reconnect.
-	if err := h.Connections.Delete(ctx, a.row.ID); err != nil { // $disconnect tries again
+	log.WarnContext(ctx, "closed for too many requests", "userId", resp.connection.UserID, "refused", n)
+	closeErr := sendAndClose(ctx, h.Gateway, resp.connection.ID, rateLimited, resp.now())
+	// Delete the connection last: a message of an unknown connection is answered with a request to reconnect.
+	if err := h.Connections.Delete(ctx, resp.connection.ID); err != nil { // $disconnect tries again
 		log.ErrorContext(ctx, "delete connection", "err", err)
 	}
-	if unsaid != nil {
-		return unsaid
+	if closeErr != nil {
+		return closeErr
 	}
 
 	return errDropped
 }
 
-// limited answers that the user's posts are spent. A sync then goes on where it was to go on now.
-func limited(ctx context.Context, a *answers, action any) error {
+// sendBudgetSpent answers that the user's posts are spent. A sync then goes on where it was to go on now.
+func sendBudgetSpent(ctx context.Context, resp *responder, action any) error {
 	if s, ok := action.(syncAction); ok {
-		return a.say(ctx, message.Synced{More: true, Cursor: s.cursor.String(), RetryAfter: retryAfter(a.now())})
+		return resp.send(ctx, message.Synced{More: true, Cursor: s.cursor.String(), RetryAfter: retryAfter(resp.now())})
 	}
-
-	return a.refuse(ctx, CodeRateLimited, "Too many requests in this minute")
+	return resp.sendError(ctx, CodeRateLimited, "Too many requests in this minute")
 }
 
-// retryAfter returns the seconds from a time to the next minute, in which there are posts again. Clocks differ: one more.
+// retryAfter returns the seconds until the next minute, in which the user has a new budget. It adds one second because clocks
+// differ.
 func retryAfter(at time.Time) int { return int(time.Minute/time.Second) - at.Second() + 1 }

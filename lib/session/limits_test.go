@@ -18,27 +18,26 @@ import (
 )
 
 const (
-	limited = "error RATE_LIMITED: Too many requests in this minute"
-	synced  = "synced jobs=0 notes=0 more=false"
-	refresh = `{"action":"refresh","token":"good"}`
-	dance   = `{"action":"dance"}`
-	danced  = "error UNKNOWN_ACTION: This action is not known"
+	sendBudgetSpent = "error RATE_LIMITED: Too many requests in this minute"
+	synced          = "synced jobs=0 notes=0 more=false"
+	refresh         = `{"action":"refresh","token":"good"}`
+	dance           = `{"action":"dance"}`
+	danced          = "error UNKNOWN_ACTION: This action is not known"
 )
 
-// few are limits that leave 36 posts of 60 to the answers.
-var few = session.Limits{MaxConnections: 2, MaxPosts: 60}
+// smallLimits leaves 36 of 60 posts for answers.
+var smallLimits = session.Limits{MaxConnections: 2, MaxPosts: 60}
 
-// tally counts the frames that a connection got.
-func (w *world) tally(id string) map[string]int {
+// countFrames counts the frames of a connection by type.
+func (w *fixture) countFrames(id string) map[string]int {
 	counts := map[string]int{}
-	for _, e := range w.gateway.take(id) {
-		counts[brief(e)]++
+	for _, e := range w.gateway.takeFrames(id) {
+		counts[describe(e)]++
 	}
-
 	return counts
 }
 
-func TestLimits(t *testing.T) {
+func TestLimitsValidate(t *testing.T) {
 	for _, tt := range []struct {
 		limits session.Limits
 		want   string
@@ -58,8 +57,9 @@ func TestLimits(t *testing.T) {
 	}
 }
 
-// TestMessagesCountByTheirCost: how many of each 36 posts allow, from any of the user's tabs.
-func TestMessagesCountByTheirCost(t *testing.T) {
+// TestMessagesAreChargedByTheirPosts counts how many messages of each kind a budget of 36 posts allows, from any tab of the
+// user.
+func TestMessagesAreChargedByTheirPosts(t *testing.T) {
 	for _, tt := range []struct {
 		name, body string
 		jobs       int
@@ -77,19 +77,19 @@ func TestMessagesCountByTheirCost(t *testing.T) {
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
-				w := newWorld(t)
-				w.handler.Limits = few
-				w.token("good", "u1", time.Now().Add(time.Hour))
+				w := newFixture(t)
+				w.handler.Limits = smallLimits
+				w.addToken("good", "u1", time.Now().Add(time.Hour))
 				w.connect("c1", "u1", time.Hour)
 				w.connect("c2", "u1", time.Hour)
 				for n := range tt.jobs {
-					w.job("u1", fmt.Sprint("j", n), 1)
+					w.addJob("u1", fmt.Sprint("j", n), 1)
 				}
 				n := 0
 				for ; n < 100; n++ {
 					id := []string{"c1", "c2"}[n%2]
 					w.send(id, tt.body)
-					if counts := w.tally(id); counts[limited] > 0 || counts["synced jobs=0 notes=0 more=true retryAfter=61"] > 0 {
+					if counts := w.countFrames(id); counts[sendBudgetSpent] > 0 || counts["synced jobs=0 notes=0 more=true retryAfter=61"] > 0 {
 						break
 					}
 				}
@@ -98,18 +98,18 @@ func TestMessagesCountByTheirCost(t *testing.T) {
 				}
 				time.Sleep(time.Minute)
 				w.send("c1", dance)
-				w.sees("c1", danced)
+				w.checkFrames("c1", danced)
 			})
 		})
 	}
 }
 
-// TestWhoGoesOnIsClosed: two messages are answered by the limit, further ones are dropped, the eleventh closes the connection.
-// The user's other tabs stay open, and other users see nothing of it.
-func TestWhoGoesOnIsClosed(t *testing.T) {
+// TestConnectionIsClosedAfterTenRefusals: two refused messages are answered, further ones are dropped, and the eleventh closes
+// the connection. The user's other tabs and other users are not affected.
+func TestConnectionIsClosedAfterTenRefusals(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		w := newWorld(t)
-		w.handler.Limits = few
+		w := newFixture(t)
+		w.handler.Limits = smallLimits
 		for _, id := range []string{"c1", "c2"} {
 			w.connect(id, "u1", time.Hour)
 		}
@@ -118,37 +118,38 @@ func TestWhoGoesOnIsClosed(t *testing.T) {
 		for range 36 {
 			w.send("c1", dance)
 		}
-		if diff := cmp.Diff(map[string]int{danced: 36}, w.tally("c1")); diff != "" {
+		if diff := cmp.Diff(map[string]int{danced: 36}, w.countFrames("c1")); diff != "" {
 			t.Errorf("within the limit (-want +got):\n%s", diff)
 		}
 		for n := range 10 {
 			w.send("c1", []string{dance, `{"action":"sync"}`}[n%2])
 		}
-		w.sees("c1", limited, "synced jobs=0 notes=0 more=true retryAfter=41")
-		w.closed("c1", false)
+		w.checkFrames("c1", sendBudgetSpent, "synced jobs=0 notes=0 more=true retryAfter=41")
+		w.checkClosed("c1", false)
 		w.gateway.events = nil
 		w.send("c1", dance)
-		w.sees("c1", "closing RATE_LIMITED reconnect=false")
+		w.checkFrames("c1", "closing RATE_LIMITED reconnect=false")
 		if diff := cmp.Diff([]string{"closing c1", "close c1"}, w.gateway.events); diff != "" {
 			t.Errorf("order (-want +got):\n%s", diff)
 		}
-		w.stored("c1", false)
+		w.checkStored("c1", false)
 		w.send("c2", `{"action":"sync"}`)
-		w.sees("c2", "synced jobs=0 notes=0 more=true retryAfter=41")
-		w.closed("c2", false)
+		w.checkFrames("c2", "synced jobs=0 notes=0 more=true retryAfter=41")
+		w.checkClosed("c2", false)
 		w.send("theirs", `{"action":"sync"}`)
-		w.sees("theirs", "welcome", synced)
+		w.checkFrames("theirs", "welcome", synced)
 		time.Sleep(41 * time.Second)
 		w.send("c2", `{"action":"sync"}`)
-		w.sees("c2", "welcome", synced)
+		w.checkFrames("c2", "welcome", synced)
 	})
 }
 
-// TestNoneOfTooManyIsToldToReconnect: those that come while the connection is closed are not taken for an unknown one's.
-func TestNoneOfTooManyIsToldToReconnect(t *testing.T) {
+// TestRateLimitedConnectionIsNeverToldToReconnect sends messages while the connection is being closed. They must not be
+// answered as those of an unknown connection.
+func TestRateLimitedConnectionIsNeverToldToReconnect(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		w := newWorld(t)
-		w.handler.Limits = few
+		w := newFixture(t)
+		w.handler.Limits = smallLimits
 		w.connect("c1", "u1", time.Hour)
 		for range 36 + 10 {
 			w.send("c1", dance)
@@ -158,74 +159,74 @@ func TestNoneOfTooManyIsToldToReconnect(t *testing.T) {
 		for n := range 10 {
 			all.Go(func() {
 				time.Sleep(time.Duration(n) * 90 * time.Millisecond) // all before the first is closed
-				if err := w.try(w.handler, "c1", `{"action":"sync"}`); err != nil {
+				if err := w.handle(w.handler, "c1", `{"action":"sync"}`); err != nil {
 					t.Error(err)
 				}
 			})
 		}
 		all.Wait()
-		if len(w.gateway.tried) != 1 || brief(w.gateway.tried[0]) != "closing RATE_LIMITED reconnect=false" {
+		if len(w.gateway.tried) != 1 || describe(w.gateway.tried[0]) != "closing RATE_LIMITED reconnect=false" {
 			t.Errorf("posts are %v", w.gateway.tried)
 		}
-		w.closed("c1", true)
-		w.stored("c1", false)
+		w.checkClosed("c1", true)
+		w.checkStored("c1", false)
 	})
 }
 
-func TestWhoGoesOnIsClosedThoughTheRowStays(t *testing.T) {
+func TestRateLimitedConnectionIsClosedWhenDeleteFails(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		w := newWorld(t)
-		w.handler.Limits = few
+		w := newFixture(t)
+		w.handler.Limits = smallLimits
 		w.connect("c1", "u1", time.Hour)
 		for range 36 + 10 {
 			w.send("c1", dance)
 		}
-		w.fail["Delete"] = errBroken
-		w.gateway.take("c1")
+		w.fail["Delete"] = errStore
+		w.gateway.takeFrames("c1")
 		w.send("c1", `{"action":"sync"}`)
-		w.sees("c1", "closing RATE_LIMITED reconnect=false")
-		w.closed("c1", true)
+		w.checkFrames("c1", "closing RATE_LIMITED reconnect=false")
+		w.checkClosed("c1", true)
 		if !strings.Contains(w.log.String(), "delete connection") {
 			t.Error("the log does not tell of the row that stays")
 		}
 	})
 }
 
-// TestWhatCannotBeClosedIsClosedByALaterMessage: one in ten tries again.
-func TestWhatCannotBeClosedIsClosedByALaterMessage(t *testing.T) {
+// TestFailedRateLimitCloseIsRetriedByALaterMessage: one in ten messages tries again.
+func TestFailedRateLimitCloseIsRetriedByALaterMessage(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		w := newWorld(t)
-		w.handler.Limits = few
+		w := newFixture(t)
+		w.handler.Limits = smallLimits
 		w.connect("c1", "u1", time.Hour)
-		w.gateway.closeErr = errBroken
-		w.fail["Delete"] = errBroken
+		w.gateway.closeErr = errStore
+		w.fail["Delete"] = errStore
 		failed := 0
 		for range 36 + 20 {
-			if err := w.try(w.handler, "c1", dance); err != nil {
+			if err := w.handle(w.handler, "c1", dance); err != nil {
 				failed++
 			}
 		}
 		w.gateway.closeErr = nil
 		w.send("c1", dance)
-		if w.closed("c1", true); failed != 1 {
+		if w.checkClosed("c1", true); failed != 1 {
 			t.Errorf("%d failed, want 1", failed)
 		}
 	})
 }
 
-// TestACutSyncGoesOnLater: what the user's posts allow comes first, the most urgent of it; the rest comes in the next minute.
-func TestACutSyncGoesOnLater(t *testing.T) {
+// TestSyncContinuesInTheNextMinuteWhenTheBudgetIsSpent: the rest of the budget pays for the most urgent frames.
+func TestSyncContinuesInTheNextMinuteWhenTheBudgetIsSpent(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		w := newWorld(t)
-		w.handler.Limits = few
+		w := newFixture(t)
+		w.handler.Limits = smallLimits
 		for n := range 20 {
-			w.job("u1", fmt.Sprint("j", n), 1)
+			w.addJob("u1", fmt.Sprint("j", n), 1)
 		}
 		for n := range 50 {
-			w.note("u1", n)
+			w.addNote("u1", n)
 			time.Sleep(2 * feed.NoteOverlap)
 		}
-		b := w.open("c1", "u1")
+		b := w.openTab("c1", "u1")
 		if got := b.sync(); got.Jobs != 20 || got.Notes != 14 || !got.More || got.RetryAfter < 1 {
 			t.Errorf("the first brings %+v, want 20 jobs and 14 notes", got)
 		}
@@ -234,22 +235,22 @@ func TestACutSyncGoesOnLater(t *testing.T) {
 		}
 		b.sync()
 		w.send("c1", `{"action":"sync"}`) // which does not heed retryAfter
-		w.sees("c1")
+		w.checkFrames("c1")
 		time.Sleep(61 * time.Second)
 		b.cursor = ""
-		b.all(5)
+		b.syncAll(5)
 		if len(b.jobs) != 20 || len(b.notes) != 50 {
 			t.Errorf("%d states and %d notes came, want 20 and 50", len(b.jobs), len(b.notes))
 		}
 	})
 }
 
-// TestConcurrentMessagesDoNotPassTheLimit: on many instances, each posting for a while.
-func TestConcurrentMessagesDoNotPassTheLimit(t *testing.T) {
+// TestConcurrentMessagesStayUnderTheLimit runs on many instances, with slow posts.
+func TestConcurrentMessagesStayUnderTheLimit(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		w := newWorld(t)
+		w := newFixture(t)
 		for n := range 30 {
-			w.job("u1", fmt.Sprint("j", n), 1)
+			w.addJob("u1", fmt.Sprint("j", n), 1)
 		}
 		w.gateway.delay = 30 * time.Millisecond
 		var all sync.WaitGroup
@@ -259,7 +260,7 @@ func TestConcurrentMessagesDoNotPassTheLimit(t *testing.T) {
 			all.Go(func() {
 				for k := range 60 {
 					body := []string{`{"action":"sync"}`, dance, `{"action":"dismiss","id":"` + aNote + `"}`}[(n+k)%3]
-					if err := w.try(w.instance(), id, body); err != nil {
+					if err := w.handle(w.newHandler(), id, body); err != nil {
 						t.Error(err)
 					}
 				}
@@ -272,30 +273,30 @@ func TestConcurrentMessagesDoNotPassTheLimit(t *testing.T) {
 	})
 }
 
-// TestAHonestUserStaysUnderTheLimit: with fifty tabs that reconnect at once, 20 running jobs and 50 notes. Those that were
-// open before lack what has changed meanwhile; those of a browser that starts lack everything, and the last of them get
-// theirs in the next minute.
-func TestAHonestUserStaysUnderTheLimit(t *testing.T) {
+// TestReconnectOfFiftyTabsStaysUnderTheLimit has fifty tabs that reconnect at once, 20 running jobs and 50 notes. Tabs that
+// were open before lack only the changes. Tabs of a new browser lack everything, and the last of them get it in the next
+// minute.
+func TestReconnectOfFiftyTabsStaysUnderTheLimit(t *testing.T) {
 	for name, fresh := range map[string]bool{"tabs that reconnect": false, "tabs of a browser that starts": true} {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
-				w := newWorld(t)
+				w := newFixture(t)
 				progress := func(percent float64) {
 					for n := range 20 {
-						w.job("u1", fmt.Sprint("j", n), percent)
+						w.addJob("u1", fmt.Sprint("j", n), percent)
 					}
 				}
 				for n := range 50 {
-					w.note("u1", n)
+					w.addNote("u1", n)
 					time.Sleep(time.Hour)
 				}
 				progress(1)
-				var tabs []*browser
+				var tabs []*tab
 				for n := range 50 {
-					b := w.open(fmt.Sprint("c", n), "u1")
+					b := w.openTab(fmt.Sprint("c", n), "u1")
 					if !fresh {
 						time.Sleep(time.Minute) // they were opened one after the other
-						b.all(1)
+						b.syncAll(1)
 					}
 					tabs = append(tabs, b)
 				}
@@ -330,23 +331,22 @@ func TestAHonestUserStaysUnderTheLimit(t *testing.T) {
 					if got := b.sync(); got.More || got.Jobs > 0 || len(b.have) != 20 || len(b.notes) < 50 && fresh {
 						t.Errorf("%s: %+v after %d jobs and %d notes", b.id, got, len(b.have), len(b.notes))
 					}
-					w.closed(b.id, false)
+					w.checkClosed(b.id, false)
 				}
 			})
 		})
 	}
 }
 
-// TestAFloodOfOneUserIsDropped: what the store cannot count any more is not answered.
-func TestAFloodOfOneUserIsDropped(t *testing.T) {
-	w := newWorld(t)
+func TestMessagesAreDroppedWhenTheStoreThrottles(t *testing.T) {
+	w := newFixture(t)
 	w.connect("c1", "u1", time.Hour)
-	busy := fmt.Errorf("count: %w", connection.ErrBusy)
+	busy := fmt.Errorf("count: %w", connection.ErrThrottled)
 	w.fail["Spend"] = busy
 	for _, body := range []string{dance, `{"action":"sync"}`, refresh, `{"action":"dismiss","id":"` + aNote + `"}`} {
 		w.send("c1", body)
 	}
-	w.fail["Refuse"], w.fail["Get"] = busy, errBroken
+	w.fail["CountRefusal"], w.fail["Get"] = busy, errStore
 	w.send("c1", dance)
 	delete(w.fail, "Get")
 	w.send("unknown", dance)
@@ -355,30 +355,29 @@ func TestAFloodOfOneUserIsDropped(t *testing.T) {
 	}
 }
 
-// TestFailuresCount: an answer that something failed is a post, too.
-func TestFailuresCount(t *testing.T) {
+func TestInternalErrorFramesAreCharged(t *testing.T) {
 	for _, method := range []string{"Get", "Jobs"} {
 		synctest.Test(t, func(t *testing.T) {
-			w := newWorld(t)
-			w.handler.Limits = few
+			w := newFixture(t)
+			w.handler.Limits = smallLimits
 			w.connect("c1", "u1", time.Hour)
-			w.fail[method] = errBroken
+			w.fail[method] = errStore
 			for range 100 {
-				if err := w.try(w.handler, "c1", `{"action":"sync"}`); err != nil && !errors.Is(err, errBroken) {
+				if err := w.handle(w.handler, "c1", `{"action":"sync"}`); err != nil && !errors.Is(err, errStore) {
 					t.Error(err)
 				}
 			}
-			if posts := len(w.gateway.tried); posts > few.MaxPosts {
-				t.Errorf("%s fails: %d posts, want at most %d", method, posts, few.MaxPosts)
+			if posts := len(w.gateway.tried); posts > smallLimits.MaxPosts {
+				t.Errorf("%s fails: %d posts, want at most %d", method, posts, smallLimits.MaxPosts)
 			}
 		})
 	}
 }
 
-// TestAnUnknownConnectionIsToldSoOnce: not for each of the messages that it has sent.
-func TestAnUnknownConnectionIsToldSoOnce(t *testing.T) {
+// TestUnknownConnectionIsClosedOnce: of several messages only one is answered.
+func TestUnknownConnectionIsClosedOnce(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		w := newWorld(t)
+		w := newFixture(t)
 		for range 10 {
 			w.send("c1", dance)
 		}
@@ -387,7 +386,7 @@ func TestAnUnknownConnectionIsToldSoOnce(t *testing.T) {
 		}
 		for _, e := range w.gateway.tried {
 			if closing, ok := e.Data.(message.Closing); !ok || closing.Code != message.CloseUnknownConnection {
-				t.Errorf("it is told %s", brief(e))
+				t.Errorf("it gets %s", describe(e))
 			}
 		}
 	})

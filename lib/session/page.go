@@ -11,33 +11,33 @@ import (
 
 // page is what a sync has read for a browser.
 type page struct {
-	jobs  jobs
-	notes notes
+	jobs  jobPage
+	notes notePage
 }
 
-// jobs are the states that a browser lacks, or has earlier ones of.
-type jobs struct {
-	// rows are the first maxStates, in the order of their ranks.
+// jobPage holds the states that are new to a browser.
+type jobPage struct {
+	// rows are the first maxStates of the page, in the order of their ranks.
 	rows []feed.Row
-	// left says that there are more of them among those that were read.
-	left bool
-	// until is the job at which the reading stopped; empty is the end.
-	until string
-	// read is how many rows were read.
-	read int
+	// truncated means that the page has more new states than rows.
+	truncated bool
+	// stoppedAt is the id of the last job that was read. Empty means that all were read.
+	stoppedAt string
+	// readCount is how many jobs were read.
+	readCount int
 }
 
-// notes are those that a browser lacks, or may lack, each the oldest first.
-type notes struct {
-	// fresh are over since; more says that there are further ones.
-	fresh []feed.Note
+// notePage holds the notes that are or may be new to a browser, the oldest first.
+type notePage struct {
+	// newer are the notes after since. more means that there are further ones.
+	newer []feed.Note
 	more  bool
-	// overlap are the newest before first, the since of the sync's first page, where no fresh ones are left.
+	// overlap are the newest notes up to first. It is read only if newer has all newer notes.
 	overlap []feed.Note
 	first   string
 }
 
-// read reads jobs and notes at the same time. Jobs that there is no time for are left to the next sync.
+// read reads jobs and notes at the same time. It stops reading jobs at the deadline until.
 func (h *Default) read(ctx context.Context, owner string, s syncAction, until time.Time) (page, error) {
 	var p page
 	var jobsErr error
@@ -49,130 +49,124 @@ func (h *Default) read(ctx context.Context, owner string, s syncAction, until ti
 	found, notesErr := h.readNotes(ctx, owner, s)
 	<-done
 	if jobsErr != nil {
-		return page{}, internal("read jobs", jobsErr)
+		return page{}, internalError("read jobs", jobsErr)
 	}
 	if notesErr != nil {
-		return page{}, internal("read notes", notesErr)
+		return page{}, internalError("read notes", notesErr)
 	}
 	p.notes = found
-
 	return p, nil
 }
 
-func (h *Default) readJobs(ctx context.Context, owner string, s syncAction, until time.Time) (jobs, error) {
-	found := jobs{until: s.cursor.Until}
+func (h *Default) readJobs(ctx context.Context, owner string, s syncAction, until time.Time) (jobPage, error) {
+	found := jobPage{stoppedAt: s.cursor.Until}
 	last := s.cursor.After
 	for row, err := range h.Feed.JobsAfter(ctx, owner, s.cursor.After) {
 		if err != nil {
-			return jobs{}, err
+			return jobPage{}, err
 		}
 		id := row.State.UploadID
 		if s.cursor.Until != "" && id > s.cursor.Until {
 			break
 		}
-		if found.read == maxRows || found.read > 0 && !clock(h.Now)().Before(until) {
-			found.until = last
-
+		if found.readCount == maxJobsRead || found.readCount > 0 && !clock(h.Now)().Before(until) {
+			found.stoppedAt = last
 			break
 		}
 		last = id
-		found.read++
-		if had, known := s.have[id]; known && !row.Newer(had.epoch, had.seq) {
+		found.readCount++
+		if seen, known := s.have[id]; known && !row.Newer(seen.epoch, seen.seq) {
 			continue
 		}
-		if s.cursor.Sent != nil && rankOf(row).compare(*s.cursor.Sent) <= 0 {
+		if s.cursor.Sent != nil && newRank(row).compare(*s.cursor.Sent) <= 0 {
 			continue
 		}
 		if found.rows = append(found.rows, row); len(found.rows) == 2*maxStates {
-			found.cut()
+			found.truncate()
 		}
 	}
-	found.cut()
-
+	found.truncate()
 	return found, nil
 }
 
-// cut sorts the rows and drops those over maxStates.
-func (j *jobs) cut() {
-	slices.SortFunc(j.rows, func(a, b feed.Row) int { return rankOf(a).compare(rankOf(b)) })
+// truncate sorts the rows and removes those after the first maxStates.
+func (j *jobPage) truncate() {
+	slices.SortFunc(j.rows, func(a, b feed.Row) int { return newRank(a).compare(newRank(b)) })
 	if len(j.rows) > maxStates {
-		j.rows, j.left = j.rows[:maxStates], true
+		j.rows, j.truncated = j.rows[:maxStates], true
 	}
 }
 
-func (h *Default) readNotes(ctx context.Context, owner string, s syncAction) (notes, error) {
+func (h *Default) readNotes(ctx context.Context, owner string, s syncAction) (notePage, error) {
 	if s.since == "" {
 		fresh, err := h.Feed.Notes(ctx, owner, "", firstNotes)
-
-		return notes{fresh: fresh}, err
+		return notePage{newer: fresh}, err
 	}
 	fresh, err := h.Feed.Notes(ctx, owner, s.since, maxNotes+1)
 	if err != nil {
-		return notes{}, err
+		return notePage{}, err
 	}
 	if len(fresh) > maxNotes {
-		return notes{fresh: fresh[:maxNotes], more: true, first: s.first}, nil
+		return notePage{newer: fresh[:maxNotes], more: true, first: s.first}, nil
 	}
-	overlap, err := h.Feed.NewestNotes(ctx, owner, s.after, s.first, maxNotes+1)
+	overlap, err := h.Feed.NewestNotes(ctx, owner, s.overlapStart, s.first, maxNotes+1)
 	if n := len(overlap); n > 0 && overlap[n-1].ID == s.first {
 		overlap = overlap[:n-1] // the browser has it
 	}
 
-	return notes{fresh: fresh, overlap: overlap[max(0, len(overlap)-maxNotes):], first: s.first}, err
+	return notePage{newer: fresh, overlap: overlap[max(0, len(overlap)-maxNotes):], first: s.first}, err
 }
 
-// frames returns the frames of a page, the most urgent first: running jobs, new notes, ended jobs, notes before since.
-func (p page) frames() []frame {
-	running, ended := []frame{}, []frame{}
+// frames returns the frames of a page in this order: running jobs, newer notes, ended jobs, notes of the overlap.
+func (p page) frames() []syncFrame {
+	running, ended := []syncFrame{}, []syncFrame{}
 	for _, row := range p.jobs.rows {
-		place := rankOf(row)
-		f := frame{Envelope: row.Envelope(), job: &place}
+		r := newRank(row)
+		f := syncFrame{Envelope: row.Envelope(), rank: &r}
 		f.Replayed = true
-		if place.Ended {
+		if r.Ended {
 			ended = append(ended, f)
 		} else {
 			running = append(running, f)
 		}
 	}
 
-	return slices.Concat(running, noteFrames(p.notes.fresh), ended, noteFrames(p.notes.overlap))
+	return slices.Concat(running, noteFrames(p.notes.newer), ended, noteFrames(p.notes.overlap))
 }
 
-func noteFrames(notes []feed.Note) []frame {
-	frames := make([]frame, 0, len(notes))
+func noteFrames(notes []feed.Note) []syncFrame {
+	frames := make([]syncFrame, 0, len(notes))
 	for _, n := range notes {
 		e := n.Envelope()
 		e.Replayed = true
-		frames = append(frames, frame{Envelope: e})
+		frames = append(frames, syncFrame{Envelope: e})
 	}
-
 	return frames
 }
 
-// synced returns the end of the answer after the first frames of a page have been posted.
-func (p page) synced(from cursor, posted []frame) message.Synced {
+// synced returns the synced frame after the given frames were posted.
+func (p page) synced(from cursor, posted []syncFrame) message.Synced {
 	var synced message.Synced
 	last := from.Sent
 	for _, f := range posted {
-		if f.job != nil {
-			synced.Jobs, last = synced.Jobs+1, f.job
+		if f.rank != nil {
+			synced.Jobs, last = synced.Jobs+1, f.rank
 		} else {
 			synced.Notes++
 		}
 	}
 	var next cursor
 	switch {
-	case p.jobs.left || synced.Jobs < len(p.jobs.rows):
-		next = cursor{After: from.After, Until: p.jobs.until, Sent: last}
-	case p.jobs.until != "":
-		next = cursor{After: p.jobs.until}
+	case p.jobs.truncated || synced.Jobs < len(p.jobs.rows):
+		next = cursor{After: from.After, Until: p.jobs.stoppedAt, Sent: last}
+	case p.jobs.stoppedAt != "":
+		next = cursor{After: p.jobs.stoppedAt}
 	}
-	notesLeft := p.notes.more || synced.Notes < len(p.notes.fresh)+len(p.notes.overlap)
+	notesLeft := p.notes.more || synced.Notes < len(p.notes.newer)+len(p.notes.overlap)
 	if notesLeft {
 		next.Since = p.notes.first
 	}
 	synced.Cursor = next.String()
 	synced.More = notesLeft || synced.Cursor != ""
-
 	return synced
 }

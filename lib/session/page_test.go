@@ -14,34 +14,33 @@ import (
 	"github.com/herald-progress/herald/lib/message"
 )
 
-// browser is a tab that keeps the rules for clients.
-type browser struct {
-	*world
+// tab is a client that follows the rules of the protocol.
+type tab struct {
+	*fixture
 
 	id     string
 	have   map[string][2]any
 	since  string
 	cursor string
-	// without says that it sends no cursor.
-	without bool
-	jobs    []string
-	notes   map[string]int
-	syncs   int
+	// withoutCursor makes the tab sync without a cursor.
+	withoutCursor bool
+	jobs          []string
+	notes         map[string]int
+	syncs         int
 }
 
-func (w *world) open(id, user string) *browser {
+func (w *fixture) openTab(id, user string) *tab {
 	w.Helper()
 	w.connect(id, user, 2*time.Hour)
-
-	return &browser{world: w, id: id, have: map[string][2]any{}, notes: map[string]int{}}
+	return &tab{fixture: w, id: id, have: map[string][2]any{}, notes: map[string]int{}}
 }
 
-// sync asks once, and returns the end of the answer.
-func (b *browser) sync() message.Synced {
+// sync sends one sync and returns its synced frame.
+func (b *tab) sync() message.Synced {
 	b.Helper()
 	b.syncs++
 	request := map[string]any{"action": "sync", "have": b.have, "since": b.since}
-	if !b.without {
+	if !b.withoutCursor {
 		request["cursor"] = b.cursor
 	}
 	body, err := json.Marshal(request)
@@ -49,7 +48,7 @@ func (b *browser) sync() message.Synced {
 		b.Fatal(err)
 	}
 	b.send(b.id, string(body))
-	frames := b.gateway.take(b.id)
+	frames := b.gateway.takeFrames(b.id)
 	if len(frames) == 0 {
 		b.Fatalf("%s: no answer to %s", b.id, body)
 	}
@@ -70,19 +69,18 @@ func (b *browser) sync() message.Synced {
 		case message.Synced:
 			synced = data
 		default:
-			b.Fatalf("%s got %s", b.id, brief(e))
+			b.Fatalf("%s got %s", b.id, describe(e))
 		}
 	}
 	if synced.Jobs+synced.Notes != len(frames)-controls {
-		b.Errorf("%s of %d frames", brief(frames[len(frames)-1]), len(frames))
+		b.Errorf("%s of %d frames", describe(frames[len(frames)-1]), len(frames))
 	}
 	b.since, b.cursor = newest, synced.Cursor
-
 	return synced
 }
 
-// all syncs until nothing is left, at most so many times.
-func (b *browser) all(most int) {
+// syncAll syncs until nothing is left, at most the given number of times.
+func (b *tab) syncAll(most int) {
 	b.Helper()
 	for range most {
 		synced := b.sync()
@@ -94,23 +92,23 @@ func (b *browser) all(most int) {
 	b.Fatalf("%s is not done after %d syncs", b.id, b.syncs)
 }
 
-// TestABurstOfNotesComesInAFewSyncs: each brings 200 new ones, or all that are left and the newest 200 before them.
-func TestABurstOfNotesComesInAFewSyncs(t *testing.T) {
+// TestSyncPagesManyNotes: each sync sends 200 new notes, or all that are left and up to 200 of the overlap.
+func TestSyncPagesManyNotes(t *testing.T) {
 	for _, tt := range []struct {
 		notes int
 		apart time.Duration
 	}{{450, time.Second}, {2900, 0}, {2900, 20 * time.Millisecond}} {
 		synctest.Test(t, func(t *testing.T) {
-			w := newWorld(t)
-			b := w.open("c1", "u1")
-			b.since = w.note("u1", 0)
+			w := newFixture(t)
+			b := w.openTab("c1", "u1")
+			b.since = w.addNote("u1", 0)
 			for n := 1; n <= tt.notes; n++ {
 				time.Sleep(tt.apart)
-				w.note("u1", n)
+				w.addNote("u1", n)
 			}
 			for round := range 5 { // and on the following days
 				b.syncs = 0
-				b.all(tt.notes/200 + 2)
+				b.syncAll(tt.notes/200 + 2)
 				if len(b.notes) != tt.notes {
 					t.Fatalf("round %d: %d notes came, want %d", round, len(b.notes), tt.notes)
 				}
@@ -122,19 +120,18 @@ func TestABurstOfNotesComesInAFewSyncs(t *testing.T) {
 	}
 }
 
-// TestAllJobsOfABusyDayComeInPages: each once, running ones before ended ones, the newest first.
-func TestAllJobsOfABusyDayComeInPages(t *testing.T) {
+// TestSyncPagesManyJobsInOrder: each job comes once, running jobs before ended ones, the newest first.
+func TestSyncPagesManyJobsInOrder(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		w := newWorld(t)
+		w := newFixture(t)
 		const jobs = 10_700
 		var running, ended []string // the newest first
 		for n := range jobs {
 			time.Sleep(5 * time.Second)
 			job := fmt.Sprintf("j%05d", n*7919%jobs) // in no order of ids
-			w.job("u1", job, 10)
+			w.addJob("u1", job, 10)
 			if n%30 == 0 {
 				running = append(running, job)
-
 				continue
 			}
 			end := message.UploadProgress{UploadID: job, FileName: "f", Progress: 100, Message: "m", Status: message.StatusSucceeded}
@@ -145,13 +142,13 @@ func TestAllJobsOfABusyDayComeInPages(t *testing.T) {
 		}
 		slices.Reverse(running)
 		slices.Reverse(ended)
-		note := w.note("u1", 1)
-		b := w.open("c1", "u1")
+		note := w.addNote("u1", 1)
+		b := w.openTab("c1", "u1")
 		first := b.sync()
 		if first.Jobs != 200 || !first.More || first.Cursor == "" || b.notes[note] != 1 {
 			t.Errorf("the first sync brings %+v and %d notes", first, len(b.notes))
 		}
-		b.all(100)
+		b.syncAll(100)
 		if len(b.jobs) != jobs || b.syncs > jobs/200+10 {
 			t.Fatalf("%d states in %d syncs, want %d", len(b.jobs), b.syncs, jobs)
 		}
@@ -171,32 +168,32 @@ func TestAllJobsOfABusyDayComeInPages(t *testing.T) {
 
 func sorted(s []string) []string { return slices.Sorted(slices.Values(s)) }
 
-// TestASyncWithoutCursorMakesProgress: what a browser says that it has does not come again.
-func TestASyncWithoutCursorMakesProgress(t *testing.T) {
+// TestSyncWithoutCursorMakesProgress: states that the browser has are not sent again.
+func TestSyncWithoutCursorMakesProgress(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		w := newWorld(t)
+		w := newFixture(t)
 		for n := range 900 {
-			w.job("u1", fmt.Sprint("j", n), 10)
+			w.addJob("u1", fmt.Sprint("j", n), 10)
 		}
-		b := w.open("c1", "u1")
-		b.without = true
-		b.all(5)
+		b := w.openTab("c1", "u1")
+		b.withoutCursor = true
+		b.syncAll(5)
 		if len(b.jobs) != 900 || len(b.have) != 900 {
 			t.Errorf("%d states of %d jobs, want 900", len(b.jobs), len(b.have))
 		}
 	})
 }
 
-// TestASlowSyncEndsInTime: what there is no time to post comes with the next sync.
-func TestASlowSyncEndsInTime(t *testing.T) {
+// TestSlowSyncEndsBeforeItsTimeout: frames for which there is no time come with the next sync.
+func TestSlowSyncEndsBeforeItsTimeout(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		w := newWorld(t)
-		since := w.note("u1", 0)
+		w := newFixture(t)
+		since := w.addNote("u1", 0)
 		for n := range 200 {
-			w.job("u1", fmt.Sprint("j", n), 10)
-			w.note("u1", n+1)
+			w.addJob("u1", fmt.Sprint("j", n), 10)
+			w.addNote("u1", n+1)
 		}
-		b := w.open("c1", "u1")
+		b := w.openTab("c1", "u1")
 		b.since = since
 		w.gateway.delay = 2500 * time.Millisecond
 		start := time.Now()
@@ -206,14 +203,14 @@ func TestASlowSyncEndsInTime(t *testing.T) {
 		if took := time.Since(start); took > 27*time.Second {
 			t.Errorf("it took %v", took)
 		}
-		b.all(5)
+		b.syncAll(5)
 		if len(b.notes) != 200 || len(b.have) != 200 {
 			t.Errorf("%d notes and %d jobs came, want 200 of each", len(b.notes), len(b.have))
 		}
 	})
 }
 
-// slowFeed takes a while to read each job.
+// slowFeed takes some time to read each job.
 type slowFeed struct {
 	faultyFeed
 
@@ -231,16 +228,15 @@ func (f slowFeed) JobsAfter(ctx context.Context, owner, after string) iter.Seq2[
 	}
 }
 
-// TestMoreJobsThanThereIsTimeToRead: the next sync goes on where the reading stopped.
-func TestMoreJobsThanThereIsTimeToRead(t *testing.T) {
+func TestSyncContinuesWhereReadingJobsTimedOut(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		const jobs = 1000
-		w := newWorld(t)
+		w := newFixture(t)
 		w.handler.Feed = slowFeed{w.feed, 20 * time.Millisecond}
 		for n := range jobs {
-			w.job("u1", fmt.Sprintf("j%05d", n), 10)
+			w.addJob("u1", fmt.Sprintf("j%05d", n), 10)
 		}
-		b := w.open("c1", "u1")
+		b := w.openTab("c1", "u1")
 		for more := true; more; {
 			start := time.Now()
 			synced := b.sync()
@@ -258,21 +254,21 @@ func TestMoreJobsThanThereIsTimeToRead(t *testing.T) {
 	})
 }
 
-func TestABadCursorIsRefused(t *testing.T) {
+func TestInvalidCursorIsRejected(t *testing.T) {
 	for _, cursor := range []string{"!", "e30=", "bnVsbA", "eyJ4IjoxfQ", "eyJhIjp7fX0", "eyJuIjoieCJ9"} {
-		w := newWorld(t)
+		w := newFixture(t)
 		w.connect("c1", "u1", time.Hour)
 		w.send("c1", `{"action":"sync","cursor":"`+cursor+`"}`)
-		w.sees("c1", "error INVALID_MESSAGE: cursor must be that of a synced frame")
+		w.checkFrames("c1", "error INVALID_MESSAGE: cursor must be that of a synced frame")
 	}
 }
 
-// TestAJobIDThatIsNoUnicodeIsRefused: two of them would become one.
-func TestAJobIDThatIsNoUnicodeIsRefused(t *testing.T) {
-	w := newWorld(t)
+// TestJobIDWithInvalidUnicodeIsRejected: two such ids could become one.
+func TestJobIDWithInvalidUnicodeIsRejected(t *testing.T) {
+	w := newFixture(t)
 	w.connect("c1", "u1", time.Hour)
 	for _, id := range []string{`\ud83c`, `a\ufffd`, "\xff"} {
 		w.send("c1", `{"action":"sync","have":{"`+id+`":["",1]}}`)
-		w.sees("c1", "error INVALID_MESSAGE: have must name jobs in valid Unicode")
+		w.checkFrames("c1", "error INVALID_MESSAGE: have must name jobs in valid Unicode")
 	}
 }

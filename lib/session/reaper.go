@@ -13,13 +13,14 @@ import (
 )
 
 const (
-	// closesInFlight is how many sessions the reaper ends at once.
-	closesInFlight = 32
-	// closeReserve is what must be left of a run for one more session: whoever deletes its row must close the connection.
-	closeReserve = 2 * broadcast.PostTimeout
+	// maxConcurrentCloses is how many sessions the reaper ends at once.
+	maxConcurrentCloses = 32
+	// minTimeToClose is the time that must be left to end one more session: the process that deletes a connection must also
+	// close it.
+	minTimeToClose = 2 * broadcast.PostTimeout
 )
 
-// Reaper ends the connections whose sessions are over. It runs each minute.
+// Reaper ends the connections whose sessions have ended. It runs every minute.
 type Reaper struct {
 	Sessions connection.Sessions
 	// Gateway posts and closes.
@@ -30,54 +31,51 @@ type Reaper struct {
 	Now func() time.Time
 }
 
-// Handle deletes the row of each session that has ended within [connection.EndedWithin], posts a closing frame and closes
-// the connection. Of the event it uses nothing. It returns an error where the store failed for some of them: the next run
-// tries again. A close that fails is only logged.
+// Handle deletes each connection whose session ended within [connection.EndedLookback], posts a closing frame and closes it. It
+// does not read the event. It returns an error if the store failed for some of them, which the next run tries again. A close
+// that fails is only logged.
 func (r *Reaper) Handle(ctx context.Context, _ json.RawMessage) error {
-	run := &reaping{Reaper: r, log: logger(r.Log)}
-	slots := make(chan struct{}, closesInFlight)
+	run := &reaperRun{Reaper: r, log: logger(r.Log)}
+	slots := make(chan struct{}, maxConcurrentCloses)
 	var closes sync.WaitGroup
-	for c, err := range r.Sessions.Ended(ctx, clock(r.Now)()) {
+	for c, err := range r.Sessions.EndedSessions(ctx, clock(r.Now)()) {
 		if err != nil {
-			run.failed(ctx, "read ended sessions", err)
-
+			run.recordError(ctx, "read ended sessions", err)
 			break
 		}
 		slots <- struct{}{}
-		if deadline, ok := ctx.Deadline(); ctx.Err() != nil || ok && time.Until(deadline) < closeReserve {
+		if deadline, ok := ctx.Deadline(); ctx.Err() != nil || ok && time.Until(deadline) < minTimeToClose {
 			run.log.WarnContext(ctx, "sessions left to the next run")
-
 			break
 		}
 		closes.Go(func() {
 			defer func() { <-slots }()
-			run.end(ctx, c)
+			run.endSession(ctx, c)
 		})
 	}
 	closes.Wait()
 	run.log.InfoContext(ctx, "reaped", "sessions", run.ended)
-
 	return run.err
 }
 
-// reaping is one run of the reaper.
-type reaping struct {
+// reaperRun is one run of the reaper.
+type reaperRun struct {
 	*Reaper
 
 	log *slog.Logger
 
 	mu    sync.Mutex
 	ended int
-	// err is the store's first failure.
+	// err is the first error of the store.
 	err error
 }
 
-// end ends one session, unless another has done so, or the session was refreshed. After an error the row may be gone: then
-// nobody else would find the session, so it is closed all the same.
-func (r *reaping) end(ctx context.Context, c connection.Connection) {
+// endSession ends one session unless another process did, or the session was refreshed. It closes the connection even if the
+// deletion returned an error: the connection may be deleted, and then no other process would find it.
+func (r *reaperRun) endSession(ctx context.Context, c connection.Connection) {
 	deleted, err := r.Sessions.DeleteIfUnchanged(ctx, c)
 	if err != nil {
-		r.failed(ctx, "delete ended session", err)
+		r.recordError(ctx, "delete ended session", err)
 	} else if !deleted {
 		return
 	}
@@ -85,12 +83,12 @@ func (r *reaping) end(ctx context.Context, c connection.Connection) {
 	r.ended++
 	r.mu.Unlock()
 	now := clock(r.Now)()
-	if err := closeWith(ctx, r.Gateway, c.ID, ending(c, now), now); err != nil {
+	if err := sendAndClose(ctx, r.Gateway, c.ID, sessionClosing(c, now), now); err != nil {
 		r.log.ErrorContext(ctx, "end session", "connectionId", c.ID, "err", err)
 	}
 }
 
-func (r *reaping) failed(ctx context.Context, what string, err error) {
+func (r *reaperRun) recordError(ctx context.Context, what string, err error) {
 	r.log.ErrorContext(ctx, what, "err", err)
 	r.mu.Lock()
 	defer r.mu.Unlock()

@@ -17,15 +17,15 @@ import (
 	"github.com/herald-progress/herald/lib/session"
 )
 
-// reap runs the reaper.
-func (w *world) reap() {
+// runReaper runs the reaper once.
+func (w *fixture) runReaper() {
 	w.Helper()
 	if err := w.reaper.Handle(w.Context(), []byte(`{"detail-type":"Scheduled Event"}`)); err != nil {
 		w.Error(err)
 	}
 }
 
-func TestASessionEndsWithItsTokenOrAtItsLongest(t *testing.T) {
+func TestReaperClosesSessionsAtTokenExpiryOrMaximumDuration(t *testing.T) {
 	for _, tt := range []struct {
 		name  string
 		token time.Duration
@@ -35,36 +35,36 @@ func TestASessionEndsWithItsTokenOrAtItsLongest(t *testing.T) {
 		{"with its token", time.Hour, 0, "closing TOKEN_EXPIRED reconnect=false"},
 		{"with its token, a minute late", time.Hour, time.Minute, "closing TOKEN_EXPIRED reconnect=false"},
 		{"at its longest", 24 * time.Hour, 0, "closing SESSION_LIMIT reconnect=true"},
-		{"at its longest, when the token is over as well", 7175 * time.Second, time.Minute, "closing TOKEN_EXPIRED reconnect=false"},
+		{"at its longest, when the token has expired as well", 7175 * time.Second, time.Minute, "closing TOKEN_EXPIRED reconnect=false"},
 		{"at its longest, five seconds before the token", 7175 * time.Second, 0, "closing SESSION_LIMIT reconnect=true"},
 		{"token and limit at one moment", 7170 * time.Second, 0, "closing TOKEN_EXPIRED reconnect=false"},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
-				w := newWorld(t)
+				w := newFixture(t)
 				c := w.connect("c1", "u1", tt.token)
-				time.Sleep(time.Until(c.End()) - time.Nanosecond)
-				w.reap()
-				w.sees("c1")
-				w.stored("c1", true)
+				time.Sleep(time.Until(c.SessionEnd()) - time.Nanosecond)
+				w.runReaper()
+				w.checkFrames("c1")
+				w.checkStored("c1", true)
 				time.Sleep(time.Nanosecond + tt.late)
 				w.gateway.events = nil
-				w.reap()
-				w.reap() // the second run has nothing to do
-				w.sees("c1", tt.want)
+				w.runReaper()
+				w.runReaper() // the second run has nothing to do
+				w.checkFrames("c1", tt.want)
 				if diff := cmp.Diff([]string{"closing c1", "close c1"}, w.gateway.events); diff != "" {
 					t.Errorf("order (-want +got):\n%s", diff)
 				}
-				w.stored("c1", false)
+				w.checkStored("c1", false)
 			})
 		})
 	}
 }
 
-// TestTheReaperEachMinute: sessions end one after the other; no run ends one before its time, or leaves one behind.
-func TestTheReaperEachMinute(t *testing.T) {
+// TestReaperClosesEachSessionOnTime runs the reaper every minute: it closes no session early and misses none.
+func TestReaperClosesEachSessionOnTime(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		w := newWorld(t)
+		w := newFixture(t)
 		w.store.IndexLag = 2 * time.Second
 		for n := range 130 {
 			w.connect(fmt.Sprint("c", n), "u1", time.Duration(n)*time.Minute/4+time.Minute)
@@ -72,60 +72,60 @@ func TestTheReaperEachMinute(t *testing.T) {
 		w.connect("stays", "u1", 24*time.Hour)
 		for minute := 1; minute <= 34; minute++ {
 			time.Sleep(time.Minute)
-			w.reap()
+			w.runReaper()
 			for n := range 130 {
-				over := time.Duration(n)*time.Minute/4+time.Minute <= time.Duration(minute)*time.Minute
-				w.closed(fmt.Sprint("c", n), over)
+				ended := time.Duration(n)*time.Minute/4+time.Minute <= time.Duration(minute)*time.Minute
+				w.checkClosed(fmt.Sprint("c", n), ended)
 			}
 		}
-		w.stored("stays", true)
+		w.checkStored("stays", true)
 	})
 }
 
-func TestMissedRunsAreMadeUpFor(t *testing.T) {
+func TestReaperClosesSessionsOfMissedRuns(t *testing.T) {
 	for late, want := range map[time.Duration]bool{5 * time.Minute: true, 10 * time.Minute: true, 10*time.Minute + time.Second: false} {
 		synctest.Test(t, func(t *testing.T) {
-			w := newWorld(t)
+			w := newFixture(t)
 			w.connect("c1", "u1", time.Hour)
 			time.Sleep(time.Hour + late)
-			w.reap()
-			w.closed("c1", want)
+			w.runReaper()
+			w.checkClosed("c1", want)
 			if !want { // its next message ends it
 				w.send("c1", `{"action":"sync"}`)
-				w.closed("c1", true)
+				w.checkClosed("c1", true)
 			}
-			w.sees("c1", "closing TOKEN_EXPIRED reconnect=false")
+			w.checkFrames("c1", "closing TOKEN_EXPIRED reconnect=false")
 		})
 	}
 }
 
-func TestARefreshedSessionIsNotReaped(t *testing.T) {
+func TestReaperDoesNotCloseARefreshedSession(t *testing.T) {
 	for name, lag := range map[string]time.Duration{"index up to date": 0, "index behind": time.Minute} {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
-				w := newWorld(t)
+				w := newFixture(t)
 				w.store.IndexLag = lag
 				c := w.connect("c1", "u1", time.Hour)
-				w.token("later", "u1", c.TokenExpiresAt.Add(30*time.Minute))
+				w.addToken("later", "u1", c.TokenExpiresAt.Add(30*time.Minute))
 				time.Sleep(time.Hour - time.Second)
 				w.send("c1", `{"action":"refresh","token":"later"}`)
-				w.sees("c1", "refreshed")
+				w.checkFrames("c1", "refreshed")
 				time.Sleep(2 * time.Second)
-				w.reap()
-				w.sees("c1")
-				w.stored("c1", true)
+				w.runReaper()
+				w.checkFrames("c1")
+				w.checkStored("c1", true)
 				time.Sleep(30 * time.Minute)
-				w.reap()
-				w.sees("c1", "closing TOKEN_EXPIRED reconnect=false")
-				w.stored("c1", false)
+				w.runReaper()
+				w.checkFrames("c1", "closing TOKEN_EXPIRED reconnect=false")
+				w.checkStored("c1", false)
 			})
 		})
 	}
 }
 
-func TestTwoReapersSayFarewellOnce(t *testing.T) {
+func TestConcurrentReapersCloseASessionOnce(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		w := newWorld(t)
+		w := newFixture(t)
 		for n := range 200 {
 			w.connect(fmt.Sprint("c", n), "u1", time.Hour)
 		}
@@ -134,17 +134,17 @@ func TestTwoReapersSayFarewellOnce(t *testing.T) {
 		start := time.Now()
 		var runs sync.WaitGroup
 		for range 2 {
-			runs.Go(w.reap)
+			runs.Go(w.runReaper)
 		}
 		runs.Wait()
 		for n := range 200 {
-			w.sees(fmt.Sprint("c", n), "closing TOKEN_EXPIRED reconnect=false")
+			w.checkFrames(fmt.Sprint("c", n), "closing TOKEN_EXPIRED reconnect=false")
 		}
 		if len(w.gateway.tried) != 200 {
 			t.Errorf("%d farewells to 200 connections", len(w.gateway.tried))
 		}
-		if w.gateway.most > 2*32 {
-			t.Errorf("%d posts in flight, want at most 64", w.gateway.most)
+		if w.gateway.maxInFlight > 2*32 {
+			t.Errorf("%d posts in flight, want at most 64", w.gateway.maxInFlight)
 		}
 		if took := time.Since(start); took > time.Second {
 			t.Errorf("took %v: one after the other", took)
@@ -152,10 +152,10 @@ func TestTwoReapersSayFarewellOnce(t *testing.T) {
 	})
 }
 
-// TestFailingFarewellsStopNoRun: they are logged, and the others go on.
-func TestFailingFarewellsStopNoRun(t *testing.T) {
+// TestReaperContinuesAfterFailedCloses: failures are logged.
+func TestReaperContinuesAfterFailedCloses(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		w := newWorld(t)
+		w := newFixture(t)
 		for _, id := range []string{"gone", "refused", "throttled", "well"} {
 			w.connect(id, "u1", time.Hour)
 		}
@@ -175,12 +175,12 @@ func TestFailingFarewellsStopNoRun(t *testing.T) {
 			return nil
 		}
 		time.Sleep(time.Hour)
-		w.reap()
-		w.sees("throttled", "closing TOKEN_EXPIRED reconnect=false")
-		w.sees("well", "closing TOKEN_EXPIRED reconnect=false")
+		w.runReaper()
+		w.checkFrames("throttled", "closing TOKEN_EXPIRED reconnect=false")
+		w.checkFrames("well", "closing TOKEN_EXPIRED reconnect=false")
 		for id, closed := range map[string]bool{"gone": false, "refused": true, "throttled": true, "well": true} {
-			w.closed(id, closed)
-			w.stored(id, false)
+			w.checkClosed(id, closed)
+			w.checkStored(id, false)
 		}
 		if !strings.Contains(w.log.String(), "403") || strings.Contains(w.log.String(), "connection gone") {
 			t.Errorf("the log tells of %s", w.log)
@@ -188,52 +188,52 @@ func TestFailingFarewellsStopNoRun(t *testing.T) {
 	})
 }
 
-// TestAFailingStoreIsReportedAtTheEnd: the row of a failed deletion may be gone, so that its session is closed all the same.
-func TestAFailingStoreIsReportedAtTheEnd(t *testing.T) {
-	for _, method := range []string{"DeleteIfUnchanged c1", "Ended"} {
+func TestReaperReturnsTheStoreErrorAfterClosingTheOthers(t *testing.T) {
+	for _, method := range []string{"DeleteIfUnchanged c1", "EndedSessions"} {
 		synctest.Test(t, func(t *testing.T) {
-			w := newWorld(t)
+			w := newFixture(t)
 			for _, id := range []string{"c1", "c2", "c3"} {
 				w.connect(id, "u1", time.Hour)
 			}
 			time.Sleep(time.Hour)
-			w.fail[method] = errBroken
-			if err := w.reaper.Handle(t.Context(), nil); !errors.Is(err, errBroken) {
+			w.fail[method] = errStore
+			if err := w.reaper.Handle(t.Context(), nil); !errors.Is(err, errStore) {
 				t.Errorf("%s: %v, want the store's error", method, err)
 			}
 			delete(w.fail, method)
 			time.Sleep(time.Minute)
-			w.reap()
+			w.runReaper()
 			for _, id := range []string{"c1", "c2", "c3"} {
-				w.sees(id, "closing TOKEN_EXPIRED reconnect=false")
-				w.closed(id, true)
-				w.stored(id, false)
+				w.checkFrames(id, "closing TOKEN_EXPIRED reconnect=false")
+				w.checkClosed(id, true)
+				w.checkStored(id, false)
 			}
 		})
 	}
 }
 
-// TestTheReaperClosesAfterAnError: the row is gone, so that nobody else would find the session.
-func TestTheReaperClosesAfterAnError(t *testing.T) {
+// TestReaperClosesASessionWhoseDeleteFailed: the connection may be deleted all the same, and then nothing else finds the
+// session.
+func TestReaperClosesASessionWhoseDeleteFailed(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		w := newWorld(t)
+		w := newFixture(t)
 		w.connect("c1", "u1", time.Hour)
 		time.Sleep(time.Hour)
-		w.fail["DeleteIfUnchanged c1"] = errBroken
-		w.fail["applied"] = errBroken
-		if err := w.reaper.Handle(t.Context(), nil); !errors.Is(err, errBroken) {
+		w.fail["DeleteIfUnchanged c1"] = errStore
+		w.fail["applied"] = errStore
+		if err := w.reaper.Handle(t.Context(), nil); !errors.Is(err, errStore) {
 			t.Errorf("%v, want the store's error", err)
 		}
-		w.stored("c1", false)
-		w.sees("c1", "closing TOKEN_EXPIRED reconnect=false")
-		w.closed("c1", true)
+		w.checkStored("c1", false)
+		w.checkFrames("c1", "closing TOKEN_EXPIRED reconnect=false")
+		w.checkClosed("c1", true)
 	})
 }
 
-// TestARunThatHasNoTimeLeavesSessions: who claims a session must have the time to close it.
-func TestARunThatHasNoTimeLeavesSessions(t *testing.T) {
+// TestReaperLeavesSessionsForWhichThereIsNoTime: a process that deletes a connection must have the time to close it.
+func TestReaperLeavesSessionsForWhichThereIsNoTime(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		w := newWorld(t)
+		w := newFixture(t)
 		for n := range 200 {
 			w.connect(fmt.Sprint("c", n), "u1", time.Hour)
 		}
@@ -253,30 +253,30 @@ func TestARunThatHasNoTimeLeavesSessions(t *testing.T) {
 			_, err := w.store.Get(t.Context(), id)
 			if left++; err != nil {
 				left--
-				w.closed(id, true)
+				w.checkClosed(id, true)
 			}
 		}
 		if left == 0 || left == 200 {
 			t.Errorf("%d of 200 sessions are left to the next run", left)
 		}
-		w.reap()
+		w.runReaper()
 		for n := range 200 {
-			w.closed(fmt.Sprint("c", n), true)
+			w.checkClosed(fmt.Sprint("c", n), true)
 		}
 	})
 }
 
-// TestNoBroadcastReachesAnEndedSession: until the reaper comes, and if it never does.
-func TestNoBroadcastReachesAnEndedSession(t *testing.T) {
+// TestBroadcastSkipsEndedSessions does not run the reaper.
+func TestBroadcastSkipsEndedSessions(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		w := newWorld(t)
+		w := newFixture(t)
 		w.connect("c1", "u1", time.Hour)
 		time.Sleep(time.Hour)
 		report, err := w.handler.Broadcaster.ToUser(t.Context(), "u1", message.Dismissed{ID: aNote})
 		if diff := cmp.Diff([]any{1, 0, error(nil)}, []any{report.Expired, report.Delivered, err}); diff != "" {
 			t.Errorf("expired, delivered, error (-want +got):\n%s", diff)
 		}
-		w.sees("c1")
+		w.checkFrames("c1")
 	})
 }
 

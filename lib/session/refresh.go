@@ -10,39 +10,35 @@ import (
 	"github.com/herald-progress/herald/lib/message"
 )
 
-// refresh lets the session last until the new token expires, and posts when that is.
-func (h *Default) refresh(ctx context.Context, log *slog.Logger, a *answers, token string) error {
+// refresh prolongs the session until the new token expires, and posts the new end.
+func (h *Default) refresh(ctx context.Context, log *slog.Logger, resp *responder, token string) error {
 	if token == "" {
-		return a.refuse(ctx, CodeUnauthorized, "Missing token")
+		return resp.sendError(ctx, CodeUnauthorized, "Missing token")
 	}
 	claims, err := h.Verifier.Verify(ctx, token)
 	switch {
 	case errors.Is(err, auth.ErrExpired):
 		log.InfoContext(ctx, "refresh refused", "reason", err)
-
-		return a.refuse(ctx, CodeUnauthorized, "Token expired")
+		return resp.sendError(ctx, CodeUnauthorized, "Token expired")
 	case errors.Is(err, auth.ErrInvalid):
 		log.WarnContext(ctx, "refresh refused", "reason", err)
-
-		return a.refuse(ctx, CodeUnauthorized, "Invalid token")
+		return resp.sendError(ctx, CodeUnauthorized, "Invalid token")
 	case err != nil:
-		return internal("verify token", err)
-	case claims.Subject != a.row.UserID:
-		log.WarnContext(ctx, "refresh refused", "reason", "another user's token", "userId", a.row.UserID)
-
-		return a.refuse(ctx, CodeUnauthorized, "Invalid token")
-	case a.over(): // while the token was verified
-		return errOver
+		return internalError("verify token", err)
+	case claims.Subject != resp.connection.UserID:
+		log.WarnContext(ctx, "refresh refused", "reason", "another user's token", "userId", resp.connection.UserID)
+		return resp.sendError(ctx, CodeUnauthorized, "Invalid token")
+	case resp.sessionEnded(): // while the token was verified
+		return errSessionEnded
 	}
-	row, err := h.Connections.Refresh(ctx, a.row.ID, a.row.UserID, claims.ExpiresAt)
-	if errors.Is(err, connection.ErrNotFound) { // deleted since the message came
-		return h.unknown(ctx, log, a)
+	c, err := h.Connections.Refresh(ctx, resp.connection.ID, resp.connection.UserID, claims.ExpiresAt)
+	if errors.Is(err, connection.ErrNotFound) { // deleted after the message was received
+		return h.closeUnknown(ctx, log, resp)
 	}
 	if err != nil {
-		return internal("refresh connection", err)
+		return internalError("refresh connection", err)
 	}
-	a.row = row
-	log.InfoContext(ctx, "refreshed", "sessionEnd", row.End())
-
-	return a.say(ctx, message.Refreshed{SessionEnd: message.Time{Time: row.End()}})
+	resp.connection = c
+	log.InfoContext(ctx, "refreshed", "sessionEnd", c.SessionEnd())
+	return resp.send(ctx, message.Refreshed{SessionEnd: message.Time{Time: c.SessionEnd()}})
 }

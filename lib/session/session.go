@@ -1,4 +1,4 @@
-// Package session answers the routes of the WebSocket API.
+// Package session handles the routes of the WebSocket API.
 package session
 
 import (
@@ -21,7 +21,7 @@ const Subprotocol = message.Subprotocol
 
 const protocolHeader = "Sec-WebSocket-Protocol"
 
-// Verifier tells whom a token stands for. Its errors are those of package auth.
+// Verifier verifies tokens. Its errors are those of package auth.
 type Verifier interface {
 	Verify(ctx context.Context, token string) (auth.Claims, error)
 }
@@ -29,13 +29,13 @@ type Verifier interface {
 // Request is an event of the WebSocket API.
 type Request = events.APIGatewayWebsocketProxyRequest
 
-// Response is what a route answers. But for $connect, API Gateway drops everything except that it is one.
+// Response is the result of a route. Except for $connect, API Gateway ignores its content.
 type Response = events.APIGatewayProxyResponse
 
-func ok(text string) Response { return Response{StatusCode: http.StatusOK, Body: text} }
+func okResponse(text string) Response { return Response{StatusCode: http.StatusOK, Body: text} }
 
-// refusal answers with a stable code and a short message; what lies behind them is only logged.
-func refusal(status int, message string) Response {
+// errorResponse returns a response with a stable code and a short message. Details are only logged.
+func errorResponse(status int, message string) Response {
 	codes := map[int]string{
 		http.StatusUnauthorized:        "UNAUTHORIZED",
 		http.StatusForbidden:           "FORBIDDEN",
@@ -44,14 +44,14 @@ func refusal(status int, message string) Response {
 	}
 	body, err := json.Marshal(map[string]string{"error": codes[status], "message": message})
 	if err != nil {
-		body = nil // cannot be: a map of texts
+		body = nil // impossible: a map of strings can be encoded
 	}
 
 	return Response{StatusCode: status, Headers: map[string]string{"Content-Type": "application/json"}, Body: string(body)}
 }
 
-// header returns the values of a header, whatever its case: events keep the client's.
-func header(r *Request, name string) []string {
+// headerValues returns the values of a header in any letter case, because events have the client's spelling.
+func headerValues(r *Request, name string) []string {
 	for key, values := range r.MultiValueHeaders {
 		if strings.EqualFold(key, name) {
 			return values
@@ -66,20 +66,20 @@ func header(r *Request, name string) []string {
 	return nil
 }
 
-// token returns the token of a $connect request and the subprotocol to answer with. The token that follows "herald"
-// among the subprotocols wins over that of the query.
-func token(r *Request) (token, protocol string) {
-	var offered []string
-	for _, value := range header(r, protocolHeader) {
+// requestToken returns the token of a $connect request and the subprotocol to accept. A token that follows "herald" in the list
+// of subprotocols takes precedence over the query's token.
+func requestToken(r *Request) (token, protocol string) {
+	var protocols []string
+	for _, value := range headerValues(r, protocolHeader) {
 		for part := range strings.SplitSeq(value, ",") {
-			offered = append(offered, strings.TrimSpace(part))
+			protocols = append(protocols, strings.TrimSpace(part))
 		}
 	}
-	i := slices.Index(offered, Subprotocol)
+	i := slices.Index(protocols, Subprotocol)
 	if i >= 0 {
 		protocol = Subprotocol
-		if i+1 < len(offered) {
-			return offered[i+1], protocol
+		if i+1 < len(protocols) {
+			return protocols[i+1], protocol
 		}
 	}
 
@@ -90,7 +90,6 @@ func logger(l *slog.Logger) *slog.Logger {
 	if l == nil {
 		return slog.New(slog.DiscardHandler)
 	}
-
 	return l
 }
 
@@ -98,6 +97,5 @@ func clock(now func() time.Time) func() time.Time {
 	if now == nil {
 		return time.Now
 	}
-
 	return now
 }

@@ -37,13 +37,13 @@ func (verifier) Verify(_ context.Context, token string) (auth.Claims, error) {
 	}
 }
 
-// brokenStore fails at everything that the routes do but Get.
-type brokenStore struct{ *connection.Memory }
+// failingStore is a store whose methods fail, except Get.
+type failingStore struct{ *connection.Memory }
 
-var errBroken = errors.New("ProvisionedThroughputExceededException: table websocket_connections")
+var errStore = errors.New("ProvisionedThroughputExceededException: table websocket_connections")
 
-func (brokenStore) Put(context.Context, connection.Connection) error { return errBroken }
-func (brokenStore) Delete(context.Context, string) error             { return errBroken }
+func (failingStore) Put(context.Context, connection.Connection) error { return errStore }
+func (failingStore) Delete(context.Context, string) error             { return errStore }
 
 func connect(token string) session.Request {
 	r := session.Request{Headers: map[string]string{"Host": "x", "Origin": "https://app.example.com"}}
@@ -52,15 +52,13 @@ func connect(token string) session.Request {
 	if token != "" {
 		r.QueryStringParameters = map[string]string{"token": token}
 	}
-
 	return r
 }
 
-func TestConnectAnswers(t *testing.T) {
+func TestConnectResponses(t *testing.T) {
 	offering := func(token, protocols string) session.Request {
 		r := connect(token)
 		r.Headers["sec-websocket-protocol"] = protocols
-
 		return r
 	}
 	for _, tt := range []struct {
@@ -89,7 +87,7 @@ func TestConnectAnswers(t *testing.T) {
 			memory, log := &connection.Memory{}, &bytes.Buffer{}
 			h := &session.Connect{Verifier: verifier{}, Store: memory, Origins: tt.origins, Log: slog.New(slog.NewJSONHandler(log, nil))}
 			if tt.broken {
-				h.Store = brokenStore{memory}
+				h.Store = failingStore{memory}
 			}
 			got, err := h.Handle(t.Context(), tt.request)
 			if err != nil {
@@ -109,7 +107,7 @@ func TestConnectAnswers(t *testing.T) {
 	}
 }
 
-func TestConnectStoresWhoAndWhen(t *testing.T) {
+func TestConnectStoresUserAndTimes(t *testing.T) {
 	store := &connection.Memory{}
 	h := &session.Connect{Verifier: verifier{}, Store: store}
 	if _, err := h.Handle(t.Context(), connect("good-token")); err != nil {
@@ -127,7 +125,7 @@ func TestConnectStoresWhoAndWhen(t *testing.T) {
 	}
 }
 
-func TestDisconnect(t *testing.T) {
+func TestDisconnectDeletesTheConnection(t *testing.T) {
 	store := &connection.Memory{}
 	if _, err := (&session.Connect{Verifier: verifier{}, Store: store}).Handle(t.Context(), connect("good-token")); err != nil {
 		t.Fatal(err)
@@ -142,13 +140,14 @@ func TestDisconnect(t *testing.T) {
 	if _, err := store.Get(t.Context(), "L0SM9cOFvHcCIhw="); !errors.Is(err, connection.ErrNotFound) {
 		t.Errorf("the row is still there (%v)", err)
 	}
-	got, err := (&session.Disconnect{Store: brokenStore{}}).Handle(t.Context(), connect(""))
+	got, err := (&session.Disconnect{Store: failingStore{}}).Handle(t.Context(), connect(""))
 	if want := `{"error":"INTERNAL_ERROR","message":"Internal server error"}`; err != nil || got.StatusCode != 500 || got.Body != want {
 		t.Errorf("store down: %d %s, %v; want 500 %s", got.StatusCode, got.Body, err, want)
 	}
 }
 
-// FuzzEvents: whatever event comes, each route answers as it is documented, and a row is there just when $connect says so.
+// FuzzEvents checks that each route responds to any event as documented, and that a connection is stored exactly if $connect
+// responds with 200.
 func FuzzEvents(f *testing.F) {
 	f.Add([]byte(`{"headers":{"Host":"x"},"queryStringParameters":{"token":"good-token"},"requestContext":{"connectionId":"c","connectedAt":1602279896599}}`))
 	f.Add([]byte(`{"multiValueHeaders":{"Sec-WebSocket-Protocol":["herald, forged-token"]},"requestContext":{"connectionId":"c"}}`))

@@ -11,83 +11,85 @@ import (
 )
 
 const (
-	// firstNotes is how many notes a browser gets that has none.
+	// firstNotes is how many notes a browser without notes gets.
 	firstNotes = 50
-	// maxNotes is how many newer notes one sync brings, and how many of those before since.
+	// maxNotes is how many newer notes, and how many notes of the overlap, one sync sends.
 	maxNotes = 200
-	// maxStates is how many states of jobs one sync brings.
+	// maxStates is how many states of jobs one sync sends.
 	maxStates = 200
-	// readTime and syncTime bound how long a sync reads, and posts, well below the function's 30 s. What there is no time for
-	// comes with the next sync.
-	readTime = 8 * time.Second
-	syncTime = 20 * time.Second
-	// endTime is what must be left of the function's time when the last post begins.
-	endTime = 2 * broadcast.PostTimeout
-	// maxRows is how many rows of jobs one sync reads.
-	maxRows = 20_000
-	// rowsPerPost is how many rows that are read cost as much as one post: about as many as one request to the store returns.
-	rowsPerPost = 1000
+	// readTimeout and postTimeout limit how long a sync reads and posts, well below the function's 30 s. The next sync
+	// continues.
+	readTimeout = 8 * time.Second
+	postTimeout = 20 * time.Second
+	// minTimeToAnswer is the time that must be left when the last frame before synced is posted.
+	minTimeToAnswer = 2 * broadcast.PostTimeout
+	// maxJobsRead is how many jobs one sync reads.
+	maxJobsRead = 20_000
+	// jobsPerPost is how many read jobs cost as much as one post: about as many as one request to the store returns.
+	jobsPerPost = 1000
 )
 
-// sync posts a welcome, what is newer than what the browser has, and how much that was. It costs the posts that it makes, or
-// the reading where that is more.
-func (h *Default) sync(ctx context.Context, log *slog.Logger, a *answers, s syncAction) error {
-	if h.spent.has(a.row.UserID, a.now()) { // before anything is read
-		return h.refuse(ctx, log, a)
+// sync posts a welcome frame, everything that is newer than what the browser has, and a synced frame with the counts. It costs
+// its posts or its reads, whichever is more.
+func (h *Default) sync(ctx context.Context, log *slog.Logger, resp *responder, s syncAction) error {
+	if h.spent.has(resp.connection.UserID, resp.now()) { // before anything is read
+		return h.countRefusal(ctx, log, resp)
 	}
-	start := a.now()
-	found, err := h.read(ctx, feed.User(a.row.UserID), s, start.Add(readTime))
+	start := resp.now()
+	page, err := h.read(ctx, feed.User(resp.connection.UserID), s, start.Add(readTimeout))
 	if err != nil {
 		return err
 	}
-	frames := found.frames()
+
+	frames := page.frames()
 	controls := 2 // welcome and synced
-	if s.silent {
+	if s.noWelcome {
 		controls = 1
 	}
-	cost := max(len(frames)+controls, found.jobs.read/rowsPerPost)
-	granted, err := h.spend(ctx, log, a, cost)
+	cost := max(len(frames)+controls, page.jobs.readCount/jobsPerPost)
+	granted, err := h.spend(ctx, log, resp, cost)
 	if err != nil {
 		return err
 	}
+
 	allowed := frames[:max(0, min(len(frames), granted-controls))]
-	if !s.silent && granted >= controls {
-		now := message.Time{Time: a.now()}
-		end := message.Time{Time: a.row.End()}
-		if err := a.say(ctx, message.Welcome{ConnectionID: a.row.ID, ServerTime: now, SessionEnd: end}); err != nil {
+	if !s.noWelcome && granted >= controls {
+		now := message.Time{Time: resp.now()}
+		end := message.Time{Time: resp.connection.SessionEnd()}
+		if err := resp.send(ctx, message.Welcome{ConnectionID: resp.connection.ID, ServerTime: now, SessionEnd: end}); err != nil {
 			return err
 		}
 	}
-	until := start.Add(syncTime)
-	if deadline, ok := ctx.Deadline(); ok && deadline.Add(-endTime).Before(until) {
-		until = deadline.Add(-endTime)
+
+	until := start.Add(postTimeout)
+	if deadline, ok := ctx.Deadline(); ok && deadline.Add(-minTimeToAnswer).Before(until) {
+		until = deadline.Add(-minTimeToAnswer)
 	}
-	posted, err := a.all(ctx, envelopes(allowed), until)
+	posted, err := resp.postAll(ctx, envelopes(allowed), until)
 	if err != nil {
 		return err
 	}
-	synced := found.synced(s.cursor, frames[:posted])
+
+	synced := page.synced(s.cursor, frames[:posted])
 	if granted < cost {
-		synced.More, synced.RetryAfter = true, retryAfter(a.now())
+		synced.More, synced.RetryAfter = true, retryAfter(resp.now())
 	}
 	log.InfoContext(ctx, "synced", "jobs", synced.Jobs, "notes", synced.Notes, "more", synced.More, "cost", cost, "granted", granted)
-
-	return a.say(ctx, synced)
+	return resp.send(ctx, synced)
 }
 
-// frame is one frame of a sync.
-type frame struct {
+// syncFrame is a state or a note that a sync posts.
+type syncFrame struct {
 	message.Envelope
 
-	// job is the rank of the job whose state it is; nil is a note.
-	job *rank
+	// rank is the job's rank. It is nil for a note.
+	rank *rank
 }
 
-func envelopes(frames []frame) []message.Envelope {
+func envelopes(frames []syncFrame) []message.Envelope {
 	all := make([]message.Envelope, len(frames))
 	for i, f := range frames {
 		all[i] = f.Envelope
 	}
-
 	return all
 }

@@ -15,19 +15,18 @@ import (
 	"github.com/herald-progress/herald/lib/message"
 )
 
-// askFor returns a sync of what is newer than have and since.
-func askFor(have map[string][2]any, since string) string {
+// syncMessage returns a sync message with have and since.
+func syncMessage(have map[string][2]any, since string) string {
 	body, err := json.Marshal(map[string]any{"action": "sync", "have": have, "since": since})
 	if err != nil {
 		panic(err)
 	}
-
 	return string(body)
 }
 
-func TestEverySyncIsWelcomedUnlessItWantsNoWelcome(t *testing.T) {
+func TestSyncSendsWelcomeUnlessDeclined(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		w := newWorld(t)
+		w := newFixture(t)
 		w.connect("c1", "u1", 24*time.Hour)
 		w.connect("c2", "u1", time.Hour)
 		time.Sleep(time.Minute)
@@ -36,7 +35,7 @@ func TestEverySyncIsWelcomedUnlessItWantsNoWelcome(t *testing.T) {
 		want := message.Welcome{
 			ConnectionID: "c1", ServerTime: message.Time{Time: now}, SessionEnd: message.Time{Time: now.Add(7170*time.Second - time.Minute)},
 		}
-		frames := w.gateway.take("c1")
+		frames := w.gateway.takeFrames("c1")
 		if len(frames) != 2 {
 			t.Fatalf("%d frames, want welcome and synced", len(frames))
 		}
@@ -49,53 +48,51 @@ func TestEverySyncIsWelcomedUnlessItWantsNoWelcome(t *testing.T) {
 			`{"action":"sync","welcome":null}`:  {"welcome", synced},
 			`{"action":"sync","welcome":false}`: {synced},
 		} {
-			if err := w.try(w.instance(), "c1", body); err != nil { // on another instance, too
+			if err := w.handle(w.newHandler(), "c1", body); err != nil { // on another instance, too
 				t.Fatal(err)
 			}
-			w.sees("c1", want...)
+			w.checkFrames("c1", want...)
 		}
-		w.sees("c2")
+		w.checkFrames("c2")
 	})
 }
 
-// TestAFailedFirstSyncTakesNoWelcome: the welcome comes with the next one.
-func TestAFailedFirstSyncTakesNoWelcome(t *testing.T) {
-	w := newWorld(t)
+func TestSyncAfterAFailedSyncSendsWelcome(t *testing.T) {
+	w := newFixture(t)
 	w.connect("c1", "u1", time.Hour)
 	for _, method := range []string{"Spend", "Jobs", "Notes"} {
-		w.fail[method] = errBroken
+		w.fail[method] = errStore
 		w.send("c1", `{"action":"sync"}`)
-		w.sees("c1", "error INTERNAL_ERROR: Internal server error")
+		w.checkFrames("c1", "error INTERNAL_ERROR: Internal server error")
 		delete(w.fail, method)
 	}
 	w.gateway.fail = func(string, message.Envelope) error { return broadcast.ErrUnavailable }
-	if err := w.try(w.handler, "c1", `{"action":"sync"}`); !errors.Is(err, broadcast.ErrUnavailable) {
+	if err := w.handle(w.handler, "c1", `{"action":"sync"}`); !errors.Is(err, broadcast.ErrUnavailable) {
 		t.Errorf("%v, want ErrUnavailable", err)
 	}
 	w.gateway.fail = nil
 	w.send("c1", `{"action":"sync"}`)
-	w.sees("c1", "welcome", synced)
+	w.checkFrames("c1", "welcome", synced)
 }
 
-// TestABadSyncIsAnswered: what was not understood takes nothing from the sync that follows.
-func TestABadSyncIsAnswered(t *testing.T) {
-	w := newWorld(t)
+func TestSyncAfterAnInvalidSyncIsComplete(t *testing.T) {
+	w := newFixture(t)
 	w.connect("c1", "u1", time.Hour)
 	w.send("c1", `{"action":"sync","since":1}`)
 	w.send("c1", `{"action":"sync"}`)
-	w.sees("c1", "error INVALID_MESSAGE: since must be a string", "welcome", "synced jobs=0 notes=0 more=false")
+	w.checkFrames("c1", "error INVALID_MESSAGE: since must be a string", "welcome", "synced jobs=0 notes=0 more=false")
 }
 
-func TestSyncBringsNewerJobs(t *testing.T) {
+func TestSyncSendsNewerJobs(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		w := newWorld(t)
+		w := newFixture(t)
 		w.connect("c1", "u1", time.Hour)
-		w.job("u2", "theirs", 1)
-		row := w.job("u1", "j1", 10)
+		w.addJob("u2", "theirs", 1)
+		row := w.addJob("u1", "j1", 10)
 		before := epochOf(time.Now().Add(-time.Hour))
 		after := epochOf(time.Now().Add(time.Hour))
 		w.send("c1", `{"action":"sync"}`)
-		frames := w.gateway.take("c1")
+		frames := w.gateway.takeFrames("c1")
 		if len(frames) != 3 {
 			t.Fatalf("%d frames, want welcome, the job, synced", len(frames))
 		}
@@ -121,19 +118,19 @@ func TestSyncBringsNewerJobs(t *testing.T) {
 			{"a later state", map[string][2]any{"j1": {row.Epoch, 2}}, []string{nothing}},
 			{"a later run", map[string][2]any{"j1": {after, 1}}, []string{nothing}},
 		} {
-			w.send("c1", askFor(tt.have, ""))
+			w.send("c1", syncMessage(tt.have, ""))
 			t.Log(tt.name)
-			w.sees("c1", append([]string{"welcome"}, tt.want...)...)
+			w.checkFrames("c1", append([]string{"welcome"}, tt.want...)...)
 		}
 	})
 }
 
-func TestJobsArePostedSideBySide(t *testing.T) {
+func TestSyncPostsConcurrently(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		w := newWorld(t)
+		w := newFixture(t)
 		w.connect("c1", "u1", time.Hour)
 		for n := range 80 {
-			w.job("u1", fmt.Sprint("j", n), 10)
+			w.addJob("u1", fmt.Sprint("j", n), 10)
 		}
 		w.gateway.delay = 10 * time.Millisecond
 		start := time.Now()
@@ -141,120 +138,117 @@ func TestJobsArePostedSideBySide(t *testing.T) {
 		if took, want := time.Since(start), 50*time.Millisecond; took != want { // welcome, three times up to 32, synced
 			t.Errorf("took %v, want %v", took, want)
 		}
-		if w.gateway.most != 32 {
-			t.Errorf("%d posts in flight at most, want 32", w.gateway.most)
+		if w.gateway.maxInFlight != 32 {
+			t.Errorf("%d posts in flight at most, want 32", w.gateway.maxInFlight)
 		}
-		frames := w.gateway.take("c1")
-		if n := len(frames); n != 82 || brief(frames[0]) != "welcome" || brief(frames[n-1]) != "synced jobs=80 notes=0 more=false" {
-			t.Errorf("%d frames, from %s to %s", n, brief(frames[0]), brief(frames[n-1]))
+		frames := w.gateway.takeFrames("c1")
+		if n := len(frames); n != 82 || describe(frames[0]) != "welcome" || describe(frames[n-1]) != "synced jobs=80 notes=0 more=false" {
+			t.Errorf("%d frames, from %s to %s", n, describe(frames[0]), describe(frames[n-1]))
 		}
 	})
 }
 
-func TestThrottledFramesOfASyncArriveLater(t *testing.T) {
+func TestSyncRetriesThrottledPosts(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		w := newWorld(t)
+		w := newFixture(t)
 		w.connect("c1", "u1", time.Hour)
 		for n := range 10 {
-			w.job("u1", fmt.Sprint("j", n), 10)
-			w.note("u1", n)
+			w.addJob("u1", fmt.Sprint("j", n), 10)
+			w.addNote("u1", n)
 		}
 		seen := map[string]bool{}
 		w.gateway.fail = func(_ string, e message.Envelope) error {
-			if first := !seen[brief(e)]; first {
-				seen[brief(e)] = true
-
+			if first := !seen[describe(e)]; first {
+				seen[describe(e)] = true
 				return broadcast.ErrThrottled
 			}
-
 			return nil
 		}
 		w.send("c1", `{"action":"sync"}`)
-		frames := w.gateway.take("c1")
-		if n := len(frames); n != 22 || brief(frames[0]) != "welcome" || brief(frames[n-1]) != "synced jobs=10 notes=10 more=false" {
+		frames := w.gateway.takeFrames("c1")
+		if n := len(frames); n != 22 || describe(frames[0]) != "welcome" || describe(frames[n-1]) != "synced jobs=10 notes=10 more=false" {
 			t.Errorf("%d frames, want 22 from welcome to synced", n)
 		}
 	})
 }
 
-func TestTheFirstNotesAreTheNewestFifty(t *testing.T) {
+func TestFirstSyncSendsTheNewestFiftyNotes(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		w := newWorld(t)
+		w := newFixture(t)
 		w.connect("c1", "u1", time.Hour)
 		want := []string{"welcome"}
 		for n := range 60 {
-			w.note("u1", n)
-			w.note("u2", 100+n)
+			w.addNote("u1", n)
+			w.addNote("u2", 100+n)
 			time.Sleep(time.Second)
 			if n >= 10 {
 				want = append(want, fmt.Sprintf("note %d replayed=true", n))
 			}
 		}
 		w.send("c1", `{"action":"sync"}`)
-		w.sees("c1", append(want, "synced jobs=0 notes=50 more=false")...)
+		w.checkFrames("c1", append(want, "synced jobs=0 notes=50 more=false")...)
 	})
 }
 
-// TestNotesBeforeSinceComeAgain: one that was stored late has an id before the newest that the browser has.
-func TestNotesBeforeSinceComeAgain(t *testing.T) {
+// TestSyncResendsNotesOfTheOverlap: a note that was stored late may have an older id than the newest note of the browser.
+func TestSyncResendsNotesOfTheOverlap(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		w := newWorld(t)
+		w := newFixture(t)
 		w.connect("c1", "u1", time.Hour)
 		var ids []string
 		for n := range 5 {
-			ids = append(ids, w.note("u1", n))
+			ids = append(ids, w.addNote("u1", n))
 			time.Sleep(feed.NoteOverlap / 2)
 		}
 		w.send("c1", `{"action":"sync","since":"`+ids[3]+`"}`)
 		// Notes 1 and 2 are within the overlap before the third, which is counted from its id. The third is there.
-		w.sees("c1", "welcome", "note 1 replayed=true", "note 2 replayed=true", "note 4 replayed=true", "synced jobs=0 notes=3 more=false")
+		w.checkFrames("c1", "welcome", "note 1 replayed=true", "note 2 replayed=true", "note 4 replayed=true", "synced jobs=0 notes=3 more=false")
 		w.send("c1", `{"action":"sync","since":"00000000000000000000000000"}`)
-		if frames := w.gateway.take("c1"); len(frames) != 7 {
+		if frames := w.gateway.takeFrames("c1"); len(frames) != 7 {
 			t.Errorf("%d frames since the beginning of time, want welcome, 5 notes and synced", len(frames))
 		}
 		w.send("c1", `{"action":"sync","since":"7ZZZZZZZZZZZZZZZZZZZZZZZZZ"}`)
-		w.sees("c1", "welcome", "synced jobs=0 notes=0 more=false")
+		w.checkFrames("c1", "welcome", "synced jobs=0 notes=0 more=false")
 	})
 }
 
-// TestACutOffSyncMovesNothing: it has no end, so that the next one brings all of it again.
-func TestACutOffSyncMovesNothing(t *testing.T) {
+// TestInterruptedSyncIsRepeatedByTheNext: without a synced frame the browser does not move its since.
+func TestInterruptedSyncIsRepeatedByTheNext(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		w := newWorld(t)
+		w := newFixture(t)
 		w.connect("c1", "u1", time.Hour)
 		for n := range 40 {
-			w.note("u1", n)
+			w.addNote("u1", n)
 		}
 		left := 25
 		w.gateway.fail = func(string, message.Envelope) error {
 			if left--; left < 0 {
 				return broadcast.ErrUnavailable
 			}
-
 			return nil
 		}
-		if err := w.try(w.handler, "c1", `{"action":"sync"}`); !errors.Is(err, broadcast.ErrUnavailable) {
+		if err := w.handle(w.handler, "c1", `{"action":"sync"}`); !errors.Is(err, broadcast.ErrUnavailable) {
 			t.Errorf("%v, want ErrUnavailable", err)
 		}
-		if frames := w.gateway.take("c1"); len(frames) != 25 {
+		if frames := w.gateway.takeFrames("c1"); len(frames) != 25 {
 			t.Errorf("%d frames before the cut, want 25", len(frames))
 		}
 		w.gateway.fail = nil
 		w.send("c1", `{"action":"sync"}`)
-		if frames := w.gateway.take("c1"); len(frames) != 42 {
+		if frames := w.gateway.takeFrames("c1"); len(frames) != 42 {
 			t.Errorf("%d frames with the next sync, want 42", len(frames))
 		}
 	})
 }
 
-// TestASyncWaitsForNoIndex: the connection's row and the jobs are read consistently.
-func TestASyncWaitsForNoIndex(t *testing.T) {
+// TestSyncDoesNotDependOnTheIndex: the connection and the jobs are read consistently.
+func TestSyncDoesNotDependOnTheIndex(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		w := newWorld(t)
+		w := newFixture(t)
 		w.store.IndexLag = time.Hour
 		w.connect("c1", "u1", time.Hour)
-		w.job("u1", "j1", 10)
+		w.addJob("u1", "j1", 10)
 		w.send("c1", `{"action":"sync"}`)
-		w.sees("c1", "welcome", "job j1 1 10", "synced jobs=1 notes=0 more=false")
+		w.checkFrames("c1", "welcome", "job j1 1 10", "synced jobs=1 notes=0 more=false")
 	})
 }

@@ -1,8 +1,8 @@
-// Package connectiontest is the contract that every store of connections keeps.
+// Package connectiontest tests a store of connections against the contract in package connection.
 package connectiontest
 
 import (
-	"crypto/md5" //nolint:gosec // see distinct
+	"crypto/md5" //nolint:gosec // not for security, see newConnections
 	"errors"
 	"fmt"
 	"iter"
@@ -17,63 +17,63 @@ import (
 	"github.com/herald-progress/herald/lib/connection"
 )
 
-// indexLag is how long ByUser may lag behind a Put or a Delete.
-const indexLag = 5 * time.Second
+// maxIndexLag is how long ByUser may lag behind a Put or a Delete.
+const maxIndexLag = 5 * time.Second
 
-// pages is more rows than DynamoDB returns in one page of 1 MB.
-const pages = 12_000
+// manyConnections is more than DynamoDB returns in one page of 1 MB.
+const manyConnections = 12_000
 
-// Connections is all that a store of connections does.
+// Connections is everything that a store of connections does.
 type Connections interface {
 	connection.Store
 	connection.Sessions
-	connection.Users
+	connection.Usage
 }
 
-// Run tests a store. open returns one that may hold rows of other tests: every test uses ids of its own.
+// Run tests a store. open returns a store that may hold connections of other tests: every test uses ids of its own.
 func Run(t *testing.T, open func(t *testing.T) Connections) {
 	t.Helper()
 	for _, tt := range []struct {
 		name string
 		test func(*testing.T, Connections)
 	}{
-		{"a row comes back as it was put", roundTrip},
-		{"an absent row is ErrNotFound", absent},
-		{"deleting twice is fine", deleteTwice},
-		{"put replaces, also the user", replace},
-		{"users see their own rows only", separate},
-		{"an iteration may start anew", stopEarly},
-		{"concurrent use loses nothing", concurrent},
-		{"odd ids and users are kept verbatim", verbatim},
-		{"refresh prolongs, and never shortens", refreshProlongs},
-		{"refresh finds no row but the user's own", refreshOthers},
-		{"refresh never makes a deleted row again", refreshDeleted},
-		{"of racing refreshes the latest stays", refreshRace},
-		{"ended finds the last ten minutes", ended},
-		{"ended follows a refresh", endedMoves},
-		{"ended may be left, and read anew", endedStops},
-		{"of several deletions one wins", deleteOnce},
-		{"a deletion loses against what came before", deleteLoses},
-		{"a deletion and a refresh do not both win", deleteAgainstRefresh},
-		{"an evicted session has ended", evict},
-		{"what is evicted first is never stored", evictAbsent},
-		{"no more is granted than the limit", spendExactly},
-		{"costs are of the minute and of the user", spendWindows},
-		{"who connects sees all who have", enterExactly},
-		{"who connects sees when the others were heard", enterRemembers},
-		{"what is forgotten is forgotten", forget},
-		{"refusals are of the minute and of the connection", refuse},
-		{"what is counted is in no reading of the rows", countApart},
+		{"Get and ByUser return what Put stored", roundTrip},
+		{"Get of an absent connection is ErrNotFound", getAbsent},
+		{"deleting twice is not an error", deleteTwice},
+		{"Put replaces, also the user", putReplaces},
+		{"ByUser yields only the user's own connections", byUserIsSeparate},
+		{"ByUser may be read again", byUserRestarts},
+		{"concurrent puts and deletes lose nothing", concurrentPutsAndDeletes},
+		{"unusual ids and users are stored unchanged", unusualIDs},
+		{"Refresh prolongs and never shortens", refreshProlongs},
+		{"Refresh changes only the user's own connection", refreshNotOwned},
+		{"Refresh never stores a deleted connection again", refreshDeleted},
+		{"concurrent refreshes store the latest expiry", concurrentRefreshes},
+		{"EndedSessions finds the last ten minutes", endedSessions},
+		{"EndedSessions follows a refresh", endedSessionsAfterRefresh},
+		{"EndedSessions may be read again", endedSessionsRestarts},
+		{"one of several deletions succeeds", deleteOnce},
+		{"a changed connection is not deleted", deleteChanged},
+		{"a deletion and a refresh do not both succeed", deleteAgainstRefresh},
+		{"an eviction ends the session", evictEndsSession},
+		{"a connection evicted before Put is never stored", evictBeforePut},
+		{"concurrent spends get exactly the limit", concurrentSpends},
+		{"costs count per minute and user", spendPerMinute},
+		{"concurrent connects see each other and share the limit", concurrentConnects},
+		{"Connect returns when connections were last seen", connectLastSeen},
+		{"RemoveFromUser removes each connection once", removeFromUser},
+		{"refusals count per minute and connection", countRefusals},
+		{"usage is not read as connections", usageIsSeparate},
 
-		// The last, as emulators are slow when they have many rows.
-		{"one user may have 12,000 rows", many},
+		// The last one: emulators are slow when they store many connections.
+		{"a user may have 12,000 connections", manyConnectionsOfAUser},
 	} {
 		t.Run(tt.name, func(t *testing.T) { tt.test(t, open(t)) })
 	}
 }
 
 func roundTrip(t *testing.T, s Connections) {
-	want := sample(t, 1)
+	want := newConnection(t, 1)
 	put(t, s, want)
 	got, err := s.Get(t.Context(), want.ID)
 	if err != nil {
@@ -82,18 +82,18 @@ func roundTrip(t *testing.T, s Connections) {
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Errorf("Get (-want +got):\n%s", diff)
 	}
-	eventually(t, s, want.UserID, want)
+	eventuallyByUser(t, s, want.UserID, want)
 }
 
-func absent(t *testing.T, s Connections) {
+func getAbsent(t *testing.T, s Connections) {
 	if _, err := s.Get(t.Context(), t.Name()); !errors.Is(err, connection.ErrNotFound) {
-		t.Errorf("Get of an absent row: %v, want ErrNotFound", err)
+		t.Errorf("Get of an absent connection: %v, want ErrNotFound", err)
 	}
-	eventually(t, s, t.Name())
+	eventuallyByUser(t, s, t.Name())
 }
 
 func deleteTwice(t *testing.T, s Connections) {
-	c := sample(t, 1)
+	c := newConnection(t, 1)
 	put(t, s, c)
 	for range 2 {
 		if err := s.Delete(t.Context(), c.ID); err != nil {
@@ -103,78 +103,76 @@ func deleteTwice(t *testing.T, s Connections) {
 	if _, err := s.Get(t.Context(), c.ID); !errors.Is(err, connection.ErrNotFound) {
 		t.Errorf("Get after Delete: %v, want ErrNotFound", err)
 	}
-	eventually(t, s, c.UserID)
+	eventuallyByUser(t, s, c.UserID)
 }
 
-func replace(t *testing.T, s Connections) {
-	before, after := sample(t, 1), sample(t, 1)
-	after.UserID += another
+func putReplaces(t *testing.T, s Connections) {
+	before, after := newConnection(t, 1), newConnection(t, 1)
+	after.UserID += otherSuffix
 	after.TokenExpiresAt = after.TokenExpiresAt.Add(time.Hour)
 	put(t, s, before)
 	put(t, s, after)
-	eventually(t, s, before.UserID)
-	eventually(t, s, after.UserID, after)
+	eventuallyByUser(t, s, before.UserID)
+	eventuallyByUser(t, s, after.UserID, after)
 }
 
-func separate(t *testing.T, s Connections) {
-	mine, also, theirs := sample(t, 1), sample(t, 2), sample(t, 3)
-	theirs.UserID += another
-	put(t, s, mine, also, theirs)
-	eventually(t, s, mine.UserID, mine, also)
-	eventually(t, s, theirs.UserID, theirs)
+func byUserIsSeparate(t *testing.T, s Connections) {
+	first, second, other := newConnection(t, 1), newConnection(t, 2), newConnection(t, 3)
+	other.UserID += otherSuffix
+	put(t, s, first, second, other)
+	eventuallyByUser(t, s, first.UserID, first, second)
+	eventuallyByUser(t, s, other.UserID, other)
 }
 
-func stopEarly(t *testing.T, s Connections) {
-	a, b := sample(t, 1), sample(t, 2)
+func byUserRestarts(t *testing.T, s Connections) {
+	a, b := newConnection(t, 1), newConnection(t, 2)
 	put(t, s, a, b)
-	eventually(t, s, a.UserID, a, b)
-	rows, n := s.ByUser(t.Context(), a.UserID), 0
-	for _, err := range rows {
+	eventuallyByUser(t, s, a.UserID, a, b)
+	sequence, n := s.ByUser(t.Context(), a.UserID), 0
+	for _, err := range sequence {
 		if err != nil {
 			t.Fatal(err)
 		}
-
 		break
 	}
-	for _, err := range rows {
+	for _, err := range sequence {
 		if err != nil {
 			t.Fatal(err)
 		}
 		n++
 	}
 	if n != 2 {
-		t.Errorf("%d rows when read anew, want 2", n)
+		t.Errorf("%d connections in the second iteration, want 2", n)
 	}
 }
 
-func many(t *testing.T, s Connections) {
+func manyConnectionsOfAUser(t *testing.T, s Connections) {
 	if testing.Short() {
-		t.Skip("12,000 rows take a while")
+		t.Skip("storing 12,000 connections takes long")
 	}
 	const writers = 16
-	rows := distinct(t, pages) // which end in the same minute
+	connections := newConnections(t, manyConnections) // all end in the same minute
 	var all sync.WaitGroup
 	for w := range writers {
 		all.Go(func() {
-			for n := w; n < pages; n += writers {
-				if err := s.Put(t.Context(), rows[n]); err != nil {
-					t.Errorf("put row %d: %v", n, err)
-
+			for n := w; n < manyConnections; n += writers {
+				if err := s.Put(t.Context(), connections[n]); err != nil {
+					t.Errorf("put connection %d: %v", n, err)
 					return
 				}
 			}
 		})
 	}
 	all.Wait()
-	sees(t, "ByUser", func() iter.Seq2[connection.Connection, error] { return s.ByUser(t.Context(), t.Name()) })
-	end := rows[0].End().Truncate(time.Minute).Add(time.Minute)
-	sees(t, "Ended", func() iter.Seq2[connection.Connection, error] { return s.Ended(t.Context(), end) })
+	eventuallyFindsAll(t, "ByUser", func() iter.Seq2[connection.Connection, error] { return s.ByUser(t.Context(), t.Name()) })
+	end := connections[0].SessionEnd().Truncate(time.Minute).Add(time.Minute)
+	eventuallyFindsAll(t, "Ended", func() iter.Seq2[connection.Connection, error] { return s.EndedSessions(t.Context(), end) })
 }
 
-// sees fails unless a reading finds all of the many rows within the lag that the contract allows.
-func sees(t *testing.T, name string, read func() iter.Seq2[connection.Connection, error]) {
+// eventuallyFindsAll fails unless read yields all of the many connections within maxIndexLag.
+func eventuallyFindsAll(t *testing.T, name string, read func() iter.Seq2[connection.Connection, error]) {
 	t.Helper()
-	deadline := time.Now().Add(indexLag)
+	deadline := time.Now().Add(maxIndexLag)
 	for {
 		seen := map[string]bool{}
 		for c, err := range read() {
@@ -185,22 +183,22 @@ func sees(t *testing.T, name string, read func() iter.Seq2[connection.Connection
 				seen[c.ID] = true
 			}
 		}
-		if len(seen) == pages {
+		if len(seen) == manyConnections {
 			return
 		}
 		if time.Now().After(deadline) {
-			t.Fatalf("%s yields %d rows, want %d", name, len(seen), pages)
+			t.Fatalf("%s yields %d connections, want %d", name, len(seen), manyConnections)
 		}
 	}
 }
 
-func concurrent(t *testing.T, s Connections) {
+func concurrentPutsAndDeletes(t *testing.T, s Connections) {
 	const workers, each = 8, 10
 	var all sync.WaitGroup
 	for w := range workers {
 		all.Go(func() {
 			for n := range each {
-				c := sample(t, w*each+n)
+				c := newConnection(t, w*each+n)
 				if err := s.Put(t.Context(), c); err != nil {
 					t.Errorf("put: %v", err)
 				}
@@ -215,64 +213,63 @@ func concurrent(t *testing.T, s Connections) {
 	all.Wait()
 	var want []connection.Connection
 	for n := 0; n < workers*each; n += 2 {
-		want = append(want, sample(t, n))
+		want = append(want, newConnection(t, n))
 	}
-	eventually(t, s, t.Name(), want...)
+	eventuallyByUser(t, s, t.Name(), want...)
 }
 
-func verbatim(t *testing.T, s Connections) {
-	c := sample(t, 1)
+func unusualIDs(t *testing.T, s Connections) {
+	c := newConnection(t, 1)
 	c.ID += "=+/\u00e9"
 	c.UserID = "auth0|" + t.Name() + "/#\u20ac"
 	put(t, s, c)
-	eventually(t, s, c.UserID, c)
+	eventuallyByUser(t, s, c.UserID, c)
 }
 
-func sample(t *testing.T, n int) connection.Connection {
+func newConnection(t *testing.T, n int) connection.Connection {
 	t.Helper()
 	at := time.Date(2026, 11, 22, 10, 0, n%60, 123e6, time.UTC)
-
 	return connection.Connection{
 		ID: fmt.Sprintf("%s-%05d=", t.Name(), n), UserID: t.Name(), ConnectedAt: at,
 		TokenExpiresAt: at.Add(time.Hour).Truncate(time.Second),
 	}
 }
 
-// distinct returns n samples whose ids differ in the first 24 bits of a hash by which dynalite 4.0.0 keys the rows of an
-// index: of two rows that agree there it loses one.
-func distinct(t *testing.T, n int) []connection.Connection {
+// newConnections returns n connections whose ids differ in the first 24 bits of the hash that dynalite 4.0.0 uses as the key of
+// an index. dynalite loses one of two connections with the same 24 bits.
+func newConnections(t *testing.T, n int) []connection.Connection {
 	t.Helper()
-	rows, taken := make([]connection.Connection, 0, n), map[[3]byte]bool{}
-	for i := 0; len(rows) < n; i++ {
-		c := sample(t, i)
-		c.ConnectedAt, c.TokenExpiresAt = day(t), day(t).Add(time.Hour)
-		sum := md5.Sum([]byte("Outliers" + c.ID)) //nolint:gosec // see above, not for security
-		if prefix := [3]byte(sum[:3]); !taken[prefix] {
-			taken[prefix] = true
-			rows = append(rows, c)
+	connections, used := make([]connection.Connection, 0, n), map[[3]byte]bool{}
+	for i := 0; len(connections) < n; i++ {
+		c := newConnection(t, i)
+		c.ConnectedAt, c.TokenExpiresAt = testDay(t), testDay(t).Add(time.Hour)
+		sum := md5.Sum([]byte("Outliers" + c.ID)) //nolint:gosec // not for security
+		if prefix := [3]byte(sum[:3]); !used[prefix] {
+			used[prefix] = true
+			connections = append(connections, c)
 		}
 	}
 
-	return rows
+	return connections
 }
 
-func put(t *testing.T, s Connections, rows ...connection.Connection) {
+func put(t *testing.T, s Connections, connections ...connection.Connection) {
 	t.Helper()
-	for _, c := range rows {
+	for _, c := range connections {
 		if err := s.Put(t.Context(), c); err != nil {
 			t.Fatal(err)
 		}
 	}
 }
 
-// eventually fails unless ByUser yields just the wanted rows within the lag that the contract allows.
-func eventually(t *testing.T, s Connections, user string, want ...connection.Connection) {
+// eventuallyByUser fails unless ByUser yields exactly the wanted connections within maxIndexLag.
+func eventuallyByUser(t *testing.T, s Connections, user string, want ...connection.Connection) {
 	t.Helper()
 	wanted := map[string]connection.Connection{}
 	for _, c := range want {
 		wanted[c.ID] = c
 	}
-	deadline := time.Now().Add(indexLag)
+	deadline := time.Now().Add(maxIndexLag)
 	for {
 		got, n := map[string]connection.Connection{}, 0
 		for c, err := range s.ByUser(t.Context(), user) {
@@ -286,7 +283,7 @@ func eventually(t *testing.T, s Connections, user string, want ...connection.Con
 			return
 		}
 		if time.Now().After(deadline) {
-			t.Fatalf("ByUser yields %v (%d rows), want %v", slices.Sorted(maps.Keys(got)), n, slices.Sorted(maps.Keys(wanted)))
+			t.Fatalf("ByUser yields %v (%d connections), want %v", slices.Sorted(maps.Keys(got)), n, slices.Sorted(maps.Keys(wanted)))
 		}
 		time.Sleep(time.Millisecond)
 	}

@@ -8,14 +8,14 @@ import (
 	"github.com/herald-progress/herald/lib/connection"
 )
 
-// evict: an evicted session has ended at that time, for every reader, and a refresh does not change that.
-func evict(t *testing.T, s Connections) {
-	c := sample(t, 1)
-	c.ConnectedAt = day(t)
+// evictEndsSession checks that every reader sees the end of an evicted session, and that a refresh does not change it.
+func evictEndsSession(t *testing.T, s Connections) {
+	c := newConnection(t, 1)
+	c.ConnectedAt = testDay(t)
 	c.TokenExpiresAt = c.ConnectedAt.Add(time.Hour)
 	put(t, s, c)
 	at := c.ConnectedAt.Add(20*time.Minute + 123*time.Millisecond)
-	for name, user := range map[string]string{"another user's": c.UserID + another, "nobody's": ""} {
+	for name, user := range map[string]string{"another user's": c.UserID + otherSuffix, "no user's": ""} {
 		if err := s.Evict(t.Context(), c.ID, user, at); err != nil {
 			t.Errorf("%s: %v", name, err)
 		}
@@ -28,18 +28,18 @@ func evict(t *testing.T, s Connections) {
 	}
 	want := c
 	want.EvictedAt = at
-	if got, err := s.Get(t.Context(), c.ID); err != nil || got != want || !got.Evicted() || !got.End().Equal(at) {
-		t.Errorf("the row is %v, %v; want %v", got, err, want)
+	if got, err := s.Get(t.Context(), c.ID); err != nil || got != want || !got.Evicted() || !got.SessionEnd().Equal(at) {
+		t.Errorf("the connection is %v, %v; want %v", got, err, want)
 	}
 	if got, err := s.Refresh(t.Context(), c.ID, c.UserID, c.TokenExpiresAt.Add(time.Hour)); err != nil || got != want {
 		t.Errorf("refreshed it is %v, %v; want %v", got, err, want)
 	}
-	eventually(t, s, c.UserID, want)
+	eventuallyByUser(t, s, c.UserID, want)
 	eventuallyEnded(t, s, "after the eviction", at, want)
 	eventuallyEnded(t, s, "just before the eviction", at.Add(-time.Millisecond))
 	eventuallyEnded(t, s, "at the token's end", c.TokenExpiresAt)
 	if err := s.Put(t.Context(), c); !errors.Is(err, connection.ErrEvicted) {
-		t.Errorf("put over the evicted row: %v, want ErrEvicted", err)
+		t.Errorf("Put of the evicted connection: %v, want ErrEvicted", err)
 	}
 	if deleted, err := s.DeleteIfUnchanged(t.Context(), want); !deleted || err != nil {
 		t.Errorf("deleted %v, %v; want true", deleted, err)
@@ -49,10 +49,10 @@ func evict(t *testing.T, s Connections) {
 	}
 }
 
-// evictAbsent: a connection that is evicted before it is stored is never stored.
-func evictAbsent(t *testing.T, s Connections) {
-	c := sample(t, 1)
-	c.ConnectedAt = day(t)
+// evictBeforePut checks that a connection that is evicted before it is stored is never stored.
+func evictBeforePut(t *testing.T, s Connections) {
+	c := newConnection(t, 1)
+	c.ConnectedAt = testDay(t)
 	c.TokenExpiresAt = c.ConnectedAt.Add(time.Hour)
 	at := c.ConnectedAt.Add(20 * time.Minute)
 	for range 2 {
@@ -60,12 +60,12 @@ func evictAbsent(t *testing.T, s Connections) {
 			t.Fatal(err)
 		}
 	}
-	eventually(t, s, c.UserID)
-	eventuallyEnded(t, s, "an eviction of no row", at)
+	eventuallyByUser(t, s, c.UserID)
+	eventuallyEnded(t, s, "an eviction of an absent connection", at)
 	if err := s.Put(t.Context(), c); !errors.Is(err, connection.ErrEvicted) {
 		t.Errorf("put after the eviction: %v, want ErrEvicted", err)
 	}
 	if _, err := s.Get(t.Context(), c.ID); !errors.Is(err, connection.ErrNotFound) {
-		t.Errorf("the eviction made a row (%v)", err)
+		t.Errorf("the eviction stored a connection (%v)", err)
 	}
 }

@@ -14,14 +14,14 @@ import (
 	"github.com/herald-progress/herald/lib/connection"
 )
 
-// another makes a user's id another's.
-const another = "-other"
+// otherSuffix turns a user's id into the id of another user.
+const otherSuffix = "-other"
 
-// racers is how many do the same thing at once.
-const racers = 10
+// concurrency is how many goroutines do the same thing at once.
+const concurrency = 10
 
 func refreshProlongs(t *testing.T, s Connections) {
-	c := sample(t, 1)
+	c := newConnection(t, 1)
 	put(t, s, c)
 	want := c
 	for _, tt := range []struct {
@@ -46,33 +46,33 @@ func refreshProlongs(t *testing.T, s Connections) {
 			t.Errorf("%s: stored is %v, %v; want what Refresh returned", tt.name, stored, err)
 		}
 	}
-	eventually(t, s, c.UserID, want)
+	eventuallyByUser(t, s, c.UserID, want)
 }
 
-func refreshOthers(t *testing.T, s Connections) {
-	c := sample(t, 1)
+func refreshNotOwned(t *testing.T, s Connections) {
+	c := newConnection(t, 1)
 	put(t, s, c)
-	for name, id := range map[string][2]string{"another user's": {c.ID, c.UserID + another}, "an absent row": {c.ID + "-absent", c.UserID}} {
+	for name, id := range map[string][2]string{"another user's": {c.ID, c.UserID + otherSuffix}, "an absent connection": {c.ID + "-absent", c.UserID}} {
 		if _, err := s.Refresh(t.Context(), id[0], id[1], c.TokenExpiresAt.Add(time.Hour)); !errors.Is(err, connection.ErrNotFound) {
 			t.Errorf("%s: %v, want ErrNotFound", name, err)
 		}
 	}
 	if got, err := s.Get(t.Context(), c.ID); err != nil || got != c {
-		t.Errorf("the row is %v, %v; want it unchanged", got, err)
+		t.Errorf("the connection is %v, %v; want it unchanged", got, err)
 	}
 	if _, err := s.Get(t.Context(), c.ID+"-absent"); !errors.Is(err, connection.ErrNotFound) {
-		t.Errorf("the refresh made a row (%v)", err)
+		t.Errorf("the refresh stored a connection (%v)", err)
 	}
-	eventually(t, s, c.UserID, c)
+	eventuallyByUser(t, s, c.UserID, c)
 }
 
-// refreshDeleted races refreshes against a deletion: whoever comes first, the row is gone at the end.
+// refreshDeleted runs refreshes and a deletion at once. The connection must be deleted at the end.
 func refreshDeleted(t *testing.T, s Connections) {
-	for n := range racers {
-		c := sample(t, n)
+	for n := range concurrency {
+		c := newConnection(t, n)
 		put(t, s, c)
 		var all sync.WaitGroup
-		for later := range racers {
+		for later := range concurrency {
 			all.Go(func() {
 				got, err := s.Refresh(t.Context(), c.ID, c.UserID, c.TokenExpiresAt.Add(time.Duration(later+1)*time.Minute))
 				if err != nil && !errors.Is(err, connection.ErrNotFound) {
@@ -90,18 +90,18 @@ func refreshDeleted(t *testing.T, s Connections) {
 		})
 		all.Wait()
 		if got, err := s.Get(t.Context(), c.ID); !errors.Is(err, connection.ErrNotFound) {
-			t.Errorf("after its deletion the row is %v, %v", got, err)
+			t.Errorf("after its deletion the connection is %v, %v", got, err)
 		}
 	}
-	eventually(t, s, t.Name())
+	eventuallyByUser(t, s, t.Name())
 }
 
-// refreshRace ends with the latest expiry, in whatever order the refreshes come.
-func refreshRace(t *testing.T, s Connections) {
-	c := sample(t, 1)
+// concurrentRefreshes checks that the latest expiry is stored, whatever the order of the refreshes.
+func concurrentRefreshes(t *testing.T, s Connections) {
+	c := newConnection(t, 1)
 	put(t, s, c)
 	var all sync.WaitGroup
-	for later := range racers {
+	for later := range concurrency {
 		until := c.TokenExpiresAt.Add(time.Duration(later) * time.Minute)
 		all.Go(func() {
 			got, err := s.Refresh(t.Context(), c.ID, c.UserID, until)
@@ -112,21 +112,20 @@ func refreshRace(t *testing.T, s Connections) {
 	}
 	all.Wait()
 	want := c
-	want.TokenExpiresAt = c.TokenExpiresAt.Add((racers - 1) * time.Minute)
-	eventually(t, s, c.UserID, want)
+	want.TokenExpiresAt = c.TokenExpiresAt.Add((concurrency - 1) * time.Minute)
+	eventuallyByUser(t, s, c.UserID, want)
 }
 
-// ended asks at times around the ends of sessions: both bounds belong to the ten minutes.
-func ended(t *testing.T, s Connections) {
-	at := day(t).Add(time.Hour)
+// endedSessions asks around the ends of sessions. Both ends of the ten minutes are included.
+func endedSessions(t *testing.T, s Connections) {
+	at := testDay(t).Add(time.Hour)
 	end := func(n int, token, connected time.Duration) connection.Connection {
-		c := sample(t, n)
+		c := newConnection(t, n)
 		c.ConnectedAt, c.TokenExpiresAt = at.Add(connected), at.Add(token)
 		put(t, s, c)
-
 		return c
 	}
-	const long = -connection.MaxSession
+	const long = -connection.MaxSessionDuration
 	early := end(1, -10*time.Minute-time.Second, -time.Hour)
 	oldest := end(2, -10*time.Minute, -time.Hour)
 	lastMinute := end(3, -time.Second, -time.Hour)
@@ -144,7 +143,7 @@ func ended(t *testing.T, s Connections) {
 		{"the moment before", at.Add(-time.Millisecond), []connection.Connection{oldest, lastMinute, oldOnes}},
 		{"a second later", at.Add(time.Second), []connection.Connection{lastMinute, now, soon, limit, nearly}},
 		{"a second earlier", at.Add(-time.Second), []connection.Connection{early, oldest, lastMinute, oldOnes}},
-		{"ten minutes later", at.Add(connection.EndedWithin), []connection.Connection{now, soon, limit, nearly}},
+		{"ten minutes later", at.Add(connection.EndedLookback), []connection.Connection{now, soon, limit, nearly}},
 		{"when all is long over", at.Add(time.Hour), nil},
 		{"before anything ends", at.Add(-time.Hour), nil},
 	} {
@@ -152,116 +151,115 @@ func ended(t *testing.T, s Connections) {
 	}
 }
 
-// endedMoves follows a refreshed session from one minute's bucket to another's.
-func endedMoves(t *testing.T, s Connections) {
-	c := sample(t, 1)
-	c.ConnectedAt = day(t)
+// endedSessionsAfterRefresh follows a refreshed session from one minute of the index to another.
+func endedSessionsAfterRefresh(t *testing.T, s Connections) {
+	c := newConnection(t, 1)
+	c.ConnectedAt = testDay(t)
 	c.TokenExpiresAt = c.ConnectedAt.Add(30 * time.Minute)
 	put(t, s, c)
-	first := c.End()
+	first := c.SessionEnd()
 	eventuallyEnded(t, s, "before the refresh", first, c)
 	refreshed, err := s.Refresh(t.Context(), c.ID, c.UserID, first.Add(45*time.Minute))
 	if err != nil {
 		t.Fatal(err)
 	}
 	eventuallyEnded(t, s, "at the first token's end", first)
-	eventuallyEnded(t, s, "at the second token's end", refreshed.End(), refreshed)
+	eventuallyEnded(t, s, "at the second token's end", refreshed.SessionEnd(), refreshed)
 	if refreshed, err = s.Refresh(t.Context(), c.ID, c.UserID, first.Add(20*time.Hour)); err != nil {
 		t.Fatal(err)
 	}
 	eventuallyEnded(t, s, "at the second token's end, after a third", first.Add(45*time.Minute))
-	eventuallyEnded(t, s, "at the longest session's end", c.ConnectedAt.Add(connection.MaxSession), refreshed)
+	eventuallyEnded(t, s, "at the longest session's end", c.ConnectedAt.Add(connection.MaxSessionDuration), refreshed)
 	if err := s.Delete(t.Context(), c.ID); err != nil {
 		t.Fatal(err)
 	}
-	eventuallyEnded(t, s, "after its deletion", c.ConnectedAt.Add(connection.MaxSession))
+	eventuallyEnded(t, s, "after its deletion", c.ConnectedAt.Add(connection.MaxSessionDuration))
 }
 
-// endedStops: the reader may stop, and read anew.
-func endedStops(t *testing.T, s Connections) {
+// endedSessionsRestarts stops an iteration and starts it again.
+func endedSessionsRestarts(t *testing.T, s Connections) {
 	const sessions = 3
-	rows := make([]connection.Connection, 0, sessions)
+	connections := make([]connection.Connection, 0, sessions)
 	for n := range sessions {
-		c := sample(t, n)
-		c.ConnectedAt = day(t)
+		c := newConnection(t, n)
+		c.ConnectedAt = testDay(t)
 		c.TokenExpiresAt = c.ConnectedAt.Add(time.Duration(n) * time.Minute)
 		put(t, s, c)
-		rows = append(rows, c)
+		connections = append(connections, c)
 	}
-	at := day(t).Add(5 * time.Minute)
-	eventuallyEnded(t, s, "all", at, rows...)
-	seq := s.Ended(t.Context(), at)
+	at := testDay(t).Add(5 * time.Minute)
+	eventuallyEnded(t, s, "all", at, connections...)
+	seq := s.EndedSessions(t.Context(), at)
 	for c, err := range seq {
-		if err != nil || c != rows[0] {
-			t.Errorf("the first is %v, %v; want %v", c, err, rows[0])
+		if err != nil || c != connections[0] {
+			t.Errorf("the first is %v, %v; want %v", c, err, connections[0])
 		}
-
 		break
 	}
 	n := 0
 	for range seq {
 		n++
 	}
-	if n != len(rows) {
-		t.Errorf("%d when read anew, want %d", n, len(rows))
+	if n != len(connections) {
+		t.Errorf("%d in the second iteration, want %d", n, len(connections))
 	}
 }
 
 func deleteOnce(t *testing.T, s Connections) {
-	for n := range racers {
-		c := sample(t, n)
+	for n := range concurrency {
+		c := newConnection(t, n)
 		put(t, s, c)
-		var won atomic.Int64
+		var deletions atomic.Int64
 		var all sync.WaitGroup
-		for range racers {
+		for range concurrency {
 			all.Go(func() {
 				deleted, err := s.DeleteIfUnchanged(t.Context(), c)
 				if err != nil {
 					t.Errorf("delete: %v", err)
 				}
 				if deleted {
-					won.Add(1)
+					deletions.Add(1)
 				}
 			})
 		}
 		all.Wait()
-		if won.Load() != 1 {
-			t.Errorf("%d of %d deleted one row, want 1", won.Load(), racers)
+		if deletions.Load() != 1 {
+			t.Errorf("%d of %d deleted one connection, want 1", deletions.Load(), concurrency)
 		}
 		if _, err := s.Get(t.Context(), c.ID); !errors.Is(err, connection.ErrNotFound) {
 			t.Errorf("Get after DeleteIfUnchanged: %v, want ErrNotFound", err)
 		}
 	}
-	eventually(t, s, t.Name())
+	eventuallyByUser(t, s, t.Name())
 }
 
-func deleteLoses(t *testing.T, s Connections) {
-	refreshed, other, again := sample(t, 1), sample(t, 2), sample(t, 3)
+func deleteChanged(t *testing.T, s Connections) {
+	refreshed, other, again := newConnection(t, 1), newConnection(t, 2), newConnection(t, 3)
 	put(t, s, refreshed, other, again)
 	now, err := s.Refresh(t.Context(), refreshed.ID, refreshed.UserID, refreshed.TokenExpiresAt.Add(time.Second))
 	if err != nil {
 		t.Fatal(err)
 	}
-	theirs, earlier := other, again
-	theirs.UserID += another
+	otherUser, earlier := other, again
+	otherUser.UserID += otherSuffix
 	earlier.ConnectedAt = earlier.ConnectedAt.Add(-time.Millisecond)
 	for name, c := range map[string]connection.Connection{
-		"a refreshed session": refreshed, "another user's": theirs, "an earlier connection": earlier, "an absent row": sample(t, 4),
+		"a refreshed session": refreshed, "another user's": otherUser, "an earlier connection": earlier, "an absent connection": newConnection(t, 4),
 	} {
 		if deleted, err := s.DeleteIfUnchanged(t.Context(), c); deleted || err != nil {
 			t.Errorf("%s: deleted %v, %v; want false", name, deleted, err)
 		}
 	}
-	eventually(t, s, t.Name(), now, other, again)
+	eventuallyByUser(t, s, t.Name(), now, other, again)
 	if deleted, err := s.DeleteIfUnchanged(t.Context(), now); !deleted || err != nil {
 		t.Errorf("the session as it is: deleted %v, %v; want true", deleted, err)
 	}
 }
 
-// deleteAgainstRefresh: one of the two wins, never both and never none.
+// deleteAgainstRefresh checks that exactly one of a deletion and a refresh succeeds.
 func deleteAgainstRefresh(t *testing.T, s Connections) {
-	for n := range racers {
-		c := sample(t, n)
+	for n := range concurrency {
+		c := newConnection(t, n)
 		put(t, s, c)
 		var deleted bool
 		var deleteErr, refreshErr error
@@ -274,22 +272,22 @@ func deleteAgainstRefresh(t *testing.T, s Connections) {
 			t.Errorf("refresh: %v", refreshErr)
 		}
 		if deleteErr != nil || deleted == (refreshErr == nil) || deleted != errors.Is(err, connection.ErrNotFound) {
-			t.Errorf("deleted %v, %v; refresh: %v; then the row: %v", deleted, deleteErr, refreshErr, err)
+			t.Errorf("deleted %v, %v; refresh: %v; then Get: %v", deleted, deleteErr, refreshErr, err)
 		}
 	}
 }
 
-// eventuallyEnded fails unless Ended yields just the wanted rows of this test within the lag that the contract allows.
+// eventuallyEnded fails unless EndedSessions yields exactly the wanted connections of this test within maxIndexLag.
 func eventuallyEnded(t *testing.T, s Connections, name string, at time.Time, want ...connection.Connection) {
 	t.Helper()
 	wanted := map[string]connection.Connection{}
 	for _, c := range want {
 		wanted[c.ID] = c
 	}
-	deadline := time.Now().Add(indexLag)
+	deadline := time.Now().Add(maxIndexLag)
 	for {
 		got, n := map[string]connection.Connection{}, 0
-		for c, err := range s.Ended(t.Context(), at) {
+		for c, err := range s.EndedSessions(t.Context(), at) {
 			if err != nil {
 				t.Fatalf("%s: %v", name, err)
 			}
@@ -302,21 +300,19 @@ func eventuallyEnded(t *testing.T, s Connections, name string, at time.Time, wan
 			return
 		}
 		if time.Now().After(deadline) {
-			t.Errorf("%s: Ended yields %v (%d rows), want %v", name, slices.Sorted(maps.Keys(got)), n, slices.Sorted(maps.Keys(wanted)))
-
+			t.Errorf("%s: EndedSessions yields %v (%d connections), want %v", name, slices.Sorted(maps.Keys(got)), n, slices.Sorted(maps.Keys(wanted)))
 			return
 		}
 		time.Sleep(time.Millisecond)
 	}
 }
 
-// day returns a midnight of the test's own, so that few tests' sessions end at the same time.
-func day(t *testing.T) time.Time {
+// testDay returns a midnight that depends on the test's name, so that few tests have sessions that end at the same time.
+func testDay(t *testing.T) time.Time {
 	t.Helper()
 	sum := 0
 	for _, b := range []byte(t.Name()) {
-		sum = (sum*31 + int(b)) % 300 //nolint:mnd // as good as any
+		sum = (sum*31 + int(b)) % 300
 	}
-
 	return time.Date(2027, 1, 1+sum, 0, 0, 0, 0, time.UTC)
 }

@@ -25,17 +25,17 @@ const (
 	attrExpiresAt      = "expiresAt"
 )
 
-// refreshTries is how often Refresh reads the row: a second time where another refresh, or a deletion, came between.
+// refreshTries is how often Refresh tries: the write fails if another refresh or a deletion came after the read.
 const refreshTries = 3
 
-// deleteTries is how often DeleteIfUnchanged asks until there is an answer.
+// deleteTries is how often DeleteIfUnchanged sends its request until it gets a response.
 const deleteTries = 3
 
-// errRefresh says that the row has changed under each try.
-var errRefresh = errors.New("dynamo: the row keeps changing")
+// errRefreshContention means that the item changed between the read and the write of every try.
+var errRefreshContention = errors.New("dynamo: the connection changed during each try")
 
-// Refresh writes the later expiry on condition that the row is still that connection's: UpdateItem would make a row where
-// there is none.
+// Refresh sets the later expiry on condition that the same connection is still stored. Without the condition UpdateItem would
+// create a missing item.
 func (s *Connections) Refresh(ctx context.Context, id, userID string, tokenExpiresAt time.Time) (connection.Connection, error) {
 	for range refreshTries {
 		before, err := s.Get(ctx, id)
@@ -50,35 +50,35 @@ func (s *Connections) Refresh(ctx context.Context, id, userID string, tokenExpir
 		if !before.EvictedAt.IsZero() || !after.TokenExpiresAt.After(before.TokenExpiresAt) {
 			return before, nil
 		}
-		row := rowOf(after)
+		item := newConnectionItem(after)
 		_, err = s.Client.UpdateItem(ctx, &dynamodb.UpdateItemInput{
 			TableName: &s.Table, Key: connectionKey(id),
 			UpdateExpression:    aws.String("SET " + attrTokenExpiresAt + " = :expires, " + attrSessionMinute + " = :minute"),
-			ConditionExpression: aws.String(ifSame + " AND " + attrTokenExpiresAt + " < :expires AND attribute_not_exists(" + attrEvictedAt + ")"),
+			ConditionExpression: aws.String(sameConnection + " AND " + attrTokenExpiresAt + " < :expires AND attribute_not_exists(" + attrEvictedAt + ")"),
 			ExpressionAttributeValues: map[string]types.AttributeValue{
-				":user":      &types.AttributeValueMemberS{Value: row.UserID},
-				":connected": &types.AttributeValueMemberS{Value: row.ConnectedAt},
-				":expires":   sessionNumber(row.TokenExpiresAt),
-				":minute":    sessionNumber(row.SessionMinute),
+				":user":      &types.AttributeValueMemberS{Value: item.UserID},
+				":connected": &types.AttributeValueMemberS{Value: item.ConnectedAt},
+				":expires":   numberAttribute(item.TokenExpiresAt),
+				":minute":    numberAttribute(item.SessionMinute),
 			},
 		})
 		if err == nil {
 			return after, nil
 		}
-		if !conditionFailed(err) {
+		if !isConditionFailed(err) {
 			return connection.Connection{}, fmt.Errorf("refresh connection: %w", err)
 		}
 	}
 
-	return connection.Connection{}, fmt.Errorf("refresh connection: %w", errRefresh)
+	return connection.Connection{}, fmt.Errorf("refresh connection: %w", errRefreshContention)
 }
 
-// Ended queries the index of sessions, which lags behind the table, minute by minute, the earliest first.
-func (s *Connections) Ended(ctx context.Context, at time.Time) iter.Seq2[connection.Connection, error] {
+// EndedSessions queries the index of session ends minute by minute, the earliest first. The index is eventually consistent.
+func (s *Connections) EndedSessions(ctx context.Context, at time.Time) iter.Seq2[connection.Connection, error] {
 	return func(yield func(connection.Connection, error) bool) {
-		for minute := connection.Minute(at.Add(-connection.EndedWithin)); minute <= connection.Minute(at); minute++ {
-			for c, err := range s.query(ctx, SessionExpiryIndex, attrSessionMinute, sessionNumber(minute)) {
-				if err == nil && !c.EndedBy(at) {
+		for minute := connection.Minute(at.Add(-connection.EndedLookback)); minute <= connection.Minute(at); minute++ {
+			for c, err := range s.query(ctx, SessionExpiryIndex, attrSessionMinute, numberAttribute(minute)) {
+				if err == nil && !c.SessionEndedRecently(at) {
 					continue
 				}
 				if !yield(c, err) || err != nil {
@@ -89,17 +89,18 @@ func (s *Connections) Ended(ctx context.Context, at time.Time) iter.Seq2[connect
 	}
 }
 
-// DeleteIfUnchanged deletes the row on condition that it is unchanged. It retries here and not in the SDK. The SDK would
-// take its own deletion, whose answer was lost, for that of another, and then nobody would post the closing frame.
+// DeleteIfUnchanged deletes the item on condition that it is unchanged. It retries itself instead of letting the SDK retry:
+// after a lost response, the SDK's second try fails on the condition, which looks as if another process had deleted the item.
+// Then nobody would post the closing frame.
 func (s *Connections) DeleteIfUnchanged(ctx context.Context, c connection.Connection) (bool, error) {
-	row := rowOf(c)
+	item := newConnectionItem(c)
 	request := &dynamodb.DeleteItemInput{
 		TableName: &s.Table, Key: connectionKey(c.ID),
-		ConditionExpression: aws.String(ifSame + " AND " + attrTokenExpiresAt + " = :expires"),
+		ConditionExpression: aws.String(sameConnection + " AND " + attrTokenExpiresAt + " = :expires"),
 		ExpressionAttributeValues: map[string]types.AttributeValue{
-			":user":      &types.AttributeValueMemberS{Value: row.UserID},
-			":connected": &types.AttributeValueMemberS{Value: row.ConnectedAt},
-			":expires":   sessionNumber(row.TokenExpiresAt),
+			":user":      &types.AttributeValueMemberS{Value: item.UserID},
+			":connected": &types.AttributeValueMemberS{Value: item.ConnectedAt},
+			":expires":   numberAttribute(item.TokenExpiresAt),
 		},
 		ReturnValuesOnConditionCheckFailure: types.ReturnValuesOnConditionCheckFailureAllOld,
 	}
@@ -111,7 +112,7 @@ func (s *Connections) DeleteIfUnchanged(ctx context.Context, c connection.Connec
 		case err == nil:
 			return true, nil
 		case errors.As(err, &failed):
-			// Gone since the first try, which most likely deleted the row itself.
+			// The item is missing after the first try: most likely that try deleted it.
 			return try > 0 && failed.Item == nil, nil
 		case try == deleteTries-1:
 			return false, fmt.Errorf("delete connection: %w", err)
@@ -122,8 +123,8 @@ func (s *Connections) DeleteIfUnchanged(ctx context.Context, c connection.Connec
 	}
 }
 
-// Evict sets the time of the eviction, and the minute under which Ended finds the session, by one UpdateItem. Where there is
-// no row that makes one, which is no connection's, as it has no user.
+// Evict sets the time of the eviction and the minute under which EndedSessions finds the session, in one UpdateItem. If there
+// is no item it creates one without a user, which is not read as a connection.
 func (s *Connections) Evict(ctx context.Context, id, userID string, at time.Time) error {
 	_, err := s.Client.UpdateItem(ctx, &dynamodb.UpdateItemInput{
 		TableName: &s.Table, Key: connectionKey(id),
@@ -134,26 +135,25 @@ func (s *Connections) Evict(ctx context.Context, id, userID string, at time.Time
 		ExpressionAttributeValues: map[string]types.AttributeValue{
 			":user":    &types.AttributeValueMemberS{Value: userID},
 			":at":      &types.AttributeValueMemberS{Value: formatTime(at)},
-			":minute":  sessionNumber(connection.Minute(at)),
-			":expires": sessionNumber(at.Add(connection.MaxDuration).Unix()),
+			":minute":  numberAttribute(connection.Minute(at)),
+			":expires": numberAttribute(at.Add(connection.MaxDuration).Unix()),
 		},
 	})
-	if err != nil && !conditionFailed(err) {
+	if err != nil && !isConditionFailed(err) {
 		return fmt.Errorf("evict connection: %w", err)
 	}
 
 	return nil
 }
 
-// ifSame holds where the row is that of a connection, so not where there is none.
-const ifSame = attrUserID + " = :user AND " + attrConnectedAt + " = :connected"
+// sameConnection is a condition that fails if the item is missing or belongs to another connection.
+const sameConnection = attrUserID + " = :user AND " + attrConnectedAt + " = :connected"
 
-func sessionNumber(n int64) types.AttributeValue {
+func numberAttribute(n int64) types.AttributeValue {
 	return &types.AttributeValueMemberN{Value: strconv.FormatInt(n, 10)}
 }
 
-func conditionFailed(err error) bool {
+func isConditionFailed(err error) bool {
 	var failed *types.ConditionalCheckFailedException
-
 	return errors.As(err, &failed)
 }

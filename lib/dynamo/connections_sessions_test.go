@@ -11,8 +11,9 @@ import (
 	"github.com/herald-progress/herald/lib/feed/feedtest"
 )
 
-// TestADeletionWhoseAnswerIsLostIsADeletion: who has deleted the row must close the connection, for nobody else will.
-func TestADeletionWhoseAnswerIsLostIsADeletion(t *testing.T) {
+// TestDeleteWhoseResponseIsLostCountsAsADelete: the process that deletes the item must close the connection, because no other
+// process finds the session.
+func TestDeleteWhoseResponseIsLostCountsAsADelete(t *testing.T) {
 	for name, variable := range endpoints {
 		t.Run(name, func(t *testing.T) {
 			w, client := wired(t, variable, nil)
@@ -26,15 +27,15 @@ func TestADeletionWhoseAnswerIsLostIsADeletion(t *testing.T) {
 				want      bool
 				err       error
 			}{
-				"the answer is lost":                       {faults: []feedtest.Fault{feedtest.Applied}, want: true},
-				"the request is lost":                      {faults: []feedtest.Fault{feedtest.NotApplied}, want: true},
-				"the request is lost, then it is too late": {faults: []feedtest.Fault{feedtest.NotApplied}, refreshed: true},
-				"all are lost": {
+				"the response is lost": {faults: []feedtest.Fault{feedtest.Applied}, want: true},
+				"the request is lost":  {faults: []feedtest.Fault{feedtest.NotApplied}, want: true},
+				"the request is lost, then the connection is refreshed": {faults: []feedtest.Fault{feedtest.NotApplied}, refreshed: true},
+				"all requests are lost": {
 					faults: []feedtest.Fault{feedtest.NotApplied, feedtest.NotApplied, feedtest.NotApplied}, err: feedtest.ErrInjected,
 				},
 			} {
 				if tt.refreshed && name == "dynalite" {
-					continue // it does not return the row that fails a condition
+					continue // it does not return the item that fails the condition
 				}
 				t.Run(what, func(t *testing.T) {
 					at := time.Date(2026, 11, 22, 10, 0, 0, 0, time.UTC)
@@ -49,7 +50,6 @@ func TestADeletionWhoseAnswerIsLostIsADeletion(t *testing.T) {
 						}
 						next := left[0]
 						left = left[1:]
-
 						return next
 					})
 					if tt.refreshed {
@@ -64,7 +64,7 @@ func TestADeletionWhoseAnswerIsLostIsADeletion(t *testing.T) {
 						t.Errorf("deleted %v, %v; want %v, %v", deleted, err, tt.want, tt.err)
 					}
 					if _, err := store.Get(t.Context(), c.ID); errors.Is(err, connection.ErrNotFound) != tt.want {
-						t.Errorf("then the row: %v", err)
+						t.Errorf("then Get: %v", err)
 					}
 				})
 			}

@@ -23,22 +23,22 @@ import (
 	"github.com/herald-progress/herald/lib/session"
 )
 
-// gateway keeps what is posted to each connection, and when, and what is closed: a closed connection is gone.
+// gateway records the frames and the times of posts, and the closed connections. A post to a closed connection is ErrGone.
 type gateway struct {
-	// fail, where set, says what becomes of a post.
+	// fail, if set, returns the error of a post.
 	fail func(id string, e message.Envelope) error
 	// delay is how long a post takes.
 	delay time.Duration
-	// closeErr is what Close returns.
+	// closeErr is the error of Close.
 	closeErr error
 
-	mu       sync.Mutex
-	sent     map[string][]posted
-	events   []string
-	tried    []message.Envelope
-	closed   map[string]bool
-	inFlight int
-	most     int
+	mu          sync.Mutex
+	sent        map[string][]posted
+	events      []string
+	tried       []message.Envelope
+	closed      map[string]bool
+	inFlight    int
+	maxInFlight int
 }
 
 type posted struct {
@@ -56,7 +56,7 @@ func (g *gateway) Send(ctx context.Context, id string, frame []byte) error {
 	g.mu.Lock()
 	g.tried = append(g.tried, e)
 	g.inFlight++
-	g.most = max(g.most, g.inFlight)
+	g.maxInFlight = max(g.maxInFlight, g.inFlight)
 	g.mu.Unlock()
 	if g.delay > 0 {
 		select {
@@ -82,7 +82,6 @@ func (g *gateway) Send(ctx context.Context, id string, frame []byte) error {
 	}
 	g.sent[id] = append(g.sent[id], posted{e, at})
 	g.events = append(g.events, string(e.Type)+" "+id)
-
 	return nil
 }
 
@@ -97,12 +96,11 @@ func (g *gateway) Close(_ context.Context, id string) error {
 		g.closed = map[string]bool{}
 	}
 	g.closed[id] = true
-
 	return nil
 }
 
-// take returns the frames of a connection and forgets them.
-func (g *gateway) take(id string) []message.Envelope {
+// takeFrames returns the frames of a connection and removes them.
+func (g *gateway) takeFrames(id string) []message.Envelope {
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	var frames []message.Envelope
@@ -110,102 +108,91 @@ func (g *gateway) take(id string) []message.Envelope {
 		frames = append(frames, p.Envelope)
 	}
 	delete(g.sent, id)
-
 	return frames
 }
 
 func (g *gateway) isClosed(id string) bool {
 	g.mu.Lock()
 	defer g.mu.Unlock()
-
 	return g.closed[id]
 }
 
-// faulty is a store of connections some of whose methods fail. A Get may take its time to return.
-type faulty struct {
+// faultyStore is a store of connections whose methods can fail. Get returns after a delay.
+type faultyStore struct {
 	*connection.Memory
 
 	fail  map[string]error
 	delay *time.Duration
 }
 
-func (f faulty) Get(ctx context.Context, id string) (connection.Connection, error) {
+func (f faultyStore) Get(ctx context.Context, id string) (connection.Connection, error) {
 	if err := f.fail["Get"]; err != nil {
 		return connection.Connection{}, err
 	}
-
 	c, err := f.Memory.Get(ctx, id)
 	time.Sleep(*f.delay)
-
 	return c, err
 }
 
-func (f faulty) Delete(ctx context.Context, id string) error {
+func (f faultyStore) Delete(ctx context.Context, id string) error {
 	if err := f.fail["Delete"]; err != nil {
 		return err
 	}
-
 	return f.Memory.Delete(ctx, id)
 }
 
-func (f faulty) ByUser(ctx context.Context, userID string) iter.Seq2[connection.Connection, error] {
+func (f faultyStore) ByUser(ctx context.Context, userID string) iter.Seq2[connection.Connection, error] {
 	if err := f.fail["ByUser"]; err != nil {
 		return func(yield func(connection.Connection, error) bool) { yield(connection.Connection{}, err) }
 	}
-
 	return f.Memory.ByUser(ctx, userID)
 }
 
-func (f faulty) Refresh(ctx context.Context, id, userID string, until time.Time) (connection.Connection, error) {
+func (f faultyStore) Refresh(ctx context.Context, id, userID string, until time.Time) (connection.Connection, error) {
 	if err := f.fail["Refresh"]; err != nil {
 		return connection.Connection{}, err
 	}
-
 	return f.Memory.Refresh(ctx, id, userID, until)
 }
 
-func (f faulty) Ended(ctx context.Context, at time.Time) iter.Seq2[connection.Connection, error] {
+func (f faultyStore) EndedSessions(ctx context.Context, at time.Time) iter.Seq2[connection.Connection, error] {
 	return func(yield func(connection.Connection, error) bool) {
-		for c, err := range f.Memory.Ended(ctx, at) {
+		for c, err := range f.Memory.EndedSessions(ctx, at) {
 			if !yield(c, err) {
 				return
 			}
 		}
-		if err := f.fail["Ended"]; err != nil {
+		if err := f.fail["EndedSessions"]; err != nil {
 			yield(connection.Connection{}, err)
 		}
 	}
 }
 
-func (f faulty) DeleteIfUnchanged(ctx context.Context, c connection.Connection) (bool, error) {
+func (f faultyStore) DeleteIfUnchanged(ctx context.Context, c connection.Connection) (bool, error) {
 	if err := f.fail["DeleteIfUnchanged "+c.ID]; err != nil {
 		if f.fail["applied"] != nil { // and the answer is lost
 			_, _ = f.Memory.DeleteIfUnchanged(ctx, c)
 		}
-
 		return false, err
 	}
-
 	return f.Memory.DeleteIfUnchanged(ctx, c)
 }
 
-func (f faulty) Spend(ctx context.Context, user, id string, cost, limit int, at time.Time) (connection.Spent, error) {
+func (f faultyStore) Spend(ctx context.Context, user, id string, cost, limit int, at time.Time) (connection.SpendResult, error) {
 	if err := f.fail["Spend"]; err != nil {
-		return connection.Spent{}, err
+		return connection.SpendResult{}, err
 	}
-
 	return f.Memory.Spend(ctx, user, id, cost, limit, at)
 }
 
-func (f faulty) Refuse(ctx context.Context, id string, at time.Time) (int, error) {
-	if err := f.fail["Refuse"]; err != nil {
+func (f faultyStore) CountRefusal(ctx context.Context, id string, at time.Time) (int, error) {
+	if err := f.fail["CountRefusal"]; err != nil {
 		return 0, err
 	}
-
-	return f.Memory.Refuse(ctx, id, at)
+	return f.Memory.CountRefusal(ctx, id, at)
 }
 
-// faultyFeed is a feed some of whose methods fail.
+// faultyFeed is a feed whose methods can fail.
 type faultyFeed struct {
 	*feed.Memory
 
@@ -229,7 +216,6 @@ func (f faultyFeed) Notes(ctx context.Context, owner, since string, limit int) (
 	if err := f.fail["Notes"]; err != nil {
 		return nil, err
 	}
-
 	return f.Memory.Notes(ctx, owner, since, limit)
 }
 
@@ -237,26 +223,24 @@ func (f faultyFeed) Dismiss(ctx context.Context, owner, id string) (bool, error)
 	if err := f.fail["Dismiss"]; err != nil {
 		return false, err
 	}
-
 	return f.Memory.Dismiss(ctx, owner, id)
 }
 
-// tokens knows each token's claims, and refuses all others.
+// tokens maps tokens to claims. Other tokens are invalid.
 type tokens map[string]func() (auth.Claims, error)
 
 func (v tokens) Verify(_ context.Context, token string) (auth.Claims, error) {
 	if claims, ok := v[token]; ok {
 		return claims()
 	}
-
 	return auth.Claims{}, fmt.Errorf("%w: signature", auth.ErrInvalid)
 }
 
-// world is a handler and all that it works with. fail makes methods of the two stores fail.
-type world struct {
+// fixture is a $default handler with in-memory stores. fail maps a store's method to its error.
+type fixture struct {
 	*testing.T
 
-	store   faulty
+	store   faultyStore
 	feed    faultyFeed
 	gateway *gateway
 	tokens  tokens
@@ -267,58 +251,55 @@ type world struct {
 	reaper  *session.Reaper
 }
 
-func newWorld(t *testing.T) *world {
+func newFixture(t *testing.T) *fixture {
 	t.Helper()
-	w := &world{T: t, gateway: &gateway{}, tokens: tokens{}, fail: map[string]error{}, log: &bytes.Buffer{}}
-	w.store = faulty{&connection.Memory{}, w.fail, new(time.Duration)}
+	w := &fixture{T: t, gateway: &gateway{}, tokens: tokens{}, fail: map[string]error{}, log: &bytes.Buffer{}}
+	w.store = faultyStore{&connection.Memory{}, w.fail, new(time.Duration)}
 	w.feed = faultyFeed{&feed.Memory{}, w.fail}
 	w.logger = slog.New(slog.NewJSONHandler(w.log, nil))
-	w.handler = w.instance()
+	w.handler = w.newHandler()
 	w.reaper = &session.Reaper{Sessions: w.store, Gateway: w.gateway, Log: w.logger}
-
 	return w
 }
 
-// instance returns one more handler on the same stores, as another Lambda instance is.
-func (w *world) instance() *session.Default {
+// newHandler returns a handler on the same stores, as another Lambda instance has it.
+func (w *fixture) newHandler() *session.Default {
 	return &session.Default{
 		Gateway: w.gateway, Connections: w.store, Feed: w.feed, Verifier: w.tokens, Log: w.logger,
 		Broadcaster: &broadcast.Broadcaster{Store: w.store, Sender: w.gateway},
 	}
 }
 
-// connect stores a connection of a user, made just now, whose token expires after a while.
-func (w *world) connect(id, userID string, token time.Duration) connection.Connection {
+// connect stores a new connection of a user, with the duration of its token.
+func (w *fixture) connect(id, userID string, token time.Duration) connection.Connection {
 	w.Helper()
 	c := connection.Connection{ID: id, UserID: userID, ConnectedAt: time.Now().UTC(), TokenExpiresAt: time.Now().UTC().Add(token)}
 	if err := w.store.Put(w.Context(), c); err != nil {
 		w.Fatal(err)
 	}
-
 	return c
 }
 
-// send lets a browser send a text; any error is the test's end.
-func (w *world) send(id, body string) {
+// send handles one message of a browser. An error fails the test.
+func (w *fixture) send(id, body string) {
 	w.Helper()
-	if err := w.try(w.handler, id, body); err != nil {
+	if err := w.handle(w.handler, id, body); err != nil {
 		w.Fatalf("%s: %v", body, err)
 	}
 }
 
-func (w *world) try(h *session.Default, id, body string) error {
+func (w *fixture) handle(h *session.Default, id, body string) error {
 	r := session.Request{Body: body}
 	r.RequestContext.ConnectionID = id
 	got, err := h.Handle(w.Context(), r)
 	if err == nil && got.StatusCode != 200 {
 		return fmt.Errorf("status %d", got.StatusCode)
 	}
-
 	return err
 }
 
-// job stores a running state of a user's job.
-func (w *world) job(userID, job string, progress float64) feed.Row {
+// addJob stores a running state of a user's job.
+func (w *fixture) addJob(userID, job string, progress float64) feed.Row {
 	w.Helper()
 	state := message.UploadProgress{UploadID: job, FileName: "parts-list.csv", Progress: progress, Message: "Parsing"}
 	at := time.Now()
@@ -326,7 +307,6 @@ func (w *world) job(userID, job string, progress float64) feed.Row {
 	if err != nil || outcome != feed.Accepted {
 		w.Fatal(outcome, err)
 	}
-
 	return row
 }
 
@@ -335,12 +315,11 @@ func epochOf(at time.Time) string {
 	if err != nil {
 		panic(err)
 	}
-
 	return epoch
 }
 
-// note stores a note of a user, with an id of now; n tells notes of one moment apart.
-func (w *world) note(userID string, n int) string {
+// addNote stores a note of a user. The current time and n make up its id.
+func (w *fixture) addNote(userID string, n int) string {
 	w.Helper()
 	var id ulid.ULID
 	if err := errors.Join(id.SetTime(ulid.Timestamp(time.Now())), id.SetEntropy([]byte{1, 0, 0, 0, 0, 0, 0, 0, byte(n >> 8), byte(n)})); err != nil {
@@ -350,26 +329,25 @@ func (w *world) note(userID string, n int) string {
 	if _, _, err := w.feed.Add(w.Context(), feed.User(userID), feed.Note{ID: id.String(), At: time.Now(), Data: data}); err != nil {
 		w.Fatal(err)
 	}
-
 	return id.String()
 }
 
-// sees takes the frames of a connection and compares them, each as its type and what matters of it, with the wanted ones.
-// States and notes are posted side by side and may come in any order: they are sorted.
-func (w *world) sees(id string, want ...string) {
+// checkFrames takes the frames of a connection and compares their descriptions. States and notes are posted concurrently, so
+// their order does not count.
+func (w *fixture) checkFrames(id string, want ...string) {
 	w.Helper()
 	var got []string
-	for _, e := range w.gateway.take(id) {
-		got = append(got, brief(e))
+	for _, e := range w.gateway.takeFrames(id) {
+		got = append(got, describe(e))
 	}
-	sortAmid(got)
+	sortUnordered(got)
 	if fmt.Sprint(got) != fmt.Sprint(want) {
 		w.Errorf("%s sees %q, want %q", id, got, want)
 	}
 }
 
-// sortAmid sorts each run of states and notes.
-func sortAmid(frames []string) {
+// sortUnordered sorts each sequence of states and notes.
+func sortUnordered(frames []string) {
 	for from := 0; from < len(frames); from++ {
 		to := from
 		for to < len(frames) && (strings.HasPrefix(frames[to], "job ") || strings.HasPrefix(frames[to], "note ")) {
@@ -380,7 +358,7 @@ func sortAmid(frames []string) {
 	}
 }
 
-func brief(e message.Envelope) string {
+func describe(e message.Envelope) string {
 	switch data := e.Data.(type) {
 	case message.UploadProgress:
 		return fmt.Sprint("job ", e.Job, " ", e.Seq, " ", data.Progress)
@@ -395,7 +373,6 @@ func brief(e message.Envelope) string {
 		if data.RetryAfter > 0 {
 			text += fmt.Sprintf(" retryAfter=%d", data.RetryAfter)
 		}
-
 		return text
 	case message.Dismissed:
 		return "dismissed " + data.ID
@@ -404,14 +381,14 @@ func brief(e message.Envelope) string {
 	}
 }
 
-func (w *world) closed(id string, want bool) {
+func (w *fixture) checkClosed(id string, want bool) {
 	w.Helper()
 	if got := w.gateway.isClosed(id); got != want {
 		w.Errorf("%s closed: %v, want %v", id, got, want)
 	}
 }
 
-func (w *world) stored(id string, want bool) {
+func (w *fixture) checkStored(id string, want bool) {
 	w.Helper()
 	if _, err := w.store.Memory.Get(w.Context(), id); (err == nil) != want {
 		w.Errorf("%s has a row: %v, want %v (%v)", id, err == nil, want, err)

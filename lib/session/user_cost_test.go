@@ -32,35 +32,35 @@ const (
 	requestTime = 5 * time.Millisecond
 )
 
-// bill counts by minutes what a user causes.
-type bill struct {
+// usageMeter counts per minute what a user causes.
+type usageMeter struct {
 	mu       sync.Mutex
 	posts    map[int64]int
 	requests map[int64]int
 	time     map[int64]time.Duration
 }
 
-func newBill() *bill {
-	return &bill{posts: map[int64]int{}, requests: map[int64]int{}, time: map[int64]time.Duration{}}
+func newUsageMeter() *usageMeter {
+	return &usageMeter{posts: map[int64]int{}, requests: map[int64]int{}, time: map[int64]time.Duration{}}
 }
 
-// post counts a post, whatever becomes of it.
-func (b *bill) post() {
+// post counts a post, also a failed one.
+func (b *usageMeter) post() {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	b.posts[connection.Minute(time.Now())]++
 }
 
-// request counts a request to a store, and takes its time.
-func (b *bill) request() {
+// request counts a request to a store and takes its time.
+func (b *usageMeter) request() {
 	b.mu.Lock()
 	b.requests[connection.Minute(time.Now())]++
 	b.mu.Unlock()
 	time.Sleep(requestTime)
 }
 
-// run counts the time of a function.
-func (b *bill) run(do func()) {
+// run measures the duration of a function call.
+func (b *usageMeter) run(do func()) {
 	start := time.Now()
 	do()
 	b.mu.Lock()
@@ -68,79 +68,69 @@ func (b *bill) run(do func()) {
 	b.time[connection.Minute(start)] += time.Since(start)
 }
 
-// billed is a store of connections and a feed whose requests are counted. A reading counts one for each thousand rows.
-type billed struct {
+// meteredStore is a store of connections that counts requests: one for each call, and one for each thousand items of a query.
+type meteredStore struct {
 	*connection.Memory
 
-	bill *bill
+	meter *usageMeter
 }
 
-func (s billed) Put(ctx context.Context, c connection.Connection) error {
-	s.bill.request()
-
+func (s meteredStore) Put(ctx context.Context, c connection.Connection) error {
+	s.meter.request()
 	return s.Memory.Put(ctx, c)
 }
 
-func (s billed) Get(ctx context.Context, id string) (connection.Connection, error) {
-	s.bill.request()
-
+func (s meteredStore) Get(ctx context.Context, id string) (connection.Connection, error) {
+	s.meter.request()
 	return s.Memory.Get(ctx, id)
 }
 
-func (s billed) Delete(ctx context.Context, id string) error {
-	s.bill.request()
-
+func (s meteredStore) Delete(ctx context.Context, id string) error {
+	s.meter.request()
 	return s.Memory.Delete(ctx, id)
 }
 
-func (s billed) ByUser(ctx context.Context, user string) iter.Seq2[connection.Connection, error] {
-	return paged(s.bill, s.Memory.ByUser(ctx, user))
+func (s meteredStore) ByUser(ctx context.Context, user string) iter.Seq2[connection.Connection, error] {
+	return paged(s.meter, s.Memory.ByUser(ctx, user))
 }
 
-func (s billed) Refresh(ctx context.Context, id, user string, until time.Time) (connection.Connection, error) {
-	s.bill.request() // it reads and writes
-	s.bill.request()
-
+func (s meteredStore) Refresh(ctx context.Context, id, user string, until time.Time) (connection.Connection, error) {
+	s.meter.request() // it reads and writes
+	s.meter.request()
 	return s.Memory.Refresh(ctx, id, user, until)
 }
 
-func (s billed) DeleteIfUnchanged(ctx context.Context, c connection.Connection) (bool, error) {
-	s.bill.request()
-
+func (s meteredStore) DeleteIfUnchanged(ctx context.Context, c connection.Connection) (bool, error) {
+	s.meter.request()
 	return s.Memory.DeleteIfUnchanged(ctx, c)
 }
 
-func (s billed) Evict(ctx context.Context, id, user string, at time.Time) error {
-	s.bill.request()
-
+func (s meteredStore) Evict(ctx context.Context, id, user string, at time.Time) error {
+	s.meter.request()
 	return s.Memory.Evict(ctx, id, user, at)
 }
 
-func (s billed) Enter(ctx context.Context, user, id string, cost, limit int, at time.Time) (connection.User, bool, error) {
-	s.bill.request()
-
-	return s.Memory.Enter(ctx, user, id, cost, limit, at)
+func (s meteredStore) Connect(ctx context.Context, user, id string, cost, limit int, at time.Time) (connection.ConnectResult, bool, error) {
+	s.meter.request()
+	return s.Memory.Connect(ctx, user, id, cost, limit, at)
 }
 
-func (s billed) Spend(ctx context.Context, user, id string, cost, limit int, at time.Time) (connection.Spent, error) {
-	s.bill.request()
-
+func (s meteredStore) Spend(ctx context.Context, user, id string, cost, limit int, at time.Time) (connection.SpendResult, error) {
+	s.meter.request()
 	return s.Memory.Spend(ctx, user, id, cost, limit, at)
 }
 
-func (s billed) Refuse(ctx context.Context, id string, at time.Time) (int, error) {
-	s.bill.request()
-
-	return s.Memory.Refuse(ctx, id, at)
+func (s meteredStore) CountRefusal(ctx context.Context, id string, at time.Time) (int, error) {
+	s.meter.request()
+	return s.Memory.CountRefusal(ctx, id, at)
 }
 
-func (s billed) Forget(ctx context.Context, user string, closed, evicted []string, at time.Time) ([]string, error) {
-	s.bill.request()
-
-	return s.Memory.Forget(ctx, user, closed, evicted, at)
+func (s meteredStore) RemoveFromUser(ctx context.Context, user string, closed, evicted []string, at time.Time) ([]string, error) {
+	s.meter.request()
+	return s.Memory.RemoveFromUser(ctx, user, closed, evicted, at)
 }
 
-func paged[T any](b *bill, rows iter.Seq2[T, error]) iter.Seq2[T, error] {
+func paged[T any](b *usageMeter, rows iter.Seq2[T, error]) iter.Seq2[T, error] {
 	return func(yield func(T, error) bool) {
 		b.request()
 		n := 0
@@ -155,44 +145,41 @@ func paged[T any](b *bill, rows iter.Seq2[T, error]) iter.Seq2[T, error] {
 	}
 }
 
-type billedFeed struct {
+type meteredFeed struct {
 	*feed.Memory
 
-	bill *bill
+	meter *usageMeter
 }
 
-func (f billedFeed) JobsAfter(ctx context.Context, owner, after string) iter.Seq2[feed.Row, error] {
-	return paged(f.bill, f.Memory.JobsAfter(ctx, owner, after))
+func (f meteredFeed) JobsAfter(ctx context.Context, owner, after string) iter.Seq2[feed.Row, error] {
+	return paged(f.meter, f.Memory.JobsAfter(ctx, owner, after))
 }
 
-func (f billedFeed) Notes(ctx context.Context, owner, since string, limit int) ([]feed.Note, error) {
-	f.bill.request()
-
+func (f meteredFeed) Notes(ctx context.Context, owner, since string, limit int) ([]feed.Note, error) {
+	f.meter.request()
 	return f.Memory.Notes(ctx, owner, since, limit)
 }
 
-func (f billedFeed) NewestNotes(ctx context.Context, owner, after, upTo string, limit int) ([]feed.Note, error) {
-	f.bill.request()
-
+func (f meteredFeed) NewestNotes(ctx context.Context, owner, after, upTo string, limit int) ([]feed.Note, error) {
+	f.meter.request()
 	return f.Memory.NewestNotes(ctx, owner, after, upTo, limit)
 }
 
-func (f billedFeed) Dismiss(ctx context.Context, owner, id string) (bool, error) {
-	f.bill.request()
-
+func (f meteredFeed) Dismiss(ctx context.Context, owner, id string) (bool, error) {
+	f.meter.request()
 	return f.Memory.Dismiss(ctx, owner, id)
 }
 
-// billedGateway counts posts. A post to a connection that is closed counts as well.
-type billedGateway struct {
-	bill *bill
+// meteredGateway counts posts, also those to closed connections.
+type meteredGateway struct {
+	meter *usageMeter
 
 	mu     sync.Mutex
 	closed map[string]bool
 }
 
-func (g *billedGateway) Send(ctx context.Context, id string, _ []byte) error {
-	g.bill.post()
+func (g *meteredGateway) Send(ctx context.Context, id string, _ []byte) error {
+	g.meter.post()
 	select {
 	case <-time.After(postTime):
 	case <-ctx.Done():
@@ -207,26 +194,24 @@ func (g *billedGateway) Send(ctx context.Context, id string, _ []byte) error {
 	return nil
 }
 
-func (g *billedGateway) Close(_ context.Context, id string) error {
+func (g *meteredGateway) Close(_ context.Context, id string) error {
 	time.Sleep(postTime)
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	g.closed[id] = true
-
 	return nil
 }
 
-func (g *billedGateway) isClosed(id string) bool {
+func (g *meteredGateway) isClosed(id string) bool {
 	g.mu.Lock()
 	defer g.mu.Unlock()
-
 	return g.closed[id]
 }
 
-// TestOneUserCostsNoMoreThanTheREADMESays sends random mixes of everything that a browser can send, from many tabs of one
-// user that open and close as they like and never wait: posts, requests to the stores and the time of the functions stay
-// under the bounds in every minute.
-func TestOneUserCostsNoMoreThanTheREADMESays(t *testing.T) {
+// TestUserCostsStayUnderThePublishedBounds sends random messages from many tabs of one user, which open and close at random
+// and never wait. In every minute the posts, the requests to the stores and the duration of the functions stay under the bounds
+// in PROTOCOL.md.
+func TestUserCostsStayUnderThePublishedBounds(t *testing.T) {
 	readme, err := os.ReadFile("../web/PROTOCOL.md")
 	if err != nil {
 		t.Fatal(err)
@@ -244,29 +229,29 @@ func TestOneUserCostsNoMoreThanTheREADMESays(t *testing.T) {
 	}
 	for seed := range seeds {
 		t.Run(fmt.Sprint("seed ", seed), func(t *testing.T) {
-			synctest.Test(t, func(t *testing.T) { attack(t, uint64(seed)) })
+			synctest.Test(t, func(t *testing.T) { attackRandomly(t, uint64(seed)) })
 		})
 	}
 }
 
-func attack(t *testing.T, seed uint64) {
+func attackRandomly(t *testing.T, seed uint64) {
 	t.Helper()
 	random := rand.New(rand.NewPCG(seed, 1))
-	b := newBill()
-	store, kept := billed{&connection.Memory{IndexLag: time.Second}, b}, billedFeed{&feed.Memory{}, b}
-	g := &billedGateway{bill: b, closed: map[string]bool{}}
-	w := &world{T: t, feed: faultyFeed{kept.Memory, nil}}
+	b := newUsageMeter()
+	store, userFeed := meteredStore{&connection.Memory{IndexLag: time.Second}, b}, meteredFeed{&feed.Memory{}, b}
+	g := &meteredGateway{meter: b, closed: map[string]bool{}}
+	w := &fixture{T: t, feed: faultyFeed{userFeed.Memory, nil}}
 	for n := range 50 + random.IntN(250) {
-		w.job("u1", fmt.Sprint("j", n), 10)
+		w.addJob("u1", fmt.Sprint("j", n), 10)
 	}
 	var notes []string
 	for n := range 50 + random.IntN(300) {
-		notes = append(notes, w.note("u1", n))
+		notes = append(notes, w.addNote("u1", n))
 		time.Sleep(time.Duration(random.IntN(1000)) * time.Millisecond)
 	}
-	connect := &session.Connect{Verifier: named{}, Store: store}
+	connect := &session.Connect{Verifier: userNameVerifier{}, Store: store}
 	def := &session.Default{
-		Gateway: g, Connections: store, Feed: kept, Verifier: forged{}, Broadcaster: &broadcast.Broadcaster{Store: store, Sender: g},
+		Gateway: g, Connections: store, Feed: userFeed, Verifier: otherUserVerifier{}, Broadcaster: &broadcast.Broadcaster{Store: store, Sender: g},
 	}
 	reaper := &session.Reaper{Sessions: store, Gateway: g}
 	tabs, each := 20+random.IntN(180), 100+random.IntN(200)
@@ -275,7 +260,7 @@ func attack(t *testing.T, seed uint64) {
 	var all sync.WaitGroup
 	for range tabs {
 		mine := rand.New(rand.NewPCG(seed, random.Uint64()))
-		all.Go(func() { hostile(ctx, mine, b, connect, def, g, notes, each) })
+		all.Go(func() { hostileTab(ctx, mine, b, connect, def, g, notes, each) })
 	}
 	all.Go(func() {
 		for ctx.Err() == nil {
@@ -298,17 +283,16 @@ func attack(t *testing.T, seed uint64) {
 	}
 }
 
-// forged takes every token for another user's.
-type forged struct{}
+// otherUserVerifier accepts every token as another user's.
+type otherUserVerifier struct{}
 
-func (forged) Verify(context.Context, string) (auth.Claims, error) {
+func (otherUserVerifier) Verify(context.Context, string) (auth.Claims, error) {
 	return auth.Claims{Subject: "u2", ExpiresAt: time.Now().Add(time.Hour)}, nil
 }
 
-// hostile is a tab that sends up to so many messages over one connection, each without waiting for the last, then opens
-// another.
-func hostile(
-	ctx context.Context, random *rand.Rand, b *bill, connect *session.Connect, def *session.Default, g *billedGateway, notes []string, each int,
+// hostileTab sends messages over one connection without waiting for answers, then opens another connection.
+func hostileTab(
+	ctx context.Context, random *rand.Rand, b *usageMeter, connect *session.Connect, def *session.Default, g *meteredGateway, notes []string, each int,
 ) {
 	var sent sync.WaitGroup
 	defer sent.Wait()
@@ -322,7 +306,7 @@ func hostile(
 			status = response.StatusCode
 		})
 		for n := 0; status == 200 && n < each && !g.isClosed(id) && ctx.Err() == nil; n++ {
-			m := session.Request{Body: anything(random, notes)}
+			m := session.Request{Body: randomMessage(random, notes)}
 			m.RequestContext.ConnectionID = id
 			sent.Go(func() {
 				b.run(func() { _, _ = def.Handle(context.Background(), m) })
@@ -337,7 +321,7 @@ func hostile(
 	}
 }
 
-func anything(random *rand.Rand, notes []string) string {
+func randomMessage(random *rand.Rand, notes []string) string {
 	note := notes[random.IntN(len(notes))]
 	switch random.IntN(8) {
 	case 0:

@@ -10,9 +10,9 @@ import (
 	"github.com/herald-progress/herald/lib/connection"
 )
 
-func TestTheRowAsItStandsInTheTable(t *testing.T) {
+func TestConnectionItemFormat(t *testing.T) {
 	at := time.Date(2026, 11, 22, 11, 0, 0, 123_456_789, time.FixedZone("CET", 3600))
-	item, err := attributevalue.MarshalMap(rowOf(connection.Connection{
+	item, err := attributevalue.MarshalMap(newConnectionItem(connection.Connection{
 		ID: "L0SM9cOFvHcCIhw=", UserID: "u1", ConnectedAt: at, TokenExpiresAt: at.Add(time.Hour),
 	}))
 	if err != nil {
@@ -28,6 +28,6 @@ func TestTheRowAsItStandsInTheTable(t *testing.T) {
 		"expiresAt": start + 7200, "tokenExpiresAt": start + 3600, "sessionMinute": (start + 3600) / 60,
 	}
 	if diff := cmp.Diff(want, got); diff != "" {
-		t.Errorf("row (-want +got):\n%s", diff)
+		t.Errorf("item (-want +got):\n%s", diff)
 	}
 }

@@ -1,0 +1,110 @@
+package connection
+
+import (
+	"context"
+	"maps"
+	"slices"
+	"time"
+)
+
+// userUsage is what a user's connections have used.
+type userUsage struct {
+	lastSeen map[string]time.Time
+	evicted  map[string]bool
+	spent    minuteCounts
+}
+
+// minuteCounts maps minutes to sums. It holds the current minute and the one before, to which a slow caller may still add.
+type minuteCounts map[int64]int
+
+// add adds n to the sum of the minute of at, removes the sums of older minutes, and returns the new sum.
+func (c minuteCounts) add(n int, at time.Time) int {
+	minute := Minute(at)
+	c[minute] += n
+	maps.DeleteFunc(c, func(m int64, _ int) bool { return m < minute-1 })
+	return c[minute]
+}
+
+// usageOf returns the usage of a user, and creates it if it is missing. The caller holds the lock.
+func (m *Memory) usageOf(id string) *userUsage {
+	if m.usage == nil {
+		m.usage = map[string]*userUsage{}
+	}
+	u := m.usage[id]
+	if u == nil {
+		u = &userUsage{lastSeen: map[string]time.Time{}, evicted: map[string]bool{}, spent: minuteCounts{}}
+		m.usage[id] = u
+	}
+	return u
+}
+
+// Connect adds a connection to its user unless the sum of the costs would exceed the limit.
+func (m *Memory) Connect(_ context.Context, userID, connectionID string, cost, limit int, at time.Time) (ConnectResult, bool, error) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	u := m.usageOf(userID)
+	if u.spent.add(0, at)+cost > limit {
+		return ConnectResult{}, false, nil
+	}
+	u.spent.add(cost, at)
+	u.see(connectionID, at)
+	maps.DeleteFunc(u.lastSeen, func(_ string, seen time.Time) bool { return at.Sub(seen) >= MaxDuration })
+	return ConnectResult{LastSeen: maps.Clone(u.lastSeen)}, true, nil
+}
+
+func (u *userUsage) see(connectionID string, at time.Time) {
+	u.lastSeen[connectionID] = at.UTC().Truncate(time.Millisecond)
+}
+
+// Spend adds a cost unless the limit is reached.
+func (m *Memory) Spend(_ context.Context, userID, connectionID string, cost, limit int, at time.Time) (SpendResult, error) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	u := m.usageOf(userID)
+	before := u.spent.add(0, at)
+	if before >= limit {
+		return SpendResult{}, nil
+	}
+	granted := min(cost, limit-before)
+	u.spent.add(cost, at)
+	u.see(connectionID, at)
+	return SpendResult{Granted: granted, Evicted: slices.Sorted(maps.Keys(u.evicted))}, nil
+}
+
+// CountRefusal counts one refused message.
+func (m *Memory) CountRefusal(_ context.Context, connectionID string, at time.Time) (int, error) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if m.refusals == nil {
+		m.refusals = map[string]minuteCounts{}
+	}
+	maps.DeleteFunc(m.refusals, func(_ string, c minuteCounts) bool { return c.add(0, at) == 0 })
+	if m.refusals[connectionID] == nil {
+		m.refusals[connectionID] = minuteCounts{}
+	}
+	return m.refusals[connectionID].add(1, at), nil
+}
+
+// RemoveFromUser removes connections from their user.
+func (m *Memory) RemoveFromUser(_ context.Context, userID string, closed, evicted []string, _ time.Time) ([]string, error) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	u := m.usageOf(userID)
+	var removed []string
+	for _, id := range closed {
+		if _, ok := u.lastSeen[id]; ok || u.evicted[id] {
+			removed = append(removed, id)
+		}
+		delete(u.lastSeen, id)
+		delete(u.evicted, id)
+	}
+	for _, id := range evicted {
+		if _, ok := u.lastSeen[id]; ok {
+			removed = append(removed, id)
+			u.evicted[id] = true
+		}
+		delete(u.lastSeen, id)
+	}
+
+	return removed, nil
+}

@@ -1,0 +1,121 @@
+package session
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"math/rand/v2"
+	"sync"
+	"time"
+
+	"github.com/herald-progress/herald/lib/broadcast"
+	"github.com/herald-progress/herald/lib/connection"
+	"github.com/herald-progress/herald/lib/message"
+)
+
+const (
+	// maxConcurrentPosts is how many frames of one response are posted at once.
+	maxConcurrentPosts = 32
+	// postTries is how often a post is tried while it is throttled.
+	postTries = 4
+	// firstBackoff is the jittered pause before the second try. It doubles for each further try.
+	firstBackoff = 100 * time.Millisecond
+)
+
+// responder posts the frames that answer one message.
+type responder struct {
+	gateway    Gateway
+	now        func() time.Time
+	connection connection.Connection
+	// loaded means that connection was read from the store. Then nothing is posted after its session's end.
+	loaded bool
+	// charged means that the response was counted against the user's budget.
+	charged bool
+	// evicted are connections of the user that must be closed.
+	evicted []string
+}
+
+func (resp *responder) sessionEnded() bool {
+	return resp.loaded && !resp.now().Before(resp.connection.SessionEnd())
+}
+
+// send posts one control frame or error.
+func (resp *responder) send(ctx context.Context, data message.Data) error {
+	return resp.post(ctx, message.New(data, "", resp.now()))
+}
+
+// sendError posts an error frame.
+func (resp *responder) sendError(ctx context.Context, code, text string) error {
+	return resp.send(ctx, message.Error{Code: code, Message: text})
+}
+
+// post posts one frame. After the session's end it returns errSessionEnded.
+func (resp *responder) post(ctx context.Context, e message.Envelope) error {
+	frame, err := e.Encode()
+	if err != nil {
+		return fmt.Errorf("answer: %w", err)
+	}
+	err = retryThrottled(ctx, func(ctx context.Context) error {
+		if resp.sessionEnded() {
+			return errSessionEnded
+		}
+		return resp.gateway.Send(ctx, resp.connection.ID, frame)
+	})
+	if err != nil {
+		return fmt.Errorf("answer: %w", err)
+	}
+
+	return nil
+}
+
+// postAll posts frames concurrently until a deadline, and stops at the first error. It returns how many frames it started to
+// post, counted from the first.
+func (resp *responder) postAll(ctx context.Context, frames []message.Envelope, until time.Time) (int, error) {
+	ctx, cancel := context.WithCancelCause(ctx)
+	defer cancel(nil)
+	slots := make(chan struct{}, maxConcurrentPosts)
+	var posts sync.WaitGroup
+	n := 0
+	for ; n < len(frames) && resp.now().Before(until); n++ {
+		select {
+		case slots <- struct{}{}:
+		case <-ctx.Done():
+		}
+		if ctx.Err() != nil {
+			break
+		}
+		e := frames[n]
+		posts.Go(func() {
+			defer func() { <-slots }()
+			if err := resp.post(ctx, e); err != nil {
+				cancel(err)
+			}
+		})
+	}
+	posts.Wait()
+	return n, context.Cause(ctx) //nolint:wrapcheck // the error of post, or of the caller's context
+}
+
+// retryThrottled calls try with a timeout of [broadcast.PostTimeout], and calls it again while it is throttled.
+func retryThrottled(ctx context.Context, try func(context.Context) error) error {
+	for n, backoff := 1, firstBackoff; ; n, backoff = n+1, 2*backoff {
+		err := func() error {
+			ctx, cancel := context.WithTimeout(ctx, broadcast.PostTimeout)
+			defer cancel()
+			return try(ctx)
+		}()
+		if n == postTries || !errors.Is(err, broadcast.ErrThrottled) {
+			return err
+		}
+		select {
+		case <-time.After(backoff/2 + rand.N(backoff/2)): //nolint:gosec // jitter needs no secure random numbers
+		case <-ctx.Done():
+			return err
+		}
+	}
+}
+
+// internalError wraps an error that the browser sees only as CodeInternal.
+func internalError(what string, err error) error {
+	return fmt.Errorf("%w: %s: %w", errInternal, what, err)
+}
