@@ -29,7 +29,7 @@ func isRejectedKind(kind string) bool {
 	return slices.Contains(rejectedKinds, kind) || slices.Contains(rejectedKinds, strings.TrimSuffix(kind, "token"))
 }
 
-// letters returns the letters of a text, in lower case.
+// letters returns the letters of a text in lower case.
 func letters(text string) string {
 	return strings.Map(func(r rune) rune {
 		if unicode.IsLetter(r) {

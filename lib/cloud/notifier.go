@@ -33,7 +33,7 @@ func Notifier(ctx context.Context, getenv func(string) string) (*NotifierFunctio
 // Handle handles one request, see [notify.Notifier.Handle].
 func (f *NotifierFunction) Handle(ctx context.Context, raw json.RawMessage) (notify.Output, error) {
 	f.accountOnce.Do(func() { setAccount(ctx, f.notifier) })
-	return f.notifier.Handle(ctx, raw) //nolint:wrapcheck // workflows match its type
+	return f.notifier.Handle(ctx, raw)
 }
 
 // SweeperFunction is the sweeper as a Lambda function. It reads workflows of the function's account and Region.
@@ -57,7 +57,7 @@ func Sweeper(ctx context.Context, getenv func(string) string) (*SweeperFunction,
 // Handle handles the event of a workflow's end, or sweeps, see [notify.Sweeper.Handle].
 func (f *SweeperFunction) Handle(ctx context.Context, raw json.RawMessage) error {
 	f.accountOnce.Do(func() { setAccount(ctx, f.sweeper.Notifier) })
-	return f.sweeper.Handle(ctx, raw) //nolint:wrapcheck // it says what it is
+	return f.sweeper.Handle(ctx, raw)
 }
 
 // setAccount sets the account and the Region from the ARN of the invoked function, because no environment variable has the

@@ -26,8 +26,8 @@ type cursor struct {
 	Until string `json:"u,omitzero"`
 	// Sent is the rank of the last job of the page that was sent, or nil.
 	Sent *rank `json:"s,omitzero"`
-	// Since is the since of the first page while the notes before it have not been sent: since moves on with each page, and
-	// what was stored late stands before the first one.
+	// Since is the since of the first page until the notes before it are sent. since moves on with each page, and notes that
+	// were stored late come before the first one.
 	Since string `json:"n,omitzero"`
 }
 
@@ -54,7 +54,7 @@ func (r rank) compare(other rank) int {
 	}
 }
 
-// String returns the text of the cursor; that of the beginning is empty.
+// String encodes the cursor. The start is an empty text.
 func (c cursor) String() string {
 	if c == (cursor{}) {
 		return ""

@@ -62,7 +62,7 @@ type Default struct {
 	// Now is the clock; nil means time.Now.
 	Now func() time.Time
 
-	// spent are the users whose posts are spent: nothing is read for them.
+	// spent are the users who have spent the posts of this minute. Nothing is read for them.
 	spent userSet
 }
 

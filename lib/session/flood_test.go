@@ -24,9 +24,9 @@ func (f countedFeed) JobsAfter(ctx context.Context, owner, after string) iter.Se
 	return f.faultyFeed.JobsAfter(ctx, owner, after)
 }
 
-// TestNothingIsReadForAUserWhosePostsAreSpent: a reading may take 20 requests, and each of 50 connections may go on ten
-// times before it is closed.
-func TestNothingIsReadForAUserWhosePostsAreSpent(t *testing.T) {
+// TestSyncReadsNothingWhenTheBudgetIsSpent: a read may take 20 requests, and each of 50 connections may send ten messages
+// before it is closed.
+func TestSyncReadsNothingWhenTheBudgetIsSpent(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := newFixture(t)
 		readings := 0

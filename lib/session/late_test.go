@@ -13,22 +13,22 @@ import (
 	"github.com/herald-progress/herald/lib/session"
 )
 
-// lateNote stores a note now whose writer's clock is behind.
+// lateNote stores a note of a writer whose clock is behind.
 func (w *fixture) lateNote(userID string, behind time.Duration) string {
 	w.Helper()
 	at := time.Now().Add(-behind)
 	note := feed.Note{ID: ulid.MustNew(ulid.Timestamp(at), nil).String(), At: at}
 	note.Data = message.Notification{Title: "t", Message: "late", Severity: message.SeverityInfo}
-	kept, _, err := w.feed.Add(w.Context(), feed.User(userID), note)
-	if err != nil || kept.ID != note.ID {
-		w.Fatal(kept.ID, note.ID, err)
+	stored, _, err := w.feed.Add(w.Context(), feed.User(userID), note)
+	if err != nil || stored.ID != note.ID {
+		w.Fatal(stored.ID, note.ID, err)
 	}
 	return note.ID
 }
 
-// TestANoteStoredLateComesWithASyncOfSeveralPages: since moves on with each page, and the minutes before the first since
-// are repeated all the same, whatever ends a page.
-func TestANoteStoredLateComesWithASyncOfSeveralPages(t *testing.T) {
+// TestSyncOfSeveralPagesSendsNotesStoredLate: since moves on with each page, and the sync repeats the minutes before the first
+// since, for whatever reason a page ends.
+func TestSyncOfSeveralPagesSendsNotesStoredLate(t *testing.T) {
 	for name, tt := range map[string]struct {
 		notes, jobs int
 		// spent says that few posts are left for the first page, which the browser asks for twice, without a pause.
