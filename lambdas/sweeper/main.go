@@ -1,4 +1,4 @@
-// Command sweeper is the Lambda function that ends the jobs of workflows that ended without a word.
+// Command sweeper is the Lambda function that ends the jobs of workflows that ended without a final state.
 package main
 
 import (

@@ -194,18 +194,18 @@ func (f fleet) testReaper(t *testing.T) {
 	}
 }
 
-// testSweeper ends jobs whose workflows ended without a word: one that an event tells of, and one that nobody tells of.
+// testSweeper ends jobs whose workflows ended without a final state: one with an event and one without.
 func (f fleet) testSweeper(t *testing.T) {
-	const told = "arn:aws:states:us-east-1:000000000000:execution:mine:told"
-	const state = `{"userId":"` + user + `","epoch":"2026-11-22T10:00:00Z","execution":"` + told + `","message":{"type":"upload_progress",` +
-		`"data":{"uploadId":"told","fileName":"a.csv","progress":40,"message":"Working"}}}`
+	const failed = "arn:aws:states:us-east-1:000000000000:execution:mine:failed"
+	const state = `{"userId":"` + user + `","epoch":"2026-11-22T10:00:00Z","execution":"` + failed + `","message":{"type":"upload_progress",` +
+		`"data":{"uploadId":"failed","fileName":"a.csv","progress":40,"message":"Working"}}}`
 	tab := f.openTab(t)
 	if body, failure := f.notify(t, state); failure != "" || !strings.Contains(body, `"followed":true`) {
 		t.Fatal(body)
 	}
 	succeeded, silent := f.succeededExecution(t), time.Now().Add(-time.Hour)
 	_, _, err := f.feed.Apply(t.Context(), feed.User(user), feed.Update{
-		State: message.UploadProgress{UploadID: "untold", FileName: "a.csv", Progress: 40, Message: "Working"},
+		State: message.UploadProgress{UploadID: "silent", FileName: "a.csv", Progress: 40, Message: "Working"},
 		Epoch: "2026-11-22T10:00:00.000Z#0000", Execution: succeeded, ID: "01JAAAAAAAAAAAAAAAAAAAAAAA", At: silent,
 	})
 	if err != nil {
@@ -217,8 +217,8 @@ func (f fleet) testSweeper(t *testing.T) {
 		status    message.Status
 		progress  float64
 	}{
-		{"told", `{"detail-type":"Step Functions Execution Status Change","detail":{"executionArn":"` + told + `","status":"FAILED","redriveCount":0}}`, message.StatusFailed, 40},
-		{"untold", `{"detail-type":"Scheduled Event","source":"aws.events","detail":{}}`, message.StatusSucceeded, 100},
+		{"failed", `{"detail-type":"Step Functions Execution Status Change","detail":{"executionArn":"` + failed + `","status":"FAILED","redriveCount":0}}`, message.StatusFailed, 40},
+		{"silent", `{"detail-type":"Scheduled Event","source":"aws.events","detail":{}}`, message.StatusSucceeded, 100},
 	} {
 		f.invoke(t, "sweeper", job.event)
 		p, ok := next(t, tab).Data.(message.UploadProgress)
@@ -228,7 +228,7 @@ func (f fleet) testSweeper(t *testing.T) {
 	}
 }
 
-// testEnd ends functions by SIGTERM: who calls them is told.
+// testEnd stops functions by SIGTERM. Their callers get an error.
 func (f fleet) testEnd(t *testing.T) {
 	for _, name := range []string{"connect", "notifier"} {
 		p := f.functions[name].process.Load()

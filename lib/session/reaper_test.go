@@ -183,7 +183,7 @@ func TestReaperContinuesAfterFailedCloses(t *testing.T) {
 			w.checkStored(id, false)
 		}
 		if !strings.Contains(w.log.String(), "403") || strings.Contains(w.log.String(), "connection gone") {
-			t.Errorf("the log tells of %s", w.log)
+			t.Errorf("the log has %s", w.log)
 		}
 	})
 }

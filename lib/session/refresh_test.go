@@ -73,7 +73,7 @@ func TestRefreshProlongsTheSessionOrSendsAnError(t *testing.T) {
 				time.Sleep(time.Nanosecond)
 				w.send("c1", `{}`)
 				if frames := w.gateway.takeFrames("c1"); len(frames) != 1 || frames[0].Type != message.TypeClosing {
-					t.Errorf("at the end the answer is %v, want a farewell", frames)
+					t.Errorf("at the end the answer is %v, want a closing frame", frames)
 				}
 			})
 		})
