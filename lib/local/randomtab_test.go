@@ -104,6 +104,7 @@ func (tab *randomTab) recordFrame(e message.Envelope, _ []byte) {
 	if had && (e.Epoch < before.Epoch || e.Epoch == before.Epoch && (e.Seq <= before.Seq || state.Progress < last.Progress)) {
 		tab.counts.BackwardSteps++
 	}
+	e.Replayed = false // it is about the answer, not about the state
 	tab.shown[e.Job] = e
 	if state.Status.Terminal() {
 		tab.ended[e.Job] = e.Epoch
