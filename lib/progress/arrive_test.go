@@ -53,6 +53,90 @@ func TestASlowlyFailingPushIsRepeated(t *testing.T) {
 	}
 }
 
+// TestAFailedPushIsRepeatedAfterASlowError: publishing the error takes longer than the interval after which the state is due
+// again.
+func TestAFailedPushIsRepeatedAfterASlowError(t *testing.T) {
+	for _, takes := range []time.Duration{1999 * time.Millisecond, 2 * time.Second, 2500 * time.Millisecond, time.Hour} {
+		for name, errorFails := range map[string]bool{"fails": true, "succeeds": false} {
+			t.Run("the error "+name+" after "+takes.String(), func(t *testing.T) {
+				synctest.Test(t, func(t *testing.T) {
+					rec := newRecorder()
+					r := progress.New(t.Context(), progress.Config{
+						Publisher: &slowErrors{recorder: rec, takes: takes, fails: errorFails}, UserID: "u1", UploadID: "up-1", FileName: "f.csv",
+					})
+					r.Phase(parse(10))
+					r.Error(message.Error{Code: "C", Message: "m"})
+					time.Sleep(10 * time.Second)
+					if got := rec.got(); len(got) != 1 {
+						t.Errorf("pushes are %v, %+v; want that the state arrived", got, r.Stats())
+					}
+					r.Close(t.Context())
+				})
+			})
+		}
+	}
+}
+
+// slowErrors fails with the first state at once. Each error takes that long.
+type slowErrors struct {
+	*recorder
+
+	takes time.Duration
+	fails bool
+	tried bool
+}
+
+func (s *slowErrors) Publish(ctx context.Context, request message.Request) error {
+	if _, isError := request.Message.(message.Error); isError {
+		s.recorder.takes(s.takes)
+		err := s.recorder.Publish(ctx, request)
+		s.recorder.takes(0)
+		if s.fails {
+			return errDown
+		}
+
+		return err
+	}
+	if !s.tried {
+		s.tried = true
+
+		return errDown
+	}
+
+	return s.recorder.Publish(ctx, request)
+}
+
+// TestAStateThatMayHaveArrivedIsReplaced: the push of a state failed, and the newest state is again the one before. The user
+// may see either.
+func TestAStateThatMayHaveArrivedIsReplaced(t *testing.T) {
+	for name, wait := range map[string]time.Duration{"by the timer": 10 * time.Second, "by Close": 0} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				rec := newRecorder()
+				r := start(t, rec)
+				r.Phase(parse(10))
+				time.Sleep(time.Minute)
+				synctest.Wait()
+				rec.fail = func(call int) error {
+					if call == 2 {
+						return errDown
+					}
+
+					return nil
+				}
+				r.Update(5)
+				synctest.Wait()
+				r.Update(0)
+				time.Sleep(wait)
+				r.Close(t.Context())
+				if got := rec.got(); len(got) != 2 || got[1].Row != 0 {
+					t.Errorf("pushes are %v, want the first state twice", got)
+				}
+			})
+		})
+	}
+}
+
 // TestCloseWithACancelledContextStillPublishesTheEnd: it is the work that was cancelled, and the user is to see that.
 func TestCloseWithACancelledContextStillPublishesTheEnd(t *testing.T) {
 	for name, delay := range map[string]time.Duration{"at once": 0, "slowly": time.Second} {

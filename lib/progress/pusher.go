@@ -56,7 +56,7 @@ func (p *pusher) due(s state) bool {
 		return false
 	case s.version != p.tried.version:
 		return true
-	case !s.changed(p.last) || since < message.MinPushInterval:
+	case !p.unpublished(s) || since < message.MinPushInterval:
 		return false
 	case since >= message.SlowPushInterval:
 		return true
@@ -65,18 +65,21 @@ func (p *pusher) due(s state) bool {
 	}
 }
 
+// unpublished reports whether the user may see another state than s: s is newer, or a failed push has arrived nevertheless.
+func (p *pusher) unpublished(s state) bool { return s.changed(p.last) || p.tried.changed(p.last) }
+
 // scheduleWakeup wakes the goroutine when the next push may be due: by the timer at the end of an interval, or by Update.
 func (p *pusher) scheduleWakeup(timer *time.Timer) {
 	since := time.Since(p.at)
 	switch {
-	case p.tried.version == 0, since >= message.SlowPushInterval: // nothing to show, or everything is published
+	case p.tried.version == 0, since >= message.SlowPushInterval && !p.tried.changed(p.last): // nothing to show, or all is published
 		timer.Stop()
 		if p.hasErrors() {
 			timer.Reset(message.SlowPushInterval)
 		}
 	case since < message.MinPushInterval:
 		timer.Reset(message.MinPushInterval - since)
-	default:
+	default: // at once if publishing an error took longer than the interval
 		timer.Reset(message.SlowPushInterval - since)
 	}
 	switch {
@@ -139,7 +142,7 @@ func (p *pusher) publishRemaining(ctx context.Context) {
 	began := time.Now()
 	for pause := firstPause; ; pause = min(2*pause, maxPause) {
 		s := p.snapshot()
-		arrived := s.version == 0 || !s.changed(p.last) || p.push(ctx, s)
+		arrived := s.version == 0 || !p.unpublished(s) || p.push(ctx, s)
 		for arrived && p.hasErrors() && p.publishError(ctx, math.MaxInt) { //nolint:revive // the condition does the work
 		}
 		isEnd := s.status.Terminal() && !arrived
