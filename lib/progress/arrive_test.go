@@ -160,6 +160,25 @@ func TestCloseWithACancelledContextStillPublishesTheEnd(t *testing.T) {
 	}
 }
 
+// TestNoDeadlineChangesHowLongCloseTries: a publisher that is down holds a worker up for CloseTimeout, whatever its context says.
+func TestNoDeadlineChangesHowLongCloseTries(t *testing.T) {
+	for _, deadline := range []time.Duration{0, time.Second, time.Hour} {
+		synctest.Test(t, func(t *testing.T) {
+			rec := newRecorder()
+			rec.fail = func(int) error { return errDown }
+			r := start(t, rec)
+			r.End(message.StatusFailed, "no good")
+			ctx, cancel := context.WithTimeout(t.Context(), deadline)
+			defer cancel()
+			began := time.Now()
+			r.Close(ctx)
+			if took := time.Since(began); took != progress.CloseTimeout {
+				t.Errorf("with a deadline in %v Close took %v, want %v", deadline, took, progress.CloseTimeout)
+			}
+		})
+	}
+}
+
 // TestCloseRetriesUntilItsTimeout: three failures within a moment are no reason to leave a job without its end.
 func TestCloseRetriesUntilItsTimeout(t *testing.T) {
 	for _, down := range []time.Duration{500 * time.Millisecond, 2 * time.Second, 3400 * time.Millisecond} {

@@ -214,8 +214,11 @@ func (r *Reporter) End(status message.Status, text string) {
 }
 
 // Close publishes the last state and the errors that are not published yet, and ends the Reporter. It retries an end until
-// [CloseTimeout], and anything else for a second. It ignores the end of its context: the user must also see the end of a job
-// that was cancelled. Nothing is published after Close. Close may be called again.
+// [CloseTimeout], and anything else for a second. Nothing is published after Close. Close may be called again.
+//
+// Close does not use its context: neither a cancellation nor a deadline, early or late, changes what it does. The user must
+// see the end of a job that was cancelled, too, and a worker with much time left must not wait long for a publisher that is
+// down.
 func (r *Reporter) Close(context.Context) {
 	if r.config.Publisher == nil {
 		r.cancel()
