@@ -24,7 +24,8 @@ var errNoKeys = errors.New("there are no such keys")
 type refreshPolicy struct {
 	// maxAge is the age at which the value is fetched again.
 	maxAge time.Duration
-	// maxWait is how long callers wait for that fetch, from its start, before they use the stale value.
+	// maxWait is how long callers wait for that fetch, from its start, before they use the stale value. With zero they never
+	// wait: the fetch runs in the background.
 	maxWait time.Duration
 	// minInterval is the minimum time between the starts of two such fetches, and of two that getNewer causes: tokens with
 	// unknown keys must not cause a fetch each.
@@ -155,10 +156,10 @@ func (c *cache[T]) runFetch(ctx context.Context, began time.Time, done chan stru
 	}
 }
 
-// waitLocked unlocks the cache and waits for done, until limit or the end of ctx. It returns at once if done is nil or ctx has
-// ended.
+// waitLocked unlocks the cache and waits for done, until limit or the end of ctx. It returns at once if done is nil, limit is
+// not positive or ctx has ended.
 func (c *cache[T]) waitLocked(ctx context.Context, done <-chan struct{}, limit time.Duration) {
-	if done == nil || ctx.Err() != nil {
+	if done == nil || limit <= 0 || ctx.Err() != nil {
 		return
 	}
 	c.mu.Unlock()

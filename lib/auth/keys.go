@@ -15,10 +15,9 @@ import (
 )
 
 const (
-	// keyMaxAge is the age at which keys are fetched again, so that a revoked key is dropped.
+	// keyMaxAge is the age at which keys are fetched again, in the background, so that a revoked key is dropped. A revoked key
+	// is accepted until that fetch ends.
 	keyMaxAge = time.Hour
-	// keyMaxWait is how long a known key waits for that fetch, so that a hanging key server does not delay every connection.
-	keyMaxWait = 250 * time.Millisecond
 	// keyMinInterval is the minimum time between two fetches for unknown kids, and between two for stale keys.
 	keyMinInterval = 30 * time.Second
 	// maxKeySetBytes is the maximum size of the key server's response in bytes.
@@ -42,7 +41,7 @@ func newKeySet(url string, client *http.Client, now func() time.Time) *keySet {
 		client = &http.Client{Timeout: fetchTimeout, CheckRedirect: checkRedirect}
 	}
 	s := &keySet{url: url, client: client}
-	s.cache = cache[map[string]jwkset.JWK]{fetch: s.fetch, now: now, refreshPolicy: refreshPolicy{maxAge: keyMaxAge, maxWait: keyMaxWait, minInterval: keyMinInterval}}
+	s.cache = cache[map[string]jwkset.JWK]{fetch: s.fetch, now: now, refreshPolicy: refreshPolicy{maxAge: keyMaxAge, minInterval: keyMinInterval}}
 	return s
 }
 
@@ -54,8 +53,8 @@ func checkRedirect(r *http.Request, via []*http.Request) error {
 	return nil
 }
 
-// find returns the public key with an id for an algorithm. An empty id finds the key of a set with only one. A known key never
-// waits for the fetch of an unknown one.
+// find returns the public key with an id for an algorithm. An empty id finds the key of a set with only one. A known key
+// younger than maxStale never waits.
 func (s *keySet) find(ctx context.Context, id, algorithm string) (any, error) {
 	keys, generation, err := s.cache.get(ctx)
 	if err != nil {
