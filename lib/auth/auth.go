@@ -20,7 +20,8 @@ var (
 	ErrInvalid = errors.New("auth: invalid token")
 	// ErrExpired means that the token has expired and is valid otherwise.
 	ErrExpired = errors.New("auth: token expired")
-	// ErrUnavailable means that the key server or the store of the secret did not respond, so the token cannot be verified.
+	// ErrUnavailable means that the key server or the store of the secret did not respond, or may not be asked again yet, so the
+	// token cannot be verified now.
 	ErrUnavailable = errors.New("auth: key server unavailable")
 
 	// errSignature means that the signature is invalid and everything else is valid.
@@ -231,6 +232,11 @@ func (v *Verifier) parse(token string, find findKey) (Claims, error) {
 		return key, refusal
 	})
 	switch {
+	case errors.Is(refusal, errMayBeNewer):
+		if _, claimsErr := c.check(v.config); claimsErr != nil {
+			return Claims{}, invalidToken("unknown kid, and claims") // with any key
+		}
+		return Claims{}, refusal
 	case refusal != nil:
 		return Claims{}, refusal
 	case errors.Is(err, jwt.ErrTokenMalformed):

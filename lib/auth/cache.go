@@ -15,7 +15,13 @@ const (
 	maxStale = 24 * time.Hour
 	// retryInterval is the minimum time between the starts of two fetches while there are no usable keys.
 	retryInterval = time.Second
+	// newestTime is how long after the start of its fetch a value counts as the newest: a token of a later key does not arrive
+	// so soon.
+	newestTime = time.Second
 )
+
+// errMayBeNewer means that a token may be of a newer key than the known ones, and that it is too early to fetch it.
+var errMayBeNewer = fmt.Errorf("%w: not asked again so soon", ErrUnavailable)
 
 // errNoKeys is the error of a fetch that found no keys to trust. The cache then drops earlier keys.
 var errNoKeys = errors.New("there are no such keys")
@@ -74,12 +80,14 @@ func (c *cache[T]) get(ctx context.Context) (T, int, error) {
 	return c.value, c.generation, nil
 }
 
-// getNewer returns a value of a later generation if there is one, or if it may be fetched now, or else the current value. The
-// error wraps [ErrUnavailable]: it is unknown whether there is a newer value.
-func (c *cache[T]) getNewer(ctx context.Context, than int) (T, int, error) {
+// getNewer returns a value of a later generation if there is one, or if it may be fetched now, or else the current value. It
+// reports whether that is the newest value. If not, the server may have more keys than the value has. The error wraps
+// [ErrUnavailable]: it is unknown whether there is a newer value.
+func (c *cache[T]) getNewer(ctx context.Context, than int) (value T, newest bool, err error) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if now := c.now().Round(0); c.generation == than && !within(now.Sub(c.newerRequestedAt), c.minInterval) {
+	now := c.now().Round(0)
+	if c.generation == than && !within(now.Sub(c.newerRequestedAt), c.minInterval) {
 		c.newerRequestedAt = now
 		c.waitLocked(ctx, c.startLocked(ctx, 0), fetchTimeout)
 	} else if c.generation == than {
@@ -87,11 +95,10 @@ func (c *cache[T]) getNewer(ctx context.Context, than int) (T, int, error) {
 	}
 	unanswered := c.generation == than && (c.fetchErr != nil || c.fetchDone != nil)
 	if unanswered || !c.usableLocked() {
-		var none T
-		return none, 0, c.errLocked(ctx)
+		return value, false, c.errLocked(ctx)
 	}
 
-	return c.value, c.generation, nil
+	return c.value, now.Sub(c.valueFetchedAt) < newestTime, nil
 }
 
 // ageLocked returns the age of the value. It returns maxStale if there is no value, or if the clock was set back by more than

@@ -62,13 +62,17 @@ func (s *keySet) find(ctx context.Context, id, algorithm string) (any, error) {
 	}
 	jwk, known := findKeyByID(keys, id)
 	if !known {
-		if keys, _, err = s.cache.getNewer(ctx, generation); err != nil {
+		var newest bool
+		if keys, newest, err = s.cache.getNewer(ctx, generation); err != nil {
 			return nil, err
 		}
 		jwk, known = findKeyByID(keys, id)
-	}
-	if !known {
-		return nil, invalidToken("unknown kid")
+		switch {
+		case !known && newest:
+			return nil, invalidToken("unknown kid")
+		case !known:
+			return nil, errMayBeNewer
+		}
 	}
 	if own := jwk.Marshal().ALG; own != "" && own.String() != algorithm {
 		return nil, invalidToken("algorithm is not the key's")

@@ -1,6 +1,7 @@
 package auth_test
 
 import (
+	"cmp"
 	"context"
 	"crypto/ecdsa"
 	"crypto/elliptic"
@@ -28,6 +29,7 @@ type issuer struct {
 	mu       sync.Mutex
 	keys     []jwkset.JWKMarshal
 	signers  map[string]*ecdsa.PrivateKey
+	name     string // the iss claim; empty means issuerURL
 	hangs    bool
 	down     bool
 	requests atomic.Int64
@@ -80,7 +82,7 @@ func (i *issuer) token(t *testing.T, kid string) string {
 		i.keys = append(i.keys, jwk.Marshal())
 	}
 	token := jwt.NewWithClaims(jwt.SigningMethodES256, jwt.MapClaims{
-		"sub": "u1", "iss": issuerURL, "aud": "app", "exp": time.Now().Add(week).Unix(),
+		"sub": "u1", "iss": cmp.Or(i.name, issuerURL), "aud": "app", "exp": time.Now().Add(week).Unix(),
 	})
 	token.Header["kid"] = kid
 	signed, err := token.SignedString(i.signers[kid])
@@ -185,6 +187,28 @@ func TestStaleKeysAreFetchedInTheBackground(t *testing.T) {
 		i.expectKnown(nil)
 		synctest.Wait()
 		i.expectKnown(auth.ErrInvalid)
+	})
+}
+
+// TestTokenOfANewKeyMayRetryAfterAnUnknownKey: the unknown key has used up the request to the key server.
+func TestTokenOfANewKeyMayRetryAfterAnUnknownKey(t *testing.T) {
+	testIssuer(t, func(i issuerFixture) {
+		checkVerify(i.T, i.verifier, i.unknownKeyToken, auth.ErrInvalid) // asks the key server
+		rotated := i.token(t, "rotated")
+		elsewhere := &issuer{name: "https://another.example", signers: map[string]*ecdsa.PrivateKey{}}
+		wrong := elsewhere.token(t, "unknown")
+		for range 29 {
+			time.Sleep(time.Second)
+			checkVerify(i.T, i.verifier, rotated, auth.ErrUnavailable)
+			checkVerify(i.T, i.verifier, i.unknownKeyToken, auth.ErrUnavailable)
+			checkVerify(i.T, i.verifier, wrong, auth.ErrInvalid) // with any key
+		}
+		if n := i.requests.Load(); n != 2 {
+			i.Errorf("%d requests within half a minute, want 1 beside the first", n)
+		}
+		time.Sleep(time.Second)
+		checkVerify(i.T, i.verifier, i.unknownKeyToken, auth.ErrInvalid)
+		checkVerify(i.T, i.verifier, rotated, nil)
 	})
 }
 

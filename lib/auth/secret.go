@@ -93,7 +93,8 @@ func (s *secretVerifier) inOverlap(since time.Time) bool {
 }
 
 // verify returns the claims of a token. After a bad signature on an otherwise valid token it reads the secret again, at most
-// once in each secretMinInterval.
+// once in each secretMinInterval. Within newestTime of a read the token is invalid. Later the key may be a new one: the error
+// is [ErrUnavailable], so that the client retries, and a retry after secretMinInterval reads the secret.
 func (s *secretVerifier) verify(ctx context.Context, v *Verifier, token string) (Claims, error) {
 	keys, generation, err := s.cache.get(ctx)
 	if err != nil {
@@ -103,15 +104,16 @@ func (s *secretVerifier) verify(ctx context.Context, v *Verifier, token string) 
 	if !errors.Is(err, errSignature) {
 		return claims, err
 	}
-	newer, latest, newerErr := s.cache.getNewer(ctx, generation)
-	switch {
-	case newerErr != nil:
+	newer, newest, newerErr := s.cache.getNewer(ctx, generation)
+	if newerErr != nil {
 		return Claims{}, newerErr
-	case latest == generation:
-		return Claims{}, err
-	default:
-		return s.verifyWith(v, token, newer)
 	}
+	claims, err = s.verifyWith(v, token, newer)
+	if errors.Is(err, errSignature) && !newest {
+		return Claims{}, errMayBeNewer
+	}
+
+	return claims, err
 }
 
 // verifyWith returns the claims of a token that one of the keys has signed. A session with the previous key ends with the

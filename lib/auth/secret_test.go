@@ -23,7 +23,8 @@ type secretStore struct {
 	since             time.Time
 	err               error
 	hangs             bool
-	reads             int // of the current key
+	readTime          time.Duration // how long after its start a read returns
+	reads             int           // of the current key
 	previousReads     int
 }
 
@@ -37,7 +38,11 @@ func (s *secretStore) Current(ctx context.Context) ([]byte, time.Time, error) {
 		s.mu.Lock()
 		return nil, time.Time{}, ctx.Err()
 	}
-	return []byte(s.current), s.since, s.err
+	current, since, err := s.current, s.since, s.err
+	s.mu.Unlock()
+	time.Sleep(s.readTime)
+	s.mu.Lock()
+	return []byte(current), since, err
 }
 
 func (s *secretStore) Previous(context.Context) ([]byte, error) {
@@ -162,12 +167,72 @@ func TestInvalidRotationTimesGiveNoOverlap(t *testing.T) {
 	}
 }
 
+const strangersKey = "a stranger's key, at least 32 bytes"
+
+// TestTokenOfANewKeyMayRetryAfterAStrangersBadSignature: the bad signature has used up the read of the secret, so that it is
+// unknown whether the key is a new one.
+func TestTokenOfANewKeyMayRetryAfterAStrangersBadSignature(t *testing.T) {
+	testRotation(t, 0, func(r rotation) {
+		r.checkVerify(strangersKey, time.Hour, auth.ErrInvalid) // reads the secret
+		r.rotate()
+		before := r.reads
+		for range 9 {
+			time.Sleep(time.Second)
+			r.checkVerify(fresh, time.Hour, auth.ErrUnavailable)
+			r.checkVerify(strangersKey, time.Hour, auth.ErrUnavailable)
+		}
+		if n := r.reads - before; n != 0 {
+			r.Errorf("%d reads within ten seconds after that of a stranger", n)
+		}
+		time.Sleep(time.Second)
+		r.checkVerify(strangersKey, time.Hour, auth.ErrInvalid) // reads the secret, and so finds the new key
+		r.checkVerify(fresh, time.Hour, nil)
+		r.checkVerify(leaked, time.Hour, auth.ErrInvalid)
+		if n := r.reads - before; n != 1 {
+			r.Errorf("%d reads after ten seconds, want 1", n)
+		}
+	})
+}
+
+// TestBadSignatureWithinASecondOfAReadIsErrInvalid: no token of a newer key arrives so soon.
+func TestBadSignatureWithinASecondOfAReadIsErrInvalid(t *testing.T) {
+	testRotation(t, 0, func(r rotation) {
+		time.Sleep(time.Minute)
+		r.checkVerify(strangersKey, time.Hour, auth.ErrInvalid)
+		time.Sleep(time.Second - time.Millisecond)
+		r.checkVerify(strangersKey, time.Hour, auth.ErrInvalid)
+		time.Sleep(time.Millisecond)
+		r.checkVerify(strangersKey, time.Hour, auth.ErrUnavailable)
+	})
+}
+
+// TestReadFromBeforeTheRotationDoesNotRejectTheNewKey: a token waits for a read that another token has caused, and that
+// returns the key of its start.
+func TestReadFromBeforeTheRotationDoesNotRejectTheNewKey(t *testing.T) {
+	testRotation(t, 0, func(r rotation) {
+		time.Sleep(30 * time.Second)
+		r.from(func() { r.readTime = 3 * time.Second })
+		var stranger sync.WaitGroup
+		stranger.Go(func() { r.checkVerify(strangersKey, time.Hour, auth.ErrInvalid) })
+		synctest.Wait()
+		time.Sleep(time.Second)
+		r.rotate()
+		time.Sleep(time.Second)
+		r.checkVerify(fresh, time.Hour, auth.ErrUnavailable)
+		stranger.Wait()
+	})
+}
+
 func TestBadSignaturesReadTheSecretAtMostEveryTenSeconds(t *testing.T) {
 	testRotation(t, time.Hour, func(r rotation) {
 		before := r.reads
-		for range 60 { // a minute
+		for second := range 60 {
+			want := auth.ErrInvalid
+			if second%10 > 0 {
+				want = auth.ErrUnavailable // the secret was read a second ago or more
+			}
 			for range 100 {
-				r.checkVerify("a stranger's key, at least 32 bytes", time.Hour, auth.ErrInvalid)
+				r.checkVerify(strangersKey, time.Hour, want)
 			}
 			time.Sleep(time.Second)
 		}
