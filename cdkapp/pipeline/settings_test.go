@@ -124,6 +124,12 @@ func TestParseSettingsRefuses(t *testing.T) {
 		{"JWKS over http", map[string]any{"authMode": "jwks", "authIssuer": "http://id.example", "authAudience": "app"}, []string{
 			`authIssuer: "http://id.example" is not an https URL`,
 		}},
+		{"keys with a password", map[string]any{
+			"authMode": "jwks", "authIssuer": "https://id.example", "authAudience": "app", "authJwksUrl": "https://user:pass@id.example/keys",
+		}, []string{"authJwksUrl: not an https URL without user, query and fragment"}},
+		{"keys with a query", map[string]any{
+			"authMode": "jwks", "authIssuer": "https://id.example", "authAudience": "app", "authJwksUrl": "https://id.example/keys?code=pass",
+		}, []string{"authJwksUrl: not an https URL without user, query and fragment"}},
 		{"an audience beside any", with(map[string]any{"authAudience": "app,*"}), []string{"authAudience: * stands for any, so it must stand alone"}},
 		{"overlap below 0", with(map[string]any{"authSecretOverlapMinutes": -1.0}), []string{"authSecretOverlapMinutes: -1 is not from 0 to 1440"}},
 		{"overlap over a day", with(map[string]any{"authSecretOverlapMinutes": "1441"}), []string{"authSecretOverlapMinutes: 1441 is not from 0 to 1440"}},

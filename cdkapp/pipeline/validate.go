@@ -6,6 +6,7 @@ import (
 	"net/url"
 	"regexp"
 	"slices"
+	"strconv"
 	"strings"
 
 	"github.com/aws/aws-cdk-go/awscdk/v2/awslogs"
@@ -128,13 +129,18 @@ func (c *checker) unused(mode, key string, values ...string) {
 	}
 }
 
+// https does not repeat a user or a query, which may hold a secret.
 func (c *checker) https(key, value string) {
 	if isToken(value) {
 		return
 	}
+	shown := strconv.Quote(value) + " is "
+	if strings.ContainsAny(value, "@?") {
+		shown = ""
+	}
 	u, err := url.Parse(value)
 	if err != nil || u.Scheme != "https" || u.Host == "" || u.User != nil || u.RawQuery != "" || u.Fragment != "" {
-		c.addf("%s: %q is not an https URL without user, query and fragment", key, value)
+		c.addf("%s: %snot an https URL without user, query and fragment", key, shown)
 	}
 }
 

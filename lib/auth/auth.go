@@ -2,6 +2,7 @@
 package auth
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -57,8 +58,8 @@ type Config struct {
 	ClientIDs []string
 	// Issuer is the iss claim of any other issuer that publishes a JWK Set. With a secret it is optional.
 	Issuer string
-	// JWKSURL is the URL of the issuer's keys. Empty means Issuer + "/.well-known/jwks.json". While it fails, keys are used for
-	// at most a day.
+	// JWKSURL is the URL of the issuer's keys, without a user or password. Empty means Issuer + "/.well-known/jwks.json". While
+	// it fails, keys are used for at most a day.
 	JWKSURL string
 	// Audience has the accepted aud values. With Issuer it needs at least one, or only [AnyAudience], which accepts any. With a
 	// secret or a user pool, empty accepts any, too.
@@ -156,14 +157,16 @@ func (c Config) checkUserPool() error {
 		return errors.New("auth: UserPoolID must look like eu-west-1_AbCdEf123")
 	case len(c.ClientIDs) == 0:
 		return errors.New("auth: ClientIDs must name at least one app client of the user pool")
-	default:
-		return c.checkAudience()
 	}
+	if err := c.checkKeysURL(); err != nil {
+		return err
+	}
+	return c.checkAudience()
 }
 
 // checkIssuer requires an audience: without one, tokens for every other app of the issuer would be accepted.
 func (c Config) checkIssuer() error {
-	if err := checkURLs(c.Issuer, c.JWKSURL); err != nil {
+	if err := c.checkKeysURL(); err != nil {
 		return err
 	}
 	if len(c.Audience) == 0 {
@@ -179,16 +182,22 @@ func (c Config) checkAudience() error {
 	return nil
 }
 
-// checkURLs requires https for the keys, except on this machine.
-func checkURLs(issuer, jwks string) error {
-	name, address := "JWKSURL", jwks
-	if jwks == "" {
-		name, address = "Issuer", issuer
+// checkKeysURL requires https for the keys, except on this machine. It rejects a user and a password: keys are public, and the
+// URL is logged.
+func (c Config) checkKeysURL() error {
+	name, address := "JWKSURL", c.JWKSURL
+	if address == "" {
+		name, address = "Issuer", cmp.Or(c.Issuer, cognitoIssuer(c.UserPoolID))
 	}
-	if u, err := url.Parse(address); err != nil || !isSecure(u) {
+	u, err := url.Parse(address)
+	switch {
+	case err != nil || !isSecure(u):
 		return fmt.Errorf("auth: %s must be an https URL", name)
+	case u.User != nil:
+		return fmt.Errorf("auth: %s must not contain a user or password", name)
+	default:
+		return nil
 	}
-	return nil
 }
 
 // isSecure reports whether u is https or on this machine, so that nobody on the network can change the response.

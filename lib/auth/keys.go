@@ -8,7 +8,9 @@ import (
 	"fmt"
 	"io"
 	"net/http"
+	"net/url"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/MicahParks/jwkset"
@@ -36,11 +38,11 @@ type keySet struct {
 	cache  cache[map[string]jwkset.JWK]
 }
 
-func newKeySet(url string, client *http.Client, now func() time.Time) *keySet {
+func newKeySet(address string, client *http.Client, now func() time.Time) *keySet {
 	if client == nil {
 		client = &http.Client{Timeout: fetchTimeout, CheckRedirect: checkRedirect}
 	}
-	s := &keySet{url: url, client: client}
+	s := &keySet{url: address, client: client}
 	s.cache = cache[map[string]jwkset.JWK]{fetch: s.fetch, now: now, refreshPolicy: refreshPolicy{maxAge: keyMaxAge, minInterval: keyMinInterval}}
 	return s
 }
@@ -91,28 +93,40 @@ func findKeyByID(keys map[string]jwkset.JWK, id string) (jwkset.JWK, bool) {
 	return jwk, ok
 }
 
-// fetch returns the current keys of the key server.
+// fetch returns the current keys of the key server. Its error names the URL without the query, which may contain a secret.
 func (s *keySet) fetch(ctx context.Context) (map[string]jwkset.JWK, error) {
+	keys, err := s.request(ctx)
+	if err != nil {
+		if withURL := (*url.Error)(nil); errors.As(err, &withURL) {
+			err = withURL.Err
+		}
+		address, _, _ := strings.Cut(s.url, "?")
+		return nil, fmt.Errorf("%s: %w", address, err)
+	}
+	return keys, nil
+}
+
+func (s *keySet) request(ctx context.Context) (map[string]jwkset.JWK, error) {
 	req, err := http.NewRequestWithContext(ctx, http.MethodGet, s.url, nil)
 	if err != nil {
-		return nil, fmt.Errorf("fetch keys: %w", err)
+		return nil, err //nolint:wrapcheck // fetch adds the URL
 	}
 	resp, err := s.client.Do(req)
 	if err != nil {
-		return nil, fmt.Errorf("fetch keys: %w", err)
+		return nil, err //nolint:wrapcheck // fetch adds the URL
 	}
 	defer resp.Body.Close() //nolint:errcheck // nothing is written to a response
 	if resp.StatusCode != http.StatusOK {
-		return nil, fmt.Errorf("%s: status %d", s.url, resp.StatusCode)
+		return nil, fmt.Errorf("status %d", resp.StatusCode)
 	}
 	var set struct {
 		Keys []json.RawMessage `json:"keys"`
 	}
 	if err := json.NewDecoder(io.LimitReader(resp.Body, maxKeySetBytes)).Decode(&set); err != nil {
-		return nil, fmt.Errorf("%s: %w", s.url, err)
+		return nil, fmt.Errorf("decode JWK Set: %w", err)
 	}
 	if set.Keys == nil {
-		return nil, fmt.Errorf("%s: no JWK Set", s.url) // RFC 7517 section 5: "keys" must be there, if empty
+		return nil, errors.New("no JWK Set") // RFC 7517 section 5: "keys" must be there, if empty
 	}
 
 	return usableKeys(set.Keys), nil

@@ -313,6 +313,34 @@ func TestInvalidJWKSetDoesNotRevokeKeys(t *testing.T) {
 	}
 }
 
+// TestErrorsDoNotContainTheQueryOfAURL: neither that of JWKSURL nor that of a redirect, because either may be a secret.
+func TestErrorsDoNotContainTheQueryOfAURL(t *testing.T) {
+	answers := map[string]http.HandlerFunc{
+		"status":     func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(http.StatusForbidden) },
+		"no JSON":    func(w http.ResponseWriter, _ *http.Request) { _, _ = io.WriteString(w, "<html>") },
+		"no JWK Set": func(w http.ResponseWriter, _ *http.Request) { _, _ = io.WriteString(w, "{}") },
+		"no answer":  func(http.ResponseWriter, *http.Request) { panic(http.ErrAbortHandler) },
+		"redirected": func(w http.ResponseWriter, _ *http.Request) {
+			w.Header().Set("Location", "http://u:hidden@b.example/?k=hidden")
+			w.WriteHeader(http.StatusFound)
+		},
+	}
+	for name, answer := range answers {
+		t.Run(name, func(t *testing.T) {
+			server := httptest.NewServer(answer)
+			defer server.Close()
+			v, err := auth.New(auth.Config{Issuer: issuerURL, JWKSURL: server.URL + "/keys?code=hidden", Audience: anyAudience, Now: clock})
+			if err != nil {
+				t.Fatal(err)
+			}
+			err = v.Warm(t.Context())
+			if !errors.Is(err, auth.ErrUnavailable) || strings.Contains(err.Error(), "hidden") || !strings.Contains(err.Error(), server.URL+"/keys: ") {
+				t.Errorf("%v; want the address without its query", err)
+			}
+		})
+	}
+}
+
 func TestKeysAreNotFetchedOverPlainHTTP(t *testing.T) {
 	keys := newKeyServer(t)
 	token := keys.issue(t, "k", jwt.MapClaims{"sub": "u1", "exp": now.Add(time.Hour).Unix(), "iss": issuerURL})
