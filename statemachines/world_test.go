@@ -35,6 +35,9 @@ type world struct {
 	began    time.Time
 	express  bool
 
+	// unheard makes what an execution publishes fail; nil lets all through.
+	unheard func(execution string) bool
+
 	mu       sync.Mutex
 	feed     feed.Memory
 	messages int
@@ -155,6 +158,9 @@ func (w *world) Publish(ctx context.Context, r message.Request) error {
 	}
 	if err := r.Validate(); err != nil {
 		w.t.Errorf("request %+v: %v", r, err)
+	}
+	if w.unheard != nil && w.unheard(r.Execution) {
+		return crash{"Throttled", "try again"}
 	}
 	w.mu.Lock()
 	defer w.mu.Unlock()

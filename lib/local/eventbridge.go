@@ -149,15 +149,22 @@ func scheduledEvent(name string, at time.Time) map[string]any {
 	return newEvent("aws.events", "Scheduled Event", rule, at, map[string]any{})
 }
 
-// maxStatusData is the maximum size of the escaped input and output in an event of Step Functions, in bytes.
+// maxStatusData is the maximum size of the escaped input, and of the escaped output, in an event of Step Functions, in bytes.
 const maxStatusData = 248 << 10
 
 // statusChangeEvent returns the event of an execution that has ended
 // (https://docs.aws.amazon.com/step-functions/latest/dg/eventbridge-integration.html).
 func statusChangeEvent(x states.ExecutionDescription) map[string]any {
-	input, included := any(x.Input), true
-	if quoted, err := json.Marshal(x.Input); err != nil || len(quoted) > maxStatusData {
-		input, included = nil, false
+	data := func(text string) (any, any) {
+		if quoted, err := json.Marshal(text); err != nil || len(quoted) > maxStatusData {
+			return nil, map[string]bool{"included": false}
+		}
+		return text, map[string]bool{"included": true}
+	}
+	input, inputDetails := data(x.Input)
+	var output, outputDetails any
+	if x.Status == asl.StatusSucceeded {
+		output, outputDetails = data(x.Output)
 	}
 	orNull := func(s string) any {
 		if s == "" {
@@ -168,7 +175,7 @@ func statusChangeEvent(x states.ExecutionDescription) map[string]any {
 	detail := map[string]any{
 		"executionArn": x.ExecutionArn, "stateMachineArn": x.StateMachineArn, "name": x.Name, "status": x.Status,
 		"startDate": x.StartDate.UnixMilli(), "stopDate": x.StopDate.UnixMilli(),
-		"input": input, "inputDetails": map[string]bool{"included": included}, "output": nil, "outputDetails": nil,
+		"input": input, "inputDetails": inputDetails, "output": output, "outputDetails": outputDetails,
 		"stateMachineVersionArn": nil, "stateMachineAliasArn": nil,
 		"redriveCount": x.RedriveCount, "redriveDate": nil, "redriveStatus": x.RedriveStatus,
 		"redriveStatusReason": orNull(x.RedriveStatusReason), "error": orNull(x.Error), "cause": orNull(x.Cause),

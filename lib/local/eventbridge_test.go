@@ -150,6 +150,11 @@ func TestExecutionStatusChangeEvent(t *testing.T) {
 	if detail["input"] != nil {
 		t.Error("the event carries an input that is too long")
 	}
+	success := failedExecution(asl.StatusSucceeded, `{}`)
+	success.Output = `{"superseded":true}`
+	if detail, _ := statusChangeEvent(success)["detail"].(map[string]any); detail["output"] != success.Output {
+		t.Errorf("the event of a success carries the output %v, want %s", detail["output"], success.Output)
+	}
 }
 
 func TestFailedEventIsRetriedTwice(t *testing.T) {

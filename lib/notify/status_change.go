@@ -20,6 +20,8 @@ type statusChange struct {
 	ExecutionARN string `json:"executionArn"`
 	Status       string `json:"status"`
 	RedriveCount int    `json:"redriveCount"`
+	// Output is that of a success, as JSON text; null if the event does not include it.
+	Output string `json:"output"`
 }
 
 // jobEnd is the end of a job as its user sees it.
@@ -38,6 +40,19 @@ var terminalStatuses = map[string]jobEnd{
 
 // unknownEnd ends a job whose execution can no longer be described.
 var unknownEnd = jobEnd{message.StatusFailed, "The workflow is not known any more"}
+
+// supersededEnd ends a job whose execution was superseded, if the execution that replaced it was never heard of.
+var supersededEnd = jobEnd{message.StatusFailed, "The workflow that replaced this one never reported"}
+
+// Superseded reports whether the output of an execution, as JSON text, says that another execution goes on with its jobs:
+// {"superseded": true}. Then its success is not the end of these jobs.
+func Superseded(output string) bool {
+	var out struct {
+		Superseded bool `json:"superseded"`
+	}
+
+	return json.Unmarshal([]byte(output), &out) == nil && out.Superseded
+}
 
 // decodeStatusChange decodes an event as AWS sends it, with fields that are not known here. It reports whether the event is
 // a status change at all.

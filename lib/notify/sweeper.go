@@ -43,6 +43,9 @@ type Workflow struct {
 	Status string
 	// RedriveCount is how often the execution was redriven.
 	RedriveCount int
+	// Superseded is true if the execution succeeded and its output says that another execution goes on with its jobs, see
+	// [Superseded].
+	Superseded bool
 }
 
 // Workflows describes executions. It is used concurrently.
@@ -85,7 +88,7 @@ func (s *Sweeper) Handle(ctx context.Context, raw json.RawMessage) error {
 		return s.forEach(ctx, s.Feed.AllPointers(ctx), s.checkSilent)
 	}
 	end, terminal := terminalStatuses[change.Status]
-	if !terminal {
+	if !terminal || Superseded(change.Output) { // a later sweep deletes the pointer of a superseded execution
 		return nil
 	}
 	pointers := s.Feed.PointersOf(ctx, change.ExecutionARN)
@@ -195,6 +198,7 @@ func (s *Sweeper) checkSilent(ctx context.Context, p feed.Pointer) error {
 //	the execution has ended                          its end
 //	the execution does not exist, or not any more    unknownEnd
 //	it is not followed, or cannot be described       unknownEnd, once the job was silent for [feed.JobTTL]
+//	it was superseded                                supersededEnd, once the job was silent for [feed.JobTTL]
 //	it runs, or the request failed                   not ended
 func (s *Sweeper) executionEnd(ctx context.Context, p feed.Pointer, silence time.Duration) (jobEnd, bool) {
 	if !s.Notifier.follows(p.Execution) {
@@ -208,6 +212,8 @@ func (s *Sweeper) executionEnd(ctx context.Context, p feed.Pointer, silence time
 		s.log().WarnContext(ctx, "execution not described", "execution", p.Execution, "err", err)
 
 		return unknownEnd, errors.Is(err, ErrNotDescribed) && silence > feed.JobTTL
+	case w.Superseded:
+		return supersededEnd, silence > feed.JobTTL
 	}
 	end, terminal := terminalStatuses[w.Status]
 

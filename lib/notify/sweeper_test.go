@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"strings"
 	"sync"
 	"testing"
 	"testing/synctest"
@@ -74,6 +75,11 @@ func statusChange(arn, status string, redrives int) string {
 		"stopDate":null,"input":"{}","output":null,"redriveCount":%[3]d,"redriveDate":null,"redriveStatus":"REDRIVABLE"}}`, arn, status, redrives)
 }
 
+// succeeded returns the event of a success with an output.
+func succeeded(output string) string {
+	return strings.Replace(statusChange(arn, "SUCCEEDED", 0), `"output":null`, fmt.Sprintf(`"output":%q`, output), 1)
+}
+
 func running(percent float64) message.Request {
 	r := at(percent)
 	r.Execution = arn
@@ -118,6 +124,9 @@ func TestSweeper(t *testing.T) {
 		{"a success that said so itself", []message.Request{running(1), inEpoch(ended(message.StatusSucceeded), epoch)}, 0, statusChange(arn, "SUCCEEDED", 0), notify.Workflow{}, nil, false},
 		{"a success of before the redrive", []message.Request{inEpoch(running(42), redriven)}, 0, statusChange(arn, "SUCCEEDED", 0), notify.Workflow{}, nil, true},
 		{"a success, and another execution has taken over", []message.Request{running(1), by(running(42), otherARN)}, 0, statusChange(arn, "SUCCEEDED", 0), notify.Workflow{}, nil, true},
+		{"superseded", []message.Request{running(42)}, 0, succeeded(`{"superseded":true}`), notify.Workflow{}, nil, true},
+		{"not superseded", []message.Request{running(42)}, 0, succeeded(`{"superseded":false}`), notify.Workflow{}, as(message.StatusSucceeded, "Done", 100), false},
+		{"an output that is no object", []message.Request{running(42)}, 0, succeeded(`["superseded"]`), notify.Workflow{}, as(message.StatusSucceeded, "Done", 100), false},
 		{"it runs", []message.Request{running(42)}, 0, statusChange(arn, "RUNNING", 0), notify.Workflow{}, nil, true},
 		{"it waits for a redrive", []message.Request{running(42)}, 0, statusChange(arn, "PENDING_REDRIVE", 0), notify.Workflow{}, nil, true},
 		{"another execution", []message.Request{running(42)}, 0, statusChange(otherARN, "FAILED", 0), notify.Workflow{}, nil, true},
@@ -148,6 +157,15 @@ func TestSweeper(t *testing.T) {
 		{
 			"silent, the job is in a newer run", []message.Request{running(1), inEpoch(at(42), redriven)}, time.Hour, schedule,
 			notify.Workflow{Status: "RUNNING"}, nil, false,
+		},
+		{"silent, superseded", []message.Request{running(42)}, feed.JobTTL, schedule, notify.Workflow{Status: "SUCCEEDED", Superseded: true}, nil, true},
+		{
+			"superseded, and another execution has taken over", []message.Request{running(1), by(running(42), otherARN)}, time.Hour, schedule,
+			notify.Workflow{Status: "SUCCEEDED", Superseded: true}, nil, false,
+		},
+		{
+			"superseded by an execution that never reports", []message.Request{running(42)}, feed.JobTTL + ms, schedule,
+			notify.Workflow{Status: "SUCCEEDED", Superseded: true}, as(message.StatusFailed, "The workflow that replaced this one never reported", 42), false,
 		},
 		{"silent for months, failed", []message.Request{running(42)}, months, statusChange(arn, "FAILED", 0), notify.Workflow{}, &failed, false},
 		{"silent for months, found failed", []message.Request{running(42)}, months, schedule, notify.Workflow{Status: "FAILED"}, &failed, false},

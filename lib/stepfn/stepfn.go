@@ -36,5 +36,31 @@ func (w *Workflows) Status(ctx context.Context, arn string) (notify.Workflow, er
 		return notify.Workflow{}, fmt.Errorf("describe execution: %w", err)
 	}
 
-	return notify.Workflow{Status: string(out.Status), RedriveCount: int(aws.ToInt32(out.RedriveCount))}, nil
+	workflow := notify.Workflow{Status: string(out.Status), RedriveCount: int(aws.ToInt32(out.RedriveCount))}
+	if out.Status == types.ExecutionStatusSucceeded {
+		workflow.Superseded, err = w.superseded(ctx, arn)
+	}
+
+	return workflow, err
+}
+
+// superseded reports whether the output of an execution says that it was superseded. It needs a request of its own: to read
+// the output of a workflow that is encrypted with a key of its owner takes that key's permission. An output that may not be
+// read says nothing.
+func (w *Workflows) superseded(ctx context.Context, arn string) (bool, error) {
+	out, err := w.Client.DescribeExecution(ctx, &sfn.DescribeExecutionInput{
+		ExecutionArn: aws.String(arn), IncludedData: types.IncludedDataAllData,
+	})
+	var refusal smithy.APIError
+	if errors.As(err, &refusal) {
+		switch refusal.ErrorCode() {
+		case (*types.KmsAccessDeniedException)(nil).ErrorCode(), (*types.KmsInvalidStateException)(nil).ErrorCode():
+			return false, nil
+		}
+	}
+	if err != nil {
+		return false, fmt.Errorf("describe execution with its output: %w", err)
+	}
+
+	return notify.Superseded(aws.ToString(out.Output)), nil
 }

@@ -1,6 +1,7 @@
 package stepfn_test
 
 import (
+	"cmp"
 	"encoding/json"
 	"errors"
 	"io"
@@ -26,6 +27,8 @@ const arn = "arn:aws:states:us-east-1:123456789012:execution:m:x"
 type answer struct {
 	status int
 	body   string
+	// included is what the request asks for; empty means METADATA_ONLY.
+	included string
 }
 
 // service answers one request after the other; the last answer repeats. It returns a client, and how often it was asked.
@@ -38,8 +41,11 @@ func service(t *testing.T, answers ...answer) (*stepfn.Workflows, *int) {
 		}
 		var in map[string]string
 		body, _ := io.ReadAll(r.Body)
-		if err := json.Unmarshal(body, &in); err != nil || in["executionArn"] != arn || in["includedData"] != "METADATA_ONLY" {
+		if err := json.Unmarshal(body, &in); err != nil || in["executionArn"] != arn || in["includedData"] == "" {
 			t.Errorf("request is %s, %v", body, err)
+		}
+		if want := answers[min(*asked, len(answers)-1)].included; in["includedData"] != cmp.Or(want, "METADATA_ONLY") {
+			t.Errorf("request %d asks for %s", *asked, in["includedData"])
 		}
 		a := answers[min(*asked, len(answers)-1)]
 		*asked++
@@ -58,8 +64,12 @@ func service(t *testing.T, answers ...answer) (*stepfn.Workflows, *int) {
 }
 
 func TestStatus(t *testing.T) {
-	throttled := answer{http.StatusBadRequest, `{"__type":"com.amazon.coral.availability#ThrottlingException","message":"Rate exceeded"}`}
-	failed := answer{http.StatusOK, `{"executionArn":"` + arn + `","status":"FAILED","redriveCount":2,"startDate":1.7638e9,"stopDate":1.7639e9}`}
+	throttled := answer{http.StatusBadRequest, `{"__type":"com.amazon.coral.availability#ThrottlingException","message":"Rate exceeded"}`, ""}
+	failed := answer{http.StatusOK, `{"executionArn":"` + arn + `","status":"FAILED","redriveCount":2,"startDate":1.7638e9,"stopDate":1.7639e9}`, ""}
+	succeeded := answer{http.StatusOK, `{"status":"SUCCEEDED","redriveCount":0}`, ""}
+	superseded := answer{http.StatusOK, `{"status":"SUCCEEDED","output":"{\"superseded\":true}"}`, "ALL_DATA"}
+	success := answer{http.StatusOK, `{"status":"SUCCEEDED","output":"{\"rows\":2}"}`, "ALL_DATA"}
+	encrypted := answer{http.StatusBadRequest, `{"__type":"com.amazonaws.swf.service.v2.model#KmsAccessDeniedException","message":"denied"}`, "ALL_DATA"}
 	for _, tt := range []struct {
 		name    string
 		answers []answer
@@ -68,10 +78,13 @@ func TestStatus(t *testing.T) {
 		asked   int
 	}{
 		{"failed", []answer{failed}, notify.Workflow{Status: "FAILED", RedriveCount: 2}, nil, 1},
-		{"running", []answer{{http.StatusOK, `{"status":"RUNNING","startDate":1.7638e9}`}}, notify.Workflow{Status: "RUNNING"}, nil, 1},
+		{"running", []answer{{http.StatusOK, `{"status":"RUNNING","startDate":1.7638e9}`, ""}}, notify.Workflow{Status: "RUNNING"}, nil, 1},
 		{"throttled for a moment", []answer{throttled, throttled, failed}, notify.Workflow{Status: "FAILED", RedriveCount: 2}, nil, 3},
+		{"succeeded", []answer{succeeded, success}, notify.Workflow{Status: "SUCCEEDED"}, nil, 2},
+		{"superseded", []answer{succeeded, superseded}, notify.Workflow{Status: "SUCCEEDED", Superseded: true}, nil, 2},
+		{"succeeded, and its output may not be read", []answer{succeeded, encrypted}, notify.Workflow{Status: "SUCCEEDED"}, nil, 2},
 		{
-			"does not exist", []answer{{http.StatusBadRequest, `{"__type":"com.amazonaws.swf.service.v2.model#ExecutionDoesNotExist","message":"Execution Does Not Exist"}`}},
+			"does not exist", []answer{{http.StatusBadRequest, `{"__type":"com.amazonaws.swf.service.v2.model#ExecutionDoesNotExist","message":"Execution Does Not Exist"}`, ""}},
 			notify.Workflow{}, notify.ErrNoWorkflow, 1,
 		},
 	} {
@@ -91,11 +104,11 @@ func TestRefusalsEndTheAsking(t *testing.T) {
 		answer answer
 		final  bool
 	}{
-		{answer{http.StatusBadRequest, `{"__type":"com.amazon.coral.service#AccessDeniedException","Message":"not authorized"}`}, true},
-		{answer{http.StatusBadRequest, `{"__type":"com.amazonaws.swf.service.v2.model#InvalidArn","message":"Invalid Arn"}`}, true},
-		{answer{http.StatusBadRequest, `{"__type":"com.amazon.coral.validate#ValidationException","message":"1 validation error"}`}, true},
-		{answer{http.StatusBadRequest, `{"__type":"com.amazon.coral.service#ExpiredTokenException","message":"expired"}`}, false},
-		{answer{http.StatusInternalServerError, `{}`}, false},
+		{answer{http.StatusBadRequest, `{"__type":"com.amazon.coral.service#AccessDeniedException","Message":"not authorized"}`, ""}, true},
+		{answer{http.StatusBadRequest, `{"__type":"com.amazonaws.swf.service.v2.model#InvalidArn","message":"Invalid Arn"}`, ""}, true},
+		{answer{http.StatusBadRequest, `{"__type":"com.amazon.coral.validate#ValidationException","message":"1 validation error"}`, ""}, true},
+		{answer{http.StatusBadRequest, `{"__type":"com.amazon.coral.service#ExpiredTokenException","message":"expired"}`, ""}, false},
+		{answer{http.StatusInternalServerError, `{}`, ""}, false},
 	} {
 		w, _ := service(t, tt.answer)
 		got, err := w.Status(t.Context(), arn)

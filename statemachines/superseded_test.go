@@ -1,0 +1,68 @@
+package statemachines_test
+
+import (
+	"encoding/json"
+	"sync"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/herald-progress/herald/lib/asl"
+	"github.com/herald-progress/herald/lib/broadcast"
+	"github.com/herald-progress/herald/lib/connection"
+	"github.com/herald-progress/herald/lib/csvimport"
+	"github.com/herald-progress/herald/lib/feed"
+	"github.com/herald-progress/herald/lib/message"
+	"github.com/herald-progress/herald/lib/notify"
+)
+
+// TestTheEndOfASupersededImportIsNotTheEndOfItsJob replaces a file while its chunk works. The newer import claims the upload,
+// and its first state comes late: after the older import has ended, and after the sweeper has heard of that.
+func TestTheEndOfASupersededImportIsNotTheEndOfItsJob(t *testing.T) {
+	const older, newer = "part,color,quantity\n1,Red,1\n2,Red,2\n", "part,color,quantity\n1,Red,9\n"
+	key := csvimport.UploadKey("auth0|1", "up", "a.csv")
+	synctest.Test(t, func(t *testing.T) {
+		w := &world{t: t, calls: map[string]int{}}
+		sweeper := &notify.Sweeper{
+			Notifier: &notify.Notifier{Broadcaster: &broadcast.Broadcaster{Store: &connection.Memory{}}, Feed: &w.feed}, Feed: &w.feed,
+		}
+		var both sync.WaitGroup
+		start := func(content, sequencer string) {
+			w.put(content, key)
+			w.began = time.Now()
+			x := w.execution(content, key, sequencer)
+			x.Tasks = late{w, later([]string{"Chunk"}), &sync.Mutex{}}
+			both.Go(func() {
+				r := csvImport(t).Run(t.Context(), x)
+				if err := sweeper.Handle(t.Context(), statusChange(x.ID, r)); err != nil {
+					t.Errorf("sweep: %v", err)
+				}
+			})
+		}
+		start(older, "01")
+		time.Sleep(18 * time.Second) // the chunk has two seconds left
+		w.began = time.Now()
+		second, from := w.execution(newer, key, "02").ID, w.began
+		w.unheard = func(execution string) bool { return execution == second && time.Since(from) < 7*time.Second }
+		start(newer, "02")
+		for time.Since(from) < 7*time.Second {
+			time.Sleep(time.Second / 2)
+			row, err := w.feed.Job(t.Context(), feed.User("auth0|1"), "up")
+			if p := row.VisibleState(); err != nil || p.Status != message.StatusRunning || row.Execution == second {
+				t.Errorf("%v after the newer import began the tab shows %+v, %v, want the older one's running job", time.Since(from), p, err)
+			}
+		}
+		both.Wait()
+		w.agree(t)
+	})
+}
+
+// statusChange returns the event of an execution that has ended.
+func statusChange(arn string, r asl.Result) json.RawMessage {
+	event, _ := json.Marshal(map[string]any{
+		"detail-type": "Step Functions Execution Status Change", "source": "aws.states",
+		"detail": map[string]any{"executionArn": arn, "status": r.Status, "output": string(r.Output), "redriveCount": 0},
+	})
+
+	return event
+}
