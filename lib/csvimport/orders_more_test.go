@@ -7,17 +7,19 @@ package csvimport_test
 import (
 	"os"
 	"testing"
+
+	"github.com/herald-progress/herald/lib/csvimport/storetest"
 )
 
 // TestResultsAreThoseOfTheNewestVersionInMoreOrders is TestResultsAreThoseOfTheNewestVersionInAllOrders with more switches
-// and faults. With HERALD_ORDERS=long it takes some minutes.
+// and faults. With HERALD_RANDOM it takes about a minute.
 func TestResultsAreThoseOfTheNewestVersionInMoreOrders(t *testing.T) {
 	if testing.Short() {
-		t.Skip("runs 20,000 histories; not with -short")
+		t.Skip("runs 16,000 histories; not with -short")
 	}
-	if os.Getenv("HERALD_ORDERS") == "long" {
-		inAllOrders(t, bounds{{4, 0}, {2, 1}, {0, 2}}, bounds{{3, 0}, {1, 1}})
-	} else {
-		inAllOrders(t, bounds{{3, 0}, {1, 1}}, bounds{{2, 0}, {0, 1}})
+	orders := storetest.More()
+	if os.Getenv("HERALD_RANDOM") != "" {
+		orders = storetest.Many()
 	}
+	orders.Run(t, openMemory)
 }

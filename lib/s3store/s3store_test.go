@@ -46,21 +46,26 @@ func TestStoreMeetsTheContract(t *testing.T) {
 	storetest.Run(t, func(t *testing.T) csvimport.Store { t.Helper(); return open(t) })
 }
 
-// TestStoreMeetsTheContractOnMoto tests the store with another implementation of S3.
-func TestStoreMeetsTheContractOnMoto(t *testing.T) {
+// openOnMoto returns a store on a bucket of its own on the moto server. It skips the test if there is none.
+func openOnMoto(t *testing.T) csvimport.Store {
+	t.Helper()
 	endpoint := os.Getenv("MOTO_ENDPOINT")
 	if endpoint == "" {
 		t.Skip("set MOTO_ENDPOINT to the URL of a moto server")
 	}
-	client := newClient(endpoint)
-	storetest.Run(t, func(t *testing.T) csvimport.Store {
-		t.Helper()
-		name := "test-" + strings.ToLower(rand.Text())
-		if _, err := client.CreateBucket(t.Context(), &s3.CreateBucketInput{Bucket: &name}); err != nil {
-			t.Fatal(err)
-		}
-		return s3store.New(s3store.Config{Bucket: name, Client: client})
-	})
+	client, name := newClient(endpoint), "test-"+strings.ToLower(rand.Text())
+	if _, err := client.CreateBucket(t.Context(), &s3.CreateBucketInput{Bucket: &name}); err != nil {
+		t.Fatal(err)
+	}
+	return s3store.New(s3store.Config{Bucket: name, Client: client})
+}
+
+// TestStoreMeetsTheContractOnMoto tests the store with another implementation of S3.
+func TestStoreMeetsTheContractOnMoto(t *testing.T) { storetest.Run(t, openOnMoto) }
+
+// TestResultsAreThoseOfTheNewestVersionInOrdersOnMoto runs some orders of concurrent imports.
+func TestResultsAreThoseOfTheNewestVersionInOrdersOnMoto(t *testing.T) {
+	storetest.Few(5).Run(t, openOnMoto)
 }
 
 // TestReadsAVersionAfterItWasReplacedOrDeleted needs an S3 with versions; that of the twin has none.

@@ -288,9 +288,17 @@ func send(t *testing.T, method, url, body string, header http.Header) *http.Resp
 
 func TestMeetsTheStoreContract(t *testing.T) {
 	t.Parallel()
-	storetest.Run(t, func(t *testing.T) csvimport.Store {
-		t.Helper()
-		client, _ := newS3(t, nil)
-		return s3store.New(s3store.Config{Client: client, Bucket: "uploads"})
-	})
+	storetest.Run(t, openStore)
+}
+
+// TestResultsAreThoseOfTheNewestVersionInOrders runs some orders of concurrent imports.
+func TestResultsAreThoseOfTheNewestVersionInOrders(t *testing.T) {
+	t.Parallel()
+	storetest.Few(25).Run(t, openStore)
+}
+
+func openStore(t *testing.T) csvimport.Store {
+	t.Helper()
+	client, _ := newS3(t, nil)
+	return s3store.New(s3store.Config{Client: client, Bucket: "uploads"})
 }

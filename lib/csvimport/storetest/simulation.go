@@ -1,4 +1,4 @@
-package csvimport_test
+package storetest
 
 import (
 	"context"
@@ -23,12 +23,15 @@ const (
 	faultCount
 )
 
-var errKilled = errors.New("killed")
+var (
+	errKilled    = errors.New("killed")
+	errStoreDown = errors.New("store is down")
+)
 
-// simulation is a store with versions, and the concurrent imports that use it. Before each request that other imports can
-// notice, an import waits until it is chosen.
+// simulation is a store, to which it adds versions, and the concurrent imports that use it. Before each request that other
+// imports can notice, an import waits until it is chosen.
 type simulation struct {
-	csvimport.Memory
+	csvimport.Store
 
 	versions map[string][]byte // by key and version
 	imports  []*simulatedImport
@@ -81,17 +84,17 @@ func (i *simulatedImport) Get(ctx context.Context, from csvimport.Object, offset
 		}
 		return io.NopCloser(io.LimitReader(strings.NewReader(string(content[offset:])), length)), nil
 	}
-	return i.Memory.Get(ctx, from, offset, length)
+	return i.Store.Get(ctx, from, offset, length)
 }
 
 func (i *simulatedImport) Read(ctx context.Context, key string) ([]byte, string, error) {
 	if !strings.HasSuffix(key, "/summary.json") {
-		return i.Memory.Read(ctx, key)
+		return i.Store.Read(ctx, key)
 	}
 	var content []byte
 	var etag string
 	err := i.request("read summary", func() (err error) {
-		content, etag, err = i.Memory.Read(ctx, key)
+		content, etag, err = i.Store.Read(ctx, key)
 		return err
 	})
 	return content, etag, err
@@ -100,14 +103,14 @@ func (i *simulatedImport) Read(ctx context.Context, key string) ([]byte, string,
 func (i *simulatedImport) List(ctx context.Context, prefix, after string, limit int) ([]string, error) {
 	var keys []string
 	err := i.request("list", func() (err error) {
-		keys, err = i.Memory.List(ctx, prefix, after, limit)
+		keys, err = i.Store.List(ctx, prefix, after, limit)
 		return err
 	})
 	return keys, err
 }
 
 func (i *simulatedImport) Create(ctx context.Context, key string, mode csvimport.Mode) csvimport.Writer {
-	return simulatedWriter{i.Memory.Create(ctx, key, mode), i, key}
+	return simulatedWriter{i.Store.Create(ctx, key, mode), i, key}
 }
 
 type simulatedWriter struct {
@@ -128,14 +131,14 @@ func (w simulatedWriter) Close() error {
 }
 
 func (i *simulatedImport) Copy(ctx context.Context, dst, src string) error {
-	return i.request("promote", func() error { return i.Memory.Copy(ctx, dst, src) })
+	return i.request("promote", func() error { return i.Store.Copy(ctx, dst, src) })
 }
 
 func (i *simulatedImport) Delete(ctx context.Context, keys ...string) error {
 	if len(keys) == 0 {
 		return nil
 	}
-	return i.request("delete", func() error { return i.Memory.Delete(ctx, keys...) })
+	return i.request("delete", func() error { return i.Store.Delete(ctx, keys...) })
 }
 
 // run runs the workflow. It retries a step that ends with a StoreError or a FileReplaced.
@@ -143,7 +146,7 @@ func (i *simulatedImport) run(t *testing.T) {
 	t.Helper()
 	defer close(i.at)
 	if i.uploads {
-		_ = i.request("upload", func() error { put(t, &i.Memory, []byte(i.content)); return nil })
+		_ = i.request("upload", func() error { put(t, i.Store, i.event.Object.Key, []byte(i.content)); return nil })
 	}
 	c := csvimport.Config{Store: i}
 	plan, err := retryStep(t, i, csvimport.NewPlan(c).Handle, csvimport.PlanInput{Epoch: i.epoch, Execution: i.execution, Detail: i.event})
@@ -202,6 +205,18 @@ func (c *choiceSequence) choose(of int) int {
 	return c.taken[c.position-1]
 }
 
+// chooseFault returns the fault of a request, and counts it off mayFail.
+func (c *choiceSequence) chooseFault(request string, mayFail *int) fault {
+	if *mayFail == 0 || request == "upload" { // without an upload there is no import
+		return noFault
+	}
+	f := fault(c.choose(int(faultCount)))
+	if f != noFault {
+		*mayFail--
+	}
+	return f
+}
+
 // next changes to the next path, and reports whether there is one.
 func (c *choiceSequence) next() bool {
 	c.taken, c.counts, c.position = c.taken[:c.position], c.counts[:c.position], 0
@@ -248,12 +263,7 @@ func (w *simulation) runHistory(t *testing.T, c *choiceSequence, switches, mayFa
 				switches--
 			}
 		}
-		f := noFault
-		if mayFail > 0 && waiting[last] != "upload" { // without an upload there is no import
-			if f = fault(c.choose(int(faultCount))); f != noFault {
-				mayFail--
-			}
-		}
+		f := c.chooseFault(waiting[last], &mayFail)
 		log = append(log, fmt.Sprintf("%s %s %d", w.imports[last].name, waiting[last], f))
 		w.imports[last].choice <- f
 		wait(last)

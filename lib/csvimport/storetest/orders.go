@@ -1,0 +1,302 @@
+package storetest
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/herald-progress/herald/lib/csvimport"
+)
+
+const (
+	user     = "auth0|4711/\u00e4"
+	upload   = "up-1"
+	fileName = "parts list.csv"
+
+	older = "part,color,quantity\n3001,Red,1\n3001,Red,0\n3002,Blue,3\n,,\n"
+	newer = "part,color,quantity\n1,Red,9\n"
+
+	// Epochs of imports.
+	before = "2026-11-22T09:00:00.000Z#0000"
+	first  = "2026-11-22T10:00:00.000Z#0000"
+	second = "2026-11-22T10:00:01.000Z#0000"
+	third  = "2026-11-22T11:00:00.000Z#0000"
+)
+
+// Orders bounds the histories that [Orders.Run] runs.
+type Orders struct {
+	// OfTwo and OfThree are the limits of the histories of two and of three imports.
+	OfTwo, OfThree []Limits
+	// PerCase is the maximum number of histories of each case that run on the store, evenly spread over all. The others run
+	// in memory only. Zero means that all run on the store.
+	PerCase int
+}
+
+// Limits bounds one history.
+type Limits struct {
+	// Switches is how often the history switches from an import that could continue to another.
+	Switches int
+	// Faults is how many requests fail, or kill the function that makes them.
+	Faults int
+}
+
+// Few returns Orders with 2,300 histories, of which perCase of each case run on the store, as in [Orders].
+func Few(perCase int) Orders {
+	return Orders{OfTwo: []Limits{{2, 0}, {0, 1}}, OfThree: []Limits{{1, 0}}, PerCase: perCase}
+}
+
+// More returns Orders with 16,000 histories.
+func More() Orders {
+	return Orders{OfTwo: []Limits{{3, 0}, {1, 1}}, OfThree: []Limits{{2, 0}, {0, 1}}}
+}
+
+// Many returns Orders whose histories take about a minute in memory.
+func Many() Orders {
+	return Orders{OfTwo: []Limits{{4, 0}, {2, 1}}, OfThree: []Limits{{2, 0}, {1, 1}}}
+}
+
+// Run runs concurrent imports of one upload in all orders of their requests, with failing requests and killed functions, on
+// the store that open returns: an empty one for each subtest. In the end the results must be those of the newest version,
+// whole, and nothing else may be left.
+func (o Orders) Run(t *testing.T, open func(t *testing.T) csvimport.Store) {
+	t.Helper()
+	for _, tt := range orderCases() {
+		t.Run(tt.name, func(t *testing.T) {
+			t.Parallel()
+			limits := o.OfTwo
+			if len(tt.imports()) > 2 {
+				limits = o.OfThree
+			}
+			store := open(t)
+			if o.PerCase == 0 {
+				count := 0
+				runAll(t, store, tt, limits, func(history) { count++ })
+				t.Logf("%d histories", count)
+				return
+			}
+			var all []history
+			runAll(t, &csvimport.Memory{}, tt, limits, func(h history) { all = append(all, h) })
+			count := min(o.PerCase, len(all))
+			for n := range count {
+				h := all[n*len(all)/count]
+				log := runOne(t, store, tt, &choiceSequence{taken: h.taken, counts: make([]int, len(h.taken))}, h.limits)
+				if diff := cmp.Diff(h.log, log); diff != "" {
+					t.Errorf("the requests on this store differ from those in memory (-memory +store):\n%s", diff)
+				}
+			}
+			t.Logf("%d of %d histories", count, len(all))
+		})
+	}
+}
+
+// history is one that was run: its choices, and the log of its requests.
+type history struct {
+	limits Limits
+	taken  []int
+	log    []string
+}
+
+// runAll runs all histories within limits, and calls done after each.
+func runAll(t *testing.T, store csvimport.Store, of orderCase, limits []Limits, done func(history)) {
+	t.Helper()
+	for _, l := range limits {
+		for c := (&choiceSequence{}); ; {
+			log := runOne(t, store, of, c, l)
+			done(history{l, slices.Clone(c.taken), log})
+			if !c.next() {
+				break
+			}
+		}
+	}
+}
+
+// runOne runs one history, checks it, and empties the store. It returns the log.
+func runOne(t *testing.T, store csvimport.Store, of orderCase, c *choiceSequence, l Limits) []string {
+	t.Helper()
+	w := &simulation{Store: store, imports: of.imports(), versions: map[string][]byte{}}
+	key := func(name string) string { return csvimport.UploadKey(user, upload, name) }
+	put(t, store, key(fileName), []byte(older))
+	w.versions[key(fileName)+"?v1"], w.versions[key(fileName)+"?v2"] = []byte(older), []byte(newer)
+	w.versions[key("a.csv")+"?v1"], w.versions[key("b.csv")+"?v2"] = []byte(older), []byte(newer)
+	if of.imported {
+		imports := w.imports
+		w.imports = []*simulatedImport{{name: "before", event: newEvent(fileName, older, "0061", "v1"), epoch: before, execution: "before"}}
+		w.runHistory(t, &choiceSequence{}, 0, 0)
+		w.imports = imports
+	}
+	log := w.runHistory(t, c, l.Switches, l.Faults)
+	if violations := w.findViolations(t); violations != nil {
+		t.Fatalf("%s\nafter\n%s", strings.Join(violations, "\n"), strings.Join(log, "\n"))
+	}
+	if err := store.Delete(t.Context(), w.keys(t, "")...); err != nil {
+		t.Fatal(err)
+	}
+	return log
+}
+
+// keys returns the keys of the store that start with prefix.
+func (w *simulation) keys(t *testing.T, prefix string) []string {
+	t.Helper()
+	keys, err := w.List(t.Context(), prefix, "", 1000)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return keys
+}
+
+// findViolations checks the store and the errors after one or more imports, of which the last is the newest. It returns
+// what is wrong.
+func (w *simulation) findViolations(t *testing.T) []string {
+	t.Helper()
+	var violations []string
+	report := func(format string, args ...any) { violations = append(violations, fmt.Sprintf(format, args...)) }
+	dead, replaced := w.checkErrors(report)
+	named := w.checkResults(t, report)
+	for _, key := range append(w.keys(t, "results/"), w.keys(t, "staged/")...) {
+		if !named[key] && !dead && (!replaced || strings.HasPrefix(key, "results/")) {
+			report("%s is left", key)
+		}
+	}
+	if !dead || violations != nil {
+		return violations
+	}
+	// The next import deletes the results of a killed one; staged objects expire.
+	if err := w.Delete(t.Context(), w.keys(t, "staged/")...); err != nil {
+		t.Fatal(err)
+	}
+	next := &simulatedImport{name: "next", event: newEvent("next.csv", older, "0099", "v1"), epoch: third, execution: "next"}
+	w.versions[next.event.Object.Key+"?v1"] = []byte(older)
+	w.imports = []*simulatedImport{next}
+	w.runHistory(t, &choiceSequence{}, 0, 0)
+	return w.findViolations(t)
+}
+
+// checkErrors checks that each import ended well, or was superseded by the newest. It reports whether one was killed, and
+// whether one ended because its file was replaced.
+func (w *simulation) checkErrors(report func(format string, args ...any)) (bool, bool) {
+	newest := w.imports[len(w.imports)-1]
+	dead, anyReplaced := false, false
+	for _, i := range w.imports {
+		replaced := errors.As(i.err, new(*csvimport.FileReplaced))
+		quiet := replaced || errors.As(i.err, new(*csvimport.Superseded))
+		if i.err != nil && !i.dead && (!quiet || i == newest) {
+			report("%s ends with %v", i.name, i.err)
+		}
+		dead, anyReplaced = dead || i.dead, anyReplaced || replaced
+	}
+	return dead, anyReplaced
+}
+
+// checkResults checks that the summary is that of the newest import, and that the objects which it names are there and have
+// the rows that it counts. It returns their keys and that of the summary.
+func (w *simulation) checkResults(t *testing.T, report func(format string, args ...any)) map[string]bool {
+	t.Helper()
+	newest := w.imports[len(w.imports)-1]
+	key := strings.Replace(csvimport.UploadKey(user, upload, "summary.json"), "uploads/", "results/", 1)
+	named := map[string]bool{key: true}
+	content, _, err := w.Read(t.Context(), key)
+	if errors.Is(err, csvimport.ErrNotFound) && newest.dead {
+		return named
+	}
+	var s csvimport.Summary
+	if err = errors.Join(err, json.Unmarshal(content, &s)); err != nil {
+		report("summary: %v", err)
+		return named
+	}
+	if !newest.dead && s.Claim != newest.claim {
+		report("the results are those of %s %s, want the newest", s.FileName, s.Claim)
+	}
+	lines := map[string]int64{s.Rejects: s.Rejected + 1}
+	for _, part := range s.Results {
+		lines[part] = s.Accepted // each file has one range
+	}
+	for name, want := range lines {
+		named[s.Prefix+name] = true
+		content, _, err := w.Read(t.Context(), s.Prefix+name)
+		if got := int64(strings.Count(string(content), "\n")); err != nil || got != want {
+			report("%s has %d lines, %v, the summary says %d", name, got, err, want)
+		}
+	}
+	return named
+}
+
+// orderCase is a set of concurrent imports of one upload; the last of them is the newest.
+type orderCase struct {
+	name    string
+	imports func() []*simulatedImport
+	// imported says that the results of an older version are there already.
+	imported bool
+}
+
+// newEvent returns the event of an upload.
+func newEvent(file, content, sequencer, version string) csvimport.Event {
+	var e csvimport.Event
+	e.Object.Key, e.Object.Size, e.Object.ETag = csvimport.UploadKey(user, upload, file), int64(len(content)), csvimport.ETag([]byte(content))
+	e.Object.Sequencer, e.Object.VersionID = sequencer, version
+	return e
+}
+
+func orderCases() []orderCase {
+	return []orderCase{
+		{name: "two files", imports: func() []*simulatedImport {
+			return []*simulatedImport{
+				{name: "a", event: newEvent("a.csv", older, "0062", "v1"), epoch: first, execution: "a"},
+				{name: "b", event: newEvent("b.csv", newer, "0063", "v2"), epoch: second, execution: "b"},
+			}
+		}},
+		{name: "two files, and an older one was imported", imported: true, imports: func() []*simulatedImport {
+			return []*simulatedImport{
+				{name: "a", event: newEvent("a.csv", older, "0062", "v1"), epoch: first, execution: "a"},
+				{name: "b", event: newEvent("b.csv", newer, "0063", "v2"), epoch: second, execution: "b"},
+			}
+		}},
+		{name: "two files, the sequencers say nothing", imports: func() []*simulatedImport {
+			return []*simulatedImport{
+				{name: "a", event: newEvent("a.csv", older, "0064", "v1"), epoch: first, execution: "a"},
+				{name: "b", event: newEvent("b.csv", newer, "0063", "v2"), epoch: second, execution: "b"},
+			}
+		}},
+		{name: "two files at the same time", imports: func() []*simulatedImport {
+			return []*simulatedImport{
+				{name: "a", event: newEvent("a.csv", older, "0062", "v1"), epoch: first, execution: "a"},
+				{name: "b", event: newEvent("b.csv", newer, "0063", "v2"), epoch: first, execution: "b"},
+			}
+		}},
+		{name: "the same key again", imports: func() []*simulatedImport {
+			return []*simulatedImport{
+				{name: "a", event: newEvent(fileName, older, "0062", "v1"), epoch: first, execution: "a"},
+				{name: "b", event: newEvent(fileName, newer, "00621", "v2"), epoch: second, execution: "b"},
+			}
+		}},
+		{name: "the same key again, and the older event comes later", imports: func() []*simulatedImport {
+			return []*simulatedImport{
+				{name: "a", event: newEvent(fileName, older, "0062", "v1"), epoch: second, execution: "a"},
+				{name: "b", event: newEvent(fileName, newer, "0063", "v2"), epoch: first, execution: "b"},
+			}
+		}},
+		{name: "the same key again, in a bucket without versions", imports: func() []*simulatedImport {
+			return []*simulatedImport{
+				{name: "a", event: newEvent(fileName, older, "0062", ""), epoch: first, execution: "a"},
+				{name: "b", event: newEvent(fileName, newer, "0063", ""), epoch: second, execution: "b", content: newer, uploads: true},
+			}
+		}},
+		{name: "events without sequencers", imports: func() []*simulatedImport {
+			return []*simulatedImport{
+				{name: "a", event: newEvent(fileName, older, "", "v1"), epoch: first, execution: "a"},
+				{name: "b", event: newEvent(fileName, newer, "", "v2"), epoch: second, execution: "b"},
+			}
+		}},
+		{name: "a step that runs twice at once", imports: func() []*simulatedImport {
+			return []*simulatedImport{
+				{name: "a", event: newEvent("a.csv", older, "0062", "v1"), epoch: first, execution: "a"},
+				{name: "a again", event: newEvent("a.csv", older, "0062", "v1"), epoch: first, execution: "a"},
+				{name: "b", event: newEvent("b.csv", newer, "0063", "v2"), epoch: second, execution: "b"},
+			}
+		}},
+	}
+}
