@@ -110,10 +110,10 @@ func (c Config) readClaim(ctx context.Context, key string) (claim, error) {
 	return found, nil
 }
 
-// otherClaims returns the claims on other versions of the file's upload: at most maxClaims, those with the greatest
-// sequencers.
-func (c Config) otherClaims(ctx context.Context, file File) ([]claim, error) {
-	keys, err := c.Store.List(ctx, file.keyPrefix(claimsPrefix), "", maxClaims)
+// otherClaims returns the claims on other versions of the file's upload: of the limit claims with the greatest sequencers,
+// those that are not the file's own.
+func (c Config) otherClaims(ctx context.Context, file File, limit int) ([]claim, error) {
+	keys, err := c.Store.List(ctx, file.keyPrefix(claimsPrefix), "", limit)
 	if err != nil {
 		return nil, &StoreError{Op: "list claims", Err: err}
 	}
@@ -166,7 +166,7 @@ func (c Config) asSuperseded(ctx context.Context, file File, err error) error {
 	default:
 		return err
 	}
-	others, listErr := c.otherClaims(ctx, file)
+	others, listErr := c.otherClaims(ctx, file, maxClaims)
 	if listErr != nil {
 		return listErr
 	}

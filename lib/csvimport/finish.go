@@ -7,7 +7,9 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"slices"
 	"strings"
+	"sync"
 	"sync/atomic"
 
 	"golang.org/x/sync/errgroup"
@@ -272,6 +274,7 @@ func (f *Finish) discard(ctx context.Context, file File) error {
 func (f *Finish) deleteOlderResults(ctx context.Context, file File, replaced string) error {
 	prefix := file.keyPrefix(resultsPrefix)
 	retainClaim := map[string]bool{file.Claim: true, replaced: false}
+	claims := sync.OnceValues(func() ([]claim, error) { return f.config.otherClaims(ctx, file, listPageSize) })
 	return deleteBelow(ctx, f.config.Store, prefix, func(key string) (bool, error) {
 		name, _, nested := strings.Cut(strings.TrimPrefix(key, prefix), "/")
 		if !nested { // the summary, or a result of a version of Herald that wrote results without a claim in the key
@@ -279,7 +282,11 @@ func (f *Finish) deleteOlderResults(ctx context.Context, file File, replaced str
 		}
 		retain, known := retainClaim[name]
 		if !known {
-			older, err := f.isOlder(ctx, file, name)
+			others, err := claims()
+			if err != nil {
+				return false, err
+			}
+			older, err := isOlder(file, name, others)
 			if err != nil {
 				return false, err
 			}
@@ -292,13 +299,13 @@ func (f *Finish) deleteOlderResults(ctx context.Context, file File, replaced str
 
 // isOlder reports whether the import with this claim, which has results, is certainly older than the file's import. An
 // import lists the claims before it writes results, so that the claims listed now give no earlier OrderTime than it used.
-func (f *Finish) isOlder(ctx context.Context, file File, name string) (bool, error) {
-	claims, err := f.config.otherClaims(ctx, file)
-	if err != nil || len(claims) >= maxClaims-1 {
-		return false, err
+func isOlder(file File, name string, others []claim) (bool, error) {
+	if len(others) >= listPageSize-1 { // there may be more of them
+		return false, nil
 	}
-	for i, c := range claims {
+	for i, c := range others {
 		if c.name == name {
+			claims := slices.Clone(others)
 			claims[i] = file.asClaim()
 			at, err := computeOrderTime(c, claims)
 			return at < file.OrderTime, err

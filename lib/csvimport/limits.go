@@ -27,7 +27,8 @@ const (
 	MaxGrowth       = 64
 	growthAllowance = 1 << 20
 
-	// maxClaims bounds how many other claims of one upload a step reads.
+	// maxClaims bounds how many claims of one upload a step reads, the newest first. Finish reads up to listPageSize of them if
+	// there are results which it does not know.
 	maxClaims = 100
 	// maxParallelRequests bounds the concurrent requests of one step.
 	maxParallelRequests = 8

@@ -271,13 +271,7 @@ func TestFinishDeletesNoResultsOfARunningNewerImport(t *testing.T) {
 func TestNewestVersionWinsAfterManyVersions(t *testing.T) {
 	store := &csvimport.Memory{}
 	c := csvimport.Config{Store: store}
-	version := func(sequencer, startedAt int) csvimport.PlanInput {
-		e := put(t, store, fmt.Appendf(nil, "part,color,quantity\n3001,Red,%d\n", sequencer))
-		e.Object.Sequencer = fmt.Sprintf("%06X1", sequencer)
-		return csvimport.PlanInput{
-			Epoch: fmt.Sprintf("2026-11-22T10:%02d:%02dZ#0", startedAt/60, startedAt%60), Execution: e.Object.Sequencer, Detail: e,
-		}
-	}
+	version := func(sequencer, startedAt int) csvimport.PlanInput { return versionOf(t, store, sequencer, startedAt) }
 	n := 1
 	for ; n <= 250; n++ {
 		finish(t, c, runUntilFinish(t, c, version(n, n)))
@@ -288,5 +282,49 @@ func TestNewestVersionWinsAfterManyVersions(t *testing.T) {
 		_, err := csvimport.NewPlan(c).Handle(t.Context(), older)
 		wantSuperseded(t, fmt.Sprint("the plan of version ", n), err)
 		finish(t, c, in)
+	}
+}
+
+// versionOf uploads the same key again. Its import starts so many seconds after an hour.
+func versionOf(t *testing.T, store csvimport.Store, sequencer, startedAt int) csvimport.PlanInput {
+	t.Helper()
+	e := put(t, store, fmt.Appendf(nil, "part,color,quantity\n3001,Red,%d\n", sequencer))
+	e.Object.Sequencer = fmt.Sprintf("%06X1", sequencer)
+	return csvimport.PlanInput{
+		Epoch: fmt.Sprintf("2026-11-22T10:%02d:%02dZ#0", startedAt/60, startedAt%60), Execution: e.Object.Sequencer, Detail: e,
+	}
+}
+
+// TestNextImportDeletesResultsOfAKilledImportAfterManyVersions kills the finish of one of 150 versions. What it has written
+// is deleted, and what a newer import under way has written is not.
+func TestNextImportDeletesResultsOfAKilledImportAfterManyVersions(t *testing.T) {
+	const versions = 150
+	for _, killed := range []int{1, 30, 60, 120, 149} {
+		store := &csvimport.Memory{}
+		c := csvimport.Config{Store: store}
+		var part string
+		for n := 1; n < versions; n++ {
+			in := runUntilFinish(t, c, versionOf(t, store, n, n))
+			if n == killed {
+				part = writeOrphanedPart(t, store, in)
+			}
+			if n < killed { // later versions have planned only, so that the last one finds the part
+				finish(t, c, in)
+			}
+		}
+		later := versionOf(t, store, versions+1, versions+1)
+		later.Detail.Object.Key = csvimport.UploadKey(user, upload, "later.csv")
+		if err := store.Copy(t.Context(), later.Detail.Object.Key, key); err != nil {
+			t.Fatal(err)
+		}
+		in := runUntilFinish(t, c, versionOf(t, store, versions, versions))
+		running := writeOrphanedPart(t, store, runUntilFinish(t, c, later))
+		finish(t, c, in)
+		if left := store.Keys(part); left != nil {
+			t.Errorf("version %d was killed: %v is left", killed, left)
+		}
+		if store.Keys(running) == nil {
+			t.Errorf("version %d was killed: %s, which is of a newer import, was deleted", killed, running)
+		}
 	}
 }

@@ -120,7 +120,7 @@ func splitEpoch(epoch string) (string, string) {
 // orderTime returns the OrderTime of the import with the claim own. Its error is a *Superseded if a newer version was
 // claimed or imported already.
 func (p *Plan) orderTime(ctx context.Context, file File, own claim) (string, error) {
-	others, err := p.config.otherClaims(ctx, file)
+	others, err := p.config.otherClaims(ctx, file, maxClaims)
 	if err != nil {
 		return "", err
 	}
