@@ -22,8 +22,9 @@ type claim struct {
 	Key       string `json:"key"`
 	// Sequencer orders the versions of one key, see [sequencer]; an empty one comes first.
 	Sequencer string `json:"sequencer"`
-	// StartedAt is when the execution started, RFC 3339 with milliseconds.
-	StartedAt string `json:"startedAt"`
+	// OrderTime is that of the import before it has read the other claims: the start of its execution, RFC 3339 with
+	// milliseconds.
+	OrderTime string `json:"startedAt"`
 	// ClaimedAt is when the claim was made, RFC 3339 with nanoseconds.
 	ClaimedAt string `json:"claimedAt"`
 
@@ -51,16 +52,16 @@ func descendingKey(sequencer string) string {
 	return string(text)
 }
 
-// compare orders two claims by sequencer, then start, then time of the claim, then name.
+// compare orders two claims by sequencer, then OrderTime, then time of the claim, then name.
 func (c claim) compare(other claim) int {
-	return cmp.Or(cmp.Compare(c.Sequencer, other.Sequencer), cmp.Compare(c.StartedAt, other.StartedAt),
+	return cmp.Or(cmp.Compare(c.Sequencer, other.Sequencer), cmp.Compare(c.OrderTime, other.OrderTime),
 		cmp.Compare(c.ClaimedAt, other.ClaimedAt), cmp.Compare(c.name, other.name))
 }
 
 // sameKeyOrStart reports whether the start times of two executions cannot decide which import is newer: events of the
 // same key may arrive out of order, and two executions may start in the same millisecond.
 func (c claim) sameKeyOrStart(other claim) bool {
-	return c.Key == other.Key || c.StartedAt == other.StartedAt
+	return c.Key == other.Key || c.OrderTime == other.OrderTime
 }
 
 // newerThan reports whether c is for a newer version of the upload than other. Sequencers are comparable within one key
@@ -69,12 +70,12 @@ func (c claim) newerThan(other claim) bool {
 	if c.sameKeyOrStart(other) {
 		return c.compare(other) > 0
 	}
-	return c.StartedAt > other.StartedAt
+	return c.OrderTime > other.OrderTime
 }
 
-// asClaim returns a claim of the file's import with the fields that order it. Its StartedAt is the file's OrderTime.
+// asClaim returns a claim of the file's import with the fields that order it.
 func (f File) asClaim() claim {
-	return claim{Key: f.Key, Sequencer: f.Sequencer, StartedAt: f.OrderTime, name: f.Claim}
+	return claim{Key: f.Key, Sequencer: f.Sequencer, OrderTime: f.OrderTime, name: f.Claim}
 }
 
 // claimUpload claims the upload for an execution. It returns the stored claim: the caller's, or that of another execution
@@ -143,7 +144,7 @@ func computeOrderTime(own claim, others []claim) (string, error) {
 	claims = append(claims, own)
 	times := make([]time.Time, len(claims))
 	for i, c := range claims {
-		at, err := time.Parse(time.RFC3339, c.StartedAt)
+		at, err := time.Parse(time.RFC3339, c.OrderTime)
 		if err != nil {
 			return "", fmt.Errorf("read claim: %w", err)
 		}
