@@ -20,6 +20,7 @@ import (
 // Feed is a [feed.Store] in the feed table. It must not be copied. These are its keys and items:
 //
 //	user/<id>     job#<job>           the newest state of a job
+//	user/<id>     end#<job>           the last run of a job that has ended, which outlives the row of the job
 //	user/<id>     note#<ULID>         a note
 //	user/<id>     key#<hash>          the first note with an idempotency key
 //	exec/<shard>  exec#<ARN>#<hash>   a pointer from an execution to a job
@@ -42,6 +43,7 @@ const (
 )
 
 func jobEntry(job string) string           { return "job#" + job }
+func endEntry(job string) string           { return "end#" + job }
 func noteEntry(id string) string           { return "note#" + id }
 func keyEntry(hash string) string          { return "key#" + hash }
 func pointerEntryPrefix(arn string) string { return pointerPrefix + arn + "#" }
@@ -121,7 +123,7 @@ func (s *Feed) Jobs(ctx context.Context, owner string) iter.Seq2[feed.Row, error
 // JobsAfter yields the rows of an owner after a job id by consistent reads, page by page.
 func (s *Feed) JobsAfter(ctx context.Context, owner, after string) iter.Seq2[feed.Row, error] {
 	return func(yield func(feed.Row, error) bool) {
-		q := s.unexpiredJobs(owner)
+		q := s.entriesQuery(owner, jobEntry(""), true)
 		if after != "" {
 			q.ExclusiveStartKey = feedKey(owner, jobEntry(truncatedID(after)))
 		}
@@ -140,18 +142,6 @@ func (s *Feed) JobsAfter(ctx context.Context, owner, after string) iter.Seq2[fee
 			}
 		}
 	}
-}
-
-// unexpiredJobs returns the query for the jobs of an owner that have not expired. DynamoDB reads the expired ones, too, but
-// does not send them.
-func (s *Feed) unexpiredJobs(owner string) *dynamodb.QueryInput {
-	q := s.entriesQuery(owner, jobEntry(""), true)
-	q.FilterExpression = aws.String("#updatedAt > :living OR attribute_exists(#execution) AND attribute_not_exists(#terminal)")
-	q.ExpressionAttributeNames["#updatedAt"] = "updatedAt"
-	q.ExpressionAttributeNames["#execution"] = "execution"
-	q.ExpressionAttributeNames["#terminal"] = "terminal"
-	q.ExpressionAttributeValues[":living"] = stringValue(formatTime(s.now().Add(-feed.JobTTL)))
-	return q
 }
 
 // entryOf returns the sort key of an item for the log.

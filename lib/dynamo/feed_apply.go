@@ -56,7 +56,7 @@ func (s *Feed) apply(ctx context.Context, owner string, u feed.Update) (storedRo
 		if err != nil && !errors.Is(err, errConflict) {
 			return storedRow{}, "", err
 		}
-		next, outcome, rule := feed.Apply(row.Row, u)
+		next, outcome, rule := s.applyRules(ctx, owner, &row, u)
 		if rule != nil || outcome != feed.Accepted {
 			return storedRow{Row: next}, outcome, rule
 		}
@@ -72,6 +72,22 @@ func (s *Feed) apply(ctx context.Context, owner string, u feed.Update) (storedRo
 			row, err = s.getRow(ctx, owner, u.State.UploadID)
 		}
 	}
+}
+
+// applyRules applies u to row, or to the end of the last run if the job has no row. It stores the end of a duplicate again,
+// because the first try may not have stored it.
+func (s *Feed) applyRules(ctx context.Context, owner string, row *storedRow, u feed.Update) (feed.Row, feed.Outcome, error) {
+	if row.item == nil {
+		var err error
+		if row.Row, err = s.endedRow(ctx, owner, u); err != nil {
+			return feed.Row{}, "", err
+		}
+	}
+	next, outcome, err := feed.Apply(row.Row, u)
+	if outcome == feed.Duplicate && next.Terminal() {
+		err = s.putEnd(ctx, next)
+	}
+	return next, outcome, err
 }
 
 // retryDeadline returns the time after which Apply does not try again.
@@ -134,11 +150,14 @@ func (s *Feed) writeRow(ctx context.Context, row storedRow, next feed.Row, u fee
 		}
 	}
 	stored, err := s.putRow(ctx, row, next, sameRun)
-	if err == nil && next.Terminal() && next.Execution != "" {
+	if err != nil || !next.Terminal() {
+		return stored, err
+	}
+	if next.Execution != "" {
 		s.deletePointerOf(ctx, next)
 	}
 
-	return stored, err
+	return stored, s.putEnd(ctx, next)
 }
 
 // putRow replaces row with next. sameRun reports whether they are of the same run.

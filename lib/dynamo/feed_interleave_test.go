@@ -44,7 +44,7 @@ func (m *model) checkExpiry() string {
 			life = feed.PointerTTL
 		}
 		at, err := time.Parse(time.RFC3339, stringOf(item["updatedAt"]))
-		want := at.Add(life + feed.ExpiredJobRetention).Unix()
+		want := at.Add(life).Unix()
 		if got := int64(numberOf(item["expiresAt"])); err != nil || got != want {
 			return fmt.Sprintf("the row is remembered until %d, want %d", got, want)
 		}

@@ -44,7 +44,7 @@ func (s *Feed) partUpdate(row feed.Row, u feed.Update) (*dynamodb.UpdateItemInpu
 		":done": numberValue(count.Done - stored.Done), ":failed": numberValue(count.Failed - stored.Failed),
 		":whole": whole, ":one": numberValue(1), ":id": stringValue(u.ID), ":at": stringValue(formatTime(at)),
 		":living":    stringValue(formatTime(at.Add(at.Sub(after.ExpiresAt())))),
-		":expiresAt": numberValue(after.DeletableAt().Unix()), ":message": stringValue(u.State.Message),
+		":expiresAt": numberValue(after.ExpiresAt().Unix()), ":message": stringValue(u.State.Message),
 	}
 	condition := "attribute_exists(#parts) AND attribute_not_exists(#terminal) AND #updatedAt > :living"
 	if row.Seq > 0 || row.Epoch != "" {

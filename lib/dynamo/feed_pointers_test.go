@@ -145,7 +145,7 @@ func TestPartsWithoutExecutionExtendTheExpiryOfTheirRow(t *testing.T) {
 				if err != nil {
 					t.Fatal(err)
 				}
-				want := fmt.Sprint(row.DeletableAt().Unix())
+				want := fmt.Sprint(row.ExpiresAt().Unix())
 				if got, ok := out.Item["expiresAt"].(*types.AttributeValueMemberN); !ok || got.Value != want || row.ExpiresAt().Before(at.Add(feed.PointerTTL-time.Second)) {
 					t.Errorf("the row expires at %v, want %s", out.Item["expiresAt"], want)
 				}

@@ -22,8 +22,7 @@ type item = map[string]types.AttributeValue
 type jobRow struct {
 	Owner string `dynamodbav:"owner"`
 	Entry string `dynamodbav:"entry"`
-	// ExpiresAt is the TTL attribute of the table, in epoch seconds. The row may expire for tabs earlier, see
-	// [feed.Row.DeletableAt].
+	// ExpiresAt is the TTL attribute of the table, in epoch seconds.
 	ExpiresAt int64  `dynamodbav:"expiresAt"`
 	Epoch     string `dynamodbav:"epoch"`
 	// NamedEpoch is set if the run began without an epoch. It is empty until an update has one.
@@ -80,7 +79,7 @@ func encodeJob(r feed.Row) (item, error) {
 		return nil, fmt.Errorf("data: %w", err)
 	}
 	row := jobRow{
-		Owner: r.Owner, Entry: jobEntry(r.State.UploadID), ExpiresAt: r.DeletableAt().Unix(),
+		Owner: r.Owner, Entry: jobEntry(r.State.UploadID), ExpiresAt: r.ExpiresAt().Unix(),
 		Epoch: r.Epoch, Seq: r.Seq, ID: r.ID, Data: string(data), Message: r.State.Message,
 		Terminal: r.Terminal(), UpdatedAt: formatTime(r.UpdatedAt), Execution: r.Execution, Keys: r.Keys,
 		Parts: make(map[string][]int64, len(r.Parts)), PartsDone: r.PartsDone, PartsFailed: r.PartsFailed, Scope: newScopeRow(r.Scope),

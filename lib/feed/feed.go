@@ -17,11 +17,11 @@ import (
 const (
 	// JobTTL is how long a job is valid after its last update, and how long the idempotency key of a note is valid.
 	JobTTL = 24 * time.Hour
-	// ExpiredJobRetention is how long the row of an expired job is stored, hidden from tabs, so that late updates are
-	// recognized as stale or ignored. It covers all automatic retries: SQS stores a message for up to 14 days, Lambda retries
-	// an asynchronous invocation for 6 hours, EventBridge retries an event for 24 hours. An end that the sweeper reports may be
-	// later, see [Update.EndedExecution].
-	ExpiredJobRetention = 14 * 24 * time.Hour
+	// EndedRunRetention is how long the end of a run is stored after its job has expired, so that a late update does not
+	// open the run again. No automatic retry is later: an SQS queue keeps a message for up to 14 days, a Lambda function's
+	// asynchronous invocation is retried for 6 hours, and an event by EventBridge for 24. The end that the sweeper reports
+	// may be later, see [Update].
+	EndedRunRetention = 14 * 24 * time.Hour
 	// PointerTTL is how long a pointer is valid, and a running job with an execution after its last update. It is longer than
 	// the year that an execution may run (https://docs.aws.amazon.com/step-functions/latest/dg/service-quotas.html).
 	PointerTTL = 366 * 24 * time.Hour

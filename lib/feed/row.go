@@ -90,9 +90,6 @@ func (r Row) ExpiresAt() time.Time {
 	return r.UpdatedAt.Add(ttl).Truncate(time.Second)
 }
 
-// DeletableAt returns when a store may delete the row, in whole seconds: [ExpiredJobRetention] after it expires.
-func (r Row) DeletableAt() time.Time { return r.ExpiresAt().Add(ExpiredJobRetention) }
-
 // Pushed reports whether the push of the row's newest state has been claimed.
 func (r Row) Pushed() bool { return r.PushedSeq == r.Seq }
 

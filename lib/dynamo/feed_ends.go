@@ -1,0 +1,78 @@
+package dynamo
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
+
+	"github.com/herald-progress/herald/lib/feed"
+)
+
+// endMargin is how much the clocks of the writers of a job may differ.
+const endMargin = time.Hour
+
+// endRow is the item of the last run of a job that has ended. It expires later than the row of the job, and no query for
+// jobs reads it. Its attributes are those of a [jobRow].
+type endRow struct {
+	Owner      string  `dynamodbav:"owner"`
+	Entry      string  `dynamodbav:"entry"`
+	ExpiresAt  int64   `dynamodbav:"expiresAt"`
+	Epoch      string  `dynamodbav:"epoch"`
+	NamedEpoch *string `dynamodbav:"run,omitempty"`
+	Seq        int64   `dynamodbav:"seq"`
+	Terminal   bool    `dynamodbav:"terminal"`
+	UpdatedAt  string  `dynamodbav:"updatedAt"`
+}
+
+// putEnd stores the end of a run, unless that of a newer run is stored.
+func (s *Feed) putEnd(ctx context.Context, r feed.Row) error {
+	row := endRow{
+		Owner: r.Owner, Entry: endEntry(r.State.UploadID), ExpiresAt: r.ExpiresAt().Add(feed.EndedRunRetention).Unix(),
+		Epoch: r.Epoch, Seq: r.Seq, Terminal: true, UpdatedAt: formatTime(r.UpdatedAt),
+	}
+	if r.EpochFromTime || r.NamedEpoch != "" {
+		row.NamedEpoch = &r.NamedEpoch
+	}
+	it, err := marshal(row)
+	if err != nil {
+		return err
+	}
+	_, err = s.Client.PutItem(ctx, &dynamodb.PutItemInput{
+		TableName: &s.Table, Item: it,
+		ConditionExpression:       aws.String("attribute_not_exists(#entry) OR #epoch <= :epoch"),
+		ExpressionAttributeNames:  map[string]string{"#entry": "entry", "#epoch": "epoch"},
+		ExpressionAttributeValues: item{":epoch": stringValue(r.Epoch)},
+	})
+	if _, newer := conflictingItem(err); err != nil && !newer {
+		return fmt.Errorf("put end: %w", err)
+	}
+
+	return nil
+}
+
+// endedRow returns the last run that has ended of a job without a row, as a row that cannot be decoded, or else an empty
+// row. It does not read for an epoch that began within [feed.JobTTL]: the row of that run, or of a newer one, would still be
+// stored.
+func (s *Feed) endedRow(ctx context.Context, owner string, u feed.Update) (feed.Row, error) {
+	const timeLength = len("2006-01-02T15:04:05.000Z")
+	none := feed.Row{Owner: owner}
+	if u.Epoch == "" {
+		return none, nil
+	}
+	began, err := time.Parse(time.RFC3339, u.Epoch[:min(timeLength, len(u.Epoch))])
+	if err == nil && s.now().Sub(began) < feed.JobTTL-endMargin {
+		return none, nil
+	}
+	it, err := s.getItem(ctx, owner, endEntry(u.State.UploadID))
+	if err != nil {
+		return none, fmt.Errorf("get end: %w", err)
+	}
+	if it == nil {
+		return none, nil
+	}
+
+	return partialRow(owner, it, s.now()), nil
+}
