@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"iter"
 	"log/slog"
+	"strings"
 	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
@@ -117,31 +118,51 @@ func (s *Feed) getRow(ctx context.Context, owner, job string) (storedRow, error)
 
 // Jobs yields the rows of an owner by consistent reads, page by page. It logs and skips rows that cannot be decoded.
 func (s *Feed) Jobs(ctx context.Context, owner string) iter.Seq2[feed.Row, error] {
-	return s.JobsAfter(ctx, owner, "")
-}
-
-// JobsAfter yields the rows of an owner after a job id by consistent reads, page by page.
-func (s *Feed) JobsAfter(ctx context.Context, owner, after string) iter.Seq2[feed.Row, error] {
 	return func(yield func(feed.Row, error) bool) {
-		q := s.entriesQuery(owner, jobEntry(""), true)
-		if after != "" {
-			q.ExclusiveStartKey = feedKey(owner, jobEntry(truncatedID(after)))
-		}
-		for it, err := range s.query(ctx, q) {
+		for it, err := range s.query(ctx, s.entriesQuery(owner, jobEntry(""), true)) {
 			if err != nil {
 				yield(feed.Row{}, fmt.Errorf("query jobs: %w", err))
+
 				return
 			}
-			row, err := decodeJob(it)
-			if err != nil {
-				s.log().WarnContext(ctx, "decode job's row", "entry", entryOf(it), "err", err)
-				continue
-			}
-			if !row.Expired(s.now()) && !yield(row, nil) {
+			if row, ok := s.unexpired(ctx, it); ok && !yield(row, nil) {
 				return
 			}
 		}
 	}
+}
+
+// JobsAfter returns the next page of an owner's jobs by one consistent read, of at most 1 MB.
+func (s *Feed) JobsAfter(ctx context.Context, owner, after string, limit int) (feed.JobPage, error) {
+	q := s.entriesQuery(owner, jobEntry(""), true)
+	q.Limit = aws.Int32(int32(min(limit, maxPage))) //nolint:gosec // bounded
+	if after != "" {
+		q.ExclusiveStartKey = feedKey(owner, jobEntry(truncatedID(after)))
+	}
+	out, err := s.Client.Query(ctx, q)
+	if err != nil {
+		return feed.JobPage{}, fmt.Errorf("query jobs: %w", err)
+	}
+	page := feed.JobPage{Next: strings.TrimPrefix(entryOf(out.LastEvaluatedKey), jobEntry(""))}
+	for _, it := range out.Items {
+		if row, ok := s.unexpired(ctx, it); ok {
+			page.Rows = append(page.Rows, row)
+		}
+	}
+
+	return page, nil
+}
+
+// unexpired returns the row of an item, and whether it can be decoded and has not expired.
+func (s *Feed) unexpired(ctx context.Context, it item) (feed.Row, bool) {
+	row, err := decodeJob(it)
+	if err != nil {
+		s.log().WarnContext(ctx, "decode job's row", "entry", entryOf(it), "err", err)
+
+		return feed.Row{}, false
+	}
+
+	return row, !row.Expired(s.now())
 }
 
 // entryOf returns the sort key of an item for the log.

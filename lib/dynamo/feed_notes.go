@@ -165,7 +165,7 @@ func (s *Feed) Dismiss(ctx context.Context, owner, id string) (bool, error) {
 }
 
 const (
-	// maxPage is the maximum number of notes in a page.
+	// maxPage is the maximum number of notes or jobs in a page.
 	maxPage = 1000
 	// afterNotes sorts after every ULID.
 	afterNotes = "~"

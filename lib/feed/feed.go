@@ -103,9 +103,17 @@ type Jobs interface {
 	// Jobs yields every row of an owner in no order, by consistent reads. It skips rows that cannot be decoded, and stops
 	// after an error.
 	Jobs(ctx context.Context, owner string) iter.Seq2[Row, error]
-	// JobsAfter yields the rows of an owner whose job ids sort after the id after, in the order of their ids, by consistent
-	// reads. It stops after an error.
-	JobsAfter(ctx context.Context, owner, after string) iter.Seq2[Row, error]
+	// JobsAfter returns the next page of an owner's jobs whose ids sort after the id after, in the order of their ids. It
+	// reads at most limit rows by one consistent request, and skips rows that cannot be decoded.
+	JobsAfter(ctx context.Context, owner, after string, limit int) (JobPage, error)
+}
+
+// JobPage is a page of an owner's jobs.
+type JobPage struct {
+	// Rows may be empty though later pages have rows, because expired rows are read, too.
+	Rows []Row
+	// Next is the id of the last job that was read, after which the next page begins. Empty means that there is none.
+	Next string
 }
 
 // Pointer maps an execution to a job that ends with it. An execution may have several pointers.

@@ -91,23 +91,35 @@ func (m *Memory) Job(_ context.Context, owner, job string) (Row, error) {
 }
 
 // Jobs yields a snapshot of the owner's rows.
-func (m *Memory) Jobs(ctx context.Context, owner string) iter.Seq2[Row, error] {
-	return m.JobsAfter(ctx, owner, "")
-}
-
-// JobsAfter yields a snapshot of an owner's rows, sorted by job id.
-func (m *Memory) JobsAfter(_ context.Context, owner, after string) iter.Seq2[Row, error] {
+func (m *Memory) Jobs(_ context.Context, owner string) iter.Seq2[Row, error] {
 	return func(yield func(Row, error) bool) {
 		m.mu.Lock()
 		rows := slices.Collect(maps.Values(m.jobs[owner]))
 		m.mu.Unlock()
-		slices.SortFunc(rows, func(a, b Row) int { return strings.Compare(a.State.UploadID, b.State.UploadID) })
 		for _, row := range rows {
-			if row.State.UploadID > after && !row.Expired(m.now()) && !yield(row, nil) {
+			if !row.Expired(m.now()) && !yield(row, nil) {
 				return
 			}
 		}
 	}
+}
+
+// JobsAfter returns the next page of an owner's jobs. Expired rows do not count.
+func (m *Memory) JobsAfter(_ context.Context, owner, after string, limit int) (JobPage, error) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	var page JobPage
+	for id, row := range m.jobs[owner] {
+		if id > after && !row.Expired(m.now()) {
+			page.Rows = append(page.Rows, row)
+		}
+	}
+	slices.SortFunc(page.Rows, func(a, b Row) int { return strings.Compare(a.State.UploadID, b.State.UploadID) })
+	if len(page.Rows) > limit {
+		page.Rows = page.Rows[:limit]
+		page.Next = page.Rows[limit-1].State.UploadID
+	}
+	return page, nil
 }
 
 // Add stores a note.

@@ -16,24 +16,24 @@ import (
 // dismiss deletes a note. If there was one, it posts a dismissed frame to every tab of the user, the sender's included. It
 // costs one post for each tab.
 func (h *Default) dismiss(ctx context.Context, log *slog.Logger, resp *responder, note string) error {
-	if h.spent.has(resp.connection.UserID, resp.now()) { // before anything is read
-		return h.countRefusal(ctx, log, resp)
+	c, err := h.charge(ctx, log, resp, 1)
+	if err != nil {
+		return err
 	}
 	tabs := make([]connection.Connection, 0, h.Limits.connections())
-	for c, err := range h.Connections.ByUser(ctx, resp.connection.UserID) {
+	for tab, err := range h.Connections.ByUser(ctx, resp.connection.UserID) {
 		if err != nil {
 			return internalError("read connections", err)
 		}
-		tabs = append(tabs, c)
+		tabs = append(tabs, tab)
 	}
 	if !slices.ContainsFunc(tabs, func(c connection.Connection) bool { return c.ID == resp.connection.ID }) {
 		tabs = append(tabs, resp.connection) // the index does not show it yet
 	}
-	granted, err := h.spend(ctx, log, resp, len(tabs))
-	if err != nil {
+	if err := c.raise(ctx, len(tabs)); err != nil {
 		return err
 	}
-	if granted < len(tabs) {
+	if c.short {
 		return errBudgetSpent
 	}
 	dismissed, err := h.Feed.Dismiss(ctx, feed.User(resp.connection.UserID), note)

@@ -199,17 +199,12 @@ type faultyFeed struct {
 	fail map[string]error
 }
 
-func (f faultyFeed) JobsAfter(ctx context.Context, owner, after string) iter.Seq2[feed.Row, error] {
-	return func(yield func(feed.Row, error) bool) {
-		for row, err := range f.Memory.JobsAfter(ctx, owner, after) {
-			if !yield(row, err) {
-				return
-			}
-		}
-		if err := f.fail["Jobs"]; err != nil {
-			yield(feed.Row{}, err)
-		}
+func (f faultyFeed) JobsAfter(ctx context.Context, owner, after string, limit int) (feed.JobPage, error) {
+	if err := f.fail["Jobs"]; err != nil {
+		return feed.JobPage{}, err
 	}
+
+	return f.Memory.JobsAfter(ctx, owner, after, limit)
 }
 
 func (f faultyFeed) Notes(ctx context.Context, owner, since string, limit int) ([]feed.Note, error) {

@@ -3,7 +3,6 @@ package session_test
 import (
 	"context"
 	"fmt"
-	"iter"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -19,9 +18,9 @@ type countedFeed struct {
 	readings *int
 }
 
-func (f countedFeed) JobsAfter(ctx context.Context, owner, after string) iter.Seq2[feed.Row, error] {
+func (f countedFeed) JobsAfter(ctx context.Context, owner, after string, limit int) (feed.JobPage, error) {
 	*f.readings++
-	return f.faultyFeed.JobsAfter(ctx, owner, after)
+	return f.faultyFeed.JobsAfter(ctx, owner, after, limit)
 }
 
 // TestSyncReadsNothingWhenTheBudgetIsSpent: a read may take 20 requests, and each of 50 connections may send ten messages

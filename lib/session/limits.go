@@ -91,22 +91,62 @@ func (h *Default) spend(ctx context.Context, log *slog.Logger, resp *responder, 
 	if h.spent.has(resp.connection.UserID, resp.now()) {
 		return 0, h.countRefusal(ctx, log, resp)
 	}
-	spent, err := h.Connections.Spend(ctx, resp.connection.UserID, resp.connection.ID, cost, h.Limits.budget(), resp.now())
+	granted, err := h.grant(ctx, resp, cost)
 	switch {
 	case errors.Is(err, connection.ErrThrottled):
 		log.WarnContext(ctx, "message dropped", "userId", resp.connection.UserID, "err", err)
 		return 0, errDropped
 	case err != nil:
 		resp.charged = true // a cost that cannot be counted must not prevent the answer
+		return 0, err
+	case granted == 0:
+		return 0, h.countRefusal(ctx, log, resp)
+	}
+	resp.charged = true
+	return granted, nil
+}
+
+// grant charges a cost to the user, and returns how much of it is granted.
+func (h *Default) grant(ctx context.Context, resp *responder, cost int) (int, error) {
+	spent, err := h.Connections.Spend(ctx, resp.connection.UserID, resp.connection.ID, cost, h.Limits.budget(), resp.now())
+	if err != nil {
 		return 0, internalError("count cost", err)
 	}
 	resp.evicted = spent.Evicted
-	if spent.Granted > 0 {
-		resp.charged = true
-		return spent.Granted, nil
+	if spent.Granted == 0 {
+		h.spent.add(resp.connection.UserID, resp.now())
 	}
-	h.spent.add(resp.connection.UserID, resp.now())
-	return 0, h.countRefusal(ctx, log, resp)
+	return spent.Granted, nil
+}
+
+// charge is the cost of a message that becomes known step by step. Each step is paid before it is carried out.
+type charge struct {
+	handler *Default
+	resp    *responder
+	// paid is what has been granted. short means that less was granted than asked for.
+	paid  int
+	short bool
+}
+
+// charge charges the least cost of a message. It returns the errors of spend.
+func (h *Default) charge(ctx context.Context, log *slog.Logger, resp *responder, least int) (*charge, error) {
+	paid, err := h.spend(ctx, log, resp, least)
+	return &charge{handler: h, resp: resp, paid: paid, short: paid < least}, err
+}
+
+// raise pays up to cost, as far as it is granted. After a cost that was not granted in full it pays nothing more.
+func (c *charge) raise(ctx context.Context, cost int) error {
+	if cost <= c.paid || c.short {
+		c.short = c.short || cost > c.paid
+		return nil
+	}
+	granted, err := c.handler.grant(ctx, c.resp, cost-c.paid)
+	if err != nil && !errors.Is(err, connection.ErrThrottled) {
+		return err
+	}
+	c.paid += granted
+	c.short = c.paid < cost
+	return nil
 }
 
 // countRefusal counts a message that the limit refuses. After refusalsBeforeClose messages it closes the connection.

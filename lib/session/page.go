@@ -23,8 +23,8 @@ type jobPage struct {
 	truncated bool
 	// stoppedAt is the id of the last job that was read. Empty means that all were read.
 	stoppedAt string
-	// readCount is how many jobs were read.
-	readCount int
+	// pages is how many pages were read.
+	pages int
 }
 
 // notePage holds the notes that are or may be new to a browser, the oldest first.
@@ -38,13 +38,13 @@ type notePage struct {
 }
 
 // read reads jobs and notes at the same time. It stops reading jobs at the deadline until.
-func (h *Default) read(ctx context.Context, owner string, s syncAction, until time.Time) (page, error) {
+func (h *Default) read(ctx context.Context, owner string, s syncAction, c *charge, until time.Time) (page, error) {
 	var p page
 	var jobsErr error
 	done := make(chan struct{})
 	go func() {
 		defer close(done)
-		p.jobs, jobsErr = h.readJobs(ctx, owner, s, until)
+		p.jobs, jobsErr = h.readJobs(ctx, owner, s, c, until)
 	}()
 	found, notesErr := h.readNotes(ctx, owner, s)
 	<-done
@@ -58,35 +58,49 @@ func (h *Default) read(ctx context.Context, owner string, s syncAction, until ti
 	return p, nil
 }
 
-func (h *Default) readJobs(ctx context.Context, owner string, s syncAction, until time.Time) (jobPage, error) {
+// readJobs reads pages of jobs until the last, the deadline until, maxPages, or as many as c pays for.
+func (h *Default) readJobs(ctx context.Context, owner string, s syncAction, c *charge, until time.Time) (jobPage, error) {
 	found := jobPage{stoppedAt: s.cursor.Until}
-	last := s.cursor.After
-	for row, err := range h.Feed.JobsAfter(ctx, owner, s.cursor.After) {
+	for after := s.cursor.After; ; {
+		page, err := h.Feed.JobsAfter(ctx, owner, after, pageSize)
 		if err != nil {
 			return jobPage{}, err
 		}
-		id := row.State.UploadID
-		if s.cursor.Until != "" && id > s.cursor.Until {
+		found.pages++
+		for _, row := range page.Rows {
+			if id := row.State.UploadID; s.cursor.Until == "" || id <= s.cursor.Until {
+				found.add(row, s)
+			}
+		}
+		after = page.Next
+		if after == "" || s.cursor.Until != "" && after >= s.cursor.Until {
 			break
 		}
-		if found.readCount == maxJobsRead || found.readCount > 0 && !clock(h.Now)().Before(until) {
-			found.stoppedAt = last
+		if found.pages == c.paid {
+			if err := c.raise(ctx, min(2*c.paid, maxPages)); err != nil {
+				return jobPage{}, err
+			}
+		}
+		if found.pages == maxPages || found.pages == c.paid || !clock(h.Now)().Before(until) {
+			found.stoppedAt = after
 			break
-		}
-		last = id
-		found.readCount++
-		if seen, known := s.have[id]; known && !row.Newer(seen.epoch, seen.seq) {
-			continue
-		}
-		if s.cursor.Sent != nil && newRank(row).compare(*s.cursor.Sent) <= 0 {
-			continue
-		}
-		if found.rows = append(found.rows, row); len(found.rows) == 2*maxStates {
-			found.truncate()
 		}
 	}
 	found.truncate()
 	return found, nil
+}
+
+// add keeps a row that is new to the browser and was not sent with an earlier page of the sync.
+func (j *jobPage) add(row feed.Row, s syncAction) {
+	if seen, known := s.have[row.State.UploadID]; known && !row.Newer(seen.epoch, seen.seq) {
+		return
+	}
+	if s.cursor.Sent != nil && newRank(row).compare(*s.cursor.Sent) <= 0 {
+		return
+	}
+	if j.rows = append(j.rows, row); len(j.rows) == 2*maxStates {
+		j.truncate()
+	}
 }
 
 // truncate sorts the rows and removes those after the first maxStates.

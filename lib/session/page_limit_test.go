@@ -3,37 +3,76 @@ package session
 import (
 	"context"
 	"fmt"
-	"iter"
+	"log/slog"
+	"strconv"
 	"testing"
 	"time"
 
+	"github.com/herald-progress/herald/lib/connection"
 	"github.com/herald-progress/herald/lib/feed"
 	"github.com/herald-progress/herald/lib/message"
 )
 
-// endlessFeed is a feed with more jobs than one sync reads.
-type endlessFeed struct{ *feed.Memory }
+// endlessFeed is a feed with more jobs than anybody reads.
+type endlessFeed struct {
+	*feed.Memory
 
-func (endlessFeed) JobsAfter(context.Context, string, string) iter.Seq2[feed.Row, error] {
-	return func(yield func(feed.Row, error) bool) {
-		for n := 0; ; n++ {
-			row := feed.Row{Seq: 1, State: message.UploadProgress{UploadID: fmt.Sprintf("j%07d", n)}, UpdatedAt: time.UnixMilli(int64(n))}
-			if !yield(row, nil) {
-				return
-			}
-		}
-	}
+	// expired says that the life of all of them is over.
+	expired bool
+	pages   int
 }
 
-// TestSyncReadsAtMostTwentyThousandJobs checks the memory, too: a sync keeps few jobs. It sends the newest of those that it
-// read.
-func TestSyncReadsAtMostTwentyThousandJobs(t *testing.T) {
-	h := &Default{Feed: endlessFeed{&feed.Memory{}}}
-	found, err := h.readJobs(t.Context(), "user/u1", syncAction{}, time.Now().Add(time.Hour))
-	if err != nil || found.readCount != maxJobsRead || len(found.rows) != maxStates || !found.truncated {
-		t.Errorf("%d rows are read, %d found, left %v, %v", found.readCount, len(found.rows), found.truncated, err)
+func (f *endlessFeed) JobsAfter(_ context.Context, _, after string, limit int) (feed.JobPage, error) {
+	f.pages++
+	first, _ := strconv.Atoi(after)
+	var page feed.JobPage
+	for n := first + 1; n <= first+limit; n++ {
+		page.Next = fmt.Sprintf("%07d", n)
+		if !f.expired {
+			row := feed.Row{Seq: 1, State: message.UploadProgress{UploadID: page.Next}, UpdatedAt: time.UnixMilli(int64(n))}
+			page.Rows = append(page.Rows, row)
+		}
 	}
-	if want := fmt.Sprintf("j%07d", maxJobsRead-1); found.stoppedAt != want || found.rows[0].State.UploadID != want {
-		t.Errorf("it stopped at %s, and the first is %s; want %s", found.stoppedAt, found.rows[0].State.UploadID, want)
+
+	return page, nil
+}
+
+// TestSyncReadsALimitedNumberOfPages: and holds few of them. The newest of those that it read come first, and the next sync
+// goes on after them, whether or not they still live.
+func TestSyncReadsALimitedNumberOfPages(t *testing.T) {
+	for name, tt := range map[string]struct {
+		expired bool
+		posts   int // what is left of the user's
+		pages   int
+	}{
+		"living": {false, 100, maxPages}, "expired": {true, 100, maxPages}, "posts for 7": {true, 7, 7}, "a post": {false, 1, 1},
+	} {
+		t.Run(name, func(t *testing.T) {
+			f := &endlessFeed{Memory: &feed.Memory{}, expired: tt.expired}
+			store := &connection.Memory{}
+			h := &Default{Feed: f, Connections: store}
+			if _, err := store.Spend(t.Context(), "u1", "c1", h.Limits.budget()-tt.posts, h.Limits.budget(), time.Now()); err != nil {
+				t.Fatal(err)
+			}
+			a := &responder{now: time.Now, connection: connection.Connection{ID: "c1", UserID: "u1"}}
+			b, err := h.charge(t.Context(), slog.New(slog.DiscardHandler), a, 1)
+			if err != nil {
+				t.Fatal(err)
+			}
+			found, err := h.readJobs(t.Context(), "user/u1", syncAction{}, b, time.Now().Add(time.Hour))
+			if err != nil || found.pages != tt.pages || f.pages != tt.pages || b.paid < tt.pages {
+				t.Errorf("%d pages are read, %d are paid, want %d, %v", f.pages, b.paid, tt.pages, err)
+			}
+			if b.short != (tt.posts < maxPages) {
+				t.Errorf("the posts are short: %v", b.short)
+			}
+			want := fmt.Sprintf("%07d", tt.pages*pageSize)
+			if found.stoppedAt != want {
+				t.Errorf("it stopped at %s, want %s", found.stoppedAt, want)
+			}
+			if !tt.expired && (len(found.rows) != maxStates || !found.truncated || found.rows[0].State.UploadID != want) {
+				t.Errorf("%d rows are kept, left %v; want the newest %d", len(found.rows), found.truncated, maxStates)
+			}
+		})
 	}
 }

@@ -4,7 +4,6 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
-	"iter"
 	"slices"
 	"testing"
 	"testing/synctest"
@@ -217,22 +216,16 @@ type slowFeed struct {
 	pause time.Duration
 }
 
-func (f slowFeed) JobsAfter(ctx context.Context, owner, after string) iter.Seq2[feed.Row, error] {
-	return func(yield func(feed.Row, error) bool) {
-		for row, err := range f.faultyFeed.JobsAfter(ctx, owner, after) {
-			time.Sleep(f.pause)
-			if !yield(row, err) {
-				return
-			}
-		}
-	}
+func (f slowFeed) JobsAfter(ctx context.Context, owner, after string, _ int) (feed.JobPage, error) {
+	time.Sleep(f.pause)
+	return f.faultyFeed.JobsAfter(ctx, owner, after, 50)
 }
 
 func TestSyncContinuesWhereReadingJobsTimedOut(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		const jobs = 1000
 		w := newFixture(t)
-		w.handler.Feed = slowFeed{w.feed, 20 * time.Millisecond}
+		w.handler.Feed = slowFeed{w.feed, time.Second}
 		for n := range jobs {
 			w.addJob("u1", fmt.Sprintf("j%05d", n), 10)
 		}

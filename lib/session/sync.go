@@ -23,37 +23,38 @@ const (
 	postTimeout = 20 * time.Second
 	// minTimeToAnswer is the time that must be left when the last frame before synced is posted.
 	minTimeToAnswer = 2 * broadcast.PostTimeout
-	// maxJobsRead is how many jobs one sync reads.
-	maxJobsRead = 20_000
-	// jobsPerPost is how many read jobs cost as much as one post: about as many as one request to the store returns.
-	jobsPerPost = 1000
+	// maxPages is how many pages of jobs one sync reads, each by one request to the store. pageSize is how many jobs a page
+	// has at most: DynamoDB ends a page at 1 MB.
+	maxPages = 20
+	pageSize = 1000
 )
 
 // sync posts a welcome frame, everything that is newer than what the browser has, and a synced frame with the counts. It costs
-// its posts or its reads, whichever is more.
+// its posts or the pages of jobs that it reads, whichever is more. It reads and posts only what it has paid for.
 func (h *Default) sync(ctx context.Context, log *slog.Logger, resp *responder, s syncAction) error {
-	if h.spent.has(resp.connection.UserID, resp.now()) { // before anything is read
-		return h.countRefusal(ctx, log, resp)
-	}
 	start := resp.now()
-	page, err := h.read(ctx, feed.User(resp.connection.UserID), s, start.Add(readTimeout))
-	if err != nil {
-		return err
-	}
-
-	frames := page.frames()
 	controls := 2 // welcome and synced
 	if s.noWelcome {
 		controls = 1
 	}
-	cost := max(len(frames)+controls, page.jobs.readCount/jobsPerPost)
-	granted, err := h.spend(ctx, log, resp, cost)
+	c, err := h.charge(ctx, log, resp, controls)
 	if err != nil {
 		return err
 	}
+	if c.paid < controls {
+		return errBudgetSpent
+	}
+	page, err := h.read(ctx, feed.User(resp.connection.UserID), s, c, start.Add(readTimeout))
+	if err != nil {
+		return err
+	}
+	frames := page.frames()
+	if err := c.raise(ctx, len(frames)+controls); err != nil {
+		return err
+	}
 
-	allowed := frames[:max(0, min(len(frames), granted-controls))]
-	if !s.noWelcome && granted >= controls {
+	allowed := frames[:max(0, min(len(frames), c.paid-controls))]
+	if !s.noWelcome {
 		now := message.Time{Time: resp.now()}
 		end := message.Time{Time: resp.connection.SessionEnd()}
 		if err := resp.send(ctx, message.Welcome{ConnectionID: resp.connection.ID, ServerTime: now, SessionEnd: end}); err != nil {
@@ -71,10 +72,10 @@ func (h *Default) sync(ctx context.Context, log *slog.Logger, resp *responder, s
 	}
 
 	synced := page.synced(s.cursor, frames[:posted])
-	if granted < cost {
+	if c.short {
 		synced.More, synced.RetryAfter = true, retryAfter(resp.now())
 	}
-	log.InfoContext(ctx, "synced", "jobs", synced.Jobs, "notes", synced.Notes, "more", synced.More, "cost", cost, "granted", granted)
+	log.InfoContext(ctx, "synced", "jobs", synced.Jobs, "notes", synced.Notes, "more", synced.More, "pages", page.jobs.pages, "paid", c.paid, "short", c.short)
 	return resp.send(ctx, synced)
 }
 

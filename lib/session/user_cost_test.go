@@ -2,10 +2,13 @@ package session_test
 
 import (
 	"context"
+	"encoding/base64"
+	"encoding/json"
 	"fmt"
 	"iter"
 	"math/rand/v2"
 	"os"
+	"sort"
 	"strings"
 	"sync"
 	"testing"
@@ -16,6 +19,7 @@ import (
 	"github.com/herald-progress/herald/lib/broadcast"
 	"github.com/herald-progress/herald/lib/connection"
 	"github.com/herald-progress/herald/lib/feed"
+	"github.com/herald-progress/herald/lib/message"
 	"github.com/herald-progress/herald/lib/session"
 )
 
@@ -149,10 +153,20 @@ type meteredFeed struct {
 	*feed.Memory
 
 	meter *usageMeter
+	// jobs are the user's, in the order of their ids.
+	jobs []feed.Row
 }
 
-func (f meteredFeed) JobsAfter(ctx context.Context, owner, after string) iter.Seq2[feed.Row, error] {
-	return paged(f.meter, f.Memory.JobsAfter(ctx, owner, after))
+// JobsAfter reads jobs that were stored before the attack.
+func (f meteredFeed) JobsAfter(_ context.Context, _, after string, limit int) (feed.JobPage, error) {
+	f.meter.request()
+	from := sort.Search(len(f.jobs), func(n int) bool { return f.jobs[n].State.UploadID > after })
+	to := min(from+limit, len(f.jobs))
+	page := feed.JobPage{Rows: f.jobs[from:to]}
+	if to < len(f.jobs) {
+		page.Next = f.jobs[to-1].State.UploadID
+	}
+	return page, nil
 }
 
 func (f meteredFeed) Notes(ctx context.Context, owner, since string, limit int) ([]feed.Note, error) {
@@ -234,15 +248,31 @@ func TestUserCostsStayUnderThePublishedBounds(t *testing.T) {
 	}
 }
 
+const anEpoch = "2026-11-22T10:00:00.000Z#0000"
+
+// forgedCursor says that all jobs have been sent.
+var forgedCursor = base64.RawURLEncoding.EncodeToString([]byte(`{"s":{"e":true,"t":0,"j":"zzzzzzzz"}}`))
+
+// haveAll says that the browser has the first of the jobs, as many as a sync may name.
+var haveAll = func() string {
+	have := map[string][2]any{}
+	for n := range 300 {
+		have[fmt.Sprintf("j%05d", n)] = [2]any{anEpoch, 7}
+	}
+	text, _ := json.Marshal(have)
+	return string(text)
+}()
+
 func attackRandomly(t *testing.T, seed uint64) {
 	t.Helper()
 	random := rand.New(rand.NewPCG(seed, 1))
 	b := newUsageMeter()
-	store, userFeed := meteredStore{&connection.Memory{IndexLag: time.Second}, b}, meteredFeed{&feed.Memory{}, b}
+	store, userFeed := meteredStore{&connection.Memory{IndexLag: time.Second}, b}, meteredFeed{&feed.Memory{}, b, nil}
 	g := &meteredGateway{meter: b, closed: map[string]bool{}}
 	w := &fixture{T: t, feed: faultyFeed{userFeed.Memory, nil}}
-	for n := range 50 + random.IntN(250) {
-		w.addJob("u1", fmt.Sprint("j", n), 10)
+	for n := range []int{300, 3000, 20_000}[random.IntN(3)] {
+		state := message.UploadProgress{UploadID: fmt.Sprintf("j%05d", n), FileName: "f", Progress: 10, Message: "m"}
+		userFeed.jobs = append(userFeed.jobs, feed.Row{Owner: feed.User("u1"), Epoch: anEpoch, Seq: 7, State: state, UpdatedAt: time.Now()})
 	}
 	var notes []string
 	for n := range 50 + random.IntN(300) {
@@ -254,13 +284,16 @@ func attackRandomly(t *testing.T, seed uint64) {
 		Gateway: g, Connections: store, Feed: userFeed, Verifier: otherUserVerifier{}, Broadcaster: &broadcast.Broadcaster{Store: store, Sender: g},
 	}
 	reaper := &session.Reaper{Sessions: store, Gateway: g}
-	tabs, each := 20+random.IntN(180), 100+random.IntN(200)
+	tabs, each, pause := 20+random.IntN(180), 100+random.IntN(200), time.Duration(random.IntN(500))*time.Millisecond
+	if seed%2 == 0 {
+		each, pause = 1000, 2*time.Millisecond // gaps of 1 ms
+	}
 	ctx, cancel := context.WithTimeout(t.Context(), 150*time.Second)
 	defer cancel()
 	var all sync.WaitGroup
 	for range tabs {
 		mine := rand.New(rand.NewPCG(seed, random.Uint64()))
-		all.Go(func() { hostileTab(ctx, mine, b, connect, def, g, notes, each) })
+		all.Go(func() { hostileTab(ctx, mine, b, connect, def, g, notes, each, pause) })
 	}
 	all.Go(func() {
 		for ctx.Err() == nil {
@@ -292,7 +325,7 @@ func (otherUserVerifier) Verify(context.Context, string) (auth.Claims, error) {
 
 // hostileTab sends messages over one connection without waiting for answers, then opens another connection.
 func hostileTab(
-	ctx context.Context, random *rand.Rand, b *usageMeter, connect *session.Connect, def *session.Default, g *meteredGateway, notes []string, each int,
+	ctx context.Context, random *rand.Rand, b *usageMeter, connect *session.Connect, def *session.Default, g *meteredGateway, notes []string, each int, pause time.Duration,
 ) {
 	var sent sync.WaitGroup
 	defer sent.Wait()
@@ -311,9 +344,9 @@ func hostileTab(
 			sent.Go(func() {
 				b.run(func() { _, _ = def.Handle(context.Background(), m) })
 			})
-			time.Sleep(time.Duration(random.IntN(500)) * time.Millisecond)
+			time.Sleep(rand.N(pause + 1))
 		}
-		if random.IntN(2) == 0 { // others are left open
+		if status == 200 && random.IntN(2) == 0 { // others are left open
 			disconnect := session.Disconnect{Store: connect.Store}
 			b.run(func() { _, _ = disconnect.Handle(context.Background(), r) })
 		}
@@ -323,7 +356,14 @@ func hostileTab(
 
 func randomMessage(random *rand.Rand, notes []string) string {
 	note := notes[random.IntN(len(notes))]
-	switch random.IntN(8) {
+	switch random.IntN(11) {
+	case 8: // a cursor after which no job is left to send
+		return `{"action":"sync","welcome":false,"since":"` + note + `","cursor":"` + forgedCursor + `"}`
+	case 9:
+		return `{"action":"sync","welcome":false,"since":"` + notes[len(notes)-1] + `","cursor":"` + forgedCursor + `"}`
+	case 10:
+		return `{"action":"sync","welcome":false,"since":"` + notes[len(notes)-1] + `","have":` + haveAll + `}`
+
 	case 0:
 		return `{"action":"sync"}`
 	case 1:

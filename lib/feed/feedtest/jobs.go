@@ -96,12 +96,23 @@ func jobsAfter(t *testing.T, s feed.Store) {
 	for after, want := range map[string][]string{
 		"": ids, "!": ids, "1": ids[2:], "11": ids[3:], "a": ids[6:], "b": ids[9:], "\u20ac": {}, "~": ids[9:],
 	} {
-		got := []string{}
-		for _, row := range collect(t, s.JobsAfter(t.Context(), owner, after)) {
-			got = append(got, row.State.UploadID)
-		}
-		if diff := cmp.Diff(want, got); diff != "" {
-			t.Errorf("jobs after %q (-want +got):\n%s", after, diff)
+		for _, limit := range []int{1, 3, 100} {
+			got := []string{}
+			for page := (feed.JobPage{Next: after}); ; {
+				var err error
+				if page, err = s.JobsAfter(t.Context(), owner, page.Next, limit); err != nil || len(page.Rows) > limit {
+					t.Fatalf("a page of %d has %d rows, %v", limit, len(page.Rows), err)
+				}
+				for _, row := range page.Rows {
+					got = append(got, row.State.UploadID)
+				}
+				if page.Next == "" {
+					break
+				}
+			}
+			if diff := cmp.Diff(want, got); diff != "" {
+				t.Errorf("jobs after %q in pages of %d (-want +got):\n%s", after, limit, diff)
+			}
 		}
 	}
 }
