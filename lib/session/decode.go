@@ -7,7 +7,6 @@ import (
 	"fmt"
 	"maps"
 	"slices"
-	"strings"
 
 	"github.com/oklog/ulid/v2"
 
@@ -21,10 +20,6 @@ const (
 	actionRefresh = "refresh"
 	actionDismiss = "dismiss"
 )
-
-// replacementChar is what encoding/json decodes invalid Unicode to. Job ids that contain it are rejected, because two different
-// ids could become one.
-const replacementChar = "\uFFFD"
 
 // The texts of the error frames for messages without a known action.
 var (
@@ -99,11 +94,8 @@ func decodeSync(raw []byte) (any, error) {
 	}
 	s := syncAction{have: make(map[string]version, len(m.Have)), noWelcome: m.Welcome != nil && !*m.Welcome}
 	for _, job := range slices.Sorted(maps.Keys(m.Have)) {
-		if job == "" || len(job) > message.MaxID {
-			return nil, invalid("have", fmt.Sprintf("must name jobs of 1 to %d bytes", message.MaxID))
-		}
-		if strings.Contains(job, replacementChar) {
-			return nil, invalid("have", "must name jobs in valid Unicode")
+		if !message.ValidID(job, message.MaxID) {
+			continue // no job has it, and what the browser once stored must not refuse its syncs for ever
 		}
 		v, rule := decodeVersion(m.Have[job])
 		if rule != "" {
