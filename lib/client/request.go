@@ -9,9 +9,6 @@ import (
 	"github.com/herald-progress/herald/lib/message"
 )
 
-// maxCursor is the maximum length of a cursor, in bytes of JSON: a sync must fit [message.MaxClientFrame].
-const maxCursor = 4 << 10
-
 // page is one sync request and its answer. A user's jobs may take several pages: each but the first starts at a cursor.
 type page struct {
 	// jobs and notes are the ids that came since the request; newestNote is the newest note of the answer.
@@ -138,7 +135,7 @@ func (v *View) have() map[string]position {
 	for _, id := range jobs {
 		at := v.jobs[id].at
 		if at.seq == 0 || len(id) > message.MaxID {
-			continue // the server accepts no such id
+			continue // the server ignores such an id
 		}
 		entry, err := json.Marshal(map[string]position{id: at})
 		size += len(entry) - len(`{}`) + len(`,`)
@@ -195,7 +192,7 @@ func (p *page) afterPage(cursor string, later, moved bool) pageResult {
 
 // validCursor returns the cursor, or "" if it is too long for a sync.
 func validCursor(cursor string) string {
-	if text, err := json.Marshal(cursor); err != nil || len(text) > maxCursor {
+	if text, err := json.Marshal(cursor); err != nil || len(text)-len(`""`) > message.MaxCursor {
 		return ""
 	}
 	return cursor

@@ -23,6 +23,7 @@ import "time"
 //	a frame to a browser                   131,072 bytes     API Gateway's
 //	a frame from a browser                 32,768 bytes      API Gateway's; it closes the connection with 1009 above it
 //	jobs in the have of a sync             1,000, and 24,576 bytes of JSON
+//	the cursor of a sync                   4,096 bytes       three ids of jobs, in base64url of JSON
 //
 // * Bytes of JSON: a quote, a backslash and a line break count as two, most other control characters as six.
 const (
@@ -75,6 +76,8 @@ const (
 	// MaxHaveBytes is the JSON size up to which a client should fill the have of a sync, so that the whole sync fits
 	// [MaxClientFrame]. The server sends jobs that are not in it again, and the client drops them.
 	MaxHaveBytes = 24_576
+	// MaxCursor is the maximum length of the cursor of a sync, in bytes.
+	MaxCursor = 4096
 )
 
 // Coalescing: how often states of a job that are not urgent may be pushed. A person can read no more.

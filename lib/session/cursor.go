@@ -1,6 +1,7 @@
 package session
 
 import (
+	"bytes"
 	"cmp"
 	"encoding/base64"
 	"encoding/json"
@@ -12,9 +13,6 @@ import (
 	"github.com/herald-progress/herald/lib/feed"
 	"github.com/herald-progress/herald/lib/message"
 )
-
-// maxCursor is the maximum length of a cursor in bytes. It holds three job ids, each byte of which may take six in JSON.
-const maxCursor = 8192
 
 var errCursor = errors.New("session: bad cursor")
 
@@ -59,11 +57,13 @@ func (c cursor) String() string {
 	if c == (cursor{}) {
 		return ""
 	}
-	text, err := json.Marshal(c)
-	if err != nil {
-		return "" // impossible: strings and numbers can be encoded
+	var text bytes.Buffer
+	enc := json.NewEncoder(&text)
+	enc.SetEscapeHTML(false) // it would not fit
+	if err := enc.Encode(c); err != nil {
+		return "" // cannot be: texts and numbers
 	}
-	return base64.RawURLEncoding.EncodeToString(text)
+	return base64.RawURLEncoding.EncodeToString(bytes.TrimSuffix(text.Bytes(), []byte("\n")))
 }
 
 // decodeCursor decodes the cursor of a synced frame. An empty text is the start.
@@ -72,7 +72,7 @@ func decodeCursor(s string) (cursor, error) {
 	if s == "" {
 		return c, nil
 	}
-	if len(s) > maxCursor {
+	if len(s) > message.MaxCursor {
 		return c, errCursor
 	}
 	text, err := base64.RawURLEncoding.DecodeString(s)

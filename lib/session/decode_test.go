@@ -56,7 +56,7 @@ func FuzzCursor(f *testing.F) {
 		if err != nil {
 			return
 		}
-		if again, err := decodeCursor(c.String()); err != nil || again.String() != c.String() || len(c.String()) > maxCursor {
+		if again, err := decodeCursor(c.String()); err != nil || again.String() != c.String() || len(c.String()) > message.MaxCursor {
 			t.Errorf("%+v is decoded as %+v: %v", c, again, err)
 		}
 		if len(c.After) > message.MaxID || len(c.Until) > message.MaxID || c.Sent != nil && len(c.Sent.Job) > message.MaxID {
