@@ -16,6 +16,8 @@ const (
 	// recentSeen is the number of ids up to since that dropOldIDs leaves. Of these notes, a sync repeats at most the newest
 	// 200.
 	recentSeen = 1000
+	// minOverlap is the number of notes from which a sync has their digest, so that they are not repeated.
+	minOverlap = 8
 )
 
 // notes are the notes that a view has received. A note is new if its id is not in seen, even if later ids are: a note may
@@ -100,15 +102,49 @@ func (n *notes) welcome(serverTime time.Time) {
 	}
 }
 
-// firstID returns the smallest ULID with the given time (https://github.com/ulid/spec): 48 bits of milliseconds in ten
-// digits, then zeros.
+// A ULID (https://github.com/ulid/spec) begins with the 48 bits of its milliseconds, in ten digits of five bits.
+const (
+	idDigits   = "0123456789ABCDEFGHJKMNPQRSTVWXYZ"
+	digitBits  = 5
+	timeDigits = 10
+)
+
+// firstID returns the smallest ULID with the given time.
 func firstID(at time.Time) string {
-	const digits, bits, timeDigits, zeros = "0123456789ABCDEFGHJKMNPQRSTVWXYZ", 5, 10, "0000000000000000"
+	const zeros = "0000000000000000"
 	id := make([]byte, timeDigits)
 	ms := max(0, at.UnixMilli())
 	for i := timeDigits - 1; i >= 0; i-- {
-		id[i] = digits[ms%(1<<bits)]
-		ms >>= bits
+		id[i] = idDigits[ms%(1<<digitBits)]
+		ms >>= digitBits
 	}
 	return string(id) + zeros
+}
+
+// timeOf returns the time of a ULID.
+func timeOf(id string) time.Time {
+	var ms int64
+	for _, digit := range []byte(id[:min(timeDigits, len(id))]) {
+		ms = ms<<digitBits | int64(max(0, strings.IndexByte(idDigits, digit)))
+	}
+	return time.UnixMilli(ms)
+}
+
+// overlap returns the digest of the shown notes that a sync with since would repeat: the newest [message.MaxOverlap] of the
+// [message.NoteOverlap] before since. It is empty if they are fewer than minOverlap.
+func (n *notes) overlap(since string) string {
+	if since == "" {
+		return ""
+	}
+	after := firstID(timeOf(since).Add(-message.NoteOverlap))
+	var ids []string
+	for _, e := range n.shown {
+		if e.ID > after && e.ID < since {
+			ids = append(ids, e.ID)
+		}
+	}
+	if len(ids) < minOverlap {
+		return ""
+	}
+	return message.NotesDigest(ids[max(0, len(ids)-message.MaxOverlap):])
 }

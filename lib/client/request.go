@@ -103,6 +103,7 @@ type syncRequest struct {
 	Have    map[string]position `json:"have,omitempty"`
 	Since   string              `json:"since,omitempty"`
 	Cursor  string              `json:"cursor,omitempty"`
+	Overlap string              `json:"overlap,omitempty"`
 	Welcome *bool               `json:"welcome,omitempty"`
 }
 
@@ -116,7 +117,9 @@ func (v *View) request(welcome bool) string {
 		v.page.firstSince = v.notes.since
 	}
 	v.page.since = v.notes.since
-	request := syncRequest{Action: "sync", Have: v.have(), Since: v.notes.since, Cursor: v.page.cursor}
+	request := syncRequest{
+		Action: "sync", Have: v.have(), Since: v.notes.since, Cursor: v.page.cursor, Overlap: v.notes.overlap(v.page.firstSince),
+	}
 	if no := false; !welcome && v.notes.since != "" {
 		request.Welcome = &no
 	}

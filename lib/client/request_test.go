@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/herald-progress/herald/lib/message"
 )
@@ -23,5 +24,33 @@ func TestTheLargestSyncFitsAFrame(t *testing.T) {
 	request := v.request(false)
 	if len(request) > message.MaxClientFrame || len(request) < message.MaxHaveBytes {
 		t.Errorf("the sync takes %d bytes", len(request))
+	}
+}
+
+// TestASyncNamesTheNotesThatItNeedNotRepeat: those of the five minutes before the since of its first page.
+func TestASyncNamesTheNotesThatItNeedNotRepeat(t *testing.T) {
+	for _, tt := range []struct{ notes, want int }{{1, 0}, {minOverlap, 0}, {minOverlap + 1, minOverlap}, {250, 200}, {400, 200}} {
+		var v View
+		start := time.UnixMilli(1_700_000_000_000)
+		var ids []string
+		for n := range tt.notes {
+			id := firstID(start.Add(time.Duration(n) * time.Second))
+			if got := timeOf(id); !got.Equal(start.Add(time.Duration(n) * time.Second)) {
+				t.Fatalf("%s is of %v", id, got)
+			}
+			v.notes.add(message.Envelope{ID: id})
+			ids = append(ids, id)
+		}
+		v.notes.add(message.Envelope{ID: firstID(start.Add(-message.NoteOverlap - time.Hour))})
+		v.notes.add(message.Envelope{ID: firstID(start.Add(time.Hour))})
+		v.notes.since = ids[len(ids)-1]
+		want := ""
+		if tt.want > 0 {
+			want = `"overlap":"` + message.NotesDigest(ids[len(ids)-1-tt.want:len(ids)-1]) + `"`
+		}
+		request := v.request(true)
+		if !strings.Contains(request, want) || strings.Contains(request, "overlap") != (want != "") {
+			t.Errorf("%d notes: %s, want %s", tt.notes, request, want)
+		}
 	}
 }

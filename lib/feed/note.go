@@ -13,7 +13,7 @@ import (
 const (
 	// NoteOverlap is how far before its last note a reader must start to read again, because a note that is stored later may
 	// have an earlier ID by up to this.
-	NoteOverlap = 5 * time.Minute
+	NoteOverlap = message.NoteOverlap
 	// NoteSkew is the largest difference between the time of a note and the time of the store when the note is stored. Two
 	// notes may differ by twice this. The rest of NoteOverlap covers rounding to seconds and requests in flight.
 	NoteSkew = 2 * time.Minute

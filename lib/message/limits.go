@@ -76,6 +76,10 @@ const (
 	// MaxHaveBytes is the JSON size up to which a client should fill the have of a sync, so that the whole sync fits
 	// [MaxClientFrame]. The server sends jobs that are not in it again, and the client drops them.
 	MaxHaveBytes = 24_576
+	// NoteOverlap is the time before since whose notes a sync repeats, because a note that is stored later may have an
+	// earlier id by up to this. MaxOverlap is how many notes it repeats.
+	NoteOverlap = 5 * time.Minute
+	MaxOverlap  = 200
 	// MaxCursor is the maximum length of the cursor of a sync, in bytes.
 	MaxCursor = 4096
 )

@@ -33,6 +33,8 @@ type syncAction struct {
 	// since is the newest note that the browser has, and first is its value on the first page of the sync. Notes from
 	// overlapStart to first are sent again. All three are empty if the browser has no notes.
 	since, first, overlapStart string
+	// overlap is the digest of the notes that the browser has of these, or empty.
+	overlap string
 	// cursor is where to continue.
 	cursor cursor
 	// noWelcome asks for a response without a welcome frame.
@@ -84,6 +86,7 @@ func decodeSync(raw []byte) (any, error) {
 		Have    map[string]json.RawMessage `json:"have,omitzero"`
 		Since   string                     `json:"since,omitzero"`
 		Cursor  string                     `json:"cursor,omitzero"`
+		Overlap string                     `json:"overlap,omitzero"`
 		Welcome *bool                      `json:"welcome,omitzero"`
 	}
 	if err := message.DecodeObject(raw, "", &m); err != nil {
@@ -116,7 +119,7 @@ func decodeSync(raw []byte) (any, error) {
 	if err != nil {
 		return nil, invalid("since", ruleNote)
 	}
-	s.since = since.String()
+	s.since, s.overlap = since.String(), m.Overlap
 	if first, err := ulid.ParseStrict(s.cursor.Since); err == nil && first.Compare(since) < 0 {
 		since = first
 	}

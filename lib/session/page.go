@@ -123,12 +123,22 @@ func (h *Default) readNotes(ctx context.Context, owner string, s syncAction) (no
 	if len(fresh) > maxNotes {
 		return notePage{newer: fresh[:maxNotes], more: true, first: s.first}, nil
 	}
-	overlap, err := h.Feed.NewestNotes(ctx, owner, s.overlapStart, s.first, maxNotes+1)
+	if s.cursor != (cursor{}) && s.cursor.Since == "" { // an earlier page had it
+		return notePage{newer: fresh, first: s.first}, nil
+	}
+	overlap, err := h.Feed.NewestNotes(ctx, owner, s.overlapStart, s.first, message.MaxOverlap+1)
 	if n := len(overlap); n > 0 && overlap[n-1].ID == s.first {
 		overlap = overlap[:n-1] // the browser has it
 	}
-
-	return notePage{newer: fresh, overlap: overlap[max(0, len(overlap)-maxNotes):], first: s.first}, err
+	overlap = overlap[max(0, len(overlap)-message.MaxOverlap):]
+	ids := make([]string, len(overlap))
+	for i, n := range overlap {
+		ids[i] = n.ID
+	}
+	if s.overlap == message.NotesDigest(ids) { // the browser has them all
+		overlap = nil
+	}
+	return notePage{newer: fresh, overlap: overlap, first: s.first}, err
 }
 
 // frames returns the frames of a page in this order: running jobs, newer notes, ended jobs, notes of the overlap.

@@ -10,6 +10,8 @@ import (
 	"testing/synctest"
 	"time"
 
+	"github.com/oklog/ulid/v2"
+
 	"github.com/herald-progress/herald/lib/feed"
 	"github.com/herald-progress/herald/lib/message"
 )
@@ -24,9 +26,11 @@ type tab struct {
 	cursor string
 	// withoutCursor makes the tab sync without a cursor.
 	withoutCursor bool
-	jobs          []string
-	notes         map[string]int
-	syncs         int
+	// namesOverlap makes it send the digest of the notes that need not be repeated.
+	namesOverlap bool
+	jobs         []string
+	notes        map[string]int
+	syncs        int
 }
 
 func (w *fixture) openTab(id, user string) *tab {
@@ -42,6 +46,15 @@ func (b *tab) sync() message.Synced {
 	request := map[string]any{"action": "sync", "have": b.have, "since": b.since}
 	if !b.withoutCursor {
 		request["cursor"] = b.cursor
+	}
+	if since, err := ulid.ParseStrict(b.since); err == nil && b.namesOverlap {
+		var held []string
+		for id := range b.notes {
+			if at := ulid.MustParse(id).Timestamp(); id < b.since && since.Timestamp().Sub(at) < message.NoteOverlap {
+				held = append(held, id)
+			}
+		}
+		request["overlap"] = message.NotesDigest(sorted(held))
 	}
 	body, err := json.Marshal(request)
 	if err != nil {
@@ -271,4 +284,48 @@ func TestAnIDInHaveThatNamesNoJobIsPassedOver(t *testing.T) {
 		w.send("c1", fmt.Sprintf(`{"action":"sync","welcome":false,"have":{"%s":["",1],"known":[%q,%d]}}`, id, row.Epoch, row.Seq))
 		w.checkFrames("c1", "job new 1 10", "synced jobs=1 notes=0 more=false")
 	}
+}
+
+// TestTabsThatNameWhatTheyHaveOfTheOverlapAreNotPutOff: fifty tabs that reconnect at once and sync again after 5 s, with 50
+// notes a second apart that they have; one that lacks a note of them gets it, and one that names nothing gets all.
+func TestTabsThatNameWhatTheyHaveOfTheOverlapAreNotPutOff(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newFixture(t)
+		var notes []string
+		for n := range 50 {
+			notes = append(notes, w.addNote("u1", n))
+			time.Sleep(time.Second)
+		}
+		var tabs []*tab
+		for n := range 50 {
+			b := w.openTab(fmt.Sprint("c", n), "u1")
+			b.namesOverlap, b.since = true, notes[49]
+			for _, id := range notes {
+				b.notes[id]++
+			}
+			tabs = append(tabs, b)
+		}
+		time.Sleep(time.Minute)
+		w.gateway.tried = nil
+		for range 2 {
+			for _, b := range tabs {
+				if synced := b.sync(); synced.More || synced.Notes > 0 {
+					t.Errorf("%s: %+v", b.id, synced)
+				}
+			}
+			time.Sleep(5 * time.Second)
+		}
+		if posts := len(w.gateway.tried); posts != 200 {
+			t.Errorf("100 syncs cause %d posts, want 200", posts)
+		}
+		lacking := tabs[0]
+		delete(lacking.notes, notes[20])
+		if lacking.sync(); lacking.notes[notes[20]] != 1 {
+			t.Error("a note that a tab lacks does not come")
+		}
+		tabs[1].namesOverlap = false
+		if synced := tabs[1].sync(); synced.Notes != 49 {
+			t.Errorf("a tab that names nothing gets %+v", synced)
+		}
+	})
 }
