@@ -45,7 +45,7 @@ func TestFeedItemFormat(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	end := float64(noon.Add(15 * 24 * time.Hour).Unix())
+	end := float64(noon.Add(24 * time.Hour).Unix())
 	want := map[string]any{
 		"owner": "user/u1", "entry": "job#job", "expiresAt": end, "epoch": "2026-11-22T10:00:00.123Z#0000", "seq": 17.0, "id": "01JD9",
 		"data":    `{"uploadId":"","fileName":"f.csv","progress":42.5,"message":"","totalRows":100,"status":"failed","phase":"parse"}`,
