@@ -151,7 +151,7 @@ func printOutcome(ctx context.Context, twin *local.Twin, out outcome, show displ
 	if err != nil {
 		return fmt.Errorf("get summary: %w", err)
 	}
-	defer object.Body.Close() //nolint:errcheck // only read
+	defer object.Body.Close()
 	var summary csvimport.Summary
 	if err := json.NewDecoder(object.Body).Decode(&summary); err != nil {
 		return fmt.Errorf("read summary: %w", err)

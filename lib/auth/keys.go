@@ -115,7 +115,7 @@ func (s *keySet) request(ctx context.Context) (map[string]jwkset.JWK, error) {
 	if err != nil {
 		return nil, err //nolint:wrapcheck // fetch adds the URL
 	}
-	defer resp.Body.Close() //nolint:errcheck // nothing is written to a response
+	defer resp.Body.Close()
 	if resp.StatusCode != http.StatusOK {
 		return nil, fmt.Errorf("status %d", resp.StatusCode)
 	}

@@ -101,7 +101,7 @@ func (f *fanOut) post(ctx context.Context, c connection.Connection) {
 		case ctx.Err() == nil:
 			lastErr = err
 		}
-		if retryable(err) && sleep(ctx, backoff/2+rand.N(backoff/2)) { //nolint:gosec // jitter
+		if retryable(err) && sleep(ctx, backoff/2+rand.N(backoff/2)) {
 			continue
 		}
 		f.broadcaster.log().WarnContext(ctx, "post failed", "connectionId", c.ID, "err", err)

@@ -132,7 +132,7 @@ func (s *session) wait(ctx context.Context, frames <-chan received) error {
 		}
 		return nil
 	case <-ctx.Done():
-		return ctx.Err() //nolint:wrapcheck // Client.run returns nil after the end of ctx
+		return ctx.Err()
 	}
 }
 

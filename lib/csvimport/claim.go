@@ -129,7 +129,7 @@ func (c Config) otherClaims(ctx context.Context, file File, limit int) ([]claim,
 		})
 	}
 
-	return claims, group.Wait() //nolint:wrapcheck // an error of readClaim
+	return claims, group.Wait()
 }
 
 // computeOrderTime returns the OrderTime of the import with the claim own: the start of its execution or, if an import

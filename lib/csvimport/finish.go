@@ -169,7 +169,7 @@ func (f *Finish) writeResults(ctx context.Context, in FinishInput) (Summary, err
 		})
 	}
 	if err := group.Wait(); err != nil {
-		return Summary{}, err //nolint:wrapcheck // a *StoreError of the function above
+		return Summary{}, err
 	}
 	reporter.Update(copied.Load()) // concurrent copies may have reported out of order
 	rejectCounts, err := f.writeRejects(ctx, in, h)

@@ -40,7 +40,7 @@ func ETag(content []byte) string {
 // Get implements [Store].
 func (m *Memory) Get(ctx context.Context, from Object, offset, length int64) (io.ReadCloser, error) {
 	if err := ctx.Err(); err != nil {
-		return nil, err //nolint:wrapcheck // the caller's own
+		return nil, err
 	}
 	m.mu.Lock()
 	content, ok := m.objects[from.Key]
@@ -63,7 +63,7 @@ func (m *Memory) Get(ctx context.Context, from Object, offset, length int64) (io
 // Read implements [Store].
 func (m *Memory) Read(ctx context.Context, key string) ([]byte, string, error) {
 	if err := ctx.Err(); err != nil {
-		return nil, "", err //nolint:wrapcheck // the caller's own
+		return nil, "", err
 	}
 	m.mu.Lock()
 	defer m.mu.Unlock()
@@ -77,7 +77,7 @@ func (m *Memory) Read(ctx context.Context, key string) ([]byte, string, error) {
 // List implements [Store].
 func (m *Memory) List(ctx context.Context, prefix, after string, limit int) ([]string, error) {
 	if err := ctx.Err(); err != nil {
-		return nil, err //nolint:wrapcheck // the caller's own
+		return nil, err
 	}
 	keys := m.Keys(prefix)
 	from, found := slices.BinarySearch(keys, after)
@@ -95,7 +95,7 @@ type reader struct {
 
 func (r *reader) Read(p []byte) (int, error) {
 	if err := r.ctx.Err(); err != nil {
-		return 0, err //nolint:wrapcheck // the caller's own
+		return 0, err
 	}
 	if len(r.rest) == 0 {
 		return 0, io.EOF
@@ -121,7 +121,7 @@ type memoryWriter struct {
 
 func (w *memoryWriter) Close() error {
 	if err := w.ctx.Err(); err != nil {
-		return err //nolint:wrapcheck // the caller's own
+		return err
 	}
 	w.memory.mu.Lock()
 	defer w.memory.mu.Unlock()
@@ -149,7 +149,7 @@ func (m *Memory) put(key string, content []byte) {
 // Copy implements [Store].
 func (m *Memory) Copy(ctx context.Context, dst, src string) error {
 	if err := ctx.Err(); err != nil {
-		return err //nolint:wrapcheck // the caller's own
+		return err
 	}
 	m.mu.Lock()
 	defer m.mu.Unlock()
@@ -164,7 +164,7 @@ func (m *Memory) Copy(ctx context.Context, dst, src string) error {
 // Delete implements [Store].
 func (m *Memory) Delete(ctx context.Context, keys ...string) error {
 	if err := ctx.Err(); err != nil {
-		return err //nolint:wrapcheck // the caller's own
+		return err
 	}
 	m.mu.Lock()
 	defer m.mu.Unlock()

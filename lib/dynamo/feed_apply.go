@@ -228,7 +228,7 @@ func backOff(ctx context.Context, try int, end time.Time) error {
 // pause waits a random time whose maximum grows with the number of tries.
 func pause(ctx context.Context, try int) error {
 	longest := min(maxPause, firstPause<<min(try, maxDoublings))
-	timer := time.NewTimer(mathrand.N(longest)) //nolint:gosec // G404: the random number spreads load and is not a secret
+	timer := time.NewTimer(mathrand.N(longest))
 	defer timer.Stop()
 	select {
 	case <-timer.C:

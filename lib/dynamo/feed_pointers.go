@@ -28,7 +28,7 @@ func (s *Feed) PointersOf(ctx context.Context, arn string) iter.Seq2[feed.Pointe
 // time even if each call can only read some. An error stands for one pointer or for the rest of a shard.
 func (s *Feed) AllPointers(ctx context.Context) iter.Seq2[feed.Pointer, error] {
 	return func(yield func(feed.Pointer, error) bool) {
-		first := mathrand.IntN(pointerShards) //nolint:gosec // G404: the random number spreads load and is not a secret
+		first := mathrand.IntN(pointerShards)
 		for n := range pointerShards {
 			for p, err := range s.pointers(ctx, s.entriesQuery(shardOwner((first+n)%pointerShards), pointerPrefix, false)) {
 				if !yield(p, err) {

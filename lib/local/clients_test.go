@@ -128,7 +128,7 @@ func awsCLI(t *testing.T, twin *local.Twin, args ...string) string {
 	command.Env = append(os.Environ(), "AWS_ACCESS_KEY_ID=local", "AWS_SECRET_ACCESS_KEY=local", "AWS_DEFAULT_REGION=us-east-1", "AWS_PAGER=")
 	out, err := command.Output()
 	if err != nil {
-		if failed, ok := err.(*exec.ExitError); ok { //nolint:errorlint // never wrapped
+		if failed, ok := err.(*exec.ExitError); ok {
 			t.Fatalf("aws %s: %v: %s", args[1], err, failed.Stderr)
 		}
 		t.Fatal(err)

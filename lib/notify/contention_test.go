@@ -46,7 +46,7 @@ func TestContentionIsReportedAsThrottled(t *testing.T) {
 				publish(t, worker(t, memory, newTabs()), at(1))
 				time.Sleep(time.Minute)
 				n := worker(t, &contended{Memory: memory, loses: 1}, to)
-				if err := n.Publish(t.Context(), r); err != (notify.Throttled{}) { //nolint:errorlint // the outermost type is what counts
+				if err := n.Publish(t.Context(), r); err != (notify.Throttled{}) {
 					t.Errorf("error is %v, want Throttled", err)
 				}
 				if posts := to.sent(); len(posts) != 0 || row(t, memory).Seq != 1 {

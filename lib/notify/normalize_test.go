@@ -85,7 +85,7 @@ func TestAnEpochMayBeFiveMinutesAhead(t *testing.T) {
 			t.Errorf("%s: %v, want that it is taken: %v", epoch, err, want)
 		}
 		invalid := notify.InvalidMessage{Reason: "epoch must be at most 5 minutes ahead of the notifier's clock"}
-		if !want && err != invalid { //nolint:errorlint // the outermost type is what counts
+		if !want && err != invalid {
 			t.Errorf("%s: %v, want %v", epoch, err, invalid)
 		}
 	}

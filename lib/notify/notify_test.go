@@ -126,7 +126,7 @@ func TestErrorsHaveTheNamesThatWorkflowsMatch(t *testing.T) {
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			_, err := notifier(t, &outbox{err: tt.send}).Handle(t.Context(), json.RawMessage(tt.input))
-			if err != tt.want { //nolint:errorlint // the outermost type is what counts
+			if err != tt.want {
 				t.Errorf("error is %T %v, want %T %v", err, err, tt.want, tt.want)
 			}
 			if kind := reflect.TypeOf(err); kind.Kind() != reflect.Struct {
@@ -149,7 +149,7 @@ func TestPublishNamesTheBadField(t *testing.T) {
 	} {
 		n := notifier(t, &outbox{})
 		n.Feed = &feed.Memory{}
-		if err := n.Publish(t.Context(), tt.r); err != (notify.InvalidMessage{Reason: tt.want}) { //nolint:errorlint // as above
+		if err := n.Publish(t.Context(), tt.r); err != (notify.InvalidMessage{Reason: tt.want}) {
 			t.Errorf("%v, want %q", err, tt.want)
 		}
 	}
@@ -174,7 +174,7 @@ func TestTooLargeMessagesAreNeitherStoredNorPosted(t *testing.T) {
 		box, jobs := &outbox{}, &feed.Memory{}
 		n := notifier(t, box)
 		n.Feed = jobs
-		if _, err := n.Handle(t.Context(), json.RawMessage(state(tt.size))); err != tt.want { //nolint:errorlint // as above
+		if _, err := n.Handle(t.Context(), json.RawMessage(state(tt.size))); err != tt.want {
 			t.Errorf("%v, want %v", err, tt.want)
 		}
 		if _, err := jobs.Job(t.Context(), feed.User("u1"), "u"); !errors.Is(err, feed.ErrNotFound) || len(box.frames) != 0 {

@@ -73,7 +73,7 @@ func TestStoreFailures(t *testing.T) {
 				time.Sleep(time.Minute)
 				f := &faulty{Memory: memory, fault: map[string]fault{tt.method: tt.fault}, once: tt.once}
 				start := time.Now()
-				if err := worker(t, f, to).Publish(t.Context(), tt.r); err != tt.err { //nolint:errorlint // the outermost type is what counts
+				if err := worker(t, f, to).Publish(t.Context(), tt.r); err != tt.err {
 					t.Errorf("error is %v, want %v", err, tt.err)
 				}
 				if took := time.Since(start); took > notify.StoreTimeout {
@@ -100,7 +100,7 @@ func TestAMessageNeitherStoredNorDeliveredIsAStoreError(t *testing.T) {
 			deaf := newTabs()
 			deaf.err = errors.New("403")
 			for why, n := range map[string]*notify.Notifier{"nobody is connected": away, "every post fails": worker(t, f, deaf)} {
-				if err := n.Publish(t.Context(), r); err != (notify.StoreError{}) { //nolint:errorlint // as above
+				if err := n.Publish(t.Context(), r); err != (notify.StoreError{}) {
 					t.Errorf("%s: %v, want StoreError", why, err)
 				}
 			}
@@ -194,7 +194,7 @@ func TestMoreThan256PartsAreRefused(t *testing.T) {
 		}
 	}
 	want := notify.InvalidMessage{Reason: "part.id must be one of at most 256 of a job"}
-	if err := worker(t, memory, newTabs()).Publish(t.Context(), part("more", 1, 1000)); err != want { //nolint:errorlint // as above
+	if err := worker(t, memory, newTabs()).Publish(t.Context(), part("more", 1, 1000)); err != want {
 		t.Errorf("%v, want %v", err, want)
 	}
 }

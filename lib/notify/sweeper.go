@@ -165,7 +165,7 @@ func (s *Sweeper) forEach(ctx context.Context, pointers iter.Seq2[feed.Pointer, 
 		})
 	}
 
-	return checks.Wait() //nolint:wrapcheck // an error of the functions above
+	return checks.Wait()
 }
 
 // checkSilent ends the job of p if it is silent and its execution has ended. It deletes p if there is no job to end.

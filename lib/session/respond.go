@@ -93,7 +93,7 @@ func (resp *responder) postAll(ctx context.Context, frames []message.Envelope, u
 		})
 	}
 	posts.Wait()
-	return n, context.Cause(ctx) //nolint:wrapcheck // the error of post, or of the caller's context
+	return n, context.Cause(ctx)
 }
 
 // retryThrottled calls try with a timeout of [broadcast.PostTimeout], and calls it again while it is throttled.
@@ -108,7 +108,7 @@ func retryThrottled(ctx context.Context, try func(context.Context) error) error 
 			return err
 		}
 		select {
-		case <-time.After(backoff/2 + rand.N(backoff/2)): //nolint:gosec // jitter needs no secure random numbers
+		case <-time.After(backoff/2 + rand.N(backoff/2)):
 		case <-ctx.Done():
 			return err
 		}

@@ -46,7 +46,7 @@ type Faults struct {
 
 // NewFaults returns faults from a seed. They are reproducible if the order of the calls is.
 func NewFaults(seed uint64, rate float64) *Faults {
-	return &Faults{Rate: rate, random: rand.New(rand.NewPCG(seed, 0))} //nolint:gosec // G404: tests need a reproducible sequence
+	return &Faults{Rate: rate, random: rand.New(rand.NewPCG(seed, 0))}
 }
 
 // Next returns the fault of the next call.

@@ -62,7 +62,7 @@ type faultInjector struct {
 func (i *faultInjector) set(f Faults) {
 	i.mu.Lock()
 	defer i.mu.Unlock()
-	i.faults, i.random = f, rand.New(rand.NewPCG(f.Seed, 0)) //nolint:gosec // The faults must be repeatable.
+	i.faults, i.random = f, rand.New(rand.NewPCG(f.Seed, 0))
 }
 
 // next returns the latency of the next post and the status of its error, or 200.
