@@ -129,12 +129,10 @@ func TestEveryLimitIsEnforcedFromRequestToClient(t *testing.T) {
 	for store, feed := range stores {
 		for _, l := range limits {
 			t.Run(store+"/"+l.name, func(t *testing.T) { l.check(t, feed, small) })
-			t.Run(store+"/"+l.name+", and all else at its edge", func(t *testing.T) {
-				if l.with != nil {
-					t.Skip("it is the sum of all else")
-				}
-				l.check(t, feed, full)
-			})
+			if l.with != nil { // it is the sum of all other fields
+				continue
+			}
+			t.Run(store+"/"+l.name+", and all else at its edge", func(t *testing.T) { l.check(t, feed, full) })
 		}
 	}
 }
