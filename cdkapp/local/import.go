@@ -37,7 +37,7 @@ func importFile(ctx context.Context, o options, stdout, stderr io.Writer) (err e
 	if err != nil {
 		return err //nolint:wrapcheck // the PathError names operation and file
 	}
-	defer file.Close() //nolint:errcheck // only read
+	defer file.Close()
 	if info, err := file.Stat(); err == nil && !info.Mode().IsRegular() {
 		return fmt.Errorf("%s is not a regular file", o.file)
 	}

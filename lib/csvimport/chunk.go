@@ -116,7 +116,7 @@ func (c Config) readFileHeader(ctx context.Context, file File) (*header, error) 
 
 // rangeWriter stages the rows of one range.
 type rangeWriter struct {
-	ctx    context.Context //nolint:containedctx // a rangeWriter lives no longer than the call that made it
+	ctx    context.Context
 	store  Store
 	header *header
 	key    string

@@ -43,7 +43,7 @@ func (s *rateLimitedStore) Get(ctx context.Context, from csvimport.Object, offse
 type rateLimitedReader struct {
 	io.ReadCloser
 
-	ctx   context.Context //nolint:containedctx // of the request to which the body belongs
+	ctx   context.Context
 	limit *rate.Limiter
 }
 

@@ -23,7 +23,7 @@ var errWriterClosed = errors.New("s3store: writer is closed")
 
 // writer writes one object. It buffers at most one part.
 type writer struct {
-	ctx    context.Context //nolint:containedctx // io.Writer has no place for it
+	ctx    context.Context
 	config Config
 	key    string
 	mode   csvimport.Mode

@@ -99,7 +99,7 @@ func appendFile(target *os.File, path string) error {
 	if err != nil {
 		return fmt.Errorf("open part: %w", err)
 	}
-	defer source.Close() //nolint:errcheck // It was only read.
+	defer source.Close()
 	_, err = io.Copy(target, source)
 	if err != nil {
 		return fmt.Errorf("append part: %w", err)

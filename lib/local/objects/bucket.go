@@ -1,4 +1,3 @@
-//nolint:wrapcheck // gofakes3 reads the answer's code off the error itself.
 package objects
 
 import (
