@@ -9,7 +9,6 @@ import (
 	"github.com/herald-progress/herald/lib/broadcast"
 	"github.com/herald-progress/herald/lib/connection"
 	"github.com/herald-progress/herald/lib/feed"
-	"github.com/herald-progress/herald/lib/message"
 )
 
 // Codes of the error frames.
@@ -109,39 +108,12 @@ func (h *Default) handle(ctx context.Context, log *slog.Logger, resp *responder,
 		return errSessionEnded
 	}
 
-	action, decodeErr := decode(r)
-	switch action := action.(type) {
-	case syncAction:
-		err = h.sync(ctx, log, resp, action)
-	case dismissAction:
-		err = h.dismiss(ctx, log, resp, action.note)
-	default: // one post answers a refresh or an invalid message
-		if _, err = h.spend(ctx, log, resp, 1); err != nil {
-			break
-		}
-		if refresh, ok := action.(refreshAction); ok {
-			err = h.refresh(ctx, log, resp, refresh.token)
-		} else {
-			err = h.sendInvalid(ctx, log, resp, r, decodeErr)
-		}
-	}
-
+	err = decode(r).do(ctx, h, log, resp)
 	if errors.Is(err, errBudgetSpent) {
-		return sendBudgetSpent(ctx, resp, action)
+		return resp.sendError(ctx, CodeRateLimited, "Too many requests in this minute")
 	}
 
 	return err
-}
-
-// sendInvalid answers a message without a known action, or with an invalid field.
-func (h *Default) sendInvalid(ctx context.Context, log *slog.Logger, resp *responder, r *Request, err error) error {
-	var invalid *message.Invalid
-	if errors.As(err, &invalid) {
-		log.InfoContext(ctx, "invalid message", "bytes", len(r.Body)) // without the error: it names fields that the sender chose
-		return resp.sendError(ctx, CodeInvalidMessage, invalid.Error())
-	}
-	log.InfoContext(ctx, "unknown action", "bytes", len(r.Body))
-	return resp.sendError(ctx, CodeUnknownAction, err.Error())
 }
 
 // sendInternalError answers a message that failed. The error frame counts against the user's budget, too.

@@ -7,15 +7,36 @@ import (
 	"log/slog"
 	"slices"
 
+	"github.com/oklog/ulid/v2"
+
 	"github.com/herald-progress/herald/lib/broadcast"
 	"github.com/herald-progress/herald/lib/connection"
 	"github.com/herald-progress/herald/lib/feed"
 	"github.com/herald-progress/herald/lib/message"
 )
 
-// dismiss deletes a note. If there was one, it posts a dismissed frame to every tab of the user, the sender's included. It
-// costs one post for each tab.
-func (h *Default) dismiss(ctx context.Context, log *slog.Logger, resp *responder, note string) error {
+// dismissAction deletes a note.
+type dismissAction struct{ note string }
+
+func decodeDismiss(raw []byte) (action, error) {
+	var m struct {
+		Action string `json:"action"`
+		ID     string `json:"id"`
+	}
+	if err := message.DecodeObject(raw, "", &m); err != nil {
+		return nil, err
+	}
+	note, err := ulid.ParseStrict(m.ID)
+	if err != nil {
+		return nil, invalid("id", ruleNote)
+	}
+
+	return dismissAction{note: note.String()}, nil
+}
+
+// do deletes the note. If there was one, it posts a dismissed frame to every tab of the user, the sender's included. It costs
+// one post for each tab.
+func (a dismissAction) do(ctx context.Context, h *Default, log *slog.Logger, resp *responder) error {
 	c, err := h.charge(ctx, log, resp, 1)
 	if err != nil {
 		return err
@@ -36,7 +57,7 @@ func (h *Default) dismiss(ctx context.Context, log *slog.Logger, resp *responder
 	if c.short {
 		return errBudgetSpent
 	}
-	dismissed, err := h.Feed.Dismiss(ctx, feed.User(resp.connection.UserID), note)
+	dismissed, err := h.Feed.Dismiss(ctx, feed.User(resp.connection.UserID), a.note)
 	if err != nil {
 		return internalError("dismiss note", err)
 	}
@@ -44,7 +65,7 @@ func (h *Default) dismiss(ctx context.Context, log *slog.Logger, resp *responder
 		log.InfoContext(ctx, "nothing to dismiss")
 		return nil
 	}
-	report, err := h.Broadcaster.ToConnections(ctx, tabs, message.Dismissed{ID: note})
+	report, err := h.Broadcaster.ToConnections(ctx, tabs, message.Dismissed{ID: a.note})
 	if errors.Is(err, broadcast.ErrStore) {
 		return internalError("post dismissal", err)
 	}

@@ -8,7 +8,6 @@ import (
 	"time"
 
 	"github.com/herald-progress/herald/lib/connection"
-	"github.com/herald-progress/herald/lib/message"
 )
 
 // The default limits of one user.
@@ -175,14 +174,6 @@ func (h *Default) countRefusal(ctx context.Context, log *slog.Logger, resp *resp
 	}
 
 	return errDropped
-}
-
-// sendBudgetSpent answers that the user's posts are spent. A sync then goes on where it was to go on now.
-func sendBudgetSpent(ctx context.Context, resp *responder, action any) error {
-	if s, ok := action.(syncAction); ok {
-		return resp.send(ctx, message.Synced{More: true, Cursor: s.cursor.String(), RetryAfter: retryAfter(resp.now())})
-	}
-	return resp.sendError(ctx, CodeRateLimited, "Too many requests in this minute")
 }
 
 // retryAfter returns the seconds until the next minute, in which the user has a new budget. It adds one second because clocks

@@ -10,12 +10,29 @@ import (
 	"github.com/herald-progress/herald/lib/message"
 )
 
-// refresh prolongs the session until the new token expires, and posts the new end.
-func (h *Default) refresh(ctx context.Context, log *slog.Logger, resp *responder, token string) error {
-	if token == "" {
+// refreshAction prolongs the session with a new token, which may be missing.
+type refreshAction struct{ token string }
+
+func decodeRefresh(raw []byte) (action, error) {
+	var m struct {
+		Action string `json:"action"`
+		Token  string `json:"token,omitzero"`
+	}
+	if err := message.DecodeObject(raw, "", &m); err != nil {
+		return nil, err
+	}
+	return refreshAction{token: m.Token}, nil
+}
+
+// do prolongs the session until the new token expires, and posts the new end. It costs one post.
+func (a refreshAction) do(ctx context.Context, h *Default, log *slog.Logger, resp *responder) error {
+	if _, err := h.spend(ctx, log, resp, 1); err != nil {
+		return err
+	}
+	if a.token == "" {
 		return resp.sendError(ctx, CodeUnauthorized, "Missing token")
 	}
-	claims, err := h.Verifier.Verify(ctx, token)
+	claims, err := h.Verifier.Verify(ctx, a.token)
 	switch {
 	case errors.Is(err, auth.ErrExpired):
 		log.InfoContext(ctx, "refresh refused", "reason", err)

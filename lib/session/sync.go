@@ -2,8 +2,15 @@ package session
 
 import (
 	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
 	"log/slog"
+	"maps"
+	"slices"
 	"time"
+
+	"github.com/oklog/ulid/v2"
 
 	"github.com/herald-progress/herald/lib/broadcast"
 	"github.com/herald-progress/herald/lib/feed"
@@ -29,8 +36,113 @@ const (
 	pageSize = 1000
 )
 
-// sync posts a welcome frame, everything that is newer than what the browser has, and a synced frame with the counts. It costs
-// its posts or the pages of jobs that it reads, whichever is more. It reads and posts only what it has paid for.
+// syncAction asks for everything that is newer than what the browser has.
+type syncAction struct {
+	have map[string]version
+	// since is the newest note that the browser has, and first is its value on the first page of the sync. Notes from
+	// overlapStart to first are sent again. All three are empty if the browser has no notes.
+	since, first, overlapStart string
+	// overlap is the digest of the notes that the browser has of these, or empty.
+	overlap string
+	// cursor is where to continue.
+	cursor cursor
+	// noWelcome asks for a response without a welcome frame.
+	noWelcome bool
+}
+
+// version identifies a state of a job.
+type version struct {
+	epoch string
+	seq   int64
+}
+
+func decodeSync(raw []byte) (action, error) {
+	var m struct {
+		Action  string                     `json:"action"`
+		Have    map[string]json.RawMessage `json:"have,omitzero"`
+		Since   string                     `json:"since,omitzero"`
+		Cursor  string                     `json:"cursor,omitzero"`
+		Overlap string                     `json:"overlap,omitzero"`
+		Welcome *bool                      `json:"welcome,omitzero"`
+	}
+	if err := message.DecodeObject(raw, "", &m); err != nil {
+		return nil, err
+	}
+	if len(m.Have) > message.MaxHave {
+		return nil, invalid("have", fmt.Sprintf("must name at most %d jobs", message.MaxHave))
+	}
+	s := syncAction{have: make(map[string]version, len(m.Have)), noWelcome: m.Welcome != nil && !*m.Welcome}
+	for _, job := range slices.Sorted(maps.Keys(m.Have)) {
+		if !message.ValidID(job, message.MaxID) {
+			continue // no job has it, and what the browser once stored must not refuse its syncs for ever
+		}
+		v, rule := decodeVersion(m.Have[job])
+		if rule != "" {
+			return nil, invalid("have", rule)
+		}
+		s.have[job] = v
+	}
+
+	var err error
+	if s.cursor, err = decodeCursor(m.Cursor); err != nil {
+		return nil, invalid("cursor", "must be that of a synced frame")
+	}
+	if m.Since == "" {
+		return s, nil
+	}
+
+	since, err := ulid.ParseStrict(m.Since)
+	if err != nil {
+		return nil, invalid("since", ruleNote)
+	}
+	s.since, s.overlap = since.String(), m.Overlap
+	if first, err := ulid.ParseStrict(s.cursor.Since); err == nil && first.Compare(since) < 0 {
+		since = first
+	}
+	var overlapStart ulid.ULID
+	ms := since.Time()
+	if err := overlapStart.SetTime(ms - min(ms, uint64(feed.NoteOverlap.Milliseconds()))); err != nil { //nolint:gosec // the constant is positive
+		return nil, invalid("since", ruleNote)
+	}
+	s.first, s.overlapStart = since.String(), overlapStart.String()
+	return s, nil
+}
+
+// decodeVersion returns a version, or the rule that it violates.
+func decodeVersion(raw json.RawMessage) (v version, rule string) {
+	var pair []json.RawMessage
+	if json.Unmarshal(raw, &pair) != nil || len(pair) != 2 {
+		return version{}, "must give each job as [epoch, seq]"
+	}
+	var epoch *string
+	if json.Unmarshal(pair[0], &epoch) != nil || epoch == nil {
+		return version{}, "must have texts as epochs"
+	}
+	if *epoch != "" {
+		if normal, err := message.NormalizeEpoch(*epoch); err != nil || normal != *epoch {
+			return version{}, "must have epochs as they were sent"
+		}
+	}
+	var seq *int64
+	if json.Unmarshal(pair[1], &seq) != nil || seq == nil || *seq < 0 {
+		return version{}, "must have whole numbers from 0 as seqs"
+	}
+
+	return version{epoch: *epoch, seq: *seq}, ""
+}
+
+// do posts a welcome frame, everything that is newer than what the browser has, and a synced frame with the counts. If the
+// user's posts are spent, the synced frame says when to ask again, and continues from the same cursor.
+func (s syncAction) do(ctx context.Context, h *Default, log *slog.Logger, resp *responder) error {
+	err := h.sync(ctx, log, resp, s)
+	if errors.Is(err, errBudgetSpent) {
+		return resp.send(ctx, message.Synced{More: true, Cursor: s.cursor.String(), RetryAfter: retryAfter(resp.now())})
+	}
+	return err
+}
+
+// sync answers a sync. It costs its posts or the pages of jobs that it reads, whichever is more. It reads and posts only what
+// it has paid for.
 func (h *Default) sync(ctx context.Context, log *slog.Logger, resp *responder, s syncAction) error {
 	start := resp.now()
 	controls := 2 // welcome and synced
