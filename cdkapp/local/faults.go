@@ -13,16 +13,16 @@ import (
 // maxDelay bounds latency and lag.
 const maxDelay = time.Hour
 
-// faults is the value of the flag -faults.
-type faults struct {
+// faultFlag is the value of the flag -faults.
+type faultFlag struct {
 	local.Faults
 
 	lag time.Duration
 }
 
 // Set reads a list such as "gone=0.01,throttled=0.1,latency=50ms,lag=1s,seed=1".
-func (f *faults) Set(list string) error {
-	*f = faults{}
+func (f *faultFlag) Set(list string) error {
+	*f = faultFlag{}
 	seen := map[string]bool{}
 	for item := range strings.SplitSeq(list, ",") {
 		name, value, ok := strings.Cut(item, "=")
@@ -41,7 +41,7 @@ func (f *faults) Set(list string) error {
 	return f.Validate()
 }
 
-func (f *faults) set(name, value string) (err error) {
+func (f *faultFlag) set(name, value string) (err error) {
 	switch name {
 	case "gone":
 		f.Gone, err = share(name, value)
@@ -80,4 +80,4 @@ func delay(name, value string) (time.Duration, error) {
 }
 
 // String returns the default: no faults.
-func (f *faults) String() string { return "" }
+func (f *faultFlag) String() string { return "" }

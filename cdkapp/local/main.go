@@ -35,8 +35,8 @@ Examples
   go run ./cdkapp/local -port 9000
   go run ./cdkapp/local -dynamodb http://127.0.0.1:8000        connections and the feed in any DynamoDB endpoint
 
-What a browser has missed it asks for, once it is connected again:
-  wscat -s herald -s TOKEN -c ws://127.0.0.1:4510/prod -x '{"action":"sync"}' -w 60
+A client that connects again asks by a sync for what it has missed. Do the same by hand:
+  npx wscat@6.1.0 --connect ws://127.0.0.1:4510/prod --subprotocol herald --subprotocol TOKEN --execute '{"action":"sync"}' --wait 60
 
 Flags
 `
@@ -53,7 +53,7 @@ const (
 	table       = "websocket_connections"
 	feedTable   = "websocket_feed"
 	kilobyte    = 1000
-	maxRate     = 1_000_000 // KB a second: no disk is quicker
+	maxRate     = 1_000_000 // in KB a second, which is more than a test needs
 )
 
 // options are the parsed command line.
@@ -61,7 +61,7 @@ type options struct {
 	port     int
 	json     bool
 	rate     int
-	faults   faults
+	faults   faultFlag
 	allowed  loopback.Config
 	dynamodb string
 	user     string
@@ -109,23 +109,27 @@ func parse(args []string, stderr io.Writer) (options, error) {
 	var o options
 	f := flag.NewFlagSet("local", flag.ContinueOnError)
 	f.SetOutput(io.Discard)
-	f.IntVar(&o.port, "port", 0, fmt.Sprintf("TCP `port` on 127.0.0.1 (default %d, and any free one with FILE.csv)", defaultPort))
+	f.IntVar(&o.port, "port", 0, fmt.Sprintf("listen on this TCP `port` of 127.0.0.1 (default %d, or any free port with FILE.csv)", defaultPort))
 	f.BoolVar(&o.json, "json", false, "print JSON lines for programs")
-	f.IntVar(&o.rate, "rate", 0, "slow motion: read the file at `n` KB a second")
-	f.Var(&o.faults, "faults", "what goes wrong: a `list` such as gone=0.01,throttled=0.1,latency=50ms,lag=1s,seed=1: the shares of posts\n"+
-		"answered 410 and 429, what each post takes, how far the indexes of connections lag, which posts fail")
-	f.Func("allow-host", "a `name`, such as host.docker.internal, by which the twin may be called beside 127.0.0.1 and localhost;\n"+
-		"may be given again", func(name string) error {
+	f.IntVar(&o.rate, "rate", 0, "slow motion: read FILE.csv at `n` KB a second")
+	f.Var(&o.faults, "faults", "simulate faults: a `list` such as gone=0.01,throttled=0.1,latency=50ms,lag=1s,seed=1\n"+
+		"gone: the share of posts that are answered 410, as for a closed connection\n"+
+		"throttled: the share of posts that are answered 429\n"+
+		"latency: how long each post takes\n"+
+		"lag: how long the indexes of the connections do not show a change\n"+
+		"seed: a number that decides which posts fail")
+	f.Func("allow-host", "also answer requests to this host `name`, such as host.docker.internal; may be given again\n"+
+		"(127.0.0.1, [::1] and localhost are always answered)", func(name string) error {
 		o.allowed.Hosts = append(o.allowed.Hosts, name)
 		return o.allowed.Validate()
 	})
-	f.Func("allow-origin", "an `origin`, such as https://app.example.com, whose pages may use the twin beside those of this machine;\n"+
-		"may be given again", func(origin string) error {
+	f.Func("allow-origin", "also answer pages of this `origin`, such as https://app.example.com; may be given again\n"+
+		"(pages of this machine, such as http://localhost:3000, are always answered)", func(origin string) error {
 		o.allowed.Origins = append(o.allowed.Origins, origin)
 		return o.allowed.Validate()
 	})
-	f.StringVar(&o.dynamodb, "dynamodb", "", "keep connections and the feed in the DynamoDB at this `URL`, and create the tables there")
-	f.StringVar(&o.user, "user", "dev", "`id` of the user that the dev token stands for")
+	f.StringVar(&o.dynamodb, "dynamodb", "", "store connections and the feed in the DynamoDB at this `URL`, and create the tables there")
+	f.StringVar(&o.user, "user", "dev", "the `id` of the user for whom the dev token is valid")
 	f.BoolVar(&o.verbose, "v", false, "log what the functions do")
 	err := f.Parse(args)
 	if errors.Is(err, flag.ErrHelp) {
