@@ -1,10 +1,15 @@
 package lib_test
 
 import (
+	"encoding/json"
+	"fmt"
+	"go/parser"
+	"go/token"
 	"io/fs"
 	"os"
 	"path/filepath"
 	"regexp"
+	"slices"
 	"strings"
 	"testing"
 )
@@ -36,24 +41,136 @@ func readTree(t *testing.T, match func(path string) bool) map[string]string {
 
 func isDoc(path string) bool { return filepath.Ext(path) == ".md" }
 
+// testName matches the name of a test, a fuzz target or a benchmark.
+var testName = regexp.MustCompile(`\b(?:Test|Fuzz|Benchmark)[A-Z]\w+`)
+
+// missingTests returns a function that returns the names of tests in a text that no test file declares.
+func missingTests(t *testing.T) func(text string) []string {
+	t.Helper()
+	declared := map[string]bool{"TestState": true} // an action of AWS
+	declaration := regexp.MustCompile(`(?m)^func ((?:Test|Fuzz|Benchmark)\w+)\(`)
+	for _, source := range readTree(t, func(path string) bool { return strings.HasSuffix(path, "_test.go") }) {
+		for _, found := range declaration.FindAllStringSubmatch(source, -1) {
+			declared[found[1]] = true
+		}
+	}
+
+	return func(text string) []string {
+		return slices.DeleteFunc(testName.FindAllString(text, -1), func(name string) bool { return declared[name] })
+	}
+}
+
 // TestDocsNameTestsThatExist checks every test, fuzz target and benchmark that a page of documentation names.
 func TestDocsNameTestsThatExist(t *testing.T) {
-	var sources strings.Builder
-	for _, source := range readTree(t, func(path string) bool { return strings.HasSuffix(path, "_test.go") }) {
-		sources.WriteString(source)
-	}
-	test := regexp.MustCompile(`\b(?:Test|Fuzz|Benchmark)[A-Z]\w+`)
-	docs := readTree(t, isDoc)
+	missing, docs := missingTests(t), readTree(t, isDoc)
 	for path, text := range docs {
-		for _, name := range test.FindAllString(text, -1) {
-			if !strings.Contains(sources.String(), "func "+name+"(") && name != "TestState" { // TestState is an action of AWS
-				t.Errorf("%s names %s, which does not exist", path, name)
+		for _, name := range missing(text) {
+			t.Errorf("%s names %s, which does not exist", path, name)
+		}
+	}
+	if n := len(testName.FindAllString(docs["testdata/README.md"], -1)); n < 26 {
+		t.Errorf("testdata/README.md names %d tests, want one for each of 12 criteria and 14 cases at least", n)
+	}
+}
+
+// TestCommentsNameTestsThatExist checks every test, fuzz target and benchmark that a Go comment names.
+func TestCommentsNameTestsThatExist(t *testing.T) {
+	missing := missingTests(t)
+	for path, source := range readTree(t, func(path string) bool { return filepath.Ext(path) == ".go" }) {
+		file, err := parser.ParseFile(token.NewFileSet(), path, source, parser.ParseComments|parser.SkipObjectResolution)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, comment := range file.Comments {
+			for _, name := range missing(comment.Text()) {
+				t.Errorf("a comment in %s names %s, which does not exist", path, name)
 			}
 		}
 	}
-	if n := len(test.FindAllString(docs["testdata/README.md"], -1)); n < 26 {
-		t.Errorf("testdata/README.md names %d tests, want one for each of 12 criteria and 14 cases at least", n)
+}
+
+// TestDocsShowCodeOfExamples checks that the Go code in the page for people who notify is that of an example, which compiles.
+func TestDocsShowCodeOfExamples(t *testing.T) {
+	page := readTree(t, func(path string) bool { return path == "../statemachines/README.md" })["statemachines/README.md"]
+	examples := readTree(t, func(path string) bool { return path == "../lib/progress/example_test.go" })["lib/progress/example_test.go"]
+	blocks := strings.Split(page, "```go\n")[1:]
+	if len(blocks) == 0 {
+		t.Error("the page shows no Go code")
 	}
+	for _, block := range blocks {
+		code, _, _ := strings.Cut(block, "```")
+		if !strings.Contains(examples, code) {
+			t.Errorf("lib/progress/example_test.go does not contain this code of the page:\n%s", code)
+		}
+	}
+}
+
+// TestDocsListEverySetting checks that the page for people who deploy has a row for each setting in cdk.json, with its default.
+func TestDocsListEverySetting(t *testing.T) {
+	page := readTree(t, func(path string) bool { return path == "../cdkapp/README.md" })["cdkapp/README.md"]
+	var app struct{ Context map[string]any }
+	if err := json.Unmarshal([]byte(readTree(t, func(path string) bool { return path == "../cdk.json" })["cdk.json"]), &app); err != nil {
+		t.Fatal(err)
+	}
+	settings := 0
+	for name, value := range app.Context {
+		if strings.HasPrefix(name, "@") { // a setting of the CDK
+			continue
+		}
+		settings++
+		_, row, found := strings.Cut(page, "\n| `"+name+"` |")
+		if !found {
+			t.Errorf("cdkapp/README.md has no row for the setting %s", name)
+
+			continue
+		}
+		stated := strings.Trim(strings.Split(row, "|")[0], " `")
+		if list, isList := value.([]any); value == "" || isList && len(list) == 0 {
+			continue // the row says what an absent setting means
+		}
+		if want := fmt.Sprint(value); stated != want {
+			t.Errorf("cdkapp/README.md says that %s is %s by default, want %s", name, stated, want)
+		}
+	}
+	if settings == 0 {
+		t.Error("cdk.json has no settings")
+	}
+}
+
+// TestTheMapListsPackagesBelowTheirImports checks that the map in the contributors' page names every package, below all
+// packages that it may import.
+func TestTheMapListsPackagesBelowTheirImports(t *testing.T) {
+	page := readTree(t, func(path string) bool { return strings.HasSuffix(path, "CONTRIBUTING.md") })[".github/CONTRIBUTING.md"]
+	_, text, _ := strings.Cut(page, "## The map\n\n```\n")
+	text, _, _ = strings.Cut(text, "```")
+	lines := map[string]int{}
+	for n, line := range strings.Split(text, "\n") {
+		for word := range strings.FieldsSeq(line) {
+			name := strings.TrimSuffix(word, "/")
+			if strings.HasPrefix(word, "lib/") || strings.HasPrefix(line, word) {
+				lines[name] = n + 1
+			}
+		}
+	}
+	for name, imports := range allowed {
+		for _, imported := range imports {
+			lower, upper := lineOf(lines, name), lineOf(lines, imported)
+			if upper == 0 || lower == 0 || upper > lower {
+				t.Errorf("%s is in line %d of the map, and may import %s in line %d", name, lower, imported, upper)
+			}
+		}
+	}
+}
+
+// lineOf returns the line of a package in the map, or of the folder that contains it; 0 if there is none.
+func lineOf(lines map[string]int, name string) int {
+	for ; name != "."; name = filepath.Dir(name) {
+		if lines[name] > 0 {
+			return lines[name]
+		}
+	}
+
+	return 0
 }
 
 // TestDocsLinkToFilesThatExist checks every relative link.

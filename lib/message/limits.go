@@ -2,8 +2,8 @@ package message
 
 import "time"
 
-// The limits of all messages. Every package uses these constants. TestEveryLimitHoldsFromEndToEnd in lib/cloud sends
-// messages at each limit from the request to the client.
+// The limits of all messages. Every package uses these constants. TestEveryLimitIsEnforcedFromRequestToClient in lib/cloud
+// sends messages at each limit from the request to the client.
 //
 //	what                                   limit             why
 //	a user's or a connection's id          255 bytes         OpenID Connect's longest sub; base64url of it fits a key of S3
