@@ -18,6 +18,8 @@ const (
 	ruleID       = "must not hold control characters or U+FFFD"
 )
 
+var ruleMaxSteps = fmt.Sprintf("must be at most %d", int64(MaxSteps))
+
 func maxBytesRule(limit int) string { return fmt.Sprintf("must be at most %d bytes", limit) }
 
 func maxJSONBytesRule(limit int) string {
@@ -112,11 +114,12 @@ func (v *validator) requireName(field, s string, limit int) {
 
 // maxJSONBytes requires at most limit bytes in JSON.
 func (v *validator) maxJSONBytes(field, s string, limit int) {
-	if len(s) > limit {
+	switch {
+	case len(s) > limit:
 		v.require(field, false, maxBytesRule(limit))
-		return
+	case !fitsJSON(s, limit):
+		v.require(field, false, maxJSONBytesRule(limit))
 	}
-	v.require(field, fitsJSON(s, limit), maxJSONBytesRule(limit))
 }
 
 // requireID requires an id that follows the rules of [ValidID].
@@ -146,12 +149,15 @@ func (v *validator) requireJobID(field, s string) {
 
 func (v *validator) requireCount(field string, n int64) {
 	v.require(field, n >= 0, "must be a number from 0")
-	v.require(field, n <= MaxSteps, fmt.Sprintf("must be at most %d", int64(MaxSteps)))
+	v.require(field, n <= MaxSteps, ruleMaxSteps)
 }
 
 func (v *validator) requireOneOf(field, s string, allowed ...string) {
+	if slices.Contains(allowed, s) {
+		return
+	}
 	nonEmpty := slices.DeleteFunc(slices.Clone(allowed), func(a string) bool { return a == "" })
-	v.require(field, slices.Contains(allowed, s), "must be one of "+strings.Join(nonEmpty, ", "))
+	v.require(field, false, "must be one of "+strings.Join(nonEmpty, ", "))
 }
 
 // err returns an [*Invalid] with all broken rules, or nil.
