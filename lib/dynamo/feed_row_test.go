@@ -104,7 +104,7 @@ func TestJobWithoutPartsFitsIn4KB(t *testing.T) {
 	}
 	for _, letter := range []string{"x", "<"} { // HTML would escape the second
 		row.State.FileName, row.State.Message = strings.Repeat(letter, message.MaxName), ""
-		for feed.CheckSize(row.State) == nil {
+		for message.New(row.State, "", noon).CheckSize("") == nil {
 			row.State.Message += letter
 		}
 		it, err := encodeJob(row)

@@ -141,24 +141,6 @@ type Pointers interface {
 	DeletePointer(ctx context.Context, p Pointer) error
 }
 
-// CheckSize returns a [*message.Invalid] if data is too large to be stored: over [MaxState] for a job, [MaxNote] for a note.
-func CheckSize(data message.Data) error {
-	limit, kind := MaxNote, "a note"
-	if _, ok := message.AsUploadProgress(data); ok {
-		limit, kind = MaxState, "the state of a job"
-	}
-	text, err := MarshalData(data)
-	if err != nil {
-		return fmt.Errorf("encode data: %w", err)
-	}
-	if len(text) > limit {
-		rule := fmt.Sprintf("must be at most %d bytes of JSON in %s", limit, kind)
-		return &message.Invalid{Problems: []message.Problem{{Field: "data", Rule: rule}}}
-	}
-
-	return nil
-}
-
 // MarshalData returns data as compact JSON without HTML escapes, as in frames.
 func MarshalData(data message.Data) ([]byte, error) { return marshalJSON(data) }
 

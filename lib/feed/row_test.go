@@ -1,8 +1,6 @@
 package feed_test
 
 import (
-	"errors"
-	"strings"
 	"testing"
 	"time"
 
@@ -159,37 +157,5 @@ func TestWithPushRecordsTheNewestState(t *testing.T) {
 	claimed := row.WithPush(after(301).Add(time.Microsecond))
 	if !claimed.Pushed() || !claimed.PushedAt.Equal(after(301)) || claimed.PushedProgress != 50 || row.Pushed() {
 		t.Errorf("the claimed row is %+v", claimed)
-	}
-}
-
-func TestCheckSizeAcceptsDataUpToTheLimit(t *testing.T) {
-	state := func(n int) message.UploadProgress {
-		return message.UploadProgress{UploadID: "u", FileName: "f", Message: strings.Repeat("x", n)}
-	}
-	const around = len(`{"uploadId":"u","fileName":"f","progress":0,"message":""}`)
-	note := func(n int) message.Notification { return message.Notification{Message: strings.Repeat("x", n)} }
-	const aroundNote = len(`{"title":"","message":"","severity":""}`)
-	full := state(feed.MaxState - around)
-	marks := state(0)
-	marks.Message = strings.Repeat("<", feed.MaxState-around)
-	for _, tt := range []struct {
-		name string
-		data message.Data
-		want string
-	}{
-		{"a state", full, ""},
-		{"a state that HTML would escape", marks, ""},
-		{"a state by its pointer", &full, ""},
-		{"a state too large", state(feed.MaxState - around + 1), "data must be at most 2560 bytes of JSON in the state of a job"},
-		{"a note", note(feed.MaxNote - aroundNote), ""},
-		{"a note too large", note(feed.MaxNote - aroundNote + 1), "data must be at most 8192 bytes of JSON in a note"},
-	} {
-		t.Run(tt.name, func(t *testing.T) {
-			err := feed.CheckSize(tt.data)
-			var bad *message.Invalid
-			if tt.want == "" && err != nil || tt.want != "" && (!errors.As(err, &bad) || bad.Error() != tt.want) {
-				t.Errorf("Fits: %v, want %q", err, tt.want)
-			}
-		})
 	}
 }

@@ -78,6 +78,33 @@ func (e Envelope) Encode() ([]byte, error) {
 	return frame, nil
 }
 
+// CheckSize returns an [*Invalid] if the data of e is too large to be stored, over [MaxState] for the state of a job or
+// [MaxNote] for a note, and a [*TooLarge] instead if e is even over [MaxFrame] bytes. What can be stored can be posted. The
+// name of the field is prefixed by path.
+func (e Envelope) CheckSize(path string) error {
+	limit, kind := MaxNote, "a note"
+	if e.Type == TypeUploadProgress {
+		limit, kind = MaxState, "the state of a job"
+	}
+	var data bytes.Buffer
+	if err := encodeJSON(&data, e.Data); err != nil {
+		return err
+	}
+	if data.Len() <= limit {
+		return nil
+	}
+	e.Data = nil
+	var rest bytes.Buffer
+	if err := encodeJSON(&rest, e); err != nil {
+		return err
+	}
+	if size := rest.Len() - len("null") + data.Len(); size > MaxFrame {
+		return &TooLarge{Size: size, Limit: MaxFrame}
+	}
+
+	return invalid(fieldPath(path, "data"), fmt.Sprintf("must be at most %d bytes of JSON in %s", limit, kind))
+}
+
 // Parse decodes a frame for a client. It ignores unknown fields. The data of an unknown type is [Unknown].
 func Parse(frame []byte) (Envelope, error) {
 	var raw struct {

@@ -148,6 +148,67 @@ func TestEncodeRefusesMoreThanAFrame(t *testing.T) {
 	}
 }
 
+func TestCheckSizeAcceptsDataUpToTheLimit(t *testing.T) {
+	state := func(n int) message.UploadProgress {
+		return message.UploadProgress{UploadID: "u", FileName: "f", Message: strings.Repeat("x", n)}
+	}
+	const around = len(`{"uploadId":"u","fileName":"f","progress":0,"message":""}`)
+	note := func(n int) message.Notification { return message.Notification{Message: strings.Repeat("x", n)} }
+	const aroundNote = len(`{"title":"","message":"","severity":""}`)
+	full, tooLong := state(message.MaxState-around), state(message.MaxState-around+1)
+	marks := state(0)
+	marks.Message = strings.Repeat("<", message.MaxState-around)
+	for _, tt := range []struct {
+		name, path string
+		data       message.Data
+		want       string
+	}{
+		{"a state", "", full, ""},
+		{"a state that HTML would escape", "", marks, ""},
+		{"a state by its pointer", "", &full, ""},
+		{"a state too large", "", tooLong, "data must be at most 2560 bytes of JSON in the state of a job"},
+		{"a state too large by its pointer", "message", &tooLong, "message.data must be at most 2560 bytes of JSON in the state of a job"},
+		{"a note", "", note(message.MaxNote - aroundNote), ""},
+		{"a note too large", "message", note(message.MaxNote - aroundNote + 1), "message.data must be at most 8192 bytes of JSON in a note"},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			err := message.New(tt.data, "", time.Now()).CheckSize(tt.path)
+			var bad *message.Invalid
+			if tt.want == "" && err != nil || tt.want != "" && (!errors.As(err, &bad) || bad.Error() != tt.want) {
+				t.Errorf("CheckSize: %v, want %q", err, tt.want)
+			}
+		})
+	}
+}
+
+// TestCheckSizeMeasuresTheFrameThatEncodeMakes compares the two at the limit of a frame, with characters that JSON escapes.
+func TestCheckSizeMeasuresTheFrameThatEncodeMakes(t *testing.T) {
+	frame := func(kind string, size int) message.Envelope {
+		at := time.Date(2026, 11, 22, 10, 0, 0, 0, time.UTC)
+		if kind == "note" {
+			return message.New(message.Error{Code: `<"`, Message: strings.Repeat("x", size), Details: []byte(`{ "a" : 1 }`)}, "01J", at)
+		}
+
+		return message.New(message.UploadProgress{UploadID: `<"`, FileName: "é", Message: strings.Repeat("x", size)}, "01J", at)
+	}
+	for _, kind := range []string{"note", "state"} {
+		text, err := frame(kind, 0).Encode()
+		if err != nil {
+			t.Fatal(err)
+		}
+		limit := message.MaxFrame - len(text)
+		var bad *message.Invalid
+		if err := frame(kind, limit).CheckSize(""); !errors.As(err, &bad) {
+			t.Errorf("a %s whose frame is at the limit: %v, want an *Invalid", kind, err)
+		}
+		var large, want *message.TooLarge
+		_, encodeErr := frame(kind, limit+1).Encode()
+		if err := frame(kind, limit+1).CheckSize(""); !errors.As(encodeErr, &want) || !errors.As(err, &large) || *large != *want {
+			t.Errorf("a %s whose frame is over the limit: %v, want %v", kind, err, encodeErr)
+		}
+	}
+}
+
 func TestParseAcceptsUnknownTypesAndFields(t *testing.T) {
 	got, err := message.Parse([]byte(`{"type":"confetti","timestamp":"2026-11-22T11:00:00Z","data":{"n":1},"new":true}`))
 	if err != nil {

@@ -93,13 +93,6 @@ func (n *Notifier) checkSize(r message.Request) error {
 	if r.UserID == "" || n.Feed == nil {
 		return nil
 	}
-	err := feed.CheckSize(r.Message)
-	if err == nil {
-		return nil // what can be stored can be posted
-	}
-	if _, tooLarge := message.New(r.Message, ulid.Zero.String(), n.now()).Encode(); tooLarge != nil {
-		return tooLarge
-	}
 
-	return err
+	return message.New(r.Message, ulid.Zero.String(), n.now()).CheckSize("")
 }

@@ -8,7 +8,6 @@ import (
 	"testing/synctest"
 	"time"
 
-	"github.com/herald-progress/herald/lib/feed"
 	"github.com/herald-progress/herald/lib/message"
 	"github.com/herald-progress/herald/lib/progress"
 )
@@ -350,7 +349,7 @@ func TestReportedStatesAreAlwaysValid(t *testing.T) {
 						if err := request.Validate(); err != nil {
 							t.Errorf("request %.300v: %v", request, err)
 						}
-						if err := feed.CheckSize(request.Message); err != nil {
+						if err := message.New(request.Message, "", time.Now()).CheckSize(""); err != nil {
 							t.Errorf("data %.300v: %v", request.Message, err)
 						}
 					}
