@@ -7,6 +7,26 @@ import (
 	"github.com/herald-progress/herald/lib/message"
 )
 
+// decode reads the input of the notifier task.
+func (n *Notifier) decode(raw []byte) (request, error) {
+	normalized, err := Decode(raw)
+	if err != nil {
+		return request{}, err
+	}
+
+	return n.accept(normalized, "message")
+}
+
+// decodeRequest reads the request of a worker, by the rules of decode.
+func (n *Notifier) decodeRequest(r message.Request) (request, error) {
+	normalized, err := r.Normalize()
+	if err != nil {
+		return request{}, err
+	}
+
+	return n.accept(normalized, "")
+}
+
 // Decode reads the input of the notifier task strictly. A missing, unknown or mistyped field, and any broken rule, is a
 // [*message.Invalid] that names the field. Decode returns the request as [message.Request.Normalize] does.
 //

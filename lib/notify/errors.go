@@ -30,12 +30,14 @@ func (Throttled) Error() string         { return "Too many messages" }
 func (StoreError) Error() string        { return "Failed to store message" }
 func (DeliveryError) Error() string     { return "Failed to deliver message" }
 
-// named returns the error that workflows match by name. The cause of a StoreError or DeliveryError is only logged.
+// named returns the error that workflows match by name, or nil for nil. The cause of a StoreError or DeliveryError is only logged.
 func named(err error) error {
-	invalid, large := (*message.Invalid)(nil), (*message.TooLarge)(nil)
-	switch {
-	case err == nil:
+	if err == nil {
 		return nil
+	}
+	var invalid *message.Invalid
+	var large *message.TooLarge
+	switch {
 	case errors.As(err, &invalid):
 		return InvalidMessage{Reason: invalid.Error()}
 	case errors.As(err, &large):

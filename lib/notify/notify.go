@@ -2,11 +2,11 @@
 //
 // The way of a message is five steps, which this file shows in this order:
 //
-//  1. Decode: read the request and validate it (decode.go).
-//  2. Decide: which connections, whether it is stored, whether it is likely to be posted at once (decide.go).
+//  1. Decode: read the request and validate it (decode.go), find out what its message is, and make the frame (request.go).
+//  2. Decide: which connections, whether it is likely to be posted at once, whether its execution is followed (decide.go).
 //  3. Store: apply it to the feed, and find out whether it is posted now (store.go, push.go).
-//  4. Post: send the frame to the connections (lib/broadcast).
-//  5. Report: one output and one log line.
+//  4. Post: encode the frame once and send it to the connections (post.go, lib/broadcast).
+//  5. Report: one output and one log line (report.go).
 //
 // The states of a job are coalesced. Each is stored, and pushed to the user's tabs as often as a person can read it,
 // whichever worker publishes it:
@@ -21,7 +21,6 @@ package notify
 import (
 	"context"
 	"encoding/json"
-	"errors"
 	"log/slog"
 	"time"
 
@@ -53,74 +52,43 @@ type Notifier struct {
 	pushes pushCache
 }
 
-// Output is the task's result. Its MessageID is that of the frame that was posted, or else the message's own.
-type Output struct {
-	broadcast.Report
-
-	// Seq is the position of the job's state in its epoch; 0 for other messages.
-	Seq int64 `json:"seq,omitzero"`
-	// Stored is true if the message is in the feed, where a later sync finds it.
-	Stored bool `json:"stored"`
-	// Outcome is what the feed answered; empty if the message is not for the feed.
-	Outcome feed.Outcome `json:"outcome,omitzero"`
-	// Followed is present if the request names an execution. It is false if the job does not end with that execution: an
-	// execution of an Express workflow, or of another account or Region, or a message that is not the state of a stored job.
-	Followed *bool `json:"followed,omitempty"`
-}
-
 // Handle notifies by one request of the notifier task: JSON as [Decode] reads it. Its errors are the types that a workflow
 // matches by name: [InvalidMessage], [PayloadTooLarge], [Throttled], [StoreError], [DeliveryError].
 func (n *Notifier) Handle(ctx context.Context, raw json.RawMessage) (Output, error) {
-	r, err := Decode(raw)
+	var out Output
+	r, err := n.decode(raw)
 	if err == nil {
-		err = n.checkEpoch(r)
-	}
-	if err == nil {
-		err = within("message", n.checkSize(r))
-	}
-	if err != nil {
+		out, err = n.notifyAndLog(ctx, r, slog.LevelInfo)
+	} else {
 		n.log().WarnContext(ctx, "request refused", "err", err)
-
-		return Output{}, named(err)
 	}
 
-	return n.notifyAndLog(ctx, r, slog.LevelInfo)
+	return out, named(err)
 }
 
 // Publish notifies from a worker's own process. It reads the request as Handle does, and returns the errors of Handle.
 func (n *Notifier) Publish(ctx context.Context, r message.Request) error {
-	r, err := r.Normalize()
+	decoded, err := n.decodeRequest(r)
 	if err == nil {
-		err = n.checkEpoch(r)
+		_, err = n.notifyAndLog(ctx, decoded, slog.LevelDebug) // a worker publishes often
 	}
-	if err == nil {
-		err = n.checkSize(r)
-	}
-	if err != nil {
-		return named(err)
-	}
-	_, err = n.notifyAndLog(ctx, r, slog.LevelDebug) // a worker publishes often
 
-	return err
+	return named(err)
 }
 
-// notifyAndLog notifies and logs one line. Its error is one of Handle.
-func (n *Notifier) notifyAndLog(ctx context.Context, r message.Request, level slog.Level) (Output, error) {
-	out, err := n.notify(ctx, r, "")
-	n.log().Log(ctx, level, "notified", "type", r.Message.Type(), "messageId", out.MessageID,
-		"outcome", out.Outcome, "seq", out.Seq, "stored", out.Stored,
-		"connections", out.Connections, "delivered", out.Delivered, "gone", out.Gone, "failed", out.Failed,
-		"expired", out.Expired, "err", err)
+// notifyAndLog notifies and logs one line.
+func (n *Notifier) notifyAndLog(ctx context.Context, r request, level slog.Level) (Output, error) {
+	out, err := n.notify(ctx, r)
+	n.logOutput(ctx, level, r, out, err)
 	if err != nil {
-		return Output{}, named(err)
+		return Output{}, err
 	}
 
 	return out, nil
 }
 
-// notify takes a decoded request through the other four steps. endOf is the ARN of the execution whose end this is, where
-// the sweeper reports it; otherwise it is empty.
-func (n *Notifier) notify(ctx context.Context, r message.Request, endOf string) (Output, error) {
+// notify takes a decoded request through the other four steps.
+func (n *Notifier) notify(ctx context.Context, r request) (Output, error) {
 	ctx, cancel := broadcast.WithBudget(ctx)
 	defer cancel()
 
@@ -132,43 +100,14 @@ func (n *Notifier) notify(ctx context.Context, r message.Request, endOf string) 
 		recipients, stop = recipients.Prefetch(ctx)
 		defer stop()
 	}
-	result, err := n.store(ctx, r, d, endOf)
-	if err != nil {
-		return report(d, result, broadcast.Report{}, err)
-	}
+	result, err := n.store(ctx, r, d)
 
-	posted, err := post(ctx, recipients, result)
+	var posted broadcast.Report
+	if err == nil && result.postNow {
+		posted, err = post(ctx, recipients, result.frame)
+	}
 
 	return report(d, result, posted, err)
-}
-
-// post sends the frame to the recipients, unless it stays in the feed for the next push.
-func post(ctx context.Context, recipients broadcast.Recipients, result storeResult) (broadcast.Report, error) {
-	if !result.postNow {
-		return broadcast.Report{}, nil
-	}
-	body, err := result.frame.Encode()
-	if err != nil {
-		return broadcast.Report{}, err
-	}
-
-	return recipients.Post(ctx, broadcast.Frame{ID: result.frame.ID, Body: body})
-}
-
-// report returns the output. An error of the posts is none if the message is stored: it comes with the next sync.
-func report(d decision, result storeResult, posted broadcast.Report, err error) (Output, error) {
-	posted.MessageID = result.frame.ID
-	out := Output{
-		Report: posted, Seq: result.seq, Stored: result.outcome.ShouldPost(), Outcome: result.outcome, Followed: d.followed,
-	}
-	switch {
-	case result.storeErr != nil && (err != nil || out.Delivered == 0): // neither stored nor delivered
-		return out, result.storeErr
-	case out.Stored && (errors.Is(err, broadcast.ErrDelivery) || errors.Is(err, broadcast.ErrThrottled)):
-		return out, nil
-	default:
-		return out, err
-	}
 }
 
 func (n *Notifier) now() time.Time {

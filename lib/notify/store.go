@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"time"
 
-	"github.com/herald-progress/herald/lib/broadcast"
 	"github.com/herald-progress/herald/lib/feed"
 	"github.com/herald-progress/herald/lib/message"
 )
@@ -29,22 +28,16 @@ type storeResult struct {
 }
 
 // store stores the message, if it is for the feed. After an error nothing is posted.
-func (n *Notifier) store(ctx context.Context, r message.Request, d decision, endOf string) (storeResult, error) {
-	now := n.now()
-	id, err := broadcast.NewID(now)
-	if err != nil {
-		return storeResult{}, err
-	}
-	result := storeResult{frame: message.New(r.Message, id, now), postNow: true}
-	if !d.stored {
+func (n *Notifier) store(ctx context.Context, r request, d decision) (storeResult, error) {
+	result := storeResult{frame: r.frame, postNow: true}
+	if !r.stored {
 		return result, nil
 	}
-	owner := feed.User(r.UserID)
-	state, isState := message.AsUploadProgress(r.Message)
-	if !isState {
+	owner, id, now := feed.User(r.UserID), r.frame.ID, r.frame.Timestamp.Time
+	if !r.isState {
 		return n.storeNote(ctx, owner, feed.Note{ID: id, At: now, Data: r.Message, Key: r.Key}, result), nil
 	}
-	u := feed.Update{State: state, Epoch: r.Epoch, Key: r.Key, EndedExecution: endOf, Part: r.Part, ID: id, At: now}
+	u := feed.Update{State: r.state, Epoch: r.Epoch, Key: r.Key, EndedExecution: r.endedExecution, Part: r.Part, ID: id, At: now}
 	if d.followed != nil && *d.followed {
 		u.Execution = r.Execution
 	}

@@ -234,9 +234,14 @@ func (s *Sweeper) endJob(ctx context.Context, p feed.Pointer, row feed.Row, end 
 		state = message.UploadProgress{UploadID: state.UploadID, FileName: state.FileName}
 	}
 	state.Status, state.Message, state.RowsPerSecond, state.ETAMillis = end.status, end.text, 0, 0
-	out, err := s.Notifier.notify(ctx, message.Request{
+	r, err := s.Notifier.newRequest(message.Request{
 		UserID: strings.TrimPrefix(p.Owner, feed.User("")), Message: state.Truncated(), Epoch: p.Epoch, Key: "end of " + p.Execution + " in " + p.Epoch,
-	}, p.Execution)
+	})
+	if err != nil {
+		return fmt.Errorf("end job: %w", err)
+	}
+	r.endedExecution = p.Execution
+	out, err := s.Notifier.notify(ctx, r)
 	s.log().InfoContext(ctx, "job ended with its execution", "execution", p.Execution, "uploadId", p.Job, "status", end.status,
 		"outcome", out.Outcome, "seq", out.Seq, "delivered", out.Delivered, "err", err)
 	if err != nil {
