@@ -2,8 +2,8 @@
 // AWS Step Functions would return.
 //
 // It supports every type of state, in JSONata and in JSONPath. The children of a Distributed Map run in this process; each
-// has its own variables and context object, and none records a history. Parse rejects what is not supported, by name:
-// ItemReader, ItemBatcher and ResultWriter of a Distributed Map, and what package jsonata rejects.
+// has its own variables and context object, and none records a history. Parse rejects these features by name: ItemReader,
+// ItemBatcher and ResultWriter of a Distributed Map, and the features that package jsonata does not support.
 package asl
 
 import (
@@ -19,7 +19,7 @@ type Machine struct {
 	timeout time.Duration
 }
 
-// Parse parses a state machine definition. If the definition is invalid or needs what is not supported, the error is a
+// Parse parses a state machine definition. If the definition is invalid or needs a feature that is not supported, the error is a
 // *DefinitionError.
 func Parse(definition []byte) (*Machine, error) {
 	if strings.TrimSpace(string(definition)) == "" {
@@ -55,8 +55,9 @@ func (m *Machine) ExpressProblems() []Problem {
 	return d.problems
 }
 
-func (d *decoder) checkExpress(f *flow, at string) {
-	for name, s := range f.states {
+// checkExpress adds a problem for each Resource, in the flow at the given path, that an Express workflow cannot use.
+func (d *decoder) checkExpress(flow *flow, at string) {
+	for name, s := range flow.states {
 		for _, suffix := range []string{".waitForTaskToken", ".sync", ".sync:2"} {
 			if strings.HasSuffix(s.resource, suffix) {
 				d.invalid(at+"/States/"+name+"/Resource", "Express state machine does not support '"+suffix+"' service integration")

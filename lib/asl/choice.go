@@ -71,7 +71,7 @@ func (r dataTest) matches(s *stateRun, _ string) (bool, error) {
 	var missing *missingError
 	if errors.As(err, &missing) {
 		if r.operator == "IsPresent" {
-			return r.value == false, nil
+			return r.value == false, nil // A missing variable matches "IsPresent": false.
 		}
 		return false, runtimeFailuref("Invalid path '%s': The choice state's condition path references an invalid value.", r.variable.text)
 	}
@@ -88,9 +88,10 @@ func (r dataTest) matches(s *stateRun, _ string) (bool, error) {
 	return r.compare(v, want), nil
 }
 
+// compare reports whether the variable's value v passes the test against the value want.
 func (r dataTest) compare(v, want any) bool {
 	if kind, ok := strings.CutPrefix(r.operator, "Is"); ok {
-		return isOfType(kind, v) == (want == true)
+		return isOfType(kind, v) == (want == true) // "IsString": false matches every value that is not a string.
 	}
 	if r.operator == "BooleanEquals" {
 		a, ok := v.(bool)
@@ -103,17 +104,30 @@ func (r dataTest) compare(v, want any) bool {
 		return isString && wantIsString && matchPattern(wantString, s)
 	}
 
-	for kind, compare := range map[string]func() (int, bool){
-		"String":    func() (int, bool) { return strings.Compare(s, wantString), isString && wantIsString },
-		"Numeric":   func() (int, bool) { return compareNumeric(v, want) },
-		"Timestamp": func() (int, bool) { return compareTimes(s, wantString) },
-	} {
-		if relation, ok := strings.CutPrefix(r.operator, kind); ok {
-			order, ok := compare()
-			return ok && satisfies(relationOperators[relation], order)
+	kind, relation := splitComparison(r.operator)
+	var (
+		order int
+		ok    bool
+	)
+	switch kind {
+	case "String":
+		order, ok = strings.Compare(s, wantString), isString && wantIsString
+	case "Numeric":
+		order, ok = compareNumeric(v, want)
+	case "Timestamp":
+		order, ok = compareTimes(s, wantString)
+	}
+	return ok && satisfies(relationOperators[relation], order)
+}
+
+// splitComparison splits the name of a comparison, such as NumericLessThan, into the type and the relation.
+func splitComparison(name string) (kind, relation string) {
+	for _, kind := range []string{"String", "Numeric", "Timestamp"} {
+		if relation, ok := strings.CutPrefix(name, kind); ok {
+			return kind, relation
 		}
 	}
-	return false
+	return "", ""
 }
 
 // relationOperators maps the last part of a comparison's name, as in NumericLessThan, to its operator.
@@ -139,22 +153,24 @@ func isOfType(kind string, v any) bool {
 	}
 }
 
-func compareNumeric(a, b any) (int, bool) {
-	order := jsontree.CompareNumbers(a, b)
+// compareNumeric compares two numbers. ok is false if a value is not a number.
+func compareNumeric(a, b any) (order int, ok bool) {
+	order = jsontree.CompareNumbers(a, b)
 	return order, order != jsontree.Uncomparable
 }
 
-func compareTimes(a, b string) (int, bool) {
+// compareTimes compares two timestamps. ok is false if a text is not a timestamp.
+func compareTimes(a, b string) (order int, ok bool) {
 	x, okX := parseTimestamp(a)
 	y, okY := parseTimestamp(b)
 	return x.Compare(y), okX && okY
 }
 
-// matchPattern reports whether text matches the pattern. In it * matches any characters, and a backslash escapes a * or
-// another backslash.
+// matchPattern reports whether text matches the pattern. In the pattern, * matches any characters, and a backslash escapes a *
+// or another backslash.
 func matchPattern(pattern, text string) bool {
-	var literals []string
-	literal := ""
+	var literals []string // The literal texts that a * follows.
+	literal := ""         // The literal text after the last *.
 	for i := 0; i < len(pattern); i++ {
 		switch {
 		case pattern[i] == '*':

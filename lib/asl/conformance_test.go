@@ -19,7 +19,7 @@ import (
 	"github.com/herald-progress/herald/lib/asl"
 )
 
-// A recordedTask is how a task of a recorded execution ended.
+// A recordedTask is the result of a task of a recorded execution.
 type recordedTask struct {
 	Outcome string          `json:"outcome"`
 	Output  json.RawMessage `json:"output"`
@@ -49,7 +49,7 @@ type recordedCase struct {
 	} `json:"expected"`
 }
 
-// readLines decodes each line of a file of the conformance data. It skips the test if there is none.
+// readLines decodes each line of a file of the conformance data. It skips the test if CONFORMANCE_DIR is not set.
 func readLines[T any](t *testing.T, name string) []T {
 	t.Helper()
 	folder := os.Getenv("CONFORMANCE_DIR")
@@ -63,8 +63,9 @@ func readLines[T any](t *testing.T, name string) []T {
 	}
 	defer func() { _ = file.Close() }()
 	var items []T
+	const maxLine = 16 << 20 // Far more than the longest recording.
 	scanner := bufio.NewScanner(file)
-	scanner.Buffer(nil, 1<<24)
+	scanner.Buffer(nil, maxLine)
 
 	for scanner.Scan() {
 		var item T
@@ -120,9 +121,10 @@ func causeText(raw json.RawMessage) string {
 	return string(raw)
 }
 
-var wildcard = regexp.MustCompile(`<[A-Za-z_][^<>]*>`)
+// placeholder matches the text that a recording has in place of a value that differs each time, such as <uuid:1>.
+var placeholder = regexp.MustCompile(`<[A-Za-z_][^<>]*>`)
 
-// matchText reports whether got matches a recorded text. A placeholder matches any text; JSON texts are compared as values.
+// matchText reports whether got matches a recorded text. A placeholder matches any text. JSON texts are compared as values.
 func matchText(want, got string) bool {
 	if want == got || slices.Contains([]string{"timestamp", "date", "datetime"}, want) { // Placeholders without brackets.
 		return true
@@ -134,13 +136,14 @@ func matchText(want, got string) bool {
 		}
 	}
 
-	parts := wildcard.Split(want, -1)
+	parts := placeholder.Split(want, -1)
 	for i := range parts {
 		parts[i] = regexp.QuoteMeta(parts[i])
 	}
 	return regexp.MustCompile("(?s)^" + strings.Join(parts, ".*") + "$").MatchString(got)
 }
 
+// matchValue reports whether two JSON values match; their strings are compared by matchText.
 func matchValue(want, got any) bool {
 	switch want := want.(type) {
 	case string:
@@ -166,6 +169,7 @@ func matchValue(want, got any) bool {
 	}
 }
 
+// matchJSON reports whether two JSON texts match as values; two empty texts match.
 func matchJSON(want, got json.RawMessage) bool {
 	var wantValue, gotValue any
 	if len(want) == 0 || len(got) == 0 {

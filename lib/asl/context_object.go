@@ -18,27 +18,27 @@ func formatTimestamp(t time.Time) string {
 
 // contextObject returns the context object: $$ in JSONPath, $states.context in JSONata.
 func (s *stateRun) contextObject() *jsontree.Object {
-	x := s.thread.run.execution
-	execution := jsontree.NewObject(
-		"Id", x.ID, "Input", s.thread.run.input, "Name", x.Name, "RoleArn", x.RoleARN,
-		"StartTime", formatTimestamp(x.Start),
+	execution := s.thread.run.execution
+	executionObject := jsontree.NewObject(
+		"Id", execution.ID, "Input", s.thread.run.input, "Name", execution.Name, "RoleArn", execution.RoleARN,
+		"StartTime", formatTimestamp(execution.Start),
 	)
-	if !strings.Contains(x.ID, ":express:") {
-		execution.Set("RedriveCount", int64(x.RedriveCount))
+	if !strings.Contains(execution.ID, ":express:") {
+		executionObject.Set("RedriveCount", int64(execution.RedriveCount))
 	}
-	if x.RedriveCount > 0 && !x.RedriveTime.IsZero() {
-		execution.Set("RedriveTime", formatTimestamp(x.RedriveTime))
+	if execution.RedriveCount > 0 && !execution.RedriveTime.IsZero() {
+		executionObject.Set("RedriveTime", formatTimestamp(execution.RedriveTime))
 	}
 
-	current := jsontree.NewObject("Name", s.state.name, "EnteredTime", formatTimestamp(s.entered))
+	stateObject := jsontree.NewObject("Name", s.state.name, "EnteredTime", formatTimestamp(s.entered))
 	switch s.state.kind {
 	case kindTask, kindMap, kindParallel:
-		current.Set("RetryCount", int64(s.retries))
+		stateObject.Set("RetryCount", int64(s.retries))
 	}
 
 	o := jsontree.NewObject(
-		"Execution", execution, "State", current,
-		"StateMachine", jsontree.NewObject("Id", x.StateMachineID, "Name", x.StateMachineName),
+		"Execution", executionObject, "State", stateObject,
+		"StateMachine", jsontree.NewObject("Id", execution.StateMachineID, "Name", execution.StateMachineName),
 	)
 	if s.item != nil {
 		o.Set("Map", jsontree.NewObject("Item", s.item))

@@ -19,7 +19,7 @@ const (
 	languageJSONPath = "JSONPath"
 )
 
-// A decoder decodes a definition and collects its problems.
+// A decoder decodes a definition and collects all its problems.
 type decoder struct {
 	problems []Problem
 }
@@ -27,8 +27,8 @@ type decoder struct {
 // invalid adds a problem of the object or field at a path such as /States/Wait/Seconds.
 func (d *decoder) invalid(at, rule string) { d.addProblem(codeSchema, at, rule) }
 
-func (d *decoder) unsupported(at, what string) {
-	d.addProblem(codeUnsupported, at, what+" is not supported")
+func (d *decoder) unsupported(at, feature string) {
+	d.addProblem(codeUnsupported, at, feature+" is not supported")
 }
 
 func (d *decoder) addProblem(code, at, rule string) {
@@ -38,12 +38,12 @@ func (d *decoder) addProblem(code, at, rule string) {
 	d.problems = append(d.problems, Problem{Code: code, Path: at, Rule: rule})
 }
 
-// A fieldReader decodes the fields of an object. It records which ones were asked for, to find those that are unknown.
+// A fieldReader decodes the fields of an object. rejectUnknown reports those that were never taken.
 type fieldReader struct {
 	d      *decoder
 	at     string // The path of the object.
 	object *jsontree.Object
-	known  map[string]bool
+	taken  map[string]bool
 }
 
 func (d *decoder) readObject(v any, at string) (*fieldReader, bool) {
@@ -52,13 +52,19 @@ func (d *decoder) readObject(v any, at string) (*fieldReader, bool) {
 		d.invalid(at, "Expected value of type Object")
 		return nil, false
 	}
-	return &fieldReader{d: d, at: at, object: o, known: map[string]bool{"Comment": true}}, true
+	return &fieldReader{d: d, at: at, object: o, taken: map[string]bool{"Comment": true}}, true
 }
 
-// value returns a field of any type, and whether the object has it.
-func (f *fieldReader) value(name string) (any, bool) {
-	f.known[name] = true
+// take returns a field of any type and whether the object has it. It marks the field as known to the decoder.
+func (f *fieldReader) take(name string) (any, bool) {
+	f.taken[name] = true
 	return f.object.Get(name)
+}
+
+// has reports whether the object has a field. Unlike take, it does not mark the field as known.
+func (f *fieldReader) has(name string) bool {
+	_, ok := f.object.Get(name)
+	return ok
 }
 
 func (f *fieldReader) path(name string) string { return f.at + "/" + name }
@@ -67,7 +73,7 @@ func (f *fieldReader) invalid(name, rule string) { f.d.invalid(f.path(name), rul
 
 // stringValue returns a string field, "" if it is missing.
 func (f *fieldReader) stringValue(name string) string {
-	v, ok := f.value(name)
+	v, ok := f.take(name)
 	if !ok {
 		return ""
 	}
@@ -81,7 +87,7 @@ func (f *fieldReader) stringValue(name string) string {
 
 // arrayValue returns an array field, nil if it is missing.
 func (f *fieldReader) arrayValue(name string) []any {
-	v, ok := f.value(name)
+	v, ok := f.take(name)
 	if !ok {
 		return nil
 	}
@@ -95,7 +101,7 @@ func (f *fieldReader) arrayValue(name string) []any {
 
 // boolValue returns a boolean field, false if it is missing.
 func (f *fieldReader) boolValue(name string) bool {
-	v, ok := f.value(name)
+	v, ok := f.take(name)
 	if !ok {
 		return false
 	}
@@ -109,7 +115,7 @@ func (f *fieldReader) boolValue(name string) bool {
 
 // numberValue returns a number field from low to high, fallback if it is missing or invalid.
 func (f *fieldReader) numberValue(name string, low, high, fallback float64) float64 {
-	v, ok := f.value(name)
+	v, ok := f.take(name)
 	if !ok {
 		return fallback
 	}
@@ -124,7 +130,7 @@ func (f *fieldReader) numberValue(name string, low, high, fallback float64) floa
 
 // referenceValue returns a field that is a path, nil if it is missing or invalid.
 func (f *fieldReader) referenceValue(name string) *reference {
-	v, ok := f.value(name)
+	v, ok := f.take(name)
 	if !ok {
 		return nil
 	}
@@ -142,7 +148,7 @@ func (f *fieldReader) referenceValue(name string) *reference {
 func (f *fieldReader) require(names ...string) {
 	var missing []string
 	for _, name := range names {
-		if _, ok := f.object.Get(name); !ok {
+		if !f.has(name) {
 			missing = append(missing, name)
 		}
 	}
@@ -152,10 +158,10 @@ func (f *fieldReader) require(names ...string) {
 	}
 }
 
-// rejectUnknown adds a problem for each field that was not asked for.
+// rejectUnknown adds a problem for each field that was never taken.
 func (f *fieldReader) rejectUnknown() {
 	for _, key := range f.object.Keys() {
-		if !f.known[key] {
+		if !f.taken[key] {
 			f.invalid(key, "Field is not supported")
 		}
 	}
@@ -166,7 +172,7 @@ func (d *decoder) decodeFlow(f *fieldReader, language string) *flow {
 	f.require("States", "StartAt")
 	parsed := &flow{startAt: f.stringValue("StartAt"), states: map[string]*state{}}
 
-	v, ok := f.value("States")
+	v, ok := f.take("States")
 	if !ok {
 		return parsed
 	}

@@ -6,7 +6,7 @@ func (d *decoder) decodeChoices(f *fieldReader, s *state) {
 	f.require("Choices")
 	s.defaultNext = f.stringValue("Default")
 	items := f.arrayValue("Choices")
-	if _, ok := f.object.Get("Choices"); ok && len(items) == 0 {
+	if f.has("Choices") && len(items) == 0 {
 		f.invalid("Choices", "Array must not be empty")
 	}
 
@@ -32,7 +32,7 @@ func (d *decoder) decodeChoices(f *fieldReader, s *state) {
 // decodeCondition decodes a Condition in JSONata.
 func (d *decoder) decodeCondition(f *fieldReader) rule {
 	f.require("Condition")
-	v, _ := f.value("Condition")
+	v, _ := f.take("Condition")
 	switch v := v.(type) {
 	case bool:
 		return jsonataRule{literalTemplate{v}}
@@ -49,7 +49,7 @@ func (d *decoder) decodeCondition(f *fieldReader) rule {
 // decodeRule decodes a condition in JSONPath: And, Or, Not or a data test.
 func (d *decoder) decodeRule(f *fieldReader) rule {
 	for _, name := range []string{"And", "Or"} {
-		if _, ok := f.object.Get(name); !ok {
+		if !f.has(name) {
 			continue
 		}
 
@@ -71,7 +71,7 @@ func (d *decoder) decodeRule(f *fieldReader) rule {
 		return orRule(parts)
 	}
 
-	if v, ok := f.value("Not"); ok {
+	if v, ok := f.take("Not"); ok {
 		inner, ok := d.readObject(v, f.path("Not"))
 		if !ok {
 			return andRule{}
@@ -103,27 +103,30 @@ func (d *decoder) decodeDataTest(f *fieldReader) rule {
 	f.require("Variable")
 	test := dataTest{variable: f.referenceValue("Variable")}
 	if test.variable == nil {
-		test.variable = &reference{path: &path{}}
+		test.variable = &reference{path: &path{}} // A problem was added, so this test never runs.
 	}
 
 	for _, key := range f.object.Keys() {
-		operator := strings.TrimSuffix(key, "Path")
-		kind, ok := operators[operator]
-		if !ok || operator != key && (strings.HasPrefix(operator, "Is") || operator == "StringMatches") {
+		operator, hasPath := strings.CutSuffix(key, "Path")
+		letter, isOperator := operators[operator]
+		switch {
+		case !isOperator:
 			continue
+		case hasPath && (strings.HasPrefix(operator, "Is") || operator == "StringMatches"):
+			continue // These operators have no variant with Path: rejectUnknown reports the field.
 		}
 
 		if test.operator != "" {
 			d.invalid(f.at, "A data-test expression must have exactly one comparison operator")
 		}
 		test.operator = operator
-		if operator != key {
+		if hasPath {
 			test.path = f.referenceValue(key)
 			continue
 		}
 
-		test.value, _ = f.value(key)
-		if !hasType(kind, test.value) {
+		test.value, _ = f.take(key)
+		if !hasType(letter, test.value) {
 			f.invalid(key, "The value does not have the type that the operator compares")
 		}
 	}
@@ -134,9 +137,9 @@ func (d *decoder) decodeDataTest(f *fieldReader) rule {
 	return test
 }
 
-// hasType reports whether v has one of the types of operators.
-func hasType(kind byte, v any) bool {
-	switch kind {
+// hasType reports whether v has the type of the given letter: see operators.
+func hasType(letter byte, v any) bool {
+	switch letter {
 	case 'b':
 		return typeOf(v) == "boolean"
 	case 'n':

@@ -1,6 +1,7 @@
 package asl
 
 import (
+	"math"
 	"strconv"
 
 	"github.com/herald-progress/herald/lib/asl/jsontree"
@@ -22,15 +23,15 @@ func (d *decoder) decodeMap(f *fieldReader, s *state, language string) {
 	m := &mapFields{processor: &flow{}}
 	s.mapFields = m
 	for _, name := range []string{"ItemReader", "ItemBatcher", "ResultWriter"} {
-		if _, ok := f.value(name); ok {
+		if _, ok := f.take(name); ok {
 			d.unsupported(f.path(name), name)
 		}
 	}
 
 	d.decodeProcessor(f, m, language)
-	f.stringValue("Label")
+	_ = f.stringValue("Label") // Only its type is checked: the ARN of the Map Run contains the state's name instead.
 	m.maxConcurrency = d.decodeNumber(f, s, "MaxConcurrency", maxConcurrency)
-	m.toleratedCount = d.decodeNumber(f, s, "ToleratedFailureCount", maxAttempts)
+	m.toleratedCount = d.decodeNumber(f, s, "ToleratedFailureCount", maxToleratedCount)
 	m.toleratedPercentage = d.decodeNumber(f, s, "ToleratedFailurePercentage", maxPercentage)
 	if s.jsonata {
 		if m.items = d.decodeTemplate(f, s, "Items"); m.items != nil {
@@ -44,7 +45,7 @@ func (d *decoder) decodeMap(f *fieldReader, s *state, language string) {
 	s.resultPath = f.decodeResultPath("ResultPath")
 	s.resultSelector = d.decodeTemplate(f, s, "ResultSelector")
 	m.itemSelector = d.decodeTemplate(f, s, "ItemSelector")
-	if _, ok := f.object.Get("Parameters"); ok {
+	if f.has("Parameters") {
 		if m.itemSelector != nil {
 			d.invalid(f.at, "A Map state must not have both ItemSelector and Parameters")
 		}
@@ -64,11 +65,11 @@ func (d *decoder) checkItems(f *fieldReader, items template) {
 // decodeProcessor decodes ItemProcessor, or Iterator, its older name.
 func (d *decoder) decodeProcessor(f *fieldReader, m *mapFields, language string) {
 	name := "ItemProcessor"
-	if _, ok := f.object.Get(name); !ok {
+	if !f.has(name) {
 		name = "Iterator"
 	}
 
-	v, ok := f.value(name)
+	v, ok := f.take(name)
 	if !ok {
 		f.require("ItemProcessor")
 		return
@@ -79,7 +80,7 @@ func (d *decoder) decodeProcessor(f *fieldReader, m *mapFields, language string)
 		return
 	}
 
-	if v, ok := inner.value("ProcessorConfig"); ok {
+	if v, ok := inner.take("ProcessorConfig"); ok {
 		if config, ok := d.readObject(v, inner.path("ProcessorConfig")); ok {
 			switch config.stringValue("Mode") {
 			case "", "INLINE":
@@ -100,35 +101,37 @@ func (d *decoder) decodeProcessor(f *fieldReader, m *mapFields, language string)
 	inner.rejectUnknown()
 }
 
+// The largest values of a Map state's number fields. AWS documents none for ToleratedFailureCount. Any count over the number
+// of items has the same effect, and no array of maxPayload bytes has as many items as maxToleratedCount.
 const (
-	maxConcurrency = 2_147_483_647
-	maxPercentage  = 100
+	maxConcurrency    = math.MaxInt32
+	maxToleratedCount = 99_999_999
+	maxPercentage     = 100
 )
 
-// decodeNumber decodes the field name, a number from 0 to high or an expression, or the field name+Path.
+// decodeNumber decodes a number of a Map state: the field with the given name, which is a number from 0 to high or an
+// expression, or the field name+Path.
 func (d *decoder) decodeNumber(f *fieldReader, s *state, name string, high int) numberField {
-	c := numberField{field: name}
-	if v, ok := f.value(name); ok {
-		text, _ := v.(string)
-		if x := d.compileExpression(text, f.path(name)); s.jsonata && x != nil {
-			c.value = x
+	number := numberField{name: name}
+	if v, ok := f.take(name); ok {
+		if x := d.decodeExpression(s, v, f.path(name)); x != nil {
+			number.value = x
 		} else {
 			if n, ok := jsontree.Float(v); !ok || n < 0 || n > float64(high) {
 				f.invalid(name, "Expected value of type Number, from 0 to "+strconv.Itoa(high))
 			}
-			c.value = literalTemplate{v}
+			number.value = literalTemplate{v}
 		}
 	}
 
-	if s.jsonata {
-		return c
+	pathName := name + "Path"
+	if s.jsonata || !f.has(pathName) {
+		return number
 	}
 
-	if _, ok := f.object.Get(name + "Path"); ok {
-		c.field, c.path = name+"Path", f.referenceValue(name+"Path")
-		if c.value != nil {
-			d.invalid(f.at, "A Map state must not have both "+name+" and "+c.field)
-		}
+	number.name, number.path = pathName, f.referenceValue(pathName)
+	if number.value != nil {
+		d.invalid(f.at, "A Map state must not have both "+name+" and "+pathName)
 	}
-	return c
+	return number
 }

@@ -38,7 +38,7 @@ func (d *decoder) decodeState(name string, v any, at, inherited string) *state {
 	if !ok {
 		return s
 	}
-	if _, ok := f.object.Get("Type"); !ok {
+	if !f.has("Type") {
 		f.require("Type")
 		return s
 	}
@@ -48,7 +48,7 @@ func (d *decoder) decodeState(name string, v any, at, inherited string) *state {
 		f.invalid("QueryLanguage", "'QueryLanguage' can not be 'JSONPath' if set to 'JSONata' for whole state machine")
 	}
 
-	d.decodeByType(f, s, inherited) // Inner states inherit the machine's language, not this state's.
+	d.decodeByType(f, s, inherited) // States inside this one inherit the machine's language, not this state's.
 	f.rejectUnknown()
 	return s
 }
@@ -95,10 +95,9 @@ func (d *decoder) decodeByType(f *fieldReader, s *state, language string) {
 
 // decodeTransition decodes Next and End.
 func (d *decoder) decodeTransition(f *fieldReader, s *state) {
-	_, hasNext := f.object.Get("Next")
-	_, hasEnd := f.object.Get("End")
 	s.next = f.stringValue("Next")
-	if end := f.boolValue("End"); hasNext && end || !hasNext && !end || hasNext && hasEnd && !end {
+	isLast := f.boolValue("End")
+	if hasNext := f.has("Next"); hasNext && f.has("End") || !hasNext && !isLast {
 		d.invalid(f.at, "State must have either 'Next' or 'End: true'")
 	}
 }
@@ -113,7 +112,7 @@ func (d *decoder) decodePaths(f *fieldReader, s *state) {
 }
 
 func (f *fieldReader) decodeIOPath(name string) ioPath {
-	if v, ok := f.value(name); ok && v == nil {
+	if v, ok := f.take(name); ok && v == nil {
 		return ioPath{null: true}
 	}
 	return ioPath{ref: f.referenceValue(name)}
@@ -149,19 +148,19 @@ func (d *decoder) decodeAssignAndOutput(f *fieldReader, s *state) {
 
 // decodeTemplate decodes a field that is a template; nil if it is missing.
 func (d *decoder) decodeTemplate(f *fieldReader, s *state, name string) template {
-	v, ok := f.value(name)
+	v, ok := f.take(name)
 	if !ok {
 		return nil
 	}
 	if s.jsonata {
 		return d.jsonataTemplate(v, f.path(name))
 	}
-	return d.jsonPathTemplate(v, f.at+"/"+name)
+	return d.jsonPathTemplate(v, f.path(name))
 }
 
 // decodeAssign decodes Assign; nil if it is missing.
 func (d *decoder) decodeAssign(f *fieldReader, s *state) template {
-	v, ok := f.value("Assign")
+	v, ok := f.take("Assign")
 	if !ok {
 		return nil
 	}
@@ -183,7 +182,7 @@ func (d *decoder) decodeAssign(f *fieldReader, s *state) template {
 // decodeResultPath decodes a reference path. It returns the empty path, which selects the whole value, if the field is
 // missing, and nil if it is null.
 func (f *fieldReader) decodeResultPath(name string) *path {
-	v, ok := f.value(name)
+	v, ok := f.take(name)
 	if !ok {
 		return &path{}
 	}
@@ -206,7 +205,7 @@ func (d *decoder) decodePass(f *fieldReader, s *state) {
 	if s.jsonata {
 		return
 	}
-	if v, ok := f.value("Result"); ok {
+	if v, ok := f.take("Result"); ok {
 		s.result = literalTemplate{v}
 	}
 }
@@ -218,17 +217,17 @@ func (d *decoder) decodeWait(f *fieldReader, s *state) {
 	}
 	given := 0
 	for _, name := range names {
-		if _, ok := f.object.Get(name); ok {
+		if f.has(name) {
 			given++
 		}
 	}
 	if given != 1 {
 		d.invalid(f.at, "A Wait state must have exactly one of these fields: ["+strings.Join(names, ", ")+"]")
 	}
-	if v, ok := f.value("Seconds"); ok {
+	if v, ok := f.take("Seconds"); ok {
 		s.wait.seconds = d.decodeWaitSeconds(f, s, v)
 	}
-	if v, ok := f.value("Timestamp"); ok {
+	if v, ok := f.take("Timestamp"); ok {
 		s.wait.timestamp = d.decodeWaitTimestamp(f, s, v)
 	}
 	if !s.jsonata {
@@ -241,10 +240,8 @@ func (d *decoder) decodeWait(f *fieldReader, s *state) {
 const maxWaitSeconds = 99_999_999
 
 func (d *decoder) decodeWaitSeconds(f *fieldReader, s *state, v any) template {
-	if text, ok := v.(string); ok && s.jsonata {
-		if x := d.compileExpression(text, f.path("Seconds")); x != nil {
-			return x
-		}
+	if x := d.decodeExpression(s, v, f.path("Seconds")); x != nil {
+		return x
 	}
 
 	n, ok := v.(int64)
@@ -255,13 +252,11 @@ func (d *decoder) decodeWaitSeconds(f *fieldReader, s *state, v any) template {
 }
 
 func (d *decoder) decodeWaitTimestamp(f *fieldReader, s *state, v any) template {
-	text, _ := v.(string)
-	if s.jsonata {
-		if x := d.compileExpression(text, f.path("Timestamp")); x != nil {
-			return x
-		}
+	if x := d.decodeExpression(s, v, f.path("Timestamp")); x != nil {
+		return x
 	}
 
+	text, _ := v.(string)
 	if _, ok := parseTimestamp(text); !ok {
 		f.invalid("Timestamp", "String does not match RFC3339 timestamp")
 	}
@@ -278,35 +273,37 @@ func parseTimestamp(text string) (t time.Time, ok bool) {
 	return time.Time{}, false
 }
 
-// decodeText decodes the field name, a string or an expression, or the field name+Path.
+// decodeText decodes a text of a Fail state: the field with the given name, which is a string or an expression, or the field
+// name+Path.
 func (d *decoder) decodeText(f *fieldReader, s *state, name string) textField {
-	t := textField{field: name}
-	if v, ok := f.value(name); ok {
-		text, isText := v.(string)
-		if !isText {
+	text := textField{name: name}
+	if v, ok := f.take(name); ok {
+		literal, isString := v.(string)
+		switch {
+		case !isString:
 			f.invalid(name, "Expected value of type String")
-		}
-		t.value = literalTemplate{text}
-		if s.jsonata {
-			t.value = d.jsonataTemplate(text, f.path(name))
+		case s.jsonata:
+			text.value = d.jsonataTemplate(literal, f.path(name))
+		default:
+			text.value = literalTemplate{literal}
 		}
 	}
 
-	if s.jsonata {
-		return t
+	pathName := name + "Path"
+	if s.jsonata || !f.has(pathName) {
+		return text
 	}
 
-	if v, ok := f.value(name + "Path"); ok {
-		t.field = name + "Path"
-		t.pathText, _ = v.(string)
-		parsed, err := parseValue(t.pathText)
-		if err != nil {
-			f.invalid(t.field, "Value is not a valid JSONPath or intrinsic function")
-		}
-		if t.value != nil {
-			d.invalid(f.at, "A Fail state must not have both "+name+" and "+t.field)
-		}
-		t.path = parsed
+	v, _ := f.take(pathName)
+	text.name = pathName
+	text.pathText, _ = v.(string)
+	parsed, err := parseValue(text.pathText)
+	if err != nil {
+		f.invalid(pathName, "Value is not a valid JSONPath or intrinsic function")
 	}
-	return t
+	if f.has(name) {
+		d.invalid(f.at, "A Fail state must not have both "+name+" and "+pathName)
+	}
+	text.path = parsed
+	return text
 }

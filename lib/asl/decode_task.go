@@ -16,51 +16,66 @@ func (d *decoder) decodeTask(f *fieldReader, s *state) {
 
 	s.timeout = d.decodeSeconds(f, s, "TimeoutSeconds")
 	s.heartbeat = d.decodeSeconds(f, s, "HeartbeatSeconds")
-	s.credentials = d.decodeTemplate(f, s, "Credentials")
-	if v, ok := f.object.Get("Credentials"); ok {
-		o, _ := v.(*jsontree.Object)
-		if o == nil {
-			o = &jsontree.Object{}
-		}
-		if !slices.ContainsFunc(o.Keys(), func(key string) bool { return strings.TrimSuffix(key, ".$") == "RoleArn" }) {
-			f.invalid("Credentials", "The field 'RoleArn' is required but was missing")
-		}
-	}
+	d.checkHeartbeat(f)
+	d.decodeCredentials(f, s)
+}
 
-	timeout, hasTimeout := f.object.Get("TimeoutSeconds")
-	heartbeat, hasHeartbeat := f.object.Get("HeartbeatSeconds")
-	if hasTimeout && hasHeartbeat && jsontree.CompareNumbers(heartbeat, timeout) == 1 {
+// checkHeartbeat adds a problem if HeartbeatSeconds is greater than TimeoutSeconds. The States Language wants it to be
+// smaller ("Task State"). Equal values are accepted, because no recording shows that AWS rejects them.
+func (d *decoder) checkHeartbeat(f *fieldReader) {
+	if !f.has("TimeoutSeconds") || !f.has("HeartbeatSeconds") {
+		return
+	}
+	timeout, _ := f.take("TimeoutSeconds")
+	heartbeat, _ := f.take("HeartbeatSeconds")
+	if jsontree.CompareNumbers(heartbeat, timeout) == 1 {
 		f.invalid("HeartbeatSeconds", "HeartbeatSeconds must be smaller than TimeoutSeconds")
 	}
 }
 
-// decodeSeconds decodes the field name, a number of seconds from 1 or an expression, or the field name+Path.
+// decodeCredentials decodes Credentials, which must be an object with the key RoleArn or RoleArn.$.
+func (d *decoder) decodeCredentials(f *fieldReader, s *state) {
+	s.credentials = d.decodeTemplate(f, s, "Credentials")
+	v, ok := f.take("Credentials")
+	if !ok {
+		return
+	}
+
+	var keys []string
+	if o, ok := v.(*jsontree.Object); ok {
+		keys = o.Keys()
+	}
+	if !slices.Contains(keys, "RoleArn") && !slices.Contains(keys, "RoleArn.$") {
+		f.invalid("Credentials", "The field 'RoleArn' is required but was missing")
+	}
+}
+
+// decodeSeconds decodes a timeout of a Task state: the field with the given name, which is a number of seconds from 1 or an
+// expression, or the field name+Path.
 func (d *decoder) decodeSeconds(f *fieldReader, s *state, name string) secondsField {
-	l := secondsField{field: name}
-	if v, ok := f.value(name); ok {
-		text, _ := v.(string)
-		if x := d.compileExpression(text, f.path(name)); s.jsonata && x != nil {
-			l.seconds = x
+	duration := secondsField{name: name}
+	if v, ok := f.take(name); ok {
+		if x := d.decodeExpression(s, v, f.path(name)); x != nil {
+			duration.seconds = x
 		} else {
 			n, ok := v.(int64)
 			if !ok || n < 1 || n > maxWaitSeconds {
 				f.invalid(name, "Expected value of type Integer, from 1 to 99999999")
 			}
-			l.seconds = literalTemplate{n}
+			duration.seconds = literalTemplate{n}
 		}
 	}
 
-	if s.jsonata {
-		return l
+	pathName := name + "Path"
+	if s.jsonata || !f.has(pathName) {
+		return duration
 	}
 
-	if _, ok := f.object.Get(name + "Path"); ok {
-		if l.seconds != nil {
-			d.invalid(f.at, "A state must not have both "+name+" and "+name+"Path")
-		}
-		l.path = f.referenceValue(name + "Path")
+	if duration.seconds != nil {
+		d.invalid(f.at, "A state must not have both "+name+" and "+pathName)
 	}
-	return l
+	duration.name, duration.path = pathName, f.referenceValue(pathName)
+	return duration
 }
 
 // statesService is the service segment of a Step Functions ARN.
@@ -77,26 +92,39 @@ var optimizedActions = map[string][]string{
 
 // checkResource adds a problem if Step Functions does not support the resource.
 func (d *decoder) checkResource(f *fieldReader, resource string) {
-	const parts = 6
-	segments := strings.SplitN(resource, ":", parts)
-	if len(segments) == parts && segments[0] == "arn" && isSupportedResource(segments[2], segments[parts-1]) {
+	if parts, ok := parseARN(resource); ok && isSupportedResource(parts) {
 		return
 	}
 	f.invalid("Resource", "The resource provided "+resource+
 		" is not recognized. The value is not a valid resource ARN, or the resource is not available in this region.")
 }
 
-// isSupportedResource reports whether Step Functions supports a resource, given the service and the last part of its ARN.
-func isSupportedResource(service, rest string) bool {
-	kind, action, _ := strings.Cut(rest, ":")
-	if service == "lambda" {
-		return kind == "function"
+// An arn holds the parts of an Amazon Resource Name that this package uses.
+type arn struct{ service, region, resource string }
+
+// parseARN parses arn:<partition>:<service>:<region>:<account>:<resource>. ok is false if text does not have this form.
+func parseARN(text string) (parts arn, ok bool) {
+	const count = 6
+	fields := strings.SplitN(text, ":", count)
+	if len(fields) < count || fields[0] != "arn" {
+		return arn{}, false
 	}
-	if service != statesService || kind == "activity" || kind == "aws-sdk" {
-		return service == statesService
+	return arn{service: fields[2], region: fields[3], resource: fields[5]}, true
+}
+
+// isSupportedResource reports whether Step Functions supports the Resource of a Task state with this ARN.
+func isSupportedResource(parts arn) bool {
+	kind, action, _ := strings.Cut(parts.resource, ":")
+	switch {
+	case parts.service == "lambda":
+		return kind == "function"
+	case parts.service != statesService:
+		return false
+	case kind == "activity", kind == "aws-sdk":
+		return true
 	}
 
-	action, _, _ = strings.Cut(action, ".")
+	action, _, _ = strings.Cut(action, ".") // Without a suffix such as .sync.
 	actions, ok := optimizedActions[kind]
 	return ok && (len(actions) == 0 || slices.Contains(actions, action))
 }
@@ -117,6 +145,7 @@ func (d *decoder) decodeHandlers(f *fieldReader, s *state) {
 	}
 }
 
+// indexPath returns the path of item i of the array at the given path.
 func indexPath(at string, i int) string { return at + "[" + jsontree.FormatNumber(int64(i)) + "]" }
 
 // decodeErrorEquals decodes ErrorEquals.
@@ -138,12 +167,16 @@ func (f *fieldReader) decodeErrorEquals() []string {
 	return names
 }
 
+// The defaults and the largest values of a retrier's fields: see "Retrying after an error" in the developer guide of Step
+// Functions. The guide has no largest BackoffRate: any rate over maxBackoffRate would have the same effect, because the second
+// delay is already MaxDelaySeconds.
 const (
-	defaultInterval = 1
-	defaultAttempts = 3
-	defaultBackoff  = 2
-	maxAttempts     = 99_999_999
-	maxRetryDelay   = 31_622_400
+	defaultInterval    = 1
+	defaultAttempts    = 3
+	defaultBackoffRate = 2
+	maxAttempts        = 99_999_999
+	maxBackoffRate     = 99_999_999
+	maxDelaySeconds    = 366 * 24 * 60 * 60
 )
 
 func (f *fieldReader) decodeRetrier() retrier {
@@ -151,8 +184,8 @@ func (f *fieldReader) decodeRetrier() retrier {
 		errors:   f.decodeErrorEquals(),
 		interval: seconds(f.numberValue("IntervalSeconds", 1, maxWaitSeconds, defaultInterval)),
 		attempts: int(f.numberValue("MaxAttempts", 0, maxAttempts, defaultAttempts)),
-		backoff:  f.numberValue("BackoffRate", 1, maxAttempts, defaultBackoff),
-		maxDelay: seconds(f.numberValue("MaxDelaySeconds", 1, maxRetryDelay, maxRetryDelay)),
+		backoff:  f.numberValue("BackoffRate", 1, maxBackoffRate, defaultBackoffRate),
+		maxDelay: seconds(f.numberValue("MaxDelaySeconds", 1, maxDelaySeconds, maxDelaySeconds)),
 	}
 
 	switch f.stringValue("JitterStrategy") {

@@ -18,7 +18,7 @@ type state struct {
 
 	inputPath      ioPath
 	outputPath     ioPath
-	resultPath     *path // nil discards the result.
+	resultPath     *path // If it is nil, the result is discarded.
 	parameters     template
 	resultSelector template
 	arguments      template
@@ -27,7 +27,7 @@ type state struct {
 	retry          []retrier
 	catch          []catcher
 
-	result      template // Pass; nil if the input is the result.
+	result      template // Pass; if it is nil, the input is the result.
 	resource    string   // Task
 	timeout     secondsField
 	heartbeat   secondsField
@@ -48,9 +48,10 @@ type ioPath struct {
 	null bool
 }
 
-// A secondsField is a number of seconds: a literal or an expression (seconds), or a path. The zero value is none.
+// A secondsField is a number of seconds: a literal or an expression (seconds), or a path. It has neither if the definition
+// has no such field.
 type secondsField struct {
-	field   string
+	name    string // The name of the field in error texts, with Path if it is a path.
 	seconds template
 	path    *reference
 }
@@ -63,9 +64,10 @@ type waitFields struct {
 	timestampPath *reference
 }
 
-// A textField is the Error or Cause of a Fail state: a literal or an expression (value), or a path. The zero value is none.
+// A textField is the Error or Cause of a Fail state: a literal or an expression (value), or a path. It has neither if the
+// definition has no such field.
 type textField struct {
-	field    string
+	name     string // The name of the field in error texts, with Path if it is a path.
 	value    template
 	path     pathValue
 	pathText string
@@ -83,9 +85,10 @@ type mapFields struct {
 	toleratedPercentage numberField
 }
 
-// A numberField is a number of a Map state: a literal or an expression (value), or a path. The zero value is none.
+// A numberField is a number of a Map state: a literal or an expression (value), or a path. It has neither if the definition
+// has no such field.
 type numberField struct {
-	field string
+	name  string // The name of the field in error texts, with Path if it is a path.
 	value template
 	path  *reference
 }

@@ -20,8 +20,8 @@ func (e *Error) Error() string {
 
 // Problem is one reason why a definition is rejected.
 type Problem struct {
-	// Code is a code of ValidateStateMachineDefinition, or UNSUPPORTED for what Step Functions supports and this package does
-	// not.
+	// Code is a code of ValidateStateMachineDefinition, or UNSUPPORTED for a feature of Step Functions that this package
+	// does not have.
 	Code string
 	// Path is the place in the definition, such as /States/Wait/Seconds; empty for the whole text.
 	Path string

@@ -54,7 +54,7 @@ type Result struct {
 	Error *Error
 }
 
-// Tasks runs what Task states call: Lambda functions, other executions, services. RunTask is called concurrently. It must
+// Tasks runs the resources of Task states: Lambda functions, other executions, services. RunTask is called concurrently. It must
 // return soon after ctx is done: the state has timed out, a sibling branch has failed, or the execution was stopped.
 //
 // An error that is, or wraps, an *Error fails the task with its name and cause. Any other error fails it with

@@ -25,15 +25,15 @@ type failure struct {
 	name  string
 	cause string
 
-	// fatal is set if neither Retry nor Catch handles the failure.
+	// fatal is set if no Retry or Catch may handle the failure.
 	fatal bool
-	// nameOnly is set if only the failure's own name matches it, and not States.ALL.
+	// nameOnly is set if only its own name in ErrorEquals handles the failure, not States.ALL or States.TaskFailed.
 	nameOnly bool
-	// verbatimCause is set if the cause is complete. Otherwise it does not yet name the state.
+	// verbatimCause is set if the cause is final. Otherwise addStateToCause may still put the state's name before it.
 	verbatimCause bool
 	// aborted is set if the thread was cancelled: a sibling failed, the execution timed out or was stopped.
 	aborted bool
-	// noHeartbeat is set if the task sent no heartbeat in time. States.HeartbeatTimeout matches it, too.
+	// noHeartbeat is set if the task sent no heartbeat in time. ErrorEquals may then name States.HeartbeatTimeout, too.
 	noHeartbeat bool
 	// location is the field whose expression failed, for the event EvaluationFailed.
 	location string

@@ -30,11 +30,12 @@ type recorder struct {
 	mu     sync.Mutex
 	last   int64
 	record func(Event)
-	onFull func() // Called when only the last event still fits.
+	onFull func() // See add.
 }
 
-// add records an event and returns its ID. previous is the ID of the event before it. When the history is full, only an
-// event with isLast is recorded; otherwise add returns previous.
+// add records an event and returns its ID. previous is the ID of the event that caused it. The last place in the history is
+// for the event with isLast: when only that place is free, add calls onFull instead of recording any other event, and returns
+// previous.
 func (r *recorder) add(previous int64, kind string, details map[string]any, isLast bool) int64 {
 	if r == nil {
 		return 0
@@ -64,13 +65,13 @@ func (t *thread) record(kind string, details map[string]any) int64 {
 // object holds the fields of an event's details.
 type object = map[string]any
 
-// details returns an Event's Details.
+// details returns an Event's Details: the fields under the given name.
 func details(name string, fields object) map[string]any { return map[string]any{name: fields} }
 
-// notTruncated returns the field that accompanies each text that the API may truncate.
+// notTruncated returns the object that accompanies each text in the API, such as inputDetails: the text is complete.
 func notTruncated() object { return object{"truncated": false} }
 
-// withJSON sets a field to the JSON text of v, with its notTruncated field, and returns fields.
+// withJSON adds a field with the JSON text of v, and its notTruncated object, to fields. It returns fields.
 func withJSON(fields object, name string, v any) object {
 	fields[name] = string(jsontree.Marshal(v))
 	fields[name+"Details"] = notTruncated()

@@ -94,12 +94,13 @@ func (s *stateRun) runPass() (any, error) {
 	return s.state.result.eval(s, "Result")
 }
 
-// finishState returns the outcome of a state with the given result. If visible is set the result is $states.result in JSONata.
-func (s *stateRun) finishState(result any, visible bool) (outcome, error) {
+// finishState returns the outcome of a state with the given result. If setResult is set, $states.result is that result in
+// JSONata; otherwise it is undefined.
+func (s *stateRun) finishState(result any, setResult bool) (outcome, error) {
 	out := outcome{output: result, next: s.state.next}
 	var err error
 	if s.state.jsonata {
-		if visible {
+		if setResult {
 			s.result = &result
 		}
 		if s.state.output != nil {

@@ -8,7 +8,7 @@ import (
 	"github.com/herald-progress/herald/lib/asl/jsontree"
 )
 
-// errIntrinsic is wrapped by every syntax error of an intrinsic function.
+// errIntrinsic is the error that each syntax error of an intrinsic function wraps.
 var errIntrinsic = errors.New("asl: invalid intrinsic function")
 
 // An intrinsic is a call of an intrinsic function (States Language, "Intrinsic Functions").
@@ -20,8 +20,8 @@ type intrinsic struct {
 
 const maxIntrinsicDepth = 10
 
-// A formatText is a string literal. An escapeMark precedes each escaped brace, so that States.Format does not take it for a
-// placeholder.
+// A formatText is a string literal. It holds an escapeMark before each escaped brace, so that States.Format can tell the brace
+// from a placeholder.
 type formatText string
 
 const escapeMark = "\x00"
@@ -131,7 +131,7 @@ func (p *intrinsicParser) argument(depth int) (pathValue, error) {
 	return constant{v}, nil
 }
 
-// quoted parses a string in single quotes. A backslash escapes ' { } and itself; nothing else may follow it.
+// quoted parses a string in single quotes. Its escapes are \' \{ \} and \\; any other is an error.
 func (p *intrinsicParser) quoted() (pathValue, error) {
 	var text strings.Builder
 	for i := p.pos + 1; i < len(p.text); i++ {

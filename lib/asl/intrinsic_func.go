@@ -4,6 +4,7 @@ import (
 	"encoding/base64"
 	"math"
 	"math/rand/v2"
+	"slices"
 	"strings"
 
 	"github.com/herald-progress/herald/lib/asl/jsonata"
@@ -13,13 +14,19 @@ import (
 // An arity is the number of arguments that a function takes.
 type arity struct{ min, max int }
 
+// The limits of intrinsic functions: see "Intrinsic functions" in the developer guide of Step Functions. The guide has none
+// for the number of arguments.
 const (
 	maxArguments     = 10_000
-	maxArrayItems    = 1000
-	maxIntrinsicText = 10_000
-	randomSeedAt     = 2
-	mergeDeepAt      = 2
-	rangeStepAt      = 2
+	maxArrayItems    = 1000   // Of States.ArrayRange.
+	maxIntrinsicText = 10_000 // Of States.Base64Encode and States.Base64Decode.
+)
+
+// The positions of arguments.
+const (
+	randomSeedAt = 2
+	mergeDeepAt  = 2
+	rangeStepAt  = 2
 )
 
 // arities lists the intrinsic functions.
@@ -112,8 +119,9 @@ func (c *intrinsic) applyToArray(args []any) (any, error) {
 	}
 
 	chunks := []any{}
-	for size := int(min(n, int64(max(len(items), 1)))); len(items) > 0; items = items[min(size, len(items)):] {
-		chunks = append(chunks, items[:min(size, len(items)):min(size, len(items))])
+	size := int(min(n, math.MaxInt32)) // An int on every machine.
+	for chunk := range slices.Chunk(items, size) {
+		chunks = append(chunks, chunk)
 	}
 	return chunks, nil
 }
@@ -166,6 +174,7 @@ func splitString(text, separators string) []any {
 	return parts
 }
 
+// hashOf evaluates States.Hash. A value that is not a string is hashed as JSON text.
 func hashOf(args []any) (any, error) {
 	text, ok := args[0].(string)
 	if !ok {

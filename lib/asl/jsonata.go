@@ -19,7 +19,17 @@ const (
 	expressionClose = "%}"
 )
 
-// compileExpression compiles an expression between {% and %}; nil if text is not one. A syntax error is added to the problems.
+// decodeExpression compiles v if it is an expression of a JSONata state. For any other v it returns nil.
+func (d *decoder) decodeExpression(s *state, v any, at string) *expression {
+	text, ok := v.(string)
+	if !ok || !s.jsonata {
+		return nil
+	}
+	return d.compileExpression(text, at)
+}
+
+// compileExpression compiles text if it is an expression between {% and %}. For any other text it returns nil. If the
+// expression has a syntax error, compileExpression adds a problem and returns the expression without its compiled form.
 func (d *decoder) compileExpression(text, at string) *expression {
 	inner, ok := strings.CutPrefix(text, expressionOpen)
 	if !ok || !strings.HasSuffix(inner, expressionClose) {

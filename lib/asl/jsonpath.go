@@ -7,7 +7,7 @@ import (
 	"strings"
 )
 
-// errPath is wrapped by every syntax error of a path.
+// errPath is the error that each syntax error of a path wraps.
 var errPath = errors.New("asl: invalid JSONPath")
 
 // A path is a JSONPath without its root ($, $$ or a variable's name). Its dialect is that of the Jayway library
@@ -104,8 +104,7 @@ func (p *pathParser) steps() (*path, error) {
 			return parsed, nil
 		}
 
-		dotted := p.pos > 0 && p.text[p.pos-1] == '.'
-		step, err := p.step(dotted)
+		step, err := p.step()
 		if err != nil {
 			return nil, err
 		}
@@ -115,12 +114,10 @@ func (p *pathParser) steps() (*path, error) {
 	}
 }
 
-func (p *pathParser) step(dotted bool) (pathStep, error) {
+// step parses a step in brackets, or the wildcard or name after a dot.
+func (p *pathParser) step() (pathStep, error) {
 	if p.accept("[") {
 		return p.bracket()
-	}
-	if !dotted {
-		return pathStep{}, p.fail("expected a step")
 	}
 	if p.accept("*") {
 		return pathStep{kind: stepWildcard}, nil
@@ -172,6 +169,7 @@ func (p *pathParser) bracket() (pathStep, error) {
 	return step, nil
 }
 
+// nameList parses one or more quoted names.
 func (p *pathParser) nameList() (pathStep, error) {
 	step := pathStep{kind: stepNames}
 	for {
@@ -243,11 +241,12 @@ func (p *pathParser) indexStep() (pathStep, error) {
 	return step, nil
 }
 
+// sliceStep parses a slice, from:to or from:to:stride. Each part may be missing.
 func sliceStep(inside string) (pathStep, error) {
-	const most = 3
+	const maxParts = 3
 	step := pathStep{kind: stepSlice, stride: 1}
 	parts := strings.Split(inside, ":")
-	if len(parts) > most {
+	if len(parts) > maxParts {
 		return step, errPath
 	}
 

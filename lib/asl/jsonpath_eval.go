@@ -67,6 +67,7 @@ func (s *pathStep) child(v any) (any, bool) {
 	return itemAt(items, s.indices[0])
 }
 
+// itemAt returns item i. A negative i counts from the end.
 func itemAt(items []any, i int) (any, bool) {
 	if i < 0 {
 		i += len(items)

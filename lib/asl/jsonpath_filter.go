@@ -16,6 +16,7 @@ type filterOperand func(item, root any) (v any, ok bool)
 // maxFilterDepth is the greatest nesting of a filter.
 const maxFilterDepth = 100
 
+// filterStep parses a filter in parentheses. Its question mark has been consumed.
 func (p *pathParser) filterStep() (pathStep, error) {
 	p.skipBlanks()
 	if !p.accept("(") {
@@ -106,12 +107,13 @@ func (p *pathParser) comparison() (filterCondition, error) {
 	}
 
 	p.skipBlanks()
+	// A longer operator comes before its prefix. A blank or the bracket of a list must follow in and nin.
 	for _, operator := range []string{"==", "!=", "<=", ">=", "=~", "<", ">", "in ", "nin ", "in[", "nin["} {
 		if !p.accept(operator) {
 			continue
 		}
 		if strings.HasSuffix(operator, "[") {
-			p.pos--
+			p.pos-- // The bracket belongs to the list.
 		}
 
 		if operator == "=~" {
@@ -153,7 +155,7 @@ func compareOperands(operator string, left, right filterOperand) filterCondition
 	}
 }
 
-// satisfies reports whether order, the result of a comparison, satisfies an operator.
+// satisfies reports whether order, the result of a comparison, satisfies an operator such as <=. Any unknown operator is ==.
 func satisfies(operator string, order int) bool {
 	switch operator {
 	case "<":

@@ -7,6 +7,7 @@ import (
 	"github.com/herald-progress/herald/lib/asl/jsontree"
 )
 
+// store is the value that the paths of the tests select from.
 const store = `{"book":[{"title":"A","price":8.95,"tags":["x","y"]},{"title":"B","price":12.99,"isbn":"1"},{"title":"C","price":9}],
 	"bicycle":{"color":"red","price":19.95},"odd name":{"it's":1},"empty":[]}`
 

@@ -90,7 +90,7 @@ func (r *reference) eval(s *stateRun) (any, error) {
 	return r.path.eval(v)
 }
 
-// evalField evaluates v, whose text is the value of the given field of a payload template.
+// evalField evaluates v, the value of the given field of a payload template. text is v's text in the definition.
 func (s *stateRun) evalField(v pathValue, text, field string) (any, error) {
 	result, err := v.eval(s)
 	var missing *missingError

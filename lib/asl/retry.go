@@ -34,7 +34,7 @@ func (f *failure) matches(names []string) bool {
 }
 
 // retryAfter returns how long to wait before the next attempt; ok is false if the state is not retried. retries holds the
-// number of retries by each retrier so far.
+// number of retries by each retrier so far; retryAfter counts the new one.
 func (s *stateRun) retryAfter(f *failure, retries []int) (wait time.Duration, ok bool) {
 	i := slices.IndexFunc(s.state.retry, func(r retrier) bool { return f.matches(r.errors) })
 	if i < 0 || retries[i] >= s.state.retry[i].attempts {

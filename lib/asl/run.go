@@ -20,7 +20,7 @@ var (
 	errTaskHeartbeat    = errors.New("asl: the task sent no heartbeat")
 )
 
-// A run is what all threads of an execution share.
+// A run holds the data that all threads of an execution share.
 type run struct {
 	execution Execution
 	input     any
@@ -28,15 +28,15 @@ type run struct {
 
 // Run runs one execution and returns its result. If ctx is cancelled the execution ends as ABORTED, with the name and cause of
 // context.Cause(ctx) if that is an *Error.
-func (m *Machine) Run(ctx context.Context, x Execution) Result {
-	if x.Start.IsZero() {
-		x.Start = time.Now()
+func (m *Machine) Run(ctx context.Context, execution Execution) Result {
+	if execution.Start.IsZero() {
+		execution.Start = time.Now()
 	}
-	if len(x.Input) == 0 {
-		x.Input = []byte("{}")
+	if len(execution.Input) == 0 {
+		execution.Input = []byte("{}")
 	}
 
-	input, err := jsontree.Parse(x.Input)
+	input, err := jsontree.Parse(execution.Input)
 	if err != nil {
 		return Result{Status: StatusFailed, Error: &Error{Name: errorRuntime, Cause: "The input is not valid JSON: " + err.Error()}}
 	}
@@ -49,10 +49,10 @@ func (m *Machine) Run(ctx context.Context, x Execution) Result {
 		defer stop()
 	}
 
-	rec := &recorder{record: x.Record, onFull: func() { cancel(errHistoryFull) }}
-	t := &thread{run: &run{execution: x, input: input}, recorder: rec, variables: &variables{}}
+	rec := &recorder{record: execution.Record, onFull: func() { cancel(errHistoryFull) }}
+	t := &thread{run: &run{execution: execution, input: input}, recorder: rec, variables: &variables{}}
 	t.record("ExecutionStarted", details("executionStartedEventDetails",
-		withJSON(object{"roleArn": x.RoleARN}, "input", input)))
+		withJSON(object{"roleArn": execution.RoleARN}, "input", input)))
 
 	output, err := t.runFlow(ctx, m.flow, input)
 	return t.finishExecution(ctx, output, err)

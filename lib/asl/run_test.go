@@ -51,9 +51,11 @@ func resultText(r asl.Result) string {
 	return string(r.Status) + " " + r.Error.Name + " " + r.Error.Cause
 }
 
+// taskMachine is a definition with one Task state; %s stands for more fields of that state.
 const taskMachine = `{"StartAt":"A","States":{"A":{"Type":"Task","Resource":"arn:aws:states:::lambda:invoke","End":true%s},
 	"B":{"Type":"Pass","End":true}}}`
 
+// failWith returns tasks that all fail with the given error name.
 func failWith(name string) taskFunc {
 	return func(context.Context, asl.Task) (json.RawMessage, error) {
 		return nil, &asl.Error{Name: name, Cause: "why"}

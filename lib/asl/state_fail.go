@@ -16,17 +16,17 @@ func (s *stateRun) runFail() error {
 	return &failure{name: name, cause: cause, verbatimCause: true}
 }
 
-// evalText evaluates Error or Cause.
-func (s *stateRun) evalText(t textField) (string, error) {
+// evalText evaluates Error or Cause, "" if there is none.
+func (s *stateRun) evalText(field textField) (string, error) {
 	var (
 		v   any
 		err error
 	)
 	switch {
-	case t.path != nil:
-		v, err = s.evalField(t.path, t.pathText, t.field)
-	case t.value != nil:
-		v, err = t.value.eval(s, t.field)
+	case field.path != nil:
+		v, err = s.evalField(field.path, field.pathText, field.name)
+	case field.value != nil:
+		v, err = field.value.eval(s, field.name)
 	default:
 		return "", nil
 	}
@@ -38,9 +38,9 @@ func (s *stateRun) evalText(t textField) (string, error) {
 	switch {
 	case ok:
 		return text, nil
-	case t.path != nil:
-		return "", runtimeFailuref("The field '%s' must be a string: %s", t.field, jsontree.Marshal(v))
+	case field.path != nil:
+		return "", runtimeFailuref("The field '%s' must be a string: %s", field.name, jsontree.Marshal(v))
 	default:
-		return "", typeMismatch(t.value, t.field, "string", v)
+		return "", typeMismatch(field.value, field.name, "string", v)
 	}
 }

@@ -71,7 +71,7 @@ func (s *stateRun) mapItems() ([]any, error) {
 		}
 		text = m.itemsPath.text
 		if m.itemsPath.root == rootContext {
-			text = strings.TrimPrefix(text, "$")
+			text = strings.TrimPrefix(text, "$") // The error text has one dollar sign, not two.
 		}
 	}
 
@@ -96,28 +96,30 @@ func (s *stateRun) concurrency() (int, error) {
 }
 
 // evalNumber evaluates a number of a Map state; ok is false if the definition does not have it. kind is integer or float.
-func (s *stateRun) evalNumber(c numberField, kind string) (number float64, ok bool, err error) {
+func (s *stateRun) evalNumber(field numberField, kind string) (number float64, ok bool, err error) {
 	switch {
-	case c.path != nil:
-		v, err := s.evalPath(c.path)
+	case field.path != nil:
+		v, err := s.evalPath(field.path)
 		if err != nil {
 			return 0, false, err
 		}
 
-		n, err := strconv.ParseFloat(javaString(v), 64)
-		if _, whole := asInteger(jsontree.Number(javaString(v))); err != nil || kind == "integer" && !whole {
-			return 0, false, runtimeFailuref("The %s field refers to value \"%s\" which is not a valid %s: %s", c.field, javaString(v), kind, c.path.text)
+		text := javaString(v) // Step Functions also takes the number from a string.
+		n, err := strconv.ParseFloat(text, 64)
+		_, isInteger := asInteger(jsontree.Number(text))
+		if err != nil || kind == "integer" && !isInteger {
+			return 0, false, runtimeFailuref("The %s field refers to value \"%s\" which is not a valid %s: %s", field.name, text, kind, field.path.text)
 		}
 		return n, true, nil
-	case c.value != nil:
-		v, err := c.value.eval(s, c.field)
+	case field.value != nil:
+		v, err := field.value.eval(s, field.name)
 		if err != nil {
 			return 0, false, err
 		}
 
 		n, ok := jsontree.Float(v)
 		if !ok {
-			return 0, false, typeMismatch(c.value, c.field, typeNumber, v)
+			return 0, false, typeMismatch(field.value, field.name, typeNumber, v)
 		}
 		return n, true, nil
 	default:
@@ -125,7 +127,7 @@ func (s *stateRun) evalNumber(c numberField, kind string) (number float64, ok bo
 	}
 }
 
-// forEach runs n iterations, at most concurrency at once, each in a goroutine. It calls prepare(i) for the function of
+// forEach runs n iterations, at most concurrency at once, each in a goroutine. prepare(i) returns the function that runs
 // iteration i; an error of prepare fails the group. ctx is the group's context.
 func (g *group) forEach(ctx context.Context, n, concurrency int, prepare func(i int) (func(), error)) {
 	slots := make(chan struct{}, concurrency)
@@ -136,7 +138,7 @@ func (g *group) forEach(ctx context.Context, n, concurrency int, prepare func(i 
 			return
 		}
 		if ctx.Err() != nil {
-			return
+			return // The select chooses at random when a slot is free and ctx is done.
 		}
 
 		iteration, err := prepare(i)
@@ -200,7 +202,8 @@ func (s *stateRun) itemInput(v any, i int) (any, *jsontree.Object, error) {
 	return input, item, err
 }
 
-// runDistributed runs the iterations of a Distributed Map as child executions, which record no history.
+// runDistributed runs the iterations of a Distributed Map as child executions, which record no history. It returns the outputs
+// of those that succeed.
 func (s *stateRun) runDistributed(ctx context.Context, items []any, concurrency int) (any, error) {
 	tolerated, err := s.toleratedFailures(len(items))
 	if err != nil {
@@ -261,10 +264,10 @@ func (s *stateRun) runDistributed(ctx context.Context, items []any, concurrency 
 
 // newChildThread returns the thread of a child execution, without the parent's variables and history.
 func (s *stateRun) newChildThread(input any) *thread {
-	x := s.thread.run.execution
-	x.Name = jsonata.UUID()
-	x.ID = strings.Replace(x.StateMachineID, ":stateMachine:", ":execution:", 1) + "/" + s.state.name + ":" + x.Name
-	return &thread{run: &run{execution: x, input: input}, variables: &variables{}}
+	child := s.thread.run.execution
+	child.Name = jsonata.UUID()
+	child.ID = strings.Replace(child.StateMachineID, ":stateMachine:", ":execution:", 1) + "/" + s.state.name + ":" + child.Name
+	return &thread{run: &run{execution: child, input: input}, variables: &variables{}}
 }
 
 // toleratedFailures returns how many of the given number of iterations may fail.

@@ -43,7 +43,7 @@ func (g *group) newThread() *groupThread {
 	return t
 }
 
-// fail stores the first failure and cancels the group. record, if not nil, is called first to record a failure that is not
+// fail stores the first failure and cancels the group. Before that it calls record, unless record is nil or the failure is
 // fatal.
 func (g *group) fail(f *failure, record func()) {
 	g.mu.Lock()
@@ -58,7 +58,8 @@ func (g *group) fail(f *failure, record func()) {
 	g.cancel(errSiblingFailed)
 }
 
-// wait waits for all threads, records which ones were aborted, and returns the first failure. ctx is the parent's context.
+// wait waits for all threads and returns the first failure, after it has recorded which threads that failure aborted. ctx is the
+// parent's context.
 func (g *group) wait(ctx context.Context) error {
 	g.running.Wait()
 	defer g.cancel(nil)

@@ -17,28 +17,24 @@ const tokenSuffix = ".waitForTaskToken"
 
 // A taskHistory records the events of a task.
 type taskHistory struct {
-	prefix        string // Of the event types: Task, LambdaFunction or Activity.
-	commonDetails object // Fields of each event's details.
+	prefix        string // The beginning of the event types: Task, LambdaFunction or Activity.
+	commonDetails object // The fields that the details of each event have.
 	resource      string // The resource's name in error texts.
 }
 
 // newTaskHistory returns the taskHistory for a Resource.
 func newTaskHistory(resource string) taskHistory {
-	const parts = 6
-	segments := strings.SplitN(resource, ":", parts)
-	if len(segments) < parts {
-		return taskHistory{prefix: "Task", commonDetails: object{"resource": resource}, resource: resource}
-	}
-
-	rest := segments[parts-1]
+	parts, ok := parseARN(resource)
 	switch {
-	case segments[2] == "lambda":
+	case !ok:
+		return taskHistory{prefix: "Task", commonDetails: object{"resource": resource}, resource: resource}
+	case parts.service == "lambda":
 		return taskHistory{prefix: "LambdaFunction", commonDetails: object{}, resource: resource}
-	case strings.HasPrefix(rest, "activity:"):
+	case strings.HasPrefix(parts.resource, "activity:"):
 		return taskHistory{prefix: "Activity", commonDetails: object{}, resource: resource}
 	}
 
-	service, action, _ := strings.Cut(rest, ":")
+	service, action, _ := strings.Cut(parts.resource, ":")
 	if service == "aws-sdk" {
 		var sdk string
 		sdk, action, _ = strings.Cut(action, ":")
@@ -99,12 +95,12 @@ func (s *stateRun) runTask(ctx context.Context) (any, error) {
 
 	cause := context.Cause(taskCtx)
 	if task.Timeout > 0 && err != nil && time.Since(started) >= task.Timeout {
-		cause = errTaskTimeout // Also if the task was cancelled for another reason at the same time.
+		cause = errTaskTimeout // The timeout wins if the task was cancelled for another reason at the same time.
 	}
 	if waitsForResult(task.Resource) && (err == nil || isTimeout(cause)) {
 		recordSubmitted(object{})
 	}
-	once.Do(func() {}) // TaskSubmitted must not follow the last event of the task.
+	once.Do(func() {}) // A later call of Submitted records nothing: TaskSubmitted must not follow the last event of the task.
 	return s.finishTask(ctx, h, cause, output, err)
 }
 
@@ -112,8 +108,8 @@ func isTimeout(cause error) bool {
 	return errors.Is(cause, errTaskTimeout) || errors.Is(cause, errTaskHeartbeat)
 }
 
-// waitsForResult reports whether a task with the resource ends after the service has accepted it, so that the history has a
-// TaskSubmitted.
+// waitsForResult reports whether a task with this resource waits for its result after the service has accepted the request. The
+// history of such a task has a TaskSubmitted.
 func waitsForResult(resource string) bool {
 	return strings.HasSuffix(resource, tokenSuffix) || strings.HasSuffix(resource, ".sync") || strings.HasSuffix(resource, ".sync:2")
 }
@@ -163,21 +159,21 @@ func (s *stateRun) newTask() (Task, error) {
 }
 
 // evalSeconds evaluates TimeoutSeconds or HeartbeatSeconds; 0 if there is none.
-func (s *stateRun) evalSeconds(l secondsField) (time.Duration, error) {
+func (s *stateRun) evalSeconds(field secondsField) (time.Duration, error) {
 	switch {
-	case l.path != nil:
-		v, err := s.evalPath(l.path)
+	case field.path != nil:
+		v, err := s.evalPath(field.path)
 		if err != nil {
 			return 0, err
 		}
 
 		n, ok := asInteger(v)
 		if !ok || n < 1 {
-			return 0, runtimeFailuref("The %sPath parameter does not reference a positive integer: %s == %s", l.field, l.path.text, javaString(v))
+			return 0, runtimeFailuref("The %s parameter does not reference a positive integer: %s == %s", field.name, field.path.text, javaString(v))
 		}
 		return time.Duration(n) * time.Second, nil
-	case l.seconds != nil:
-		return s.evalWholeSeconds(l.seconds, l.field, 1, maxWaitSeconds)
+	case field.seconds != nil:
+		return s.evalWholeSeconds(field.seconds, field.name, 1, maxWaitSeconds)
 	default:
 		return 0, nil
 	}
@@ -212,8 +208,8 @@ func region(arn string) string {
 	return ""
 }
 
-// finishTask records the last event of a task and returns its result. ctx is the state's context, cause why the task's own
-// context was cancelled, if it was.
+// finishTask records the last event of a task and returns its result. ctx is the state's context. cause is the reason why the
+// task's own context was cancelled; nil if it was not.
 func (s *stateRun) finishTask(
 	ctx context.Context, h taskHistory, cause error, output json.RawMessage, err error,
 ) (any, error) {

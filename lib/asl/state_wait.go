@@ -13,7 +13,7 @@ import (
 // maxWait is the longest wait of a Wait state.
 const maxWait = time.Duration(math.MaxInt32) * time.Second
 
-// runWait waits as long as a Wait state says.
+// runWait waits for the duration of a Wait state.
 func (s *stateRun) runWait(ctx context.Context) error {
 	wait, err := s.waitDuration()
 	if err != nil {
@@ -95,7 +95,8 @@ func (s *stateRun) secondsFromPath(ref *reference) (time.Duration, error) {
 		return 0, runtimeFailuref("The SecondsPath parameter references a negative value: %s == %s", ref.text, javaString(v))
 	}
 
-	return time.Duration(min(n, math.MaxInt32+1)) * time.Second, nil
+	const tooLong = math.MaxInt32 + 1 // runWait refuses it. Many more seconds would not fit in a Duration.
+	return time.Duration(min(n, tooLong)) * time.Second, nil
 }
 
 func (s *stateRun) timestampFromPath(ref *reference) (time.Duration, error) {

@@ -65,16 +65,19 @@ func TestStatesReturnTheirOutputs(t *testing.T) {
 		{"wait a negative time", `"Type":"Wait","QueryLanguage":"JSONata","Seconds":"{% -1 %}"`, "FAILED States.QueryEvaluationError " + inStateA +
 			"The field 'Seconds' must be between 0 and 99999999 but was: -1", 0},
 
+		{"timeout by a path that is not a number", `"Type":"Task","Resource":"arn:aws:states:::lambda:invoke","TimeoutSecondsPath":"$.bad"`,
+			"FAILED States.Runtime " + inStateA + "The TimeoutSecondsPath parameter does not reference a positive integer: $.bad == soon", 0},
+
 		{"map", `"Type":"Map","ItemsPath":"$.list","ItemSelector":{"i.$":"$$.Map.Item.Index","v.$":"$$.Map.Item.Value","n.$":"$.n"},
-			"ResultSelector":{"all.$":"$[*].v"},"ResultPath":"$.r","OutputPath":"$.r",` + processorOf(`"Type":"Pass"`), `{"all":[1,2,3]}`, 0},
+			"ResultSelector":{"all.$":"$[*].v"},"ResultPath":"$.r","OutputPath":"$.r",` + endingProcessor(`"Type":"Pass"`), `{"all":[1,2,3]}`, 0},
 		{"map by query", `"Type":"Map","QueryLanguage":"JSONata","Items":"{% $states.input.list %}","ItemSelector":"{% $states.context.Map.Item.Value * 2 %}",` +
-			processorOf(`"Type":"Pass","QueryLanguage":"JSONata","Output":"{% $states.input + $states.context.Map.Item.Index %}"`), `[2,5,8]`, 0},
-		{"map over a value that is not an array", `"Type":"Map","InputPath":"$.a",` + processorOf(`"Type":"Pass"`), "FAILED States.Runtime " + inStateA + `Reference path "$" must point to array.`, 0},
+			endingProcessor(`"Type":"Pass","QueryLanguage":"JSONata","Output":"{% $states.input + $states.context.Map.Item.Index %}"`), `[2,5,8]`, 0},
+		{"map over a value that is not an array", `"Type":"Map","InputPath":"$.a",` + endingProcessor(`"Type":"Pass"`), "FAILED States.Runtime " + inStateA + `Reference path "$" must point to array.`, 0},
 		{"map that fails", `"Type":"Map","ItemsPath":"$.list","MaxConcurrency":1,` + processor(`"Type":"Fail","Error":"E"`), `FAILED E `, 0},
 		{"distributed map", `"Type":"Map","ItemsPath":"$.list",` + distributed(`"Type":"Pass","Parameters":{"x.$":"$$.Execution.Input"}`), `[{"x":1},{"x":2},{"x":3}]`, 0},
-		{"tolerated failures", `"Type":"Map","ItemsPath":"$.list","ToleratedFailureCount":2,` + distributedChoice, `[3]`, 0},
-		{"tolerated percentage", `"Type":"Map","ItemsPath":"$.list","ToleratedFailurePercentage":67,` + distributedChoice, `[3]`, 0},
-		{"too many failures", `"Type":"Map","ItemsPath":"$.list","ToleratedFailureCount":1,` + distributedChoice,
+		{"tolerated failures", `"Type":"Map","ItemsPath":"$.list","ToleratedFailureCount":2,` + acceptOnlyThree, `[3]`, 0},
+		{"tolerated percentage", `"Type":"Map","ItemsPath":"$.list","ToleratedFailurePercentage":67,` + acceptOnlyThree, `[3]`, 0},
+		{"too many failures", `"Type":"Map","ItemsPath":"$.list","ToleratedFailureCount":1,` + acceptOnlyThree,
 			"FAILED States.ExceedToleratedFailureThreshold The specified tolerated failure threshold was exceeded", 0},
 
 		{"parallel", `"Type":"Parallel","Branches":[` + branch(`"Type":"Pass","OutputPath":"$.n"`) + `,` + branch(`"Type":"Wait","Seconds":2,"OutputPath":"$.a.b"`) + `]`, `[2,1]`, 2 * time.Second},
@@ -101,22 +104,24 @@ func TestStatesReturnTheirOutputs(t *testing.T) {
 	}
 }
 
-// processor returns an ItemProcessor with one state.
+// processor returns an ItemProcessor with one state, which must be terminal.
 func processor(state string) string {
 	return `"ItemProcessor":{"StartAt":"I","States":{"I":{` + state + `}}}`
 }
 
-// processorOf returns an ItemProcessor with one state, which is the last.
-func processorOf(state string) string { return processor(state + `,"End":true`) }
+// endingProcessor returns an ItemProcessor with one state, to which it adds "End": true.
+func endingProcessor(state string) string { return processor(state + `,"End":true`) }
 
+// branch returns a branch of a Parallel state with one state, to which it adds "End": true.
 func branch(state string) string { return `{"StartAt":"I","States":{"I":{` + state + `,"End":true}}}` }
 
+// distributed returns endingProcessor's result with the mode DISTRIBUTED.
 func distributed(state string) string {
-	return strings.Replace(processorOf(state), `{"StartAt"`, `{"ProcessorConfig":{"Mode":"DISTRIBUTED","ExecutionType":"STANDARD"},"StartAt"`, 1)
+	return strings.Replace(endingProcessor(state), `{"StartAt"`, `{"ProcessorConfig":{"Mode":"DISTRIBUTED","ExecutionType":"STANDARD"},"StartAt"`, 1)
 }
 
-// distributedChoice is a processor that fails for all items except 3.
-const distributedChoice = `"ItemProcessor":{"ProcessorConfig":{"Mode":"DISTRIBUTED"},"StartAt":"C","States":{
+// acceptOnlyThree is a distributed processor that fails for all items except 3.
+const acceptOnlyThree = `"ItemProcessor":{"ProcessorConfig":{"Mode":"DISTRIBUTED"},"StartAt":"C","States":{
 	"C":{"Type":"Choice","Choices":[{"Variable":"$","NumericEquals":3,"Next":"S"}],"Default":"F"},"S":{"Type":"Succeed"},"F":{"Type":"Fail"}}}`
 
 func TestVariablesFollowTheirScopes(t *testing.T) {

@@ -7,7 +7,7 @@ import (
 	"github.com/herald-progress/herald/lib/asl/jsontree"
 )
 
-// A template is a value of the definition that may contain computed parts. field is its name in error texts.
+// A template is a value of the definition that may contain computed parts. field is the name of its field in error texts.
 type template interface {
 	eval(s *stateRun, field string) (any, error)
 }

@@ -60,10 +60,17 @@ func (c *testStateCall) machine(t *testing.T) (definition map[string]any, ok boo
 		definition = map[string]any{}
 	}
 
-	kind := state["Type"]
-	mocked := c.Args.Mock != nil
-	if c.Raised || c.Args.Context != nil || state == nil || mocked != (kind == "Task") || kind == "Map" ||
-		c.expected("status") == "RETRIABLE" || bytes.Contains(c.Expected["output"], []byte(`"RoleArn": null`)) {
+	isTask, isMocked := state["Type"] == "Task", c.Args.Mock != nil
+	switch {
+	case c.Raised, state == nil: // TestState itself rejected the call.
+		return nil, false
+	case c.Args.Context != nil: // A given context object.
+		return nil, false
+	case isMocked && !isTask, isTask && !isMocked, state["Type"] == "Map": // A mocked group, or a task without a mock.
+		return nil, false
+	case c.expected("status") == "RETRIABLE": // One attempt; an execution would retry.
+		return nil, false
+	case bytes.Contains(c.Expected["output"], []byte(`"RoleArn": null`)): // A call without a role.
 		return nil, false
 	}
 
@@ -82,9 +89,10 @@ func (c *testStateCall) machine(t *testing.T) (definition map[string]any, ok boo
 	return definition, true
 }
 
-// maxMockedAttempts is the number of attempts that a mocked failure lasts for.
+// maxMockedAttempts is the number of attempts that a mocked failure answers. No recorded state makes more.
 const maxMockedAttempts = 10
 
+// tasks returns the tasks that answer as the call's mock.
 func (c *testStateCall) tasks() *replayedTasks {
 	if c.Args.Mock == nil {
 		return &replayedTasks{}

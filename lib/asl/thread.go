@@ -48,14 +48,14 @@ type thread struct {
 
 	mu         sync.Mutex // Guards previous: a task may call Submitted from another goroutine.
 	previous   int64      // The ID of the last event.
-	abortEvent string     // The type of the event that records the abortion of the current state, if there is one.
+	abortEvent string     // The type of the event that records that the current state was aborted; empty for none.
 }
 
 // runFlow runs the states of a flow and returns its output.
-func (t *thread) runFlow(ctx context.Context, f *flow, input any) (any, error) {
-	name := f.startAt
+func (t *thread) runFlow(ctx context.Context, flow *flow, input any) (any, error) {
+	name := flow.startAt
 	for {
-		output, next, err := t.runState(ctx, f.states[name], input)
+		output, next, err := t.runState(ctx, flow.states[name], input)
 		if err != nil || next == "" {
 			return output, err
 		}
@@ -70,7 +70,7 @@ type stateRun struct {
 	input   any // The state's input.
 	data    any // $ in JSONPath: the value that the current field is applied to.
 	entered time.Time
-	eventID int64 // Of StateEntered.
+	eventID int64 // The ID of the event StateEntered.
 	retries int
 	token   string // The task token of the current attempt.
 
