@@ -27,7 +27,8 @@ func definitions() map[string]definition {
 	return all
 }
 
-// ifDefined returns a built-in function that returns undefined if its first argument is undefined, otherwise calls call.
+// ifDefined returns a built-in function that returns undefined if its first argument is undefined, and otherwise the result of
+// call.
 func ifDefined(call func(args []any) (any, error)) func(*evaluation, []any) (any, error) {
 	return func(_ *evaluation, args []any) (any, error) {
 		if len(args) > 0 && isUndefined(args[0]) {

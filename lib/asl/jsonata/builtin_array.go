@@ -35,6 +35,7 @@ func arrayFunctions() map[string]definition {
 	}
 }
 
+// distinct returns an array without the items that equal an earlier one.
 func distinct(args []any) (any, error) {
 	items, ok := arrayItems(args[0])
 	if !ok || len(items) <= 1 {
@@ -50,12 +51,15 @@ func distinct(args []any) (any, error) {
 	return result, nil
 }
 
+// zip returns an array of arrays: the first items of all arguments, their second items, up to the length of the shortest.
 func zip(_ *evaluation, args []any) (any, error) {
-	length := -1
+	length := -1 // The length of the shortest argument.
 	for _, arg := range args {
-		if n := len(itemsOf(arg)); isUndefined(arg) {
-			length = 0
-		} else if length < 0 || n < length {
+		n := len(itemsOf(arg))
+		if isUndefined(arg) {
+			n = 0
+		}
+		if length < 0 || n < length {
 			length = n
 		}
 	}

@@ -11,8 +11,8 @@ func itemFunctions() map[string]definition {
 }
 
 func mapItems(e *evaluation, args []any) (any, error) {
-	fn, ok := asFunction(argAt(args, 1))
-	if !ok || isUndefined(args[0]) {
+	fn, isFunction := asFunction(argAt(args, 1))
+	if !isFunction || isUndefined(args[0]) {
 		return undefined{}, nil
 	}
 

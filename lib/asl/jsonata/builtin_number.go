@@ -47,12 +47,12 @@ func numberFunctions() map[string]definition {
 	}
 }
 
-// forNumber returns a built-in function with one parameter, a number. call must return integers that are not negative as
-// they are.
+// forNumber returns a built-in function with one parameter, a number. call is not applied to integers from 0 on: it must be a
+// function that returns them unchanged.
 func forNumber(call func(float64) float64) func(*evaluation, []any) (any, error) {
 	return ifDefined(func(args []any) (any, error) {
 		if n, ok := args[0].(int64); ok && n >= 0 {
-			return n, nil // Stays exact at any size.
+			return n, nil // As a float64 a large integer would lose digits.
 		}
 		return numberValue(call(numberArg(args, 0, 0))), nil
 	})
@@ -112,7 +112,8 @@ func toNumber(args []any) (any, error) {
 		}
 		return int64(0), nil
 	case string:
-		if found := numberPattern.FindString(strings.TrimPrefix(v, "-")); found != "" && found == strings.TrimPrefix(v, "-") {
+		unsigned := strings.TrimPrefix(v, "-")
+		if match := numberPattern.FindString(unsigned); match != "" && match == unsigned {
 			n := jsontree.Number(v)
 			f, isFloat := n.(float64)
 			if !isFloat {

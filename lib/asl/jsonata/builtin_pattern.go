@@ -59,8 +59,8 @@ func split(args []any) (any, error) {
 // matchObject returns a match as $match does. offsets are those of regexp.FindStringSubmatchIndex.
 func matchObject(s string, offsets []int) *jsontree.Object {
 	groups := []any{}
-	for i := 2; i+1 < len(offsets); i += 2 {
-		if offsets[i] < 0 {
+	for i := 2; i+1 < len(offsets); i += 2 { // The first two offsets are those of the whole match.
+		if offsets[i] < 0 { // The group matches nothing.
 			groups = append(groups, "")
 		} else {
 			groups = append(groups, s[offsets[i]:offsets[i+1]])
@@ -74,7 +74,8 @@ func matchObject(s string, offsets []int) *jsontree.Object {
 	)
 }
 
-// firstMatch returns the result of calling a regular expression as a function.
+// firstMatch returns the first match as an object, undefined if there is none: the result of calling a regular expression as a
+// function.
 func firstMatch(re *regex, s string) any {
 	offsets := re.FindStringSubmatchIndex(s)
 	if offsets == nil {
@@ -189,7 +190,7 @@ func expandGroups(template, s string, offsets []int) string {
 			continue
 		}
 
-		width := 0
+		width := 0 // The number of digits after the dollar sign.
 		for i+1+width < len(template) && template[i+1+width] >= '0' && template[i+1+width] <= '9' {
 			width++
 		}

@@ -10,6 +10,7 @@ import (
 	"fmt"
 	"hash"
 	"math"
+	"slices"
 
 	"github.com/herald-progress/herald/lib/asl/jsontree"
 )
@@ -42,8 +43,8 @@ func partition(args []any) (any, error) {
 	}
 
 	parts := []any{}
-	for items := itemsOf(args[0]); len(items) > 0; items = items[min(size, len(items)):] {
-		parts = append(parts, &array{items: items[:min(size, len(items))]})
+	for part := range slices.Chunk(itemsOf(args[0]), size) {
+		parts = append(parts, &array{items: part})
 	}
 	return &array{items: parts}, nil
 }
@@ -89,10 +90,12 @@ func UUID() string {
 		size        = 16
 		versionByte = 6
 		variantByte = 8
+		version     = 0x40 // The version is the high half of its byte.
+		variant     = 0x80 // The variant is the two high bits of its byte.
 	)
 	b := make([]byte, size)
 	_, _ = rand.Read(b) // Never fails.
-	b[versionByte] = b[versionByte]&0x0f | 0x40
-	b[variantByte] = b[variantByte]&0x3f | 0x80
+	b[versionByte] = b[versionByte]&0x0f | version
+	b[variantByte] = b[variantByte]&0x3f | variant
 	return fmt.Sprintf("%x-%x-%x-%x-%x", b[:4], b[4:6], b[6:8], b[8:10], b[10:])
 }

@@ -124,7 +124,7 @@ func substring(args []any) (any, error) {
 }
 
 func pad(args []any) (any, error) {
-	const maxWidth = 10_000_000
+	const maxWidth = 10_000_000 // Bounds the memory of one call.
 	s, width := stringArg(args, 0), numberArg(args, 1, 0)
 	filler := []rune(stringArg(args, 2))
 	if len(filler) == 0 {
@@ -151,7 +151,7 @@ func join(args []any) (any, error) {
 	for i, item := range itemsOf(args[0]) {
 		s, ok := item.(string)
 		if !ok {
-			return nil, evalError("T0412", "Argument 1 of function \"join\" must be an array of strings, item "+strconv.Itoa(i)+" is none")
+			return nil, evalError("T0412", "Argument 1 of function \"join\" must be an array of strings, item "+strconv.Itoa(i)+" is not a string")
 		}
 		parts = append(parts, s)
 	}

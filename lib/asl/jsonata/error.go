@@ -23,4 +23,5 @@ func syntaxError(code string, pos int, message string) *Error {
 
 func evalError(code, message string) *Error { return &Error{Code: code, Message: message} }
 
+// quote returns s in double quotes, for error messages.
 func quote(s string) string { return strconv.Quote(s) }

@@ -31,8 +31,8 @@ func (f *frame) set(name string, v any) {
 
 // The limits of an evaluation.
 const (
-	maxDepth = 20_000     // Of nested expressions and function calls.
-	maxSteps = 20_000_000 // Of evaluated nodes.
+	maxDepth = 20_000     // The number of nested expressions and function calls.
+	maxSteps = 20_000_000 // The number of evaluated nodes.
 )
 
 // An evaluation is one evaluation of an expression.
@@ -68,8 +68,8 @@ func (e *evaluation) eval(n *node, v any, f *frame) (any, error) {
 	return unwrapSequence(result, n.keepArray), nil
 }
 
-// unwrapSequence returns undefined for an empty sequence, and the item for a sequence of one item unless it is to be kept.
-// It returns any other value as it is.
+// unwrapSequence returns undefined for an empty sequence. For a sequence of one item it returns that item, unless keepArray is
+// set or the sequence has keepSingleton. It returns any other value unchanged.
 func unwrapSequence(v any, keepArray bool) any {
 	a, ok := v.(*array)
 	if !ok || !a.sequence {
@@ -121,7 +121,7 @@ func (e *evaluation) evalKind(n *node, v any, f *frame) (any, error) {
 	}
 }
 
-// evalFunction evaluates what defines or calls a function, assignments and negations.
+// evalFunction evaluates a node that defines or calls a function, an assignment or a negation.
 func (e *evaluation) evalFunction(n *node, v any, f *frame) (any, error) {
 	switch n.kind {
 	case kindNegate:
@@ -223,7 +223,8 @@ func (e *evaluation) array(n *node, v any, f *frame) (any, error) {
 	return result, nil
 }
 
-// object evaluates an object constructor or a group-by clause over the items of v.
+// object evaluates an object constructor or a group-by clause over the items of v. Items that give the same key form a group:
+// the value of that key is evaluated once, with the items of the group as its context.
 func (e *evaluation) object(n *node, v any, f *frame) (any, error) {
 	type group struct {
 		pair int
@@ -280,7 +281,7 @@ func (e *evaluation) object(n *node, v any, f *frame) (any, error) {
 
 // integerRange evaluates the range operator: the integers from a to b.
 func integerRange(a, b any) (any, error) {
-	const maxItems = 10_000_000
+	const maxItems = 10_000_000 // The error text names it as 1e7.
 	from, to, err := rangeBounds(a, b)
 	if err != nil {
 		return nil, err

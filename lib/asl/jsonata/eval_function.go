@@ -31,8 +31,8 @@ func (e *evaluation) invokeCallback(fn *function, args ...any) (any, error) {
 	return e.invoke(fn, args[:max(1, min(fn.arity, len(args)))], undefined{})
 }
 
-// call evaluates a function call. The arguments in first come before the call's own.
-func (e *evaluation) call(n *node, v any, f *frame, first []any) (any, error) {
+// call evaluates a function call. firstArgs come before the call's own arguments.
+func (e *evaluation) call(n *node, v any, f *frame, firstArgs []any) (any, error) {
 	callee, err := e.eval(n.lhs, v, f)
 	if err != nil {
 		return nil, err
@@ -44,7 +44,7 @@ func (e *evaluation) call(n *node, v any, f *frame, first []any) (any, error) {
 		}
 	}
 
-	args := append([]any{}, first...)
+	args := append([]any{}, firstArgs...)
 	for _, argument := range n.list {
 		value, err := e.eval(argument, v, f)
 		if err != nil {
@@ -68,7 +68,7 @@ func (e *evaluation) call(n *node, v any, f *frame, first []any) (any, error) {
 	}
 }
 
-// lambda returns the function that a definition defines.
+// lambda returns the function of a function definition.
 func (e *evaluation) lambda(n *node, v any, f *frame) *function {
 	return &function{
 		name: "lambda", sig: n.sig, arity: len(n.list),
@@ -167,7 +167,7 @@ func (e *evaluation) apply(n *node, v any, f *frame) (any, error) {
 	}, nil
 }
 
-// transform returns the function that the operator |pattern|update,delete| defines. It changes a deep copy of its argument.
+// transform returns the function of the operator |pattern|update,delete|. It changes a deep copy of its argument.
 func (e *evaluation) transform(n *node, f *frame) *function {
 	return &function{
 		name: "transform", arity: 1,

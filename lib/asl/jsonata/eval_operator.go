@@ -3,6 +3,7 @@ package jsonata
 import (
 	"math"
 	"strings"
+	"unicode/utf8"
 
 	"github.com/herald-progress/herald/lib/asl/jsontree"
 )
@@ -134,7 +135,7 @@ func compare(operator string, a, b any) (any, error) {
 // compareUTF16 compares two strings by their UTF-16 code units, as JavaScript and Java do.
 func compareUTF16(a, b string) int {
 	for a != "" && b != "" {
-		x, y := []rune(a[:min(len(a), 4)])[0], []rune(b[:min(len(b), 4)])[0]
+		x, y := []rune(a[:min(len(a), utf8.UTFMax)])[0], []rune(b[:min(len(b), utf8.UTFMax)])[0]
 		if x != y {
 			return int(utf16Order(x) - utf16Order(y))
 		}
@@ -143,14 +144,14 @@ func compareUTF16(a, b string) int {
 	return strings.Compare(a, b)
 }
 
-// utf16Order maps characters to numbers in the order of UTF-16 code units: the surrogates of those above U+FFFF come before
-// U+E000.
+// utf16Order maps a character to a number whose order is that of UTF-16 code units: a character above U+FFFF, which begins with
+// a surrogate, comes before U+E000.
 func utf16Order(r rune) rune {
 	const (
-		surrogates = 0xD800
-		private    = 0xE000
-		plane      = 0x10000
-		shift      = 0x200000
+		surrogates = 0xD800   // The first surrogate.
+		private    = 0xE000   // The first character after the surrogates.
+		plane      = 0x10000  // The first character that needs two surrogates.
+		shift      = 0x200000 // More than any character.
 	)
 
 	switch {

@@ -56,7 +56,7 @@ func markSingleton(v any) any {
 }
 
 // step evaluates one step of a path over the given items.
-func (e *evaluation) step(n *node, input []any, f *frame, last bool) (any, error) {
+func (e *evaluation) step(n *node, input []any, f *frame, isLast bool) (any, error) {
 	if n.kind == kindSort {
 		sorted, err := e.sort(n, &array{items: input}, f)
 		if err != nil {
@@ -80,7 +80,7 @@ func (e *evaluation) step(n *node, input []any, f *frame, last bool) (any, error
 		}
 	}
 
-	if last && len(results) == 1 {
+	if isLast && len(results) == 1 {
 		if _, ok := arrayItems(results[0]); ok && !isSequence(results[0]) {
 			return results[0], nil
 		}
@@ -88,11 +88,11 @@ func (e *evaluation) step(n *node, input []any, f *frame, last bool) (any, error
 
 	flat := newSequence()
 	for _, value := range results {
-		items, ok := arrayItems(value)
-		if a, isOurs := value.(*array); !ok || isOurs && a.noFlatten {
-			flat.items = append(flat.items, value)
-		} else {
+		items, isArray := arrayItems(value)
+		if isArray && !isNoFlatten(value) {
 			flat.items = append(flat.items, items...)
+		} else {
+			flat.items = append(flat.items, value)
 		}
 	}
 
@@ -144,6 +144,8 @@ func (e *evaluation) filter(n *node, v any, f *frame) (any, error) {
 	return results, nil
 }
 
+// itemAt returns the item at index x as a sequence, or, if that item is an array, as that array. Without such an item it returns
+// an empty sequence.
 func itemAt(items []any, x float64) any {
 	i := resolveIndex(x, len(items))
 	if i < 0 || i >= len(items) {
@@ -213,6 +215,7 @@ func lookupField(v any, key string) any {
 	return results
 }
 
+// wildcard returns the values of an object, or the items of an array; nested arrays are flattened.
 func wildcard(v any) any {
 	results := newSequence()
 	if o, ok := v.(*jsontree.Object); ok {
@@ -288,8 +291,13 @@ func (e *evaluation) sort(n *node, v any, f *frame) (any, error) {
 			if err != nil && firstErr == nil {
 				firstErr = err
 			}
-			if order != 0 {
-				return (order < 0) != (t.descending && !isUndefined(rows[i].keys[k]) && !isUndefined(rows[j].keys[k]))
+			hasUndefined := isUndefined(rows[i].keys[k]) || isUndefined(rows[j].keys[k])
+			switch {
+			case order == 0: // The next term decides.
+			case t.descending && !hasUndefined: // Undefined keys come last in both directions.
+				return order > 0
+			default:
+				return order < 0
 			}
 		}
 		return false

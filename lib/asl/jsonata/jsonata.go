@@ -1,7 +1,7 @@
 // Package jsonata evaluates JSONata expressions as AWS Step Functions does.
 //
 // It implements JSONata 2.1 (docs.jsonata.org) and the functions that Step Functions adds: $partition, $range, $hash,
-// $random with a seed, $uuid and $parse. Compile rejects what is not implemented, by name: the parent operator %, the join
+// $random with a seed, $uuid and $parse. Compile rejects the features that are missing, by name: the parent operator %, the join
 // operators @ and #, $eval, $formatInteger and $parseInteger. Regular expressions have Go's syntax.
 package jsonata
 
@@ -41,9 +41,9 @@ func Compile(text string) (*Expr, error) {
 	}
 
 	x := &Expr{root: root, builtins: make(map[string]*function)}
-	table := definitions()
+	builtins := definitions()
 	for name := range collectVariables(tree, map[string]bool{}) {
-		d, ok := table[name]
+		d, ok := builtins[name]
 		if !ok {
 			x.variables = append(x.variables, name)
 			continue
@@ -56,7 +56,7 @@ func Compile(text string) (*Expr, error) {
 
 		arity := len(sig.parameters)
 		if name == "string" {
-			arity = 1 // Higher-order functions pass it one argument only.
+			arity = 1 // Higher-order functions pass one argument to $string: its second is not meant for them.
 		}
 
 		x.builtins[name] = &function{name: name, sig: sig, arity: arity, call: d.call}

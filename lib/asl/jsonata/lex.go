@@ -45,8 +45,8 @@ const (
 
 const (
 	blanks        = " \t\n\r\v"
-	twoCharacters = ".. := != >= <= ** ~> ?: ??"
-	oneCharacter  = ".[]{}()@#;:?+-*/%|=<>^&!~,"
+	twoCharacters = ".. := != >= <= ** ~> ?: ??" // The operators of two characters, with a blank between them.
+	oneCharacter  = ".[]{}()@#;:?+-*/%|=<>^&!~," // The operators of one character.
 	quotes        = "\"'`"
 )
 
@@ -189,16 +189,16 @@ func (l *lexer) quoted(quote byte) (token, error) {
 	return token{}, syntaxError("S0101", start, "String literal must be terminated by a matching quote")
 }
 
-// unicodeEscape decodes u and four hexadecimal digits at the beginning of s, with the low surrogate that follows a high one.
-// It returns the character and the length of its escape.
+// unicodeEscape decodes u and four hexadecimal digits at the beginning of s. If they are a high surrogate of UTF-16, it also
+// decodes the escape of the low surrogate that must follow. It returns the character and the length of the decoded text.
 func unicodeEscape(s string) (rune, int, bool) {
 	const (
 		width = len("u0000")
-		high  = 0xD800
-		low   = 0xDC00
-		end   = 0xE000
-		shift = 10
-		plane = 0x10000
+		high  = 0xD800  // The first high surrogate.
+		low   = 0xDC00  // The first low surrogate.
+		end   = 0xE000  // The first character after the surrogates.
+		shift = 10      // The bits of a character in each surrogate.
+		plane = 0x10000 // The first character that needs two surrogates.
 	)
 
 	if len(s) < width || s[0] != 'u' {
@@ -232,7 +232,7 @@ func (l *lexer) regex() (token, error) {
 			depth--
 		case '/':
 			if depth > 0 {
-				continue
+				continue // As in the reference implementation, a slash in brackets does not end the expression.
 			}
 			l.pos = i + 1
 			for l.pos < len(l.text) && strings.IndexByte("im", l.text[l.pos]) >= 0 {

@@ -43,8 +43,8 @@ type node struct {
 	list    []*node // Steps, items, expressions, arguments or parameters.
 	pairs   [][2]*node
 	terms   []term
-	filters []*node
-	stages  []*node // The filters of a step, applied to each of its results.
+	filters []*node // The predicates of a node that is not a step.
+	stages  []*node // The predicates of a step, applied to its result for each item.
 	group   *node   // The object constructor of a group-by clause.
 	sig     *signature
 
@@ -59,6 +59,7 @@ type term struct {
 	expr       *node
 }
 
+// The binding powers of the operators: a higher power binds more strongly.
 const (
 	powerAssign     = 10
 	powerCondition  = 20
@@ -159,7 +160,7 @@ func (p *parser) expression(power int) *node {
 	return left
 }
 
-// isPrefixOperator reports whether t, at the beginning of an expression, is an operator that an operand follows.
+// isPrefixOperator reports whether t is an operator that begins an expression and has an operand after it.
 func isPrefixOperator(t token) bool {
 	return t.kind == tokenOperator && slices.Contains([]string{"[", "(", "{", "-", "|"}, t.text)
 }

@@ -36,9 +36,10 @@ func (p *parser) infix(t token, left *node) *node {
 	return n
 }
 
+// predicate parses the rest of x[…].
 func (p *parser) predicate(n *node) *node {
 	n.kind = kindBinary
-	if p.nextIs("]") { // x[]: an array also of a single result.
+	if p.nextIs("]") { // x[] keeps a single result in an array.
 		step := n.lhs
 		for step.kind == kindBinary && step.text == "[" {
 			step = step.lhs
@@ -53,6 +54,7 @@ func (p *parser) predicate(n *node) *node {
 	return n
 }
 
+// sortTerms parses the criteria of x^(…).
 func (p *parser) sortTerms(n *node) {
 	p.expect("(", true)
 	for p.err == nil {
@@ -71,6 +73,7 @@ func (p *parser) sortTerms(n *node) {
 	p.expect(")", false)
 }
 
+// call parses the arguments of a function call, or the parameters and the body of a function definition.
 func (p *parser) call(n *node) *node {
 	n.kind = kindCall
 	for !p.nextIs(")") && p.err == nil {
@@ -94,6 +97,7 @@ func (p *parser) call(n *node) *node {
 	return n
 }
 
+// lambda parses the signature and the body of a function definition, whose parameters call has parsed as arguments.
 func (p *parser) lambda(n *node) {
 	n.kind = kindLambda
 	for _, parameter := range n.list {

@@ -56,7 +56,7 @@ func processOperands(n *node) (*node, error) {
 	}
 
 	if out.kind == kindLambda || out.kind == kindPlaceholder {
-		out.lhs, out.list = nil, n.list
+		out.lhs, out.list = nil, n.list // The word function is no operand, and parameters are names, not expressions.
 	}
 
 	if out.kind == kindBlock {
@@ -113,7 +113,7 @@ func processDot(n *node) (*node, error) {
 		return nil, err
 	}
 
-	added := len(path.list)
+	added := len(path.list) // The position of the first step that is added.
 	if right.kind == kindPath {
 		path.list = append(path.list, right.list...)
 		path.keepSingleton = path.keepSingleton || right.keepSingleton
@@ -125,7 +125,7 @@ func processDot(n *node) (*node, error) {
 	}
 
 	if left == path && added > 1 {
-		return path, finishPath(path, added)
+		return path, finishPath(path, added) // An earlier call has finished the first steps.
 	}
 	return path, finishPath(path, 0)
 }

@@ -24,6 +24,7 @@ type signature struct {
 
 const typeLetters = "asnblfom" // Array, string, number, boolean, null, function, object, missing.
 
+// typeLetter returns the letter of v's type in signatures.
 func typeLetter(v any) byte {
 	switch v.(type) {
 	case string:
@@ -77,7 +78,7 @@ func parseSignature(text string) (*signature, error) {
 			i += end + 1
 		}
 
-		class := "[" + choice + "m]"
+		class := "[" + choice + "m]" // Matches the type letter of the argument.
 		switch choice {
 		case "a":
 			class = "[" + typeLetters + "]"

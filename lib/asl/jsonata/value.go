@@ -50,6 +50,12 @@ func arrayItems(v any) ([]any, bool) {
 	}
 }
 
+// isNoFlatten reports whether a path keeps the array v as one item.
+func isNoFlatten(v any) bool {
+	a, ok := v.(*array)
+	return ok && a.noFlatten
+}
+
 func isSequence(v any) bool {
 	a, ok := v.(*array)
 	return ok && a.sequence
@@ -178,12 +184,13 @@ func toJSONValue(v any) (value any, ok bool) {
 }
 
 const (
-	maxSignificantDigits = 15 // Of $string.
-	exponentFrom         = 1e21
+	maxSignificantDigits = 15   // Of $string.
+	exponentFrom         = 1e21 // As in JavaScript.
 	exponentBelow        = 1e-6
 )
 
-// formatNumber returns the text of a number as JavaScript writes it, if round is set with at most maxSignificantDigits.
+// formatNumber returns the text of a number as JavaScript writes it. If round is set, the number is first rounded to
+// maxSignificantDigits digits.
 func formatNumber(v any, round bool) string {
 	f, isFloat := v.(float64)
 	if !isFloat {

@@ -1,7 +1,7 @@
 // Package jsontree reads and writes JSON values. It keeps the order of keys and the digits of integers.
 //
 // A value is nil, bool, string, int64, *big.Int (an integer that does not fit in int64), float64, []any or *Object.
-// Values are shared between goroutines: code changes only the values that it has just made.
+// Goroutines share values. Code must therefore change only values that it has made itself and not yet passed on.
 package jsontree
 
 import (
@@ -60,16 +60,17 @@ func (o *Object) Set(key string, value any) {
 
 // Clone returns a shallow copy of o.
 func (o *Object) Clone() *Object {
-	c := &Object{keys: make([]string, 0, len(o.keys)+1), values: make(map[string]any, len(o.keys)+1)}
+	size := len(o.keys) + 1 // Most callers add a key.
+	clone := &Object{keys: make([]string, 0, size), values: make(map[string]any, size)}
 	for _, key := range o.keys {
-		c.Set(key, o.values[key])
+		clone.Set(key, o.values[key])
 	}
-	return c
+	return clone
 }
 
 // Parse reads one JSON value.
 func Parse(text []byte) (any, error) {
-	if !json.Valid(text) { // It also limits the depth; Decoder.Token does not.
+	if !json.Valid(text) { // Valid limits the depth; Decoder.Token does not.
 		var v any
 		err := json.Unmarshal(text, &v)
 		if err == nil {

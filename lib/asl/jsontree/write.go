@@ -64,7 +64,7 @@ func FormatNumber(v any) string {
 
 func formatFloat(f float64) string {
 	const (
-		exponentBelow = 1e-3
+		exponentBelow = 1e-3 // As in Java's Double.toString.
 		exponentFrom  = 1e7
 	)
 	switch {
@@ -113,7 +113,7 @@ func appendString(dst []byte, s string) []byte {
 		case c >= ' ':
 			dst = append(dst, c)
 		case strings.IndexByte("\b\t\n\f\r", c) >= 0:
-			dst = append(dst, '\\', "btn.fr"[c-'\b'])
+			dst = append(dst, '\\', "btn.fr"[c-'\b']) // The letters of the escapes from \b to \r; . is \v, which has none.
 		default:
 			dst = append(dst, '\\', 'u', '0', '0', hexDigits[c>>4], hexDigits[c&0xf])
 		}
