@@ -18,8 +18,7 @@ import (
 
 func TestCSVImport(t *testing.T) {
 	const (
-		good     = "part,color,quantity\n3001,Red,1\n3002,Blue,2\n3003,Red,\n3004,Red,4\n"
-		sorry    = "The import failed because of a problem on our side. Please upload the file again later."
+		internal = "The import failed because of a problem on our side. Please upload the file again later."
 		details  = ` {"uploadId":"up","fileName":"f.csv"}`
 		deleted  = "The file is no longer there: it was deleted before its import ended"
 		replaced = "The file is no longer there: another one replaced it before its import ended"
@@ -30,19 +29,19 @@ func TestCSVImport(t *testing.T) {
 	key := csvimport.UploadKey("auth0|1", "up", "f.csv")
 	for _, tt := range []struct {
 		name, content, key string
-		broken             map[string]error
-		failures           int
+		functionErrors     map[string]error
+		failingCalls       int
 		status             asl.Status
-		failure            string
+		wantError          string
 		frames             []string
 		calls              map[string]int
 	}{
 		{
-			name: "success", content: good, key: key, status: asl.StatusSucceeded,
+			name: "success", content: fourRows, key: key, status: asl.StatusSucceeded,
 			frames: []string{started, complete, note}, calls: map[string]int{"CsvPlan": 1, "CsvChunk": 2, "CsvFinish": 1, "Notifier": 3},
 		},
 		{
-			name: "nothing rejected, one range", content: "part,color,quantity\n1,Red,1\n", key: key, status: asl.StatusSucceeded,
+			name: "one range, no rejected rows", content: "part,color,quantity\n1,Red,1\n", key: key, status: asl.StatusSucceeded,
 			frames: []string{
 				"up f.csv 5 running: Importing 1 rows", "up f.csv 100 succeeded: Imported 1 of 1 rows",
 				"notification success: Imported f.csv: 1 of 1 rows were imported",
@@ -58,7 +57,7 @@ func TestCSVImport(t *testing.T) {
 			calls: map[string]int{"CsvPlan": 1, "CsvFinish": 1, "Notifier": 3},
 		},
 		{
-			name: "invalid file", content: "part,color\n", key: key, status: asl.StatusFailed, failure: "InvalidFile",
+			name: "invalid file", content: "part,color\n", key: key, status: asl.StatusFailed, wantError: "InvalidFile",
 			frames: []string{
 				"up f.csv 0 failed: Line 1: the column quantity is missing",
 				"error INVALID_FILE: Line 1: the column quantity is missing" + details,
@@ -66,109 +65,109 @@ func TestCSVImport(t *testing.T) {
 			calls: map[string]int{"CsvPlan": 2, "Notifier": 2},
 		},
 		{
-			name: "deleted before its import", key: key, status: asl.StatusFailed, failure: "FileDeleted",
+			name: "the file is deleted before its import", key: key, status: asl.StatusFailed, wantError: "FileDeleted",
 			frames: []string{"up f.csv 0 failed: " + deleted, "error FILE_DELETED: " + deleted + details},
 			calls:  map[string]int{"CsvPlan": 2, "Notifier": 2},
 		},
 		{
-			name: "deleted while a chunk works", content: "part,color,quantity\n1,Red,1\n", key: key, status: asl.StatusFailed, failure: "FileDeleted",
-			broken: map[string]error{"CsvChunk": &csvimport.FileDeleted{}},
-			frames: []string{"up f.csv 5 running: Importing 1 rows", "up f.csv 0 failed: " + deleted, "error FILE_DELETED: " + deleted + details},
-			calls:  map[string]int{"CsvPlan": 1, "CsvChunk": 1, "Notifier": 3},
+			name: "the file is deleted while a chunk works", content: "part,color,quantity\n1,Red,1\n", key: key, status: asl.StatusFailed, wantError: "FileDeleted",
+			functionErrors: map[string]error{"CsvChunk": &csvimport.FileDeleted{}},
+			frames:         []string{"up f.csv 5 running: Importing 1 rows", "up f.csv 0 failed: " + deleted, "error FILE_DELETED: " + deleted + details},
+			calls:          map[string]int{"CsvPlan": 1, "CsvChunk": 1, "Notifier": 3},
 		},
 		{
-			name: "deleted before it is finished", content: good, key: key, status: asl.StatusFailed, failure: "FileDeleted",
-			broken: map[string]error{"CsvFinish": &csvimport.FileDeleted{}},
-			frames: []string{started, "up f.csv 0 failed: " + deleted, "error FILE_DELETED: " + deleted + details},
-			calls:  map[string]int{"CsvPlan": 1, "CsvChunk": 2, "CsvFinish": 1, "Notifier": 3},
+			name: "the file is deleted before the import is finished", content: fourRows, key: key, status: asl.StatusFailed, wantError: "FileDeleted",
+			functionErrors: map[string]error{"CsvFinish": &csvimport.FileDeleted{}},
+			frames:         []string{started, "up f.csv 0 failed: " + deleted, "error FILE_DELETED: " + deleted + details},
+			calls:          map[string]int{"CsvPlan": 1, "CsvChunk": 2, "CsvFinish": 1, "Notifier": 3},
 		},
 		{
-			name: "replaced, and what replaced it is never imported", content: good, key: key, status: asl.StatusFailed, failure: "FileReplaced",
-			broken: map[string]error{"CsvFinish": &csvimport.FileReplaced{}},
-			frames: []string{started, "up f.csv 0 failed: " + replaced, "error FILE_REPLACED: " + replaced + details},
-			calls:  map[string]int{"CsvPlan": 1, "CsvChunk": 2, "CsvFinish": 3, "Notifier": 3},
+			name: "the file is replaced by one that is never imported", content: fourRows, key: key, status: asl.StatusFailed, wantError: "FileReplaced",
+			functionErrors: map[string]error{"CsvFinish": &csvimport.FileReplaced{}},
+			frames:         []string{started, "up f.csv 0 failed: " + replaced, "error FILE_REPLACED: " + replaced + details},
+			calls:          map[string]int{"CsvPlan": 1, "CsvChunk": 2, "CsvFinish": 3, "Notifier": 3},
 		},
 		{
-			name: "superseded before its plan", content: good, key: key, status: asl.StatusSucceeded,
-			broken: map[string]error{"CsvPlan": &csvimport.Superseded{}},
-			calls:  map[string]int{"CsvPlan": 1},
+			name: "a newer import supersedes it before its plan", content: fourRows, key: key, status: asl.StatusSucceeded,
+			functionErrors: map[string]error{"CsvPlan": &csvimport.Superseded{}},
+			calls:          map[string]int{"CsvPlan": 1},
 		},
 		{
-			name: "superseded in a chunk", content: "part,color,quantity\n1,Red,1\n", key: key, status: asl.StatusSucceeded,
-			broken: map[string]error{"CsvChunk": &csvimport.Superseded{}},
-			frames: []string{"up f.csv 5 running: Importing 1 rows"},
-			calls:  map[string]int{"CsvPlan": 1, "CsvChunk": 1, "CsvFinish": 1, "Notifier": 1},
+			name: "a newer import supersedes it in a chunk", content: "part,color,quantity\n1,Red,1\n", key: key, status: asl.StatusSucceeded,
+			functionErrors: map[string]error{"CsvChunk": &csvimport.Superseded{}},
+			frames:         []string{"up f.csv 5 running: Importing 1 rows"},
+			calls:          map[string]int{"CsvPlan": 1, "CsvChunk": 1, "CsvFinish": 1, "Notifier": 1},
 		},
 		{
-			name: "superseded in a chunk, and what it staged cannot be removed", content: "part,color,quantity\n1,Red,1\n", key: key, status: asl.StatusSucceeded,
-			broken: map[string]error{"CsvChunk": &csvimport.Superseded{}, "CsvFinish": &csvimport.StoreError{Op: "delete", Err: io.EOF}},
-			frames: []string{"up f.csv 5 running: Importing 1 rows"},
-			calls:  map[string]int{"CsvPlan": 1, "CsvChunk": 1, "CsvFinish": 6, "Notifier": 1},
+			name: "a newer import supersedes it in a chunk, and its staged files cannot be removed", content: "part,color,quantity\n1,Red,1\n", key: key, status: asl.StatusSucceeded,
+			functionErrors: map[string]error{"CsvChunk": &csvimport.Superseded{}, "CsvFinish": &csvimport.StoreError{Op: "delete", Err: io.EOF}},
+			frames:         []string{"up f.csv 5 running: Importing 1 rows"},
+			calls:          map[string]int{"CsvPlan": 1, "CsvChunk": 1, "CsvFinish": 6, "Notifier": 1},
 		},
 		{
-			name: "superseded when it is finished", content: good, key: key, status: asl.StatusSucceeded,
-			broken: map[string]error{"CsvFinish": &csvimport.Superseded{}},
-			frames: []string{started},
-			calls:  map[string]int{"CsvPlan": 1, "CsvChunk": 2, "CsvFinish": 1, "Notifier": 1},
+			name: "a newer import supersedes it when it is finished", content: fourRows, key: key, status: asl.StatusSucceeded,
+			functionErrors: map[string]error{"CsvFinish": &csvimport.Superseded{}},
+			frames:         []string{started},
+			calls:          map[string]int{"CsvPlan": 1, "CsvChunk": 2, "CsvFinish": 1, "Notifier": 1},
 		},
 		{
-			name: "plan crashes three times", content: good, key: key, status: asl.StatusFailed, failure: "Runtime.ExitError",
-			broken: map[string]error{"CsvPlan": crash{"Runtime.ExitError", "signal: killed at 10.0.0.1"}}, failures: 3,
-			frames: []string{"up f.csv 0 failed: " + sorry, "error INTERNAL_ERROR: " + sorry + details},
+			name: "plan crashes three times", content: fourRows, key: key, status: asl.StatusFailed, wantError: "Runtime.ExitError",
+			functionErrors: map[string]error{"CsvPlan": crash{"Runtime.ExitError", "signal: killed at 10.0.0.1"}}, failingCalls: 3,
+			frames: []string{"up f.csv 0 failed: " + internal, "error INTERNAL_ERROR: " + internal + details},
 			calls:  map[string]int{"CsvPlan": 4, "Notifier": 2},
 		},
 		{
-			name: "plan never answers, nobody can be told", content: good, key: key, status: asl.StatusFailed, failure: "Runtime.ExitError",
-			broken: map[string]error{"CsvPlan": crash{"Runtime.ExitError", "signal: killed"}},
-			calls:  map[string]int{"CsvPlan": 6},
+			name: "plan and identify always crash, so that no notification is sent", content: fourRows, key: key, status: asl.StatusFailed, wantError: "Runtime.ExitError",
+			functionErrors: map[string]error{"CsvPlan": crash{"Runtime.ExitError", "signal: killed"}},
+			calls:          map[string]int{"CsvPlan": 6},
 		},
 		{
-			name: "the key is not an upload's", content: good, key: "uploads/f.csv", status: asl.StatusFailed, failure: "InvalidFile",
+			name: "the key is not that of an upload", content: fourRows, key: "uploads/f.csv", status: asl.StatusFailed, wantError: "InvalidFile",
 			calls: map[string]int{"CsvPlan": 2},
 		},
 		{
-			name: "the store is down while a chunk works", content: "part,color,quantity\n1,Red,1\n", key: key, status: asl.StatusFailed, failure: "StoreError",
-			broken: map[string]error{"CsvChunk": &csvimport.StoreError{Op: "read range", Err: errors.New("10.0.0.1 unreachable")}},
-			frames: []string{"up f.csv 5 running: Importing 1 rows", "up f.csv 0 failed: " + sorry, "error INTERNAL_ERROR: " + sorry + details},
-			calls:  map[string]int{"CsvPlan": 1, "CsvChunk": 6, "Notifier": 3},
+			name: "the store is down while a chunk works", content: "part,color,quantity\n1,Red,1\n", key: key, status: asl.StatusFailed, wantError: "StoreError",
+			functionErrors: map[string]error{"CsvChunk": &csvimport.StoreError{Op: "read range", Err: errors.New("10.0.0.1 unreachable")}},
+			frames:         []string{"up f.csv 5 running: Importing 1 rows", "up f.csv 0 failed: " + internal, "error INTERNAL_ERROR: " + internal + details},
+			calls:          map[string]int{"CsvPlan": 1, "CsvChunk": 6, "Notifier": 3},
 		},
 		{
-			name: "the store is down for a moment", content: good, key: key, status: asl.StatusSucceeded,
-			broken: map[string]error{"CsvChunk": &csvimport.StoreError{Op: "read range", Err: io.ErrUnexpectedEOF}}, failures: 4,
+			name: "the store is down for a moment", content: fourRows, key: key, status: asl.StatusSucceeded,
+			functionErrors: map[string]error{"CsvChunk": &csvimport.StoreError{Op: "read range", Err: io.ErrUnexpectedEOF}}, failingCalls: 4,
 			frames: []string{started, complete, note}, calls: map[string]int{"CsvPlan": 1, "CsvChunk": 6, "CsvFinish": 1, "Notifier": 3},
 		},
 		{
-			name: "finish fails", content: good, key: key, status: asl.StatusFailed, failure: "Unknown",
-			broken: map[string]error{"CsvFinish": crash{"Unknown", "x"}},
-			frames: []string{started, "up f.csv 0 failed: " + sorry, "error INTERNAL_ERROR: " + sorry + details},
-			calls:  map[string]int{"CsvPlan": 1, "CsvChunk": 2, "CsvFinish": 1, "Notifier": 3},
+			name: "finish fails", content: fourRows, key: key, status: asl.StatusFailed, wantError: "Unknown",
+			functionErrors: map[string]error{"CsvFinish": crash{"Unknown", "x"}},
+			frames:         []string{started, "up f.csv 0 failed: " + internal, "error INTERNAL_ERROR: " + internal + details},
+			calls:          map[string]int{"CsvPlan": 1, "CsvChunk": 2, "CsvFinish": 1, "Notifier": 3},
 		},
 		{
-			name: "notifier down", content: good, key: key, status: asl.StatusSucceeded,
-			broken: map[string]error{"Notifier": crash{"StoreError", "x"}},
-			calls:  map[string]int{"CsvPlan": 1, "CsvChunk": 2, "CsvFinish": 1, "Notifier": 9},
+			name: "the notifier is down", content: fourRows, key: key, status: asl.StatusSucceeded,
+			functionErrors: map[string]error{"Notifier": crash{"StoreError", "x"}},
+			calls:          map[string]int{"CsvPlan": 1, "CsvChunk": 2, "CsvFinish": 1, "Notifier": 9},
 		},
 		{
-			name: "notifier refuses, which is not retried", content: good, key: key, status: asl.StatusSucceeded,
-			broken: map[string]error{"Notifier": crash{"InvalidMessage", "x"}},
-			calls:  map[string]int{"CsvPlan": 1, "CsvChunk": 2, "CsvFinish": 1, "Notifier": 3},
+			name: "the notifier rejects the message, which is not retried", content: fourRows, key: key, status: asl.StatusSucceeded,
+			functionErrors: map[string]error{"Notifier": crash{"InvalidMessage", "x"}},
+			calls:          map[string]int{"CsvPlan": 1, "CsvChunk": 2, "CsvFinish": 1, "Notifier": 3},
 		},
 		{
-			name: "notifier down when the import fails", content: "part\n", key: key, status: asl.StatusFailed, failure: "InvalidFile",
-			broken: map[string]error{"Notifier": crash{"DeliveryError", "x"}},
-			calls:  map[string]int{"CsvPlan": 2, "Notifier": 6},
+			name: "the notifier is down when the import fails", content: "part\n", key: key, status: asl.StatusFailed, wantError: "InvalidFile",
+			functionErrors: map[string]error{"Notifier": crash{"DeliveryError", "x"}},
+			calls:          map[string]int{"CsvPlan": 2, "Notifier": 6},
 		},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
-				w := &world{t: t, broken: tt.broken, failures: tt.failures}
-				result := w.start(tt.content, tt.key)
+				w := &world{t: t, functionErrors: tt.functionErrors, failingCalls: tt.failingCalls}
+				result := w.run(tt.content, tt.key)
 				name := ""
 				if result.Error != nil {
 					name = result.Error.Name
 				}
-				if result.Status != tt.status || name != tt.failure {
-					t.Errorf("execution ends %s with %v, want %s %s", result.Status, result.Error, tt.status, tt.failure)
+				if result.Status != tt.status || name != tt.wantError {
+					t.Errorf("execution ends %s with %v, want %s %s", result.Status, result.Error, tt.status, tt.wantError)
 				}
 				if diff := cmp.Diff(tt.frames, w.frames); diff != "" {
 					t.Errorf("frames (-want +got):\n%s", diff)
@@ -185,14 +184,14 @@ func TestCSVImportIgnoresARepeatedEvent(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := &world{t: t}
 		content, key := "part,color,quantity\n1,Red,1\n", csvimport.UploadKey("auth0|1", "up", "f.csv")
-		if r := w.start(content, key); r.Status != asl.StatusSucceeded {
+		if r := w.run(content, key); r.Status != asl.StatusSucceeded {
 			t.Fatalf("first execution ends %s with %v", r.Status, r.Error)
 		}
 		w.frames = nil
 		time.Sleep(time.Second)
-		r := w.start(content, key)
+		r := w.run(content, key)
 		if r.Status != asl.StatusSucceeded || string(r.Output) != `{"repeated":true}` {
-			t.Errorf("second execution ends %s with %s %v, want a quiet success", r.Status, r.Output, r.Error)
+			t.Errorf("second execution ends %s with %s %v, want a success that notifies nobody", r.Status, r.Output, r.Error)
 		}
 		if diff := cmp.Diff(map[string]int{"CsvPlan": 1}, w.calls); diff != "" || w.frames != nil {
 			t.Errorf("calls (-want +got):\n%s frames %q", diff, w.frames)
@@ -209,13 +208,13 @@ func TestCSVImportSucceedsWhenTheNotifierHangs(t *testing.T) {
 		if r.Status != asl.StatusFailed || r.Error.Name != "FileDeleted" {
 			t.Errorf("execution ends %s with %v, want FileDeleted", r.Status, r.Error)
 		}
-		if took := time.Since(began); took > 2*time.Minute {
-			t.Errorf("execution took %v with two notifications of three tries of 5 s", took)
+		if took := time.Since(began); took > 2*time.Minute { // Two notifications, three tries of 5 s each, and the pauses.
+			t.Errorf("execution took %v, want at most 2 minutes", took)
 		}
 	})
 }
 
-// hanging is a world whose notifier does not answer.
+// hanging is a world whose notifier never answers.
 type hanging struct{ *world }
 
 func (h hanging) RunTask(ctx context.Context, task asl.Task) (json.RawMessage, error) {

@@ -16,6 +16,7 @@ import (
 	"github.com/herald-progress/herald/lib/notify"
 )
 
+// fourRows is a file of four rows; the third is rejected.
 const fourRows = "part,color,quantity\n3001,Red,1\n3002,Blue,2\n3003,Red,\n3004,Red,4\n"
 
 func TestCSVImportSendsEpochs(t *testing.T) {
@@ -55,7 +56,7 @@ func TestCSVImportSendsEpochs(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				w := &world{t: t, redrives: tt.redrives, express: tt.express}
 				time.Sleep(tt.after)
-				w.start(tt.content, csvimport.UploadKey("auth0|1", "up", "f.csv"))
+				w.run(tt.content, csvimport.UploadKey("auth0|1", "up", "f.csv"))
 				var states []string
 				for _, c := range w.sent {
 					states = append(states, c.state)
@@ -73,6 +74,7 @@ func TestCSVImportSendsEpochs(t *testing.T) {
 	}
 }
 
+// checkNotification checks the epoch, the execution and the idempotency key of a call of the notifier.
 func checkNotification(t *testing.T, c call, arn, epoch string) {
 	t.Helper()
 	r, err := notify.Decode(c.payload)
@@ -91,6 +93,7 @@ func checkNotification(t *testing.T, c call, arn, epoch string) {
 	}
 }
 
+// checkStep checks the epoch and the execution in the input of a step of the import.
 func checkStep(t *testing.T, c call, arn, want string) {
 	t.Helper()
 	var in struct{ Step, Epoch, Execution string }
@@ -99,7 +102,7 @@ func checkStep(t *testing.T, c call, arn, want string) {
 	}
 	if in.Step == csvimport.StepIdentify {
 		if in.Execution != "" {
-			t.Errorf("%s sends %s, and reports nothing", c.state, c.payload)
+			t.Errorf("%s sends the execution in %s, but this step publishes nothing", c.state, c.payload)
 		}
 		in.Execution = arn
 	}
@@ -110,8 +113,8 @@ func checkStep(t *testing.T, c call, arn, want string) {
 
 func TestRetriedNotificationHasTheSameKey(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		w := &world{t: t, broken: map[string]error{"Notifier": crash{"StoreError", "x"}}, failures: 2}
-		w.start(fourRows, csvimport.UploadKey("auth0|1", "up", "f.csv"))
+		w := &world{t: t, functionErrors: map[string]error{"Notifier": crash{"StoreError", "x"}}, failingCalls: 2}
+		w.run(fourRows, csvimport.UploadKey("auth0|1", "up", "f.csv"))
 		keys := map[string]string{}
 		tries := map[string]int{}
 		for _, c := range w.sent {
@@ -122,8 +125,8 @@ func TestRetriedNotificationHasTheSameKey(t *testing.T) {
 			if err != nil {
 				t.Fatalf("%s sends %s: %v", c.state, c.payload, err)
 			}
-			if had, ok := keys[c.state]; ok && had != r.Key {
-				t.Errorf("%s is retried with the key %s, after %s", c.state, r.Key, had)
+			if previous, ok := keys[c.state]; ok && previous != r.Key {
+				t.Errorf("%s is retried with the key %s, want the previous key %s", c.state, r.Key, previous)
 			}
 			keys[c.state] = r.Key
 			tries[c.state]++
@@ -135,30 +138,31 @@ func TestRetriedNotificationHasTheSameKey(t *testing.T) {
 }
 
 func TestRedrivenImportStartsANewRun(t *testing.T) {
+	const arn = "arn:aws:states:eu-central-1:123456789012:execution:csv_import:946684800000000000"
 	synctest.Test(t, func(t *testing.T) {
-		w := &world{t: t, broken: map[string]error{"CsvFinish": crash{"Unknown", "x"}}}
+		w := &world{t: t, functionErrors: map[string]error{"CsvFinish": crash{"Unknown", "x"}}}
 		key := csvimport.UploadKey("auth0|1", "up", "f.csv")
-		job := func(status message.Status, progress float64) feed.Row {
+		checkJob := func(status message.Status, progress float64) feed.Row {
 			t.Helper()
 			row, err := w.feed.Job(t.Context(), feed.User("auth0|1"), "up")
-			if err != nil || row.State.Status != status || row.VisibleState().Progress != progress || !strings.HasSuffix(row.Execution, "0") {
+			if err != nil || row.State.Status != status || row.VisibleState().Progress != progress || row.Execution != arn {
 				t.Fatalf("job is %+v, error %v, want it %s at %v percent", row, err, status, progress)
 			}
 			return row
 		}
-		if r := w.start(fourRows, key); r.Status != asl.StatusFailed {
+		if r := w.run(fourRows, key); r.Status != asl.StatusFailed {
 			t.Fatalf("execution ends %s with %v, want a failure", r.Status, r.Error)
 		}
-		failed := job(message.StatusFailed, 95) // what its parts had done, though the workflow says 0
+		failed := checkJob(message.StatusFailed, 95) // The progress of its parts, although the workflow sends 0 with the failure.
 		if failed.PartsDone != 4 || failed.PartsFailed != 1 || len(failed.Parts) != 2 {
 			t.Errorf("parts of %+v have %d rows, %d failed, want 4 and 1", failed, failed.PartsDone, failed.PartsFailed)
 		}
 		time.Sleep(time.Minute)
-		w.broken, w.redrives = nil, 1
-		if r := w.start(fourRows, key); r.Status != asl.StatusSucceeded {
+		w.functionErrors, w.redrives = nil, 1
+		if r := w.run(fourRows, key); r.Status != asl.StatusSucceeded {
 			t.Fatalf("redriven execution ends %s with %v", r.Status, r.Error)
 		}
-		if done := job(message.StatusSucceeded, 100); !done.Newer(failed.Epoch, failed.Seq) || done.Epoch == failed.Epoch {
+		if done := checkJob(message.StatusSucceeded, 100); !done.Newer(failed.Epoch, failed.Seq) || done.Epoch == failed.Epoch {
 			t.Errorf("redriven job has epoch %s, before it %s, want a newer one", done.Epoch, failed.Epoch)
 		}
 	})

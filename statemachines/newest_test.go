@@ -3,6 +3,7 @@ package statemachines_test
 import (
 	"context"
 	"encoding/json"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -15,55 +16,52 @@ import (
 	"github.com/herald-progress/herald/lib/message"
 )
 
-// late runs a world's tasks, and delays the first task of some states.
-type late struct {
+// delayedTasks runs the tasks of a world. It delays the first task of each state in delayed.
+type delayedTasks struct {
 	*world
 
-	states map[string]bool // which are still to come late
-	mu     *sync.Mutex
+	mu      sync.Mutex
+	delayed map[string]bool
 }
 
-func (l late) RunTask(ctx context.Context, task asl.Task) (json.RawMessage, error) {
-	l.mu.Lock()
-	late := l.states[task.State]
-	l.states[task.State] = false
-	l.mu.Unlock()
+// delay returns the world's tasks with a delay of the first task of each given state.
+func (w *world) delay(states []string) *delayedTasks {
+	tasks := &delayedTasks{world: w, delayed: map[string]bool{}}
+	for _, state := range states {
+		tasks.delayed[state] = true
+	}
+	return tasks
+}
+
+func (d *delayedTasks) RunTask(ctx context.Context, task asl.Task) (json.RawMessage, error) {
+	d.mu.Lock()
+	delayed := d.delayed[task.State]
+	d.delayed[task.State] = false
+	d.mu.Unlock()
 	switch {
-	case late && (task.State == "Chunk" || task.State == "Finish"):
-		time.Sleep(20 * time.Second) // longer than an import whose file was replaced waits for the other
-	case late:
+	case delayed && (task.State == "Chunk" || task.State == "Finish"):
+		time.Sleep(20 * time.Second) // Longer than an import whose file was replaced waits for the newer import.
+	case delayed:
 		time.Sleep(3 * time.Second)
 	}
 
-	return l.world.RunTask(ctx, task)
+	return d.world.RunTask(ctx, task)
 }
 
-func later(states []string) map[string]bool {
-	all := map[string]bool{}
-	for _, state := range states {
-		all[state] = true
-	}
-	return all
-}
-
-// TestTabAndBucketAgree imports two versions of an upload, the second one second after the first, and delays any of their
-// states.
+// TestTabAndBucketAgree imports two versions of an upload. The second import starts one second after the first. The test runs
+// with every combination of delayed states.
 func TestTabAndBucketAgree(t *testing.T) {
-	const before, after = fourRows, "part,color,quantity\n1,Red,9\n"
-	var subsets [][]string
-	for n := range 1 << 3 {
-		var some []string
-		for i, state := range []string{"Plan", "Chunk", "Finish"} {
-			if n>>i&1 == 1 {
-				some = append(some, state)
-			}
+	const older, newer = fourRows, "part,color,quantity\n1,Red,9\n"
+	subsets := [][]string{nil} // Every selection of the three states.
+	for _, state := range []string{"Plan", "Chunk", "Finish"} {
+		for _, subset := range subsets {
+			subsets = append(subsets, append(slices.Clone(subset), state))
 		}
-		subsets = append(subsets, some)
 	}
 	for name, keys := range map[string][2]string{
-		"two files":              {csvimport.UploadKey("auth0|1", "up", "a.csv"), csvimport.UploadKey("auth0|1", "up", "b.csv")},
-		"the same key again":     {csvimport.UploadKey("auth0|1", "up", "a.csv"), csvimport.UploadKey("auth0|1", "up", "a.csv")},
-		"sequencers in disorder": {csvimport.UploadKey("auth0|1", "up", "b.csv"), csvimport.UploadKey("auth0|1", "up", "a.csv")},
+		"two files":          {csvimport.UploadKey("auth0|1", "up", "a.csv"), csvimport.UploadKey("auth0|1", "up", "b.csv")},
+		"the same key again": {csvimport.UploadKey("auth0|1", "up", "a.csv"), csvimport.UploadKey("auth0|1", "up", "a.csv")},
+		"the older event has the greater sequencer": {csvimport.UploadKey("auth0|1", "up", "b.csv"), csvimport.UploadKey("auth0|1", "up", "a.csv")},
 	} {
 		t.Run(name, func(t *testing.T) {
 			for _, first := range subsets {
@@ -71,7 +69,7 @@ func TestTabAndBucketAgree(t *testing.T) {
 					synctest.Test(t, func(t *testing.T) {
 						w := &world{t: t, calls: map[string]int{}}
 						sequencers := [2]string{"01", "02"}
-						if strings.Contains(name, "disorder") {
+						if strings.Contains(name, "greater sequencer") {
 							sequencers = [2]string{"02", "01"}
 						}
 						var both sync.WaitGroup
@@ -79,20 +77,20 @@ func TestTabAndBucketAgree(t *testing.T) {
 							w.put(content, keys[n])
 							w.began = time.Now()
 							x := w.execution(content, keys[n], sequencers[n])
-							x.Tasks = late{w, later(states), &sync.Mutex{}}
+							x.Tasks = w.delay(states)
 							both.Go(func() {
 								if r := csvImport(t).Run(t.Context(), x); r.Status != asl.StatusSucceeded {
 									t.Errorf("execution %d ends %s with %v", n, r.Status, r.Error)
 								}
 							})
 						}
-						start(0, before, first)
+						start(0, older, first)
 						time.Sleep(time.Second)
-						start(1, after, second)
+						start(1, newer, second)
 						both.Wait()
-						w.agree(t)
+						w.checkTabAndBucket(t)
 						if t.Failed() {
-							t.Fatalf("late were %v of the older import and %v of the newer; frames were\n%s", first, second, strings.Join(w.frames, "\n"))
+							t.Fatalf("delayed: %v of the older import, %v of the newer one; frames:\n%s", first, second, strings.Join(w.frames, "\n"))
 						}
 					})
 				}
@@ -101,8 +99,8 @@ func TestTabAndBucketAgree(t *testing.T) {
 	}
 }
 
-// agree checks that the tab and the bucket have the same result in the end: the one row of the newer version.
-func (w *world) agree(t *testing.T) {
+// checkTabAndBucket checks that the user's tab and the bucket both have the result of the newer version: its one row.
+func (w *world) checkTabAndBucket(t *testing.T) {
 	t.Helper()
 	row, err := w.feed.Job(t.Context(), feed.User("auth0|1"), "up")
 	if p := row.VisibleState(); err != nil || p.Status != message.StatusSucceeded || p.Message != "Imported 1 of 1 rows" || p.TotalRows != 1 {
@@ -120,7 +118,7 @@ func (w *world) agree(t *testing.T) {
 	}
 	for _, frame := range w.frames {
 		if strings.Contains(frame, "failed") || strings.Contains(frame, "error") {
-			t.Errorf("a superseded import says %q", frame)
+			t.Errorf("a superseded import sends %q, want no error", frame)
 		}
 	}
 }

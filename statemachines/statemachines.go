@@ -47,7 +47,7 @@ func Substitutions(name string) []string {
 }
 
 // Fill returns the workflow's definition with each ${Name} replaced by its substitution, escaped for a JSON string.
-// Its error names the unknown workflow, or a substitution that is missing or unused.
+// The error names the workflow if it is unknown, or the substitution that is missing or unused.
 func Fill(name string, substitutions map[string]string) (string, error) {
 	definition, err := files.ReadFile(name + suffix)
 	if err != nil {
@@ -70,7 +70,7 @@ func Fill(name string, substitutions map[string]string) (string, error) {
 	})), nil
 }
 
-// escape returns s in the form that it has between the quotes of a JSON string.
+// escape returns the text of s between the quotes of a JSON string.
 func escape(s string) []byte {
 	var b bytes.Buffer
 	enc := json.NewEncoder(&b)

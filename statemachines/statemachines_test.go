@@ -10,8 +10,8 @@ import (
 	"github.com/herald-progress/herald/statemachines"
 )
 
-// functions returns a substitution for each name, its value derived from the name.
-func functions(names ...string) map[string]string {
+// functionARNs returns a substitution for each name: the ARN of the function with that name.
+func functionARNs(names ...string) map[string]string {
 	filled := map[string]string{}
 	for _, name := range names {
 		filled[name] = "arn:aws:lambda:eu-central-1:123456789012:function:" + strings.TrimSuffix(name, "FunctionArn")
@@ -25,7 +25,7 @@ func TestFill(t *testing.T) {
 		t.Errorf("substitutions of csv_import (-want +got):\n%s", diff)
 	}
 	for _, name := range statemachines.Names() {
-		definition, err := statemachines.Fill(name, functions(statemachines.Substitutions(name)...))
+		definition, err := statemachines.Fill(name, functionARNs(statemachines.Substitutions(name)...))
 		if err != nil {
 			t.Fatalf("Fill %s: %v", name, err)
 		}
@@ -33,11 +33,11 @@ func TestFill(t *testing.T) {
 			t.Errorf("%s is not JSON, or not filled:\n%s", name, definition)
 		}
 	}
-	odd := functions(want...)
+	odd := functionARNs(want...)
 	odd["NotifierFunctionArn"] = "a\"b\\c<${CsvPlanFunctionArn}>"
 	definition, err := statemachines.Fill("csv_import", odd)
 	if err != nil || !json.Valid([]byte(definition)) || !strings.Contains(definition, `"a\"b\\c<${CsvPlanFunctionArn}>"`) {
-		t.Errorf("a substitution is not put in as it is, error %v", err)
+		t.Errorf("the definition does not contain the substitution unchanged, error %v", err)
 	}
 }
 
@@ -50,7 +50,7 @@ func TestFillErrorNamesTheSubstitution(t *testing.T) {
 		{"unused", "csv_import", "", "CsvPlan", "statemachines: csv_import: ${CsvPlan} is not in the definition"},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
-			filled := functions(statemachines.Substitutions("csv_import")...)
+			filled := functionARNs(statemachines.Substitutions("csv_import")...)
 			delete(filled, tt.drop)
 			if tt.add != "" {
 				filled[tt.add] = "x"
@@ -62,7 +62,7 @@ func TestFillErrorNamesTheSubstitution(t *testing.T) {
 	}
 }
 
-// state is what the rules below look at.
+// state holds the fields of a state that the tests check.
 type state struct {
 	Type, Resource string
 	Next           string
@@ -81,23 +81,25 @@ type state struct {
 	ItemProcessor *struct{ States map[string]state }
 }
 
-// What every notification says of the run of its job, and of itself.
+// The epoch and the idempotency key that every notification sends.
 const (
 	epoch = `{% $states.context.Execution.($file.began & '#' & (RedriveCount ? RedriveCount : 0)) %}`
 	key   = `{% $states.context.(Execution.Id & '/' & State.Name & '/' & State.EnteredTime & '/' & Map.Item.Index) %}`
 )
 
-func tasks(t *testing.T, states map[string]state, found map[string]state) map[string]state {
+// addTasks adds the Task states among states, and inside them, to found and returns found. No state may assign a value of the
+// context object, which a redrive changes, to a variable, which keeps its value.
+func addTasks(t *testing.T, states map[string]state, found map[string]state) map[string]state {
 	t.Helper()
 	for name, s := range states {
 		if strings.Contains(string(s.Assign), "$states.context") {
-			t.Errorf("%s assigns what a redrive changes: a variable would keep its value: %s", name, s.Assign)
+			t.Errorf("%s assigns a value of the context object to a variable, which a redrive does not change: %s", name, s.Assign)
 		}
 		if s.Type == "Task" {
 			found[name] = s
 		}
 		if s.ItemProcessor != nil {
-			tasks(t, s.ItemProcessor.States, found)
+			addTasks(t, s.ItemProcessor.States, found)
 		}
 	}
 
@@ -106,7 +108,7 @@ func tasks(t *testing.T, states map[string]state, found map[string]state) map[st
 
 func TestTasksHaveTimeoutsAndNotificationsCannotFailTheWorkflow(t *testing.T) {
 	for _, name := range statemachines.Names() {
-		definition, err := statemachines.Fill(name, functions(statemachines.Substitutions(name)...))
+		definition, err := statemachines.Fill(name, functionARNs(statemachines.Substitutions(name)...))
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -114,17 +116,24 @@ func TestTasksHaveTimeoutsAndNotificationsCannotFailTheWorkflow(t *testing.T) {
 		if err := json.Unmarshal([]byte(definition), &machine); err != nil {
 			t.Fatal(err)
 		}
-		for name, s := range tasks(t, machine.States, map[string]state{}) {
+		for name, s := range addTasks(t, machine.States, map[string]state{}) {
 			if s.TimeoutSeconds == 0 || len(s.Retry) == 0 || s.Resource != "arn:aws:states:::lambda:invoke" {
 				t.Errorf("%s lacks a timeout, a retry, or invokes no function: %+v", name, s)
 			}
 			if !strings.HasSuffix(s.Arguments.FunctionName, ":Notifier") {
 				continue
 			}
-			last := s.Retry[len(s.Retry)-1]
-			if s.TimeoutSeconds != 5 || len(s.Catch) != 1 || s.Catch[0].ErrorEquals[0] != "States.ALL" || s.Output != "{% $states.input %}" ||
-				s.Retry[0].ErrorEquals[0] != "InvalidMessage" || *s.Retry[0].MaxAttempts != 0 || *last.MaxAttempts != 2 {
-				t.Errorf("%s breaks the rules for notifications: %+v", name, s)
+			first, last := s.Retry[0], s.Retry[len(s.Retry)-1]
+			for rule, holds := range map[string]bool{
+				"it takes 5 seconds at most":           s.TimeoutSeconds == 5,
+				"it catches every error":               len(s.Catch) == 1 && s.Catch[0].ErrorEquals[0] == "States.ALL",
+				"its output is its input":              s.Output == "{% $states.input %}",
+				"it does not retry an invalid message": first.ErrorEquals[0] == "InvalidMessage" && *first.MaxAttempts == 0,
+				"it retries any other error twice":     *last.MaxAttempts == 2,
+			} {
+				if !holds {
+					t.Errorf("%s breaks a rule for notifications: %s: %+v", name, rule, s)
+				}
 			}
 			var payload struct{ Epoch, Key string }
 			if err := json.Unmarshal(s.Arguments.Payload, &payload); err != nil || payload.Epoch != epoch || payload.Key != key {

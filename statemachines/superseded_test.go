@@ -16,9 +16,9 @@ import (
 	"github.com/herald-progress/herald/lib/notify"
 )
 
-// TestTheEndOfASupersededImportIsNotTheEndOfItsJob replaces a file while its chunk works. The newer import claims the upload,
-// and its first state comes late: after the older import has ended, and after the sweeper has heard of that.
-func TestTheEndOfASupersededImportIsNotTheEndOfItsJob(t *testing.T) {
+// TestSupersededImportDoesNotEndItsJob replaces a file while the chunk step of its import works. The newer import claims the
+// upload. Its first state reaches the feed only after the older import has ended and the sweeper has handled that end.
+func TestSupersededImportDoesNotEndItsJob(t *testing.T) {
 	const older, newer = "part,color,quantity\n1,Red,1\n2,Red,2\n", "part,color,quantity\n1,Red,9\n"
 	key := csvimport.UploadKey("auth0|1", "up", "a.csv")
 	synctest.Test(t, func(t *testing.T) {
@@ -31,7 +31,7 @@ func TestTheEndOfASupersededImportIsNotTheEndOfItsJob(t *testing.T) {
 			w.put(content, key)
 			w.began = time.Now()
 			x := w.execution(content, key, sequencer)
-			x.Tasks = late{w, later([]string{"Chunk"}), &sync.Mutex{}}
+			x.Tasks = w.delay([]string{"Chunk"})
 			both.Go(func() {
 				r := csvImport(t).Run(t.Context(), x)
 				if err := sweeper.Handle(t.Context(), statusChange(x.ID, r)); err != nil {
@@ -40,12 +40,13 @@ func TestTheEndOfASupersededImportIsNotTheEndOfItsJob(t *testing.T) {
 			})
 		}
 		start(older, "01")
-		time.Sleep(18 * time.Second) // the chunk has two seconds left
+		time.Sleep(18 * time.Second) // Two seconds before the delay of the chunk ends.
 		w.began = time.Now()
 		second, from := w.execution(newer, key, "02").ID, w.began
-		w.unheard = func(execution string) bool { return execution == second && time.Since(from) < 7*time.Second }
+		const silence = 7 * time.Second // The newer import cannot publish so long.
+		w.publishFails = func(execution string) bool { return execution == second && time.Since(from) < silence }
 		start(newer, "02")
-		for time.Since(from) < 7*time.Second {
+		for time.Since(from) < silence {
 			time.Sleep(time.Second / 2)
 			row, err := w.feed.Job(t.Context(), feed.User("auth0|1"), "up")
 			if p := row.VisibleState(); err != nil || p.Status != message.StatusRunning || row.Execution == second {
@@ -53,11 +54,11 @@ func TestTheEndOfASupersededImportIsNotTheEndOfItsJob(t *testing.T) {
 			}
 		}
 		both.Wait()
-		w.agree(t)
+		w.checkTabAndBucket(t)
 	})
 }
 
-// statusChange returns the event of an execution that has ended.
+// statusChange returns the event that EventBridge sends when the execution ends with r.
 func statusChange(arn string, r asl.Result) json.RawMessage {
 	event, _ := json.Marshal(map[string]any{
 		"detail-type": "Step Functions Execution Status Change", "source": "aws.states",

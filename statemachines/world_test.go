@@ -21,38 +21,42 @@ import (
 	"github.com/herald-progress/herald/statemachines"
 )
 
-// world runs the workflow's functions: the steps of the import on a store in memory, and a notifier that records its
-// requests. The feed has the states that both publish. A function named in broken fails instead.
+// world runs the workflow's functions in memory: the steps of the import on a store, and a notifier. Steps and notifier
+// publish the states of jobs to the feed.
 type world struct {
-	t      *testing.T
-	store  csvimport.Memory
-	broken map[string]error
-	// failures is how many of the first calls fail; zero means all.
-	failures int
+	t     *testing.T
+	store csvimport.Memory
 
-	// redrives is the redrive count of the execution, which began at began; express makes it one that has no count.
+	// functionErrors holds, by the name of a function, the error with which its calls fail.
+	functionErrors map[string]error
+	// failingCalls is the number of calls of each of these functions that fail, from the first on; 0 means all calls.
+	failingCalls int
+
+	// began is the start time of the execution.
+	began time.Time
+	// redrives is the redrive count of the execution.
 	redrives int
-	began    time.Time
-	express  bool
+	// express makes the execution an Express execution, whose context object has no redrive count.
+	express bool
 
-	// unheard makes what an execution publishes fail; nil lets all through.
-	unheard func(execution string) bool
+	// publishFails reports whether an execution cannot publish states of jobs. If it is nil, every execution can.
+	publishFails func(execution string) bool
 
-	mu       sync.Mutex
-	feed     feed.Memory
-	messages int
-	calls    map[string]int
-	sent     []call
-	frames   []string
+	mu        sync.Mutex
+	feed      feed.Memory
+	published int            // The number of states that were applied to the feed.
+	calls     map[string]int // The number of calls of each function.
+	sent      []call         // All calls, in order.
+	frames    []string       // The notifier's messages, each as one line.
 }
 
-// call is what a function was given by a state.
+// call is one call of a function by a state.
 type call struct {
 	state, function string
 	payload         json.RawMessage
 }
 
-// crash is a function's failure as Lambda reports one that no Go type stands for.
+// crash is an error that is not one of our Go types, such as Runtime.ExitError. Lambda reports it by its name.
 type crash struct{ name, message string }
 
 func (c crash) Error() string { return c.message }
@@ -69,15 +73,15 @@ func (w *world) RunTask(ctx context.Context, task asl.Task) (json.RawMessage, er
 	w.mu.Lock()
 	w.calls[name]++
 	w.sent = append(w.sent, call{task.State, name, in.Payload})
-	failing := w.broken[name]
-	if w.failures > 0 && w.calls[name] > w.failures {
-		failing = nil
+	err := w.functionErrors[name]
+	if w.failingCalls > 0 && w.calls[name] > w.failingCalls {
+		err = nil
 	}
 	w.mu.Unlock()
-	out, err := any(nil), failing
-	if err == nil {
-		out, err = w.invoke(ctx, name, in.Payload)
+	if err != nil {
+		return nil, functionError(err)
 	}
+	out, err := w.invoke(ctx, name, in.Payload)
 	if err != nil {
 		return nil, functionError(err)
 	}
@@ -89,7 +93,7 @@ func (w *world) RunTask(ctx context.Context, task asl.Task) (json.RawMessage, er
 	return json.Marshal(map[string]any{"StatusCode": 200, "ExecutedVersion": "$LATEST", "Payload": json.RawMessage(payload)})
 }
 
-// functionError returns err as aws-lambda-go reports it: under the name of its Go type.
+// functionError returns err as Lambda reports it: by the name of its Go type, or by the name of a crash.
 func functionError(err error) error {
 	name := reflect.Indirect(reflect.ValueOf(err)).Type().Name()
 	var c crash
@@ -100,8 +104,10 @@ func functionError(err error) error {
 	return &asl.Error{Name: name, Cause: string(cause)}
 }
 
+// invoke calls the function with the given name.
 func (w *world) invoke(ctx context.Context, name string, payload []byte) (any, error) {
-	c := csvimport.Config{Store: &w.store, Publisher: w, RangeBytes: 30}
+	const rangeBytes = 30 // Small, so that a file of four rows is imported in two chunks.
+	c := csvimport.Config{Store: &w.store, Publisher: w, RangeBytes: rangeBytes}
 	switch name {
 	case "CsvPlan":
 		return handle(ctx, w.t, payload, csvimport.NewPlan(c).Handle)
@@ -126,7 +132,7 @@ func handle[In, Out any](ctx context.Context, t *testing.T, payload []byte, h fu
 	return h(ctx, in)
 }
 
-// notify records a frame as one line. It validates requests as the notifier does.
+// notify is the notifier: it validates the request, publishes the state in it, and records its message as one line.
 func (w *world) notify(ctx context.Context, payload json.RawMessage) (any, error) {
 	in, err := notify.Decode(payload)
 	if err != nil || in.UserID != "auth0|1" {
@@ -150,7 +156,7 @@ func (w *world) notify(ctx context.Context, payload json.RawMessage) (any, error
 	return map[string]any{"messageId": "m"}, nil
 }
 
-// Publish applies the state of a job to the feed.
+// Publish applies the state of a job to the feed, and ignores any other message.
 func (w *world) Publish(ctx context.Context, r message.Request) error {
 	state, ok := message.AsUploadProgress(r.Message)
 	if !ok {
@@ -159,22 +165,22 @@ func (w *world) Publish(ctx context.Context, r message.Request) error {
 	if err := r.Validate(); err != nil {
 		w.t.Errorf("request %+v: %v", r, err)
 	}
-	if w.unheard != nil && w.unheard(r.Execution) {
+	if w.publishFails != nil && w.publishFails(r.Execution) {
 		return crash{"Throttled", "try again"}
 	}
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	w.messages++
+	w.published++
 	_, _, err := w.feed.Apply(ctx, feed.User(r.UserID), feed.Update{
-		State: state, Epoch: r.Epoch, Key: r.Key, Execution: r.Execution, Part: r.Part, ID: strconv.Itoa(w.messages), At: time.Now(),
+		State: state, Epoch: r.Epoch, Key: r.Key, Execution: r.Execution, Part: r.Part, ID: strconv.Itoa(w.published), At: time.Now(),
 	})
 	return err
 }
 
-// csvImport returns the workflow.
+// csvImport returns the workflow csv_import.
 func csvImport(t *testing.T) *asl.Machine {
 	t.Helper()
-	definition, err := statemachines.Fill("csv_import", functions(statemachines.Substitutions("csv_import")...))
+	definition, err := statemachines.Fill("csv_import", functionARNs(statemachines.Substitutions("csv_import")...))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -185,9 +191,9 @@ func csvImport(t *testing.T) *asl.Machine {
 	return machine
 }
 
-// start runs an import of the file, and of a file that is not there where content is empty. With redrives it is the
-// execution that was there before, if there was one.
-func (w *world) start(content, key string) asl.Result {
+// run uploads a file and runs its import. With an empty content it uploads nothing, so that the import does not find the file.
+// If redrives is set, it runs the previous execution again.
+func (w *world) run(content, key string) asl.Result {
 	w.t.Helper()
 	if content != "" {
 		w.put(content, key)
