@@ -22,8 +22,8 @@ const buildTimeout = 15 * time.Minute
 // ARM64 is the GOARCH of the deployed functions.
 const ARM64 = "arm64"
 
-// bootstrapMode lets Lambda execute the binary.
-const bootstrapMode = 0o755
+// folderMode lets Lambda's user open the folder of a program.
+const folderMode = 0o755
 
 // Errors of Build.
 var (
@@ -32,7 +32,8 @@ var (
 	ErrCompile  = errors.New("bootstrap: the functions do not compile")
 )
 
-// Functions returns the names of the deployed functions: the folders of lambdas/, and the sub-folders that Build creates.
+// Functions returns the names of the deployed functions. Each is the name of a folder of lambdas/ and of the folder that Build
+// creates for the program.
 func Functions() []string {
 	return []string{
 		"connect", "disconnect", "default", "notifier", "csvplan", "csvchunk", "csvfinish", "reaper", "sweeper",
@@ -40,9 +41,9 @@ func Functions() []string {
 }
 
 // Build compiles every function for Lambda (provided.al2023, on the architecture with the given GOARCH) into
-// dir/<function>/bootstrap. It uses the sources of the version of Herald that the current module requires, so that it works
-// in an app that embeds Herald. The same sources, Go version and dependencies give the same bytes and so the same asset
-// hash. The error wraps ErrNoGo, ErrNoModule or ErrCompile and contains the output of the go command.
+// dir/<function>/bootstrap. It compiles the version of Herald that the current module requires, so that it works in an app that
+// embeds Herald. The same sources, Go version and dependencies give the same bytes, and so the same asset hash. The error wraps
+// ErrNoGo, ErrNoModule or ErrCompile. It contains the output of the go command.
 func Build(ctx context.Context, dir, arch string) error {
 	module, err := moduleDir(ctx)
 	if err != nil {
@@ -69,7 +70,7 @@ func moduleDir(ctx context.Context) (string, error) {
 	return out, nil
 }
 
-// build compiles the named folders of module's lambdas with one go command, which shares their dependencies.
+// build compiles the named folders of module's lambdas with one go command, so that their dependencies are compiled once.
 func build(ctx context.Context, module, dir, arch string, names []string) error {
 	ctx, cancel := context.WithTimeout(ctx, buildTimeout)
 	defer cancel()
@@ -102,7 +103,7 @@ func build(ctx context.Context, module, dir, arch string, names []string) error 
 // moveBinary moves bin/<name> to dir/<name>/bootstrap, the file that the provided runtimes start.
 func moveBinary(bin, dir, name string) error {
 	folder := filepath.Join(dir, name)
-	if err := os.MkdirAll(folder, bootstrapMode); err != nil {
+	if err := os.MkdirAll(folder, folderMode); err != nil {
 		return fmt.Errorf("place %s: %w", name, err)
 	}
 	if err := os.Rename(filepath.Join(bin, name), filepath.Join(folder, "bootstrap")); err != nil {

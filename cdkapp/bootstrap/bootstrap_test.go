@@ -14,8 +14,9 @@ import (
 	"github.com/google/go-cmp/cmp"
 )
 
-// module writes a module of one main package per entry, name to source, as Herald's lambdas are laid out.
-func module(t *testing.T, sources map[string]string) string {
+// writeModule writes a module with the layout of Herald: a folder in lambdas/ for each main package. sources holds their sources
+// by name.
+func writeModule(t *testing.T, sources map[string]string) string {
 	t.Helper()
 	dir := t.TempDir()
 	write(t, filepath.Join(dir, "go.mod"), "module example.com/lambdas\n\ngo 1.26\n")
@@ -35,6 +36,7 @@ func write(t *testing.T, path, content string) {
 	}
 }
 
+// buildOrSkip builds the named functions of a module. It skips the test with -short or without Go.
 func buildOrSkip(t *testing.T, module, dir string, names ...string) error {
 	t.Helper()
 	if testing.Short() {
@@ -55,14 +57,14 @@ func read(t *testing.T, parts ...string) []byte {
 	return content
 }
 
-func TestBuild(t *testing.T) {
+func TestBuildMakesTheSameStaticProgramForEachFunctionEachTime(t *testing.T) {
 	sources := map[string]string{
 		"one":     "package main\n\nfunc main() { println(\"one\") }\n",
 		"default": "package main\n\nfunc main() { println(\"another\") }\n",
 	}
 	first, second := t.TempDir(), t.TempDir()
 	for _, dir := range []string{first, second} {
-		if err := buildOrSkip(t, module(t, sources), dir, "one", "default"); err != nil {
+		if err := buildOrSkip(t, writeModule(t, sources), dir, "one", "default"); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -73,17 +75,17 @@ func TestBuild(t *testing.T) {
 			t.Fatal(err)
 		}
 		if binary.Machine != elf.EM_AARCH64 {
-			t.Errorf("%s is for %v", name, binary.Machine)
+			t.Errorf("%s is for %v, want arm64", name, binary.Machine)
 		}
 		if libraries, _ := binary.ImportedLibraries(); len(libraries) > 0 {
-			t.Errorf("%s needs %v", name, libraries)
+			t.Errorf("%s needs the libraries %v, want none", name, libraries)
 		}
 		_ = binary.Close()
 		if info, err := os.Stat(file); err != nil || info.Mode().Perm()&0o111 != 0o111 {
 			t.Errorf("%s cannot be executed by all: %v, %v", name, info.Mode(), err)
 		}
 		if !bytes.Equal(read(t, file), read(t, second, name, "bootstrap")) {
-			t.Errorf("%s: the same source in another folder gave other bytes", name)
+			t.Errorf("%s: two builds from different folders differ", name)
 		}
 	}
 	if bytes.Equal(read(t, first, "one", "bootstrap"), read(t, first, "default", "bootstrap")) {
@@ -94,18 +96,18 @@ func TestBuild(t *testing.T) {
 		t.Fatal(err)
 	}
 	if len(entries) != len(sources) {
-		t.Errorf("%v left in the folder, want one folder per function", entries)
+		t.Errorf("the folder contains %v, want one folder per function", entries)
 	}
 }
 
 func TestBuildReportsCompileErrors(t *testing.T) {
-	dir := module(t, map[string]string{"one": "package main\n\nfunc main() { missing() }\n"})
-	err := buildOrSkip(t, dir, t.TempDir(), "one")
+	module := writeModule(t, map[string]string{"one": "package main\n\nfunc main() { missing() }\n"})
+	err := buildOrSkip(t, module, t.TempDir(), "one")
 	if !errors.Is(err, ErrCompile) {
 		t.Fatalf("got %v, want ErrCompile", err)
 	}
 	if !strings.Contains(err.Error(), "main.go:3:15: undefined: missing") {
-		t.Errorf("the compiler's words are not in: %v", err)
+		t.Errorf("the error does not contain the compiler's message: %v", err)
 	}
 }
 

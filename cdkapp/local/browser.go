@@ -19,7 +19,7 @@ type browser struct {
 	client *client.Client
 	// frames receives the frames that change what the user sees.
 	frames chan frame
-	// ended receives the error of Client.Run: the reason for which the client does not connect again.
+	// ended receives the error of Client.Run: the reason why the client does not connect again.
 	ended chan error
 }
 
@@ -61,7 +61,7 @@ func openBrowser(ctx context.Context, twin *local.Twin, user string) (*browser, 
 	}
 }
 
-// startSync requests the frames that the browser has missed. The channel receives a value once all have come.
+// startSync requests the frames that the browser has missed. The channel receives a value when the browser has received them.
 func (b *browser) startSync(ctx context.Context) <-chan error {
 	synced := make(chan error, 1)
 	go func() { synced <- b.client.Sync(ctx) }()

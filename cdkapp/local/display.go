@@ -17,21 +17,26 @@ import (
 
 // display shows the frames that a browser receives.
 type display interface {
-	// frame shows a frame. Its error is that of the output.
+	// frame shows a frame. It returns the error of writing it.
 	frame(f frame) error
-	// end ends the current line of the display.
+	// end ends a line that is not complete yet.
 	end()
+	// summary shows the result of the import.
 	summary(s csvimport.Summary) error
 }
 
-// newDisplay returns JSON lines, a bar on a terminal, or plain lines.
+// barSteps is the number of steps of a progress bar.
+const barSteps = 1000
+
+// newDisplay returns a display that prints JSON lines if asJSON is set. Otherwise it draws a progress bar if w is a terminal, and
+// prints plain lines if it is not.
 func newDisplay(w io.Writer, asJSON bool) display {
 	if asJSON {
 		return jsonLines{w}
 	}
 	if file, ok := w.(*os.File); ok && term.IsTerminal(int(file.Fd())) {
-		const steps, width, redraw = 1000, 40, 50 * time.Millisecond
-		return &bar{lines: lines{w}, bar: progressbar.NewOptions(steps,
+		const width, redraw = 40, 50 * time.Millisecond
+		return &bar{lines: lines{w}, bar: progressbar.NewOptions(barSteps,
 			progressbar.OptionSetWriter(w), progressbar.OptionSetWidth(width), progressbar.OptionThrottle(redraw),
 			progressbar.OptionSetPredictTime(false), progressbar.OptionSetElapsedTime(false), progressbar.OptionFullWidth())}
 	}
@@ -66,7 +71,7 @@ func (d lines) frame(f frame) error {
 	}
 }
 
-// printError wraps the error of a print.
+// printError wraps the error of a print. It takes both results of fmt.Fprintf.
 func printError(_ int, err error) error {
 	if err != nil {
 		return fmt.Errorf("print: %w", err)
@@ -74,7 +79,7 @@ func printError(_ int, err error) error {
 	return nil
 }
 
-// rowProgress returns the number of rows done, the rate and the remaining time of a running job, as far as they are known.
+// rowProgress returns the rows done, the rate and the remaining time of a running job, in parentheses. It omits what is not known.
 func rowProgress(p message.UploadProgress) string {
 	var parts []string
 	if count := rows(p); count != "" {
@@ -91,7 +96,7 @@ func rowProgress(p message.UploadProgress) string {
 	return "  (" + strings.Join(parts, ", ") + ")"
 }
 
-// rows returns the number of rows done and in total, or "" if they are not known.
+// rows returns the rows done and the rows in total, or "" if they are not known or the job has ended.
 func rows(p message.UploadProgress) string {
 	if p.CurrentRow == 0 || p.TotalRows == 0 || p.Status.Terminal() {
 		return ""
@@ -102,19 +107,17 @@ func rows(p message.UploadProgress) string {
 func (lines) end() {}
 
 func (d lines) summary(s csvimport.Summary) error {
-	_, err := fmt.Fprintf(d.w, `
+	duration := time.Duration(s.DurationMillis) * time.Millisecond
+	var text strings.Builder
+	fmt.Fprintf(&text, `
 %s: %d rows in %.1f s
   accepted  %8d  (quantity %d)
   rejected  %8d
-`, s.FileName, s.Rows, float64(s.DurationMillis)/1000, s.Accepted, s.Quantity, s.Rejected)
+`, s.FileName, s.Rows, duration.Seconds(), s.Accepted, s.Quantity, s.Rejected)
 	for _, r := range s.RejectedBy {
-		fmt.Fprintf(d.w, "  %18d  %s\n", r.Rows, strings.TrimSpace(r.Column+" "+r.Reason))
+		fmt.Fprintf(&text, "  %18d  %s\n", r.Rows, strings.TrimSpace(r.Column+" "+r.Reason))
 	}
-	if err != nil {
-		return fmt.Errorf("print: %w", err)
-	}
-
-	return nil
+	return printError(io.WriteString(d.w, text.String()))
 }
 
 // bar draws the progress on a terminal.
@@ -130,7 +133,8 @@ func (d *bar) frame(f frame) error {
 		return nil
 	}
 	d.bar.Describe(fmt.Sprintf("%-44.44s", strings.TrimSpace(data.Message+"  "+rows(data))))
-	_ = d.bar.Set(int(data.Progress * 10)) // of the 1000 steps
+	const stepsPerPercent = barSteps / 100
+	_ = d.bar.Set(int(data.Progress * stepsPerPercent)) // The import goes on if the bar cannot be drawn.
 	if data.Status.Terminal() {
 		d.end()
 	}

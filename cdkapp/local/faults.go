@@ -10,14 +10,14 @@ import (
 	"github.com/herald-progress/herald/lib/local"
 )
 
-// maxDelay bounds latency and lag.
+// maxDelay is the largest latency and the largest lag.
 const maxDelay = time.Hour
 
 // faultFlag is the value of the flag -faults.
 type faultFlag struct {
 	local.Faults
 
-	lag time.Duration
+	lag time.Duration // How long the indexes of connections lag behind their table.
 }
 
 // Set reads a list such as "gone=0.01,throttled=0.1,latency=50ms,lag=1s,seed=1".
@@ -41,16 +41,17 @@ func (f *faultFlag) Set(list string) error {
 	return f.Validate()
 }
 
+// set sets one fault.
 func (f *faultFlag) set(name, value string) (err error) {
 	switch name {
 	case "gone":
-		f.Gone, err = share(name, value)
+		f.Gone, err = parseShare(name, value)
 	case "throttled":
-		f.Throttled, err = share(name, value)
+		f.Throttled, err = parseShare(name, value)
 	case "latency":
-		f.Latency, err = delay(name, value)
+		f.Latency, err = parseDelay(name, value)
 	case "lag":
-		f.lag, err = delay(name, value)
+		f.lag, err = parseDelay(name, value)
 	case "seed":
 		if f.Seed, err = strconv.ParseUint(value, 10, 64); err != nil {
 			err = fmt.Errorf("seed must be a number such as 1, not %q", value)
@@ -62,16 +63,17 @@ func (f *faultFlag) set(name, value string) (err error) {
 	return err
 }
 
-// share parses a number. Validate checks its range.
-func share(name, value string) (float64, error) {
-	f, err := strconv.ParseFloat(value, 64)
+// parseShare parses a share of the posts. Validate checks its range: a value that a float64 cannot hold becomes an infinity.
+func parseShare(name, value string) (float64, error) {
+	number, err := strconv.ParseFloat(value, 64)
 	if errors.Is(err, strconv.ErrSyntax) {
 		return 0, fmt.Errorf("%s must be a number from 0 to 1, not %q", name, value)
 	}
-	return f, nil
+	return number, nil
 }
 
-func delay(name, value string) (time.Duration, error) {
+// parseDelay parses a duration up to maxDelay.
+func parseDelay(name, value string) (time.Duration, error) {
 	d, err := time.ParseDuration(value)
 	if err != nil || d < 0 || d > maxDelay {
 		return 0, fmt.Errorf("%s must be a duration from 0s to 1h such as 50ms, not %q", name, value)
@@ -79,5 +81,5 @@ func delay(name, value string) (time.Duration, error) {
 	return d, nil
 }
 
-// String returns the default: no faults.
+// String returns the default of the flag: no faults.
 func (f *faultFlag) String() string { return "" }

@@ -44,7 +44,7 @@ func importFile(ctx context.Context, o options, stdout, stderr io.Writer) (err e
 	upload := ulid.Make().String()
 	ended := make(chan states.ExecutionDescription, 1)
 	twin, err := start(ctx, o, local.Config{StatusChanged: func(_ context.Context, x states.ExecutionDescription) {
-		if !x.StopDate.IsZero() && strings.Contains(x.Input, upload) { // other clients may start executions too
+		if !x.StopDate.IsZero() && strings.Contains(x.Input, upload) { // Another client may have started another execution.
 			ended <- x
 		}
 	}}, stderr)
@@ -84,22 +84,28 @@ func s3Client(twin *local.Twin) *s3.Client {
 	return s3.NewFromConfig(twin.AWSConfig(), func(o *s3.Options) { o.UsePathStyle = true })
 }
 
-// outcome is how the import ended.
+// outcome describes the end of an import.
 type outcome struct {
 	execution states.ExecutionDescription
-	// reason is the error frame's message.
+	// reason is the message of the error frame; empty if there was none.
 	reason string
 }
 
-// showFrames shows frames until the workflow has ended and its last frames have come. If the workflow failed, the sweeper
-// may send the last frames after its end.
+// showFrames shows frames until the workflow has ended and the browser has received the frames up to its end. If the workflow
+// failed, showFrames also waits for the end of the job, which the sweeper may publish later. It waits lastFramesTimeout at most.
 func showFrames(
 	ctx context.Context, b *browser, upload string, ended <-chan states.ExecutionDescription, show display,
 ) (outcome, error) {
 	var out outcome
 	var timeout <-chan time.Time
 	var synced <-chan error
-	for complete := false; !complete || out.execution.Status != asl.StatusSucceeded && !b.jobEnded(upload); {
+	isSynced := false
+	for {
+		succeeded := out.execution.Status == asl.StatusSucceeded
+		if isSynced && (succeeded || b.jobEnded(upload)) {
+			return out, nil
+		}
+
 		select {
 		case f := <-b.frames:
 			if err := show.frame(f); err != nil {
@@ -111,7 +117,7 @@ func showFrames(
 		case out.execution = <-ended:
 			timeout, synced = time.After(lastFramesTimeout), b.startSync(ctx)
 		case <-synced:
-			complete, synced = true, nil
+			isSynced, synced = true, nil
 		case <-timeout:
 			return out, nil
 		case err := <-b.ended:
@@ -123,11 +129,9 @@ func showFrames(
 			return out, interrupted(ctx)
 		}
 	}
-
-	return out, nil
 }
 
-// interrupted returns an error when ctx has ended.
+// interrupted returns an error if ctx has ended, otherwise nil.
 func interrupted(ctx context.Context) error {
 	if err := ctx.Err(); err != nil {
 		return fmt.Errorf("interrupted: %w", err)
@@ -135,7 +139,7 @@ func interrupted(ctx context.Context) error {
 	return nil
 }
 
-// printOutcome prints the summary of a successful import. For any other it returns the reason as an importError.
+// printOutcome prints the summary of a successful import. For a failed one it returns the reason as an importError.
 func printOutcome(ctx context.Context, twin *local.Twin, out outcome, show display) error {
 	if out.execution.Status != asl.StatusSucceeded {
 		show.end()

@@ -14,7 +14,7 @@ func TestMain(m *testing.M) {
 	testscript.Main(m, map[string]func(){"local": main, "local-ready": ready})
 }
 
-// ready returns when the port that it is given takes connections.
+// ready waits until the port in its argument accepts connections.
 func ready() {
 	const limit, pause = 10 * time.Second, 10 * time.Millisecond
 	for end := time.Now().Add(limit); time.Now().Before(end); time.Sleep(pause) {

@@ -16,7 +16,7 @@ import (
 // tokenLife is the lifetime of the dev token.
 const tokenLife = 24 * time.Hour
 
-// serveInfo is what a client needs to use the twin.
+// serveInfo holds the addresses and names that a client needs to use the twin.
 type serveInfo struct {
 	WebSocketURL  string `json:"webSocketUrl"`
 	Token         string `json:"token"`
@@ -40,21 +40,22 @@ func serve(ctx context.Context, o options, stdout, stderr io.Writer) (err error)
 	if err != nil {
 		return err
 	}
-	f := serveInfo{
+	info := serveInfo{
 		WebSocketURL: twin.WebSocketURL(), Token: token, User: o.user, Endpoint: twin.Endpoint(), Notifier: local.NotifierName,
 		StateMachine: states.StateMachineARN(local.CSVImport), Bucket: local.Bucket,
 		UploadKey: csvimport.UploadKey(o.user, "u-42", "parts-list.csv"), ManagementURL: twin.ManagementEndpoint(),
 	}
-	if err := f.print(stdout, o.json); err != nil {
+	if err := info.print(stdout, o.json); err != nil {
 		return err
 	}
 
 	return twin.Wait(ctx)
 }
 
-func (f serveInfo) print(w io.Writer, asJSON bool) error {
+// print prints the info as JSON or as text.
+func (i serveInfo) print(w io.Writer, asJSON bool) error {
 	if asJSON {
-		if err := json.NewEncoder(w).Encode(f); err != nil {
+		if err := json.NewEncoder(w).Encode(i); err != nil {
 			return fmt.Errorf("print: %w", err)
 		}
 		return nil
@@ -69,7 +70,7 @@ AWS endpoint   %s (Lambda, Step Functions, S3; any credentials)
 Notifier       %s
 State machine  %s
 Uploads        s3://%s/%s
-`, f.WebSocketURL, f.Token, f.User, f.Endpoint, f.Notifier, f.StateMachine, f.Bucket, f.UploadKey)
+`, i.WebSocketURL, i.Token, i.User, i.Endpoint, i.Notifier, i.StateMachine, i.Bucket, i.UploadKey)
 	if err != nil {
 		return fmt.Errorf("print: %w", err)
 	}

@@ -12,12 +12,13 @@ import (
 	"testing"
 )
 
-// TestInterruptLeavesNoFiles ends imports in the ways that a shell does: whatever the reason, the uploaded file is removed.
+// TestInterruptLeavesNoFiles interrupts imports while they run: each time the command removes the uploaded file before it exits.
 func TestInterruptLeavesNoFiles(t *testing.T) {
-	hangup := make(chan os.Signal, 1) // the command heeds a signal that it does not inherit as ignored, as under nohup
+	// Under nohup this process ignores SIGHUP, and so would the command, which inherits that. Notify stops ignoring it.
+	hangup := make(chan os.Signal, 1)
 	signal.Notify(hangup, syscall.SIGHUP)
 	defer signal.Stop(hangup)
-	for name, end := range map[string]func(*os.Process, io.Closer){
+	for name, interrupt := range map[string]func(*os.Process, io.Closer){
 		"Ctrl-C":                 func(p *os.Process, _ io.Closer) { p.Signal(os.Interrupt) },
 		"the terminal is closed": func(p *os.Process, _ io.Closer) { p.Signal(syscall.SIGHUP) },
 		"the reader has gone":    func(_ *os.Process, output io.Closer) { output.Close() },
@@ -25,7 +26,7 @@ func TestInterruptLeavesNoFiles(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			dir := t.TempDir()
 			cmd := exec.CommandContext(t.Context(), os.Args[0], "-rate", "100", "../../testdata/parts-list.csv")
-			cmd.Args[0] = "local" // see TestMain
+			cmd.Args[0] = "local" // TestMain runs the command of this name.
 			cmd.Env = append(os.Environ(), "TMPDIR="+dir)
 			output, err := cmd.StdoutPipe()
 			if err != nil {
@@ -38,11 +39,11 @@ func TestInterruptLeavesNoFiles(t *testing.T) {
 				t.Fatal(err)
 			}
 			if left, _ := filepath.Glob(filepath.Join(dir, "*")); len(left) == 0 {
-				t.Fatal("nothing was stored")
+				t.Fatal("the command has stored no file that it could leave")
 			}
-			end(cmd.Process, output)
+			interrupt(cmd.Process, output)
 			if err := cmd.Wait(); err == nil || cmd.ProcessState.ExitCode() < 1 {
-				t.Errorf("ended with %v, want an exit code over 0", err)
+				t.Errorf("the command ended with %v, want an exit code over 0", err)
 			}
 			if left, _ := filepath.Glob(filepath.Join(dir, "*")); len(left) > 0 {
 				t.Errorf("%v is left", left)
