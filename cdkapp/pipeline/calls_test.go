@@ -33,8 +33,8 @@ const (
 	bucketName = "uploads-bucket"
 )
 
-// account is AWS as the functions see it: it notes which action each request takes on what, in the words of grants, and
-// hands those of DynamoDB on to an emulator, and those of S3 to the twin's.
+// account is an HTTP server that stands for the services of AWS. It records the permission that each request needs, in the form
+// of rolePermissions. It forwards requests to DynamoDB to an emulator, and requests to S3 to the twin's object store.
 type account struct {
 	connections *dynamo.Connections
 	feed        *dynamo.Feed
@@ -43,18 +43,19 @@ type account struct {
 	dynamo http.Handler
 	s3     http.Handler
 
-	mu    sync.Mutex
-	calls map[string]bool
-	// paused notes nothing: another function's calls.
+	mu sync.Mutex
+	// needed holds the permissions that the requests so far have needed.
+	needed map[string]bool
+	// paused is set while the requests are not those of the function under test; they are not recorded.
 	paused bool
 	// failParts makes every part of a multipart upload fail.
 	failParts bool
-	// meanwhile runs once, before the next read or copy from S3 is answered.
-	meanwhile func()
+	// beforeNextRead, if not nil, runs once, before the answer to the next read or copy from S3.
+	beforeNextRead func()
 }
 
-// startAccount returns an account with empty tables, or skips where there is no DynamoDB. Functions that are started with
-// its getenv find it.
+// startAccount returns an account with empty tables. It skips the test without a DynamoDB emulator. Functions that are started
+// with the account's getenv send their requests to it.
 func startAccount(t *testing.T) *account {
 	t.Helper()
 	endpoint := os.Getenv("DYNALITE_ENDPOINT")
@@ -77,7 +78,7 @@ func startAccount(t *testing.T) *account {
 		connections: &dynamo.Connections{Client: client, Table: "connections_" + rand.Text()},
 		feed:        &dynamo.Feed{Client: client, Table: "feed_" + rand.Text()},
 		dynamo:      httputil.NewSingleHostReverseProxy(u),
-		calls:       map[string]bool{},
+		needed:      map[string]bool{},
 	}
 	if err := dynamo.CreateConnections(t.Context(), client, a.connections.Table); err != nil {
 		t.Fatal(err)
@@ -100,10 +101,11 @@ func startAccount(t *testing.T) *account {
 	return a
 }
 
-// ServeHTTP answers as the services do where all is well, but for the connection that is gone.
+// ServeHTTP answers requests to API Gateway, DynamoDB, S3, Secrets Manager and Step Functions. All succeed, except posts to the
+// connection goneID.
 func (a *account) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	if id, ok := strings.CutPrefix(r.URL.Path, "/prod/@connections/"); ok {
-		a.note(stage + r.Method + "/@connections/*")
+		a.record(manageConnections + r.Method + "/@connections/*")
 		if id == goneID {
 			w.WriteHeader(http.StatusGone)
 		}
@@ -119,68 +121,69 @@ func (a *account) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		a.serveS3(w, r, body)
 		return
 	}
-	var on struct{ TableName, IndexName, SecretID string }
-	_ = json.Unmarshal(body, &on)
+	var target struct{ TableName, IndexName, SecretID string }
+	_ = json.Unmarshal(body, &target) // A body of another form has none of these fields.
 	switch service, action, _ := strings.Cut(r.Header.Get("X-Amz-Target"), "."); service {
 	case "DynamoDB_20120810":
-		resource := map[string]string{a.connections.Table: table, a.feed.Table: feedTable}[on.TableName]
-		if on.IndexName != "" {
-			resource += "/index/" + on.IndexName
+		resource := map[string]string{a.connections.Table: table, a.feed.Table: feedTableARN}[target.TableName]
+		if target.IndexName != "" {
+			resource += "/index/" + target.IndexName
 		}
-		a.note("dynamodb:" + action + " " + resource)
+		a.record("dynamodb:" + action + " " + resource)
 		a.dynamo.ServeHTTP(w, r)
 	case "secretsmanager":
-		a.note("secretsmanager:" + action + " " + on.SecretID)
+		a.record("secretsmanager:" + action + " " + target.SecretID)
 		fmt.Fprintf(w, `{"SecretString":%q}`, sharedKey)
 	case "AWSStepFunctions":
-		a.note(strings.Replace(describe, "DescribeExecution", action, 1))
+		a.record(strings.Replace(describe, "DescribeExecution", action, 1))
 		fmt.Fprint(w, `{"status":"ABORTED","redriveCount":0}`)
 	default:
 		w.WriteHeader(http.StatusNotImplemented)
 	}
 }
 
-func (a *account) note(call string) {
+// record records that a request needs a permission.
+func (a *account) record(permission string) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	if !a.paused {
-		a.calls[call] = true
+		a.needed[permission] = true
 	}
 }
 
-// TestRolesAllowTheFunctionsCalls runs all code paths of each function that call AWS, and compares the calls with the
-// permissions of its role: both a missing and an unused permission fail the test.
+// TestRolesAllowTheFunctionsCalls runs all code paths of each function that call AWS. It compares the permissions that the calls
+// need with those of the function's role: both a missing and an unused permission fail the test.
 func TestRolesAllowTheFunctionsCalls(t *testing.T) {
-	template := standard(t)
-	granted, untested := grants(template), map[string]bool{}
+	template := fullTemplate(t)
+	granted, untestedRoles := rolePermissions(template), map[string]bool{}
 	for _, function := range template.ofType("AWS::Lambda::Function") {
-		untested[strings.Replace(plain(function.id), "Function", "Role", 1)] = true
+		untestedRoles[strings.Replace(withoutHash(function.id), "Function", "Role", 1)] = true
 	}
 	for name, use := range map[string]func(*testing.T, *account){
 		"Connect": useConnect, "Disconnect": useDisconnect, "Default": useDefault,
 		"Notifier": useNotifier, "Reaper": useReaper, "Sweeper": useSweeper,
 		"CsvPlan": useCSVPlan, "CsvChunk": useCSVChunk, "CsvFinish": useCSVFinish,
 	} {
-		delete(untested, "Herald"+name+"Role")
+		delete(untestedRoles, "Herald"+name+"Role")
 		t.Run(name, func(t *testing.T) {
 			a := startAccount(t)
 			use(t, a)
 			allowed := slices.DeleteFunc(granted["Herald"+name+"Role"], func(line string) bool {
 				service, _, _ := strings.Cut(line, ":")
-				return service == "logs" || service == "xray" || service == "sqs" // Lambda's own calls, in the function's name
+				return service == "logs" || service == "xray" || service == "sqs" // Lambda makes these calls with the function's role.
 			})
-			if diff := cmp.Diff(slices.Sorted(maps.Keys(a.calls)), allowed); diff != "" {
-				t.Errorf("its calls and its role differ (-called +allowed):\n%s", diff)
+			if diff := cmp.Diff(slices.Sorted(maps.Keys(a.needed)), allowed); diff != "" {
+				t.Errorf("the permissions of its calls and of its role differ (-needed +allowed):\n%s", diff)
 			}
 		})
 	}
-	for role := range untested {
-		t.Errorf("nobody looked at what %s allows", role)
+	for role := range untestedRoles {
+		t.Errorf("no case checks the permissions of %s", role)
 	}
 }
 
-// startIn returns the handler that start wires to the account.
-func startIn[H any](t *testing.T, a *account, start func(context.Context, func(string) string) (H, error)) H {
+// startFunction returns the handler of a function whose calls go to the account. start is the function's constructor.
+func startFunction[H any](t *testing.T, a *account, start func(context.Context, func(string) string) (H, error)) H {
 	t.Helper()
 	h, err := start(t.Context(), a.getenv)
 	if err != nil {

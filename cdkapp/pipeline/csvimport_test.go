@@ -17,7 +17,7 @@ import (
 var substitution = regexp.MustCompile(`\$\{[^}]*\}`)
 
 func TestStateMachine(t *testing.T) {
-	machine := standard(t).one(t, "AWS::StepFunctions::StateMachine", "HeraldCsvImport").properties
+	machine := fullTemplate(t).one(t, "AWS::StepFunctions::StateMachine", "HeraldCsvImport").properties
 	for _, test := range []struct {
 		path []any
 		want any
@@ -27,37 +27,37 @@ func TestStateMachine(t *testing.T) {
 		{[]any{"LoggingConfiguration", "Level"}, "ERROR"},
 		{[]any{"LoggingConfiguration", "IncludeExecutionData"}, false},
 	} {
-		if got := at(machine, test.path...); got != test.want {
+		if got := lookUp(machine, test.path...); got != test.want {
 			t.Errorf("%v: %v, want %v", test.path, got, test.want)
 		}
 	}
 }
 
-// TestSubstitutionsAreFilled: CloudFormation leaves an unknown ${Name} in a definition as it is.
+// TestSubstitutionsAreFilled checks that each ${Name} has a value: CloudFormation would leave an unknown one as it is.
 func TestSubstitutionsAreFilled(t *testing.T) {
-	template := standard(t)
+	template := fullTemplate(t)
 	machine := template.one(t, "AWS::StepFunctions::StateMachine", "HeraldCsvImport").properties
-	definition, isText := at(machine, "DefinitionString").(string)
+	definition, isText := lookUp(machine, "DefinitionString").(string)
 	if !isText {
 		t.Fatal("the definition is not plain text")
 	}
 	filled := map[string]bool{}
 	for _, name := range substitution.FindAllString(definition, -1) {
-		value := named(at(machine, "DefinitionSubstitutions", name[2:len(name)-1]))
-		if value == "<nil>" {
+		value := textWithoutHashes(lookUp(machine, "DefinitionSubstitutions", name[2:len(name)-1]))
+		if value == noValue {
 			t.Errorf("%s has no substitution", name)
 		}
 		filled[value] = true
 	}
-	granted := grants(template)["HeraldCsvImportRole"]
+	granted := rolePermissions(template)["HeraldCsvImportRole"]
 	for value := range filled {
 		if !slices.Contains(granted, "lambda:InvokeFunction "+value) {
-			t.Errorf("the role may not invoke %s", value)
+			t.Errorf("the role must be allowed to invoke %s", value)
 		}
 	}
 	for _, invoked := range invokedFunctions(t, definition) {
 		if !substitution.MatchString(invoked) {
-			t.Errorf("function %q is not a substitution, so the role may not invoke it", invoked)
+			t.Errorf("a task invokes %q, want a substitution, because the role may invoke no other function", invoked)
 		}
 	}
 }
@@ -75,7 +75,7 @@ func invokedFunctions(t *testing.T, definition string) []string {
 		switch value := value.(type) {
 		case map[string]any:
 			if value["Resource"] == "arn:aws:states:::lambda:invoke" {
-				names = append(names, text(at(value, "Arguments", "FunctionName")))
+				names = append(names, valueText(lookUp(value, "Arguments", "FunctionName")))
 			} else if value["Type"] == "Task" {
 				t.Errorf("a task calls %v, which the role does not grant", value["Resource"])
 			}
@@ -97,7 +97,7 @@ func invokedFunctions(t *testing.T, definition string) []string {
 }
 
 func TestUploadRule(t *testing.T) {
-	template := standard(t)
+	template := fullTemplate(t)
 	rule := template.one(t, "AWS::Events::Rule", "HeraldUploadRule").properties
 	bucket := template.one(t, "AWS::S3::Bucket", "HeraldUploads")
 	pattern := map[string]any{
@@ -108,18 +108,17 @@ func TestUploadRule(t *testing.T) {
 			"object": map[string]any{"key": []any{map[string]any{"prefix": "uploads/"}}},
 		},
 	}
-	if diff := cmp.Diff(pattern, at(rule, "EventPattern")); diff != "" {
+	if diff := cmp.Diff(pattern, lookUp(rule, "EventPattern")); diff != "" {
 		t.Errorf("pattern (-want +got):\n%s", diff)
 	}
-	target := at(rule, "Targets", 0)
-	if got := named(at(target, "Arn")); got != "<HeraldCsvImport>" {
-		t.Errorf("starts %s", got)
+	target := lookUp(rule, "Targets", 0)
+	if got := textWithoutHashes(lookUp(target, "Arn")); got != "<HeraldCsvImport>" {
+		t.Errorf("the rule starts %s, want the workflow", got)
 	}
-	if got := named(at(target, "DeadLetterConfig", "Arn")); got != "<HeraldUploadDeadLetters.Arn>" {
+	if got := textWithoutHashes(lookUp(target, "DeadLetterConfig", "Arn")); got != "<HeraldUploadDeadLetters.Arn>" {
 		t.Errorf("dead letters go to %s", got)
 	}
-	retry := map[string]any{"MaximumEventAgeInSeconds": 86400.0, "MaximumRetryAttempts": 185.0}
-	if diff := cmp.Diff(retry, at(target, "RetryPolicy")); diff != "" {
+	if diff := cmp.Diff(maximumRetries, lookUp(target, "RetryPolicy")); diff != "" {
 		t.Errorf("retries (-want +got):\n%s", diff)
 	}
 }
@@ -139,7 +138,7 @@ func TestWithoutCSVImport(t *testing.T) {
 	} {
 		var got []string
 		for _, found := range template.ofType(kind) {
-			got = append(got, plain(found.id))
+			got = append(got, withoutHash(found.id))
 		}
 		if diff := cmp.Diff(want, got); diff != "" {
 			t.Errorf("%s (-want +got):\n%s", kind, diff)
@@ -150,7 +149,7 @@ func TestWithoutCSVImport(t *testing.T) {
 	}
 }
 
-// TestEmbedded uses the construct as an app of its own would: for a workflow of its own, with tokens as settings.
+// TestEmbedded uses the construct as another app does: for a workflow of that app, and with a CDK token as a setting.
 func TestEmbedded(t *testing.T) {
 	stack := awscdk.NewStack(newApp(t), jsii.String("Shop"), &awscdk.StackProps{AnalyticsReporting: jsii.Bool(false)})
 	pool := awscdk.NewCfnParameter(stack, jsii.String("Pool"), nil).ValueAsString()
@@ -167,22 +166,22 @@ func TestEmbedded(t *testing.T) {
 	})
 	herald.GrantNotify(role)
 	template := decode(t, stack)
-	if diff := cmp.Diff([]string{"lambda:InvokeFunction <ProgressNotifierFunction.Arn>"}, grants(template)["Workflow"]); diff != "" {
+	if diff := cmp.Diff([]string{"lambda:InvokeFunction <ProgressNotifierFunction.Arn>"}, rolePermissions(template)["Workflow"]); diff != "" {
 		t.Errorf("workflow's grants (-want +got):\n%s", diff)
 	}
 	connect := template.one(t, "AWS::Lambda::Function", "ProgressConnect").properties
-	if got := text(at(connect, "Environment", "Variables", "COGNITO_USER_POOL_ID")); got != "<Pool>" {
-		t.Errorf("user pool is %s", got)
+	if got := valueText(lookUp(connect, "Environment", "Variables", "COGNITO_USER_POOL_ID")); got != "<Pool>" {
+		t.Errorf("the user pool is %s, want the parameter", got)
 	}
 }
 
 func TestNewRefuses(t *testing.T) {
 	stack := awscdk.NewStack(newApp(t), jsii.String("Stack"), nil)
 	if _, err := pipeline.New(stack, "One", pipeline.Props{}); err == nil {
-		t.Error("no auth mode: accepted")
+		t.Error("Props without an auth mode are accepted")
 	}
 	_, err := pipeline.New(stack, "Two", pipeline.Props{Auth: cognito()})
 	if diff := cmp.Diff(pipeline.ErrFunctionsDir.Error(), err.Error()); diff != "" {
-		t.Errorf("no functions (-want +got):\n%s", diff)
+		t.Errorf("error of Props without functions (-want +got):\n%s", diff)
 	}
 }

@@ -9,46 +9,46 @@ import (
 )
 
 func TestRoutes(t *testing.T) {
-	template := standard(t)
+	template := fullTemplate(t)
 	api := template.one(t, "AWS::ApiGatewayV2::Api", "HeraldApi").properties
-	if got := at(api, "RouteSelectionExpression"); got != "$request.body.action" {
+	if got := lookUp(api, "RouteSelectionExpression"); got != "$request.body.action" {
 		t.Errorf("routes are selected by %v", got)
 	}
 	integrations := map[string]string{}
 	for _, integration := range template.ofType("AWS::ApiGatewayV2::Integration") {
-		uri := named(at(integration.properties, "IntegrationUri"))
+		uri := textWithoutHashes(lookUp(integration.properties, "IntegrationUri"))
 		if _, function, ok := strings.Cut(uri, "functions/"); ok {
 			uri, _, _ = strings.Cut(function, "/")
 		}
-		integrations["integrations/<"+integration.id+">"] = text(at(integration.properties, "IntegrationType")) + " " + uri
+		integrations["integrations/<"+integration.id+">"] = valueText(lookUp(integration.properties, "IntegrationType")) + " " + uri
 	}
 	got := map[string]string{}
 	for _, route := range template.ofType("AWS::ApiGatewayV2::Route") {
-		got[text(at(route.properties, "RouteKey"))] = integrations[text(at(route.properties, "Target"))]
+		got[valueText(lookUp(route.properties, "RouteKey"))] = integrations[valueText(lookUp(route.properties, "Target"))]
 	}
 	want := map[string]string{
 		"$connect":    "AWS_PROXY <HeraldConnectFunction.Arn>",
 		"$disconnect": "AWS_PROXY <HeraldDisconnectFunction.Arn>",
 		"$default":    "AWS_PROXY <HeraldDefaultFunction.Arn>",
-		"ping":        "MOCK <nil>",
+		"ping":        "MOCK " + noValue,
 	}
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Errorf("routes (-want +got):\n%s", diff)
 	}
 	permissions := map[string]string{}
 	for _, permission := range template.ofType("AWS::Lambda::Permission") {
-		_, route, _ := strings.Cut(text(at(permission.properties, "SourceArn")), "/*")
-		permissions[route] = named(at(permission.properties, "FunctionName"))
+		_, route, _ := strings.Cut(valueText(lookUp(permission.properties, "SourceArn")), "/*")
+		permissions[route] = textWithoutHashes(lookUp(permission.properties, "FunctionName"))
 	}
 	for route, target := range want {
 		if function, isFunction := strings.CutPrefix(target, "AWS_PROXY "); isFunction && permissions[route] != function {
-			t.Errorf("%s may invoke %q, want %s", route, permissions[route], function)
+			t.Errorf("route %s may invoke %q, want %s", route, permissions[route], function)
 		}
 	}
 }
 
 func TestPingIsTwoWay(t *testing.T) {
-	template := standard(t)
+	template := fullTemplate(t)
 	integration := template.one(t, "AWS::ApiGatewayV2::Integration", "HeraldPing")
 	answer := template.one(t, "AWS::ApiGatewayV2::IntegrationResponse", "HeraldPing")
 	route := template.one(t, "AWS::ApiGatewayV2::Route", "HeraldPing")
@@ -57,20 +57,20 @@ func TestPingIsTwoWay(t *testing.T) {
 		what      string
 		got, want any
 	}{
-		{"request template", at(integration.properties, "RequestTemplates", "200"), `{"statusCode":200}`},
-		{"its selection", at(integration.properties, "TemplateSelectionExpression"), "200"},
-		{"integration of the answer", text(at(answer.properties, "IntegrationId")), "<" + integration.id + ">"},
-		{"status answered", at(answer.properties, "IntegrationResponseKey"), "/200/"},
-		{"answer's selection", at(answer.properties, "TemplateSelectionExpression"), "200"},
-		{"route's response selection", at(route.properties, "RouteResponseSelectionExpression"), "$default"},
-		{"response's route", text(at(response.properties, "RouteId")), "<" + route.id + ">"},
-		{"response's key", at(response.properties, "RouteResponseKey"), "$default"},
+		{"request template", lookUp(integration.properties, "RequestTemplates", "200"), `{"statusCode":200}`},
+		{"its selection", lookUp(integration.properties, "TemplateSelectionExpression"), "200"},
+		{"integration of the answer", valueText(lookUp(answer.properties, "IntegrationId")), "<" + integration.id + ">"},
+		{"status answered", lookUp(answer.properties, "IntegrationResponseKey"), "/200/"},
+		{"answer's selection", lookUp(answer.properties, "TemplateSelectionExpression"), "200"},
+		{"route's response selection", lookUp(route.properties, "RouteResponseSelectionExpression"), "$default"},
+		{"response's route", valueText(lookUp(response.properties, "RouteId")), "<" + route.id + ">"},
+		{"response's key", lookUp(response.properties, "RouteResponseKey"), "$default"},
 	} {
 		if test.got != test.want {
 			t.Errorf("%s: %v, want %v", test.what, test.got, test.want)
 		}
 	}
-	body := text(at(answer.properties, "ResponseTemplates", "200"))
+	body := valueText(lookUp(answer.properties, "ResponseTemplates", "200"))
 	var frame struct{ Type string }
 	if err := json.Unmarshal([]byte(body[strings.LastIndex(body, "\n"):]), &frame); err != nil || frame.Type != "pong" {
 		t.Errorf("answer is not a pong: %v, %s", err, body)
@@ -84,7 +84,7 @@ func TestStage(t *testing.T) {
 	template := synthesise(t, settings)
 	stage := template.one(t, "AWS::ApiGatewayV2::Stage", "HeraldStage").properties
 	want := map[string]any{
-		"ApiId":      at(stage, "ApiId"),
+		"ApiId":      lookUp(stage, "ApiId"),
 		"StageName":  "live",
 		"AutoDeploy": true,
 		"DefaultRouteSettings": map[string]any{
@@ -94,16 +94,16 @@ func TestStage(t *testing.T) {
 	if diff := cmp.Diff(want, stage); diff != "" {
 		t.Errorf("stage (-want +got):\n%s", diff)
 	}
-	notifier := grants(template)["HeraldNotifierRole"]
+	notifier := rolePermissions(template)["HeraldNotifierRole"]
 	if live := strings.Replace(post, "/prod/", "/live/", 1); !strings.Contains(strings.Join(notifier, "\n"), live) {
 		t.Errorf("the notifier may not post to the stage: %v", notifier)
 	}
 }
 
-// TestAccessLogHoldsNoToken: the token is in the query or in a header.
+// TestAccessLogHoldsNoToken checks that no field of the log holds the query or a header: the token is in one of them.
 func TestAccessLogHoldsNoToken(t *testing.T) {
-	stage := standard(t).one(t, "AWS::ApiGatewayV2::Stage", "HeraldStage").properties
-	format := text(at(stage, "AccessLogSettings", "Format"))
+	stage := fullTemplate(t).one(t, "AWS::ApiGatewayV2::Stage", "HeraldStage").properties
+	format := valueText(lookUp(stage, "AccessLogSettings", "Format"))
 	var fields map[string]string
 	if err := json.Unmarshal([]byte(format), &fields); err != nil {
 		t.Fatalf("format is not JSON: %v", err)
@@ -113,7 +113,7 @@ func TestAccessLogHoldsNoToken(t *testing.T) {
 	}
 	for field, value := range fields {
 		if !strings.HasPrefix(value, "$context.") || strings.Contains(strings.ToLower(value), "querystring") {
-			t.Errorf("%s is %s", field, value)
+			t.Errorf("%s is %s, want a field of $context other than the query", field, value)
 		}
 	}
 }

@@ -9,14 +9,15 @@ import (
 	"github.com/google/go-cmp/cmp"
 )
 
-// grants returns the permissions of each role of the template, as "action resource" lines by the role's plain logical id.
-func grants(t template) map[string][]string {
+// rolePermissions returns the permissions of each role in the template, as lines of the form "action resource". The keys are the
+// logical ids of the roles, without hashes.
+func rolePermissions(t template) map[string][]string {
 	out := map[string][]string{}
 	for _, policy := range t.ofType("AWS::IAM::Policy") {
-		for _, role := range list(at(policy.properties, "Roles")) {
-			name := plain(fmt.Sprint(at(role, "Ref")))
-			for _, statement := range list(at(policy.properties, "PolicyDocument", "Statement")) {
-				out[name] = append(out[name], lines(statement)...)
+		for _, role := range asList(lookUp(policy.properties, "Roles")) {
+			name := withoutHash(fmt.Sprint(lookUp(role, "Ref")))
+			for _, statement := range asList(lookUp(policy.properties, "PolicyDocument", "Statement")) {
+				out[name] = append(out[name], permissionLines(statement)...)
 			}
 		}
 	}
@@ -27,29 +28,31 @@ func grants(t template) map[string][]string {
 	return out
 }
 
-// lines writes an Allow statement as one line for each pair of action and resource, without the hashes of logical ids.
-func lines(statement any) []string {
+// permissionLines returns a line "action resource" for each pair of an action and a resource of a statement, without the hashes
+// of logical ids.
+func permissionLines(statement any) []string {
 	var out []string
-	for _, action := range list(at(statement, "Action")) {
-		for _, on := range list(at(statement, "Resource")) {
-			out = append(out, text(action)+" "+named(on))
+	for _, action := range asList(lookUp(statement, "Action")) {
+		for _, resource := range asList(lookUp(statement, "Resource")) {
+			out = append(out, valueText(action)+" "+textWithoutHashes(resource))
 		}
 	}
 	return out
 }
 
+// The permissions and the resources that several roles share, in the form of rolePermissions.
 const (
-	stage     = "execute-api:ManageConnections arn:<AWS::Partition>:execute-api:<AWS::Region>:<AWS::AccountId>:<HeraldApi>/prod/"
-	post      = stage + "POST/@connections/*"
-	hangUp    = stage + "DELETE/@connections/*"
-	describe  = "states:DescribeExecution arn:<AWS::Partition>:states:<AWS::Region>:<AWS::AccountId>:execution:*"
-	table     = "<HeraldConnections.Arn>"
-	feedTable = "<HeraldFeed.Arn>"
-	files     = "<HeraldUploads.Arn>"
+	manageConnections = "execute-api:ManageConnections arn:<AWS::Partition>:execute-api:<AWS::Region>:<AWS::AccountId>:<HeraldApi>/prod/"
+	post              = manageConnections + "POST/@connections/*"
+	closeConnection   = manageConnections + "DELETE/@connections/*"
+	describe          = "states:DescribeExecution arn:<AWS::Partition>:states:<AWS::Region>:<AWS::AccountId>:execution:*"
+	table             = "<HeraldConnections.Arn>"
+	feedTableARN      = "<HeraldFeed.Arn>"
+	bucketARN         = "<HeraldUploads.Arn>"
 )
 
-// base returns what each function may do, and more.
-func base(logs string, more ...string) []string {
+// basePermissions returns the permissions that each function has, together with more.
+func basePermissions(logs string, more ...string) []string {
 	out := append([]string{
 		"logs:CreateLogStream <" + logs + ".Arn>",
 		"logs:PutLogEvents <" + logs + ".Arn>",
@@ -60,38 +63,38 @@ func base(logs string, more ...string) []string {
 	return out
 }
 
-// reporter is base and what storing the states of jobs and delivering them takes.
-func reporter(logs string, more ...string) []string {
-	return base(logs, append(more, post, "dynamodb:Query "+table+"/index/userIdIndex", "dynamodb:DeleteItem "+table,
-		"dynamodb:GetItem "+feedTable, "dynamodb:PutItem "+feedTable, "dynamodb:UpdateItem "+feedTable)...)
+// reporterPermissions returns basePermissions and the permissions to store the states of jobs and to post them.
+func reporterPermissions(logs string, more ...string) []string {
+	return basePermissions(logs, append(more, post, "dynamodb:Query "+table+"/index/userIdIndex", "dynamodb:DeleteItem "+table,
+		"dynamodb:GetItem "+feedTableARN, "dynamodb:PutItem "+feedTableARN, "dynamodb:UpdateItem "+feedTableARN)...)
 }
 
 func TestRolesHaveExactlyThesePermissions(t *testing.T) {
 	want := map[string][]string{
-		"HeraldConnectRole": base("HeraldConnectLogs", "secretsmanager:GetSecretValue "+secretARN,
+		"HeraldConnectRole": basePermissions("HeraldConnectLogs", "secretsmanager:GetSecretValue "+secretARN,
 			"dynamodb:PutItem "+table, "dynamodb:GetItem "+table, "dynamodb:UpdateItem "+table, "dynamodb:Query "+table+"/index/userIdIndex"),
-		"HeraldDisconnectRole": base("HeraldDisconnectLogs", "dynamodb:DeleteItem "+table),
-		"HeraldDefaultRole": base("HeraldDefaultLogs", post, hangUp, "secretsmanager:GetSecretValue "+secretARN,
+		"HeraldDisconnectRole": basePermissions("HeraldDisconnectLogs", "dynamodb:DeleteItem "+table),
+		"HeraldDefaultRole": basePermissions("HeraldDefaultLogs", post, closeConnection, "secretsmanager:GetSecretValue "+secretARN,
 			"dynamodb:GetItem "+table, "dynamodb:UpdateItem "+table, "dynamodb:DeleteItem "+table,
-			"dynamodb:Query "+table+"/index/userIdIndex", "dynamodb:Query "+feedTable, "dynamodb:DeleteItem "+feedTable),
-		"HeraldNotifierRole": reporter("HeraldNotifierLogs", "dynamodb:GetItem "+table, "dynamodb:DeleteItem "+feedTable),
-		"HeraldReaperRole": base("HeraldReaperLogs", post, hangUp,
+			"dynamodb:Query "+table+"/index/userIdIndex", "dynamodb:Query "+feedTableARN, "dynamodb:DeleteItem "+feedTableARN),
+		"HeraldNotifierRole": reporterPermissions("HeraldNotifierLogs", "dynamodb:GetItem "+table, "dynamodb:DeleteItem "+feedTableARN),
+		"HeraldReaperRole": basePermissions("HeraldReaperLogs", post, closeConnection,
 			"dynamodb:Query "+table+"/index/sessionExpiryIndex", "dynamodb:DeleteItem "+table),
-		"HeraldSweeperRole": base("HeraldSweeperLogs", post, describe, "sqs:SendMessage <HeraldSweeperDeadLetters.Arn>",
+		"HeraldSweeperRole": basePermissions("HeraldSweeperLogs", post, describe, "sqs:SendMessage <HeraldSweeperDeadLetters.Arn>",
 			"dynamodb:Query "+table+"/index/userIdIndex", "dynamodb:DeleteItem "+table,
-			"dynamodb:GetItem "+feedTable, "dynamodb:PutItem "+feedTable, "dynamodb:DeleteItem "+feedTable, "dynamodb:Query "+feedTable),
-		"HeraldCsvPlanRole": reporter("HeraldCsvPlanLogs",
-			"s3:GetObjectVersion "+files+"/uploads/*", "s3:ListBucket "+files,
-			"s3:GetObject "+files+"/claims/*", "s3:PutObject "+files+"/claims/*", "s3:GetObject "+files+"/results/*/summary.json"),
-		"HeraldCsvChunkRole": reporter("HeraldCsvChunkLogs",
-			"s3:GetObjectVersion "+files+"/uploads/*", "s3:ListBucket "+files,
-			"s3:GetObject "+files+"/claims/*", "s3:GetObject "+files+"/results/*/summary.json",
-			"s3:PutObject "+files+"/staged/*", "s3:AbortMultipartUpload "+files+"/staged/*"),
-		"HeraldCsvFinishRole": reporter("HeraldCsvFinishLogs",
-			"s3:GetObjectVersion "+files+"/uploads/*", "s3:ListBucket "+files,
-			"s3:GetObject "+files+"/staged/*", "s3:DeleteObject "+files+"/staged/*",
-			"s3:GetObject "+files+"/claims/*", "s3:GetObject "+files+"/results/*/summary.json", "s3:PutObject "+files+"/results/*",
-			"s3:AbortMultipartUpload "+files+"/results/*", "s3:DeleteObject "+files+"/results/*"),
+			"dynamodb:GetItem "+feedTableARN, "dynamodb:PutItem "+feedTableARN, "dynamodb:DeleteItem "+feedTableARN, "dynamodb:Query "+feedTableARN),
+		"HeraldCsvPlanRole": reporterPermissions("HeraldCsvPlanLogs",
+			"s3:GetObjectVersion "+bucketARN+"/uploads/*", "s3:ListBucket "+bucketARN,
+			"s3:GetObject "+bucketARN+"/claims/*", "s3:PutObject "+bucketARN+"/claims/*", "s3:GetObject "+bucketARN+"/results/*/summary.json"),
+		"HeraldCsvChunkRole": reporterPermissions("HeraldCsvChunkLogs",
+			"s3:GetObjectVersion "+bucketARN+"/uploads/*", "s3:ListBucket "+bucketARN,
+			"s3:GetObject "+bucketARN+"/claims/*", "s3:GetObject "+bucketARN+"/results/*/summary.json",
+			"s3:PutObject "+bucketARN+"/staged/*", "s3:AbortMultipartUpload "+bucketARN+"/staged/*"),
+		"HeraldCsvFinishRole": reporterPermissions("HeraldCsvFinishLogs",
+			"s3:GetObjectVersion "+bucketARN+"/uploads/*", "s3:ListBucket "+bucketARN,
+			"s3:GetObject "+bucketARN+"/staged/*", "s3:DeleteObject "+bucketARN+"/staged/*",
+			"s3:GetObject "+bucketARN+"/claims/*", "s3:GetObject "+bucketARN+"/results/*/summary.json", "s3:PutObject "+bucketARN+"/results/*",
+			"s3:AbortMultipartUpload "+bucketARN+"/results/*", "s3:DeleteObject "+bucketARN+"/results/*"),
 		"HeraldCsvImportRole": {
 			"lambda:InvokeFunction <HeraldCsvChunkFunction.Arn>",
 			"lambda:InvokeFunction <HeraldCsvFinishFunction.Arn>",
@@ -112,7 +115,7 @@ func TestRolesHaveExactlyThesePermissions(t *testing.T) {
 		},
 		"HeraldCsvImportEventsRole": {"states:StartExecution <HeraldCsvImport>"},
 	}
-	if diff := cmp.Diff(want, grants(standard(t))); diff != "" {
+	if diff := cmp.Diff(want, rolePermissions(fullTemplate(t))); diff != "" {
 		t.Errorf("grants (-want +got):\n%s", diff)
 	}
 }
@@ -121,26 +124,26 @@ func TestRolesHaveExactlyThesePermissions(t *testing.T) {
 // (https://docs.aws.amazon.com/service-authorization/latest/reference/list_awsx-ray.html) and the log delivery of Step
 // Functions (https://docs.aws.amazon.com/step-functions/latest/dg/cw-logs.html).
 func TestNoPermissionIsForAllResources(t *testing.T) {
-	for role, granted := range grants(standard(t)) {
+	for role, granted := range rolePermissions(fullTemplate(t)) {
 		for _, line := range granted {
-			action, on, _ := strings.Cut(line, " ")
+			action, resource, _ := strings.Cut(line, " ")
 			if strings.Contains(action, "*") {
-				t.Errorf("%s: action with a star: %s", role, line)
+				t.Errorf("%s: the action has a star: %s", role, line)
 			}
 			service, name, _ := strings.Cut(action, ":")
-			delivery := service == "logs" && role == "HeraldCsvImportRole"
-			if on == "*" && service != "xray" && !delivery {
-				t.Errorf("%s: %s:%s on every resource", role, service, name)
+			isLogDelivery := service == "logs" && role == "HeraldCsvImportRole"
+			if resource == "*" && service != "xray" && !isLogDelivery {
+				t.Errorf("%s: %s:%s is allowed on all resources", role, service, name)
 			}
 		}
 	}
 }
 
 func TestEachFunctionHasItsOwnInlineRole(t *testing.T) {
-	template := standard(t)
+	template := fullTemplate(t)
 	seen := map[string]string{}
 	for _, function := range template.ofType("AWS::Lambda::Function") {
-		role := text(at(function.properties, "Role"))
+		role := valueText(lookUp(function.properties, "Role"))
 		if other, shared := seen[role]; shared {
 			t.Errorf("%s and %s share %s", other, function.id, role)
 		}
@@ -150,27 +153,27 @@ func TestEachFunctionHasItsOwnInlineRole(t *testing.T) {
 		t.Fatal("no function")
 	}
 	for _, role := range template.ofType("AWS::IAM::Role") {
-		if managed := at(role.properties, "ManagedPolicyArns"); managed != nil {
+		if managed := lookUp(role.properties, "ManagedPolicyArns"); managed != nil {
 			t.Errorf("%s has managed policies: %v", role.id, managed)
 		}
 	}
 }
 
-// TestResourcePolicies holds Allow statements of the bucket and the queues to those by which EventBridge delivers dead
-// letters.
+// TestResourcePolicies checks the policies of the bucket and the queues. They allow nothing except that EventBridge sends dead
+// letters, and each denies requests without TLS.
 func TestResourcePolicies(t *testing.T) {
-	template := standard(t)
+	template := fullTemplate(t)
 	var allowed, insecure []string
 	for _, kind := range []string{"AWS::S3::BucketPolicy", "AWS::SQS::QueuePolicy"} {
 		for _, policy := range template.ofType(kind) {
-			for _, statement := range list(at(policy.properties, "PolicyDocument", "Statement")) {
+			for _, statement := range asList(lookUp(policy.properties, "PolicyDocument", "Statement")) {
 				switch {
-				case at(statement, "Effect") == "Allow":
-					rule := named(at(statement, "Condition", "ArnEquals", "aws:SourceArn"))
-					for _, line := range lines(statement) {
-						allowed = append(allowed, fmt.Sprint(at(statement, "Principal", "Service"), " ", line, " for ", rule))
+				case lookUp(statement, "Effect") == "Allow":
+					rule := textWithoutHashes(lookUp(statement, "Condition", "ArnEquals", "aws:SourceArn"))
+					for _, line := range permissionLines(statement) {
+						allowed = append(allowed, fmt.Sprint(lookUp(statement, "Principal", "Service"), " ", line, " for ", rule))
 					}
-				case at(statement, "Condition", "Bool", "aws:SecureTransport") == "false":
+				case lookUp(statement, "Condition", "Bool", "aws:SecureTransport") == "false":
 					insecure = append(insecure, kind)
 				}
 			}
@@ -182,20 +185,20 @@ func TestResourcePolicies(t *testing.T) {
 		"events.amazonaws.com sqs:SendMessage <HeraldUploadDeadLetters.Arn> for <HeraldUploadRule.Arn>",
 	}
 	if diff := cmp.Diff(want, allowed); diff != "" {
-		t.Errorf("allowed (-want +got):\n%s", diff)
+		t.Errorf("allowed actions (-want +got):\n%s", diff)
 	}
 	if diff := cmp.Diff([]string{"AWS::S3::BucketPolicy", "AWS::SQS::QueuePolicy", "AWS::SQS::QueuePolicy"}, insecure); diff != "" {
-		t.Errorf("refusing plain HTTP (-want +got):\n%s", diff)
+		t.Errorf("policies that deny plain HTTP (-want +got):\n%s", diff)
 	}
 }
 
 func TestSecretOnlyWithHS256(t *testing.T) {
 	settings := hs256()
 	settings.Props.Auth = cognito()
-	for role, granted := range grants(synthesise(t, settings)) {
+	for role, granted := range rolePermissions(synthesise(t, settings)) {
 		for _, line := range granted {
 			if strings.HasPrefix(line, "secretsmanager:") {
-				t.Errorf("%s: %s", role, line)
+				t.Errorf("%s may read a secret, although tokens are not verified with one: %s", role, line)
 			}
 		}
 	}

@@ -22,22 +22,22 @@ func TestNag(t *testing.T) {
 		reason  string
 	}{
 		{regexp.MustCompile(`IAM5\[Resource::\*\]`), "X-Ray and the log delivery of Step Functions take no narrower resource"},
-		{regexp.MustCompile(`IAM5\[.*/POST/@connections/\*\]`), "connection ids are made while it runs; one stage, one method"},
+		{regexp.MustCompile(`IAM5\[.*/POST/@connections/\*\]`), "a role cannot list connection ids, which API Gateway makes; it is limited to one stage and one method"},
 		{
 			regexp.MustCompile(`/(Default|Reaper)Role/.*IAM5\[.*/DELETE/@connections/\*\]`),
-			"as above; who ends sessions closes their connections",
+			"as above; a function that ends sessions closes their connections",
 		},
 		{
 			regexp.MustCompile(`/SweeperRole/.*IAM5\[.*:states:.*:execution:\*\]`),
-			"any workflow of the account and Region may call the notifier; it reads how an execution stands, and no more",
+			"any workflow of the account and Region may call the notifier; it may only describe executions",
 		},
-		{regexp.MustCompile(`IAM5\[.*/(uploads|claims|staged|results)/\*\]`), "keys are made while it runs; one prefix each"},
-		{regexp.MustCompile(`IAM5\[.*/results/\*/summary\.json\]`), "as above; the one name among the results that the steps read"},
-		{regexp.MustCompile(`APIG4`), "the connect function verifies the token, with a body of its own; other routes need its connection"},
-		{regexp.MustCompile(`APIG1`), "access logs are a setting, since they need the account's CloudWatch role"},
+		{regexp.MustCompile(`IAM5\[.*/(uploads|claims|staged|results)/\*\]`), "a role cannot list the keys of uploads; it is limited to one prefix"},
+		{regexp.MustCompile(`IAM5\[.*/results/\*/summary\.json\]`), "as above; of the results, the steps read only the summary"},
+		{regexp.MustCompile(`APIG4`), "the connect function verifies the token and answers with its own body; the other routes need an open connection"},
+		{regexp.MustCompile(`APIG1`), "access logs are a setting, because they need the account's CloudWatch role"},
 		{regexp.MustCompile(`SF1`), "failures are logged; a line for each transition would cost more than the transition"},
-		{regexp.MustCompile(`SQS3`), "they are dead-letter queues, of rules and of the sweeper"},
-		{regexp.MustCompile(`Uploads/Resource AwsSolutions-S1`), "CloudTrail data events do it, where wanted, without a second bucket"},
+		{regexp.MustCompile(`SQS3`), "these queues are themselves the dead-letter queues of rules and of the sweeper"},
+		{regexp.MustCompile(`Uploads/Resource AwsSolutions-S1`), "CloudTrail data events can log the requests without a second bucket"},
 	}
 	app := newApp(t)
 	settings := hs256()
@@ -72,12 +72,12 @@ func TestNag(t *testing.T) {
 			}
 		}
 		if !known {
-			t.Errorf("found: %s", finding)
+			t.Errorf("no reason accepts the finding %s", finding)
 		}
 	}
 	for _, a := range accepted {
 		if !used[a.reason] {
-			t.Errorf("nothing found by %s; the reason can go: %s", a.finding, a.reason)
+			t.Errorf("nothing matches %s any more; delete its reason: %s", a.finding, a.reason)
 		}
 	}
 }

@@ -20,41 +20,41 @@ import (
 	"github.com/herald-progress/herald/lib/notify"
 )
 
-// serveS3 notes what a request to S3 asks to be allowed, and answers it.
+// serveS3 answers a request to S3 and records the permissions that it needs.
 func (a *account) serveS3(w http.ResponseWriter, r *http.Request, body []byte) {
-	for _, call := range objectCalls(r, body) {
-		a.note(call)
+	for _, permission := range objectPermissions(r, body) {
+		a.record(permission)
 	}
-	reads := r.Method == http.MethodGet || r.Header.Get("X-Amz-Copy-Source") != ""
+	isRead := r.Method == http.MethodGet || r.Header.Get("X-Amz-Copy-Source") != ""
 	a.mu.Lock()
-	failParts, meanwhile := a.failParts, a.meanwhile
-	if reads {
-		a.meanwhile = nil
+	failParts, beforeNextRead := a.failParts, a.beforeNextRead
+	if isRead {
+		a.beforeNextRead = nil
 	}
 	a.mu.Unlock()
 	query := r.URL.Query()
 	if failParts && query.Has("partNumber") {
-		w.WriteHeader(http.StatusForbidden) // which nobody repeats
+		w.WriteHeader(http.StatusForbidden) // The SDK does not retry this status.
 		return
 	}
-	if reads && meanwhile != nil {
-		meanwhile()
+	if isRead && beforeNextRead != nil {
+		beforeNextRead()
 	}
-	query.Del("versionId") // the emulator has no versions
+	query.Del("versionId") // The twin's object store has no versions.
 	r.URL.RawQuery = query.Encode()
 	answer := httptest.NewRecorder()
 	a.s3.ServeHTTP(answer, r)
 	if answer.Code == http.StatusNotFound && (r.Method == http.MethodGet || r.Method == http.MethodHead) {
-		a.note("s3:ListBucket " + files) // without it the answer were 403
+		a.record("s3:ListBucket " + bucketARN) // Without this permission S3 answers 403 instead of 404.
 	}
 	maps.Copy(w.Header(), answer.Header())
 	w.WriteHeader(answer.Code)
 	_, _ = w.Write(answer.Body.Bytes())
 }
 
-// objectCalls returns the actions of a request to S3 and what they are on, in the words of grants
+// objectPermissions returns the permissions that a request to S3 needs, in the form of rolePermissions
 // (https://docs.aws.amazon.com/AmazonS3/latest/userguide/using-with-s3-policy-actions.html).
-func objectCalls(r *http.Request, body []byte) []string {
+func objectPermissions(r *http.Request, body []byte) []string {
 	key := strings.TrimPrefix(strings.TrimPrefix(r.URL.Path, "/"+bucketName), "/")
 	query := r.URL.Query()
 	switch {
@@ -63,40 +63,41 @@ func objectCalls(r *http.Request, body []byte) []string {
 			Objects []struct{ Key string } `xml:"Object"`
 		}
 		_ = xml.Unmarshal(body, &request)
-		var calls []string
+		var permissions []string
 		for _, object := range request.Objects {
-			calls = append(calls, onObject("s3:DeleteObject", object.Key))
+			permissions = append(permissions, objectPermission("s3:DeleteObject", object.Key))
 		}
-		return calls
+		return permissions
 	case key == "":
-		return []string{"s3:ListBucket " + files}
+		return []string{"s3:ListBucket " + bucketARN}
 	case r.Method == http.MethodDelete && query.Has("uploadId"):
-		return []string{onObject("s3:AbortMultipartUpload", key)}
+		return []string{objectPermission("s3:AbortMultipartUpload", key)}
 	case r.Method == http.MethodDelete:
-		return []string{onObject("s3:DeleteObject", key)}
+		return []string{objectPermission("s3:DeleteObject", key)}
 	case r.Method == http.MethodPut || r.Method == http.MethodPost:
-		calls := []string{onObject("s3:PutObject", key)}
+		permissions := []string{objectPermission("s3:PutObject", key)}
 		if source := strings.TrimPrefix(r.Header.Get("X-Amz-Copy-Source"), bucketName+"/"); source != "" {
-			calls = append(calls, onObject("s3:GetObject", source))
+			permissions = append(permissions, objectPermission("s3:GetObject", source))
 		}
-		return calls
+		return permissions
 	case query.Has("versionId"):
-		return []string{onObject("s3:GetObjectVersion", key)}
+		return []string{objectPermission("s3:GetObjectVersion", key)}
 	default:
-		return []string{onObject("s3:GetObject", key)}
+		return []string{objectPermission("s3:GetObject", key)}
 	}
 }
 
-// onObject writes an action on the objects of a key's prefix as grants does.
-func onObject(action, key string) string {
+// objectPermission returns the permission for an action on the object with the given key, in the form of rolePermissions: the
+// roles allow actions on all keys with a prefix.
+func objectPermission(action, key string) string {
 	prefix, _, _ := strings.Cut(key, "/")
 	if action == "s3:GetObject" && strings.HasSuffix(key, "/summary.json") {
-		return action + " " + files + "/results/*/summary.json"
+		return action + " " + bucketARN + "/results/*/summary.json"
 	}
-	return action + " " + files + "/" + prefix + "/*"
+	return action + " " + bucketARN + "/" + prefix + "/*"
 }
 
-// upload puts a file of the user's and returns the event of it. What is called meanwhile does not count.
+// upload stores a file of the user and returns its event. It does not go through the account, so that it records nothing.
 func (a *account) upload(t *testing.T, version, content string) csvimport.Event {
 	t.Helper()
 	var e csvimport.Event
@@ -114,8 +115,8 @@ func (a *account) upload(t *testing.T, version, content string) csvimport.Event 
 	return e
 }
 
-// others runs what other functions do, which does not count.
-func (a *account) others(do func()) {
+// unrecorded calls do, whose requests are not those of the function under test.
+func (a *account) unrecorded(do func()) {
 	a.pause(true)
 	do()
 	a.pause(false)
@@ -127,19 +128,19 @@ func (a *account) pause(paused bool) {
 	a.paused = paused
 }
 
-// interfere makes another process push a state of the job in the middle of a phase, so that the next push of the function
-// has to wait for its turn, and to record it.
-func (a *account) interfere(t *testing.T, epoch, phase string, progress float64) {
+// pushFromElsewhere makes another process push a state of the job while the function under test is in a phase. The next push of
+// the function must then wait until it is due, and record itself in the feed.
+func (a *account) pushFromElsewhere(t *testing.T, epoch, phase string, progress float64) {
 	t.Helper()
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	a.meanwhile = func() {
-		time.Sleep(message.MinPushInterval + 50*time.Millisecond) // the function's own push is no longer the last
+	a.beforeNextRead = func() {
+		time.Sleep(message.MinPushInterval + 50*time.Millisecond) // This push is later than the function's last one.
 		n := &notify.Notifier{
 			Broadcaster: &broadcast.Broadcaster{Store: &connection.Memory{}}, Feed: a.feed,
-			Now: func() time.Time { return time.Now().Add(time.Second) }, // however slow the function is, its turn is still to come
+			Now: func() time.Time { return time.Now().Add(time.Second) }, // So the function's next push is early, however slow it is.
 		}
-		err := n.Publish(t.Context(), message.Request{UserID: userID, Epoch: normal(t, epoch), Message: message.UploadProgress{
+		err := n.Publish(t.Context(), message.Request{UserID: userID, Epoch: normalizeEpoch(t, epoch), Message: message.UploadProgress{
 			UploadID: "u-1", FileName: "a.csv", Message: "m", Phase: phase, Progress: progress,
 		}})
 		if err != nil {
@@ -148,14 +149,15 @@ func (a *account) interfere(t *testing.T, epoch, phase string, progress float64)
 	}
 }
 
-// fail makes parts of multipart uploads fail, or not.
-func (a *account) fail(parts bool) {
+// setFailParts sets whether the parts of multipart uploads fail.
+func (a *account) setFailParts(fail bool) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	a.failParts = parts
+	a.failParts = fail
 }
 
-func normal(t *testing.T, epoch string) string {
+// normalizeEpoch returns the epoch in the form in which the feed stores it.
+func normalizeEpoch(t *testing.T, epoch string) string {
 	t.Helper()
 	out, err := message.NormalizeEpoch(epoch)
 	if err != nil {
@@ -164,35 +166,39 @@ func normal(t *testing.T, epoch string) string {
 	return out
 }
 
-// table of parts: rows that are good, and rows that are rejected.
-func parts(good, bad int) string {
-	return "part,color,quantity,note\n" + strings.Repeat("3001,Red,4,"+strings.Repeat("x", 100)+"\n", good) +
-		strings.Repeat("3001,Red,none,"+strings.Repeat("x", 100)+"\n", bad)
+// manyRows is a number of rows of partsList over 5 MiB. The functions store so many bytes as a multipart upload.
+const manyRows = 60_000
+
+// partsList returns a file with rows that are accepted and rows that are rejected, each of over 100 bytes.
+func partsList(accepted, rejected int) string {
+	note := strings.Repeat("x", 100)
+	return "part,color,quantity,note\n" + strings.Repeat("3001,Red,4,"+note+"\n", accepted) +
+		strings.Repeat("3001,Red,none,"+note+"\n", rejected)
 }
 
-// runAt is the epoch and the execution of an import that starts so long from now.
-func runAt(later time.Duration) (epoch, arn string) {
-	start := time.Now().UTC().Truncate(time.Millisecond).Add(later)
+// executionIn returns the epoch and the ARN of an execution that starts after the given delay.
+func executionIn(delay time.Duration) (epoch, arn string) {
+	start := time.Now().UTC().Truncate(time.Millisecond).Add(delay)
 	return start.Format("2006-01-02T15:04:05.000Z"), execution + "-" + start.Format("150405.000")
 }
 
-// plan plans an import.
-func plan(t *testing.T, a *account, e csvimport.Event, epoch, arn string) csvimport.PlanOutput {
+// runPlan runs the plan step of an import.
+func runPlan(t *testing.T, a *account, e csvimport.Event, epoch, arn string) csvimport.PlanOutput {
 	t.Helper()
-	out, err := startIn(t, a, cloud.CSVPlan).Handle(t.Context(), csvimport.PlanInput{Epoch: epoch, Execution: arn, Detail: e})
+	out, err := startFunction(t, a, cloud.CSVPlan).Handle(t.Context(), csvimport.PlanInput{Epoch: epoch, Execution: arn, Detail: e})
 	if err != nil {
 		t.Fatalf("plan: %v", err)
 	}
 	return out
 }
 
-// chunks imports the ranges of a plan.
-func chunks(t *testing.T, a *account, p csvimport.PlanOutput, epoch, arn string) ([]csvimport.ChunkOutput, error) {
+// runChunks runs the chunk step for each range of a plan.
+func runChunks(t *testing.T, a *account, plan csvimport.PlanOutput, epoch, arn string) ([]csvimport.ChunkOutput, error) {
 	t.Helper()
-	h := startIn(t, a, cloud.CSVChunk)
+	h := startFunction(t, a, cloud.CSVChunk)
 	var out []csvimport.ChunkOutput
-	for _, r := range p.Ranges {
-		c, err := h.Handle(t.Context(), csvimport.ChunkInput{Epoch: epoch, Execution: arn, File: p.File, TotalRows: p.TotalRows, Range: r})
+	for _, r := range plan.Ranges {
+		c, err := h.Handle(t.Context(), csvimport.ChunkInput{Epoch: epoch, Execution: arn, File: plan.File, TotalRows: plan.TotalRows, Range: r})
 		if err != nil {
 			return nil, fmt.Errorf("chunk: %w", err)
 		}
@@ -205,70 +211,70 @@ func chunks(t *testing.T, a *account, p csvimport.PlanOutput, epoch, arn string)
 func useCSVPlan(t *testing.T, a *account) {
 	t.Helper()
 	a.connectBoth(t)
-	e := a.upload(t, "1", parts(1000, 2))
-	epoch, arn := runAt(0)
-	a.interfere(t, epoch, "read", 2)
-	plan(t, a, e, epoch, arn)
-	plan(t, a, e, epoch, arn)
-	if again := plan(t, a, e, epoch, arn+"-again"); !again.Repeated {
-		t.Error("another execution plans the same import")
+	e := a.upload(t, "1", partsList(1000, 2))
+	epoch, arn := executionIn(0)
+	a.pushFromElsewhere(t, epoch, "read", 2)
+	runPlan(t, a, e, epoch, arn)
+	runPlan(t, a, e, epoch, arn)
+	if again := runPlan(t, a, e, epoch, arn+"-again"); !again.Repeated {
+		t.Error("another execution plans the same import, want Repeated")
 	}
 	missing := e
 	missing.Object.Key, missing.Object.VersionID = csvimport.UploadKey(userID, "u-2", "gone.csv"), "7"
-	if _, err := startIn(t, a, cloud.CSVPlan).Handle(t.Context(), csvimport.PlanInput{Epoch: epoch, Execution: arn, Detail: missing}); err == nil {
-		t.Error("a file that is gone is planned")
+	if _, err := startFunction(t, a, cloud.CSVPlan).Handle(t.Context(), csvimport.PlanInput{Epoch: epoch, Execution: arn, Detail: missing}); err == nil {
+		t.Error("the plan of a missing file succeeds")
 	}
 }
 
 func useCSVChunk(t *testing.T, a *account) {
 	t.Helper()
-	epoch, arn := runAt(0)
-	var p csvimport.PlanOutput
-	a.others(func() { p = plan(t, a, a.upload(t, "1", parts(60_000, 2)), epoch, arn) })
+	epoch, arn := executionIn(0)
+	var plan csvimport.PlanOutput
+	a.unrecorded(func() { plan = runPlan(t, a, a.upload(t, "1", partsList(manyRows, 2)), epoch, arn) })
 	a.connectBoth(t)
-	if _, err := chunks(t, a, p, epoch, arn); err != nil {
+	if _, err := runChunks(t, a, plan, epoch, arn); err != nil {
 		t.Error(err)
 	}
-	a.others(func() { plan(t, a, a.upload(t, "2", parts(60_000, 3)), epoch, arn+"-newer") })
-	if _, err := chunks(t, a, p, epoch, arn); !errors.As(err, new(*csvimport.Superseded)) {
-		t.Errorf("a chunk of a file that was replaced says %v", err)
+	a.unrecorded(func() { runPlan(t, a, a.upload(t, "2", partsList(manyRows, 3)), epoch, arn+"-newer") })
+	if _, err := runChunks(t, a, plan, epoch, arn); !errors.As(err, new(*csvimport.Superseded)) {
+		t.Errorf("the chunk step of a replaced file returns %v, want Superseded", err)
 	}
-	a.others(func() { a.upload(t, "1", parts(60_000, 2)) })
-	later, _ := runAt(time.Second) // of a run of which there is no state yet
-	a.fail(true)
-	if _, err := chunks(t, a, p, later, arn); err == nil {
-		t.Error("a part that failed fails nothing")
+	a.unrecorded(func() { a.upload(t, "1", partsList(manyRows, 2)) })
+	newEpoch, _ := executionIn(time.Second) // The feed has no state of this epoch yet.
+	a.setFailParts(true)
+	if _, err := runChunks(t, a, plan, newEpoch, arn); err == nil {
+		t.Error("the chunk step succeeds although its upload fails")
 	}
 }
 
 func useCSVFinish(t *testing.T, a *account) {
 	t.Helper()
-	for i, version := range []string{"1", "2", "3"} { // the second replaces the first, the third fails
-		epoch, arn := runAt(time.Duration(i) * time.Second)
+	for i, version := range []string{"1", "2", "3"} { // The second replaces the first. The third fails.
+		epoch, arn := executionIn(time.Duration(i) * time.Second)
 		in := csvimport.FinishInput{Epoch: epoch, Execution: arn}
-		a.others(func() {
-			p := plan(t, a, a.upload(t, version, parts(10, 60_000)), epoch, arn)
-			done, err := chunks(t, a, p, epoch, arn)
+		a.unrecorded(func() {
+			plan := runPlan(t, a, a.upload(t, version, partsList(10, manyRows)), epoch, arn)
+			chunks, err := runChunks(t, a, plan, epoch, arn)
 			if err != nil {
 				t.Error(err)
 			}
-			in.File, in.TotalRows, in.Chunks = p.File, p.TotalRows, done
+			in.File, in.TotalRows, in.Chunks = plan.File, plan.TotalRows, chunks
 		})
 		if i == 0 {
 			a.connectBoth(t)
 		}
 		if i == 1 {
-			a.interfere(t, epoch, "finish", 96)
+			a.pushFromElsewhere(t, epoch, "finish", 96)
 		}
-		broken := version == "3"
-		a.fail(broken)
-		_, err := startIn(t, a, cloud.CSVFinish).Handle(t.Context(), in)
-		if (err != nil) != broken {
+		wantFailure := version == "3"
+		a.setFailParts(wantFailure)
+		_, err := startFunction(t, a, cloud.CSVFinish).Handle(t.Context(), in)
+		if (err != nil) != wantFailure {
 			t.Errorf("finish of version %s: %v", version, err)
 		}
-		a.fail(false)
-		in.File.ETag = "that of a file that was replaced"
-		if _, err = startIn(t, a, cloud.CSVFinish).Handle(t.Context(), in); (err != nil) != broken {
+		a.setFailParts(false)
+		in.File.ETag = "the ETag of a replaced file"
+		if _, err = startFunction(t, a, cloud.CSVFinish).Handle(t.Context(), in); (err != nil) != wantFailure {
 			t.Errorf("finish of version %s, again: %v", version, err)
 		}
 	}

@@ -19,13 +19,14 @@ func cognito() pipeline.Auth {
 const endpoint = "https://<HeraldApi>.execute-api.<AWS::Region>.<AWS::URLSuffix>/prod"
 
 func TestFunctions(t *testing.T) {
-	publishes := map[string]string{
+	publishVariables := map[string]string{
 		"CONNECTIONS_TABLE": "<HeraldConnections>", "FEED_TABLE": "<HeraldFeed>", "WEBSOCKET_API_ENDPOINT": endpoint,
 	}
-	answers, imports := maps.Clone(publishes), maps.Clone(publishes)
-	answers["AUTH_MODE"], answers["AUTH_SECRET_ARN"] = "hs256", secretARN
-	answers["MAX_CONNECTIONS"], answers["MAX_POSTS_PER_MINUTE"] = "50", "3000"
-	imports["UPLOADS_BUCKET"] = "<HeraldUploads>"
+	defaultVariables, importVariables := maps.Clone(publishVariables), maps.Clone(publishVariables)
+	defaultVariables["AUTH_MODE"], defaultVariables["AUTH_SECRET_ARN"] = "hs256", secretARN
+	defaultVariables["MAX_CONNECTIONS"], defaultVariables["MAX_POSTS_PER_MINUTE"] = "50", "3000"
+	importVariables["UPLOADS_BUCKET"] = "<HeraldUploads>"
+	const oneVCPU = 1769 // The memory in MB with which Lambda gives a function a whole virtual CPU.
 	tests := []struct {
 		id              string
 		memory, timeout float64
@@ -37,29 +38,29 @@ func TestFunctions(t *testing.T) {
 			"MAX_CONNECTIONS": "50", "MAX_POSTS_PER_MINUTE": "3000",
 		}},
 		{"HeraldDisconnectFunction", 256, 30, map[string]string{"CONNECTIONS_TABLE": "<HeraldConnections>"}},
-		{"HeraldDefaultFunction", 256, 30, answers},
-		{"HeraldNotifierFunction", 256, 30, publishes},
+		{"HeraldDefaultFunction", 256, 30, defaultVariables},
+		{"HeraldNotifierFunction", 256, 30, publishVariables},
 		{"HeraldReaperFunction", 256, 60, map[string]string{
 			"CONNECTIONS_TABLE": "<HeraldConnections>", "WEBSOCKET_API_ENDPOINT": endpoint,
 		}},
-		{"HeraldSweeperFunction", 256, 300, publishes},
-		{"HeraldCsvPlanFunction", 1769, 900, imports},
-		{"HeraldCsvChunkFunction", 1769, 900, imports},
-		{"HeraldCsvFinishFunction", 1769, 900, imports},
+		{"HeraldSweeperFunction", 256, 300, publishVariables},
+		{"HeraldCsvPlanFunction", oneVCPU, 900, importVariables},
+		{"HeraldCsvChunkFunction", oneVCPU, 900, importVariables},
+		{"HeraldCsvFinishFunction", oneVCPU, 900, importVariables},
 	}
-	template := standard(t)
+	template := fullTemplate(t)
 	for _, test := range tests {
 		function := template.one(t, "AWS::Lambda::Function", test.id).properties
-		if got := at(function, "MemorySize"); got != test.memory {
+		if got := lookUp(function, "MemorySize"); got != test.memory {
 			t.Errorf("%s: %v MB, want %v", test.id, got, test.memory)
 		}
-		if got := at(function, "Timeout"); got != test.timeout {
+		if got := lookUp(function, "Timeout"); got != test.timeout {
 			t.Errorf("%s: timeout %v s, want %v", test.id, got, test.timeout)
 		}
 		got := map[string]string{}
-		variables, _ := at(function, "Environment", "Variables").(map[string]any)
+		variables, _ := lookUp(function, "Environment", "Variables").(map[string]any)
 		for name, value := range variables {
-			got[name] = named(value)
+			got[name] = textWithoutHashes(value)
 		}
 		if diff := cmp.Diff(test.environment, got); diff != "" {
 			t.Errorf("%s: environment (-want +got):\n%s", test.id, diff)
@@ -68,12 +69,12 @@ func TestFunctions(t *testing.T) {
 			"Runtime": "provided.al2023", "Handler": "bootstrap", "Architectures": []any{"arm64"},
 			"TracingConfig": map[string]any{"Mode": "Active"},
 		} {
-			if diff := cmp.Diff(want, at(function, path)); diff != "" {
+			if diff := cmp.Diff(want, lookUp(function, path)); diff != "" {
 				t.Errorf("%s: %s (-want +got):\n%s", test.id, path, diff)
 			}
 		}
 		logs := strings.Replace(test.id, "Function", "Logs", 1)
-		if got := named(at(function, "LoggingConfig", "LogGroup")); got != "<"+logs+">" {
+		if got := textWithoutHashes(lookUp(function, "LoggingConfig", "LogGroup")); got != "<"+logs+">" {
 			t.Errorf("%s logs to %s, want its own group", test.id, got)
 		}
 	}
@@ -81,14 +82,14 @@ func TestFunctions(t *testing.T) {
 		t.Errorf("%d functions, want %d: the CDK added some of its own", got, len(tests))
 	}
 	for _, group := range template.ofType("AWS::Logs::LogGroup") {
-		if got := at(group.properties, "RetentionInDays"); got != 30.0 {
-			t.Errorf("%s keeps logs for %v days", group.id, got)
+		if got := lookUp(group.properties, "RetentionInDays"); got != 30.0 {
+			t.Errorf("%s keeps logs for %v days, want 30", group.id, got)
 		}
 	}
 }
 
-// TestNoConcurrencyIsReservedByDefault: in a new account, which may run ten functions at once, a stack that reserves any does not
-// deploy.
+// TestNoConcurrencyIsReservedByDefault checks that a stack without such settings deploys in a new account, which runs ten functions
+// at once and can therefore reserve none.
 func TestNoConcurrencyIsReservedByDefault(t *testing.T) {
 	settings := hs256()
 	settings.Props.ConnectConcurrency, settings.Props.DefaultConcurrency, settings.Props.NotifierConcurrency = 50, 100, 200
@@ -98,18 +99,18 @@ func TestNoConcurrencyIsReservedByDefault(t *testing.T) {
 		"HeraldDisconnectFunction": nil, "HeraldReaperFunction": nil, "HeraldSweeperFunction": nil,
 	} {
 		function := reserving.one(t, "AWS::Lambda::Function", id).properties
-		if got := at(function, "ReservedConcurrentExecutions"); got != want {
-			t.Errorf("%s: %v are reserved, want %v", id, got, want)
+		if got := lookUp(function, "ReservedConcurrentExecutions"); got != want {
+			t.Errorf("%s: the reserved concurrency is %v, want %v", id, got, want)
 		}
 	}
-	for _, function := range standard(t).ofType("AWS::Lambda::Function") {
-		if got := at(function.properties, "ReservedConcurrentExecutions"); got != nil {
-			t.Errorf("%s: %v are reserved by default", function.id, got)
+	for _, function := range fullTemplate(t).ofType("AWS::Lambda::Function") {
+		if got := lookUp(function.properties, "ReservedConcurrentExecutions"); got != nil {
+			t.Errorf("%s: the reserved concurrency is %v by default, want none", function.id, got)
 		}
 	}
 }
 
-// TestTokenEnvironment: $connect verifies tokens, and $default those that refresh a session.
+// TestTokenEnvironment checks the variables of the functions that verify tokens: $connect, and $default, which refreshes sessions.
 func TestTokenEnvironment(t *testing.T) {
 	tests := []struct {
 		name string
@@ -138,10 +139,10 @@ func TestTokenEnvironment(t *testing.T) {
 			template := synthesise(t, settings)
 			for _, id := range []string{"HeraldConnectFunction", "HeraldDefaultFunction"} {
 				got := map[string]string{}
-				variables, _ := at(template.one(t, "AWS::Lambda::Function", id).properties, "Environment", "Variables").(map[string]any)
+				variables, _ := lookUp(template.one(t, "AWS::Lambda::Function", id).properties, "Environment", "Variables").(map[string]any)
 				for name, value := range variables {
 					if strings.HasPrefix(name, "AUTH_") || strings.HasPrefix(name, "COGNITO_") {
-						got[name] = named(value)
+						got[name] = textWithoutHashes(value)
 					}
 				}
 				if diff := cmp.Diff(test.want, got); diff != "" {
@@ -153,7 +154,7 @@ func TestTokenEnvironment(t *testing.T) {
 }
 
 func TestTable(t *testing.T) {
-	template := standard(t)
+	template := fullTemplate(t)
 	diff := cmp.Diff(map[string]string{
 		"name":                   "websocket_connections",
 		"key":                    "connectionId HASH",
@@ -166,7 +167,7 @@ func TestTable(t *testing.T) {
 		"type of userId":         "S",
 		"type of sessionMinute":  "N",
 		"type of tokenExpiresAt": "N",
-	}, described(template.one(t, "AWS::DynamoDB::Table", "HeraldConnections").properties))
+	}, describeTable(template.one(t, "AWS::DynamoDB::Table", "HeraldConnections").properties))
 	if diff != "" {
 		t.Errorf("connections table (-want +got):\n%s", diff)
 	}
@@ -178,7 +179,7 @@ func TestTable(t *testing.T) {
 		"pitr":          "map[PointInTimeRecoveryEnabled:true]",
 		"type of owner": "S",
 		"type of entry": "S",
-	}, described(template.one(t, "AWS::DynamoDB::Table", "HeraldFeed").properties))
+	}, describeTable(template.one(t, "AWS::DynamoDB::Table", "HeraldFeed").properties))
 	if diff != "" {
 		t.Errorf("feed table (-want +got):\n%s", diff)
 	}
@@ -189,41 +190,41 @@ func TestTableNames(t *testing.T) {
 	settings.Props.TableName, settings.Props.FeedTableName = "one", "two"
 	template := synthesise(t, settings)
 	for id, want := range map[string]string{"HeraldConnections": "one", "HeraldFeed": "two"} {
-		if got := at(template.one(t, "AWS::DynamoDB::Table", id).properties, "TableName"); got != want {
+		if got := lookUp(template.one(t, "AWS::DynamoDB::Table", id).properties, "TableName"); got != want {
 			t.Errorf("%s is named %v, want %s", id, got, want)
 		}
 	}
 }
 
-// described returns what matters of a table.
-func described(table any) map[string]string {
+// describeTable returns the settings of a table that the tests check, by name.
+func describeTable(table any) map[string]string {
 	keys := func(schema any) string {
 		var out []string
-		for _, key := range list(schema) {
-			out = append(out, fmt.Sprint(at(key, "AttributeName"), " ", at(key, "KeyType")))
+		for _, key := range asList(schema) {
+			out = append(out, fmt.Sprint(lookUp(key, "AttributeName"), " ", lookUp(key, "KeyType")))
 		}
 		return strings.Join(out, ", ")
 	}
 	got := map[string]string{
-		"name":    text(at(table, "TableName")),
-		"key":     keys(at(table, "KeySchema")),
-		"billing": text(at(table, "BillingMode")),
-		"ttl":     fmt.Sprint(at(table, "TimeToLiveSpecification")),
-		"pitr":    fmt.Sprint(at(table, "PointInTimeRecoverySpecification")),
+		"name":    valueText(lookUp(table, "TableName")),
+		"key":     keys(lookUp(table, "KeySchema")),
+		"billing": valueText(lookUp(table, "BillingMode")),
+		"ttl":     fmt.Sprint(lookUp(table, "TimeToLiveSpecification")),
+		"pitr":    fmt.Sprint(lookUp(table, "PointInTimeRecoverySpecification")),
 	}
-	for _, index := range list(at(table, "GlobalSecondaryIndexes")) {
-		got[text(at(index, "IndexName"))] = keys(at(index, "KeySchema")) + ", " + text(at(index, "Projection", "ProjectionType"))
+	for _, index := range asList(lookUp(table, "GlobalSecondaryIndexes")) {
+		got[valueText(lookUp(index, "IndexName"))] = keys(lookUp(index, "KeySchema")) + ", " + valueText(lookUp(index, "Projection", "ProjectionType"))
 	}
-	for _, definition := range list(at(table, "AttributeDefinitions")) {
-		got["type of "+text(at(definition, "AttributeName"))] = text(at(definition, "AttributeType"))
+	for _, definition := range asList(lookUp(table, "AttributeDefinitions")) {
+		got["type of "+valueText(lookUp(definition, "AttributeName"))] = valueText(lookUp(definition, "AttributeType"))
 	}
 
 	return got
 }
 
 func TestBucket(t *testing.T) {
-	bucket := standard(t).one(t, "AWS::S3::Bucket", "HeraldUploads").properties
-	block, _ := at(bucket, "PublicAccessBlockConfiguration").(map[string]any)
+	bucket := fullTemplate(t).one(t, "AWS::S3::Bucket", "HeraldUploads").properties
+	block, _ := lookUp(bucket, "PublicAccessBlockConfiguration").(map[string]any)
 	if len(block) != 4 || slices.ContainsFunc(slices.Collect(maps.Values(block)), func(v any) bool { return v != true }) {
 		t.Errorf("public access is not blocked: %v", block)
 	}
@@ -240,7 +241,7 @@ func TestBucket(t *testing.T) {
 		{"staged/", []any{"LifecycleConfiguration", "Rules", 1, "Prefix"}},
 		{7.0, []any{"LifecycleConfiguration", "Rules", 1, "ExpirationInDays"}},
 	} {
-		if diff := cmp.Diff(test.want, at(bucket, test.path...)); diff != "" {
+		if diff := cmp.Diff(test.want, lookUp(bucket, test.path...)); diff != "" {
 			t.Errorf("%v (-want +got):\n%s", test.path, diff)
 		}
 	}
@@ -249,23 +250,23 @@ func TestBucket(t *testing.T) {
 func TestUploadOrigins(t *testing.T) {
 	settings := hs256()
 	settings.Props.WithoutCSVImport = true
-	if cors := at(synthesise(t, settings).one(t, "AWS::S3::Bucket", "").properties, "CorsConfiguration"); cors != nil {
+	if cors := lookUp(synthesise(t, settings).one(t, "AWS::S3::Bucket", "").properties, "CorsConfiguration"); cors != nil {
 		t.Errorf("CORS without origins: %v", cors)
 	}
 	settings.Props.AllowedOrigins = []string{"https://app.example.com"}
 	settings.Props.UploadOrigins = []string{"https://upload.example.com"}
 	bucket := synthesise(t, settings).one(t, "AWS::S3::Bucket", "").properties
-	got := texts(at(bucket, "CorsConfiguration", "CorsRules", 0, "AllowedOrigins"))
+	got := valueTexts(lookUp(bucket, "CorsConfiguration", "CorsRules", 0, "AllowedOrigins"))
 	if diff := cmp.Diff(settings.Props.UploadOrigins, got); diff != "" {
 		t.Errorf("origins (-want +got):\n%s", diff)
 	}
 }
 
 func TestOutputs(t *testing.T) {
-	all, _ := standard(t).all["Outputs"].(map[string]any)
+	all, _ := fullTemplate(t).all["Outputs"].(map[string]any)
 	got := map[string]string{}
 	for name, output := range all {
-		got[name] = named(at(output, "Value"))
+		got[name] = textWithoutHashes(lookUp(output, "Value"))
 	}
 	want := map[string]string{
 		"WebSocketUrl":             strings.Replace(endpoint, "https:", "wss:", 1),

@@ -12,8 +12,8 @@ import (
 	"github.com/herald-progress/herald/lib/auth"
 )
 
-// with returns the least context plus more.
-func with(more map[string]any) map[string]any {
+// contextWith returns a context with the required settings and more.
+func contextWith(more map[string]any) map[string]any {
 	context := map[string]any{"authMode": "hs256", "authSecretArn": secretARN}
 	maps.Copy(context, more)
 	return context
@@ -40,13 +40,13 @@ func TestParseSettings(t *testing.T) {
 		context map[string]any
 		want    func(*pipeline.Settings)
 	}{
-		{"defaults", with(nil), func(*pipeline.Settings) {}},
-		{"cdk.json as it comes", with(map[string]any{
+		{"defaults", contextWith(nil), func(*pipeline.Settings) {}},
+		{"cdk.json as it comes", contextWith(map[string]any{
 			"stackName": "Herald", "authIssuer": "", "allowedOrigins": []any{}, "tableName": "websocket_connections",
 			"throttleRate": 1000.0, "accessLogs": false, "csvImport": true,
 			"@aws-cdk/core:flag": true, "aws:cdk:bundling-stacks": []any{"**"}, "cdk-migrate": true,
 		}), func(*pipeline.Settings) {}},
-		{"text from the command line", with(map[string]any{
+		{"text from the command line", contextWith(map[string]any{
 			"throttleRate": "50.5", "throttleBurst": "20", "maxConnections": "10", "maxPostsPerMinute": "2000", "logRetentionDays": "7", "accessLogs": "true",
 			"csvImport": "false", "feedTableName": "feed_2", "allowedOrigins": "https://a.example, https://b.example,", "stackName": " Two ",
 		}), func(s *pipeline.Settings) {
@@ -56,7 +56,7 @@ func TestParseSettings(t *testing.T) {
 			s.Props.MaxConnections, s.Props.MaxPostsPerMinute = 10, 2000
 			s.Props.AllowedOrigins = []string{"https://a.example", "https://b.example"}
 		}},
-		{"lists from JSON", with(map[string]any{
+		{"lists from JSON", contextWith(map[string]any{
 			"uploadOrigins": []any{"https://a.example, http://localhost:5173"}, "authAudience": []any{"one", "two"},
 		}), func(s *pipeline.Settings) {
 			s.Props.UploadOrigins = []string{"https://a.example", "http://localhost:5173"}
@@ -81,10 +81,10 @@ func TestParseSettings(t *testing.T) {
 		}, func(s *pipeline.Settings) {
 			s.Props.Auth = pipeline.Auth{Mode: "jwks", Issuer: "https://id.example", Audience: []string{"*"}}
 		}},
-		{"no overlap", with(map[string]any{"authSecretOverlapMinutes": "0"}), func(s *pipeline.Settings) {
+		{"no overlap", contextWith(map[string]any{"authSecretOverlapMinutes": "0"}), func(s *pipeline.Settings) {
 			s.Props.Auth.SecretOverlapMinutes = new(int)
 		}},
-		{"reserved concurrency", with(map[string]any{
+		{"reserved concurrency", contextWith(map[string]any{
 			"connectConcurrency": "50", "defaultConcurrency": 100.0, "notifierConcurrency": 200.0,
 		}), func(s *pipeline.Settings) {
 			s.Props.ConnectConcurrency, s.Props.DefaultConcurrency, s.Props.NotifierConcurrency = 50, 100, 200
@@ -109,7 +109,7 @@ func TestParseSettingsRefuses(t *testing.T) {
 	tests := []struct {
 		name    string
 		context map[string]any
-		want    []string // starts of the error's lines, in order
+		want    []string // The beginnings of the lines of the error, in order.
 	}{
 		{"another mode", map[string]any{"authMode": "basic"}, []string{`authMode: "basic" is none of cognito, jwks, hs256`}},
 		{"Cognito alone", map[string]any{"authMode": "cognito"}, []string{
@@ -130,14 +130,14 @@ func TestParseSettingsRefuses(t *testing.T) {
 		{"keys with a query", map[string]any{
 			"authMode": "jwks", "authIssuer": "https://id.example", "authAudience": "app", "authJwksUrl": "https://id.example/keys?code=pass",
 		}, []string{"authJwksUrl: not an https URL without user, query and fragment"}},
-		{"an audience beside any", with(map[string]any{"authAudience": "app,*"}), []string{"authAudience: * stands for any, so it must stand alone"}},
-		{"overlap below 0", with(map[string]any{"authSecretOverlapMinutes": -1.0}), []string{"authSecretOverlapMinutes: -1 is not from 0 to 1440"}},
-		{"overlap over a day", with(map[string]any{"authSecretOverlapMinutes": "1441"}), []string{"authSecretOverlapMinutes: 1441 is not from 0 to 1440"}},
-		{"overlap of half a minute", with(map[string]any{"authSecretOverlapMinutes": 0.5}), []string{"authSecretOverlapMinutes: 0.5 is not a whole number"}},
+		{"an audience together with *", contextWith(map[string]any{"authAudience": "app,*"}), []string{"authAudience: * stands for any, so it must stand alone"}},
+		{"overlap below 0", contextWith(map[string]any{"authSecretOverlapMinutes": -1.0}), []string{"authSecretOverlapMinutes: -1 is not from 0 to 1440"}},
+		{"overlap over a day", contextWith(map[string]any{"authSecretOverlapMinutes": "1441"}), []string{"authSecretOverlapMinutes: 1441 is not from 0 to 1440"}},
+		{"overlap of half a minute", contextWith(map[string]any{"authSecretOverlapMinutes": 0.5}), []string{"authSecretOverlapMinutes: 0.5 is not a whole number"}},
 		{"overlap of another mode", map[string]any{
 			"authMode": "jwks", "authIssuer": "https://id.example", "authAudience": "app", "authSecretOverlapMinutes": 5.0,
 		}, []string{"authSecretOverlapMinutes: not used with authMode jwks"}},
-		{"concurrency below 0", with(map[string]any{"connectConcurrency": -1.0, "defaultConcurrency": 1e6, "notifierConcurrency": "all"}), []string{
+		{"concurrency below 0", contextWith(map[string]any{"connectConcurrency": -1.0, "defaultConcurrency": 1e6, "notifierConcurrency": "all"}), []string{
 			"notifierConcurrency: all is not a number", "connectConcurrency: -1 is not from 0", "defaultConcurrency: 1000000 is not from 0",
 		}},
 		{"HS256 without secret", map[string]any{"authMode": "hs256"}, []string{`authSecretArn: "" is not the whole ARN`}},
@@ -147,46 +147,46 @@ func TestParseSettingsRefuses(t *testing.T) {
 		{"HS256 with half an ARN", map[string]any{
 			"authMode": "hs256", "authSecretArn": strings.TrimSuffix(secretARN, "-a1B2c3"),
 		}, []string{"authSecretArn: "}},
-		{"a setting of another mode", with(map[string]any{"cognitoClientIds": "one"}), []string{
+		{"a setting of another mode", contextWith(map[string]any{"cognitoClientIds": "one"}), []string{
 			"cognitoClientIds: not used with authMode hs256; leave it out",
 		}},
-		{"table name", with(map[string]any{"tableName": "a b"}), []string{`tableName: "a b" is not 3 to 255`}},
-		{"feed table name", with(map[string]any{"feedTableName": "a/b"}), []string{`feedTableName: "a/b" is not 3 to 255`}},
-		{"one table for both", with(map[string]any{"tableName": "one", "feedTableName": "one"}), []string{
+		{"table name", contextWith(map[string]any{"tableName": "a b"}), []string{`tableName: "a b" is not 3 to 255`}},
+		{"feed table name", contextWith(map[string]any{"feedTableName": "a/b"}), []string{`feedTableName: "a/b" is not 3 to 255`}},
+		{"one table for both", contextWith(map[string]any{"tableName": "one", "feedTableName": "one"}), []string{
 			`feedTableName: "one" is tableName too`,
 		}},
-		{"too many connections", with(map[string]any{"maxConnections": 501.0}), []string{
+		{"too many connections", contextWith(map[string]any{"maxConnections": 501.0}), []string{
 			"maxConnections, maxPostsPerMinute: 501 and 3000 are not accepted: session: MaxConnections must be from 1 to 500",
 		}},
-		{"too few posts", with(map[string]any{"maxPostsPerMinute": 1599.0}), []string{
+		{"too few posts", contextWith(map[string]any{"maxPostsPerMinute": 1599.0}), []string{
 			"maxConnections, maxPostsPerMinute: 50 and 1599 are not accepted: session: MaxPosts must be at least 1000",
 		}},
-		{"stage name", with(map[string]any{"stageName": "a/b"}), []string{`stageName: "a/b" is not 1 to 128`}},
-		{"stack name", with(map[string]any{"stackName": "1st"}), []string{`stackName: "1st" is not 1 to 128`}},
-		{"origin with a path", with(map[string]any{"allowedOrigins": "https://a.example/"}), []string{
+		{"stage name", contextWith(map[string]any{"stageName": "a/b"}), []string{`stageName: "a/b" is not 1 to 128`}},
+		{"stack name", contextWith(map[string]any{"stackName": "1st"}), []string{`stackName: "1st" is not 1 to 128`}},
+		{"origin with a path", contextWith(map[string]any{"allowedOrigins": "https://a.example/"}), []string{
 			`allowedOrigins: "https://a.example/" is not an origin`,
 		}},
-		{"any origin", with(map[string]any{"uploadOrigins": "*"}), []string{`uploadOrigins: "*" is not an origin`}},
-		{"throttle of nothing", with(map[string]any{"throttleRate": -1.0, "throttleBurst": -1.0}), []string{
+		{"any origin", contextWith(map[string]any{"uploadOrigins": "*"}), []string{`uploadOrigins: "*" is not an origin`}},
+		{"throttle of nothing", contextWith(map[string]any{"throttleRate": -1.0, "throttleBurst": -1.0}), []string{
 			"throttleRate: -1 is not over 0", "throttleBurst: -1 is not from 1",
 		}},
-		{"throttle that is no number", with(map[string]any{"throttleRate": "NaN"}), []string{"throttleRate: NaN is not"}},
-		{"retention between two values", with(map[string]any{"logRetentionDays": 10.0}), []string{
+		{"throttle that is no number", contextWith(map[string]any{"throttleRate": "NaN"}), []string{"throttleRate: NaN is not"}},
+		{"retention between two values", contextWith(map[string]any{"logRetentionDays": 10.0}), []string{
 			"logRetentionDays: 10 is not a number that CloudWatch Logs accepts",
 		}},
-		{"wrong types", with(map[string]any{
+		{"wrong types", contextWith(map[string]any{
 			"tableName": 5.0, "throttleBurst": "many", "logRetentionDays": 1.5, "accessLogs": "yes", "authAudience": 5.0,
 		}), []string{
 			"authAudience: 5 is neither a list nor", "tableName: 5 is not text", "throttleBurst: many is not a number",
 			"logRetentionDays: 1.5 is not a whole number", "accessLogs: yes is neither true nor false",
 		}},
-		{"misspelt", with(map[string]any{"tablename": "x"}), []string{"tablename: unknown setting; the settings are accessLogs,"}},
+		{"misspelt", contextWith(map[string]any{"tablename": "x"}), []string{"tablename: unknown setting; the settings are accessLogs,"}},
 	}
 	for _, test := range tests {
 		t.Run(test.name, func(t *testing.T) {
 			_, err := pipeline.ParseSettings(test.context)
 			if err == nil {
-				t.Fatal("accepted")
+				t.Fatal("the settings are accepted")
 			}
 			lines := strings.Split(err.Error(), "\n")
 			for i, want := range test.want {
@@ -195,7 +195,7 @@ func TestParseSettingsRefuses(t *testing.T) {
 				}
 			}
 			if len(lines) > len(test.want) {
-				t.Errorf("more is wrong than meant:\n%v", err)
+				t.Errorf("the error has %d lines, want %d:\n%v", len(lines), len(test.want), err)
 			}
 		})
 	}
@@ -205,11 +205,11 @@ func TestParseSettingsWithoutAuthMode(t *testing.T) {
 	for _, context := range []map[string]any{nil, {"authMode": ""}, {"authMode": "  "}} {
 		_, err := pipeline.ParseSettings(context)
 		if err == nil {
-			t.Fatalf("%v: accepted", context)
+			t.Fatalf("%v is accepted", context)
 		}
 		for _, want := range []string{"authMode: not set", "-c authMode=cognito", "-c authMode=jwks", "-c authMode=hs256", "cdk.json"} {
 			if !strings.Contains(err.Error(), want) {
-				t.Errorf("%v: no %q in %v", context, want, err)
+				t.Errorf("error of %v is %v, want %q in it", context, err, want)
 			}
 		}
 	}
@@ -218,7 +218,7 @@ func TestParseSettingsWithoutAuthMode(t *testing.T) {
 // TestSettingsAreDocumented checks that cdk.json names every setting with its default.
 func TestSettingsAreDocumented(t *testing.T) {
 	context := cdkContext(t)
-	_, err := pipeline.ParseSettings(with(map[string]any{"x": 1}))
+	_, err := pipeline.ParseSettings(contextWith(map[string]any{"x": 1}))
 	if err == nil {
 		t.Fatal("an unknown setting was accepted")
 	}
@@ -233,7 +233,7 @@ func TestSettingsAreDocumented(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	want, err := pipeline.ParseSettings(with(nil))
+	want, err := pipeline.ParseSettings(contextWith(nil))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -242,7 +242,8 @@ func TestSettingsAreDocumented(t *testing.T) {
 	}
 }
 
-// TestDefaultSecretOverlapIsThatOfTheFunctions: the stack sets no variable for an overlap that is not configured.
+// TestDefaultSecretOverlapIsThatOfTheFunctions checks that both defaults are equal: if no overlap is configured, the stack sets no
+// variable, and the functions use their own default.
 func TestDefaultSecretOverlapIsThatOfTheFunctions(t *testing.T) {
 	if got := pipeline.DefaultSecretOverlapMinutes * time.Minute; got != auth.DefaultSecretOverlap {
 		t.Errorf("the default is %v here, %v in the functions", got, auth.DefaultSecretOverlap)
@@ -254,7 +255,7 @@ func FuzzParseSettings(f *testing.F) {
 	f.Add("throttleBurst", "1e400")
 	f.Add("authMode", "cognito")
 	f.Fuzz(func(t *testing.T, key, value string) {
-		settings, err := pipeline.ParseSettings(with(map[string]any{key: value}))
+		settings, err := pipeline.ParseSettings(contextWith(map[string]any{key: value}))
 		if err != nil {
 			return
 		}

@@ -20,7 +20,7 @@ import (
 	"github.com/herald-progress/herald/cdkapp/pipeline"
 )
 
-var update = flag.Bool("update", false, "write the golden template anew")
+var update = flag.Bool("update", false, "write the golden template from the stack")
 
 // TestMain ends the CDK's node process, which removes its temporary folder.
 func TestMain(m *testing.M) {
@@ -34,8 +34,8 @@ const (
 	golden  = "../../testdata/golden/stack.template.json"
 )
 
-// standard returns what most tests look at: every optional part on, HS256.
-func standard(t *testing.T) template {
+// fullTemplate returns the template that most tests check: HS256, and every optional part.
+func fullTemplate(t *testing.T) template {
 	t.Helper()
 	settings := hs256()
 	settings.Props.AccessLogs = true
@@ -45,7 +45,7 @@ func standard(t *testing.T) template {
 
 const secretARN = "arn:aws:secretsmanager:eu-west-1:123456789012:secret:herald/key-a1B2c3"
 
-// hs256 returns the least settings.
+// hs256 returns settings with the required fields only, for the auth mode HS256.
 func hs256() pipeline.Settings {
 	return pipeline.Settings{
 		StackName: pipeline.DefaultStackName,
@@ -114,6 +114,7 @@ func stubFunctions(t *testing.T) string {
 	return dir
 }
 
+// decode returns the template of the stack.
 func decode(t *testing.T, stack awscdk.Stack) template {
 	t.Helper()
 	raw, err := json.Marshal(assertions.Template_FromStack(stack, nil).ToJSON())
@@ -134,7 +135,7 @@ func TestGoldenTemplate(t *testing.T) {
 	encoder := json.NewEncoder(&encoded)
 	encoder.SetEscapeHTML(false)
 	encoder.SetIndent("", "  ")
-	if err := encoder.Encode(standard(t).all); err != nil {
+	if err := encoder.Encode(fullTemplate(t).all); err != nil {
 		t.Fatal(err)
 	}
 	got := assetHash.ReplaceAll(encoded.Bytes(), []byte("ASSET_HASH"))

@@ -25,8 +25,8 @@ func (t template) ofType(kind string) []cfnResource {
 	all, _ := t.all["Resources"].(map[string]any)
 	var out []cfnResource
 	for _, id := range slices.Sorted(maps.Keys(all)) {
-		if at(all[id], "Type") == kind {
-			out = append(out, cfnResource{id: id, properties: at(all[id], "Properties")})
+		if lookUp(all[id], "Type") == kind {
+			out = append(out, cfnResource{id: id, properties: lookUp(all[id], "Properties")})
 		}
 	}
 	return out
@@ -42,8 +42,9 @@ func (t template) one(tb testing.TB, kind, prefix string) cfnResource {
 	return found[0]
 }
 
-// at follows keys (string) and positions (int) into a decoded JSON value; nil where there is nothing.
-func at(value any, path ...any) any {
+// lookUp follows a path of keys (string) and positions (int) into a decoded JSON value. It returns nil if the value has no such
+// path.
+func lookUp(value any, path ...any) any {
 	for _, step := range path {
 		switch step := step.(type) {
 		case string:
@@ -61,8 +62,8 @@ func at(value any, path ...any) any {
 	return value
 }
 
-// list returns value as a list: a value alone counts as a list of one, as IAM has it.
-func list(value any) []any {
+// asList returns value as a list. A single value becomes a list of one, because IAM accepts it in the place of such a list.
+func asList(value any) []any {
 	switch value := value.(type) {
 	case nil:
 		return nil
@@ -73,8 +74,15 @@ func list(value any) []any {
 	}
 }
 
-// text writes a template value as one line: references as <LogicalId>, attributes as <LogicalId.Attribute>.
-func text(value any) string {
+// noValue is the text of a value that the template does not have.
+const noValue = "(no value)"
+
+// valueText returns the text of a template value: references as <LogicalId>, attributes as <LogicalId.Attribute>, and noValue
+// for nil.
+func valueText(value any) string {
+	if value == nil {
+		return noValue
+	}
 	object, isObject := value.(map[string]any)
 	if !isObject {
 		return fmt.Sprint(value)
@@ -83,33 +91,35 @@ func text(value any) string {
 		return fmt.Sprintf("<%v>", ref)
 	}
 	if attribute, ok := object["Fn::GetAtt"]; ok {
-		return fmt.Sprintf("<%v.%v>", at(attribute, 0), at(attribute, 1))
+		return fmt.Sprintf("<%v.%v>", lookUp(attribute, 0), lookUp(attribute, 1))
 	}
 	if join, ok := object["Fn::Join"]; ok {
 		var parts []string
-		for _, part := range list(at(join, 1)) {
-			parts = append(parts, text(part))
+		for _, part := range asList(lookUp(join, 1)) {
+			parts = append(parts, valueText(part))
 		}
-		return strings.Join(parts, fmt.Sprint(at(join, 0)))
+		return strings.Join(parts, fmt.Sprint(lookUp(join, 0)))
 	}
 
 	return fmt.Sprint(value)
 }
 
-// texts is text for each value of a list.
-func texts(value any) []string {
+// valueTexts returns the valueText of each value of a list.
+func valueTexts(value any) []string {
 	var out []string
-	for _, item := range list(value) {
-		out = append(out, text(item))
+	for _, item := range asList(value) {
+		out = append(out, valueText(item))
 	}
 	return out
 }
 
-// logicalIDHash finds the hash that the CDK puts behind a logical id, in what text returns.
+// logicalIDHash matches a logical id in a valueText, with the hash that the CDK appends to it.
 var logicalIDHash = regexp.MustCompile(`(<\w+)[0-9A-F]{8}(\.\w+>|>)`)
 
-// named is text without the hashes of logical ids.
-func named(value any) string { return logicalIDHash.ReplaceAllString(text(value), "$1$2") }
+// textWithoutHashes returns the valueText without the hashes of logical ids.
+func textWithoutHashes(value any) string {
+	return logicalIDHash.ReplaceAllString(valueText(value), "$1$2")
+}
 
-// plain removes the hash from a logical id.
-func plain(id string) string { return id[:len(id)-8] }
+// withoutHash removes the hash of eight characters from a logical id.
+func withoutHash(id string) string { return id[:len(id)-len("89ABCDEF")] }

@@ -24,24 +24,25 @@ const (
 	execution = "arn:aws:states:us-east-1:123456789012:execution:shop:one"
 )
 
-// connect stores a connection of the user.
-func (a *account) connect(t *testing.T, id string, since, life time.Duration) {
+// connect stores a connection of the user with the given age. Its token expires after tokenLife.
+func (a *account) connect(t *testing.T, id string, age, tokenLife time.Duration) {
 	t.Helper()
 	err := a.connections.Put(t.Context(), connection.Connection{
-		ID: id, UserID: userID, ConnectedAt: time.Now().Add(-since), TokenExpiresAt: time.Now().Add(life),
+		ID: id, UserID: userID, ConnectedAt: time.Now().Add(-age), TokenExpiresAt: time.Now().Add(tokenLife),
 	})
 	if err != nil {
 		t.Fatal(err)
 	}
 }
 
-// connectBoth puts a connection that is open and one that is gone.
+// connectBoth stores two connections of the user: one that is open, and one whose browser is gone.
 func (a *account) connectBoth(t *testing.T) {
 	t.Helper()
 	a.connect(t, openID, time.Minute, time.Hour)
 	a.connect(t, goneID, time.Minute, time.Hour)
 }
 
+// token returns a valid token of the user.
 func token(t *testing.T) string {
 	t.Helper()
 	claims := jwt.MapClaims{"sub": userID, "exp": time.Now().Add(time.Hour).Unix()}
@@ -52,31 +53,31 @@ func token(t *testing.T) string {
 	return signed
 }
 
-// ask sends a route's event from a connection.
-func ask(t *testing.T, handle func(context.Context, session.Request) (session.Response, error), r session.Request, id string) {
+// send passes the event of a route to its handler, as from the given connection.
+func send(t *testing.T, handle func(context.Context, session.Request) (session.Response, error), r session.Request, id string) {
 	t.Helper()
 	r.RequestContext.ConnectionID = id
 	response, err := handle(t.Context(), r)
 	if err != nil || response.StatusCode != 200 {
-		t.Errorf("%s: answer is %d %s (%v)", id, response.StatusCode, response.Body, err)
+		t.Errorf("%s: the answer is %d %s, error %v", id, response.StatusCode, response.Body, err)
 	}
 }
 
 func useConnect(t *testing.T, a *account) {
 	t.Helper()
 	request := session.Request{QueryStringParameters: map[string]string{"token": token(t)}}
-	for n := range session.DefaultMaxConnections { // one that was closed a while ago, and as many others as there may be
+	for n := range session.DefaultMaxConnections { // As many as the user may have: the oldest idle one is closed.
 		_, _, err := a.connections.Connect(t.Context(), userID, fmt.Sprint("c", n), 1, session.DefaultMaxPosts, time.Now().Add(-5*time.Second))
 		if err != nil {
 			t.Fatal(err)
 		}
 	}
-	ask(t, startIn(t, a, cloud.Connect).Handle, request, openID)
+	send(t, startFunction(t, a, cloud.Connect).Handle, request, openID)
 }
 
 func useDisconnect(t *testing.T, a *account) {
 	t.Helper()
-	ask(t, startIn(t, a, cloud.Disconnect).Handle, session.Request{}, openID)
+	send(t, startFunction(t, a, cloud.Disconnect).Handle, session.Request{}, openID)
 }
 
 func useDefault(t *testing.T, a *account) {
@@ -87,18 +88,18 @@ func useDefault(t *testing.T, a *account) {
 	if _, _, err := a.feed.Add(t.Context(), feed.User(userID), note); err != nil {
 		t.Fatal(err)
 	}
-	h := startIn(t, a, cloud.Default)
+	h := startFunction(t, a, cloud.Default)
 	for _, body := range []string{
 		`{"action":"sync"}`, `{"action":"refresh","token":"` + token(t) + `"}`, `{"action":"dismiss","id":"` + note.ID + `"}`, `{"action":"dance"}`,
 	} {
-		ask(t, h.Handle, session.Request{Body: body}, openID)
+		send(t, h.Handle, session.Request{Body: body}, openID)
 	}
 	for _, id := range []string{"unknown", "ended"} {
-		ask(t, h.Handle, session.Request{Body: `{"action":"sync"}`}, id)
+		send(t, h.Handle, session.Request{Body: `{"action":"sync"}`}, id)
 	}
 }
 
-// progress is a request to the notifier for a state of a job.
+// progress returns a request to the notifier with a state of a job and with more fields.
 func progress(more string) string {
 	return `{"userId":"` + userID + `",` + more + `,"message":{"type":"upload_progress",` +
 		`"data":{"uploadId":"u-1","fileName":"a.csv","progress":5,"message":"m"}}}`
@@ -107,7 +108,7 @@ func progress(more string) string {
 func useNotifier(t *testing.T, a *account) {
 	t.Helper()
 	a.connectBoth(t)
-	h := startIn(t, a, cloud.Notifier)
+	h := startFunction(t, a, cloud.Notifier)
 	note := `{"userId":"ann","key":"k","message":{"type":"error","data":{"code":"A","message":"a"}}}`
 	run := fmt.Sprintf(`"epoch":"2026-11-22T10:00:00Z","execution":%q`, execution)
 	for _, request := range []string{
@@ -125,7 +126,7 @@ func useNotifier(t *testing.T, a *account) {
 func useReaper(t *testing.T, a *account) {
 	t.Helper()
 	a.connect(t, "ended", time.Hour, -time.Minute)
-	if err := startIn(t, a, cloud.Reaper).Handle(t.Context(), json.RawMessage(`{}`)); err != nil {
+	if err := startFunction(t, a, cloud.Reaper).Handle(t.Context(), json.RawMessage(`{}`)); err != nil {
 		t.Error(err)
 	}
 }
@@ -133,17 +134,17 @@ func useReaper(t *testing.T, a *account) {
 func useSweeper(t *testing.T, a *account) {
 	t.Helper()
 	a.connectBoth(t)
-	silent := time.Now().Add(-10 * time.Minute)
+	lastUpdate := time.Now().Add(-10 * time.Minute) // Long enough ago for the sweeper to check the job.
 	for job, arn := range map[string]string{"u-1": execution, "u-2": execution + "-2"} {
 		_, _, err := a.feed.Apply(t.Context(), feed.User(userID), feed.Update{
 			State: message.UploadProgress{UploadID: job, FileName: "a.csv", Message: "m", Status: message.StatusRunning},
-			Epoch: "2026-11-22T10:00:00.000Z#0000", Execution: arn, At: silent,
+			Epoch: "2026-11-22T10:00:00.000Z#0000", Execution: arn, At: lastUpdate,
 		})
 		if err != nil {
 			t.Fatal(err)
 		}
 	}
-	h := startIn(t, a, cloud.Sweeper)
+	h := startFunction(t, a, cloud.Sweeper)
 	for _, event := range []string{
 		`{"detail-type":"Step Functions Execution Status Change","detail":{"executionArn":"` + execution + `","status":"FAILED","redriveCount":0}}`,
 		`{"detail-type":"Scheduled Event","detail":{}}`,
@@ -154,7 +155,7 @@ func useSweeper(t *testing.T, a *account) {
 	}
 	for _, job := range []string{"u-1", "u-2"} {
 		if row, err := a.feed.Job(t.Context(), feed.User(userID), job); err != nil || !row.State.Status.Terminal() {
-			t.Errorf("%s: the job is %+v (%v), want its end", job, row.State, err)
+			t.Errorf("%s: the job is %+v, error %v, want it ended", job, row.State, err)
 		}
 	}
 }
