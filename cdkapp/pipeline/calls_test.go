@@ -125,7 +125,7 @@ func (a *account) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	_ = json.Unmarshal(body, &target) // A body of another form has none of these fields.
 	switch service, action, _ := strings.Cut(r.Header.Get("X-Amz-Target"), "."); service {
 	case "DynamoDB_20120810":
-		resource := map[string]string{a.connections.Table: table, a.feed.Table: feedTableARN}[target.TableName]
+		resource := map[string]string{a.connections.Table: connectionsARN, a.feed.Table: feedARN}[target.TableName]
 		if target.IndexName != "" {
 			resource += "/index/" + target.IndexName
 		}

@@ -42,12 +42,13 @@ func permissionLines(statement any) []string {
 
 // The permissions and the resources that several roles share, in the form of rolePermissions.
 const (
+	// A method and a path follow manageConnections.
 	manageConnections = "execute-api:ManageConnections arn:<AWS::Partition>:execute-api:<AWS::Region>:<AWS::AccountId>:<HeraldApi>/prod/"
 	post              = manageConnections + "POST/@connections/*"
 	closeConnection   = manageConnections + "DELETE/@connections/*"
 	describe          = "states:DescribeExecution arn:<AWS::Partition>:states:<AWS::Region>:<AWS::AccountId>:execution:*"
-	table             = "<HeraldConnections.Arn>"
-	feedTableARN      = "<HeraldFeed.Arn>"
+	connectionsARN    = "<HeraldConnections.Arn>"
+	feedARN           = "<HeraldFeed.Arn>"
 	bucketARN         = "<HeraldUploads.Arn>"
 )
 
@@ -65,24 +66,24 @@ func basePermissions(logs string, more ...string) []string {
 
 // reporterPermissions returns basePermissions and the permissions to store the states of jobs and to post them.
 func reporterPermissions(logs string, more ...string) []string {
-	return basePermissions(logs, append(more, post, "dynamodb:Query "+table+"/index/userIdIndex", "dynamodb:DeleteItem "+table,
-		"dynamodb:GetItem "+feedTableARN, "dynamodb:PutItem "+feedTableARN, "dynamodb:UpdateItem "+feedTableARN)...)
+	return basePermissions(logs, append(more, post, "dynamodb:Query "+connectionsARN+"/index/userIdIndex", "dynamodb:DeleteItem "+connectionsARN,
+		"dynamodb:GetItem "+feedARN, "dynamodb:PutItem "+feedARN, "dynamodb:UpdateItem "+feedARN)...)
 }
 
 func TestRolesHaveExactlyThesePermissions(t *testing.T) {
 	want := map[string][]string{
 		"HeraldConnectRole": basePermissions("HeraldConnectLogs", "secretsmanager:GetSecretValue "+secretARN,
-			"dynamodb:PutItem "+table, "dynamodb:GetItem "+table, "dynamodb:UpdateItem "+table, "dynamodb:Query "+table+"/index/userIdIndex"),
-		"HeraldDisconnectRole": basePermissions("HeraldDisconnectLogs", "dynamodb:DeleteItem "+table),
+			"dynamodb:PutItem "+connectionsARN, "dynamodb:GetItem "+connectionsARN, "dynamodb:UpdateItem "+connectionsARN, "dynamodb:Query "+connectionsARN+"/index/userIdIndex"),
+		"HeraldDisconnectRole": basePermissions("HeraldDisconnectLogs", "dynamodb:DeleteItem "+connectionsARN),
 		"HeraldDefaultRole": basePermissions("HeraldDefaultLogs", post, closeConnection, "secretsmanager:GetSecretValue "+secretARN,
-			"dynamodb:GetItem "+table, "dynamodb:UpdateItem "+table, "dynamodb:DeleteItem "+table,
-			"dynamodb:Query "+table+"/index/userIdIndex", "dynamodb:Query "+feedTableARN, "dynamodb:DeleteItem "+feedTableARN),
-		"HeraldNotifierRole": reporterPermissions("HeraldNotifierLogs", "dynamodb:GetItem "+table, "dynamodb:DeleteItem "+feedTableARN),
+			"dynamodb:GetItem "+connectionsARN, "dynamodb:UpdateItem "+connectionsARN, "dynamodb:DeleteItem "+connectionsARN,
+			"dynamodb:Query "+connectionsARN+"/index/userIdIndex", "dynamodb:Query "+feedARN, "dynamodb:DeleteItem "+feedARN),
+		"HeraldNotifierRole": reporterPermissions("HeraldNotifierLogs", "dynamodb:GetItem "+connectionsARN, "dynamodb:DeleteItem "+feedARN),
 		"HeraldReaperRole": basePermissions("HeraldReaperLogs", post, closeConnection,
-			"dynamodb:Query "+table+"/index/sessionExpiryIndex", "dynamodb:DeleteItem "+table),
+			"dynamodb:Query "+connectionsARN+"/index/sessionExpiryIndex", "dynamodb:DeleteItem "+connectionsARN),
 		"HeraldSweeperRole": basePermissions("HeraldSweeperLogs", post, describe, "sqs:SendMessage <HeraldSweeperDeadLetters.Arn>",
-			"dynamodb:Query "+table+"/index/userIdIndex", "dynamodb:DeleteItem "+table,
-			"dynamodb:GetItem "+feedTableARN, "dynamodb:PutItem "+feedTableARN, "dynamodb:DeleteItem "+feedTableARN, "dynamodb:Query "+feedTableARN),
+			"dynamodb:Query "+connectionsARN+"/index/userIdIndex", "dynamodb:DeleteItem "+connectionsARN,
+			"dynamodb:GetItem "+feedARN, "dynamodb:PutItem "+feedARN, "dynamodb:DeleteItem "+feedARN, "dynamodb:Query "+feedARN),
 		"HeraldCsvPlanRole": reporterPermissions("HeraldCsvPlanLogs",
 			"s3:GetObjectVersion "+bucketARN+"/uploads/*", "s3:ListBucket "+bucketARN,
 			"s3:GetObject "+bucketARN+"/claims/*", "s3:PutObject "+bucketARN+"/claims/*", "s3:GetObject "+bucketARN+"/results/*/summary.json"),

@@ -16,8 +16,8 @@ func (d *decoder) decodeTask(f *fieldReader, s *state) {
 
 	s.timeout = d.decodeSeconds(f, s, "TimeoutSeconds")
 	s.heartbeat = d.decodeSeconds(f, s, "HeartbeatSeconds")
-	d.checkHeartbeat(f)
 	d.decodeCredentials(f, s)
+	d.checkHeartbeat(f)
 }
 
 // checkHeartbeat adds a problem if HeartbeatSeconds is greater than TimeoutSeconds. The States Language wants it to be
@@ -28,7 +28,7 @@ func (d *decoder) checkHeartbeat(f *fieldReader) {
 	}
 	timeout, _ := f.take("TimeoutSeconds")
 	heartbeat, _ := f.take("HeartbeatSeconds")
-	if jsontree.CompareNumbers(heartbeat, timeout) == 1 {
+	if jsontree.CompareNumbers(heartbeat, timeout) == 1 { // HeartbeatSeconds is greater.
 		f.invalid("HeartbeatSeconds", "HeartbeatSeconds must be smaller than TimeoutSeconds")
 	}
 }

@@ -67,7 +67,7 @@ func TestPathSelectsWhatJaywaySelects(t *testing.T) {
 		}
 
 		want := test.want
-		if want == store {
+		if want == store { // Compact, as Marshal returns it.
 			want = string(jsontree.Marshal(parseJSON(t, store)))
 		}
 		if got != want {

@@ -30,6 +30,7 @@ func encodingFunctions() map[string]definition {
 	}
 }
 
+// escape escapes s for a URL, except letters, digits and the characters in unescaped.
 func escape(s, unescaped string) string {
 	const hex = "0123456789ABCDEF"
 

@@ -11,7 +11,7 @@ import (
 func (e *evaluation) path(n *node, v any, f *frame) (any, error) {
 	input := []any{v}
 	if items, ok := arrayItems(v); ok && n.list[0].kind != kindVariable {
-		input = items
+		input = items // A variable is evaluated once, not for each item of the context value.
 	}
 
 	var (
@@ -45,7 +45,7 @@ func (e *evaluation) path(n *node, v any, f *frame) (any, error) {
 func markSingleton(v any) any {
 	a, ok := v.(*array)
 	switch {
-	case ok && a.noFlatten && !a.sequence:
+	case ok && a.noFlatten && !a.sequence: // The array is itself the one item.
 		return &array{items: []any{a}, sequence: true, keepSingleton: true}
 	case ok:
 		a.keepSingleton = true
@@ -80,7 +80,7 @@ func (e *evaluation) step(n *node, input []any, f *frame, isLast bool) (any, err
 		}
 	}
 
-	if isLast && len(results) == 1 {
+	if isLast && len(results) == 1 { // The path's result is an array that its last step returns alone: it is not flattened.
 		if _, ok := arrayItems(results[0]); ok && !isSequence(results[0]) {
 			return results[0], nil
 		}
