@@ -45,7 +45,7 @@ func TestFillErrorNamesTheSubstitution(t *testing.T) {
 	for _, tt := range []struct {
 		name, workflow, drop, add, want string
 	}{
-		{"unknown workflow", "csv_exprot", "", "", `statemachines: no workflow "csv_exprot", there are csv_import`},
+		{"unknown workflow", "csv_exprot", "", "", `statemachines: no workflow "csv_exprot", there are ` + strings.Join(statemachines.Names(), ", ")},
 		{"missing", "csv_import", "CsvPlanFunctionArn", "", "statemachines: csv_import: no substitution for ${CsvPlanFunctionArn}"},
 		{"unused", "csv_import", "", "CsvPlan", "statemachines: csv_import: ${CsvPlan} is not in the definition"},
 	} {

@@ -11,6 +11,8 @@ import (
 	"path/filepath"
 	"strings"
 	"time"
+
+	"github.com/herald-progress/herald/lambdas"
 )
 
 // modulePath is the module whose lambdas folder holds the deployed functions.
@@ -35,9 +37,12 @@ var (
 // Functions returns the names of the deployed functions. Each is the name of a folder of lambdas/ and of the folder that Build
 // creates for the program.
 func Functions() []string {
-	return []string{
-		"connect", "disconnect", "default", "notifier", "csvplan", "csvchunk", "csvfinish", "reaper", "sweeper",
+	functions := lambdas.Functions()
+	names := make([]string, len(functions))
+	for i, f := range functions {
+		names[i] = f.Name
 	}
+	return names
 }
 
 // Build compiles every function for Lambda (provided.al2023, on the architecture with the given GOARCH) into

@@ -7,11 +7,8 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
-	"slices"
 	"strings"
 	"testing"
-
-	"github.com/google/go-cmp/cmp"
 )
 
 // writeModule writes a module with the layout of Herald: a folder in lambdas/ for each main package. sources holds their sources
@@ -115,22 +112,5 @@ func TestBuildNeedsGo(t *testing.T) {
 	t.Setenv("PATH", t.TempDir())
 	if err := Build(t.Context(), t.TempDir(), ARM64); !errors.Is(err, ErrNoGo) {
 		t.Errorf("got %v, want ErrNoGo", err)
-	}
-}
-
-func TestFunctionsMatchTheLambdasFolder(t *testing.T) {
-	entries, err := os.ReadDir(filepath.Join("..", "..", "lambdas"))
-	if err != nil {
-		t.Fatal(err)
-	}
-	var folders []string
-	for _, entry := range entries {
-		if entry.IsDir() {
-			folders = append(folders, entry.Name())
-		}
-	}
-	functions := slices.Sorted(slices.Values(Functions()))
-	if diff := cmp.Diff(functions, folders); diff != "" {
-		t.Errorf("deployed functions and folders of lambdas/ differ (-functions +folders):\n%s", diff)
 	}
 }

@@ -3,23 +3,27 @@ package pipeline
 import (
 	"slices"
 	"strconv"
-	"strings"
+	"time"
+
+	"github.com/herald-progress/herald/lambdas"
+	"github.com/herald-progress/herald/lib/auth"
 )
 
-// DefaultSecretOverlapMinutes is the overlap if Auth.SecretOverlapMinutes is nil.
-const DefaultSecretOverlapMinutes = 15
-
-// maxSecretOverlapMinutes is the longest overlap: a day.
-const maxSecretOverlapMinutes = 24 * 60
+const (
+	// DefaultSecretOverlapMinutes is the overlap if Auth.SecretOverlapMinutes is nil: the default of the functions.
+	DefaultSecretOverlapMinutes = int(auth.DefaultSecretOverlap / time.Minute)
+	// maxSecretOverlapMinutes is the longest overlap.
+	maxSecretOverlapMinutes = int(auth.MaxSecretOverlap / time.Minute)
+)
 
 // The values of Auth.Mode.
 const (
 	// AuthCognito verifies the tokens of an Amazon Cognito user pool.
-	AuthCognito = "cognito"
+	AuthCognito = lambdas.AuthCognito
 	// AuthJWKS verifies RS256 and ES256 tokens with the keys that their issuer publishes.
-	AuthJWKS = "jwks"
+	AuthJWKS = lambdas.AuthJWKS
 	// AuthHS256 verifies HS256 tokens with a shared key from Secrets Manager.
-	AuthHS256 = "hs256"
+	AuthHS256 = lambdas.AuthHS256
 )
 
 // AnyAudience as the only Auth.Audience accepts tokens for any app of the issuer.
@@ -54,26 +58,24 @@ const authModeHelp = `authMode: not set, so nobody could sign in; set it with -c
   any OpenID issuer:  -c authMode=jwks -c authIssuer=https://issuer.example.com -c authAudience=AUDIENCE
   shared HS256 key:   -c authMode=hs256 -c authSecretArn=arn:aws:secretsmanager:REGION:ACCOUNT:secret:NAME-SUFFIX`
 
-// environment returns the environment variables that configure the verification of tokens.
-func (a Auth) environment() map[string]string {
-	all := map[string]string{
-		"AUTH_MODE":            a.Mode,
-		"AUTH_ISSUER":          a.Issuer,
-		"AUTH_AUDIENCE":        strings.Join(a.Audience, ","),
-		"AUTH_JWKS_URL":        a.JWKSURL,
-		"AUTH_SECRET_ARN":      a.SecretARN,
-		"COGNITO_USER_POOL_ID": a.UserPoolID,
-		"COGNITO_CLIENT_IDS":   strings.Join(a.ClientIDs, ","),
+// authSettings returns the settings of Auth. authMode checks them all, because it decides which are used.
+func authSettings() []setting {
+	return []setting{
+		{
+			key: "authMode", field: func(s *Settings) any { return &s.Props.Auth.Mode }, variable: lambdas.EnvAuthMode,
+			check: func(c *checker, _ setting, all *Settings) { all.Props.Auth.check(c) },
+		},
+		{key: "authIssuer", field: func(s *Settings) any { return &s.Props.Auth.Issuer }, variable: lambdas.EnvIssuer},
+		{key: "authAudience", field: func(s *Settings) any { return &s.Props.Auth.Audience }, variable: lambdas.EnvAudience},
+		{key: "authJwksUrl", field: func(s *Settings) any { return &s.Props.Auth.JWKSURL }, variable: lambdas.EnvJWKSURL},
+		{key: "authSecretArn", field: func(s *Settings) any { return &s.Props.Auth.SecretARN }, variable: lambdas.EnvSecretARN},
+		{
+			key: "authSecretOverlapMinutes", field: func(s *Settings) any { return &s.Props.Auth.SecretOverlapMinutes },
+			fallback: DefaultSecretOverlapMinutes, variable: lambdas.EnvSecretOverlap,
+		},
+		{key: "cognitoUserPoolId", field: func(s *Settings) any { return &s.Props.Auth.UserPoolID }, variable: lambdas.EnvUserPoolID},
+		{key: "cognitoClientIds", field: func(s *Settings) any { return &s.Props.Auth.ClientIDs }, variable: lambdas.EnvClientIDs},
 	}
-	if a.SecretOverlapMinutes != nil {
-		all["AUTH_SECRET_OVERLAP_MINUTES"] = strconv.Itoa(*a.SecretOverlapMinutes)
-	}
-	for name, value := range all {
-		if value == "" {
-			delete(all, name)
-		}
-	}
-	return all
 }
 
 // check adds the rules that a breaks to c.

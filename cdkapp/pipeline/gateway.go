@@ -6,7 +6,6 @@ import (
 	"github.com/aws/aws-cdk-go/awscdk/v2"
 	"github.com/aws/aws-cdk-go/awscdk/v2/awsapigatewayv2"
 	"github.com/aws/aws-cdk-go/awscdk/v2/awsapigatewayv2integrations"
-	"github.com/aws/aws-cdk-go/awscdk/v2/awsiam"
 	"github.com/aws/aws-cdk-go/awscdk/v2/awslambda"
 	"github.com/aws/constructs-go/constructs/v10"
 	"github.com/aws/jsii-runtime-go"
@@ -31,7 +30,7 @@ const accessLogFormat = `{"requestId":"$context.requestId","extendedRequestId":"
 	`"integrationLatency":"$context.integrationLatency","integrationStatus":"$context.integrationStatus",` +
 	`"error":"$context.error.message","integrationError":"$context.integrationErrorMessage"}`
 
-// addGateway creates the WebSocket API, its stage, and the functions and routes that serve browsers.
+// addGateway creates the WebSocket API, its stage, and the ping route.
 func (p *Pipeline) addGateway() {
 	p.API = awsapigatewayv2.NewWebSocketApi(p.Construct, jsii.String("Api"), &awsapigatewayv2.WebSocketApiProps{
 		ApiName:                  jsii.String("Herald"),
@@ -53,9 +52,6 @@ func (p *Pipeline) addGateway() {
 			Format:         jsii.String(accessLogFormat),
 		})
 	}
-	p.addConnect()
-	p.addDisconnect()
-	p.addDefault()
 	p.addPing()
 }
 
@@ -98,16 +94,13 @@ func (p *Pipeline) addPing() {
 	})
 }
 
-// grantManageConnections lets grantee use methods on every connection of this stage: POST sends a frame, DELETE closes the
-// connection.
-func (p *Pipeline) grantManageConnections(grantee awsiam.IGrantable, methods ...string) {
-	for _, method := range methods {
-		grantActions(grantee, awscdk.Stack_Of(p.Construct).FormatArn(&awscdk.ArnComponents{
-			Service:      jsii.String("execute-api"),
-			Resource:     p.API.ApiId(),
-			ResourceName: jsii.String(fmt.Sprintf("%s/%s/@connections/*", *p.Stage.StageName(), method)),
-		}), "execute-api:ManageConnections")
-	}
+// connectionsARN returns the ARN of a method on every connection of this stage: POST sends a frame, DELETE closes the connection.
+func (p *Pipeline) connectionsARN(method string) *string {
+	return awscdk.Stack_Of(p.Construct).FormatArn(&awscdk.ArnComponents{
+		Service:      jsii.String("execute-api"),
+		Resource:     p.API.ApiId(),
+		ResourceName: jsii.String(fmt.Sprintf("%s/%s/@connections/*", *p.Stage.StageName(), method)),
+	})
 }
 
 // cfnResource returns the CloudFormation resource of construct.

@@ -3,76 +3,20 @@ package pipeline
 
 import (
 	"errors"
-	"fmt"
 
 	"github.com/aws/aws-cdk-go/awscdk/v2/awsapigatewayv2"
 	"github.com/aws/aws-cdk-go/awscdk/v2/awsdynamodb"
 	"github.com/aws/aws-cdk-go/awscdk/v2/awsiam"
 	"github.com/aws/aws-cdk-go/awscdk/v2/awslambda"
 	"github.com/aws/aws-cdk-go/awscdk/v2/awss3"
+	"github.com/aws/aws-cdk-go/awscdk/v2/awssqs"
 	"github.com/aws/aws-cdk-go/awscdk/v2/awsstepfunctions"
 	"github.com/aws/constructs-go/constructs/v10"
 	"github.com/aws/jsii-runtime-go"
 )
 
-// The defaults of Props.
-const (
-	DefaultTableName     = "websocket_connections"
-	DefaultFeedTableName = "websocket_feed"
-	DefaultStageName     = "prod"
-	DefaultThrottleRate  = 1000.0 // requests per second: a tenth of the account's 10,000, which callbacks share
-	DefaultThrottleBurst = 500
-
-	DefaultMaxConnections    = 50
-	DefaultMaxPostsPerMinute = 3000
-	DefaultLogRetentionDays  = 30
-)
-
 // ErrFunctionsDir says that Props.FunctionsDir is empty.
 var ErrFunctionsDir = errors.New("pipeline: FunctionsDir is empty: set it to the folder that bootstrap.Build filled")
-
-// Props configures a Pipeline. FunctionsDir and Auth are required; every other field has a useful zero value.
-// Strings may be CDK tokens, such as a user pool's id.
-type Props struct {
-	// FunctionsDir is the folder that bootstrap.Build filled: one sub-folder per function.
-	FunctionsDir string
-	// Auth says how $connect verifies tokens.
-	Auth Auth
-	// AllowedOrigins lists the Origin values that $connect accepts, such as "https://app.example.com".
-	// Empty accepts any.
-	AllowedOrigins []string
-	// UploadOrigins lists the origins from which browsers may PUT to the uploads bucket. Empty is AllowedOrigins;
-	// when that is empty too, the bucket has no CORS rule.
-	UploadOrigins []string
-	// TableName is the connections table's name. Empty is DefaultTableName.
-	TableName string
-	// FeedTableName is the feed table's name. Empty is DefaultFeedTableName.
-	FeedTableName string
-	// StageName is the WebSocket stage's name, the last part of its URL. Empty is DefaultStageName.
-	StageName string
-	// ThrottleRate bounds the requests per second from all browsers. 0 is DefaultThrottleRate.
-	ThrottleRate float64
-	// ThrottleBurst bounds the concurrent requests from all browsers. 0 is DefaultThrottleBurst.
-	ThrottleBurst int
-	// ConnectConcurrency, DefaultConcurrency and NotifierConcurrency are the reserved concurrency of these functions: the
-	// number of concurrent executions that Lambda reserves for the function, which is also its maximum. 0 reserves none, so
-	// that the function shares the account's unreserved concurrency. An account must leave 100 unreserved, so that a new
-	// account, which has 10, can reserve none.
-	ConnectConcurrency, DefaultConcurrency, NotifierConcurrency int
-	// MaxConnections is how many connections a user may have, from 1 to 500. 0 is DefaultMaxConnections.
-	MaxConnections int
-	// MaxPostsPerMinute bounds the posts that the requests of one user may cause in a minute: at least 1,000, and 12 more for
-	// each of MaxConnections. 0 is DefaultMaxPostsPerMinute.
-	MaxPostsPerMinute int
-	// LogRetentionDays is the retention of logs, one of the values that CloudWatch Logs accepts. 0 is
-	// DefaultLogRetentionDays.
-	LogRetentionDays int
-	// AccessLogs turns on the stage's access log. It needs the CloudWatch role in API Gateway's account settings. An
-	// account has one per Region, so the construct does not create it.
-	AccessLogs bool
-	// WithoutCSVImport omits the csv_import workflow. Your own workflows do not need it.
-	WithoutCSVImport bool
-}
 
 // Pipeline is the L3 construct: WebSocket API, tables of connections and of the feed, notifier, reaper, sweeper, uploads
 // bucket, and the csv_import workflow unless WithoutCSVImport is set. The app that embeds it may use its fields.
@@ -99,10 +43,14 @@ type Pipeline struct {
 	CSVImport awsstepfunctions.StateMachine
 
 	props Props
+	// functions and deadLetters, the dead-letter queues, are by the name of the function. workflows are by their name.
+	functions   map[string]awslambda.Function
+	deadLetters map[string]awssqs.Queue
+	workflows   map[string]awsstepfunctions.StateMachine
 }
 
-// New creates a Pipeline in scope with the given id. Its error names each invalid setting, or says why the definition of
-// csv_import cannot be filled.
+// New creates a Pipeline in scope with the given id. Its error names each invalid setting, or the workflow
+// whose definition cannot be filled.
 func New(scope constructs.Construct, id string, props Props) (*Pipeline, error) {
 	props = props.withDefaults()
 	if err := props.validate(); err != nil {
@@ -111,17 +59,16 @@ func New(scope constructs.Construct, id string, props Props) (*Pipeline, error) 
 	if props.FunctionsDir == "" {
 		return nil, ErrFunctionsDir
 	}
-	p := &Pipeline{Construct: constructs.NewConstruct(scope, jsii.String(id)), props: props}
+	p := &Pipeline{
+		Construct: constructs.NewConstruct(scope, jsii.String(id)), props: props, deadLetters: map[string]awssqs.Queue{},
+	}
 	p.addTables()
 	p.addBucket()
 	p.addGateway()
-	p.addNotifier()
-	p.addReaper()
-	p.addSweeper()
-	if !props.WithoutCSVImport {
-		if err := p.addCSVImport(); err != nil {
-			return nil, fmt.Errorf("csv_import: %w", err)
-		}
+	p.addFunctions()
+	p.addExecutionRule()
+	if err := p.addWorkflows(); err != nil {
+		return nil, err
 	}
 	return p, nil
 }
@@ -133,36 +80,4 @@ func (p *Pipeline) GrantNotify(grantee awsiam.IGrantable) awsiam.Grant {
 		Actions:      jsii.Strings("lambda:InvokeFunction"),
 		ResourceArns: jsii.Strings(*p.Notifier.FunctionArn()),
 	})
-}
-
-// withDefaults returns props with the documented value in each optional field that is zero.
-func (props Props) withDefaults() Props {
-	if props.TableName == "" {
-		props.TableName = DefaultTableName
-	}
-	if props.FeedTableName == "" {
-		props.FeedTableName = DefaultFeedTableName
-	}
-	if props.StageName == "" {
-		props.StageName = DefaultStageName
-	}
-	if props.ThrottleRate == 0 {
-		props.ThrottleRate = DefaultThrottleRate
-	}
-	if props.ThrottleBurst == 0 {
-		props.ThrottleBurst = DefaultThrottleBurst
-	}
-	if props.MaxConnections == 0 {
-		props.MaxConnections = DefaultMaxConnections
-	}
-	if props.MaxPostsPerMinute == 0 {
-		props.MaxPostsPerMinute = DefaultMaxPostsPerMinute
-	}
-	if props.LogRetentionDays == 0 {
-		props.LogRetentionDays = DefaultLogRetentionDays
-	}
-	if len(props.UploadOrigins) == 0 {
-		props.UploadOrigins = props.AllowedOrigins
-	}
-	return props
 }

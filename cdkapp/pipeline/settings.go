@@ -1,192 +1,236 @@
 package pipeline
 
 import (
-	"maps"
-	"math"
-	"regexp"
+	"reflect"
 	"slices"
 	"strconv"
 	"strings"
+
+	"github.com/herald-progress/herald/lambdas"
+	"github.com/herald-progress/herald/lib/session"
 )
 
-// DefaultStackName is the stack's name when the setting stackName is absent.
-const DefaultStackName = "Herald"
+// The defaults of Settings. Those of the limits of one user are in package session.
+const (
+	DefaultStackName        = "Herald"
+	DefaultTableName        = "websocket_connections"
+	DefaultFeedTableName    = "websocket_feed"
+	DefaultStageName        = "prod"
+	DefaultThrottleRate     = 1000.0 // requests per second: a tenth of the account's 10,000, which callbacks share
+	DefaultThrottleBurst    = 500
+	DefaultLogRetentionDays = 30
+)
 
 // Settings is what the app reads from the CDK context.
 type Settings struct {
-	// StackName is the CloudFormation stack's name.
+	// StackName is the CloudFormation stack's name. Empty is DefaultStackName.
 	StackName string
 	// Props configures the stack's Pipeline; FunctionsDir is empty.
 	Props Props
+}
+
+// Props configures a Pipeline. FunctionsDir and Auth are required; every other field has a useful zero value.
+// Strings may be CDK tokens, such as a user pool's id.
+type Props struct {
+	// FunctionsDir is the folder that bootstrap.Build filled: one sub-folder per function.
+	FunctionsDir string
+	// Auth says how $connect verifies tokens.
+	Auth Auth
+	// AllowedOrigins lists the Origin values that $connect accepts, such as "https://app.example.com".
+	// Empty accepts any.
+	AllowedOrigins []string
+	// UploadOrigins lists the origins from which browsers may PUT to the uploads bucket. Empty is AllowedOrigins;
+	// when that is empty too, the bucket has no CORS rule.
+	UploadOrigins []string
+	// TableName is the connections table's name. Empty is DefaultTableName.
+	TableName string
+	// FeedTableName is the feed table's name. Empty is DefaultFeedTableName.
+	FeedTableName string
+	// StageName is the WebSocket stage's name, the last part of its URL. Empty is DefaultStageName.
+	StageName string
+	// ThrottleRate bounds the requests per second from all browsers. 0 is DefaultThrottleRate.
+	ThrottleRate float64
+	// ThrottleBurst bounds the concurrent requests from all browsers. 0 is DefaultThrottleBurst.
+	ThrottleBurst int
+	// ConnectConcurrency, DefaultConcurrency and NotifierConcurrency are the reserved concurrency of these functions: the
+	// number of concurrent executions that Lambda reserves for the function, which is also its maximum. 0 reserves none, so
+	// that the function shares the account's unreserved concurrency. An account must leave 100 unreserved, so that a new
+	// account, which has 10, can reserve none.
+	ConnectConcurrency, DefaultConcurrency, NotifierConcurrency int
+	// MaxConnections is how many connections a user may have, from 1 to 500. 0 is
+	// session.DefaultMaxConnections.
+	MaxConnections int
+	// MaxPostsPerMinute bounds the posts that the requests of one user may cause in a minute: at least 1,000, and 12 more for
+	// each of MaxConnections. 0 is session.DefaultMaxPosts.
+	MaxPostsPerMinute int
+	// LogRetentionDays is the retention of logs, one of the values that CloudWatch Logs accepts. 0 is
+	// DefaultLogRetentionDays.
+	LogRetentionDays int
+	// AccessLogs turns on the stage's access log. It needs the CloudWatch role in API Gateway's account settings. An
+	// account has one per Region, so the construct does not create it.
+	AccessLogs bool
+	// WithoutCSVImport omits the csv_import workflow. Your own workflows do not need it.
+	WithoutCSVImport bool
+}
+
+// setting is one key of the CDK context.
+type setting struct {
+	key string
+	// field returns where the value is stored: a pointer to a string, a list of strings, a number, a pointer to a number that is
+	// nil for the default, or a flag, which may be inverted. The default of a flag that is not inverted is false, and true of one
+	// that is.
+	field func(*Settings) any
+	// fallback is the default of a string or number. Nil is the zero value.
+	fallback any
+	// check adds the rules that the value breaks. Nil means that there is none, or that another setting checks it.
+	check func(c *checker, s setting, all *Settings)
+	// variable is the environment variable of functions that gets the value, or empty. It is not set for an empty value.
+	variable string
+}
+
+// inverted is a flag whose setting says the opposite.
+type inverted struct{ flag *bool }
+
+// settings returns all settings. cdk.json lists them with their defaults. Those of Auth stand in auth.go.
+func settings() []setting {
+	return slices.Concat([]setting{{
+		key: "stackName", field: func(s *Settings) any { return &s.StackName }, fallback: DefaultStackName,
+		check: matches(stackName, "1 to 128 letters, digits and hyphens that start with a letter"),
+	}}, authSettings(), []setting{
+		{
+			key: "allowedOrigins", field: func(s *Settings) any { return &s.Props.AllowedOrigins }, check: checkOrigins,
+			variable: lambdas.EnvAllowedOrigins,
+		},
+		{
+			key: "uploadOrigins", field: func(s *Settings) any { return &s.Props.UploadOrigins },
+			check: func(c *checker, s setting, all *Settings) {
+				if !slices.Equal(all.Props.UploadOrigins, all.Props.AllowedOrigins) {
+					checkOrigins(c, s, all)
+				}
+			},
+		},
+		{
+			key: "tableName", field: func(s *Settings) any { return &s.Props.TableName }, fallback: DefaultTableName,
+			check: matches(tableName, "3 to 255 letters, digits, underscores, dots and hyphens"),
+		},
+		{
+			key: "feedTableName", field: func(s *Settings) any { return &s.Props.FeedTableName }, fallback: DefaultFeedTableName,
+			check: func(c *checker, s setting, all *Settings) {
+				matches(tableName, "3 to 255 letters, digits, underscores, dots and hyphens")(c, s, all)
+				if all.Props.FeedTableName == all.Props.TableName {
+					c.addf("%s: %q is tableName too", s.key, all.Props.FeedTableName)
+				}
+			},
+		},
+		{
+			key: "stageName", field: func(s *Settings) any { return &s.Props.StageName }, fallback: DefaultStageName,
+			check: matches(stageName, "1 to 128 letters, digits, underscores and hyphens"),
+		},
+		{
+			key: "throttleRate", field: func(s *Settings) any { return &s.Props.ThrottleRate }, fallback: DefaultThrottleRate,
+			check: func(c *checker, s setting, all *Settings) {
+				if rate := all.Props.ThrottleRate; !(rate > 0 && rate <= maxThrottle) {
+					c.addf("%s: %v is not over 0 and at most %d requests per second", s.key, rate, maxThrottle)
+				}
+			},
+		},
+		{
+			key: "throttleBurst", field: func(s *Settings) any { return &s.Props.ThrottleBurst }, fallback: DefaultThrottleBurst,
+			check: between(1, maxThrottle, "requests"),
+		},
+		{
+			key: "connectConcurrency", field: func(s *Settings) any { return &s.Props.ConnectConcurrency },
+			check: between(0, maxConcurrency, "executions at once; 0 reserves none"),
+		},
+		{
+			key: "defaultConcurrency", field: func(s *Settings) any { return &s.Props.DefaultConcurrency },
+			check: between(0, maxConcurrency, "executions at once; 0 reserves none"),
+		},
+		{
+			key: "notifierConcurrency", field: func(s *Settings) any { return &s.Props.NotifierConcurrency },
+			check: between(0, maxConcurrency, "executions at once; 0 reserves none"),
+		},
+		{
+			key: "maxConnections", field: func(s *Settings) any { return &s.Props.MaxConnections }, fallback: session.DefaultMaxConnections,
+			variable: lambdas.EnvMaxConnections, check: checkUserLimits,
+		},
+		{
+			key: "maxPostsPerMinute", field: func(s *Settings) any { return &s.Props.MaxPostsPerMinute }, fallback: session.DefaultMaxPosts,
+			variable: lambdas.EnvMaxPosts, // maxConnections checks both
+		},
+		{
+			key: "logRetentionDays", field: func(s *Settings) any { return &s.Props.LogRetentionDays }, fallback: DefaultLogRetentionDays,
+			check: checkRetention,
+		},
+		{key: "accessLogs", field: func(s *Settings) any { return &s.Props.AccessLogs }},
+		{key: "csvImport", field: func(s *Settings) any { return inverted{&s.Props.WithoutCSVImport} }},
+	})
 }
 
 // ParseSettings returns the settings in a CDK context: cdk.json's "context", with -c key=value on top. Lists are JSON
 // arrays or comma-separated text; numbers and booleans may be text; empty text counts as absent. It returns every
 // broken rule, joined, each naming its key; an unknown key of letters only is one, other keys belong to the CDK.
 func ParseSettings(context map[string]any) (Settings, error) {
-	r := reader{context: context, known: map[string]bool{}}
-	settings := Settings{
-		StackName: r.text("stackName", DefaultStackName),
-		Props: Props{
-			Auth: Auth{
-				Mode:      r.text("authMode", ""),
-				Issuer:    r.text("authIssuer", ""),
-				Audience:  r.list("authAudience"),
-				JWKSURL:   r.text("authJwksUrl", ""),
-				SecretARN: r.text("authSecretArn", ""),
-
-				SecretOverlapMinutes: r.unless("authSecretOverlapMinutes", DefaultSecretOverlapMinutes),
-
-				UserPoolID: r.text("cognitoUserPoolId", ""),
-				ClientIDs:  r.list("cognitoClientIds"),
-			},
-			AllowedOrigins: r.list("allowedOrigins"),
-			UploadOrigins:  r.list("uploadOrigins"),
-			TableName:      r.text("tableName", DefaultTableName),
-			FeedTableName:  r.text("feedTableName", DefaultFeedTableName),
-			StageName:      r.text("stageName", DefaultStageName),
-			ThrottleRate:   r.number("throttleRate", DefaultThrottleRate),
-			ThrottleBurst:  r.whole("throttleBurst", DefaultThrottleBurst),
-
-			ConnectConcurrency:  r.whole("connectConcurrency", 0),
-			DefaultConcurrency:  r.whole("defaultConcurrency", 0),
-			NotifierConcurrency: r.whole("notifierConcurrency", 0),
-
-			MaxConnections:    r.whole("maxConnections", DefaultMaxConnections),
-			MaxPostsPerMinute: r.whole("maxPostsPerMinute", DefaultMaxPostsPerMinute),
-
-			LogRetentionDays: r.whole("logRetentionDays", DefaultLogRetentionDays),
-			AccessLogs:       r.flag("accessLogs", false),
-			WithoutCSVImport: !r.flag("csvImport", true),
-		},
+	r := reader{context: context}
+	var parsed Settings
+	for _, s := range settings() {
+		r.store(s, &parsed)
 	}
-	r.match("stackName", settings.StackName, stackName,
-		"1 to 128 letters, digits and hyphens that start with a letter")
 	r.refuseUnknown()
-	if err := settings.Props.validate(); err != nil {
-		r.errs = append(r.errs, err)
-	}
+	r.checkAll(&parsed)
 	if err := r.err(); err != nil {
 		return Settings{}, err
 	}
-	return settings, nil
+	return parsed, nil
 }
 
-// reader takes typed values out of a context.
-type reader struct {
-	checker
-
-	context map[string]any
-	known   map[string]bool
-}
-
-// value returns what key holds, and false when that is nothing or empty text.
-func (r *reader) value(key string) (any, bool) {
-	r.known[key] = true
-	value, ok := r.context[key]
-	if text, isText := value.(string); isText {
-		text = strings.TrimSpace(text)
-		return text, text != ""
-	}
-	return value, ok && value != nil
-}
-
-func (r *reader) text(key, fallback string) string {
-	value, ok := r.value(key)
-	if !ok {
-		return fallback
-	}
-	text, ok := value.(string)
-	if !ok {
-		r.addf("%s: %v is not text", key, value)
-		return fallback
-	}
-	return text
-}
-
-func (r *reader) list(key string) []string {
-	value, ok := r.value(key)
-	if !ok {
-		return nil
-	}
-	var parts []string
-	switch value := value.(type) {
-	case string:
-		parts = strings.Split(value, ",")
-	case []any:
-		for _, part := range value {
-			text, isText := part.(string)
-			if !isText {
-				r.addf("%s: %v in the list is not text", key, part)
-			}
-			parts = append(parts, strings.Split(text, ",")...)
+// withDefaults returns props with the default in each text or number that is empty or zero.
+func (props Props) withDefaults() Props {
+	all := Settings{Props: props}
+	for _, s := range settings() {
+		field := reflect.ValueOf(s.field(&all))
+		if s.fallback == nil || field.Elem().Kind() == reflect.Pointer || !field.Elem().IsZero() {
+			continue
 		}
-	default:
-		r.addf("%s: %v is neither a list nor comma-separated text", key, value)
+		field.Elem().Set(reflect.ValueOf(s.fallback))
 	}
-	for i := range parts {
-		parts[i] = strings.TrimSpace(parts[i])
+	if len(all.Props.UploadOrigins) == 0 {
+		all.Props.UploadOrigins = all.Props.AllowedOrigins
 	}
-	return slices.DeleteFunc(parts, func(part string) bool { return part == "" })
+	return all.Props
 }
 
-func (r *reader) number(key string, fallback float64) float64 {
-	value, ok := r.value(key)
-	if !ok {
-		return fallback
-	}
-	switch value := value.(type) {
-	case float64:
-		return value
-	case string:
-		if number, err := strconv.ParseFloat(value, 64); err == nil {
-			return number
+// validate returns every broken rule, joined. Settings are named by their context key.
+func (props Props) validate() error {
+	var c checker
+	c.checkAll(&Settings{StackName: DefaultStackName, Props: props})
+	return c.err()
+}
+
+// variables returns the environment variables of functions that settings give.
+func (props Props) variables() map[string]string {
+	all, variables := Settings{Props: props}, map[string]string{}
+	for _, s := range settings() {
+		if s.variable != "" {
+			variables[s.variable] = s.text(&all)
 		}
 	}
-	r.addf("%s: %v is not a number", key, value)
-	return fallback
+	return variables
 }
 
-func (r *reader) whole(key string, fallback int) int {
-	number := r.number(key, float64(fallback))
-	if number != math.Trunc(number) || math.Abs(number) > math.MaxInt32 {
-		r.addf("%s: %v is not a whole number", key, number)
-		return fallback
-	}
-	return int(number)
-}
-
-// unless returns the whole number that key holds, nil if that is the default.
-func (r *reader) unless(key string, fallback int) *int {
-	number := r.whole(key, fallback)
-	if number == fallback {
-		return nil
-	}
-	return &number
-}
-
-func (r *reader) flag(key string, fallback bool) bool {
-	value, ok := r.value(key)
-	if !ok {
-		return fallback
-	}
-	switch value {
-	case true, "true":
-		return true
-	case false, "false":
-		return false
-	}
-	r.addf("%s: %v is neither true nor false", key, value)
-	return fallback
-}
-
-// plainKey matches keys that can only be meant as settings: the CDK's own hold a colon, a slash or a hyphen.
-var plainKey = regexp.MustCompile(`^[A-Za-z]+$`)
-
-func (r *reader) refuseUnknown() {
-	for _, key := range slices.Sorted(maps.Keys(r.context)) {
-		if plainKey.MatchString(key) && !r.known[key] {
-			r.addf("%s: unknown setting; the settings are %s", key, strings.Join(slices.Sorted(maps.Keys(r.known)), ", "))
+// text returns the value in the form that functions read: lists with commas, and a number that is nil as empty text.
+func (s setting) text(all *Settings) string {
+	switch field := s.field(all).(type) {
+	case *string:
+		return *field
+	case *[]string:
+		return strings.Join(*field, ",")
+	case *int:
+		return strconv.Itoa(*field)
+	case **int:
+		if *field != nil {
+			return strconv.Itoa(**field)
 		}
 	}
+	return ""
 }

@@ -4,12 +4,10 @@ import (
 	"maps"
 	"strings"
 	"testing"
-	"time"
 
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/herald-progress/herald/cdkapp/pipeline"
-	"github.com/herald-progress/herald/lib/auth"
 )
 
 // contextWith returns a context with the required settings and more.
@@ -239,14 +237,6 @@ func TestSettingsAreDocumented(t *testing.T) {
 	}
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Errorf("cdk.json does not hold the defaults (-default +cdk.json):\n%s", diff)
-	}
-}
-
-// TestDefaultSecretOverlapIsThatOfTheFunctions checks that both defaults are equal: if no overlap is configured, the stack sets no
-// variable, and the functions use their own default.
-func TestDefaultSecretOverlapIsThatOfTheFunctions(t *testing.T) {
-	if got := pipeline.DefaultSecretOverlapMinutes * time.Minute; got != auth.DefaultSecretOverlap {
-		t.Errorf("the default is %v here, %v in the functions", got, auth.DefaultSecretOverlap)
 	}
 }
 

@@ -1,14 +1,17 @@
 package pipeline
 
 import (
+	"maps"
+	"slices"
+
 	"github.com/aws/aws-cdk-go/awscdk/v2"
 	"github.com/aws/constructs-go/constructs/v10"
 	"github.com/aws/jsii-runtime-go"
 )
 
 // NewStack returns a stack in scope with one Pipeline and these outputs: WebSocketUrl, ManagementEndpoint,
-// NotifierFunctionName, NotifierFunctionArn, ConnectionsTableName, FeedTableName, UploadsBucketName and, with the csv_import
-// workflow, CsvImportStateMachineArn. Its errors are those of New.
+// NotifierFunctionName, NotifierFunctionArn, ConnectionsTableName, FeedTableName, UploadsBucketName and, for each
+// workflow, its name in the form CsvImport and StateMachineArn. Its errors are those of New.
 func NewStack(scope constructs.Construct, settings Settings) (awscdk.Stack, error) {
 	stack := awscdk.NewStack(scope, jsii.String(settings.StackName), &awscdk.StackProps{
 		Description:        jsii.String("Herald: progress of workflows to signed-in browsers"),
@@ -25,8 +28,8 @@ func NewStack(scope constructs.Construct, settings Settings) (awscdk.Stack, erro
 	output(stack, "ConnectionsTableName", "The open connections", p.ConnectionsTable.TableName())
 	output(stack, "FeedTableName", "The newest state of each job, and notes", p.FeedTable.TableName())
 	output(stack, "UploadsBucketName", "Objects under uploads/ are imported", p.Bucket.BucketName())
-	if p.CSVImport != nil {
-		output(stack, "CsvImportStateMachineArn", "The csv_import workflow", p.CSVImport.StateMachineArn())
+	for _, name := range slices.Sorted(maps.Keys(p.workflows)) {
+		output(stack, constructID(name)+"StateMachineArn", "The "+name+" workflow", p.workflows[name].StateMachineArn())
 	}
 
 	return stack, nil

@@ -5,22 +5,13 @@ import (
 	"github.com/aws/aws-cdk-go/awscdk/v2/awsdynamodb"
 	"github.com/aws/aws-cdk-go/awscdk/v2/awss3"
 	"github.com/aws/jsii-runtime-go"
+
+	"github.com/herald-progress/herald/lib/csvimport"
+	"github.com/herald-progress/herald/lib/dynamo"
 )
 
-// The names of the indexes that the functions query: for a user's connections, and for ended sessions.
-const (
-	userIndex          = "userIdIndex"
-	sessionExpiryIndex = "sessionExpiryIndex"
-)
-
-// Prefixes of the uploads bucket.
-const (
-	uploadsPrefix = "uploads/" // files that browsers upload
-	claimsPrefix  = "claims/"  // one claim for each imported object version
-	stagedPrefix  = "staged/"  // results of running imports
-	resultsPrefix = "results/" // results of finished imports
-	summaryKeys   = resultsPrefix + "*/summary.json"
-)
+// summaryKeys matches the keys of the summaries of imports.
+const summaryKeys = csvimport.ResultsPrefix + "*/summary.json"
 
 // The lifetimes of the objects in the bucket.
 const (
@@ -38,12 +29,12 @@ func (p *Pipeline) addTables() {
 		attribute("owner", awsdynamodb.AttributeType_STRING), attribute("entry", awsdynamodb.AttributeType_STRING))
 	p.ConnectionsTable = p.addTable("Connections", p.props.TableName, attribute("connectionId", awsdynamodb.AttributeType_STRING), nil)
 	p.ConnectionsTable.AddGlobalSecondaryIndex(&awsdynamodb.GlobalSecondaryIndexProps{
-		IndexName:      jsii.String(userIndex),
+		IndexName:      jsii.String(dynamo.UserIndex),
 		PartitionKey:   attribute("userId", awsdynamodb.AttributeType_STRING),
 		ProjectionType: awsdynamodb.ProjectionType_ALL,
 	})
 	p.ConnectionsTable.AddGlobalSecondaryIndex(&awsdynamodb.GlobalSecondaryIndexProps{
-		IndexName:      jsii.String(sessionExpiryIndex),
+		IndexName:      jsii.String(dynamo.SessionExpiryIndex),
 		PartitionKey:   attribute("sessionMinute", awsdynamodb.AttributeType_NUMBER),
 		SortKey:        attribute("tokenExpiresAt", awsdynamodb.AttributeType_NUMBER),
 		ProjectionType: awsdynamodb.ProjectionType_ALL,
@@ -83,13 +74,13 @@ func (p *Pipeline) addBucket() {
 			},
 			{
 				Id:                          jsii.String("staged"),
-				Prefix:                      jsii.String(stagedPrefix),
+				Prefix:                      jsii.String(csvimport.StagedPrefix),
 				Expiration:                  days(stagedDays),
 				NoncurrentVersionExpiration: days(1),
 			},
 			{
 				Id:                          jsii.String("claims"),
-				Prefix:                      jsii.String(claimsPrefix),
+				Prefix:                      jsii.String(csvimport.ClaimsPrefix),
 				Expiration:                  days(claimsDays),
 				NoncurrentVersionExpiration: days(1),
 			},

@@ -3,6 +3,7 @@ package pipeline
 import (
 	"errors"
 	"fmt"
+	"maps"
 	"net/url"
 	"regexp"
 	"slices"
@@ -54,43 +55,65 @@ type SettingError struct {
 // Error returns the text.
 func (e *SettingError) Error() string { return e.Text }
 
-// validate returns every broken rule, joined. Settings are named by their context key.
-func (props Props) validate() error {
-	var c checker
-	props.Auth.check(&c)
-	c.match("tableName", props.TableName, tableName, "3 to 255 letters, digits, underscores, dots and hyphens")
-	c.match("feedTableName", props.FeedTableName, tableName, "3 to 255 letters, digits, underscores, dots and hyphens")
-	if props.FeedTableName == props.TableName {
-		c.addf("feedTableName: %q is tableName too", props.FeedTableName)
+// matches returns the check of a text.
+func matches(pattern *regexp.Regexp, rule string) func(*checker, setting, *Settings) {
+	return func(c *checker, s setting, all *Settings) { c.match(s.key, s.text(all), pattern, rule) }
+}
+
+// between returns the check of a whole number.
+func between(least, most int, unit string) func(*checker, setting, *Settings) {
+	return func(c *checker, s setting, all *Settings) {
+		if n, ok := s.field(all).(*int); ok && (*n < least || *n > most) {
+			c.addf("%s: %d is not from %d to %d %s", s.key, *n, least, most, unit)
+		}
 	}
-	c.match("stageName", props.StageName, stageName, "1 to 128 letters, digits, underscores and hyphens")
-	c.origins("allowedOrigins", props.AllowedOrigins)
-	if !slices.Equal(props.UploadOrigins, props.AllowedOrigins) {
-		c.origins("uploadOrigins", props.UploadOrigins)
+}
+
+// checkOrigins checks a list of origins in the serialisation of RFC 6454, section 6.2, as browsers send it.
+func checkOrigins(c *checker, s setting, all *Settings) {
+	values, _ := s.field(all).(*[]string)
+	for _, value := range *values {
+		if isToken(value) {
+			continue
+		}
+		u, err := url.Parse(value)
+		if err != nil || (u.Scheme != "https" && u.Scheme != "http") || u.Host == "" ||
+			value != u.Scheme+"://"+u.Host || value != strings.ToLower(value) {
+			c.addf("%s: %q is not an origin such as https://app.example.com, in lower case and without a path", s.key, value)
+		}
 	}
-	if !(props.ThrottleRate > 0 && props.ThrottleRate <= maxThrottle) {
-		c.addf("throttleRate: %v is not over 0 and at most %d requests per second", props.ThrottleRate, maxThrottle)
-	}
-	if props.ThrottleBurst < 1 || props.ThrottleBurst > maxThrottle {
-		c.addf("throttleBurst: %d is not from 1 to %d requests", props.ThrottleBurst, maxThrottle)
-	}
-	c.concurrency("connectConcurrency", props.ConnectConcurrency)
-	c.concurrency("defaultConcurrency", props.DefaultConcurrency)
-	c.concurrency("notifierConcurrency", props.NotifierConcurrency)
-	limits := session.Limits{MaxConnections: props.MaxConnections, MaxPosts: props.MaxPostsPerMinute}
+}
+
+// checkUserLimits checks the limits of one user together.
+func checkUserLimits(c *checker, _ setting, all *Settings) {
+	limits := session.Limits{MaxConnections: all.Props.MaxConnections, MaxPosts: all.Props.MaxPostsPerMinute}
 	if err := limits.Validate(); err != nil {
-		c.addf("maxConnections, maxPostsPerMinute: %d and %d are not accepted: %v", props.MaxConnections, props.MaxPostsPerMinute, err)
+		c.addf("maxConnections, maxPostsPerMinute: %d and %d are not accepted: %v", limits.MaxConnections, limits.MaxPosts, err)
 	}
-	if _, ok := retentions[props.LogRetentionDays]; !ok {
-		c.addf("logRetentionDays: %d is not a number that CloudWatch Logs accepts: 1, 3, 5, 7, 14, 30, 60, 90, 120, 150, "+
-			"180, 365, 400, 545, 731, 1096, 1827, 2192, 2557, 2922, 3288, 3653", props.LogRetentionDays)
+}
+
+// checkRetention checks a number of days.
+func checkRetention(c *checker, s setting, all *Settings) {
+	days := all.Props.LogRetentionDays
+	if _, ok := retentions[days]; ok {
+		return
 	}
-	return c.err()
+	accepted := strings.Trim(fmt.Sprint(slices.Sorted(maps.Keys(retentions))), "[]")
+	c.addf("%s: %d is not a number that CloudWatch Logs accepts: %s", s.key, days, strings.ReplaceAll(accepted, " ", ", "))
 }
 
 // checker collects broken rules. CDK tokens pass every rule, since their value is known only on deployment.
 type checker struct {
 	errs []error
+}
+
+// checkAll checks all settings.
+func (c *checker) checkAll(all *Settings) {
+	for _, s := range settings() {
+		if s.check != nil {
+			s.check(c, s, all)
+		}
+	}
 }
 
 func (c *checker) addf(format string, args ...any) {
@@ -102,12 +125,6 @@ func (c *checker) err() error { return errors.Join(c.errs...) }
 func (c *checker) require(key string, values []string, when string) {
 	if len(values) == 0 {
 		c.addf("%s: required %s", key, when)
-	}
-}
-
-func (c *checker) concurrency(key string, value int) {
-	if value < 0 || value > maxConcurrency {
-		c.addf("%s: %d is not from 0, which reserves none, to %d executions at once", key, value, maxConcurrency)
 	}
 }
 
@@ -141,20 +158,6 @@ func (c *checker) https(key, value string) {
 	u, err := url.Parse(value)
 	if err != nil || u.Scheme != "https" || u.Host == "" || u.User != nil || u.RawQuery != "" || u.Fragment != "" {
 		c.addf("%s: %snot an https URL without user, query and fragment", key, shown)
-	}
-}
-
-// origins checks the serialisation of RFC 6454, section 6.2, as browsers send it.
-func (c *checker) origins(key string, values []string) {
-	for _, value := range values {
-		if isToken(value) {
-			continue
-		}
-		u, err := url.Parse(value)
-		if err != nil || (u.Scheme != "https" && u.Scheme != "http") || u.Host == "" ||
-			value != u.Scheme+"://"+u.Host || value != strings.ToLower(value) {
-			c.addf("%s: %q is not an origin such as https://app.example.com, in lower case and without a path", key, value)
-		}
 	}
 }
 

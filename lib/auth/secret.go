@@ -13,6 +13,9 @@ import (
 const (
 	// DefaultSecretOverlap is the default of SecretOverlap.
 	DefaultSecretOverlap = 15 * time.Minute
+	// MaxSecretOverlap is the longest SecretOverlap that a deployment may set: no token should outlive the replacement of its
+	// key for longer than a day.
+	MaxSecretOverlap = 24 * time.Hour
 	// secretMaxAge is the age at which the secret is read again. A rotated key is accepted at most that much longer.
 	secretMaxAge = time.Minute
 	// secretMinInterval is the minimum time between two reads that bad signatures cause.

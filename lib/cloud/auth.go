@@ -8,24 +8,10 @@ import (
 
 	"github.com/aws/aws-sdk-go-v2/service/secretsmanager"
 
+	"github.com/herald-progress/herald/lambdas"
 	"github.com/herald-progress/herald/lib/auth"
 	"github.com/herald-progress/herald/lib/secrets"
 )
-
-// The variables of the verification of tokens.
-const (
-	envAuthMode  = "AUTH_MODE" // cognito, jwks or hs256
-	envIssuer    = "AUTH_ISSUER"
-	envAudience  = "AUTH_AUDIENCE"
-	envJWKSURL   = "AUTH_JWKS_URL"
-	envSecretARN = "AUTH_SECRET_ARN" //nolint:gosec // the name of a variable, not a secret
-	envOverlap   = "AUTH_SECRET_OVERLAP_MINUTES"
-	envUserPool  = "COGNITO_USER_POOL_ID"
-	envClientIDs = "COGNITO_CLIENT_IDS"
-)
-
-// maxOverlapMinutes is one day. No token should outlive the replacement of its key for longer.
-const maxOverlapMinutes = 24 * 60
 
 // tokenSettings are the settings of the verification of tokens.
 type tokenSettings struct {
@@ -38,37 +24,38 @@ type tokenSettings struct {
 // tokenSettings reads the settings of the verification of tokens.
 func (e *environment) tokenSettings() (tokenSettings, error) {
 	t := tokenSettings{
-		mode:   e.required(envAuthMode),
-		config: auth.Config{Issuer: e.getenv(envIssuer), JWKSURL: e.getenv(envJWKSURL), Audience: e.list(envAudience)},
+		mode:   e.getenv(lambdas.EnvAuthMode),
+		config: auth.Config{Issuer: e.getenv(lambdas.EnvIssuer), JWKSURL: e.getenv(lambdas.EnvJWKSURL), Audience: e.list(lambdas.EnvAudience)},
 	}
 	switch t.mode {
-	case "cognito":
-		t.config.UserPoolID, t.config.ClientIDs = e.required(envUserPool), e.list(envClientIDs)
-	case "jwks":
-		e.required(envIssuer)
-	case "hs256":
+	case lambdas.AuthCognito:
+		t.config.UserPoolID, t.config.ClientIDs = e.required(lambdas.EnvUserPoolID), e.list(lambdas.EnvClientIDs)
+	case lambdas.AuthJWKS:
+		e.required(lambdas.EnvIssuer)
+	case lambdas.AuthHS256:
 		var err error
-		t.secretARN = e.required(envSecretARN)
-		if t.config.SecretOverlap, err = e.minutes(envOverlap, auth.DefaultSecretOverlap); err != nil {
+		t.secretARN = e.required(lambdas.EnvSecretARN)
+		if t.config.SecretOverlap, err = e.minutes(lambdas.EnvSecretOverlap, auth.DefaultSecretOverlap); err != nil {
 			return tokenSettings{}, err
 		}
 	case "":
 	default:
-		return tokenSettings{}, fmt.Errorf("cloud: %s must be cognito, jwks or hs256", envAuthMode)
+		return tokenSettings{}, fmt.Errorf("cloud: %s must be cognito, jwks or hs256", lambdas.EnvAuthMode)
 	}
 
 	return t, nil
 }
 
-// minutes reads a number of minutes from 0 to maxOverlapMinutes.
+// minutes reads a number of minutes from 0 to those of [auth.MaxSecretOverlap].
 func (e *environment) minutes(name string, fallback time.Duration) (time.Duration, error) {
 	text := e.getenv(name)
 	if text == "" {
 		return fallback, nil
 	}
+	const maxMinutes = int(auth.MaxSecretOverlap / time.Minute)
 	n, err := strconv.Atoi(text)
-	if err != nil || n < 0 || n > maxOverlapMinutes {
-		return 0, fmt.Errorf("cloud: %s must be a whole number from 0 to %d", name, maxOverlapMinutes)
+	if err != nil || n < 0 || n > maxMinutes {
+		return 0, fmt.Errorf("cloud: %s must be a whole number from 0 to %d", name, maxMinutes)
 	}
 	return time.Duration(n) * time.Minute, nil
 }

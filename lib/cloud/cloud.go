@@ -13,25 +13,30 @@ import (
 	"github.com/aws/aws-sdk-go-v2/config"
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
 
+	"github.com/herald-progress/herald/lambdas"
 	"github.com/herald-progress/herald/lib/apigw"
 	"github.com/herald-progress/herald/lib/dynamo"
 )
 
-// The variables that functions read. auth.go and session.go have the others.
-const (
-	envConnectionsTable = "CONNECTIONS_TABLE"
-	envFeedTable        = "FEED_TABLE"
-	envEndpoint         = "WEBSOCKET_API_ENDPOINT"
-	envBucket           = "UPLOADS_BUCKET"
-)
-
-// environment reads variables, and records those that are missing or invalid.
+// environment reads the variables of a function, and records those that are missing or invalid.
 type environment struct {
 	getenv  func(string) string
 	missing []string
 	invalid []string
 }
 
+// newEnvironment returns the environment of a function of the table in lambdas. It records the required variables that are
+// missing.
+func newEnvironment(function string, getenv func(string) string) *environment {
+	e := &environment{getenv: getenv}
+	f, _ := lambdas.Named(function)
+	for _, name := range f.Required {
+		e.required(name)
+	}
+	return e
+}
+
+// required reads a variable that must be set.
 func (e *environment) required(name string) string {
 	value := e.getenv(name)
 	if value == "" {
@@ -101,7 +106,7 @@ func (f awsClients) connectionStore(table string) *dynamo.Connections {
 func (f awsClients) sender(endpoint string) (*apigw.Sender, error) {
 	sender, err := apigw.New(f.aws, endpoint)
 	if err != nil {
-		return nil, fmt.Errorf("%s: %w", envEndpoint, err)
+		return nil, fmt.Errorf("%s: %w", lambdas.EnvEndpoint, err)
 	}
 	return sender, nil
 }

@@ -11,6 +11,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	"github.com/herald-progress/herald/lambdas"
 	"github.com/herald-progress/herald/lib/cloud"
 )
 
@@ -31,6 +32,30 @@ func newStarter[H any](wire func(context.Context, func(string) string) (H, error
 	return func(ctx context.Context, getenv func(string) string) error {
 		_, err := wire(ctx, getenv)
 		return err
+	}
+}
+
+// TestFunctionsReadTheVariablesOfTheTable: each function reads its required and optional variables of the table in lambdas, in some
+// auth mode, and no others. It stops before it calls AWS, because variables are missing.
+func TestFunctionsReadTheVariablesOfTheTable(t *testing.T) {
+	if got := len(lambdas.Functions()); got != len(starters) {
+		t.Errorf("the table has %d functions, %d are wired", got, len(starters))
+	}
+	for _, f := range lambdas.Functions() {
+		read := map[string]bool{}
+		for _, mode := range []string{lambdas.AuthCognito, lambdas.AuthJWKS, lambdas.AuthHS256} {
+			err := starters[f.Name](t.Context(), func(name string) string {
+				read[name] = true
+				return map[string]string{lambdas.EnvAuthMode: mode}[name]
+			})
+			if err == nil {
+				t.Errorf("%s starts without its variables", f.Name)
+			}
+		}
+		want := slices.Sorted(slices.Values(slices.Concat(f.Required, f.Optional)))
+		if diff := cmp.Diff(want, slices.Sorted(maps.Keys(read))); diff != "" {
+			t.Errorf("%s (-table +read):\n%s", f.Name, diff)
+		}
 	}
 }
 

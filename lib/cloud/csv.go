@@ -5,13 +5,14 @@ import (
 
 	"github.com/aws/aws-sdk-go-v2/service/s3"
 
+	"github.com/herald-progress/herald/lambdas"
 	"github.com/herald-progress/herald/lib/csvimport"
 	"github.com/herald-progress/herald/lib/s3store"
 )
 
 // CSVPlan returns the handler of csv_import's plan step.
 func CSVPlan(ctx context.Context, getenv func(string) string) (*csvimport.Plan, error) {
-	c, err := csvConfig(ctx, getenv)
+	c, err := csvConfig(ctx, "csvplan", getenv)
 	if err != nil {
 		return nil, err
 	}
@@ -20,7 +21,7 @@ func CSVPlan(ctx context.Context, getenv func(string) string) (*csvimport.Plan, 
 
 // CSVChunk returns the handler of csv_import's chunk step.
 func CSVChunk(ctx context.Context, getenv func(string) string) (*csvimport.Chunk, error) {
-	c, err := csvConfig(ctx, getenv)
+	c, err := csvConfig(ctx, "csvchunk", getenv)
 	if err != nil {
 		return nil, err
 	}
@@ -29,7 +30,7 @@ func CSVChunk(ctx context.Context, getenv func(string) string) (*csvimport.Chunk
 
 // CSVFinish returns the handler of csv_import's finish step.
 func CSVFinish(ctx context.Context, getenv func(string) string) (*csvimport.Finish, error) {
-	c, err := csvConfig(ctx, getenv)
+	c, err := csvConfig(ctx, "csvfinish", getenv)
 	if err != nil {
 		return nil, err
 	}
@@ -37,16 +38,15 @@ func CSVFinish(ctx context.Context, getenv func(string) string) (*csvimport.Fini
 }
 
 // csvConfig wires the steps, which publish their progress from their own process.
-func csvConfig(ctx context.Context, getenv func(string) string) (csvimport.Config, error) {
-	e := &environment{getenv: getenv}
-	delivery, bucket := e.deliverySettings(), e.required(envBucket)
-	d, err := loadDelivery(ctx, e, delivery)
+func csvConfig(ctx context.Context, function string, getenv func(string) string) (csvimport.Config, error) {
+	e := newEnvironment(function, getenv)
+	d, err := loadDelivery(ctx, e)
 	if err != nil {
 		return csvimport.Config{}, err
 	}
 	d.warm(ctx, readWarmJob)
 	return csvimport.Config{
-		Store:     s3store.New(s3store.Config{Client: s3.NewFromConfig(d.aws), Bucket: bucket}),
+		Store:     s3store.New(s3store.Config{Client: s3.NewFromConfig(d.aws), Bucket: getenv(lambdas.EnvUploadsBucket)}),
 		Publisher: d.notifier(),
 		Logger:    d.log,
 	}, nil

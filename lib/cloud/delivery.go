@@ -6,6 +6,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/herald-progress/herald/lambdas"
 	"github.com/herald-progress/herald/lib/apigw"
 	"github.com/herald-progress/herald/lib/broadcast"
 	"github.com/herald-progress/herald/lib/dynamo"
@@ -23,13 +24,6 @@ const (
 	warmTimeout = 2 * time.Second
 )
 
-// deliverySettings are the names of the tables and the URL of the WebSocket API.
-type deliverySettings struct{ connections, feed, endpoint string }
-
-func (e *environment) deliverySettings() deliverySettings {
-	return deliverySettings{connections: e.required(envConnectionsTable), feed: e.required(envFeedTable), endpoint: e.required(envEndpoint)}
-}
-
 // delivery stores messages and posts them to browsers.
 type delivery struct {
 	awsClients
@@ -39,19 +33,23 @@ type delivery struct {
 	sender      *apigw.Sender
 }
 
-// loadDelivery returns a delivery, or an error if a required variable is missing or invalid.
-func loadDelivery(ctx context.Context, e *environment, settings deliverySettings) (delivery, error) {
+// loadDelivery returns a delivery for a function that reads lambdas.PublishVariables. It returns an error if a variable is missing
+// or invalid.
+func loadDelivery(ctx context.Context, e *environment) (delivery, error) {
 	f, err := loadAWS(ctx, e)
 	if err != nil {
 		return delivery{}, err
 	}
-	sender, err := f.sender(settings.endpoint)
+	sender, err := f.sender(e.getenv(lambdas.EnvEndpoint))
 	if err != nil {
 		return delivery{}, err
 	}
 
 	return delivery{
-		awsClients: f, connections: f.connectionStore(settings.connections), feed: &dynamo.Feed{Client: f.dynamo, Table: settings.feed, Log: f.log}, sender: sender,
+		awsClients:  f,
+		connections: f.connectionStore(e.getenv(lambdas.EnvConnectionsTable)),
+		feed:        &dynamo.Feed{Client: f.dynamo, Table: e.getenv(lambdas.EnvFeedTable), Log: f.log},
+		sender:      sender,
 	}, nil
 }
 

@@ -21,8 +21,7 @@ type NotifierFunction struct {
 
 // Notifier returns the handler of the notifier.
 func Notifier(ctx context.Context, getenv func(string) string) (*NotifierFunction, error) {
-	e := &environment{getenv: getenv}
-	d, err := loadDelivery(ctx, e, e.deliverySettings())
+	d, err := loadDelivery(ctx, newEnvironment("notifier", getenv))
 	if err != nil {
 		return nil, err
 	}
@@ -44,8 +43,7 @@ type SweeperFunction struct {
 
 // Sweeper returns the handler of the sweeper's rule and schedule. It does not call warm, because nobody waits for it.
 func Sweeper(ctx context.Context, getenv func(string) string) (*SweeperFunction, error) {
-	e := &environment{getenv: getenv}
-	d, err := loadDelivery(ctx, e, e.deliverySettings())
+	d, err := loadDelivery(ctx, newEnvironment("sweeper", getenv))
 	if err != nil {
 		return nil, err
 	}

@@ -4,28 +4,23 @@ import (
 	"context"
 	"fmt"
 
+	"github.com/herald-progress/herald/lambdas"
 	"github.com/herald-progress/herald/lib/session"
-)
-
-const (
-	envOrigins        = "ALLOWED_ORIGINS"
-	envMaxConnections = "MAX_CONNECTIONS"
-	envMaxPosts       = "MAX_POSTS_PER_MINUTE"
 )
 
 // limits reads the limits of one user.
 func (e *environment) limits() session.Limits {
-	l := session.Limits{MaxConnections: e.positiveInt(envMaxConnections), MaxPosts: e.positiveInt(envMaxPosts)}
+	l := session.Limits{MaxConnections: e.positiveInt(lambdas.EnvMaxConnections), MaxPosts: e.positiveInt(lambdas.EnvMaxPosts)}
 	if err := l.Validate(); err != nil && len(e.invalid) == 0 {
-		e.invalid = append(e.invalid, fmt.Sprintf("%s, %s: %v", envMaxConnections, envMaxPosts, err))
+		e.invalid = append(e.invalid, fmt.Sprintf("%s, %s: %v", lambdas.EnvMaxConnections, lambdas.EnvMaxPosts, err))
 	}
 	return l
 }
 
 // Connect returns the handler of $connect.
 func Connect(ctx context.Context, getenv func(string) string) (*session.Connect, error) {
-	e := &environment{getenv: getenv}
-	table, limits := e.required(envConnectionsTable), e.limits()
+	e := newEnvironment("connect", getenv)
+	limits, origins := e.limits(), e.list(lambdas.EnvAllowedOrigins)
 	tokens, err := e.tokenSettings()
 	if err != nil {
 		return nil, err
@@ -40,30 +35,29 @@ func Connect(ctx context.Context, getenv func(string) string) (*session.Connect,
 	}
 
 	return &session.Connect{
-		Verifier: verifier, Store: f.connectionStore(table), Limits: limits, Origins: e.list(envOrigins), Log: f.log,
+		Verifier: verifier, Store: f.connectionStore(e.getenv(lambdas.EnvConnectionsTable)), Limits: limits, Origins: origins, Log: f.log,
 	}, nil
 }
 
 // Disconnect returns the handler of $disconnect.
 func Disconnect(ctx context.Context, getenv func(string) string) (*session.Disconnect, error) {
-	e := &environment{getenv: getenv}
-	table := e.required(envConnectionsTable)
+	e := newEnvironment("disconnect", getenv)
 	f, err := loadAWS(ctx, e)
 	if err != nil {
 		return nil, err
 	}
-	return &session.Disconnect{Store: f.connectionStore(table), Log: f.log}, nil
+	return &session.Disconnect{Store: f.connectionStore(e.getenv(lambdas.EnvConnectionsTable)), Log: f.log}, nil
 }
 
 // Default returns the handler of $default.
 func Default(ctx context.Context, getenv func(string) string) (*session.Default, error) {
-	e := &environment{getenv: getenv}
-	delivery, limits := e.deliverySettings(), e.limits()
+	e := newEnvironment("default", getenv)
+	limits := e.limits()
 	tokens, err := e.tokenSettings()
 	if err != nil {
 		return nil, err
 	}
-	d, err := loadDelivery(ctx, e, delivery)
+	d, err := loadDelivery(ctx, e)
 	if err != nil {
 		return nil, err
 	}
@@ -80,16 +74,15 @@ func Default(ctx context.Context, getenv func(string) string) (*session.Default,
 
 // Reaper returns the handler of the reaper's schedule.
 func Reaper(ctx context.Context, getenv func(string) string) (*session.Reaper, error) {
-	e := &environment{getenv: getenv}
-	table, endpoint := e.required(envConnectionsTable), e.required(envEndpoint)
+	e := newEnvironment("reaper", getenv)
 	f, err := loadAWS(ctx, e)
 	if err != nil {
 		return nil, err
 	}
-	sender, err := f.sender(endpoint)
+	sender, err := f.sender(e.getenv(lambdas.EnvEndpoint))
 	if err != nil {
 		return nil, err
 	}
 
-	return &session.Reaper{Sessions: f.connectionStore(table), Gateway: sender, Log: f.log}, nil
+	return &session.Reaper{Sessions: f.connectionStore(e.getenv(lambdas.EnvConnectionsTable)), Gateway: sender, Log: f.log}, nil
 }

@@ -114,7 +114,7 @@ func (c Config) readClaim(ctx context.Context, key string) (claim, error) {
 // otherClaims returns the claims on other versions of the file's upload: of the limit claims with the greatest sequencers,
 // those that are not the file's own.
 func (c Config) otherClaims(ctx context.Context, file File, limit int) ([]claim, error) {
-	keys, err := c.Store.List(ctx, file.keyPrefix(claimsPrefix), "", limit)
+	keys, err := c.Store.List(ctx, file.keyPrefix(ClaimsPrefix), "", limit)
 	if err != nil {
 		return nil, &StoreError{Op: "list claims", Err: err}
 	}

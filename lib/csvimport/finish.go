@@ -155,7 +155,7 @@ func (f *Finish) writeResults(ctx context.Context, in FinishInput) (Summary, err
 	if err != nil {
 		return Summary{}, err
 	}
-	prefix := in.File.resultsPrefix()
+	prefix := in.File.ResultsPrefix()
 	group, copying := errgroup.WithContext(ctx)
 	group.SetLimit(maxParallelRequests)
 	var copied atomic.Int64
@@ -182,7 +182,7 @@ func (f *Finish) writeResults(ctx context.Context, in FinishInput) (Summary, err
 
 // writeRejects writes rejected.csv and counts its rows by rejection.
 func (f *Finish) writeRejects(ctx context.Context, in FinishInput, h *header) (map[rejection]int64, error) {
-	w := f.config.Store.Create(ctx, in.File.resultsPrefix()+rejectsName, Replace)
+	w := f.config.Store.Create(ctx, in.File.ResultsPrefix()+rejectsName, Replace)
 	defer w.Abort()
 	names := []string{"line", "column", "reason"}
 	for _, name := range h.names {
@@ -259,20 +259,20 @@ func (f *Finish) deleteStaged(ctx context.Context, in FinishInput) error {
 // another call of this step may still publish them.
 func (f *Finish) discard(ctx context.Context, file File) error {
 	retainNone := func(string) (bool, error) { return false, nil }
-	if err := deleteBelow(ctx, f.config.Store, file.stagedPrefix(), retainNone); err != nil {
+	if err := deleteBelow(ctx, f.config.Store, file.StagedPrefix(), retainNone); err != nil {
 		return err
 	}
 	s, _, err := f.config.readSummary(ctx, file)
 	if err != nil || !s.newerThan(file) {
 		return err
 	}
-	return deleteBelow(ctx, f.config.Store, file.resultsPrefix(), retainNone)
+	return deleteBelow(ctx, f.config.Store, file.ResultsPrefix(), retainNone)
 }
 
 // deleteOlderResults deletes the results of older imports of the upload: those of the summary that was just replaced, and
 // those of imports that were killed before they wrote a summary.
 func (f *Finish) deleteOlderResults(ctx context.Context, file File, replaced string) error {
-	prefix := file.keyPrefix(resultsPrefix)
+	prefix := file.keyPrefix(ResultsPrefix)
 	retainClaim := map[string]bool{file.Claim: true, replaced: false}
 	claims := sync.OnceValues(func() ([]claim, error) { return f.config.otherClaims(ctx, file, listPageSize) })
 	return deleteBelow(ctx, f.config.Store, prefix, func(key string) (bool, error) {

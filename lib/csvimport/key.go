@@ -10,13 +10,17 @@ import (
 	"github.com/herald-progress/herald/lib/message"
 )
 
-// The prefixes of the store's keys. Staged objects may expire after some days. Claims may expire once no event of the
-// version can arrive any more and its import has ended.
+// The prefixes of the store's keys.
 const (
-	uploadsPrefix = "uploads/"
-	claimsPrefix  = "claims/"
-	stagedPrefix  = "staged/"
-	resultsPrefix = "results/"
+	// UploadsPrefix is for the files that users upload. A new object under it starts an import.
+	UploadsPrefix = "uploads/"
+	// ClaimsPrefix is for the claims of imports. They may expire once no event of the version can arrive any more and its
+	// import has ended.
+	ClaimsPrefix = "claims/"
+	// StagedPrefix is for the results of running imports. They may expire after some days.
+	StagedPrefix = "staged/"
+	// ResultsPrefix is for the results of finished imports.
+	ResultsPrefix = "results/"
 )
 
 // userEncoding encodes a user's id, which may contain any character, for a key.
@@ -24,12 +28,12 @@ var userEncoding = base64.RawURLEncoding.Strict()
 
 // UploadKey returns the key of a user's upload. Creating an object with this key starts an import.
 func UploadKey(userID, uploadID, fileName string) string {
-	return uploadsPrefix + userEncoding.EncodeToString([]byte(userID)) + "/" + uploadID + "/" + fileName
+	return UploadsPrefix + userEncoding.EncodeToString([]byte(userID)) + "/" + uploadID + "/" + fileName
 }
 
 // identify parses the event's key to the upload and its user. It reads nothing from the store.
 func identify(e Event) (File, error) {
-	rest, ok := strings.CutPrefix(e.Object.Key, uploadsPrefix)
+	rest, ok := strings.CutPrefix(e.Object.Key, UploadsPrefix)
 	parts := strings.Split(rest, "/")
 	if !ok || len(parts) != 3 {
 		return File{}, badKey("must be uploads/<user>/<upload>/<file>")
@@ -80,20 +84,20 @@ func (f File) keyPrefix(prefix string) string {
 
 // claimKey returns the key of the claim on this version of the upload. Keys of newer versions come first.
 func (f File) claimKey() string {
-	return f.keyPrefix(claimsPrefix) + descendingKey(f.Sequencer) + "-" + f.Claim
+	return f.keyPrefix(ClaimsPrefix) + descendingKey(f.Sequencer) + "-" + f.Claim
 }
 
 // summaryKey returns the key of the upload's summary.
-func (f File) summaryKey() string { return f.keyPrefix(resultsPrefix) + summaryName }
+func (f File) summaryKey() string { return f.keyPrefix(ResultsPrefix) + summaryName }
 
-// resultsPrefix returns the prefix of the keys of this import's results.
-func (f File) resultsPrefix() string { return f.keyPrefix(resultsPrefix) + f.Claim + "/" }
+// ResultsPrefix returns the prefix of the keys of this import's results.
+func (f File) ResultsPrefix() string { return f.keyPrefix(ResultsPrefix) + f.Claim + "/" }
 
-// stagedPrefix returns the prefix of the keys of this import's staged objects.
-func (f File) stagedPrefix() string { return stagedPrefix + f.Claim + "/" }
+// StagedPrefix returns the prefix of the keys of this import's staged objects.
+func (f File) StagedPrefix() string { return StagedPrefix + f.Claim + "/" }
 
 // stagedKey returns the key of the objects that chunk n stages, without suffix.
-func (f File) stagedKey(n int) string { return fmt.Sprintf("%s%05d", f.stagedPrefix(), n) }
+func (f File) stagedKey(n int) string { return fmt.Sprintf("%s%05d", f.StagedPrefix(), n) }
 
 // The suffixes of the keys of staged objects.
 const (

@@ -59,7 +59,7 @@ func summarize(file File, chunks []ChunkOutput, rejectCounts map[rejection]int64
 		UserID: file.UserID, UploadID: file.UploadID, FileName: file.FileName, Bytes: file.Size,
 		Claim: file.Claim, OrderTime: file.OrderTime, Sequencer: file.Sequencer,
 		RejectedBy: []RejectCount{}, StartedAt: file.StartedAt, FinishedAt: message.Time{Time: now}.String(),
-		Prefix: file.resultsPrefix(), Results: []string{}, Rejects: rejectsName,
+		Prefix: file.ResultsPrefix(), Results: []string{}, Rejects: rejectsName,
 	}
 	for _, c := range chunks {
 		s.Rows += c.Rows

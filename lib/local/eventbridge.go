@@ -8,18 +8,11 @@ import (
 	"sync"
 	"time"
 
+	"github.com/herald-progress/herald/lambdas"
 	"github.com/herald-progress/herald/lib/asl"
 	"github.com/herald-progress/herald/lib/local/awswire"
 	"github.com/herald-progress/herald/lib/local/invoke"
 	"github.com/herald-progress/herald/lib/local/states"
-)
-
-// The intervals of the schedules and the retries of their functions, as in the stack.
-const (
-	reaperInterval  = time.Minute
-	reaperRetries   = 0 // the next run does the work of one that failed
-	sweeperInterval = 5 * time.Minute
-	sweeperRetries  = 2
 )
 
 // retryPause is the pause before the first retry of an event whose function failed. The second pause is twice as long
@@ -44,27 +37,34 @@ func newEventBridge(lambda *invoke.Lambda, log *slog.Logger) *eventBridge {
 	return &eventBridge{lambda: lambda, log: log, ctx: going, stop: stop}
 }
 
-// schedule invokes a function once per interval, for the first time after one interval.
-func (u *eventBridge) schedule(name string, interval time.Duration, retries int) {
-	u.goUnlessClosed(func() {
-		ticks := time.NewTicker(interval)
-		defer ticks.Stop()
-		for {
-			select {
-			case at := <-ticks.C:
-				u.goUnlessClosed(func() { u.invokeWithRetries(functionPrefix+name, scheduledEvent(name, at), retries) })
-			case <-u.ctx.Done():
-				return
-			}
+// startSchedules invokes each function that has a schedule once per interval, for the first time after one interval.
+func (u *eventBridge) startSchedules() {
+	for _, f := range lambdas.Functions() {
+		if f.Schedule.Interval > 0 {
+			u.goUnlessClosed(func() { u.runSchedule(f) })
 		}
-	})
+	}
+}
+
+func (u *eventBridge) runSchedule(f lambdas.Function) {
+	ticks := time.NewTicker(f.Schedule.Interval)
+	defer ticks.Stop()
+	for {
+		select {
+		case at := <-ticks.C:
+			u.goUnlessClosed(func() { u.invokeWithRetries(f, scheduledEvent(f.Name, at)) })
+		case <-u.ctx.Done():
+			return
+		}
+	}
 }
 
 // statusChanged invokes the sweeper if the execution has ended, with any status.
 func (u *eventBridge) statusChanged(x states.ExecutionDescription) {
 	switch x.Status {
 	case asl.StatusSucceeded, asl.StatusFailed, asl.StatusTimedOut, asl.StatusAborted:
-		u.goUnlessClosed(func() { u.invokeWithRetries(functionPrefix+"sweeper", statusChangeEvent(x), sweeperRetries) })
+		sweeper, _ := lambdas.Named("sweeper")
+		u.goUnlessClosed(func() { u.invokeWithRetries(sweeper, statusChangeEvent(x)) })
 	}
 }
 
@@ -77,9 +77,10 @@ func (u *eventBridge) goUnlessClosed(do func()) {
 	}
 }
 
-// invokeWithRetries invokes a function with an event and retries failures. After the last one it logs the event that a
+// invokeWithRetries invokes a function with an event and retries failures as Lambda does. After the last one it logs the event that a
 // dead-letter queue would get.
-func (u *eventBridge) invokeWithRetries(function string, event map[string]any, retries int) {
+func (u *eventBridge) invokeWithRetries(f lambdas.Function, event map[string]any) {
+	function := functionPrefix + f.Name
 	payload, err := json.Marshal(event)
 	if err != nil {
 		u.log.ErrorContext(u.ctx, "encode event", "function", function, "err", err)
@@ -90,7 +91,7 @@ func (u *eventBridge) invokeWithRetries(function string, event map[string]any, r
 		if err = u.invoke(ctx, function, payload); err == nil {
 			return
 		}
-		if attempt == retries {
+		if attempt == f.Events.Retries {
 			break
 		}
 		select {

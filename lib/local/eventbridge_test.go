@@ -66,8 +66,7 @@ func never(int) bool { return false }
 func TestSchedulesRunUntilClose(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		u, calls, logged := recordInvocations(t, never)
-		u.schedule("reaper", reaperInterval, reaperRetries)
-		u.schedule("sweeper", sweeperInterval, sweeperRetries)
+		u.startSchedules()
 		time.Sleep(10*time.Minute + time.Second)
 		u.close(t.Context())
 		time.Sleep(time.Hour)

@@ -8,6 +8,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/s3"
 	"github.com/aws/aws-sdk-go-v2/service/sfn"
 
+	"github.com/herald-progress/herald/lambdas"
 	"github.com/herald-progress/herald/lib/apigw"
 	"github.com/herald-progress/herald/lib/auth"
 	"github.com/herald-progress/herald/lib/broadcast"
@@ -21,20 +22,13 @@ import (
 	"github.com/herald-progress/herald/lib/stepfn"
 )
 
-// Timeouts of the functions, as the stack sets them.
-const (
-	messageTimeout = 30 * time.Second
-	streamTimeout  = 15 * time.Minute
-	reaperTimeout  = reaperInterval
-	sweeperTimeout = sweeperInterval
-)
-
 // pong returns the response to a ping, as the MOCK integration of the ping route does in the stack.
 func pong(at time.Time) string {
 	return `{"type":"pong","data":{},"timestamp":"` + message.Time{Time: at}.String() + `"}`
 }
 
-// functions returns the deployed functions by name: herald- followed by the name of the folder in lambdas/.
+// functions returns the functions of the table in lambdas by their names in the twin. Those of the configuration replace
+// Herald's own.
 func (t *Twin) functions(verifier *auth.Verifier) (map[string]invoke.Function, error) {
 	config, connections, feedStore := t.AWSConfig(), t.config.Connections, t.config.Feed
 	sender, err := apigw.New(config, t.ManagementEndpoint())
@@ -52,35 +46,34 @@ func (t *Twin) functions(verifier *auth.Verifier) (map[string]invoke.Function, e
 		Store: limitReads(objects, t.config.BytesPerSecond), Publisher: notifier, Logger: t.log,
 		RangeBytes: min(int64(t.config.BytesPerSecond)*secondsPerRange, csvimport.DefaultRangeBytes),
 	}
-	functions := map[string]invoke.Function{}
-	add := func(name string, timeout time.Duration, handler any) {
-		functions[functionPrefix+name] = invoke.Function{Handler: handler, Timeout: timeout}
+	handlers := map[string]any{
+		"connect":    (&session.Connect{Verifier: verifier, Store: connections, Log: t.log}).Handle,
+		"disconnect": (&session.Disconnect{Store: connections, Log: t.log}).Handle,
+		"default": (&session.Default{
+			Gateway: sender, Connections: connections, Feed: feedStore, Broadcaster: broadcaster, Verifier: verifier, Log: t.log,
+		}).Handle,
+		"notifier":  notifier.Handle,
+		"csvplan":   csvimport.NewPlan(csv).Handle,
+		"csvchunk":  csvimport.NewChunk(csv).Handle,
+		"csvfinish": csvimport.NewFinish(csv).Handle,
+		"reaper":    (&session.Reaper{Sessions: connections, Gateway: sender, Log: t.log}).Handle,
+		"sweeper": (&notify.Sweeper{
+			Notifier: notifier, Feed: feedStore, Workflows: &stepfn.Workflows{Client: sfn.NewFromConfig(config)}, Log: t.log,
+		}).Handle,
 	}
-	add("connect", messageTimeout, (&session.Connect{Verifier: verifier, Store: connections, Log: t.log}).Handle)
-	add("disconnect", messageTimeout, (&session.Disconnect{Store: connections, Log: t.log}).Handle)
-	add("default", messageTimeout, (&session.Default{
-		Gateway: sender, Connections: connections, Feed: feedStore, Broadcaster: broadcaster, Verifier: verifier, Log: t.log,
-	}).Handle)
-	add("notifier", messageTimeout, notifier.Handle)
-	add("csvplan", streamTimeout, csvimport.NewPlan(csv).Handle)
-	add("csvchunk", streamTimeout, csvimport.NewChunk(csv).Handle)
-	add("csvfinish", streamTimeout, csvimport.NewFinish(csv).Handle)
-	add("reaper", reaperTimeout, (&session.Reaper{Sessions: connections, Gateway: sender, Log: t.log}).Handle)
-	add("sweeper", sweeperTimeout, (&notify.Sweeper{
-		Notifier: notifier, Feed: feedStore, Workflows: &stepfn.Workflows{Client: sfn.NewFromConfig(config)}, Log: t.log,
-	}).Handle)
-	return t.replaceFunctions(functions)
-}
-
-// replaceFunctions replaces the handlers of those functions that the configuration names.
-func (t *Twin) replaceFunctions(functions map[string]invoke.Function) (map[string]invoke.Function, error) {
 	for name, handler := range t.config.Functions {
-		f, ok := functions[functionPrefix+name]
-		if !ok {
+		if _, ok := handlers[name]; !ok {
 			return nil, fmt.Errorf("local: Functions: there is no function %q", name)
 		}
-		f.Handler = handler
-		functions[functionPrefix+name] = f
+		handlers[name] = handler
+	}
+	functions := map[string]invoke.Function{}
+	for _, f := range lambdas.Functions() {
+		handler, ok := handlers[f.Name]
+		if !ok {
+			return nil, fmt.Errorf("local: no handler for the function %q", f.Name)
+		}
+		functions[functionPrefix+f.Name] = invoke.Function{Handler: handler, Timeout: f.Timeout}
 	}
 	return functions, nil
 }

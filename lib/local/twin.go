@@ -7,8 +7,10 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"maps"
 	"net"
 	"net/http"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -16,8 +18,10 @@ import (
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/credentials"
 
+	"github.com/herald-progress/herald/lambdas"
 	"github.com/herald-progress/herald/lib/auth"
 	"github.com/herald-progress/herald/lib/connection"
+	"github.com/herald-progress/herald/lib/csvimport"
 	"github.com/herald-progress/herald/lib/feed"
 	"github.com/herald-progress/herald/lib/local/awswire"
 	"github.com/herald-progress/herald/lib/local/gateway"
@@ -34,8 +38,7 @@ const (
 	Stage           = "prod"
 	Bucket          = "herald-uploads"
 	NotifierName    = "herald-notifier"
-	CSVImport       = "csv_import"
-	uploadsPrefix   = "uploads/"
+	CSVImport       = lambdas.CSVImport
 	functionPrefix  = "herald-"
 	shutdownTimeout = 5 * time.Second
 	headerTimeout   = 10 * time.Second
@@ -140,8 +143,10 @@ func (t *Twin) wire() error {
 	}
 	t.lambda = invoke.New(invoke.Config{Functions: functions, Log: t.log})
 	routes := map[string]gateway.Function{}
-	for _, name := range []string{"connect", "disconnect", "default"} {
-		routes["$"+name] = routeFunction{t.lambda, functionPrefix + name}
+	for _, f := range lambdas.Functions() {
+		if f.Route != "" {
+			routes[f.Route] = routeFunction{t.lambda, functionPrefix + f.Name}
+		}
 	}
 	t.gateway = gateway.New(gateway.Config{
 		Stage: Stage, Routes: routes, Mocks: map[string]func(time.Time) string{"ping": pong},
@@ -156,28 +161,32 @@ func (t *Twin) wire() error {
 	if err != nil {
 		return fmt.Errorf("step functions: %w", err)
 	}
-	t.s3, err = objects.New(objects.Config{Bucket: Bucket, Prefix: uploadsPrefix, Created: t.startImport})
+	t.s3, err = objects.New(objects.Config{Bucket: Bucket, Prefix: csvimport.UploadsPrefix, Created: t.startImport})
 	if err != nil {
 		return fmt.Errorf("s3: %w", err)
 	}
-	t.events.schedule("reaper", reaperInterval, reaperRetries)
-	t.events.schedule("sweeper", sweeperInterval, sweeperRetries)
+	t.events.startSchedules()
 	return nil
 }
 
 // machines returns the definitions of all state machines by name.
 func (t *Twin) machines() (map[string][]byte, error) {
-	functions := map[string]string{
-		"NotifierFunctionArn":  invoke.FunctionARN(NotifierName),
-		"CsvPlanFunctionArn":   invoke.FunctionARN(functionPrefix + "csvplan"),
-		"CsvChunkFunctionArn":  invoke.FunctionARN(functionPrefix + "csvchunk"),
-		"CsvFinishFunctionArn": invoke.FunctionARN(functionPrefix + "csvfinish"),
+	functions := map[string]string{}
+	for _, f := range lambdas.Functions() {
+		functions[f.Substitution()] = invoke.FunctionARN(functionPrefix + f.Name)
 	}
-	definition, err := statemachines.Fill(CSVImport, functions)
-	if err != nil {
-		return nil, fmt.Errorf("workflow: %w", err)
+	machines := map[string][]byte{}
+	for _, name := range statemachines.Names() {
+		named := maps.Clone(functions)
+		maps.DeleteFunc(named, func(substitution, _ string) bool {
+			return !slices.Contains(statemachines.Substitutions(name), substitution)
+		})
+		definition, err := statemachines.Fill(name, named)
+		if err != nil {
+			return nil, fmt.Errorf("workflow: %w", err)
+		}
+		machines[name] = []byte(definition)
 	}
-	machines := map[string][]byte{CSVImport: []byte(definition)}
 	replacements := make([]string, 0, 2*len(functions))
 	for name, arn := range functions {
 		replacements = append(replacements, "${"+name+"}", arn)

@@ -1,0 +1,231 @@
+// Package lambdas has the table of the deployed functions. Each folder beside it has the program of one function.
+//
+// The stack, the build, the wiring in lib/cloud and the local twin read this table, so that each fact stands here only.
+package lambdas
+
+import (
+	"slices"
+	"time"
+)
+
+// Function describes a deployed function.
+type Function struct {
+	// Name is the function's folder.
+	Name string
+	// ID starts the ids of the function's resources in the stack.
+	ID string
+	// Description is what the AWS console shows.
+	Description string
+	// Workflow is the workflow that the function is a part of, or empty. A stack without the workflow has no such function.
+	Workflow string
+	// MemoryMB is the memory in MB. Lambda gives CPU in proportion: 1,769 MB are one vCPU
+	// (https://docs.aws.amazon.com/lambda/latest/dg/configuration-memory.html).
+	MemoryMB int
+	// Timeout is when Lambda ends an invocation, in whole seconds.
+	Timeout time.Duration
+	// Route is the route of the WebSocket API that invokes the function, or empty.
+	Route string
+	// Schedule invokes the function at an interval. Its zero value invokes nothing.
+	Schedule Schedule
+	// Events says what happens to an event whose function failed. Its zero value leaves that to Lambda's defaults.
+	Events Events
+	// Required and Optional are the environment variables that the function reads. It does not start without the required
+	// ones.
+	Required, Optional []string
+	// Grants are the permissions of the function's role. Logs and traces are allowed to all.
+	Grants []Grant
+}
+
+// Substitution returns the placeholder, without ${}, that definitions of workflows have for the function's ARN.
+func (f Function) Substitution() string { return f.ID + "FunctionArn" }
+
+// Schedule invokes a function at an interval. A scheduled event that cannot be delivered is dropped: the next one does its work.
+type Schedule struct {
+	// Description says what the function then does.
+	Description string
+	// Interval is the time between two events, in whole minutes. Zero means no schedule.
+	Interval time.Duration
+}
+
+// Events says what Lambda does with an event of EventBridge whose function failed
+// (https://docs.aws.amazon.com/lambda/latest/dg/invocation-async-error-handling.html).
+type Events struct {
+	// Retries is how often Lambda repeats the event.
+	Retries int
+	// MaxAge is how old a repeated event may be.
+	MaxAge time.Duration
+	// DeadLetters puts the event into a queue after the last try.
+	DeadLetters bool
+}
+
+const (
+	// messageMemoryMB and messageTimeout are for functions that handle one small message. The timeout is one second over API
+	// Gateway's own limit.
+	messageMemoryMB = 256
+	messageTimeout  = 30 * time.Second
+	// streamMemoryMB and streamTimeout are for functions that stream files. They need one full vCPU for parsing, and memory
+	// for buffers only.
+	streamMemoryMB = 1769
+	streamTimeout  = 15 * time.Minute
+	// reaperInterval and sweeperInterval are also the timeouts of these functions: the next run continues.
+	reaperInterval  = time.Minute
+	sweeperInterval = 5 * time.Minute
+)
+
+// CSVImport is the name of the csv_import workflow.
+const CSVImport = "csv_import"
+
+// Functions returns the deployed functions.
+func Functions() []Function {
+	return []Function{
+		{
+			Name: "connect", ID: "Connect", Description: "Herald: verifies the token and keeps the connection",
+			MemoryMB: messageMemoryMB, Timeout: messageTimeout, Route: "$connect",
+			Required: []string{EnvConnectionsTable, EnvAuthMode},
+			Optional: slices.Concat(tokenVariables(), limitVariables(), []string{EnvAllowedOrigins}),
+			Grants: []Grant{
+				{ConnectionsTable, []string{"dynamodb:GetItem", "dynamodb:PutItem", "dynamodb:UpdateItem"}},
+				{UserIndex, []string{"dynamodb:Query"}},
+				{SharedKey, []string{"secretsmanager:GetSecretValue"}},
+			},
+		},
+		{
+			Name: "disconnect", ID: "Disconnect", Description: "Herald: forgets the connection",
+			MemoryMB: messageMemoryMB, Timeout: messageTimeout, Route: "$disconnect",
+			Required: []string{EnvConnectionsTable},
+			Grants:   []Grant{{ConnectionsTable, []string{"dynamodb:DeleteItem"}}},
+		},
+		{
+			Name: "default", ID: "Default", Description: "Herald: answers what browsers say",
+			MemoryMB: messageMemoryMB, Timeout: messageTimeout, Route: "$default",
+			Required: append(PublishVariables(), EnvAuthMode),
+			Optional: slices.Concat(tokenVariables(), limitVariables()),
+			Grants: []Grant{
+				{ConnectionsTable, []string{"dynamodb:GetItem", "dynamodb:UpdateItem", "dynamodb:DeleteItem"}},
+				{UserIndex, []string{"dynamodb:Query"}},
+				{FeedTable, []string{"dynamodb:Query", "dynamodb:DeleteItem"}},
+				{Posts, []string{manageConnections}},
+				{Closes, []string{manageConnections}},
+				{SharedKey, []string{"secretsmanager:GetSecretValue"}},
+			},
+		},
+		{
+			Name: "notifier", ID: "Notifier", Description: "Herald: delivers a message to a user's browsers",
+			MemoryMB: messageMemoryMB, Timeout: messageTimeout,
+			Required: PublishVariables(),
+			Grants:   PublishGrants(),
+		},
+		importStep("csvplan", "CsvPlan", "claims an upload and cuts it into ranges",
+			Grant{Claims, []string{"s3:PutObject"}}),
+		importStep("csvchunk", "CsvChunk", "imports one range",
+			Grant{Staged, []string{"s3:PutObject", "s3:AbortMultipartUpload"}}),
+		importStep("csvfinish", "CsvFinish", "puts the results together",
+			Grant{Staged, []string{"s3:GetObject", "s3:DeleteObject"}},
+			Grant{Results, []string{"s3:PutObject", "s3:AbortMultipartUpload", "s3:DeleteObject"}}),
+		{
+			Name: "reaper", ID: "Reaper", Description: "Herald: closes connections whose sessions have ended",
+			MemoryMB: messageMemoryMB, Timeout: reaperInterval,
+			Schedule: Schedule{Description: "Herald: closes connections whose sessions have ended", Interval: reaperInterval},
+			Events:   Events{Retries: 0, MaxAge: reaperInterval}, // the next run does the work of one that failed
+			Required: []string{EnvConnectionsTable, EnvEndpoint},
+			Grants: []Grant{
+				{SessionExpiryIndex, []string{"dynamodb:Query"}},
+				{ConnectionsTable, []string{"dynamodb:DeleteItem"}},
+				{Posts, []string{manageConnections}},
+				{Closes, []string{manageConnections}},
+			},
+		},
+		{
+			Name: "sweeper", ID: "Sweeper", Description: "Herald: ends the jobs of workflows that ended without a word",
+			MemoryMB: messageMemoryMB, Timeout: sweeperInterval,
+			Schedule: Schedule{Description: "Herald: looks for workflows that ended without a word", Interval: sweeperInterval},
+			Events:   Events{Retries: 2, MaxAge: time.Hour, DeadLetters: true},
+			Required: PublishVariables(),
+			Grants: []Grant{
+				{FeedTable, []string{"dynamodb:GetItem", "dynamodb:PutItem", "dynamodb:DeleteItem", "dynamodb:Query"}},
+				{UserIndex, []string{"dynamodb:Query"}},
+				{ConnectionsTable, []string{"dynamodb:DeleteItem"}},
+				{Posts, []string{manageConnections}},
+				{Executions, []string{"states:DescribeExecution"}},
+			},
+		},
+	}
+}
+
+// importStep returns a step of csv_import, which may read uploads, claims and summaries, and may report progress.
+func importStep(name, id, does string, more ...Grant) Function {
+	return Function{
+		Name: name, ID: id, Description: "Herald csv_import: " + does, Workflow: CSVImport,
+		MemoryMB: streamMemoryMB, Timeout: streamTimeout,
+		Required: append(PublishVariables(), EnvUploadsBucket),
+		Grants: slices.Concat(ReportGrants(), []Grant{
+			{Uploads, []string{"s3:GetObjectVersion"}}, // each import reads one version
+			{Claims, []string{"s3:GetObject"}},
+			{Summaries, []string{"s3:GetObject"}},
+			{Bucket, []string{"s3:ListBucket"}},
+		}, more),
+	}
+}
+
+// Named returns the function with a name. It returns false if there is none.
+func Named(name string) (Function, bool) {
+	for _, f := range Functions() {
+		if f.Name == name {
+			return f, true
+		}
+	}
+	return Function{}, false
+}
+
+// The environment variables of the functions.
+const (
+	// EnvConnectionsTable and EnvFeedTable are the names of the tables.
+	EnvConnectionsTable = "CONNECTIONS_TABLE"
+	EnvFeedTable        = "FEED_TABLE"
+	// EnvEndpoint is the https URL of the stage of the WebSocket API.
+	EnvEndpoint = "WEBSOCKET_API_ENDPOINT"
+	// EnvUploadsBucket is the name of the bucket of uploads.
+	EnvUploadsBucket = "UPLOADS_BUCKET"
+
+	// EnvAuthMode is AuthCognito, AuthJWKS or AuthHS256.
+	EnvAuthMode = "AUTH_MODE"
+	// EnvIssuer, EnvAudience and EnvJWKSURL are for AuthJWKS. AuthHS256 uses the first two, too. The audience is a list.
+	EnvIssuer   = "AUTH_ISSUER"
+	EnvAudience = "AUTH_AUDIENCE"
+	EnvJWKSURL  = "AUTH_JWKS_URL"
+	// EnvSecretARN and EnvSecretOverlap, in minutes, are for AuthHS256.
+	EnvSecretARN     = "AUTH_SECRET_ARN" //nolint:gosec // the name of a variable, not a secret
+	EnvSecretOverlap = "AUTH_SECRET_OVERLAP_MINUTES"
+	// EnvUserPoolID and EnvClientIDs, a list, are for AuthCognito.
+	EnvUserPoolID = "COGNITO_USER_POOL_ID"
+	EnvClientIDs  = "COGNITO_CLIENT_IDS"
+
+	// EnvAllowedOrigins is the list of origins whose pages may connect. Without it all may.
+	EnvAllowedOrigins = "ALLOWED_ORIGINS"
+	// EnvMaxConnections and EnvMaxPosts are the limits of one user.
+	EnvMaxConnections = "MAX_CONNECTIONS"
+	EnvMaxPosts       = "MAX_POSTS_PER_MINUTE"
+)
+
+// The values of EnvAuthMode.
+const (
+	// AuthCognito verifies the tokens of an Amazon Cognito user pool.
+	AuthCognito = "cognito"
+	// AuthJWKS verifies RS256 and ES256 tokens with the keys that their issuer publishes.
+	AuthJWKS = "jwks"
+	// AuthHS256 verifies HS256 tokens with a shared key from Secrets Manager.
+	AuthHS256 = "hs256"
+)
+
+// PublishVariables returns the variables that a function needs to publish messages in its own process.
+func PublishVariables() []string {
+	return []string{EnvConnectionsTable, EnvFeedTable, EnvEndpoint}
+}
+
+// tokenVariables returns the variables that configure the verification of tokens, beside EnvAuthMode.
+func tokenVariables() []string {
+	return []string{EnvIssuer, EnvAudience, EnvJWKSURL, EnvSecretARN, EnvSecretOverlap, EnvUserPoolID, EnvClientIDs}
+}
+
+// limitVariables returns the variables with the limits of one user.
+func limitVariables() []string { return []string{EnvMaxConnections, EnvMaxPosts} }
