@@ -76,12 +76,14 @@ func (v *View) apply(e message.Envelope) bool {
 	switch data := e.Data.(type) {
 	case message.UploadProgress:
 		return v.applyState(e, data)
-	case message.Notification, message.Error:
-		return v.addNote(e)
 	case message.Dismissed:
 		return v.notes.dismiss(data.ID)
 	case message.Welcome:
 		v.notes.welcome(data.ServerTime.Time)
+	default:
+		if message.IsNote(data) {
+			return v.addNote(e)
+		}
 	}
 
 	return true

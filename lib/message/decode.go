@@ -19,27 +19,11 @@ func Decode(raw []byte) (Data, error) {
 	if err := DecodeObject(raw, "", &m); err != nil {
 		return nil, err
 	}
-	switch m.Type {
-	case TypeUploadProgress:
-		return decodeStrict[UploadProgress](m.Data)
-	case TypeNotification:
-		return decodeStrict[Notification](m.Data)
-	case TypeError:
-		return decodeStrict[Error](m.Data)
-	default:
+	t, known := types[m.Type]
+	if !known || t.kind == kindControl {
 		return nil, invalid("type", ruleType)
 	}
-}
-
-func decodeStrict[T Data](raw []byte) (Data, error) {
-	var data T
-	if err := DecodeObject(raw, "data", &data); err != nil {
-		return nil, err
-	}
-	if err := data.Validate(); err != nil {
-		return nil, err
-	}
-	return data, nil
+	return t.decode(m.Data)
 }
 
 // DecodeObject decodes one JSON object into the struct that dst points to. Keys must match exactly. Fields without omitzero

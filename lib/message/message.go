@@ -11,26 +11,6 @@ import (
 // Subprotocol is the first WebSocket subprotocol that a client offers. The second one is its token.
 const Subprotocol = "herald"
 
-// Type is the type of a frame.
-type Type string
-
-// The types that a producer may send.
-const (
-	TypeUploadProgress Type = "upload_progress"
-	TypeNotification   Type = "notification"
-	TypeError          Type = "error"
-)
-
-// The types of control frames, which only the server makes. A pong has no data.
-const (
-	TypePong      Type = "pong"
-	TypeWelcome   Type = "welcome"
-	TypeSynced    Type = "synced"
-	TypeRefreshed Type = "refreshed"
-	TypeDismissed Type = "dismissed"
-	TypeClosing   Type = "closing"
-)
-
 // Data is the typed content of a frame: [UploadProgress], [Notification], [Error], the data of a control frame, or [Unknown]
 // in a received frame.
 type Data interface {
@@ -119,37 +99,14 @@ func Parse(frame []byte) (Envelope, error) {
 	if e.Type == "" {
 		return Envelope{}, invalid("type", ruleRequired)
 	}
-	var err error
-	switch e.Type {
-	case TypeUploadProgress:
-		e.Data, err = decodeLenient[UploadProgress](raw.Data)
-	case TypeNotification:
-		e.Data, err = decodeLenient[Notification](raw.Data)
-	case TypeError:
-		e.Data, err = decodeLenient[Error](raw.Data)
-	case TypeWelcome:
-		e.Data, err = decodeLenient[Welcome](raw.Data)
-	case TypeSynced:
-		e.Data, err = decodeLenient[Synced](raw.Data)
-	case TypeRefreshed:
-		e.Data, err = decodeLenient[Refreshed](raw.Data)
-	case TypeDismissed:
-		e.Data, err = decodeLenient[Dismissed](raw.Data)
-	case TypeClosing:
-		e.Data, err = decodeLenient[Closing](raw.Data)
-	default:
+	t, known := types[e.Type]
+	if !known {
 		e.Data = Unknown{Name: e.Type, JSON: raw.Data}
+		return e, nil
 	}
-
+	var err error
+	e.Data, err = t.parse(raw.Data)
 	return e, err
-}
-
-func decodeLenient[T Data](raw json.RawMessage) (Data, error) {
-	var data T
-	if err := json.Unmarshal(raw, &data); err != nil {
-		return nil, fmt.Errorf("parse data: %w", err)
-	}
-	return data, nil
 }
 
 // timeLayout is RFC 3339 in UTC with fixed milliseconds, so that timestamps sort as strings.

@@ -83,7 +83,7 @@ func (r Request) Normalize() (Request, error) {
 	if r.Execution != "" {
 		v.requireExecution(r.Execution)
 	}
-	r.Message = dereference(r.Message)
+	r.Message, _ = producerValue(r.Message)
 	if r.Part != nil {
 		v.requirePart(*r.Part, r)
 	}
@@ -97,39 +97,17 @@ func (r Request) Normalize() (Request, error) {
 	return r, nil
 }
 
-// dereference returns the message of a producer as a value, and nil for a nil pointer.
-func dereference(data Data) Data {
-	switch p := data.(type) {
-	case *UploadProgress:
-		return deref(p)
-	case *Notification:
-		return deref(p)
-	case *Error:
-		return deref(p)
-	default:
-		return data
-	}
-}
-
-func deref[T Data](p *T) Data {
-	if p == nil {
-		return nil
-	}
-	return *p
-}
-
 // validateMessage returns the broken rules of a message of a producer, or nil.
 func validateMessage(data Data) *Invalid {
-	switch data.(type) {
-	case nil:
+	if data == nil {
 		return invalid("message", ruleRequired)
-	case UploadProgress, Notification, Error:
-		var bad *Invalid
-		errors.As(data.Validate(), &bad)
-		return bad
-	default:
+	}
+	if _, ok := producerValue(data); !ok {
 		return invalid("type", ruleType)
 	}
+	var bad *Invalid
+	errors.As(data.Validate(), &bad)
+	return bad
 }
 
 func (v *validator) requireExecution(arn string) {

@@ -1,0 +1,66 @@
+package message
+
+import (
+	"errors"
+	"os"
+	"strings"
+	"testing"
+)
+
+// TestTheProtocolListsEachType: lib/web/PROTOCOL.md has a row for each type of the table, and for pong.
+func TestTheProtocolListsEachType(t *testing.T) {
+	protocol, err := os.ReadFile("../web/PROTOCOL.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	listed := map[string]bool{}
+	for line := range strings.Lines(string(protocol)) {
+		names, isRow := strings.CutPrefix(line, "| `")
+		names, _, _ = strings.Cut(names, " |")
+		for name := range strings.SplitSeq(strings.TrimSuffix(names, "`"), "`, `") {
+			listed[name] = isRow || listed[name]
+		}
+	}
+	if !listed[string(TypePong)] {
+		t.Errorf("the protocol does not list %s", TypePong)
+	}
+	for name := range types {
+		if !listed[string(name)] {
+			t.Errorf("the protocol does not list %s", name)
+		}
+	}
+}
+
+// TestTypesAgreeWithTheTable checks each type: a frame of it parses to data of the type, and only a producer's type is decoded and
+// accepted in a request.
+func TestTypesAgreeWithTheTable(t *testing.T) {
+	for name, dataType := range types {
+		raw := []byte(`{"type":"` + string(name) + `","data":{}}`)
+		e, err := Parse(raw)
+		if err != nil || e.Data.Type() != name {
+			t.Errorf("%s is parsed as %+v: %v", name, e, err)
+			continue
+		}
+		producer := dataType.kind != kindControl
+		_, decodeErr := Decode(raw)
+		for what, err := range map[string]error{
+			"Decode":  decodeErr,
+			"Request": Request{UserID: "u1", Message: e.Data}.Validate(),
+		} {
+			var bad *Invalid
+			if !errors.As(err, &bad) {
+				t.Errorf("%s of an empty %s: %v, want an Invalid", what, name, err)
+				continue
+			}
+			if refused := bad.Problems[0].Field == "type" && bad.Problems[0].Rule == ruleType; refused == producer {
+				t.Errorf("%s of %s: %v; a producer may send it: %v", what, name, err, producer)
+			}
+		}
+		if got := IsNote(e.Data); got != (dataType.kind == kindNote) {
+			t.Errorf("%s is a note: %v", name, got)
+		}
+	}
+	if IsNote(nil) || IsNote(Unknown{Name: "x"}) {
+		t.Error("data of no known type is a note")
+	}
+}
