@@ -3,7 +3,6 @@ package pipeline_test
 import (
 	"bytes"
 	"context"
-	"crypto/rand"
 	"encoding/json"
 	"fmt"
 	"io"
@@ -18,12 +17,11 @@ import (
 	"sync"
 	"testing"
 
-	"github.com/aws/aws-sdk-go-v2/credentials"
-	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/herald-progress/herald/cdkapp/pipeline"
 	"github.com/herald-progress/herald/lib/dynamo"
+	"github.com/herald-progress/herald/lib/dynamo/dynamotest"
 	"github.com/herald-progress/herald/lib/local/objects"
 )
 
@@ -58,14 +56,8 @@ type account struct {
 // with the account's getenv send their requests to it.
 func startAccount(t *testing.T) *account {
 	t.Helper()
-	endpoint := os.Getenv("DYNALITE_ENDPOINT")
-	if endpoint == "" {
-		t.Skip("set DYNALITE_ENDPOINT to the URL of a DynamoDB emulator")
-	}
-	client := dynamodb.New(dynamodb.Options{
-		Region: "us-east-1", BaseEndpoint: &endpoint, Credentials: credentials.NewStaticCredentialsProvider("local", "local", ""),
-	})
-	u, err := url.Parse(endpoint)
+	connections, feed := dynamotest.Tables(t, dynamotest.Client(t, dynamotest.Dynalite, nil))
+	u, err := url.Parse(os.Getenv(dynamotest.Dynalite))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -75,16 +67,10 @@ func startAccount(t *testing.T) *account {
 	}
 	a := &account{
 		s3:          bucket,
-		connections: &dynamo.Connections{Client: client, Table: "connections_" + rand.Text()},
-		feed:        &dynamo.Feed{Client: client, Table: "feed_" + rand.Text()},
+		connections: connections,
+		feed:        feed,
 		dynamo:      httputil.NewSingleHostReverseProxy(u),
 		needed:      map[string]bool{},
-	}
-	if err := dynamo.CreateConnections(t.Context(), client, a.connections.Table); err != nil {
-		t.Fatal(err)
-	}
-	if err := dynamo.CreateFeed(t.Context(), client, a.feed.Table); err != nil {
-		t.Fatal(err)
 	}
 	server := httptest.NewServer(a)
 	t.Cleanup(server.Close)

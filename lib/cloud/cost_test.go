@@ -3,7 +3,6 @@ package cloud_test
 import (
 	"bytes"
 	"context"
-	"crypto/rand"
 	"encoding/json"
 	"fmt"
 	"io"
@@ -17,13 +16,10 @@ import (
 	"testing/synctest"
 	"time"
 
-	"github.com/aws/aws-sdk-go-v2/aws"
-	"github.com/aws/aws-sdk-go-v2/credentials"
-	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
-
 	"github.com/herald-progress/herald/lib/broadcast"
 	"github.com/herald-progress/herald/lib/connection"
 	"github.com/herald-progress/herald/lib/dynamo"
+	"github.com/herald-progress/herald/lib/dynamo/dynamotest"
 	"github.com/herald-progress/herald/lib/message"
 	"github.com/herald-progress/herald/lib/notify"
 	"github.com/herald-progress/herald/lib/progress"
@@ -35,10 +31,7 @@ const costUpdates = 1000
 // TestTheCostsInTheREADME counts what progress updates to two tabs ask of AWS, and compares the counts with the README's
 // table. Time is virtual, and DynamoDB an emulator that says what it would charge.
 func TestTheCostsInTheREADME(t *testing.T) {
-	endpoint := os.Getenv("DYNALITE_ENDPOINT")
-	if endpoint == "" {
-		t.Skip("DYNALITE_ENDPOINT is not set")
-	}
+	client := dynamotest.Client(t, dynamotest.Dynalite, nil)
 	readme, err := os.ReadFile("../../cdkapp/README.md")
 	if err != nil {
 		t.Fatal(err)
@@ -54,9 +47,9 @@ func TestTheCostsInTheREADME(t *testing.T) {
 		{"1,000 executions that end, of whatever workflow", (*meteredAccount).executionEnds},
 	} {
 		t.Run(row.name, func(t *testing.T) {
-			tables := newTables(t, endpoint)
+			connections, feed := dynamotest.Tables(t, client)
 			synctest.Test(t, func(t *testing.T) {
-				a := newMeteredAccount(t, endpoint, tables)
+				a := newMeteredAccount(t, connections.Table, feed.Table)
 				row.run(a)
 				if got := a.row(row.name); differs(string(readme), row.name, got) {
 					t.Errorf("the README's table lacks this row, which was measured:\n%s", got)
@@ -64,26 +57,6 @@ func TestTheCostsInTheREADME(t *testing.T) {
 			})
 		})
 	}
-}
-
-// newTables makes both tables and returns their names.
-func newTables(t *testing.T, endpoint string) [2]string {
-	t.Helper()
-	client := costClient(endpoint, http.DefaultClient)
-	tables := [2]string{"connections_" + rand.Text(), "feed_" + rand.Text()}
-	if err := dynamo.CreateConnections(t.Context(), client, tables[0]); err != nil {
-		t.Fatal(err)
-	}
-	if err := dynamo.CreateFeed(t.Context(), client, tables[1]); err != nil {
-		t.Fatal(err)
-	}
-	return tables
-}
-
-func costClient(endpoint string, client aws.HTTPClient) *dynamodb.Client {
-	return dynamodb.New(dynamodb.Options{
-		Region: "us-east-1", BaseEndpoint: &endpoint, HTTPClient: client, Credentials: credentials.NewStaticCredentialsProvider("local", "local", ""),
-	})
 }
 
 // meteredAccount is an AWS account that counts requests.
@@ -98,12 +71,12 @@ type meteredAccount struct {
 }
 
 // newMeteredAccount returns an account in which a user has two tabs. It counts from now on.
-func newMeteredAccount(t *testing.T, endpoint string, tables [2]string) *meteredAccount {
+func newMeteredAccount(t *testing.T, connectionsTable, feedTable string) *meteredAccount {
 	t.Helper()
 	// A socket that is kept would keep the time from passing.
 	a := &meteredAccount{t: t, http: &http.Client{Transport: &http.Transport{DisableKeepAlives: true}}}
-	client := costClient(endpoint, a)
-	rows := &dynamo.Connections{Client: client, Table: tables[0]}
+	client := dynamotest.Client(t, dynamotest.Dynalite, a)
+	rows := &dynamo.Connections{Client: client, Table: connectionsTable}
 	for _, id := range []string{"L0SM9cOFvHcCIhw=", "L0SM9cOFvHcCIhx="} {
 		c := connection.Connection{ID: id, UserID: "u1", ConnectedAt: time.Now(), TokenExpiresAt: time.Now().Add(24 * time.Hour)}
 		if err := rows.Put(t.Context(), c); err != nil {
@@ -111,7 +84,7 @@ func newMeteredAccount(t *testing.T, endpoint string, tables [2]string) *metered
 		}
 	}
 	a.notifier = &notify.Notifier{
-		Broadcaster: &broadcast.Broadcaster{Store: rows, Sender: a}, Feed: &dynamo.Feed{Client: client, Table: tables[1]},
+		Broadcaster: &broadcast.Broadcaster{Store: rows, Sender: a}, Feed: &dynamo.Feed{Client: client, Table: feedTable},
 	}
 	a.requests, a.reads, a.writes = 0, 0, 0
 	return a

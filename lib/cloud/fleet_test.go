@@ -4,9 +4,7 @@ import (
 	"archive/zip"
 	"bytes"
 	"context"
-	"crypto/rand"
 	"encoding/json"
-	"errors"
 	"io"
 	"net/http"
 	"net/http/httptest"
@@ -20,8 +18,6 @@ import (
 	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
-	"github.com/aws/aws-sdk-go-v2/credentials"
-	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
 	"github.com/aws/aws-sdk-go-v2/service/lambda"
 	"github.com/aws/aws-sdk-go-v2/service/sfn"
 	"github.com/aws/aws-sdk-go-v2/service/sfn/types"
@@ -31,6 +27,7 @@ import (
 	"github.com/herald-progress/herald/cdkapp/bootstrap"
 	"github.com/herald-progress/herald/lib/client"
 	"github.com/herald-progress/herald/lib/dynamo"
+	"github.com/herald-progress/herald/lib/dynamo/dynamotest"
 	"github.com/herald-progress/herald/lib/local"
 	"github.com/herald-progress/herald/lib/local/states"
 )
@@ -78,7 +75,7 @@ type fleet struct {
 func startFleet(t *testing.T) fleet {
 	t.Helper()
 	f := fleet{functions: map[string]*deployedFunction{}}
-	f.rows, f.feed = createTables(t)
+	f.rows, f.feed = dynamotest.Tables(t, dynamotest.Client(t, dynamotest.Dynalite, nil))
 	replaced := map[string]any{}
 	for _, name := range bootstrap.Functions() {
 		program(t, name)
@@ -95,7 +92,7 @@ func startFleet(t *testing.T) fleet {
 		p, err := startProcess(t, exec.CommandContext(t.Context(), program(t, name)),
 			"CONNECTIONS_TABLE="+f.rows.Table, "FEED_TABLE="+f.feed.Table, "WEBSOCKET_API_ENDPOINT="+twin.ManagementEndpoint(), "UPLOADS_BUCKET="+local.Bucket,
 			"AUTH_MODE=hs256", "AUTH_SECRET_ARN=arn:aws:secretsmanager:us-east-1:000000000000:secret:herald",
-			"AWS_ENDPOINT_URL_DYNAMODB="+os.Getenv("DYNALITE_ENDPOINT"), "AWS_ENDPOINT_URL_S3="+twin.Endpoint(),
+			"AWS_ENDPOINT_URL_DYNAMODB="+os.Getenv(dynamotest.Dynalite), "AWS_ENDPOINT_URL_S3="+twin.Endpoint(),
 			"AWS_ENDPOINT_URL_SECRETS_MANAGER="+secrets, "AWS_ENDPOINT_URL_SFN="+twin.Endpoint())
 		if err != nil {
 			t.Fatalf("%s: %v", name, err)
@@ -108,26 +105,6 @@ func startFleet(t *testing.T) fleet {
 		}
 	})
 	return f
-}
-
-// createTables returns a new connections table and a new feed table, or skips where there is no DynamoDB.
-func createTables(t *testing.T) (*dynamo.Connections, *dynamo.Feed) {
-	t.Helper()
-	endpoint := os.Getenv("DYNALITE_ENDPOINT")
-	if endpoint == "" {
-		t.Skip("set DYNALITE_ENDPOINT to the URL of a DynamoDB emulator")
-	}
-	client := dynamodb.New(dynamodb.Options{
-		Region: "us-east-1", BaseEndpoint: &endpoint, Credentials: credentials.NewStaticCredentialsProvider("local", "local", ""),
-	})
-	rows := &dynamo.Connections{Client: client, Table: "shipped_" + rand.Text()}
-	feed := &dynamo.Feed{Client: client, Table: "shipped_feed_" + rand.Text()}
-	err := errors.Join(dynamo.CreateConnections(t.Context(), client, rows.Table), dynamo.CreateFeed(t.Context(), client, feed.Table))
-	if err != nil {
-		t.Fatal(err)
-	}
-
-	return rows, feed
 }
 
 // secretsManager returns the URL of a Secrets Manager that has one secret.

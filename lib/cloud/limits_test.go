@@ -6,7 +6,6 @@ import (
 	"errors"
 	"iter"
 	"maps"
-	"net/http"
 	"os"
 	"reflect"
 	"strings"
@@ -21,7 +20,7 @@ import (
 	"github.com/herald-progress/herald/lib/broadcast"
 	"github.com/herald-progress/herald/lib/connection"
 	"github.com/herald-progress/herald/lib/csvimport"
-	"github.com/herald-progress/herald/lib/dynamo"
+	"github.com/herald-progress/herald/lib/dynamo/dynamotest"
 	"github.com/herald-progress/herald/lib/feed"
 	"github.com/herald-progress/herald/lib/message"
 	"github.com/herald-progress/herald/lib/notify"
@@ -123,8 +122,8 @@ func jsonOf(v any) string {
 // TestEveryLimitIsEnforcedFromRequestToClient tests each limit alone, and with every other field at its limit.
 func TestEveryLimitIsEnforcedFromRequestToClient(t *testing.T) {
 	stores := map[string]notify.Feed{"memory": &feed.Memory{}}
-	if endpoint := os.Getenv("DYNALITE_ENDPOINT"); endpoint != "" {
-		stores["dynamo"] = &dynamo.Feed{Client: costClient(endpoint, http.DefaultClient), Table: newTables(t, endpoint)[1]}
+	if os.Getenv(dynamotest.Dynalite) != "" {
+		_, stores["dynamo"] = dynamotest.Tables(t, dynamotest.Client(t, dynamotest.Dynalite, nil))
 	}
 	for store, feed := range stores {
 		for _, l := range limits {
@@ -316,11 +315,7 @@ func TestTokensAndMessagesAcceptTheSameUserIDs(t *testing.T) {
 
 // TestMaximumPartsFitInAJob stores as many parts as a job may have, each of the maximum size.
 func TestMaximumPartsFitInAJob(t *testing.T) {
-	endpoint := os.Getenv("DYNALITE_ENDPOINT")
-	if endpoint == "" {
-		t.Skip("DYNALITE_ENDPOINT is not set")
-	}
-	store := &dynamo.Feed{Client: costClient(endpoint, http.DefaultClient), Table: newTables(t, endpoint)[1]}
+	_, store := dynamotest.Tables(t, dynamotest.Client(t, dynamotest.Dynalite, nil))
 	w := newLimitCheck(t, store)
 	data := decodeData(t, progressType, full[progressType]).(message.UploadProgress)
 	data.Status = ""

@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"math/rand/v2"
 	"net/http"
-	"os"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -14,6 +13,7 @@ import (
 	"time"
 
 	"github.com/herald-progress/herald/lib/dynamo"
+	"github.com/herald-progress/herald/lib/dynamo/dynamotest"
 	"github.com/herald-progress/herald/lib/feed"
 	"github.com/herald-progress/herald/lib/message"
 	"github.com/herald-progress/herald/lib/notify"
@@ -35,18 +35,14 @@ func (d slowClient) Do(r *http.Request) (*http.Response, error) {
 // one state in a hundred are throttled.
 func TestFortyParallelBranchesOfOneJobLoseNoState(t *testing.T) {
 	const branches, states, tries = 40, 5, 3
-	endpoint := os.Getenv("DYNALITE_ENDPOINT")
-	if endpoint == "" {
-		t.Skip("DYNALITE_ENDPOINT is not set")
-	}
-	table := newTables(t, endpoint)[1]
+	_, store := dynamotest.Tables(t, dynamotest.Client(t, dynamotest.Dynalite, nil))
 	synctest.Test(t, func(t *testing.T) {
-		client := costClient(endpoint, slowClient{&http.Client{Transport: &http.Transport{DisableKeepAlives: true}}})
+		client := dynamotest.Client(t, dynamotest.Dynalite, slowClient{&http.Client{Transport: &http.Transport{DisableKeepAlives: true}}})
 		var throttled atomic.Int64
 		var all sync.WaitGroup
 		walks := make([]*limitCheck, branches)
 		for b := range branches {
-			w := newLimitCheck(t, &dynamo.Feed{Client: client, Table: table})
+			w := newLimitCheck(t, &dynamo.Feed{Client: client, Table: store.Table})
 			walks[b] = w
 			all.Go(func() {
 				for n := range states {

@@ -4,24 +4,22 @@ import (
 	"crypto/rand"
 	"errors"
 	"fmt"
-	"os"
 	"slices"
 	"strings"
 	"testing"
 	"time"
 
-	"github.com/aws/aws-sdk-go-v2/aws"
-	"github.com/aws/aws-sdk-go-v2/credentials"
 	"github.com/aws/aws-sdk-go-v2/feature/dynamodb/attributevalue"
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/herald-progress/herald/lib/connection/connectiontest"
 	"github.com/herald-progress/herald/lib/dynamo"
+	"github.com/herald-progress/herald/lib/dynamo/dynamotest"
 )
 
 // endpoints names the variables that hold the URLs of DynamoDB emulators.
-var endpoints = map[string]string{"dynalite": "DYNALITE_ENDPOINT", "moto": "MOTO_ENDPOINT"}
+var endpoints = map[string]string{"dynalite": dynamotest.Dynalite, "moto": dynamotest.Moto}
 
 func TestConnectionsMeetTheStoreContract(t *testing.T) {
 	for name, variable := range endpoints {
@@ -43,7 +41,7 @@ func TestConnectionsMeetTheStoreContract(t *testing.T) {
 func TestUsageItemFormat(t *testing.T) {
 	for name, variable := range endpoints {
 		t.Run(name, func(t *testing.T) {
-			client := emulator(t, variable)
+			client := dynamotest.Client(t, variable, nil)
 			store := &dynamo.Connections{Client: client, Table: "connections_" + rand.Text()}
 			if err := dynamo.CreateConnections(t.Context(), client, store.Table); err != nil {
 				t.Fatal(err)
@@ -93,15 +91,4 @@ func TestUsageItemFormat(t *testing.T) {
 			}
 		})
 	}
-}
-
-func emulator(t *testing.T, variable string) *dynamodb.Client {
-	t.Helper()
-	url := os.Getenv(variable)
-	if url == "" {
-		t.Skipf("set %s to the URL of a DynamoDB emulator", variable)
-	}
-	return dynamodb.New(dynamodb.Options{
-		Region: "us-east-1", BaseEndpoint: aws.String(url), Credentials: credentials.NewStaticCredentialsProvider("local", "local", ""),
-	})
 }

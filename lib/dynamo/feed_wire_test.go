@@ -16,6 +16,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
 
 	"github.com/herald-progress/herald/lib/dynamo"
+	"github.com/herald-progress/herald/lib/dynamo/dynamotest"
 	"github.com/herald-progress/herald/lib/feed/feedtest"
 )
 
@@ -109,9 +110,8 @@ func wired(t *testing.T, variable string, retryer aws.Retryer) (*wire, *dynamodb
 	transport := http.DefaultTransport.(*http.Transport).Clone()
 	transport.MaxIdleConnsPerHost = idleConnections
 	t.Cleanup(transport.CloseIdleConnections)
-	w := &wire{client: &http.Client{Transport: transport}, oneByOne: variable == "MOTO_ENDPOINT"}
-	options := emulator(t, variable).Options()
-	options.HTTPClient = w
+	w := &wire{client: &http.Client{Transport: transport}, oneByOne: variable == dynamotest.Moto}
+	options := dynamotest.Client(t, variable, w).Options()
 	if retryer != nil {
 		options.Retryer = retryer
 	}

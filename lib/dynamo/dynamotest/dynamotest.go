@@ -1,0 +1,50 @@
+// Package dynamotest gives tests tables in an emulator of DynamoDB.
+package dynamotest
+
+import (
+	"crypto/rand"
+	"errors"
+	"os"
+	"testing"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/credentials"
+	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
+
+	"github.com/herald-progress/herald/lib/dynamo"
+)
+
+// The environment variables with the URLs of the emulators.
+const (
+	Dynalite = "DYNALITE_ENDPOINT"
+	Moto     = "MOTO_ENDPOINT"
+)
+
+// Client returns a client of the emulator whose URL the environment variable has. It skips the test if the variable is not set. A
+// nil http is the default of the AWS SDK.
+func Client(tb testing.TB, variable string, http aws.HTTPClient) *dynamodb.Client {
+	tb.Helper()
+	endpoint := os.Getenv(variable)
+	if endpoint == "" {
+		tb.Skipf("set %s to the URL of a DynamoDB emulator", variable)
+	}
+	return dynamodb.New(dynamodb.Options{
+		Region: "us-east-1", BaseEndpoint: &endpoint, HTTPClient: http,
+		Credentials: credentials.NewStaticCredentialsProvider("local", "local", ""),
+	})
+}
+
+// Tables returns a new connections table and a new feed table.
+func Tables(tb testing.TB, client *dynamodb.Client) (*dynamo.Connections, *dynamo.Feed) {
+	tb.Helper()
+	connections := &dynamo.Connections{Client: client, Table: "connections_" + rand.Text()}
+	feed := &dynamo.Feed{Client: client, Table: "feed_" + rand.Text()}
+	err := errors.Join(
+		dynamo.CreateConnections(tb.Context(), client, connections.Table), dynamo.CreateFeed(tb.Context(), client, feed.Table),
+	)
+	if err != nil {
+		tb.Fatal(err)
+	}
+
+	return connections, feed
+}
