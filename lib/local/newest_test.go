@@ -2,7 +2,6 @@ package local_test
 
 import (
 	"bytes"
-	"context"
 	"encoding/json"
 	"io"
 	"strings"
@@ -15,7 +14,6 @@ import (
 	"github.com/herald-progress/herald/lib/asl"
 	"github.com/herald-progress/herald/lib/csvimport"
 	"github.com/herald-progress/herald/lib/local"
-	"github.com/herald-progress/herald/lib/local/states"
 	"github.com/herald-progress/herald/lib/message"
 )
 
@@ -25,32 +23,11 @@ func TestTabAndBucketHaveTheNewestOfTwoFiles(t *testing.T) {
 	for name, second := range map[string]string{"two files": "b.csv", "the same key again": "a.csv"} {
 		t.Run(name, func(t *testing.T) {
 			const rows = 300_000
-			ended := make(chan states.ExecutionDescription, 2)
-			twin, err := local.Start(t.Context(), local.Config{StatusChanged: func(_ context.Context, x states.ExecutionDescription) {
-				if !x.StopDate.IsZero() {
-					ended <- x
-				}
-			}})
-			if err != nil {
-				t.Fatal(err)
-			}
-			t.Cleanup(func() {
-				if err := twin.Close(context.WithoutCancel(t.Context())); err != nil {
-					t.Error(err)
-				}
-			})
+			twin, ended := startWithEnds(t, local.Config{})
 			ann := openTab(t, twin, "ann")
-			put := func(file string, content []byte) {
-				t.Helper()
-				if _, err := twinS3(twin).PutObject(t.Context(), &s3.PutObjectInput{
-					Bucket: aws.String(local.Bucket), Key: aws.String(csvimport.UploadKey("ann", "u-42", file)), Body: bytes.NewReader(content),
-				}); err != nil {
-					t.Fatal(err)
-				}
-			}
-			put("a.csv", partsOf(rows))
+			putFile(t, twin, "ann", "u-42", "a.csv", bytes.NewReader(partsOf(rows)))
 			until(t, ann, func(e message.Envelope) bool { return e.Type == message.TypeUploadProgress })
-			put(second, []byte("part,color,quantity\n1,Red,1\n2,Blue,2\n"))
+			putFile(t, twin, "ann", "u-42", second, bytes.NewReader([]byte("part,color,quantity\n1,Red,1\n2,Blue,2\n")))
 			frames := until(t, ann, func(e message.Envelope) bool { return e.Type == message.TypeNotification })
 			for range 2 {
 				if x := <-ended; x.Status != asl.StatusSucceeded {

@@ -100,7 +100,7 @@ func TestDisconnectedTabsMissNothing(t *testing.T) {
 	for _, tab := range tabs {
 		tab.await(t, message.TypeSynced)
 	}
-	upload(t, twin, "ann", "u-42")
+	putPartsList(t, twin, "ann", "u-42")
 	for i, tab := range tabs {
 		last, steps := -1.0, 0
 		for _, e := range tab.await(t, message.TypeNotification) {

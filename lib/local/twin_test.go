@@ -97,17 +97,7 @@ func TestAnImportReachesEveryTabOfItsUser(t *testing.T) {
 	twin, log := startTwin(t)
 	tabs := []*client.Conn{openTab(t, twin, "auth0|ann/x"), openTab(t, twin, "auth0|ann/x")}
 	stranger := openTab(t, twin, "bob")
-	file, err := os.Open(partsList + ".csv")
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer file.Close()
-	_, err = twinS3(twin).PutObject(t.Context(), &s3.PutObjectInput{
-		Bucket: aws.String(local.Bucket), Key: aws.String(csvimport.UploadKey("auth0|ann/x", "u-42", "parts-list.csv")), Body: file,
-	})
-	if err != nil {
-		t.Fatal(err)
-	}
+	putPartsList(t, twin, "auth0|ann/x", "u-42")
 	for _, c := range tabs {
 		last := -1.0
 		frames := until(t, c, func(e message.Envelope) bool { return e.Type == message.TypeNotification })

@@ -4,18 +4,15 @@ import (
 	"cmp"
 	"context"
 	"fmt"
-	"os"
 	"strings"
 	"testing"
 	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
-	"github.com/aws/aws-sdk-go-v2/service/s3"
 	"github.com/aws/aws-sdk-go-v2/service/sfn"
 	gocmp "github.com/google/go-cmp/cmp"
 
 	"github.com/herald-progress/herald/lib/client"
-	"github.com/herald-progress/herald/lib/csvimport"
 	"github.com/herald-progress/herald/lib/local"
 	"github.com/herald-progress/herald/lib/local/states"
 	"github.com/herald-progress/herald/lib/message"
@@ -152,7 +149,7 @@ func TestAStoppedImportIsCancelled(t *testing.T) {
 		}
 	})
 	ann := openTab(t, twin, "ann")
-	upload(t, twin, "ann", "u-42")
+	putPartsList(t, twin, "ann", "u-42")
 	until(t, ann, func(e message.Envelope) bool { return e.Data.(message.UploadProgress).Progress > 5 })
 	execution := <-started
 	if _, err := sfn.NewFromConfig(twin.AWSConfig()).StopExecution(t.Context(), &sfn.StopExecutionInput{ExecutionArn: &execution}); err != nil {
@@ -162,21 +159,6 @@ func TestAStoppedImportIsCancelled(t *testing.T) {
 	end := frames[len(frames)-1].Data.(message.UploadProgress)
 	if end.Status != message.StatusCancelled || end.Message != "The workflow was stopped" || end.Progress <= 5 {
 		t.Errorf("the last state is %+v, want cancelled", end)
-	}
-}
-
-// upload puts the parts list into the bucket.
-func upload(t *testing.T, twin *local.Twin, user, id string) {
-	t.Helper()
-	file, err := os.Open(partsList + ".csv")
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer file.Close()
-	if _, err := twinS3(twin).PutObject(t.Context(), &s3.PutObjectInput{
-		Bucket: aws.String(local.Bucket), Key: aws.String(csvimport.UploadKey(user, id, "parts-list.csv")), Body: file,
-	}); err != nil {
-		t.Fatal(err)
 	}
 }
 

@@ -1,0 +1,58 @@
+package local_test
+
+import (
+	"context"
+	"io"
+	"os"
+	"testing"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/service/s3"
+
+	"github.com/herald-progress/herald/lib/csvimport"
+	"github.com/herald-progress/herald/lib/local"
+	"github.com/herald-progress/herald/lib/local/states"
+)
+
+// startWithEnds returns a twin of this configuration, and a channel of its executions that have ended, with room for two.
+func startWithEnds(t *testing.T, config local.Config) (*local.Twin, <-chan states.ExecutionDescription) {
+	t.Helper()
+	ended := make(chan states.ExecutionDescription, 2)
+	config.StatusChanged = func(_ context.Context, x states.ExecutionDescription) {
+		if !x.StopDate.IsZero() {
+			ended <- x
+		}
+	}
+	twin, err := local.Start(t.Context(), config)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		if err := twin.Close(context.WithoutCancel(t.Context())); err != nil {
+			t.Error(err)
+		}
+	})
+	return twin, ended
+}
+
+// putFile puts a file of an upload into the bucket, as the browser of its user does.
+func putFile(t *testing.T, twin *local.Twin, user, upload, name string, content io.Reader) {
+	t.Helper()
+	_, err := twinS3(twin).PutObject(t.Context(), &s3.PutObjectInput{
+		Bucket: aws.String(local.Bucket), Key: aws.String(csvimport.UploadKey(user, upload, name)), Body: content,
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+}
+
+// putPartsList puts the parts list into the bucket.
+func putPartsList(t *testing.T, twin *local.Twin, user, upload string) {
+	t.Helper()
+	file, err := os.Open(partsList + ".csv")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer file.Close()
+	putFile(t, twin, user, upload, "parts-list.csv", file)
+}
