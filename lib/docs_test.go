@@ -217,3 +217,42 @@ func TestContributingNamesCodeThatExists(t *testing.T) {
 		}
 	}
 }
+
+// TestLogLinesOfTheDocsExist checks the lines that cdkapp/README.md tells deployers to count: each is logged, with its fields.
+func TestLogLinesOfTheDocsExist(t *testing.T) {
+	code := readTree(t, func(path string) bool {
+		return strings.HasPrefix(path, "../lib/") && strings.HasSuffix(path, ".go") && !strings.HasSuffix(path, "_test.go")
+	})
+	page := readTree(t, func(path string) bool { return path == "../cdkapp/README.md" })["cdkapp/README.md"]
+	_, table, _ := strings.Cut(page, "| `msg` | function | fields |\n|---|---|---|\n")
+	call := regexp.MustCompile(`(?s)(?:Info|Warn|Error)Context\(ctx, "([^"]+)"(.*?)\n|\.Log\(ctx, level, "([^"]+)"(.*?\))\n`)
+	logged := map[string]string{}
+	for _, source := range code {
+		source = regexp.MustCompile(`,\n\s*`).ReplaceAllString(source, ", ")
+		for _, found := range call.FindAllStringSubmatch(source, -1) {
+			logged[found[1]+found[3]] += found[2] + found[4]
+		}
+	}
+	rows := 0
+	for row := range strings.Lines(table) {
+		cells := strings.Split(row, "|")
+		if len(cells) != 5 {
+			break
+		}
+		rows++
+		line := strings.Trim(cells[1], " `")
+		fields, ok := logged[line]
+		if !ok {
+			t.Errorf("the page lists %q, which is not logged", line)
+			continue
+		}
+		for field := range strings.SplitSeq(strings.ReplaceAll(cells[3], "`", ""), ",") {
+			if field = strings.TrimSpace(field); !strings.Contains(fields, `"`+field+`"`) {
+				t.Errorf("%q is logged without %q", line, field)
+			}
+		}
+	}
+	if rows < 10 {
+		t.Errorf("the page lists %d lines", rows)
+	}
+}
