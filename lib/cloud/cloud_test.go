@@ -38,13 +38,15 @@ func newStarter[H any](wire func(context.Context, func(string) string) (H, error
 // TestFunctionsReadTheVariablesOfTheTable: each function reads its required and optional variables of the table in lambdas, in some
 // auth mode, and no others. It stops before it calls AWS, because variables are missing.
 func TestFunctionsReadTheVariablesOfTheTable(t *testing.T) {
-	if got := len(lambdas.Functions()); got != len(starters) {
-		t.Errorf("the table has %d functions, %d are wired", got, len(starters))
-	}
 	for _, f := range lambdas.Functions() {
+		start, wired := starters[f.Name]
+		if !wired {
+			t.Errorf("%s is not wired", f.Name)
+			continue
+		}
 		read := map[string]bool{}
 		for _, mode := range []string{lambdas.AuthCognito, lambdas.AuthJWKS, lambdas.AuthHS256} {
-			err := starters[f.Name](t.Context(), func(name string) string {
+			err := start(t.Context(), func(name string) string {
 				read[name] = true
 				return map[string]string{lambdas.EnvAuthMode: mode}[name]
 			})

@@ -14,6 +14,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	"github.com/herald-progress/herald/lambdas"
 	"github.com/herald-progress/herald/lib/asl"
 	"github.com/herald-progress/herald/lib/local/invoke"
 	"github.com/herald-progress/herald/lib/local/states"
@@ -41,9 +42,12 @@ func recordInvocations(t *testing.T, fails func(call int) bool) (u *eventBridge,
 			return nil
 		}}
 	}
-	lambda := invoke.New(invoke.Config{Functions: map[string]invoke.Function{
-		"herald-reaper": record("reaper", func(int) bool { return false }), "herald-sweeper": record("sweeper", fails),
-	}})
+	functions := map[string]invoke.Function{}
+	for _, f := range lambdas.Functions() {
+		functions[functionPrefix+f.Name] = record(f.Name, never)
+	}
+	functions[functionPrefix+"sweeper"] = record("sweeper", fails)
+	lambda := invoke.New(invoke.Config{Functions: functions})
 	u = newEventBridge(lambda, slog.New(slog.NewTextHandler(logged, &slog.HandlerOptions{Level: slog.LevelError})))
 	t.Cleanup(func() {
 		u.close(context.Background())
