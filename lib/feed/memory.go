@@ -108,16 +108,25 @@ func (m *Memory) Jobs(_ context.Context, owner string) iter.Seq2[Row, error] {
 func (m *Memory) JobsAfter(_ context.Context, owner, after string, limit int) (JobPage, error) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	var page JobPage
-	for id, row := range m.jobs[owner] {
-		if id > after && !row.Expired(m.now()) {
-			page.Rows = append(page.Rows, row)
+	jobs, now := m.jobs[owner], m.now()
+	var ids []string
+	for id := range jobs {
+		if id > after {
+			ids = append(ids, id)
 		}
 	}
-	slices.SortFunc(page.Rows, func(a, b Row) int { return strings.Compare(a.State.UploadID, b.State.UploadID) })
-	if len(page.Rows) > limit {
-		page.Rows = page.Rows[:limit]
-		page.Next = page.Rows[limit-1].State.UploadID
+	slices.Sort(ids)
+	var page JobPage
+	for _, id := range ids {
+		row := jobs[id]
+		if row.Expired(now) {
+			continue
+		}
+		if len(page.Rows) == limit {
+			page.Next = page.Rows[limit-1].State.UploadID
+			break
+		}
+		page.Rows = append(page.Rows, row)
 	}
 	return page, nil
 }
