@@ -16,6 +16,7 @@ import (
 func TestDeleteWhoseResponseIsLostCountsAsADelete(t *testing.T) {
 	for name, variable := range endpoints {
 		t.Run(name, func(t *testing.T) {
+			t.Parallel()
 			w, client := wired(t, variable, nil)
 			store := &dynamo.Connections{Client: client, Table: "connections_" + rand.Text()}
 			if err := dynamo.CreateConnections(t.Context(), store.Client, store.Table); err != nil {

@@ -33,6 +33,7 @@ func TestUnreadablePointersHideNoOthers(t *testing.T) {
 	const jobs = 40
 	for name, variable := range endpoints {
 		t.Run(name, func(t *testing.T) {
+			t.Parallel()
 			store, w := openFeed(t, variable, aws.NopRetryer{})
 			beginJobs(t, store, jobs)
 			for _, owner := range []string{"exec/03", "exec/0a"} {
@@ -82,6 +83,7 @@ func collectPointers(t *testing.T, s *dynamo.Feed, arn string) []feed.Pointer {
 func TestPointersOfMatchesTheWholeARN(t *testing.T) {
 	for name, variable := range endpoints {
 		t.Run(name, func(t *testing.T) {
+			t.Parallel()
 			store, _ := openFeed(t, variable, nil)
 			for _, execution := range []string{"arn", "arn#1"} {
 				u := stateUpdate("job of "+execution, 1, time.Now())
@@ -101,6 +103,7 @@ func TestPointersOfMatchesTheWholeARN(t *testing.T) {
 func TestAllPointersStartsAtARandomShard(t *testing.T) {
 	for name, variable := range endpoints {
 		t.Run(name, func(t *testing.T) {
+			t.Parallel()
 			store, _ := openFeed(t, variable, nil)
 			beginJobs(t, store, 30)
 			first := map[string]bool{}
@@ -124,6 +127,7 @@ func TestAllPointersStartsAtARandomShard(t *testing.T) {
 func TestPartsWithoutExecutionExtendTheExpiryOfTheirRow(t *testing.T) {
 	for name, variable := range endpoints {
 		t.Run(name, func(t *testing.T) {
+			t.Parallel()
 			store, w := openFeed(t, variable, aws.NopRetryer{})
 			at := time.Now()
 			beginJobs(t, store, 1)

@@ -16,6 +16,7 @@ import (
 func TestFeedMeetsTheStoreContract(t *testing.T) {
 	for name, variable := range endpoints {
 		t.Run(name, func(t *testing.T) {
+			t.Parallel()
 			store, _ := openFeed(t, variable, nil)
 			feedtest.Run(t, func(*testing.T) feed.Store { return store })
 		})
@@ -25,6 +26,7 @@ func TestFeedMeetsTheStoreContract(t *testing.T) {
 func TestFeedExpiresNotesAndCorrectsClocks(t *testing.T) {
 	for name, variable := range endpoints {
 		t.Run(name, func(t *testing.T) {
+			t.Parallel()
 			feedtest.RunClock(t, func(t *testing.T) (feed.Store, feedtest.Clock) {
 				t.Helper()
 				store, w := openFeed(t, variable, nil)
@@ -39,6 +41,7 @@ func TestRetriesSucceedWhenFeedRequestsFail(t *testing.T) {
 	for name, variable := range endpoints {
 		for retries, retryer := range retryers {
 			t.Run(name+", "+retries, func(t *testing.T) {
+				t.Parallel()
 				const seed, rate = 4711, 0.1
 				faults := feedtest.NewFaults(seed, rate)
 				store, w := openFeed(t, variable, retryer())
@@ -89,6 +92,7 @@ func pointer(t *testing.T, s *dynamo.Feed) feed.Pointer {
 func TestRequestsPerUpdate(t *testing.T) {
 	for name, variable := range endpoints {
 		t.Run(name, func(t *testing.T) {
+			t.Parallel()
 			store, w := openFeed(t, variable, aws.NopRetryer{})
 			other := &dynamo.Feed{Client: store.Client, Table: store.Table} // another process
 			w.requests()
@@ -136,6 +140,7 @@ func TestRequestsPerUpdate(t *testing.T) {
 func TestClaimPushSucceedsWhenItsResponseIsLost(t *testing.T) {
 	for name, variable := range endpoints {
 		t.Run(name, func(t *testing.T) {
+			t.Parallel()
 			store, w := openFeed(t, variable, retryers["the SDK retries"]())
 			at := time.Now()
 			if _, _, err := store.Apply(t.Context(), "user/u", stateUpdate("job", 1, at)); err != nil {
@@ -160,6 +165,7 @@ func TestClaimPushSucceedsWhenItsResponseIsLost(t *testing.T) {
 func TestDismissReportsANoteWhenItsResponseIsLost(t *testing.T) {
 	for name, variable := range endpoints {
 		t.Run(name, func(t *testing.T) {
+			t.Parallel()
 			store, w := openFeed(t, variable, retryers["the SDK retries"]())
 			note := feed.Note{ID: "01JD900000000000000000001", At: time.Now(), Data: message.Error{Code: "C", Message: "m"}}
 			if _, _, err := store.Add(t.Context(), "user/u", note); err != nil {
@@ -180,6 +186,7 @@ func TestDismissReportsANoteWhenItsResponseIsLost(t *testing.T) {
 func TestAddStoresTheNoteOfAnInterruptedTry(t *testing.T) {
 	for name, variable := range endpoints {
 		t.Run(name, func(t *testing.T) {
+			t.Parallel()
 			store, w := openFeed(t, variable, aws.NopRetryer{})
 			at := time.Now().UTC().Truncate(time.Millisecond)
 			note := feed.Note{ID: "01JD900000000000000000001", At: at, Data: message.Error{Code: "C", Message: "m"}, Key: "key"}
@@ -207,6 +214,7 @@ func TestAddStoresTheNoteOfAnInterruptedTry(t *testing.T) {
 func TestPointerIsWrittenBeforeItsRow(t *testing.T) {
 	for name, variable := range endpoints {
 		t.Run(name, func(t *testing.T) {
+			t.Parallel()
 			store, w := openFeed(t, variable, aws.NopRetryer{})
 			u := stateUpdate("job", 1, time.Now())
 			u.Execution = "arn"
@@ -235,6 +243,7 @@ func TestPointerIsWrittenBeforeItsRow(t *testing.T) {
 func TestConditionsCheckCachedRows(t *testing.T) {
 	for name, variable := range endpoints {
 		t.Run(name, func(t *testing.T) {
+			t.Parallel()
 			store, _ := openFeed(t, variable, aws.NopRetryer{})
 			other := &dynamo.Feed{Client: store.Client, Table: store.Table}
 			at := time.Now().UTC().Truncate(time.Millisecond)

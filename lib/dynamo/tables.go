@@ -11,6 +11,9 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb/types"
 )
 
+// pollTables is the first delay before a new table's status is read again. Emulators take milliseconds.
+const pollTables = 50 * time.Millisecond
+
 // tableTimeout is how long a table may take to become active.
 const tableTimeout = time.Minute
 
@@ -64,7 +67,7 @@ func create(ctx context.Context, client *dynamodb.Client, table *dynamodb.Create
 	if exists := (*types.ResourceInUseException)(nil); err != nil && !errors.As(err, &exists) {
 		return fmt.Errorf("create table %s: %w", name, err)
 	}
-	active := dynamodb.NewTableExistsWaiter(client, func(o *dynamodb.TableExistsWaiterOptions) { o.MinDelay = time.Second })
+	active := dynamodb.NewTableExistsWaiter(client, func(o *dynamodb.TableExistsWaiterOptions) { o.MinDelay = pollTables })
 	if err := active.Wait(ctx, &dynamodb.DescribeTableInput{TableName: &name}, tableTimeout); err != nil {
 		return fmt.Errorf("wait for table %s: %w", name, err)
 	}

@@ -2,6 +2,7 @@
 package connectiontest
 
 import (
+	"context"
 	"crypto/md5"
 	"errors"
 	"fmt"
@@ -28,6 +29,12 @@ type Connections interface {
 	connection.Store
 	connection.Sessions
 	connection.Usage
+}
+
+// BatchPutter is implemented by stores that store many new connections faster than with Put.
+type BatchPutter interface {
+	// PutAll stores connections as Put does.
+	PutAll(ctx context.Context, connections []connection.Connection) error
 }
 
 // Run tests a store. open returns a store that may hold connections of other tests: every test uses ids of its own.
@@ -150,20 +157,12 @@ func manyConnectionsOfAUser(t *testing.T, s Connections) {
 	if testing.Short() {
 		t.Skip("storing 12,000 connections takes long")
 	}
-	const writers = 16
 	connections := newConnections(t, manyConnections) // all end in the same minute
-	var all sync.WaitGroup
-	for w := range writers {
-		all.Go(func() {
-			for n := w; n < manyConnections; n += writers {
-				if err := s.Put(t.Context(), connections[n]); err != nil {
-					t.Errorf("put connection %d: %v", n, err)
-					return
-				}
-			}
-		})
+	if batches, ok := s.(BatchPutter); !ok {
+		put(t, s, connections...)
+	} else if err := batches.PutAll(t.Context(), connections); err != nil {
+		t.Fatal(err)
 	}
-	all.Wait()
 	eventuallyFindsAll(t, "ByUser", func() iter.Seq2[connection.Connection, error] { return s.ByUser(t.Context(), t.Name()) })
 	end := connections[0].SessionEnd().Truncate(time.Minute).Add(time.Minute)
 	eventuallyFindsAll(t, "Ended", func() iter.Seq2[connection.Connection, error] { return s.EndedSessions(t.Context(), end) })
