@@ -3,6 +3,7 @@ package dynamo_test
 import (
 	"fmt"
 	"os"
+	"runtime/debug"
 	"strings"
 	"testing"
 	"testing/synctest"
@@ -63,6 +64,8 @@ func extraFaults() int {
 
 // TestFeedHoldsItsRulesInEverySchedule runs every order in which the requests of some processes reach DynamoDB, with faults.
 func TestFeedHoldsItsRulesInEverySchedule(t *testing.T) {
+	percent := debug.SetGCPercent(800) // A schedule leaves much garbage and hardly any live memory.
+	t.Cleanup(func() { debug.SetGCPercent(percent) })
 	feedtest.RunInterleaved(t, extraFaults(), openModelTables(nil))
 }
 

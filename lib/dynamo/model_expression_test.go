@@ -6,6 +6,7 @@ import (
 	"regexp"
 	"strconv"
 	"strings"
+	"sync"
 
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb/types"
 	"github.com/aws/smithy-go"
@@ -28,9 +29,21 @@ const anything = "ANYTHING"
 
 var tokenPattern = regexp.MustCompile(`<=|>=|[=<>(),+.\[\]-]|[#:]?\w+`)
 
+// tokensOf holds the tokens of each expression. The adapter has few, and schedules evaluate them a million times.
+var tokensOf sync.Map
+
+func tokenize(expression string) []string {
+	if tokens, ok := tokensOf.Load(expression); ok {
+		return tokens.([]string)
+	}
+	tokens := tokenPattern.FindAllString(expression, -1)
+	tokensOf.Store(expression, tokens)
+	return tokens
+}
+
 // holds reports whether a condition holds for an item.
 func (e *expression) holds(condition string, item attributes) (bool, error) {
-	e.tokens, e.item = tokenPattern.FindAllString(condition, -1), item
+	e.tokens, e.item = tokenize(condition), item
 	holds := e.or()
 	if e.err == nil && len(e.tokens) > 0 {
 		e.failf("unexpected %q", e.tokens[0])
@@ -180,7 +193,7 @@ func (e *expression) follow(path []any) types.AttributeValue {
 
 // update applies SET to next, a copy of the item. All operands have their values from before the update.
 func (e *expression) update(update string, next attributes) error {
-	e.tokens, e.item = tokenPattern.FindAllString(update, -1), clone(next)
+	e.tokens, e.item = tokenize(update), clone(next)
 	e.expect("SET")
 	for {
 		path := e.path()
