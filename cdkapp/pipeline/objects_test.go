@@ -138,7 +138,7 @@ func (a *account) pushFromElsewhere(t *testing.T, epoch, phase string, progress 
 		time.Sleep(message.MinPushInterval + 50*time.Millisecond) // This push is later than the function's last one.
 		n := &notify.Notifier{
 			Broadcaster: &broadcast.Broadcaster{Store: &connection.Memory{}}, Feed: a.feed,
-			Now: func() time.Time { return time.Now().Add(time.Second) }, // So the function's next push is early, however slow it is.
+			Now: func() time.Time { return time.Now().Add(time.Minute) }, // So the function's next push is early, however slow it is.
 		}
 		err := n.Publish(t.Context(), message.Request{UserID: userID, Epoch: normalizeEpoch(t, epoch), Message: message.UploadProgress{
 			UploadID: "u-1", FileName: "a.csv", Message: "m", Phase: phase, Progress: progress,
