@@ -83,7 +83,7 @@ type state struct {
 
 // The epoch and the idempotency key that every notification sends.
 const (
-	epoch = `{% $states.context.Execution.($file.began & '#' & (RedriveCount ? RedriveCount : 0)) %}`
+	epoch = `{% $states.context.Execution.($file.orderTime & '#' & (RedriveCount ? RedriveCount : 0)) %}`
 	key   = `{% $states.context.(Execution.Id & '/' & State.Name & '/' & State.EnteredTime & '/' & Map.Item.Index) %}`
 )
 

@@ -24,6 +24,7 @@ type ChunkInput struct {
 
 // ChunkOutput is the outcome of one range. Its JSON is shorter than 200 bytes.
 type ChunkOutput struct {
+	// N is the index of the range.
 	N int `json:"n"`
 	Counts
 
@@ -133,9 +134,9 @@ type rangeWriter struct {
 
 // newRangeWriter returns a writer for a range of the given size in bytes.
 func newRangeWriter(ctx context.Context, store Store, h *header, key string, bytes int64) *rangeWriter {
-	s := &rangeWriter{ctx: ctx, store: store, header: h, key: key, encoder: newRowEncoder(h), remaining: MaxGrowth*bytes + growthAllowance}
-	s.rowsWriter = &budgetWriter{store.Create(ctx, key+rowsSuffix, Replace), &s.remaining}
-	return s
+	w := &rangeWriter{ctx: ctx, store: store, header: h, key: key, encoder: newRowEncoder(h), remaining: MaxGrowth*bytes + growthAllowance}
+	w.rowsWriter = &budgetWriter{store.Create(ctx, key+rowsSuffix, Replace), &w.remaining}
+	return w
 }
 
 // budgetWriter subtracts the bytes that it writes from remaining.
@@ -148,54 +149,54 @@ type budgetWriter struct {
 func (w *budgetWriter) Write(p []byte) (int, error) {
 	n, err := w.Writer.Write(p)
 	*w.remaining -= int64(n)
-	return n, err //nolint:wrapcheck // it stands in for the writer that it wraps
+	return n, err //nolint:wrapcheck // callers get the error of the wrapped writer
 }
 
 // add stages one record as accepted or rejected, and reports whether it was accepted. Its error is an *InvalidFile once
 // the output is larger than [MaxGrowth] allows.
-func (s *rangeWriter) add(line int64, fields [][]byte) (bool, error) {
-	if s.remaining < 0 {
+func (w *rangeWriter) add(line int64, fields [][]byte) (bool, error) {
+	if w.remaining < 0 {
 		return false, &InvalidFile{Line: line, Reason: fmt.Sprintf("the results would be more than %d times as large as the file, "+
 			"because each row repeats the long names of its columns; shorten the names of the columns", MaxGrowth)}
 	}
-	s.counts.Rows++
-	row, why := s.header.parseRow(fields)
-	if why != (rejection{}) {
-		s.counts.Rejected++
-		return false, s.reject(line, why, fields)
+	w.counts.Rows++
+	row, rejected := w.header.parseRow(fields)
+	if rejected != (rejection{}) {
+		w.counts.Rejected++
+		return false, w.reject(line, rejected, fields)
 	}
-	s.counts.Quantity += row.quantity
-	if _, err := s.rowsWriter.Write(s.encoder.encode(line, row, fields)); err != nil {
+	w.counts.Quantity += row.quantity
+	if _, err := w.rowsWriter.Write(w.encoder.encode(line, row, fields)); err != nil {
 		return false, &StoreError{Op: "stage rows", Err: err}
 	}
 
 	return true, nil
 }
 
-func (s *rangeWriter) reject(line int64, why rejection, fields [][]byte) error {
-	if s.rejectsWriter == nil {
-		s.rejectsWriter = &budgetWriter{s.store.Create(s.ctx, s.key+rejectsSuffix, Replace), &s.remaining}
-		s.rejectsCSV = csv.NewWriter(s.rejectsWriter)
+func (w *rangeWriter) reject(line int64, rejected rejection, fields [][]byte) error {
+	if w.rejectsWriter == nil {
+		w.rejectsWriter = &budgetWriter{w.store.Create(w.ctx, w.key+rejectsSuffix, Replace), &w.remaining}
+		w.rejectsCSV = csv.NewWriter(w.rejectsWriter)
 	}
-	s.record = rejectFields(s.record, line, why, fields)
-	if err := s.rejectsCSV.Write(s.record); err != nil {
+	w.record = rejectFields(w.record, line, rejected, fields)
+	if err := w.rejectsCSV.Write(w.record); err != nil {
 		return &StoreError{Op: "stage rejects", Err: err}
 	}
 	return nil
 }
 
 // close makes the staged objects visible.
-func (s *rangeWriter) close() error {
-	if s.rejectsWriter != nil {
-		s.rejectsCSV.Flush()
-		if err := s.rejectsCSV.Error(); err != nil {
+func (w *rangeWriter) close() error {
+	if w.rejectsWriter != nil {
+		w.rejectsCSV.Flush()
+		if err := w.rejectsCSV.Error(); err != nil {
 			return &StoreError{Op: "stage rejects", Err: err}
 		}
-		if err := s.rejectsWriter.Close(); err != nil {
+		if err := w.rejectsWriter.Close(); err != nil {
 			return &StoreError{Op: "stage rejects", Err: err}
 		}
 	}
-	if err := s.rowsWriter.Close(); err != nil {
+	if err := w.rowsWriter.Close(); err != nil {
 		return &StoreError{Op: "stage rows", Err: err}
 	}
 
@@ -203,9 +204,9 @@ func (s *rangeWriter) close() error {
 }
 
 // abort discards the objects that close has not made visible.
-func (s *rangeWriter) abort() {
-	s.rowsWriter.Abort()
-	if s.rejectsWriter != nil {
-		s.rejectsWriter.Abort()
+func (w *rangeWriter) abort() {
+	w.rowsWriter.Abort()
+	if w.rejectsWriter != nil {
+		w.rejectsWriter.Abort()
 	}
 }

@@ -22,9 +22,9 @@ type claim struct {
 	Key       string `json:"key"`
 	// Sequencer orders the versions of one key, see [sequencer]; an empty one comes first.
 	Sequencer string `json:"sequencer"`
-	// OrderTime is that of the import before it has read the other claims: the start of its execution, RFC 3339 with
-	// milliseconds.
-	OrderTime string `json:"startedAt"`
+	// OrderTime is the start of the import's execution, RFC 3339 with milliseconds. computeOrderTime may return a later one
+	// for the import's File.
+	OrderTime string `json:"orderTime"`
 	// ClaimedAt is when the claim was made, RFC 3339 with nanoseconds.
 	ClaimedAt string `json:"claimedAt"`
 
@@ -104,15 +104,15 @@ func (c Config) readClaim(ctx context.Context, key string) (claim, error) {
 	if err != nil {
 		return claim{}, &StoreError{Op: "read claim", Err: err}
 	}
-	found := claim{name: key[max(0, len(key)-claimLength):]}
-	if err := json.Unmarshal(content, &found); err != nil {
+	result := claim{name: key[max(0, len(key)-claimLength):]}
+	if err := json.Unmarshal(content, &result); err != nil {
 		return claim{}, fmt.Errorf("read claim: %w", err)
 	}
-	return found, nil
+	return result, nil
 }
 
-// otherClaims returns the claims on other versions of the file's upload: of the limit claims with the greatest sequencers,
-// those that are not the file's own.
+// otherClaims reads the newest claims on the upload, at most limit of them, by sequencer. It returns those on versions other
+// than the file's.
 func (c Config) otherClaims(ctx context.Context, file File, limit int) ([]claim, error) {
 	keys, err := c.Store.List(ctx, file.keyPrefix(ClaimsPrefix), "", limit)
 	if err != nil {
@@ -136,8 +136,9 @@ func (c Config) otherClaims(ctx context.Context, file File, limit int) ([]claim,
 // that is older by its sequencer did not start earlier, one millisecond after the OrderTime of that import. The feed
 // orders the runs of a job by this time, so that the runs have the order of the upload's versions.
 //
-// Each import writes its claim before it lists the others. So a newer import with the same key or start has listed every
-// older one that went on, and every claim which that one had listed.
+// Each import writes its claim before it lists the others. An older import ends as superseded if its list has a newer one
+// with the same key or start. If its list has none, the newer import listed later: that list has the claim of the older
+// import, and every claim from which the older import computed its OrderTime.
 func computeOrderTime(own claim, others []claim) (string, error) {
 	claims := slices.DeleteFunc(slices.Clone(others), func(c claim) bool { return c.compare(own) > 0 })
 	slices.SortFunc(claims, claim.compare)

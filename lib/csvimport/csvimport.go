@@ -103,7 +103,7 @@ type File struct {
 	// OrderTime and Sequencer order the imports of one upload. OrderTime is RFC 3339 with milliseconds: the start of the
 	// import's execution, or later if it must follow an older version (see computeOrderTime). It is also the time in the
 	// epoch of the import's states.
-	OrderTime string `json:"began"`
+	OrderTime string `json:"orderTime"`
 	Sequencer string `json:"sequencer"`
 	// StartedAt is when the plan began, RFC 3339 with milliseconds.
 	StartedAt string `json:"startedAt"`

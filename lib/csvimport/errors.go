@@ -14,7 +14,7 @@ type InvalidFile struct {
 	Reason string
 }
 
-// Error returns the reason, preceded by the line where there is one.
+// Error returns the reason, after the line if Line is set.
 func (e *InvalidFile) Error() string {
 	if e.Line > 0 {
 		return fmt.Sprintf("Line %d: %s", e.Line, e.Reason)

@@ -73,11 +73,11 @@ func (f *Finish) Handle(ctx context.Context, in FinishInput) (FinishOutput, erro
 	if err := in.checkComplete(); err != nil {
 		return FinishOutput{}, err
 	}
-	s, replaced, err := f.publish(ctx, in)
+	s, replacedClaim, err := f.publish(ctx, in)
 	if err = f.config.asSuperseded(ctx, in.File, err); err != nil {
 		if errors.As(err, new(*Superseded)) {
-			if failed := f.discard(ctx, in.File); failed != nil {
-				return FinishOutput{}, failed
+			if discardErr := f.discard(ctx, in.File); discardErr != nil {
+				return FinishOutput{}, discardErr
 			}
 		}
 		return FinishOutput{}, err
@@ -87,7 +87,7 @@ func (f *Finish) Handle(ctx context.Context, in FinishInput) (FinishOutput, erro
 		return out, err
 	}
 
-	return out, f.deleteOlderResults(ctx, in.File, replaced)
+	return out, f.deleteOlderResults(ctx, in.File, replacedClaim)
 }
 
 // checkComplete returns errIncomplete unless there is a chunk for each range, in order, and their rows add up to TotalRows.
@@ -106,8 +106,8 @@ func (in FinishInput) checkComplete() error {
 	return nil
 }
 
-// publish writes the results and then their summary, which replaces that of an older version. It returns the summary,
-// which an earlier call may have written, and the claim of the summary that it replaced. Its error is a *Superseded if
+// publish writes the results and then their summary, which replaces that of an older version. It returns the summary
+// that is stored then, written by this call or by an earlier one, and the claim of the summary that it replaced. Its error is a *Superseded if
 // the stored summary is that of a newer version.
 func (f *Finish) publish(ctx context.Context, in FinishInput) (Summary, string, error) {
 	var own Summary
@@ -269,15 +269,15 @@ func (f *Finish) discard(ctx context.Context, file File) error {
 	return deleteBelow(ctx, f.config.Store, file.ResultsPrefix(), retainNone)
 }
 
-// deleteOlderResults deletes the results of older imports of the upload: those of the summary that was just replaced, and
-// those of imports that were killed before they wrote a summary.
-func (f *Finish) deleteOlderResults(ctx context.Context, file File, replaced string) error {
+// deleteOlderResults deletes the results of older imports of the upload: the import with the claim replacedClaim, whose
+// summary was just replaced, and imports that were killed before they wrote a summary.
+func (f *Finish) deleteOlderResults(ctx context.Context, file File, replacedClaim string) error {
 	prefix := file.keyPrefix(ResultsPrefix)
-	retainClaim := map[string]bool{file.Claim: true, replaced: false}
+	retainClaim := map[string]bool{file.Claim: true, replacedClaim: false}
 	claims := sync.OnceValues(func() ([]claim, error) { return f.config.otherClaims(ctx, file, listPageSize) })
 	return deleteBelow(ctx, f.config.Store, prefix, func(key string) (bool, error) {
 		name, _, nested := strings.Cut(strings.TrimPrefix(key, prefix), "/")
-		if !nested { // the summary, or a result of a version of Herald that wrote results without a claim in the key
+		if !nested { // the summary, or a result that an early version of Herald wrote, without a claim in the key
 			return name == summaryName, nil
 		}
 		retain, known := retainClaim[name]
@@ -297,10 +297,11 @@ func (f *Finish) deleteOlderResults(ctx context.Context, file File, replaced str
 	})
 }
 
-// isOlder reports whether the import with this claim, which has results, is certainly older than the file's import. An
-// import lists the claims before it writes results, so that the claims listed now give no earlier OrderTime than it used.
+// isOlder reports whether the import whose claim has this name, and which has written results, is certainly older than the
+// file's import. That import listed the claims before it wrote results. The claims listed now include those, so that the
+// OrderTime computed from them is not earlier than the one which that import used.
 func isOlder(file File, name string, others []claim) (bool, error) {
-	if len(others) >= listPageSize-1 { // there may be more of them
+	if len(others) >= listPageSize-1 { // the list may be incomplete
 		return false, nil
 	}
 	for i, c := range others {
@@ -312,5 +313,5 @@ func isOlder(file File, name string, others []claim) (bool, error) {
 		}
 	}
 
-	return true, nil // its claim has expired
+	return true, nil // its claim has expired, so it is old
 }

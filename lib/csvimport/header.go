@@ -2,6 +2,7 @@ package csvimport
 
 import (
 	"bytes"
+	"cmp"
 	"errors"
 	"fmt"
 	"io"
@@ -86,7 +87,10 @@ func sniffText(head []byte) error {
 func parseHeader(head []byte, atEOF bool) (*header, error) {
 	var best *header
 	var lastErr error
-	truncated, complete := false, atEOF || len(head) > maxRecord+firstReadBytes
+	// More bytes cannot change the result at the end of the file, or once head has more bytes than a scanner reads for one
+	// record.
+	complete := atEOF || len(head) > maxRecord+firstReadBytes
+	truncated := false
 	for _, sep := range separators {
 		h, err := parseHeaderWith(sep, head)
 		switch {
@@ -114,7 +118,10 @@ func parseHeader(head []byte, atEOF bool) (*header, error) {
 
 // betterThan reports whether h has more required columns, or else more columns, than other, which may be nil.
 func (h *header) betterThan(other *header) bool {
-	return other == nil || h.requiredFound() > other.requiredFound() || h.requiredFound() == other.requiredFound() && len(h.names) > len(other.names)
+	if other == nil {
+		return true
+	}
+	return cmp.Or(cmp.Compare(h.requiredFound(), other.requiredFound()), cmp.Compare(len(h.names), len(other.names))) > 0
 }
 
 // parseHeaderWith parses the first record of head with the separator.
@@ -136,7 +143,7 @@ func parseHeaderWith(sep byte, head []byte) (*header, error) {
 			name = fmt.Sprintf("column %d", i+1)
 		}
 		h.names = append(h.names, name)
-		if index := h.requiredColumns()[strings.ToLower(name)]; index != nil && *index < 0 {
+		if index := h.requiredIndex(name); index != nil && *index < 0 {
 			*index = i
 		} else {
 			h.extra = append(h.extra, i)
@@ -146,9 +153,28 @@ func parseHeaderWith(sep byte, head []byte) (*header, error) {
 	return h, nil
 }
 
-// requiredColumns maps each required column's name to the field of h that holds its index.
-func (h *header) requiredColumns() map[string]*int {
-	return map[string]*int{columnPart: &h.part, columnColor: &h.color, columnQuantity: &h.quantity}
+// requiredColumn is the name of a required column and the field of a header that holds its index, which is -1 until the
+// column is found.
+type requiredColumn struct {
+	name  string
+	index *int
+}
+
+// requiredColumns returns the required columns of h.
+func (h *header) requiredColumns() [3]requiredColumn {
+	return [...]requiredColumn{{columnPart, &h.part}, {columnColor, &h.color}, {columnQuantity, &h.quantity}}
+}
+
+// requiredIndex returns the field of h that holds the index of the required column with this name, in any case. It returns
+// nil for the name of another column.
+func (h *header) requiredIndex(name string) *int {
+	name = strings.ToLower(name)
+	for _, column := range h.requiredColumns() {
+		if column.name == name {
+			return column.index
+		}
+	}
+	return nil
 }
 
 // requiredFound returns the number of required columns that the header has.
@@ -176,9 +202,9 @@ func (h *header) validate() error {
 		seen[key] = true
 	}
 	var missing []string
-	for _, name := range []string{columnPart, columnColor, columnQuantity} {
-		if !seen[name] {
-			missing = append(missing, name)
+	for _, column := range h.requiredColumns() {
+		if *column.index < 0 {
+			missing = append(missing, column.name)
 		}
 	}
 	switch len(missing) {

@@ -20,8 +20,8 @@ const (
 	upload   = "up-1"
 	fileName = "parts list.csv"
 	epoch    = "2026-11-22T10:00:00Z#1"
-	// runs followed by a name is the ARN of an execution.
-	runs = "arn:aws:states:us-east-1:123456789012:execution:csv_import:"
+	// arnPrefix and the name of an execution make its ARN.
+	arnPrefix = "arn:aws:states:us-east-1:123456789012:execution:csv_import:"
 )
 
 var key = csvimport.UploadKey(user, upload, fileName)
@@ -41,6 +41,7 @@ func put(t *testing.T, store csvimport.Store, content []byte) csvimport.Event {
 	return e
 }
 
+// object returns the content of an object.
 func object(t *testing.T, store csvimport.Store, key string) string {
 	t.Helper()
 	body, err := store.Get(t.Context(), csvimport.Object{Key: key}, 0, -1)
@@ -59,10 +60,11 @@ type handler[In, Out any] interface {
 	Handle(ctx context.Context, in In) (Out, error)
 }
 
-// call runs a step with JSON input and output, as a workflow does. It retries up to retries StoreErrors.
+// call runs a step with JSON input and output, as a workflow does. After a StoreError it runs the step again, at most retries
+// times.
 func call[In, Out, Next any](t *testing.T, h handler[In, Out], in any, retries int) (Next, error) {
 	t.Helper()
-	var next Next
+	var output Next
 	text, err := json.Marshal(in)
 	if err != nil {
 		t.Fatalf("marshal input: %v", err)
@@ -73,38 +75,38 @@ func call[In, Out, Next any](t *testing.T, h handler[In, Out], in any, retries i
 	}
 	out, err := h.Handle(t.Context(), typed)
 	for ; err != nil && retries > 0; retries-- {
-		var store *csvimport.StoreError
-		if !errors.As(err, &store) {
-			return next, err
+		var storeErr *csvimport.StoreError
+		if !errors.As(err, &storeErr) {
+			return output, err
 		}
 		out, err = h.Handle(t.Context(), typed)
 	}
 	if err != nil {
-		return next, err
+		return output, err
 	}
 	if text, err = json.Marshal(out); err != nil {
 		t.Fatalf("marshal output: %v", err)
 	}
-	if err := json.Unmarshal(text, &next); err != nil {
+	if err := json.Unmarshal(text, &output); err != nil {
 		t.Fatalf("unmarshal output: %v", err)
 	}
 
-	return next, nil
+	return output, nil
 }
 
 // run imports the upload as the workflow does.
 func run(t *testing.T, c csvimport.Config, e csvimport.Event, execution string, retries int) (csvimport.Summary, error) {
 	t.Helper()
 	var s csvimport.Summary
-	execution = runs + execution
+	execution = arnPrefix + execution
 	in := csvimport.PlanInput{Epoch: epoch, Execution: execution, Detail: e}
 	plan, err := call[csvimport.PlanInput, csvimport.PlanOutput, csvimport.PlanOutput](t, csvimport.NewPlan(c), in, retries)
 	if err != nil || plan.Repeated {
 		return s, err
 	}
 	finish := csvimport.FinishInput{Epoch: epoch, Execution: execution, File: plan.File, TotalRows: plan.TotalRows}
-	if to, ok := c.Publisher.(*recordingPublisher); ok {
-		to.started(plan)
+	if publisher, ok := c.Publisher.(*recordingPublisher); ok {
+		publisher.publishStarted(plan)
 	}
 	for _, r := range plan.Ranges {
 		in := csvimport.ChunkInput{Epoch: epoch, Execution: execution, File: plan.File, TotalRows: plan.TotalRows, Range: r}
@@ -253,7 +255,7 @@ func TestPayloadsFitTheWorkflowsLimits(t *testing.T) {
 	if err != nil || len(plan.Ranges) != csvimport.MaxRanges {
 		t.Fatalf("plan has %d ranges, error %v, want %d", len(plan.Ranges), err, csvimport.MaxRanges)
 	}
-	for i := range plan.Ranges { // as for the largest file
+	for i := range plan.Ranges { // numbers as long as those of the largest file
 		r := &plan.Ranges[i]
 		r.Offset, r.Bytes, r.Line, r.Rows = r.Offset+1<<30, 1<<30, 1<<30, 1<<30
 	}
@@ -279,7 +281,7 @@ func TestPartsList(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	type counts struct { // by Python's csv module
+	type counts struct { // as Python's csv module counted them
 		Bytes, Rows, Accepted, Rejected, Quantity int64
 		RejectedBy                                []csvimport.RejectCount
 	}
@@ -287,15 +289,15 @@ func TestPartsList(t *testing.T) {
 	if err := json.Unmarshal(text, &want); err != nil {
 		t.Fatal(err)
 	}
-	for _, least := range []int64{0, 1, 10_000} {
+	for _, minBytes := range []int64{0, 1, 10_000} {
 		store := &csvimport.Memory{}
-		s, err := run(t, csvimport.Config{Store: store, RangeBytes: least}, put(t, store, content), "x", 0)
+		s, err := run(t, csvimport.Config{Store: store, RangeBytes: minBytes}, put(t, store, content), "x", 0)
 		if err != nil {
 			t.Fatalf("import: %v", err)
 		}
 		got := counts{s.Bytes, s.Rows, s.Accepted, s.Rejected, s.Quantity, s.RejectedBy}
 		if diff := cmp.Diff(want, got); diff != "" {
-			t.Errorf("ranges of %d bytes (-expected +got):\n%s", least, diff)
+			t.Errorf("ranges of %d bytes (-expected +got):\n%s", minBytes, diff)
 		}
 		if lines := strings.Count(rows(t, store, s), "\n"); int64(lines) != want.Accepted {
 			t.Errorf("%d lines of results, want %d", lines, want.Accepted)

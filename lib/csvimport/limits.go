@@ -27,8 +27,8 @@ const (
 	MaxGrowth       = 64
 	growthAllowance = 1 << 20
 
-	// maxClaims bounds how many claims of one upload a step reads, the newest first. Finish reads up to listPageSize of them if
-	// there are results which it does not know.
+	// maxClaims bounds how many claims of one upload a step reads, the newest first. If Finish finds results of imports that it
+	// does not know, it reads up to listPageSize claims.
 	maxClaims = 100
 	// maxParallelRequests bounds the concurrent requests of one step.
 	maxParallelRequests = 8

@@ -10,12 +10,12 @@ import (
 )
 
 // wideHeader returns a header with the given number of columns: part, color and quantity, then columns whose names have at
-// least name bytes.
-func wideHeader(columns, name int) string {
+// least nameLength bytes.
+func wideHeader(columns, nameLength int) string {
 	var b strings.Builder
 	b.WriteString("part,color,quantity")
 	for i := 3; i < columns; i++ {
-		fmt.Fprintf(&b, ",%0*d", name, i)
+		fmt.Fprintf(&b, ",%0*d", nameLength, i)
 	}
 	return b.String()
 }
@@ -65,8 +65,9 @@ func TestEmptyExtraColumnsAreOmitted(t *testing.T) {
 func TestOutputIsBoundedByInput(t *testing.T) {
 	const (
 		size = 1 << 20
-		// In addition to MaxGrowth: the allowance of a range, one more row, the header in rejected.csv and in the summary.
-		more = 10 << 20
+		// allowance is for what MaxGrowth does not count: growthAllowance of the range, the row that passes the limit, the header
+		// in rejected.csv and the summary.
+		allowance = 10 << 20
 	)
 	name := strings.Repeat("n", csvimport.MaxHeader-len("part,color,quantity,"))
 	required := "part,color,quantity"
@@ -77,8 +78,8 @@ func TestOutputIsBoundedByInput(t *testing.T) {
 		{"short rows", required, "1,a,1\n", false},
 		{"the shortest records", required, " \n", false},
 		{"blank records, quoted again", required, "\"\"\n", false},
-		{"as many columns as may be, none filled", wideHeader(1000, 60), "1,a,1" + strings.Repeat(",", 997) + "\n", false},
-		{"as many columns as may be, all filled", wideHeader(1000, 60), "1,a,1" + strings.Repeat(",x", 997) + "\n", false},
+		{"the most columns, none filled", wideHeader(1000, 60), "1,a,1" + strings.Repeat(",", 997) + "\n", false},
+		{"the most columns, all filled", wideHeader(1000, 60), "1,a,1" + strings.Repeat(",x", 997) + "\n", false},
 		{"one column with a long name", required + "," + name, "1,a,1,x\n", true},
 		{"long names, one column filled", wideHeader(100, 600), "1,a,1,x" + strings.Repeat(",", 96) + "\n", false},
 		{"names of quotes", required + strings.Repeat(","+strings.Repeat("\\\"", 300), 1), "1,a,1,x\n", true},
@@ -98,7 +99,8 @@ func TestOutputIsBoundedByInput(t *testing.T) {
 			store := &csvimport.Memory{}
 			_, err := run(t, csvimport.Config{Store: store}, put(t, store, []byte(in)), "x", 0)
 			var invalid *csvimport.InvalidFile
-			if tt.refused && (!errors.As(err, &invalid) || !strings.Contains(err.Error(), "shorten the names of the columns")) || !tt.refused && err != nil {
+			refused := errors.As(err, &invalid) && strings.Contains(err.Error(), "shorten the names of the columns")
+			if refused != tt.refused || err != nil && !refused {
 				t.Errorf("error is %v, want a refusal: %v", err, tt.refused)
 			}
 			var out int
@@ -107,7 +109,7 @@ func TestOutputIsBoundedByInput(t *testing.T) {
 					out += len(object(t, store, key))
 				}
 			}
-			if limit := csvimport.MaxGrowth*len(in) + more; out > limit {
+			if limit := csvimport.MaxGrowth*len(in) + allowance; out > limit {
 				t.Errorf("%d bytes become %d, want at most %d", len(in), out, limit)
 			}
 			t.Logf("%d bytes become %d, %.1f times as many, error %v", len(in), out, float64(out)/float64(len(in)), err)

@@ -76,7 +76,7 @@ func wantResultsUnchanged(t *testing.T, store *csvimport.Memory, do func()) {
 }
 
 func TestEachStepOfAnOlderImportEndsSuperseded(t *testing.T) {
-	store, to := &csvimport.Memory{}, &recordingPublisher{t: t}
+	store, publisher := &csvimport.Memory{}, &recordingPublisher{t: t}
 	c := csvimport.Config{Store: store}
 	older, newer := versions(t, store)
 	plan, err := csvimport.NewPlan(c).Handle(t.Context(), older)
@@ -85,7 +85,7 @@ func TestEachStepOfAnOlderImportEndsSuperseded(t *testing.T) {
 	}
 	late := runUntilFinish(t, c, older)
 	finish(t, c, runUntilFinish(t, c, newer))
-	c.Publisher = to
+	c.Publisher = publisher
 	wantResultsUnchanged(t, store, func() {
 		_, err = csvimport.NewPlan(c).Handle(t.Context(), older)
 		wantSuperseded(t, "plan", err)
@@ -94,8 +94,8 @@ func TestEachStepOfAnOlderImportEndsSuperseded(t *testing.T) {
 		_, err = csvimport.NewFinish(c).Handle(t.Context(), late)
 		wantSuperseded(t, "finish", err)
 	})
-	if left := store.Keys("staged/"); left != nil || len(to.requests) > 0 {
-		t.Errorf("%v is left, the user hears %+v, want nothing", left, to.requests)
+	if left := store.Keys("staged/"); left != nil || len(publisher.requests) > 0 {
+		t.Errorf("%v is left, the requests are %+v, want none", left, publisher.requests)
 	}
 }
 
@@ -116,7 +116,7 @@ func TestRetryOfAnOlderFinishDeletesNoResults(t *testing.T) {
 }
 
 func TestMissingFileIsNotReportedWhenANewerVersionIsImported(t *testing.T) {
-	for name, spoil := range map[string]func(*testing.T, *csvimport.Memory, string){
+	for name, removeFile := range map[string]func(*testing.T, *csvimport.Memory, string){
 		"deleted": func(t *testing.T, store *csvimport.Memory, key string) {
 			t.Helper()
 			if err := store.Delete(t.Context(), key); err != nil {
@@ -132,15 +132,15 @@ func TestMissingFileIsNotReportedWhenANewerVersionIsImported(t *testing.T) {
 		},
 	} {
 		t.Run(name, func(t *testing.T) {
-			for _, begun := range []bool{false, true} {
+			for _, newerIsPlanned := range []bool{false, true} {
 				store := &csvimport.Memory{}
 				c := csvimport.Config{Store: store}
 				older, newer := versions(t, store)
 				in := runUntilFinish(t, c, older)
-				if begun {
+				if newerIsPlanned {
 					runUntilFinish(t, c, newer)
 				}
-				spoil(t, store, older.Detail.Object.Key)
+				removeFile(t, store, older.Detail.Object.Key)
 				plan := func() error { _, err := csvimport.NewPlan(c).Handle(t.Context(), older); return err }
 				chunk := func() error {
 					_, err := csvimport.NewChunk(c).Handle(t.Context(), csvimport.ChunkInput{File: in.File, TotalRows: 4})
@@ -149,12 +149,12 @@ func TestMissingFileIsNotReportedWhenANewerVersionIsImported(t *testing.T) {
 				finish := func() error { _, err := csvimport.NewFinish(c).Handle(t.Context(), in); return err }
 				for step, do := range map[string]func() error{"plan": plan, "chunk": chunk, "finish": finish} {
 					err := do()
-					if begun {
+					if newerIsPlanned {
 						wantSuperseded(t, step, err)
 						continue
 					}
-					if says := fmt.Sprint(err); !strings.Contains(says, "The file is no longer there: ") || !strings.Contains(says, name) {
-						t.Errorf("%s says %q, want that the file was %s", step, says, name)
+					if text := fmt.Sprint(err); !strings.Contains(text, "The file is no longer there: ") || !strings.Contains(text, name) {
+						t.Errorf("%s says %q, want that the file was %s", step, text, name)
 					}
 				}
 				if left := store.Keys("results/"); left != nil {
@@ -171,8 +171,7 @@ func TestInvalidFileIsNotReportedWhenANewerVersionIsImported(t *testing.T) {
 	c := csvimport.Config{Store: store}
 	older, newer := versions(t, store)
 	runUntilFinish(t, c, newer)
-	bad := put(t, store, []byte("part\n"))
-	older.Detail = bad
+	older.Detail = put(t, store, []byte("part\n"))
 	_, err := csvimport.NewPlan(c).Handle(t.Context(), older)
 	wantSuperseded(t, "plan", err)
 }
@@ -181,8 +180,8 @@ func TestInvalidFileIsNotReportedWhenANewerVersionIsImported(t *testing.T) {
 // the two plan steps in both orders.
 func TestEpochsFollowTheOrderOfVersions(t *testing.T) {
 	for _, olderFirst := range []bool{true, false} {
-		store, to := &csvimport.Memory{}, &recordingPublisher{t: t}
-		c := csvimport.Config{Store: store, Publisher: to}
+		store, publisher := &csvimport.Memory{}, &recordingPublisher{t: t}
+		c := csvimport.Config{Store: store, Publisher: publisher}
 		e := put(t, store, []byte(fourRows))
 		plan := func(sequencer, epoch, execution string) (csvimport.PlanOutput, error) {
 			e.Object.Sequencer = sequencer
@@ -195,7 +194,7 @@ func TestEpochsFollowTheOrderOfVersions(t *testing.T) {
 		if olderFirst {
 			old, err := older()
 			if err != nil || old.File.OrderTime != "2026-11-22T10:00:05.000Z" {
-				t.Errorf("the older began at %s, error %v", old.File.OrderTime, err)
+				t.Errorf("the OrderTime of the older import is %s, error %v", old.File.OrderTime, err)
 			}
 		}
 		want := "2026-11-22T10:00:00.000Z"
@@ -203,9 +202,9 @@ func TestEpochsFollowTheOrderOfVersions(t *testing.T) {
 			want = "2026-11-22T10:00:05.001Z"
 		}
 		if got, err := newer(); err != nil || got.File.OrderTime != want {
-			t.Errorf("the older first: %v: the newer began at %s, error %v, want %s", olderFirst, got.File.OrderTime, err, want)
+			t.Errorf("older import first: %v: the OrderTime of the newer import is %s, error %v, want %s", olderFirst, got.File.OrderTime, err, want)
 		}
-		if last := to.requests[len(to.requests)-1]; last.Epoch != want+"#0000" {
+		if last := publisher.requests[len(publisher.requests)-1]; last.Epoch != want+"#0000" {
 			t.Errorf("the newer reports in epoch %s, want %s", last.Epoch, want)
 		}
 		_, err := older()
@@ -213,7 +212,8 @@ func TestEpochsFollowTheOrderOfVersions(t *testing.T) {
 	}
 }
 
-// writeOrphanedPart writes a result as if its import had been killed before the summary.
+// writeOrphanedPart writes one result of an import and no summary, as if the import had been killed in between. It returns
+// the key of the result.
 func writeOrphanedPart(t *testing.T, store csvimport.Store, in csvimport.FinishInput) string {
 	t.Helper()
 	part := "results/YXV0aDB8NDcxMS_DpA/" + upload + "/" + in.File.Claim + "/part-00000.jsonl"
@@ -271,7 +271,9 @@ func TestFinishDeletesNoResultsOfARunningNewerImport(t *testing.T) {
 func TestNewestVersionWinsAfterManyVersions(t *testing.T) {
 	store := &csvimport.Memory{}
 	c := csvimport.Config{Store: store}
-	version := func(sequencer, startedAt int) csvimport.PlanInput { return versionOf(t, store, sequencer, startedAt) }
+	version := func(sequencer, startSecond int) csvimport.PlanInput {
+		return versionOf(t, store, sequencer, startSecond)
+	}
 	n := 1
 	for ; n <= 250; n++ {
 		finish(t, c, runUntilFinish(t, c, version(n, n)))
@@ -285,18 +287,19 @@ func TestNewestVersionWinsAfterManyVersions(t *testing.T) {
 	}
 }
 
-// versionOf uploads the same key again. Its import starts so many seconds after an hour.
-func versionOf(t *testing.T, store csvimport.Store, sequencer, startedAt int) csvimport.PlanInput {
+// versionOf uploads the same key again and returns the input of the plan. The execution starts startSecond seconds after
+// 10:00.
+func versionOf(t *testing.T, store csvimport.Store, sequencer, startSecond int) csvimport.PlanInput {
 	t.Helper()
 	e := put(t, store, fmt.Appendf(nil, "part,color,quantity\n3001,Red,%d\n", sequencer))
 	e.Object.Sequencer = fmt.Sprintf("%06X1", sequencer)
 	return csvimport.PlanInput{
-		Epoch: fmt.Sprintf("2026-11-22T10:%02d:%02dZ#0", startedAt/60, startedAt%60), Execution: e.Object.Sequencer, Detail: e,
+		Epoch: fmt.Sprintf("2026-11-22T10:%02d:%02dZ#0", startSecond/60, startSecond%60), Execution: e.Object.Sequencer, Detail: e,
 	}
 }
 
-// TestNextImportDeletesResultsOfAKilledImportAfterManyVersions kills the finish of one of 150 versions. What it has written
-// is deleted, and what a newer import under way has written is not.
+// TestNextImportDeletesResultsOfAKilledImportAfterManyVersions kills the finish step of one of 150 versions. The last import
+// must delete the results of the killed one, and must not delete those of a newer import that is still running.
 func TestNextImportDeletesResultsOfAKilledImportAfterManyVersions(t *testing.T) {
 	const versions = 150
 	for _, killed := range []int{1, 30, 60, 120, 149} {
@@ -308,7 +311,7 @@ func TestNextImportDeletesResultsOfAKilledImportAfterManyVersions(t *testing.T) 
 			if n == killed {
 				part = writeOrphanedPart(t, store, in)
 			}
-			if n < killed { // later versions have planned only, so that the last one finds the part
+			if n < killed { // later versions do not finish, so that only the last one can delete the part
 				finish(t, c, in)
 			}
 		}
@@ -324,7 +327,7 @@ func TestNextImportDeletesResultsOfAKilledImportAfterManyVersions(t *testing.T) 
 			t.Errorf("version %d was killed: %v is left", killed, left)
 		}
 		if store.Keys(running) == nil {
-			t.Errorf("version %d was killed: %s, which is of a newer import, was deleted", killed, running)
+			t.Errorf("version %d was killed: %s of a newer import was deleted", killed, running)
 		}
 	}
 }

@@ -45,8 +45,8 @@ type PlanInput struct {
 	// execution, which also decides which of two imports of one upload is newer. Without an epoch, the time of the call is
 	// used. The steps that follow report in an epoch with the time of File.OrderTime.
 	Epoch string `json:"epoch"`
-	// Execution is the ARN of the workflow's execution. The execution that has claimed the upload may call Plan again;
-	// another gets Repeated.
+	// Execution is the ARN of the workflow's execution. The execution that has claimed the upload may call Plan again; for
+	// another execution, Plan only sets Repeated.
 	Execution string `json:"execution"`
 	Detail    Event  `json:"detail"`
 }
@@ -98,12 +98,12 @@ func (p *Plan) Handle(ctx context.Context, in PlanInput) (PlanOutput, error) {
 	if redrives != "" {
 		in.Epoch = out.File.OrderTime + redrives
 	}
-	c, err := p.split(ctx, in, out.File)
+	split, err := p.split(ctx, in, out.File)
 	if err != nil {
 		return PlanOutput{}, p.config.asSuperseded(ctx, out.File, err)
 	}
-	out.File.HeaderBytes, out.TotalRows = c.header.bytes, c.rows
-	out.Ranges = append(out.Ranges, c.ranges...)
+	out.File.HeaderBytes, out.TotalRows = split.header.bytes, split.rows
+	out.Ranges = append(out.Ranges, split.ranges...)
 	return out, nil
 }
 
@@ -152,19 +152,19 @@ func (p *Plan) split(ctx context.Context, in PlanInput, file File) (*rangeSplit,
 		return nil, asUploadError("read upload", err)
 	}
 	defer closeBody(body)
-	c, err := splitRanges(body, file.Size, cmp.Or(p.config.RangeBytes, DefaultRangeBytes), reporter.Update)
-	return c, asStoreError("read upload", err)
+	split, err := splitRanges(body, file.Size, cmp.Or(p.config.RangeBytes, DefaultRangeBytes), reporter.Update)
+	return split, asStoreError("read upload", err)
 }
 
-// newReporter returns a Reporter for the import. An invalid epoch is logged and omitted: a report must not fail an import.
-func (c Config) newReporter(ctx context.Context, file File, as progress.Config) *progress.Reporter {
-	epoch, err := message.NormalizeEpoch(as.Epoch)
-	if err != nil && as.Epoch != "" && c.Logger != nil {
+// newReporter returns a Reporter for the import with the given config, to which it adds the file's fields. An invalid epoch is logged and omitted: a report must not fail an import.
+func (c Config) newReporter(ctx context.Context, file File, config progress.Config) *progress.Reporter {
+	epoch, err := message.NormalizeEpoch(config.Epoch)
+	if err != nil && config.Epoch != "" && c.Logger != nil {
 		c.Logger.WarnContext(ctx, "report progress", "uploadId", file.UploadID, "err", err)
 	}
-	as.Publisher, as.Logger, as.Epoch = c.Publisher, c.Logger, epoch
-	as.UserID, as.UploadID, as.FileName = file.UserID, file.UploadID, file.FileName
-	return progress.New(ctx, as)
+	config.Publisher, config.Logger, config.Epoch = c.Publisher, c.Logger, epoch
+	config.UserID, config.UploadID, config.FileName = file.UserID, file.UploadID, file.FileName
+	return progress.New(ctx, config)
 }
 
 // closeBody closes a body whose content has been read. Its error does not matter any more.

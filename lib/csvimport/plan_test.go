@@ -65,7 +65,7 @@ func TestHeaders(t *testing.T) {
 		{"empty lines before", "\n\r\npart,color,quantity\n3001,Red,1"},
 		{"byte order mark and quotes", "\xEF\xBB\xBF\"part\",color,quantity\n3001,Red,1"},
 		{"one column without a name", "part,color,quantity,\n3001,Red,1,"},
-		{"longer than the first look", "part,color,quantity,\"" + strings.Repeat("x\n", 9000) + "\"\n3001,Red,1,y"},
+		{"longer than the first read", "part,color,quantity,\"" + strings.Repeat("x\n", 9000) + "\"\n3001,Red,1,y"},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			store := &csvimport.Memory{}

@@ -30,77 +30,77 @@ type recordingPublisher struct {
 	rows     []feed.Row // after each request that was accepted
 }
 
-func (h *recordingPublisher) Publish(ctx context.Context, r message.Request) error {
-	h.mu.Lock()
-	defer h.mu.Unlock()
+func (p *recordingPublisher) Publish(ctx context.Context, r message.Request) error {
+	p.mu.Lock()
+	defer p.mu.Unlock()
 	if err := r.Validate(); err != nil || r.UserID != user {
-		h.t.Errorf("request %+v: %v", r, err)
+		p.t.Errorf("request %+v: %v", r, err)
 	}
-	h.requests = append(h.requests, r)
+	p.requests = append(p.requests, r)
 	state, _ := message.AsUploadProgress(r.Message)
-	row, outcome, err := h.feed.Apply(ctx, feed.User(user), feed.Update{
-		State: state, Epoch: r.Epoch, Key: r.Key, Execution: r.Execution, Part: r.Part, ID: strconv.Itoa(len(h.requests)), At: time.Now(),
+	row, outcome, err := p.feed.Apply(ctx, feed.User(user), feed.Update{
+		State: state, Epoch: r.Epoch, Key: r.Key, Execution: r.Execution, Part: r.Part, ID: strconv.Itoa(len(p.requests)), At: time.Now(),
 	})
 	if err != nil {
-		h.t.Errorf("apply: %v", err)
+		p.t.Errorf("apply: %v", err)
 	}
 	if outcome == feed.Accepted {
-		h.rows = append(h.rows, row)
+		p.rows = append(p.rows, row)
 	}
 
-	return h.fail
+	return p.fail
 }
 
-// started publishes the state that the workflow publishes between plan and chunks.
-func (h *recordingPublisher) started(plan csvimport.PlanOutput) {
-	h.t.Helper()
+// publishStarted publishes the state that the workflow publishes between plan and chunks.
+func (p *recordingPublisher) publishStarted(plan csvimport.PlanOutput) {
+	p.t.Helper()
 	at, err := message.NormalizeEpoch(epoch)
 	if err != nil {
-		h.t.Fatal(err)
+		p.t.Fatal(err)
 	}
-	_ = h.Publish(h.t.Context(), message.Request{
-		UserID: user, Epoch: at, Execution: runs + "x", Message: message.UploadProgress{
+	_ = p.Publish(p.t.Context(), message.Request{
+		UserID: user, Epoch: at, Execution: arnPrefix + "x", Message: message.UploadProgress{
 			UploadID: upload, FileName: fileName, Progress: 5, Phase: "parse", TotalRows: plan.TotalRows,
 			Message: fmt.Sprintf("Importing %d rows", plan.TotalRows),
 		},
 	})
 }
 
-// rises checks that the progress which users see never falls, and returns the last state.
-func (h *recordingPublisher) rises() message.UploadProgress {
-	h.t.Helper()
-	h.mu.Lock()
-	defer h.mu.Unlock()
+// checkProgressRises checks that no value which users see falls, and returns the last state.
+func (p *recordingPublisher) checkProgressRises() message.UploadProgress {
+	p.t.Helper()
+	p.mu.Lock()
+	defer p.mu.Unlock()
 	var last message.UploadProgress
-	for _, row := range h.rows {
-		p := row.VisibleState()
-		if err := p.Validate(); err != nil {
-			h.t.Errorf("state %+v: %v", p, err)
+	for _, row := range p.rows {
+		state := row.VisibleState()
+		if err := state.Validate(); err != nil {
+			p.t.Errorf("state %+v: %v", state, err)
 		}
-		if p.Progress < last.Progress || p.CurrentRow < last.CurrentRow || p.FailedRows < last.FailedRows {
-			h.t.Errorf("state %+v falls behind %+v", p, last)
+		if state.Progress < last.Progress || state.CurrentRow < last.CurrentRow || state.FailedRows < last.FailedRows {
+			p.t.Errorf("state %+v is behind the state before it, %+v", state, last)
 		}
-		last = p
+		last = state
 	}
 
 	return last
 }
 
 func TestProgressNeverFalls(t *testing.T) {
-	store, to := &csvimport.Memory{}, &recordingPublisher{t: t}
+	store, publisher := &csvimport.Memory{}, &recordingPublisher{t: t}
 	content := "part,color,quantity\n" + strings.Repeat("3001,Red,1\n3001,Red,0\n", 500)
-	if _, err := run(t, csvimport.Config{Store: store, Publisher: to, RangeBytes: 4000}, put(t, store, []byte(content)), "x", 0); err != nil {
+	if _, err := run(t, csvimport.Config{Store: store, Publisher: publisher, RangeBytes: 4000}, put(t, store, []byte(content)), "x", 0); err != nil {
 		t.Fatalf("import: %v", err)
 	}
-	if first := to.rows[0].VisibleState(); first.Message != "Reading "+fileName || first.Progress > 5 || first.Phase != "read" {
+	if first := publisher.rows[0].VisibleState(); first.Message != "Reading "+fileName || first.Progress > 5 || first.Phase != "read" {
 		t.Errorf("first state is %+v, want that the file is read", first)
 	}
-	if last := to.rises(); last.Progress != 99 || last.CurrentRow != 1000 || last.TotalRows != 1000 || last.FailedRows != 500 || last.Status != "" {
+	if last := publisher.checkProgressRises(); last.Progress != 99 || last.CurrentRow != 1000 || last.TotalRows != 1000 || last.FailedRows != 500 || last.Status != "" {
 		t.Errorf("last state is %+v, want 99 percent of 1000 rows, 500 failed, still running", last)
 	}
 	parts := map[string]bool{}
-	for _, r := range to.requests {
-		if r.Epoch != "2026-11-22T10:00:00.000Z#0001" || r.Execution != runs+"x" {
+	for _, r := range publisher.requests {
+		if r.Epoch != "2026-11-22T10:00:00.000Z#0001" || r.Execution != arnPrefix+"x" {
 			t.Errorf("request says epoch %q, execution %q, want those of the input", r.Epoch, r.Execution)
 		}
 		state, _ := message.AsUploadProgress(r.Message)
@@ -119,16 +119,16 @@ func TestProgressNeverFalls(t *testing.T) {
 	}
 }
 
-// slow is a store whose reads take time. The first read of the range at breakAt fails in the middle.
-type slow struct {
+// slowStore is a store whose reads take time. The first read of the range at failAt fails in the middle.
+type slowStore struct {
 	csvimport.Memory
 
-	breakAt int64
-	mu      sync.Mutex
-	broken  bool
+	failAt int64
+	mu     sync.Mutex
+	failed bool
 }
 
-func (s *slow) Get(ctx context.Context, from csvimport.Object, offset, length int64) (io.ReadCloser, error) {
+func (s *slowStore) Get(ctx context.Context, from csvimport.Object, offset, length int64) (io.ReadCloser, error) {
 	body, err := s.Memory.Get(ctx, from, offset, length)
 	if err != nil {
 		return nil, err
@@ -136,8 +136,8 @@ func (s *slow) Get(ctx context.Context, from csvimport.Object, offset, length in
 	b := &slowBody{ReadCloser: body, left: -1}
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if offset > 0 && offset == s.breakAt && !s.broken {
-		s.broken, b.left = true, length/2
+	if offset > 0 && offset == s.failAt && !s.failed {
+		s.failed, b.left = true, length/2
 	}
 
 	return b, nil
@@ -146,16 +146,16 @@ func (s *slow) Get(ctx context.Context, from csvimport.Object, offset, length in
 type slowBody struct {
 	io.ReadCloser
 
-	left int64 // bytes until the read fails; negative means never
+	left int64 // the bytes before the read fails; negative means that it does not fail
 }
 
 func (b *slowBody) Read(p []byte) (int, error) {
-	const most = 110
+	const maxRead = 110 // ten rows
 	time.Sleep(100 * time.Millisecond)
 	if b.left == 0 {
 		return 0, errStoreDown
 	}
-	p = p[:min(len(p), most)]
+	p = p[:min(len(p), maxRead)]
 	if b.left > 0 {
 		p = p[:min(int64(len(p)), b.left)]
 		b.left -= int64(len(p))
@@ -166,22 +166,22 @@ func (b *slowBody) Read(p []byte) (int, error) {
 
 func TestProgressOfConcurrentRangesAddsUp(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		const rows, ranges, concurrency = 8000, 20, 8 // the workflow's
-		store, to := &slow{}, &recordingPublisher{t: t}
-		c := csvimport.Config{Store: store, Publisher: to, RangeBytes: 4400}
+		const rows, ranges, concurrency = 8000, 20, 8 // concurrency is that of the workflow's Map
+		store, publisher := &slowStore{}, &recordingPublisher{t: t}
+		c := csvimport.Config{Store: store, Publisher: publisher, RangeBytes: 4400}
 		content := "part,color,quantity\n" + strings.Repeat("3001,Red,1\n3001,Red,0\n", rows/2)
-		plan, err := csvimport.NewPlan(c).Handle(t.Context(), csvimport.PlanInput{Epoch: epoch, Execution: runs + "x", Detail: put(t, store, []byte(content))})
+		plan, err := csvimport.NewPlan(c).Handle(t.Context(), csvimport.PlanInput{Epoch: epoch, Execution: arnPrefix + "x", Detail: put(t, store, []byte(content))})
 		if err != nil || len(plan.Ranges) != ranges {
 			t.Fatalf("plan has %d ranges, error %v, want %d", len(plan.Ranges), err, ranges)
 		}
-		to.started(plan)
-		store.breakAt = plan.Ranges[3].Offset
+		publisher.publishStarted(plan)
+		store.failAt = plan.Ranges[3].Offset
 		finish := csvimport.FinishInput{
-			Epoch: epoch, Execution: runs + "x", File: plan.File, TotalRows: plan.TotalRows, Chunks: make([]csvimport.ChunkOutput, ranges),
+			Epoch: epoch, Execution: arnPrefix + "x", File: plan.File, TotalRows: plan.TotalRows, Chunks: make([]csvimport.ChunkOutput, ranges),
 		}
 		chunk := func(r csvimport.Range, epoch string) error {
 			out, err := csvimport.NewChunk(c).Handle(t.Context(), csvimport.ChunkInput{
-				Epoch: epoch, Execution: runs + "x", File: plan.File, TotalRows: plan.TotalRows, Range: r,
+				Epoch: epoch, Execution: arnPrefix + "x", File: plan.File, TotalRows: plan.TotalRows, Range: r,
 			})
 			finish.Chunks[r.N] = out
 			return err
@@ -192,7 +192,7 @@ func TestProgressOfConcurrentRangesAddsUp(t *testing.T) {
 			group.Go(func() error {
 				err := chunk(r, epoch)
 				if r.N == 3 && !errors.Is(err, errStoreDown) {
-					return fmt.Errorf("range 3 ends with %w, want that the read breaks", err)
+					return fmt.Errorf("range 3 ends with %w, want an error of the read", err)
 				}
 				if r.N == 3 {
 					err = chunk(r, epoch)
@@ -203,39 +203,39 @@ func TestProgressOfConcurrentRangesAddsUp(t *testing.T) {
 		if err := group.Wait(); err != nil {
 			t.Fatalf("chunks: %v", err)
 		}
-		wholly := func(want float64) {
+		wantProgress := func(want float64) {
 			t.Helper()
-			if p := to.rises(); p.Progress != want || p.CurrentRow != rows || p.FailedRows != rows/2 || p.TotalRows != rows {
+			if p := publisher.checkProgressRises(); p.Progress != want || p.CurrentRow != rows || p.FailedRows != rows/2 || p.TotalRows != rows {
 				t.Errorf("state is %+v, want %v percent of %d rows, half of them failed", p, want, rows)
 			}
 		}
-		wholly(95)
-		if n := len(to.rows); n < 3*ranges {
-			t.Errorf("%d states were accepted: too few to say that they rise", n)
+		wantProgress(95)
+		if n := len(publisher.rows); n < 3*ranges {
+			t.Errorf("%d states were accepted: too few to check that progress rises", n)
 		}
-		before := len(to.rows)
-		if err := chunk(plan.Ranges[5], epoch); err != nil || len(to.rows) != before {
-			t.Errorf("a range that is done is done again, %d states are accepted, error %v, want none", len(to.rows)-before, err)
+		before := len(publisher.rows)
+		if err := chunk(plan.Ranges[5], epoch); err != nil || len(publisher.rows) != before {
+			t.Errorf("a chunk ran again after its range was done: %d states were accepted, error %v, want none", len(publisher.rows)-before, err)
 		}
 		if _, err := csvimport.NewFinish(c).Handle(t.Context(), finish); err != nil {
 			t.Fatalf("finish: %v", err)
 		}
-		wholly(99)
+		wantProgress(99)
 	})
 }
 
 func TestRedrivenRangeReportsInANewEpoch(t *testing.T) {
-	store, to := &csvimport.Memory{}, &recordingPublisher{t: t}
-	c := csvimport.Config{Store: store, Publisher: to, RangeBytes: 1}
+	store, publisher := &csvimport.Memory{}, &recordingPublisher{t: t}
+	c := csvimport.Config{Store: store, Publisher: publisher, RangeBytes: 1}
 	e := put(t, store, []byte(fourRows))
-	plan, err := csvimport.NewPlan(c).Handle(t.Context(), csvimport.PlanInput{Epoch: epoch, Execution: runs + "x", Detail: e})
+	plan, err := csvimport.NewPlan(c).Handle(t.Context(), csvimport.PlanInput{Epoch: epoch, Execution: arnPrefix + "x", Detail: e})
 	if err != nil {
 		t.Fatalf("plan: %v", err)
 	}
-	finish := csvimport.FinishInput{Epoch: "2026-11-22T10:00:00Z#2", Execution: runs + "x", File: plan.File, TotalRows: plan.TotalRows}
+	finish := csvimport.FinishInput{Epoch: "2026-11-22T10:00:00Z#2", Execution: arnPrefix + "x", File: plan.File, TotalRows: plan.TotalRows}
 	for _, r := range plan.Ranges {
-		in := csvimport.ChunkInput{Epoch: epoch, Execution: runs + "x", File: plan.File, TotalRows: plan.TotalRows, Range: r}
-		if r.N == len(plan.Ranges)-1 { // only the last range had failed, so only it is redriven
+		in := csvimport.ChunkInput{Epoch: epoch, Execution: arnPrefix + "x", File: plan.File, TotalRows: plan.TotalRows, Range: r}
+		if r.N == len(plan.Ranges)-1 { // only the last range failed, so only the last range is redriven
 			in.Epoch = finish.Epoch
 		}
 		out, err := csvimport.NewChunk(c).Handle(t.Context(), in)
@@ -244,26 +244,26 @@ func TestRedrivenRangeReportsInANewEpoch(t *testing.T) {
 		}
 		finish.Chunks = append(finish.Chunks, out)
 	}
-	row := to.rows[len(to.rows)-1]
+	row := publisher.rows[len(publisher.rows)-1]
 	if p := row.VisibleState(); row.Epoch != "2026-11-22T10:00:00.000Z#0002" || len(row.Parts) != 1 || p.Progress != 5+90.0/4 || p.Phase != "parse" {
 		t.Errorf("the redriven range leaves %+v, want a new epoch that starts with it", row)
 	}
 	if _, err := csvimport.NewFinish(c).Handle(t.Context(), finish); err != nil {
 		t.Fatalf("finish: %v", err)
 	}
-	if p := to.rows[len(to.rows)-1].VisibleState(); p.Progress != 99 || p.CurrentRow != 4 || p.FailedRows != 2 {
+	if p := publisher.rows[len(publisher.rows)-1].VisibleState(); p.Progress != 99 || p.CurrentRow != 4 || p.FailedRows != 2 {
 		t.Errorf("finish leaves %+v, want 99 percent of 4 rows, 2 failed", p)
 	}
 }
 
 func TestInvalidEpochIsOmitted(t *testing.T) {
-	store, to := &csvimport.Memory{}, &recordingPublisher{t: t}
+	store, publisher := &csvimport.Memory{}, &recordingPublisher{t: t}
 	in := csvimport.PlanInput{Epoch: "yesterday", Detail: put(t, store, []byte(fourRows))}
-	if _, err := csvimport.NewPlan(csvimport.Config{Store: store, Publisher: to}).Handle(t.Context(), in); err != nil {
+	if _, err := csvimport.NewPlan(csvimport.Config{Store: store, Publisher: publisher}).Handle(t.Context(), in); err != nil {
 		t.Errorf("plan fails with %v, want progress without an epoch", err)
 	}
-	if len(to.requests) == 0 || to.requests[0].Epoch != "" {
-		t.Errorf("requests are %+v, want the first without an epoch", to.requests)
+	if len(publisher.requests) == 0 || publisher.requests[0].Epoch != "" {
+		t.Errorf("requests are %+v, want the first without an epoch", publisher.requests)
 	}
 }
 

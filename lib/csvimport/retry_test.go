@@ -17,8 +17,8 @@ import (
 
 var errStoreDown = errors.New("store broken")
 
-// flakyStore is a store whose call number at fails: before it is applied, or after it, as if the response was lost. If at
-// is negative, no call fails or counts.
+// flakyStore is a store whose call number failAt fails: before it is applied or, with failAfter, after it, as if the response
+// was lost. If failAt is negative, no call fails or counts.
 type flakyStore struct {
 	csvimport.Memory
 
@@ -33,9 +33,9 @@ func (f *flakyStore) call(do func() error) error {
 	if f.failAt >= 0 {
 		f.calls++
 	}
-	hit := f.calls == f.failAt
+	fails := f.calls == f.failAt
 	f.mu.Unlock()
-	if !hit {
+	if !fails {
 		return do()
 	}
 	if f.failAfter {
@@ -115,14 +115,14 @@ func outcomeOf(t *testing.T, f *flakyStore, s csvimport.Summary) outcome {
 const fourRows = "part,color,quantity\n3001,Red,1\n3001,Red,0\n3002,Blue,3\n,,\n"
 
 func TestEveryFailureOfTheStoreCanBeRetried(t *testing.T) {
-	calm := &flakyStore{}
-	s, err := run(t, csvimport.Config{Store: calm, RangeBytes: 1}, put(t, calm, []byte(fourRows)), "x", 0)
+	reliable := &flakyStore{} // failAt is 0: no call fails, and all count
+	s, err := run(t, csvimport.Config{Store: reliable, RangeBytes: 1}, put(t, reliable, []byte(fourRows)), "x", 0)
 	if err != nil {
 		t.Fatalf("import: %v", err)
 	}
-	calls := calm.calls
-	want := outcomeOf(t, calm, s)
-	for at := 2; at <= calls; at++ { // 1 is the upload
+	calls := reliable.calls
+	want := outcomeOf(t, reliable, s)
+	for at := 2; at <= calls; at++ { // call 1 is the upload of the file
 		for _, applied := range []bool{false, true} {
 			t.Run(fmt.Sprintf("call %d, applied %v", at, applied), func(t *testing.T) {
 				f := &flakyStore{}
@@ -133,7 +133,7 @@ func TestEveryFailureOfTheStoreCanBeRetried(t *testing.T) {
 					t.Fatalf("import: %v", err)
 				}
 				if diff := cmp.Diff(want, outcomeOf(t, f, s)); diff != "" {
-					t.Errorf("outcome (-undisturbed +got):\n%s", diff)
+					t.Errorf("outcome (-without failures +got):\n%s", diff)
 				}
 			})
 		}
@@ -149,8 +149,8 @@ func TestStoreFailuresAreStoreErrors(t *testing.T) {
 		if f.calls < at {
 			return
 		}
-		var store *csvimport.StoreError
-		if !errors.As(err, &store) || !errors.Is(err, errStoreDown) {
+		var storeErr *csvimport.StoreError
+		if !errors.As(err, &storeErr) || !errors.Is(err, errStoreDown) {
 			t.Errorf("call %d fails and the error is %T %v, want a *StoreError", at, err, err)
 		}
 	}
@@ -190,14 +190,14 @@ func TestRepeatedEventIsImportedOnce(t *testing.T) {
 	c := csvimport.Config{Store: store}
 	e := put(t, store, []byte(fourRows))
 	handle := func(e csvimport.Event, execution string) csvimport.PlanOutput {
-		to := &recordingPublisher{t: t}
-		c.Publisher = to
+		publisher := &recordingPublisher{t: t}
+		c.Publisher = publisher
 		out, err := csvimport.NewPlan(c).Handle(t.Context(), csvimport.PlanInput{Execution: execution, Detail: e})
 		if err != nil {
 			t.Fatalf("plan: %v", err)
 		}
-		if out.Repeated == (len(to.requests) > 0) {
-			t.Errorf("repeated is %v, and there are %d pushes", out.Repeated, len(to.requests))
+		if out.Repeated == (len(publisher.requests) > 0) {
+			t.Errorf("repeated is %v, and there are %d pushes", out.Repeated, len(publisher.requests))
 		}
 		if out.File.UserID != user {
 			t.Errorf("user is %q, want %q in any case", out.File.UserID, user)
@@ -222,7 +222,7 @@ func TestRepeatedEventIsImportedOnce(t *testing.T) {
 		{"retry after the repetition", e, "x", false},
 		{"the same content again", overwritten, "y", false},
 	} {
-		if got := handle(tt.event, runs+tt.execution).Repeated; got != tt.want {
+		if got := handle(tt.event, arnPrefix+tt.execution).Repeated; got != tt.want {
 			t.Errorf("%s: repeated is %v, want %v", tt.name, got, tt.want)
 		}
 	}
@@ -262,14 +262,14 @@ func TestStepsRejectInputThatContradictsThePlan(t *testing.T) {
 	}
 	r := plan.Ranges[0]
 	r.Rows++
-	var store2 *csvimport.StoreError
-	if _, err := csvimport.NewChunk(c).Handle(t.Context(), csvimport.ChunkInput{File: plan.File, Range: r}); !errors.As(err, &store2) {
+	var storeErr *csvimport.StoreError
+	if _, err := csvimport.NewChunk(c).Handle(t.Context(), csvimport.ChunkInput{File: plan.File, Range: r}); !errors.As(err, &storeErr) {
 		t.Errorf("chunk with a wrong count says %v, want a *StoreError", err)
 	}
 	if _, err := csvimport.NewFinish(c).Handle(t.Context(), csvimport.FinishInput{File: plan.File, TotalRows: 4}); err == nil {
 		t.Error("finish without its chunks succeeds")
 	}
-	if _, err := csvimport.NewPlan(c).Handle(t.Context(), csvimport.PlanInput{Step: "dance", Detail: csvimport.Event{}}); err == nil || strings.Contains(err.Error(), "store") {
+	if _, err := csvimport.NewPlan(c).Handle(t.Context(), csvimport.PlanInput{Step: "unknown", Detail: csvimport.Event{}}); err == nil || strings.Contains(err.Error(), "store") {
 		t.Errorf("an unknown step says %v", err)
 	}
 }

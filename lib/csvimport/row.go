@@ -81,27 +81,27 @@ type rowEncoder struct {
 }
 
 func newRowEncoder(h *header) *rowEncoder {
-	l := &rowEncoder{header: h}
+	e := &rowEncoder{header: h}
 	for _, column := range h.extra {
-		l.extraKeys = append(l.extraKeys, append(appendString(nil, []byte(h.names[column])), ':'))
+		e.extraKeys = append(e.extraKeys, append(appendString(nil, []byte(h.names[column])), ':'))
 	}
-	return l
+	return e
 }
 
 // encode returns the row as JSON with a line end, without empty extra columns. The bytes are valid until the next call.
-func (l *rowEncoder) encode(line int64, r row, fields [][]byte) []byte {
-	b := l.buf[:0]
+func (e *rowEncoder) encode(line int64, r row, fields [][]byte) []byte {
+	b := e.buf[:0]
 	b = append(b, `{"line":`...)
 	b = strconv.AppendInt(b, line, 10)
 	b = appendString(append(b, `,"part":`...), r.part)
 	b = appendString(append(b, `,"color":`...), r.color)
 	b = strconv.AppendInt(append(b, `,"quantity":`...), r.quantity, 10)
 	separator := `,"extra":{`
-	for i, column := range l.header.extra {
+	for i, column := range e.header.extra {
 		if len(fields[column]) == 0 {
 			continue
 		}
-		b = append(append(b, separator...), l.extraKeys[i]...)
+		b = append(append(b, separator...), e.extraKeys[i]...)
 		b = appendString(b, fields[column])
 		separator = ","
 	}
@@ -109,7 +109,7 @@ func (l *rowEncoder) encode(line int64, r row, fields [][]byte) []byte {
 		b = append(b, '}')
 	}
 	b = append(b, '}', '\n')
-	l.buf = b
+	e.buf = b
 	return b
 }
 
@@ -143,8 +143,8 @@ func appendString(b, s []byte) []byte {
 }
 
 // rejectFields returns the line of rejected.csv for a record: line, column and reason, then the record's fields.
-func rejectFields(dst []string, line int64, why rejection, fields [][]byte) []string {
-	dst = append(dst[:0], strconv.FormatInt(line, 10), why.column, why.reason)
+func rejectFields(dst []string, line int64, rejected rejection, fields [][]byte) []string {
+	dst = append(dst[:0], strconv.FormatInt(line, 10), rejected.column, rejected.reason)
 	for _, f := range fields {
 		dst = append(dst, escapeFormula(strings.ToValidUTF8(string(f), "\uFFFD")))
 	}

@@ -210,20 +210,20 @@ func FuzzSplitRanges(f *testing.F) {
 	for _, in := range []string{"3001,Red,4\n\n\"30\n03\",Blue,5\r\n,,\r1,2,3", "a,b,c\n\n\n", "\"a\"\"b\"x,c,\"1\"\rd\r\n\ne"} {
 		f.Add([]byte(in), uint16(1))
 	}
-	f.Fuzz(func(t *testing.T, rows []byte, least uint16) {
+	f.Fuzz(func(t *testing.T, rows []byte, minBytes uint16) {
 		in := append([]byte("\xEF\xBB\xBFpart,color,quantity\n"), rows...)
-		c, err := splitRanges(bytes.NewReader(in), int64(len(in)), int64(least), func(int64) {})
+		split, err := splitRanges(bytes.NewReader(in), int64(len(in)), int64(minBytes), func(int64) {})
 		if err != nil {
 			return
 		}
 		whole, err := scanAll(bytes.NewReader(rows), ',')
 		if err != nil {
-			t.Fatalf("%q can be cut and not parsed: %v", rows, err)
+			t.Fatalf("%q can be split and not parsed: %v", rows, err)
 		}
 		var parts []scanned
-		for n, r := range c.ranges {
+		for n, r := range split.ranges {
 			if r.N != n || r.Rows < 1 {
-				t.Errorf("range %d says that it is number %d of %d rows, want at least 1", n, r.N, r.Rows)
+				t.Errorf("range %d says that it is number %d of %d rows, want at minBytes 1", n, r.N, r.Rows)
 			}
 			s := newScanner(bytes.NewReader(in[r.Offset:r.Offset+r.Bytes]), ',', r.Offset, r.Line)
 			for range r.Rows {
@@ -242,10 +242,10 @@ func FuzzSplitRanges(f *testing.F) {
 			}
 		}
 		if diff := cmp.Diff(whole, parts); diff != "" {
-			t.Errorf("%q in ranges of %d (-whole +ranges):\n%s", in, least, diff)
+			t.Errorf("%q in ranges of %d (-whole +ranges):\n%s", in, minBytes, diff)
 		}
-		if c.rows != int64(len(whole)) || len(c.ranges) > MaxRanges {
-			t.Errorf("%d rows in %d ranges, want %d rows", c.rows, len(c.ranges), len(whole))
+		if split.rows != int64(len(whole)) || len(split.ranges) > MaxRanges {
+			t.Errorf("%d rows in %d ranges, want %d rows", split.rows, len(split.ranges), len(whole))
 		}
 	})
 }

@@ -10,29 +10,29 @@ func TestRangesAreBounded(t *testing.T) {
 	in := "part,color,quantity\n" + strings.Repeat(row, rows)
 	size := int64(len(in))
 	for _, tt := range []struct {
-		name        string
-		size, least int64
-		want        int
+		name           string
+		size, minBytes int64
+		want           int
 	}{
 		{"the largest file", size, size * DefaultRangeBytes / MaxBytes, 128},
-		{"as many as there may be", size, 1, MaxRanges},
+		{"the most ranges", size, 1, MaxRanges},
 		{"the size is not known", 0, 1, MaxRanges},
 		{"the size is wrong", size / 10, 1, MaxRanges},
 		{"a file as large as a range", size, size, 1},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
-			c, err := splitRanges(strings.NewReader(in), tt.size, tt.least, func(int64) {})
+			split, err := splitRanges(strings.NewReader(in), tt.size, tt.minBytes, func(int64) {})
 			if err != nil {
 				t.Fatal(err)
 			}
-			if n := len(c.ranges); n > tt.want || n < tt.want*9/10 {
-				t.Errorf("there are %d ranges, want %d or little less", n, tt.want)
+			if n := len(split.ranges); n > tt.want || n < tt.want*9/10 {
+				t.Errorf("there are %d ranges, want %d, or up to a tenth fewer", n, tt.want)
 			}
 			var sum int64
-			for _, r := range c.ranges {
+			for _, r := range split.ranges {
 				sum += r.Rows
 			}
-			if sum != rows || c.rows != rows {
+			if sum != rows || split.rows != rows {
 				t.Errorf("ranges have %d rows, want %d", sum, rows)
 			}
 		})

@@ -26,7 +26,7 @@ type Summary struct {
 	// Claim identifies the import among those of one upload. OrderTime, Sequencer and Claim, compared in this order, decide
 	// which import is newer.
 	Claim     string `json:"claim"`
-	OrderTime string `json:"began"`
+	OrderTime string `json:"orderTime"`
 	Sequencer string `json:"sequencer"`
 	// Bytes is the upload's size.
 	Bytes int64 `json:"bytes"`
@@ -35,11 +35,11 @@ type Summary struct {
 	Accepted int64 `json:"accepted"`
 	// RejectedBy counts the rejected rows, most frequent first.
 	RejectedBy []RejectCount `json:"rejectedBy"`
-	// StartedAt and FinishedAt are RFC 3339 with milliseconds; DurationMillis is the time between, in milliseconds.
+	// StartedAt and FinishedAt are RFC 3339 with milliseconds; DurationMillis is the time between them.
 	StartedAt      string `json:"startedAt"`
 	FinishedAt     string `json:"finishedAt"`
 	DurationMillis int64  `json:"durationMs"`
-	// Prefix followed by one of the names below is the key of a result.
+	// Prefix is the start of the keys of the results; Results and Rejects are the rest of each key.
 	Prefix  string   `json:"prefix"`
 	Results []string `json:"results"`
 	Rejects string   `json:"rejects"`
@@ -68,8 +68,8 @@ func summarize(file File, chunks []ChunkOutput, rejectCounts map[rejection]int64
 		s.Results = append(s.Results, partName(c.N))
 	}
 	s.Accepted = s.Rows - s.Rejected
-	for why, rows := range rejectCounts {
-		s.RejectedBy = append(s.RejectedBy, RejectCount{Column: why.column, Reason: why.reason, Rows: rows})
+	for r, rows := range rejectCounts {
+		s.RejectedBy = append(s.RejectedBy, RejectCount{Column: r.column, Reason: r.reason, Rows: rows})
 	}
 	slices.SortFunc(s.RejectedBy, func(a, b RejectCount) int {
 		return cmp.Or(-cmp.Compare(a.Rows, b.Rows), cmp.Compare(a.Column, b.Column), cmp.Compare(a.Reason, b.Reason))

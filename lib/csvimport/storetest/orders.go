@@ -32,8 +32,8 @@ const (
 type Orders struct {
 	// OfTwo and OfThree are the limits of the histories of two and of three imports.
 	OfTwo, OfThree []Limits
-	// PerCase is the maximum number of histories of each case that run on the store, evenly spread over all. The others run
-	// in memory only. Zero means that all run on the store.
+	// PerCase is how many histories of each case run on the store at most, evenly spread over all, after all have run in
+	// memory. Zero means that all run on the store.
 	PerCase int
 }
 
@@ -94,7 +94,7 @@ func (o Orders) Run(t *testing.T, open func(t *testing.T) csvimport.Store) {
 	}
 }
 
-// history is one that was run: its choices, and the log of its requests.
+// history is a history that was run: its choices, and the log of its requests.
 type history struct {
 	limits Limits
 	taken  []int
@@ -118,31 +118,31 @@ func runAll(t *testing.T, store csvimport.Store, of orderCase, limits []Limits, 
 // runOne runs one history, checks it, and empties the store. It returns the log.
 func runOne(t *testing.T, store csvimport.Store, of orderCase, c *choiceSequence, l Limits) []string {
 	t.Helper()
-	w := &simulation{Store: store, imports: of.imports(), versions: map[string][]byte{}}
+	s := &simulation{Store: store, imports: of.imports(), versions: map[string][]byte{}}
 	key := func(name string) string { return csvimport.UploadKey(user, upload, name) }
 	put(t, store, key(fileName), []byte(older))
-	w.versions[key(fileName)+"?v1"], w.versions[key(fileName)+"?v2"] = []byte(older), []byte(newer)
-	w.versions[key("a.csv")+"?v1"], w.versions[key("b.csv")+"?v2"] = []byte(older), []byte(newer)
+	s.versions[key(fileName)+"?v1"], s.versions[key(fileName)+"?v2"] = []byte(older), []byte(newer)
+	s.versions[key("a.csv")+"?v1"], s.versions[key("b.csv")+"?v2"] = []byte(older), []byte(newer)
 	if of.imported {
-		imports := w.imports
-		w.imports = []*simulatedImport{{name: "before", event: newEvent(fileName, older, "0061", "v1"), epoch: before, execution: "before"}}
-		w.runHistory(t, &choiceSequence{}, 0, 0)
-		w.imports = imports
+		imports := s.imports
+		s.imports = []*simulatedImport{{name: "before", event: newEvent(fileName, older, "0061", "v1"), epoch: before, execution: "before"}}
+		s.runHistory(t, &choiceSequence{}, 0, 0)
+		s.imports = imports
 	}
-	log := w.runHistory(t, c, l.Switches, l.Faults)
-	if violations := w.findViolations(t); violations != nil {
+	log := s.runHistory(t, c, l.Switches, l.Faults)
+	if violations := s.findViolations(t); violations != nil {
 		t.Fatalf("%s\nafter\n%s", strings.Join(violations, "\n"), strings.Join(log, "\n"))
 	}
-	if err := store.Delete(t.Context(), w.keys(t, "")...); err != nil {
+	if err := store.Delete(t.Context(), s.keys(t, "")...); err != nil {
 		t.Fatal(err)
 	}
 	return log
 }
 
 // keys returns the keys of the store that start with prefix.
-func (w *simulation) keys(t *testing.T, prefix string) []string {
+func (s *simulation) keys(t *testing.T, prefix string) []string {
 	t.Helper()
-	keys, err := w.List(t.Context(), prefix, "", 1000)
+	keys, err := s.List(t.Context(), prefix, "", 1000)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -150,79 +150,79 @@ func (w *simulation) keys(t *testing.T, prefix string) []string {
 }
 
 // findViolations checks the store and the errors after one or more imports, of which the last is the newest. It returns
-// what is wrong.
-func (w *simulation) findViolations(t *testing.T) []string {
+// every rule that does not hold.
+func (s *simulation) findViolations(t *testing.T) []string {
 	t.Helper()
 	var violations []string
 	report := func(format string, args ...any) { violations = append(violations, fmt.Sprintf(format, args...)) }
-	dead, replaced := w.checkErrors(report)
-	named := w.checkResults(t, report)
-	for _, key := range append(w.keys(t, "results/"), w.keys(t, "staged/")...) {
-		if !named[key] && !dead && (!replaced || strings.HasPrefix(key, "results/")) {
+	anyKilled, anyReplaced := s.checkErrors(report)
+	resultKeys := s.checkResults(t, report)
+	for _, key := range append(s.keys(t, "results/"), s.keys(t, "staged/")...) {
+		if !resultKeys[key] && !anyKilled && (!anyReplaced || strings.HasPrefix(key, "results/")) {
 			report("%s is left", key)
 		}
 	}
-	if !dead || violations != nil {
+	if !anyKilled || violations != nil {
 		return violations
 	}
 	// The next import deletes the results of a killed one; staged objects expire.
-	if err := w.Delete(t.Context(), w.keys(t, "staged/")...); err != nil {
+	if err := s.Delete(t.Context(), s.keys(t, "staged/")...); err != nil {
 		t.Fatal(err)
 	}
 	next := &simulatedImport{name: "next", event: newEvent("next.csv", older, "0099", "v1"), epoch: third, execution: "next"}
-	w.versions[next.event.Object.Key+"?v1"] = []byte(older)
-	w.imports = []*simulatedImport{next}
-	w.runHistory(t, &choiceSequence{}, 0, 0)
-	return w.findViolations(t)
+	s.versions[next.event.Object.Key+"?v1"] = []byte(older)
+	s.imports = []*simulatedImport{next}
+	s.runHistory(t, &choiceSequence{}, 0, 0)
+	return s.findViolations(t)
 }
 
 // checkErrors checks that each import ended well, or was superseded by the newest. It reports whether one was killed, and
 // whether one ended because its file was replaced.
-func (w *simulation) checkErrors(report func(format string, args ...any)) (bool, bool) {
-	newest := w.imports[len(w.imports)-1]
-	dead, anyReplaced := false, false
-	for _, i := range w.imports {
-		replaced := errors.As(i.err, new(*csvimport.FileReplaced))
-		quiet := replaced || errors.As(i.err, new(*csvimport.Superseded))
-		if i.err != nil && !i.dead && (!quiet || i == newest) {
-			report("%s ends with %v", i.name, i.err)
+func (s *simulation) checkErrors(report func(format string, args ...any)) (bool, bool) {
+	newest := s.imports[len(s.imports)-1]
+	anyKilled, anyReplaced := false, false
+	for _, imp := range s.imports {
+		replaced := errors.As(imp.err, new(*csvimport.FileReplaced))
+		mayFail := imp.killed || imp != newest && (replaced || errors.As(imp.err, new(*csvimport.Superseded)))
+		if imp.err != nil && !mayFail {
+			report("%s ends with %v", imp.name, imp.err)
 		}
-		dead, anyReplaced = dead || i.dead, anyReplaced || replaced
+		anyKilled, anyReplaced = anyKilled || imp.killed, anyReplaced || replaced
 	}
-	return dead, anyReplaced
+	return anyKilled, anyReplaced
 }
 
-// checkResults checks that the summary is that of the newest import, and that the objects which it names are there and have
-// the rows that it counts. It returns their keys and that of the summary.
-func (w *simulation) checkResults(t *testing.T, report func(format string, args ...any)) map[string]bool {
+// checkResults checks that the summary is that of the newest import, and that the objects which the summary names exist and
+// have as many rows as it counts. It returns the keys of these objects and of the summary.
+func (s *simulation) checkResults(t *testing.T, report func(format string, args ...any)) map[string]bool {
 	t.Helper()
-	newest := w.imports[len(w.imports)-1]
+	newest := s.imports[len(s.imports)-1]
 	key := strings.Replace(csvimport.UploadKey(user, upload, "summary.json"), "uploads/", "results/", 1)
-	named := map[string]bool{key: true}
-	content, _, err := w.Read(t.Context(), key)
-	if errors.Is(err, csvimport.ErrNotFound) && newest.dead {
-		return named
+	resultKeys := map[string]bool{key: true}
+	content, _, err := s.Read(t.Context(), key)
+	if errors.Is(err, csvimport.ErrNotFound) && newest.killed {
+		return resultKeys
 	}
-	var s csvimport.Summary
-	if err = errors.Join(err, json.Unmarshal(content, &s)); err != nil {
+	var summary csvimport.Summary
+	if err = errors.Join(err, json.Unmarshal(content, &summary)); err != nil {
 		report("summary: %v", err)
-		return named
+		return resultKeys
 	}
-	if !newest.dead && s.Claim != newest.claim {
-		report("the results are those of %s %s, want the newest", s.FileName, s.Claim)
+	if !newest.killed && summary.Claim != newest.claim {
+		report("the results are those of %s %s, want the newest", summary.FileName, summary.Claim)
 	}
-	lines := map[string]int64{s.Rejects: s.Rejected + 1}
-	for _, part := range s.Results {
-		lines[part] = s.Accepted // each file has one range
+	lines := map[string]int64{summary.Rejects: summary.Rejected + 1}
+	for _, part := range summary.Results {
+		lines[part] = summary.Accepted // each file has one range
 	}
 	for name, want := range lines {
-		named[s.Prefix+name] = true
-		content, _, err := w.Read(t.Context(), s.Prefix+name)
+		resultKeys[summary.Prefix+name] = true
+		content, _, err := s.Read(t.Context(), summary.Prefix+name)
 		if got := int64(strings.Count(string(content), "\n")); err != nil || got != want {
 			report("%s has %d lines, %v, the summary says %d", name, got, err, want)
 		}
 	}
-	return named
+	return resultKeys
 }
 
 // orderCase is a set of concurrent imports of one upload; the last of them is the newest.
@@ -255,7 +255,7 @@ func orderCases() []orderCase {
 				{name: "b", event: newEvent("b.csv", newer, "0063", "v2"), epoch: second, execution: "b"},
 			}
 		}},
-		{name: "two files, the sequencers say nothing", imports: func() []*simulatedImport {
+		{name: "two files whose sequencers have the opposite order", imports: func() []*simulatedImport {
 			return []*simulatedImport{
 				{name: "a", event: newEvent("a.csv", older, "0064", "v1"), epoch: first, execution: "a"},
 				{name: "b", event: newEvent("b.csv", newer, "0063", "v2"), epoch: second, execution: "b"},

@@ -18,8 +18,8 @@ const (
 	noFault      fault = iota
 	failedBefore       // not applied, and answered with an error
 	failedAfter        // applied, and answered with an error
-	killedBefore       // not applied; the import never goes on
-	killedAfter
+	killedBefore       // not applied; the import makes no more requests
+	killedAfter        // applied; the import makes no more requests
 	faultCount
 )
 
@@ -28,8 +28,8 @@ var (
 	errStoreDown = errors.New("store is down")
 )
 
-// simulation is a store, to which it adds versions, and the concurrent imports that use it. Before each request that other
-// imports can notice, an import waits until it is chosen.
+// simulation is a store, to which it adds versions, and the concurrent imports that use it. Before each request that affects
+// other imports, an import waits until the history chooses it.
 type simulation struct {
 	csvimport.Store
 
@@ -48,141 +48,142 @@ type simulatedImport struct {
 	content   string
 	uploads   bool // the import starts with the upload of its file
 
-	at     chan string // the request for which the import waits; closed when the import ends
-	choice chan fault
-	dead   bool
-	claim  string
-	err    error
+	waiting chan string // receives the name of the request for which the import waits to be chosen; closed when the import ends
+	choice  chan fault  // chooses the import, and says how its request fails
+	killed  bool
+	claim   string
+	err     error
 }
 
-// request waits until the import is chosen, then calls do or fails, as chosen.
-func (i *simulatedImport) request(what string, do func() error) error {
-	if i.dead {
+// request waits until the import is chosen, then calls do, fails, or both, as the chosen fault says.
+func (imp *simulatedImport) request(what string, do func() error) error {
+	if imp.killed {
 		return errKilled
 	}
-	i.at <- what
-	switch f := <-i.choice; f {
+	imp.waiting <- what
+	switch f := <-imp.choice; f {
 	case failedBefore:
 		return errStoreDown
 	case failedAfter:
 		return errors.Join(errStoreDown, do())
 	case killedBefore:
-		i.dead = true
+		imp.killed = true
 		return errKilled
 	case killedAfter:
-		i.dead = true
+		imp.killed = true
 		return errors.Join(errKilled, do())
 	default:
 		return do()
 	}
 }
 
-func (i *simulatedImport) Get(ctx context.Context, from csvimport.Object, offset, length int64) (io.ReadCloser, error) {
-	if content, ok := i.versions[from.Key+"?"+from.Version]; ok {
+func (imp *simulatedImport) Get(ctx context.Context, from csvimport.Object, offset, length int64) (io.ReadCloser, error) {
+	if content, ok := imp.versions[from.Key+"?"+from.Version]; ok {
 		if length < 0 {
 			length = int64(len(content))
 		}
 		return io.NopCloser(io.LimitReader(strings.NewReader(string(content[offset:])), length)), nil
 	}
-	return i.Store.Get(ctx, from, offset, length)
+	return imp.Store.Get(ctx, from, offset, length)
 }
 
-func (i *simulatedImport) Read(ctx context.Context, key string) ([]byte, string, error) {
+func (imp *simulatedImport) Read(ctx context.Context, key string) ([]byte, string, error) {
 	if !strings.HasSuffix(key, "/summary.json") {
-		return i.Store.Read(ctx, key)
+		return imp.Store.Read(ctx, key)
 	}
 	var content []byte
 	var etag string
-	err := i.request("read summary", func() (err error) {
-		content, etag, err = i.Store.Read(ctx, key)
+	err := imp.request("read summary", func() (err error) {
+		content, etag, err = imp.Store.Read(ctx, key)
 		return err
 	})
 	return content, etag, err
 }
 
-func (i *simulatedImport) List(ctx context.Context, prefix, after string, limit int) ([]string, error) {
+func (imp *simulatedImport) List(ctx context.Context, prefix, after string, limit int) ([]string, error) {
 	var keys []string
-	err := i.request("list", func() (err error) {
-		keys, err = i.Store.List(ctx, prefix, after, limit)
+	err := imp.request("list", func() (err error) {
+		keys, err = imp.Store.List(ctx, prefix, after, limit)
 		return err
 	})
 	return keys, err
 }
 
-func (i *simulatedImport) Create(ctx context.Context, key string, mode csvimport.Mode) csvimport.Writer {
-	return simulatedWriter{i.Store.Create(ctx, key, mode), i, key}
+func (imp *simulatedImport) Create(ctx context.Context, key string, mode csvimport.Mode) csvimport.Writer {
+	return simulatedWriter{imp.Store.Create(ctx, key, mode), imp, key}
 }
 
 type simulatedWriter struct {
 	csvimport.Writer
 
-	i   *simulatedImport
-	key string
+	owner *simulatedImport
+	key   string
 }
 
 func (w simulatedWriter) Close() error {
 	if strings.HasPrefix(w.key, "staged/") || strings.HasSuffix(w.key, "rejected.csv") { // no other import reads these
-		if w.i.dead {
+		if w.owner.killed {
 			return errKilled
 		}
 		return w.Writer.Close()
 	}
-	return w.i.request("write", w.Writer.Close)
+	return w.owner.request("write", w.Writer.Close)
 }
 
-func (i *simulatedImport) Copy(ctx context.Context, dst, src string) error {
-	return i.request("promote", func() error { return i.Store.Copy(ctx, dst, src) })
+func (imp *simulatedImport) Copy(ctx context.Context, dst, src string) error {
+	return imp.request("promote", func() error { return imp.Store.Copy(ctx, dst, src) })
 }
 
-func (i *simulatedImport) Delete(ctx context.Context, keys ...string) error {
+func (imp *simulatedImport) Delete(ctx context.Context, keys ...string) error {
 	if len(keys) == 0 {
 		return nil
 	}
-	return i.request("delete", func() error { return i.Store.Delete(ctx, keys...) })
+	return imp.request("delete", func() error { return imp.Store.Delete(ctx, keys...) })
 }
 
 // run runs the workflow. It retries a step that ends with a StoreError or a FileReplaced.
-func (i *simulatedImport) run(t *testing.T) {
+func (imp *simulatedImport) run(t *testing.T) {
 	t.Helper()
-	defer close(i.at)
-	if i.uploads {
-		_ = i.request("upload", func() error { put(t, i.Store, i.event.Object.Key, []byte(i.content)); return nil })
+	defer close(imp.waiting)
+	if imp.uploads {
+		_ = imp.request("upload", func() error { put(t, imp.Store, imp.event.Object.Key, []byte(imp.content)); return nil })
 	}
-	c := csvimport.Config{Store: i}
-	plan, err := retryStep(t, i, csvimport.NewPlan(c).Handle, csvimport.PlanInput{Epoch: i.epoch, Execution: i.execution, Detail: i.event})
-	if i.err = err; err != nil {
+	c := csvimport.Config{Store: imp}
+	plan, err := retryStep(t, imp, csvimport.NewPlan(c).Handle, csvimport.PlanInput{Epoch: imp.epoch, Execution: imp.execution, Detail: imp.event})
+	if imp.err = err; err != nil {
 		return
 	}
-	i.claim = plan.File.Claim
+	imp.claim = plan.File.Claim
 	in := csvimport.FinishInput{File: plan.File, TotalRows: plan.TotalRows}
 	for _, r := range plan.Ranges {
-		out, err := retryStep(t, i, csvimport.NewChunk(c).Handle, csvimport.ChunkInput{File: plan.File, TotalRows: plan.TotalRows, Range: r})
-		if i.err = err; errors.As(err, new(*csvimport.Superseded)) {
-			_, i.err = retryStep(t, i, csvimport.NewFinish(c).Handle, csvimport.FinishInput{Step: csvimport.StepDiscard, File: plan.File})
-			if i.err == nil {
-				i.err = err
+		out, err := retryStep(t, imp, csvimport.NewChunk(c).Handle, csvimport.ChunkInput{File: plan.File, TotalRows: plan.TotalRows, Range: r})
+		if imp.err = err; errors.As(err, new(*csvimport.Superseded)) {
+			_, imp.err = retryStep(t, imp, csvimport.NewFinish(c).Handle, csvimport.FinishInput{Step: csvimport.StepDiscard, File: plan.File})
+			if imp.err == nil {
+				imp.err = err
 			}
 		}
-		if i.err != nil {
+		if imp.err != nil {
 			return
 		}
 		in.Chunks = append(in.Chunks, out)
 	}
-	_, i.err = retryStep(t, i, csvimport.NewFinish(c).Handle, in)
+	_, imp.err = retryStep(t, imp, csvimport.NewFinish(c).Handle, in)
 }
 
-func retryStep[In, Out any](t *testing.T, i *simulatedImport, step func(context.Context, In) (Out, error), in In) (Out, error) {
+// retryStep calls a step, and calls it again up to three times after a StoreError and twice after a FileReplaced.
+func retryStep[In, Out any](t *testing.T, imp *simulatedImport, step func(context.Context, In) (Out, error), in In) (Out, error) {
 	t.Helper()
-	store, replaced := 3, 2
+	storeRetries, replacedRetries := 3, 2
 	for {
 		out, err := step(t.Context(), in)
 		switch {
-		case i.dead:
+		case imp.killed:
 			return out, errKilled
-		case errors.As(err, new(*csvimport.StoreError)) && store > 0:
-			store--
-		case errors.As(err, new(*csvimport.FileReplaced)) && replaced > 0:
-			replaced--
+		case errors.As(err, new(*csvimport.StoreError)) && storeRetries > 0:
+			storeRetries--
+		case errors.As(err, new(*csvimport.FileReplaced)) && replacedRetries > 0:
+			replacedRetries--
 		default:
 			return out, err
 		}
@@ -195,24 +196,24 @@ type choiceSequence struct {
 	position      int
 }
 
-// choose returns the option to take at the next choice, from 0 to of-1.
-func (c *choiceSequence) choose(of int) int {
+// choose returns the option to take at the next choice, from 0 to options-1.
+func (c *choiceSequence) choose(options int) int {
 	if c.position == len(c.taken) {
 		c.taken, c.counts = append(c.taken, 0), append(c.counts, 0)
 	}
-	c.counts[c.position] = of
+	c.counts[c.position] = options
 	c.position++
 	return c.taken[c.position-1]
 }
 
-// chooseFault returns the fault of a request, and counts it off mayFail.
-func (c *choiceSequence) chooseFault(request string, mayFail *int) fault {
-	if *mayFail == 0 || request == "upload" { // without an upload there is no import
+// chooseFault returns the fault of a request, and subtracts it from faultsLeft.
+func (c *choiceSequence) chooseFault(request string, faultsLeft *int) fault {
+	if *faultsLeft == 0 || request == "upload" { // without an upload there is no import
 		return noFault
 	}
 	f := fault(c.choose(int(faultCount)))
 	if f != noFault {
-		*mayFail--
+		*faultsLeft--
 	}
 	return f
 }
@@ -230,32 +231,32 @@ func (c *choiceSequence) next() bool {
 }
 
 // runHistory runs the imports in the order that c chooses. At most switches times it switches from an import that could
-// continue to another, and at most mayFail requests fail. It returns the log of requests and faults.
-func (w *simulation) runHistory(t *testing.T, c *choiceSequence, switches, mayFail int) []string {
+// continue to another, and at most faultsLeft requests fail. It returns the log of requests and faults.
+func (s *simulation) runHistory(t *testing.T, c *choiceSequence, switches, faultsLeft int) []string {
 	t.Helper()
 	var log []string
-	waiting := make([]string, len(w.imports)) // the request of each import; "" once it has ended
+	requests := make([]string, len(s.imports)) // the request for which each import waits; "" once the import has ended
 	wait := func(n int) {
-		waiting[n] = <-w.imports[n].at
+		requests[n] = <-s.imports[n].waiting
 	}
-	for n, i := range w.imports {
-		i.simulation, i.at, i.choice = w, make(chan string), make(chan fault)
-		go i.run(t)
+	for n, imp := range s.imports {
+		imp.simulation, imp.waiting, imp.choice = s, make(chan string), make(chan fault)
+		go imp.run(t)
 		wait(n)
 	}
 	last := -1
 	for {
 		var ready []int
-		for n, what := range waiting {
+		for n, what := range requests {
 			if what != "" && n != last {
 				ready = append(ready, n)
 			}
 		}
-		goesOn := last >= 0 && waiting[last] != ""
+		canContinue := last >= 0 && requests[last] != ""
 		switch {
-		case !goesOn && len(ready) == 0:
+		case !canContinue && len(ready) == 0:
 			return log
-		case !goesOn:
+		case !canContinue:
 			last = ready[c.choose(len(ready))]
 		case switches > 0 && len(ready) > 0:
 			if n := c.choose(1 + len(ready)); n > 0 {
@@ -263,9 +264,9 @@ func (w *simulation) runHistory(t *testing.T, c *choiceSequence, switches, mayFa
 				switches--
 			}
 		}
-		f := c.chooseFault(waiting[last], &mayFail)
-		log = append(log, fmt.Sprintf("%s %s %d", w.imports[last].name, waiting[last], f))
-		w.imports[last].choice <- f
+		f := c.chooseFault(requests[last], &faultsLeft)
+		log = append(log, fmt.Sprintf("%s %s %d", s.imports[last].name, requests[last], f))
+		s.imports[last].choice <- f
 		wait(last)
 	}
 }
