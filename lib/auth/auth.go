@@ -226,41 +226,41 @@ func (v *Verifier) Verify(ctx context.Context, token string) (Claims, error) {
 	}
 }
 
-// findKey returns the key that verifies the signature of a parsed token.
-type findKey func(t *jwt.Token) (any, error)
+// keyFunc returns the key that verifies the signature of a parsed token.
+type keyFunc func(t *jwt.Token) (any, error)
 
-// parse verifies a token with the key that find returns. The error is errSignature only if everything else is valid.
-func (v *Verifier) parse(token string, find findKey) (Claims, error) {
+// parse verifies a token with the key that findKey returns. The error is errSignature only if everything else is valid.
+func (v *Verifier) parse(token string, findKey keyFunc) (Claims, error) {
 	var c claims
 	var key any
-	var refusal error
+	var keyErr error // of the header or the key
 	_, err := v.parser.ParseWithClaims(token, &c, func(t *jwt.Token) (any, error) {
-		if refusal = checkHeader(t.Header); refusal == nil {
-			key, refusal = find(t)
+		if keyErr = checkHeader(t.Header); keyErr == nil {
+			key, keyErr = findKey(t)
 		}
-		return key, refusal
+		return key, keyErr
 	})
 	switch {
-	case errors.Is(refusal, errMayBeNewer):
+	case errors.Is(keyErr, errMayBeNewer):
 		if _, claimsErr := c.check(v.config); claimsErr != nil {
-			return Claims{}, invalidToken("unknown kid, and claims") // with any key
+			return Claims{}, invalidToken("unknown kid, and claims") // invalid, whatever the key is
 		}
-		return Claims{}, refusal
-	case refusal != nil:
-		return Claims{}, refusal
+		return Claims{}, keyErr
+	case keyErr != nil:
+		return Claims{}, keyErr
 	case errors.Is(err, jwt.ErrTokenMalformed):
 		return Claims{}, invalidToken("malformed")
 	case err != nil && key == nil:
 		return Claims{}, invalidToken("algorithm or signature")
 	}
-	checked, refusal := c.check(v.config)
+	checked, claimsErr := c.check(v.config)
 	switch {
-	case err != nil && refusal == nil:
+	case err != nil && claimsErr == nil:
 		return Claims{}, errSignature
 	case err != nil:
 		return Claims{}, invalidToken("algorithm or signature, and claims")
 	default:
-		return checked, refusal
+		return checked, claimsErr
 	}
 }
 

@@ -21,7 +21,7 @@ import (
 	"github.com/herald-progress/herald/lib/auth"
 )
 
-const secretVerifier = "0123456789abcdef0123456789abcdef"
+const sharedSecret = "0123456789abcdef0123456789abcdef"
 
 var anyAudience = []string{auth.AnyAudience}
 
@@ -31,7 +31,7 @@ func clock() time.Time { return now }
 
 func sign(t *testing.T, claims jwt.MapClaims) string {
 	t.Helper()
-	token, err := jwt.NewWithClaims(jwt.SigningMethodHS256, claims).SignedString([]byte(secretVerifier))
+	token, err := jwt.NewWithClaims(jwt.SigningMethodHS256, claims).SignedString([]byte(sharedSecret))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -72,7 +72,7 @@ func TestVerifySharedSecretTokens(t *testing.T) {
 		{"expired and without sub is invalid", jwt.MapClaims{"exp": at(-1)}, auth.ErrInvalid},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
-			v, err := auth.New(auth.Config{Secret: []byte(secretVerifier), Now: clock})
+			v, err := auth.New(auth.Config{Secret: []byte(sharedSecret), Now: clock})
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -88,15 +88,15 @@ func TestVerifySharedSecretTokens(t *testing.T) {
 }
 
 func TestVerifyRejectsInvalidHeaders(t *testing.T) {
-	v, err := auth.New(auth.Config{Secret: []byte(secretVerifier), Now: clock})
+	v, err := auth.New(auth.Config{Secret: []byte(sharedSecret), Now: clock})
 	if err != nil {
 		t.Fatal(err)
 	}
 	claims := jwt.MapClaims{"sub": "u1", "exp": now.Add(time.Hour).Unix()}
 	critical := jwt.NewWithClaims(jwt.SigningMethodHS256, claims)
 	critical.Header["crit"] = []string{"exp"}
-	withCrit, _ := critical.SignedString([]byte(secretVerifier))
-	hs384, _ := jwt.NewWithClaims(jwt.SigningMethodHS384, claims).SignedString([]byte(secretVerifier))
+	withCrit, _ := critical.SignedString([]byte(sharedSecret))
+	hs384, _ := jwt.NewWithClaims(jwt.SigningMethodHS384, claims).SignedString([]byte(sharedSecret))
 	none, _ := jwt.NewWithClaims(jwt.SigningMethodNone, claims).SignedString(jwt.UnsafeAllowNoneSignatureType)
 	for name, token := range map[string]string{
 		"crit": withCrit, "another algorithm": hs384, "alg none": none, "empty": "", "one part": "x", "dots": strings.Repeat(".", 8000),
@@ -113,13 +113,13 @@ func TestVerifyRejectsInvalidHeaders(t *testing.T) {
 }
 
 func TestTokensWithLineBreaksAreRejected(t *testing.T) {
-	v, err := auth.New(auth.Config{Secret: []byte(secretVerifier), Now: clock})
+	v, err := auth.New(auth.Config{Secret: []byte(sharedSecret), Now: clock})
 	if err != nil {
 		t.Fatal(err)
 	}
 	head, rest, _ := strings.Cut(sign(t, jwt.MapClaims{"sub": "u1", "exp": now.Add(time.Hour).Unix()}), ".")
-	for _, broken := range []string{head + "\n." + rest, head + "." + rest + "\r\n"} {
-		checkVerify(t, v, broken, auth.ErrInvalid)
+	for _, token := range []string{head + "\n." + rest, head + "." + rest + "\r\n"} {
+		checkVerify(t, v, token, auth.ErrInvalid)
 	}
 }
 
@@ -138,7 +138,7 @@ func TestNewErrorNamesTheInvalidSetting(t *testing.T) {
 		want   string
 	}{
 		{auth.Config{}, "auth: set exactly one of Secret, SecretStore, UserPoolID, Issuer"},
-		{auth.Config{Secret: []byte(secretVerifier), UserPoolID: "a_b"}, "auth: set exactly one of Secret, SecretStore, UserPoolID, Issuer"},
+		{auth.Config{Secret: []byte(sharedSecret), UserPoolID: "a_b"}, "auth: set exactly one of Secret, SecretStore, UserPoolID, Issuer"},
 		{auth.Config{Secret: []byte("short")}, "auth: Secret must be at least 32 bytes long"},
 		{auth.Config{UserPoolID: "pool"}, "auth: UserPoolID must look like eu-west-1_AbCdEf123"},
 		{auth.Config{UserPoolID: "eu-west-1_x"}, "auth: ClientIDs must name at least one app client of the user pool"},
@@ -151,7 +151,7 @@ func TestNewErrorNamesTheInvalidSetting(t *testing.T) {
 		{auth.Config{UserPoolID: "eu-west-1_x", ClientIDs: []string{"app"}, JWKSURL: "http://issuer.example/keys"}, "auth: JWKSURL must be an https URL"},
 		{auth.Config{Issuer: "https://issuer.example"}, "auth: Audience must name at least one audience, or be * to accept tokens for any app of the issuer"},
 		{auth.Config{Issuer: "https://issuer.example", Audience: []string{"app", "*"}}, "auth: Audience must be * alone, or name audiences"},
-		{auth.Config{Secret: []byte(secretVerifier), SecretOverlap: -1}, "auth: SecretOverlap must not be negative"},
+		{auth.Config{Secret: []byte(sharedSecret), SecretOverlap: -1}, "auth: SecretOverlap must not be negative"},
 	} {
 		if _, err := auth.New(tt.config); err == nil || err.Error() != tt.want {
 			t.Errorf("New(%+v): %v, want %s", tt.config, err, tt.want)
@@ -159,7 +159,7 @@ func TestNewErrorNamesTheInvalidSetting(t *testing.T) {
 	}
 }
 
-// keyServer publishes whatever keys it has at the moment, or fails.
+// keyServer is a key server whose keys may change, and which may be down.
 type keyServer struct {
 	*httptest.Server
 
@@ -184,8 +184,8 @@ func newKeyServer(t *testing.T) *keyServer {
 	return s
 }
 
-// key publishes a new ES256 key.
-func (s *keyServer) key(t *testing.T, kid string) *ecdsa.PrivateKey {
+// addKey publishes a new ES256 key.
+func (s *keyServer) addKey(t *testing.T, kid string) *ecdsa.PrivateKey {
 	t.Helper()
 	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
 	if err != nil {
@@ -205,7 +205,7 @@ func (s *keyServer) issue(t *testing.T, kid string, claims jwt.MapClaims) string
 	t.Helper()
 	token := jwt.NewWithClaims(jwt.SigningMethodES256, claims)
 	token.Header["kid"] = kid
-	text, err := token.SignedString(s.key(t, kid))
+	text, err := token.SignedString(s.addKey(t, kid))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -244,7 +244,7 @@ func TestConcurrentUnknownKeysCauseOneFetch(t *testing.T) {
 		if _, err = v.Verify(t.Context(), first); err != nil && !errors.Is(err, auth.ErrInvalid) || tries > 500 {
 			t.Fatalf("Verify: %v, want ErrInvalid once the keys are fetched", err)
 		}
-		time.Sleep(10 * time.Millisecond) // the fetch runs beside the tokens, over a real connection
+		time.Sleep(10 * time.Millisecond) // the fetch runs in the background, over a real connection
 	}
 }
 
@@ -268,7 +268,7 @@ func TestFailedKeyServerIsErrUnavailable(t *testing.T) {
 		checkVerify(t, v, token, nil) // an old key is better than none
 		at = at.Add(2 * time.Second)
 	}
-	for wait := time.Now(); server.requests.Load() == before && time.Since(wait) < 5*time.Second; {
+	for start := time.Now(); server.requests.Load() == before && time.Since(start) < 5*time.Second; {
 		time.Sleep(time.Millisecond) // the request is under way
 	}
 	if n := server.requests.Load() - before; n != 1 {
@@ -283,9 +283,9 @@ func TestCanceledCallerDoesNotCancelTheFetch(t *testing.T) {
 		t.Fatal(err)
 	}
 	token := server.issue(t, "k", jwt.MapClaims{"sub": "u1", "exp": now.Add(time.Hour).Unix(), "iss": server.URL})
-	gone, cancel := context.WithCancel(t.Context())
+	canceled, cancel := context.WithCancel(t.Context())
 	cancel()
-	if _, err := v.Verify(gone, token); !errors.Is(err, auth.ErrUnavailable) {
+	if _, err := v.Verify(canceled, token); !errors.Is(err, auth.ErrUnavailable) {
 		t.Errorf("Verify: %v, want ErrUnavailable", err)
 	}
 	checkVerify(t, v, token, nil)
@@ -365,11 +365,11 @@ func TestCognitoTokensMustNameAnAppClient(t *testing.T) {
 }
 
 func FuzzVerify(f *testing.F) {
-	v, err := auth.New(auth.Config{Secret: []byte(secretVerifier), Now: clock})
+	v, err := auth.New(auth.Config{Secret: []byte(sharedSecret), Now: clock})
 	if err != nil {
 		f.Fatal(err)
 	}
-	good, _ := jwt.NewWithClaims(jwt.SigningMethodHS256, jwt.MapClaims{"sub": "u1", "exp": now.Add(time.Hour).Unix()}).SignedString([]byte(secretVerifier))
+	good, _ := jwt.NewWithClaims(jwt.SigningMethodHS256, jwt.MapClaims{"sub": "u1", "exp": now.Add(time.Hour).Unix()}).SignedString([]byte(sharedSecret))
 	f.Add(good)
 	f.Add("a.b.c")
 	f.Fuzz(func(t *testing.T, token string) {

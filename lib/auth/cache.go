@@ -15,12 +15,12 @@ const (
 	maxStale = 24 * time.Hour
 	// retryInterval is the minimum time between the starts of two fetches while there are no usable keys.
 	retryInterval = time.Second
-	// newestTime is how long after the start of its fetch a value counts as the newest: a token of a later key does not arrive
-	// so soon.
+	// newestTime is how long a value counts as the newest, from the start of its fetch: a token that was signed with a later key
+	// does not arrive so soon.
 	newestTime = time.Second
 )
 
-// errMayBeNewer means that a token may be of a newer key than the known ones, and that it is too early to fetch it.
+// errMayBeNewer means that the token's key may be newer than the known keys, and that it is too early to fetch keys again.
 var errMayBeNewer = fmt.Errorf("%w: not asked again so soon", ErrUnavailable)
 
 // errNoKeys is the error of a fetch that found no keys to trust. The cache then drops earlier keys.
@@ -53,9 +53,9 @@ type cache[T any] struct {
 	generation       int           // counts the values
 	valueFetchedAt   time.Time     // when the fetch of value began
 	fetchStartedAt   time.Time     // when the newest fetch began
-	newerRequestedAt time.Time     // when newer last caused one
-	fetchDone        chan struct{} // closed when that fetch ends; nil if it has ended
-	fetchErr         error         // of that fetch, once it has ended
+	newerRequestedAt time.Time     // when getNewer last caused a fetch
+	fetchDone        chan struct{} // closed when the newest fetch ends; nil if it has ended
+	fetchErr         error         // the error of the newest fetch, once it has ended
 }
 
 // get returns the value and its generation. If there is no usable value it waits for a fetch. If the value is stale it waits at
@@ -80,20 +80,21 @@ func (c *cache[T]) get(ctx context.Context) (T, int, error) {
 	return c.value, c.generation, nil
 }
 
-// getNewer returns a value of a later generation if there is one, or if it may be fetched now, or else the current value. It
-// reports whether that is the newest value. If not, the server may have more keys than the value has. The error wraps
-// [ErrUnavailable]: it is unknown whether there is a newer value.
-func (c *cache[T]) getNewer(ctx context.Context, than int) (value T, newest bool, err error) {
+// getNewer returns a value for a caller that did not find its key in the value of generation known. If that is still the
+// current value, getNewer fetches another one, unless it is too early. It reports whether the returned value is the newest. If
+// not, the server may have more keys than the value has. The error wraps [ErrUnavailable]: it is unknown whether there is a
+// newer value.
+func (c *cache[T]) getNewer(ctx context.Context, known int) (value T, newest bool, err error) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	now := c.now().Round(0)
-	if c.generation == than && !within(now.Sub(c.newerRequestedAt), c.minInterval) {
+	if c.generation == known && !within(now.Sub(c.newerRequestedAt), c.minInterval) {
 		c.newerRequestedAt = now
 		c.waitLocked(ctx, c.startLocked(ctx, 0), fetchTimeout)
-	} else if c.generation == than {
+	} else if c.generation == known {
 		c.waitLocked(ctx, c.fetchDoneLocked(), fetchTimeout)
 	}
-	unanswered := c.generation == than && (c.fetchErr != nil || c.fetchDone != nil)
+	unanswered := c.generation == known && (c.fetchErr != nil || c.fetchDone != nil)
 	if unanswered || !c.usableLocked() {
 		return value, false, c.errLocked(ctx)
 	}
@@ -116,13 +117,13 @@ func (c *cache[T]) ageLocked() time.Duration {
 func (c *cache[T]) usableLocked() bool { return c.ageLocked() < maxStale }
 
 // startLocked returns the done channel of the running fetch, or starts one. It returns nil if the newest fetch started less
-// than the interval ago.
-func (c *cache[T]) startLocked(ctx context.Context, pause time.Duration) <-chan struct{} {
+// than minInterval ago.
+func (c *cache[T]) startLocked(ctx context.Context, minInterval time.Duration) <-chan struct{} {
 	if running := c.fetchDoneLocked(); running != nil {
 		return running
 	}
 	now := c.now().Round(0)
-	if !c.fetchStartedAt.IsZero() && within(now.Sub(c.fetchStartedAt), pause) {
+	if !c.fetchStartedAt.IsZero() && within(now.Sub(c.fetchStartedAt), minInterval) {
 		return nil
 	}
 	done := make(chan struct{})
@@ -141,7 +142,7 @@ func (c *cache[T]) fetchDoneLocked() <-chan struct{} {
 }
 
 // runFetch fetches once. A fetch that was frozen may end after a later one has started. Then its error is ignored.
-func (c *cache[T]) runFetch(ctx context.Context, began time.Time, done chan struct{}) {
+func (c *cache[T]) runFetch(ctx context.Context, startedAt time.Time, done chan struct{}) {
 	ctx, cancel := context.WithTimeout(ctx, fetchTimeout)
 	defer cancel()
 	value, err := c.fetch(ctx)
@@ -153,8 +154,8 @@ func (c *cache[T]) runFetch(ctx context.Context, began time.Time, done chan stru
 		c.fetchDone, c.fetchErr = nil, err
 	}
 	switch {
-	case err == nil && (newest || began.After(c.valueFetchedAt)):
-		c.value, c.valueFetchedAt = value, began
+	case err == nil && (newest || startedAt.After(c.valueFetchedAt)):
+		c.value, c.valueFetchedAt = value, startedAt
 		c.generation++
 	case newest && errors.Is(err, errNoKeys):
 		var none T

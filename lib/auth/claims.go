@@ -56,7 +56,7 @@ func (c *claims) UnmarshalJSON(b []byte) error {
 // check returns the claims if all are valid. It checks the expiry last.
 func (c *claims) check(config Config) (Claims, error) {
 	now := config.Now()
-	soon := now.Add(leeway)
+	latest := now.Add(leeway)
 	switch {
 	case c.ExpiresAt == nil:
 		return Claims{}, invalidToken("no exp")
@@ -64,10 +64,10 @@ func (c *claims) check(config Config) (Claims, error) {
 		return Claims{}, invalidToken("sub must be 1 to 255 bytes of valid Unicode text")
 	case c.rejectedKindClaim != "":
 		return Claims{}, invalidToken("kind of token, by " + c.rejectedKindClaim)
-	case c.NotBefore != nil && c.NotBefore.After(soon):
-		return Claims{}, invalidToken("nbf lies ahead")
-	case c.IssuedAt != nil && c.IssuedAt.After(soon):
-		return Claims{}, invalidToken("iat lies ahead")
+	case c.NotBefore != nil && c.NotBefore.After(latest):
+		return Claims{}, invalidToken("nbf is in the future")
+	case c.IssuedAt != nil && c.IssuedAt.After(latest):
+		return Claims{}, invalidToken("iat is in the future")
 	}
 	if err := c.checkSource(config); err != nil {
 		return Claims{}, err

@@ -14,22 +14,23 @@ import (
 	"github.com/herald-progress/herald/lib/auth"
 )
 
-// TestRecordedAttackTokens runs recorded attack and boundary tokens. Where the answer is a matter of policy, ours stands in policies.
+// TestRecordedAttackTokens verifies recorded attack and boundary tokens. For tokens that a verifier may accept or reject,
+// policies says what ours does.
 func TestRecordedAttackTokens(t *testing.T) {
 	folder := os.Getenv("CONFORMANCE_DIR")
 	if folder == "" {
 		t.Skip("set CONFORMANCE_DIR to the folder of recorded cases")
 	}
 	policies := map[string]string{
-		"no-kid-good-key":        "reject", // of several keys none is named
+		"no-kid-good-key":        "reject", // there are several keys, and the token names none
 		"sig-std-alphabet":       "reject", // RFC 7515 section 2 demands the URL alphabet
-		"payload-dup-sub":        "accept", // the last counts (RFC 7519 section 4), and the issuer signed it
+		"payload-dup-sub":        "accept", // the last one counts (RFC 7519 section 4), and the issuer has signed both
 		"claim-exp-float":        "accept", // RFC 7519 section 2 allows it
 		"claim-exp-huge":         "reject", // past the year 9999
 		"claim-exp-ms":           "reject", // past the year 9999
 		"claim-iat-future":       "reject", // by more than the leeway
-		"claim-token-use-id":     "accept", // token_use is Cognito's; this profile is any issuer's
-		"claim-sub-unicode-hash": "accept", // users are keys of their own, never joined without a length limit
+		"claim-token-use-id":     "accept", // only Cognito defines token_use; this profile is of another issuer
+		"claim-sub-unicode-hash": "accept", // any Unicode text of 1 to 255 bytes is a user's id
 		"claim-sub-4k":           "reject", // longer than 255 bytes
 	}
 	var keys struct {
@@ -52,10 +53,10 @@ func TestRecordedAttackTokens(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	fixed := func() time.Time { return time.Unix(keys.Now, 0) }
+	recordedTime := func() time.Time { return time.Unix(keys.Now, 0) }
 	profiles := map[string]auth.Config{
-		"jwks":  {Issuer: keys.Issuer, Audience: []string{keys.Client}, JWKSURL: server.URL, Now: fixed},
-		"hs256": {Secret: shared, Now: fixed},
+		"jwks":  {Issuer: keys.Issuer, Audience: []string{keys.Client}, JWKSURL: server.URL, Now: recordedTime},
+		"hs256": {Secret: shared, Now: recordedTime},
 	}
 	file, err := os.Open(filepath.Join(folder, "jwt", "attacks.jsonl"))
 	if err != nil {

@@ -29,7 +29,7 @@ const (
 )
 
 // errRedirect rejects a redirect.
-var errRedirect = errors.New("redirected too often, or to what is no https URL")
+var errRedirect = errors.New("redirected too often, or to a URL that is not https")
 
 // keySet is an issuer's JWK Set. The library's own store does not distinguish a missing key from a failed key server.
 type keySet struct {
@@ -76,7 +76,7 @@ func (s *keySet) find(ctx context.Context, id, algorithm string) (any, error) {
 			return nil, errMayBeNewer
 		}
 	}
-	if own := jwk.Marshal().ALG; own != "" && own.String() != algorithm {
+	if required := jwk.Marshal().ALG; required != "" && required.String() != algorithm {
 		return nil, invalidToken("algorithm is not the key's")
 	}
 
@@ -126,7 +126,7 @@ func (s *keySet) request(ctx context.Context) (map[string]jwkset.JWK, error) {
 		return nil, fmt.Errorf("decode JWK Set: %w", err)
 	}
 	if set.Keys == nil {
-		return nil, errors.New("no JWK Set") // RFC 7517 section 5: "keys" must be there, if empty
+		return nil, errors.New("no JWK Set") // RFC 7517 section 5: "keys" must be present, even if it is empty
 	}
 
 	return usableKeys(set.Keys), nil
@@ -147,7 +147,9 @@ func usableKeys(set []json.RawMessage) map[string]jwkset.JWK {
 		}
 		seen[m.KID] = true
 		key, err := jwkset.NewJWKFromMarshal(m, jwkset.JWKMarshalOptions{}, jwkset.JWKValidateOptions{})
-		if err != nil || m.USE != "" && m.USE != jwkset.UseSig || len(m.KEYOPS) > 0 && !slices.Contains(m.KEYOPS, jwkset.KeyOpsVerify) {
+		otherUse := m.USE != "" && m.USE != jwkset.UseSig
+		cannotVerify := len(m.KEYOPS) > 0 && !slices.Contains(m.KEYOPS, jwkset.KeyOpsVerify)
+		if err != nil || otherUse || cannotVerify {
 			continue
 		}
 		if public, isRSA := key.Key().(*rsa.PublicKey); isRSA && isWeak(public) {

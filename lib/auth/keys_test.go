@@ -24,7 +24,7 @@ import (
 	"github.com/herald-progress/herald/lib/auth"
 )
 
-// issuer signs tokens and publishes its keys, in memory, so that its answers can be awaited in virtual time.
+// issuer signs tokens and publishes its keys, in memory, because a network does not run in virtual time.
 type issuer struct {
 	mu       sync.Mutex
 	keys     []jwkset.JWKMarshal
@@ -40,7 +40,7 @@ const (
 	week      = 7 * 24 * time.Hour
 )
 
-// RoundTrip is the key server.
+// RoundTrip answers as the key server, for [http.Client].
 func (i *issuer) RoundTrip(r *http.Request) (*http.Response, error) {
 	i.requests.Add(1)
 	i.mu.Lock()
@@ -58,13 +58,14 @@ func (i *issuer) RoundTrip(r *http.Request) (*http.Response, error) {
 	return &http.Response{StatusCode: http.StatusOK, Body: io.NopCloser(strings.NewReader(string(body))), Request: r}, err
 }
 
-func (i *issuer) setFailure(change func()) {
+// change calls do while no request is served.
+func (i *issuer) change(do func()) {
 	i.mu.Lock()
 	defer i.mu.Unlock()
-	change()
+	do()
 }
 
-// token returns a token, good for a week, of the key of that id, which it makes and publishes when it is new.
+// token returns a token that is valid for a week and signed by the key kid. It creates and publishes the key if it is new.
 func (i *issuer) token(t *testing.T, kid string) string {
 	t.Helper()
 	i.mu.Lock()
@@ -93,13 +94,14 @@ func (i *issuer) token(t *testing.T, kid string) string {
 	return signed
 }
 
-// issuerFixture is an issuer, one of whose keys its verifier knows, in virtual time.
+// issuerFixture is an issuer and a verifier that has fetched one of its keys, in virtual time.
 type issuerFixture struct {
 	*testing.T
 	*issuer
 
 	verifier *auth.Verifier
-	// knownKeyToken and stranger are tokens of the known key, and of a key that is not the issuer's; both last for a week.
+	// knownKeyToken is a token of the fetched key, and unknownKeyToken of a key that is not the issuer's; both are valid for a
+	// week.
 	knownKeyToken, unknownKeyToken string
 }
 
@@ -121,24 +123,24 @@ func testIssuer(t *testing.T, test func(i issuerFixture)) {
 		all := issuerFixture{t, i, v, i.token(t, "known"), (&issuer{signers: map[string]*ecdsa.PrivateKey{}}).token(t, "unknown")}
 		all.expectKnown(nil)
 		test(all)
-		time.Sleep(time.Minute) // what still runs in the background ends
+		time.Sleep(time.Minute) // fetches in the background end
 	})
 }
 
 func TestKnownKeysDoNotWaitForAHangingKeyServer(t *testing.T) {
 	testIssuer(t, func(i issuerFixture) {
 		fetched := time.Now()
-		i.setFailure(func() { i.hangs = true })
+		i.change(func() { i.hangs = true })
 		time.Sleep(time.Minute)
-		var strangers sync.WaitGroup
+		var unknown sync.WaitGroup
 		for range 100 {
-			strangers.Go(func() {
+			unknown.Go(func() {
 				start := time.Now()
 				if _, err := i.verifier.Verify(i.Context(), i.unknownKeyToken); !errors.Is(err, auth.ErrUnavailable) {
 					i.Errorf("an unknown key while the key server hangs: %v", err)
 				}
 				if took := time.Since(start); took > 5*time.Second {
-					i.Errorf("a stranger waited for %v", took)
+					i.Errorf("a token of an unknown key waited for %v", took)
 				}
 			})
 		}
@@ -150,12 +152,12 @@ func TestKnownKeysDoNotWaitForAHangingKeyServer(t *testing.T) {
 		if took := time.Since(start); took != 0 {
 			i.Errorf("known keys waited for %v", took)
 		}
-		strangers.Wait()
+		unknown.Wait()
 		if n := i.requests.Load(); n != 2 {
-			i.Errorf("%d requests, want one beside the first", n)
+			i.Errorf("%d requests, want one after the first", n)
 		}
-		time.Sleep(2 * time.Hour) // the keys are due to be fetched again, which hangs, too
-		for range 10 {            // half-minutes, in each of which one fetch begins
+		time.Sleep(2 * time.Hour) // the keys are stale, and their fetch hangs, too
+		for range 10 {            // for each half minute, in which one fetch starts
 			for range 30 {
 				start = time.Now()
 				i.expectKnown(nil)
@@ -177,7 +179,7 @@ func TestKnownKeysDoNotWaitForAHangingKeyServer(t *testing.T) {
 
 func TestStaleKeysAreFetchedInTheBackground(t *testing.T) {
 	testIssuer(t, func(i issuerFixture) {
-		i.setFailure(func() { i.keys = []jwkset.JWKMarshal{} }) // all are revoked
+		i.change(func() { i.keys = []jwkset.JWKMarshal{} }) // all are revoked
 		time.Sleep(time.Hour - time.Second)
 		i.expectKnown(nil)
 		if n := i.requests.Load(); n != 1 {
@@ -190,7 +192,7 @@ func TestStaleKeysAreFetchedInTheBackground(t *testing.T) {
 	})
 }
 
-// TestTokenOfANewKeyMayRetryAfterAnUnknownKey: the unknown key has used up the request to the key server.
+// TestTokenOfANewKeyMayRetryAfterAnUnknownKey: an unknown key caused a fetch, and the next fetch is allowed half a minute later.
 func TestTokenOfANewKeyMayRetryAfterAnUnknownKey(t *testing.T) {
 	testIssuer(t, func(i issuerFixture) {
 		checkVerify(i.T, i.verifier, i.unknownKeyToken, auth.ErrInvalid) // asks the key server
@@ -201,10 +203,10 @@ func TestTokenOfANewKeyMayRetryAfterAnUnknownKey(t *testing.T) {
 			time.Sleep(time.Second)
 			checkVerify(i.T, i.verifier, rotated, auth.ErrUnavailable)
 			checkVerify(i.T, i.verifier, i.unknownKeyToken, auth.ErrUnavailable)
-			checkVerify(i.T, i.verifier, wrong, auth.ErrInvalid) // with any key
+			checkVerify(i.T, i.verifier, wrong, auth.ErrInvalid) // invalid with any key
 		}
 		if n := i.requests.Load(); n != 2 {
-			i.Errorf("%d requests within half a minute, want 1 beside the first", n)
+			i.Errorf("%d requests within half a minute, want 1 after the first", n)
 		}
 		time.Sleep(time.Second)
 		checkVerify(i.T, i.verifier, i.unknownKeyToken, auth.ErrInvalid)
@@ -218,11 +220,11 @@ func TestUnknownKeysCauseOneFetchPerThirtySeconds(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			testIssuer(t, func(i issuerFixture) {
-				i.setFailure(func() { change(i.issuer) })
+				i.change(func() { change(i.issuer) })
 				before, start := i.requests.Load(), time.Now()
 				for time.Since(start) < 5*time.Minute {
 					if _, err := i.verifier.Verify(i.Context(), i.unknownKeyToken); err == nil {
-						i.Fatal("a stranger's token is accepted")
+						i.Fatal("a token of an unknown key is accepted")
 					}
 					i.expectKnown(nil)
 					time.Sleep(500 * time.Millisecond)
@@ -237,7 +239,7 @@ func TestUnknownKeysCauseOneFetchPerThirtySeconds(t *testing.T) {
 
 func TestKeysAreUsedForADayWhileTheServerFails(t *testing.T) {
 	testIssuer(t, func(i issuerFixture) {
-		i.setFailure(func() { i.down = true })
+		i.change(func() { i.down = true })
 		time.Sleep(24*time.Hour - time.Second)
 		i.expectKnown(nil)
 		time.Sleep(time.Second)
@@ -250,18 +252,18 @@ func TestKeysAreUsedForADayWhileTheServerFails(t *testing.T) {
 		if n := i.requests.Load() - before; n > 60 {
 			i.Errorf("%d requests in a minute to a key server that is down", n)
 		}
-		i.setFailure(func() { i.down = false })
+		i.change(func() { i.down = false })
 		time.Sleep(time.Second)
 		i.expectKnown(nil)
 		i.expectKnown(nil)
 	})
 }
 
-// TestFetchFrozenWithItsLambdaDoesNotReplaceNewerKeys: Lambda stops a function between two events, and what it was doing.
+// TestFetchFrozenWithItsLambdaDoesNotReplaceNewerKeys: Lambda freezes a function between two events, with its running fetch.
 func TestFetchFrozenWithItsLambdaDoesNotReplaceNewerKeys(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		i := &issuer{signers: map[string]*ecdsa.PrivateKey{}, hangs: true}
-		var frozen atomic.Int64 // how far the clock has gone while the program did not run
+		var frozen atomic.Int64 // for how long the process was frozen, in nanoseconds
 		v, err := auth.New(auth.Config{
 			Issuer: issuerURL, Audience: []string{"app"}, Client: &http.Client{Transport: i},
 			Now: func() time.Time { return time.Now().Add(time.Duration(frozen.Load())) },
@@ -275,7 +277,7 @@ func TestFetchFrozenWithItsLambdaDoesNotReplaceNewerKeys(t *testing.T) {
 			t.Fatalf("Warm: %v", err)
 		}
 		frozen.Store(int64(30 * time.Minute))
-		i.setFailure(func() { i.hangs = false })
+		i.change(func() { i.hangs = false })
 		token := i.token(t, "known")
 		start := time.Now()
 		checkVerify(t, v, token, nil)
@@ -313,7 +315,7 @@ func TestInvalidJWKSetDoesNotRevokeKeys(t *testing.T) {
 	}
 }
 
-// TestErrorsDoNotContainTheQueryOfAURL: neither that of JWKSURL nor that of a redirect, because either may be a secret.
+// TestErrorsDoNotContainTheQueryOfAURL: the query of JWKSURL or of a redirect may contain a secret.
 func TestErrorsDoNotContainTheQueryOfAURL(t *testing.T) {
 	answers := map[string]http.HandlerFunc{
 		"status":     func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(http.StatusForbidden) },
@@ -344,22 +346,22 @@ func TestErrorsDoNotContainTheQueryOfAURL(t *testing.T) {
 func TestKeysAreNotFetchedOverPlainHTTP(t *testing.T) {
 	keys := newKeyServer(t)
 	token := keys.issue(t, "k", jwt.MapClaims{"sub": "u1", "exp": now.Add(time.Hour).Unix(), "iss": issuerURL})
-	var elsewhere string
+	var target string
 	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		http.Redirect(w, r, elsewhere, http.StatusFound)
+		http.Redirect(w, r, target, http.StatusFound)
 	}))
 	defer server.Close()
 	for _, test := range []struct {
 		to   string
 		want error
 	}{
-		{keys.URL, nil}, // of this machine, as is the key server itself
+		{keys.URL, nil}, // on this machine
 		{strings.Replace(keys.URL, "127.0.0.1", "127.0.0.1.nip.example", 1), auth.ErrUnavailable},
 		{"http://issuer.example/keys", auth.ErrUnavailable},
 		{"file:///etc/passwd", auth.ErrUnavailable},
-		{server.URL, auth.ErrUnavailable}, // to itself, for ever
+		{server.URL, auth.ErrUnavailable}, // to itself, again and again
 	} {
-		elsewhere = test.to
+		target = test.to
 		v, err := auth.New(auth.Config{Issuer: issuerURL, JWKSURL: server.URL, Audience: anyAudience, Now: clock})
 		if err != nil {
 			t.Fatal(err)

@@ -18,20 +18,21 @@ import (
 	"github.com/herald-progress/herald/lib/auth"
 )
 
-// rawToken returns an HS256 token of a header and a payload as they stand.
+// rawToken returns an HS256 token with exactly this header and payload.
 func rawToken(header, payload string) string {
 	text := base64.RawURLEncoding.EncodeToString([]byte(header)) + "." + base64.RawURLEncoding.EncodeToString([]byte(payload))
-	mac := hmac.New(sha256.New, []byte(secretVerifier))
+	mac := hmac.New(sha256.New, []byte(sharedSecret))
 	mac.Write([]byte(text))
 	return text + "." + base64.RawURLEncoding.EncodeToString(mac.Sum(nil))
 }
 
-// mode is a verifier of one of the modes, and what signs tokens for it.
+// mode is one way to configure a verifier.
 type mode struct {
 	verifier *auth.Verifier
-	// claims are those that a good token of this mode has beside sub and exp, as JSON members.
+	// claims are the claims that a good token of this mode has in addition to sub and exp, as JSON members.
 	claims string
-	sign   func(t *testing.T, header, payload string) string
+	// sign returns a token that the verifier trusts.
+	sign func(t *testing.T, header, payload string) string
 }
 
 const hs256Header = `{"alg":"HS256"`
@@ -40,7 +41,7 @@ func modes(t *testing.T) map[string]mode {
 	t.Helper()
 	const pool, poolIssuer = "eu-west-1_pool", "https://cognito-idp.eu-west-1.amazonaws.com/eu-west-1_pool"
 	server := newKeyServer(t)
-	key := server.key(t, "k")
+	key := server.addKey(t, "k")
 	es256 := func(t *testing.T, header, payload string) string {
 		t.Helper()
 		header = strings.Replace(header, hs256Header, `{"alg":"ES256","kid":"k"`, 1)
@@ -61,9 +62,9 @@ func modes(t *testing.T) map[string]mode {
 	}
 	shared := func(_ *testing.T, header, payload string) string { return rawToken(header, payload) }
 	return map[string]mode{
-		"hs256": {verifier(auth.Config{Secret: []byte(secretVerifier)}), "", shared},
+		"hs256": {verifier(auth.Config{Secret: []byte(sharedSecret)}), "", shared},
 		"hs256, rotated": {
-			verifier(auth.Config{SecretStore: &secretStore{current: secretVerifier, since: now.Add(-time.Hour)}}), "", shared,
+			verifier(auth.Config{SecretStore: &secretStore{current: sharedSecret, since: now.Add(-time.Hour)}}), "", shared,
 		},
 		"jwks": {
 			verifier(auth.Config{Issuer: issuerURL, JWKSURL: server.URL, Audience: []string{"app"}}), `,"iss":"` + issuerURL + `","aud":"app"`, es256,
@@ -79,7 +80,7 @@ func modes(t *testing.T) map[string]mode {
 	}
 }
 
-// TestTokensOfOtherKindsAreRejected, in every mode: what calls itself a token of another kind is refused.
+// TestTokensOfOtherKindsAreRejected checks, in every mode, that a token whose header or claims name a rejected kind is refused.
 func TestTokensOfOtherKindsAreRejected(t *testing.T) {
 	exp, all := strconv.FormatInt(now.Add(time.Hour).Unix(), 10), modes(t)
 	for _, test := range []struct {
@@ -97,7 +98,7 @@ func TestTokensOfOtherKindsAreRejected(t *testing.T) {
 		{"", `,"typ":"ID"`, nil},
 		{"", `,"typ":"DPoP"`, nil}, // Keycloak's access token that is bound to a key
 		{"", `,"type":"access","token_type":"Bearer"`, nil},
-		{"", `,"type":{"a":"refresh"}`, nil}, // anybody's claim
+		{"", `,"type":{"a":"refresh"}`, nil}, // type may be the issuer's own claim
 		{"", `,"type":null,"typ":3`, nil},
 		{"", `,"events":["refresh"],"scope":"offline_access refresh"`, nil},
 		{"", `,"events":{"login":1}`, nil},
@@ -140,11 +141,11 @@ func TestTokensOfOtherKindsAreRejected(t *testing.T) {
 	}
 }
 
-// TestSubjectsWithInvalidUnicodeAreRejected, in every mode: two of them could become one user.
+// TestSubjectsWithInvalidUnicodeAreRejected checks it in every mode: two different subjects could be decoded to the same text.
 func TestSubjectsWithInvalidUnicodeAreRejected(t *testing.T) {
 	exp, all := strconv.FormatInt(now.Add(time.Hour).Unix(), 10), modes(t)
 	for _, test := range []struct {
-		sub  string // as it stands in the payload
+		sub  string // as written in the payload
 		want error
 	}{
 		{`u-\ud83c\udf89`, nil},
@@ -172,15 +173,15 @@ func TestSubjectsWithInvalidUnicodeAreRejected(t *testing.T) {
 	}
 }
 
-// TestClaimsWithInvalidUnicodeMatchNoSetting: what a token is compared with may hold U+FFFD, too.
+// TestClaimsWithInvalidUnicodeMatchNoSetting: invalid Unicode is decoded to U+FFFD, which a setting may contain, too.
 func TestClaimsWithInvalidUnicodeMatchNoSetting(t *testing.T) {
 	exp := strconv.FormatInt(now.Add(time.Hour).Unix(), 10)
 	for name, test := range map[string]struct {
 		config auth.Config
 		claims string
 	}{
-		"issuer":   {auth.Config{Secret: []byte(secretVerifier), Issuer: "i\ufffd"}, `"iss":"i\ud83c"`},
-		"audience": {auth.Config{Secret: []byte(secretVerifier), Audience: []string{"a\ufffd"}}, `"aud":["a\ud83c"]`},
+		"issuer":   {auth.Config{Secret: []byte(sharedSecret), Issuer: "i\ufffd"}, `"iss":"i\ud83c"`},
+		"audience": {auth.Config{Secret: []byte(sharedSecret), Audience: []string{"a\ufffd"}}, `"aud":["a\ud83c"]`},
 	} {
 		test.config.Now = clock
 		v, err := auth.New(test.config)
@@ -196,9 +197,9 @@ func TestClaimsWithInvalidUnicodeMatchNoSetting(t *testing.T) {
 // TestKidSelectsOnlyItsKey: a kid is a name of a key in the issuer's set, and nothing else; keys in the header are ignored.
 func TestKidSelectsOnlyItsKey(t *testing.T) {
 	server := newKeyServer(t)
-	key, stranger := server.key(t, "k"), newKeyServer(t)
-	strange := stranger.key(t, "k")
-	embedded, err := json.Marshal((*stranger.keys.Load())[0])
+	key, otherServer := server.addKey(t, "k"), newKeyServer(t)
+	otherKey := otherServer.addKey(t, "k")
+	embedded, err := json.Marshal((*otherServer.keys.Load())[0])
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -212,19 +213,19 @@ func TestKidSelectsOnlyItsKey(t *testing.T) {
 		want   error
 	}{
 		{`"kid":"k"`, key, nil},
-		{`"x":1`, key, nil}, // the set has just one key
-		{`"kid":"k"`, strange, auth.ErrInvalid},
+		{`"x":1`, key, nil}, // without a kid, the only key of the set is used
+		{`"kid":"k"`, otherKey, auth.ErrInvalid},
 		{`"kid":"K"`, key, auth.ErrInvalid},
 		{`"kid":" k"`, key, auth.ErrInvalid},
 		{`"kid":"k\u0000"`, key, auth.ErrInvalid},
 		{`"kid":"\ud83c"`, key, auth.ErrInvalid},
 		{`"kid":["k"]`, key, auth.ErrInvalid},
 		{`"kid":null`, key, auth.ErrInvalid},
-		{`"kid":"../../../dev/null"`, strange, auth.ErrInvalid},
-		{`"kid":"` + stranger.URL + `"`, strange, auth.ErrInvalid},
-		{`"kid":"k","jwk":` + string(embedded), strange, auth.ErrInvalid},
-		{`"kid":"k","jku":"` + stranger.URL + `"`, strange, auth.ErrInvalid},
-		{`"kid":"k","x5u":"` + stranger.URL + `"`, strange, auth.ErrInvalid},
+		{`"kid":"../../../dev/null"`, otherKey, auth.ErrInvalid},
+		{`"kid":"` + otherServer.URL + `"`, otherKey, auth.ErrInvalid},
+		{`"kid":"k","jwk":` + string(embedded), otherKey, auth.ErrInvalid},
+		{`"kid":"k","jku":"` + otherServer.URL + `"`, otherKey, auth.ErrInvalid},
+		{`"kid":"k","x5u":"` + otherServer.URL + `"`, otherKey, auth.ErrInvalid},
 		{`"kid":"k","crit":[]`, key, auth.ErrInvalid},
 	} {
 		text := base64.RawURLEncoding.EncodeToString([]byte(`{"alg":"ES256",`+test.header+`}`)) + "." +
@@ -242,14 +243,14 @@ func TestKidSelectsOnlyItsKey(t *testing.T) {
 			t.Errorf("%s, a signature of zeros: %v", test.header, err)
 		}
 	}
-	if n := stranger.requests.Load(); n != 0 {
+	if n := otherServer.requests.Load(); n != 0 {
 		t.Errorf("%d requests to a URL in a token", n)
 	}
 }
 
 // TestSymmetricKeysInAJWKSetAreIgnored: whoever reads the set could sign with them.
 func TestSymmetricKeysInAJWKSetAreIgnored(t *testing.T) {
-	jwk, err := jwkset.NewJWKFromKey([]byte(secretVerifier), jwkset.JWKOptions{
+	jwk, err := jwkset.NewJWKFromKey([]byte(sharedSecret), jwkset.JWKOptions{
 		Marshal: jwkset.JWKMarshalOptions{Private: true}, Metadata: jwkset.JWKMetadataOptions{KID: "k"},
 	})
 	if err != nil {
@@ -300,7 +301,8 @@ func TestTokensForAnotherAppAreRejected(t *testing.T) {
 	}
 }
 
-// FuzzClaims signs whatever payload: what is accepted names a user that no other payload's text can become.
+// FuzzClaims signs any payload. The subject of an accepted token must be valid Unicode: then no other subject is decoded to
+// the same text.
 func FuzzClaims(f *testing.F) {
 	exp := strconv.FormatInt(now.Add(time.Hour).Unix(), 10)
 	for _, payload := range []string{
@@ -309,7 +311,7 @@ func FuzzClaims(f *testing.F) {
 	} {
 		f.Add(payload)
 	}
-	v, err := auth.New(auth.Config{Secret: []byte(secretVerifier), Now: clock})
+	v, err := auth.New(auth.Config{Secret: []byte(sharedSecret), Now: clock})
 	if err != nil {
 		f.Fatal(err)
 	}

@@ -88,16 +88,17 @@ func (s *secretVerifier) fetch(ctx context.Context) (secretKeys, error) {
 	return keys, nil
 }
 
-// inOverlap reports whether the key before one that became current at since is still accepted. A time in the future is not a
-// rotation's, and an unknown time is zero.
+// inOverlap reports whether the previous key is still accepted when the current one became current at since. It is not if
+// since is zero, which means unknown, or more than the leeway in the future.
 func (s *secretVerifier) inOverlap(since time.Time) bool {
 	age := s.now().Sub(since)
 	return -leeway <= age && age < s.overlap
 }
 
 // verify returns the claims of a token. After a bad signature on an otherwise valid token it reads the secret again, at most
-// once in each secretMinInterval. Within newestTime of a read the token is invalid. Later the key may be a new one: the error
-// is [ErrUnavailable], so that the client retries, and a retry after secretMinInterval reads the secret.
+// once in each secretMinInterval. If it may not read yet, the error is [ErrInvalid] within newestTime of the last read.
+// Afterwards the token's key may be a new one: the error is [ErrUnavailable], so that the client retries, and a retry after
+// secretMinInterval reads the secret.
 func (s *secretVerifier) verify(ctx context.Context, v *Verifier, token string) (Claims, error) {
 	keys, generation, err := s.cache.get(ctx)
 	if err != nil {
@@ -134,4 +135,4 @@ func (s *secretVerifier) verifyWith(v *Verifier, token string, keys secretKeys) 
 }
 
 // fixedKey returns the same key for every token.
-func fixedKey(key []byte) findKey { return func(*jwt.Token) (any, error) { return key, nil } }
+func fixedKey(key []byte) keyFunc { return func(*jwt.Token) (any, error) { return key, nil } }

@@ -52,21 +52,21 @@ func (s *secretStore) Previous(context.Context) ([]byte, error) {
 	return []byte(s.previous), s.err
 }
 
-// from changes the store.
-func (s *secretStore) from(change func()) {
+// change calls do while no read is answered.
+func (s *secretStore) change(do func()) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	change()
+	do()
 }
 
 func (s *secretStore) rotate() {
-	s.from(func() { s.current, s.previous, s.since = fresh, s.current, time.Now() })
+	s.change(func() { s.current, s.previous, s.since = fresh, s.current, time.Now() })
 }
 
-// signedFor returns a token of the user u1 that lasts for life.
-func signedFor(t *testing.T, key string, life time.Duration) string {
+// signedFor returns a token of the user u1 that is valid for lifetime.
+func signedFor(t *testing.T, key string, lifetime time.Duration) string {
 	t.Helper()
-	return signedBy(t, key, jwt.MapClaims{"sub": "u1", "exp": time.Now().Add(life).Unix()})
+	return signedBy(t, key, jwt.MapClaims{"sub": "u1", "exp": time.Now().Add(lifetime).Unix()})
 }
 
 // rotation is a secret that was made a month ago, and its verifier, in virtual time.
@@ -77,10 +77,10 @@ type rotation struct {
 	verifier *auth.Verifier
 }
 
-// checkVerify verifies a token of that key that lasts for life.
-func (r rotation) checkVerify(key string, life time.Duration, want error) {
+// checkVerify verifies a token of that key that is valid for lifetime.
+func (r rotation) checkVerify(key string, lifetime time.Duration, want error) {
 	r.Helper()
-	checkVerify(r.T, r.verifier, signedFor(r.T, key, life), want)
+	checkVerify(r.T, r.verifier, signedFor(r.T, key, lifetime), want)
 }
 
 // testRotation runs a test of a rotation.
@@ -111,7 +111,7 @@ func TestRotatedKeyIsRejectedAfterTheOverlap(t *testing.T) {
 		})
 		testRotation(t, overlap, func(r rotation) {
 			r.rotate()
-			time.Sleep(max(overlap, time.Minute)) // the function is idle meanwhile
+			time.Sleep(max(overlap, time.Minute)) // without a token in between
 			r.checkVerify(leaked, time.Hour, auth.ErrInvalid)
 		})
 	}
@@ -150,16 +150,16 @@ func TestPreviousKeyIsNotReadWithoutOverlap(t *testing.T) {
 	})
 }
 
-// TestInvalidRotationTimesGiveNoOverlap: a store that does not know since when its key is in force, or says a time to come.
+// TestInvalidRotationTimesGiveNoOverlap: the store does not know when its key became current, or returns a time in the future.
 func TestInvalidRotationTimesGiveNoOverlap(t *testing.T) {
 	for name, since := range map[string]func() time.Time{
 		"unknown": func() time.Time { return time.Time{} },
-		"ahead":   func() time.Time { return time.Now().Add(time.Hour) },
+		"future":  func() time.Time { return time.Now().Add(time.Hour) },
 	} {
 		t.Run(name, func(t *testing.T) {
 			testRotation(t, time.Hour, func(r rotation) {
 				r.rotate()
-				r.from(func() { r.since = since() })
+				r.change(func() { r.since = since() })
 				time.Sleep(time.Minute)
 				r.checkVerify(leaked, time.Hour, auth.ErrInvalid)
 			})
@@ -169,8 +169,8 @@ func TestInvalidRotationTimesGiveNoOverlap(t *testing.T) {
 
 const strangersKey = "a stranger's key, at least 32 bytes"
 
-// TestTokenOfANewKeyMayRetryAfterAStrangersBadSignature: the bad signature has used up the read of the secret, so that it is
-// unknown whether the key is a new one.
+// TestTokenOfANewKeyMayRetryAfterAStrangersBadSignature: the bad signature caused a read of the secret, and the next read is
+// allowed ten seconds later. Until then it is unknown whether a key is a new one.
 func TestTokenOfANewKeyMayRetryAfterAStrangersBadSignature(t *testing.T) {
 	testRotation(t, 0, func(r rotation) {
 		r.checkVerify(strangersKey, time.Hour, auth.ErrInvalid) // reads the secret
@@ -185,7 +185,7 @@ func TestTokenOfANewKeyMayRetryAfterAStrangersBadSignature(t *testing.T) {
 			r.Errorf("%d reads within ten seconds after that of a stranger", n)
 		}
 		time.Sleep(time.Second)
-		r.checkVerify(strangersKey, time.Hour, auth.ErrInvalid) // reads the secret, and so finds the new key
+		r.checkVerify(strangersKey, time.Hour, auth.ErrInvalid) // reads the secret, which is the new key
 		r.checkVerify(fresh, time.Hour, nil)
 		r.checkVerify(leaked, time.Hour, auth.ErrInvalid)
 		if n := r.reads - before; n != 1 {
@@ -206,12 +206,12 @@ func TestBadSignatureWithinASecondOfAReadIsErrInvalid(t *testing.T) {
 	})
 }
 
-// TestReadFromBeforeTheRotationDoesNotRejectTheNewKey: a token waits for a read that another token has caused, and that
-// returns the key of its start.
+// TestReadFromBeforeTheRotationDoesNotRejectTheNewKey: a token waits for a read that another token has caused. The read started
+// before the rotation and returns the old key.
 func TestReadFromBeforeTheRotationDoesNotRejectTheNewKey(t *testing.T) {
 	testRotation(t, 0, func(r rotation) {
 		time.Sleep(30 * time.Second)
-		r.from(func() { r.readTime = 3 * time.Second })
+		r.change(func() { r.readTime = 3 * time.Second })
 		var stranger sync.WaitGroup
 		stranger.Go(func() { r.checkVerify(strangersKey, time.Hour, auth.ErrInvalid) })
 		synctest.Wait()
@@ -249,7 +249,7 @@ func TestBadSignaturesReadTheSecretAtMostEveryTenSeconds(t *testing.T) {
 			checkVerify(r.T, r.verifier, token, auth.ErrInvalid)
 		}
 		if n := r.reads - before; n != 0 {
-			r.Errorf("tokens that are wrong whatever their key is read the secret %d times", n)
+			r.Errorf("tokens that no key makes valid read the secret %d times", n)
 		}
 	})
 }
@@ -274,7 +274,7 @@ func TestDeletedSecretIsNotTrusted(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			testRotation(t, time.Hour, func(r rotation) {
-				r.from(func() { change(r.secretStore) })
+				r.change(func() { change(r.secretStore) })
 				time.Sleep(time.Minute)
 				r.checkVerify(leaked, time.Hour, auth.ErrUnavailable)
 				key := r.current
@@ -282,7 +282,7 @@ func TestDeletedSecretIsNotTrusted(t *testing.T) {
 					key = "\x00"
 				}
 				r.checkVerify(key, time.Hour, auth.ErrUnavailable)
-				r.from(func() { r.current, r.err = fresh, nil })
+				r.change(func() { r.current, r.err = fresh, nil })
 				time.Sleep(time.Second)
 				r.checkVerify(fresh, time.Hour, nil)
 			})
@@ -293,7 +293,7 @@ func TestDeletedSecretIsNotTrusted(t *testing.T) {
 // TestBadSignatureDetectsADeletedSecret: the read that a bad signature causes must leave no empty key behind.
 func TestBadSignatureDetectsADeletedSecret(t *testing.T) {
 	testRotation(t, time.Hour, func(r rotation) {
-		r.from(func() { r.err = auth.ErrNoSecret })
+		r.change(func() { r.err = auth.ErrNoSecret })
 		r.checkVerify(fresh, time.Hour, auth.ErrUnavailable)
 		r.checkVerify("\x00", time.Hour, auth.ErrUnavailable)
 	})
@@ -301,10 +301,10 @@ func TestBadSignatureDetectsADeletedSecret(t *testing.T) {
 
 func TestSecretIsUsedForADayWhileTheStoreFails(t *testing.T) {
 	testRotation(t, time.Hour, func(r rotation) {
-		r.from(func() { r.err = errors.New("out of reach") })
+		r.change(func() { r.err = errors.New("out of reach") })
 		time.Sleep(24*time.Hour - time.Second)
 		r.checkVerify(leaked, time.Hour, nil)
-		r.checkVerify(fresh, time.Hour, auth.ErrUnavailable) // nobody knows whether it is a new one
+		r.checkVerify(fresh, time.Hour, auth.ErrUnavailable) // it may be a new key
 		time.Sleep(time.Second)
 		r.checkVerify(leaked, time.Hour, auth.ErrUnavailable)
 	})
@@ -312,7 +312,7 @@ func TestSecretIsUsedForADayWhileTheStoreFails(t *testing.T) {
 
 func TestHangingSecretStoreIsTriedOnceInTenSeconds(t *testing.T) {
 	testRotation(t, time.Hour, func(r rotation) {
-		r.from(func() { r.hangs = true })
+		r.change(func() { r.hangs = true })
 		time.Sleep(time.Minute)
 		start := time.Now()
 		r.checkVerify(leaked, time.Hour, nil)
@@ -324,7 +324,7 @@ func TestHangingSecretStoreIsTriedOnceInTenSeconds(t *testing.T) {
 			r.checkVerify(leaked, time.Hour, nil)
 		}
 		if took := time.Since(start); took != 0 {
-			r.Errorf("later ones waited for %v", took)
+			r.Errorf("later tokens waited for %v", took)
 		}
 	})
 }
@@ -340,7 +340,7 @@ func TestFailedSecretStoreIsErrUnavailable(t *testing.T) {
 			t.Errorf("Warm: %v", err)
 		}
 		checkVerify(t, v, signedFor(t, leaked, time.Hour), auth.ErrUnavailable)
-		store.from(func() { store.err = nil })
+		store.change(func() { store.err = nil })
 		time.Sleep(time.Second)
 		checkVerify(t, v, signedFor(t, leaked, time.Hour), nil)
 	})

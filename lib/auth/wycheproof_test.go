@@ -16,7 +16,7 @@ import (
 	"github.com/golang-jwt/jwt/v5"
 )
 
-// wycheproofVector is a JSON Web Signature with the keys that are to verify it.
+// wycheproofVector is a JSON Web Signature, the keys to verify it with, and the expected result.
 type wycheproofVector struct {
 	ID        string          `json:"id"`
 	Comment   string          `json:"comment"`
@@ -26,12 +26,12 @@ type wycheproofVector struct {
 	JWS       string          `json:"jws"`
 }
 
-// wellFormed are vectors about padding whose texts hold no padding: as they stand, both are one and the same token, well
-// formed and rightly signed.
+// wellFormed are vectors that count as invalid because of padding, but contain no padding. Both are the same well-formed token
+// with a valid signature.
 var wellFormed = []string{"json_web_signature_test#367", "json_web_signature_test#370"}
 
 // TestWycheproofSignatures runs the JSON Web Signature vectors of C2SP/wycheproof through the verifier's key choice and the
-// library's signature check: their payloads are no claims. What is valid and refused must be refused for a reason of ours.
+// library's signature check: their payloads are not claims. A valid vector may be refused only for a reason that policy returns.
 func TestWycheproofSignatures(t *testing.T) {
 	folder := os.Getenv("CONFORMANCE_DIR")
 	if folder == "" {
@@ -98,7 +98,7 @@ func (v wycheproofVector) header() map[string]any {
 	return header
 }
 
-// verify does to a signature what Verify does, but for reading claims.
+// verify checks the vector as Verify does, except for the claims.
 func (v wycheproofVector) verify(t *testing.T) error {
 	t.Helper()
 	parts := strings.Split(v.JWS, ".")
@@ -138,8 +138,8 @@ func (v wycheproofVector) verify(t *testing.T) error {
 	return token.Method.Verify(parts[0]+"."+parts[1], signature, key)
 }
 
-// verifier returns one that trusts the vector's keys: as a shared secret where there is one symmetric key, otherwise as a
-// JWK Set.
+// verifier returns a Verifier that trusts the vector's keys, and its algorithms. A single symmetric key is a shared secret; other
+// keys are a JWK Set.
 func (v wycheproofVector) verifier(t *testing.T) (*Verifier, []string) {
 	t.Helper()
 	var set struct {
