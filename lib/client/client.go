@@ -156,14 +156,14 @@ func (c *Client) Run(ctx context.Context) error {
 
 func (c *Client) run(ctx context.Context) error {
 	for failures := 0; ; failures++ {
-		worked, err := c.connect(ctx)
+		receivedFrame, err := c.connect(ctx)
 		if ctx.Err() != nil {
 			return nil //nolint:nilerr // the end of ctx is no failure, whatever error it caused
 		}
 		if isFinal(err) {
 			return err
 		}
-		if worked {
+		if receivedFrame {
 			failures = 0
 		}
 		pause := c.backoff(failures)
@@ -177,7 +177,7 @@ func (c *Client) run(ctx context.Context) error {
 }
 
 // connect opens a connection, serves it until it ends, and reports whether it received a frame.
-func (c *Client) connect(ctx context.Context) (worked bool, err error) {
+func (c *Client) connect(ctx context.Context) (receivedFrame bool, err error) {
 	token, err := c.config.Token(ctx)
 	if err != nil {
 		return false, fmt.Errorf("token: %w", err)
@@ -186,9 +186,9 @@ func (c *Client) connect(ctx context.Context) (worked bool, err error) {
 		return false, ErrTokenExpired
 	}
 	c.token = token
-	dialing, cancel := context.WithTimeout(ctx, AnswerTimeout)
+	dialCtx, cancel := context.WithTimeout(ctx, AnswerTimeout)
 	defer cancel()
-	socket, err := c.config.Dial(dialing, c.config.URL, token)
+	socket, err := c.config.Dial(dialCtx, c.config.URL, token)
 	if err != nil {
 		return false, err
 	}
@@ -224,6 +224,6 @@ func (c *Client) backoff(failures int) time.Duration {
 
 // doublingPause returns first doubled n times, at most MaxBackoff.
 func doublingPause(first time.Duration, n int) time.Duration {
-	const maxShift = 10
+	const maxShift = 10 // the result is over MaxBackoff by then; a larger shift could overflow
 	return min(first<<min(n, maxShift), MaxBackoff)
 }

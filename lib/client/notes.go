@@ -16,20 +16,21 @@ const (
 	// recentSeen is the number of ids up to since that dropOldIDs leaves. Of these notes, a sync repeats at most the newest
 	// 200.
 	recentSeen = 1000
-	// minOverlap is the number of notes from which a sync has their digest, so that they are not repeated.
+	// minOverlap is the smallest number of repeated notes for which a sync contains their digest, so that the server leaves
+	// them out.
 	minOverlap = 8
 )
 
 // notes are the notes that a view has received. A note is new if its id is not in seen, even if later ids are: a note may
 // be stored long after others with later ids. So an id is dropped only once no sync sends the note again.
 type notes struct {
-	// seen are the ids of all notes that came or were dismissed, sorted; shown are the newest of those that are not
-	// dismissed, sorted by id.
+	// seen are the ids of all notes that came or were dismissed, sorted. shown are the newest notes that are not dismissed,
+	// sorted by id.
 	seen  []string
 	shown []message.Envelope
 	// since is the id of the newest note up to which syncs are complete; later notes may be missing. Empty means none.
 	since string
-	// welcomed is the smallest id at the server's time when it began to answer a sync without since.
+	// welcomed is the smallest id with the time at which the server began to answer a sync without since.
 	welcomed string
 	// skipped says that a note was not stored, so that another sync must bring it.
 	skipped bool
@@ -72,16 +73,16 @@ func (n *notes) remember(id string, replayed bool) bool {
 
 // dropOldIDs drops the ids of notes that no sync sends again. A sync without since sends only the newest 50 notes.
 func (n *notes) dropOldIDs() {
-	done := len(n.seen)
+	complete := len(n.seen) // the number of ids up to since
 	if n.since != "" {
 		at, known := slices.BinarySearch(n.seen, n.since)
-		done = at
+		complete = at
 		if known {
-			done++
+			complete++
 		}
 	}
-	if done > recentSeen {
-		n.seen = slices.Delete(n.seen, 0, done-recentSeen)
+	if complete > recentSeen {
+		n.seen = slices.Delete(n.seen, 0, complete-recentSeen)
 	}
 }
 
@@ -102,7 +103,7 @@ func (n *notes) welcome(serverTime time.Time) {
 	}
 }
 
-// A ULID (https://github.com/ulid/spec) begins with the 48 bits of its milliseconds, in ten digits of five bits.
+// A ULID (https://github.com/ulid/spec) begins with its time in milliseconds: 48 bits in ten digits of five bits.
 const (
 	idDigits   = "0123456789ABCDEFGHJKMNPQRSTVWXYZ"
 	digitBits  = 5

@@ -16,7 +16,7 @@ type page struct {
 	newestNote  string
 	// since is the since of the page's request.
 	since string
-	// moved says that a state changed a job's position.
+	// moved says that a state of the page changed a job's position.
 	moved bool
 
 	// cursor is where the next page starts; empty means the first page.
@@ -70,9 +70,9 @@ func (v *View) beginSync(brief bool) {
 	v.page.brief = brief && v.page.hadAllPages
 }
 
-// firstPage makes the next request start at the first page. If more pages were to follow, since goes back to that of the
-// first page: only the cursor says that the notes before it have not come yet.
-func (v *View) firstPage() {
+// resetCursor makes the next request start at the first page. If the sync had more pages, since goes back to that of its first
+// page: the pages that did not come may have notes before the current since.
+func (v *View) resetCursor() {
 	v.mu.Lock()
 	defer v.mu.Unlock()
 	if v.page.cursor != "" && v.page.firstSince != "" {
@@ -120,8 +120,8 @@ func (v *View) request(welcome bool) string {
 	request := syncRequest{
 		Action: "sync", Have: v.have(), Since: v.notes.since, Cursor: v.page.cursor, Overlap: v.notes.overlap(v.page.firstSince),
 	}
-	if no := false; !welcome && v.notes.since != "" {
-		request.Welcome = &no
+	if !welcome && v.notes.since != "" {
+		request.Welcome = new(bool) // false
 	}
 	text, err := json.Marshal(request)
 	if err != nil {
@@ -176,13 +176,15 @@ func (v *View) endPage(end message.Synced) pageResult {
 	return p.afterPage(validCursor(end.Cursor), end.RetryAfter > 0, moved)
 }
 
-// afterPage decides what follows a page that is not the last. moved says that the page had something new.
-func (p *page) afterPage(cursor string, later, moved bool) pageResult {
+// afterPage decides what follows a page that is not the last. postpone says that the server accepts the next request later, and
+// moved that the page had something new.
+func (p *page) afterPage(cursor string, postpone, moved bool) pageResult {
+	otherPage := cursor != "" && cursor != p.cursor
 	switch {
-	case later:
+	case postpone:
 		p.cursor = cmp.Or(cursor, p.cursor)
 		return postponed
-	case moved, cursor != "" && cursor != p.cursor && !p.brief:
+	case moved || otherPage && !p.brief:
 		p.cursor = cursor
 		return next
 	case cursor != "" && p.brief:

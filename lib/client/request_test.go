@@ -9,7 +9,7 @@ import (
 	"github.com/herald-progress/herald/lib/message"
 )
 
-// TestTheLargestSyncFitsAFrame: have, cursor and since at their limits.
+// TestTheLargestSyncFitsAFrame requests with have, cursor and since at their limits.
 func TestTheLargestSyncFitsAFrame(t *testing.T) {
 	v := View{jobs: map[string]job{}}
 	for n := range message.MaxHave {
@@ -27,7 +27,7 @@ func TestTheLargestSyncFitsAFrame(t *testing.T) {
 	}
 }
 
-// TestASyncNamesTheNotesThatItNeedNotRepeat: those of the five minutes before the since of its first page.
+// TestASyncNamesTheNotesThatItNeedNotRepeat: the digest is of the notes of the five minutes before the first page's since.
 func TestASyncNamesTheNotesThatItNeedNotRepeat(t *testing.T) {
 	for _, tt := range []struct{ notes, want int }{{1, 0}, {minOverlap, 0}, {minOverlap + 1, minOverlap}, {250, 200}, {400, 200}} {
 		var v View
@@ -36,7 +36,7 @@ func TestASyncNamesTheNotesThatItNeedNotRepeat(t *testing.T) {
 		for n := range tt.notes {
 			id := firstID(start.Add(time.Duration(n) * time.Second))
 			if got := timeOf(id); !got.Equal(start.Add(time.Duration(n) * time.Second)) {
-				t.Fatalf("%s is of %v", id, got)
+				t.Fatalf("the time of %s is %v", id, got)
 			}
 			v.notes.add(message.Envelope{ID: id})
 			ids = append(ids, id)

@@ -10,61 +10,62 @@ import (
 	"github.com/herald-progress/herald/lib/message"
 )
 
-func (w *ruleWorld) newToken(context.Context) (string, error) {
-	w.mu.Lock()
-	defer w.mu.Unlock()
-	if w.token == "" {
+func (f *ruleFixture) newToken(context.Context) (string, error) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if f.token == "" {
 		return "", errors.New("signed out")
 	}
-	return w.token, nil
+	return f.token, nil
 }
 
-func (w *ruleWorld) dial(_ context.Context, _, token string) (Socket, error) {
-	if !w.answered {
-		w.did("connects", token)
+func (f *ruleFixture) dial(_ context.Context, _, token string) (Socket, error) {
+	if !f.answered {
+		f.record("connects", token)
 	}
-	w.mu.Lock()
-	defer w.mu.Unlock()
-	if w.refuse != 0 {
-		return nil, &Refused{Status: w.refuse}
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if f.refuse != 0 {
+		return nil, &Refused{Status: f.refuse}
 	}
-	w.socket = &ruleSocket{world: w, frames: make(chan []byte, 100), closed: make(chan struct{})}
-	return w.socket, nil
+	f.socket = &ruleSocket{fixture: f, frames: make(chan []byte, 100), closed: make(chan struct{})}
+	return f.socket, nil
 }
 
 // ruleSocket is a connection to the gateway of a case.
 type ruleSocket struct {
-	world  *ruleWorld
-	frames chan []byte
-	closed chan struct{}
-	once   sync.Once
+	fixture *ruleFixture
+	frames  chan []byte
+	closed  chan struct{}
+	once    sync.Once
 }
 
-func (c *ruleSocket) end() bool {
+// end ends the connection and reports whether it was open.
+func (s *ruleSocket) end() bool {
 	open := false
-	c.once.Do(func() {
+	s.once.Do(func() {
 		open = true
-		close(c.closed)
+		close(s.closed)
 	})
 	return open
 }
 
 // post sends a frame to the client, if it is connected.
-func (c *ruleSocket) post(frame []byte) {
+func (s *ruleSocket) post(frame []byte) {
 	select {
-	case c.frames <- frame:
-	case <-c.closed:
+	case s.frames <- frame:
+	case <-s.closed:
 	}
 }
 
-func (c *ruleSocket) Next(ctx context.Context) (message.Envelope, []byte, error) {
+func (s *ruleSocket) Next(ctx context.Context) (message.Envelope, []byte, error) {
 	for {
 		select {
-		case frame := <-c.frames:
+		case frame := <-s.frames:
 			if e, err := message.Parse(frame); err == nil {
 				return e, frame, nil
 			}
-		case <-c.closed:
+		case <-s.closed:
 			return message.Envelope{}, nil, io.EOF
 		case <-ctx.Done():
 			return message.Envelope{}, nil, ctx.Err()
@@ -72,28 +73,28 @@ func (c *ruleSocket) Next(ctx context.Context) (message.Envelope, []byte, error)
 	}
 }
 
-func (c *ruleSocket) Send(_ context.Context, text string) error {
+func (s *ruleSocket) Send(_ context.Context, text string) error {
 	var sent map[string]any
 	if err := json.Unmarshal([]byte(text), &sent); err != nil {
-		c.world.t.Errorf("the client sends %s", text)
+		s.fixture.t.Errorf("the client sends %s", text)
 	}
-	if !c.world.answered {
-		c.world.did("sends", any(sent))
+	if !s.fixture.answered {
+		s.fixture.record("sends", any(sent))
 		return nil
 	}
 	answers := map[any]string{"sync": `{"type":"synced","data":{"jobs":0,"notes":0}}`, "ping": `{"type":"pong","data":{}}`}
 	if answer, ok := answers[sent["action"]]; ok {
-		c.post([]byte(answer))
+		s.post([]byte(answer))
 	}
 
 	return nil
 }
 
-func (c *ruleSocket) Close() error {
-	if c.end() {
-		c.world.did("closes", nil)
+func (s *ruleSocket) Close() error {
+	if s.end() {
+		s.fixture.record("closes", nil)
 	}
 	return nil
 }
 
-func (c *ruleSocket) Drop() error { return c.Close() }
+func (s *ruleSocket) Drop() error { return s.Close() }

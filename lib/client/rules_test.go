@@ -99,23 +99,23 @@ func TestClientRules(t *testing.T) {
 	}
 }
 
-// ruleWorld is what a client of a case meets: a gateway, and an application.
-type ruleWorld struct {
+// ruleFixture is the environment of the client in a case: a gateway and an application.
+type ruleFixture struct {
 	t        *testing.T
 	start    time.Time
 	answered bool
 	client   *Client
 
-	mu     sync.Mutex
-	refuse int
-	token  string
-	done   []ruleDone
-	shown  [][]byte
-	socket *ruleSocket // the newest
+	mu      sync.Mutex
+	refuse  int
+	token   string
+	actions []ruleAction // that the client did and the case has not compared yet
+	shown   [][]byte
+	socket  *ruleSocket // the newest connection
 }
 
-// ruleDone is what the client did, and when.
-type ruleDone struct {
+// ruleAction is an action of the client, and its time since the start of the case.
+type ruleAction struct {
 	At   time.Duration
 	What string
 	JSON any
@@ -124,34 +124,34 @@ type ruleDone struct {
 func runRule(t *testing.T, c ruleCase) {
 	t.Helper()
 	time.Sleep(time.Until(time.Date(2026, 11, 22, 10, 0, 0, 0, time.UTC)))
-	w := &ruleWorld{t: t, start: time.Now(), answered: c.Answered, token: "t1"}
-	w.client = New(Config{
-		URL: "wss://example.com/prod", Dial: w.dial, Token: w.newToken,
+	f := &ruleFixture{t: t, start: time.Now(), answered: c.Answered, token: "t1"}
+	f.client = New(Config{
+		URL: "wss://example.com/prod", Dial: f.dial, Token: f.newToken,
 		OnFrame: func(_ message.Envelope, raw []byte) {
-			w.mu.Lock()
-			defer w.mu.Unlock()
-			w.shown = append(w.shown, raw)
+			f.mu.Lock()
+			defer f.mu.Unlock()
+			f.shown = append(f.shown, raw)
 		},
 	})
-	w.client.random = func() float64 { return 0.5 }
+	f.client.random = func() float64 { return 0.5 }
 	ctx, cancel := context.WithCancel(t.Context())
 	ended := make(chan struct{})
 	go func() {
 		defer close(ended)
-		if err := w.client.Run(ctx); ctx.Err() == nil {
-			w.did("stops", reason(err))
+		if err := f.client.Run(ctx); ctx.Err() == nil {
+			f.record("stops", reason(err))
 		}
 	}()
 	for i, s := range c.Steps {
-		time.Sleep(time.Until(w.start.Add(time.Duration(math.Round(s.At*1e3)) * time.Millisecond)))
+		time.Sleep(time.Until(f.start.Add(time.Duration(math.Round(s.At*1e3)) * time.Millisecond)))
 		synctest.Wait()
-		if !w.step(s) {
+		if !f.step(s) {
 			t.Errorf("step %d, at %v s", i+1, s.At)
 			break
 		}
 	}
 	synctest.Wait()
-	w.expectNothing()
+	f.expectNothing()
 	cancel()
 	<-ended
 }
@@ -172,146 +172,148 @@ func reason(err error) string {
 	}
 }
 
-// step does what a step says, or compares it with what the client did first, and reports whether all is as it says.
-func (w *ruleWorld) step(s ruleStep) bool {
+// step runs one step: it changes the environment, or compares the client's next action with the step. It reports whether the
+// client did what the step says.
+func (f *ruleFixture) step(s ruleStep) bool {
 	switch {
 	case s.Connects != "":
-		return w.expect(s, "connects", s.Connects)
+		return f.expect(s, "connects", s.Connects)
 	case s.Sends != nil:
-		return w.expectSync(s)
+		return f.expectSync(s)
 	case s.Closes:
-		return w.expect(s, "closes", nil)
+		return f.expect(s, "closes", nil)
 	case s.Returns != "":
-		return w.expect(s, "returns", s.Returns)
+		return f.expect(s, "returns", s.Returns)
 	case s.Stops != "":
-		if status := w.client.Status(); status.State != Stopped || reason(status.Err) != s.Stops {
-			w.t.Errorf("its status is %+v", status)
+		if status := f.client.Status(); status.State != Stopped || reason(status.Err) != s.Stops {
+			f.t.Errorf("the client's status is %+v", status)
 		}
-		return w.expect(s, "stops", s.Stops)
+		return f.expect(s, "stops", s.Stops)
 	}
-	if !w.expectNothing() {
+	if !f.expectNothing() {
 		return false
 	}
 	switch {
 	case s.Frame != nil || s.Text != "":
-		return w.frames(s)
+		return f.frames(s)
 	case s.Knows != nil:
-		return w.knows(*s.Knows)
+		return f.knows(*s.Knows)
 	case s.Lost:
-		w.socket.end()
+		f.socket.end()
 	case s.Refuse != nil:
-		w.change(func() { w.refuse = *s.Refuse })
+		f.change(func() { f.refuse = *s.Refuse })
 	case s.Token != nil:
-		w.change(func() { w.token = *s.Token })
+		f.change(func() { f.token = *s.Token })
 	case s.Call == "sync":
 		go func() {
-			if err := w.client.Sync(w.t.Context()); err == nil {
-				w.did("returns", "sync")
+			if err := f.client.Sync(f.t.Context()); err == nil {
+				f.record("returns", "sync")
 			}
 		}()
 	case !s.Quiet:
-		w.t.Error("a step without a verb")
+		f.t.Error("the step has no field that says what happens")
 		return false
 	}
 
 	return true
 }
 
-func (w *ruleWorld) change(do func()) {
-	w.mu.Lock()
-	defer w.mu.Unlock()
+func (f *ruleFixture) change(do func()) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
 	do()
 }
 
-func (w *ruleWorld) did(what string, v any) {
-	w.mu.Lock()
-	defer w.mu.Unlock()
-	w.done = append(w.done, ruleDone{At: time.Since(w.start), What: what, JSON: v})
+func (f *ruleFixture) record(what string, v any) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.actions = append(f.actions, ruleAction{At: time.Since(f.start), What: what, JSON: v})
 }
 
-func (w *ruleWorld) expectNothing() bool {
-	w.mu.Lock()
-	defer w.mu.Unlock()
-	for _, d := range w.done {
-		w.t.Errorf("at %v the client also %s %v", d.At, d.What, d.JSON)
+func (f *ruleFixture) expectNothing() bool {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	for _, d := range f.actions {
+		f.t.Errorf("at %v the client also %s %v", d.At, d.What, d.JSON)
 	}
-	return len(w.done) == 0
+	return len(f.actions) == 0
 }
 
-// first takes the first thing that the client did.
-func (w *ruleWorld) first() (ruleDone, bool) {
-	w.mu.Lock()
-	defer w.mu.Unlock()
-	if len(w.done) == 0 {
-		return ruleDone{}, false
+// takeFirst removes the first action and returns it.
+func (f *ruleFixture) takeFirst() (ruleAction, bool) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if len(f.actions) == 0 {
+		return ruleAction{}, false
 	}
-	d := w.done[0]
-	w.done = w.done[1:]
+	d := f.actions[0]
+	f.actions = f.actions[1:]
 	return d, true
 }
 
-func (w *ruleWorld) expect(s ruleStep, what string, v any) bool {
-	w.t.Helper()
-	got, ok := w.first()
-	want := ruleDone{At: time.Duration(math.Round(s.At*1e3)) * time.Millisecond, What: what, JSON: v}
+func (f *ruleFixture) expect(s ruleStep, what string, v any) bool {
+	f.t.Helper()
+	got, ok := f.takeFirst()
+	want := ruleAction{At: time.Duration(math.Round(s.At*1e3)) * time.Millisecond, What: what, JSON: v}
 	if diff := cmp.Diff(want, got); !ok || diff != "" {
-		w.t.Errorf("the client's act (-want +got):\n%s", diff)
+		f.t.Errorf("the client's action (-want +got):\n%s", diff)
 		return false
 	}
 	return true
 }
 
-// expectSync compares a message that the client sent. With bounds of its have that one is not compared.
-func (w *ruleWorld) expectSync(s ruleStep) bool {
-	w.t.Helper()
+// expectSync compares a message that the client sent with the step. If the step has bounds for have, it checks these bounds
+// and does not compare have.
+func (f *ruleFixture) expectSync(s ruleStep) bool {
+	f.t.Helper()
 	var want any
 	if err := json.Unmarshal(s.Sends, &want); err != nil {
-		w.t.Fatal(err)
+		f.t.Fatal(err)
 	}
-	w.mu.Lock()
-	if len(w.done) > 0 {
-		if sent, ok := w.done[0].JSON.(map[string]any); ok {
+	f.mu.Lock()
+	if len(f.actions) > 0 {
+		if sent, ok := f.actions[0].JSON.(map[string]any); ok {
 			if s.Have != nil {
-				w.compareHave(*s.Have, sent["have"])
+				f.compareHave(*s.Have, sent["have"])
 				delete(sent, "have")
 			}
-			delete(sent, "overlap") // a client may name it, or not
+			delete(sent, "overlap") // optional
 		}
 	}
-	w.mu.Unlock()
-	return w.expect(s, "sends", want)
+	f.mu.Unlock()
+	return f.expect(s, "sends", want)
 }
 
-func (w *ruleWorld) compareHave(bounds ruleHave, have any) {
-	w.t.Helper()
+func (f *ruleFixture) compareHave(bounds ruleHave, have any) {
+	f.t.Helper()
 	text, err := json.Marshal(have)
 	jobs, ok := have.(map[string]any)
 	if err != nil || !ok {
-		w.t.Errorf("have is %v", have)
+		f.t.Errorf("have is %v", have)
 	}
 	if len(text) >= bounds.MaxBytes || len(jobs) > bounds.MaxJobs || len(jobs) < bounds.MinJobs {
-		w.t.Errorf("have has %d bytes and %d jobs, want %+v", len(text), len(jobs), bounds)
+		f.t.Errorf("have has %d bytes and %d jobs, want %+v", len(text), len(jobs), bounds)
 	}
 	for _, job := range bounds.Names {
 		if jobs[job] == nil {
-			w.t.Errorf("have lacks %s", job)
+			f.t.Errorf("have lacks %s", job)
 		}
 	}
 	for _, job := range bounds.Omits {
 		if jobs[job] != nil {
-			w.t.Errorf("have names %s", job)
+			f.t.Errorf("have names %s", job)
 		}
 	}
 }
 
-// frames sends a frame, or many, and compares what of them the application sees.
-func (w *ruleWorld) frames(s ruleStep) bool {
-	w.t.Helper()
+// frames sends a frame, or many, and checks whether the application sees each.
+func (f *ruleFixture) frames(s ruleStep) bool {
+	f.t.Helper()
 	text := gocmp.Or(string(s.Frame), s.Text)
 	if e, err := message.Parse([]byte(text)); err == nil && s.Shown == nil {
 		switch e.Type {
 		case message.TypeUploadProgress, message.TypeNotification, message.TypeError:
-			w.t.Errorf("%s: say whether it is shown", text)
+			f.t.Errorf("%s: say whether it is shown", text)
 		}
 	}
 	ok := true
@@ -320,14 +322,14 @@ func (w *ruleWorld) frames(s ruleStep) bool {
 			continue
 		}
 		frame := []byte(strings.ReplaceAll(text, "{n}", fmt.Sprintf("%06d", n)))
-		w.change(func() { w.shown = nil })
-		w.socket.post(frame)
+		f.change(func() { f.shown = nil })
+		f.socket.post(frame)
 		synctest.Wait()
-		w.mu.Lock()
-		shown := slices.ContainsFunc(w.shown, func(raw []byte) bool { return bytes.Equal(raw, frame) })
-		w.mu.Unlock()
+		f.mu.Lock()
+		shown := slices.ContainsFunc(f.shown, func(raw []byte) bool { return bytes.Equal(raw, frame) })
+		f.mu.Unlock()
 		if s.Shown != nil && shown != *s.Shown {
-			w.t.Errorf("%s: shown is %t", frame, shown)
+			f.t.Errorf("%s: shown is %t", frame, shown)
 			ok = false
 		}
 	}
@@ -335,21 +337,21 @@ func (w *ruleWorld) frames(s ruleStep) bool {
 	return ok
 }
 
-// knows compares the client's view with the case: the data of each job, as far as the case names it, and the ids of notes.
-func (w *ruleWorld) knows(want ruleKnows) bool {
-	w.t.Helper()
-	view := w.client.View()
+// knows compares the client's view with the case: the fields of jobs that the case names, and the ids of notes.
+func (f *ruleFixture) knows(want ruleKnows) bool {
+	f.t.Helper()
+	view := f.client.View()
 	ok := true
 	for _, id := range slices.Sorted(maps.Keys(want.Jobs)) {
 		var fields, data map[string]any
 		e, _ := view.Job(id)
 		text, err := json.Marshal(e.Data)
 		if err := errors.Join(err, json.Unmarshal(text, &data), json.Unmarshal(want.Jobs[id], &fields)); err != nil {
-			w.t.Fatal(err)
+			f.t.Fatal(err)
 		}
 		for name, v := range fields {
 			if !reflect.DeepEqual(v, data[name]) {
-				w.t.Errorf("job %s: %s is %v, want %v", id, name, data[name], v)
+				f.t.Errorf("job %s: %s is %v, want %v", id, name, data[name], v)
 				ok = false
 			}
 		}
@@ -362,7 +364,7 @@ func (w *ruleWorld) knows(want ruleKnows) bool {
 		ids = append(ids, e.ID)
 	}
 	if diff := cmp.Diff(want.Notes, ids); diff != "" {
-		w.t.Errorf("notes (-want +got):\n%s", diff)
+		f.t.Errorf("notes (-want +got):\n%s", diff)
 		ok = false
 	}
 

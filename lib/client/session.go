@@ -23,7 +23,7 @@ type session struct {
 	alarms alarms
 	// receivedFrame says that a frame was received.
 	receivedFrame bool
-	// silence holds, for each running job, since when no frame of it has come.
+	// silence holds the silence of each running job.
 	silence map[string]silence
 
 	// end is the time at which the session ends, by this machine's clock.
@@ -57,11 +57,11 @@ type received struct {
 // run serves the connection until it or ctx ends, and closes it.
 func (s *session) run(ctx context.Context) error {
 	frames := make(chan received)
-	reading, stop := context.WithCancel(context.WithoutCancel(ctx)) // reading goes on after the end of ctx, for the close frames
+	readCtx, stop := context.WithCancel(context.WithoutCancel(ctx)) // after the end of ctx, read still reads the close frames
 	ended := make(chan struct{})
 	go func() {
 		defer close(ended)
-		s.read(reading, frames)
+		s.read(readCtx, frames)
 	}()
 	err := s.serve(ctx, frames)
 	if errors.Is(err, errPongTimeout) {
@@ -97,7 +97,7 @@ func (s *session) read(ctx context.Context, frames chan<- received) {
 // serve handles frames and alarms until the connection ends.
 func (s *session) serve(ctx context.Context, frames <-chan received) error {
 	now := time.Now()
-	s.view.firstPage()
+	s.view.resetCursor()
 	for _, e := range s.view.Jobs() {
 		s.resetSilence(e.Job, now)
 	}
@@ -206,9 +206,9 @@ func (s *session) refresh(ctx context.Context, now time.Time) error {
 	if left := s.end.Sub(now) / 2; left >= time.Second {
 		s.alarms[refreshDue] = now.Add(left)
 	}
-	asking, cancel := context.WithTimeout(ctx, AnswerTimeout)
+	tokenCtx, cancel := context.WithTimeout(ctx, AnswerTimeout)
 	defer cancel()
-	token, err := s.client.config.Token(asking)
+	token, err := s.client.config.Token(tokenCtx)
 	if err != nil {
 		s.client.config.Log.WarnContext(ctx, "no token to refresh with", "err", err)
 		return nil

@@ -18,7 +18,7 @@ const (
 	codeInvalidMessage = "INVALID_MESSAGE"
 )
 
-// silence is the time since which no frame of a running job has come, and how long that may last before a sync.
+// silence says since when a running job has sent no frame, and after how long of it the client syncs.
 type silence struct {
 	since time.Time
 	bound time.Duration
@@ -58,10 +58,10 @@ func (s *session) sync(ctx context.Context, now time.Time) error {
 // requests all pages; otherwise it may be brief.
 func (s *session) beginSync(now time.Time) {
 	due := map[alarm]bool{}
-	for other := firstSync; other <= retrySync; other++ {
-		if at, set := s.alarms[other]; set && !now.Before(at) {
-			due[other] = true
-			delete(s.alarms, other)
+	for which := firstSync; which <= retrySync; which++ {
+		if at, set := s.alarms[which]; set && !now.Before(at) {
+			due[which] = true
+			delete(s.alarms, which)
 		}
 	}
 	if !due[retrySync] {
@@ -128,7 +128,7 @@ func (s *session) handleError(now time.Time, code string) {
 	case code == codeInvalidMessage && s.syncing:
 		s.syncing = false
 		delete(s.alarms, syncTimeout)
-		s.view.firstPage()
+		s.view.resetCursor()
 		s.noWelcome, s.legacySync = false, true
 		s.retryLater(now)
 	}

@@ -99,7 +99,7 @@ func (v *View) applyState(e message.Envelope, state message.UploadProgress) bool
 	}
 	before := v.jobs[e.Job]
 	shown := e
-	shown.Replayed = false // it is about the answer, not about the state
+	shown.Replayed = false // Replayed describes how the frame came, not the state
 	next, isNew := before.apply(shown, state)
 	v.page.countState(e, next.at != before.at)
 	v.jobs[e.Job] = next

@@ -53,7 +53,7 @@ func TestViewListsShownJobsAndNotes(t *testing.T) {
 	}
 }
 
-// TestViewIsBounded gives a view more than it holds, by pushes alone and with syncs that are answered.
+// TestViewIsBounded gives a view more notes and jobs than it holds, by pushes and by syncs.
 func TestViewIsBounded(t *testing.T) {
 	check := func(t *testing.T, v *View) {
 		t.Helper()
@@ -65,12 +65,12 @@ func TestViewIsBounded(t *testing.T) {
 		var v View
 		for n := range 3 * maxSeen {
 			if !v.apply(noteOf(n, false)) {
-				t.Fatalf("note %d is no news", n)
+				t.Fatalf("note %d is not new", n)
 			}
 		}
 		check(t, &v)
 		if v.apply(noteOf(3*maxSeen-1, true)) {
-			t.Error("the newest note is news again")
+			t.Error("the newest note is new again")
 		}
 	})
 	t.Run("syncs that bring notes", func(t *testing.T) {
@@ -80,7 +80,7 @@ func TestViewIsBounded(t *testing.T) {
 			v.request(true)
 			for i := range page {
 				if !v.apply(noteOf(n+i, true)) {
-					t.Fatalf("note %d is no news", n+i)
+					t.Fatalf("note %d is not new", n+i)
 				}
 			}
 			if got := v.endPage(message.Synced{Notes: page, More: true}); got != next {
@@ -96,18 +96,18 @@ func TestViewIsBounded(t *testing.T) {
 		v.endPage(message.Synced{Notes: 1})
 		for n := 1; n < maxSeen; n++ {
 			if !v.apply(noteOf(n, false)) {
-				t.Fatalf("note %d is no news", n)
+				t.Fatalf("note %d is not new", n)
 			}
 		}
 		if v.resetSkipped() {
-			t.Error("a note is left to the next sync too early")
+			t.Error("a note is skipped too early")
 		}
 		if v.apply(noteOf(maxSeen, false)) || !v.resetSkipped() || v.resetSkipped() {
-			t.Error("the note over the bound is not left to the next sync, once")
+			t.Error("the note over the bound is not skipped once")
 		}
 		check(t, &v)
 		if !v.apply(noteOf(maxSeen, true)) {
-			t.Error("the sync does not bring it")
+			t.Error("the sync does not bring the skipped note")
 		}
 	})
 	t.Run("jobs", func(t *testing.T) {
@@ -155,13 +155,13 @@ func TestSyncEndsWithItsContext(t *testing.T) {
 			t.Errorf("Run returns %v", err)
 		}
 		if s := c.Status(); s.State != Stopped || s.Err != nil || len(c.waiters) > 0 {
-			t.Errorf("at last its status is %+v and %d wait", s, len(c.waiters))
+			t.Errorf("in the end the status is %+v, and %d calls of Sync wait", s, len(c.waiters))
 		}
 	})
 }
 
-// FuzzView: whatever frames come, one a line, a view shows no state that takes its job backwards and no note twice, and
-// its sync fits a frame.
+// FuzzView applies any frames, one in each line. A view must show no state that is older than one before, and no note twice.
+// Its sync must fit a frame.
 func FuzzView(f *testing.F) {
 	for _, lines := range []string{
 		`{"type":"upload_progress","job":"j","epoch":"e","seq":2,"data":{"progress":10}}` + "\n" + `{"type":"upload_progress","job":"j","seq":-1,"data":{"progress":5}}`,
@@ -181,17 +181,17 @@ func FuzzView(f *testing.F) {
 			if err != nil {
 				continue
 			}
-			news := v.apply(e)
+			isNew := v.apply(e)
 			switch data := e.Data.(type) {
 			case message.UploadProgress:
-				if p := (position{e.Epoch, e.Seq}); news && e.Seq > 0 && e.Job != "" {
+				if p := (position{e.Epoch, e.Seq}); isNew && e.Seq > 0 && e.Job != "" {
 					if before, ok := at[e.Job]; ok && !p.after(before) {
 						t.Errorf("%s: shown after %+v", line, before)
 					}
 					at[e.Job] = p
 				}
 			case message.Notification, message.Error:
-				if news && e.ID != "" {
+				if isNew && e.ID != "" {
 					if slices.Contains(ids, e.ID) {
 						t.Errorf("%s: shown twice", line)
 					}
@@ -209,7 +209,7 @@ func FuzzView(f *testing.F) {
 	})
 }
 
-// TestABrokenSyncBeginsAnewBeforeItsFirstSince: the notes before the first since come with the last page.
+// TestABrokenSyncBeginsAnewBeforeItsFirstSince: the pages that did not come may have notes before the current since.
 func TestABrokenSyncBeginsAnewBeforeItsFirstSince(t *testing.T) {
 	var v View
 	since := func(want int) {
@@ -227,13 +227,13 @@ func TestABrokenSyncBeginsAnewBeforeItsFirstSince(t *testing.T) {
 	since(2)
 	v.apply(noteOf(3, true))
 	v.endPage(message.Synced{Notes: 1, More: true, Cursor: "B"})
-	v.firstPage() // the connection is lost
+	v.resetCursor() // the connection is lost
 	since(1)
 	v.apply(noteOf(2, true))
 	v.endPage(message.Synced{Notes: 1, More: true, Cursor: "A"})
 	since(2)
 	v.apply(noteOf(3, true))
 	v.endPage(message.Synced{Notes: 1})
-	v.firstPage()
+	v.resetCursor()
 	since(3)
 }

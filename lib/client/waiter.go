@@ -10,6 +10,7 @@ import (
 type waiter struct {
 	// sent says that the running sync began after the call.
 	sent bool
+	// done is closed when that sync has ended.
 	done chan struct{}
 }
 
