@@ -25,12 +25,12 @@ var (
 	ErrUnavailable = errors.New("broadcast: service unavailable")
 )
 
-// The errors of a broadcast, besides [*message.Invalid] and [*message.TooLarge].
+// The errors of a broadcast, in addition to [*message.Invalid] and [*message.TooLarge].
 var (
 	// ErrStore means that not all connections could be read.
 	ErrStore = errors.New("broadcast: connection store failed")
-	// ErrDelivery means that every post that was tried failed, other than by [ErrGone]. If all of them were throttled, the
-	// error is [ErrThrottled].
+	// ErrDelivery means that nothing was delivered, and that posts failed for another reason than [ErrGone]. If all of these
+	// were throttled, the error is [ErrThrottled].
 	ErrDelivery = errors.New("broadcast: failed to deliver message")
 )
 
@@ -40,13 +40,14 @@ type Sender interface {
 }
 
 const (
-	// InFlight is how many posts of one broadcast are in flight at once. Lambda allows 1,024 descriptors.
+	// InFlight is how many posts of one broadcast are in flight at once. Lambda allows 1,024 open
+	// files and sockets.
 	InFlight = 128
 	// PostTimeout bounds one post: a dead peer may hang.
 	PostTimeout = 3 * time.Second
 	// Budget bounds a broadcast with its retries, below the five seconds of a notify state.
 	Budget = 4 * time.Second
-	// reportReserve is left of a Lambda's own deadline for the report.
+	// reportReserve is the time between the end of a broadcast and the deadline of the Lambda, for the report.
 	reportReserve = 250 * time.Millisecond
 	// connectGrace is the age from which a 410 means that a connection is gone. A younger connection also gets 410 while its
 	// own $connect is still running.
@@ -62,7 +63,7 @@ type Report struct {
 	Delivered   int `json:"delivered"`
 	// Gone counts connections that are closed.
 	Gone int `json:"gone"`
-	// Failed counts posts that failed, or that the budget left no time for.
+	// Failed counts posts that failed, or did not start within the budget.
 	Failed int `json:"failed"`
 	// Expired counts sessions that have ended. They are not posted to.
 	Expired int `json:"expired"`
@@ -70,7 +71,7 @@ type Report struct {
 
 // Frame is a message as it is posted.
 type Frame struct {
-	// ID is the message's, a ULID.
+	// ID is the id of the message, a ULID.
 	ID   string
 	Body []byte
 }

@@ -20,15 +20,15 @@ import (
 
 var hello = message.Notification{Title: "t", Message: "m", Severity: message.SeverityInfo}
 
-// sender scripts what each connection answers, post by post; the last answer repeats.
+// sender answers the posts to each connection with the scripted answers, one after the other; the last one repeats.
 type sender struct {
 	answers map[string][]error
 	delay   time.Duration
 
-	mu       sync.Mutex
-	frames   map[string][]string
-	inFlight int
-	most     int
+	mu          sync.Mutex
+	frames      map[string][]string
+	inFlight    int
+	maxInFlight int
 }
 
 func (s *sender) Send(ctx context.Context, id string, frame []byte) error {
@@ -38,7 +38,7 @@ func (s *sender) Send(ctx context.Context, id string, frame []byte) error {
 	}
 	s.frames[id] = append(s.frames[id], string(frame))
 	s.inFlight++
-	s.most = max(s.most, s.inFlight)
+	s.maxInFlight = max(s.maxInFlight, s.inFlight)
 	answers := s.answers[id]
 	if len(answers) > 1 {
 		s.answers[id] = answers[1:]
@@ -72,7 +72,7 @@ func pause(ctx context.Context, d time.Duration) error {
 	}
 }
 
-// user stores rows of "u1" that were connected a minute ago, and returns the store.
+// user returns a store with connections of "u1" that were opened a minute ago.
 func user(t *testing.T, ids ...string) *connection.Memory {
 	t.Helper()
 	s := &connection.Memory{}
@@ -83,6 +83,7 @@ func user(t *testing.T, ids ...string) *connection.Memory {
 	return s
 }
 
+// put stores a connection of "u1" with an age, whose token expires after left.
 func put(t *testing.T, s connection.Store, id string, age, left time.Duration) {
 	t.Helper()
 	now := time.Now()
@@ -188,8 +189,8 @@ func TestNobodyConnectedIsASuccess(t *testing.T) {
 func TestEndedSessionsGetNoPosts(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		store, s := user(t, "live"), &sender{}
-		put(t, store, "token is over", time.Minute, 0)
-		put(t, store, "two hours are over", connection.MaxSessionDuration, time.Hour)
+		put(t, store, "token expired", time.Minute, 0)
+		put(t, store, "two hours old", connection.MaxSessionDuration, time.Hour)
 		b := &broadcast.Broadcaster{Store: store, Sender: s}
 		report, err := b.ToUser(t.Context(), "u1", hello)
 		if err != nil || report.Delivered != 1 || report.Expired != 2 || len(s.frames) != 1 {
@@ -209,7 +210,7 @@ func TestGoneConnectionsAreDeletedAfterTheConnectGrace(t *testing.T) {
 			t.Fatalf("%+v, %v", report, err)
 		}
 		if has(t, store, "old") {
-			t.Error("the row of a connection that is gone is still there")
+			t.Error("the gone connection is not deleted")
 		}
 		if !has(t, store, "young") {
 			t.Error("a row was deleted while its $connect may still run")
@@ -220,13 +221,13 @@ func TestGoneConnectionsAreDeletedAfterTheConnectGrace(t *testing.T) {
 func TestToConnection(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		store := user(t, "here", "gone")
-		put(t, store, "over", time.Hour, 0)
+		put(t, store, "expired", time.Hour, 0)
 		s := &sender{answers: map[string][]error{"gone": {broadcast.ErrGone}}}
 		b := &broadcast.Broadcaster{Store: store, Sender: s}
 		for id, want := range map[string]broadcast.Report{
 			"here":    {Connections: 1, Delivered: 1},
 			"gone":    {Connections: 1, Gone: 1},
-			"over":    {Connections: 1, Expired: 1},
+			"expired": {Connections: 1, Expired: 1},
 			"unknown": {Connections: 1, Gone: 1},
 		} {
 			report, err := b.ToConnection(t.Context(), id, hello)
@@ -234,7 +235,7 @@ func TestToConnection(t *testing.T) {
 				t.Errorf("%s: %v, report (-want +got):\n%s", id, err, diff)
 			}
 		}
-		if len(s.frames["here"]) != 1 || len(s.frames["over"])+len(s.frames["unknown"]) != 0 {
+		if len(s.frames["here"]) != 1 || len(s.frames["expired"])+len(s.frames["unknown"]) != 0 {
 			t.Errorf("posts were %v", s.frames)
 		}
 	})

@@ -34,7 +34,7 @@ type fanOut struct {
 }
 
 // run posts to each connection as it is read, and waits for the posts. It returns the error that ended the reading. If the
-// budget ended it while there are posts, run returns nil, and the report is partial.
+// budget ended the reading after the first connection, run returns nil, and the report is partial.
 func (f *fanOut) run(ctx context.Context, connections iter.Seq2[connection.Connection, error]) error {
 	defer f.posts.Wait()
 	read := 0
@@ -85,7 +85,7 @@ func (f *fanOut) start(ctx context.Context, c connection.Connection) {
 // post posts the frame to one connection, with retries while they may help and the budget lasts.
 func (f *fanOut) post(ctx context.Context, c connection.Connection) {
 	deliveredBefore := f.delivered()
-	var lastErr error // of the last try that the budget did not end
+	var lastErr error // the error of the last try that failed before the budget ended
 	for backoff := firstBackoff; ; backoff *= 2 {
 		err := f.send(ctx, c.ID)
 		switch {
@@ -200,7 +200,7 @@ func (f *fanOut) result(readErr error) (Report, error) {
 
 func retryable(err error) bool { return errors.Is(err, ErrThrottled) || errors.Is(err, ErrUnavailable) }
 
-// sleep waits for d, and reports whether it did: it does not begin a wait that is longer than what is left of ctx.
+// sleep waits for d and returns true. It returns false when ctx ends, and at once if ctx would end within d.
 func sleep(ctx context.Context, d time.Duration) bool {
 	if deadline, ok := ctx.Deadline(); ok && time.Until(deadline) <= d {
 		return false

@@ -30,8 +30,8 @@ func TestFanOutIsBounded(t *testing.T) {
 		if err != nil || report.Delivered != 1000 {
 			t.Fatalf("%+v, %v", report, err)
 		}
-		if s.most != broadcast.InFlight {
-			t.Errorf("%d posts in flight at most, want %d", s.most, broadcast.InFlight)
+		if s.maxInFlight != broadcast.InFlight {
+			t.Errorf("%d posts in flight at most, want %d", s.maxInFlight, broadcast.InFlight)
 		}
 		if took, want := time.Since(start), 80*time.Millisecond; took != want {
 			t.Errorf("1000 posts of 10 ms took %v of virtual time, want %v", took, want)
@@ -83,7 +83,7 @@ func TestThrottlingIsNotAnsweredByMoreRequests(t *testing.T) {
 }
 
 func TestThrottledConnectionsDelayNobodyElse(t *testing.T) {
-	const throttled, connections = 10, 4000 // posts that go on for longer than most of the throttled ones are tried
+	const throttled, connections = 10, 4000 // so many that posts are still delivered after most throttled posts have given up
 	synctest.Test(t, func(t *testing.T) {
 		store, s := user(t), &sender{answers: map[string][]error{}, delay: 100 * time.Millisecond}
 		for i := range connections {
@@ -136,13 +136,13 @@ func TestTheCallersDeadlineLeavesTimeForThePartialReport(t *testing.T) {
 	})
 }
 
-// pages is a store whose second page comes late, or never.
+// pages is a store whose second page of connections comes after a second, or fails.
 type pages struct {
 	*connection.Memory
 
-	fail error
-	sent *sender
-	t    *testing.T
+	fail   error
+	sender *sender
+	t      *testing.T
 }
 
 func (p *pages) ByUser(ctx context.Context, id string) iter.Seq2[connection.Connection, error] {
@@ -151,11 +151,11 @@ func (p *pages) ByUser(ctx context.Context, id string) iter.Seq2[connection.Conn
 		for c, err := range p.Memory.ByUser(ctx, id) {
 			if n++; n == 3 {
 				time.Sleep(time.Second) // virtual: the next page is being read
-				p.sent.mu.Lock()
-				if len(p.sent.frames) != 2 {
-					p.t.Errorf("%d posts while the second page was being read, want the first page's 2", len(p.sent.frames))
+				p.sender.mu.Lock()
+				if len(p.sender.frames) != 2 {
+					p.t.Errorf("%d posts while the second page was being read, want the 2 of the first page", len(p.sender.frames))
 				}
-				p.sent.mu.Unlock()
+				p.sender.mu.Unlock()
 				if p.fail != nil {
 					yield(connection.Connection{}, p.fail)
 
@@ -174,7 +174,7 @@ func TestPostsStartWhileLaterPagesAreRead(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				s := &sender{delay: 10 * time.Millisecond}
-				store := &pages{Memory: user(t, "a", "b", "c", "d"), fail: fail, sent: s, t: t}
+				store := &pages{Memory: user(t, "a", "b", "c", "d"), fail: fail, sender: s, t: t}
 				b := &broadcast.Broadcaster{Store: store, Sender: s}
 				report, err := b.ToUser(t.Context(), "u1", hello)
 				if fail == nil && (err != nil || report.Delivered != 4) {
@@ -204,7 +204,7 @@ func (p slowPages) ByUser(ctx context.Context, id string) iter.Seq2[connection.C
 }
 
 func TestTheBudgetEndsWhilePagesAreRead(t *testing.T) {
-	for name, want := range map[string]error{"u1": nil, "nobody so far": broadcast.ErrStore} {
+	for name, want := range map[string]error{"u1": nil, "nobody": broadcast.ErrStore} {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				b := &broadcast.Broadcaster{Store: slowPages{user(t, "a", "b")}, Sender: &sender{}}

@@ -7,7 +7,7 @@ import (
 	"github.com/herald-progress/herald/lib/connection"
 )
 
-// prefetched is how many connections are read before there is a frame for them: as many as can be posted to at once.
+// prefetched is how many connections Prefetch reads before the caller posts a frame: as many as one broadcast posts to at once.
 const prefetched = InFlight
 
 // Recipients are the connections that one frame is posted to.
@@ -43,8 +43,8 @@ func (b *Broadcaster) Connections(read []connection.Connection) Recipients {
 	}}
 }
 
-// Prefetch starts to read the connections at once, while the caller makes the frame, and returns them to be posted to
-// once. The caller calls stop when it is done with them: stop ends the reading, and waits for that.
+// Prefetch starts to read the connections now, while the caller makes the frame. It returns recipients for one Post. The
+// caller must call stop after it: stop ends the reading, and returns when it has ended.
 func (r Recipients) Prefetch(ctx context.Context) (_ Recipients, stop func()) {
 	ctx, cancel := context.WithCancel(ctx)
 	results, stopped, ended := make(chan result, prefetched), make(chan struct{}), make(chan struct{})

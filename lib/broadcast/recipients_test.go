@@ -15,20 +15,20 @@ import (
 	"github.com/herald-progress/herald/lib/connection"
 )
 
-// reading is a store that waits before each page of two rows, and counts the rows that were read.
-type reading struct {
+// pagedStore is a store that waits for pageTime before each page of two rows, and counts the rows that were read.
+type pagedStore struct {
 	*connection.Memory
 
-	page     time.Duration
+	pageTime time.Duration
 	rowsRead int
 	fail     error // after the last page
 }
 
-func (r *reading) ByUser(ctx context.Context, id string) iter.Seq2[connection.Connection, error] {
+func (r *pagedStore) ByUser(ctx context.Context, id string) iter.Seq2[connection.Connection, error] {
 	return func(yield func(connection.Connection, error) bool) {
 		for c, err := range r.Memory.ByUser(ctx, id) {
 			if r.rowsRead%2 == 0 {
-				if err := pause(ctx, r.page); err != nil {
+				if err := pause(ctx, r.pageTime); err != nil {
 					yield(connection.Connection{}, err)
 
 					return
@@ -45,8 +45,8 @@ func (r *reading) ByUser(ctx context.Context, id string) iter.Seq2[connection.Co
 	}
 }
 
-// afterPrefetch reads the connections of "u1" while prepare makes a frame, and posts it. A nil frame is not posted.
-func afterPrefetch(t *testing.T, b *broadcast.Broadcaster, prepare func(context.Context) ([]byte, error)) (broadcast.Report, error) {
+// prefetchAndPost reads the connections of "u1" while prepare makes a frame, and posts it. A nil frame is not posted.
+func prefetchAndPost(t *testing.T, b *broadcast.Broadcaster, prepare func(context.Context) ([]byte, error)) (broadcast.Report, error) {
 	t.Helper()
 	ctx, cancel := broadcast.WithBudget(t.Context())
 	defer cancel()
@@ -60,8 +60,8 @@ func afterPrefetch(t *testing.T, b *broadcast.Broadcaster, prepare func(context.
 	return recipients.Post(ctx, broadcast.Frame{ID: "id", Body: body})
 }
 
-// after returns a function that makes a frame in d.
-func after(d time.Duration, frame []byte, err error) func(context.Context) ([]byte, error) {
+// prepareIn returns a function that waits for d and returns the frame and the error.
+func prepareIn(d time.Duration, frame []byte, err error) func(context.Context) ([]byte, error) {
 	return func(ctx context.Context) ([]byte, error) {
 		if err := pause(ctx, d); err != nil {
 			return nil, err
@@ -72,25 +72,25 @@ func after(d time.Duration, frame []byte, err error) func(context.Context) ([]by
 }
 
 func TestPrefetchReadsConnectionsWhileTheFrameIsMade(t *testing.T) {
-	refused := errors.New("refused")
-	broken := errors.New("throughput exceeded")
+	errPrepare := errors.New("refused")
+	errRead := errors.New("throughput exceeded")
 	for _, tt := range []struct {
 		name    string
 		prepare func(context.Context) ([]byte, error)
-		store   reading
+		store   pagedStore
 		want    broadcast.Report
 		err     error
 		took    time.Duration
 	}{
-		{"reads while the frame is made", after(2*time.Second, []byte("f"), nil), reading{page: time.Second}, broadcast.Report{Connections: 4, Delivered: 4}, nil, 2 * time.Second},
-		{"posts while pages are read", after(0, []byte("f"), nil), reading{page: time.Second}, broadcast.Report{Connections: 4, Delivered: 4}, nil, 2 * time.Second},
-		{"no frame posts nothing", after(time.Second, nil, nil), reading{}, broadcast.Report{}, nil, time.Second},
-		{"no frame ends the reading", after(time.Second, nil, nil), reading{page: 3 * time.Second}, broadcast.Report{}, nil, time.Second},
-		{"without a frame an error of the reading does not count", after(time.Second, nil, nil), reading{fail: broken}, broadcast.Report{}, nil, time.Second},
-		{"no post after an error", after(time.Second, []byte("f"), refused), reading{page: 3 * time.Second}, broadcast.Report{}, refused, time.Second},
-		{"the reading fails", after(time.Second, []byte("f"), nil), reading{fail: broken}, broadcast.Report{Connections: 4, Delivered: 4}, broadcast.ErrStore, time.Second},
-		{"the budget ends the making of the frame", after(time.Hour, []byte("f"), nil), reading{}, broadcast.Report{}, context.DeadlineExceeded, broadcast.Budget},
-		{"the budget ends the reading", after(0, []byte("f"), nil), reading{page: 3 * time.Second}, broadcast.Report{Connections: 2, Delivered: 2}, nil, broadcast.Budget},
+		{"reads while the frame is made", prepareIn(2*time.Second, []byte("f"), nil), pagedStore{pageTime: time.Second}, broadcast.Report{Connections: 4, Delivered: 4}, nil, 2 * time.Second},
+		{"posts while pages are read", prepareIn(0, []byte("f"), nil), pagedStore{pageTime: time.Second}, broadcast.Report{Connections: 4, Delivered: 4}, nil, 2 * time.Second},
+		{"no frame posts nothing", prepareIn(time.Second, nil, nil), pagedStore{}, broadcast.Report{}, nil, time.Second},
+		{"no frame ends the reading", prepareIn(time.Second, nil, nil), pagedStore{pageTime: 3 * time.Second}, broadcast.Report{}, nil, time.Second},
+		{"without a frame an error of the reading does not count", prepareIn(time.Second, nil, nil), pagedStore{fail: errRead}, broadcast.Report{}, nil, time.Second},
+		{"no post after an error", prepareIn(time.Second, []byte("f"), errPrepare), pagedStore{pageTime: 3 * time.Second}, broadcast.Report{}, errPrepare, time.Second},
+		{"the reading fails", prepareIn(time.Second, []byte("f"), nil), pagedStore{fail: errRead}, broadcast.Report{Connections: 4, Delivered: 4}, broadcast.ErrStore, time.Second},
+		{"the budget ends the making of the frame", prepareIn(time.Hour, []byte("f"), nil), pagedStore{}, broadcast.Report{}, context.DeadlineExceeded, broadcast.Budget},
+		{"the budget ends the reading", prepareIn(0, []byte("f"), nil), pagedStore{pageTime: 3 * time.Second}, broadcast.Report{Connections: 2, Delivered: 2}, nil, broadcast.Budget},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
@@ -98,7 +98,7 @@ func TestPrefetchReadsConnectionsWhileTheFrameIsMade(t *testing.T) {
 				s := &sender{}
 				b := &broadcast.Broadcaster{Store: &tt.store, Sender: s}
 				start := time.Now()
-				got, err := afterPrefetch(t, b, tt.prepare)
+				got, err := prefetchAndPost(t, b, tt.prepare)
 				tt.want.MessageID = "id"
 				if diff := cmp.Diff(tt.want, got); diff != "" || !errors.Is(err, tt.err) {
 					t.Errorf("%v, want %v; report (-want +got):\n%s", err, tt.err, diff)
@@ -119,12 +119,12 @@ func TestPrefetchReadsConnectionsWhileTheFrameIsMade(t *testing.T) {
 func TestPrefetchReadsNoMoreThanCanBePostedAtOnce(t *testing.T) {
 	const rows = 12_000
 	synctest.Test(t, func(t *testing.T) {
-		store := &reading{Memory: user(t)}
+		store := &pagedStore{Memory: user(t)}
 		for i := range rows {
 			put(t, store, fmt.Sprint("c", i), time.Minute, time.Hour)
 		}
 		b := &broadcast.Broadcaster{Store: store, Sender: &sender{}}
-		report, err := afterPrefetch(t, b, func(context.Context) ([]byte, error) {
+		report, err := prefetchAndPost(t, b, func(context.Context) ([]byte, error) {
 			time.Sleep(time.Second)
 			synctest.Wait()
 			if store.rowsRead > 2*broadcast.InFlight {
@@ -141,14 +141,14 @@ func TestPrefetchReadsNoMoreThanCanBePostedAtOnce(t *testing.T) {
 
 func TestPrefetchStopsWithoutAFrame(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		store := &reading{Memory: user(t)}
+		store := &pagedStore{Memory: user(t)}
 		for i := range 1000 {
 			put(t, store, fmt.Sprint("c", i), time.Minute, time.Hour)
 		}
 		b := &broadcast.Broadcaster{Store: store, Sender: &sender{}}
-		report, err := afterPrefetch(t, b, after(time.Second, nil, nil))
+		report, err := prefetchAndPost(t, b, prepareIn(time.Second, nil, nil))
 		if err != nil || report.Connections != 0 || store.rowsRead > 2*broadcast.InFlight {
-			t.Errorf("%+v, %v, after %d rows; want a report of nothing", report, err, store.rowsRead)
+			t.Errorf("%+v, %v, after %d rows; want an empty report", report, err, store.rowsRead)
 		}
 	})
 }

@@ -115,18 +115,18 @@ func (m *Memory) updateIndex() {
 	m.indexUpdates = slices.Delete(m.indexUpdates, 0, n)
 }
 
-func (m *Memory) applyToIndex(c indexUpdate) {
-	if user := m.index[c.before.UserID]; user != nil {
-		delete(user, c.before.ID)
+func (m *Memory) applyToIndex(update indexUpdate) {
+	if user := m.index[update.before.UserID]; user != nil {
+		delete(user, update.before.ID)
 		if len(user) == 0 {
-			delete(m.index, c.before.UserID)
+			delete(m.index, update.before.UserID)
 		}
 	}
-	if c.after.ID == "" {
+	if update.after.ID == "" {
 		return
 	}
-	if m.index[c.after.UserID] == nil {
-		m.index[c.after.UserID] = map[string]Connection{}
+	if m.index[update.after.UserID] == nil {
+		m.index[update.after.UserID] = map[string]Connection{}
 	}
-	m.index[c.after.UserID][c.after.ID] = c.after
+	m.index[update.after.UserID][update.after.ID] = update.after
 }

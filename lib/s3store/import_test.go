@@ -8,7 +8,7 @@ import (
 	"github.com/herald-progress/herald/lib/csvimport"
 )
 
-// TestImport runs the steps over HTTP, with a range whose rows take several parts.
+// TestImport runs the steps over HTTP. The rows of one range take several parts of a multipart upload.
 func TestImport(t *testing.T) {
 	var content bytes.Buffer
 	content.WriteString("part,color,quantity,description\n")
@@ -47,7 +47,7 @@ func TestImport(t *testing.T) {
 	}
 	want := csvimport.Counts{Rows: rows, Rejected: rows / 100, Quantity: rows / 100 * 4950}
 	if out.Counts != want || len(plan.Ranges) != 2 {
-		t.Errorf("%d ranges came to %+v, want 2 and %+v", len(plan.Ranges), out.Counts, want)
+		t.Errorf("%d ranges with the counts %+v, want 2 with %+v", len(plan.Ranges), out.Counts, want)
 	}
 	again, err := csvimport.NewFinish(c).Handle(t.Context(), in)
 	if err != nil || again != out {
@@ -55,6 +55,6 @@ func TestImport(t *testing.T) {
 	}
 	repeated, err := csvimport.NewPlan(c).Handle(t.Context(), csvimport.PlanInput{Execution: "y", Detail: e})
 	if err != nil || !repeated.Repeated {
-		t.Errorf("another execution is told %+v, %v, want that it is a repetition", repeated, err)
+		t.Errorf("plan of another execution returns %+v, %v, want Repeated", repeated, err)
 	}
 }

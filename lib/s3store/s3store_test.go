@@ -68,7 +68,7 @@ func TestResultsAreThoseOfTheNewestVersionInOrdersOnMoto(t *testing.T) {
 	storetest.Few(5).Run(t, openOnMoto)
 }
 
-// TestReadsAVersionAfterItWasReplacedOrDeleted needs an S3 with versions; that of the twin has none.
+// TestReadsAVersionAfterItWasReplacedOrDeleted needs an S3 server with versions: gofakes3's memory backend has none.
 func TestReadsAVersionAfterItWasReplacedOrDeleted(t *testing.T) {
 	endpoint := os.Getenv("MOTO_ENDPOINT")
 	if endpoint == "" {

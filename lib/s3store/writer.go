@@ -124,18 +124,20 @@ func (w *writer) Abort() {
 }
 
 // conditionError returns csvimport.ErrExists or csvimport.ErrReplaced if the response says that the condition of the write
-// was not met, and otherwise err with the operation. For If-Match, Amazon S3 answers 404 if there is no object, and 409 if
-// another write of the key is in progress
-// (https://docs.aws.amazon.com/AmazonS3/latest/userguide/conditional-writes.html).
+// was not met, and otherwise err with the operation. For If-Match, Amazon S3 also answers 404 if there is no object, and 409
+// if another write of the key is in progress
+// (https://docs.aws.amazon.com/AmazonS3/latest/userguide/conditional-writes.html). For a multipart upload these statuses may
+// have other reasons.
 func (w *writer) conditionError(op string, err error) error {
-	match := w.mode.ETag() != ""
-	switch code := status(err); {
+	ifMatch := w.mode.ETag() != ""
+	code := status(err)
+	noMatch := w.uploadID == nil && (code == http.StatusNotFound || code == http.StatusConflict)
+	switch {
 	case err == nil:
 		return nil
 	case code == http.StatusPreconditionFailed && w.mode == csvimport.IfAbsent:
 		return csvimport.ErrExists
-	case match && w.uploadID == nil && (code == http.StatusPreconditionFailed || code == http.StatusNotFound || code == http.StatusConflict),
-		match && code == http.StatusPreconditionFailed:
+	case ifMatch && (code == http.StatusPreconditionFailed || noMatch):
 		return csvimport.ErrReplaced
 	default:
 		return fmt.Errorf("%s: %w", op, err)

@@ -21,13 +21,13 @@ import (
 
 const arn = "arn:aws:secretsmanager:us-east-1:123456789012:secret:herald/key-a1B2c3"
 
-// answer is one of the AWS JSON 1.1 protocol.
+// answer is a response in the AWS JSON 1.1 protocol.
 type answer struct {
 	status int
 	body   string
 }
 
-// newTestSecret answers requests by the stage that they ask for.
+// newTestSecret returns a Secret on a server that answers requests by their stage.
 func newTestSecret(t *testing.T, answers map[string]answer) *secrets.Secret {
 	t.Helper()
 	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
@@ -65,23 +65,24 @@ func TestCurrentAndPreviousReadTheirVersions(t *testing.T) {
 
 func TestMissingSecretsAndFailuresHaveDifferentErrors(t *testing.T) {
 	for _, tt := range []struct {
-		name           string
-		answer         answer
-		gone, previous bool // whether the secret is gone, and whether there just is no previous version
+		name   string
+		answer answer
+		// noSecret says that Current must return ErrNoSecret, and noPrevious that Previous must return nil without an error.
+		noSecret, noPrevious bool
 	}{
 		{"missing", answer{http.StatusBadRequest, `{"__type":"ResourceNotFoundException","Message":"Secrets Manager can't find the specified secret value for staging label"}`}, true, true},
 		{"to be deleted", answer{http.StatusBadRequest, `{"__type":"InvalidRequestException","Message":"You can't perform this operation on the secret because it was marked for deletion."}`}, true, false},
 		{"not allowed", answer{http.StatusBadRequest, `{"__type":"AccessDeniedException","Message":"not authorized"}`}, false, false},
 		{"throttled", answer{http.StatusBadRequest, `{"__type":"ThrottlingException","Message":"Rate exceeded"}`}, false, false},
-		{"out of order", answer{http.StatusInternalServerError, `{"__type":"InternalServiceError"}`}, false, false},
+		{"failing", answer{http.StatusInternalServerError, `{"__type":"InternalServiceError"}`}, false, false},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			s := newTestSecret(t, map[string]answer{"AWSCURRENT": tt.answer, "AWSPREVIOUS": tt.answer})
 			key, _, err := s.Current(t.Context())
-			if err == nil || errors.Is(err, auth.ErrNoSecret) != tt.gone || key != nil {
+			if err == nil || errors.Is(err, auth.ErrNoSecret) != tt.noSecret || key != nil {
 				t.Errorf("current: %v", err)
 			}
-			if key, err := s.Previous(t.Context()); (err == nil) != tt.previous || key != nil {
+			if key, err := s.Previous(t.Context()); (err == nil) != tt.noPrevious || key != nil {
 				t.Errorf("previous: %v", err)
 			}
 			if err != nil && strings.Contains(err.Error(), "AKID") {

@@ -1,4 +1,4 @@
-// Package stepfn asks Step Functions how workflows stand.
+// Package stepfn reads the status of Step Functions executions.
 package stepfn
 
 import (
@@ -17,19 +17,19 @@ import (
 // Workflows is a [notify.Workflows] on Step Functions.
 type Workflows struct{ Client *sfn.Client }
 
-// Status returns how the execution of an ARN stands. Its error is notify.ErrNoWorkflow where there is none, or none any
-// more, and notify.ErrNotDescribed where the ARN is refused, or asking for it. Throttling is the client's to retry.
+// Status returns the status of the execution with an ARN. Its error is notify.ErrNoWorkflow if the execution does not exist, or
+// no longer, and notify.ErrNotDescribed if the ARN is invalid or access is denied. The client retries throttled requests.
 func (w *Workflows) Status(ctx context.Context, arn string) (notify.Workflow, error) {
 	out, err := w.Client.DescribeExecution(ctx, &sfn.DescribeExecutionInput{
 		ExecutionArn: aws.String(arn), IncludedData: types.IncludedDataMetadataOnly,
 	})
-	var refusal smithy.APIError
-	if errors.As(err, &refusal) {
-		switch refusal.ErrorCode() {
+	var apiErr smithy.APIError
+	if errors.As(err, &apiErr) {
+		switch apiErr.ErrorCode() {
 		case (*types.ExecutionDoesNotExist)(nil).ErrorCode():
 			return notify.Workflow{}, notify.ErrNoWorkflow
 		case (*types.InvalidArn)(nil).ErrorCode(), "ValidationException", "AccessDeniedException", "AccessDenied":
-			return notify.Workflow{}, fmt.Errorf("%w: %s", notify.ErrNotDescribed, refusal.ErrorCode())
+			return notify.Workflow{}, fmt.Errorf("%w: %s", notify.ErrNotDescribed, apiErr.ErrorCode())
 		}
 	}
 	if err != nil {
@@ -44,16 +44,16 @@ func (w *Workflows) Status(ctx context.Context, arn string) (notify.Workflow, er
 	return workflow, err
 }
 
-// superseded reports whether the output of an execution says that it was superseded. It needs a request of its own: to read
-// the output of a workflow that is encrypted with a key of its owner takes that key's permission. An output that may not be
-// read says nothing.
+// superseded reports whether the output of an execution says that it was superseded. It makes a request of its own, because
+// that request needs a permission of the KMS key if the state machine's owner encrypts the data. Without the permission,
+// superseded returns false.
 func (w *Workflows) superseded(ctx context.Context, arn string) (bool, error) {
 	out, err := w.Client.DescribeExecution(ctx, &sfn.DescribeExecutionInput{
 		ExecutionArn: aws.String(arn), IncludedData: types.IncludedDataAllData,
 	})
-	var refusal smithy.APIError
-	if errors.As(err, &refusal) {
-		switch refusal.ErrorCode() {
+	var apiErr smithy.APIError
+	if errors.As(err, &apiErr) {
+		switch apiErr.ErrorCode() {
 		case (*types.KmsAccessDeniedException)(nil).ErrorCode(), (*types.KmsInvalidStateException)(nil).ErrorCode():
 			return false, nil
 		}

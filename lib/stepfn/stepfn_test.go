@@ -23,18 +23,18 @@ var _ notify.Workflows = &stepfn.Workflows{}
 
 const arn = "arn:aws:states:us-east-1:123456789012:execution:m:x"
 
-// answer is one of the AWS JSON 1.0 protocol.
+// answer is a response in the AWS JSON 1.0 protocol.
 type answer struct {
 	status int
 	body   string
-	// included is what the request asks for; empty means METADATA_ONLY.
+	// included is the includedData of the request; empty means METADATA_ONLY.
 	included string
 }
 
-// service answers one request after the other; the last answer repeats. It returns a client, and how often it was asked.
+// service answers one request after the other; the last answer repeats. It returns a client and the number of requests.
 func service(t *testing.T, answers ...answer) (*stepfn.Workflows, *int) {
 	t.Helper()
-	asked := new(int)
+	requests := new(int)
 	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if target := r.Header.Get("X-Amz-Target"); target != "AWSStepFunctions.DescribeExecution" {
 			t.Errorf("target is %q", target)
@@ -44,11 +44,11 @@ func service(t *testing.T, answers ...answer) (*stepfn.Workflows, *int) {
 		if err := json.Unmarshal(body, &in); err != nil || in["executionArn"] != arn || in["includedData"] == "" {
 			t.Errorf("request is %s, %v", body, err)
 		}
-		if want := answers[min(*asked, len(answers)-1)].included; in["includedData"] != cmp.Or(want, "METADATA_ONLY") {
-			t.Errorf("request %d asks for %s", *asked, in["includedData"])
+		if want := answers[min(*requests, len(answers)-1)].included; in["includedData"] != cmp.Or(want, "METADATA_ONLY") {
+			t.Errorf("request %d asks for %s", *requests, in["includedData"])
 		}
-		a := answers[min(*asked, len(answers)-1)]
-		*asked++
+		a := answers[min(*requests, len(answers)-1)]
+		*requests++
 		w.Header().Set("Content-Type", "application/x-amz-json-1.0")
 		w.WriteHeader(a.status)
 		_, _ = io.WriteString(w, a.body)
@@ -60,7 +60,7 @@ func service(t *testing.T, answers ...answer) (*stepfn.Workflows, *int) {
 		Retryer:     retry.NewStandard(func(o *retry.StandardOptions) { o.MaxBackoff = time.Millisecond }),
 	})
 
-	return &stepfn.Workflows{Client: client}, asked
+	return &stepfn.Workflows{Client: client}, requests
 }
 
 func TestStatus(t *testing.T) {
@@ -71,11 +71,11 @@ func TestStatus(t *testing.T) {
 	success := answer{http.StatusOK, `{"status":"SUCCEEDED","output":"{\"rows\":2}"}`, "ALL_DATA"}
 	encrypted := answer{http.StatusBadRequest, `{"__type":"com.amazonaws.swf.service.v2.model#KmsAccessDeniedException","message":"denied"}`, "ALL_DATA"}
 	for _, tt := range []struct {
-		name    string
-		answers []answer
-		want    notify.Workflow
-		err     error
-		asked   int
+		name     string
+		answers  []answer
+		want     notify.Workflow
+		err      error
+		requests int
 	}{
 		{"failed", []answer{failed}, notify.Workflow{Status: "FAILED", RedriveCount: 2}, nil, 1},
 		{"running", []answer{{http.StatusOK, `{"status":"RUNNING","startDate":1.7638e9}`, ""}}, notify.Workflow{Status: "RUNNING"}, nil, 1},
@@ -89,17 +89,17 @@ func TestStatus(t *testing.T) {
 		},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
-			w, asked := service(t, tt.answers...)
+			w, requests := service(t, tt.answers...)
 			got, err := w.Status(t.Context(), arn)
-			if got != tt.want || !errors.Is(err, tt.err) || *asked != tt.asked {
-				t.Errorf("%+v, %v, after %d requests; want %+v, %v, after %d", got, err, *asked, tt.want, tt.err, tt.asked)
+			if got != tt.want || !errors.Is(err, tt.err) || *requests != tt.requests {
+				t.Errorf("%+v, %v, after %d requests; want %+v, %v, after %d", got, err, *requests, tt.want, tt.err, tt.requests)
 			}
 		})
 	}
 }
 
-// TestRefusalsEndTheAsking: an error that comes however often one asks is told from one that may pass.
-func TestRefusalsEndTheAsking(t *testing.T) {
+// TestFinalErrorsAreErrNotDescribed distinguishes errors that a retry does not solve from those that it may solve.
+func TestFinalErrorsAreErrNotDescribed(t *testing.T) {
 	for _, tt := range []struct {
 		answer answer
 		final  bool

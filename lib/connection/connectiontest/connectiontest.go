@@ -165,7 +165,7 @@ func manyConnectionsOfAUser(t *testing.T, s Connections) {
 	}
 	eventuallyFindsAll(t, "ByUser", func() iter.Seq2[connection.Connection, error] { return s.ByUser(t.Context(), t.Name()) })
 	end := connections[0].SessionEnd().Truncate(time.Minute).Add(time.Minute)
-	eventuallyFindsAll(t, "Ended", func() iter.Seq2[connection.Connection, error] { return s.EndedSessions(t.Context(), end) })
+	eventuallyFindsAll(t, "EndedSessions", func() iter.Seq2[connection.Connection, error] { return s.EndedSessions(t.Context(), end) })
 }
 
 // eventuallyFindsAll fails unless read yields all of the many connections within maxIndexLag.

@@ -116,35 +116,36 @@ func concurrentRefreshes(t *testing.T, s Connections) {
 	eventuallyByUser(t, s, c.UserID, want)
 }
 
-// endedSessions asks around the ends of sessions. Both ends of the ten minutes are included.
+// endedSessions calls EndedSessions at times around the ends of sessions, which end with their tokens or by their age. Both
+// ends of the ten minutes are included.
 func endedSessions(t *testing.T, s Connections) {
 	at := testDay(t).Add(time.Hour)
-	end := func(n int, token, connected time.Duration) connection.Connection {
+	const longest = -connection.MaxSessionDuration
+	store := func(n int, token, connected time.Duration) connection.Connection {
 		c := newConnection(t, n)
 		c.ConnectedAt, c.TokenExpiresAt = at.Add(connected), at.Add(token)
 		put(t, s, c)
 		return c
 	}
-	const long = -connection.MaxSessionDuration
-	early := end(1, -10*time.Minute-time.Second, -time.Hour)
-	oldest := end(2, -10*time.Minute, -time.Hour)
-	lastMinute := end(3, -time.Second, -time.Hour)
-	now := end(4, 0, -time.Hour)
-	soon := end(5, time.Second, -time.Hour)
-	oldOnes := end(6, 20*time.Hour, long-10*time.Minute)
-	limit := end(7, 20*time.Hour, long)
-	nearly := end(8, 20*time.Hour, long+time.Millisecond)
+	early := store(1, -10*time.Minute-time.Second, -time.Hour)
+	oldest := store(2, -10*time.Minute, -time.Hour)
+	lastMinute := store(3, -time.Second, -time.Hour)
+	now := store(4, 0, -time.Hour)
+	soon := store(5, time.Second, -time.Hour)
+	oldestByAge := store(6, 20*time.Hour, longest-10*time.Minute)
+	nowByAge := store(7, 20*time.Hour, longest)
+	soonByAge := store(8, 20*time.Hour, longest+time.Millisecond)
 	for _, tt := range []struct {
 		name string
 		at   time.Time
 		want []connection.Connection
 	}{
-		{"a minute's border", at, []connection.Connection{oldest, lastMinute, now, oldOnes, limit}},
-		{"the moment before", at.Add(-time.Millisecond), []connection.Connection{oldest, lastMinute, oldOnes}},
-		{"a second later", at.Add(time.Second), []connection.Connection{lastMinute, now, soon, limit, nearly}},
-		{"a second earlier", at.Add(-time.Second), []connection.Connection{early, oldest, lastMinute, oldOnes}},
-		{"ten minutes later", at.Add(connection.EndedLookback), []connection.Connection{now, soon, limit, nearly}},
-		{"when all is long over", at.Add(time.Hour), nil},
+		{"a minute's border", at, []connection.Connection{oldest, lastMinute, now, oldestByAge, nowByAge}},
+		{"the moment before", at.Add(-time.Millisecond), []connection.Connection{oldest, lastMinute, oldestByAge}},
+		{"a second later", at.Add(time.Second), []connection.Connection{lastMinute, now, soon, nowByAge, soonByAge}},
+		{"a second earlier", at.Add(-time.Second), []connection.Connection{early, oldest, lastMinute, oldestByAge}},
+		{"ten minutes later", at.Add(connection.EndedLookback), []connection.Connection{now, soon, nowByAge, soonByAge}},
+		{"an hour later", at.Add(time.Hour), nil},
 		{"before anything ends", at.Add(-time.Hour), nil},
 	} {
 		eventuallyEnded(t, s, tt.name, tt.at, tt.want...)
