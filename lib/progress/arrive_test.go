@@ -12,12 +12,12 @@ import (
 	"github.com/herald-progress/herald/lib/progress"
 )
 
-// TestASlowlyFailingPushIsRepeated: nothing else is reported after it, and nobody closes.
+// TestASlowlyFailingPushIsRepeated lets pushes fail after a time. The work reports nothing after them and does not close.
 func TestASlowlyFailingPushIsRepeated(t *testing.T) {
 	for _, takes := range []time.Duration{0, 250 * time.Millisecond, 1999 * time.Millisecond, 2 * time.Second, 2500 * time.Millisecond, time.Hour} {
 		for name, work := range map[string]func(r *progress.Reporter){
 			"progress": func(r *progress.Reporter) { r.Update(5) },
-			"a phase":  func(r *progress.Reporter) { r.Phase(progress.Phase{Name: "publishRemaining", From: 50, To: 50}) },
+			"a phase":  func(r *progress.Reporter) { r.Phase(progress.Phase{Name: "finish", From: 50, To: 50}) },
 			"the end":  func(r *progress.Reporter) { r.End(message.StatusFailed, "no good") },
 		} {
 			t.Run(name+" after "+takes.String(), func(t *testing.T) {
@@ -27,7 +27,7 @@ func TestASlowlyFailingPushIsRepeated(t *testing.T) {
 					r.Phase(parse(10))
 					time.Sleep(time.Minute)
 					synctest.Wait()
-					rec.takes(takes)
+					rec.setDelay(takes)
 					rec.fail = func(call int) error {
 						if call <= 3 {
 							return errDown
@@ -35,15 +35,15 @@ func TestASlowlyFailingPushIsRepeated(t *testing.T) {
 
 						return nil
 					}
-					before := len(rec.got())
+					before := len(rec.published())
 					work(r)
 					time.Sleep(10 * time.Second)
 					synctest.Wait()
-					rec.takes(0)
+					rec.setDelay(0)
 					time.Sleep(10 * time.Second)
 					synctest.Wait()
-					if got := rec.got(); len(got) != before+1 || r.Stats().Failed < 2 {
-						t.Errorf("pushes are %v, %+v; want that it arrived", got, r.Stats())
+					if got := rec.published(); len(got) != before+1 || r.Stats().Failed < 2 {
+						t.Errorf("pushes are %v, %+v; want that the state arrived", got, r.Stats())
 					}
 					r.Close(t.Context())
 				})
@@ -66,7 +66,7 @@ func TestAFailedPushIsRepeatedAfterASlowError(t *testing.T) {
 					r.Phase(parse(10))
 					r.Error(message.Error{Code: "C", Message: "m"})
 					time.Sleep(10 * time.Second)
-					if got := rec.got(); len(got) != 1 {
+					if got := rec.published(); len(got) != 1 {
 						t.Errorf("pushes are %v, %+v; want that the state arrived", got, r.Stats())
 					}
 					r.Close(t.Context())
@@ -76,20 +76,20 @@ func TestAFailedPushIsRepeatedAfterASlowError(t *testing.T) {
 	}
 }
 
-// slowErrors fails with the first state at once. Each error takes that long.
+// slowErrors is a Publisher whose first state fails at once. Each error message takes that long.
 type slowErrors struct {
 	*recorder
 
 	takes time.Duration
 	fails bool
-	tried bool
+	tried bool // the first state has failed
 }
 
 func (s *slowErrors) Publish(ctx context.Context, request message.Request) error {
 	if _, isError := request.Message.(message.Error); isError {
-		s.recorder.takes(s.takes)
+		s.recorder.setDelay(s.takes)
 		err := s.recorder.Publish(ctx, request)
-		s.recorder.takes(0)
+		s.recorder.setDelay(0)
 		if s.fails {
 			return errDown
 		}
@@ -105,8 +105,8 @@ func (s *slowErrors) Publish(ctx context.Context, request message.Request) error
 	return s.recorder.Publish(ctx, request)
 }
 
-// TestAStateThatMayHaveArrivedIsReplaced: the push of a state failed, and the newest state is again the one before. The user
-// may see either.
+// TestAStateThatMayHaveArrivedIsReplaced: the push of a state fails and may have arrived nevertheless. Then the state before it
+// is the newest again, so it must be published again.
 func TestAStateThatMayHaveArrivedIsReplaced(t *testing.T) {
 	for name, wait := range map[string]time.Duration{"by the timer": 10 * time.Second, "by Close": 0} {
 		t.Run(name, func(t *testing.T) {
@@ -128,7 +128,7 @@ func TestAStateThatMayHaveArrivedIsReplaced(t *testing.T) {
 				r.Update(0)
 				time.Sleep(wait)
 				r.Close(t.Context())
-				if got := rec.got(); len(got) != 2 || got[1].Row != 0 {
+				if got := rec.published(); len(got) != 2 || got[1].Row != 0 {
 					t.Errorf("pushes are %v, want the first state twice", got)
 				}
 			})
@@ -136,7 +136,7 @@ func TestAStateThatMayHaveArrivedIsReplaced(t *testing.T) {
 	}
 }
 
-// TestCloseWithACancelledContextStillPublishesTheEnd: it is the work that was cancelled, and the user is to see that.
+// TestCloseWithACancelledContextStillPublishesTheEnd: the work was cancelled, and the user must see that.
 func TestCloseWithACancelledContextStillPublishesTheEnd(t *testing.T) {
 	for name, delay := range map[string]time.Duration{"at once": 0, "slowly": time.Second} {
 		t.Run(name, func(t *testing.T) {
@@ -149,9 +149,9 @@ func TestCloseWithACancelledContextStillPublishesTheEnd(t *testing.T) {
 				synctest.Wait()
 				cancel()
 				r.End(message.StatusCancelled, "stopped")
-				began := time.Now()
+				startedAt := time.Now()
 				r.Close(ctx)
-				if got, took := rec.last(t), time.Since(began); got.Status != message.StatusCancelled || took > progress.CloseTimeout {
+				if got, took := rec.last(t), time.Since(startedAt); got.Status != message.StatusCancelled || took > progress.CloseTimeout {
 					t.Errorf("after %v the last state is %+v, want cancelled", took, got)
 				}
 			})
@@ -159,7 +159,7 @@ func TestCloseWithACancelledContextStillPublishesTheEnd(t *testing.T) {
 	}
 }
 
-// TestNoDeadlineChangesHowLongCloseTries: a publisher that is down holds a worker up for CloseTimeout, whatever its context says.
+// TestNoDeadlineChangesHowLongCloseTries: a publisher that is down delays a worker by CloseTimeout, whatever the context.
 func TestNoDeadlineChangesHowLongCloseTries(t *testing.T) {
 	for _, deadline := range []time.Duration{0, time.Second, time.Hour} {
 		synctest.Test(t, func(t *testing.T) {
@@ -169,16 +169,16 @@ func TestNoDeadlineChangesHowLongCloseTries(t *testing.T) {
 			r.End(message.StatusFailed, "no good")
 			ctx, cancel := context.WithTimeout(t.Context(), deadline)
 			defer cancel()
-			began := time.Now()
+			startedAt := time.Now()
 			r.Close(ctx)
-			if took := time.Since(began); took != progress.CloseTimeout {
+			if took := time.Since(startedAt); took != progress.CloseTimeout {
 				t.Errorf("with a deadline in %v Close took %v, want %v", deadline, took, progress.CloseTimeout)
 			}
 		})
 	}
 }
 
-// TestCloseRetriesUntilItsTimeout: three failures within a moment are no reason to leave a job without its end.
+// TestCloseRetriesUntilItsTimeout: a job must get its end, even if the first tries fail within a moment.
 func TestCloseRetriesUntilItsTimeout(t *testing.T) {
 	for _, down := range []time.Duration{500 * time.Millisecond, 2 * time.Second, 3400 * time.Millisecond} {
 		synctest.Test(t, func(t *testing.T) {
@@ -186,9 +186,9 @@ func TestCloseRetriesUntilItsTimeout(t *testing.T) {
 			r := start(t, rec)
 			r.Phase(parse(10))
 			synctest.Wait()
-			began := time.Now()
+			startedAt := time.Now()
 			rec.fail = func(int) error {
-				if time.Since(began) < down {
+				if time.Since(startedAt) < down {
 					return errDown
 				}
 
@@ -197,14 +197,14 @@ func TestCloseRetriesUntilItsTimeout(t *testing.T) {
 			r.Error(message.Error{Code: "C", Message: "m"})
 			r.End(message.StatusSucceeded, "done")
 			r.Close(t.Context())
-			if got := rec.last(t); got.Message != "done" || time.Since(began) > progress.CloseTimeout || len(rec.took) != 3 {
-				t.Errorf("down for %v: after %v the last state is %+v of %d", down, time.Since(began), got, len(rec.took))
+			if got := rec.last(t); got.Message != "done" || time.Since(startedAt) > progress.CloseTimeout || len(rec.requests) != 3 {
+				t.Errorf("down for %v: after %v the last state is %+v of %d", down, time.Since(startedAt), got, len(rec.requests))
 			}
 		})
 	}
 }
 
-// TestErrorsDoNotDelayTheEnd: each of them may take as long as a push may take.
+// TestErrorsDoNotDelayTheEnd: publishing all the errors would take longer than CloseTimeout.
 func TestErrorsDoNotDelayTheEnd(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		rec := newRecorder()
@@ -223,7 +223,7 @@ func TestErrorsDoNotDelayTheEnd(t *testing.T) {
 	})
 }
 
-// TestAnErrorIsTriedAgainByItsKey: the try that failed may have been carried out.
+// TestAnErrorIsTriedAgainByItsKey: a try that failed may have arrived.
 func TestAnErrorIsTriedAgainByItsKey(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		rec := newRecorder()
@@ -240,13 +240,13 @@ func TestAnErrorIsTriedAgainByItsKey(t *testing.T) {
 		r.Error(message.Error{Code: "TWO", Message: "m"})
 		time.Sleep(time.Minute)
 		r.Close(t.Context())
-		if len(rec.took) != 2 || len(keys) != 5 || keys[0] == "" || keys[0] != keys[1] || keys[1] != keys[2] || keys[3] != keys[4] || keys[2] == keys[3] {
+		if len(rec.requests) != 2 || len(keys) != 5 || keys[0] == "" || keys[0] != keys[1] || keys[1] != keys[2] || keys[3] != keys[4] || keys[2] == keys[3] {
 			t.Errorf("published %v with the keys %q", rec.data, keys)
 		}
 	})
 }
 
-// recordKeys notes the key of each try.
+// recordKeys is a recorder that also records the key of each try.
 type recordKeys struct {
 	*recorder
 
@@ -273,40 +273,40 @@ func TestAnErrorThatKeepsFailingIsDropped(t *testing.T) {
 	})
 }
 
-// TestNothingIsPublishedAfterClose, and hangs and breaks nothing.
+// TestNothingIsPublishedAfterClose calls every method after Close. None may publish, wait or panic.
 func TestNothingIsPublishedAfterClose(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		rec := newRecorder()
 		r := start(t, rec)
 		r.Phase(parse(10))
 		r.Close(t.Context())
-		before := len(rec.took)
+		before := len(rec.requests)
 		r.Update(10)
 		r.Reject(1)
 		r.Phase(parse(20))
 		r.Error(message.Error{Code: "C", Message: "m"})
 		r.End(message.StatusSucceeded, "done")
-		began := time.Now()
+		startedAt := time.Now()
 		r.Close(t.Context())
 		time.Sleep(time.Minute)
-		if time.Since(began) != time.Minute || len(rec.took) != before {
-			t.Errorf("Close took %v, published %v", time.Since(began)-time.Minute, rec.data[before:])
+		if time.Since(startedAt) != time.Minute || len(rec.requests) != before {
+			t.Errorf("Close took %v, published %v", time.Since(startedAt)-time.Minute, rec.data[before:])
 		}
 	})
 }
 
-// TestReportedStatesAreAlwaysValid: a job must end on the screen, whatever its worker says.
+// TestReportedStatesAreAlwaysValid: a job must end on the screen, whatever its worker reports.
 func TestReportedStatesAreAlwaysValid(t *testing.T) {
 	long := strings.Repeat("\x01 a long \"line\"\n", 1000)
 	for name, work := range map[string]func(r *progress.Reporter){
 		"an end without a phase":   func(r *progress.Reporter) { r.End(message.StatusFailed, "no good") },
-		"an end without a word":    func(r *progress.Reporter) { r.End(message.StatusSucceeded, "") },
+		"an end without a text":    func(r *progress.Reporter) { r.End(message.StatusSucceeded, "") },
 		"a long end":               func(r *progress.Reporter) { r.End(message.StatusFailed, long) },
-		"an end that is no text":   func(r *progress.Reporter) { r.End(message.StatusFailed, "\xff") },
+		"an end of invalid UTF-8":  func(r *progress.Reporter) { r.End(message.StatusFailed, "\xff") },
 		"a phase without a name":   func(r *progress.Reporter) { r.Phase(progress.Phase{}) },
 		"a long phase":             func(r *progress.Reporter) { r.Phase(progress.Phase{Name: long}) },
-		"a phase that is no text":  func(r *progress.Reporter) { r.Phase(progress.Phase{Name: "\xff", Steps: 1}) },
-		"a text that says nothing": func(r *progress.Reporter) { r.Phase(progress.Phase{Text: func(int64, int64) string { return "" }}) },
+		"a phase of invalid UTF-8": func(r *progress.Reporter) { r.Phase(progress.Phase{Name: "\xff", Steps: 1}) },
+		"an empty text":            func(r *progress.Reporter) { r.Phase(progress.Phase{Text: func(int64, int64) string { return "" }}) },
 		"a long text":              func(r *progress.Reporter) { r.Phase(progress.Phase{Text: func(int64, int64) string { return long }}) },
 		"progress over 100": func(r *progress.Reporter) {
 			r.Phase(progress.Phase{Name: "p", From: 99, To: 150, Steps: 2})
@@ -317,19 +317,19 @@ func TestReportedStatesAreAlwaysValid(t *testing.T) {
 			r.Phase(progress.Phase{Name: "p", From: 50, To: 10, Steps: 2})
 			r.Update(1)
 		},
-		"progress that is nothing": func(r *progress.Reporter) {
+		"progress that is NaN": func(r *progress.Reporter) {
 			r.Phase(progress.Phase{Name: "p", From: math.NaN(), To: math.NaN(), Steps: 2})
 		},
-		"progress without an end": func(r *progress.Reporter) { r.Phase(progress.Phase{Name: "p", To: math.Inf(1), Steps: 2}); r.Update(1) },
-		"no progress":             func(r *progress.Reporter) { r.Phase(progress.Phase{Name: "p", Steps: 2}); r.Update(1) },
-		"less than no steps": func(r *progress.Reporter) {
+		"infinite progress": func(r *progress.Reporter) { r.Phase(progress.Phase{Name: "p", To: math.Inf(1), Steps: 2}); r.Update(1) },
+		"no progress":       func(r *progress.Reporter) { r.Phase(progress.Phase{Name: "p", Steps: 2}); r.Update(1) },
+		"negative steps": func(r *progress.Reporter) {
 			r.Phase(progress.Phase{Name: "p", To: 9, Steps: -2, Rows: true})
 			r.Update(-1)
 		},
-		"less done than nothing":    func(r *progress.Reporter) { r.Phase(parse(10)); r.Update(-5); r.Reject(-7) },
-		"more rows than are exact":  func(r *progress.Reporter) { r.Phase(parse(math.MaxInt64)); r.Reject(math.MaxInt64); r.Update(3) },
-		"a row in a thousand years": func(r *progress.Reporter) { r.Phase(parse(1 << 53)); time.Sleep(24 * time.Hour); r.Update(1) },
-		"rows of no number": func(r *progress.Reporter) {
+		"negative done steps":      func(r *progress.Reporter) { r.Phase(parse(10)); r.Update(-5); r.Reject(-7) },
+		"more rows than the limit": func(r *progress.Reporter) { r.Phase(parse(math.MaxInt64)); r.Reject(math.MaxInt64); r.Update(3) },
+		"a row a day":              func(r *progress.Reporter) { r.Phase(parse(1 << 53)); time.Sleep(24 * time.Hour); r.Update(1) },
+		"negative rows": func(r *progress.Reporter) {
 			r.Phase(progress.Phase{Name: "p", CurrentRow: -1, TotalRows: math.MinInt64})
 		},
 		"a long error": func(r *progress.Reporter) { r.Phase(parse(1)); r.Error(message.Error{Code: "C", Message: long}) },
@@ -345,7 +345,7 @@ func TestReportedStatesAreAlwaysValid(t *testing.T) {
 					time.Sleep(3 * time.Second)
 					r.End(message.StatusCancelled, "")
 					r.Close(t.Context())
-					for _, request := range rec.took {
+					for _, request := range rec.requests {
 						if err := request.Validate(); err != nil {
 							t.Errorf("request %.300v: %v", request, err)
 						}

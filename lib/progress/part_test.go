@@ -16,12 +16,12 @@ const (
 	arn   = "arn:aws:states:us-east-1:123456789012:execution:m:x"
 )
 
-// reporter returns one of part "7", or of the whole job where part is empty.
-func reporter(t *testing.T, to progress.Publisher, part string) *progress.Reporter {
+// reporter returns a Reporter of a part, or of the whole job if part is empty.
+func reporter(t *testing.T, publisher progress.Publisher, part string) *progress.Reporter {
 	t.Helper()
 
 	return progress.New(t.Context(), progress.Config{
-		Publisher: to, UserID: "u1", UploadID: "up-1", FileName: "f.csv", Epoch: epoch, Execution: arn, Part: part,
+		Publisher: publisher, UserID: "u1", UploadID: "up-1", FileName: "f.csv", Epoch: epoch, Execution: arn, Part: part,
 	})
 }
 
@@ -35,10 +35,10 @@ func TestEveryRequestNamesItsRun(t *testing.T) {
 			r.Error(message.Error{Code: "C", Message: "m"})
 			r.End(message.StatusFailed, "no good")
 			r.Close(t.Context())
-			if len(rec.took) != 3 {
-				t.Fatalf("%d requests, want the phase, the error and the end", len(rec.took))
+			if len(rec.requests) != 3 {
+				t.Fatalf("%d requests, want the phase, the error and the end", len(rec.requests))
 			}
-			for i, request := range rec.took {
+			for i, request := range rec.requests {
 				if err := request.Validate(); err != nil || request.Epoch != epoch || request.Execution != arn {
 					t.Errorf("request %+v: %v", request, err)
 				}
@@ -57,10 +57,10 @@ func TestParts(t *testing.T) {
 		r.Phase(progress.Phase{Name: "parse", From: 5, To: 95, Steps: 10_000, Rows: true})
 		synctest.Wait()
 		time.Sleep(time.Second)
-		r.Reject(30) // rows that are about to be counted
-		r.Update(20) // 0.18 % of the job: it waits
+		r.Reject(30) // before the Update that counts them as done
+		r.Update(20) // 0.18 % of the job: not pushed yet
 		time.Sleep(500 * time.Millisecond)
-		r.Update(112) // 1.008 %: it goes at once
+		r.Update(112) // 1.008 %: pushed at once
 		synctest.Wait()
 		r.Reject(2)
 		r.Update(120)
@@ -69,7 +69,7 @@ func TestParts(t *testing.T) {
 			return message.Part{ID: "7", Done: done, Total: 10_000, Failed: failed, From: 5, To: 95}
 		}
 		var got []message.Part
-		for _, request := range rec.took {
+		for _, request := range rec.requests {
 			if err := request.Validate(); err != nil || request.Part == nil {
 				t.Fatalf("request %+v: %v", request, err)
 			}
@@ -78,8 +78,8 @@ func TestParts(t *testing.T) {
 		if diff := cmp.Diff([]message.Part{part(0, 0), part(112, 30), part(120, 32)}, got); diff != "" {
 			t.Errorf("parts (-want +got):\n%s", diff)
 		}
-		if at := rec.got()[1].At; at != 1500*time.Millisecond {
-			t.Errorf("the second was published at %v, want as soon as it was worth it", at)
+		if at := rec.published()[1].At; at != 1500*time.Millisecond {
+			t.Errorf("the second part was published at %v, want 1.5 s, when it had moved by a percent", at)
 		}
 	})
 }
@@ -95,12 +95,12 @@ func TestAPartIsAlwaysValid(t *testing.T) {
 			r := reporter(t, rec, "7")
 			work(r)
 			r.Close(t.Context())
-			for _, request := range rec.took {
+			for _, request := range rec.requests {
 				if err := request.Validate(); err != nil {
 					t.Errorf("request %+v: %v", request, err)
 				}
 			}
-			if len(rec.took) == 0 {
+			if len(rec.requests) == 0 {
 				t.Error("nothing was published")
 			}
 		})

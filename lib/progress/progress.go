@@ -11,8 +11,8 @@
 // While the publisher is slow, newer states replace older ones that wait. After a failed push the Reporter publishes the
 // newest state 2 s later. What it publishes is always valid: it cuts texts and bounds numbers to their limits.
 //
-// This limits what one worker publishes, and so what it writes to the store. The one percent is that of the job, whether the
-// worker does the whole job or a part of it. The notifier limits the pushes of a job with many workers.
+// This limits what one worker publishes, and so what it writes to the store. One percent means one percent of the job, also
+// for a worker that does a part of it. The notifier limits the pushes of a job with many workers.
 package progress
 
 import (
@@ -37,15 +37,16 @@ const (
 )
 
 const (
-	// stateTimeout is how long Close tries again for a last state that is not an end: a job goes on without it.
+	// stateTimeout is how long Close retries a last state that is not terminal: the job continues without it.
 	stateTimeout = time.Second
-	// Close tries again after firstPause, and after twice as long each time, up to maxPause.
+	// firstPause is the pause before the first retry of Close. It doubles up to maxPause.
 	firstPause = 50 * time.Millisecond
 	maxPause   = 500 * time.Millisecond
 	// maxErrors bounds the error messages that wait to be published, maxErrorTries how often one is tried.
 	maxErrors     = 16
 	maxErrorTries = 3
-	never         = math.MaxInt64
+	// never is a number of steps that no worker reaches.
+	never = math.MaxInt64
 )
 
 // Publisher publishes a message to a user. Its errors must not contain the message. One goroutine calls it at a time.
@@ -108,7 +109,7 @@ type Reporter struct {
 	cancel context.CancelFunc // of the pushes
 
 	done   atomic.Int64
-	next   atomic.Int64 // the number of done steps at which the next push may be due
+	nextAt atomic.Int64 // the number of done steps at which the next push may be due
 	failed atomic.Int64
 
 	published, failures, dropped atomic.Int64
@@ -118,16 +119,16 @@ type Reporter struct {
 	began              time.Time // when the phase began
 	version            int64     // counts the changes of phase and status
 	status             message.Status
-	text               string // the terminal's message
-	endDone, endFailed int64  // what done and failed were at the terminal
+	text               string // the message of the terminal status
+	endDone, endFailed int64  // done and failed at the time of the terminal status
 	errors             []pendingError
 	closing            bool
 	wake               chan struct{}
 	stopped            chan struct{}
 	closeOnce          sync.Once
 
-	errorKeys string       // what the keys of this Reporter's errors begin with
-	errorKey  atomic.Int64 // the number of the last
+	errorKeyPrefix string       // random, so that each Reporter has keys of its own
+	errorCount     atomic.Int64 // the number of errors that got a key
 }
 
 // pendingError is an error message that is not published yet.
@@ -143,9 +144,9 @@ func New(ctx context.Context, c Config) *Reporter {
 	if c.Logger == nil {
 		c.Logger = slog.New(slog.DiscardHandler)
 	}
-	r := &Reporter{config: c, wake: make(chan struct{}, 1), stopped: make(chan struct{}), errorKeys: rand.Text()}
+	r := &Reporter{config: c, wake: make(chan struct{}, 1), stopped: make(chan struct{}), errorKeyPrefix: rand.Text()}
 	ctx, r.cancel = context.WithCancel(context.WithoutCancel(ctx))
-	r.next.Store(never)
+	r.nextAt.Store(never)
 	r.failed.Store(c.FailedRows)
 	if c.Publisher == nil {
 		close(r.stopped)
@@ -165,7 +166,7 @@ func (r *Reporter) Phase(p Phase) {
 		return
 	}
 	r.phase, r.began = p, time.Now()
-	r.next.Store(never)
+	r.nextAt.Store(never)
 	r.done.Store(p.Done)
 	r.version++
 	r.signal()
@@ -174,8 +175,8 @@ func (r *Reporter) Phase(p Phase) {
 // Update sets how many steps of the phase are done, Phase.Done included. It never waits.
 func (r *Reporter) Update(done int64) {
 	r.done.Store(done)
-	if done >= r.next.Load() {
-		r.next.Store(never)
+	if done >= r.nextAt.Load() {
+		r.nextAt.Store(never)
 		r.signal()
 	}
 }
@@ -193,7 +194,7 @@ func (r *Reporter) Error(e message.Error) {
 
 		return
 	}
-	key := fmt.Sprintf("error %s %d", r.errorKeys, r.errorKey.Add(1))
+	key := fmt.Sprintf("error %s %d", r.errorKeyPrefix, r.errorCount.Add(1))
 	r.errors = append(r.errors, pendingError{data: e, key: key})
 	r.signal()
 }
@@ -208,7 +209,7 @@ func (r *Reporter) End(status message.Status, text string) {
 	}
 	r.status, r.text = status, text
 	r.endDone, r.endFailed = r.done.Load(), r.failed.Load()
-	r.next.Store(never)
+	r.nextAt.Store(never)
 	r.version++
 	r.signal()
 }

@@ -81,10 +81,10 @@ func TestReporterPublishesVisibleProgress(t *testing.T) {
 			r.Phase(parse(10))
 			synctest.Wait()
 			time.Sleep(10 * ms)
-			r.Phase(progress.Phase{Name: "publishRemaining", From: 100, To: 100})
+			r.Phase(progress.Phase{Name: "finish", From: 100, To: 100})
 			synctest.Wait()
 			time.Sleep(time.Second)
-		}, []push{{0, 0, 0, "row 0 of 10"}, {10 * ms, 100, 0, "publishRemaining"}}},
+		}, []push{{0, 0, 0, "row 0 of 10"}, {10 * ms, 100, 0, "finish"}}},
 		{"terminal inside the interval, sticky", func(r *progress.Reporter) {
 			r.Phase(parse(10))
 			synctest.Wait()
@@ -112,7 +112,7 @@ func TestReporterPublishesVisibleProgress(t *testing.T) {
 		}, []push{{0, 0, 0, "row 0 of 10"}, {250 * ms, 80, 8, "row 8 of 10"}, {2250 * ms, 80, 2, "row 2 of 10"},
 			{4000 * ms, 80, 0, "again"}, {5000 * ms, 100, 0, "done"},
 		}},
-		{"an update without a phase says nothing", func(r *progress.Reporter) {
+		{"an update without a phase publishes nothing", func(r *progress.Reporter) {
 			time.Sleep(time.Minute)
 			r.Update(7)
 			time.Sleep(time.Minute)
@@ -125,9 +125,9 @@ func TestReporterPublishesVisibleProgress(t *testing.T) {
 				tt.work(r)
 				r.Close(t.Context())
 				expect(t, rec, tt.want)
-				for _, took := range rec.took {
-					if took.UserID != "u1" || took.Part != nil {
-						t.Errorf("published %+v, want the whole job to u1", took)
+				for _, request := range rec.requests {
+					if request.UserID != "u1" || request.Part != nil {
+						t.Errorf("published %+v, want the whole job to u1", request)
 					}
 				}
 			})
@@ -191,19 +191,19 @@ func TestSlowPublisherDoesNotSlowTheWork(t *testing.T) {
 		rec := newRecorder()
 		rec.delay = time.Second
 		r := start(t, rec)
-		began := time.Now()
+		startedAt := time.Now()
 		r.Phase(parse(1_000_000))
 		for row := range int64(1_000_000) {
 			r.Update(row + 1)
 		}
 		r.Phase(progress.Phase{Name: "second", From: 100, To: 100})
 		r.Phase(progress.Phase{Name: "third", From: 100, To: 100})
-		if took := time.Since(began); took != 0 {
-			t.Errorf("the work was held up for %v", took)
+		if took := time.Since(startedAt); took != 0 {
+			t.Errorf("the work was delayed by %v", took)
 		}
 		r.Close(t.Context())
-		if got := rec.last(t); got.Phase != "third" || len(rec.got()) > 2 {
-			t.Errorf("last phase is %q after %d pushes, want the newest state after at most 2", got.Phase, len(rec.got()))
+		if got := rec.last(t); got.Phase != "third" || len(rec.published()) > 2 {
+			t.Errorf("last phase is %q after %d pushes, want the newest state after at most 2", got.Phase, len(rec.published()))
 		}
 	})
 }
@@ -261,13 +261,13 @@ func TestFailedTerminalIsTriedAgainWithoutClose(t *testing.T) {
 
 func TestCloseIsBounded(t *testing.T) {
 	for _, tt := range []struct {
-		name   string
-		honour bool
+		name         string
+		heedsContext bool
 	}{{"publisher that heeds its context", true}, {"publisher that does not", false}} {
 		t.Run(tt.name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				rec := newRecorder()
-				rec.delay, rec.honour = time.Hour, tt.honour
+				rec.delay, rec.heedsContext = time.Hour, tt.heedsContext
 				var log bytes.Buffer
 				r := progress.New(t.Context(), progress.Config{
 					Publisher: rec, UserID: "u1", UploadID: "up-1", FileName: "f.csv",
@@ -276,17 +276,17 @@ func TestCloseIsBounded(t *testing.T) {
 				r.Phase(parse(10))
 				synctest.Wait()
 				r.Update(5)
-				began := time.Now()
+				startedAt := time.Now()
 				r.Close(t.Context())
-				if took := time.Since(began); took > progress.CloseTimeout {
+				if took := time.Since(startedAt); took > progress.CloseTimeout {
 					t.Errorf("Close took %v, want at most %v", took, progress.CloseTimeout)
 				}
-				r.Close(t.Context()) // again is fine
+				r.Close(t.Context()) // may be called again
 				synctest.Wait()
-				if tt.honour && (!strings.Contains(log.String(), "uploadId=up-1") || strings.Contains(log.String(), "row 0")) {
+				if tt.heedsContext && (!strings.Contains(log.String(), "uploadId=up-1") || strings.Contains(log.String(), "row 0")) {
 					t.Errorf("log must hold the upload, never the message:\n%s", log.String())
 				}
-				time.Sleep(2 * time.Hour) // the stubborn call ends, so that nothing is left running
+				time.Sleep(2 * time.Hour) // the call that ignores its context ends
 			})
 		})
 	}

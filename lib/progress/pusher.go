@@ -12,10 +12,10 @@ import (
 type pusher struct {
 	*Reporter
 
-	last  state     // the newest state that was published
-	tried state     // the newest state that a push was tried with
-	at    time.Time // when that push began, or when it failed
-	floor float64   // the highest progress that was pushed
+	last    state     // the newest state that was published
+	tried   state     // the state of the newest push, published or not
+	triedAt time.Time // when that push began, or when it failed
+	floor   float64   // the highest progress that was pushed
 
 	errorFailed time.Time // when publishing an error last failed
 }
@@ -50,7 +50,7 @@ func (r *Reporter) run(ctx context.Context) {
 
 // due reports whether s must be pushed now.
 func (p *pusher) due(s state) bool {
-	since := time.Since(p.at)
+	since := time.Since(p.triedAt)
 	switch {
 	case s.version == 0: // no phase yet: there is nothing to show
 		return false
@@ -65,48 +65,51 @@ func (p *pusher) due(s state) bool {
 	}
 }
 
-// unpublished reports whether the user may see another state than s: s is newer, or a failed push has arrived nevertheless.
+// unpublished reports whether the user may see another state than s: s is newer than the last published state, or a push that
+// failed has arrived nevertheless.
 func (p *pusher) unpublished(s state) bool { return s.changed(p.last) || p.tried.changed(p.last) }
 
 // scheduleWakeup wakes the goroutine when the next push may be due: by the timer at the end of an interval, or by Update.
 func (p *pusher) scheduleWakeup(timer *time.Timer) {
-	since := time.Since(p.at)
+	since := time.Since(p.triedAt)
+	noState := p.tried.version == 0
+	published := since >= message.SlowPushInterval && !p.tried.changed(p.last)
 	switch {
-	case p.tried.version == 0, since >= message.SlowPushInterval && !p.tried.changed(p.last): // nothing to show, or all is published
+	case noState || published:
 		timer.Stop()
 		if p.hasErrors() {
 			timer.Reset(message.SlowPushInterval)
 		}
 	case since < message.MinPushInterval:
 		timer.Reset(message.MinPushInterval - since)
-	default: // at once if publishing an error took longer than the interval
+	default: // negative, so at once, if publishing an error took longer than the interval
 		timer.Reset(message.SlowPushInterval - since)
 	}
 	switch {
-	case p.tried.version == 0, since < message.MinPushInterval: // within the interval only urgent states are pushed
+	case noState || since < message.MinPushInterval: // within the interval only a new phase or status is pushed
 		return
 	case since < message.SlowPushInterval:
-		p.next.Store(p.tried.stepsUntil(message.MinPushProgress))
+		p.nextAt.Store(p.tried.stepsUntil(message.MinPushProgress))
 	default:
-		p.next.Store(p.tried.stepsUntil(0))
+		p.nextAt.Store(p.tried.stepsUntil(0))
 	}
-	// An Update between the snapshot and the Store above compared with the old threshold.
-	if p.done.Load() >= p.next.Load() {
-		p.next.Store(never)
+	// An Update between the snapshot and the Store above has compared its steps with the old threshold.
+	if p.done.Load() >= p.nextAt.Load() {
+		p.nextAt.Store(never)
 		p.signal()
 	}
 }
 
 // push publishes s, and reports whether no retry is needed.
 func (p *pusher) push(ctx context.Context, s state) bool {
-	p.next.Store(never)
-	p.tried, p.at = s, time.Now()
-	d := s.data(p.config, p.floor, p.at)
+	p.nextAt.Store(never)
+	p.tried, p.triedAt = s, time.Now()
+	d := s.data(p.config, p.floor, p.triedAt)
 	p.floor = d.Progress
 	request := p.request(d)
 	request.Part = s.part(p.config)
 	if !p.publish(ctx, request) && request.Validate() == nil { // an invalid request is never retried
-		p.at = time.Now()
+		p.triedAt = time.Now()
 
 		return false
 	}
@@ -122,7 +125,7 @@ func (p *pusher) publishError(ctx context.Context, maxTries int) bool {
 		return true
 	}
 	request := p.request(e.data.Truncated())
-	request.Key = e.key // the try before may have worked
+	request.Key = e.key // an earlier try that failed may have arrived
 	if p.publish(ctx, request) {
 		return true
 	}
@@ -137,7 +140,8 @@ func (p *pusher) publishError(ctx context.Context, maxTries int) bool {
 	return false
 }
 
-// publishRemaining publishes the last state, then the pending errors, with retries until its time is over or ctx ends.
+// publishRemaining publishes the last state, then the pending errors. It retries until ctx ends; without a terminal state to
+// publish, only for stateTimeout.
 func (p *pusher) publishRemaining(ctx context.Context) {
 	began := time.Now()
 	for pause := firstPause; ; pause = min(2*pause, maxPause) {
@@ -145,8 +149,9 @@ func (p *pusher) publishRemaining(ctx context.Context) {
 		arrived := s.version == 0 || !p.unpublished(s) || p.push(ctx, s)
 		for arrived && p.hasErrors() && p.publishError(ctx, math.MaxInt) { //nolint:revive // the condition does the work
 		}
-		isEnd := s.status.Terminal() && !arrived
-		if arrived && !p.hasErrors() || !isEnd && time.Since(began)+pause > stateTimeout {
+		complete := arrived && !p.hasErrors()
+		endMissing := s.status.Terminal() && !arrived
+		if complete || !endMissing && time.Since(began)+pause > stateTimeout {
 			return
 		}
 		select {

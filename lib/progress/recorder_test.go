@@ -13,7 +13,7 @@ import (
 	"github.com/herald-progress/herald/lib/progress"
 )
 
-// push is one call of the Publisher: when, since the test began, and what.
+// push is one published state, and the time of its call since the test began.
 type push struct {
 	At       time.Duration
 	Progress float64
@@ -21,21 +21,22 @@ type push struct {
 	Text     string
 }
 
-// recorder is a Publisher that keeps what it gets. It takes delay for each call and then returns what fail says.
+// recorder is a Publisher that records what it publishes. Each call takes delay, and fails if fail returns an error for its
+// number.
 type recorder struct {
-	start  time.Time
-	delay  time.Duration
-	fail   func(call int) error
-	honour bool // whether delay ends with the context
+	start        time.Time
+	delay        time.Duration
+	fail         func(call int) error
+	heedsContext bool // a call ends with its context
 
-	mu     sync.Mutex
-	calls  int
-	pushes []push
-	data   []message.Data
-	took   []message.Request
+	mu       sync.Mutex
+	calls    int
+	pushes   []push
+	data     []message.Data
+	requests []message.Request
 }
 
-func newRecorder() *recorder { return &recorder{start: time.Now(), honour: true} }
+func newRecorder() *recorder { return &recorder{start: time.Now(), heedsContext: true} }
 
 func (r *recorder) Publish(ctx context.Context, request message.Request) error {
 	at := time.Since(r.start)
@@ -44,7 +45,7 @@ func (r *recorder) Publish(ctx context.Context, request message.Request) error {
 	r.mu.Unlock()
 	if delay > 0 {
 		done := ctx.Done()
-		if !r.honour {
+		if !r.heedsContext {
 			done = nil
 		}
 		select {
@@ -61,7 +62,7 @@ func (r *recorder) Publish(ctx context.Context, request message.Request) error {
 			return err
 		}
 	}
-	r.took = append(r.took, request)
+	r.requests = append(r.requests, request)
 	r.data = append(r.data, request.Message)
 	if p, ok := request.Message.(message.UploadProgress); ok {
 		r.pushes = append(r.pushes, push{At: at, Progress: p.Progress, Row: p.CurrentRow, Text: p.Message})
@@ -70,14 +71,14 @@ func (r *recorder) Publish(ctx context.Context, request message.Request) error {
 	return nil
 }
 
-// takes sets the delay while pushes are under way.
-func (r *recorder) takes(delay time.Duration) {
+// setDelay sets the delay while calls run.
+func (r *recorder) setDelay(delay time.Duration) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	r.delay = delay
 }
 
-func (r *recorder) got() []push {
+func (r *recorder) published() []push {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 
@@ -113,7 +114,7 @@ func start(t *testing.T, p progress.Publisher) *progress.Reporter {
 
 func expect(t *testing.T, rec *recorder, want []push) {
 	t.Helper()
-	if diff := cmp.Diff(want, rec.got()); diff != "" {
+	if diff := cmp.Diff(want, rec.published()); diff != "" {
 		t.Errorf("pushes (-want +got):\n%s", diff)
 	}
 }

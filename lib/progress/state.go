@@ -8,7 +8,7 @@ import (
 	"github.com/herald-progress/herald/lib/message"
 )
 
-// state is what can be published at one moment.
+// state is a snapshot of what the Reporter publishes.
 type state struct {
 	phase   Phase
 	began   time.Time
@@ -85,14 +85,14 @@ const percent = 100
 
 // window returns the progress before the first step and after the last, within 0 to 100 and not falling.
 func (p Phase) window() (from, to float64) {
-	from = bounded(p.From, 0)
+	from = clamp(p.From, 0)
 
-	return from, bounded(p.To, from)
+	return from, clamp(p.To, from)
 }
 
-// bounded returns x within low to 100; what is no number is low.
-func bounded(x, low float64) float64 {
-	if !(x >= low) { // NaN, too
+// clamp limits x to low to 100; NaN becomes low.
+func clamp(x, low float64) float64 {
+	if !(x >= low) { // true for NaN
 		return low
 	}
 
@@ -102,21 +102,22 @@ func bounded(x, low float64) float64 {
 // count returns n within the limits of a count.
 func count(n int64) int64 { return min(max(n, 0), message.MaxSteps) }
 
-// steps returns how many steps are done, of those that there are.
+// steps returns the number of done steps, from 0 to the number of all steps.
 func (s state) steps() int64 { return min(max(s.done, 0), s.phase.Steps) }
 
-// stepsUntil returns the number of done steps at which the progress has moved by percent since s; with 0, the next step.
-func (s state) stepsUntil(percent float64) int64 {
+// stepsUntil returns the number of done steps at which the progress will have moved by this many percent since s; with 0, at
+// which one more step is done.
+func (s state) stepsUntil(moved float64) int64 {
 	p := s.phase
 	switch {
 	case s.status.Terminal():
 		return never
-	case percent == 0:
+	case moved == 0:
 		return s.done + 1
 	case p.Steps <= 0 || p.To <= p.From:
 		return never
 	}
-	steps := math.Ceil(percent / (p.To - p.From) * float64(p.Steps))
+	steps := math.Ceil(moved / (p.To - p.From) * float64(p.Steps))
 	if steps >= float64(p.Steps)+1 {
 		return never
 	}
@@ -124,11 +125,15 @@ func (s state) stepsUntil(percent float64) int64 {
 	return s.done + max(int64(steps), 1)
 }
 
-// part returns the progress of the part that c names, or nil if s is about the whole job.
+// part returns the progress of the part that c names, or nil if s must be published as a state of the whole job.
 func (s state) part(c Config) *message.Part {
 	p := s.phase
 	from, to := p.window()
-	if c.Part == "" || p.Steps <= 0 || p.Steps > message.MaxSteps || to == 0 || s.status.Terminal() { // in a Part 0 means 100
+	validSteps := p.Steps > 0 && p.Steps <= message.MaxSteps
+	if c.Part == "" || !validSteps || s.status.Terminal() {
+		return nil
+	}
+	if to == 0 { // a Part with To 0 would mean 100
 		return nil
 	}
 
@@ -137,11 +142,11 @@ func (s state) part(c Config) *message.Part {
 
 // data returns the message of s at the time now, with a progress of at least floor.
 func (s state) data(c Config, floor float64, now time.Time) message.UploadProgress {
-	const parts = 100 // of a percent
+	const perPercent = 100 // the progress has two decimal places
 	p := s.phase
 	d := message.UploadProgress{
 		UploadID: c.UploadID, FileName: c.FileName,
-		Progress: max(floor, math.Round(s.progress()*parts)/parts),
+		Progress: max(floor, math.Round(s.progress()*perPercent)/perPercent),
 		Message:  s.message(), Phase: p.Name, Status: s.status,
 		CurrentRow: count(p.CurrentRow), TotalRows: count(p.TotalRows), FailedRows: count(s.failed),
 	}
