@@ -53,7 +53,7 @@ type Update struct {
 func Apply(row Row, u Update) (Row, Outcome, error) {
 	relation, epoch := row.relationTo(u)
 	switch {
-	case relation == olderRun, u.EndedExecution != "" && !row.mayBeEndedBy(u, relation):
+	case relation == olderRun || u.EndedExecution != "" && !row.mayBeEndedBy(u, relation):
 		return row, Stale, nil
 	case relation == newRun:
 		row = Row{Owner: row.Owner}
@@ -100,7 +100,7 @@ func partOutcome(row Row, p *message.Part) (Outcome, error) {
 	}
 }
 
-// isRepetition reports whether u, which is of the row's epoch, was applied before. It is false for parts.
+// isRepetition reports whether u, an update of the row's run, was applied before. It is false for parts.
 func isRepetition(row Row, u Update) bool {
 	if u.Part != nil {
 		return false
@@ -113,7 +113,7 @@ func nextRow(row Row, u Update, epoch string) Row {
 	first := row.Seq == 0 || row.Unreadable
 	next := row.withUpdate(u, epoch)
 	next.State = nextState(row, u, first)
-	if u.Part == nil && u.EndedExecution == "" { // The state is replaced.
+	if u.Part == nil && u.EndedExecution == "" { // u replaces the whole state.
 		next.UnknownFields = ""
 	}
 	next.UnknownTerminal, next.Unreadable = false, false
@@ -121,7 +121,7 @@ func nextRow(row Row, u Update, epoch string) Row {
 		next = next.withPart(*u.Part)
 	}
 	urgent := first || next.State.Phase != row.State.Phase || next.Terminal()
-	if urgent || u.Part == nil && !next.NextPushAt(next.UpdatedAt).After(next.UpdatedAt) {
+	if urgent || u.Part == nil && next.pushIsDue() {
 		next = next.WithPush(next.UpdatedAt)
 	}
 

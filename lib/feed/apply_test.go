@@ -15,7 +15,8 @@ import (
 const (
 	first    = "2026-11-22T10:00:00.123Z#0000"
 	redriven = "2026-11-22T10:00:00.123Z#0001"
-	later0   = "2026-11-22T10:00:01.123Z#0000"
+	// fromTime is the epoch that a run without one gets if its first update is at after(1000).
+	fromTime = "2026-11-22T10:00:01.123Z#0000"
 	later    = "2026-11-22T10:00:01.000Z#0000"
 )
 
@@ -36,28 +37,28 @@ func running(progress float64, at time.Time, edits ...func(*feed.Update)) feed.U
 	return u
 }
 
-func in(epoch string) func(*feed.Update) { return func(u *feed.Update) { u.Epoch = epoch } }
-func keyed(key string) func(*feed.Update) {
+func inEpoch(epoch string) func(*feed.Update) { return func(u *feed.Update) { u.Epoch = epoch } }
+func withKey(key string) func(*feed.Update) {
 	return func(u *feed.Update) { u.Key, u.ID = key, u.ID+" of another try" }
 }
-func is(status message.Status) func(*feed.Update) {
+func withStatus(status message.Status) func(*feed.Update) {
 	return func(u *feed.Update) { u.State.Status = status }
 }
-func phase(name string) func(*feed.Update) { return func(u *feed.Update) { u.State.Phase = name } }
+func inPhase(name string) func(*feed.Update) { return func(u *feed.Update) { u.State.Phase = name } }
 func ofPart(id string, done, failed int64) func(*feed.Update) {
 	return func(u *feed.Update) {
 		u.Part = &message.Part{ID: id, Done: done, Total: 100, Failed: failed, From: 20, To: 80}
 	}
 }
 
-// nextRow applies updates that are to be accepted.
+// applyAll applies updates, all of which must be accepted, and returns the row.
 func applyAll(t *testing.T, updates ...feed.Update) feed.Row {
 	t.Helper()
 	row := feed.Row{Owner: feed.User("u")}
 	for _, u := range updates {
 		next, outcome, err := feed.Apply(row, u)
 		if err != nil || outcome != feed.Accepted {
-			t.Fatalf("the update to %v %% is %q, %v", u.State.Progress, outcome, err)
+			t.Fatalf("the outcome of the update to %v %% is %q, %v", u.State.Progress, outcome, err)
 		}
 		row = next
 	}
@@ -66,6 +67,7 @@ func applyAll(t *testing.T, updates ...feed.Update) feed.Row {
 
 func TestApplyReturnsOutcomeAndRow(t *testing.T) {
 	type updates = []feed.Update
+	const expiry = 24*3600*1000 - 123 // a row of start expires a day later, in whole seconds
 	at := after(1000)
 	half := running(50, start)
 	for _, tt := range []struct {
@@ -78,43 +80,43 @@ func TestApplyReturnsOutcomeAndRow(t *testing.T) {
 		shown   float64
 	}{
 		{"the first of all", nil, half, feed.Accepted, first, 1, 50},
-		{"the first of all, without an epoch", nil, running(50, at, in("")), feed.Accepted, later0, 1, 50},
+		{"the first of all, without an epoch", nil, running(50, at, inEpoch("")), feed.Accepted, fromTime, 1, 50},
 		{"the next", updates{half}, running(60, at), feed.Accepted, first, 2, 60},
 		{"progress does not fall", updates{half}, running(40, at), feed.Accepted, first, 2, 50},
 
-		{"an older epoch", updates{running(50, start, in(redriven))}, running(60, at), feed.Stale, redriven, 1, 50},
-		{"an older epoch's end", updates{running(50, start, in(later))}, running(60, at, is(message.StatusFailed)), feed.Stale, later, 1, 50},
-		{"an older epoch's part", updates{running(50, start, in(later))}, running(0, at, ofPart("1", 9, 0)), feed.Stale, later, 1, 50},
-		{"a redrive", updates{half, running(60, at)}, running(10, at, in(redriven)), feed.Accepted, redriven, 1, 10},
-		{"a redrive after the end", updates{half, running(60, at, is(message.StatusFailed))}, running(10, at, in(redriven)), feed.Accepted, redriven, 1, 10},
-		{"a redrive by a part", updates{half, running(0, at, ofPart("1", 50, 0))}, running(0, at, in(redriven), ofPart("2", 10, 0)), feed.Accepted, redriven, 1, 26},
-		{"a later start", updates{running(50, start, in(redriven))}, running(10, at, in(later)), feed.Accepted, later, 1, 10},
-		{"a newer epoch after none", updates{running(50, start, in(""))}, running(10, at, in(later)), feed.Accepted, later, 1, 10},
-		{"the workflow's epoch after none", updates{running(50, at, in(""))}, running(10, at), feed.Accepted, later0, 2, 50},
-		{"the workflow's end after none", updates{running(50, at, in(""))}, running(10, at, is(message.StatusSucceeded)), feed.Accepted, later0, 2, 100},
-		{"the workflow's epoch again", updates{running(50, at, in("")), running(10, at)}, running(60, at), feed.Accepted, later0, 3, 60},
-		{"no epoch after the workflow's", updates{running(50, at, in("")), running(10, at)}, running(60, at, in("")), feed.Accepted, later0, 3, 60},
-		{"the row's own epoch after the workflow's", updates{running(50, at, in("")), running(10, at)}, running(60, at, in(later0)), feed.Accepted, later0, 3, 60},
-		{"a redrive of the workflow's", updates{running(50, at, in("")), running(10, at)}, running(5, at, in(redriven)), feed.Accepted, "2026-11-22T10:00:01.124Z#0001", 1, 5},
-		{"an epoch before the workflow's", updates{running(50, at, in("")), running(10, at, in(redriven))}, running(60, at), feed.Stale, later0, 2, 50},
-		{"an older epoch after the end of none", updates{running(50, at, in(""), is(message.StatusFailed))}, running(60, at), feed.Stale, later0, 1, 50},
-		{"an adopted epoch", updates{running(50, start, in(redriven))}, running(40, at, in("")), feed.Accepted, redriven, 2, 50},
+		{"an older epoch", updates{running(50, start, inEpoch(redriven))}, running(60, at), feed.Stale, redriven, 1, 50},
+		{"an older epoch's end", updates{running(50, start, inEpoch(later))}, running(60, at, withStatus(message.StatusFailed)), feed.Stale, later, 1, 50},
+		{"an older epoch's part", updates{running(50, start, inEpoch(later))}, running(0, at, ofPart("1", 9, 0)), feed.Stale, later, 1, 50},
+		{"a redrive", updates{half, running(60, at)}, running(10, at, inEpoch(redriven)), feed.Accepted, redriven, 1, 10},
+		{"a redrive after the end", updates{half, running(60, at, withStatus(message.StatusFailed))}, running(10, at, inEpoch(redriven)), feed.Accepted, redriven, 1, 10},
+		{"a redrive by a part", updates{half, running(0, at, ofPart("1", 50, 0))}, running(0, at, inEpoch(redriven), ofPart("2", 10, 0)), feed.Accepted, redriven, 1, 26},
+		{"a later start", updates{running(50, start, inEpoch(redriven))}, running(10, at, inEpoch(later)), feed.Accepted, later, 1, 10},
+		{"a newer epoch after none", updates{running(50, start, inEpoch(""))}, running(10, at, inEpoch(later)), feed.Accepted, later, 1, 10},
+		{"the workflow's epoch after none", updates{running(50, at, inEpoch(""))}, running(10, at), feed.Accepted, fromTime, 2, 50},
+		{"the workflow's end after none", updates{running(50, at, inEpoch(""))}, running(10, at, withStatus(message.StatusSucceeded)), feed.Accepted, fromTime, 2, 100},
+		{"the workflow's epoch again", updates{running(50, at, inEpoch("")), running(10, at)}, running(60, at), feed.Accepted, fromTime, 3, 60},
+		{"no epoch after the workflow's", updates{running(50, at, inEpoch("")), running(10, at)}, running(60, at, inEpoch("")), feed.Accepted, fromTime, 3, 60},
+		{"the row's own epoch after the workflow's", updates{running(50, at, inEpoch("")), running(10, at)}, running(60, at, inEpoch(fromTime)), feed.Accepted, fromTime, 3, 60},
+		{"a redrive of the workflow's", updates{running(50, at, inEpoch("")), running(10, at)}, running(5, at, inEpoch(redriven)), feed.Accepted, "2026-11-22T10:00:01.124Z#0001", 1, 5},
+		{"an epoch before the workflow's", updates{running(50, at, inEpoch("")), running(10, at, inEpoch(redriven))}, running(60, at), feed.Stale, fromTime, 2, 50},
+		{"an older epoch after the end of none", updates{running(50, at, inEpoch(""), withStatus(message.StatusFailed))}, running(60, at), feed.Stale, fromTime, 1, 50},
+		{"an adopted epoch", updates{running(50, start, inEpoch(redriven))}, running(40, at, inEpoch("")), feed.Accepted, redriven, 2, 50},
 
-		{"a key again", updates{running(50, start, keyed("k"))}, running(60, at, keyed("k")), feed.Duplicate, first, 1, 50},
-		{"a key again after the end", updates{running(50, start, keyed("k"), is(message.StatusFailed))}, running(60, at, keyed("k")), feed.Duplicate, first, 1, 50},
-		{"a key in another epoch", updates{running(50, start, keyed("k"))}, running(60, at, keyed("k"), in(redriven)), feed.Accepted, redriven, 1, 60},
-		{"another key", updates{running(50, start, keyed("k"))}, running(60, at, keyed("l")), feed.Accepted, first, 2, 60},
+		{"a key again", updates{running(50, start, withKey("k"))}, running(60, at, withKey("k")), feed.Duplicate, first, 1, 50},
+		{"a key again after the end", updates{running(50, start, withKey("k"), withStatus(message.StatusFailed))}, running(60, at, withKey("k")), feed.Duplicate, first, 1, 50},
+		{"a key in another epoch", updates{running(50, start, withKey("k"))}, running(60, at, withKey("k"), inEpoch(redriven)), feed.Accepted, redriven, 1, 60},
+		{"another key", updates{running(50, start, withKey("k"))}, running(60, at, withKey("l")), feed.Accepted, first, 2, 60},
 		{"the same message", updates{half}, half, feed.Duplicate, first, 1, 50},
-		{"a key does not count with a part", updates{running(50, start, keyed("k"))}, running(0, at, keyed("k"), ofPart("1", 1, 0)), feed.Accepted, first, 2, 50},
+		{"a key does not count with a part", updates{running(50, start, withKey("k"))}, running(0, at, withKey("k"), ofPart("1", 1, 0)), feed.Accepted, first, 2, 50},
 
-		{"succeeded", updates{half}, running(7, at, is(message.StatusSucceeded)), feed.Accepted, first, 2, 100},
-		{"failed keeps the progress", updates{half}, running(70, at, is(message.StatusFailed)), feed.Accepted, first, 2, 50},
-		{"cancelled keeps the progress", updates{half}, running(0, at, is(message.StatusCancelled)), feed.Accepted, first, 2, 50},
-		{"failed keeps the parts' progress", updates{running(0, start, ofPart("1", 50, 0))}, running(0, at, is(message.StatusFailed)), feed.Accepted, first, 2, 50},
-		{"failed at once", nil, running(30, at, is(message.StatusFailed)), feed.Accepted, first, 1, 30},
-		{"after the end", updates{running(50, start, is(message.StatusFailed))}, running(60, at), feed.Ignored, first, 1, 50},
-		{"a second end", updates{running(50, start, is(message.StatusCancelled))}, running(60, at, is(message.StatusSucceeded)), feed.Ignored, first, 1, 50},
-		{"a part after the end", updates{running(50, start, is(message.StatusFailed))}, running(0, at, ofPart("1", 99, 0)), feed.Ignored, first, 1, 50},
+		{"succeeded", updates{half}, running(7, at, withStatus(message.StatusSucceeded)), feed.Accepted, first, 2, 100},
+		{"failed keeps the progress", updates{half}, running(70, at, withStatus(message.StatusFailed)), feed.Accepted, first, 2, 50},
+		{"cancelled keeps the progress", updates{half}, running(0, at, withStatus(message.StatusCancelled)), feed.Accepted, first, 2, 50},
+		{"failed keeps the parts' progress", updates{running(0, start, ofPart("1", 50, 0))}, running(0, at, withStatus(message.StatusFailed)), feed.Accepted, first, 2, 50},
+		{"failed at once", nil, running(30, at, withStatus(message.StatusFailed)), feed.Accepted, first, 1, 30},
+		{"after the end", updates{running(50, start, withStatus(message.StatusFailed))}, running(60, at), feed.Ignored, first, 1, 50},
+		{"a second end", updates{running(50, start, withStatus(message.StatusCancelled))}, running(60, at, withStatus(message.StatusSucceeded)), feed.Ignored, first, 1, 50},
+		{"a part after the end", updates{running(50, start, withStatus(message.StatusFailed))}, running(0, at, ofPart("1", 99, 0)), feed.Ignored, first, 1, 50},
 
 		{"a part begins the row", nil, running(99, at, ofPart("1", 50, 0)), feed.Accepted, first, 1, 50},
 		{"a part's data.progress does not count", updates{half}, running(99, at, ofPart("1", 10, 0)), feed.Accepted, first, 2, 50},
@@ -123,15 +125,15 @@ func TestApplyReturnsOutcomeAndRow(t *testing.T) {
 		{"a part goes back", updates{running(0, start, ofPart("1", 50, 0))}, running(0, at, ofPart("1", 49, 9)), feed.Ignored, first, 1, 50},
 		{"a part of which more has failed", updates{running(0, start, ofPart("1", 50, 0))}, running(0, at, ofPart("1", 50, 1)), feed.Accepted, first, 2, 50},
 		{"more than all", updates{running(0, start, ofPart("1", 90, 0))}, running(0, at, ofPart("2", 90, 0)), feed.Accepted, first, 2, 80},
-		{"a state beside the parts", updates{running(0, start, ofPart("1", 50, 0))}, running(10, at), feed.Accepted, first, 2, 50},
+		{"a state while parts run", updates{running(0, start, ofPart("1", 50, 0))}, running(10, at), feed.Accepted, first, 2, 50},
 
-		{"just alive", updates{half}, running(10, after(24*3600*1000-123-1)), feed.Accepted, first, 2, 50},
-		{"just expired", updates{half}, running(10, after(24*3600*1000-123)), feed.Accepted, first, 2, 50},
-		{"just alive, without an epoch", updates{half}, running(10, after(24*3600*1000-123-1), in("")), feed.Accepted, first, 2, 50},
-		{"just expired, without an epoch", updates{half}, running(10, after(24*3600*1000-123), in("")), feed.Accepted, "2026-11-23T10:00:00.000Z#0000", 1, 10},
-		{"expired, and of a newer epoch", updates{running(50, start, in(later))}, running(10, after(25*3600*1000)), feed.Stale, later, 1, 50},
-		{"long after the end", updates{running(50, start, is(message.StatusFailed))}, running(60, start.AddDate(0, 0, 15)), feed.Ignored, first, 1, 50},
-		{"a clock behind the row's epoch", updates{running(50, start, in(later), is(message.StatusFailed))}, running(1, after(-1), in("")), feed.Ignored, later, 1, 50},
+		{"just alive", updates{half}, running(10, after(expiry-1)), feed.Accepted, first, 2, 50},
+		{"just expired", updates{half}, running(10, after(expiry)), feed.Accepted, first, 2, 50},
+		{"just alive, without an epoch", updates{half}, running(10, after(expiry-1), inEpoch("")), feed.Accepted, first, 2, 50},
+		{"just expired, without an epoch", updates{half}, running(10, after(expiry), inEpoch("")), feed.Accepted, "2026-11-23T10:00:00.000Z#0000", 1, 10},
+		{"expired, and of a newer epoch", updates{running(50, start, inEpoch(later))}, running(10, after(25*3600*1000)), feed.Stale, later, 1, 50},
+		{"long after the end", updates{running(50, start, withStatus(message.StatusFailed))}, running(60, start.AddDate(0, 0, 15)), feed.Ignored, first, 1, 50},
+		{"a clock behind the row's epoch", updates{running(50, start, inEpoch(later), withStatus(message.StatusFailed))}, running(1, after(-1), inEpoch("")), feed.Ignored, later, 1, 50},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			before := applyAll(t, tt.before...)
@@ -148,11 +150,11 @@ func TestApplyReturnsOutcomeAndRow(t *testing.T) {
 			}
 			if outcome != feed.Accepted {
 				if diff := cmp.Diff(before, row); diff != "" {
-					t.Errorf("the row that is %s differs (-before +after):\n%s", outcome, diff)
+					t.Errorf("an update that is %s changed the row (-before +after):\n%s", outcome, diff)
 				}
 			}
 			if outcome.ShouldPost() != (outcome == feed.Accepted || outcome == feed.Duplicate) {
-				t.Errorf("%q posts: %t", outcome, outcome.ShouldPost())
+				t.Errorf("ShouldPost of %q is %t", outcome, outcome.ShouldPost())
 			}
 		})
 	}
@@ -161,14 +163,14 @@ func TestApplyReturnsOutcomeAndRow(t *testing.T) {
 func TestApplyRemembersTheLast16Keys(t *testing.T) {
 	var row feed.Row
 	for n := range 20 {
-		row, _, _ = feed.Apply(row, running(float64(n), start, keyed(fmt.Sprint("key ", n))))
+		row, _, _ = feed.Apply(row, running(float64(n), start, withKey(fmt.Sprint("key ", n))))
 		want := min(n+1, 16)
 		if len(row.Keys) != want || row.Seq != int64(n+1) {
-			t.Fatalf("after %d keys the row keeps %d, its seq is %d", n+1, len(row.Keys), row.Seq)
+			t.Fatalf("after %d keys the row has %d, its seq is %d", n+1, len(row.Keys), row.Seq)
 		}
 	}
 	for n := range 20 {
-		_, outcome, _ := feed.Apply(row, running(50, start, keyed(fmt.Sprint("key ", n))))
+		_, outcome, _ := feed.Apply(row, running(50, start, withKey(fmt.Sprint("key ", n))))
 		if known := outcome == feed.Duplicate; known != (n >= 4) {
 			t.Errorf("key %d of 20 is %q", n, outcome)
 		}
@@ -189,7 +191,7 @@ func TestApplyAllows256Parts(t *testing.T) {
 	if _, outcome, err := feed.Apply(row, running(0, start, ofPart("7", 2, 0))); err != nil || outcome != feed.Accepted {
 		t.Errorf("a known part: %q, %v", outcome, err)
 	}
-	if _, outcome, err := feed.Apply(row, running(0, start, in(redriven), ofPart("one more", 1, 0))); err != nil || outcome != feed.Accepted {
+	if _, outcome, err := feed.Apply(row, running(0, start, inEpoch(redriven), ofPart("one more", 1, 0))); err != nil || outcome != feed.Accepted {
 		t.Errorf("a part of another epoch: %q, %v", outcome, err)
 	}
 }
@@ -200,7 +202,7 @@ func TestFirstPartSetsTheScope(t *testing.T) {
 	row := applyAll(t, running(0, start, ofPart("1", 50, 2)), u)
 	want := feed.Scope{Total: 100, From: 20, To: 80, Since: start}
 	if diff := cmp.Diff(want, row.Scope); diff != "" {
-		t.Errorf("the whole (-want +got):\n%s", diff)
+		t.Errorf("Scope (-want +got):\n%s", diff)
 	}
 	if row.PartsDone != 51 || row.PartsFailed != 2 || row.State.Message != "m" || row.VisibleState().Progress != 50.6 {
 		t.Errorf("the row is %+v", row)
@@ -222,49 +224,50 @@ func TestApplyCoalescesPushes(t *testing.T) {
 		{"0.99 % in 2,000 ms", []feed.Update{begin}, running(10.99, after(2000)), true},
 		{"nothing in 2 s", []feed.Update{begin}, running(10, after(2000)), true},
 		{"1 % in all since the push", []feed.Update{begin, running(10.5, after(200))}, running(11, after(250)), true},
-		{"another phase", []feed.Update{begin}, running(10, after(1), phase("load")), true},
-		{"succeeded", []feed.Update{begin}, running(10, after(1), is(message.StatusSucceeded)), true},
-		{"failed", []feed.Update{begin}, running(10, after(1), is(message.StatusFailed)), true},
-		{"another epoch", []feed.Update{begin}, running(10, after(1), in(redriven)), true},
+		{"another phase", []feed.Update{begin}, running(10, after(1), inPhase("load")), true},
+		{"succeeded", []feed.Update{begin}, running(10, after(1), withStatus(message.StatusSucceeded)), true},
+		{"failed", []feed.Update{begin}, running(10, after(1), withStatus(message.StatusFailed)), true},
+		{"another epoch", []feed.Update{begin}, running(10, after(1), inEpoch(redriven)), true},
 		{"a part begins", nil, running(0, start, ofPart("1", 1, 0)), true},
-		{"a part whose turn it is takes a claim", []feed.Update{begin}, running(0, after(5000), ofPart("1", 50, 0)), false},
+		{"a part whose push is due needs ClaimPush", []feed.Update{begin}, running(0, after(5000), ofPart("1", 50, 0)), false},
 		{"the clock goes back", []feed.Update{begin}, running(99, after(-5000)), false},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			row := applyAll(t, append(tt.before, tt.u)...)
 			if row.Pushed() != tt.pushed {
-				t.Errorf("Pushed is %t, the turn is %v after the start", row.Pushed(), row.NextPushAt(row.UpdatedAt).Sub(start))
+				t.Errorf("Pushed is %t, the next push is due %v after the start", row.Pushed(), row.NextPushAt(row.UpdatedAt).Sub(start))
 			}
 			if tt.pushed && (!row.PushedAt.Equal(tt.u.At) || row.PushedProgress != row.VisibleState().Progress) {
-				t.Errorf("the push is of %v, at %v %%", row.PushedAt, row.PushedProgress)
+				t.Errorf("the push is recorded at %v, with %v %%", row.PushedAt, row.PushedProgress)
 			}
 		})
 	}
 }
 
-// TestClockThatIsAheadDelaysNoPush lets one process whose clock is ahead push once; the others move by less than a percent.
+// TestClockThatIsAheadDelaysNoPush lets a process whose clock is ahead push once. The updates of the others then move the
+// progress by less than a percent.
 func TestClockThatIsAheadDelaysNoPush(t *testing.T) {
 	for _, ahead := range []time.Duration{time.Second, 10 * time.Second, 5 * time.Minute, 1000 * time.Hour} {
 		for name, of := range map[string]func(n int) func(*feed.Update){
 			"states": func(int) func(*feed.Update) { return func(*feed.Update) {} },
 			"parts":  func(n int) func(*feed.Update) { return ofPart("1", int64(n), 0) },
 		} {
-			row := applyAll(t, running(10, start), running(20, start.Add(ahead), phase("another")))
+			row := applyAll(t, running(10, start), running(20, start.Add(ahead), inPhase("another")))
 			pushed := start
 			for n := range 30 {
 				at := after(1000 * n)
-				next, outcome, err := feed.Apply(row, running(20+float64(n)/100, at, phase("another"), of(n)))
+				next, outcome, err := feed.Apply(row, running(20+float64(n)/100, at, inPhase("another"), of(n)))
 				if err != nil || outcome != feed.Accepted {
 					t.Fatalf("Apply: %q, %v", outcome, err)
 				}
-				if !next.Pushed() && !next.NextPushAt(at).After(at) { // as the notifier claims it
+				if !next.Pushed() && !next.NextPushAt(at).After(at) { // the notifier claims the push
 					next = next.WithPush(at)
 				}
 				if row = next; row.Pushed() {
 					pushed = at
 				}
 				if silence := at.Sub(pushed); silence > 2*message.SlowPushInterval {
-					t.Fatalf("%s: after a push that was %v ahead the job is silent for %v", name, ahead, silence)
+					t.Fatalf("%s: after a push by a clock that was %v ahead, there is no push for %v", name, ahead, silence)
 				}
 			}
 		}
@@ -279,7 +282,7 @@ func TestNeedsPointerOncePerExecutionAndRun(t *testing.T) {
 		name   string
 		before []feed.Update
 		u      feed.Update
-		points bool
+		want   bool
 	}{
 		{"none", nil, begin, false},
 		{"the first", nil, running(1, start, named), true},
@@ -287,19 +290,19 @@ func TestNeedsPointerOncePerExecutionAndRun(t *testing.T) {
 		{"again", []feed.Update{running(1, start, named)}, running(2, start, named), false},
 		{"not again", []feed.Update{running(1, start, named)}, running(2, start), false},
 		{"another", []feed.Update{running(1, start, named)}, running(2, start, other), true},
-		{"a redrive", []feed.Update{running(1, start, named)}, running(2, start, named, in(redriven)), true},
-		{"a redrive that does not name it", []feed.Update{running(1, start, named)}, running(2, start, in(redriven)), false},
+		{"a redrive", []feed.Update{running(1, start, named)}, running(2, start, named, inEpoch(redriven)), true},
+		{"a redrive that does not name it", []feed.Update{running(1, start, named)}, running(2, start, inEpoch(redriven)), false},
 		{"after a day", []feed.Update{running(1, start, named)}, running(2, start.Add(feed.JobTTL), named), false},
-		{"after its life", []feed.Update{running(1, start, named)}, running(2, start.Add(feed.PointerTTL), named), true},
-		{"a redrive a day after the end", []feed.Update{running(1, start, named, is(message.StatusFailed))}, running(2, start.Add(feed.JobTTL), named, in(redriven)), true},
-		{"the end", []feed.Update{begin}, running(2, start, named, is(message.StatusFailed)), false},
+		{"after its pointer expired", []feed.Update{running(1, start, named)}, running(2, start.Add(feed.PointerTTL), named), true},
+		{"a redrive a day after the end", []feed.Update{running(1, start, named, withStatus(message.StatusFailed))}, running(2, start.Add(feed.JobTTL), named, inEpoch(redriven)), true},
+		{"the end", []feed.Update{begin}, running(2, start, named, withStatus(message.StatusFailed)), false},
 		{"a part", []feed.Update{begin}, running(0, start, named, ofPart("1", 1, 0)), true},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			before := applyAll(t, tt.before...)
 			row, _, err := feed.Apply(before, tt.u)
-			if err != nil || row.NeedsPointer(before) != tt.points {
-				t.Errorf("Points is %t, %v", row.NeedsPointer(before), err)
+			if err != nil || row.NeedsPointer(before) != tt.want {
+				t.Errorf("NeedsPointer is %t, %v", row.NeedsPointer(before), err)
 			}
 			want := feed.Pointer{Execution: row.Execution, Owner: row.Owner, Job: "job", Epoch: row.Epoch, At: tt.u.At}
 			if diff := cmp.Diff(want, row.Pointer()); diff != "" {

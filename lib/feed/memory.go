@@ -67,16 +67,16 @@ func (m *Memory) updatePointer(before, after Row) {
 func (m *Memory) ClaimPush(_ context.Context, row Row, at time.Time) (Row, bool, error) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	now, ok := m.jobs[row.Owner][row.State.UploadID]
-	if !ok || now.Expired(at) {
+	newest, ok := m.jobs[row.Owner][row.State.UploadID]
+	if !ok || newest.Expired(at) {
 		return Row{}, false, ErrNotFound
 	}
-	if now.Epoch != row.Epoch || now.PushedSeq != row.PushedSeq || now.Pushed() {
-		return now, false, nil
+	if newest.Epoch != row.Epoch || newest.PushedSeq != row.PushedSeq || newest.Pushed() {
+		return newest, false, nil
 	}
-	now = now.WithPush(at)
-	m.jobs[row.Owner][row.State.UploadID] = now
-	return now, true, nil
+	newest = newest.WithPush(at)
+	m.jobs[row.Owner][row.State.UploadID] = newest
+	return newest, true, nil
 }
 
 // Job returns the row of a job, or [ErrNotFound].
@@ -181,7 +181,7 @@ func (m *Memory) NewestNotes(_ context.Context, owner, after, upTo string, limit
 	return notes[max(0, len(notes)-limit):], nil
 }
 
-// sortedNotes returns the owner's living notes that are wanted, by id.
+// sortedNotes returns the owner's notes for which include returns true, by id, without expired notes and those in the future.
 func (m *Memory) sortedNotes(owner string, include func(id string) bool) []Note {
 	m.mu.Lock()
 	defer m.mu.Unlock()
@@ -233,7 +233,7 @@ func (m *Memory) AllPointers(context.Context) iter.Seq2[Pointer, error] {
 func (m *Memory) DeletePointer(_ context.Context, p Pointer) error {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	if now := m.pointers[p.key()]; now.Epoch == p.Epoch && now.At.Equal(p.At) {
+	if stored := m.pointers[p.key()]; stored.Epoch == p.Epoch && stored.At.Equal(p.At) {
 		delete(m.pointers, p.key())
 	}
 	return nil

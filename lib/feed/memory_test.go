@@ -14,7 +14,7 @@ func TestMemoryMeetsTheStoreContract(t *testing.T) {
 	feedtest.Run(t, func(*testing.T) feed.Store { return &m })
 }
 
-// clock stands until time is let pass.
+// clock stands still until Pass advances it.
 type clock struct{ now time.Time }
 
 func (c *clock) Now() time.Time       { return c.now }
@@ -39,15 +39,15 @@ func TestRetriesSucceedWhenMemoryCallsFail(t *testing.T) {
 	}
 }
 
-// TestMemoryHoldsItsRulesInEverySchedule runs every order of the writers' calls, with faults: more of them than of DynamoDB's requests, as
-// there are fewer calls.
+// TestMemoryHoldsItsRulesInEverySchedule runs every order of the writers' calls, with faults. There are fewer calls than requests
+// to DynamoDB, so that one more fault takes no longer.
 func TestMemoryHoldsItsRulesInEverySchedule(t *testing.T) {
 	feedtest.RunInterleaved(t, 1, func(processes int, now func() time.Time) feedtest.Table {
 		m := &feed.Memory{Now: now}
-		w := feedtest.Table{}
+		table := feedtest.Table{}
 		for range processes {
-			w.Stores = append(w.Stores, feedtest.Scheduled{Store: m})
+			table.Stores = append(table.Stores, feedtest.Scheduled{Store: m})
 		}
-		return w
+		return table
 	})
 }

@@ -112,6 +112,9 @@ func (r Row) NextPushAt(now time.Time) time.Time {
 	}
 }
 
+// pushIsDue reports whether the row's state may be pushed at the time of its update.
+func (r Row) pushIsDue() bool { return !r.NextPushAt(r.UpdatedAt).After(r.UpdatedAt) }
+
 // Newer reports whether the row is newer than the state with epoch and seq.
 func (r Row) Newer(epoch string, seq int64) bool {
 	return r.Epoch > epoch || r.Epoch == epoch && r.Seq > seq
@@ -147,23 +150,23 @@ func (r Row) StateJSON(state message.UploadProgress) ([]byte, error) {
 
 // VisibleState returns the state that users see. While parts run, its progress and row counts are the sums of the parts.
 func (r Row) VisibleState() message.UploadProgress {
-	s, w := r.State, r.Scope
-	if w.Total == 0 || r.Terminal() {
-		return s
+	state, scope := r.State, r.Scope
+	if scope.Total == 0 || r.Terminal() {
+		return state
 	}
-	done := min(r.PartsDone, w.Total)
-	s.Progress = max(s.Progress, hundredths(w.From+(w.To-w.From)*float64(done)/float64(w.Total)))
-	if s.TotalRows != w.Total { // The steps of the parts are not rows.
-		return s
+	done := min(r.PartsDone, scope.Total)
+	state.Progress = max(state.Progress, hundredths(scope.From+(scope.To-scope.From)*float64(done)/float64(scope.Total)))
+	if state.TotalRows != scope.Total { // The steps of the parts are not rows.
+		return state
 	}
-	s.CurrentRow, s.FailedRows = max(s.CurrentRow, done), max(s.FailedRows, r.PartsFailed)
-	if elapsed := r.UpdatedAt.Sub(w.Since); elapsed >= time.Second && done > 0 && done < w.Total {
+	state.CurrentRow, state.FailedRows = max(state.CurrentRow, done), max(state.FailedRows, r.PartsFailed)
+	if elapsed := r.UpdatedAt.Sub(scope.Since); elapsed >= time.Second && done > 0 && done < scope.Total {
 		rate := float64(done) / elapsed.Seconds()
-		s.RowsPerSecond = math.Ceil(rate)
-		s.ETAMillis = int64(min(float64(w.Total-done)/rate*1000, maxETA))
+		state.RowsPerSecond = math.Ceil(rate)
+		state.ETAMillis = int64(min(float64(scope.Total-done)/rate*1000, maxETA))
 	}
 
-	return s
+	return state
 }
 
 // NeedsPointer reports whether a pointer from the execution to the job must be written with the change from before to r.
@@ -178,6 +181,6 @@ func (r Row) Pointer() Pointer {
 
 // hundredths rounds a percentage to two decimals, which all stores represent in the same way.
 func hundredths(progress float64) float64 {
-	const parts = 100
-	return math.Round(progress*parts) / parts
+	const perPercent = 100
+	return math.Round(progress*perPercent) / perPercent
 }

@@ -12,7 +12,7 @@ import (
 
 func TestVisibleStateSumsTheParts(t *testing.T) {
 	base := message.UploadProgress{UploadID: "job", FileName: "f.csv", Progress: 10, Message: "m", TotalRows: 1000}
-	whole := feed.Scope{Total: 1000, From: 10, To: 90, Since: start}
+	scope := feed.Scope{Total: 1000, From: 10, To: 90, Since: start}
 	with := func(edit func(*message.UploadProgress)) message.UploadProgress {
 		s := base
 		edit(&s)
@@ -24,44 +24,44 @@ func TestVisibleStateSumsTheParts(t *testing.T) {
 		want message.UploadProgress
 	}{
 		{"no parts", feed.Row{State: base, UpdatedAt: after(5000)}, base},
-		{"nothing done", feed.Row{State: base, Scope: whole, UpdatedAt: after(5000)}, base},
+		{"nothing done", feed.Row{State: base, Scope: scope, UpdatedAt: after(5000)}, base},
 		{
 			"a quarter in 5 s",
-			feed.Row{State: base, Scope: whole, PartsDone: 250, PartsFailed: 3, UpdatedAt: after(5000)},
+			feed.Row{State: base, Scope: scope, PartsDone: 250, PartsFailed: 3, UpdatedAt: after(5000)},
 			with(func(s *message.UploadProgress) {
 				s.Progress, s.CurrentRow, s.FailedRows, s.RowsPerSecond, s.ETAMillis = 30, 250, 3, 50, 15_000
 			}),
 		},
 		{
 			"too early for a rate",
-			feed.Row{State: base, Scope: whole, PartsDone: 250, UpdatedAt: after(999)},
+			feed.Row{State: base, Scope: scope, PartsDone: 250, UpdatedAt: after(999)},
 			with(func(s *message.UploadProgress) { s.Progress, s.CurrentRow = 30, 250 }),
 		},
 		{
-			"all done", feed.Row{State: base, Scope: whole, PartsDone: 1000, UpdatedAt: after(5000)},
+			"all done", feed.Row{State: base, Scope: scope, PartsDone: 1000, UpdatedAt: after(5000)},
 			with(func(s *message.UploadProgress) { s.Progress, s.CurrentRow = 90, 1000 }),
 		},
 		{
-			"more than all", feed.Row{State: base, Scope: whole, PartsDone: 1700, UpdatedAt: after(5000)},
+			"more than all", feed.Row{State: base, Scope: scope, PartsDone: 1700, UpdatedAt: after(5000)},
 			with(func(s *message.UploadProgress) { s.Progress, s.CurrentRow = 90, 1000 }),
 		},
 		{
-			"steps that are no rows",
+			"steps that are not rows",
 			feed.Row{State: base, Scope: feed.Scope{Total: 7, To: 100}, PartsDone: 1, PartsFailed: 1, UpdatedAt: after(5000)},
 			with(func(s *message.UploadProgress) { s.Progress = 14.29 }),
 		},
 		{
 			"a state that is further on",
-			feed.Row{State: with(func(s *message.UploadProgress) { s.Progress, s.CurrentRow, s.FailedRows = 95, 999, 9 }), Scope: whole, PartsDone: 500, PartsFailed: 1, UpdatedAt: start},
+			feed.Row{State: with(func(s *message.UploadProgress) { s.Progress, s.CurrentRow, s.FailedRows = 95, 999, 9 }), Scope: scope, PartsDone: 500, PartsFailed: 1, UpdatedAt: start},
 			with(func(s *message.UploadProgress) { s.Progress, s.CurrentRow, s.FailedRows = 95, 999, 9 }),
 		},
 		{
 			"the end is shown as it is",
-			feed.Row{State: with(func(s *message.UploadProgress) { s.Status = message.StatusFailed }), Scope: whole, PartsDone: 500, UpdatedAt: after(5000)},
+			feed.Row{State: with(func(s *message.UploadProgress) { s.Status = message.StatusFailed }), Scope: scope, PartsDone: 500, UpdatedAt: after(5000)},
 			with(func(s *message.UploadProgress) { s.Status = message.StatusFailed }),
 		},
 		{
-			"a step in a year's time",
+			"an ETA of over a year",
 			feed.Row{
 				State: with(func(s *message.UploadProgress) { s.TotalRows = message.MaxSteps }), PartsDone: 1, UpdatedAt: start.Add(time.Hour),
 				Scope: feed.Scope{Total: message.MaxSteps, Since: start},
@@ -74,10 +74,10 @@ func TestVisibleStateSumsTheParts(t *testing.T) {
 		t.Run(tt.name, func(t *testing.T) {
 			got := tt.row.VisibleState()
 			if diff := cmp.Diff(tt.want, got); diff != "" {
-				t.Errorf("Shown (-want +got):\n%s", diff)
+				t.Errorf("VisibleState (-want +got):\n%s", diff)
 			}
 			if err := got.Validate(); err != nil {
-				t.Errorf("what is shown is invalid: %v", err)
+				t.Errorf("the visible state is invalid: %v", err)
 			}
 		})
 	}
@@ -141,13 +141,13 @@ func TestJobsOfRunningExecutionsExpireLater(t *testing.T) {
 		{"no execution", "", "", feed.JobTTL},
 		{"an execution", "arn", "", feed.PointerTTL},
 		{"an execution, running", "arn", message.StatusRunning, feed.PointerTTL},
-		{"an execution, over", "arn", message.StatusFailed, feed.JobTTL},
-		{"over", "", message.StatusSucceeded, feed.JobTTL},
+		{"an execution, ended", "arn", message.StatusFailed, feed.JobTTL},
+		{"ended", "", message.StatusSucceeded, feed.JobTTL},
 	} {
 		row := feed.Row{Execution: tt.execution, State: message.UploadProgress{Status: tt.status}, UpdatedAt: start}
 		end := start.Truncate(time.Second).Add(tt.want)
 		if got := row.ExpiresAt(); !got.Equal(end) || row.Expired(end.Add(-1)) || !row.Expired(end) {
-			t.Errorf("%s: the row lives until %v, want %v", tt.name, got, end)
+			t.Errorf("%s: the row expires at %v, want %v", tt.name, got, end)
 		}
 	}
 }

@@ -18,7 +18,7 @@ func TestRedriveOfARunWithoutEpochContinues(t *testing.T) {
 		t.Fatal(err)
 	}
 	redriven, again := epoch[:len(epoch)-1]+"1", epoch[:len(epoch)-1]+"2"
-	first := ""
+	lastEpoch := ""
 	for n, u := range []feed.Update{
 		{State: message.UploadProgress{Progress: 1}},
 		{Epoch: epoch, State: message.UploadProgress{Progress: 2}},
@@ -34,10 +34,10 @@ func TestRedriveOfARunWithoutEpochContinues(t *testing.T) {
 		if err != nil || outcome != feed.Accepted {
 			t.Errorf("update %d: %s, %v: %s run %q seq %d", n, outcome, err, row.Epoch, row.NamedEpoch, row.Seq)
 		}
-		if row.Epoch < first {
-			t.Errorf("update %d: epoch %s is before %s", n, row.Epoch, first)
+		if row.Epoch < lastEpoch {
+			t.Errorf("update %d: epoch %s is before %s", n, row.Epoch, lastEpoch)
 		}
-		first = row.Epoch
+		lastEpoch = row.Epoch
 	}
 	late := feed.Update{Epoch: redriven, State: message.UploadProgress{UploadID: "j"}, At: at.Add(time.Minute), ID: "late"}
 	if row, outcome, err := m.Apply(t.Context(), "user/u", late); err != nil || outcome != feed.Stale {

@@ -51,8 +51,8 @@ func expiredNote(t *testing.T, s feed.Store, clock Clock) {
 	clock.Pass(time.Minute + time.Second)
 	wantNotes(t, s, owner, "", 50, []feed.Note{live})
 	wantNotes(t, s, owner, "0", 1, []feed.Note{live})
-	if was, err := s.Dismiss(t.Context(), owner, old.ID); err != nil || was {
-		t.Errorf("Dismiss of a note past its life: %t, %v", was, err)
+	if existed, err := s.Dismiss(t.Context(), owner, old.ID); err != nil || existed {
+		t.Errorf("Dismiss of an expired note: %t, %v", existed, err)
 	}
 }
 
@@ -66,12 +66,12 @@ func expiredKey(t *testing.T, s feed.Store, clock Clock) {
 	first := add(t, s, owner, keyed(), feed.Accepted)
 	clock.Pass(feed.JobTTL - time.Minute)
 	if again := add(t, s, owner, keyed(), feed.Duplicate); again.ID != first.ID {
-		t.Errorf("within its life the key led to %+v, want %+v", again, first)
+		t.Errorf("before the key expired, Add returned %+v, want %+v", again, first)
 	}
 	clock.Pass(time.Minute + time.Second)
 	second := add(t, s, owner, keyed(), feed.Accepted)
 	if again := add(t, s, owner, keyed(), feed.Duplicate); again.ID != second.ID {
-		t.Errorf("the key led to %+v, want %+v", again, second)
+		t.Errorf("Add with the key again returned %+v, want %+v", again, second)
 	}
 }
 
@@ -81,7 +81,7 @@ var skews = []time.Duration{
 	48 * time.Hour, -48 * time.Hour, 10_000 * time.Hour, -10_000 * time.Hour,
 }
 
-// notesOfSkewedClocks reads notes after each one that is written, as a tab does: from its last note minus the overlap.
+// notesOfSkewedClocks reads after each added note, as a tab does: from its last note minus the overlap.
 func notesOfSkewedClocks(t *testing.T, s feed.Store, clock Clock) {
 	for _, pause := range []time.Duration{0, time.Second, time.Minute, time.Hour} {
 		owner := feed.User(fmt.Sprint(t.Name(), pause))
@@ -91,7 +91,7 @@ func notesOfSkewedClocks(t *testing.T, s feed.Store, clock Clock) {
 			n := noteAt(clock.Now().Add(skews[round*5%len(skews)]), round)
 			stored := add(t, s, owner, n, feed.Accepted)
 			if off := stored.At.Sub(clock.Now()).Abs(); off > feed.NoteSkew+2*time.Second {
-				t.Errorf("a note is stored %v off the store's time", off)
+				t.Errorf("the time of a stored note differs from the store's by %v", off)
 			}
 			from := overlapStart(since)
 			notes, err := s.Notes(t.Context(), owner, from.String(), 1000)
@@ -105,7 +105,7 @@ func notesOfSkewedClocks(t *testing.T, s feed.Store, clock Clock) {
 				}
 			}
 			if !seen[stored.ID] {
-				t.Errorf("after %v, a note of a clock that is %v off is not seen by who reads from %v on", pause, n.At.Sub(clock.Now()), from.Time())
+				t.Errorf("with pauses of %v: a reader from %[3]v on does not get a note of a clock that is %[2]v off", pause, n.At.Sub(clock.Now()), from.Time())
 			}
 			clock.Pass(pause)
 		}
@@ -115,7 +115,7 @@ func notesOfSkewedClocks(t *testing.T, s feed.Store, clock Clock) {
 	}
 }
 
-// overlapStart returns the id after which a reader reads whose last note is since.
+// overlapStart returns the id after which a reader continues if since is its last note.
 func overlapStart(since ulid.ULID) ulid.ULID {
 	const millis = uint64(feed.NoteOverlap / time.Millisecond)
 	_ = since.SetTime(max(since.Time(), millis) - millis)
@@ -134,7 +134,7 @@ func keysOfSkewedClocks(t *testing.T, s feed.Store, clock Clock) {
 				want = got.ID
 			}
 			if err != nil || got.ID != want {
-				t.Errorf("a clock that is %v off, after one that is %v off, leads to %s, %v, want %s", skew, first, got.ID, err, want)
+				t.Errorf("a clock that is %v off, after one that is %v off: the note is %s, %v, want %s", skew, first, got.ID, err, want)
 			}
 		}
 	}

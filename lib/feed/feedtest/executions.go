@@ -36,11 +36,11 @@ func wantPointersOf(t *testing.T, s feed.Store, arn string, want []feed.Pointer)
 	}
 	want = sorted(want)
 	if diff := gocmp.Diff(want, sorted(collect(t, s.PointersOf(t.Context(), arn)))); diff != "" {
-		t.Errorf("Execution (-want +got):\n%s", diff)
+		t.Errorf("PointersOf (-want +got):\n%s", diff)
 	}
 	all := slices.DeleteFunc(collect(t, s.AllPointers(t.Context())), func(p feed.Pointer) bool { return p.Execution != arn })
 	if diff := gocmp.Diff(want, sorted(all)); diff != "" {
-		t.Errorf("Executions (-want +got):\n%s", diff)
+		t.Errorf("AllPointers (-want +got):\n%s", diff)
 	}
 }
 
@@ -57,7 +57,7 @@ func pointers(t *testing.T, s feed.Store) {
 	later := update(3, at.Add(2*time.Second))
 	later.Execution = arn
 	apply(t, s, owner, later, feed.Accepted)
-	wantPointers(t, s, want) // It was written once.
+	wantPointers(t, s, want) // The second update did not write it again.
 	apply(t, s, owner, ended(message.StatusFailed, at), feed.Accepted)
 	wantNoPointer(t, s, arn)
 	u.ID = "late"
@@ -88,7 +88,7 @@ func pointers(t *testing.T, s feed.Store) {
 		}
 	}
 	if diff := gocmp.Diff(all, listed); diff != "" {
-		t.Errorf("Executions (-want +got):\n%s", diff)
+		t.Errorf("AllPointers (-want +got):\n%s", diff)
 	}
 }
 
@@ -126,17 +126,17 @@ func deletePointers(t *testing.T, s feed.Store) {
 // sharedExecution tests that each of several jobs of one execution has its own pointer.
 func sharedExecution(t *testing.T, s feed.Store) {
 	at, arn := now(), "arn:"+t.Name()
-	begun := func(user, job, execution string) feed.Pointer {
+	begin := func(user, job, execution string) feed.Pointer {
 		u := update(1, at)
 		u.State.UploadID, u.Execution = job, execution
 		owner := feed.User(t.Name() + user)
 		apply(t, s, owner, u, feed.Accepted)
 		return feed.Pointer{Execution: execution, Owner: owner, Job: job, Epoch: epoch(0), At: at}
 	}
-	one, two, hashes := begun("a", "1", arn), begun("a", "2", arn), begun("a", "#1#user/b", arn)
-	another := begun("b", "1", arn) // a user whose job has the same id
-	alike := begun("a", "3", arn+"1")
-	odd := begun("a", "4", arn+"#1") // no ARN is like that
+	one, two, hashes := begin("a", "1", arn), begin("a", "2", arn), begin("a", "#1#user/b", arn)
+	another := begin("b", "1", arn) // a user whose job has the same id
+	alike := begin("a", "3", arn+"1")
+	odd := begin("a", "4", arn+"#1") // real ARNs contain no #
 	wantPointers(t, s, one, two, hashes, another)
 	wantPointers(t, s, alike)
 	wantPointers(t, s, odd)
@@ -144,16 +144,16 @@ func sharedExecution(t *testing.T, s feed.Store) {
 		break // an iteration may stop early
 	}
 
-	over := ended(message.StatusFailed, at)
-	over.State.UploadID = one.Job
-	apply(t, s, one.Owner, over, feed.Accepted)
+	end := ended(message.StatusFailed, at)
+	end.State.UploadID = one.Job
+	apply(t, s, one.Owner, end, feed.Accepted)
 	wantPointers(t, s, two, hashes, another)
 	if err := s.DeletePointer(t.Context(), another); err != nil {
 		t.Fatal(err)
 	}
 	wantPointers(t, s, two, hashes)
-	over.State.UploadID = hashes.Job
-	apply(t, s, hashes.Owner, over, feed.Accepted)
+	end.State.UploadID = hashes.Job
+	apply(t, s, hashes.Owner, end, feed.Accepted)
 	wantPointers(t, s, two)
 	wantPointers(t, s, alike)
 }

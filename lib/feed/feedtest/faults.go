@@ -74,7 +74,7 @@ type Faulty struct {
 	Faults *Faults
 }
 
-// Apply fails before or after.
+// Apply may fail before or after the call is applied.
 func (f Faulty) Apply(ctx context.Context, owner string, u feed.Update) (row feed.Row, outcome feed.Outcome, err error) {
 	err = f.call(func() error {
 		row, outcome, err = f.Store.Apply(ctx, owner, u)
@@ -83,16 +83,16 @@ func (f Faulty) Apply(ctx context.Context, owner string, u feed.Update) (row fee
 	return row, outcome, err
 }
 
-// ClaimPush fails before or after.
-func (f Faulty) ClaimPush(ctx context.Context, row feed.Row, at time.Time) (now feed.Row, claimed bool, err error) {
+// ClaimPush may fail before or after the call is applied.
+func (f Faulty) ClaimPush(ctx context.Context, row feed.Row, at time.Time) (newest feed.Row, claimed bool, err error) {
 	err = f.call(func() error {
-		now, claimed, err = f.Store.ClaimPush(ctx, row, at)
+		newest, claimed, err = f.Store.ClaimPush(ctx, row, at)
 		return err
 	})
-	return now, claimed && err == nil, err
+	return newest, claimed && err == nil, err
 }
 
-// Job fails before or after.
+// Job may fail before or after the call is applied.
 func (f Faulty) Job(ctx context.Context, owner, job string) (row feed.Row, err error) {
 	err = f.call(func() error {
 		row, err = f.Store.Job(ctx, owner, job)
@@ -101,7 +101,7 @@ func (f Faulty) Job(ctx context.Context, owner, job string) (row feed.Row, err e
 	return row, err
 }
 
-// Add fails before or after.
+// Add may fail before or after the call is applied.
 func (f Faulty) Add(ctx context.Context, owner string, n feed.Note) (stored feed.Note, outcome feed.Outcome, err error) {
 	err = f.call(func() error {
 		stored, outcome, err = f.Store.Add(ctx, owner, n)
@@ -110,12 +110,12 @@ func (f Faulty) Add(ctx context.Context, owner string, n feed.Note) (stored feed
 	return stored, outcome, err
 }
 
-// DeletePointer fails before or after.
+// DeletePointer may fail before or after the call is applied.
 func (f Faulty) DeletePointer(ctx context.Context, p feed.Pointer) error {
 	return f.call(func() error { return f.Store.DeletePointer(ctx, p) })
 }
 
-// Jobs fails at its end.
+// Jobs may fail after the last row.
 func (f Faulty) Jobs(ctx context.Context, owner string) iter.Seq2[feed.Row, error] {
 	return func(yield func(feed.Row, error) bool) {
 		for row, err := range f.Store.Jobs(ctx, owner) {
@@ -146,7 +146,7 @@ func RunFaulty(t *testing.T, open func(t *testing.T) feed.Store) {
 	t.Helper()
 	for name, test := range map[string]func(*testing.T, feed.Store){
 		"50 writers race on one job": faultyRace,
-		"claims":                     faultyPushes,
+		"claims of pushes":           faultyPushes,
 		"notes":                      faultyNotes,
 		"pointers":                   faultyPointers,
 	} {
@@ -225,9 +225,10 @@ func faultyPushes(t *testing.T, s feed.Store) {
 		for range 3 {
 			var newest feed.Row
 			_ = retryUntilSuccess(t, func() error {
-				now, claimedNow, err := s.ClaimPush(t.Context(), row, at)
-				newest = now
-				if claimedNow {
+				var won bool
+				var err error
+				newest, won, err = s.ClaimPush(t.Context(), row, at)
+				if won {
 					claimed++
 				}
 				if err != nil {
@@ -240,7 +241,7 @@ func faultyPushes(t *testing.T, s feed.Store) {
 			}
 		}
 		if claimed > 1 || claimed == 0 && failed == 0 {
-			t.Errorf("%d claims won, %d failed", claimed, failed)
+			t.Errorf("%d claims succeeded, %d failed", claimed, failed)
 		}
 	}
 }
@@ -319,7 +320,7 @@ func faultyPointers(t *testing.T, s feed.Store) {
 			return err
 		})
 		if p.Job != u.State.UploadID || !errors.Is(err, feed.ErrNotFound) {
-			t.Errorf("the pointer %+v was forgotten: %v", p, err)
+			t.Errorf("the pointer %+v was not found, or not deleted: %v", p, err)
 		}
 	}
 }

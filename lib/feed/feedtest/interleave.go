@@ -29,10 +29,10 @@ type History struct {
 	// Faults is the maximum number of faults in a schedule, such that all schedules take about a second.
 	Faults int
 
-	begin      func(w Table) (writers []func(context.Context), v verifier)
+	begin      func(table Table) (writers []func(context.Context), v verifier)
 	writers    int
 	deletesJob bool
-	// manySchedules is true if one fault more would take a minute.
+	// manySchedules is true if the schedules with one more fault would take a minute.
 	manySchedules bool
 	now           func() time.Time
 }
@@ -55,14 +55,14 @@ type Violation struct {
 func (h History) Explore(faults int, open Open) Violation {
 	v := Violation{}
 	v.Schedules = everySchedule(faults, func() ([]func(context.Context), func(int), func(*schedule) bool) {
-		w := open(h.writers+1, h.now)
-		writers, verify := h.begin(w)
+		table := open(h.writers+1, h.now)
+		writers, verify := h.begin(table)
 		after := func(writer int) {
 			if v.What == "" {
 				v.What = verify.afterRequest(writer)
 			}
-			if v.What == "" && w.Check != nil {
-				v.What = w.Check()
+			if v.What == "" && table.Check != nil {
+				v.What = table.Check()
 			}
 		}
 		return writers, after, func(s *schedule) bool {
@@ -78,9 +78,9 @@ func (h History) Explore(faults int, open Open) Violation {
 	return v
 }
 
-// RunInterleaved tests a store under all schedules of all histories. more is added to the number of faults of histories without
-// too many schedules.
-func RunInterleaved(t *testing.T, more int, open Open) {
+// RunInterleaved tests a store under all schedules of all histories. extraFaults is added to the faults of each history, except
+// those that would then take too long.
+func RunInterleaved(t *testing.T, extraFaults int, open Open) {
 	t.Helper()
 	for _, h := range Histories() {
 		t.Run(h.Name, func(t *testing.T) {
@@ -90,7 +90,7 @@ func RunInterleaved(t *testing.T, more int, open Open) {
 				}
 				faults := h.Faults
 				if !h.manySchedules {
-					faults += more
+					faults += extraFaults
 				}
 				v := h.Explore(faults, open)
 				if v.What != "" {
@@ -119,15 +119,15 @@ func (s Scheduled) Apply(ctx context.Context, owner string, u feed.Update) (row 
 }
 
 // ClaimPush is a step.
-func (s Scheduled) ClaimPush(ctx context.Context, row feed.Row, at time.Time) (now feed.Row, won bool, err error) {
+func (s Scheduled) ClaimPush(ctx context.Context, row feed.Row, at time.Time) (newest feed.Row, won bool, err error) {
 	claimed := false
 	err = Step(ctx, false, func() error {
 		var err error
-		now, won, err = s.Store.ClaimPush(ctx, row, at)
+		newest, won, err = s.Store.ClaimPush(ctx, row, at)
 		claimed = claimed || won
 		return err
 	})
-	return now, claimed && err == nil, err // a repetition by the SDK knows its first try
+	return newest, claimed && err == nil, err // a request that the SDK sends again recognizes its first try
 }
 
 // Job is a step that reads.

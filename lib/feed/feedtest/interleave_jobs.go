@@ -12,7 +12,7 @@ import (
 // historyTime is the time of the updates of histories.
 var historyTime = time.Date(2026, 11, 22, 10, 0, 10, 0, time.UTC)
 
-// writer is the sequence of updates of one process, each pushed as by the notifier.
+// writer is the sequence of updates of one process, which pushes each as the notifier does.
 type writer []feed.Update
 
 // jobHistory returns a history of writers of one job, to which the updates before were applied.
@@ -21,8 +21,8 @@ func jobHistory(name string, faults int, before []feed.Update, writers ...writer
 		Name: name, Faults: faults, writers: len(writers),
 		// No row has expired by this clock, so that the verifier can read all.
 		now: func() time.Time { return historyTime.AddDate(-1, 0, 0) },
-		begin: func(w Table) ([]func(context.Context), verifier) {
-			v := newJobVerifier(w)
+		begin: func(table Table) ([]func(context.Context), verifier) {
+			v := newJobVerifier(table)
 			for _, u := range before {
 				row, _, err := v.store.Apply(context.Background(), jobOwner, u)
 				if err != nil {
@@ -69,7 +69,7 @@ func withExecution(arn string) func(*feed.Update) { return func(u *feed.Update) 
 func asEndOf(arn string) func(*feed.Update)       { return func(u *feed.Update) { u.EndedExecution = arn } }
 func atTime(at time.Time) func(*feed.Update)      { return func(u *feed.Update) { u.At = at } }
 
-// jobHistories returns small histories. Each can break a rule in a way that the others cannot.
+// jobHistories returns small histories. Each can find a bug that the others cannot.
 func jobHistories() []History {
 	keyed := func(progress float64) feed.Update {
 		u := update(progress, historyTime)
@@ -81,7 +81,7 @@ func jobHistories() []History {
 	}
 	one, two := part("one", 5, 1, historyTime), part("two", 7, 0, historyTime)
 	openJob := []feed.Update{keyed(10)}
-	nextPush := historyTime.Add(message.MinPushInterval) // its push is due
+	nextPush := historyTime.Add(message.MinPushInterval) // when the next push of the job is due
 	expired := historyTime.Add(-feed.JobTTL - time.Hour)
 	allParts := make([]feed.Update, 0, feed.MaxParts)
 	for n := range feed.MaxParts - 1 {
@@ -133,12 +133,12 @@ func withDeletion(name string, faults int, before []feed.Update, writers ...writ
 	h := jobHistory(name, faults, before, writers...)
 	begin := h.begin
 	h.writers, h.deletesJob = h.writers+1, true
-	h.begin = func(w Table) ([]func(context.Context), verifier) {
-		all, v := begin(w)
+	h.begin = func(table Table) ([]func(context.Context), verifier) {
+		all, v := begin(table)
 		jobs, _ := v.(*jobVerifier)
 		return append(all, func(ctx context.Context) {
 			_ = Step(ctx, true, func() error { // TTL never fails.
-				w.DeleteJob(jobOwner, "job")
+				table.DeleteJob(jobOwner, "job")
 				jobs.deleted = true
 				return nil
 			})

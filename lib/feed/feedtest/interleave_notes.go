@@ -14,15 +14,15 @@ import (
 // noteVerifier checks the rules for the notes of one key, with a reader that reads after every request.
 type noteVerifier struct {
 	stores    []feed.Store
-	store     feed.Store // of no writer
+	store     feed.Store // the verifier's own
 	now       *time.Time
 	violation string
 
-	added          []feed.Note
-	seen           map[string]bool
-	since          string
-	earlierWriters int // how many writers added the note before the history began
-	delay          time.Duration
+	added   []feed.Note
+	seen    map[string]bool
+	since   string
+	keyOnly bool // a writer that died before the history began wrote only the key
+	delay   time.Duration
 }
 
 func (v *noteVerifier) failf(format string, args ...any) {
@@ -93,7 +93,7 @@ func (v *noteVerifier) atEnd(s *schedule) string {
 	ids := map[string]bool{}
 	for _, n := range v.added {
 		ids[n.ID] = true
-		if !v.seen[n.ID] && v.earlierWriters == 0 {
+		if !v.seen[n.ID] && !v.keyOnly {
 			v.failf("the note %s was stored, and the reader that has %s does not get it", n.ID, v.since)
 		}
 	}
@@ -101,7 +101,8 @@ func (v *noteVerifier) atEnd(s *schedule) string {
 		v.failf("one key has the notes %v", ids)
 	}
 	delete(v.seen, other.ID)
-	if len(v.seen) != 1-v.earlierWriters && len(v.seen) != 1 && !s.crashed {
+	shownOnce := len(v.seen) == 1 || v.keyOnly && len(v.seen) == 0
+	if !shownOnce && !s.crashed {
 		v.failf("one key has shown the notes %v", v.seen)
 	}
 
@@ -109,16 +110,16 @@ func (v *noteVerifier) atEnd(s *schedule) string {
 }
 
 // noteHistory returns a history of writers that add a note with the same key. skews are the errors of their clocks. Another
-// writer adds it after the time later. If died is positive, a first writer wrote only the key that long before.
-func noteHistory(name string, faults int, died, later time.Duration, skews ...time.Duration) History {
+// writer adds the note after the time later. If diedBefore is positive, a writer wrote only the key that long before.
+func noteHistory(name string, faults int, diedBefore, later time.Duration, skews ...time.Duration) History {
 	now := new(time.Time)
 	return History{
 		Name: name, Faults: faults, writers: len(skews), now: func() time.Time { return *now },
-		begin: func(w Table) ([]func(context.Context), verifier) {
+		begin: func(table Table) ([]func(context.Context), verifier) {
 			*now = historyTime
-			v := &noteVerifier{stores: w.Stores, store: w.Stores[len(skews)], now: now, seen: map[string]bool{}, delay: later}
-			if died > 0 {
-				v.writeKeyOnly(died)
+			v := &noteVerifier{stores: table.Stores, store: table.Stores[len(skews)], now: now, seen: map[string]bool{}, delay: later}
+			if diedBefore > 0 {
+				v.writeKeyOnly(diedBefore)
 			}
 			var all []func(context.Context)
 			for n, skew := range skews {
@@ -141,7 +142,7 @@ func (v *noteVerifier) writeKeyOnly(before time.Duration) {
 		v.failf("the history does not begin: %v", err)
 	}
 	*v.now = v.now.Add(before)
-	v.earlierWriters = 1
+	v.keyOnly = true
 }
 
 func noteHistories() []History {

@@ -16,28 +16,29 @@ const jobOwner = "user/u"
 // jobVerifier checks the rules for a job's row while writers change it.
 type jobVerifier struct {
 	stores    []feed.Store
-	store     feed.Store // of no writer
+	store     feed.Store // the verifier's own
 	violation string
 
 	row          feed.Row
 	seen         []feed.Row             // every row that followed an update, in order
 	updates      map[string]feed.Update // by id
 	results      []result
-	claimedRows  map[int]feed.Row // by writer
-	posted       feed.Row         // the newest
-	updateFailed bool             // an update failed for good
+	claimedRows  map[int]feed.Row // the row of the last claim, by writer
+	posted       feed.Row         // the newest row that was posted
+	updateFailed bool             // an update failed twice
 	deleted      bool             // TTL deleted the row
 }
 
+// result is an update and the outcome that its writer got.
 type result struct {
 	feed.Update
 
 	outcome feed.Outcome
 }
 
-func newJobVerifier(w Table) *jobVerifier {
-	last := len(w.Stores) - 1
-	return &jobVerifier{stores: w.Stores, store: w.Stores[last], updates: map[string]feed.Update{}, claimedRows: map[int]feed.Row{}}
+func newJobVerifier(table Table) *jobVerifier {
+	last := len(table.Stores) - 1
+	return &jobVerifier{stores: table.Stores, store: table.Stores[last], updates: map[string]feed.Update{}, claimedRows: map[int]feed.Row{}}
 }
 
 func (v *jobVerifier) failf(format string, args ...any) {
@@ -78,7 +79,7 @@ func (v *jobVerifier) push(ctx context.Context, writer int, row feed.Row, at tim
 	newest, claimed, err := v.stores[writer].ClaimPush(ctx, row, at)
 	if err != nil { // The push may have been recorded.
 		if !errors.Is(err, ErrInjected) && (!v.deleted || !errors.Is(err, feed.ErrNotFound)) {
-			v.failf("Claim: %v", err)
+			v.failf("ClaimPush: %v", err)
 		}
 		claimed = true
 		if newest, err = v.stores[writer].Job(ctx, jobOwner, "job"); err != nil {
@@ -125,12 +126,12 @@ func (v *jobVerifier) checkChange(writer int, before, row feed.Row) {
 	if row.PartsDone != done || row.PartsFailed != failed {
 		v.failf("the sums of the parts are wrong: %+v", row)
 	}
-	same := row.Epoch == before.Epoch && before.Seq > 0
-	if same && row.Seq == before.Seq {
+	sameRun := row.Epoch == before.Epoch && before.Seq > 0
+	if sameRun && row.Seq == before.Seq {
 		v.checkPush(writer, before, row)
 		return
 	}
-	if same {
+	if sameRun {
 		v.checkUpdate(before, row)
 	} else if before.Seq > 0 && (row.Epoch < before.Epoch || row.Seq != 1) {
 		v.failf("seq %d of %s followed %d of %s", row.Seq, row.Epoch, before.Seq, before.Epoch)
@@ -145,8 +146,8 @@ func (v *jobVerifier) checkChange(writer int, before, row feed.Row) {
 func (v *jobVerifier) checkUpdate(before, row feed.Row) {
 	u := v.updates[row.ID]
 	for id, previous := range before.Parts {
-		if now := row.Parts[id]; now.Done < previous.Done || now.Failed < previous.Failed {
-			v.failf("%s fell back from %v to %v", id, previous, now)
+		if count := row.Parts[id]; count.Done < previous.Done || count.Failed < previous.Failed {
+			v.failf("%s fell from %v to %v", id, previous, count)
 		}
 	}
 	if len(row.Parts) > feed.MaxParts {
@@ -212,23 +213,23 @@ func (v *jobVerifier) atEnd(s *schedule) string {
 
 // checkOutcome checks the outcome that a writer got against the rows that were stored.
 func (v *jobVerifier) checkOutcome(r result) {
-	happened := func(is func(feed.Row) bool) bool { return slices.ContainsFunc(v.seen, is) }
-	written := happened(func(row feed.Row) bool { return row.ID == r.ID })
+	anyRow := func(matches func(feed.Row) bool) bool { return slices.ContainsFunc(v.seen, matches) }
+	written := anyRow(func(row feed.Row) bool { return row.ID == r.ID })
 	switch r.outcome {
 	case feed.Accepted:
 		if !written {
 			v.failf("%s was accepted, and never stored", r.ID)
 		}
 	case feed.Duplicate:
-		if !written && !happened(func(row feed.Row) bool { return r.Part != nil && row.Parts[r.Part.ID].Done >= r.Part.Done }) {
+		if !written && !anyRow(func(row feed.Row) bool { return r.Part != nil && row.Parts[r.Part.ID].Done >= r.Part.Done }) {
 			v.failf("%s is a duplicate, and was never stored", r.ID)
 		}
 	case feed.Ignored:
-		if !happened(feed.Row.Terminal) && !happened(func(row feed.Row) bool { return r.Part != nil && row.Parts[r.Part.ID].Done > r.Part.Done }) {
+		if !anyRow(feed.Row.Terminal) && !anyRow(func(row feed.Row) bool { return r.Part != nil && row.Parts[r.Part.ID].Done > r.Part.Done }) {
 			v.failf("%s was ignored, and there was no end", r.ID)
 		}
 	case feed.Stale:
-		if r.EndedExecution == "" && !happened(func(row feed.Row) bool { return row.Epoch > r.Epoch }) {
+		if r.EndedExecution == "" && !anyRow(func(row feed.Row) bool { return row.Epoch > r.Epoch }) {
 			v.failf("%s is stale, and there was no newer run", r.ID)
 		}
 	}

@@ -115,9 +115,9 @@ func noteKeys(t *testing.T, s feed.Store) {
 	if err != nil || len(got) != 2 || got[0].ID != first.ID || got[1].ID != other.ID {
 		t.Errorf("Notes: %+v, %v", got, err)
 	}
-	stranger := notification(1, at)
-	stranger.Key = key
-	add(t, s, owner+"2", stranger, feed.Accepted)
+	otherOwner := notification(1, at)
+	otherOwner.Key = key
+	add(t, s, owner+"2", otherOwner, feed.Accepted)
 }
 
 func dismiss(t *testing.T, s feed.Store) {
@@ -126,12 +126,12 @@ func dismiss(t *testing.T, s feed.Store) {
 	add(t, s, owner, one, feed.Accepted)
 	add(t, s, owner, two, feed.Accepted)
 	for n, id := range []string{one.ID, one.ID, noteID(9), "", "auth0|ü #1", fmt.Sprintf("%02000d", 0)} {
-		if was, err := s.Dismiss(t.Context(), owner, id); err != nil || was != (n == 0) {
-			t.Errorf("Dismiss %d of %.30q: %t, %v", n, id, was, err)
+		if existed, err := s.Dismiss(t.Context(), owner, id); err != nil || existed != (n == 0) {
+			t.Errorf("Dismiss %d of %.30q: %t, %v", n, id, existed, err)
 		}
 	}
-	if was, err := s.Dismiss(t.Context(), owner+"2", two.ID); err != nil || was {
-		t.Errorf("Dismiss of another owner's note: %t, %v", was, err)
+	if existed, err := s.Dismiss(t.Context(), owner+"2", two.ID); err != nil || existed {
+		t.Errorf("Dismiss of another owner's note: %t, %v", existed, err)
 	}
 	wantNotes(t, s, owner, "", 50, []feed.Note{two})
 }

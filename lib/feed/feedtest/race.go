@@ -15,7 +15,8 @@ import (
 
 const (
 	racingParts, racingStates, racingEnds = 41, 4, 5
-	// racingSteps is how many updates each part and each writer of states makes. The 12 keys are fewer than a row contains.
+	// racingSteps is how many updates each part and each writer of states makes. All states together
+	// have 12 keys, fewer than a row stores.
 	racingSteps = 3
 	// retries is how often a writer retries after injected faults and conflicts.
 	retries = 100
@@ -41,14 +42,14 @@ type writers struct {
 func (w *writers) write(t *testing.T, u feed.Update) {
 	t.Helper()
 	defer w.written.Add(1)
-	for again := range 2 {
+	for attempt := range 2 {
 		row, outcome, err := w.retry(t.Context(), u)
 		if err != nil {
 			t.Errorf("after %d tries: %v", retries, err)
 			return
 		}
-		if again == 1 && outcome == feed.Accepted {
-			t.Errorf("what was %s before was accepted again", u.ID)
+		if attempt == 1 && outcome == feed.Accepted {
+			t.Errorf("%s was accepted again", u.ID)
 		}
 		w.record(u, row, outcome)
 	}
@@ -126,11 +127,11 @@ func (w *writers) check(t *testing.T) feed.Row {
 	for id, done := range w.parts {
 		sum += done
 		if final.Parts[id].Done != done {
-			t.Errorf("%s has done %d, the row says %d", id, done, final.Parts[id].Done)
+			t.Errorf("%s: %d steps are done, the row says %d", id, done, final.Parts[id].Done)
 		}
 	}
 	if final.PartsDone != sum {
-		t.Errorf("the parts have done %d, the row says %d", sum, final.PartsDone)
+		t.Errorf("%d steps of parts are done, the row says %d", sum, final.PartsDone)
 	}
 	slices.SortFunc(w.rows, func(a, b feed.Row) int { return int(a.Seq - b.Seq) })
 	for n, row := range w.rows[1:] {
@@ -182,13 +183,13 @@ func claimPushes(t *testing.T, s feed.Store) {
 	owner, at := feed.User(t.Name()), now()
 	pushed := apply(t, s, owner, update(10, at), feed.Accepted)
 	if row, claimed, err := s.ClaimPush(t.Context(), pushed, at); err != nil || claimed || row.PushedSeq != 1 {
-		t.Errorf("with nothing to push, Claim returned %+v, %t, %v", row, claimed, err)
+		t.Errorf("with nothing to push, ClaimPush returned %+v, %t, %v", row, claimed, err)
 	}
 	row := apply(t, s, owner, part("one", 1, 0, at), feed.Accepted)
 	apply(t, s, owner, part("one", 2, 0, at), feed.Accepted)
 	at = at.Add(time.Second)
 	if winners := claimConcurrently(t, s, row, at, 3); winners != 1 {
-		t.Errorf("%d claims won", winners)
+		t.Errorf("%d claims succeeded", winners)
 	}
 	stale := row
 	row = apply(t, s, owner, part("one", 3, 0, at), feed.Accepted)
@@ -221,7 +222,7 @@ func claimConcurrently(t *testing.T, s feed.Store, row feed.Row, at time.Time, s
 				winners.Add(1)
 			}
 			if !got.Pushed() || got.Seq != seq || !got.PushedAt.Equal(at) {
-				t.Errorf("Claim returned %+v", got)
+				t.Errorf("ClaimPush returned %+v", got)
 			}
 		})
 	}

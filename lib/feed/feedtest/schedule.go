@@ -13,7 +13,7 @@ import (
 type schedule struct {
 	choices    []choice
 	position   int
-	faultsLeft int // that this schedule may still inject
+	faultsLeft int // the number of faults that this schedule may still inject
 
 	writers []*scheduledWriter
 	crashed bool
@@ -34,8 +34,8 @@ type scheduledWriter struct {
 
 type scheduledKey struct{}
 
-// Step makes a request of a writer when its schedule selects it, never, once or twice according to its fault. Without a
-// schedule in ctx, it makes the request at once.
+// Step waits until the schedule in ctx selects the writer. Then it makes the writer's request: once, twice or not at all,
+// according to the fault. Without a schedule in ctx, it makes the request at once.
 func Step(ctx context.Context, reads bool, request func() error) error {
 	w, ok := ctx.Value(scheduledKey{}).(*scheduledWriter)
 	if !ok {
@@ -65,9 +65,9 @@ func Step(ctx context.Context, reads bool, request func() error) error {
 	}
 }
 
-// everySchedule runs all schedules with up to faults faults, and returns their number. begin returns the writers, a function to
-// call after each request, and one to call at the end of a schedule. If check returns false, everySchedule stops. It must be
-// called in a synctest bubble.
+// everySchedule runs all schedules with up to faults faults, and returns their number. begin returns the writers, and the
+// functions that are called after each request and at the end of a schedule. If check returns false, everySchedule stops. It
+// must be called in a synctest bubble.
 func everySchedule(faults int, begin func() (writers []func(context.Context), after func(writer int), check func(*schedule) bool)) int {
 	s := &schedule{}
 	for n := 1; ; n++ {
