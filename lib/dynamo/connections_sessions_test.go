@@ -17,14 +17,14 @@ func TestDeleteWhoseResponseIsLostCountsAsADelete(t *testing.T) {
 	for name, variable := range endpoints {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			w, client := wired(t, variable, nil)
+			w, client := newWireClient(t, variable, nil)
 			store := &dynamo.Connections{Client: client, Table: "connections_" + rand.Text()}
 			if err := dynamo.CreateConnections(t.Context(), store.Client, store.Table); err != nil {
 				t.Fatal(err)
 			}
 			for what, tt := range map[string]struct {
 				faults    []feedtest.Fault
-				refreshed bool // meanwhile
+				refreshed bool // before the deletion
 				want      bool
 				err       error
 			}{
@@ -36,7 +36,7 @@ func TestDeleteWhoseResponseIsLostCountsAsADelete(t *testing.T) {
 				},
 			} {
 				if tt.refreshed && name == "dynalite" {
-					continue // it does not return the item that fails the condition
+					continue // dynalite does not return the item for which the condition fails
 				}
 				t.Run(what, func(t *testing.T) {
 					at := time.Date(2026, 11, 22, 10, 0, 0, 0, time.UTC)
@@ -44,13 +44,13 @@ func TestDeleteWhoseResponseIsLostCountsAsADelete(t *testing.T) {
 					if err := store.Put(t.Context(), c); err != nil {
 						t.Fatal(err)
 					}
-					left := tt.faults
+					faults := tt.faults
 					w.setFault(func(operation string) feedtest.Fault {
-						if operation != "DeleteItem" || len(left) == 0 {
+						if operation != "DeleteItem" || len(faults) == 0 {
 							return feedtest.NoFault
 						}
-						next := left[0]
-						left = left[1:]
+						next := faults[0]
+						faults = faults[1:]
 						return next
 					})
 					if tt.refreshed {

@@ -29,7 +29,7 @@ func TestConnectionsMeetTheStoreContract(t *testing.T) {
 	for name, variable := range endpoints {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			_, client := wired(t, variable, nil)
+			_, client := newWireClient(t, variable, nil)
 			store := &dynamo.Connections{Client: client, Table: "connections_" + rand.Text()}
 			if err := dynamo.CreateConnections(t.Context(), client, store.Table); err != nil {
 				t.Fatal(err)
@@ -89,10 +89,10 @@ func TestUsageItemFormat(t *testing.T) {
 			const id = "L0SM9cOFvHcCIhw="
 			for _, minute := range []int{0, 1, 2, 3} {
 				after := at.Add(time.Duration(minute) * time.Minute)
-				_, _, entered := store.Connect(t.Context(), "u1", id, 1, 10, after)
-				_, spent := store.Spend(t.Context(), "u1", id, 2, 10, after)
-				_, refused := store.CountRefusal(t.Context(), id, after)
-				if err := errors.Join(entered, spent, refused); err != nil {
+				_, _, connectErr := store.Connect(t.Context(), "u1", id, 1, 10, after)
+				_, spendErr := store.Spend(t.Context(), "u1", id, 2, 10, after)
+				_, refusalErr := store.CountRefusal(t.Context(), id, after)
+				if err := errors.Join(connectErr, spendErr, refusalErr); err != nil {
 					t.Fatal(err)
 				}
 			}
@@ -115,7 +115,7 @@ func TestUsageItemFormat(t *testing.T) {
 					fmt.Sprint("refused#", minute-1): 1.0, fmt.Sprint("refused#", minute): 1.0,
 				},
 				{
-					"connectionId": "user#u1", "expiresAt": expires, "heard#" + id: float64(last.UnixMilli()),
+					"connectionId": "user#u1", "expiresAt": expires, "seen#" + id: float64(last.UnixMilli()),
 					fmt.Sprint("cost#", minute-1): 3.0, fmt.Sprint("cost#", minute): 3.0,
 				},
 			}

@@ -26,7 +26,7 @@ const (
 const (
 	costPrefix     = "cost#"
 	refusalPrefix  = "refused#"
-	lastSeenPrefix = "heard#"
+	lastSeenPrefix = "seen#"
 	evictedPrefix  = "evicted#"
 )
 

@@ -18,8 +18,8 @@ import (
 // storeTime is the time that the notifier gives the store for one update.
 const storeTime = 2 * time.Second
 
-// TestConcurrentWritersLoseNoState lets 40 processes write states of one job, one a second each, all at the same moment. A
-// request takes 4 to 12 ms, there and back. Time is virtual.
+// TestConcurrentWritersLoseNoState lets 40 processes write states of one job. Each writes one a second, all at the same moment
+// or spread over the second. A request with its response takes 4 to 12 ms. Time is virtual.
 func TestConcurrentWritersLoseNoState(t *testing.T) {
 	const writers, seconds = 40, 30
 	for _, spread := range []time.Duration{0, time.Second} {
@@ -34,17 +34,17 @@ func TestConcurrentWritersLoseNoState(t *testing.T) {
 						s := &dynamo.Feed{Client: client, Table: "feed"}
 						time.Sleep(time.Duration(n) * spread / writers)
 						for second := range seconds {
-							began := time.Now()
-							u := stateUpdate("job", float64(second), began)
+							startedAt := time.Now()
+							u := stateUpdate("job", float64(second), startedAt)
 							u.ID = fmt.Sprint(n, " ", second)
 							u.Key = u.ID
 							ctx, cancel := context.WithTimeout(t.Context(), storeTime)
 							if _, outcome, err := s.Apply(ctx, "user/u", u); err != nil || outcome != feed.Accepted {
-								t.Errorf("after %v: %q, %v", time.Since(began), outcome, err)
+								t.Errorf("after %v: %q, %v", time.Since(startedAt), outcome, err)
 							}
 							cancel()
-							longest.Store(max(longest.Load(), int64(time.Since(began))))
-							time.Sleep(time.Until(began.Add(time.Second)))
+							longest.Store(max(longest.Load(), int64(time.Since(startedAt))))
+							time.Sleep(time.Until(startedAt.Add(time.Second)))
 						}
 					})
 				}
@@ -59,10 +59,11 @@ func TestConcurrentWritersLoseNoState(t *testing.T) {
 	}
 }
 
-// TestContentionIsReportedAsThrottled has another writer that changes the row before every request. Apply must return
-// ErrContention before the deadline, without having written.
+// TestContentionIsReportedAsThrottled changes the row before every request of Apply, as another writer. Apply must return
+// ErrContention before the deadline and write nothing.
 func TestContentionIsReportedAsThrottled(t *testing.T) {
-	for name, timeout := range map[string]time.Duration{"a deadline": storeTime, "hardly any time": 20 * time.Millisecond, "no deadline": 0} {
+	const hardlyAnyTime = 20 * time.Millisecond
+	for name, timeout := range map[string]time.Duration{"a deadline": storeTime, "hardly any time": hardlyAnyTime, "no deadline": 0} {
 		for kind, u := range map[string]feed.Update{"a state": stateUpdate("job", 2, time.Now()), "a part": partUpdate("job", "1", 1, time.Now())} {
 			t.Run(name+", "+kind, func(t *testing.T) {
 				synctest.Test(t, func(t *testing.T) {
@@ -71,13 +72,13 @@ func TestContentionIsReportedAsThrottled(t *testing.T) {
 					if _, _, err := s.Apply(t.Context(), "user/u", stateUpdate("job", 1, u.At)); err != nil {
 						t.Fatal(err)
 					}
-					refused := 0
-					m.mutate = func(request any) { // another writes before each request of ours
-						refused++
-						m.items[[2]string{"user/u", "job#job"}]["id"] = str(fmt.Sprint("another ", refused))
-						m.items[[2]string{"user/u", "job#job"}]["execution"] = str(fmt.Sprint("arn ", refused))
+					conflicts := 0
+					m.mutate = func(request any) { // another writer changes the row before each request
+						conflicts++
+						m.items[[2]string{"user/u", "job#job"}]["id"] = str(fmt.Sprint("another ", conflicts))
+						m.items[[2]string{"user/u", "job#job"}]["execution"] = str(fmt.Sprint("arn ", conflicts))
 					}
-					ctx, began := t.Context(), time.Now()
+					ctx, startedAt := t.Context(), time.Now()
 					if timeout > 0 {
 						var cancel context.CancelFunc
 						ctx, cancel = context.WithTimeout(ctx, timeout)
@@ -85,10 +86,10 @@ func TestContentionIsReportedAsThrottled(t *testing.T) {
 					}
 					_, _, err := s.Apply(ctx, "user/u", u)
 					if !errors.Is(err, feed.ErrContention) || ctx.Err() != nil {
-						t.Errorf("Apply: %v, when the context says %v", err, ctx.Err())
+						t.Errorf("Apply: %v, the context's error is %v", err, ctx.Err())
 					}
-					if took := time.Since(began); timeout != 20*time.Millisecond && (took < time.Second || took > storeTime) {
-						t.Errorf("it gave up after %v and %d requests", took, refused)
+					if took := time.Since(startedAt); timeout != hardlyAnyTime && (took < time.Second || took > storeTime) {
+						t.Errorf("Apply gave up after %v and %d requests", took, conflicts)
 					}
 					if row, err := s.Job(t.Context(), "user/u", "job"); err != nil || row.Seq != 1 {
 						t.Errorf("the row is %+v, %v", row, err)

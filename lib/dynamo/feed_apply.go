@@ -47,7 +47,7 @@ func (s *Feed) Apply(ctx context.Context, owner string, u feed.Update) (feed.Row
 }
 
 func (s *Feed) apply(ctx context.Context, owner string, u feed.Update) (storedRow, feed.Outcome, error) {
-	end := s.retryDeadline(ctx)
+	deadline := s.retryDeadline(ctx)
 	row, err := s.baseRow(ctx, owner, u)
 	if err == nil && u.Part != nil {
 		return row, feed.Accepted, nil
@@ -56,17 +56,15 @@ func (s *Feed) apply(ctx context.Context, owner string, u feed.Update) (storedRo
 		if err != nil && !errors.Is(err, errConflict) {
 			return storedRow{}, "", err
 		}
-		next, outcome, rule := s.applyRules(ctx, owner, &row, u)
-		if rule != nil || outcome != feed.Accepted {
-			return storedRow{Row: next}, outcome, rule
+		next, outcome, rulesErr := s.applyRules(ctx, owner, &row, u)
+		if rulesErr != nil || outcome != feed.Accepted {
+			return storedRow{Row: next}, outcome, rulesErr
 		}
-		written, failed := s.writeRow(ctx, row, next, u)
-		if failed == nil {
-			return written, feed.Accepted, nil
+		if row, err = s.writeRow(ctx, row, next, u); err == nil {
+			return row, feed.Accepted, nil
 		}
-		row, err = written, failed
 		if try > 0 && errors.Is(err, errConflict) {
-			if err := backOff(ctx, try, end); err != nil {
+			if err := backOff(ctx, try, deadline); err != nil {
 				return storedRow{}, "", err
 			}
 			row, err = s.getRow(ctx, owner, u.State.UploadID)
@@ -92,11 +90,10 @@ func (s *Feed) applyRules(ctx context.Context, owner string, row *storedRow, u f
 
 // retryDeadline returns the time after which Apply does not try again.
 func (s *Feed) retryDeadline(ctx context.Context) time.Time {
-	end := time.Now().Add(contentionTime)
 	if deadline, ok := ctx.Deadline(); ok {
-		end = deadline.Add(-contentionReserve)
+		return deadline.Add(-contentionReserve)
 	}
-	return end
+	return time.Now().Add(contentionTime)
 }
 
 // baseRow returns the row to apply u to:
@@ -124,9 +121,11 @@ func (s *Feed) applyPart(ctx context.Context, owner string, u feed.Update) (stor
 	}
 	if stored, ok := row.Parts[u.Part.ID]; !ok || u.Part.Done > stored.Done {
 		row, err := s.updatePart(ctx, row, u)
-		if invalid := smithy.APIError(nil); !errors.As(err, &invalid) || invalid.ErrorCode() != "ValidationException" {
+		apiErr := smithy.APIError(nil)
+		if otherTypes := errors.As(err, &apiErr) && apiErr.ErrorCode() == "ValidationException"; !otherTypes {
 			return row, err
-		} // The row has attributes of other types than this version writes.
+		}
+		// The row has attributes of other types than this version writes: the update cannot change them.
 	}
 	row, err := s.getRow(ctx, owner, u.State.UploadID)
 	if err != nil {
@@ -160,7 +159,7 @@ func (s *Feed) writeRow(ctx context.Context, row storedRow, next feed.Row, u fee
 	return stored, s.putEnd(ctx, next)
 }
 
-// putRow replaces row with next. sameRun reports whether they are of the same run.
+// putRow replaces row with next. sameRun says that they are of the same run.
 func (s *Feed) putRow(ctx context.Context, row storedRow, next feed.Row, sameRun bool) (storedRow, error) {
 	it, err := encodeJob(next)
 	if err != nil {
@@ -206,7 +205,7 @@ func (s *Feed) conflictingRow(ctx context.Context, owner, job string, err error)
 	if !failed {
 		return storedRow{}, err
 	}
-	if it == nil { // There is none, or the endpoint does not return it.
+	if it == nil { // The row does not exist, or the endpoint does not return it.
 		if it, err = s.getItem(ctx, owner, jobEntry(job)); err != nil {
 			return storedRow{}, fmt.Errorf("get job: %w", err)
 		}
@@ -214,9 +213,9 @@ func (s *Feed) conflictingRow(ctx context.Context, owner, job string, err error)
 	return s.decodeStored(ctx, owner, job, it), errConflict
 }
 
-// backOff pauses before another try. It returns [feed.ErrContention] if that try would start after end.
-func backOff(ctx context.Context, try int, end time.Time) error {
-	if time.Until(end) < min(maxPause, firstPause<<min(try, maxDoublings)) {
+// backOff pauses before another try. It returns [feed.ErrContention] if that try could start after the deadline.
+func backOff(ctx context.Context, try int, deadline time.Time) error {
+	if time.Until(deadline) < min(maxPause, firstPause<<min(try, maxDoublings)) {
 		return feed.ErrContention
 	}
 	if err := pause(ctx, try); err != nil {

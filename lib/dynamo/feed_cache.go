@@ -21,30 +21,30 @@ type rowCache struct {
 }
 
 // get returns the cached row of a job.
-func (k *rowCache) get(owner, job string) (storedRow, bool) {
-	k.mu.Lock()
-	defer k.mu.Unlock()
-	row, ok := k.rows[[2]string{owner, job}]
+func (c *rowCache) get(owner, job string) (storedRow, bool) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	row, ok := c.rows[[2]string{owner, job}]
 	return row, ok
 }
 
 // getRecent returns the cached row of a job if it was updated within cachedRowAge of at.
-func (k *rowCache) getRecent(owner, job string, at time.Time) (storedRow, bool) {
-	row, ok := k.get(owner, job)
+func (c *rowCache) getRecent(owner, job string, at time.Time) (storedRow, bool) {
+	row, ok := c.get(owner, job)
 	return row, ok && at.Sub(row.UpdatedAt).Abs() < cachedRowAge
 }
 
 // put caches a row, or removes it if the job has ended.
-func (k *rowCache) put(row storedRow) {
-	k.mu.Lock()
-	defer k.mu.Unlock()
+func (c *rowCache) put(row storedRow) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
 	key := [2]string{row.Owner, row.State.UploadID}
 	if row.Terminal() {
-		delete(k.rows, key)
+		delete(c.rows, key)
 		return
 	}
-	if _, cached := k.rows[key]; k.rows == nil || !cached && len(k.rows) >= maxCachedRows {
-		k.rows = map[[2]string]storedRow{} // Rows in use are soon cached again.
+	if _, cached := c.rows[key]; c.rows == nil || !cached && len(c.rows) >= maxCachedRows {
+		c.rows = map[[2]string]storedRow{} // Rows in use are soon cached again.
 	}
-	k.rows[key] = row
+	c.rows[key] = row
 }

@@ -21,7 +21,7 @@ type endRow struct {
 	Entry      string  `dynamodbav:"entry"`
 	ExpiresAt  int64   `dynamodbav:"expiresAt"`
 	Epoch      string  `dynamodbav:"epoch"`
-	NamedEpoch *string `dynamodbav:"run,omitempty"`
+	NamedEpoch *string `dynamodbav:"namedEpoch,omitempty"`
 	Seq        int64   `dynamodbav:"seq"`
 	Terminal   bool    `dynamodbav:"terminal"`
 	UpdatedAt  string  `dynamodbav:"updatedAt"`
@@ -53,9 +53,9 @@ func (s *Feed) putEnd(ctx context.Context, r feed.Row) error {
 	return nil
 }
 
-// endedRow returns the last run that has ended of a job without a row, as a row that cannot be decoded, or else an empty
-// row. It does not read for an epoch that began within [feed.JobTTL]: the row of that run, or of a newer one, would still be
-// stored.
+// endedRow is for jobs without a row. It returns the stored end of the job's last run as an Unreadable row, or an empty row if
+// there is none. It does not read for an epoch that began within [feed.JobTTL]: the row of that run, or of a newer one, would
+// still be stored.
 func (s *Feed) endedRow(ctx context.Context, owner string, u feed.Update) (feed.Row, error) {
 	const timeLength = len("2006-01-02T15:04:05.000Z")
 	none := feed.Row{Owner: owner}

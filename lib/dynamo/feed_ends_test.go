@@ -14,25 +14,26 @@ import (
 	"github.com/herald-progress/herald/lib/message"
 )
 
-// sinceDays is how long ago the runs of these tests began.
-const sinceDays = 3 * 24 * time.Hour
+// runAge is how long ago the runs of these tests began.
+const runAge = 3 * 24 * time.Hour
 
 func epochAt(at time.Time, redrive int) string {
 	return fmt.Sprintf("%s#%04d", at.UTC().Format("2006-01-02T15:04:05.000Z"), redrive)
 }
 
-func over(u feed.Update) feed.Update {
+// ended returns u with a terminal status.
+func ended(u feed.Update) feed.Update {
 	u.State.Status, u.ID = message.StatusSucceeded, u.ID+" end"
 
 	return u
 }
 
-// TestAnEndIsRememberedWhenItsRowIsGone: TTL deletes the row of an ended job after a day. An update that comes later does
-// not open the job again; a redrive, and a later run, do.
+// TestAnEndIsRememberedWhenItsRowIsGone: TTL deletes the row of an ended job after a day. A later update of the same run must
+// not open the job again. A redrive and a later run must.
 func TestAnEndIsRememberedWhenItsRowIsGone(t *testing.T) {
 	now := time.Now()
-	began := now.Add(-sinceDays)
-	in := func(u feed.Update, epoch string) feed.Update {
+	began := now.Add(-runAge)
+	withEpoch := func(u feed.Update, epoch string) feed.Update {
 		u.Epoch = epoch
 
 		return u
@@ -42,27 +43,27 @@ func TestAnEndIsRememberedWhenItsRowIsGone(t *testing.T) {
 		u    feed.Update
 		want feed.Outcome
 	}{
-		{"a state", in(stateUpdate("job", 50, now), epochAt(began, 0)), feed.Ignored},
-		{"a part", in(partUpdate("job", "1", 5, now), epochAt(began, 0)), feed.Ignored},
-		{"an end", over(in(stateUpdate("job", 50, now), epochAt(began, 0))), feed.Ignored},
-		{"a state of an earlier run", in(stateUpdate("job", 50, now), epochAt(began.Add(-time.Hour), 0)), feed.Stale},
-		{"a redrive", in(stateUpdate("job", 50, now), epochAt(began, 1)), feed.Accepted},
-		{"a part of a redrive", in(partUpdate("job", "1", 5, now), epochAt(began, 1)), feed.Accepted},
-		{"a later run", in(stateUpdate("job", 50, now), epochAt(now, 0)), feed.Accepted},
-		{"a run without an epoch", in(stateUpdate("job", 50, now), ""), feed.Accepted},
-		{"another job", in(stateUpdate("other", 50, now), epochAt(began, 0)), feed.Accepted},
+		{"a state", withEpoch(stateUpdate("job", 50, now), epochAt(began, 0)), feed.Ignored},
+		{"a part", withEpoch(partUpdate("job", "1", 5, now), epochAt(began, 0)), feed.Ignored},
+		{"an end", ended(withEpoch(stateUpdate("job", 50, now), epochAt(began, 0))), feed.Ignored},
+		{"a state of an earlier run", withEpoch(stateUpdate("job", 50, now), epochAt(began.Add(-time.Hour), 0)), feed.Stale},
+		{"a redrive", withEpoch(stateUpdate("job", 50, now), epochAt(began, 1)), feed.Accepted},
+		{"a part of a redrive", withEpoch(partUpdate("job", "1", 5, now), epochAt(began, 1)), feed.Accepted},
+		{"a later run", withEpoch(stateUpdate("job", 50, now), epochAt(now, 0)), feed.Accepted},
+		{"a run without an epoch", withEpoch(stateUpdate("job", 50, now), ""), feed.Accepted},
+		{"another job", withEpoch(stateUpdate("other", 50, now), epochAt(began, 0)), feed.Accepted},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			m := &model{}
 			s := &dynamo.Feed{Client: m.client(), Table: "feed"}
-			for _, u := range []feed.Update{stateUpdate("job", 10, began), over(stateUpdate("job", 100, began.Add(time.Hour)))} {
-				if _, outcome, err := s.Apply(t.Context(), "user/u", in(u, epochAt(began, 0))); err != nil || outcome != feed.Accepted {
+			for _, u := range []feed.Update{stateUpdate("job", 10, began), ended(stateUpdate("job", 100, began.Add(time.Hour)))} {
+				if _, outcome, err := s.Apply(t.Context(), "user/u", withEpoch(u, epochAt(began, 0))); err != nil || outcome != feed.Accepted {
 					t.Fatal(outcome, err)
 				}
 			}
 			end := m.item("user/u", "end#job")["expiresAt"]
 			if want := began.Add(time.Hour + feed.JobTTL + feed.EndedRunRetention).Unix(); int64(numberOf(end)) != want {
-				t.Errorf("the end is remembered until %v, want %d", end, want)
+				t.Errorf("the end expires at %v, want %d", end, want)
 			}
 			m.deleteItem("user/u", "job#job")
 			row, outcome, err := s.Apply(t.Context(), "user/u", tt.u)
@@ -79,13 +80,13 @@ func TestAnEndIsRememberedWhenItsRowIsGone(t *testing.T) {
 	}
 }
 
-// TestAnOlderEndForgetsNoNewer: its writer stood still while the next run began and ended.
-func TestAnOlderEndForgetsNoNewer(t *testing.T) {
+// TestAnOlderEndDoesNotReplaceANewerOne: the writer of the older end was suspended while the next run began and ended.
+func TestAnOlderEndDoesNotReplaceANewerOne(t *testing.T) {
 	m := &model{}
 	s := &dynamo.Feed{Client: m.client(), Table: "feed"}
-	at := time.Now().Add(-sinceDays)
+	at := time.Now().Add(-runAge)
 	for _, redrive := range []int{1, 0} {
-		u := over(stateUpdate("job", 100, at))
+		u := ended(stateUpdate("job", 100, at))
 		u.Epoch = epochAt(at, redrive)
 		if _, _, err := s.Apply(t.Context(), "user/u", u); err != nil {
 			t.Fatal(err)
@@ -97,19 +98,19 @@ func TestAnOlderEndForgetsNoNewer(t *testing.T) {
 	}
 }
 
-// TestEndsCostReadersNothing: the running jobs of a user come by one request that reads nothing else, beside 160,000 ends
-// of the last fourteen days. What is written of a run that is no day old asks for no end.
+// TestEndsCostReadersNothing stores 160,000 ends of a user. One request must read the user's running jobs, and nothing else. An
+// update of a run that began less than a day ago must not read an end.
 func TestEndsCostReadersNothing(t *testing.T) {
 	m := &model{}
 	requests := map[string]int{}
 	m.mutate = func(request any) {
 		requests[strings.TrimPrefix(fmt.Sprintf("%T", request), "*dynamodb.")]++
 		if q, ok := request.(*dynamodb.QueryInput); ok && q.FilterExpression != nil {
-			t.Error("a filter hides what is read")
+			t.Error("the query reads items that its filter drops")
 		}
 	}
 	s := &dynamo.Feed{Client: m.client(), Table: "feed"}
-	if _, _, err := s.Apply(t.Context(), "user/u", over(stateUpdate("job", 100, time.Now()))); err != nil {
+	if _, _, err := s.Apply(t.Context(), "user/u", ended(stateUpdate("job", 100, time.Now()))); err != nil {
 		t.Fatal(err)
 	}
 	end := m.item("user/u", "end#job")
@@ -118,9 +119,9 @@ func TestEndsCostReadersNothing(t *testing.T) {
 		t.Errorf("an end takes %d bytes", size)
 	}
 	for n := range 160_000 {
-		one := clone(end)
-		one["entry"] = &types.AttributeValueMemberS{Value: fmt.Sprintf("end#j%06d", n)}
-		m.items[keyOf(one)] = one
+		other := clone(end)
+		other["entry"] = &types.AttributeValueMemberS{Value: fmt.Sprintf("end#j%06d", n)}
+		m.items[keyOf(other)] = other
 	}
 	clear(requests)
 	const running = 50
@@ -132,22 +133,22 @@ func TestEndsCostReadersNothing(t *testing.T) {
 		}
 	}
 	if requests["GetItemInput"] != running || requests["PutItemInput"] != running {
-		t.Errorf("%d jobs begin with %v", running, requests)
+		t.Errorf("%d jobs begin with the requests %v", running, requests)
 	}
 	clear(requests)
 	start := time.Now()
 	page, err := s.JobsAfter(t.Context(), "user/u", "", 1000)
 	if err != nil || len(page.Rows) != running || page.Next != "" || requests["QueryInput"] != 1 {
-		t.Errorf("%d jobs come, next %q, by %v, %v", len(page.Rows), page.Next, requests, err)
+		t.Errorf("%d jobs, next %q, by the requests %v, error %v", len(page.Rows), page.Next, requests, err)
 	}
 	t.Logf("%v", time.Since(start))
 }
 
-// TestARepeatedEndIsRemembered: its first try died after it had written the job's row.
+// TestARepeatedEndIsRemembered: the first try may have been killed after it wrote the job's row.
 func TestARepeatedEndIsRemembered(t *testing.T) {
 	m := &model{}
 	s := &dynamo.Feed{Client: m.client(), Table: "feed"}
-	u := over(stateUpdate("job", 100, time.Now()))
+	u := ended(stateUpdate("job", 100, time.Now()))
 	for _, want := range []feed.Outcome{feed.Accepted, feed.Duplicate} {
 		if _, outcome, err := s.Apply(t.Context(), "user/u", u); err != nil || outcome != want {
 			t.Fatalf("%q, %v, want %q", outcome, err, want)

@@ -16,17 +16,17 @@ import (
 	"github.com/herald-progress/herald/lib/feed/feedtest"
 )
 
-// openModelTables returns a function that opens new tables of one model. Each replaces the table before.
+// openModelTables returns a function that opens new tables, all on one model: each call empties the model.
 func openModelTables(mutate func(request any)) feedtest.Open {
 	m := &model{mutate: mutate}
 	client := m.client()
 	return func(processes int, now func() time.Time) feedtest.Table {
 		m.items = nil
-		w := feedtest.Table{DeleteJob: func(owner, job string) { m.deleteItem(owner, "job#"+job) }, Check: m.checkExpiry}
+		table := feedtest.Table{DeleteJob: func(owner, job string) { m.deleteItem(owner, "job#"+job) }, Check: m.checkExpiry}
 		for range processes {
-			w.Stores = append(w.Stores, &dynamo.Feed{Client: client, Table: "feed", Now: now})
+			table.Stores = append(table.Stores, &dynamo.Feed{Client: client, Table: "feed", Now: now})
 		}
-		return w
+		return table
 	}
 }
 
@@ -36,18 +36,16 @@ func (m *model) checkExpiry() string {
 		if !strings.HasPrefix(key[1], "job#") {
 			continue
 		}
-		_, runs := item["execution"]
-		if _, over := item["terminal"]; over {
-			runs = false
-		}
-		life := feed.JobTTL
-		if runs {
-			life = feed.PointerTTL
+		_, hasExecution := item["execution"]
+		_, terminal := item["terminal"]
+		ttl := feed.JobTTL
+		if hasExecution && !terminal {
+			ttl = feed.PointerTTL
 		}
 		at, err := time.Parse(time.RFC3339, stringOf(item["updatedAt"]))
-		want := at.Add(life).Unix()
+		want := at.Add(ttl).Unix()
 		if got := int64(numberOf(item["expiresAt"])); err != nil || got != want {
-			return fmt.Sprintf("the row is remembered until %d, want %d", got, want)
+			return fmt.Sprintf("the row expires at %d, want %d", got, want)
 		}
 	}
 
@@ -113,7 +111,7 @@ func forEntries(prefix string, mutate func(request any)) func(request any) {
 	}
 }
 
-// TestInterleavingsFindWeakenedConditions weakens one condition at a time. The history named for it must find a violation.
+// TestInterleavingsFindWeakenedConditions weakens one condition at a time. The history that is named with it must find a violation.
 func TestInterleavingsFindWeakenedConditions(t *testing.T) {
 	histories := map[string]feedtest.History{}
 	for _, h := range feedtest.Histories() {
@@ -137,7 +135,7 @@ func TestInterleavingsFindWeakenedConditions(t *testing.T) {
 		{"a part begins twice", "three work on one part", weakenCondition("attribute_not_exists(#parts.#part)")},
 		{"a job has 257 parts", "the last part of 256", weakenCondition("size(#parts) < :max")},
 		{"a part's row lives for any execution", "a part of a job that gets an execution", weakenCondition("attribute_not_exists(#execution)")},
-		{"a push forgets another", "three push", weakenCondition("#pushedSeq = :seen")},
+		{"a push replaces another that was claimed", "three push", weakenCondition("#pushedSeq = :seen")},
 		{"a push is of any run", "a push of the run before", weakenCondition("#pushedSeq < #seq", "#epoch = :epoch")},
 		{"an older run's pointer replaces a newer one", "two runs of one execution begin", weakenCondition("attribute_not_exists(#entry) OR #epoch <= :epoch OR #at <= :old")},
 		{"an older run's end deletes a newer pointer", "the end of a run, and its redrive", forEntries("exec#", weakenCondition("#epoch <= :epoch"))},
@@ -149,7 +147,7 @@ func TestInterleavingsFindWeakenedConditions(t *testing.T) {
 				h := histories[tt.history]
 				v := h.Explore(h.Faults, openModelTables(tt.mutate))
 				if v.What == "" {
-					t.Fatalf("%d schedules broke no promise", v.Schedules)
+					t.Fatalf("none of %d schedules found a violation", v.Schedules)
 				}
 				t.Logf("schedule %d: %s", v.Schedules, v.What)
 			})
@@ -157,6 +155,7 @@ func TestInterleavingsFindWeakenedConditions(t *testing.T) {
 	}
 }
 
+// erasePush removes the token of the last claimed push from an item that is written.
 func erasePush(request any) {
 	if in, ok := request.(*dynamodb.PutItemInput); ok {
 		in.Item = clone(in.Item)

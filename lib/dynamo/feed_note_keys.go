@@ -66,7 +66,7 @@ func (s *Feed) reserveKey(ctx context.Context, owner string, n feed.Note) (keyRe
 			reservation.note = next
 			return reservation, nil
 		}
-		created = false // Another caller has replaced it.
+		created = false // Another caller has replaced the note of the key.
 	}
 
 	return keyReservation{}, errClockSkew
@@ -94,7 +94,8 @@ func (s *Feed) putKey(ctx context.Context, owner string, n feed.Note) (feed.Note
 	return first, false, at, err
 }
 
-// replaceKey replaces the note of a key if that is still from. It returns the note that the key then has.
+// replaceKey replaces the note from of a key with the note to, unless the key has another note. It returns the note that the
+// key then has.
 func (s *Feed) replaceKey(ctx context.Context, owner string, from, to feed.Note) (feed.Note, error) {
 	_, err := s.Client.UpdateItem(ctx, &dynamodb.UpdateItemInput{
 		TableName: &s.Table, Key: feedKey(owner, keyEntry(keyHash(to.Key))),
@@ -122,15 +123,15 @@ func (s *Feed) noteOfKey(ctx context.Context, owner string, n feed.Note, err err
 	if !failed {
 		return feed.Note{}, err
 	}
-	if it == nil { // There is none, or the endpoint does not return it.
+	if it == nil { // The row does not exist, or the endpoint does not return it.
 		if it, err = s.getItem(ctx, owner, keyEntry(keyHash(n.Key))); err != nil || it == nil {
 			return n, err
 		}
 	}
 	var row keyRow
 	err = attributevalue.UnmarshalMap(it, &row)
-	at, wrong := parseTime("at", row.At)
-	if err = errors.Join(err, wrong); err != nil {
+	at, timeErr := parseTime("at", row.At)
+	if err = errors.Join(err, timeErr); err != nil {
 		s.log().WarnContext(ctx, "decode row of a note's key", "messageId", n.ID, "err", err)
 		return n, nil
 	}

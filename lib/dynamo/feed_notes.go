@@ -86,7 +86,7 @@ func (s *Feed) putNote(ctx context.Context, owner string, n feed.Note) (time.Tim
 	if err == nil {
 		return s.storeTime(out.ResultMetadata, nil), nil
 	}
-	if _, there := conflictingItem(err); there {
+	if _, exists := conflictingItem(err); exists {
 		return s.storeTime(middleware.Metadata{}, err), nil
 	}
 

@@ -16,7 +16,7 @@ import (
 
 // partNames are the attribute names in the update of a part. Several are reserved words of DynamoDB.
 var partNames = map[string]string{
-	"#parts": "parts", "#partsDone": "partsDone", "#partsFailed": "partsFailed", "#whole": "whole", "#seq": "seq", "#id": "id",
+	"#parts": "parts", "#partsDone": "partsDone", "#partsFailed": "partsFailed", "#scope": "scope", "#seq": "seq", "#id": "id",
 	"#updatedAt": "updatedAt", "#expiresAt": "expiresAt", "#message": "message", "#terminal": "terminal",
 }
 
@@ -31,27 +31,29 @@ func (s *Feed) partUpdate(row feed.Row, u feed.Update) (*dynamodb.UpdateItemInpu
 	p := *u.Part
 	stored, exists := row.Parts[p.ID]
 	count := feed.PartCount{Done: p.Done, Failed: max(stored.Failed, p.Failed)}
-	whole, err := attributevalue.Marshal(newScopeRow(feed.NewScope(p, u.At)))
+	scope, err := attributevalue.Marshal(newScopeRow(feed.NewScope(p, u.At)))
 	if err != nil {
-		return nil, fmt.Errorf("whole: %w", err)
+		return nil, fmt.Errorf("scope: %w", err)
 	}
 	at := u.At.UTC().Truncate(time.Millisecond)
 	execution := cmp.Or(u.Execution, row.Execution)
-	after := feed.Row{UpdatedAt: at, Execution: execution}
+	expiresAt := feed.Row{UpdatedAt: at, Execution: execution}.ExpiresAt()
+	lifetime := expiresAt.Sub(at)
 	names := map[string]string{"#part": p.ID}
 	maps.Copy(names, partNames)
 	values := item{
 		":done": numberValue(count.Done - stored.Done), ":failed": numberValue(count.Failed - stored.Failed),
-		":whole": whole, ":one": numberValue(1), ":id": stringValue(u.ID), ":at": stringValue(formatTime(at)),
-		":living":    stringValue(formatTime(at.Add(at.Sub(after.ExpiresAt())))),
-		":expiresAt": numberValue(after.ExpiresAt().Unix()), ":message": stringValue(u.State.Message),
+		":scope": scope, ":one": numberValue(1), ":id": stringValue(u.ID), ":at": stringValue(formatTime(at)),
+		":expired":   stringValue(formatTime(at.Add(-lifetime))), // a row that was updated then has expired
+		":expiresAt": numberValue(expiresAt.Unix()), ":message": stringValue(u.State.Message),
 	}
-	condition := "attribute_exists(#parts) AND attribute_not_exists(#terminal) AND #updatedAt > :living"
+	condition := "attribute_exists(#parts) AND attribute_not_exists(#terminal) AND #updatedAt > :expired"
 	if row.Seq > 0 || row.Epoch != "" {
 		condition += " AND #epoch = :epoch"
 		names["#epoch"], values[":epoch"] = "epoch", stringValue(row.Epoch)
 	}
-	if names["#execution"] = "execution"; execution == "" {
+	names["#execution"] = "execution"
+	if execution == "" {
 		condition += " AND attribute_not_exists(#execution)"
 	} else {
 		condition += " AND #execution = :execution"
@@ -72,7 +74,7 @@ func (s *Feed) partUpdate(row feed.Row, u feed.Update) (*dynamodb.UpdateItemInpu
 	return &dynamodb.UpdateItemInput{
 		TableName: &s.Table, Key: feedKey(row.Owner, jobEntry(u.State.UploadID)),
 		UpdateExpression: aws.String("SET " + set + ", #partsDone = #partsDone + :done, #partsFailed = #partsFailed + :failed, " +
-			"#whole = if_not_exists(#whole, :whole), #seq = #seq + :one, #id = :id, #updatedAt = :at, #expiresAt = :expiresAt, #message = :message"),
+			"#scope = if_not_exists(#scope, :scope), #seq = #seq + :one, #id = :id, #updatedAt = :at, #expiresAt = :expiresAt, #message = :message"),
 		ConditionExpression:                 aws.String(condition),
 		ExpressionAttributeNames:            names,
 		ExpressionAttributeValues:           values,

@@ -28,7 +28,7 @@ func beginJobs(t *testing.T, s *dynamo.Feed, n int) {
 	}
 }
 
-// TestUnreadablePointersHideNoOthers has damaged items at the start of two shards, and one failing request.
+// TestUnreadablePointersHideNoOthers reads pointers with damaged items at the start of two shards, and with a failing request.
 func TestUnreadablePointersHideNoOthers(t *testing.T) {
 	const jobs = 40
 	for name, variable := range endpoints {
@@ -61,7 +61,7 @@ func TestUnreadablePointersHideNoOthers(t *testing.T) {
 			}
 			w.setFault(nil)
 			if w.requests(); len(collectPointers(t, store, "arn 7")) != 1 || w.requests() != "Query" {
-				t.Error("an execution's pointers cost more than a query")
+				t.Error("reading an execution's pointers takes more than one query")
 			}
 		})
 	}
@@ -79,7 +79,7 @@ func collectPointers(t *testing.T, s *dynamo.Feed, arn string) []feed.Pointer {
 	return all
 }
 
-// TestPointersOfMatchesTheWholeARN has two executions in one shard, one a prefix of the other.
+// TestPointersOfMatchesTheWholeARN stores two executions in one shard. The ARN of one is a prefix of the other.
 func TestPointersOfMatchesTheWholeARN(t *testing.T) {
 	for name, variable := range endpoints {
 		t.Run(name, func(t *testing.T) {
@@ -99,7 +99,7 @@ func TestPointersOfMatchesTheWholeARN(t *testing.T) {
 	}
 }
 
-// A sweep without enough time for all shards must read others than the sweep before.
+// If a sweep has not enough time for all shards, the next sweep must read other shards.
 func TestAllPointersStartsAtARandomShard(t *testing.T) {
 	for name, variable := range endpoints {
 		t.Run(name, func(t *testing.T) {

@@ -26,7 +26,7 @@ type jobRow struct {
 	ExpiresAt int64  `dynamodbav:"expiresAt"`
 	Epoch     string `dynamodbav:"epoch"`
 	// NamedEpoch is set if the run began without an epoch. It is empty until an update has one.
-	NamedEpoch *string `dynamodbav:"run,omitempty"`
+	NamedEpoch *string `dynamodbav:"namedEpoch,omitempty"`
 	Seq        int64   `dynamodbav:"seq"`
 	ID         string  `dynamodbav:"id"`
 	// Data is the state as JSON, without the job's id and the message, which have their own attributes.
@@ -41,7 +41,7 @@ type jobRow struct {
 	Parts       map[string][]int64 `dynamodbav:"parts"`
 	PartsDone   int64              `dynamodbav:"partsDone"`
 	PartsFailed int64              `dynamodbav:"partsFailed"`
-	Scope       *scopeRow          `dynamodbav:"whole,omitempty"`
+	Scope       *scopeRow          `dynamodbav:"scope,omitempty"`
 
 	PushedAt       string  `dynamodbav:"pushedAt"`
 	PushedSeq      int64   `dynamodbav:"pushedSeq"`
@@ -58,11 +58,11 @@ type scopeRow struct {
 	Since string  `dynamodbav:"since"`
 }
 
-func newScopeRow(w feed.Scope) *scopeRow {
-	if w.Total == 0 {
+func newScopeRow(s feed.Scope) *scopeRow {
+	if s.Total == 0 {
 		return nil
 	}
-	return &scopeRow{Total: w.Total, From: w.From, To: w.To, Since: formatTime(w.Since)}
+	return &scopeRow{Total: s.Total, From: s.From, To: s.To, Since: formatTime(s.Since)}
 }
 
 // formatTime returns a time in the format of the table.
@@ -177,7 +177,7 @@ func decodeParts(r *feed.Row, row jobRow) error {
 	if row.Scope == nil {
 		return nil
 	}
-	since, err := parseTime("whole.since", row.Scope.Since)
+	since, err := parseTime("scope.since", row.Scope.Since)
 	if err != nil {
 		return err
 	}

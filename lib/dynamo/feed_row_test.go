@@ -31,7 +31,8 @@ func sampleRow() feed.Row {
 	}
 }
 
-func plain(t *testing.T, it item) map[string]any {
+// attributeValues returns the values of an item as Go values.
+func attributeValues(t *testing.T, it item) map[string]any {
 	t.Helper()
 	var got map[string]any
 	if err := attributevalue.UnmarshalMap(it, &got); err != nil {
@@ -51,10 +52,10 @@ func TestFeedItemFormat(t *testing.T) {
 		"data":    `{"uploadId":"","fileName":"f.csv","progress":42.5,"message":"","totalRows":100,"status":"failed","phase":"parse"}`,
 		"message": "Over", "terminal": true, "updatedAt": "2026-11-22T12:00:00.123Z", "execution": "arn:aws:states:x",
 		"keys": []any{"a", "b"}, "parts": map[string]any{"1": []any{30.0, 2.0}}, "partsDone": 30.0, "partsFailed": 2.0,
-		"whole":    map[string]any{"total": 100.0, "from": 10.0, "to": 90.0, "since": "2026-11-22T11:59:00.123Z"},
+		"scope":    map[string]any{"total": 100.0, "from": 10.0, "to": 90.0, "since": "2026-11-22T11:59:00.123Z"},
 		"pushedAt": "2026-11-22T11:59:59.123Z", "pushedSeq": 16.0, "pushedProgress": 41.0,
 	}
-	if diff := cmp.Diff(want, plain(t, it)); diff != "" {
+	if diff := cmp.Diff(want, attributeValues(t, it)); diff != "" {
 		t.Errorf("a job's row (-want +got):\n%s", diff)
 	}
 
@@ -62,7 +63,7 @@ func TestFeedItemFormat(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	for _, attribute := range []string{"terminal", "execution", "keys", "whole"} {
+	for _, attribute := range []string{"terminal", "execution", "keys", "scope"} {
 		if it[attribute] != nil {
 			t.Errorf("a row without %s has %v", attribute, it[attribute])
 		}
@@ -79,30 +80,30 @@ func TestFeedItemFormat(t *testing.T) {
 		"owner": "user/u1", "entry": "note#01JD9", "expiresAt": float64(noon.Add(7 * 24 * time.Hour).Unix()),
 		"at": "2026-11-22T12:00:00.123Z", "type": "error", "data": `{"code":"C","message":"a < b"}`,
 	}
-	if diff := cmp.Diff(want, plain(t, it)); diff != "" {
+	if diff := cmp.Diff(want, attributeValues(t, it)); diff != "" {
 		t.Errorf("a note's row (-want +got):\n%s", diff)
 	}
 	if owner := pointerOwner("arn:aws:states:x"); !strings.HasPrefix(owner, "exec/0") || len(owner) != len("exec/0f") {
-		t.Errorf("pointers are at %q", owner)
+		t.Errorf("the owner of pointers is %q", owner)
 	}
 }
 
 // Reads are billed in units of 4 KB. The size is that of names and values
 // (https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/CapacityUnitCalculations.html).
 func TestJobWithoutPartsFitsIn4KB(t *testing.T) {
-	long := func(n int) string { return strings.Repeat("x", n) }
+	text := func(n int) string { return strings.Repeat("x", n) }
 	row := feed.Row{
-		Owner: feed.User(long(message.MaxUserID)), Epoch: "2026-11-22T10:00:00.123Z#0000", Seq: 1 << 40, ID: long(26),
+		Owner: feed.User(text(message.MaxUserID)), Epoch: "2026-11-22T10:00:00.123Z#0000", Seq: 1 << 40, ID: text(26),
 		State: message.UploadProgress{
-			UploadID: long(message.MaxID), FileName: long(message.MaxName), Phase: long(message.MaxName), Progress: 42.51, Status: message.StatusCancelled,
+			UploadID: text(message.MaxID), FileName: text(message.MaxName), Phase: text(message.MaxName), Progress: 42.51, Status: message.StatusCancelled,
 		},
-		UpdatedAt: noon, Execution: long(message.MaxExecution),
+		UpdatedAt: noon, Execution: text(message.MaxExecution),
 		PushedAt: noon, PushedSeq: 1 << 40, PushedProgress: 42.51,
 	}
 	for range 16 {
-		row.Keys = append(row.Keys, long(16))
+		row.Keys = append(row.Keys, text(16))
 	}
-	for _, letter := range []string{"x", "<"} { // HTML would escape the second
+	for _, letter := range []string{"x", "<"} { // "<" would take more bytes with HTML escapes
 		row.State.FileName, row.State.Message = strings.Repeat(letter, message.MaxName), ""
 		for message.New(row.State, "", noon).CheckSize("") == nil {
 			row.State.Message += letter
@@ -111,7 +112,7 @@ func TestJobWithoutPartsFitsIn4KB(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		it["push"] = stringValue(long(26))
+		it["push"] = stringValue(text(26))
 		if got := size(&types.AttributeValueMemberM{Value: it}); got > 4096 || len(row.State.Message) < 100 {
 			t.Errorf("the largest row of %q takes %d bytes, with a message of %d", letter, got, len(row.State.Message))
 		}
@@ -119,7 +120,7 @@ func TestJobWithoutPartsFitsIn4KB(t *testing.T) {
 }
 
 func size(v types.AttributeValue) int {
-	const nested = 3
+	const nested = 3 // bytes of overhead of a list or map
 	switch v := v.(type) {
 	case *types.AttributeValueMemberS:
 		return len(v.Value)
@@ -174,8 +175,8 @@ func TestDecodeJobRejectsDamagedItems(t *testing.T) {
 		{"parts", dict(item{"1": number("5")}), "row: "},
 		{"parts", dict(item{"1": list()}), `parts: "1" has 0 numbers`},
 		{"parts", dict(item{"1": list(stringValue("1"), number("2"))}), "row: "},
-		{"whole", dict(item{}), "whole.since: "},
-		{"whole", dict(item{"since": stringValue(formatTime(noon)), "from": stringValue("0")}), "row: "},
+		{"scope", dict(item{}), "scope.since: "},
+		{"scope", dict(item{"since": stringValue(formatTime(noon)), "from": stringValue("0")}), "row: "},
 	} {
 		t.Run(fmt.Sprint(tt.attribute, " ", tt.want), func(t *testing.T) {
 			it, err := encodeJob(sampleRow())
@@ -190,6 +191,7 @@ func TestDecodeJobRejectsDamagedItems(t *testing.T) {
 	}
 }
 
+// damage sets an attribute, or deletes it if value is nil.
 func damage(it item, attribute string, value types.AttributeValue) {
 	if value == nil {
 		delete(it, attribute)
@@ -257,28 +259,28 @@ func TestDecodeNoteAcceptsUnknownTypes(t *testing.T) {
 }
 
 func TestRowCacheIsBounded(t *testing.T) {
-	var k rowCache
+	var cache rowCache
 	row := sampleRow()
 	row.State.Status = message.StatusRunning
 	for n := range 3 * maxCachedRows {
 		row.State.UploadID = fmt.Sprint(n)
-		k.put(storedRow{Row: row})
-		if got, ok := k.get(row.Owner, row.State.UploadID); !ok || got.State.UploadID != row.State.UploadID || len(k.rows) > maxCachedRows {
-			t.Fatalf("of %d rows %d are known, the last: %t", n+1, len(k.rows), ok)
+		cache.put(storedRow{Row: row})
+		if got, ok := cache.get(row.Owner, row.State.UploadID); !ok || got.State.UploadID != row.State.UploadID || len(cache.rows) > maxCachedRows {
+			t.Fatalf("of %d rows %d are cached, the last: %t", n+1, len(cache.rows), ok)
 		}
 	}
 	for _, tt := range []struct {
 		after time.Duration
 		want  bool
 	}{{0, true}, {cachedRowAge - 1, true}, {cachedRowAge, false}, {-cachedRowAge, false}} {
-		if _, ok := k.getRecent(row.Owner, row.State.UploadID, noon.Add(tt.after)); ok != tt.want {
+		if _, ok := cache.getRecent(row.Owner, row.State.UploadID, noon.Add(tt.after)); ok != tt.want {
 			t.Errorf("after %v the row is recent: %t", tt.after, ok)
 		}
 	}
 	row.State.Status = message.StatusFailed
-	k.put(storedRow{Row: row})
-	if _, ok := k.get(row.Owner, row.State.UploadID); ok {
-		t.Error("a job that has ended is still known")
+	cache.put(storedRow{Row: row})
+	if _, ok := cache.get(row.Owner, row.State.UploadID); ok {
+		t.Error("a job that has ended is still cached")
 	}
 }
 
@@ -292,7 +294,7 @@ func FuzzDecodeJob(f *testing.F) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		it["data"], it["updatedAt"], it["run"], it["seq"] = stringValue(data), stringValue(at), stringValue(run), numberValue(seq)
+		it["data"], it["updatedAt"], it["namedEpoch"], it["seq"] = stringValue(data), stringValue(at), stringValue(run), numberValue(seq)
 		if delete(it, "terminal"); terminal {
 			it["terminal"] = &types.AttributeValueMemberBOOL{Value: true}
 		}

@@ -15,7 +15,7 @@ import (
 type storedRow struct {
 	feed.Row
 
-	// item is nil if there is none.
+	// item is nil if the job has no row.
 	item item
 }
 
@@ -33,17 +33,17 @@ func (s *Feed) decodeStored(ctx context.Context, owner, job string, it item) sto
 	return storedRow{Row: row, item: it}
 }
 
-// partialRow returns the attributes of an item that can be decoded. Without epoch and seq it returns a row without Seq. The
-// default of UpdatedAt is now.
+// partialRow returns an Unreadable row with the attributes of an item that can be decoded, or without epoch and seq, a row
+// without Seq. The default of UpdatedAt is now.
 func partialRow(owner string, it item, now time.Time) feed.Row {
-	str := func(name string) (string, bool) {
+	stringOf := func(name string) (string, bool) {
 		v, ok := it[name].(*types.AttributeValueMemberS)
 		if !ok {
 			return "", false
 		}
 		return v.Value, true
 	}
-	epoch, hasEpoch := str("epoch")
+	epoch, hasEpoch := stringOf("epoch")
 	number, hasSeq := it["seq"].(*types.AttributeValueMemberN)
 	if !hasEpoch || !hasSeq {
 		return feed.Row{Owner: owner}
@@ -53,15 +53,15 @@ func partialRow(owner string, it item, now time.Time) feed.Row {
 		return feed.Row{Owner: owner}
 	}
 	row := feed.Row{Owner: owner, Epoch: epoch, Seq: seq, Unreadable: true}
-	row.Execution, _ = str("execution")
+	row.Execution, _ = stringOf("execution")
 	row.UpdatedAt = now
-	if at, ok := str("updatedAt"); ok {
-		if read, err := parseTime("updatedAt", at); err == nil {
-			row.UpdatedAt = read
+	if text, ok := stringOf("updatedAt"); ok {
+		if at, err := parseTime("updatedAt", text); err == nil {
+			row.UpdatedAt = at
 		}
 	}
-	if run, ok := str("run"); ok {
-		row.NamedEpoch, row.EpochFromTime = run, run == ""
+	if named, ok := stringOf("namedEpoch"); ok {
+		row.NamedEpoch, row.EpochFromTime = named, named == ""
 	}
 	if end, ok := it["terminal"].(*types.AttributeValueMemberBOOL); ok {
 		row.UnknownTerminal = end.Value
@@ -90,7 +90,7 @@ func unchangedCondition(it item) (string, map[string]string, item) {
 			conditions = append(conditions, "attribute_not_exists(#"+name+")")
 		}
 	}
-	if len(values) == 0 { // The item has none of them.
+	if len(values) == 0 { // The item has none of these attributes.
 		names["#entry"] = "entry"
 		conditions = append(conditions, "attribute_exists(#entry)")
 		values = nil
@@ -102,36 +102,36 @@ func unchangedCondition(it item) (string, map[string]string, item) {
 // copyUnknown copies to next, which replaces before in the same run, the attributes that only before has: those of a newer
 // version, and the token of the last claimed push.
 func copyUnknown(before, next item) {
-	for name, had := range before {
-		now, ok := next[name]
+	for name, oldValue := range before {
+		newValue, ok := next[name]
 		if !ok {
-			next[name] = had
+			next[name] = oldValue
 			continue
 		}
-		next[name] = withUnknown(had, now, name == "parts" || name == "whole")
+		next[name] = withUnknown(oldValue, newValue, name == "parts" || name == "scope")
 	}
 }
 
-// withUnknown returns next with the fields and elements that only before has.
+// withUnknown returns next. If deep is true, it adds the fields and elements that only before has.
 func withUnknown(before, next types.AttributeValue, deep bool) types.AttributeValue {
 	if !deep {
 		return next
 	}
 	switch next := next.(type) {
 	case *types.AttributeValueMemberM:
-		had, ok := before.(*types.AttributeValueMemberM)
+		old, ok := before.(*types.AttributeValueMemberM)
 		if !ok {
 			return next
 		}
-		for name, value := range had.Value {
-			if now, ok := next.Value[name]; ok {
-				value = withUnknown(value, now, true)
+		for name, value := range old.Value {
+			if newValue, ok := next.Value[name]; ok {
+				value = withUnknown(value, newValue, true)
 			}
 			next.Value[name] = value
 		}
 	case *types.AttributeValueMemberL:
-		if had, ok := before.(*types.AttributeValueMemberL); ok && len(had.Value) > len(next.Value) {
-			next.Value = append(next.Value, had.Value[len(next.Value):]...)
+		if old, ok := before.(*types.AttributeValueMemberL); ok && len(old.Value) > len(next.Value) {
+			next.Value = append(next.Value, old.Value[len(next.Value):]...)
 		}
 	}
 

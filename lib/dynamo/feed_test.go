@@ -100,31 +100,31 @@ func TestRequestsPerUpdate(t *testing.T) {
 			execution := stateUpdate("job", 5, at.Add(5*time.Second))
 			execution.Execution = "arn"
 			const pointerThenRow = "PutItem PutItem" //nolint:dupword // two requests
-			elsewhere := partUpdate("job", "2", 1, at.Add(6*time.Second))
-			elsewhere.Execution = execution.Execution
-			over := stateUpdate("job", 100, at.Add(7*time.Second))
-			over.State.Status = message.StatusSucceeded
+			otherPart := partUpdate("job", "2", 1, at.Add(6*time.Second))
+			otherPart.Execution = execution.Execution
+			end := stateUpdate("job", 100, at.Add(7*time.Second))
+			end.State.Status = message.StatusSucceeded
 			for _, step := range []struct {
 				what  string
 				store *dynamo.Feed
 				u     feed.Update
 				want  string
 			}{
-				{"a job's first", store, stateUpdate("job", 1, at), "GetItem PutItem"},
-				{"the same process", store, stateUpdate("job", 2, at), "PutItem"},
+				{"the first update of a job", store, stateUpdate("job", 1, at), "GetItem PutItem"},
+				{"the same process again", store, stateUpdate("job", 2, at), "PutItem"},
 				{"another process", other, stateUpdate("job", 3, at), "GetItem PutItem"},
-				{"the first again, after a while", store, stateUpdate("job", 4, at.Add(5*time.Second)), "GetItem PutItem"},
-				{"a repetition", store, stateUpdate("job", 4, at.Add(5*time.Second)), "GetItem"},
-				{"an execution's first", store, execution, pointerThenRow},
+				{"the first process, after its cached row is too old", store, stateUpdate("job", 4, at.Add(5*time.Second)), "GetItem PutItem"},
+				{"the same update again", store, stateUpdate("job", 4, at.Add(5*time.Second)), "GetItem"},
+				{"the first update with an execution", store, execution, pointerThenRow},
 				{"the execution again", store, func() feed.Update { u := execution; u.ID = "again"; return u }(), "PutItem"},
-				{"a part's first", store, partUpdate("job", "1", 1, at), "UpdateItem"},
-				{"a part's second", store, partUpdate("job", "1", 2, at.Add(6*time.Second)), "UpdateItem"},
-				{"another part elsewhere", other, elsewhere, "UpdateItem"},
-				{"a part once more", store, partUpdate("job", "1", 3, at.Add(6*time.Second)), "UpdateItem"},
-				{"a part's repetition", store, partUpdate("job", "1", 3, at.Add(6*time.Second)), "GetItem"},
-				{"the end", store, over, "PutItem DeleteItem PutItem"},
+				{"the first update of a part", store, partUpdate("job", "1", 1, at), "UpdateItem"},
+				{"the second update of the part", store, partUpdate("job", "1", 2, at.Add(6*time.Second)), "UpdateItem"},
+				{"another part in another process", other, otherPart, "UpdateItem"},
+				{"the first part, in the first process again", store, partUpdate("job", "1", 3, at.Add(6*time.Second)), "UpdateItem"},
+				{"the same update of the part again", store, partUpdate("job", "1", 3, at.Add(6*time.Second)), "GetItem"},
+				{"the end", store, end, "PutItem DeleteItem PutItem"},
 			} {
-				step.u.Epoch = epochAt(at, 0) // a job that is no day old
+				step.u.Epoch = epochAt(at, 0) // a job that began less than a day ago
 				if _, _, err := step.store.Apply(t.Context(), "user/u", step.u); err != nil {
 					t.Fatalf("%s: %v", step.what, err)
 				}
@@ -152,10 +152,10 @@ func TestClaimPushSucceedsWhenItsResponseIsLost(t *testing.T) {
 			}
 			w.setFault(failNth("UpdateItem", 1, feedtest.Applied))
 			if got, won, err := store.ClaimPush(t.Context(), row, at); err != nil || !won || !got.Pushed() {
-				t.Errorf("Claim: %+v, %t, %v", got, won, err)
+				t.Errorf("ClaimPush: %+v, %t, %v", got, won, err)
 			}
 			if _, won, err := store.ClaimPush(t.Context(), row, at); err != nil || won {
-				t.Errorf("another's claim: %t, %v", won, err)
+				t.Errorf("ClaimPush of another process: %t, %v", won, err)
 			}
 		})
 	}
@@ -172,11 +172,11 @@ func TestDismissReportsANoteWhenItsResponseIsLost(t *testing.T) {
 				t.Fatal(err)
 			}
 			w.setFault(failNth("DeleteItem", 1, feedtest.Applied))
-			if was, err := store.Dismiss(t.Context(), "user/u", note.ID); err != nil || !was {
-				t.Errorf("Dismiss: %t, %v", was, err)
+			if existed, err := store.Dismiss(t.Context(), "user/u", note.ID); err != nil || !existed {
+				t.Errorf("Dismiss: %t, %v", existed, err)
 			}
-			if was, err := store.Dismiss(t.Context(), "user/u", note.ID); err != nil || was {
-				t.Errorf("Dismiss of nothing: %t, %v", was, err)
+			if existed, err := store.Dismiss(t.Context(), "user/u", note.ID); err != nil || existed {
+				t.Errorf("Dismiss of a deleted note: %t, %v", existed, err)
 			}
 		})
 	}
@@ -210,7 +210,7 @@ func TestAddStoresTheNoteOfAnInterruptedTry(t *testing.T) {
 	}
 }
 
-// Nothing would end the job of an execution without a pointer.
+// Without a pointer, nothing would end the job when its execution dies.
 func TestPointerIsWrittenBeforeItsRow(t *testing.T) {
 	for name, variable := range endpoints {
 		t.Run(name, func(t *testing.T) {
@@ -239,7 +239,7 @@ func TestPointerIsWrittenBeforeItsRow(t *testing.T) {
 	}
 }
 
-// TestConditionsCheckCachedRows has another process that writes a row after it was cached.
+// TestConditionsCheckCachedRows writes a row in another process after the first process has cached it.
 func TestConditionsCheckCachedRows(t *testing.T) {
 	for name, variable := range endpoints {
 		t.Run(name, func(t *testing.T) {
@@ -258,11 +258,11 @@ func TestConditionsCheckCachedRows(t *testing.T) {
 			apply(store, stateUpdate("job", 1, at), feed.Accepted)
 			row := apply(store, partUpdate("job", "1", 100, at.Add(time.Second)), feed.Accepted)
 			if _, won, err := other.ClaimPush(t.Context(), row, at.Add(time.Second)); err != nil || !won {
-				t.Fatalf("Claim: %t, %v", won, err)
+				t.Fatalf("ClaimPush: %t, %v", won, err)
 			}
 			row = apply(store, stateUpdate("job", 20, at.Add(1100*time.Millisecond)), feed.Accepted)
 			if row.Pushed() || !row.PushedAt.Equal(at.Add(time.Second)) {
-				t.Errorf("100 ms after another's push the state is pushed: %t, at %v", row.Pushed(), row.PushedAt)
+				t.Errorf("100 ms after the push of another process, Pushed is %t, the push is at %v", row.Pushed(), row.PushedAt)
 			}
 
 			redriven := stateUpdate("job", 1, at.Add(1200*time.Millisecond))
@@ -272,7 +272,7 @@ func TestConditionsCheckCachedRows(t *testing.T) {
 			late.Execution = "arn"
 			apply(store, late, feed.Stale)
 			if p := pointer(t, store); p.Epoch != redriven.Epoch {
-				t.Errorf("after a late update of the epoch before, the pointer is %+v", p)
+				t.Errorf("after a late update of the earlier epoch, the pointer is %+v", p)
 			}
 		})
 	}

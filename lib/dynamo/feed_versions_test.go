@@ -46,8 +46,8 @@ func feedOfNewerVersion(t *testing.T) (*dynamo.Feed, *model, *bytes.Buffer) {
 		it["data"] = str(`{"uploadId":"","fileName":"f.csv","progress":10,"message":"","status":"paused","phase":"parse","steps":["<one>",2]}`)
 		it["shiny"] = list(num("1"))
 		it["parts"] = &types.AttributeValueMemberM{Value: attributes{"1": list(num("5"), num("0"), num("9"))}}
-		whole, _ := it["whole"].(*types.AttributeValueMemberM)
-		whole.Value["speed"] = num("7")
+		scope, _ := it["scope"].(*types.AttributeValueMemberM)
+		scope.Value["speed"] = num("7")
 	})
 	edit("skipped", func(it attributes) {
 		it["data"] = str(`{"uploadId":"","fileName":"f.csv","progress":10,"message":"","status":"skipped"}`)
@@ -58,7 +58,7 @@ func feedOfNewerVersion(t *testing.T) (*dynamo.Feed, *model, *bytes.Buffer) {
 		it["data"], it["seq"] = list(), str("many")
 		delete(it, "id")
 	})
-	s = &dynamo.Feed{Client: m.client(), Table: "feed", Log: s.Log} // its cache is empty
+	s = &dynamo.Feed{Client: m.client(), Table: "feed", Log: s.Log} // with an empty cache
 	return s, m, log
 }
 
@@ -112,14 +112,14 @@ func TestApplyReplacesAnUnreadableJob(t *testing.T) {
 					t.Fatalf("Apply: %+v, %q, %v", row, outcome, err)
 				}
 				if job == "broken" && !row.Newer(run, 2) {
-					t.Errorf("a tab that has seq 2 drops %s, %d", row.Epoch, row.Seq)
+					t.Errorf("a tab that has seq 2 ignores epoch %s, seq %d", row.Epoch, row.Seq)
 				}
 				stored, err := s.Job(t.Context(), "user/u", job)
 				if diff := cmp.Diff(row, stored); err != nil || diff != "" {
 					t.Errorf("%v, stored (-want +got):\n%s", err, diff)
 				}
 				if row.EpochFromTime {
-					return // an older epoch is that of its workflow
+					return // the run would adopt an older epoch
 				}
 				u.ID, u.Part = "an old run", nil
 				u.Epoch = "2026-11-22T09:00:00.000Z#0000"
@@ -145,17 +145,17 @@ func TestApplyPreservesAttributesOfNewerVersions(t *testing.T) {
 		}
 		return row
 	}
-	check := func(what string, row feed.Row, status string, steps, third bool) {
+	check := func(what string, row feed.Row, status string, hasSteps, hasUnknown bool) {
 		t.Helper()
 		got, data := statusOf(t, row)
-		if got != status || (data["steps"] != nil) != steps {
+		if got != status || (data["steps"] != nil) != hasSteps {
 			t.Errorf("after %s the status is %q, the data %v", what, got, data)
 		}
 		it := m.item("user/u", "job#paused")
 		parts, _ := it["parts"].(*types.AttributeValueMemberM)
-		whole, _ := it["whole"].(*types.AttributeValueMemberM)
+		scope, _ := it["scope"].(*types.AttributeValueMemberM)
 		count, _ := parts.Value["1"].(*types.AttributeValueMemberL)
-		if (it["shiny"] != nil) != third || (len(count.Value) == 3) != third || whole != nil && (whole.Value["speed"] != nil) != third {
+		if (it["shiny"] != nil) != hasUnknown || (len(count.Value) == 3) != hasUnknown || scope != nil && (scope.Value["speed"] != nil) != hasUnknown {
 			t.Errorf("after %s the row is %v, with the part %v", what, it, count.Value)
 		}
 		if stored, err := s.Job(t.Context(), "user/u", "paused"); err != nil || !cmp.Equal(stored, row) {
@@ -206,7 +206,7 @@ func TestUnknownTerminalStatusIsTerminal(t *testing.T) {
 		}
 	}
 	if after := m.item("user/u", "job#skipped"); !reflect.DeepEqual(before, after) {
-		t.Errorf("the row was %v, is %v", before, after)
+		t.Errorf("the row was %v and is %v", before, after)
 	}
 	again := stateUpdate("skipped", 1, time.Now())
 	again.Epoch = redriven
@@ -245,7 +245,7 @@ func TestUnreadableNotesHideNoOthers(t *testing.T) {
 		t.Errorf("a note whose key cannot be read: %v", err)
 	}
 	if notes, err := s.Notes(t.Context(), "user/u", "4", 10); err != nil || len(notes) != 1 {
-		t.Errorf("it is not stored: %+v, %v", notes, err)
+		t.Errorf("the note is not stored: %+v, %v", notes, err)
 	}
 	if text := log.String(); !strings.Contains(text, "note#2") || !strings.Contains(text, "note#3") || strings.Contains(text, "secret") {
 		t.Errorf("the log is\n%s", text)

@@ -31,8 +31,8 @@ type wire struct {
 
 	sending     sync.Mutex
 	mu          sync.Mutex
-	clockOffset time.Duration                         // of the endpoint's clock
-	fault       func(operation string) feedtest.Fault // nil is never
+	clockOffset time.Duration                         // how far the endpoint's clock is ahead
+	fault       func(operation string) feedtest.Fault // nil injects no faults
 	sent        []string
 }
 
@@ -104,8 +104,8 @@ func (w *wire) requests() string {
 	return sent
 }
 
-// wired returns a client of an emulator, and its wire. A nil retryer is the SDK's own.
-func wired(t *testing.T, variable string, retryer aws.Retryer) (*wire, *dynamodb.Client) {
+// newWireClient returns a client of an emulator, and its wire. A nil retryer is the SDK's own.
+func newWireClient(t *testing.T, variable string, retryer aws.Retryer) (*wire, *dynamodb.Client) {
 	t.Helper()
 	transport := http.DefaultTransport.(*http.Transport).Clone()
 	transport.MaxIdleConnsPerHost = idleConnections
@@ -122,9 +122,9 @@ func wired(t *testing.T, variable string, retryer aws.Retryer) (*wire, *dynamodb
 // openFeed returns a feed on a new table of an emulator, and its wire.
 func openFeed(t *testing.T, variable string, retryer aws.Retryer) (*dynamo.Feed, *wire) {
 	t.Helper()
-	w, client := wired(t, variable, retryer)
+	w, client := newWireClient(t, variable, retryer)
 	store := &dynamo.Feed{Client: client, Table: "feed_" + rand.Text()}
-	for range 2 { // creating an existing table is fine
+	for range 2 { // creating an existing table is no error
 		if err := dynamo.CreateFeed(t.Context(), store.Client, store.Table); err != nil {
 			t.Fatal(err)
 		}

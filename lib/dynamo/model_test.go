@@ -22,7 +22,7 @@ type attributes = map[string]types.AttributeValue
 // model is a DynamoDB table in memory that evaluates the expressions of requests. It handles one request at a time, in the
 // order and with the faults of the schedule in the request's context.
 type model struct {
-	// mutate, if set, changes a request before it is handled, to plant faults.
+	// mutate, if set, changes a request before it is handled, so that tests can inject bugs.
 	mutate func(request any)
 	// latency returns the one-way latency of a request or response. It may be nil.
 	latency func() time.Duration
@@ -33,7 +33,7 @@ type model struct {
 
 // client returns an SDK client of the table, without the SDK's serialization and retries.
 func (m *model) client() *dynamodb.Client {
-	answer := middleware.InitializeMiddlewareFunc("model", func(
+	handler := middleware.InitializeMiddlewareFunc("model", func(
 		ctx context.Context, in middleware.InitializeInput, _ middleware.InitializeHandler,
 	) (out middleware.InitializeOutput, _ middleware.Metadata, err error) {
 		m.wait()
@@ -46,7 +46,7 @@ func (m *model) client() *dynamodb.Client {
 		return out, middleware.Metadata{}, err
 	})
 	return dynamodb.New(dynamodb.Options{Region: "us-east-1", APIOptions: []func(*middleware.Stack) error{
-		func(stack *middleware.Stack) error { return stack.Initialize.Add(answer, middleware.Before) },
+		func(stack *middleware.Stack) error { return stack.Initialize.Add(handler, middleware.Before) },
 	}})
 }
 
@@ -135,17 +135,17 @@ func (m *model) query(in *dynamodb.QueryInput) (*dynamodb.QueryOutput, error) {
 		slices.Reverse(keys)
 	}
 	for _, key := range keys {
-		wanted := true
+		matches := true
 		for _, condition := range []*string{in.KeyConditionExpression, in.FilterExpression} {
-			if condition == nil || !wanted {
+			if condition == nil || !matches {
 				continue
 			}
 			var err error
-			if wanted, err = e.holds(*condition, m.items[key]); err != nil {
+			if matches, err = e.holds(*condition, m.items[key]); err != nil {
 				return nil, err
 			}
 		}
-		if wanted {
+		if matches {
 			out.Items = append(out.Items, clone(m.items[key]))
 		}
 	}
