@@ -49,24 +49,24 @@ func serveTwin(ctx context.Context) (err error) {
 	return err
 }
 
-// BenchmarkIdleTabs opens many tabs of one user, which this process reads, on a twin in another process, and broadcasts to
-// all of them by its notifier. Each iteration is one broadcast. What is reported is the time to open all, the medians
-// of the time to the notifier's report and to the last tab's frame, and the resident memory of the twin's process: at
-// its start, with the tabs open, after the broadcasts, and at most. Each process takes a descriptor for a tab.
+// BenchmarkIdleTabs starts a twin in another process, opens many tabs of one user in this process, and broadcasts to all of them
+// by the notifier. Each iteration is one broadcast. It reports the time to open all tabs, the median times to the notifier's
+// report and to the last tab's frame, and the resident memory of the twin's process: at its start, with the tabs open, after
+// the broadcasts, and its maximum. Each process needs one file descriptor for each tab.
 func BenchmarkIdleTabs(b *testing.B) {
-	const bound = 300 // MB, meant for 5,000
+	const bound = 300 // MB, the limit for 5,000 tabs
 	for _, n := range []int{5000, 9000} {
 		b.Run(strconv.Itoa(n), func(b *testing.B) {
-			pid, facts := startTwinProcess(b)
+			pid, info := startTwinProcess(b)
 			atStart := memory(b, pid, "VmRSS")
 			tabs := &openTabs{all: make(chan struct{}, 1), n: int64(n)}
 			start := time.Now()
-			if err := tabs.open(b, facts); err != nil {
+			if err := tabs.open(b, info); err != nil {
 				b.Fatal(err)
 			}
 			opening, idle := time.Since(start), memory(b, pid, "VmRSS")
 			client := lambda.New(lambda.Options{
-				Region: "us-east-1", BaseEndpoint: &facts.Endpoint, Credentials: credentials.NewStaticCredentialsProvider("local", "local", ""),
+				Region: "us-east-1", BaseEndpoint: &info.Endpoint, Credentials: credentials.NewStaticCredentialsProvider("local", "local", ""),
 			})
 			var reported, received []float64
 			for b.Loop() {
@@ -86,10 +86,10 @@ func BenchmarkIdleTabs(b *testing.B) {
 			b.ReportMetric(slices.Max(reported), "ms-to-report-max")
 			b.ReportMetric(median(received), "ms-to-last-tab")
 			b.ReportMetric(memory(b, pid, "VmRSS"), "MB-after")
-			most := memory(b, pid, "VmHWM")
-			b.ReportMetric(most, "MB-most")
-			if most > bound {
-				b.Errorf("the twin took %.0f MB, want at most %d", most, bound)
+			peak := memory(b, pid, "VmHWM")
+			b.ReportMetric(peak, "MB-most")
+			if peak > bound {
+				b.Errorf("the twin took %.0f MB, want at most %d", peak, bound)
 			}
 		})
 	}
@@ -99,37 +99,37 @@ func BenchmarkIdleTabs(b *testing.B) {
 func startTwinProcess(b *testing.B) (int, twinInfo) {
 	b.Helper()
 	twin := startSelf(b, asTwin)
-	var facts twinInfo
-	if err := json.NewDecoder(twin.out).Decode(&facts); err != nil {
+	var info twinInfo
+	if err := json.NewDecoder(twin.out).Decode(&info); err != nil {
 		b.Fatal(err)
 	}
-	return twin.Process.Pid, facts
+	return twin.Process.Pid, info
 }
 
 // openTabs are the tabs of one user.
 type openTabs struct {
 	n      int64
 	frames atomic.Int64
-	// all tells that every tab has received a frame more.
+	// all receives a value when every tab has received one more frame.
 	all chan struct{}
-	// last is when the last one did.
+	// last is when the last tab received it, in Unix nanoseconds.
 	last atomic.Int64
 }
 
 // open opens the tabs, 64 at a time.
-func (o *openTabs) open(b *testing.B, facts twinInfo) error {
+func (o *openTabs) open(b *testing.B, info twinInfo) error {
 	b.Helper()
 	const atOnce = 64
 	var opening errgroup.Group
 	opening.SetLimit(atOnce)
 	for i := range o.n {
 		opening.Go(func() error {
-			conn, buffered, _, err := ws.Dialer{Protocols: []string{session.Subprotocol, facts.Token}}.Dial(b.Context(), facts.WebSocketURL)
+			conn, buffered, _, err := ws.Dialer{Protocols: []string{session.Subprotocol, info.Token}}.Dial(b.Context(), info.WebSocketURL)
 			if err != nil {
 				return fmt.Errorf("tab %d: %w", i, err)
 			}
 			if buffered != nil {
-				return errors.New("a frame came before there was a message")
+				return errors.New("the twin sent a frame with the handshake")
 			}
 			b.Cleanup(func() { conn.Close() })
 			go o.read(conn)

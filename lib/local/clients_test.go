@@ -78,7 +78,7 @@ func describeNewest(t *testing.T, twin *local.Twin) {
 func wscat(t *testing.T, args ...string) <-chan string {
 	t.Helper()
 	command := exec.CommandContext(t.Context(), "wscat", append(args, "--execute", `{"action":"ping"}`, "--wait", "60")...)
-	stdin, err := command.StdinPipe() // at whose end wscat would leave
+	stdin, err := command.StdinPipe() // wscat exits when its stdin ends
 	if err != nil {
 		t.Fatal(err)
 	}

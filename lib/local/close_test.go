@@ -20,7 +20,7 @@ import (
 	"github.com/herald-progress/herald/lib/local"
 )
 
-// TestCloseDoesNotWaitForASilentBrowser closes a twin whose browser, asleep perhaps, never answers.
+// TestCloseDoesNotWaitForASilentBrowser closes a twin with a browser that never answers, as one on a sleeping machine.
 func TestCloseDoesNotWaitForASilentBrowser(t *testing.T) {
 	twin, err := local.Start(t.Context(), local.Config{})
 	if err != nil {
@@ -105,7 +105,7 @@ func TestRateLimitedRangesFitTheWorkflowsTimeout(t *testing.T) {
 		t.Fatal(err)
 	}
 	if plan.TotalRows != 10000 {
-		t.Fatalf("planned %s", out.Payload)
+		t.Fatalf("the plan is %s", out.Payload)
 	}
 	for _, r := range plan.Ranges {
 		if seconds := r.Bytes / bytesPerSecond; seconds > timeoutSeconds/2 {

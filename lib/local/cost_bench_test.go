@@ -28,19 +28,19 @@ import (
 	"github.com/herald-progress/herald/lib/s3store"
 )
 
-// BenchmarkProgress imports a million rows in two twins, of which one reports no progress, each in a process of its own
-// with two tabs open in this one. Each iteration is one pair, in turns; what is reported is the medians of the seconds of
-// processor time, user and system, that the twin's process took for one import, and the median of the pairs' ratios.
+// BenchmarkProgress imports a million rows in each of two twins, one of which reports no progress. Each twin is a process of its
+// own, with two tabs in this process. Each iteration is one pair of imports, in alternating order. It reports the median
+// processor time, user and system, of one import in each twin's process, and the median of the pairs' ratios.
 func BenchmarkProgress(b *testing.B) {
 	const rows = 1_000_000
 	file := partsOf(rows)
 	twins := map[string]*importTwin{asImporter: startImports(b, asImporter), asSilentImporter: startImports(b, asSilentImporter)}
-	for mode, twin := range twins { // what is loaded once
-		twin.processor(b)
+	for mode, twin := range twins { // so that later imports load nothing for the first time
+		twin.processorTime(b)
 		if frames := twin.importFile(b, partsOf(1000)); mode == asImporter && frames == 0 {
 			b.Fatal("no progress")
 		}
-		twin.processor(b)
+		twin.processorTime(b)
 	}
 	took, ratios, frames := map[string][]float64{}, []float64{}, []float64{}
 	pair := 0
@@ -51,9 +51,9 @@ func BenchmarkProgress(b *testing.B) {
 		}
 		for _, mode := range order {
 			twin := twins[mode]
-			before := twin.processor(b)
+			before := twin.processorTime(b)
 			seen := twin.importFile(b, file)
-			took[mode] = append(took[mode], (twin.processor(b) - before).Seconds())
+			took[mode] = append(took[mode], (twin.processorTime(b) - before).Seconds())
 			if mode == asImporter {
 				frames = append(frames, float64(seen))
 			}
@@ -81,32 +81,32 @@ func partsOf(rows int) []byte {
 
 // importTwin is a twin in another process.
 type importTwin struct {
-	facts  twinInfo
-	ask    io.Writer
-	answer *bufio.Reader
+	info   twinInfo
+	stdin  io.Writer
+	stdout *bufio.Reader
 	s3     *s3.Client
 	tab    *client.Conn
-	n      int
+	n      int // the number of uploads
 }
 
 // startImports starts a twin of a mode and opens two tabs.
 func startImports(b *testing.B, mode string) *importTwin {
 	b.Helper()
 	process := startSelf(b, mode)
-	twin := &importTwin{ask: process.in, answer: process.out}
-	line, err := twin.answer.ReadBytes('\n')
+	twin := &importTwin{stdin: process.in, stdout: process.out}
+	line, err := twin.stdout.ReadBytes('\n')
 	if err != nil {
 		b.Fatal(err)
 	}
-	if err := json.Unmarshal(line, &twin.facts); err != nil {
+	if err := json.Unmarshal(line, &twin.info); err != nil {
 		b.Fatal(err)
 	}
 	twin.s3 = s3.New(s3.Options{
-		Region: "us-east-1", BaseEndpoint: &twin.facts.Endpoint, UsePathStyle: true,
+		Region: "us-east-1", BaseEndpoint: &twin.info.Endpoint, UsePathStyle: true,
 		Credentials: credentials.NewStaticCredentialsProvider("local", "local", ""),
 	})
 	for range 2 {
-		tab, err := client.Dial(b.Context(), twin.facts.WebSocketURL, twin.facts.Token)
+		tab, err := client.Dial(b.Context(), twin.info.WebSocketURL, twin.info.Token)
 		if err != nil {
 			b.Fatal(err)
 		}
@@ -115,7 +115,7 @@ func startImports(b *testing.B, mode string) *importTwin {
 			twin.tab = tab
 			continue
 		}
-		go func() { // the second tab just reads
+		go func() { // the second tab only reads
 			for err == nil {
 				_, _, err = tab.Next(b.Context())
 			}
@@ -125,8 +125,7 @@ func startImports(b *testing.B, mode string) *importTwin {
 	return twin
 }
 
-// importFile uploads a file and returns how many states the first tab received until the end, which it is told by the
-// notification.
+// importFile uploads a file and returns how many states the first tab received before the notification of the import's end.
 func (t *importTwin) importFile(b *testing.B, file []byte) int {
 	b.Helper()
 	t.n++
@@ -145,13 +144,13 @@ func (t *importTwin) importFile(b *testing.B, file []byte) int {
 	}
 }
 
-// processor returns the processor time that the twin's process has taken, once it is idle.
-func (t *importTwin) processor(b *testing.B) time.Duration {
+// processorTime returns the processor time that the twin's process has taken, once it is idle.
+func (t *importTwin) processorTime(b *testing.B) time.Duration {
 	b.Helper()
-	if _, err := io.WriteString(t.ask, "\n"); err != nil {
+	if _, err := io.WriteString(t.stdin, "\n"); err != nil {
 		b.Fatal(err)
 	}
-	line, err := t.answer.ReadString('\n')
+	line, err := t.stdout.ReadString('\n')
 	if err != nil {
 		b.Fatal(err)
 	}
@@ -163,14 +162,15 @@ func (t *importTwin) processor(b *testing.B) time.Duration {
 	return took
 }
 
-// serveImports prints a twin's facts, and for each line that it reads the processor time that it has taken.
+// serveImports prints the twinInfo of a twin. For each line of input it prints the processor time that it has taken. Between
+// the first line and the second, and so on in pairs, the benchmark imports a file.
 func serveImports(ctx context.Context) (err error) {
 	listener, err := (&net.ListenConfig{}).Listen(ctx, "tcp", "127.0.0.1:0")
 	if err != nil {
 		return err
 	}
 	address, _ := listener.Addr().(*net.TCPAddr)
-	if err := listener.Close(); err != nil { // the functions that follow need to know the port
+	if err := listener.Close(); err != nil { // silentFunctions needs the port before the twin starts
 		return err
 	}
 	running := make(chan asl.Status, 1)
@@ -194,9 +194,9 @@ func serveImports(ctx context.Context) (err error) {
 	if err := json.NewEncoder(os.Stdout).Encode(twinInfo{twin.WebSocketURL(), twin.Endpoint(), token}); err != nil {
 		return err
 	}
-	begun := false
-	for lines := bufio.NewScanner(os.Stdin); lines.Scan(); begun = !begun {
-		if begun { // an import was asked for in between
+	importStarted := false
+	for lines := bufio.NewScanner(os.Stdin); lines.Scan(); importStarted = !importStarted {
+		if importStarted { // wait for its end
 			if status := <-running; status != asl.StatusSucceeded {
 				return fmt.Errorf("the import ended as %s", status)
 			}
@@ -211,7 +211,7 @@ func serveImports(ctx context.Context) (err error) {
 	return nil
 }
 
-// silentFunctions returns the steps of an import, wired as in the twin but for their Publisher.
+// silentFunctions returns the steps of an import, wired as in the twin but without a Publisher.
 func silentFunctions(port int) map[string]any {
 	endpoint := fmt.Sprintf("http://127.0.0.1:%d", port)
 	config := csvimport.Config{Store: s3store.New(s3store.Config{Bucket: local.Bucket, Client: s3.New(s3.Options{

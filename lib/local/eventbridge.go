@@ -33,62 +33,62 @@ type eventBridge struct {
 }
 
 func newEventBridge(lambda *invoke.Lambda, log *slog.Logger) *eventBridge {
-	going, stop := context.WithCancel(context.Background())
-	return &eventBridge{lambda: lambda, log: log, ctx: going, stop: stop}
+	ctx, stop := context.WithCancel(context.Background())
+	return &eventBridge{lambda: lambda, log: log, ctx: ctx, stop: stop}
 }
 
 // startSchedules invokes each function that has a schedule once per interval, for the first time after one interval.
-func (u *eventBridge) startSchedules() {
+func (e *eventBridge) startSchedules() {
 	for _, f := range lambdas.Functions() {
 		if f.Schedule.Interval > 0 {
-			u.goUnlessClosed(func() { u.runSchedule(f) })
+			e.goUnlessClosed(func() { e.runSchedule(f) })
 		}
 	}
 }
 
-func (u *eventBridge) runSchedule(f lambdas.Function) {
+func (e *eventBridge) runSchedule(f lambdas.Function) {
 	ticks := time.NewTicker(f.Schedule.Interval)
 	defer ticks.Stop()
 	for {
 		select {
 		case at := <-ticks.C:
-			u.goUnlessClosed(func() { u.invokeWithRetries(f, scheduledEvent(f.Name, at)) })
-		case <-u.ctx.Done():
+			e.goUnlessClosed(func() { e.invokeWithRetries(f, scheduledEvent(f.Name, at)) })
+		case <-e.ctx.Done():
 			return
 		}
 	}
 }
 
 // statusChanged invokes the sweeper if the execution has ended, with any status.
-func (u *eventBridge) statusChanged(x states.ExecutionDescription) {
+func (e *eventBridge) statusChanged(x states.ExecutionDescription) {
 	switch x.Status {
 	case asl.StatusSucceeded, asl.StatusFailed, asl.StatusTimedOut, asl.StatusAborted:
 		sweeper, _ := lambdas.Named("sweeper")
-		u.goUnlessClosed(func() { u.invokeWithRetries(sweeper, statusChangeEvent(x)) })
+		e.goUnlessClosed(func() { e.invokeWithRetries(sweeper, statusChangeEvent(x)) })
 	}
 }
 
 // goUnlessClosed runs do in a goroutine, unless close was called.
-func (u *eventBridge) goUnlessClosed(do func()) {
-	u.mu.Lock()
-	defer u.mu.Unlock()
-	if !u.closed {
-		u.running.Go(do)
+func (e *eventBridge) goUnlessClosed(do func()) {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	if !e.closed {
+		e.running.Go(do)
 	}
 }
 
 // invokeWithRetries invokes a function with an event and retries failures as Lambda does. After the last one it logs the event that a
 // dead-letter queue would get.
-func (u *eventBridge) invokeWithRetries(f lambdas.Function, event map[string]any) {
+func (e *eventBridge) invokeWithRetries(f lambdas.Function, event map[string]any) {
 	function := functionPrefix + f.Name
 	payload, err := json.Marshal(event)
 	if err != nil {
-		u.log.ErrorContext(u.ctx, "encode event", "function", function, "err", err)
+		e.log.ErrorContext(e.ctx, "encode event", "function", function, "err", err)
 		return
 	}
-	ctx := context.WithoutCancel(u.ctx) // the function has its own timeout
+	ctx := context.WithoutCancel(e.ctx) // the function has its own timeout
 	for attempt := 0; ; attempt++ {
-		if err = u.invoke(ctx, function, payload); err == nil {
+		if err = e.invoke(ctx, function, payload); err == nil {
 			return
 		}
 		if attempt == f.Events.Retries {
@@ -96,19 +96,19 @@ func (u *eventBridge) invokeWithRetries(f lambdas.Function, event map[string]any
 		}
 		select {
 		case <-time.After(retryPause << attempt):
-		case <-u.ctx.Done():
+		case <-e.ctx.Done():
 			return
 		}
 	}
-	if u.ctx.Err() == nil { // otherwise the twin is stopping, and its functions fail for that reason
-		u.log.ErrorContext(ctx, "event for the dead-letter queue", "function", function, "event", event["id"],
+	if e.ctx.Err() == nil { // otherwise the twin is stopping, and its functions fail for that reason
+		e.log.ErrorContext(ctx, "event for the dead-letter queue", "function", function, "event", event["id"],
 			"detailType", event["detail-type"], "err", err)
 	}
 }
 
 // invoke invokes a function. Its error contains the type of the function's error.
-func (u *eventBridge) invoke(ctx context.Context, function string, payload []byte) error {
-	result, err := u.lambda.Invoke(ctx, function, payload)
+func (e *eventBridge) invoke(ctx context.Context, function string, payload []byte) error {
+	result, err := e.lambda.Invoke(ctx, function, payload)
 	if err != nil {
 		return fmt.Errorf("invoke: %w", err)
 	}
@@ -119,15 +119,15 @@ func (u *eventBridge) invoke(ctx context.Context, function string, payload []byt
 }
 
 // close ends the schedules, and waits until the invocations in progress or ctx have ended.
-func (u *eventBridge) close(ctx context.Context) {
-	u.mu.Lock()
-	u.closed = true
-	u.mu.Unlock()
-	u.stop()
+func (e *eventBridge) close(ctx context.Context) {
+	e.mu.Lock()
+	e.closed = true
+	e.mu.Unlock()
+	e.stop()
 	idle := make(chan struct{})
 	go func() {
 		defer close(idle)
-		u.running.Wait()
+		e.running.Wait()
 	}()
 	select {
 	case <-idle:

@@ -20,14 +20,14 @@ import (
 	"github.com/herald-progress/herald/lib/local/states"
 )
 
-// call is an invocation: when, counted from the start, and with what event.
+// call is an invocation of a function: its time since the start, and its event.
 type call struct {
 	at    time.Duration
 	event map[string]any
 }
 
 // recordInvocations returns an eventBridge whose sweeper fails when fails returns true, the recorded calls, and the log.
-func recordInvocations(t *testing.T, fails func(call int) bool) (u *eventBridge, calls map[string][]call, logged *bytes.Buffer) {
+func recordInvocations(t *testing.T, fails func(call int) bool) (bridge *eventBridge, calls map[string][]call, logged *bytes.Buffer) {
 	t.Helper()
 	start, mu := time.Now(), sync.Mutex{}
 	calls, logged = map[string][]call{}, &bytes.Buffer{}
@@ -48,14 +48,14 @@ func recordInvocations(t *testing.T, fails func(call int) bool) (u *eventBridge,
 	}
 	functions[functionPrefix+"sweeper"] = record("sweeper", fails)
 	lambda := invoke.New(invoke.Config{Functions: functions})
-	u = newEventBridge(lambda, slog.New(slog.NewTextHandler(logged, &slog.HandlerOptions{Level: slog.LevelError})))
+	bridge = newEventBridge(lambda, slog.New(slog.NewTextHandler(logged, &slog.HandlerOptions{Level: slog.LevelError})))
 	t.Cleanup(func() {
-		u.close(context.Background())
+		bridge.close(context.Background())
 		if err := lambda.Close(context.Background()); err != nil {
 			t.Error(err)
 		}
 	})
-	return u, calls, logged
+	return bridge, calls, logged
 }
 
 func times(calls []call) (at []string) {
@@ -69,10 +69,10 @@ func never(int) bool { return false }
 
 func TestSchedulesRunUntilClose(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		u, calls, logged := recordInvocations(t, never)
-		u.startSchedules()
+		bridge, calls, logged := recordInvocations(t, never)
+		bridge.startSchedules()
 		time.Sleep(10*time.Minute + time.Second)
-		u.close(t.Context())
+		bridge.close(t.Context())
 		time.Sleep(time.Hour)
 		synctest.Wait()
 		if len(calls["reaper"]) != 10 || calls["reaper"][0].at != time.Minute {
@@ -97,7 +97,7 @@ func TestSchedulesRunUntilClose(t *testing.T) {
 	})
 }
 
-// failedExecution is one that ended without success.
+// failedExecution returns an execution that has ended.
 func failedExecution(status asl.Status, input string) states.ExecutionDescription {
 	at := time.Date(2026, 11, 22, 10, 0, 0, 5e6, time.UTC)
 	return states.ExecutionDescription{
@@ -110,15 +110,15 @@ func failedExecution(status asl.Status, input string) states.ExecutionDescriptio
 }
 
 func TestSweeperIsInvokedForEveryEndedExecution(t *testing.T) {
-	for status, told := range map[asl.Status]bool{
+	for status, invoked := range map[asl.Status]bool{
 		"RUNNING": false, asl.StatusSucceeded: true, asl.StatusFailed: true, asl.StatusTimedOut: true, asl.StatusAborted: true,
 	} {
 		t.Run(string(status), func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
-				u, calls, _ := recordInvocations(t, never)
-				u.statusChanged(failedExecution(status, `{}`))
+				bridge, calls, _ := recordInvocations(t, never)
+				bridge.statusChanged(failedExecution(status, `{}`))
 				synctest.Wait()
-				if got := len(calls["sweeper"]); got == 1 != told {
+				if got := len(calls["sweeper"]); got == 1 != invoked {
 					t.Errorf("the sweeper was called %d times", got)
 				}
 			})
@@ -166,13 +166,13 @@ func TestFailedEventIsRetriedTwice(t *testing.T) {
 		want  []string
 		dead  bool
 	}{
-		"once":     {func(n int) bool { return n == 1 }, []string{"0s", "1m0s"}, false},
-		"for good": {func(int) bool { return true }, []string{"0s", "1m0s", "3m0s"}, true},
+		"once":   {func(n int) bool { return n == 1 }, []string{"0s", "1m0s"}, false},
+		"always": {func(int) bool { return true }, []string{"0s", "1m0s", "3m0s"}, true},
 	} {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
-				u, calls, logged := recordInvocations(t, tt.fails)
-				u.statusChanged(failedExecution(asl.StatusAborted, `{"secret":"s3cr3t"}`))
+				bridge, calls, logged := recordInvocations(t, tt.fails)
+				bridge.statusChanged(failedExecution(asl.StatusAborted, `{"secret":"s3cr3t"}`))
 				time.Sleep(time.Hour)
 				synctest.Wait()
 				if diff := cmp.Diff(tt.want, times(calls["sweeper"])); diff != "" {
@@ -189,13 +189,13 @@ func TestFailedEventIsRetriedTwice(t *testing.T) {
 // TestCloseDoesNotWaitForRetries closes the eventBridge during the pause before a retry.
 func TestCloseDoesNotWaitForRetries(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		u, calls, logged := recordInvocations(t, func(int) bool { return true })
-		u.statusChanged(failedExecution(asl.StatusAborted, `{}`))
+		bridge, calls, logged := recordInvocations(t, func(int) bool { return true })
+		bridge.statusChanged(failedExecution(asl.StatusAborted, `{}`))
 		time.Sleep(time.Second)
 		synctest.Wait()
 		start := time.Now()
-		u.close(t.Context())
-		u.statusChanged(failedExecution(asl.StatusAborted, `{}`)) // too late
+		bridge.close(t.Context())
+		bridge.statusChanged(failedExecution(asl.StatusAborted, `{}`)) // after close: ignored
 		if time.Since(start) != 0 {
 			t.Errorf("closing took %v", time.Since(start))
 		}

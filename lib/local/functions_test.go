@@ -12,7 +12,7 @@ import (
 )
 
 func TestFunctionsAreReplaced(t *testing.T) {
-	twin, err := local.Start(t.Context(), local.Config{Functions: map[string]any{"notifier": func() (string, error) { return "mine", nil }}})
+	twin, err := local.Start(t.Context(), local.Config{Functions: map[string]any{"notifier": func() (string, error) { return "replaced", nil }}})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -25,7 +25,7 @@ func TestFunctionsAreReplaced(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if string(out.Payload) != `"mine"` {
+	if string(out.Payload) != `"replaced"` {
 		t.Errorf("the notifier answers %s, want the replacement's answer", out.Payload)
 	}
 }

@@ -18,35 +18,35 @@ import (
 )
 
 const (
-	// hostilePause is between two messages of a hostile connection, floodPause where it sends nothing but syncs. The
-	// machine is shared with the good tabs.
+	// hostilePause is the pause between two messages of a hostile connection, and floodPause that of a connection which sends
+	// only syncs. They are not shorter because the good tabs run on the same machine.
 	hostilePause = 200 * time.Millisecond
 	floodPause   = 20 * time.Millisecond
-	// hostileFlood is how long the hostile tabs of a good user send without a bound at least.
+	// hostileFlood is the minimum time for which the hostile tabs of a good user send messages without a limit.
 	hostileFlood = 10 * time.Second
 	// hostileConnections is more than one user may have.
 	hostileConnections = 60
-	// hostileShare is how many messages of each kind a hostile tab of a good user may send in a run of a few seconds: one
-	// that spends the user's budget holds the good tabs up until the minute is over, which only a longer run can await.
+	// hostileShare is the limit of messages of each kind in a run of a few seconds: if hostile tabs spend the user's budget,
+	// the good tabs of that user must wait for the next minute, and only a longer run can wait that long.
 	hostileShare = 10
 )
 
-// attack is what hostile tabs of one user do, until a context ends.
+// attack runs hostile tabs of one user until a context ends.
 type attack struct {
 	twin *local.Twin
 	user string
 	// together sends all kinds of messages on one connection, so that the user's posts reach few more tabs.
 	together bool
-	// limit bounds the messages of each kind; 0 is none.
+	// limit is the maximum number of messages of each kind; 0 means no limit.
 	limit int
-	// crowd is how many connections are open beside the others, and never read.
+	// crowd is the number of additional connections, which never read.
 	crowd int
 
 	mu   sync.Mutex
 	sent map[string]int
 }
 
-// hostileMessages returns, for each kind of attack, the n-th message.
+// hostileMessages has a function for each kind of attack, which returns the n-th message.
 var hostileMessages = map[string]func(n int) (websocket.MessageType, string){
 	"syncs": func(n int) (websocket.MessageType, string) {
 		return websocket.MessageText, []string{
@@ -71,7 +71,7 @@ var hostileMessages = map[string]func(n int) (websocket.MessageType, string){
 	"long messages":    func(int) (websocket.MessageType, string) { return websocket.MessageText, strings.Repeat("a", 31<<10) },
 }
 
-// run attacks in all ways at once.
+// run makes attacks of all kinds at once.
 func (a *attack) run(ctx context.Context) {
 	a.sent = map[string]int{}
 	var tabs sync.WaitGroup
@@ -111,11 +111,11 @@ func (a *attack) dial(ctx context.Context) (*websocket.Conn, error) {
 	return conn, nil
 }
 
-// send sends messages of some kinds in turn, and connects again whenever it is closed.
+// send sends messages of some kinds in turn, and connects again after each close.
 func (a *attack) send(ctx context.Context, reads bool, kinds ...string) {
-	between := hostilePause
+	interval := hostilePause
 	if slices.Equal(kinds, []string{"syncs"}) {
-		between = floodPause
+		interval = floodPause
 	}
 	for turn := 0; ctx.Err() == nil; {
 		conn, err := a.dial(ctx)
@@ -123,36 +123,36 @@ func (a *attack) send(ctx context.Context, reads bool, kinds ...string) {
 			pause(ctx, hostilePause)
 			continue
 		}
-		open, cancel := context.WithCancel(ctx)
+		connCtx, cancel := context.WithCancel(ctx)
 		if reads {
 			go func() {
 				defer cancel()
 				for {
-					if _, _, err := conn.Read(open); err != nil {
+					if _, _, err := conn.Read(connCtx); err != nil {
 						return
 					}
 				}
 			}()
 		}
-		for open.Err() == nil {
+		for connCtx.Err() == nil {
 			kind := kinds[turn%len(kinds)]
 			turn++
 			n := a.count(kind)
 			if a.limit > 0 && n > a.limit {
-				pause(ctx, between)
+				pause(ctx, interval)
 				continue
 			}
 			if messageType, text := hostileMessages[kind](n); conn.Write(ctx, messageType, []byte(text)) != nil {
 				break
 			}
-			pause(ctx, between)
+			pause(ctx, interval)
 		}
 		cancel()
 		conn.CloseNow()
 	}
 }
 
-// openSilentConnection keeps one connection more open, which never reads.
+// openSilentConnection keeps a connection open that never reads.
 func (a *attack) openSilentConnection(ctx context.Context) {
 	for ctx.Err() == nil {
 		conn, err := a.dial(ctx)
@@ -173,7 +173,7 @@ func pause(ctx context.Context, d time.Duration) {
 	}
 }
 
-// check reports kinds of attacks that did not take place.
+// check reports the kinds of attacks that sent fewer than atLeast messages.
 func (a *attack) check(t *testing.T, atLeast int) {
 	t.Helper()
 	t.Logf("%s: %v", a.user, a.sent)

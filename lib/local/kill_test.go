@@ -70,7 +70,7 @@ func TestKilledBrowserIsCurrentAfterOneSync(t *testing.T) {
 		t.Fatal(err)
 	}
 	var last message.Envelope
-	for state := (message.UploadProgress{}); state.Progress < 20; { // planned, and well into the chunks
+	for state := (message.UploadProgress{}); state.Progress < 20; { // the plan has ended, and chunks run
 		if !frames.Scan() {
 			t.Fatal("the browser ended: ", frames.Err())
 		}
@@ -84,9 +84,9 @@ func TestKilledBrowserIsCurrentAfterOneSync(t *testing.T) {
 	if before.State.Status.Terminal() {
 		t.Fatal("the import ended too soon for this test")
 	}
-	c, now := roundTrip(t, twin)
-	if now.Epoch != before.Epoch || now.Seq < before.Seq || now.Seq < last.Seq {
-		t.Errorf("the sync brought %+v, want the state that is stored, seq %d or later", now, before.Seq)
+	c, newest := syncOnce(t, twin)
+	if newest.Epoch != before.Epoch || newest.Seq < before.Seq || newest.Seq < last.Seq {
+		t.Errorf("the sync brought %+v, want the stored state, seq %d or later", newest, before.Seq)
 	}
 	until(t, c, func(e message.Envelope) bool {
 		state, _ := message.AsUploadProgress(e.Data)
@@ -95,7 +95,7 @@ func TestKilledBrowserIsCurrentAfterOneSync(t *testing.T) {
 	if err := c.Drop(); err != nil {
 		t.Fatal(err)
 	}
-	_, end := roundTrip(t, twin)
+	_, end := syncOnce(t, twin)
 	if state, _ := message.AsUploadProgress(end.Data); state.Status != message.StatusSucceeded || state.Progress != 100 {
 		t.Errorf("after the end the sync brought %+v, want the end", end)
 	}
@@ -123,8 +123,8 @@ func readRow(t *testing.T, feedStore feed.Store) feed.Row {
 	return row
 }
 
-// roundTrip connects, syncs once, and returns the state among the answers.
-func roundTrip(t *testing.T, twin *local.Twin) (*client.Conn, message.Envelope) {
+// syncOnce connects, syncs once, and returns the connection and the newest state in the answer.
+func syncOnce(t *testing.T, twin *local.Twin) (*client.Conn, message.Envelope) {
 	t.Helper()
 	c := openTab(t, twin, "ann")
 	if err := c.Send(t.Context(), `{"action":"sync"}`); err != nil {

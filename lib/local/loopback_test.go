@@ -23,7 +23,7 @@ type call struct {
 	header             http.Header
 }
 
-// calls are requests to all that the twin serves; it takes each of them from a program of this machine.
+// calls returns requests to all endpoints of the twin. The twin accepts each of them from a program of this machine.
 func calls(token string) map[string]call {
 	target := func(action string) http.Header { return http.Header{"X-Amz-Target": {"AWSStepFunctions." + action}} }
 	const object = "/herald-uploads/uploads/ZGV2/u-1/a.csv?X-Amz-Signature=x&X-Amz-Expires=300"
@@ -43,7 +43,7 @@ func calls(token string) map[string]call {
 	}
 }
 
-// send returns the answer's status. An empty host is the twin's own.
+// send sends the request and returns the status of the response. An empty host means the twin's own.
 func (c call) send(t *testing.T, twin *local.Twin, host, origin string) int {
 	t.Helper()
 	r, err := http.NewRequestWithContext(t.Context(), c.method, twin.Endpoint()+c.path, strings.NewReader(c.body))
@@ -74,7 +74,7 @@ func (c call) send(t *testing.T, twin *local.Twin, host, origin string) int {
 	return response.StatusCode
 }
 
-// TestForeignPagesAreForbidden: every request is refused, whether its Host is the page's name or that of this machine.
+// TestForeignPagesAreForbidden sends requests of foreign pages, whose Host is the name of the page or of this machine.
 func TestForeignPagesAreForbidden(t *testing.T) {
 	var started atomic.Int64
 	twin, err := local.Start(t.Context(), local.Config{
@@ -133,7 +133,7 @@ func TestBrowserOfThisMachineIsAdmitted(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	for origin, in := range map[string]bool{"": true, "http://localhost:3000": true, "https://evil.example": false, "null": false} {
+	for origin, admitted := range map[string]bool{"": true, "http://localhost:3000": true, "https://evil.example": false, "null": false} {
 		header := http.Header{}
 		if origin != "" {
 			header.Set("Origin", origin)
@@ -141,7 +141,7 @@ func TestBrowserOfThisMachineIsAdmitted(t *testing.T) {
 		conn, _, err := websocket.Dial(t.Context(), twin.WebSocketURL(), &websocket.DialOptions{
 			Subprotocols: []string{"herald", token}, HTTPHeader: header,
 		})
-		if (err == nil) != in {
+		if (err == nil) != admitted {
 			t.Errorf("Origin %q: %v", origin, err)
 		}
 		if err == nil {

@@ -45,7 +45,7 @@ func TestTabAndBucketHaveTheNewestOfTwoFiles(t *testing.T) {
 					last = state
 				}
 				if e.Type == message.TypeError || state.Status == message.StatusFailed {
-					t.Errorf("the tab is sent %+v", e.Data)
+					t.Errorf("the tab received %+v", e.Data)
 				}
 			}
 			if last.Message != "Imported 2 of 2 rows" || last.FileName != second {
@@ -62,7 +62,7 @@ func TestTabAndBucketHaveTheNewestOfTwoFiles(t *testing.T) {
 			if lines != 2 {
 				t.Errorf("the results have %d rows, want 2", lines)
 			}
-			// What was still being staged when its execution ended comes late.
+			// Objects that were being staged when their execution ended may be deleted a moment later.
 			var left []string
 			for end := time.Now().Add(5 * time.Second); time.Now().Before(end); time.Sleep(50 * time.Millisecond) {
 				if left = leftovers(t, twin, s); left == nil {
@@ -76,6 +76,7 @@ func TestTabAndBucketHaveTheNewestOfTwoFiles(t *testing.T) {
 	}
 }
 
+// stored returns the content of an object.
 func stored(t *testing.T, twin *local.Twin, key string) []byte {
 	t.Helper()
 	object, err := twinS3(twin).GetObject(t.Context(), &s3.GetObjectInput{Bucket: aws.String(local.Bucket), Key: &key})

@@ -19,10 +19,10 @@ import (
 	"github.com/herald-progress/herald/lib/notify"
 )
 
-// randomVariable is how long the test of random disconnects lasts, such as 60s; the longer, the more happens.
+// randomVariable is the environment variable with the duration of the test of random disconnects, such as 60s.
 const randomVariable = "HERALD_RANDOM"
 
-// What happens in a minute or less.
+// The size of a run of up to a minute. A longer run publishes and reconnects more, in proportion.
 const (
 	randomUsers      = 5
 	randomTabs       = 4 // of each user
@@ -31,11 +31,11 @@ const (
 	randomPublishes  = 10_000
 	randomReconnects = 200
 	randomNotes      = 100
-	randomInFlight   = 64                    // publishes of one worker
-	randomSettle     = 2 * client.MaxBackoff // a tab that was often cut off waits for that long
+	randomInFlight   = 64                    // concurrent publishes of one worker
+	randomSettle     = 2 * client.MaxBackoff // after many disconnects a tab may pause that long
 )
 
-// TestDisconnectAtRandom cuts tabs off at random, beside hostile tabs: of another user, and of one of the good users.
+// TestDisconnectAtRandom drops connections of tabs at random, while another user and one of the good users have hostile tabs.
 func TestDisconnectAtRandom(t *testing.T) {
 	lasts, settle, share, insiderEnd := 8*time.Second, randomSettle, hostileShare, time.Now().Add(time.Hour)
 	if v := os.Getenv(randomVariable); v != "" {
@@ -43,13 +43,13 @@ func TestDisconnectAtRandom(t *testing.T) {
 		if lasts, err = time.ParseDuration(v); err != nil {
 			t.Fatalf("%s: %v", randomVariable, err)
 		}
-		// What one user may cost counts by the minute of the clock: in the next one the good tabs get what they miss.
+		// The limits of a user count per minute of the clock: in the next minute the good tabs get what they have missed.
 		settle, share, insiderEnd = settle+time.Minute, 0, time.Now().Add(hostileFlood+time.Minute).Truncate(time.Minute)
 	}
 	w := newRandomWorld(t, lasts, false)
 	stranger := &attack{twin: w.twin, user: "mallory", crowd: hostileConnections}
 	stop := start(stranger, time.Now().Add(time.Hour))
-	// One of the good users has hostile tabs, too: no more than one user may have, or the server would close good ones.
+	// One of the good users has hostile tabs, too, but not more tabs than the limit: otherwise the server would close good ones.
 	insider := &attack{twin: w.twin, user: w.jobs[0].user, together: true, limit: share, crowd: 1}
 	stopInsider := start(insider, insiderEnd)
 	w.run()
@@ -67,7 +67,7 @@ func TestDisconnectAtRandom(t *testing.T) {
 	}
 }
 
-// start begins an attack that lasts until a time at most, and returns what ends it.
+// start starts an attack that ends at the time until, or when the returned function is called.
 func start(a *attack, until time.Time) func() {
 	ctx, cancel := context.WithDeadline(context.Background(), until)
 	ended := make(chan struct{})
@@ -85,7 +85,7 @@ func TestDisconnectAtRandomFailsWithoutSync(t *testing.T) {
 	w := newRandomWorld(t, 5*time.Second, true)
 	w.run()
 	if v := w.waitForViolations(time.Now()); v.Differs == 0 || v.MissedTerminals == 0 {
-		t.Errorf("%+v; without sync there should be tabs that miss something: the test shows nothing", v)
+		t.Errorf("%+v; want tabs that miss something without syncs, or the test proves nothing", v)
 	}
 }
 
@@ -117,7 +117,7 @@ type randomWorld struct {
 	published int
 }
 
-// randomJob is what the workers know of a job.
+// randomJob is the state of a job that the workers publish.
 type randomJob struct {
 	user, id string
 	parts    bool
@@ -179,7 +179,7 @@ func (w *randomWorld) run() {
 	busy.Go(func() {
 		reconnects := randomReconnects * w.scale
 		for end := time.Now().Add(w.lasts); time.Now().Before(end) || !w.noSync && w.verdict().Reconnects < reconnects; {
-			time.Sleep(time.Duration(w.float() * 2 * float64(w.lasts) / float64(reconnects*3/2))) // some meet a tab that is not connected
+			time.Sleep(time.Duration(w.float() * 2 * float64(w.lasts) / float64(reconnects*3/2))) // more often than reconnects are wanted, because some tabs are not connected then
 			w.dropOne()
 		}
 	})
@@ -190,7 +190,7 @@ func (w *randomWorld) run() {
 	}
 }
 
-// paced yields n random pauses that last as long as the world in all, or nearly.
+// paced yields n random pauses whose sum is about the duration of the run.
 func (w *randomWorld) paced(n int) func(func(time.Duration) bool) {
 	return func(yield func(time.Duration) bool) {
 		mean := w.lasts / time.Duration(n)
@@ -198,7 +198,7 @@ func (w *randomWorld) paced(n int) func(func(time.Duration) bool) {
 		for i := range n {
 			pause := time.Duration(w.float() * 2 * float64(mean))
 			if left := time.Until(end) - time.Duration(n-i)*mean; left < 0 {
-				pause = 0 // behind the plan
+				pause = 0 // the pauses so far were too long
 			}
 			if !yield(pause) {
 				return
@@ -255,8 +255,8 @@ func (w *randomWorld) float() float64 {
 	return w.random.Float64()
 }
 
-// state returns the next state of a random job. Now and then the job is run anew, which the states of its run before may
-// still overtake.
+// state returns the next state of a random job. Sometimes it starts a new run of the job, while states of the old run are still
+// being published.
 func (w *randomWorld) state(worker int) message.Request {
 	w.mu.Lock()
 	defer w.mu.Unlock()

@@ -13,14 +13,14 @@ import (
 	"github.com/herald-progress/herald/lib/message"
 )
 
-// randomTab is a tab that notes what its user sees.
+// randomTab is a tab that records what its user sees.
 type randomTab struct {
 	*client.Client
 
 	user string
 
 	mu     sync.Mutex
-	socket *client.Conn // the newest
+	socket *client.Conn // the newest connection
 	dials  int
 	shown  map[string]message.Envelope
 	ended  map[string]string // the newest epoch of which a terminal was shown, by job
@@ -62,7 +62,7 @@ func (w *randomWorld) open(user string, noSync bool) *randomTab {
 	return tab
 }
 
-// silentSocket sends nothing, so that its tab misses what was sent while it was cut off.
+// silentSocket sends nothing. Without syncs, its tab misses the frames that were sent while it was not connected.
 type silentSocket struct{ client.Socket }
 
 func (silentSocket) Send(context.Context, string) error { return nil }
@@ -80,7 +80,7 @@ func (tab *randomTab) drop() {
 	}
 }
 
-// recordFrame is called with what is news, which the user sees.
+// recordFrame records a frame that the client shows to the user.
 func (tab *randomTab) recordFrame(e message.Envelope, _ []byte) {
 	tab.mu.Lock()
 	defer tab.mu.Unlock()
@@ -99,19 +99,19 @@ func (tab *randomTab) recordFrame(e message.Envelope, _ []byte) {
 	if !isState {
 		return
 	}
-	before, had := tab.shown[e.Job]
+	before, known := tab.shown[e.Job]
 	last, _ := message.AsUploadProgress(before.Data)
-	if had && (e.Epoch < before.Epoch || e.Epoch == before.Epoch && (e.Seq <= before.Seq || state.Progress < last.Progress)) {
+	if known && (e.Epoch < before.Epoch || e.Epoch == before.Epoch && (e.Seq <= before.Seq || state.Progress < last.Progress)) {
 		tab.counts.BackwardSteps++
 	}
-	e.Replayed = false // it is about the answer, not about the state
+	e.Replayed = false // Replayed describes how the frame came, not the state
 	tab.shown[e.Job] = e
 	if state.Status.Terminal() {
 		tab.ended[e.Job] = e.Epoch
 	}
 }
 
-// waitForViolations waits until nothing is wrong, or until a time, and returns what was.
+// waitForViolations waits until nothing is wrong, or until a time, and returns the last verdict.
 func (w *randomWorld) waitForViolations(until time.Time) verdict {
 	for {
 		v := w.verdict()
@@ -132,7 +132,7 @@ func (w *randomWorld) verdict() verdict {
 	return v
 }
 
-// compare adds what is wrong with a tab.
+// compare adds the counts of a tab, and its differences from the feed, to the verdict.
 func (tab *randomTab) compare(v *verdict, w *randomWorld) {
 	tab.mu.Lock()
 	defer tab.mu.Unlock()

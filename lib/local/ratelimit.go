@@ -25,8 +25,8 @@ func limitReads(store csvimport.Store, bytesPerSecond int) csvimport.Store {
 	if bytesPerSecond == 0 {
 		return store
 	}
-	const perSecond = 20 // reads per second
-	burst := cmp.Or(bytesPerSecond/perSecond, 1)
+	const readsPerSecond = 20
+	burst := cmp.Or(bytesPerSecond/readsPerSecond, 1)
 	return &rateLimitedStore{Store: store, limit: rate.NewLimiter(rate.Limit(bytesPerSecond), burst)}
 }
 
@@ -49,8 +49,8 @@ type rateLimitedReader struct {
 
 func (r *rateLimitedReader) Read(p []byte) (int, error) {
 	n, err := r.ReadCloser.Read(p[:min(len(p), r.limit.Burst())])
-	if wait := r.limit.WaitN(r.ctx, n); wait != nil && err == nil {
-		err = wait
+	if waitErr := r.limit.WaitN(r.ctx, n); waitErr != nil && err == nil {
+		err = waitErr
 	}
 	return n, err
 }

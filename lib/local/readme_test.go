@@ -15,8 +15,8 @@ import (
 	"github.com/herald-progress/herald/lib/notify"
 )
 
-// TestTheStateInTheREADME pastes the README's notify state into a workflow and runs it, with a notifier that takes the
-// message and with one that is out of order.
+// TestTheStateInTheREADME pastes the README's notify state into a workflow and runs it, with a notifier that accepts the
+// message and with one that fails.
 func TestTheStateInTheREADME(t *testing.T) {
 	readme, err := os.ReadFile("../../statemachines/README.md")
 	if err != nil {
@@ -31,14 +31,14 @@ func TestTheStateInTheREADME(t *testing.T) {
 	definition := `{"QueryLanguage":"JSONata","StartAt":"Notify","States":{"Notify":` + state + `,"Next":{"Type":"Succeed"}}}`
 	const input = `{"fileName":"f.png","jobId":"j1","userId":"u1"}`
 	for name, notifier := range map[string]func(json.RawMessage) error{
-		"the notifier takes it": func(request json.RawMessage) error {
+		"the notifier accepts it": func(request json.RawMessage) error {
 			in, err := notify.Decode(request)
 			if err != nil || in.UserID != "u1" {
 				t.Errorf("the request %s is refused: %v", request, err)
 			}
 			return nil
 		},
-		"the notifier is out of order": func(json.RawMessage) error { return notify.DeliveryError{} },
+		"the notifier fails": func(json.RawMessage) error { return notify.DeliveryError{} },
 	} {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {

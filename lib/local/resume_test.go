@@ -29,8 +29,8 @@ type liveTab struct {
 	dials  int
 }
 
-// openLiveTab opens a tab. If cut is not zero, its connection is dropped after that many frames, again and again.
-func openLiveTab(t *testing.T, twin *local.Twin, life time.Duration, cut int) *liveTab {
+// openLiveTab opens a tab. If dropEvery is not zero, the tab's connection is dropped after each dropEvery frames.
+func openLiveTab(t *testing.T, twin *local.Twin, life time.Duration, dropEvery int) *liveTab {
 	t.Helper()
 	l := &liveTab{}
 	l.Client = client.New(client.Config{
@@ -48,7 +48,7 @@ func openLiveTab(t *testing.T, twin *local.Twin, life time.Duration, cut int) *l
 			l.mu.Lock()
 			defer l.mu.Unlock()
 			l.frames = append(l.frames, e)
-			if cut > 0 && len(l.frames)%cut == 0 {
+			if dropEvery > 0 && len(l.frames)%dropEvery == 0 {
 				_ = l.socket.Drop()
 			}
 		},
@@ -68,7 +68,7 @@ func openLiveTab(t *testing.T, twin *local.Twin, life time.Duration, cut int) *l
 	return l
 }
 
-// await returns the frames up to now, once they contain one of the type.
+// await waits for a frame of the type and returns all frames up to now.
 func (l *liveTab) await(t *testing.T, kind message.Type) []message.Envelope {
 	t.Helper()
 	for end := time.Now().Add(20 * time.Second); time.Now().Before(end); time.Sleep(5 * time.Millisecond) {
@@ -79,7 +79,7 @@ func (l *liveTab) await(t *testing.T, kind message.Type) []message.Envelope {
 			return frames
 		}
 	}
-	t.Fatalf("no %s came", kind)
+	t.Fatalf("no frame of type %s was received", kind)
 	return nil
 }
 
@@ -106,7 +106,7 @@ func TestDisconnectedTabsMissNothing(t *testing.T) {
 		for _, e := range tab.await(t, message.TypeNotification) {
 			if state, ok := message.AsUploadProgress(e.Data); ok {
 				if state.Progress < last {
-					t.Errorf("tab %d: after %v %% came %v %%", i, last, state.Progress)
+					t.Errorf("tab %d: the progress fell from %v %% to %v %%", i, last, state.Progress)
 				}
 				last, steps = state.Progress, steps+1
 			}
@@ -156,10 +156,10 @@ func TestTabIsCurrentAfterOneSync(t *testing.T) {
 	}
 	frames := synced(t, openTab(t, twin, "ann"))
 	if diff := cmp.Diff([]message.Type{message.TypeWelcome, message.TypeUploadProgress, message.TypeSynced}, types(frames)); diff != "" {
-		t.Fatalf("in the midst (-want +got):\n%s", diff)
+		t.Fatalf("during the job (-want +got):\n%s", diff)
 	}
 	if state := frames[1].Data.(message.UploadProgress); state.Message != "Working" || frames[1].Seq != 1 {
-		t.Errorf("in the midst the state is %+v", frames[1])
+		t.Errorf("during the job the state is %+v", frames[1])
 	}
 	notifyByHand(t, twin, `{"userId":"ann","message":{"type":"upload_progress","data":{"uploadId":"u-42","fileName":"f.csv","progress":100,"message":"Done","status":"succeeded"}}}`)
 	notifyByHand(t, twin, hello)
@@ -170,10 +170,10 @@ func TestTabIsCurrentAfterOneSync(t *testing.T) {
 	}
 	want := []message.Type{message.TypeWelcome, message.TypeUploadProgress, message.TypeNotification, message.TypeSynced}
 	if diff := cmp.Diff(want, types(frames)); diff != "" {
-		t.Fatalf("after the end (-want +got):\n%s", diff)
+		t.Fatalf("after the job's end (-want +got):\n%s", diff)
 	}
 	if state := frames[1].Data.(message.UploadProgress); state.Status != message.StatusSucceeded || !frames[2].Replayed {
-		t.Errorf("after the end came %+v, %+v", frames[1], frames[2])
+		t.Errorf("after the job's end the state is %+v and the note %+v", frames[1], frames[2])
 	}
 	if diff := cmp.Diff(message.Data(message.Synced{Jobs: 1, Notes: 1}), frames[3].Data); diff != "" {
 		t.Errorf("synced (-want +got):\n%s", diff)
@@ -196,32 +196,32 @@ func invokeByHand(t *testing.T, twin *local.Twin, function, payload string) {
 // TestReaperSendsAClosingFrame lets the token of a session expire.
 func TestReaperSendsAClosingFrame(t *testing.T) {
 	twin, _ := startTwin(t)
-	const life = 3 * time.Second // less up to one, as tokens end with full seconds
+	const life = 3 * time.Second // tokens end at a full second, so that this one is valid for two to three seconds
 	token, err := twin.Token("ann", life)
 	if err != nil {
 		t.Fatal(err)
 	}
-	over := time.Now().Add(life)
-	short, err := client.Dial(t.Context(), twin.WebSocketURL(), token)
+	expiry := time.Now().Add(life)
+	expiring, err := client.Dial(t.Context(), twin.WebSocketURL(), token)
 	if err != nil {
 		t.Fatal(err)
 	}
-	long := openTab(t, twin, "ann")
-	invokeByHand(t, twin, "herald-reaper", `{"detail-type":"Scheduled Event"}`) // too early
-	time.Sleep(time.Until(over))                                                // real time: the twin is on TCP
+	other := openTab(t, twin, "ann")
+	invokeByHand(t, twin, "herald-reaper", `{"detail-type":"Scheduled Event"}`) // the token is still valid
+	time.Sleep(time.Until(expiry))                                              // real time, as the twin serves TCP
 	invokeByHand(t, twin, "herald-reaper", `{"detail-type":"Scheduled Event"}`)
-	e, _, err := short.Next(t.Context())
+	e, _, err := expiring.Next(t.Context())
 	if err != nil {
 		t.Fatal(err)
 	}
 	if closing, ok := e.Data.(message.Closing); !ok || closing.Code != message.CloseTokenExpired || closing.Reconnect {
 		t.Errorf("the closing frame is %+v", e)
 	}
-	if _, _, err := short.Next(t.Context()); websocket.CloseStatus(err) != websocket.StatusNormalClosure {
-		t.Errorf("then came %v, want the close", err)
+	if _, _, err := expiring.Next(t.Context()); websocket.CloseStatus(err) != websocket.StatusNormalClosure {
+		t.Errorf("after the closing frame: %v, want a normal close", err)
 	}
 	notifyByHand(t, twin, hello)
-	if frames := until(t, long, func(message.Envelope) bool { return true }); frames[0].Type != message.TypeNotification {
+	if frames := until(t, other, func(message.Envelope) bool { return true }); frames[0].Type != message.TypeNotification {
 		t.Errorf("the other session received %+v", frames[0])
 	}
 }
@@ -240,7 +240,7 @@ func TestSessionOutlastsItsToken(t *testing.T) {
 		}
 	}
 	if len(ends) < 2 || !ends[1].After(ends[0].Time) {
-		t.Errorf("the session's ends were %v, want two, rising", ends)
+		t.Errorf("the session's end times are %v, want two, the second one later", ends)
 	}
 	if tab.dials != 1 {
 		t.Errorf("%d connections, want 1", tab.dials)
@@ -266,7 +266,7 @@ func TestTabReconnectsWhenItsConnectionIsNotStored(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	notifyByHand(t, twin, hello) // which nobody receives
+	notifyByHand(t, twin, hello) // no connection receives it
 	if err := tab.Sync(t.Context()); err != nil {
 		t.Fatal(err)
 	}

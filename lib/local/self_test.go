@@ -43,10 +43,11 @@ type self struct {
 	killed bool
 }
 
-// startSelf starts a process that ends with its input, when the test does.
+// startSelf starts this test binary as another program, one of the values of selfVariable. The process ends when its input is
+// closed, at the end of the test.
 func startSelf(tb testing.TB, as string, variables ...string) *self {
 	tb.Helper()
-	s := &self{Cmd: exec.CommandContext(context.WithoutCancel(tb.Context()), os.Args[0])} // it cleans up after the test's end
+	s := &self{Cmd: exec.CommandContext(context.WithoutCancel(tb.Context()), os.Args[0])} // the cleanup needs the process after the test's context has ended
 	s.Env, s.Stderr = append(append(os.Environ(), selfVariable+"="+as), variables...), os.Stderr
 	in, err := s.StdinPipe()
 	if err != nil {
@@ -79,5 +80,5 @@ func (s *self) kill(tb testing.TB) {
 		tb.Fatal(err)
 	}
 	s.killed = true
-	_ = s.Wait() // which says that it was killed
+	_ = s.Wait() // its error says only that the process was killed
 }

@@ -66,7 +66,7 @@ func TestClosedTabLeavesNoConnection(t *testing.T) {
 	}
 	for end := time.Now().Add(10 * time.Second); count() != 0; time.Sleep(time.Millisecond) {
 		if time.Now().After(end) {
-			t.Fatal("the row outlives its connection")
+			t.Fatal("the connection is still stored 10 seconds after it was closed")
 		}
 	}
 }
@@ -87,8 +87,8 @@ func TestAnotherStageIsForbidden(t *testing.T) {
 			t.Errorf("%s %s is answered %s %s, want 403 ForbiddenException", method, path, response.Status, kind)
 		}
 	}
-	stage := strings.TrimSuffix(twin.WebSocketURL(), local.Stage) + "dev"
-	if _, err := client.Dial(t.Context(), stage, "token"); err == nil || !strings.Contains(err.Error(), "403") {
-		t.Errorf("connecting to another stage: %v, want 403", err)
+	otherStageURL := strings.TrimSuffix(twin.WebSocketURL(), local.Stage) + "dev"
+	if _, err := client.Dial(t.Context(), otherStageURL, "token"); err == nil || !strings.Contains(err.Error(), "403") {
+		t.Errorf("connecting to another otherStageURL: %v, want 403", err)
 	}
 }

@@ -13,15 +13,15 @@ import (
 	"github.com/herald-progress/herald/lib/s3store"
 )
 
-// TestASupersededImportIsNotDone replaces a file during its import. The plan of the newer import claims the upload and ends
-// three seconds after the older execution, so that the sweeper hears of that end before the newer import has reported.
+// TestASupersededImportIsNotDone replaces a file during its import. The newer import's plan step claims the upload, and returns
+// three seconds after the older execution has ended. So the sweeper gets the event of that end before the newer import reports.
 func TestASupersededImportIsNotDone(t *testing.T) {
-	const first, rows, bytesPerSecond = 30_000, 2, 400_000
+	const olderRows, newerRows, bytesPerSecond = 30_000, 2, 400_000
 	olderEnded := make(chan struct{})
 	var steps csvimport.Config
 	plan := func(ctx context.Context, in csvimport.PlanInput) (csvimport.PlanOutput, error) {
 		out, err := csvimport.NewPlan(steps).Handle(ctx, in)
-		if out.TotalRows == rows {
+		if out.TotalRows == newerRows {
 			<-olderEnded
 			time.Sleep(3 * time.Second)
 		}
@@ -31,7 +31,7 @@ func TestASupersededImportIsNotDone(t *testing.T) {
 	twin, ended := startWithEnds(t, local.Config{BytesPerSecond: bytesPerSecond, Functions: map[string]any{"csvplan": plan}})
 	steps.Store = s3store.New(s3store.Config{Client: twinS3(twin), Bucket: local.Bucket})
 	ann := openTab(t, twin, "ann")
-	putFile(t, twin, "ann", "u-42", "a.csv", bytes.NewReader(partsOf(first)))
+	putFile(t, twin, "ann", "u-42", "a.csv", bytes.NewReader(partsOf(olderRows)))
 	until(t, ann, func(e message.Envelope) bool { return e.Type == message.TypeUploadProgress })
 	putFile(t, twin, "ann", "u-42", "a.csv", bytes.NewReader([]byte("part,color,quantity\n1,Red,1\n2,Blue,2\n")))
 	if x := <-ended; x.Status != asl.StatusSucceeded || x.Output != `{"superseded":true}` {
@@ -39,7 +39,7 @@ func TestASupersededImportIsNotDone(t *testing.T) {
 	}
 	close(olderEnded)
 	for _, e := range until(t, ann, func(e message.Envelope) bool { return e.Type == message.TypeNotification }) {
-		if state, ok := message.AsUploadProgress(e.Data); ok && state.Status.Terminal() && state.TotalRows != rows {
+		if state, ok := message.AsUploadProgress(e.Data); ok && state.Status.Terminal() && state.TotalRows != newerRows {
 			t.Errorf("the tab is sent %+v, which is not of the newer import", state)
 		}
 	}

@@ -57,7 +57,7 @@ type Config struct {
 	Allowed loopback.Config
 	// Connections stores the connections; nil stores them in memory.
 	Connections session.Connections
-	// Feed stores the states of jobs, and notes; nil stores them in memory.
+	// Feed stores the jobs' states and the notes; nil stores them in memory.
 	Feed feed.Store
 	// IndexLag is the delay after which queries for a user's connections and for ended sessions see a write, as with
 	// DynamoDB's indexes. It applies to connections in memory only.
@@ -68,8 +68,9 @@ type Config struct {
 	// function's folder in lambdas/. The value is any handler that lambda.Start of aws-lambda-go accepts, or a
 	// lambda.Handler; many goroutines call it concurrently. An unknown name is an error of Start.
 	Functions map[string]any
-	// StateMachines adds workflows of others: from a state machine's name to its definition in the Amazon States Language, in
-	// which ${NotifierFunctionArn} and the like are replaced as in Herald's own. A name of Herald's replaces that one.
+	// StateMachines adds state machines. The key is the name; the name of one of Herald's own replaces that one. The value is
+	// the definition in the Amazon States Language. Placeholders, such as ${NotifierFunctionArn}, are replaced as in Herald's own
+	// definitions.
 	StateMachines map[string]string
 	// BytesPerSecond limits the rate at which uploads are read, so that a person can watch the progress; zero means no
 	// limit.
@@ -200,14 +201,15 @@ func (t *Twin) machines() (map[string][]byte, error) {
 
 // statusChanged passes an execution on to the rule for ended executions and to the callback of the configuration.
 func (t *Twin) statusChanged(ctx context.Context, x states.ExecutionDescription) {
-	t.events.statusChanged(x) //nolint:contextcheck // what it starts outlives the execution
+	t.events.statusChanged(x) //nolint:contextcheck // the functions that it invokes outlive the execution
 	if t.config.StatusChanged != nil {
 		t.config.StatusChanged(ctx, x)
 	}
 }
 
-// serveEndpoint serves all endpoints on one port. It recognizes Step Functions by a header, the gateway and Lambda by the
-// path; every other request is for S3. The gateway also gets requests for other stages and answers them 403.
+// serveEndpoint serves all endpoints on one port. It recognizes Step Functions by a header, and the gateway and Lambda by the
+// path: Lambda's paths begin with the version of its API. Every other request is for S3. The gateway also gets requests for other
+// stages and answers them 403.
 func (t *Twin) serveEndpoint(w http.ResponseWriter, r *http.Request) {
 	first, rest, _ := strings.Cut(strings.TrimPrefix(r.URL.Path, "/"), "/")
 	switch {
@@ -236,7 +238,7 @@ func (t *Twin) Endpoint() string { return "http://" + t.listener.Addr().String()
 // WebSocketURL returns the URL that browsers connect to.
 func (t *Twin) WebSocketURL() string { return "ws://" + t.listener.Addr().String() + "/" + Stage }
 
-// ManagementEndpoint returns the URL under which connections are posted to.
+// ManagementEndpoint returns the URL of the API that posts to connections.
 func (t *Twin) ManagementEndpoint() string { return t.Endpoint() + "/" + Stage }
 
 // AWSConfig returns the configuration of AWS clients that call the twin.
@@ -248,7 +250,7 @@ func (t *Twin) AWSConfig() aws.Config {
 	}
 }
 
-// Wait returns when the twin has stopped serving, or when ctx ends; the error says why it stopped by itself.
+// Wait waits until ctx ends, or until the twin stops serving; then it returns the reason as an error.
 func (t *Twin) Wait(ctx context.Context) error {
 	select {
 	case err := <-t.serveErr:

@@ -23,6 +23,7 @@ import (
 	"github.com/herald-progress/herald/lib/message"
 )
 
+// partsList is the path of a CSV file without its ending .csv; .expected.json is the ending of the summary of its import.
 const partsList = "../../testdata/parts-list"
 
 // startTwin returns a twin and what it logs.
@@ -73,7 +74,7 @@ func openTab(t *testing.T, twin *local.Twin, user string) *client.Conn {
 	return c
 }
 
-// until returns the frames of a tab up to the first of the type that satisfies done.
+// until returns the frames of a tab up to the first one for which done returns true, which is the last of them.
 func until(t *testing.T, c *client.Conn, done func(message.Envelope) bool) []message.Envelope {
 	t.Helper()
 	var frames []message.Envelope
@@ -98,18 +99,18 @@ func TestAnImportReachesEveryTabOfItsUser(t *testing.T) {
 	tabs := []*client.Conn{openTab(t, twin, "auth0|ann/x"), openTab(t, twin, "auth0|ann/x")}
 	stranger := openTab(t, twin, "bob")
 	putPartsList(t, twin, "auth0|ann/x", "u-42")
-	for _, c := range tabs {
+	for _, tab := range tabs {
 		last := -1.0
-		frames := until(t, c, func(e message.Envelope) bool { return e.Type == message.TypeNotification })
+		frames := until(t, tab, func(e message.Envelope) bool { return e.Type == message.TypeNotification })
 		for _, e := range frames {
-			p, ok := e.Data.(message.UploadProgress)
+			state, ok := e.Data.(message.UploadProgress)
 			if !ok {
 				continue
 			}
-			if p.Progress < last || e.Job != "u-42" || p.FileName != "parts-list.csv" {
-				t.Errorf("after %v %% came %+v of job %s", last, p, e.Job)
+			if state.Progress < last || e.Job != "u-42" || state.FileName != "parts-list.csv" {
+				t.Errorf("after %v %% the frame is %+v of job %s", last, state, e.Job)
 			}
-			last = p.Progress
+			last = state.Progress
 		}
 		end, ok := frames[len(frames)-2].Data.(message.UploadProgress)
 		if !ok || end.Progress != 100 || end.Status != message.StatusSucceeded || end.FailedRows != 200 {
@@ -190,8 +191,8 @@ func TestNotifierCanBeInvokedDirectly(t *testing.T) {
 
 func TestConnectRequiresAToken(t *testing.T) {
 	twin, log := startTwin(t)
-	other, _ := startTwin(t)
-	stolen, err := other.Token("ann", time.Hour)
+	otherTwin, _ := startTwin(t)
+	foreign, err := otherTwin.Token("ann", time.Hour)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -199,7 +200,7 @@ func TestConnectRequiresAToken(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	for token, want := range map[string]string{"": "Missing token", stolen: "Invalid token", expired: "Token expired"} {
+	for token, kind := range map[string]string{"": "no token", foreign: "another twin's token", expired: "expired token"} {
 		r, err := http.NewRequestWithContext(t.Context(), http.MethodGet, "http"+strings.TrimPrefix(twin.WebSocketURL(), "ws")+"?token="+token, nil)
 		if err != nil {
 			t.Fatal(err)
@@ -215,7 +216,7 @@ func TestConnectRequiresAToken(t *testing.T) {
 		}
 		response.Body.Close()
 		if response.StatusCode != http.StatusUnauthorized {
-			t.Errorf("%s: status %d, want 401", want, response.StatusCode)
+			t.Errorf("%s: status %d, want 401", kind, response.StatusCode)
 		}
 		if token != "" && strings.Contains(log.String(), token) {
 			t.Error("the log holds the token")

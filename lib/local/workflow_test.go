@@ -18,18 +18,19 @@ import (
 	"github.com/herald-progress/herald/lib/message"
 )
 
-// workflow says that it works, then calls a function, which tests replace; %s are fields of the whole and of the call.
+// workflow is a state machine that reports a job's state, with the message "Working", and then calls the function csvplan, which
+// tests replace. The first %s stands for further fields of the state machine, the second for those of the task Work.
 const workflow = `{"QueryLanguage":"JSONata","StartAt":"Say",%s"States":{
   "Say":{"Type":"Task","Resource":"arn:aws:states:::lambda:invoke","Arguments":{"FunctionName":"${NotifierFunctionArn}","Payload":{
     "userId":"ann","epoch":"{%% $states.context.Execution.StartTime %%}","execution":"{%% $states.context.Execution.Id %%}",
     "message":{"type":"upload_progress","data":{"uploadId":"u-42","fileName":"f.csv","progress":10,"message":"Working"}}}},"Next":"Work"},
   "Work":{"Type":"Task","Resource":"arn:aws:states:::lambda:invoke",%s"Arguments":{"FunctionName":"${CsvPlanFunctionArn}"},"End":true}}}`
 
-// startWorkflow starts a twin with the workflow and an execution of it, and returns the twin and the execution's ARN.
-func startWorkflow(t *testing.T, whole, call string, work func(context.Context) error) (*local.Twin, string) {
+// startWorkflow starts a twin with the workflow, and an execution of the workflow. It returns the twin and the execution's ARN.
+func startWorkflow(t *testing.T, machineFields, taskFields string, work func(context.Context) error) (*local.Twin, string) {
 	t.Helper()
 	twin, err := local.Start(t.Context(), local.Config{
-		StateMachines: map[string]string{"mine": fmt.Sprintf(workflow, whole, call)}, Functions: map[string]any{"csvplan": work},
+		StateMachines: map[string]string{"mine": fmt.Sprintf(workflow, machineFields, taskFields)}, Functions: map[string]any{"csvplan": work},
 	})
 	if err != nil {
 		t.Fatal(err)
@@ -55,7 +56,7 @@ func untilCancelled(ctx context.Context) error {
 	return ctx.Err()
 }
 
-// synced sends a sync and returns what answers it: one round trip.
+// synced sends a sync and returns the frames that answer it, up to synced.
 func synced(t *testing.T, c *client.Conn) []message.Envelope {
 	t.Helper()
 	if err := c.Send(t.Context(), `{"action":"sync"}`); err != nil {
@@ -64,11 +65,11 @@ func synced(t *testing.T, c *client.Conn) []message.Envelope {
 	return until(t, c, func(e message.Envelope) bool { return e.Type == message.TypeSynced })
 }
 
-// untilJob syncs until the job is known: the workflow has just been started.
+// untilJob waits until the feed has the job of the workflow, which has just been started.
 func untilJob(t *testing.T, twin *local.Twin) {
 	t.Helper()
 	for ; ; time.Sleep(10 * time.Millisecond) {
-		// Each time on another connection: one may sync 60 times a minute.
+		// Each sync has its own connection, as a connection may sync only 60 times a minute.
 		if frames := synced(t, openTab(t, twin, "ann")); frames[len(frames)-1].Data.(message.Synced).Jobs == 1 {
 			return
 		}
@@ -78,23 +79,23 @@ func untilJob(t *testing.T, twin *local.Twin) {
 // TestEveryJobEndsWithItsWorkflow ends workflows in ways in which they cannot report their own end.
 func TestEveryJobEndsWithItsWorkflow(t *testing.T) {
 	for name, tt := range map[string]struct {
-		whole, call string
-		work        func(context.Context) error
-		stop        bool
-		status      message.Status
-		text        string
-		progress    float64
+		machineFields, taskFields string
+		work                      func(context.Context) error
+		stop                      bool
+		status                    message.Status
+		text                      string
+		progress                  float64
 	}{
-		"it succeeds":         {work: func(context.Context) error { return nil }, status: message.StatusSucceeded, text: "Done", progress: 100},
-		"it is stopped":       {work: untilCancelled, stop: true, status: message.StatusCancelled, text: "The workflow was stopped"},
-		"its worker panics":   {work: func(context.Context) error { panic("out of order") }, status: message.StatusFailed, text: "The workflow failed"},
-		"a task times out":    {call: `"TimeoutSeconds":1,`, work: untilCancelled, status: message.StatusFailed, text: "The workflow failed"},
-		"the whole times out": {whole: `"TimeoutSeconds":3,`, work: untilCancelled, status: message.StatusFailed, text: "The workflow took too long"},
+		"it succeeds":            {work: func(context.Context) error { return nil }, status: message.StatusSucceeded, text: "Done", progress: 100},
+		"it is stopped":          {work: untilCancelled, stop: true, status: message.StatusCancelled, text: "The workflow was stopped"},
+		"its worker panics":      {work: func(context.Context) error { panic("out of order") }, status: message.StatusFailed, text: "The workflow failed"},
+		"a task times out":       {taskFields: `"TimeoutSeconds":1,`, work: untilCancelled, status: message.StatusFailed, text: "The workflow failed"},
+		"the workflow times out": {machineFields: `"TimeoutSeconds":3,`, work: untilCancelled, status: message.StatusFailed, text: "The workflow took too long"},
 	} {
 		t.Run(name, func(t *testing.T) {
-			twin, execution := startWorkflow(t, tt.whole, tt.call, tt.work)
+			twin, execution := startWorkflow(t, tt.machineFields, tt.taskFields, tt.work)
 			ann := openTab(t, twin, "ann")
-			synced(t, ann) // whatever has been by now
+			synced(t, ann) // its frames are not checked
 			if tt.stop {
 				untilJob(t, twin)
 				if _, err := sfn.NewFromConfig(twin.AWSConfig()).StopExecution(t.Context(), &sfn.StopExecutionInput{ExecutionArn: &execution}); err != nil {
@@ -114,15 +115,15 @@ func TestEveryJobEndsWithItsWorkflow(t *testing.T) {
 			if diff := gocmp.Diff(message.Data(want), got.Data); diff != "" {
 				t.Errorf("the last state (-want +got):\n%s", diff)
 			}
-			if took := got.Timestamp.Sub(ended(t, twin, execution)); took > 5*time.Second {
+			if took := got.Timestamp.Sub(endTime(t, twin, execution)); took > 5*time.Second {
 				t.Errorf("the job ended %v after its workflow, want it within seconds", took)
 			}
 		})
 	}
 }
 
-// ended returns when an execution ended.
-func ended(t *testing.T, twin *local.Twin, execution string) time.Time {
+// endTime returns the time at which an execution ended.
+func endTime(t *testing.T, twin *local.Twin, execution string) time.Time {
 	t.Helper()
 	out, err := sfn.NewFromConfig(twin.AWSConfig()).DescribeExecution(t.Context(), &sfn.DescribeExecutionInput{ExecutionArn: &execution})
 	if err != nil || out.StopDate == nil {

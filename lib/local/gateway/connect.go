@@ -17,8 +17,7 @@ import (
 // handshakeKeySize is the size of a decoded Sec-WebSocket-Key (RFC 6455, section 4.1).
 const handshakeKeySize = 16
 
-// serveConnect serves an opening handshake: it checks it, invokes $connect, and upgrades the connection if the function
-// allows it.
+// serveConnect checks an opening handshake, invokes $connect, and upgrades the connection if the function accepts it.
 func (g *Gateway) serveConnect(w http.ResponseWriter, r *http.Request) {
 	if len(r.RequestURI) > g.cfg.URLLimit {
 		writeError(w, http.StatusRequestURITooLong, "", "URI too long")
@@ -118,10 +117,10 @@ func (g *Gateway) upgrade(w http.ResponseWriter, r *http.Request, s *socket, pro
 func checkHandshake(r *http.Request) int {
 	key, err := base64.StdEncoding.DecodeString(r.Header.Get("Sec-Websocket-Key"))
 	switch {
-	case !headerHasToken(r.Header["Connection"], "upgrade"), !headerHasToken(r.Header["Upgrade"], "websocket"),
+	case !headerHasToken(r.Header["Connection"], "upgrade") || !headerHasToken(r.Header["Upgrade"], "websocket") ||
 		r.Header.Get("Sec-Websocket-Version") != "13":
 		return http.StatusUpgradeRequired
-	case err != nil, len(key) != handshakeKeySize:
+	case err != nil || len(key) != handshakeKeySize:
 		return http.StatusBadRequest
 	default:
 		return http.StatusSwitchingProtocols

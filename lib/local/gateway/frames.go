@@ -90,7 +90,7 @@ func (f *frameReader) checkHeader(header ws.Header) error {
 		return nil
 	case header.OpCode == ws.OpBinary:
 		return frameError(ws.StatusUnsupportedData)
-	case header.Length > int64(f.frameLimit), header.Length > int64(f.messageLimit-len(f.message)):
+	case header.Length > int64(f.frameLimit) || header.Length > int64(f.messageLimit-len(f.message)):
 		return frameError(ws.StatusMessageTooBig)
 	default:
 		return nil

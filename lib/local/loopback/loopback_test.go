@@ -12,7 +12,7 @@ import (
 	"github.com/herald-progress/herald/lib/local/loopback"
 )
 
-// serve starts a server. ask sends a request as it stands, and returns the answer's status.
+// serve starts a server. ask sends a request unchanged and returns the status of the response.
 func serve(t *testing.T, c loopback.Config) (ask func(request string) int) {
 	t.Helper()
 	server := httptest.NewUnstartedServer(loopback.Only(c, http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { fmt.Fprint(w, "in") })))
@@ -33,7 +33,7 @@ func serve(t *testing.T, c loopback.Config) (ask func(request string) int) {
 		defer response.Body.Close()
 		for name := range response.Header {
 			if strings.HasPrefix(name, "Access-Control-") {
-				t.Errorf("%q: the refusal or its handler says %s", request, name)
+				t.Errorf("%q: the response has the header %s", request, name)
 			}
 		}
 
@@ -43,7 +43,7 @@ func serve(t *testing.T, c loopback.Config) (ask func(request string) int) {
 
 func TestOtherHostsAreForbidden(t *testing.T) {
 	ask := serve(t, loopback.Config{Hosts: []string{"host.docker.internal", "192.168.1.5", "[fd00::1]"}})
-	for host, in := range map[string]bool{
+	for host, admitted := range map[string]bool{
 		"127.0.0.1":               true,
 		"127.0.0.1:4510":          true,
 		"127.0.0.1:1":             true,
@@ -115,9 +115,9 @@ func TestOtherHostsAreForbidden(t *testing.T) {
 		"10.0.0.1":                             false,
 		"xn--lcalhost-54a":                     false,
 	} {
-		want := map[bool]int{true: http.StatusOK, false: http.StatusForbidden}[in]
+		want := map[bool]int{true: http.StatusOK, false: http.StatusForbidden}[admitted]
 		got := ask("GET / HTTP/1.1\nHost: " + host)
-		if got == http.StatusBadRequest && !in {
+		if got == http.StatusBadRequest && !admitted {
 			continue // refused by net/http
 		}
 		if got != want {
@@ -148,7 +148,7 @@ func TestOtherHostsAreForbidden(t *testing.T) {
 
 func TestOtherOriginsAreForbidden(t *testing.T) {
 	ask := serve(t, loopback.Config{Origins: []string{"https://app.example.com", "chrome-extension://abcdefghijklmnop"}})
-	for origin, in := range map[string]bool{
+	for origin, admitted := range map[string]bool{
 		"http://127.0.0.1":                     true,
 		"http://127.0.0.1:3000":                true,
 		"https://127.0.0.1:3000":               true,
@@ -184,7 +184,7 @@ func TestOtherOriginsAreForbidden(t *testing.T) {
 		"javascript://localhost":               false,
 		"chrome-extension://other":             false,
 	} {
-		want := map[bool]int{true: http.StatusOK, false: http.StatusForbidden}[in]
+		want := map[bool]int{true: http.StatusOK, false: http.StatusForbidden}[admitted]
 		for _, request := range []string{
 			"GET / HTTP/1.1", "HEAD / HTTP/1.1", "POST / HTTP/1.1\nContent-Length: 0", "PUT / HTTP/1.1\nContent-Length: 0",
 			"OPTIONS / HTTP/1.1\nAccess-Control-Request-Method: PUT",
@@ -201,7 +201,7 @@ func TestOtherOriginsAreForbidden(t *testing.T) {
 	}
 }
 
-// TestForeignPagesMayOnlyNavigate: browsers send no Origin with what a page only shows, but say where it is shown.
+// TestForeignPagesMayOnlyNavigate: for images, scripts and frames browsers send no Origin, but Sec-Fetch headers.
 func TestForeignPagesMayOnlyNavigate(t *testing.T) {
 	ask := serve(t, loopback.Config{})
 	for request, want := range map[string]int{
@@ -248,7 +248,7 @@ func TestValidateNamesTheEntry(t *testing.T) {
 	}
 }
 
-// FuzzHost: whatever is admitted is a name of this machine.
+// FuzzHost checks that every admitted Host is a name of this machine.
 func FuzzHost(f *testing.F) {
 	for _, host := range []string{"127.0.0.1:80", "[::1]", "a.localhost.", "localhost@evil.example", "[::1]:80:80"} {
 		f.Add(host)
@@ -256,9 +256,9 @@ func FuzzHost(f *testing.F) {
 	f.Fuzz(func(t *testing.T, host string) {
 		r := httptest.NewRequestWithContext(t.Context(), http.MethodGet, "/", nil)
 		r.Host = host
-		in := false
-		loopback.Only(loopback.Config{}, http.HandlerFunc(func(http.ResponseWriter, *http.Request) { in = true })).ServeHTTP(httptest.NewRecorder(), r)
-		if !in {
+		admitted := false
+		loopback.Only(loopback.Config{}, http.HandlerFunc(func(http.ResponseWriter, *http.Request) { admitted = true })).ServeHTTP(httptest.NewRecorder(), r)
+		if !admitted {
 			return
 		}
 		name := strings.ToLower(host)

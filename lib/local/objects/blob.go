@@ -123,9 +123,9 @@ func isChecksum(name string) bool {
 	return found && name != "Algorithm" && name != "Mode" && name != "Type"
 }
 
-func (f *blob) object(key string) *gofakes3.Object {
+func (b *blob) object(key string) *gofakes3.Object {
 	return &gofakes3.Object{
-		Name: key, Metadata: maps.Clone(f.meta), Size: f.size, Hash: f.hash,
+		Name: key, Metadata: maps.Clone(b.meta), Size: b.size, Hash: b.hash,
 		Contents: io.NopCloser(bytes.NewReader(nil)),
 	}
 }

@@ -53,8 +53,8 @@ func decodeAWSChunked(r *http.Request) *http.Request {
 // chunkReader reads the content of an aws-chunked body.
 type chunkReader struct {
 	source *bufio.Reader
-	left   int64 // What is left of the current chunk.
-	begun  bool
+	left   int64 // The bytes of the current chunk that are not read yet.
+	begun  bool  // The first chunk was reached.
 	err    error
 }
 
@@ -78,7 +78,7 @@ func (c *chunkReader) Read(p []byte) (int, error) {
 	return n, err
 }
 
-// next reads up to the content of the next chunk; io.EOF says that there is none.
+// next reads up to the content of the next chunk. It returns io.EOF after the last one.
 func (c *chunkReader) next() error {
 	if c.begun {
 		line, err := c.line()

@@ -24,7 +24,7 @@ func TestDecodesAWSChunkedBodies(t *testing.T) {
 		"4\r\nabcd\r\n2\r\nef\r\n0\r\nx-amz-checksum-crc32:AAAAAA==\r\n\r\n": http.StatusOK,
 		"6;chunk-signature=0a\r\nabcdef\r\n0;chunk-signature=0b\r\n\r\n":     http.StatusOK,
 		"6\r\nabcdef\r\n0\r\n":    http.StatusOK,
-		"5\r\nabcde\r\n0\r\n\r\n": http.StatusBadRequest, // Shorter than it said.
+		"5\r\nabcde\r\n0\r\n\r\n": http.StatusBadRequest, // Shorter than X-Amz-Decoded-Content-Length.
 	} {
 		answer := send(t, http.MethodPut, endpoint+"/uploads/in/chunked", body, http.Header{
 			"X-Amz-Content-Sha256": {"STREAMING-UNSIGNED-PAYLOAD-TRAILER"}, "X-Amz-Decoded-Content-Length": {"6"},

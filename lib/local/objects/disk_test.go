@@ -16,7 +16,7 @@ import (
 	"github.com/herald-progress/herald/lib/local/objects"
 )
 
-func TestClaim(t *testing.T) {
+func TestOneOfManyConditionalWritesSucceeds(t *testing.T) {
 	t.Parallel()
 	var events eventLog
 	client, _ := newS3(t, events.add)
@@ -46,7 +46,7 @@ func TestClaim(t *testing.T) {
 	}
 
 	// The condition holds for multipart uploads too.
-	begun, err := client.CreateMultipartUpload(t.Context(), &s3.CreateMultipartUploadInput{
+	upload, err := client.CreateMultipartUpload(t.Context(), &s3.CreateMultipartUploadInput{
 		Bucket: aws.String("uploads"), Key: aws.String("in/claim"),
 	})
 	if err != nil {
@@ -54,7 +54,7 @@ func TestClaim(t *testing.T) {
 	}
 
 	part, err := client.UploadPart(t.Context(), &s3.UploadPartInput{
-		Bucket: aws.String("uploads"), Key: aws.String("in/claim"), UploadId: begun.UploadId, PartNumber: aws.Int32(1),
+		Bucket: aws.String("uploads"), Key: aws.String("in/claim"), UploadId: upload.UploadId, PartNumber: aws.Int32(1),
 		Body: strings.NewReader("late"),
 	})
 	if err != nil {
@@ -62,7 +62,7 @@ func TestClaim(t *testing.T) {
 	}
 
 	complete := &s3.CompleteMultipartUploadInput{
-		Bucket: aws.String("uploads"), Key: aws.String("in/claim"), UploadId: begun.UploadId, IfNoneMatch: aws.String("*"),
+		Bucket: aws.String("uploads"), Key: aws.String("in/claim"), UploadId: upload.UploadId, IfNoneMatch: aws.String("*"),
 		MultipartUpload: &types.CompletedMultipartUpload{
 			Parts: []types.CompletedPart{{ETag: part.ETag, PartNumber: aws.Int32(1)}},
 		},
@@ -84,8 +84,8 @@ func TestClaim(t *testing.T) {
 	}
 }
 
-// TestDiskBackend checks that overwritten, deleted, joined and aborted objects leave no file.
-func TestDiskBackend(t *testing.T) {
+// TestRemovedObjectsLeaveNoFile checks that overwritten, deleted, joined and aborted objects leave no file.
+func TestRemovedObjectsLeaveNoFile(t *testing.T) {
 	t.Parallel()
 	dir := t.TempDir()
 	endpoint, err := objects.New(objects.Config{Bucket: "uploads", Dir: dir})

@@ -39,7 +39,7 @@ func (e *eventLog) drain() []map[string]any {
 	return events
 }
 
-func TestEvent(t *testing.T) {
+func TestUploadBelowThePrefixSendsOneEvent(t *testing.T) {
 	t.Parallel()
 	var events eventLog
 	client, _ := newS3(t, events.add)

@@ -36,7 +36,7 @@ func (d *disk) ListBucket(
 		list    = gofakes3.NewObjectList()
 		count   int64
 		lastKey string
-		group   string // The common prefix that is being passed over.
+		group   string // The common prefix whose other keys are skipped.
 	)
 
 	for _, key := range slices.Sorted(maps.Keys(bucket.objects)) {

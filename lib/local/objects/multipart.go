@@ -77,9 +77,9 @@ func (d *disk) AbortMultipartUpload(bucket, key string, id gofakes3.UploadID) er
 }
 
 // removeUpload removes an upload and its remaining parts. The caller holds the lock.
-func (d *disk) removeUpload(id gofakes3.UploadID, begun *upload) {
+func (d *disk) removeUpload(id gofakes3.UploadID, upload *upload) {
 	delete(d.uploads, id)
-	for _, part := range begun.parts {
+	for _, part := range upload.parts {
 		removeFile(part)
 	}
 }
@@ -123,7 +123,7 @@ func (d *disk) setConditions(id gofakes3.UploadID, conditions *gofakes3.PutCondi
 	}
 }
 
-// takeParts checks the request and takes the upload out, so that no one else completes it.
+// takeParts checks the request and removes the upload from the uploads, so that no other request completes it.
 func (d *disk) takeParts(
 	bucket, key string, id gofakes3.UploadID, in *gofakes3.CompleteMultipartUploadRequest,
 ) (*upload, []*blob, error) {

@@ -39,7 +39,7 @@ type S3 struct {
 	sequence atomic.Int64
 }
 
-// unsupportedSubresources are those that gofakes3 would mistake for the object or the bucket itself.
+// unsupportedSubresources are the subresources that gofakes3 would mistake for the object or the bucket itself.
 var unsupportedSubresources = []string{
 	"accelerate", "acl", "analytics", "attributes", "cors", "encryption", "intelligent-tiering", "inventory", "legal-hold",
 	"lifecycle", "logging", "metrics", "notification", "object-lock", "ownershipControls", "policy", "policyStatus",
@@ -197,5 +197,5 @@ func writeError(w http.ResponseWriter, code gofakes3.ErrorCode, message string) 
 	}
 	w.Header().Set("Content-Type", "application/xml")
 	w.WriteHeader(code.Status())
-	_, _ = w.Write(body) // The client has gone when this fails.
+	_, _ = w.Write(body) // It fails only if the client has disconnected.
 }

@@ -62,7 +62,7 @@ func get(t *testing.T, client *s3.Client, in s3.GetObjectInput) (string, *s3.Get
 	return string(body), out, err
 }
 
-func TestUploads(t *testing.T) {
+func TestEachWayToUploadSendsAnEvent(t *testing.T) {
 	t.Parallel()
 	var events eventLog
 	client, endpoint := newS3(t, events.add)
@@ -115,7 +115,7 @@ func TestUploads(t *testing.T) {
 		}
 	}
 
-	// What fails yields no event.
+	// A failed upload sends no event.
 	events.drain()
 
 	_, err = client.PutObject(t.Context(), &s3.PutObjectInput{
@@ -128,9 +128,9 @@ func TestUploads(t *testing.T) {
 	}
 }
 
-// TestConditionsOfWrites holds the conditions against what Amazon S3 answers,
+// TestWritesCheckTheirConditionsAsS3Does compares the responses with those of Amazon S3,
 // https://docs.aws.amazon.com/AmazonS3/latest/userguide/conditional-writes.html.
-func TestConditionsOfWrites(t *testing.T) {
+func TestWritesCheckTheirConditionsAsS3Does(t *testing.T) {
 	t.Parallel()
 	bucket, other := aws.String("uploads"), aws.String(`"00000000000000000000000000000000"`)
 	for _, way := range []string{"PutObject", "CopyObject", "CompleteMultipartUpload"} {
@@ -149,9 +149,9 @@ func TestConditionsOfWrites(t *testing.T) {
 					Bucket: bucket, Key: &key, CopySource: aws.String("uploads/source"), IfMatch: match, IfNoneMatch: noneMatch,
 				})
 			default:
-				begun, part := begin(t, client, key, "new")
+				uploadID, part := uploadOnePart(t, client, key, "new")
 				_, err = client.CompleteMultipartUpload(t.Context(), &s3.CompleteMultipartUploadInput{
-					Bucket: bucket, Key: &key, UploadId: begun, IfMatch: match, IfNoneMatch: noneMatch,
+					Bucket: bucket, Key: &key, UploadId: uploadID, IfMatch: match, IfNoneMatch: noneMatch,
 					MultipartUpload: &types.CompletedMultipartUpload{Parts: []types.CompletedPart{part}},
 				})
 			}
@@ -162,7 +162,7 @@ func TestConditionsOfWrites(t *testing.T) {
 		wiretest.WantCode(t, way+", If-Match of nothing", write("in/a", other, nil), "NoSuchKey")
 		etag := put(t, client, "in/a", "old")
 		wiretest.WantCode(t, way+", If-Match of another", write("in/a", other, nil), "PreconditionFailed")
-		wiretest.WantCode(t, way+", If-None-Match of what is there", write("in/a", nil, aws.String("*")), "PreconditionFailed")
+		wiretest.WantCode(t, way+", If-None-Match of an existing object", write("in/a", nil, aws.String("*")), "PreconditionFailed")
 
 		if body, _, err := get(t, client, s3.GetObjectInput{Key: aws.String("in/a")}); body != "old" {
 			t.Errorf("%s: %q after conditions that did not hold (%v)", way, body, err)
@@ -182,7 +182,7 @@ func TestConditionsOfWrites(t *testing.T) {
 	}
 }
 
-func TestConditionsOnTheSourceOfACopy(t *testing.T) {
+func TestCopyChecksTheConditionsOnItsSource(t *testing.T) {
 	t.Parallel()
 	client, _ := newS3(t, nil)
 	etag, other := put(t, client, "in/a", "a"), aws.String(`"00000000000000000000000000000000"`)
@@ -202,11 +202,11 @@ func TestConditionsOnTheSourceOfACopy(t *testing.T) {
 	}
 }
 
-// begin begins a multipart upload and sends its only part.
-func begin(t *testing.T, client *s3.Client, key, body string) (*string, types.CompletedPart) {
+// uploadOnePart creates a multipart upload with one part. It returns the id of the upload and the part.
+func uploadOnePart(t *testing.T, client *s3.Client, key, body string) (*string, types.CompletedPart) {
 	t.Helper()
 
-	begun, err := client.CreateMultipartUpload(t.Context(), &s3.CreateMultipartUploadInput{
+	upload, err := client.CreateMultipartUpload(t.Context(), &s3.CreateMultipartUploadInput{
 		Bucket: aws.String("uploads"), Key: &key,
 	})
 	if err != nil {
@@ -214,18 +214,18 @@ func begin(t *testing.T, client *s3.Client, key, body string) (*string, types.Co
 	}
 
 	part, err := client.UploadPart(t.Context(), &s3.UploadPartInput{
-		Bucket: aws.String("uploads"), Key: &key, UploadId: begun.UploadId, PartNumber: aws.Int32(1), Body: strings.NewReader(body),
+		Bucket: aws.String("uploads"), Key: &key, UploadId: upload.UploadId, PartNumber: aws.Int32(1), Body: strings.NewReader(body),
 	})
 	if err != nil {
 		t.Fatal(err)
 	}
-	return begun.UploadId, types.CompletedPart{ETag: part.ETag, PartNumber: aws.Int32(1)}
+	return upload.UploadId, types.CompletedPart{ETag: part.ETag, PartNumber: aws.Int32(1)}
 }
 
 func multipart(t *testing.T, client *s3.Client, key string, parts ...string) string {
 	t.Helper()
 
-	begun, err := client.CreateMultipartUpload(t.Context(), &s3.CreateMultipartUploadInput{
+	upload, err := client.CreateMultipartUpload(t.Context(), &s3.CreateMultipartUploadInput{
 		Bucket: aws.String("uploads"), Key: aws.String(key), ContentType: aws.String("text/csv"),
 	})
 	if err != nil {
@@ -236,7 +236,7 @@ func multipart(t *testing.T, client *s3.Client, key string, parts ...string) str
 	for i, body := range parts {
 		number := aws.Int32(int32(i + 1))
 		part, err := client.UploadPart(t.Context(), &s3.UploadPartInput{
-			Bucket: aws.String("uploads"), Key: aws.String(key), UploadId: begun.UploadId, PartNumber: number,
+			Bucket: aws.String("uploads"), Key: aws.String(key), UploadId: upload.UploadId, PartNumber: number,
 			Body: strings.NewReader(body),
 		})
 		if err != nil {
@@ -247,14 +247,14 @@ func multipart(t *testing.T, client *s3.Client, key string, parts ...string) str
 	}
 
 	listed, err := client.ListParts(t.Context(), &s3.ListPartsInput{
-		Bucket: aws.String("uploads"), Key: aws.String(key), UploadId: begun.UploadId,
+		Bucket: aws.String("uploads"), Key: aws.String(key), UploadId: upload.UploadId,
 	})
 	if err != nil || len(listed.Parts) != len(parts) {
 		t.Fatalf("%d parts, error %v", len(listed.Parts), err)
 	}
 
 	complete := &s3.CompleteMultipartUploadInput{
-		Bucket: aws.String("uploads"), Key: aws.String(key), UploadId: begun.UploadId, MultipartUpload: &done,
+		Bucket: aws.String("uploads"), Key: aws.String(key), UploadId: upload.UploadId, MultipartUpload: &done,
 	}
 	out, err := client.CompleteMultipartUpload(t.Context(), complete)
 	if err != nil {
@@ -286,7 +286,7 @@ func send(t *testing.T, method, url, body string, header http.Header) *http.Resp
 	return answer
 }
 
-func TestMeetsTheStoreContract(t *testing.T) {
+func TestStoreOnTheEndpointMeetsTheStoreContract(t *testing.T) {
 	t.Parallel()
 	storetest.Run(t, openStore)
 }

@@ -14,7 +14,7 @@ import (
 	"github.com/herald-progress/herald/lib/local/awswire/wiretest"
 )
 
-func TestReads(t *testing.T) {
+func TestReadsReturnRangesOfOneVersion(t *testing.T) {
 	t.Parallel()
 	client, endpoint := newS3(t, nil)
 	key := aws.String("in/a")
@@ -58,7 +58,7 @@ func TestReads(t *testing.T) {
 	}
 }
 
-func TestStoresObjectHeaders(t *testing.T) {
+func TestObjectsKeepTheirHeadersButNoCredentials(t *testing.T) {
 	t.Parallel()
 	client, endpoint := newS3(t, nil)
 	_, err := client.PutObject(t.Context(), &s3.PutObjectInput{
@@ -82,7 +82,7 @@ func TestStoresObjectHeaders(t *testing.T) {
 	}
 }
 
-func TestList(t *testing.T) {
+func TestListReturnsKeysAndPrefixesInPages(t *testing.T) {
 	t.Parallel()
 	client, _ := newS3(t, nil)
 	for _, key := range []string{"a", "b/1", "b/2", "b/3", "c", "d/1"} {

@@ -47,9 +47,9 @@ func TestNestedExecutionsReturnTheirResults(t *testing.T) {
 			t.Parallel()
 			ended := make(chan states.ExecutionDescription, 1)
 			service := newService(t, states.Config{
-				StatusChanged: func(_ context.Context, x states.ExecutionDescription) {
-					if x.Status != "RUNNING" && x.StateMachineArn == states.StateMachineARN("parent") {
-						ended <- x
+				StatusChanged: func(_ context.Context, description states.ExecutionDescription) {
+					if description.Status != "RUNNING" && description.StateMachineArn == states.StateMachineARN("parent") {
+						ended <- description
 					}
 				},
 			}, map[string]string{"parent": tt.machine, "pass": passMachine, "fail": failMachine, "wait": waitMachine})

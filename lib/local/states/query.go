@@ -115,6 +115,7 @@ func (s *StepFunctions) GetExecutionHistory(
 		if skip > 0 { // The position is the ID of the previous page's last event.
 			events = events[:min(skip-1, int64(len(events)))]
 		}
+		// One event more than the page shows that there is a next page.
 		events = slices.Clone(events[max(0, len(events)-size-1):])
 		slices.Reverse(events)
 	} else {

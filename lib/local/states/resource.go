@@ -63,10 +63,11 @@ type definitionStates struct {
 	} `json:"States"`
 }
 
-func (c definitionStates) check() error {
-	problems := make([]error, 0, len(c.States))
-	for _, name := range slices.Sorted(maps.Keys(c.States)) {
-		state := c.States[name]
+// check checks the states and, recursively, those inside of them.
+func (d definitionStates) check() error {
+	problems := make([]error, 0, len(d.States))
+	for _, name := range slices.Sorted(maps.Keys(d.States)) {
+		state := d.States[name]
 		if state.Type == "Task" && taskFuncFor(state.Resource) == nil {
 			problems = append(problems, fmt.Errorf("%w: %s, in state %s", ErrUnsupportedResource, state.Resource, name))
 		}

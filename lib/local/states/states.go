@@ -30,7 +30,7 @@ type Config struct {
 	// Lambda runs the functions that tasks call.
 	Lambda *invoke.Lambda
 	// StatusChanged, if not nil, is called when an execution has started and when it has ended. The calls for one execution
-	// come in order; it continues when the call returns.
+	// come in order; the execution continues when the call has returned.
 	StatusChanged func(ctx context.Context, execution ExecutionDescription)
 	// MaxEnded is how many ended executions are stored; the oldest are removed first. Zero means 1,000.
 	MaxEnded int
@@ -187,7 +187,7 @@ func (s *StepFunctions) run(ctx context.Context, x *execution) {
 		ID: x.arn, Name: x.name, Start: x.start, Input: json.RawMessage(x.input),
 		StateMachineID: x.machine.arn, StateMachineName: x.machine.name,
 		RoleARN: roleARN,
-		Tasks:   &taskRunner{states: s, execution: x.arn},
+		Tasks:   &taskRunner{states: s, executionARN: x.arn},
 		Record: func(event asl.Event) {
 			s.mu.Lock()
 			defer s.mu.Unlock()
@@ -224,7 +224,7 @@ func (s *StepFunctions) run(ctx context.Context, x *execution) {
 func (s *StepFunctions) removeExecution(x *execution) {
 	delete(s.executions, x.arn)
 	for token, task := range s.pendingTasks {
-		if task.execution == x.arn {
+		if task.executionARN == x.arn {
 			delete(s.pendingTasks, token)
 		}
 	}

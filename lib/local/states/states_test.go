@@ -75,17 +75,20 @@ func describe(t *testing.T, service *states.StepFunctions, arn string) states.Ex
 // statusChanges receives the calls of Config.StatusChanged.
 type statusChanges chan states.ExecutionDescription
 
-func (c statusChanges) add(_ context.Context, x states.ExecutionDescription) { c <- x }
+func (s statusChanges) add(_ context.Context, description states.ExecutionDescription) {
+	s <- description
+}
 
 // nextEnded waits for the next execution that ends.
-func (c statusChanges) nextEnded() states.ExecutionDescription {
+func (s statusChanges) nextEnded() states.ExecutionDescription {
 	for {
-		if x := <-c; x.Status != "RUNNING" {
-			return x
+		if description := <-s; description.Status != "RUNNING" {
+			return description
 		}
 	}
 }
 
+// runToEnd runs a state machine once and returns the ARN of the ended execution.
 func runToEnd(t *testing.T, service *states.StepFunctions, ended statusChanges, machine string) string {
 	t.Helper()
 	arn := start(t, service, machine, "", "")
@@ -104,6 +107,7 @@ func decode(t *testing.T, text string) any {
 	return value
 }
 
+// brokenError is an error whose type Lambda reports as errorType.
 type brokenError struct{ Reason string }
 
 func (e brokenError) Error() string { return e.Reason }

@@ -20,8 +20,8 @@ import (
 
 // A taskRunner runs the tasks of one execution. It implements asl.Tasks.
 type taskRunner struct {
-	states    *StepFunctions
-	execution string // Its ARN.
+	states       *StepFunctions
+	executionARN string
 }
 
 // RunTask runs a task.

@@ -93,10 +93,11 @@ func TestLambdaTasksEndAsOnAWS(t *testing.T) {
 
 // matches reports whether text is the pattern, in which a * stands for any text.
 func matches(pattern, text string) bool {
-	before, after, wild := strings.Cut(pattern, "*")
-	return text == pattern || wild && strings.HasPrefix(text, before) && strings.HasSuffix(text, after)
+	before, after, hasWildcard := strings.Cut(pattern, "*")
+	return text == pattern || hasWildcard && strings.HasPrefix(text, before) && strings.HasSuffix(text, after)
 }
 
+// checkInvokeResult checks the result of lambda:invoke; event is set if its InvocationType is Event.
 func checkInvokeResult(t *testing.T, answer map[string]any, event bool) {
 	t.Helper()
 	status := 200.0
@@ -107,9 +108,9 @@ func checkInvokeResult(t *testing.T, answer map[string]any, event bool) {
 	response, _ := answer["SdkResponseMetadata"].(map[string]any)
 	http, _ := answer["SdkHttpMetadata"].(map[string]any)
 	headers, _ := http["HttpHeaders"].(map[string]any)
-	all, _ := http["AllHttpHeaders"].(map[string]any)
+	allHeaders, _ := http["AllHttpHeaders"].(map[string]any)
 	if answer["ExecutedVersion"] != "$LATEST" || answer["StatusCode"] != status || http["HttpStatusCode"] != status ||
-		response["RequestId"] == nil || headers["x-amzn-RequestId"] != response["RequestId"] || len(all) != len(headers) ||
+		response["RequestId"] == nil || headers["x-amzn-RequestId"] != response["RequestId"] || len(allHeaders) != len(headers) ||
 		len(answer) != 5 {
 		t.Errorf("answer %v", answer)
 	}

@@ -12,12 +12,12 @@ import (
 // errInvalidToken is the error for an unknown token of a page or a task.
 var errInvalidToken = awswire.NewError("InvalidToken", "Invalid Token: 'Invalid token'")
 
-// A pendingTask is a task with a task token. It stays known, but closed, after it has ended.
+// A pendingTask is a task with a task token. It is kept after its end, with closed set, so that its token is still recognized.
 type pendingTask struct {
-	execution string // Its ARN.
-	heartbeat func()
-	result    chan taskResult // Of capacity 1.
-	closed    bool            // The task has ended. Guarded by StepFunctions.mu.
+	executionARN string
+	heartbeat    func()
+	result       chan taskResult // Of capacity 1.
+	closed       bool            // The task has ended. Guarded by StepFunctions.mu.
 }
 
 // A taskResult is the result of a task.
@@ -30,7 +30,7 @@ type taskResult struct {
 // before call has returned. If call fails, the task fails.
 func waitForToken(call taskFunc) taskFunc {
 	return func(r *taskRunner, ctx context.Context, t asl.Task) (json.RawMessage, error) {
-		task := r.states.addPendingTask(r.execution, t)
+		task := r.states.addPendingTask(r.executionARN, t)
 		defer r.states.closePendingTask(task)
 		called := make(chan taskResult, 1)
 		ok := r.states.background.Go(func(context.Context) {
@@ -60,7 +60,7 @@ func waitForToken(call taskFunc) taskFunc {
 
 // addPendingTask makes the task's token valid.
 func (s *StepFunctions) addPendingTask(executionARN string, t asl.Task) *pendingTask {
-	task := &pendingTask{execution: executionARN, heartbeat: t.Heartbeat, result: make(chan taskResult, 1)}
+	task := &pendingTask{executionARN: executionARN, heartbeat: t.Heartbeat, result: make(chan taskResult, 1)}
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.pendingTasks[t.Token] = task

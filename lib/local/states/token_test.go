@@ -19,14 +19,15 @@ func tokenMachine(fields string) string {
 
 type askInput struct{ Token string }
 
-// askService returns a service whose machine "ask" sends its task tokens to the channel. Then its function returns then.
-func askService(t *testing.T, fields string, then error) (*states.StepFunctions, <-chan string) {
+// askService returns a service with the machine "ask". The machine's function sends the task tokens to the channel and returns
+// functionErr.
+func askService(t *testing.T, fields string, functionErr error) (*states.StepFunctions, <-chan string) {
 	t.Helper()
 	tokens := make(chan string, 1)
 	lambda := newLambda(t, map[string]invoke.Function{
 		"ask": {Timeout: time.Minute, Handler: func(_ context.Context, in askInput) error {
 			tokens <- in.Token
-			return then
+			return functionErr
 		}},
 	})
 	return newService(t, states.Config{Lambda: lambda}, map[string]string{"ask": tokenMachine(fields)}), tokens
@@ -79,7 +80,7 @@ func TestTaskTokenEndsItsTaskOnce(t *testing.T) {
 			t.Errorf("ended as %+v", got)
 		}
 
-		// Stopped.
+		// StopExecution.
 		arn = start(t, service, "ask", "", "")
 		token = <-tokens
 
