@@ -87,9 +87,9 @@ type slowErrors struct {
 
 func (s *slowErrors) Publish(ctx context.Context, request message.Request) error {
 	if _, isError := request.Message.(message.Error); isError {
-		s.recorder.setDelay(s.takes)
+		s.setDelay(s.takes)
 		err := s.recorder.Publish(ctx, request)
-		s.recorder.setDelay(0)
+		s.setDelay(0)
 		if s.fails {
 			return errDown
 		}
