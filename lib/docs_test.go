@@ -14,7 +14,8 @@ import (
 	"testing"
 )
 
-// readTree returns the files of the repository that match, by their path from its top.
+// readTree returns the content of each file of the repository for which match returns true. The keys are paths from the
+// repository's root.
 func readTree(t *testing.T, match func(path string) bool) map[string]string {
 	t.Helper()
 	files := map[string]string{}
@@ -185,7 +186,7 @@ func TestDocsLinkToFilesThatExist(t *testing.T) {
 	}
 }
 
-// TestREADMEIsShort holds the first page to what a newcomer reads.
+// TestREADMEIsShort keeps the first page short enough for a newcomer to read.
 func TestREADMEIsShort(t *testing.T) {
 	const limit = 200
 	if n := strings.Count(readTree(t, func(path string) bool { return path == "../README.md" })["README.md"], "\n"); n == 0 || n >= limit {
@@ -193,8 +194,8 @@ func TestREADMEIsShort(t *testing.T) {
 	}
 }
 
-// TestContributingNamesCodeThatExists checks the files that the contributors' page names, and that each function it names
-// beside a file is in that file.
+// TestContributingNamesCodeThatExists checks that each file that the contributors' page names exists, and that it has the names of
+// code that the page lists after it.
 func TestContributingNamesCodeThatExists(t *testing.T) {
 	code := readTree(t, func(path string) bool { return strings.HasSuffix(path, ".go") })
 	page := readTree(t, func(path string) bool { return strings.HasSuffix(path, "CONTRIBUTING.md") })[".github/CONTRIBUTING.md"]

@@ -1,4 +1,4 @@
-// Package lib_test holds the rules between packages.
+// Package lib_test checks rules that concern all packages, and the documentation.
 package lib_test
 
 import (
@@ -13,8 +13,8 @@ import (
 
 const module = "github.com/herald-progress/herald/"
 
-// allowed names, for each package, which of ours it may import. Imports run downward: every package stands below those
-// that it names. Adapters and the two assemblies are at the bottom.
+// allowed lists, for each package, the packages of this module that it may import. Imports run downward: every package stands below
+// those that it imports. Adapters and the two assemblies are at the bottom.
 var allowed = map[string][]string{
 	"lib/message":                   {},
 	"lib/connection":                {},
@@ -70,6 +70,7 @@ var stdOnly = []string{"lib/message", "lib/connection", "statemachines", "lambda
 // withSDK are the packages that may use the AWS SDK: adapters and assemblies.
 var withSDK = []string{"lib/dynamo", "lib/dynamo/dynamotest", "lib/apigw", "lib/s3store", "lib/secrets", "lib/stepfn", "lib/cloud", "lib/local", "lib/local/awswire/wiretest", "cdkapp/local"}
 
+// listed is a package in the output of go list.
 type listed struct {
 	ImportPath string
 	Imports    []string
@@ -83,9 +84,9 @@ func TestImportsRunDownward(t *testing.T) {
 		if name == "lib" {
 			continue // this test
 		}
-		may, known := allowed[name]
+		mayImport, known := allowed[name]
 		if strings.HasPrefix(name, "lambdas/") {
-			may, known = []string{"lib/cloud"}, true
+			mayImport, known = []string{"lib/cloud"}, true
 		}
 		if !known {
 			t.Errorf("%s: say in this test what it may import", name)
@@ -93,21 +94,21 @@ func TestImportsRunDownward(t *testing.T) {
 			continue
 		}
 		for _, imported := range p.Imports {
-			ours, isOurs := strings.CutPrefix(imported, module)
-			if isOurs && !slices.Contains(may, ours) {
-				t.Errorf("%s imports %s", name, ours)
+			ownName, isOwn := strings.CutPrefix(imported, module)
+			if isOwn && !slices.Contains(mayImport, ownName) {
+				t.Errorf("%s imports %s", name, ownName)
 			}
-			outside := strings.Contains(strings.SplitN(imported, "/", 2)[0], ".") && !isOurs //nolint:mnd // the first segment
-			if outside && slices.Contains(stdOnly, name) {
-				t.Errorf("%s imports %s, and is to use the standard library only", name, imported)
+			isThirdParty := strings.Contains(strings.SplitN(imported, "/", 2)[0], ".") && !isOwn //nolint:mnd // the first segment
+			if isThirdParty && slices.Contains(stdOnly, name) {
+				t.Errorf("%s imports %s, but may use the standard library only", name, imported)
 			}
 			if strings.HasPrefix(imported, "github.com/aws/aws-sdk-go-v2") && !slices.Contains(withSDK, name) {
-				t.Errorf("%s imports %s: put an interface where it is used", name, imported)
+				t.Errorf("%s imports %s: declare an interface in this package instead", name, imported)
 			}
 		}
-		for _, reached := range p.Deps {
-			if strings.Contains(reached, "/aws-cdk-go/") || strings.Contains(reached, "/jsii-runtime-go") {
-				t.Errorf("%s reaches %s", name, reached)
+		for _, dependency := range p.Deps {
+			if strings.Contains(dependency, "/aws-cdk-go/") || strings.Contains(dependency, "/jsii-runtime-go") {
+				t.Errorf("%s depends on %s, which is for cdkapp only", name, dependency)
 			}
 		}
 	}
@@ -117,7 +118,7 @@ func TestNoPackageIsForEverything(t *testing.T) {
 	for _, p := range list(t, "./lib/...") {
 		for segment := range strings.SplitSeq(strings.TrimPrefix(p.ImportPath, module), "/") {
 			if slices.Contains([]string{"util", "utils", "common", "helpers", "types", "misc", "base"}, segment) {
-				t.Errorf("%s: name it after what it does", p.ImportPath)
+				t.Errorf("%s: name the package after its purpose", p.ImportPath)
 			}
 		}
 	}

@@ -73,6 +73,7 @@ func TestASecondModuleUsesTheLibrary(t *testing.T) {
 	}
 }
 
+// run runs the go command in a folder and returns its output.
 func run(t *testing.T, dir string, args ...string) string {
 	t.Helper()
 	command := exec.CommandContext(t.Context(), "go", args...)

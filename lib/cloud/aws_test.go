@@ -25,11 +25,11 @@ const (
 	gatewayAnswersAfter = 10 * time.Millisecond
 )
 
-// serverVariable makes this test binary the services of the benchmark, in a process of its own. Its value is the folder
-// that takes their certificate.
+// serverVariable, if set, makes this test binary serve the AWS services of the benchmark instead of running tests. Its value is
+// the folder into which the binary writes the services' certificate.
 const serverVariable = "HERALD_BENCHMARK_SERVER"
 
-// serveAWS serves DynamoDB, @connections and Secrets Manager over TLS, each on a port of its own, until the benchmark ends.
+// serveAWS serves DynamoDB, @connections and Secrets Manager over TLS, each on a port of its ownCertificate, until the benchmark ends.
 func serveAWS() {
 	dynamo := httptest.NewTLSServer(http.HandlerFunc(serveDynamoDB))
 	secrets := httptest.NewTLSServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
@@ -48,10 +48,11 @@ func serveAWS() {
 	_, _ = io.Copy(io.Discard, os.Stdin)
 }
 
-// queriedUser finds the user of a query, whose name says how many connections it has.
+// queriedUser matches the user in a query. The user user-10, for example, has 10 connections.
 var queriedUser = regexp.MustCompile(`"user-(\d+)"`)
 
-// serveDynamoDB answers a query with the user's connections, and everything else as done, so that no row is found.
+// serveDynamoDB answers a query with the user's connections. It answers every other request with {}: a read finds nothing, and a
+// write succeeds.
 func serveDynamoDB(w http.ResponseWriter, r *http.Request) {
 	body, _ := io.ReadAll(r.Body)
 	time.Sleep(dynamoAnswersAfter)
@@ -61,11 +62,11 @@ func serveDynamoDB(w http.ResponseWriter, r *http.Request) {
 		count, _ := strconv.Atoi(string(user[1]))
 		answer = connectionItems(count)
 	}
-	w.Header().Set("X-Amz-Crc32", strconv.FormatUint(uint64(crc32.ChecksumIEEE(answer)), 10)) // else the SDK complains of each
+	w.Header().Set("X-Amz-Crc32", strconv.FormatUint(uint64(crc32.ChecksumIEEE(answer)), 10)) // without it the SDK logs a warning for each answer
 	_, _ = w.Write(answer)
 }
 
-// connectionItems returns the answer to a query that finds so many connections.
+// connectionItems returns the answer to a query that finds count connections.
 func connectionItems(count int) []byte {
 	items := make([]string, count)
 	now := time.Now()
@@ -77,7 +78,8 @@ func connectionItems(count int) []byte {
 	return fmt.Appendf(nil, `{"Items":[%s],"Count":%d,"ScannedCount":%[2]d}`, strings.Join(items, ","), count)
 }
 
-// startAWS starts the services and returns the variables by which functions find and trust them.
+// startAWS starts the services. It returns the environment variables with which functions find the services and trust their
+// certificate.
 func startAWS(b *testing.B) []string {
 	b.Helper()
 	dir := b.TempDir()
@@ -111,18 +113,18 @@ func startAWS(b *testing.B) []string {
 	}
 }
 
-// certificates returns a file with the services' certificate after those of this machine, if it has them: reading the
-// many of Amazon Linux takes part of a first call.
+// certificates returns a file with this machine's certificates, if there are any, and the services' certificate at the end. On
+// Lambda a function also reads the many certificates of Amazon Linux, which takes a part of its first call.
 func certificates(b *testing.B, dir string) string {
 	b.Helper()
-	own, err := os.ReadFile(filepath.Join(dir, "own.pem"))
+	ownCertificate, err := os.ReadFile(filepath.Join(dir, "own.pem"))
 	if err != nil {
 		b.Fatal(err)
 	}
-	all, _ := os.ReadFile("/etc/ssl/certs/ca-certificates.crt")
-	b.Logf("%d certificates", bytes.Count(all, []byte("BEGIN"))+1)
+	machineCertificates, _ := os.ReadFile("/etc/ssl/certs/ca-certificates.crt")
+	b.Logf("%d certificates", bytes.Count(machineCertificates, []byte("BEGIN"))+1)
 	path := filepath.Join(dir, "all.pem")
-	if err := os.WriteFile(path, append(append(all, '\n'), own...), 0o600); err != nil {
+	if err := os.WriteFile(path, append(append(machineCertificates, '\n'), ownCertificate...), 0o600); err != nil {
 		b.Fatal(err)
 	}
 

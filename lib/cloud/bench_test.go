@@ -12,10 +12,11 @@ import (
 // warmCalls is how many calls follow the first one of each process.
 const warmCalls = 20
 
-// BenchmarkShare measures functions at 0.145 of a processor, the share of one with 256 MB. Each iteration starts a
-// process; what is reported, in milliseconds as median and 99th percentile, is how long it took to start, the first call,
-// both together, and the calls after it, one upon the other. Lambda is believed to start functions at full speed: each
-// case is measured so, and with the limit from the beginning.
+// BenchmarkShare measures functions at 0.145 of a processor, the share of a function with 256 MB. Each iteration starts a process,
+// and calls it once and then warmCalls times, one call after the other. The results are medians and 99th percentiles in
+// milliseconds: init is the time until the process has started, first the time of the first call, cold the sum of both, and warm
+// the time of each later call. Lambda is believed to start functions at full speed. So each case is measured twice: with the limit
+// only after the start, and with the limit from the start on.
 func BenchmarkShare(b *testing.B) {
 	newShare(b)
 	variables := startAWS(b)
@@ -33,10 +34,11 @@ func BenchmarkShare(b *testing.B) {
 		path := program(b, call.function)
 		for _, limited := range []string{"after-init", "from-start"} {
 			b.Run(call.name+"/limited-"+limited, func(b *testing.B) {
-				took := map[string][]float64{}
+				times := map[string][]float64{}
 				for b.Loop() {
-					sample(b, path, variables, limited == "from-start", took, func(p *process) float64 {
-						calls++ // each the first state of another job, which costs a read and a write, and is posted at once
+					sample(b, path, variables, limited == "from-start", times, func(p *process) float64 {
+						// Each call is for another job, whose first state costs a read and a write, and is posted at once.
+						calls++
 						event := strings.Replace(call.event, "JOB", strconv.Itoa(calls), 1)
 						body, took, err := p.timed(b.Context(), []byte(event))
 						if err != nil || !strings.Contains(string(body), call.want) {
@@ -46,19 +48,19 @@ func BenchmarkShare(b *testing.B) {
 					})
 				}
 				b.ReportMetric(0, "ns/op")
-				b.ReportMetric(quantile(took["throttled"], 0.5), "throttled-periods")
-				delete(took, "throttled")
-				for what, values := range took {
-					b.ReportMetric(quantile(values, 0.5), what+"-p50-ms")
-					b.ReportMetric(quantile(values, 0.99), what+"-p99-ms") // of 20 starts: the slowest but one
+				b.ReportMetric(quantile(times["throttled"], 0.5), "throttled-periods")
+				delete(times, "throttled")
+				for name, values := range times {
+					b.ReportMetric(quantile(values, 0.5), name+"-p50-ms")
+					b.ReportMetric(quantile(values, 0.99), name+"-p99-ms") // of 20 values, the second largest
 				}
 			})
 		}
 	}
 }
 
-// sample adds what one process took.
-func sample(b *testing.B, path string, variables []string, atStart bool, took map[string][]float64, call func(*process) float64) {
+// sample starts one process, calls it, and adds the measured values to times. If atStart is set, the limit applies to the start too.
+func sample(b *testing.B, path string, variables []string, atStart bool, times map[string][]float64, call func(*process) float64) {
 	b.Helper()
 	group := newShare(b)
 	if atStart {
@@ -73,15 +75,15 @@ func sample(b *testing.B, path string, variables []string, atStart bool, took ma
 	if err := group.limit(true); err != nil {
 		b.Fatal(err)
 	}
-	started, first := milliseconds(p.InitTook), call(p)
-	took["init"] = append(took["init"], started)
-	took["first"] = append(took["first"], first)
-	took["cold"] = append(took["cold"], started+first)
+	init, first := milliseconds(p.InitTook), call(p)
+	times["init"] = append(times["init"], init)
+	times["first"] = append(times["first"], first)
+	times["cold"] = append(times["cold"], init+first)
 	for range warmCalls {
-		took["warm"] = append(took["warm"], call(p))
+		times["warm"] = append(times["warm"], call(p))
 	}
-	took["throttled"] = append(took["throttled"], float64(group.throttled(b)))
-	_ = p.started.Kill()
+	times["throttled"] = append(times["throttled"], float64(group.throttled(b)))
+	_ = p.handle.Kill()
 	<-p.ended
 }
 
@@ -93,12 +95,12 @@ func connectEvent(b *testing.B) string {
 		"Sec-WebSocket-Key": "dGhlIHNhbXBsZSBub25jZQ==", "Sec-WebSocket-Protocol": "herald, " + token(b, secret, time.Hour),
 		"X-Forwarded-For": "192.0.2.1", "X-Forwarded-Port": "443", "X-Forwarded-Proto": "https",
 	}
-	several := map[string][]string{}
+	multiValueHeaders := map[string][]string{}
 	for name, value := range headers {
-		several[name] = []string{value}
+		multiValueHeaders[name] = []string{value}
 	}
 	event, err := json.Marshal(map[string]any{
-		"headers": headers, "multiValueHeaders": several, "isBase64Encoded": false,
+		"headers": headers, "multiValueHeaders": multiValueHeaders, "isBase64Encoded": false,
 		"requestContext": map[string]any{
 			"routeKey": "$connect", "eventType": "CONNECT", "messageDirection": "IN", "stage": "prod", "apiId": "abcdef1234",
 			"connectionId": "L0SM9cOFvHcCIhw=", "connectedAt": time.Now().UnixMilli(), "requestTimeEpoch": time.Now().UnixMilli(),

@@ -101,7 +101,7 @@ func TestFunctionsStartWithTheirVariables(t *testing.T) {
 	}
 }
 
-// TestNotifierOpensItsSocketsBeforeTheFirstEvent: it starts even if every service fails.
+// TestNotifierOpensItsSocketsBeforeTheFirstEvent starts the notifier while every service fails: the start succeeds nevertheless.
 func TestNotifierOpensItsSocketsBeforeTheFirstEvent(t *testing.T) {
 	calls := make(chan string, 10)
 	aws := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
@@ -131,6 +131,14 @@ func TestNotifierOpensItsSocketsBeforeTheFirstEvent(t *testing.T) {
 	}
 }
 
+// errorText returns the text of an error, or an empty text if there is no error.
+func errorText(err error) string {
+	if err == nil {
+		return ""
+	}
+	return err.Error()
+}
+
 func TestTokenSettingsAreValidated(t *testing.T) {
 	for _, tt := range []struct {
 		name      string
@@ -150,11 +158,11 @@ func TestTokenSettingsAreValidated(t *testing.T) {
 			"jwks: auth: Audience must name at least one audience, or be * to accept tokens for any app of the issuer",
 		},
 		{
-			"an audience beside any", map[string]string{"AUTH_MODE": "jwks", "AUTH_ISSUER": "https://issuer.example", "AUTH_AUDIENCE": "*,app"},
+			"an audience in addition to *", map[string]string{"AUTH_MODE": "jwks", "AUTH_ISSUER": "https://issuer.example", "AUTH_AUDIENCE": "*,app"},
 			"jwks: auth: Audience must be * alone, or name audiences",
 		},
 		{
-			"overlap of no number", map[string]string{"AUTH_MODE": "hs256", "AUTH_SECRET_ARN": "arn", "AUTH_SECRET_OVERLAP_MINUTES": "15m"},
+			"overlap that is no number", map[string]string{"AUTH_MODE": "hs256", "AUTH_SECRET_ARN": "arn", "AUTH_SECRET_OVERLAP_MINUTES": "15m"},
 			"cloud: AUTH_SECRET_OVERLAP_MINUTES must be a whole number from 0 to 1440",
 		},
 		{
@@ -170,7 +178,7 @@ func TestTokenSettingsAreValidated(t *testing.T) {
 			})
 			for _, name := range []string{"connect", "default"} {
 				err := starters[name](t.Context(), func(key string) string { return tt.variables[key] })
-				if tt.want == "" && err != nil || tt.want != "" && (err == nil || err.Error() != tt.want) {
+				if errorText(err) != tt.want {
 					t.Errorf("%s: %v, want %q", name, err, tt.want)
 				}
 			}
@@ -193,7 +201,7 @@ func TestLimitSettingsAreValidated(t *testing.T) {
 		}
 		for _, name := range []string{"connect", "default"} {
 			err := starters[name](t.Context(), func(key string) string { return variables[key] })
-			if tt.want == "" && err != nil || tt.want != "" && (err == nil || err.Error() != tt.want) {
+			if errorText(err) != tt.want {
 				t.Errorf("%s, %q, %q: %v, want %q", name, tt.connections, tt.posts, err, tt.want)
 			}
 		}

@@ -32,7 +32,7 @@ import (
 	"github.com/herald-progress/herald/lib/local/states"
 )
 
-// build fills a folder with the functions, once, as they are shipped but for this machine's architecture.
+// build builds the functions into functionsDir, once. They are as shipped, except that they are for this machine's architecture.
 var build = sync.OnceValues(func() (string, error) {
 	return functionsDir, bootstrap.Build(context.Background(), functionsDir, runtime.GOARCH)
 })
@@ -57,7 +57,7 @@ func program(tb testing.TB, name string) string {
 	return filepath.Join(dir, name, "bootstrap")
 }
 
-// deployedFunction is a function of the fleet. The twin needs it before its process starts.
+// deployedFunction is a function of the fleet. The twin needs the function before the function's process starts.
 type deployedFunction struct{ process atomic.Pointer[process] }
 
 func (d *deployedFunction) Invoke(ctx context.Context, payload []byte) ([]byte, error) {
@@ -178,7 +178,7 @@ func (f fleet) notify(t *testing.T, payload string) (string, string) {
 	return string(out.Payload), aws.ToString(out.FunctionError)
 }
 
-// invoke has a function handle an event, as EventBridge does.
+// invoke calls a function with an event, as EventBridge does.
 func (f fleet) invoke(t *testing.T, name, event string) {
 	t.Helper()
 	if _, err := f.functions[name].process.Load().Invoke(t.Context(), []byte(event)); err != nil {
@@ -186,11 +186,11 @@ func (f fleet) invoke(t *testing.T, name, event string) {
 	}
 }
 
-// succeededExecution returns the ARN of an execution of csv_import that has succeeded, without an event.
+// succeededExecution waits until an execution of csv_import has succeeded, and returns its ARN.
 func (f fleet) succeededExecution(t *testing.T) string {
 	t.Helper()
 	client := sfn.NewFromConfig(f.twin.AWSConfig())
-	for ended := time.Now().Add(endWait); time.Now().Before(ended); time.Sleep(time.Millisecond) {
+	for deadline := time.Now().Add(endWait); time.Now().Before(deadline); time.Sleep(time.Millisecond) {
 		list, err := client.ListExecutions(t.Context(), &sfn.ListExecutionsInput{
 			StateMachineArn: aws.String(states.StateMachineARN(local.CSVImport)), StatusFilter: types.ExecutionStatusSucceeded,
 		})
@@ -205,7 +205,7 @@ func (f fleet) succeededExecution(t *testing.T) string {
 	return ""
 }
 
-// sizes returns the bytes of a program as it is and as Lambda gets it.
+// sizes returns the size of a program in bytes, and the size of the zip file that Lambda gets.
 func sizes(t *testing.T, path string) (int, int) {
 	t.Helper()
 	content, err := os.ReadFile(path)

@@ -26,16 +26,17 @@ import (
 	"github.com/herald-progress/herald/lib/notify"
 )
 
-// limit is one row of the table in lib/message, walked from end to end: what is at the edge is stored, posted and read back
-// as it was; what is over it is refused by its field.
+// limit is one row of the table of limits in lib/message. A value at the limit is stored, posted and read back unchanged. A longer
+// value is refused with an error that names the field.
 type limit struct {
 	name string
-	most int
-	unit string         // what is repeated until it is as long; the rest is made of x
-	kind string         // the message's type
-	with map[string]any // more of its data
-	set  func(request, data map[string]any, text string)
-	// refused is what the error begins with.
+	max  int
+	unit string // is repeated until the value is long enough; x fills the rest
+	kind string // the message's type
+	// ofAllData is set if the limit is that of the message's data as JSON, not that of one field.
+	ofAllData bool
+	set       func(request, data map[string]any, text string)
+	// refused is the beginning of the error.
 	refused string
 }
 
@@ -54,35 +55,35 @@ const (
 )
 
 var limits = []limit{
-	{"user", message.MaxUserID, "x", progressType, nil, requestField("userId"), "userId must be 1 to 255 bytes"},
-	{"user of another script", message.MaxUserID, "€", progressType, nil, requestField("userId"), "userId must be 1 to 255 bytes"},
-	{"user of quotes", message.MaxUserID, `"`, progressType, nil, requestField("userId"), "userId must be 1 to 255 bytes"},
-	{"job", message.MaxID, "x", progressType, nil, dataField("uploadId"), "message.data.uploadId must be at most 256 bytes"},
-	{"job of another script", message.MaxID, "€", progressType, nil, dataField("uploadId"), "message.data.uploadId must be at most 256 bytes"},
-	{"job of quotes", message.MaxID, `"`, progressType, nil, dataField("uploadId"), "message.data.uploadId must be at most 256 bytes"},
-	{"file name", message.MaxName, "x", progressType, nil, dataField("fileName"), "message.data.fileName must be at most 1024 bytes"},
-	{"file name of quotes", message.MaxName, `"`, progressType, nil, dataField("fileName"), "message.data.fileName must be at most 1024 bytes"},
-	{"file name of control characters", message.MaxName, "\x01", progressType, nil, dataField("fileName"), "message.data.fileName must be at most 1024 bytes"},
-	{"phase", message.MaxPhase, "\x01", progressType, nil, dataField("phase"), "message.data.phase must be at most 256 bytes"},
-	{"key", message.MaxKey, "x", progressType, nil, requestField("key"), "key must be 1 to 1024 bytes"},
-	{"key of another script", message.MaxKey, "€", progressType, nil, requestField("key"), "key must be 1 to 1024 bytes"},
-	{"key of a note", message.MaxKey, "€", notificationType, nil, requestField("key"), "key must be 1 to 1024 bytes"},
-	{"part", message.MaxPartID, "€", progressType, nil, func(request, _ map[string]any, text string) {
+	{"user", message.MaxUserID, "x", progressType, false, requestField("userId"), "userId must be 1 to 255 bytes"},
+	{"user of another script", message.MaxUserID, "€", progressType, false, requestField("userId"), "userId must be 1 to 255 bytes"},
+	{"user of quotes", message.MaxUserID, `"`, progressType, false, requestField("userId"), "userId must be 1 to 255 bytes"},
+	{"job", message.MaxID, "x", progressType, false, dataField("uploadId"), "message.data.uploadId must be at most 256 bytes"},
+	{"job of another script", message.MaxID, "€", progressType, false, dataField("uploadId"), "message.data.uploadId must be at most 256 bytes"},
+	{"job of quotes", message.MaxID, `"`, progressType, false, dataField("uploadId"), "message.data.uploadId must be at most 256 bytes"},
+	{"file name", message.MaxName, "x", progressType, false, dataField("fileName"), "message.data.fileName must be at most 1024 bytes"},
+	{"file name of quotes", message.MaxName, `"`, progressType, false, dataField("fileName"), "message.data.fileName must be at most 1024 bytes"},
+	{"file name of control characters", message.MaxName, "\x01", progressType, false, dataField("fileName"), "message.data.fileName must be at most 1024 bytes"},
+	{"phase", message.MaxPhase, "\x01", progressType, false, dataField("phase"), "message.data.phase must be at most 256 bytes"},
+	{"key", message.MaxKey, "x", progressType, false, requestField("key"), "key must be 1 to 1024 bytes"},
+	{"key of another script", message.MaxKey, "€", progressType, false, requestField("key"), "key must be 1 to 1024 bytes"},
+	{"key of a note", message.MaxKey, "€", notificationType, false, requestField("key"), "key must be 1 to 1024 bytes"},
+	{"part", message.MaxPartID, "€", progressType, false, func(request, _ map[string]any, text string) {
 		request["part"] = map[string]any{"id": text, "done": int64(message.MaxSteps), "total": int64(message.MaxSteps), "failed": int64(message.MaxSteps)}
 	}, "part.id must be 1 to 16 bytes"},
-	{"state", message.MaxState, "\n", progressType, map[string]any{}, dataField("message"), "message.data must be at most 2560 bytes of JSON in the state of a job"},
-	{"title", message.MaxName, `\`, notificationType, nil, dataField("title"), "message.data.title must be at most 1024 bytes"},
-	{"link", message.MaxURL, "x", notificationType, nil, func(_, data map[string]any, text string) {
+	{"state", message.MaxState, "\n", progressType, true, dataField("message"), "message.data must be at most 2560 bytes of JSON in the state of a job"},
+	{"title", message.MaxName, `\`, notificationType, false, dataField("title"), "message.data.title must be at most 1024 bytes"},
+	{"link", message.MaxURL, "x", notificationType, false, func(_, data map[string]any, text string) {
 		data["actionUrl"] = "/" + text[1:]
 	}, "message.data.actionUrl must be at most 4096 bytes"},
-	{"code", message.MaxName, "\x01", errorType, nil, dataField("code"), "message.data.code must be at most 1024 bytes"},
-	{"details", message.MaxDetails, "x", errorType, nil, func(_, data map[string]any, text string) {
+	{"code", message.MaxName, "\x01", errorType, false, dataField("code"), "message.data.code must be at most 1024 bytes"},
+	{"details", message.MaxDetails, "x", errorType, false, func(_, data map[string]any, text string) {
 		data["details"] = text[len(`""`):]
 	}, "message.data.details must be at most 4096 bytes"},
-	{"note", message.MaxNote, "\n", errorType, map[string]any{}, dataField("message"), "message.data must be at most 8192 bytes of JSON in a note"},
+	{"note", message.MaxNote, "\n", errorType, true, dataField("message"), "message.data must be at most 8192 bytes of JSON in a note"},
 }
 
-// full is what else a message has: every other field at its own edge.
+// full has the data of a message of each type, with every field at its limit.
 var full = map[string]map[string]any{
 	progressType: {
 		"uploadId": strings.Repeat(`"`, message.MaxID), "fileName": strings.Repeat(`\`, message.MaxName/2), "message": text("\x01", message.MaxText),
@@ -98,17 +99,17 @@ var full = map[string]map[string]any{
 	},
 }
 
-// small is the least that a message has.
+// small has the smallest valid data of a message of each type.
 var small = map[string]map[string]any{
 	progressType:     {"uploadId": "u", "fileName": "f", "message": "m", "progress": 1},
 	notificationType: {"title": "t", "message": "m", "severity": "info"},
 	errorType:        {"code": "C", "message": "m"},
 }
 
-// text returns one of so many bytes of JSON.
+// text returns a text that has size bytes in JSON: repeated units, and x for the rest.
 func text(unit string, size int) string {
-	one := len(jsonOf(unit)) - len(`""`)
-	return strings.Repeat(unit, size/one) + strings.Repeat("x", size%one)
+	unitSize := len(jsonOf(unit)) - len(`""`)
+	return strings.Repeat(unit, size/unitSize) + strings.Repeat("x", size%unitSize)
 }
 
 func jsonOf(v any) string {
@@ -119,60 +120,62 @@ func jsonOf(v any) string {
 	return strings.TrimSuffix(b.String(), "\n")
 }
 
-// TestEveryLimitIsEnforcedFromRequestToClient tests each limit alone, and with every other field at its limit.
+// TestEveryLimitIsEnforcedFromRequestToClient tests each limit in a small message, and in one with every other field at its limit.
 func TestEveryLimitIsEnforcedFromRequestToClient(t *testing.T) {
 	stores := map[string]notify.Feed{"memory": &feed.Memory{}}
 	if os.Getenv(dynamotest.Dynalite) != "" {
 		_, stores["dynamo"] = dynamotest.Tables(t, dynamotest.Client(t, dynamotest.Dynalite, nil))
 	}
-	for store, feed := range stores {
+	for storeName, store := range stores {
 		for _, l := range limits {
-			t.Run(store+"/"+l.name, func(t *testing.T) { l.check(t, feed, small) })
-			if l.with != nil { // it is the sum of all other fields
+			t.Run(storeName+"/"+l.name, func(t *testing.T) { l.check(t, store, small) })
+			if l.ofAllData { // the other fields count against the limit too
 				continue
 			}
-			t.Run(store+"/"+l.name+", and all else at its edge", func(t *testing.T) { l.check(t, feed, full) })
+			t.Run(storeName+"/"+l.name+", and every other field at its limit", func(t *testing.T) { l.check(t, store, full) })
 		}
 	}
 }
 
-// check sends one message at the edge and one over it. Where the bytes count and not those of JSON, the unit is as long in both.
-func (l limit) check(t *testing.T, store notify.Feed, rest map[string]map[string]any) {
+// check sends a message with a value at the limit, and one with a value that is a byte longer. The length of an ID is counted in
+// bytes, that of other fields in bytes of JSON.
+func (l limit) check(t *testing.T, store notify.Feed, otherData map[string]map[string]any) {
 	t.Helper()
-	w := newLimitCheck(t, store)
-	request := func(by int) (map[string]any, map[string]any) {
-		data := maps.Clone(rest[l.kind])
-		r := map[string]any{
+	c := newLimitCheck(t, store)
+	isID := strings.Contains(l.refused, "1 to ") || strings.Contains(l.name, "job")
+	newRequest := func(excess int) (request, data map[string]any) {
+		data = maps.Clone(otherData[l.kind])
+		request = map[string]any{
 			"userId": t.Name(), "message": map[string]any{"type": l.kind, "data": data}, "epoch": "2026-11-22T10:00:00.123Z#9999",
 			"execution": "arn:aws-us-gov:states:us-gov-west-1:123456789012:execution:" + strings.Repeat("€", 80) + ":" + strings.Repeat("\U0001F600", 80),
 		}
-		size := l.most + by
-		if l.with != nil { // the whole is measured
-			l.set(r, data, "")
+		size := l.max + excess
+		if l.ofAllData {
+			l.set(request, data, "")
 			size -= len(jsonOf(decodeData(t, l.kind, data)))
 		}
 		value := text(l.unit, size)
-		if strings.Contains(l.refused, "1 to ") || strings.Contains(l.name, "job") { // an id: bytes count
+		if isID {
 			value = strings.Repeat(l.unit, size/len(l.unit)) + strings.Repeat("x", size%len(l.unit))
 		}
-		l.set(r, data, value)
-		if r["part"] != nil {
+		l.set(request, data, value)
+		if request["part"] != nil {
 			delete(data, "status")
 		}
 
-		return r, data
+		return request, data
 	}
-	r, data := request(0)
-	out, err := w.notifier.Handle(t.Context(), json.RawMessage(jsonOf(r)))
+	request, data := newRequest(0)
+	out, err := c.notifier.Handle(t.Context(), json.RawMessage(jsonOf(request)))
 	if err != nil {
-		t.Fatalf("at its edge it is refused: %v", err)
+		t.Fatalf("a value at the limit is refused: %v", err)
 	}
 	want := decodeData(t, l.kind, data)
-	w.check(t, r["userId"].(string), out, want)
-	r, _ = request(1)
+	c.check(t, request["userId"].(string), out, want)
+	request, _ = newRequest(1)
 	var invalid notify.InvalidMessage
-	if _, err := w.notifier.Handle(t.Context(), json.RawMessage(jsonOf(r))); !errors.As(err, &invalid) || !strings.HasPrefix(invalid.Reason, l.refused) {
-		t.Errorf("over its edge: %v, want %q", err, l.refused)
+	if _, err := c.notifier.Handle(t.Context(), json.RawMessage(jsonOf(request))); !errors.As(err, &invalid) || !strings.HasPrefix(invalid.Reason, l.refused) {
+		t.Errorf("a value over the limit: %v, want %q", err, l.refused)
 	}
 }
 
@@ -186,10 +189,9 @@ func decodeData(t *testing.T, kind string, data map[string]any) message.Data {
 	return e.Data
 }
 
-// limitCheck is a notifier and a tab of a user.
+// limitCheck is a notifier with one connection for each user. It records the frames that are posted.
 type limitCheck struct {
 	notifier *notify.Notifier
-	rows     *connection.Memory
 	feed     notify.Feed
 
 	mu     sync.Mutex
@@ -198,47 +200,49 @@ type limitCheck struct {
 
 func newLimitCheck(t *testing.T, store notify.Feed) *limitCheck {
 	t.Helper()
-	w := &limitCheck{rows: &connection.Memory{}, feed: store}
-	w.notifier = &notify.Notifier{Broadcaster: &broadcast.Broadcaster{Store: oneConnectionPerUser{w.rows}, Sender: w}, Feed: store}
-	return w
+	c := &limitCheck{feed: store}
+	c.notifier = &notify.Notifier{
+		Broadcaster: &broadcast.Broadcaster{Store: oneConnectionPerUser{&connection.Memory{}}, Sender: c}, Feed: store,
+	}
+	return c
 }
 
 // oneConnectionPerUser has one connection for every user.
 type oneConnectionPerUser struct{ *connection.Memory }
 
-func (e oneConnectionPerUser) ByUser(ctx context.Context, user string) iter.Seq2[connection.Connection, error] {
-	_ = e.Put(ctx, connection.Connection{ID: "c1", UserID: user, ConnectedAt: time.Now(), TokenExpiresAt: time.Now().Add(time.Hour)})
-	return e.Memory.ByUser(ctx, user)
+func (o oneConnectionPerUser) ByUser(ctx context.Context, user string) iter.Seq2[connection.Connection, error] {
+	_ = o.Put(ctx, connection.Connection{ID: "c1", UserID: user, ConnectedAt: time.Now(), TokenExpiresAt: time.Now().Add(time.Hour)})
+	return o.Memory.ByUser(ctx, user)
 }
 
 // Send records a frame.
-func (w *limitCheck) Send(_ context.Context, _ string, frame []byte) error {
-	w.mu.Lock()
-	defer w.mu.Unlock()
-	w.frames = append(w.frames, frame)
+func (c *limitCheck) Send(_ context.Context, _ string, frame []byte) error {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.frames = append(c.frames, frame)
 	return nil
 }
 
-// check wants the message in the frame that was posted and in the one that the next sync brings.
-func (w *limitCheck) check(t *testing.T, user string, out notify.Output, want message.Data) {
+// check compares the message with the frame that was posted and with the frame that the next sync would send.
+func (c *limitCheck) check(t *testing.T, user string, out notify.Output, want message.Data) {
 	t.Helper()
-	if !out.Stored || len(w.frames) != 1 {
-		t.Fatalf("%+v, posted %d times", out, len(w.frames))
+	if !out.Stored || len(c.frames) != 1 {
+		t.Fatalf("%+v, posted %d times", out, len(c.frames))
 	}
-	stored := w.stored(t, user, out, want)
-	frame, err := stored.Encode()
+	stored := c.stored(t, user, out, want)
+	syncFrame, err := stored.Encode()
 	if err != nil {
 		t.Fatal(err)
 	}
-	for _, frame := range [][]byte{frame, w.frames[0]} {
+	for _, frame := range [][]byte{syncFrame, c.frames[0]} {
 		got, err := message.Parse(frame)
 		if err != nil {
 			t.Fatal(err)
 		}
-		if state, ok := want.(message.UploadProgress); ok && out.Seq > 0 { // a part's state says less at first
-			have, _ := message.AsUploadProgress(got.Data)
-			state.Progress, state.CurrentRow, state.FailedRows = have.Progress, have.CurrentRow, have.FailedRows
-			state.RowsPerSecond, state.ETAMillis = have.RowsPerSecond, have.ETAMillis
+		if state, ok := want.(message.UploadProgress); ok && out.Seq > 0 { // of a job with parts, the feed computes these fields
+			gotState, _ := message.AsUploadProgress(got.Data)
+			state.Progress, state.CurrentRow, state.FailedRows = gotState.Progress, gotState.CurrentRow, gotState.FailedRows
+			state.RowsPerSecond, state.ETAMillis = gotState.RowsPerSecond, gotState.ETAMillis
 			want = state
 		}
 		if diff := cmp.Diff(want, got.Data); diff != "" {
@@ -250,10 +254,11 @@ func (w *limitCheck) check(t *testing.T, user string, out notify.Output, want me
 	}
 }
 
-func (w *limitCheck) stored(t *testing.T, user string, out notify.Output, want message.Data) message.Envelope {
+// stored returns the message as the feed has stored it.
+func (c *limitCheck) stored(t *testing.T, user string, out notify.Output, want message.Data) message.Envelope {
 	t.Helper()
 	if state, ok := want.(message.UploadProgress); ok {
-		row, err := w.feed.Job(t.Context(), feed.User(user), state.UploadID)
+		row, err := c.feed.Job(t.Context(), feed.User(user), state.UploadID)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -263,7 +268,7 @@ func (w *limitCheck) stored(t *testing.T, user string, out notify.Output, want m
 		}
 		return row.Envelope()
 	}
-	notes, err := w.feed.Notes(t.Context(), feed.User(user), "", 50)
+	notes, err := c.feed.Notes(t.Context(), feed.User(user), "", 50)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -276,12 +281,13 @@ func (w *limitCheck) stored(t *testing.T, user string, out notify.Output, want m
 	return message.Envelope{}
 }
 
-// TestLongestIDsFitInAnS3Key: a key has at most 1,024 bytes, and a file name 255.
+// TestLongestIDsFitInAnS3Key makes the key of an upload from the longest IDs and the longest file name. S3 has keys of at most
+// 1,024 bytes, and file systems have names of at most 255.
 func TestLongestIDsFitInAnS3Key(t *testing.T) {
-	const most, longestName = 1024, 255
+	const maxKey, maxFileName = 1024, 255
 	user, upload := strings.Repeat("x", message.MaxUserID), strings.Repeat("y", message.MaxID)
-	key := csvimport.UploadKey(user, upload, strings.Repeat("z", longestName))
-	if len(key) > most {
+	key := csvimport.UploadKey(user, upload, strings.Repeat("z", maxFileName))
+	if len(key) > maxKey {
 		t.Errorf("the key has %d bytes", len(key))
 	}
 	var event csvimport.Event
@@ -307,8 +313,8 @@ func TestTokensAndMessagesAcceptTheSameUserIDs(t *testing.T) {
 			t.Fatal(err)
 		}
 		_, err = verifier.Verify(t.Context(), token)
-		if may := message.ValidID(id, message.MaxUserID); may != (err == nil) {
-			t.Errorf("%.20q of %d bytes may be notified: %v; may connect: %v", id, len(id), may, err)
+		if valid := message.ValidID(id, message.MaxUserID); valid != (err == nil) {
+			t.Errorf("%.20q of %d bytes: valid in a message: %v, in a token: %v", id, len(id), valid, err)
 		}
 	}
 }
@@ -316,12 +322,12 @@ func TestTokensAndMessagesAcceptTheSameUserIDs(t *testing.T) {
 // TestMaximumPartsFitInAJob stores as many parts as a job may have, each of the maximum size.
 func TestMaximumPartsFitInAJob(t *testing.T) {
 	_, store := dynamotest.Tables(t, dynamotest.Client(t, dynamotest.Dynalite, nil))
-	w := newLimitCheck(t, store)
+	c := newLimitCheck(t, store)
 	data := decodeData(t, progressType, full[progressType]).(message.UploadProgress)
 	data.Status = ""
 	for n := range message.MaxParts {
 		id := string(rune('€'+n)) + strings.Repeat("x", message.MaxPartID-len("€"))
-		err := w.notifier.Publish(t.Context(), message.Request{
+		err := c.notifier.Publish(t.Context(), message.Request{
 			UserID: "u1", Message: data, Part: &message.Part{ID: id, Done: message.MaxSteps, Total: message.MaxSteps, Failed: message.MaxSteps},
 		})
 		if err != nil {

@@ -21,6 +21,7 @@ func TestMain(m *testing.M) {
 	os.Exit(code)
 }
 
+// run runs the tests, and removes functionsDir at the end.
 func run(m *testing.M) (code int, err error) {
 	if functionsDir, err = os.MkdirTemp("", "herald-functions-"); err != nil {
 		return 1, err

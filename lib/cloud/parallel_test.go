@@ -23,9 +23,9 @@ import (
 // because an idle socket stops virtual time.
 type slowClient struct{ http *http.Client }
 
-func (d slowClient) Do(r *http.Request) (*http.Response, error) {
+func (c slowClient) Do(r *http.Request) (*http.Response, error) {
 	time.Sleep(2*time.Millisecond + rand.N(3*time.Millisecond))
-	response, err := d.http.Do(r)
+	response, err := c.http.Do(r)
 	time.Sleep(2*time.Millisecond + rand.N(3*time.Millisecond))
 	return response, err
 }
@@ -39,18 +39,18 @@ func TestFortyParallelBranchesOfOneJobLoseNoState(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		client := dynamotest.Client(t, dynamotest.Dynalite, slowClient{&http.Client{Transport: &http.Transport{DisableKeepAlives: true}}})
 		var throttled atomic.Int64
-		var all sync.WaitGroup
-		walks := make([]*limitCheck, branches)
+		var running sync.WaitGroup
+		checks := make([]*limitCheck, branches)
 		for b := range branches {
-			w := newLimitCheck(t, &dynamo.Feed{Client: client, Table: store.Table})
-			walks[b] = w
-			all.Go(func() {
+			c := newLimitCheck(t, &dynamo.Feed{Client: client, Table: store.Table})
+			checks[b] = c
+			running.Go(func() {
 				for n := range states {
 					input := json.RawMessage(fmt.Sprintf(`{"userId":"u1","epoch":"1999-11-22T10:00:00Z","key":"%d/%d",`+
 						`"message":{"type":"upload_progress","data":{"uploadId":"j","fileName":"f","progress":%d,"message":"m"}}}`, b, n, n))
 					next := time.Now().Add(time.Second)
 					for try := 0; ; try++ {
-						out, err := w.notifier.Handle(t.Context(), input)
+						out, err := c.notifier.Handle(t.Context(), input)
 						if err == nil && out.Outcome == feed.Accepted && out.Seq > 0 {
 							break
 						}
@@ -65,15 +65,15 @@ func TestFortyParallelBranchesOfOneJobLoseNoState(t *testing.T) {
 				}
 			})
 		}
-		all.Wait()
-		row, err := walks[0].feed.Job(t.Context(), feed.User("u1"), "j")
+		running.Wait()
+		row, err := checks[0].feed.Job(t.Context(), feed.User("u1"), "j")
 		if err != nil || row.Seq != branches*states {
-			t.Errorf("%d of %d states count, %v", row.Seq, branches*states, err)
+			t.Errorf("the job has sequence number %d, want %d; %v", row.Seq, branches*states, err)
 		}
-		for _, w := range walks {
-			for _, frame := range w.frames {
+		for _, c := range checks {
+			for _, frame := range c.frames {
 				if e, err := message.Parse(frame); err != nil || e.Seq == 0 || e.Epoch == "" {
-					t.Errorf("a frame without a place: %s, %v", frame, err)
+					t.Errorf("a frame without epoch or sequence number: %s, %v", frame, err)
 				}
 			}
 		}

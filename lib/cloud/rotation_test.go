@@ -15,7 +15,7 @@ import (
 	"github.com/herald-progress/herald/lib/session"
 )
 
-// rotatedSecret is Secrets Manager with one secret, and DynamoDB that takes every row.
+// rotatedSecret serves Secrets Manager with one secret, and a DynamoDB that accepts every row.
 type rotatedSecret struct {
 	mu                sync.Mutex
 	current, previous string
@@ -42,21 +42,21 @@ func (s *rotatedSecret) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	_ = json.NewEncoder(w).Encode(map[string]any{"SecretString": key, "CreatedDate": s.created.Unix()})
 }
 
-// TestFunctionAcceptsARotatedSecret runs the built function: it accepts the new key at once and the previous one during the
-// overlap, and bad signatures do not cause a read of the secret each.
+// TestFunctionAcceptsARotatedSecret checks that the function accepts the new key at once and the previous key during the overlap,
+// and that it does not read the secret again for each bad signature.
 func TestFunctionAcceptsARotatedSecret(t *testing.T) {
-	const before, after, stranger = "the key before, at least 32 bytes", "the key after, at least 32 bytes!", "a stranger's key, at least 32 bytes"
+	const previousKey, newKey, foreignKey = "the key before, at least 32 bytes", "the key after, at least 32 bytes!", "a stranger's key, at least 32 bytes"
 	for _, test := range []struct {
-		overlap string
-		created time.Duration // how long ago the new key was created
-		old     int           // the answer to a token of the key before
+		overlap        string
+		newKeyAge      time.Duration
+		previousStatus int // of the answer to a token that is signed with the previous key
 	}{
 		{"", 5 * time.Minute, http.StatusOK},
 		{"", 5 * time.Hour, http.StatusUnauthorized},
 		{"0", 5 * time.Second, http.StatusUnauthorized},
 		{"600", 5 * time.Hour, http.StatusOK},
 	} {
-		s := &rotatedSecret{current: before, created: time.Now().Add(-24 * time.Hour)}
+		s := &rotatedSecret{current: previousKey, created: time.Now().Add(-24 * time.Hour)}
 		aws := httptest.NewServer(s)
 		defer aws.Close()
 		t.Setenv("AWS_REGION", "us-east-1")
@@ -85,20 +85,20 @@ func TestFunctionAcceptsARotatedSecret(t *testing.T) {
 
 			return response.StatusCode
 		}
-		got := []int{answer(before)}
+		got := []int{answer(previousKey)}
 		s.mu.Lock()
-		s.current, s.previous, s.created = after, before, time.Now().Add(-test.created)
+		s.current, s.previous, s.created = newKey, previousKey, time.Now().Add(-test.newKeyAge)
 		s.mu.Unlock()
-		got = append(got, answer(after), answer(before), answer(stranger))
+		got = append(got, answer(newKey), answer(previousKey), answer(foreignKey))
 		s.mu.Lock()
 		reads := s.reads
 		s.mu.Unlock()
 		for range 20 {
-			got = append(got[:4], answer(stranger))
+			got = append(got[:4], answer(foreignKey)) // of the 20 answers, the last one stays in got
 		}
-		want := []int{http.StatusOK, http.StatusOK, test.old, http.StatusUnauthorized, http.StatusUnauthorized}
+		want := []int{http.StatusOK, http.StatusOK, test.previousStatus, http.StatusUnauthorized, http.StatusUnauthorized}
 		if fmt.Sprint(got) != fmt.Sprint(want) {
-			t.Errorf("overlap %q, new key of %v ago: answers are %v, want %v", test.overlap, test.created, got, want)
+			t.Errorf("overlap %q, new key of %v ago: answers are %v, want %v", test.overlap, test.newKeyAge, got, want)
 		}
 		if s.reads != reads {
 			t.Errorf("20 bad signatures read the secret %d times", s.reads-reads)

@@ -25,40 +25,40 @@ import (
 // invokeTimeout is the deadline of events that come without one.
 const invokeTimeout = 30 * time.Second
 
-// runtimePath is where the Runtime API begins (https://docs.aws.amazon.com/lambda/latest/dg/runtimes-api.html).
+// runtimePath is the beginning of the paths of the Runtime API (https://docs.aws.amazon.com/lambda/latest/dg/runtimes-api.html).
 const runtimePath = "/2018-06-01/runtime/invocation/"
 
-// process is a shipped function in a process of its own, under the Lambda Runtime API. It is a lambda.Handler, and takes
-// one event at a time as on Lambda; others wait.
+// process is a built function that runs in another process and uses the Lambda Runtime API, which this test serves. It is a
+// lambda.Handler. As on Lambda, the function handles one event at a time; further events wait.
 type process struct {
 	// InitTook is the time from the start of the process to its first request for an event.
 	InitTook time.Duration
 
-	started *os.Process
+	handle  *os.Process
 	events  chan *event
-	pending sync.Map // from request id to *event
-	ended   chan struct{}
+	pending sync.Map      // from request ID to *event
+	ended   chan struct{} // closed when the process has ended
 	output  *syncBuffer
 }
 
-// event is an event on its way through the function.
+// event is an event that the function handles or will handle.
 type event struct {
 	id       string
 	payload  []byte
 	deadline time.Time
-	taken    time.Time
+	taken    time.Time // when the function received the event
 	answers  chan answer
 }
 
-// answer is what a function made of an event.
+// answer is a function's result for an event, or its error.
 type answer struct {
 	payload []byte
 	failed  bool
 	took    time.Duration
 }
 
-// startProcess starts a program with only these variables, and those that Lambda adds, and waits until it asks for its
-// first event. The error is a messages.InvokeResponse_Error when it ends instead.
+// startProcess starts a program and waits until it asks for its first event. The program has only the variables of environment and
+// those that Lambda adds. If the program ends instead, the error is a messages.InvokeResponse_Error.
 func startProcess(tb testing.TB, command *exec.Cmd, environment ...string) (*process, error) {
 	tb.Helper()
 	p := &process{events: make(chan *event), ended: make(chan struct{}), output: &syncBuffer{}}
@@ -71,13 +71,13 @@ func startProcess(tb testing.TB, command *exec.Cmd, environment ...string) (*pro
 	if err := command.Start(); err != nil {
 		tb.Fatal(err)
 	}
-	p.started = command.Process
+	p.handle = command.Process
 	go func() {
 		_ = command.Wait()
 		close(p.ended)
 	}()
 	tb.Cleanup(func() {
-		_ = p.started.Kill()
+		_ = p.handle.Kill()
 		<-p.ended
 		server.CloseClientConnections()
 		server.Close()
@@ -91,7 +91,7 @@ func startProcess(tb testing.TB, command *exec.Cmd, environment ...string) (*pro
 	}
 }
 
-// runtime is the API that the function asks for events and gives its answers.
+// runtime returns the API from which the function gets events, and to which it sends its answers.
 func (p *process) runtime(ready chan<- time.Time) http.Handler {
 	var requests atomic.Int64
 	mux := http.NewServeMux()
@@ -114,8 +114,8 @@ func (p *process) runtime(ready chan<- time.Time) http.Handler {
 	for result, failed := range map[string]bool{"response": false, "error": true} {
 		mux.HandleFunc("POST "+runtimePath+"{id}/"+result, func(w http.ResponseWriter, r *http.Request) {
 			body, err := io.ReadAll(r.Body)
-			e, asked := p.pending.LoadAndDelete(r.PathValue("id"))
-			if err != nil || !asked {
+			e, pending := p.pending.LoadAndDelete(r.PathValue("id"))
+			if err != nil || !pending {
 				w.WriteHeader(http.StatusBadRequest)
 				return
 			}
@@ -133,7 +133,7 @@ func (p *process) Invoke(ctx context.Context, payload []byte) ([]byte, error) {
 	return body, err
 }
 
-// timed is Invoke, and returns how long the function took.
+// timed does the same as Invoke, and also returns the time that the function took.
 func (p *process) timed(ctx context.Context, payload []byte) ([]byte, time.Duration, error) {
 	e := &event{payload: payload, deadline: time.Now().Add(invokeTimeout), answers: make(chan answer, 1)}
 	if deadline, ok := ctx.Deadline(); ok {
@@ -143,12 +143,12 @@ func (p *process) timed(ctx context.Context, payload []byte) ([]byte, time.Durat
 	for {
 		select {
 		case events <- e:
-			events = nil
+			events = nil // so that the event is sent only once
 		case a := <-e.answers:
 			return a.result()
 		case <-p.ended:
 			select {
-			case a := <-e.answers: // came before the end
+			case a := <-e.answers: // was sent before the process ended
 				return a.result()
 			default:
 				return nil, 0, p.exit()
@@ -159,6 +159,7 @@ func (p *process) timed(ctx context.Context, payload []byte) ([]byte, time.Durat
 	}
 }
 
+// result returns the answer as process.timed does.
 func (a answer) result() ([]byte, time.Duration, error) {
 	if !a.failed {
 		return a.payload, a.took, nil
@@ -170,7 +171,7 @@ func (a answer) result() ([]byte, time.Duration, error) {
 	return nil, a.took, failure
 }
 
-// exit returns the error of a function whose process has ended, with the last that it wrote.
+// exit returns the error of a function whose process has ended, with the last line of its output.
 func (p *process) exit() error {
 	lines := strings.Split(strings.TrimSpace(p.output.String()), "\n")
 	return messages.InvokeResponse_Error{Type: "Runtime.ExitError", Message: lines[len(lines)-1]}
@@ -179,7 +180,7 @@ func (p *process) exit() error {
 // memory returns the greatest resident memory of the process so far, in bytes.
 func (p *process) memory(tb testing.TB) int {
 	tb.Helper()
-	status, err := os.ReadFile(filepath.Join("/proc", strconv.Itoa(p.started.Pid), "status"))
+	status, err := os.ReadFile(filepath.Join("/proc", strconv.Itoa(p.handle.Pid), "status"))
 	if err != nil {
 		tb.Fatal(err)
 	}

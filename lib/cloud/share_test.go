@@ -13,8 +13,8 @@ import (
 	"time"
 )
 
-// A Lambda function has 1,769 MB for a whole processor
-// (https://docs.aws.amazon.com/lambda/latest/dg/configuration-memory.html), hence 0.145 of one at 256 MB.
+// A Lambda function with 1,769 MB has a whole processor (https://docs.aws.amazon.com/lambda/latest/dg/configuration-memory.html).
+// So one with 256 MB has 0.145 of a processor.
 const (
 	sharePeriod = 100_000 // µs
 	shareQuota  = 14_500  // µs
@@ -23,11 +23,11 @@ const (
 // share is a control group for one process, whose processor time can be limited.
 type share struct {
 	folder  string
-	unified bool
+	unified bool // whether the group is one of version 2
 }
 
-// newShare returns a new control group, or skips where none can be made: that takes root on Linux, and the cpu
-// controller of version 1 or 2 (https://docs.kernel.org/admin-guide/cgroup-v2.html).
+// newShare returns a new control group. It skips the test if it cannot make one: that needs root on Linux, and the cpu controller
+// of version 1 or 2 (https://docs.kernel.org/admin-guide/cgroup-v2.html).
 func newShare(tb testing.TB) share {
 	tb.Helper()
 	s := share{folder: "/sys/fs/cgroup/cpu"}
@@ -59,7 +59,7 @@ func (s share) remove(tb testing.TB) {
 	tb.Error(err)
 }
 
-// limit limits the group to the share of a function with 256 MB, or lifts the limit.
+// limit limits the group to the share of a function with 256 MB if on is set, otherwise it removes the limit.
 func (s share) limit(on bool) error {
 	quota, unlimited, file := strconv.Itoa(shareQuota), "-1", "cpu.cfs_quota_us"
 	if s.unified {
@@ -85,7 +85,7 @@ func (s share) command(tb testing.TB, path string) *exec.Cmd {
 	return exec.CommandContext(tb.Context(), "/bin/sh", "-c", `echo $$ >"$0/cgroup.procs" && exec "$1"`, s.folder, path)
 }
 
-// throttled returns how often the group has had to wait for its next period.
+// throttled returns the number of periods in which the group used up its quota.
 func (s share) throttled(tb testing.TB) int {
 	tb.Helper()
 	stat, err := os.ReadFile(filepath.Join(s.folder, "cpu.stat"))

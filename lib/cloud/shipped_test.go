@@ -30,10 +30,11 @@ import (
 const (
 	user      = "auth0|ann/x"
 	partsList = "../../testdata/parts-list"
-	// disconnectWait bounds the wait for $disconnect, of which a browser does not see the end; endWait that for a workflow.
+	// disconnectWait is the longest wait for the end of $disconnect, which a browser does not see.
 	disconnectWait = 10 * time.Second
-	endWait        = 10 * time.Second
-	secret         = "0123456789abcdef0123456789abcdef"
+	// endWait is the longest wait for the end of a workflow.
+	endWait = 10 * time.Second
+	secret  = "0123456789abcdef0123456789abcdef"
 )
 
 func TestBuiltFunctionsWorkTogether(t *testing.T) {
@@ -73,8 +74,8 @@ func (f fleet) testConnect(t *testing.T) {
 	if err := f.openTab(t).Close(); err != nil {
 		t.Fatal(err)
 	}
-	for ended := time.Now().Add(disconnectWait); f.countRows(t) > 0; {
-		if time.Now().After(ended) {
+	for deadline := time.Now().Add(disconnectWait); f.countRows(t) > 0; {
+		if time.Now().After(deadline) {
 			t.Fatal("$disconnect has not deleted the row")
 		}
 		time.Sleep(time.Millisecond)
@@ -83,7 +84,7 @@ func (f fleet) testConnect(t *testing.T) {
 
 func (f fleet) testDefault(t *testing.T) {
 	tab := f.openTab(t)
-	for _, ask := range []struct {
+	for _, request := range []struct {
 		text string
 		want []message.Type
 	}{
@@ -91,10 +92,10 @@ func (f fleet) testDefault(t *testing.T) {
 		{`{"action":"sync"}`, []message.Type{message.TypeWelcome, message.TypeSynced}},
 		{`{"action":"refresh","token":"` + token(t, secret, time.Hour) + `"}`, []message.Type{message.TypeRefreshed}},
 	} {
-		if err := tab.Send(t.Context(), ask.text); err != nil {
+		if err := tab.Send(t.Context(), request.text); err != nil {
 			t.Fatal(err)
 		}
-		for _, want := range ask.want {
+		for _, want := range request.want {
 			if e := next(t, tab); e.Type != want {
 				t.Errorf("answer is %s %+v, want %s", e.Type, e.Data, want)
 			}
@@ -136,11 +137,11 @@ func (f fleet) testImport(t *testing.T) {
 	}
 	var last message.UploadProgress
 	for e := next(t, tab); e.Type != message.TypeNotification; e = next(t, tab) {
-		p, ok := e.Data.(message.UploadProgress)
-		if !ok || p.Progress < last.Progress {
-			t.Errorf("after %v %% came %+v", last.Progress, e)
+		state, ok := e.Data.(message.UploadProgress)
+		if !ok || state.Progress < last.Progress {
+			t.Errorf("after %v %% the frame is %+v", last.Progress, e)
 		}
-		last = p
+		last = state
 	}
 	if last.Progress != 100 || last.Status != message.StatusSucceeded {
 		t.Errorf("the last state is %+v, want 100 %%, succeeded", last)
@@ -173,7 +174,7 @@ func (f fleet) testImport(t *testing.T) {
 	}
 }
 
-// testReaper ends a session behind the back of its tab.
+// testReaper changes the stored end of a session, of which its tab is not informed, and starts the reaper.
 func (f fleet) testReaper(t *testing.T) {
 	tab := f.openTab(t)
 	for c, err := range f.rows.ByUser(t.Context(), user) {
@@ -190,7 +191,7 @@ func (f fleet) testReaper(t *testing.T) {
 		t.Errorf("frame is %+v, want %s", closing, message.CloseTokenExpired)
 	}
 	if e, _, err := tab.Next(t.Context()); err == nil {
-		t.Errorf("then came %+v, want the end", e)
+		t.Errorf("after the closing frame: %+v, want the end of the connection", e)
 	}
 }
 
@@ -203,10 +204,10 @@ func (f fleet) testSweeper(t *testing.T) {
 	if body, failure := f.notify(t, state); failure != "" || !strings.Contains(body, `"followed":true`) {
 		t.Fatal(body)
 	}
-	succeeded, silent := f.succeededExecution(t), time.Now().Add(-time.Hour)
+	succeeded, anHourAgo := f.succeededExecution(t), time.Now().Add(-time.Hour)
 	_, _, err := f.feed.Apply(t.Context(), feed.User(user), feed.Update{
 		State: message.UploadProgress{UploadID: "silent", FileName: "a.csv", Progress: 40, Message: "Working"},
-		Epoch: "2026-11-22T10:00:00.000Z#0000", Execution: succeeded, ID: "01JAAAAAAAAAAAAAAAAAAAAAAA", At: silent,
+		Epoch: "2026-11-22T10:00:00.000Z#0000", Execution: succeeded, ID: "01JAAAAAAAAAAAAAAAAAAAAAAA", At: anHourAgo,
 	})
 	if err != nil {
 		t.Fatal(err)
@@ -221,9 +222,9 @@ func (f fleet) testSweeper(t *testing.T) {
 		{"silent", `{"detail-type":"Scheduled Event","source":"aws.events","detail":{}}`, message.StatusSucceeded, 100},
 	} {
 		f.invoke(t, "sweeper", job.event)
-		p, ok := next(t, tab).Data.(message.UploadProgress)
-		if !ok || p.UploadID != job.id || p.Status != job.status || p.Progress != job.progress {
-			t.Errorf("%s: frame is %+v, want %s, %v %%", job.id, p, job.status, job.progress)
+		state, ok := next(t, tab).Data.(message.UploadProgress)
+		if !ok || state.UploadID != job.id || state.Status != job.status || state.Progress != job.progress {
+			t.Errorf("%s: frame is %+v, want %s, %v %%", job.id, state, job.status, job.progress)
 		}
 	}
 }
@@ -232,7 +233,7 @@ func (f fleet) testSweeper(t *testing.T) {
 func (f fleet) testEnd(t *testing.T) {
 	for _, name := range []string{"connect", "notifier"} {
 		p := f.functions[name].process.Load()
-		if err := p.started.Signal(syscall.SIGTERM); err != nil {
+		if err := p.handle.Signal(syscall.SIGTERM); err != nil {
 			t.Fatal(err)
 		}
 		<-p.ended
@@ -251,15 +252,15 @@ func TestCrashIsReportedToTheCaller(t *testing.T) {
 		!strings.Contains(exit.Message, "cloud: set CONNECTIONS_TABLE, FEED_TABLE, WEBSOCKET_API_ENDPOINT") {
 		t.Errorf("without its variables: %v, want Runtime.ExitError with their names", err)
 	}
-	reached, hangs := make(chan struct{}), make(chan struct{})
+	reached, testEnded := make(chan struct{}), make(chan struct{})
 	server := httptest.NewServer(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
 		if body, _ := io.ReadAll(r.Body); strings.Contains(string(body), `"ann"`) {
 			close(reached)
-			<-hangs
+			<-testEnded
 		}
 	}))
 	t.Cleanup(server.Close)
-	t.Cleanup(func() { close(hangs) })
+	t.Cleanup(func() { close(testEnded) })
 	p, err := startProcess(t, exec.CommandContext(t.Context(), program(t, "notifier")),
 		"CONNECTIONS_TABLE=t", "FEED_TABLE=f", "WEBSOCKET_API_ENDPOINT="+server.URL+"/prod", "AWS_ENDPOINT_URL_DYNAMODB="+server.URL)
 	if err != nil {
@@ -267,15 +268,16 @@ func TestCrashIsReportedToTheCaller(t *testing.T) {
 	}
 	go func() {
 		<-reached
-		_ = p.started.Kill()
+		_ = p.handle.Kill()
 	}()
 	input := `{"userId":"ann","message":{"type":"notification","data":{"title":"Hi","message":"By hand","severity":"info"}}}`
 	_, err = p.Invoke(t.Context(), []byte(input))
 	if exit := (messages.InvokeResponse_Error{}); !errors.As(err, &exit) || exit.Type != "Runtime.ExitError" {
-		t.Errorf("killed while it works: %v, want Runtime.ExitError", err)
+		t.Errorf("killed while it handles an event: %v, want Runtime.ExitError", err)
 	}
 }
 
+// next returns the next frame of a tab.
 func next(t *testing.T, tab *client.Conn) message.Envelope {
 	t.Helper()
 	e, _, err := tab.Next(t.Context())
