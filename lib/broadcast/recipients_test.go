@@ -24,11 +24,11 @@ type pagedStore struct {
 	fail     error // after the last page
 }
 
-func (r *pagedStore) ByUser(ctx context.Context, id string) iter.Seq2[connection.Connection, error] {
+func (s *pagedStore) ByUser(ctx context.Context, id string) iter.Seq2[connection.Connection, error] {
 	return func(yield func(connection.Connection, error) bool) {
-		for c, err := range r.Memory.ByUser(ctx, id) {
-			if r.rowsRead%2 == 0 {
-				if err := pause(ctx, r.pageTime); err != nil {
+		for c, err := range s.Memory.ByUser(ctx, id) {
+			if s.rowsRead%2 == 0 {
+				if err := pause(ctx, s.pageTime); err != nil {
 					yield(connection.Connection{}, err)
 
 					return
@@ -37,10 +37,10 @@ func (r *pagedStore) ByUser(ctx context.Context, id string) iter.Seq2[connection
 			if !yield(c, err) {
 				return
 			}
-			r.rowsRead++
+			s.rowsRead++
 		}
-		if r.fail != nil {
-			yield(connection.Connection{}, r.fail)
+		if s.fail != nil {
+			yield(connection.Connection{}, s.fail)
 		}
 	}
 }

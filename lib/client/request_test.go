@@ -27,9 +27,10 @@ func TestTheLargestSyncFitsAFrame(t *testing.T) {
 	}
 }
 
-// TestASyncNamesTheNotesThatItNeedNotRepeat: the digest is of the notes of the five minutes before the first page's since.
+// TestASyncNamesTheNotesThatItNeedNotRepeat checks that a sync has a digest of the notes from the five minutes before its since, so
+// that the answer need not repeat these notes. The digest covers 200 notes at most. If there are few notes, there is no digest.
 func TestASyncNamesTheNotesThatItNeedNotRepeat(t *testing.T) {
-	for _, tt := range []struct{ notes, want int }{{1, 0}, {minOverlap, 0}, {minOverlap + 1, minOverlap}, {250, 200}, {400, 200}} {
+	for _, tt := range []struct{ notes, inDigest int }{{1, 0}, {minOverlap, 0}, {minOverlap + 1, minOverlap}, {250, 200}, {400, 200}} {
 		var v View
 		start := time.UnixMilli(1_700_000_000_000)
 		var ids []string
@@ -41,12 +42,13 @@ func TestASyncNamesTheNotesThatItNeedNotRepeat(t *testing.T) {
 			v.notes.add(message.Envelope{ID: id})
 			ids = append(ids, id)
 		}
-		v.notes.add(message.Envelope{ID: firstID(start.Add(-message.NoteOverlap - time.Hour))})
-		v.notes.add(message.Envelope{ID: firstID(start.Add(time.Hour))})
+		tooOld, tooNew := firstID(start.Add(-message.NoteOverlap-time.Hour)), firstID(start.Add(time.Hour))
+		v.notes.add(message.Envelope{ID: tooOld})
+		v.notes.add(message.Envelope{ID: tooNew})
 		v.notes.since = ids[len(ids)-1]
 		want := ""
-		if tt.want > 0 {
-			want = `"overlap":"` + message.NotesDigest(ids[len(ids)-1-tt.want:len(ids)-1]) + `"`
+		if tt.inDigest > 0 {
+			want = `"overlap":"` + message.NotesDigest(ids[len(ids)-1-tt.inDigest:len(ids)-1]) + `"`
 		}
 		request := v.request(true)
 		if !strings.Contains(request, want) || strings.Contains(request, "overlap") != (want != "") {

@@ -18,7 +18,7 @@ const warmCalls = 20
 // the time of each later call. Lambda is believed to start functions at full speed. So each case is measured twice: with the limit
 // only after the start, and with the limit from the start on.
 func BenchmarkShare(b *testing.B) {
-	newShare(b)
+	newShare(b) // so that the benchmark is skipped before it builds the functions
 	variables := startAWS(b)
 	const note = `{"userId":"user-N","message":{"type":"notification","data":{"title":"Hi","message":"By hand","severity":"info"}}}`
 	const state = `{"userId":"user-N","epoch":"2026-11-22T10:00:00Z","message":{"type":"upload_progress",` +

@@ -165,7 +165,7 @@ func TestMissingFileIsNotReportedWhenANewerVersionIsImported(t *testing.T) {
 	}
 }
 
-// TestInvalidFileIsNotReportedWhenANewerVersionIsImported: the user has replaced the file already.
+// TestInvalidFileIsNotReportedWhenANewerVersionIsImported plans an invalid file that the user has already replaced by a newer one.
 func TestInvalidFileIsNotReportedWhenANewerVersionIsImported(t *testing.T) {
 	store := &csvimport.Memory{}
 	c := csvimport.Config{Store: store}
@@ -205,7 +205,7 @@ func TestEpochsFollowTheOrderOfVersions(t *testing.T) {
 			t.Errorf("older import first: %v: the OrderTime of the newer import is %s, error %v, want %s", olderFirst, got.File.OrderTime, err, want)
 		}
 		if last := publisher.requests[len(publisher.requests)-1]; last.Epoch != want+"#0000" {
-			t.Errorf("the newer reports in epoch %s, want %s", last.Epoch, want)
+			t.Errorf("the newer import reports in epoch %s, want %s", last.Epoch, want)
 		}
 		_, err := older()
 		wantSuperseded(t, "the older one, planned again", err)
@@ -223,7 +223,7 @@ func writeOrphanedPart(t *testing.T, store csvimport.Store, in csvimport.FinishI
 	return part
 }
 
-// TestDiscardDeletesNoResultsThatMayBePublished: another call of finish may be running, or may have ended.
+// TestDiscardDeletesNoResultsThatMayBePublished discards an import during its finish step, and another one after its finish step.
 func TestDiscardDeletesNoResultsThatMayBePublished(t *testing.T) {
 	store := &csvimport.Memory{}
 	c := csvimport.Config{Store: store}

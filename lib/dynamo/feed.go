@@ -30,7 +30,7 @@ type Feed struct {
 	Table  string
 	// Log may be nil: then nothing is logged.
 	Log *slog.Logger
-	// Now returns the current time. Nil means time.Now. Rows that have expired by it count as absent.
+	// Now returns the current time. Nil means time.Now. A row that has expired at this time counts as absent.
 	Now func() time.Time
 
 	cache rowCache
@@ -73,23 +73,23 @@ func keyHash(key string) string {
 	return hex.EncodeToString(sum[:hashLen])
 }
 
-func (s *Feed) now() time.Time {
-	if s.Now != nil {
-		return s.Now()
+func (f *Feed) now() time.Time {
+	if f.Now != nil {
+		return f.Now()
 	}
 	return time.Now()
 }
 
-func (s *Feed) log() *slog.Logger {
-	if s.Log == nil {
+func (f *Feed) log() *slog.Logger {
+	if f.Log == nil {
 		return slog.New(slog.DiscardHandler)
 	}
-	return s.Log
+	return f.Log
 }
 
 // Job returns the row of a job by a consistent read, or [feed.ErrNotFound].
-func (s *Feed) Job(ctx context.Context, owner, job string) (feed.Row, error) {
-	it, err := s.getItem(ctx, owner, jobEntry(job))
+func (f *Feed) Job(ctx context.Context, owner, job string) (feed.Row, error) {
+	it, err := f.getItem(ctx, owner, jobEntry(job))
 	if err != nil {
 		return feed.Row{}, fmt.Errorf("get job: %w", err)
 	}
@@ -100,7 +100,7 @@ func (s *Feed) Job(ctx context.Context, owner, job string) (feed.Row, error) {
 	if err != nil {
 		return feed.Row{}, fmt.Errorf("get job: %w", err)
 	}
-	if row.Expired(s.now()) {
+	if row.Expired(f.now()) {
 		return feed.Row{}, feed.ErrNotFound
 	}
 
@@ -108,24 +108,24 @@ func (s *Feed) Job(ctx context.Context, owner, job string) (feed.Row, error) {
 }
 
 // getRow returns the row of a job, expired or not, or a row without Seq if there is none.
-func (s *Feed) getRow(ctx context.Context, owner, job string) (storedRow, error) {
-	it, err := s.getItem(ctx, owner, jobEntry(job))
+func (f *Feed) getRow(ctx context.Context, owner, job string) (storedRow, error) {
+	it, err := f.getItem(ctx, owner, jobEntry(job))
 	if err != nil {
 		return storedRow{}, fmt.Errorf("get job: %w", err)
 	}
-	return s.decodeStored(ctx, owner, job, it), nil
+	return f.decodeStored(ctx, owner, job, it), nil
 }
 
 // Jobs yields the rows of an owner by consistent reads, page by page. It logs and skips rows that cannot be decoded.
-func (s *Feed) Jobs(ctx context.Context, owner string) iter.Seq2[feed.Row, error] {
+func (f *Feed) Jobs(ctx context.Context, owner string) iter.Seq2[feed.Row, error] {
 	return func(yield func(feed.Row, error) bool) {
-		for it, err := range s.query(ctx, s.entriesQuery(owner, jobEntry(""), true)) {
+		for it, err := range f.query(ctx, f.entriesQuery(owner, jobEntry(""), true)) {
 			if err != nil {
 				yield(feed.Row{}, fmt.Errorf("query jobs: %w", err))
 
 				return
 			}
-			if row, ok := s.unexpired(ctx, it); ok && !yield(row, nil) {
+			if row, ok := f.unexpired(ctx, it); ok && !yield(row, nil) {
 				return
 			}
 		}
@@ -133,19 +133,19 @@ func (s *Feed) Jobs(ctx context.Context, owner string) iter.Seq2[feed.Row, error
 }
 
 // JobsAfter returns the next page of an owner's jobs by one consistent read, of at most 1 MB.
-func (s *Feed) JobsAfter(ctx context.Context, owner, after string, limit int) (feed.JobPage, error) {
-	q := s.entriesQuery(owner, jobEntry(""), true)
+func (f *Feed) JobsAfter(ctx context.Context, owner, after string, limit int) (feed.JobPage, error) {
+	q := f.entriesQuery(owner, jobEntry(""), true)
 	q.Limit = aws.Int32(int32(min(limit, maxPage))) //nolint:gosec // bounded
 	if after != "" {
 		q.ExclusiveStartKey = feedKey(owner, jobEntry(truncatedID(after)))
 	}
-	out, err := s.Client.Query(ctx, q)
+	out, err := f.Client.Query(ctx, q)
 	if err != nil {
 		return feed.JobPage{}, fmt.Errorf("query jobs: %w", err)
 	}
 	page := feed.JobPage{Next: strings.TrimPrefix(entryOf(out.LastEvaluatedKey), jobEntry(""))}
 	for _, it := range out.Items {
-		if row, ok := s.unexpired(ctx, it); ok {
+		if row, ok := f.unexpired(ctx, it); ok {
 			page.Rows = append(page.Rows, row)
 		}
 	}
@@ -154,15 +154,15 @@ func (s *Feed) JobsAfter(ctx context.Context, owner, after string, limit int) (f
 }
 
 // unexpired returns the row of an item, and whether it can be decoded and has not expired.
-func (s *Feed) unexpired(ctx context.Context, it item) (feed.Row, bool) {
+func (f *Feed) unexpired(ctx context.Context, it item) (feed.Row, bool) {
 	row, err := decodeJob(it)
 	if err != nil {
-		s.log().WarnContext(ctx, "decode job's row", "entry", entryOf(it), "err", err)
+		f.log().WarnContext(ctx, "decode job's row", "entry", entryOf(it), "err", err)
 
 		return feed.Row{}, false
 	}
 
-	return row, !row.Expired(s.now())
+	return row, !row.Expired(f.now())
 }
 
 // entryOf returns the sort key of an item for the log.
@@ -174,8 +174,8 @@ func entryOf(it item) string {
 }
 
 // getItem returns one item by a consistent read, or nil if there is none.
-func (s *Feed) getItem(ctx context.Context, owner, entry string) (item, error) {
-	out, err := s.Client.GetItem(ctx, &dynamodb.GetItemInput{TableName: &s.Table, Key: feedKey(owner, entry), ConsistentRead: aws.Bool(true)})
+func (f *Feed) getItem(ctx context.Context, owner, entry string) (item, error) {
+	out, err := f.Client.GetItem(ctx, &dynamodb.GetItemInput{TableName: &f.Table, Key: feedKey(owner, entry), ConsistentRead: aws.Bool(true)})
 	if err != nil {
 		return nil, fmt.Errorf("get item: %w", err)
 	}
@@ -183,31 +183,31 @@ func (s *Feed) getItem(ctx context.Context, owner, entry string) (item, error) {
 }
 
 // entriesQuery returns the query for the items of an owner whose sort keys have a prefix.
-func (s *Feed) entriesQuery(owner, kind string, consistent bool) *dynamodb.QueryInput {
+func (f *Feed) entriesQuery(owner, prefix string, consistent bool) *dynamodb.QueryInput {
 	return &dynamodb.QueryInput{
-		TableName:                 &s.Table,
+		TableName:                 &f.Table,
 		ConsistentRead:            aws.Bool(consistent),
-		KeyConditionExpression:    aws.String("#owner = :owner AND begins_with(#entry, :kind)"),
+		KeyConditionExpression:    aws.String("#owner = :owner AND begins_with(#entry, :prefix)"),
 		ExpressionAttributeNames:  map[string]string{"#owner": "owner", "#entry": "entry"},
-		ExpressionAttributeValues: item{":owner": stringValue(owner), ":kind": stringValue(kind)},
+		ExpressionAttributeValues: item{":owner": stringValue(owner), ":prefix": stringValue(prefix)},
 	}
 }
 
 // query yields the items of a query, page by page. It stops after an error.
-func (s *Feed) query(ctx context.Context, q *dynamodb.QueryInput) iter.Seq2[item, error] {
-	return s.queryWithTime(ctx, q, new(time.Time))
+func (f *Feed) query(ctx context.Context, q *dynamodb.QueryInput) iter.Seq2[item, error] {
+	return f.queryWithTime(ctx, q, new(time.Time))
 }
 
-// queryWithTime is query. It sets at to the store's time of each page.
-func (s *Feed) queryWithTime(ctx context.Context, q *dynamodb.QueryInput, at *time.Time) iter.Seq2[item, error] {
+// queryWithTime does the same as query, and sets at to the store's time of each page.
+func (f *Feed) queryWithTime(ctx context.Context, q *dynamodb.QueryInput, at *time.Time) iter.Seq2[item, error] {
 	return func(yield func(item, error) bool) {
-		for pages := dynamodb.NewQueryPaginator(s.Client, q); pages.HasMorePages(); {
+		for pages := dynamodb.NewQueryPaginator(f.Client, q); pages.HasMorePages(); {
 			page, err := pages.NextPage(ctx)
 			if err != nil {
 				yield(nil, err)
 				return
 			}
-			*at = s.storeTime(page.ResultMetadata, nil)
+			*at = f.storeTime(page.ResultMetadata, nil)
 			for _, it := range page.Items {
 				if !yield(it, nil) {
 					return

@@ -35,20 +35,20 @@ var errConflict = errors.New("dynamo: row has changed")
 //   - another update, if the row is cached → PutItem
 //   - any other update → GetItem and PutItem
 //
-// Each write has the condition that the row is the one that u was applied to. If the condition fails, Apply applies u to the
-// row that failed it, the first time at once, later to the row that it reads after a pause. If ctx has no time for another
-// try, or after contentionTime, it returns [feed.ErrContention].
-func (s *Feed) Apply(ctx context.Context, owner string, u feed.Update) (feed.Row, feed.Outcome, error) {
-	row, outcome, err := s.apply(ctx, owner, u)
+// Each write has the condition that the stored row is still the one to which u was applied. If the condition fails for the first
+// time, Apply applies u at once to the stored row that the response contains. After that it pauses and reads the row before each
+// try. If ctx has no time for another try, or after contentionTime, it returns [feed.ErrContention].
+func (f *Feed) Apply(ctx context.Context, owner string, u feed.Update) (feed.Row, feed.Outcome, error) {
+	row, outcome, err := f.apply(ctx, owner, u)
 	if err != nil && !errors.Is(err, feed.ErrTooManyParts) {
 		return feed.Row{}, "", fmt.Errorf("apply update: %w", err)
 	}
 	return row.Row, outcome, err
 }
 
-func (s *Feed) apply(ctx context.Context, owner string, u feed.Update) (storedRow, feed.Outcome, error) {
-	deadline := s.retryDeadline(ctx)
-	row, err := s.baseRow(ctx, owner, u)
+func (f *Feed) apply(ctx context.Context, owner string, u feed.Update) (storedRow, feed.Outcome, error) {
+	deadline := f.retryDeadline(ctx)
+	row, err := f.baseRow(ctx, owner, u)
 	if err == nil && u.Part != nil {
 		return row, feed.Accepted, nil
 	}
@@ -56,40 +56,40 @@ func (s *Feed) apply(ctx context.Context, owner string, u feed.Update) (storedRo
 		if err != nil && !errors.Is(err, errConflict) {
 			return storedRow{}, "", err
 		}
-		next, outcome, rulesErr := s.applyRules(ctx, owner, &row, u)
+		next, outcome, rulesErr := f.applyRules(ctx, owner, &row, u)
 		if rulesErr != nil || outcome != feed.Accepted {
 			return storedRow{Row: next}, outcome, rulesErr
 		}
-		if row, err = s.writeRow(ctx, row, next, u); err == nil {
+		if row, err = f.writeRow(ctx, row, next, u); err == nil {
 			return row, feed.Accepted, nil
 		}
 		if try > 0 && errors.Is(err, errConflict) {
 			if err := backOff(ctx, try, deadline); err != nil {
 				return storedRow{}, "", err
 			}
-			row, err = s.getRow(ctx, owner, u.State.UploadID)
+			row, err = f.getRow(ctx, owner, u.State.UploadID)
 		}
 	}
 }
 
 // applyRules applies u to row, or to the end of the last run if the job has no row. It stores the end of a duplicate again,
 // because the first try may not have stored it.
-func (s *Feed) applyRules(ctx context.Context, owner string, row *storedRow, u feed.Update) (feed.Row, feed.Outcome, error) {
+func (f *Feed) applyRules(ctx context.Context, owner string, row *storedRow, u feed.Update) (feed.Row, feed.Outcome, error) {
 	if row.item == nil {
 		var err error
-		if row.Row, err = s.endedRow(ctx, owner, u); err != nil {
+		if row.Row, err = f.endedRow(ctx, owner, u); err != nil {
 			return feed.Row{}, "", err
 		}
 	}
 	next, outcome, err := feed.Apply(row.Row, u)
 	if outcome == feed.Duplicate && next.Terminal() {
-		err = s.putEnd(ctx, next)
+		err = f.putEnd(ctx, next)
 	}
 	return next, outcome, err
 }
 
 // retryDeadline returns the time after which Apply does not try again.
-func (s *Feed) retryDeadline(ctx context.Context) time.Time {
+func (f *Feed) retryDeadline(ctx context.Context) time.Time {
 	if deadline, ok := ctx.Deadline(); ok {
 		return deadline.Add(-contentionReserve)
 	}
@@ -101,33 +101,33 @@ func (s *Feed) retryDeadline(ctx context.Context) time.Time {
 //   - A part → it writes the update without a read and returns the row after it, or the stored row with errConflict.
 //   - A recently cached row that accepts u → the cached row. The condition of the write checks it.
 //   - Otherwise → the stored row. Only this row may decide that u is not accepted.
-func (s *Feed) baseRow(ctx context.Context, owner string, u feed.Update) (storedRow, error) {
+func (f *Feed) baseRow(ctx context.Context, owner string, u feed.Update) (storedRow, error) {
 	if u.Part != nil {
-		return s.applyPart(ctx, owner, u)
+		return f.applyPart(ctx, owner, u)
 	}
-	if row, ok := s.cache.getRecent(owner, u.State.UploadID, u.At); ok {
+	if row, ok := f.cache.getRecent(owner, u.State.UploadID, u.At); ok {
 		if _, outcome, err := feed.Apply(row.Row, u); err == nil && outcome == feed.Accepted {
 			return row, nil
 		}
 	}
-	return s.getRow(ctx, owner, u.State.UploadID)
+	return f.getRow(ctx, owner, u.State.UploadID)
 }
 
 // applyPart writes the update of a part without a read. If that is not possible, it returns the stored row with errConflict.
-func (s *Feed) applyPart(ctx context.Context, owner string, u feed.Update) (storedRow, error) {
-	row, ok := s.cache.get(owner, u.State.UploadID)
+func (f *Feed) applyPart(ctx context.Context, owner string, u feed.Update) (storedRow, error) {
+	row, ok := f.cache.get(owner, u.State.UploadID)
 	if !ok || u.Epoch != "" && u.Epoch != row.Epoch && u.Epoch != row.NamedEpoch {
 		row = storedRow{Row: feed.Row{Owner: owner, Epoch: u.Epoch}}
 	}
 	if stored, ok := row.Parts[u.Part.ID]; !ok || u.Part.Done > stored.Done {
-		row, err := s.updatePart(ctx, row, u)
+		row, err := f.updatePart(ctx, row, u)
 		apiErr := smithy.APIError(nil)
 		if otherTypes := errors.As(err, &apiErr) && apiErr.ErrorCode() == "ValidationException"; !otherTypes {
 			return row, err
 		}
 		// The row has attributes of other types than this version writes: the update cannot change them.
 	}
-	row, err := s.getRow(ctx, owner, u.State.UploadID)
+	row, err := f.getRow(ctx, owner, u.State.UploadID)
 	if err != nil {
 		return storedRow{}, err
 	}
@@ -137,30 +137,30 @@ func (s *Feed) applyPart(ctx context.Context, owner string, u feed.Update) (stor
 
 // writeRow writes next, the row after u was applied to row. If the stored row is not row, it returns the stored row with
 // errConflict.
-func (s *Feed) writeRow(ctx context.Context, row storedRow, next feed.Row, u feed.Update) (storedRow, error) {
+func (f *Feed) writeRow(ctx context.Context, row storedRow, next feed.Row, u feed.Update) (storedRow, error) {
 	sameRun := next.Epoch == row.Epoch && next.Seq > 1 && !row.Unreadable
 	sameLifetime := next.Execution == row.Execution && next.NamedEpoch == row.NamedEpoch && !row.Expired(u.At)
 	if u.Part != nil && sameRun && sameLifetime {
-		return s.updatePart(ctx, row, u)
+		return f.updatePart(ctx, row, u)
 	}
 	if next.NeedsPointer(row.Row) {
-		if err := s.putPointer(ctx, next.Pointer()); err != nil {
+		if err := f.putPointer(ctx, next.Pointer()); err != nil {
 			return storedRow{}, err
 		}
 	}
-	stored, err := s.putRow(ctx, row, next, sameRun)
+	stored, err := f.putRow(ctx, row, next, sameRun)
 	if err != nil || !next.Terminal() {
 		return stored, err
 	}
 	if next.Execution != "" {
-		s.deletePointerOf(ctx, next)
+		f.deletePointerOf(ctx, next)
 	}
 
-	return stored, s.putEnd(ctx, next)
+	return stored, f.putEnd(ctx, next)
 }
 
 // putRow replaces row with next. sameRun says that they are of the same run.
-func (s *Feed) putRow(ctx context.Context, row storedRow, next feed.Row, sameRun bool) (storedRow, error) {
+func (f *Feed) putRow(ctx context.Context, row storedRow, next feed.Row, sameRun bool) (storedRow, error) {
 	it, err := encodeJob(next)
 	if err != nil {
 		return storedRow{}, err
@@ -169,48 +169,48 @@ func (s *Feed) putRow(ctx context.Context, row storedRow, next feed.Row, sameRun
 		copyUnknown(row.item, it)
 	}
 	condition, names, values := unchangedCondition(row.item)
-	if _, err = s.Client.PutItem(ctx, &dynamodb.PutItemInput{
-		TableName: &s.Table, Item: it,
+	if _, err = f.Client.PutItem(ctx, &dynamodb.PutItemInput{
+		TableName: &f.Table, Item: it,
 		ConditionExpression: &condition, ExpressionAttributeNames: names, ExpressionAttributeValues: values,
 		ReturnValuesOnConditionCheckFailure: types.ReturnValuesOnConditionCheckFailureAllOld,
 	}); err != nil {
-		return s.conflictingRow(ctx, next.Owner, next.State.UploadID, err)
+		return f.conflictingRow(ctx, next.Owner, next.State.UploadID, err)
 	}
 	written := storedRow{Row: next, item: it}
-	s.cache.put(written)
+	f.cache.put(written)
 	return written, nil
 }
 
 // updatePart writes the progress of a part since row.
-func (s *Feed) updatePart(ctx context.Context, row storedRow, u feed.Update) (storedRow, error) {
-	input, err := s.partUpdate(row.Row, u)
+func (f *Feed) updatePart(ctx context.Context, row storedRow, u feed.Update) (storedRow, error) {
+	input, err := f.partUpdate(row.Row, u)
 	if err != nil {
 		return storedRow{}, err
 	}
-	out, err := s.Client.UpdateItem(ctx, input)
+	out, err := f.Client.UpdateItem(ctx, input)
 	if err != nil {
-		return s.conflictingRow(ctx, row.Owner, u.State.UploadID, err)
+		return f.conflictingRow(ctx, row.Owner, u.State.UploadID, err)
 	}
-	written := s.decodeStored(ctx, row.Owner, u.State.UploadID, out.Attributes)
+	written := f.decodeStored(ctx, row.Owner, u.State.UploadID, out.Attributes)
 	if written.Unreadable || written.Seq == 0 { // The update did not depend on the attributes that cannot be decoded.
 		return written, errConflict
 	}
-	s.cache.put(written)
+	f.cache.put(written)
 	return written, nil
 }
 
 // conflictingRow returns the stored row with errConflict if err is a failed condition, and err otherwise.
-func (s *Feed) conflictingRow(ctx context.Context, owner, job string, err error) (storedRow, error) {
+func (f *Feed) conflictingRow(ctx context.Context, owner, job string, err error) (storedRow, error) {
 	it, failed := conflictingItem(err)
 	if !failed {
 		return storedRow{}, err
 	}
 	if it == nil { // The row does not exist, or the endpoint does not return it.
-		if it, err = s.getItem(ctx, owner, jobEntry(job)); err != nil {
+		if it, err = f.getItem(ctx, owner, jobEntry(job)); err != nil {
 			return storedRow{}, fmt.Errorf("get job: %w", err)
 		}
 	}
-	return s.decodeStored(ctx, owner, job, it), errConflict
+	return f.decodeStored(ctx, owner, job, it), errConflict
 }
 
 // backOff pauses before another try. It returns [feed.ErrContention] if that try could start after the deadline.

@@ -28,7 +28,7 @@ type endRow struct {
 }
 
 // putEnd stores the end of a run, unless that of a newer run is stored.
-func (s *Feed) putEnd(ctx context.Context, r feed.Row) error {
+func (f *Feed) putEnd(ctx context.Context, r feed.Row) error {
 	row := endRow{
 		Owner: r.Owner, Entry: endEntry(r.State.UploadID), ExpiresAt: r.ExpiresAt().Add(feed.EndedRunRetention).Unix(),
 		Epoch: r.Epoch, Seq: r.Seq, Terminal: true, UpdatedAt: formatTime(r.UpdatedAt),
@@ -40,8 +40,8 @@ func (s *Feed) putEnd(ctx context.Context, r feed.Row) error {
 	if err != nil {
 		return err
 	}
-	_, err = s.Client.PutItem(ctx, &dynamodb.PutItemInput{
-		TableName: &s.Table, Item: it,
+	_, err = f.Client.PutItem(ctx, &dynamodb.PutItemInput{
+		TableName: &f.Table, Item: it,
 		ConditionExpression:       aws.String("attribute_not_exists(#entry) OR #epoch <= :epoch"),
 		ExpressionAttributeNames:  map[string]string{"#entry": "entry", "#epoch": "epoch"},
 		ExpressionAttributeValues: item{":epoch": stringValue(r.Epoch)},
@@ -56,17 +56,17 @@ func (s *Feed) putEnd(ctx context.Context, r feed.Row) error {
 // endedRow is for jobs without a row. It returns the stored end of the job's last run as an Unreadable row, or an empty row if
 // there is none. It does not read for an epoch that began within [feed.JobTTL]: the row of that run, or of a newer one, would
 // still be stored.
-func (s *Feed) endedRow(ctx context.Context, owner string, u feed.Update) (feed.Row, error) {
+func (f *Feed) endedRow(ctx context.Context, owner string, u feed.Update) (feed.Row, error) {
 	const timeLength = len("2006-01-02T15:04:05.000Z")
 	none := feed.Row{Owner: owner}
 	if u.Epoch == "" {
 		return none, nil
 	}
 	began, err := time.Parse(time.RFC3339, u.Epoch[:min(timeLength, len(u.Epoch))])
-	if err == nil && s.now().Sub(began) < feed.JobTTL-endMargin {
+	if err == nil && f.now().Sub(began) < feed.JobTTL-endMargin {
 		return none, nil
 	}
-	it, err := s.getItem(ctx, owner, endEntry(u.State.UploadID))
+	it, err := f.getItem(ctx, owner, endEntry(u.State.UploadID))
 	if err != nil {
 		return none, fmt.Errorf("get end: %w", err)
 	}
@@ -74,5 +74,5 @@ func (s *Feed) endedRow(ctx context.Context, owner string, u feed.Update) (feed.
 		return none, nil
 	}
 
-	return partialRow(owner, it, s.now()), nil
+	return partialRow(owner, it, f.now()), nil
 }

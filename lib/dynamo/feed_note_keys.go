@@ -39,8 +39,8 @@ type keyReservation struct {
 //   - The key has a note within [feed.JobTTL] → that note, as a duplicate.
 //   - That note was never stored, because its writer failed, and is now too old to be stored → it is replaced on a condition,
 //     so that concurrent callers agree on one note.
-func (s *Feed) reserveKey(ctx context.Context, owner string, n feed.Note) (keyReservation, error) {
-	first, created, at, err := s.putKey(ctx, owner, n)
+func (f *Feed) reserveKey(ctx context.Context, owner string, n feed.Note) (keyReservation, error) {
+	first, created, at, err := f.putKey(ctx, owner, n)
 	for range maxNoteTries {
 		if err != nil {
 			return keyReservation{}, err
@@ -54,7 +54,7 @@ func (s *Feed) reserveKey(ctx context.Context, owner string, n feed.Note) (keyRe
 			return reservation, nil
 		}
 		if !created && !expired {
-			if reservation.stored, err = s.hasNote(ctx, owner, first.ID); err != nil || reservation.stored {
+			if reservation.stored, err = f.hasNote(ctx, owner, first.ID); err != nil || reservation.stored {
 				return reservation, err
 			}
 		}
@@ -62,7 +62,7 @@ func (s *Feed) reserveKey(ctx context.Context, owner string, n feed.Note) (keyRe
 		if !next.WithinSkew(at) {
 			next = n.Restamped(at)
 		}
-		if first, err = s.replaceKey(ctx, owner, first, next); err == nil && first.ID == next.ID {
+		if first, err = f.replaceKey(ctx, owner, first, next); err == nil && first.ID == next.ID {
 			reservation.note = next
 			return reservation, nil
 		}
@@ -74,31 +74,31 @@ func (s *Feed) reserveKey(ctx context.Context, owner string, n feed.Note) (keyRe
 
 // putKey writes the row of n's key if there is none. It returns the note in the row, whether the row was written, and the
 // store's time.
-func (s *Feed) putKey(ctx context.Context, owner string, n feed.Note) (feed.Note, bool, time.Time, error) {
+func (f *Feed) putKey(ctx context.Context, owner string, n feed.Note) (feed.Note, bool, time.Time, error) {
 	entry := keyEntry(keyHash(n.Key))
 	it, err := marshal(keyRow{Owner: owner, Entry: entry, ExpiresAt: keyExpiry(n), Note: n.ID, At: formatTime(n.At)})
 	if err != nil {
 		return feed.Note{}, false, time.Time{}, err
 	}
-	out, err := s.Client.PutItem(ctx, &dynamodb.PutItemInput{
-		TableName: &s.Table, Item: it,
+	out, err := f.Client.PutItem(ctx, &dynamodb.PutItemInput{
+		TableName: &f.Table, Item: it,
 		ConditionExpression:                 aws.String("attribute_not_exists(#entry)"),
 		ExpressionAttributeNames:            map[string]string{"#entry": "entry"},
 		ReturnValuesOnConditionCheckFailure: types.ReturnValuesOnConditionCheckFailureAllOld,
 	})
 	if err == nil {
-		return n, true, s.storeTime(out.ResultMetadata, nil), nil
+		return n, true, f.storeTime(out.ResultMetadata, nil), nil
 	}
-	at := s.storeTime(middleware.Metadata{}, err)
-	first, err := s.noteOfKey(ctx, owner, n, err)
+	at := f.storeTime(middleware.Metadata{}, err)
+	first, err := f.noteOfKey(ctx, owner, n, err)
 	return first, false, at, err
 }
 
 // replaceKey replaces the note from of a key with the note to, unless the key has another note. It returns the note that the
 // key then has.
-func (s *Feed) replaceKey(ctx context.Context, owner string, from, to feed.Note) (feed.Note, error) {
-	_, err := s.Client.UpdateItem(ctx, &dynamodb.UpdateItemInput{
-		TableName: &s.Table, Key: feedKey(owner, keyEntry(keyHash(to.Key))),
+func (f *Feed) replaceKey(ctx context.Context, owner string, from, to feed.Note) (feed.Note, error) {
+	_, err := f.Client.UpdateItem(ctx, &dynamodb.UpdateItemInput{
+		TableName: &f.Table, Key: feedKey(owner, keyEntry(keyHash(to.Key))),
 		UpdateExpression:    aws.String("SET #note = :to, #at = :at, #expiresAt = :expiresAt"),
 		ConditionExpression: aws.String("#note = :from"),
 		ExpressionAttributeNames: map[string]string{
@@ -113,18 +113,18 @@ func (s *Feed) replaceKey(ctx context.Context, owner string, from, to feed.Note)
 		return to, nil
 	}
 
-	return s.noteOfKey(ctx, owner, to, err)
+	return f.noteOfKey(ctx, owner, to, err)
 }
 
 // noteOfKey returns n with the ID and the time in the row of its key, if err is a failed condition of that row. If the row
 // cannot be decoded or was deleted meanwhile, it returns n.
-func (s *Feed) noteOfKey(ctx context.Context, owner string, n feed.Note, err error) (feed.Note, error) {
+func (f *Feed) noteOfKey(ctx context.Context, owner string, n feed.Note, err error) (feed.Note, error) {
 	it, failed := conflictingItem(err)
 	if !failed {
 		return feed.Note{}, err
 	}
 	if it == nil { // The row does not exist, or the endpoint does not return it.
-		if it, err = s.getItem(ctx, owner, keyEntry(keyHash(n.Key))); err != nil || it == nil {
+		if it, err = f.getItem(ctx, owner, keyEntry(keyHash(n.Key))); err != nil || it == nil {
 			return n, err
 		}
 	}
@@ -132,7 +132,7 @@ func (s *Feed) noteOfKey(ctx context.Context, owner string, n feed.Note, err err
 	err = attributevalue.UnmarshalMap(it, &row)
 	at, timeErr := parseTime("at", row.At)
 	if err = errors.Join(err, timeErr); err != nil {
-		s.log().WarnContext(ctx, "decode row of a note's key", "messageId", n.ID, "err", err)
+		f.log().WarnContext(ctx, "decode row of a note's key", "messageId", n.ID, "err", err)
 		return n, nil
 	}
 	n.ID, n.At = row.Note, at
@@ -140,8 +140,8 @@ func (s *Feed) noteOfKey(ctx context.Context, owner string, n feed.Note, err err
 }
 
 // hasNote reports whether a note is stored.
-func (s *Feed) hasNote(ctx context.Context, owner, id string) (bool, error) {
-	it, err := s.getItem(ctx, owner, noteEntry(id))
+func (f *Feed) hasNote(ctx context.Context, owner, id string) (bool, error) {
+	it, err := f.getItem(ctx, owner, noteEntry(id))
 	if err != nil {
 		return false, fmt.Errorf("get note: %w", err)
 	}
@@ -153,7 +153,7 @@ func keyExpiry(n feed.Note) int64 { return n.At.Add(feed.JobTTL).Unix() }
 
 // storeTime returns the store's time, in seconds, from the Date header of a response or of an error response. Without one, it
 // returns the time of this process.
-func (s *Feed) storeTime(answer middleware.Metadata, err error) time.Time {
+func (f *Feed) storeTime(answer middleware.Metadata, err error) time.Time {
 	if at, ok := awsmiddleware.GetServerTime(answer); ok {
 		return at
 	}
@@ -162,5 +162,5 @@ func (s *Feed) storeTime(answer middleware.Metadata, err error) time.Time {
 			return at
 		}
 	}
-	return s.now()
+	return f.now()
 }

@@ -22,11 +22,11 @@ import (
 //
 // The responses contain the store's time. If the time of the note differs from it, because a clock is wrong or the process was
 // suspended, Add writes the note again with the store's time.
-func (s *Feed) Add(ctx context.Context, owner string, n feed.Note) (feed.Note, feed.Outcome, error) {
+func (f *Feed) Add(ctx context.Context, owner string, n feed.Note) (feed.Note, feed.Outcome, error) {
 	n.At = n.At.UTC().Truncate(time.Millisecond)
 	outcome := feed.Accepted
 	if n.Key != "" {
-		reservation, err := s.reserveKey(ctx, owner, n)
+		reservation, err := f.reserveKey(ctx, owner, n)
 		if err != nil {
 			return feed.Note{}, "", fmt.Errorf("put key: %w", err)
 		}
@@ -34,7 +34,7 @@ func (s *Feed) Add(ctx context.Context, owner string, n feed.Note) (feed.Note, f
 			return n, outcome, nil
 		}
 	}
-	n, byOther, err := s.storeNote(ctx, owner, n)
+	n, byOther, err := f.storeNote(ctx, owner, n)
 	if err != nil {
 		return feed.Note{}, "", fmt.Errorf("put note: %w", err)
 	}
@@ -47,10 +47,10 @@ func (s *Feed) Add(ctx context.Context, owner string, n feed.Note) (feed.Note, f
 
 // storeNote writes a note, again with the store's time if its time differs too much. It returns the stored note, and whether
 // another caller with the same key has stored it.
-func (s *Feed) storeNote(ctx context.Context, owner string, n feed.Note) (feed.Note, bool, error) {
+func (f *Feed) storeNote(ctx context.Context, owner string, n feed.Note) (feed.Note, bool, error) {
 	byOther := false
 	for range maxNoteTries {
-		at, err := s.putNote(ctx, owner, n)
+		at, err := f.putNote(ctx, owner, n)
 		if err != nil {
 			return feed.Note{}, false, err
 		}
@@ -59,12 +59,12 @@ func (s *Feed) storeNote(ctx context.Context, owner string, n feed.Note) (feed.N
 		}
 		skewed, next := n, n.Restamped(at)
 		if n = next; n.Key != "" {
-			if n, err = s.replaceKey(ctx, owner, skewed, next); err != nil {
+			if n, err = f.replaceKey(ctx, owner, skewed, next); err != nil {
 				return feed.Note{}, false, err
 			}
 			byOther = n.ID != next.ID
 		}
-		if _, err := s.Dismiss(ctx, owner, skewed.ID); err != nil {
+		if _, err := f.Dismiss(ctx, owner, skewed.ID); err != nil {
 			return feed.Note{}, false, err
 		}
 	}
@@ -73,60 +73,60 @@ func (s *Feed) storeNote(ctx context.Context, owner string, n feed.Note) (feed.N
 }
 
 // putNote writes a note if it is not stored yet, and returns the store's time.
-func (s *Feed) putNote(ctx context.Context, owner string, n feed.Note) (time.Time, error) {
+func (f *Feed) putNote(ctx context.Context, owner string, n feed.Note) (time.Time, error) {
 	it, err := encodeNote(owner, n)
 	if err != nil {
 		return time.Time{}, err
 	}
-	out, err := s.Client.PutItem(ctx, &dynamodb.PutItemInput{
-		TableName: &s.Table, Item: it,
+	out, err := f.Client.PutItem(ctx, &dynamodb.PutItemInput{
+		TableName: &f.Table, Item: it,
 		ConditionExpression:      aws.String("attribute_not_exists(#entry)"),
 		ExpressionAttributeNames: map[string]string{"#entry": "entry"},
 	})
 	if err == nil {
-		return s.storeTime(out.ResultMetadata, nil), nil
+		return f.storeTime(out.ResultMetadata, nil), nil
 	}
 	if _, exists := conflictingItem(err); exists {
-		return s.storeTime(middleware.Metadata{}, err), nil
+		return f.storeTime(middleware.Metadata{}, err), nil
 	}
 
 	return time.Time{}, fmt.Errorf("put item: %w", err)
 }
 
 // Notes returns an owner's notes by consistent reads, page by page.
-func (s *Feed) Notes(ctx context.Context, owner, since string, limit int) ([]feed.Note, error) {
-	return s.notes(ctx, owner, since, afterNotes, limit, since == "")
+func (f *Feed) Notes(ctx context.Context, owner, since string, limit int) ([]feed.Note, error) {
+	return f.notes(ctx, owner, since, afterNotes, limit, since == "")
 }
 
 // NewestNotes returns the newest of an owner's notes in a range by consistent reads, page by page.
-func (s *Feed) NewestNotes(ctx context.Context, owner, after, upTo string, limit int) ([]feed.Note, error) {
-	return s.notes(ctx, owner, after, min(upTo, afterNotes), limit, true)
+func (f *Feed) NewestNotes(ctx context.Context, owner, after, upTo string, limit int) ([]feed.Note, error) {
+	return f.notes(ctx, owner, after, min(upTo, afterNotes), limit, true)
 }
 
 // notes returns at most limit of an owner's notes after the id after, up to the id upTo, oldest first: the newest of them or
 // the oldest.
-func (s *Feed) notes(ctx context.Context, owner, after, upTo string, limit int, newest bool) ([]feed.Note, error) {
+func (f *Feed) notes(ctx context.Context, owner, after, upTo string, limit int, newest bool) ([]feed.Note, error) {
 	from, to := noteEntry(truncatedID(after)), noteEntry(truncatedID(upTo))
 	if limit <= 0 || from > to {
 		return nil, nil
 	}
-	q := s.entriesQuery(owner, from, true)
-	q.KeyConditionExpression = aws.String("#owner = :owner AND #entry BETWEEN :kind AND :last")
+	q := f.entriesQuery(owner, from, true)
+	q.KeyConditionExpression = aws.String("#owner = :owner AND #entry BETWEEN :prefix AND :last")
 	q.ExpressionAttributeValues[":last"] = stringValue(to)
 	q.ScanIndexForward = aws.Bool(!newest)
 	q.Limit = aws.Int32(int32(min(limit, maxPage))) //nolint:gosec // G115: maxPage fits int32
 	var notes []feed.Note
 	var storeNow time.Time
-	for it, err := range s.queryWithTime(ctx, q, &storeNow) {
+	for it, err := range f.queryWithTime(ctx, q, &storeNow) {
 		if err != nil {
 			return nil, fmt.Errorf("query notes: %w", err)
 		}
 		n, err := decodeNote(it)
 		if err != nil {
-			s.log().WarnContext(ctx, "decode note", "entry", entryOf(it), "err", err)
+			f.log().WarnContext(ctx, "decode note", "entry", entryOf(it), "err", err)
 			continue
 		}
-		if n.ID <= after || n.ID > upTo || !s.now().Before(n.ExpiresAt()) || n.InFuture(storeNow) {
+		if n.ID <= after || n.ID > upTo || !f.now().Before(n.ExpiresAt()) || n.InFuture(storeNow) {
 			continue
 		}
 		if notes = append(notes, n); len(notes) == limit {
@@ -142,12 +142,12 @@ func (s *Feed) notes(ctx context.Context, owner, after, upTo string, limit int, 
 
 // Dismiss deletes a note and reports whether there was one. If the SDK sent the request more than once, it reports true,
 // because the first try may have deleted the note.
-func (s *Feed) Dismiss(ctx context.Context, owner, id string) (bool, error) {
+func (f *Feed) Dismiss(ctx context.Context, owner, id string) (bool, error) {
 	if truncatedID(id) != id {
 		return false, nil // No note has such an id.
 	}
-	out, err := s.Client.DeleteItem(ctx, &dynamodb.DeleteItemInput{
-		TableName: &s.Table, Key: feedKey(owner, noteEntry(id)), ReturnValues: types.ReturnValueAllOld,
+	out, err := f.Client.DeleteItem(ctx, &dynamodb.DeleteItemInput{
+		TableName: &f.Table, Key: feedKey(owner, noteEntry(id)), ReturnValues: types.ReturnValueAllOld,
 	})
 	if err != nil {
 		return false, fmt.Errorf("delete note: %w", err)
@@ -161,7 +161,7 @@ func (s *Feed) Dismiss(ctx context.Context, owner, id string) (bool, error) {
 		return true, nil //nolint:nilerr // the deleted note existed, even if it cannot be decoded
 	}
 
-	return s.now().Before(time.Unix(row.ExpiresAt, 0)), nil
+	return f.now().Before(time.Unix(row.ExpiresAt, 0)), nil
 }
 
 const (

@@ -27,7 +27,7 @@ var partNames = map[string]string{
 //   - row has no Seq, because it is not cached → the condition requires that the part is new and that the row has the
 //     execution of u, on which its expiry depends.
 //   - row has no epoch either → the condition allows any epoch.
-func (s *Feed) partUpdate(row feed.Row, u feed.Update) (*dynamodb.UpdateItemInput, error) {
+func (f *Feed) partUpdate(row feed.Row, u feed.Update) (*dynamodb.UpdateItemInput, error) {
 	p := *u.Part
 	stored, exists := row.Parts[p.ID]
 	count := feed.PartCount{Done: p.Done, Failed: max(stored.Failed, p.Failed)}
@@ -72,7 +72,7 @@ func (s *Feed) partUpdate(row feed.Row, u feed.Update) (*dynamodb.UpdateItemInpu
 	}
 
 	return &dynamodb.UpdateItemInput{
-		TableName: &s.Table, Key: feedKey(row.Owner, jobEntry(u.State.UploadID)),
+		TableName: &f.Table, Key: feedKey(row.Owner, jobEntry(u.State.UploadID)),
 		UpdateExpression: aws.String("SET " + set + ", #partsDone = #partsDone + :done, #partsFailed = #partsFailed + :failed, " +
 			"#scope = if_not_exists(#scope, :scope), #seq = #seq + :one, #id = :id, #updatedAt = :at, #expiresAt = :expiresAt, #message = :message"),
 		ConditionExpression:                 aws.String(condition),

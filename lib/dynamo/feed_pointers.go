@@ -14,9 +14,9 @@ import (
 )
 
 // PointersOf yields the pointers of an execution by consistent reads, page by page.
-func (s *Feed) PointersOf(ctx context.Context, arn string) iter.Seq2[feed.Pointer, error] {
+func (f *Feed) PointersOf(ctx context.Context, arn string) iter.Seq2[feed.Pointer, error] {
 	return func(yield func(feed.Pointer, error) bool) {
-		for p, err := range s.pointers(ctx, s.entriesQuery(pointerOwner(arn), pointerEntryPrefix(arn), true)) {
+		for p, err := range f.pointers(ctx, f.entriesQuery(pointerOwner(arn), pointerEntryPrefix(arn), true)) {
 			if (err != nil || p.Execution == arn) && !yield(p, err) {
 				return
 			}
@@ -26,11 +26,11 @@ func (s *Feed) PointersOf(ctx context.Context, arn string) iter.Seq2[feed.Pointe
 
 // AllPointers yields the pointers of all shards, page by page. It starts at a random shard, so that every shard is read in
 // time even if each call can only read some. An error stands for one pointer or for the rest of a shard.
-func (s *Feed) AllPointers(ctx context.Context) iter.Seq2[feed.Pointer, error] {
+func (f *Feed) AllPointers(ctx context.Context) iter.Seq2[feed.Pointer, error] {
 	return func(yield func(feed.Pointer, error) bool) {
 		first := mathrand.IntN(pointerShards)
 		for n := range pointerShards {
-			for p, err := range s.pointers(ctx, s.entriesQuery(shardOwner((first+n)%pointerShards), pointerPrefix, false)) {
+			for p, err := range f.pointers(ctx, f.entriesQuery(shardOwner((first+n)%pointerShards), pointerPrefix, false)) {
 				if !yield(p, err) {
 					return
 				}
@@ -40,9 +40,9 @@ func (s *Feed) AllPointers(ctx context.Context) iter.Seq2[feed.Pointer, error] {
 }
 
 // pointers yields the pointers of a query. It yields an error for a pointer that cannot be decoded, and continues.
-func (s *Feed) pointers(ctx context.Context, q *dynamodb.QueryInput) iter.Seq2[feed.Pointer, error] {
+func (f *Feed) pointers(ctx context.Context, q *dynamodb.QueryInput) iter.Seq2[feed.Pointer, error] {
 	return func(yield func(feed.Pointer, error) bool) {
-		for it, err := range s.query(ctx, q) {
+		for it, err := range f.query(ctx, q) {
 			p := feed.Pointer{}
 			if err == nil {
 				p, err = decodePointer(it)
@@ -50,7 +50,7 @@ func (s *Feed) pointers(ctx context.Context, q *dynamodb.QueryInput) iter.Seq2[f
 			if err != nil {
 				p, err = feed.Pointer{}, fmt.Errorf("query pointers: %w", err)
 			}
-			if (err != nil || s.now().Before(p.ExpiresAt())) && !yield(p, err) {
+			if (err != nil || f.now().Before(p.ExpiresAt())) && !yield(p, err) {
 				return
 			}
 		}
@@ -58,8 +58,8 @@ func (s *Feed) pointers(ctx context.Context, q *dynamodb.QueryInput) iter.Seq2[f
 }
 
 // DeletePointer deletes a pointer, unless it was written again meanwhile.
-func (s *Feed) DeletePointer(ctx context.Context, p feed.Pointer) error {
-	err := s.deletePointer(ctx, p, "#epoch = :epoch AND #at = :at", map[string]string{"#at": "at"}, item{":at": stringValue(formatTime(p.At))})
+func (f *Feed) DeletePointer(ctx context.Context, p feed.Pointer) error {
+	err := f.deletePointer(ctx, p, "#epoch = :epoch AND #at = :at", map[string]string{"#at": "at"}, item{":at": stringValue(formatTime(p.At))})
 	if err != nil {
 		return fmt.Errorf("delete pointer: %w", err)
 	}
@@ -71,7 +71,7 @@ func (s *Feed) DeletePointer(ctx context.Context, p feed.Pointer) error {
 //
 //   - A pointer of a newer epoch is stored → it stays, because the row to be written is of an older run.
 //   - That pointer is older than [feed.JobTTL] → it is replaced, because the row of its run may be deleted.
-func (s *Feed) putPointer(ctx context.Context, p feed.Pointer) error {
+func (f *Feed) putPointer(ctx context.Context, p feed.Pointer) error {
 	it, err := marshal(pointerRow{
 		Owner: pointerOwner(p.Execution), Entry: pointerEntry(p), ExpiresAt: p.ExpiresAt().Unix(),
 		User: p.Owner, Job: p.Job, Epoch: p.Epoch, At: formatTime(p.At),
@@ -79,8 +79,8 @@ func (s *Feed) putPointer(ctx context.Context, p feed.Pointer) error {
 	if err != nil {
 		return err
 	}
-	_, err = s.Client.PutItem(ctx, &dynamodb.PutItemInput{
-		TableName: &s.Table, Item: it,
+	_, err = f.Client.PutItem(ctx, &dynamodb.PutItemInput{
+		TableName: &f.Table, Item: it,
 		ConditionExpression:       aws.String("attribute_not_exists(#entry) OR #epoch <= :epoch OR #at <= :old"),
 		ExpressionAttributeNames:  map[string]string{"#entry": "entry", "#epoch": "epoch", "#at": "at"},
 		ExpressionAttributeValues: item{":epoch": stringValue(p.Epoch), ":old": stringValue(formatTime(p.At.Add(-feed.JobTTL)))},
@@ -94,21 +94,21 @@ func (s *Feed) putPointer(ctx context.Context, p feed.Pointer) error {
 
 // deletePointerOf deletes the pointer to a job that has ended, unless it is of a newer epoch. It ignores errors, because the
 // sweeper deletes pointers that are left.
-func (s *Feed) deletePointerOf(ctx context.Context, row feed.Row) {
-	_ = s.deletePointer(ctx, row.Pointer(), "#epoch <= :epoch", nil, nil)
+func (f *Feed) deletePointerOf(ctx context.Context, row feed.Row) {
+	_ = f.deletePointer(ctx, row.Pointer(), "#epoch <= :epoch", nil, nil)
 }
 
 // deletePointer deletes the pointer from p's execution to its job on a condition. It returns nil if the condition fails.
-func (s *Feed) deletePointer(ctx context.Context, p feed.Pointer, condition string, names map[string]string, values item) error {
+func (f *Feed) deletePointer(ctx context.Context, p feed.Pointer, condition string, names map[string]string, values item) error {
 	in := &dynamodb.DeleteItemInput{
-		TableName: &s.Table, Key: feedKey(pointerOwner(p.Execution), pointerEntry(p)),
+		TableName: &f.Table, Key: feedKey(pointerOwner(p.Execution), pointerEntry(p)),
 		ConditionExpression:       aws.String(condition),
 		ExpressionAttributeNames:  map[string]string{"#epoch": "epoch"},
 		ExpressionAttributeValues: item{":epoch": stringValue(p.Epoch)},
 	}
 	maps.Copy(in.ExpressionAttributeNames, names)
 	maps.Copy(in.ExpressionAttributeValues, values)
-	_, err := s.Client.DeleteItem(ctx, in)
+	_, err := f.Client.DeleteItem(ctx, in)
 	if _, changed := conflictingItem(err); changed || err == nil {
 		return nil
 	}

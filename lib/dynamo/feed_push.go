@@ -17,14 +17,14 @@ import (
 // ClaimPush records a push by one UpdateItem with a random token. If the SDK resends the request after the response was lost,
 // the condition fails, and the token in the row shows that the caller has claimed the push. Other writes do not change the
 // token.
-func (s *Feed) ClaimPush(ctx context.Context, row feed.Row, at time.Time) (feed.Row, bool, error) {
+func (f *Feed) ClaimPush(ctx context.Context, row feed.Row, at time.Time) (feed.Row, bool, error) {
 	token := rand.Text()
 	progress, err := attributevalue.Marshal(row.WithPush(at).PushedProgress)
 	if err != nil {
 		return feed.Row{}, false, fmt.Errorf("claim push: %w", err)
 	}
-	out, err := s.Client.UpdateItem(ctx, &dynamodb.UpdateItemInput{
-		TableName: &s.Table, Key: feedKey(row.Owner, jobEntry(row.State.UploadID)),
+	out, err := f.Client.UpdateItem(ctx, &dynamodb.UpdateItemInput{
+		TableName: &f.Table, Key: feedKey(row.Owner, jobEntry(row.State.UploadID)),
 		UpdateExpression:    aws.String("SET #pushedAt = :at, #pushedSeq = #seq, #pushedProgress = :progress, #push = :push"),
 		ConditionExpression: aws.String("#epoch = :epoch AND #pushedSeq = :seen AND #pushedSeq < #seq"),
 		ExpressionAttributeNames: map[string]string{
@@ -44,7 +44,7 @@ func (s *Feed) ClaimPush(ctx context.Context, row feed.Row, at time.Time) (feed.
 	} else if failed, ok := conflictingItem(err); ok {
 		it, err = failed, nil
 		if it == nil {
-			it, err = s.getItem(ctx, row.Owner, jobEntry(row.State.UploadID))
+			it, err = f.getItem(ctx, row.Owner, jobEntry(row.State.UploadID))
 		}
 	}
 	if err != nil {
@@ -60,7 +60,7 @@ func (s *Feed) ClaimPush(ctx context.Context, row feed.Row, at time.Time) (feed.
 	if newest.Expired(at) {
 		return feed.Row{}, false, feed.ErrNotFound
 	}
-	s.cache.put(storedRow{Row: newest, item: it})
+	f.cache.put(storedRow{Row: newest, item: it})
 	push, ok := it["push"].(*types.AttributeValueMemberS)
 	return newest, ok && push.Value == token, nil
 }

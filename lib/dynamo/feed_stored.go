@@ -21,14 +21,14 @@ type storedRow struct {
 
 // decodeStored decodes the item of a job's row. If that fails, it logs the error and returns an Unreadable row with the epoch
 // and seq of the item.
-func (s *Feed) decodeStored(ctx context.Context, owner, job string, it item) storedRow {
+func (f *Feed) decodeStored(ctx context.Context, owner, job string, it item) storedRow {
 	if it == nil {
 		return storedRow{Row: feed.Row{Owner: owner}}
 	}
 	row, err := decodeJob(it)
 	if err != nil {
-		s.log().WarnContext(ctx, "decode job's row", "uploadId", job, "err", err)
-		row = partialRow(owner, it, s.now())
+		f.log().WarnContext(ctx, "decode job's row", "uploadId", job, "err", err)
+		row = partialRow(owner, it, f.now())
 	}
 	return storedRow{Row: row, item: it}
 }

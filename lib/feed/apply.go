@@ -48,8 +48,8 @@ type Update struct {
 //  6. Otherwise → Accepted. Seq grows by one. Progress never falls: failed and cancelled do not change it, succeeded sets it
 //     to 100. The first part of an epoch sets the Scope.
 //
-// Coalescing: an urgent state, or one whose interval has passed, is marked as pushed in the same write. The update of a part
-// is not, unless it begins the row, because a store may write it without reading the row. It needs ClaimPush.
+// Coalescing: an urgent state, or one whose interval has passed, is marked as pushed in the same write. An update of a part is so
+// marked only if it begins the row. Otherwise its push needs ClaimPush, because a store may write the update without reading the row.
 func Apply(row Row, u Update) (Row, Outcome, error) {
 	relation, epoch := row.relationTo(u)
 	switch {
@@ -193,7 +193,7 @@ func (r Row) withPart(p message.Part) Row {
 	return r
 }
 
-// keyHash returns the hash of a key that rows contain, 16 characters.
+// keyHash returns what a row stores of an idempotency key: 16 characters of its hash.
 func keyHash(key string) string {
 	const hashLen = 12
 	sum := sha256.Sum256([]byte(key))

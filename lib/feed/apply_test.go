@@ -91,15 +91,15 @@ func TestApplyReturnsOutcomeAndRow(t *testing.T) {
 		{"a redrive after the end", updates{half, running(60, at, withStatus(message.StatusFailed))}, running(10, at, inEpoch(redriven)), feed.Accepted, redriven, 1, 10},
 		{"a redrive by a part", updates{half, running(0, at, ofPart("1", 50, 0))}, running(0, at, inEpoch(redriven), ofPart("2", 10, 0)), feed.Accepted, redriven, 1, 26},
 		{"a later start", updates{running(50, start, inEpoch(redriven))}, running(10, at, inEpoch(later)), feed.Accepted, later, 1, 10},
-		{"a newer epoch after none", updates{running(50, start, inEpoch(""))}, running(10, at, inEpoch(later)), feed.Accepted, later, 1, 10},
-		{"the workflow's epoch after none", updates{running(50, at, inEpoch(""))}, running(10, at), feed.Accepted, fromTime, 2, 50},
-		{"the workflow's end after none", updates{running(50, at, inEpoch(""))}, running(10, at, withStatus(message.StatusSucceeded)), feed.Accepted, fromTime, 2, 100},
+		{"a newer epoch after no epoch", updates{running(50, start, inEpoch(""))}, running(10, at, inEpoch(later)), feed.Accepted, later, 1, 10},
+		{"the workflow's epoch after no epoch", updates{running(50, at, inEpoch(""))}, running(10, at), feed.Accepted, fromTime, 2, 50},
+		{"the workflow's end after no epoch", updates{running(50, at, inEpoch(""))}, running(10, at, withStatus(message.StatusSucceeded)), feed.Accepted, fromTime, 2, 100},
 		{"the workflow's epoch again", updates{running(50, at, inEpoch("")), running(10, at)}, running(60, at), feed.Accepted, fromTime, 3, 60},
 		{"no epoch after the workflow's", updates{running(50, at, inEpoch("")), running(10, at)}, running(60, at, inEpoch("")), feed.Accepted, fromTime, 3, 60},
 		{"the row's own epoch after the workflow's", updates{running(50, at, inEpoch("")), running(10, at)}, running(60, at, inEpoch(fromTime)), feed.Accepted, fromTime, 3, 60},
 		{"a redrive of the workflow's", updates{running(50, at, inEpoch("")), running(10, at)}, running(5, at, inEpoch(redriven)), feed.Accepted, "2026-11-22T10:00:01.124Z#0001", 1, 5},
 		{"an epoch before the workflow's", updates{running(50, at, inEpoch("")), running(10, at, inEpoch(redriven))}, running(60, at), feed.Stale, fromTime, 2, 50},
-		{"an older epoch after the end of none", updates{running(50, at, inEpoch(""), withStatus(message.StatusFailed))}, running(60, at), feed.Stale, fromTime, 1, 50},
+		{"an older epoch after an end without an epoch", updates{running(50, at, inEpoch(""), withStatus(message.StatusFailed))}, running(60, at), feed.Stale, fromTime, 1, 50},
 		{"an adopted epoch", updates{running(50, start, inEpoch(redriven))}, running(40, at, inEpoch("")), feed.Accepted, redriven, 2, 50},
 
 		{"a key again", updates{running(50, start, withKey("k"))}, running(60, at, withKey("k")), feed.Duplicate, first, 1, 50},
@@ -248,7 +248,7 @@ func TestApplyCoalescesPushes(t *testing.T) {
 // progress by less than a percent.
 func TestClockThatIsAheadDelaysNoPush(t *testing.T) {
 	for _, ahead := range []time.Duration{time.Second, 10 * time.Second, 5 * time.Minute, 1000 * time.Hour} {
-		for name, of := range map[string]func(n int) func(*feed.Update){
+		for name, edit := range map[string]func(n int) func(*feed.Update){
 			"states": func(int) func(*feed.Update) { return func(*feed.Update) {} },
 			"parts":  func(n int) func(*feed.Update) { return ofPart("1", int64(n), 0) },
 		} {
@@ -256,7 +256,7 @@ func TestClockThatIsAheadDelaysNoPush(t *testing.T) {
 			pushed := start
 			for n := range 30 {
 				at := after(1000 * n)
-				next, outcome, err := feed.Apply(row, running(20+float64(n)/100, at, inPhase("another"), of(n)))
+				next, outcome, err := feed.Apply(row, running(20+float64(n)/100, at, inPhase("another"), edit(n)))
 				if err != nil || outcome != feed.Accepted {
 					t.Fatalf("Apply: %q, %v", outcome, err)
 				}
@@ -284,12 +284,12 @@ func TestNeedsPointerOncePerExecutionAndRun(t *testing.T) {
 		u      feed.Update
 		want   bool
 	}{
-		{"none", nil, begin, false},
-		{"the first", nil, running(1, start, named), true},
-		{"the second", []feed.Update{begin}, running(2, start, named), true},
-		{"again", []feed.Update{running(1, start, named)}, running(2, start, named), false},
-		{"not again", []feed.Update{running(1, start, named)}, running(2, start), false},
-		{"another", []feed.Update{running(1, start, named)}, running(2, start, other), true},
+		{"no execution", nil, begin, false},
+		{"the first update names it", nil, running(1, start, named), true},
+		{"the second update names it", []feed.Update{begin}, running(2, start, named), true},
+		{"both updates name it", []feed.Update{running(1, start, named)}, running(2, start, named), false},
+		{"only the first of two updates names it", []feed.Update{running(1, start, named)}, running(2, start), false},
+		{"another execution", []feed.Update{running(1, start, named)}, running(2, start, other), true},
 		{"a redrive", []feed.Update{running(1, start, named)}, running(2, start, named, inEpoch(redriven)), true},
 		{"a redrive that does not name it", []feed.Update{running(1, start, named)}, running(2, start, inEpoch(redriven)), false},
 		{"after a day", []feed.Update{running(1, start, named)}, running(2, start.Add(feed.JobTTL), named), false},

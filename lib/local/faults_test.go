@@ -86,7 +86,7 @@ func TestIndexLagsAsConfigured(t *testing.T) {
 	if early.Connections != 0 && time.Since(opening) < lag {
 		t.Errorf("a broadcast within the lag found %+v", early)
 	}
-	time.Sleep(time.Until(opened.Add(lag))) // real time: the twin is on TCP
+	time.Sleep(time.Until(opened.Add(lag))) // real time, as the twin serves TCP
 	report := invokeNotifier(t, twin)
 	if report.Delivered != 1 {
 		t.Errorf("a broadcast after the lag reports %+v, want 1 delivered", report)

@@ -9,7 +9,7 @@
 //	Close                           the last state, if it has not arrived
 //
 // While the publisher is slow, newer states replace older ones that wait. After a failed push the Reporter publishes the
-// newest state 2 s later. What it publishes is always valid: it cuts texts and bounds numbers to their limits.
+// newest state 2 s later. It cuts texts and bounds numbers to their limits, so that the messages are always valid.
 //
 // This limits what one worker publishes, and so what it writes to the store. One percent means one percent of the job, also
 // for a worker that does a part of it. The notifier limits the pushes of a job with many workers.
@@ -54,9 +54,9 @@ type Publisher interface {
 	Publish(ctx context.Context, r message.Request) error
 }
 
-// Config says whose job is reported and to whom.
+// Config configures a Reporter.
 type Config struct {
-	// Publisher publishes the states. With nil nothing is published, and the Reporter costs next to nothing.
+	// Publisher publishes the states. If it is nil, nothing is published, and a Reporter needs almost no time.
 	Publisher Publisher
 	UserID    string
 	UploadID  string
@@ -71,7 +71,7 @@ type Config struct {
 	Part string
 	// FailedRows is the number of rows that failed before this Reporter began; 0 for a part.
 	FailedRows int64
-	// Logger is silent when nil.
+	// Logger may be nil: then nothing is logged.
 	Logger *slog.Logger
 }
 

@@ -36,7 +36,7 @@ func (d *disk) ListBucket(
 		list    = gofakes3.NewObjectList()
 		count   int64
 		lastKey string
-		group   string // The common prefix whose other keys are skipped.
+		group   string // The common prefix that was listed last. Further keys with it are skipped.
 	)
 
 	for _, key := range slices.Sorted(maps.Keys(bucket.objects)) {

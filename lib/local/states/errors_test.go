@@ -25,17 +25,17 @@ func TestErrorsHaveTheCodesOfAWS(t *testing.T) {
 		t.Errorf("started %s, want %s again", again, arn)
 	}
 
-	started := func(in sfn.StartExecutionInput) error {
+	startErr := func(in sfn.StartExecutionInput) error {
 		_, err := client.StartExecution(t.Context(), &in)
 		return err
 	}
-	history := func(in sfn.GetExecutionHistoryInput) error {
+	historyErr := func(in sfn.GetExecutionHistoryInput) error {
 		_, err := client.GetExecutionHistory(t.Context(), &in)
 		return err
 	}
 
-	name := func(name string) error {
-		return started(sfn.StartExecutionInput{StateMachineArn: machine, Name: aws.String(name)})
+	nameErr := func(name string) error {
+		return startErr(sfn.StartExecutionInput{StateMachineArn: machine, Name: aws.String(name)})
 	}
 
 	_, stopErr := client.StopExecution(t.Context(), &sfn.StopExecutionInput{ExecutionArn: unknownExecution})
@@ -54,33 +54,33 @@ func TestErrorsHaveTheCodesOfAWS(t *testing.T) {
 		code string
 	}{
 		{
-			"other input", started(sfn.StartExecutionInput{
+			"other input", startErr(sfn.StartExecutionInput{
 				StateMachineArn: machine, Name: aws.String("name"), Input: aws.String("{}"),
 			}), "ExecutionAlreadyExists",
 		},
-		{"no JSON", started(sfn.StartExecutionInput{StateMachineArn: machine, Input: aws.String("{")}), "InvalidExecutionInput"},
+		{"no JSON", startErr(sfn.StartExecutionInput{StateMachineArn: machine, Input: aws.String("{")}), "InvalidExecutionInput"},
 		{
-			"large input", started(sfn.StartExecutionInput{
+			"large input", startErr(sfn.StartExecutionInput{
 				StateMachineArn: machine, Input: aws.String(`"` + strings.Repeat("x", 262_144) + `"`),
 			}), "ValidationException",
 		},
-		{"space", name("a b"), "InvalidName"},
-		{"wildcard", name("a*"), "InvalidName"},
-		{"long name", name(strings.Repeat("x", 81)), "InvalidName"},
-		{"colon", name("a:b"), "InvalidName"},
+		{"space", nameErr("a b"), "InvalidName"},
+		{"wildcard", nameErr("a*"), "InvalidName"},
+		{"long name", nameErr(strings.Repeat("x", 81)), "InvalidName"},
+		{"colon", nameErr("a:b"), "InvalidName"},
 		{
-			"no machine", started(sfn.StartExecutionInput{StateMachineArn: aws.String(states.StateMachineARN("other"))}),
+			"no machine", startErr(sfn.StartExecutionInput{StateMachineArn: aws.String(states.StateMachineARN("other"))}),
 			"StateMachineDoesNotExist",
 		},
-		{"no ARN", started(sfn.StartExecutionInput{StateMachineArn: aws.String("wait")}), "InvalidArn"},
-		{"another ARN", started(sfn.StartExecutionInput{StateMachineArn: unknownExecution}), "InvalidArn"},
-		{"history of an unknown execution", history(sfn.GetExecutionHistoryInput{ExecutionArn: unknownExecution}), "ExecutionDoesNotExist"},
+		{"no ARN", startErr(sfn.StartExecutionInput{StateMachineArn: aws.String("wait")}), "InvalidArn"},
+		{"another ARN", startErr(sfn.StartExecutionInput{StateMachineArn: unknownExecution}), "InvalidArn"},
+		{"history of an unknown execution", historyErr(sfn.GetExecutionHistoryInput{ExecutionArn: unknownExecution}), "ExecutionDoesNotExist"},
 		{
-			"history token", history(sfn.GetExecutionHistoryInput{ExecutionArn: aws.String(arn), NextToken: aws.String("?")}),
+			"history token", historyErr(sfn.GetExecutionHistoryInput{ExecutionArn: aws.String(arn), NextToken: aws.String("?")}),
 			"InvalidToken",
 		},
 		{
-			"page size", history(sfn.GetExecutionHistoryInput{ExecutionArn: aws.String(arn), MaxResults: 1001}),
+			"page size", historyErr(sfn.GetExecutionHistoryInput{ExecutionArn: aws.String(arn), MaxResults: 1001}),
 			"ValidationException",
 		},
 		{"stop an unknown execution", stopErr, "ExecutionDoesNotExist"},
@@ -95,7 +95,7 @@ func TestErrorsHaveTheCodesOfAWS(t *testing.T) {
 
 	// The SDK's own types.
 	var exists *types.ExecutionAlreadyExists
-	if err := started(sfn.StartExecutionInput{StateMachineArn: machine, Name: aws.String("name")}); !errors.As(err, &exists) ||
+	if err := startErr(sfn.StartExecutionInput{StateMachineArn: machine, Name: aws.String("name")}); !errors.As(err, &exists) ||
 		exists.ErrorMessage() != "Execution Already Exists: '"+arn+"'" {
 		t.Errorf("got %v", err)
 	}
@@ -106,7 +106,7 @@ func TestErrorsHaveTheCodesOfAWS(t *testing.T) {
 		t.Fatal(err)
 	}
 
-	wiretest.WantCode(t, "ended", started(sfn.StartExecutionInput{
+	wiretest.WantCode(t, "ended", startErr(sfn.StartExecutionInput{
 		StateMachineArn: machine, Name: aws.String("name"), Input: aws.String(`{"a":1}`),
 	}), "ExecutionAlreadyExists")
 }

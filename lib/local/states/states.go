@@ -49,7 +49,7 @@ type StepFunctions struct {
 	mu           sync.Mutex
 	started      int64
 	executions   map[string]*execution   // By ARN.
-	ended        []*execution            // The first has ended first.
+	ended        []*execution            // In the order of their ends.
 	pendingTasks map[string]*pendingTask // By task token.
 }
 
@@ -73,7 +73,7 @@ type execution struct {
 	done     chan struct{} // Closed when the execution has ended.
 
 	cancel  context.CancelCauseFunc // Nil before run.
-	aborted *asl.Error              // The first argument of abort.
+	aborted *asl.Error              // The error of the first call of abort.
 	status  asl.Status
 	stop    time.Time
 	result  asl.Result
