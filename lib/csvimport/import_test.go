@@ -143,7 +143,7 @@ func rows(t *testing.T, store csvimport.Store, s csvimport.Summary) string {
 	return all.String()
 }
 
-func TestImport(t *testing.T) {
+func TestImportStoresRowsRejectsAndASummary(t *testing.T) {
 	store := &csvimport.Memory{}
 	content := "\xEF\xBB\xBFDescription;COLOR; Part ;quantity\r\n" +
 		"\"Brick\r\n2 x 4; \"\"old\"\"\"; Red ;3001;4\r\n" +
@@ -189,7 +189,7 @@ func TestImport(t *testing.T) {
 	}
 }
 
-func TestRows(t *testing.T) {
+func TestInvalidRowsAreRejectedWithAReason(t *testing.T) {
 	const (
 		fields   = ": wrong number of fields"
 		number   = "quantity: not a whole number from 1 to 1,000,000"
@@ -271,7 +271,7 @@ func TestPayloadsFitTheWorkflowsLimits(t *testing.T) {
 	}
 }
 
-func TestPartsList(t *testing.T) {
+func TestPartsListIsCountedAsByPython(t *testing.T) {
 	const dir = "../../testdata/"
 	content, err := os.ReadFile(dir + "parts-list.csv")
 	if err != nil {

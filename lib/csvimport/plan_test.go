@@ -50,7 +50,7 @@ func TestInvalidFiles(t *testing.T) {
 	}
 }
 
-func TestHeaders(t *testing.T) {
+func TestColumnsAreFoundInEveryValidHeader(t *testing.T) {
 	for _, tt := range []struct{ name, in string }{
 		{"plain", "part,color,quantity\n3001,Red,1"},
 		{"semicolons", "part;color;quantity\n3001;Red;1"},
@@ -122,7 +122,7 @@ func TestFileOverTheSizeLimitIsInvalid(t *testing.T) {
 	}
 }
 
-func TestIdentify(t *testing.T) {
+func TestIdentifyAcceptsOnlyKeysOfUploads(t *testing.T) {
 	plan := csvimport.NewPlan(csvimport.Config{}) // without a store: identify must not read it
 	identify := func(key string) (csvimport.File, error) {
 		var e csvimport.Event

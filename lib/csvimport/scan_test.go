@@ -38,7 +38,7 @@ func scanAll(in io.Reader, sep byte) ([]scanned, error) {
 	}
 }
 
-func TestScanner(t *testing.T) {
+func TestScannerReturnsLinesAndFields(t *testing.T) {
 	for _, tt := range []struct {
 		name, in string
 		want     []scanned

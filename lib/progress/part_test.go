@@ -50,7 +50,7 @@ func TestEveryRequestNamesItsRun(t *testing.T) {
 	}
 }
 
-func TestParts(t *testing.T) {
+func TestAPartReportsItsDoneAndFailedSteps(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		rec := newRecorder()
 		r := reporter(t, rec, "7")

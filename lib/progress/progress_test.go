@@ -307,7 +307,7 @@ func TestCancelledWorkStillReports(t *testing.T) {
 	})
 }
 
-func TestManyWorkers(t *testing.T) {
+func TestManyGoroutinesMayUpdateOneReporter(t *testing.T) {
 	rec := newRecorder()
 	r := start(t, rec)
 	r.Phase(parse(10_000))
@@ -328,7 +328,7 @@ func TestManyWorkers(t *testing.T) {
 	}
 }
 
-func TestWithoutPublisher(t *testing.T) {
+func TestReporterWithoutAPublisherPublishesNothing(t *testing.T) {
 	r := start(t, nil)
 	r.Phase(parse(10))
 	r.Update(5)

@@ -63,7 +63,7 @@ func service(t *testing.T, answers ...answer) (*stepfn.Workflows, *int) {
 	return &stepfn.Workflows{Client: client}, requests
 }
 
-func TestStatus(t *testing.T) {
+func TestStatusReturnsTheStatusOrErrNoWorkflow(t *testing.T) {
 	throttled := answer{http.StatusBadRequest, `{"__type":"com.amazon.coral.availability#ThrottlingException","message":"Rate exceeded"}`, ""}
 	failed := answer{http.StatusOK, `{"executionArn":"` + arn + `","status":"FAILED","redriveCount":2,"startDate":1.7638e9,"stopDate":1.7639e9}`, ""}
 	succeeded := answer{http.StatusOK, `{"status":"SUCCEEDED","redriveCount":0}`, ""}
