@@ -83,7 +83,7 @@ func TestThrottlingIsNotAnsweredByMoreRequests(t *testing.T) {
 }
 
 func TestThrottledConnectionsDelayNobodyElse(t *testing.T) {
-	const throttled, connections = 10, 4000 // so many that posts are still delivered after most throttled posts have given up
+	const throttled, connections = 10, 4000 // 4,000 take longer than most retries of throttled posts
 	synctest.Test(t, func(t *testing.T) {
 		store, s := user(t), &sender{answers: map[string][]error{}, delay: 100 * time.Millisecond}
 		for i := range connections {

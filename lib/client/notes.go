@@ -32,7 +32,7 @@ type notes struct {
 	since string
 	// welcomed is the smallest id with the time at which the server began to answer a sync without since.
 	welcomed string
-	// skipped says that a note was not stored, so that another sync must bring it.
+	// skipped is set if a note was not stored, so that another sync must return it.
 	skipped bool
 }
 
@@ -52,7 +52,7 @@ func (n *notes) add(e message.Envelope) bool {
 }
 
 // remember stores an id and reports whether it is new. If there is no room for the id of a pushed note, the note is
-// skipped: since stays before it, so that a later sync brings it. The id of a replayed note is always stored, as since
+// skipped: since stays before it, so that a later sync returns it. The id of a replayed note is always stored, as since
 // moves past it.
 func (n *notes) remember(id string, replayed bool) bool {
 	at, known := slices.BinarySearch(n.seen, id)

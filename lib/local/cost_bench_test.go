@@ -69,7 +69,7 @@ func BenchmarkProgress(b *testing.B) {
 	b.ReportMetric(median(frames), "frames")
 }
 
-// partsOf returns a parts list of so many rows.
+// partsOf returns a parts list with the given number of rows.
 func partsOf(rows int) []byte {
 	var b bytes.Buffer
 	b.WriteString("part,color,quantity\n")

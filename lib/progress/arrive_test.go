@@ -76,7 +76,8 @@ func TestAFailedPushIsRepeatedAfterASlowError(t *testing.T) {
 	}
 }
 
-// slowErrors is a Publisher whose first state fails at once. Each error message takes that long.
+// slowErrors is a Publisher that fails to publish the first state at once. It takes the time takes to publish an error message;
+// if fails is set, that fails too.
 type slowErrors struct {
 	*recorder
 

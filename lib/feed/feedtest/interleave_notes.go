@@ -110,7 +110,8 @@ func (v *noteVerifier) atEnd(s *schedule) string {
 }
 
 // noteHistory returns a history of writers that add a note with the same key. skews are the errors of their clocks. Another
-// writer adds the note after the time later. If diedBefore is positive, a writer wrote only the key that long before.
+// writer adds the note after the time later. If diedBefore is positive, a writer stopped at that time before the history, after it
+// had written only the key.
 func noteHistory(name string, faults int, diedBefore, later time.Duration, skews ...time.Duration) History {
 	now := new(time.Time)
 	return History{
