@@ -106,9 +106,9 @@ func (in FinishInput) checkComplete() error {
 	return nil
 }
 
-// publish writes the results and then their summary, which replaces that of an older version. It returns the summary
-// that is stored then, written by this call or by an earlier one, and the claim of the summary that it replaced. Its error is a *Superseded if
-// the stored summary is that of a newer version.
+// publish writes the results and then their summary, which replaces that of an older version. It returns the summary that is
+// stored then, written by this call or by an earlier one, and the claim of the summary that it replaced. Its error is a
+// *Superseded if the stored summary is that of a newer version.
 func (f *Finish) publish(ctx context.Context, in FinishInput) (Summary, string, error) {
 	var own Summary
 	for range maxPublishes {

@@ -77,8 +77,8 @@ func (e *eventBridge) goUnlessClosed(do func()) {
 	}
 }
 
-// invokeWithRetries invokes a function with an event and retries failures as Lambda does. After the last one it logs the event that a
-// dead-letter queue would get.
+// invokeWithRetries invokes a function with an event and retries failures as Lambda does. After the last one it logs the event
+// that a dead-letter queue would get.
 func (e *eventBridge) invokeWithRetries(f lambdas.Function, event map[string]any) {
 	function := functionPrefix + f.Name
 	payload, err := json.Marshal(event)

@@ -40,7 +40,7 @@ func TestASupersededImportIsNotDone(t *testing.T) {
 	close(olderEnded)
 	for _, e := range until(t, ann, func(e message.Envelope) bool { return e.Type == message.TypeNotification }) {
 		if state, ok := message.AsUploadProgress(e.Data); ok && state.Status.Terminal() && state.TotalRows != newerRows {
-			t.Errorf("the tab is sent %+v, which is not of the newer import", state)
+			t.Errorf("the tab is sent %+v, which the newer import did not report", state)
 		}
 	}
 }
