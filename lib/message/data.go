@@ -27,6 +27,7 @@ func (s Status) Terminal() bool {
 
 // UploadProgress is the newest state of one job, usually an upload.
 type UploadProgress struct {
+	// UploadID is the id of the job, whatever the job is.
 	UploadID string `json:"uploadId"`
 	FileName string `json:"fileName"`
 	// Progress is a percentage, 0 to 100.

@@ -242,11 +242,11 @@ func (s *Sweeper) endJob(ctx context.Context, p feed.Pointer, row feed.Row, end 
 	}
 	r.endedExecution = p.Execution
 	out, err := s.Notifier.notify(ctx, r)
-	s.log().InfoContext(ctx, "job ended with its execution", "execution", p.Execution, "uploadId", p.Job, "status", end.status,
-		"outcome", out.Outcome, "seq", out.Seq, "delivered", out.Delivered, "err", err)
 	if err != nil {
 		return fmt.Errorf("end job: %w", err)
 	}
+	s.log().InfoContext(ctx, "job ended with its execution", "execution", p.Execution, "uploadId", p.Job, "status", end.status,
+		"outcome", out.Outcome, "seq", out.Seq, "delivered", out.Delivered)
 
 	return s.deletePointer(ctx, p)
 }
