@@ -70,7 +70,7 @@ func (p *Pipeline) addFunction(f lambdas.Function) awslambda.Function {
 // maximum.
 func (p *Pipeline) reservedConcurrency(name string) *float64 {
 	reserved := map[string]int{
-		"connect": p.props.ConnectConcurrency, "default": p.props.DefaultConcurrency, "notifier": p.props.NotifierConcurrency,
+		"connect": p.props.ConnectConcurrency, "default": p.props.DefaultRouteConcurrency, "notifier": p.props.NotifierConcurrency,
 	}[name]
 	if reserved == 0 {
 		return nil

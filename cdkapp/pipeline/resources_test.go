@@ -92,7 +92,7 @@ func TestFunctions(t *testing.T) {
 // at once and can therefore reserve none.
 func TestNoConcurrencyIsReservedByDefault(t *testing.T) {
 	settings := hs256()
-	settings.Props.ConnectConcurrency, settings.Props.DefaultConcurrency, settings.Props.NotifierConcurrency = 50, 100, 200
+	settings.Props.ConnectConcurrency, settings.Props.DefaultRouteConcurrency, settings.Props.NotifierConcurrency = 50, 100, 200
 	reserving := synthesise(t, settings)
 	for id, want := range map[string]any{
 		"HeraldConnectFunction": 50.0, "HeraldDefaultFunction": 100.0, "HeraldNotifierFunction": 200.0,

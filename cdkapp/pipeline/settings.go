@@ -52,11 +52,11 @@ type Props struct {
 	ThrottleRate float64
 	// ThrottleBurst bounds the concurrent requests from all browsers. 0 is DefaultThrottleBurst.
 	ThrottleBurst int
-	// ConnectConcurrency, DefaultConcurrency and NotifierConcurrency are the reserved concurrency of these functions: the
+	// ConnectConcurrency, DefaultRouteConcurrency and NotifierConcurrency are the reserved concurrency of these functions: the
 	// number of concurrent executions that Lambda reserves for the function, which is also its maximum. 0 reserves none, so
 	// that the function shares the account's unreserved concurrency. An account must leave 100 unreserved, so that a new
 	// account, which has 10, can reserve none.
-	ConnectConcurrency, DefaultConcurrency, NotifierConcurrency int
+	ConnectConcurrency, DefaultRouteConcurrency, NotifierConcurrency int
 	// MaxConnections is how many connections a user may have, from 1 to 500. 0 is
 	// session.DefaultMaxConnections.
 	MaxConnections int
@@ -143,7 +143,7 @@ func settings() []setting {
 			check: between(0, maxConcurrency, "executions at once; 0 reserves none"),
 		},
 		{
-			key: "defaultConcurrency", field: func(s *Settings) any { return &s.Props.DefaultConcurrency },
+			key: "defaultRouteConcurrency", field: func(s *Settings) any { return &s.Props.DefaultRouteConcurrency },
 			check: between(0, maxConcurrency, "executions at once; 0 reserves none"),
 		},
 		{

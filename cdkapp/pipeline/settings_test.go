@@ -83,9 +83,9 @@ func TestParseSettings(t *testing.T) {
 			s.Props.Auth.SecretOverlapMinutes = new(int)
 		}},
 		{"reserved concurrency", contextWith(map[string]any{
-			"connectConcurrency": "50", "defaultConcurrency": 100.0, "notifierConcurrency": 200.0,
+			"connectConcurrency": "50", "defaultRouteConcurrency": 100.0, "notifierConcurrency": 200.0,
 		}), func(s *pipeline.Settings) {
-			s.Props.ConnectConcurrency, s.Props.DefaultConcurrency, s.Props.NotifierConcurrency = 50, 100, 200
+			s.Props.ConnectConcurrency, s.Props.DefaultRouteConcurrency, s.Props.NotifierConcurrency = 50, 100, 200
 		}},
 	}
 	for _, test := range tests {
@@ -135,8 +135,8 @@ func TestParseSettingsRefuses(t *testing.T) {
 		{"overlap of another mode", map[string]any{
 			"authMode": "jwks", "authIssuer": "https://id.example", "authAudience": "app", "authSecretOverlapMinutes": 5.0,
 		}, []string{"authSecretOverlapMinutes: not used with authMode jwks"}},
-		{"concurrency below 0", contextWith(map[string]any{"connectConcurrency": -1.0, "defaultConcurrency": 1e6, "notifierConcurrency": "all"}), []string{
-			"notifierConcurrency: all is not a number", "connectConcurrency: -1 is not from 0", "defaultConcurrency: 1000000 is not from 0",
+		{"concurrency below 0", contextWith(map[string]any{"connectConcurrency": -1.0, "defaultRouteConcurrency": 1e6, "notifierConcurrency": "all"}), []string{
+			"notifierConcurrency: all is not a number", "connectConcurrency: -1 is not from 0", "defaultRouteConcurrency: 1000000 is not from 0",
 		}},
 		{"HS256 without secret", map[string]any{"authMode": "hs256"}, []string{`authSecretArn: "" is not the whole ARN`}},
 		{"HS256 with the secret's name", map[string]any{"authMode": "hs256", "authSecretArn": "herald/key"}, []string{
