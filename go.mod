@@ -2,7 +2,7 @@ module github.com/herald-progress/herald
 
 go 1.26.0
 
-ignore ./lib/client/node_modules
+ignore ./lib/web/node_modules
 
 require (
 	github.com/MicahParks/jwkset v0.11.4

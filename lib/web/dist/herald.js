@@ -1,0 +1,1 @@
+var e=class extends Error{name="HeraldError";code;details;constructor(o,t,n){super(t),this.code=o,this.details=n}};function a(r){throw new Error(`not written yet: ${r.url}`)}export{e as HeraldError,a as connect};

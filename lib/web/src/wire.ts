@@ -1,0 +1,126 @@
+// Generated from lib/message by `go test ./lib/web -run TestWireTypes -update`. Do not edit.
+
+/** The maximum of jobs in the have of a sync. */
+export const maxHave = 1000
+/** The maximum of bytes of JSON of the have of a sync. */
+export const maxHaveBytes = 24576
+/** The maximum of bytes of a job's id. */
+export const maxID = 256
+/** The maximum of bytes of the cursor of a sync. */
+export const maxCursor = 4096
+/** The maximum of notes that a sync repeats. */
+export const maxOverlap = 200
+/** The maximum of milliseconds before since whose notes a sync repeats. */
+export const noteOverlapMs = 300000
+
+/** Closing comes before every close by the server, because API Gateway cannot set the code and reason of a close frame. */
+export interface Closing {
+  code: string
+  reason: string
+  /** Reconnect reports whether the client may reconnect at once with the same token. */
+  reconnect: boolean
+}
+
+/** Dismissed informs all tabs of a user that one of them dismissed a note. */
+export interface Dismissed {
+  /** ID is the id of the note. */
+  id: string
+}
+
+/** Envelope is one frame from the server to a browser. */
+export interface Envelope<T extends string = string, D = unknown> {
+  type: T
+  timestamp: string
+  id?: string
+  job?: string
+  /** Epoch and Seq order the states of a job. A client drops a state whose (Epoch, Seq) is not greater than that of the state it has. A state without Seq was not stored and has no order. */
+  epoch?: string
+  seq?: number
+  /** Replayed is true for a state or a note that is sent in answer to a sync. */
+  replayed?: boolean
+  data: D
+}
+
+/** Error informs the user of a failure. */
+export interface Error {
+  /** Code is a stable code for programs, by convention in upper case with underscores. */
+  code: string
+  message: string
+  /** Details is any JSON value of at most MaxDetails bytes. */
+  details?: unknown
+}
+
+/** Notification is a text that the user should read once. */
+export interface Notification {
+  title: string
+  message: string
+  severity: Severity
+  /** ActionURL is the target of a click: an https or http URL, or a path that starts with a single slash. */
+  actionUrl?: string
+}
+
+/** Refreshed is the answer to a refresh whose token was accepted. */
+export interface Refreshed {
+  /** SessionEnd is the new time at which the server will close the connection. */
+  sessionEnd: string
+}
+
+/** Severity ranks a notification. */
+export type Severity = 'info' | 'success' | 'warning' | 'error'
+
+/** Status is the status of a job. */
+export type Status = 'running' | 'succeeded' | 'failed' | 'cancelled'
+
+/** Synced is the last answer to a sync. */
+export interface Synced {
+  /** Jobs and Notes count the frames of each kind that this sync sent. */
+  jobs: number
+  notes: number
+  /** More reports that jobs or notes are left. The client then syncs again, with Cursor and with the id of the newest note that it received. */
+  more?: boolean
+  /** Cursor is where the next sync continues. It is opaque to clients. Empty means that no job is left, and no note before the first since. */
+  cursor?: string
+  /** RetryAfter is how many seconds the client must wait before the next sync; 0 is none. The server sets it if requests of the user caused too many posts in this minute. */
+  retryAfter?: number
+}
+
+/** UploadProgress is the newest state of one job, usually an upload. */
+export interface UploadProgress {
+  uploadId: string
+  fileName: string
+  /** Progress is a percentage, 0 to 100. */
+  progress: number
+  message: string
+  currentRow?: number
+  totalRows?: number
+  status?: Status
+  phase?: string
+  rowsPerSecond?: number
+  /** ETAMillis is the estimated time to completion in milliseconds. */
+  etaMs?: number
+  failedRows?: number
+}
+
+/** Welcome is the first answer to a sync, unless the sync turns it off. */
+export interface Welcome {
+  connectionId: string
+  serverTime: string
+  /** SessionEnd is when the server will close the connection, unless it is refreshed. */
+  sessionEnd: string
+}
+
+/** The codes of Closing that this version knows. */
+export type CloseCode = 'TOKEN_EXPIRED' | 'SESSION_LIMIT' | 'RATE_LIMITED' | 'UNKNOWN_CONNECTION' | 'CONNECTION_LIMIT'
+
+/** The data of each type of frame. */
+export interface FrameData {
+  upload_progress: UploadProgress
+  notification: Notification
+  error: Error
+  pong: unknown
+  welcome: Welcome
+  synced: Synced
+  refreshed: Refreshed
+  dismissed: Dismissed
+  closing: Closing
+}
