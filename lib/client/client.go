@@ -28,8 +28,9 @@ const (
 	// QuietSync is the time after its last sync when a client syncs in any case: frames may have been lost while no job
 	// ran, or the server may have removed the connection.
 	QuietSync = 30 * time.Minute
-	// PingInterval is the time between two pings: API Gateway closes a connection after 10 silent minutes.
-	PingInterval = 4 * time.Minute
+	// PingInterval is the time without a frame after which a client pings: API Gateway closes a connection after 10 idle
+	// minutes.
+	PingInterval = 9*time.Minute + 30*time.Second
 	// AnswerTimeout is the timeout of a pong and of a handshake.
 	AnswerTimeout = 10 * time.Second
 	// SyncTimeout is the time from a sync to the end of its answer. No other frame extends it.
@@ -42,7 +43,7 @@ const (
 	// MinBackoff and MaxBackoff bound the pause before the next connection. The bound doubles from MinBackoff to MaxBackoff
 	// with each connection that fails before its first frame. The client waits for a random fraction of it.
 	MinBackoff = 500 * time.Millisecond
-	MaxBackoff = 30 * time.Second
+	MaxBackoff = 20 * time.Second
 )
 
 // ErrTokenExpired says that a session ended because its token expired, and [Config].Token returned the same token again.

@@ -140,6 +140,7 @@ func (s *session) wait(ctx context.Context, frames <-chan received) error {
 func (s *session) handle(f received) error {
 	now := time.Now()
 	delete(s.alarms, pongTimeout) // any frame shows that the connection works
+	s.alarms[pingDue] = now.Add(PingInterval)
 	if s.view.apply(f.Envelope) && s.client.config.OnFrame != nil {
 		s.client.config.OnFrame(f.Envelope, f.raw)
 	}
