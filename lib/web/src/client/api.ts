@@ -149,14 +149,12 @@ export interface Herald<Meta = unknown> {
 
 /** The error of a {@link Herald} call. */
 export class HeraldError extends Error {
-  override name = 'HeraldError'
-  /** A code of the server's error frame, or TIMEOUT, CONNECTION_LOST, CLOSED, REFUSED. */
-  readonly code: string
-  readonly details?: unknown
+  /** A code of the server's error frame, or TIMEOUT, CONNECTION_LOST, CLOSED. */
+  declare readonly code: string
+  declare readonly details?: unknown
 
-  constructor(code: string, message: string, details?: unknown) {
+  constructor(code: string, message = code, details?: unknown) {
     super(message)
-    this.code = code
-    this.details = details
+    Object.assign(this, { code, details })
   }
 }

@@ -1,0 +1,213 @@
+import { openTabs } from '../tabs/tabs.ts'
+import { type Frame, type Herald, HeraldError, type LocalState, type Options, type Status } from './api.ts'
+import { type Link, openConnection } from './connection.ts'
+import { isA } from './frames.ts'
+import { flushEvery, requestTimeout } from './limits.ts'
+import type { Message } from './session.ts'
+import { storeOf } from './stores.ts'
+import { claimsOf, tokensOf } from './tokens.ts'
+import { apply, applyLocal, emptyView, listJobs, type View } from './view.ts'
+
+/** What the frames of one user become, and the link that they come by. One core serves all who connect alike. */
+export interface Core {
+  readonly herald: Omit<Herald, 'close'>
+  /** Begins a use: the first one connects. Returns a function that ends it: the last one closes, one macrotask later. */
+  use(): () => void
+}
+
+// A message whose answer someone waits for.
+interface Exchange {
+  message: Message
+  answers(frame: Frame): boolean
+  /** Whether it is sent again after a lost connection. */
+  again: boolean
+  sent?: boolean
+  end(error?: Error): void
+}
+
+// What the tabs of an origin share a connection for.
+function userOf(token: string): string {
+  return String(claimsOf(token).sub ?? '')
+}
+
+/** Returns a core that connects with its first use, and calls onClose when it has closed for good. */
+export function newCore(options: Options, onClose: () => void): Core {
+  let view: View = emptyView()
+  let status: Status = { state: 'connecting' }
+  let link: Link | undefined
+  let user = ''
+  let users = 0
+  let flushing: ReturnType<typeof setTimeout> | undefined
+  let awake = new AbortController()
+  const listeners = new Set<[type: string, call: (frame: Frame) => void]>()
+  const checks = new Set<() => void>() // of those who wait for ends
+  const prefix = Math.random().toString(36).slice(2)
+  let requests = 0
+  const exchanges = new Set<Exchange>()
+  const jobs = storeOf(() => listJobs(view))
+  const notes = storeOf(() => view.notes.shown)
+  const statuses = storeOf(() => status)
+
+  function flush(): void {
+    clearTimeout(flushing)
+    flushing = undefined
+    for (const store of [jobs, notes, statuses]) store.flush()
+  }
+
+  // Something has changed. The listeners are told soon: after what runs now, or once for many frames of a sync.
+  function changed(): void {
+    if (status.state === 'syncing') flushing ??= setTimeout(flush, flushEvery)
+    else queueMicrotask(flush)
+    for (const check of checks) check()
+  }
+
+  const connected = (): boolean => status.state === 'live' || status.state === 'syncing'
+
+  function setStatus(next: Status): void {
+    const was = connected()
+    status = next
+    changed()
+    if (connected() !== was) {
+      for (const one of exchanges) {
+        if (!was) send(one)
+        else if (one.sent && !one.again) one.end(new HeraldError('CONNECTION_LOST'))
+      }
+    }
+  }
+
+  function receive(frame: Frame): void {
+    for (const one of exchanges) {
+      if (!one.answers(frame)) continue
+      const { code, message, details } = frame.data as Frame<'error'>['data']
+      one.end(frame.type === 'error' ? new HeraldError(code, message, details) : undefined)
+    }
+    if (!apply(view, frame)) return
+    changed()
+    for (const [type, call] of [...listeners]) if (type === frame.type) call(frame)
+  }
+
+  function send(one: Exchange): void {
+    one.sent = true
+    link!.send(one.message)
+  }
+
+  // Sends a message now or with the next connection, and waits for its answer.
+  function exchange(message: Message, again: boolean, answers: (frame: Frame) => boolean): Promise<any> {
+    return new Promise((resolve, reject) => {
+      if (!link) return reject(new HeraldError('CLOSED'))
+      let answer: Frame
+      const one: Exchange = {
+        message, again,
+        answers: (frame) => answers(answer = frame),
+        end(error) {
+          clearTimeout(timer)
+          exchanges.delete(one)
+          if (error) reject(error)
+          else resolve(answer)
+        },
+      }
+      const timer = message.action === 'sync' ? undefined : setTimeout(() => one.end(again ? undefined : new HeraldError('TIMEOUT')), requestTimeout)
+      exchanges.add(one)
+      if (connected() || message.token) send(one)
+    })
+  }
+
+  function request(action: string, fields?: object, again = false): Promise<any> {
+    const id = `${prefix}-${++requests}`
+    return exchange({ ...fields, action, request: id }, again, ({ data }) => (data as Message | undefined)?.request === id)
+  }
+
+  function show(state: LocalState, timestamp: string): void {
+    if (applyLocal(view, state, timestamp)) changed()
+  }
+
+  function start(first?: string): void {
+    const mine = view = emptyView()
+    user = ''
+    const hooks = {
+      view, show, userOf,
+      frame: receive,
+      status: setStatus,
+      sameUser(token: string): boolean {
+        const other = userOf(token)
+        if (user && other !== user) { // nothing of the user before may stay
+          link!.close()
+          start(token)
+        } else user = other
+        return view === mine
+      },
+    }
+    setStatus({ state: 'connecting' })
+    link = (options.tabs === false ? openConnection : openTabs)(options.url, tokensOf(options.token, first), hooks)
+  }
+
+  return {
+    herald: {
+      jobs, notes,
+      status: statuses,
+      job: (id) => view.jobs.get(id)?.job,
+      on(type, listener) {
+        const entry: [string, (frame: Frame) => void] = [type, listener as never]
+        listeners.add(entry)
+        return () => listeners.delete(entry)
+      },
+      until: (id, { signal } = {}) => new Promise((resolve, reject) => {
+        function check(): void {
+          const job = view.jobs.get(id)?.job
+          if (signal?.aborted) reject(signal.reason)
+          else if (job?.terminal) resolve(job)
+          else if (!link) reject(new HeraldError('CLOSED'))
+          else return
+          checks.delete(check)
+        }
+        checks.add(check)
+        signal?.addEventListener('abort', check)
+        check()
+      }),
+      sync: () => request('sync', {}, true),
+      async refresh(token) {
+        token ??= typeof options.token === 'string' ? options.token : await options.token({ refused: false })
+        return exchange({ action: 'refresh', token }, false, (frame) => (
+          isA(frame, 'refreshed') || isA(frame, 'welcome') || isA(frame, 'error') && !frame.id && frame.data.code === 'UNAUTHORIZED'
+        ))
+      },
+      dismiss(id) {
+        receive({ type: 'dismissed', timestamp: '', data: { id } })
+        return exchange({ action: 'dismiss', id } as Message, true, (frame) => isA(frame, 'dismissed') && frame.data.id === id)
+      },
+      request,
+      show(state) {
+        const timestamp = new Date().toISOString()
+        show(state, timestamp)
+        link?.show?.(state, timestamp)
+      },
+    },
+    use() {
+      if (typeof document === 'undefined') return () => {}
+      users++
+      if (!link) {
+        awake = new AbortController()
+        for (const type of ['online', 'offline', 'pageshow', 'visibilitychange']) {
+          for (const target of [window, document]) {
+            target.addEventListener(type, () => document.hidden || link?.wake(), awake)
+          }
+        }
+        start()
+      }
+      let used = 1
+      return () => {
+        users -= used
+        used = 0
+        setTimeout(() => {
+          if (users || !link) return
+          onClose()
+          awake.abort()
+          const last = link
+          link = undefined
+          last.close()
+          for (const one of exchanges) one.end(new HeraldError('CLOSED'))
+        })
+      }
+    },
+  }
+}

@@ -1,0 +1,63 @@
+import type { FrameData } from '../wire.ts'
+import type { Frame, Job, Note } from './api.ts'
+
+// The fields that this client reads, by their type. A name has one type in all frames.
+const kinds = {
+  string: names('type id job epoch uploadId fileName message status phase title severity actionUrl code cursor'),
+  number: names('seq progress currentRow totalRows failedRows rowsPerSecond etaMs jobs notes retryAfter'),
+}
+// The types of frames whose data has these fields.
+const known = names('upload_progress notification error welcome synced refreshed dismissed closing')
+
+function names(text: string): string[] {
+  return text.split(' ')
+}
+
+function fits(value: any): boolean {
+  return value?.constructor === Object && Object.entries(kinds).every(([kind, fields]) => (
+    fields.every((name) => value[name] == null || typeof value[name] === kind)
+  ))
+}
+
+/** Returns the frame that a text is, or nothing if it is none. A frame with a field of another type is none. */
+export function parseFrame(text: unknown): Frame | undefined {
+  try {
+    const frame = JSON.parse(text as string)
+    if (fits(frame) && frame.type && (!known.includes(frame.type) || fits(frame.data))) return frame
+  } catch {} // no JSON
+}
+
+/** Whether a frame is of a type; then its data has that type's fields. */
+export function isA<T extends keyof FrameData>(frame: Frame, type: T): frame is Frame<T> {
+  return frame.type === type
+}
+
+export function isTerminal(status: string | undefined): boolean {
+  return status === 'succeeded' || status === 'failed' || status === 'cancelled'
+}
+
+/** Returns a time in milliseconds since 1970, or 0 if it is not valid. */
+export function timeOf(timestamp: string | undefined): number {
+  return Date.parse(timestamp!) || 0
+}
+
+/** Returns the job that a frame of a state shows. Fields that this version does not know stay in it. */
+export function jobOf(frame: Frame<'upload_progress'>, id: string, local?: boolean): Job {
+  const { data } = frame
+  return {
+    fileName: '', message: '', phase: '',
+    updatedAt: timeOf(frame.timestamp),
+    ...data as object, // of another tab, it is a job
+    progress: data.progress ?? 0,
+    status: data.status || 'running',
+    id, epoch: frame.epoch ?? '', seq: Math.max(0, frame.seq ?? 0),
+    terminal: isTerminal(data.status),
+    ...local && { local },
+  } as Job
+}
+
+/** Returns the note that a frame shows. */
+export function noteOf(frame: Frame): Note {
+  const data = frame.data as { code?: string }
+  return { title: data.code ?? '', severity: 'error', message: '', at: timeOf(frame.timestamp), ...data, id: frame.id!, type: frame.type } as Note
+}

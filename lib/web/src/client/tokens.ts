@@ -1,0 +1,42 @@
+import type { TokenSource } from './api.ts'
+
+/** The tokens of one user: where they come from, and which of them is of no use any more. */
+export interface Tokens {
+  /** Returns a token. It rejects if the application has none. */
+  next(refused: boolean): Promise<string>
+  /** Sets the token that next returns the next time; for a source that is a text, from now on. */
+  give(token: string): void
+  /** Whether the application can be asked for another token. */
+  canAsk: boolean
+  /** The last token that was refused or has run out, and the code that says which. Both are empty if there is none. */
+  dead: string
+  deadCode: string
+}
+
+/** Returns the tokens of a source. The first one, if given, has come from it already. */
+export function tokensOf(source: TokenSource, given = ''): Tokens {
+  return {
+    canAsk: typeof source === 'function',
+    dead: '',
+    deadCode: '',
+    give(token) {
+      if (typeof source === 'string') source = token
+      else given = token
+    },
+    async next(refused) {
+      const token = given || (typeof source === 'string' ? source : await source({ refused }))
+      given = ''
+      if (!token) throw new Error('no token')
+      return token
+    },
+  }
+}
+
+/** Returns the claims of a JWT, unverified, or none if it is no JWT. */
+export function claimsOf(token: string): { iss?: unknown; sub?: unknown; exp?: number } {
+  try {
+    return JSON.parse(atob(token.split('.')[1]!.replace(/-/g, '+').replace(/_/g, '/'))) ?? {}
+  } catch {
+    return {}
+  }
+}
