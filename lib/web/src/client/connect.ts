@@ -17,7 +17,7 @@ export function connect<Meta = unknown>(options: Options): Herald<Meta> {
   let core = findCore(options)
   if (!core) {
     const { url, token } = options
-    const entry = { url, token, core: newCore(options, () => void cores.splice(cores.indexOf(entry), 1)) }
+    const entry = { url, token, core: newCore({ ...options }, () => void cores.splice(cores.indexOf(entry), 1)) }
     core = entry.core
     if (typeof document !== 'undefined') cores.push(entry)
   }

@@ -11,6 +11,8 @@ import { apply, applyLocal, emptyView, listJobs, type View } from './view.ts'
 /** What the frames of one user become, and the link that they come by. One core serves all who connect alike. */
 export interface Core {
   readonly herald: Omit<Herald, 'close'>
+  /** The options. Their token function may be replaced by a newer one of the same kind. */
+  readonly options: Options
   /** Begins a use: the first one connects. Returns a function that ends it: the last one closes, one macrotask later. */
   use(): () => void
 }
@@ -138,10 +140,11 @@ export function newCore(options: Options, onClose: () => void): Core {
       },
     }
     setStatus({ state: 'connecting' })
-    link = (options.tabs === false ? openConnection : openTabs)(options.url, tokensOf(options.token, first), hooks)
+    link = (options.tabs === false ? openConnection : openTabs)(options.url, tokensOf(options, first), hooks)
   }
 
   return {
+    options,
     herald: {
       jobs, notes,
       status: statuses,

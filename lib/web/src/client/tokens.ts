@@ -1,4 +1,4 @@
-import type { TokenSource } from './api.ts'
+import type { Options } from './api.ts'
 
 /** The tokens of one user: where they come from, and which of them is of no use any more. */
 export interface Tokens {
@@ -14,17 +14,17 @@ export interface Tokens {
 }
 
 /** Returns the tokens of a source. The first one, if given, has come from it already. */
-export function tokensOf(source: TokenSource, given = ''): Tokens {
+export function tokensOf(source: Pick<Options, 'token'>, given = ''): Tokens {
   return {
-    canAsk: typeof source === 'function',
+    canAsk: typeof source.token === 'function',
     dead: '',
     deadCode: '',
     give(token) {
-      if (typeof source === 'string') source = token
+      if (typeof source.token === 'string') source.token = token
       else given = token
     },
     async next(refused) {
-      const token = given || (typeof source === 'string' ? source : await source({ refused }))
+      const token = given || (typeof source.token === 'string' ? source.token : await source.token({ refused }))
       given = ''
       if (!token) throw new Error('no token')
       return token

@@ -1,1 +1,2 @@
-export {}
+export { HeraldProvider, useHerald, useJob } from './hooks.ts'
+export type { HeraldHook } from './hooks.ts'

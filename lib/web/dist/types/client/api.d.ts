@@ -139,9 +139,8 @@ export interface Herald<Meta = unknown> {
 }
 /** The error of a {@link Herald} call. */
 export declare class HeraldError extends Error {
-    name: string;
-    /** A code of the server's error frame, or TIMEOUT, CONNECTION_LOST, CLOSED, REFUSED. */
+    /** A code of the server's error frame, or TIMEOUT, CONNECTION_LOST, CLOSED. */
     readonly code: string;
     readonly details?: unknown;
-    constructor(code: string, message: string, details?: unknown);
+    constructor(code: string, message?: string, details?: unknown);
 }

@@ -1,11 +1,14 @@
-import { type Frame, type LocalState, type Status } from './api.ts';
+import type { Frame, LocalState, Status } from './api.ts';
+import { type Message } from './session.ts';
 import { type Tokens } from './tokens.ts';
 import type { View } from './view.ts';
-/** What a tab has done by the connection, of its own or of another tab. */
-export type Call = ['request', action: string, fields: Record<string, unknown>] | ['dismiss', id: string] | ['refresh', token: string | undefined] | ['sync'];
 /** Reaches the server, by a socket of its own or of another tab. */
 export interface Link {
-    call(call: Call): Promise<unknown>;
+    /**
+     * Sends a message, if there is a connection. A sync is not sent as it is: a frame with its `request` says when everything
+     * has come that the server has now. A refresh connects where there is no connection.
+     */
+    send(message: Message): void;
     /** Looks after the connection, as the browser is awake again or the network is back. */
     wake(): void;
     close(): void;
@@ -21,7 +24,5 @@ export interface ConnectionHooks {
     /** A sync is complete. */
     synced?(): void;
 }
-/** Returns whether the server cannot be reached at all, so that a failed handshake says nothing about the token. */
-export declare function unreachable(url: string): Promise<boolean>;
 /** Connects, and stays connected until it is closed. */
 export declare function openConnection(url: string, tokens: Tokens, hooks: ConnectionHooks): Link;

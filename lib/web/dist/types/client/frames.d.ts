@@ -1,6 +1,6 @@
 import type { FrameData } from '../wire.ts';
 import type { Frame, Job, Note } from './api.ts';
-/** Returns the frame that a text is, or undefined if it is none. */
+/** Returns the frame that a text is, or nothing if it is none. A frame with a field of another type is none. */
 export declare function parseFrame(text: unknown): Frame | undefined;
 /** Whether a frame is of a type; then its data has that type's fields. */
 export declare function isA<T extends keyof FrameData>(frame: Frame, type: T): frame is Frame<T>;

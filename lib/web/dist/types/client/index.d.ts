@@ -1,3 +1,3 @@
 export type { Status, Frame, Frames, Herald, Job, LocalState, Note, Options, State, Store, TokenAsk, TokenSource, } from './api.ts';
 export { HeraldError } from './api.ts';
-export { connect } from './connect.ts';
+export { connect, findCore } from './connect.ts';

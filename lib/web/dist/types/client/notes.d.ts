@@ -1,15 +1,13 @@
 import type { Frame, Note } from './api.ts';
 /** Returns the smallest ULID of a time. */
 export declare function firstID(ms: number): string;
-/** What the server compares the notes of an overlap by: their number, and the 32-bit FNV-1a hash of their ids. */
-export declare function digest(ids: string[]): string;
 /**
  * The notes that came. A note is new if its id is not among those seen, even if later ids are: a note may be stored long
  * after others with later ids. So an id is forgotten only when no sync sends the note again.
  */
 export interface Notes {
-    /** The notes that are not dismissed, the oldest first. */
-    shown: Note[];
+    /** The notes that are not dismissed, the newest first. The list is another one when it changes. */
+    shown: readonly Note[];
     seen: Set<string>;
     /** The newest note up to which syncs are complete; later ones may be missing. Empty is none. */
     since: string;
@@ -23,5 +21,3 @@ export declare function emptyNotes(): Notes;
 export declare function addNote(notes: Notes, frame: Frame): boolean;
 /** Removes a note, and remembers its id, as the note may come later. Returns whether it was shown. */
 export declare function removeNote(notes: Notes, id: string): boolean;
-/** Returns the digest of the shown notes that a sync with this since would repeat, or nothing if they are few. */
-export declare function overlap({ shown }: Notes, since: string): string | undefined;

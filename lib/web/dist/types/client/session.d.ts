@@ -1,15 +1,19 @@
 import type { Frame } from './api.ts';
 import { type Sync } from './sync.ts';
+import type { Tokens } from './tokens.ts';
 import type { View } from './view.ts';
-/** How long a handshake and a pong may take, and from a sync to the end of its answer. */
-export declare const answerTimeout: number;
-export declare const maxPause: number;
+/** A message to the server: JSON with an action. */
+export interface Message {
+    action: string;
+    /** An id that the answer has, too. */
+    request?: string;
+    token?: string;
+}
 /** What a session needs of the connection that it belongs to. */
 export interface Owner {
     view: View;
     sync: Sync;
-    /** Returns the token of the running session, or another one. It rejects if there is none. */
-    token(): Promise<string>;
+    tokens: Tokens;
     /** Applies a frame. */
     frame(frame: Frame): void;
     opened(session: Session): void;
@@ -24,23 +28,19 @@ export interface Owner {
 }
 /** One WebSocket connection. */
 export interface Session {
-    readonly token: string;
+    token: string;
     /** Whether it has opened, and whether a frame has come. */
     opened: boolean;
     worked: boolean;
     /** Sends a message. */
-    send(message: object): void;
-    /** Sends a token to prolong the session. */
-    refresh(token: string): void;
+    send(message: Message): void;
     /** Pings, then syncs. */
     wake(): void;
     /** Syncs as soon as it may. */
     syncSoon(): void;
     /** Stops to sync, as another session does, but goes on to receive. */
     retire(): void;
-    /** When the server takes messages again, after it has said that there were too many. */
-    pausedUntil(): number;
-    close(): void;
+    close(closing?: Frame<'closing'>): void;
 }
 /** Opens a connection with a token. */
 export declare function openSession(url: string, token: string, owner: Owner): Session;

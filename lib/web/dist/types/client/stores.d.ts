@@ -1,9 +1,8 @@
 import type { Store } from './api.ts';
-/** A store whose value is computed when it is read after a change. */
-export interface LazyStore<T> extends Store<T> {
-    /** Says that the value has changed. Listeners are called by flush only. */
-    touch(): void;
+/** A store of a value that something else holds. */
+export interface ValueStore<T> extends Store<T> {
+    /** Calls the listeners, if the value has changed since the last time. */
     flush(): void;
 }
-/** Returns a store of a computed value. */
-export declare function lazyStore<T>(compute: () => T): LazyStore<T>;
+/** Returns a store of the value that getSnapshot returns. */
+export declare function storeOf<T>(getSnapshot: () => T): ValueStore<T>;

@@ -1,4 +1,5 @@
 import { type Synced } from '../wire.ts';
+import type { Message } from './session.ts';
 import { type View } from './view.ts';
 /** A sync takes several pages, and several requests: where it is. */
 export interface Sync {
@@ -21,7 +22,7 @@ export declare function newSync(): Sync;
  */
 export declare function firstPage(sync: Sync, { notes }: View): void;
 /** Returns the message that requests the next page, and begins to count what comes. */
-export declare function requestPage(sync: Sync, view: View, welcome: boolean): object;
+export declare function requestPage(sync: Sync, view: View, welcome: boolean): Message;
 /** What follows the end of a page: the same page again, the next one now or later, or nothing. */
 export type PageEnd = 'again' | 'next' | 'complete';
 /**

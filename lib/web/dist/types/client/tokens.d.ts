@@ -1,9 +1,9 @@
-import type { TokenSource } from './api.ts';
-/** The tokens of one user: where they come from, and which of them are of no use any more. */
+import type { Options } from './api.ts';
+/** The tokens of one user: where they come from, and which of them is of no use any more. */
 export interface Tokens {
     /** Returns a token. It rejects if the application has none. */
     next(refused: boolean): Promise<string>;
-    /** Gives a token that the application has brought by itself. */
+    /** Sets the token that next returns the next time; for a source that is a text, from now on. */
     give(token: string): void;
     /** Whether the application can be asked for another token. */
     canAsk: boolean;
@@ -11,9 +11,9 @@ export interface Tokens {
     dead: string;
     deadCode: string;
 }
-/** Returns the tokens of a source. The first token, if given, has come from it already. */
-export declare function tokensOf(source: TokenSource, first?: string): Tokens;
-/** Returns the claims of a JWT, unverified, or nothing if it is none. */
+/** Returns the tokens of a source. The first one, if given, has come from it already. */
+export declare function tokensOf(source: Pick<Options, 'token'>, given?: string): Tokens;
+/** Returns the claims of a JWT, unverified, or none if it is no JWT. */
 export declare function claimsOf(token: string): {
     iss?: unknown;
     sub?: unknown;

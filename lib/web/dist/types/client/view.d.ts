@@ -22,14 +22,16 @@ export interface Page {
 /** What a user should see. It depends on the frames only, not on time or connections. */
 export interface View {
     jobs: Map<string, Entry>;
+    /** The jobs in the order of byStart, as long as they are as they are. */
+    list?: readonly Job[];
     notes: Notes;
     page: Page;
 }
 export declare function emptyView(): View;
 /** Orders running jobs before ended ones, and newer states before older ones: what the server should know first. */
 export declare function byNews(a: Entry, b: Entry): number;
-/** Orders running jobs before ended ones, and later started ones before earlier ones, so that a shown list is calm. */
-export declare function byStart(a: Entry, b: Entry): number;
+/** Returns the jobs: running ones first, in each group the one that started last first. */
+export declare function listJobs(view: View): readonly Job[];
 /**
  * Applies a frame, and returns whether it is new and must be shown:
  *

@@ -1,4 +1,4 @@
-import { type LocalState } from '../client/api.ts';
+import type { LocalState } from '../client/api.ts';
 import { type ConnectionHooks, type Link } from '../client/connection.ts';
 import type { Tokens } from '../client/tokens.ts';
 export interface TabHooks extends ConnectionHooks {
@@ -7,8 +7,8 @@ export interface TabHooks extends ConnectionHooks {
     userOf(token: string): string;
 }
 /**
- * Opens one connection for all tabs of an origin and user. A lock elects the tab that has it; the others follow it: they
- * apply the frames that it passes on, and send by it. When it is gone the lock falls to another tab, which knows all that it
- * knew, and syncs. Without the browser's support each tab connects by itself.
+ * Opens one connection for all tabs of an origin and user. A lock elects the tab that has it; the others follow: they apply the
+ * frames that it passes on, and send by it. When it is gone, the lock falls to another tab, which knows all that it knew, and
+ * syncs. Without the browser's support each tab connects by itself.
  */
 export declare function openTabs(url: string, tokens: Tokens, hooks: TabHooks): Link;
