@@ -124,7 +124,7 @@ export interface Herald<Meta = unknown> {
   on<T extends string>(type: T, listener: (frame: Frame<T>) => void): () => void
   /**
    * Waits for the end of a job's run: the one that is shown, or the next one if none is. It resolves at once if the job has
-   * ended. It rejects when the signal is aborted, or when the client is closed.
+   * ended, and rejects when the signal is aborted. A client that is closed sees no end.
    */
   until(job: string, options?: { signal?: AbortSignal }): Promise<Job<Meta>>
   /** Waits for everything that the server knows now. */

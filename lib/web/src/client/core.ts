@@ -95,7 +95,7 @@ export function newCore(options: Options, onClose: () => void): Core {
 
   // Sends a message now or with the next connection, and waits for its answer.
   function exchange(message: Message, again: boolean, answers: (frame: Frame) => boolean): Promise<any> {
-    return new Promise((resolve, reject) => {
+    const promise = new Promise((resolve, reject) => {
       if (!link) return reject(new HeraldError('CLOSED'))
       let answer: Frame
       const one: Exchange = {
@@ -112,6 +112,8 @@ export function newCore(options: Options, onClose: () => void): Core {
       exchanges.add(one)
       if (connected() || message.token) send(one)
     })
+    promise.catch(() => {}) // nobody has to wait
+    return promise
   }
 
   function request(action: string, fields?: object, again = false): Promise<any> {
@@ -124,7 +126,8 @@ export function newCore(options: Options, onClose: () => void): Core {
   }
 
   function start(first?: string): void {
-    const mine = view = emptyView()
+    if (first) view = emptyView()
+    const mine = view
     user = ''
     const hooks = {
       view, show, userOf,
@@ -159,7 +162,6 @@ export function newCore(options: Options, onClose: () => void): Core {
           const job = view.jobs.get(id)?.job
           if (signal?.aborted) reject(signal.reason)
           else if (job?.terminal) resolve(job)
-          else if (!link) reject(new HeraldError('CLOSED'))
           else return
           checks.delete(check)
         }
@@ -207,8 +209,8 @@ export function newCore(options: Options, onClose: () => void): Core {
           awake.abort()
           const last = link
           link = undefined
-          last.close()
           for (const one of exchanges) one.end(new HeraldError('CLOSED'))
+          last.close()
         })
       }
     },
