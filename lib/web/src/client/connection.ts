@@ -1,11 +1,23 @@
+import type { Closing, Synced } from '../wire.ts'
 import type { Frame, LocalState, State, Status } from './api.ts'
+import { isA, parseFrame, timeOf } from './frames.ts'
 import {
-  answerTimeout, attemptPause, doubtedAfter, firstAsk, firstPause, maxAsk, maxPause, maxRefusals, refusedAfter, requestTimeout,
+  afterEndSync, answerTimeout, attemptDue, attemptPause, doubtedAfter, endGrace, firstAsk, firstPause, firstSync, lateTimer,
+  longSession, maxAsk, maxPause, maxServerPause, maxSilence, pingAfter, pingDue, pongTimeout, quietSync, quietSyncAfter,
+  rateWindow, refusedAfter, renewDue, renewLead, requestedSync, requestTimeout, retrySync, secondSync, secondSyncAfter,
+  silenceAfter, silentSync, syncPause, syncTimeout, wakePause,
 } from './limits.ts'
-import { type Message, openSession, type Owner, type Session } from './session.ts'
-import { newSync } from './sync.ts'
+import { endPage, firstPage, requestPage } from './sync.ts'
 import { claimsOf, type Tokens } from './tokens.ts'
 import type { View } from './view.ts'
+
+/** A message to the server: JSON with an action. */
+export interface Message {
+  action: string
+  /** An id that the answer has, too. */
+  request?: string
+  token?: string
+}
 
 /** Reaches the server, by a socket of its own or of another tab. */
 export interface Link {
@@ -31,6 +43,8 @@ export interface ConnectionHooks {
   synced?(): void
 }
 
+const never = Infinity
+
 // Returns whether the server cannot be reached at all, so that a failed handshake says nothing about the token.
 async function unreachable(url: string): Promise<boolean> {
   const online = globalThis.navigator?.onLine
@@ -44,155 +58,367 @@ async function unreachable(url: string): Promise<boolean> {
 
 /** Connects, and stays connected until it is closed. */
 export function openConnection(url: string, tokens: Tokens, hooks: ConnectionHooks): Link {
-  let session: Session | undefined
-  let replacement: Session | undefined
-  let state: State = 'connecting'
+  const { view } = hooks
+  const { sync } = view
+  const due = Array<number>(retrySync + 1).fill(never)
   let timer: ReturnType<typeof setTimeout> | undefined
+  let state: State = 'connecting'
+
+  // The sockets: the one in use, which may not be open yet, one that is to take its place, and one whose place was taken.
+  let socket: WebSocket | undefined
+  let next: WebSocket | undefined
+  let old: WebSocket | undefined
+  let token = '' // of the socket
+  let worked = false // a frame has come from it
+  let openedAt = 0
+  let end = 0 // of the session, by this machine's clock
+  let refreshToken = ''
+  let refreshes = 0 // without an answer
+
   let attempts = 0 // counts them, so that an old one is told from the newest
   let lastAttempt = 0
   let failures = 0 // connections in a row without a frame
   let handshakes = 0 // in a row that failed
-  const refusals = new Map<string, number>() // such handshakes with each token, while the server could be reached
+  let failedToken = '' // of the last one
+  let refusals = 0 // of these with that token while the server could be reached
   let probe: Promise<void> | undefined // whether it can
-  let goodToken = '' // the last one that opened a connection
   let asks = 0 // for another token, in a row
-  let waiters: { request?: string; begun?: boolean }[] = [] // for a sync that begins after they came
 
-  function setState(next: State, more?: Partial<Status>): void {
-    state = next
+  let syncing = false
+  let waiters: { request?: string; begun?: boolean }[] = [] // for a sync that begins after they came
+  const silences = new Map<string, { since: number; bound: number }>()
+  let noWelcome = false
+  let legacy = false // the server does not know the newer fields of a sync
+  let syncFailures = 0 // in a row
+  let serverPause = 0
+  let retryPause = 0
+  let graced = false // a late pong timeout was put off
+  let waking = 0
+  let syncOnPong = false
+
+  // What is done when it is due; from firstSync on it is sendSync.
+  const acts = [attempt, noPong, retrySyncLater, ping, renew]
+
+  function dueAt(which: number): number {
+    if (which > pingDue && syncing) return never
+    return which < firstSync ? due[which]! : Math.max(due[which]!, serverPause, retryPause)
+  }
+
+  // Does what is due, and sets the timer for what is due next.
+  function run(): void {
+    const now = Date.now()
+    due[silentSync] = Math.min(...[...silences.values()].map(({ since, bound }) => since + bound))
+    due.forEach((_, which) => {
+      if (dueAt(which) <= now) (acts[which] ?? sendSync)(now)
+    })
+    clearTimeout(timer)
+    const at = Math.min(...due.map((_, which) => dueAt(which)))
+    if (at < never) timer = setTimeout(run, at - now)
+  }
+
+  // Nothing is due any more, but another attempt.
+  function rest(attemptAt = never): void {
+    silences.clear()
+    due.fill(never)
+    due[attemptDue] = attemptAt
+    syncing = false
+    run()
+  }
+
+  function setState(to: State, more?: Partial<Status>): void {
+    state = to
     hooks.status({ state, ...more })
   }
 
   // Tries again after a pause, unless there is nothing to wait for.
-  function attemptLater(next: State, pause: number, code?: string): void {
-    const retry = !code || tokens.canAsk
-    setState(next, { code, retryAt: retry ? Date.now() + pause : undefined })
-    clearTimeout(timer)
-    if (retry) timer = setTimeout(attempt, pause)
+  function attemptLater(to: State, pause: number, code?: string): void {
+    const retryAt = code && !tokens.canAsk ? undefined : Date.now() + pause
+    setState(to, { code, retryAt })
+    rest(retryAt)
   }
 
-  async function attempt(renewal?: string): Promise<void> {
-    clearTimeout(timer)
+  async function attempt(): Promise<void> {
     const mine = ++attempts
     lastAttempt = Date.now()
-    if (!renewal) {
-      timer = setTimeout(attempt, requestTimeout) // in case that the application does not return a token
-      if (state !== 'offline' && state !== 'refused') setState('connecting')
-    }
-    const token = renewal ?? await tokens.next(!!tokens.dead || handshakes >= refusedAfter).catch(() => '')
+    rest(lastAttempt + requestTimeout) // in case that the application does not return a token
+    if (state !== 'offline' && state !== 'refused') setState('connecting')
+    const answer = await tokens.next(!!tokens.dead || handshakes >= refusedAfter).catch(() => '')
     await probe
     if (state === 'closed' || mine !== attempts) return
-    clearTimeout(timer)
-    if (!token && !tokens.dead) return retry('offline')
-    if (token && !hooks.sameUser(token)) return
-    if (!renewal) {
-      const valid = token === goodToken && claimsOf(token).exp! * 1000 > lastAttempt
-      if (refusals.get(token)! >= (valid ? doubtedAfter : refusedAfter)) return refuse('REFUSED', token)
-      if (!token || token === tokens.dead) return refuse()
-    }
-    try {
-      const opened = openSession(url, token, owner)
-      if (renewal) replacement = opened
-      else session = opened
-    } catch { // the URL or the token cannot be sent
-      if (!renewal) refuse('REFUSED', token)
-    }
+    if (!answer) return tokens.dead ? refuse() : retry('offline')
+    if (!hooks.sameUser(answer)) return
+    const doubted = answer === token && claimsOf(answer).exp! * 1000 > lastAttempt
+    if (answer === failedToken && refusals >= (doubted ? doubtedAfter : refusedAfter)) return refuse('REFUSED', answer)
+    if (answer === tokens.dead) return refuse()
+    rest()
+    open(answer)
   }
 
   // Stops until there is another token, and asks for it now and then.
-  function refuse(code = tokens.deadCode, token = tokens.dead): void {
-    tokens.dead = token
+  function refuse(code = tokens.deadCode, of = tokens.dead): void {
+    tokens.dead = of
     tokens.deadCode = code
     attemptLater('refused', Math.min(firstAsk * 2 ** asks++, maxAsk) * (1 + Math.random()) / 2, code)
   }
 
-  function retry(next: State): void {
-    attemptLater(next, Math.random() * Math.min(firstPause * 2 ** failures++, maxPause))
+  function retry(to: State): void {
+    attemptLater(to, Math.random() * Math.min(firstPause * 2 ** failures++, maxPause))
   }
 
-  const owner: Owner = {
-    view: hooks.view,
-    sync: newSync(),
-    tokens,
-    frame: hooks.frame,
-    opened(opened) {
-      goodToken = opened.token
-      handshakes = asks = 0
-      refusals.clear()
-      tokens.dead = ''
-      if (opened === replacement) return session!.retire()
-      setState('syncing')
-    },
-    syncWanted(begun) {
-      if (begun) for (const waiter of waiters) waiter.begun = true
-      return waiters.some((waiter) => !waiter.begun)
-    },
-    synced(of) {
-      hooks.synced?.()
-      for (const { begun, request } of waiters) if (begun) hooks.frame({ type: 'sync', timestamp: '', data: { request } })
-      waiters = waiters.filter((waiter) => !waiter.begun)
-      if (of === replacement) {
-        const old = session
-        session = of
-        replacement = undefined
-        old!.close()
+  // Opens a socket, as another one that is open or the first.
+  function open(with_: string): void {
+    let mine: WebSocket
+    try {
+      mine = new WebSocket(url, ['herald', with_])
+    } catch { // the URL or the token cannot be sent
+      if (!socket) refuse('REFUSED', with_)
+      return
+    }
+    let opened = false
+    if (socket) next = mine
+    else socket = mine
+    const handshake = setTimeout(() => mine.close(), answerTimeout)
+    mine.onopen = () => {
+      clearTimeout(handshake)
+      opened = true
+      if (mine === next) {
+        old = socket
+        socket = mine
+        next = undefined
       }
-      if (state !== 'live') setState('live')
-    },
-    renew(token) {
-      if (!replacement) void attempt(token)
-    },
-    ended(of, closing) {
-      if (state === 'closed') return
-      if (of.worked) failures = 0
-      if (!of.opened) {
+      begin(with_)
+    }
+    mine.onmessage = ({ data }) => {
+      const frame = parseFrame(data)
+      if (!frame || state === 'closed') return
+      if (mine === socket) receive(frame)
+      else if (mine === old) hooks.frame(frame)
+    }
+    mine.onclose = () => {
+      clearTimeout(handshake)
+      if (state !== 'closed' && !opened) {
         handshakes++
         probe = unreachable(url).then((out) => {
-          if (refusals.size > maxRefusals) refusals.clear()
-          if (!out) refusals.set(of.token, (refusals.get(of.token) ?? 0) + 1)
+          refusals = out ? 0 : with_ === failedToken ? refusals + 1 : 1
+          failedToken = with_
         })
       }
-      if (of === replacement) replacement = undefined
-      if (of !== session) return
-      session = replacement
-      replacement = undefined
-      if (session) return
-      const { code, reason, reconnect } = closing?.data ?? {}
-      if (closing && !reconnect) {
-        if (code !== 'TOKEN_EXPIRED') return end({ code, reason })
-        tokens.dead = of.token
-        tokens.deadCode = code
-      }
-      retry(closing ? 'connecting' : 'offline')
-    },
+      lose(mine)
+    }
   }
 
-  function end(why?: Partial<Status>): void {
+  // The socket is open.
+  function begin(with_: string): void {
+    const now = Date.now()
+    token = with_
+    openedAt = now
+    worked = graced = syncOnPong = noWelcome = legacy = false
+    handshakes = refusals = asks = refreshes = syncFailures = serverPause = retryPause = 0
+    tokens.dead = ''
+    firstPage(view)
+    rest()
+    for (const id of view.jobs.keys()) resetSilence(id, now)
+    due[pingDue] = now + pingAfter
+    due[firstSync] = now
+    due[secondSync] = now + secondSyncAfter
+    if (!old) setState('syncing')
+    run()
+  }
+
+  // A socket has ended, or is to end for the reason that a closing frame says.
+  function lose(mine: WebSocket, closing?: Closing): void {
+    if (mine === next) next = undefined
+    if (mine === old) old = undefined
+    if (mine !== socket || state === 'closed') return
+    if (worked) failures = 0
+    worked = false
+    mine.close()
+    old?.close()
+    old = undefined
+    socket = next
+    next = undefined
+    if (socket) return rest()
+    const { code, reason, reconnect } = closing ?? {}
+    if (closing && !reconnect) {
+      if (code !== 'TOKEN_EXPIRED') return finish({ code, reason })
+      tokens.dead = token
+      tokens.deadCode = code
+    }
+    retry(closing ? 'connecting' : 'offline')
+  }
+
+  function finish(why?: Partial<Status>): void {
     setState('closed', why)
-    clearTimeout(timer)
-    replacement?.close()
-    session?.close()
+    rest()
+    for (const one of [socket, next, old]) one?.close()
+  }
+
+  function receive(frame: Frame): void {
+    const now = Date.now()
+    due[pongTimeout] = never // any frame shows that the connection works
+    due[pingDue] = now + pingAfter
+    graced = false
+    hooks.frame(frame)
+    if (state === 'closed') return
+    if (isA(frame, 'closing')) return lose(socket!, frame.data)
+    worked = true
+    if (view.notes.skipped) {
+      view.notes.skipped = false
+      due[requestedSync] = Math.min(due[requestedSync]!, now + syncPause)
+    }
+    if (syncOnPong) {
+      syncOnPong = false
+      due[secondSync] = now
+    }
+    if (isA(frame, 'upload_progress')) resetSilence(frame.job || frame.data.uploadId, now)
+    if (isA(frame, 'welcome')) {
+      noWelcome = !legacy
+      setEnd(now + timeOf(frame.data.sessionEnd) - timeOf(frame.data.serverTime), now)
+    }
+    if (isA(frame, 'refreshed')) {
+      const at = now + timeOf(frame.data.sessionEnd) - timeOf(frame.timestamp)
+      refreshes = 0
+      token = refreshToken
+      if (at < end + 1000) due[renewDue] = never // no token prolongs it
+      else setEnd(at, now)
+    }
+    if (isA(frame, 'synced')) pageEnded(frame.data, now)
+    if (isA(frame, 'error') && !frame.id) {
+      const { code } = frame.data
+      if (code === 'RATE_LIMITED') serverPause = now + rateWindow
+      if (code === 'INVALID_MESSAGE' && syncing) {
+        firstPage(view)
+        noWelcome = false
+        legacy = true
+        retrySyncLater(now)
+      }
+    }
+    run()
+  }
+
+  function send(message: Message | object): void {
+    if (socket?.readyState === 1) socket.send(JSON.stringify(message))
+  }
+
+  function ping(now: number): void {
+    due[pingDue] = now + pingAfter
+    due[pongTimeout] = now + answerTimeout
+    send({ action: 'ping' })
+  }
+
+  function noPong(now: number): void {
+    if (graced || now - due[pongTimeout]! < lateTimer) return lose(socket!)
+    graced = true
+    due[pongTimeout] = now + answerTimeout
+  }
+
+  function setEnd(at: number, now: number): void {
+    end = at
+    if (at <= now) return // the closing frame is on its way
+    due[afterEndSync] = at + endGrace
+    due[renewDue] = at - Math.min(at - openedAt < longSession ? renewLead : renewLead * (1 + Math.random()), (at - now) / 2)
+  }
+
+  // Prolongs the session by another token, or has another socket take its place. It tries again after half of the time that is
+  // left, as the answer may be lost.
+  async function renew(now: number): Promise<void> {
+    const left = (end - now) / 2
+    due[renewDue] = left < 1000 ? never : now + left
+    const mine = socket
+    const answer = await tokens.next(false).catch(() => '')
+    if (!answer || mine !== socket || next || !hooks.sameUser(answer)) return
+    if (end - openedAt >= longSession || refreshes > 1) open(answer)
+    else if (answer !== token) refresh(answer)
+  }
+
+  function refresh(with_: string): void {
+    refreshToken = with_
+    refreshes++
+    send({ action: 'refresh', token: with_ })
+  }
+
+  // Restarts the silence of a job, of which a frame came. A job that has ended, and one that only this browser knows, has none.
+  function resetSilence(id: string, since: number): void {
+    const job = view.jobs.get(id)?.job
+    if (!job || job.terminal || job.local) silences.delete(id)
+    else silences.set(id, { since, bound: silenceAfter })
+  }
+
+  function retrySyncLater(now: number): void {
+    syncing = false
+    due[syncTimeout] = never
+    due[retrySync] = retryPause = now + Math.min(syncPause * 2 ** syncFailures++, maxPause)
+  }
+
+  function sendSync(now: number): void {
+    if (!sync.cursor) beginSync(now)
+    due[retrySync] = never
+    syncing = true
+    due[syncTimeout] = now + answerTimeout
+    due[quietSync] = now + quietSyncAfter
+    send(requestPage(view, !noWelcome))
+  }
+
+  // Begins a new sync, for all that is due. After firstSync, quietSync and a request it takes all pages.
+  function beginSync(now: number): void {
+    const begun = due.map((at, which) => which >= firstSync && at <= now)
+    begun.forEach((is, which) => {
+      if (is) due[which] = never
+    })
+    if (!begun[retrySync]) sync.brief = true
+    if (!sync.complete || begun[firstSync] || begun[quietSync] || begun[requestedSync]) sync.brief = false
+    for (const silence of silences.values()) {
+      if (silence.since + silence.bound <= now) silence.bound = Math.min(2 * silence.bound, maxSilence)
+      silence.since = now
+    }
+    for (const waiter of waiters) waiter.begun = true
+  }
+
+  function pageEnded(data: Synced, now: number): void {
+    syncing = false
+    due[syncTimeout] = due[retrySync] = never
+    retryPause = 0
+    if (data.retryAfter! > 0) serverPause = now + Math.min(data.retryAfter! * 1000, maxServerPause)
+    const result = endPage(view, data)
+    if (result === 'again') return retrySyncLater(now)
+    syncFailures = 0
+    if (result === 'next') {
+      due[retrySync] = now
+      return
+    }
+    hooks.synced?.()
+    for (const { begun, request } of waiters) if (begun) hooks.frame({ type: 'sync', timestamp: '', data: { request } })
+    waiters = waiters.filter(({ begun }) => !begun)
+    if (waiters.length) due[requestedSync] = now
+    old?.close()
+    if (state !== 'live') setState('live')
   }
 
   void attempt()
   return {
     wake() {
-      if (session?.opened) session.wake()
-      else if (!session && state !== 'closed' && Date.now() - lastAttempt > attemptPause) void attempt()
+      const now = Date.now()
+      if (socket) {
+        if (socket.readyState !== 1 || now - waking < wakePause) return
+        waking = due[pingDue] = now
+        syncOnPong = true
+        run()
+      } else if (state !== 'closed' && now - lastAttempt > attemptPause) void attempt()
     },
     close() {
-      if (state !== 'closed') end()
+      if (state !== 'closed') finish()
     },
     send(message) {
-      const { action, request, token } = message
+      const { action, request, token: with_ } = message
       if (action === 'sync') {
         waiters.push({ request })
-        if (session?.opened) session.syncSoon()
-      } else {
-        if (action === 'refresh' && (!session || !tokens.canAsk)) tokens.give(token!)
-        if (session) session.send(message)
-        else if (action === 'refresh') void attempt()
-      }
+        if (socket?.readyState === 1) due[requestedSync] = Date.now()
+        run()
+      } else if (action === 'refresh') {
+        if (!socket || !tokens.canAsk) tokens.give(with_!)
+        if (socket) refresh(with_!)
+        else void attempt()
+      } else send(message)
     },
   }
 }

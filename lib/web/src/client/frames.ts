@@ -1,10 +1,10 @@
 import type { FrameData } from '../wire.ts'
 import type { Frame, Job, Note } from './api.ts'
 
-// The fields that this client reads, by their type. A name has one type in all frames.
+// The fields that must have a type. A name has one type in all frames.
 const kinds = {
-  string: names('type id job epoch uploadId fileName message status phase title severity actionUrl code cursor'),
-  number: names('seq progress currentRow totalRows failedRows rowsPerSecond etaMs jobs notes retryAfter'),
+  string: names('type id job epoch uploadId fileName message status title code cursor'),
+  number: names('seq progress jobs notes retryAfter'),
 }
 // The types of frames whose data has these fields.
 const known = names('upload_progress notification error welcome synced refreshed dismissed closing')
@@ -32,10 +32,6 @@ export function isA<T extends keyof FrameData>(frame: Frame, type: T): frame is 
   return frame.type === type
 }
 
-export function isTerminal(status: string | undefined): boolean {
-  return status === 'succeeded' || status === 'failed' || status === 'cancelled'
-}
-
 /** Returns a time in milliseconds since 1970, or 0 if it is not valid. */
 export function timeOf(timestamp: string | undefined): number {
   return Date.parse(timestamp!) || 0
@@ -51,7 +47,7 @@ export function jobOf(frame: Frame<'upload_progress'>, id: string, local?: boole
     progress: data.progress ?? 0,
     status: data.status || 'running',
     id, epoch: frame.epoch ?? '', seq: Math.max(0, frame.seq ?? 0),
-    terminal: isTerminal(data.status),
+    terminal: /^(succeeded|failed|cancelled)$/.test(data.status!),
     ...local && { local },
   } as Job
 }

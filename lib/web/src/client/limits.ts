@@ -24,8 +24,6 @@ export const attemptPause = 1000
 export const refusedAfter = 2
 /** As many for a token that has opened a connection and has not run out: the server is more likely to be at fault. */
 export const doubtedAfter = 10
-/** How many tokens of such handshakes are remembered. */
-export const maxRefusals = 50
 /** Between two questions for another token, after one was refused: the first and the longest pause. */
 export const firstAsk = 20_000
 export const maxAsk = 300_000
@@ -71,23 +69,22 @@ export const askEvery = 1000
 export const maxMisses = 2
 /** A tab whose token was refused lets another one lead, at most this often. */
 export const stepDownEvery = 20_000
-/** A token that was asked for this long ago is asked for anew. */
-export const freshToken = 5000
 /** The pause before another question for the first token. */
 export const tokenPause = 2000
 
-// What a session does at a certain time, in this order. From firstSync on it is a sync: these wait while a sync runs, during the
-// pause after a failed one, and as long as the server says. All but retrySync need a new sync: they stay set while the pages of
-// another one come.
+// What a connection does at a certain time, in this order. From firstSync on it is a sync: these wait while a sync runs, during
+// the pause after a failed one, and as long as the server says. All but retrySync need a new sync: they stay set while the
+// pages of another one come.
 
-export const pongTimeout = 0
-export const syncTimeout = 1
-export const pingDue = 2
-export const renewDue = 3
-export const firstSync = 4
-export const secondSync = 5
-export const quietSync = 6
-export const silentSync = 7
-export const afterEndSync = 8
-export const requestedSync = 9
-export const retrySync = 10
+export const attemptDue = 0
+export const pongTimeout = 1
+export const syncTimeout = 2
+export const pingDue = 3
+export const renewDue = 4
+export const firstSync = 5
+export const secondSync = 6
+export const quietSync = 7
+export const silentSync = 8
+export const afterEndSync = 9
+export const requestedSync = 10
+export const retrySync = 11

@@ -1,31 +1,11 @@
 import { maxCursor, maxHave, maxHaveBytes, maxID, type Synced } from '../wire.ts'
-import type { Message } from './session.ts'
-import { byNews, type View } from './view.ts'
-
-/** A sync takes several pages, and several requests: where it is. */
-export interface Sync {
-  /** The since of the request that is being answered, and of the one of the first page. */
-  since: string
-  firstSince: string
-  /** Where the next page starts. Empty is the first page. */
-  cursor: string
-  /**
-   * From the first complete sync on, a sync may be brief: it ends with a page whose states are all known, because the server
-   * sends newer states first. This order holds only within one read of the server's store, so not every sync is brief.
-   */
-  complete: boolean
-  brief: boolean
-}
-
-export function newSync(): Sync {
-  return { since: '', firstSince: '', cursor: '', complete: false, brief: false }
-}
+import { byNews, newPage, type View } from './view.ts'
 
 /**
  * Makes the next request start at the first page. If pages were to follow, since goes back to that of the first page: only
  * the cursor says that the notes before since have not come yet.
  */
-export function firstPage(sync: Sync, { notes }: View): void {
+export function firstPage({ notes, sync }: View): void {
   if (sync.cursor && sync.firstSince) notes.since = sync.firstSince
   sync.cursor = ''
 }
@@ -48,18 +28,17 @@ function have({ jobs }: View): Record<string, [string, number]> | undefined {
 }
 
 /** Returns the message that requests the next page, and begins to count what comes. */
-export function requestPage(sync: Sync, view: View, welcome: boolean): Message {
-  const { notes, page } = view
-  Object.assign(page, { jobs: new Set(), notes: new Set(), newest: '', moved: false })
-  sync.since = notes.since
-  if (!sync.cursor) sync.firstSince = notes.since
+export function requestPage(view: View, welcome: boolean): object {
+  const { notes: { since }, sync } = view
+  Object.assign(sync, newPage(since))
+  if (!sync.cursor) sync.firstSince = since
   return {
     action: 'sync',
     have: have(view),
-    since: notes.since || undefined,
+    since: since || undefined,
     cursor: sync.cursor || undefined,
-    welcome: welcome || !notes.since ? undefined : false,
-  } as Message
+    welcome: !since || welcome ? undefined : false,
+  }
 }
 
 /** What follows the end of a page: the same page again, the next one now or later, or nothing. */
@@ -69,13 +48,13 @@ export type PageEnd = 'again' | 'next' | 'complete'
  * Handles the end of a page. If fewer frames came than the server counts, some were lost: since goes back to that of the
  * request, as a late end of an earlier sync may have moved it, and the same page is requested again.
  */
-export function endPage(sync: Sync, { notes, page }: View, end: Synced): PageEnd {
-  if ((page.jobs?.size ?? 0) < end.jobs || page.notes.size < end.notes) {
-    if (page.jobs) notes.since = sync.since
+export function endPage({ notes, sync }: View, end: Synced): PageEnd {
+  if (sync.jobs.size < end.jobs || sync.notes.size < end.notes) {
+    notes.since = sync.since
     return 'again'
   }
-  const moved = page.moved || page.newest > notes.since
-  if (page.newest > notes.since) notes.since = page.newest
+  const newer = sync.newest > notes.since
+  if (newer) notes.since = sync.newest
   if (!end.more) {
     if (notes.welcomed > notes.since) notes.since = notes.welcomed
     notes.welcomed = sync.cursor = ''
@@ -83,17 +62,13 @@ export function endPage(sync: Sync, { notes, page }: View, end: Synced): PageEnd
     return 'complete'
   }
   const cursor = end.cursor && bytes(JSON.stringify(end.cursor)) <= maxCursor + 2 ? end.cursor : ''
-  if (end.retryAfter! > 0) {
-    if (cursor) sync.cursor = cursor
-    return 'next'
-  }
-  if (moved || cursor && cursor !== sync.cursor && !sync.brief) {
+  const isNext = end.retryAfter! > 0
+  if (isNext ? cursor : sync.moved || newer || cursor && cursor !== sync.cursor && !sync.brief) {
     sync.cursor = cursor
     return 'next'
   }
-  if (cursor && sync.brief) {
-    sync.cursor = ''
-    return 'complete'
-  }
-  return 'again' // the same request would have the same answer
+  if (isNext) return 'next'
+  if (!cursor || !sync.brief) return 'again' // the same request would have the same answer
+  sync.cursor = ''
+  return 'complete'
 }

@@ -4,7 +4,7 @@ import type { Options } from './api.ts'
 export interface Tokens {
   /** Returns a token. It rejects if the application has none. */
   next(refused: boolean): Promise<string>
-  /** Sets the token that next returns the next time; for a source that is a text, from now on. */
+  /** Sets the token that next returns the next time, if it is not empty; for a source that is a text, from now on. */
   give(token: string): void
   /** Whether the application can be asked for another token. */
   canAsk: boolean
@@ -20,7 +20,7 @@ export function tokensOf(source: Pick<Options, 'token'>, given = ''): Tokens {
     dead: '',
     deadCode: '',
     give(token) {
-      if (typeof source.token === 'string') source.token = token
+      if (typeof source.token === 'string') source.token = token || source.token
       else given = token
     },
     async next(refused) {

@@ -8,20 +8,29 @@ export interface Entry {
   job: Job
   epoch: string
   seq: number
-  /** When the job was first seen here, for its place among the shown jobs. */
-  order: string
 }
 
-/** What came of the page of a sync that is being answered. */
-export interface Page {
-  /** The ids that came since the request; undefined before the first request. */
-  jobs?: Set<string>
+/** A sync: it takes several pages, and several requests. */
+export interface Sync {
+  /** The ids that came since the request. */
+  jobs: Set<string>
   notes: Set<string>
   newest: string
   /** Whether a state moved a job's position. */
   moved: boolean
   /** Whether the server marks the states of its answers: others were pushed, and do not count. */
   marked: boolean
+  /** The since of the request, and of the one of the first sync. */
+  since: string
+  firstSince: string
+  /** Where the next page starts. Empty is the first sync. */
+  cursor: string
+  /**
+   * From the first complete sync on, a sync may be brief: it ends with a page whose states are all known, because the server
+   * sends newer states first. This order holds only within one read of the server's store, so not every sync is brief.
+   */
+  complete: boolean
+  brief: boolean
 }
 
 /** What a user should see. It depends on the frames only, not on time or connections. */
@@ -30,11 +39,16 @@ export interface View {
   /** The jobs in the order of byStart, as long as they are as they are. */
   list?: readonly Job[]
   notes: Notes
-  page: Page
+  sync: Sync
+}
+
+/** Returns what counts the answer to a request with a since. */
+export function newPage(since: string): Pick<Sync, 'jobs' | 'notes' | 'newest' | 'moved' | 'since'> {
+  return { jobs: new Set(), notes: new Set(), newest: '', moved: false, since }
 }
 
 export function emptyView(): View {
-  return { jobs: new Map(), notes: emptyNotes(), page: { notes: new Set(), newest: '', moved: false, marked: false } }
+  return { jobs: new Map(), notes: emptyNotes(), sync: { ...newPage(''), marked: false, firstSince: '', cursor: '', complete: false, brief: false } }
 }
 
 /** Orders texts: the greater one first. */
@@ -45,9 +59,10 @@ export function byNews(a: Entry, b: Entry): number {
   return +a.job.terminal - +b.job.terminal || b.job.updatedAt - a.job.updatedAt || descending(b.job.id, a.job.id)
 }
 
-// Orders running jobs before ended ones, and later started ones before earlier ones, so that a shown list is calm.
+// Orders running jobs before ended ones, and later started ones before earlier ones, so that a shown list is calm. A
+// state without an epoch is new.
 function byStart(a: Entry, b: Entry): number {
-  return +a.job.terminal - +b.job.terminal || descending(a.order, b.order) || descending(b.job.id, a.job.id)
+  return +a.job.terminal - +b.job.terminal || descending(a.job.epoch || '~', b.job.epoch || '~') || descending(b.job.id, a.job.id)
 }
 
 /** Returns the jobs: running ones first, in each group the one that started last first. */
@@ -73,7 +88,7 @@ function applyState(view: View, frame: Frame<'upload_progress'>): boolean {
   const before = known?.job.local ? undefined : known // any state from the server replaces a local one
   const job = jobOf(frame, id)
   const { epoch, seq } = job
-  const next: Entry = { job, epoch, seq, order: epoch || known?.order || frame.timestamp || '' }
+  const next: Entry = { job, epoch, seq }
   let moved = seq > 0
   let isNew = true
   if (before) {
@@ -90,21 +105,21 @@ function applyState(view: View, frame: Frame<'upload_progress'>): boolean {
       next.job = before.job
     }
   }
-  countState(view.page, frame, id, moved)
+  countState(view.sync, frame, id, moved)
   if (!isNew && !moved) return false
   setJob(view, id, next)
   return (view.jobs.size <= maxJobs || dropLast(view) !== id) && isNew
 }
 
-function countState(page: Page, frame: Frame, id: string, moved: boolean): void {
+function countState(sync: Sync, frame: Frame, id: string, moved: boolean): void {
   const marked = !!frame.replayed
-  if (marked && !page.marked) {
-    page.marked = true
-    page.jobs?.clear()
+  if (marked && !sync.marked) {
+    sync.marked = true
+    sync.jobs.clear()
   }
-  if (frame.seq! > 0 && page.jobs && marked === page.marked) {
-    page.jobs.add(id)
-    page.moved ||= moved
+  if (frame.seq! > 0 && marked === sync.marked) {
+    sync.jobs.add(id)
+    sync.moved ||= moved
   }
 }
 
@@ -126,14 +141,14 @@ function dropLast({ jobs }: View): string {
  * - Every other frame is new.
  */
 export function apply(view: View, frame: Frame): boolean {
-  const { notes, page } = view
+  const { notes, sync } = view
   if (isA(frame, 'upload_progress')) return applyState(view, frame)
   if (isA(frame, 'dismissed')) return removeNote(notes, frame.data.id)
   if (isA(frame, 'welcome') && !notes.since) notes.welcomed = firstID(timeOf(frame.data.serverTime))
   if (!frame.id || frame.type !== 'notification' && frame.type !== 'error') return true
   if (frame.replayed) {
-    page.notes.add(frame.id)
-    if (frame.id > page.newest) page.newest = frame.id
+    sync.notes.add(frame.id)
+    if (frame.id > sync.newest) sync.newest = frame.id
   }
   return addNote(notes, frame)
 }
@@ -144,6 +159,6 @@ export function applyLocal(view: View, state: LocalState, timestamp: string): bo
   const known = view.jobs.get(id)
   if (known && !known.job.local) return false
   const job = jobOf({ type: 'upload_progress', timestamp, data: state } as Frame<'upload_progress'>, id, true)
-  setJob(view, id, { job, epoch: '', seq: 0, order: known?.order ?? timestamp })
+  setJob(view, id, { job, epoch: '', seq: 0 })
   return true
 }

@@ -1,7 +1,6 @@
 import type { Frame, LocalState, Status } from '../client/api.ts'
-import { type ConnectionHooks, type Link, openConnection } from '../client/connection.ts'
-import { askEvery, freshToken, maxMisses, stepDownEvery, tokenPause } from '../client/limits.ts'
-import type { Message } from '../client/session.ts'
+import { type ConnectionHooks, type Link, type Message, openConnection } from '../client/connection.ts'
+import { askEvery, maxMisses, stepDownEvery, tokenPause } from '../client/limits.ts'
 import type { Tokens } from '../client/tokens.ts'
 import type { View } from '../client/view.ts'
 
@@ -11,11 +10,10 @@ export interface TabHooks extends ConnectionHooks {
   userOf(token: string): string
 }
 
-// What tabs send each other, by kind. A leader sends here, frame, status and state; a follower ask, hello and send.
+// What tabs send each other, by kind. A leader sends frame, status and state; a follower ask, hello and send.
 interface Kinds {
-  /** Is the leader there? */
+  /** Is the leader there? It answers with its status. */
   ask: []
-  here: []
   frame: [Frame]
   /** The connection's status, and the note up to which its syncs are complete. */
   status: [Status, since: string]
@@ -71,7 +69,6 @@ export function openTabs(url: string, tokens: Tokens, hooks: TabHooks): Link {
     elect()
     post('hello')
     timer = setTimeout(ask, askEvery)
-    setTimeout(() => tokens.canAsk && tokens.give(''), freshToken)
   }
 
   // Waits for the lock, or takes it from a leader that is frozen.
@@ -142,7 +139,6 @@ export function openTabs(url: string, tokens: Tokens, hooks: TabHooks): Link {
   }
 
   const asFollower: Handlers = {
-    here() {},
     frame: (_, frame) => hooks.frame(frame),
     status(_, next, complete) {
       if (joined && complete > view.notes.since) view.notes.since = complete
@@ -161,7 +157,7 @@ export function openTabs(url: string, tokens: Tokens, hooks: TabHooks): Link {
     },
   }
   const asLeader: Handlers = {
-    ask: () => post('here'),
+    ask: () => post('status', status, since),
     send: (_, message) => link!.send(message),
     hello(from) {
       link!.wake()
@@ -177,6 +173,7 @@ export function openTabs(url: string, tokens: Tokens, hooks: TabHooks): Link {
       if (leader !== from) {
         leader = from
         joined = false
+        tokens.give('') // when this tab leads, it is too old
         post('hello')
       }
     }
