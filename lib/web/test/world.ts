@@ -69,7 +69,7 @@ export class FakeSocket {
 
 /** A page of a browser: what the client uses of it. */
 export interface FakePage {
-  document: EventTarget & { hidden: boolean }
+  document: { hidden: boolean }
   window: EventTarget
   navigator: { onLine: boolean; locks?: unknown }
 }
@@ -89,13 +89,14 @@ export function beginTest(server: Server = {}): FakePage {
   FakeSocket.server = server
   FakeSocket.all = []
   const page: FakePage = {
-    document: Object.assign(new EventTarget(), { hidden: false }),
+    document: { hidden: false },
     window: new EventTarget(),
     navigator: { onLine: true },
   }
   vi.stubGlobal('WebSocket', FakeSocket)
   vi.stubGlobal('document', page.document)
   vi.stubGlobal('window', page.window)
+  vi.stubGlobal('addEventListener', page.window.addEventListener.bind(page.window))
   vi.stubGlobal('navigator', page.navigator)
   vi.stubGlobal('fetch', async () => ({}))
   return page

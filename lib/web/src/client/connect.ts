@@ -15,11 +15,12 @@ export function findCore({ url, token }: Options): Core | undefined {
  */
 export function connect<Meta = unknown>(options: Options): Herald<Meta> {
   let core = findCore(options)
+  const onServer = typeof document === 'undefined'
   if (!core) {
     const { url, token } = options
-    const entry = { url, token, core: newCore({ ...options }, () => void cores.splice(cores.indexOf(entry), 1)) }
-    core = entry.core
-    if (typeof document !== 'undefined') cores.push(entry)
+    core = newCore({ ...options }, () => void cores.splice(cores.indexOf(entry), 1))
+    const entry = { url, token, core }
+    if (!onServer) cores.push(entry)
   }
-  return { ...core.herald, close: core.use() } as Herald<Meta>
+  return { ...core.herald, close: onServer ? () => {} : core.use() } as Herald<Meta>
 }

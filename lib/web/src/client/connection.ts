@@ -2,8 +2,8 @@ import type { Closing, Synced } from '../wire.ts'
 import type { Frame, LocalState, State, Status } from './api.ts'
 import { isA, parseFrame, timeOf } from './frames.ts'
 import {
-  afterEndSync, answerTimeout, attemptDue, attemptPause, doubtedAfter, endGrace, firstAsk, firstPause, firstSync, lateTimer,
-  longSession, maxAsk, maxPause, maxServerPause, maxSilence, pingAfter, pingDue, pongTimeout, quietSync, quietSyncAfter,
+  afterEndSync, answerTimeout, askAfter, attemptDue, attemptPause, doubtedAfter, endGrace, firstPause, firstSync, lateTimer,
+  longSession, maxPause, maxServerPause, maxSilence, pingAfter, pingDue, pongTimeout, quietSync, quietSyncAfter,
   rateWindow, refusedAfter, renewDue, renewLead, requestedSync, requestTimeout, retrySync, secondSync, secondSyncAfter,
   silenceAfter, silentSync, syncPause, syncTimeout, wakePause,
 } from './limits.ts'
@@ -82,7 +82,6 @@ export function openConnection(url: string, tokens: Tokens, hooks: ConnectionHoo
   let failedToken = '' // of the last one
   let refusals = 0 // of these with that token while the server could be reached
   let probe: Promise<void> | undefined // whether it can
-  let asks = 0 // for another token, in a row
 
   let syncing = false
   let waiters: { request?: string; begun?: boolean }[] = [] // for a sync that begins after they came
@@ -158,7 +157,7 @@ export function openConnection(url: string, tokens: Tokens, hooks: ConnectionHoo
   function refuse(code = tokens.deadCode, of = tokens.dead): void {
     tokens.dead = of
     tokens.deadCode = code
-    attemptLater('refused', Math.min(firstAsk * 2 ** asks++, maxAsk) * (1 + Math.random()) / 2, code)
+    attemptLater('refused', askAfter * (1 + Math.random()), code)
   }
 
   function retry(to: State): void {
@@ -213,7 +212,7 @@ export function openConnection(url: string, tokens: Tokens, hooks: ConnectionHoo
     token = with_
     openedAt = now
     worked = graced = syncOnPong = noWelcome = legacy = false
-    handshakes = refusals = asks = refreshes = syncFailures = serverPause = retryPause = 0
+    handshakes = refusals = refreshes = syncFailures = serverPause = retryPause = 0
     tokens.dead = ''
     firstPage(view)
     rest()

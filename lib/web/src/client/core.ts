@@ -23,7 +23,7 @@ interface Exchange {
   /** Whether it is sent again after a lost connection. */
   again: boolean
   sent?: boolean
-  end(error?: Error): void
+  end(error?: Error, answer?: Frame): void
 }
 
 // What the tabs of an origin share a connection for.
@@ -39,7 +39,7 @@ export function newCore(options: Options, onClose: () => void): Core {
   let user = ''
   let users = 0
   let flushing: ReturnType<typeof setTimeout> | undefined
-  let awake = new AbortController()
+  const awake = new AbortController() // aborted when it closes
   const listeners = new Set<[type: string, call: (frame: Frame) => void]>()
   const checks = new Set<() => void>() // of those who wait for ends
   const prefix = Math.random().toString(36).slice(2)
@@ -77,11 +77,7 @@ export function newCore(options: Options, onClose: () => void): Core {
   }
 
   function receive(frame: Frame): void {
-    for (const one of exchanges) {
-      if (!one.answers(frame)) continue
-      const { code, message, details } = frame.data as Frame<'error'>['data']
-      one.end(frame.type === 'error' ? new HeraldError(code, message, details) : undefined)
-    }
+    for (const one of exchanges) if (one.answers(frame)) one.end(undefined, frame)
     if (!apply(view, frame)) return
     changed()
     for (const [type, call] of [...listeners]) if (type === frame.type) call(frame)
@@ -96,13 +92,15 @@ export function newCore(options: Options, onClose: () => void): Core {
   function exchange(message: Message, again: boolean, answers: (frame: Frame) => boolean): Promise<any> {
     const promise = new Promise((resolve, reject) => {
       if (!link) return reject(new HeraldError('CLOSED'))
-      let answer: Frame
       const one: Exchange = {
-        message, again,
-        answers: (frame) => answers(answer = frame),
-        end(error) {
+        message, again, answers,
+        end(error, answer) {
           clearTimeout(timer)
           exchanges.delete(one)
+          if (answer && isA(answer, 'error')) {
+            const { code, message: text, details } = answer.data
+            error = new HeraldError(code, text, details)
+          }
           if (error) reject(error)
           else resolve(answer)
         },
@@ -172,7 +170,7 @@ export function newCore(options: Options, onClose: () => void): Core {
       async refresh(token) {
         token ??= typeof options.token === 'string' ? options.token : await options.token({ refused: false })
         return exchange({ action: 'refresh', token }, false, (frame) => (
-          isA(frame, 'refreshed') || isA(frame, 'welcome') || isA(frame, 'error') && !frame.id && frame.data.code === 'UNAUTHORIZED'
+          frame.type === 'refreshed' || frame.type === 'welcome' || frame.type === 'error' && !frame.id
         ))
       },
       dismiss(id) {
@@ -187,14 +185,9 @@ export function newCore(options: Options, onClose: () => void): Core {
       },
     },
     use() {
-      if (typeof document === 'undefined') return () => {}
-      users++
-      if (!link) {
-        awake = new AbortController()
+      if (!users++ && !link) {
         for (const type of ['online', 'offline', 'pageshow', 'visibilitychange']) {
-          for (const target of [window, document]) {
-            target.addEventListener(type, () => document.hidden || link?.wake(), awake)
-          }
+          addEventListener(type, () => document.hidden || link?.wake(), awake)
         }
         start()
       }

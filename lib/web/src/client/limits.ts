@@ -24,9 +24,8 @@ export const attemptPause = 1000
 export const refusedAfter = 2
 /** As many for a token that has opened a connection and has not run out: the server is more likely to be at fault. */
 export const doubtedAfter = 10
-/** Between two questions for another token, after one was refused: the first and the longest pause. */
-export const firstAsk = 20_000
-export const maxAsk = 300_000
+/** After a token was refused, another one is asked for after this pause or up to twice as long. */
+export const askAfter = 60_000
 /** Before a session's end: when the client renews it. */
 export const renewLead = 60_000
 /** After a session's end: when the client syncs, as the closing frame may have been lost. */

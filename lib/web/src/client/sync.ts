@@ -13,18 +13,16 @@ export function firstPage({ notes, sync }: View): void {
 const bytes = (text: string): number => new TextEncoder().encode(text).length
 
 // Returns the positions of as many jobs as a sync may have: running jobs first, newer ones before older ones.
-function have({ jobs }: View): Record<string, [string, number]> | undefined {
-  const found: Record<string, [string, number]> = Object.create(null)
+function have({ jobs }: View): object | undefined {
+  const found: [string, [string, number]][] = []
   let size = 2
-  let count = 0
   for (const { job: { id }, epoch, seq } of [...jobs.values()].sort(byNews)) {
     if (!seq || bytes(id) > maxID) continue // the server would pass it over
     size += bytes(JSON.stringify([id, epoch, seq])) + 1
-    if (size >= maxHaveBytes || count === maxHave) break
-    found[id] = [epoch, seq]
-    count++
+    if (size >= maxHaveBytes || found.length === maxHave) break
+    found.push([id, [epoch, seq]])
   }
-  return count ? found : undefined
+  return found[0] && Object.fromEntries(found)
 }
 
 /** Returns the message that requests the next page, and begins to count what comes. */

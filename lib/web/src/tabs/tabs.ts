@@ -46,6 +46,7 @@ export function openTabs(url: string, tokens: Tokens, hooks: TabHooks): Link {
   let status: Status
   let closed = false
   let misses = 0
+  let followed = false // another tab has said hello
   let steppedDown = 0
   let release: (() => void) | undefined
   let queue = new AbortController()
@@ -99,7 +100,7 @@ export function openTabs(url: string, tokens: Tokens, hooks: TabHooks): Link {
         if (link !== own) return // it has stepped down
         setStatus(next)
         post('status', next, since)
-        if (next.state === 'refused' && Date.now() - steppedDown > stepDownEvery) {
+        if (next.state === 'refused' && followed && Date.now() - steppedDown > stepDownEvery) {
           steppedDown = Date.now()
           stepDown() // another tab may have a better token
         }
@@ -117,6 +118,7 @@ export function openTabs(url: string, tokens: Tokens, hooks: TabHooks): Link {
     own?.close()
     release?.()
     leader = ''
+    followed = false
     elect()
   }
 
@@ -160,6 +162,7 @@ export function openTabs(url: string, tokens: Tokens, hooks: TabHooks): Link {
     ask: () => post('status', status, since),
     send: (_, message) => link!.send(message),
     hello(from) {
+      followed = true
       link!.wake()
       post('state', from, view, status, since)
     },
