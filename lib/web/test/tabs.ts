@@ -175,7 +175,7 @@ export function beginTabs(server: Server): void {
 export async function openTab(name: string): Promise<Tab> {
   const tab = new Tab(name)
   vi.resetModules()
-  const { connect } = await import('../src/client/connect.ts')
+  const { connect } = (await import(process.env.HERALD_DIST ? '../dist/herald.js' : '../src/client/connect.ts')) as typeof import('../src/client/connect.ts')
   tab.connect = (options) => current.run(tab, () => connect(options))
   return tab
 }

@@ -1,12 +1,12 @@
-import type { Herald, Options, TokenSource } from './api.ts'
+import type { Herald, Options } from './api.ts'
 import { type Core, newCore } from './core.ts'
 
 // The cores in use.
-const cores: { url: string; token: TokenSource; core: Core }[] = []
+const cores: Core[] = []
 
 /** Returns the core in use for the options, if there is one. It is the same for the same URL and token source. */
 export function findCore({ url, token }: Options): Core | undefined {
-  return cores.find((other) => other.url === url && other.token === token)?.core
+  return cores.find(({ options, source }) => options.url === url && source === token)
 }
 
 /**
@@ -17,10 +17,8 @@ export function connect<Meta = unknown>(options: Options): Herald<Meta> {
   let core = findCore(options)
   const onServer = typeof document === 'undefined'
   if (!core) {
-    const { url, token } = options
-    core = newCore({ ...options }, () => void cores.splice(cores.indexOf(entry), 1))
-    const entry = { url, token, core }
-    if (!onServer) cores.push(entry)
+    const created = core = newCore({ ...options }, () => void cores.splice(cores.indexOf(created), 1))
+    if (!onServer) cores.push(core)
   }
   return { ...core.herald, close: onServer ? () => {} : core.use() } as Herald<Meta>
 }

@@ -2,7 +2,7 @@ import type { Closing, Synced } from '../wire.ts'
 import type { Frame, LocalState, State, Status } from './api.ts'
 import { isA, parseFrame, timeOf } from './frames.ts'
 import {
-  afterEndSync, answerTimeout, askAfter, attemptDue, attemptPause, doubtedAfter, endGrace, firstPause, firstSync, lateTimer,
+  afterEndSync, answerTimeout, askAfter, attemptDue, doubtedAfter, endGrace, firstPause, firstSync, lateTimer,
   longSession, maxPause, maxServerPause, maxSilence, pingAfter, pingDue, pongTimeout, quietSync, quietSyncAfter,
   rateWindow, refusedAfter, renewDue, renewLead, requestedSync, requestTimeout, retrySync, secondSync, secondSyncAfter,
   silenceAfter, silentSync, syncPause, syncTimeout, wakePause,
@@ -49,7 +49,7 @@ const never = Infinity
 async function unreachable(url: string): Promise<boolean> {
   const online = globalThis.navigator?.onLine
   try {
-    if (online) await fetch(url.replace('ws', 'http'), { mode: 'no-cors', cache: 'no-store', signal: AbortSignal.timeout(answerTimeout) })
+    if (online) await fetch(url.replace('ws', 'http'), { mode: 'no-cors', signal: AbortSignal.timeout(answerTimeout) })
     return online === false
   } catch {
     return true
@@ -76,7 +76,6 @@ export function openConnection(url: string, tokens: Tokens, hooks: ConnectionHoo
   let refreshes = 0 // without an answer
 
   let attempts = 0 // counts them, so that an old one is told from the newest
-  let lastAttempt = 0
   let failures = 0 // connections in a row without a frame
   let handshakes = 0 // in a row that failed
   let failedToken = '' // of the last one
@@ -93,7 +92,6 @@ export function openConnection(url: string, tokens: Tokens, hooks: ConnectionHoo
   let retryPause = 0
   let graced = false // a late pong timeout was put off
   let waking = 0
-  let syncOnPong = false
 
   // What is done when it is due; from firstSync on it is sendSync.
   const acts = [attempt, noPong, retrySyncLater, ping, renew]
@@ -138,15 +136,13 @@ export function openConnection(url: string, tokens: Tokens, hooks: ConnectionHoo
 
   async function attempt(): Promise<void> {
     const mine = ++attempts
-    lastAttempt = Date.now()
-    rest(lastAttempt + requestTimeout) // in case that the application does not return a token
-    if (state !== 'offline' && state !== 'refused') setState('connecting')
+    rest(Date.now() + requestTimeout) // in case that the application does not return a token
     const answer = await tokens.next(!!tokens.dead || handshakes >= refusedAfter).catch(() => '')
     await probe
     if (state === 'closed' || mine !== attempts) return
     if (!answer) return tokens.dead ? refuse() : retry('offline')
     if (!hooks.sameUser(answer)) return
-    const doubted = answer === token && claimsOf(answer).exp! * 1000 > lastAttempt
+    const doubted = answer === token && claimsOf(answer).exp! * 1000 > Date.now()
     if (answer === failedToken && refusals >= (doubted ? doubtedAfter : refusedAfter)) return refuse('REFUSED', answer)
     if (answer === tokens.dead) return refuse()
     rest()
@@ -211,7 +207,7 @@ export function openConnection(url: string, tokens: Tokens, hooks: ConnectionHoo
     const now = Date.now()
     token = with_
     openedAt = now
-    worked = graced = syncOnPong = noWelcome = legacy = false
+    worked = graced = noWelcome = legacy = false
     handshakes = refusals = refreshes = syncFailures = serverPause = retryPause = 0
     tokens.dead = ''
     firstPage(view)
@@ -264,10 +260,6 @@ export function openConnection(url: string, tokens: Tokens, hooks: ConnectionHoo
     if (view.notes.skipped) {
       view.notes.skipped = false
       due[requestedSync] = Math.min(due[requestedSync]!, now + syncPause)
-    }
-    if (syncOnPong) {
-      syncOnPong = false
-      due[secondSync] = now
     }
     if (isA(frame, 'upload_progress')) resetSilence(frame.job || frame.data.uploadId, now)
     if (isA(frame, 'welcome')) {
@@ -393,16 +385,18 @@ export function openConnection(url: string, tokens: Tokens, hooks: ConnectionHoo
     if (state !== 'live') setState('live')
   }
 
+  setState(state)
   void attempt()
   return {
     wake() {
       const now = Date.now()
-      if (socket) {
-        if (socket.readyState !== 1 || now - waking < wakePause) return
-        waking = due[pingDue] = now
-        syncOnPong = true
+      if (now - waking < wakePause || state === 'closed') return
+      waking = now
+      if (!socket) void attempt()
+      else if (socket.readyState === 1) {
+        due[pingDue] = due[secondSync] = now
         run()
-      } else if (state !== 'closed' && now - lastAttempt > attemptPause) void attempt()
+      }
     },
     close() {
       if (state !== 'closed') finish()

@@ -1,5 +1,5 @@
 import { openTabs } from '../tabs/tabs.ts'
-import { type Frame, type Herald, HeraldError, type LocalState, type Options, type Status } from './api.ts'
+import { type Frame, type Herald, HeraldError, type LocalState, type Options, type Status, type TokenSource } from './api.ts'
 import { type Link, type Message, openConnection } from './connection.ts'
 import { isA } from './frames.ts'
 import { flushEvery, requestTimeout } from './limits.ts'
@@ -12,6 +12,8 @@ export interface Core {
   readonly herald: Omit<Herald, 'close'>
   /** The options. Their token function may be replaced by a newer one of the same kind. */
   readonly options: Options
+  /** The token source that the core was made for. */
+  readonly source: TokenSource
   /** Begins a use: the first one connects. Returns a function that ends it: the last one closes, one macrotask later. */
   use(): () => void
 }
@@ -35,13 +37,13 @@ function userOf(token: string): string {
 export function newCore(options: Options, onClose: () => void): Core {
   let view: View = emptyView()
   let status: Status = { state: 'connecting' }
+  let tokens = tokensOf(options)
   let link: Link | undefined
   let user = ''
   let users = 0
   let flushing: ReturnType<typeof setTimeout> | undefined
   const awake = new AbortController() // aborted when it closes
   const listeners = new Set<[type: string, call: (frame: Frame) => void]>()
-  const checks = new Set<() => void>() // of those who wait for ends
   const prefix = Math.random().toString(36).slice(2)
   let requests = 0
   const exchanges = new Set<Exchange>()
@@ -59,7 +61,6 @@ export function newCore(options: Options, onClose: () => void): Core {
   function changed(): void {
     if (status.state === 'syncing') flushing ??= setTimeout(flush, flushEvery)
     else queueMicrotask(flush)
-    for (const check of checks) check()
   }
 
   const connected = (): boolean => status.state === 'live' || status.state === 'syncing'
@@ -123,7 +124,10 @@ export function newCore(options: Options, onClose: () => void): Core {
   }
 
   function start(first?: string): void {
-    if (first) view = emptyView()
+    if (first) {
+      view = emptyView()
+      tokens = tokensOf(options, first)
+    }
     const mine = view
     user = ''
     const hooks = {
@@ -140,11 +144,12 @@ export function newCore(options: Options, onClose: () => void): Core {
       },
     }
     setStatus({ state: 'connecting' })
-    link = (options.tabs === false ? openConnection : openTabs)(options.url, tokensOf(options, first), hooks)
+    link = (options.tabs === false ? openConnection : openTabs)(options.url, tokens, hooks)
   }
 
   return {
     options,
+    source: options.token,
     herald: {
       jobs, notes,
       status: statuses,
@@ -155,20 +160,20 @@ export function newCore(options: Options, onClose: () => void): Core {
         return () => listeners.delete(entry)
       },
       until: (id, { signal } = {}) => new Promise((resolve, reject) => {
+        const end = jobs.subscribe(check)
+        signal?.addEventListener('abort', check)
+        check()
         function check(): void {
           const job = view.jobs.get(id)?.job
           if (signal?.aborted) reject(signal.reason)
           else if (job?.terminal) resolve(job)
           else return
-          checks.delete(check)
+          end()
         }
-        checks.add(check)
-        signal?.addEventListener('abort', check)
-        check()
       }),
       sync: () => request('sync', {}, true),
       async refresh(token) {
-        token ??= typeof options.token === 'string' ? options.token : await options.token({ refused: false })
+        token ??= await tokens.next(false)
         return exchange({ action: 'refresh', token }, false, (frame) => (
           frame.type === 'refreshed' || frame.type === 'welcome' || frame.type === 'error' && !frame.id
         ))

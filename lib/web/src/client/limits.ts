@@ -13,10 +13,8 @@ export const maxPause = 20_000
 export const pingAfter = 570_000
 /** A timer that is later than this was held up, as in a hidden tab or a sleeping computer. It proves nothing about the server. */
 export const lateTimer = 2000
-/** Pings and syncs for the reason that the tab woke up are at least this far apart. */
+/** What the client does for the reason that the tab woke up is at least this far apart. */
 export const wakePause = 5000
-/** The same for attempts to connect. */
-export const attemptPause = 1000
 
 // The token and the session.
 

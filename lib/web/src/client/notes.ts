@@ -8,7 +8,7 @@ const digits = '0123456789ABCDEFGHJKMNPQRSTVWXYZ'
 /** Returns the smallest ULID of a time. */
 export function firstID(ms: number): string {
   let id = ''
-  for (ms = Math.max(0, ms); id.length < 10; ms = Math.floor(ms / 32)) id = digits[ms % 32] + id
+  for (; id.length < 10; ms = Math.floor(ms / 32)) id = digits[ms % 32] + id
   return id.padEnd(26, '0')
 }
 

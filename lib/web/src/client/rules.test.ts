@@ -3,8 +3,10 @@ import { readFileSync, readdirSync } from 'node:fs'
 import { isDeepStrictEqual } from 'node:util'
 import { afterEach, describe, expect, test, vi } from 'vitest'
 import { beginTest, endTest, type FakeSocket, pass, settle, startTime } from '../../test/world.ts'
-import { connect } from './connect.ts'
 import type { Herald } from './api.ts'
+
+// With HERALD_DIST the built file is tested.
+const { connect } = (await import(process.env.HERALD_DIST ? '../../dist/herald.js' : './connect.ts')) as typeof import('./connect.ts')
 
 const dir = new URL('../../../../testdata/client/', import.meta.url)
 

@@ -2,7 +2,7 @@ import type { Options } from './api.ts'
 
 /** The tokens of one user: where they come from, and which of them is of no use any more. */
 export interface Tokens {
-  /** Returns a token. It rejects if the application has none. */
+  /** Returns a token. It is empty if the application has none, or rejects. */
   next(refused: boolean): Promise<string>
   /** Sets the token that next returns the next time, if it is not empty; for a source that is a text, from now on. */
   give(token: string): void
@@ -26,7 +26,6 @@ export function tokensOf(source: Pick<Options, 'token'>, given = ''): Tokens {
     async next(refused) {
       const token = given || (typeof source.token === 'string' ? source.token : await source.token({ refused }))
       given = ''
-      if (!token) throw new Error('no token')
       return token
     },
   }

@@ -51,19 +51,21 @@ export function emptyView(): View {
   return { jobs: new Map(), notes: emptyNotes(), sync: { ...newPage(''), marked: false, firstSince: '', cursor: '', complete: false, brief: false } }
 }
 
-/** Orders texts: the greater one first. */
-const descending = (a: string, b: string): number => (a < b ? 1 : a > b ? -1 : 0)
+function descending<T extends string | number>(a: T, b: T): number {
+  return a < b ? 1 : a > b ? -1 : 0
+}
+
+function runningFirst(key: (job: Job) => string | number) {
+  return ({ job: a }: Entry, { job: b }: Entry): number => (
+    +a.terminal - +b.terminal || descending(key(a), key(b)) || descending(b.id, a.id)
+  )
+}
 
 /** Orders running jobs before ended ones, and newer states before older ones: what the server should know first. */
-export function byNews(a: Entry, b: Entry): number {
-  return +a.job.terminal - +b.job.terminal || b.job.updatedAt - a.job.updatedAt || descending(b.job.id, a.job.id)
-}
-
-// Orders running jobs before ended ones, and later started ones before earlier ones, so that a shown list is calm. A
-// state without an epoch is new.
-function byStart(a: Entry, b: Entry): number {
-  return +a.job.terminal - +b.job.terminal || descending(a.job.epoch || '~', b.job.epoch || '~') || descending(b.job.id, a.job.id)
-}
+export const byNews = runningFirst((job) => job.updatedAt)
+// Orders running jobs before ended ones, and later started ones before earlier ones, so that a shown list is calm. A job without
+// an epoch is new.
+const byStart = runningFirst((job) => job.epoch || '~')
 
 /** Returns the jobs: running ones first, in each group the one that started last first. */
 export function listJobs(view: View): readonly Job[] {

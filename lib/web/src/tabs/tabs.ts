@@ -64,7 +64,7 @@ export function openTabs(url: string, tokens: Tokens, hooks: TabHooks): Link {
     tokens.give(token)
     const user = hooks.userOf(token)
     if (!user) return lead()
-    name = `herald ${url} ${user}`
+    name = `herald1 ${url} ${user}` // another number when tabs of different versions would not understand each other
     channel = new BroadcastChannel(name)
     channel.onmessage = ({ data }) => closed || receive(data)
     elect()

@@ -1,7 +1,13 @@
 import type { Frame, LocalState, Status } from './api.ts';
-import { type Message } from './session.ts';
 import { type Tokens } from './tokens.ts';
 import type { View } from './view.ts';
+/** A message to the server: JSON with an action. */
+export interface Message {
+    action: string;
+    /** An id that the answer has, too. */
+    request?: string;
+    token?: string;
+}
 /** Reaches the server, by a socket of its own or of another tab. */
 export interface Link {
     /**

@@ -4,7 +4,6 @@ import type { Frame, Job, Note } from './api.ts';
 export declare function parseFrame(text: unknown): Frame | undefined;
 /** Whether a frame is of a type; then its data has that type's fields. */
 export declare function isA<T extends keyof FrameData>(frame: Frame, type: T): frame is Frame<T>;
-export declare function isTerminal(status: string | undefined): boolean;
 /** Returns a time in milliseconds since 1970, or 0 if it is not valid. */
 export declare function timeOf(timestamp: string | undefined): number;
 /** Returns the job that a frame of a state shows. Fields that this version does not know stay in it. */

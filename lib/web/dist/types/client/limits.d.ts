@@ -9,19 +9,14 @@ export declare const maxPause = 20000;
 export declare const pingAfter = 570000;
 /** A timer that is later than this was held up, as in a hidden tab or a sleeping computer. It proves nothing about the server. */
 export declare const lateTimer = 2000;
-/** Pings and syncs for the reason that the tab woke up are at least this far apart. */
+/** What the client does for the reason that the tab woke up is at least this far apart. */
 export declare const wakePause = 5000;
-/** The same for attempts to connect. */
-export declare const attemptPause = 1000;
 /** After so many handshakes in a row that failed, the token may have been refused: a browser is not told. */
 export declare const refusedAfter = 2;
 /** As many for a token that has opened a connection and has not run out: the server is more likely to be at fault. */
 export declare const doubtedAfter = 10;
-/** How many tokens of such handshakes are remembered. */
-export declare const maxRefusals = 50;
-/** Between two questions for another token, after one was refused: the first and the longest pause. */
-export declare const firstAsk = 20000;
-export declare const maxAsk = 300000;
+/** After a token was refused, another one is asked for after this pause or up to twice as long. */
+export declare const askAfter = 60000;
 /** Before a session's end: when the client renews it. */
 export declare const renewLead = 60000;
 /** After a session's end: when the client syncs, as the closing frame may have been lost. */
@@ -55,18 +50,17 @@ export declare const askEvery = 1000;
 export declare const maxMisses = 2;
 /** A tab whose token was refused lets another one lead, at most this often. */
 export declare const stepDownEvery = 20000;
-/** A token that was asked for this long ago is asked for anew. */
-export declare const freshToken = 5000;
 /** The pause before another question for the first token. */
 export declare const tokenPause = 2000;
-export declare const pongTimeout = 0;
-export declare const syncTimeout = 1;
-export declare const pingDue = 2;
-export declare const renewDue = 3;
-export declare const firstSync = 4;
-export declare const secondSync = 5;
-export declare const quietSync = 6;
-export declare const silentSync = 7;
-export declare const afterEndSync = 8;
-export declare const requestedSync = 9;
-export declare const retrySync = 10;
+export declare const attemptDue = 0;
+export declare const pongTimeout = 1;
+export declare const syncTimeout = 2;
+export declare const pingDue = 3;
+export declare const renewDue = 4;
+export declare const firstSync = 5;
+export declare const secondSync = 6;
+export declare const quietSync = 7;
+export declare const silentSync = 8;
+export declare const afterEndSync = 9;
+export declare const requestedSync = 10;
+export declare const retrySync = 11;

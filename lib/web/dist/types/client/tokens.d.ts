@@ -1,9 +1,9 @@
 import type { Options } from './api.ts';
 /** The tokens of one user: where they come from, and which of them is of no use any more. */
 export interface Tokens {
-    /** Returns a token. It rejects if the application has none. */
+    /** Returns a token. It is empty if the application has none, or rejects. */
     next(refused: boolean): Promise<string>;
-    /** Sets the token that next returns the next time; for a source that is a text, from now on. */
+    /** Sets the token that next returns the next time, if it is not empty; for a source that is a text, from now on. */
     give(token: string): void;
     /** Whether the application can be asked for another token. */
     canAsk: boolean;

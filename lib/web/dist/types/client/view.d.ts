@@ -5,19 +5,28 @@ export interface Entry {
     job: Job;
     epoch: string;
     seq: number;
-    /** When the job was first seen here, for its place among the shown jobs. */
-    order: string;
 }
-/** What came of the page of a sync that is being answered. */
-export interface Page {
-    /** The ids that came since the request; undefined before the first request. */
-    jobs?: Set<string>;
+/** A sync: it takes several pages, and several requests. */
+export interface Sync {
+    /** The ids that came since the request. */
+    jobs: Set<string>;
     notes: Set<string>;
     newest: string;
     /** Whether a state moved a job's position. */
     moved: boolean;
     /** Whether the server marks the states of its answers: others were pushed, and do not count. */
     marked: boolean;
+    /** The since of the request, and of the one of the first sync. */
+    since: string;
+    firstSince: string;
+    /** Where the next page starts. Empty is the first sync. */
+    cursor: string;
+    /**
+     * From the first complete sync on, a sync may be brief: it ends with a page whose states are all known, because the server
+     * sends newer states first. This order holds only within one read of the server's store, so not every sync is brief.
+     */
+    complete: boolean;
+    brief: boolean;
 }
 /** What a user should see. It depends on the frames only, not on time or connections. */
 export interface View {
@@ -25,11 +34,13 @@ export interface View {
     /** The jobs in the order of byStart, as long as they are as they are. */
     list?: readonly Job[];
     notes: Notes;
-    page: Page;
+    sync: Sync;
 }
+/** Returns what counts the answer to a request with a since. */
+export declare function newPage(since: string): Pick<Sync, 'jobs' | 'notes' | 'newest' | 'moved' | 'since'>;
 export declare function emptyView(): View;
 /** Orders running jobs before ended ones, and newer states before older ones: what the server should know first. */
-export declare function byNews(a: Entry, b: Entry): number;
+export declare const byNews: ({ job: a }: Entry, { job: b }: Entry) => number;
 /** Returns the jobs: running ones first, in each group the one that started last first. */
 export declare function listJobs(view: View): readonly Job[];
 /**
