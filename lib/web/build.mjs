@@ -81,6 +81,7 @@ const outdir = check ? mkdtempSync(join(tmpdir(), 'herald-web-')) : join(root, '
 if (!check) rmSync(outdir, { recursive: true, force: true })
 try {
   await buildAll(outdir)
+  await build({ ...options, entryPoints: ['example/app.tsx'], jsx: 'automatic', write: false }) // it compiles with dist
   if (sizes(outdir)) {
     console.error('a file is over its limit')
     process.exitCode = 1

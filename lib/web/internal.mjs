@@ -2,5 +2,5 @@
 // interface, in a frame, or in what tabs send each other.
 export const internal = [
   'again', 'answers', 'begun', 'bound', 'brief', 'canAsk', 'complete', 'core', 'dead', 'deadCode', 'firstSince', 'flush', 'give', 'list',
-  'marked', 'moved', 'newest', 'next', 'sameUser', 'sent', 'skipped', 'source', 'synced', 'use', 'userOf', 'view', 'wake', 'welcomed',
+  'marked', 'moved', 'newest', 'next', 'sameUser', 'sent', 'skipped', 'source', 'completed', 'use', 'userOf', 'view', 'wake', 'welcomed',
 ]

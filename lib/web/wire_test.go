@@ -44,7 +44,7 @@ func TestWireTypesMatchTheGoTypes(t *testing.T) {
 }
 
 // wireLimits are the limits of lib/message that the client needs.
-var wireLimits = []struct { //nolint:gochecknoglobals // a table
+var wireLimits = []struct {
 	name  string
 	value int64
 	unit  string
@@ -62,11 +62,11 @@ func generateWire(t *testing.T) string {
 	t.Helper()
 	g := &wireGenerator{t: t}
 	g.parse()
-	g.line("// Generated from lib/message by `go test ./lib/web -run TestWireTypes -update`. Do not edit.")
-	g.line("")
+	g.linef("// Generated from lib/message by `go test ./lib/web -run TestWireTypes -update`. Do not edit.")
+	g.linef("")
 	for _, limit := range wireLimits {
-		g.line("/** The maximum of %s. */", limit.unit)
-		g.line("export const %s = %d", limit.name, limit.value)
+		g.linef("/** The maximum of %s. */", limit.unit)
+		g.linef("export const %s = %d", limit.name, limit.value)
 	}
 	for _, named := range g.types {
 		g.emitType(named)
@@ -88,7 +88,7 @@ type wireGenerator struct {
 	closeCodes []string
 }
 
-func (g *wireGenerator) line(format string, args ...any) { fmt.Fprintf(&g.out, format+"\n", args...) }
+func (g *wireGenerator) linef(format string, args ...any) { fmt.Fprintf(&g.out, format+"\n", args...) }
 
 // parse reads the types and constants of lib/message. The documentation of Go reads them sorted by name.
 func (g *wireGenerator) parse() {
@@ -124,7 +124,7 @@ func (g *wireGenerator) parse() {
 	}
 	for _, value := range values {
 		for _, spec := range value.Decl.Specs {
-			g.addConst(spec.(*ast.ValueSpec)) //nolint:forcetypeassert // the specs of constants
+			g.addConst(spec.(*ast.ValueSpec))
 		}
 	}
 }
@@ -159,32 +159,32 @@ func (g *wireGenerator) isFrameData(named *doc.Type) bool {
 }
 
 func namedSpec(named *doc.Type) *ast.TypeSpec {
-	return named.Decl.Specs[0].(*ast.TypeSpec) //nolint:forcetypeassert // the spec of a type
+	return named.Decl.Specs[0].(*ast.TypeSpec)
 }
 
 // emitType writes a struct as an interface, and a text with constants as a union.
 func (g *wireGenerator) emitType(named *doc.Type) {
-	g.line("")
+	g.linef("")
 	g.comment("", named.Doc)
 	object, ok := namedSpec(named).Type.(*ast.StructType)
 	if !ok {
 		var values []string
 		for _, value := range named.Consts {
 			for _, spec := range value.Decl.Specs {
-				name := spec.(*ast.ValueSpec).Names[0].Name //nolint:forcetypeassert // the specs of constants
+				name := spec.(*ast.ValueSpec).Names[0].Name
 				values = append(values, "'"+g.consts[name]+"'")
 			}
 		}
-		g.line("export type %s = %s", named.Name, strings.Join(values, " | "))
+		g.linef("export type %s = %s", named.Name, strings.Join(values, " | "))
 		return
 	}
 	if named.Name == "Envelope" {
-		g.line("export interface Envelope<T extends string = string, D = unknown> {")
+		g.linef("export interface Envelope<T extends string = string, D = unknown> {")
 	} else {
-		g.line("export interface %s {", named.Name)
+		g.linef("export interface %s {", named.Name)
 	}
 	g.emitFields(object)
-	g.line("}")
+	g.linef("}")
 }
 
 func (g *wireGenerator) emitFields(object *ast.StructType) {
@@ -199,7 +199,7 @@ func (g *wireGenerator) emitFields(object *ast.StructType) {
 		if options != "" {
 			optional = "?"
 		}
-		g.line("  %s%s: %s", name, optional, g.typeOf(field.Type))
+		g.linef("  %s%s: %s", name, optional, g.typeOf(field.Type))
 	}
 }
 
@@ -247,9 +247,9 @@ func (g *wireGenerator) typeOf(expr ast.Expr) string {
 }
 
 func (g *wireGenerator) emitCloseCodes() {
-	g.line("")
-	g.line("/** The codes of Closing that this version knows. */")
-	g.line("export type CloseCode = %s", union(g.closeCodes))
+	g.linef("")
+	g.linef("/** The codes of Closing that this version knows. */")
+	g.linef("export type CloseCode = %s", union(g.closeCodes))
 }
 
 // emitFrames writes the map from the type of a frame to its data.
@@ -258,17 +258,17 @@ func (g *wireGenerator) emitFrames() {
 	for _, named := range g.types {
 		data["Type"+named.Name] = named.Name
 	}
-	g.line("")
-	g.line("/** The data of each type of frame. */")
-	g.line("export interface FrameData {")
+	g.linef("")
+	g.linef("/** The data of each type of frame. */")
+	g.linef("export interface FrameData {")
 	for _, name := range g.frameTypes {
 		of, ok := data[name]
 		if !ok {
 			of = "unknown"
 		}
-		g.line("  %s: %s", g.consts[name], of)
+		g.linef("  %s: %s", g.consts[name], of)
 	}
-	g.line("}")
+	g.linef("}")
 }
 
 func union(values []string) string { return "'" + strings.Join(values, "' | '") + "'" }
@@ -276,6 +276,6 @@ func union(values []string) string { return "'" + strings.Join(values, "' | '") 
 func (g *wireGenerator) comment(indent, text string) {
 	text = strings.TrimSpace(strings.NewReplacer("[*", "", "[", "", "]", "", "\n", " ").Replace(text))
 	if text != "" {
-		g.line("%s/** %s */", indent, text)
+		g.linef("%s/** %s */", indent, text)
 	}
 }

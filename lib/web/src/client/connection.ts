@@ -40,7 +40,7 @@ export interface ConnectionHooks {
   /** Whether the token is of the same user as those before. If not, the connection is of no use any more. */
   sameUser(token: string): boolean
   /** A sync is complete. */
-  synced?(): void
+  completed?(): void
 }
 
 const never = Infinity
@@ -377,7 +377,7 @@ export function openConnection(url: string, tokens: Tokens, hooks: ConnectionHoo
       due[retrySync] = now
       return
     }
-    hooks.synced?.()
+    hooks.completed?.()
     for (const { begun, request } of waiters) if (begun) hooks.frame({ type: 'sync', timestamp: '', data: { request } })
     waiters = waiters.filter(({ begun }) => !begun)
     if (waiters.length) due[requestedSync] = now

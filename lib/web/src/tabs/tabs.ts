@@ -105,7 +105,7 @@ export function openTabs(url: string, tokens: Tokens, hooks: TabHooks): Link {
           stepDown() // another tab may have a better token
         }
       },
-      synced() {
+      completed() {
         since = view.notes.since
         post('status', status, since)
       },

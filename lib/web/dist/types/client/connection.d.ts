@@ -28,7 +28,7 @@ export interface ConnectionHooks {
     /** Whether the token is of the same user as those before. If not, the connection is of no use any more. */
     sameUser(token: string): boolean;
     /** A sync is complete. */
-    synced?(): void;
+    completed?(): void;
 }
 /** Connects, and stays connected until it is closed. */
 export declare function openConnection(url: string, tokens: Tokens, hooks: ConnectionHooks): Link;
