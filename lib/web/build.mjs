@@ -33,7 +33,7 @@ const shared = {
 const options = { bundle: true, format: 'esm', target: 'es2022', minify: true, legalComments: 'none', charset: 'utf8', absWorkingDir: root }
 
 // terser makes a smaller file than esbuild: it puts functions that are used once in their place.
-const terser = { module: true, compress: { passes: 3, ecma: 2022, unsafe_arrows: true, reduce_funcs: false }, mangle: true }
+const terser = { module: true, compress: { passes: 3, ecma: 2022, unsafe_arrows: true, reduce_funcs: false, if_return: false }, mangle: true }
 
 async function buildAll(outdir) {
   mkdirSync(outdir, { recursive: true })

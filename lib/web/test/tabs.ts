@@ -13,6 +13,7 @@ export class Tab {
   readonly sockets: FakeSocket[] = []
   readonly channels: FakeChannel[] = []
   #waiting: (() => void)[] = []
+  readonly window = new EventTarget()
   connect!: (options: Options) => Herald
 
   constructor(name: string) {
@@ -28,6 +29,11 @@ export class Tab {
 
   get socket(): FakeSocket | undefined {
     return this.sockets.find(({ readyState }) => readyState < 2)
+  }
+
+  /** Something happens to this tab's window only. */
+  event(type: string): void {
+    this.window.dispatchEvent(new Event(type))
   }
 
   /** The tab is gone: its sockets end, its locks fall to others. */
@@ -152,6 +158,7 @@ export function beginTabs(server: Server): void {
   FakeChannel.all = []
   page.navigator.locks = locks
   vi.stubGlobal('BroadcastChannel', FakeChannel)
+  vi.stubGlobal('addEventListener', (...listener: Parameters<EventTarget['addEventListener']>) => current.getStore()!.window.addEventListener(...listener))
   const { setTimeout: set } = globalThis
   vi.stubGlobal('setTimeout', (what: () => void, ms: number, ...rest: never[]) => {
     const tab = current.getStore()

@@ -379,17 +379,6 @@ describe("API Gateway's limits", () => {
     expect(sent.at(-1)).toEqual({ action: 'refresh', token: 't2' })
     expect(FakeSocket.all).toHaveLength(1)
   })
-
-  test('a refresh that the server never answers ends in another connection, before the token ends', async () => {
-    begin()
-    let token = 't1'
-    open({ token: () => token })
-    await settle()
-    last().post(welcome(600))
-    token = 't2'
-    await pass(599_000)
-    expect(FakeSocket.all.map((socket) => [socket.token, socket.open])).toEqual([['t1', false], ['t2', true]])
-  })
 })
 
 describe('what is shown', () => {

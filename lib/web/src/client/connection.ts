@@ -26,11 +26,14 @@ export interface Link {
    * has come that the server has now. A refresh connects where there is no connection.
    */
   send(message: Message): void
-  /** Looks after the connection, as the browser is awake again or the network is back. */
-  wake(): void
+  /**
+   * Looks after the connection, as the browser is awake again or the network is back. If the event is `freeze`, the browser is
+   * about to freeze this tab: the connection is left to another one.
+   */
+  wake(event?: string): void
   close(): void
   /** Shows a state that this browser made itself to the origin's other tabs. */
-  show?(state: LocalState, timestamp: string): void
+  show?(state: LocalState): void
 }
 
 export interface ConnectionHooks {
@@ -73,7 +76,6 @@ export function openConnection(url: string, tokens: Tokens, hooks: ConnectionHoo
   let openedAt = 0
   let end = 0 // of the session, by this machine's clock
   let refreshToken = ''
-  let refreshes = 0 // without an answer
 
   let attempts = 0 // counts them, so that an old one is told from the newest
   let failures = 0 // connections in a row without a frame
@@ -208,7 +210,7 @@ export function openConnection(url: string, tokens: Tokens, hooks: ConnectionHoo
     token = with_
     openedAt = now
     worked = graced = noWelcome = legacy = false
-    handshakes = refusals = refreshes = syncFailures = serverPause = retryPause = 0
+    handshakes = refusals = syncFailures = serverPause = retryPause = 0
     tokens.dead = ''
     firstPage(view)
     rest()
@@ -268,7 +270,6 @@ export function openConnection(url: string, tokens: Tokens, hooks: ConnectionHoo
     }
     if (isA(frame, 'refreshed')) {
       const at = now + timeOf(frame.data.sessionEnd) - timeOf(frame.timestamp)
-      refreshes = 0
       token = refreshToken
       if (at < end + 1000) due[renewDue] = never // no token prolongs it
       else setEnd(at, now)
@@ -310,21 +311,20 @@ export function openConnection(url: string, tokens: Tokens, hooks: ConnectionHoo
     due[renewDue] = at - Math.min(at - openedAt < longSession ? renewLead : renewLead * (1 + Math.random()), (at - now) / 2)
   }
 
-  // Prolongs the session by another token, or has another socket take its place. It tries again after half of the time that is
-  // left, as the answer may be lost.
+  // Prolongs the session by another token, or has another socket take its place if no token can. It tries again after half of
+  // the time that is left, as the answer may be lost.
   async function renew(now: number): Promise<void> {
     const left = (end - now) / 2
     due[renewDue] = left < 1000 ? never : now + left
     const mine = socket
     const answer = await tokens.next(false).catch(() => '')
     if (!answer || mine !== socket || next || !hooks.sameUser(answer)) return
-    if (end - openedAt >= longSession || refreshes > 1) open(answer)
+    if (end - openedAt >= longSession) open(answer)
     else if (answer !== token) refresh(answer)
   }
 
   function refresh(with_: string): void {
     refreshToken = with_
-    refreshes++
     send({ action: 'refresh', token: with_ })
   }
 
@@ -382,7 +382,7 @@ export function openConnection(url: string, tokens: Tokens, hooks: ConnectionHoo
     waiters = waiters.filter(({ begun }) => !begun)
     if (waiters.length) due[requestedSync] = now
     old?.close()
-    if (state !== 'live') setState('live')
+    setState('live')
   }
 
   setState(state)

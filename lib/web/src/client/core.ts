@@ -66,6 +66,7 @@ export function newCore(options: Options, onClose: () => void): Core {
   const connected = (): boolean => status.state === 'live' || status.state === 'syncing'
 
   function setStatus(next: Status): void {
+    if (JSON.stringify(next) === JSON.stringify(status)) return
     const was = connected()
     status = next
     changed()
@@ -119,8 +120,8 @@ export function newCore(options: Options, onClose: () => void): Core {
     return exchange({ ...fields, action, request: id }, again, ({ data }) => (data as Message | undefined)?.request === id)
   }
 
-  function show(state: LocalState, timestamp: string): void {
-    if (applyLocal(view, state, timestamp)) changed()
+  function show(state: LocalState): void {
+    if (applyLocal(view, state)) changed()
   }
 
   function start(first?: string): void {
@@ -184,15 +185,16 @@ export function newCore(options: Options, onClose: () => void): Core {
       },
       request,
       show(state) {
-        const timestamp = new Date().toISOString()
-        show(state, timestamp)
-        link?.show?.(state, timestamp)
+        show(state)
+        link?.show?.(state)
       },
     },
     use() {
       if (!users++ && !link) {
-        for (const type of ['online', 'offline', 'pageshow', 'visibilitychange']) {
-          addEventListener(type, () => document.hidden || link?.wake(), awake)
+        for (const type of ['online', 'offline', 'pageshow', 'visibilitychange', 'freeze']) {
+          addEventListener(type, () => {
+            if (!document.hidden || type === 'freeze') link?.wake(type)
+          }, { capture: true, signal: awake.signal })
         }
         start()
       }

@@ -156,11 +156,11 @@ export function apply(view: View, frame: Frame): boolean {
 }
 
 /** Applies a state that a browser made itself, and returns whether it is shown: not if the server has sent one. */
-export function applyLocal(view: View, state: LocalState, timestamp: string): boolean {
+export function applyLocal(view: View, state: LocalState): boolean {
   const id = state.uploadId
   const known = view.jobs.get(id)
   if (known && !known.job.local) return false
-  const job = jobOf({ type: 'upload_progress', timestamp, data: state } as Frame<'upload_progress'>, id, true)
+  const job = jobOf({ data: { ...state, updatedAt: Date.now() } } as unknown as Frame<'upload_progress'>, id, true)
   setJob(view, id, { job, epoch: '', seq: 0 })
   return true
 }

@@ -159,6 +159,60 @@ test('a tab that is frozen while it leads does not starve the others, and follow
   }
 })
 
+test('a leader that the browser is about to freeze leaves the connection to another tab', async () => {
+  begin()
+  const [leader, second] = [await tabOf('u1'), await tabOf('u1')]
+  leader.tab.run(() => leader.tab.event('freeze'))
+  await settle()
+  leader.tab.frozen = true
+  server.state('a', 1, 10)
+  await pass(100)
+  expect(leader.tab.socket).toBeUndefined()
+  expect(second.tab.socket).toBeDefined()
+  expect(jobs(second)).toEqual([['a', 10]])
+  await leader.tab.thaw()
+  leader.tab.run(() => leader.tab.event('pageshow'))
+  await pass(2000)
+  expect(jobs(leader)).toEqual([['a', 10]])
+  expect(state(leader)).toBe('live')
+  expect(server.open()).toHaveLength(1)
+})
+
+test('a tab with a socket of its own keeps it when it is frozen', async () => {
+  begin()
+  const { tab } = await tabOf('u1', { token: 'opaque' })
+  tab.run(() => tab.event('freeze'))
+  await pass(100)
+  expect(FakeSocket.all).toHaveLength(1)
+})
+
+test('the status that a leader repeats is told once', async () => {
+  begin()
+  await tabOf('u1')
+  const second = await tabOf('u1')
+  const told = vi.fn()
+  second.herald.status.subscribe(told)
+  await pass(10_000)
+  expect(told).not.toHaveBeenCalled()
+})
+
+test('locks that are not for this page: the tab connects all the same', async () => {
+  begin()
+  vi.stubGlobal('navigator', { onLine: true, locks: { request: async () => { throw new DOMException('not here', 'SecurityError') } } })
+  expect(state(await tabOf('u1'))).toBe('live')
+})
+
+test('a follower that wakes up asks for what it has missed', async () => {
+  begin()
+  await tabOf('u1')
+  const second = await tabOf('u1')
+  await pass(10_000)
+  server.sent.length = 0
+  second.tab.run(() => second.tab.event('online'))
+  await pass(100)
+  expect(server.sent.map(({ message }) => message.action)).toEqual(['ping', 'sync'])
+})
+
 test('a follower sends by the leader, and gets the answer', async () => {
   begin()
   const [leader, second] = [await tabOf('u1'), await tabOf('u1')]

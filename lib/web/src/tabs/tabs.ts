@@ -5,7 +5,7 @@ import type { Tokens } from '../client/tokens.ts'
 import type { View } from '../client/view.ts'
 
 export interface TabHooks extends ConnectionHooks {
-  show(state: LocalState, timestamp: string): void
+  show(state: LocalState): void
   /** Returns what tabs share a connection for, or nothing if the token does not say. */
   userOf(token: string): string
 }
@@ -22,7 +22,7 @@ interface Kinds {
   state: [to: string, View, Status, since: string]
   send: [Message]
   /** A tab shows a state that it made itself. */
-  show: [LocalState, timestamp: string]
+  show: [LocalState]
 }
 type Handlers = { [K in keyof Kinds]?: (from: string, ...rest: Kinds[K]) => void }
 
@@ -150,7 +150,7 @@ export function openTabs(url: string, tokens: Tokens, hooks: TabHooks): Link {
       if (to !== me) return
       joined = true
       for (const { job } of jobs.values()) {
-        if (job.local) hooks.show(job as never, '')
+        if (job.local) hooks.show(job as never)
         else hooks.frame({ ...job, type: 'upload_progress', timestamp: '', job: job.id, replayed: true, data: job })
       }
       for (const note of notes.shown) hooks.frame({ ...note, timestamp: '', replayed: true, data: note })
@@ -169,7 +169,7 @@ export function openTabs(url: string, tokens: Tokens, hooks: TabHooks): Link {
   }
 
   function receive([kind, from, ...rest]: [keyof Kinds, string, ...unknown[]]): void {
-    if (kind === 'show') return hooks.show(...rest as Kinds['show'])
+    if (kind === 'show') return hooks.show(rest[0] as LocalState)
     const handle = (link ? asLeader : asFollower)[kind] as ((from: string, ...rest: unknown[]) => void) | undefined
     if (handle && !link) {
       misses = 0
@@ -189,11 +189,12 @@ export function openTabs(url: string, tokens: Tokens, hooks: TabHooks): Link {
       if (link) link.send(message)
       else post('send', message)
     },
-    wake() {
-      if (link) link.wake()
-      else post('hello')
+    wake(event) {
+      if (!link) post('hello')
+      else if (channel && event === 'freeze') stepDown()
+      else link.wake()
     },
-    show: (...state) => post('show', ...state),
+    show: (state) => post('show', state),
     close() {
       closed = true
       clearTimeout(timer)

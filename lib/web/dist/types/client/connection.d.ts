@@ -15,11 +15,14 @@ export interface Link {
      * has come that the server has now. A refresh connects where there is no connection.
      */
     send(message: Message): void;
-    /** Looks after the connection, as the browser is awake again or the network is back. */
-    wake(): void;
+    /**
+     * Looks after the connection, as the browser is awake again or the network is back. If the event is `freeze`, the browser is
+     * about to freeze this tab: the connection is left to another one.
+     */
+    wake(event?: string): void;
     close(): void;
     /** Shows a state that this browser made itself to the origin's other tabs. */
-    show?(state: LocalState, timestamp: string): void;
+    show?(state: LocalState): void;
 }
 export interface ConnectionHooks {
     view: View;

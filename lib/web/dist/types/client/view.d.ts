@@ -56,4 +56,4 @@ export declare function listJobs(view: View): readonly Job[];
  */
 export declare function apply(view: View, frame: Frame): boolean;
 /** Applies a state that a browser made itself, and returns whether it is shown: not if the server has sent one. */
-export declare function applyLocal(view: View, state: LocalState, timestamp: string): boolean;
+export declare function applyLocal(view: View, state: LocalState): boolean;

@@ -2,7 +2,7 @@ import type { LocalState } from '../client/api.ts';
 import { type ConnectionHooks, type Link } from '../client/connection.ts';
 import type { Tokens } from '../client/tokens.ts';
 export interface TabHooks extends ConnectionHooks {
-    show(state: LocalState, timestamp: string): void;
+    show(state: LocalState): void;
     /** Returns what tabs share a connection for, or nothing if the token does not say. */
     userOf(token: string): string;
 }
