@@ -1,5 +1,5 @@
 import type { Closing, Synced } from '../wire.ts'
-import type { Frame, LocalState, State, Status } from './api.ts'
+import type { Frame, State, Status } from './api.ts'
 import { isA, parseFrame, timeOf } from './frames.ts'
 import {
   afterEndSync, answerTimeout, askAfter, attemptDue, doubtedAfter, endGrace, firstPause, firstSync, lateTimer,
@@ -7,57 +7,11 @@ import {
   rateWindow, refusedAfter, renewDue, renewLead, requestedSync, requestTimeout, retrySync, secondSync, secondSyncAfter,
   silenceAfter, silentSync, syncPause, syncTimeout, wakePause,
 } from './limits.ts'
+import { type ConnectionHooks, type Link, type Message, unreachable } from './link.ts'
 import { endPage, firstPage, requestPage } from './sync.ts'
 import { claimsOf, type Tokens } from './tokens.ts'
-import type { View } from './view.ts'
-
-/** A message to the server: JSON with an action. */
-export interface Message {
-  action: string
-  /** An id that the answer has, too. */
-  request?: string
-  token?: string
-}
-
-/** Reaches the server, by a socket of its own or of another tab. */
-export interface Link {
-  /**
-   * Sends a message, if there is a connection. A sync is not sent as it is: a frame with its `request` says when everything
-   * has come that the server has now. A refresh connects where there is no connection.
-   */
-  send(message: Message): void
-  /**
-   * Looks after the connection, as the browser is awake again or the network is back. If the event is `freeze`, the browser is
-   * about to freeze this tab: the connection is left to another one.
-   */
-  wake(event?: string): void
-  close(): void
-  /** Shows a state that this browser made itself to the origin's other tabs. */
-  show?(state: LocalState): void
-}
-
-export interface ConnectionHooks {
-  view: View
-  frame(frame: Frame): void
-  status(status: Status): void
-  /** Whether the token is of the same user as those before. If not, the connection is of no use any more. */
-  sameUser(token: string): boolean
-  /** A sync is complete. */
-  completed?(): void
-}
 
 const never = Infinity
-
-// Returns whether the server cannot be reached at all, so that a failed handshake says nothing about the token.
-async function unreachable(url: string): Promise<boolean> {
-  const online = globalThis.navigator?.onLine
-  try {
-    if (online) await fetch(url.replace('ws', 'http'), { mode: 'no-cors', signal: AbortSignal.timeout(answerTimeout) })
-    return online === false
-  } catch {
-    return true
-  }
-}
 
 /** Connects, and stays connected until it is closed. */
 export function openConnection(url: string, tokens: Tokens, hooks: ConnectionHooks): Link {
@@ -231,8 +185,8 @@ export function openConnection(url: string, tokens: Tokens, hooks: ConnectionHoo
     worked = false
     mine.close()
     old?.close()
-    old = undefined
     socket = next
+    old = undefined
     next = undefined
     if (socket) return rest()
     const { code, reason, reconnect } = closing ?? {}
@@ -356,8 +310,7 @@ export function openConnection(url: string, tokens: Tokens, hooks: ConnectionHoo
     begun.forEach((is, which) => {
       if (is) due[which] = never
     })
-    if (!begun[retrySync]) sync.brief = true
-    if (!sync.complete || begun[firstSync] || begun[quietSync] || begun[requestedSync]) sync.brief = false
+    sync.brief = (sync.brief || !begun[retrySync]) && sync.complete && !begun[firstSync] && !begun[quietSync] && !begun[requestedSync]
     for (const silence of silences.values()) {
       if (silence.since + silence.bound <= now) silence.bound = Math.min(2 * silence.bound, maxSilence)
       silence.since = now

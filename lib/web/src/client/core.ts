@@ -1,9 +1,10 @@
 import { openTabs } from '../tabs/tabs.ts'
 import { type Frame, type Herald, HeraldError, type LocalState, type Options, type Status, type TokenSource } from './api.ts'
-import { type Link, type Message, openConnection } from './connection.ts'
+import { openConnection } from './connection.ts'
 import { isA } from './frames.ts'
+import type { Link, Message } from './link.ts'
 import { flushEvery, requestTimeout } from './limits.ts'
-import { storeOf } from './stores.ts'
+import { callSafely, storeOf } from './stores.ts'
 import { claimsOf, tokensOf } from './tokens.ts'
 import { apply, applyLocal, emptyView, listJobs, type View } from './view.ts'
 
@@ -82,7 +83,7 @@ export function newCore(options: Options, onClose: () => void): Core {
     for (const one of exchanges) if (one.answers(frame)) one.end(undefined, frame)
     if (!apply(view, frame)) return
     changed()
-    for (const [type, call] of [...listeners]) if (type === frame.type) call(frame)
+    for (const [type, call] of [...listeners]) if (type === frame.type) callSafely(call, frame)
   }
 
   function send(one: Exchange): void {
@@ -107,7 +108,9 @@ export function newCore(options: Options, onClose: () => void): Core {
           else resolve(answer)
         },
       }
-      const timer = message.action === 'sync' ? undefined : setTimeout(() => one.end(again ? undefined : new HeraldError('TIMEOUT')), requestTimeout)
+      const timer = setTimeout(() => {
+        if (message.action !== 'sync') one.end(again ? undefined : new HeraldError('TIMEOUT'))
+      }, requestTimeout)
       exchanges.add(one)
       if (connected() || message.token) send(one)
     })
@@ -129,7 +132,6 @@ export function newCore(options: Options, onClose: () => void): Core {
       view = emptyView()
       tokens = tokensOf(options, first)
     }
-    const mine = view
     user = ''
     const hooks = {
       view, show, userOf,
@@ -137,11 +139,13 @@ export function newCore(options: Options, onClose: () => void): Core {
       status: setStatus,
       sameUser(token: string): boolean {
         const other = userOf(token)
-        if (user && other !== user) { // nothing of the user before may stay
+        const same = !user || other === user
+        if (same) user = other
+        else { // nothing of the user before may stay
           link!.close()
           start(token)
-        } else user = other
-        return view === mine
+        }
+        return same
       },
     }
     setStatus({ state: 'connecting' })

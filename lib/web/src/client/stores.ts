@@ -6,6 +6,15 @@ export interface ValueStore<T> extends Store<T> {
   flush(): void
 }
 
+/** Calls a function of the application. Its exception is reported by the browser, and keeps nothing else from going on. */
+export function callSafely<T>(call: (value: T) => void, value?: T): void {
+  try {
+    call(value!)
+  } catch (error) {
+    void Promise.reject(error)
+  }
+}
+
 /** Returns a store of the value that getSnapshot returns. */
 export function storeOf<T>(getSnapshot: () => T): ValueStore<T> {
   const listeners = new Set<[() => void]>()
@@ -19,7 +28,7 @@ export function storeOf<T>(getSnapshot: () => T): ValueStore<T> {
     },
     flush() {
       if (told === (told = getSnapshot())) return
-      for (const [listener] of [...listeners]) listener()
+      for (const [listener] of [...listeners]) callSafely(listener)
     },
   }
 }

@@ -22,8 +22,8 @@ function useStable(options: Options): Options {
   const changed = url !== stable.url || token !== stable.token && !(typeof token === 'function' && typeof stable.token === 'function')
   if (changed) setStable(options)
   useEffect(() => {
-    const core = findCore(stable)
-    if (core && !changed) core.options.token = token
+    const core = findCore(stable) // none before the first render is shown
+    if (core && typeof token === 'function') core.options.token = token
   })
   return changed ? options : stable
 }

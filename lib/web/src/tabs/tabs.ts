@@ -1,6 +1,7 @@
 import type { Frame, LocalState, Status } from '../client/api.ts'
-import { type ConnectionHooks, type Link, type Message, openConnection } from '../client/connection.ts'
+import { openConnection } from '../client/connection.ts'
 import { askEvery, maxMisses, stepDownEvery, tokenPause } from '../client/limits.ts'
+import type { ConnectionHooks, Link, Message } from '../client/link.ts'
 import type { Tokens } from '../client/tokens.ts'
 import type { View } from '../client/view.ts'
 
@@ -60,7 +61,7 @@ export function openTabs(url: string, tokens: Tokens, hooks: TabHooks): Link {
       timer = setTimeout(begin, tokenPause)
       return
     }
-    if (!hooks.sameUser(token)) return
+    hooks.sameUser(token)
     tokens.give(token)
     const user = hooks.userOf(token)
     if (!user) return lead()
@@ -154,7 +155,6 @@ export function openTabs(url: string, tokens: Tokens, hooks: TabHooks): Link {
         else hooks.frame({ ...job, type: 'upload_progress', timestamp: '', job: job.id, replayed: true, data: job })
       }
       for (const note of notes.shown) hooks.frame({ ...note, timestamp: '', replayed: true, data: note })
-      for (const id of notes.seen) view.notes.seen.add(id)
       asFollower.status!(from, ...rest)
     },
   }

@@ -1,5 +1,5 @@
 import type { LocalState } from '../client/api.ts';
-import { type ConnectionHooks, type Link } from '../client/connection.ts';
+import type { ConnectionHooks, Link } from '../client/link.ts';
 import type { Tokens } from '../client/tokens.ts';
 export interface TabHooks extends ConnectionHooks {
     show(state: LocalState): void;
