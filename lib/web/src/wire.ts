@@ -86,6 +86,7 @@ export interface Synced {
 
 /** UploadProgress is the newest state of one job, usually an upload. */
 export interface UploadProgress {
+  /** UploadID is the id of the job, whatever the job is. */
   uploadId: string
   fileName: string
   /** Progress is a percentage, 0 to 100. */
