@@ -94,7 +94,12 @@ const (
 // Status is the state of a client.
 type Status struct {
 	State State
-	// Err is the error that [Client.Run] returned, if the client has stopped.
+	// Synced says that the first sync over the current connection is complete: the view has everything that was missed.
+	Synced bool
+	// RetryAt is the time of the next attempt to connect, after one that failed or a connection that was lost.
+	RetryAt time.Time
+	// Err is the reason why there is no connection, if one was lost or could not be opened. If the client has stopped, it is
+	// the error that [Client.Run] returned.
 	Err error
 }
 
@@ -129,7 +134,7 @@ func New(c Config) *Client {
 // View returns the client's view, which the client keeps up to date.
 func (c *Client) View() *View { return &c.view }
 
-// Status returns whether the client is connected, and why it has stopped.
+// Status returns whether the client is connected, and if not, why.
 func (c *Client) Status() Status {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -169,6 +174,7 @@ func (c *Client) run(ctx context.Context) error {
 		}
 		pause := c.backoff(failures)
 		c.config.Log.InfoContext(ctx, "not connected", "err", err, "pause", pause)
+		c.setStatus(Status{State: Connecting, RetryAt: time.Now().Add(pause), Err: err})
 		select {
 		case <-time.After(pause):
 		case <-ctx.Done():
@@ -196,10 +202,6 @@ func (c *Client) connect(ctx context.Context) (receivedFrame bool, err error) {
 	c.setStatus(Status{State: Connected})
 	s := &session{client: c, view: &c.view, socket: socket, alarms: alarms{}, silence: map[string]silence{}}
 	err = s.run(ctx)
-	if ctx.Err() == nil && !isFinal(err) {
-		c.setStatus(Status{State: Connecting})
-	}
-
 	return s.receivedFrame, err
 }
 

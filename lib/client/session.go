@@ -21,8 +21,8 @@ type session struct {
 	view   *View
 	socket Socket
 	alarms alarms
-	// receivedFrame says that a frame was received.
-	receivedFrame bool
+	// receivedFrame says that a frame was received; synced, that a sync is complete.
+	receivedFrame, synced bool
 	// silence holds the silence of each running job.
 	silence map[string]silence
 

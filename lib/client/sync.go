@@ -98,6 +98,10 @@ func (s *session) handleSynced(now time.Time, end message.Synced) {
 		s.alarms[retrySync] = now
 	case complete:
 		s.failures = 0
+		if !s.synced {
+			s.synced = true
+			s.client.setStatus(Status{State: Connected, Synced: true})
+		}
 		s.client.syncDone()
 		if s.client.syncWanted() {
 			s.alarms[requestedSync] = now
