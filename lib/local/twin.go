@@ -207,9 +207,9 @@ func (t *Twin) statusChanged(ctx context.Context, x states.ExecutionDescription)
 	}
 }
 
-// serveEndpoint serves all endpoints on one port. It recognizes Step Functions by a header, and the gateway and Lambda by the
-// path: Lambda's paths begin with the version of its API. Every other request is for S3. The gateway also gets requests for other
-// stages and answers them 403.
+// serveEndpoint serves all endpoints on one port. It recognizes Step Functions by a header, and the gateway, Lambda and requests
+// for a token by the path: Lambda's paths begin with the version of its API. Every other request is for S3. The gateway also
+// gets requests for other stages and answers them 403.
 func (t *Twin) serveEndpoint(w http.ResponseWriter, r *http.Request) {
 	first, rest, _ := strings.Cut(strings.TrimPrefix(r.URL.Path, "/"), "/")
 	switch {
@@ -219,6 +219,8 @@ func (t *Twin) serveEndpoint(w http.ResponseWriter, r *http.Request) {
 		t.gateway.ServeHTTP(w, r)
 	case first == "2015-03-31":
 		t.lambda.ServeHTTP(w, r)
+	case r.URL.Path == TokenPath:
+		t.serveToken(w, r)
 	default:
 		t.s3.ServeHTTP(w, r)
 	}

@@ -127,6 +127,12 @@ func hostname(host string) (string, bool) {
 	return name, name != ""
 }
 
+// IsLocal reports whether a host, with or without a port, is a name of this machine only.
+func IsLocal(host string) bool {
+	name, valid := hostname(host)
+	return valid && isLoopback(name)
+}
+
 // isLoopback reports whether name is a name of this machine only. Browsers send no other spelling of the addresses.
 func isLoopback(name string) bool {
 	if name == "127.0.0.1" || name == "[::1]" {
