@@ -62,11 +62,17 @@ var allowed = map[string][]string{
 		"lib/local/states",
 	},
 	"cdkapp/bootstrap": {"lambdas"},
-	"cdkapp/local":     {"lib/asl", "lib/client", "lib/csvimport", "lib/dynamo", "lib/local", "lib/local/loopback", "lib/local/states", "lib/message"},
+	"cdkapp/local": {
+		"lib/asl", "lib/client", "lib/csvimport", "lib/dynamo", "lib/local", "lib/local/loopback", "lib/local/states", "lib/message",
+		"cdkapp/local/format", "cdkapp/local/watch",
+	},
+	"cdkapp/local/format":  {"lib/message"},
+	"cdkapp/local/noquery": {},
+	"cdkapp/local/watch":   {"lib/client", "lib/message", "cdkapp/local/format", "cdkapp/local/noquery"},
 }
 
 // stdOnly are the packages that need nothing but the standard library.
-var stdOnly = []string{"lib/message", "lib/connection", "statemachines", "lambdas", "cdkapp/bootstrap"}
+var stdOnly = []string{"lib/message", "lib/connection", "statemachines", "lambdas", "cdkapp/bootstrap", "cdkapp/local/format", "cdkapp/local/noquery"}
 
 // withSDK are the packages that may use the AWS SDK: adapters and assemblies.
 var withSDK = []string{"lib/dynamo", "lib/dynamo/dynamotest", "lib/apigw", "lib/s3store", "lib/secrets", "lib/stepfn", "lib/cloud", "lib/local", "lib/local/awswire/wiretest", "cdkapp/local"}
@@ -80,7 +86,7 @@ type listed struct {
 }
 
 func TestImportsRunDownward(t *testing.T) {
-	for _, p := range list(t, "./lib/...", "./statemachines", "./cdkapp/bootstrap", "./cdkapp/local", "./lambdas/...") {
+	for _, p := range list(t, "./lib/...", "./statemachines", "./cdkapp/bootstrap", "./cdkapp/local/...", "./lambdas/...") {
 		name := strings.TrimPrefix(p.ImportPath, module)
 		if name == "lib" {
 			continue // this test
@@ -110,6 +116,9 @@ func TestImportsRunDownward(t *testing.T) {
 		for _, dependency := range p.Deps {
 			if strings.Contains(dependency, "/aws-cdk-go/") || strings.Contains(dependency, "/jsii-runtime-go") {
 				t.Errorf("%s depends on %s, which is for cdkapp only", name, dependency)
+			}
+			if strings.HasPrefix(dependency, "github.com/charmbracelet/") && !slices.Contains([]string{"cdkapp/local", "cdkapp/local/watch"}, name) {
+				t.Errorf("%s depends on %s, which draws on terminals", name, dependency)
 			}
 		}
 	}

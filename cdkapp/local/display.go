@@ -11,6 +11,7 @@ import (
 	"github.com/schollz/progressbar/v3"
 	"golang.org/x/term"
 
+	"github.com/herald-progress/herald/cdkapp/local/format"
 	"github.com/herald-progress/herald/lib/csvimport"
 	"github.com/herald-progress/herald/lib/message"
 )
@@ -63,9 +64,9 @@ type lines struct{ w io.Writer }
 func (d lines) frame(f frame) error {
 	switch data := f.Data.(type) {
 	case message.UploadProgress:
-		return printError(fmt.Fprintf(d.w, "%5.1f %%  %s%s\n", data.Progress, data.Message, rowProgress(data)))
+		return printError(fmt.Fprintln(d.w, format.State(data)))
 	case message.Notification:
-		return printError(fmt.Fprintf(d.w, "%s: %s. %s\n", data.Severity, data.Title, data.Message))
+		return printError(fmt.Fprintln(d.w, format.Note(data)))
 	default:
 		return nil
 	}
@@ -79,31 +80,6 @@ func printError(_ int, err error) error {
 	return nil
 }
 
-// rowProgress returns the rows done, the rate and the remaining time of a running job, in parentheses. It omits what is not known.
-func rowProgress(p message.UploadProgress) string {
-	var parts []string
-	if count := rows(p); count != "" {
-		parts = append(parts, count+" rows")
-	}
-	if p.RowsPerSecond > 0 {
-		left := (time.Duration(p.ETAMillis) * time.Millisecond).Round(100 * time.Millisecond)
-		parts = append(parts, fmt.Sprintf("%.0f rows/s", p.RowsPerSecond), fmt.Sprintf("%v left", left))
-	}
-	if len(parts) == 0 {
-		return ""
-	}
-
-	return "  (" + strings.Join(parts, ", ") + ")"
-}
-
-// rows returns the rows done and the rows in total, or "" if they are not known or the job has ended.
-func rows(p message.UploadProgress) string {
-	if p.CurrentRow == 0 || p.TotalRows == 0 || p.Status.Terminal() {
-		return ""
-	}
-	return fmt.Sprintf("%d of %d", p.CurrentRow, p.TotalRows)
-}
-
 func (lines) end() {}
 
 func (d lines) summary(s csvimport.Summary) error {
@@ -113,9 +89,9 @@ func (d lines) summary(s csvimport.Summary) error {
 %s: %d rows in %.1f s
   accepted  %8d  (quantity %d)
   rejected  %8d
-`, s.FileName, s.Rows, duration.Seconds(), s.Accepted, s.Quantity, s.Rejected)
+`, format.Text(s.FileName), s.Rows, duration.Seconds(), s.Accepted, s.Quantity, s.Rejected)
 	for _, r := range s.RejectedBy {
-		fmt.Fprintf(&text, "  %18d  %s\n", r.Rows, strings.TrimSpace(r.Column+" "+r.Reason))
+		fmt.Fprintf(&text, "  %18d  %s\n", r.Rows, format.Text(strings.TrimSpace(r.Column+" "+r.Reason)))
 	}
 	return printError(io.WriteString(d.w, text.String()))
 }
@@ -132,7 +108,7 @@ func (d *bar) frame(f frame) error {
 	if !ok {
 		return nil
 	}
-	d.bar.Describe(fmt.Sprintf("%-44.44s", strings.TrimSpace(data.Message+"  "+rows(data))))
+	d.bar.Describe(fmt.Sprintf("%-44.44s", strings.TrimSpace(format.Text(data.Message)+"  "+format.Rows(data))))
 	const stepsPerPercent = barSteps / 100
 	_ = d.bar.Set(int(data.Progress * stepsPerPercent)) // The import goes on if the bar cannot be drawn.
 	if data.Status.Terminal() {
