@@ -26,6 +26,7 @@ const usage = `Herald's local twin: the workflows, handlers and wire formats of 
 
   go run ./cdkapp/local [flags]             serve until Ctrl-C
   go run ./cdkapp/local [flags] FILE.csv    import FILE.csv, show its progress, print the summary
+  go run ./cdkapp/local watch [flags]       show a user's jobs as bars, live; watch -help says more
 
 Examples
   go run ./cdkapp/local testdata/parts-list.csv
@@ -82,6 +83,9 @@ func main() {
 }
 
 func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
+	if len(args) > 0 && args[0] == "watch" {
+		return runWatch(ctx, args[1:], stdout, stderr)
+	}
 	o, err := parse(args, stderr)
 	switch {
 	case errors.Is(err, flag.ErrHelp):

@@ -1,17 +1,23 @@
 package main
 
 import (
+	"bytes"
+	"log"
 	"net"
+	"net/http"
 	"os"
 	"path/filepath"
 	"testing"
 	"time"
 
 	"github.com/rogpeppe/go-internal/testscript"
+
+	"github.com/herald-progress/herald/lib/csvimport"
+	"github.com/herald-progress/herald/lib/local"
 )
 
 func TestMain(m *testing.M) {
-	testscript.Main(m, map[string]func(){"local": main, "local-ready": ready})
+	testscript.Main(m, map[string]func(){"local": main, "local-ready": ready, "local-import": upload})
 }
 
 // ready waits until the port in its argument accepts connections.
@@ -24,6 +30,26 @@ func ready() {
 		}
 	}
 	os.Exit(1)
+}
+
+// upload uploads a file to the twin on a port, as a browser of the user dev does.
+func upload() {
+	content, err := os.ReadFile(os.Args[2])
+	if err != nil {
+		log.Fatal(err)
+	}
+	key := csvimport.UploadKey("dev", "u-1", filepath.Base(os.Args[2]))
+	request, err := http.NewRequest(http.MethodPut, "http://127.0.0.1:"+os.Args[1]+"/"+local.Bucket+"/"+key, bytes.NewReader(content))
+	if err != nil {
+		log.Fatal(err)
+	}
+	answer, err := http.DefaultClient.Do(request)
+	if err != nil {
+		log.Fatal(err)
+	}
+	if answer.StatusCode != http.StatusOK {
+		log.Fatal(answer.Status)
+	}
 }
 
 // TestScripts runs the scenarios in testdata/scripts: the command as a user types it.

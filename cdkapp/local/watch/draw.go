@@ -1,0 +1,239 @@
+package watch
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/charmbracelet/lipgloss"
+	"github.com/charmbracelet/x/ansi"
+
+	"github.com/herald-progress/herald/cdkapp/local/format"
+	"github.com/herald-progress/herald/lib/message"
+)
+
+const (
+	// wideFrom is the width from which a job's name, its bar and its percent share a line.
+	wideFrom = 64
+	// wideHeight and narrowHeight are the numbers of lines of a running job, an empty one included.
+	wideHeight, narrowHeight = 3, 4
+	// percentWidth is the width of "100 %".
+	percentWidth = 5
+	// indent is the column of a job's details under its name.
+	indent = 2
+	// minName and maxName bound the width of names where something else follows in the line.
+	minName, maxName = 12, 36
+)
+
+// View draws the screen: the jobs, the notes, the status line. It draws only the lines that are shown.
+func (m *model) View() string {
+	shown := m.body()
+	for len(shown) < m.bodyHeight() {
+		shown = append(shown, "")
+	}
+	for _, n := range m.notes[len(m.notes)-m.noteLines():] {
+		shown = append(shown, m.noteLine(n.Envelope))
+	}
+	shown = append(shown, m.statusLine())
+	for i, line := range shown {
+		shown[i] = ansi.Truncate(line, m.width, "") // only a screen of a few columns needs it
+	}
+
+	return strings.Join(shown, "\n")
+}
+
+// body returns the lines of the jobs that are shown.
+func (m *model) body() []string {
+	height := m.bodyHeight()
+	if len(m.jobs.running)+len(m.jobs.ended) == 0 && m.complete && height > 0 {
+		return []string{m.style.faint.Render(m.style.fit("No jobs yet. They appear here when they start.", m.width))}
+	}
+	var shown []string
+	for line := m.top; line < min(m.top+height, m.totalLines()); {
+		if n := line / m.blockHeight(); n < len(m.jobs.running) {
+			block := m.runningLines(m.jobs.running[n])[line%m.blockHeight():]
+			block = block[:min(len(block), height-len(shown))]
+			shown = append(shown, block...)
+			line += len(block)
+			continue
+		}
+		shown = append(shown, m.endedLine(m.jobs.ended[line-len(m.jobs.running)*m.blockHeight()]))
+		line++
+	}
+
+	return shown
+}
+
+// blockHeight is the number of lines that runningLines returns.
+func (m *model) blockHeight() int {
+	if m.width >= wideFrom {
+		return wideHeight
+	}
+	return narrowHeight
+}
+
+func (m *model) totalLines() int { return len(m.jobs.running)*m.blockHeight() + len(m.jobs.ended) }
+
+func (m *model) nameWidth() int { return min(max(m.width*3/10, minName), maxName) }
+
+// runningLines returns the lines of a running job.
+func (m *model) runningLines(j job) []string {
+	s := m.style
+	percent := fmt.Sprintf("%*s", percentWidth, format.Percent(j.Progress))
+	name := s.text(j.FileName)
+	if m.width >= wideFrom {
+		width := m.nameWidth()
+		bar := s.bar(j.Progress, m.width-width-percentWidth-4)
+		return []string{
+			s.bold.Render(pad(s.fitName(name, width), width)) + "  " + bar + "  " + percent,
+			m.details(j, indent), "",
+		}
+	}
+	width := max(0, m.width-percentWidth-1)
+	return []string{
+		s.bold.Render(pad(s.fitName(name, width), width)) + " " + s.fit(percent, m.width),
+		s.bar(j.Progress, m.width), m.details(j, 0), "",
+	}
+}
+
+// detail is a part of the details of a job. The parts of the greatest rank are left out first when the line is too long.
+type detail struct {
+	text string
+	rank int
+	look lipgloss.Style
+}
+
+// details returns the phase of a running job and its numbers, as far as the line has room from a column on.
+func (m *model) details(j job, column int) string {
+	s := m.style
+	phase := s.text(j.Phase)
+	if phase == "" {
+		phase = s.text(j.Message)
+	}
+	parts := []detail{{phase, 0, s.faint}, {format.Rows(j.UploadProgress), 2, s.faint}}
+	if silent := m.now().Sub(j.newsAt); silent >= silentAfter {
+		parts = append(parts, detail{"no news for " + format.Duration(silent.Truncate(time.Second)), 1, s.warn})
+	} else {
+		parts = append(parts, detail{format.Rate(j.UploadProgress), 4, s.faint}, detail{format.Left(j.UploadProgress), 3, s.faint})
+	}
+	parts = append(parts, detail{format.Rejected(j.UploadProgress), 1, s.warn})
+	parts = slices.DeleteFunc(parts, func(d detail) bool { return d.text == "" })
+
+	return strings.Repeat(" ", column) + s.join(parts, m.width-column)
+}
+
+// join returns the parts with dots between them, as far as they have room: those of lower rank first. One is always there.
+func (s *style) join(parts []detail, width int) string {
+	byRank := slices.Clone(parts)
+	slices.SortStableFunc(byRank, func(a, b detail) int { return a.rank - b.rank })
+	room, left := width, map[string]bool{}
+	for i, d := range byRank {
+		size := ansi.StringWidth(d.text)
+		if i > 0 {
+			size += ansi.StringWidth(s.dot)
+		}
+		if left[d.text] = i > 0 && size > room; !left[d.text] {
+			room -= size
+		}
+	}
+	parts = slices.DeleteFunc(slices.Clone(parts), func(d detail) bool { return left[d.text] })
+	var b strings.Builder
+	for i, d := range parts {
+		if i > 0 {
+			b.WriteString(s.faint.Render(s.dot))
+		}
+		b.WriteString(d.look.Render(s.fit(d.text, width)))
+	}
+	return b.String()
+}
+
+// endedLine returns the line of an ended job: mark, name, percent, message, time of the end. A narrow screen has room for
+// mark, name and message.
+func (m *model) endedLine(j job) string {
+	s := m.style
+	mark, width, percent, at := s.look(j.Status).Render(s.marks[j.Status]), m.width*2/5-2, "", ""
+	if m.width >= wideFrom {
+		width = m.nameWidth() - 2
+		percent = fmt.Sprintf(" %*s", percentWidth, format.Percent(j.Progress))
+		at = "  " + j.at.Local().Format("15:04") //nolint:gosmopolitan // the user's own time
+	}
+	width = max(width, 0)
+	rest := max(0, m.width-2-width-len(percent)-2-len(at))
+	return mark + " " + pad(s.fitName(s.text(j.FileName), width), width) + percent + "  " +
+		s.faint.Render(pad(s.fit(s.text(j.Message), rest), rest)+at)
+}
+
+// look returns the look of the mark of an ended job.
+func (s *style) look(status message.Status) lipgloss.Style {
+	switch status {
+	case message.StatusSucceeded:
+		return s.good
+	case message.StatusFailed:
+		return s.bad
+	default:
+		return s.faint
+	}
+}
+
+// noteLine returns the line of a note.
+func (m *model) noteLine(e message.Envelope) string {
+	s := m.style
+	look, text := s.accent, ""
+	switch data := e.Data.(type) {
+	case message.Notification:
+		text = format.Note(data)
+		switch data.Severity {
+		case message.SeveritySuccess:
+			look = s.good
+		case message.SeverityWarning:
+			look = s.warn
+		case message.SeverityError:
+			look = s.bad
+		}
+	case message.Error:
+		look, text = s.bad, "error: "+format.Text(data.Message)
+	}
+
+	return look.Render(s.fit(s.text(text), m.width))
+}
+
+// statusLine returns the state of the connection, the number of jobs, and the keys, as far as they have room.
+func (m *model) statusLine() string {
+	s, c := m.style, m.conn
+	look := map[state]lipgloss.Style{connecting: s.faint, catchingUp: s.accent, live: s.good, offline: s.warn, refused: s.bad}[c.state]
+	text := s.lights[c.state] + " " + c.state.String()
+	if c.state == offline || c.state == refused {
+		if left := c.retryAt.Sub(m.now()); left > 0 {
+			text += ", again in " + format.Duration(left)
+		} else {
+			text += ", trying again"
+		}
+		text += ": " + s.text(c.reason)
+	}
+	parts := []detail{{text, 0, look}}
+	if n := len(m.jobs.running); n > 0 {
+		parts = append(parts, detail{format.Count(int64(n)) + " running", 2, s.faint})
+	}
+	if n := len(m.jobs.ended); n > 0 {
+		parts = append(parts, detail{format.Count(int64(n)) + " ended", 2, s.faint})
+	}
+	if below := m.totalLines() - m.top - m.bodyHeight(); below > 0 || m.top > 0 {
+		parts = append(parts, detail{fmt.Sprintf("%s %s", s.dir, position(m.top, below)), 1, s.faint})
+	}
+	parts = append(parts, detail{"q quits", 3, s.faint})
+
+	return s.join(parts, m.width)
+}
+
+// position says how many lines are above and below those that are shown.
+func position(above, below int) string {
+	switch {
+	case above == 0:
+		return format.Count(int64(below)) + " more"
+	case below <= 0:
+		return format.Count(int64(above)) + " above"
+	default:
+		return format.Count(int64(above)) + " above, " + format.Count(int64(below)) + " below"
+	}
+}

@@ -1,0 +1,92 @@
+package watch
+
+import (
+	"fmt"
+	"io"
+
+	"github.com/herald-progress/herald/cdkapp/local/format"
+	"github.com/herald-progress/herald/lib/message"
+)
+
+// maxStages is the number of running jobs whose stages are stored. Above it a stage may be printed twice.
+const maxStages = 10_000
+
+// lines prints a line for each phase and each end of a job, and for each note. Changes of the connection go to errs.
+type lines struct {
+	out, errs io.Writer
+	ascii     bool
+	// failed is called with the error of the output.
+	failed func(error)
+	err    error
+	// stages are the phases in which jobs were last printed.
+	stages map[string]stage
+	synced bool
+	conn   connection
+}
+
+// stage is what must change so that another line of a running job is printed.
+type stage struct{ epoch, phase string }
+
+func (l *lines) frame(e message.Envelope) {
+	switch data := e.Data.(type) {
+	case message.UploadProgress:
+		l.job(e, data)
+	case message.Notification:
+		if isNews(e, l.synced) {
+			l.print(l.out, format.Note(data))
+		}
+	case message.Error:
+		if isNews(e, l.synced) {
+			l.print(l.out, "error: "+format.Text(data.Message))
+		}
+	}
+}
+
+func (l *lines) job(e message.Envelope, state message.UploadProgress) {
+	at := stage{e.Epoch, state.Phase}
+	before, known := l.stages[e.Job]
+	switch {
+	case state.Status.Terminal():
+		delete(l.stages, e.Job)
+	case known && before == at:
+		return
+	default:
+		if l.stages == nil || len(l.stages) >= maxStages {
+			l.stages = map[string]stage{}
+		}
+		l.stages[e.Job] = at
+	}
+	status := ""
+	if state.Status.Terminal() {
+		status = string(state.Status) + "  "
+	}
+	l.print(l.out, fmt.Sprintf("%s  %s%s", format.Text(state.FileName), status, format.State(state)))
+}
+
+func (l *lines) connection(c connection) {
+	if c.state != l.conn.state || c.reason != l.conn.reason {
+		text := "watch: " + c.state.String()
+		if c.reason != "" {
+			text += ": " + format.Text(c.reason)
+		}
+		l.print(l.errs, text)
+	}
+	l.conn = c
+	l.synced = l.synced || c.state == live
+}
+
+func (l *lines) print(w io.Writer, text string) {
+	if l.err != nil {
+		return
+	}
+	if l.ascii {
+		text = format.ASCII(text)
+	}
+	if _, err := fmt.Fprintln(w, text); err != nil {
+		l.err = fmt.Errorf("print: %w", err)
+		l.failed(l.err)
+	}
+}
+
+var _ output = (*lines)(nil)
+var _ output = (*inbox)(nil)

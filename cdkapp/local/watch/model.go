@@ -1,0 +1,159 @@
+package watch
+
+import (
+	"time"
+
+	tea "github.com/charmbracelet/bubbletea"
+
+	"github.com/herald-progress/herald/lib/message"
+)
+
+const (
+	// tickInterval is the time between two looks into the inbox.
+	tickInterval = time.Second / drawsPerSecond
+	// noteLife is how long a note is shown, and maxNotes how many are shown at once.
+	noteLife = 10 * time.Second
+	maxNotes = 3
+	// defaultWidth and defaultHeight are the size of a terminal that does not tell its size.
+	defaultWidth, defaultHeight = 80, 24
+)
+
+// source is where the model finds what was reported.
+type source interface{ take() update }
+
+// tick says that it is time to look into the inbox.
+type tick struct{}
+
+// model is what the screen shows.
+type model struct {
+	source source
+	style  *style
+	now    func() time.Time
+
+	width, height int
+	conn          connection
+	jobs          jobs
+	notes         []note
+	// top is the first line of the jobs that is shown.
+	top int
+	// complete says that some sync was complete: until then no jobs does not mean that there are none.
+	complete bool
+
+	interrupted bool
+	// ended is the reason for which the client has ended.
+	ended error
+}
+
+// note is a note that is shown until a time.
+type note struct {
+	message.Envelope
+
+	until time.Time
+}
+
+func newModel(s source, look *style, now func() time.Time) *model {
+	return &model{source: s, style: look, now: now, width: defaultWidth, height: defaultHeight, jobs: jobs{since: map[string]news{}}}
+}
+
+// Init starts the ticks.
+func (m *model) Init() tea.Cmd { return nextTick() }
+
+func nextTick() tea.Cmd {
+	return tea.Tick(tickInterval, func(time.Time) tea.Msg { return tick{} })
+}
+
+// Update handles a key, a size or a tick.
+func (m *model) Update(msg tea.Msg) (tea.Model, tea.Cmd) {
+	switch msg := msg.(type) {
+	case tick:
+		if m.takeUpdate() {
+			return m, tea.Quit
+		}
+		return m, nextTick()
+	case tea.WindowSizeMsg:
+		if msg.Width > 0 && msg.Height > 0 {
+			m.width, m.height = msg.Width, msg.Height
+		}
+	case tea.KeyMsg:
+		return m, m.key(msg.String())
+	}
+	m.scrollTo(m.top)
+
+	return m, nil
+}
+
+// takeUpdate takes what was reported, and returns whether the client has ended.
+func (m *model) takeUpdate() (over bool) {
+	u, now := m.source.take(), m.now()
+	m.conn = u.conn
+	m.complete = m.complete || u.conn.state == live
+	if u.jobs != nil {
+		m.jobs.set(u.jobs, now)
+	}
+	for _, e := range u.notes {
+		m.notes = append(m.notes, note{e, now.Add(noteLife)})
+	}
+	m.dropNotes(u.dismissed, now)
+	m.scrollTo(m.top)
+	if u.over {
+		m.ended = u.err
+	}
+	return u.over
+}
+
+// dropNotes drops the notes whose time is over, those that were dismissed, and the oldest that have no room.
+func (m *model) dropNotes(dismissed []string, now time.Time) {
+	gone := map[string]bool{}
+	for _, id := range dismissed {
+		gone[id] = id != ""
+	}
+	var left []note
+	for _, n := range m.notes {
+		if now.Before(n.until) && !gone[n.ID] {
+			left = append(left, n)
+		}
+	}
+	m.notes = left[max(0, len(left)-maxNotes):]
+}
+
+// key does what a key says.
+func (m *model) key(name string) tea.Cmd {
+	page := max(1, m.bodyHeight()-1)
+	switch name {
+	case "q", "Q":
+		return tea.Quit
+	case "ctrl+c":
+		m.interrupted = true
+		return tea.Quit
+	case "ctrl+z":
+		return tea.Suspend
+	case "up", "k":
+		m.scrollTo(m.top - 1)
+	case "down", "j":
+		m.scrollTo(m.top + 1)
+	case "pgup", "b":
+		m.scrollTo(m.top - page)
+	case "pgdown", " ":
+		m.scrollTo(m.top + page)
+	case "home", "g":
+		m.scrollTo(0)
+	case "end", "G":
+		m.scrollTo(m.totalLines())
+	}
+
+	return nil
+}
+
+// scrollTo shows the jobs from a line on, or from the nearest line that fills the screen.
+func (m *model) scrollTo(line int) {
+	m.top = max(0, min(line, m.totalLines()-m.bodyHeight()))
+}
+
+// bodyHeight is the number of lines for jobs: all but the notes and the status line.
+func (m *model) bodyHeight() int { return max(0, m.height-1-m.noteLines()) }
+
+// noteLines is the number of notes that have room.
+func (m *model) noteLines() int { return min(len(m.notes), max(0, m.height-minHeight)) }
+
+// minHeight is the height up to which there is no room for notes.
+const minHeight = 5

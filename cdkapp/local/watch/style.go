@@ -1,0 +1,129 @@
+package watch
+
+import (
+	"io"
+	"slices"
+	"strings"
+
+	"github.com/charmbracelet/lipgloss"
+	"github.com/charmbracelet/x/ansi"
+	"github.com/muesli/termenv"
+
+	"github.com/herald-progress/herald/cdkapp/local/format"
+	"github.com/herald-progress/herald/lib/message"
+)
+
+// style is how things look: colours, and the characters of the terminal.
+type style struct {
+	ascii                           bool
+	plain, good, bad, warn, accent  lipgloss.Style
+	faint, bold                     lipgloss.Style
+	full, empty, ellipsis, dot, dir string
+	// parts are the parts of a cell of a bar, in eighths.
+	parts []string
+	marks map[message.Status]string
+	// lights are the signs of the states of the connection.
+	lights map[state]string
+}
+
+// newStyle returns the style for a terminal. The terminal's own sixteen colours fit a light and a dark background.
+func newStyle(out io.Writer, environment []string, ascii bool) *style {
+	r := lipgloss.NewRenderer(out, termenv.WithEnvironment(environ(environment)), termenv.WithTTY(true))
+	colour := func(number string) lipgloss.Style { return r.NewStyle().Foreground(lipgloss.Color(number)) }
+	s := &style{
+		ascii: ascii, plain: r.NewStyle(), good: colour("2"), bad: colour("1"), warn: colour("3"), accent: colour("4"),
+		faint: r.NewStyle().Faint(true), bold: r.NewStyle().Bold(true),
+		full: "█", empty: "░", ellipsis: "…", dot: " · ", dir: "↑↓",
+		parts:  []string{"", "▏", "▎", "▍", "▌", "▋", "▊", "▉"},
+		marks:  map[message.Status]string{message.StatusSucceeded: "✓", message.StatusFailed: "!", message.StatusCancelled: "×"},
+		lights: map[state]string{connecting: "◌", catchingUp: "◐", live: "●", offline: "○", refused: "×"},
+	}
+	if ascii {
+		s.full, s.empty, s.ellipsis, s.dot, s.dir = "#", "-", "~", ", ", "j k"
+		s.parts = []string{""}
+		s.marks = map[message.Status]string{message.StatusSucceeded: "+", message.StatusFailed: "!", message.StatusCancelled: "x"}
+		s.lights = map[state]string{connecting: ".", catchingUp: "~", live: "*", offline: "-", refused: "x"}
+	}
+
+	return s
+}
+
+// environ is an environment as a list of name=value.
+type environ []string
+
+// Environ returns the list.
+func (e environ) Environ() []string { return e }
+
+// Getenv returns the value of a variable; the last one counts.
+func (e environ) Getenv(name string) string {
+	for _, entry := range slices.Backward(e) {
+		if value, found := strings.CutPrefix(entry, name+"="); found {
+			return value
+		}
+	}
+	return ""
+}
+
+// text returns a text of somebody else for this terminal, in one line.
+func (s *style) text(t string) string {
+	t = format.Text(t)
+	if s.ascii {
+		t = format.ASCII(t)
+	}
+	return t
+}
+
+// fit returns a text that is cut at its end if it is wider than a number of cells.
+func (s *style) fit(t string, width int) string {
+	if width <= 0 {
+		return ""
+	}
+	return ansi.Truncate(t, width, s.ellipsis)
+}
+
+// fitName returns a name that is cut in its middle if it is too wide: names often differ at their ends.
+func (s *style) fitName(name string, width int) string {
+	const narrow = 8
+	wide := ansi.StringWidth(name)
+	if wide <= width || width < narrow {
+		return s.fit(name, width)
+	}
+	head := ansi.Truncate(name, width*2/3, "")
+	room := width - ansi.StringWidth(head) - 1
+	tail := ansi.TruncateLeft(name, wide-room, "")
+	if ansi.StringWidth(tail) > room { // the cut went through a wide character
+		tail = ansi.TruncateLeft(name, wide-room+1, "")
+	}
+
+	return head + s.ellipsis + tail
+}
+
+// pad returns a text with spaces up to a number of cells.
+func pad(t string, width int) string {
+	return t + strings.Repeat(" ", max(0, width-ansi.StringWidth(t)))
+}
+
+// bar returns a bar of a number of cells. It is full only at 100.
+func (s *style) bar(progress float64, width int) string {
+	if width <= 0 {
+		return ""
+	}
+	if s.ascii {
+		if width < 3 {
+			return ""
+		}
+		return "[" + s.cells(progress, width-2) + "]"
+	}
+	return s.cells(progress, width)
+}
+
+func (s *style) cells(progress float64, width int) string {
+	steps := len(s.parts)
+	done := int(min(max(progress, 0), 100) * float64(width*steps) / 100)
+	full, part := done/steps, s.parts[done%steps]
+	rest := width - full
+	if part != "" {
+		rest--
+	}
+	return s.accent.Render(strings.Repeat(s.full, full)+part) + s.faint.Render(strings.Repeat(s.empty, rest))
+}
