@@ -22,7 +22,7 @@ const watchUsage = `Shows a user's jobs as bars in a terminal, live. It connects
   go run ./cdkapp/local watch                    the jobs of the twin that runs on this machine
   go run ./cdkapp/local watch -url wss://…       the jobs of a deployment; needs a token
 
-A deployment's token comes from one of these. It is never printed, and goes into no URL:
+A deployment's token comes from one of these, and is sent to -url only. It is never printed, and goes into no URL:
   HERALD_TOKEN=…                                 this variable
   -token-file FILE                               a file, read again for each connection
   -token-command 'aws … --output text'           a command for sh that prints it, run again for each connection
