@@ -109,6 +109,8 @@ type randomWorld struct {
 	scale   int
 	tabs    []*randomTab
 	workers []*notify.Notifier
+	// publishing counts the workers that still publish states of running jobs.
+	publishing sync.WaitGroup
 
 	mu        sync.Mutex
 	random    *rand.Rand
@@ -173,6 +175,7 @@ func newRandomWorld(t *testing.T, lasts time.Duration, noSync bool) *randomWorld
 // run publishes, drops connections, ends every job, and lets every tab connect once more.
 func (w *randomWorld) run() {
 	var busy sync.WaitGroup
+	w.publishing.Add(len(w.workers))
 	for i := range w.workers {
 		busy.Go(func() { w.work(i) })
 	}
@@ -230,6 +233,8 @@ func (w *randomWorld) work(worker int) {
 		}
 	}
 	posts.Wait()
+	w.publishing.Done()
+	w.publishing.Wait() // until then another worker may start a new run, and the end would be that of an older run
 	for i, job := range w.jobs {
 		if i%randomWorkers == worker {
 			publish(w.end(job, i))
