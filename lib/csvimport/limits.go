@@ -1,9 +1,11 @@
 package csvimport
 
+import "github.com/herald-progress/herald/lib/message"
+
 // Limits of the importer. They bound the memory and storage that one upload can use.
 const (
 	// MaxBytes is the size of the largest file.
-	MaxBytes = 1 << 30
+	MaxBytes = message.MaxUploadBytes
 	// DefaultRangeBytes is the default of [Config].RangeBytes.
 	DefaultRangeBytes = 8 << 20
 	// MaxRanges bounds the ranges of a file. Each range is a part of the job, and the feed counts up to 256 parts. Each is

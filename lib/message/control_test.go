@@ -34,6 +34,26 @@ func TestControlFramesRoundTrip(t *testing.T) {
 			`"dismissed","timestamp":"2026-11-22T10:00:00.123Z","data":{"id":"01M82K5N32CPWX658G1ZTM36HQ"}`,
 		},
 		{
+			message.UploadURL{
+				Request: "r", UploadID: "u", Size: 5, Method: "PUT", URL: "https://b/k?a=1&b=2", Headers: map[string]string{"Content-Type": "text/csv"},
+				ExpiresAt: message.Time{Time: at},
+			},
+			`"upload_url","timestamp":"2026-11-22T10:00:00.123Z","data":{"request":"r","uploadId":"u","size":5,"method":"PUT",` +
+				`"url":"https://b/k?a=1&b=2","headers":{"Content-Type":"text/csv"},"expiresAt":"2026-11-22T10:00:00.123Z"}`,
+		},
+		{
+			message.UploadURL{
+				Request: "r", UploadID: "u", Size: 9, PartSize: 4, Done: [][2]int{{1, 2}}, Parts: []message.UploadPart{{Number: 3, URL: "https://b/k"}},
+				ExpiresAt: message.Time{Time: at},
+			},
+			`"upload_url","timestamp":"2026-11-22T10:00:00.123Z","data":{"request":"r","uploadId":"u","size":9,"partSize":4,"done":[[1,2]],` +
+				`"parts":[{"number":3,"url":"https://b/k"}],"expiresAt":"2026-11-22T10:00:00.123Z"}`,
+		},
+		{
+			message.UploadURL{Request: "r", UploadID: "u", Complete: true},
+			`"upload_url","timestamp":"2026-11-22T10:00:00.123Z","data":{"request":"r","uploadId":"u","complete":true}`,
+		},
+		{
 			message.Closing{Code: message.CloseSessionLimit, Reason: "r", Reconnect: true},
 			`"closing","timestamp":"2026-11-22T10:00:00.123Z","data":{"code":"SESSION_LIMIT","reason":"r","reconnect":true}`,
 		},

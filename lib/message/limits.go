@@ -24,6 +24,11 @@ import "time"
 //	a frame from a browser                 32,768 bytes      API Gateway's; it closes the connection with 1009 above it
 //	jobs in the have of a sync             1,000, and 24,576 bytes of JSON
 //	the cursor of a sync                   4,096 bytes       three ids of jobs, in base64url of JSON
+//	an uploaded file                       2^30 bytes        the importer's largest file; 64 parts
+//	an uploaded file's name                640 bytes         a key of S3 has 1,024 bytes, 384 of them for the user and the upload
+//	a content type                         255 bytes
+//	the request of a message               64 bytes          a UUID has 36
+//	open uploads of a user                 5
 //
 // * Bytes of JSON: a quote, a backslash and a line break count as two, most other control characters as six.
 const (
@@ -82,6 +87,34 @@ const (
 	MaxOverlap  = 200
 	// MaxCursor is the maximum length of the cursor of a sync, in bytes.
 	MaxCursor = 4096
+)
+
+// The limits of uploads from browsers.
+const (
+	// MaxUploadBytes is the size of the largest file, in bytes. The importer accepts no larger one.
+	MaxUploadBytes = 1 << 30
+	// MaxUploadName bounds the name of an uploaded file, in bytes, so that its key has at most 1,024 bytes.
+	MaxUploadName = 640
+	// MaxContentType bounds the content type of an uploaded file, in bytes.
+	MaxContentType = 255
+	// MaxRequest bounds the request of a message, which its answer repeats, in bytes.
+	MaxRequest = 64
+	// MaxOpenUploads is how many uploads of a user may be open at once.
+	MaxOpenUploads = 5
+	// MaxSinglePut is the size of the largest file that is uploaded by a single PUT, in bytes. A larger one has parts.
+	MaxSinglePut = 64 << 20
+	// UploadPartBytes is the size of each part of a large file but the last, in bytes.
+	UploadPartBytes = 16 << 20
+	// MaxPartURLs is how many URLs of parts a frame has at most.
+	MaxPartURLs = 16
+	// MaxUploadFrame bounds a frame with URLs, in bytes of JSON. API Gateway counts each 32 KB of a frame as a message. Fewer
+	// URLs than MaxPartURLs fit if they are long, but at least one is sent.
+	MaxUploadFrame = 32_768
+	// UploadLife is how long an upload may stay open after its first message, and how long its end is known.
+	UploadLife = 24 * time.Hour
+	// SinglePutLife and PartLife are how long the URL of a single PUT and of a part are valid.
+	SinglePutLife = 5 * time.Minute
+	PartLife      = time.Hour
 )
 
 // Coalescing: how often states of a job that are not urgent may be pushed. A person can read no more.

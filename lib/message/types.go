@@ -23,6 +23,7 @@ const (
 	TypeRefreshed Type = "refreshed"
 	TypeDismissed Type = "dismissed"
 	TypeClosing   Type = "closing"
+	TypeUploadURL Type = "upload_url"
 )
 
 // kind is who may send a type, and how it is stored.
@@ -48,6 +49,7 @@ var types = map[Type]dataType{
 	TypeRefreshed:      newDataType[Refreshed](kindControl),
 	TypeDismissed:      newDataType[Dismissed](kindControl),
 	TypeClosing:        newDataType[Closing](kindControl),
+	TypeUploadURL:      newDataType[UploadURL](kindControl),
 }
 
 // dataType is what can be done with the data of one type.
