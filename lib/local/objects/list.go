@@ -113,6 +113,7 @@ func (d *disk) ListMultipartUploads(
 	d.mu.Lock()
 	defer d.mu.Unlock()
 
+	d.abortOld()
 	list := &gofakes3.ListMultipartUploadsResult{
 		Bucket: bucket, Prefix: prefix.Prefix, Delimiter: prefix.Delimiter, MaxUploads: limit,
 	}

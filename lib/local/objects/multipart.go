@@ -11,6 +11,9 @@ import (
 	"github.com/herald-progress/herald/lib/local/awswire"
 )
 
+// abortAfter is the age at which a multipart upload is aborted, as by the lifecycle rule of the stack's bucket.
+const abortAfter = 24 * time.Hour
+
 // upload is a multipart upload that has been neither completed nor aborted.
 type upload struct {
 	bucket, key string
@@ -26,6 +29,7 @@ type upload struct {
 func (d *disk) CreateMultipartUpload(bucket, key string, meta map[string]string) (gofakes3.UploadID, error) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
+	d.abortOld()
 	id := gofakes3.UploadID(awswire.NewUUID())
 	d.uploads[id] = &upload{
 		bucket: bucket, key: key, meta: objectHeaders(meta), initiated: time.Now(), parts: map[int]*blob{},
@@ -33,8 +37,18 @@ func (d *disk) CreateMultipartUpload(bucket, key string, meta map[string]string)
 	return id, nil
 }
 
+// abortOld removes the uploads that are too old. The caller holds the lock.
+func (d *disk) abortOld() {
+	for id, begun := range d.uploads {
+		if time.Since(begun.initiated) >= abortAfter {
+			d.removeUpload(id, begun)
+		}
+	}
+}
+
 // upload returns an upload of the object. The caller holds the lock.
 func (d *disk) upload(bucket, key string, id gofakes3.UploadID) (*upload, error) {
+	d.abortOld()
 	upload, ok := d.uploads[id]
 	if !ok || upload.bucket != bucket || upload.key != key {
 		return nil, gofakes3.ErrNoSuchUpload

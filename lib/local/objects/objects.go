@@ -23,12 +23,15 @@ type Config struct {
 	Dir string
 	// Prefix is the prefix of the keys whose uploads cause events. Empty means every key.
 	Prefix string
+	// SecretKeys maps ids of access keys to their secrets. Presigned URLs of these keys are checked as S3 does. Those of other
+	// keys are only checked for their expiry, and other requests not at all.
+	SecretKeys map[string]string
 	// Created is called with the EventBridge event "Object Created" of each completed upload. The upload is answered after
 	// it returns. Nil means no events.
 	Created func(ctx context.Context, event json.RawMessage)
 }
 
-// S3 is an S3 endpoint that accepts any credentials and addresses buckets by path, as http://host/bucket/key. It stores
+// S3 is an S3 endpoint that accepts any credentials, checks presigned URLs of the keys that it knows, and addresses buckets by path, as http://host/bucket/key. It stores
 // objects in files, so that large objects take no memory. There are no object versions.
 type S3 struct {
 	cfg     Config
@@ -88,6 +91,11 @@ func (s *S3) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 			writeError(w, gofakes3.ErrNotImplemented, "Not served by the local twin: ?"+name)
 			return
 		}
+	}
+
+	if code, message := s.checkPresigned(r); code != "" {
+		writeErrorStatus(w, http.StatusForbidden, code, message)
+		return
 	}
 
 	bucket, key, _ := strings.Cut(strings.TrimPrefix(r.URL.Path, "/"), "/")
@@ -191,11 +199,16 @@ func (w *responseRecorder) Unwrap() http.ResponseWriter { return w.ResponseWrite
 
 // writeError answers with an S3 error.
 func writeError(w http.ResponseWriter, code gofakes3.ErrorCode, message string) {
+	writeErrorStatus(w, code.Status(), code, message)
+}
+
+// writeErrorStatus answers with an S3 error whose status gofakes3 does not know.
+func writeErrorStatus(w http.ResponseWriter, status int, code gofakes3.ErrorCode, message string) {
 	body, err := xml.Marshal(gofakes3.ErrorResponse{Code: code, Message: message})
 	if err != nil {
 		body = nil
 	}
 	w.Header().Set("Content-Type", "application/xml")
-	w.WriteHeader(code.Status())
+	w.WriteHeader(status)
 	_, _ = w.Write(body) // It fails only if the client has disconnected.
 }
