@@ -5,9 +5,11 @@ import (
 	"encoding/base64"
 	"encoding/json"
 	"errors"
+	"fmt"
 	"log/slog"
 
 	"github.com/herald-progress/herald/lib/message"
+	"github.com/herald-progress/herald/lib/upload"
 )
 
 // actions has the decoder of each action that a browser may ask for. A decoder gets the whole message, and returns a
@@ -18,6 +20,11 @@ var actions = map[string]func(raw []byte) (action, error){
 	"sync":    decodeSync,
 	"refresh": decodeRefresh,
 	"dismiss": decodeDismiss,
+
+	"upload":          decodeUpload,
+	"upload_resume":   decodeUploadStep((*upload.Service).Resume),
+	"upload_complete": decodeUploadStep((*upload.Service).Complete),
+	"upload_abort":    decodeUploadStep((*upload.Service).Abort),
 }
 
 // action is a decoded message of a browser.
@@ -33,37 +40,49 @@ var (
 	errUnknownAction = errors.New("This action is not known")                             //nolint:staticcheck // a sentence for people
 )
 
-// decode returns the action of a message. A message that cannot be decoded is an invalidAction.
-func decode(r *Request) action {
-	a, err := decodeAction(r)
+// decode returns the action of a message, and its request: a text of the browser's choice that the answer repeats. A message
+// that cannot be decoded is an invalidAction. The request is empty if there is none, or an invalid one.
+func decode(r *Request) (a action, request string) {
+	a, request, err := decodeAction(r)
 	if err != nil {
-		return invalidAction{err: err, bytes: len(r.Body)}
+		a = invalidAction{err: err, bytes: len(r.Body)}
 	}
-	return a
+	return a, request
 }
 
-// decodeAction returns the action of a message. The error is a *message.Invalid if a field is invalid, or else errNoAction or
-// errUnknownAction.
-func decodeAction(r *Request) (action, error) {
+// decodeAction returns the action of a message and its request. The error is a *message.Invalid if a field is invalid, or else
+// errNoAction or errUnknownAction.
+func decodeAction(r *Request) (a action, request string, err error) {
 	raw := []byte(r.Body)
 	if r.IsBase64Encoded {
-		var err error
 		if raw, err = base64.StdEncoding.DecodeString(r.Body); err != nil {
-			return nil, errNoAction
+			return nil, "", errNoAction
 		}
 	}
 	var fields map[string]json.RawMessage
+	if json.Unmarshal(raw, &fields) != nil {
+		return nil, "", errNoAction
+	}
+	if json.Unmarshal(fields["request"], &request) != nil || !validRequest(request) {
+		request = ""
+	}
 	var name *string
-	if json.Unmarshal(raw, &fields) != nil || json.Unmarshal(fields["action"], &name) != nil || name == nil {
-		return nil, errNoAction
+	if json.Unmarshal(fields["action"], &name) != nil || name == nil {
+		return nil, request, errNoAction
 	}
 	decodeFields, known := actions[*name]
 	if !known {
-		return nil, errUnknownAction
+		return nil, request, errUnknownAction
 	}
 
-	return decodeFields(raw)
+	a, err = decodeFields(raw)
+	return a, request, err
 }
+
+// ruleRequest is the rule of the field request.
+var ruleRequest = fmt.Sprintf("must be 1 to %d bytes of text without control characters", message.MaxRequest)
+
+func validRequest(s string) bool { return message.ValidID(s, message.MaxRequest) }
 
 // ruleNote is the rule of the fields that name a note.
 const ruleNote = "must be the id of a note, a ULID"

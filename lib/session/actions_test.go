@@ -43,9 +43,14 @@ func FuzzDecode(f *testing.F) {
 	f.Add(`{"action":"dismiss","id":"01m82k5n32cpwx658g1ztm36hq"}`, false)
 	f.Add(`{"action":"refresh","token":"x"}`, false)
 	f.Add(`{"action":"refresh","token":null}`, false)
+	f.Add(`{"action":"upload","request":"r","fileName":"a.csv","size":1,"contentType":"text/csv"}`, false)
+	f.Add(`{"action":"upload_complete","request":"r","uploadId":"01m82k5n32cpwx658g1ztm36hq"}`, false)
 	f.Add(`eyJhY3Rpb24iOiJzeW5jIn0=`, true)
 	f.Fuzz(func(t *testing.T, body string, encoded bool) {
-		action, err := decodeAction(&Request{Body: body, IsBase64Encoded: encoded})
+		action, request, err := decodeAction(&Request{Body: body, IsBase64Encoded: encoded})
+		if request != "" && !message.ValidID(request, message.MaxRequest) {
+			t.Errorf("request %q", request)
+		}
 		var bad *message.Invalid
 		switch {
 		case errors.As(err, &bad), errors.Is(err, errNoAction), errors.Is(err, errUnknownAction):
@@ -62,6 +67,14 @@ func FuzzDecode(f *testing.F) {
 		case dismissAction:
 			if id, err := ulid.ParseStrict(a.note); err != nil || id.String() != a.note {
 				t.Errorf("note %q: %v", a.note, err)
+			}
+		case openUploadAction:
+			if a.request != request || a.file.Validate() != nil {
+				t.Errorf("accepted %+v with the request %q", a, request)
+			}
+		case uploadStepAction:
+			if id, err := ulid.ParseStrict(a.id); err != nil || id.String() != a.id || request == "" {
+				t.Errorf("upload %q with the request %q: %v", a.id, request, err)
 			}
 		case nil, invalidAction:
 			t.Errorf("decoded as %T without an error", action)

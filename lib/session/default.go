@@ -9,6 +9,7 @@ import (
 	"github.com/herald-progress/herald/lib/broadcast"
 	"github.com/herald-progress/herald/lib/connection"
 	"github.com/herald-progress/herald/lib/feed"
+	"github.com/herald-progress/herald/lib/upload"
 )
 
 // Codes of the error frames.
@@ -21,6 +22,14 @@ const (
 	CodeUnauthorized = "UNAUTHORIZED"
 	// CodeRateLimited answers a message of a user who has spent the posts of this minute.
 	CodeRateLimited = "RATE_LIMITED"
+	// CodeUploadsDisabled answers a message about an upload where uploads are switched off.
+	CodeUploadsDisabled = "UPLOADS_DISABLED"
+	// CodeUploadLimit answers an upload of a user who has as many open ones as a user may have.
+	CodeUploadLimit = "UPLOAD_LIMIT"
+	// CodeUploadNotFound answers a message about an upload that the user does not have, or has no more.
+	CodeUploadNotFound = "UPLOAD_NOT_FOUND"
+	// CodeUploadIncomplete answers an upload_complete before the whole file is stored.
+	CodeUploadIncomplete = "UPLOAD_INCOMPLETE"
 	// CodeInternal answers a message that failed in a store or the key server. The browser may try again.
 	CodeInternal = "INTERNAL_ERROR"
 )
@@ -54,6 +63,8 @@ type Default struct {
 	// Broadcaster posts to the user's other tabs.
 	Broadcaster *broadcast.Broadcaster
 	Verifier    Verifier
+	// Uploads hands out the URLs of uploads. Nil switches uploads off.
+	Uploads *upload.Service
 	// Limits limits what one user may cost.
 	Limits Limits
 	// Log is silent when nil.
@@ -108,7 +119,9 @@ func (h *Default) handle(ctx context.Context, log *slog.Logger, resp *responder,
 		return errSessionEnded
 	}
 
-	err = decode(r).do(ctx, h, log, resp)
+	a, request := decode(r)
+	resp.request = request
+	err = a.do(ctx, h, log, resp)
 	if errors.Is(err, errBudgetSpent) {
 		return resp.sendError(ctx, CodeRateLimited, "Too many requests in this minute")
 	}

@@ -27,6 +27,8 @@ type responder struct {
 	gateway    Gateway
 	now        func() time.Time
 	connection connection.Connection
+	// request is that of the message. Its answer repeats it. Empty means none.
+	request string
 	// loaded means that connection was read from the store. Then nothing is posted after its session's end.
 	loaded bool
 	// charged means that the response was counted against the user's budget.
@@ -44,9 +46,13 @@ func (resp *responder) send(ctx context.Context, data message.Data) error {
 	return resp.post(ctx, message.New(data, "", resp.now()))
 }
 
-// sendError posts an error frame.
+// sendError posts an error frame, with the request of the message if there is one.
 func (resp *responder) sendError(ctx context.Context, code, text string) error {
-	return resp.send(ctx, message.Error{Code: code, Message: text})
+	answer := message.Error{Code: code, Message: text}
+	if resp.request != "" {
+		return resp.send(ctx, message.RequestError{Error: answer, Request: resp.request})
+	}
+	return resp.send(ctx, answer)
 }
 
 // post posts one frame. After the session's end it returns errSessionEnded.

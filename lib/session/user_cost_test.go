@@ -283,6 +283,8 @@ func attackRandomly(t *testing.T, seed uint64) {
 	def := &session.Default{
 		Gateway: g, Connections: store, Feed: userFeed, Verifier: otherUserVerifier{}, Broadcaster: &broadcast.Broadcaster{Store: store, Sender: g},
 	}
+	uploads, uploadStore := newMeteredUploads(b)
+	def.Uploads = uploads
 	reaper := &session.Reaper{Sessions: store, Gateway: g}
 	tabs, each, pause := 20+random.IntN(180), 100+random.IntN(200), time.Duration(random.IntN(500))*time.Millisecond
 	if seed%2 == 0 {
@@ -293,7 +295,7 @@ func attackRandomly(t *testing.T, seed uint64) {
 	var all sync.WaitGroup
 	for range tabs {
 		mine := rand.New(rand.NewPCG(seed, random.Uint64()))
-		all.Go(func() { hostileTab(ctx, mine, b, connect, def, g, notes, each, pause) })
+		all.Go(func() { hostileTab(ctx, mine, b, connect, def, g, notes, uploadStore, each, pause) })
 	}
 	all.Go(func() {
 		for ctx.Err() == nil {
@@ -325,7 +327,8 @@ func (otherUserVerifier) Verify(context.Context, string) (auth.Claims, error) {
 
 // hostileTab sends messages over one connection without waiting for answers, then opens another connection.
 func hostileTab(
-	ctx context.Context, random *rand.Rand, b *usageMeter, connect *session.Connect, def *session.Default, g *meteredGateway, notes []string, each int, pause time.Duration,
+	ctx context.Context, random *rand.Rand, b *usageMeter, connect *session.Connect, def *session.Default, g *meteredGateway, notes []string, uploads *meteredUploads, each int,
+	pause time.Duration,
 ) {
 	var sent sync.WaitGroup
 	defer sent.Wait()
@@ -340,6 +343,9 @@ func hostileTab(
 		})
 		for n := 0; status == 200 && n < each && !g.isClosed(id) && ctx.Err() == nil; n++ {
 			m := session.Request{Body: randomMessage(random, notes)}
+			if random.IntN(4) == 0 {
+				m.Body = uploads.randomMessage(random)
+			}
 			m.RequestContext.ConnectionID = id
 			sent.Go(func() {
 				b.run(func() { _, _ = def.Handle(context.Background(), m) })

@@ -1,0 +1,228 @@
+package session_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net/http"
+	"strings"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/herald-progress/herald/lib/message"
+	"github.com/herald-progress/herald/lib/session"
+	"github.com/herald-progress/herald/lib/upload"
+)
+
+func TestAUserHasFiveOpenUploads(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newUploads(t)
+		const one = `{"action":"upload","request":"six","fileName":"a.csv","size":1,"contentType":"text/csv"}`
+		refused := func() { t.Helper(); w.wantCode(w.ask(one), session.CodeUploadLimit) }
+		var ids []string
+		for n := range message.MaxOpenUploads {
+			time.Sleep(time.Millisecond)
+			ids = append(ids, w.open([]int64{5, message.MaxSinglePut + 1}[n%2]).UploadID)
+		}
+		refused()
+		w.wantEnd(w.step("upload_abort", ids[1]), ids[1], false)
+		ids[1] = w.open(message.MaxSinglePut + 1).UploadID
+		refused()
+
+		// Browsers crash: a single PUT counts while its URL is valid and a minute longer, a file in parts for a day.
+		time.Sleep(6*time.Minute - time.Second)
+		refused()
+		time.Sleep(time.Second)
+		for range 3 {
+			w.open(5)
+			time.Sleep(time.Millisecond)
+		}
+		refused()
+		w.wantCode(w.step("upload_resume", ids[0]), session.CodeUploadLimit)
+		time.Sleep(24*time.Hour - 7*time.Minute)
+		for range 3 {
+			w.open(5)
+			time.Sleep(time.Millisecond)
+		}
+		refused()
+		time.Sleep(2 * time.Minute)
+		w.open(5)
+		w.wantCode(w.step("upload_resume", ids[3]), session.CodeUploadNotFound)
+	})
+}
+
+// TestASlowPutIsCompletedAfterItsSlotIsFree: a PUT may take longer than its URL is valid.
+func TestASlowPutIsCompletedAfterItsSlotIsFree(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newUploads(t)
+		a := w.open(5)
+		if got := w.put(a.URL, a.Headers, []byte("12345")); got != http.StatusOK {
+			t.Fatal(got)
+		}
+		time.Sleep(30 * time.Minute)
+		for range message.MaxOpenUploads {
+			w.open(5)
+			time.Sleep(time.Millisecond)
+		}
+		w.wantEnd(w.step("upload_complete", a.UploadID), a.UploadID, true)
+	})
+}
+
+// TestALostAnswerCanBeAskedForAgain: the same message is answered by the same upload.
+func TestALostAnswerCanBeAskedForAgain(t *testing.T) {
+	w := newUploads(t)
+	for _, size := range []int{5, message.MaxSinglePut + 1} {
+		body := fmt.Sprintf(`{"action":"upload","request":"r-%d","fileName":"a.csv","size":%d,"contentType":"text/csv"}`, size, size)
+		w.failing = true
+		if err := w.handle(w.handler, "c1", body); err == nil {
+			t.Fatal("the answer arrived")
+		}
+		w.failing = false
+		begun := w.objects.Begun()
+		a, again := w.ask(body), w.ask(body)
+		if a.Code != "" || a.UploadID == "" || a.UploadID != again.UploadID || w.objects.Begun() != begun {
+			t.Errorf("answered %+v, then %+v", a, again)
+		}
+		other := w.ask(strings.Replace(body, "a.csv", "b.csv", 1))
+		if other.Code != "" || other.UploadID == a.UploadID {
+			t.Errorf("another file with the same request is answered %+v", other)
+		}
+		w.step("upload_abort", other.UploadID)
+	}
+}
+
+func TestAnswersRepeatTheRequest(t *testing.T) {
+	w := newUploads(t)
+	w.handler.Limits = session.Limits{MaxConnections: 1, MaxPosts: 1012}
+	for body, code := range map[string]string{
+		`{"action":"upload","request":"é-1","fileName":"a","size":1,"contentType":"a/b"}`:   "",
+		`{"action":"upload","request":"é-1","fileName":"","size":1,"contentType":"a/b"}`:    session.CodeInvalidMessage,
+		`{"action":"upload_abort","request":"é-1","uploadId":"01M82K5N32CPWX658G1ZTM36HQ"}`: session.CodeUploadNotFound,
+		`{"action":"upload_later","request":"é-1"}`:                                         session.CodeUnknownAction,
+		`{"request":"é-1"}`: session.CodeUnknownAction,
+	} {
+		if a := w.ask(body); a.Code != code || a.Request != "é-1" {
+			t.Errorf("%s is answered %s for %q, want %s", body, a.Code, a.Request, code)
+		}
+	}
+	broken := *w.service
+	broken.Objects = brokenObjects{}
+	w.handler.Uploads = &broken
+	const one = `{"action":"upload","request":"é-2","fileName":"a","size":1,"contentType":"a/b"}`
+	if a := w.ask(one); a.Code != session.CodeInternal || a.Request != "é-2" {
+		t.Errorf("a failing store is answered %+v", a)
+	}
+	w.handler.Uploads = nil
+	if a := w.ask(one); a.Code != session.CodeUploadsDisabled || a.Request != "é-2" {
+		t.Errorf("without uploads the answer is %+v", a)
+	}
+	w.handler.Uploads = w.service
+	for range 60 {
+		if a := w.ask(one); a.Code == session.CodeRateLimited {
+			if a.Request != "é-2" {
+				t.Errorf("over the limit the answer is %+v", a)
+			}
+			return
+		}
+	}
+	t.Error("60 uploads of a user who may have about 50 posts are carried out")
+}
+
+// brokenObjects is an object store that is down.
+type brokenObjects struct{ upload.Objects }
+
+func (brokenObjects) Sign(context.Context, upload.Target) (upload.Signed, error) {
+	return upload.Signed{}, errors.New("down")
+}
+
+// longURLs signs as S3 does with the longest key, each character escaped, and a session's token.
+type longURLs struct {
+	upload.Objects
+
+	bytes int
+}
+
+func (l longURLs) Sign(ctx context.Context, t upload.Target) (upload.Signed, error) {
+	signed, err := l.Objects.Sign(ctx, t)
+	signed.URL += "?X-Amz-Security-Token="
+	signed.URL += strings.Repeat("x", l.bytes-len(signed.URL))
+	return signed, err
+}
+
+func TestAFrameWithURLsHasAtMost32KB(t *testing.T) {
+	for _, tt := range []struct{ bytes, parts int }{{1500, 16}, {1950, 16}, {1980, 15}, {4096, 7}, {40_000, 1}} {
+		w := newUploads(t)
+		w.service.Objects = longURLs{w.objects, tt.bytes}
+		a := w.open(message.MaxUploadBytes)
+		if len(a.Parts) != tt.parts {
+			t.Errorf("%d URLs of %d bytes, want %d", len(a.Parts), tt.bytes, tt.parts)
+		}
+		if n := len(w.frames[0]); n > message.MaxUploadFrame && tt.parts > 1 || n > message.MaxFrame {
+			t.Errorf("%d URLs of %d bytes make a frame of %d bytes", len(a.Parts), tt.bytes, n)
+		}
+	}
+}
+
+// TestAFrameWithTheMostRangesHasAtMost32KB: each second part is stored.
+func TestAFrameWithTheMostRangesHasAtMost32KB(t *testing.T) {
+	w := newUploads(t)
+	w.service.Objects = longURLs{w.objects, 1950}
+	a := w.open(message.MaxUploadBytes)
+	for n := 1; n <= 64; n += 2 {
+		signed, err := w.service.Objects.Sign(t.Context(), partTarget(w, a.UploadID, n))
+		if err != nil {
+			t.Fatal(err)
+		}
+		w.put(signed.URL, nil, make([]byte, message.UploadPartBytes))
+	}
+	a = w.step("upload_resume", a.UploadID)
+	if n := len(w.frames[0]); len(a.Done) != 32 || len(a.Parts) != 16 || n > message.MaxUploadFrame {
+		t.Errorf("%d ranges and %d URLs make a frame of %d bytes", len(a.Done), len(a.Parts), n)
+	}
+}
+
+func partTarget(w *uploads, id string, number int) upload.Target {
+	w.Helper()
+	u, err := w.store.Find(w.Context(), "u1", id, time.Now())
+	if err != nil {
+		w.Fatal(err)
+	}
+	return upload.Target{
+		Key: uploadKey("u1", id, u.File.FileName), Size: message.UploadPartBytes, MultipartID: u.MultipartID, Number: number, Life: time.Hour,
+	}
+}
+
+func TestURLsAreNotLogged(t *testing.T) {
+	w := newUploads(t)
+	for _, size := range []int64{5, message.MaxSinglePut + 1} {
+		a := w.open(size)
+		for _, action := range []string{"upload_resume", "upload_complete", "upload_abort", "upload_abort"} {
+			w.step(action, a.UploadID)
+		}
+	}
+	broken := *w.service
+	broken.Objects = brokenObjects{}
+	w.handler.Uploads = &broken
+	w.ask(`{"action":"upload","request":"r","fileName":"private.csv","size":1,"contentType":"a/b"}`)
+	for _, secret := range []string{"objects.invalid", "parts list", "private"} {
+		if strings.Contains(w.log.String(), secret) {
+			t.Errorf("the log has %q: %s", secret, w.log)
+		}
+	}
+}
+
+// TestAnUploadCostsWhatItCauses: the answer, and about as many posts as an import makes.
+func TestAnUploadCostsWhatItCauses(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newUploads(t)
+		time.Sleep(time.Until(time.Now().Truncate(time.Minute).Add(time.Minute)))
+		a := w.open(5)
+		w.put(a.URL, a.Headers, []byte("12345"))
+		w.wantEnd(w.step("upload_complete", a.UploadID), a.UploadID, true)
+		spent, err := w.fixture.store.Spend(t.Context(), "u1", "c1", 10_000, 10_000, time.Now())
+		if err != nil || spent.Granted != 10_000-22 {
+			t.Errorf("%d are left of 10,000, want 9,978 (%v)", spent.Granted, err)
+		}
+	})
+}
