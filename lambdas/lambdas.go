@@ -34,6 +34,8 @@ type Function struct {
 	Required, Optional []string
 	// Grants are the permissions of the function's role. Logs and traces are allowed to all.
 	Grants []Grant
+	// UploadGrants are added where browsers may upload. Only there the function gets EnvUploadsBucket, if that is optional.
+	UploadGrants []Grant
 }
 
 // Substitution returns the placeholder, without ${}, that definitions of workflows have for the function's ARN.
@@ -99,7 +101,7 @@ func Functions() []Function {
 			Name: "default", ID: "Default", Description: "Herald: answers what browsers say",
 			MemoryMB: messageMemoryMB, Timeout: messageTimeout, Route: "$default",
 			Required: append(PublishVariables(), EnvAuthMode),
-			Optional: slices.Concat(tokenVariables(), limitVariables()),
+			Optional: slices.Concat(tokenVariables(), limitVariables(), []string{EnvUploadsBucket}),
 			Grants: []Grant{
 				{ConnectionsTable, []string{"dynamodb:GetItem", "dynamodb:UpdateItem", "dynamodb:DeleteItem"}},
 				{UserIndex, []string{"dynamodb:Query"}},
@@ -107,6 +109,13 @@ func Functions() []Function {
 				{Posts, []string{manageConnections}},
 				{Closes, []string{manageConnections}},
 				{SharedKey, []string{"secretsmanager:GetSecretValue"}},
+			},
+			// It stores which uploads are open, signs URLs, and joins parts. A URL allows what its signer may do, but only for its
+			// own object or part.
+			UploadGrants: []Grant{
+				{FeedTable, []string{"dynamodb:GetItem", "dynamodb:PutItem", "dynamodb:UpdateItem"}},
+				{Uploads, []string{"s3:PutObject", "s3:GetObject", "s3:AbortMultipartUpload", "s3:ListMultipartUploadParts"}},
+				{Bucket, []string{"s3:ListBucket"}},
 			},
 		},
 		{
@@ -184,7 +193,7 @@ const (
 	EnvFeedTable        = "FEED_TABLE"
 	// EnvEndpoint is the https URL of the stage of the WebSocket API.
 	EnvEndpoint = "WEBSOCKET_API_ENDPOINT"
-	// EnvUploadsBucket is the name of the bucket of uploads.
+	// EnvUploadsBucket is the name of the bucket of uploads. Without it, $default takes no uploads.
 	EnvUploadsBucket = "UPLOADS_BUCKET"
 
 	// EnvAuthMode is AuthCognito, AuthJWKS or AuthHS256.

@@ -188,6 +188,7 @@ func start(ctx context.Context, o options, c local.Config, stderr io.Writer) (*l
 		}
 		c.Connections = &dynamo.Connections{Client: client, Table: table}
 		c.Feed = &dynamo.Feed{Client: client, Table: feedTable, Log: c.Log}
+		c.Uploads = &dynamo.Uploads{Client: client, Table: feedTable}
 	}
 	twin, err := local.Start(ctx, c)
 	if errors.Is(err, syscall.EADDRINUSE) {

@@ -44,6 +44,8 @@ type account struct {
 	mu sync.Mutex
 	// needed holds the permissions that the requests so far have needed.
 	needed map[string]bool
+	// lastPost is the last frame that was posted.
+	lastPost []byte
 	// paused is set while the requests are not those of the function under test; they are not recorded.
 	paused bool
 	// failParts makes every part of a multipart upload fail.
@@ -92,6 +94,9 @@ func startAccount(t *testing.T) *account {
 func (a *account) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	if id, ok := strings.CutPrefix(r.URL.Path, "/prod/@connections/"); ok {
 		a.record(manageConnections + r.Method + "/@connections/*")
+		if frame, err := io.ReadAll(r.Body); err == nil && r.Method == http.MethodPost {
+			a.setPosted(frame)
+		}
 		if id == goneID {
 			w.WriteHeader(http.StatusGone)
 		}
@@ -126,6 +131,21 @@ func (a *account) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	default:
 		w.WriteHeader(http.StatusNotImplemented)
 	}
+}
+
+func (a *account) setPosted(frame []byte) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	a.lastPost = frame
+}
+
+// takePosted returns the last frame that was posted, and removes it.
+func (a *account) takePosted() []byte {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	frame := a.lastPost
+	a.lastPost = nil
+	return frame
 }
 
 // record records that a request needs a permission.

@@ -26,6 +26,9 @@ func (p *Pipeline) addFunctions() {
 		}
 		function := p.addFunction(f)
 		p.grant(function, f.Grants)
+		if p.takesUploads() {
+			p.grant(function, f.UploadGrants)
+		}
 		if f.Route != "" {
 			p.addLambdaRoute(f.Route, function)
 		}
@@ -91,13 +94,20 @@ func (p *Pipeline) addLogGroup(id, name string) awslogs.LogGroup {
 	return awslogs.NewLogGroup(p.Construct, jsii.String(id), props)
 }
 
-// environment returns the values of variables that have one.
+// takesUploads reports whether browsers may upload.
+func (p *Pipeline) takesUploads() bool { return len(p.props.UploadOrigins) > 0 }
+
+// environment returns the values of variables that have one. The bucket is optional for a function that needs it for uploads
+// from browsers only.
 func (p *Pipeline) environment(required, optional []string) map[string]string {
 	values := p.props.variables()
 	values[lambdas.EnvConnectionsTable] = *p.ConnectionsTable.TableName()
 	values[lambdas.EnvFeedTable] = *p.FeedTable.TableName()
 	values[lambdas.EnvEndpoint] = *p.Stage.CallbackUrl()
 	values[lambdas.EnvUploadsBucket] = *p.Bucket.BucketName()
+	if !p.takesUploads() && !slices.Contains(required, lambdas.EnvUploadsBucket) {
+		delete(values, lambdas.EnvUploadsBucket)
+	}
 	environment := map[string]string{}
 	for _, name := range slices.Concat(required, optional) {
 		if values[name] != "" {

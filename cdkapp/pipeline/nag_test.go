@@ -42,6 +42,7 @@ func TestNag(t *testing.T) {
 	app := newApp(t)
 	settings := hs256()
 	settings.Props.FunctionsDir = stubFunctions(t)
+	settings.Props.UploadOrigins = []string{"https://app.example.com"}
 	stack, err := pipeline.NewStack(app, settings)
 	if err != nil {
 		t.Fatal(err)

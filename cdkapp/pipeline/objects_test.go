@@ -70,6 +70,8 @@ func objectPermissions(r *http.Request, body []byte) []string {
 		return permissions
 	case key == "":
 		return []string{"s3:ListBucket " + bucketARN}
+	case r.Method == http.MethodGet && query.Has("uploadId"):
+		return []string{objectPermission("s3:ListMultipartUploadParts", key)}
 	case r.Method == http.MethodDelete && query.Has("uploadId"):
 		return []string{objectPermission("s3:AbortMultipartUpload", key)}
 	case r.Method == http.MethodDelete:

@@ -25,6 +25,7 @@ func TestFunctions(t *testing.T) {
 	defaultVariables, importVariables := maps.Clone(publishVariables), maps.Clone(publishVariables)
 	defaultVariables["AUTH_MODE"], defaultVariables["AUTH_SECRET_ARN"] = "hs256", secretARN
 	defaultVariables["MAX_CONNECTIONS"], defaultVariables["MAX_POSTS_PER_MINUTE"] = "50", "3000"
+	defaultVariables["UPLOADS_BUCKET"] = "<HeraldUploads>"
 	importVariables["UPLOADS_BUCKET"] = "<HeraldUploads>"
 	const oneVCPU = 1769 // The memory in MB with which Lambda gives a function a whole virtual CPU.
 	tests := []struct {
@@ -237,6 +238,8 @@ func TestBucket(t *testing.T) {
 		{"Enabled", []any{"VersioningConfiguration", "Status"}},
 		{[]any{"PUT"}, []any{"CorsConfiguration", "CorsRules", 0, "AllowedMethods"}},
 		{[]any{"https://app.example.com", "http://localhost:5173"}, []any{"CorsConfiguration", "CorsRules", 0, "AllowedOrigins"}},
+		{[]any{"content-type", "content-md5", "if-none-match", "x-amz-*"}, []any{"CorsConfiguration", "CorsRules", 0, "AllowedHeaders"}},
+		{[]any{"ETag"}, []any{"CorsConfiguration", "CorsRules", 0, "ExposedHeaders"}},
 		{1.0, []any{"LifecycleConfiguration", "Rules", 0, "AbortIncompleteMultipartUpload", "DaysAfterInitiation"}},
 		{"staged/", []any{"LifecycleConfiguration", "Rules", 1, "Prefix"}},
 		{7.0, []any{"LifecycleConfiguration", "Rules", 1, "ExpirationInDays"}},
@@ -247,13 +250,24 @@ func TestBucket(t *testing.T) {
 	}
 }
 
-func TestUploadOrigins(t *testing.T) {
+// TestWithoutUploadOriginsUploadsAreOff: the origins that may connect are not those that may upload.
+func TestWithoutUploadOriginsUploadsAreOff(t *testing.T) {
 	settings := hs256()
 	settings.Props.WithoutCSVImport = true
-	if cors := lookUp(synthesise(t, settings).one(t, "AWS::S3::Bucket", "").properties, "CorsConfiguration"); cors != nil {
+	settings.Props.AllowedOrigins = []string{"https://app.example.com"}
+	template := synthesise(t, settings)
+	if cors := lookUp(template.one(t, "AWS::S3::Bucket", "").properties, "CorsConfiguration"); cors != nil {
 		t.Errorf("CORS without origins: %v", cors)
 	}
-	settings.Props.AllowedOrigins = []string{"https://app.example.com"}
+	function := template.one(t, "AWS::Lambda::Function", "HeraldDefaultFunction").properties
+	if bucket := lookUp(function, "Environment", "Variables", "UPLOADS_BUCKET"); bucket != nil {
+		t.Errorf("the default function knows the bucket %v", bucket)
+	}
+	for _, line := range rolePermissions(template)["HeraldDefaultRole"] {
+		if strings.HasPrefix(line, "s3:") || strings.HasPrefix(line, "dynamodb:PutItem "+feedARN) {
+			t.Errorf("the default function may %s", line)
+		}
+	}
 	settings.Props.UploadOrigins = []string{"https://upload.example.com"}
 	bucket := synthesise(t, settings).one(t, "AWS::S3::Bucket", "").properties
 	got := valueTexts(lookUp(bucket, "CorsConfiguration", "CorsRules", 0, "AllowedOrigins"))

@@ -39,8 +39,8 @@ type Props struct {
 	// AllowedOrigins lists the Origin values that $connect accepts, such as "https://app.example.com".
 	// Empty accepts any.
 	AllowedOrigins []string
-	// UploadOrigins lists the origins from which browsers may PUT to the uploads bucket. Empty is AllowedOrigins;
-	// when that is empty too, the bucket has no CORS rule.
+	// UploadOrigins lists the origins whose pages may upload files. Empty switches uploads from browsers off: the bucket has
+	// no CORS rule, and the function of $default neither knows the bucket nor has a permission on it.
 	UploadOrigins []string
 	// TableName is the connections table's name. Empty is DefaultTableName.
 	TableName string
@@ -102,12 +102,7 @@ func settings() []setting {
 			variable: lambdas.EnvAllowedOrigins,
 		},
 		{
-			key: "uploadOrigins", field: func(s *Settings) any { return &s.Props.UploadOrigins },
-			check: func(c *checker, s setting, all *Settings) {
-				if !slices.Equal(all.Props.UploadOrigins, all.Props.AllowedOrigins) {
-					checkOrigins(c, s, all)
-				}
-			},
+			key: "uploadOrigins", field: func(s *Settings) any { return &s.Props.UploadOrigins }, check: checkOrigins,
 		},
 		{
 			key: "tableName", field: func(s *Settings) any { return &s.Props.TableName }, fallback: DefaultTableName,
@@ -193,9 +188,6 @@ func (props Props) withDefaults() Props {
 			continue
 		}
 		field.Elem().Set(reflect.ValueOf(s.fallback))
-	}
-	if len(all.Props.UploadOrigins) == 0 {
-		all.Props.UploadOrigins = all.Props.AllowedOrigins
 	}
 	return all.Props
 }

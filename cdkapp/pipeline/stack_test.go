@@ -40,6 +40,7 @@ func fullTemplate(t *testing.T) template {
 	settings := hs256()
 	settings.Props.AccessLogs = true
 	settings.Props.AllowedOrigins = []string{"https://app.example.com", "http://localhost:5173"}
+	settings.Props.UploadOrigins = settings.Props.AllowedOrigins
 	return synthesise(t, settings)
 }
 

@@ -95,15 +95,15 @@ func (p *Pipeline) addBucket() {
 	})
 }
 
-// corsRules lets browsers of the upload origins PUT, and read the ETag that a multipart upload needs.
+// corsRules lets pages of the upload origins PUT, and read the ETag. A PUT that must not replace an object has If-None-Match.
 func (p *Pipeline) corsRules() *[]*awss3.CorsRule {
-	if len(p.props.UploadOrigins) == 0 {
+	if !p.takesUploads() {
 		return nil
 	}
 	return &[]*awss3.CorsRule{{
 		AllowedMethods: &[]awss3.HttpMethods{awss3.HttpMethods_PUT},
 		AllowedOrigins: jsii.Strings(p.props.UploadOrigins...),
-		AllowedHeaders: jsii.Strings("content-type", "content-md5", "x-amz-*"),
+		AllowedHeaders: jsii.Strings("content-type", "content-md5", "if-none-match", "x-amz-*"),
 		ExposedHeaders: jsii.Strings("ETag"),
 		MaxAge:         jsii.Number(corsMaxAgeSeconds),
 	}}

@@ -1,9 +1,12 @@
 package pipeline_test
 
 import (
+	"bytes"
 	"context"
+	"crypto/rand"
 	"encoding/json"
 	"fmt"
+	"net/http"
 	"strings"
 	"testing"
 	"time"
@@ -99,6 +102,55 @@ func useDefault(t *testing.T, a *account) {
 	}
 	for _, id := range []string{"unknown", "ended"} {
 		send(t, h.Handle, session.Request{Body: `{"action":"sync"}`}, id)
+	}
+	for _, size := range []int64{1, message.MaxSinglePut + 1} {
+		useUploads(t, a, h, size)
+	}
+}
+
+// useUploads opens an upload of a size, asks to complete it before and after its bytes are stored, and aborts another one.
+func useUploads(t *testing.T, a *account, h *session.Default, size int64) {
+	t.Helper()
+	ask := func(fields string) (answer message.UploadURL) {
+		send(t, h.Handle, session.Request{Body: `{"request":"` + rand.Text() + `",` + fields + `}`}, openID)
+		frame, err := message.Parse(a.takePosted())
+		if err != nil {
+			t.Fatal(err)
+		}
+		answer, _ = frame.Data.(message.UploadURL)
+		return answer
+	}
+	open := fmt.Sprintf(`"action":"upload","fileName":"a b.csv","size":%d,"contentType":"text/csv"`, size)
+	step := func(action, id string) message.UploadURL {
+		return ask(`"action":"upload_` + action + `","uploadId":"` + id + `"`)
+	}
+	step("abort", ask(open).UploadID)
+	answer := ask(open)
+	step("complete", answer.UploadID)
+	answer = step("resume", answer.UploadID)
+	targets := map[string]int64{answer.URL: size}
+	for i, part := range answer.Parts {
+		targets[part.URL] = min(answer.PartSize, size-int64(i)*answer.PartSize)
+	}
+	for target, length := range targets {
+		if target == "" {
+			continue
+		}
+		r, err := http.NewRequestWithContext(t.Context(), http.MethodPut, target, bytes.NewReader(make([]byte, length)))
+		if err != nil {
+			t.Fatal(err)
+		}
+		for name, value := range answer.Headers {
+			r.Header.Set(name, value)
+		}
+		response, err := http.DefaultClient.Do(r)
+		if err != nil || response.StatusCode != http.StatusOK {
+			t.Fatalf("PUT: %v, %v", response, err)
+		}
+		_ = response.Body.Close()
+	}
+	if answer = step("complete", answer.UploadID); !answer.Complete {
+		t.Errorf("the end is %+v", answer)
 	}
 }
 

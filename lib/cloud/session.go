@@ -4,8 +4,14 @@ import (
 	"context"
 	"fmt"
 
+	"github.com/aws/aws-sdk-go-v2/service/s3"
+
 	"github.com/herald-progress/herald/lambdas"
+	"github.com/herald-progress/herald/lib/csvimport"
+	"github.com/herald-progress/herald/lib/dynamo"
+	"github.com/herald-progress/herald/lib/s3store"
 	"github.com/herald-progress/herald/lib/session"
+	"github.com/herald-progress/herald/lib/upload"
 )
 
 // limits reads the limits of one user.
@@ -52,7 +58,7 @@ func Disconnect(ctx context.Context, getenv func(string) string) (*session.Disco
 // Default returns the handler of $default.
 func Default(ctx context.Context, getenv func(string) string) (*session.Default, error) {
 	e := newEnvironment("default", getenv)
-	limits := e.limits()
+	limits, bucket := e.limits(), e.getenv(lambdas.EnvUploadsBucket)
 	tokens, err := e.tokenSettings()
 	if err != nil {
 		return nil, err
@@ -68,8 +74,20 @@ func Default(ctx context.Context, getenv func(string) string) (*session.Default,
 	d.warm(ctx, readWarmNotes)
 	return &session.Default{
 		Gateway: d.sender, Connections: d.connections, Feed: d.feed, Broadcaster: d.broadcaster(), Verifier: verifier, Limits: limits,
-		Log: d.log,
+		Uploads: d.uploads(bucket), Log: d.log,
 	}, nil
+}
+
+// uploads returns what hands out the URLs of uploads to a bucket, or nil without a bucket.
+func (d delivery) uploads(bucket string) *upload.Service {
+	if bucket == "" {
+		return nil
+	}
+	return &upload.Service{
+		Store:   &dynamo.Uploads{Client: d.dynamo, Table: d.feed.Table},
+		Objects: &s3store.Uploads{Client: s3.NewFromConfig(d.aws), Bucket: bucket},
+		Key:     csvimport.UploadKey,
+	}
 }
 
 // Reaper returns the handler of the reaper's schedule.

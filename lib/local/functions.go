@@ -20,6 +20,7 @@ import (
 	"github.com/herald-progress/herald/lib/s3store"
 	"github.com/herald-progress/herald/lib/session"
 	"github.com/herald-progress/herald/lib/stepfn"
+	"github.com/herald-progress/herald/lib/upload"
 )
 
 // pong returns the response to a ping, as the MOCK integration of the ping route does in the stack.
@@ -39,9 +40,11 @@ func (t *Twin) functions(verifier *auth.Verifier) (map[string]invoke.Function, e
 	notifier := &notify.Notifier{
 		Broadcaster: broadcaster, Feed: feedStore, Log: t.log, Account: awswire.Account, Region: awswire.Region,
 	}
-	objects := s3store.New(s3store.Config{
-		Client: s3.NewFromConfig(config, func(o *s3.Options) { o.UsePathStyle = true }), Bucket: Bucket,
-	})
+	s3Client := s3.NewFromConfig(config, func(o *s3.Options) { o.UsePathStyle = true })
+	objects := s3store.New(s3store.Config{Client: s3Client, Bucket: Bucket})
+	uploads := &upload.Service{
+		Store: t.config.Uploads, Objects: &s3store.Uploads{Client: s3Client, Bucket: Bucket}, Key: csvimport.UploadKey,
+	}
 	csv := csvimport.Config{
 		Store: limitReads(objects, t.config.BytesPerSecond), Publisher: notifier, Logger: t.log,
 		RangeBytes: min(int64(t.config.BytesPerSecond)*secondsPerRange, csvimport.DefaultRangeBytes),
@@ -50,7 +53,8 @@ func (t *Twin) functions(verifier *auth.Verifier) (map[string]invoke.Function, e
 		"connect":    (&session.Connect{Verifier: verifier, Store: connections, Log: t.log}).Handle,
 		"disconnect": (&session.Disconnect{Store: connections, Log: t.log}).Handle,
 		"default": (&session.Default{
-			Gateway: sender, Connections: connections, Feed: feedStore, Broadcaster: broadcaster, Verifier: verifier, Log: t.log,
+			Gateway: sender, Connections: connections, Feed: feedStore, Broadcaster: broadcaster, Verifier: verifier,
+			Uploads: uploads, Log: t.log,
 		}).Handle,
 		"notifier":  notifier.Handle,
 		"csvplan":   csvimport.NewPlan(csv).Handle,

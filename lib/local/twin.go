@@ -30,6 +30,7 @@ import (
 	"github.com/herald-progress/herald/lib/local/objects"
 	"github.com/herald-progress/herald/lib/local/states"
 	"github.com/herald-progress/herald/lib/session"
+	"github.com/herald-progress/herald/lib/upload"
 	"github.com/herald-progress/herald/statemachines"
 )
 
@@ -40,6 +41,8 @@ const (
 	NotifierName    = "herald-notifier"
 	CSVImport       = lambdas.CSVImport
 	functionPrefix  = "herald-"
+	accessKey       = "local"
+	secretKey       = "local"
 	shutdownTimeout = 5 * time.Second
 	headerTimeout   = 10 * time.Second
 	// browserTimeout is how long Close waits for the close frames of browsers before it drops the connections.
@@ -59,6 +62,8 @@ type Config struct {
 	Connections session.Connections
 	// Feed stores the jobs' states and the notes; nil stores them in memory.
 	Feed feed.Store
+	// Uploads stores the uploads of browsers; nil stores them in memory.
+	Uploads upload.Store
 	// IndexLag is the delay after which queries for a user's connections and for ended sessions see a write, as with
 	// DynamoDB's indexes. It applies to connections in memory only.
 	IndexLag time.Duration
@@ -115,6 +120,9 @@ func Start(ctx context.Context, c Config) (*Twin, error) {
 	if c.Feed == nil {
 		t.config.Feed = &feed.Memory{}
 	}
+	if c.Uploads == nil {
+		t.config.Uploads = &upload.Memory{}
+	}
 	address := net.JoinHostPort("127.0.0.1", strconv.Itoa(c.Port))
 	listener, err := (&net.ListenConfig{}).Listen(ctx, "tcp", address)
 	if err != nil {
@@ -162,7 +170,9 @@ func (t *Twin) wire() error {
 	if err != nil {
 		return fmt.Errorf("step functions: %w", err)
 	}
-	t.s3, err = objects.New(objects.Config{Bucket: Bucket, Prefix: csvimport.UploadsPrefix, Created: t.startImport})
+	t.s3, err = objects.New(objects.Config{
+		Bucket: Bucket, Prefix: csvimport.UploadsPrefix, Created: t.startImport, SecretKeys: map[string]string{accessKey: secretKey},
+	})
 	if err != nil {
 		return fmt.Errorf("s3: %w", err)
 	}
@@ -248,7 +258,7 @@ func (t *Twin) AWSConfig() aws.Config {
 	return aws.Config{
 		Region:       awswire.Region,
 		BaseEndpoint: aws.String(t.Endpoint()),
-		Credentials:  credentials.NewStaticCredentialsProvider("local", "local", ""),
+		Credentials:  credentials.NewStaticCredentialsProvider(accessKey, secretKey, ""),
 	}
 }
 
