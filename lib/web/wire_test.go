@@ -54,6 +54,8 @@ var wireLimits = []struct {
 	{"maxID", message.MaxID, "bytes of a job's id"},
 	{"maxCursor", message.MaxCursor, "bytes of the cursor of a sync"},
 	{"maxOverlap", message.MaxOverlap, "notes that a sync repeats"},
+	{"maxUploadName", message.MaxUploadName, "bytes of an uploaded file's name"},
+	{"maxOpenUploads", message.MaxOpenUploads, "open uploads of a user"},
 	{"noteOverlapMs", message.NoteOverlap.Milliseconds(), "milliseconds before since whose notes a sync repeats"},
 }
 
@@ -118,7 +120,7 @@ func (g *wireGenerator) parse() {
 	for _, named := range pkg.Types {
 		g.specs[named.Name] = namedSpec(named).Type
 		values = append(values, named.Consts...)
-		if g.isFrameData(named) || slices.Contains([]string{"Envelope", "Severity", "Status"}, named.Name) {
+		if g.isFrameData(named) || slices.Contains([]string{"Envelope", "Severity", "Status", "UploadPart"}, named.Name) {
 			g.types = append(g.types, named)
 		}
 	}
@@ -208,6 +210,9 @@ func (g *wireGenerator) typeOf(expr ast.Expr) string {
 	switch expr := expr.(type) {
 	case *ast.ArrayType:
 		element := g.typeOf(expr.Elt)
+		if length, ok := expr.Len.(*ast.BasicLit); ok && length.Value == "2" {
+			return "[" + element + ", " + element + "]"
+		}
 		if strings.Contains(element, " ") {
 			element = "(" + element + ")"
 		}
@@ -226,7 +231,7 @@ func (g *wireGenerator) typeOf(expr ast.Expr) string {
 			return "boolean"
 		case "int", "int64", "float64":
 			return "number"
-		case "Status", "Severity":
+		case "Status", "Severity", "UploadPart":
 			return expr.Name
 		case "Type":
 			return "T"

@@ -10,6 +10,10 @@ export const maxID = 256
 export const maxCursor = 4096
 /** The maximum of notes that a sync repeats. */
 export const maxOverlap = 200
+/** The maximum of bytes of an uploaded file's name. */
+export const maxUploadName = 640
+/** The maximum of open uploads of a user. */
+export const maxOpenUploads = 5
 /** The maximum of milliseconds before since whose notes a sync repeats. */
 export const noteOverlapMs = 300000
 
@@ -84,6 +88,13 @@ export interface Synced {
   retryAfter?: number
 }
 
+/** UploadPart is where one part goes, by PUT. */
+export interface UploadPart {
+  /** Number counts from 1. */
+  number: number
+  url: string
+}
+
 /** UploadProgress is the newest state of one job, usually an upload. */
 export interface UploadProgress {
   /** UploadID is the id of the job, whatever the job is. */
@@ -100,6 +111,31 @@ export interface UploadProgress {
   /** ETAMillis is the estimated time to completion in milliseconds. */
   etaMs?: number
   failedRows?: number
+}
+
+/** UploadURL is the answer to every message about an upload. An upload that ended is answered by Complete or Aborted alone. Otherwise a file of at most MaxSinglePut has Method, URL and Headers, and a larger one has PartSize, Done and Parts.  The URLs are secrets of the user: they must not be logged. */
+export interface UploadURL {
+  /** Request is that of the message that is answered. */
+  request: string
+  /** UploadID is the id of the upload, and of its job. */
+  uploadId: string
+  /** Size is that of the file, in bytes. */
+  size?: number
+  method?: string
+  url?: string
+  /** Headers are those that the browser must send. */
+  headers?: Record<string, string>
+  /** PartSize is the size of each part but the last, in bytes. */
+  partSize?: number
+  /** Done are the ranges of the numbers of the parts that are stored, first and last. */
+  done?: ([number, number])[]
+  /** Parts are the next ones of those that are missing, at most MaxPartURLs. */
+  parts?: UploadPart[]
+  /** ExpiresAt is when the URLs expire. */
+  expiresAt?: string
+  /** Complete means that the object is stored as a whole. Aborted means that it never will be. */
+  complete?: boolean
+  aborted?: boolean
 }
 
 /** Welcome is the first answer to a sync, unless the sync turns it off. */
@@ -124,4 +160,5 @@ export interface FrameData {
   refreshed: Refreshed
   dismissed: Dismissed
   closing: Closing
+  upload_url: UploadURL
 }

@@ -61,6 +61,7 @@ export function fakeHerald<Meta = unknown>(): FakeHerald<Meta> {
   const called = (what: string, value?: unknown) => { calls.push({ what, with: value }) }
   const fake: FakeHerald<Meta> = {
     jobs, notes, status, calls,
+    user: () => 'u1',
     job: (id) => jobs.getSnapshot().find((job) => job.id === id),
     setJob(job) {
       const known = jobs.getSnapshot()
@@ -96,7 +97,7 @@ export function fakeHerald<Meta = unknown>(): FakeHerald<Meta> {
     },
     show(state: LocalState) {
       called('show', state)
-      fake.setJob({ ...state, id: state.uploadId, epoch: '', seq: 0, local: true } as Partial<Job<Meta>> & { id: string })
+      fake.setJob({ ...state, id: state.uploadId, epoch: '', seq: 0, local: true, terminal: fakeJob({ id: '', status: state.status }).terminal } as Partial<Job<Meta>> & { id: string })
     },
     close: () => called('close'),
   }

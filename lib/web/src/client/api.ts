@@ -61,7 +61,7 @@ export interface Job<Meta = unknown> {
   readonly status: NonNullable<UploadProgress['status']> | (string & {})
   readonly phase: string
   /** 0 to 100. It never falls within a run. */
-  readonly progress: number
+  progress: number
   readonly fileName: string
   readonly message: string
   readonly currentRow?: number
@@ -120,6 +120,8 @@ export interface Herald<Meta = unknown> {
 
   /** Returns the newest state of a job, if one has come. The object is the same until it changes. */
   job(id: string): Job<Meta> | undefined
+  /** Returns the `sub` of the token, or '' as long as there is no token, or if it is no JWT. */
+  user(): string
   /** Calls the listener at once with each frame of a type that is new to this tab. Returns a function that ends this. */
   on<T extends string>(type: T, listener: (frame: Frame<T>) => void): () => void
   /**

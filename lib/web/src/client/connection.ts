@@ -310,7 +310,7 @@ export function openConnection(url: string, tokens: Tokens, hooks: ConnectionHoo
     begun.forEach((is, which) => {
       if (is) due[which] = never
     })
-    sync.brief = (sync.brief || !begun[retrySync]) && sync.complete && !begun[firstSync] && !begun[quietSync] && !begun[requestedSync]
+    sync.brief = (sync.brief || !begun[retrySync]) && sync.mayBeBrief && !begun[firstSync] && !begun[quietSync] && !begun[requestedSync]
     for (const silence of silences.values()) {
       if (silence.since + silence.bound <= now) silence.bound = Math.min(2 * silence.bound, maxSilence)
       silence.since = now

@@ -45,8 +45,7 @@ export function newCore(options: Options, onClose: () => void): Core {
   let flushing: ReturnType<typeof setTimeout> | undefined
   const awake = new AbortController() // aborted when it closes
   const listeners = new Set<[type: string, call: (frame: Frame) => void]>()
-  const prefix = Math.random().toString(36).slice(2)
-  let requests = 0
+  let requests = Math.random() // so that no two tabs have the same ids
   const exchanges = new Set<Exchange>()
   const jobs = storeOf(() => listJobs(view))
   const notes = storeOf(() => view.notes.shown)
@@ -118,8 +117,8 @@ export function newCore(options: Options, onClose: () => void): Core {
     return promise
   }
 
-  function request(action: string, fields?: object, again = false): Promise<any> {
-    const id = `${prefix}-${++requests}`
+  function request(action: string, fields?: { request?: string }, again = false): Promise<any> {
+    const id = fields?.request ?? `${++requests}`
     return exchange({ ...fields, action, request: id }, again, ({ data }) => (data as Message | undefined)?.request === id)
   }
 
@@ -159,6 +158,7 @@ export function newCore(options: Options, onClose: () => void): Core {
       jobs, notes,
       status: statuses,
       job: (id) => view.jobs.get(id)?.job,
+      user: () => user,
       on(type, listener) {
         const entry: [string, (frame: Frame) => void] = [type, listener as never]
         listeners.add(entry)

@@ -134,19 +134,25 @@ describe('what is shown', () => {
     expect(reported).toHaveBeenCalledTimes(2)
   })
 
-  test('a local state gives way to any state of the server, and does not come back', async () => {
+  test('a local state gives way to any state of the server, which keeps its progress, and does not come back', async () => {
     begin()
     const herald = open()
     await settle()
     herald.show({ uploadId: 'a', fileName: 'f', progress: 90, message: '', phase: 'upload' })
     expect(herald.job('a')).toMatchObject({ progress: 90, local: true, epoch: '' })
-    herald.show({ uploadId: 'a', fileName: 'f', progress: 80, message: '', phase: 'upload' })
-    expect(herald.job('a')!.progress).toBe(80)
-    last().post(frame('a', 1))
-    expect(herald.job('a')).toMatchObject({ progress: 1 })
+    herald.show({ uploadId: 'a', fileName: 'f', progress: 20, message: '', phase: 'upload' })
+    expect(herald.job('a')!.progress).toBe(20)
+    last().post(frame('a', 1, { message: 'Reading' }))
+    expect(herald.job('a')).toMatchObject({ progress: 20, message: 'Reading', seq: 1 })
     expect(herald.job('a')!.local).toBeUndefined()
     herald.show({ uploadId: 'a', fileName: 'f', progress: 95, message: '', phase: 'upload' })
-    expect(herald.job('a')!.progress).toBe(1)
+    expect(herald.job('a')).toMatchObject({ progress: 20, message: 'Reading' })
+    last().post(frame('a', 2, { message: 'Importing', progress: 7 }))
+    expect(herald.job('a')).toMatchObject({ progress: 20, message: 'Importing', seq: 2 })
+    last().post(frame('a', 3, { message: 'Importing', progress: 21 }))
+    expect(herald.job('a')!.progress).toBe(21)
+    last().post({ ...frame('a', 1, { progress: 3 }), epoch: '2027-01-01T00:00:00.000Z#0000' })
+    expect(herald.job('a')!.progress).toBe(3) // another run begins again
   })
 })
 

@@ -56,7 +56,7 @@ export function endPage({ notes, sync }: View, end: Synced): PageEnd {
   if (!end.more) {
     if (notes.welcomed > notes.since) notes.since = notes.welcomed
     notes.welcomed = sync.cursor = ''
-    sync.complete = true
+    sync.mayBeBrief = true
     return 'complete'
   }
   const cursor = end.cursor && bytes(JSON.stringify(end.cursor)) <= maxCursor + 2 ? end.cursor : ''

@@ -29,7 +29,7 @@ export interface Sync {
    * From the first complete sync on, a sync may be brief: it ends with a page whose states are all known, because the server
    * sends newer states first. This order holds only within one read of the server's store, so not every sync is brief.
    */
-  complete: boolean
+  mayBeBrief: boolean
   brief: boolean
 }
 
@@ -48,7 +48,7 @@ export function newPage(since: string): Pick<Sync, 'jobs' | 'notes' | 'newest' |
 }
 
 export function emptyView(): View {
-  return { jobs: new Map(), notes: emptyNotes(), sync: { ...newPage(''), marked: false, firstSince: '', cursor: '', complete: false, brief: false } }
+  return { jobs: new Map(), notes: emptyNotes(), sync: { ...newPage(''), marked: false, firstSince: '', cursor: '', mayBeBrief: false, brief: false } }
 }
 
 function descending<T extends string | number>(a: T, b: T): number {
@@ -93,20 +93,21 @@ function applyState(view: View, frame: Frame<'upload_progress'>): boolean {
   const next: Entry = { job, epoch, seq }
   let moved = seq > 0
   let isNew = true
+  const run = known ? compareRun(known, epoch) : 1
+  const falls = !run && job.progress < known!.job.progress && !known!.job.terminal && !job.terminal
   if (before) {
-    const run = compareRun(before, epoch)
-    const falls = job.progress < before.job.progress && !before.job.terminal && !job.terminal
     if (seq <= 0) {
-      isNew = run > 0 || run === 0 && !before.job.terminal && !falls
+      isNew = run > 0 || !run && !before.job.terminal && !falls
       next.epoch = before.epoch
       next.seq = before.seq
     } else if (before.seq && (epoch < before.epoch || epoch === before.epoch && seq <= before.seq)) {
       isNew = moved = false
-    } else if (before.job.seq <= 0 && (run < 0 || run === 0 && falls)) {
+    } else if (before.job.seq <= 0 && (run < 0 || falls)) {
       isNew = false // behind a state that was not stored: only its position counts
       next.job = before.job
     }
   }
+  if (falls) job.progress = known!.job.progress // also that of a local state
   countState(view.sync, frame, id, moved)
   if (!isNew && !moved) return false
   setJob(view, id, next)

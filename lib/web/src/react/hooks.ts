@@ -10,7 +10,7 @@ export interface HeraldHook<Meta = unknown> extends Omit<Herald<Meta>, 'jobs' | 
 
 // What is shown before the connection, and on a server.
 const nothing = { jobs: [] as readonly Job[], notes: [] as readonly Note[], status: { state: 'connecting' } as Status }
-const methods = ['job', 'on', 'until', 'sync', 'refresh', 'dismiss', 'request', 'show'] as const
+const methods = ['job', 'on', 'until', 'sync', 'refresh', 'dismiss', 'request', 'show', 'user'] as const
 
 const Context = createContext<Options | undefined>(undefined)
 
@@ -28,7 +28,8 @@ function useStable(options: Options): Options {
   return changed ? options : stable
 }
 
-function useOptions(options?: Options): Options {
+/** Returns the options of a hook, or those of the provider above. They are the same object until they change. */
+export function useOptions(options?: Options): Options {
   const provided = useContext(Context)
   if (!options && !provided) throw new Error('useHerald: there are no options, and no HeraldProvider above')
   return useStable((options ?? provided)!)

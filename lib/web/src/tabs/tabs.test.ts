@@ -265,7 +265,11 @@ test('a local state of an upload is shown in all tabs, also in one that joins la
   expect(third.herald.job('a')).toMatchObject({ progress: 30, phase: 'upload', local: true })
   server.state('a', 1, 5)
   await settle()
-  for (const tab of [leader, second, third]) expect(jobs(tab)).toEqual([['a', 5]])
+  for (const tab of [leader, second, third]) {
+    expect(jobs(tab)).toEqual([['a', 30]]) // which never falls
+    expect(tab.herald.job('a')).toMatchObject({ seq: 1 })
+    expect(tab.herald.job('a')!.local).toBeUndefined()
+  }
 })
 
 test('a leader whose token is refused lets another tab lead', async () => {

@@ -37,7 +37,7 @@ export function openTabs(url: string, tokens: Tokens, hooks: TabHooks): Link {
   const locks = globalThis.navigator?.locks
   if (!locks || !globalThis.BroadcastChannel) return openConnection(url, tokens, hooks)
 
-  const me = Math.random().toString(36).slice(2)
+  const me = `${Math.random()}`
   let name = ''
   let channel: BroadcastChannel | undefined
   let link: Link | undefined // of a leader

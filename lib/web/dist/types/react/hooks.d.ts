@@ -6,6 +6,8 @@ export interface HeraldHook<Meta = unknown> extends Omit<Herald<Meta>, 'jobs' | 
     readonly notes: readonly Note<Meta>[];
     readonly status: Status;
 }
+/** Returns the options of a hook, or those of the provider above. They are the same object until they change. */
+export declare function useOptions(options?: Options): Options;
 /** Connects all below it: there {@link useHerald} and {@link useJob} need no options. */
 export declare function HeraldProvider({ children, ...options }: Options & {
     children?: ReactNode;
