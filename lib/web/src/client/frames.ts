@@ -48,7 +48,7 @@ export function jobOf(frame: Frame<'upload_progress'>, id: string, local?: boole
     status: data.status || 'running',
     id, epoch: frame.epoch ?? '', seq: Math.max(0, frame.seq ?? 0),
     terminal: /^(succeeded|failed|cancelled)$/.test(data.status!),
-    ...local && { local },
+    local,
   } as Job
 }
 
