@@ -26,13 +26,13 @@ type call struct {
 // calls returns requests to all endpoints of the twin. The twin accepts each of them from a program of this machine.
 func calls(token string) map[string]call {
 	target := func(action string) http.Header { return http.Header{"X-Amz-Target": {"AWSStepFunctions." + action}} }
-	const object = "/herald-uploads/uploads/ZGV2/u-1/a.csv?X-Amz-Signature=x&X-Amz-Expires=300"
+	const object = "/herald-uploads/uploads/ZGV2/u-1/a.csv"
 	return map[string]call{
-		"put an upload, presigned": {http.MethodPut, object, "part,color,quantity\n3001,Red,4\n", nil},
-		"get an upload":            {http.MethodGet, object, "", nil},
-		"preflight of an upload":   {http.MethodOptions, object, "", http.Header{"Access-Control-Request-Method": {"PUT"}}},
-		"list a bucket":            {http.MethodGet, "/herald-uploads?list-type=2", "", nil},
-		"invoke the notifier":      {http.MethodPost, "/2015-03-31/functions/herald-notifier/invocations", `{}`, nil},
+		"put an upload":          {http.MethodPut, object, "part,color,quantity\n3001,Red,4\n", nil},
+		"get an upload":          {http.MethodGet, object, "", nil},
+		"preflight of an upload": {http.MethodOptions, object, "", http.Header{"Access-Control-Request-Method": {"PUT"}}},
+		"list a bucket":          {http.MethodGet, "/herald-uploads?list-type=2", "", nil},
+		"invoke the notifier":    {http.MethodPost, "/2015-03-31/functions/herald-notifier/invocations", `{}`, nil},
 		"start a workflow": {
 			http.MethodPost, "/", `{"stateMachineArn":"` + states.StateMachineARN(local.CSVImport) + `","input":"{}"}`, target("StartExecution"),
 		},
