@@ -59,7 +59,7 @@ var allowed = map[string][]string{
 	"lib/local/objects":          {"lib/local/awswire"},
 	"lib/local": {
 		"lib/apigw", "lib/asl", "lib/auth", "lib/broadcast", "lib/connection", "lib/csvimport", "lib/feed", "lib/message", "lib/notify",
-		"lib/s3store", "lib/session", "lib/stepfn", "lib/upload", "lambdas", "statemachines",
+		"lib/s3store", "lib/session", "lib/stepfn", "lib/upload", "lib/web", "lambdas", "statemachines",
 		"lib/local/awswire", "lib/local/gateway", "lib/local/invoke", "lib/local/loopback", "lib/local/objects",
 		"lib/local/states",
 	},

@@ -18,6 +18,7 @@ const tokenLife = 24 * time.Hour
 
 // serveInfo holds the addresses and names that a client needs to use the twin.
 type serveInfo struct {
+	PageURL       string `json:"pageUrl"`
 	WebSocketURL  string `json:"webSocketUrl"`
 	Token         string `json:"token"`
 	User          string `json:"user"`
@@ -31,7 +32,7 @@ type serveInfo struct {
 
 // serve runs the twin until ctx ends.
 func serve(ctx context.Context, o options, stdout, stderr io.Writer) (err error) {
-	twin, err := start(ctx, o, local.Config{}, stderr)
+	twin, err := start(ctx, o, local.Config{Users: pageUsers(o.user)}, stderr)
 	if err != nil {
 		return err
 	}
@@ -41,7 +42,7 @@ func serve(ctx context.Context, o options, stdout, stderr io.Writer) (err error)
 		return err
 	}
 	info := serveInfo{
-		WebSocketURL: twin.WebSocketURL(), Token: token, User: o.user, Endpoint: twin.Endpoint(), Notifier: local.NotifierName,
+		PageURL: twin.PageURL(), WebSocketURL: twin.WebSocketURL(), Token: token, User: o.user, Endpoint: twin.Endpoint(), Notifier: local.NotifierName,
 		StateMachine: states.StateMachineARN(local.CSVImport), Bucket: local.Bucket,
 		UploadKey: csvimport.UploadKey(o.user, "u-42", "parts-list.csv"), ManagementURL: twin.ManagementEndpoint(),
 	}
@@ -50,6 +51,14 @@ func serve(ctx context.Context, o options, stdout, stderr io.Writer) (err error)
 	}
 
 	return twin.Wait(ctx)
+}
+
+// pageUsers returns the users of the page: that of the dev token, and another one, so that a person can see them apart.
+func pageUsers(user string) []string {
+	if user == "ada" {
+		return []string{user, "dev"}
+	}
+	return []string{user, "ada"}
 }
 
 // print prints the info as JSON or as text.
@@ -61,6 +70,7 @@ func (i serveInfo) print(w io.Writer, asJSON bool) error {
 		return nil
 	}
 	_, err := fmt.Fprintf(w, `Herald's twin is running; Ctrl-C stops it.
+Open %s and drop testdata/parts-list.csv on the page.
 
 WebSocket      %s
 Dev token      %s
@@ -70,7 +80,7 @@ AWS endpoint   %s (Lambda, Step Functions, S3; any credentials)
 Notifier       %s
 State machine  %s
 Uploads        s3://%s/%s
-`, i.WebSocketURL, i.Token, i.User, i.Endpoint, i.Notifier, i.StateMachine, i.Bucket, i.UploadKey)
+`, i.PageURL, i.WebSocketURL, i.Token, i.User, i.Endpoint, i.Notifier, i.StateMachine, i.Bucket, i.UploadKey)
 	if err != nil {
 		return fmt.Errorf("print: %w", err)
 	}

@@ -106,6 +106,15 @@ func (c Config) readSummary(ctx context.Context, file File) (Summary, Mode, erro
 	return s, IfMatch(etag), nil
 }
 
+// ReadSummary returns the summary of an upload, or [ErrNotFound] if no import of it has ended with results.
+func ReadSummary(ctx context.Context, store Store, userID, uploadID string) (Summary, error) {
+	s, mode, err := Config{Store: store}.readSummary(ctx, File{UserID: userID, UploadID: uploadID})
+	if err == nil && mode == IfAbsent {
+		err = ErrNotFound
+	}
+	return s, err
+}
+
 // checkNewest returns a *Superseded if the summary is that of a newer version of the upload.
 func (c Config) checkNewest(ctx context.Context, file File) error {
 	s, _, err := c.readSummary(ctx, file)

@@ -36,6 +36,8 @@ func calls(token string) map[string]call {
 		"start a workflow": {
 			http.MethodPost, "/", `{"stateMachineArn":"` + states.StateMachineARN(local.CSVImport) + `","input":"{}"}`, target("StartExecution"),
 		},
+		"open the page":        {http.MethodGet, "/", "", nil},
+		"get a token":          {http.MethodPost, "/_herald/token?user=dev", "", nil},
 		"post to a connection": {http.MethodPost, "/prod/@connections/x", "{}", nil},
 		"handshake": {http.MethodGet, "/prod?token=" + token, "", http.Header{
 			"Connection": {"Upgrade"}, "Upgrade": {"websocket"}, "Sec-Websocket-Version": {"13"}, "Sec-Websocket-Key": {"dGhlIHNhbXBsZSBub25jZQ=="},

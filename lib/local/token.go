@@ -3,7 +3,6 @@ package local
 import (
 	"crypto/rand"
 	"fmt"
-	"net/http"
 	"time"
 
 	"github.com/golang-jwt/jwt/v5"
@@ -37,24 +36,3 @@ const TokenPath = "/_herald/token"
 
 // requestedTokenLife is the lifetime of a token that was requested. A client requests another one before it expires.
 const requestedTokenLife = 15 * time.Minute
-
-// serveToken answers a request for a token. A page of another port cannot read the answer: it allows no other origin.
-func (t *Twin) serveToken(w http.ResponseWriter, r *http.Request) {
-	header := w.Header()
-	header.Set("Cache-Control", "no-store")
-	header.Set("X-Content-Type-Options", "nosniff")
-	header.Set("Cross-Origin-Resource-Policy", "same-origin")
-	user := r.URL.Query().Get("user")
-	if r.Method != http.MethodPost || user == "" {
-		http.Error(w, "A token is requested by a POST with a user in the query", http.StatusBadRequest)
-		return
-	}
-	token, err := t.Token(user, requestedTokenLife)
-	if err != nil {
-		t.log.WarnContext(r.Context(), "token request failed", "err", err)
-		http.Error(w, "The twin could not sign a token; its log has the reason", http.StatusInternalServerError)
-		return
-	}
-	header.Set("Content-Type", "application/json")
-	fmt.Fprintf(w, "{\"token\":%q}\n", token)
-}

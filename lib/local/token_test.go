@@ -52,7 +52,6 @@ func TestAProgramOfThisMachineGetsATokenThatConnects(t *testing.T) {
 		method, user, origin string
 		want                 int
 	}{
-		"by GET":          {http.MethodGet, "dev", "", http.StatusBadRequest},
 		"without a user":  {http.MethodPost, "", "", http.StatusBadRequest},
 		"by another page": {http.MethodPost, "dev", "https://evil.example.com", http.StatusForbidden},
 	} {

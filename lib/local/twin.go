@@ -69,6 +69,8 @@ type Config struct {
 	IndexLag time.Duration
 	// Faults are the faults of posts to connections at the start; see Twin.SetFaults.
 	Faults Faults
+	// Users are the ids of the users whose jobs the page shows; nil means dev and ada. Every page of the twin gets their tokens.
+	Users []string
 	// Functions replaces functions of Herald, for instance by programs in other processes. The key is the name of the
 	// function's folder in lambdas/. The value is any handler that lambda.Start of aws-lambda-go accepts, or a
 	// lambda.Handler; many goroutines call it concurrently. An unknown name is an error of Start.
@@ -99,6 +101,7 @@ type Twin struct {
 	events  *eventBridge
 	states  *states.StepFunctions
 	s3      *objects.S3
+	page    *page
 	secret  []byte
 }
 
@@ -122,6 +125,9 @@ func Start(ctx context.Context, c Config) (*Twin, error) {
 	}
 	if c.Uploads == nil {
 		t.config.Uploads = &upload.Memory{}
+	}
+	if c.Users == nil {
+		t.config.Users = defaultUsers
 	}
 	address := net.JoinHostPort("127.0.0.1", strconv.Itoa(c.Port))
 	listener, err := (&net.ListenConfig{}).Listen(ctx, "tcp", address)
@@ -176,6 +182,9 @@ func (t *Twin) wire() error {
 	if err != nil {
 		return fmt.Errorf("s3: %w", err)
 	}
+	if t.page, err = newPage(t); err != nil {
+		return fmt.Errorf("page: %w", err)
+	}
 	t.events.startSchedules()
 	return nil
 }
@@ -217,9 +226,9 @@ func (t *Twin) statusChanged(ctx context.Context, x states.ExecutionDescription)
 	}
 }
 
-// serveEndpoint serves all endpoints on one port. It recognizes Step Functions by a header, and the gateway, Lambda and requests
-// for a token by the path: Lambda's paths begin with the version of its API. Every other request is for S3. The gateway also
-// gets requests for other stages and answers them 403.
+// serveEndpoint serves all endpoints on one port. It recognizes Step Functions by a header, and the gateway, Lambda and the page
+// by the path: Lambda's paths begin with the version of its API. Every other request is for S3. The gateway also gets requests
+// for other stages and answers them 403.
 func (t *Twin) serveEndpoint(w http.ResponseWriter, r *http.Request) {
 	first, rest, _ := strings.Cut(strings.TrimPrefix(r.URL.Path, "/"), "/")
 	switch {
@@ -229,9 +238,14 @@ func (t *Twin) serveEndpoint(w http.ResponseWriter, r *http.Request) {
 		t.gateway.ServeHTTP(w, r)
 	case first == "2015-03-31":
 		t.lambda.ServeHTTP(w, r)
-	case r.URL.Path == TokenPath:
-		t.serveToken(w, r)
 	default:
+		if handler := t.page.route(r); handler != nil {
+			t.page.serve(w, r, handler)
+			return
+		}
+		// An uploaded document must not act as the page, whose origin it has.
+		w.Header().Set("Content-Security-Policy", "default-src 'none'; sandbox")
+		w.Header().Set("X-Content-Type-Options", "nosniff")
 		t.s3.ServeHTTP(w, r)
 	}
 }
@@ -246,6 +260,9 @@ func (t *Twin) startImport(ctx context.Context, event json.RawMessage) {
 
 // Endpoint returns the URL under which AWS clients find Lambda, Step Functions and S3.
 func (t *Twin) Endpoint() string { return "http://" + t.listener.Addr().String() }
+
+// PageURL returns the URL of the page that shows the jobs of the twin's users.
+func (t *Twin) PageURL() string { return t.Endpoint() + "/" }
 
 // WebSocketURL returns the URL that browsers connect to.
 func (t *Twin) WebSocketURL() string { return "ws://" + t.listener.Addr().String() + "/" + Stage }
