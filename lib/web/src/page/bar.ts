@@ -7,10 +7,13 @@ export interface Part {
   share: number
 }
 
-// The phases of an import: their part of the bar, and the part of the job's progress that they cover. An upload's progress
-// counts its own bytes.
+/** The progress of a job whose file is sent. */
+export const uploadPercent = 20
+
+// The phases of an import: their part of the bar, and the part of the job's progress that they cover. The progress of an upload
+// is that of its browser, until the server's own begins at zero.
 const phases = [
-  { name: 'upload', phase: 'upload', weight: 20, from: 0, to: 100 },
+  { name: 'upload', phase: 'upload', weight: 20, from: 0, to: uploadPercent },
   { name: 'plan', phase: 'read', weight: 6, from: 0, to: 5 },
   { name: 'import', phase: 'parse', weight: 68, from: 5, to: 95 },
   { name: 'save', phase: 'finish', weight: 6, from: 95, to: 100 },
@@ -21,14 +24,27 @@ export function isImport(phase: string): boolean {
   return phases.some((p) => p.phase === phase)
 }
 
-/** Returns the four parts of an import. A phase that is not known leaves the parts to the progress. */
-export function importParts(phase: string, progress: number): Part[] {
+/** What the parts of an import are worked out from. */
+export interface ImportState {
+  readonly phase: string
+  readonly progress: number
+  readonly currentRow?: number
+  readonly totalRows?: number
+}
+
+/**
+ * Returns the four parts of an import. Rows say more than the progress, which stays at that of the upload in the browser that
+ * sent the file until the server's is greater. A phase that is not known leaves the parts to the progress.
+ */
+export function importParts({ phase, progress, currentRow = 0, totalRows = 0 }: ImportState): Part[] {
   let current = phases.findIndex((p) => p.phase === phase)
   if (current < 0) current = progress > 95 ? 3 : progress > 5 ? 2 : 1
-  return phases.map(({ name, weight, from, to }, i) => ({
-    name, weight,
-    share: i < current ? 1 : i > current ? 0 : Math.min(1, Math.max(0, (progress - from) / (to - from))),
-  }))
+  const { from, to } = phases[current]!
+  let share = (progress - from) / (to - from)
+  if (phase === 'parse' && totalRows > 0) share = currentRow / totalRows
+  if (phase === 'read' && share > 1) share = 0.5 // somewhere in it
+  share = Math.min(1, Math.max(0, share))
+  return phases.map(({ name, weight }, i) => ({ name, weight, share: i < current ? 1 : i > current ? 0 : share }))
 }
 
 /** Returns the one part of a job that is no import. */

@@ -40,7 +40,7 @@ export function chooseCards(shown: Shown, jobs: readonly Job[], uploads: readonl
       continue
     }
     items.set(key, upload ? { key, job, upload, live } : { key, job, live })
-    if (job.terminal) ended.push({ key, at: job.updatedAt })
+    if (job.terminal && !(upload && job.local)) ended.push({ key, at: job.updatedAt })
   }
   ended.sort((a, b) => b.at - a.at)
   for (const { key } of ended.slice(mostEnded)) items.delete(key)

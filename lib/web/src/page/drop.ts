@@ -23,7 +23,7 @@ export function newDropZone(add: (files: File[]) => void, act: (action: NonNulla
     if (file) chosen?.(file)
   })
   const title = el('p', {}, el('span', { class: 'pointer' }, el('b', {}, 'Drop parts lists here'), ', or '), button('choose files', '', () => input.click(), 'link'))
-  const hint = el('small', {}, 'CSV files up to 1 GB. An import goes on when you close this tab.')
+  const hint = el('small', {}, 'CSV files up to 1 GB. Once a file is uploaded, its import goes on without this tab.')
   const notice = el('p', { class: 'notice', hidden: true })
   let action: Connection['action']
   const way = button('', '', () => action && act(action), 'primary')

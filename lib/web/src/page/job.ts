@@ -1,5 +1,5 @@
 import type { Job } from '../client/index.ts'
-import { importParts, isImport, newBar, onePart, type Part, wholeShare } from './bar.ts'
+import { importParts, isImport, newBar, onePart, type Part, uploadPercent, wholeShare } from './bar.ts'
 import { button, el, setAttribute, setText } from './dom.ts'
 import type { Row } from './list.ts'
 import { duration, percent, size } from './numbers.ts'
@@ -44,11 +44,15 @@ export interface CardText {
   kind: 'running' | 'waiting' | 'succeeded' | 'failed' | 'cancelled'
 }
 
-/** Works out what a card says. `fourParts` is whether the job was seen to be an import. */
-export function cardText({ job, upload, live }: CardItem, fourParts: boolean): CardText {
+/**
+ * Works out what a card says. `fourParts` is whether the job was seen to be an import, `before` are the parts that were shown: a
+ * failed job does not say in which phase it failed.
+ */
+export function cardText({ job, upload, live }: CardItem, fourParts: boolean, before?: Part[]): CardText {
   if (upload && (!job || job.local)) return uploadText(upload)
   if (!job) throw new Error('a card needs a job or an upload')
-  const parts = fourParts ? importParts(job.phase, job.progress) : onePart(job.progress)
+  const isUnknown = job.terminal && !job.phase && before?.length === 4
+  const parts = isUnknown ? before : fourParts ? importParts(job) : onePart(job.progress)
   const base = { rejected: rejectedOf(job), parts, percent: percent(wholeShare(parts)) }
   if (!job.terminal) return { ...base, phase: phaseOf(job), facts: factsOf(job, live), trouble: '', kind: 'running' }
   const took = Date.parse(job.epoch.split('#')[0]!)
@@ -63,7 +67,7 @@ export function cardText({ job, upload, live }: CardItem, fourParts: boolean): C
 
 function uploadText(upload: FileUpload): CardText {
   const share = upload.size ? upload.sent / upload.size : 0
-  const parts = importParts('upload', share * 100)
+  const parts = importParts({ phase: 'upload', progress: share * uploadPercent })
   const sent = upload.sent ? `${size(upload.sent)} of ${size(upload.size)}` : size(upload.size)
   const facts: Fact[] = [{ kind: 'size', text: sent }]
   const base = { facts, rejected: '', trouble: '', parts, percent: percent(wholeShare(parts)) }
@@ -73,7 +77,7 @@ function uploadText(upload: FileUpload): CardText {
     case 'paused': return { ...base, phase: 'Paused', kind: 'waiting' }
     case 'sent': return { ...base, phase: 'Uploaded, the import begins', kind: 'running' }
     case 'stopped':
-      return { ...base, phase: 'Interrupted', kind: 'waiting', trouble: upload.error ?? 'The page was reloaded. Choose the same file again, and the upload goes on where it was.' }
+      return { ...base, phase: 'Interrupted', kind: 'waiting', trouble: upload.error ?? 'The page was reloaded. Choose the same file again, and the upload goes on.' }
     case 'failed': return { ...base, phase: 'Not uploaded', kind: 'failed', trouble: upload.error ?? 'The upload failed. Try again.' }
   }
 }
@@ -82,6 +86,7 @@ function uploadText(upload: FileUpload): CardText {
 export function newCard(first: CardItem, actions: CardActions): Row<CardItem> {
   let item = first
   let fourParts = false
+  let parts: Part[] | undefined
   const id = `job-${cards++}`
   const samples: Sample[] = []
 
@@ -114,11 +119,15 @@ export function newCard(first: CardItem, actions: CardActions): Row<CardItem> {
     remove: () => timeline?.remove(),
     update(next) {
       if (next.job === item.job && next.upload === item.upload && next.live === item.live && facts.childNodes.length > 0) return
-      if (next.job?.epoch && item.job?.epoch && next.job.epoch !== item.job.epoch) samples.length = 0 // another run
+      if (next.job?.epoch && item.job?.epoch && next.job.epoch !== item.job.epoch) {
+        samples.length = 0 // another run
+        parts = undefined
+      }
       item = next
       const { job, upload } = item
       fourParts ||= !!upload || isImport(job?.phase ?? '')
-      const text = cardText(item, fourParts)
+      const text = cardText(item, fourParts, parts)
+      parts = text.parts
       const fileName = job?.fileName || upload?.fileName || 'a job without a name'
 
       setText(name, shortName(fileName, longName))
@@ -169,7 +178,7 @@ function showButtons(item: CardItem, fileName: string, buttons: CardButtons): vo
     remedy: upload && remedyWords[upload.state] || '',
     pause: upload && pauseWords[upload.state] || '',
     cancel: upload && upload.state !== 'sent' ? 'Cancel' : '',
-    close: item.job?.terminal ? 'Close' : '',
+    close: item.job?.terminal && !upload ? 'Close' : '',
   }
   const focused = document.activeElement
   for (const [name, button] of Object.entries(buttons) as [keyof CardButtons, HTMLButtonElement][]) {

@@ -131,13 +131,22 @@ test('an upload and its job are one card with one bar', async () => {
   const card = $('.card')
   expect($('[role=progressbar]').getAttribute('aria-valuetext')).toBe('10 %, Uploading, 50 bytes of 100 bytes')
   uploads.set([{ ...upload, job: 'j', sent: 100, state: 'sent' }])
-  herald.show({ uploadId: 'j', fileName: 'a.csv', progress: 100, message: '', phase: 'upload' })
+  herald.show({ uploadId: 'j', fileName: 'a.csv', progress: 20, message: '', phase: 'upload' })
   await frames()
   herald.setJob({ ...running, local: false, epoch: 'e', seq: 1 })
   uploads.set([])
   await frames()
   expect(all('.card')).toEqual([card])
   expect($('[role=progressbar]').getAttribute('aria-valuetext')).toBe('60 %, Importing, 5 of 10 rows')
+})
+
+test('a failed import shows where it failed, though its last state has no phase', async () => {
+  herald.setJob({ ...running, currentRow: 1 })
+  await frames()
+  const before = $('[role=progressbar]').innerHTML
+  herald.setJob({ ...running, currentRow: 1, progress: 60, phase: '', status: 'failed', terminal: true })
+  await frames()
+  expect($('[role=progressbar]').innerHTML).toBe(before)
 })
 
 test('an upload can be paused, continued and cancelled by the keyboard, and the focus stays on the card', async () => {

@@ -1,87 +1,56 @@
 import type { Herald } from '../client/index.ts'
-import { sendFile, type SendFile } from './send.ts'
+import { type Interrupted, resumable, type Upload, upload } from '../uploads/index.ts'
+import { save } from '../uploads/saved.ts'
 import { adviceForError, type FileUpload, type Uploader } from './uploader.ts'
 
-/** How many files of this page are sent at once: the server has five open uploads of a user, and other tabs send, too. */
-const mostAtOnce = 3
-/** How long an upload waits when too many are open, in milliseconds. */
-const limitPause = 5000
-
-/** The errors after which an upload goes on by itself, once the connection is back. */
-const passing = new Set(['CONNECTION_LOST', 'TIMEOUT', 'NETWORK'])
-
-interface Sending {
-  upload: FileUpload
-  file: File
-  controller?: AbortController
-  notBefore: number
+/** One file of the list: an upload of this page, or one that a reload has interrupted. */
+interface Entry {
+  readonly key: string
+  upload?: Upload
+  interrupted?: Interrupted
+  /** What was wrong with the file that a person chose to continue. */
+  error?: string
+  end?(): void
 }
 
-/** Returns the uploads of a user: files wait until there is a connection and a place, and are sent in the order in which they came. */
-export function newUploader(herald: Herald, send: SendFile = sendFile): Uploader {
-  let list: Sending[] = []
+/** Returns the uploads of a user, with those that a reload has interrupted. */
+export function newUploader(herald: Herald): Uploader {
+  let entries: Entry[] = []
   let snapshot: readonly FileUpload[] = []
   let count = 0
-  let timer: ReturnType<typeof setTimeout> | undefined
+  let closed = false
   const listeners = new Set<() => void>()
 
   const changed = () => {
-    snapshot = list.map(({ upload }) => upload)
+    entries = entries.filter((entry) => !isOver(entry))
+    snapshot = entries.map(viewOf)
     for (const listener of [...listeners]) listener()
   }
-  const set = (sending: Sending, change: Partial<FileUpload>) => {
-    sending.upload = { ...sending.upload, ...change }
-    changed()
+  // An upload is over when it was cancelled, or when the server shows its job.
+  const isOver = ({ upload }: Entry) => {
+    if (upload?.state !== 'done') return upload?.state === 'cancelled'
+    const job = herald.job(upload.job)
+    return !!job && !job.local
   }
-  const find = (key: string) => list.find(({ upload }) => upload.key === key)
-  const remove = (sending: Sending) => {
-    list = list.filter((other) => other !== sending)
-    changed()
-  }
-
-  const start = async (sending: Sending) => {
-    const controller = sending.controller = new AbortController()
-    set(sending, { state: 'sending', error: undefined })
-    try {
-      await send(herald, sending.file, {
-        signal: controller.signal, job: sending.upload.job,
-        onProgress: (sent, job) => { if (!controller.signal.aborted) set(sending, { sent: Math.max(sent, sending.upload.sent), job }) },
-      })
-      set(sending, { state: 'sent', sent: sending.upload.size })
-    } catch (error) {
-      if (!controller.signal.aborted) failed(sending, error)
-    }
-    pump()
-  }
-  const failed = (sending: Sending, error: unknown) => {
-    const code = (error as { code?: string } | null)?.code ?? ''
-    if (code === 'UPLOAD_LIMIT') sending.notBefore = Date.now() + limitPause
-    if (code === 'UPLOAD_NOT_FOUND') sending.upload = { ...sending.upload, job: undefined, sent: 0 }
-    if (code === 'UPLOAD_LIMIT' || passing.has(code) && !isConnected()) set(sending, { state: 'waiting' })
-    else set(sending, { state: 'failed', error: adviceForError(error) })
-  }
-  const isConnected = () => ['live', 'syncing'].includes(herald.status.getSnapshot().state)
-  const pump = () => {
-    clearTimeout(timer)
-    if (!isConnected()) return
-    const now = Date.now()
-    let free = mostAtOnce - list.filter(({ upload }) => upload.state === 'sending').length
-    const waiting = list.filter(({ upload }) => upload.state === 'waiting').reverse()
-    for (const sending of waiting) if (free > 0 && sending.notBefore <= now && free--) void start(sending)
-    const later = waiting.filter(({ notBefore }) => notBefore > now)
-    if (later.length > 0) timer = setTimeout(pump, Math.min(...later.map(({ notBefore }) => notBefore)) - now)
-  }
-  const dropShown = () => {
-    const shown = ({ upload }: Sending) => {
-      const job = upload.job && upload.state === 'sent' ? herald.job(upload.job) : undefined
-      return job && !job.local
-    }
-    if (list.some(shown)) {
-      list = list.filter((sending) => !shown(sending))
+  const begin = (entry: Entry, file: File) => {
+    entry.interrupted = entry.error = undefined
+    entry.upload = upload(herald, file, { contentType: file.type || 'text/csv' })
+    entry.end = entry.upload.subscribe(() => {
+      // The file may be one that was interrupted: then there is one entry of it.
+      entries = entries.filter((other) => other === entry || !other.interrupted || other.interrupted.job !== entry.upload!.job)
       changed()
-    }
+    })
+    return entry
   }
-  const ends = [herald.status.subscribe(pump), herald.jobs.subscribe(dropShown)]
+  const find = (key: string) => entries.find((entry) => entry.key === key)
+
+  void resumable(herald).then((interrupted) => {
+    if (closed) return
+    const unknown = interrupted.filter(({ job }) => !entries.some(({ upload }) => upload?.job === job))
+    entries = [...entries, ...unknown.map((one) => ({ key: `file ${count++}`, interrupted: one }))]
+    changed()
+  }, () => {}) // the client was closed before it was connected
+  const end = herald.jobs.subscribe(() => entries.some(isOver) && changed())
 
   return {
     uploads: {
@@ -92,40 +61,44 @@ export function newUploader(herald: Herald, send: SendFile = sendFile): Uploader
       },
     },
     add(files) {
-      const added = files.map((file): Sending => ({ file, notBefore: 0, upload: { key: `file ${count++}`, fileName: file.name, size: file.size, state: 'waiting', sent: 0 } }))
-      list = [...added.reverse(), ...list]
+      entries = [...files.map((file) => begin({ key: `file ${count++}` }, file)).reverse(), ...entries]
       changed()
-      pump()
     },
-    pause(key) {
-      const sending = find(key)
-      if (sending?.upload.state !== 'sending') return
-      sending.controller?.abort()
-      set(sending, { state: 'paused' })
-      pump()
-    },
-    resume(key) {
-      const sending = find(key)
-      if (!sending || !['paused', 'failed'].includes(sending.upload.state)) return
-      set(sending, { state: 'waiting', error: undefined })
-      pump()
+    pause: (key) => find(key)?.upload?.pause(),
+    resume(key, file) {
+      const entry = find(key)
+      const { interrupted } = entry ?? {}
+      if (!interrupted || !file) return entry?.upload?.resume()
+      if (file.name === interrupted.fileName && file.size === interrupted.size && file.lastModified === interrupted.lastModified) begin(entry!, file)
+      else entry!.error = `That is another file, or it was changed. Choose the same ${interrupted.fileName} to go on, or cancel this upload.`
+      changed()
     },
     cancel(key) {
-      const sending = find(key)
-      if (!sending || sending.upload.state === 'sent') return
-      sending.controller?.abort()
-      const { job, fileName } = sending.upload
-      if (job) {
-        void herald.request('upload_abort', { uploadId: job }).catch(() => {}) // the server gives it up by itself later
-        herald.show({ uploadId: job, fileName, progress: 0, status: 'cancelled', message: 'You cancelled the upload' })
-      }
-      remove(sending)
-      pump()
+      const entry = find(key)
+      if (entry?.upload) void entry.upload.cancel()
+      if (!entry?.interrupted) return
+      const { job, fileName } = entry.interrupted
+      save(herald.user(), job)
+      herald.show({ uploadId: job, fileName, progress: 0, phase: 'upload', status: 'cancelled', message: 'Cancelled' })
+      void herald.request('upload_abort', { uploadId: job }).catch(() => {}) // the server gives it up by itself after a day
+      entries = entries.filter((other) => other !== entry)
+      changed()
     },
     close() {
-      clearTimeout(timer)
-      for (const end of ends) end()
-      for (const { controller } of list) controller?.abort()
+      closed = true
+      end()
+      for (const { upload, end } of entries) {
+        end?.()
+        upload?.pause()
+      }
     },
   }
+}
+
+const states = { waiting: 'waiting', sending: 'sending', paused: 'paused', done: 'sent', failed: 'failed', cancelled: 'failed' } as const
+
+function viewOf({ key, upload, interrupted, error }: Entry): FileUpload {
+  if (interrupted) return { key, fileName: interrupted.fileName, size: interrupted.size, sent: interrupted.sent, job: interrupted.job, state: 'stopped', ...(error ? { error } : {}) }
+  const { fileName, size, sent, job, state, error: reason } = upload!.getSnapshot()
+  return { key, fileName, size, sent, state: states[state], ...(job ? { job } : {}), ...(reason ? { error: adviceForError(reason) } : {}) }
 }

@@ -49,6 +49,7 @@ const advice: Record<string, string> = {
   RATE_LIMITED: 'You sent more than the server allows. Wait a minute, then try again.',
   TIMEOUT: 'The server did not answer. Try again: what has arrived stays.',
   CONNECTION_LOST: 'The connection was lost. Try again: what has arrived stays.',
+  STORE: 'The storage did not take the file. Try again: what has arrived stays.',
   NETWORK: 'The network failed. Try again: what has arrived stays.',
   REFUSED: 'You are signed out. Sign in, then try again.',
 }
