@@ -37,7 +37,8 @@ func forbiddenInID(r rune) bool { return r == utf8.RuneError || unicode.IsContro
 // ValidName reports whether s may be a displayed name: valid UTF-8 of 1 to limit bytes of JSON.
 func ValidName(s string, limit int) bool { return s != "" && utf8.ValidString(s) && fitsJSON(s, limit) }
 
-// Truncate returns text as valid UTF-8 of at most limit bytes in JSON. A truncated text ends in "…".
+// Truncate returns text as valid UTF-8 of at most limit bytes in JSON. A truncated text ends in "…", so limit must be at least
+// the three bytes of "…".
 func Truncate(text string, limit int) string {
 	const ellipsis = "…"
 	text = strings.ToValidUTF8(text, string(utf8.RuneError))
@@ -51,12 +52,12 @@ func Truncate(text string, limit int) string {
 		}
 	}
 
-	return text
+	return text // never reached: a text that does not fit exceeds the limit within the loop
 }
 
 // fitsJSON reports whether s takes at most limit bytes in JSON.
 func fitsJSON(s string, limit int) bool {
-	const maxEscape = 6 // bytes in JSON of one byte, such as \u0000
+	const maxEscape = 6 // JSON uses at most six bytes for one byte: \u0000
 	switch {
 	case len(s) > limit:
 		return false
@@ -67,7 +68,8 @@ func fitsJSON(s string, limit int) bool {
 	}
 }
 
-// jsonLen returns how many bytes s takes in JSON, without the quotes around it.
+// jsonLen returns how many bytes s takes in JSON, without the quotes around it. A text that cannot be encoded exceeds every
+// limit.
 func jsonLen(s string) int {
 	const quotes = 2
 	var b bytes.Buffer
@@ -84,7 +86,7 @@ func encodeJSON(b *bytes.Buffer, v any) error {
 	if err := enc.Encode(v); err != nil {
 		return fmt.Errorf("encode JSON: %w", err)
 	}
-	b.Truncate(b.Len() - len("\n"))
+	b.Truncate(b.Len() - len("\n")) // Encode writes a line break at the end
 	return nil
 }
 
@@ -94,13 +96,15 @@ type validator struct {
 	problems []Problem
 }
 
+// require records that field breaks rule, unless ok.
 func (v *validator) require(field string, ok bool, rule string) {
 	if !ok {
 		v.problems = append(v.problems, Problem{Field: v.path + field, Rule: rule})
 	}
 }
 
-// requireText requires valid UTF-8 that is not empty. It has no limit: the limit of the whole message bounds it.
+// requireText requires valid UTF-8 that is not empty. The length of s needs no limit of its own, because the size of the whole
+// message is limited.
 func (v *validator) requireText(field, s string) {
 	v.require(field, s != "", "must not be empty")
 	v.require(field, utf8.ValidString(s), ruleUTF8)
@@ -135,7 +139,8 @@ func (v *validator) requireID(field, s string, limit int) {
 	}
 }
 
-// requireJobID is requireID for the id of a job, whose errors had other texts in the first version.
+// requireJobID requires the id of a job, by the rules of [ValidID]. Its error texts differ from those of requireID: they are the
+// texts of the first version, which callers know.
 func (v *validator) requireJobID(field, s string) {
 	switch {
 	case s == "":
@@ -152,6 +157,7 @@ func (v *validator) requireCount(field string, n int64) {
 	v.require(field, n <= MaxSteps, ruleMaxSteps)
 }
 
+// requireOneOf requires that s is one of the allowed texts. The error does not list the empty text, even if it is allowed.
 func (v *validator) requireOneOf(field, s string, allowed ...string) {
 	if slices.Contains(allowed, s) {
 		return

@@ -21,7 +21,8 @@ func TestValidIDAcceptsPrintableUTF8UpToItsLimit(t *testing.T) {
 	}
 }
 
-// 450 control characters are 2,700 bytes of JSON, more than a state may have.
+// TestNamesAreLimitedInBytesOfJSON: a limit in plain bytes would allow 450 control characters, whose 2,700 bytes of JSON are more
+// than a state may have.
 func TestNamesAreLimitedInBytesOfJSON(t *testing.T) {
 	const asJSON = " bytes of JSON, where quotes, backslashes and control characters count for more"
 	valid := message.UploadProgress{UploadID: "u", FileName: "f", Message: "m"}
@@ -31,19 +32,19 @@ func TestNamesAreLimitedInBytesOfJSON(t *testing.T) {
 		want string // empty is valid
 	}{
 		{"a plain name", func(p *message.UploadProgress) { p.FileName = strings.Repeat("x", 1024) }, ""},
-		{"a name of three bytes each", func(p *message.UploadProgress) { p.FileName = strings.Repeat("€", 341) }, ""},
+		{"a name of characters of three bytes", func(p *message.UploadProgress) { p.FileName = strings.Repeat("€", 341) }, ""},
 		{"a longer name", func(p *message.UploadProgress) { p.FileName = strings.Repeat("x", 1025) }, "data.fileName must be at most 1024 bytes"},
-		{"control characters", func(p *message.UploadProgress) { p.FileName = strings.Repeat("\x01", 170) }, ""},
-		{"more of them", func(p *message.UploadProgress) { p.FileName = strings.Repeat("\x01", 171) }, "data.fileName must be at most 1024" + asJSON},
-		{"450 of them", func(p *message.UploadProgress) { p.FileName = strings.Repeat("\x01", 450) }, "data.fileName must be at most 1024" + asJSON},
-		{"quotes", func(p *message.UploadProgress) { p.FileName = strings.Repeat(`"`, 512) }, ""},
-		{"more quotes", func(p *message.UploadProgress) { p.FileName = strings.Repeat(`"`, 513) }, "data.fileName must be at most 1024" + asJSON},
+		{"a name of 170 control characters", func(p *message.UploadProgress) { p.FileName = strings.Repeat("\x01", 170) }, ""},
+		{"a name of 171 control characters", func(p *message.UploadProgress) { p.FileName = strings.Repeat("\x01", 171) }, "data.fileName must be at most 1024" + asJSON},
+		{"a name of 450 control characters", func(p *message.UploadProgress) { p.FileName = strings.Repeat("\x01", 450) }, "data.fileName must be at most 1024" + asJSON},
+		{"a name of 512 quotes", func(p *message.UploadProgress) { p.FileName = strings.Repeat(`"`, 512) }, ""},
+		{"a name of 513 quotes", func(p *message.UploadProgress) { p.FileName = strings.Repeat(`"`, 513) }, "data.fileName must be at most 1024" + asJSON},
 		{"a phase", func(p *message.UploadProgress) { p.Phase = strings.Repeat("x", 256) }, ""},
 		{"a longer phase", func(p *message.UploadProgress) { p.Phase = strings.Repeat("x", 257) }, "data.phase must be at most 256 bytes"},
 		{"a phase of backslashes", func(p *message.UploadProgress) { p.Phase = strings.Repeat(`\`, 129) }, "data.phase must be at most 256" + asJSON},
-		{"a phase that is no text", func(p *message.UploadProgress) { p.Phase = "\xff" }, "data.phase must be valid UTF-8"},
-		{"rows at their most", func(p *message.UploadProgress) { p.TotalRows = 1 << 53 }, ""},
-		{"more rows", func(p *message.UploadProgress) { p.TotalRows = 1<<53 + 1 }, "data.totalRows must be at most 9007199254740992"},
+		{"a phase of invalid UTF-8", func(p *message.UploadProgress) { p.Phase = "\xff" }, "data.phase must be valid UTF-8"},
+		{"the maximum number of rows", func(p *message.UploadProgress) { p.TotalRows = 1 << 53 }, ""},
+		{"one row more than the maximum", func(p *message.UploadProgress) { p.TotalRows = 1<<53 + 1 }, "data.totalRows must be at most 9007199254740992"},
 		{"a job's id with a control character", func(p *message.UploadProgress) { p.UploadID = "a\nb" }, "data.uploadId must not hold control characters or U+FFFD"},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
@@ -74,17 +75,18 @@ func TestTruncateCutsAtRunesWithinTheLimit(t *testing.T) {
 		{"a\xffb", 5, "a\uFFFDb"},
 	} {
 		if got := message.Truncate(tt.text, tt.limit); got != tt.want {
-			t.Errorf("Clip(%q, %d) is %q, want %q", tt.text, tt.limit, got, tt.want)
+			t.Errorf("Truncate(%q, %d) is %q, want %q", tt.text, tt.limit, got, tt.want)
 		}
 	}
 }
 
-// FuzzTruncate checks that the result is valid UTF-8 within the limit, and that a text within the limit is not truncated.
+// FuzzTruncate checks that the result is valid UTF-8 within the limit, and that it is the beginning of the text, with or without
+// an ellipsis.
 func FuzzTruncate(f *testing.F) {
 	f.Add("Parsing \"row\" 17\n", uint(12))
 	f.Add("\xff\u2028\U0001F600\x00", uint(9))
 	f.Fuzz(func(t *testing.T, text string, limit uint) {
-		limit = 3 + limit%2000
+		limit = uint(len("…")) + limit%2000
 		got := message.Truncate(text, int(limit))
 		b := &strings.Builder{}
 		enc := json.NewEncoder(b)
@@ -95,7 +97,7 @@ func FuzzTruncate(f *testing.F) {
 		if size := b.Len() - len("\"\"\n"); size > int(limit) || !utf8.ValidString(got) {
 			t.Errorf("%q is %d bytes of JSON, over %d", got, size, limit)
 		}
-		if cut := strings.TrimSuffix(got, "…"); !strings.HasPrefix(strings.ToValidUTF8(text, "\uFFFD"), cut) {
+		if beginning := strings.TrimSuffix(got, "…"); !strings.HasPrefix(strings.ToValidUTF8(text, "\uFFFD"), beginning) {
 			t.Errorf("%q became %q", text, got)
 		}
 	})

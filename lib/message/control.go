@@ -4,7 +4,7 @@ package message
 type Welcome struct {
 	ConnectionID string `json:"connectionId"`
 	ServerTime   Time   `json:"serverTime"`
-	// SessionEnd is when the server will close the connection, unless it is refreshed.
+	// SessionEnd is when the server will close the connection, unless the client refreshes its token before.
 	SessionEnd Time `json:"sessionEnd"`
 }
 
@@ -22,11 +22,11 @@ type Synced struct {
 	// More reports that jobs or notes are left. The client then syncs again, with Cursor and with the id of the newest note
 	// that it received.
 	More bool `json:"more,omitempty"`
-	// Cursor is where the next sync continues. It is opaque to clients. Empty means that no job is left, and no note before
-	// the first since.
+	// Cursor is where the next sync continues. It is opaque to clients. Empty means that no job is left to send, and no note
+	// of the overlap (see [NoteOverlap]). Newer notes may be left all the same.
 	Cursor string `json:"cursor,omitempty"`
-	// RetryAfter is how many seconds the client must wait before the next sync; 0 is none. The server sets it if requests of
-	// the user caused too many posts in this minute.
+	// RetryAfter is how many seconds the client must wait before the next sync; 0 means that it need not wait. The server sets
+	// RetryAfter if the user's requests caused too many posts in the current minute.
 	RetryAfter int `json:"retryAfter,omitempty"`
 }
 
@@ -52,18 +52,19 @@ func (Refreshed) Validate() error { return nil }
 const (
 	// CloseTokenExpired means that the token has expired. The client reconnects with a new one.
 	CloseTokenExpired = "TOKEN_EXPIRED"
-	// CloseSessionLimit means that the connection is close to the maximum duration of API Gateway.
+	// CloseSessionLimit means that the connection has been open for almost two hours, the maximum of API Gateway.
 	CloseSessionLimit = "SESSION_LIMIT"
 	// CloseRateLimited means that the client continued to send requests after RATE_LIMITED errors.
 	CloseRateLimited = "RATE_LIMITED"
-	// CloseUnknownConnection means that the connection is not stored any more, so it would receive nothing.
+	// CloseUnknownConnection means that the connection is no longer stored, so it would receive no messages.
 	CloseUnknownConnection = "UNKNOWN_CONNECTION"
 	// CloseConnectionLimit means that the user opened more connections than the limit. The server closes the connection that
 	// was idle for the longest time.
 	CloseConnectionLimit = "CONNECTION_LIMIT"
 )
 
-// Closing comes before every close by the server, because API Gateway cannot set the code and reason of a close frame.
+// Closing is the last frame before the server closes a connection. It carries the code and the reason, because API Gateway
+// cannot set them in a WebSocket close frame.
 type Closing struct {
 	Code   string `json:"code"`
 	Reason string `json:"reason"`

@@ -13,7 +13,7 @@ func TestControlFramesRoundTrip(t *testing.T) {
 	at := time.Date(2026, 11, 22, 10, 0, 0, 123e6, time.UTC)
 	for _, tt := range []struct {
 		data message.Data
-		want string
+		want string // the JSON of the frame after {"type":
 	}{
 		{
 			message.Welcome{ConnectionID: "L0SM9cOFvHcCIhw=", ServerTime: message.Time{Time: at}, SessionEnd: message.Time{Time: at.Add(time.Hour)}},
@@ -69,12 +69,12 @@ func TestControlFramesRoundTrip(t *testing.T) {
 			if want := `{"type":` + tt.want + `}`; string(frame) != want {
 				t.Errorf("frame is\n%s, want\n%s", frame, want)
 			}
-			back, err := message.Parse(frame)
+			parsed, err := message.Parse(frame)
 			if err != nil {
 				t.Fatal(err)
 			}
-			if diff := cmp.Diff(tt.data, back.Data); diff != "" {
-				t.Errorf("reads back (-want +got):\n%s", diff)
+			if diff := cmp.Diff(tt.data, parsed.Data); diff != "" {
+				t.Errorf("parsed data (-want +got):\n%s", diff)
 			}
 		})
 	}

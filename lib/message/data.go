@@ -71,12 +71,13 @@ func (p UploadProgress) Validate() error {
 // the end of a job from being stored. It does not change other fields.
 func (p UploadProgress) Truncated() UploadProgress {
 	p.FileName, p.Phase = Truncate(p.FileName, MaxName), Truncate(p.Phase, MaxPhase)
-	text := p.Message
+	fullMessage := p.Message
 	p.Message = ""
-	var b bytes.Buffer
-	if err := encodeJSON(&b, p); err == nil {
-		p.Message = Truncate(text, max(MaxState-b.Len(), MaxText))
+	var withoutMessage bytes.Buffer
+	if err := encodeJSON(&withoutMessage, p); err != nil {
+		return p // a number is infinite: Validate reports it
 	}
+	p.Message = Truncate(fullMessage, max(MaxState-withoutMessage.Len(), MaxText))
 	return p
 }
 
@@ -149,19 +150,20 @@ func (e Error) Validate() error {
 	v.requireName("code", e.Code, MaxName)
 	v.requireText("message", e.Message)
 	v.require("details", len(e.Details) == 0 || json.Valid(e.Details), "must be valid JSON")
-	v.require("details", utf8.Valid(e.Details), ruleUTF8) // Details are sent unchanged.
+	v.require("details", utf8.Valid(e.Details), ruleUTF8) // Invalid bytes would get into the frame: details are sent unchanged.
 	v.require("details", len(e.Details) <= MaxDetails, maxBytesRule(MaxDetails))
 	return v.err()
 }
 
-// Truncated returns e with its message truncated to the limit.
+// Truncated returns e with its message truncated, so that e fits [MaxNote]. It does not change other fields.
 func (e Error) Truncated() Error {
-	text := e.Message
+	fullMessage := e.Message
 	e.Message = ""
-	var b bytes.Buffer
-	if err := encodeJSON(&b, e); err == nil {
-		e.Message = Truncate(text, max(MaxNote-b.Len(), MaxText))
+	var withoutMessage bytes.Buffer
+	if err := encodeJSON(&withoutMessage, e); err != nil {
+		return e // the details are no JSON: Validate reports it
 	}
+	e.Message = Truncate(fullMessage, max(MaxNote-withoutMessage.Len(), MaxText))
 	return e
 }
 

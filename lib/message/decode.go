@@ -58,7 +58,7 @@ func DecodeObject(raw []byte, path string, dst any) error {
 	if mistyped := (*json.UnmarshalTypeError)(nil); errors.As(err, &mistyped) {
 		return invalid(fieldPath(path, mistyped.Field), "must be "+jsonKind(mistyped.Type))
 	}
-	if err != nil {
+	if err != nil { // the error of a field's own UnmarshalJSON
 		return invalid(pathOrInput(path), "must be valid JSON")
 	}
 
@@ -70,6 +70,7 @@ type structField struct {
 	required bool
 }
 
+// structFields yields the JSON fields of the struct that dst points to.
 func structFields(dst any) func(yield func(structField) bool) {
 	t := reflect.TypeOf(dst).Elem()
 	return func(yield func(structField) bool) {
@@ -82,6 +83,7 @@ func structFields(dst any) func(yield func(structField) bool) {
 	}
 }
 
+// jsonKind names the kind of JSON value that decodes to t, for an error text.
 func jsonKind(t reflect.Type) string {
 	switch t.Kind() {
 	case reflect.String:
@@ -97,9 +99,9 @@ func jsonKind(t reflect.Type) string {
 	}
 }
 
-// shortenKey limits the length of an unknown key in an error.
+// shortenKey shortens an unknown key for an error text.
 func shortenKey(key string) string {
-	const limit = 64
+	const limit = 64 // bytes
 	if len(key) > limit {
 		key = key[:limit] + "…"
 	}

@@ -6,12 +6,12 @@ import (
 	"io"
 )
 
-// NotesDigest returns what tells sets of notes apart, by their ids, which are sorted: how many there are, a hyphen, and the
-// 32-bit FNV-1a hash of the ids one after the other, in eight hexadecimal digits.
+// NotesDigest returns a digest of a set of notes: the number of notes, a hyphen, and the 32-bit FNV-1a hash of their ids, one
+// after the other, in eight hexadecimal digits. The ids must be sorted, so that the same set has the same digest.
 func NotesDigest(ids []string) string {
 	sum := fnv.New32a()
 	for _, id := range ids {
-		_, _ = io.WriteString(sum, id) // it never fails
+		_, _ = io.WriteString(sum, id) // A hash never returns an error.
 	}
 
 	return fmt.Sprintf("%d-%08x", len(ids), sum.Sum32())

@@ -9,7 +9,7 @@ import (
 
 func TestParseExecutionAcceptsExecutionARNsOnly(t *testing.T) {
 	const account = "123456789012"
-	home := message.Execution{Region: "us-east-1", Account: account}
+	standard := message.Execution{Region: "us-east-1", Account: account}
 	express := message.Execution{Region: "us-east-1", Account: account, Express: true}
 	long := strings.Repeat("x", 80)
 	for _, tt := range []struct {
@@ -17,14 +17,14 @@ func TestParseExecutionAcceptsExecutionARNsOnly(t *testing.T) {
 		want message.Execution
 		ok   bool
 	}{
-		{"arn:aws:states:us-east-1:123456789012:execution:m:x", home, true},
-		{"arn:aws:states:us-east-1:123456789012:execution:my-machine_1.2:5f0c0a2b-0e6e-4c5b-8a3e-5c1b1f3a9d11", home, true},
-		{"arn:aws:states:us-east-1:123456789012:execution:m/MapLabel:5f0c0a2b-0e6e-4c5b-8a3e-5c1b1f3a9d11", home, true},
-		{"arn:aws:states:us-east-1:123456789012:execution:m:7:x", home, true},
-		{"arn:aws:states:us-east-1:123456789012:execution:m:PROD:x", home, true},
-		{"arn:aws:states:us-east-1:123456789012:execution:überweisung:€€", home, true},
-		{"arn:aws:states:us-east-1:123456789012:execution:" + long + ":" + long, home, true},
-		{"arn:aws:states:us-east-1:123456789012:execution:" + strings.Repeat("€", 80) + ":" + strings.Repeat("€", 80), home, true},
+		{"arn:aws:states:us-east-1:123456789012:execution:m:x", standard, true},
+		{"arn:aws:states:us-east-1:123456789012:execution:my-machine_1.2:5f0c0a2b-0e6e-4c5b-8a3e-5c1b1f3a9d11", standard, true},
+		{"arn:aws:states:us-east-1:123456789012:execution:m/MapLabel:5f0c0a2b-0e6e-4c5b-8a3e-5c1b1f3a9d11", standard, true},
+		{"arn:aws:states:us-east-1:123456789012:execution:m:7:x", standard, true},
+		{"arn:aws:states:us-east-1:123456789012:execution:m:PROD:x", standard, true},
+		{"arn:aws:states:us-east-1:123456789012:execution:überweisung:€€", standard, true},
+		{"arn:aws:states:us-east-1:123456789012:execution:" + long + ":" + long, standard, true},
+		{"arn:aws:states:us-east-1:123456789012:execution:" + strings.Repeat("€", 80) + ":" + strings.Repeat("€", 80), standard, true},
 		{"arn:aws:states:us-east-1:123456789012:express:m:x:5f0c0a2b-0e6e-4c5b-8a3e-5c1b1f3a9d11", express, true},
 		{"arn:aws:states:us-east-1:123456789012:express:m/L:x:5f0c0a2b", express, true},
 		{"arn:aws:states:us-east-1:123456789012:express:m:PROD:x:5f0c0a2b", express, true},
@@ -76,10 +76,10 @@ func FuzzParseExecution(f *testing.F) {
 	f.Add("arn:aws:states:us-east-1:123456789012:express:m:x:id")
 	f.Add("arn:aws:states:us-east-1:123456789012:execution:" + strings.Repeat("\U00010348", 80) + ":" + strings.Repeat("\U00010348", 80))
 	f.Fuzz(func(t *testing.T, arn string) {
-		const sortKey, around = 1024, 40
+		const sortKey, prefixAndSuffix = 1024, 40 // bytes
 		got, ok := message.ParseExecution(arn)
-		if ok && (len(arn) > sortKey-around || len(got.Account) != 12 || got.Region == "" || !message.ValidID(arn, len(arn))) {
-			t.Errorf("%q is %+v", arn, got)
+		if ok && (len(arn) > sortKey-prefixAndSuffix || len(got.Account) != 12 || got.Region == "" || !message.ValidID(arn, len(arn))) {
+			t.Errorf("%q is accepted as %+v", arn, got)
 		}
 	})
 }

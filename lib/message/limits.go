@@ -6,23 +6,23 @@ import "time"
 // sends messages at each limit from the request to the client.
 //
 //	what                                   limit             why
-//	a user's or a connection's id          255 bytes         OpenID Connect's longest sub; base64url of it fits a key of S3
-//	a job's id                             256 bytes         a sort key of DynamoDB has 1,024, and so has a key of S3
+//	a user's or a connection's id          255 bytes         OpenID Connect's longest sub; its base64url fits a key of S3
+//	a job's id                             256 bytes         a sort key of DynamoDB and a key of S3 have at most 1,024 bytes
 //	a part's id                            16 bytes          a job's row contains the ids of all its parts
-//	an idempotency key                     1,024 bytes       an execution's ARN, a state's name, a time, an index
-//	an execution's ARN                     256 characters    Step Functions'
+//	an idempotency key                     1,024 bytes       fits an execution's ARN, a state's name, a time and an index
+//	an execution's ARN                     256 characters    Step Functions' limit
 //	a file's name, a title, a code         1,024 bytes *     a file system's longest name: 255 characters
 //	a phase                                256 bytes *
 //	a link                                 4,096 bytes *     a presigned URL of S3 with a session's token
 //	an error's details                     4,096 bytes of JSON
-//	a job's state                          2,560 bytes of JSON, at least 480 * of them for its message
-//	a note                                 8,192 bytes of JSON, at least 480 * of them for its message
+//	a job's state                          2,560 bytes of JSON; its message may always have 480 *
+//	a note                                 8,192 bytes of JSON; its message may always have 480 *
 //	the parts of a job                     256
 //	the steps of a job, and all counts     2^53              a JSON number is exact up to it
 //	an epoch                               5 minutes ahead of the notifier's clock
-//	a frame to a browser                   131,072 bytes     API Gateway's
-//	a frame from a browser                 32,768 bytes      API Gateway's; it closes the connection with 1009 above it
-//	jobs in the have of a sync             1,000, and 24,576 bytes of JSON
+//	a frame to a browser                   131,072 bytes     API Gateway's limit
+//	a frame from a browser                 32,768 bytes      API Gateway's limit; a larger frame closes the connection (1009)
+//	jobs in the field have of a sync       1,000, and 24,576 bytes of JSON
 //	the cursor of a sync                   4,096 bytes       three ids of jobs, in base64url of JSON
 //	an uploaded file                       2^30 bytes        the importer's largest file; 64 parts
 //	an uploaded file's name                640 bytes         a key of S3 has 1,024 bytes, 384 of them for the user and the upload
@@ -51,8 +51,8 @@ const (
 	MaxURL = 4096
 	// MaxDetails bounds an error's details, in bytes.
 	MaxDetails = 4096
-	// MaxText is a length that the message of any state or note may always have, in bytes of JSON. A longer message is valid
-	// if the whole state or note is within MaxState or MaxNote.
+	// MaxText is how long the message of a state or note may always be, in bytes of JSON, whatever the other fields contain. A
+	// longer message is valid if the whole state or note is within MaxState or MaxNote.
 	MaxText = 480
 	// MaxState bounds the data of a job's state, in bytes of JSON, so that the job's row without parts is at most 4 KB.
 	MaxState = 2560
@@ -60,11 +60,11 @@ const (
 	MaxNote = 8192
 	// MaxParts is how many parts a job may have.
 	MaxParts = 256
-	// MaxSteps bounds the steps of a job and every other count. JSON numbers are exact up to it, and the sum of all parts
-	// fits 64 bits.
+	// MaxSteps bounds the steps of a job and every other count. JSON numbers are exact up to MaxSteps, and the sum of a count
+	// over all parts fits 64 bits.
 	MaxSteps = 1 << 53
-	// MaxEpochAhead is how far an epoch may be ahead of the notifier's clock. All runs that start before the time of an epoch
-	// are stale, so an epoch in the future would block them.
+	// MaxEpochAhead is how far an epoch may be ahead of the notifier's clock. If a job had an epoch in the future, every run that
+	// starts before that time would be stale.
 	MaxEpochAhead = 5 * time.Minute
 	// MaxFrame is the largest frame that API Gateway accepts at @connections, in bytes
 	// (https://docs.aws.amazon.com/apigateway/latest/developerguide/apigateway-execution-service-websocket-limits-table.html).
@@ -73,18 +73,19 @@ const (
 
 // The limits of frames from a browser.
 const (
-	// MaxClientFrame is the largest frame that API Gateway accepts from a browser, in bytes. It closes the connection with
-	// 1009 after a larger one. A sync must fit it. The source is the page named at MaxFrame.
+	// MaxClientFrame is the largest frame that API Gateway accepts from a browser, in bytes. API Gateway closes the connection
+	// with code 1009 after a larger frame. The source is the page named at MaxFrame.
 	MaxClientFrame = 32_768
-	// MaxHave is how many jobs the have of a sync may contain.
+	// MaxHave is how many jobs a sync may contain in its field have: the jobs whose states the client has.
 	MaxHave = 1000
-	// MaxHaveBytes is the JSON size up to which a client should fill the have of a sync, so that the whole sync fits
-	// [MaxClientFrame]. The server sends jobs that are not in it again, and the client drops them.
+	// MaxHaveBytes is how large a client should make the field have, in bytes of JSON, so that the whole sync fits
+	// [MaxClientFrame]. The server sends the states of jobs that are not in have again, and the client drops those states.
 	MaxHaveBytes = 24_576
-	// NoteOverlap is the time before since whose notes a sync repeats, because a note that is stored later may have an
-	// earlier id by up to this. MaxOverlap is how many notes it repeats.
+	// NoteOverlap is how much older than the id in the field since a note may be, so that a sync sends it again. The client may
+	// have missed such a note: a note that is stored later may have an earlier id, because the clocks of writers differ.
 	NoteOverlap = 5 * time.Minute
-	MaxOverlap  = 200
+	// MaxOverlap is how many of these older notes a sync sends.
+	MaxOverlap = 200
 	// MaxCursor is the maximum length of the cursor of a sync, in bytes.
 	MaxCursor = 4096
 )
@@ -117,12 +118,12 @@ const (
 	PartLife      = time.Hour
 )
 
-// Coalescing: how often states of a job that are not urgent may be pushed. A person can read no more.
+// Coalescing: how often states of a job that are not urgent may be pushed. A person cannot read them faster.
 const (
 	// MinPushInterval is the shortest time between two pushes.
 	MinPushInterval = 250 * time.Millisecond
 	// SlowPushInterval is the shortest time between two pushes if progress grew by less than MinPushProgress.
 	SlowPushInterval = 2 * time.Second
-	// MinPushProgress is the growth of progress, in percent, that may be pushed after MinPushInterval.
+	// MinPushProgress is the growth of progress, in percentage points, from which a state may be pushed after MinPushInterval.
 	MinPushProgress = 1.0
 )

@@ -39,7 +39,7 @@ type Envelope struct {
 // receives the same timestamp. If data is [UploadProgress], Job is its upload id.
 func New(data Data, id string, now time.Time) Envelope {
 	e := Envelope{Type: data.Type(), Timestamp: Time{now}, ID: id, Data: data}
-	if p, ok := data.(interface{ jobID() string }); ok { // values and pointers
+	if p, ok := data.(interface{ jobID() string }); ok { // UploadProgress or a pointer to one
 		e.Job = p.jobID()
 	}
 	return e
@@ -58,9 +58,12 @@ func (e Envelope) Encode() ([]byte, error) {
 	return frame, nil
 }
 
-// CheckSize returns an [*Invalid] if the data of e is too large to be stored, over [MaxState] for the state of a job or
-// [MaxNote] for a note, and a [*TooLarge] instead if e is even over [MaxFrame] bytes. What can be stored can be posted. The
-// name of the field is prefixed by path.
+// CheckSize returns nil if the data of e is small enough to be stored. Such data can be posted, too. Otherwise its error is:
+//
+//	the frame is over [MaxFrame] bytes                               [*TooLarge]
+//	the state of a job is over [MaxState], or a note over [MaxNote]  [*Invalid]
+//
+// The Invalid names the field data, prefixed by path.
 func (e Envelope) CheckSize(path string) error {
 	limit, kind := MaxNote, "a note"
 	if e.Type == TypeUploadProgress {
@@ -73,12 +76,13 @@ func (e Envelope) CheckSize(path string) error {
 	if data.Len() <= limit {
 		return nil
 	}
+	// The frame's size is computed without encoding the data a second time: the frame with null in the place of the data.
 	e.Data = nil
-	var rest bytes.Buffer
-	if err := encodeJSON(&rest, e); err != nil {
+	var withNull bytes.Buffer
+	if err := encodeJSON(&withNull, e); err != nil {
 		return err
 	}
-	if size := rest.Len() - len("null") + data.Len(); size > MaxFrame {
+	if size := withNull.Len() - len("null") + data.Len(); size > MaxFrame {
 		return &TooLarge{Size: size, Limit: MaxFrame}
 	}
 
@@ -90,7 +94,7 @@ func Parse(frame []byte) (Envelope, error) {
 	var raw struct {
 		Envelope
 
-		Data json.RawMessage `json:"data"`
+		Data json.RawMessage `json:"data"` // hides Envelope's Data, whose Go type depends on the frame's type
 	}
 	if err := json.Unmarshal(frame, &raw); err != nil {
 		return Envelope{}, fmt.Errorf("parse frame: %w", err)

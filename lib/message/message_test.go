@@ -14,18 +14,19 @@ import (
 )
 
 func TestDecodeNamesFieldAndRule(t *testing.T) {
+	// progress, notification and failure return a message with the data; progressFields and noteFields are required fields.
 	progress := func(data string) string { return `{"type":"upload_progress","data":` + data + `}` }
 	notification := func(data string) string { return `{"type":"notification","data":` + data + `}` }
 	failure := func(data string) string { return `{"type":"error","data":` + data + `}` }
-	const full = `"uploadId":"u1","fileName":"f.csv","message":"m"`
-	const note = `"title":"t","message":"m"`
+	const progressFields = `"uploadId":"u1","fileName":"f.csv","message":"m"`
+	const noteFields = `"title":"t","message":"m"`
 	for _, tt := range []struct{ name, in, want string }{
 		{"not JSON", `{`, "input must be valid JSON"},
 		{"not an object", `[]`, "input must be a JSON object"},
 		{"null", `null`, "input must be a JSON object"},
 		{"empty", `{}`, "data is required; type is required"},
 		{"other type", `{"type":"gossip","data":{}}`, "type must be one of upload_progress, notification, error"},
-		{"timestamp is ours", `{"type":"error","data":{},"timestamp":"x"}`, "timestamp is not a known field"},
+		{"timestamp, which only the server sets", `{"type":"error","data":{},"timestamp":"x"}`, "timestamp is not a known field"},
 		{"type is a number", `{"type":1,"data":{}}`, "type must be a string"},
 		{"keys are matched exactly", `{"Type":"error","data":{}}`, "Type is not a known field; type is required"},
 		{
@@ -34,27 +35,27 @@ func TestDecodeNamesFieldAndRule(t *testing.T) {
 				"f is not a known field; g is not a known field; h is not a known field; i is not a known field; j is not a known field; and 1 more",
 		},
 		{"data is a list", progress(`[]`), "data must be a JSON object"},
-		{"nothing required", progress(`{}`), "data.fileName is required; data.message is required; data.progress is required; data.uploadId is required"},
-		{"progress absent", progress(`{` + full + `}`), "data.progress is required"},
-		{"progress null", progress(`{` + full + `,"progress":null}`), "data.progress is required"},
-		{"progress below", progress(`{` + full + `,"progress":-0.1}`), "data.progress must be a number from 0 to 100"},
-		{"progress above", progress(`{` + full + `,"progress":100.01}`), "data.progress must be a number from 0 to 100"},
-		{"progress text", progress(`{` + full + `,"progress":"50"}`), "data.progress must be a number"},
-		{"progress over float64", progress(`{` + full + `,"progress":1e999}`), "data.progress must be a number"},
-		{"status", progress(`{` + full + `,"progress":1,"status":"done"}`), "data.status must be one of running, succeeded, failed, cancelled"},
-		{"rows negative", progress(`{` + full + `,"progress":1,"currentRow":-1}`), "data.currentRow must be a number from 0"},
-		{"rows fractional", progress(`{` + full + `,"progress":1,"totalRows":1.5}`), "data.totalRows must be a whole number"},
-		{"misspelt", progress(`{` + full + `,"progress":1,"curentRow":1}`), "data.curentRow is not a known field"},
+		{"no required field", progress(`{}`), "data.fileName is required; data.message is required; data.progress is required; data.uploadId is required"},
+		{"progress absent", progress(`{` + progressFields + `}`), "data.progress is required"},
+		{"progress null", progress(`{` + progressFields + `,"progress":null}`), "data.progress is required"},
+		{"progress below 0", progress(`{` + progressFields + `,"progress":-0.1}`), "data.progress must be a number from 0 to 100"},
+		{"progress above 100", progress(`{` + progressFields + `,"progress":100.01}`), "data.progress must be a number from 0 to 100"},
+		{"progress as text", progress(`{` + progressFields + `,"progress":"50"}`), "data.progress must be a number"},
+		{"progress over float64", progress(`{` + progressFields + `,"progress":1e999}`), "data.progress must be a number"},
+		{"unknown status", progress(`{` + progressFields + `,"progress":1,"status":"done"}`), "data.status must be one of running, succeeded, failed, cancelled"},
+		{"rows negative", progress(`{` + progressFields + `,"progress":1,"currentRow":-1}`), "data.currentRow must be a number from 0"},
+		{"rows fractional", progress(`{` + progressFields + `,"progress":1,"totalRows":1.5}`), "data.totalRows must be a whole number"},
+		{"misspelt field", progress(`{` + progressFields + `,"progress":1,"curentRow":1}`), "data.curentRow is not a known field"},
 		{"id empty", progress(`{"uploadId":"","fileName":"f","message":"m","progress":1}`), "data.uploadId must not be empty"},
 		{"id long", progress(`{"uploadId":"` + strings.Repeat("x", 257) + `","fileName":"f","message":"m","progress":1}`), "data.uploadId must be at most 256 bytes"},
-		{"severity", notification(`{` + note + `,"severity":"loud"}`), "data.severity must be one of info, success, warning, error"},
-		{"severity empty", notification(`{` + note + `,"severity":""}`), "data.severity must be one of info, success, warning, error"},
-		{"script", notification(`{` + note + `,"severity":"info","actionUrl":"javascript:alert(1)"}`), "data.actionUrl must be an https or http URL, or a path that starts with a single /"},
-		{"other host", notification(`{` + note + `,"severity":"info","actionUrl":"//evil.example/x"}`), "data.actionUrl must be an https or http URL, or a path that starts with a single /"},
-		{"backslash", notification(`{` + note + `,"severity":"info","actionUrl":"/\\evil.example"}`), "data.actionUrl must be an https or http URL, or a path that starts with a single /"},
+		{"unknown severity", notification(`{` + noteFields + `,"severity":"loud"}`), "data.severity must be one of info, success, warning, error"},
+		{"severity empty", notification(`{` + noteFields + `,"severity":""}`), "data.severity must be one of info, success, warning, error"},
+		{"action URL with a script", notification(`{` + noteFields + `,"severity":"info","actionUrl":"javascript:alert(1)"}`), "data.actionUrl must be an https or http URL, or a path that starts with a single /"},
+		{"action URL with another host", notification(`{` + noteFields + `,"severity":"info","actionUrl":"//evil.example/x"}`), "data.actionUrl must be an https or http URL, or a path that starts with a single /"},
+		{"action URL with a backslash", notification(`{` + noteFields + `,"severity":"info","actionUrl":"/\\evil.example"}`), "data.actionUrl must be an https or http URL, or a path that starts with a single /"},
 		{"no code", failure(`{"message":"m"}`), "data.code is required"},
-		{"details", failure(`{"code":"C","message":"m","details":"` + strings.Repeat("x", 4096) + `"}`), "data.details must be at most 4096 bytes"},
-		{"details that no text frame may hold", failure(`{"code":"C","message":"m","details":"` + "\xff" + `"}`), "data.details must be valid UTF-8"},
+		{"details too long", failure(`{"code":"C","message":"m","details":"` + strings.Repeat("x", 4096) + `"}`), "data.details must be at most 4096 bytes"},
+		{"details of invalid UTF-8", failure(`{"code":"C","message":"m","details":"` + "\xff" + `"}`), "data.details must be valid UTF-8"},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			_, err := message.Decode([]byte(tt.in))
@@ -134,14 +135,14 @@ func TestNewSetsTheJobToTheUploadID(t *testing.T) {
 }
 
 func TestEncodeRefusesMoreThanAFrame(t *testing.T) {
-	at := func(size int) ([]byte, error) {
+	encodeWithMessageOf := func(size int) ([]byte, error) {
 		return message.New(message.Error{Code: "C", Message: strings.Repeat("x", size)}, "", time.Now()).Encode()
 	}
 	overhead := len(`{"type":"error","timestamp":"2026-11-22T11:00:00.000Z","data":{"code":"C","message":""}}`)
-	if frame, err := at(message.MaxFrame - overhead); err != nil || len(frame) != message.MaxFrame {
+	if frame, err := encodeWithMessageOf(message.MaxFrame - overhead); err != nil || len(frame) != message.MaxFrame {
 		t.Errorf("a frame of exactly the limit: %d bytes, %v", len(frame), err)
 	}
-	_, err := at(message.MaxFrame - overhead + 1)
+	_, err := encodeWithMessageOf(message.MaxFrame - overhead + 1)
 	var large *message.TooLarge
 	if !errors.As(err, &large) || large.Size != message.MaxFrame+1 {
 		t.Errorf("one byte more: %v, want a *TooLarge of %d", err, message.MaxFrame+1)
@@ -152,24 +153,24 @@ func TestCheckSizeAcceptsDataUpToTheLimit(t *testing.T) {
 	state := func(n int) message.UploadProgress {
 		return message.UploadProgress{UploadID: "u", FileName: "f", Message: strings.Repeat("x", n)}
 	}
-	const around = len(`{"uploadId":"u","fileName":"f","progress":0,"message":""}`)
+	const stateOverhead = len(`{"uploadId":"u","fileName":"f","progress":0,"message":""}`)
 	note := func(n int) message.Notification { return message.Notification{Message: strings.Repeat("x", n)} }
-	const aroundNote = len(`{"title":"","message":"","severity":""}`)
-	full, tooLong := state(message.MaxState-around), state(message.MaxState-around+1)
-	marks := state(0)
-	marks.Message = strings.Repeat("<", message.MaxState-around)
+	const noteOverhead = len(`{"title":"","message":"","severity":""}`)
+	full, tooLong := state(message.MaxState-stateOverhead), state(message.MaxState-stateOverhead+1)
+	lessThanSigns := state(0)
+	lessThanSigns.Message = strings.Repeat("<", message.MaxState-stateOverhead)
 	for _, tt := range []struct {
 		name, path string
 		data       message.Data
 		want       string
 	}{
 		{"a state", "", full, ""},
-		{"a state that HTML would escape", "", marks, ""},
+		{"a state of characters that HTML escapes", "", lessThanSigns, ""},
 		{"a state by its pointer", "", &full, ""},
 		{"a state too large", "", tooLong, "data must be at most 2560 bytes of JSON in the state of a job"},
 		{"a state too large by its pointer", "message", &tooLong, "message.data must be at most 2560 bytes of JSON in the state of a job"},
-		{"a note", "", note(message.MaxNote - aroundNote), ""},
-		{"a note too large", "message", note(message.MaxNote - aroundNote + 1), "message.data must be at most 8192 bytes of JSON in a note"},
+		{"a note", "", note(message.MaxNote - noteOverhead), ""},
+		{"a note too large", "message", note(message.MaxNote - noteOverhead + 1), "message.data must be at most 8192 bytes of JSON in a note"},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			err := message.New(tt.data, "", time.Now()).CheckSize(tt.path)
@@ -181,7 +182,8 @@ func TestCheckSizeAcceptsDataUpToTheLimit(t *testing.T) {
 	}
 }
 
-// TestCheckSizeMeasuresTheFrameThatEncodeMakes compares the two at the limit of a frame, with characters that JSON escapes.
+// TestCheckSizeMeasuresTheFrameThatEncodeMakes compares the errors of CheckSize and Encode at the limit of a frame. The data
+// contains characters that JSON escapes.
 func TestCheckSizeMeasuresTheFrameThatEncodeMakes(t *testing.T) {
 	frame := func(kind string, size int) message.Envelope {
 		at := time.Date(2026, 11, 22, 10, 0, 0, 0, time.UTC)
@@ -192,11 +194,11 @@ func TestCheckSizeMeasuresTheFrameThatEncodeMakes(t *testing.T) {
 		return message.New(message.UploadProgress{UploadID: `<"`, FileName: "é", Message: strings.Repeat("x", size)}, "01J", at)
 	}
 	for _, kind := range []string{"note", "state"} {
-		text, err := frame(kind, 0).Encode()
+		withoutMessage, err := frame(kind, 0).Encode()
 		if err != nil {
 			t.Fatal(err)
 		}
-		limit := message.MaxFrame - len(text)
+		limit := message.MaxFrame - len(withoutMessage)
 		var bad *message.Invalid
 		if err := frame(kind, limit).CheckSize(""); !errors.As(err, &bad) {
 			t.Errorf("a %s whose frame is at the limit: %v, want an *Invalid", kind, err)
@@ -249,19 +251,19 @@ func FuzzDecode(f *testing.F) {
 			t.Fatalf("accepted, but cannot be encoded: %v", err)
 		}
 		if !utf8.Valid(frame) {
-			t.Fatalf("encoded as %q, which is no text frame", frame)
+			t.Fatalf("encoded as %q, which is invalid UTF-8", frame)
 		}
-		back, err := message.Parse(frame)
-		if err != nil || back.Type != data.Type() {
+		parsed, err := message.Parse(frame)
+		if err != nil || parsed.Type != data.Type() {
 			t.Fatalf("encoded as %s, which does not parse: %v", frame, err)
 		}
-		if e, ok := data.(message.Error); ok {
-			e.Details, data = nil, e
-			b, _ := back.Data.(message.Error)
-			b.Details, back.Data = nil, b
+		if sent, ok := data.(message.Error); ok { // details may differ in their spaces
+			sent.Details, data = nil, sent
+			received, _ := parsed.Data.(message.Error)
+			received.Details, parsed.Data = nil, received
 		}
-		if diff := cmp.Diff(data, back.Data); diff != "" {
-			t.Errorf("comes back other than it went (-want +got):\n%s", diff)
+		if diff := cmp.Diff(data, parsed.Data); diff != "" {
+			t.Errorf("data after Encode and Parse (-want +got):\n%s", diff)
 		}
 	})
 }

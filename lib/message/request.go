@@ -16,8 +16,8 @@ type Request struct {
 	UserID       string
 	ConnectionID string
 	Message      Data
-	// Epoch is the run of the job that the state belongs to, in any form that [NormalizeEpoch] accepts. Empty means the
-	// stored run.
+	// Epoch names the run of the job that the state belongs to, in any form that [NormalizeEpoch] accepts. Empty means the run
+	// that the feed has now.
 	Epoch string
 	// Key is the idempotency key. Empty means that the request never counts as a repetition.
 	Key string
@@ -37,7 +37,7 @@ type Part struct {
 	Total int64 `json:"total"`
 	// Failed is how many of the done steps failed.
 	Failed int64 `json:"failed,omitzero"`
-	// From and To are the progress of the job, in percent, before the first step and after the last. To 0 means 100.
+	// From and To are the progress of the job, in percent, before the first step and after the last. A To of 0 means 100.
 	From float64 `json:"from,omitzero"`
 	To   float64 `json:"to,omitzero"`
 }
@@ -45,12 +45,12 @@ type Part struct {
 // ProgressRange returns the progress of the job, in percent, before the first step and after the last.
 func (p Part) ProgressRange() (from, to float64) {
 	if p.To == 0 {
-		return p.From, percent
+		return p.From, maxProgress
 	}
 	return p.From, p.To
 }
 
-const percent = 100
+const maxProgress = 100 // percent
 
 // Validate returns an [*Invalid] that names every broken rule of the request and of its message, or nil.
 func (r Request) Validate() error {
@@ -78,12 +78,13 @@ func (r Request) Normalize() (Request, error) {
 	if r.Key != "" {
 		v.require("key", len(r.Key) <= MaxKey, fmt.Sprintf("must be 1 to %d bytes", MaxKey))
 		v.require("key", utf8.ValidString(r.Key), ruleUTF8)
+		// An invalid byte also counts as U+FFFD here; the line before reports it.
 		v.require("key", !strings.ContainsRune(r.Key, utf8.RuneError) || !utf8.ValidString(r.Key), ruleKey)
 	}
 	if r.Execution != "" {
 		v.requireExecution(r.Execution)
 	}
-	r.Message, _ = producerValue(r.Message)
+	r.Message, _ = producerValue(r.Message) // validateMessage reports a message that no producer may send
 	if r.Part != nil {
 		v.requirePart(*r.Part, r)
 	}
@@ -106,7 +107,7 @@ func validateMessage(data Data) *Invalid {
 		return invalid("type", ruleType)
 	}
 	var bad *Invalid
-	errors.As(data.Validate(), &bad)
+	errors.As(data.Validate(), &bad) // a valid message leaves bad nil
 	return bad
 }
 
@@ -125,7 +126,7 @@ func (v *validator) requirePart(p Part, r Request) {
 	v.require("part.done", p.Done >= 0 && p.Done <= p.Total, "must be from 0 to part.total")
 	v.require("part.failed", p.Failed >= 0 && p.Failed <= p.Done, "must be from 0 to part.done")
 	from, to := p.ProgressRange()
-	v.require("part.from, part.to", from >= 0 && from <= to && to <= percent, "must be numbers from 0 to 100, from not over to")
+	v.require("part.from, part.to", from >= 0 && from <= to && to <= maxProgress, "must be numbers from 0 to 100, from not over to")
 	state, ok := AsUploadProgress(r.Message)
 	v.require("part", ok && r.ConnectionID == "", "is only for upload_progress to a userId")
 	v.require("part", !state.Status.Terminal(), "must not come with a terminal status: a job ends as a whole")

@@ -24,6 +24,7 @@ func TestValidateNamesFieldAndRule(t *testing.T) {
 	note := message.Notification{Title: "t", Message: "m", Severity: message.SeverityInfo}
 	failed := progress
 	failed.Status = message.StatusFailed
+	// toUser returns a request to u1, after edit has changed it.
 	toUser := func(data message.Data, edit func(*message.Request)) message.Request {
 		r := message.Request{UserID: "u1", Message: data}
 		edit(&r)
@@ -39,38 +40,38 @@ func TestValidateNamesFieldAndRule(t *testing.T) {
 	}{
 		{"to a user", toUser(progress, unchanged), ""},
 		{"to a connection", message.Request{ConnectionID: "c", Message: note}, ""},
-		{"all set", toUser(&progress, func(r *message.Request) {
+		{"every field at its limit", toUser(&progress, func(r *message.Request) {
 			r.UserID, r.Epoch, r.Key, r.Execution = long(255), "2026-11-22T10:00:00.123Z#0001", long(1024), executionARN("m", "x")
 			r.Part = &message.Part{ID: long(16), Done: 1 << 53, Total: 1 << 53, Failed: 1 << 53, From: 10, To: 10}
 		}), ""},
-		{"a part to 100 %", toUser(progress, part(message.Part{ID: "1", Total: 1, From: 99})), ""},
+		{"a part without to, which means 100", toUser(progress, part(message.Part{ID: "1", Total: 1, From: 99})), ""},
 
-		{"nobody", message.Request{Message: note}, "userId, connectionId exactly one of the two is required"},
-		{"both", toUser(note, func(r *message.Request) { r.ConnectionID = "c" }), "userId, connectionId exactly one of the two is required"},
+		{"no target", message.Request{Message: note}, "userId, connectionId exactly one of the two is required"},
+		{"two targets", toUser(note, func(r *message.Request) { r.ConnectionID = "c" }), "userId, connectionId exactly one of the two is required"},
 		{"a long user", toUser(note, func(r *message.Request) { r.UserID = long(256) }), "userId must be 1 to 255 bytes"},
-		{"a user that is no text", toUser(note, func(r *message.Request) { r.UserID = "\xff" }), "userId must be valid UTF-8"},
+		{"a user of invalid UTF-8", toUser(note, func(r *message.Request) { r.UserID = "\xff" }), "userId must be valid UTF-8"},
 		{"a long connection", message.Request{ConnectionID: long(256), Message: note}, "connectionId must be 1 to 255 bytes"},
 		{"a long key", toUser(note, func(r *message.Request) { r.Key = long(1025) }), "key must be 1 to 1024 bytes"},
 		{"a long ARN", toUser(note, func(r *message.Request) { r.Execution = long(257) }), "execution must be at most 256 characters"},
-		{"what is no execution", toUser(note, func(r *message.Request) { r.Execution = "arn:aws:states:us-east-1:123456789012:stateMachine:m" }), ruleExecution},
-		{"no epoch", toUser(note, func(r *message.Request) { r.Epoch = "yesterday" }), ruleEpoch},
+		{"the ARN of a state machine", toUser(note, func(r *message.Request) { r.Execution = "arn:aws:states:us-east-1:123456789012:stateMachine:m" }), ruleExecution},
+		{"an epoch that is no time", toUser(note, func(r *message.Request) { r.Epoch = "yesterday" }), ruleEpoch},
 		{"an epoch of Step Functions", toUser(note, func(r *message.Request) { r.Epoch = "2026-11-22T10:00:13Z" }), ""},
-		{"a message of no producer", toUser(message.Welcome{}, unchanged), "type must be one of upload_progress, notification, error"},
-		{"a message that is nil", toUser((*message.Notification)(nil), unchanged), "message is required"},
+		{"a message that only the server sends", toUser(message.Welcome{}, unchanged), "type must be one of upload_progress, notification, error"},
+		{"a nil pointer as message", toUser((*message.Notification)(nil), unchanged), "message is required"},
 		{"no message", message.Request{UserID: "u"}, "message is required"},
 		{"a bad message", toUser(message.Notification{}, unchanged), "data.title must not be empty; data.message must not be empty; data.severity must be one of info, success, warning, error"},
 		{"a job's id of 257 bytes", toUser(message.UploadProgress{UploadID: long(257), FileName: "f", Message: "m"}, unchanged), "data.uploadId must be at most 256 bytes"},
 
 		{"a part without id and total", toUser(progress, part(message.Part{})), "part.id must be 1 to 16 bytes; part.total must be from 1 to 9007199254740992"},
 		{"a part with a long id", toUser(progress, part(message.Part{ID: long(17), Total: 1})), "part.id must be 1 to 16 bytes"},
-		{"more steps than are exact", toUser(progress, part(message.Part{ID: "1", Total: 1<<53 + 1})), "part.total must be from 1 to 9007199254740992"},
+		{"more steps than a JSON number holds exactly", toUser(progress, part(message.Part{ID: "1", Total: 1<<53 + 1})), "part.total must be from 1 to 9007199254740992"},
 		{"more done than all", toUser(progress, part(message.Part{ID: "1", Done: 2, Total: 1})), "part.done must be from 0 to part.total"},
-		{"less done than nothing", toUser(progress, part(message.Part{ID: "1", Done: -1, Total: 1})), "part.done must be from 0 to part.total; part.failed must be from 0 to part.done"},
+		{"negative done", toUser(progress, part(message.Part{ID: "1", Done: -1, Total: 1})), "part.done must be from 0 to part.total; part.failed must be from 0 to part.done"},
 		{"more failed than done", toUser(progress, part(message.Part{ID: "1", Done: 1, Total: 9, Failed: 2})), "part.failed must be from 0 to part.done"},
 		{"from over to", toUser(progress, part(message.Part{ID: "1", Total: 1, From: 50, To: 49})), "part.from, part.to must be numbers from 0 to 100, from not over to"},
-		{"from below", toUser(progress, part(message.Part{ID: "1", Total: 1, From: -1})), "part.from, part.to must be numbers from 0 to 100, from not over to"},
-		{"to above", toUser(progress, part(message.Part{ID: "1", Total: 1, To: 101})), "part.from, part.to must be numbers from 0 to 100, from not over to"},
-		{"to no number", toUser(progress, part(message.Part{ID: "1", Total: 1, To: math.NaN()})), "part.from, part.to must be numbers from 0 to 100, from not over to"},
+		{"from below 0", toUser(progress, part(message.Part{ID: "1", Total: 1, From: -1})), "part.from, part.to must be numbers from 0 to 100, from not over to"},
+		{"to above 100", toUser(progress, part(message.Part{ID: "1", Total: 1, To: 101})), "part.from, part.to must be numbers from 0 to 100, from not over to"},
+		{"to that is not a number", toUser(progress, part(message.Part{ID: "1", Total: 1, To: math.NaN()})), "part.from, part.to must be numbers from 0 to 100, from not over to"},
 		{"a part of a note", toUser(note, part(message.Part{ID: "1", Total: 1})), "part is only for upload_progress to a userId"},
 		{"a part to a connection", message.Request{ConnectionID: "c", Message: progress, Part: &message.Part{ID: "1", Total: 1}}, "part is only for upload_progress to a userId"},
 		{"a part that ends the job", toUser(failed, part(message.Part{ID: "1", Total: 1})), "part must not come with a terminal status: a job ends as a whole"},
@@ -111,7 +112,7 @@ func TestIDsWithReplacementCharactersAreRejected(t *testing.T) {
 			set(&r, id)
 			var bad *message.Invalid
 			if err := r.Validate(); !errors.As(err, &bad) || bad.Problems[0].Field != field {
-				t.Errorf("%s %q: %v, want that the field is refused", field, id, err)
+				t.Errorf("%s %q: %v, want an error about the field", field, id, err)
 			}
 		}
 	}
@@ -149,8 +150,7 @@ func FuzzNormalizeEpoch(f *testing.F) {
 		f.Add(s, "2026-11-22T10:00:13.1921Z#0001")
 	}
 	form := regexp.MustCompile(`^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z#\d{4}$`)
-	at := func(t *testing.T, s string) (time.Time, bool) {
-		t.Helper()
+	epochTime := func(s string) (time.Time, bool) { // the time of an epoch in any form, in whole milliseconds
 		given, _, _ := strings.Cut(s, "#")
 		parsed, err := time.Parse(time.RFC3339Nano, given)
 		return parsed.Truncate(time.Millisecond), err == nil
@@ -159,19 +159,19 @@ func FuzzNormalizeEpoch(f *testing.F) {
 		epochA, err := message.NormalizeEpoch(a)
 		if err != nil {
 			if epochA != "" {
-				t.Errorf("%q is %q and %v", a, epochA, err)
+				t.Errorf("%q is refused with %v, and yet became %q", a, err, epochA)
 			}
 			return
 		}
 		if again, err := message.NormalizeEpoch(epochA); !form.MatchString(epochA) || again != epochA || err != nil {
-			t.Errorf("%q became %q, and that %q, %v", a, epochA, again, err)
+			t.Errorf("%q became %q, which became %q, %v; want it unchanged", a, epochA, again, err)
 		}
 		epochB, err := message.NormalizeEpoch(b)
 		if err != nil {
 			return
 		}
-		timeA, okA := at(t, a)
-		timeB, okB := at(t, b)
+		timeA, okA := epochTime(a)
+		timeB, okB := epochTime(b)
 		if !okA || !okB || timeA.Before(timeB) && epochA >= epochB || timeA.After(timeB) && epochA <= epochB {
 			t.Errorf("%q and %q became %q and %q", a, b, epochA, epochB)
 		}

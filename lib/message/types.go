@@ -34,12 +34,12 @@ const (
 	kindControl kind = iota
 	// kindState is the state of a job, which replaces the one before.
 	kindState
-	// kindNote is a message that is stored beside the others, until it is dismissed or expires.
+	// kindNote is a message that is stored in addition to earlier notes, until it is dismissed or expires.
 	kindNote
 )
 
-// types has each type of a frame with data. A new type is one line here, its name above, and a file of its own with its data. A
-// new note needs nothing else: it is decoded, validated, stored, posted and shown as the others are.
+// types describes each type of frame that has data. A new type needs one line here, its name above, and a file of its own with
+// its data. A new type of note needs nothing else: it is decoded, validated, stored, posted and shown like other notes.
 var types = map[Type]dataType{
 	TypeUploadProgress: newDataType[UploadProgress](kindState),
 	TypeNotification:   newDataType[Notification](kindNote),
@@ -52,7 +52,7 @@ var types = map[Type]dataType{
 	TypeUploadURL:      newDataType[UploadURL](kindControl),
 }
 
-// dataType is what can be done with the data of one type.
+// dataType says what the data of one type is for, and how to decode it.
 type dataType struct {
 	kind kind
 	// parse decodes the data of a received frame. It ignores unknown fields.
@@ -99,8 +99,8 @@ func newDataType[T Data](k kind) dataType {
 	}
 }
 
-// producerValue returns the message of a producer as a value. It returns nil and true for a nil pointer, and false for data that
-// no producer may send.
+// producerValue returns the message of a producer as a value, not a pointer. It returns nil and true for a nil pointer. It
+// returns data unchanged and false if no producer may send data of this type.
 func producerValue(data Data) (Data, bool) {
 	for _, t := range types {
 		if value, ok := t.value(data); ok && t.kind != kindControl {

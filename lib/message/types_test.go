@@ -15,7 +15,7 @@ func TestTheProtocolListsEachType(t *testing.T) {
 	}
 	listed := map[string]bool{}
 	for line := range strings.Lines(string(protocol)) {
-		names, isRow := strings.CutPrefix(line, "| `")
+		names, isRow := strings.CutPrefix(line, "| `") // a row begins with | `type` | or | `type`, `type` |
 		names, _, _ = strings.Cut(names, " |")
 		for name := range strings.SplitSeq(strings.TrimSuffix(names, "`"), "`, `") {
 			listed[name] = isRow || listed[name]
@@ -57,10 +57,10 @@ func TestTypesAgreeWithTheTable(t *testing.T) {
 			}
 		}
 		if got := IsNote(e.Data); got != (dataType.kind == kindNote) {
-			t.Errorf("%s is a note: %v", name, got)
+			t.Errorf("IsNote of %s is %v", name, got)
 		}
 	}
 	if IsNote(nil) || IsNote(Unknown{Name: "x"}) {
-		t.Error("data of no known type is a note")
+		t.Error("nil or data of an unknown type is a note")
 	}
 }
