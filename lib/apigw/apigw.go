@@ -28,7 +28,8 @@ const (
 	signingName     = "execute-api"
 	dialTimeout     = 2 * time.Second
 	idleConnTimeout = 90 * time.Second
-	// maxResponseSize is the number of bytes of a response that are read. Reading it lets the client reuse the socket.
+	// maxResponseSize is the maximum number of bytes that are read of a response's body. A body that is read to its end lets
+	// the client reuse the socket.
 	maxResponseSize = 64 << 10
 )
 
@@ -66,13 +67,14 @@ func New(config aws.Config, endpoint string) (*Sender, error) {
 	return &Sender{endpoint: u, region: config.Region, credentials: config.Credentials, signer: v4.NewSigner(), client: client}, nil
 }
 
-// Send sends one frame. Its errors are broadcast.ErrGone (410), ErrThrottled (429), ErrUnavailable (5xx or no response), and
-// others that are final. They do not contain the frame.
+// Send sends one frame. Its errors are [broadcast.ErrGone] (status 410), [broadcast.ErrThrottled] (429),
+// [broadcast.ErrUnavailable] (5xx or no response), and other errors that are final. No error contains the frame.
 func (s *Sender) Send(ctx context.Context, connectionID string, frame []byte) error {
 	return s.do(ctx, http.MethodPost, connectionID, frame)
 }
 
-// Close closes a connection with code 1000. A connection that is gone already is no error. Other errors are those of Send.
+// Close closes a connection with code 1000. It returns nil if the connection is already gone. Otherwise its errors are those of
+// Send.
 func (s *Sender) Close(ctx context.Context, connectionID string) error {
 	err := s.do(ctx, http.MethodDelete, connectionID, nil)
 	if errors.Is(err, broadcast.ErrGone) {
@@ -94,7 +96,7 @@ func (s *Sender) do(ctx context.Context, method, connectionID string, frame []by
 	defer func() { _ = response.Body.Close() }()
 	_, _ = io.Copy(io.Discard, io.LimitReader(response.Body, maxResponseSize))
 	switch status := response.StatusCode; {
-	case status < http.StatusMultipleChoices:
+	case status < http.StatusMultipleChoices: // 1xx and 2xx
 		return nil
 	case status == http.StatusGone:
 		return broadcast.ErrGone
@@ -116,6 +118,7 @@ func (s *Sender) newRequest(ctx context.Context, method, connectionID string, fr
 	}
 	u := *s.endpoint
 	u.Path = s.endpoint.Path + "/@connections/" + connectionID
+	// RawPath is Path with the id escaped as SigV4 needs it.
 	u.RawPath = s.endpoint.EscapedPath() + "/@connections/" + escapePathSegment(connectionID)
 	request, err := http.NewRequestWithContext(ctx, method, u.String(), bytes.NewReader(frame))
 	if err != nil {

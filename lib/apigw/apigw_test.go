@@ -24,11 +24,13 @@ import (
 	"github.com/herald-progress/herald/lib/broadcast"
 )
 
-var config = aws.Config{Region: "us-east-1", Credentials: credentials.NewStaticCredentialsProvider("id", "key", "session")}
+// awsConfig has credentials that the test servers accept.
+var awsConfig = aws.Config{Region: "us-east-1", Credentials: credentials.NewStaticCredentialsProvider("id", "key", "session")}
 
-func sender(tb testing.TB, url string) *apigw.Sender {
+// newSender returns a sender for the stage prod of a test server.
+func newSender(tb testing.TB, url string) *apigw.Sender {
 	tb.Helper()
-	s, err := apigw.New(config, url+"/prod")
+	s, err := apigw.New(awsConfig, url+"/prod")
 	if err != nil {
 		tb.Fatal(err)
 	}
@@ -37,7 +39,7 @@ func sender(tb testing.TB, url string) *apigw.Sender {
 
 func TestNewRejectsInvalidEndpoints(t *testing.T) {
 	for _, endpoint := range []string{"", "prod", "wss://x.example/prod", "https:///prod", ":"} {
-		if _, err := apigw.New(config, endpoint); err == nil {
+		if _, err := apigw.New(awsConfig, endpoint); err == nil {
 			t.Errorf("New accepted the endpoint %q", endpoint)
 		}
 	}
@@ -59,7 +61,7 @@ func TestRequestsCarryAValidSignature(t *testing.T) {
 		var headers strings.Builder
 		for name := range strings.SplitSeq(parts["SignedHeaders"], ";") {
 			value := r.Header.Get(name)
-			if name == "host" {
+			if name == "host" { // net/http moves this header out of r.Header
 				value = r.Host
 			}
 			if name == "content-length" {
@@ -87,7 +89,7 @@ func TestRequestsCarryAValidSignature(t *testing.T) {
 		}
 	}))
 	defer server.Close()
-	s := sender(t, server.URL)
+	s := newSender(t, server.URL)
 	if err := s.Send(t.Context(), id, []byte("frame")); err != nil || method != "POST" {
 		t.Fatalf("Send by %s: %v", method, err)
 	}
@@ -109,15 +111,15 @@ func mac(key []byte, text string) []byte {
 
 func TestSendMapsStatusesToErrors(t *testing.T) {
 	for _, tt := range []struct {
-		name   string
-		status int
-		kind   string
-		want   error
+		name      string
+		status    int
+		errorType string // the header X-Amzn-Errortype
+		want      error  // nil: success, or any error that is final
 	}{
 		{"delivered", 200, "", nil},
 		{"gone", 410, "GoneException", broadcast.ErrGone},
 		{"throttled", 429, "LimitExceededException", broadcast.ErrThrottled},
-		{"throttled, unnamed", 429, "", broadcast.ErrThrottled},
+		{"throttled, without an error type", 429, "", broadcast.ErrThrottled},
 		{"failing", 500, "InternalServerError", broadcast.ErrUnavailable},
 		{"timed out", 504, "", broadcast.ErrUnavailable},
 		{"forbidden is final", 403, "ForbiddenException", nil},
@@ -129,24 +131,25 @@ func TestSendMapsStatusesToErrors(t *testing.T) {
 				requests.Add(1)
 				raw, _ := io.ReadAll(r.Body)
 				path, body, signature = r.URL.EscapedPath(), string(raw), r.Header.Get("Authorization")
-				if tt.kind != "" {
-					w.Header().Set("X-Amzn-Errortype", tt.kind)
+				if tt.errorType != "" {
+					w.Header().Set("X-Amzn-Errortype", tt.errorType)
 				}
 				w.WriteHeader(tt.status)
 			}))
 			defer server.Close()
-			err := sender(t, server.URL).Send(t.Context(), "L0SM9cOFvHcCIhw=", []byte("private"))
+			err := newSender(t, server.URL).Send(t.Context(), "L0SM9cOFvHcCIhw=", []byte("private"))
 			if (err == nil) != (tt.status == 200) || (tt.want != nil && !errors.Is(err, tt.want)) {
 				t.Errorf("Send: %v, want %v", err, tt.want)
 			}
-			for _, retry := range []error{broadcast.ErrGone, broadcast.ErrThrottled, broadcast.ErrUnavailable} {
-				if !errors.Is(tt.want, retry) && errors.Is(err, retry) {
-					t.Errorf("Send: %v, which also matches %v", err, retry)
+			for _, sentinel := range []error{broadcast.ErrGone, broadcast.ErrThrottled, broadcast.ErrUnavailable} {
+				if !errors.Is(tt.want, sentinel) && errors.Is(err, sentinel) {
+					t.Errorf("Send: %v, which must not match %v", err, sentinel)
 				}
 			}
 			if err != nil && strings.Contains(err.Error(), "private") {
 				t.Error("the error contains the frame")
 			}
+			// The @ may be escaped or not: both are the same path.
 			if path != "/prod/@connections/L0SM9cOFvHcCIhw%3D" && path != "/prod/%40connections/L0SM9cOFvHcCIhw%3D" {
 				t.Errorf("posted to %s", path)
 			}
@@ -179,7 +182,7 @@ func TestCloseMapsStatusesToErrors(t *testing.T) {
 				w.WriteHeader(tt.status)
 			}))
 			defer server.Close()
-			if err := sender(t, server.URL).Close(t.Context(), "L0SM9cOFvHcCIhw="); !errors.Is(err, tt.want) || (err == nil) != (tt.want == nil) {
+			if err := newSender(t, server.URL).Close(t.Context(), "L0SM9cOFvHcCIhw="); !errors.Is(err, tt.want) || (err == nil) != (tt.want == nil) {
 				t.Errorf("Close: %v, want %v", err, tt.want)
 			}
 			if want := "DELETE /prod/@connections/L0SM9cOFvHcCIhw= "; got != want {
@@ -189,7 +192,7 @@ func TestCloseMapsStatusesToErrors(t *testing.T) {
 	}
 	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(http.StatusForbidden) }))
 	defer server.Close()
-	if err := sender(t, server.URL).Close(t.Context(), "c"); err == nil {
+	if err := newSender(t, server.URL).Close(t.Context(), "c"); err == nil {
 		t.Error("Close returned no error for status 403")
 	}
 }
@@ -197,7 +200,7 @@ func TestCloseMapsStatusesToErrors(t *testing.T) {
 func TestSendToAnUnreachableServiceIsErrUnavailable(t *testing.T) {
 	server := httptest.NewServer(http.NotFoundHandler())
 	server.Close()
-	if err := sender(t, server.URL).Send(t.Context(), "c", nil); !errors.Is(err, broadcast.ErrUnavailable) {
+	if err := newSender(t, server.URL).Send(t.Context(), "c", nil); !errors.Is(err, broadcast.ErrUnavailable) {
 		t.Errorf("Send: %v, want ErrUnavailable", err)
 	}
 }
@@ -212,9 +215,9 @@ func TestSendReusesSockets(t *testing.T) {
 	}
 	server.Start()
 	defer server.Close()
-	s := sender(t, server.URL)
-	// A new post may start before the socket of the last one is back in the pool, so some rounds open a few more sockets.
-	// With the SDK's default of ten idle sockets, this test would open over a thousand.
+	s := newSender(t, server.URL)
+	// A new post may start before an earlier post has returned its socket to the pool, so some rounds open a few more sockets.
+	// With the SDK's default of ten idle sockets, this test would open over a thousand sockets.
 	const rounds, concurrent, maxSockets = 20, 64, 4 * 64
 	for range rounds {
 		var posts sync.WaitGroup

@@ -17,7 +17,7 @@ import (
 
 // The errors of a [Sender] that have a meaning here. Any other error is final.
 var (
-	// ErrGone means that the connection is closed, or not open yet.
+	// ErrGone means that the connection is closed, or that its $connect is still running.
 	ErrGone = errors.New("broadcast: connection gone")
 	// ErrThrottled means that too many requests were sent. The post may be retried.
 	ErrThrottled = errors.New("broadcast: throttled")
@@ -29,8 +29,8 @@ var (
 var (
 	// ErrStore means that not all connections could be read.
 	ErrStore = errors.New("broadcast: connection store failed")
-	// ErrDelivery means that nothing was delivered, and that posts failed for another reason than [ErrGone]. If all of these
-	// were throttled, the error is [ErrThrottled].
+	// ErrDelivery means that nothing was delivered, and that at least one post failed with an error other than [ErrGone]. If every
+	// such post was throttled, the error of the broadcast is [ErrThrottled] instead.
 	ErrDelivery = errors.New("broadcast: failed to deliver message")
 )
 
@@ -40,17 +40,17 @@ type Sender interface {
 }
 
 const (
-	// InFlight is how many posts of one broadcast are in flight at once. Lambda allows 1,024 open
-	// files and sockets.
+	// InFlight is how many posts of one broadcast are in flight at once. It is far below the 1,024 open files and sockets that
+	// Lambda allows.
 	InFlight = 128
-	// PostTimeout bounds one post: a dead peer may hang.
+	// PostTimeout bounds one post, because a post to a dead peer may hang.
 	PostTimeout = 3 * time.Second
-	// Budget bounds a broadcast with its retries, below the five seconds of a notify state.
+	// Budget bounds a broadcast with its retries. It is below the timeout of a workflow's notify state, five seconds.
 	Budget = 4 * time.Second
 	// reportReserve is the time between the end of a broadcast and the deadline of the Lambda, for the report.
 	reportReserve = 250 * time.Millisecond
-	// connectGrace is the age from which a 410 means that a connection is gone. A younger connection also gets 410 while its
-	// own $connect is still running.
+	// connectGrace is the age up to which a connection that gets status 410 is not deleted, because API Gateway also returns 410
+	// while the connection's own $connect is still running.
 	connectGrace = 30 * time.Second
 )
 
@@ -86,8 +86,8 @@ type Broadcaster struct {
 	Now func() time.Time
 }
 
-// ToUser posts data to every connection of the user, with the same id and timestamp. No connection at all is a success. It
-// returns when every post has ended, at the latest after the budget: then the report is partial.
+// ToUser posts data to every connection of the user, with the same id and timestamp. It succeeds if the user has no connection.
+// It returns when every post has ended, at the latest after [Budget]: then the report is partial.
 func (b *Broadcaster) ToUser(ctx context.Context, userID string, data message.Data) (Report, error) {
 	return b.post(ctx, b.User(userID), data)
 }
@@ -97,7 +97,7 @@ func (b *Broadcaster) ToConnections(ctx context.Context, read []connection.Conne
 	return b.post(ctx, b.Connections(read), data)
 }
 
-// ToConnection posts data to one connection. A connection that is gone is reported; it is no error.
+// ToConnection posts data to one connection. If the connection is gone, the report counts it as gone, and the error is nil.
 func (b *Broadcaster) ToConnection(ctx context.Context, connectionID string, data message.Data) (Report, error) {
 	return b.post(ctx, b.Connection(connectionID), data)
 }
@@ -122,7 +122,7 @@ func (b *Broadcaster) post(ctx context.Context, to Recipients, data message.Data
 	return to.Post(ctx, Frame{ID: id, Body: body})
 }
 
-// NewID returns the id of a message that is made at a time: a ULID, so that later ids sort after earlier ones
+// NewID returns a new id for a message of a time: a ULID, so that the ids of later messages sort after those of earlier ones
 // (https://github.com/ulid/spec).
 func NewID(at time.Time) (string, error) {
 	id, err := ulid.New(ulid.Timestamp(at), rand.Reader)
@@ -133,7 +133,8 @@ func NewID(at time.Time) (string, error) {
 	return id.String(), nil
 }
 
-// WithBudget returns a context that ends after [Budget], and early enough before the end of ctx to report.
+// WithBudget returns a context that ends after [Budget], or earlier if ctx has a deadline: then it leaves the caller time to
+// report before that deadline.
 func WithBudget(ctx context.Context) (context.Context, context.CancelFunc) {
 	budget := Budget
 	if deadline, ok := ctx.Deadline(); ok {

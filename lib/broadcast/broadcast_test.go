@@ -18,15 +18,17 @@ import (
 	"github.com/herald-progress/herald/lib/message"
 )
 
+// hello is a valid message.
 var hello = message.Notification{Title: "t", Message: "m", Severity: message.SeverityInfo}
 
-// sender answers the posts to each connection with the scripted answers, one after the other; the last one repeats.
+// sender answers the posts to each connection with its answers, one after the other, and repeats the last one. Without answers
+// every post succeeds.
 type sender struct {
-	answers map[string][]error
-	delay   time.Duration
+	answers map[string][]error // by connection id
+	delay   time.Duration      // of each post
 
 	mu          sync.Mutex
-	frames      map[string][]string
+	frames      map[string][]string // by connection id
 	inFlight    int
 	maxInFlight int
 }
@@ -59,7 +61,8 @@ func (s *sender) Send(ctx context.Context, id string, frame []byte) error {
 	return nil
 }
 
-// pause waits for d. It makes no timer that is due at once: Go 1.26's race detector crashes on many of those in a bubble.
+// pause waits for d. It makes no timer for a d of 0, because Go 1.26's race detector crashes on many timers that are due at once
+// in a synctest bubble.
 func pause(ctx context.Context, d time.Duration) error {
 	if d == 0 {
 		return ctx.Err()
@@ -72,8 +75,8 @@ func pause(ctx context.Context, d time.Duration) error {
 	}
 }
 
-// user returns a store with connections of "u1" that were opened a minute ago.
-func user(t *testing.T, ids ...string) *connection.Memory {
+// storeWith returns a store with connections of "u1" that were opened a minute ago.
+func storeWith(t *testing.T, ids ...string) *connection.Memory {
 	t.Helper()
 	s := &connection.Memory{}
 	for _, id := range ids {
@@ -83,11 +86,11 @@ func user(t *testing.T, ids ...string) *connection.Memory {
 	return s
 }
 
-// put stores a connection of "u1" with an age, whose token expires after left.
-func put(t *testing.T, s connection.Store, id string, age, left time.Duration) {
+// put stores a connection of "u1" that was opened age ago, and whose token expires in tokenLife.
+func put(t *testing.T, s connection.Store, id string, age, tokenLife time.Duration) {
 	t.Helper()
 	now := time.Now()
-	c := connection.Connection{ID: id, UserID: "u1", ConnectedAt: now.Add(-age), TokenExpiresAt: now.Add(left)}
+	c := connection.Connection{ID: id, UserID: "u1", ConnectedAt: now.Add(-age), TokenExpiresAt: now.Add(tokenLife)}
 	if err := s.Put(t.Context(), c); err != nil {
 		t.Fatal(err)
 	}
@@ -100,7 +103,7 @@ func has(t *testing.T, s connection.Store, id string) bool {
 	return err == nil
 }
 
-func TestToUserReports(t *testing.T) {
+func TestToUserCountsEachConnectionOnce(t *testing.T) {
 	final := errors.New("403")
 	for _, tt := range []struct {
 		name    string
@@ -116,7 +119,7 @@ func TestToUserReports(t *testing.T) {
 		},
 		{"one fails for good", map[string][]error{"a": {final}}, broadcast.Report{Connections: 3, Delivered: 2, Failed: 1}, nil},
 		{
-			"all fail but one that is gone", map[string][]error{"a": {final}, "b": {final}, "c": {broadcast.ErrGone}},
+			"two fail, one is gone", map[string][]error{"a": {final}, "b": {final}, "c": {broadcast.ErrGone}},
 			broadcast.Report{Connections: 3, Gone: 1, Failed: 2}, broadcast.ErrDelivery,
 		},
 		{
@@ -134,7 +137,7 @@ func TestToUserReports(t *testing.T) {
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
-				b := &broadcast.Broadcaster{Store: user(t, "a", "b", "c"), Sender: &sender{answers: tt.answers}}
+				b := &broadcast.Broadcaster{Store: storeWith(t, "a", "b", "c"), Sender: &sender{answers: tt.answers}}
 				start := time.Now()
 				got, err := b.ToUser(t.Context(), "u1", hello)
 				if !errors.Is(err, tt.err) {
@@ -157,7 +160,7 @@ func TestEveryConnectionSeesOneFrame(t *testing.T) {
 		ids = append(ids, fmt.Sprintf("c%02d", i))
 	}
 	s := &sender{}
-	b := &broadcast.Broadcaster{Store: user(t, ids...), Sender: s}
+	b := &broadcast.Broadcaster{Store: storeWith(t, ids...), Sender: s}
 	report, err := b.ToUser(t.Context(), "u1", hello)
 	if err != nil || report.Delivered != 81 {
 		t.Fatalf("%+v, %v", report, err)
@@ -173,7 +176,7 @@ func TestEveryConnectionSeesOneFrame(t *testing.T) {
 	}
 	for frame := range seen {
 		if !strings.Contains(frame, report.MessageID) {
-			t.Errorf("the frame %s lacks the id that is reported, %s", frame, report.MessageID)
+			t.Errorf("the frame %s does not contain the reported id, %s", frame, report.MessageID)
 		}
 	}
 }
@@ -188,7 +191,7 @@ func TestNobodyConnectedIsASuccess(t *testing.T) {
 
 func TestEndedSessionsGetNoPosts(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		store, s := user(t, "live"), &sender{}
+		store, s := storeWith(t, "live"), &sender{}
 		put(t, store, "token expired", time.Minute, 0)
 		put(t, store, "two hours old", connection.MaxSessionDuration, time.Hour)
 		b := &broadcast.Broadcaster{Store: store, Sender: s}
@@ -201,7 +204,7 @@ func TestEndedSessionsGetNoPosts(t *testing.T) {
 
 func TestGoneConnectionsAreDeletedAfterTheConnectGrace(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		store := user(t)
+		store := storeWith(t)
 		put(t, store, "old", 31*time.Second, time.Hour)
 		put(t, store, "young", 30*time.Second, time.Hour)
 		gone := []error{broadcast.ErrGone}
@@ -213,14 +216,14 @@ func TestGoneConnectionsAreDeletedAfterTheConnectGrace(t *testing.T) {
 			t.Error("the gone connection is not deleted")
 		}
 		if !has(t, store, "young") {
-			t.Error("a row was deleted while its $connect may still run")
+			t.Error("a connection was deleted while its $connect may still run")
 		}
 	})
 }
 
-func TestToConnection(t *testing.T) {
+func TestToConnectionPostsOnlyToAnOpenSession(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		store := user(t, "here", "gone")
+		store := storeWith(t, "here", "gone")
 		put(t, store, "expired", time.Hour, 0)
 		s := &sender{answers: map[string][]error{"gone": {broadcast.ErrGone}}}
 		b := &broadcast.Broadcaster{Store: store, Sender: s}
@@ -243,7 +246,7 @@ func TestToConnection(t *testing.T) {
 
 func TestBadMessagesAreNotPosted(t *testing.T) {
 	s := &sender{}
-	b := &broadcast.Broadcaster{Store: user(t, "a"), Sender: s}
+	b := &broadcast.Broadcaster{Store: storeWith(t, "a"), Sender: s}
 	_, err := b.ToUser(t.Context(), "u1", message.Notification{Title: "t", Message: "m", Severity: "loud"})
 	var bad *message.Invalid
 	if !errors.As(err, &bad) {

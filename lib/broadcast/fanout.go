@@ -12,24 +12,26 @@ import (
 	"github.com/herald-progress/herald/lib/connection"
 )
 
-// firstBackoff is the jittered pause before the first retry. Each further pause is twice as long, so that a post is tried at
-// most six times within the budget. The post keeps its slot meanwhile: throttling slows the whole broadcast down.
+// firstBackoff is the longest pause before the first retry. Each further pause is twice as long. The real pause is a random part
+// of it, from the half to the whole, so a post is tried at most six times within the budget. A post keeps its slot during its
+// pauses, so that a throttled broadcast sends fewer requests.
 const firstBackoff = 200 * time.Millisecond
 
 // fanOut is one broadcast in progress.
 type fanOut struct {
 	broadcaster *Broadcaster
 	frame       []byte
-	slots       chan struct{}
+	slots       chan struct{} // holds one element for each post in flight, at most InFlight
 	posts       sync.WaitGroup
 
 	mu     sync.Mutex
 	report Report
-	// throttled and refused count the failed posts by their last error. Posts that the budget ended are in neither.
+	// throttled counts the failed posts whose last error is [ErrThrottled], and refused those with another error. A post that
+	// had no error before the budget ended counts in neither.
 	throttled, refused int
-	// throttledOut is set when a post was throttled until the budget ended, and nothing was delivered since that post's first
-	// try. The remaining connections are then skipped: more requests would only be throttled, too. A single throttled
-	// connection among others that work does not set it.
+	// throttledOut is set when a post was throttled to its last try, and no post was delivered since its first try. The remaining
+	// connections are then skipped, because API Gateway would throttle their posts, too. It is not set if only a few connections
+	// are throttled while posts to others are delivered.
 	throttledOut bool
 }
 
@@ -37,12 +39,12 @@ type fanOut struct {
 // budget ended the reading after the first connection, run returns nil, and the report is partial.
 func (f *fanOut) run(ctx context.Context, connections iter.Seq2[connection.Connection, error]) error {
 	defer f.posts.Wait()
-	read := 0
+	read := 0 // connections
 	for c, err := range connections {
 		switch {
 		case errors.Is(err, connection.ErrNotFound):
 			f.count(&f.report.Gone)
-		case err != nil && ctx.Err() != nil && read > 0:
+		case err != nil && ctx.Err() != nil && read > 0: // the budget ended the reading
 			f.broadcaster.log().WarnContext(ctx, "not all connections read", "err", err)
 
 			return nil
@@ -57,9 +59,10 @@ func (f *fanOut) run(ctx context.Context, connections iter.Seq2[connection.Conne
 	return nil
 }
 
-// start starts the post to a connection when a slot is free.
+// start waits for a free slot and starts the post to a connection. It starts no post, but counts the connection, if its session
+// has ended, if ctx ends first, or if the broadcast is throttled out.
 func (f *fanOut) start(ctx context.Context, c connection.Connection) {
-	if !f.broadcaster.now().Before(c.SessionEnd()) {
+	if sessionEnded := !f.broadcaster.now().Before(c.SessionEnd()); sessionEnded {
 		f.count(&f.report.Expired)
 
 		return
@@ -101,7 +104,7 @@ func (f *fanOut) post(ctx context.Context, c connection.Connection) {
 		case ctx.Err() == nil:
 			lastErr = err
 		}
-		if retryable(err) && sleep(ctx, backoff/2+rand.N(backoff/2)) {
+		if retryable(err) && sleep(ctx, backoff/2+rand.N(backoff/2)) { // jitter: a random pause from half to the whole backoff
 			continue
 		}
 		f.broadcaster.log().WarnContext(ctx, "post failed", "connectionId", c.ID, "err", err)
@@ -111,6 +114,7 @@ func (f *fanOut) post(ctx context.Context, c connection.Connection) {
 	}
 }
 
+// send posts the frame once.
 func (f *fanOut) send(ctx context.Context, id string) error {
 	ctx, cancel := context.WithTimeout(ctx, PostTimeout)
 	defer cancel()
@@ -134,6 +138,7 @@ func (f *fanOut) deleteGone(ctx context.Context, c connection.Connection) {
 	f.broadcaster.log().InfoContext(ctx, "Connection removed", "code", "GONE", "connectionId", c.ID)
 }
 
+// count adds one connection to a count of the report.
 func (f *fanOut) count(n *int) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
@@ -156,7 +161,8 @@ func (f *fanOut) delivered() int {
 	return f.report.Delivered
 }
 
-// skipThrottledOut reports whether a connection is skipped, and counts it as throttled if so.
+// skipThrottledOut reports whether to skip a connection because the broadcast is throttled out. If so, it counts the connection
+// as throttled.
 func (f *fanOut) skipThrottledOut() bool {
 	f.mu.Lock()
 	defer f.mu.Unlock()
@@ -169,7 +175,8 @@ func (f *fanOut) skipThrottledOut() bool {
 	return f.throttledOut
 }
 
-// countFailed counts a post whose last error was err. deliveredBefore is how many posts were delivered before its first try.
+// countFailed counts a failed post. err is its last error before the budget ended, or nil. deliveredBefore is how many posts of
+// the broadcast were delivered before its first try.
 func (f *fanOut) countFailed(err error, deliveredBefore int) {
 	f.mu.Lock()
 	switch {
@@ -200,7 +207,8 @@ func (f *fanOut) result(readErr error) (Report, error) {
 
 func retryable(err error) bool { return errors.Is(err, ErrThrottled) || errors.Is(err, ErrUnavailable) }
 
-// sleep waits for d and returns true. It returns false when ctx ends, and at once if ctx would end within d.
+// sleep waits for d and returns true. It returns false if ctx ends first; it does not wait at all if the deadline of ctx comes
+// before the end of d.
 func sleep(ctx context.Context, d time.Duration) bool {
 	if deadline, ok := ctx.Deadline(); ok && time.Until(deadline) <= d {
 		return false

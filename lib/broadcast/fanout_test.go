@@ -19,7 +19,7 @@ import (
 
 func TestFanOutIsBounded(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		store := user(t)
+		store := storeWith(t)
 		for i := range 1000 {
 			put(t, store, fmt.Sprint("c", i), time.Minute, time.Hour)
 		}
@@ -41,7 +41,7 @@ func TestFanOutIsBounded(t *testing.T) {
 
 func TestThrottlingIsReportedForMoreConnectionsThanInFlight(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		store, s := user(t), &sender{answers: map[string][]error{}, delay: 10 * time.Millisecond}
+		store, s := storeWith(t), &sender{answers: map[string][]error{}, delay: 10 * time.Millisecond}
 		for i := range 3 * broadcast.InFlight {
 			id := fmt.Sprint("c", i)
 			put(t, store, id, time.Minute, time.Hour)
@@ -57,12 +57,12 @@ func TestThrottlingIsReportedForMoreConnectionsThanInFlight(t *testing.T) {
 
 func TestThrottlingIsNotAnsweredByMoreRequests(t *testing.T) {
 	for name, tt := range map[string]struct {
-		throttled int // the posts to each connection that are throttled at first
-		delivered int
+		throttled int // how many posts to each connection are throttled before one succeeds
+		delivered int // connections
 	}{"for a moment": {1, 300}, "to the end": {1000, 0}} {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
-				store, s := user(t), &sender{answers: map[string][]error{}, delay: 10 * time.Millisecond}
+				store, s := storeWith(t), &sender{answers: map[string][]error{}, delay: 10 * time.Millisecond}
 				for i := range 300 {
 					id := fmt.Sprint("c", i)
 					put(t, store, id, time.Minute, time.Hour)
@@ -83,9 +83,9 @@ func TestThrottlingIsNotAnsweredByMoreRequests(t *testing.T) {
 }
 
 func TestThrottledConnectionsDelayNobodyElse(t *testing.T) {
-	const throttled, connections = 10, 4000 // 4,000 take longer than most retries of throttled posts
+	const throttled, connections = 10, 4000 // posts to 4,000 connections take longer than most retries of a throttled post
 	synctest.Test(t, func(t *testing.T) {
-		store, s := user(t), &sender{answers: map[string][]error{}, delay: 100 * time.Millisecond}
+		store, s := storeWith(t), &sender{answers: map[string][]error{}, delay: 100 * time.Millisecond}
 		for i := range connections {
 			id := fmt.Sprintf("c%04d", i)
 			put(t, store, id, time.Minute, time.Hour)
@@ -96,7 +96,7 @@ func TestThrottledConnectionsDelayNobodyElse(t *testing.T) {
 		b := &broadcast.Broadcaster{Store: store, Sender: s}
 		report, err := b.ToUser(t.Context(), "u1", hello)
 		if err != nil || report.Delivered != connections-throttled || report.Failed != throttled {
-			t.Errorf("%+v, %v; want all delivered but %d", report, err, throttled)
+			t.Errorf("%+v, %v; want %d failed, and the others delivered", report, err, throttled)
 		}
 	})
 }
@@ -104,7 +104,7 @@ func TestThrottledConnectionsDelayNobodyElse(t *testing.T) {
 func TestAHangingConnectionDelaysNobodyElse(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := &sender{delay: time.Hour}
-		b := &broadcast.Broadcaster{Store: user(t, "hung", "hung too"), Sender: s}
+		b := &broadcast.Broadcaster{Store: storeWith(t, "hung", "hung too"), Sender: s}
 		start := time.Now()
 		report, err := b.ToUser(t.Context(), "u1", hello)
 		if !errors.Is(err, broadcast.ErrDelivery) || report.Failed != 2 {
@@ -118,7 +118,7 @@ func TestAHangingConnectionDelaysNobodyElse(t *testing.T) {
 
 func TestTheCallersDeadlineLeavesTimeForThePartialReport(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		store := user(t)
+		store := storeWith(t)
 		for i := range 3 * broadcast.InFlight {
 			put(t, store, fmt.Sprint("c", i), time.Minute, time.Hour)
 		}
@@ -136,16 +136,17 @@ func TestTheCallersDeadlineLeavesTimeForThePartialReport(t *testing.T) {
 	})
 }
 
-// pages is a store whose second page of connections comes after a second, or fails.
-type pages struct {
+// twoPages is a store with two connections in its first page. Its second page is read a second later, or fails. It checks that
+// the first page has been posted to by then.
+type twoPages struct {
 	*connection.Memory
 
-	fail   error
+	fail   error // of the second page
 	sender *sender
 	t      *testing.T
 }
 
-func (p *pages) ByUser(ctx context.Context, id string) iter.Seq2[connection.Connection, error] {
+func (p *twoPages) ByUser(ctx context.Context, id string) iter.Seq2[connection.Connection, error] {
 	return func(yield func(connection.Connection, error) bool) {
 		n := 0
 		for c, err := range p.Memory.ByUser(ctx, id) {
@@ -174,7 +175,7 @@ func TestPostsStartWhileLaterPagesAreRead(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				s := &sender{delay: 10 * time.Millisecond}
-				store := &pages{Memory: user(t, "a", "b", "c", "d"), fail: fail, sender: s, t: t}
+				store := &twoPages{Memory: storeWith(t, "a", "b", "c", "d"), fail: fail, sender: s, t: t}
 				b := &broadcast.Broadcaster{Store: store, Sender: s}
 				report, err := b.ToUser(t.Context(), "u1", hello)
 				if fail == nil && (err != nil || report.Delivered != 4) {
@@ -188,7 +189,7 @@ func TestPostsStartWhileLaterPagesAreRead(t *testing.T) {
 	}
 }
 
-// slowPages is a store whose second page takes longer than the budget.
+// slowPages is a store whose second page takes longer than the budget. Its first page has all connections of the user.
 type slowPages struct{ *connection.Memory }
 
 func (p slowPages) ByUser(ctx context.Context, id string) iter.Seq2[connection.Connection, error] {
@@ -207,7 +208,7 @@ func TestTheBudgetEndsWhilePagesAreRead(t *testing.T) {
 	for name, want := range map[string]error{"u1": nil, "nobody": broadcast.ErrStore} {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
-				b := &broadcast.Broadcaster{Store: slowPages{user(t, "a", "b")}, Sender: &sender{}}
+				b := &broadcast.Broadcaster{Store: slowPages{storeWith(t, "a", "b")}, Sender: &sender{}}
 				report, err := b.ToUser(t.Context(), name, hello)
 				if !errors.Is(err, want) || want == nil && report.Delivered != 2 {
 					t.Errorf("%+v, %v; want a partial report, %v", report, err, want)

@@ -7,8 +7,9 @@ import (
 	"github.com/herald-progress/herald/lib/connection"
 )
 
-// prefetched is how many connections Prefetch reads before the caller posts a frame: as many as one broadcast posts to at once.
-const prefetched = InFlight
+// prefetchLimit is how many connections Prefetch reads before the caller posts a frame: as many as one broadcast posts to at
+// once.
+const prefetchLimit = InFlight
 
 // Recipients are the connections that one frame is posted to.
 type Recipients struct {
@@ -16,7 +17,7 @@ type Recipients struct {
 	connections func(context.Context) iter.Seq2[connection.Connection, error]
 }
 
-// User returns every connection of a user. They are read while they are posted to.
+// User returns every connection of a user. Post reads them while it posts.
 func (b *Broadcaster) User(userID string) Recipients {
 	return Recipients{b, func(ctx context.Context) iter.Seq2[connection.Connection, error] {
 		return b.Store.ByUser(ctx, userID)
@@ -43,11 +44,14 @@ func (b *Broadcaster) Connections(read []connection.Connection) Recipients {
 	}}
 }
 
-// Prefetch starts to read the connections now, while the caller makes the frame. It returns recipients for one Post. The
-// caller must call stop after it: stop ends the reading, and returns when it has ended.
+// Prefetch starts to read the connections now, in a goroutine, while the caller makes the frame. It returns recipients that can
+// be posted to once. The caller must call stop after Post, or instead of it: stop ends the reading, and waits until the goroutine
+// has returned.
 func (r Recipients) Prefetch(ctx context.Context) (_ Recipients, stop func()) {
 	ctx, cancel := context.WithCancel(ctx)
-	results, stopped, ended := make(chan result, prefetched), make(chan struct{}), make(chan struct{})
+	results := make(chan result, prefetchLimit)
+	stopped := make(chan struct{}) // closed by stop
+	ended := make(chan struct{})   // closed when the goroutine returns
 	go func() {
 		defer close(ended)
 		defer close(results)
@@ -84,7 +88,7 @@ type result struct {
 }
 
 // Post posts a frame to each of the connections. It returns when every post has ended, at the latest when ctx has ended:
-// then the report is partial. No connection at all is a success. The caller bounds ctx with [WithBudget].
+// then the report is partial. It succeeds if there is no connection. The caller bounds ctx with [WithBudget].
 func (r Recipients) Post(ctx context.Context, frame Frame) (Report, error) {
 	f := &fanOut{
 		broadcaster: r.broadcaster, frame: frame.Body, slots: make(chan struct{}, InFlight), report: Report{MessageID: frame.ID},

@@ -15,7 +15,7 @@ import (
 	"github.com/herald-progress/herald/lib/connection"
 )
 
-// pagedStore is a store that waits for pageTime before each page of two rows, and counts the rows that were read.
+// pagedStore is a store that waits for pageTime before each page of two connections, and counts the connections that were read.
 type pagedStore struct {
 	*connection.Memory
 
@@ -45,7 +45,8 @@ func (s *pagedStore) ByUser(ctx context.Context, id string) iter.Seq2[connection
 	}
 }
 
-// prefetchAndPost reads the connections of "u1" while prepare makes a frame, and posts it. A nil frame is not posted.
+// prefetchAndPost reads the connections of "u1" while prepare makes a frame, and posts the frame. It posts nothing if prepare
+// returns a nil frame or an error.
 func prefetchAndPost(t *testing.T, b *broadcast.Broadcaster, prepare func(context.Context) ([]byte, error)) (broadcast.Report, error) {
 	t.Helper()
 	ctx, cancel := broadcast.WithBudget(t.Context())
@@ -60,7 +61,7 @@ func prefetchAndPost(t *testing.T, b *broadcast.Broadcaster, prepare func(contex
 	return recipients.Post(ctx, broadcast.Frame{ID: "id", Body: body})
 }
 
-// prepareIn returns a function that waits for d and returns the frame and the error.
+// prepareIn returns a prepare function for prefetchAndPost that waits for d and then returns frame and err.
 func prepareIn(d time.Duration, frame []byte, err error) func(context.Context) ([]byte, error) {
 	return func(ctx context.Context) ([]byte, error) {
 		if err := pause(ctx, d); err != nil {
@@ -94,7 +95,7 @@ func TestPrefetchReadsConnectionsWhileTheFrameIsMade(t *testing.T) {
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
-				tt.store.Memory = user(t, "a", "b", "c", "d")
+				tt.store.Memory = storeWith(t, "a", "b", "c", "d")
 				s := &sender{}
 				b := &broadcast.Broadcaster{Store: &tt.store, Sender: s}
 				start := time.Now()
@@ -119,7 +120,7 @@ func TestPrefetchReadsConnectionsWhileTheFrameIsMade(t *testing.T) {
 func TestPrefetchReadsNoMoreThanCanBePostedAtOnce(t *testing.T) {
 	const rows = 12_000
 	synctest.Test(t, func(t *testing.T) {
-		store := &pagedStore{Memory: user(t)}
+		store := &pagedStore{Memory: storeWith(t)}
 		for i := range rows {
 			put(t, store, fmt.Sprint("c", i), time.Minute, time.Hour)
 		}
@@ -128,7 +129,7 @@ func TestPrefetchReadsNoMoreThanCanBePostedAtOnce(t *testing.T) {
 			time.Sleep(time.Second)
 			synctest.Wait()
 			if store.rowsRead > 2*broadcast.InFlight {
-				t.Errorf("%d rows were read before there was a frame", store.rowsRead)
+				t.Errorf("%d connections were read before there was a frame", store.rowsRead)
 			}
 
 			return []byte("f"), nil
@@ -141,14 +142,14 @@ func TestPrefetchReadsNoMoreThanCanBePostedAtOnce(t *testing.T) {
 
 func TestPrefetchStopsWithoutAFrame(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		store := &pagedStore{Memory: user(t)}
+		store := &pagedStore{Memory: storeWith(t)}
 		for i := range 1000 {
 			put(t, store, fmt.Sprint("c", i), time.Minute, time.Hour)
 		}
 		b := &broadcast.Broadcaster{Store: store, Sender: &sender{}}
 		report, err := prefetchAndPost(t, b, prepareIn(time.Second, nil, nil))
 		if err != nil || report.Connections != 0 || store.rowsRead > 2*broadcast.InFlight {
-			t.Errorf("%+v, %v, after %d rows; want an empty report", report, err, store.rowsRead)
+			t.Errorf("%+v, %v, after %d connections were read; want an empty report", report, err, store.rowsRead)
 		}
 	})
 }
