@@ -9,10 +9,10 @@ import (
 // decision is what happens to a request.
 type decision struct {
 	recipients broadcast.Recipients
-	// prefetch is true if the connections are read while the store works. It is false if the message will probably stay in
-	// the feed for the next push: then the connections are read only if it is posted after all.
+	// prefetch is true if the connections are read while the store works. It is false if the message will probably wait in the
+	// feed for the next push. Then the connections are read only when the message is posted after all.
 	prefetch bool
-	// followed is the output's: nil if the request names no execution.
+	// followed becomes [Output.Followed]. It is nil if the request names no execution.
 	followed *bool
 }
 
@@ -38,22 +38,26 @@ func (n *Notifier) mayCoalesce(r request) bool {
 	if r.Part != nil { // most states of parts wait
 		return true
 	}
-	if !r.isState || r.state.Status.Terminal() {
+	if !r.isState || r.state.Status.Terminal() { // notes and ends are posted at once
 		return false
 	}
-	row, ok := n.pushes.find(feed.User(r.UserID), r.state.UploadID)
-	if !ok || r.Epoch != "" && r.Epoch != row.Epoch || r.state.Phase != row.State.Phase {
+	row, cached := n.pushes.find(feed.User(r.UserID), r.state.UploadID)
+	otherRun := r.Epoch != "" && r.Epoch != row.Epoch
+	newPhase := r.state.Phase != row.State.Phase
+	if !cached || otherRun || newPhase {
 		return false
 	}
-	row.State = r.state
+	row.State = r.state // as the store will do
 	now := n.now()
 
 	return now.Before(row.NextPushAt(now))
 }
 
-// follows reports whether the sweeper will hear of the end of an execution.
+// follows reports whether the sweeper will receive an event when an execution ends.
 func (n *Notifier) follows(arn string) bool {
 	x, ok := message.ParseExecution(arn)
+	inAccount := n.Account == "" || n.Account == x.Account
+	inRegion := n.Region == "" || n.Region == x.Region
 
-	return ok && !x.Express && (n.Account == "" || n.Account == x.Account) && (n.Region == "" || n.Region == x.Region)
+	return ok && !x.Express && inAccount && inRegion
 }

@@ -17,7 +17,7 @@ func (n *Notifier) decode(raw []byte) (request, error) {
 	return n.accept(normalized, "message")
 }
 
-// decodeRequest reads the request of a worker, by the rules of decode.
+// decodeRequest validates the request of a worker by the same rules as decode.
 func (n *Notifier) decodeRequest(r message.Request) (request, error) {
 	normalized, err := r.Normalize()
 	if err != nil {
@@ -28,7 +28,7 @@ func (n *Notifier) decodeRequest(r message.Request) (request, error) {
 }
 
 // Decode reads the input of the notifier task strictly. A missing, unknown or mistyped field, and any broken rule, is a
-// [*message.Invalid] that names the field. Decode returns the request as [message.Request.Normalize] does.
+// [*message.Invalid] that names the field. The returned request is normalized, see [message.Request.Normalize].
 //
 //	{"userId" or "connectionId":…, "message":{"type":…,"data":{…}}, "epoch":…, "key":…, "execution":…,
 //	 "part":{"id":…,"done":…,"total":…,"failed":…,"from":…,"to":…}}
@@ -48,7 +48,7 @@ func Decode(raw []byte) (message.Request, error) {
 	if (wire.UserID == nil) == (wire.ConnectionID == nil) {
 		return message.Request{}, invalid("userId, connectionId", "exactly one of the two is required")
 	}
-	for _, text := range []struct {
+	for _, given := range []struct {
 		field string
 		value *string
 		rule  string
@@ -57,13 +57,13 @@ func Decode(raw []byte) (message.Request, error) {
 		{"key", wire.Key, ruleLength(message.MaxKey)}, {"execution", wire.Execution, message.RuleExecution},
 		{"epoch", wire.Epoch, message.RuleEpoch},
 	} {
-		if text.value != nil && *text.value == "" { // in a Request the empty text means none
-			return message.Request{}, invalid(text.field, text.rule)
+		if given.value != nil && *given.value == "" { // a message.Request cannot distinguish an empty text from no text
+			return message.Request{}, invalid(given.field, given.rule)
 		}
 	}
 	data, err := message.Decode(wire.Message)
 	if err != nil {
-		return message.Request{}, within("message", err)
+		return message.Request{}, prefixFields("message", err)
 	}
 	part, err := decodePart(wire.Part)
 	if err != nil {
@@ -90,7 +90,7 @@ func decodePart(raw []byte) (*message.Part, error) {
 	var given struct {
 		To *float64 `json:"to"`
 	}
-	if err := json.Unmarshal(raw, &given); err == nil && given.To != nil && *given.To == 0 { // in a Part 0 means 100
+	if err := json.Unmarshal(raw, &given); err == nil && given.To != nil && *given.To == 0 { // a message.Part cannot distinguish 0 from no to, which means 100
 		return nil, invalid("part.to", "must be a number over 0")
 	}
 

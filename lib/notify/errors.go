@@ -8,15 +8,15 @@ import (
 	"github.com/herald-progress/herald/lib/message"
 )
 
-// The errors of the notifier task. aws-lambda-go names a function's error by its outermost Go type, and a workflow's Retry
-// and Catch match that name. So these are types by value, not wrapped, and without Go's usual suffix.
+// The errors of the notifier task. aws-lambda-go names a function's error after its outermost Go type, and the Retry and Catch of
+// a workflow match that name. So these types are not pointers, are never wrapped, and do not all end in Error.
 type (
 	// InvalidMessage names the fields and the rules that they break. A retry is useless.
 	InvalidMessage struct{ Reason string }
 	// PayloadTooLarge means that the frame is over API Gateway's limit. A retry is useless.
 	PayloadTooLarge struct{ Reason string }
-	// Throttled means that API Gateway throttled every post, or that too many writers wrote the same job at once. Nothing was
-	// stored.
+	// Throttled means that nothing was stored, because API Gateway throttled every post of a message that is only posted, or
+	// because too many writers wrote the same job at once.
 	Throttled struct{}
 	// StoreError means that a store failed: the message may not be stored, or may not have reached all connections.
 	StoreError struct{}
@@ -30,8 +30,9 @@ func (Throttled) Error() string         { return "Too many messages" }
 func (StoreError) Error() string        { return "Failed to store message" }
 func (DeliveryError) Error() string     { return "Failed to deliver message" }
 
-// named returns the error that workflows match by name, or nil for nil. The cause of a StoreError or DeliveryError is only logged.
-func named(err error) error {
+// taskError returns the error of the notifier task for err, or nil for nil. The cause of a StoreError or DeliveryError is only
+// logged.
+func taskError(err error) error {
 	if err == nil {
 		return nil
 	}
@@ -51,19 +52,20 @@ func named(err error) error {
 	}
 }
 
-// within puts path before the fields of a [*message.Invalid].
-func within(path string, err error) error {
+// prefixFields returns err with path before each of its field names if err is a [*message.Invalid]. Any other error is returned
+// unchanged.
+func prefixFields(path string, err error) error {
 	var bad *message.Invalid
 	if !errors.As(err, &bad) {
 		return err
 	}
-	moved := make([]message.Problem, len(bad.Problems))
+	prefixed := make([]message.Problem, len(bad.Problems))
 	for i, p := range bad.Problems {
-		moved[i] = message.Problem{Field: path + "." + p.Field, Rule: p.Rule}
-		if p.Field == "input" {
-			moved[i].Field = path
+		prefixed[i] = message.Problem{Field: path + "." + p.Field, Rule: p.Rule}
+		if p.Field == "input" { // the whole message
+			prefixed[i].Field = path
 		}
 	}
 
-	return &message.Invalid{Problems: moved}
+	return &message.Invalid{Problems: prefixed}
 }

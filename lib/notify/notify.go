@@ -1,21 +1,23 @@
 // Package notify is the notifier: the task by which a workflow, an operator or a worker notifies a user.
 //
-// The way of a message is five steps, which this file shows in this order:
+// A message goes through five steps, which this file shows in this order:
 //
-//  1. Decode: read the request and validate it (decode.go), find out what its message is, and make the frame (request.go).
-//  2. Decide: which connections, whether it is likely to be posted at once, whether its execution is followed (decide.go).
-//  3. Store: apply it to the feed, and find out whether it is posted now (store.go, push.go).
+//  1. Decode: read and validate the request (decode.go), and make the frame (request.go).
+//  2. Decide: choose the connections, guess whether the message is posted at once, and find out whether the sweeper follows the
+//     execution that the request names (decide.go).
+//  3. Store: store the message in the feed, and find out whether it is posted now (store.go, push.go).
 //  4. Post: encode the frame once and send it to the connections (post.go, lib/broadcast).
-//  5. Report: one output and one log line (report.go).
+//  5. Report: return one output and log one line (report.go).
 //
-// The states of a job are coalesced. Each is stored, and pushed to the user's tabs as often as a person can read it,
-// whichever worker publishes it:
+// The states of a job are coalesced. Every state is stored, but states are pushed to the user's tabs only as often as a person can
+// read them, whichever workers publish them:
 //
-//	a run's first state, a new phase, an end   at once
-//	progress moved by 1 % or more              250 ms after the job's last push, at the soonest
-//	progress moved by less                     2 s after it; if that is over 250 ms away, the state waits in the feed
+//	a run's first state, a new phase, an end   is pushed at once
+//	progress that grew by 1 % or more          is pushed 250 ms after the job's last push, or later
+//	progress that grew by less than 1 %        is pushed 2 s after the job's last push, or later
 //
-// A push always carries the newest state, so that one push shows all states that waited.
+// A state whose push is over 250 ms away waits in the feed. A push always carries the newest state, so it also shows the states
+// that waited.
 package notify
 
 import (
@@ -38,11 +40,11 @@ type Feed interface {
 // Notifier validates, stores and posts messages. It may be used concurrently; several may share a feed.
 type Notifier struct {
 	Broadcaster *broadcast.Broadcaster
-	// Feed stores messages before they are posted. With a nil Feed nothing is stored, and a message reaches the tabs that are
-	// connected.
+	// Feed stores messages before they are posted. With a nil Feed nothing is stored, and a message reaches only the tabs that
+	// are connected.
 	Feed Feed
-	// Account and Region name where the sweeper hears of the ends of executions: an account's id, such as 123456789012, and a
-	// Region's name. An execution elsewhere is not followed. An empty Account or Region matches all.
+	// Account and Region are those whose events the sweeper receives when executions end: an account's id, such as 123456789012,
+	// and the name of a Region. An execution in another account or Region is not followed. An empty Account or Region matches all.
 	Account, Region string
 	// Log is silent when nil.
 	Log *slog.Logger
@@ -52,8 +54,8 @@ type Notifier struct {
 	pushes pushCache
 }
 
-// Handle notifies by one request of the notifier task: JSON as [Decode] reads it. Its errors are the types that a workflow
-// matches by name: [InvalidMessage], [PayloadTooLarge], [Throttled], [StoreError], [DeliveryError].
+// Handle runs the notifier task with one input, the JSON that [Decode] reads. Its errors are the types that a workflow matches by
+// name: [InvalidMessage], [PayloadTooLarge], [Throttled], [StoreError], [DeliveryError].
 func (n *Notifier) Handle(ctx context.Context, raw json.RawMessage) (Output, error) {
 	var out Output
 	r, err := n.decode(raw)
@@ -63,20 +65,20 @@ func (n *Notifier) Handle(ctx context.Context, raw json.RawMessage) (Output, err
 		n.log().WarnContext(ctx, "request refused", "err", err)
 	}
 
-	return out, named(err)
+	return out, taskError(err)
 }
 
-// Publish notifies from a worker's own process. It reads the request as Handle does, and returns the errors of Handle.
+// Publish notifies a user from a worker's own process. Its rules for a request and its errors are those of Handle.
 func (n *Notifier) Publish(ctx context.Context, r message.Request) error {
 	decoded, err := n.decodeRequest(r)
 	if err == nil {
 		_, err = n.notifyAndLog(ctx, decoded, slog.LevelDebug) // a worker publishes often
 	}
 
-	return named(err)
+	return taskError(err)
 }
 
-// notifyAndLog notifies and logs one line.
+// notifyAndLog calls notify and logs one line. After an error its output is empty.
 func (n *Notifier) notifyAndLog(ctx context.Context, r request, level slog.Level) (Output, error) {
 	out, err := n.notify(ctx, r)
 	n.logOutput(ctx, level, r, out, err)
@@ -87,7 +89,7 @@ func (n *Notifier) notifyAndLog(ctx context.Context, r request, level slog.Level
 	return out, nil
 }
 
-// notify takes a decoded request through the other four steps.
+// notify does the steps after decoding: decide, store, post, report.
 func (n *Notifier) notify(ctx context.Context, r request) (Output, error) {
 	ctx, cancel := broadcast.WithBudget(ctx)
 	defer cancel()

@@ -8,15 +8,17 @@ import (
 	"github.com/herald-progress/herald/lib/message"
 )
 
-// claimTimeout bounds the request that records a push, and the read after it failed.
+// claimTimeout bounds the request that claims a push, and also the read after a claim failed.
 const claimTimeout = StoreTimeout / 2
 
-// waitToPush waits until the row's state may be pushed, and returns the newest row and whether the caller posts it:
+// waitToPush waits until the row's state may be pushed. Then it claims the push, which means that it records the push in the row,
+// so that only one caller posts. It returns the newest row, and whether the caller must post that row:
 //
 //	the next push is over 250 ms away     no: a task must not delay its workflow to show less than one percent
+//	ctx ends before the next push         no: the budget is spent
 //	another caller has claimed the push   no: that push carries this state or a newer one
 //	this caller has claimed the push      yes
-//	the claim failed                      yes: clients drop a state that they have
+//	the claim failed                      yes: clients drop a state that they already have
 func (n *Notifier) waitToPush(ctx context.Context, row feed.Row) (feed.Row, bool) {
 	now := n.now()
 	wait := row.NextPushAt(now).Sub(now)
@@ -35,7 +37,8 @@ func (n *Notifier) waitToPush(ctx context.Context, row feed.Row) (feed.Row, bool
 		return newest, claimed
 	}
 	n.log().WarnContext(ctx, "push not recorded", "uploadId", row.State.UploadID, "seq", row.Seq, "err", err)
-	// The claim may have been recorded for a state newer than row's. Then that state must be posted.
+	// The claim may have been recorded although it failed. Then other callers do not post, so this caller must post the newest
+	// state, which may be newer than row's.
 	ctx, cancel := context.WithTimeout(ctx, claimTimeout)
 	defer cancel()
 	if newest, err = n.Feed.Job(ctx, row.Owner, row.State.UploadID); err == nil {
@@ -45,6 +48,7 @@ func (n *Notifier) waitToPush(ctx context.Context, row feed.Row) (feed.Row, bool
 	return row, true
 }
 
+// claimPush claims the push of the job's newest state. It returns the newest row, and whether this caller has claimed the push.
 func (n *Notifier) claimPush(ctx context.Context, row feed.Row) (feed.Row, bool, error) {
 	ctx, cancel := context.WithTimeout(ctx, claimTimeout)
 	defer cancel()

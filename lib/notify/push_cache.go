@@ -6,17 +6,17 @@ import (
 	"github.com/herald-progress/herald/lib/feed"
 )
 
-// maxCachedJobs is how many jobs a process remembers.
+// maxCachedJobs is how many jobs a pushCache holds.
 const maxCachedJobs = 1000
 
-// pushCache remembers when this process last pushed each job. Other processes may have pushed since: only
-// [Notifier.mayCoalesce] reads it, for its guess.
+// pushCache caches the newest row that this process has seen of each job, which contains the time of the job's last push. Other
+// processes may have pushed since, so only [Notifier.mayCoalesce] uses the cache, for its guess.
 type pushCache struct {
 	mu   sync.Mutex
 	rows map[[2]string]feed.Row // by owner and job
 }
 
-// find returns the row that was stored last.
+// find returns the cached row of a job.
 func (c *pushCache) find(owner, job string) (feed.Row, bool) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -25,14 +25,14 @@ func (c *pushCache) find(owner, job string) (feed.Row, bool) {
 	return row, ok
 }
 
-// store remembers a row.
+// store caches a row. It first empties a full cache.
 func (c *pushCache) store(row feed.Row) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	key := [2]string{row.Owner, row.State.UploadID}
 	if _, cached := c.rows[key]; c.rows == nil || !cached && len(c.rows) >= maxCachedJobs {
-		c.rows = map[[2]string]feed.Row{} // the jobs that are active are soon cached again
+		c.rows = map[[2]string]feed.Row{} // active jobs are soon cached again
 	}
-	row.Parts, row.Keys = nil, nil // nobody reads them
+	row.Parts, row.Keys = nil, nil // these may be large, and mayCoalesce does not need them
 	c.rows[key] = row
 }

@@ -9,29 +9,32 @@ import (
 	"github.com/herald-progress/herald/lib/feed"
 )
 
-// Output is the task's result. Its MessageID is that of the frame that was posted, or else the message's own.
+// Output is the result of the notifier task.
 type Output struct {
+	// Report counts the connections. Its MessageID is the id of the posted frame, or of the message if nothing was posted.
 	broadcast.Report
 
 	// Seq is the position of the job's state in its epoch; 0 for other messages.
 	Seq int64 `json:"seq,omitzero"`
 	// Stored is true if the message is in the feed, where a later sync finds it.
 	Stored bool `json:"stored"`
-	// Outcome is what the feed answered; empty if the message is not for the feed.
+	// Outcome is the outcome of storing the message. It is empty if the feed does not store messages like this one, or failed.
 	Outcome feed.Outcome `json:"outcome,omitzero"`
-	// Followed is present if the request names an execution. It is false if the job does not end with that execution: an
-	// execution of an Express workflow, or of another account or Region, or a message that is not the state of a stored job.
+	// Followed is present if the request names an execution. It is true if the sweeper ends the job when that execution ends. It
+	// is false if the execution is of an Express workflow or in another account or Region, or if the message is not the state of
+	// a job in the feed.
 	Followed *bool `json:"followed,omitempty"`
 }
 
-// report returns the output. An error of the posts is none if the message is stored: it comes with the next sync.
+// report returns the output of the task, and its error. If the message is stored, failed posts are no error, because the tabs get
+// the message with their next sync.
 func report(d decision, result storeResult, posted broadcast.Report, err error) (Output, error) {
 	posted.MessageID = result.frame.ID
 	out := Output{
 		Report: posted, Seq: result.seq, Stored: result.outcome.ShouldPost(), Outcome: result.outcome, Followed: d.followed,
 	}
 	switch {
-	case result.storeErr != nil && (err != nil || out.Delivered == 0): // neither stored nor delivered
+	case result.storeErr != nil && (err != nil || out.Delivered == 0): // the message is neither stored nor delivered
 		return out, result.storeErr
 	case out.Stored && (errors.Is(err, broadcast.ErrDelivery) || errors.Is(err, broadcast.ErrThrottled)):
 		return out, nil
@@ -40,7 +43,7 @@ func report(d decision, result storeResult, posted broadcast.Report, err error) 
 	}
 }
 
-// logOutput logs one line for a request that was not refused.
+// logOutput logs one line for a decoded request.
 func (n *Notifier) logOutput(ctx context.Context, level slog.Level, r request, out Output, err error) {
 	n.log().Log(ctx, level, "notified", "type", r.Message.Type(), "messageId", out.MessageID,
 		"outcome", out.Outcome, "seq", out.Seq, "stored", out.Stored,

@@ -8,7 +8,7 @@ import (
 	"github.com/herald-progress/herald/lib/message"
 )
 
-// request is a decoded request: normalized, with what the other steps need to know of its message.
+// request is a decoded request: a normalized [message.Request], and what the later steps need to know about its message.
 type request struct {
 	message.Request
 
@@ -16,15 +16,15 @@ type request struct {
 	// notification or an error.
 	isState bool
 	state   message.UploadProgress
-	// stored is true if the feed stores the message: it is for a user, and there is a feed.
+	// stored is true if the message is for the feed: there is a feed, and the target is a user, not a connection.
 	stored bool
-	// frame has the id and the time of the message. If the feed stores the message, it may return another frame to post.
+	// frame has the id and the time of the message. If the message is for the feed, the feed may return another frame to post.
 	frame message.Envelope
-	// endedExecution is the ARN of the execution whose end this is, where the sweeper reports it. Otherwise it is empty.
+	// endedExecution is set only in a request of the sweeper: the ARN of the execution whose end made the sweeper end the job.
 	endedExecution string
 }
 
-// newRequest makes a request from a normalized one. It checks nothing.
+// newRequest returns the request for a normalized message.Request. It does not check the message's size or epoch.
 func (n *Notifier) newRequest(r message.Request) (request, error) {
 	now := n.now()
 	id, err := broadcast.NewID(now)
@@ -39,25 +39,26 @@ func (n *Notifier) newRequest(r message.Request) (request, error) {
 	}, nil
 }
 
-// accept makes a request from a normalized one, and checks what needs the clock or the feed. It returns a
+// accept returns the request for a normalized message.Request, after the checks that need the clock or the feed. It returns a
 // [*message.Invalid] if the epoch is too far ahead or the message is too large to be stored, and a [*message.TooLarge] if
-// the message is too large to be posted. path is that of the message in the input.
+// the message is too large to be posted. path is the path of the message in the input, for errors.
 func (n *Notifier) accept(normalized message.Request, path string) (request, error) {
 	if err := n.checkEpoch(normalized.Epoch); err != nil {
 		return request{}, err
 	}
 	r, err := n.newRequest(normalized)
-	if err != nil || !r.stored { // if the message is only posted, its size is checked when the frame is encoded
+	if err != nil || !r.stored { // the size of a message that is only posted is checked when its frame is encoded
 		return r, err
 	}
 
 	return r, r.frame.CheckSize(path)
 }
 
-// checkEpoch returns a [*message.Invalid] if an epoch is too far ahead of the clock.
+// checkEpoch returns a [*message.Invalid] if a normalized epoch is too far ahead of the clock.
 func (n *Notifier) checkEpoch(epoch string) error {
 	start, _, _ := strings.Cut(epoch, "#")
-	if start > (message.Time{Time: n.now().Add(message.MaxEpochAhead)}).String() {
+	latest := message.Time{Time: n.now().Add(message.MaxEpochAhead)}.String()
+	if start > latest { // both are times of the same form, which sort as texts
 		return invalid("epoch", fmt.Sprintf("must be at most %.0f minutes ahead of the notifier's clock", message.MaxEpochAhead.Minutes()))
 	}
 

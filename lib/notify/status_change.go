@@ -9,18 +9,18 @@ import (
 	"github.com/herald-progress/herald/lib/message"
 )
 
-// statusChangeType is the detail-type of an event about an execution's status.
+// statusChangeType is the detail-type of the EventBridge event that Step Functions sends when the status of an execution changes.
 const statusChangeType = "Step Functions Execution Status Change"
 
 // errNoExecution means that a status change names no execution or no status.
 var errNoExecution = errors.New("notify: the event names no execution")
 
-// statusChange is the detail of such an event.
+// statusChange is the detail of an event of statusChangeType.
 type statusChange struct {
 	ExecutionARN string `json:"executionArn"`
 	Status       string `json:"status"`
 	RedriveCount int    `json:"redriveCount"`
-	// Output is that of a success, as JSON text; null if the event does not include it.
+	// Output is the output of an execution that succeeded, as JSON text. It is empty if the event does not include the output.
 	Output string `json:"output"`
 }
 
@@ -30,7 +30,8 @@ type jobEnd struct {
 	text   string
 }
 
-// terminalStatuses are the statuses in which an execution has ended. In all others it runs, or may be redriven.
+// terminalStatuses are the statuses of an execution that has ended. In every other status the execution runs, or waits for a
+// redrive.
 var terminalStatuses = map[string]jobEnd{
 	"SUCCEEDED": {message.StatusSucceeded, "Done"},
 	"FAILED":    {message.StatusFailed, "The workflow failed"},
@@ -41,11 +42,11 @@ var terminalStatuses = map[string]jobEnd{
 // unknownEnd ends a job whose execution can no longer be described.
 var unknownEnd = jobEnd{message.StatusFailed, "The workflow is not known any more"}
 
-// supersededEnd ends a job whose execution was superseded, if the execution that replaced it was never heard of.
+// supersededEnd ends a job whose execution was superseded, if the execution that replaced it never published a state of the job.
 var supersededEnd = jobEnd{message.StatusFailed, "The workflow that replaced this one never reported"}
 
-// Superseded reports whether the output of an execution, as JSON text, says that another execution goes on with its jobs:
-// {"superseded": true}. Then its success is not the end of these jobs.
+// Superseded reports whether the output of an execution, as JSON text, says that another execution continues the jobs of this
+// one: {"superseded": true}. Then the success of the execution is not the end of its jobs.
 func Superseded(output string) bool {
 	var out struct {
 		Superseded bool `json:"superseded"`
@@ -54,9 +55,8 @@ func Superseded(output string) bool {
 	return json.Unmarshal([]byte(output), &out) == nil && out.Superseded
 }
 
-// decodeStatusChange decodes an event as AWS sends it, with fields that are not known here. It reports whether the event is
-// a status change at all.
-func decodeStatusChange(raw []byte) (change statusChange, ok bool, err error) {
+// decodeStatusChange decodes an event, and ignores unknown fields. isChange is false if the event is not a status change.
+func decodeStatusChange(raw []byte) (change statusChange, isChange bool, err error) {
 	var event struct {
 		DetailType string          `json:"detail-type"`
 		Detail     json.RawMessage `json:"detail"`
@@ -71,10 +71,10 @@ func decodeStatusChange(raw []byte) (change statusChange, ok bool, err error) {
 	return change, true, nil
 }
 
-// redriveCount returns the redrive count of an epoch; 0 without one.
+// redriveCount returns the redrive count of a normalized epoch, or 0 for no epoch.
 func redriveCount(epoch string) int {
 	_, count, _ := strings.Cut(epoch, "#")
-	n, _ := strconv.Atoi(count)
+	n, _ := strconv.Atoi(count) // fails only for no epoch
 
 	return n
 }

@@ -10,24 +10,24 @@ import (
 	"github.com/herald-progress/herald/lib/message"
 )
 
-// StoreTimeout bounds the requests to the feed, retries included. The rest of the budget is for posting.
+// StoreTimeout bounds the requests to the feed for one message, retries included. The rest of the budget is for posting.
 const StoreTimeout = 2 * time.Second
 
 // errNotStored means that the feed failed to store a message.
 var errNotStored = errors.New("notify: message not stored")
 
-// storeResult is the result of the store step.
+// storeResult is the result of the store step. The zero outcome and seq are those of a message that was not stored.
 type storeResult struct {
 	outcome feed.Outcome
 	seq     int64
-	// frame is what the tabs get; postNow is true if they get it now.
+	// frame is the frame for the tabs; postNow is true if it is posted now.
 	frame   message.Envelope
 	postNow bool
-	// storeErr is an errNotStored if the feed failed, and the message is posted all the same.
+	// storeErr wraps errNotStored if the feed failed to store the message. The message is posted all the same.
 	storeErr error
 }
 
-// store stores the message, if it is for the feed. After an error nothing is posted.
+// store stores the message, if it is for the feed. If it returns an error, nothing is posted.
 func (n *Notifier) store(ctx context.Context, r request, d decision) (storeResult, error) {
 	result := storeResult{frame: r.frame, postNow: true}
 	if !r.stored {
@@ -50,7 +50,7 @@ func (n *Notifier) storeNote(ctx context.Context, owner string, note feed.Note, 
 	ctx, cancel := context.WithTimeout(ctx, StoreTimeout)
 	defer cancel()
 	added, outcome, err := n.Feed.Add(ctx, owner, note)
-	if err != nil { // the note has its own id: adding it again is safe
+	if err != nil { // a second try is safe, because the note already has its id
 		added, outcome, err = n.Feed.Add(ctx, owner, note)
 	}
 	if err != nil {
@@ -64,12 +64,13 @@ func (n *Notifier) storeNote(ctx context.Context, owner string, note feed.Note, 
 	return result
 }
 
-// storeState stores the state of a job, and waits until it may be pushed if that is soon. A state that the feed fails to
-// store is posted without seq, except:
+// storeState stores the state of a job. If the state may be pushed soon, it waits until then. A state that the feed fails to store
+// is posted without seq, except these, for which storeState returns an error:
 //
-//   - an end, which must be stored;
-//   - the state of a part, which shows too little of the job;
-//   - a state that lost to too many other writers of the job: the tabs get their states, which may be newer.
+//   - an end, because it must be stored;
+//   - the state of a part, because it shows too little of the job;
+//   - a state that too many other writers of the job overtook ([feed.ErrContention]), because the tabs get the states of those
+//     writers, which may be newer.
 func (n *Notifier) storeState(ctx context.Context, owner string, u feed.Update, result storeResult) (storeResult, error) {
 	row, outcome, err := n.apply(ctx, owner, u)
 	switch {
@@ -87,7 +88,7 @@ func (n *Notifier) storeState(ctx context.Context, owner string, u feed.Update, 
 		return result, nil
 	}
 	result.outcome, result.seq = outcome, row.Seq
-	if outcome == feed.Accepted && !row.Pushed() {
+	if outcome == feed.Accepted && !row.Pushed() { // Apply marks an urgent state as pushed; this one is not urgent
 		row, result.postNow = n.waitToPush(ctx, row)
 	} else {
 		result.postNow = outcome.ShouldPost()
@@ -100,7 +101,8 @@ func (n *Notifier) storeState(ctx context.Context, owner string, u feed.Update, 
 	return result, nil
 }
 
-// apply applies u. If a try fails, the update may have been applied all the same; apply tries again or finds out.
+// apply applies u to the feed. If the feed returns an error, it may have applied u all the same. Then apply tries again if the feed
+// recognizes a second try, and otherwise reads the job's row to find out.
 func (n *Notifier) apply(ctx context.Context, owner string, u feed.Update) (feed.Row, feed.Outcome, error) {
 	ctx, cancel := context.WithTimeout(ctx, StoreTimeout)
 	defer cancel()
@@ -108,7 +110,7 @@ func (n *Notifier) apply(ctx context.Context, owner string, u feed.Update) (feed
 	if err == nil || errors.Is(err, feed.ErrTooManyParts) || errors.Is(err, feed.ErrContention) {
 		return row, outcome, err
 	}
-	if u.Key != "" || u.Part != nil || u.State.Status.Terminal() { // the feed recognises a second try
+	if u.Key != "" || u.Part != nil || u.State.Status.Terminal() { // the feed recognizes a second try
 		return n.Feed.Apply(ctx, owner, u)
 	}
 	if row, readErr := n.Feed.Job(ctx, owner, u.State.UploadID); readErr == nil && row.ID == u.ID {

@@ -24,13 +24,14 @@ const (
 	// maxConcurrentChecks is how many pointers are checked at once: DescribeExecution is throttled by account and Region
 	// (https://docs.aws.amazon.com/step-functions/latest/dg/service-quotas.html).
 	maxConcurrentChecks = 8
-	// successGrace is how long a success waits for the job's own end, whose text says more. A workflow that waits for the
-	// notifier has stored its own end before it succeeds. One that invokes the notifier asynchronously may be overtaken.
+	// successGrace is how long the sweeper waits after the event of a success, so that the workflow's own end of the job, whose
+	// text says more, is stored first. A workflow that waits for the notifier has stored its end before it succeeds. But the
+	// event may overtake the end of a workflow that invokes the notifier asynchronously.
 	successGrace = 2 * time.Second
 )
 
 var (
-	// ErrNoWorkflow means that the execution does not exist, or not any more.
+	// ErrNoWorkflow means that the execution does not exist, or no longer exists.
 	ErrNoWorkflow = errors.New("notify: no such workflow execution")
 	// ErrNotDescribed means that Step Functions will never describe the execution: asking again is useless.
 	ErrNotDescribed = errors.New("notify: workflow execution cannot be described")
@@ -43,15 +44,15 @@ type Workflow struct {
 	Status string
 	// RedriveCount is how often the execution was redriven.
 	RedriveCount int
-	// Superseded is true if the execution succeeded and its output says that another execution goes on with its jobs, see
+	// Superseded is true if the execution succeeded and its output says that another execution continues its jobs, see
 	// [Superseded].
 	Superseded bool
 }
 
 // Workflows describes executions. It is used concurrently.
 type Workflows interface {
-	// Status returns the state of the execution with an ARN. Its error is [ErrNoWorkflow], [ErrNotDescribed], or one that may
-	// pass.
+	// Status returns the state of the execution with an ARN. Its error is [ErrNoWorkflow], [ErrNotDescribed], or another error,
+	// after which a later call may succeed.
 	Status(ctx context.Context, arn string) (Workflow, error)
 }
 
@@ -61,12 +62,13 @@ type Pointers interface {
 	feed.Pointers
 }
 
-// Sweeper ends jobs whose executions ended without publishing an end. It does so on the event of the execution's end. These
-// events are best effort, so it also checks all silent jobs each time it is invoked without one.
+// Sweeper ends jobs whose executions ended without publishing an end. It finds them by pointers: a pointer is a row of the feed
+// that names a job and the execution that the job ends with. EventBridge invokes the sweeper when an execution ends. These events
+// are best effort, so a schedule invokes it, too, and then it checks every silent job.
 type Sweeper struct {
 	// Notifier stores and posts the ends.
 	Notifier *Notifier
-	// Feed is the notifier's.
+	// Feed is the feed of Notifier.
 	Feed      Pointers
 	Workflows Workflows
 	// Log is silent when nil.
@@ -75,17 +77,18 @@ type Sweeper struct {
 	Now func() time.Time
 }
 
-// Handle ends the jobs of the execution that an event of the type "Step Functions Execution Status Change" names
-// (https://docs.aws.amazon.com/step-functions/latest/dg/eventbridge-integration.html). Any other event makes it check every
-// pointer, and end the jobs that are silent and whose executions have ended. A pointer that fails does not stop the others;
-// the next sweep checks it again. Handle returns an error if a store failed, or if the event names no execution.
+// Handle handles one event. An event of the type "Step Functions Execution Status Change"
+// (https://docs.aws.amazon.com/step-functions/latest/dg/eventbridge-integration.html) names an execution: if that execution has
+// ended, Handle ends its jobs. Any other event starts a sweep: Handle checks every pointer, and ends each job that is silent and
+// whose execution has ended. If the check of one pointer fails, Handle checks the others all the same, and the next sweep checks
+// that pointer again. Handle returns an error if a store failed, or if a status change names no execution.
 func (s *Sweeper) Handle(ctx context.Context, raw json.RawMessage) error {
 	change, isChange, err := decodeStatusChange(raw)
 	if err != nil {
 		return err
 	}
 	if !isChange {
-		return s.forEach(ctx, s.Feed.AllPointers(ctx), s.checkSilent)
+		return s.forEach(ctx, s.Feed.AllPointers(ctx), s.endIfSilent)
 	}
 	end, terminal := terminalStatuses[change.Status]
 	if !terminal || Superseded(change.Output) { // a later sweep deletes the pointer of a superseded execution
@@ -93,7 +96,7 @@ func (s *Sweeper) Handle(ctx context.Context, raw json.RawMessage) error {
 	}
 	pointers := s.Feed.PointersOf(ctx, change.ExecutionARN)
 	if end.status == message.StatusSucceeded {
-		pointers = delayed(ctx, pointers, successGrace)
+		pointers = waitBeforeFirst(ctx, pointers, successGrace)
 	}
 
 	return s.forEach(ctx, pointers, func(ctx context.Context, p feed.Pointer) error {
@@ -101,8 +104,8 @@ func (s *Sweeper) Handle(ctx context.Context, raw json.RawMessage) error {
 	})
 }
 
-// delayed yields what pointers yields, after it has waited once, if there is a pointer.
-func delayed(ctx context.Context, pointers iter.Seq2[feed.Pointer, error], wait time.Duration) iter.Seq2[feed.Pointer, error] {
+// waitBeforeFirst yields the pointers unchanged. It waits before the first pointer; it does not wait if there is none.
+func waitBeforeFirst(ctx context.Context, pointers iter.Seq2[feed.Pointer, error], wait time.Duration) iter.Seq2[feed.Pointer, error] {
 	return func(yield func(feed.Pointer, error) bool) {
 		waited := false
 		for p, err := range pointers {
@@ -120,10 +123,10 @@ func delayed(ctx context.Context, pointers iter.Seq2[feed.Pointer, error], wait 
 	}
 }
 
-// endOnStatusChange ends the job of p, unless the change is about an earlier run, or the job belongs to another run or
-// execution by now.
+// endOnStatusChange ends the job of p. It does nothing if the change is about an earlier run than p's, or if the job now belongs to
+// a newer run or another execution.
 func (s *Sweeper) endOnStatusChange(ctx context.Context, p feed.Pointer, change statusChange, end jobEnd) error {
-	if change.RedriveCount < redriveCount(p.Epoch) {
+	if change.RedriveCount < redriveCount(p.Epoch) { // the change is about a run before the redrive that p belongs to
 		return nil
 	}
 	row, err := s.Feed.Job(ctx, p.Owner, p.Job)
@@ -140,13 +143,13 @@ func (s *Sweeper) endOnStatusChange(ctx context.Context, p feed.Pointer, change 
 	return s.endJob(ctx, p, row, end)
 }
 
-// superseded reports whether the job of p is in a newer run by now, or ends with another execution.
+// superseded reports whether p is out of date: the job of p is now in a newer run, or it ends with another execution.
 func superseded(p feed.Pointer, row feed.Row) bool {
 	return row.Epoch > p.Epoch || row.Epoch == p.Epoch && row.Execution != "" && row.Execution != p.Execution
 }
 
-// forEach calls do for every pointer, several at once. It logs each error, goes on with the others, and returns one of the
-// errors.
+// forEach calls do for every pointer, for up to maxConcurrentChecks at once. After an error it continues with the other pointers.
+// It logs every error and returns the first one.
 func (s *Sweeper) forEach(ctx context.Context, pointers iter.Seq2[feed.Pointer, error], do func(context.Context, feed.Pointer) error) error {
 	var checks errgroup.Group
 	checks.SetLimit(maxConcurrentChecks)
@@ -168,18 +171,19 @@ func (s *Sweeper) forEach(ctx context.Context, pointers iter.Seq2[feed.Pointer, 
 	return checks.Wait()
 }
 
-// checkSilent ends the job of p if it is silent and its execution has ended. It deletes p if there is no job to end.
-func (s *Sweeper) checkSilent(ctx context.Context, p feed.Pointer) error {
+// endIfSilent ends the job of p if the job is silent and its execution has ended. It deletes p if the job is silent and there is
+// nothing to end: p is out of date, the job has ended, or the execution has ended and the job has no row.
+func (s *Sweeper) endIfSilent(ctx context.Context, p feed.Pointer) error {
 	row, err := s.Feed.Job(ctx, p.Owner, p.Job)
 	missing := errors.Is(err, feed.ErrNotFound)
 	if err != nil && !missing {
 		return fmt.Errorf("read job: %w", err)
 	}
-	silence := min(s.now().Sub(p.At), s.now().Sub(row.UpdatedAt))
+	silence := min(s.now().Sub(p.At), s.now().Sub(row.UpdatedAt)) // UpdatedAt of a missing row is long ago, so p.At counts
 	if silence <= Silence {
 		return nil
 	}
-	if superseded(p, row) || row.Epoch == p.Epoch && row.Terminal() {
+	if jobEnded := row.Epoch == p.Epoch && row.Terminal(); jobEnded || superseded(p, row) {
 		return s.deletePointer(ctx, p)
 	}
 	end, ended := s.executionEnd(ctx, p, silence)
@@ -193,13 +197,13 @@ func (s *Sweeper) checkSilent(ctx context.Context, p feed.Pointer) error {
 	}
 }
 
-// executionEnd returns how the execution of p ended, and whether it did:
+// executionEnd returns the end for the job of p, and whether the job must end:
 //
-//	the execution has ended                          its end
-//	the execution does not exist, or not any more    unknownEnd
-//	it is not followed, or cannot be described       unknownEnd, once the job was silent for [feed.JobTTL]
-//	it was superseded                                supersededEnd, once the job was silent for [feed.JobTTL]
-//	it runs, or the request failed                   not ended
+//	the execution has ended                                     the end of its status
+//	the execution does not exist                                unknownEnd
+//	the execution is not followed, or cannot be described       unknownEnd, if the job was silent for over [feed.JobTTL]
+//	the execution was superseded                                supersededEnd, if the job was silent for over [feed.JobTTL]
+//	the execution runs or was redriven, or the request failed   the job must not end
 func (s *Sweeper) executionEnd(ctx context.Context, p feed.Pointer, silence time.Duration) (jobEnd, bool) {
 	if !s.Notifier.follows(p.Execution) {
 		return unknownEnd, silence > feed.JobTTL
@@ -220,6 +224,7 @@ func (s *Sweeper) executionEnd(ctx context.Context, p feed.Pointer, silence time
 	return end, terminal && w.RedriveCount >= redriveCount(p.Epoch)
 }
 
+// status asks for the state of an execution.
 func (s *Sweeper) status(ctx context.Context, arn string) (Workflow, error) {
 	ctx, cancel := context.WithTimeout(ctx, StatusTimeout)
 	defer cancel()
@@ -227,15 +232,17 @@ func (s *Sweeper) status(ctx context.Context, arn string) (Workflow, error) {
 	return s.Workflows.Status(ctx, arn)
 }
 
-// endJob publishes an end for the job of p, unless the job has ended, and deletes p. It may be repeated: the end has a key.
+// endJob publishes an end for the job of p, and deletes p. The feed ignores the end if the job has already ended. endJob may be
+// repeated, because the end has an idempotency key.
 func (s *Sweeper) endJob(ctx context.Context, p feed.Pointer, row feed.Row, end jobEnd) error {
 	state := row.VisibleState()
-	if row.Epoch < p.Epoch { // no state of this run was stored
+	if row.Epoch < p.Epoch { // the row is of an earlier run: no state of p's run was stored
 		state = message.UploadProgress{UploadID: state.UploadID, FileName: state.FileName}
 	}
 	state.Status, state.Message, state.RowsPerSecond, state.ETAMillis = end.status, end.text, 0, 0
+	userID := strings.TrimPrefix(p.Owner, feed.User("")) // User puts a prefix before the id
 	r, err := s.Notifier.newRequest(message.Request{
-		UserID: strings.TrimPrefix(p.Owner, feed.User("")), Message: state.Truncated(), Epoch: p.Epoch, Key: "end of " + p.Execution + " in " + p.Epoch,
+		UserID: userID, Message: state.Truncated(), Epoch: p.Epoch, Key: "end of " + p.Execution + " in " + p.Epoch,
 	})
 	if err != nil {
 		return fmt.Errorf("end job: %w", err)
