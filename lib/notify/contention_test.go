@@ -13,54 +13,54 @@ import (
 	"github.com/herald-progress/herald/lib/notify"
 )
 
-// contended is a feed whose first calls of Apply lose to other writers.
-type contended struct {
+// contendedFeed is a feed whose first calls of Apply fail with ErrContention, as if other writers had written the job each time.
+type contendedFeed struct {
 	*feed.Memory
 
-	mu    sync.Mutex
-	loses int
+	mu       sync.Mutex
+	failures int // how many calls fail from now on
 }
 
-func (c *contended) Apply(ctx context.Context, owner string, u feed.Update) (feed.Row, feed.Outcome, error) {
+func (c *contendedFeed) Apply(ctx context.Context, owner string, u feed.Update) (feed.Row, feed.Outcome, error) {
 	c.mu.Lock()
-	c.loses--
-	loses := c.loses >= 0
+	c.failures--
+	fails := c.failures >= 0
 	c.mu.Unlock()
-	if loses {
+	if fails {
 		return feed.Row{}, "", fmt.Errorf("apply update: %w", feed.ErrContention)
 	}
 
 	return c.Memory.Apply(ctx, owner, u)
 }
 
-// TestContentionIsReportedAsThrottled: what lost to other writers, for all the time that the store has, is not posted out of order,
-// and its result is an error that a workflow retries.
+// TestContentionIsReportedAsThrottled: a message that could not be stored because of other writers is not posted, as its state may be
+// older than theirs. Its result is an error that a workflow retries.
 func TestContentionIsReportedAsThrottled(t *testing.T) {
 	for name, r := range map[string]message.Request{
-		"state": at(10), "state with a key": keyed(at(10)), "state of another phase": inPhase(at(10), "q"),
-		"part": part("a", 10, 100), "terminal": ended(message.StatusFailed),
+		"state": stateAt(10), "state with a key": withKey(stateAt(10)), "state of another phase": inPhase(stateAt(10), "q"),
+		"part": partState("a", 10, 100), "terminal": endedWith(message.StatusFailed),
 	} {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				memory, to := &feed.Memory{}, newTabs()
-				publish(t, worker(t, memory, newTabs()), at(1))
+				publish(t, newNotifier(t, memory, newTabs()), stateAt(1))
 				time.Sleep(time.Minute)
-				n := worker(t, &contended{Memory: memory, loses: 1}, to)
+				n := newNotifier(t, &contendedFeed{Memory: memory, failures: 1}, to)
 				if err := n.Publish(t.Context(), r); err != (notify.Throttled{}) {
 					t.Errorf("error is %v, want Throttled", err)
 				}
-				if posts := to.sent(); len(posts) != 0 || row(t, memory).Seq != 1 {
-					t.Errorf("posted %v, and the row is %+v", posts, row(t, memory))
+				if posts := to.posted(); len(posts) != 0 || jobRow(t, memory).Seq != 1 {
+					t.Errorf("posted %v, and the row is %+v", posts, jobRow(t, memory))
 				}
 				publish(t, n, r) // as the workflow's Retry does
-				publish(t, worker(t, memory, to), inPhase(at(11), "last"))
-				for _, e := range to.got() {
+				publish(t, newNotifier(t, memory, to), inPhase(stateAt(11), "last"))
+				for _, e := range to.received() {
 					if e.Seq == 0 {
-						t.Errorf("a frame has no place in the order: %+v", e)
+						t.Errorf("a frame without seq has no order: %+v", e)
 					}
 				}
-				if got := row(t, memory).Seq; got < 2 {
-					t.Errorf("seq is %d, want that what was tried again counts", got)
+				if got := jobRow(t, memory).Seq; got < 2 {
+					t.Errorf("seq is %d, want at least 2: the second try must be stored", got)
 				}
 			})
 		})

@@ -10,12 +10,13 @@ import (
 	"github.com/herald-progress/herald/lib/notify"
 )
 
+// halfWay is the state that progressMessage contains as JSON.
 var halfWay = message.UploadProgress{UploadID: "u-42", FileName: "secret-name.csv", Progress: 42.5, Message: "Half way"}
 
-func TestDecode(t *testing.T) {
+func TestDecodeNormalizesRequests(t *testing.T) {
 	for _, tt := range []struct {
-		name, fields string
-		want         message.Request
+		name, fields string          // JSON members of the input in addition to userId and message
+		want         message.Request // without UserID and Message
 	}{
 		{"all", `"epoch":"2026-11-22T10:00:00.100Z#0002","key":"k","execution":"arn:aws:states:us-east-1:123456789012:execution:m:x","part":{"id":"7","done":2,"total":9,"failed":1,"from":5,"to":95},`, message.Request{
 			Epoch: "2026-11-22T10:00:00.100Z#0002", Key: "k", Execution: "arn:aws:states:us-east-1:123456789012:execution:m:x",
@@ -24,12 +25,12 @@ func TestDecode(t *testing.T) {
 		{"epoch of a whole second", `"epoch":"2026-11-22T10:00:00Z",`, message.Request{Epoch: "2026-11-22T10:00:00.000Z#0000"}},
 		{"epoch of Step Functions", `"epoch":"2026-11-22T10:00:00.192Z",`, message.Request{Epoch: "2026-11-22T10:00:00.192Z#0000"}},
 		{"epoch with a redrive count", `"epoch":"2026-11-22T12:00:00.19+02:00#3",`, message.Request{Epoch: "2026-11-22T10:00:00.190Z#0003"}},
-		{"what is null is not there", `"epoch":null,"key":null,"execution":null,"part":null,"connectionId":null,`, message.Request{}},
+		{"null means absent", `"epoch":null,"key":null,"execution":null,"part":null,"connectionId":null,`, message.Request{}},
 		{"smallest part", `"part":{"id":"a","done":0,"total":1},`, message.Request{Part: &message.Part{ID: "a", Total: 1}}},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			tt.want.UserID, tt.want.Message = "u1", halfWay
-			got, err := notify.Decode([]byte(`{"userId":"u1",` + tt.fields + progress + `}`))
+			got, err := notify.Decode([]byte(`{"userId":"u1",` + tt.fields + progressMessage + `}`))
 			if diff := cmp.Diff(tt.want, got); err != nil || diff != "" {
 				t.Errorf("%v, request (-want +got):\n%s", err, diff)
 			}
@@ -37,7 +38,7 @@ func TestDecode(t *testing.T) {
 	}
 }
 
-func TestDecodeRefuses(t *testing.T) {
+func TestDecodeErrorsNameFieldAndRule(t *testing.T) {
 	const execution = "execution must be the ARN of an execution of a workflow, such as Step Functions' Execution.Id"
 	const ids = " must not hold control characters or U+FFFD"
 	const epoch = "epoch must be an RFC 3339 time, such as Step Functions' Execution.StartTime, and may end with # and a redrive count to 9999"
@@ -64,18 +65,18 @@ func TestDecodeRefuses(t *testing.T) {
 		{`"part":{"id":"7","done":1,"total":2,"from":9,"to":0},`, "part.to must be a number over 0"},
 		{`"part":{"id":"7","done":1,"total":2,"from":9,"to":8},`, "part.from, part.to must be numbers from 0 to 100, from not over to"},
 	} {
-		_, err := notify.Decode([]byte(`{"userId":"u1",` + tt.fields + progress + `}`))
+		_, err := notify.Decode([]byte(`{"userId":"u1",` + tt.fields + progressMessage + `}`))
 		if err == nil || err.Error() != tt.want {
 			t.Errorf("%.60s: %v, want %s", tt.fields, err, tt.want)
 		}
 	}
 	for _, input := range []struct{ in, want string }{
-		{`{"userId":"u-\ud83c",` + progress + `}`, "userId" + ids},
-		{`{"userId":"u-\ud83d",` + progress + `}`, "userId" + ids},
-		{`{"userId":"u-\ufffd",` + progress + `}`, "userId" + ids},
-		{"{\"userId\":\"u-\xff\"," + progress + `}`, "userId" + ids},
-		{`{"connectionId":"c-\ud83c",` + progress + `}`, "connectionId" + ids},
-		{`{"userId":"u1",` + strings.Replace(progress, "u-42", `u-\udfff`, 1) + `}`, "message.data.uploadId" + ids},
+		{`{"userId":"u-\ud83c",` + progressMessage + `}`, "userId" + ids},
+		{`{"userId":"u-\ud83d",` + progressMessage + `}`, "userId" + ids},
+		{`{"userId":"u-\ufffd",` + progressMessage + `}`, "userId" + ids},
+		{"{\"userId\":\"u-\xff\"," + progressMessage + `}`, "userId" + ids},
+		{`{"connectionId":"c-\ud83c",` + progressMessage + `}`, "connectionId" + ids},
+		{`{"userId":"u1",` + strings.Replace(progressMessage, "u-42", `u-\udfff`, 1) + `}`, "message.data.uploadId" + ids},
 	} {
 		if _, err := notify.Decode([]byte(input.in)); err == nil || err.Error() != input.want {
 			t.Errorf("%.60s: %v, want %s", input.in, err, input.want)
@@ -83,21 +84,21 @@ func TestDecodeRefuses(t *testing.T) {
 	}
 	for _, rest := range []string{
 		`"userId":"u1","message":{"type":"error","data":{"code":"C","message":"m"}}`,
-		`"connectionId":"c1",` + progress,
-		`"userId":"u1",` + strings.Replace(progress, `"progress"`, `"status":"failed","progress"`, 1),
+		`"connectionId":"c1",` + progressMessage,
+		`"userId":"u1",` + strings.Replace(progressMessage, `"progress"`, `"status":"failed","progress"`, 1),
 	} {
 		if _, err := notify.Decode([]byte(`{"part":{"id":"7","done":1,"total":2},` + rest + `}`)); err == nil {
-			t.Errorf("a part was taken with %s", rest)
+			t.Errorf("a part was accepted with %s", rest)
 		}
 	}
 }
 
-// FuzzDecode: input never panics, and what is accepted is valid, with an epoch that stays as it is.
+// FuzzDecode checks that Decode never panics, and that an accepted request is valid and has a normalized epoch.
 func FuzzDecode(f *testing.F) {
-	f.Add([]byte(`{"userId":"u1",` + progress + `}`))
-	f.Add([]byte(`{"connectionId":"c",` + progress + `}`))
-	f.Add([]byte(`{"userId":"u1","epoch":"2026-11-22T10:00:00Z#2","key":"k","execution":"arn:aws:states:us-east-1:123456789012:execution:m:x",` + progress + `}`))
-	f.Add([]byte(`{"userId":"u1","part":{"id":"7","done":2,"total":9,"failed":1,"from":5,"to":95},` + progress + `}`))
+	f.Add([]byte(`{"userId":"u1",` + progressMessage + `}`))
+	f.Add([]byte(`{"connectionId":"c",` + progressMessage + `}`))
+	f.Add([]byte(`{"userId":"u1","epoch":"2026-11-22T10:00:00Z#2","key":"k","execution":"arn:aws:states:us-east-1:123456789012:execution:m:x",` + progressMessage + `}`))
+	f.Add([]byte(`{"userId":"u1","part":{"id":"7","done":2,"total":9,"failed":1,"from":5,"to":95},` + progressMessage + `}`))
 	f.Fuzz(func(t *testing.T, raw []byte) {
 		r, err := notify.Decode(raw)
 		if err != nil {

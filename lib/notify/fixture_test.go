@@ -15,29 +15,32 @@ import (
 	"github.com/herald-progress/herald/lib/notify"
 )
 
+// This file holds what the tests of several files use: a feed that fails on demand, tabs that record the frames they get, notifiers,
+// and requests that publish a state of the job "j" of the user "u1".
+
 var errDown = errors.New("table is gone")
 
-// fault is what becomes of a call of a store.
+// fault is how a call of a feed's method fails.
 type fault int
 
 const (
 	works      fault = iota
-	applied          // done, and yet an error
-	notApplied       // not done
-	hangs            // until the caller has had enough
+	applied          // the write is done, and yet the call returns an error
+	notApplied       // the write is not done, and the call returns an error
+	hangs            // the call returns when its context ends
 )
 
-// faulty is a feed with a fault for each of its methods; once has it for one call only.
-type faulty struct {
+// faultyFeed is a feed whose methods have faults. Each fault applies to every call of its method, or with once only to the first.
+type faultyFeed struct {
 	*feed.Memory
 
 	once  bool
 	mu    sync.Mutex
-	fault map[string]fault
+	fault map[string]fault // by method
 }
 
-// meet returns the error of a method, and whether its work is to be done all the same.
-func (f *faulty) meet(ctx context.Context, method string) (error, bool) {
+// fail returns the error that a call of a method must return, or nil, and whether the call must do its work.
+func (f *faultyFeed) fail(ctx context.Context, method string) (error, bool) {
 	f.mu.Lock()
 	how := f.fault[method]
 	if f.once {
@@ -56,8 +59,8 @@ func (f *faulty) meet(ctx context.Context, method string) (error, bool) {
 	return errDown, how == applied
 }
 
-func (f *faulty) Apply(ctx context.Context, owner string, u feed.Update) (feed.Row, feed.Outcome, error) {
-	fail, work := f.meet(ctx, "Apply")
+func (f *faultyFeed) Apply(ctx context.Context, owner string, u feed.Update) (feed.Row, feed.Outcome, error) {
+	fail, work := f.fail(ctx, "Apply")
 	if !work {
 		return feed.Row{}, "", fail
 	}
@@ -69,29 +72,29 @@ func (f *faulty) Apply(ctx context.Context, owner string, u feed.Update) (feed.R
 	return row, outcome, err
 }
 
-func (f *faulty) ClaimPush(ctx context.Context, row feed.Row, at time.Time) (feed.Row, bool, error) {
-	fail, work := f.meet(ctx, "ClaimPush")
+func (f *faultyFeed) ClaimPush(ctx context.Context, row feed.Row, at time.Time) (feed.Row, bool, error) {
+	fail, work := f.fail(ctx, "ClaimPush")
 	if !work {
 		return feed.Row{}, false, fail
 	}
-	now, mine, err := f.Memory.ClaimPush(ctx, row, at)
+	newest, claimed, err := f.Memory.ClaimPush(ctx, row, at)
 	if fail != nil {
 		return feed.Row{}, false, fail
 	}
 
-	return now, mine, err
+	return newest, claimed, err
 }
 
-func (f *faulty) Job(ctx context.Context, owner, job string) (feed.Row, error) {
-	if fail, _ := f.meet(ctx, "Job"); fail != nil {
+func (f *faultyFeed) Job(ctx context.Context, owner, job string) (feed.Row, error) {
+	if fail, _ := f.fail(ctx, "Job"); fail != nil {
 		return feed.Row{}, fail
 	}
 
 	return f.Memory.Job(ctx, owner, job)
 }
 
-func (f *faulty) Add(ctx context.Context, owner string, n feed.Note) (feed.Note, feed.Outcome, error) {
-	fail, work := f.meet(ctx, "Add")
+func (f *faultyFeed) Add(ctx context.Context, owner string, n feed.Note) (feed.Note, feed.Outcome, error) {
+	fail, work := f.fail(ctx, "Add")
 	if !work {
 		return feed.Note{}, "", fail
 	}
@@ -103,21 +106,22 @@ func (f *faulty) Add(ctx context.Context, owner string, n feed.Note) (feed.Note,
 	return added, outcome, err
 }
 
-// post is one frame on its way to a tab: when it left, since the test began, and what it is.
+// post is one frame that was posted to a tab.
 type post struct {
-	At    time.Duration
+	At    time.Duration // when the post started, since newTabs
 	Frame string
 }
 
-// tabs sends to the tabs of a user. A post takes as long as delay says, and then arrives.
+// tabs is a Sender that records what it posts to the tabs of a user. A post takes the time that delay returns. Then it fails with err,
+// or its frame arrives.
 type tabs struct {
 	start time.Time
-	delay func() time.Duration
+	delay func() time.Duration // nil: no time
 	err   error
 
 	mu      sync.Mutex
-	posts   map[string][]post
-	arrived map[string][]message.Envelope
+	posts   map[string][]post             // by connection id, in the order of their starts
+	arrived map[string][]message.Envelope // by connection id, in the order of their arrival
 }
 
 func newTabs() *tabs {
@@ -145,24 +149,25 @@ func (s *tabs) Send(_ context.Context, id string, frame []byte) error {
 	return nil
 }
 
-// sent returns what left for the first tab.
-func (s *tabs) sent() []post {
+// posted returns the posts to the first tab, "c1".
+func (s *tabs) posted() []post {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 
 	return slices.Clone(s.posts["c1"])
 }
 
-// got returns what the first tab has.
-func (s *tabs) got() []message.Envelope {
+// received returns the frames that arrived at the first tab, "c1".
+func (s *tabs) received() []message.Envelope {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 
 	return slices.Clone(s.arrived["c1"])
 }
 
-// worker returns a notifier of its own, as each process has one, for the two tabs of u1.
-func worker(tb testing.TB, f notify.Feed, to broadcast.Sender) *notify.Notifier {
+// newNotifier returns a notifier that posts to the two tabs of u1, "c1" and "c2". Each process has a notifier of its own, so tests make
+// one for each process; the notifiers of a test share its feed.
+func newNotifier(tb testing.TB, f notify.Feed, to broadcast.Sender) *notify.Notifier {
 	tb.Helper()
 	rows := &connection.Memory{}
 	for _, id := range []string{"c1", "c2"} {
@@ -175,17 +180,18 @@ func worker(tb testing.TB, f notify.Feed, to broadcast.Sender) *notify.Notifier 
 	return &notify.Notifier{Broadcaster: &broadcast.Broadcaster{Store: rows, Sender: to}, Feed: f}
 }
 
+// epoch is the epoch of stateAt. It is before the start of virtual time, the year 2000.
 const epoch = "1999-12-31T10:00:00.000Z#0000"
 
-// at returns a request with a state of job "j" in phase "p".
-func at(percent float64) message.Request {
+// stateAt returns a request with a state of job "j" in phase "p", at a progress in percent.
+func stateAt(percent float64) message.Request {
 	return message.Request{UserID: "u1", Epoch: epoch, Message: message.UploadProgress{
 		UploadID: "j", FileName: "f.csv", Progress: percent, Message: "m", Phase: "p",
 	}}
 }
 
-// with returns r with its state changed.
-func with(r message.Request, change func(*message.UploadProgress)) message.Request {
+// withState returns r after change has changed its state.
+func withState(r message.Request, change func(*message.UploadProgress)) message.Request {
 	state, _ := message.AsUploadProgress(r.Message)
 	change(&state)
 	r.Message = state
@@ -193,11 +199,12 @@ func with(r message.Request, change func(*message.UploadProgress)) message.Reque
 	return r
 }
 
-// ended returns a request with a terminal state of job "j".
-func ended(status message.Status) message.Request {
-	return with(at(0), func(p *message.UploadProgress) { p.Status = status })
+// endedWith returns a request with a terminal state of job "j".
+func endedWith(status message.Status) message.Request {
+	return withState(stateAt(0), func(p *message.UploadProgress) { p.Status = status })
 }
 
+// publish publishes r, which must succeed.
 func publish(tb testing.TB, n *notify.Notifier, r message.Request) {
 	tb.Helper()
 	if err := n.Publish(tb.Context(), r); err != nil {
@@ -205,7 +212,8 @@ func publish(tb testing.TB, n *notify.Notifier, r message.Request) {
 	}
 }
 
-func row(t *testing.T, f feed.Jobs) feed.Row {
+// jobRow returns the row of job "j".
+func jobRow(t *testing.T, f feed.Jobs) feed.Row {
 	t.Helper()
 	r, err := f.Job(t.Context(), feed.User("u1"), "j")
 	if err != nil {

@@ -20,10 +20,11 @@ const (
 	foreignARN = "arn:aws:states:us-east-1:210987654321:execution:m:x"
 )
 
-// TestRequestsOfUnfollowedExecutionsAreAccepted: its messages must not be lost, and its job lives as one without an execution.
+// TestRequestsOfUnfollowedExecutionsAreAccepted: the messages of an execution that is not followed are stored and delivered. Its job
+// expires as early as a job without an execution.
 func TestRequestsOfUnfollowedExecutionsAreAccepted(t *testing.T) {
 	for _, tt := range []struct {
-		execution, account, region string
+		execution, account, region string // account and region are the notifier's
 		followed                   bool
 	}{
 		{arn, "123456789012", "us-east-1", true},
@@ -41,9 +42,9 @@ func TestRequestsOfUnfollowedExecutionsAreAccepted(t *testing.T) {
 		t.Run(fmt.Sprint(tt.execution, " at home in ", tt.account, tt.region), func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				memory, to := &feed.Memory{}, newTabs()
-				n := worker(t, memory, to)
+				n := newNotifier(t, memory, to)
 				n.Account, n.Region = tt.account, tt.region
-				out, err := n.Handle(t.Context(), json.RawMessage(fmt.Sprintf(`{"userId":"u1","epoch":%q,"execution":%q,%s}`, epoch, tt.execution, progress)))
+				out, err := n.Handle(t.Context(), json.RawMessage(fmt.Sprintf(`{"userId":"u1","epoch":%q,"execution":%q,%s}`, epoch, tt.execution, progressMessage)))
 				if err != nil || out.Followed == nil || *out.Followed != tt.followed || !out.Stored || out.Delivered != 2 {
 					t.Fatalf("%+v, %v; want it stored, delivered, followed: %v", out, err, tt.followed)
 				}
@@ -51,41 +52,52 @@ func TestRequestsOfUnfollowedExecutionsAreAccepted(t *testing.T) {
 				if err != nil {
 					t.Fatal(err)
 				}
-				life := feed.JobTTL
+				ttl, pointers := feed.JobTTL, 0
 				if tt.followed {
-					life = feed.PointerTTL
+					ttl, pointers = feed.PointerTTL, 1
 				}
-				if got := row.ExpiresAt().Sub(row.UpdatedAt.Truncate(time.Second)); got != life {
-					t.Errorf("the job lives for %v, want %v", got, life)
+				if got := row.ExpiresAt().Sub(row.UpdatedAt.Truncate(time.Second)); got != ttl {
+					t.Errorf("the job expires after %v, want %v", got, ttl)
 				}
-				left := 0
-				for range memory.AllPointers(t.Context()) {
-					left++
-				}
-				if left == 1 != tt.followed {
-					t.Errorf("%d pointers", left)
+				if got := countPointers(t, memory); got != pointers {
+					t.Errorf("%d pointers, want %d", got, pointers)
 				}
 			})
 		})
 	}
 }
 
-// TestOnlyTheStateOfAStoredJobIsFollowed: nothing else ends with an execution. Without an execution nothing is said.
+// countPointers returns how many pointers a feed has.
+func countPointers(t *testing.T, f feed.Pointers) int {
+	t.Helper()
+	count := 0
+	for _, err := range f.AllPointers(t.Context()) {
+		if err != nil {
+			t.Fatal(err)
+		}
+		count++
+	}
+
+	return count
+}
+
+// TestOnlyTheStateOfAStoredJobIsFollowed: a note, a message to a connection and a message without a feed do not end with their
+// execution. The output has no "followed" if the request names no execution.
 func TestOnlyTheStateOfAStoredJobIsFollowed(t *testing.T) {
 	const note = `"message":{"type":"error","data":{"code":"C","message":"m"}}`
-	with := `"execution":"` + arn + `",`
+	execution := `"execution":"` + arn + `",`
 	for _, tt := range []struct {
 		input string
 		feed  notify.Feed
-		want  string
+		want  string // the output's "followed"; empty if it is absent
 	}{
-		{`{"userId":"u1",` + with + note + `}`, &feed.Memory{}, "false"},
-		{`{"connectionId":"c1",` + with + progress + `}`, &feed.Memory{}, "false"},
-		{`{"userId":"u1",` + with + progress + `}`, nil, "false"},
-		{`{"userId":"u1",` + with + progress + `}`, &feed.Memory{}, "true"},
-		{`{"userId":"u1",` + progress + `}`, &feed.Memory{}, ""},
+		{`{"userId":"u1",` + execution + note + `}`, &feed.Memory{}, "false"},
+		{`{"connectionId":"c1",` + execution + progressMessage + `}`, &feed.Memory{}, "false"},
+		{`{"userId":"u1",` + execution + progressMessage + `}`, nil, "false"},
+		{`{"userId":"u1",` + execution + progressMessage + `}`, &feed.Memory{}, "true"},
+		{`{"userId":"u1",` + progressMessage + `}`, &feed.Memory{}, ""},
 	} {
-		n := worker(t, &feed.Memory{}, newTabs())
+		n := newNotifier(t, &feed.Memory{}, newTabs())
 		n.Feed = tt.feed
 		out, err := n.Handle(t.Context(), json.RawMessage(tt.input))
 		if err != nil {
@@ -104,17 +116,18 @@ func TestOnlyTheStateOfAStoredJobIsFollowed(t *testing.T) {
 	}
 }
 
-// TestAskingAboutAnExecutionEnds sweeps for two days. A job whose workflow cannot be asked for ends on the screen once it
-// has been silent for as long as a job without an execution lives; one whose workflow has gone ends at once.
+// TestAskingAboutAnExecutionEnds sweeps every five minutes for two days. A job whose execution no longer exists ends with the first
+// sweep that finds it silent. A job whose execution cannot be described ends once it was silent for JobTTL. The sweeper then asks
+// Step Functions no more about the execution.
 func TestAskingAboutAnExecutionEnds(t *testing.T) {
 	for _, tt := range []struct {
 		name      string
 		execution string
-		fail      error
-		ends      time.Duration // 0: it does not
-		asks      int
+		fail      error         // of each question about the execution
+		ends      time.Duration // how long after its last state the job ends; 0: it does not end
+		asks      int           // how often the sweeper asks Step Functions
 	}{
-		{"there is none any more", arn, notify.ErrNoWorkflow, notify.Silence, 1},
+		{"the execution no longer exists", arn, notify.ErrNoWorkflow, notify.Silence, 1},
 		{"it cannot be described", arn, fmt.Errorf("describe: %w", notify.ErrNotDescribed), feed.JobTTL, 288},
 		{"an Express workflow", expressARN, nil, feed.JobTTL, 0},
 		{"another Region", abroadARN, nil, feed.JobTTL, 0},
@@ -124,14 +137,14 @@ func TestAskingAboutAnExecutionEnds(t *testing.T) {
 		t.Run(tt.name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				memory := &feed.Memory{}
-				state, _ := message.AsUploadProgress(at(42).Message)
-				// The notifier makes no such pointer any more, but one may be there.
+				state, _ := message.AsUploadProgress(stateAt(42).Message)
+				// The notifier stores no pointer to an execution that is not followed. But an earlier version may have stored one.
 				u := feed.Update{State: state, Epoch: epoch, Execution: tt.execution, ID: "1", At: time.Now()}
 				if _, _, err := memory.Apply(t.Context(), feed.User("u1"), u); err != nil {
 					t.Fatal(err)
 				}
 				w := &workflows{fail: map[string]error{arn: tt.fail}}
-				n := worker(t, memory, newTabs())
+				n := newNotifier(t, memory, newTabs())
 				n.Account, n.Region = "123456789012", "us-east-1"
 				s := &notify.Sweeper{Notifier: n, Feed: memory, Workflows: w}
 				start, ended, last := time.Now(), time.Duration(0), feed.Row{}
@@ -150,13 +163,10 @@ func TestAskingAboutAnExecutionEnds(t *testing.T) {
 				if ended < tt.ends || ended > tt.ends+10*time.Minute || len(w.asked) != tt.asks {
 					t.Errorf("ended after %v, with %d asks; want after %v, with %d", ended, len(w.asked), tt.ends, tt.asks)
 				}
-				left := 0
-				for range memory.AllPointers(t.Context()) {
-					left++
-				}
 				if tt.ends == 0 {
 					return
 				}
+				left := countPointers(t, memory)
 				if got := last.State; left != 0 || got.Status != message.StatusFailed || got.Message != "The workflow is not known any more" || got.Progress != 42 {
 					t.Errorf("%d pointers, the job is %+v", left, got)
 				}

@@ -12,22 +12,23 @@ import (
 	"github.com/herald-progress/herald/lib/notify"
 )
 
-// TestPublishReadsRequestsAsTheTaskDoes gives both the same request, and wants the same row or the same words.
+// TestPublishReadsRequestsAsTheTaskDoes gives the same request to Publish and, as JSON, to Handle. Both must store the same row, or
+// return errors with the same text.
 func TestPublishReadsRequestsAsTheTaskDoes(t *testing.T) {
 	state := message.UploadProgress{UploadID: "u", FileName: "f", Progress: 1, Message: "m"}
 	for _, tt := range []struct {
 		name string
 		edit func(r *message.Request)
-		want string // empty is valid
+		want string // how the error begins; empty means that the request is valid
 	}{
 		{"an epoch of Step Functions", func(r *message.Request) { r.Epoch = "2001-11-22T10:00:00Z" }, ""},
 		{"an epoch of another zone", func(r *message.Request) { r.Epoch = "2001-11-22T12:00:00.5+02:00#3" }, ""},
 		{"no epoch", func(r *message.Request) { r.Epoch = "" }, ""},
-		{"what is no epoch", func(r *message.Request) { r.Epoch = "now" }, "epoch " + message.RuleEpoch},
+		{"an epoch that is no time", func(r *message.Request) { r.Epoch = "now" }, "epoch " + message.RuleEpoch},
 		{"an epoch of the next century", func(r *message.Request) { r.Epoch = "2126-11-22T10:00:00Z" }, "epoch must be at most 5 minutes ahead of the notifier's clock"},
-		{"what is no execution", func(r *message.Request) { r.Execution = "arn:x" }, "execution " + message.RuleExecution},
+		{"an execution that is no ARN of one", func(r *message.Request) { r.Execution = "arn:x" }, "execution " + message.RuleExecution},
 		{"no user", func(r *message.Request) { r.UserID = "" }, "userId"},
-		{"a user that is not Unicode", func(r *message.Request) { r.UserID = "u-\uFFFD" }, "userId must not hold control characters or U+FFFD"},
+		{"a user with U+FFFD", func(r *message.Request) { r.UserID = "u-\uFFFD" }, "userId must not hold control characters or U+FFFD"},
 		{"a long key", func(r *message.Request) { r.Key = strings.Repeat("x", 1025) }, "key must be 1 to 1024 bytes"},
 		{"a part without a total", func(r *message.Request) { r.Part = &message.Part{ID: "7"} }, "part.total must be from 1 to 9007199254740992"},
 	} {
@@ -47,10 +48,10 @@ func TestPublishReadsRequestsAsTheTaskDoes(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			task, library := &feed.Memory{}, &feed.Memory{}
-			_, taskErr := worker(t, task, newTabs()).Handle(t.Context(), raw)
-			libraryErr := worker(t, library, newTabs()).Publish(t.Context(), r)
-			for _, err := range []error{taskErr, libraryErr} {
+			handleFeed, publishFeed := &feed.Memory{}, &feed.Memory{}
+			_, handleErr := newNotifier(t, handleFeed, newTabs()).Handle(t.Context(), raw)
+			publishErr := newNotifier(t, publishFeed, newTabs()).Publish(t.Context(), r)
+			for _, err := range []error{handleErr, publishErr} {
 				if (err == nil) != (tt.want == "") || err != nil && !strings.HasPrefix(err.Error(), tt.want) {
 					t.Errorf("error is %v, want %q", err, tt.want)
 				}
@@ -58,31 +59,35 @@ func TestPublishReadsRequestsAsTheTaskDoes(t *testing.T) {
 			if tt.want != "" {
 				return
 			}
-			a, err := task.Job(t.Context(), feed.User("u1"), "u")
+			handled, err := handleFeed.Job(t.Context(), feed.User("u1"), "u")
 			if err != nil {
 				t.Fatal(err)
 			}
-			b, err := library.Job(t.Context(), feed.User("u1"), "u")
-			if err != nil || r.Epoch != "" && a.Epoch != b.Epoch || a.State != b.State {
-				t.Errorf("the task stores %+v, the library %+v, %v", a, b, err)
+			published, err := publishFeed.Job(t.Context(), feed.User("u1"), "u")
+			if err != nil {
+				t.Fatal(err)
+			}
+			// Without an epoch in the request, the epoch is the time of the request, which differs.
+			if r.Epoch != "" && handled.Epoch != published.Epoch || handled.State != published.State {
+				t.Errorf("Handle stores %+v, Publish stores %+v", handled, published)
 			}
 		})
 	}
 }
 
-// TestAnEpochMayBeFiveMinutesAhead: one that is further ahead would make every run until then stale.
+// TestAnEpochMayBeFiveMinutesAhead: an epoch that is further ahead would make every run until its time stale.
 func TestAnEpochMayBeFiveMinutesAhead(t *testing.T) {
 	now := time.Date(2026, 11, 22, 10, 0, 0, 0, time.UTC)
 	for epoch, want := range map[string]bool{
 		"2026-11-22T10:04:59Z": true, "2026-11-22T10:05:00.000Z#9999": true, "2026-11-22T12:05:00+02:00": true, "0001-01-01T00:00:00Z": true,
 		"2026-11-22T10:05:00.001Z": false, "2026-11-22T12:06:00+02:00": false, "2126-11-22T10:00:00Z": false, "9999-12-31T23:59:59Z": false,
 	} {
-		n := worker(t, &feed.Memory{}, newTabs())
+		n := newNotifier(t, &feed.Memory{}, newTabs())
 		n.Now = func() time.Time { return now }
-		input := fmt.Sprintf(`{"userId":"u1","epoch":%q,%s}`, epoch, progress)
+		input := fmt.Sprintf(`{"userId":"u1","epoch":%q,%s}`, epoch, progressMessage)
 		_, err := n.Handle(t.Context(), json.RawMessage(input))
 		if (err == nil) != want {
-			t.Errorf("%s: %v, want that it is taken: %v", epoch, err, want)
+			t.Errorf("%s: %v, want it accepted: %v", epoch, err, want)
 		}
 		invalid := notify.InvalidMessage{Reason: "epoch must be at most 5 minutes ahead of the notifier's clock"}
 		if !want && err != invalid {
@@ -91,15 +96,15 @@ func TestAnEpochMayBeFiveMinutesAhead(t *testing.T) {
 	}
 }
 
-// TestAFarEpochHidesNoLaterRun: what was refused has not touched the job.
+// TestAFarEpochHidesNoLaterRun: a request that was refused because of its epoch has not changed the job.
 func TestAFarEpochHidesNoLaterRun(t *testing.T) {
 	memory := &feed.Memory{}
-	n := worker(t, memory, newTabs())
-	if err := n.Publish(t.Context(), inEpoch(at(10), "2126-01-01T00:00:00Z")); err == nil {
-		t.Fatal("an epoch of the next century was taken")
+	n := newNotifier(t, memory, newTabs())
+	if err := n.Publish(t.Context(), inEpoch(stateAt(10), "2126-01-01T00:00:00Z")); err == nil {
+		t.Fatal("an epoch of the next century was accepted")
 	}
-	publish(t, n, at(20))
-	if got := row(t, memory); got.Epoch != epoch || got.State.Progress != 20 {
+	publish(t, n, stateAt(20))
+	if got := jobRow(t, memory); got.Epoch != epoch || got.State.Progress != 20 {
 		t.Errorf("the row is %+v", got)
 	}
 }

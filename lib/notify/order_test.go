@@ -16,29 +16,32 @@ import (
 	"github.com/herald-progress/herald/lib/notify"
 )
 
-// TestClientsNeverGoBackAndEndOnTheStoredState lets four workers report what they like, with posts that overtake each
-// other. A client that drops what is not newer sees a progress that never falls, at most four pushes a second besides
-// the urgent ones, and at the end what is stored, but for a movement that is not worth a push.
+// TestClientsNeverGoBackAndEndOnTheStoredState lets four workers publish random states, while posts overtake each other. A client
+// that drops a frame that is not newer than its last must see that:
+//
+//   - progress never falls;
+//   - there are at most four pushes a second, not counting urgent states;
+//   - the last state is the stored one, or differs by less progress than is pushed.
 func TestClientsNeverGoBackAndEndOnTheStoredState(t *testing.T) {
 	reordered := 0
 	for seed := range uint64(60) {
 		t.Run(fmt.Sprint("seed ", seed), func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
-				random := &dice{r: rand.New(rand.NewPCG(seed, 1))}
+				random := &sharedRandom{r: rand.New(rand.NewPCG(seed, 1))}
 				memory, to := &feed.Memory{}, newTabs()
-				to.delay = func() time.Duration { return time.Duration(random.upTo(800)) * ms }
+				to.delay = func() time.Duration { return time.Duration(random.below(800)) * ms }
 				var workers sync.WaitGroup
 				for w := range 4 {
-					n := worker(t, memory, to)
-					workers.Go(func() { work(t, n, random, strconv.Itoa(w), seed%2 == 0) })
+					n := newNotifier(t, memory, to)
+					workers.Go(func() { publishRandomly(t, n, random, strconv.Itoa(w), seed%2 == 0) })
 				}
 				workers.Wait()
-				if seed%3 > 0 { // the rest ends as it happens
-					publish(t, worker(t, memory, to), random.last())
+				if seed%3 > 0 { // in two of three runs, the last state is urgent, so that the tabs get it
+					publish(t, newNotifier(t, memory, to), random.urgent())
 				}
-				stored := row(t, memory)
-				reordered += watch(t, to.got(), stored)
-				atMostFourASecond(t, to.sent())
+				stored := jobRow(t, memory)
+				reordered += checkAsClient(t, to.received(), stored)
+				atMostFourASecond(t, to.posted())
 			})
 		})
 	}
@@ -47,53 +50,56 @@ func TestClientsNeverGoBackAndEndOnTheStoredState(t *testing.T) {
 	}
 }
 
-// dice are random numbers for several goroutines.
-type dice struct {
+// sharedRandom makes random numbers for several goroutines.
+type sharedRandom struct {
 	mu sync.Mutex
 	r  *rand.Rand
 }
 
-func (d *dice) upTo(n int) int {
+// below returns a random number from 0 to n-1.
+func (d *sharedRandom) below(n int) int {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 
 	return d.r.IntN(n)
 }
 
-// last returns an update after which the tabs have the stored state.
-func (d *dice) last() message.Request {
-	return []message.Request{ended(message.StatusSucceeded), ended(message.StatusFailed), inPhase(at(0), "the last")}[d.upTo(3)]
+// urgent returns a state that is pushed at once: an end or a new phase.
+func (d *sharedRandom) urgent() message.Request {
+	return []message.Request{endedWith(message.StatusSucceeded), endedWith(message.StatusFailed), inPhase(stateAt(0), "the last")}[d.below(3)]
 }
 
+// inPhase returns r with its state in another phase.
 func inPhase(r message.Request, name string) message.Request {
-	return with(r, func(p *message.UploadProgress) { p.Phase = name })
+	return withState(r, func(p *message.UploadProgress) { p.Phase = name })
 }
 
-// work makes random updates: of a part of its own, or of the whole job.
-func work(t *testing.T, n *notify.Notifier, random *dice, name string, parts bool) {
+// publishRandomly publishes 40 random states after random pauses: states of the part that name identifies, or of the whole job.
+func publishRandomly(t *testing.T, n *notify.Notifier, random *sharedRandom, name string, parts bool) {
 	t.Helper()
 	done := int64(0)
 	for i := range 40 {
-		time.Sleep(time.Duration(random.upTo(300)) * ms)
-		r := at(float64(random.upTo(60*(i+1))) / 25) // up to 96, and often less than before
+		time.Sleep(time.Duration(random.below(300)) * ms)
+		r := stateAt(float64(random.below(60*(i+1))) / 25) // below 96 %, and often less than in the state before
 		switch {
-		case random.upTo(20) == 0:
+		case random.below(20) == 0:
 			r = inPhase(r, fmt.Sprint("phase ", i))
 		case parts:
-			done += 1 + int64(random.upTo(60)) // a repetition is posted again, whenever it comes
-			r = part(name, done, 10_000)
+			done += 1 + int64(random.below(60)) // at least 1, because a state that repeats the last one is posted again
+			r = partState(name, done, 10_000)
 		}
 		publish(t, n, r)
 	}
 }
 
-// watch looks at the frames in the order of their arrival as a client does, and returns how many it dropped.
-func watch(t *testing.T, frames []message.Envelope, stored feed.Row) int {
+// checkAsClient handles the frames in the order of their arrival, as a client does, and checks what the client shows. stored is the
+// job's row at the end. It returns how many frames the client dropped.
+func checkAsClient(t *testing.T, frames []message.Envelope, stored feed.Row) int {
 	t.Helper()
-	var has message.Envelope
+	var last message.Envelope // the newest frame that the client has
 	dropped, progress := 0, 0.0
 	for _, e := range frames {
-		if e.Epoch < has.Epoch || e.Epoch == has.Epoch && e.Seq <= has.Seq {
+		if e.Epoch < last.Epoch || e.Epoch == last.Epoch && e.Seq <= last.Seq {
 			dropped++
 
 			continue
@@ -102,16 +108,16 @@ func watch(t *testing.T, frames []message.Envelope, stored feed.Row) int {
 		if state.Progress < progress {
 			t.Errorf("seq %d: progress falls from %v to %v", e.Seq, progress, state.Progress)
 		}
-		has, progress = e, state.Progress
+		last, progress = e, state.Progress
 	}
-	if has.Seq != stored.PushedSeq {
-		t.Errorf("the client has seq %d, the last push was of %d", has.Seq, stored.PushedSeq)
+	if last.Seq != stored.PushedSeq {
+		t.Errorf("the client has seq %d, the last push had seq %d", last.Seq, stored.PushedSeq)
 	}
 	if behind := stored.VisibleState().Progress - progress; !stored.Pushed() && behind >= message.MinPushProgress {
 		t.Errorf("the client is %v %% behind", behind)
 	}
 	if want := stored.Envelope(); stored.Pushed() {
-		if diff := cmp.Diff(want, has); diff != "" {
+		if diff := cmp.Diff(want, last); diff != "" {
 			t.Errorf("the client's last frame (-stored +got):\n%s", diff)
 		}
 	}
@@ -119,8 +125,8 @@ func watch(t *testing.T, frames []message.Envelope, stored feed.Row) int {
 	return dropped
 }
 
-// atMostFourASecond looks at every second that begins with a push, and counts those in it that changed nothing but the
-// progress.
+// atMostFourASecond checks each second that begins with a push: at most four pushes of it changed nothing but the progress. The
+// others are urgent.
 func atMostFourASecond(t *testing.T, posts []post) {
 	t.Helper()
 	type frame struct {

@@ -16,35 +16,35 @@ import (
 )
 
 // counted counts how often a user's connections are read.
-type counted struct {
+type countingStore struct {
 	*connection.Memory
 
 	reads atomic.Int64
 }
 
-func (c *counted) ByUser(ctx context.Context, id string) iter.Seq2[connection.Connection, error] {
+func (c *countingStore) ByUser(ctx context.Context, id string) iter.Seq2[connection.Connection, error] {
 	c.reads.Add(1)
 
 	return c.Memory.ByUser(ctx, id)
 }
 
-// TestConnectionsAreReadOnlyForPushes: each read is charged, and of many states few are pushed.
+// TestConnectionsAreReadOnlyForPushes: AWS charges for each read, and most states are not pushed.
 func TestConnectionsAreReadOnlyForPushes(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		rows := &counted{Memory: &connection.Memory{}}
+		rows := &countingStore{Memory: &connection.Memory{}}
 		n := &notify.Notifier{Broadcaster: &broadcast.Broadcaster{Store: rows, Sender: newTabs()}, Feed: &feed.Memory{}}
 		for i, step := range []struct {
 			r     message.Request
-			after time.Duration
-			reads int64
+			after time.Duration // since the state before
+			reads int64         // of the connections, in total
 		}{
-			{at(0), 0, 1},
-			{at(0.1), 500 * time.Millisecond, 1},
-			{at(0.2), 500 * time.Millisecond, 1},
-			{at(0.3), time.Second, 2}, // its turn
-			{at(50), 0, 3},            // waits for its turn
-			{at(50.1), 0, 3},
-			{ended(message.StatusFailed), 0, 4},
+			{stateAt(0), 0, 1},
+			{stateAt(0.1), 500 * time.Millisecond, 1},
+			{stateAt(0.2), 500 * time.Millisecond, 1},
+			{stateAt(0.3), time.Second, 2}, // two seconds after the last push
+			{stateAt(50), 0, 3},            // waits 250 ms for its push
+			{stateAt(50.1), 0, 3},
+			{endedWith(message.StatusFailed), 0, 4},
 		} {
 			time.Sleep(step.after)
 			publish(t, n, step.r)

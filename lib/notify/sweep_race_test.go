@@ -14,14 +14,14 @@ import (
 
 const nextARN = "arn:aws:states:us-east-1:123456789012:execution:m:next"
 
-// takenOver is a feed in which something happens after the sweeper has read a job.
-type takenOver struct {
+// takenOverFeed is a feed that calls then after the first read of a job, before the reader gets the row.
+type takenOverFeed struct {
 	*feed.Memory
 
-	then func()
+	then func() // nil after the first read
 }
 
-func (o *takenOver) Job(ctx context.Context, owner, job string) (feed.Row, error) {
+func (o *takenOverFeed) Job(ctx context.Context, owner, job string) (feed.Row, error) {
 	row, err := o.Memory.Job(ctx, owner, job)
 	if then := o.then; then != nil {
 		o.then = nil
@@ -31,7 +31,8 @@ func (o *takenOver) Job(ctx context.Context, owner, job string) (feed.Row, error
 	return row, err
 }
 
-// TestTheEndOfOneExecutionLeavesTheJobOfTheNext: the next one takes the job over between the sweeper's read and its write.
+// TestTheEndOfOneExecutionLeavesTheJobOfTheNext: the next execution takes the job over after the sweeper has read the job, and before
+// the sweeper writes the end.
 func TestTheEndOfOneExecutionLeavesTheJobOfTheNext(t *testing.T) {
 	for name, epochs := range map[string][2]string{
 		"two in one epoch":     {redriven, redriven},
@@ -42,14 +43,14 @@ func TestTheEndOfOneExecutionLeavesTheJobOfTheNext(t *testing.T) {
 			t.Run(name+", by "+by, func(t *testing.T) {
 				synctest.Test(t, func(t *testing.T) {
 					memory, to := &feed.Memory{}, newTabs()
-					publish(t, worker(t, memory, newTabs()), inEpoch(running(42), epochs[0]))
+					publish(t, newNotifier(t, memory, newTabs()), inEpoch(runningAt(42), epochs[0]))
 					time.Sleep(time.Hour)
-					next := worker(t, memory, newTabs())
-					f := &takenOver{Memory: memory, then: func() {
-						publish(t, next, inEpoch(byNext(running(50)), epochs[1]))
+					next := newNotifier(t, memory, newTabs())
+					f := &takenOverFeed{Memory: memory, then: func() {
+						publish(t, next, inEpoch(ofNextExecution(runningAt(50)), epochs[1]))
 					}}
 					w := &workflows{answers: map[string]notify.Workflow{arn: {Status: "FAILED", RedriveCount: 1}, nextARN: {Status: "RUNNING"}}}
-					s := &notify.Sweeper{Notifier: worker(t, memory, to), Feed: f, Workflows: w}
+					s := &notify.Sweeper{Notifier: newNotifier(t, memory, to), Feed: f, Workflows: w}
 					if err := s.Handle(t.Context(), json.RawMessage(event)); err != nil {
 						t.Fatal(err)
 					}
@@ -57,10 +58,10 @@ func TestTheEndOfOneExecutionLeavesTheJobOfTheNext(t *testing.T) {
 					if err != nil || row.Terminal() || row.Execution != nextARN {
 						t.Errorf("the job of the next execution is %+v, %v", row, err)
 					}
-					over := with(running(60), func(p *message.UploadProgress) { p.Status = message.StatusSucceeded })
-					publish(t, next, inEpoch(byNext(over), epochs[1]))
+					end := withState(runningAt(60), func(p *message.UploadProgress) { p.Status = message.StatusSucceeded })
+					publish(t, next, inEpoch(ofNextExecution(end), epochs[1]))
 					if row, err = memory.Job(t.Context(), feed.User("u1"), "j"); err != nil || row.State.Status != message.StatusSucceeded {
-						t.Errorf("its end is %+v, %v", row, err)
+						t.Errorf("the job after the next execution's own end is %+v, %v", row, err)
 					}
 				})
 			})
@@ -68,4 +69,4 @@ func TestTheEndOfOneExecutionLeavesTheJobOfTheNext(t *testing.T) {
 	}
 }
 
-func byNext(r message.Request) message.Request { return by(r, nextARN) }
+func ofNextExecution(r message.Request) message.Request { return ofExecution(r, nextARN) }
