@@ -1,9 +1,12 @@
 // Package asl runs workflows written in the Amazon States Language (https://states-language.net/spec.html) and returns what
 // AWS Step Functions would return.
 //
-// It supports every type of state, in JSONata and in JSONPath. The children of a Distributed Map run in this process; each
-// has its own variables and context object, and none records a history. Parse rejects these features by name: ItemReader,
+// It supports every type of state, in JSONata and in JSONPath. The child executions of a Distributed Map run in this process. Each
+// child has its own variables and context object, and no child records a history. Parse rejects these features by name: ItemReader,
 // ItemBatcher and ResultWriter of a Distributed Map, and the features that package jsonata does not support.
+//
+// The types that hold a parsed definition are in definition.go; files decode_*.go make them. The types of a running execution are in
+// run.go and thread.go; files state_*.go run the states.
 package asl
 
 import (
@@ -55,7 +58,7 @@ func (m *Machine) ExpressProblems() []Problem {
 	return d.problems
 }
 
-// checkExpress adds a problem for each Resource, in the flow at the given path, that an Express workflow cannot use.
+// checkExpress adds a problem for each Resource that an Express workflow cannot use. at is the path of the flow in the definition.
 func (d *decoder) checkExpress(flow *flow, at string) {
 	for name, s := range flow.states {
 		for _, suffix := range []string{".waitForTaskToken", ".sync", ".sync:2"} {

@@ -70,8 +70,8 @@ func (r dataTest) matches(s *stateRun, _ string) (bool, error) {
 	v, err := r.variable.eval(s)
 	var missing *missingError
 	if errors.As(err, &missing) {
-		if r.operator == "IsPresent" {
-			return r.value == false, nil // A missing variable matches "IsPresent": false.
+		if r.operator == "IsPresent" { // A missing variable matches "IsPresent": false, and not "IsPresent": true.
+			return r.value == false, nil
 		}
 		return false, runtimeFailuref("Invalid path '%s': The choice state's condition path references an invalid value.", r.variable.text)
 	}
@@ -91,7 +91,7 @@ func (r dataTest) matches(s *stateRun, _ string) (bool, error) {
 // compare reports whether the variable's value v passes the test against the value want.
 func (r dataTest) compare(v, want any) bool {
 	if kind, ok := strings.CutPrefix(r.operator, "Is"); ok {
-		return isOfType(kind, v) == (want == true) // "IsString": false matches every value that is not a string.
+		return isOfType(kind, v) == (want == true) // "IsString": false matches every value that is no string.
 	}
 	if r.operator == "BooleanEquals" {
 		a, ok := v.(bool)
@@ -169,8 +169,9 @@ func compareTimes(a, b string) (order int, ok bool) {
 // matchPattern reports whether text matches the pattern. In the pattern, * matches any characters, and a backslash escapes a *
 // or another backslash.
 func matchPattern(pattern, text string) bool {
-	var literals []string // The literal texts that a * follows.
-	literal := ""         // The literal text after the last *.
+	// The pattern is split at each *: literals are the parts that end at a *, literal is the part after the last *.
+	var literals []string
+	literal := ""
 	for i := 0; i < len(pattern); i++ {
 		switch {
 		case pattern[i] == '*':
@@ -184,7 +185,7 @@ func matchPattern(pattern, text string) bool {
 		}
 	}
 
-	if literals == nil {
+	if literals == nil { // The pattern has no *.
 		return text == literal
 	}
 

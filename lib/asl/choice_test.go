@@ -9,8 +9,8 @@ import (
 
 func TestChoiceRulesSelectTheNextState(t *testing.T) {
 	for _, test := range []struct {
-		rule, input string
-		want        bool
+		rule, input string // The fields of the only choice, and the input.
+		want        bool   // The rule matches.
 	}{
 		{`"Variable":"$.a","NumericEquals":1`, `{"a":1.0}`, true},
 		{`"Variable":"$.a","NumericEquals":1`, `{"a":"1"}`, false},

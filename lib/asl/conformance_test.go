@@ -19,6 +19,9 @@ import (
 	"github.com/herald-progress/herald/lib/asl"
 )
 
+// This file runs executions that were recorded on AWS, and compares status, output, error and history with the recording. Other
+// files compare recorded calls of TestState and recorded validations with its helpers.
+
 // A recordedTask is the result of a task of a recorded execution.
 type recordedTask struct {
 	Outcome string          `json:"outcome"`
@@ -82,7 +85,8 @@ func readLines[T any](t *testing.T, name string) []T {
 	return items
 }
 
-// replayedTasks answers tasks with their recorded results, in order. When there are no more it returns the arguments.
+// replayedTasks answers tasks with their recorded results, in order. After the last recorded result it answers each task with the
+// task's arguments.
 type replayedTasks struct {
 	mu    sync.Mutex
 	tasks []recordedTask
@@ -121,12 +125,12 @@ func causeText(raw json.RawMessage) string {
 	return string(raw)
 }
 
-// placeholder matches the text that a recording has in place of a value that differs each time, such as <uuid:1>.
+// placeholder matches the text that a recording contains instead of a value that differs each time, such as <uuid:1>.
 var placeholder = regexp.MustCompile(`<[A-Za-z_][^<>]*>`)
 
 // matchText reports whether got matches a recorded text. A placeholder matches any text. JSON texts are compared as values.
 func matchText(want, got string) bool {
-	if want == got || slices.Contains([]string{"timestamp", "date", "datetime"}, want) { // Placeholders without brackets.
+	if want == got || slices.Contains([]string{"timestamp", "date", "datetime"}, want) { // These three are placeholders, too.
 		return true
 	}
 	var wantValue, gotValue any
@@ -178,7 +182,7 @@ func matchJSON(want, got json.RawMessage) bool {
 	return json.Unmarshal(want, &wantValue) == nil && json.Unmarshal(got, &gotValue) == nil && matchValue(wantValue, gotValue)
 }
 
-// runCase runs a recorded case in virtual time and returns the differences from the recording.
+// runCase runs a recorded case in virtual time and returns its differences from the recording.
 func runCase(t *testing.T, c recordedCase) []string {
 	t.Helper()
 	var differences []string
@@ -204,6 +208,7 @@ func runCase(t *testing.T, c recordedCase) []string {
 	return differences
 }
 
+// compareResult returns the differences of a result from the recording.
 func compareResult(c recordedCase, got asl.Result) []string {
 	var differences []string
 	report := func(what string, want, got any) {
@@ -229,6 +234,8 @@ func compareResult(c recordedCase, got asl.Result) []string {
 	return differences
 }
 
+// compareEvents returns the differences of a history from the recording: in the types of its events, the states that were entered, and
+// the states that assigned variables.
 func compareEvents(c recordedCase, got []asl.Event) []string {
 	if c.Expected.Events == nil {
 		return nil
@@ -285,9 +292,9 @@ func isConcurrent(c recordedCase) bool {
 func TestExecutionsEndAsRecordedOnAWS(t *testing.T) {
 	t.Parallel()
 	run, agree := 0, 0
-	found := map[string]bool{}
+	wasRun := map[string]bool{}
 	for _, c := range readLines[recordedCase](t, "cases.jsonl") {
-		if !c.Ready {
+		if !c.Ready { // The recording lacks something that a replay needs.
 			continue
 		}
 
@@ -296,7 +303,7 @@ func TestExecutionsEndAsRecordedOnAWS(t *testing.T) {
 		t.Run(c.Name, func(t *testing.T) {
 			differences := runCase(t, c)
 			reason, isKnown := knownDifferences[c.Name]
-			found[c.Name] = true
+			wasRun[c.Name] = true
 
 			switch {
 			case len(differences) == 0 && isKnown:
@@ -310,7 +317,7 @@ func TestExecutionsEndAsRecordedOnAWS(t *testing.T) {
 	}
 
 	for name := range knownDifferences {
-		if !found[name] {
+		if !wasRun[name] {
 			t.Errorf("%s is listed as differing but was not run", name)
 		}
 	}

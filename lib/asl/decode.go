@@ -6,12 +6,12 @@ import (
 	"github.com/herald-progress/herald/lib/asl/jsontree"
 )
 
-// The codes of a Problem. The first three are those of ValidateStateMachineDefinition.
+// The codes of a Problem.
 const (
-	codeSchema      = "SCHEMA_VALIDATION_FAILED"
-	codeTarget      = "MISSING_TRANSITION_TARGET"
-	codeJSON        = "INVALID_JSON_DESCRIPTION"
-	codeUnsupported = "UNSUPPORTED"
+	codeSchema      = "SCHEMA_VALIDATION_FAILED"  // A code of AWS's ValidateStateMachineDefinition.
+	codeTarget      = "MISSING_TRANSITION_TARGET" // As above.
+	codeJSON        = "INVALID_JSON_DESCRIPTION"  // As above.
+	codeUnsupported = "UNSUPPORTED"               // This package does not support the feature.
 )
 
 const (
@@ -38,13 +38,16 @@ func (d *decoder) addProblem(code, at, rule string) {
 	d.problems = append(d.problems, Problem{Code: code, Path: at, Rule: rule})
 }
 
-// A fieldReader decodes the fields of an object. rejectUnknown reports those that were never taken.
+// A fieldReader decodes the fields of an object and remembers which fields it has decoded. rejectUnknown then reports all other
+// fields of the object.
 type fieldReader struct {
 	d      *decoder
-	at     string // The path of the object.
+	at     string // The path of the object in the definition.
 	object *jsontree.Object
-	taken  map[string]bool
+	taken  map[string]bool // The names that take was called with.
 }
+
+// readObject returns a reader for v. If v is not an object, it adds a problem and returns false.
 
 func (d *decoder) readObject(v any, at string) (*fieldReader, bool) {
 	o, ok := v.(*jsontree.Object)
@@ -113,7 +116,7 @@ func (f *fieldReader) boolValue(name string) bool {
 	return b
 }
 
-// numberValue returns a number field from low to high, fallback if it is missing or invalid.
+// numberValue returns a number field, which must be from low to high. It returns fallback if the field is missing or invalid.
 func (f *fieldReader) numberValue(name string, low, high, fallback float64) float64 {
 	v, ok := f.take(name)
 	if !ok {
@@ -128,7 +131,7 @@ func (f *fieldReader) numberValue(name string, low, high, fallback float64) floa
 	return n
 }
 
-// referenceValue returns a field that is a path, nil if it is missing or invalid.
+// referenceValue returns a field that is a path, or nil if it is missing or invalid.
 func (f *fieldReader) referenceValue(name string) *reference {
 	v, ok := f.take(name)
 	if !ok {
@@ -167,7 +170,7 @@ func (f *fieldReader) rejectUnknown() {
 	}
 }
 
-// decodeFlow decodes StartAt and States.
+// decodeFlow decodes StartAt and States. language is the query language of states that do not set their own.
 func (d *decoder) decodeFlow(f *fieldReader, language string) *flow {
 	f.require("States", "StartAt")
 	parsed := &flow{startAt: f.stringValue("StartAt"), states: map[string]*state{}}

@@ -2,6 +2,7 @@ package asl
 
 import "strings"
 
+// decodeChoices decodes Choices and Default.
 func (d *decoder) decodeChoices(f *fieldReader, s *state) {
 	f.require("Choices")
 	s.defaultNext = f.stringValue("Default")
@@ -87,18 +88,19 @@ func (d *decoder) decodeRule(f *fieldReader) rule {
 // operators maps the name of each comparison to the type of its value: b for boolean, n for number, s for string, t for
 // timestamp.
 var operators = func() map[string]byte {
-	all := map[string]byte{
+	letters := map[string]byte{
 		"BooleanEquals": 'b', "StringMatches": 's', "IsNull": 'b', "IsPresent": 'b', "IsNumeric": 'b', "IsString": 'b',
 		"IsBoolean": 'b', "IsTimestamp": 'b',
 	}
 	for relation := range relationOperators {
-		all["String"+relation] = 's'
-		all["Numeric"+relation] = 'n'
-		all["Timestamp"+relation] = 't'
+		letters["String"+relation] = 's'
+		letters["Numeric"+relation] = 'n'
+		letters["Timestamp"+relation] = 't'
 	}
-	return all
+	return letters
 }()
 
+// decodeDataTest decodes Variable and its comparison, such as "NumericLessThan": 5 or "NumericLessThanPath": "$.limit".
 func (d *decoder) decodeDataTest(f *fieldReader) rule {
 	f.require("Variable")
 	test := dataTest{variable: f.referenceValue("Variable")}
@@ -110,7 +112,7 @@ func (d *decoder) decodeDataTest(f *fieldReader) rule {
 		operator, hasPath := strings.CutSuffix(key, "Path")
 		letter, isOperator := operators[operator]
 		switch {
-		case !isOperator:
+		case !isOperator: // Another field, such as Next.
 			continue
 		case hasPath && (strings.HasPrefix(operator, "Is") || operator == "StringMatches"):
 			continue // These operators have no variant with Path: rejectUnknown reports the field.

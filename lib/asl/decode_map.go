@@ -7,6 +7,7 @@ import (
 	"github.com/herald-progress/herald/lib/asl/jsontree"
 )
 
+// decodeBranches decodes the Branches of a Parallel state.
 func (d *decoder) decodeBranches(f *fieldReader, s *state, language string) {
 	f.require("Branches")
 	for i, v := range f.arrayValue("Branches") {
@@ -17,6 +18,7 @@ func (d *decoder) decodeBranches(f *fieldReader, s *state, language string) {
 	}
 }
 
+// decodeMap decodes the fields of a Map state, except Retry, Catch, Next and End.
 func (d *decoder) decodeMap(f *fieldReader, s *state, language string) {
 	d.decodePaths(f, s)
 	d.decodeAssignAndOutput(f, s)
@@ -29,7 +31,7 @@ func (d *decoder) decodeMap(f *fieldReader, s *state, language string) {
 	}
 
 	d.decodeProcessor(f, m, language)
-	_ = f.stringValue("Label") // Only its type is checked: the ARN of the Map Run contains the state's name instead.
+	_ = f.stringValue("Label") // Checks only the type: this package puts the state's name instead of the label into ARNs.
 	m.maxConcurrency = d.decodeNumber(f, s, "MaxConcurrency", maxConcurrency)
 	m.toleratedCount = d.decodeNumber(f, s, "ToleratedFailureCount", maxToleratedCount)
 	m.toleratedPercentage = d.decodeNumber(f, s, "ToleratedFailurePercentage", maxPercentage)
@@ -101,16 +103,16 @@ func (d *decoder) decodeProcessor(f *fieldReader, m *mapFields, language string)
 	inner.rejectUnknown()
 }
 
-// The largest values of a Map state's number fields. AWS documents none for ToleratedFailureCount. Any count over the number
-// of items has the same effect, and no array of maxPayload bytes has as many items as maxToleratedCount.
+// The largest values of a Map state's number fields. AWS documents no largest ToleratedFailureCount. maxToleratedCount does not limit
+// anything: it is more than the items of any array of maxPayload bytes, and a count over the number of items tolerates every failure.
 const (
 	maxConcurrency    = math.MaxInt32
 	maxToleratedCount = 99_999_999
 	maxPercentage     = 100
 )
 
-// decodeNumber decodes a number of a Map state: the field with the given name, which is a number from 0 to high or an
-// expression, or the field name+Path.
+// decodeNumber decodes a number of a Map state. The field called name holds a number from 0 to high or an expression; the field
+// called name+"Path" holds a path.
 func (d *decoder) decodeNumber(f *fieldReader, s *state, name string, high int) numberField {
 	number := numberField{name: name}
 	if v, ok := f.take(name); ok {

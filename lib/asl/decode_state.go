@@ -7,6 +7,7 @@ import (
 	"github.com/herald-progress/herald/lib/asl/jsontree"
 )
 
+// The types of states.
 const (
 	kindTask     = "Task"
 	kindWait     = "Wait"
@@ -18,7 +19,7 @@ const (
 	kindMap      = "Map"
 )
 
-// decodeLanguage decodes QueryLanguage.
+// decodeLanguage decodes QueryLanguage. It returns the inherited language if the field is missing.
 func (d *decoder) decodeLanguage(f *fieldReader, inherited string) string {
 	switch language := f.stringValue("QueryLanguage"); language {
 	case "":
@@ -31,6 +32,7 @@ func (d *decoder) decodeLanguage(f *fieldReader, inherited string) string {
 	}
 }
 
+// decodeState decodes the state v. at is its path in the definition, inherited the query language of the state machine.
 func (d *decoder) decodeState(name string, v any, at, inherited string) *state {
 	s := &state{name: name}
 
@@ -39,7 +41,7 @@ func (d *decoder) decodeState(name string, v any, at, inherited string) *state {
 		return s
 	}
 	if !f.has("Type") {
-		f.require("Type")
+		f.require("Type") // Adds the problem.
 		return s
 	}
 
@@ -53,6 +55,7 @@ func (d *decoder) decodeState(name string, v any, at, inherited string) *state {
 	return s
 }
 
+// decodeByType decodes the fields that a state of its type may have. language is that of the states inside the state.
 func (d *decoder) decodeByType(f *fieldReader, s *state, language string) {
 	switch s.kind {
 	case kindPass:
@@ -111,6 +114,7 @@ func (d *decoder) decodePaths(f *fieldReader, s *state) {
 	s.outputPath = f.decodeIOPath("OutputPath")
 }
 
+// decodeIOPath decodes InputPath or OutputPath.
 func (f *fieldReader) decodeIOPath(name string) ioPath {
 	if v, ok := f.take(name); ok && v == nil {
 		return ioPath{null: true}
@@ -179,8 +183,11 @@ func (d *decoder) decodeAssign(f *fieldReader, s *state) template {
 	return d.decodeTemplate(f, s, "Assign")
 }
 
-// decodeResultPath decodes a reference path. It returns the empty path, which selects the whole value, if the field is
-// missing, and nil if it is null.
+// decodeResultPath decodes a ResultPath:
+//
+//	the field is missing   the empty path, which selects the whole value
+//	the field is null      nil, which discards the result
+//	the field is invalid   nil, after it has added a problem
 func (f *fieldReader) decodeResultPath(name string) *path {
 	v, ok := f.take(name)
 	if !ok {
@@ -201,6 +208,7 @@ func (f *fieldReader) decodeResultPath(name string) *path {
 	return ref.path
 }
 
+// decodePass decodes the Result of a Pass state.
 func (d *decoder) decodePass(f *fieldReader, s *state) {
 	if s.jsonata {
 		return
@@ -210,10 +218,11 @@ func (d *decoder) decodePass(f *fieldReader, s *state) {
 	}
 }
 
+// decodeWait decodes the fields of a Wait state that say how long it waits.
 func (d *decoder) decodeWait(f *fieldReader, s *state) {
 	names := []string{"Seconds", "Timestamp", "SecondsPath", "TimestampPath"}
 	if s.jsonata {
-		names = names[:2]
+		names = names[:2] // The other two are JSONPath's.
 	}
 	given := 0
 	for _, name := range names {
@@ -273,8 +282,8 @@ func parseTimestamp(text string) (t time.Time, ok bool) {
 	return time.Time{}, false
 }
 
-// decodeText decodes a text of a Fail state: the field with the given name, which is a string or an expression, or the field
-// name+Path.
+// decodeText decodes a text of a Fail state. The field called name holds a string or an expression; the field called name+"Path"
+// holds a path or an intrinsic function.
 func (d *decoder) decodeText(f *fieldReader, s *state, name string) textField {
 	text := textField{name: name}
 	if v, ok := f.take(name); ok {

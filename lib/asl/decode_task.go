@@ -7,6 +7,7 @@ import (
 	"github.com/herald-progress/herald/lib/asl/jsontree"
 )
 
+// decodeTask decodes the fields that only a Task state has.
 func (d *decoder) decodeTask(f *fieldReader, s *state) {
 	f.require("Resource")
 	s.resource = f.stringValue("Resource")
@@ -20,8 +21,8 @@ func (d *decoder) decodeTask(f *fieldReader, s *state) {
 	d.checkHeartbeat(f)
 }
 
-// checkHeartbeat adds a problem if HeartbeatSeconds is greater than TimeoutSeconds. The States Language wants it to be
-// smaller ("Task State"). Equal values are accepted, because no recording shows that AWS rejects them.
+// checkHeartbeat adds a problem if HeartbeatSeconds is greater than TimeoutSeconds. The States Language ("Task State") also forbids
+// equal values, but checkHeartbeat accepts them, because no recording shows that AWS rejects them.
 func (d *decoder) checkHeartbeat(f *fieldReader) {
 	if !f.has("TimeoutSeconds") || !f.has("HeartbeatSeconds") {
 		return
@@ -50,8 +51,8 @@ func (d *decoder) decodeCredentials(f *fieldReader, s *state) {
 	}
 }
 
-// decodeSeconds decodes a timeout of a Task state: the field with the given name, which is a number of seconds from 1 or an
-// expression, or the field name+Path.
+// decodeSeconds decodes a timeout of a Task state. The field called name holds a number of seconds from 1 or an expression; the field
+// called name+"Path" holds a path.
 func (d *decoder) decodeSeconds(f *fieldReader, s *state, name string) secondsField {
 	duration := secondsField{name: name}
 	if v, ok := f.take(name); ok {
@@ -129,6 +130,7 @@ func isSupportedResource(parts arn) bool {
 	return ok && (len(actions) == 0 || slices.Contains(actions, action))
 }
 
+// decodeHandlers decodes Retry and Catch.
 func (d *decoder) decodeHandlers(f *fieldReader, s *state) {
 	for i, v := range f.arrayValue("Retry") {
 		if inner, ok := d.readObject(v, indexPath(f.path("Retry"), i)); ok {
@@ -168,8 +170,8 @@ func (f *fieldReader) decodeErrorEquals() []string {
 }
 
 // The defaults and the largest values of a retrier's fields: see "Retrying after an error" in the developer guide of Step
-// Functions. The guide has no largest BackoffRate: any rate over maxBackoffRate would have the same effect, because the second
-// delay is already MaxDelaySeconds.
+// Functions. The guide names no largest BackoffRate. maxBackoffRate does not limit anything: with this rate, the delay before the
+// second retry is already over maxDelaySeconds.
 const (
 	defaultInterval    = 1
 	defaultAttempts    = 3
@@ -179,6 +181,7 @@ const (
 	maxDelaySeconds    = 366 * 24 * 60 * 60
 )
 
+// decodeRetrier decodes one item of Retry.
 func (f *fieldReader) decodeRetrier() retrier {
 	r := retrier{
 		errors:   f.decodeErrorEquals(),
@@ -199,6 +202,7 @@ func (f *fieldReader) decodeRetrier() retrier {
 	return r
 }
 
+// decodeCatcher decodes one item of the Catch of state s.
 func (d *decoder) decodeCatcher(f *fieldReader, s *state) catcher {
 	f.require("Next")
 	c := catcher{errors: f.decodeErrorEquals(), next: f.stringValue("Next"), assign: d.decodeAssign(f, s)}

@@ -27,17 +27,18 @@ type state struct {
 	retry          []retrier
 	catch          []catcher
 
-	result      template // Pass; if it is nil, the input is the result.
+	// The fields below belong to one type of state each.
+	result      template // Pass: Result; if it is nil, the input is the result.
 	resource    string   // Task
 	timeout     secondsField
 	heartbeat   secondsField
 	credentials template
-	choices     []choice
-	defaultNext string // Choice: Default.
+	choices     []choice // Choice
+	defaultNext string   // Choice: Default.
 	wait        waitFields
-	failError   textField
-	failCause   textField
-	branches    []*flow
+	failError   textField // Fail: Error.
+	failCause   textField // Fail: Cause.
+	branches    []*flow   // Parallel
 	mapFields   *mapFields
 }
 
@@ -48,15 +49,15 @@ type ioPath struct {
 	null bool
 }
 
-// A secondsField is a number of seconds: a literal or an expression (seconds), or a path. It has neither if the definition
-// has no such field.
+// A secondsField is a number of seconds. seconds is set if it is a literal or an expression, path if it is a path. Neither is set if
+// the definition has no such field.
 type secondsField struct {
-	name    string // The name of the field in error texts, with Path if it is a path.
+	name    string // The field's name in error texts: with the suffix Path if path is set.
 	seconds template
 	path    *reference
 }
 
-// waitFields are the fields of a Wait state; one of them is set.
+// waitFields are the fields of a Wait state. Exactly one of them is set.
 type waitFields struct {
 	seconds       template
 	timestamp     template
@@ -64,13 +65,13 @@ type waitFields struct {
 	timestampPath *reference
 }
 
-// A textField is the Error or Cause of a Fail state: a literal or an expression (value), or a path. It has neither if the
-// definition has no such field.
+// A textField is the Error or Cause of a Fail state. value is set if it is a literal or an expression, path if it is a path or an
+// intrinsic function. Neither is set if the definition has no such field.
 type textField struct {
-	name     string // The name of the field in error texts, with Path if it is a path.
+	name     string // The field's name in error texts: with the suffix Path if path is set.
 	value    template
 	path     pathValue
-	pathText string
+	pathText string // The text of path in the definition.
 }
 
 // mapFields are the fields that only a Map state has.
@@ -85,27 +86,27 @@ type mapFields struct {
 	toleratedPercentage numberField
 }
 
-// A numberField is a number of a Map state: a literal or an expression (value), or a path. It has neither if the definition
-// has no such field.
+// A numberField is a number of a Map state. value is set if it is a literal or an expression, path if it is a path. Neither is set if
+// the definition has no such field.
 type numberField struct {
-	name  string // The name of the field in error texts, with Path if it is a path.
+	name  string // The field's name in error texts: with the suffix Path if path is set.
 	value template
 	path  *reference
 }
 
 // A retrier is one item of Retry.
 type retrier struct {
-	errors   []string
-	interval time.Duration
-	attempts int
-	backoff  float64
+	errors   []string      // ErrorEquals
+	interval time.Duration // The delay before the first retry.
+	attempts int           // The greatest number of retries.
+	backoff  float64       // Each further delay is the one before, times backoff.
 	maxDelay time.Duration
-	jitter   bool
+	jitter   bool // The delay is a random part of the computed one.
 }
 
 // A catcher is one item of Catch.
 type catcher struct {
-	errors     []string
+	errors     []string // ErrorEquals
 	next       string
 	resultPath *path
 	output     template

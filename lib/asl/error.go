@@ -23,7 +23,7 @@ type Problem struct {
 	// Code is a code of ValidateStateMachineDefinition, or UNSUPPORTED for a feature of Step Functions that this package
 	// does not have.
 	Code string
-	// Path is the place in the definition, such as /States/Wait/Seconds; empty for the whole text.
+	// Path is the place in the definition, such as /States/Wait/Seconds. It is empty if the problem concerns the whole text.
 	Path string
 	// Rule is the rule that the definition breaks.
 	Rule string

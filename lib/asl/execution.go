@@ -8,7 +8,7 @@ import (
 
 // Execution describes one run of a Machine.
 type Execution struct {
-	// ID is the execution's ARN, $states.context.Execution.Id. If it contains :express: the execution is an Express execution,
+	// ID is the execution's ARN: $states.context.Execution.Id. An ID that contains ":express:" is that of an Express execution,
 	// whose context object has no RedriveCount.
 	ID string
 	// Name is the execution's name.
@@ -27,9 +27,9 @@ type Execution struct {
 	RedriveTime time.Time
 	// Input is the execution's input as JSON text; empty means {}.
 	Input json.RawMessage
-	// Tasks runs the Task states. If it is nil each task fails with States.Runtime.
+	// Tasks runs the Task states. If Tasks is nil, each task fails with States.Runtime.
 	Tasks Tasks
-	// Record, if not nil, is called with each event of the history, in order, one call at a time. It must not block for long.
+	// Record is called with each event of the history, in order, one call at a time. It must not block for long. It may be nil.
 	Record func(Event)
 }
 
@@ -69,7 +69,8 @@ type Task struct {
 	State string
 	// Resource is the state's Resource, including a suffix such as .sync:2 or .waitForTaskToken.
 	Resource string
-	// Arguments is the JSON text given to the resource: Arguments in JSONata, Parameters in JSONPath, else the state's input.
+	// Arguments is the JSON text for the resource: the value of Arguments in JSONata, or of Parameters in JSONPath. Without that
+	// field it is the state's input.
 	Arguments json.RawMessage
 	// Token is the attempt's unique task token; empty unless the resource ends in .waitForTaskToken, .sync or .sync:2.
 	// With .waitForTaskToken, RunTask must return only after SendTaskSuccess or SendTaskFailure with that token.

@@ -27,15 +27,17 @@ type failure struct {
 
 	// fatal is set if no Retry or Catch may handle the failure.
 	fatal bool
-	// nameOnly is set if only its own name in ErrorEquals handles the failure, not States.ALL or States.TaskFailed.
+	// nameOnly is set if ErrorEquals handles the failure only by the failure's own name, not by States.ALL or States.TaskFailed.
 	nameOnly bool
-	// verbatimCause is set if the cause is final. Otherwise addStateToCause may still put the state's name before it.
+	// verbatimCause is set if the cause must stay as it is. Otherwise addStateToCause may put the state's name before it.
 	verbatimCause bool
-	// aborted is set if the thread was cancelled: a sibling failed, the execution timed out or was stopped.
+	// aborted is set if the thread was cancelled, because a sibling failed or the execution timed out or was stopped.
 	aborted bool
-	// noHeartbeat is set if the task sent no heartbeat in time. ErrorEquals may then name States.HeartbeatTimeout, too.
+	// noHeartbeat is set if the task sent no heartbeat in time. Then States.HeartbeatTimeout in ErrorEquals also handles the
+	// failure, whose name is States.Timeout.
 	noHeartbeat bool
-	// location is the field whose expression failed, for the event EvaluationFailed.
+	// location is the field whose expression failed, for the event EvaluationFailed; empty if no expression failed, or after the
+	// event was recorded.
 	location string
 }
 
@@ -59,7 +61,7 @@ func queryFailuref(field, format string, args ...any) error {
 	return &failure{name: errorQuery, cause: fmt.Sprintf(format, args...), location: field}
 }
 
-// toFailure returns the failure in err. Any other error becomes a States.Runtime.
+// toFailure returns the failure that err is or wraps. It converts any other error to a fatal failure with the name States.Runtime.
 func toFailure(err error) *failure {
 	var f *failure
 	if errors.As(err, &f) {

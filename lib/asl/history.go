@@ -28,14 +28,14 @@ const maxEvents = 25_000
 // A recorder numbers the events of an execution. A nil *recorder records nothing.
 type recorder struct {
 	mu     sync.Mutex
-	last   int64
-	record func(Event)
-	onFull func() // See add.
+	last   int64       // The ID of the event that was recorded last.
+	record func(Event) // Execution.Record; it may be nil.
+	onFull func()      // Ends the execution, because its history is full.
 }
 
-// add records an event and returns its ID. previous is the ID of the event that caused it. The last place in the history is
-// for the event with isLast: when only that place is free, add calls onFull instead of recording any other event, and returns
-// previous.
+// add records an event and returns its ID. previous is the ID of the event that caused it. isLast is set for the event that ends the
+// execution, for which add keeps the last place of the history. If only that place is free, add does not record any other event: it
+// calls onFull and returns previous.
 func (r *recorder) add(previous int64, kind string, details map[string]any, isLast bool) int64 {
 	if r == nil {
 		return 0
@@ -54,7 +54,7 @@ func (r *recorder) add(previous int64, kind string, details map[string]any, isLa
 	return r.last
 }
 
-// record records an event that follows the thread's previous one.
+// record records an event that the thread's previous event caused, and returns its ID.
 func (t *thread) record(kind string, details map[string]any) int64 {
 	t.mu.Lock()
 	defer t.mu.Unlock()
@@ -65,10 +65,11 @@ func (t *thread) record(kind string, details map[string]any) int64 {
 // object holds the fields of an event's details.
 type object = map[string]any
 
-// details returns an Event's Details: the fields under the given name.
+// details returns the Details of an Event: an object with one key, name, whose value is fields.
 func details(name string, fields object) map[string]any { return map[string]any{name: fields} }
 
-// notTruncated returns the object that accompanies each text in the API, such as inputDetails: the text is complete.
+// notTruncated returns the object that the API adds to each text of an event, such as inputDetails to input. It says that the text is
+// complete.
 func notTruncated() object { return object{"truncated": false} }
 
 // withJSON adds a field with the JSON text of v, and its notTruncated object, to fields. It returns fields.

@@ -8,7 +8,7 @@ import (
 
 // runOnce runs the state once, without retries and catchers.
 func (s *stateRun) runOnce(ctx context.Context) (outcome, error) {
-	s.result, s.errorOutput = nil, nil
+	s.result, s.errorOutput = nil, nil // An earlier attempt may have set them.
 	s.data = s.input
 	if !s.state.jsonata && s.state.kind != kindFail {
 		data, err := s.applyPath(s.state.inputPath, s.input)
@@ -57,7 +57,7 @@ func (s *stateRun) computeResult(ctx context.Context) (any, error) {
 	}
 }
 
-// applyPath applies an InputPath or OutputPath.
+// applyPath applies an InputPath or OutputPath to v. It may set s.data to v.
 func (s *stateRun) applyPath(p ioPath, v any) (any, error) {
 	switch {
 	case p.null:
@@ -70,7 +70,7 @@ func (s *stateRun) applyPath(p ioPath, v any) (any, error) {
 	}
 }
 
-// effectiveInput returns the value of Arguments or Parameters, or the state's data if it has neither.
+// effectiveInput returns the value of the state's Arguments or Parameters, or s.data if the state has neither field.
 func (s *stateRun) effectiveInput() (any, error) {
 	switch {
 	case s.state.jsonata && s.state.arguments != nil:
@@ -94,8 +94,8 @@ func (s *stateRun) runPass() (any, error) {
 	return s.state.result.eval(s, "Result")
 }
 
-// finishState returns the outcome of a state with the given result. If setResult is set, $states.result is that result in
-// JSONata; otherwise it is undefined.
+// finishState applies the output fields of a state to its result, and returns the outcome. In JSONata, $states.result is the result
+// if setResult is true, and otherwise undefined.
 func (s *stateRun) finishState(result any, setResult bool) (outcome, error) {
 	out := outcome{output: result, next: s.state.next}
 	var err error
@@ -134,7 +134,7 @@ func (s *stateRun) applyOutputFields(result any) (any, error) {
 
 	output := result
 	switch st.kind {
-	case kindSucceed, kindWait, kindChoice: // These have no ResultPath.
+	case kindSucceed, kindWait, kindChoice: // These types of states have no ResultPath.
 	default:
 		var err error
 		if output, err = s.applyResultPath(st.resultPath, result); err != nil {
@@ -143,11 +143,11 @@ func (s *stateRun) applyOutputFields(result any) (any, error) {
 	}
 
 	output, err := s.applyPath(st.outputPath, output)
-	s.data = result
+	s.data = result // applyPath may have changed it.
 	return output, err
 }
 
-// applyResultPath applies a ResultPath to the state's input; nil discards the result.
+// applyResultPath returns the state's input with the result at a ResultPath. A nil path discards the result.
 func (s *stateRun) applyResultPath(p *path, result any) (any, error) {
 	if p == nil {
 		return s.input, nil
@@ -159,7 +159,7 @@ func (s *stateRun) applyResultPath(p *path, result any) (any, error) {
 	return output, nil
 }
 
-// evalAssign evaluates an Assign; nil if there is none.
+// evalAssign returns the variables that an Assign sets, or nil if there is none. field is its path in error texts.
 func (s *stateRun) evalAssign(t template, field string) (*jsontree.Object, error) {
 	if t == nil {
 		return nil, nil

@@ -13,15 +13,16 @@ var errIntrinsic = errors.New("asl: invalid intrinsic function")
 
 // An intrinsic is a call of an intrinsic function (States Language, "Intrinsic Functions").
 type intrinsic struct {
-	text string
-	name string
+	text string // The call as written in the definition.
+	name string // Such as States.Format.
 	args []pathValue
 }
 
+// maxIntrinsicDepth is how deep calls may be nested: see "Intrinsic functions" in the developer guide of Step Functions.
 const maxIntrinsicDepth = 10
 
-// A formatText is a string literal. It holds an escapeMark before each escaped brace, so that States.Format can tell the brace
-// from a placeholder.
+// A formatText is a string literal. It contains an escapeMark before each escaped brace, so that States.Format does not take the
+// braces for a placeholder.
 type formatText string
 
 const escapeMark = "\x00"
@@ -66,6 +67,7 @@ func (p *intrinsicParser) accept(c byte) bool {
 	return false
 }
 
+// call parses a call. depth is the number of calls around it.
 func (p *intrinsicParser) call(depth int) (*intrinsic, error) {
 	start := p.pos
 	open := strings.IndexByte(p.text[start:], '(')
@@ -103,6 +105,7 @@ func (p *intrinsicParser) call(depth int) (*intrinsic, error) {
 	return call, nil
 }
 
+// argument parses one argument: a string, a reference, a call, or another JSON value.
 func (p *intrinsicParser) argument(depth int) (pathValue, error) {
 	p.skipBlanks()
 	rest := p.text[p.pos:]
@@ -158,8 +161,8 @@ func (p *intrinsicParser) quoted() (pathValue, error) {
 
 // reference parses a reference up to the comma or parenthesis that ends the argument.
 func (p *intrinsicParser) reference() (pathValue, error) {
-	depth := 0
-	quote := byte(0)
+	depth := 0       // The number of open brackets and parentheses.
+	quote := byte(0) // The quote that opened the current string, or 0 outside a string.
 	for i := p.pos; i < len(p.text); i++ {
 		c := p.text[i]
 		switch {

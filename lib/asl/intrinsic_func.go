@@ -11,18 +11,17 @@ import (
 	"github.com/herald-progress/herald/lib/asl/jsontree"
 )
 
-// An arity is the number of arguments that a function takes.
+// An arity is how many arguments a function takes.
 type arity struct{ min, max int }
 
-// The limits of intrinsic functions: see "Intrinsic functions" in the developer guide of Step Functions. The guide has none
-// for the number of arguments.
+// The limits of intrinsic functions: see "Intrinsic functions" in the developer guide of Step Functions.
 const (
-	maxArguments     = 10_000
+	maxArguments     = 10_000 // Of States.Array and States.Format. The guide names no limit.
 	maxArrayItems    = 1000   // Of States.ArrayRange.
 	maxIntrinsicText = 10_000 // Of States.Base64Encode and States.Base64Decode.
 )
 
-// The positions of arguments.
+// The positions of arguments, from 0.
 const (
 	randomSeedAt = 2
 	mergeDeepAt  = 2
@@ -119,7 +118,7 @@ func (c *intrinsic) applyToArray(args []any) (any, error) {
 	}
 
 	chunks := []any{}
-	size := int(min(n, math.MaxInt32)) // An int on every machine.
+	size := int(min(n, math.MaxInt32)) // The limit makes the conversion safe where int has 32 bits.
 	for chunk := range slices.Chunk(items, size) {
 		chunks = append(chunks, chunk)
 	}
@@ -195,15 +194,15 @@ func hashOf(args []any) (any, error) {
 
 // format evaluates States.Format: it replaces each {} of the template by an argument.
 func (c *intrinsic) format(args []any) (any, error) {
-	template, _ := args[0].(string)
-	if raw, ok := c.args[0].(formatText); ok {
-		template = string(raw)
-	} else if _, ok := args[0].(string); !ok {
+	template, isString := args[0].(string)
+	if literal, isLiteral := c.args[0].(formatText); isLiteral {
+		template = string(literal) // With its escape marks, which args[0] does not have.
+	} else if !isString {
 		return nil, argumentError("the first argument must be a string")
 	}
 
 	var text strings.Builder
-	used := 1
+	used := 1 // The number of arguments that are already in text, including the template.
 	for i := 0; i < len(template); i++ {
 		switch rest := template[i:]; {
 		case strings.HasPrefix(rest, escapeMark) && len(rest) > 1:
@@ -249,6 +248,7 @@ func javaString(v any) string {
 	}
 }
 
+// jsonMerge evaluates States.JsonMerge: the second object's fields replace those of the first.
 func jsonMerge(args []any) (any, error) {
 	a, okA := args[0].(*jsontree.Object)
 	b, okB := args[1].(*jsontree.Object)
@@ -308,6 +308,7 @@ func (c *intrinsic) arithmetic(args []any) (any, error) {
 	}
 }
 
+// arrayRange evaluates States.ArrayRange: the integers from from to to, both included.
 func arrayRange(from, to, step int64) (any, error) {
 	if step == 0 {
 		return nil, argumentError("the step must not be zero")

@@ -8,9 +8,10 @@ import (
 	"github.com/herald-progress/herald/lib/asl/jsontree"
 )
 
+// intrinsicInput is the state's input in these tests.
 const intrinsicInput = `{"n":2,"half":2.5,"s":"a,b;c","list":[3,1,3],"o":{"a":1,"b":[true,null]},"p":{"b":2},"words":["x","y"]}`
 
-// evalIn evaluates a reference or intrinsic function with the given input.
+// evalIn evaluates a reference or intrinsic function with an input, and with the variable $v, whose value is 40.
 func evalIn(t *testing.T, text, input string) (string, error) {
 	t.Helper()
 	value, err := parseValue(text)

@@ -10,10 +10,11 @@ import (
 
 // An expression is a JSONata expression in a definition.
 type expression struct {
-	text     string
-	compiled *jsonata.Expr
+	text     string        // The expression without {% and %}.
+	compiled *jsonata.Expr // It is nil after a syntax error, with which Parse rejects the definition.
 }
 
+// The marks around an expression.
 const (
 	expressionOpen  = "{%"
 	expressionClose = "%}"
@@ -111,7 +112,7 @@ func typeOf(v any) string {
 	}
 }
 
-// typeMismatch returns the failure of a template in the given field whose value v does not have the wanted type.
+// typeMismatch returns the failure of a template whose value v does not have the wanted type. field is the name of its field.
 func typeMismatch(t template, field, wanted string, v any) error {
 	if x, ok := t.(*expression); ok {
 		return queryFailuref(field, "The JSONata expression '%s' specified for the field '%s' returned an unexpected result type. "+

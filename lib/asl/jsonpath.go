@@ -17,26 +17,27 @@ type path struct {
 	steps []pathStep
 }
 
+// A stepKind is a kind of pathStep.
 type stepKind int
 
 const (
-	stepNames stepKind = iota
-	stepIndices
-	stepSlice
-	stepWildcard
-	stepFilter
+	stepNames    stepKind = iota // .a or ['a','b']
+	stepIndices                  // [0] or [0,2]
+	stepSlice                    // [1:3]
+	stepWildcard                 // .* or [*]
+	stepFilter                   // [?(@.a == 1)]
 )
 
-// A pathStep selects children of a value; if deep is set, also those of all values inside it.
+// A pathStep selects children of a value. If deep is set, it also selects children of all values inside that value.
 type pathStep struct {
 	kind    stepKind
 	deep    bool
-	names   []string
-	indices []int
-	from    *int
-	to      *int
-	stride  int
-	filter  filterCondition
+	names   []string        // Of stepNames.
+	indices []int           // Of stepIndices; a negative index counts from the end.
+	from    *int            // Of stepSlice; nil means from the first item.
+	to      *int            // Of stepSlice; nil means to the last item.
+	stride  int             // Of stepSlice.
+	filter  filterCondition // Of stepFilter.
 }
 
 // isDefinite reports whether the path selects at most one value. An indefinite path selects a list.
@@ -67,6 +68,7 @@ func parsePath(text string) (*path, error) {
 	return parsed, nil
 }
 
+// A pathParser parses the steps of a path. depth is the nesting of filters at pos.
 type pathParser struct {
 	text  string
 	pos   int
@@ -79,6 +81,7 @@ func (p *pathParser) fail(reason string) error {
 
 func (p *pathParser) rest() string { return p.text[p.pos:] }
 
+// accept consumes prefix if it comes next. It reports whether it did.
 func (p *pathParser) accept(prefix string) bool {
 	if strings.HasPrefix(p.rest(), prefix) {
 		p.pos += len(prefix)
@@ -91,7 +94,7 @@ func (p *pathParser) skipBlanks() {
 	p.pos += len(p.rest()) - len(strings.TrimLeft(p.rest(), " \t\n\r"))
 }
 
-// steps parses steps up to the first character that does not begin one.
+// steps parses steps up to the first character that does not begin a step.
 func (p *pathParser) steps() (*path, error) {
 	parsed := &path{}
 	for {

@@ -30,7 +30,7 @@ func (p *path) eval(v any) (any, error) {
 			v = next
 			continue
 		}
-		if i < len(p.steps)-1 && p.steps[i].kind == stepNames {
+		if isLast := i == len(p.steps)-1; !isLast && p.steps[i].kind == stepNames {
 			return nil, &missingError{"Missing property in path " + p.describe(i+1)}
 		}
 		return nil, &missingError{"No results for path: " + p.describe(len(p.steps))}
@@ -96,17 +96,17 @@ type collector struct {
 func (c *collector) collect(v any, i int) {
 	c.visits++
 	switch {
-	case c.visits > maxVisits:
+	case c.visits > maxVisits: // eval returns the error.
 	case i == len(c.path.steps):
 		c.selected = append(c.selected, v)
 	case c.path.steps[i].deep:
-		walk(v, func(below any) { c.descend(below, i) })
+		walk(v, func(inner any) { c.descend(inner, i) })
 	default:
 		c.descend(v, i)
 	}
 }
 
-// descend calls collect for each child that step i selects in v.
+// descend calls collect for each direct child of v that step i selects.
 func (c *collector) descend(v any, i int) {
 	c.visits++
 	if c.visits > maxVisits {
@@ -149,7 +149,7 @@ func (s *pathStep) children(v, root any) []any {
 	case stepWildcard:
 		return childValues(v)
 	case stepFilter:
-		if o, ok := v.(*jsontree.Object); ok {
+		if o, ok := v.(*jsontree.Object); ok { // As in Jayway, a filter selects an object itself, not its values.
 			if s.filter(o, root) {
 				return []any{o}
 			}
@@ -233,6 +233,7 @@ func (p *path) set(v, value any) (changed any, ok bool) {
 	return setSteps(p.steps, v, value)
 }
 
+// setSteps is set for the remaining steps of a path.
 func setSteps(steps []pathStep, v, value any) (any, bool) {
 	if len(steps) == 0 {
 		return value, true

@@ -13,7 +13,7 @@ type filterCondition func(item, root any) bool
 // A filterOperand evaluates one side of a comparison. ok is false if its path selects nothing.
 type filterOperand func(item, root any) (v any, ok bool)
 
-// maxFilterDepth is the greatest nesting of a filter.
+// maxFilterDepth is how deep parentheses and negations of a filter may be nested.
 const maxFilterDepth = 100
 
 // filterStep parses a filter in parentheses. Its question mark has been consumed.
@@ -35,6 +35,7 @@ func (p *pathParser) filterStep() (pathStep, error) {
 	return pathStep{kind: stepFilter, filter: filter}, nil
 }
 
+// or parses one or more conditions with || between them.
 func (p *pathParser) or() (filterCondition, error) {
 	left, err := p.and()
 	for err == nil {
@@ -51,6 +52,7 @@ func (p *pathParser) or() (filterCondition, error) {
 	return left, err
 }
 
+// and parses one or more conditions with && between them.
 func (p *pathParser) and() (filterCondition, error) {
 	left, err := p.term()
 	for err == nil {
@@ -67,6 +69,7 @@ func (p *pathParser) and() (filterCondition, error) {
 	return left, err
 }
 
+// term parses a negation, a condition in parentheses, or a comparison.
 func (p *pathParser) term() (filterCondition, error) {
 	p.depth++
 	defer func() { p.depth-- }()
@@ -100,6 +103,7 @@ func (p *pathParser) term() (filterCondition, error) {
 	return p.comparison()
 }
 
+// comparison parses a comparison of two operands, or one operand, which tests whether its path selects something.
 func (p *pathParser) comparison() (filterCondition, error) {
 	left, err := p.operand()
 	if err != nil {
@@ -107,7 +111,8 @@ func (p *pathParser) comparison() (filterCondition, error) {
 	}
 
 	p.skipBlanks()
-	// A longer operator comes before its prefix. A blank or the bracket of a list must follow in and nin.
+	// In this list, <= comes before its prefix <, and >= before >. The words in and nin need a blank or the bracket of a list after
+	// them.
 	for _, operator := range []string{"==", "!=", "<=", ">=", "=~", "<", ">", "in ", "nin ", "in[", "nin["} {
 		if !p.accept(operator) {
 			continue
@@ -127,12 +132,13 @@ func (p *pathParser) comparison() (filterCondition, error) {
 		return compareOperands(strings.TrimRight(operator, " ["), left, right), nil
 	}
 
-	return func(item, root any) bool {
+	return func(item, root any) bool { // Without an operator, the condition is that the path selects something.
 		_, ok := left(item, root)
 		return ok
 	}, nil
 }
 
+// compareOperands returns the condition that compares two operands. A path that selects nothing is unequal to everything.
 func compareOperands(operator string, left, right filterOperand) filterCondition {
 	return func(item, root any) bool {
 		a, okA := left(item, root)
@@ -155,7 +161,7 @@ func compareOperands(operator string, left, right filterOperand) filterCondition
 	}
 }
 
-// satisfies reports whether order, the result of a comparison, satisfies an operator such as <=. Any unknown operator is ==.
+// satisfies reports whether order, the result of a comparison, satisfies an operator: <, <=, >, >= or ==.
 func satisfies(operator string, order int) bool {
 	switch operator {
 	case "<":
@@ -227,6 +233,7 @@ func (p *pathParser) match(left filterOperand) (filterCondition, error) {
 	}, nil
 }
 
+// operand parses a path from @ (the item) or $ (the root), or a literal.
 func (p *pathParser) operand() (filterOperand, error) {
 	p.skipBlanks()
 	onItem := p.accept("@")

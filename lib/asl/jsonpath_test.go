@@ -49,6 +49,8 @@ func TestPathSelectsWhatJaywaySelects(t *testing.T) {
 		{`.book[?(@.title =~ /[ab]/i)].title`, `["A","B"]`},
 		{`.book[?(@.tags[0] == 'x')].title`, `["A"]`},
 		{`.missing[*].title`, `[]`},
+
+		// Errors.
 		{`.empty[0]`, `No results for path: $['empty'][0]`},
 		{`.missing`, `No results for path: $['missing']`},
 		{`.missing.leaf`, `Missing property in path $['missing']`},

@@ -23,7 +23,7 @@ func (c constant) eval(*stateRun) (any, error) { return c.v, nil }
 type root int
 
 const (
-	rootInput    root = iota // $
+	rootInput    root = iota // $: stateRun.data.
 	rootContext              // $$
 	rootVariable             // $name
 )
@@ -32,7 +32,7 @@ const (
 type reference struct {
 	text     string
 	root     root
-	variable string
+	variable string // The variable's name without $, for rootVariable.
 	path     *path
 }
 
@@ -55,10 +55,12 @@ func parseReference(text string) (*reference, error) {
 	return ref, err
 }
 
-// leadingVariableName returns the variable name at the beginning of s, "" if there is none.
+// leadingVariableName returns the variable name at the beginning of s, or "" if there is none: letters, underscores and, after the
+// first character, digits.
 func leadingVariableName(s string) string {
 	for i, r := range s {
-		if r != '_' && !unicode.IsLetter(r) && (i == 0 || !unicode.IsDigit(r)) {
+		isDigit := i > 0 && unicode.IsDigit(r)
+		if r != '_' && !unicode.IsLetter(r) && !isDigit {
 			return s[:i]
 		}
 	}
@@ -90,7 +92,7 @@ func (r *reference) eval(s *stateRun) (any, error) {
 	return r.path.eval(v)
 }
 
-// evalField evaluates v, the value of the given field of a payload template. text is v's text in the definition.
+// evalField evaluates v, the value of a field of a payload template. text is v's text in the definition, field the field's name.
 func (s *stateRun) evalField(v pathValue, text, field string) (any, error) {
 	result, err := v.eval(s)
 	var missing *missingError

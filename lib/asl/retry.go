@@ -9,11 +9,13 @@ import (
 	"github.com/herald-progress/herald/lib/asl/jsontree"
 )
 
-// matches reports whether a Retry or Catch with the given ErrorEquals handles the failure (States Language, "Errors"):
+// matches reports whether a Retry or Catch with the names of its ErrorEquals handles the failure (States Language, "Errors"):
 //
-//   - Nothing handles a States.Runtime that this package raises.
-//   - States.ALL handles all other failures except the States.DataLimitExceeded of a state's own output.
-//   - States.TaskFailed handles what States.ALL handles, except States.Timeout.
+//   - No name handles a failure that is fatal, such as the States.Runtime that this package raises.
+//   - A failure's own name handles it.
+//   - States.ALL handles all failures except the States.DataLimitExceeded of a state's own input or output.
+//   - States.TaskFailed handles the same failures as States.ALL, except States.Timeout.
+//   - States.HeartbeatTimeout handles the States.Timeout of a task that sent no heartbeat in time.
 func (f *failure) matches(names []string) bool {
 	if f.fatal {
 		return false
@@ -33,8 +35,8 @@ func (f *failure) matches(names []string) bool {
 	return false
 }
 
-// retryAfter returns how long to wait before the next attempt; ok is false if the state is not retried. retries holds the
-// number of retries by each retrier so far; retryAfter counts the new one.
+// retryAfter returns how long to wait before the next attempt. ok is false if the state is not retried. retries is the number of
+// retries by each retrier so far; retryAfter adds the new one.
 func (s *stateRun) retryAfter(f *failure, retries []int) (wait time.Duration, ok bool) {
 	i := slices.IndexFunc(s.state.retry, func(r retrier) bool { return f.matches(r.errors) })
 	if i < 0 || retries[i] >= s.state.retry[i].attempts {
@@ -60,7 +62,7 @@ func (s *stateRun) findCatcher(f *failure) *catcher {
 	return &s.state.catch[i]
 }
 
-// output returns the error output that a catcher receives. A missing name or cause is null, but the cause of a timeout is an
+// output returns the error output that a catcher receives. A missing name or cause is null; only a timeout's missing cause is an
 // empty string.
 func (f *failure) output() *jsontree.Object {
 	o := jsontree.NewObject("Error", nil, "Cause", nil)

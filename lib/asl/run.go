@@ -58,7 +58,7 @@ func (m *Machine) Run(ctx context.Context, execution Execution) Result {
 	return t.finishExecution(ctx, output, err)
 }
 
-// finishExecution records the last event and returns the result.
+// finishExecution records the last event and returns the result. output and err are what runFlow returned.
 func (t *thread) finishExecution(ctx context.Context, output any, err error) Result {
 	if err == nil {
 		t.recorder.add(t.previous, "ExecutionSucceeded", details("executionSucceededEventDetails",
@@ -72,11 +72,11 @@ func (t *thread) finishExecution(ctx context.Context, output any, err error) Res
 		status, event, f = cancellation(context.Cause(ctx))
 	}
 
-	name := map[string]string{
+	detailsName := map[string]string{
 		"ExecutionFailed": "executionFailedEventDetails", "ExecutionTimedOut": "executionTimedOutEventDetails",
 		"ExecutionAborted": "executionAbortedEventDetails",
 	}[event]
-	t.recorder.add(t.previous, event, details(name, errorDetails(f.name, f.cause)), true)
+	t.recorder.add(t.previous, event, details(detailsName, errorDetails(f.name, f.cause)), true)
 	return Result{Status: status, Error: f.asError()}
 }
 

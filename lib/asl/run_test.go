@@ -55,7 +55,7 @@ func resultText(r asl.Result) string {
 const taskMachine = `{"StartAt":"A","States":{"A":{"Type":"Task","Resource":"arn:aws:states:::lambda:invoke","End":true%s},
 	"B":{"Type":"Pass","End":true}}}`
 
-// failWith returns tasks that all fail with the given error name.
+// failWith returns tasks that all fail with an error of a name.
 func failWith(name string) taskFunc {
 	return func(context.Context, asl.Task) (json.RawMessage, error) {
 		return nil, &asl.Error{Name: name, Cause: "why"}
@@ -68,10 +68,10 @@ func TestRetryAndCatchHandleFailures(t *testing.T) {
 		fields string
 		tasks  asl.Tasks
 		want   string
-		after  time.Duration
+		after  time.Duration // How long the execution takes.
 	}{
 		{"no retry", ``, failWith("Busy"), "FAILED Busy why", 0},
-		{"three times by default", `,"Retry":[{"ErrorEquals":["Busy"]}]`, failWith("Busy"), "FAILED Busy why", 7 * time.Second},
+		{"three retries by default", `,"Retry":[{"ErrorEquals":["Busy"]}]`, failWith("Busy"), "FAILED Busy why", 7 * time.Second},
 		{
 			"backoff up to the longest delay",
 			`,"Retry":[{"ErrorEquals":["States.ALL"],"IntervalSeconds":2,"BackoffRate":3,"MaxAttempts":4,"MaxDelaySeconds":10}]`,
@@ -132,13 +132,13 @@ func TestTimeoutsEndTasksAndExecutions(t *testing.T) {
 		want   string
 		after  time.Duration
 	}{
-		{"of the task", `,"TimeoutSeconds":3`, hang, "FAILED States.Timeout ", 3 * time.Second},
-		{"of the heartbeat", `,"HeartbeatSeconds":2`, hang, "FAILED States.Timeout ", 2 * time.Second},
+		{"timeout of the task", `,"TimeoutSeconds":3`, hang, "FAILED States.Timeout ", 3 * time.Second},
+		{"timeout of the heartbeat", `,"HeartbeatSeconds":2`, hang, "FAILED States.Timeout ", 2 * time.Second},
 		{"heartbeats restart the heartbeat timeout", `,"HeartbeatSeconds":2,"TimeoutSeconds":60`, sendHeartbeats, "FAILED States.Timeout ", 7 * time.Second},
 		{"heartbeats do not restart the task timeout", `,"HeartbeatSeconds":2,"TimeoutSeconds":4`, sendHeartbeats, "FAILED States.Timeout ", 5 * time.Second},
 		{"caught", `,"TimeoutSeconds":3,"Catch":[{"ErrorEquals":["States.Timeout"],"Next":"B"}]`, hang, `{"Error":"States.Timeout","Cause":""}`, 3 * time.Second},
-		{"caught as a heartbeat timeout", `,"HeartbeatSeconds":3,"Catch":[{"ErrorEquals":["States.HeartbeatTimeout"],"Next":"B"}]`, hang, `{"Error":"States.Timeout","Cause":""}`, 3 * time.Second},
-		{"of the machine", ``, hang, "TIMED_OUT  ", 100 * time.Second},
+		{"caught as States.HeartbeatTimeout", `,"HeartbeatSeconds":3,"Catch":[{"ErrorEquals":["States.HeartbeatTimeout"],"Next":"B"}]`, hang, `{"Error":"States.Timeout","Cause":""}`, 3 * time.Second},
+		{"timeout of the machine", ``, hang, "TIMED_OUT  ", 100 * time.Second},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {

@@ -24,8 +24,8 @@ func (s *stateRun) runChoice() (outcome, error) {
 	return s.choiceOutcome(choice{next: s.state.defaultNext, assign: s.state.assign, output: s.state.output}, "")
 }
 
-// choiceOutcome returns the outcome of the state for the choice that matched. field is the path of the choice's fields in
-// error texts.
+// choiceOutcome returns the outcome of the state for the choice that matched. field comes before the names of the choice's fields in
+// error texts, such as Choices[0]/.
 func (s *stateRun) choiceOutcome(c choice, field string) (outcome, error) {
 	out := outcome{next: c.next, output: s.data}
 	var err error

@@ -2,7 +2,7 @@ package asl
 
 import "github.com/herald-progress/herald/lib/asl/jsontree"
 
-// runFail runs a Fail state.
+// runFail runs a Fail state. Its error is the failure that the state describes, or the failure of an expression in it.
 func (s *stateRun) runFail() error {
 	name, err := s.evalText(s.state.failError)
 	if err != nil {
@@ -16,7 +16,7 @@ func (s *stateRun) runFail() error {
 	return &failure{name: name, cause: cause, verbatimCause: true}
 }
 
-// evalText evaluates Error or Cause, "" if there is none.
+// evalText evaluates Error or Cause. It returns "" if the definition has no such field.
 func (s *stateRun) evalText(field textField) (string, error) {
 	var (
 		v   any

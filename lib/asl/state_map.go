@@ -9,7 +9,7 @@ import (
 	"github.com/herald-progress/herald/lib/asl/jsontree"
 )
 
-// The number of iterations that Step Functions runs at once, unless MaxConcurrency is lower.
+// The greatest number of iterations that run at once. MaxConcurrency can only lower it.
 const (
 	inlineConcurrency      = 40
 	distributedConcurrency = 1000
@@ -95,7 +95,8 @@ func (s *stateRun) concurrency() (int, error) {
 	return int(min(n, float64(limit))), nil
 }
 
-// evalNumber evaluates a number of a Map state; ok is false if the definition does not have it. kind is integer or float.
+// evalNumber evaluates a number of a Map state. ok is false if the definition has no such field. kind is "integer" or "float", as in
+// error texts; a number from a path must be of this kind.
 func (s *stateRun) evalNumber(field numberField, kind string) (number float64, ok bool, err error) {
 	switch {
 	case field.path != nil:
@@ -104,7 +105,7 @@ func (s *stateRun) evalNumber(field numberField, kind string) (number float64, o
 			return 0, false, err
 		}
 
-		text := javaString(v) // Step Functions also takes the number from a string.
+		text := javaString(v) // Step Functions also accepts a string that contains the number.
 		n, err := strconv.ParseFloat(text, 64)
 		_, isInteger := asInteger(jsontree.Number(text))
 		if err != nil || kind == "integer" && !isInteger {
@@ -127,8 +128,8 @@ func (s *stateRun) evalNumber(field numberField, kind string) (number float64, o
 	}
 }
 
-// forEach runs n iterations, at most concurrency at once, each in a goroutine. prepare(i) returns the function that runs
-// iteration i; an error of prepare fails the group. ctx is the group's context.
+// forEach starts n iterations, each in a goroutine, so that at most concurrency run at once. prepare(i) returns the function that runs
+// iteration i. An error of prepare fails the group. ctx is the group's context: after its end no further iteration starts.
 func (g *group) forEach(ctx context.Context, n, concurrency int, prepare func(i int) (func(), error)) {
 	slots := make(chan struct{}, concurrency)
 	for i := range n {
@@ -138,7 +139,7 @@ func (g *group) forEach(ctx context.Context, n, concurrency int, prepare func(i 
 			return
 		}
 		if ctx.Err() != nil {
-			return // The select chooses at random when a slot is free and ctx is done.
+			return // If a slot was free and ctx was done, the select may have chosen the slot.
 		}
 
 		iteration, err := prepare(i)
@@ -158,7 +159,7 @@ func (g *group) forEach(ctx context.Context, n, concurrency int, prepare func(i 
 func (s *stateRun) runInline(ctx context.Context, items []any, concurrency int) (any, error) {
 	g, iterationCtx := newGroup(ctx, s.thread)
 	outputs := make([]any, len(items))
-	startedID := s.thread.previous
+	startedID := s.thread.previous // The ID of the event MapStateStarted.
 	g.forEach(iterationCtx, len(items), concurrency, func(i int) (func(), error) {
 		input, item, err := s.itemInput(items[i], i)
 		if err != nil {
@@ -190,7 +191,7 @@ func (s *stateRun) runInline(ctx context.Context, items []any, concurrency int) 
 	return outputs, nil
 }
 
-// itemInput returns the input of iteration i over the item v, and the Item of its context object.
+// itemInput returns the input of iteration i, whose item is v, and Map.Item of its context object.
 func (s *stateRun) itemInput(v any, i int) (any, *jsontree.Object, error) {
 	item := jsontree.NewObject("Index", int64(i), "Value", v)
 	if s.state.mapFields.itemSelector == nil {
@@ -203,20 +204,20 @@ func (s *stateRun) itemInput(v any, i int) (any, *jsontree.Object, error) {
 }
 
 // runDistributed runs the iterations of a Distributed Map as child executions, which record no history. It returns the outputs
-// of those that succeed.
+// of the iterations that succeed.
 func (s *stateRun) runDistributed(ctx context.Context, items []any, concurrency int) (any, error) {
 	tolerated, err := s.toleratedFailures(len(items))
 	if err != nil {
 		return nil, err
 	}
 
-	arn := strings.Replace(s.thread.run.execution.StateMachineID, ":stateMachine:", ":mapRun:", 1) +
+	mapRunARN := strings.Replace(s.thread.run.execution.StateMachineID, ":stateMachine:", ":mapRun:", 1) +
 		"/" + s.state.name + ":" + jsonata.UUID()
-	s.thread.record("MapRunStarted", details("mapRunStartedEventDetails", object{"mapRunArn": arn}))
+	s.thread.record("MapRunStarted", details("mapRunStartedEventDetails", object{"mapRunArn": mapRunARN}))
 	g, childCtx := newGroup(ctx, s.thread)
 	outputs := make([]any, len(items))
-	done := make([]bool, len(items))
-	failed := 0
+	done := make([]bool, len(items)) // The iterations that have succeeded.
+	failed := 0                      // The number of failed iterations; g.mu guards it.
 	g.forEach(childCtx, len(items), concurrency, func(i int) (func(), error) {
 		input, _, err := s.itemInput(items[i], i)
 		if err != nil {
@@ -270,7 +271,7 @@ func (s *stateRun) newChildThread(input any) *thread {
 	return &thread{run: &run{execution: child, input: input}, variables: &variables{}}
 }
 
-// toleratedFailures returns how many of the given number of iterations may fail.
+// toleratedFailures returns how many of the iterations may fail.
 func (s *stateRun) toleratedFailures(iterations int) (int, error) {
 	m := s.state.mapFields
 	count, hasCount, err := s.evalNumber(m.toleratedCount, "integer")
@@ -287,7 +288,7 @@ func (s *stateRun) toleratedFailures(iterations int) (int, error) {
 	}
 
 	byPercentage := percentage * float64(iterations) / maxPercentage
-	switch {
+	switch { // The lower limit counts. Without a limit, no iteration may fail.
 	case hasCount && hasPercentage:
 		return int(min(count, byPercentage)), nil
 	case hasCount:

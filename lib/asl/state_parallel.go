@@ -5,22 +5,23 @@ import (
 	"sync"
 )
 
-// A group runs threads concurrently. The first failure cancels the others.
+// A group runs threads concurrently: the branches of a Parallel state or the iterations of a Map state. The first failure cancels all
+// other threads.
 type group struct {
 	parent *thread
-	cancel context.CancelCauseFunc
+	cancel context.CancelCauseFunc // Cancels the context of the group's threads.
 
 	running sync.WaitGroup
-	mu      sync.Mutex
-	failure *failure
-	threads []*groupThread
+	mu      sync.Mutex     // Guards failure and threads.
+	failure *failure       // The first failure.
+	threads []*groupThread // Empty for a Distributed Map, whose threads are child executions.
 }
 
 // A groupThread is a thread of a group.
 type groupThread struct {
 	*thread
 
-	mapName string // The name of the Map state if the thread is an iteration that has not failed; otherwise empty.
+	mapName string // The name of the Map state if the thread is an iteration that has not failed. Otherwise it is empty.
 	index   int    // The iteration's number, from 0.
 	done    bool   // The thread has succeeded.
 }
@@ -43,8 +44,8 @@ func (g *group) newThread() *groupThread {
 	return t
 }
 
-// fail stores the first failure and cancels the group. Before that it calls record, unless record is nil or the failure is
-// fatal.
+// fail ends the group with a failure, if the group has none yet: it calls record, unless record is nil or the failure is fatal, stores
+// the failure and cancels the other threads. It ignores a failure that the cancellation caused.
 func (g *group) fail(f *failure, record func()) {
 	g.mu.Lock()
 	defer g.mu.Unlock()
@@ -68,11 +69,11 @@ func (g *group) wait(ctx context.Context) error {
 	}
 
 	switch {
-	case g.failure == nil && ctx.Err() != nil:
+	case g.failure == nil && ctx.Err() != nil: // The parent was cancelled.
 		return &failure{aborted: true, fatal: true}
 	case g.failure == nil:
 		return nil
-	case g.failure.fatal:
+	case g.failure.fatal: // After a fatal failure, the aborted threads are not recorded.
 		return g.failure
 	}
 

@@ -13,6 +13,7 @@ import (
 	"github.com/herald-progress/herald/lib/asl/jsontree"
 )
 
+// tokenSuffix ends a Resource whose task ends with a callback that names the task token.
 const tokenSuffix = ".waitForTaskToken"
 
 // A taskHistory records the events of a task.
@@ -26,7 +27,7 @@ type taskHistory struct {
 func newTaskHistory(resource string) taskHistory {
 	parts, ok := parseARN(resource)
 	switch {
-	case !ok:
+	case !ok: // Parse accepts an empty Resource.
 		return taskHistory{prefix: "Task", commonDetails: object{"resource": resource}, resource: resource}
 	case parts.service == "lambda":
 		return taskHistory{prefix: "LambdaFunction", commonDetails: object{}, resource: resource}
@@ -43,7 +44,7 @@ func newTaskHistory(resource string) taskHistory {
 	return taskHistory{prefix: "Task", commonDetails: object{"resourceType": service, "resource": action}, resource: service}
 }
 
-// record records an event whose type is the prefix and the suffix, such as Scheduled.
+// record records an event whose type is the prefix followed by suffix, such as TaskScheduled.
 func (h taskHistory) record(t *thread, suffix string, fields object) {
 	kind := h.prefix + suffix
 	name := strings.ToLower(kind[:1]) + kind[1:] + "EventDetails"
@@ -86,8 +87,8 @@ func (s *stateRun) runTask(ctx context.Context) (any, error) {
 		}
 	}
 
-	var once sync.Once
-	recordSubmitted := func(output object) { once.Do(func() { h.record(s.thread, "Submitted", output) }) }
+	var submitted sync.Once // TaskSubmitted is recorded once, and not after the task's last event.
+	recordSubmitted := func(output object) { submitted.Do(func() { h.record(s.thread, "Submitted", output) }) }
 	task.Submitted = func(output json.RawMessage) {
 		recordSubmitted(object{"output": string(output), "outputDetails": notTruncated()})
 	}
@@ -95,21 +96,22 @@ func (s *stateRun) runTask(ctx context.Context) (any, error) {
 
 	cause := context.Cause(taskCtx)
 	if task.Timeout > 0 && err != nil && time.Since(started) >= task.Timeout {
-		cause = errTaskTimeout // The timeout wins if the task was cancelled for another reason at the same time.
+		cause = errTaskTimeout // If the timeout and another reason cancelled the task at the same time, the timeout counts.
 	}
-	if waitsForResult(task.Resource) && (err == nil || isTimeout(cause)) {
+	if waitsForResult(task.Resource) && (err == nil || isTimeout(cause)) { // Then the service has accepted the request.
 		recordSubmitted(object{})
 	}
-	once.Do(func() {}) // A later call of Submitted records nothing: TaskSubmitted must not follow the last event of the task.
+	submitted.Do(func() {}) // From now on, a call of Submitted records nothing.
 	return s.finishTask(ctx, h, cause, output, err)
 }
 
+// isTimeout reports whether a task was cancelled by its timeout or its heartbeat timeout.
 func isTimeout(cause error) bool {
 	return errors.Is(cause, errTaskTimeout) || errors.Is(cause, errTaskHeartbeat)
 }
 
 // waitsForResult reports whether a task with this resource waits for its result after the service has accepted the request. The
-// history of such a task has a TaskSubmitted.
+// history of such a task contains a TaskSubmitted.
 func waitsForResult(resource string) bool {
 	return strings.HasSuffix(resource, tokenSuffix) || strings.HasSuffix(resource, ".sync") || strings.HasSuffix(resource, ".sync:2")
 }
@@ -122,7 +124,7 @@ func (s *stateRun) callTask(ctx context.Context, task Task) (json.RawMessage, er
 	return tasks.RunTask(ctx, task)
 }
 
-// newTask evaluates the fields of a Task state.
+// newTask evaluates the fields of a Task state. It sets s.token, so that Arguments or Parameters can contain the task token.
 func (s *stateRun) newTask() (Task, error) {
 	st := s.state
 	task := Task{State: st.name, Resource: st.resource}
@@ -209,7 +211,7 @@ func region(arn string) string {
 }
 
 // finishTask records the last event of a task and returns its result. ctx is the state's context. cause is the reason why the
-// task's own context was cancelled; nil if it was not.
+// task's own context was cancelled, or nil. output and err are what Tasks.RunTask returned.
 func (s *stateRun) finishTask(
 	ctx context.Context, h taskHistory, cause error, output json.RawMessage, err error,
 ) (any, error) {

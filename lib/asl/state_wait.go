@@ -10,7 +10,7 @@ import (
 	"github.com/herald-progress/herald/lib/asl/jsontree"
 )
 
-// maxWait is the longest wait of a Wait state.
+// maxWait is the longest wait that Step Functions allows for a path or a timestamp.
 const maxWait = time.Duration(math.MaxInt32) * time.Second
 
 // runWait waits for the duration of a Wait state.
@@ -95,7 +95,7 @@ func (s *stateRun) secondsFromPath(ref *reference) (time.Duration, error) {
 		return 0, runtimeFailuref("The SecondsPath parameter references a negative value: %s == %s", ref.text, javaString(v))
 	}
 
-	const tooLong = math.MaxInt32 + 1 // runWait refuses it. Many more seconds would not fit in a Duration.
+	const tooLong = math.MaxInt32 + 1 // More seconds than maxWait, which runWait refuses; a larger n might overflow a Duration.
 	return time.Duration(min(n, tooLong)) * time.Second, nil
 }
 

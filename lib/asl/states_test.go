@@ -14,16 +14,16 @@ import (
 	"github.com/herald-progress/herald/lib/asl"
 )
 
-// inStateA begins the cause of an error that Step Functions itself raises.
+// inStateA is the beginning of the cause of an error that Step Functions itself raises in state A.
 const inStateA = "An error occurred while executing the state 'A' (entered at the event id #2). "
 
 func TestStatesReturnTheirOutputs(t *testing.T) {
 	const input = `{"a":{"b":1,"c":"x"},"list":[1,2,3],"n":2,"when":"2000-01-01T00:00:05Z","bad":"soon"}`
 	for _, test := range []struct {
 		name  string
-		state string // The fields of the only state.
-		want  string
-		after time.Duration
+		state string        // The fields of the only state, without End.
+		want  string        // As resultText returns it.
+		after time.Duration // How long the execution takes.
 	}{
 		{"pass", `"Type":"Pass","InputPath":"$.a"`, `{"b":1,"c":"x"}`, 0},
 		{"null output path", `"Type":"Pass","OutputPath":null`, `{}`, 0},
@@ -31,9 +31,9 @@ func TestStatesReturnTheirOutputs(t *testing.T) {
 		{"result into a path", `"Type":"Pass","InputPath":"$.a.c","ResultPath":"$.a.d","OutputPath":"$.a"`, `{"b":1,"c":"x","d":"x"}`, 0},
 		{"discard the result", `"Type":"Pass","Result":1,"ResultPath":null,"OutputPath":"$.n"`, `2`, 0},
 		{"parameters", `"Type":"Pass","Parameters":{"fixed":[1,{"in.$":"$.a.c"}],"sum.$":"States.MathAdd($.n, 1)","me.$":"$$.State.Name"}`, `{"fixed":[1,{"in":"x"}],"sum":3,"me":"A"}`, 0},
-		{"input path", `"Type":"Pass","InputPath":"$.z"`, "FAILED States.Runtime " + inStateA + "Invalid path '$.z' : No results for path: $['z']", 0},
-		{"result path", `"Type":"Pass","ResultPath":"$.list[5]"`, "FAILED States.ResultPathMatchFailure " + inStateA + "Unable to apply ReferencePath $.list[5] to input " + input, 0},
-		{"intrinsic function", `"Type":"Pass","Parameters":{"x.$":"States.ArrayGetItem($.list, 9)"}`, "FAILED States.IntrinsicFailure " + inStateA +
+		{"input path that selects nothing", `"Type":"Pass","InputPath":"$.z"`, "FAILED States.Runtime " + inStateA + "Invalid path '$.z' : No results for path: $['z']", 0},
+		{"result path that is out of range", `"Type":"Pass","ResultPath":"$.list[5]"`, "FAILED States.ResultPathMatchFailure " + inStateA + "Unable to apply ReferencePath $.list[5] to input " + input, 0},
+		{"intrinsic function that fails", `"Type":"Pass","Parameters":{"x.$":"States.ArrayGetItem($.list, 9)"}`, "FAILED States.IntrinsicFailure " + inStateA +
 			"The function 'States.ArrayGetItem($.list, 9)' had the following error: the index is out of range", 0},
 		{"path with many deep steps", `"Type":"Pass","InputPath":"$..*..*..*..*"`, `[]`, 0},
 

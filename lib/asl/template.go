@@ -7,8 +7,9 @@ import (
 	"github.com/herald-progress/herald/lib/asl/jsontree"
 )
 
-// A template is a value of the definition that may contain computed parts. field is the name of its field in error texts.
+// A template is a value of the definition that may contain computed parts.
 type template interface {
+	// eval returns the value in a run of the state. field is the name of the template's field in error texts.
 	eval(s *stateRun, field string) (any, error)
 }
 
@@ -55,8 +56,8 @@ func (t objectTemplate) eval(s *stateRun, field string) (any, error) {
 
 // A pathField is a field of a payload template whose name ends in .$ (States Language, "Payload Template").
 type pathField struct {
-	name  string
-	text  string
+	name  string // The field's name, with .$.
+	text  string // The text of value in the definition.
 	value pathValue
 }
 
@@ -64,7 +65,7 @@ func (t pathField) eval(s *stateRun, _ string) (any, error) {
 	return s.evalField(t.value, t.text, t.name)
 }
 
-// jsonPathTemplate compiles a payload template of a JSONPath state.
+// jsonPathTemplate compiles a payload template of a JSONPath state. at is the path of its field in the definition.
 func (d *decoder) jsonPathTemplate(v any, at string) template {
 	switch v := v.(type) {
 	case []any:
@@ -100,7 +101,8 @@ func (d *decoder) jsonPathTemplate(v any, at string) template {
 	}
 }
 
-// jsonataTemplate compiles a value of a JSONata state. Its strings between {% and %} are expressions.
+// jsonataTemplate compiles a value of a JSONata state, in which a string between {% and %} is an expression. at is the path of the
+// value in the definition.
 func (d *decoder) jsonataTemplate(v any, at string) template {
 	switch v := v.(type) {
 	case []any:

@@ -42,9 +42,9 @@ func (c *testStateCall) expected(field string) string {
 	return text
 }
 
-// machine returns a state machine that starts with the tested state; its successors are Succeed states. ok is false if the
-// call tests a feature of TestState itself: checks of mocks, mocked results of Map and Parallel states, a given context
-// object, a call without a role.
+// machine returns a state machine whose first state is the tested state. The states after it are Succeed states. ok is false if the
+// call tests a feature of TestState that an execution does not have: checks of mocks, mocked results of Map and Parallel states, a
+// context object as an argument, a call without a role.
 func (c *testStateCall) machine(t *testing.T) (definition map[string]any, ok bool) {
 	t.Helper()
 	if err := json.Unmarshal(c.Definition, &definition); err != nil {
@@ -64,13 +64,13 @@ func (c *testStateCall) machine(t *testing.T) (definition map[string]any, ok boo
 	switch {
 	case c.Raised, state == nil: // TestState itself rejected the call.
 		return nil, false
-	case c.Args.Context != nil: // A given context object.
+	case c.Args.Context != nil: // The call gives a context object.
 		return nil, false
-	case isMocked && !isTask, isTask && !isMocked, state["Type"] == "Map": // A mocked group, or a task without a mock.
+	case isMocked && !isTask, isTask && !isMocked, state["Type"] == "Map": // A mock of another state, a task without a mock, or a Map.
 		return nil, false
-	case c.expected("status") == "RETRIABLE": // One attempt; an execution would retry.
+	case c.expected("status") == "RETRIABLE": // TestState makes one attempt; an execution would retry.
 		return nil, false
-	case bytes.Contains(c.Expected["output"], []byte(`"RoleArn": null`)): // A call without a role.
+	case bytes.Contains(c.Expected["output"], []byte(`"RoleArn": null`)): // The call has no role.
 		return nil, false
 	}
 
@@ -89,7 +89,7 @@ func (c *testStateCall) machine(t *testing.T) (definition map[string]any, ok boo
 	return definition, true
 }
 
-// maxMockedAttempts is the number of attempts that a mocked failure answers. No recorded state makes more.
+// maxMockedAttempts is how many attempts a mocked failure answers. No recorded state makes more attempts.
 const maxMockedAttempts = 10
 
 // tasks returns the tasks that answer as the call's mock.
@@ -104,6 +104,7 @@ func (c *testStateCall) tasks() *replayedTasks {
 	return &replayedTasks{tasks: []recordedTask{{Outcome: "succeeded", Output: json.RawMessage(c.Args.Mock.Result)}}}
 }
 
+// statePrefix matches the beginning of a cause that names the state, which TestState does not add.
 var statePrefix = regexp.MustCompile(`^An error occurred while executing the state '.*' \(entered at the event id #\d+\)\. `)
 
 // differences runs the tested state and returns the differences from the recorded answer.
@@ -168,5 +169,5 @@ func TestStatesAnswerAsRecordedOnAWS(t *testing.T) {
 		})
 	}
 
-	t.Logf("%d calls of TestState apply", run)
+	t.Logf("%d recorded calls of TestState were run", run)
 }

@@ -12,7 +12,7 @@ import (
 	"github.com/herald-progress/herald/lib/asl/jsontree"
 )
 
-// variables are the variables of one scope: the state machine, a branch or an iteration. Lookups continue in the parent scope.
+// variables are the variables of one scope: a state machine, a branch or an iteration. lookup continues in the parent scope.
 type variables struct {
 	parent *variables
 	values map[string]any
@@ -27,7 +27,7 @@ func (v *variables) lookup(name string) (any, bool) {
 	return nil, false
 }
 
-// assign sets variables. It replaces the map instead of changing it, because threads in inner scopes may be reading it.
+// assign sets variables. It replaces the map v.values and does not change it, because threads in inner scopes may be reading it.
 func (v *variables) assign(values *jsontree.Object) {
 	updated := maps.Clone(v.values)
 	if updated == nil {
@@ -39,7 +39,7 @@ func (v *variables) assign(values *jsontree.Object) {
 	v.values = updated
 }
 
-// A thread runs the states of one flow, one after the other: of the state machine, a branch or an iteration.
+// A thread runs the states of one flow, one after the other. The flow is a state machine, a branch or an iteration.
 type thread struct {
 	run       *run
 	recorder  *recorder
@@ -63,15 +63,16 @@ func (t *thread) runFlow(ctx context.Context, flow *flow, input any) (any, error
 	}
 }
 
-// A stateRun is one run of a state, from StateEntered to StateExited. Templates and paths are evaluated in it.
+// A stateRun is one run of a state, with all its attempts, from the event StateEntered to StateExited. It holds the values that
+// templates and paths refer to.
 type stateRun struct {
 	thread  *thread
 	state   *state
 	input   any // The state's input.
 	data    any // $ in JSONPath: the value that the current field is applied to.
 	entered time.Time
-	eventID int64 // The ID of the event StateEntered.
-	retries int
+	eventID int64  // The ID of the event StateEntered.
+	retries int    // The number of retries so far, by all retriers.
 	token   string // The task token of the current attempt.
 
 	result      *any             // $states.result, nil if there is none yet.
@@ -82,12 +83,12 @@ type stateRun struct {
 // An outcome is the result of a state that has succeeded.
 type outcome struct {
 	output   any
-	assigned *jsontree.Object
-	next     string
+	assigned *jsontree.Object // The variables that Assign sets, or nil.
+	next     string           // The name of the next state, or "".
 }
 
-// runState runs a state with its retries and catchers. It returns the output and the name of the next state, "" if there is
-// none.
+// runState runs a state with its retries and catchers. It returns the output and the name of the next state, or "" after the last
+// state.
 func (t *thread) runState(ctx context.Context, st *state, input any) (output any, next string, err error) {
 	if ctx.Err() != nil {
 		return nil, "", &failure{aborted: true, fatal: true}
@@ -102,7 +103,7 @@ func (t *thread) runState(ctx context.Context, st *state, input any) (output any
 		return nil, "", err
 	}
 
-	t.abortEvent = ""
+	t.abortEvent = "" // The state has ended, so it cannot be aborted.
 	exited := withJSON(object{"name": st.name}, "output", out.output)
 	if out.assigned != nil {
 		t.variables.assign(out.assigned)
@@ -118,7 +119,7 @@ func (t *thread) runState(ctx context.Context, st *state, input any) (output any
 	return out.output, out.next, nil
 }
 
-// abortEvents maps the types of states to the event that records that a state was aborted because a sibling failed.
+// abortEvents maps a type of state to the type of the event that records that a failed sibling aborted such a state.
 var abortEvents = map[string]string{
 	kindTask: "TaskStateAborted", kindWait: "WaitStateAborted", kindMap: "MapStateAborted", kindParallel: "ParallelStateAborted",
 }
@@ -150,7 +151,7 @@ func (s *stateRun) runWithRetries(ctx context.Context) (outcome, error) {
 	}
 }
 
-// handleFailure returns the outcome of the catcher that handles the failure, or the failure if there is none.
+// handleFailure returns the outcome of the catcher that handles the failure, or the failure itself if no catcher handles it.
 func (s *stateRun) handleFailure(f *failure) (outcome, error) {
 	c := s.findCatcher(f)
 	isGroup := s.state.kind == kindMap || s.state.kind == kindParallel
@@ -171,7 +172,7 @@ func (s *stateRun) handleFailure(f *failure) (outcome, error) {
 	return out, nil
 }
 
-// recordEvaluationFailed records the failure of an expression, once.
+// recordEvaluationFailed records the failure of an expression, if f is one. It clears f.location, so that f is recorded once.
 func (s *stateRun) recordEvaluationFailed(f *failure) {
 	if f.location == "" {
 		return
@@ -182,8 +183,8 @@ func (s *stateRun) recordEvaluationFailed(f *failure) {
 	f.location = ""
 }
 
-// addStateToCause returns the failure with the state's name in its cause, as Step Functions writes the causes of errors that
-// it raises itself.
+// addStateToCause returns a copy of the failure whose cause names the state, if Step Functions itself raises this kind of failure.
+// Then f.cause is marked as verbatim, so that an outer state does not add its name, too.
 func (s *stateRun) addStateToCause(f *failure) *failure {
 	if f.verbatimCause || f.aborted {
 		return f
@@ -214,7 +215,8 @@ func sleep(ctx context.Context, d time.Duration) error {
 	}
 }
 
-// checkSize returns a failure if v, the input or output of the state or task with the given name, is larger than maxPayload.
+// checkSize returns a failure if v is larger than maxPayload. v is the input or output of a state or task, name the name of that state
+// or task.
 func checkSize(v any, name string) error {
 	if len(jsontree.Marshal(v)) > maxPayload {
 		return &failure{name: errorDataLimit, nameOnly: true, cause: dataLimitCause(name)}
@@ -222,6 +224,7 @@ func checkSize(v any, name string) error {
 	return nil
 }
 
+// dataLimitCause returns the cause of a States.DataLimitExceeded of a state or task.
 func dataLimitCause(name string) string {
 	return "The state/task '" + name + "' returned a result with a size exceeding the maximum number of bytes service limit."
 }

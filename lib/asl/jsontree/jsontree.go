@@ -1,7 +1,7 @@
 // Package jsontree reads and writes JSON values. It keeps the order of keys and the digits of integers.
 //
 // A value is nil, bool, string, int64, *big.Int (an integer that does not fit in int64), float64, []any or *Object.
-// Goroutines share values. Code must therefore change only values that it has made itself and not yet passed on.
+// Goroutines share values, so code must not change a value that it has received or passed on.
 package jsontree
 
 import (
@@ -60,7 +60,7 @@ func (o *Object) Set(key string, value any) {
 
 // Clone returns a shallow copy of o.
 func (o *Object) Clone() *Object {
-	size := len(o.keys) + 1 // Most callers add a key.
+	size := len(o.keys) + 1 // With room for the key that most callers add.
 	clone := &Object{keys: make([]string, 0, size), values: make(map[string]any, size)}
 	for _, key := range o.keys {
 		clone.Set(key, o.values[key])
@@ -70,9 +70,9 @@ func (o *Object) Clone() *Object {
 
 // Parse reads one JSON value.
 func Parse(text []byte) (any, error) {
-	if !json.Valid(text) { // Valid limits the depth; Decoder.Token does not.
+	if !json.Valid(text) { // Valid also limits the nesting, which Decoder.Token below does not.
 		var v any
-		err := json.Unmarshal(text, &v)
+		err := json.Unmarshal(text, &v) // Returns the reason.
 		if err == nil {
 			err = ErrTrailingData
 		}
@@ -153,7 +153,7 @@ func parseObject(d *json.Decoder) (any, error) {
 // range of float64 becomes the largest float64.
 func Number(text string) any {
 	if strings.ContainsAny(text, ".eE") {
-		f, _ := strconv.ParseFloat(text, 64) // An infinity if out of range.
+		f, _ := strconv.ParseFloat(text, 64) // It is an infinity if the number is out of range.
 		return max(-math.MaxFloat64, min(f, math.MaxFloat64))
 	}
 	if n, err := strconv.ParseInt(text, 10, 64); err == nil {
@@ -162,7 +162,7 @@ func Number(text string) any {
 
 	n, ok := new(big.Int).SetString(text, 10)
 	if !ok {
-		return float64(0)
+		return float64(0) // The text is not a JSON number.
 	}
 	return n
 }

@@ -44,8 +44,8 @@ func Append(dst []byte, v any) []byte {
 	}
 }
 
-// FormatNumber returns the text of a number as Java, and therefore Step Functions, writes it: an integer in full, other
-// numbers with a fraction (1.0), those below 0.001 and from ten million on with an exponent (1.0E7). It returns "null" if v
+// FormatNumber returns the text of a number as Java writes it, and therefore Step Functions: an integer with all its digits, any other
+// number with a fraction (1.0), and a float64 below 0.001 or from ten million on with an exponent, too (1.0E7). It returns "null" if v
 // is not a number.
 func FormatNumber(v any) string {
 	switch v := v.(type) {
@@ -64,7 +64,7 @@ func FormatNumber(v any) string {
 
 func formatFloat(f float64) string {
 	const (
-		exponentBelow = 1e-3 // As in Java's Double.toString.
+		exponentBelow = 1e-3 // These are the limits of Java's Double.toString.
 		exponentFrom  = 1e7
 	)
 	switch {
@@ -113,7 +113,7 @@ func appendString(dst []byte, s string) []byte {
 		case c >= ' ':
 			dst = append(dst, c)
 		case strings.IndexByte("\b\t\n\f\r", c) >= 0:
-			dst = append(dst, '\\', "btn.fr"[c-'\b']) // The letters of the escapes from \b to \r; . is \v, which has none.
+			dst = append(dst, '\\', "btn.fr"[c-'\b']) // The letters of the escapes \b to \r in order; \v has no letter, so . is not used.
 		default:
 			dst = append(dst, '\\', 'u', '0', '0', hexDigits[c>>4], hexDigits[c&0xf])
 		}
@@ -167,10 +167,11 @@ func Equal(a, b any) bool {
 	}
 }
 
-// Uncomparable is the result of CompareNumbers when an argument is not a number.
+// Uncomparable is the result of CompareNumbers if an argument is not a number.
 const Uncomparable = 2
 
-// CompareNumbers returns -1, 0 or 1 as a is less than, equal to or greater than b; Uncomparable unless both are numbers.
+// CompareNumbers returns -1 if a is less than b, 0 if they are equal, and 1 if a is greater. It returns Uncomparable if a or b is not a
+// number.
 func CompareNumbers(a, b any) int {
 	if x, ok := a.(int64); ok {
 		if y, ok := b.(int64); ok {
