@@ -294,7 +294,7 @@ func TestExecutionsEndAsRecordedOnAWS(t *testing.T) {
 	run, agree := 0, 0
 	wasRun := map[string]bool{}
 	for _, c := range readLines[recordedCase](t, "cases.jsonl") {
-		if !c.Ready { // The recording lacks something that a replay needs.
+		if !c.Ready { // The recording cannot be replayed, or is not deterministic.
 			continue
 		}
 

@@ -38,18 +38,18 @@ func ifDefined(call func(args []any) (any, error)) func(*evaluation, []any) (any
 	}
 }
 
-// forString returns a built-in function with one parameter, a string.
+// forString returns a built-in function with one parameter, a string. It returns undefined if the argument is undefined.
 func forString(call func(s string) any) func(*evaluation, []any) (any, error) {
 	return ifDefined(func(args []any) (any, error) { return call(stringArg(args, 0)), nil })
 }
 
-// stringArg returns the argument at i, or the empty string if it is not a string.
+// stringArg returns argument i, from 0, or the empty string if it is not a string.
 func stringArg(args []any, i int) string {
 	s, _ := argAt(args, i).(string)
 	return s
 }
 
-// numberArg returns the argument at i as a float64, or fallback if it is not a number.
+// numberArg returns argument i, from 0, as a float64, or fallback if it is not a number.
 func numberArg(args []any, i int, fallback float64) float64 {
 	if f, ok := jsontree.Float(argAt(args, i)); ok {
 		return f
@@ -57,7 +57,7 @@ func numberArg(args []any, i int, fallback float64) float64 {
 	return fallback
 }
 
-// argAt returns the argument at i, or undefined if there are fewer.
+// argAt returns argument i, from 0, or undefined if there are fewer arguments.
 func argAt(args []any, i int) any {
 	if i < len(args) {
 		return args[i]
@@ -65,6 +65,7 @@ func argAt(args []any, i int) any {
 	return undefined{}
 }
 
+// generalFunctions returns the functions for values of any type.
 func generalFunctions() map[string]definition {
 	return map[string]definition{
 		"boolean": {"<x-:b>", ifDefined(func(args []any) (any, error) { return toBoolean(args[0]), nil })},
@@ -113,7 +114,7 @@ func typeName(v any) string {
 	}
 }
 
-// describe returns v as error messages show it.
+// describe returns the text of v for an error message.
 func describe(v any) string {
 	s, err := toString(v)
 	if err != nil || typeLetter(v) == 's' {

@@ -35,7 +35,7 @@ func arrayFunctions() map[string]definition {
 	}
 }
 
-// distinct returns an array without the items that equal an earlier one.
+// distinct evaluates $distinct: it returns the array without each item that equals an earlier item.
 func distinct(args []any) (any, error) {
 	items, ok := arrayItems(args[0])
 	if !ok || len(items) <= 1 {
@@ -51,7 +51,8 @@ func distinct(args []any) (any, error) {
 	return result, nil
 }
 
-// zip returns an array of arrays: the first items of all arguments, their second items, up to the length of the shortest.
+// zip evaluates $zip. It returns an array whose first item is an array of the first items of all arguments, whose second item is an
+// array of the second items, and so on, up to the length of the shortest argument.
 func zip(_ *evaluation, args []any) (any, error) {
 	length := -1 // The length of the shortest argument.
 	for _, arg := range args {
@@ -76,6 +77,7 @@ func zip(_ *evaluation, args []any) (any, error) {
 	return &array{items: rows}, nil
 }
 
+// sortArray evaluates $sort.
 func sortArray(e *evaluation, args []any) (any, error) {
 	if isUndefined(argAt(args, 0)) {
 		return undefined{}, nil
@@ -89,7 +91,7 @@ func sortArray(e *evaluation, args []any) (any, error) {
 
 	var firstErr error
 	sort.SliceStable(items, func(i, j int) bool {
-		after, err := isAfter(items[j], items[i])
+		after, err := isAfter(items[j], items[i]) // Item i comes first if item j must come after it.
 		if err != nil && firstErr == nil {
 			firstErr = err
 		}
@@ -101,7 +103,8 @@ func sortArray(e *evaluation, args []any) (any, error) {
 	return &array{items: items}, nil
 }
 
-// sortOrder returns a function that reports whether a comes after b: by the comparator if there is one, otherwise by value.
+// sortOrder returns a function that reports whether a comes after b. It asks the comparator, if that is a function, and otherwise
+// compares the values.
 func (e *evaluation) sortOrder(items []any, comparator any) (func(a, b any) (bool, error), error) {
 	if fn, ok := comparator.(*function); ok {
 		return func(a, b any) (bool, error) {

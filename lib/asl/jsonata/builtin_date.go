@@ -23,10 +23,11 @@ func dateFunctions() map[string]definition {
 	}
 }
 
+// formatTime formats t by a picture string such as [Y0001]-[M01] in a time zone such as +0100; picture and zone may be undefined.
 func formatTime(t time.Time, picture, zone any) (any, error) {
-	layout, ok := picture.(string)
+	pictureText, hasPicture := picture.(string)
 	offset, hasZone := zone.(string)
-	if !ok && !hasZone {
+	if !hasPicture && !hasZone {
 		return t.UTC().Format(isoMilliseconds), nil
 	}
 
@@ -35,13 +36,14 @@ func formatTime(t time.Time, picture, zone any) (any, error) {
 		zoneOption = jtypes.NewOptionalString(offset)
 	}
 
-	formatted, err := jlib.FromMillis(t.UnixMilli(), jtypes.NewOptionalString(layout), zoneOption)
+	formatted, err := jlib.FromMillis(t.UnixMilli(), jtypes.NewOptionalString(pictureText), zoneOption)
 	if err != nil {
 		return nil, evalError("D3132", err.Error())
 	}
 	return formatted, nil
 }
 
+// toMillis evaluates $toMillis.
 func toMillis(args []any) (any, error) {
 	s := stringArg(args, 0)
 	if picture, ok := argAt(args, 1).(string); ok {

@@ -6,7 +6,7 @@ import (
 	"strings"
 )
 
-// The characters, besides letters and digits, that JavaScript does not escape: unescapedURL in encodeURI, unescapedComponent
+// The characters that JavaScript does not escape, in addition to letters and digits: unescapedURL in encodeURI, unescapedComponent
 // in encodeURIComponent.
 const (
 	unescapedURL       = unescapedComponent + ";/?:@&=+$,#"
@@ -48,6 +48,7 @@ func escape(s, unescaped string) string {
 	return out.String()
 }
 
+// unescape evaluates $decodeUrl and $decodeUrlComponent.
 func unescape(args []any) (any, error) {
 	s, err := url.PathUnescape(stringArg(args, 0))
 	if err != nil {

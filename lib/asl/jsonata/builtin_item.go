@@ -10,6 +10,7 @@ func itemFunctions() map[string]definition {
 	}
 }
 
+// mapItems evaluates $map.
 func mapItems(e *evaluation, args []any) (any, error) {
 	fn, isFunction := asFunction(argAt(args, 1))
 	if !isFunction || isUndefined(args[0]) {
@@ -28,7 +29,8 @@ func mapItems(e *evaluation, args []any) (any, error) {
 	return unwrapSequence(result, false), nil
 }
 
-// asFunction returns v, a function or a regular expression, as a function. ok is false if v is neither.
+// asFunction returns v if it is a function, or a function that returns the first match if v is a regular expression. Otherwise ok is
+// false.
 func asFunction(v any) (fn *function, ok bool) {
 	switch v := v.(type) {
 	case *function:
@@ -45,8 +47,8 @@ func asFunction(v any) (fn *function, ok bool) {
 	}
 }
 
-// matchingItems returns the items of the first argument for which the second, a function, returns true; all items if there
-// is no function.
+// matchingItems returns the items of the first argument for which the second argument, a function, returns true. Without a function
+// it returns all items.
 func (e *evaluation) matchingItems(args []any) (*array, error) {
 	result := newSequence()
 	fn, hasFunction := asFunction(argAt(args, 1))
@@ -67,6 +69,7 @@ func (e *evaluation) matchingItems(args []any) (*array, error) {
 	return result, nil
 }
 
+// filterItems evaluates $filter.
 func filterItems(e *evaluation, args []any) (any, error) {
 	if isUndefined(argAt(args, 0)) {
 		return undefined{}, nil
@@ -78,6 +81,7 @@ func filterItems(e *evaluation, args []any) (any, error) {
 	return unwrapSequence(result, false), nil
 }
 
+// single evaluates $single.
 func single(e *evaluation, args []any) (any, error) {
 	if isUndefined(argAt(args, 0)) {
 		return undefined{}, nil
@@ -95,23 +99,24 @@ func single(e *evaluation, args []any) (any, error) {
 	}
 }
 
+// reduce evaluates $reduce.
 func reduce(e *evaluation, args []any) (any, error) {
 	const (
-		initialAt = 2
-		operands  = 2
+		initialAt = 2 // The position of the initial value among the arguments, from 0.
+		minArity  = 2 // The function combines the result so far and an item.
 	)
 
 	fn, ok := argAt(args, 1).(*function)
 	if !ok || isUndefined(args[0]) {
 		return undefined{}, nil
 	}
-	if fn.arity < operands {
+	if fn.arity < minArity {
 		return nil, evalError("D3050", "The second argument of reduce function must be a function with at least two arguments")
 	}
 
 	items := itemsOf(args[0])
 	result := argAt(args, initialAt)
-	first := 0
+	first := 0 // The first item that is combined.
 	if isUndefined(result) && len(items) > 0 {
 		result, first = items[0], 1
 	}

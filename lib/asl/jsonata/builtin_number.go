@@ -47,12 +47,12 @@ func numberFunctions() map[string]definition {
 	}
 }
 
-// forNumber returns a built-in function with one parameter, a number. call is not applied to integers from 0 on: it must be a
-// function that returns them unchanged.
+// forNumber returns a built-in function with one parameter, a number. The function does not call call for an integer from 0 on, but
+// returns it unchanged. So call must be a function for which that is right.
 func forNumber(call func(float64) float64) func(*evaluation, []any) (any, error) {
 	return ifDefined(func(args []any) (any, error) {
 		if n, ok := args[0].(int64); ok && n >= 0 {
-			return n, nil // As a float64 a large integer would lose digits.
+			return n, nil // A large integer would lose digits as a float64.
 		}
 		return numberValue(call(numberArg(args, 0, 0))), nil
 	})
@@ -63,7 +63,8 @@ func forNumbers(call func([]float64) float64) func(*evaluation, []any) (any, err
 	return ifDefined(func(args []any) (any, error) { return numberValue(call(floats(args[0]))), nil })
 }
 
-// foldNumbers returns a built-in function that combines the numbers of an array, pair by pair; undefined if it is empty.
+// foldNumbers returns a built-in function that combines the first two numbers of an array, then the result and the third number, and
+// so on. For an empty array it returns undefined.
 func foldNumbers(combine func(a, b float64) float64) func(*evaluation, []any) (any, error) {
 	return ifDefined(func(args []any) (any, error) {
 		xs := floats(args[0])
@@ -79,6 +80,7 @@ func foldNumbers(combine func(a, b float64) float64) func(*evaluation, []any) (a
 	})
 }
 
+// floats returns the items of v, which are numbers, as float64.
 func floats(v any) []float64 {
 	items := itemsOf(v)
 	xs := make([]float64, len(items))
@@ -104,6 +106,7 @@ func average(args []any) (any, error) {
 	return numberValue(sum(xs) / float64(len(xs))), nil
 }
 
+// toNumber evaluates $number.
 func toNumber(args []any) (any, error) {
 	switch v := args[0].(type) {
 	case bool:
@@ -119,7 +122,7 @@ func toNumber(args []any) (any, error) {
 			if !isFloat {
 				return n, nil
 			}
-			if _, err := strconv.ParseFloat(v, 64); err == nil {
+			if _, err := strconv.ParseFloat(v, 64); err == nil { // An error means that the number is out of range.
 				return numberValue(f), nil
 			}
 		}
@@ -138,12 +141,13 @@ func toNumber(args []any) (any, error) {
 	}
 }
 
-// round rounds x to the given number of decimals, half to even.
+// round rounds x to a number of decimals. A half is rounded to the even neighbour.
 func round(x float64, decimals int) any {
 	return numberValue(shiftDecimalPoint(math.RoundToEven(shiftDecimalPoint(x, decimals)), -decimals))
 }
 
-// shiftDecimalPoint multiplies x by 10^places. It changes the exponent in x's decimal text, which is free of rounding errors.
+// shiftDecimalPoint multiplies x by 10^places. It adds places to the exponent in x's decimal text, because a multiplication would make
+// rounding errors. It returns x if x is not finite or the result is out of range.
 func shiftDecimalPoint(x float64, places int) float64 {
 	digits, exponent, _ := strings.Cut(strconv.FormatFloat(x, 'e', -1, 64), "e")
 	n, err := strconv.Atoi(exponent)
@@ -157,6 +161,7 @@ func shiftDecimalPoint(x float64, places int) float64 {
 	return shifted
 }
 
+// squareRoot evaluates $sqrt.
 func squareRoot(args []any) (any, error) {
 	x := numberArg(args, 0, 0)
 	if x < 0 {
@@ -165,6 +170,7 @@ func squareRoot(args []any) (any, error) {
 	return numberValue(math.Sqrt(x)), nil
 }
 
+// power evaluates $power.
 func power(args []any) (any, error) {
 	result := math.Pow(numberArg(args, 0, 0), numberArg(args, 1, 0))
 	if math.IsInf(result, 0) || math.IsNaN(result) {
@@ -173,8 +179,8 @@ func power(args []any) (any, error) {
 	return numberValue(result), nil
 }
 
-// random returns a number from 0 up to, but not including, 1. The same seed gives the same number; AWS's number for that seed
-// differs, because its generator is not published.
+// random returns a number that is at least 0 and less than 1. If seed is a number, equal seeds give the same number. AWS returns
+// another number for that seed, because AWS has not published its generator.
 func random(seed any) any {
 	x, ok := jsontree.Float(seed)
 	if !ok {
@@ -183,14 +189,11 @@ func random(seed any) any {
 	return rand.New(rand.NewPCG(math.Float64bits(x), 0)).Float64()
 }
 
+// formatBase evaluates $formatBase.
 func formatBase(args []any) (any, error) {
-	const (
-		decimal  = 10
-		smallest = 2
-		largest  = 36
-	)
-	base := math.RoundToEven(numberArg(args, 1, decimal))
-	if base < smallest || base > largest {
+	const defaultBase, minBase, maxBase = 10, 2, 36
+	base := math.RoundToEven(numberArg(args, 1, defaultBase))
+	if base < minBase || base > maxBase {
 		return nil, evalError("D3100", "The radix of the formatBase function must be between 2 and 36")
 	}
 	return strconv.FormatInt(int64(math.RoundToEven(numberArg(args, 0, 0))), int(base)), nil

@@ -17,6 +17,7 @@ func objectFunctions() map[string]definition {
 	}
 }
 
+// keys evaluates $keys: the keys of an object, or of all objects in an array, each key once.
 func keys(args []any) (any, error) {
 	result := newSequence()
 	seen := map[string]bool{}
@@ -37,6 +38,7 @@ func keys(args []any) (any, error) {
 	return unwrapSequence(result, false), nil
 }
 
+// spread evaluates $spread: it splits objects into objects with one key each. It returns a value that is no object unchanged.
 func spread(v any) any {
 	result := newSequence()
 	if items, ok := arrayItems(v); ok {
@@ -58,6 +60,7 @@ func spread(v any) any {
 	return result
 }
 
+// merge evaluates $merge: one object with the keys of all objects in an array. The last value of a key counts.
 func merge(args []any) (any, error) {
 	result := &jsontree.Object{}
 	for _, item := range itemsOf(args[0]) {
@@ -71,6 +74,7 @@ func merge(args []any) (any, error) {
 	return result, nil
 }
 
+// each evaluates $each: the results of a function for each key of an object.
 func each(e *evaluation, args []any) (any, error) {
 	o, ok := argAt(args, 0).(*jsontree.Object)
 	fn, isFunction := argAt(args, 1).(*function)
@@ -91,6 +95,7 @@ func each(e *evaluation, args []any) (any, error) {
 	return unwrapSequence(result, false), nil
 }
 
+// sift evaluates $sift: the keys of an object for which a function returns true.
 func sift(e *evaluation, args []any) (any, error) {
 	o, ok := argAt(args, 0).(*jsontree.Object)
 	fn, isFunction := argAt(args, 1).(*function)

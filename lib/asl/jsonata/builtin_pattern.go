@@ -28,10 +28,12 @@ func patternFunctions() map[string]definition {
 	}
 }
 
+// errNotPattern is the error of the function called name for an argument that is neither a string nor a regular expression.
 func errNotPattern(name string) error {
 	return evalError("T1010", "The matcher function argument passed to function "+quote(name)+" does not return the correct object structure")
 }
 
+// split evaluates $split.
 func split(args []any) (any, error) {
 	limit := numberArg(args, 2, math.MaxInt32)
 	if limit < 0 {
@@ -56,10 +58,11 @@ func split(args []any) (any, error) {
 	return &array{items: items}, nil
 }
 
-// matchObject returns a match as $match does. offsets are those of regexp.FindStringSubmatchIndex.
+// matchObject returns a match in s as $match does. offsets is what regexp.FindStringSubmatchIndex returned for the match: its start
+// and end in s, and those of each group.
 func matchObject(s string, offsets []int) *jsontree.Object {
 	groups := []any{}
-	for i := 2; i+1 < len(offsets); i += 2 { // The first two offsets are those of the whole match.
+	for i := 2; i+1 < len(offsets); i += 2 { // The first two offsets are the start and end of the whole match.
 		if offsets[i] < 0 { // The group matches nothing.
 			groups = append(groups, "")
 		} else {
@@ -74,8 +77,8 @@ func matchObject(s string, offsets []int) *jsontree.Object {
 	)
 }
 
-// firstMatch returns the first match as an object, undefined if there is none: the result of calling a regular expression as a
-// function.
+// firstMatch returns the first match as an object, or undefined if there is none. This is the result of a regular expression that is
+// called as a function.
 func firstMatch(re *regex, s string) any {
 	offsets := re.FindStringSubmatchIndex(s)
 	if offsets == nil {
@@ -86,6 +89,7 @@ func firstMatch(re *regex, s string) any {
 	return jsontree.NewObject("match", s[offsets[0]:offsets[1]], "start", int64(offsets[0]), "end", int64(offsets[1]), "groups", groups)
 }
 
+// match evaluates $match.
 func match(args []any) (any, error) {
 	re, ok := argAt(args, 1).(*regex)
 	if !ok {
@@ -105,6 +109,7 @@ func match(args []any) (any, error) {
 	return results, nil
 }
 
+// replace evaluates $replace.
 func replace(e *evaluation, args []any) (any, error) {
 	const (
 		replacementAt = 2
@@ -139,9 +144,11 @@ func replace(e *evaluation, args []any) (any, error) {
 	}
 }
 
+// replaceMatches replaces the first matches in s, at most limit of them; a negative limit means all. replacement is a text, or a
+// function that returns the text for a match.
 func (e *evaluation) replaceMatches(re *regex, s string, replacement any, limit int) (any, error) {
 	var out strings.Builder
-	last := 0
+	last := 0 // The end of the last match.
 	for _, offsets := range re.FindAllStringSubmatchIndex(s, limit) {
 		if offsets[0] == offsets[1] {
 			return nil, evalError("D1004", "Regular expression matches zero length string")
@@ -175,10 +182,11 @@ func (e *evaluation) replaceMatches(re *regex, s string, replacement any, limit 
 	return out.String(), nil
 }
 
-// expandGroups replaces $0 (the match), $1, $2, … (its groups) and $$ (a dollar sign) in a replacement.
+// expandGroups returns a replacement text with its references replaced: $0 by the match in s, $1, $2, … by its groups, and $$ by a
+// dollar sign. offsets is what regexp.FindStringSubmatchIndex returned for the match.
 func expandGroups(template, s string, offsets []int) string {
 	var out strings.Builder
-	groups := len(offsets)/2 - 1
+	groups := len(offsets)/2 - 1 // The number of groups in the pattern.
 	for i := 0; i < len(template); i++ {
 		if template[i] != '$' || i+1 == len(template) {
 			out.WriteByte(template[i])

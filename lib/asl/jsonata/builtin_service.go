@@ -15,7 +15,7 @@ import (
 	"github.com/herald-progress/herald/lib/asl/jsontree"
 )
 
-// maxRange is the length of the longest array that $range returns.
+// maxRange is the greatest number of items that $range returns.
 const maxRange = 1000
 
 // serviceFunctions returns the functions that Step Functions adds: see "Transforming data with JSONata" in its developer
@@ -36,6 +36,7 @@ func serviceFunctions() map[string]definition {
 	}
 }
 
+// partition evaluates $partition.
 func partition(args []any) (any, error) {
 	size := int(math.Floor(numberArg(args, 1, 0)))
 	if size < 1 {
@@ -49,6 +50,7 @@ func partition(args []any) (any, error) {
 	return &array{items: parts}, nil
 }
 
+// rangeItems evaluates $range.
 func rangeItems(args []any) (any, error) {
 	from, to, step := numberArg(args, 0, 0), numberArg(args, 1, 0), numberArg(args, 2, 0)
 	if step == 0 || (to-from)/step >= maxRange {

@@ -12,7 +12,7 @@ import (
 func stringFunctions() map[string]definition {
 	return map[string]definition{
 		"string": {"<x-b?:s>", ifDefined(func(args []any) (any, error) {
-			if toBoolean(argAt(args, 1)) && typeLetter(args[0]) != 's' {
+			if indented := toBoolean(argAt(args, 1)); indented && typeLetter(args[0]) != 's' {
 				return string(appendJSON(nil, args[0], "\n")), nil
 			}
 			return toString(args[0])
@@ -54,8 +54,8 @@ func toString(v any) (string, error) {
 	return string(appendJSON(nil, v, "")), nil
 }
 
-// appendJSON appends v to dst as JSON text, with numbers as JavaScript writes them. If newline is not empty the text is
-// indented; newline begins each line.
+// appendJSON appends v to dst as JSON text, with numbers as JavaScript writes them. An empty newline gives compact text. Otherwise the
+// text is indented, and newline is the line break with the indentation of v.
 func appendJSON(dst []byte, v any, newline string) []byte {
 	const indent = "  "
 	inner := newline
@@ -107,6 +107,7 @@ func appendJSON(dst []byte, v any, newline string) []byte {
 	}
 }
 
+// substring evaluates $substring. A negative start counts from the end.
 func substring(args []any) (any, error) {
 	runes := []rune(stringArg(args, 0))
 	start := numberArg(args, 1, 0)
@@ -123,6 +124,7 @@ func substring(args []any) (any, error) {
 	return string(runes[int(from):int(to)]), nil
 }
 
+// pad evaluates $pad. A negative width pads on the left.
 func pad(args []any) (any, error) {
 	const maxWidth = 10_000_000 // Bounds the memory of one call.
 	s, width := stringArg(args, 0), numberArg(args, 1, 0)
@@ -146,6 +148,7 @@ func pad(args []any) (any, error) {
 	return s + padding.String(), nil
 }
 
+// join evaluates $join.
 func join(args []any) (any, error) {
 	parts := []string{}
 	for i, item := range itemsOf(args[0]) {

@@ -4,7 +4,7 @@ import (
 	"strconv"
 )
 
-// Error is a JSONata error: a syntax error (code S…) or an evaluation error (codes T…, D…, U…).
+// Error is a JSONata error. A code that begins with S is that of a syntax error; one with T, D or U is that of an evaluation error.
 type Error struct {
 	// Code is the error's code in the JSONata reference implementation, such as T2001.
 	Code string

@@ -7,7 +7,7 @@ import (
 	"github.com/herald-progress/herald/lib/asl/jsontree"
 )
 
-// A frame holds the variables of a block or a function call. Lookups continue in the parent.
+// A frame holds the variables of a block or a function call. lookup continues in the parent frame.
 type frame struct {
 	parent    *frame
 	variables map[string]any
@@ -37,13 +37,16 @@ const (
 
 // An evaluation is one evaluation of an expression.
 type evaluation struct {
-	now      time.Time
-	builtins map[string]*function
-	depth    int
-	steps    int
+	now      time.Time            // The time of $now and $millis.
+	builtins map[string]*function // By name, without $.
+	depth    int                  // See maxDepth.
+	steps    int                  // See maxSteps.
 }
 
-// eval evaluates n. v is the context value $.
+// Each method below that evaluates a node takes the node n, the context value v, which is $ in the expression, and the frame f with
+// the variables.
+
+// eval evaluates n with its filters and its group-by clause.
 func (e *evaluation) eval(n *node, v any, f *frame) (any, error) {
 	e.depth++
 	e.steps++
@@ -60,7 +63,7 @@ func (e *evaluation) eval(n *node, v any, f *frame) (any, error) {
 	if result, err = e.applyFilters(n.filters, result, f); err != nil {
 		return nil, err
 	}
-	if n.group != nil && n.kind != kindPath {
+	if n.group != nil && n.kind != kindPath { // A path applies its own group-by clause.
 		if result, err = e.object(n.group, result, f); err != nil {
 			return nil, err
 		}
@@ -68,8 +71,13 @@ func (e *evaluation) eval(n *node, v any, f *frame) (any, error) {
 	return unwrapSequence(result, n.keepArray), nil
 }
 
-// unwrapSequence returns undefined for an empty sequence. For a sequence of one item it returns that item, unless keepArray is
-// set or the sequence has keepSingleton. It returns any other value unchanged.
+// unwrapSequence converts the result of a node:
+//
+//	an empty sequence        undefined
+//	a sequence of one item   the item; or the sequence, if keepArray or the sequence's keepSingleton is set
+//	any other value          the value unchanged
+//
+// If keepArray is set, it sets keepSingleton of the sequence that it returns.
 func unwrapSequence(v any, keepArray bool) any {
 	a, ok := v.(*array)
 	if !ok || !a.sequence {
@@ -90,6 +98,7 @@ func unwrapSequence(v any, keepArray bool) any {
 	}
 }
 
+// evalKind evaluates n by its kind, without its filters and its group-by clause.
 func (e *evaluation) evalKind(n *node, v any, f *frame) (any, error) {
 	switch n.kind {
 	case kindValue, kindRegex:
@@ -147,6 +156,7 @@ func (e *evaluation) evalFunction(n *node, v any, f *frame) (any, error) {
 	}
 }
 
+// variable returns the value of a variable. $ is the context value. A name that no variable has may be that of a built-in function.
 func (e *evaluation) variable(n *node, v any, f *frame) any {
 	if n.text == "" {
 		return v
@@ -201,7 +211,8 @@ func (e *evaluation) negate(n *node, v any, f *frame) (any, error) {
 	return numberValue(-x), nil
 }
 
-// array evaluates an array constructor.
+// array evaluates an array constructor. The items of an inner array become items of the result, unless the inner array is itself an
+// array constructor.
 func (e *evaluation) array(n *node, v any, f *frame) (any, error) {
 	result := &array{noFlatten: n.noFlatten}
 	for _, item := range n.list {
@@ -227,8 +238,8 @@ func (e *evaluation) array(n *node, v any, f *frame) (any, error) {
 // the value of that key is evaluated once, with the items of the group as its context.
 func (e *evaluation) object(n *node, v any, f *frame) (any, error) {
 	type group struct {
-		pair int
-		data any
+		pair int // The index in n.pairs of the pair that gave the key.
+		data any // The items of the group.
 	}
 
 	items := itemsOf(v)
@@ -279,7 +290,7 @@ func (e *evaluation) object(n *node, v any, f *frame) (any, error) {
 	return result, nil
 }
 
-// integerRange evaluates the range operator: the integers from a to b.
+// integerRange evaluates the range operator: it returns the integers from a to b, or undefined if there are none.
 func integerRange(a, b any) (any, error) {
 	const maxItems = 10_000_000 // The error text names it as 1e7.
 	from, to, err := rangeBounds(a, b)
@@ -300,6 +311,7 @@ func integerRange(a, b any) (any, error) {
 	return &array{items: items, sequence: true}, nil
 }
 
+// rangeBounds returns the operands of the range operator as numbers. An undefined operand becomes 0.
 func rangeBounds(a, b any) (from, to float64, err error) {
 	from, okA := jsontree.Float(a)
 	if !isUndefined(a) && (!okA || from != math.Trunc(from)) {

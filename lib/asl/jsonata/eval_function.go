@@ -4,15 +4,15 @@ import (
 	"github.com/herald-progress/herald/lib/asl/jsontree"
 )
 
-// A function is a built-in function or one that an expression defines. A nil sig accepts all arguments.
+// A function is a built-in function or a function that an expression defines.
 type function struct {
 	name  string
-	sig   *signature
-	arity int
+	sig   *signature // It is nil if the function accepts any arguments.
+	arity int        // The number of parameters.
 	call  func(e *evaluation, args []any) (any, error)
 }
 
-// invoke calls a function. v is the context value.
+// invoke calls a function. v is the context value, which may replace a missing argument.
 func (e *evaluation) invoke(fn *function, args []any, v any) (any, error) {
 	e.depth++
 	defer func() { e.depth-- }()
@@ -26,7 +26,8 @@ func (e *evaluation) invoke(fn *function, args []any, v any) (any, error) {
 	return fn.call(e, args)
 }
 
-// invokeCallback calls the argument of a higher-order function with as many of the arguments as its arity.
+// invokeCallback calls fn, the argument of a higher-order function, with the first of args: as many as fn has parameters, and at least
+// one.
 func (e *evaluation) invokeCallback(fn *function, args ...any) (any, error) {
 	return e.invoke(fn, args[:max(1, min(fn.arity, len(args)))], undefined{})
 }
@@ -38,7 +39,7 @@ func (e *evaluation) call(n *node, v any, f *frame, firstArgs []any) (any, error
 		return nil, err
 	}
 
-	if isUndefined(callee) && n.lhs.kind == kindPath && len(n.lhs.list) == 1 {
+	if isUndefined(callee) && n.lhs.kind == kindPath && len(n.lhs.list) == 1 { // The name of a function without its $?
 		if _, ok := definitions()[n.lhs.list[0].text]; ok {
 			return nil, evalError("T1005", "Attempted to invoke a non-function. Did you mean $"+n.lhs.list[0].text+"?")
 		}
@@ -86,7 +87,7 @@ func (e *evaluation) lambda(n *node, v any, f *frame) *function {
 	}
 }
 
-// partial evaluates a partial application: a call with placeholders returns a function of the missing arguments.
+// partial evaluates a partial application, such as $f(?, 1): it returns a function whose parameters are the placeholders.
 func (e *evaluation) partial(n *node, v any, f *frame) (any, error) {
 	callee, err := e.eval(n.lhs, v, f)
 	if err != nil {
@@ -98,8 +99,8 @@ func (e *evaluation) partial(n *node, v any, f *frame) (any, error) {
 		return nil, evalError("T1008", "Attempted to partially apply a non-function")
 	}
 
-	boundArgs := make([]any, len(n.list))
-	unbound := 0
+	boundArgs := make([]any, len(n.list)) // With nil for each placeholder.
+	unbound := 0                          // The number of placeholders.
 	for i, argument := range n.list {
 		if argument.kind == kindPlaceholder {
 			unbound++
@@ -167,7 +168,7 @@ func (e *evaluation) apply(n *node, v any, f *frame) (any, error) {
 	}, nil
 }
 
-// transform returns the function of the operator |pattern|update,delete|. It changes a deep copy of its argument.
+// transform returns the function of the operator |pattern|update,delete|. The function returns a changed deep copy of its argument.
 func (e *evaluation) transform(n *node, f *frame) *function {
 	return &function{
 		name: "transform", arity: 1,
@@ -194,7 +195,7 @@ func (e *evaluation) transform(n *node, f *frame) *function {
 	}
 }
 
-// applyUpdate applies the update and delete clauses of a transform to one object.
+// applyUpdate changes one object as the update and delete clauses of a transform say.
 func (e *evaluation) applyUpdate(n *node, o *jsontree.Object, f *frame) error {
 	updates, err := e.eval(n.rhs, o, f)
 	if err != nil {

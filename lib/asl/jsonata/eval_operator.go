@@ -48,7 +48,7 @@ func (e *evaluation) binary(n *node, v any, f *frame) (any, error) {
 	}
 }
 
-// shortCircuit returns the result of an operator if it follows from the left operand alone. Otherwise ok is false.
+// shortCircuit returns the result of an operator if the left operand alone decides it. Otherwise ok is false.
 func shortCircuit(operator string, left any) (result any, ok bool) {
 	switch operator {
 	case operatorAnd:
@@ -64,6 +64,7 @@ func shortCircuit(operator string, left any) (result any, ok bool) {
 	}
 }
 
+// arithmetic evaluates +, -, *, / and %. The result is undefined if an operand is undefined.
 func arithmetic(operator string, a, b any) (any, error) {
 	x, okX := jsontree.Float(a)
 	if !okX && !isUndefined(a) {
@@ -98,6 +99,7 @@ func arithmetic(operator string, a, b any) (any, error) {
 	return numberValue(result), nil
 }
 
+// compare evaluates <, <=, > and >=. The result is undefined if an operand is undefined.
 func compare(operator string, a, b any) (any, error) {
 	_, isNumberA := jsontree.Float(a)
 	_, isNumberB := jsontree.Float(b)
@@ -135,6 +137,7 @@ func compare(operator string, a, b any) (any, error) {
 // compareUTF16 compares two strings by their UTF-16 code units, as JavaScript and Java do.
 func compareUTF16(a, b string) int {
 	for a != "" && b != "" {
+		// The first character of each string; UTFMax is the greatest number of bytes of a character.
 		x, y := []rune(a[:min(len(a), utf8.UTFMax)])[0], []rune(b[:min(len(b), utf8.UTFMax)])[0]
 		if x != y {
 			return int(utf16Order(x) - utf16Order(y))
@@ -144,8 +147,8 @@ func compareUTF16(a, b string) int {
 	return strings.Compare(a, b)
 }
 
-// utf16Order maps a character to a number whose order is that of UTF-16 code units: a character above U+FFFF, which begins with
-// a surrogate, comes before U+E000.
+// utf16Order maps a character to a number, so that the order of the numbers is that of UTF-16 code units. A character above U+FFFF
+// begins with a surrogate in UTF-16, so it comes before U+E000.
 func utf16Order(r rune) rune {
 	const (
 		surrogates = 0xD800   // The first surrogate.
@@ -164,6 +167,7 @@ func utf16Order(r rune) rune {
 	}
 }
 
+// concatenate evaluates the operator &.
 func concatenate(a, b any) (any, error) {
 	var text strings.Builder
 	for _, v := range []any{a, b} {
@@ -176,7 +180,7 @@ func concatenate(a, b any) (any, error) {
 	return text.String(), nil
 }
 
-// isIn evaluates the operator in: whether a is one of the items of b.
+// isIn evaluates the operator in: it reports whether a is one of the items of b.
 func isIn(a, b any) bool {
 	if isUndefined(a) || isUndefined(b) {
 		return false

@@ -7,7 +7,7 @@ import (
 	"github.com/herald-progress/herald/lib/asl/jsontree"
 )
 
-// path evaluates the steps of a path, each over the results of the previous one.
+// path evaluates the steps of a path. Each step is evaluated for every result of the step before.
 func (e *evaluation) path(n *node, v any, f *frame) (any, error) {
 	input := []any{v}
 	if items, ok := arrayItems(v); ok && n.list[0].kind != kindVariable {
@@ -19,7 +19,7 @@ func (e *evaluation) path(n *node, v any, f *frame) (any, error) {
 		err    error
 	)
 	for i, step := range n.list {
-		if i == 0 && step.noFlatten {
+		if i == 0 && step.noFlatten { // An array constructor is evaluated once, not for each item.
 			result, err = e.eval(step, newSequence(input...), f)
 		} else {
 			result, err = e.step(step, itemsOf(result), f, i == len(n.list)-1)
@@ -28,7 +28,7 @@ func (e *evaluation) path(n *node, v any, f *frame) (any, error) {
 			return nil, err
 		}
 		if items, ok := arrayItems(result); isUndefined(result) || ok && len(items) == 0 {
-			break
+			break // There is nothing for the next step.
 		}
 	}
 
@@ -41,7 +41,7 @@ func (e *evaluation) path(n *node, v any, f *frame) (any, error) {
 	return result, nil
 }
 
-// markSingleton marks an array so that unwrapSequence keeps it even if it has one item.
+// markSingleton marks an array, so that unwrapSequence returns it as an array even if it has one item.
 func markSingleton(v any) any {
 	a, ok := v.(*array)
 	switch {
@@ -55,7 +55,7 @@ func markSingleton(v any) any {
 	}
 }
 
-// step evaluates one step of a path over the given items.
+// step evaluates one step of a path for each item of input. It returns all results in one sequence, in which it flattens arrays.
 func (e *evaluation) step(n *node, input []any, f *frame, isLast bool) (any, error) {
 	if n.kind == kindSort {
 		sorted, err := e.sort(n, &array{items: input}, f)
@@ -80,7 +80,7 @@ func (e *evaluation) step(n *node, input []any, f *frame, isLast bool) (any, err
 		}
 	}
 
-	if isLast && len(results) == 1 { // The path's result is an array that its last step returns alone: it is not flattened.
+	if isLast && len(results) == 1 { // If the last step returns a single array, that array is the result, and is not flattened.
 		if _, ok := arrayItems(results[0]); ok && !isSequence(results[0]) {
 			return results[0], nil
 		}
@@ -99,7 +99,7 @@ func (e *evaluation) step(n *node, input []any, f *frame, isLast bool) (any, err
 	return flat, nil
 }
 
-// applyFilters applies predicates in order.
+// applyFilters applies predicates to v, one after the other.
 func (e *evaluation) applyFilters(filters []*node, v any, f *frame) (any, error) {
 	var err error
 	for _, filter := range filters {
@@ -110,7 +110,7 @@ func (e *evaluation) applyFilters(filters []*node, v any, f *frame) (any, error)
 	return v, nil
 }
 
-// filter applies a predicate to the items of v: an index, a list of indexes, or a condition.
+// filter applies a predicate to the items of v. A predicate is an index, a list of indexes, or a condition.
 func (e *evaluation) filter(n *node, v any, f *frame) (any, error) {
 	results := newSequence()
 	if isUndefined(v) {
@@ -118,7 +118,7 @@ func (e *evaluation) filter(n *node, v any, f *frame) (any, error) {
 	}
 
 	items := itemsOf(v)
-	if n.kind == kindValue {
+	if n.kind == kindValue { // A literal index need not be evaluated for each item.
 		if x, ok := jsontree.Float(n.value); ok {
 			return itemAt(items, x), nil
 		}
@@ -144,8 +144,8 @@ func (e *evaluation) filter(n *node, v any, f *frame) (any, error) {
 	return results, nil
 }
 
-// itemAt returns the item at index x as a sequence, or, if that item is an array, as that array. Without such an item it returns
-// an empty sequence.
+// itemAt returns the item at index x: in a sequence, or as it is if it is an array. If there is no such item, it returns an empty
+// sequence.
 func itemAt(items []any, x float64) any {
 	i := resolveIndex(x, len(items))
 	if i < 0 || i >= len(items) {
@@ -169,7 +169,7 @@ func resolveIndex(x float64, length int) int {
 	return i
 }
 
-// asIndexes returns v, a number or an array of numbers, as a list of numbers. ok is false if v is neither.
+// asIndexes returns the numbers in v, which is a number or an array of numbers. ok is false for any other v.
 func asIndexes(v any) (indexes []float64, ok bool) {
 	if x, ok := jsontree.Float(v); ok {
 		return []float64{x}, true
@@ -188,7 +188,7 @@ func asIndexes(v any) (indexes []float64, ok bool) {
 	return indexes, true
 }
 
-// lookupField returns the value of key in an object, or the values of key in an array of objects.
+// lookupField returns the value of a key in an object. For an array, it returns the values of the key in all objects of the array.
 func lookupField(v any, key string) any {
 	if o, ok := v.(*jsontree.Object); ok {
 		if value, ok := o.Get(key); ok {
@@ -215,7 +215,7 @@ func lookupField(v any, key string) any {
 	return results
 }
 
-// wildcard returns the values of an object, or the items of an array; nested arrays are flattened.
+// wildcard returns the values of an object, or the items of an array. It flattens arrays inside them.
 func wildcard(v any) any {
 	results := newSequence()
 	if o, ok := v.(*jsontree.Object); ok {
@@ -232,7 +232,7 @@ func wildcard(v any) any {
 	return results
 }
 
-// flatten appends v to results, or, if v is an array, its items at any depth.
+// flatten appends v to results. If v is an array, it appends the items of v at any depth instead.
 func flatten(v any, results *array) {
 	items, ok := arrayItems(v)
 	if !ok {
@@ -244,7 +244,7 @@ func flatten(v any, results *array) {
 	}
 }
 
-// descendants appends v and the values inside it, at any depth, to results, and returns results.
+// descendants appends v and all values inside v, at any depth, to results, and returns results. It does not append arrays themselves.
 func descendants(v any, results *array) *array {
 	items, isArray := arrayItems(v)
 	if !isArray {
@@ -310,7 +310,8 @@ func (e *evaluation) sort(n *node, v any, f *frame) (any, error) {
 	return sorted, firstErr
 }
 
-// compareKeys compares two values of an order-by term. An undefined value comes last.
+// compareKeys compares two values of an order-by term. It returns a negative number if a comes first, 0 if they are equal, and a
+// positive number if b comes first. An undefined value comes last.
 func compareKeys(a, b any) (int, error) {
 	switch missing := isUndefined(a); {
 	case missing && isUndefined(b):

@@ -1,8 +1,8 @@
 // Package jsonata evaluates JSONata expressions as AWS Step Functions does.
 //
 // It implements JSONata 2.1 (docs.jsonata.org) and the functions that Step Functions adds: $partition, $range, $hash,
-// $random with a seed, $uuid and $parse. Compile rejects the features that are missing, by name: the parent operator %, the join
-// operators @ and #, $eval, $formatInteger and $parseInteger. Regular expressions have Go's syntax.
+// $random with a seed, $uuid and $parse. Compile rejects these features by name: the parent operator %, the join operators @ and #,
+// $eval, $formatInteger and $parseInteger. Regular expressions have Go's syntax.
 package jsonata
 
 import (
@@ -19,7 +19,7 @@ var ErrFunction = errors.New("jsonata: returned a function")
 // Expr is a compiled expression. It is safe for concurrent use.
 type Expr struct {
 	root      *node
-	builtins  map[string]*function
+	builtins  map[string]*function // The built-in functions that the expression names.
 	variables []string
 }
 
@@ -56,7 +56,7 @@ func Compile(text string) (*Expr, error) {
 
 		arity := len(sig.parameters)
 		if name == "string" {
-			arity = 1 // Higher-order functions pass one argument to $string: its second is not meant for them.
+			arity = 1 // A higher-order function must not pass the index of an item as the second argument of $string, indentation.
 		}
 
 		x.builtins[name] = &function{name: name, sig: sig, arity: arity, call: d.call}
@@ -68,8 +68,8 @@ func Compile(text string) (*Expr, error) {
 // Variables returns the names, without $, of the variables and unknown functions in the expression, in no order.
 func (x *Expr) Variables() []string { return x.variables }
 
-// Eval evaluates the expression with the given variables. They and the result are values of package jsontree. The error is
-// ErrUndefined, ErrFunction or an *Error.
+// Eval evaluates the expression. values holds the values of its variables by name, without $. These values and the result are values
+// of package jsontree. The error is ErrUndefined, ErrFunction or an *Error.
 func (x *Expr) Eval(values map[string]any) (any, error) {
 	e := &evaluation{now: time.Now(), builtins: x.builtins}
 	result, err := e.eval(x.root, undefined{}, &frame{parent: &frame{variables: values}})

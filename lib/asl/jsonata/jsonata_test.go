@@ -11,6 +11,7 @@ import (
 	"github.com/herald-progress/herald/lib/asl/jsontree"
 )
 
+// order is the value of the variable $o in these tests; $n is 3.
 const order = `{"id":12345678901234567,"user":{"name":"Ada","tags":["a","b"]},"empty":{},"none":null,"lines":[
 	{"part":"3001","colour":"red","n":2,"price":0.5},{"part":"3002","colour":"blue","n":10,"price":1.25},{"part":"3003","colour":"red","n":1,"price":3}]}`
 
@@ -23,7 +24,7 @@ func values(tb testing.TB) map[string]any {
 	return map[string]any{"o": v, "n": int64(3)}
 }
 
-// eval returns the value of an expression as JSON text, or the error.
+// eval returns the value of an expression as JSON text, or the text of its error.
 func eval(t *testing.T, text string) string {
 	t.Helper()
 	x, err := jsonata.Compile(text)
@@ -183,7 +184,7 @@ func TestCompileRejectsInvalidAndUnsupportedExpressions(t *testing.T) {
 	}
 }
 
-// All executions of a machine share its expressions.
+// TestConcurrentEvaluationsDoNotInterfere: all executions of a state machine share its expressions.
 func TestConcurrentEvaluationsDoNotInterfere(t *testing.T) {
 	x, err := jsonata.Compile(`($x := $n; ($map([1..20], function($v) { $v ~> $string() ~> $pad(-3, "0") ~> $match(/\d/) ~> $count() }) ~> $sum()) + $x)`)
 	if err != nil {
@@ -222,7 +223,7 @@ func FuzzCompile(f *testing.F) {
 			return
 		}
 		if strings.Contains(text, "..") || strings.Contains(text, "pad") {
-			return // These may take long.
+			return // A range or a padded text may be large, and take long.
 		}
 
 		if _, err := x.Eval(v); err != nil && !errors.As(err, &jsonataErr) && !errors.Is(err, jsonata.ErrUndefined) && !errors.Is(err, jsonata.ErrFunction) {

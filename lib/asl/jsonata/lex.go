@@ -22,12 +22,12 @@ const (
 	tokenRegex
 )
 
-// A token is a lexical element of an expression. text is the operator, or the name without its $ or backquotes.
+// A token is a lexical element of an expression.
 type token struct {
 	kind  tokenKind
-	text  string
-	value any
-	pos   int
+	text  string // The operator, or the name without its $ or backquotes. Of other tokens, a text for error messages.
+	value any    // Of tokenValue and tokenRegex.
+	pos   int    // The byte offset in the expression.
 }
 
 // A lexer splits an expression into tokens.
@@ -45,7 +45,7 @@ const (
 
 const (
 	blanks        = " \t\n\r\v"
-	twoCharacters = ".. := != >= <= ** ~> ?: ??" // The operators of two characters, with a blank between them.
+	twoCharacters = ".. := != >= <= ** ~> ?: ??" // The operators of two characters, separated by blanks.
 	oneCharacter  = ".[]{}()@#;:?+-*/%|=<>^&!~," // The operators of one character.
 	quotes        = "\"'`"
 )
@@ -81,7 +81,7 @@ func (l *lexer) next(wantOperand bool) (token, error) {
 	switch c := rest[0]; {
 	case wantOperand && c == '/':
 		return l.regex()
-	case len(rest) > 1 && rest[1] != ' ' && strings.Contains(twoCharacters, rest[:2]):
+	case len(rest) > 1 && rest[1] != ' ' && strings.Contains(twoCharacters, rest[:2]): // A blank there is only a separator.
 		l.pos += 2
 		return token{kind: tokenOperator, text: rest[:2], pos: start}, nil
 	case strings.IndexByte(oneCharacter, c) >= 0:
@@ -108,6 +108,7 @@ func (l *lexer) quotedName() (token, error) {
 	return token{kind: tokenName, text: name, pos: start}, nil
 }
 
+// numberPattern matches a JSON number without its sign, at the beginning of a text.
 var numberPattern = regexp.MustCompile(`^(0|[1-9][0-9]*)(\.[0-9]+)?([Ee][-+]?[0-9]+)?`)
 
 func (l *lexer) number() (token, error) {
@@ -153,10 +154,12 @@ func (l *lexer) name() (token, error) {
 	}
 }
 
+// escapes are the characters that may follow a backslash in a string, in addition to u.
 const escapes = `"'\/bfnrt`
 
+// quoted reads a string in quotes.
 func (l *lexer) quoted(quote byte) (token, error) {
-	const escaped = "\"'\\/\b\f\n\r\t" // What the bytes of escapes stand for.
+	const escaped = "\"'\\/\b\f\n\r\t" // For each character of escapes, the character that the escape stands for.
 	start := l.pos
 	var b strings.Builder
 	for i := start + 1; i < len(l.text); i++ {
@@ -190,8 +193,9 @@ func (l *lexer) quoted(quote byte) (token, error) {
 }
 
 // unicodeEscape decodes u and four hexadecimal digits at the beginning of s. If they are a high surrogate of UTF-16, it also
-// decodes the escape of the low surrogate that must follow. It returns the character and the length of the decoded text.
-func unicodeEscape(s string) (rune, int, bool) {
+// decodes the escape of the low surrogate that must follow. It returns the character and the length of the decoded text. ok is false
+// if s does not begin with such an escape.
+func unicodeEscape(s string) (r rune, size int, ok bool) {
 	const (
 		width = len("u0000")
 		high  = 0xD800  // The first high surrogate.
@@ -209,8 +213,9 @@ func unicodeEscape(s string) (rune, int, bool) {
 		return 0, 0, false
 	}
 
-	r := rune(n)
-	if r < high || r >= low || len(s) < width+1 || s[width] != '\\' {
+	r = rune(n)
+	isHighSurrogate := r >= high && r < low
+	if !isHighSurrogate || len(s) < width+1 || s[width] != '\\' {
 		return r, width, true
 	}
 	if second, size, ok := unicodeEscape(s[width+1:]); ok && second >= low && second < end {
@@ -220,6 +225,7 @@ func unicodeEscape(s string) (rune, int, bool) {
 	return utf8.RuneError, width, true
 }
 
+// regex reads a regular expression between slashes, and its flags.
 func (l *lexer) regex() (token, error) {
 	start := l.pos
 	for i, depth := start+1, 0; i < len(l.text); i++ {
@@ -245,12 +251,14 @@ func (l *lexer) regex() (token, error) {
 	return token{}, syntaxError("S0302", start, "No terminating / in regular expression")
 }
 
+// compileRegex returns the token of a regular expression. flags may contain i and m.
 func compileRegex(pattern, flags string, pos int) (token, error) {
 	if pattern == "" {
 		return token{}, syntaxError("S0301", pos, "Empty regular expressions are not allowed")
 	}
 
-	// JavaScript allows an escaped slash and an escaped space; Go does not.
+	// JavaScript allows an escaped slash and an escaped space; Go does not. The first pair protects an escaped backslash, so that a
+	// slash or space after it stays as it is.
 	source := strings.NewReplacer(`\\`, `\\`, `\/`, `/`, `\ `, ` `).Replace(pattern)
 	if flags != "" {
 		source = "(?" + flags + ")" + source

@@ -34,23 +34,23 @@ const (
 // A node is a node of an expression's syntax tree. After processing, a path is a list of steps, each with its filters.
 type node struct {
 	kind    kind
-	pos     int
-	text    string // The operator, name or variable.
-	value   any
-	lhs     *node
-	rhs     *node
-	third   *node   // The third operand of a condition or a transformation.
-	list    []*node // Steps, items, expressions, arguments or parameters.
-	pairs   [][2]*node
-	terms   []term
-	filters []*node // The predicates of a node that is not a step.
-	stages  []*node // The predicates of a step, applied to its result for each item.
-	group   *node   // The object constructor of a group-by clause.
-	sig     *signature
+	pos     int        // The byte offset in the expression.
+	text    string     // The operator, name or variable.
+	value   any        // The value of a literal, or the regular expression.
+	lhs     *node      // The left operand; the function of a call; the pattern of a transformation; the test of a condition.
+	rhs     *node      // The right operand, or the body of a function definition.
+	third   *node      // The third operand of a condition or a transformation.
+	list    []*node    // Steps, items, expressions, arguments or parameters.
+	pairs   [][2]*node // The keys and values of an object constructor.
+	terms   []term     // The criteria of an order-by clause.
+	filters []*node    // The predicates of a node that is not a step.
+	stages  []*node    // The predicates of a step, applied to its result for each item.
+	group   *node      // The object constructor of a group-by clause.
+	sig     *signature // The signature of a function definition, or nil.
 
-	keepArray     bool // [] follows the node.
+	keepArray     bool // [] follows the node, so that a single result stays in an array.
 	keepSingleton bool // [] follows a step of the path.
-	noFlatten     bool // An array constructor at the beginning or end of a path.
+	noFlatten     bool // The node is an array constructor at the beginning or end of a path, or a block with one.
 }
 
 // A term is one criterion of an order-by clause.
@@ -73,6 +73,7 @@ const (
 	powerCall       = 80
 )
 
+// bindingPower maps each operator with a left operand to its binding power.
 var bindingPower = map[string]int{
 	".": powerDot, "[": powerCall, "{": powerObject, "(": powerCall, "@": powerCall, "#": powerCall,
 	"?": powerCondition, "+": powerSum, "-": powerSum, "*": powerProduct, "/": powerProduct, "%": powerProduct,
@@ -81,15 +82,15 @@ var bindingPower = map[string]int{
 	"??": powerComparison, operatorAnd: powerAnd, operatorOr: powerOr, operatorIn: powerComparison, "&": powerSum,
 }
 
-// maxNesting is the greatest depth of an expression.
+// maxNesting is how deep expressions may be nested.
 const maxNesting = 500
 
-// A parser is a Pratt parser: an operator takes its operands by bindingPower.
+// A parser is a Pratt parser: the binding powers decide which operands belong to an operator.
 type parser struct {
 	lexer lexer
-	token token
-	depth int
-	err   error
+	token token // The next token.
+	depth int   // The number of expressions around the current one.
+	err   error // The first error.
 }
 
 // fail records the first error and moves to the end of the text, which stops the parser.
@@ -101,7 +102,7 @@ func (p *parser) fail(err error) {
 	p.token = token{kind: tokenEnd, text: "(end)", pos: p.lexer.pos}
 }
 
-// advance reads the next token; for wantOperand see lexer.next.
+// advance reads the next token. wantOperand is the argument of lexer.next.
 func (p *parser) advance(wantOperand bool) {
 	if p.err != nil {
 		return
@@ -114,11 +115,12 @@ func (p *parser) advance(wantOperand bool) {
 	p.token = t
 }
 
+// nextIs reports whether the operator comes next.
 func (p *parser) nextIs(operator string) bool {
 	return p.token.kind == tokenOperator && p.token.text == operator
 }
 
-// expect consumes the given operator, or fails if another token comes next.
+// expect consumes the operator, or fails if another token comes next. wantOperand is for the token after the operator.
 func (p *parser) expect(operator string, wantOperand bool) {
 	if !p.nextIs(operator) {
 		if p.token.kind == tokenEnd {
@@ -131,7 +133,7 @@ func (p *parser) expect(operator string, wantOperand bool) {
 	p.advance(wantOperand)
 }
 
-// accept consumes the given operator if it comes next, and reports whether it did.
+// accept consumes the operator if it comes next, and reports whether it did.
 func (p *parser) accept(operator string) bool {
 	if !p.nextIs(operator) {
 		return false
@@ -165,7 +167,7 @@ func isPrefixOperator(t token) bool {
 	return t.kind == tokenOperator && slices.Contains([]string{"[", "(", "{", "-", "|"}, t.text)
 }
 
-// prefix parses an expression that begins with t.
+// prefix parses an expression that begins with the token t, up to its first operator with a left operand.
 func (p *parser) prefix(t token) *node {
 	n := &node{pos: t.pos, text: t.text, value: t.value}
 	switch t.kind {
@@ -186,9 +188,10 @@ func (p *parser) prefix(t token) *node {
 	return n
 }
 
+// prefixOperator parses the rest of an expression that begins with an operator, whose text is n.text, into n.
 func (p *parser) prefixOperator(n *node) {
 	switch n.text {
-	case operatorAnd, operatorOr, operatorIn:
+	case operatorAnd, operatorOr, operatorIn: // At the beginning of an expression, the word is a name.
 		n.kind = kindName
 	case "*":
 		n.kind = kindWildcard
@@ -219,6 +222,7 @@ func (p *parser) prefixOperator(n *node) {
 	}
 }
 
+// block parses the expressions of a block up to its closing parenthesis.
 func (p *parser) block() []*node {
 	var parts []*node
 	for !p.nextIs(")") && p.err == nil {
@@ -232,6 +236,7 @@ func (p *parser) block() []*node {
 	return parts
 }
 
+// items parses the items of an array constructor up to its closing bracket. An item may be a range, such as 1..3.
 func (p *parser) items() []*node {
 	var items []*node
 	for !p.nextIs("]") && p.err == nil {
@@ -252,6 +257,7 @@ func (p *parser) items() []*node {
 	return items
 }
 
+// objectPairs parses the keys and values of an object constructor up to its closing brace.
 func (p *parser) objectPairs() [][2]*node {
 	var pairs [][2]*node
 	for !p.nextIs("}") && p.err == nil {

@@ -1,6 +1,6 @@
 package jsonata
 
-// infix parses the rest of an operator expression. t is the operator, left its left operand.
+// infix parses the rest of an expression whose operator is t and whose left operand is left.
 func (p *parser) infix(t token, left *node) *node {
 	n := &node{pos: t.pos, text: t.text, lhs: left}
 	switch t.text {
@@ -14,7 +14,7 @@ func (p *parser) infix(t token, left *node) *node {
 		if left.kind != kindVariable {
 			p.fail(syntaxError("S0212", t.pos, "The left side of := must be a variable name (start with $)"))
 		}
-		n.rhs = p.expression(powerAssign - 1)
+		n.rhs = p.expression(powerAssign - 1) // Less than powerAssign, because := is right-associative.
 	case "[":
 		return p.predicate(n)
 	case "{":
@@ -41,7 +41,7 @@ func (p *parser) predicate(n *node) *node {
 	n.kind = kindBinary
 	if p.nextIs("]") { // x[] keeps a single result in an array.
 		step := n.lhs
-		for step.kind == kindBinary && step.text == "[" {
+		for step.kind == kindBinary && step.text == "[" { // In x[1][], it is x that [] belongs to.
 			step = step.lhs
 		}
 		step.keepArray = true
@@ -97,7 +97,7 @@ func (p *parser) call(n *node) *node {
 	return n
 }
 
-// lambda parses the signature and the body of a function definition, whose parameters call has parsed as arguments.
+// lambda parses the signature and the body of a function definition. call has parsed its parameters into n.list.
 func (p *parser) lambda(n *node) {
 	n.kind = kindLambda
 	for _, parameter := range n.list {

@@ -1,6 +1,7 @@
 package jsonata
 
-// process converts the parser's tree into one that can be evaluated: it collects the steps of each path, with their filters.
+// process converts the parser's tree into a tree that can be evaluated: it collects the steps of each path and their filters in one
+// node.
 func process(n *node) (*node, error) {
 	if n == nil {
 		return nil, nil
@@ -24,7 +25,7 @@ func process(n *node) (*node, error) {
 		}
 	case kindSort:
 		return processSort(n)
-	case kindNegate:
+	case kindNegate: // A negative integer becomes a literal.
 		if n.rhs.kind == kindValue {
 			if f, ok := n.rhs.value.(int64); ok {
 				return &node{kind: kindValue, pos: n.pos, value: -f}, nil
@@ -39,7 +40,7 @@ func process(n *node) (*node, error) {
 	return processOperands(n)
 }
 
-// processOperands processes the parts of a node whose shape stays as it is.
+// processOperands returns a copy of n whose operands are processed.
 func processOperands(n *node) (*node, error) {
 	out := *n
 	var err error
@@ -56,7 +57,7 @@ func processOperands(n *node) (*node, error) {
 	}
 
 	if out.kind == kindLambda || out.kind == kindPlaceholder {
-		out.lhs, out.list = nil, n.list // The word function is no operand, and parameters are names, not expressions.
+		out.lhs, out.list = nil, n.list // lhs is only the word function, and parameters are names, not expressions.
 	}
 
 	if out.kind == kindBlock {
@@ -97,6 +98,7 @@ func processPairs(pairs [][2]*node) ([][2]*node, error) {
 	return out, nil
 }
 
+// processDot processes a.b: it appends the steps of b to the path a.
 func processDot(n *node) (*node, error) {
 	left, err := process(n.lhs)
 	if err != nil {
@@ -125,13 +127,13 @@ func processDot(n *node) (*node, error) {
 	}
 
 	if left == path && added > 1 {
-		return path, finishPath(path, added) // An earlier call has finished the first steps.
+		return path, finishPath(path, added) // An earlier call has finished the steps before.
 	}
 	return path, finishPath(path, 0)
 }
 
-// finishPath converts string literals among the steps, from the given one on, to names, and sets the flags of the path that
-// follow from its steps.
+// finishPath finishes the steps of a path, from step number from on: it converts string literals to names, and sets the flags of the
+// path and of its first and last step.
 func finishPath(path *node, from int) error {
 	for _, step := range path.list[from:] {
 		if step.kind == kindValue {
@@ -155,6 +157,7 @@ func finishPath(path *node, from int) error {
 	return nil
 }
 
+// processFilter processes a[b]: it adds the predicate b to a, or to the last step of a path a.
 func processFilter(n *node) (*node, error) {
 	left, err := process(n.lhs)
 	if err != nil {
@@ -183,6 +186,7 @@ func processFilter(n *node) (*node, error) {
 	return left, nil
 }
 
+// processGroup processes a{…}: it adds the group-by clause to a.
 func processGroup(n *node) (*node, error) {
 	left, err := process(n.lhs)
 	if err != nil {
@@ -201,6 +205,7 @@ func processGroup(n *node) (*node, error) {
 	return left, nil
 }
 
+// processSort processes a^(…): it appends the order-by clause to the path a.
 func processSort(n *node) (*node, error) {
 	left, err := process(n.lhs)
 	if err != nil {

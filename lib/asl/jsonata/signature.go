@@ -11,18 +11,17 @@ import (
 // A parameter is one parameter of a signature.
 type parameter struct {
 	isArray      bool
-	subtype      string // The type of an array's items; empty for any.
-	contextTypes string // The types of a context value that may replace a missing argument; empty for none.
+	subtype      string // The type letter of an array's items; empty for any type.
+	contextTypes string // The type letters of a context value that may replace a missing argument; empty if none may.
 }
 
 // A signature is the type of a function, such as <s-nn?:s>: see "Function signatures" in the JSONata documentation.
-// pattern matches the letters of the arguments' types, with one group for each parameter.
 type signature struct {
 	parameters []parameter
-	pattern    *regexp.Regexp
+	pattern    *regexp.Regexp // Matches the type letters of valid arguments, with one group for each parameter.
 }
 
-const typeLetters = "asnblfom" // Array, string, number, boolean, null, function, object, missing.
+const typeLetters = "asnblfom" // Array, string, number, boolean, null, function, object, undefined (missing).
 
 // typeLetter returns the letter of v's type in signatures.
 func typeLetter(v any) byte {
@@ -78,9 +77,9 @@ func parseSignature(text string) (*signature, error) {
 			i += end + 1
 		}
 
-		class := "[" + choice + "m]" // Matches the type letter of the argument.
+		class := "[" + choice + "m]" // Matches the type letter of the argument, which may be undefined.
 		switch choice {
-		case "a":
+		case "a": // Any value is accepted, because a single value becomes an array.
 			class = "[" + typeLetters + "]"
 		case "f":
 			class = "f"
@@ -91,7 +90,7 @@ func parseSignature(text string) (*signature, error) {
 				p.contextTypes = choice
 				class += "?"
 			} else {
-				class += body[i : i+1]
+				class += body[i : i+1] // ? and + mean the same in a regular expression.
 			}
 			i++
 		}
@@ -111,7 +110,7 @@ func parseSignature(text string) (*signature, error) {
 }
 
 // parameterType parses the type at the beginning of s. It returns the letters of the accepted types and the length of the
-// parsed text, 0 if there is no type.
+// parsed text, or 0 if there is no type.
 func parameterType(s string) (types string, width int) {
 	switch c := s[0]; {
 	case strings.IndexByte("asnblfo", c) >= 0:
@@ -131,7 +130,7 @@ func parameterType(s string) (types string, width int) {
 	return "", 0
 }
 
-// closingBracket returns the index of the > that closes the < at the beginning of s, -1 if there is none.
+// closingBracket returns the index of the > that closes the < at the beginning of s, or -1 if there is none.
 func closingBracket(s string) int {
 	depth := 0
 	for i := range len(s) {
@@ -149,8 +148,8 @@ func closingBracket(s string) int {
 	return -1
 }
 
-// bindArgs checks the arguments of the function with the given name. It returns one argument for each parameter: missing
-// ones are replaced by the context value v or by undefined, and single values become arrays where the parameter is an array.
+// bindArgs checks the arguments of the function called name, and returns the arguments for its parameters. The context value v or
+// undefined replaces a missing argument. A single value becomes an array if its parameter is an array.
 func (s *signature) bindArgs(name string, args []any, v any) ([]any, error) {
 	types := make([]byte, len(args))
 	for i, arg := range args {
@@ -163,9 +162,9 @@ func (s *signature) bindArgs(name string, args []any, v any) ([]any, error) {
 	}
 
 	bound := make([]any, 0, len(s.parameters))
-	next := 0
+	next := 0 // The index of the next argument.
 	for i, p := range s.parameters {
-		matched := match[i+1]
+		matched := match[i+1] // The type letters of the arguments for p: several if p ends in +.
 		if len(matched) == 0 {
 			if p.contextTypes != "" {
 				if strings.IndexByte(p.contextTypes, typeLetter(v)) < 0 && !isUndefined(v) {
@@ -193,7 +192,8 @@ func (s *signature) bindArgs(name string, args []any, v any) ([]any, error) {
 	return bound, nil
 }
 
-// toArray converts the argument to an array if the parameter is one, and checks the types of its items.
+// toArray returns the argument for the parameter p: as an array, whose items have the right type, if p is an array. letter is the
+// argument's type letter, index its position from 0, name the function's name.
 func (p parameter) toArray(arg any, letter byte, name string, index int) (any, error) {
 	if !p.isArray || letter == 'm' {
 		return arg, nil
@@ -214,14 +214,16 @@ func (p parameter) toArray(arg any, letter byte, name string, index int) (any, e
 	return arg, nil
 }
 
+// typeNames maps a type letter to the plural of the type's name, for error messages.
 var typeNames = map[byte]string{
 	'a': "arrays", 'b': "booleans", 'f': "functions", 'n': "numbers", 'o': "objects", 's': "strings",
 }
 
-// firstMismatch returns the number, from 1, of the first argument whose type does not match.
+// firstMismatch returns the number, from 1, of the first argument whose type does not match: it matches more and more groups of the
+// pattern, until a group fails.
 func (s *signature) firstMismatch(types []byte) int {
 	parts := strings.SplitAfter(strings.Trim(s.pattern.String(), "^$"), ")")
-	matched := 0
+	matched := 0 // The number of arguments that match.
 	for i := range parts {
 		re, err := regexp.Compile("^" + strings.Join(parts[:i+1], ""))
 		if err != nil {

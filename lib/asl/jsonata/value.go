@@ -14,12 +14,12 @@ import (
 // undefined is the result of an expression that selects nothing. It is not a JSON value.
 type undefined struct{}
 
-// An array is an array made during an evaluation. If sequence is set, an array of one item is equivalent to that item.
+// An array is an array made during an evaluation. An array in the variables is an []any.
 type array struct {
 	items         []any
-	sequence      bool
-	keepSingleton bool
-	noFlatten     bool // Made by an array constructor in a path: the path keeps it as one item.
+	sequence      bool // An array of one item is equivalent to that item; see unwrapSequence.
+	keepSingleton bool // Even a sequence of one item stays an array.
+	noFlatten     bool // An array constructor in a path has made it, so the path keeps it as one item.
 }
 
 func newSequence(items ...any) *array { return &array{items: items, sequence: true} }
@@ -91,7 +91,7 @@ func appendValues(a, b any) any {
 // maxSafeInteger is the largest integer n such that float64 can represent every integer up to n.
 const maxSafeInteger = 1 << 53
 
-// numberValue returns f as an int64 if it is an integer that float64 represents exactly, otherwise as it is.
+// numberValue returns f as an int64 if it is an integer up to maxSafeInteger, and otherwise as a float64.
 func numberValue(f float64) any {
 	if f == math.Trunc(f) && math.Abs(f) <= maxSafeInteger {
 		return int64(f)
@@ -119,6 +119,7 @@ func toBoolean(v any) bool {
 	return f != 0
 }
 
+// equal reports whether a and b are the same value, as the operator = does.
 func equal(a, b any) bool {
 	if x, ok := arrayItems(a); ok {
 		y, ok := arrayItems(b)
@@ -184,8 +185,8 @@ func toJSONValue(v any) (value any, ok bool) {
 }
 
 const (
-	maxSignificantDigits = 15   // Of $string.
-	exponentFrom         = 1e21 // As in JavaScript.
+	maxSignificantDigits = 15   // The digits that $string writes.
+	exponentFrom         = 1e21 // As in JavaScript, numbers from exponentFrom on and below exponentBelow have an exponent.
 	exponentBelow        = 1e-6
 )
 
