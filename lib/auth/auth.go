@@ -15,14 +15,14 @@ import (
 	"github.com/golang-jwt/jwt/v5"
 )
 
-// Errors of Verify. A wrapping error adds the reason for the log, and never contains a part of the token.
+// Errors of Verify. Verify wraps them with a reason for the log, which never contains a part of the token.
 var (
 	// ErrInvalid means that the token must not be trusted.
 	ErrInvalid = errors.New("auth: invalid token")
-	// ErrExpired means that the token has expired and is valid otherwise.
+	// ErrExpired means that the token has expired. Everything else in it is valid.
 	ErrExpired = errors.New("auth: token expired")
-	// ErrUnavailable means that the key server or the store of the secret did not respond, or may not be asked again yet, so the
-	// token cannot be verified now.
+	// ErrUnavailable means that the token cannot be verified now: the key server or the store of the secret did not respond, or was
+	// asked so recently that it is not asked again.
 	ErrUnavailable = errors.New("auth: key server unavailable")
 
 	// errSignature means that the signature is invalid and everything else is valid.
@@ -32,7 +32,7 @@ var (
 // AnyAudience as the only Audience accepts tokens for any app of the issuer.
 const AnyAudience = "*"
 
-// maxTokenBytes is the maximum length of a token: API Gateway accepts no longer header or URL.
+// maxTokenBytes is the maximum length of a token, because API Gateway accepts no longer header or URL.
 const maxTokenBytes = 8192
 
 // Claims are the verified claims of a token.
@@ -49,8 +49,8 @@ type Config struct {
 	Secret []byte
 	// SecretStore reads an HS256 key that may be rotated. It is read every minute, and after a bad signature.
 	SecretStore SecretStore
-	// SecretOverlap is how long tokens of the previous key are accepted after a rotation. Zero accepts none. Their sessions end
-	// with the overlap. A rotation is noticed after at most one minute.
+	// SecretOverlap is how long tokens of the previous key are accepted after a rotation. Zero means that they are not accepted.
+	// Sessions of such tokens end with the overlap. A rotation is noticed after at most one minute.
 	SecretOverlap time.Duration
 	// UserPoolID is an Amazon Cognito user pool, such as eu-west-1_AbCdEf123.
 	UserPoolID string
@@ -59,10 +59,10 @@ type Config struct {
 	// Issuer is the iss claim of any other issuer that publishes a JWK Set. With a secret it is optional.
 	Issuer string
 	// JWKSURL is the URL of the issuer's keys, without a user or password. Empty means Issuer + "/.well-known/jwks.json". While
-	// it fails, keys are used for at most a day.
+	// requests to it fail, the last keys are used for at most a day.
 	JWKSURL string
-	// Audience has the accepted aud values. With Issuer it needs at least one, or only [AnyAudience], which accepts any. With a
-	// secret or a user pool, empty accepts any, too.
+	// Audience lists the accepted aud values. A list of only [AnyAudience] accepts any value. An empty list is an error with
+	// Issuer; with a secret or a user pool it accepts any value, too.
 	Audience []string
 
 	// Client fetches the keys. nil means a client with a timeout.
@@ -75,7 +75,7 @@ type Config struct {
 type Verifier struct {
 	config Config
 	parser *jwt.Parser
-	keys   *keySet         // nil with a secret
+	keys   *keySet         // nil with Secret or SecretStore
 	secret *secretVerifier // nil without a SecretStore
 }
 
@@ -105,7 +105,7 @@ func New(c Config) (*Verifier, error) {
 		}
 		v.keys = newKeySet(c.JWKSURL, c.Client, c.Now)
 	}
-	// claims.go checks the claims: the library's leeway also applies to exp, and the library decodes "1" as a number.
+	// claims.go checks the claims instead of the library, whose leeway also applies to exp, and which decodes "1" as a number.
 	v.parser = jwt.NewParser(jwt.WithValidMethods(algorithms), jwt.WithoutClaimsValidation(), jwt.WithStrictDecoding())
 	return v, nil
 }
@@ -120,8 +120,9 @@ func cognitoIssuer(pool string) string {
 	return "https://cognito-idp." + region + "." + domain + "/" + pool
 }
 
+// check returns an error that names an invalid setting and its rule, or nil.
 func (c Config) check() error {
-	shared := len(c.Secret) > 0 || c.SecretStore != nil
+	shared := len(c.Secret) > 0 || c.SecretStore != nil // the tokens are signed with a shared secret
 	modes := 0
 	for _, set := range []bool{len(c.Secret) > 0, c.SecretStore != nil, c.UserPoolID != "", c.Issuer != "" && !shared} {
 		if set {
@@ -200,10 +201,10 @@ func (c Config) checkKeysURL() error {
 	}
 }
 
-// isSecure reports whether u is https or on this machine, so that nobody on the network can change the response.
+// isSecure reports whether u is an https URL, or an http URL of this machine: nobody on the network can change the response.
 func isSecure(u *url.URL) bool {
-	local := slices.Contains([]string{"localhost", "127.0.0.1", "::1"}, u.Hostname())
-	return u.Host != "" && (isHTTPS(u) || u.Scheme == "http" && local)
+	onThisMachine := slices.Contains([]string{"localhost", "127.0.0.1", "::1"}, u.Hostname())
+	return u.Host != "" && (isHTTPS(u) || u.Scheme == "http" && onThisMachine)
 }
 
 func isHTTPS(u *url.URL) bool { return u.Scheme == "https" }
@@ -233,7 +234,7 @@ type keyFunc func(t *jwt.Token) (any, error)
 func (v *Verifier) parse(token string, findKey keyFunc) (Claims, error) {
 	var c claims
 	var key any
-	var keyErr error // of the header or the key
+	var keyErr error // the error of checkHeader or findKey
 	_, err := v.parser.ParseWithClaims(token, &c, func(t *jwt.Token) (any, error) {
 		if keyErr = checkHeader(t.Header); keyErr == nil {
 			key, keyErr = findKey(t)
@@ -243,14 +244,14 @@ func (v *Verifier) parse(token string, findKey keyFunc) (Claims, error) {
 	switch {
 	case errors.Is(keyErr, errMayBeNewer):
 		if _, claimsErr := c.check(v.config); claimsErr != nil {
-			return Claims{}, invalidToken("unknown kid, and claims") // invalid, whatever the key is
+			return Claims{}, invalidToken("unknown kid, and claims") // no key would make it valid
 		}
 		return Claims{}, keyErr
 	case keyErr != nil:
 		return Claims{}, keyErr
 	case errors.Is(err, jwt.ErrTokenMalformed):
 		return Claims{}, invalidToken("malformed")
-	case err != nil && key == nil:
+	case err != nil && key == nil: // the library rejected the algorithm before it asked for the key
 		return Claims{}, invalidToken("algorithm or signature")
 	}
 	checked, claimsErr := c.check(v.config)
@@ -264,7 +265,7 @@ func (v *Verifier) parse(token string, findKey keyFunc) (Claims, error) {
 	}
 }
 
-// checkHeader rejects a token with critical extensions (RFC 7515 section 4.1.11) or of a rejected kind.
+// checkHeader rejects a token with critical extensions (RFC 7515 section 4.1.11), or of a kind in rejectedKinds.
 func checkHeader(header map[string]any) error {
 	if _, critical := header["crit"]; critical {
 		return invalidToken("crit")
@@ -275,7 +276,7 @@ func checkHeader(header map[string]any) error {
 	return nil
 }
 
-// publicKey returns the issuer's key with the kid of the header.
+// publicKey returns the issuer's key that the token's header names in kid. Without a kid, it returns the only key of the issuer.
 func (v *Verifier) publicKey(ctx context.Context, t *jwt.Token) (any, error) {
 	kid, present := t.Header["kid"]
 	id, isText := kid.(string)

@@ -25,10 +25,12 @@ const sharedSecret = "0123456789abcdef0123456789abcdef"
 
 var anyAudience = []string{auth.AnyAudience}
 
+// now is the time of clock, the clock of verifiers in tests that do not run in virtual time.
 var now = time.Date(2026, 11, 22, 10, 0, 0, 0, time.UTC)
 
 func clock() time.Time { return now }
 
+// sign returns an HS256 token that is signed with sharedSecret.
 func sign(t *testing.T, claims jwt.MapClaims) string {
 	t.Helper()
 	token, err := jwt.NewWithClaims(jwt.SigningMethodHS256, claims).SignedString([]byte(sharedSecret))
@@ -107,7 +109,7 @@ func TestVerifyRejectsInvalidHeaders(t *testing.T) {
 			t.Errorf("%s: %v, want ErrInvalid", name, err)
 		}
 		if token != "" && err != nil && strings.Contains(err.Error(), token) {
-			t.Errorf("%s: the error repeats the token", name)
+			t.Errorf("%s: the error contains the token", name)
 		}
 	}
 }
@@ -123,6 +125,7 @@ func TestTokensWithLineBreaksAreRejected(t *testing.T) {
 	}
 }
 
+// signedBy returns an HS256 token that is signed with a key.
 func signedBy(t *testing.T, key string, claims jwt.MapClaims) string {
 	t.Helper()
 	token, err := jwt.NewWithClaims(jwt.SigningMethodHS256, claims).SignedString([]byte(key))
@@ -228,9 +231,9 @@ func TestConcurrentUnknownKeysCauseOneFetch(t *testing.T) {
 	}
 
 	at = at.Add(time.Minute)
-	second := server.issue(t, "second", good) // the keys are rotated
+	second := server.issue(t, "second", good) // the issuer rotates its keys
 	checkVerify(t, v, second, nil)
-	forged := newKeyServer(t).issue(t, "unknown", good)
+	forged := newKeyServer(t).issue(t, "unknown", good) // signed with a key of another server
 	for range 1000 {
 		checkVerify(t, v, forged, auth.ErrInvalid)
 	}
@@ -265,11 +268,11 @@ func TestFailedKeyServerIsErrUnavailable(t *testing.T) {
 	at = at.Add(2 * time.Hour)
 	before := server.requests.Load()
 	for range 10 {
-		checkVerify(t, v, token, nil) // an old key is better than none
+		checkVerify(t, v, token, nil) // the stale key is used while the key server is down
 		at = at.Add(2 * time.Second)
 	}
 	for start := time.Now(); server.requests.Load() == before && time.Since(start) < 5*time.Second; {
-		time.Sleep(time.Millisecond) // the request is under way
+		time.Sleep(time.Millisecond) // the request starts in the background
 	}
 	if n := server.requests.Load() - before; n != 1 {
 		t.Errorf("%d requests in 20 s to a key server that is down, want 1: each may hang", n)
@@ -312,6 +315,7 @@ func TestExpiredAndInvalidTokensHaveDifferentErrors(t *testing.T) {
 	}
 }
 
+// checkVerify requires that Verify returns an error that is want, or no error if want is nil.
 func checkVerify(t *testing.T, v *auth.Verifier, token string, want error) {
 	t.Helper()
 	if _, err := v.Verify(t.Context(), token); !errors.Is(err, want) {
@@ -364,6 +368,7 @@ func TestCognitoTokensMustNameAnAppClient(t *testing.T) {
 	}
 }
 
+// FuzzVerify checks that only the one good token is accepted.
 func FuzzVerify(f *testing.F) {
 	v, err := auth.New(auth.Config{Secret: []byte(sharedSecret), Now: clock})
 	if err != nil {

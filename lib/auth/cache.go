@@ -11,16 +11,16 @@ import (
 const (
 	// fetchTimeout bounds one fetch of keys, and how long a token waits for it.
 	fetchTimeout = 5 * time.Second
-	// maxStale is the age from which keys are not used, even if the server gives no newer ones.
+	// maxStale is the age from which keys are not used, even if the server returns no newer keys.
 	maxStale = 24 * time.Hour
 	// retryInterval is the minimum time between the starts of two fetches while there are no usable keys.
 	retryInterval = time.Second
-	// newestTime is how long a value counts as the newest, from the start of its fetch: a token that was signed with a later key
-	// does not arrive so soon.
+	// newestTime is how long a value counts as the newest value of the server, from the start of its fetch. A key that the server
+	// gets after that start cannot sign a token that arrives within this time.
 	newestTime = time.Second
 )
 
-// errMayBeNewer means that the token's key may be newer than the known keys, and that it is too early to fetch keys again.
+// errMayBeNewer means that the token's key is unknown and may be newer than the known keys, but it is too early to fetch keys again.
 var errMayBeNewer = fmt.Errorf("%w: not asked again so soon", ErrUnavailable)
 
 // errNoKeys is the error of a fetch that found no keys to trust. The cache then drops earlier keys.
@@ -30,11 +30,11 @@ var errNoKeys = errors.New("there are no such keys")
 type refreshPolicy struct {
 	// maxAge is the age at which the value is fetched again.
 	maxAge time.Duration
-	// maxWait is how long callers wait for that fetch, from its start, before they use the stale value. With zero they never
-	// wait: the fetch runs in the background.
+	// maxWait is how long callers wait for the fetch of a stale value, from its start, before they use the stale value. If it is
+	// zero, they do not wait, and the fetch runs in the background.
 	maxWait time.Duration
-	// minInterval is the minimum time between the starts of two such fetches, and of two that getNewer causes: tokens with
-	// unknown keys must not cause a fetch each.
+	// minInterval is the minimum time between the starts of two fetches of a stale value, and between two fetches that getNewer
+	// causes, so that tokens with unknown keys do not cause a fetch each.
 	minInterval time.Duration
 }
 
@@ -50,7 +50,7 @@ type cache[T any] struct {
 
 	mu               sync.Mutex
 	value            T
-	generation       int           // counts the values
+	generation       int           // the number of values so far, which identifies the current one
 	valueFetchedAt   time.Time     // when the fetch of value began
 	fetchStartedAt   time.Time     // when the newest fetch began
 	newerRequestedAt time.Time     // when getNewer last caused a fetch
@@ -58,8 +58,10 @@ type cache[T any] struct {
 	fetchErr         error         // the error of the newest fetch, once it has ended
 }
 
-// get returns the value and its generation. If there is no usable value it waits for a fetch. If the value is stale it waits at
-// most maxWait. The error wraps [ErrUnavailable].
+// Methods whose names end in Locked must be called with mu locked. They call now().Round(0), which removes the monotonic clock.
+
+// get returns the value and its generation. If there is no usable value, it waits for a fetch. If the value is stale, it waits for a
+// fetch at most maxWait. The error wraps [ErrUnavailable].
 func (c *cache[T]) get(ctx context.Context) (T, int, error) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -80,10 +82,15 @@ func (c *cache[T]) get(ctx context.Context) (T, int, error) {
 	return c.value, c.generation, nil
 }
 
-// getNewer returns a value for a caller that did not find its key in the value of generation known. If that is still the
-// current value, getNewer fetches another one, unless it is too early. It reports whether the returned value is the newest. If
-// not, the server may have more keys than the value has. The error wraps [ErrUnavailable]: it is unknown whether there is a
-// newer value.
+// getNewer returns a value for a caller that did not find its key in the value of generation known:
+//
+//	the current value is newer than that      the current value
+//	minInterval has passed                    the value of a new fetch
+//	it is too early, and a fetch is running   the value of the running fetch
+//	it is too early                           the current value
+//
+// newest reports whether the returned value is the newest of the server. If it is not, the server may have keys that are not in the
+// value. The error wraps [ErrUnavailable]. It means that the fetch failed or has not ended, so there may be a newer value.
 func (c *cache[T]) getNewer(ctx context.Context, known int) (value T, newest bool, err error) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -94,8 +101,8 @@ func (c *cache[T]) getNewer(ctx context.Context, known int) (value T, newest boo
 	} else if c.generation == known {
 		c.waitLocked(ctx, c.fetchDoneLocked(), fetchTimeout)
 	}
-	unanswered := c.generation == known && (c.fetchErr != nil || c.fetchDone != nil)
-	if unanswered || !c.usableLocked() {
+	noAnswer := c.generation == known && (c.fetchErr != nil || c.fetchDone != nil)
+	if noAnswer || !c.usableLocked() {
 		return value, false, c.errLocked(ctx)
 	}
 
@@ -114,10 +121,11 @@ func (c *cache[T]) ageLocked() time.Duration {
 	}
 }
 
+// usableLocked reports whether there is a value that is younger than maxStale.
 func (c *cache[T]) usableLocked() bool { return c.ageLocked() < maxStale }
 
-// startLocked returns the done channel of the running fetch, or starts one. It returns nil if the newest fetch started less
-// than minInterval ago.
+// startLocked returns the done channel of the running fetch, or starts a fetch and returns its done channel. It returns nil if no
+// fetch is running and the newest one started less than minInterval ago.
 func (c *cache[T]) startLocked(ctx context.Context, minInterval time.Duration) <-chan struct{} {
 	if running := c.fetchDoneLocked(); running != nil {
 		return running
@@ -128,12 +136,12 @@ func (c *cache[T]) startLocked(ctx context.Context, minInterval time.Duration) <
 	}
 	done := make(chan struct{})
 	c.fetchStartedAt, c.fetchDone = now, done
-	go c.runFetch(context.WithoutCancel(ctx), now, done)
+	go c.runFetch(context.WithoutCancel(ctx), now, done) // other callers may wait for the fetch, too
 	return done
 }
 
-// fetchDoneLocked returns the done channel of the running fetch, or nil. A fetch that is past its timeout was frozen with its
-// Lambda and is ignored.
+// fetchDoneLocked returns the done channel of the running fetch, or nil. It ignores a fetch that is past its timeout: such a fetch was
+// frozen with its Lambda.
 func (c *cache[T]) fetchDoneLocked() <-chan struct{} {
 	if c.fetchDone == nil || !within(c.now().Round(0).Sub(c.fetchStartedAt), fetchTimeout) {
 		return nil
@@ -141,7 +149,8 @@ func (c *cache[T]) fetchDoneLocked() <-chan struct{} {
 	return c.fetchDone
 }
 
-// runFetch fetches once. A fetch that was frozen may end after a later one has started. Then its error is ignored.
+// runFetch fetches once. A fetch that was frozen may end after a later fetch has started. Then its error is ignored, and its value is
+// used only if the cache has no value of a later fetch.
 func (c *cache[T]) runFetch(ctx context.Context, startedAt time.Time, done chan struct{}) {
 	ctx, cancel := context.WithTimeout(ctx, fetchTimeout)
 	defer cancel()
@@ -157,15 +166,15 @@ func (c *cache[T]) runFetch(ctx context.Context, startedAt time.Time, done chan 
 	case err == nil && (newest || startedAt.After(c.valueFetchedAt)):
 		c.value, c.valueFetchedAt = value, startedAt
 		c.generation++
-	case newest && errors.Is(err, errNoKeys):
+	case newest && errors.Is(err, errNoKeys): // drop the value
 		var none T
 		c.value, c.valueFetchedAt = none, time.Time{}
 		c.generation++
 	}
 }
 
-// waitLocked unlocks the cache and waits for done, until limit or the end of ctx. It returns at once if done is nil, limit is
-// not positive or ctx has ended.
+// waitLocked unlocks the cache while it waits for done, for limit at most, or until ctx ends. It returns at once if done is nil, limit
+// is not positive or ctx has ended.
 func (c *cache[T]) waitLocked(ctx context.Context, done <-chan struct{}, limit time.Duration) {
 	if done == nil || limit <= 0 || ctx.Err() != nil {
 		return
@@ -181,7 +190,7 @@ func (c *cache[T]) waitLocked(ctx context.Context, done <-chan struct{}, limit t
 	}
 }
 
-// errLocked returns why there is no newer value.
+// errLocked returns the reason why there is no newer value, which wraps [ErrUnavailable].
 func (c *cache[T]) errLocked(ctx context.Context) error {
 	switch {
 	case c.fetchDone == nil && c.fetchErr != nil:

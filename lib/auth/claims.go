@@ -18,22 +18,22 @@ import (
 const (
 	// leeway is how far nbf and iat may lie in the future, because clocks differ. exp has no leeway.
 	leeway = 30 * time.Second
-	// maxTime is the last second of the year 9999. A later time is probably in milliseconds.
+	// maxTime is the last second of the year 9999, in seconds since the Unix epoch. A larger number is probably in milliseconds.
 	maxTime = 253_402_300_799
 )
 
-// claims are the registered claims (RFC 7519 section 4.1) and Cognito's.
+// claims are the registered claims of a token (RFC 7519 section 4.1), and the claims token_use and client_id of Amazon Cognito.
 type claims struct {
 	Issuer, Subject, TokenUse, ClientID string
 
 	Audience                       audience
 	ExpiresAt, NotBefore, IssuedAt *numericDate
 
-	// rejectedKindClaim is the name of the claim that gives the token a rejected kind, or empty.
+	// rejectedKindClaim is the name of the claim that says that the token is of a kind in rejectedKinds, or empty.
 	rejectedKindClaim string
 }
 
-// UnmarshalJSON matches names exactly: encoding/json would decode a claim "Sub" as "sub".
+// UnmarshalJSON decodes each claim whose name matches exactly. encoding/json alone would decode a claim "Sub" as "sub".
 func (c *claims) UnmarshalJSON(b []byte) error {
 	var all map[string]json.RawMessage
 	if err := json.Unmarshal(b, &all); err != nil {
@@ -110,14 +110,15 @@ func validSubject(s string) bool {
 	return message.ValidID(s, message.MaxUserID)
 }
 
-// validUnicode reports whether decoded JSON text is the text that was encoded. encoding/json replaces invalid UTF-8 and lone
-// surrogates by U+FFFD, so that two different texts could become one.
+// validUnicode reports whether decoded JSON text is surely the text that was encoded. encoding/json replaces invalid UTF-8 and lone
+// surrogates by U+FFFD, so two different texts could be decoded to the same text.
 func validUnicode(s string) bool {
 	return utf8.ValidString(s) && !strings.ContainsRune(s, utf8.RuneError)
 }
 
-func intersects(a, b []string) bool {
-	return slices.ContainsFunc(a, func(s string) bool { return validUnicode(s) && slices.Contains(b, s) })
+// intersects reports whether a text of the token is one of the accepted texts.
+func intersects(inToken, accepted []string) bool {
+	return slices.ContainsFunc(inToken, func(s string) bool { return validUnicode(s) && slices.Contains(accepted, s) })
 }
 
 // numericDate is a number of seconds since the Unix epoch (RFC 7519 section 2).
@@ -140,7 +141,7 @@ func (d *numericDate) UnmarshalJSON(b []byte) error {
 // audience is a string or a list of strings (RFC 7519 section 4.1.3).
 type audience []string
 
-// UnmarshalJSON reads either form.
+// UnmarshalJSON decodes a string as a list of one.
 func (a *audience) UnmarshalJSON(b []byte) error {
 	var one string
 	if json.Unmarshal(b, &one) == nil {
@@ -153,7 +154,7 @@ func (a *audience) UnmarshalJSON(b []byte) error {
 	return nil
 }
 
-// The methods below satisfy [jwt.Claims]; the parser does not use them, as it does not check claims.
+// The methods below make claims a [jwt.Claims]. The parser does not call them, because it does not check claims.
 
 func (c *claims) GetExpirationTime() (*jwt.NumericDate, error) { return nil, jwt.ErrInvalidType }
 func (c *claims) GetIssuedAt() (*jwt.NumericDate, error)       { return nil, jwt.ErrInvalidType }

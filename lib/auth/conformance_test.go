@@ -14,8 +14,8 @@ import (
 	"github.com/herald-progress/herald/lib/auth"
 )
 
-// TestRecordedAttackTokens verifies recorded attack and boundary tokens. For tokens that a verifier may accept or reject,
-// policies says what ours does.
+// TestRecordedAttackTokens verifies recorded tokens: attacks, and tokens at the edge of a rule. The recording says "policy" for a token
+// that a verifier may accept or reject. The map policies says what this verifier does with such a token.
 func TestRecordedAttackTokens(t *testing.T) {
 	folder := os.Getenv("CONFORMANCE_DIR")
 	if folder == "" {
@@ -54,7 +54,7 @@ func TestRecordedAttackTokens(t *testing.T) {
 		t.Fatal(err)
 	}
 	recordedTime := func() time.Time { return time.Unix(keys.Now, 0) }
-	profiles := map[string]auth.Config{
+	profiles := map[string]auth.Config{ // the configurations that the recorded tokens are for
 		"jwks":  {Issuer: keys.Issuer, Audience: []string{keys.Client}, JWKSURL: server.URL, Now: recordedTime},
 		"hs256": {Secret: shared, Now: recordedTime},
 	}
@@ -64,7 +64,7 @@ func TestRecordedAttackTokens(t *testing.T) {
 	}
 	defer file.Close()
 	lines := bufio.NewScanner(file)
-	lines.Buffer(nil, 4<<20)
+	lines.Buffer(nil, 4<<20) // bytes, more than the longest line
 	tokens := 0
 	for lines.Scan() {
 		tokens++

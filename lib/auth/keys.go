@@ -17,21 +17,22 @@ import (
 )
 
 const (
-	// keyMaxAge is the age at which keys are fetched again, in the background, so that a revoked key is dropped. A revoked key
-	// is accepted until that fetch ends.
+	// keyMaxAge is the age at which keys are fetched again, in the background. A key that the issuer has revoked is accepted until
+	// that fetch ends.
 	keyMaxAge = time.Hour
-	// keyMinInterval is the minimum time between two fetches for unknown kids, and between two for stale keys.
+	// keyMinInterval is the minimum time between two fetches for unknown kids, and between two fetches of stale keys.
 	keyMinInterval = 30 * time.Second
 	// maxKeySetBytes is the maximum size of the key server's response in bytes.
 	maxKeySetBytes = 1 << 20
-	// maxRedirects is the maximum number of redirects.
+	// maxRedirects is the maximum number of redirects of one request.
 	maxRedirects = 3
 )
 
-// errRedirect rejects a redirect.
+// errRedirect is the error of a request with a rejected redirect.
 var errRedirect = errors.New("redirected too often, or to a URL that is not https")
 
-// keySet is an issuer's JWK Set. The library's own store does not distinguish a missing key from a failed key server.
+// keySet is an issuer's JWK Set, by kid. It replaces the store of the library jwkset, which does not distinguish a missing key from a
+// failed key server.
 type keySet struct {
 	url    string
 	client *http.Client
@@ -47,7 +48,7 @@ func newKeySet(address string, client *http.Client, now func() time.Time) *keySe
 	return s
 }
 
-// checkRedirect applies New's rule for URLs to each redirect, and does not follow one from https to http.
+// checkRedirect rejects a redirect to a URL that New would reject, a redirect from https to http, and too many redirects.
 func checkRedirect(r *http.Request, via []*http.Request) error {
 	if len(via) > maxRedirects || !isSecure(r.URL) || isHTTPS(via[0].URL) && !isHTTPS(r.URL) {
 		return errRedirect
@@ -55,8 +56,8 @@ func checkRedirect(r *http.Request, via []*http.Request) error {
 	return nil
 }
 
-// find returns the public key with an id for an algorithm. An empty id finds the key of a set with only one. A known key
-// younger than maxStale never waits.
+// find returns the public key with an id, for tokens with an algorithm. An empty id finds the only key of a set with one key. find does
+// not wait for a fetch if the key is known and younger than maxStale.
 func (s *keySet) find(ctx context.Context, id, algorithm string) (any, error) {
 	keys, generation, err := s.cache.get(ctx)
 	if err != nil {
@@ -72,7 +73,7 @@ func (s *keySet) find(ctx context.Context, id, algorithm string) (any, error) {
 		switch {
 		case !known && newest:
 			return nil, invalidToken("unknown kid")
-		case !known:
+		case !known: // it is too early to fetch keys again
 			return nil, errMayBeNewer
 		}
 	}
@@ -98,7 +99,7 @@ func (s *keySet) fetch(ctx context.Context) (map[string]jwkset.JWK, error) {
 	keys, err := s.request(ctx)
 	if err != nil {
 		if withURL := (*url.Error)(nil); errors.As(err, &withURL) {
-			err = withURL.Err
+			err = withURL.Err // the error without the URL
 		}
 		address, _, _ := strings.Cut(s.url, "?")
 		return nil, fmt.Errorf("%s: %w", address, err)
@@ -106,6 +107,7 @@ func (s *keySet) fetch(ctx context.Context) (map[string]jwkset.JWK, error) {
 	return keys, nil
 }
 
+// request asks the key server for its keys. Its error may contain the whole URL.
 func (s *keySet) request(ctx context.Context) (map[string]jwkset.JWK, error) {
 	req, err := http.NewRequestWithContext(ctx, http.MethodGet, s.url, nil)
 	if err != nil {
@@ -132,8 +134,8 @@ func (s *keySet) request(ctx context.Context) (map[string]jwkset.JWK, error) {
 	return usableKeys(set.Keys), nil
 }
 
-// usableKeys returns keys by their ids. It skips keys that cannot be read or must not be trusted, and all keys that share an
-// id.
+// usableKeys returns the keys of a set by their ids. It leaves out a key that cannot be read or must not be trusted, and all keys that
+// share an id.
 func usableKeys(set []json.RawMessage) map[string]jwkset.JWK {
 	keys, seen := make(map[string]jwkset.JWK, len(set)), map[string]bool{}
 	for _, raw := range set {
@@ -141,7 +143,7 @@ func usableKeys(set []json.RawMessage) map[string]jwkset.JWK {
 		if json.Unmarshal(raw, &m) != nil {
 			continue
 		}
-		if seen[m.KID] {
+		if seen[m.KID] { // the id is ambiguous: leave out all keys with it
 			delete(keys, m.KID)
 			continue
 		}

@@ -24,12 +24,13 @@ import (
 	"github.com/herald-progress/herald/lib/auth"
 )
 
-// issuer signs tokens and publishes its keys, in memory, because a network does not run in virtual time.
+// issuer signs tokens and publishes its keys. It answers the requests of an [http.Client] in memory, because a real network does not
+// run in virtual time.
 type issuer struct {
 	mu       sync.Mutex
-	keys     []jwkset.JWKMarshal
-	signers  map[string]*ecdsa.PrivateKey
-	name     string // the iss claim; empty means issuerURL
+	keys     []jwkset.JWKMarshal          // the published keys
+	signers  map[string]*ecdsa.PrivateKey // all keys, by kid
+	name     string                       // the iss claim; empty means issuerURL
 	hangs    bool
 	down     bool
 	requests atomic.Int64
@@ -40,7 +41,7 @@ const (
 	week      = 7 * 24 * time.Hour
 )
 
-// RoundTrip answers as the key server, for [http.Client].
+// RoundTrip answers a request to the issuer's key server.
 func (i *issuer) RoundTrip(r *http.Request) (*http.Response, error) {
 	i.requests.Add(1)
 	i.mu.Lock()
@@ -58,7 +59,7 @@ func (i *issuer) RoundTrip(r *http.Request) (*http.Response, error) {
 	return &http.Response{StatusCode: http.StatusOK, Body: io.NopCloser(strings.NewReader(string(body))), Request: r}, err
 }
 
-// change calls do while no request is served.
+// change calls do with the issuer locked, so that do may change its fields.
 func (i *issuer) change(do func()) {
 	i.mu.Lock()
 	defer i.mu.Unlock()
@@ -100,18 +101,17 @@ type issuerFixture struct {
 	*issuer
 
 	verifier *auth.Verifier
-	// knownKeyToken is a token of the fetched key, and unknownKeyToken of a key that is not the issuer's; both are valid for a
-	// week.
+	// knownKeyToken is signed with the fetched key, unknownKeyToken with a key of another issuer. They are valid for a week.
 	knownKeyToken, unknownKeyToken string
 }
 
-// expectKnown verifies a token of the known key.
+// expectKnown verifies knownKeyToken and requires the error want.
 func (i issuerFixture) expectKnown(want error) {
 	i.Helper()
 	checkVerify(i.T, i.verifier, i.knownKeyToken, want)
 }
 
-// testIssuer runs a test of an issuer.
+// testIssuer runs a test in virtual time with a new issuerFixture.
 func testIssuer(t *testing.T, test func(i issuerFixture)) {
 	t.Helper()
 	synctest.Test(t, func(t *testing.T) {
@@ -123,7 +123,7 @@ func testIssuer(t *testing.T, test func(i issuerFixture)) {
 		all := issuerFixture{t, i, v, i.token(t, "known"), (&issuer{signers: map[string]*ecdsa.PrivateKey{}}).token(t, "unknown")}
 		all.expectKnown(nil)
 		test(all)
-		time.Sleep(time.Minute) // fetches in the background end
+		time.Sleep(time.Minute) // until fetches in the background have ended
 	})
 }
 
@@ -157,7 +157,7 @@ func TestKnownKeysDoNotWaitForAHangingKeyServer(t *testing.T) {
 			i.Errorf("%d requests, want one after the first", n)
 		}
 		time.Sleep(2 * time.Hour) // the keys are stale, and their fetch hangs, too
-		for range 10 {            // for each half minute, in which one fetch starts
+		for range 10 {            // ten times half a minute, in each of which one fetch starts
 			for range 30 {
 				start = time.Now()
 				i.expectKnown(nil)
@@ -179,7 +179,7 @@ func TestKnownKeysDoNotWaitForAHangingKeyServer(t *testing.T) {
 
 func TestStaleKeysAreFetchedInTheBackground(t *testing.T) {
 	testIssuer(t, func(i issuerFixture) {
-		i.change(func() { i.keys = []jwkset.JWKMarshal{} }) // all are revoked
+		i.change(func() { i.keys = []jwkset.JWKMarshal{} }) // the issuer revokes all keys
 		time.Sleep(time.Hour - time.Second)
 		i.expectKnown(nil)
 		if n := i.requests.Load(); n != 1 {
@@ -192,18 +192,19 @@ func TestStaleKeysAreFetchedInTheBackground(t *testing.T) {
 	})
 }
 
-// TestTokenOfANewKeyMayRetryAfterAnUnknownKey: an unknown key caused a fetch, and the next fetch is allowed half a minute later.
+// TestTokenOfANewKeyMayRetryAfterAnUnknownKey: a token of an unknown key caused a fetch, so the next fetch is allowed half a minute
+// later. Until then, a token of a new key gets ErrUnavailable, and its client tries again.
 func TestTokenOfANewKeyMayRetryAfterAnUnknownKey(t *testing.T) {
 	testIssuer(t, func(i issuerFixture) {
 		checkVerify(i.T, i.verifier, i.unknownKeyToken, auth.ErrInvalid) // asks the key server
 		rotated := i.token(t, "rotated")
 		elsewhere := &issuer{name: "https://another.example", signers: map[string]*ecdsa.PrivateKey{}}
-		wrong := elsewhere.token(t, "unknown")
+		wrongIssuer := elsewhere.token(t, "unknown")
 		for range 29 {
 			time.Sleep(time.Second)
 			checkVerify(i.T, i.verifier, rotated, auth.ErrUnavailable)
 			checkVerify(i.T, i.verifier, i.unknownKeyToken, auth.ErrUnavailable)
-			checkVerify(i.T, i.verifier, wrong, auth.ErrInvalid) // invalid with any key
+			checkVerify(i.T, i.verifier, wrongIssuer, auth.ErrInvalid) // no key would make it valid
 		}
 		if n := i.requests.Load(); n != 2 {
 			i.Errorf("%d requests within half a minute, want 1 after the first", n)
@@ -216,7 +217,9 @@ func TestTokenOfANewKeyMayRetryAfterAnUnknownKey(t *testing.T) {
 
 func TestUnknownKeysCauseOneFetchPerThirtySeconds(t *testing.T) {
 	for name, change := range map[string]func(*issuer){
-		"it answers": func(*issuer) {}, "it is down": func(i *issuer) { i.down = true }, "it hangs": func(i *issuer) { i.hangs = true },
+		"the key server answers": func(*issuer) {},
+		"the key server is down": func(i *issuer) { i.down = true },
+		"the key server hangs":   func(i *issuer) { i.hangs = true },
 	} {
 		t.Run(name, func(t *testing.T) {
 			testIssuer(t, func(i issuerFixture) {
@@ -281,7 +284,7 @@ func TestFetchFrozenWithItsLambdaDoesNotReplaceNewerKeys(t *testing.T) {
 		token := i.token(t, "known")
 		start := time.Now()
 		checkVerify(t, v, token, nil)
-		time.Sleep(10 * time.Second) // the first fetch fails meanwhile
+		time.Sleep(10 * time.Second) // the frozen fetch fails meanwhile
 		checkVerify(t, v, token, nil)
 		if took := time.Since(start); took != 10*time.Second {
 			t.Errorf("waited for %v for the fetch that was frozen", took-10*time.Second)
@@ -289,7 +292,8 @@ func TestFetchFrozenWithItsLambdaDoesNotReplaceNewerKeys(t *testing.T) {
 	})
 }
 
-// TestInvalidJWKSetDoesNotRevokeKeys: an answer without "keys" is a failure of the key server, and no revocation of all keys.
+// TestInvalidJWKSetDoesNotRevokeKeys: a response without "keys" is a failure of the key server. It does not mean that all keys are
+// revoked.
 func TestInvalidJWKSetDoesNotRevokeKeys(t *testing.T) {
 	for _, body := range []string{`{}`, `{"keys":null}`, `{"error":"try later"}`, `[]`, `<html>`, ``, `{"keys":{}}`} {
 		server := newKeyServer(t)
@@ -359,7 +363,7 @@ func TestKeysAreNotFetchedOverPlainHTTP(t *testing.T) {
 		{strings.Replace(keys.URL, "127.0.0.1", "127.0.0.1.nip.example", 1), auth.ErrUnavailable},
 		{"http://issuer.example/keys", auth.ErrUnavailable},
 		{"file:///etc/passwd", auth.ErrUnavailable},
-		{server.URL, auth.ErrUnavailable}, // to itself, again and again
+		{server.URL, auth.ErrUnavailable}, // an endless loop of redirects
 	} {
 		target = test.to
 		v, err := auth.New(auth.Config{Issuer: issuerURL, JWKSURL: server.URL, Audience: anyAudience, Now: clock})
@@ -369,7 +373,7 @@ func TestKeysAreNotFetchedOverPlainHTTP(t *testing.T) {
 		if _, err := v.Verify(t.Context(), token); !errors.Is(err, test.want) {
 			t.Errorf("redirected to %s: %v, want %v", test.to, err, test.want)
 		} else if test.want != nil && test.to != "file:///etc/passwd" && !strings.Contains(err.Error(), "redirected") {
-			t.Errorf("redirected to %s: %v is another reason", test.to, err)
+			t.Errorf("redirected to %s: %v, want an error about the redirect", test.to, err)
 		}
 	}
 }

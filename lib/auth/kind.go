@@ -12,13 +12,15 @@ import (
 // section 2.4, RFC 8417), and Keycloak's tokens for the registration of clients.
 var rejectedKinds = []string{"refresh", "offline", "rt", "logout", "secevent", "initialaccess", "registrationaccess"}
 
-// kindClaims are the claims that may name the kind of a token, as [letters] returns them: issuers write token_use or tokenUse.
+// kindClaims are the claims that may name the kind of a token, in the form that [letters] returns, because some issuers write token_use
+// and others tokenUse.
 var kindClaims = []string{"tokenuse", "typ", "tokentype", "type"}
 
-// eventClaim is the claim of security events (RFC 8417 section 2.2), and eventScheme how OpenID Connect's begin.
 const (
-	eventClaim  = "events"
-	eventScheme = "schemas.openid.net/"
+	// eventClaim is the claim that a security event has (RFC 8417 section 2.2). Its keys are the URLs of event types.
+	eventClaim = "events"
+	// eventHost is in the URLs of OpenID Connect's event types.
+	eventHost = "schemas.openid.net/"
 )
 
 // isRejectedKind reports whether kind is a rejected kind, in any spelling. Unknown kinds are accepted, because issuers define
@@ -26,7 +28,8 @@ const (
 func isRejectedKind(kind string) bool {
 	kind = strings.TrimPrefix(strings.ToLower(kind), "application/")
 	kind = letters(strings.TrimSuffix(kind, "+jwt"))
-	return slices.Contains(rejectedKinds, kind) || slices.Contains(rejectedKinds, strings.TrimSuffix(kind, "token"))
+	withoutToken := strings.TrimSuffix(kind, "token") // some issuers write refresh_token for refresh
+	return slices.Contains(rejectedKinds, kind) || slices.Contains(rejectedKinds, withoutToken)
 }
 
 // letters returns the letters of a text in lower case.
@@ -39,11 +42,11 @@ func letters(text string) string {
 	}, text)
 }
 
-// rejectedKindClaim returns the name of the claim that gives a token a rejected kind, or "". Other values of these claims are
-// accepted.
+// rejectedKindClaim returns the name of the claim that says that the token is of a rejected kind, or "". Any other value of such a claim
+// is accepted.
 func rejectedKindClaim(all map[string]json.RawMessage) string {
 	for name, raw := range all {
-		var kinds audience // one text, or a list of texts
+		var kinds audience // like aud, these claims are one text or a list of texts
 		if slices.Contains(kindClaims, letters(name)) && json.Unmarshal(raw, &kinds) == nil && slices.ContainsFunc(kinds, isRejectedKind) {
 			return name
 		}
@@ -51,7 +54,7 @@ func rejectedKindClaim(all map[string]json.RawMessage) string {
 	var events map[string]json.RawMessage
 	if json.Unmarshal(all[eventClaim], &events) == nil {
 		for event := range events {
-			if strings.Contains(event, eventScheme) {
+			if strings.Contains(event, eventHost) {
 				return eventClaim
 			}
 		}

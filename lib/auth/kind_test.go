@@ -26,17 +26,21 @@ func rawToken(header, payload string) string {
 	return text + "." + base64.RawURLEncoding.EncodeToString(mac.Sum(nil))
 }
 
-// mode is one way to configure a verifier.
+// This file tests which kinds of tokens and which texts in tokens are rejected, in every mode of a verifier.
+
+// mode is one way to configure a verifier: by a secret, a JWK Set or an Amazon Cognito user pool.
 type mode struct {
 	verifier *auth.Verifier
 	// claims are the claims that a good token of this mode has in addition to sub and exp, as JSON members.
 	claims string
-	// sign returns a token that the verifier trusts.
+	// sign returns a token with this header and payload, signed with a key that the verifier trusts.
 	sign func(t *testing.T, header, payload string) string
 }
 
+// hs256Header is the beginning of a header. The sign function of a mode replaces it if its algorithm is not HS256.
 const hs256Header = `{"alg":"HS256"`
 
+// modes returns every mode by its name.
 func modes(t *testing.T) map[string]mode {
 	t.Helper()
 	const pool, poolIssuer = "eu-west-1_pool", "https://cognito-idp.eu-west-1.amazonaws.com/eu-west-1_pool"
@@ -84,7 +88,7 @@ func modes(t *testing.T) map[string]mode {
 func TestTokensOfOtherKindsAreRejected(t *testing.T) {
 	exp, all := strconv.FormatInt(now.Add(time.Hour).Unix(), 10), modes(t)
 	for _, test := range []struct {
-		header, claims string // JSON members
+		header, claims string // JSON members in addition to those of a good token
 		want           error
 	}{
 		{"", "", nil},
@@ -141,7 +145,8 @@ func TestTokensOfOtherKindsAreRejected(t *testing.T) {
 	}
 }
 
-// TestSubjectsWithInvalidUnicodeAreRejected checks it in every mode: two different subjects could be decoded to the same text.
+// TestSubjectsWithInvalidUnicodeAreRejected checks every mode. Without this rule, two different subjects could be decoded to the same
+// text.
 func TestSubjectsWithInvalidUnicodeAreRejected(t *testing.T) {
 	exp, all := strconv.FormatInt(now.Add(time.Hour).Unix(), 10), modes(t)
 	for _, test := range []struct {
@@ -173,7 +178,7 @@ func TestSubjectsWithInvalidUnicodeAreRejected(t *testing.T) {
 	}
 }
 
-// TestClaimsWithInvalidUnicodeMatchNoSetting: invalid Unicode is decoded to U+FFFD, which a setting may contain, too.
+// TestClaimsWithInvalidUnicodeMatchNoSetting: invalid Unicode in a claim is decoded to U+FFFD, and a setting may contain U+FFFD.
 func TestClaimsWithInvalidUnicodeMatchNoSetting(t *testing.T) {
 	exp := strconv.FormatInt(now.Add(time.Hour).Unix(), 10)
 	for name, test := range map[string]struct {
@@ -194,7 +199,8 @@ func TestClaimsWithInvalidUnicodeMatchNoSetting(t *testing.T) {
 	}
 }
 
-// TestKidSelectsOnlyItsKey: a kid is a name of a key in the issuer's set, and nothing else; keys in the header are ignored.
+// TestKidSelectsOnlyItsKey: a kid only names a key in the issuer's set. It is not used as a URL or path, and keys in the header are
+// ignored.
 func TestKidSelectsOnlyItsKey(t *testing.T) {
 	server := newKeyServer(t)
 	key, otherServer := server.addKey(t, "k"), newKeyServer(t)
@@ -238,8 +244,8 @@ func TestKidSelectsOnlyItsKey(t *testing.T) {
 		if _, err := v.Verify(t.Context(), token); !errors.Is(err, test.want) {
 			t.Errorf("%s: %v, want %v", test.header, err, test.want)
 		}
-		zero := text + "." + base64.RawURLEncoding.EncodeToString(make([]byte, 64)) // CVE-2022-21449
-		if _, err := v.Verify(t.Context(), zero); !errors.Is(err, auth.ErrInvalid) {
+		zeroSignature := text + "." + base64.RawURLEncoding.EncodeToString(make([]byte, 64)) // CVE-2022-21449
+		if _, err := v.Verify(t.Context(), zeroSignature); !errors.Is(err, auth.ErrInvalid) {
 			t.Errorf("%s, a signature of zeros: %v", test.header, err)
 		}
 	}
@@ -248,7 +254,7 @@ func TestKidSelectsOnlyItsKey(t *testing.T) {
 	}
 }
 
-// TestSymmetricKeysInAJWKSetAreIgnored: whoever reads the set could sign with them.
+// TestSymmetricKeysInAJWKSetAreIgnored: everybody who can read the set could sign tokens with such keys.
 func TestSymmetricKeysInAJWKSetAreIgnored(t *testing.T) {
 	jwk, err := jwkset.NewJWKFromKey([]byte(sharedSecret), jwkset.JWKOptions{
 		Marshal: jwkset.JWKMarshalOptions{Private: true}, Metadata: jwkset.JWKMetadataOptions{KID: "k"},
@@ -301,8 +307,8 @@ func TestTokensForAnotherAppAreRejected(t *testing.T) {
 	}
 }
 
-// FuzzClaims signs any payload. The subject of an accepted token must be valid Unicode: then no other subject is decoded to
-// the same text.
+// FuzzClaims signs any payload. The subject of an accepted token must be valid Unicode, so that no other subject is decoded to the same
+// text.
 func FuzzClaims(f *testing.F) {
 	exp := strconv.FormatInt(now.Add(time.Hour).Unix(), 10)
 	for _, payload := range []string{

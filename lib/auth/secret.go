@@ -13,10 +13,10 @@ import (
 const (
 	// DefaultSecretOverlap is the default of SecretOverlap.
 	DefaultSecretOverlap = 15 * time.Minute
-	// MaxSecretOverlap is the longest SecretOverlap that a deployment may set: no token should outlive the replacement of its
-	// key for longer than a day.
+	// MaxSecretOverlap is the longest SecretOverlap that a deployment may set. Tokens of a replaced key should not be accepted for
+	// longer than a day.
 	MaxSecretOverlap = 24 * time.Hour
-	// secretMaxAge is the age at which the secret is read again. A rotated key is accepted at most that much longer.
+	// secretMaxAge is the age at which the secret is read again. A rotation is noticed at most that much later.
 	secretMaxAge = time.Minute
 	// secretMinInterval is the minimum time between two reads that bad signatures cause.
 	secretMinInterval = 10 * time.Second
@@ -29,7 +29,8 @@ var ErrNoSecret = errors.New("auth: no such secret")
 
 // SecretStore reads the HS256 key. Its methods may be called concurrently.
 type SecretStore interface {
-	// Current returns the current key and when it became current, or ErrNoSecret if the secret was deleted.
+	// Current returns the current key and the time since which it is current, or ErrNoSecret if the secret was deleted. The zero time
+	// means that the time is unknown.
 	Current(ctx context.Context) (key []byte, since time.Time, err error)
 	// Previous returns the key before the current one, or nil if there is none.
 	Previous(ctx context.Context) ([]byte, error)
@@ -38,7 +39,7 @@ type SecretStore interface {
 // secretKeys are the accepted HS256 keys.
 type secretKeys struct {
 	current []byte
-	// previous is the key before the rotation. It is nil if there is none or it is no longer accepted.
+	// previous is the key before the last rotation. It is nil if there is no such key, or if it is no longer accepted.
 	previous []byte
 	// previousUntil is when previous is no longer accepted, in whole seconds.
 	previousUntil time.Time
@@ -88,17 +89,18 @@ func (s *secretVerifier) fetch(ctx context.Context) (secretKeys, error) {
 	return keys, nil
 }
 
-// inOverlap reports whether the previous key is still accepted when the current one became current at since. It is not if
-// since is zero, which means unknown, or more than the leeway in the future.
+// inOverlap reports whether the previous key is still accepted, if the current key is current since the given time. The previous key is
+// not accepted if that time is zero, which means unknown, or more than the leeway in the future.
 func (s *secretVerifier) inOverlap(since time.Time) bool {
 	age := s.now().Sub(since)
 	return -leeway <= age && age < s.overlap
 }
 
-// verify returns the claims of a token. After a bad signature on an otherwise valid token it reads the secret again, at most
-// once in each secretMinInterval. If it may not read yet, the error is [ErrInvalid] within newestTime of the last read.
-// Afterwards the token's key may be a new one: the error is [ErrUnavailable], so that the client retries, and a retry after
-// secretMinInterval reads the secret.
+// verify returns the claims of a token. If only the signature is bad, the token's key may be a new one, so verify reads the secret
+// again, at most once in each secretMinInterval. If it is too early for that, the error is:
+//
+//	within newestTime of the last read   [ErrInvalid]: no token of a newer key arrives so soon
+//	later                                [ErrUnavailable]: the client retries, and a retry after secretMinInterval reads the secret
 func (s *secretVerifier) verify(ctx context.Context, v *Verifier, token string) (Claims, error) {
 	keys, generation, err := s.cache.get(ctx)
 	if err != nil {
@@ -120,8 +122,8 @@ func (s *secretVerifier) verify(ctx context.Context, v *Verifier, token string) 
 	return claims, err
 }
 
-// verifyWith returns the claims of a token that one of the keys has signed. A session with the previous key ends with the
-// overlap. The error is errSignature only if everything else is valid.
+// verifyWith returns the claims of a token that one of the keys has signed. If it was the previous key, the claims expire at the end of
+// the overlap at the latest. The error is errSignature only if everything else is valid.
 func (s *secretVerifier) verifyWith(v *Verifier, token string, keys secretKeys) (Claims, error) {
 	claims, err := v.parse(token, fixedKey(keys.current))
 	if !errors.Is(err, errSignature) || keys.previous == nil || !s.now().Before(keys.previousUntil) {
@@ -134,5 +136,5 @@ func (s *secretVerifier) verifyWith(v *Verifier, token string, keys secretKeys) 
 	return claims, err
 }
 
-// fixedKey returns the same key for every token.
+// fixedKey returns a keyFunc that returns the same key for every token.
 func fixedKey(key []byte) keyFunc { return func(*jwt.Token) (any, error) { return key, nil } }

@@ -14,6 +14,7 @@ import (
 	"github.com/herald-progress/herald/lib/auth"
 )
 
+// The key leaked is the current key at first. The method rotate makes fresh the current key.
 const leaked, fresh = "a leaked key of at least 32 bytes", "a fresh key of at least 32 bytes!"
 
 // secretStore is a secret that may be rotated, deleted, out of reach or slow.
@@ -23,9 +24,9 @@ type secretStore struct {
 	since             time.Time
 	err               error
 	hangs             bool
-	readTime          time.Duration // how long after its start a read returns
-	reads             int           // of the current key
-	previousReads     int
+	readTime          time.Duration // how long a read of the current key takes
+	reads             int           // the number of reads of the current key
+	previousReads     int           // the number of reads of the previous key
 }
 
 func (s *secretStore) Current(ctx context.Context) ([]byte, time.Time, error) {
@@ -52,18 +53,19 @@ func (s *secretStore) Previous(context.Context) ([]byte, error) {
 	return []byte(s.previous), s.err
 }
 
-// change calls do while no read is answered.
+// change calls do with the store locked, so that do may change its fields.
 func (s *secretStore) change(do func()) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	do()
 }
 
+// rotate replaces the current key with fresh.
 func (s *secretStore) rotate() {
 	s.change(func() { s.current, s.previous, s.since = fresh, s.current, time.Now() })
 }
 
-// signedFor returns a token of the user u1 that is valid for lifetime.
+// signedFor returns a token of the user u1 that is signed with a key and valid for lifetime.
 func signedFor(t *testing.T, key string, lifetime time.Duration) string {
 	t.Helper()
 	return signedBy(t, key, jwt.MapClaims{"sub": "u1", "exp": time.Now().Add(lifetime).Unix()})
@@ -77,13 +79,13 @@ type rotation struct {
 	verifier *auth.Verifier
 }
 
-// checkVerify verifies a token of that key that is valid for lifetime.
+// checkVerify verifies a token that is signed with a key and valid for lifetime, and requires the error want.
 func (r rotation) checkVerify(key string, lifetime time.Duration, want error) {
 	r.Helper()
 	checkVerify(r.T, r.verifier, signedFor(r.T, key, lifetime), want)
 }
 
-// testRotation runs a test of a rotation.
+// testRotation runs a test in virtual time with a new rotation.
 func testRotation(t *testing.T, overlap time.Duration, test func(r rotation)) {
 	t.Helper()
 	synctest.Test(t, func(t *testing.T) {
@@ -102,7 +104,7 @@ func TestRotatedKeyIsRejectedAfterTheOverlap(t *testing.T) {
 	for _, overlap := range []time.Duration{0, auth.DefaultSecretOverlap} {
 		testRotation(t, overlap, func(r rotation) {
 			r.rotate()
-			r.checkVerify(fresh, time.Hour, nil) // without waiting for the secret's age
+			r.checkVerify(fresh, time.Hour, nil) // accepted before the cached secret is stale
 			time.Sleep(max(overlap, time.Minute))
 			r.checkVerify(leaked, time.Hour, auth.ErrInvalid)
 			time.Sleep(5 * time.Hour)
@@ -111,7 +113,7 @@ func TestRotatedKeyIsRejectedAfterTheOverlap(t *testing.T) {
 		})
 		testRotation(t, overlap, func(r rotation) {
 			r.rotate()
-			time.Sleep(max(overlap, time.Minute)) // without a token in between
+			time.Sleep(max(overlap, time.Minute)) // no token arrives in this time
 			r.checkVerify(leaked, time.Hour, auth.ErrInvalid)
 		})
 	}
@@ -127,12 +129,12 @@ func TestPreviousKeyIsAcceptedDuringTheOverlap(t *testing.T) {
 			r.checkVerify(fresh, time.Hour, nil)
 			claims, err := r.verifier.Verify(r.Context(), signedFor(r.T, leaked, time.Hour))
 			if err != nil || !claims.ExpiresAt.Equal(until) {
-				r.Errorf("the session of an old token: %v, %v, want its end at %v", claims.ExpiresAt, err, until)
+				r.Errorf("a token of the previous key expires at %v, %v; want %v", claims.ExpiresAt, err, until)
 			}
 		}
 		claims, err := r.verifier.Verify(r.Context(), signedFor(r.T, leaked, time.Second))
 		if err != nil || claims.ExpiresAt.After(until) {
-			r.Errorf("an old token that ends before the overlap: %+v, %v", claims, err)
+			r.Errorf("a token of the previous key that expires before the overlap ends: %+v, %v", claims, err)
 		}
 		time.Sleep(time.Second)
 		r.checkVerify(leaked, time.Hour, auth.ErrInvalid)
@@ -150,7 +152,7 @@ func TestPreviousKeyIsNotReadWithoutOverlap(t *testing.T) {
 	})
 }
 
-// TestInvalidRotationTimesGiveNoOverlap: the store does not know when its key became current, or returns a time in the future.
+// TestInvalidRotationTimesGiveNoOverlap: the store does not know since when its key is current, or it returns a time in the future.
 func TestInvalidRotationTimesGiveNoOverlap(t *testing.T) {
 	for name, since := range map[string]func() time.Time{
 		"unknown": func() time.Time { return time.Time{} },
@@ -169,8 +171,8 @@ func TestInvalidRotationTimesGiveNoOverlap(t *testing.T) {
 
 const strangersKey = "a stranger's key, at least 32 bytes"
 
-// TestTokenOfANewKeyMayRetryAfterAStrangersBadSignature: the bad signature caused a read of the secret, and the next read is
-// allowed ten seconds later. Until then it is unknown whether a key is a new one.
+// TestTokenOfANewKeyMayRetryAfterAStrangersBadSignature: the bad signature caused a read of the secret, so the next read is
+// allowed ten seconds later. Until then it is unknown whether a token's key is a new one.
 func TestTokenOfANewKeyMayRetryAfterAStrangersBadSignature(t *testing.T) {
 	testRotation(t, 0, func(r rotation) {
 		r.checkVerify(strangersKey, time.Hour, auth.ErrInvalid) // reads the secret
@@ -182,7 +184,7 @@ func TestTokenOfANewKeyMayRetryAfterAStrangersBadSignature(t *testing.T) {
 			r.checkVerify(strangersKey, time.Hour, auth.ErrUnavailable)
 		}
 		if n := r.reads - before; n != 0 {
-			r.Errorf("%d reads within ten seconds after that of a stranger", n)
+			r.Errorf("%d reads within ten seconds of the read that the stranger's token caused, want none", n)
 		}
 		time.Sleep(time.Second)
 		r.checkVerify(strangersKey, time.Hour, auth.ErrInvalid) // reads the secret, which is the new key
@@ -194,7 +196,7 @@ func TestTokenOfANewKeyMayRetryAfterAStrangersBadSignature(t *testing.T) {
 	})
 }
 
-// TestBadSignatureWithinASecondOfAReadIsErrInvalid: no token of a newer key arrives so soon.
+// TestBadSignatureWithinASecondOfAReadIsErrInvalid: a token of a key that is newer than the read does not arrive so soon.
 func TestBadSignatureWithinASecondOfAReadIsErrInvalid(t *testing.T) {
 	testRotation(t, 0, func(r rotation) {
 		time.Sleep(time.Minute)
@@ -229,7 +231,7 @@ func TestBadSignaturesReadTheSecretAtMostEveryTenSeconds(t *testing.T) {
 		for second := range 60 {
 			want := auth.ErrInvalid
 			if second%10 > 0 {
-				want = auth.ErrUnavailable // the secret was read a second ago or more
+				want = auth.ErrUnavailable // the last read was at least a second ago
 			}
 			for range 100 {
 				r.checkVerify(strangersKey, time.Hour, want)
@@ -279,7 +281,7 @@ func TestDeletedSecretIsNotTrusted(t *testing.T) {
 				r.checkVerify(leaked, time.Hour, auth.ErrUnavailable)
 				key := r.current
 				if key == "" {
-					key = "\x00"
+					key = "\x00" // signs like the empty key, because HMAC pads keys with zero bytes
 				}
 				r.checkVerify(key, time.Hour, auth.ErrUnavailable)
 				r.change(func() { r.current, r.err = fresh, nil })
@@ -290,7 +292,8 @@ func TestDeletedSecretIsNotTrusted(t *testing.T) {
 	}
 }
 
-// TestBadSignatureDetectsADeletedSecret: the read that a bad signature causes must leave no empty key behind.
+// TestBadSignatureDetectsADeletedSecret: after the read that a bad signature causes, the empty key of a deleted secret must not be
+// trusted. HMAC pads keys with zero bytes, so "\x00" signs like the empty key.
 func TestBadSignatureDetectsADeletedSecret(t *testing.T) {
 	testRotation(t, time.Hour, func(r rotation) {
 		r.change(func() { r.err = auth.ErrNoSecret })

@@ -8,21 +8,22 @@ import (
 const (
 	// minModulusBits is the minimum length of an RSA key (RFC 7518 section 3.3).
 	minModulusBits = 2048
-	// generator and maxPrime are the parameters of the ROCA fingerprint.
+	// generator and maxPrime are the parameters of the test for ROCA; see isWeak.
 	generator = 65537
 	maxPrime  = 167
 )
 
-// isWeak reports whether an RSA key is too short, or was made by the generator of CVE-2017-15361 (ROCA). Such a key is a power
-// of 65537 modulo each small prime (Nemec et al., "The Return of Coppersmith's Attack", 2017, section 2.3). A good key has this
-// property with a probability of 2^-27.
+// isWeak reports whether an RSA key is too short, or was made by the software of CVE-2017-15361 (ROCA). The modulus of such a key is a
+// power of 65537 modulo each prime up to maxPrime (Nemec et al., "The Return of Coppersmith's Attack", 2017, section 2.3). The modulus
+// of a good key has this property with a probability of 2^-27.
 func isWeak(key *rsa.PublicKey) bool {
 	if key.N.BitLen() < minModulusBits {
 		return true
 	}
 	for p := int64(3); p <= maxPrime; p += 2 {
 		prime := big.NewInt(p)
-		if prime.ProbablyPrime(0) && !isPower(new(big.Int).Mod(key.N, prime).Int64(), p) {
+		isPrime := prime.ProbablyPrime(0) // exact for numbers below 2^64
+		if isPrime && !isPower(new(big.Int).Mod(key.N, prime).Int64(), p) {
 			return false
 		}
 	}

@@ -12,26 +12,31 @@ import (
 	"strings"
 	"testing"
 	"time"
+	"unicode"
 
 	"github.com/golang-jwt/jwt/v5"
 )
+
+// This file runs the test vectors for JSON Web Signatures of the project Wycheproof (https://github.com/C2SP/wycheproof). Their
+// payloads are not claims, so Verify would refuse all of them. The test therefore calls the parts of Verify that choose the key and
+// check the signature.
 
 // wycheproofVector is a JSON Web Signature, the keys to verify it with, and the expected result.
 type wycheproofVector struct {
 	ID        string          `json:"id"`
 	Comment   string          `json:"comment"`
-	Result    string          `json:"result"`
-	Symmetric bool            `json:"symmetric"`
+	Result    string          `json:"result"`    // valid or invalid
+	Symmetric bool            `json:"symmetric"` // the keys are shared secrets, not public keys
 	JWKS      json.RawMessage `json:"jwks"`
 	JWS       string          `json:"jws"`
 }
 
-// wellFormed are vectors that count as invalid because of padding, but contain no padding. Both are the same well-formed token
-// with a valid signature.
-var wellFormed = []string{"json_web_signature_test#367", "json_web_signature_test#370"}
+// wronglyInvalid are the ids of two vectors that Wycheproof marks as invalid because of padding, although their token contains no
+// padding. The token is the same in both vectors. It is well-formed and has a valid signature, so the verifier accepts it.
+var wronglyInvalid = []string{"json_web_signature_test#367", "json_web_signature_test#370"}
 
-// TestWycheproofSignatures runs the JSON Web Signature vectors of C2SP/wycheproof through the verifier's key choice and the
-// library's signature check: their payloads are not claims. A valid vector may be refused only for a reason that policy returns.
+// TestWycheproofSignatures checks that every invalid vector is refused, except those in wronglyInvalid, and that every valid vector is
+// accepted, unless refusalReason returns a reason to refuse it.
 func TestWycheproofSignatures(t *testing.T) {
 	folder := os.Getenv("CONFORMANCE_DIR")
 	if folder == "" {
@@ -42,9 +47,10 @@ func TestWycheproofSignatures(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer file.Close()
-	refused, vectors := map[string]int{}, 0
+	refused := map[string]int{} // how many valid vectors are refused, by reason
+	vectors := 0
 	lines := bufio.NewScanner(file)
-	lines.Buffer(nil, 1<<20)
+	lines.Buffer(nil, 1<<20) // bytes, more than the longest line
 	for lines.Scan() {
 		var v wycheproofVector
 		if err := json.Unmarshal(lines.Bytes(), &v); err != nil {
@@ -53,10 +59,10 @@ func TestWycheproofSignatures(t *testing.T) {
 		vectors++
 		err := v.verify(t)
 		switch {
-		case v.Result == "invalid" && err == nil && !slices.Contains(wellFormed, v.ID):
+		case v.Result == "invalid" && err == nil && !slices.Contains(wronglyInvalid, v.ID):
 			t.Errorf("%s (%s) is accepted", v.ID, v.Comment)
 		case v.Result == "valid" && err != nil:
-			reason := v.policy()
+			reason := v.refusalReason()
 			if reason == "" {
 				t.Errorf("%s (%s) is refused: %v", v.ID, v.Comment, err)
 			}
@@ -69,11 +75,11 @@ func TestWycheproofSignatures(t *testing.T) {
 	if vectors == 0 {
 		t.Error("there are no vectors")
 	}
-	t.Logf("valid, and refused by policy: %v", refused)
+	t.Logf("valid vectors that are refused, by reason: %v", refused)
 }
 
-// policy returns why a valid vector is refused, or "".
-func (v wycheproofVector) policy() string {
+// refusalReason returns the reason why the verifier refuses a valid vector, or "" if it must accept the vector.
+func (v wycheproofVector) refusalReason() string {
 	algorithm := v.header()["alg"]
 	var set struct {
 		Keys []map[string]any `json:"keys"`
@@ -84,13 +90,14 @@ func (v wycheproofVector) policy() string {
 		return "algorithm is none of HS256, RS256, ES256"
 	case v.Symmetric && len(set.Keys) > 1:
 		return "a JWK Set holds public keys only"
-	case strings.ContainsFunc(v.JWS, func(r rune) bool { return r > 0x7f || strings.ContainsRune("!?*+/= \t\r\n", r) }):
-		return "not base64url"
+	case strings.ContainsFunc(v.JWS, func(r rune) bool { return r > unicode.MaxASCII || strings.ContainsRune("!?*+/= \t\r\n", r) }):
+		return "not base64url" // RFC 7515 section 2 allows only its alphabet, without padding
 	default:
 		return ""
 	}
 }
 
+// header returns the decoded header of the token, or an empty map if it cannot be decoded.
 func (v wycheproofVector) header() map[string]any {
 	raw, _ := base64.RawURLEncoding.DecodeString(strings.Split(v.JWS, ".")[0])
 	header := map[string]any{}
@@ -98,11 +105,11 @@ func (v wycheproofVector) header() map[string]any {
 	return header
 }
 
-// verify checks the vector as Verify does, except for the claims.
+// verify does what Verify does, except for the check of the claims.
 func (v wycheproofVector) verify(t *testing.T) error {
 	t.Helper()
 	parts := strings.Split(v.JWS, ".")
-	if len(parts) != 3 {
+	if len(parts) != 3 { // header, payload, signature
 		return invalidToken("malformed")
 	}
 	raw, err := base64.RawURLEncoding.Strict().DecodeString(parts[0])
@@ -138,8 +145,8 @@ func (v wycheproofVector) verify(t *testing.T) error {
 	return token.Method.Verify(parts[0]+"."+parts[1], signature, key)
 }
 
-// verifier returns a Verifier that trusts the vector's keys, and its algorithms. A single symmetric key is a shared secret; other
-// keys are a JWK Set.
+// verifier returns a Verifier that trusts the vector's keys, and the algorithms that it accepts. A single symmetric key becomes the
+// shared secret; all other keys become a JWK Set.
 func (v wycheproofVector) verifier(t *testing.T) (*Verifier, []string) {
 	t.Helper()
 	var set struct {
@@ -158,14 +165,14 @@ func (v wycheproofVector) verifier(t *testing.T) (*Verifier, []string) {
 		}
 		verifier, err := New(Config{Secret: secret})
 		if err != nil || set.Keys[0].Alg != "HS256" {
-			return &Verifier{}, nil // such a configuration is refused
+			return &Verifier{}, nil // New refuses such a key; without algorithms, verify refuses every token
 		}
 		return verifier, []string{"HS256"}
 	}
 	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { _, _ = w.Write(v.JWKS) }))
 	defer server.Close()
 	keys := newKeySet(server.URL, nil, time.Now)
-	if _, _, err := keys.cache.get(t.Context()); err != nil {
+	if _, _, err := keys.cache.get(t.Context()); err != nil { // fetches the keys, because the server closes on return
 		t.Fatal(err)
 	}
 
