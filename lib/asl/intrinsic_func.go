@@ -308,7 +308,7 @@ func (c *intrinsic) arithmetic(args []any) (any, error) {
 	}
 }
 
-// arrayRange evaluates States.ArrayRange: the integers from from to to, both included.
+// arrayRange evaluates States.ArrayRange. The array ends with to, if the steps reach it.
 func arrayRange(from, to, step int64) (any, error) {
 	if step == 0 {
 		return nil, argumentError("the step must not be zero")

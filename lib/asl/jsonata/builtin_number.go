@@ -47,14 +47,14 @@ func numberFunctions() map[string]definition {
 	}
 }
 
-// forNumber returns a built-in function with one parameter, a number. The function does not call call for an integer from 0 on, but
-// returns it unchanged. So call must be a function for which that is right.
-func forNumber(call func(float64) float64) func(*evaluation, []any) (any, error) {
+// forNumber returns a built-in function with one parameter, a number. It computes the result with compute, except for an integer from
+// 0 on, which it returns unchanged: compute must be a function like $abs or $floor, for which that is right.
+func forNumber(compute func(float64) float64) func(*evaluation, []any) (any, error) {
 	return ifDefined(func(args []any) (any, error) {
 		if n, ok := args[0].(int64); ok && n >= 0 {
 			return n, nil // A large integer would lose digits as a float64.
 		}
-		return numberValue(call(numberArg(args, 0, 0))), nil
+		return numberValue(compute(numberArg(args, 0, 0))), nil
 	})
 }
 
