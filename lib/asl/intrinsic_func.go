@@ -42,6 +42,7 @@ type argumentError string
 
 func (e argumentError) Error() string { return string(e) }
 
+// eval evaluates the arguments and then the function.
 func (c *intrinsic) eval(s *stateRun) (any, error) {
 	args := make([]any, len(c.args))
 	for i, arg := range c.args {
@@ -59,6 +60,7 @@ func (c *intrinsic) eval(s *stateRun) (any, error) {
 	return v, nil
 }
 
+// apply evaluates the function for the values of its arguments. The parser has checked their number.
 func (c *intrinsic) apply(args []any) (any, error) {
 	switch c.name {
 	case "States.Array":
@@ -145,7 +147,7 @@ func (c *intrinsic) applyToString(args []any) (any, error) {
 		}
 		return string(decoded), nil
 	case "States.StringToJson":
-		if strings.TrimSpace(text) == "" {
+		if strings.TrimSpace(text) == "" { // An empty text becomes null.
 			return nil, nil
 		}
 		v, err := jsontree.Parse([]byte(text))

@@ -186,7 +186,8 @@ func (s *pathStep) children(v, root any) []any {
 	return selected
 }
 
-// namedValues returns the value of the step's name. Several names select one object with these fields, as in Jayway.
+// namedValues returns a list with what the names of the step select in v: one name selects the field's value; several names select one
+// object with these fields, as in Jayway.
 func (s *pathStep) namedValues(v any) []any {
 	o, ok := v.(*jsontree.Object)
 	if !ok {
@@ -217,10 +218,10 @@ func (s *pathStep) bounds(length int) (from, to int) {
 	if s.to != nil {
 		to = *s.to
 	}
+
 	if from < 0 {
 		from += length
 	}
-
 	if to < 0 {
 		to += length
 	}

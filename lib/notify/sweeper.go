@@ -17,12 +17,13 @@ import (
 )
 
 const (
-	// Silence is how long a job may be silent before the sweeper asks Step Functions about its execution.
+	// Silence is how long a job may publish no state before the sweeper asks Step Functions about its execution. Then the job is
+	// called silent.
 	Silence = 5 * time.Minute
 	// StatusTimeout bounds one call of [Workflows].
 	StatusTimeout = 5 * time.Second
-	// maxConcurrentChecks is how many pointers are checked at once: DescribeExecution is throttled by account and Region
-	// (https://docs.aws.amazon.com/step-functions/latest/dg/service-quotas.html).
+	// maxConcurrentChecks is how many pointers are checked at once. It is low, because all callers of DescribeExecution in an
+	// account and Region share one quota (https://docs.aws.amazon.com/step-functions/latest/dg/service-quotas.html).
 	maxConcurrentChecks = 8
 	// successGrace is how long the sweeper waits after the event of a success, so that the workflow's own end of the job, whose
 	// text says more, is stored first. A workflow that waits for the notifier has stored its end before it succeeds. But the
@@ -136,16 +137,17 @@ func (s *Sweeper) endOnStatusChange(ctx context.Context, p feed.Pointer, change 
 	if err != nil {
 		return fmt.Errorf("read job: %w", err)
 	}
-	if superseded(p, row) { // a later sweep deletes p
+	if isOutdated(p, row) { // a later sweep deletes p
 		return nil
 	}
 
 	return s.endJob(ctx, p, row, end)
 }
 
-// superseded reports whether p is out of date: the job of p is now in a newer run, or it ends with another execution.
-func superseded(p feed.Pointer, row feed.Row) bool {
-	return row.Epoch > p.Epoch || row.Epoch == p.Epoch && row.Execution != "" && row.Execution != p.Execution
+// isOutdated reports whether the job of p is now in a newer run, or ends with another execution.
+func isOutdated(p feed.Pointer, row feed.Row) bool {
+	otherExecution := row.Execution != "" && row.Execution != p.Execution
+	return row.Epoch > p.Epoch || row.Epoch == p.Epoch && otherExecution
 }
 
 // forEach calls do for every pointer, for up to maxConcurrentChecks at once. After an error it continues with the other pointers.
@@ -172,7 +174,7 @@ func (s *Sweeper) forEach(ctx context.Context, pointers iter.Seq2[feed.Pointer, 
 }
 
 // endIfSilent ends the job of p if the job is silent and its execution has ended. It deletes p if the job is silent and there is
-// nothing to end: p is out of date, the job has ended, or the execution has ended and the job has no row.
+// nothing to end: p is outdated, the job has ended, or the execution has ended and the job has no row.
 func (s *Sweeper) endIfSilent(ctx context.Context, p feed.Pointer) error {
 	row, err := s.Feed.Job(ctx, p.Owner, p.Job)
 	missing := errors.Is(err, feed.ErrNotFound)
@@ -183,7 +185,7 @@ func (s *Sweeper) endIfSilent(ctx context.Context, p feed.Pointer) error {
 	if silence <= Silence {
 		return nil
 	}
-	if jobEnded := row.Epoch == p.Epoch && row.Terminal(); jobEnded || superseded(p, row) {
+	if jobEnded := row.Epoch == p.Epoch && row.Terminal(); jobEnded || isOutdated(p, row) {
 		return s.deletePointer(ctx, p)
 	}
 	end, ended := s.executionEnd(ctx, p, silence)

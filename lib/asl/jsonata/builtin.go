@@ -8,7 +8,7 @@ import (
 
 // A definition is a built-in function and its signature.
 type definition struct {
-	signature string
+	signature string // Such as <s-n?:s>: see the type signature.
 	call      func(e *evaluation, args []any) (any, error)
 }
 

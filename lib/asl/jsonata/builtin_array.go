@@ -8,6 +8,7 @@ import (
 	"github.com/herald-progress/herald/lib/asl/jsontree"
 )
 
+// arrayFunctions returns the functions for arrays.
 func arrayFunctions() map[string]definition {
 	return map[string]definition{
 		"count": {"<a:n>", func(_ *evaluation, args []any) (any, error) {
@@ -57,7 +58,7 @@ func zip(_ *evaluation, args []any) (any, error) {
 	length := -1 // The length of the shortest argument.
 	for _, arg := range args {
 		n := len(itemsOf(arg))
-		if isUndefined(arg) {
+		if isUndefined(arg) { // An undefined argument is an empty array here.
 			n = 0
 		}
 		if length < 0 || n < length {

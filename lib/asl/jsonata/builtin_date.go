@@ -10,6 +10,7 @@ import (
 // isoMilliseconds is the layout of dates without a picture argument.
 const isoMilliseconds = "2006-01-02T15:04:05.000Z07:00"
 
+// dateFunctions returns the functions for dates and times.
 func dateFunctions() map[string]definition {
 	return map[string]definition{
 		"now": {"<s?s?:s>", func(e *evaluation, args []any) (any, error) {

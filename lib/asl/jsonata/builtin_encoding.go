@@ -13,6 +13,7 @@ const (
 	unescapedComponent = "-_.!~*'()"
 )
 
+// encodingFunctions returns the functions for Base64 and URLs.
 func encodingFunctions() map[string]definition {
 	return map[string]definition{
 		"base64encode": {"<s-:s>", forString(func(s string) any { return base64.StdEncoding.EncodeToString([]byte(s)) })},

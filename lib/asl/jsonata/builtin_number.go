@@ -13,6 +13,7 @@ import (
 	"github.com/herald-progress/herald/lib/asl/jsontree"
 )
 
+// numberFunctions returns the functions for numbers.
 func numberFunctions() map[string]definition {
 	return map[string]definition{
 		"number":  {"<(nsb)-:n>", ifDefined(toNumber)},

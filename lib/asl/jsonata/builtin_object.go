@@ -4,6 +4,7 @@ import (
 	"github.com/herald-progress/herald/lib/asl/jsontree"
 )
 
+// objectFunctions returns the functions for objects.
 func objectFunctions() map[string]definition {
 	return map[string]definition{
 		"keys": {"<x-:a<s>>", ifDefined(keys)},

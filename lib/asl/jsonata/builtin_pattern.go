@@ -9,6 +9,7 @@ import (
 	"github.com/herald-progress/herald/lib/asl/jsontree"
 )
 
+// patternFunctions returns the functions that search for a text or a regular expression.
 func patternFunctions() map[string]definition {
 	return map[string]definition{
 		"contains": {"<s-(sf):b>", ifDefined(func(args []any) (any, error) {

@@ -9,6 +9,7 @@ import (
 	"github.com/herald-progress/herald/lib/asl/jsontree"
 )
 
+// stringFunctions returns the functions for strings.
 func stringFunctions() map[string]definition {
 	return map[string]definition{
 		"string": {"<x-b?:s>", ifDefined(func(args []any) (any, error) {

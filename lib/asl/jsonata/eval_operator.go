@@ -105,7 +105,9 @@ func compare(operator string, a, b any) (any, error) {
 	_, isNumberB := jsontree.Float(b)
 	stringA, isStringA := a.(string)
 	stringB, isStringB := b.(string)
-	if !isUndefined(a) && !isNumberA && !isStringA || !isUndefined(b) && !isNumberB && !isStringB {
+	isValidA := isNumberA || isStringA || isUndefined(a)
+	isValidB := isNumberB || isStringB || isUndefined(b)
+	if !isValidA || !isValidB {
 		return nil, evalError("T2010", "The expressions either side of operator "+quote(operator)+" must evaluate to numeric or string values")
 	}
 	if isUndefined(a) || isUndefined(b) {
@@ -144,7 +146,7 @@ func compareUTF16(a, b string) int {
 		}
 		a, b = a[len(string(x)):], b[len(string(y)):]
 	}
-	return strings.Compare(a, b)
+	return strings.Compare(a, b) // At least one of them is empty now: the shorter string comes first.
 }
 
 // utf16Order maps a character to a number, so that the order of the numbers is that of UTF-16 code units. A character above U+FFFF

@@ -81,7 +81,7 @@ func (l *lexer) next(wantOperand bool) (token, error) {
 	switch c := rest[0]; {
 	case wantOperand && c == '/':
 		return l.regex()
-	case len(rest) > 1 && rest[1] != ' ' && strings.Contains(twoCharacters, rest[:2]): // A blank there is only a separator.
+	case len(rest) > 1 && rest[1] != ' ' && strings.Contains(twoCharacters, rest[:2]): // A blank in twoCharacters is only a separator.
 		l.pos += 2
 		return token{kind: tokenOperator, text: rest[:2], pos: start}, nil
 	case strings.IndexByte(oneCharacter, c) >= 0:
@@ -98,6 +98,7 @@ func (l *lexer) next(wantOperand bool) (token, error) {
 	}
 }
 
+// quotedName reads a name in backquotes.
 func (l *lexer) quotedName() (token, error) {
 	start := l.pos
 	name, _, found := strings.Cut(l.text[start+1:], "`")
@@ -111,6 +112,7 @@ func (l *lexer) quotedName() (token, error) {
 // numberPattern matches a JSON number without its sign, at the beginning of a text.
 var numberPattern = regexp.MustCompile(`^(0|[1-9][0-9]*)(\.[0-9]+)?([Ee][-+]?[0-9]+)?`)
 
+// number reads a number.
 func (l *lexer) number() (token, error) {
 	text := numberPattern.FindString(l.text[l.pos:])
 	start := l.pos
@@ -127,6 +129,7 @@ func (l *lexer) number() (token, error) {
 	return token{kind: tokenValue, text: text, value: value, pos: start}, nil
 }
 
+// name reads a name, a variable, or a word with a meaning, such as and or true.
 func (l *lexer) name() (token, error) {
 	start := l.pos
 	stop := strings.IndexAny(l.text[start:], blanks+oneCharacter+quotes)

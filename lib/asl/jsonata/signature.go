@@ -61,12 +61,12 @@ func parseSignature(text string) (*signature, error) {
 	)
 	pattern.WriteByte('^')
 	for i := 0; i < len(body) && body[i] != ':'; {
-		choice, width := parameterType(body[i:])
+		letters, width := parameterType(body[i:])
 		if width == 0 {
 			return nil, syntaxError("S0401", i, "Malformed function signature "+quote(text))
 		}
 
-		p := parameter{isArray: choice == "a"}
+		p := parameter{isArray: letters == "a"}
 		i += width
 		if i < len(body) && body[i] == '<' {
 			end := closingBracket(body[i:])
@@ -77,8 +77,8 @@ func parseSignature(text string) (*signature, error) {
 			i += end + 1
 		}
 
-		class := "[" + choice + "m]" // Matches the type letter of the argument, which may be undefined.
-		switch choice {
+		class := "[" + letters + "m]" // Matches the type letter of the argument, which may be undefined.
+		switch letters {
 		case "a": // Any value is accepted, because a single value becomes an array.
 			class = "[" + typeLetters + "]"
 		case "f":
@@ -87,7 +87,7 @@ func parseSignature(text string) (*signature, error) {
 
 		if i < len(body) && strings.IndexByte("-?+", body[i]) >= 0 {
 			if body[i] == '-' {
-				p.contextTypes = choice
+				p.contextTypes = letters
 				class += "?"
 			} else {
 				class += body[i : i+1] // ? and + mean the same in a regular expression.
