@@ -6,14 +6,15 @@ import (
 	"github.com/herald-progress/herald/lib/asl/jsontree"
 )
 
-// The codes of a Problem.
+// The codes of a Problem. AWS's ValidateStateMachineDefinition has all of these codes except codeUnsupported.
 const (
-	codeSchema      = "SCHEMA_VALIDATION_FAILED"  // A code of AWS's ValidateStateMachineDefinition.
-	codeTarget      = "MISSING_TRANSITION_TARGET" // As above.
-	codeJSON        = "INVALID_JSON_DESCRIPTION"  // As above.
-	codeUnsupported = "UNSUPPORTED"               // This package does not support the feature.
+	codeSchema      = "SCHEMA_VALIDATION_FAILED"
+	codeTarget      = "MISSING_TRANSITION_TARGET"
+	codeJSON        = "INVALID_JSON_DESCRIPTION"
+	codeUnsupported = "UNSUPPORTED" // This package does not support the feature.
 )
 
+// The query languages.
 const (
 	languageJSONata  = "JSONata"
 	languageJSONPath = "JSONPath"
@@ -27,6 +28,7 @@ type decoder struct {
 // invalid adds a problem of the object or field at a path such as /States/Wait/Seconds.
 func (d *decoder) invalid(at, rule string) { d.addProblem(codeSchema, at, rule) }
 
+// unsupported adds a problem for a feature that this package does not support.
 func (d *decoder) unsupported(at, feature string) {
 	d.addProblem(codeUnsupported, at, feature+" is not supported")
 }
@@ -48,7 +50,6 @@ type fieldReader struct {
 }
 
 // readObject returns a reader for v. If v is not an object, it adds a problem and returns false.
-
 func (d *decoder) readObject(v any, at string) (*fieldReader, bool) {
 	o, ok := v.(*jsontree.Object)
 	if !ok {
@@ -70,6 +71,7 @@ func (f *fieldReader) has(name string) bool {
 	return ok
 }
 
+// path returns the path of a field in the definition.
 func (f *fieldReader) path(name string) string { return f.at + "/" + name }
 
 func (f *fieldReader) invalid(name, rule string) { f.d.invalid(f.path(name), rule) }

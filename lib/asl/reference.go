@@ -75,8 +75,9 @@ func parseValue(text string) (pathValue, error) {
 	return parseReference(text)
 }
 
+// eval returns the value that the reference selects. Its error is a *missingError if there is none.
 func (r *reference) eval(s *stateRun) (any, error) {
-	v := s.data
+	v := s.data // For rootInput.
 	switch r.root {
 	case rootContext:
 		v = s.contextObject()

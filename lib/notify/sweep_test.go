@@ -96,7 +96,6 @@ func countEnded(t *testing.T, f feed.Jobs) int {
 }
 
 func TestOneBadPointerDoesNotStopTheSweep(t *testing.T) {
-	broken := errors.New("throughput exceeded")
 	for _, tt := range []struct {
 		name        string
 		injectFault func(memory *feed.Memory, w *workflows, s *notify.Sweeper)
@@ -118,7 +117,7 @@ func TestOneBadPointerDoesNotStopTheSweep(t *testing.T) {
 			for p := range m.AllPointers(context.Background()) {
 				all = append(all, p)
 			}
-			s.Feed = fixedPointers{m, all[1:], broken}
+			s.Feed = fixedPointers{m, all[1:], errDown}
 		}, 29, true},
 	} {
 		t.Run(tt.name, func(t *testing.T) {

@@ -19,12 +19,15 @@ import (
 )
 
 const (
-	otherARN = "arn:aws:states:us-east-1:123456789012:execution:m:other"
+	// arn is the execution of the job "j", otherARN another execution.
 	arn      = "arn:aws:states:us-east-1:123456789012:execution:m:x"
+	otherARN = "arn:aws:states:us-east-1:123456789012:execution:m:other"
+	// redriven is the epoch of the execution after its first redrive.
 	redriven = "1999-12-31T10:00:00.000Z#0001"
 	// longSilence is longer than the TTL of a job that names no execution.
 	longSilence = 90 * 24 * time.Hour
-	schedule    = `{"version":"0","detail-type":"Scheduled Event","detail":{}}`
+	// schedule is the event that starts a sweep.
+	schedule = `{"version":"0","detail-type":"Scheduled Event","detail":{}}`
 )
 
 // workflows is a Step Functions whose executions are those in answers; no other execution exists.
@@ -102,7 +105,8 @@ func ofExecution(r message.Request, arn string) message.Request {
 	return r
 }
 
-// TestSweeperEndsExactlyTheJobsWhoseExecutionsEnded publishes states, waits, and gives the sweeper an event twice.
+// TestSweeperEndsExactlyTheJobsWhoseExecutionsEnded publishes states, waits, and gives the sweeper an event twice. It checks which end
+// is posted, and whether the pointer remains.
 func TestSweeperEndsExactlyTheJobsWhoseExecutionsEnded(t *testing.T) {
 	failed := message.UploadProgress{UploadID: "j", FileName: "f.csv", Progress: 42, Message: "The workflow failed", Phase: "p", Status: message.StatusFailed}
 	// endedAs returns the state of the job after the sweeper has ended it.
@@ -274,7 +278,7 @@ func TestAnEventThatNamesNoExecutionIsAnError(t *testing.T) {
 	}
 }
 
-// TestARepeatedEndIsPostedAgain: the first try may have ended after it stored the end and before it posted it.
+// TestARepeatedEndIsPostedAgain: the first try may have stored the end and then failed to post it.
 func TestARepeatedEndIsPostedAgain(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		memory, to := &feed.Memory{}, newTabs()

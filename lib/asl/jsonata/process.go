@@ -27,8 +27,8 @@ func process(n *node) (*node, error) {
 		return processSort(n)
 	case kindNegate: // A negative integer becomes a literal.
 		if n.rhs.kind == kindValue {
-			if f, ok := n.rhs.value.(int64); ok {
-				return &node{kind: kindValue, pos: n.pos, value: -f}, nil
+			if integer, ok := n.rhs.value.(int64); ok {
+				return &node{kind: kindValue, pos: n.pos, value: -integer}, nil
 			}
 		}
 	case kindVariable:
@@ -60,7 +60,7 @@ func processOperands(n *node) (*node, error) {
 		out.lhs, out.list = nil, n.list // lhs is only the word function, and parameters are names, not expressions.
 	}
 
-	if out.kind == kindBlock {
+	if out.kind == kindBlock { // A block is an array constructor for a path if it has one at the beginning of a part.
 		for _, part := range out.list {
 			if part.noFlatten || part.kind == kindPath && part.list[0].noFlatten {
 				out.noFlatten = true

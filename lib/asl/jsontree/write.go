@@ -62,6 +62,7 @@ func FormatNumber(v any) string {
 	}
 }
 
+// formatFloat is FormatNumber for a float64.
 func formatFloat(f float64) string {
 	const (
 		exponentBelow = 1e-3 // These are the limits of Java's Double.toString.
@@ -95,6 +96,7 @@ func formatFloat(f float64) string {
 
 const hexDigits = "0123456789ABCDEF"
 
+// appendString appends s in quotes to dst. It writes a control character without an escape letter as \u00XX.
 func appendString(dst []byte, s string) []byte {
 	dst = append(dst, '"')
 	for i := 0; i < len(s); {
