@@ -8,8 +8,9 @@ import (
 	"github.com/herald-progress/herald/lib/asl/jsontree"
 )
 
-// A rule is the condition of a choice of a Choice state. field names the condition in error texts.
+// A rule is the condition of a choice of a Choice state.
 type rule interface {
+	// matches reports whether the condition is true in a run of the state. field names the condition in error texts.
 	matches(s *stateRun, field string) (bool, error)
 }
 
@@ -148,7 +149,7 @@ func isOfType(kind string, v any) bool {
 		text, ok := v.(string)
 		_, err := time.Parse(time.RFC3339Nano, text)
 		return ok && err == nil
-	default:
+	default: // String or Boolean.
 		return typeOf(v) == strings.ToLower(kind)
 	}
 }

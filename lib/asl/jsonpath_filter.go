@@ -44,7 +44,7 @@ func (p *pathParser) or() (filterCondition, error) {
 			break
 		}
 		var right filterCondition
-		first := left
+		first := left // The function below must not call itself when left changes.
 		right, err = p.and()
 		left = func(item, root any) bool { return first(item, root) || right(item, root) }
 	}
@@ -61,7 +61,7 @@ func (p *pathParser) and() (filterCondition, error) {
 			break
 		}
 		var right filterCondition
-		first := left
+		first := left // The function below must not call itself when left changes.
 		right, err = p.term()
 		left = func(item, root any) bool { return first(item, root) && right(item, root) }
 	}
@@ -187,6 +187,7 @@ func compareValues(a, b any) (order int, ok bool) {
 	return order, order != jsontree.Uncomparable
 }
 
+// contains reports whether one of the items equals v.
 func contains(items []any, v any) bool {
 	for _, item := range items {
 		if jsontree.Equal(item, v) {

@@ -116,6 +116,7 @@ func waitsForResult(resource string) bool {
 	return strings.HasSuffix(resource, tokenSuffix) || strings.HasSuffix(resource, ".sync") || strings.HasSuffix(resource, ".sync:2")
 }
 
+// callTask calls Tasks.RunTask of the execution.
 func (s *stateRun) callTask(ctx context.Context, task Task) (json.RawMessage, error) {
 	tasks := s.thread.run.execution.Tasks
 	if tasks == nil {
@@ -160,7 +161,7 @@ func (s *stateRun) newTask() (Task, error) {
 	return task, nil
 }
 
-// evalSeconds evaluates TimeoutSeconds or HeartbeatSeconds; 0 if there is none.
+// evalSeconds evaluates TimeoutSeconds or HeartbeatSeconds. It returns 0 if the definition has no such field.
 func (s *stateRun) evalSeconds(field secondsField) (time.Duration, error) {
 	switch {
 	case field.path != nil:

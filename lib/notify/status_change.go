@@ -27,7 +27,7 @@ type statusChange struct {
 // jobEnd is the end of a job as its user sees it.
 type jobEnd struct {
 	status message.Status
-	text   string
+	text   string // the message of the job's last state
 }
 
 // terminalStatuses are the statuses of an execution that has ended. In every other status the execution runs, or waits for a
@@ -39,7 +39,7 @@ var terminalStatuses = map[string]jobEnd{
 	"ABORTED":   {message.StatusCancelled, "The workflow was stopped"},
 }
 
-// unknownEnd ends a job whose execution can no longer be described.
+// unknownEnd ends a job whose execution does not exist or cannot be described.
 var unknownEnd = jobEnd{message.StatusFailed, "The workflow is not known any more"}
 
 // supersededEnd ends a job whose execution was superseded, if the execution that replaced it never published a state of the job.

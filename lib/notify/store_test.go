@@ -48,25 +48,25 @@ func TestStoreFailuresLoseNoStateSilently(t *testing.T) {
 		once   bool
 		err    error // of the task
 		posted bool  // to the tabs
-		seq    int64 // of the frame; 0 without one
+		seq    int64 // of the frame; 0: the frame has no seq
 	}{
 		{"state", stateAt(10), "Apply", notApplied, always, nil, true, 0},
 		{"state, the first call fails", stateAt(10), "Apply", notApplied, once, nil, true, 0},
-		{"state, applied", stateAt(10), "Apply", applied, once, nil, true, 2},
+		{"state, the first call is applied and fails", stateAt(10), "Apply", applied, once, nil, true, 2},
 		{"state, the store hangs", stateAt(10), "Apply", hangs, always, nil, true, 0},
 		{"state with a key", withKey(stateAt(10)), "Apply", notApplied, always, nil, true, 0},
 		{"state with a key, the first call fails", withKey(stateAt(10)), "Apply", notApplied, once, nil, true, 2},
-		{"state with a key, applied", withKey(stateAt(10)), "Apply", applied, once, nil, true, 2},
+		{"state with a key, the first call is applied and fails", withKey(stateAt(10)), "Apply", applied, once, nil, true, 2},
 		{"part", partState("a", 10, 100), "Apply", notApplied, always, notify.StoreError{}, false, 0},
 		{"part, the first call fails", partState("a", 10, 100), "Apply", notApplied, once, nil, true, 2},
-		{"part, applied", partState("a", 10, 100), "Apply", applied, once, nil, true, 2},
+		{"part, the first call is applied and fails", partState("a", 10, 100), "Apply", applied, once, nil, true, 2},
 		{"terminal", endedWith(message.StatusFailed), "Apply", notApplied, always, notify.StoreError{}, false, 0},
 		{"terminal, the first call fails", endedWith(message.StatusFailed), "Apply", notApplied, once, nil, true, 2},
-		{"terminal, applied", endedWith(message.StatusFailed), "Apply", applied, once, nil, true, 2},
-		{"terminal, applied, and the store stays down", endedWith(message.StatusFailed), "Apply", applied, always, notify.StoreError{}, false, 0},
+		{"terminal, the first call is applied and fails", endedWith(message.StatusFailed), "Apply", applied, once, nil, true, 2},
+		{"terminal, every call is applied and fails", endedWith(message.StatusFailed), "Apply", applied, always, notify.StoreError{}, false, 0},
 		{"note", noteWithKey(""), "Add", notApplied, always, nil, true, 0},
 		{"note, the first call fails", noteWithKey(""), "Add", notApplied, once, nil, true, 0},
-		{"note, applied", noteWithKey(""), "Add", applied, once, nil, true, 0},
+		{"note, the first call is applied and fails", noteWithKey(""), "Add", applied, once, nil, true, 0},
 		{"note, the store hangs", noteWithKey(""), "Add", hangs, always, nil, true, 0},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
