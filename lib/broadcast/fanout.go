@@ -42,7 +42,7 @@ func (f *fanOut) run(ctx context.Context, connections iter.Seq2[connection.Conne
 	read := 0 // connections
 	for c, err := range connections {
 		switch {
-		case errors.Is(err, connection.ErrNotFound):
+		case errors.Is(err, connection.ErrNotFound): // a single connection that is not stored
 			f.count(&f.report.Gone)
 		case err != nil && ctx.Err() != nil && read > 0: // the budget ended the reading
 			f.broadcaster.log().WarnContext(ctx, "not all connections read", "err", err)
@@ -149,7 +149,7 @@ func (f *fanOut) count(n *int) {
 func (f *fanOut) countDelivered() {
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	f.throttledOut = false
+	f.throttledOut = false // API Gateway accepts posts again
 	f.report.Delivered++
 	f.report.Connections++
 }
@@ -186,7 +186,7 @@ func (f *fanOut) countFailed(err error, deliveredBefore int) {
 	case err != nil:
 		f.refused++
 	}
-	f.mu.Unlock()
+	f.mu.Unlock() // count locks it again
 	f.count(&f.report.Failed)
 }
 

@@ -124,6 +124,7 @@ type tabs struct {
 	arrived map[string][]message.Envelope // by connection id, in the order of their arrival
 }
 
+// newTabs returns tabs whose posts arrive at once.
 func newTabs() *tabs {
 	return &tabs{start: time.Now(), posts: map[string][]post{}, arrived: map[string][]message.Envelope{}}
 }

@@ -57,16 +57,16 @@ type sharedRandom struct {
 }
 
 // below returns a random number from 0 to n-1.
-func (d *sharedRandom) below(n int) int {
-	d.mu.Lock()
-	defer d.mu.Unlock()
+func (s *sharedRandom) below(n int) int {
+	s.mu.Lock()
+	defer s.mu.Unlock()
 
-	return d.r.IntN(n)
+	return s.r.IntN(n)
 }
 
 // urgent returns a state that is pushed at once: an end or a new phase.
-func (d *sharedRandom) urgent() message.Request {
-	return []message.Request{endedWith(message.StatusSucceeded), endedWith(message.StatusFailed), inPhase(stateAt(0), "the last")}[d.below(3)]
+func (s *sharedRandom) urgent() message.Request {
+	return []message.Request{endedWith(message.StatusSucceeded), endedWith(message.StatusFailed), inPhase(stateAt(0), "the last")}[s.below(3)]
 }
 
 // inPhase returns r with its state in another phase.
@@ -141,7 +141,8 @@ func atMostFourASecond(t *testing.T, posts []post) {
 			t.Fatal(err)
 		}
 		state, _ := message.AsUploadProgress(e.Data)
-		frames = append(frames, frame{p.At, len(frames) == 0 || state.Phase != before.Phase || state.Status.Terminal()})
+		isFirst, newPhase := len(frames) == 0, state.Phase != before.Phase
+		frames = append(frames, frame{p.At, isFirst || newPhase || state.Status.Terminal()})
 		before = state
 	}
 	for i, first := range frames {
