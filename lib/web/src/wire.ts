@@ -17,7 +17,7 @@ export const maxOpenUploads = 5
 /** The maximum of milliseconds before since whose notes a sync repeats. */
 export const noteOverlapMs = 300000
 
-/** Closing comes before every close by the server, because API Gateway cannot set the code and reason of a close frame. */
+/** Closing is the last frame before the server closes a connection. It carries the code and the reason, because API Gateway cannot set them in a WebSocket close frame. */
 export interface Closing {
   code: string
   reason: string
@@ -82,9 +82,9 @@ export interface Synced {
   notes: number
   /** More reports that jobs or notes are left. The client then syncs again, with Cursor and with the id of the newest note that it received. */
   more?: boolean
-  /** Cursor is where the next sync continues. It is opaque to clients. Empty means that no job is left, and no note before the first since. */
+  /** Cursor is where the next sync continues. It is opaque to clients. Empty means that no job is left to send, and no note of the overlap (see NoteOverlap). Newer notes may be left all the same. */
   cursor?: string
-  /** RetryAfter is how many seconds the client must wait before the next sync; 0 is none. The server sets it if requests of the user caused too many posts in this minute. */
+  /** RetryAfter is how many seconds the client must wait before the next sync; 0 means that it need not wait. The server sets RetryAfter if the user's requests caused too many posts in the current minute. */
   retryAfter?: number
 }
 
@@ -142,7 +142,7 @@ export interface UploadURL {
 export interface Welcome {
   connectionId: string
   serverTime: string
-  /** SessionEnd is when the server will close the connection, unless it is refreshed. */
+  /** SessionEnd is when the server will close the connection, unless the client refreshes its token before. */
   sessionEnd: string
 }
 
