@@ -42,7 +42,6 @@ func (e *environment) tokenSettings() (tokenSettings, error) {
 	default:
 		return tokenSettings{}, fmt.Errorf("cloud: %s must be cognito, jwks or hs256", lambdas.EnvAuthMode)
 	}
-
 	return t, nil
 }
 
@@ -73,6 +72,5 @@ func (f awsClients) verifier(ctx context.Context, t tokenSettings) (*auth.Verifi
 	if err := verifier.Warm(ctx); err != nil {
 		f.log.ErrorContext(ctx, "fetch keys", "err", err)
 	}
-
 	return verifier, nil
 }

@@ -127,6 +127,5 @@ func certificates(b *testing.B, dir string) string {
 	if err := os.WriteFile(path, append(append(machineCertificates, '\n'), ownCertificate...), 0o600); err != nil {
 		b.Fatal(err)
 	}
-
 	return path
 }

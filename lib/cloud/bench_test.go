@@ -111,7 +111,6 @@ func connectEvent(b *testing.B) string {
 	if err != nil {
 		b.Fatal(err)
 	}
-
 	return string(event)
 }
 

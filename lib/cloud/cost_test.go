@@ -132,7 +132,6 @@ func (a *meteredAccount) Do(r *http.Request) (*http.Response, error) {
 	default:
 		a.writes += units
 	}
-
 	return response, nil
 }
 
@@ -170,7 +169,6 @@ func differs(readme, name, measured string) bool {
 			return true
 		}
 	}
-
 	return false
 }
 

@@ -53,7 +53,6 @@ func program(tb testing.TB, name string) string {
 	if err != nil {
 		tb.Fatal(err)
 	}
-
 	return filepath.Join(dir, name, "bootstrap")
 }
 
@@ -224,6 +223,5 @@ func sizes(t *testing.T, path string) (int, int) {
 	if err := archive.Close(); err != nil {
 		t.Fatal(err)
 	}
-
 	return len(content), zipped.Len()
 }

@@ -162,7 +162,6 @@ func (l limit) check(t *testing.T, store notify.Feed, otherData map[string]map[s
 		if request["part"] != nil {
 			delete(data, "status")
 		}
-
 		return request, data
 	}
 	request, data := newRequest(0)

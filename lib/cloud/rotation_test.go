@@ -82,7 +82,6 @@ func TestFunctionAcceptsARotatedSecret(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-
 			return response.StatusCode
 		}
 		got := []int{answer(previousKey)}

@@ -123,7 +123,6 @@ func (p *process) runtime(ready chan<- time.Time) http.Handler {
 			w.WriteHeader(http.StatusAccepted)
 		})
 	}
-
 	return mux
 }
 
@@ -189,7 +188,6 @@ func (p *process) memory(tb testing.TB) int {
 	if err != nil {
 		tb.Fatal(err)
 	}
-
 	return kilobytes << 10
 }
 

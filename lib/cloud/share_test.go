@@ -42,7 +42,6 @@ func newShare(tb testing.TB) share {
 	if err := s.limit(false); err != nil {
 		tb.Skipf("processor time cannot be limited: %v", err)
 	}
-
 	return s
 }
 
@@ -71,7 +70,6 @@ func (s share) limit(on bool) error {
 	if s.unified {
 		return s.write(file, fmt.Sprintf("%s %d", quota, sharePeriod))
 	}
-
 	return errors.Join(s.write("cpu.cfs_period_us", strconv.Itoa(sharePeriod)), s.write(file, quota))
 }
 
@@ -101,6 +99,5 @@ func (s share) throttled(tb testing.TB) int {
 			return n
 		}
 	}
-
 	return 0
 }

@@ -21,7 +21,6 @@ func (m *Memory) Refresh(_ context.Context, id, userID string, tokenExpiresAt ti
 		c.TokenExpiresAt = tokenExpiresAt
 		m.store(c)
 	}
-
 	return c, nil
 }
 
@@ -80,6 +79,5 @@ func (m *Memory) Evict(_ context.Context, id, userID string, at time.Time) error
 		c.EvictedAt = at.UTC().Truncate(time.Millisecond)
 		m.store(c)
 	}
-
 	return nil
 }

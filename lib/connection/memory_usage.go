@@ -105,6 +105,5 @@ func (m *Memory) RemoveFromUser(_ context.Context, userID string, closed, evicte
 		}
 		delete(u.lastSeen, id)
 	}
-
 	return removed, nil
 }

@@ -22,7 +22,6 @@ func partsList(n int) []byte {
 			b.WriteString("Plate 1 x 2 with Groove,Plates\n")
 		}
 	}
-
 	return b.Bytes()
 }
 

@@ -100,7 +100,6 @@ func (c *Chunk) parse(ctx context.Context, in ChunkInput) (ChunkOutput, error) {
 	if err := out.close(); err != nil {
 		return ChunkOutput{}, err
 	}
-
 	return ChunkOutput{N: in.Range.N, Counts: out.counts, Key: out.key}, nil
 }
 
@@ -169,7 +168,6 @@ func (w *rangeWriter) add(line int64, fields [][]byte) (bool, error) {
 	if _, err := w.rowsWriter.Write(w.encoder.encode(line, row, fields)); err != nil {
 		return false, &StoreError{Op: "stage rows", Err: err}
 	}
-
 	return true, nil
 }
 
@@ -199,7 +197,6 @@ func (w *rangeWriter) close() error {
 	if err := w.rowsWriter.Close(); err != nil {
 		return &StoreError{Op: "stage rows", Err: err}
 	}
-
 	return nil
 }
 

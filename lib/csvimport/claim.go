@@ -94,7 +94,6 @@ func (c Config) claimUpload(ctx context.Context, file File, execution string) (c
 	if !errors.Is(err, ErrExists) {
 		return claim{}, err
 	}
-
 	return c.readClaim(ctx, file.claimKey())
 }
 
@@ -128,7 +127,6 @@ func (c Config) otherClaims(ctx context.Context, file File, limit int) ([]claim,
 			return err
 		})
 	}
-
 	return claims, group.Wait()
 }
 
@@ -156,7 +154,6 @@ func computeOrderTime(own claim, others []claim) (string, error) {
 		}
 		times[i] = at
 	}
-
 	return message.Time{Time: times[len(times)-1]}.String(), nil
 }
 
@@ -177,6 +174,5 @@ func (c Config) asSuperseded(ctx context.Context, file File, err error) error {
 			return &Superseded{}
 		}
 	}
-
 	return err
 }

@@ -86,7 +86,6 @@ func (f *Finish) Handle(ctx context.Context, in FinishInput) (FinishOutput, erro
 	if err := f.deleteStaged(ctx, in); err != nil {
 		return out, err
 	}
-
 	return out, f.deleteOlderResults(ctx, in.File, replacedClaim)
 }
 
@@ -102,7 +101,6 @@ func (in FinishInput) checkComplete() error {
 	if rows != in.TotalRows {
 		return errIncomplete
 	}
-
 	return nil
 }
 
@@ -135,7 +133,6 @@ func (f *Finish) publish(ctx context.Context, in FinishInput) (Summary, string, 
 			return own, current.Claim, err
 		}
 	}
-
 	return Summary{}, "", &StoreError{Op: "write summary", Err: errSummaryContended}
 }
 
@@ -176,7 +173,6 @@ func (f *Finish) writeResults(ctx context.Context, in FinishInput) (Summary, err
 	if err != nil {
 		return Summary{}, err
 	}
-
 	return summarize(in.File, in.Chunks, rejectCounts), nil
 }
 
@@ -206,7 +202,6 @@ func (f *Finish) writeRejects(ctx context.Context, in FinishInput, h *header) (m
 	if err := w.Close(); err != nil {
 		return nil, &StoreError{Op: "write rejects", Err: err}
 	}
-
 	return counts, nil
 }
 
@@ -235,7 +230,6 @@ func (f *Finish) appendRejects(ctx context.Context, w io.Writer, c ChunkOutput, 
 	if rows != c.Rejected {
 		return errRangeChanged
 	}
-
 	return nil
 }
 
@@ -251,7 +245,6 @@ func (f *Finish) deleteStaged(ctx context.Context, in FinishInput) error {
 	if err := f.config.Store.Delete(ctx, keys...); err != nil {
 		return &StoreError{Op: "delete staged", Err: err}
 	}
-
 	return nil
 }
 
@@ -292,7 +285,6 @@ func (f *Finish) deleteOlderResults(ctx context.Context, file File, replacedClai
 			}
 			retain, retainClaim[name] = !older, !older
 		}
-
 		return retain, nil
 	})
 }
@@ -312,6 +304,5 @@ func isOlder(file File, name string, others []claim) (bool, error) {
 			return at < file.OrderTime, err
 		}
 	}
-
 	return true, nil // its claim has expired, so it is old
 }

@@ -149,7 +149,6 @@ func parseHeaderWith(sep byte, head []byte) (*header, error) {
 			h.extra = append(h.extra, i)
 		}
 	}
-
 	return h, nil
 }
 

@@ -90,7 +90,6 @@ func call[In, Out, Next any](t *testing.T, h handler[In, Out], in any, retries i
 	if err := json.Unmarshal(text, &output); err != nil {
 		t.Fatalf("unmarshal output: %v", err)
 	}
-
 	return output, nil
 }
 
@@ -129,7 +128,6 @@ func run(t *testing.T, c csvimport.Config, e csvimport.Event, execution string, 
 	if s.Counts != out.Counts || s.Accepted != out.Accepted {
 		t.Errorf("output is %+v, summary says %+v", out, s)
 	}
-
 	return s, nil
 }
 

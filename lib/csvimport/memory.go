@@ -56,7 +56,6 @@ func (m *Memory) Get(ctx context.Context, from Object, offset, length int64) (io
 	if length >= 0 {
 		end = min(start+length, end)
 	}
-
 	return io.NopCloser(&reader{ctx: ctx, rest: content[start:end]}), nil
 }
 

@@ -21,7 +21,6 @@ func versions(t *testing.T, store csvimport.Store) (csvimport.PlanInput, csvimpo
 		}
 		in[n] = csvimport.PlanInput{Epoch: fmt.Sprintf("2026-11-22T10:00:0%dZ#0", n), Execution: file, Detail: e}
 	}
-
 	return in[0], in[1]
 }
 
@@ -40,7 +39,6 @@ func runUntilFinish(t *testing.T, c csvimport.Config, in csvimport.PlanInput) cs
 		}
 		finish.Chunks = append(finish.Chunks, out)
 	}
-
 	return finish
 }
 

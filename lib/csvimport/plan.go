@@ -132,7 +132,6 @@ func (p *Plan) orderTime(ctx context.Context, file File, own claim) (string, err
 	if file.OrderTime, err = computeOrderTime(own, others); err != nil {
 		return "", err
 	}
-
 	return file.OrderTime, p.config.checkNewest(ctx, file)
 }
 

@@ -47,7 +47,6 @@ func (p *recordingPublisher) Publish(ctx context.Context, r message.Request) err
 	if outcome == feed.Accepted {
 		p.rows = append(p.rows, row)
 	}
-
 	return p.fail
 }
 
@@ -82,7 +81,6 @@ func (p *recordingPublisher) checkProgressRises() message.UploadProgress {
 		}
 		last = state
 	}
-
 	return last
 }
 
@@ -139,7 +137,6 @@ func (s *slowStore) Get(ctx context.Context, from csvimport.Object, offset, leng
 	if offset > 0 && offset == s.failAt && !s.failed {
 		s.failed, b.left = true, length/2
 	}
-
 	return b, nil
 }
 
@@ -160,7 +157,6 @@ func (b *slowBody) Read(p []byte) (int, error) {
 		p = p[:min(int64(len(p)), b.left)]
 		b.left -= int64(len(p))
 	}
-
 	return b.ReadCloser.Read(p)
 }
 

@@ -41,7 +41,6 @@ func (f *flakyStore) call(do func() error) error {
 	if f.failAfter {
 		return errors.Join(errStoreDown, do())
 	}
-
 	return errStoreDown
 }
 
@@ -202,7 +201,6 @@ func TestRepeatedEventIsImportedOnce(t *testing.T) {
 		if out.File.UserID != user {
 			t.Errorf("user is %q, want %q in any case", out.File.UserID, user)
 		}
-
 		return out
 	}
 	overwritten := e

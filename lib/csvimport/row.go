@@ -47,7 +47,6 @@ func (h *header) parseRow(fields [][]byte) (row, rejection) {
 	if r.quantity = parseQuantity(quantity); r.quantity == 0 {
 		return row{}, rejection{columnQuantity, reasonQuantity}
 	}
-
 	return r, rejection{}
 }
 
@@ -138,7 +137,6 @@ func appendString(b, s []byte) []byte {
 			b = append(b, hex[c>>4], hex[c&0xF])
 		}
 	}
-
 	return append(append(b, s[from:]...), '"')
 }
 

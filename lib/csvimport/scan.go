@@ -78,7 +78,6 @@ func (s *scanner) next() ([][]byte, int64, error) {
 	if n > 0 {
 		s.line++
 	}
-
 	return s.fields, line, nil
 }
 

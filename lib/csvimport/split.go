@@ -45,7 +45,6 @@ func splitRanges(in io.Reader, size, minBytes int64, onRecord func(offset int64)
 	if current.Rows > 0 {
 		result.ranges = append(result.ranges, current)
 	}
-
 	return result, nil
 }
 

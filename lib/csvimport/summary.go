@@ -77,7 +77,6 @@ func summarize(file File, chunks []ChunkOutput, rejectCounts map[rejection]int64
 	if started, err := time.Parse(time.RFC3339, file.StartedAt); err == nil {
 		s.DurationMillis = max(0, now.Sub(started).Milliseconds())
 	}
-
 	return s
 }
 
@@ -102,7 +101,6 @@ func (c Config) readSummary(ctx context.Context, file File) (Summary, Mode, erro
 	if err := json.Unmarshal(content, &s); err != nil {
 		return Summary{}, "", fmt.Errorf("read summary: %w", err)
 	}
-
 	return s, IfMatch(etag), nil
 }
 

@@ -62,7 +62,6 @@ func newConnectionItem(c connection.Connection) connectionItem {
 	if !c.EvictedAt.IsZero() {
 		item.EvictedAt = formatTime(c.EvictedAt)
 	}
-
 	return item
 }
 
@@ -97,7 +96,6 @@ func (s *Connections) Put(ctx context.Context, c connection.Connection) error {
 	if err != nil {
 		return fmt.Errorf("put connection: %w", err)
 	}
-
 	return nil
 }
 
@@ -114,7 +112,6 @@ func (s *Connections) Get(ctx context.Context, id string) (connection.Connection
 	if err != nil {
 		return connection.Connection{}, fmt.Errorf("get connection: %w", err)
 	}
-
 	return c, nil
 }
 

@@ -69,7 +69,6 @@ func (s *Connections) Refresh(ctx context.Context, id, userID string, tokenExpir
 			return connection.Connection{}, fmt.Errorf("refresh connection: %w", err)
 		}
 	}
-
 	return connection.Connection{}, fmt.Errorf("refresh connection: %w", errRefreshContention)
 }
 
@@ -142,7 +141,6 @@ func (s *Connections) Evict(ctx context.Context, id, userID string, at time.Time
 	if err != nil && !isConditionFailed(err) {
 		return fmt.Errorf("evict connection: %w", err)
 	}
-
 	return nil
 }
 

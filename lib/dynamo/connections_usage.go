@@ -98,7 +98,6 @@ func (u *usageUpdate) addToMinute(counter string, n, limit int, at time.Time) (a
 	if limit > 0 {
 		u.condition = "attribute_not_exists(" + placeholder + ") OR " + placeholder + " < " + u.value(int64(limit))
 	}
-
 	return attribute
 }
 
@@ -125,7 +124,6 @@ func (u *usageUpdate) send(ctx context.Context, s *Connections) (item, error) {
 	if err != nil {
 		return nil, fmt.Errorf("update usage: %w", err)
 	}
-
 	return out.Attributes, nil
 }
 
@@ -180,7 +178,6 @@ func (s *Connections) Connect(
 			return connection.ConnectResult{}, false, fmt.Errorf("connect: %w", err)
 		}
 	}
-
 	return user, true, nil
 }
 
@@ -227,7 +224,6 @@ func (s *Connections) CountRefusal(ctx context.Context, connectionID string, at 
 	if err != nil {
 		return 0, fmt.Errorf("count refusal: %w", err)
 	}
-
 	return n, nil
 }
 
@@ -258,7 +254,6 @@ func (s *Connections) RemoveFromUser(ctx context.Context, userID string, closed,
 		}
 		closed, evicted = closed[n:], evicted[m:]
 	}
-
 	return removed, nil
 }
 

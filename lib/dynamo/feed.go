@@ -103,7 +103,6 @@ func (f *Feed) Job(ctx context.Context, owner, job string) (feed.Row, error) {
 	if row.Expired(f.now()) {
 		return feed.Row{}, feed.ErrNotFound
 	}
-
 	return row, nil
 }
 
@@ -122,7 +121,6 @@ func (f *Feed) Jobs(ctx context.Context, owner string) iter.Seq2[feed.Row, error
 		for it, err := range f.query(ctx, f.entriesQuery(owner, jobEntry(""), true)) {
 			if err != nil {
 				yield(feed.Row{}, fmt.Errorf("query jobs: %w", err))
-
 				return
 			}
 			if row, ok := f.unexpired(ctx, it); ok && !yield(row, nil) {
@@ -149,7 +147,6 @@ func (f *Feed) JobsAfter(ctx context.Context, owner, after string, limit int) (f
 			page.Rows = append(page.Rows, row)
 		}
 	}
-
 	return page, nil
 }
 
@@ -158,10 +155,8 @@ func (f *Feed) unexpired(ctx context.Context, it item) (feed.Row, bool) {
 	row, err := decodeJob(it)
 	if err != nil {
 		f.log().WarnContext(ctx, "decode job's row", "entry", entryOf(it), "err", err)
-
 		return feed.Row{}, false
 	}
-
 	return row, !row.Expired(f.now())
 }
 

@@ -131,7 +131,6 @@ func (f *Feed) applyPart(ctx context.Context, owner string, u feed.Update) (stor
 	if err != nil {
 		return storedRow{}, err
 	}
-
 	return row, errConflict
 }
 
@@ -155,7 +154,6 @@ func (f *Feed) writeRow(ctx context.Context, row storedRow, next feed.Row, u fee
 	if next.Execution != "" {
 		f.deletePointerOf(ctx, next)
 	}
-
 	return stored, f.putEnd(ctx, next)
 }
 

@@ -49,7 +49,6 @@ func (f *Feed) putEnd(ctx context.Context, r feed.Row) error {
 	if _, newer := conflictingItem(err); err != nil && !newer {
 		return fmt.Errorf("put end: %w", err)
 	}
-
 	return nil
 }
 
@@ -73,6 +72,5 @@ func (f *Feed) endedRow(ctx context.Context, owner string, u feed.Update) (feed.
 	if it == nil {
 		return none, nil
 	}
-
 	return partialRow(owner, it, f.now()), nil
 }

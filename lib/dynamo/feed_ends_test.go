@@ -24,7 +24,6 @@ func epochAt(at time.Time, redrive int) string {
 // ended returns u with a terminal status.
 func ended(u feed.Update) feed.Update {
 	u.State.Status, u.ID = message.StatusSucceeded, u.ID+" end"
-
 	return u
 }
 
@@ -35,7 +34,6 @@ func TestAnEndIsRememberedWhenItsRowIsGone(t *testing.T) {
 	began := now.Add(-runAge)
 	withEpoch := func(u feed.Update, epoch string) feed.Update {
 		u.Epoch = epoch
-
 		return u
 	}
 	for _, tt := range []struct {

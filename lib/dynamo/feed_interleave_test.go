@@ -48,7 +48,6 @@ func (m *model) checkExpiry() string {
 			return fmt.Sprintf("the row expires at %d, want %d", got, want)
 		}
 	}
-
 	return ""
 }
 

@@ -68,7 +68,6 @@ func (f *Feed) reserveKey(ctx context.Context, owner string, n feed.Note) (keyRe
 		}
 		created = false // Another caller has replaced the note of the key.
 	}
-
 	return keyReservation{}, errClockSkew
 }
 
@@ -112,7 +111,6 @@ func (f *Feed) replaceKey(ctx context.Context, owner string, from, to feed.Note)
 	if err == nil {
 		return to, nil
 	}
-
 	return f.noteOfKey(ctx, owner, to, err)
 }
 

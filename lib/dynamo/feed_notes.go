@@ -41,7 +41,6 @@ func (f *Feed) Add(ctx context.Context, owner string, n feed.Note) (feed.Note, f
 	if byOther {
 		outcome = feed.Duplicate
 	}
-
 	return n, outcome, nil
 }
 
@@ -68,7 +67,6 @@ func (f *Feed) storeNote(ctx context.Context, owner string, n feed.Note) (feed.N
 			return feed.Note{}, false, err
 		}
 	}
-
 	return feed.Note{}, false, errClockSkew
 }
 
@@ -89,7 +87,6 @@ func (f *Feed) putNote(ctx context.Context, owner string, n feed.Note) (time.Tim
 	if _, exists := conflictingItem(err); exists {
 		return f.storeTime(middleware.Metadata{}, err), nil
 	}
-
 	return time.Time{}, fmt.Errorf("put item: %w", err)
 }
 
@@ -136,7 +133,6 @@ func (f *Feed) notes(ctx context.Context, owner, after, upTo string, limit int, 
 	if newest {
 		slices.Reverse(notes)
 	}
-
 	return notes, nil
 }
 
@@ -160,7 +156,6 @@ func (f *Feed) Dismiss(ctx context.Context, owner, id string) (bool, error) {
 	if err := attributevalue.UnmarshalMap(out.Attributes, &row); err != nil {
 		return true, nil //nolint:nilerr // the deleted note existed, even if it cannot be decoded
 	}
-
 	return f.now().Before(time.Unix(row.ExpiresAt, 0)), nil
 }
 

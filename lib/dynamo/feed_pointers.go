@@ -88,7 +88,6 @@ func (f *Feed) putPointer(ctx context.Context, p feed.Pointer) error {
 	if _, newer := conflictingItem(err); err != nil && !newer {
 		return fmt.Errorf("put pointer: %w", err)
 	}
-
 	return nil
 }
 

@@ -91,7 +91,6 @@ func encodeJob(r feed.Row) (item, error) {
 	for id, count := range r.Parts {
 		row.Parts[id] = partCountRow(count)
 	}
-
 	return marshal(row)
 }
 
@@ -133,7 +132,6 @@ func decodeJob(it item) (feed.Row, error) {
 	if err := decodeParts(&r, row); err != nil {
 		return feed.Row{}, err
 	}
-
 	return r, nil
 }
 
@@ -228,7 +226,6 @@ func decodeNote(it item) (feed.Note, error) {
 	if err != nil {
 		return feed.Note{}, fmt.Errorf("data: %w", err)
 	}
-
 	return feed.Note{ID: id, At: at, Data: envelope.Data}, nil
 }
 
@@ -267,7 +264,6 @@ func decodePointer(it item) (feed.Pointer, error) {
 	if err != nil {
 		return feed.Pointer{}, err
 	}
-
 	return feed.Pointer{Execution: entry[:end], Owner: row.User, Job: row.Job, Epoch: row.Epoch, At: at}, nil
 }
 

@@ -66,7 +66,6 @@ func partialRow(owner string, it item, now time.Time) feed.Row {
 	if end, ok := it["terminal"].(*types.AttributeValueMemberBOOL); ok {
 		row.UnknownTerminal = end.Value
 	}
-
 	return row
 }
 
@@ -95,7 +94,6 @@ func unchangedCondition(it item) (string, map[string]string, item) {
 		conditions = append(conditions, "attribute_exists(#entry)")
 		values = nil
 	}
-
 	return strings.Join(conditions, " AND "), names, values
 }
 
@@ -134,6 +132,5 @@ func withUnknown(before, next types.AttributeValue, deep bool) types.AttributeVa
 			next.Value = append(next.Value, old.Value[len(next.Value):]...)
 		}
 	}
-
 	return next
 }

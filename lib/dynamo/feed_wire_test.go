@@ -55,7 +55,6 @@ func (w *wire) Do(r *http.Request) (*http.Response, error) {
 	if err == nil && fault == feedtest.Applied {
 		return nil, feedtest.ErrInjected
 	}
-
 	return response, err
 }
 
@@ -115,7 +114,6 @@ func newWireClient(t *testing.T, variable string, retryer aws.Retryer) (*wire, *
 	if retryer != nil {
 		options.Retryer = retryer
 	}
-
 	return w, dynamodb.New(options)
 }
 

@@ -187,7 +187,6 @@ func (e *expression) follow(path []any) types.AttributeValue {
 			return nil
 		}
 	}
-
 	return v
 }
 
@@ -216,7 +215,6 @@ func (e *expression) update(update string, next attributes) error {
 	if e.err != nil {
 		return &smithy.GenericAPIError{Code: "ValidationException", Message: fmt.Sprintf("update %q: %v", update, e.err)}
 	}
-
 	return nil
 }
 
@@ -322,7 +320,6 @@ func (e *expression) sum(left, right types.AttributeValue, sign string) types.At
 	if sign == "-" {
 		total = numberOf(left) - numberOf(right)
 	}
-
 	return &types.AttributeValueMemberN{Value: strconv.FormatFloat(total, 'f', -1, 64)}
 }
 

@@ -122,7 +122,6 @@ func (m *model) write(key [2]string, condition *string, e *expression, next func
 	} else {
 		m.items[key] = replaced
 	}
-
 	return old, nil
 }
 
@@ -149,7 +148,6 @@ func (m *model) query(in *dynamodb.QueryInput) (*dynamodb.QueryOutput, error) {
 			out.Items = append(out.Items, clone(m.items[key]))
 		}
 	}
-
 	return out, nil
 }
 

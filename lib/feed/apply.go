@@ -69,7 +69,6 @@ func Apply(row Row, u Update) (Row, Outcome, error) {
 	if outcome, err := partOutcome(row, u.Part); err != nil || outcome != Accepted {
 		return row, outcome, err
 	}
-
 	return nextRow(row, u, epoch), Accepted, nil
 }
 
@@ -124,7 +123,6 @@ func nextRow(row Row, u Update, epoch string) Row {
 	if urgent || u.Part == nil && next.pushIsDue() {
 		next = next.WithPush(next.UpdatedAt)
 	}
-
 	return next
 }
 
@@ -150,7 +148,6 @@ func (r Row) withUpdate(u Update, epoch string) Row {
 	if r.PushedAt.After(r.UpdatedAt) { // The clock of another process is ahead.
 		r.PushedAt = r.UpdatedAt
 	}
-
 	return r
 }
 
@@ -171,7 +168,6 @@ func nextState(row Row, u Update, first bool) message.UploadProgress {
 	default:
 		state.Progress = max(before, state.Progress)
 	}
-
 	return state
 }
 
@@ -189,7 +185,6 @@ func (r Row) withPart(p message.Part) Row {
 	if r.Scope.Total == 0 {
 		r.Scope = NewScope(p, r.UpdatedAt)
 	}
-
 	return r
 }
 

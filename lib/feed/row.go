@@ -144,7 +144,6 @@ func (r Row) StateJSON(state message.UploadProgress) ([]byte, error) {
 			return nil, fmt.Errorf("decode JSON: %w", err)
 		}
 	}
-
 	return marshalJSON(all)
 }
 
@@ -165,7 +164,6 @@ func (r Row) VisibleState() message.UploadProgress {
 		state.RowsPerSecond = math.Ceil(rate)
 		state.ETAMillis = int64(min(float64(scope.Total-done)/rate*1000, maxETA))
 	}
-
 	return state
 }
 

@@ -72,7 +72,6 @@ func (r Row) epochAbove(epoch string) string {
 	if err != nil || next == "" {
 		return r.Epoch + "+"
 	}
-
 	return next[:timeLength] + epoch[timeLength:]
 }
 

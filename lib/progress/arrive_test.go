@@ -32,7 +32,6 @@ func TestASlowlyFailingPushIsRepeated(t *testing.T) {
 						if call <= 3 {
 							return errDown
 						}
-
 						return nil
 					}
 					before := len(rec.published())
@@ -94,15 +93,12 @@ func (s *slowErrors) Publish(ctx context.Context, request message.Request) error
 		if s.fails {
 			return errDown
 		}
-
 		return err
 	}
 	if !s.tried {
 		s.tried = true
-
 		return errDown
 	}
-
 	return s.recorder.Publish(ctx, request)
 }
 
@@ -121,7 +117,6 @@ func TestAStateThatMayHaveArrivedIsReplaced(t *testing.T) {
 					if call == 2 {
 						return errDown
 					}
-
 					return nil
 				}
 				r.Update(5)
@@ -192,7 +187,6 @@ func TestCloseRetriesUntilItsTimeout(t *testing.T) {
 				if time.Since(startedAt) < down {
 					return errDown
 				}
-
 				return nil
 			}
 			r.Error(message.Error{Code: "C", Message: "m"})
@@ -233,7 +227,6 @@ func TestAnErrorIsTriedAgainByItsKey(t *testing.T) {
 			if call <= 2 || call == 4 {
 				return errDown
 			}
-
 			return nil
 		}
 		r := progress.New(t.Context(), progress.Config{Publisher: recordKeys{rec, &keys}, UserID: "u1", UploadID: "up-1", FileName: "f.csv"})
@@ -256,7 +249,6 @@ type recordKeys struct {
 
 func (r recordKeys) Publish(ctx context.Context, request message.Request) error {
 	*r.keys = append(*r.keys, request.Key)
-
 	return r.recorder.Publish(ctx, request)
 }
 

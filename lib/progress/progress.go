@@ -150,11 +150,9 @@ func New(ctx context.Context, c Config) *Reporter {
 	r.failed.Store(c.FailedRows)
 	if c.Publisher == nil {
 		close(r.stopped)
-
 		return r
 	}
 	go r.run(ctx)
-
 	return r
 }
 
@@ -191,7 +189,6 @@ func (r *Reporter) Error(e message.Error) {
 	defer r.mu.Unlock()
 	if len(r.errors) >= maxErrors {
 		r.dropped.Add(1)
-
 		return
 	}
 	key := fmt.Sprintf("error %s %d", r.errorKeyPrefix, r.errorCount.Add(1))
@@ -223,7 +220,6 @@ func (r *Reporter) End(status message.Status, text string) {
 func (r *Reporter) Close(context.Context) {
 	if r.config.Publisher == nil {
 		r.cancel()
-
 		return
 	}
 	timer := time.NewTimer(CloseTimeout)

@@ -223,7 +223,6 @@ func TestLastStateArrivesAfterFailures(t *testing.T) {
 					if call <= 1+tt.failures {
 						return errDown
 					}
-
 					return nil
 				}
 				r.Update(10)
@@ -246,7 +245,6 @@ func TestFailedTerminalIsTriedAgainWithoutClose(t *testing.T) {
 			if call == 2 {
 				return errDown
 			}
-
 			return nil
 		}
 		r := start(t, rec)

@@ -34,7 +34,6 @@ func (r *Reporter) run(ctx context.Context) {
 		s := r.snapshot()
 		if s.closing {
 			p.publishRemaining(ctx)
-
 			return
 		}
 		if p.due(s) {
@@ -110,11 +109,9 @@ func (p *pusher) push(ctx context.Context, s state) bool {
 	request.Part = s.part(p.config)
 	if !p.publish(ctx, request) && request.Validate() == nil { // an invalid request is never retried
 		p.triedAt = time.Now()
-
 		return false
 	}
 	p.last = s
-
 	return true
 }
 
@@ -136,7 +133,6 @@ func (p *pusher) publishError(ctx context.Context, maxTries int) bool {
 	} else {
 		p.dropped.Add(1)
 	}
-
 	return false
 }
 
@@ -174,10 +170,8 @@ func (p *pusher) publish(ctx context.Context, r message.Request) bool {
 	if err := p.config.Publisher.Publish(ctx, r); err != nil {
 		p.failures.Add(1)
 		p.config.Logger.WarnContext(ctx, "publish progress", "type", r.Message.Type(), "uploadId", p.config.UploadID, "err", err)
-
 		return false
 	}
 	p.published.Add(1)
-
 	return true
 }

@@ -67,7 +67,6 @@ func (r *recorder) Publish(ctx context.Context, request message.Request) error {
 	if p, ok := request.Message.(message.UploadProgress); ok {
 		r.pushes = append(r.pushes, push{At: at, Progress: p.Progress, Row: p.CurrentRow, Text: p.Message})
 	}
-
 	return nil
 }
 
@@ -81,7 +80,6 @@ func (r *recorder) setDelay(delay time.Duration) {
 func (r *recorder) published() []push {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-
 	return append([]push(nil), r.pushes...)
 }
 
@@ -95,7 +93,6 @@ func (r *recorder) last(t *testing.T) message.UploadProgress {
 		}
 	}
 	t.Fatal("nothing was published")
-
 	return message.UploadProgress{}
 }
 
@@ -108,7 +105,6 @@ func parse(rows int64) progress.Phase {
 
 func start(t *testing.T, p progress.Publisher) *progress.Reporter {
 	t.Helper()
-
 	return progress.New(t.Context(), progress.Config{Publisher: p, UserID: "u1", UploadID: "up-1", FileName: "f.csv"})
 }
 

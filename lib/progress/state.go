@@ -31,7 +31,6 @@ func (r *Reporter) snapshot() state {
 	if r.status.Terminal() {
 		s.done, s.failed = r.endDone, r.endFailed
 	}
-
 	return s
 }
 
@@ -44,7 +43,6 @@ func (r *Reporter) nextError() (pendingError, bool) {
 	}
 	e := r.errors[0]
 	r.errors = r.errors[1:]
-
 	return e, true
 }
 
@@ -58,7 +56,6 @@ func (r *Reporter) requeueError(e pendingError) {
 func (r *Reporter) hasErrors() bool {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-
 	return len(r.errors) > 0
 }
 
@@ -77,7 +74,6 @@ func (s state) progress() float64 {
 	if p.Steps <= 0 {
 		return from
 	}
-
 	return from + (to-from)*float64(s.steps())/float64(p.Steps)
 }
 
@@ -86,7 +82,6 @@ const percent = 100
 // window returns the progress before the first step and after the last, within 0 to 100 and not falling.
 func (p Phase) window() (from, to float64) {
 	from = clamp(p.From, 0)
-
 	return from, clamp(p.To, from)
 }
 
@@ -95,7 +90,6 @@ func clamp(x, low float64) float64 {
 	if !(x >= low) { // true for NaN
 		return low
 	}
-
 	return min(x, percent)
 }
 
@@ -121,7 +115,6 @@ func (s state) stepsUntil(moved float64) int64 {
 	if steps >= float64(p.Steps)+1 {
 		return never
 	}
-
 	return s.done + max(int64(steps), 1)
 }
 
@@ -136,7 +129,6 @@ func (s state) part(c Config) *message.Part {
 	if to == 0 { // a Part with To 0 would mean 100
 		return nil
 	}
-
 	return &message.Part{ID: c.Part, Done: s.steps(), Total: p.Steps, Failed: min(max(s.failed, 0), s.steps()), From: from, To: to}
 }
 
@@ -160,7 +152,6 @@ func (s state) data(c Config, floor float64, now time.Time) message.UploadProgre
 		d.RowsPerSecond = math.Ceil(rate)
 		d.ETAMillis = count(int64(min(float64(max(p.Steps-s.done, 0))/rate*1000, message.MaxSteps)))
 	}
-
 	return d.Truncated()
 }
 

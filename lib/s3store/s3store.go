@@ -82,7 +82,6 @@ func (s *Store) Get(ctx context.Context, from csvimport.Object, offset, length i
 		}
 		return http.NoBody, nil
 	}
-
 	return out.Body, nil
 }
 
@@ -116,7 +115,6 @@ func (s *Store) List(ctx context.Context, prefix, after string, limit int) ([]st
 	for i, object := range out.Contents {
 		keys[i] = aws.ToString(object.Key)
 	}
-
 	return keys, nil
 }
 
@@ -155,7 +153,6 @@ func (s *Store) Delete(ctx context.Context, keys ...string) error {
 			return fmt.Errorf("delete objects: %d of %d failed, one with %s", len(out.Errors), len(batch), aws.ToString(out.Errors[0].Code))
 		}
 	}
-
 	return nil
 }
 

@@ -40,7 +40,6 @@ func (w *Workflows) Status(ctx context.Context, arn string) (notify.Workflow, er
 	if out.Status == types.ExecutionStatusSucceeded {
 		workflow.Superseded, err = w.superseded(ctx, arn)
 	}
-
 	return workflow, err
 }
 
@@ -61,6 +60,5 @@ func (w *Workflows) superseded(ctx context.Context, arn string) (bool, error) {
 	if err != nil {
 		return false, fmt.Errorf("describe execution with its output: %w", err)
 	}
-
 	return notify.Superseded(aws.ToString(out.Output)), nil
 }

@@ -59,7 +59,6 @@ func service(t *testing.T, answers ...answer) (*stepfn.Workflows, *int) {
 		Credentials: credentials.NewStaticCredentialsProvider("AKID", "secret", ""),
 		Retryer:     retry.NewStandard(func(o *retry.StandardOptions) { o.MaxBackoff = time.Millisecond }),
 	})
-
 	return &stepfn.Workflows{Client: client}, requests
 }
 

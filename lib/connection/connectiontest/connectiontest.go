@@ -248,7 +248,6 @@ func newConnections(t *testing.T, n int) []connection.Connection {
 			connections = append(connections, c)
 		}
 	}
-
 	return connections
 }
 

@@ -45,6 +45,5 @@ func Tables(tb testing.TB, client *dynamodb.Client) (*dynamo.Connections, *dynam
 	if err != nil {
 		tb.Fatal(err)
 	}
-
 	return connections, feed
 }

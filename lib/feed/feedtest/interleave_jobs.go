@@ -39,7 +39,6 @@ func jobHistory(name string, faults int, before []feed.Update, writers ...writer
 					}
 				})
 			}
-
 			return all, v
 		},
 	}

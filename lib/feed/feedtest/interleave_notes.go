@@ -68,7 +68,6 @@ func (v *noteVerifier) read() []feed.Note {
 	for _, n := range notes {
 		v.seen[n.ID], v.since = true, max(v.since, n.ID)
 	}
-
 	return notes
 }
 
@@ -105,7 +104,6 @@ func (v *noteVerifier) atEnd(s *schedule) string {
 	if !shownOnce && !s.crashed {
 		v.failf("one key has shown the notes %v", v.seen)
 	}
-
 	return v.violation
 }
 

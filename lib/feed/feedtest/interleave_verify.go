@@ -207,7 +207,6 @@ func (v *jobVerifier) atEnd(s *schedule) string {
 			v.failf("the pointer of %s is %+v, %v", v.row.Execution, p, err)
 		}
 	}
-
 	return v.violation
 }
 

@@ -139,7 +139,6 @@ func (w *writers) check(t *testing.T) feed.Row {
 			t.Errorf("after seq %d at %v %% came seq %d at %v %%", before.Seq, before.VisibleState().Progress, row.Seq, row.VisibleState().Progress)
 		}
 	}
-
 	return final
 }
 
