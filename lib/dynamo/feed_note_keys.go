@@ -36,7 +36,7 @@ type keyReservation struct {
 
 // reserveKey makes n the note of its key.
 //
-//   - The key has a note within [feed.JobTTL] → that note, as a duplicate.
+//   - The key has a note within [feed.NoteKeyTTL] → that note, as a duplicate.
 //   - That note was never stored, because its writer failed, and is now too old to be stored → it is replaced on a condition,
 //     so that concurrent callers agree on one note.
 func (f *Feed) reserveKey(ctx context.Context, owner string, n feed.Note) (keyReservation, error) {
@@ -46,7 +46,7 @@ func (f *Feed) reserveKey(ctx context.Context, owner string, n feed.Note) (keyRe
 			return keyReservation{}, err
 		}
 		reservation := keyReservation{note: first, outcome: feed.Accepted}
-		expired := !created && !at.Before(first.At.Add(feed.JobTTL))
+		expired := !created && !at.Before(first.At.Add(feed.NoteKeyTTL))
 		if !created && !expired && first.ID != n.ID {
 			reservation.outcome = feed.Duplicate
 		}
@@ -147,7 +147,7 @@ func (f *Feed) hasNote(ctx context.Context, owner, id string) (bool, error) {
 }
 
 // keyExpiry returns when the key of a note expires, in epoch seconds.
-func keyExpiry(n feed.Note) int64 { return n.At.Add(feed.JobTTL).Unix() }
+func keyExpiry(n feed.Note) int64 { return n.At.Add(feed.NoteKeyTTL).Unix() }
 
 // storeTime returns the store's time, in seconds, from the Date header of a response or of an error response. Without one, it
 // returns the time of this process.

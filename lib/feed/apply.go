@@ -13,54 +13,63 @@ import (
 const (
 	// MaxParts is how many parts a job may have.
 	MaxParts = message.MaxParts
-	// maxKeys is how many idempotency keys the row of a job contains.
+	// maxKeys is how many idempotency keys a job's row has at most. A new key replaces the oldest.
 	maxKeys = 16
 )
 
 // Update is a new state of a job, or of one of its parts.
 type Update struct {
 	State message.UploadProgress
-	// Epoch is normalized. Empty means the epoch of the row, or without a row, one made from At.
+	// Epoch is normalized. Empty means that the update has no epoch: it belongs to the run of the row. If there is no row, or
+	// the row has expired, the update begins a run whose epoch is made from At.
 	Epoch string
-	// Key is the idempotency key. It is not used with a Part. Empty means that the update never counts as a repetition.
+	// Key is the idempotency key. It is not used with a Part. Empty means that only the ID can show that the update is a
+	// repetition.
 	Key string
 	// Execution is the ARN of the execution that the job ends with. Empty means none.
 	Execution string
-	// EndedExecution is the ARN of an ended execution, if State is a terminal state that Herald reports for it. It does not
-	// end a job that another execution has.
+	// EndedExecution is set if Herald itself reports that an execution has ended: it is the ARN of that execution, and State is
+	// terminal. The update does not end a job that belongs to another execution.
 	EndedExecution string
-	// Part is set if the update is that of one part. If the job has a row, only the message of State is used then.
+	// Part is set if the update reports one part of the job. If the job has a row, Apply then uses only the message of State.
 	Part *message.Part
 	// ID is the id of the message, a ULID.
 	ID string
 	At time.Time
 }
 
-// Apply returns the row after u and the outcome. If the outcome is not Accepted, it returns row unchanged. A row without Seq
-// means that there is none. The only error is [ErrTooManyParts]. The first matching rule applies:
+// Apply returns the row after u and the outcome. If the outcome is not Accepted, it returns row unchanged. A row whose Seq is 0
+// means that the job has no row. The only error is [ErrTooManyParts]. The first matching rule applies:
 //
-//  1. An older epoch → Stale. A newer epoch → the row starts again at Seq 1. An empty epoch is that of the row, or if the row
-//     has expired, a new one. These rules hold for expired rows until the store deletes them.
-//  2. EndedExecution is set, and another execution has the job or there is no job → Stale.
+//  1. The epoch is older than the epoch of the row → Stale. The epoch is newer → the row starts again at Seq 1, and rules 2 and
+//     6 apply. An update without an epoch belongs to the run of the row, or begins a new run if the row has expired. An expired
+//     row counts for this rule until the store deletes it.
+//  2. EndedExecution is set, and the job belongs to another execution or does not exist → Stale.
 //  3. The key is one of the last 16, or the ID is that of the last message → Duplicate. This rule does not apply to parts.
 //  4. The row is terminal → Ignored.
-//  5. A part with fewer done steps than stored → Ignored. With as many, and no more of them failed → Duplicate.
+//  5. The part has fewer done steps than the stored part → Ignored. It has as many, and not more failed ones → Duplicate.
 //  6. Otherwise → Accepted. Seq grows by one. Progress never falls: failed and cancelled do not change it, succeeded sets it
 //     to 100. The first part of an epoch sets the Scope.
 //
-// Coalescing: an urgent state, or one whose interval has passed, is marked as pushed in the same write. An update of a part is so
-// marked only if it begins the row. Otherwise its push needs ClaimPush, because a store may write the update without reading the row.
+// Coalescing: an urgent state, or one whose interval has passed, is marked as pushed in the same write. An update of a part is
+// marked only if it begins the row or the run. Any other update of a part needs ClaimPush, because a store may write it without
+// reading the row.
 func Apply(row Row, u Update) (Row, Outcome, error) {
 	relation, epoch := row.relationTo(u)
 	switch {
-	case relation == olderRun || u.EndedExecution != "" && !row.mayBeEndedBy(u, relation):
+	case relation == olderRun:
+		return row, Stale, nil
+	case u.EndedExecution != "" && !row.mayBeEndedBy(u, relation):
 		return row, Stale, nil
 	case relation == newRun:
 		row = Row{Owner: row.Owner}
 	case row.Terminal() && row.Unreadable:
 		return row, Ignored, nil
-	case row.Unreadable: // Only its epoch, seq and execution are known.
-		row = Row{Owner: row.Owner, Epoch: row.Epoch, NamedEpoch: row.NamedEpoch, EpochFromTime: row.EpochFromTime, Seq: row.Seq, Execution: row.Execution, Unreadable: true}
+	case row.Unreadable: // The run goes on with the fields that could be decoded.
+		row = Row{
+			Owner: row.Owner, Epoch: row.Epoch, NamedEpoch: row.NamedEpoch, EpochFromTime: row.EpochFromTime, Seq: row.Seq,
+			Execution: row.Execution, Unreadable: true,
+		}
 	case isRepetition(row, u):
 		return row, Duplicate, nil
 	case row.Terminal():
@@ -72,16 +81,17 @@ func Apply(row Row, u Update) (Row, Outcome, error) {
 	return nextRow(row, u, epoch), Accepted, nil
 }
 
-// mayBeEndedBy reports whether the ended execution of u may end the row's job: no other execution has the job in this run,
-// or the row is of an older run.
+// mayBeEndedBy reports whether the ended execution of u may end the row's job. relation is that of u to the row.
 func (r Row) mayBeEndedBy(u Update, relation runRelation) bool {
 	if relation == newRun {
+		// The end may begin a run only if the job exists and the end names the run.
 		return r.Seq > 0 && u.Epoch != ""
 	}
+	// In the row's run, the job must have no execution or this one.
 	return r.Execution == "" || r.Execution == u.EndedExecution
 }
 
-// partOutcome returns the outcome of an update of a part by the stored count of the part. Without a part it is Accepted.
+// partOutcome compares an update of a part with the stored part. It returns Accepted if p is nil.
 func partOutcome(row Row, p *message.Part) (Outcome, error) {
 	if p == nil {
 		return Accepted, nil
@@ -99,7 +109,7 @@ func partOutcome(row Row, p *message.Part) (Outcome, error) {
 	}
 }
 
-// isRepetition reports whether u, an update of the row's run, was applied before. It is false for parts.
+// isRepetition reports whether u, an update in the row's run, has been applied to the row. It is false for parts.
 func isRepetition(row Row, u Update) bool {
 	if u.Part != nil {
 		return false
@@ -107,12 +117,13 @@ func isRepetition(row Row, u Update) bool {
 	return u.ID != "" && u.ID == row.ID || u.Key != "" && slices.Contains(row.Keys, keyHash(u.Key))
 }
 
-// nextRow returns the row after the accepted update u.
+// nextRow returns the row after the accepted update u, which belongs to the run with an epoch.
 func nextRow(row Row, u Update, epoch string) Row {
-	first := row.Seq == 0 || row.Unreadable
+	first := row.Seq == 0 || row.Unreadable // There is no state before u.
 	next := row.withUpdate(u, epoch)
 	next.State = nextState(row, u, first)
-	if u.Part == nil && u.EndedExecution == "" { // u replaces the whole state.
+	// A worker that sends a state replaces all of it. A part or the report of an execution's end leaves the fields of a newer version.
+	if u.Part == nil && u.EndedExecution == "" {
 		next.UnknownFields = ""
 	}
 	next.UnknownTerminal, next.Unreadable = false, false
@@ -126,10 +137,10 @@ func nextRow(row Row, u Update, epoch string) Row {
 	return next
 }
 
-// withUpdate returns the row with the fields of u other than the state and the part.
+// withUpdate returns the row with all of u except its state and its part. epoch is the epoch of the run of u.
 func (r Row) withUpdate(u Update, epoch string) Row {
 	switch {
-	case r.Seq == 0:
+	case r.Seq == 0: // u begins the run.
 		r.Epoch, r.EpochFromTime = epoch, u.Epoch == ""
 		if epoch != u.Epoch {
 			r.NamedEpoch = u.Epoch
@@ -143,20 +154,21 @@ func (r Row) withUpdate(u Update, epoch string) Row {
 		r.Execution = u.Execution
 	}
 	if u.Part == nil && u.Key != "" {
-		r.Keys = append(slices.Clone(r.Keys[max(0, len(r.Keys)+1-maxKeys):]), keyHash(u.Key))
+		dropped := max(0, len(r.Keys)+1-maxKeys) // the oldest keys, so that the new one has a place
+		r.Keys = append(slices.Clone(r.Keys[dropped:]), keyHash(u.Key))
 	}
-	if r.PushedAt.After(r.UpdatedAt) { // The clock of another process is ahead.
+	if r.PushedAt.After(r.UpdatedAt) { // The process that pushed last has a clock that is ahead.
 		r.PushedAt = r.UpdatedAt
 	}
 	return r
 }
 
-// nextState returns the state to store. first is true if the row has none.
+// nextState returns the state to store. first is true if the row has no state.
 func nextState(row Row, u Update, first bool) message.UploadProgress {
 	state, before := u.State, row.VisibleState().Progress
 	switch {
 	case u.Part != nil && first:
-		state.Progress, _ = u.Part.ProgressRange()
+		state.Progress, _ = u.Part.ProgressRange() // The job begins where the parallel phase begins.
 		state.RowsPerSecond, state.ETAMillis = 0, 0
 	case u.Part != nil:
 		state = row.State
@@ -188,7 +200,7 @@ func (r Row) withPart(p message.Part) Row {
 	return r
 }
 
-// keyHash returns what a row stores of an idempotency key: 16 characters of its hash.
+// keyHash returns the form in which a row stores an idempotency key: the first 12 bytes of its SHA-256 as 16 characters.
 func keyHash(key string) string {
 	const hashLen = 12
 	sum := sha256.Sum256([]byte(key))

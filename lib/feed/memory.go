@@ -10,25 +10,27 @@ import (
 	"time"
 )
 
-// Memory is a [Store] in memory. Its zero value is ready to use. It deletes notes when they are dismissed, and never deletes
-// jobs.
+// Memory is a [Store] in memory. Its zero value is ready to use. It never deletes expired rows, but reads skip them.
 type Memory struct {
 	// Now returns the current time of the store. Nil means time.Now.
 	Now func() time.Time
 
 	mu         sync.Mutex
-	jobs       map[string]map[string]Row  // by owner and job
-	notes      map[string]map[string]Note // by owner and id
-	keyedNotes map[string]Note            // the first note with a key, by owner and key
+	jobs       map[string]map[string]Row  // by owner and job id
+	notes      map[string]map[string]Note // by owner and note id
+	keyedNotes map[noteKey]Note           // the first note with an idempotency key
 	pointers   map[pointerKey]Pointer
 }
+
+// noteKey identifies an idempotency key of an owner's notes.
+type noteKey struct{ owner, key string }
 
 // pointerKey identifies a pointer.
 type pointerKey struct{ execution, owner, job string }
 
 func (p Pointer) key() pointerKey { return pointerKey{p.Execution, p.Owner, p.Job} }
 
-// Apply applies u.
+// Apply applies u by the rules of the function [Apply].
 func (m *Memory) Apply(_ context.Context, owner string, u Update) (Row, Outcome, error) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
@@ -49,7 +51,7 @@ func (m *Memory) Apply(_ context.Context, owner string, u Update) (Row, Outcome,
 	return next, outcome, nil
 }
 
-// updatePointer stores the pointer of the row's execution, or deletes it if the job has ended.
+// updatePointer stores the pointer of after's execution if it is needed, or deletes it if the job has ended.
 func (m *Memory) updatePointer(before, after Row) {
 	switch {
 	case after.NeedsPointer(before):
@@ -63,7 +65,7 @@ func (m *Memory) updatePointer(before, after Row) {
 	}
 }
 
-// ClaimPush records a push.
+// ClaimPush records a push of the job's newest state, unless another push was recorded since row was read.
 func (m *Memory) ClaimPush(_ context.Context, row Row, at time.Time) (Row, bool, error) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
@@ -71,7 +73,9 @@ func (m *Memory) ClaimPush(_ context.Context, row Row, at time.Time) (Row, bool,
 	if !ok || newest.Expired(at) {
 		return Row{}, false, ErrNotFound
 	}
-	if newest.Epoch != row.Epoch || newest.PushedSeq != row.PushedSeq || newest.Pushed() {
+	otherRun := newest.Epoch != row.Epoch
+	pushedSince := newest.PushedSeq != row.PushedSeq // another push was recorded since row was read
+	if otherRun || pushedSince || newest.Pushed() {
 		return newest, false, nil
 	}
 	newest = newest.WithPush(at)
@@ -104,7 +108,7 @@ func (m *Memory) Jobs(_ context.Context, owner string) iter.Seq2[Row, error] {
 	}
 }
 
-// JobsAfter returns the next page of an owner's jobs. Expired rows do not count.
+// JobsAfter returns a page of the owner's jobs with an id over after. Expired rows do not count toward the limit.
 func (m *Memory) JobsAfter(_ context.Context, owner, after string, limit int) (JobPage, error) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
@@ -131,7 +135,7 @@ func (m *Memory) JobsAfter(_ context.Context, owner, after string, limit int) (J
 	return page, nil
 }
 
-// Add stores a note.
+// Add stores a note, unless its key belongs to another note.
 func (m *Memory) Add(_ context.Context, owner string, n Note) (Note, Outcome, error) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
@@ -139,13 +143,15 @@ func (m *Memory) Add(_ context.Context, owner string, n Note) (Note, Outcome, er
 	if now := m.now(); !n.WithinSkew(now) {
 		n = n.Restamped(now)
 	}
-	key := owner + "\x00" + n.Key
-	if first, ok := m.keyedNotes[key]; ok && n.Key != "" && first.ID != n.ID && n.At.Before(first.At.Add(JobTTL)) {
+	key := noteKey{owner, n.Key}
+	first, exists := m.keyedNotes[key]
+	keyIsValid := exists && n.At.Before(first.At.Add(NoteKeyTTL))
+	if keyIsValid && first.ID != n.ID {
 		n.ID, n.At = first.ID, first.At
 		return n, Duplicate, nil
 	}
 	if m.notes == nil {
-		m.notes, m.keyedNotes = map[string]map[string]Note{}, map[string]Note{}
+		m.notes, m.keyedNotes = map[string]map[string]Note{}, map[noteKey]Note{}
 	}
 	if m.notes[owner] == nil {
 		m.notes[owner] = map[string]Note{}
@@ -154,7 +160,7 @@ func (m *Memory) Add(_ context.Context, owner string, n Note) (Note, Outcome, er
 		m.keyedNotes[key] = n
 	}
 	stored := n
-	stored.Key = ""
+	stored.Key = "" // Reads do not return the key.
 	m.notes[owner][n.ID] = stored
 	return n, Accepted, nil
 }
@@ -166,7 +172,7 @@ func (m *Memory) now() time.Time {
 	return m.Now()
 }
 
-// Notes returns the owner's notes after the id since, or the newest.
+// Notes returns the owner's notes with an ID over since, at most limit of them: the oldest, or the newest if since is empty.
 func (m *Memory) Notes(_ context.Context, owner, since string, limit int) ([]Note, error) {
 	notes := m.sortedNotes(owner, func(id string) bool { return id > since })
 	if since == "" {
@@ -175,13 +181,14 @@ func (m *Memory) Notes(_ context.Context, owner, since string, limit int) ([]Not
 	return notes[:min(limit, len(notes))], nil
 }
 
-// NewestNotes returns the newest of the owner's notes after the id after, up to the id upTo.
+// NewestNotes returns the newest of the owner's notes with an ID in (after, upTo], at most limit of them.
 func (m *Memory) NewestNotes(_ context.Context, owner, after, upTo string, limit int) ([]Note, error) {
 	notes := m.sortedNotes(owner, func(id string) bool { return id > after && id <= upTo })
 	return notes[max(0, len(notes)-limit):], nil
 }
 
-// sortedNotes returns the owner's notes for which include returns true, by id, without expired notes and those in the future.
+// sortedNotes returns the owner's notes whose ID passes include, sorted by ID. It leaves out expired notes and notes in the
+// future.
 func (m *Memory) sortedNotes(owner string, include func(id string) bool) []Note {
 	m.mu.Lock()
 	defer m.mu.Unlock()
@@ -229,7 +236,7 @@ func (m *Memory) AllPointers(context.Context) iter.Seq2[Pointer, error] {
 	}
 }
 
-// DeletePointer deletes a pointer, unless it was written again meanwhile.
+// DeletePointer deletes the stored pointer if it is equal to p.
 func (m *Memory) DeletePointer(_ context.Context, p Pointer) error {
 	m.mu.Lock()
 	defer m.mu.Unlock()

@@ -10,11 +10,11 @@ import (
 )
 
 func TestMemoryMeetsTheStoreContract(t *testing.T) {
-	var m feed.Memory
+	var m feed.Memory // All tests share it: the contract allows rows of other tests.
 	feedtest.Run(t, func(*testing.T) feed.Store { return &m })
 }
 
-// clock stands still until Pass advances it.
+// clock is a [feedtest.Clock] that stands still until Pass advances it.
 type clock struct{ now time.Time }
 
 func (c *clock) Now() time.Time       { return c.now }
@@ -30,7 +30,7 @@ func TestMemoryExpiresNotesAndCorrectsClocks(t *testing.T) {
 func TestRetriesSucceedWhenMemoryCallsFail(t *testing.T) {
 	for seed := range uint64(5) {
 		t.Run(fmt.Sprint("seed ", seed), func(t *testing.T) {
-			faults := feedtest.NewFaults(seed, 0.2)
+			faults := feedtest.NewFaults(seed, 0.2) // A fifth of the calls fails.
 			feedtest.RunFaulty(t, func(*testing.T) feed.Store { return feedtest.Faulty{Store: &feed.Memory{}, Faults: faults} })
 			if faults.Injected() == 0 {
 				t.Error("no call failed")
@@ -39,10 +39,11 @@ func TestRetriesSucceedWhenMemoryCallsFail(t *testing.T) {
 	}
 }
 
-// TestMemoryHoldsItsRulesInEverySchedule runs every order of the writers' calls, with faults. There are fewer calls than requests
-// to DynamoDB, so that one more fault takes no longer.
+// TestMemoryHoldsItsRulesInEverySchedule runs every order of the writers' calls, with faults. A step is one call here. A test of
+// DynamoDB has more steps, because one call sends several requests. So there is time for schedules with one more fault here.
 func TestMemoryHoldsItsRulesInEverySchedule(t *testing.T) {
-	feedtest.RunInterleaved(t, 1, func(processes int, now func() time.Time) feedtest.Table {
+	const extraFaults = 1
+	feedtest.RunInterleaved(t, extraFaults, func(processes int, now func() time.Time) feedtest.Table {
 		m := &feed.Memory{Now: now}
 		table := feedtest.Table{}
 		for range processes {

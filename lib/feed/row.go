@@ -10,8 +10,9 @@ import (
 )
 
 const (
+	// percent is the progress of a job that has succeeded.
 	percent = 100
-	// maxETA bounds the estimated remaining time, in milliseconds: a year, the longest that an execution may run.
+	// maxETA bounds the estimated remaining time, in milliseconds. It is a year, the longest time that an execution may run.
 	maxETA = 365 * 24 * 3600 * 1000
 )
 
@@ -19,36 +20,41 @@ const (
 type Row struct {
 	// Owner is the owner of the job, see [User]. The id of the job is State.UploadID.
 	Owner string
-	// Epoch identifies the run of the job. Seq counts the accepted updates of the run from 1. If it is 0, there is no row.
+	// Epoch identifies the run of the job.
 	Epoch string
-	Seq   int64
-	// EpochFromTime is true if Epoch was made from a time and no update of the run has had an epoch yet. NamedEpoch is the
-	// epoch in the updates of the run, if that differs from Epoch because the run, or one before it, began without one.
+	// Seq counts the accepted updates of the run from 1. If Seq is 0, the job has no row.
+	Seq int64
+	// EpochFromTime is true if Epoch was made from a time and no update of the run has had an epoch yet.
 	EpochFromTime bool
-	NamedEpoch    string
+	// NamedEpoch is the epoch in the updates of the run, if it differs from Epoch. It differs if the run, or a run before it,
+	// began without an epoch. Otherwise it is empty.
+	NamedEpoch string
 	// ID is the id of the last accepted message.
 	ID string
-	// State is the last accepted state, with a progress that never falls. It does not include the parts, see VisibleState.
+	// State is the last accepted state, except that its progress never falls. It does not include the parts, see VisibleState.
 	State message.UploadProgress
-	// UnknownFields is a JSON object with the fields of the state that this version does not know, or empty. UnknownTerminal is
-	// true if the state is terminal with a status that this version does not know. A newer version wrote them.
-	UnknownFields   string
+	// UnknownFields is a JSON object with the fields of the state that a newer version of Herald wrote and this version does not
+	// know. Empty means that there are none.
+	UnknownFields string
+	// UnknownTerminal is true if a newer version wrote a terminal state with a status that this version does not know.
 	UnknownTerminal bool
-	// Unreadable is true if the stored row cannot be decoded except for its epoch and seq. Stores pass such a row to [Apply],
-	// which replaces its state, and never return it.
+	// Unreadable is true if the stored row cannot be decoded, except for its epoch and seq and maybe its execution. Stores pass
+	// such a row to [Apply], which replaces its state. They never return it to callers.
 	Unreadable bool
 
 	UpdatedAt time.Time
+	// Execution is the ARN of the execution that the job ends with. Empty means none.
 	Execution string
-	// Keys are hashes of the last keys, the newest last.
+	// Keys are hashes of the idempotency keys of the last updates, the newest last.
 	Keys []string
 
-	// Parts has the counts by part id, PartsDone and PartsFailed the sums. Scope is zero until there is a part.
+	// Parts has the counts of each part by its id. PartsDone and PartsFailed are the sums of these counts.
 	Parts                  map[string]PartCount
 	PartsDone, PartsFailed int64
-	Scope                  Scope
+	// Scope is zero until the run has a part.
+	Scope Scope
 
-	// PushedAt, PushedSeq and PushedProgress describe the last claimed push.
+	// PushedAt, PushedSeq and PushedProgress are the time, the seq and the visible progress of the last claimed push.
 	PushedAt       time.Time
 	PushedSeq      int64
 	PushedProgress float64
@@ -62,13 +68,13 @@ type PartCount struct{ Done, Failed int64 }
 type Scope struct {
 	// Total is the number of steps of the job.
 	Total int64
-	// From and To are the progress before the first step and after the last, in percent, rounded to hundredths.
+	// From is the progress before the first step, To the progress after the last one. Both are in percent, rounded to hundredths.
 	From, To float64
 	// Since is the time of the first update of a part.
 	Since time.Time
 }
 
-// NewScope returns the scope that the first part sets at a time.
+// NewScope returns the scope that p sets if it is the first part of a run, in an update of the time at.
 func NewScope(p message.Part, at time.Time) Scope {
 	from, to := p.ProgressRange()
 	return Scope{Total: p.Total, From: hundredths(from), To: hundredths(to), Since: at.UTC().Truncate(time.Millisecond)}
@@ -80,8 +86,8 @@ func (r Row) Terminal() bool { return r.State.Status.Terminal() || r.UnknownTerm
 // Expired reports whether the row has expired at a time. Tabs do not receive expired rows.
 func (r Row) Expired(at time.Time) bool { return !at.Before(r.ExpiresAt()) }
 
-// ExpiresAt returns when the row expires, in whole seconds: [PointerTTL] after the last update of a running job with an
-// execution, [JobTTL] after that of any other.
+// ExpiresAt returns when the row expires, in whole seconds: [PointerTTL] after the last update if the job runs and has an
+// execution, otherwise [JobTTL] after it.
 func (r Row) ExpiresAt() time.Time {
 	ttl := JobTTL
 	if r.Execution != "" && !r.Terminal() {
@@ -90,17 +96,17 @@ func (r Row) ExpiresAt() time.Time {
 	return r.UpdatedAt.Add(ttl).Truncate(time.Second)
 }
 
-// Pushed reports whether the push of the row's newest state has been claimed.
+// Pushed reports whether a push of the row's state has been claimed.
 func (r Row) Pushed() bool { return r.PushedSeq == r.Seq }
 
-// WithPush returns the row with the push of its newest state recorded at a time.
+// WithPush returns the row with a push of its state at a time.
 func (r Row) WithPush(at time.Time) Row {
 	r.PushedAt, r.PushedSeq, r.PushedProgress = at.UTC().Truncate(time.Millisecond), r.Seq, hundredths(r.VisibleState().Progress)
 	return r
 }
 
-// NextPushAt returns when the row's state may be pushed if it is not urgent. It returns now if the last push is recorded in
-// the future, because then a clock was ahead and the real time of the push is unknown.
+// NextPushAt returns when the row's state may be pushed if it is not urgent. It returns now if the recorded time of the last
+// push is in the future: the clock of that process was ahead, and the real time is unknown.
 func (r Row) NextPushAt(now time.Time) time.Time {
 	switch {
 	case r.PushedAt.After(now):
@@ -112,7 +118,7 @@ func (r Row) NextPushAt(now time.Time) time.Time {
 	}
 }
 
-// pushIsDue reports whether the row's state may be pushed at the time of its update.
+// pushIsDue reports whether the row's state may be pushed at the time of the last update.
 func (r Row) pushIsDue() bool { return !r.NextPushAt(r.UpdatedAt).After(r.UpdatedAt) }
 
 // Newer reports whether the row is newer than the state with epoch and seq.
@@ -159,6 +165,7 @@ func (r Row) VisibleState() message.UploadProgress {
 		return state
 	}
 	state.CurrentRow, state.FailedRows = max(state.CurrentRow, done), max(state.FailedRows, r.PartsFailed)
+	// In the first second the rate would be a guess.
 	if elapsed := r.UpdatedAt.Sub(scope.Since); elapsed >= time.Second && done > 0 && done < scope.Total {
 		rate := float64(done) / elapsed.Seconds()
 		state.RowsPerSecond = math.Ceil(rate)
@@ -167,9 +174,13 @@ func (r Row) VisibleState() message.UploadProgress {
 	return state
 }
 
-// NeedsPointer reports whether a pointer from the execution to the job must be written with the change from before to r.
+// NeedsPointer reports whether the store must write a [Pointer] when it replaces the row before by r: the job runs and has an
+// execution, and the update begins a run, names another execution, or came after before had expired.
 func (r Row) NeedsPointer(before Row) bool {
-	return r.Execution != "" && !r.Terminal() && (r.Seq == 1 || r.Execution != before.Execution || before.Expired(r.UpdatedAt))
+	if r.Execution == "" || r.Terminal() {
+		return false
+	}
+	return r.Seq == 1 || r.Execution != before.Execution || before.Expired(r.UpdatedAt)
 }
 
 // Pointer returns the pointer from the row's execution to its job.
@@ -177,7 +188,7 @@ func (r Row) Pointer() Pointer {
 	return Pointer{Execution: r.Execution, Owner: r.Owner, Job: r.State.UploadID, Epoch: r.Epoch, At: r.UpdatedAt}
 }
 
-// hundredths rounds a percentage to two decimals, which all stores represent in the same way.
+// hundredths rounds a percentage to two decimals, so that each store returns exactly the number that was stored.
 func hundredths(progress float64) float64 {
 	const perPercent = 100
 	return math.Round(progress*perPercent) / perPercent

@@ -13,7 +13,7 @@ import (
 func TestVisibleStateSumsTheParts(t *testing.T) {
 	base := message.UploadProgress{UploadID: "job", FileName: "f.csv", Progress: 10, Message: "m", TotalRows: 1000}
 	scope := feed.Scope{Total: 1000, From: 10, To: 90, Since: start}
-	with := func(edit func(*message.UploadProgress)) message.UploadProgress {
+	baseWith := func(edit func(*message.UploadProgress)) message.UploadProgress {
 		s := base
 		edit(&s)
 		return s
@@ -23,50 +23,50 @@ func TestVisibleStateSumsTheParts(t *testing.T) {
 		row  feed.Row
 		want message.UploadProgress
 	}{
-		{"no parts", feed.Row{State: base, UpdatedAt: after(5000)}, base},
-		{"nothing done", feed.Row{State: base, Scope: scope, UpdatedAt: after(5000)}, base},
+		{"no parts", feed.Row{State: base, UpdatedAt: startPlus(5000)}, base},
+		{"nothing done", feed.Row{State: base, Scope: scope, UpdatedAt: startPlus(5000)}, base},
 		{
 			"a quarter in 5 s",
-			feed.Row{State: base, Scope: scope, PartsDone: 250, PartsFailed: 3, UpdatedAt: after(5000)},
-			with(func(s *message.UploadProgress) {
+			feed.Row{State: base, Scope: scope, PartsDone: 250, PartsFailed: 3, UpdatedAt: startPlus(5000)},
+			baseWith(func(s *message.UploadProgress) {
 				s.Progress, s.CurrentRow, s.FailedRows, s.RowsPerSecond, s.ETAMillis = 30, 250, 3, 50, 15_000
 			}),
 		},
 		{
 			"too early for a rate",
-			feed.Row{State: base, Scope: scope, PartsDone: 250, UpdatedAt: after(999)},
-			with(func(s *message.UploadProgress) { s.Progress, s.CurrentRow = 30, 250 }),
+			feed.Row{State: base, Scope: scope, PartsDone: 250, UpdatedAt: startPlus(999)},
+			baseWith(func(s *message.UploadProgress) { s.Progress, s.CurrentRow = 30, 250 }),
 		},
 		{
-			"all done", feed.Row{State: base, Scope: scope, PartsDone: 1000, UpdatedAt: after(5000)},
-			with(func(s *message.UploadProgress) { s.Progress, s.CurrentRow = 90, 1000 }),
+			"all done", feed.Row{State: base, Scope: scope, PartsDone: 1000, UpdatedAt: startPlus(5000)},
+			baseWith(func(s *message.UploadProgress) { s.Progress, s.CurrentRow = 90, 1000 }),
 		},
 		{
-			"more than all", feed.Row{State: base, Scope: scope, PartsDone: 1700, UpdatedAt: after(5000)},
-			with(func(s *message.UploadProgress) { s.Progress, s.CurrentRow = 90, 1000 }),
+			"more than all", feed.Row{State: base, Scope: scope, PartsDone: 1700, UpdatedAt: startPlus(5000)},
+			baseWith(func(s *message.UploadProgress) { s.Progress, s.CurrentRow = 90, 1000 }),
 		},
 		{
 			"steps that are not rows",
-			feed.Row{State: base, Scope: feed.Scope{Total: 7, To: 100}, PartsDone: 1, PartsFailed: 1, UpdatedAt: after(5000)},
-			with(func(s *message.UploadProgress) { s.Progress = 14.29 }),
+			feed.Row{State: base, Scope: feed.Scope{Total: 7, To: 100}, PartsDone: 1, PartsFailed: 1, UpdatedAt: startPlus(5000)},
+			baseWith(func(s *message.UploadProgress) { s.Progress = 14.29 }),
 		},
 		{
-			"a state that is further on",
-			feed.Row{State: with(func(s *message.UploadProgress) { s.Progress, s.CurrentRow, s.FailedRows = 95, 999, 9 }), Scope: scope, PartsDone: 500, PartsFailed: 1, UpdatedAt: start},
-			with(func(s *message.UploadProgress) { s.Progress, s.CurrentRow, s.FailedRows = 95, 999, 9 }),
+			"a state with more progress than the parts",
+			feed.Row{State: baseWith(func(s *message.UploadProgress) { s.Progress, s.CurrentRow, s.FailedRows = 95, 999, 9 }), Scope: scope, PartsDone: 500, PartsFailed: 1, UpdatedAt: start},
+			baseWith(func(s *message.UploadProgress) { s.Progress, s.CurrentRow, s.FailedRows = 95, 999, 9 }),
 		},
 		{
 			"the end is shown as it is",
-			feed.Row{State: with(func(s *message.UploadProgress) { s.Status = message.StatusFailed }), Scope: scope, PartsDone: 500, UpdatedAt: after(5000)},
-			with(func(s *message.UploadProgress) { s.Status = message.StatusFailed }),
+			feed.Row{State: baseWith(func(s *message.UploadProgress) { s.Status = message.StatusFailed }), Scope: scope, PartsDone: 500, UpdatedAt: startPlus(5000)},
+			baseWith(func(s *message.UploadProgress) { s.Status = message.StatusFailed }),
 		},
 		{
 			"an ETA of over a year",
 			feed.Row{
-				State: with(func(s *message.UploadProgress) { s.TotalRows = message.MaxSteps }), PartsDone: 1, UpdatedAt: start.Add(time.Hour),
+				State: baseWith(func(s *message.UploadProgress) { s.TotalRows = message.MaxSteps }), PartsDone: 1, UpdatedAt: start.Add(time.Hour),
 				Scope: feed.Scope{Total: message.MaxSteps, Since: start},
 			},
-			with(func(s *message.UploadProgress) {
+			baseWith(func(s *message.UploadProgress) {
 				s.TotalRows, s.CurrentRow, s.RowsPerSecond, s.ETAMillis = message.MaxSteps, 1, 1, 365*24*3600*1000
 			}),
 		},
@@ -84,7 +84,7 @@ func TestVisibleStateSumsTheParts(t *testing.T) {
 }
 
 func TestEnvelopeHasEpochAndSeq(t *testing.T) {
-	row := applyAll(t, running(10, start), running(0, after(300), ofPart("1", 50, 0)))
+	row := applyAll(t, running(10, start), running(0, startPlus(300), ofPart("1", 50, 0)))
 	frame, err := row.Envelope().Encode()
 	if err != nil {
 		t.Fatal(err)
@@ -103,27 +103,27 @@ func TestNextPushAtDependsOnProgress(t *testing.T) {
 		progress float64
 		want     time.Duration
 	}{
-		{"1 %", 11, message.MinPushInterval}, {"under 1 %", 10.99, message.SlowPushInterval}, {"nothing", 10, message.SlowPushInterval},
+		{"1 % more", 11, message.MinPushInterval}, {"under 1 % more", 10.99, message.SlowPushInterval}, {"no progress", 10, message.SlowPushInterval},
 	} {
 		row := feed.Row{State: message.UploadProgress{Progress: tt.progress}, PushedAt: start, PushedProgress: 10}
 		if got := row.NextPushAt(start).Sub(start); got != tt.want {
-			t.Errorf("after %s the next push is in %v, want %v", tt.name, got, tt.want)
+			t.Errorf("%s: the next push is in %v, want %v", tt.name, got, tt.want)
 		}
-		if now := after(-1); !row.NextPushAt(now).Equal(now) {
-			t.Errorf("after %s, the next push after one of the future is at %v", tt.name, row.NextPushAt(now))
+		if now := startPlus(-1); !row.NextPushAt(now).Equal(now) {
+			t.Errorf("%s: the last push is 1 ms in the future, and the next push is at %v, want now", tt.name, row.NextPushAt(now))
 		}
 	}
 }
 
 func TestNewerComparesEpochThenSeq(t *testing.T) {
-	row := feed.Row{Epoch: redriven, Seq: 5}
+	row := feed.Row{Epoch: redrivenEpoch, Seq: 5}
 	for _, tt := range []struct {
-		epoch string
+		epoch string // of the state to compare with
 		seq   int64
 		want  bool
 	}{
-		{redriven, 4, true}, {redriven, 5, false}, {redriven, 6, false},
-		{first, 99, true}, {later, 1, false}, {"", 99, true},
+		{redrivenEpoch, 4, true}, {redrivenEpoch, 5, false}, {redrivenEpoch, 6, false},
+		{firstEpoch, 99, true}, {laterEpoch, 1, false}, {"", 99, true},
 	} {
 		if got := row.Newer(tt.epoch, tt.seq); got != tt.want {
 			t.Errorf("Newer than %s, %d is %t", tt.epoch, tt.seq, got)
@@ -153,9 +153,9 @@ func TestJobsOfRunningExecutionsExpireLater(t *testing.T) {
 }
 
 func TestWithPushRecordsTheNewestState(t *testing.T) {
-	row := applyAll(t, running(10, start), running(0, after(300), ofPart("1", 50, 0)))
-	claimed := row.WithPush(after(301).Add(time.Microsecond))
-	if !claimed.Pushed() || !claimed.PushedAt.Equal(after(301)) || claimed.PushedProgress != 50 || row.Pushed() {
+	row := applyAll(t, running(10, start), running(0, startPlus(300), ofPart("1", 50, 0)))
+	claimed := row.WithPush(startPlus(301).Add(time.Microsecond))
+	if !claimed.Pushed() || !claimed.PushedAt.Equal(startPlus(301)) || claimed.PushedProgress != 50 || row.Pushed() {
 		t.Errorf("the claimed row is %+v", claimed)
 	}
 }

@@ -6,8 +6,9 @@ import (
 	"github.com/herald-progress/herald/lib/message"
 )
 
-// A job may run several times. Each run has an epoch. Tabs order the states of a job by epoch and seq, so the epoch of a run
-// is always greater than that of the run before, even if the epoch in its updates is not.
+// A job may run several times. Each run has an epoch. Tabs order the states of a job by epoch and seq, so each run must have a
+// greater epoch than the run before. If the epoch in the updates of a run is not greater, the run gets another one ([Row].Epoch),
+// and the row stores the epoch in the updates as NamedEpoch.
 
 // runRelation is the relation between the run of an update and the run of the row.
 type runRelation int
@@ -18,15 +19,15 @@ const (
 	newRun
 )
 
-// relationTo returns how the run of u relates to the row's run, and the epoch of the run of u:
+// relationTo returns how the run of u relates to the row's run, and the epoch of the run of u. It depends on the epoch of u:
 //
-//   - No epoch, and a row that has not expired → the same run.
-//   - No epoch, and no row or an expired one → a new run, whose epoch is the time of the update.
-//   - The epoch of the row, even if it has expired → the same run.
-//   - An older epoch, if the row's run began without one and has had none since → the same run. The row adopts the epoch,
-//     because the workflow of a job starts before its first update.
-//   - Any other older epoch → an older run.
-//   - A newer epoch → a new run.
+//   - u has no epoch, and the row has not expired → the same run.
+//   - u has no epoch, and there is no row or the row has expired → a new run, whose epoch is the time of u.
+//   - u has the row's Epoch or NamedEpoch → the same run, even if the row has expired.
+//   - u has an older epoch, and no update of the row's run had one so far → the same run. The row adopts the epoch: it is the
+//     start of the job's workflow, which is before the first update.
+//   - u has any other older epoch → an older run.
+//   - u has a newer epoch → a new run.
 func (r Row) relationTo(u Update) (runRelation, string) {
 	switch {
 	case r.Seq == 0 && u.Epoch == "":
@@ -44,7 +45,8 @@ func (r Row) relationTo(u Update) (runRelation, string) {
 	}
 }
 
-// adoptsEpoch reports whether the row's run began without an epoch and epoch may be its epoch.
+// adoptsEpoch reports whether an update with this epoch belongs to the row's run although no update of the run had an epoch so
+// far. See relationTo.
 func (r Row) adoptsEpoch(epoch string) bool {
 	return r.EpochFromTime && epoch != "" && epoch < r.Epoch && !r.Terminal()
 }
@@ -57,8 +59,9 @@ func (r Row) epochOfUpdates() string {
 	return r.Epoch
 }
 
-// epochAbove returns epoch if it is greater than the row's. Otherwise it returns the next epoch above the row's, with the
-// redrive count of epoch.
+// epochAbove returns epoch if it is greater than the row's. Otherwise it returns the row's epoch plus a millisecond, with the
+// redrive count of epoch: "2026-11-22T10:00:00.123Z#0001" has the redrive count 0001. If that is not possible, it appends a plus
+// sign to the row's epoch.
 func (r Row) epochAbove(epoch string) string {
 	if epoch > r.Epoch {
 		return epoch
@@ -75,10 +78,10 @@ func (r Row) epochAbove(epoch string) string {
 	return next[:timeLength] + epoch[timeLength:]
 }
 
-// epochAt returns the epoch of a run that began at a time.
+// epochAt returns the epoch of a run that began at a time. It returns an empty string if the year has five digits.
 func epochAt(at time.Time) string {
 	epoch, err := message.NormalizeEpoch(at.UTC().Format(time.RFC3339Nano))
-	if err != nil { // The year has five digits.
+	if err != nil {
 		return ""
 	}
 	return epoch

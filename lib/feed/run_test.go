@@ -8,8 +8,9 @@ import (
 	"github.com/herald-progress/herald/lib/message"
 )
 
-// The epoch of the redrive is older than the epoch of the run, which is the time of its first update. The updates of the redrive
-// are recognized by the epoch in them.
+// The first update of the job has no epoch, so the epoch of its run is the time at. The workflow began a second before. The epochs
+// in the updates of the workflow and of its redrives are therefore older than the epoch of the run. They must be accepted in
+// spite of that, and the epoch of the row must never fall.
 func TestRedriveOfARunWithoutEpochContinues(t *testing.T) {
 	var m feed.Memory
 	at := time.Now().UTC().Truncate(time.Millisecond)
@@ -17,7 +18,8 @@ func TestRedriveOfARunWithoutEpochContinues(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	redriven, again := epoch[:len(epoch)-1]+"1", epoch[:len(epoch)-1]+"2"
+	withoutCount := epoch[:len(epoch)-1] // An epoch ends with the number of redrives.
+	redriven, again := withoutCount+"1", withoutCount+"2"
 	lastEpoch := ""
 	for n, u := range []feed.Update{
 		{State: message.UploadProgress{Progress: 1}},
@@ -32,7 +34,7 @@ func TestRedriveOfARunWithoutEpochContinues(t *testing.T) {
 		u.State.UploadID, u.At, u.ID = "j", at.Add(time.Duration(n)*time.Second), string(rune('a'+n))
 		row, outcome, err := m.Apply(t.Context(), "user/u", u)
 		if err != nil || outcome != feed.Accepted {
-			t.Errorf("update %d: %s, %v: %s run %q seq %d", n, outcome, err, row.Epoch, row.NamedEpoch, row.Seq)
+			t.Errorf("update %d: %s, %v; the row has the epoch %s, the named epoch %q, the seq %d", n, outcome, err, row.Epoch, row.NamedEpoch, row.Seq)
 		}
 		if row.Epoch < lastEpoch {
 			t.Errorf("update %d: epoch %s is before %s", n, row.Epoch, lastEpoch)
@@ -41,6 +43,6 @@ func TestRedriveOfARunWithoutEpochContinues(t *testing.T) {
 	}
 	late := feed.Update{Epoch: redriven, State: message.UploadProgress{UploadID: "j"}, At: at.Add(time.Minute), ID: "late"}
 	if row, outcome, err := m.Apply(t.Context(), "user/u", late); err != nil || outcome != feed.Stale {
-		t.Errorf("a late update of an earlier run: %s, %v: %+v", outcome, err, row)
+		t.Errorf("a late update of the run before: %s, %v; the row is %+v", outcome, err, row)
 	}
 }

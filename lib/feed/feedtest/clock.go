@@ -24,9 +24,9 @@ func RunClock(t *testing.T, open func(t *testing.T) (feed.Store, Clock)) {
 	t.Helper()
 	for name, test := range map[string]func(*testing.T, feed.Store, Clock){
 		"an expired note is absent":                          expiredNote,
-		"an expired key is new":                              expiredKey,
+		"an expired key may be used again":                   expiredKey,
 		"readers get all notes of writers with wrong clocks": notesOfSkewedClocks,
-		"a key is unique for all writers with a wrong clock": keysOfSkewedClocks,
+		"writers with wrong clocks and one key add one note": keysOfSkewedClocks,
 	} {
 		t.Run(name, func(t *testing.T) {
 			s, clock := open(t)
@@ -64,7 +64,7 @@ func expiredKey(t *testing.T, s feed.Store, clock Clock) {
 		return n
 	}
 	first := add(t, s, owner, keyed(), feed.Accepted)
-	clock.Pass(feed.JobTTL - time.Minute)
+	clock.Pass(feed.NoteKeyTTL - time.Minute)
 	if again := add(t, s, owner, keyed(), feed.Duplicate); again.ID != first.ID {
 		t.Errorf("before the key expired, Add returned %+v, want %+v", again, first)
 	}
@@ -81,15 +81,18 @@ var skews = []time.Duration{
 	48 * time.Hour, -48 * time.Hour, 10_000 * time.Hour, -10_000 * time.Hour,
 }
 
-// notesOfSkewedClocks reads after each added note, as a tab does: from its last note minus the overlap.
+// notesOfSkewedClocks adds notes with a pause after each. Each note has the time of a writer whose clock has one of the skews. After
+// each note a reader reads as a tab does: from its last note minus the overlap. It must have got every note.
 func notesOfSkewedClocks(t *testing.T, s feed.Store, clock Clock) {
 	for _, pause := range []time.Duration{0, time.Second, time.Minute, time.Hour} {
 		owner := feed.User(fmt.Sprint(t.Name(), pause))
 		seen := map[string]bool{}
-		since := ulid.ULID{}
+		since := ulid.ULID{} // the reader's last note
 		for round := range 3 * len(skews) {
-			n := noteAt(clock.Now().Add(skews[round*5%len(skews)]), round)
+			skew := skews[round*5%len(skews)] // in steps of 5, so that large and small skews alternate
+			n := noteAt(clock.Now().Add(skew), round)
 			stored := add(t, s, owner, n, feed.Accepted)
+			// Two more seconds: the store's time may come from the Date header of a response, which has whole seconds.
 			if off := stored.At.Sub(clock.Now()).Abs(); off > feed.NoteSkew+2*time.Second {
 				t.Errorf("the time of a stored note differs from the store's by %v", off)
 			}
@@ -105,7 +108,7 @@ func notesOfSkewedClocks(t *testing.T, s feed.Store, clock Clock) {
 				}
 			}
 			if !seen[stored.ID] {
-				t.Errorf("with pauses of %v: a reader from %[3]v on does not get a note of a clock that is %[2]v off", pause, n.At.Sub(clock.Now()), from.Time())
+				t.Errorf("with pauses of %v: a reader that starts at %v does not get a note of a clock that is %v off", pause, from.Time(), skew)
 			}
 			clock.Pass(pause)
 		}
@@ -115,17 +118,19 @@ func notesOfSkewedClocks(t *testing.T, s feed.Store, clock Clock) {
 	}
 }
 
-// overlapStart returns the id after which a reader continues if since is its last note.
+// overlapStart returns the id after which a reader reads on if since is its last note: the same id with a time that is
+// [feed.NoteOverlap] earlier.
 func overlapStart(since ulid.ULID) ulid.ULID {
 	const millis = uint64(feed.NoteOverlap / time.Millisecond)
 	_ = since.SetTime(max(since.Time(), millis) - millis)
 	return since
 }
 
+// keysOfSkewedClocks uses one key per skew. A writer with this skew adds the key's first note, then writers with all skews repeat it.
 func keysOfSkewedClocks(t *testing.T, s feed.Store, clock Clock) {
 	owner := feed.User(t.Name())
 	for key, first := range skews {
-		want := ""
+		want := "" // the ID of the key's first note
 		for _, skew := range append([]time.Duration{first}, skews...) {
 			n := noteAt(clock.Now().Add(skew), key)
 			n.Key = fmt.Sprint(key)

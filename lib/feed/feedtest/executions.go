@@ -14,7 +14,7 @@ import (
 	"github.com/herald-progress/herald/lib/message"
 )
 
-// wantPointers requires that the store has exactly these pointers of their execution.
+// wantPointers requires that the store has exactly these pointers, which are all of the same execution.
 func wantPointers(t *testing.T, s feed.Store, want ...feed.Pointer) {
 	t.Helper()
 	wantPointersOf(t, s, want[0].Execution, want)
@@ -44,6 +44,7 @@ func wantPointersOf(t *testing.T, s feed.Store, arn string, want []feed.Pointer)
 	}
 }
 
+// pointers follows the pointer of one job through its run and a redrive. Then it lists the pointers of many executions.
 func pointers(t *testing.T, s feed.Store) {
 	owner, at, arn := feed.User(t.Name()), now(), "arn:"+t.Name()
 	wantNoPointer(t, s, arn)
@@ -72,14 +73,12 @@ func pointers(t *testing.T, s feed.Store) {
 	old.ID, old.Execution = "an old end", arn
 	apply(t, s, owner, old, feed.Stale)
 	wantPointers(t, s, want)
-	want = feed.Pointer{Owner: owner, Epoch: epoch(0), At: at}
 	all := map[string]feed.Pointer{}
-	for n := range 40 { // over all shards
+	for n := range 40 { // A store may spread pointers over shards: 40 are in most of its 16 shards.
 		more := update(1, at)
 		more.State.UploadID, more.Execution = fmt.Sprint(n), fmt.Sprint(arn, n)
 		apply(t, s, owner, more, feed.Accepted)
-		want.Job, want.Execution = more.State.UploadID, more.Execution
-		all[more.Execution] = want
+		all[more.Execution] = feed.Pointer{Execution: more.Execution, Owner: owner, Job: more.State.UploadID, Epoch: epoch(0), At: at}
 	}
 	listed := map[string]feed.Pointer{}
 	for _, p := range collect(t, s.AllPointers(t.Context())) {
@@ -92,6 +91,7 @@ func pointers(t *testing.T, s feed.Store) {
 	}
 }
 
+// deletePointers tests that DeletePointer spares a pointer that was written again, and that a deleted one may be written again.
 func deletePointers(t *testing.T, s feed.Store) {
 	owner, at, arn := feed.User(t.Name()), now(), "arn:"+t.Name()
 	u := update(1, at)
@@ -105,7 +105,7 @@ func deletePointers(t *testing.T, s feed.Store) {
 	if err := s.DeletePointer(t.Context(), first); err != nil {
 		t.Fatal(err)
 	}
-	wantPointers(t, s, second) // It was written again meanwhile.
+	wantPointers(t, s, second) // The redrive wrote the pointer again, so it is not equal to first.
 	for range 2 {
 		if err := s.DeletePointer(t.Context(), second); err != nil {
 			t.Fatal(err)
@@ -134,36 +134,35 @@ func sharedExecution(t *testing.T, s feed.Store) {
 		return feed.Pointer{Execution: execution, Owner: owner, Job: job, Epoch: epoch(0), At: at}
 	}
 	one, two, hashes := begin("a", "1", arn), begin("a", "2", arn), begin("a", "#1#user/b", arn)
-	another := begin("b", "1", arn) // a user whose job has the same id
-	alike := begin("a", "3", arn+"1")
-	odd := begin("a", "4", arn+"#1") // real ARNs contain no #
-	wantPointers(t, s, one, two, hashes, another)
-	wantPointers(t, s, alike)
-	wantPointers(t, s, odd)
+	ofOtherUser := begin("b", "1", arn)      // another user's job with the same id
+	longerARN := begin("a", "3", arn+"1")    // arn is a prefix of it
+	arnWithHash := begin("a", "4", arn+"#1") // real ARNs contain no #
+	wantPointers(t, s, one, two, hashes, ofOtherUser)
+	wantPointers(t, s, longerARN)
+	wantPointers(t, s, arnWithHash)
 	for range s.PointersOf(t.Context(), arn) {
-		break // an iteration may stop early
+		break // An iteration may stop early.
 	}
 
 	end := ended(message.StatusFailed, at)
 	end.State.UploadID = one.Job
 	apply(t, s, one.Owner, end, feed.Accepted)
-	wantPointers(t, s, two, hashes, another)
-	if err := s.DeletePointer(t.Context(), another); err != nil {
+	wantPointers(t, s, two, hashes, ofOtherUser)
+	if err := s.DeletePointer(t.Context(), ofOtherUser); err != nil {
 		t.Fatal(err)
 	}
 	wantPointers(t, s, two, hashes)
 	end.State.UploadID = hashes.Job
 	apply(t, s, hashes.Owner, end, feed.Accepted)
 	wantPointers(t, s, two)
-	wantPointers(t, s, alike)
+	wantPointers(t, s, longerARN)
 }
 
 // recreatedPointers tests that a run that continues after its pointer expired gets a new one.
 func recreatedPointers(t *testing.T, s feed.Store) {
 	owner, at, arn := feed.User(t.Name()), now(), "arn:"+t.Name()
-	for name, u := range map[string]feed.Update{
-		"state": update(1, at.Add(-feed.PointerTTL-time.Second)), "part": part("one", 1, 0, at.Add(-feed.PointerTTL-time.Second)),
-	} {
+	longAgo := at.Add(-feed.PointerTTL - time.Second) // A pointer of this time has expired.
+	for name, u := range map[string]feed.Update{"state": update(1, longAgo), "part": part("one", 1, 0, longAgo)} {
 		u.State.UploadID, u.Execution = name, arn+name
 		if _, outcome, err := s.Apply(t.Context(), owner, u); err != nil || outcome != feed.Accepted {
 			t.Fatalf("Apply: %q, %v", outcome, err)

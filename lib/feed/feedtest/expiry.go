@@ -12,11 +12,11 @@ import (
 	"github.com/herald-progress/herald/lib/message"
 )
 
-// expiredJob tests that tabs do not see expired jobs, and that their runs may continue.
+// expiredJob tests that reads do not return an expired job, and that an update with its epoch continues its run.
 func expiredJob(t *testing.T, s feed.Store) {
 	owner, at := feed.User(t.Name()), now()
-	long := at.Add(-feed.JobTTL - time.Second)
-	for name, begin := range map[string]feed.Update{"state": update(50, long), "part": part("one", 500, 0, long)} {
+	longAgo := at.Add(-feed.JobTTL - time.Second) // A job of this time has expired.
+	for name, begin := range map[string]feed.Update{"state": update(50, longAgo), "part": part("one", 500, 0, longAgo)} {
 		t.Run(name, func(t *testing.T) {
 			begin.State.UploadID = name
 			old, outcome, err := s.Apply(t.Context(), owner, begin)
@@ -25,15 +25,16 @@ func expiredJob(t *testing.T, s feed.Store) {
 			}
 			wantAbsent(t, s, owner, name)
 			if _, _, err := s.ClaimPush(t.Context(), old, at); !errors.Is(err, feed.ErrNotFound) {
-				t.Errorf("Claim: %v, want ErrNotFound", err)
+				t.Errorf("ClaimPush: %v, want ErrNotFound", err)
 			}
-			begin.At, begin.ID = at, "new"
-			if begin.Part != nil {
-				begin.Part = part("two", 500, 0, at).Part // which the old row does not have
+			next := begin
+			next.At, next.ID = at, "new"
+			if next.Part != nil {
+				next.Part = part("two", 500, 0, at).Part // The old row does not have this part.
 			}
-			row := apply(t, s, owner, begin, feed.Accepted)
+			row := apply(t, s, owner, next, feed.Accepted)
 			if row.Seq != 2 || row.VisibleState().Progress < old.VisibleState().Progress {
-				t.Errorf("the run goes on as %+v", row)
+				t.Errorf("the run continues as %+v", row)
 			}
 		})
 	}
@@ -46,14 +47,14 @@ func expiredJob(t *testing.T, s feed.Store) {
 	}
 }
 
-// updatesAfterExpiry tests updates of an ended job whose row has expired.
+// updatesAfterExpiry tests updates of an ended job whose row has expired. The end is just over 1 or 14 days old.
 func updatesAfterExpiry(t *testing.T, s feed.Store) {
 	owner, at := feed.User(t.Name()), now()
 	for _, days := range []int{1, 14} {
 		t.Run(fmt.Sprint(days, " days"), func(t *testing.T) {
-			over := ended(message.StatusFailed, at.AddDate(0, 0, -days).Add(-time.Second))
-			over.State.UploadID, over.Epoch = t.Name(), epoch(1)
-			if _, outcome, err := s.Apply(t.Context(), owner, over); err != nil || outcome != feed.Accepted {
+			end := ended(message.StatusFailed, at.AddDate(0, 0, -days).Add(-time.Second))
+			end.State.UploadID, end.Epoch = t.Name(), epoch(1)
+			if _, outcome, err := s.Apply(t.Context(), owner, end); err != nil || outcome != feed.Accepted {
 				t.Fatalf("Apply: %q, %v", outcome, err)
 			}
 			for name, tt := range map[string]struct {
@@ -85,33 +86,34 @@ func updatesAfterExpiry(t *testing.T, s feed.Store) {
 	}
 }
 
-// longSilence tests that jobs with running executions do not expire with [feed.JobTTL].
+// longSilence tests that a job with an execution is still valid when its last update is older than [feed.JobTTL], and that it
+// expires after JobTTL once it has ended.
 func longSilence(t *testing.T, s feed.Store) {
 	owner, at := feed.User(t.Name()), now()
-	long := at.Add(-feed.JobTTL - time.Second)
-	named := update(1, long)
-	named.Execution = "arn:" + t.Name()
-	apply(t, s, owner, named, feed.Accepted)
-	row := apply(t, s, owner, part("one", 1, 0, long), feed.Accepted) // which does not name it
+	longAgo := at.Add(-feed.JobTTL - time.Second)
+	withExecution := update(1, longAgo)
+	withExecution.Execution = "arn:" + t.Name()
+	apply(t, s, owner, withExecution, feed.Accepted)
+	row := apply(t, s, owner, part("one", 1, 0, longAgo), feed.Accepted) // This update does not name the execution.
 	if _, claimed, err := s.ClaimPush(t.Context(), row, at); err != nil || !claimed {
-		t.Errorf("Claim: %t, %v", claimed, err)
+		t.Errorf("ClaimPush: %t, %v", claimed, err)
 	}
 	if rows := collect(t, s.Jobs(t.Context(), owner)); len(rows) != 1 {
 		t.Errorf("Jobs yields %+v", rows)
 	}
-	if row := apply(t, s, owner, part("one", 2, 0, at), feed.Accepted); row.Seq != 3 || row.Execution != named.Execution {
+	if row := apply(t, s, owner, part("one", 2, 0, at), feed.Accepted); row.Seq != 3 || row.Execution != withExecution.Execution {
 		t.Errorf("a day later the row is %+v", row)
 	}
 
-	begun := part("one", 1, 0, long)
-	begun.State.UploadID, begun.Execution = "parts", named.Execution
+	begun := part("one", 1, 0, longAgo)
+	begun.State.UploadID, begun.Execution = "parts", withExecution.Execution
 	apply(t, s, owner, begun, feed.Accepted)
-	again := part("one", 2, 0, long)
+	again := part("one", 2, 0, longAgo)
 	again.State.UploadID = begun.State.UploadID
 	apply(t, s, owner, again, feed.Accepted)
-	over := ended(message.StatusFailed, long)
-	over.State.UploadID = begun.State.UploadID
-	if _, outcome, err := s.Apply(t.Context(), owner, over); err != nil || outcome != feed.Accepted {
+	end := ended(message.StatusFailed, longAgo)
+	end.State.UploadID = begun.State.UploadID
+	if _, outcome, err := s.Apply(t.Context(), owner, end); err != nil || outcome != feed.Accepted {
 		t.Fatalf("Apply: %q, %v", outcome, err)
 	}
 	wantAbsent(t, s, owner, begun.State.UploadID)

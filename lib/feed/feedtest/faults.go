@@ -20,23 +20,24 @@ var ErrInjected = errors.New("feedtest: injected fault")
 // Fault is the kind of failure of a call.
 type Fault int
 
-// The faults.
+// The faults. Faults selects from NotApplied and Applied only. A schedule (see [Step]) selects from all.
 const (
 	NoFault Fault = iota
-	// NotApplied fails before the call is applied.
+	// NotApplied returns an error instead of applying the call.
 	NotApplied
-	// Applied fails after the call is applied.
+	// Applied applies the call and returns an error.
 	Applied
-	// Resent applies the call, loses its response and applies the call again, as when the SDK retries.
+	// Resent applies the call, loses its response and applies the call again, as the AWS SDK does when it retries.
 	Resent
-	// CrashedBefore and CrashedAfter end the caller before and after the call is applied.
+	// CrashedBefore ends the caller instead of applying the call.
 	CrashedBefore
+	// CrashedAfter applies the call and ends the caller.
 	CrashedAfter
 )
 
-// Faults selects calls that fail, at random from a seed.
+// Faults selects the calls that fail. The selection is random, from a seed.
 type Faults struct {
-	// Rate is the share of calls that fail, from 0 to 1. Half of these are applied.
+	// Rate is the share of calls that fail, from 0 to 1. Half of the failed calls are applied.
 	Rate float64
 
 	mu       sync.Mutex
@@ -57,7 +58,7 @@ func (f *Faults) Next() Fault {
 		return NoFault
 	}
 	f.injected++
-	return Fault(1 + f.random.IntN(int(Applied)))
+	return NotApplied + Fault(f.random.IntN(2)) // NotApplied or Applied
 }
 
 // Injected returns how many calls have failed.
@@ -129,6 +130,7 @@ func (f Faulty) Jobs(ctx context.Context, owner string) iter.Seq2[feed.Row, erro
 	}
 }
 
+// call calls do with the next fault.
 func (f Faulty) call(do func() error) error {
 	fault := f.Faults.Next()
 	if fault == NotApplied {
@@ -154,7 +156,7 @@ func RunFaulty(t *testing.T, open func(t *testing.T) feed.Store) {
 	}
 }
 
-// retryUntilSuccess calls do until it succeeds or returns [feed.ErrNotFound].
+// retryUntilSuccess calls do until it succeeds or returns [feed.ErrNotFound], at most 100 times.
 func retryUntilSuccess(t *testing.T, do func() error) error {
 	t.Helper()
 	var err error
@@ -167,9 +169,10 @@ func retryUntilSuccess(t *testing.T, do func() error) error {
 	return err
 }
 
+// faultyRace runs writers of parts and states, which retry. Then three writers end the job at once: one of them wins.
 func faultyRace(t *testing.T, s feed.Store) {
 	w := &writers{store: s, owner: feed.User(t.Name()), at: now(), parts: map[string]int64{}}
-	w.run(t, 0)
+	w.run(t, 0) // no writer of an end
 	final := w.check(t)
 	all := int64((racingParts + racingStates) * racingSteps)
 	if final.Seq != all || final.PartsDone != racingParts*racingSteps {
@@ -196,9 +199,9 @@ func faultyRace(t *testing.T, s feed.Store) {
 	if err != nil || final.Seq != all+1 || !final.State.Status.Terminal() {
 		t.Errorf("the ends left %+v, %v", final, err)
 	}
-	for id, outcome := range outcomes {
+	for id, outcome := range outcomes { // The winner may get Duplicate, if the response to its first try was lost.
 		if outcome.ShouldPost() != (id == final.ID) {
-			t.Errorf("%s won, %s is %q", final.ID, id, outcome)
+			t.Errorf("the stored end is %s, the outcome of %s is %q", final.ID, id, outcome)
 		}
 	}
 	if t.Failed() {
@@ -206,6 +209,8 @@ func faultyRace(t *testing.T, s feed.Store) {
 	}
 }
 
+// faultyPushes claims the push of one row three times: at most one claim succeeds, and then the row is pushed. A claim that was
+// recorded and returned an error counts as failed.
 func faultyPushes(t *testing.T, s feed.Store) {
 	owner, at := feed.User(t.Name()), now()
 	for n := range 20 {
@@ -240,18 +245,22 @@ func faultyPushes(t *testing.T, s feed.Store) {
 				t.Errorf("after a claim the row is %+v", newest)
 			}
 		}
-		if claimed > 1 || claimed == 0 && failed == 0 {
-			t.Errorf("%d claims succeeded, %d failed", claimed, failed)
+		if claimed > 1 {
+			t.Errorf("%d claims succeeded", claimed)
+		}
+		if claimed == 0 && failed == 0 {
+			t.Error("no claim succeeded, and none failed")
 		}
 	}
 }
 
+// faultyNotes adds three notes with each of ten keys, concurrently. All callers with one key must get the same stored note.
 func faultyNotes(t *testing.T, s feed.Store) {
-	const keyed = 10
+	const keyed = 10 // the number of keys
 	owner, at := feed.User(t.Name()), now()
 	var group sync.WaitGroup
 	var mu sync.Mutex
-	ids := map[string]map[string]bool{}
+	ids := map[string]map[string]bool{} // of the notes that callers got, by key
 	for n := range 3 * keyed {
 		group.Go(func() {
 			var got feed.Note
@@ -294,6 +303,7 @@ func faultyNotes(t *testing.T, s feed.Store) {
 	}
 }
 
+// faultyPointers applies an update with an execution, finds its pointer and deletes it, each with retries.
 func faultyPointers(t *testing.T, s feed.Store) {
 	owner, at := feed.User(t.Name()), now()
 	for n := range 20 {
@@ -306,7 +316,7 @@ func faultyPointers(t *testing.T, s feed.Store) {
 				return err
 			},
 			func() (err error) {
-				p, err = only(s.PointersOf(t.Context(), u.Execution))
+				p, err = firstOf(s.PointersOf(t.Context(), u.Execution))
 				return err
 			},
 			func() error { return s.DeletePointer(t.Context(), p) },
@@ -316,11 +326,11 @@ func faultyPointers(t *testing.T, s feed.Store) {
 			}
 		}
 		err := retryUntilSuccess(t, func() error {
-			_, err := only(s.PointersOf(t.Context(), u.Execution))
+			_, err := firstOf(s.PointersOf(t.Context(), u.Execution))
 			return err
 		})
 		if p.Job != u.State.UploadID || !errors.Is(err, feed.ErrNotFound) {
-			t.Errorf("the pointer %+v was not found, or not deleted: %v", p, err)
+			t.Errorf("the pointer found is %+v; after its deletion PointersOf returned %v, want ErrNotFound", p, err)
 		}
 	}
 }

@@ -1,4 +1,5 @@
-// Package feedtest tests implementations of feed.Store.
+// Package feedtest tests implementations of feed.Store. It has four suites: [Run] tests the contract, [RunClock] what depends on
+// the store's clock, [RunFaulty] calls that fail, and [RunInterleaved] every order of concurrent calls.
 package feedtest
 
 import (
@@ -14,15 +15,15 @@ import (
 	"github.com/herald-progress/herald/lib/message"
 )
 
-// Run tests the contract of a store. The store that open returns may contain rows of other tests, because every test uses its
-// own owners.
+// Run tests the contract of a store. Every test calls open. The stores that it returns may share a table, because every test has
+// its own owners.
 func Run(t *testing.T, open func(t *testing.T) feed.Store) {
 	t.Helper()
 	for name, test := range map[string]func(*testing.T, feed.Store){
 		"a stored row has the fields of its update":            roundTrip,
 		"an absent job is ErrNotFound":                         absentJob,
 		"owners see their own jobs only":                       separateJobs,
-		"jobs are read on from one of them":                    jobsAfter,
+		"pages of jobs continue after any id":                  jobsAfter,
 		"repeated keys are duplicates":                         keys,
 		"a newer epoch starts a run and an empty one joins it": epochs,
 		"a job without an epoch gets one from its time":        noEpoch,
@@ -49,13 +50,13 @@ func Run(t *testing.T, open func(t *testing.T) feed.Store) {
 	}
 }
 
-// epoch is the first of the tests' epochs; they sort by n.
+// epoch returns the epoch of the run after n redrives. A higher n is a newer epoch.
 func epoch(n int) string { return fmt.Sprintf("2026-11-22T10:00:00.123Z#%04d", n) }
 
 // now returns the current time with the precision of stores.
 func now() time.Time { return time.Now().UTC().Truncate(time.Millisecond) }
 
-// update returns a running state of the job "job" with an ID of its own.
+// update returns a running state of the job "job" in the epoch 0. Its ID depends on progress.
 func update(progress float64, at time.Time) feed.Update {
 	return feed.Update{
 		State: message.UploadProgress{UploadID: "job", FileName: "parts list.csv", Progress: progress, Message: "Parsing", Phase: "parse"},
@@ -63,13 +64,14 @@ func update(progress float64, at time.Time) feed.Update {
 	}
 }
 
+// ended returns a terminal state of the job "job" in the epoch 0. Its ID depends on status.
 func ended(status message.Status, at time.Time) feed.Update {
 	u := update(0, at)
 	u.State.Status, u.State.Message, u.ID = status, "Over", "id-"+string(status)
 	return u
 }
 
-// part returns an update of a part of 1,000 steps.
+// part returns an update of one part of the job "job", which has 1,000 steps in all, from 10 to 90 percent.
 func part(id string, done, failed int64, at time.Time) feed.Update {
 	u := update(0, at)
 	u.ID = fmt.Sprintf("id-%s-%d", id, done)
@@ -78,7 +80,7 @@ func part(id string, done, failed int64, at time.Time) feed.Update {
 	return u
 }
 
-// apply applies u and requires the outcome want.
+// apply applies u, and requires the outcome want and that the returned row is stored. It returns the row.
 func apply(t *testing.T, s feed.Store, owner string, u feed.Update, want feed.Outcome) feed.Row {
 	t.Helper()
 	row, outcome, err := s.Apply(t.Context(), owner, u)
@@ -101,6 +103,7 @@ func wantStored(t *testing.T, s feed.Store, owner, job string, want feed.Row) {
 	}
 }
 
+// wantAbsent requires that neither Job nor Jobs returns the job.
 func wantAbsent(t *testing.T, s feed.Store, owner, job string) {
 	t.Helper()
 	if row, err := s.Job(t.Context(), owner, job); !errors.Is(err, feed.ErrNotFound) {
@@ -126,8 +129,8 @@ func collect[T any](t *testing.T, seq iter.Seq2[T, error]) []T {
 	return all
 }
 
-// only returns the first element of seq, or [feed.ErrNotFound] if it is empty.
-func only[T any](seq iter.Seq2[T, error]) (T, error) {
+// firstOf returns the first element of seq, or [feed.ErrNotFound] if it is empty.
+func firstOf[T any](seq iter.Seq2[T, error]) (T, error) {
 	for v, err := range seq {
 		return v, err
 	}

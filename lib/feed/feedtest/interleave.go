@@ -11,51 +11,57 @@ import (
 	"github.com/herald-progress/herald/lib/feed"
 )
 
-// Table is a new table with the stores of some processes.
+// Table is a new table with one store for each process that uses it.
 type Table struct {
 	Stores []feed.Store
 	// DeleteJob deletes the row of a job as TTL does. It is nil if the store never deletes rows.
 	DeleteJob func(owner, job string)
-	// Check returns an error text if attributes are wrong that the stores do not return, or empty. It may be nil.
+	// Check checks attributes that the stores do not return. It returns what is wrong, or an empty string. Check may be nil.
 	Check func() string
 }
 
-// Open returns a new table with the stores of some processes. now is their clock. Each of their requests is a [Step].
+// Open returns a new table with the stores of some processes. now is the clock of the stores. Each request of a store is a [Step].
 type Open func(processes int, now func() time.Time) Table
 
-// History is a set of writers that work concurrently on the rows of one owner.
+// History is a small set of writers that work concurrently on the rows of one owner. A history is run in every schedule: in every
+// order of the writers' requests, with every combination of faults.
 type History struct {
 	Name string
-	// Faults is the maximum number of faults in a schedule, such that all schedules take about a second.
+	// Faults is the maximum number of faults in one schedule. It is chosen so that all schedules take about a second.
 	Faults int
 
-	begin      func(table Table) (writers []func(context.Context), v verifier)
-	writers    int
+	// begin prepares a new table and returns the writers, and what checks the table.
+	begin func(table Table) (writers []func(context.Context), v verifier)
+	// writers is the number of writers that begin returns.
+	writers int
+	// deletesJob is true if a writer calls Table.DeleteJob.
 	deletesJob bool
 	// manySchedules is true if the schedules with one more fault would take a minute.
 	manySchedules bool
-	now           func() time.Time
+	// now is the clock of the stores.
+	now func() time.Time
 }
 
-// verifier checks the table after each request of a writer and at the end. Its methods return a violation, or empty.
+// verifier checks the table after each request of a writer and at the end. Its methods return a violated rule, or an empty string.
 type verifier interface {
 	afterRequest(writer int) string
 	atEnd(s *schedule) string
 }
 
-// Violation is the first schedule of a history that breaks a rule.
+// Violation is the result of exploring a history.
 type Violation struct {
+	// What names the violated rule and the schedule, or is empty.
 	What string
 	// Schedules is how many schedules were run.
 	Schedules int
 }
 
-// Explore runs all schedules of a history with up to faults faults, until one breaks a rule. If none does, What is empty. It
-// must be called in a synctest bubble.
+// Explore runs all schedules of a history with up to faults faults, until a schedule violates a rule. It must be called in a
+// synctest bubble.
 func (h History) Explore(faults int, open Open) Violation {
 	v := Violation{}
 	v.Schedules = everySchedule(faults, func() ([]func(context.Context), func(int), func(*schedule) bool) {
-		table := open(h.writers+1, h.now)
+		table := open(h.writers+1, h.now) // The last store is the verifier's.
 		writers, verify := h.begin(table)
 		after := func(writer int) {
 			if v.What == "" {
@@ -78,15 +84,15 @@ func (h History) Explore(faults int, open Open) Violation {
 	return v
 }
 
-// RunInterleaved tests a store under all schedules of all histories. extraFaults is added to the faults of each history, except
-// those that would then take too long.
+// RunInterleaved tests a store under all schedules of all histories. extraFaults is added to the faults of each history, unless
+// the history then has too many schedules.
 func RunInterleaved(t *testing.T, extraFaults int, open Open) {
 	t.Helper()
 	for _, h := range Histories() {
 		t.Run(h.Name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				if h.deletesJob && open(0, time.Now).DeleteJob == nil {
-					return
+					return // The store never deletes rows.
 				}
 				faults := h.Faults
 				if !h.manySchedules {
@@ -120,14 +126,14 @@ func (s Scheduled) Apply(ctx context.Context, owner string, u feed.Update) (row 
 
 // ClaimPush is a step.
 func (s Scheduled) ClaimPush(ctx context.Context, row feed.Row, at time.Time) (newest feed.Row, won bool, err error) {
-	claimed := false
+	claimed := false // by any try: a store recognizes the claim of its first try when the SDK sends the request again
 	err = Step(ctx, false, func() error {
 		var err error
 		newest, won, err = s.Store.ClaimPush(ctx, row, at)
 		claimed = claimed || won
 		return err
 	})
-	return newest, claimed && err == nil, err // a request that the SDK sends again recognizes its first try
+	return newest, claimed && err == nil, err
 }
 
 // Job is a step that reads.
@@ -150,7 +156,7 @@ func (s Scheduled) Add(ctx context.Context, owner string, n feed.Note) (stored f
 	return stored, outcome, err
 }
 
-// PointersOf yields pointers. It is not a step.
+// PointersOf yields pointers. It is not a step, because only verifiers call it.
 func (s Scheduled) PointersOf(ctx context.Context, arn string) iter.Seq2[feed.Pointer, error] {
 	return s.Store.PointersOf(context.WithoutCancel(ctx), arn)
 }

@@ -12,14 +12,14 @@ import (
 // historyTime is the time of the updates of histories.
 var historyTime = time.Date(2026, 11, 22, 10, 0, 10, 0, time.UTC)
 
-// writer is the sequence of updates of one process, which pushes each as the notifier does.
+// writer is the sequence of updates of one process. The process applies and pushes each update as the notifier does.
 type writer []feed.Update
 
-// jobHistory returns a history of writers of one job, to which the updates before were applied.
+// jobHistory returns a history of writers that update one job. The updates in before are applied to the job first.
 func jobHistory(name string, faults int, before []feed.Update, writers ...writer) History {
 	return History{
 		Name: name, Faults: faults, writers: len(writers),
-		// No row has expired by this clock, so that the verifier can read all.
+		// By this clock, a year earlier, no row has expired. So the verifier can read every row.
 		now: func() time.Time { return historyTime.AddDate(-1, 0, 0) },
 		begin: func(table Table) ([]func(context.Context), verifier) {
 			v := newJobVerifier(table)
@@ -44,7 +44,7 @@ func jobHistory(name string, faults int, before []feed.Update, writers ...writer
 	}
 }
 
-// edit returns u with changes.
+// edit returns u after it has applied the edits in their order.
 func edit(u feed.Update, edits ...func(*feed.Update)) feed.Update {
 	for _, change := range edits {
 		change(&u)
@@ -60,7 +60,7 @@ func inEpoch(epoch string) func(*feed.Update) {
 func withFailed(u feed.Update, failed int64) feed.Update {
 	p := *u.Part
 	p.Failed = failed
-	u.Part, u.ID = &p, fmt.Sprint(u.ID, " with ", failed)
+	u.Part, u.ID = &p, fmt.Sprint(u.ID, " with ", failed, " failed")
 	return u
 }
 
@@ -68,7 +68,8 @@ func withExecution(arn string) func(*feed.Update) { return func(u *feed.Update) 
 func asEndOf(arn string) func(*feed.Update)       { return func(u *feed.Update) { u.EndedExecution = arn } }
 func atTime(at time.Time) func(*feed.Update)      { return func(u *feed.Update) { u.At = at } }
 
-// jobHistories returns small histories. Each can find a bug that the others cannot.
+// jobHistories returns the histories of jobs. Each can find a bug that the others cannot. The number after a history's name is its
+// number of faults; then come the updates before, and the writers.
 func jobHistories() []History {
 	keyed := func(progress float64) feed.Update {
 		u := update(progress, historyTime)
@@ -82,9 +83,9 @@ func jobHistories() []History {
 	openJob := []feed.Update{keyed(10)}
 	nextPush := historyTime.Add(message.MinPushInterval) // when the next push of the job is due
 	expired := historyTime.Add(-feed.JobTTL - time.Hour)
-	allParts := make([]feed.Update, 0, feed.MaxParts)
+	allPartsButOne := make([]feed.Update, 0, feed.MaxParts-1)
 	for n := range feed.MaxParts - 1 {
-		allParts = append(allParts, part(fmt.Sprint("full ", n), 1, 0, historyTime))
+		allPartsButOne = append(allPartsButOne, part(fmt.Sprint("part ", n), 1, 0, historyTime))
 	}
 
 	return []History{
@@ -99,7 +100,7 @@ func jobHistories() []History {
 		jobHistory("two work on one part", 1, openJob, writer{one}, writer{part("one", 7, 1, historyTime)}),
 		jobHistory("more of a part has failed", 1, append(openJob[:1:1], one), writer{withFailed(one, 2)}, writer{withFailed(one, 3)}),
 		jobHistory("three work on one part", 0, openJob, writer{one}, writer{part("one", 7, 1, historyTime)}, writer{part("one", 9, 3, historyTime)}),
-		jobHistory("the last part of 256", 0, allParts, writer{one}, writer{two}),
+		jobHistory("the last part of 256", 0, allPartsButOne, writer{one}, writer{two}),
 		jobHistory("a part and an end", 1, openJob, writer{one}, writer{end(message.StatusSucceeded)}),
 		manySchedules(jobHistory("two ends and a state", 0, openJob, writer{end(message.StatusFailed)}, writer{end(message.StatusSucceeded)}, writer{keyed(20)})),
 		jobHistory("a part of the run before", 1, append(openJob[:1:1], part("one", 2, 0, historyTime)),
@@ -117,17 +118,17 @@ func jobHistories() []History {
 			writer{end(message.StatusFailed)}, writer{edit(keyed(20), withExecution("arn"), inEpoch(epoch(1)))}),
 		jobHistory("two runs of one execution begin", 0, nil,
 			writer{edit(keyed(10), withExecution("arn"))}, writer{edit(keyed(20), withExecution("arn"), inEpoch(epoch(1)))}),
-		withDeletion("a row is forgotten", 0, openJob, writer{keyed(20)}, writer{keyed(15)}),
+		withDeletion("TTL deletes the row", 0, openJob, writer{keyed(20)}, writer{keyed(15)}),
 	}
 }
 
-// manySchedules marks a history that has enough schedules without further faults.
+// manySchedules marks a history that would have too many schedules with more faults.
 func manySchedules(h History) History {
 	h.manySchedules = true
 	return h
 }
 
-// withDeletion returns a history in which TTL deletes the job's row at any time.
+// withDeletion returns a job history with one more writer: TTL, which deletes the job's row at any time.
 func withDeletion(name string, faults int, before []feed.Update, writers ...writer) History {
 	h := jobHistory(name, faults, before, writers...)
 	begin := h.begin
@@ -136,7 +137,8 @@ func withDeletion(name string, faults int, before []feed.Update, writers ...writ
 		all, v := begin(table)
 		jobs, _ := v.(*jobVerifier)
 		return append(all, func(ctx context.Context) {
-			_ = Step(ctx, true, func() error { // TTL never fails.
+			const reads = true // A read has the fewest faults, and the error of the step is ignored: TTL never fails.
+			_ = Step(ctx, reads, func() error {
 				table.DeleteJob(jobOwner, "job")
 				jobs.deleted = true
 				return nil

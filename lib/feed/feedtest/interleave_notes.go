@@ -18,11 +18,11 @@ type noteVerifier struct {
 	now       *time.Time
 	violation string
 
-	added   []feed.Note
-	seen    map[string]bool
-	since   string
-	keyOnly bool // a writer that died before the history began wrote only the key
-	delay   time.Duration
+	added   []feed.Note     // as Add returned them
+	seen    map[string]bool // by the reader, by ID
+	since   string          // the ID of the reader's last note
+	keyOnly bool            // a writer that died before the history began wrote only the key
+	later   time.Duration   // how long after the history the note is added once more
 }
 
 func (v *noteVerifier) failf(format string, args ...any) {
@@ -31,7 +31,7 @@ func (v *noteVerifier) failf(format string, args ...any) {
 	}
 }
 
-// add adds a note with the key, and retries once.
+// add adds a note with the key, from a writer whose clock is wrong by skew. It retries once.
 func (v *noteVerifier) add(ctx context.Context, store feed.Store, skew time.Duration, n int) {
 	note := noteWithKey(v.now.Add(skew), n)
 	got, _, err := store.Add(ctx, jobOwner, note)
@@ -80,9 +80,9 @@ func (v *noteVerifier) afterRequest(int) string {
 // returned the same note, and that the reader has it.
 func (v *noteVerifier) atEnd(s *schedule) string {
 	ctx := context.Background()
-	*v.now = v.now.Add(v.delay)
+	*v.now = v.now.Add(v.later)
 	other := noteWithKey(*v.now, 200)
-	other.Key = ""
+	other.Key = "" // It moves the reader on. The note of the key must not sort before the reader's overlap.
 	if _, _, err := v.store.Add(ctx, jobOwner, other); err != nil {
 		v.failf("Add: %v", err)
 	}
@@ -100,23 +100,23 @@ func (v *noteVerifier) atEnd(s *schedule) string {
 		v.failf("one key has the notes %v", ids)
 	}
 	delete(v.seen, other.ID)
-	shownOnce := len(v.seen) == 1 || v.keyOnly && len(v.seen) == 0
-	if !shownOnce && !s.crashed {
-		v.failf("one key has shown the notes %v", v.seen)
+	seenOnce := len(v.seen) == 1 || v.keyOnly && len(v.seen) == 0
+	if !seenOnce && !s.crashed {
+		v.failf("the reader has seen the notes %v of one key", v.seen)
 	}
 	return v.violation
 }
 
-// noteHistory returns a history of writers that add a note with the same key. skews are the errors of their clocks. Another
-// writer adds the note after the time later. If diedBefore is positive, a writer stopped at that time before the history, after it
-// had written only the key.
+// noteHistory returns a history of writers that add a note with the same key. There is one writer for each of skews, which are the
+// errors of their clocks. The verifier adds the note once more when the time later has passed. If diedBefore is positive, a writer
+// died that long before the history, after it had written only the key.
 func noteHistory(name string, faults int, diedBefore, later time.Duration, skews ...time.Duration) History {
 	now := new(time.Time)
 	return History{
 		Name: name, Faults: faults, writers: len(skews), now: func() time.Time { return *now },
 		begin: func(table Table) ([]func(context.Context), verifier) {
 			*now = historyTime
-			v := &noteVerifier{stores: table.Stores, store: table.Stores[len(skews)], now: now, seen: map[string]bool{}, delay: later}
+			v := &noteVerifier{stores: table.Stores, store: table.Stores[len(skews)], now: now, seen: map[string]bool{}, later: later}
 			if diedBefore > 0 {
 				v.writeKeyOnly(diedBefore)
 			}
@@ -129,7 +129,7 @@ func noteHistory(name string, faults int, diedBefore, later time.Duration, skews
 	}
 }
 
-// writeKeyOnly writes a key without its note at an earlier time.
+// writeKeyOnly writes a key without its note, as if a writer died some time ago.
 func (v *noteVerifier) writeKeyOnly(before time.Duration) {
 	ctx := context.Background()
 	*v.now = v.now.Add(-before)
@@ -144,8 +144,9 @@ func (v *noteVerifier) writeKeyOnly(before time.Duration) {
 	v.keyOnly = true
 }
 
+// noteHistories returns the histories of notes. The numbers after a history's name are its faults, diedBefore, later and the skews.
 func noteHistories() []History {
-	const long = 10 * time.Minute
+	const long = 10 * time.Minute // longer than [feed.NoteSkew]
 	return []History{
 		noteHistory("two notes of one key", 1, 0, 0, 0, 0),
 		noteHistory("two notes of one key, and a third later", 1, 0, long, 0, 0),

@@ -19,13 +19,13 @@ type jobVerifier struct {
 	store     feed.Store // the verifier's own
 	violation string
 
-	row          feed.Row
-	seen         []feed.Row             // every row that followed an update, in order
-	updates      map[string]feed.Update // by id
+	row          feed.Row               // as of the last check
+	seen         []feed.Row             // every row that an update led to, in order
+	updates      map[string]feed.Update // all updates by id
 	results      []result
-	claimedRows  map[int]feed.Row // the row of the last claim, by writer
+	claimedRows  map[int]feed.Row // the row that a writer passed to its last ClaimPush, by writer
 	posted       feed.Row         // the newest row that was posted
-	updateFailed bool             // an update failed twice
+	updateFailed bool             // an update failed twice, or a writer could not read the row that it should post
 	deleted      bool             // TTL deleted the row
 }
 
@@ -36,6 +36,7 @@ type result struct {
 	outcome feed.Outcome
 }
 
+// newJobVerifier returns a verifier that reads by the last store of the table. The other stores are the writers'.
 func newJobVerifier(table Table) *jobVerifier {
 	last := len(table.Stores) - 1
 	return &jobVerifier{stores: table.Stores, store: table.Stores[last], updates: map[string]feed.Update{}, claimedRows: map[int]feed.Row{}}
@@ -71,9 +72,10 @@ func (v *jobVerifier) publish(ctx context.Context, writer int, u feed.Update) {
 	}
 }
 
+// push claims the push of row and posts the newest row.
 func (v *jobVerifier) push(ctx context.Context, writer int, row feed.Row, at time.Time) {
 	if row.NextPushAt(at).Sub(at) > message.MinPushInterval {
-		return // The next push includes it.
+		return // The push is not due soon. A later push includes the state.
 	}
 	v.claimedRows[writer] = row
 	newest, claimed, err := v.stores[writer].ClaimPush(ctx, row, at)
@@ -92,6 +94,7 @@ func (v *jobVerifier) push(ctx context.Context, writer int, row feed.Row, at tim
 	}
 }
 
+// post records that row was posted, if no newer row was posted before.
 func (v *jobVerifier) post(row feed.Row) {
 	if row.Newer(v.posted.Epoch, v.posted.Seq) {
 		v.posted = row
@@ -117,7 +120,7 @@ func (v *jobVerifier) readRow(writer int) {
 	v.checkChange(writer, before, row)
 }
 
-// checkChange checks one change of the row.
+// checkChange checks the change of the row by one request of a writer: an update, a claimed push, or nothing.
 func (v *jobVerifier) checkChange(writer int, before, row feed.Row) {
 	var done, failed int64
 	for _, count := range row.Parts {
@@ -134,7 +137,7 @@ func (v *jobVerifier) checkChange(writer int, before, row feed.Row) {
 	if sameRun {
 		v.checkUpdate(before, row)
 	} else if before.Seq > 0 && (row.Epoch < before.Epoch || row.Seq != 1) {
-		v.failf("seq %d of %s followed %d of %s", row.Seq, row.Epoch, before.Seq, before.Epoch)
+		v.failf("seq %d of the epoch %s followed seq %d of the epoch %s", row.Seq, row.Epoch, before.Seq, before.Epoch)
 	}
 	if slices.ContainsFunc(v.seen, func(r feed.Row) bool { return r.ID == row.ID }) && !v.deleted {
 		v.failf("the message %s was written twice", row.ID)
@@ -147,7 +150,7 @@ func (v *jobVerifier) checkUpdate(before, row feed.Row) {
 	u := v.updates[row.ID]
 	for id, previous := range before.Parts {
 		if count := row.Parts[id]; count.Done < previous.Done || count.Failed < previous.Failed {
-			v.failf("%s fell from %v to %v", id, previous, count)
+			v.failf("the counts of the part %s fell from %v to %v", id, previous, count)
 		}
 	}
 	if len(row.Parts) > feed.MaxParts {
@@ -162,19 +165,20 @@ func (v *jobVerifier) checkUpdate(before, row feed.Row) {
 	case row.Seq != before.Seq+1:
 		v.failf("seq %d followed %d", row.Seq, before.Seq)
 	case before.Terminal():
-		v.failf("%s followed the end", row.ID)
+		v.failf("the update %s was applied after the end", row.ID)
 	case row.VisibleState().Progress < before.VisibleState().Progress:
 		v.failf("progress fell from %v to %v", before.VisibleState().Progress, row.VisibleState().Progress)
 	case row.PushedSeq < before.PushedSeq:
-		v.failf("the push of seq %d is forgotten", before.PushedSeq)
+		v.failf("the row no longer has the push of seq %d", before.PushedSeq)
 	case before.Execution != "" && row.Execution == "":
-		v.failf("the execution is forgotten")
+		v.failf("the row no longer has the execution")
 	case u.EndedExecution != "" && before.Execution != u.EndedExecution:
 		v.failf("the end of %s ended the job of %s", u.EndedExecution, before.Execution)
 	}
 }
 
-// checkPush checks that a recorded push was claimed for the row before it.
+// checkPush checks a change of the row that is not an update: a push may be recorded, if the writer claimed it for the row as it
+// was before.
 func (v *jobVerifier) checkPush(writer int, before, row feed.Row) {
 	if row.ID != before.ID {
 		v.failf("both %s and %s have seq %d", before.ID, row.ID, row.Seq)
@@ -197,12 +201,13 @@ func (v *jobVerifier) atEnd(s *schedule) string {
 	for _, r := range v.results {
 		v.checkOutcome(r)
 	}
-	if !s.crashed && !v.updateFailed && !v.deleted && v.row.Seq > 0 &&
-		(v.posted.Epoch != v.row.Epoch || v.posted.Seq < v.row.PushedSeq) {
-		v.failf("seq %d of %s is recorded as pushed, the last that was posted is %d of %s", v.row.PushedSeq, v.row.Epoch, v.posted.Seq, v.posted.Epoch)
+	mustBePosted := !s.crashed && !v.updateFailed && !v.deleted && v.row.Seq > 0
+	if mustBePosted && (v.posted.Epoch != v.row.Epoch || v.posted.Seq < v.row.PushedSeq) {
+		v.failf("seq %d of the epoch %s is recorded as pushed, but the newest posted state is seq %d of the epoch %s",
+			v.row.PushedSeq, v.row.Epoch, v.posted.Seq, v.posted.Epoch)
 	}
 	if v.row.Execution != "" && !v.row.Terminal() {
-		p, err := only(v.store.PointersOf(context.Background(), v.row.Execution))
+		p, err := firstOf(v.store.PointersOf(context.Background(), v.row.Execution))
 		if err != nil || p.Epoch < v.row.Epoch {
 			v.failf("the pointer of %s is %+v, %v", v.row.Execution, p, err)
 		}
@@ -214,22 +219,25 @@ func (v *jobVerifier) atEnd(s *schedule) string {
 func (v *jobVerifier) checkOutcome(r result) {
 	anyRow := func(matches func(feed.Row) bool) bool { return slices.ContainsFunc(v.seen, matches) }
 	written := anyRow(func(row feed.Row) bool { return row.ID == r.ID })
+	partWithDone := func(min int64) bool { // A row has the part of the update with at least min done steps.
+		return r.Part != nil && anyRow(func(row feed.Row) bool { return row.Parts[r.Part.ID].Done >= min })
+	}
 	switch r.outcome {
 	case feed.Accepted:
 		if !written {
-			v.failf("%s was accepted, and never stored", r.ID)
+			v.failf("%s was accepted, but never stored", r.ID)
 		}
 	case feed.Duplicate:
-		if !written && !anyRow(func(row feed.Row) bool { return r.Part != nil && row.Parts[r.Part.ID].Done >= r.Part.Done }) {
-			v.failf("%s is a duplicate, and was never stored", r.ID)
+		if !written && (r.Part == nil || !partWithDone(r.Part.Done)) {
+			v.failf("%s is a duplicate, but was never stored", r.ID)
 		}
 	case feed.Ignored:
-		if !anyRow(feed.Row.Terminal) && !anyRow(func(row feed.Row) bool { return r.Part != nil && row.Parts[r.Part.ID].Done > r.Part.Done }) {
-			v.failf("%s was ignored, and there was no end", r.ID)
+		if !anyRow(feed.Row.Terminal) && (r.Part == nil || !partWithDone(r.Part.Done+1)) {
+			v.failf("%s was ignored, but there was no end and no later state of its part", r.ID)
 		}
 	case feed.Stale:
 		if r.EndedExecution == "" && !anyRow(func(row feed.Row) bool { return row.Epoch > r.Epoch }) {
-			v.failf("%s is stale, and there was no newer run", r.ID)
+			v.failf("%s is stale, but there was no newer run", r.ID)
 		}
 	}
 }

@@ -12,6 +12,7 @@ import (
 	"github.com/herald-progress/herald/lib/message"
 )
 
+// roundTrip stores extreme values: large and small numbers, times with microseconds, characters that HTML or JSON escapes.
 func roundTrip(t *testing.T, s feed.Store) {
 	owner, at := feed.User(t.Name()), now()
 	u := update(42.5, at.Add(123*time.Microsecond))
@@ -53,7 +54,7 @@ func absentJob(t *testing.T, s feed.Store) {
 	at := now()
 	row := feed.Row{Owner: feed.User(t.Name()), Seq: 1, State: message.UploadProgress{UploadID: "job"}, UpdatedAt: at}
 	if _, claimed, err := s.ClaimPush(t.Context(), row, at); claimed || !errors.Is(err, feed.ErrNotFound) {
-		t.Errorf("Claim of an absent job: %t, %v, want ErrNotFound", claimed, err)
+		t.Errorf("ClaimPush of an absent job: %t, %v, want ErrNotFound", claimed, err)
 	}
 	wantAbsent(t, s, feed.User(t.Name()), "job")
 }
@@ -78,14 +79,14 @@ func separateJobs(t *testing.T, s feed.Store) {
 		t.Errorf("Jobs (-want +got):\n%s", diff)
 	}
 	for range s.Jobs(t.Context(), feed.User(t.Name()+"a")) {
-		break // an iteration may stop early
+		break // An iteration may stop early.
 	}
 }
 
 func jobsAfter(t *testing.T, s feed.Store) {
 	owner := feed.User(t.Name())
-	ids := []string{"#", "1", "10", "2", "B", "a", "a#", "a\u00e9", "b", "\u20ac"} // as bytes sort
-	for _, n := range []int{3, 0, 9, 7, 1, 5, 2, 8, 6, 4} {
+	ids := []string{"#", "1", "10", "2", "B", "a", "a#", "a\u00e9", "b", "\u20ac"} // sorted by bytes
+	for _, n := range []int{3, 0, 9, 7, 1, 5, 2, 8, 6, 4} {                        // stored in another order
 		u := update(1, now())
 		u.State.UploadID = ids[n]
 		apply(t, s, owner, u, feed.Accepted)
@@ -115,6 +116,7 @@ func jobsAfter(t *testing.T, s feed.Store) {
 	}
 }
 
+// keys applies 17 updates with a key, one more than a row stores, and repeats some of them.
 func keys(t *testing.T, s feed.Store) {
 	owner, at := feed.User(t.Name()), now()
 	keyed := func(n int) feed.Update {

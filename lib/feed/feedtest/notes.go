@@ -16,11 +16,13 @@ import (
 // noteID returns an id in the form of a ULID. Ids sort by n.
 func noteID(n int) string { return fmt.Sprintf("01JD9%021d", n) }
 
+// notification returns a note with the ID noteID(n), whatever at is.
 func notification(n int, at time.Time) feed.Note {
 	data := message.Notification{Title: fmt.Sprint("Note ", n), Message: "<m>", Severity: message.SeverityInfo, ActionURL: "/a?b#c"}
 	return feed.Note{ID: noteID(n), At: at, Data: data}
 }
 
+// add adds n and requires the outcome want. It returns the stored note.
 func add(t *testing.T, s feed.Store, owner string, n feed.Note, want feed.Outcome) feed.Note {
 	t.Helper()
 	got, outcome, err := s.Add(t.Context(), owner, n)
@@ -52,10 +54,10 @@ func notes(t *testing.T, s feed.Store) {
 		all[n] = notification(n, at)
 	}
 	all[7].Data = message.Error{Code: "ROW", Message: "m", Details: []byte(`{"line":7}`)}
-	for _, n := range slices.Backward(all) { // they need not come in order
+	for _, n := range slices.Backward(all) { // Notes need not be added in order.
 		add(t, s, owner, n, feed.Accepted)
 	}
-	apply(t, s, owner, update(1, at), feed.Accepted) // jobs are no notes
+	apply(t, s, owner, update(1, at), feed.Accepted) // Notes must not return the rows of jobs.
 	for _, tt := range []struct {
 		since string
 		limit int
@@ -125,6 +127,7 @@ func dismiss(t *testing.T, s feed.Store) {
 	one, two := notification(1, at), notification(2, at)
 	add(t, s, owner, one, feed.Accepted)
 	add(t, s, owner, two, feed.Accepted)
+	// Only the first dismissal deletes a note. The last id is longer than a key of DynamoDB may be.
 	for n, id := range []string{one.ID, one.ID, noteID(9), "", "auth0|ü #1", fmt.Sprintf("%02000d", 0)} {
 		if existed, err := s.Dismiss(t.Context(), owner, id); err != nil || existed != (n == 0) {
 			t.Errorf("Dismiss %d of %.30q: %t, %v", n, id, existed, err)

@@ -16,26 +16,26 @@ func parts(t *testing.T, s feed.Store) {
 		id           string
 		done, failed int64
 		want         feed.Outcome
-		seq, sum     int64
-		failedSum    int64
+		// the row after it
+		seq, doneSum, failedSum int64
 	}{
 		{"one", 100, 0, feed.Accepted, 2, 100, 0},
 		{"two", 50, 5, feed.Accepted, 3, 150, 5},
 		{"one", 100, 0, feed.Duplicate, 3, 150, 5},
 		{"one", 99, 0, feed.Ignored, 3, 150, 5},
 		{"one", 200, 1, feed.Accepted, 4, 250, 6},
-		{"one", 200, 3, feed.Accepted, 5, 250, 8}, // no step more, but more of them failed
-		{"two", 51, 1, feed.Accepted, 6, 251, 8},  // failures do not fall either
+		{"one", 200, 3, feed.Accepted, 5, 250, 8}, // as many steps, more of them failed
+		{"two", 51, 1, feed.Accepted, 6, 251, 8},  // fewer failed steps than stored do not count
 		{"two", 51, 1, feed.Duplicate, 6, 251, 8},
 		{"a.b #c", 0, 0, feed.Accepted, 7, 251, 8},
 	} {
 		row := apply(t, s, owner, part(step.id, step.done, step.failed, at), step.want)
-		if row.Seq != step.seq || row.PartsDone != step.sum || row.PartsFailed != step.failedSum {
+		if row.Seq != step.seq || row.PartsDone != step.doneSum || row.PartsFailed != step.failedSum {
 			t.Errorf("after %v the row is %+v", step, row)
 		}
 	}
 	other := part("two", 60, 0, at)
-	other.Part.Total, other.Part.From = 100_000, 0 // progress would fall
+	other.Part.Total, other.Part.From = 100_000, 0 // Progress would fall if the scope could change.
 	if row := apply(t, s, owner, other, feed.Accepted); row.VisibleState().Progress != 30.8 {
 		t.Errorf("at 260 of 1000 between 10 and 90 the progress is %v", row.VisibleState().Progress)
 	}
@@ -52,8 +52,8 @@ func firstPart(t *testing.T, s feed.Store) {
 	if row := apply(t, s, owner, named, feed.Accepted); row.Execution != named.Execution || row.Seq != 2 {
 		t.Errorf("with an execution the row is %+v", row)
 	}
-	if p, err := only(s.PointersOf(t.Context(), named.Execution)); err != nil || p.Job != "job" {
-		t.Errorf("Execution: %+v, %v", p, err)
+	if p, err := firstOf(s.PointersOf(t.Context(), named.Execution)); err != nil || p.Job != "job" {
+		t.Errorf("PointersOf yields %+v, %v", p, err)
 	}
 	named.Part = &message.Part{ID: "two", Done: 1, Total: 1000}
 	apply(t, s, owner, named, feed.Accepted)

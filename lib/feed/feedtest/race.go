@@ -14,11 +14,12 @@ import (
 )
 
 const (
+	// 50 writers: of parts, of states and of ends.
 	racingParts, racingStates, racingEnds = 41, 4, 5
-	// racingSteps is how many updates each part and each writer of states makes. All states together
-	// have 12 keys, fewer than a row stores.
+	// racingSteps is how many updates each writer of parts or of states makes. All states together
+	// have 4*3 = 12 keys, fewer than the 16 that a row stores.
 	racingSteps = 3
-	// retries is how often a writer retries after injected faults and conflicts.
+	// retries is how often a writer tries after injected faults and conflicts.
 	retries = 100
 )
 
@@ -32,9 +33,9 @@ type writers struct {
 	written atomic.Int64 // updates of parts and states
 
 	mu          sync.Mutex
-	rows        []feed.Row // after accepted updates
-	parts       map[string]int64
-	ends        []string // ids of accepted ends
+	rows        []feed.Row       // that accepted updates led to
+	parts       map[string]int64 // the most done steps that were stored, by part
+	ends        []string         // ids of accepted ends
 	failedCalls int
 }
 
@@ -55,6 +56,7 @@ func (w *writers) write(t *testing.T, u feed.Update) {
 	}
 }
 
+// retry applies u until it succeeds, at most 100 times.
 func (w *writers) retry(ctx context.Context, u feed.Update) (row feed.Row, outcome feed.Outcome, err error) {
 	for range retries {
 		if row, outcome, err = w.store.Apply(ctx, w.owner, u); err == nil {
@@ -67,6 +69,7 @@ func (w *writers) retry(ctx context.Context, u feed.Update) (row feed.Row, outco
 	return row, outcome, err
 }
 
+// record records the outcome of u.
 func (w *writers) record(u feed.Update, row feed.Row, outcome feed.Outcome) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
@@ -82,7 +85,7 @@ func (w *writers) record(u feed.Update, row feed.Row, outcome feed.Outcome) {
 	}
 }
 
-// run runs the writers of parts and states, and from the middle on those of ends.
+// run runs the writers of parts and states. When half of their updates are written, it starts as many writers of ends as ends says.
 func (w *writers) run(t *testing.T, ends int) {
 	t.Helper()
 	for n := range racingParts {
@@ -106,7 +109,7 @@ func (w *writers) run(t *testing.T, ends int) {
 	for n := range ends {
 		w.group.Go(func() {
 			for w.written.Load() < (racingParts+racingStates)*racingSteps/2 {
-				time.Sleep(time.Duration(1+n) * time.Millisecond / racingEnds)
+				time.Sleep(time.Duration(1+n) * time.Millisecond / racingEnds) // each writer another fraction of a millisecond
 			}
 			u := ended(statuses[n%len(statuses)], w.at)
 			u.ID = fmt.Sprint("end ", n)
@@ -116,7 +119,7 @@ func (w *writers) run(t *testing.T, ends int) {
 	w.group.Wait()
 }
 
-// check requires that the sum of the parts is exact and that progress never fell.
+// check requires that the sum of the parts is exact and that progress never fell. It returns the stored row.
 func (w *writers) check(t *testing.T) feed.Row {
 	t.Helper()
 	final, err := w.job(t)
@@ -142,6 +145,7 @@ func (w *writers) check(t *testing.T) feed.Row {
 	return final
 }
 
+// job reads the row with retries.
 func (w *writers) job(t *testing.T) (row feed.Row, err error) {
 	t.Helper()
 	for range retries {
@@ -152,9 +156,9 @@ func (w *writers) job(t *testing.T) (row feed.Row, err error) {
 	return row, err
 }
 
-// race runs without faults, so that the outcome of every update is known.
+// race lets 50 writers update one job, without faults. So the outcome of every update is known.
 func race(t *testing.T, s feed.Store) {
-	for name, ends := range map[string]int{"to the end": 0, "with ends in between": racingEnds} {
+	for name, ends := range map[string]int{"without ends": 0, "with ends in between": racingEnds} {
 		t.Run(name, func(t *testing.T) {
 			w := &writers{store: s, owner: feed.User(t.Name()), at: now(), parts: map[string]int64{}}
 			w.run(t, ends)
@@ -169,15 +173,16 @@ func race(t *testing.T, s feed.Store) {
 			}
 			all := int64((racingParts + racingStates) * racingSteps)
 			if ends == 0 && (final.Seq != all || final.PartsDone != racingParts*racingSteps) {
-				t.Errorf("of %d updates, the row's seq is %d, with %d steps", all, final.Seq, final.PartsDone)
+				t.Errorf("%d updates were made, the row's seq is %d, with %d steps", all, final.Seq, final.PartsDone)
 			}
 			if ends > 0 && (len(w.ends) != 1 || final.ID != w.ends[0] || !final.State.Status.Terminal() || final.Seq > all+1) {
-				t.Errorf("the ends %v were accepted, the row is %+v", w.ends, final)
+				t.Errorf("the ends %v were accepted, want one; the row is %+v", w.ends, final)
 			}
 		})
 	}
 }
 
+// claimPushes tests which claims succeed: with nothing to push, many at once, of a row from before the last push, of an old epoch.
 func claimPushes(t *testing.T, s feed.Store) {
 	owner, at := feed.User(t.Name()), now()
 	pushed := apply(t, s, owner, update(10, at), feed.Accepted)
@@ -187,7 +192,8 @@ func claimPushes(t *testing.T, s feed.Store) {
 	row := apply(t, s, owner, part("one", 1, 0, at), feed.Accepted)
 	apply(t, s, owner, part("one", 2, 0, at), feed.Accepted)
 	at = at.Add(time.Second)
-	if winners := claimConcurrently(t, s, row, at, 3); winners != 1 {
+	const seq = 3 // of the newest state
+	if winners := claimConcurrently(t, s, row, at, seq); winners != 1 {
 		t.Errorf("%d claims succeeded", winners)
 	}
 	stale := row
@@ -206,7 +212,8 @@ func claimPushes(t *testing.T, s feed.Store) {
 	}
 }
 
-// claimConcurrently makes 20 concurrent claims of the push of seq and returns how many succeeded.
+// claimConcurrently makes 20 concurrent claims for row and returns how many succeeded. The newest state, which each claim must
+// return, has the seq.
 func claimConcurrently(t *testing.T, s feed.Store, row feed.Row, at time.Time, seq int64) int64 {
 	t.Helper()
 	var group sync.WaitGroup
@@ -254,7 +261,7 @@ func everyStateIsPushed(t *testing.T, s feed.Store) {
 					posted[newest.PushedSeq]++
 					mu.Unlock()
 				} else if newest.Epoch == row.Epoch && newest.PushedSeq < row.Seq {
-					t.Errorf("seq %d was neither claimed nor is it in the push of seq %d", row.Seq, newest.PushedSeq)
+					t.Errorf("the push of seq %d was refused, but the last push is of seq %d", row.Seq, newest.PushedSeq)
 				}
 			}
 		})

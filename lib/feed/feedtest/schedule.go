@@ -8,34 +8,35 @@ import (
 	"time"
 )
 
-// A schedule is an order in which the requests of some writers reach a store, with the fault of each. Schedules are enumerated
-// depth first: the next schedule repeats the choices of the last one up to the last choice with another option.
+// A schedule is an order in which the requests of some writers reach a store, with a fault for each request. Before each request
+// it chooses one of the options: which writer is next, and with which fault. Schedules are enumerated depth first: the next schedule
+// repeats the choices of the last one, except that the last choice that has further options takes the next option.
 type schedule struct {
 	choices    []choice
-	position   int
+	position   int // the index of the next choice
 	faultsLeft int // the number of faults that this schedule may still inject
 
 	writers []*scheduledWriter
-	crashed bool
-	failed  bool
+	crashed bool // a writer crashed
 }
 
-// choice is the option that a schedule chose, and the number of options.
+// choice is the option that a schedule chose, from 0, and the number of options.
 type choice struct{ option, options int }
 
 // scheduledWriter is a writer that waits before each request until the schedule resumes it.
 type scheduledWriter struct {
 	schedule *schedule
-	resume   chan Fault
-	waiting  atomic.Bool
-	reading  atomic.Bool // The request is a read.
+	resume   chan Fault  // receives the fault of the next request
+	waiting  atomic.Bool // before a request
+	reading  atomic.Bool // the request is a read
 	done     atomic.Bool
 }
 
+// scheduledKey is the key of the *scheduledWriter in the context of a writer.
 type scheduledKey struct{}
 
-// Step waits until the schedule in ctx selects the writer. Then it makes the writer's request: once, twice or not at all,
-// according to the fault. Without a schedule in ctx, it makes the request at once.
+// Step waits until the schedule of ctx selects the writer of ctx. Then it makes the writer's request: once, twice or not at all,
+// according to the fault. If ctx has no schedule, it makes the request at once. reads is true if the request changes nothing.
 func Step(ctx context.Context, reads bool, request func() error) error {
 	w, ok := ctx.Value(scheduledKey{}).(*scheduledWriter)
 	if !ok {
@@ -55,7 +56,7 @@ func Step(ctx context.Context, reads bool, request func() error) error {
 			_ = request()
 			return ErrInjected
 		case Resent:
-			_ = request()
+			_ = request() // The loop waits again, and then makes the second request.
 		case CrashedBefore:
 			runtime.Goexit()
 		case CrashedAfter:
@@ -65,22 +66,23 @@ func Step(ctx context.Context, reads bool, request func() error) error {
 	}
 }
 
-// everySchedule runs all schedules with up to faults faults, and returns their number. begin returns the writers, and the
-// functions that are called after each request and at the end of a schedule. If check returns false, everySchedule stops. It
-// must be called in a synctest bubble.
-func everySchedule(faults int, begin func() (writers []func(context.Context), after func(writer int), check func(*schedule) bool)) int {
+// everySchedule runs all schedules with up to faults faults, and returns their number. It calls begin before each schedule. begin
+// returns the writers, the function after, which is called after each request, and the function atEnd, which is called at the end
+// of the schedule. If atEnd returns false, everySchedule stops. It must be called in a synctest bubble.
+func everySchedule(faults int, begin func() (writers []func(context.Context), after func(writer int), atEnd func(*schedule) bool)) int {
 	s := &schedule{}
 	for n := 1; ; n++ {
-		s.position, s.faultsLeft, s.crashed, s.failed = 0, faults, false, false
-		writers, after, check := begin()
+		s.position, s.faultsLeft, s.crashed = 0, faults, false
+		writers, after, atEnd := begin()
 		s.run(writers, after)
-		if !check(s) || !s.next() {
+		if !atEnd(s) || !s.next() {
 			return n
 		}
 	}
 }
 
-// next changes the last choice that has another option, and drops the choices after it.
+// next takes the next option of the last choice that has further options, and drops the choices after it. It returns false if
+// no choice has further options.
 func (s *schedule) next() bool {
 	for len(s.choices) > 0 {
 		last := &s.choices[len(s.choices)-1]
@@ -92,7 +94,7 @@ func (s *schedule) next() bool {
 	return false
 }
 
-// choose returns the option at the current position of the schedule.
+// choose returns the option that the schedule takes at the current position, from 0 to options-1. A new choice takes option 0.
 func (s *schedule) choose(options int) int {
 	if s.position == len(s.choices) {
 		s.choices = append(s.choices, choice{options: options})
@@ -101,6 +103,7 @@ func (s *schedule) choose(options int) int {
 	return s.choices[s.position-1].option
 }
 
+// run starts the writers, and resumes one of them after the other until all are done.
 func (s *schedule) run(writers []func(context.Context), after func(writer int)) {
 	s.writers = nil
 	for _, write := range writers {
@@ -119,7 +122,7 @@ func (s *schedule) run(writers []func(context.Context), after func(writer int)) 
 		}
 		var writer int
 		var fault Fault
-		option := s.choose(s.countOptions(ready))
+		option := s.choose(s.countOptions(ready)) // counted over the ready writers, and the faults of each
 		for _, writer = range ready {
 			kinds := s.possibleFaults(s.writers[writer])
 			if option < len(kinds) {
@@ -130,7 +133,6 @@ func (s *schedule) run(writers []func(context.Context), after func(writer int)) 
 		}
 		if fault != NoFault {
 			s.faultsLeft--
-			s.failed = true
 			s.crashed = s.crashed || fault == CrashedBefore || fault == CrashedAfter
 		}
 		s.writers[writer].resume <- fault
@@ -139,7 +141,8 @@ func (s *schedule) run(writers []func(context.Context), after func(writer int)) 
 	}
 }
 
-// ready returns the writers that wait before a request. It first lets the pauses of the other writers pass.
+// ready returns the writers that wait before a request. If another writer pauses between its requests, ready first lets the
+// pause pass.
 func (s *schedule) ready() []int {
 	for {
 		synctest.Wait()
@@ -158,6 +161,7 @@ func (s *schedule) ready() []int {
 	}
 }
 
+// countOptions returns the number of pairs of a ready writer and a fault of its request.
 func (s *schedule) countOptions(ready []int) int {
 	all := 0
 	for _, writer := range ready {
