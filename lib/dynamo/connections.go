@@ -1,4 +1,4 @@
-// Package dynamo stores Herald's data in DynamoDB.
+// Package dynamo stores Herald's data in two DynamoDB tables: [Connections] and [Feed].
 package dynamo
 
 import (
@@ -24,12 +24,12 @@ const (
 // timeLayout is RFC 3339 in UTC with milliseconds.
 const timeLayout = "2006-01-02T15:04:05.000Z"
 
-// Connections is a [connection.Store], [connection.Sessions] and [connection.Usage] on the connections table. The hash key has
-// one of three forms:
+// Connections is a [connection.Store], [connection.Sessions] and [connection.Usage] in the connections table. There are three
+// kinds of items, with these hash keys:
 //
-//	<connection>              a connection; only these items have a userId and are in the indexes
+//	<connection>              a connection; only these items have a userId and are therefore in the indexes
 //	user#<user>               a user: when each connection was last seen, and the costs of the last minutes
-//	refused#<connection>      the number of refused messages of a connection in the last minutes
+//	refused#<connection>      a connection's refused messages: their number in each of the last minutes
 type Connections struct {
 	Client *dynamodb.Client
 	Table  string
@@ -105,7 +105,7 @@ func (s *Connections) Get(ctx context.Context, id string) (connection.Connection
 	if err != nil {
 		return connection.Connection{}, fmt.Errorf("get connection: %w", err)
 	}
-	if out.Item == nil || out.Item[attrUserID] == nil { // only connections have a user
+	if out.Item == nil || out.Item[attrUserID] == nil { // An item of another kind, or of Evict, has no user.
 		return connection.Connection{}, connection.ErrNotFound
 	}
 	c, err := decodeConnection(out.Item)
@@ -128,7 +128,8 @@ func (s *Connections) ByUser(ctx context.Context, userID string) iter.Seq2[conne
 	return s.query(ctx, UserIndex, attrUserID, &types.AttributeValueMemberS{Value: userID})
 }
 
-// query yields the connections under a hash key of an index, page by page.
+// query yields the connections of an index whose hash key, the attribute, has a value. It reads page by page and stops after an
+// error.
 func (s *Connections) query(ctx context.Context, index, attribute string, value types.AttributeValue) iter.Seq2[connection.Connection, error] {
 	query := &dynamodb.QueryInput{
 		TableName:                 &s.Table,

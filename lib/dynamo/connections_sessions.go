@@ -25,17 +25,18 @@ const (
 	attrExpiresAt      = "expiresAt"
 )
 
-// refreshTries is how often Refresh tries: the write fails if another refresh or a deletion came after the read.
-const refreshTries = 3
-
-// deleteTries is how often DeleteIfUnchanged sends its request until it gets a response.
-const deleteTries = 3
+const (
+	// refreshTries is how often Refresh reads and writes. The write fails if another refresh or a deletion came after the read.
+	refreshTries = 3
+	// deleteTries is how often DeleteIfUnchanged sends its request if it gets no response.
+	deleteTries = 3
+)
 
 // errRefreshContention means that the item changed between the read and the write of every try.
 var errRefreshContention = errors.New("dynamo: the connection changed during each try")
 
-// Refresh sets the later expiry on condition that the same connection is still stored. Without the condition UpdateItem would
-// create a missing item.
+// Refresh sets tokenExpiresAt if it is later than the stored expiry and the connection was not evicted. The UpdateItem has the
+// condition that the same connection is still stored, because it would create an item if there were none.
 func (s *Connections) Refresh(ctx context.Context, id, userID string, tokenExpiresAt time.Time) (connection.Connection, error) {
 	for range refreshTries {
 		before, err := s.Get(ctx, id)
@@ -46,7 +47,7 @@ func (s *Connections) Refresh(ctx context.Context, id, userID string, tokenExpir
 			return connection.Connection{}, connection.ErrNotFound
 		}
 		after := before
-		after.TokenExpiresAt = time.Unix(tokenExpiresAt.Unix(), 0).UTC()
+		after.TokenExpiresAt = time.Unix(tokenExpiresAt.Unix(), 0).UTC() // The table stores whole seconds.
 		if !before.EvictedAt.IsZero() || !after.TokenExpiresAt.After(before.TokenExpiresAt) {
 			return before, nil
 		}
@@ -88,9 +89,9 @@ func (s *Connections) EndedSessions(ctx context.Context, at time.Time) iter.Seq2
 	}
 }
 
-// DeleteIfUnchanged deletes the item on condition that it is unchanged. It retries itself instead of letting the SDK retry:
-// after a lost response, the SDK's second try fails on the condition, which looks as if another process had deleted the item.
-// Then nobody would post the closing frame.
+// DeleteIfUnchanged deletes the item on condition that it is unchanged. It switches the SDK's retries off and retries itself: if the
+// first response is lost, the condition fails for the SDK's second try, and the caller would believe that another process had deleted
+// the item. Then nobody would post the closing frame.
 func (s *Connections) DeleteIfUnchanged(ctx context.Context, c connection.Connection) (bool, error) {
 	item := newConnectionItem(c)
 	request := &dynamodb.DeleteItemInput{
@@ -111,19 +112,19 @@ func (s *Connections) DeleteIfUnchanged(ctx context.Context, c connection.Connec
 		case err == nil:
 			return true, nil
 		case errors.As(err, &failed):
-			// The item is missing after the first try: most likely that try deleted it.
+			// If the item is missing and this is not the first try, most likely an earlier try has deleted it.
 			return try > 0 && failed.Item == nil, nil
 		case try == deleteTries-1:
 			return false, fmt.Errorf("delete connection: %w", err)
 		}
-		if wait := pause(ctx, try); wait != nil {
+		if ctxErr := pause(ctx, try); ctxErr != nil {
 			return false, fmt.Errorf("delete connection: %w", err)
 		}
 	}
 }
 
-// Evict sets the time of the eviction and the minute under which EndedSessions finds the session, in one UpdateItem. If there
-// is no item it creates one without a user, which is not read as a connection.
+// Evict sets the time of the eviction, and the minute under which EndedSessions finds the session, by one UpdateItem. If there is no
+// item, because $connect has not stored the connection yet, it creates one without a user: Put then fails, and Get does not return it.
 func (s *Connections) Evict(ctx context.Context, id, userID string, at time.Time) error {
 	_, err := s.Client.UpdateItem(ctx, &dynamodb.UpdateItemInput{
 		TableName: &s.Table, Key: connectionKey(id),

@@ -11,8 +11,8 @@ import (
 	"github.com/herald-progress/herald/lib/feed/feedtest"
 )
 
-// TestDeleteWhoseResponseIsLostCountsAsADelete: the process that deletes the item must close the connection, because no other
-// process finds the session.
+// TestDeleteWhoseResponseIsLostCountsAsADelete lets requests of DeleteIfUnchanged fail. The process that has deleted the item must
+// learn it, because no other process finds the session and closes the connection.
 func TestDeleteWhoseResponseIsLostCountsAsADelete(t *testing.T) {
 	for name, variable := range endpoints {
 		t.Run(name, func(t *testing.T) {
@@ -23,9 +23,9 @@ func TestDeleteWhoseResponseIsLostCountsAsADelete(t *testing.T) {
 				t.Fatal(err)
 			}
 			for what, tt := range map[string]struct {
-				faults    []feedtest.Fault
-				refreshed bool // before the deletion
-				want      bool
+				faults    []feedtest.Fault // of the first requests
+				refreshed bool             // before the deletion
+				want      bool             // DeleteIfUnchanged returns true, and the connection is gone
 				err       error
 			}{
 				"the response is lost": {faults: []feedtest.Fault{feedtest.Applied}, want: true},
@@ -36,7 +36,7 @@ func TestDeleteWhoseResponseIsLostCountsAsADelete(t *testing.T) {
 				},
 			} {
 				if tt.refreshed && name == "dynalite" {
-					continue // dynalite does not return the item for which the condition fails
+					continue // dynalite does not return the item for which the condition fails.
 				}
 				t.Run(what, func(t *testing.T) {
 					at := time.Date(2026, 11, 22, 10, 0, 0, 0, time.UTC)
@@ -44,13 +44,13 @@ func TestDeleteWhoseResponseIsLostCountsAsADelete(t *testing.T) {
 					if err := store.Put(t.Context(), c); err != nil {
 						t.Fatal(err)
 					}
-					faults := tt.faults
+					faultsLeft := tt.faults
 					w.setFault(func(operation string) feedtest.Fault {
-						if operation != "DeleteItem" || len(faults) == 0 {
+						if operation != "DeleteItem" || len(faultsLeft) == 0 {
 							return feedtest.NoFault
 						}
-						next := faults[0]
-						faults = faults[1:]
+						next := faultsLeft[0]
+						faultsLeft = faultsLeft[1:]
 						return next
 					})
 					if tt.refreshed {

@@ -22,7 +22,8 @@ import (
 	"github.com/herald-progress/herald/lib/dynamo/dynamotest"
 )
 
-// endpoints names the variables that hold the URLs of DynamoDB emulators. Tests use both at the same time: each has one thread.
+// endpoints are the emulators by name. The values are the environment variables with their URLs. Tests use both emulators at the same
+// time, because each has only one thread.
 var endpoints = map[string]string{"dynalite": dynamotest.Dynalite, "moto": dynamotest.Moto}
 
 func TestConnectionsMeetTheStoreContract(t *testing.T) {
@@ -42,10 +43,11 @@ func TestConnectionsMeetTheStoreContract(t *testing.T) {
 	}
 }
 
-// batchStore is a store on an emulator, which needs a minute for 12,000 single requests.
+// batchStore stores many connections at once: an emulator would need a minute for 12,000 single requests.
 type batchStore struct{ *dynamo.Connections }
 
-// PutAll stores the items that Put would send, 25 in a request. It does not check Put's condition.
+// PutAll stores connections, 25 in a request. It takes the items from the requests that Put sends to a client that only records
+// them. It does not check Put's condition.
 func (s batchStore) PutAll(ctx context.Context, connections []connection.Connection) error {
 	var writes []types.WriteRequest
 	record := middleware.InitializeMiddlewareFunc("record", func(
@@ -75,7 +77,8 @@ func (s batchStore) PutAll(ctx context.Context, connections []connection.Connect
 	return nil
 }
 
-// TestUsageItemFormat checks the items of usage as the table stores them: outside the indexes, with a TTL.
+// TestUsageItemFormat checks the items that count usage after requests in four minutes. They must have a TTL and only the counters of
+// the last two minutes, and must not be in the indexes.
 func TestUsageItemFormat(t *testing.T) {
 	for name, variable := range endpoints {
 		t.Run(name, func(t *testing.T) {
@@ -88,10 +91,11 @@ func TestUsageItemFormat(t *testing.T) {
 			at := time.Date(2026, 11, 22, 10, 0, 30, 0, time.UTC)
 			const id = "L0SM9cOFvHcCIhw="
 			for _, minute := range []int{0, 1, 2, 3} {
-				after := at.Add(time.Duration(minute) * time.Minute)
-				_, _, connectErr := store.Connect(t.Context(), "u1", id, 1, 10, after)
-				_, spendErr := store.Spend(t.Context(), "u1", id, 2, 10, after)
-				_, refusalErr := store.CountRefusal(t.Context(), id, after)
+				const limit = 10
+				now := at.Add(time.Duration(minute) * time.Minute)
+				_, _, connectErr := store.Connect(t.Context(), "u1", id, 1, limit, now)
+				_, spendErr := store.Spend(t.Context(), "u1", id, 2, limit, now)
+				_, refusalErr := store.CountRefusal(t.Context(), id, now)
 				if err := errors.Join(connectErr, spendErr, refusalErr); err != nil {
 					t.Fatal(err)
 				}

@@ -16,44 +16,49 @@ import (
 	"github.com/herald-progress/herald/lib/connection"
 )
 
-// Hash keys of the items that are not connections. API Gateway's connection ids contain no #.
+// Prefixes of the hash keys of the items that are not connections. API Gateway's connection ids contain no #.
 const (
 	userKeyPrefix    = "user#"
 	refusalKeyPrefix = "refused#"
 )
 
-// Prefixes of the attributes of these items. A minute follows the first two, a connection's id the others.
+// Prefixes of the attributes of these items.
 const (
-	costPrefix     = "cost#"
-	refusalPrefix  = "refused#"
+	// cost#<minute> is the sum of a user's costs, refused#<minute> the number of a connection's refused messages.
+	costPrefix    = "cost#"
+	refusalPrefix = "refused#"
+	// seen#<connection> and evicted#<connection> are when a user's connection was last seen and when it was evicted, in
+	// milliseconds.
 	lastSeenPrefix = "seen#"
 	evictedPrefix  = "evicted#"
 )
 
 const (
-	// expiredMinutes is how many minutes' counters each request removes. The previous minute's counter stays: a process whose
-	// clock is behind may still add to it.
+	// expiredMinutes is how many old counters each request removes: those of the minutes before the previous one. The previous
+	// minute's counter stays, because a process whose clock is behind may still add to it.
 	expiredMinutes = 3
-	// maxStaleAttributes is how many old attributes a user's item may have before a connect removes them: counters that no
+	// maxStaleAttributes is how many old attributes a user's item may have before Connect removes them: counters that no
 	// later request removed, and connections that were closed long ago.
 	maxStaleAttributes = 30
 	// maxRemovedAttributes is how many attributes one request removes.
 	maxRemovedAttributes = 50
 )
 
-// usageUpdate builds an UpdateItem of a user's or a refusal's item. UpdateItem creates the item if it is missing.
+// usageUpdate builds an UpdateItem of a user's item or of a connection's refusals. UpdateItem creates the item if it is missing.
 type usageUpdate struct {
-	key        string
-	adds, sets []string
-	removes    []string
-	condition  string
-	names      map[string]string
-	values     map[string]types.AttributeValue
-	nameCount  int
-	// returnValues selects the attributes that send returns: those before or those after the update.
+	key string
+	// The terms of the update expression, and the condition.
+	adds, sets, removes []string
+	condition           string
+	// The placeholders in them.
+	names     map[string]string
+	values    map[string]types.AttributeValue
+	nameCount int
+	// returnValues says whether send returns the attributes before or after the update.
 	returnValues types.ReturnValue
 }
 
+// newUsageUpdate returns an update that only extends the expiry of the item.
 func newUsageUpdate(key string, at time.Time) *usageUpdate {
 	u := &usageUpdate{key: key, names: map[string]string{}, values: map[string]types.AttributeValue{}, returnValues: types.ReturnValueAllNew}
 	u.set(attrExpiresAt, at.Add(connection.MaxDuration).Unix())
@@ -85,15 +90,16 @@ func (u *usageUpdate) remove(attributes ...string) {
 	}
 }
 
-// addToMinute adds n to the counter of a minute and removes the counters of older minutes. With a limit, the condition is that
-// the counter is below it.
+// addToMinute adds n to the counter of the minute of at, and removes the counters of older minutes. counter is the prefix of the
+// counters' names. If limit is not 0, the update has the condition that the counter is below the limit. addToMinute returns the name
+// of the counter's attribute.
 func (u *usageUpdate) addToMinute(counter string, n, limit int, at time.Time) (attribute string) {
 	minute := connection.Minute(at)
 	attribute = counterName(counter, minute)
 	placeholder := u.name(attribute)
 	u.adds = append(u.adds, placeholder+" "+u.value(int64(n)))
 	for n := range int64(expiredMinutes) {
-		u.remove(counterName(counter, minute-2-n))
+		u.remove(counterName(counter, minute-2-n)) // minute-1 is the previous minute, which stays.
 	}
 	if limit > 0 {
 		u.condition = "attribute_not_exists(" + placeholder + ") OR " + placeholder + " < " + u.value(int64(limit))
@@ -101,7 +107,7 @@ func (u *usageUpdate) addToMinute(counter string, n, limit int, at time.Time) (a
 	return attribute
 }
 
-// send sends the request and returns the item's attributes. The error may be [connection.ErrThrottled].
+// send sends the update and returns the item's attributes, as returnValues selects. The error may be [connection.ErrThrottled].
 func (u *usageUpdate) send(ctx context.Context, s *Connections) (item, error) {
 	expression := "SET " + strings.Join(u.sets, ", ")
 	if len(u.adds) > 0 {
@@ -129,10 +135,10 @@ func (u *usageUpdate) send(ctx context.Context, s *Connections) (item, error) {
 
 // isThrottled reports whether DynamoDB throttled a request.
 func isThrottled(err error) bool {
-	var answer smithy.APIError
-	return errors.As(err, &answer) && slices.Contains([]string{
+	var apiErr smithy.APIError
+	return errors.As(err, &apiErr) && slices.Contains([]string{
 		"ProvisionedThroughputExceededException", "ThrottlingException", "RequestLimitExceeded",
-	}, answer.ErrorCode())
+	}, apiErr.ErrorCode())
 }
 
 // Connect updates the user's item in one UpdateItem, on condition that the sum of the costs does not exceed the limit. If the
@@ -144,7 +150,7 @@ func (s *Connections) Connect(
 		return connection.ConnectResult{}, false, nil
 	}
 	u := newUsageUpdate(userKeyPrefix+userID, at)
-	u.addToMinute(costPrefix, cost, limit-cost+1, at)
+	u.addToMinute(costPrefix, cost, limit-cost+1, at) // The condition "below limit-cost+1" means that the new sum is at most limit.
 	u.set(lastSeenPrefix+connectionID, at.UnixMilli())
 	attributes, err := u.send(ctx, s)
 	if isConditionFailed(err) {
@@ -153,8 +159,8 @@ func (s *Connections) Connect(
 	if err != nil {
 		return connection.ConnectResult{}, false, fmt.Errorf("connect: %w", err)
 	}
-	user := connection.ConnectResult{LastSeen: map[string]time.Time{}}
-	var stale []string
+	result := connection.ConnectResult{LastSeen: map[string]time.Time{}}
+	var stale []string // attributes to remove
 	for attribute, value := range attributes {
 		id, ok := strings.CutPrefix(attribute, lastSeenPrefix)
 		if !ok {
@@ -168,7 +174,7 @@ func (s *Connections) Connect(
 			return connection.ConnectResult{}, false, fmt.Errorf("connect: %w", err)
 		}
 		if seen := time.UnixMilli(int64(ms)).UTC(); at.Sub(seen) < connection.MaxDuration {
-			user.LastSeen[id] = seen
+			result.LastSeen[id] = seen
 		} else {
 			stale = append(stale, attribute)
 		}
@@ -178,10 +184,10 @@ func (s *Connections) Connect(
 			return connection.ConnectResult{}, false, fmt.Errorf("connect: %w", err)
 		}
 	}
-	return user, true, nil
+	return result, true, nil
 }
 
-// Spend updates the user's item in one UpdateItem, on condition that the sum is below the limit.
+// Spend updates the user's item in one UpdateItem, on condition that the sum of the costs before it is below the limit.
 func (s *Connections) Spend(
 	ctx context.Context, userID, connectionID string, cost, limit int, at time.Time,
 ) (connection.SpendResult, error) {
@@ -202,7 +208,8 @@ func (s *Connections) Spend(
 	if err != nil {
 		return connection.SpendResult{}, fmt.Errorf("count cost: %w", err)
 	}
-	out := connection.SpendResult{Granted: min(cost, limit-(sum-cost))}
+	sumBefore := sum - cost
+	out := connection.SpendResult{Granted: min(cost, limit-sumBefore)}
 	for attribute := range attributes {
 		if id, ok := strings.CutPrefix(attribute, evictedPrefix); ok {
 			out.Evicted = append(out.Evicted, id)
@@ -212,10 +219,11 @@ func (s *Connections) Spend(
 	return out, nil
 }
 
-// CountRefusal updates the refusal's item of the connection in one UpdateItem.
+// CountRefusal adds one to the connection's refused messages in one UpdateItem.
 func (s *Connections) CountRefusal(ctx context.Context, connectionID string, at time.Time) (int, error) {
+	const noLimit = 0
 	u := newUsageUpdate(refusalKeyPrefix+connectionID, at)
-	refused := u.addToMinute(refusalPrefix, 1, 0, at)
+	refused := u.addToMinute(refusalPrefix, 1, noLimit, at)
 	attributes, err := u.send(ctx, s)
 	if err != nil {
 		return 0, fmt.Errorf("count refusal: %w", err)
@@ -227,19 +235,19 @@ func (s *Connections) CountRefusal(ctx context.Context, connectionID string, at 
 	return n, nil
 }
 
-// RemoveFromUser removes connections from the user's item, with one UpdateItem for each [maxRemovedAttributes] attributes. The
-// attributes before the update show which connections this call removed.
+// RemoveFromUser removes connections from the user's item, with one UpdateItem for each [maxRemovedAttributes] attributes. It gets
+// the attributes as they were before each update: these show which connections this call removed.
 func (s *Connections) RemoveFromUser(ctx context.Context, userID string, closed, evicted []string, at time.Time) ([]string, error) {
 	var removed []string
 	for len(closed)+len(evicted) > 0 {
 		u := newUsageUpdate(userKeyPrefix+userID, at)
 		u.returnValues = types.ReturnValueAllOld
-		n := min(len(closed), maxRemovedAttributes/2) // each closed connection has two attributes
-		for _, id := range closed[:n] {
+		nClosed := min(len(closed), maxRemovedAttributes/2) // Each connection takes two attributes.
+		for _, id := range closed[:nClosed] {
 			u.remove(lastSeenPrefix+id, evictedPrefix+id)
 		}
-		m := min(len(evicted), maxRemovedAttributes/2-n)
-		for _, id := range evicted[:m] {
+		nEvicted := min(len(evicted), maxRemovedAttributes/2-nClosed)
+		for _, id := range evicted[:nEvicted] {
 			u.remove(lastSeenPrefix + id)
 			u.set(evictedPrefix+id, at.UnixMilli())
 		}
@@ -247,19 +255,24 @@ func (s *Connections) RemoveFromUser(ctx context.Context, userID string, closed,
 		if err != nil {
 			return removed, fmt.Errorf("remove connections: %w", err)
 		}
-		for _, id := range slices.Concat(closed[:n], evicted[:m]) {
-			if attributes[lastSeenPrefix+id] != nil || attributes[evictedPrefix+id] != nil && slices.Contains(closed[:n], id) {
+		for _, id := range closed[:nClosed] {
+			if attributes[lastSeenPrefix+id] != nil || attributes[evictedPrefix+id] != nil {
 				removed = append(removed, id)
 			}
 		}
-		closed, evicted = closed[n:], evicted[m:]
+		for _, id := range evicted[:nEvicted] {
+			if attributes[lastSeenPrefix+id] != nil { // Otherwise another call has evicted or closed it before.
+				removed = append(removed, id)
+			}
+		}
+		closed, evicted = closed[nClosed:], evicted[nEvicted:]
 	}
 	return removed, nil
 }
 
-// removeAttributes removes old attributes of a user's item.
-func (s *Connections) removeAttributes(ctx context.Context, userID string, old []string, at time.Time) error {
-	for chunk := range slices.Chunk(old, maxRemovedAttributes) {
+// removeAttributes removes attributes of a user's item.
+func (s *Connections) removeAttributes(ctx context.Context, userID string, attributes []string, at time.Time) error {
+	for chunk := range slices.Chunk(attributes, maxRemovedAttributes) {
 		u := newUsageUpdate(userKeyPrefix+userID, at)
 		u.remove(chunk...)
 		if _, err := u.send(ctx, s); err != nil {
@@ -269,6 +282,7 @@ func (s *Connections) removeAttributes(ctx context.Context, userID string, old [
 	return nil
 }
 
+// counterName returns the name of a minute's counter. counter is its prefix.
 func counterName(counter string, minute int64) string {
 	return counter + strconv.FormatInt(minute, 10)
 }
@@ -280,6 +294,7 @@ func isExpiredCounter(attribute string, at time.Time) bool {
 	return ok && err == nil && minute < connection.Minute(at)-1
 }
 
+// intValue returns the number of a counter or of a time.
 func intValue(value types.AttributeValue) (int, error) {
 	number, ok := value.(*types.AttributeValueMemberN)
 	if !ok {

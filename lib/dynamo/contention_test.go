@@ -15,11 +15,11 @@ import (
 	"github.com/herald-progress/herald/lib/feed"
 )
 
-// storeTime is the time that the notifier gives the store for one update.
+// storeTime is how long the notifier waits for the store to apply one update.
 const storeTime = 2 * time.Second
 
-// TestConcurrentWritersLoseNoState lets 40 processes write states of one job. Each writes one a second, all at the same moment
-// or spread over the second. A request with its response takes 4 to 12 ms. Time is virtual.
+// TestConcurrentWritersLoseNoState lets 40 processes write states of one job. Each process writes one state a second. The processes
+// write all at the same moment, or spread over the second. A request and its response take 4 to 12 ms together. Time is virtual.
 func TestConcurrentWritersLoseNoState(t *testing.T) {
 	const writers, seconds = 40, 30
 	for _, spread := range []time.Duration{0, time.Second} {
@@ -53,16 +53,16 @@ func TestConcurrentWritersLoseNoState(t *testing.T) {
 				if err != nil || row.Seq != writers*seconds {
 					t.Errorf("after %d states the row is %+v, %v", writers*seconds, row, err)
 				}
-				t.Logf("the longest took %v", time.Duration(longest.Load()))
+				t.Logf("the longest update took %v", time.Duration(longest.Load()))
 			})
 		})
 	}
 }
 
-// TestContentionIsReportedAsThrottled changes the row before every request of Apply, as another writer. Apply must return
+// TestContentionIsReportedAsThrottled changes the row before every request of Apply, as another writer would. Apply must return
 // ErrContention before the deadline and write nothing.
 func TestContentionIsReportedAsThrottled(t *testing.T) {
-	const hardlyAnyTime = 20 * time.Millisecond
+	const hardlyAnyTime = 20 * time.Millisecond // less than the time that Apply reserves for its last request
 	for name, timeout := range map[string]time.Duration{"a deadline": storeTime, "hardly any time": hardlyAnyTime, "no deadline": 0} {
 		for kind, u := range map[string]feed.Update{"a state": stateUpdate("job", 2, time.Now()), "a part": partUpdate("job", "1", 1, time.Now())} {
 			t.Run(name+", "+kind, func(t *testing.T) {
@@ -73,7 +73,7 @@ func TestContentionIsReportedAsThrottled(t *testing.T) {
 						t.Fatal(err)
 					}
 					conflicts := 0
-					m.mutate = func(request any) { // another writer changes the row before each request
+					m.mutate = func(any) { // Called before each request.
 						conflicts++
 						m.items[[2]string{"user/u", "job#job"}]["id"] = str(fmt.Sprint("another ", conflicts))
 						m.items[[2]string{"user/u", "job#job"}]["execution"] = str(fmt.Sprint("arn ", conflicts))

@@ -18,7 +18,8 @@ import (
 	"github.com/herald-progress/herald/lib/feed"
 )
 
-// Feed is a [feed.Store] in the feed table. It must not be copied. These are its keys and items:
+// Feed is a [feed.Store] in the feed table. It must not be copied. These are the two keys of each item (owner and entry), and what
+// the item is:
 //
 //	user/<id>     job#<job>           the newest state of a job
 //	user/<id>     end#<job>           the last run of a job that has ended, which outlives the row of the job
@@ -30,7 +31,7 @@ type Feed struct {
 	Table  string
 	// Log may be nil: then nothing is logged.
 	Log *slog.Logger
-	// Now returns the current time. Nil means time.Now. A row that has expired at this time counts as absent.
+	// Now returns the current time, by which rows expire. Nil means time.Now.
 	Now func() time.Time
 
 	cache rowCache
@@ -63,13 +64,14 @@ func numberValue(n int64) types.AttributeValue {
 // pointerEntry returns the sort key of a pointer. It contains a hash of owner and job, because job ids are unique per user
 // only and may contain any character.
 func pointerEntry(p feed.Pointer) string {
-	return pointerEntryPrefix(p.Execution) + keyHash(fmt.Sprintf("%q %q", p.Owner, p.Job))
+	return pointerEntryPrefix(p.Execution) + entryHash(fmt.Sprintf("%q %q", p.Owner, p.Job))
 }
 
-// keyHash returns the hash of an idempotency key in sort keys.
-func keyHash(key string) string {
+// entryHash returns the form in which a text of any length and with any characters is part of a sort key: the first 16 bytes of
+// its SHA-256 in hexadecimal.
+func entryHash(text string) string {
 	const hashLen = 16
-	sum := sha256.Sum256([]byte(key))
+	sum := sha256.Sum256([]byte(text))
 	return hex.EncodeToString(sum[:hashLen])
 }
 
@@ -106,7 +108,7 @@ func (f *Feed) Job(ctx context.Context, owner, job string) (feed.Row, error) {
 	return row, nil
 }
 
-// getRow returns the row of a job, expired or not, or a row without Seq if there is none.
+// getRow returns the row of a job, even if it has expired. If there is none, it returns a row whose Seq is 0.
 func (f *Feed) getRow(ctx context.Context, owner, job string) (storedRow, error) {
 	it, err := f.getItem(ctx, owner, jobEntry(job))
 	if err != nil {
@@ -130,7 +132,8 @@ func (f *Feed) Jobs(ctx context.Context, owner string) iter.Seq2[feed.Row, error
 	}
 }
 
-// JobsAfter returns the next page of an owner's jobs by one consistent read, of at most 1 MB.
+// JobsAfter returns a page of an owner's jobs with an id over after, by one Query. DynamoDB reads at most 1 MB for it, so a page
+// may have fewer rows than limit and still have a next page.
 func (f *Feed) JobsAfter(ctx context.Context, owner, after string, limit int) (feed.JobPage, error) {
 	q := f.entriesQuery(owner, jobEntry(""), true)
 	q.Limit = aws.Int32(int32(min(limit, maxPage))) //nolint:gosec // bounded
@@ -150,7 +153,7 @@ func (f *Feed) JobsAfter(ctx context.Context, owner, after string, limit int) (f
 	return page, nil
 }
 
-// unexpired returns the row of an item, and whether it can be decoded and has not expired.
+// unexpired decodes the item of a job. It returns false if the row has expired or cannot be decoded, and logs the latter.
 func (f *Feed) unexpired(ctx context.Context, it item) (feed.Row, bool) {
 	row, err := decodeJob(it)
 	if err != nil {
@@ -160,7 +163,7 @@ func (f *Feed) unexpired(ctx context.Context, it item) (feed.Row, bool) {
 	return row, !row.Expired(f.now())
 }
 
-// entryOf returns the sort key of an item for the log.
+// entryOf returns the sort key of an item or of a LastEvaluatedKey, or an empty string if there is none.
 func entryOf(it item) string {
 	if entry, ok := it["entry"].(*types.AttributeValueMemberS); ok {
 		return entry.Value
@@ -193,8 +196,8 @@ func (f *Feed) query(ctx context.Context, q *dynamodb.QueryInput) iter.Seq2[item
 	return f.queryWithTime(ctx, q, new(time.Time))
 }
 
-// queryWithTime does the same as query, and sets at to the store's time of each page.
-func (f *Feed) queryWithTime(ctx context.Context, q *dynamodb.QueryInput, at *time.Time) iter.Seq2[item, error] {
+// queryWithTime does the same as query. Before it yields the items of a page, it sets *storeTime to the store's time of the page.
+func (f *Feed) queryWithTime(ctx context.Context, q *dynamodb.QueryInput, storeTime *time.Time) iter.Seq2[item, error] {
 	return func(yield func(item, error) bool) {
 		for pages := dynamodb.NewQueryPaginator(f.Client, q); pages.HasMorePages(); {
 			page, err := pages.NextPage(ctx)
@@ -202,7 +205,7 @@ func (f *Feed) queryWithTime(ctx context.Context, q *dynamodb.QueryInput, at *ti
 				yield(nil, err)
 				return
 			}
-			*at = f.storeTime(page.ResultMetadata, nil)
+			*storeTime = f.storeTime(page.ResultMetadata, nil)
 			for _, it := range page.Items {
 				if !yield(it, nil) {
 					return
@@ -212,7 +215,8 @@ func (f *Feed) queryWithTime(ctx context.Context, q *dynamodb.QueryInput, at *ti
 	}
 }
 
-// conflictingItem reports whether err is a failed condition. It returns the item that failed it, if the response has it.
+// conflictingItem reports whether err is a failed condition. It returns the item for which the condition failed, or nil if the
+// response does not have it.
 func conflictingItem(err error) (item, bool) {
 	var failed *types.ConditionalCheckFailedException
 	if !errors.As(err, &failed) {

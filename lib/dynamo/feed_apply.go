@@ -17,12 +17,14 @@ import (
 const (
 	// contentionTime is how long Apply retries after conflicts if its context has no deadline.
 	contentionTime = 2 * time.Second
-	// contentionReserve is how long before the deadline of its context Apply stops, so that its last request is answered.
+	// contentionReserve is how long before the deadline of its context Apply stops trying. It leaves time for the response to
+	// the last request.
 	contentionReserve = 50 * time.Millisecond
-	// The pause between two tries is random. Its maximum is firstPause at first and doubles up to maxPause.
+	// The pause between two tries is random. The longest possible pause is firstPause at first, doubles with each try, and is
+	// at most maxPause.
 	firstPause = 4 * time.Millisecond
 	maxPause   = 128 * time.Millisecond
-	// maxDoublings is the number of tries after which the maximum is maxPause.
+	// maxDoublings is the number of doublings from firstPause to maxPause.
 	maxDoublings = 5
 )
 
@@ -35,9 +37,12 @@ var errConflict = errors.New("dynamo: row has changed")
 //   - another update, if the row is cached → PutItem
 //   - any other update → GetItem and PutItem
 //
+// An accepted terminal state takes a DeleteItem for the pointer, if the job has an execution, and a PutItem for the end of the
+// run. The first update with an execution takes a PutItem for the pointer.
+//
 // Each write has the condition that the stored row is still the one to which u was applied. If the condition fails for the first
 // time, Apply applies u at once to the stored row that the response contains. After that it pauses and reads the row before each
-// try. If ctx has no time for another try, or after contentionTime, it returns [feed.ErrContention].
+// try. If ctx has no time for another try, it returns [feed.ErrContention]. If ctx has no deadline, contentionTime is the limit.
 func (f *Feed) Apply(ctx context.Context, owner string, u feed.Update) (feed.Row, feed.Outcome, error) {
 	row, outcome, err := f.apply(ctx, owner, u)
 	if err != nil && !errors.Is(err, feed.ErrTooManyParts) {
@@ -46,42 +51,52 @@ func (f *Feed) Apply(ctx context.Context, owner string, u feed.Update) (feed.Row
 	return row.Row, outcome, err
 }
 
+// apply finds a row to apply u to, and then applies and writes u until the write does not conflict with that of another process.
+// If err is not nil, only err counts.
 func (f *Feed) apply(ctx context.Context, owner string, u feed.Update) (storedRow, feed.Outcome, error) {
-	deadline := f.retryDeadline(ctx)
-	row, err := f.baseRow(ctx, owner, u)
-	if err == nil && u.Part != nil {
-		return row, feed.Accepted, nil
+	deadline := retryDeadline(ctx)
+	row, written, err := f.baseRow(ctx, owner, u)
+	if err != nil || written {
+		return row, feed.Accepted, err
 	}
 	for try := 0; ; try++ {
-		if err != nil && !errors.Is(err, errConflict) {
+		if row, err = f.withEndedRow(ctx, owner, row, u); err != nil {
 			return storedRow{}, "", err
 		}
-		next, outcome, rulesErr := f.applyRules(ctx, owner, &row, u)
-		if rulesErr != nil || outcome != feed.Accepted {
-			return storedRow{Row: next}, outcome, rulesErr
+		next, outcome, err := f.applyRules(ctx, row.Row, u)
+		if err != nil || outcome != feed.Accepted {
+			return storedRow{Row: next}, outcome, err
 		}
-		if row, err = f.writeRow(ctx, row, next, u); err == nil {
-			return row, feed.Accepted, nil
+		stored, err := f.writeRow(ctx, row, next, u)
+		if !errors.Is(err, errConflict) {
+			return stored, feed.Accepted, err
 		}
-		if try > 0 && errors.Is(err, errConflict) {
-			if err := backOff(ctx, try, deadline); err != nil {
-				return storedRow{}, "", err
-			}
-			row, err = f.getRow(ctx, owner, u.State.UploadID)
+		row = stored // The row that another process has written meanwhile.
+		if try == 0 {
+			continue
+		}
+		if err := backOff(ctx, try, deadline); err != nil {
+			return storedRow{}, "", err
+		}
+		if row, err = f.getRow(ctx, owner, u.State.UploadID); err != nil {
+			return storedRow{}, "", err
 		}
 	}
 }
 
-// applyRules applies u to row, or to the end of the last run if the job has no row. It stores the end of a duplicate again,
-// because the first try may not have stored it.
-func (f *Feed) applyRules(ctx context.Context, owner string, row *storedRow, u feed.Update) (feed.Row, feed.Outcome, error) {
-	if row.item == nil {
-		var err error
-		if row.Row, err = f.endedRow(ctx, owner, u); err != nil {
-			return feed.Row{}, "", err
-		}
+// withEndedRow returns row. If the job has no row, it returns the end of the job's last run as its row, see endedRow.
+func (f *Feed) withEndedRow(ctx context.Context, owner string, row storedRow, u feed.Update) (storedRow, error) {
+	if row.item != nil {
+		return row, nil
 	}
-	next, outcome, err := feed.Apply(row.Row, u)
+	ended, err := f.endedRow(ctx, owner, u)
+	return storedRow{Row: ended}, err
+}
+
+// applyRules applies u to row by [feed.Apply]. If u is a repetition of the end, it stores the end of the run again, because the
+// first try may have failed before it stored the end.
+func (f *Feed) applyRules(ctx context.Context, row feed.Row, u feed.Update) (feed.Row, feed.Outcome, error) {
+	next, outcome, err := feed.Apply(row, u)
 	if outcome == feed.Duplicate && next.Terminal() {
 		err = f.putEnd(ctx, next)
 	}
@@ -89,43 +104,50 @@ func (f *Feed) applyRules(ctx context.Context, owner string, row *storedRow, u f
 }
 
 // retryDeadline returns the time after which Apply does not try again.
-func (f *Feed) retryDeadline(ctx context.Context) time.Time {
+func retryDeadline(ctx context.Context) time.Time {
 	if deadline, ok := ctx.Deadline(); ok {
 		return deadline.Add(-contentionReserve)
 	}
 	return time.Now().Add(contentionTime)
 }
 
-// baseRow returns the row to apply u to:
+// baseRow returns the row to apply u to. It returns true if it has written u already: then the row is the one after u.
 //
-//   - A part → it writes the update without a read and returns the row after it, or the stored row with errConflict.
-//   - A recently cached row that accepts u → the cached row. The condition of the write checks it.
-//   - Otherwise → the stored row. Only this row may decide that u is not accepted.
-func (f *Feed) baseRow(ctx context.Context, owner string, u feed.Update) (storedRow, error) {
+//   - u updates a part → it tries to write u without a read. If that conflicts → the stored row.
+//   - A recently cached row accepts u → the cached row. It may be out of date, but then the condition of the write fails.
+//   - Otherwise → the stored row. Only the stored row may decide that u is not accepted.
+func (f *Feed) baseRow(ctx context.Context, owner string, u feed.Update) (row storedRow, written bool, err error) {
 	if u.Part != nil {
-		return f.applyPart(ctx, owner, u)
+		row, err = f.applyPart(ctx, owner, u)
+		if errors.Is(err, errConflict) {
+			return row, false, nil
+		}
+		return row, err == nil, err
 	}
 	if row, ok := f.cache.getRecent(owner, u.State.UploadID, u.At); ok {
 		if _, outcome, err := feed.Apply(row.Row, u); err == nil && outcome == feed.Accepted {
-			return row, nil
+			return row, false, nil
 		}
 	}
-	return f.getRow(ctx, owner, u.State.UploadID)
+	row, err = f.getRow(ctx, owner, u.State.UploadID)
+	return row, false, err
 }
 
 // applyPart writes the update of a part without a read. If that is not possible, it returns the stored row with errConflict.
 func (f *Feed) applyPart(ctx context.Context, owner string, u feed.Update) (storedRow, error) {
-	row, ok := f.cache.get(owner, u.State.UploadID)
-	if !ok || u.Epoch != "" && u.Epoch != row.Epoch && u.Epoch != row.NamedEpoch {
+	row, cached := f.cache.get(owner, u.State.UploadID)
+	otherRun := u.Epoch != "" && u.Epoch != row.Epoch && u.Epoch != row.NamedEpoch
+	if !cached || otherRun {
 		row = storedRow{Row: feed.Row{Owner: owner, Epoch: u.Epoch}}
 	}
-	if stored, ok := row.Parts[u.Part.ID]; !ok || u.Part.Done > stored.Done {
+	if stored, exists := row.Parts[u.Part.ID]; !exists || u.Part.Done > stored.Done {
 		row, err := f.updatePart(ctx, row, u)
+		// If the row has attributes of other types than this version writes, the UpdateItem cannot change them.
 		apiErr := smithy.APIError(nil)
-		if otherTypes := errors.As(err, &apiErr) && apiErr.ErrorCode() == "ValidationException"; !otherTypes {
+		otherTypes := errors.As(err, &apiErr) && apiErr.ErrorCode() == "ValidationException"
+		if !otherTypes {
 			return row, err
 		}
-		// The row has attributes of other types than this version writes: the update cannot change them.
 	}
 	row, err := f.getRow(ctx, owner, u.State.UploadID)
 	if err != nil {
@@ -134,8 +156,11 @@ func (f *Feed) applyPart(ctx context.Context, owner string, u feed.Update) (stor
 	return row, errConflict
 }
 
-// writeRow writes next, the row after u was applied to row. If the stored row is not row, it returns the stored row with
-// errConflict.
+// writeRow writes next, which is row after u was applied. An update of a part takes an UpdateItem if it does not change the run,
+// the execution or the expiry; any other write replaces the row. A new execution gets its pointer before that. A terminal state
+// then deletes the pointer and stores the end of the run.
+//
+// If the stored row is no longer row, writeRow returns the stored row with errConflict.
 func (f *Feed) writeRow(ctx context.Context, row storedRow, next feed.Row, u feed.Update) (storedRow, error) {
 	sameRun := next.Epoch == row.Epoch && next.Seq > 1 && !row.Unreadable
 	sameLifetime := next.Execution == row.Execution && next.NamedEpoch == row.NamedEpoch && !row.Expired(u.At)
@@ -157,7 +182,7 @@ func (f *Feed) writeRow(ctx context.Context, row storedRow, next feed.Row, u fee
 	return stored, f.putEnd(ctx, next)
 }
 
-// putRow replaces row with next. sameRun says that they are of the same run.
+// putRow replaces row with next. sameRun is true if both rows belong to the same run.
 func (f *Feed) putRow(ctx context.Context, row storedRow, next feed.Row, sameRun bool) (storedRow, error) {
 	it, err := encodeJob(next)
 	if err != nil {
@@ -179,7 +204,8 @@ func (f *Feed) putRow(ctx context.Context, row storedRow, next feed.Row, sameRun
 	return written, nil
 }
 
-// updatePart writes the progress of a part since row.
+// updatePart writes u, the update of a part, if the stored part is still the one in row. Otherwise it returns the stored row with
+// errConflict.
 func (f *Feed) updatePart(ctx context.Context, row storedRow, u feed.Update) (storedRow, error) {
 	input, err := f.partUpdate(row.Row, u)
 	if err != nil {
@@ -190,14 +216,14 @@ func (f *Feed) updatePart(ctx context.Context, row storedRow, u feed.Update) (st
 		return f.conflictingRow(ctx, row.Owner, u.State.UploadID, err)
 	}
 	written := f.decodeStored(ctx, row.Owner, u.State.UploadID, out.Attributes)
-	if written.Unreadable || written.Seq == 0 { // The update did not depend on the attributes that cannot be decoded.
+	if written.Unreadable || written.Seq == 0 { // The row has damaged attributes, which the UpdateItem left as they were.
 		return written, errConflict
 	}
 	f.cache.put(written)
 	return written, nil
 }
 
-// conflictingRow returns the stored row with errConflict if err is a failed condition, and err otherwise.
+// conflictingRow returns the stored row with errConflict if err is a failed condition. Otherwise it returns err.
 func (f *Feed) conflictingRow(ctx context.Context, owner, job string, err error) (storedRow, error) {
 	it, failed := conflictingItem(err)
 	if !failed {
@@ -222,7 +248,7 @@ func backOff(ctx context.Context, try int, deadline time.Time) error {
 	return nil
 }
 
-// pause waits a random time whose maximum grows with the number of tries.
+// pause waits for a random time. The longest possible time grows with the number of tries.
 func pause(ctx context.Context, try int) error {
 	longest := min(maxPause, firstPause<<min(try, maxDoublings))
 	timer := time.NewTimer(mathrand.N(longest))

@@ -6,10 +6,10 @@ import (
 )
 
 const (
-	// maxCachedRows is the capacity of the cache.
+	// maxCachedRows is the capacity of the cache, in rows.
 	maxCachedRows = 256
-	// cachedRowAge is how long a cached row is used instead of a read. A worker writes a row several times a second, mostly
-	// alone. If another process has changed the row, the write fails and is repeated.
+	// cachedRowAge is how long Apply uses a cached row instead of reading the row. A worker writes the row of its job several
+	// times a second, and mostly nobody else does. If another process has changed the row, the write fails and is repeated.
 	cachedRowAge = 3 * time.Second
 )
 
@@ -43,8 +43,9 @@ func (c *rowCache) put(row storedRow) {
 		delete(c.rows, key)
 		return
 	}
-	if _, cached := c.rows[key]; c.rows == nil || !cached && len(c.rows) >= maxCachedRows {
-		c.rows = map[[2]string]storedRow{} // Rows in use are soon cached again.
+	_, cached := c.rows[key]
+	if full := len(c.rows) >= maxCachedRows && !cached; full || c.rows == nil {
+		c.rows = map[[2]string]storedRow{} // Rows that are in use are soon cached again.
 	}
 	c.rows[key] = row
 }

@@ -11,11 +11,11 @@ import (
 	"github.com/herald-progress/herald/lib/feed"
 )
 
-// endMargin is how much the clocks of the writers of a job may differ.
+// endMargin is how much the clocks of the writers of a job may differ. endedRow allows for it.
 const endMargin = time.Hour
 
-// endRow is the item of the last run of a job that has ended. It expires later than the row of the job, and no query for
-// jobs reads it. Its attributes are those of a [jobRow].
+// endRow is the item of the end of a job's last run. It expires later than the row of the job. Its sort key has another prefix, so
+// queries for jobs do not read it. Its attributes mean the same as those of a [jobRow].
 type endRow struct {
 	Owner      string  `dynamodbav:"owner"`
 	Entry      string  `dynamodbav:"entry"`
@@ -27,7 +27,7 @@ type endRow struct {
 	UpdatedAt  string  `dynamodbav:"updatedAt"`
 }
 
-// putEnd stores the end of a run, unless that of a newer run is stored.
+// putEnd stores the end of a run, unless the end of a newer run is stored.
 func (f *Feed) putEnd(ctx context.Context, r feed.Row) error {
 	row := endRow{
 		Owner: r.Owner, Entry: endEntry(r.State.UploadID), ExpiresAt: r.ExpiresAt().Add(feed.EndedRunRetention).Unix(),
@@ -52,9 +52,11 @@ func (f *Feed) putEnd(ctx context.Context, r feed.Row) error {
 	return nil
 }
 
-// endedRow is for jobs without a row. It returns the stored end of the job's last run as an Unreadable row, or an empty row if
-// there is none. It does not read for an epoch that began within [feed.JobTTL]: the row of that run, or of a newer one, would
-// still be stored.
+// endedRow returns the end of the job's last run, for a job without a row. The end is an Unreadable row, because it has no state. If
+// there is no end, endedRow returns a row whose Seq is 0.
+//
+// It does not read the end if u has no epoch, because u then begins a new run. It does not read it either if the run of u began less
+// than [feed.JobTTL] ago (minus endMargin), because the row of that run or of a newer one would still be stored.
 func (f *Feed) endedRow(ctx context.Context, owner string, u feed.Update) (feed.Row, error) {
 	const timeLength = len("2006-01-02T15:04:05.000Z")
 	none := feed.Row{Owner: owner}

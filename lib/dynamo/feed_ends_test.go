@@ -14,9 +14,12 @@ import (
 	"github.com/herald-progress/herald/lib/message"
 )
 
-// runAge is how long ago the runs of these tests began.
+// These tests are about ends: the items that store that a job's last run has ended. They run on the model of a table.
+
+// runAge is how long ago the runs of these tests began. It is over a day, so that TTL may have deleted the rows of the jobs.
 const runAge = 3 * 24 * time.Hour
 
+// epochAt returns the epoch of a run that began at a time, after a number of redrives.
 func epochAt(at time.Time, redrive int) string {
 	return fmt.Sprintf("%s#%04d", at.UTC().Format("2006-01-02T15:04:05.000Z"), redrive)
 }
@@ -27,8 +30,8 @@ func ended(u feed.Update) feed.Update {
 	return u
 }
 
-// TestAnEndIsRememberedWhenItsRowIsGone: TTL deletes the row of an ended job after a day. A later update of the same run must
-// not open the job again. A redrive and a later run must.
+// TestAnEndIsRememberedWhenItsRowIsGone deletes the row of an ended job, as TTL does after a day. A later update of the same run must
+// not open the job again. A redrive or a later run must open it.
 func TestAnEndIsRememberedWhenItsRowIsGone(t *testing.T) {
 	now := time.Now()
 	began := now.Add(-runAge)
@@ -78,12 +81,13 @@ func TestAnEndIsRememberedWhenItsRowIsGone(t *testing.T) {
 	}
 }
 
-// TestAnOlderEndDoesNotReplaceANewerOne: the writer of the older end was suspended while the next run began and ended.
+// TestAnOlderEndDoesNotReplaceANewerOne ends the older of two runs last, as when its writer was suspended while the newer run began
+// and ended.
 func TestAnOlderEndDoesNotReplaceANewerOne(t *testing.T) {
 	m := &model{}
 	s := &dynamo.Feed{Client: m.client(), Table: "feed"}
 	at := time.Now().Add(-runAge)
-	for _, redrive := range []int{1, 0} {
+	for _, redrive := range []int{1, 0} { // The newer run first.
 		u := ended(stateUpdate("job", 100, at))
 		u.Epoch = epochAt(at, redrive)
 		if _, _, err := s.Apply(t.Context(), "user/u", u); err != nil {
@@ -92,12 +96,12 @@ func TestAnOlderEndDoesNotReplaceANewerOne(t *testing.T) {
 		m.deleteItem("user/u", "job#job")
 	}
 	if got := stringOf(m.item("user/u", "end#job")["epoch"]); got != epochAt(at, 1) {
-		t.Errorf("the end of %s is remembered", got)
+		t.Errorf("the stored end is that of %s, want %s", got, epochAt(at, 1))
 	}
 }
 
-// TestEndsCostReadersNothing stores 160,000 ends of a user. One request must read the user's running jobs, and nothing else. An
-// update of a run that began less than a day ago must not read an end.
+// TestEndsCostReadersNothing stores 160,000 ends of a user. One query must still read the user's running jobs, and must read no
+// ends. An update of a run that began less than a day ago must not read an end.
 func TestEndsCostReadersNothing(t *testing.T) {
 	m := &model{}
 	requests := map[string]int{}
@@ -113,7 +117,7 @@ func TestEndsCostReadersNothing(t *testing.T) {
 	}
 	end := m.item("user/u", "end#job")
 	m.deleteItem("user/u", "job#job")
-	if size := len(fmt.Sprint(end)); size > 1000 || m.items[[2]string{"user/u", "end#job"}] == nil {
+	if size := len(fmt.Sprint(end)); size > 1000 || end == nil {
 		t.Errorf("an end takes %d bytes", size)
 	}
 	for n := range 160_000 {
@@ -130,6 +134,7 @@ func TestEndsCostReadersNothing(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
+	// Each job begins with one read of its row, and none of an end.
 	if requests["GetItemInput"] != running || requests["PutItemInput"] != running {
 		t.Errorf("%d jobs begin with the requests %v", running, requests)
 	}
@@ -139,10 +144,11 @@ func TestEndsCostReadersNothing(t *testing.T) {
 	if err != nil || len(page.Rows) != running || page.Next != "" || requests["QueryInput"] != 1 {
 		t.Errorf("%d jobs, next %q, by the requests %v, error %v", len(page.Rows), page.Next, requests, err)
 	}
-	t.Logf("%v", time.Since(start))
+	t.Logf("the query took %v", time.Since(start))
 }
 
-// TestARepeatedEndIsRemembered: the first try may have been killed after it wrote the job's row.
+// TestARepeatedEndIsRemembered repeats the end of a job. The first try may have been killed after it wrote the job's row and before
+// it wrote the end, so the repetition must write the end, too.
 func TestARepeatedEndIsRemembered(t *testing.T) {
 	m := &model{}
 	s := &dynamo.Feed{Client: m.client(), Table: "feed"}
@@ -152,7 +158,7 @@ func TestARepeatedEndIsRemembered(t *testing.T) {
 			t.Fatalf("%q, %v, want %q", outcome, err, want)
 		}
 		if m.item("user/u", "end#job") == nil {
-			t.Errorf("the %s end is not remembered", want)
+			t.Errorf("after an update that is %s, no end is stored", want)
 		}
 		m.deleteItem("user/u", "end#job")
 	}

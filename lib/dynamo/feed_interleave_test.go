@@ -16,7 +16,8 @@ import (
 	"github.com/herald-progress/herald/lib/feed/feedtest"
 )
 
-// openModelTables returns a function that opens new tables, all on one model: each call empties the model.
+// openModelTables returns a function that opens new tables. They are all on one model, which each call empties. mutate changes
+// requests, see [model]; it may be nil.
 func openModelTables(mutate func(request any)) feedtest.Open {
 	m := &model{mutate: mutate}
 	client := m.client()
@@ -30,7 +31,8 @@ func openModelTables(mutate func(request any)) feedtest.Open {
 	}
 }
 
-// checkExpiry returns an error text if the TTL attribute of a job is not the time that its row requires, or empty.
+// checkExpiry compares the TTL attribute of each job with the time at which its row expires. It returns a difference, or an empty
+// string.
 func (m *model) checkExpiry() string {
 	for key, item := range m.items {
 		if !strings.HasPrefix(key[1], "job#") {
@@ -51,7 +53,7 @@ func (m *model) checkExpiry() string {
 	return ""
 }
 
-// extraFaults is the number of additional faults in schedules. HERALD_RANDOM selects the long run.
+// extraFaults returns the number of additional faults in each schedule. There are some only if HERALD_RANDOM asks for a long run.
 func extraFaults() int {
 	if os.Getenv("HERALD_RANDOM") != "" {
 		return 1
@@ -61,12 +63,12 @@ func extraFaults() int {
 
 // TestFeedHoldsItsRulesInEverySchedule runs every order in which the requests of some processes reach DynamoDB, with faults.
 func TestFeedHoldsItsRulesInEverySchedule(t *testing.T) {
-	percent := debug.SetGCPercent(800) // A schedule leaves much garbage and hardly any live memory.
+	percent := debug.SetGCPercent(800) // Collect garbage rarely: a schedule leaves much of it, and hardly any live memory.
 	t.Cleanup(func() { debug.SetGCPercent(percent) })
 	feedtest.RunInterleaved(t, extraFaults(), openModelTables(nil))
 }
 
-// weakenCondition returns a mutation that removes terms from the conditions of requests that have all of them.
+// weakenCondition returns a mutation that replaces terms of a request's condition by [anything], if the condition has all of them.
 func weakenCondition(terms ...string) func(request any) {
 	return func(request any) {
 		var condition **string
@@ -110,7 +112,8 @@ func forEntries(prefix string, mutate func(request any)) func(request any) {
 	}
 }
 
-// TestInterleavingsFindWeakenedConditions weakens one condition at a time. The history that is named with it must find a violation.
+// TestInterleavingsFindWeakenedConditions tests that the rules find bugs: it weakens one condition at a time, and exploring the
+// history that is named beside it must find a violation.
 func TestInterleavingsFindWeakenedConditions(t *testing.T) {
 	histories := map[string]feedtest.History{}
 	for _, h := range feedtest.Histories() {
@@ -121,7 +124,7 @@ func TestInterleavingsFindWeakenedConditions(t *testing.T) {
 		history string
 		mutate  func(request any)
 	}{
-		{"a state replaces a row of any message", "a row is forgotten", weakenCondition("#id = :id")},
+		{"a state replaces a row of any message", "TTL deletes the row", weakenCondition("#id = :id")},
 		{"a state replaces a row of any seq", "two ends and a state", weakenCondition("#seq = :seq", "#id = :id")},
 		{"a state replaces a row of any run", "two begin an expired job anew, without epochs", weakenCondition("#epoch = :epoch", "#id = :id")},
 		{"a state replaces a row whose push is newer", "three push", weakenCondition("#pushedSeq = :pushedSeq")},

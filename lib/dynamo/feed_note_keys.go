@@ -18,8 +18,8 @@ import (
 	"github.com/herald-progress/herald/lib/feed"
 )
 
-// maxNoteTries is how often a note may get another time. It needs one for a wrong clock, and one more each time that the
-// process is suspended for longer than [feed.NoteSkew].
+// maxNoteTries is how often a note may get another time. A wrong clock takes one try. Each time that the process is suspended for
+// longer than [feed.NoteSkew] takes one more.
 const maxNoteTries = 4
 
 // errClockSkew means that after each try the time of the note differed from the store's by more than [feed.NoteSkew].
@@ -34,33 +34,36 @@ type keyReservation struct {
 	stored bool
 }
 
-// reserveKey makes n the note of its key.
+// reserveKey makes n the note of its key, or finds the note that the key has.
 //
-//   - The key has a note within [feed.NoteKeyTTL] → that note, as a duplicate.
-//   - That note was never stored, because its writer failed, and is now too old to be stored → it is replaced on a condition,
-//     so that concurrent callers agree on one note.
+//   - The key is new → n.
+//   - The key got its note within [feed.NoteKeyTTL] → that note, as a duplicate unless it is n itself.
+//   - The key is older → n replaces its note.
+//
+// The chosen note must still be stored, and its time must then be right. If the time is wrong, reserveKey replaces the note of the
+// key by n with the store's time. The replacement has a condition, so that concurrent callers agree on one note.
 func (f *Feed) reserveKey(ctx context.Context, owner string, n feed.Note) (keyReservation, error) {
-	first, created, at, err := f.putKey(ctx, owner, n)
+	first, created, storeTime, err := f.putKey(ctx, owner, n)
 	for range maxNoteTries {
 		if err != nil {
 			return keyReservation{}, err
 		}
+		inUse := !created && storeTime.Before(first.At.Add(feed.NoteKeyTTL)) // by an earlier call
 		reservation := keyReservation{note: first, outcome: feed.Accepted}
-		expired := !created && !at.Before(first.At.Add(feed.NoteKeyTTL))
-		if !created && !expired && first.ID != n.ID {
+		if inUse && first.ID != n.ID {
 			reservation.outcome = feed.Duplicate
 		}
-		if first.WithinSkew(at) {
+		if first.WithinSkew(storeTime) {
 			return reservation, nil
 		}
-		if !created && !expired {
+		if inUse {
 			if reservation.stored, err = f.hasNote(ctx, owner, first.ID); err != nil || reservation.stored {
 				return reservation, err
 			}
 		}
 		next := n
-		if !next.WithinSkew(at) {
-			next = n.Restamped(at)
+		if !next.WithinSkew(storeTime) {
+			next = n.Restamped(storeTime)
 		}
 		if first, err = f.replaceKey(ctx, owner, first, next); err == nil && first.ID == next.ID {
 			reservation.note = next
@@ -71,10 +74,10 @@ func (f *Feed) reserveKey(ctx context.Context, owner string, n feed.Note) (keyRe
 	return keyReservation{}, errClockSkew
 }
 
-// putKey writes the row of n's key if there is none. It returns the note in the row, whether the row was written, and the
+// putKey writes the row of n's key if there is none. It returns the note in the row, whether this call wrote the row, and the
 // store's time.
 func (f *Feed) putKey(ctx context.Context, owner string, n feed.Note) (feed.Note, bool, time.Time, error) {
-	entry := keyEntry(keyHash(n.Key))
+	entry := keyEntry(entryHash(n.Key))
 	it, err := marshal(keyRow{Owner: owner, Entry: entry, ExpiresAt: keyExpiry(n), Note: n.ID, At: formatTime(n.At)})
 	if err != nil {
 		return feed.Note{}, false, time.Time{}, err
@@ -88,16 +91,16 @@ func (f *Feed) putKey(ctx context.Context, owner string, n feed.Note) (feed.Note
 	if err == nil {
 		return n, true, f.storeTime(out.ResultMetadata, nil), nil
 	}
-	at := f.storeTime(middleware.Metadata{}, err)
+	storeTime := f.storeTime(middleware.Metadata{}, err)
 	first, err := f.noteOfKey(ctx, owner, n, err)
-	return first, false, at, err
+	return first, false, storeTime, err
 }
 
-// replaceKey replaces the note from of a key with the note to, unless the key has another note. It returns the note that the
-// key then has.
+// replaceKey replaces the note of a key: from by to. If the key has another note than from, that note stays. replaceKey returns
+// the note that the key has afterwards.
 func (f *Feed) replaceKey(ctx context.Context, owner string, from, to feed.Note) (feed.Note, error) {
 	_, err := f.Client.UpdateItem(ctx, &dynamodb.UpdateItemInput{
-		TableName: &f.Table, Key: feedKey(owner, keyEntry(keyHash(to.Key))),
+		TableName: &f.Table, Key: feedKey(owner, keyEntry(entryHash(to.Key))),
 		UpdateExpression:    aws.String("SET #note = :to, #at = :at, #expiresAt = :expiresAt"),
 		ConditionExpression: aws.String("#note = :from"),
 		ExpressionAttributeNames: map[string]string{
@@ -114,15 +117,15 @@ func (f *Feed) replaceKey(ctx context.Context, owner string, from, to feed.Note)
 	return f.noteOfKey(ctx, owner, to, err)
 }
 
-// noteOfKey returns n with the ID and the time in the row of its key, if err is a failed condition of that row. If the row
-// cannot be decoded or was deleted meanwhile, it returns n.
+// noteOfKey returns n with the ID and the time that the row of its key has. err is the error of a write to that row: if it is not
+// a failed condition, noteOfKey returns it. If the row cannot be decoded or was deleted meanwhile, it returns n unchanged.
 func (f *Feed) noteOfKey(ctx context.Context, owner string, n feed.Note, err error) (feed.Note, error) {
 	it, failed := conflictingItem(err)
 	if !failed {
 		return feed.Note{}, err
 	}
 	if it == nil { // The row does not exist, or the endpoint does not return it.
-		if it, err = f.getItem(ctx, owner, keyEntry(keyHash(n.Key))); err != nil || it == nil {
+		if it, err = f.getItem(ctx, owner, keyEntry(entryHash(n.Key))); err != nil || it == nil {
 			return n, err
 		}
 	}
@@ -149,10 +152,10 @@ func (f *Feed) hasNote(ctx context.Context, owner, id string) (bool, error) {
 // keyExpiry returns when the key of a note expires, in epoch seconds.
 func keyExpiry(n feed.Note) int64 { return n.At.Add(feed.NoteKeyTTL).Unix() }
 
-// storeTime returns the store's time, in seconds, from the Date header of a response or of an error response. Without one, it
-// returns the time of this process.
-func (f *Feed) storeTime(answer middleware.Metadata, err error) time.Time {
-	if at, ok := awsmiddleware.GetServerTime(answer); ok {
+// storeTime returns the store's time in whole seconds, from the Date header of a response (metadata) or of an error response (err).
+// Without the header it returns the time of this process.
+func (f *Feed) storeTime(metadata middleware.Metadata, err error) time.Time {
+	if at, ok := awsmiddleware.GetServerTime(metadata); ok {
 		return at
 	}
 	if response := (*smithyhttp.ResponseError)(nil); errors.As(err, &response) && response.HTTPResponse() != nil {

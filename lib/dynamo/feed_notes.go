@@ -17,11 +17,11 @@ import (
 	"github.com/herald-progress/herald/lib/message"
 )
 
-// Add stores a note: one PutItem for its key, if it has one, and one for the note. No transaction is needed: a caller that
-// finds the key in use writes the note with the ID in the key's row, because the first caller may have failed before that.
+// Add stores a note by a PutItem. If the note has a key, a PutItem for the key comes first. The first caller may fail between the
+// two. No transaction is needed, because each later caller with the key writes the note again, with the ID in the key's row.
 //
-// The responses contain the store's time. If the time of the note differs from it, because a clock is wrong or the process was
-// suspended, Add writes the note again with the store's time.
+// The responses contain the store's time. If the time of the note differs from it by more than [feed.NoteSkew], because a clock is
+// wrong or the process was suspended, Add writes the note again with the store's time.
 func (f *Feed) Add(ctx context.Context, owner string, n feed.Note) (feed.Note, feed.Outcome, error) {
 	n.At = n.At.UTC().Truncate(time.Millisecond)
 	outcome := feed.Accepted
@@ -44,8 +44,8 @@ func (f *Feed) Add(ctx context.Context, owner string, n feed.Note) (feed.Note, f
 	return n, outcome, nil
 }
 
-// storeNote writes a note, again with the store's time if its time differs too much. It returns the stored note, and whether
-// another caller with the same key has stored it.
+// storeNote writes a note. If the response shows that the time of the note is wrong, it writes the note with the store's time, and
+// deletes the first one. It returns the stored note, and whether the note is that of another caller with the same key.
 func (f *Feed) storeNote(ctx context.Context, owner string, n feed.Note) (feed.Note, bool, error) {
 	byOther := false
 	for range maxNoteTries {
@@ -56,12 +56,13 @@ func (f *Feed) storeNote(ctx context.Context, owner string, n feed.Note) (feed.N
 		if n.WithinSkew(at) {
 			return n, byOther, nil
 		}
-		skewed, next := n, n.Restamped(at)
-		if n = next; n.Key != "" {
-			if n, err = f.replaceKey(ctx, owner, skewed, next); err != nil {
+		skewed, restamped := n, n.Restamped(at)
+		n = restamped
+		if n.Key != "" {
+			if n, err = f.replaceKey(ctx, owner, skewed, restamped); err != nil {
 				return feed.Note{}, false, err
 			}
-			byOther = n.ID != next.ID
+			byOther = n.ID != restamped.ID
 		}
 		if _, err := f.Dismiss(ctx, owner, skewed.ID); err != nil {
 			return feed.Note{}, false, err
@@ -90,18 +91,21 @@ func (f *Feed) putNote(ctx context.Context, owner string, n feed.Note) (time.Tim
 	return time.Time{}, fmt.Errorf("put item: %w", err)
 }
 
-// Notes returns an owner's notes by consistent reads, page by page.
+// Notes returns the owner's notes with an ID over since by consistent reads, page by page: the oldest, or the newest if since is
+// empty.
 func (f *Feed) Notes(ctx context.Context, owner, since string, limit int) ([]feed.Note, error) {
-	return f.notes(ctx, owner, since, afterNotes, limit, since == "")
+	newest := since == ""
+	return f.notes(ctx, owner, since, lastNoteID, limit, newest)
 }
 
-// NewestNotes returns the newest of an owner's notes in a range by consistent reads, page by page.
+// NewestNotes returns the newest of the owner's notes with an ID in (after, upTo] by consistent reads, page by page.
 func (f *Feed) NewestNotes(ctx context.Context, owner, after, upTo string, limit int) ([]feed.Note, error) {
-	return f.notes(ctx, owner, after, min(upTo, afterNotes), limit, true)
+	const newest = true
+	return f.notes(ctx, owner, after, min(upTo, lastNoteID), limit, newest)
 }
 
-// notes returns at most limit of an owner's notes after the id after, up to the id upTo, oldest first: the newest of them or
-// the oldest.
+// notes returns at most limit of the owner's notes with an ID in (after, upTo], oldest first. If the range has more notes, it
+// returns the newest of them if newest is true, otherwise the oldest.
 func (f *Feed) notes(ctx context.Context, owner, after, upTo string, limit int, newest bool) ([]feed.Note, error) {
 	from, to := noteEntry(truncatedID(after)), noteEntry(truncatedID(upTo))
 	if limit <= 0 || from > to {
@@ -123,7 +127,9 @@ func (f *Feed) notes(ctx context.Context, owner, after, upTo string, limit int, 
 			f.log().WarnContext(ctx, "decode note", "entry", entryOf(it), "err", err)
 			continue
 		}
-		if n.ID <= after || n.ID > upTo || !f.now().Before(n.ExpiresAt()) || n.InFuture(storeNow) {
+		inRange := n.ID > after && n.ID <= upTo // The ids in the query may be truncated, and BETWEEN includes after.
+		expired := !f.now().Before(n.ExpiresAt())
+		if !inRange || expired || n.InFuture(storeNow) {
 			continue
 		}
 		if notes = append(notes, n); len(notes) == limit {
@@ -136,8 +142,8 @@ func (f *Feed) notes(ctx context.Context, owner, after, upTo string, limit int, 
 	return notes, nil
 }
 
-// Dismiss deletes a note and reports whether there was one. If the SDK sent the request more than once, it reports true,
-// because the first try may have deleted the note.
+// Dismiss deletes a note and reports whether there was one. If the SDK sent the request more than once, Dismiss always reports
+// true, because the first try may have deleted the note.
 func (f *Feed) Dismiss(ctx context.Context, owner, id string) (bool, error) {
 	if truncatedID(id) != id {
 		return false, nil // No note has such an id.
@@ -162,8 +168,8 @@ func (f *Feed) Dismiss(ctx context.Context, owner, id string) (bool, error) {
 const (
 	// maxPage is the maximum number of notes or jobs in a page.
 	maxPage = 1000
-	// afterNotes sorts after every ULID.
-	afterNotes = "~"
+	// lastNoteID sorts after every ULID.
+	lastNoteID = "~"
 )
 
 // truncatedID truncates an id from a browser, so that the sort key with it is within the 1,024 bytes that DynamoDB allows.

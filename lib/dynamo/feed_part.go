@@ -14,19 +14,21 @@ import (
 	"github.com/herald-progress/herald/lib/feed"
 )
 
-// partNames are the attribute names in the update of a part. Several are reserved words of DynamoDB.
+// partNames are placeholders for the attribute names in the update of a part. Some of the names are reserved words of DynamoDB.
 var partNames = map[string]string{
 	"#parts": "parts", "#partsDone": "partsDone", "#partsFailed": "partsFailed", "#scope": "scope", "#seq": "seq", "#id": "id",
 	"#updatedAt": "updatedAt", "#expiresAt": "expiresAt", "#message": "message", "#terminal": "terminal",
 }
 
-// partUpdate returns the UpdateItem that adds the progress of one part since row, independent of other parts. Its condition
-// holds if [feed.Apply] would accept u and the execution of the row does not change.
+// partUpdate returns the UpdateItem that adds the progress of one part to the stored row, without changing other parts. row is the
+// row as it was last read or written. If that is not known, row has only the owner and the epoch of u.
 //
-//   - row has a Seq → the condition requires its epoch and, if it has the part, the counts of the part.
-//   - row has no Seq, because it is not cached → the condition requires that the part is new and that the row has the
-//     execution of u, on which its expiry depends.
-//   - row has no epoch either → the condition allows any epoch.
+// The condition of the UpdateItem holds if [feed.Apply] would accept u and the execution of the row stays the same. The stored row
+// must have
+//
+//   - the epoch of row, if row has a Seq or an epoch
+//   - the part with the same counts as in row, or not yet if row does not have it
+//   - the execution of u or of row, or none if both have none: the expiry depends on it
 func (f *Feed) partUpdate(row feed.Row, u feed.Update) (*dynamodb.UpdateItemInput, error) {
 	p := *u.Part
 	stored, exists := row.Parts[p.ID]
@@ -42,9 +44,10 @@ func (f *Feed) partUpdate(row feed.Row, u feed.Update) (*dynamodb.UpdateItemInpu
 	names := map[string]string{"#part": p.ID}
 	maps.Copy(names, partNames)
 	values := item{
+		// The sums grow by the difference to the stored part.
 		":done": numberValue(count.Done - stored.Done), ":failed": numberValue(count.Failed - stored.Failed),
 		":scope": scope, ":one": numberValue(1), ":id": stringValue(u.ID), ":at": stringValue(formatTime(at)),
-		":expired":   stringValue(formatTime(at.Add(-lifetime))), // a row that was updated then has expired
+		":expired":   stringValue(formatTime(at.Add(-lifetime))), // A row has expired if its last update was then or earlier.
 		":expiresAt": numberValue(expiresAt.Unix()), ":message": stringValue(u.State.Message),
 	}
 	condition := "attribute_exists(#parts) AND attribute_not_exists(#terminal) AND #updatedAt > :expired"
@@ -63,7 +66,8 @@ func (f *Feed) partUpdate(row feed.Row, u feed.Update) (*dynamodb.UpdateItemInpu
 	if exists {
 		condition += " AND #parts.#part[0] = :hadDone AND #parts.#part[1] = :hadFailed"
 		values[":hadDone"], values[":hadFailed"] = numberValue(stored.Done), numberValue(stored.Failed)
-		set = "#parts.#part[0] = :count, #parts.#part[1] = :countFailed" // Elements that a newer version added stay.
+		// A part is [done, failed]. A newer version may have added elements, which stay.
+		set = "#parts.#part[0] = :count, #parts.#part[1] = :countFailed"
 		values[":count"], values[":countFailed"] = numberValue(count.Done), numberValue(count.Failed)
 	} else {
 		values[":count"] = partCountValue(count)

@@ -17,7 +17,10 @@ import (
 func (f *Feed) PointersOf(ctx context.Context, arn string) iter.Seq2[feed.Pointer, error] {
 	return func(yield func(feed.Pointer, error) bool) {
 		for p, err := range f.pointers(ctx, f.entriesQuery(pointerOwner(arn), pointerEntryPrefix(arn), true)) {
-			if (err != nil || p.Execution == arn) && !yield(p, err) {
+			if err == nil && p.Execution != arn {
+				continue // The prefix also matches an ARN that continues with # after arn.
+			}
+			if !yield(p, err) {
 				return
 			}
 		}
@@ -50,14 +53,17 @@ func (f *Feed) pointers(ctx context.Context, q *dynamodb.QueryInput) iter.Seq2[f
 			if err != nil {
 				p, err = feed.Pointer{}, fmt.Errorf("query pointers: %w", err)
 			}
-			if (err != nil || f.now().Before(p.ExpiresAt())) && !yield(p, err) {
+			if expired := err == nil && !f.now().Before(p.ExpiresAt()); expired {
+				continue
+			}
+			if !yield(p, err) {
 				return
 			}
 		}
 	}
 }
 
-// DeletePointer deletes a pointer, unless it was written again meanwhile.
+// DeletePointer deletes the stored pointer if its epoch and time are still those of p.
 func (f *Feed) DeletePointer(ctx context.Context, p feed.Pointer) error {
 	err := f.deletePointer(ctx, p, "#epoch = :epoch AND #at = :at", map[string]string{"#at": "at"}, item{":at": stringValue(formatTime(p.At))})
 	if err != nil {
@@ -66,11 +72,12 @@ func (f *Feed) DeletePointer(ctx context.Context, p feed.Pointer) error {
 	return nil
 }
 
-// putPointer writes a pointer before its row is written: the sweeper deletes a pointer without a row, but nothing would find a
-// row without a pointer.
+// putPointer writes a pointer. The caller writes the pointer before the row: the sweeper deletes a pointer without a row, but
+// nothing would find a row without a pointer.
 //
-//   - A pointer of a newer epoch is stored → it stays, because the row to be written is of an older run.
-//   - That pointer is older than [feed.JobTTL] → it is replaced, because the row of its run may be deleted.
+//   - No pointer is stored, or one of an older or the same epoch → p is written.
+//   - A pointer of a newer epoch is stored → it stays, because p is of an older run.
+//   - The pointer of a newer epoch is older than [feed.JobTTL] → p is written, because the row of that run may be deleted.
 func (f *Feed) putPointer(ctx context.Context, p feed.Pointer) error {
 	it, err := marshal(pointerRow{
 		Owner: pointerOwner(p.Execution), Entry: pointerEntry(p), ExpiresAt: p.ExpiresAt().Unix(),
@@ -91,13 +98,14 @@ func (f *Feed) putPointer(ctx context.Context, p feed.Pointer) error {
 	return nil
 }
 
-// deletePointerOf deletes the pointer to a job that has ended, unless it is of a newer epoch. It ignores errors, because the
+// deletePointerOf deletes the pointer to a job that has ended, unless the pointer has a newer epoch. It ignores errors, because the
 // sweeper deletes pointers that are left.
 func (f *Feed) deletePointerOf(ctx context.Context, row feed.Row) {
 	_ = f.deletePointer(ctx, row.Pointer(), "#epoch <= :epoch", nil, nil)
 }
 
-// deletePointer deletes the pointer from p's execution to its job on a condition. It returns nil if the condition fails.
+// deletePointer deletes the pointer from p's execution to p's job on a condition. It returns nil if the condition fails. names and
+// values are the placeholders of the condition, except #epoch and :epoch.
 func (f *Feed) deletePointer(ctx context.Context, p feed.Pointer, condition string, names map[string]string, values item) error {
 	in := &dynamodb.DeleteItemInput{
 		TableName: &f.Table, Key: feedKey(pointerOwner(p.Execution), pointerEntry(p)),

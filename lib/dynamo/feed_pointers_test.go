@@ -28,7 +28,8 @@ func beginJobs(t *testing.T, s *dynamo.Feed, n int) {
 	}
 }
 
-// TestUnreadablePointersHideNoOthers reads pointers with damaged items at the start of two shards, and with a failing request.
+// TestUnreadablePointersHideNoOthers reads all pointers: once with a damaged item at the start of two shards, and once with a
+// failing request.
 func TestUnreadablePointersHideNoOthers(t *testing.T) {
 	const jobs = 40
 	for name, variable := range endpoints {
@@ -36,13 +37,13 @@ func TestUnreadablePointersHideNoOthers(t *testing.T) {
 			t.Parallel()
 			store, w := openFeed(t, variable, aws.NopRetryer{})
 			beginJobs(t, store, jobs)
-			for _, owner := range []string{"exec/03", "exec/0a"} {
-				damaged := map[string]types.AttributeValue{"owner": &types.AttributeValueMemberS{Value: owner}, "entry": &types.AttributeValueMemberS{Value: "exec# "}}
+			for _, shard := range []string{"exec/03", "exec/0a"} {
+				damaged := map[string]types.AttributeValue{"owner": str(shard), "entry": str("exec# ")}
 				if _, err := store.Client.PutItem(t.Context(), &dynamodb.PutItemInput{TableName: &store.Table, Item: damaged}); err != nil {
 					t.Fatal(err)
 				}
 			}
-			executions := func() (read int, failed []error) {
+			readAll := func() (read int, failed []error) { // counts the pointers and collects the errors
 				for p, err := range store.AllPointers(t.Context()) {
 					if err != nil {
 						failed = append(failed, err)
@@ -52,21 +53,24 @@ func TestUnreadablePointersHideNoOthers(t *testing.T) {
 				}
 				return read, failed
 			}
-			if read, failed := executions(); read != jobs || len(failed) != 2 {
-				t.Errorf("with two damaged pointers %d are read, want %d, the errors are %v", read, jobs, failed)
+			if read, failed := readAll(); read != jobs || len(failed) != 2 {
+				t.Errorf("with two damaged pointers %d pointers are read, want %d; the errors are %v", read, jobs, failed)
 			}
+			// The shard whose query fails may be one with a damaged item. Then there are only two errors.
 			w.setFault(failNth("Query", 5, feedtest.NotApplied))
-			if read, failed := executions(); read == 0 || read > jobs || len(failed) < 2 || !errors.Is(errors.Join(failed...), feedtest.ErrInjected) {
-				t.Errorf("with a shard that fails %d are read, the errors are %v", read, failed)
+			if read, failed := readAll(); read == 0 || read > jobs || len(failed) < 2 || !errors.Is(errors.Join(failed...), feedtest.ErrInjected) {
+				t.Errorf("with a failing query %d pointers are read, the errors are %v", read, failed)
 			}
 			w.setFault(nil)
-			if w.requests(); len(collectPointers(t, store, "arn 7")) != 1 || w.requests() != "Query" {
-				t.Error("reading an execution's pointers takes more than one query")
+			w.requests() // Forget the requests so far.
+			if pointers := collectPointers(t, store, "arn 7"); len(pointers) != 1 || w.requests() != "Query" {
+				t.Errorf("the pointers of an execution are %v, want one, read by one query", pointers)
 			}
 		})
 	}
 }
 
+// collectPointers returns the pointers of an execution.
 func collectPointers(t *testing.T, s *dynamo.Feed, arn string) []feed.Pointer {
 	t.Helper()
 	var all []feed.Pointer
@@ -79,7 +83,8 @@ func collectPointers(t *testing.T, s *dynamo.Feed, arn string) []feed.Pointer {
 	return all
 }
 
-// TestPointersOfMatchesTheWholeARN stores two executions in one shard. The ARN of one is a prefix of the other.
+// TestPointersOfMatchesTheWholeARN stores pointers of two executions. The sort keys of the pointers of "arn" have a prefix that
+// those of "arn#1" have, too.
 func TestPointersOfMatchesTheWholeARN(t *testing.T) {
 	for name, variable := range endpoints {
 		t.Run(name, func(t *testing.T) {
@@ -92,7 +97,7 @@ func TestPointersOfMatchesTheWholeARN(t *testing.T) {
 					t.Fatal(err)
 				}
 			}
-			if p := pointer(t, store); p.Job != "job of arn" {
+			if p := onlyPointer(t, store); p.Job != "job of arn" {
 				t.Errorf("the pointer is %+v", p)
 			}
 		})
@@ -106,8 +111,8 @@ func TestAllPointersStartsAtARandomShard(t *testing.T) {
 			t.Parallel()
 			store, _ := openFeed(t, variable, nil)
 			beginJobs(t, store, 30)
-			first := map[string]bool{}
-			for range 30 { // All 30 start at the same shard with probability 16^-29.
+			first := map[string]bool{} // the executions of the first pointers that were read
+			for range 30 {             // The probability that all 30 start at the same of 16 shards is 16^-29.
 				for p, err := range store.AllPointers(t.Context()) {
 					if err != nil {
 						t.Fatal(err)
@@ -123,7 +128,8 @@ func TestAllPointersStartsAtARandomShard(t *testing.T) {
 	}
 }
 
-// The process that writes the part does not know the execution of the job, on which the expiry of the row depends.
+// The process that writes the part does not know the execution of the job. It must read the row once, because the expiry of the row
+// depends on the execution.
 func TestPartsWithoutExecutionExtendTheExpiryOfTheirRow(t *testing.T) {
 	for name, variable := range endpoints {
 		t.Run(name, func(t *testing.T) {

@@ -14,9 +14,9 @@ import (
 	"github.com/herald-progress/herald/lib/feed"
 )
 
-// ClaimPush records a push by one UpdateItem with a random token. If the SDK resends the request after the response was lost,
-// the condition fails, and the token in the row shows that the caller has claimed the push. Other writes do not change the
-// token.
+// ClaimPush records a push by one UpdateItem, which writes a random token into the row. If the response is lost and the SDK resends
+// the request, the condition fails. The token in the row then shows that this call has claimed the push. Other writes do not change
+// the token.
 func (f *Feed) ClaimPush(ctx context.Context, row feed.Row, at time.Time) (feed.Row, bool, error) {
 	token := rand.Text()
 	progress, err := attributevalue.Marshal(row.WithPush(at).PushedProgress)
@@ -38,12 +38,12 @@ func (f *Feed) ClaimPush(ctx context.Context, row feed.Row, at time.Time) (feed.
 		ReturnValues:                        types.ReturnValueAllNew,
 		ReturnValuesOnConditionCheckFailure: types.ReturnValuesOnConditionCheckFailureAllOld,
 	})
-	it := item(nil)
+	it := item(nil) // the newest row
 	if err == nil {
 		it = out.Attributes
-	} else if failed, ok := conflictingItem(err); ok {
-		it, err = failed, nil
-		if it == nil {
+	} else if conflicting, ok := conflictingItem(err); ok {
+		it, err = conflicting, nil
+		if it == nil { // The row does not exist, or the endpoint does not return it.
 			it, err = f.getItem(ctx, row.Owner, jobEntry(row.State.UploadID))
 		}
 	}

@@ -15,7 +15,7 @@ import (
 	"github.com/herald-progress/herald/lib/message"
 )
 
-// item is an item of the AWS SDK.
+// item is an item as the AWS SDK represents it.
 type item = map[string]types.AttributeValue
 
 // jobRow is the item of a job.
@@ -25,11 +25,11 @@ type jobRow struct {
 	// ExpiresAt is the TTL attribute of the table, in epoch seconds.
 	ExpiresAt int64  `dynamodbav:"expiresAt"`
 	Epoch     string `dynamodbav:"epoch"`
-	// NamedEpoch is set if the run began without an epoch. It is empty until an update has one.
+	// NamedEpoch is absent if Epoch is the epoch in the updates. It is present and empty if no update of the run had an epoch yet.
 	NamedEpoch *string `dynamodbav:"namedEpoch,omitempty"`
 	Seq        int64   `dynamodbav:"seq"`
 	ID         string  `dynamodbav:"id"`
-	// Data is the state as JSON, without the job's id and the message, which have their own attributes.
+	// Data is the state as JSON. Its uploadId and message are empty, because Entry and Message contain them.
 	Data    string `dynamodbav:"data"`
 	Message string `dynamodbav:"message"`
 	// Terminal is absent if the state is not terminal.
@@ -37,7 +37,7 @@ type jobRow struct {
 	UpdatedAt string   `dynamodbav:"updatedAt"`
 	Execution string   `dynamodbav:"execution,omitempty"`
 	Keys      []string `dynamodbav:"keys,omitempty"`
-	// Parts is always present, because an update cannot write into a missing map. A part is [done, failed].
+	// Parts is always present, because an UpdateItem cannot write into a missing map. Each part is the list [done, failed].
 	Parts       map[string][]int64 `dynamodbav:"parts"`
 	PartsDone   int64              `dynamodbav:"partsDone"`
 	PartsFailed int64              `dynamodbav:"partsFailed"`
@@ -135,8 +135,10 @@ func decodeJob(it item) (feed.Row, error) {
 	return r, nil
 }
 
-// decodeState decodes a state. It returns the fields that this version does not know as a JSON object, or empty.
+// decodeState decodes the JSON of a state. It returns the fields that this version does not know as a JSON object, or an empty
+// string if there are none.
 func decodeState(data string) (state message.UploadProgress, unknown string, err error) {
+	// Most states have no unknown fields.
 	strict := json.NewDecoder(strings.NewReader(data))
 	strict.DisallowUnknownFields()
 	if strict.Decode(&state) == nil && !strict.More() {
@@ -167,7 +169,7 @@ func decodeParts(r *feed.Row, row jobRow) error {
 		r.Parts = make(map[string]feed.PartCount, len(row.Parts))
 	}
 	for id, count := range row.Parts {
-		if len(count) < len(partCountRow(feed.PartCount{})) { // A newer version may have more.
+		if len(count) < 2 { // [done, failed], to which a newer version may add numbers.
 			return fmt.Errorf("parts: %q has %d numbers", id, len(count))
 		}
 		r.Parts[id] = feed.PartCount{Done: count[0], Failed: count[1]}
@@ -190,10 +192,11 @@ type noteRow struct {
 	ExpiresAt int64  `dynamodbav:"expiresAt"`
 	At        string `dynamodbav:"at"`
 	Type      string `dynamodbav:"type"`
-	// Data is JSON.
+	// Data is the note's data as JSON.
 	Data string `dynamodbav:"data"`
 }
 
+// encodeNote returns the item of a note. It does not contain the key of the note.
 func encodeNote(owner string, n feed.Note) (item, error) {
 	data, err := feed.MarshalData(n.Data)
 	if err != nil {
@@ -229,13 +232,14 @@ func decodeNote(it item) (feed.Note, error) {
 	return feed.Note{ID: id, At: at, Data: envelope.Data}, nil
 }
 
-// keyRow is the item of an idempotency key, with the first note that has it.
+// keyRow is the item of an idempotency key.
 type keyRow struct {
 	Owner     string `dynamodbav:"owner"`
 	Entry     string `dynamodbav:"entry"`
 	ExpiresAt int64  `dynamodbav:"expiresAt"`
-	Note      string `dynamodbav:"note"`
-	At        string `dynamodbav:"at"`
+	// Note and At are the ID and the time of the note that has the key.
+	Note string `dynamodbav:"note"`
+	At   string `dynamodbav:"at"`
 }
 
 // pointerRow is the item of a [feed.Pointer].
@@ -256,7 +260,7 @@ func decodePointer(it item) (feed.Pointer, error) {
 		return feed.Pointer{}, fmt.Errorf("row: %w", err)
 	}
 	entry, ok := strings.CutPrefix(row.Entry, pointerPrefix)
-	end := strings.LastIndexByte(entry, '#') // The hash contains no #.
+	end := strings.LastIndexByte(entry, '#') // The entry is <ARN>#<hash>, and the hash contains no #.
 	if !ok || end < 0 {
 		return feed.Pointer{}, errors.New("entry: is not that of a pointer")
 	}
@@ -267,6 +271,7 @@ func decodePointer(it item) (feed.Pointer, error) {
 	return feed.Pointer{Execution: entry[:end], Owner: row.User, Job: row.Job, Epoch: row.Epoch, At: at}, nil
 }
 
+// marshal returns the item of a row, which is a struct with dynamodbav tags.
 func marshal(row any) (item, error) {
 	it, err := attributevalue.MarshalMap(row)
 	if err != nil {
@@ -275,6 +280,7 @@ func marshal(row any) (item, error) {
 	return it, nil
 }
 
+// parseTime parses the value of an attribute that formatTime has formatted. The error names the attribute.
 func parseTime(attribute, s string) (time.Time, error) {
 	at, err := time.Parse(timeLayout, s)
 	if err != nil {

@@ -15,9 +15,10 @@ import (
 	"github.com/herald-progress/herald/lib/message"
 )
 
+// noon is the time of the rows of these tests.
 var noon = time.Date(2026, 11, 22, 12, 0, 0, 123_000_000, time.UTC)
 
-// sampleRow has every attribute.
+// sampleRow returns a row that has every attribute of an item except namedEpoch and push.
 func sampleRow() feed.Row {
 	return feed.Row{
 		Owner: feed.User("u1"), Epoch: "2026-11-22T10:00:00.123Z#0000", Seq: 17, ID: "01JD9",
@@ -88,8 +89,9 @@ func TestFeedItemFormat(t *testing.T) {
 	}
 }
 
-// Reads are billed in units of 4 KB. The size is that of names and values
-// (https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/CapacityUnitCalculations.html).
+// DynamoDB bills reads in units of 4 KB, by the size of the names and values of the attributes
+// (https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/CapacityUnitCalculations.html). The test makes the largest row
+// without parts: all fields have their maximum, and the message is as long as a frame allows.
 func TestJobWithoutPartsFitsIn4KB(t *testing.T) {
 	text := func(n int) string { return strings.Repeat("x", n) }
 	row := feed.Row{
@@ -100,10 +102,10 @@ func TestJobWithoutPartsFitsIn4KB(t *testing.T) {
 		UpdatedAt: noon, Execution: text(message.MaxExecution),
 		PushedAt: noon, PushedSeq: 1 << 40, PushedProgress: 42.51,
 	}
-	for range 16 {
+	for range 16 { // the maximum of keys, whose hashes have 16 characters
 		row.Keys = append(row.Keys, text(16))
 	}
-	for _, letter := range []string{"x", "<"} { // "<" would take more bytes with HTML escapes
+	for _, letter := range []string{"x", "<"} { // "<" would take more bytes with HTML escapes.
 		row.State.FileName, row.State.Message = strings.Repeat(letter, message.MaxName), ""
 		for message.New(row.State, "", noon).CheckSize("") == nil {
 			row.State.Message += letter
@@ -112,20 +114,21 @@ func TestJobWithoutPartsFitsIn4KB(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		it["push"] = stringValue(text(26))
+		it["push"] = stringValue(text(26)) // as long as the token of a push
 		if got := size(&types.AttributeValueMemberM{Value: it}); got > 4096 || len(row.State.Message) < 100 {
 			t.Errorf("the largest row of %q takes %d bytes, with a message of %d", letter, got, len(row.State.Message))
 		}
 	}
 }
 
+// size returns the size of a value in bytes, as DynamoDB bills it.
 func size(v types.AttributeValue) int {
-	const nested = 3 // bytes of overhead of a list or map
+	const nested = 3 // the overhead of a list or map
 	switch v := v.(type) {
 	case *types.AttributeValueMemberS:
 		return len(v.Value)
 	case *types.AttributeValueMemberN:
-		return len(v.Value)/2 + 2
+		return len(v.Value)/2 + 2 // a byte for two digits, and at most two more
 	case *types.AttributeValueMemberL:
 		sum := nested
 		for _, element := range v.Value {
@@ -266,7 +269,7 @@ func TestRowCacheIsBounded(t *testing.T) {
 		row.State.UploadID = fmt.Sprint(n)
 		cache.put(storedRow{Row: row})
 		if got, ok := cache.get(row.Owner, row.State.UploadID); !ok || got.State.UploadID != row.State.UploadID || len(cache.rows) > maxCachedRows {
-			t.Fatalf("of %d rows %d are cached, the last: %t", n+1, len(cache.rows), ok)
+			t.Fatalf("after %d rows, %d are cached; the last row is cached: %t", n+1, len(cache.rows), ok)
 		}
 	}
 	for _, tt := range []struct {
@@ -284,17 +287,17 @@ func TestRowCacheIsBounded(t *testing.T) {
 	}
 }
 
-// FuzzDecodeJob checks that decodeJob never panics, and that decoded rows survive a round trip.
+// FuzzDecodeJob checks that decodeJob never panics, and that a decoded row stays the same when it is encoded and decoded again.
 func FuzzDecodeJob(f *testing.F) {
 	f.Add(`{"fileName":"f","progress":1}`, "2026-11-22T10:00:00.123Z", "2026-11-22T10:00:00.123Z#0000", int64(1), false)
 	f.Add(`{"progress":1,"status":"paused","steps":[{"a":"<"}]}`, "2026-11-22T10:00:00.123Z", "", int64(9), false)
 	f.Add(`{"status":"skipped","Progress":7}`, "2026-11-22T10:00:00.123Z", "x", int64(9), true)
-	f.Fuzz(func(t *testing.T, data, at, run string, seq int64, terminal bool) {
+	f.Fuzz(func(t *testing.T, data, at, namedEpoch string, seq int64, terminal bool) {
 		it, err := encodeJob(sampleRow())
 		if err != nil {
 			t.Fatal(err)
 		}
-		it["data"], it["updatedAt"], it["namedEpoch"], it["seq"] = stringValue(data), stringValue(at), stringValue(run), numberValue(seq)
+		it["data"], it["updatedAt"], it["namedEpoch"], it["seq"] = stringValue(data), stringValue(at), stringValue(namedEpoch), numberValue(seq)
 		if delete(it, "terminal"); terminal {
 			it["terminal"] = &types.AttributeValueMemberBOOL{Value: true}
 		}

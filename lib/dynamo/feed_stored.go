@@ -11,11 +11,11 @@ import (
 	"github.com/herald-progress/herald/lib/feed"
 )
 
-// storedRow is a job's row with its item, which may have attributes that this version does not know.
+// storedRow is a job's row and the item from which it was decoded.
 type storedRow struct {
 	feed.Row
 
-	// item is nil if the job has no row.
+	// item may have attributes that this version does not know. It is nil if the job has no row.
 	item item
 }
 
@@ -33,8 +33,8 @@ func (f *Feed) decodeStored(ctx context.Context, owner, job string, it item) sto
 	return storedRow{Row: row, item: it}
 }
 
-// partialRow returns an Unreadable row with the attributes of an item that can be decoded, or without epoch and seq, a row
-// without Seq. The default of UpdatedAt is now.
+// partialRow returns an Unreadable row with those attributes of an item that can be decoded. If its epoch or its seq cannot be
+// decoded, it returns a row whose Seq is 0. If its time cannot be decoded, UpdatedAt is now.
 func partialRow(owner string, it item, now time.Time) feed.Row {
 	stringOf := func(name string) (string, bool) {
 		v, ok := it[name].(*types.AttributeValueMemberS)
@@ -69,11 +69,12 @@ func partialRow(owner string, it item, now time.Time) feed.Row {
 	return row
 }
 
-// versionAttributes identify the version of a row. Each update changes seq, a new run the epoch, a row that replaces a deleted
-// one the id, and a claimed push pushedSeq.
+// versionAttributes identify the version of a row. Each update changes seq, and each claimed push pushedSeq. A new run, which begins
+// again with seq 1, changes epoch. A row that TTL deleted and that was written again has another id.
 var versionAttributes = []string{"epoch", "seq", "id", "pushedSeq"}
 
-// unchangedCondition returns the condition that the stored item is still it, with its names and values.
+// unchangedCondition returns the condition that the stored item is still the same version as it, or that there is still no item if
+// it is nil. It also returns the names and values of the condition.
 func unchangedCondition(it item) (string, map[string]string, item) {
 	if it == nil {
 		return "attribute_not_exists(#entry)", map[string]string{"#entry": "entry"}, nil
@@ -97,8 +98,8 @@ func unchangedCondition(it item) (string, map[string]string, item) {
 	return strings.Join(conditions, " AND "), names, values
 }
 
-// copyUnknown copies to next, which replaces before in the same run, the attributes that only before has: those of a newer
-// version, and the token of the last claimed push.
+// copyUnknown copies the attributes that only before has to next, which is to replace before in the same run. These are attributes
+// of a newer version, and the token of the last claimed push.
 func copyUnknown(before, next item) {
 	for name, oldValue := range before {
 		newValue, ok := next[name]
@@ -110,7 +111,7 @@ func copyUnknown(before, next item) {
 	}
 }
 
-// withUnknown returns next. If deep is true, it adds the fields and elements that only before has.
+// withUnknown returns next. If deep is true, it adds to the maps and lists in next the fields and elements that only before has.
 func withUnknown(before, next types.AttributeValue, deep bool) types.AttributeValue {
 	if !deep {
 		return next

@@ -13,6 +13,9 @@ import (
 	"github.com/herald-progress/herald/lib/message"
 )
 
+// These tests run on the emulators. The tests of one emulator do not disturb each other: each opens a new table. openFeed also returns
+// the wire, on which a test lets requests fail and counts them.
+
 func TestFeedMeetsTheStoreContract(t *testing.T) {
 	for name, variable := range endpoints {
 		t.Run(name, func(t *testing.T) {
@@ -39,12 +42,12 @@ func TestFeedExpiresNotesAndCorrectsClocks(t *testing.T) {
 
 func TestRetriesSucceedWhenFeedRequestsFail(t *testing.T) {
 	for name, variable := range endpoints {
-		for retries, retryer := range retryers {
+		for retries, newRetryer := range retryers {
 			t.Run(name+", "+retries, func(t *testing.T) {
 				t.Parallel()
-				const seed, rate = 4711, 0.1
+				const seed, rate = 4711, 0.1 // A tenth of the requests fails.
 				faults := feedtest.NewFaults(seed, rate)
-				store, w := openFeed(t, variable, retryer())
+				store, w := openFeed(t, variable, newRetryer())
 				w.setFault(func(string) feedtest.Fault { return faults.Next() })
 				feedtest.RunFaulty(t, func(*testing.T) feed.Store { return store })
 				if faults.Injected() == 0 {
@@ -55,7 +58,7 @@ func TestRetriesSucceedWhenFeedRequestsFail(t *testing.T) {
 	}
 }
 
-// failNth returns a function that fails the nth request of an operation.
+// failNth returns a fault for [wire]: the nth request of an operation fails.
 func failNth(operation string, n int, fault feedtest.Fault) func(string) feedtest.Fault {
 	return func(sent string) feedtest.Fault {
 		if sent == operation {
@@ -67,11 +70,13 @@ func failNth(operation string, n int, fault feedtest.Fault) func(string) feedtes
 	}
 }
 
+// stateUpdate returns a running state of a job. Its ID depends on the arguments.
 func stateUpdate(job string, progress float64, at time.Time) feed.Update {
 	data := message.UploadProgress{UploadID: job, FileName: "f.csv", Progress: progress, Message: "m", Phase: "parse"}
 	return feed.Update{State: data, Epoch: "2026-11-22T10:00:00.123Z#0000", ID: fmt.Sprint(job, progress, at.UnixMilli()), At: at}
 }
 
+// partUpdate returns an update of a part of a job of 1,000 steps.
 func partUpdate(job, id string, done int64, at time.Time) feed.Update {
 	u := stateUpdate(job, 0, at)
 	u.ID = fmt.Sprint(id, done)
@@ -79,8 +84,8 @@ func partUpdate(job, id string, done int64, at time.Time) feed.Update {
 	return u
 }
 
-// pointer returns the only pointer of the execution "arn".
-func pointer(t *testing.T, s *dynamo.Feed) feed.Pointer {
+// onlyPointer returns the only pointer of the execution "arn".
+func onlyPointer(t *testing.T, s *dynamo.Feed) feed.Pointer {
 	t.Helper()
 	all := collectPointers(t, s, "arn")
 	if len(all) != 1 {
@@ -95,7 +100,7 @@ func TestRequestsPerUpdate(t *testing.T) {
 			t.Parallel()
 			store, w := openFeed(t, variable, aws.NopRetryer{})
 			other := &dynamo.Feed{Client: store.Client, Table: store.Table} // another process
-			w.requests()
+			w.requests()                                                    // Forget the requests that created the table.
 			at := time.Now()
 			execution := stateUpdate("job", 5, at.Add(5*time.Second))
 			execution.Execution = "arn"
@@ -232,14 +237,15 @@ func TestPointerIsWrittenBeforeItsRow(t *testing.T) {
 			if _, outcome, err := store.Apply(t.Context(), "user/u", u); err != nil || outcome != feed.Accepted {
 				t.Fatalf("Apply: %q, %v", outcome, err)
 			}
-			if p := pointer(t, store); p.Job != "job" {
+			if p := onlyPointer(t, store); p.Job != "job" {
 				t.Errorf("the pointer is %+v", p)
 			}
 		})
 	}
 }
 
-// TestConditionsCheckCachedRows writes a row in another process after the first process has cached it.
+// TestConditionsCheckCachedRows lets another process change a row after the first process has cached it: it claims a push, and then
+// it begins a new run. The next update of the first process must not undo either.
 func TestConditionsCheckCachedRows(t *testing.T) {
 	for name, variable := range endpoints {
 		t.Run(name, func(t *testing.T) {
@@ -271,7 +277,7 @@ func TestConditionsCheckCachedRows(t *testing.T) {
 			late := stateUpdate("job", 30, at.Add(1300*time.Millisecond))
 			late.Execution = "arn"
 			apply(store, late, feed.Stale)
-			if p := pointer(t, store); p.Epoch != redriven.Epoch {
+			if p := onlyPointer(t, store); p.Epoch != redriven.Epoch {
 				t.Errorf("after a late update of the earlier epoch, the pointer is %+v", p)
 			}
 		})

@@ -17,9 +17,13 @@ import (
 	"github.com/herald-progress/herald/lib/message"
 )
 
+// These tests are about rows that a newer version of Herald wrote, or that are damaged. This version must show what it can read, keep
+// what it does not know, and replace a row that it cannot read.
+
+// The epochs of a run and of its redrive.
 const (
-	run      = "2026-11-22T10:00:00.123Z#0000"
-	redriven = "2026-11-22T10:00:00.123Z#0001"
+	runEpoch     = "2026-11-22T10:00:00.123Z#0000"
+	redriveEpoch = "2026-11-22T10:00:00.123Z#0001"
 )
 
 func str(s string) types.AttributeValue { return &types.AttributeValueMemberS{Value: s} }
@@ -28,14 +32,20 @@ func list(values ...types.AttributeValue) types.AttributeValue {
 	return &types.AttributeValueMemberL{Value: values}
 }
 
-// feedOfNewerVersion returns a feed with rows of a newer version, the model of the table, and the log of the feed.
+// feedOfNewerVersion returns a feed, the model of its table, and its log. The table has five jobs:
+//
+//	good      of this version
+//	paused    of a newer version: an unknown status, unknown fields ("steps") and attributes ("shiny"), longer parts and scope
+//	skipped   of a newer version: terminal, with an unknown status
+//	broken    damaged: the state cannot be decoded, but epoch, seq and id can
+//	nameless  damaged: only the epoch can be decoded
 func feedOfNewerVersion(t *testing.T) (*dynamo.Feed, *model, *bytes.Buffer) {
 	t.Helper()
 	m, log := &model{}, &bytes.Buffer{}
 	s := &dynamo.Feed{Client: m.client(), Table: "feed", Log: slog.New(slog.NewTextHandler(log, nil))}
 	for _, job := range []string{"good", "paused", "skipped", "broken", "nameless"} {
 		for _, u := range []feed.Update{stateUpdate(job, 10, time.Now()), partUpdate(job, "1", 5, time.Now())} {
-			u.Epoch = run
+			u.Epoch = runEpoch
 			if _, _, err := s.Apply(t.Context(), "user/u", u); err != nil {
 				t.Fatal(err)
 			}
@@ -62,6 +72,7 @@ func feedOfNewerVersion(t *testing.T) (*dynamo.Feed, *model, *bytes.Buffer) {
 	return s, m, log
 }
 
+// statusOf returns the status and the data of the row's frame.
 func statusOf(t *testing.T, row feed.Row) (status string, data map[string]any) {
 	t.Helper()
 	frame, err := row.Envelope().Encode()
@@ -104,14 +115,14 @@ func TestApplyReplacesAnUnreadableJob(t *testing.T) {
 		for name, u := range map[string]feed.Update{"a state": stateUpdate(job, 20, at), "a part": partUpdate(job, "2", 1, at), "no epoch": stateUpdate(job, 20, at)} {
 			t.Run(job+", "+name, func(t *testing.T) {
 				s, _, _ := feedOfNewerVersion(t)
-				if u.Epoch = run; name == "no epoch" {
+				if u.Epoch = runEpoch; name == "no epoch" {
 					u.Epoch = ""
 				}
 				row, outcome, err := s.Apply(t.Context(), "user/u", u)
 				if err != nil || outcome != feed.Accepted || row.State.FileName != "f.csv" {
 					t.Fatalf("Apply: %+v, %q, %v", row, outcome, err)
 				}
-				if job == "broken" && !row.Newer(run, 2) {
+				if job == "broken" && !row.Newer(runEpoch, 2) {
 					t.Errorf("a tab that has seq 2 ignores epoch %s, seq %d", row.Epoch, row.Seq)
 				}
 				stored, err := s.Job(t.Context(), "user/u", job)
@@ -119,7 +130,7 @@ func TestApplyReplacesAnUnreadableJob(t *testing.T) {
 					t.Errorf("%v, stored (-want +got):\n%s", err, diff)
 				}
 				if row.EpochFromTime {
-					return // the run would adopt an older epoch
+					return // The run would adopt the epoch of an older run.
 				}
 				u.ID, u.Part = "an old run", nil
 				u.Epoch = "2026-11-22T09:00:00.000Z#0000"
@@ -136,8 +147,8 @@ func TestApplyPreservesAttributesOfNewerVersions(t *testing.T) {
 	at := time.Now().Add(time.Second)
 	apply := func(u feed.Update) feed.Row {
 		t.Helper()
-		if u.Epoch != redriven {
-			u.Epoch = run
+		if u.Epoch != redriveEpoch {
+			u.Epoch = runEpoch
 		}
 		row, outcome, err := s.Apply(t.Context(), "user/u", u)
 		if err != nil || outcome != feed.Accepted {
@@ -145,6 +156,8 @@ func TestApplyPreservesAttributesOfNewerVersions(t *testing.T) {
 		}
 		return row
 	}
+	// check requires that the row has a status, whether its state has the unknown field, whether its item has the unknown
+	// attributes, and that it is stored.
 	check := func(what string, row feed.Row, status string, hasSteps, hasUnknown bool) {
 		t.Helper()
 		got, data := statusOf(t, row)
@@ -177,7 +190,7 @@ func TestApplyPreservesAttributesOfNewerVersions(t *testing.T) {
 	end.State.Status, end.EndedExecution = message.StatusFailed, "arn"
 	check("the end of its execution", apply(end), "failed", true, true)
 	again := stateUpdate("paused", 1, at)
-	again.Epoch = redriven
+	again.Epoch = redriveEpoch
 	again.Part = &message.Part{ID: "1", Done: 1, Total: 9}
 	check("a new run", apply(again), "", false, false)
 }
@@ -185,7 +198,7 @@ func TestApplyPreservesAttributesOfNewerVersions(t *testing.T) {
 func TestStateReplacesUnknownFieldsOfTheStateOnly(t *testing.T) {
 	s, m, _ := feedOfNewerVersion(t)
 	u := stateUpdate("paused", 20, time.Now())
-	u.Epoch = run
+	u.Epoch = runEpoch
 	row, outcome, err := s.Apply(t.Context(), "user/u", u)
 	if err != nil || outcome != feed.Accepted {
 		t.Fatalf("Apply: %q, %v", outcome, err)
@@ -200,7 +213,7 @@ func TestUnknownTerminalStatusIsTerminal(t *testing.T) {
 	s, m, _ := feedOfNewerVersion(t)
 	before := m.item("user/u", "job#skipped")
 	for _, u := range []feed.Update{stateUpdate("skipped", 20, time.Now()), partUpdate("skipped", "1", 9, time.Now())} {
-		u.Epoch = run
+		u.Epoch = runEpoch
 		if row, outcome, err := s.Apply(t.Context(), "user/u", u); err != nil || outcome != feed.Ignored || !row.Terminal() {
 			t.Errorf("Apply: %+v, %q, %v", row, outcome, err)
 		}
@@ -209,7 +222,7 @@ func TestUnknownTerminalStatusIsTerminal(t *testing.T) {
 		t.Errorf("the row was %v and is %v", before, after)
 	}
 	again := stateUpdate("skipped", 1, time.Now())
-	again.Epoch = redriven
+	again.Epoch = redriveEpoch
 	if row, outcome, err := s.Apply(t.Context(), "user/u", again); err != nil || outcome != feed.Accepted || row.Terminal() {
 		t.Errorf("the next run: %+v, %q, %v", row, outcome, err)
 	}
@@ -230,7 +243,7 @@ func TestUnreadableNotesHideNoOthers(t *testing.T) {
 	m.items[[2]string{"user/u", "note#3"}]["at"] = str("long ago")
 	for key, it := range m.items {
 		if strings.HasPrefix(key[1], "key#") {
-			it["note"] = list() // no key can be read
+			it["note"] = list() // No row of a key can be decoded.
 		}
 	}
 	for _, since := range []string{"", "0"} {

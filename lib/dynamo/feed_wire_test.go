@@ -20,22 +20,24 @@ import (
 	"github.com/herald-progress/herald/lib/feed/feedtest"
 )
 
-// idleConnections is the number of requests that the tests have in flight.
+// idleConnections is how many connections to an emulator stay open for the next requests. The tests have no more requests in flight.
 const idleConnections = 64
 
-// wire is the HTTP client of the SDK. It records the requests, and fails some before they are sent or after their response.
+// wire is the HTTP client of the SDK. It records the requests. It lets some requests fail, before they are sent or after their
+// response. It is also the clock of the store: it replaces the Date header of each response.
 type wire struct {
 	client *http.Client
-	// oneByOne sends one request at a time, because concurrent updates in moto are not atomic.
+	// oneByOne is true if only one request is sent at a time. moto needs this: its concurrent updates are not atomic.
 	oneByOne bool
+	sending  sync.Mutex // is held while a request is sent, if oneByOne is true
 
-	sending     sync.Mutex
-	mu          sync.Mutex
-	clockOffset time.Duration                         // how far the endpoint's clock is ahead
-	fault       func(operation string) feedtest.Fault // nil injects no faults
-	sent        []string
+	mu          sync.Mutex                            // protects the fields below
+	clockOffset time.Duration                         // how far the store's clock is ahead
+	fault       func(operation string) feedtest.Fault // the fault of the next request; nil means no faults
+	sent        []string                              // the operations that were sent
 }
 
+// Do sends a request of the SDK.
 func (w *wire) Do(r *http.Request) (*http.Response, error) {
 	_, operation, _ := strings.Cut(r.Header.Get("X-Amz-Target"), ".")
 	w.mu.Lock()
@@ -73,14 +75,14 @@ func (w *wire) send(r *http.Request) (*http.Response, error) {
 	return response, err
 }
 
-// Now returns the endpoint's time.
+// Now returns the store's time.
 func (w *wire) Now() time.Time {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	return time.Now().Add(w.clockOffset)
 }
 
-// Pass advances the clock of the endpoint.
+// Pass advances the store's clock.
 func (w *wire) Pass(d time.Duration) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
@@ -94,7 +96,7 @@ func (w *wire) setFault(fault func(operation string) feedtest.Fault) {
 	w.fault = fault
 }
 
-// requests returns the operations that were sent since the last call.
+// requests returns the operations that were sent since the last call of requests, separated by spaces.
 func (w *wire) requests() string {
 	w.mu.Lock()
 	defer w.mu.Unlock()
@@ -122,7 +124,7 @@ func openFeed(t *testing.T, variable string, retryer aws.Retryer) (*dynamo.Feed,
 	t.Helper()
 	w, client := newWireClient(t, variable, retryer)
 	store := &dynamo.Feed{Client: client, Table: "feed_" + rand.Text()}
-	for range 2 { // creating an existing table is no error
+	for range 2 { // To create an existing table is no error.
 		if err := dynamo.CreateFeed(t.Context(), store.Client, store.Table); err != nil {
 			t.Fatal(err)
 		}
@@ -130,7 +132,7 @@ func openFeed(t *testing.T, variable string, retryer aws.Retryer) (*dynamo.Feed,
 	return store, w
 }
 
-// retryers are the SDK's retries, switched off and on.
+// retryers make a retryer of the SDK, for each of the two ways to run a test.
 var retryers = map[string]func() aws.Retryer{
 	"the SDK does not retry": func() aws.Retryer { return aws.NopRetryer{} },
 	"the SDK retries": func() aws.Retryer {

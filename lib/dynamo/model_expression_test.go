@@ -1,6 +1,7 @@
 package dynamo_test
 
 import (
+	"cmp"
 	"fmt"
 	"reflect"
 	"regexp"
@@ -12,15 +13,16 @@ import (
 	"github.com/aws/smithy-go"
 )
 
-// expression evaluates the condition and update expressions that the adapter sends
+// expression evaluates the condition and update expressions that package dynamo sends
 // (https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/Expressions.html): comparisons, BETWEEN, AND, OR,
-// functions, and SET with sums.
+// functions, and SET with sums. It is a recursive descent parser that evaluates what it parses. After the first error it has no more
+// tokens, and err is set.
 type expression struct {
-	names  map[string]string
+	names  map[string]string // the placeholders of the request
 	values attributes
 
-	tokens []string
-	item   attributes
+	tokens []string   // that are not parsed yet
+	item   attributes // on which the expression is evaluated
 	err    error
 }
 
@@ -29,7 +31,7 @@ const anything = "ANYTHING"
 
 var tokenPattern = regexp.MustCompile(`<=|>=|[=<>(),+.\[\]-]|[#:]?\w+`)
 
-// tokensOf holds the tokens of each expression. The adapter has few, and schedules evaluate them a million times.
+// tokensOf caches the tokens of each expression. There are few expressions, and schedules evaluate them a million times.
 var tokensOf sync.Map
 
 func tokenize(expression string) []string {
@@ -104,6 +106,7 @@ func (e *expression) comparison() bool {
 	return compare(left, e.operand(), operator)
 }
 
+// argument returns the value of the only argument of a function.
 func (e *expression) argument() types.AttributeValue {
 	e.expect("(")
 	v := e.operand()
@@ -170,6 +173,7 @@ func (e *expression) path() []any {
 	}
 }
 
+// follow returns the value at a path in the item, or nil if there is none.
 func (e *expression) follow(path []any) types.AttributeValue {
 	var v types.AttributeValue = &types.AttributeValueMemberM{Value: e.item}
 	for _, step := range path {
@@ -190,7 +194,7 @@ func (e *expression) follow(path []any) types.AttributeValue {
 	return v
 }
 
-// update applies SET to next, a copy of the item. All operands have their values from before the update.
+// update applies a SET expression to next, which is a copy of the item. All operands have the values from before the update.
 func (e *expression) update(update string, next attributes) error {
 	e.tokens, e.item = tokenize(update), clone(next)
 	e.expect("SET")
@@ -218,6 +222,7 @@ func (e *expression) update(update string, next attributes) error {
 	return nil
 }
 
+// set sets the value at a path in next.
 func (e *expression) set(next attributes, path []any, v types.AttributeValue) {
 	into := &expression{item: next}
 	last := path[len(path)-1]
@@ -233,6 +238,7 @@ func (e *expression) set(next attributes, path []any, v types.AttributeValue) {
 	}
 }
 
+// next removes and returns the next token.
 func (e *expression) next() string {
 	if len(e.tokens) == 0 {
 		e.failf("unexpected end")
@@ -243,6 +249,7 @@ func (e *expression) next() string {
 	return token
 }
 
+// accept removes the next token if it is token, and reports whether it was.
 func (e *expression) accept(token string) bool {
 	if len(e.tokens) == 0 || e.tokens[0] != token {
 		return false
@@ -251,6 +258,7 @@ func (e *expression) accept(token string) bool {
 	return true
 }
 
+// expect removes the next token, which must be token.
 func (e *expression) expect(token string) {
 	if !e.accept(token) {
 		e.failf("%q is missing before %v", token, e.tokens)
@@ -264,24 +272,24 @@ func (e *expression) failf(format string, args ...any) {
 	e.tokens = nil
 }
 
-// compare compares two values of one type. It is false if one is missing.
+// compare reports whether left and right are in the relation of the operator. It returns false if a value is missing or the values
+// have different types.
 func compare(left, right types.AttributeValue, operator string) bool {
 	if left == nil || right == nil {
 		return false
 	}
-	order, alike := 0, false
+	order, ordered := 0, false
 	switch l := left.(type) {
 	case *types.AttributeValueMemberS:
 		if r, ok := right.(*types.AttributeValueMemberS); ok {
-			order, alike = strings.Compare(l.Value, r.Value), true
+			order, ordered = strings.Compare(l.Value, r.Value), true
 		}
 	case *types.AttributeValueMemberN:
 		if _, ok := right.(*types.AttributeValueMemberN); ok {
-			difference := numberOf(left) - numberOf(right)
-			order, alike = sign(difference), true
+			order, ordered = cmp.Compare(numberOf(left), numberOf(right)), true
 		}
 	}
-	if !alike {
+	if !ordered { // Values of other types can only be equal.
 		return operator == "=" && reflect.DeepEqual(left, right)
 	}
 	switch operator {
@@ -298,17 +306,7 @@ func compare(left, right types.AttributeValue, operator string) bool {
 	}
 }
 
-func sign(f float64) int {
-	switch {
-	case f < 0:
-		return -1
-	case f > 0:
-		return 1
-	default:
-		return 0
-	}
-}
-
+// sum returns left plus or minus right, by the sign.
 func (e *expression) sum(left, right types.AttributeValue, sign string) types.AttributeValue {
 	for _, v := range []types.AttributeValue{left, right} {
 		if _, ok := v.(*types.AttributeValueMemberN); !ok {
@@ -323,6 +321,7 @@ func (e *expression) sum(left, right types.AttributeValue, sign string) types.At
 	return &types.AttributeValueMemberN{Value: strconv.FormatFloat(total, 'f', -1, 64)}
 }
 
+// numberOf returns the value of a number, or 0 if v is not a number.
 func numberOf(v types.AttributeValue) float64 {
 	n, ok := v.(*types.AttributeValueMemberN)
 	if !ok {
@@ -335,6 +334,7 @@ func numberOf(v types.AttributeValue) float64 {
 	return f
 }
 
+// stringOf returns the value of a string, or an empty string if v is not a string.
 func stringOf(v types.AttributeValue) string {
 	s, ok := v.(*types.AttributeValueMemberS)
 	if !ok {

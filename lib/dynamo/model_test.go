@@ -17,12 +17,13 @@ import (
 	"github.com/herald-progress/herald/lib/feed/feedtest"
 )
 
+// attributes are the attributes of an item, or the values of an expression.
 type attributes = map[string]types.AttributeValue
 
-// model is a DynamoDB table in memory that evaluates the expressions of requests. It handles one request at a time, in the
-// order and with the faults of the schedule in the request's context.
+// model is a DynamoDB table in memory that evaluates the expressions of requests. It handles one request at a time. If the context of
+// a request has a schedule (see [feedtest.Step]), the schedule decides on the order of requests and their faults.
 type model struct {
-	// mutate, if set, changes a request before it is handled, so that tests can inject bugs.
+	// mutate, if set, is called with each request before it is handled. It may change the request, so that tests can inject bugs.
 	mutate func(request any)
 	// latency returns the one-way latency of a request or response. It may be nil.
 	latency func() time.Duration
@@ -31,7 +32,7 @@ type model struct {
 	items map[[2]string]attributes // by owner and entry
 }
 
-// client returns an SDK client of the table, without the SDK's serialization and retries.
+// client returns an SDK client of the table. Requests skip the SDK's serialization and retries.
 func (m *model) client() *dynamodb.Client {
 	handler := middleware.InitializeMiddlewareFunc("model", func(
 		ctx context.Context, in middleware.InitializeInput, _ middleware.InitializeHandler,
@@ -40,7 +41,7 @@ func (m *model) client() *dynamodb.Client {
 		defer m.wait()
 		err = feedtest.Step(ctx, m.reads(in.Parameters), func() error {
 			var err error
-			out.Result, err = m.answer(in.Parameters)
+			out.Result, err = m.respond(in.Parameters)
 			return err
 		})
 		return out, middleware.Metadata{}, err
@@ -56,6 +57,7 @@ func (m *model) wait() {
 	}
 }
 
+// reads reports whether a request changes nothing.
 func (m *model) reads(request any) bool {
 	switch request.(type) {
 	case *dynamodb.GetItemInput, *dynamodb.QueryInput:
@@ -65,8 +67,8 @@ func (m *model) reads(request any) bool {
 	}
 }
 
-// answer handles a request.
-func (m *model) answer(request any) (any, error) {
+// respond handles a request and returns its output.
+func (m *model) respond(request any) (any, error) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	if m.mutate != nil {
@@ -98,7 +100,8 @@ func (m *model) answer(request any) (any, error) {
 	}
 }
 
-// write replaces an item on a condition and returns the previous item.
+// write replaces an item by what next returns for it, on a condition, and returns the previous item. If next returns nil, it deletes
+// the item. e has the placeholders of the condition.
 func (m *model) write(key [2]string, condition *string, e *expression, next func(attributes) (attributes, error)) (attributes, error) {
 	old := m.items[key]
 	if condition != nil {
@@ -125,12 +128,13 @@ func (m *model) write(key [2]string, condition *string, e *expression, next func
 	return old, nil
 }
 
+// query returns all matching items of a query in one page. Its sort is by entry only, because a query is of one owner.
 func (m *model) query(in *dynamodb.QueryInput) (*dynamodb.QueryOutput, error) {
 	e := &expression{names: in.ExpressionAttributeNames, values: in.ExpressionAttributeValues}
 	out := &dynamodb.QueryOutput{}
 	keys := slices.Collect(maps.Keys(m.items))
 	sort.Slice(keys, func(a, b int) bool { return keys[a][1] < keys[b][1] })
-	if !aws.ToBool(in.ScanIndexForward) && in.ScanIndexForward != nil {
+	if descending := in.ScanIndexForward != nil && !*in.ScanIndexForward; descending {
 		slices.Reverse(keys)
 	}
 	for _, key := range keys {
@@ -158,19 +162,21 @@ func (m *model) deleteItem(owner, entry string) {
 	delete(m.items, [2]string{owner, entry})
 }
 
-// item returns an item.
+// item returns a copy of an item, or nil if there is none.
 func (m *model) item(owner, entry string) attributes {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	return clone(m.items[[2]string{owner, entry}])
 }
 
+// keyOf returns the owner and the entry of a key or an item.
 func keyOf(key attributes) [2]string {
 	owner, _ := key["owner"].(*types.AttributeValueMemberS)
 	entry, _ := key["entry"].(*types.AttributeValueMemberS)
 	return [2]string{owner.Value, entry.Value}
 }
 
+// clone returns a deep copy of an item.
 func clone(item attributes) attributes {
 	if item == nil {
 		return nil

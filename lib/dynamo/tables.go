@@ -11,11 +11,13 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb/types"
 )
 
-// pollTables is the first delay before a new table's status is read again. Emulators take milliseconds.
-const pollTables = 50 * time.Millisecond
-
-// tableTimeout is how long a table may take to become active.
-const tableTimeout = time.Minute
+const (
+	// pollTables is the delay before the status of a new table is read for the second time. It is short, because an emulator
+	// creates a table in milliseconds.
+	pollTables = 50 * time.Millisecond
+	// tableTimeout is how long a table may take to become active.
+	tableTimeout = time.Minute
+)
 
 // ConnectionsTable returns the schema of the connections table, as the stack creates it.
 func ConnectionsTable(name string) *dynamodb.CreateTableInput {
@@ -59,8 +61,8 @@ func CreateFeed(ctx context.Context, client *dynamodb.Client, name string) error
 	return create(ctx, client, FeedTable(name))
 }
 
-// create creates a table of an emulator. It does not enable TTL: dynalite does not support it, and readers ignore expired
-// items.
+// create creates a table of an emulator, unless it exists. It does not enable TTL, because dynalite does not support it. Readers
+// ignore expired items anyway.
 func create(ctx context.Context, client *dynamodb.Client, table *dynamodb.CreateTableInput) error {
 	name := *table.TableName
 	_, err := client.CreateTable(ctx, table)

@@ -1,4 +1,4 @@
-// Package dynamotest gives tests tables in an emulator of DynamoDB.
+// Package dynamotest gives tests clients of DynamoDB emulators, and tables in them.
 package dynamotest
 
 import (
@@ -14,14 +14,14 @@ import (
 	"github.com/herald-progress/herald/lib/dynamo"
 )
 
-// The environment variables with the URLs of the emulators.
+// Dynalite and Moto are the names of environment variables. Each contains the URL of an emulator.
 const (
 	Dynalite = "DYNALITE_ENDPOINT"
 	Moto     = "MOTO_ENDPOINT"
 )
 
-// Client returns a client of the emulator whose URL the environment variable has. It skips the test if the variable is not set. A
-// nil http is the default of the AWS SDK.
+// Client returns a client of the emulator whose URL is in the environment variable. It skips the test if the variable is not set. If
+// http is nil, the client has the AWS SDK's default HTTP client.
 func Client(tb testing.TB, variable string, http aws.HTTPClient) *dynamodb.Client {
 	tb.Helper()
 	endpoint := os.Getenv(variable)
