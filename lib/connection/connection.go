@@ -9,7 +9,7 @@ import (
 )
 
 const (
-	// MaxDuration is the age at which API Gateway closes every connection, without a reason
+	// MaxDuration is the age at which API Gateway closes every connection, without telling the browser a reason
 	// (https://docs.aws.amazon.com/apigateway/latest/developerguide/apigateway-execution-service-websocket-limits-table.html).
 	MaxDuration = 2 * time.Hour
 	// MaxSessionDuration is the longest session. It ends before API Gateway closes the connection, so that the browser gets a
@@ -54,15 +54,16 @@ func (c Connection) Evicted() bool { return !c.EvictedAt.IsZero() && c.SessionEn
 func (c Connection) RowExpiresAt() time.Time { return c.ConnectedAt.Add(MaxDuration) }
 
 // Store stores connections. Its methods may be called concurrently. Get and Delete see every Put that has returned. ByUser is
-// eventually consistent: like a DynamoDB index, it may be some seconds behind.
+// eventually consistent: it may be some seconds behind, as an index of DynamoDB may be.
 type Store interface {
-	// Put stores c and replaces a stored connection of the same id. It returns [ErrEvicted] if that id has been evicted.
+	// Put stores c and replaces a stored connection with the same id. It returns [ErrEvicted] if a connection with the id has been
+	// evicted.
 	Put(ctx context.Context, c Connection) error
 	// Get returns the connection of id, or [ErrNotFound].
 	Get(ctx context.Context, id string) (Connection, error)
 	// Delete deletes the connection of id. Deleting an absent connection is not an error.
 	Delete(ctx context.Context, id string) error
-	// ByUser yields the connections of a user, and reads them page by page. It stops after the first error. Each range over
+	// ByUser yields the connections of a user, and reads them page by page. It stops after the first error. Each iteration of
 	// the returned sequence reads again from the start.
 	ByUser(ctx context.Context, userID string) iter.Seq2[Connection, error]
 }

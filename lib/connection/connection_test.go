@@ -10,7 +10,7 @@ import (
 )
 
 func TestMemoryMeetsTheStoreContract(t *testing.T) {
-	shared := &connection.Memory{}
+	shared := &connection.Memory{} // The contract allows connections of other tests.
 	connectiontest.Run(t, func(*testing.T) connectiontest.Connections { return shared })
 }
 
@@ -92,8 +92,8 @@ func TestSessionEndsWithItsTokenOrAtTheMaximumDuration(t *testing.T) {
 	at := time.Date(2026, 11, 22, 10, 0, 0, 0, time.UTC)
 	for _, tt := range []struct {
 		name  string
-		token time.Duration
-		want  time.Duration
+		token time.Duration // from the connect to the token's expiry
+		want  time.Duration // from the connect to the end of the session
 	}{
 		{"token ends first", time.Hour, time.Hour},
 		{"token outlives the connection", 24 * time.Hour, 7170 * time.Second},

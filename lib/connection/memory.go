@@ -12,24 +12,26 @@ import (
 
 // Memory is a [Store], [Sessions] and [Usage] in memory. Its zero value is ready to use.
 type Memory struct {
-	// IndexLag is how long ByUser and EndedSessions lag behind changes, as DynamoDB's indexes do. Set it before the first use.
+	// IndexLag is how long ByUser and EndedSessions are behind, as DynamoDB's indexes may be. Set it before the first use.
 	IndexLag time.Duration
 
 	mu          sync.Mutex
 	connections map[string]Connection
 	// evictedBeforePut are the ids that were evicted before a connection was stored.
 	evictedBeforePut map[string]bool
-	usage            map[string]*userUsage
-	refusals         map[string]minuteCounts
-	// index maps each user to the connections that ByUser shows. indexUpdates are the changes that it does not show yet.
-	index        map[string]map[string]Connection
+	usage            map[string]*userUsage   // by user
+	refusals         map[string]minuteCounts // by connection
+	// index has the connections that ByUser and EndedSessions yield, by user and by connection id.
+	index map[string]map[string]Connection
+	// indexUpdates are the changes that the index does not have yet, the oldest first.
 	indexUpdates []indexUpdate
 }
 
-// indexUpdate is a change that the index shows after the lag. A zero before is an insertion, a zero after is a deletion.
+// indexUpdate is a change of a connection. The index gets it after the lag.
 type indexUpdate struct {
-	at            time.Time
-	before, after Connection
+	at     time.Time
+	before Connection // zero if the connection was inserted
+	after  Connection // zero if the connection was deleted
 }
 
 // Put stores c.
@@ -71,6 +73,7 @@ func (m *Memory) Delete(_ context.Context, id string) error {
 	return nil
 }
 
+// store stores c, and later puts it into the index.
 func (m *Memory) store(c Connection) {
 	m.indexUpdates = append(m.indexUpdates, indexUpdate{at: time.Now(), before: m.connections[c.ID], after: c})
 	m.connections[c.ID] = c
@@ -86,7 +89,7 @@ func (m *Memory) remove(id string) {
 	m.updateIndex()
 }
 
-// ByUser yields the user's connections that the index shows when the iteration starts.
+// ByUser yields the user's connections that are in the index when the iteration starts.
 func (m *Memory) ByUser(_ context.Context, userID string) iter.Seq2[Connection, error] {
 	return func(yield func(Connection, error) bool) {
 		for _, c := range m.indexed(userID) {
@@ -97,7 +100,7 @@ func (m *Memory) ByUser(_ context.Context, userID string) iter.Seq2[Connection, 
 	}
 }
 
-// indexed returns the user's connections that the index shows, sorted by id.
+// indexed returns the user's connections in the index, sorted by id.
 func (m *Memory) indexed(userID string) []Connection {
 	m.mu.Lock()
 	defer m.mu.Unlock()
@@ -105,16 +108,17 @@ func (m *Memory) indexed(userID string) []Connection {
 	return slices.SortedFunc(maps.Values(m.index[userID]), func(a, b Connection) int { return strings.Compare(a.ID, b.ID) })
 }
 
-// updateIndex applies the changes that are older than the index lag.
+// updateIndex applies the changes that are as old as the index lag, or older.
 func (m *Memory) updateIndex() {
-	horizon := time.Now().Add(-m.IndexLag)
+	newest := time.Now().Add(-m.IndexLag)
 	n := 0
-	for ; n < len(m.indexUpdates) && !m.indexUpdates[n].at.After(horizon); n++ {
+	for ; n < len(m.indexUpdates) && !m.indexUpdates[n].at.After(newest); n++ {
 		m.applyToIndex(m.indexUpdates[n])
 	}
 	m.indexUpdates = slices.Delete(m.indexUpdates, 0, n)
 }
 
+// applyToIndex applies one change to the index.
 func (m *Memory) applyToIndex(update indexUpdate) {
 	if user := m.index[update.before.UserID]; user != nil {
 		delete(user, update.before.ID)

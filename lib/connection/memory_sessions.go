@@ -8,7 +8,7 @@ import (
 	"time"
 )
 
-// Refresh sets the token expiry of a user's connection if the new one is later.
+// Refresh sets the token expiry of a user's connection if tokenExpiresAt is later and the connection was not evicted.
 func (m *Memory) Refresh(_ context.Context, id, userID string, tokenExpiresAt time.Time) (Connection, error) {
 	tokenExpiresAt = tokenExpiresAt.UTC().Truncate(time.Second)
 	m.mu.Lock()
@@ -24,7 +24,7 @@ func (m *Memory) Refresh(_ context.Context, id, userID string, tokenExpiresAt ti
 	return c, nil
 }
 
-// EndedSessions yields the ended sessions that the index shows when the iteration starts, the earliest first.
+// EndedSessions yields the ended sessions that are in the index when the iteration starts, the earliest first.
 func (m *Memory) EndedSessions(_ context.Context, at time.Time) iter.Seq2[Connection, error] {
 	return func(yield func(Connection, error) bool) {
 		for _, c := range m.endedSessions(at) {
@@ -35,6 +35,7 @@ func (m *Memory) EndedSessions(_ context.Context, at time.Time) iter.Seq2[Connec
 	}
 }
 
+// endedSessions returns the ended sessions in the index, the earliest first.
 func (m *Memory) endedSessions(at time.Time) []Connection {
 	m.mu.Lock()
 	defer m.mu.Unlock()
@@ -53,7 +54,7 @@ func (m *Memory) endedSessions(at time.Time) []Connection {
 	return ended
 }
 
-// DeleteIfUnchanged deletes the connection of c unless its session has changed.
+// DeleteIfUnchanged deletes the connection of c, unless the stored one has another user, connect time or token expiry.
 func (m *Memory) DeleteIfUnchanged(_ context.Context, c Connection) (bool, error) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
@@ -65,7 +66,7 @@ func (m *Memory) DeleteIfUnchanged(_ context.Context, c Connection) (bool, error
 	return true, nil
 }
 
-// Evict ends the session of a connection.
+// Evict ends the session of a connection. If the connection is not stored yet, it can no longer be stored.
 func (m *Memory) Evict(_ context.Context, id, userID string, at time.Time) error {
 	m.mu.Lock()
 	defer m.mu.Unlock()

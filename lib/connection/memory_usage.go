@@ -9,12 +9,13 @@ import (
 
 // userUsage is what a user's connections have used.
 type userUsage struct {
-	lastSeen map[string]time.Time
-	evicted  map[string]bool
-	spent    minuteCounts
+	lastSeen map[string]time.Time // by connection
+	evicted  map[string]bool      // the connections that were evicted and are not closed yet
+	spent    minuteCounts         // the costs
 }
 
-// minuteCounts maps minutes to sums. It holds the current minute and the one before, to which a slow caller may still add.
+// minuteCounts has a sum for each minute (see [Minute]): for the current minute, and for the previous one, to which a slow caller may
+// still add.
 type minuteCounts map[int64]int
 
 // add adds n to the sum of the minute of at, removes the sums of older minutes, and returns the new sum.
@@ -38,25 +39,27 @@ func (m *Memory) usageOf(id string) *userUsage {
 	return u
 }
 
-// Connect adds a connection to its user unless the sum of the costs would exceed the limit.
+// Connect adds a connection and a cost to their user, unless the sum of the costs in this minute would exceed the limit.
 func (m *Memory) Connect(_ context.Context, userID, connectionID string, cost, limit int, at time.Time) (ConnectResult, bool, error) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	u := m.usageOf(userID)
-	if u.spent.add(0, at)+cost > limit {
+	spent := u.spent.add(0, at)
+	if spent+cost > limit {
 		return ConnectResult{}, false, nil
 	}
 	u.spent.add(cost, at)
-	u.see(connectionID, at)
+	u.setLastSeen(connectionID, at)
 	maps.DeleteFunc(u.lastSeen, func(_ string, seen time.Time) bool { return at.Sub(seen) >= MaxDuration })
 	return ConnectResult{LastSeen: maps.Clone(u.lastSeen)}, true, nil
 }
 
-func (u *userUsage) see(connectionID string, at time.Time) {
+// setLastSeen records when a connection was last seen, in milliseconds.
+func (u *userUsage) setLastSeen(connectionID string, at time.Time) {
 	u.lastSeen[connectionID] = at.UTC().Truncate(time.Millisecond)
 }
 
-// Spend adds a cost unless the limit is reached.
+// Spend adds a cost, unless the sum of the costs in this minute has reached the limit. It grants only what is below the limit.
 func (m *Memory) Spend(_ context.Context, userID, connectionID string, cost, limit int, at time.Time) (SpendResult, error) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
@@ -67,11 +70,11 @@ func (m *Memory) Spend(_ context.Context, userID, connectionID string, cost, lim
 	}
 	granted := min(cost, limit-before)
 	u.spent.add(cost, at)
-	u.see(connectionID, at)
+	u.setLastSeen(connectionID, at)
 	return SpendResult{Granted: granted, Evicted: slices.Sorted(maps.Keys(u.evicted))}, nil
 }
 
-// CountRefusal counts one refused message.
+// CountRefusal counts one refused message and returns the count of the minute. It forgets connections whose count of the minute is 0.
 func (m *Memory) CountRefusal(_ context.Context, connectionID string, at time.Time) (int, error) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
@@ -85,7 +88,7 @@ func (m *Memory) CountRefusal(_ context.Context, connectionID string, at time.Ti
 	return m.refusals[connectionID].add(1, at), nil
 }
 
-// RemoveFromUser removes connections from their user.
+// RemoveFromUser removes closed connections from their user, and marks evicted ones. It returns those that this call removed.
 func (m *Memory) RemoveFromUser(_ context.Context, userID string, closed, evicted []string, _ time.Time) ([]string, error) {
 	m.mu.Lock()
 	defer m.mu.Unlock()

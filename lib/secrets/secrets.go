@@ -21,18 +21,19 @@ const (
 	previousStage = "AWSPREVIOUS"
 )
 
-// Secret is an [auth.SecretStore] on one secret, whose string or binary value is the key. It needs
-// secretsmanager:GetSecretValue, and kms:Decrypt if a customer managed key encrypts the secret.
+// Secret is an [auth.SecretStore] on one secret in Secrets Manager. The string or binary value of the secret is the shared key. Secret
+// needs the permission secretsmanager:GetSecretValue, and kms:Decrypt if a customer managed key encrypts the secret.
 type Secret struct {
 	Client *secretsmanager.Client
-	// ARN is the secret's whole ARN.
+	// ARN is the whole ARN of the secret, with the six random characters at its end.
 	ARN string
 }
 
 var _ auth.SecretStore = (*Secret)(nil)
 
-// Current returns the version AWSCURRENT and its creation time: a rotation creates a version moments before it moves the label.
-// If the secret does not exist or is scheduled for deletion, the error is auth.ErrNoSecret.
+// Current returns the version AWSCURRENT, and the time since when it is current. This is the creation time of the version, because a
+// rotation creates a version moments before it moves the label to it. If the secret does not exist or is scheduled for deletion, the
+// error is auth.ErrNoSecret.
 func (s *Secret) Current(ctx context.Context) ([]byte, time.Time, error) {
 	out, err := s.get(ctx, currentStage)
 	var missing *types.ResourceNotFoundException
@@ -58,6 +59,7 @@ func (s *Secret) Previous(ctx context.Context) ([]byte, error) {
 	return value(out), nil
 }
 
+// get returns the version of the secret that has a staging label.
 func (s *Secret) get(ctx context.Context, stage string) (*secretsmanager.GetSecretValueOutput, error) {
 	out, err := s.Client.GetSecretValue(ctx, &secretsmanager.GetSecretValueInput{SecretId: &s.ARN, VersionStage: &stage})
 	if err != nil {
@@ -66,6 +68,7 @@ func (s *Secret) get(ctx context.Context, stage string) (*secretsmanager.GetSecr
 	return out, nil
 }
 
+// value returns the string or the binary value of a secret.
 func value(out *secretsmanager.GetSecretValueOutput) []byte {
 	if out.SecretString != nil {
 		return []byte(*out.SecretString)

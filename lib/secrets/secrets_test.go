@@ -21,13 +21,13 @@ import (
 
 const arn = "arn:aws:secretsmanager:us-east-1:123456789012:secret:herald/key-a1B2c3"
 
-// answer is a response in the AWS JSON 1.1 protocol.
+// answer is a response of Secrets Manager in the AWS JSON 1.1 protocol.
 type answer struct {
 	status int
 	body   string
 }
 
-// newTestSecret returns a Secret on a server that answers requests by their stage.
+// newTestSecret returns a Secret whose client calls a test server. The server sends the answer for the staging label in the request.
 func newTestSecret(t *testing.T, answers map[string]answer) *secrets.Secret {
 	t.Helper()
 	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
@@ -65,10 +65,10 @@ func TestCurrentAndPreviousReadTheirVersions(t *testing.T) {
 
 func TestMissingSecretsAndFailuresHaveDifferentErrors(t *testing.T) {
 	for _, tt := range []struct {
-		name   string
-		answer answer
-		// noSecret says that Current must return ErrNoSecret, and noPrevious that Previous must return nil without an error.
-		noSecret, noPrevious bool
+		name       string
+		answer     answer
+		noSecret   bool // Current must return ErrNoSecret.
+		noPrevious bool // Previous must return nil without an error.
 	}{
 		{"missing", answer{http.StatusBadRequest, `{"__type":"ResourceNotFoundException","Message":"Secrets Manager can't find the specified secret value for staging label"}`}, true, true},
 		{"to be deleted", answer{http.StatusBadRequest, `{"__type":"InvalidRequestException","Message":"You can't perform this operation on the secret because it was marked for deletion."}`}, true, false},
@@ -80,10 +80,10 @@ func TestMissingSecretsAndFailuresHaveDifferentErrors(t *testing.T) {
 			s := newTestSecret(t, map[string]answer{"AWSCURRENT": tt.answer, "AWSPREVIOUS": tt.answer})
 			key, _, err := s.Current(t.Context())
 			if err == nil || errors.Is(err, auth.ErrNoSecret) != tt.noSecret || key != nil {
-				t.Errorf("current: %v", err)
+				t.Errorf("Current: %q, %v; want ErrNoSecret: %t", key, err, tt.noSecret)
 			}
 			if key, err := s.Previous(t.Context()); (err == nil) != tt.noPrevious || key != nil {
-				t.Errorf("previous: %v", err)
+				t.Errorf("Previous: %q, %v; want nil without an error: %t", key, err, tt.noPrevious)
 			}
 			if err != nil && strings.Contains(err.Error(), "AKID") {
 				t.Errorf("the error names credentials: %v", err)

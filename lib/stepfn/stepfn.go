@@ -17,8 +17,9 @@ import (
 // Workflows is a [notify.Workflows] on Step Functions.
 type Workflows struct{ Client *sfn.Client }
 
-// Status returns the status of the execution with an ARN. Its error is notify.ErrNoWorkflow if the execution does not exist, or
-// no longer, and notify.ErrNotDescribed if the ARN is invalid or access is denied. The client retries throttled requests.
+// Status returns the status of an execution. The error is notify.ErrNoWorkflow if the execution does not exist or exists no longer.
+// The error is notify.ErrNotDescribed if the ARN is invalid or access is denied: a retry would not help. The client of the SDK retries
+// throttled requests itself.
 func (w *Workflows) Status(ctx context.Context, arn string) (notify.Workflow, error) {
 	out, err := w.Client.DescribeExecution(ctx, &sfn.DescribeExecutionInput{
 		ExecutionArn: aws.String(arn), IncludedData: types.IncludedDataMetadataOnly,
@@ -35,7 +36,6 @@ func (w *Workflows) Status(ctx context.Context, arn string) (notify.Workflow, er
 	if err != nil {
 		return notify.Workflow{}, fmt.Errorf("describe execution: %w", err)
 	}
-
 	workflow := notify.Workflow{Status: string(out.Status), RedriveCount: int(aws.ToInt32(out.RedriveCount))}
 	if out.Status == types.ExecutionStatusSucceeded {
 		workflow.Superseded, err = w.superseded(ctx, arn)
@@ -43,9 +43,9 @@ func (w *Workflows) Status(ctx context.Context, arn string) (notify.Workflow, er
 	return workflow, err
 }
 
-// superseded reports whether the output of an execution says that it was superseded. It makes a request of its own, because
-// that request needs a permission of the KMS key if the state machine's owner encrypts the data. Without the permission,
-// superseded returns false.
+// superseded reports whether the output of an execution says that a newer execution superseded it. It makes a request of its own: if
+// the owner of the state machine encrypts the data with a KMS key, only a caller with a permission for that key may read the output.
+// Without the permission, superseded returns false.
 func (w *Workflows) superseded(ctx context.Context, arn string) (bool, error) {
 	out, err := w.Client.DescribeExecution(ctx, &sfn.DescribeExecutionInput{
 		ExecutionArn: aws.String(arn), IncludedData: types.IncludedDataAllData,

@@ -23,16 +23,17 @@ var _ notify.Workflows = &stepfn.Workflows{}
 
 const arn = "arn:aws:states:us-east-1:123456789012:execution:m:x"
 
-// answer is a response in the AWS JSON 1.0 protocol.
+// answer is a response of Step Functions in the AWS JSON 1.0 protocol.
 type answer struct {
 	status int
 	body   string
-	// included is the includedData of the request; empty means METADATA_ONLY.
+	// included is the includedData that the request must have. Empty means METADATA_ONLY.
 	included string
 }
 
-// service answers one request after the other; the last answer repeats. It returns a client and the number of requests.
-func service(t *testing.T, answers ...answer) (*stepfn.Workflows, *int) {
+// newTestWorkflows returns Workflows whose client calls a test server. The server sends one answer after the other, and then the last
+// answer again and again. newTestWorkflows also returns where the server counts the requests.
+func newTestWorkflows(t *testing.T, answers ...answer) (*stepfn.Workflows, *int) {
 	t.Helper()
 	requests := new(int)
 	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
@@ -67,8 +68,8 @@ func TestStatusReturnsTheStatusOrErrNoWorkflow(t *testing.T) {
 	failed := answer{http.StatusOK, `{"executionArn":"` + arn + `","status":"FAILED","redriveCount":2,"startDate":1.7638e9,"stopDate":1.7639e9}`, ""}
 	succeeded := answer{http.StatusOK, `{"status":"SUCCEEDED","redriveCount":0}`, ""}
 	superseded := answer{http.StatusOK, `{"status":"SUCCEEDED","output":"{\"superseded\":true}"}`, "ALL_DATA"}
-	success := answer{http.StatusOK, `{"status":"SUCCEEDED","output":"{\"rows\":2}"}`, "ALL_DATA"}
-	encrypted := answer{http.StatusBadRequest, `{"__type":"com.amazonaws.swf.service.v2.model#KmsAccessDeniedException","message":"denied"}`, "ALL_DATA"}
+	withOutput := answer{http.StatusOK, `{"status":"SUCCEEDED","output":"{\"rows\":2}"}`, "ALL_DATA"}
+	kmsDenied := answer{http.StatusBadRequest, `{"__type":"com.amazonaws.swf.service.v2.model#KmsAccessDeniedException","message":"denied"}`, "ALL_DATA"}
 	for _, tt := range []struct {
 		name     string
 		answers  []answer
@@ -79,16 +80,16 @@ func TestStatusReturnsTheStatusOrErrNoWorkflow(t *testing.T) {
 		{"failed", []answer{failed}, notify.Workflow{Status: "FAILED", RedriveCount: 2}, nil, 1},
 		{"running", []answer{{http.StatusOK, `{"status":"RUNNING","startDate":1.7638e9}`, ""}}, notify.Workflow{Status: "RUNNING"}, nil, 1},
 		{"throttled for a moment", []answer{throttled, throttled, failed}, notify.Workflow{Status: "FAILED", RedriveCount: 2}, nil, 3},
-		{"succeeded", []answer{succeeded, success}, notify.Workflow{Status: "SUCCEEDED"}, nil, 2},
+		{"succeeded", []answer{succeeded, withOutput}, notify.Workflow{Status: "SUCCEEDED"}, nil, 2},
 		{"superseded", []answer{succeeded, superseded}, notify.Workflow{Status: "SUCCEEDED", Superseded: true}, nil, 2},
-		{"succeeded, and its output may not be read", []answer{succeeded, encrypted}, notify.Workflow{Status: "SUCCEEDED"}, nil, 2},
+		{"succeeded, and its output may not be read", []answer{succeeded, kmsDenied}, notify.Workflow{Status: "SUCCEEDED"}, nil, 2},
 		{
 			"does not exist", []answer{{http.StatusBadRequest, `{"__type":"com.amazonaws.swf.service.v2.model#ExecutionDoesNotExist","message":"Execution Does Not Exist"}`, ""}},
 			notify.Workflow{}, notify.ErrNoWorkflow, 1,
 		},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
-			w, requests := service(t, tt.answers...)
+			w, requests := newTestWorkflows(t, tt.answers...)
 			got, err := w.Status(t.Context(), arn)
 			if got != tt.want || !errors.Is(err, tt.err) || *requests != tt.requests {
 				t.Errorf("%+v, %v, after %d requests; want %+v, %v, after %d", got, err, *requests, tt.want, tt.err, tt.requests)
@@ -97,11 +98,11 @@ func TestStatusReturnsTheStatusOrErrNoWorkflow(t *testing.T) {
 	}
 }
 
-// TestFinalErrorsAreErrNotDescribed distinguishes errors that a retry does not solve from those that it may solve.
+// TestFinalErrorsAreErrNotDescribed checks that an error is ErrNotDescribed if a retry does not help, and only then.
 func TestFinalErrorsAreErrNotDescribed(t *testing.T) {
 	for _, tt := range []struct {
 		answer answer
-		final  bool
+		final  bool // A retry does not help.
 	}{
 		{answer{http.StatusBadRequest, `{"__type":"com.amazon.coral.service#AccessDeniedException","Message":"not authorized"}`, ""}, true},
 		{answer{http.StatusBadRequest, `{"__type":"com.amazonaws.swf.service.v2.model#InvalidArn","message":"Invalid Arn"}`, ""}, true},
@@ -109,10 +110,10 @@ func TestFinalErrorsAreErrNotDescribed(t *testing.T) {
 		{answer{http.StatusBadRequest, `{"__type":"com.amazon.coral.service#ExpiredTokenException","message":"expired"}`, ""}, false},
 		{answer{http.StatusInternalServerError, `{}`, ""}, false},
 	} {
-		w, _ := service(t, tt.answer)
+		w, _ := newTestWorkflows(t, tt.answer)
 		got, err := w.Status(t.Context(), arn)
 		if err == nil || errors.Is(err, notify.ErrNoWorkflow) || errors.Is(err, notify.ErrNotDescribed) != tt.final {
-			t.Errorf("%s: %+v, %v; final: want %v", tt.answer.body, got, err, tt.final)
+			t.Errorf("%s: %+v, %v; want ErrNotDescribed: %v", tt.answer.body, got, err, tt.final)
 		}
 	}
 }

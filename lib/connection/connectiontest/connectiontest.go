@@ -1,4 +1,6 @@
-// Package connectiontest tests a store of connections against the contract in package connection.
+// Package connectiontest tests a store of connections against the contract in package connection. Each test uses ids that begin with
+// its name, so stores may be shared. What a test reads by an index it reads again until the index has caught up: the helpers for
+// that are eventuallyByUser, eventuallyEnded and eventuallyFindsAll.
 package connectiontest
 
 import (
@@ -18,11 +20,12 @@ import (
 	"github.com/herald-progress/herald/lib/connection"
 )
 
-// maxIndexLag is how long ByUser may lag behind a Put or a Delete.
-const maxIndexLag = 5 * time.Second
-
-// manyConnections is more than DynamoDB returns in one page of 1 MB.
-const manyConnections = 12_000
+const (
+	// maxIndexLag is how long ByUser and EndedSessions may be behind a change.
+	maxIndexLag = 5 * time.Second
+	// manyConnections is the number of connections in the test of many. DynamoDB returns fewer in one page of 1 MB.
+	manyConnections = 12_000
+)
 
 // Connections is everything that a store of connections does.
 type Connections interface {
@@ -31,13 +34,13 @@ type Connections interface {
 	connection.Usage
 }
 
-// BatchPutter is implemented by stores that store many new connections faster than with Put.
+// BatchPutter is a store that can store many new connections faster than by Put. Run uses it if the store implements it.
 type BatchPutter interface {
 	// PutAll stores connections as Put does.
 	PutAll(ctx context.Context, connections []connection.Connection) error
 }
 
-// Run tests a store. open returns a store that may hold connections of other tests: every test uses ids of its own.
+// Run tests a store. Each test calls open. The stores that it returns may share a table.
 func Run(t *testing.T, open func(t *testing.T) Connections) {
 	t.Helper()
 	for _, tt := range []struct {
@@ -47,7 +50,7 @@ func Run(t *testing.T, open func(t *testing.T) Connections) {
 		{"Get and ByUser return what Put stored", roundTrip},
 		{"Get of an absent connection is ErrNotFound", getAbsent},
 		{"deleting twice is not an error", deleteTwice},
-		{"Put replaces, also the user", putReplaces},
+		{"Put replaces a connection, even of another user", putReplaces},
 		{"ByUser yields only the user's own connections", byUserIsSeparate},
 		{"ByUser may be read again", byUserRestarts},
 		{"concurrent puts and deletes lose nothing", concurrentPutsAndDeletes},
@@ -57,7 +60,7 @@ func Run(t *testing.T, open func(t *testing.T) Connections) {
 		{"Refresh never stores a deleted connection again", refreshDeleted},
 		{"concurrent refreshes store the latest expiry", concurrentRefreshes},
 		{"EndedSessions finds the last ten minutes", endedSessions},
-		{"EndedSessions follows a refresh", endedSessionsAfterRefresh},
+		{"EndedSessions yields a refreshed session at its new end", endedSessionsAfterRefresh},
 		{"EndedSessions may be read again", endedSessionsRestarts},
 		{"one of several deletions succeeds", deleteOnce},
 		{"a changed connection is not deleted", deleteChanged},
@@ -157,7 +160,7 @@ func manyConnectionsOfAUser(t *testing.T, s Connections) {
 	if testing.Short() {
 		t.Skip("storing 12,000 connections takes long")
 	}
-	connections := newConnections(t, manyConnections) // all end in the same minute
+	connections := newConnections(t, manyConnections) // Their sessions end in the same minute.
 	if batches, ok := s.(BatchPutter); !ok {
 		put(t, s, connections...)
 	} else if err := batches.PutAll(t.Context(), connections); err != nil {
@@ -191,6 +194,7 @@ func eventuallyFindsAll(t *testing.T, name string, read func() iter.Seq2[connect
 	}
 }
 
+// concurrentPutsAndDeletes lets 8 workers put 10 connections each, and delete every second one.
 func concurrentPutsAndDeletes(t *testing.T, s Connections) {
 	const workers, each = 8, 10
 	var all sync.WaitGroup
@@ -225,6 +229,7 @@ func unusualIDs(t *testing.T, s Connections) {
 	eventuallyByUser(t, s, c.UserID, c)
 }
 
+// newConnection returns the test's connection number n. Its token expires after an hour.
 func newConnection(t *testing.T, n int) connection.Connection {
 	t.Helper()
 	at := time.Date(2026, 11, 22, 10, 0, n%60, 123e6, time.UTC)
@@ -234,15 +239,15 @@ func newConnection(t *testing.T, n int) connection.Connection {
 	}
 }
 
-// newConnections returns n connections whose ids differ in the first 24 bits of the hash that dynalite 4.0.0 uses as the key of
-// an index. dynalite loses one of two connections with the same 24 bits.
+// newConnections returns n connections with the same times. dynalite 4.0.0 identifies the items of an index by the first 24 bits of a
+// hash, and loses one of two connections with the same 24 bits. So newConnections skips ids whose 24 bits are used.
 func newConnections(t *testing.T, n int) []connection.Connection {
 	t.Helper()
 	connections, used := make([]connection.Connection, 0, n), map[[3]byte]bool{}
 	for i := 0; len(connections) < n; i++ {
 		c := newConnection(t, i)
 		c.ConnectedAt, c.TokenExpiresAt = testDay(t), testDay(t).Add(time.Hour)
-		sum := md5.Sum([]byte("Outliers" + c.ID))
+		sum := md5.Sum([]byte("Outliers" + c.ID)) // dynalite's hash
 		if prefix := [3]byte(sum[:3]); !used[prefix] {
 			used[prefix] = true
 			connections = append(connections, c)
@@ -251,6 +256,7 @@ func newConnections(t *testing.T, n int) []connection.Connection {
 	return connections
 }
 
+// put stores connections.
 func put(t *testing.T, s Connections, connections ...connection.Connection) {
 	t.Helper()
 	for _, c := range connections {

@@ -21,7 +21,7 @@ func evictEndsSession(t *testing.T, s Connections) {
 		}
 	}
 	eventuallyEnded(t, s, "before the eviction", at)
-	for _, later := range []time.Duration{0, time.Minute} { // the second changes nothing
+	for _, later := range []time.Duration{0, time.Minute} { // The second eviction must change nothing.
 		if err := s.Evict(t.Context(), c.ID, c.UserID, at.Add(later)); err != nil {
 			t.Fatal(err)
 		}
@@ -32,7 +32,7 @@ func evictEndsSession(t *testing.T, s Connections) {
 		t.Errorf("the connection is %v, %v; want %v", got, err, want)
 	}
 	if got, err := s.Refresh(t.Context(), c.ID, c.UserID, c.TokenExpiresAt.Add(time.Hour)); err != nil || got != want {
-		t.Errorf("refreshed it is %v, %v; want %v", got, err, want)
+		t.Errorf("after a refresh the connection is %v, %v; want %v", got, err, want)
 	}
 	eventuallyByUser(t, s, c.UserID, want)
 	eventuallyEnded(t, s, "after the eviction", at, want)
@@ -42,10 +42,10 @@ func evictEndsSession(t *testing.T, s Connections) {
 		t.Errorf("Put of the evicted connection: %v, want ErrEvicted", err)
 	}
 	if deleted, err := s.DeleteIfUnchanged(t.Context(), want); !deleted || err != nil {
-		t.Errorf("deleted %v, %v; want true", deleted, err)
+		t.Errorf("DeleteIfUnchanged: %v, %v; want true", deleted, err)
 	}
 	if err := s.Put(t.Context(), c); err != nil {
-		t.Errorf("after it was deleted: %v", err)
+		t.Errorf("Put after the deletion: %v", err)
 	}
 }
 
@@ -66,6 +66,6 @@ func evictBeforePut(t *testing.T, s Connections) {
 		t.Errorf("put after the eviction: %v, want ErrEvicted", err)
 	}
 	if _, err := s.Get(t.Context(), c.ID); !errors.Is(err, connection.ErrNotFound) {
-		t.Errorf("the eviction stored a connection (%v)", err)
+		t.Errorf("Get after the eviction: %v, want ErrNotFound", err)
 	}
 }

@@ -17,7 +17,7 @@ import (
 // otherSuffix turns a user's id into the id of another user.
 const otherSuffix = "-other"
 
-// concurrency is how many goroutines do the same thing at once.
+// concurrency is how many goroutines make the same call at once.
 const concurrency = 10
 
 func refreshProlongs(t *testing.T, s Connections) {
@@ -26,8 +26,8 @@ func refreshProlongs(t *testing.T, s Connections) {
 	want := c
 	for _, tt := range []struct {
 		name  string
-		later time.Duration // than the first token's expiry
-		want  time.Duration
+		later time.Duration // how much later than the first token the new token expires
+		want  time.Duration // how much later than the first token the session's token then expires
 	}{
 		{"a later token", time.Hour, time.Hour},
 		{"the same again", time.Hour, time.Hour},
@@ -52,8 +52,11 @@ func refreshProlongs(t *testing.T, s Connections) {
 func refreshNotOwned(t *testing.T, s Connections) {
 	c := newConnection(t, 1)
 	put(t, s, c)
-	for name, id := range map[string][2]string{"another user's": {c.ID, c.UserID + otherSuffix}, "an absent connection": {c.ID + "-absent", c.UserID}} {
-		if _, err := s.Refresh(t.Context(), id[0], id[1], c.TokenExpiresAt.Add(time.Hour)); !errors.Is(err, connection.ErrNotFound) {
+	for name, ids := range map[string]struct{ connection, user string }{
+		"another user's":       {c.ID, c.UserID + otherSuffix},
+		"an absent connection": {c.ID + "-absent", c.UserID},
+	} {
+		if _, err := s.Refresh(t.Context(), ids.connection, ids.user, c.TokenExpiresAt.Add(time.Hour)); !errors.Is(err, connection.ErrNotFound) {
 			t.Errorf("%s: %v, want ErrNotFound", name, err)
 		}
 	}
@@ -61,7 +64,7 @@ func refreshNotOwned(t *testing.T, s Connections) {
 		t.Errorf("the connection is %v, %v; want it unchanged", got, err)
 	}
 	if _, err := s.Get(t.Context(), c.ID+"-absent"); !errors.Is(err, connection.ErrNotFound) {
-		t.Errorf("the refresh stored a connection (%v)", err)
+		t.Errorf("Get of the absent connection after a refresh: %v, want ErrNotFound", err)
 	}
 	eventuallyByUser(t, s, c.UserID, c)
 }
@@ -116,14 +119,14 @@ func concurrentRefreshes(t *testing.T, s Connections) {
 	eventuallyByUser(t, s, c.UserID, want)
 }
 
-// endedSessions calls EndedSessions at times around the ends of sessions, which end with their tokens or by their age. Both
-// ends of the ten minutes are included.
+// endedSessions stores sessions that end around the time at: with their tokens, or by their age. It calls EndedSessions at several
+// times. A session must be found from its end until exactly ten minutes later.
 func endedSessions(t *testing.T, s Connections) {
 	at := testDay(t).Add(time.Hour)
 	const longest = -connection.MaxSessionDuration
-	store := func(n int, token, connected time.Duration) connection.Connection {
+	store := func(n int, tokenExpires, connected time.Duration) connection.Connection { // both relative to at
 		c := newConnection(t, n)
-		c.ConnectedAt, c.TokenExpiresAt = at.Add(connected), at.Add(token)
+		c.ConnectedAt, c.TokenExpiresAt = at.Add(connected), at.Add(tokenExpires)
 		put(t, s, c)
 		return c
 	}
@@ -140,8 +143,8 @@ func endedSessions(t *testing.T, s Connections) {
 		at   time.Time
 		want []connection.Connection
 	}{
-		{"a minute's border", at, []connection.Connection{oldest, lastMinute, now, oldestByAge, nowByAge}},
-		{"the moment before", at.Add(-time.Millisecond), []connection.Connection{oldest, lastMinute, oldestByAge}},
+		{"the first moment of a minute", at, []connection.Connection{oldest, lastMinute, now, oldestByAge, nowByAge}},
+		{"the last moment of the minute before", at.Add(-time.Millisecond), []connection.Connection{oldest, lastMinute, oldestByAge}},
 		{"a second later", at.Add(time.Second), []connection.Connection{lastMinute, now, soon, nowByAge, soonByAge}},
 		{"a second earlier", at.Add(-time.Second), []connection.Connection{early, oldest, lastMinute, oldestByAge}},
 		{"ten minutes later", at.Add(connection.EndedLookback), []connection.Connection{now, soon, nowByAge, soonByAge}},
@@ -152,7 +155,7 @@ func endedSessions(t *testing.T, s Connections) {
 	}
 }
 
-// endedSessionsAfterRefresh follows a refreshed session from one minute of the index to another.
+// endedSessionsAfterRefresh refreshes a session twice. EndedSessions must yield it at its newest end only.
 func endedSessionsAfterRefresh(t *testing.T, s Connections) {
 	c := newConnection(t, 1)
 	c.ConnectedAt = testDay(t)
@@ -164,12 +167,12 @@ func endedSessionsAfterRefresh(t *testing.T, s Connections) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	eventuallyEnded(t, s, "at the first token's end", first)
-	eventuallyEnded(t, s, "at the second token's end", refreshed.SessionEnd(), refreshed)
+	eventuallyEnded(t, s, "at the first token's expiry", first)
+	eventuallyEnded(t, s, "at the second token's expiry", refreshed.SessionEnd(), refreshed)
 	if refreshed, err = s.Refresh(t.Context(), c.ID, c.UserID, first.Add(20*time.Hour)); err != nil {
 		t.Fatal(err)
 	}
-	eventuallyEnded(t, s, "at the second token's end, after a third", first.Add(45*time.Minute))
+	eventuallyEnded(t, s, "at the second token's expiry, after a refresh with a third token", first.Add(45*time.Minute))
 	eventuallyEnded(t, s, "at the longest session's end", c.ConnectedAt.Add(connection.MaxSessionDuration), refreshed)
 	if err := s.Delete(t.Context(), c.ID); err != nil {
 		t.Fatal(err)
@@ -189,11 +192,11 @@ func endedSessionsRestarts(t *testing.T, s Connections) {
 		connections = append(connections, c)
 	}
 	at := testDay(t).Add(5 * time.Minute)
-	eventuallyEnded(t, s, "all", at, connections...)
+	eventuallyEnded(t, s, "all sessions", at, connections...)
 	seq := s.EndedSessions(t.Context(), at)
 	for c, err := range seq {
 		if err != nil || c != connections[0] {
-			t.Errorf("the first is %v, %v; want %v", c, err, connections[0])
+			t.Errorf("the first session is %v, %v; want %v, which ended first", c, err, connections[0])
 		}
 		break
 	}
@@ -202,10 +205,11 @@ func endedSessionsRestarts(t *testing.T, s Connections) {
 		n++
 	}
 	if n != len(connections) {
-		t.Errorf("%d in the second iteration, want %d", n, len(connections))
+		t.Errorf("%d sessions in the second iteration, want %d", n, len(connections))
 	}
 }
 
+// deleteOnce makes ten concurrent calls of DeleteIfUnchanged for each of ten connections. One call per connection must return true.
 func deleteOnce(t *testing.T, s Connections) {
 	for n := range concurrency {
 		c := newConnection(t, n)
@@ -225,7 +229,7 @@ func deleteOnce(t *testing.T, s Connections) {
 		}
 		all.Wait()
 		if deletions.Load() != 1 {
-			t.Errorf("%d of %d deleted one connection, want 1", deletions.Load(), concurrency)
+			t.Errorf("%d of %d calls deleted one connection, want 1", deletions.Load(), concurrency)
 		}
 		if _, err := s.Get(t.Context(), c.ID); !errors.Is(err, connection.ErrNotFound) {
 			t.Errorf("Get after DeleteIfUnchanged: %v, want ErrNotFound", err)
@@ -234,26 +238,27 @@ func deleteOnce(t *testing.T, s Connections) {
 	eventuallyByUser(t, s, t.Name())
 }
 
+// deleteChanged calls DeleteIfUnchanged with connections that differ from the stored ones.
 func deleteChanged(t *testing.T, s Connections) {
-	refreshed, other, again := newConnection(t, 1), newConnection(t, 2), newConnection(t, 3)
-	put(t, s, refreshed, other, again)
-	now, err := s.Refresh(t.Context(), refreshed.ID, refreshed.UserID, refreshed.TokenExpiresAt.Add(time.Second))
+	beforeRefresh, two, three := newConnection(t, 1), newConnection(t, 2), newConnection(t, 3)
+	put(t, s, beforeRefresh, two, three)
+	refreshed, err := s.Refresh(t.Context(), beforeRefresh.ID, beforeRefresh.UserID, beforeRefresh.TokenExpiresAt.Add(time.Second))
 	if err != nil {
 		t.Fatal(err)
 	}
-	otherUser, earlier := other, again
+	otherUser, earlier := two, three
 	otherUser.UserID += otherSuffix
 	earlier.ConnectedAt = earlier.ConnectedAt.Add(-time.Millisecond)
 	for name, c := range map[string]connection.Connection{
-		"a refreshed session": refreshed, "another user's": otherUser, "an earlier connection": earlier, "an absent connection": newConnection(t, 4),
+		"a session before its refresh": beforeRefresh, "another user's": otherUser, "an earlier connection": earlier, "an absent connection": newConnection(t, 4),
 	} {
 		if deleted, err := s.DeleteIfUnchanged(t.Context(), c); deleted || err != nil {
 			t.Errorf("%s: deleted %v, %v; want false", name, deleted, err)
 		}
 	}
-	eventuallyByUser(t, s, t.Name(), now, other, again)
-	if deleted, err := s.DeleteIfUnchanged(t.Context(), now); !deleted || err != nil {
-		t.Errorf("the session as it is: deleted %v, %v; want true", deleted, err)
+	eventuallyByUser(t, s, t.Name(), refreshed, two, three)
+	if deleted, err := s.DeleteIfUnchanged(t.Context(), refreshed); !deleted || err != nil {
+		t.Errorf("the refreshed session: deleted %v, %v; want true", deleted, err)
 	}
 }
 
@@ -272,7 +277,8 @@ func deleteAgainstRefresh(t *testing.T, s Connections) {
 		if refreshErr != nil && !errors.Is(refreshErr, connection.ErrNotFound) {
 			t.Errorf("refresh: %v", refreshErr)
 		}
-		if deleteErr != nil || deleted == (refreshErr == nil) || deleted != errors.Is(err, connection.ErrNotFound) {
+		refreshed, gone := refreshErr == nil, errors.Is(err, connection.ErrNotFound)
+		if deleteErr != nil || deleted == refreshed || deleted != gone {
 			t.Errorf("deleted %v, %v; refresh: %v; then Get: %v", deleted, deleteErr, refreshErr, err)
 		}
 	}
@@ -308,7 +314,8 @@ func eventuallyEnded(t *testing.T, s Connections, name string, at time.Time, wan
 	}
 }
 
-// testDay returns a midnight that depends on the test's name, so that few tests have sessions that end at the same time.
+// testDay returns a midnight that depends on the test's name. So few tests have sessions that end at the same time, which
+// EndedSessions would yield together.
 func testDay(t *testing.T) time.Time {
 	t.Helper()
 	sum := 0

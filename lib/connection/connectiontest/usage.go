@@ -14,10 +14,10 @@ import (
 	"github.com/herald-progress/herald/lib/connection"
 )
 
-// concurrentCounts is how many goroutines count at once.
+// concurrentCounts is how many goroutines call a method of Usage at once.
 const concurrentCounts = 50
 
-// concurrentSpends checks that fifty concurrent calls get exactly the limit.
+// concurrentSpends checks that the grants of fifty concurrent calls add up to exactly the limit.
 func concurrentSpends(t *testing.T, s Connections) {
 	at := testDay(t).Add(10 * time.Hour)
 	const cost, limit = 3, 100
@@ -36,18 +36,20 @@ func concurrentSpends(t *testing.T, s Connections) {
 		})
 	}
 	all.Wait()
+	// 33 calls get the whole cost, one gets the rest of the limit, and the others get nothing.
 	if diff := cmp.Diff(map[int]int{cost: limit / cost, limit % cost: 1, 0: concurrentCounts - limit/cost - 1}, granted); diff != "" {
 		t.Errorf("calls by granted cost (-want +got):\n%s", diff)
 	}
 }
 
+// spendPerMinute makes calls of two users one after the other, within some minutes.
 func spendPerMinute(t *testing.T, s Connections) {
 	at := testDay(t).Add(10 * time.Hour)
 	for i, tt := range []struct {
 		user        string
 		cost, limit int
-		after       time.Duration
-		want        int
+		after       time.Duration // after at, which is the first moment of a minute
+		want        int           // granted
 	}{
 		{"a", 4, 10, 0, 4},
 		{"a", 4, 10, time.Second, 4},
@@ -69,17 +71,19 @@ func spendPerMinute(t *testing.T, s Connections) {
 	}
 }
 
-// concurrentConnects checks that fifty concurrent calls each see a different number of connections, and share one limit.
+// concurrentConnects makes fifty concurrent calls. They share one limit, which allows forty of them. Each of the forty must get
+// another number of connections, from 1 to 40.
 func concurrentConnects(t *testing.T, s Connections) {
 	at := testDay(t).Add(10 * time.Hour)
 	const cost, limit = 3, 120
-	const fits = limit / cost // the connects that the limit allows
+	const allowed = limit / cost
 	var mu sync.Mutex
 	var counts []int
 	var all sync.WaitGroup
 	for n := range concurrentCounts {
 		all.Go(func() {
 			id := newConnection(t, n).ID
+			// limit+cost-1 is the highest limit that does not allow one more call.
 			user, ok, err := s.Connect(t.Context(), t.Name(), id, cost, limit+cost-1, at)
 			if err != nil || ok && !user.LastSeen[id].Equal(at) {
 				t.Errorf("connect %s: %v, %v", id, user, err)
@@ -93,11 +97,12 @@ func concurrentConnects(t *testing.T, s Connections) {
 	}
 	all.Wait()
 	slices.Sort(counts)
-	if want := slices.Collect(oneTo(fits)); !slices.Equal(counts, want) {
-		t.Fatalf("they see %v connections, want 1 to %d", counts, fits)
+	if want := slices.Collect(oneTo(allowed)); !slices.Equal(counts, want) {
+		t.Fatalf("the calls returned %v connections, want 1 to %d", counts, allowed)
 	}
+	// Connect and Spend share the sum of the minute: one more than the limit leaves 1.
 	if spent, err := s.Spend(t.Context(), t.Name(), "one", 5, limit+1, at); spent.Granted != 1 || err != nil {
-		t.Errorf("then %v, %v; want 1 granted", spent, err)
+		t.Errorf("Spend after the connects: %v, %v; want 1 granted", spent, err)
 	}
 	for after, want := range map[time.Duration]bool{59 * time.Second: false, time.Minute: true} {
 		if _, ok, err := s.Connect(t.Context(), t.Name(), "later", cost, limit, at.Add(after)); ok != want || err != nil {
@@ -140,23 +145,24 @@ func connectLastSeen(t *testing.T, s Connections) {
 	}
 	connect(first, 0, map[string]time.Duration{first: 0})
 	connect(second, time.Second, map[string]time.Duration{first: 0, second: time.Second})
-	for after, limit := range map[time.Duration]int{time.Hour: 10, 2 * time.Hour: 0} { // a refused message counts for nothing
+	for after, limit := range map[time.Duration]int{time.Hour: 10, 2 * time.Hour: 0} { // The limit 0 refuses the message, so it does not count as seen.
 		if _, err := s.Spend(t.Context(), t.Name(), first, 1, limit, at.Add(after)); err != nil {
 			t.Fatal(err)
 		}
 	}
 	connect(third, 2*time.Hour, map[string]time.Duration{first: time.Hour, second: time.Second, third: 2 * time.Hour})
 	connect(third, 2*time.Hour+time.Second, map[string]time.Duration{first: time.Hour, third: 2*time.Hour + time.Second})
-	for n := range 100 { // old connections are removed
+	for n := range 100 { // Each connection is too old when the next one comes.
 		later := time.Duration(n) * 3 * time.Hour
 		id := newConnection(t, 4+n).ID
 		connect(id, 24*time.Hour+later, map[string]time.Duration{id: 24*time.Hour + later})
 	}
 }
 
+// removeFromUser closes and evicts connections one call after the other, and then by concurrent calls.
 func removeFromUser(t *testing.T, s Connections) {
 	at := testDay(t).Add(10 * time.Hour)
-	ids := make([]string, 250) // more than one request can remove
+	ids := make([]string, 250) // more than one request to DynamoDB can remove
 	for n := range ids {
 		ids[n] = fmt.Sprintf("%s-%03d", t.Name(), n)
 		if _, _, err := s.Connect(t.Context(), t.Name(), ids[n], 1, len(ids), at); err != nil {
@@ -196,7 +202,7 @@ func removeFromUser(t *testing.T, s Connections) {
 	for n := range concurrency {
 		all.Go(func() {
 			closed, evicted := []string{ids[0], ids[2]}, []string{"new"}
-			if n%2 == 0 {
+			if n%2 == 0 { // Half of the calls evict the first connection instead of closing it.
 				closed, evicted = ids[2:3], []string{ids[0], "new"}
 			}
 			got, err := s.RemoveFromUser(t.Context(), t.Name(), closed, evicted, at)
@@ -211,12 +217,13 @@ func removeFromUser(t *testing.T, s Connections) {
 		})
 	}
 	all.Wait()
-	delete(removed, ids[0]) // one call may evict it before another removes it as closed
+	delete(removed, ids[0]) // Two calls may have returned it: one that evicted it, and then one that closed it.
 	if diff := cmp.Diff(map[string]int{ids[2]: 1, "new": 1}, removed); diff != "" {
 		t.Errorf("how many of %d concurrent calls removed each connection (-want +got):\n%s", concurrency, diff)
 	}
 }
 
+// countRefusals counts fifty refusals of one connection concurrently: the calls must return 1 to 50.
 func countRefusals(t *testing.T, s Connections) {
 	at := testDay(t).Add(10 * time.Hour)
 	var mu sync.Mutex
@@ -264,6 +271,7 @@ func usageIsSeparate(t *testing.T, s Connections) {
 	if got, err := s.Get(t.Context(), c.ID); err != nil || got != c {
 		t.Errorf("the connection is %v, %v; want it as it was put", got, err)
 	}
+	// The first two ids are the keys of usage in DynamoDB.
 	for _, id := range []string{"user#" + c.UserID, "refused#" + c.ID, c.UserID} {
 		if got, err := s.Get(t.Context(), id); !errors.Is(err, connection.ErrNotFound) {
 			t.Errorf("Get(%q) is %v, %v; want ErrNotFound", id, got, err)
