@@ -22,12 +22,11 @@ const (
 const amzDateLayout = "20060102T150405Z"
 
 // checkPresigned returns the error with which S3 answers a presigned request that has expired, or that differs from what was
-// signed. It returns "" for a valid one, and for a request without a signature in its query. Signatures of unknown keys are
-// not checked. See https://docs.aws.amazon.com/AmazonS3/latest/API/sigv4-query-string-auth.html.
+// signed. It returns "" for a valid one, and for a request that is not presigned. Signatures of unknown keys are not checked. See
+// https://docs.aws.amazon.com/AmazonS3/latest/API/sigv4-query-string-auth.html.
 func (s *S3) checkPresigned(r *http.Request) (code gofakes3.ErrorCode, message string) {
 	query := r.URL.Query()
-	signature := query.Get("X-Amz-Signature")
-	if signature == "" {
+	if !query.Has("X-Amz-Algorithm") {
 		return "", ""
 	}
 	signedAt, err := time.Parse(amzDateLayout, query.Get("X-Amz-Date"))
@@ -40,7 +39,7 @@ func (s *S3) checkPresigned(r *http.Request) (code gofakes3.ErrorCode, message s
 	if !known {
 		return "", ""
 	}
-	if !hmac.Equal([]byte(signature), []byte(presignature(r, secret, scope))) {
+	if !hmac.Equal([]byte(query.Get("X-Amz-Signature")), []byte(presignature(r, secret, scope))) {
 		return errSignatureMismatch, "The request signature we calculated does not match the signature you provided"
 	}
 
