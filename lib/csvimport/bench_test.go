@@ -25,7 +25,7 @@ func partsList(n int) []byte {
 	return b.Bytes()
 }
 
-// BenchmarkParse compares the work of the steps with encoding/csv reading the same bytes.
+// BenchmarkParse compares three things with encoding/csv reading the same bytes: the scanner alone, the plan and one chunk.
 func BenchmarkParse(b *testing.B) {
 	in := partsList(50_000)
 	for _, bb := range []struct {
@@ -81,22 +81,23 @@ type discardWriter struct{ io.Writer }
 func (discardWriter) Close() error { return nil }
 func (discardWriter) Abort()       {}
 
+// stageAll does the work of a chunk with a range that is the whole file.
 func stageAll(in []byte) error {
 	h, rest, err := readHeader(bytes.NewReader(in))
 	if err != nil {
 		return err
 	}
-	st := newRangeWriter(context.Background(), &discardStore{}, h, "k", int64(len(in)))
+	w := newRangeWriter(context.Background(), &discardStore{}, h, "k", int64(len(in)))
 	s := newScanner(rest, h.sep, h.bytes, h.nextLine)
 	for {
 		fields, line, err := s.next()
 		if errors.Is(err, io.EOF) {
-			return st.close()
+			return w.close()
 		}
 		if err != nil {
 			return err
 		}
-		if _, err := st.add(line, fields); err != nil {
+		if _, err := w.add(line, fields); err != nil {
 			return err
 		}
 	}

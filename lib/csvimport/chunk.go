@@ -13,11 +13,13 @@ import (
 
 // ChunkInput is one range of a plan.
 type ChunkInput struct {
-	// Epoch and Execution are as in [PlanInput].
-	Epoch     string `json:"epoch"`
+	// Epoch identifies the run of the job, see [PlanInput].
+	Epoch string `json:"epoch"`
+	// Execution is the ARN of the workflow's execution.
 	Execution string `json:"execution"`
 
-	File      File  `json:"file"`
+	File File `json:"file"`
+	// TotalRows is the number of rows of the whole file.
 	TotalRows int64 `json:"totalRows"`
 	Range     Range `json:"range"`
 }
@@ -32,7 +34,7 @@ type ChunkOutput struct {
 	Key string `json:"key"`
 }
 
-// errRangeChanged says that a range does not have as many rows as the plan counted.
+// errRangeChanged means that a range does not have as many rows as the plan counted.
 var errRangeChanged = errors.New("csvimport: the range has another number of rows than planned")
 
 // Chunk parses and validates one range.
@@ -41,8 +43,8 @@ type Chunk struct{ config Config }
 // NewChunk returns the chunk step.
 func NewChunk(c Config) *Chunk { return &Chunk{config: c} }
 
-// Handle stages the range's accepted rows as JSON lines, and its rejected rows, if any, as CSV. It may be called again:
-// it writes the same objects. Its errors are an [*InvalidFile], a [*FileDeleted], a [*FileReplaced], a [*Superseded] or
+// Handle stages the range's accepted rows as JSON lines, and its rejected rows, if any, as CSV. It may be called again: then it
+// writes the same objects again. Its errors are an [*InvalidFile], a [*FileDeleted], a [*FileReplaced], a [*Superseded] or
 // a [*StoreError].
 func (c *Chunk) Handle(ctx context.Context, in ChunkInput) (ChunkOutput, error) {
 	if err := c.config.checkNewest(ctx, in.File); err != nil {
@@ -67,15 +69,16 @@ func (c *Chunk) parse(ctx context.Context, in ChunkInput) (ChunkOutput, error) {
 	defer reporter.Close(ctx)
 	reporter.Phase(progress.Phase{
 		Name: "parse", From: plannedPercent, To: parsedPercent, Steps: in.TotalRows, Rows: true,
-		Text: func(_, steps int64) string { return fmt.Sprintf("Importing %d rows", steps) }, // all ranges report the text of the whole job
+		// The text is about the whole job, because all ranges report it.
+		Text: func(_, steps int64) string { return fmt.Sprintf("Importing %d rows", steps) },
 	})
 	body, err := c.config.Store.Get(ctx, in.File.object(), in.Range.Offset, in.Range.Bytes)
 	if err != nil {
 		return ChunkOutput{}, asUploadError("read range", err)
 	}
 	defer closeBody(body)
-	out := newRangeWriter(ctx, c.config.Store, h, in.File.stagedKey(in.Range.N), in.Range.Bytes)
-	defer out.abort()
+	w := newRangeWriter(ctx, c.config.Store, h, in.File.stagedKey(in.Range.N), in.Range.Bytes)
+	defer w.abort()
 	s := newScanner(body, h.sep, in.Range.Offset, in.Range.Line)
 	for {
 		fields, line, err := s.next()
@@ -85,25 +88,26 @@ func (c *Chunk) parse(ctx context.Context, in ChunkInput) (ChunkOutput, error) {
 		if err != nil {
 			return ChunkOutput{}, asStoreError("read range", err)
 		}
-		accepted, err := out.add(line, fields)
+		accepted, err := w.add(line, fields)
 		if err != nil {
 			return ChunkOutput{}, err
 		}
 		if !accepted {
 			reporter.Reject(1)
 		}
-		reporter.Update(out.counts.Rows)
+		reporter.Update(w.counts.Rows)
 	}
-	if out.counts.Rows != in.Range.Rows {
+	if w.counts.Rows != in.Range.Rows {
 		return ChunkOutput{}, &StoreError{Op: "read range", Err: errRangeChanged}
 	}
-	if err := out.close(); err != nil {
+	if err := w.close(); err != nil {
 		return ChunkOutput{}, err
 	}
-	return ChunkOutput{N: in.Range.N, Counts: out.counts, Key: out.key}, nil
+	return ChunkOutput{N: in.Range.N, Counts: w.counts, Key: w.key}, nil
 }
 
-// readFileHeader reads the file's header again: it may be too long for the workflow's payload.
+// readFileHeader reads the file's header again. The workflow does not pass the header from step to step, because it may be too long
+// for a payload.
 func (c Config) readFileHeader(ctx context.Context, file File) (*header, error) {
 	body, err := c.Store.Get(ctx, file.object(), 0, file.HeaderBytes)
 	if err != nil {
@@ -119,26 +123,26 @@ type rangeWriter struct {
 	ctx    context.Context
 	store  Store
 	header *header
-	key    string
-	counts Counts
+	key    string // of the staged objects, without their suffixes
+	counts Counts // of the rows so far
 
 	encoder       *rowEncoder
 	rowsWriter    Writer
 	rejectsWriter Writer // nil until a row is rejected
 	rejectsCSV    *csv.Writer
-	record        []string
+	record        []string // the line of the last rejected row, whose memory the next one uses again
 
-	remaining int64 // the bytes that may still be staged
+	remaining int64 // the bytes that may still be staged; negative if too many were staged
 }
 
-// newRangeWriter returns a writer for a range of the given size in bytes.
+// newRangeWriter returns a writer for a range that has this many bytes.
 func newRangeWriter(ctx context.Context, store Store, h *header, key string, bytes int64) *rangeWriter {
 	w := &rangeWriter{ctx: ctx, store: store, header: h, key: key, encoder: newRowEncoder(h), remaining: MaxGrowth*bytes + growthAllowance}
 	w.rowsWriter = &budgetWriter{store.Create(ctx, key+rowsSuffix, Replace), &w.remaining}
 	return w
 }
 
-// budgetWriter subtracts the bytes that it writes from remaining.
+// budgetWriter is a Writer that subtracts the bytes that it writes from *remaining.
 type budgetWriter struct {
 	Writer
 
@@ -151,8 +155,8 @@ func (w *budgetWriter) Write(p []byte) (int, error) {
 	return n, err //nolint:wrapcheck // callers get the error of the wrapped writer
 }
 
-// add stages one record as accepted or rejected, and reports whether it was accepted. Its error is an *InvalidFile once
-// the output is larger than [MaxGrowth] allows.
+// add stages one record as accepted or rejected, and reports whether it was accepted. The error is an *InvalidFile if the output is
+// larger than [MaxGrowth] allows.
 func (w *rangeWriter) add(line int64, fields [][]byte) (bool, error) {
 	if w.remaining < 0 {
 		return false, &InvalidFile{Line: line, Reason: fmt.Sprintf("the results would be more than %d times as large as the file, "+
@@ -171,6 +175,7 @@ func (w *rangeWriter) add(line int64, fields [][]byte) (bool, error) {
 	return true, nil
 }
 
+// reject stages a rejected record. The first one opens the object of the rejected rows.
 func (w *rangeWriter) reject(line int64, rejected rejection, fields [][]byte) error {
 	if w.rejectsWriter == nil {
 		w.rejectsWriter = &budgetWriter{w.store.Create(w.ctx, w.key+rejectsSuffix, Replace), &w.remaining}

@@ -1,7 +1,7 @@
 // Package csvimport imports parts lists, CSV files of up to 1 GiB, in constant memory.
 //
-// [Plan] claims an upload, reads it once and splits it into ranges of whole records. [Chunk] parses and validates one
-// range. [Finish] publishes the results. Each is a handler that a workflow calls and may call again.
+// An import has three steps. [Plan] claims an upload, reads it once and splits it into ranges of whole records. [Chunk] parses
+// and validates one range. [Finish] publishes the results. Each step is a handler that a workflow calls, and may call again.
 //
 // # Files
 //
@@ -13,13 +13,13 @@
 //   - A field is quoted if its first character is a quote. After a leading blank, a quote is text. Inside quotes,
 //     separators and line ends are text, and a doubled quote stands for one quote.
 //   - A quote inside an unquoted field is text. Text after a closing quote belongs to the field: `"a"b` is ab.
-//   - An unclosed quote makes the file invalid, as does a record over 1 MiB (without its line end). Python's module
-//     accepts both.
+//   - An unclosed quote makes the file invalid, and so does a record over 1 MiB (without its line end). In these two points the
+//     scanner differs from Python's module, which accepts such files.
 //   - The scanner returns at most the first 1,001 fields of a record.
 //
 // The first record is the header. It names the columns part, color and quantity, in any order and case; blanks around
-// names are ignored. The separator is a comma, a semicolon or a tab: the first under which the header has all three
-// columns, else the one under which it has most of them. A name that appears twice, in any case, makes the file invalid.
+// names are ignored. The separator is a comma, a semicolon or a tab: the first of these with which the header has all three
+// columns, otherwise the one with which it has most of them. A name that appears twice, in any case, makes the file invalid.
 // A column without a name is called "column" and its number. The header has at most 64 KiB and 1,000 columns. A header
 // without rows is a valid file. A file is not CSV if it is UTF-16, has binary data near the start, or has a header that
 // is not UTF-8. A file of empty lines is empty.
@@ -34,16 +34,16 @@
 //   - Its quantity is not a number from 1 to 1,000,000, written in digits only. Leading zeros are accepted; a sign, a
 //     decimal point and a thousands separator are not.
 //
-// Blanks around part, color and quantity are removed. Other columns are stored unchanged, or omitted if empty. The output
-// of a range is at most 64 times its bytes plus 1 MiB, see [MaxGrowth].
+// Blanks around part, color and quantity are removed. A field of another column is stored unchanged, or omitted if it is empty. The
+// output of a range is at most 64 times its bytes plus 1 MiB, see [MaxGrowth].
 //
 // # Objects
 //
 //	uploads/<user>/<upload>/<file>             the uploaded file; <user> is the user's id in unpadded base64url
-//	claims/<user>/<upload>/<order>-<claim>     which execution imports that version; <claim> is a hash of key and version,
-//	                                           <order> is made of the sequencer, so that the newest claims come first
-//	staged/<claim>/00000.jsonl                 a chunk's accepted rows, until the import is finished
-//	staged/<claim>/00000.rejected.csv          its rejected rows
+//	claims/<user>/<upload>/<order>-<claim>     which execution imports one version of the file; <claim> is a hash of its key and
+//	                                           version, <order> is made from its sequencer, so that the newest claims come first
+//	staged/<claim>/00000.jsonl                 the accepted rows of the first range, until the import is finished
+//	staged/<claim>/00000.rejected.csv          the rejected rows of the first range, until then
 //	results/<user>/<upload>/<claim>/…          the results of one import:
 //	    part-00000.jsonl                       {"line":2,"part":"3001","color":"Red","quantity":4,"extra":{…}}
 //	    rejected.csv                           line, column, reason, then the record's fields; formulas are escaped
@@ -51,18 +51,18 @@
 //
 // # Several imports of one upload
 //
-// The summary names the results of an upload: all those of the newest version that could be imported. The summary is the
-// only object that is ever replaced. [Finish] replaces it with the summary of a newer version only, and only if it has
-// not changed since it was read. Then Finish deletes the results of the older version: a reader that finds a part missing
-// reads the summary again.
+// The summary names the results of an upload: all results of the newest version that could be imported. Of the results, the summary
+// is the only object that is ever replaced. [Finish] replaces it only by the summary of a newer version, and only if it has
+// not changed since Finish read it. Then Finish deletes the results of the older version. A reader that finds a part missing
+// must therefore read the summary again.
 //
-// Which of two versions is newer: with the same key, the one with the greater S3 sequencer; with different keys, the one
-// whose execution started later.
+// Of two versions with the same key, the newer one has the greater S3 sequencer. Of two versions with different keys, the execution
+// of the newer one started later.
 //
 // An import of a version that is no longer the newest ends with [Superseded], and the user gets no message about it. The
 // steps check this when the plan begins, when a chunk begins, before Finish publishes, and when a step fails because of
-// the file. Finish deletes the results of a superseded import; a lifecycle rule of the bucket deletes what a chunk stages
-// after that. If an import is killed after it wrote results and before it wrote its summary, no summary names these
+// the file. Finish deletes the objects of a superseded import. If a chunk stages objects after that, a lifecycle rule of the bucket
+// deletes them. If an import is killed after it wrote results and before it wrote its summary, no summary names these
 // results, and the next import of the same upload deletes them.
 package csvimport
 
@@ -76,11 +76,11 @@ import (
 type Config struct {
 	// Store holds the uploads and the results.
 	Store Store
-	// Publisher publishes the progress; nil publishes nothing.
+	// Publisher publishes the progress. If it is nil, nothing is published.
 	Publisher progress.Publisher
-	// Logger is silent when nil.
+	// Logger may be nil: then nothing is logged.
 	Logger *slog.Logger
-	// RangeBytes is the smallest size of a range, in bytes; zero means [DefaultRangeBytes].
+	// RangeBytes is the smallest size of a range (except the last one), in bytes. Zero means [DefaultRangeBytes].
 	RangeBytes int64
 }
 
@@ -100,10 +100,11 @@ type File struct {
 	// Claim is part of the keys of this import's claim, staged objects and results: 32 hexadecimal digits, a hash of key
 	// and version.
 	Claim string `json:"claim"`
-	// OrderTime and Sequencer order the imports of one upload. OrderTime is RFC 3339 with milliseconds: the start of the
-	// import's execution, or later if it must follow an older version (see computeOrderTime). It is also the time in the
-	// epoch of the import's states.
+	// OrderTime orders the imports of one upload, and is the time in the epoch of the import's states. It is RFC 3339 with
+	// milliseconds: the start of the import's execution, or a later time if the import must follow that of an older version (see
+	// computeOrderTime).
 	OrderTime string `json:"orderTime"`
+	// Sequencer orders the versions of one key, see [sequencer].
 	Sequencer string `json:"sequencer"`
 	// StartedAt is when the plan began, RFC 3339 with milliseconds.
 	StartedAt string `json:"startedAt"`
@@ -122,10 +123,11 @@ type Range struct {
 	Rows int64 `json:"rows"`
 }
 
-// Counts are the number of rows and rejected rows in a range or a whole file, and the sum of the quantities.
+// Counts are the counts of a range or of a whole file.
 type Counts struct {
+	// Rows counts all rows. Rejected counts the rejected ones of them.
 	Rows     int64 `json:"rows"`
 	Rejected int64 `json:"rejected"`
-	// Quantity is the sum over the accepted rows.
+	// Quantity is the sum of the quantities of the accepted rows.
 	Quantity int64 `json:"quantity"`
 }

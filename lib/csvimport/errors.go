@@ -7,7 +7,8 @@ import (
 
 // InvalidFile says why an upload cannot be imported, in words for the user. A retry does not help.
 //
-// AWS Lambda reports a function's error under the name of its Go type: a workflow catches InvalidFile.
+// AWS Lambda reports a function's error with the name of its Go type as errorType. So a workflow can catch "InvalidFile", and
+// likewise the other types of this file.
 type InvalidFile struct {
 	// Line is the physical line, from 1, to which the reason applies; 0 means the whole file.
 	Line   int64
@@ -61,8 +62,8 @@ func (*Superseded) Error() string {
 	return "a newer version of the upload is imported in place of this one"
 }
 
-// asUploadError converts an error of reading the upload to a *FileDeleted, a *FileReplaced, an *InvalidFile or a
-// *StoreError of op.
+// asUploadError converts an error of reading the upload to a *FileDeleted or a *FileReplaced, and any other error as asStoreError
+// does.
 func asUploadError(op string, err error) error {
 	switch {
 	case errors.Is(err, ErrNotFound):
@@ -74,7 +75,7 @@ func asUploadError(op string, err error) error {
 	}
 }
 
-// asStoreError converts err to a *StoreError of op, unless it is nil or an *InvalidFile.
+// asStoreError converts err to a *StoreError of the operation op, unless err is nil or an *InvalidFile.
 func asStoreError(op string, err error) error {
 	var invalid *InvalidFile
 	if err == nil || errors.As(err, &invalid) {

@@ -24,8 +24,9 @@ const StepDiscard = "discard"
 type FinishInput struct {
 	// Step is empty, or [StepDiscard], which needs the File only.
 	Step string `json:"step"`
-	// Epoch and Execution are as in [PlanInput].
-	Epoch     string `json:"epoch"`
+	// Epoch identifies the run of the job, see [PlanInput].
+	Epoch string `json:"epoch"`
+	// Execution is the ARN of the workflow's execution.
 	Execution string `json:"execution"`
 
 	File      File  `json:"file"`
@@ -34,7 +35,7 @@ type FinishInput struct {
 	Chunks []ChunkOutput `json:"chunks"`
 }
 
-// FinishOutput is a short form of an import's outcome. Its size does not depend on the number of columns.
+// FinishOutput is a short form of an import's [Summary]. Its size does not depend on the number of columns.
 type FinishOutput struct {
 	Counts
 
@@ -44,9 +45,9 @@ type FinishOutput struct {
 }
 
 var (
-	// errIncomplete says that the chunks do not have the planned number of rows.
+	// errIncomplete means that a chunk is missing, or that the chunks do not have the planned number of rows.
 	errIncomplete = errors.New("csvimport: the chunks are not those of the plan")
-	// errSummaryContended says that other imports replaced the summary before each of maxPublishes writes.
+	// errSummaryContended means that other imports replaced the summary before each of maxPublishes writes.
 	errSummaryContended = errors.New("csvimport: too many imports write the summary")
 )
 
@@ -56,10 +57,10 @@ type Finish struct{ config Config }
 // NewFinish returns the finish step.
 func NewFinish(c Config) *Finish { return &Finish{config: c} }
 
-// Handle publishes the results: it copies the staged rows to the results, joins the rejected rows in one file and then
+// Handle publishes the results. It copies the staged rows to the results, joins the rejected rows in one file, and then
 // writes the summary, by which readers find the results. Afterwards it deletes the staged objects and the results of older
-// versions of the upload. It may be called again after any failure. If the summary is that of a newer version, Handle
-// deletes the objects of this import.
+// versions of the upload. If the stored summary is that of a newer version, Handle deletes the objects of this import instead. It
+// may be called again after any failure.
 //
 // Its errors are a [*FileDeleted], a [*FileReplaced], a [*Superseded] or a [*StoreError].
 func (f *Finish) Handle(ctx context.Context, in FinishInput) (FinishOutput, error) {
@@ -73,7 +74,7 @@ func (f *Finish) Handle(ctx context.Context, in FinishInput) (FinishOutput, erro
 	if err := in.checkComplete(); err != nil {
 		return FinishOutput{}, err
 	}
-	s, replacedClaim, err := f.publish(ctx, in)
+	summary, replacedClaim, err := f.publish(ctx, in)
 	if err = f.config.asSuperseded(ctx, in.File, err); err != nil {
 		if errors.As(err, new(*Superseded)) {
 			if discardErr := f.discard(ctx, in.File); discardErr != nil {
@@ -82,7 +83,7 @@ func (f *Finish) Handle(ctx context.Context, in FinishInput) (FinishOutput, erro
 		}
 		return FinishOutput{}, err
 	}
-	out := FinishOutput{Counts: s.Counts, Accepted: s.Accepted, Summary: in.File.summaryKey()}
+	out := FinishOutput{Counts: summary.Counts, Accepted: summary.Accepted, Summary: in.File.summaryKey()}
 	if err := f.deleteStaged(ctx, in); err != nil {
 		return out, err
 	}
@@ -104,9 +105,9 @@ func (in FinishInput) checkComplete() error {
 	return nil
 }
 
-// publish writes the results and then their summary, which replaces that of an older version. It returns the summary that is
-// stored then, written by this call or by an earlier one, and the claim of the summary that it replaced. Its error is a
-// *Superseded if the stored summary is that of a newer version.
+// publish writes the results and then their summary, which may replace the summary of an older version. It returns the summary of this
+// import, which this call or an earlier call has written, and the claim of the summary that this call has replaced, or an empty string.
+// The error is a *Superseded if the stored summary is that of a newer version.
 func (f *Finish) publish(ctx context.Context, in FinishInput) (Summary, string, error) {
 	var own Summary
 	for range maxPublishes {
@@ -114,12 +115,12 @@ func (f *Finish) publish(ctx context.Context, in FinishInput) (Summary, string, 
 		switch {
 		case err != nil:
 			return Summary{}, "", err
-		case mode != IfAbsent && current.Claim == in.File.Claim:
+		case mode != IfAbsent && current.Claim == in.File.Claim: // An earlier call has published the import.
 			return current, "", nil
 		case current.newerThan(in.File):
 			return Summary{}, "", &Superseded{}
 		}
-		if own.Claim == "" {
+		if own.Claim == "" { // The results are not written yet.
 			if own, err = f.writeResults(ctx, in); err != nil {
 				return Summary{}, "", err
 			}
@@ -148,17 +149,18 @@ func (f *Finish) writeResults(ctx context.Context, in FinishInput) (Summary, err
 		Name: "finish", From: parsedPercent, To: finishedPercent, Steps: int64(len(in.Chunks)), CurrentRow: in.TotalRows, TotalRows: in.TotalRows,
 		Text: func(int64, int64) string { return "Saving the results" },
 	})
-	h, err := f.config.readFileHeader(ctx, in.File) // first, so that an import whose file was deleted writes no results
+	// The header is read first, so that an import whose file was deleted writes no results.
+	h, err := f.config.readFileHeader(ctx, in.File)
 	if err != nil {
 		return Summary{}, err
 	}
 	prefix := in.File.ResultsPrefix()
-	group, copying := errgroup.WithContext(ctx)
+	group, copyCtx := errgroup.WithContext(ctx)
 	group.SetLimit(maxParallelRequests)
 	var copied atomic.Int64
 	for _, c := range in.Chunks {
 		group.Go(func() error {
-			if err := f.config.Store.Copy(copying, prefix+partName(c.N), c.Key+rowsSuffix); err != nil {
+			if err := f.config.Store.Copy(copyCtx, prefix+partName(c.N), c.Key+rowsSuffix); err != nil {
 				return &StoreError{Op: "copy rows", Err: err}
 			}
 			reporter.Update(copied.Add(1))
@@ -168,7 +170,7 @@ func (f *Finish) writeResults(ctx context.Context, in FinishInput) (Summary, err
 	if err := group.Wait(); err != nil {
 		return Summary{}, err
 	}
-	reporter.Update(copied.Load()) // concurrent copies may have reported out of order
+	reporter.Update(copied.Load()) // The concurrent copies may have reported out of order.
 	rejectCounts, err := f.writeRejects(ctx, in, h)
 	if err != nil {
 		return Summary{}, err
@@ -185,7 +187,7 @@ func (f *Finish) writeRejects(ctx context.Context, in FinishInput, h *header) (m
 		names = append(names, escapeFormula(name))
 	}
 	table := csv.NewWriter(w)
-	_ = table.Write(names) // the error comes again from Error
+	_ = table.Write(names) // Error returns the error, if there is one.
 	table.Flush()
 	if err := table.Error(); err != nil {
 		return nil, &StoreError{Op: "write rejects", Err: err}
@@ -207,13 +209,13 @@ func (f *Finish) writeRejects(ctx context.Context, in FinishInput, h *header) (m
 
 // appendRejects copies the rejected rows of a chunk to w unchanged, and counts them.
 func (f *Finish) appendRejects(ctx context.Context, w io.Writer, c ChunkOutput, counts map[rejection]int64) error {
-	body, err := f.config.Store.Get(ctx, Object{Key: c.Key + rejectsSuffix}, 0, -1)
+	body, err := f.config.Store.Get(ctx, Object{Key: c.Key + rejectsSuffix}, 0, toEnd)
 	if err != nil {
 		return err
 	}
 	defer closeBody(body)
 	table := csv.NewReader(io.TeeReader(body, w))
-	table.FieldsPerRecord = -1
+	table.FieldsPerRecord = -1 // The number of fields may vary.
 	table.ReuseRecord = true
 	var rows int64
 	for {
@@ -224,7 +226,7 @@ func (f *Finish) appendRejects(ctx context.Context, w io.Writer, c ChunkOutput, 
 		if err != nil {
 			return err //nolint:wrapcheck // the caller names the operation
 		}
-		counts[rejection{column: record[1], reason: record[2]}]++
+		counts[rejection{column: record[1], reason: record[2]}]++ // record[0] is the line.
 		rows++
 	}
 	if rows != c.Rejected {
@@ -248,8 +250,8 @@ func (f *Finish) deleteStaged(ctx context.Context, in FinishInput) error {
 	return nil
 }
 
-// discard deletes the import's objects. It deletes the results only if the summary is that of a newer version: otherwise
-// another call of this step may still publish them.
+// discard deletes the import's objects. It deletes the results only if the stored summary is that of a newer version, because
+// otherwise another call of this step may still publish them.
 func (f *Finish) discard(ctx context.Context, file File) error {
 	retainNone := func(string) (bool, error) { return false, nil }
 	if err := deleteBelow(ctx, f.config.Store, file.StagedPrefix(), retainNone); err != nil {
@@ -262,15 +264,15 @@ func (f *Finish) discard(ctx context.Context, file File) error {
 	return deleteBelow(ctx, f.config.Store, file.ResultsPrefix(), retainNone)
 }
 
-// deleteOlderResults deletes the results of older imports of the upload: the import with the claim replacedClaim, whose
-// summary was just replaced, and imports that were killed before they wrote a summary.
+// deleteOlderResults deletes the results of older imports of the upload: of the import with the claim replacedClaim, whose
+// summary this step has replaced, and of imports that were killed before they wrote a summary.
 func (f *Finish) deleteOlderResults(ctx context.Context, file File, replacedClaim string) error {
 	prefix := file.keyPrefix(ResultsPrefix)
 	retainClaim := map[string]bool{file.Claim: true, replacedClaim: false}
 	claims := sync.OnceValues(func() ([]claim, error) { return f.config.otherClaims(ctx, file, listPageSize) })
 	return deleteBelow(ctx, f.config.Store, prefix, func(key string) (bool, error) {
-		name, _, nested := strings.Cut(strings.TrimPrefix(key, prefix), "/")
-		if !nested { // the summary, or a result that an early version of Herald wrote, without a claim in the key
+		name, _, hasClaim := strings.Cut(strings.TrimPrefix(key, prefix), "/")
+		if !hasClaim { // The summary stays. An early version of Herald wrote results without a claim in their keys.
 			return name == summaryName, nil
 		}
 		retain, known := retainClaim[name]
@@ -289,20 +291,22 @@ func (f *Finish) deleteOlderResults(ctx context.Context, file File, replacedClai
 	})
 }
 
-// isOlder reports whether the import whose claim has this name, and which has written results, is certainly older than the
-// file's import. That import listed the claims before it wrote results. The claims listed now include those, so that the
-// OrderTime computed from them is not earlier than the one which that import used.
+// isOlder reports whether another import of the upload, which has written results, is certainly older than the file's import. name is
+// the name of its claim. others are the claims on all versions but the file's, listed now.
+//
+// The other import has listed the claims before it wrote results. The list of now includes the claims of that list. So the OrderTime
+// that isOlder computes for the other import is not earlier than the OrderTime that the other import has computed.
 func isOlder(file File, name string, others []claim) (bool, error) {
-	if len(others) >= listPageSize-1 { // the list may be incomplete
+	if len(others) >= listPageSize-1 { // The list may be incomplete.
 		return false, nil
 	}
 	for i, c := range others {
 		if c.name == name {
-			claims := slices.Clone(others)
-			claims[i] = file.asClaim()
-			at, err := computeOrderTime(c, claims)
+			allButC := slices.Clone(others)
+			allButC[i] = file.asClaim()
+			at, err := computeOrderTime(c, allButC)
 			return at < file.OrderTime, err
 		}
 	}
-	return true, nil // its claim has expired, so it is old
+	return true, nil // Its claim has expired, so it is old.
 }

@@ -11,11 +11,11 @@ import (
 )
 
 const (
-	// firstReadBytes is the size of the first read for the header; it doubles until the header is complete.
+	// firstReadBytes is how many bytes are read first to find the header. The number doubles until the header is complete.
 	firstReadBytes = 4 << 10
-	// sniffBytes is the length of the start of the file that must look like text.
+	// sniffBytes is how many bytes at the start of the file must not contain a zero byte.
 	sniffBytes = 1 << 10
-	// maxNameShown is the length at which a column name in a message is cut, in bytes.
+	// maxNameShown is the length to which a column name in a message is cut, in bytes.
 	maxNameShown = 64
 )
 
@@ -33,12 +33,12 @@ var separators = []byte{',', ';', '\t'}
 type header struct {
 	sep   byte
 	names []string
-	// part, color and quantity are the indexes of these columns in a record, extra those of the other columns.
+	// part, color and quantity are the indexes of the required columns in a record. extra has the indexes of the other columns.
 	part, color, quantity int
 	extra                 []int
 	line                  int64 // the physical line of the header
-	// bytes and nextLine are the offset and the physical line at which the first row starts.
-	bytes, nextLine int64
+	bytes                 int64 // the offset at which the first row starts
+	nextLine              int64 // the physical line at which the first row starts
 }
 
 // readHeader reads the header from the start of in. It also returns a reader of everything after the header.
@@ -82,19 +82,18 @@ func sniffText(head []byte) error {
 	}
 }
 
-// parseHeader parses the header at the start of head with the first separator that finds all three required columns, else
-// with the one that finds most. It returns nil if head ends too early to decide; atEOF means that head is the whole file.
+// parseHeader parses the header at the start of head with the first separator that finds all three required columns, otherwise
+// with the separator that finds most. It returns nil if head ends too early to decide. atEOF is true if head is the whole file.
 func parseHeader(head []byte, atEOF bool) (*header, error) {
 	var best *header
 	var lastErr error
-	// More bytes cannot change the result at the end of the file, or once head has more bytes than a scanner reads for one
-	// record.
+	// More bytes cannot change the result if there are none, or if head has more bytes than a scanner reads for one record.
 	complete := atEOF || len(head) > maxRecord+firstReadBytes
 	truncated := false
 	for _, sep := range separators {
 		h, err := parseHeaderWith(sep, head)
 		switch {
-		case !complete && (err != nil || h.bytes == int64(len(head))):
+		case !complete && (err != nil || h.bytes == int64(len(head))): // The header may continue after head.
 			truncated = true
 		case err != nil:
 			lastErr = err
@@ -116,7 +115,7 @@ func parseHeader(head []byte, atEOF bool) (*header, error) {
 	}
 }
 
-// betterThan reports whether h has more required columns, or else more columns, than other, which may be nil.
+// betterThan reports whether h has more required columns than other, or as many and more columns. other may be nil.
 func (h *header) betterThan(other *header) bool {
 	if other == nil {
 		return true
@@ -139,7 +138,7 @@ func parseHeaderWith(sep byte, head []byte) (*header, error) {
 	h := &header{sep: sep, part: -1, color: -1, quantity: -1, line: line, bytes: s.offset, nextLine: s.line}
 	for i, f := range fields {
 		name := string(bytes.TrimSpace(f))
-		if name == "" { // spreadsheets write columns without a name
+		if name == "" { // Spreadsheets write columns without a name.
 			name = fmt.Sprintf("column %d", i+1)
 		}
 		h.names = append(h.names, name)
@@ -164,8 +163,8 @@ func (h *header) requiredColumns() [3]requiredColumn {
 	return [...]requiredColumn{{columnPart, &h.part}, {columnColor, &h.color}, {columnQuantity, &h.quantity}}
 }
 
-// requiredIndex returns the field of h that holds the index of the required column with this name, in any case. It returns
-// nil for the name of another column.
+// requiredIndex returns the field of h that holds the index of the required column with this name. The case of the name does not
+// matter. It returns nil for the name of any other column.
 func (h *header) requiredIndex(name string) *int {
 	name = strings.ToLower(name)
 	for _, column := range h.requiredColumns() {
@@ -216,6 +215,7 @@ func (h *header) validate() error {
 	}
 }
 
+// invalid returns an *InvalidFile about the line of the header.
 func (h *header) invalid(reason string) error { return &InvalidFile{Line: h.line, Reason: reason} }
 
 // isBinary reports whether r is a control character other than a tab or a line end.

@@ -15,15 +15,19 @@ import (
 	"github.com/herald-progress/herald/lib/csvimport"
 )
 
+// These tests run the steps as a workflow does. put uploads a file and returns its event, run imports it, rows and object return the
+// results.
+
 const (
 	user     = "auth0|4711/ä"
 	upload   = "up-1"
 	fileName = "parts list.csv"
 	epoch    = "2026-11-22T10:00:00Z#1"
-	// arnPrefix and the name of an execution make its ARN.
+	// arnPrefix is the ARN of an execution without the execution's name.
 	arnPrefix = "arn:aws:states:us-east-1:123456789012:execution:csv_import:"
 )
 
+// key is the key of the upload.
 var key = csvimport.UploadKey(user, upload, fileName)
 
 // put writes an upload and returns its event.
@@ -55,13 +59,13 @@ func object(t *testing.T, store csvimport.Store, key string) string {
 	return string(content)
 }
 
-// handler is a step.
+// handler is a step of the import.
 type handler[In, Out any] interface {
 	Handle(ctx context.Context, in In) (Out, error)
 }
 
-// call runs a step with JSON input and output, as a workflow does. After a StoreError it runs the step again, at most retries
-// times.
+// call runs a step with JSON input and output, as a workflow does. It returns the output as a Next. After a StoreError it runs the
+// step again, at most retries times.
 func call[In, Out, Next any](t *testing.T, h handler[In, Out], in any, retries int) (Next, error) {
 	t.Helper()
 	var output Next
@@ -93,7 +97,8 @@ func call[In, Out, Next any](t *testing.T, h handler[In, Out], in any, retries i
 	return output, nil
 }
 
-// run imports the upload as the workflow does.
+// run imports the upload as the workflow does: one step after the other, each with at most retries retries. execution is the name of
+// the execution. run returns the summary, or the error of a step.
 func run(t *testing.T, c csvimport.Config, e csvimport.Event, execution string, retries int) (csvimport.Summary, error) {
 	t.Helper()
 	var s csvimport.Summary
@@ -120,7 +125,7 @@ func run(t *testing.T, c csvimport.Config, e csvimport.Event, execution string, 
 		return s, err
 	}
 	if f, ok := c.Store.(*flakyStore); ok {
-		f.failAt = -1 // the import has ended: no later call fails
+		f.failAt = -1 // The import has ended: no later call fails.
 	}
 	if err := json.Unmarshal([]byte(object(t, c.Store, out.Summary)), &s); err != nil {
 		t.Fatalf("summary: %v", err)
@@ -189,6 +194,7 @@ func TestImportStoresRowsRejectsAndASummary(t *testing.T) {
 
 func TestInvalidRowsAreRejectedWithAReason(t *testing.T) {
 	const (
+		// A rejection is the column, or nothing, and the reason.
 		fields   = ": wrong number of fields"
 		number   = "quantity: not a whole number from 1 to 1,000,000"
 		accepted = ""
@@ -248,12 +254,12 @@ func TestPayloadsFitTheWorkflowsLimits(t *testing.T) {
 	content := bytes.Repeat([]byte("3001,Red,1000000\n"), 3000)
 	c := csvimport.Config{Store: store, RangeBytes: 1}
 	e := put(t, store, append([]byte("part,color,quantity\n"), content...))
-	e.Object.Size = 0 // the size in the event is only a hint
+	e.Object.Size = 0 // The size in the event is only a hint. Without it, the smallest ranges have one row.
 	plan, err := csvimport.NewPlan(c).Handle(t.Context(), csvimport.PlanInput{Detail: e})
 	if err != nil || len(plan.Ranges) != csvimport.MaxRanges {
 		t.Fatalf("plan has %d ranges, error %v, want %d", len(plan.Ranges), err, csvimport.MaxRanges)
 	}
-	for i := range plan.Ranges { // numbers as long as those of the largest file
+	for i := range plan.Ranges { // Make the numbers as long as those of the largest file.
 		r := &plan.Ranges[i]
 		r.Offset, r.Bytes, r.Line, r.Rows = r.Offset+1<<30, 1<<30, 1<<30, 1<<30
 	}

@@ -31,7 +31,7 @@ func UploadKey(userID, uploadID, fileName string) string {
 	return UploadsPrefix + userEncoding.EncodeToString([]byte(userID)) + "/" + uploadID + "/" + fileName
 }
 
-// identify parses the event's key to the upload and its user. It reads nothing from the store.
+// identify returns the upload and its user from the key in the event. It reads nothing from the store.
 func identify(e Event) (File, error) {
 	rest, ok := strings.CutPrefix(e.Object.Key, UploadsPrefix)
 	parts := strings.Split(rest, "/")
@@ -40,8 +40,8 @@ func identify(e Event) (File, error) {
 	}
 	user, err := userEncoding.DecodeString(parts[0])
 	switch {
-	case err != nil || userEncoding.EncodeToString(user) != parts[0], // DecodeString ignores line ends
-		!message.ValidID(string(user), message.MaxUserID):
+	// DecodeString ignores line ends, so the decoded user must also have this encoding.
+	case err != nil, userEncoding.EncodeToString(user) != parts[0], !message.ValidID(string(user), message.MaxUserID):
 		return File{}, badKey("the user must be unpadded base64url of a user's id")
 	case !message.ValidID(parts[1], message.MaxID):
 		return File{}, badKey("the upload's id is empty, too long, or no text")
@@ -56,6 +56,7 @@ func identify(e Event) (File, error) {
 	}, nil
 }
 
+// badKey returns the error of an upload whose key breaks a rule.
 func badKey(reason string) error {
 	return &InvalidFile{Reason: "The object's key is not that of an upload: " + reason}
 }
@@ -63,8 +64,8 @@ func badKey(reason string) error {
 // claimLength is the length of a claim's name.
 const claimLength = 32
 
-// claimName returns the name of the claim on one state of one object. Without a version, ETag and sequencer distinguish
-// an overwrite with the same content from a repeated event.
+// claimName returns the name of the claim on one version of one object. In a bucket without versions, the sequencer distinguishes an
+// overwrite with the same content from a repeated event.
 func claimName(e Event) string {
 	state := e.Object.VersionID
 	if state == "" {
@@ -74,7 +75,7 @@ func claimName(e Event) string {
 	return hex.EncodeToString(sum[:claimLength/2])
 }
 
-// object returns the upload's object in exactly the version and with the ETag that is imported.
+// object returns what the steps read: the upload's object, with the version and the ETag of the event.
 func (f File) object() Object { return Object{Key: f.Key, Version: f.Version, ETag: f.ETag} }
 
 // keyPrefix returns the prefix of the keys of the file's upload, below a prefix of the store.

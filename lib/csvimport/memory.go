@@ -11,10 +11,10 @@ import (
 	"sync"
 )
 
-// Memory is a [Store] in memory. The zero value is empty and ready. Its objects have an ETag and no version.
+// Memory is a [Store] in memory. The zero value is empty and ready to use. Its objects have an ETag and no version.
 type Memory struct {
 	mu      sync.Mutex
-	objects map[string][]byte
+	objects map[string][]byte // the contents by key
 }
 
 // Keys returns the keys that start with prefix, sorted.
@@ -86,7 +86,7 @@ func (m *Memory) List(ctx context.Context, prefix, after string, limit int) ([]s
 	return keys[from:min(from+limit, len(keys))], nil
 }
 
-// reader fails once its context has ended, as a reader from a network does.
+// reader reads rest. It fails when its context has ended, as a reader from a network does.
 type reader struct {
 	ctx  context.Context
 	rest []byte
@@ -109,6 +109,7 @@ func (m *Memory) Create(ctx context.Context, key string, mode Mode) Writer {
 	return &memoryWriter{ctx: ctx, memory: m, key: key, mode: mode}
 }
 
+// memoryWriter buffers an object until Close stores it.
 type memoryWriter struct {
 	bytes.Buffer
 
@@ -135,9 +136,10 @@ func (w *memoryWriter) Close() error {
 	return nil
 }
 
+// Abort does nothing: an object that is not closed is not stored.
 func (w *memoryWriter) Abort() {}
 
-// put stores an object. The caller holds the lock. Contents are replaced, never changed.
+// put stores an object. The caller holds the lock. The bytes of a stored content never change.
 func (m *Memory) put(key string, content []byte) {
 	if m.objects == nil {
 		m.objects = map[string][]byte{}

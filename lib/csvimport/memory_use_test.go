@@ -17,14 +17,17 @@ import (
 	"github.com/herald-progress/herald/lib/csvimport"
 )
 
-// generatedStore is a store that generates its only upload while it is read, and discards staged objects.
+// generatedStore is a store whose only upload has head, and then row again and again. The store generates the upload while it is read.
+// It discards staged objects.
 type generatedStore struct {
 	csvimport.Memory
 
 	head, row []byte
-	rows      int64
+	rows      int64 // how often row is repeated
 }
 
+// newGeneratedStore returns a store whose upload has about size bytes. Each repetition of its row has two records, one of which is
+// rejected.
 func newGeneratedStore(size int64) *generatedStore {
 	g := &generatedStore{
 		head: []byte("part,color,quantity,description\n"),
@@ -46,6 +49,7 @@ func (s *generatedStore) Get(ctx context.Context, from csvimport.Object, offset,
 	return io.NopCloser(&generatedReader{store: s, at: offset, end: min(offset+length, s.size())}), nil
 }
 
+// generatedReader reads the upload from at to end.
 type generatedReader struct {
 	store   *generatedStore
 	at, end int64
@@ -83,7 +87,7 @@ func (discardWriter) Write(p []byte) (int, error) { return len(p), nil }
 func (discardWriter) Close() error                { return nil }
 func (discardWriter) Abort()                      {}
 
-// measureHeap starts to measure the heap. The function that it returns stops that, and returns by how many bytes the heap
+// measureHeap starts to measure the heap. The returned function stops the measurement, and returns by how many bytes the heap
 // grew at most.
 func measureHeap() func() uint64 {
 	sample := []metrics.Sample{{Name: "/memory/classes/heap/objects:bytes"}}
@@ -111,7 +115,7 @@ func measureHeap() func() uint64 {
 	return func() uint64 { close(stop); return <-result }
 }
 
-// TestRecordOfAnyBytesTakesBoundedMemory scans 256 MiB without a record's end.
+// TestRecordOfAnyBytesTakesBoundedMemory plans files of 256 MiB that repeat a text which may never end a record.
 func TestRecordOfAnyBytesTakesBoundedMemory(t *testing.T) {
 	const size, limit = 256 << 20, 16 << 20
 	for _, head := range []string{"part,color,quantity\n", ""} {
@@ -166,7 +170,7 @@ func TestImportTakesConstantMemory(t *testing.T) {
 	if got > limit {
 		t.Errorf("chunks take %d bytes of heap, want at highest %d", got, limit)
 	}
-	if rejected != store.rows {
+	if rejected != store.rows { // one record of each repetition
 		t.Errorf("%d rows are rejected, want %d", rejected, store.rows)
 	}
 	t.Logf("%d ranges, the chunks' heap grew by %.1f MiB", len(plan.Ranges), float64(got)/(1<<20))

@@ -9,6 +9,8 @@ import (
 	"github.com/herald-progress/herald/lib/csvimport"
 )
 
+// These tests import two or more versions of one upload. The result must always be that of the newest version.
+
 // versions stores two files of one upload and returns the inputs of their plan steps: the older one, then the newer one.
 func versions(t *testing.T, store csvimport.Store) (csvimport.PlanInput, csvimport.PlanInput) {
 	t.Helper()
@@ -42,6 +44,7 @@ func runUntilFinish(t *testing.T, c csvimport.Config, in csvimport.PlanInput) cs
 	return finish
 }
 
+// finish runs a finish step, which must succeed.
 func finish(t *testing.T, c csvimport.Config, in csvimport.FinishInput) {
 	t.Helper()
 	if _, err := csvimport.NewFinish(c).Handle(t.Context(), in); err != nil {
@@ -49,6 +52,7 @@ func finish(t *testing.T, c csvimport.Config, in csvimport.FinishInput) {
 	}
 }
 
+// wantSuperseded requires that the error of a step is a *Superseded.
 func wantSuperseded(t *testing.T, what string, err error) {
 	t.Helper()
 	if !errors.As(err, new(*csvimport.Superseded)) {
@@ -81,7 +85,7 @@ func TestEachStepOfAnOlderImportEndsSuperseded(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	late := runUntilFinish(t, c, older)
+	lateFinish := runUntilFinish(t, c, older)
 	finish(t, c, runUntilFinish(t, c, newer))
 	c.Publisher = publisher
 	wantResultsUnchanged(t, store, func() {
@@ -89,7 +93,7 @@ func TestEachStepOfAnOlderImportEndsSuperseded(t *testing.T) {
 		wantSuperseded(t, "plan", err)
 		_, err = csvimport.NewChunk(c).Handle(t.Context(), csvimport.ChunkInput{File: plan.File, TotalRows: 4, Range: plan.Ranges[0]})
 		wantSuperseded(t, "chunk", err)
-		_, err = csvimport.NewFinish(c).Handle(t.Context(), late)
+		_, err = csvimport.NewFinish(c).Handle(t.Context(), lateFinish)
 		wantSuperseded(t, "finish", err)
 	})
 	if left := store.Keys("staged/"); left != nil || len(publisher.requests) > 0 {
@@ -102,17 +106,19 @@ func TestRetryOfAnOlderFinishDeletesNoResults(t *testing.T) {
 	store := &csvimport.Memory{}
 	c := csvimport.Config{Store: store}
 	older, newer := versions(t, store)
-	old, in := runUntilFinish(t, c, older), runUntilFinish(t, c, newer)
-	finish(t, c, old)
-	finish(t, c, in)
+	olderFinish, newerFinish := runUntilFinish(t, c, older), runUntilFinish(t, c, newer)
+	finish(t, c, olderFinish)
+	finish(t, c, newerFinish)
 	wantResultsUnchanged(t, store, func() {
 		for range 3 {
-			_, err := csvimport.NewFinish(c).Handle(t.Context(), old)
+			_, err := csvimport.NewFinish(c).Handle(t.Context(), olderFinish)
 			wantSuperseded(t, "finish again", err)
 		}
 	})
 }
 
+// TestMissingFileIsNotReportedWhenANewerVersionIsImported removes the file of an import, and runs each of its steps. The error must be
+// about the file if no newer version was planned, and *Superseded otherwise.
 func TestMissingFileIsNotReportedWhenANewerVersionIsImported(t *testing.T) {
 	for name, removeFile := range map[string]func(*testing.T, *csvimport.Memory, string){
 		"deleted": func(t *testing.T, store *csvimport.Memory, key string) {
@@ -174,8 +180,8 @@ func TestInvalidFileIsNotReportedWhenANewerVersionIsImported(t *testing.T) {
 	wantSuperseded(t, "plan", err)
 }
 
-// TestEpochsFollowTheOrderOfVersions plans two versions of one key whose executions started in the wrong order. It runs
-// the two plan steps in both orders.
+// TestEpochsFollowTheOrderOfVersions plans two versions of one key. The execution of the older version started later. The test runs
+// the two plan steps in both orders. If the older version is planned first, the newer import must get a later OrderTime.
 func TestEpochsFollowTheOrderOfVersions(t *testing.T) {
 	for _, olderFirst := range []bool{true, false} {
 		store, publisher := &csvimport.Memory{}, &recordingPublisher{t: t}
@@ -184,7 +190,7 @@ func TestEpochsFollowTheOrderOfVersions(t *testing.T) {
 		plan := func(sequencer, epoch, execution string) (csvimport.PlanOutput, error) {
 			e.Object.Sequencer = sequencer
 			return csvimport.NewPlan(c).Handle(t.Context(), csvimport.PlanInput{
-				Epoch: epoch, Execution: "arn:aws:states:us-east-1:123456789012:execution:csv_import:" + execution, Detail: e,
+				Epoch: epoch, Execution: arnPrefix + execution, Detail: e,
 			})
 		}
 		older := func() (csvimport.PlanOutput, error) { return plan("0062", "2026-11-22T10:00:05Z#3", "older") }
@@ -210,7 +216,7 @@ func TestEpochsFollowTheOrderOfVersions(t *testing.T) {
 	}
 }
 
-// writeOrphanedPart writes one result of an import and no summary, as if the import had been killed in between. It returns
+// writeOrphanedPart writes one result of an import and no summary, as if its finish step was killed before the summary. It returns
 // the key of the result.
 func writeOrphanedPart(t *testing.T, store csvimport.Store, in csvimport.FinishInput) string {
 	t.Helper()
@@ -242,7 +248,7 @@ func TestNextImportDeletesResultsOfAKilledImport(t *testing.T) {
 	c := csvimport.Config{Store: store}
 	older, newer := versions(t, store)
 	part := writeOrphanedPart(t, store, runUntilFinish(t, c, older))
-	if err := store.Delete(t.Context(), store.Keys("claims/")...); err != nil { // claims expire sooner than results
+	if err := store.Delete(t.Context(), store.Keys("claims/")...); err != nil { // Claims expire sooner than results.
 		t.Fatal(err)
 	}
 	finish(t, c, runUntilFinish(t, c, newer))
@@ -260,7 +266,7 @@ func TestFinishDeletesNoResultsOfARunningNewerImport(t *testing.T) {
 	part := writeOrphanedPart(t, store, runUntilFinish(t, c, newer))
 	finish(t, c, in)
 	if store.Keys(part) == nil {
-		t.Errorf("%s was removed", part)
+		t.Errorf("%s was deleted", part)
 	}
 }
 
@@ -273,10 +279,10 @@ func TestNewestVersionWinsAfterManyVersions(t *testing.T) {
 		return versionOf(t, store, sequencer, startSecond)
 	}
 	n := 1
-	for ; n <= 250; n++ {
+	for ; n <= 250; n++ { // more than maxClaims
 		finish(t, c, runUntilFinish(t, c, version(n, n)))
 	}
-	for ; n <= 290; n += 2 {
+	for ; n <= 290; n += 2 { // The execution of each older version starts a second later.
 		older, newer := version(n, n+1), version(n+1, n)
 		in := runUntilFinish(t, c, newer)
 		_, err := csvimport.NewPlan(c).Handle(t.Context(), older)
@@ -309,7 +315,7 @@ func TestNextImportDeletesResultsOfAKilledImportAfterManyVersions(t *testing.T) 
 			if n == killed {
 				part = writeOrphanedPart(t, store, in)
 			}
-			if n < killed { // later versions do not finish, so that only the last one can delete the part
+			if n < killed { // Later versions do not finish, so that only the last one can delete the part.
 				finish(t, c, in)
 			}
 		}

@@ -1,6 +1,6 @@
 //go:build !race
 
-// The race detector makes these ten times slower.
+// The race detector makes this test ten times slower.
 
 package csvimport_test
 
@@ -18,7 +18,7 @@ func TestResultsAreThoseOfTheNewestVersionInMoreOrders(t *testing.T) {
 	if testing.Short() {
 		t.Skip("runs 16,000 histories; not with -short")
 	}
-	percent := debug.SetGCPercent(800) // A history leaves much garbage and hardly any live memory.
+	percent := debug.SetGCPercent(800) // Collect garbage rarely: a history leaves much of it, and hardly any live memory.
 	t.Cleanup(func() { debug.SetGCPercent(percent) })
 	orders := storetest.More()
 	if os.Getenv("HERALD_RANDOM") != "" {

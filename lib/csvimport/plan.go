@@ -16,7 +16,7 @@ import (
 const (
 	plannedPercent  = 5
 	parsedPercent   = 95
-	finishedPercent = 99 // the workflow itself reports 100 at its end
+	finishedPercent = 99 // At its end the workflow itself reports 100.
 )
 
 // Event is the detail of an S3 "Object Created" event as EventBridge delivers it
@@ -42,18 +42,18 @@ type PlanInput struct {
 	// Step is empty, or [StepIdentify].
 	Step string `json:"step"`
 	// Epoch identifies the run of the job, in any form that [message.NormalizeEpoch] accepts. Its time is the start of the
-	// execution, which also decides which of two imports of one upload is newer. Without an epoch, the time of the call is
-	// used. The steps that follow report in an epoch with the time of File.OrderTime.
+	// execution, by which the imports of one upload are ordered. If it is empty or invalid, the time of the call is used. The
+	// workflow gives the steps that follow another epoch: it has the time of File.OrderTime, and the same redrive count.
 	Epoch string `json:"epoch"`
-	// Execution is the ARN of the workflow's execution. The execution that has claimed the upload may call Plan again; for
-	// another execution, Plan only sets Repeated.
+	// Execution is the ARN of the workflow's execution.
 	Execution string `json:"execution"`
 	Detail    Event  `json:"detail"`
 }
 
 // PlanOutput is the output of [Plan.Handle].
 type PlanOutput struct {
-	// Repeated says that another execution has claimed this upload, as when its event came twice: there is nothing to do.
+	// Repeated is true if another execution has claimed this upload, for example because its event came twice. Then there is
+	// nothing to do, and the output has no ranges.
 	Repeated  bool    `json:"repeated"`
 	File      File    `json:"file"`
 	TotalRows int64   `json:"totalRows"`
@@ -66,16 +66,16 @@ type Plan struct{ config Config }
 // NewPlan returns the plan step.
 func NewPlan(c Config) *Plan { return &Plan{config: c} }
 
-// Handle claims the upload and returns its ranges. The execution that has claimed the upload may call it again; for any
-// other it only sets Repeated. Its errors are an [*InvalidFile], a [*FileDeleted], a [*FileReplaced], a [*Superseded] or
+// Handle claims the upload and returns its ranges. The execution that has claimed the upload may call Handle again. For any other
+// execution, Handle only sets Repeated. Its errors are an [*InvalidFile], a [*FileDeleted], a [*FileReplaced], a [*Superseded] or
 // a [*StoreError].
 func (p *Plan) Handle(ctx context.Context, in PlanInput) (PlanOutput, error) {
 	file, err := identify(in.Detail)
 	if err != nil {
 		return PlanOutput{}, err
 	}
-	var redrives string
-	file.OrderTime, redrives = splitEpoch(in.Epoch)
+	var redriveCount string
+	file.OrderTime, redriveCount = splitEpoch(in.Epoch)
 	out := PlanOutput{File: file, Ranges: []Range{}}
 	switch in.Step {
 	case StepIdentify:
@@ -95,8 +95,8 @@ func (p *Plan) Handle(ctx context.Context, in PlanInput) (PlanOutput, error) {
 		return PlanOutput{}, err
 	}
 	out.File.StartedAt = message.Time{Time: time.Now()}.String()
-	if redrives != "" {
-		in.Epoch = out.File.OrderTime + redrives
+	if redriveCount != "" {
+		in.Epoch = out.File.OrderTime + redriveCount
 	}
 	split, err := p.split(ctx, in, out.File)
 	if err != nil {
@@ -107,8 +107,8 @@ func (p *Plan) Handle(ctx context.Context, in PlanInput) (PlanOutput, error) {
 	return out, nil
 }
 
-// splitEpoch splits an epoch into its time and the rest: "#" and the redrive count. Without a valid epoch it returns the
-// time of the call and no rest.
+// splitEpoch splits an epoch into its time and its redrive count, with the "#" before it. If the epoch is empty or invalid, it returns
+// the time of the call and an empty redrive count.
 func splitEpoch(epoch string) (string, string) {
 	normalized, err := message.NormalizeEpoch(epoch)
 	if at := strings.IndexByte(normalized, '#'); err == nil && at > 0 {
@@ -117,8 +117,8 @@ func splitEpoch(epoch string) (string, string) {
 	return message.Time{Time: time.Now()}.String(), ""
 }
 
-// orderTime returns the OrderTime of the import with the claim own. Its error is a *Superseded if a newer version was
-// claimed or imported already.
+// orderTime returns the OrderTime of the import with the claim own. The error is a *Superseded if a newer version was already claimed
+// or imported.
 func (p *Plan) orderTime(ctx context.Context, file File, own claim) (string, error) {
 	others, err := p.config.otherClaims(ctx, file, maxClaims)
 	if err != nil {
@@ -146,7 +146,7 @@ func (p *Plan) split(ctx context.Context, in PlanInput, file File) (*rangeSplit,
 	if file.Size > MaxBytes {
 		return nil, tooLarge()
 	}
-	body, err := p.config.Store.Get(ctx, file.object(), 0, -1)
+	body, err := p.config.Store.Get(ctx, file.object(), 0, toEnd)
 	if err != nil {
 		return nil, asUploadError("read upload", err)
 	}
@@ -155,7 +155,8 @@ func (p *Plan) split(ctx context.Context, in PlanInput, file File) (*rangeSplit,
 	return split, asStoreError("read upload", err)
 }
 
-// newReporter returns a Reporter for the import with the given config, to which it adds the file's fields. An invalid epoch is logged and omitted: a report must not fail an import.
+// newReporter returns a Reporter with the given config, to which it adds the fields of the file and of c. It logs and omits an
+// invalid epoch, because a report must not fail an import.
 func (c Config) newReporter(ctx context.Context, file File, config progress.Config) *progress.Reporter {
 	epoch, err := message.NormalizeEpoch(config.Epoch)
 	if err != nil && config.Epoch != "" && c.Logger != nil {
@@ -166,5 +167,5 @@ func (c Config) newReporter(ctx context.Context, file File, config progress.Conf
 	return progress.New(ctx, config)
 }
 
-// closeBody closes a body whose content has been read. Its error does not matter any more.
+// closeBody closes a body whose content has been read. The error of Close does not matter then.
 func closeBody(body io.Closer) { _ = body.Close() }

@@ -123,7 +123,7 @@ func TestFileOverTheSizeLimitIsInvalid(t *testing.T) {
 }
 
 func TestIdentifyAcceptsOnlyKeysOfUploads(t *testing.T) {
-	plan := csvimport.NewPlan(csvimport.Config{}) // without a store: identify must not read it
+	plan := csvimport.NewPlan(csvimport.Config{}) // StepIdentify must not read the store, so there is none.
 	identify := func(key string) (csvimport.File, error) {
 		var e csvimport.Event
 		e.Object.Key = key

@@ -19,7 +19,7 @@ import (
 	"github.com/herald-progress/herald/lib/message"
 )
 
-// recordingPublisher is a Publisher that records its requests, applies them to a feed and returns the error fail.
+// recordingPublisher is a Publisher that records its requests and applies them to a feed. Each call returns the error fail.
 type recordingPublisher struct {
 	t    *testing.T
 	fail error
@@ -27,7 +27,7 @@ type recordingPublisher struct {
 	mu       sync.Mutex
 	feed     feed.Memory
 	requests []message.Request
-	rows     []feed.Row // after each request that was accepted
+	rows     []feed.Row // the row after each request that the feed accepted
 }
 
 func (p *recordingPublisher) Publish(ctx context.Context, r message.Request) error {
@@ -140,6 +140,7 @@ func (s *slowStore) Get(ctx context.Context, from csvimport.Object, offset, leng
 	return b, nil
 }
 
+// slowBody reads up to ten rows in each 100 ms.
 type slowBody struct {
 	io.ReadCloser
 
@@ -162,7 +163,8 @@ func (b *slowBody) Read(p []byte) (int, error) {
 
 func TestProgressOfConcurrentRangesAddsUp(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		const rows, ranges, concurrency = 8000, 20, 8 // concurrency is that of the workflow's Map
+		const rows, ranges = 8000, 20
+		const concurrency = 8 // as in the workflow's Map
 		store, publisher := &slowStore{}, &recordingPublisher{t: t}
 		c := csvimport.Config{Store: store, Publisher: publisher, RangeBytes: 4400}
 		content := "part,color,quantity\n" + strings.Repeat("3001,Red,1\n3001,Red,0\n", rows/2)
@@ -231,7 +233,7 @@ func TestRedrivenRangeReportsInANewEpoch(t *testing.T) {
 	finish := csvimport.FinishInput{Epoch: "2026-11-22T10:00:00Z#2", Execution: arnPrefix + "x", File: plan.File, TotalRows: plan.TotalRows}
 	for _, r := range plan.Ranges {
 		in := csvimport.ChunkInput{Epoch: epoch, Execution: arnPrefix + "x", File: plan.File, TotalRows: plan.TotalRows, Range: r}
-		if r.N == len(plan.Ranges)-1 { // only the last range failed, so only the last range is redriven
+		if r.N == len(plan.Ranges)-1 { // The last range failed in the run before, so only this range is redriven.
 			in.Epoch = finish.Epoch
 		}
 		out, err := csvimport.NewChunk(c).Handle(t.Context(), in)

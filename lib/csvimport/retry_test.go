@@ -17,17 +17,20 @@ import (
 
 var errStoreDown = errors.New("store broken")
 
-// flakyStore is a store whose call number failAt fails: before it is applied or, with failAfter, after it, as if the response
-// was lost. If failAt is negative, no call fails or counts.
+// flakyStore is a store that counts its calls, one of which fails.
 type flakyStore struct {
 	csvimport.Memory
 
-	failAt    int
+	// failAt is the number of the call that fails, from 1. If it is 0, no call fails. If it is negative, no call fails or counts.
+	failAt int
+	// failAfter is true if the call fails after it was applied, as if its response was lost.
 	failAfter bool
-	mu        sync.Mutex
-	calls     int
+
+	mu    sync.Mutex
+	calls int // that were counted
 }
 
+// call counts a call, and then makes it or fails.
 func (f *flakyStore) call(do func() error) error {
 	f.mu.Lock()
 	if f.failAt >= 0 {
@@ -50,7 +53,7 @@ func (f *flakyStore) Get(ctx context.Context, from csvimport.Object, offset, len
 		body, err = f.Memory.Get(ctx, from, offset, length)
 		return err
 	})
-	if f.failAfter && errors.Is(err, errStoreDown) && body != nil { // the connection breaks in the middle
+	if f.failAfter && errors.Is(err, errStoreDown) && body != nil { // Let the connection break in the middle of the body.
 		return io.NopCloser(io.MultiReader(io.LimitReader(body, length/2+10), failingReader{})), nil
 	}
 	return body, err
@@ -106,22 +109,26 @@ type outcome struct {
 	Keys          []string
 }
 
+// outcomeOf returns the outcome of the import with a summary.
 func outcomeOf(t *testing.T, f *flakyStore, s csvimport.Summary) outcome {
 	t.Helper()
 	return outcome{s.Counts, rows(t, f, s), object(t, f, s.Prefix+s.Rejects), f.Keys("")}
 }
 
+// fourRows is a file with four rows, two of which are rejected.
 const fourRows = "part,color,quantity\n3001,Red,1\n3001,Red,0\n3002,Blue,3\n,,\n"
 
+// TestEveryFailureOfTheStoreCanBeRetried first imports a file without failures to count the calls of the store. Then it imports the
+// file again and again, and lets another call fail each time. The outcome must be the same.
 func TestEveryFailureOfTheStoreCanBeRetried(t *testing.T) {
-	reliable := &flakyStore{} // failAt is 0: no call fails, and all count
+	reliable := &flakyStore{} // No call fails, and all are counted.
 	s, err := run(t, csvimport.Config{Store: reliable, RangeBytes: 1}, put(t, reliable, []byte(fourRows)), "x", 0)
 	if err != nil {
 		t.Fatalf("import: %v", err)
 	}
 	calls := reliable.calls
 	want := outcomeOf(t, reliable, s)
-	for at := 2; at <= calls; at++ { // call 1 is the upload of the file
+	for at := 2; at <= calls; at++ { // Call 1 is the upload of the file.
 		for _, applied := range []bool{false, true} {
 			t.Run(fmt.Sprintf("call %d, applied %v", at, applied), func(t *testing.T) {
 				f := &flakyStore{}
@@ -145,7 +152,7 @@ func TestStoreFailuresAreStoreErrors(t *testing.T) {
 		e := put(t, f, []byte(fourRows))
 		f.failAt = at
 		_, err := run(t, csvimport.Config{Store: f}, e, "x", 0)
-		if f.calls < at {
+		if f.calls < at { // The import has fewer calls, so none failed.
 			return
 		}
 		var storeErr *csvimport.StoreError
@@ -155,6 +162,8 @@ func TestStoreFailuresAreStoreErrors(t *testing.T) {
 	}
 }
 
+// TestSummaryNamesOnlyExistingObjects lets one call after the other fail after it was applied. Whenever a summary is there and the
+// import has failed, all results must be there.
 func TestSummaryNamesOnlyExistingObjects(t *testing.T) {
 	const prefix = "results/YXV0aDB8NDcxMS_DpA/up-1/"
 	want := []string{"part-00000.jsonl", "part-00001.jsonl", "part-00002.jsonl", "part-00003.jsonl", "rejected.csv", "summary.json"}
@@ -196,7 +205,7 @@ func TestRepeatedEventIsImportedOnce(t *testing.T) {
 			t.Fatalf("plan: %v", err)
 		}
 		if out.Repeated == (len(publisher.requests) > 0) {
-			t.Errorf("repeated is %v, and there are %d pushes", out.Repeated, len(publisher.requests))
+			t.Errorf("repeated is %v, and there are %d requests of progress", out.Repeated, len(publisher.requests))
 		}
 		if out.File.UserID != user {
 			t.Errorf("user is %q, want %q in any case", out.File.UserID, user)

@@ -21,10 +21,11 @@ type row struct {
 	quantity    int64
 }
 
-// rejection is the reason for which a record is rejected. The zero value means that it is accepted.
+// rejection says why a record is rejected. column is empty if the reason is about the whole record. The zero value means that the
+// record is accepted.
 type rejection struct{ column, reason string }
 
-// parseRow returns the record as a row, or the first reason to reject it.
+// parseRow returns the record as a row, or its rejection.
 func (h *header) parseRow(fields [][]byte) (row, rejection) {
 	for i, f := range fields {
 		if !utf8.Valid(f) {
@@ -58,7 +59,7 @@ func (h *header) columnName(index int) string {
 	return ""
 }
 
-// parseQuantity parses the digits as a number from 1 to MaxQuantity. It returns 0 if they are not one.
+// parseQuantity parses digits as a number from 1 to MaxQuantity. It returns 0 if they are no such number.
 func parseQuantity(digits []byte) int64 {
 	var n int64
 	for _, c := range digits {
@@ -76,7 +77,7 @@ func parseQuantity(digits []byte) int64 {
 type rowEncoder struct {
 	header    *header
 	extraKeys [][]byte // the extra columns' names as JSON, with the colon
-	buf       []byte
+	buf       []byte   // the last encoded row
 }
 
 func newRowEncoder(h *header) *rowEncoder {
@@ -104,7 +105,7 @@ func (e *rowEncoder) encode(line int64, r row, fields [][]byte) []byte {
 		b = appendString(b, fields[column])
 		separator = ","
 	}
-	if separator == "," {
+	if separator == "," { // There is an extra column, so the object "extra" is open.
 		b = append(b, '}')
 	}
 	b = append(b, '}', '\n')
@@ -116,7 +117,7 @@ func (e *rowEncoder) encode(line int64, r row, fields [][]byte) []byte {
 func appendString(b, s []byte) []byte {
 	const hex = "0123456789abcdef"
 	b = append(b, '"')
-	from := 0
+	from := 0 // s[:from] is appended
 	for i, c := range s {
 		if c >= ' ' && c != '"' && c != '\\' {
 			continue
@@ -140,7 +141,8 @@ func appendString(b, s []byte) []byte {
 	return append(append(b, s[from:]...), '"')
 }
 
-// rejectFields returns the line of rejected.csv for a record: line, column and reason, then the record's fields.
+// rejectFields returns the fields of a record's line in rejected.csv: line, column and reason, then the record's fields. It uses the
+// memory of dst.
 func rejectFields(dst []string, line int64, rejected rejection, fields [][]byte) []string {
 	dst = append(dst[:0], strconv.FormatInt(line, 10), rejected.column, rejected.reason)
 	for _, f := range fields {

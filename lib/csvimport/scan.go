@@ -7,9 +7,9 @@ import (
 )
 
 const (
-	// firstBuffer is the initial size of a scanner's buffer, in bytes; only longer records make it grow.
+	// firstBuffer is the initial size of a scanner's buffer, in bytes. The buffer grows only for a longer record.
 	firstBuffer = 64 << 10
-	// maxEmptyReads is the number of reads in a row that may return nothing before the scanner gives up.
+	// maxEmptyReads is how many reads, one after the other, may return no bytes before the scanner gives up.
 	maxEmptyReads = 100
 )
 
@@ -18,10 +18,10 @@ const (
 // accepts.
 type scanner struct {
 	in        io.Reader
-	err       error // of in; io.EOF at its end
-	endsField [256]bool
+	err       error     // of in: io.EOF at its end
+	endsField [256]bool // true for the bytes that end an unquoted field
 	sep       byte
-	maxLength int    // the length of the longest record, without its line end
+	maxLength int    // the longest allowed record, in bytes without its line end
 	kind      string // "record" or "header", for errors
 
 	buf      []byte
@@ -31,9 +31,9 @@ type scanner struct {
 	line   int64 // the physical line of buf[pos], from 1
 
 	spans         []span
-	innerLineEnds int64 // line ends inside the record being scanned
-	inQuotes      bool  // the scanner is inside quotes
-	fields        [][]byte
+	innerLineEnds int64    // line ends inside the record being scanned
+	inQuotes      bool     // the scanner is inside quotes
+	fields        [][]byte // what next returned last
 }
 
 // span is the position of a field's text relative to the start of its record.
@@ -47,8 +47,8 @@ func newScanner(in io.Reader, sep byte, offset, line int64) *scanner {
 }
 
 // next returns the first MaxColumns+1 fields of the next record, and the line at which the record starts. It skips empty
-// lines. The fields are valid until the next call. The error is io.EOF after the last record, an *InvalidFile, or the
-// reader's.
+// lines. The fields are valid until the next call. The error is io.EOF after the last record, an *InvalidFile, or an error of the
+// reader.
 func (s *scanner) next() ([][]byte, int64, error) {
 	for n := s.lineEndAt(0); n > 0; n = s.lineEndAt(0) {
 		s.consume(n)
@@ -62,8 +62,8 @@ func (s *scanner) next() ([][]byte, int64, error) {
 	if err != nil {
 		return nil, 0, err
 	}
-	line, n := s.line, s.lineEndAt(end)
-	if s.err != nil && s.err != io.EOF { //nolint:errorlint // io.EOF is never wrapped by a Reader
+	line, lineEnd := s.line, s.lineEndAt(end) // lineEndAt may read, and set s.err.
+	if s.err != nil && s.err != io.EOF {      //nolint:errorlint // io.EOF is never wrapped by a Reader
 		return nil, 0, s.err
 	}
 	if end > s.maxLength {
@@ -73,15 +73,15 @@ func (s *scanner) next() ([][]byte, int64, error) {
 	for _, f := range s.spans {
 		s.fields = append(s.fields, s.pending()[f.from:f.to])
 	}
-	s.consume(end + n)
+	s.consume(end + lineEnd)
 	s.line += s.innerLineEnds
-	if n > 0 {
+	if lineEnd > 0 {
 		s.line++
 	}
 	return s.fields, line, nil
 }
 
-// scanRecord scans one record into spans and returns where it ends.
+// scanRecord scans one record into spans and returns where it ends. Positions, here and below, are relative to the start of the record.
 func (s *scanner) scanRecord() (int, error) {
 	for i := 0; ; i++ {
 		var err error
@@ -123,9 +123,9 @@ func (s *scanner) scanUnquoted(i int) int {
 }
 
 // scanQuoted scans the field whose opening quote is at i and returns where it ends. It removes the quotes from the text in
-// place: w, where it writes, never passes r, where it reads.
+// place: the position w, where it writes, is never after the position r, where it reads.
 func (s *scanner) scanQuoted(i int) (int, error) {
-	opened := s.line + s.innerLineEnds
+	openedAt := s.line + s.innerLineEnds // the line of the opening quote
 	w, r := i+1, i+1
 	for {
 		b := s.pending()
@@ -139,19 +139,19 @@ func (s *scanner) scanQuoted(i int) (int, error) {
 		}
 		w, r = w+n, r+n
 		if quote < 0 {
-			if err := s.readMoreQuoted(opened); err != nil {
+			if err := s.readMoreQuoted(openedAt); err != nil {
 				return 0, err
 			}
 			continue
 		}
 		r++
 		c, ok := s.byteAt(r)
-		if ok && c == '"' {
+		if ok && c == '"' { // A doubled quote stands for one.
 			s.pending()[w] = '"'
 			w, r = w+1, r+1
 			continue
 		}
-		if ok && !s.endsField[c] { // text after the closing quote
+		if ok && !s.endsField[c] { // Text after the closing quote belongs to the field.
 			end := s.scanUnquoted(r)
 			w += copy(s.pending()[w:], s.pending()[r:end])
 			r = end
@@ -162,20 +162,21 @@ func (s *scanner) scanQuoted(i int) (int, error) {
 	}
 }
 
-// readMoreQuoted reads more text inside the quotes that were opened at the line.
-func (s *scanner) readMoreQuoted(opened int64) error {
+// readMoreQuoted reads more text inside quotes. openedAt is the line of the opening quote.
+func (s *scanner) readMoreQuoted(openedAt int64) error {
 	s.inQuotes = true
 	defer func() { s.inQuotes = false }()
 	switch {
 	case s.readMore():
 		return nil
 	case s.err == io.EOF: //nolint:errorlint // io.EOF is never wrapped by a Reader
-		return &InvalidFile{Line: opened, Reason: "a quote is opened and never closed"}
+		return &InvalidFile{Line: openedAt, Reason: "a quote is opened and never closed"}
 	default:
 		return s.err
 	}
 }
 
+// tooLong returns the error of a record or header that is longer than maxLength.
 func (s *scanner) tooLong() error {
 	size := fmt.Sprintf("%d KiB", s.maxLength>>10)
 	if s.maxLength >= 1<<20 {
@@ -211,11 +212,10 @@ func countLineEnds(text []byte) int64 {
 	return int64(n)
 }
 
-// pending returns the bytes that were read and not consumed: from the start of the record on.
+// pending returns the bytes that were read and not consumed. They begin at the start of the record.
 func (s *scanner) pending() []byte { return s.buf[s.pos:s.end] }
 
-// byteAt returns the byte i positions after the start of the record. It returns false if the file ends before it, or
-// reading failed with s.err.
+// byteAt returns the byte at position i. It returns false if the file ends before it, or if reading failed with s.err.
 func (s *scanner) byteAt(i int) (byte, bool) {
 	for s.pos+i >= s.end {
 		if !s.readMore() {
@@ -225,14 +225,15 @@ func (s *scanner) byteAt(i int) (byte, bool) {
 	return s.buf[s.pos+i], true
 }
 
+// consume removes n bytes from pending.
 func (s *scanner) consume(n int) {
 	s.pos += n
 	s.offset += int64(n)
 }
 
-// readMore reads more bytes and reports whether there were any. It moves the record to the start of the buffer, so
-// positions are relative to the record's start. Only readMore grows the buffer: up to the longest record plus a line end
-// of two bytes.
+// readMore reads more bytes and reports whether there were any. It may move the record to the start of the buffer or to a larger buffer:
+// positions in the record stay valid, but not slices of pending. It fails if the record is longer than maxLength and a line end of two
+// bytes.
 func (s *scanner) readMore() bool {
 	if s.err != nil {
 		return false

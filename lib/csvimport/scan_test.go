@@ -19,6 +19,7 @@ type scanned struct {
 	Fields []string
 }
 
+// scanAll returns all records of in.
 func scanAll(in io.Reader, sep byte) ([]scanned, error) {
 	var all []scanned
 	s := newScanner(in, sep, 0, 1)
@@ -64,7 +65,7 @@ func TestScannerReturnsLinesAndFields(t *testing.T) {
 		t.Run(tt.name, func(t *testing.T) {
 			for how, in := range map[string]io.Reader{
 				"whole": strings.NewReader(tt.in), "byte by byte": iotest.OneByteReader(strings.NewReader(tt.in)),
-				"with EOF": iotest.DataErrReader(strings.NewReader(tt.in)),
+				"last bytes together with EOF": iotest.DataErrReader(strings.NewReader(tt.in)),
 			} {
 				got, err := scanAll(in, ',')
 				if diff := cmp.Diff(tt.want, got); diff != "" || err != nil {
@@ -112,10 +113,11 @@ func TestScannerReturnsReadErrors(t *testing.T) {
 	}
 }
 
-// repeated is a reader that repeats a text.
+// repeated is a reader that repeats a text until it has returned a number of bytes.
 type repeated struct {
-	text     []byte
-	at, left int
+	text []byte
+	at   int // the position in text
+	left int // the bytes that are not read yet
 }
 
 func (r *repeated) Read(p []byte) (int, error) {
@@ -131,7 +133,7 @@ func (r *repeated) Read(p []byte) (int, error) {
 	return n, nil
 }
 
-// FuzzScannerMemory checks that a scanner's memory is bounded for any input.
+// FuzzScannerMemory checks that a scanner's memory is bounded, whatever text the input repeats.
 func FuzzScannerMemory(f *testing.F) {
 	for _, text := range []string{`"`, `""`, `"""`, ",", `"",`, "x", "\"\n", `"a"b`, "\r", "\"\r\n,", " \"", "x\n"} {
 		f.Add([]byte(text), ",\"x")
@@ -157,8 +159,8 @@ func FuzzScannerMemory(f *testing.F) {
 	})
 }
 
-// FuzzScanner compares the scanner with encoding/csv for inputs on which both agree. They differ where encoding/csv takes
-// a lone CR as text, rejects bare quotes, or converts CR LF inside quotes to LF.
+// FuzzScanner compares the scanner with encoding/csv, except where the two differ: encoding/csv takes a lone CR as text, rejects bare
+// quotes, and converts CR LF inside quotes to LF.
 func FuzzScanner(f *testing.F) {
 	for _, in := range []string{"a,b\r\nc,\"d\"\"e\"\n\n\"f\ng\",h", ",\n\"\",", "\"a\r\nb\"\r\n\r\nc", "ä,\xff", "\"a\"b", "a\rb"} {
 		f.Add([]byte(in))
@@ -223,7 +225,7 @@ func FuzzSplitRanges(f *testing.F) {
 		var parts []scanned
 		for n, r := range split.ranges {
 			if r.N != n || r.Rows < 1 {
-				t.Errorf("range %d says that it is number %d of %d rows, want at minBytes 1", n, r.N, r.Rows)
+				t.Errorf("range %d has the index %d and %d rows, want at least 1", n, r.N, r.Rows)
 			}
 			s := newScanner(bytes.NewReader(in[r.Offset:r.Offset+r.Bytes]), ',', r.Offset, r.Line)
 			for range r.Rows {
@@ -238,7 +240,7 @@ func FuzzSplitRanges(f *testing.F) {
 				parts = append(parts, one)
 			}
 			if _, _, err := s.next(); !errors.Is(err, io.EOF) {
-				t.Errorf("range %+v of %q goes on after its rows: %v", r, in, err)
+				t.Errorf("range %+v of %q has more rows than it says: %v", r, in, err)
 			}
 		}
 		if diff := cmp.Diff(whole, parts); diff != "" {

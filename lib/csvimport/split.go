@@ -12,14 +12,14 @@ type rangeSplit struct {
 	rows   int64
 }
 
-// splitRanges splits a file of about size bytes into ranges of at least minBytes. It calls onRecord with the offset of
-// each record's end.
+// splitRanges splits a file of about size bytes into at most [MaxRanges] ranges, each of at least minBytes except the last. It calls
+// onRecord with the offset of each record's end.
 func splitRanges(in io.Reader, size, minBytes int64, onRecord func(offset int64)) (*rangeSplit, error) {
 	h, rest, err := readHeader(in)
 	if err != nil {
 		return nil, err
 	}
-	minBytes = max(minBytes, (size+MaxRanges-1)/MaxRanges)
+	minBytes = max(minBytes, (size+MaxRanges-1)/MaxRanges) // rounded up
 	result := &rangeSplit{header: h}
 	s := newScanner(rest, h.sep, h.bytes, h.nextLine)
 	current := Range{Offset: s.offset, Line: s.line}
@@ -36,7 +36,9 @@ func splitRanges(in io.Reader, size, minBytes int64, onRecord func(offset int64)
 		}
 		result.rows++
 		current.Rows++
-		if current.Bytes = s.offset - current.Offset; current.Bytes >= minBytes && len(result.ranges) < MaxRanges-1 {
+		current.Bytes = s.offset - current.Offset
+		// The last possible range has no limit: size may be wrong.
+		if current.Bytes >= minBytes && len(result.ranges) < MaxRanges-1 {
 			result.ranges = append(result.ranges, current)
 			current = Range{N: len(result.ranges), Offset: s.offset, Line: s.line}
 		}

@@ -12,9 +12,9 @@ func TestRangesAreBounded(t *testing.T) {
 	for _, tt := range []struct {
 		name           string
 		size, minBytes int64
-		want           int
+		want           int // the most ranges
 	}{
-		{"the largest file", size, size * DefaultRangeBytes / MaxBytes, 128},
+		{"ranges in proportion to the largest file's", size, size * DefaultRangeBytes / MaxBytes, 128},
 		{"the most ranges", size, 1, MaxRanges},
 		{"the size is not known", 0, 1, MaxRanges},
 		{"the size is wrong", size / 10, 1, MaxRanges},

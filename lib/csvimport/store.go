@@ -16,27 +16,31 @@ var (
 	ErrExists = errors.New("csvimport: object exists already")
 )
 
+// toEnd is the length that [Store].Get takes for all bytes up to the end of the object.
+const toEnd = -1
+
 // Store is an object store, bound to one bucket. It is safe for concurrent use. Every read sees the writes that completed
 // before it, as Amazon S3 promises (https://docs.aws.amazon.com/AmazonS3/latest/userguide/Welcome.html#ConsistencyModel).
 type Store interface {
-	// Get returns a reader of length bytes of the object from offset on, or fewer if the object ends before; a negative
-	// length means to its end. If the connection breaks, the body's Read returns an error other than io.EOF. The error of
-	// Get is [ErrNotFound] or [ErrReplaced] if there is no such object with the given Version and ETag.
+	// Get returns a reader of length bytes of the object from offset on. The reader returns fewer bytes if the object ends before
+	// that, and all bytes up to the end of the object if length is negative. If the connection breaks, the reader returns an error
+	// other than io.EOF. Get returns [ErrNotFound] if there is no object with the Key and Version, and [ErrReplaced] if its ETag
+	// is another.
 	Get(ctx context.Context, from Object, offset, length int64) (io.ReadCloser, error)
 	// Read returns a small object's content and its ETag, or [ErrNotFound].
 	Read(ctx context.Context, key string) (content []byte, etag string, err error)
-	// List returns the first keys, at most limit (up to 1,000), that start with prefix and come after the key after. Keys
-	// are sorted by their bytes.
+	// List returns the first keys that start with prefix and sort after the text after, at most limit of them. limit is at most
+	// 1,000. Keys are sorted by their bytes.
 	List(ctx context.Context, prefix, after string, limit int) ([]string, error)
 	// Create returns a writer of the object. It sends nothing before the first Write or Close.
 	Create(ctx context.Context, key string, mode Mode) Writer
 	// Copy copies src to dst inside the store. It replaces an existing dst.
 	Copy(ctx context.Context, dst, src string) error
-	// Delete deletes the objects; an object that does not exist is no error.
+	// Delete deletes the objects. To delete an object that does not exist is no error.
 	Delete(ctx context.Context, keys ...string) error
 }
 
-// Object identifies an object by its key. A Version or ETag that is not empty must match.
+// Object identifies an object by its key. The object must also have the Version and the ETag that are not empty.
 type Object struct{ Key, Version, ETag string }
 
 // Mode is the condition under which a [Writer] stores its object: [Replace], [IfAbsent] or the result of [IfMatch].
@@ -73,7 +77,7 @@ type Writer interface {
 	Abort()
 }
 
-// writeObject writes a small object. Its error is ErrExists, ErrReplaced or a *StoreError.
+// writeObject writes a small object. The error is ErrExists, ErrReplaced or a *StoreError.
 func writeObject(ctx context.Context, store Store, key string, mode Mode, content []byte) error {
 	w := store.Create(ctx, key, mode)
 	defer w.Abort()
@@ -98,17 +102,17 @@ func deleteBelow(ctx context.Context, store Store, prefix string, retain func(ke
 			return nil
 		}
 		after = keys[len(keys)-1]
-		unwanted := make([]string, 0, len(keys))
+		toDelete := make([]string, 0, len(keys))
 		for _, key := range keys {
 			retained, err := retain(key)
 			if err != nil {
 				return err
 			}
 			if !retained {
-				unwanted = append(unwanted, key)
+				toDelete = append(toDelete, key)
 			}
 		}
-		if err := store.Delete(ctx, unwanted...); err != nil {
+		if err := store.Delete(ctx, toDelete...); err != nil {
 			return &StoreError{Op: "delete below " + prefix, Err: err}
 		}
 	}

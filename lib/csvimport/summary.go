@@ -12,7 +12,7 @@ import (
 	"github.com/herald-progress/herald/lib/message"
 )
 
-// The last part of the keys of an upload's summary and rejected rows.
+// The last parts of the keys of a summary and of the rejected rows.
 const (
 	summaryName = "summary.json"
 	rejectsName = "rejected.csv"
@@ -23,8 +23,7 @@ type Summary struct {
 	UserID   string `json:"userId"`
 	UploadID string `json:"uploadId"`
 	FileName string `json:"fileName"`
-	// Claim identifies the import among those of one upload. OrderTime, Sequencer and Claim, compared in this order, decide
-	// which import is newer.
+	// Claim identifies the import among the imports of one upload, see [File].
 	Claim     string `json:"claim"`
 	OrderTime string `json:"orderTime"`
 	Sequencer string `json:"sequencer"`
@@ -39,7 +38,7 @@ type Summary struct {
 	StartedAt      string `json:"startedAt"`
 	FinishedAt     string `json:"finishedAt"`
 	DurationMillis int64  `json:"durationMs"`
-	// Prefix is the start of the keys of the results; Results and Rejects are the rest of each key.
+	// Prefix is the beginning of the keys of the results. Results and Rejects are the rests of these keys.
 	Prefix  string   `json:"prefix"`
 	Results []string `json:"results"`
 	Rejects string   `json:"rejects"`
@@ -80,15 +79,17 @@ func summarize(file File, chunks []ChunkOutput, rejectCounts map[rejection]int64
 	return s
 }
 
+// partName returns the name of the results of range n.
 func partName(n int) string { return fmt.Sprintf("part-%05d.jsonl", n) }
 
-// newerThan reports whether the summary is that of a newer version of the upload than file.
+// newerThan reports whether the summary belongs to a newer version of the upload than file. OrderTime decides first, then Sequencer,
+// then Claim.
 func (s Summary) newerThan(file File) bool {
 	return cmp.Or(cmp.Compare(s.OrderTime, file.OrderTime), cmp.Compare(s.Sequencer, file.Sequencer), cmp.Compare(s.Claim, file.Claim)) > 0
 }
 
-// readSummary returns the summary of the file's upload, and the mode for a write that replaces exactly this summary. The
-// zero summary, which is older than any other, means that there is none.
+// readSummary returns the stored summary of the file's upload, and the mode for a write that replaces exactly this summary. If there is
+// none, it returns IfAbsent and the zero Summary, which is older than any other.
 func (c Config) readSummary(ctx context.Context, file File) (Summary, Mode, error) {
 	content, etag, err := c.Store.Read(ctx, file.summaryKey())
 	if errors.Is(err, ErrNotFound) {
@@ -113,7 +114,7 @@ func ReadSummary(ctx context.Context, store Store, userID, uploadID string) (Sum
 	return s, err
 }
 
-// checkNewest returns a *Superseded if the summary is that of a newer version of the upload.
+// checkNewest returns a *Superseded if the stored summary belongs to a newer version of the upload.
 func (c Config) checkNewest(ctx context.Context, file File) error {
 	s, _, err := c.readSummary(ctx, file)
 	if err != nil {

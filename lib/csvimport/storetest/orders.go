@@ -18,22 +18,23 @@ const (
 	upload   = "up-1"
 	fileName = "parts list.csv"
 
+	// The contents of an older and a newer version of the upload.
 	older = "part,color,quantity\n3001,Red,1\n3001,Red,0\n3002,Blue,3\n,,\n"
 	newer = "part,color,quantity\n1,Red,9\n"
 
-	// Epochs of imports.
+	// The epochs of the imports: before is that of an import before the history, third that of an import after it.
 	before = "2026-11-22T09:00:00.000Z#0000"
 	first  = "2026-11-22T10:00:00.000Z#0000"
 	second = "2026-11-22T10:00:01.000Z#0000"
 	third  = "2026-11-22T11:00:00.000Z#0000"
 )
 
-// Orders bounds the histories that [Orders.Run] runs.
+// Orders says which histories [Orders.Run] runs. A history is one order of the requests of concurrent imports, with their faults.
 type Orders struct {
 	// OfTwo and OfThree are the limits of the histories of two and of three imports.
 	OfTwo, OfThree []Limits
-	// PerCase is how many histories of each case run on the store at most, evenly spread over all, after all have run in
-	// memory. Zero means that all run on the store.
+	// PerCase is for slow stores: all histories run in memory first, and then at most PerCase histories of each case, evenly
+	// spread over all, run on the store. Zero means that all histories run on the store.
 	PerCase int
 }
 
@@ -45,7 +46,7 @@ type Limits struct {
 	Faults int
 }
 
-// Few returns Orders with 2,300 histories, of which perCase of each case run on the store, as in [Orders].
+// Few returns Orders with 2,300 histories. perCase is [Orders].PerCase.
 func Few(perCase int) Orders {
 	return Orders{OfTwo: []Limits{{2, 0}, {0, 1}}, OfThree: []Limits{{1, 0}}, PerCase: perCase}
 }
@@ -60,9 +61,9 @@ func Many() Orders {
 	return Orders{OfTwo: []Limits{{4, 0}, {2, 1}}, OfThree: []Limits{{2, 0}, {1, 1}}}
 }
 
-// Run runs concurrent imports of one upload in all orders of their requests, with failing requests and killed functions, on
-// the store that open returns: an empty one for each subtest. In the end the results must be those of the newest version,
-// whole, and nothing else may be left.
+// Run runs concurrent imports of one upload in all orders of their requests, with failing requests and killed functions. It calls open
+// for a new, empty store for each subtest. At the end of each history the results must be all results of the newest version, and no
+// other results or staged objects may be left.
 func (o Orders) Run(t *testing.T, open func(t *testing.T) csvimport.Store) {
 	t.Helper()
 	for _, tt := range orderCases() {
@@ -94,7 +95,7 @@ func (o Orders) Run(t *testing.T, open func(t *testing.T) csvimport.Store) {
 	}
 }
 
-// history is a history that was run: its choices, and the log of its requests.
+// history is a history that was run: its limits, the options that it took, and the log of its requests.
 type history struct {
 	limits Limits
 	taken  []int
@@ -123,7 +124,7 @@ func runOne(t *testing.T, store csvimport.Store, of orderCase, c *choiceSequence
 	put(t, store, key(fileName), []byte(older))
 	s.versions[key(fileName)+"?v1"], s.versions[key(fileName)+"?v2"] = []byte(older), []byte(newer)
 	s.versions[key("a.csv")+"?v1"], s.versions[key("b.csv")+"?v2"] = []byte(older), []byte(newer)
-	if of.imported {
+	if of.imported { // Run one import alone, before the others.
 		imports := s.imports
 		s.imports = []*simulatedImport{{name: "before", event: newEvent(fileName, older, "0061", "v1"), epoch: before, execution: "before"}}
 		s.runHistory(t, &choiceSequence{}, 0, 0)
@@ -149,7 +150,7 @@ func (s *simulation) keys(t *testing.T, prefix string) []string {
 	return keys
 }
 
-// findViolations checks the store and the errors after one or more imports, of which the last is the newest. It returns
+// findViolations checks the store and the errors after the imports of s, the last of which is the newest. It returns
 // every rule that does not hold.
 func (s *simulation) findViolations(t *testing.T) []string {
 	t.Helper()
@@ -158,14 +159,16 @@ func (s *simulation) findViolations(t *testing.T) []string {
 	anyKilled, anyReplaced := s.checkErrors(report)
 	resultKeys := s.checkResults(t, report)
 	for _, key := range append(s.keys(t, "results/"), s.keys(t, "staged/")...) {
-		if !resultKeys[key] && !anyKilled && (!anyReplaced || strings.HasPrefix(key, "results/")) {
+		// A killed import may leave anything, and an import whose file was replaced may leave staged objects.
+		mayBeLeft := anyKilled || anyReplaced && strings.HasPrefix(key, "staged/")
+		if !resultKeys[key] && !mayBeLeft {
 			report("%s is left", key)
 		}
 	}
 	if !anyKilled || violations != nil {
 		return violations
 	}
-	// The next import deletes the results of a killed one; staged objects expire.
+	// Run one more import, which must delete the results of the killed one. Staged objects expire.
 	if err := s.Delete(t.Context(), s.keys(t, "staged/")...); err != nil {
 		t.Fatal(err)
 	}
@@ -176,8 +179,8 @@ func (s *simulation) findViolations(t *testing.T) []string {
 	return s.findViolations(t)
 }
 
-// checkErrors checks that each import ended well, or was superseded by the newest. It reports whether one was killed, and
-// whether one ended because its file was replaced.
+// checkErrors checks that the newest import succeeded, unless it was killed. An older import may also be superseded, or end because
+// its file was replaced. checkErrors returns whether an import was killed, and whether one ended because its file was replaced.
 func (s *simulation) checkErrors(report func(format string, args ...any)) (bool, bool) {
 	newest := s.imports[len(s.imports)-1]
 	anyKilled, anyReplaced := false, false
@@ -213,7 +216,7 @@ func (s *simulation) checkResults(t *testing.T, report func(format string, args 
 	}
 	lines := map[string]int64{summary.Rejects: summary.Rejected + 1}
 	for _, part := range summary.Results {
-		lines[part] = summary.Accepted // each file has one range
+		lines[part] = summary.Accepted // Each file has one range.
 	}
 	for name, want := range lines {
 		resultKeys[summary.Prefix+name] = true
@@ -225,15 +228,15 @@ func (s *simulation) checkResults(t *testing.T, report func(format string, args 
 	return resultKeys
 }
 
-// orderCase is a set of concurrent imports of one upload; the last of them is the newest.
+// orderCase is a set of concurrent imports of one upload. The last of them is the newest.
 type orderCase struct {
 	name    string
 	imports func() []*simulatedImport
-	// imported says that the results of an older version are there already.
+	// imported is true if an older version has been imported before.
 	imported bool
 }
 
-// newEvent returns the event of an upload.
+// newEvent returns the event of a file with this content.
 func newEvent(file, content, sequencer, version string) csvimport.Event {
 	var e csvimport.Event
 	e.Object.Key, e.Object.Size, e.Object.ETag = csvimport.UploadKey(user, upload, file), int64(len(content)), csvimport.ETag([]byte(content))

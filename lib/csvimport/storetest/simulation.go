@@ -28,12 +28,12 @@ var (
 	errStoreDown = errors.New("store is down")
 )
 
-// simulation is a store, to which it adds versions, and the concurrent imports that use it. Before each request that affects
-// other imports, an import waits until the history chooses it.
+// simulation is a store and the concurrent imports that use it. Before each request that affects other imports, an import waits until
+// the history chooses it.
 type simulation struct {
 	csvimport.Store
 
-	versions map[string][]byte // by key and version
+	versions map[string][]byte // the contents of objects' versions, which the store does not have, by key?version
 	imports  []*simulatedImport
 }
 
@@ -45,17 +45,19 @@ type simulatedImport struct {
 	event     csvimport.Event
 	epoch     string
 	execution string
-	content   string
-	uploads   bool // the import starts with the upload of its file
+	uploads   bool   // the import starts with the upload of its file
+	content   string // of the file, if uploads is true
 
-	waiting chan string // receives the name of the request for which the import waits to be chosen; closed when the import ends
-	choice  chan fault  // chooses the import, and says how its request fails
-	killed  bool
-	claim   string
-	err     error
+	// waiting receives the name of each request before which the import waits to be chosen. It is closed when the import ends.
+	waiting chan string
+	// choice lets the waiting import continue. It receives the fault of the request.
+	choice chan fault
+	killed bool
+	claim  string
+	err    error
 }
 
-// request waits until the import is chosen, then calls do, fails, or both, as the chosen fault says.
+// request waits until the import is chosen. Then it calls do, or fails, or does both, according to the fault.
 func (imp *simulatedImport) request(what string, do func() error) error {
 	if imp.killed {
 		return errKilled
@@ -121,7 +123,7 @@ type simulatedWriter struct {
 }
 
 func (w simulatedWriter) Close() error {
-	if strings.HasPrefix(w.key, "staged/") || strings.HasSuffix(w.key, "rejected.csv") { // no other import reads these
+	if strings.HasPrefix(w.key, "staged/") || strings.HasSuffix(w.key, "rejected.csv") { // No other import reads these objects.
 		if w.owner.killed {
 			return errKilled
 		}
@@ -131,7 +133,7 @@ func (w simulatedWriter) Close() error {
 }
 
 func (imp *simulatedImport) Copy(ctx context.Context, dst, src string) error {
-	return imp.request("promote", func() error { return imp.Store.Copy(ctx, dst, src) })
+	return imp.request("copy", func() error { return imp.Store.Copy(ctx, dst, src) })
 }
 
 func (imp *simulatedImport) Delete(ctx context.Context, keys ...string) error {
@@ -206,9 +208,9 @@ func (c *choiceSequence) choose(options int) int {
 	return c.taken[c.position-1]
 }
 
-// chooseFault returns the fault of a request, and subtracts it from faultsLeft.
+// chooseFault returns the fault of a request. If it is a fault, it subtracts 1 from *faultsLeft.
 func (c *choiceSequence) chooseFault(request string, faultsLeft *int) fault {
-	if *faultsLeft == 0 || request == "upload" { // without an upload there is no import
+	if *faultsLeft == 0 || request == "upload" { // Without an upload there is no import.
 		return noFault
 	}
 	f := fault(c.choose(int(faultCount)))
@@ -236,7 +238,7 @@ func (s *simulation) runHistory(t *testing.T, c *choiceSequence, switches, fault
 	t.Helper()
 	var log []string
 	requests := make([]string, len(s.imports)) // the request for which each import waits; "" once the import has ended
-	wait := func(n int) {
+	wait := func(n int) {                      // until import n waits before its next request, or ends
 		requests[n] = <-s.imports[n].waiting
 	}
 	for n, imp := range s.imports {
@@ -244,7 +246,7 @@ func (s *simulation) runHistory(t *testing.T, c *choiceSequence, switches, fault
 		go imp.run(t)
 		wait(n)
 	}
-	last := -1
+	last := -1 // the index of the import that made the last request
 	for {
 		var ready []int
 		for n, what := range requests {

@@ -1,4 +1,5 @@
-// Package storetest is the contract test of [csvimport.Store]: every implementation must pass it.
+// Package storetest tests implementations of [csvimport.Store]. [Run] is the contract test. [Orders] runs concurrent imports on a
+// store in all orders of their requests.
 package storetest
 
 import (
@@ -15,7 +16,7 @@ import (
 	"github.com/herald-progress/herald/lib/csvimport"
 )
 
-// Large is the size of an object that no store's writer buffers completely, in bytes. On Amazon S3 it takes three parts.
+// Large is the size of a large object, in bytes. No store's writer buffers it completely. On Amazon S3 it takes three parts.
 const Large = 11 << 20
 
 // Run runs the contract test. It calls open for a new, empty store for each subtest.
@@ -25,7 +26,7 @@ func Run(t *testing.T, open func(t *testing.T) csvimport.Store) {
 		name string
 		run  func(t *testing.T, s csvimport.Store)
 	}{
-		{"ranges", ranges},
+		{"Get reads ranges of an object", ranges},
 		{"missing objects", missingObjects},
 		{"the ETag must match", etagMustMatch},
 		{"Read returns content and ETag", contentAndETag},
@@ -47,6 +48,7 @@ func Run(t *testing.T, open func(t *testing.T) csvimport.Store) {
 	}
 }
 
+// put writes an object.
 func put(t *testing.T, s csvimport.Store, key string, content []byte) {
 	t.Helper()
 	w := s.Create(t.Context(), key, csvimport.Replace)
@@ -56,9 +58,13 @@ func put(t *testing.T, s csvimport.Store, key string, content []byte) {
 	if err := w.Close(); err != nil {
 		t.Fatalf("Close: %v", err)
 	}
-	w.Abort() // after Close it does nothing
+	w.Abort() // It must do nothing after Close.
 }
 
+// toEnd is the length for a Get up to the end of the object.
+const toEnd = -1
+
+// get returns the bytes of an object, or the error of Get.
 func get(t *testing.T, s csvimport.Store, from csvimport.Object, offset, length int64) ([]byte, error) {
 	t.Helper()
 	body, err := s.Get(t.Context(), from, offset, length)
@@ -74,7 +80,7 @@ func get(t *testing.T, s csvimport.Store, from csvimport.Object, offset, length 
 
 func wantContent(t *testing.T, s csvimport.Store, key, content string) {
 	t.Helper()
-	got, err := get(t, s, csvimport.Object{Key: key}, 0, -1)
+	got, err := get(t, s, csvimport.Object{Key: key}, 0, toEnd)
 	if err != nil || string(got) != content {
 		t.Errorf("%s is %q, %v, want %q", key, got, err, content)
 	}
@@ -82,7 +88,7 @@ func wantContent(t *testing.T, s csvimport.Store, key, content string) {
 
 func wantMissing(t *testing.T, s csvimport.Store, from csvimport.Object) {
 	t.Helper()
-	if got, err := get(t, s, from, 0, -1); !errors.Is(err, csvimport.ErrNotFound) {
+	if got, err := get(t, s, from, 0, toEnd); !errors.Is(err, csvimport.ErrNotFound) {
 		t.Errorf("Get %+v is %q, %v, want ErrNotFound", from, got, err)
 	}
 }
@@ -128,7 +134,7 @@ func etagMustMatch(t *testing.T, s csvimport.Store) {
 		}
 	}
 	wantMissing(t, s, csvimport.Object{Key: "nothing", ETag: csvimport.ETag(old)})
-	if got, err := get(t, s, csvimport.Object{Key: "k", ETag: csvimport.ETag(current)}, 0, -1); err != nil || !bytes.Equal(got, current) {
+	if got, err := get(t, s, csvimport.Object{Key: "k", ETag: csvimport.ETag(current)}, 0, toEnd); err != nil || !bytes.Equal(got, current) {
 		t.Errorf("Get with the current ETag is %q, %v", got, err)
 	}
 }
@@ -140,7 +146,7 @@ func contentAndETag(t *testing.T, s csvimport.Store) {
 		if err != nil || string(got) != content || etag != csvimport.ETag(got) {
 			t.Errorf("Read is %q, ETag %s, %v, want %q", got, etag, err, content)
 		}
-		if got, err := get(t, s, csvimport.Object{Key: "k", ETag: etag}, 0, -1); err != nil || string(got) != content {
+		if got, err := get(t, s, csvimport.Object{Key: "k", ETag: etag}, 0, toEnd); err != nil || string(got) != content {
 			t.Errorf("Get with the ETag that was read is %q, %v", got, err)
 		}
 	}
@@ -179,7 +185,7 @@ func visibleAtClose(t *testing.T, s csvimport.Store) {
 	if err := w.Close(); err != nil {
 		t.Fatalf("Close: %v", err)
 	}
-	if got, err := get(t, s, csvimport.Object{Key: "k"}, 0, -1); err != nil || len(got) != Large {
+	if got, err := get(t, s, csvimport.Object{Key: "k"}, 0, toEnd); err != nil || len(got) != Large {
 		t.Errorf("object has %d bytes, %v, want %d", len(got), err, Large)
 	}
 }
@@ -212,7 +218,7 @@ func large(t *testing.T, s csvimport.Store) {
 	if err := w.Close(); err != nil {
 		t.Fatalf("Close: %v", err)
 	}
-	got, err := get(t, s, csvimport.Object{Key: "k"}, 0, -1)
+	got, err := get(t, s, csvimport.Object{Key: "k"}, 0, toEnd)
 	if err != nil || !bytes.Equal(got, content) {
 		t.Errorf("%d bytes came back, %v, want the same %d", len(got), err, len(content))
 	}
@@ -257,7 +263,7 @@ func raceIfAbsent(t *testing.T, s csvimport.Store) {
 }
 
 // writeWithMode writes the object with the mode and returns the error of Close.
-func writeWithMode(t *testing.T, s csvimport.Store, content string, mode csvimport.Mode) error {
+func writeWithMode(t *testing.T, s csvimport.Store, content string, mode csvimport.Mode) error { // to the key k
 	t.Helper()
 	w := s.Create(t.Context(), "k", mode)
 	defer w.Abort()
@@ -309,7 +315,8 @@ func raceIfMatchAndIfAbsent(t *testing.T, s csvimport.Store) {
 	})
 }
 
-// wantOneWinner runs several concurrent writers, and checks that exactly one succeeds and that the object has its content.
+// wantOneWinner runs several concurrent writers, each with the mode for its index. It checks that exactly one succeeds and that the
+// object has the content of that writer.
 func wantOneWinner(t *testing.T, s csvimport.Store, mode func(i int) csvimport.Mode) {
 	t.Helper()
 	const writers = 8
@@ -380,7 +387,7 @@ func cancelled(t *testing.T, s csvimport.Store) {
 	_, _ = io.WriteString(w, "x")
 	cancel()
 	for what, err := range map[string]error{
-		"Get":    func() error { _, err := s.Get(ctx, csvimport.Object{Key: "k"}, 0, -1); return err }(),
+		"Get":    func() error { _, err := s.Get(ctx, csvimport.Object{Key: "k"}, 0, toEnd); return err }(),
 		"Close":  w.Close(),
 		"Copy":   s.Copy(ctx, "k2", "k"),
 		"Delete": s.Delete(ctx, "k"),
