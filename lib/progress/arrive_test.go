@@ -12,7 +12,10 @@ import (
 	"github.com/herald-progress/herald/lib/progress"
 )
 
-// TestASlowlyFailingPushIsRepeated lets pushes fail after a time. The work reports nothing after them and does not close.
+// These tests are about states and errors whose first push fails. In the end each must have been published.
+
+// TestASlowlyFailingPushIsRepeated lets pushes fail after a time. The work reports nothing more after that, and does not close the
+// Reporter. The state must be published all the same.
 func TestASlowlyFailingPushIsRepeated(t *testing.T) {
 	for _, takes := range []time.Duration{0, 250 * time.Millisecond, 1999 * time.Millisecond, 2 * time.Second, 2500 * time.Millisecond, time.Hour} {
 		for name, work := range map[string]func(r *progress.Reporter){
@@ -51,8 +54,8 @@ func TestASlowlyFailingPushIsRepeated(t *testing.T) {
 	}
 }
 
-// TestAFailedPushIsRepeatedAfterASlowError: publishing the error takes longer than the interval after which the state is due
-// again.
+// TestAFailedPushIsRepeatedAfterASlowError publishes an error while the push of a state has failed. Publishing the error takes longer
+// than the interval after which the push of the state is due again.
 func TestAFailedPushIsRepeatedAfterASlowError(t *testing.T) {
 	for _, takes := range []time.Duration{1999 * time.Millisecond, 2 * time.Second, 2500 * time.Millisecond, time.Hour} {
 		for name, errorFails := range map[string]bool{"fails": true, "succeeds": false} {
@@ -75,14 +78,13 @@ func TestAFailedPushIsRepeatedAfterASlowError(t *testing.T) {
 	}
 }
 
-// slowErrors is a Publisher that fails to publish the first state at once. It takes the time takes to publish an error message;
-// if fails is set, that fails too.
+// slowErrors is a Publisher whose first call with a state fails at once.
 type slowErrors struct {
 	*recorder
 
-	takes time.Duration
-	fails bool
-	tried bool // the first state has failed
+	takes time.Duration // how long a call with an error message takes
+	fails bool          // calls with error messages fail
+	tried bool          // the first state has failed
 }
 
 func (s *slowErrors) Publish(ctx context.Context, request message.Request) error {
@@ -102,8 +104,8 @@ func (s *slowErrors) Publish(ctx context.Context, request message.Request) error
 	return s.recorder.Publish(ctx, request)
 }
 
-// TestAStateThatMayHaveArrivedIsReplaced: the push of a state fails and may have arrived nevertheless. Then the state before it
-// is the newest again, so it must be published again.
+// TestAStateThatMayHaveArrivedIsReplaced lets the push of a second state fail. The push may have arrived nevertheless. Then the work
+// goes back to the first state. The first state must be published again, because the user may see the second one.
 func TestAStateThatMayHaveArrivedIsReplaced(t *testing.T) {
 	for name, wait := range map[string]time.Duration{"by the timer": 10 * time.Second, "by Close": 0} {
 		t.Run(name, func(t *testing.T) {
@@ -132,7 +134,7 @@ func TestAStateThatMayHaveArrivedIsReplaced(t *testing.T) {
 	}
 }
 
-// TestCloseWithACancelledContextStillPublishesTheEnd: the work was cancelled, and the user must see that.
+// TestCloseWithACancelledContextStillPublishesTheEnd cancels the work. The user must see that it was cancelled.
 func TestCloseWithACancelledContextStillPublishesTheEnd(t *testing.T) {
 	for name, delay := range map[string]time.Duration{"at once": 0, "slowly": time.Second} {
 		t.Run(name, func(t *testing.T) {
@@ -155,7 +157,8 @@ func TestCloseWithACancelledContextStillPublishesTheEnd(t *testing.T) {
 	}
 }
 
-// TestNoDeadlineChangesHowLongCloseTries: a publisher that is down delays a worker by CloseTimeout, whatever the context.
+// TestNoDeadlineChangesHowLongCloseTries closes Reporters with different deadlines while the publisher is down. Each Close must take
+// CloseTimeout.
 func TestNoDeadlineChangesHowLongCloseTries(t *testing.T) {
 	for _, deadline := range []time.Duration{0, time.Second, time.Hour} {
 		synctest.Test(t, func(t *testing.T) {
@@ -174,7 +177,7 @@ func TestNoDeadlineChangesHowLongCloseTries(t *testing.T) {
 	}
 }
 
-// TestCloseRetriesUntilItsTimeout: a job must get its end, even if the first tries fail within a moment.
+// TestCloseRetriesUntilItsTimeout lets all pushes fail for some time after the end of a job. The end must be published all the same.
 func TestCloseRetriesUntilItsTimeout(t *testing.T) {
 	for _, down := range []time.Duration{500 * time.Millisecond, 2 * time.Second, 3400 * time.Millisecond} {
 		synctest.Test(t, func(t *testing.T) {
@@ -193,13 +196,13 @@ func TestCloseRetriesUntilItsTimeout(t *testing.T) {
 			r.End(message.StatusSucceeded, "done")
 			r.Close(t.Context())
 			if got := rec.last(t); got.Message != "done" || time.Since(startedAt) > progress.CloseTimeout || len(rec.requests) != 3 {
-				t.Errorf("down for %v: after %v the last state is %+v of %d", down, time.Since(startedAt), got, len(rec.requests))
+				t.Errorf("down for %v: after %v and %d requests the last state is %+v", down, time.Since(startedAt), len(rec.requests), got)
 			}
 		})
 	}
 }
 
-// TestErrorsDoNotDelayTheEnd: publishing all the errors would take longer than CloseTimeout.
+// TestErrorsDoNotDelayTheEnd ends a job while 16 errors wait. To publish all of them would take longer than CloseTimeout.
 func TestErrorsDoNotDelayTheEnd(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		rec := newRecorder()
@@ -218,7 +221,8 @@ func TestErrorsDoNotDelayTheEnd(t *testing.T) {
 	})
 }
 
-// TestAnErrorIsTriedAgainByItsKey: a try that failed may have arrived.
+// TestAnErrorIsTriedAgainByItsKey checks that all tries of an error have the same key, because a try that failed may have arrived. The
+// calls 1, 2 and 4 fail, so the first error takes three tries and the second one two.
 func TestAnErrorIsTriedAgainByItsKey(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		rec := newRecorder()
@@ -234,8 +238,12 @@ func TestAnErrorIsTriedAgainByItsKey(t *testing.T) {
 		r.Error(message.Error{Code: "TWO", Message: "m"})
 		time.Sleep(time.Minute)
 		r.Close(t.Context())
-		if len(rec.requests) != 2 || len(keys) != 5 || keys[0] == "" || keys[0] != keys[1] || keys[1] != keys[2] || keys[3] != keys[4] || keys[2] == keys[3] {
-			t.Errorf("published %v with the keys %q", rec.data, keys)
+		if len(rec.requests) != 2 || len(keys) != 5 {
+			t.Fatalf("published %v with the keys %q, want two errors in five tries", rec.data, keys)
+		}
+		one, two := keys[:3], keys[3:]
+		if one[0] == "" || one[0] != one[1] || one[1] != one[2] || two[0] != two[1] || one[0] == two[0] {
+			t.Errorf("the keys of the two errors are %q and %q", one, two)
 		}
 	})
 }
@@ -288,7 +296,7 @@ func TestNothingIsPublishedAfterClose(t *testing.T) {
 	})
 }
 
-// TestReportedStatesAreAlwaysValid: a job must end on the screen, whatever its worker reports.
+// TestReportedStatesAreAlwaysValid reports texts and numbers that are not valid. All requests must be valid, and the job must end.
 func TestReportedStatesAreAlwaysValid(t *testing.T) {
 	long := strings.Repeat("\x01 a long \"line\"\n", 1000)
 	for name, work := range map[string]func(r *progress.Reporter){

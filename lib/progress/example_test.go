@@ -43,7 +43,7 @@ func makeThumbnails(ctx context.Context, publisher progress.Publisher, j job) {
 		Publisher: publisher, UserID: j.UserID, UploadID: j.UploadID, FileName: j.FileName,
 		Epoch: j.Epoch, Execution: j.Execution,
 	})
-	defer reporter.Close(ctx) // publishes what has not arrived
+	defer reporter.Close(ctx) // Publishes the last state, if it is not published yet.
 	const images = 3
 	reporter.Phase(progress.Phase{Name: "thumbnails", From: 0, To: 100, Steps: images})
 	for n := range int64(images) {

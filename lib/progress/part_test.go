@@ -16,10 +16,9 @@ const (
 	arn   = "arn:aws:states:us-east-1:123456789012:execution:m:x"
 )
 
-// reporter returns a Reporter of a part, or of the whole job if part is empty.
-func reporter(t *testing.T, publisher progress.Publisher, part string) *progress.Reporter {
+// startPart returns a new Reporter of a part, or of the whole job if part is empty.
+func startPart(t *testing.T, publisher progress.Publisher, part string) *progress.Reporter {
 	t.Helper()
-
 	return progress.New(t.Context(), progress.Config{
 		Publisher: publisher, UserID: "u1", UploadID: "up-1", FileName: "f.csv", Epoch: epoch, Execution: arn, Part: part,
 	})
@@ -29,7 +28,7 @@ func TestEveryRequestNamesItsRun(t *testing.T) {
 	for _, part := range []string{"", "7"} {
 		synctest.Test(t, func(t *testing.T) {
 			rec := newRecorder()
-			r := reporter(t, rec, part)
+			r := startPart(t, rec, part)
 			r.Phase(parse(10))
 			synctest.Wait()
 			r.Error(message.Error{Code: "C", Message: "m"})
@@ -53,7 +52,7 @@ func TestEveryRequestNamesItsRun(t *testing.T) {
 func TestAPartReportsItsDoneAndFailedSteps(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		rec := newRecorder()
-		r := reporter(t, rec, "7")
+		r := startPart(t, rec, "7")
 		r.Phase(progress.Phase{Name: "parse", From: 5, To: 95, Steps: 10_000, Rows: true})
 		synctest.Wait()
 		time.Sleep(time.Second)
@@ -92,7 +91,7 @@ func TestAPartIsAlwaysValid(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			rec := newRecorder()
-			r := reporter(t, rec, "7")
+			r := startPart(t, rec, "7")
 			work(r)
 			r.Close(t.Context())
 			for _, request := range rec.requests {

@@ -3,16 +3,16 @@
 // The worker calls [Reporter.Update] for each step, which costs two atomic operations. A goroutine of the Reporter
 // decides what is worth publishing:
 //
-//	phase change, error, terminal   at once
-//	progress moved by 1 % or more   at once, at least 250 ms after the one before
-//	progress moved by less          at least 2 s after the one before
-//	Close                           the last state, if it has not arrived
+//	a new phase, an error, the end    at once
+//	progress moved by 1 % or more     250 ms after the push before, or at once if that is longer ago
+//	progress moved by less            2 s after the push before, or at once if that is longer ago
+//	Close                             the last state is published, if it is not yet
 //
 // While the publisher is slow, newer states replace older ones that wait. After a failed push the Reporter publishes the
-// newest state 2 s later. It cuts texts and bounds numbers to their limits, so that the messages are always valid.
+// newest state 2 s later. It cuts texts and numbers to their limits, so that the messages are always valid.
 //
-// This limits what one worker publishes, and so what it writes to the store. One percent means one percent of the job, also
-// for a worker that does a part of it. The notifier limits the pushes of a job with many workers.
+// These rules limit what one worker publishes, and so what it writes to the store. One percent means one percent of the job, even
+// for a worker that does a part of the job. The notifier limits the pushes of a job with many workers.
 package progress
 
 import (
@@ -28,22 +28,23 @@ import (
 	"github.com/herald-progress/herald/lib/message"
 )
 
-// Bounds of publishing.
 const (
-	// PublishTimeout bounds one call of the Publisher.
+	// PublishTimeout is the timeout of one call of the Publisher.
 	PublishTimeout = 3 * time.Second
-	// CloseTimeout bounds Close, whatever the Publisher does.
+	// CloseTimeout is the longest time that Close takes, whatever the Publisher does.
 	CloseTimeout = 4 * time.Second
 )
 
 const (
-	// stateTimeout is how long Close retries a last state that is not terminal: the job continues without it.
+	// stateTimeout is how long Close retries a last state that is not terminal. The retries are short, because the job continues
+	// without this state.
 	stateTimeout = time.Second
-	// firstPause is the pause before the first retry of Close. It doubles up to maxPause.
+	// firstPause is the pause before the first retry of Close. The pause doubles with each retry, up to maxPause.
 	firstPause = 50 * time.Millisecond
 	maxPause   = 500 * time.Millisecond
-	// maxErrors bounds the error messages that wait to be published, maxErrorTries how often one is tried.
-	maxErrors     = 16
+	// maxErrors is how many error messages may wait to be published.
+	maxErrors = 16
+	// maxErrorTries is how often the publishing of one error message is tried before Close.
 	maxErrorTries = 3
 	// never is a number of steps that no worker reaches.
 	never = math.MaxInt64
@@ -56,7 +57,7 @@ type Publisher interface {
 
 // Config configures a Reporter.
 type Config struct {
-	// Publisher publishes the states. If it is nil, nothing is published, and a Reporter needs almost no time.
+	// Publisher publishes the states. If it is nil, nothing is published, and the methods of the Reporter take almost no time.
 	Publisher Publisher
 	UserID    string
 	UploadID  string
@@ -65,11 +66,11 @@ type Config struct {
 	Epoch string
 	// Execution is the ARN of the execution whose end is the job's end; empty means none.
 	Execution string
-	// Part is the id of the part of the job that this worker does; empty means the whole job. With a part, the steps of a phase
-	// are those of the whole job, and the done and failed steps are the part's own. A part has one phase with steps, because
-	// its done steps never fall.
+	// Part is the id of the part of the job that this worker does. Empty means the whole job. If there is a part, Phase.Steps
+	// counts the steps of the whole job, but Update and Reject count the steps of the part. A part must have only one phase with
+	// steps, because the feed does not accept fewer done steps of a part than before.
 	Part string
-	// FailedRows is the number of rows that failed before this Reporter began; 0 for a part.
+	// FailedRows is the number of rows that failed before this Reporter began. It is 0 for a part.
 	FailedRows int64
 	// Logger may be nil: then nothing is logged.
 	Logger *slog.Logger
@@ -81,15 +82,15 @@ type Phase struct {
 	Name string
 	// From and To are the job's progress, in percent, before the first step and after the last.
 	From, To float64
-	// Steps is the number of all steps; with 0 the progress stays at From.
+	// Steps is the number of all steps. If it is 0, the progress stays at From.
 	Steps int64
-	// Done is the number of steps that were done before the phase began here, in another process for example.
+	// Done is the number of steps that were done before the phase began here, for example in another process.
 	Done int64
-	// Rows says that a step is a row: steps are published as currentRow and totalRows, with a rate and the time left.
+	// Rows is true if a step is a row. Then the steps are published as currentRow and totalRows, with a rate and the time left.
 	Rows bool
-	// CurrentRow and TotalRows are published where a step is not a row.
+	// CurrentRow and TotalRows are published if Rows is false.
 	CurrentRow, TotalRows int64
-	// Text returns the message; nil means the phase's name.
+	// Text returns the message. If it is nil, the message is the phase's name.
 	Text func(done, steps int64) string
 }
 
@@ -108,13 +109,13 @@ type Reporter struct {
 	config Config
 	cancel context.CancelFunc // of the pushes
 
-	done   atomic.Int64
-	nextAt atomic.Int64 // the number of done steps at which the next push may be due
-	failed atomic.Int64
+	done   atomic.Int64 // done steps of the phase
+	nextAt atomic.Int64 // the number of done steps at which Update wakes the goroutine
+	failed atomic.Int64 // failed rows
 
-	published, failures, dropped atomic.Int64
+	published, failures, dropped atomic.Int64 // the fields of Stats
 
-	mu                 sync.Mutex
+	mu                 sync.Mutex // protects the fields up to closing
 	phase              Phase
 	began              time.Time // when the phase began
 	version            int64     // counts the changes of phase and status
@@ -122,10 +123,11 @@ type Reporter struct {
 	text               string // the message of the terminal status
 	endDone, endFailed int64  // done and failed at the time of the terminal status
 	errors             []pendingError
-	closing            bool
-	wake               chan struct{}
-	stopped            chan struct{}
-	closeOnce          sync.Once
+	closing            bool // Close was called
+
+	wake      chan struct{} // wakes the goroutine, which then decides what is due
+	stopped   chan struct{} // closed when the goroutine has ended
+	closeOnce sync.Once
 
 	errorKeyPrefix string       // random, so that each Reporter has keys of its own
 	errorCount     atomic.Int64 // the number of errors that got a key
@@ -138,8 +140,8 @@ type pendingError struct {
 	tries int
 }
 
-// New starts a Reporter, which Close ends. It uses the values of ctx, but not its end: a job that was cancelled still reports
-// its last state.
+// New starts a Reporter. The caller must call Close. The Reporter uses the values of ctx, but ignores its cancellation, so that a job
+// that was cancelled still reports its last state.
 func New(ctx context.Context, c Config) *Reporter {
 	if c.Logger == nil {
 		c.Logger = slog.New(slog.DiscardHandler)
@@ -179,11 +181,11 @@ func (r *Reporter) Update(done int64) {
 	}
 }
 
-// Reject adds n to the failed rows, which the next push publishes. Call it before the Update that counts them as done. It
+// Reject adds n to the failed rows, which the next push publishes. Call Reject before the Update that counts the rows as done. Reject
 // never waits.
 func (r *Reporter) Reject(n int64) { r.failed.Add(n) }
 
-// Error publishes an error message at once, and retries if that fails.
+// Error publishes an error message at once. If that fails, the Reporter retries. If too many errors wait, Error drops the message.
 func (r *Reporter) Error(e message.Error) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -197,7 +199,7 @@ func (r *Reporter) Error(e message.Error) {
 }
 
 // End gives the whole job its terminal status and publishes it at once. A job ends once: further calls do nothing.
-// Succeeded sets the progress to 100, the other statuses keep it.
+// The status succeeded sets the progress to 100. The other statuses do not change the progress.
 func (r *Reporter) End(status message.Status, text string) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -211,12 +213,11 @@ func (r *Reporter) End(status message.Status, text string) {
 	r.signal()
 }
 
-// Close publishes the last state and the errors that are not published yet, and ends the Reporter. It retries an end until
+// Close publishes the last state and the errors that are not published yet, and ends the Reporter. It retries a terminal state until
 // [CloseTimeout], and anything else for a second. Nothing is published after Close. Close may be called again.
 //
-// Close does not use its context: neither a cancellation nor a deadline, early or late, changes what it does. The user must
-// see the end of a job that was cancelled, too, and a worker with much time left must not wait long for a publisher that is
-// down.
+// Close ignores the context that it gets. Neither a cancellation nor a deadline changes what it does: the user must also see the end
+// of a job that was cancelled, and a worker with much time left must not wait long for a publisher that is down.
 func (r *Reporter) Close(context.Context) {
 	if r.config.Publisher == nil {
 		r.cancel()
@@ -242,7 +243,7 @@ func (r *Reporter) Stats() Stats {
 	return Stats{Published: r.published.Load(), Failed: r.failures.Load(), Dropped: r.dropped.Load()}
 }
 
-// signal wakes the goroutine, which then decides what is due.
+// signal wakes the goroutine. If it is about to wake, signal does nothing.
 func (r *Reporter) signal() {
 	select {
 	case r.wake <- struct{}{}:

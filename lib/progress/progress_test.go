@@ -85,7 +85,7 @@ func TestReporterPublishesVisibleProgress(t *testing.T) {
 			synctest.Wait()
 			time.Sleep(time.Second)
 		}, []push{{0, 0, 0, "row 0 of 10"}, {10 * ms, 100, 0, "finish"}}},
-		{"terminal inside the interval, sticky", func(r *progress.Reporter) {
+		{"the end inside the interval, and nothing after it", func(r *progress.Reporter) {
 			r.Phase(parse(10))
 			synctest.Wait()
 			r.Update(4)
@@ -172,12 +172,13 @@ func TestErrorsArePublishedAtOnceAndAreBounded(t *testing.T) {
 		}
 		rec.delay = time.Second
 		r.Error(message.Error{Code: "SLOW", Message: "m"})
-		synctest.Wait() // the publisher is busy from here
-		for range 40 {
+		synctest.Wait() // Now the publisher is busy with SLOW.
+		const many, mayWait = 40, 16
+		for range many {
 			r.Error(message.Error{Code: "MANY", Message: "m"})
 		}
-		if got := r.Stats().Dropped; got != 24 {
-			t.Errorf("%d errors dropped, want 40 - 16", got)
+		if got := r.Stats().Dropped; got != many-mayWait {
+			t.Errorf("%d errors dropped, want %d", got, many-mayWait)
 		}
 		rec.delay = 0
 		r.Close(t.Context())
@@ -219,7 +220,7 @@ func TestLastStateArrivesAfterFailures(t *testing.T) {
 				r := start(t, rec)
 				r.Phase(parse(10))
 				synctest.Wait()
-				rec.fail = func(call int) error {
+				rec.fail = func(call int) error { // Call 1 has published the phase.
 					if call <= 1+tt.failures {
 						return errDown
 					}
@@ -282,9 +283,9 @@ func TestCloseIsBounded(t *testing.T) {
 				r.Close(t.Context()) // may be called again
 				synctest.Wait()
 				if tt.heedsContext && (!strings.Contains(log.String(), "uploadId=up-1") || strings.Contains(log.String(), "row 0")) {
-					t.Errorf("log must hold the upload, never the message:\n%s", log.String())
+					t.Errorf("the log must contain the upload, and never the message:\n%s", log.String())
 				}
-				time.Sleep(2 * time.Hour) // the call that ignores its context ends
+				time.Sleep(2 * time.Hour) // until the call that ignores its context has ended
 			})
 		})
 	}
@@ -337,6 +338,7 @@ func TestReporterWithoutAPublisherPublishesNothing(t *testing.T) {
 	}
 }
 
+// discard is a Publisher that does nothing.
 type discard struct{}
 
 func (discard) Publish(context.Context, message.Request) error { return nil }

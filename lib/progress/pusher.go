@@ -8,16 +8,16 @@ import (
 	"github.com/herald-progress/herald/lib/message"
 )
 
-// pusher is the state of the goroutine that pushes.
+// pusher is the goroutine of a Reporter, which pushes states and errors.
 type pusher struct {
 	*Reporter
 
-	last    state     // the newest state that was published
-	tried   state     // the state of the newest push, published or not
-	triedAt time.Time // when that push began, or when it failed
-	floor   float64   // the highest progress that was pushed
+	last    state     // the last state whose push succeeded
+	tried   state     // the state of the last push, whether it succeeded or failed
+	triedAt time.Time // when the last push began, or when it failed
+	floor   float64   // the highest progress that was pushed, below which the progress must not fall
 
-	errorFailed time.Time // when publishing an error last failed
+	errorFailed time.Time // when publishing an error failed the last time
 }
 
 // run pushes until the Reporter is closed.
@@ -51,9 +51,9 @@ func (r *Reporter) run(ctx context.Context) {
 func (p *pusher) due(s state) bool {
 	since := time.Since(p.triedAt)
 	switch {
-	case s.version == 0: // no phase yet: there is nothing to show
+	case s.version == 0: // There is no phase yet, so there is nothing to show.
 		return false
-	case s.version != p.tried.version:
+	case s.version != p.tried.version: // A new phase or the end is urgent.
 		return true
 	case !p.unpublished(s) || since < message.MinPushInterval:
 		return false
@@ -64,15 +64,17 @@ func (p *pusher) due(s state) bool {
 	}
 }
 
-// unpublished reports whether the user may see another state than s: s is newer than the last published state, or a push that
-// failed has arrived nevertheless.
+// unpublished reports whether the user may see another state than s: s differs from the last published state, or the last push has
+// failed. A failed push may have arrived nevertheless.
 func (p *pusher) unpublished(s state) bool { return s.changed(p.last) || p.tried.changed(p.last) }
 
-// scheduleWakeup wakes the goroutine when the next push may be due: by the timer at the end of an interval, or by Update.
+// scheduleWakeup arranges that the goroutine wakes when the next push may be due: by the timer at the end of an interval, or by the
+// Update that reaches nextAt.
 func (p *pusher) scheduleWakeup(timer *time.Timer) {
 	since := time.Since(p.triedAt)
 	noState := p.tried.version == 0
 	published := since >= message.SlowPushInterval && !p.tried.changed(p.last)
+	// The timer.
 	switch {
 	case noState || published:
 		timer.Stop()
@@ -81,25 +83,26 @@ func (p *pusher) scheduleWakeup(timer *time.Timer) {
 		}
 	case since < message.MinPushInterval:
 		timer.Reset(message.MinPushInterval - since)
-	default: // negative, so at once, if publishing an error took longer than the interval
+	default: // If publishing an error took longer than the interval, this is negative, and the timer fires at once.
 		timer.Reset(message.SlowPushInterval - since)
 	}
+	// The Update.
 	switch {
-	case noState || since < message.MinPushInterval: // within the interval only a new phase or status is pushed
+	case noState || since < message.MinPushInterval: // Only a new phase or status may be pushed now.
 		return
 	case since < message.SlowPushInterval:
 		p.nextAt.Store(p.tried.stepsUntil(message.MinPushProgress))
 	default:
 		p.nextAt.Store(p.tried.stepsUntil(0))
 	}
-	// An Update between the snapshot and the Store above has compared its steps with the old threshold.
+	// An Update between the snapshot and the Store above has compared its steps with the old nextAt.
 	if p.done.Load() >= p.nextAt.Load() {
 		p.nextAt.Store(never)
 		p.signal()
 	}
 }
 
-// push publishes s, and reports whether no retry is needed.
+// push publishes s. It returns false if that failed and s must be pushed again.
 func (p *pusher) push(ctx context.Context, s state) bool {
 	p.nextAt.Store(never)
 	p.tried, p.triedAt = s, time.Now()
@@ -107,7 +110,7 @@ func (p *pusher) push(ctx context.Context, s state) bool {
 	p.floor = d.Progress
 	request := p.request(d)
 	request.Part = s.part(p.config)
-	if !p.publish(ctx, request) && request.Validate() == nil { // an invalid request is never retried
+	if !p.publish(ctx, request) && request.Validate() == nil { // An invalid request would fail again, so it is not retried.
 		p.triedAt = time.Now()
 		return false
 	}
@@ -115,14 +118,14 @@ func (p *pusher) push(ctx context.Context, s state) bool {
 	return true
 }
 
-// publishError publishes the oldest pending error, and reports whether that worked. After maxTries it drops the error.
+// publishError publishes the oldest pending error, if there is one. It returns false if that failed. After maxTries it drops the error.
 func (p *pusher) publishError(ctx context.Context, maxTries int) bool {
 	e, ok := p.nextError()
 	if !ok {
 		return true
 	}
 	request := p.request(e.data.Truncated())
-	request.Key = e.key // an earlier try that failed may have arrived
+	request.Key = e.key // A try that failed may have arrived, and then the key makes this one a duplicate.
 	if p.publish(ctx, request) {
 		return true
 	}
@@ -136,14 +139,17 @@ func (p *pusher) publishError(ctx context.Context, maxTries int) bool {
 	return false
 }
 
-// publishRemaining publishes the last state, then the pending errors. It retries until ctx ends; without a terminal state to
-// publish, only for stateTimeout.
+// publishRemaining publishes the last state, then the pending errors. It retries until ctx ends if the last state is terminal and has
+// not arrived, otherwise for stateTimeout.
 func (p *pusher) publishRemaining(ctx context.Context) {
 	began := time.Now()
 	for pause := firstPause; ; pause = min(2*pause, maxPause) {
 		s := p.snapshot()
 		arrived := s.version == 0 || !p.unpublished(s) || p.push(ctx, s)
-		for arrived && p.hasErrors() && p.publishError(ctx, math.MaxInt) { //nolint:revive // the condition does the work
+		for arrived && p.hasErrors() {
+			if !p.publishError(ctx, math.MaxInt) { // No number of tries drops the error.
+				break
+			}
 		}
 		complete := arrived && !p.hasErrors()
 		endMissing := s.status.Terminal() && !arrived
@@ -163,7 +169,7 @@ func (p *pusher) request(data message.Data) message.Request {
 	return message.Request{UserID: p.config.UserID, Message: data, Epoch: p.config.Epoch, Execution: p.config.Execution}
 }
 
-// publish makes one call of the Publisher, logs its failure, and reports whether it worked.
+// publish makes one call of the Publisher and reports whether it succeeded. It logs and counts a failure.
 func (p *pusher) publish(ctx context.Context, r message.Request) bool {
 	ctx, cancel := context.WithTimeout(ctx, PublishTimeout)
 	defer cancel()

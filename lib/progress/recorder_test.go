@@ -21,13 +21,12 @@ type push struct {
 	Text     string
 }
 
-// recorder is a Publisher that records what it publishes. Each call takes delay, and fails if fail returns an error for its
-// number.
+// recorder is a Publisher that records the requests whose calls succeed.
 type recorder struct {
 	start        time.Time
-	delay        time.Duration
-	fail         func(call int) error
-	heedsContext bool // a call ends with its context
+	delay        time.Duration        // how long each call takes
+	fail         func(call int) error // the error of a call, by its number from 1; nil lets all calls succeed
+	heedsContext bool                 // a call ends when its context ends
 
 	mu       sync.Mutex
 	calls    int
@@ -36,6 +35,7 @@ type recorder struct {
 	requests []message.Request
 }
 
+// newRecorder returns a recorder whose calls take no time and succeed.
 func newRecorder() *recorder { return &recorder{start: time.Now(), heedsContext: true} }
 
 func (r *recorder) Publish(ctx context.Context, request message.Request) error {
@@ -77,12 +77,14 @@ func (r *recorder) setDelay(delay time.Duration) {
 	r.delay = delay
 }
 
+// published returns the states so far.
 func (r *recorder) published() []push {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	return append([]push(nil), r.pushes...)
 }
 
+// last returns the last published state.
 func (r *recorder) last(t *testing.T) message.UploadProgress {
 	t.Helper()
 	r.mu.Lock()
@@ -96,6 +98,7 @@ func (r *recorder) last(t *testing.T) message.UploadProgress {
 	return message.UploadProgress{}
 }
 
+// parse returns a phase of rows from 0 to 100 percent.
 func parse(rows int64) progress.Phase {
 	return progress.Phase{
 		Name: "parse", From: 0, To: 100, Steps: rows, Rows: true,
@@ -103,11 +106,13 @@ func parse(rows int64) progress.Phase {
 	}
 }
 
+// start returns a new Reporter of a whole job.
 func start(t *testing.T, p progress.Publisher) *progress.Reporter {
 	t.Helper()
 	return progress.New(t.Context(), progress.Config{Publisher: p, UserID: "u1", UploadID: "up-1", FileName: "f.csv"})
 }
 
+// expect requires that exactly these states were published.
 func expect(t *testing.T, rec *recorder, want []push) {
 	t.Helper()
 	if diff := cmp.Diff(want, rec.published()); diff != "" {

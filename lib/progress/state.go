@@ -8,7 +8,7 @@ import (
 	"github.com/herald-progress/herald/lib/message"
 )
 
-// state is a snapshot of what the Reporter publishes.
+// state is a snapshot of a Reporter. Its fields have the meaning of the Reporter's.
 type state struct {
 	phase   Phase
 	began   time.Time
@@ -53,13 +53,14 @@ func (r *Reporter) requeueError(e pendingError) {
 	r.errors = append([]pendingError{e}, r.errors...)
 }
 
+// hasErrors reports whether there is a pending error.
 func (r *Reporter) hasErrors() bool {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	return len(r.errors) > 0
 }
 
-// changed reports whether s shows the user anything that old does not.
+// changed reports whether the user would see another state with s than with old.
 func (s state) changed(old state) bool {
 	return s.version != old.version || s.done != old.done || s.failed != old.failed
 }
@@ -77,9 +78,10 @@ func (s state) progress() float64 {
 	return from + (to-from)*float64(s.steps())/float64(p.Steps)
 }
 
+// percent is the progress of a job that has succeeded.
 const percent = 100
 
-// window returns the progress before the first step and after the last, within 0 to 100 and not falling.
+// window returns From and To within 0 to 100, with a To that is not less than From.
 func (p Phase) window() (from, to float64) {
 	from = clamp(p.From, 0)
 	return from, clamp(p.To, from)
@@ -93,14 +95,14 @@ func clamp(x, low float64) float64 {
 	return min(x, percent)
 }
 
-// count returns n within the limits of a count.
+// count returns n within 0 and the largest count that a message may have.
 func count(n int64) int64 { return min(max(n, 0), message.MaxSteps) }
 
 // steps returns the number of done steps, from 0 to the number of all steps.
 func (s state) steps() int64 { return min(max(s.done, 0), s.phase.Steps) }
 
-// stepsUntil returns the number of done steps at which the progress will have moved by this many percent since s; with 0, at
-// which one more step is done.
+// stepsUntil returns the number of done steps at which the progress will have moved by moved percent since s. If moved is 0, it returns
+// one more step than s has.
 func (s state) stepsUntil(moved float64) int64 {
 	p := s.phase
 	switch {
@@ -126,7 +128,7 @@ func (s state) part(c Config) *message.Part {
 	if c.Part == "" || !validSteps || s.status.Terminal() {
 		return nil
 	}
-	if to == 0 { // a Part with To 0 would mean 100
+	if to == 0 { // In a Part, To 0 means 100.
 		return nil
 	}
 	return &message.Part{ID: c.Part, Done: s.steps(), Total: p.Steps, Failed: min(max(s.failed, 0), s.steps()), From: from, To: to}
@@ -155,7 +157,7 @@ func (s state) data(c Config, floor float64, now time.Time) message.UploadProgre
 	return d.Truncated()
 }
 
-// message returns the text of s, which is never empty: a state without a message is refused.
+// message returns the text of s. It is never empty, because the notifier refuses a state without a message.
 func (s state) message() string {
 	text := s.text
 	if text == "" && s.phase.Text != nil {

@@ -26,7 +26,7 @@ func TestImportStagesARangeInSeveralParts(t *testing.T) {
 	if err := w.Close(); err != nil {
 		t.Fatal(err)
 	}
-	e.Object.ETag = "" // the ETag of a multipart upload is not that of the content
+	e.Object.ETag = "" // A multipart upload has another ETag than the same content in one request.
 
 	c := csvimport.Config{Store: store}
 	plan, err := csvimport.NewPlan(c).Handle(t.Context(), csvimport.PlanInput{Execution: "x", Detail: e})
@@ -52,7 +52,7 @@ func TestImportStagesARangeInSeveralParts(t *testing.T) {
 	}
 	again, err := csvimport.NewFinish(c).Handle(t.Context(), in)
 	if err != nil || again != out {
-		t.Errorf("finish again says %+v, %v, want the same", again, err)
+		t.Errorf("a second finish returns %+v, %v, want %+v", again, err, out)
 	}
 	repeated, err := csvimport.NewPlan(c).Handle(t.Context(), csvimport.PlanInput{Execution: "y", Detail: e})
 	if err != nil || !repeated.Repeated {

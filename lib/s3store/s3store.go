@@ -1,4 +1,4 @@
-// Package s3store stores csvimport's objects in Amazon S3.
+// Package s3store is the store of package csvimport on Amazon S3.
 package s3store
 
 import (
@@ -29,14 +29,14 @@ const (
 	maxDelete = 1000
 )
 
-// Config names the bucket and its client. Both are required.
+// Config configures a Store. Client and Bucket are required.
 //
-// The client needs s3:ListBucket on the bucket: without it, Amazon S3 answers 403 instead of 404 for a missing object.
+// The client needs the permission s3:ListBucket on the bucket. Without it, Amazon S3 answers 403 instead of 404 for a missing object.
 type Config struct {
 	Client *s3.Client
 	Bucket string
-	// PartBytes is the size of a multipart upload's parts, and of the buffer of a writer; zero means [DefaultPartBytes].
-	// With at most 10,000 parts of the default size, objects can have up to 52 GB.
+	// PartBytes is the size of a multipart upload's parts, and of the buffer of a writer. Zero means [DefaultPartBytes].
+	// S3 allows 10,000 parts, so objects can have up to 52 GB with parts of the default size.
 	PartBytes int
 }
 
@@ -67,16 +67,16 @@ func (s *Store) Get(ctx context.Context, from csvimport.Object, offset, length i
 		in.Range = aws.String(fmt.Sprintf("bytes=%d-", offset))
 	}
 	out, err := s.config.Client.GetObject(ctx, in, func(o *s3.Options) { o.DisableLogOutputChecksumValidationSkipped = true })
-	if status(err) == http.StatusRequestedRangeNotSatisfiable {
+	if status(err) == http.StatusRequestedRangeNotSatisfiable { // The object ends before offset.
 		return http.NoBody, nil
 	}
 	if err != nil {
 		return nil, fmt.Errorf("get object: %w", asSentinel(err))
 	}
-	if from.ETag != "" && unquoteETag(out.ETag) != from.ETag { // the endpoint does not implement If-Match
+	if from.ETag != "" && unquoteETag(out.ETag) != from.ETag { // The endpoint does not implement If-Match.
 		return nil, errors.Join(csvimport.ErrReplaced, out.Body.Close())
 	}
-	if length == 0 {
+	if length == 0 { // No Range stands for zero bytes, so the request had none.
 		if err := out.Body.Close(); err != nil {
 			return nil, fmt.Errorf("close object: %w", err)
 		}
@@ -118,9 +118,8 @@ func (s *Store) List(ctx context.Context, prefix, after string, limit int) ([]st
 	return keys, nil
 }
 
-// Create implements [csvimport.Store]. An object of at most one part is sent in one request when it is closed. A larger one
-// is a multipart upload, whose parts are sent while it is written. The bucket should abort incomplete multipart uploads
-// after a day.
+// Create implements [csvimport.Store]. Close sends an object of at most one part in one request. A larger object is a multipart
+// upload, whose parts Write sends. A lifecycle rule of the bucket should abort incomplete multipart uploads after a day.
 func (s *Store) Create(ctx context.Context, key string, mode csvimport.Mode) csvimport.Writer {
 	return &writer{ctx: ctx, config: s.config, key: key, mode: mode}
 }
@@ -156,7 +155,7 @@ func (s *Store) Delete(ctx context.Context, keys ...string) error {
 	return nil
 }
 
-// escapeCopySource returns bucket and key in the form of CopySource: URL-encoded, except for slashes.
+// escapeCopySource returns bucket/key in the form of CopySource: URL-encoded except for the slashes.
 func escapeCopySource(path string) string {
 	parts := strings.Split(path, "/")
 	for i, p := range parts {
@@ -165,7 +164,7 @@ func escapeCopySource(path string) string {
 	return strings.ReplaceAll(strings.Join(parts, "/"), "+", "%2B")
 }
 
-// status returns the HTTP status of a failed request, or 0.
+// status returns the HTTP status of the response that err is about, or 0 if there is none.
 func status(err error) int {
 	var response *awshttp.ResponseError
 	if errors.As(err, &response) {
@@ -174,8 +173,8 @@ func status(err error) int {
 	return 0
 }
 
-// asSentinel returns csvimport.ErrNotFound for a response with status 404, csvimport.ErrReplaced for 412, and any other
-// error as it is.
+// asSentinel returns csvimport.ErrNotFound if err is about a response with status 404, and csvimport.ErrReplaced if the status is 412.
+// It returns any other error unchanged.
 func asSentinel(err error) error {
 	switch status(err) {
 	case http.StatusNotFound:

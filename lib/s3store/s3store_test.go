@@ -22,7 +22,7 @@ import (
 
 const bucket = "uploads"
 
-// open returns a store on a new S3 server, over HTTP.
+// open returns a store on a new S3 server in memory (gofakes3), to which it sends HTTP requests.
 func open(tb testing.TB) *s3store.Store {
 	tb.Helper()
 	backend := s3mem.New()
@@ -34,6 +34,7 @@ func open(tb testing.TB) *s3store.Store {
 	return s3store.New(s3store.Config{Bucket: bucket, Client: newClient(server.URL)})
 }
 
+// newClient returns a client of an S3 server, which does not retry.
 func newClient(endpoint string) *s3.Client {
 	return s3.New(s3.Options{
 		Region: "us-east-1", BaseEndpoint: &endpoint, UsePathStyle: true,
@@ -63,12 +64,13 @@ func openOnMoto(t *testing.T) csvimport.Store {
 // TestStoreMeetsTheContractOnMoto tests the store with another implementation of S3.
 func TestStoreMeetsTheContractOnMoto(t *testing.T) { storetest.Run(t, openOnMoto) }
 
-// TestResultsAreThoseOfTheNewestVersionInOrdersOnMoto runs some orders of concurrent imports.
+// TestResultsAreThoseOfTheNewestVersionInOrdersOnMoto runs some orders of concurrent imports on moto, which is slow.
 func TestResultsAreThoseOfTheNewestVersionInOrdersOnMoto(t *testing.T) {
-	storetest.Few(5).Run(t, openOnMoto)
+	const perCase = 5
+	storetest.Few(perCase).Run(t, openOnMoto)
 }
 
-// TestReadsAVersionAfterItWasReplacedOrDeleted needs an S3 server with versions: gofakes3's memory backend has none.
+// TestReadsAVersionAfterItWasReplacedOrDeleted runs on moto, because gofakes3 in memory has no versions of objects.
 func TestReadsAVersionAfterItWasReplacedOrDeleted(t *testing.T) {
 	endpoint := os.Getenv("MOTO_ENDPOINT")
 	if endpoint == "" {
@@ -85,6 +87,7 @@ func TestReadsAVersionAfterItWasReplacedOrDeleted(t *testing.T) {
 	}
 	store := s3store.New(s3store.Config{Bucket: name, Client: client})
 	version := csvimport.Object{Key: key, Version: *old.VersionId, ETag: strings.Trim(*old.ETag, `"`)}
+	// read requires that Get of the version returns the content want, or the error wantErr.
 	read := func(what, want string, wantErr error) {
 		t.Helper()
 		body, err := store.Get(t.Context(), version, 0, -1)

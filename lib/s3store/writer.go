@@ -15,7 +15,7 @@ import (
 	"github.com/herald-progress/herald/lib/csvimport"
 )
 
-// abortTimeout is the timeout of aborting a multipart upload. The caller's context may have ended by then.
+// abortTimeout is the timeout of aborting a multipart upload. The caller's context cannot limit it, because it may have ended.
 const abortTimeout = 5 * time.Second
 
 // errWriterClosed is the error of a writer that is used after Close or Abort.
@@ -29,9 +29,9 @@ type writer struct {
 	mode   csvimport.Mode
 
 	buffer   []byte
-	uploadID *string // the multipart upload's id, nil before the first part is full
+	uploadID *string // the id of the multipart upload; nil if there is none yet
 	parts    []types.CompletedPart
-	closed   bool
+	closed   bool // by Close or Abort
 }
 
 // Write implements [csvimport.Writer].
@@ -39,20 +39,21 @@ func (w *writer) Write(p []byte) (int, error) {
 	if w.closed {
 		return 0, errWriterClosed
 	}
-	n := len(p)
-	for len(w.buffer)+len(p) > w.config.PartBytes {
+	written := 0
+	for len(w.buffer)+len(p)-written > w.config.PartBytes {
 		room := w.config.PartBytes - len(w.buffer)
-		w.buffer = append(w.buffer, p[:room]...)
-		p = p[room:]
+		w.buffer = append(w.buffer, p[written:written+room]...)
 		if err := w.uploadPart(); err != nil {
-			return n - len(p) - room, err
+			return written, err
 		}
+		written += room
 	}
-	w.buffer = append(w.buffer, p...)
-	return n, nil
+	w.buffer = append(w.buffer, p[written:]...)
+	return len(p), nil
 }
 
-// uploadPart uploads the buffered part. Only the last part may be smaller than PartBytes.
+// uploadPart uploads the buffer as the next part of the multipart upload, which it creates before the first part. Only the last part
+// may be smaller than PartBytes.
 func (w *writer) uploadPart() error {
 	if w.uploadID == nil {
 		out, err := w.config.Client.CreateMultipartUpload(w.ctx, &s3.CreateMultipartUploadInput{Bucket: &w.config.Bucket, Key: &w.key})
@@ -123,11 +124,12 @@ func (w *writer) Abort() {
 	})
 }
 
-// conditionError returns csvimport.ErrExists or csvimport.ErrReplaced if the response says that the condition of the write
-// was not met, and otherwise err with the operation. For If-Match, Amazon S3 also answers 404 if there is no object, and 409
-// if another write of the key is in progress
-// (https://docs.aws.amazon.com/AmazonS3/latest/userguide/conditional-writes.html). For a multipart upload these statuses may
-// have other reasons.
+// conditionError returns csvimport.ErrExists or csvimport.ErrReplaced if err says that the condition of the write was not met.
+// Otherwise it returns err with the operation op.
+//
+// If the condition is not met, Amazon S3 answers 412. For If-Match, it also answers 404 if there is no object, and 409 if another
+// write of the key is in progress (https://docs.aws.amazon.com/AmazonS3/latest/userguide/conditional-writes.html). For a multipart
+// upload, 404 and 409 may have other reasons.
 func (w *writer) conditionError(op string, err error) error {
 	ifMatch := w.mode.ETag() != ""
 	code := status(err)
