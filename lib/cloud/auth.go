@@ -15,8 +15,9 @@ import (
 
 // tokenSettings are the settings of the verification of tokens.
 type tokenSettings struct {
+	// mode is lambdas.AuthCognito, AuthJWKS or AuthHS256.
 	mode string
-	// secretARN is the ARN of the shared key, or empty.
+	// secretARN is the ARN of the secret with the shared key. It is empty unless mode is AuthHS256.
 	secretARN string
 	config    auth.Config
 }
@@ -38,14 +39,14 @@ func (e *environment) tokenSettings() (tokenSettings, error) {
 		if t.config.SecretOverlap, err = e.minutes(lambdas.EnvSecretOverlap, auth.DefaultSecretOverlap); err != nil {
 			return tokenSettings{}, err
 		}
-	case "":
+	case "": // newEnvironment has recorded the missing variable.
 	default:
 		return tokenSettings{}, fmt.Errorf("cloud: %s must be cognito, jwks or hs256", lambdas.EnvAuthMode)
 	}
 	return t, nil
 }
 
-// minutes reads a number of minutes from 0 to those of [auth.MaxSecretOverlap].
+// minutes reads a whole number of minutes from 0 to [auth.MaxSecretOverlap]. It returns fallback if the variable is not set.
 func (e *environment) minutes(name string, fallback time.Duration) (time.Duration, error) {
 	text := e.getenv(name)
 	if text == "" {
@@ -60,7 +61,7 @@ func (e *environment) minutes(name string, fallback time.Duration) (time.Duratio
 }
 
 // verifier returns the verifier of tokens. It fetches the secret or the keys, so that the first event does not wait for them.
-// If that fails the function starts all the same, and its events fetch again.
+// If the fetch fails, the function starts all the same, and each event fetches again.
 func (f awsClients) verifier(ctx context.Context, t tokenSettings) (*auth.Verifier, error) {
 	if t.secretARN != "" {
 		t.config.SecretStore = &secrets.Secret{Client: secretsmanager.NewFromConfig(f.aws), ARN: t.secretARN}

@@ -19,7 +19,9 @@ import (
 	"time"
 )
 
-// How long the services of the benchmark take for each request.
+// This file serves the AWS services of BenchmarkShare, in a process of their own.
+
+// How long the services take for each request.
 const (
 	dynamoAnswersAfter  = 5 * time.Millisecond
 	gatewayAnswersAfter = 10 * time.Millisecond
@@ -29,7 +31,8 @@ const (
 // the folder into which the binary writes the services' certificate.
 const serverVariable = "HERALD_BENCHMARK_SERVER"
 
-// serveAWS serves DynamoDB, @connections and Secrets Manager over TLS, each on a port of its ownCertificate, until the benchmark ends.
+// serveAWS serves DynamoDB, @connections and Secrets Manager over TLS, each on its own port, until the benchmark ends. It writes the
+// URLs of DynamoDB, @connections and Secrets Manager to its standard output, in this order.
 func serveAWS() {
 	dynamo := httptest.NewTLSServer(http.HandlerFunc(serveDynamoDB))
 	secrets := httptest.NewTLSServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
@@ -45,7 +48,7 @@ func serveAWS() {
 		return
 	}
 	fmt.Fprintln(os.Stdout, dynamo.URL, gateway.URL, secrets.URL)
-	_, _ = io.Copy(io.Discard, os.Stdin)
+	_, _ = io.Copy(io.Discard, os.Stdin) // until the benchmark closes the pipe
 }
 
 // queriedUser matches the user in a query. The user user-10, for example, has 10 connections.
@@ -62,7 +65,8 @@ func serveDynamoDB(w http.ResponseWriter, r *http.Request) {
 		count, _ := strconv.Atoi(string(user[1]))
 		answer = connectionItems(count)
 	}
-	w.Header().Set("X-Amz-Crc32", strconv.FormatUint(uint64(crc32.ChecksumIEEE(answer)), 10)) // without it the SDK logs a warning for each answer
+	// Without this header the SDK logs a warning for each response.
+	w.Header().Set("X-Amz-Crc32", strconv.FormatUint(uint64(crc32.ChecksumIEEE(answer)), 10))
 	_, _ = w.Write(answer)
 }
 

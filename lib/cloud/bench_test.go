@@ -14,11 +14,17 @@ const warmCalls = 20
 
 // BenchmarkShare measures functions at 0.145 of a processor, the share of a function with 256 MB. Each iteration starts a process,
 // and calls it once and then warmCalls times, one call after the other. The results are medians and 99th percentiles in
-// milliseconds: init is the time until the process has started, first the time of the first call, cold the sum of both, and warm
-// the time of each later call. Lambda is believed to start functions at full speed. So each case is measured twice: with the limit
+// milliseconds:
+//
+//	init    the time until the process has started
+//	first   the time of the first call
+//	cold    init plus first
+//	warm    the time of each later call
+//
+// Lambda is believed to start functions at full speed. So each case is measured twice: with the limit
 // only after the start, and with the limit from the start on.
 func BenchmarkShare(b *testing.B) {
-	newShare(b) // so that the benchmark is skipped before it builds the functions
+	newShare(b) // Skip the benchmark before it builds the functions, if processor time cannot be limited.
 	variables := startAWS(b)
 	const note = `{"userId":"user-N","message":{"type":"notification","data":{"title":"Hi","message":"By hand","severity":"info"}}}`
 	const state = `{"userId":"user-N","epoch":"2026-11-22T10:00:00Z","message":{"type":"upload_progress",` +
@@ -47,7 +53,7 @@ func BenchmarkShare(b *testing.B) {
 						return milliseconds(took)
 					})
 				}
-				b.ReportMetric(0, "ns/op")
+				b.ReportMetric(0, "ns/op") // 0 removes this metric: an iteration is many calls.
 				b.ReportMetric(quantile(times["throttled"], 0.5), "throttled-periods")
 				delete(times, "throttled")
 				for name, values := range times {
@@ -83,7 +89,7 @@ func sample(b *testing.B, path string, variables []string, atStart bool, times m
 		times["warm"] = append(times["warm"], call(p))
 	}
 	times["throttled"] = append(times["throttled"], float64(group.throttled(b)))
-	_ = p.handle.Kill()
+	_ = p.process.Kill()
 	<-p.ended
 }
 
@@ -116,6 +122,7 @@ func connectEvent(b *testing.B) string {
 
 func milliseconds(d time.Duration) float64 { return float64(d) / float64(time.Millisecond) }
 
+// quantile returns the value that the share q of the values does not exceed.
 func quantile(values []float64, q float64) float64 {
 	sorted := slices.Sorted(slices.Values(values))
 	return sorted[int(q*float64(len(sorted)-1))]

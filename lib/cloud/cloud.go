@@ -25,18 +25,18 @@ type environment struct {
 	invalid []string
 }
 
-// newEnvironment returns the environment of a function of the table in lambdas. It records the required variables that are
-// missing.
+// newEnvironment returns the environment of a function, which is a name in the table of package lambdas. It records those of the
+// function's required variables that are missing.
 func newEnvironment(function string, getenv func(string) string) *environment {
 	e := &environment{getenv: getenv}
-	f, _ := lambdas.Named(function)
+	f, _ := lambdas.Named(function) // The callers in this package use names of the table.
 	for _, name := range f.Required {
 		e.required(name)
 	}
 	return e
 }
 
-// required reads a variable that must be set.
+// required reads a variable, and records it if it is not set.
 func (e *environment) required(name string) string {
 	value := e.getenv(name)
 	if value == "" {
@@ -45,7 +45,7 @@ func (e *environment) required(name string) string {
 	return value
 }
 
-// list splits a variable at its commas.
+// list reads a list that is separated by commas.
 func (e *environment) list(name string) []string {
 	var values []string
 	for value := range strings.SplitSeq(e.getenv(name), ",") {
@@ -56,7 +56,7 @@ func (e *environment) list(name string) []string {
 	return values
 }
 
-// positiveInt reads a positive integer. It returns 0 if the variable is not set.
+// positiveInt reads a positive integer, and records any other value. It returns 0 if the variable is not set.
 func (e *environment) positiveInt(name string) int {
 	value := e.getenv(name)
 	if value == "" {
@@ -69,6 +69,8 @@ func (e *environment) positiveInt(name string) int {
 	return n
 }
 
+// err returns an error with all variables that are missing. If none is missing, it returns an error with those that are invalid, or
+// nil.
 func (e *environment) err() error {
 	if len(e.missing) > 0 {
 		return fmt.Errorf("cloud: set %s", strings.Join(e.missing, ", "))
@@ -79,15 +81,15 @@ func (e *environment) err() error {
 	return nil
 }
 
-// awsClients are what every handler needs.
+// awsClients has the AWS configuration, the DynamoDB client and the logger that every handler needs.
 type awsClients struct {
 	aws aws.Config
-	// dynamo is the client of all tables, which share its sockets.
+	// dynamo is the client of all tables. They share its sockets.
 	dynamo *dynamodb.Client
 	log    *slog.Logger
 }
 
-// loadAWS returns the clients, or an error if a required variable is missing or invalid.
+// loadAWS returns the clients. It returns an error if a variable is missing or invalid.
 func loadAWS(ctx context.Context, e *environment) (awsClients, error) {
 	if err := e.err(); err != nil {
 		return awsClients{}, err

@@ -15,7 +15,7 @@ import (
 	"github.com/herald-progress/herald/lib/cloud"
 )
 
-// starters are the functions by their folders in lambdas/.
+// starters wire the functions. The keys are the functions' folders in lambdas/.
 var starters = map[string]func(context.Context, func(string) string) error{
 	"connect":    newStarter(cloud.Connect),
 	"disconnect": newStarter(cloud.Disconnect),
@@ -28,6 +28,7 @@ var starters = map[string]func(context.Context, func(string) string) error{
 	"sweeper":    newStarter(cloud.Sweeper),
 }
 
+// newStarter returns wire without the handler that it returns.
 func newStarter[H any](wire func(context.Context, func(string) string) (H, error)) func(context.Context, func(string) string) error {
 	return func(ctx context.Context, getenv func(string) string) error {
 		_, err := wire(ctx, getenv)
@@ -35,8 +36,9 @@ func newStarter[H any](wire func(context.Context, func(string) string) (H, error
 	}
 }
 
-// TestFunctionsReadTheVariablesOfTheTable: each function reads its required and optional variables of the table in lambdas, in some
-// auth mode, and no others. It stops before it calls AWS, because variables are missing.
+// TestFunctionsReadTheVariablesOfTheTable starts each function in each auth mode, without its other variables. In all modes together
+// it must read exactly its required and optional variables in the table of package lambdas. It stops before it calls AWS, because
+// variables are missing.
 func TestFunctionsReadTheVariablesOfTheTable(t *testing.T) {
 	for _, f := range lambdas.Functions() {
 		start, wired := starters[f.Name]
@@ -101,7 +103,8 @@ func TestFunctionsStartWithTheirVariables(t *testing.T) {
 	}
 }
 
-// TestNotifierOpensItsSocketsBeforeTheFirstEvent starts the notifier while every service fails: the start succeeds nevertheless.
+// TestNotifierOpensItsSocketsBeforeTheFirstEvent starts the notifier while every service fails. The notifier must call each service
+// once, and the start must succeed nevertheless.
 func TestNotifierOpensItsSocketsBeforeTheFirstEvent(t *testing.T) {
 	calls := make(chan string, 10)
 	aws := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {

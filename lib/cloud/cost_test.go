@@ -25,10 +25,10 @@ import (
 	"github.com/herald-progress/herald/lib/progress"
 )
 
-// costUpdates is how many updates each row of the README's table is about.
+// costUpdates is how many updates each row of the README's table counts.
 const costUpdates = 1000
 
-// costEpoch is the start of the executions that update. It is before the start of synctest's clock, which is in 2000.
+// costEpoch is the start of the executions that send the updates. The clock of synctest starts in 2000, so it must be before that.
 const costEpoch = "1999-11-22T10:00:00.123Z"
 
 // TestTheCostsInTheREADME counts the requests that progress updates to two tabs send to AWS, and compares the counts with the
@@ -41,18 +41,18 @@ func TestTheCostsInTheREADME(t *testing.T) {
 	}
 	for _, row := range []struct {
 		name string
-		run  func(*meteredAccount)
+		run  func(*fakeAWS)
 	}{
-		{"a notify state each, 2 s apart: none coalesced", func(a *meteredAccount) { a.states(2 * time.Second) }},
-		{"a notify state each, ten a second", func(a *meteredAccount) { a.states(100 * time.Millisecond) }},
-		{"from four workers' parts, ten a second in all", (*meteredAccount).parts},
-		{"from one worker's Reporter, ten a second", (*meteredAccount).reporter},
-		{"1,000 executions that end, of whatever workflow", (*meteredAccount).executionEnds},
+		{"a notify state each, 2 s apart: none coalesced", func(a *fakeAWS) { a.sendStates(2 * time.Second) }},
+		{"a notify state each, ten a second", func(a *fakeAWS) { a.sendStates(100 * time.Millisecond) }},
+		{"from four workers' parts, ten a second in all", (*fakeAWS).publishParts},
+		{"from one worker's Reporter, ten a second", (*fakeAWS).runReporter},
+		{"1,000 executions that end, of whatever workflow", (*fakeAWS).endExecutions},
 	} {
 		t.Run(row.name, func(t *testing.T) {
 			connections, feed := dynamotest.Tables(t, client)
 			synctest.Test(t, func(t *testing.T) {
-				a := newMeteredAccount(t, connections.Table, feed.Table)
+				a := newFakeAWS(t, connections.Table, feed.Table)
 				row.run(a)
 				if got := a.row(row.name); differs(string(readme), row.name, got) {
 					t.Errorf("the README's table lacks this row, which was measured:\n%s", got)
@@ -62,39 +62,42 @@ func TestTheCostsInTheREADME(t *testing.T) {
 	}
 }
 
-// meteredAccount is an AWS account that counts requests.
-type meteredAccount struct {
+// fakeAWS counts what AWS would charge. It is the HTTP client of the DynamoDB client, which sends the requests to an emulator, and it
+// is the Sender of frames.
+type fakeAWS struct {
 	t        *testing.T
 	http     *http.Client
 	notifier *notify.Notifier
 
-	mu                           sync.Mutex
-	requests, invocations, posts int
-	reads, writes                float64
+	mu            sync.Mutex
+	requests      int     // to DynamoDB
+	reads, writes float64 // capacity units
+	invocations   int     // of Lambda functions
+	posts         int     // to connections
 }
 
-// newMeteredAccount returns an account in which a user has two tabs. It counts from now on.
-func newMeteredAccount(t *testing.T, connectionsTable, feedTable string) *meteredAccount {
+// newFakeAWS returns a fake AWS in which the user u1 has two tabs. The counts begin at 0.
+func newFakeAWS(t *testing.T, connectionsTable, feedTable string) *fakeAWS {
 	t.Helper()
 	// A socket that stays open would stop virtual time.
-	a := &meteredAccount{t: t, http: &http.Client{Transport: &http.Transport{DisableKeepAlives: true}}}
+	a := &fakeAWS{t: t, http: &http.Client{Transport: &http.Transport{DisableKeepAlives: true}}}
 	client := dynamotest.Client(t, dynamotest.Dynalite, a)
-	rows := &dynamo.Connections{Client: client, Table: connectionsTable}
+	connections := &dynamo.Connections{Client: client, Table: connectionsTable}
 	for _, id := range []string{"L0SM9cOFvHcCIhw=", "L0SM9cOFvHcCIhx="} {
 		c := connection.Connection{ID: id, UserID: "u1", ConnectedAt: time.Now(), TokenExpiresAt: time.Now().Add(24 * time.Hour)}
-		if err := rows.Put(t.Context(), c); err != nil {
+		if err := connections.Put(t.Context(), c); err != nil {
 			t.Fatal(err)
 		}
 	}
 	a.notifier = &notify.Notifier{
-		Broadcaster: &broadcast.Broadcaster{Store: rows, Sender: a}, Feed: &dynamo.Feed{Client: client, Table: feedTable},
+		Broadcaster: &broadcast.Broadcaster{Store: connections, Sender: a}, Feed: &dynamo.Feed{Client: client, Table: feedTable},
 	}
 	a.requests, a.reads, a.writes = 0, 0, 0
 	return a
 }
 
-// Do sends a request to the emulator, with the consumed capacity in the response.
-func (a *meteredAccount) Do(r *http.Request) (*http.Response, error) {
+// Do sends a request to the emulator, asks for the consumed capacity, and adds it to the counts.
+func (a *fakeAWS) Do(r *http.Request) (*http.Response, error) {
 	body, err := io.ReadAll(r.Body)
 	if err != nil {
 		return nil, err
@@ -122,9 +125,9 @@ func (a *meteredAccount) Do(r *http.Request) (*http.Response, error) {
 	units := used.ConsumedCapacity.CapacityUnits
 	switch operation := r.Header.Get("X-Amz-Target"); {
 	case response.StatusCode == http.StatusBadRequest:
-		a.writes++ // a condition that fails is charged all the same
+		a.writes++ // AWS charges a write whose condition fails.
 	case units == 0 && bytes.Contains(body, []byte(`"ConsistentRead":true`)):
-		a.reads++ // AWS charges a read that finds nothing, the emulator does not
+		a.reads++ // AWS charges a read that finds nothing. The emulator does not.
 	case units == 0:
 		a.t.Errorf("%s was not charged", operation)
 	case strings.HasSuffix(operation, ".GetItem"), strings.HasSuffix(operation, ".Query"):
@@ -136,15 +139,15 @@ func (a *meteredAccount) Do(r *http.Request) (*http.Response, error) {
 }
 
 // Send counts a post to a connection.
-func (a *meteredAccount) Send(context.Context, string, []byte) error {
+func (a *fakeAWS) Send(context.Context, string, []byte) error {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	a.posts++
 	return nil
 }
 
-// row returns the counts as the README has them.
-func (a *meteredAccount) row(name string) string {
+// row returns the counts as a row of the README's table.
+func (a *fakeAWS) row(name string) string {
 	return fmt.Sprintf("| %s | %d | %d | %g | %g | %d |", name, a.invocations, a.requests, a.reads, a.writes, a.posts)
 }
 
@@ -172,8 +175,8 @@ func differs(readme, name, measured string) bool {
 	return false
 }
 
-// states sends the updates as a workflow does that has a state for each of them.
-func (a *meteredAccount) states(pause time.Duration) {
+// sendStates sends the updates as a workflow that has a state for each of them: each is an invocation of the notifier.
+func (a *fakeAWS) sendStates(pause time.Duration) {
 	for n := range costUpdates {
 		request := fmt.Sprintf(`{"userId":"u1","epoch":"`+costEpoch+`","key":"run/Notify/%d","execution":"arn:aws:states:us-east-1:123456789012:execution:m:run",`+
 			`"message":{"type":"upload_progress","data":{"uploadId":"u-42","fileName":"parts-list.csv","progress":%g,"message":"Row %[1]d of 1000"}}}`, n, float64(n)/10)
@@ -186,8 +189,8 @@ func (a *meteredAccount) states(pause time.Duration) {
 	}
 }
 
-// parts publishes the updates of four workers. On AWS each worker has a process and a Notifier; here all share one Notifier.
-func (a *meteredAccount) parts() {
+// publishParts publishes the updates of four workers. On AWS each worker has a process and a Notifier. Here all share one Notifier.
+func (a *fakeAWS) publishParts() {
 	for n := range costUpdates {
 		next := time.Now().Add(100 * time.Millisecond)
 		if err := a.notifier.Publish(a.t.Context(), message.Request{
@@ -201,8 +204,8 @@ func (a *meteredAccount) parts() {
 	}
 }
 
-// reporter makes the updates with one worker's Reporter.
-func (a *meteredAccount) reporter() {
+// runReporter makes the updates with one worker's Reporter.
+func (a *fakeAWS) runReporter() {
 	r := progress.New(a.t.Context(), progress.Config{
 		Publisher: a.notifier, UserID: "u1", UploadID: "u-42", FileName: "parts-list.csv", Epoch: costEpoch + "#0000",
 	})
@@ -214,8 +217,9 @@ func (a *meteredAccount) reporter() {
 	r.Close(a.t.Context())
 }
 
-// executionEnds sends the sweeper the ends of executions that no job names. Those whose jobs have ended cost the same.
-func (a *meteredAccount) executionEnds() {
+// endExecutions sends the sweeper the ends of executions that no job names. The end of an execution whose jobs have ended costs the
+// same.
+func (a *fakeAWS) endExecutions() {
 	sweeper := &notify.Sweeper{Notifier: a.notifier, Feed: a.notifier.Feed.(*dynamo.Feed)}
 	for n := range costUpdates {
 		event := fmt.Sprintf(`{"detail-type":"Step Functions Execution Status Change","detail":{`+

@@ -37,7 +37,7 @@ func CSVFinish(ctx context.Context, getenv func(string) string) (*csvimport.Fini
 	return csvimport.NewFinish(c), nil
 }
 
-// csvConfig wires the steps, which publish their progress from their own process.
+// csvConfig returns the configuration of a step of csv_import. The step publishes its progress from its own process.
 func csvConfig(ctx context.Context, function string, getenv func(string) string) (csvimport.Config, error) {
 	e := newEnvironment(function, getenv)
 	d, err := loadDelivery(ctx, e)

@@ -15,16 +15,16 @@ import (
 )
 
 const (
-	// warmConnectionID, warmJobID and warmUserID are what warm asks for. They do not exist: no token has this subject, because
-	// it contains a control character.
+	// The ids in the requests of warm. Nothing with these ids exists. Above all, no user has the user id, because a token is not
+	// accepted if its subject contains a control character.
 	warmConnectionID = "nobody"
 	warmJobID        = "nothing"
 	warmUserID       = "nobody\x00"
-	// warmTimeout limits warm, because Lambda gives a function ten seconds to start.
+	// warmTimeout is the longest time that warm takes. Lambda gives a function ten seconds to start.
 	warmTimeout = 2 * time.Second
 )
 
-// delivery stores messages and posts them to browsers.
+// delivery has what a function needs to store messages and to post them to browsers.
 type delivery struct {
 	awsClients
 
@@ -36,19 +36,19 @@ type delivery struct {
 // loadDelivery returns a delivery for a function that reads lambdas.PublishVariables. It returns an error if a variable is missing
 // or invalid.
 func loadDelivery(ctx context.Context, e *environment) (delivery, error) {
-	f, err := loadAWS(ctx, e)
+	clients, err := loadAWS(ctx, e)
 	if err != nil {
 		return delivery{}, err
 	}
-	sender, err := f.sender(e.getenv(lambdas.EnvEndpoint))
+	sender, err := clients.sender(e.getenv(lambdas.EnvEndpoint))
 	if err != nil {
 		return delivery{}, err
 	}
 
 	return delivery{
-		awsClients:  f,
-		connections: f.connectionStore(e.getenv(lambdas.EnvConnectionsTable)),
-		feed:        &dynamo.Feed{Client: f.dynamo, Table: e.getenv(lambdas.EnvFeedTable), Log: f.log},
+		awsClients:  clients,
+		connections: clients.connectionStore(e.getenv(lambdas.EnvConnectionsTable)),
+		feed:        &dynamo.Feed{Client: clients.dynamo, Table: e.getenv(lambdas.EnvFeedTable), Log: clients.log},
 		sender:      sender,
 	}, nil
 }
@@ -61,9 +61,11 @@ func (d delivery) notifier() *notify.Notifier {
 	return &notify.Notifier{Broadcaster: d.broadcaster(), Feed: d.feed, Log: d.log}
 }
 
-// warm calls each service once, so that the first event finds open sockets and initialized codecs. Lambda is believed to give a
-// function a whole processor while it starts, and at 256 MB a seventh of one afterwards. readFeed is the function's own request
-// to the feed, because a function may not have the permission for others. If a service fails, the function starts all the same.
+// warm calls each service once, so that the first event finds open sockets and initialized codecs. It is faster to do this while the
+// function starts: then Lambda is believed to give it a whole processor, and at 256 MB only a seventh of a processor afterwards.
+//
+// readFeed sends the request to the feed. Each function passes a request that it has the permission for. If a service fails, warm logs
+// it, and the function starts all the same.
 func (d delivery) warm(ctx context.Context, readFeed func(context.Context, *dynamo.Feed) error) {
 	ctx, cancel := context.WithTimeout(ctx, warmTimeout)
 	defer cancel()
@@ -81,6 +83,7 @@ func (d delivery) warm(ctx context.Context, readFeed func(context.Context, *dyna
 		}
 	})
 	calls.Go(func() {
+		// The connection does not exist, so most errors are expected.
 		if err := d.sender.Send(ctx, warmConnectionID, []byte("{}")); errors.Is(err, broadcast.ErrUnavailable) {
 			d.log.WarnContext(ctx, "warm up: post", "err", err)
 		}
@@ -88,13 +91,13 @@ func (d delivery) warm(ctx context.Context, readFeed func(context.Context, *dyna
 	calls.Wait()
 }
 
-// readWarmJob reads a job that does not exist, as an update of a job does.
+// readWarmJob reads a job that does not exist. An update of a job sends the same request.
 func readWarmJob(ctx context.Context, f *dynamo.Feed) error {
 	_, err := f.Job(ctx, feed.User(warmUserID), warmJobID)
 	return err
 }
 
-// readWarmNotes reads notes that do not exist, as a sync does.
+// readWarmNotes reads notes that do not exist. A sync sends the same request.
 func readWarmNotes(ctx context.Context, f *dynamo.Feed) error {
 	_, err := f.Notes(ctx, feed.User(warmUserID), "", 1)
 	return err

@@ -32,7 +32,7 @@ import (
 	"github.com/herald-progress/herald/lib/local/states"
 )
 
-// build builds the functions into functionsDir, once. They are as shipped, except that they are for this machine's architecture.
+// build builds the functions into functionsDir, once. They are the shipped functions, built for this machine's architecture.
 var build = sync.OnceValues(func() (string, error) {
 	return functionsDir, bootstrap.Build(context.Background(), functionsDir, runtime.GOARCH)
 })
@@ -56,7 +56,8 @@ func program(tb testing.TB, name string) string {
 	return filepath.Join(dir, name, "bootstrap")
 }
 
-// deployedFunction is a function of the fleet. The twin needs the function before the function's process starts.
+// deployedFunction is a function of the fleet. Its process is set after the twin has started, because the process needs the URLs of the
+// twin.
 type deployedFunction struct{ process atomic.Pointer[process] }
 
 func (d *deployedFunction) Invoke(ctx context.Context, payload []byte) ([]byte, error) {
@@ -65,16 +66,17 @@ func (d *deployedFunction) Invoke(ctx context.Context, payload []byte) ([]byte, 
 
 // fleet is a twin whose functions are the shipped ones, each in a process of its own.
 type fleet struct {
-	twin      *local.Twin
-	functions map[string]*deployedFunction
-	rows      *dynamo.Connections
-	feed      *dynamo.Feed
+	twin        *local.Twin
+	functions   map[string]*deployedFunction
+	connections *dynamo.Connections
+	feed        *dynamo.Feed
 }
 
+// startFleet builds and starts all functions, and the twin.
 func startFleet(t *testing.T) fleet {
 	t.Helper()
 	f := fleet{functions: map[string]*deployedFunction{}}
-	f.rows, f.feed = dynamotest.Tables(t, dynamotest.Client(t, dynamotest.Dynalite, nil))
+	f.connections, f.feed = dynamotest.Tables(t, dynamotest.Client(t, dynamotest.Dynalite, nil))
 	replaced := map[string]any{}
 	for _, name := range bootstrap.Functions() {
 		program(t, name)
@@ -89,7 +91,7 @@ func startFleet(t *testing.T) fleet {
 	secrets := secretsManager(t)
 	for name, function := range f.functions {
 		p, err := startProcess(t, exec.CommandContext(t.Context(), program(t, name)),
-			"CONNECTIONS_TABLE="+f.rows.Table, "FEED_TABLE="+f.feed.Table, "WEBSOCKET_API_ENDPOINT="+twin.ManagementEndpoint(), "UPLOADS_BUCKET="+local.Bucket,
+			"CONNECTIONS_TABLE="+f.connections.Table, "FEED_TABLE="+f.feed.Table, "WEBSOCKET_API_ENDPOINT="+twin.ManagementEndpoint(), "UPLOADS_BUCKET="+local.Bucket,
 			"AUTH_MODE=hs256", "AUTH_SECRET_ARN=arn:aws:secretsmanager:us-east-1:000000000000:secret:herald",
 			"AWS_ENDPOINT_URL_DYNAMODB="+os.Getenv(dynamotest.Dynalite), "AWS_ENDPOINT_URL_S3="+twin.Endpoint(),
 			"AWS_ENDPOINT_URL_SECRETS_MANAGER="+secrets, "AWS_ENDPOINT_URL_SFN="+twin.Endpoint())
@@ -116,7 +118,7 @@ func secretsManager(t *testing.T) string {
 	return server.URL
 }
 
-// token returns a token that is signed with key.
+// token returns a token of the user that is signed with key and expires after the time life.
 func token(tb testing.TB, key string, life time.Duration) string {
 	tb.Helper()
 	claims := jwt.MapClaims{"sub": user, "exp": time.Now().Add(life).Unix()}
@@ -152,20 +154,20 @@ func (f fleet) connectRefused(t *testing.T, subprotocols ...string) (int, string
 	return response.StatusCode, string(body)
 }
 
-// countRows returns how many connections of the user the table holds.
-func (f fleet) countRows(t *testing.T) int {
+// countConnections returns how many connections of the user the table has.
+func (f fleet) countConnections(t *testing.T) int {
 	t.Helper()
-	rows := 0
-	for _, err := range f.rows.ByUser(t.Context(), user) {
+	n := 0
+	for _, err := range f.connections.ByUser(t.Context(), user) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		rows++
+		n++
 	}
-	return rows
+	return n
 }
 
-// notify invokes the notifier through the twin and returns its payload and error.
+// notify invokes the notifier through the twin. It returns the payload and the FunctionError of the response.
 func (f fleet) notify(t *testing.T, payload string) (string, string) {
 	t.Helper()
 	out, err := lambda.NewFromConfig(f.twin.AWSConfig()).Invoke(t.Context(), &lambda.InvokeInput{

@@ -33,17 +33,20 @@ type limit struct {
 	max  int
 	unit string // is repeated until the value is long enough; x fills the rest
 	kind string // the message's type
-	// ofAllData is set if the limit is that of the message's data as JSON, not that of one field.
+	// ofAllData is true if the limit is about the message's data as JSON, not about one field.
 	ofAllData bool
-	set       func(request, data map[string]any, text string)
-	// refused is the beginning of the error.
-	refused string
+	// set sets the limited field of the request or of its data.
+	set func(request, data map[string]any, text string)
+	// wantError is the beginning of the error for a longer value.
+	wantError string
 }
 
+// dataField returns a set function for a field of the data.
 func dataField(name string) func(_, data map[string]any, text string) {
 	return func(_, data map[string]any, text string) { data[name] = text }
 }
 
+// requestField returns a set function for a field of the request.
 func requestField(name string) func(request, _ map[string]any, text string) {
 	return func(request, _ map[string]any, text string) { request[name] = text }
 }
@@ -83,7 +86,7 @@ var limits = []limit{
 	{"note", message.MaxNote, "\n", errorType, true, dataField("message"), "message.data must be at most 8192 bytes of JSON in a note"},
 }
 
-// full has the data of a message of each type, with every field at its limit.
+// full has data with every field at its limit, by the type of the message.
 var full = map[string]map[string]any{
 	progressType: {
 		"uploadId": strings.Repeat(`"`, message.MaxID), "fileName": strings.Repeat(`\`, message.MaxName/2), "message": text("\x01", message.MaxText),
@@ -99,7 +102,7 @@ var full = map[string]map[string]any{
 	},
 }
 
-// small has the smallest valid data of a message of each type.
+// small has the smallest valid data, by the type of the message.
 var small = map[string]map[string]any{
 	progressType:     {"uploadId": "u", "fileName": "f", "message": "m", "progress": 1},
 	notificationType: {"title": "t", "message": "m", "severity": "info"},
@@ -112,6 +115,7 @@ func text(unit string, size int) string {
 	return strings.Repeat(unit, size/unitSize) + strings.Repeat("x", size%unitSize)
 }
 
+// jsonOf returns v as JSON without HTML escapes.
 func jsonOf(v any) string {
 	var b strings.Builder
 	enc := json.NewEncoder(&b)
@@ -129,7 +133,7 @@ func TestEveryLimitIsEnforcedFromRequestToClient(t *testing.T) {
 	for storeName, store := range stores {
 		for _, l := range limits {
 			t.Run(storeName+"/"+l.name, func(t *testing.T) { l.check(t, store, small) })
-			if l.ofAllData { // the other fields count against the limit too
+			if l.ofAllData { // The other fields count against the same limit.
 				continue
 			}
 			t.Run(storeName+"/"+l.name+", and every other field at its limit", func(t *testing.T) { l.check(t, store, full) })
@@ -142,7 +146,8 @@ func TestEveryLimitIsEnforcedFromRequestToClient(t *testing.T) {
 func (l limit) check(t *testing.T, store notify.Feed, otherData map[string]map[string]any) {
 	t.Helper()
 	c := newLimitCheck(t, store)
-	isID := strings.Contains(l.refused, "1 to ") || strings.Contains(l.name, "job")
+	isID := strings.Contains(l.wantError, "1 to ") || strings.Contains(l.name, "job")
+	// newRequest returns a request whose value is excess bytes longer than the limit.
 	newRequest := func(excess int) (request, data map[string]any) {
 		data = maps.Clone(otherData[l.kind])
 		request = map[string]any{
@@ -173,8 +178,8 @@ func (l limit) check(t *testing.T, store notify.Feed, otherData map[string]map[s
 	c.check(t, request["userId"].(string), out, want)
 	request, _ = newRequest(1)
 	var invalid notify.InvalidMessage
-	if _, err := c.notifier.Handle(t.Context(), json.RawMessage(jsonOf(request))); !errors.As(err, &invalid) || !strings.HasPrefix(invalid.Reason, l.refused) {
-		t.Errorf("a value over the limit: %v, want %q", err, l.refused)
+	if _, err := c.notifier.Handle(t.Context(), json.RawMessage(jsonOf(request))); !errors.As(err, &invalid) || !strings.HasPrefix(invalid.Reason, l.wantError) {
+		t.Errorf("a value over the limit: %v, want %q", err, l.wantError)
 	}
 }
 
@@ -238,7 +243,7 @@ func (c *limitCheck) check(t *testing.T, user string, out notify.Output, want me
 		if err != nil {
 			t.Fatal(err)
 		}
-		if state, ok := want.(message.UploadProgress); ok && out.Seq > 0 { // of a job with parts, the feed computes these fields
+		if state, ok := want.(message.UploadProgress); ok && out.Seq > 0 { // If the job has parts, the feed computes these fields.
 			gotState, _ := message.AsUploadProgress(got.Data)
 			state.Progress, state.CurrentRow, state.FailedRows = gotState.Progress, gotState.CurrentRow, gotState.FailedRows
 			state.RowsPerSecond, state.ETAMillis = gotState.RowsPerSecond, gotState.ETAMillis
@@ -280,8 +285,8 @@ func (c *limitCheck) stored(t *testing.T, user string, out notify.Output, want m
 	return message.Envelope{}
 }
 
-// TestLongestIDsFitInAnS3Key makes the key of an upload from the longest IDs and the longest file name. S3 has keys of at most
-// 1,024 bytes, and file systems have names of at most 255.
+// TestLongestIDsFitInAnS3Key makes the key of an upload from the longest IDs and the longest file name. A key of S3 has at most
+// 1,024 bytes, and a file name at most 255 bytes in common file systems.
 func TestLongestIDsFitInAnS3Key(t *testing.T) {
 	const maxKey, maxFileName = 1024, 255
 	user, upload := strings.Repeat("x", message.MaxUserID), strings.Repeat("y", message.MaxID)

@@ -10,7 +10,7 @@ import (
 var functionsDir string
 
 func TestMain(m *testing.M) {
-	if os.Getenv(serverVariable) != "" {
+	if os.Getenv(serverVariable) != "" { // BenchmarkShare has started this binary as a server.
 		serveAWS()
 		return
 	}

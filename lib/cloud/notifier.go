@@ -58,7 +58,7 @@ func (f *SweeperFunction) Handle(ctx context.Context, raw json.RawMessage) error
 	return f.sweeper.Handle(ctx, raw)
 }
 
-// setAccount sets the account and the Region from the ARN of the invoked function, because no environment variable has the
+// setAccount sets the account and the Region of n to those in the ARN of the invoked function. No environment variable has the
 // account.
 func setAccount(ctx context.Context, n *notify.Notifier) {
 	invocation, ok := lambdacontext.FromContext(ctx)

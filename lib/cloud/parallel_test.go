@@ -31,8 +31,8 @@ func (c slowClient) Do(r *http.Request) (*http.Response, error) {
 }
 
 // TestFortyParallelBranchesOfOneJobLoseNoState has 40 branches of a workflow, each in its own process, that update one job once
-// a second and retry errors as a workflow does. Every state is stored, and every frame has its own sequence number. Fewer than
-// one state in a hundred are throttled.
+// a second and retry errors as a workflow does. Every state must be stored, and every frame must have a sequence number. Fewer than
+// one state in a hundred may be throttled.
 func TestFortyParallelBranchesOfOneJobLoseNoState(t *testing.T) {
 	const branches, states, tries = 40, 5, 3
 	_, store := dynamotest.Tables(t, dynamotest.Client(t, dynamotest.Dynalite, nil))
@@ -59,7 +59,7 @@ func TestFortyParallelBranchesOfOneJobLoseNoState(t *testing.T) {
 							break
 						}
 						throttled.Add(1)
-						time.Sleep(rand.N(time.Second << try)) // as the state's Retry does
+						time.Sleep(rand.N(time.Second << try)) // as the Retry field of the workflow's state does
 					}
 					time.Sleep(time.Until(next))
 				}

@@ -18,9 +18,9 @@ import (
 // rotatedSecret serves Secrets Manager with one secret, and a DynamoDB that accepts every row.
 type rotatedSecret struct {
 	mu                sync.Mutex
-	current, previous string
-	created           time.Time
-	reads             int
+	current, previous string    // the keys with the labels AWSCURRENT and AWSPREVIOUS
+	created           time.Time // when current was created
+	reads             int       // requests for the secret
 }
 
 func (s *rotatedSecret) ServeHTTP(w http.ResponseWriter, r *http.Request) {
@@ -47,9 +47,9 @@ func (s *rotatedSecret) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 func TestFunctionAcceptsARotatedSecret(t *testing.T) {
 	const previousKey, newKey, foreignKey = "the key before, at least 32 bytes", "the key after, at least 32 bytes!", "a stranger's key, at least 32 bytes"
 	for _, test := range []struct {
-		overlap        string
+		overlap        string // AUTH_SECRET_OVERLAP_MINUTES
 		newKeyAge      time.Duration
-		previousStatus int // of the answer to a token that is signed with the previous key
+		previousStatus int // the status of the response to a token that is signed with the previous key
 	}{
 		{"", 5 * time.Minute, http.StatusOK},
 		{"", 5 * time.Hour, http.StatusUnauthorized},
@@ -71,7 +71,7 @@ func TestFunctionAcceptsARotatedSecret(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		answer := func(key string) int {
+		statusFor := func(key string) int { // connects with a token that is signed with key
 			token, err := jwt.NewWithClaims(jwt.SigningMethodHS256, jwt.MapClaims{"sub": "u1", "exp": time.Now().Add(time.Hour).Unix()}).SignedString([]byte(key))
 			if err != nil {
 				t.Fatal(err)
@@ -84,20 +84,22 @@ func TestFunctionAcceptsARotatedSecret(t *testing.T) {
 			}
 			return response.StatusCode
 		}
-		got := []int{answer(previousKey)}
+		got := []int{statusFor(previousKey)}
 		s.mu.Lock()
 		s.current, s.previous, s.created = newKey, previousKey, time.Now().Add(-test.newKeyAge)
 		s.mu.Unlock()
-		got = append(got, answer(newKey), answer(previousKey), answer(foreignKey))
+		got = append(got, statusFor(newKey), statusFor(previousKey), statusFor(foreignKey))
 		s.mu.Lock()
 		reads := s.reads
 		s.mu.Unlock()
 		for range 20 {
-			got = append(got[:4], answer(foreignKey)) // of the 20 answers, the last one stays in got
+			if status := statusFor(foreignKey); status != http.StatusUnauthorized {
+				t.Errorf("a token with a bad signature gets the status %d", status)
+			}
 		}
-		want := []int{http.StatusOK, http.StatusOK, test.previousStatus, http.StatusUnauthorized, http.StatusUnauthorized}
+		want := []int{http.StatusOK, http.StatusOK, test.previousStatus, http.StatusUnauthorized}
 		if fmt.Sprint(got) != fmt.Sprint(want) {
-			t.Errorf("overlap %q, new key of %v ago: answers are %v, want %v", test.overlap, test.newKeyAge, got, want)
+			t.Errorf("overlap %q, new key of %v ago: the statuses are %v, want %v", test.overlap, test.newKeyAge, got, want)
 		}
 		if s.reads != reads {
 			t.Errorf("20 bad signatures read the secret %d times", s.reads-reads)

@@ -22,7 +22,9 @@ import (
 	"github.com/aws/aws-lambda-go/lambda/messages"
 )
 
-// invokeTimeout is the deadline of events that come without one.
+// This file runs built functions, and serves the Lambda Runtime API to them.
+
+// invokeTimeout is how long a function may take for an event if the caller's context has no deadline.
 const invokeTimeout = 30 * time.Second
 
 // runtimePath is the beginning of the paths of the Runtime API (https://docs.aws.amazon.com/lambda/latest/dg/runtimes-api.html).
@@ -34,9 +36,9 @@ type process struct {
 	// InitTook is the time from the start of the process to its first request for an event.
 	InitTook time.Duration
 
-	handle  *os.Process
-	events  chan *event
-	pending sync.Map      // from request ID to *event
+	process *os.Process
+	events  chan *event   // the events that wait for the function
+	pending sync.Map      // the event that the function handles, from request ID to *event
 	ended   chan struct{} // closed when the process has ended
 	output  *syncBuffer
 }
@@ -71,13 +73,13 @@ func startProcess(tb testing.TB, command *exec.Cmd, environment ...string) (*pro
 	if err := command.Start(); err != nil {
 		tb.Fatal(err)
 	}
-	p.handle = command.Process
+	p.process = command.Process
 	go func() {
 		_ = command.Wait()
 		close(p.ended)
 	}()
 	tb.Cleanup(func() {
-		_ = p.handle.Kill()
+		_ = p.process.Kill()
 		<-p.ended
 		server.CloseClientConnections()
 		server.Close()
@@ -142,12 +144,12 @@ func (p *process) timed(ctx context.Context, payload []byte) ([]byte, time.Durat
 	for {
 		select {
 		case events <- e:
-			events = nil // so that the event is sent only once
+			events = nil // The event is sent only once: a send to a nil channel never happens.
 		case a := <-e.answers:
 			return a.result()
 		case <-p.ended:
 			select {
-			case a := <-e.answers: // was sent before the process ended
+			case a := <-e.answers: // The function answered before it ended.
 				return a.result()
 			default:
 				return nil, 0, p.exit()
@@ -179,7 +181,7 @@ func (p *process) exit() error {
 // memory returns the greatest resident memory of the process so far, in bytes.
 func (p *process) memory(tb testing.TB) int {
 	tb.Helper()
-	status, err := os.ReadFile(filepath.Join("/proc", strconv.Itoa(p.handle.Pid), "status"))
+	status, err := os.ReadFile(filepath.Join("/proc", strconv.Itoa(p.process.Pid), "status"))
 	if err != nil {
 		tb.Fatal(err)
 	}

@@ -14,16 +14,16 @@ import (
 )
 
 // A Lambda function with 1,769 MB has a whole processor (https://docs.aws.amazon.com/lambda/latest/dg/configuration-memory.html).
-// So one with 256 MB has 0.145 of a processor.
+// So one with 256 MB has 0.145 of a processor: in each period, a process with this share may run for the quota.
 const (
 	sharePeriod = 100_000 // µs
 	shareQuota  = 14_500  // µs
 )
 
-// share is a control group for one process, whose processor time can be limited.
+// share is a Linux control group for one process. It can limit the processor time of the process.
 type share struct {
 	folder  string
-	unified bool // whether the group is one of version 2
+	unified bool // the group is one of version 2 of control groups
 }
 
 // newShare returns a new control group. It skips the test if it cannot make one: that needs root on Linux, and the cpu controller
@@ -73,6 +73,7 @@ func (s share) limit(on bool) error {
 	return errors.Join(s.write("cpu.cfs_period_us", strconv.Itoa(sharePeriod)), s.write(file, quota))
 }
 
+// write writes a value to a file of the group.
 func (s share) write(file, value string) error {
 	return os.WriteFile(filepath.Join(s.folder, file), []byte(value), 0o600)
 }

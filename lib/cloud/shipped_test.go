@@ -28,15 +28,19 @@ import (
 )
 
 const (
-	user      = "auth0|ann/x"
+	user = "auth0|ann/x"
+	// partsList is the path of the parts list, without its suffix.
 	partsList = "../../testdata/parts-list"
-	// disconnectWait is the longest wait for the end of $disconnect, which a browser does not see.
+	// disconnectWait is the longest wait until $disconnect has deleted a connection. A browser does not see this.
 	disconnectWait = 10 * time.Second
 	// endWait is the longest wait for the end of a workflow.
 	endWait = 10 * time.Second
-	secret  = "0123456789abcdef0123456789abcdef"
+	// secret is the shared key that signs tokens.
+	secret = "0123456789abcdef0123456789abcdef"
 )
 
+// TestBuiltFunctionsWorkTogether runs the shipped functions in processes of their own, connected by the twin. testEnd comes last,
+// because it stops functions.
 func TestBuiltFunctionsWorkTogether(t *testing.T) {
 	f := startFleet(t)
 	t.Run("connect", f.testConnect)
@@ -50,7 +54,7 @@ func TestBuiltFunctionsWorkTogether(t *testing.T) {
 		p := f.functions[name].process.Load()
 		t.Logf("%-10s %5.1f MB, zipped %4.1f MB, cold start %v, memory %.1f MB", name,
 			float64(size)/1e6, float64(zipped)/1e6, p.InitTook.Round(100*time.Microsecond), float64(p.memory(t))/1e6)
-		if strings.Contains(p.output.String(), "eyJ") || strings.Contains(p.output.String(), secret) {
+		if strings.Contains(p.output.String(), "eyJ") || strings.Contains(p.output.String(), secret) { // Tokens begin with eyJ.
 			t.Errorf("%s logs a token or the secret", name)
 		}
 	}
@@ -74,7 +78,7 @@ func (f fleet) testConnect(t *testing.T) {
 	if err := f.openTab(t).Close(); err != nil {
 		t.Fatal(err)
 	}
-	for deadline := time.Now().Add(disconnectWait); f.countRows(t) > 0; {
+	for deadline := time.Now().Add(disconnectWait); f.countConnections(t) > 0; {
 		if time.Now().After(deadline) {
 			t.Fatal("$disconnect has not deleted the row")
 		}
@@ -174,15 +178,15 @@ func (f fleet) testImport(t *testing.T) {
 	}
 }
 
-// testReaper changes the stored end of a session, of which its tab is not informed, and starts the reaper.
+// testReaper moves the stored end of a tab's session to the past, and starts the reaper. The tab must get a closing frame.
 func (f fleet) testReaper(t *testing.T) {
 	tab := f.openTab(t)
-	for c, err := range f.rows.ByUser(t.Context(), user) {
+	for c, err := range f.connections.ByUser(t.Context(), user) {
 		if err != nil {
 			t.Fatal(err)
 		}
 		c.TokenExpiresAt = time.Now().Add(-time.Second)
-		if err := f.rows.Put(t.Context(), c); err != nil {
+		if err := f.connections.Put(t.Context(), c); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -195,7 +199,8 @@ func (f fleet) testReaper(t *testing.T) {
 	}
 }
 
-// testSweeper ends jobs whose workflows ended without a final state: one with an event and one without.
+// testSweeper starts two jobs whose workflows report no final state. The sweeper must end the first one when it gets the event of the
+// workflow's end, and the second one, whose event was lost, when it runs on schedule.
 func (f fleet) testSweeper(t *testing.T) {
 	const failed = "arn:aws:states:us-east-1:000000000000:execution:mine:failed"
 	const state = `{"userId":"` + user + `","epoch":"2026-11-22T10:00:00Z","execution":"` + failed + `","message":{"type":"upload_progress",` +
@@ -229,11 +234,11 @@ func (f fleet) testSweeper(t *testing.T) {
 	}
 }
 
-// testEnd stops functions by SIGTERM. Their callers get an error.
+// testEnd stops functions by SIGTERM. Their callers must get an error.
 func (f fleet) testEnd(t *testing.T) {
 	for _, name := range []string{"connect", "notifier"} {
 		p := f.functions[name].process.Load()
-		if err := p.handle.Signal(syscall.SIGTERM); err != nil {
+		if err := p.process.Signal(syscall.SIGTERM); err != nil {
 			t.Fatal(err)
 		}
 		<-p.ended
@@ -246,6 +251,8 @@ func (f fleet) testEnd(t *testing.T) {
 	}
 }
 
+// TestCrashIsReportedToTheCaller lets the notifier end twice: at its start, because variables are missing, and while it handles an
+// event, because it is killed. To kill it at the right time, its DynamoDB does not answer.
 func TestCrashIsReportedToTheCaller(t *testing.T) {
 	_, err := startProcess(t, exec.CommandContext(t.Context(), program(t, "notifier")))
 	if exit := (messages.InvokeResponse_Error{}); !errors.As(err, &exit) || exit.Type != "Runtime.ExitError" ||
@@ -268,7 +275,7 @@ func TestCrashIsReportedToTheCaller(t *testing.T) {
 	}
 	go func() {
 		<-reached
-		_ = p.handle.Kill()
+		_ = p.process.Kill()
 	}()
 	input := `{"userId":"ann","message":{"type":"notification","data":{"title":"Hi","message":"By hand","severity":"info"}}}`
 	_, err = p.Invoke(t.Context(), []byte(input))
