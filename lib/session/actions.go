@@ -30,7 +30,7 @@ var actions = map[string]func(raw []byte) (action, error){
 // action is a decoded message of a browser.
 type action interface {
 	// do charges the cost of the action to the user, carries it out and posts the answer. It returns errBudgetSpent if the
-	// user cannot pay, for the answer with CodeRateLimited. It returns the errors of spend and of responder.send, too.
+	// user cannot pay, for the answer with CodeRateLimited. It returns the errors of spendOrRefuse and of responder.send, too.
 	do(ctx context.Context, h *Default, log *slog.Logger, resp *responder) error
 }
 
@@ -99,7 +99,7 @@ type invalidAction struct {
 
 // do answers with the error. It costs one post. The log has no errors of fields, because they name what the sender chose.
 func (a invalidAction) do(ctx context.Context, h *Default, log *slog.Logger, resp *responder) error {
-	if _, err := h.spend(ctx, log, resp, 1); err != nil {
+	if _, err := h.spendOrRefuse(ctx, log, resp, 1); err != nil {
 		return err
 	}
 	var bad *message.Invalid

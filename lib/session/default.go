@@ -136,7 +136,7 @@ func (h *Default) sendInternalError(ctx context.Context, log *slog.Logger, resp 
 		return resp.sendError(ctx, CodeInternal, text)
 	}
 	if resp.loaded {
-		if _, err := h.spend(ctx, log, resp, 1); errors.Is(err, errBudgetSpent) || errors.Is(err, errDropped) {
+		if _, err := h.spendOrRefuse(ctx, log, resp, 1); errors.Is(err, errBudgetSpent) || errors.Is(err, errDropped) {
 			return errDropped
 		}
 	} else if n, err := h.Connections.CountRefusal(ctx, resp.connection.ID, resp.now()); err == nil && n > maxAnsweredRefusals || errors.Is(err, connection.ErrThrottled) {

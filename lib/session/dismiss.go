@@ -37,7 +37,7 @@ func decodeDismiss(raw []byte) (action, error) {
 // do deletes the note. If there was one, it posts a dismissed frame to every tab of the user, the sender's included. It costs
 // one post for each tab.
 func (a dismissAction) do(ctx context.Context, h *Default, log *slog.Logger, resp *responder) error {
-	c, err := h.charge(ctx, log, resp, 1)
+	c, err := h.chargeMinimum(ctx, log, resp, 1)
 	if err != nil {
 		return err
 	}
@@ -51,10 +51,10 @@ func (a dismissAction) do(ctx context.Context, h *Default, log *slog.Logger, res
 	if !slices.ContainsFunc(tabs, func(c connection.Connection) bool { return c.ID == resp.connection.ID }) {
 		tabs = append(tabs, resp.connection) // the index does not show it yet
 	}
-	if err := c.raise(ctx, len(tabs)); err != nil {
+	if err := c.payUpTo(ctx, len(tabs)); err != nil {
 		return err
 	}
-	if c.short {
+	if c.budgetExhausted {
 		return errBudgetSpent
 	}
 	dismissed, err := h.Feed.Dismiss(ctx, feed.User(resp.connection.UserID), a.note)

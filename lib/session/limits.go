@@ -84,13 +84,14 @@ var (
 	errDropped = errors.New("session: message dropped")
 )
 
-// spend charges a cost to the user, and returns how much of it is granted, at least 1. It returns errBudgetSpent if the caller
-// must answer that the budget is spent, or errDropped if there is no answer.
-func (h *Default) spend(ctx context.Context, log *slog.Logger, resp *responder, cost int) (int, error) {
+// spendOrRefuse charges a cost to the user, and returns how much of it is granted: at least 1, and possibly less than cost. If
+// the budget is spent, it counts a refused message and returns errBudgetSpent if the caller must answer that, or errDropped if
+// the message gets no answer.
+func (h *Default) spendOrRefuse(ctx context.Context, log *slog.Logger, resp *responder, cost int) (int, error) {
 	if h.spent.has(resp.connection.UserID, resp.now()) {
 		return 0, h.countRefusal(ctx, log, resp)
 	}
-	granted, err := h.grant(ctx, resp, cost)
+	granted, err := h.spendFromBudget(ctx, resp, cost)
 	switch {
 	case errors.Is(err, connection.ErrThrottled):
 		log.WarnContext(ctx, "message dropped", "userId", resp.connection.UserID, "err", err)
@@ -105,8 +106,8 @@ func (h *Default) spend(ctx context.Context, log *slog.Logger, resp *responder, 
 	return granted, nil
 }
 
-// grant charges a cost to the user, and returns how much of it is granted.
-func (h *Default) grant(ctx context.Context, resp *responder, cost int) (int, error) {
+// spendFromBudget charges a cost to the user, and returns how much of it is granted: 0 if the budget is spent.
+func (h *Default) spendFromBudget(ctx context.Context, resp *responder, cost int) (int, error) {
 	spent, err := h.Connections.Spend(ctx, resp.connection.UserID, resp.connection.ID, cost, h.Limits.budget(), resp.now())
 	if err != nil {
 		return 0, internalError("count cost", err)
@@ -118,33 +119,34 @@ func (h *Default) grant(ctx context.Context, resp *responder, cost int) (int, er
 	return spent.Granted, nil
 }
 
-// charge is the cost of a message that becomes known step by step. Each step is paid before it is carried out.
-type charge struct {
+// messageCost is the cost of a message that becomes known step by step. Each step is paid before it is carried out.
+type messageCost struct {
 	handler *Default
 	resp    *responder
-	// paid is what has been granted. short means that less was granted than asked for.
-	paid  int
-	short bool
+	// paid is how much has been granted.
+	paid int
+	// budgetExhausted means that less was granted than asked for.
+	budgetExhausted bool
 }
 
-// charge charges the least cost of a message. It returns the errors of spend.
-func (h *Default) charge(ctx context.Context, log *slog.Logger, resp *responder, least int) (*charge, error) {
-	paid, err := h.spend(ctx, log, resp, least)
-	return &charge{handler: h, resp: resp, paid: paid, short: paid < least}, err
+// chargeMinimum charges the minimum cost of a message to the user. It returns the errors of spendOrRefuse.
+func (h *Default) chargeMinimum(ctx context.Context, log *slog.Logger, resp *responder, minCost int) (*messageCost, error) {
+	paid, err := h.spendOrRefuse(ctx, log, resp, minCost)
+	return &messageCost{handler: h, resp: resp, paid: paid, budgetExhausted: paid < minCost}, err
 }
 
-// raise pays up to cost, as far as it is granted. After a cost that was not granted in full it pays nothing more.
-func (c *charge) raise(ctx context.Context, cost int) error {
-	if cost <= c.paid || c.short {
-		c.short = c.short || cost > c.paid
+// payUpTo charges what is missing until paid is cost. If less is granted, it sets budgetExhausted, and later calls charge
+// nothing more.
+func (c *messageCost) payUpTo(ctx context.Context, cost int) error {
+	if cost <= c.paid || c.budgetExhausted {
 		return nil
 	}
-	granted, err := c.handler.grant(ctx, c.resp, cost-c.paid)
+	granted, err := c.handler.spendFromBudget(ctx, c.resp, cost-c.paid)
 	if err != nil && !errors.Is(err, connection.ErrThrottled) {
 		return err
 	}
 	c.paid += granted
-	c.short = c.paid < cost
+	c.budgetExhausted = c.paid < cost
 	return nil
 }
 
@@ -159,8 +161,10 @@ func (h *Default) countRefusal(ctx context.Context, log *slog.Logger, resp *resp
 	if n <= maxAnsweredRefusals {
 		return errBudgetSpent
 	}
-	// One of many concurrent messages closes the connection. If that fails, a later one tries again.
-	if n%refusalsBeforeClose != 1 || n < refusalsBeforeClose {
+	// The counts 11, 21, 31 … close the connection: only one of many concurrent messages does, and a later one tries again if
+	// that failed.
+	closesConnection := n > refusalsBeforeClose && n%refusalsBeforeClose == 1
+	if !closesConnection {
 		return errDropped
 	}
 	log.WarnContext(ctx, "closed for too many requests", "userId", resp.connection.UserID, "refused", n)

@@ -38,7 +38,7 @@ type notePage struct {
 }
 
 // read reads jobs and notes at the same time. It stops reading jobs at the deadline until.
-func (h *Default) read(ctx context.Context, owner string, s syncAction, c *charge, until time.Time) (page, error) {
+func (h *Default) read(ctx context.Context, owner string, s syncAction, c *messageCost, until time.Time) (page, error) {
 	var p page
 	var jobsErr error
 	done := make(chan struct{})
@@ -59,7 +59,7 @@ func (h *Default) read(ctx context.Context, owner string, s syncAction, c *charg
 }
 
 // readJobs reads pages of jobs until the last, the deadline until, maxPages, or as many as c pays for.
-func (h *Default) readJobs(ctx context.Context, owner string, s syncAction, c *charge, until time.Time) (jobPage, error) {
+func (h *Default) readJobs(ctx context.Context, owner string, s syncAction, c *messageCost, until time.Time) (jobPage, error) {
 	found := jobPage{stoppedAt: s.cursor.Until}
 	for after := s.cursor.After; ; {
 		page, err := h.Feed.JobsAfter(ctx, owner, after, pageSize)
@@ -77,7 +77,7 @@ func (h *Default) readJobs(ctx context.Context, owner string, s syncAction, c *c
 			break
 		}
 		if found.pages == c.paid {
-			if err := c.raise(ctx, min(2*c.paid, maxPages)); err != nil {
+			if err := c.payUpTo(ctx, min(2*c.paid, maxPages)); err != nil {
 				return jobPage{}, err
 			}
 		}

@@ -55,7 +55,7 @@ func TestSyncReadsALimitedNumberOfPages(t *testing.T) {
 				t.Fatal(err)
 			}
 			a := &responder{now: time.Now, connection: connection.Connection{ID: "c1", UserID: "u1"}}
-			b, err := h.charge(t.Context(), slog.New(slog.DiscardHandler), a, 1)
+			b, err := h.chargeMinimum(t.Context(), slog.New(slog.DiscardHandler), a, 1)
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -63,8 +63,8 @@ func TestSyncReadsALimitedNumberOfPages(t *testing.T) {
 			if err != nil || found.pages != tt.pages || f.pages != tt.pages || b.paid < tt.pages {
 				t.Errorf("%d pages are read, %d are paid, want %d, %v", f.pages, b.paid, tt.pages, err)
 			}
-			if b.short != (tt.posts < maxPages) {
-				t.Errorf("the posts are short: %v", b.short)
+			if b.budgetExhausted != (tt.posts < maxPages) {
+				t.Errorf("the budget is exhausted: %v", b.budgetExhausted)
 			}
 			want := fmt.Sprintf("%07d", tt.pages*pageSize)
 			if found.stoppedAt != want {

@@ -26,7 +26,7 @@ func decodeRefresh(raw []byte) (action, error) {
 
 // do prolongs the session until the new token expires, and posts the new end. It costs one post.
 func (a refreshAction) do(ctx context.Context, h *Default, log *slog.Logger, resp *responder) error {
-	if _, err := h.spend(ctx, log, resp, 1); err != nil {
+	if _, err := h.spendOrRefuse(ctx, log, resp, 1); err != nil {
 		return err
 	}
 	if a.token == "" {

@@ -149,7 +149,7 @@ func (h *Default) sync(ctx context.Context, log *slog.Logger, resp *responder, s
 	if s.noWelcome {
 		controls = 1
 	}
-	c, err := h.charge(ctx, log, resp, controls)
+	c, err := h.chargeMinimum(ctx, log, resp, controls)
 	if err != nil {
 		return err
 	}
@@ -161,7 +161,7 @@ func (h *Default) sync(ctx context.Context, log *slog.Logger, resp *responder, s
 		return err
 	}
 	frames := page.frames()
-	if err := c.raise(ctx, len(frames)+controls); err != nil {
+	if err := c.payUpTo(ctx, len(frames)+controls); err != nil {
 		return err
 	}
 
@@ -184,10 +184,10 @@ func (h *Default) sync(ctx context.Context, log *slog.Logger, resp *responder, s
 	}
 
 	synced := page.synced(s.cursor, frames[:posted])
-	if c.short {
+	if c.budgetExhausted {
 		synced.More, synced.RetryAfter = true, retryAfter(resp.now())
 	}
-	log.InfoContext(ctx, "synced", "jobs", synced.Jobs, "notes", synced.Notes, "more", synced.More, "pages", page.jobs.pages, "paid", c.paid, "short", c.short)
+	log.InfoContext(ctx, "synced", "jobs", synced.Jobs, "notes", synced.Notes, "more", synced.More, "pages", page.jobs.pages, "paid", c.paid, "budgetExhausted", c.budgetExhausted)
 	return resp.send(ctx, synced)
 }
 

@@ -114,11 +114,11 @@ func (h *Default) answerUpload(
 	if h.Uploads == nil {
 		cost = 1
 	}
-	c, err := h.charge(ctx, log, resp, cost)
+	c, err := h.chargeMinimum(ctx, log, resp, cost)
 	if err != nil {
 		return err
 	}
-	if c.short {
+	if c.budgetExhausted {
 		return errBudgetSpent
 	}
 	if h.Uploads == nil {
