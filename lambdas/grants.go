@@ -4,24 +4,24 @@ import "slices"
 
 // Grant allows actions on a resource.
 type Grant struct {
-	// On is the resource.
+	// On is the resource that the actions act on.
 	On Resource
-	// Actions are the actions of IAM, such as dynamodb:GetItem.
+	// Actions are the names of the actions in IAM, such as dynamodb:GetItem.
 	Actions []string
 }
 
-// Resource is what a function may act on. The stack has its ARN.
+// Resource is something that a function may act on. The stack, in cdkapp/pipeline, knows its ARN.
 type Resource string
 
 // The resources of a stack.
 const (
-	// ConnectionsTable and its indexes have the connections.
+	// ConnectionsTable has the connections. UserIndex and SessionExpiryIndex are its indexes.
 	ConnectionsTable   Resource = "connections table"
 	UserIndex          Resource = "index of the connections of a user"
 	SessionExpiryIndex Resource = "index of the ends of sessions"
 	// FeedTable has the newest state of each job, and notes.
 	FeedTable Resource = "feed table"
-	// Posts sends frames to the connections of the stage, and Closes closes them.
+	// Posts are the requests that send frames to the connections of the stage. Closes are the requests that close them.
 	Posts  Resource = "posts to connections"
 	Closes Resource = "closing of connections"
 	// SharedKey is the secret with the key of AuthHS256. It does not exist in other modes.
@@ -31,7 +31,8 @@ const (
 	// Bucket is the bucket of uploads itself. The right to list its keys also makes S3 answer a read of a missing object with
 	// 404 instead of 403 (https://docs.aws.amazon.com/AmazonS3/latest/API/API_GetObject.html).
 	Bucket Resource = "bucket"
-	// Uploads, Claims, Staged and Results are objects in the bucket, by their prefix. Summaries are some of the results.
+	// Uploads, Claims, Staged and Results are the objects in the bucket under the prefixes that lib/csvimport names so. Summaries
+	// are the summaries of imports among the results.
 	Uploads   Resource = "uploads"
 	Claims    Resource = "claims"
 	Staged    Resource = "staged results"
@@ -42,22 +43,21 @@ const (
 // manageConnections is the only action on Posts and Closes.
 const manageConnections = "execute-api:ManageConnections"
 
-// ReportGrants returns what a function needs to report the progress of jobs in its own process: it stores their states, finds
-// the user's connections, posts to them, and deletes those that are gone.
+// ReportGrants returns the grants that a function needs to report the progress of jobs in its own process.
 func ReportGrants() []Grant {
 	return []Grant{
-		{FeedTable, []string{"dynamodb:GetItem", "dynamodb:PutItem", "dynamodb:UpdateItem"}},
-		{UserIndex, []string{"dynamodb:Query"}},
-		{ConnectionsTable, []string{"dynamodb:DeleteItem"}},
-		{Posts, []string{manageConnections}},
+		{FeedTable, []string{"dynamodb:GetItem", "dynamodb:PutItem", "dynamodb:UpdateItem"}}, // store the states of jobs
+		{UserIndex, []string{"dynamodb:Query"}},                                              // find the user's connections
+		{ConnectionsTable, []string{"dynamodb:DeleteItem"}},                                  // delete the connections that are gone
+		{Posts, []string{manageConnections}},                                                 // post to the connections
 	}
 }
 
-// PublishGrants returns what a function needs to publish all kinds of messages in its own process: the ReportGrants, and those
-// for notes, ends of jobs that name an execution, and messages to one connection.
+// PublishGrants returns the grants that a function needs to publish all kinds of messages in its own process: the ReportGrants and
+// more.
 func PublishGrants() []Grant {
 	return slices.Concat(ReportGrants(), []Grant{
-		{FeedTable, []string{"dynamodb:DeleteItem"}},
-		{ConnectionsTable, []string{"dynamodb:GetItem"}},
+		{FeedTable, []string{"dynamodb:DeleteItem"}},     // delete the pointer from an execution to its job once the job is terminal
+		{ConnectionsTable, []string{"dynamodb:GetItem"}}, // find the one connection that a message is for
 	})
 }

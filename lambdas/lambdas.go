@@ -1,6 +1,6 @@
-// Package lambdas has the table of the deployed functions. Each folder beside it has the program of one function.
+// Package lambdas has the table of the deployed functions. Each of its folders has the program of one function.
 //
-// The stack, the build, the wiring in lib/cloud and the local twin read this table, so that each fact stands here only.
+// The stack, the build, the wiring in lib/cloud and the local twin read this table, so that each fact is stated only here.
 package lambdas
 
 import (
@@ -12,7 +12,7 @@ import (
 type Function struct {
 	// Name is the function's folder.
 	Name string
-	// ID starts the ids of the function's resources in the stack.
+	// ID is the prefix of the ids of the function's resources in the stack.
 	ID string
 	// Description is what the AWS console shows.
 	Description string
@@ -21,55 +21,57 @@ type Function struct {
 	// MemoryMB is the memory in MB. Lambda gives CPU in proportion: 1,769 MB are one vCPU
 	// (https://docs.aws.amazon.com/lambda/latest/dg/configuration-memory.html).
 	MemoryMB int
-	// Timeout is when Lambda ends an invocation, in whole seconds.
+	// Timeout is the maximum duration of an invocation, in whole seconds.
 	Timeout time.Duration
 	// Route is the route of the WebSocket API that invokes the function, or empty.
 	Route string
 	// Schedule invokes the function at an interval. Its zero value invokes nothing.
 	Schedule Schedule
-	// Events says what happens to an event whose function failed. Its zero value leaves that to Lambda's defaults.
-	Events Events
+	// OnFailure says what Lambda does when the function returns an error for an event. Its zero value means Lambda's defaults.
+	OnFailure FailureHandling
 	// Required and Optional are the environment variables that the function reads. It does not start without the required
 	// ones.
 	Required, Optional []string
-	// Grants are the permissions of the function's role. Logs and traces are allowed to all.
+	// Grants are the permissions of the function's role. All functions may also write logs and traces.
 	Grants []Grant
 	// UploadGrants are added where browsers may upload. Only there the function gets EnvUploadsBucket, if that is optional.
 	UploadGrants []Grant
 }
 
-// Substitution returns the placeholder, without ${}, that definitions of workflows have for the function's ARN.
+// Substitution returns the name of the placeholder that definitions of workflows have for the function's ARN, without ${}.
 func (f Function) Substitution() string { return f.ID + "FunctionArn" }
 
-// Schedule invokes a function at an interval. A scheduled event that cannot be delivered is dropped: the next one does its work.
+// Schedule invokes a function at an interval. A scheduled event that cannot be delivered is dropped, because the next one starts
+// the same work.
 type Schedule struct {
-	// Description says what the function then does.
+	// Description says what the function does when the schedule invokes it.
 	Description string
 	// Interval is the time between two events, in whole minutes. Zero means no schedule.
 	Interval time.Duration
 }
 
-// Events says what Lambda does with an event of EventBridge whose function failed
+// FailureHandling says what Lambda does with an event of EventBridge for which the function returned an error
 // (https://docs.aws.amazon.com/lambda/latest/dg/invocation-async-error-handling.html).
-type Events struct {
-	// Retries is how often Lambda repeats the event.
+type FailureHandling struct {
+	// Retries is how often Lambda invokes the function again with the event.
 	Retries int
-	// MaxAge is how old a repeated event may be.
+	// MaxAge is the age of an event from which on Lambda does not retry it.
 	MaxAge time.Duration
-	// DeadLetters puts the event into a queue after the last try.
+	// DeadLetters puts the event into a queue after the last retry.
 	DeadLetters bool
 }
 
 const (
-	// messageMemoryMB and messageTimeout are for functions that handle one small message. The timeout is one second over API
-	// Gateway's own limit.
+	// messageMemoryMB and messageTimeout are for functions that handle one small message. The timeout is one second over the
+	// 29 s after which API Gateway stops waiting for a function.
 	messageMemoryMB = 256
 	messageTimeout  = 30 * time.Second
 	// streamMemoryMB and streamTimeout are for functions that stream files. They need one full vCPU for parsing, and memory
 	// for buffers only.
 	streamMemoryMB = 1769
 	streamTimeout  = 15 * time.Minute
-	// reaperInterval and sweeperInterval are also the timeouts of these functions: the next run continues.
+	// reaperInterval and sweeperInterval are also the timeouts of these functions: the next run continues the work of a run that
+	// timed out.
 	reaperInterval  = time.Minute
 	sweeperInterval = 5 * time.Minute
 )
@@ -134,9 +136,9 @@ func Functions() []Function {
 		{
 			Name: "reaper", ID: "Reaper", Description: "Herald: closes connections whose sessions have ended",
 			MemoryMB: messageMemoryMB, Timeout: reaperInterval,
-			Schedule: Schedule{Description: "Herald: closes connections whose sessions have ended", Interval: reaperInterval},
-			Events:   Events{Retries: 0, MaxAge: reaperInterval}, // the next run does the work of one that failed
-			Required: []string{EnvConnectionsTable, EnvEndpoint},
+			Schedule:  Schedule{Description: "Herald: closes connections whose sessions have ended", Interval: reaperInterval},
+			OnFailure: FailureHandling{Retries: 0, MaxAge: reaperInterval}, // the next run does the work of one that failed
+			Required:  []string{EnvConnectionsTable, EnvEndpoint},
 			Grants: []Grant{
 				{SessionExpiryIndex, []string{"dynamodb:Query"}},
 				{ConnectionsTable, []string{"dynamodb:DeleteItem"}},
@@ -147,9 +149,9 @@ func Functions() []Function {
 		{
 			Name: "sweeper", ID: "Sweeper", Description: "Herald: ends the jobs of workflows that ended without a word",
 			MemoryMB: messageMemoryMB, Timeout: sweeperInterval,
-			Schedule: Schedule{Description: "Herald: looks for workflows that ended without a word", Interval: sweeperInterval},
-			Events:   Events{Retries: 2, MaxAge: time.Hour, DeadLetters: true},
-			Required: PublishVariables(),
+			Schedule:  Schedule{Description: "Herald: looks for workflows that ended without a word", Interval: sweeperInterval},
+			OnFailure: FailureHandling{Retries: 2, MaxAge: time.Hour, DeadLetters: true},
+			Required:  PublishVariables(),
 			Grants: []Grant{
 				{FeedTable, []string{"dynamodb:GetItem", "dynamodb:PutItem", "dynamodb:DeleteItem", "dynamodb:Query"}},
 				{UserIndex, []string{"dynamodb:Query"}},
@@ -161,10 +163,11 @@ func Functions() []Function {
 	}
 }
 
-// importStep returns a step of csv_import, which may read uploads, claims and summaries, and may report progress.
-func importStep(name, id, does string, more ...Grant) Function {
+// importStep returns the function of a step of csv_import. It may read uploads, claims and summaries, and may report progress.
+// task says what the step does, and more are its further grants.
+func importStep(name, id, task string, more ...Grant) Function {
 	return Function{
-		Name: name, ID: id, Description: "Herald csv_import: " + does, Workflow: CSVImport,
+		Name: name, ID: id, Description: "Herald csv_import: " + task, Workflow: CSVImport,
 		MemoryMB: streamMemoryMB, Timeout: streamTimeout,
 		Required: append(PublishVariables(), EnvUploadsBucket),
 		Grants: slices.Concat(ReportGrants(), []Grant{
@@ -198,18 +201,19 @@ const (
 
 	// EnvAuthMode is AuthCognito, AuthJWKS or AuthHS256.
 	EnvAuthMode = "AUTH_MODE"
-	// EnvIssuer, EnvAudience and EnvJWKSURL are for AuthJWKS. AuthHS256 uses the first two, too. The audience is a list.
+	// EnvIssuer, EnvAudience and EnvJWKSURL are for AuthJWKS. AuthHS256 uses EnvIssuer and EnvAudience, too. The audience is a
+	// comma-separated list.
 	EnvIssuer   = "AUTH_ISSUER"
 	EnvAudience = "AUTH_AUDIENCE"
 	EnvJWKSURL  = "AUTH_JWKS_URL"
 	// EnvSecretARN and EnvSecretOverlap, in minutes, are for AuthHS256.
 	EnvSecretARN     = "AUTH_SECRET_ARN" //nolint:gosec // the name of a variable, not a secret
 	EnvSecretOverlap = "AUTH_SECRET_OVERLAP_MINUTES"
-	// EnvUserPoolID and EnvClientIDs, a list, are for AuthCognito.
+	// EnvUserPoolID and EnvClientIDs, a comma-separated list, are for AuthCognito.
 	EnvUserPoolID = "COGNITO_USER_POOL_ID"
 	EnvClientIDs  = "COGNITO_CLIENT_IDS"
 
-	// EnvAllowedOrigins is the list of origins whose pages may connect. Without it all may.
+	// EnvAllowedOrigins is the comma-separated list of the origins whose pages may connect. If it is not set, all pages may.
 	EnvAllowedOrigins = "ALLOWED_ORIGINS"
 	// EnvMaxConnections and EnvMaxPosts are the limits of one user.
 	EnvMaxConnections = "MAX_CONNECTIONS"
@@ -231,7 +235,7 @@ func PublishVariables() []string {
 	return []string{EnvConnectionsTable, EnvFeedTable, EnvEndpoint}
 }
 
-// tokenVariables returns the variables that configure the verification of tokens, beside EnvAuthMode.
+// tokenVariables returns the variables that configure the verification of tokens, without EnvAuthMode.
 func tokenVariables() []string {
 	return []string{EnvIssuer, EnvAudience, EnvJWKSURL, EnvSecretARN, EnvSecretOverlap, EnvUserPoolID, EnvClientIDs}
 }

@@ -31,15 +31,17 @@ func TestEachFunctionHasAFolder(t *testing.T) {
 	}
 }
 
-// TestFunctionsAreComplete checks what CloudFormation and Lambda require, and that nothing stands twice.
+// TestFunctionsAreComplete checks the values that CloudFormation and Lambda require, and that no id, route or variable is used
+// twice.
 func TestFunctionsAreComplete(t *testing.T) {
 	used := map[string]bool{}
 	for _, f := range lambdas.Functions() {
-		for _, unique := range []string{f.ID, "route " + f.Route} {
-			if unique == "" || used[unique] && unique != "route " {
-				t.Errorf("%s: %q is empty or used twice", f.Name, unique)
-			}
-			used[unique] = true
+		if f.ID == "" || used[f.ID] || used["route "+f.Route] {
+			t.Errorf("%s: the id %q is empty, or another function has it or the route %q", f.Name, f.ID, f.Route)
+		}
+		used[f.ID] = true
+		if f.Route != "" {
+			used["route "+f.Route] = true
 		}
 		if f.Description == "" || f.MemoryMB < 128 || f.Timeout < time.Second || f.Timeout > 15*time.Minute || f.Timeout%time.Second != 0 {
 			t.Errorf("%s: description %q, %d MB, timeout %v", f.Name, f.Description, f.MemoryMB, f.Timeout)
@@ -47,8 +49,8 @@ func TestFunctionsAreComplete(t *testing.T) {
 		if s := f.Schedule; s.Interval%time.Minute != 0 || s.Interval > 0 && s.Description == "" {
 			t.Errorf("%s: schedule %+v", f.Name, s)
 		}
-		if e := f.Events; e != (lambdas.Events{}) && (e.MaxAge < time.Minute || e.MaxAge > 6*time.Hour || e.Retries < 0 || e.Retries > 2) {
-			t.Errorf("%s: events %+v", f.Name, e)
+		if h := f.OnFailure; h != (lambdas.FailureHandling{}) && (h.MaxAge < time.Minute || h.MaxAge > 6*time.Hour || h.Retries < 0 || h.Retries > 2) {
+			t.Errorf("%s: failure handling %+v", f.Name, h)
 		}
 		variables := slices.Sorted(slices.Values(slices.Concat(f.Required, f.Optional)))
 		if len(slices.Compact(slices.Clone(variables))) != len(variables) {

@@ -15,7 +15,7 @@ import (
 	"github.com/herald-progress/herald/lambdas"
 )
 
-// modulePath is the module whose lambdas folder holds the deployed functions.
+// modulePath is the path of Herald's module, which has the sources of the deployed functions in its folder lambdas.
 const modulePath = "github.com/herald-progress/herald"
 
 // buildTimeout bounds one build of all functions. Without a cache it takes a few minutes on a small machine.
@@ -57,7 +57,7 @@ func Build(ctx context.Context, dir, arch string) error {
 	return build(ctx, module, dir, arch, Functions())
 }
 
-// moduleDir returns the folder of Herald's sources.
+// moduleDir returns the folder of Herald's sources, in this module or in the module cache.
 func moduleDir(ctx context.Context) (string, error) {
 	if _, err := exec.LookPath("go"); err != nil {
 		return "", ErrNoGo
@@ -75,7 +75,8 @@ func moduleDir(ctx context.Context) (string, error) {
 	return out, nil
 }
 
-// build compiles the named folders of module's lambdas with one go command, so that their dependencies are compiled once.
+// build compiles the named functions of the module in the folder module. It uses one go command for all, so that their
+// dependencies are compiled once.
 func build(ctx context.Context, module, dir, arch string, names []string) error {
 	ctx, cancel := context.WithTimeout(ctx, buildTimeout)
 	defer cancel()
@@ -84,6 +85,8 @@ func build(ctx context.Context, module, dir, arch string, names []string) error 
 		return fmt.Errorf("make folder for binaries: %w", err)
 	}
 	defer func() { _ = os.RemoveAll(bin) }()
+	// lambda.norpc leaves out code that only the former go1.x runtime needs. -trimpath, -buildvcs and -buildid keep the folder, the
+	// commit and the build out of the program, so that its bytes depend on the sources only. -s -w leave out debug information.
 	args := []string{
 		"build", "-mod=readonly", "-tags", "lambda.norpc", "-trimpath", "-buildvcs=false",
 		"-ldflags", "-s -w -buildid=", "-o", bin + string(filepath.Separator),
@@ -109,10 +112,10 @@ func build(ctx context.Context, module, dir, arch string, names []string) error 
 func moveBinary(bin, dir, name string) error {
 	folder := filepath.Join(dir, name)
 	if err := os.MkdirAll(folder, folderMode); err != nil {
-		return fmt.Errorf("place %s: %w", name, err)
+		return fmt.Errorf("move program of %s: %w", name, err)
 	}
 	if err := os.Rename(filepath.Join(bin, name), filepath.Join(folder, "bootstrap")); err != nil {
-		return fmt.Errorf("place %s: %w", name, err)
+		return fmt.Errorf("move program of %s: %w", name, err)
 	}
 	return nil
 }

@@ -33,7 +33,7 @@ func write(t *testing.T, path, content string) {
 	}
 }
 
-// buildOrSkip builds the named functions of a module. It skips the test with -short or without Go.
+// buildOrSkip builds the named functions of a module into dir. It skips the test with -short, or if there is no go command.
 func buildOrSkip(t *testing.T, module, dir string, names ...string) error {
 	t.Helper()
 	if testing.Short() {

@@ -78,7 +78,7 @@ func authSettings() []setting {
 	}
 }
 
-// check adds the rules that a breaks to c.
+// check adds the rules that the fields of a break to c.
 func (a Auth) check(c *checker) {
 	if len(a.Audience) > 1 && slices.Contains(a.Audience, AnyAudience) {
 		c.addf("authAudience: * stands for any, so it must stand alone")

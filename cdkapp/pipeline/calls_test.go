@@ -31,9 +31,9 @@ const (
 	bucketName = "uploads-bucket"
 )
 
-// account is an HTTP server that stands for the services of AWS. It records the permission that each request needs, in the form
+// fakeAWS is an HTTP server that stands for the services of AWS. It records the permission that each request needs, in the form
 // of rolePermissions. It forwards requests to DynamoDB to an emulator, and requests to S3 to the twin's object store.
-type account struct {
+type fakeAWS struct {
 	connections *dynamo.Connections
 	feed        *dynamo.Feed
 	getenv      func(string) string
@@ -46,7 +46,7 @@ type account struct {
 	needed map[string]bool
 	// lastPost is the last frame that was posted.
 	lastPost []byte
-	// paused is set while the requests are not those of the function under test; they are not recorded.
+	// paused is set while a test prepares or checks data: the permissions for its requests are not recorded.
 	paused bool
 	// failParts makes every part of a multipart upload fail.
 	failParts bool
@@ -54,9 +54,9 @@ type account struct {
 	beforeNextRead func()
 }
 
-// startAccount returns an account with empty tables. It skips the test without a DynamoDB emulator. Functions that are started
-// with the account's getenv send their requests to it.
-func startAccount(t *testing.T) *account {
+// startFakeAWS starts a fakeAWS with empty tables. It skips the test without a DynamoDB emulator. Functions that are started with
+// its getenv send their requests to it.
+func startFakeAWS(t *testing.T) *fakeAWS {
 	t.Helper()
 	connections, feed := dynamotest.Tables(t, dynamotest.Client(t, dynamotest.Dynalite, nil))
 	u, err := url.Parse(os.Getenv(dynamotest.Dynalite))
@@ -67,14 +67,14 @@ func startAccount(t *testing.T) *account {
 	if err != nil {
 		t.Fatal(err)
 	}
-	a := &account{
+	aws := &fakeAWS{
 		s3:          bucket,
 		connections: connections,
 		feed:        feed,
 		dynamo:      httputil.NewSingleHostReverseProxy(u),
 		needed:      map[string]bool{},
 	}
-	server := httptest.NewServer(a)
+	server := httptest.NewServer(aws)
 	t.Cleanup(server.Close)
 	for name, value := range map[string]string{
 		"AWS_REGION": "us-east-1", "AWS_ACCESS_KEY_ID": "local", "AWS_SECRET_ACCESS_KEY": "local", "AWS_ENDPOINT_URL": server.URL,
@@ -82,20 +82,20 @@ func startAccount(t *testing.T) *account {
 		t.Setenv(name, value)
 	}
 	variables := map[string]string{
-		"CONNECTIONS_TABLE": a.connections.Table, "FEED_TABLE": a.feed.Table, "WEBSOCKET_API_ENDPOINT": server.URL + "/prod",
+		"CONNECTIONS_TABLE": aws.connections.Table, "FEED_TABLE": aws.feed.Table, "WEBSOCKET_API_ENDPOINT": server.URL + "/prod",
 		"AUTH_MODE": pipeline.AuthHS256, "AUTH_SECRET_ARN": secretARN, "UPLOADS_BUCKET": bucketName,
 	}
-	a.getenv = func(name string) string { return variables[name] }
-	return a
+	aws.getenv = func(name string) string { return variables[name] }
+	return aws
 }
 
 // ServeHTTP answers requests to API Gateway, DynamoDB, S3, Secrets Manager and Step Functions. All succeed, except posts to the
 // connection goneID.
-func (a *account) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+func (aws *fakeAWS) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	if id, ok := strings.CutPrefix(r.URL.Path, "/prod/@connections/"); ok {
-		a.record(manageConnections + r.Method + "/@connections/*")
+		aws.record(manageConnectionsPrefix + r.Method + "/@connections/*")
 		if frame, err := io.ReadAll(r.Body); err == nil && r.Method == http.MethodPost {
-			a.setPosted(frame)
+			aws.setPosted(frame)
 		}
 		if id == goneID {
 			w.WriteHeader(http.StatusGone)
@@ -109,51 +109,51 @@ func (a *account) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	}
 	r.Body = io.NopCloser(bytes.NewReader(body))
 	if strings.HasPrefix(r.URL.Path, "/"+bucketName) {
-		a.serveS3(w, r, body)
+		aws.serveS3(w, r, body)
 		return
 	}
 	var target struct{ TableName, IndexName, SecretID string }
 	_ = json.Unmarshal(body, &target) // A body of another form has none of these fields.
 	switch service, action, _ := strings.Cut(r.Header.Get("X-Amz-Target"), "."); service {
 	case "DynamoDB_20120810":
-		resource := map[string]string{a.connections.Table: connectionsARN, a.feed.Table: feedARN}[target.TableName]
+		resource := map[string]string{aws.connections.Table: connectionsARN, aws.feed.Table: feedARN}[target.TableName]
 		if target.IndexName != "" {
 			resource += "/index/" + target.IndexName
 		}
-		a.record("dynamodb:" + action + " " + resource)
-		a.dynamo.ServeHTTP(w, r)
+		aws.record("dynamodb:" + action + " " + resource)
+		aws.dynamo.ServeHTTP(w, r)
 	case "secretsmanager":
-		a.record("secretsmanager:" + action + " " + target.SecretID)
+		aws.record("secretsmanager:" + action + " " + target.SecretID)
 		fmt.Fprintf(w, `{"SecretString":%q}`, sharedKey)
 	case "AWSStepFunctions":
-		a.record(strings.Replace(describe, "DescribeExecution", action, 1))
+		aws.record(strings.Replace(describePermission, "DescribeExecution", action, 1))
 		fmt.Fprint(w, `{"status":"ABORTED","redriveCount":0}`)
 	default:
 		w.WriteHeader(http.StatusNotImplemented)
 	}
 }
 
-func (a *account) setPosted(frame []byte) {
-	a.mu.Lock()
-	defer a.mu.Unlock()
-	a.lastPost = frame
+func (aws *fakeAWS) setPosted(frame []byte) {
+	aws.mu.Lock()
+	defer aws.mu.Unlock()
+	aws.lastPost = frame
 }
 
 // takePosted returns the last frame that was posted, and removes it.
-func (a *account) takePosted() []byte {
-	a.mu.Lock()
-	defer a.mu.Unlock()
-	frame := a.lastPost
-	a.lastPost = nil
+func (aws *fakeAWS) takePosted() []byte {
+	aws.mu.Lock()
+	defer aws.mu.Unlock()
+	frame := aws.lastPost
+	aws.lastPost = nil
 	return frame
 }
 
 // record records that a request needs a permission.
-func (a *account) record(permission string) {
-	a.mu.Lock()
-	defer a.mu.Unlock()
-	if !a.paused {
-		a.needed[permission] = true
+func (aws *fakeAWS) record(permission string) {
+	aws.mu.Lock()
+	defer aws.mu.Unlock()
+	if !aws.paused {
+		aws.needed[permission] = true
 	}
 }
 
@@ -161,24 +161,24 @@ func (a *account) record(permission string) {
 // need with those of the function's role: both a missing and an unused permission fail the test.
 func TestRolesAllowTheFunctionsCalls(t *testing.T) {
 	template := fullTemplate(t)
-	granted, untestedRoles := rolePermissions(template), map[string]bool{}
+	granted, untestedRoles := rolePermissions(template), map[string]bool{} // the keys of both maps are names of roles
 	for _, function := range template.ofType("AWS::Lambda::Function") {
 		untestedRoles[strings.Replace(withoutHash(function.id), "Function", "Role", 1)] = true
 	}
-	for name, use := range map[string]func(*testing.T, *account){
+	for name, use := range map[string]func(*testing.T, *fakeAWS){
 		"Connect": useConnect, "Disconnect": useDisconnect, "Default": useDefault,
 		"Notifier": useNotifier, "Reaper": useReaper, "Sweeper": useSweeper,
 		"CsvPlan": useCSVPlan, "CsvChunk": useCSVChunk, "CsvFinish": useCSVFinish,
 	} {
 		delete(untestedRoles, "Herald"+name+"Role")
 		t.Run(name, func(t *testing.T) {
-			a := startAccount(t)
-			use(t, a)
+			aws := startFakeAWS(t)
+			use(t, aws)
 			allowed := slices.DeleteFunc(granted["Herald"+name+"Role"], func(line string) bool {
 				service, _, _ := strings.Cut(line, ":")
 				return service == "logs" || service == "xray" || service == "sqs" // Lambda makes these calls with the function's role.
 			})
-			if diff := cmp.Diff(slices.Sorted(maps.Keys(a.needed)), allowed); diff != "" {
+			if diff := cmp.Diff(slices.Sorted(maps.Keys(aws.needed)), allowed); diff != "" {
 				t.Errorf("the permissions of its calls and of its role differ (-needed +allowed):\n%s", diff)
 			}
 		})
@@ -188,10 +188,10 @@ func TestRolesAllowTheFunctionsCalls(t *testing.T) {
 	}
 }
 
-// startFunction returns the handler of a function whose calls go to the account. start is the function's constructor.
-func startFunction[H any](t *testing.T, a *account, start func(context.Context, func(string) string) (H, error)) H {
+// startFunction returns the handler of a function that calls aws. start is the handler's constructor in lib/cloud.
+func startFunction[H any](t *testing.T, aws *fakeAWS, start func(context.Context, func(string) string) (H, error)) H {
 	t.Helper()
-	h, err := start(t.Context(), a.getenv)
+	h, err := start(t.Context(), aws.getenv)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -10,11 +10,11 @@ import (
 	"github.com/herald-progress/herald/lib/cloud"
 )
 
-// TestFunctionsHaveTheVariablesTheyRequire checks each function in each auth mode: the variables that the table in lambdas
-// requires, and those that the mode requires when the function starts. It starts with only the auth mode set, and stops before
-// it calls AWS.
+// TestFunctionsHaveTheVariablesTheyRequire checks each function in each auth mode: the stack must set the variables that the table
+// in package lambdas requires, and those that the auth mode requires. The test learns the latter from the errors of the functions
+// that verify tokens: without variables other than the auth mode they do not start, and name what is missing.
 func TestFunctionsHaveTheVariablesTheyRequire(t *testing.T) {
-	missing := map[string]func(context.Context, func(string) string) error{
+	verifiesTokens := map[string]func(context.Context, func(string) string) error{
 		"connect": func(ctx context.Context, getenv func(string) string) error {
 			_, err := cloud.Connect(ctx, getenv)
 			return err
@@ -33,9 +33,9 @@ func TestFunctionsHaveTheVariablesTheyRequire(t *testing.T) {
 			t.Errorf("%d functions are deployed, the table has %d", deployed, len(lambdas.Functions()))
 		}
 		for _, f := range lambdas.Functions() {
-			given, _ := lookUp(template.one(t, "AWS::Lambda::Function", "Herald"+f.ID+"Function").properties, "Environment", "Variables").(map[string]any)
+			variables, _ := lookUp(template.one(t, "AWS::Lambda::Function", "Herald"+f.ID+"Function").properties, "Environment", "Variables").(map[string]any)
 			required := f.Required
-			if start, ok := missing[f.Name]; ok {
+			if start, ok := verifiesTokens[f.Name]; ok {
 				err := start(t.Context(), func(name string) string { return map[string]string{lambdas.EnvAuthMode: auth.Mode}[name] })
 				if err == nil {
 					t.Fatalf("%s starts without its variables", f.Name)
@@ -44,7 +44,7 @@ func TestFunctionsHaveTheVariablesTheyRequire(t *testing.T) {
 				required = append(required, strings.Split(names, ", ")...)
 			}
 			for _, name := range required {
-				if given[name] == nil {
+				if variables[name] == nil {
 					t.Errorf("%s, %s: not given %s, which it requires", f.Name, auth.Mode, name)
 				}
 			}

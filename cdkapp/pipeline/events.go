@@ -11,18 +11,20 @@ import (
 	"github.com/herald-progress/herald/lambdas"
 )
 
-// Delivery of an event to its target: EventBridge retries for a day, then the dead-letter queue holds it for two weeks.
+// What happens to an event that EventBridge cannot deliver to its target. Each number is the maximum that AWS accepts.
 const (
+	// EventBridge retries until eventRetries or eventMaxAgeHours is reached.
 	eventRetries     = 185
 	eventMaxAgeHours = 24
-	deadLetterDays   = 14
+	// deadLetterDays is how long a dead-letter queue then holds the event.
+	deadLetterDays = 14
 )
 
-// latestVersion is the qualifier of a function without versions.
+// latestVersion is the qualifier of the unpublished version of a function. The stack publishes no other versions.
 const latestVersion = "$LATEST"
 
-// addSchedule creates the rule that invokes a function at an interval. A failed delivery is not retried: the next run does its
-// work.
+// addSchedule creates the rule that invokes a function at an interval. EventBridge does not retry a failed delivery, because
+// the next scheduled event starts the same work.
 func (p *Pipeline) addSchedule(f lambdas.Function, function awslambda.Function) {
 	awsevents.NewRule(p.Construct, jsii.String(f.ID+"Schedule"), &awsevents.RuleProps{
 		Description: jsii.String(f.Schedule.Description),
@@ -35,27 +37,29 @@ func (p *Pipeline) addSchedule(f lambdas.Function, function awslambda.Function) 
 	})
 }
 
-// addEvents says what Lambda does with events whose function failed.
-func (p *Pipeline) addEvents(f lambdas.Function, function awslambda.Function) {
+// addFailureHandling configures what Lambda does with an event when the function returns an error for it: how often Lambda
+// invokes the function again, and whether it then sends the event to a dead-letter queue.
+func (p *Pipeline) addFailureHandling(f lambdas.Function, function awslambda.Function) {
 	props := &awslambda.CfnEventInvokeConfigProps{
 		FunctionName:             function.FunctionName(),
 		Qualifier:                jsii.String(latestVersion),
-		MaximumRetryAttempts:     jsii.Number(f.Events.Retries),
-		MaximumEventAgeInSeconds: jsii.Number(f.Events.MaxAge.Seconds()),
+		MaximumRetryAttempts:     jsii.Number(f.OnFailure.Retries),
+		MaximumEventAgeInSeconds: jsii.Number(f.OnFailure.MaxAge.Seconds()),
 	}
-	if f.Events.DeadLetters {
+	if f.OnFailure.DeadLetters {
 		queue := p.addDeadLetterQueue(f.ID + "DeadLetters")
 		grantActions(function, queue.QueueArn(), "sqs:SendMessage")
 		props.DestinationConfig = &awslambda.CfnEventInvokeConfig_DestinationConfigProperty{
 			OnFailure: &awslambda.CfnEventInvokeConfig_OnFailureProperty{Destination: queue.QueueArn()},
 		}
-		p.deadLetters[f.Name] = queue
+		p.deadLetters[f.Name] = queue // addExecutionRule sends undelivered events to it, too
 	}
 	awslambda.NewCfnEventInvokeConfig(p.Construct, jsii.String(f.ID+"Events"), props)
 }
 
-// addExecutionRule creates the rule that calls the sweeper when a workflow ends. The rule matches all workflows of the account
-// and Region, as any may call the notifier: each execution that ends costs an invocation and one read of DynamoDB.
+// addExecutionRule creates the rule that invokes the sweeper when an execution of a workflow ends. The rule matches all
+// workflows of the account and Region, because any of them may call the notifier. So each execution that ends costs an
+// invocation and one read of DynamoDB. addFunctions must have created the sweeper and its dead-letter queue.
 func (p *Pipeline) addExecutionRule() {
 	sweeper := p.functions["sweeper"]
 	awsevents.NewRule(p.Construct, jsii.String("ExecutionRule"), &awsevents.RuleProps{
@@ -75,7 +79,7 @@ func (p *Pipeline) addExecutionRule() {
 	})
 }
 
-// addDeadLetterQueue creates a queue for events that could not be delivered.
+// addDeadLetterQueue creates a queue for events that could not be delivered, or that their function could not handle.
 func (p *Pipeline) addDeadLetterQueue(id string) awssqs.Queue {
 	return awssqs.NewQueue(p.Construct, jsii.String(id), &awssqs.QueueProps{
 		Encryption:      awssqs.QueueEncryption_SQS_MANAGED,

@@ -16,8 +16,8 @@ import (
 	"github.com/herald-progress/herald/lib/dynamo"
 )
 
-// addFunctions creates the functions of the table in lambdas, with their routes, schedules and permissions. The functions of
-// csv_import are only created with that workflow.
+// addFunctions creates the functions that the table in package lambdas lists, with their routes, schedules and permissions. It
+// creates the functions of csv_import only if the stack has that workflow.
 func (p *Pipeline) addFunctions() {
 	p.functions = map[string]awslambda.Function{}
 	for _, f := range lambdas.Functions() {
@@ -35,8 +35,8 @@ func (p *Pipeline) addFunctions() {
 		if f.Schedule.Interval > 0 {
 			p.addSchedule(f, function)
 		}
-		if f.Events != (lambdas.Events{}) {
-			p.addEvents(f, function)
+		if f.OnFailure != (lambdas.FailureHandling{}) {
+			p.addFailureHandling(f, function)
 		}
 		p.functions[f.Name] = function
 	}
@@ -97,8 +97,8 @@ func (p *Pipeline) addLogGroup(id, name string) awslogs.LogGroup {
 // takesUploads reports whether browsers may upload.
 func (p *Pipeline) takesUploads() bool { return len(p.props.UploadOrigins) > 0 }
 
-// environment returns the values of variables that have one. The bucket is optional for a function that needs it for uploads
-// from browsers only.
+// environment returns the named environment variables with their values. It leaves out the variables that have no value in this
+// stack, and the bucket if it is optional and browsers may not upload.
 func (p *Pipeline) environment(required, optional []string) map[string]string {
 	values := p.props.variables()
 	values[lambdas.EnvConnectionsTable] = *p.ConnectionsTable.TableName()
@@ -122,15 +122,16 @@ func (p *Pipeline) PublishEnvironment() map[string]string {
 	return p.environment(lambdas.PublishVariables(), nil)
 }
 
-// GrantPublish lets grantee publish all kinds of messages in its own process, as the notifier does: progress, notes, ends of
-// jobs that name an execution, and messages to one connection. A worker that only reports progress needs GrantReport.
+// GrantPublish lets grantee publish all kinds of messages in its own process, as the notifier does: progress, notes, messages to
+// one connection, and the terminal state of a job whose updates name an execution. A worker that only reports progress needs
+// only GrantReport.
 func (p *Pipeline) GrantPublish(grantee awsiam.IGrantable) { p.grant(grantee, lambdas.PublishGrants()) }
 
 // GrantReport lets grantee report the progress of jobs in its own process: store their states, find the user's connections,
 // post to them, and remove those that are gone.
 func (p *Pipeline) GrantReport(grantee awsiam.IGrantable) { p.grant(grantee, lambdas.ReportGrants()) }
 
-// grant allows grantee the actions of all grants. It leaves out those on a resource that the stack does not have.
+// grant allows grantee the actions of all grants. It leaves out a grant on a resource that the stack does not have.
 func (p *Pipeline) grant(grantee awsiam.IGrantable, grants []lambdas.Grant) {
 	resources := p.resourceARNs()
 	for _, g := range grants {

@@ -11,7 +11,7 @@ import (
 	"github.com/aws/jsii-runtime-go"
 )
 
-// mockTemplateKey is the key of the templates of the ping route, and the status code that selects its response.
+// mockTemplateKey is the key of the ping route's templates. It is also the status code that selects the route's response.
 const mockTemplateKey = "200"
 
 // pongTemplate answers a ping in Velocity, with the request's time as RFC 3339 in UTC with milliseconds. The sources
@@ -103,7 +103,7 @@ func (p *Pipeline) connectionsARN(method string) *string {
 	})
 }
 
-// cfnResource returns the CloudFormation resource of construct.
+// cfnResource returns the CloudFormation resource that construct creates.
 func cfnResource[T any](construct constructs.IConstruct) T {
 	return construct.Node().DefaultChild().(T) //nolint:forcetypeassert // The CDK's own construct decides the type.
 }

@@ -95,7 +95,7 @@ func TestStage(t *testing.T) {
 		t.Errorf("stage (-want +got):\n%s", diff)
 	}
 	notifier := rolePermissions(template)["HeraldNotifierRole"]
-	if live := strings.Replace(post, "/prod/", "/live/", 1); !strings.Contains(strings.Join(notifier, "\n"), live) {
+	if live := strings.Replace(postPermission, "/prod/", "/live/", 1); !strings.Contains(strings.Join(notifier, "\n"), live) {
 		t.Errorf("the notifier may not post to the stage: %v", notifier)
 	}
 }

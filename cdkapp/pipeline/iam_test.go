@@ -44,17 +44,17 @@ func permissionLines(statement any) []string {
 
 // The permissions and the resources that several roles share, in the form of rolePermissions.
 const (
-	// A method and a path follow manageConnections.
-	manageConnections = "execute-api:ManageConnections arn:<AWS::Partition>:execute-api:<AWS::Region>:<AWS::AccountId>:<HeraldApi>/prod/"
-	post              = manageConnections + "POST/@connections/*"
-	closeConnection   = manageConnections + "DELETE/@connections/*"
-	describe          = "states:DescribeExecution arn:<AWS::Partition>:states:<AWS::Region>:<AWS::AccountId>:execution:*"
-	connectionsARN    = "<HeraldConnections.Arn>"
-	feedARN           = "<HeraldFeed.Arn>"
-	bucketARN         = "<HeraldUploads.Arn>"
+	// manageConnectionsPrefix precedes a method and a path of the stage.
+	manageConnectionsPrefix = "execute-api:ManageConnections arn:<AWS::Partition>:execute-api:<AWS::Region>:<AWS::AccountId>:<HeraldApi>/prod/"
+	postPermission          = manageConnectionsPrefix + "POST/@connections/*"
+	closePermission         = manageConnectionsPrefix + "DELETE/@connections/*"
+	describePermission      = "states:DescribeExecution arn:<AWS::Partition>:states:<AWS::Region>:<AWS::AccountId>:execution:*"
+	connectionsARN          = "<HeraldConnections.Arn>"
+	feedARN                 = "<HeraldFeed.Arn>"
+	bucketARN               = "<HeraldUploads.Arn>"
 )
 
-// basePermissions returns the permissions that each function has, together with more.
+// basePermissions returns the permissions that each function has and more, sorted. logs is the function's log group.
 func basePermissions(logs string, more ...string) []string {
 	out := append([]string{
 		"logs:CreateLogStream <" + logs + ".Arn>",
@@ -68,7 +68,7 @@ func basePermissions(logs string, more ...string) []string {
 
 // reporterPermissions returns basePermissions and the permissions to store the states of jobs and to post them.
 func reporterPermissions(logs string, more ...string) []string {
-	return basePermissions(logs, append(more, post, "dynamodb:Query "+connectionsARN+"/index/userIdIndex", "dynamodb:DeleteItem "+connectionsARN,
+	return basePermissions(logs, append(more, postPermission, "dynamodb:Query "+connectionsARN+"/index/userIdIndex", "dynamodb:DeleteItem "+connectionsARN,
 		"dynamodb:GetItem "+feedARN, "dynamodb:PutItem "+feedARN, "dynamodb:UpdateItem "+feedARN)...)
 }
 
@@ -77,16 +77,16 @@ func TestRolesHaveExactlyThesePermissions(t *testing.T) {
 		"HeraldConnectRole": basePermissions("HeraldConnectLogs", "secretsmanager:GetSecretValue "+secretARN,
 			"dynamodb:PutItem "+connectionsARN, "dynamodb:GetItem "+connectionsARN, "dynamodb:UpdateItem "+connectionsARN, "dynamodb:Query "+connectionsARN+"/index/userIdIndex"),
 		"HeraldDisconnectRole": basePermissions("HeraldDisconnectLogs", "dynamodb:DeleteItem "+connectionsARN),
-		"HeraldDefaultRole": basePermissions("HeraldDefaultLogs", post, closeConnection, "secretsmanager:GetSecretValue "+secretARN,
+		"HeraldDefaultRole": basePermissions("HeraldDefaultLogs", postPermission, closePermission, "secretsmanager:GetSecretValue "+secretARN,
 			"dynamodb:GetItem "+connectionsARN, "dynamodb:UpdateItem "+connectionsARN, "dynamodb:DeleteItem "+connectionsARN,
 			"dynamodb:Query "+connectionsARN+"/index/userIdIndex", "dynamodb:Query "+feedARN, "dynamodb:DeleteItem "+feedARN,
 			"dynamodb:GetItem "+feedARN, "dynamodb:PutItem "+feedARN, "dynamodb:UpdateItem "+feedARN,
 			"s3:PutObject "+bucketARN+"/uploads/*", "s3:GetObject "+bucketARN+"/uploads/*", "s3:AbortMultipartUpload "+bucketARN+"/uploads/*",
 			"s3:ListMultipartUploadParts "+bucketARN+"/uploads/*", "s3:ListBucket "+bucketARN),
 		"HeraldNotifierRole": reporterPermissions("HeraldNotifierLogs", "dynamodb:GetItem "+connectionsARN, "dynamodb:DeleteItem "+feedARN),
-		"HeraldReaperRole": basePermissions("HeraldReaperLogs", post, closeConnection,
+		"HeraldReaperRole": basePermissions("HeraldReaperLogs", postPermission, closePermission,
 			"dynamodb:Query "+connectionsARN+"/index/sessionExpiryIndex", "dynamodb:DeleteItem "+connectionsARN),
-		"HeraldSweeperRole": basePermissions("HeraldSweeperLogs", post, describe, "sqs:SendMessage <HeraldSweeperDeadLetters.Arn>",
+		"HeraldSweeperRole": basePermissions("HeraldSweeperLogs", postPermission, describePermission, "sqs:SendMessage <HeraldSweeperDeadLetters.Arn>",
 			"dynamodb:Query "+connectionsARN+"/index/userIdIndex", "dynamodb:DeleteItem "+connectionsARN,
 			"dynamodb:GetItem "+feedARN, "dynamodb:PutItem "+feedARN, "dynamodb:DeleteItem "+feedARN, "dynamodb:Query "+feedARN),
 		"HeraldCsvPlanRole": reporterPermissions("HeraldCsvPlanLogs",

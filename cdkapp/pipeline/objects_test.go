@@ -21,17 +21,17 @@ import (
 )
 
 // serveS3 answers a request to S3 and records the permissions that it needs.
-func (a *account) serveS3(w http.ResponseWriter, r *http.Request, body []byte) {
+func (aws *fakeAWS) serveS3(w http.ResponseWriter, r *http.Request, body []byte) {
 	for _, permission := range objectPermissions(r, body) {
-		a.record(permission)
+		aws.record(permission)
 	}
 	isRead := r.Method == http.MethodGet || r.Header.Get("X-Amz-Copy-Source") != ""
-	a.mu.Lock()
-	failParts, beforeNextRead := a.failParts, a.beforeNextRead
+	aws.mu.Lock()
+	failParts, beforeNextRead := aws.failParts, aws.beforeNextRead
 	if isRead {
-		a.beforeNextRead = nil
+		aws.beforeNextRead = nil
 	}
-	a.mu.Unlock()
+	aws.mu.Unlock()
 	query := r.URL.Query()
 	if failParts && query.Has("partNumber") {
 		w.WriteHeader(http.StatusForbidden) // The SDK does not retry this status.
@@ -43,9 +43,9 @@ func (a *account) serveS3(w http.ResponseWriter, r *http.Request, body []byte) {
 	query.Del("versionId") // The twin's object store has no versions.
 	r.URL.RawQuery = query.Encode()
 	answer := httptest.NewRecorder()
-	a.s3.ServeHTTP(answer, r)
+	aws.s3.ServeHTTP(answer, r)
 	if answer.Code == http.StatusNotFound && (r.Method == http.MethodGet || r.Method == http.MethodHead) {
-		a.record("s3:ListBucket " + bucketARN) // Without this permission S3 answers 403 instead of 404.
+		aws.record("s3:ListBucket " + bucketARN) // Without this permission S3 answers 403 instead of 404.
 	}
 	maps.Copy(w.Header(), answer.Header())
 	w.WriteHeader(answer.Code)
@@ -99,17 +99,18 @@ func objectPermission(action, key string) string {
 	return action + " " + bucketARN + "/" + prefix + "/*"
 }
 
-// upload stores a file of the user and returns its event. It does not go through the account, so that it records nothing.
-func (a *account) upload(t *testing.T, version, content string) csvimport.Event {
+// upload stores a file of the user and returns the event of the new object. It calls the object store directly, so that no
+// permission is recorded.
+func (aws *fakeAWS) upload(t *testing.T, version, content string) csvimport.Event {
 	t.Helper()
 	var e csvimport.Event
 	e.Bucket.Name = bucketName
-	e.Object.Key, e.Object.Size = csvimport.UploadKey(userID, "u-1", "a.csv"), int64(len(content))
+	e.Object.Key, e.Object.Size = csvimport.UploadKey(userID, "u-1", "aws.csv"), int64(len(content))
 	e.Object.VersionID, e.Object.Sequencer, e.Object.ETag = version, version, csvimport.ETag([]byte(content))
 	answer := httptest.NewRecorder()
 	r := httptest.NewRequestWithContext(t.Context(), http.MethodPut, "/"+bucketName+"/"+e.Object.Key, strings.NewReader(content))
 	r.Header.Set("Content-Length", strconv.Itoa(len(content)))
-	a.s3.ServeHTTP(answer, r)
+	aws.s3.ServeHTTP(answer, r)
 	if answer.Code != http.StatusOK {
 		t.Fatalf("upload: %d %s", answer.Code, answer.Body)
 	}
@@ -117,33 +118,34 @@ func (a *account) upload(t *testing.T, version, content string) csvimport.Event 
 	return e
 }
 
-// unrecorded calls do, whose requests are not those of the function under test.
-func (a *account) unrecorded(do func()) {
-	a.pause(true)
+// unrecorded calls do without recording the permissions for its requests, because they are not the requests of the function
+// under test.
+func (aws *fakeAWS) unrecorded(do func()) {
+	aws.pause(true)
 	do()
-	a.pause(false)
+	aws.pause(false)
 }
 
-func (a *account) pause(paused bool) {
-	a.mu.Lock()
-	defer a.mu.Unlock()
-	a.paused = paused
+func (aws *fakeAWS) pause(paused bool) {
+	aws.mu.Lock()
+	defer aws.mu.Unlock()
+	aws.paused = paused
 }
 
-// pushFromElsewhere makes another process push a state of the job while the function under test is in a phase. The next push of
-// the function must then wait until it is due, and record itself in the feed.
-func (a *account) pushFromElsewhere(t *testing.T, epoch, phase string, progress float64) {
+// pushFromElsewhere makes another process push a state of the job when the function under test next reads from S3. The function's
+// own next push is then early: it must wait until it is due, and be recorded in the feed.
+func (aws *fakeAWS) pushFromElsewhere(t *testing.T, epoch, phase string, progress float64) {
 	t.Helper()
-	a.mu.Lock()
-	defer a.mu.Unlock()
-	a.beforeNextRead = func() {
-		time.Sleep(message.MinPushInterval + 50*time.Millisecond) // This push is later than the function's last one.
+	aws.mu.Lock()
+	defer aws.mu.Unlock()
+	aws.beforeNextRead = func() {
+		time.Sleep(message.MinPushInterval + 50*time.Millisecond) // so that this push is later than the function's last one
 		n := &notify.Notifier{
-			Broadcaster: &broadcast.Broadcaster{Store: &connection.Memory{}}, Feed: a.feed,
-			Now: func() time.Time { return time.Now().Add(time.Minute) }, // So the function's next push is early, however slow it is.
+			Broadcaster: &broadcast.Broadcaster{Store: &connection.Memory{}}, Feed: aws.feed,
+			Now: func() time.Time { return time.Now().Add(time.Minute) }, // so that the function's next push is early even if it is slow
 		}
 		err := n.Publish(t.Context(), message.Request{UserID: userID, Epoch: normalizeEpoch(t, epoch), Message: message.UploadProgress{
-			UploadID: "u-1", FileName: "a.csv", Message: "m", Phase: phase, Progress: progress,
+			UploadID: "u-1", FileName: "aws.csv", Message: "m", Phase: phase, Progress: progress,
 		}})
 		if err != nil {
 			t.Error(err)
@@ -152,10 +154,10 @@ func (a *account) pushFromElsewhere(t *testing.T, epoch, phase string, progress 
 }
 
 // setFailParts sets whether the parts of multipart uploads fail.
-func (a *account) setFailParts(fail bool) {
-	a.mu.Lock()
-	defer a.mu.Unlock()
-	a.failParts = fail
+func (aws *fakeAWS) setFailParts(fail bool) {
+	aws.mu.Lock()
+	defer aws.mu.Unlock()
+	aws.failParts = fail
 }
 
 // normalizeEpoch returns the epoch in the form in which the feed stores it.
@@ -168,7 +170,7 @@ func normalizeEpoch(t *testing.T, epoch string) string {
 	return out
 }
 
-// manyRows is a number of rows of partsList over 5 MiB. The functions store so many bytes as a multipart upload.
+// manyRows rows of partsList are over 5 MiB: enough that the functions store them by a multipart upload.
 const manyRows = 60_000
 
 // partsList returns a file with rows that are accepted and rows that are rejected, each of over 100 bytes.
@@ -178,16 +180,17 @@ func partsList(accepted, rejected int) string {
 		strings.Repeat("3001,Red,none,"+note+"\n", rejected)
 }
 
-// executionIn returns the epoch and the ARN of an execution that starts after the given delay.
+// executionIn returns the epoch and the ARN of an execution that starts after the given delay. The later of two executions has
+// the newer epoch.
 func executionIn(delay time.Duration) (epoch, arn string) {
 	start := time.Now().UTC().Truncate(time.Millisecond).Add(delay)
 	return start.Format("2006-01-02T15:04:05.000Z"), execution + "-" + start.Format("150405.000")
 }
 
 // runPlan runs the plan step of an import.
-func runPlan(t *testing.T, a *account, e csvimport.Event, epoch, arn string) csvimport.PlanOutput {
+func runPlan(t *testing.T, aws *fakeAWS, e csvimport.Event, epoch, arn string) csvimport.PlanOutput {
 	t.Helper()
-	out, err := startFunction(t, a, cloud.CSVPlan).Handle(t.Context(), csvimport.PlanInput{Epoch: epoch, Execution: arn, Detail: e})
+	out, err := startFunction(t, aws, cloud.CSVPlan).Handle(t.Context(), csvimport.PlanInput{Epoch: epoch, Execution: arn, Detail: e})
 	if err != nil {
 		t.Fatalf("plan: %v", err)
 	}
@@ -195,9 +198,9 @@ func runPlan(t *testing.T, a *account, e csvimport.Event, epoch, arn string) csv
 }
 
 // runChunks runs the chunk step for each range of a plan.
-func runChunks(t *testing.T, a *account, plan csvimport.PlanOutput, epoch, arn string) ([]csvimport.ChunkOutput, error) {
+func runChunks(t *testing.T, aws *fakeAWS, plan csvimport.PlanOutput, epoch, arn string) ([]csvimport.ChunkOutput, error) {
 	t.Helper()
-	h := startFunction(t, a, cloud.CSVChunk)
+	h := startFunction(t, aws, cloud.CSVChunk)
 	var out []csvimport.ChunkOutput
 	for _, r := range plan.Ranges {
 		c, err := h.Handle(t.Context(), csvimport.ChunkInput{Epoch: epoch, Execution: arn, File: plan.File, TotalRows: plan.TotalRows, Range: r})
@@ -210,73 +213,76 @@ func runChunks(t *testing.T, a *account, plan csvimport.PlanOutput, epoch, arn s
 	return out, nil
 }
 
-func useCSVPlan(t *testing.T, a *account) {
+// useCSVPlan plans an import twice, as a retry does, then by another execution, and then plans the import of a missing file.
+func useCSVPlan(t *testing.T, aws *fakeAWS) {
 	t.Helper()
-	a.connectBoth(t)
-	e := a.upload(t, "1", partsList(1000, 2))
+	aws.connectOpenAndGone(t)
+	e := aws.upload(t, "1", partsList(1000, 2))
 	epoch, arn := executionIn(0)
-	a.pushFromElsewhere(t, epoch, "read", 2)
-	runPlan(t, a, e, epoch, arn)
-	runPlan(t, a, e, epoch, arn)
-	if again := runPlan(t, a, e, epoch, arn+"-again"); !again.Repeated {
+	aws.pushFromElsewhere(t, epoch, "read", 2)
+	runPlan(t, aws, e, epoch, arn)
+	runPlan(t, aws, e, epoch, arn)
+	if again := runPlan(t, aws, e, epoch, arn+"-again"); !again.Repeated {
 		t.Error("another execution plans the same import, want Repeated")
 	}
 	missing := e
 	missing.Object.Key, missing.Object.VersionID = csvimport.UploadKey(userID, "u-2", "gone.csv"), "7"
-	if _, err := startFunction(t, a, cloud.CSVPlan).Handle(t.Context(), csvimport.PlanInput{Epoch: epoch, Execution: arn, Detail: missing}); err == nil {
+	if _, err := startFunction(t, aws, cloud.CSVPlan).Handle(t.Context(), csvimport.PlanInput{Epoch: epoch, Execution: arn, Detail: missing}); err == nil {
 		t.Error("the plan of a missing file succeeds")
 	}
 }
 
-func useCSVChunk(t *testing.T, a *account) {
+// useCSVChunk imports the ranges of a file, then of one that was replaced meanwhile, and then lets S3 fail.
+func useCSVChunk(t *testing.T, aws *fakeAWS) {
 	t.Helper()
 	epoch, arn := executionIn(0)
 	var plan csvimport.PlanOutput
-	a.unrecorded(func() { plan = runPlan(t, a, a.upload(t, "1", partsList(manyRows, 2)), epoch, arn) })
-	a.connectBoth(t)
-	if _, err := runChunks(t, a, plan, epoch, arn); err != nil {
+	aws.unrecorded(func() { plan = runPlan(t, aws, aws.upload(t, "1", partsList(manyRows, 2)), epoch, arn) })
+	aws.connectOpenAndGone(t)
+	if _, err := runChunks(t, aws, plan, epoch, arn); err != nil {
 		t.Error(err)
 	}
-	a.unrecorded(func() { runPlan(t, a, a.upload(t, "2", partsList(manyRows, 3)), epoch, arn+"-newer") })
-	if _, err := runChunks(t, a, plan, epoch, arn); !errors.As(err, new(*csvimport.Superseded)) {
+	aws.unrecorded(func() { runPlan(t, aws, aws.upload(t, "2", partsList(manyRows, 3)), epoch, arn+"-newer") })
+	if _, err := runChunks(t, aws, plan, epoch, arn); !errors.As(err, new(*csvimport.Superseded)) {
 		t.Errorf("the chunk step of a replaced file returns %v, want Superseded", err)
 	}
-	a.unrecorded(func() { a.upload(t, "1", partsList(manyRows, 2)) })
+	aws.unrecorded(func() { aws.upload(t, "1", partsList(manyRows, 2)) })
 	newEpoch, _ := executionIn(time.Second) // The feed has no state of this epoch yet.
-	a.setFailParts(true)
-	if _, err := runChunks(t, a, plan, newEpoch, arn); err == nil {
+	aws.setFailParts(true)
+	if _, err := runChunks(t, aws, plan, newEpoch, arn); err == nil {
 		t.Error("the chunk step succeeds although its upload fails")
 	}
 }
 
-func useCSVFinish(t *testing.T, a *account) {
+// useCSVFinish finishes the imports of three versions of a file, each twice, as a retry does.
+func useCSVFinish(t *testing.T, aws *fakeAWS) {
 	t.Helper()
-	for i, version := range []string{"1", "2", "3"} { // The second replaces the first. The third fails.
+	for i, version := range []string{"1", "2", "3"} { // the second replaces the first; storing the results of the third fails
 		epoch, arn := executionIn(time.Duration(i) * time.Second)
 		in := csvimport.FinishInput{Epoch: epoch, Execution: arn}
-		a.unrecorded(func() {
-			plan := runPlan(t, a, a.upload(t, version, partsList(10, manyRows)), epoch, arn)
-			chunks, err := runChunks(t, a, plan, epoch, arn)
+		aws.unrecorded(func() {
+			plan := runPlan(t, aws, aws.upload(t, version, partsList(10, manyRows)), epoch, arn)
+			chunks, err := runChunks(t, aws, plan, epoch, arn)
 			if err != nil {
 				t.Error(err)
 			}
 			in.File, in.TotalRows, in.Chunks = plan.File, plan.TotalRows, chunks
 		})
 		if i == 0 {
-			a.connectBoth(t)
+			aws.connectOpenAndGone(t)
 		}
 		if i == 1 {
-			a.pushFromElsewhere(t, epoch, "finish", 96)
+			aws.pushFromElsewhere(t, epoch, "finish", 96)
 		}
 		wantFailure := version == "3"
-		a.setFailParts(wantFailure)
-		_, err := startFunction(t, a, cloud.CSVFinish).Handle(t.Context(), in)
+		aws.setFailParts(wantFailure)
+		_, err := startFunction(t, aws, cloud.CSVFinish).Handle(t.Context(), in)
 		if (err != nil) != wantFailure {
 			t.Errorf("finish of version %s: %v", version, err)
 		}
-		a.setFailParts(false)
+		aws.setFailParts(false)
 		in.File.ETag = "the ETag of a replaced file"
-		if _, err = startFunction(t, a, cloud.CSVFinish).Handle(t.Context(), in); (err != nil) != wantFailure {
+		if _, err = startFunction(t, aws, cloud.CSVFinish).Handle(t.Context(), in); (err != nil) != wantFailure {
 			t.Errorf("finish of version %s, again: %v", version, err)
 		}
 	}

@@ -9,7 +9,7 @@ import (
 	"strings"
 )
 
-// reader takes typed values out of a context.
+// reader reads typed values from a CDK context. A value of another type is a broken rule of its checker.
 type reader struct {
 	checker
 
@@ -21,26 +21,26 @@ func (r *reader) store(s setting, all *Settings) {
 	switch field := s.field(all).(type) {
 	case *string:
 		fallback, _ := s.fallback.(string)
-		*field = r.text(s.key, fallback)
+		*field = r.stringValue(s.key, fallback)
 	case *[]string:
-		*field = r.list(s.key)
+		*field = r.stringList(s.key)
 	case *float64:
 		fallback, _ := s.fallback.(float64)
-		*field = r.number(s.key, fallback)
+		*field = r.floatValue(s.key, fallback)
 	case *int:
 		fallback, _ := s.fallback.(int)
-		*field = r.whole(s.key, fallback)
+		*field = r.intValue(s.key, fallback)
 	case **int:
 		fallback, _ := s.fallback.(int)
-		*field = r.unless(s.key, fallback)
+		*field = r.intOrNil(s.key, fallback)
 	case *bool:
-		*field = r.flag(s.key, false)
+		*field = r.boolValue(s.key, false)
 	case inverted:
-		*field.flag = !r.flag(s.key, true)
+		*field.flag = !r.boolValue(s.key, true)
 	}
 }
 
-// value returns what key holds, and false when that is nothing or empty text.
+// value returns the value of a key, without spaces around text. It returns false if there is no value or only empty text.
 func (r *reader) value(key string) (any, bool) {
 	value, ok := r.context[key]
 	if text, isText := value.(string); isText {
@@ -50,7 +50,7 @@ func (r *reader) value(key string) (any, bool) {
 	return value, ok && value != nil
 }
 
-func (r *reader) text(key, fallback string) string {
+func (r *reader) stringValue(key, fallback string) string {
 	value, ok := r.value(key)
 	if !ok {
 		return fallback
@@ -63,7 +63,7 @@ func (r *reader) text(key, fallback string) string {
 	return text
 }
 
-func (r *reader) list(key string) []string {
+func (r *reader) stringList(key string) []string {
 	value, ok := r.value(key)
 	if !ok {
 		return nil
@@ -89,7 +89,7 @@ func (r *reader) list(key string) []string {
 	return slices.DeleteFunc(parts, func(part string) bool { return part == "" })
 }
 
-func (r *reader) number(key string, fallback float64) float64 {
+func (r *reader) floatValue(key string, fallback float64) float64 {
 	value, ok := r.value(key)
 	if !ok {
 		return fallback
@@ -106,8 +106,8 @@ func (r *reader) number(key string, fallback float64) float64 {
 	return fallback
 }
 
-func (r *reader) whole(key string, fallback int) int {
-	number := r.number(key, float64(fallback))
+func (r *reader) intValue(key string, fallback int) int {
+	number := r.floatValue(key, float64(fallback))
 	if number != math.Trunc(number) || math.Abs(number) > math.MaxInt32 {
 		r.addf("%s: %v is not a whole number", key, number)
 		return fallback
@@ -115,16 +115,16 @@ func (r *reader) whole(key string, fallback int) int {
 	return int(number)
 }
 
-// unless returns the whole number that key holds, nil if that is the default.
-func (r *reader) unless(key string, fallback int) *int {
-	number := r.whole(key, fallback)
+// intOrNil returns the whole number of a key, or nil if it is the default.
+func (r *reader) intOrNil(key string, fallback int) *int {
+	number := r.intValue(key, fallback)
 	if number == fallback {
 		return nil
 	}
 	return &number
 }
 
-func (r *reader) flag(key string, fallback bool) bool {
+func (r *reader) boolValue(key string, fallback bool) bool {
 	value, ok := r.value(key)
 	if !ok {
 		return fallback
@@ -139,9 +139,10 @@ func (r *reader) flag(key string, fallback bool) bool {
 	return fallback
 }
 
-// plainKey matches keys that can only be meant as settings: the CDK's own hold a colon, a slash or a hyphen.
+// plainKey matches keys that can only be meant as settings: each key of the CDK contains a colon, a slash or a hyphen.
 var plainKey = regexp.MustCompile(`^[A-Za-z]+$`)
 
+// refuseUnknown adds an error for each key that looks like a setting and is none.
 func (r *reader) refuseUnknown() {
 	all := settings()
 	known := make([]string, len(all))

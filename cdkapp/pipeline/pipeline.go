@@ -33,9 +33,9 @@ type Pipeline struct {
 	FeedTable awsdynamodb.Table
 	// Bucket receives uploads under uploads/ and reports new objects to EventBridge.
 	Bucket awss3.Bucket
-	// Connect serves $connect. With a customer-managed key on the HS256 secret, grant its Role kms:Decrypt.
+	// Connect serves $connect. If a customer-managed key encrypts the HS256 secret, grant the function's Role kms:Decrypt.
 	Connect awslambda.Function
-	// Default serves $default. It verifies tokens too: grant its Role what you grant Connect's.
+	// Default serves $default. It verifies tokens, too, so grant its Role what you grant the Role of Connect.
 	Default awslambda.Function
 	// Notifier is the function that workflows call as a task.
 	Notifier awslambda.Function
@@ -43,14 +43,16 @@ type Pipeline struct {
 	CSVImport awsstepfunctions.StateMachine
 
 	props Props
-	// functions and deadLetters, the dead-letter queues, are by the name of the function. workflows are by their name.
+	// functions has each function, and deadLetters the dead-letter queue of each function that has one. The keys are the names
+	// of the functions.
 	functions   map[string]awslambda.Function
 	deadLetters map[string]awssqs.Queue
-	workflows   map[string]awsstepfunctions.StateMachine
+	// workflows has the state machine of each workflow. The keys are the names of the workflows.
+	workflows map[string]awsstepfunctions.StateMachine
 }
 
-// New creates a Pipeline in scope with the given id. Its error names each invalid setting, or the workflow
-// whose definition cannot be filled.
+// New creates a Pipeline in scope with the given id. Its error names each invalid setting, or the workflow whose definition
+// has a placeholder without a value.
 func New(scope constructs.Construct, id string, props Props) (*Pipeline, error) {
 	props = props.withDefaults()
 	if err := props.validate(); err != nil {

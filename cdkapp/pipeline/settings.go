@@ -16,7 +16,7 @@ const (
 	DefaultTableName        = "websocket_connections"
 	DefaultFeedTableName    = "websocket_feed"
 	DefaultStageName        = "prod"
-	DefaultThrottleRate     = 1000.0 // requests per second: a tenth of the account's 10,000, which callbacks share
+	DefaultThrottleRate     = 1000.0 // requests per second: a tenth of the account's quota, which posts to connections use, too
 	DefaultThrottleBurst    = 500
 	DefaultLogRetentionDays = 30
 )
@@ -76,19 +76,21 @@ type Props struct {
 // setting is one key of the CDK context.
 type setting struct {
 	key string
-	// field returns where the value is stored: a pointer to a string, a list of strings, a number, a pointer to a number that is
-	// nil for the default, or a flag, which may be inverted. The default of a flag that is not inverted is false, and true of one
-	// that is.
+	// field returns a pointer to the field that stores the value: *string, *[]string, *float64, *int, **int or *bool. A **int is
+	// for a number whose field is nil if the context does not set it. For a flag with the opposite meaning it returns inverted.
 	field func(*Settings) any
-	// fallback is the default of a string or number. Nil is the zero value.
+	// fallback is the default of a string or a number. Nil means the zero value. The default of a *bool is false, and the default
+	// of an inverted flag is true.
 	fallback any
-	// check adds the rules that the value breaks. Nil means that there is none, or that another setting checks it.
+	// check adds the rules that the value breaks to c. Nil means that there are no rules, or that the check of another setting
+	// applies them.
 	check func(c *checker, s setting, all *Settings)
-	// variable is the environment variable of functions that gets the value, or empty. It is not set for an empty value.
+	// variable is the name of the environment variable in which functions receive the value. Empty means that they do not receive
+	// it. A function gets no variable for an empty value.
 	variable string
 }
 
-// inverted is a flag whose setting says the opposite.
+// inverted is a flag that is true if the setting is false: csvImport, for instance, sets WithoutCSVImport.
 type inverted struct{ flag *bool }
 
 // settings returns all settings. cdk.json lists them with their defaults. Those of Auth stand in auth.go.
@@ -151,7 +153,7 @@ func settings() []setting {
 		},
 		{
 			key: "maxPostsPerMinute", field: func(s *Settings) any { return &s.Props.MaxPostsPerMinute }, fallback: session.DefaultMaxPosts,
-			variable: lambdas.EnvMaxPosts, // maxConnections checks both
+			variable: lambdas.EnvMaxPosts, // the check of maxConnections applies the rules of both limits
 		},
 		{
 			key: "logRetentionDays", field: func(s *Settings) any { return &s.Props.LogRetentionDays }, fallback: DefaultLogRetentionDays,
@@ -162,9 +164,11 @@ func settings() []setting {
 	})
 }
 
-// ParseSettings returns the settings in a CDK context: cdk.json's "context", with -c key=value on top. Lists are JSON
-// arrays or comma-separated text; numbers and booleans may be text; empty text counts as absent. It returns every
-// broken rule, joined, each naming its key; an unknown key of letters only is one, other keys belong to the CDK.
+// ParseSettings returns the settings in a CDK context: "context" in cdk.json, overridden by -c key=value. A list is a JSON array
+// or comma-separated text. A number or a boolean may be text. Empty text counts as absent.
+//
+// The error has one line for each broken rule, which names the key. An unknown key is an error if it consists of letters only:
+// other keys belong to the CDK.
 func ParseSettings(context map[string]any) (Settings, error) {
 	r := reader{context: context}
 	var parsed Settings
@@ -179,12 +183,13 @@ func ParseSettings(context map[string]any) (Settings, error) {
 	return parsed, nil
 }
 
-// withDefaults returns props with the default in each text or number that is empty or zero.
+// withDefaults returns props in which each empty text and each number that is 0 is replaced by its default.
 func (props Props) withDefaults() Props {
 	all := Settings{Props: props}
 	for _, s := range settings() {
 		field := reflect.ValueOf(s.field(&all))
-		if s.fallback == nil || field.Elem().Kind() == reflect.Pointer || !field.Elem().IsZero() {
+		hasDefault := s.fallback != nil && field.Elem().Kind() != reflect.Pointer // a nil pointer already means the default
+		if !hasDefault || !field.Elem().IsZero() {
 			continue
 		}
 		field.Elem().Set(reflect.ValueOf(s.fallback))
@@ -195,23 +200,24 @@ func (props Props) withDefaults() Props {
 // validate returns every broken rule, joined. Settings are named by their context key.
 func (props Props) validate() error {
 	var c checker
-	c.checkAll(&Settings{StackName: DefaultStackName, Props: props})
+	c.checkAll(&Settings{StackName: DefaultStackName, Props: props}) // props has no stack name, so use one that passes its check
 	return c.err()
 }
 
-// variables returns the environment variables of functions that settings give.
+// variables returns the environment variables whose values come from settings.
 func (props Props) variables() map[string]string {
 	all, variables := Settings{Props: props}, map[string]string{}
 	for _, s := range settings() {
 		if s.variable != "" {
-			variables[s.variable] = s.text(&all)
+			variables[s.variable] = s.stringValue(&all)
 		}
 	}
 	return variables
 }
 
-// text returns the value in the form that functions read: lists with commas, and a number that is nil as empty text.
-func (s setting) text(all *Settings) string {
+// stringValue returns the value as functions read it from the environment: a list is comma-separated, and a number that is nil is
+// empty text.
+func (s setting) stringValue(all *Settings) string {
 	switch field := s.field(all).(type) {
 	case *string:
 		return *field

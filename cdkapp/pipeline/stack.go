@@ -10,8 +10,8 @@ import (
 )
 
 // NewStack returns a stack in scope with one Pipeline and these outputs: WebSocketUrl, ManagementEndpoint,
-// NotifierFunctionName, NotifierFunctionArn, ConnectionsTableName, FeedTableName, UploadsBucketName and, for each
-// workflow, its name in the form CsvImport and StateMachineArn. Its errors are those of New.
+// NotifierFunctionName, NotifierFunctionArn, ConnectionsTableName, FeedTableName, UploadsBucketName, and one for the state
+// machine of each workflow, such as CsvImportStateMachineArn. Its errors are those of New.
 func NewStack(scope constructs.Construct, settings Settings) (awscdk.Stack, error) {
 	stack := awscdk.NewStack(scope, jsii.String(settings.StackName), &awscdk.StackProps{
 		Description:        jsii.String("Herald: progress of workflows to signed-in browsers"),

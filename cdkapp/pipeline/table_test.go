@@ -8,7 +8,8 @@ import (
 	"github.com/herald-progress/herald/lambdas"
 )
 
-// TestEachFieldHasASetting: the app can set every field of Settings, but for the folder of the functions.
+// TestEachFieldHasASetting checks that exactly one setting sets each field of Settings. The only exception is FunctionsDir, which
+// the app sets itself.
 func TestEachFieldHasASetting(t *testing.T) {
 	var all Settings
 	set := map[any]int{}
@@ -34,9 +35,10 @@ func TestEachFieldHasASetting(t *testing.T) {
 	check("Settings", reflect.ValueOf(&all).Elem())
 }
 
-// TestEachVariableComesFromASettingOrTheStack: and no setting gives a variable that no function reads.
+// TestEachVariableComesFromASettingOrTheStack checks that each variable that a function reads has a value, and that a function
+// reads each variable that a setting gives.
 func TestEachVariableComesFromASettingOrTheStack(t *testing.T) {
-	read := map[string]bool{}
+	read := map[string]bool{} // the names of the variables that functions read
 	for _, f := range lambdas.Functions() {
 		for _, name := range slices.Concat(f.Required, f.Optional) {
 			read[name] = true
@@ -48,7 +50,7 @@ func TestEachVariableComesFromASettingOrTheStack(t *testing.T) {
 		}
 		delete(read, name)
 	}
-	for _, name := range append(lambdas.PublishVariables(), lambdas.EnvUploadsBucket) {
+	for _, name := range append(lambdas.PublishVariables(), lambdas.EnvUploadsBucket) { // the stack gives these
 		delete(read, name)
 	}
 	for name := range read {

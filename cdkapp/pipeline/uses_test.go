@@ -1,5 +1,9 @@
 package pipeline_test
 
+// This file and objects_test.go have a use... function for each deployed function. It runs the function's handler in
+// each case in which the handler makes other calls of AWS, so that fakeAWS records every permission that the function needs.
+// TestRolesAllowTheFunctionsCalls in calls_test.go runs them, and compares the recorded permissions with those of the stack's roles.
+
 import (
 	"bytes"
 	"context"
@@ -21,16 +25,16 @@ import (
 )
 
 const (
-	sharedKey = "0123456789abcdef0123456789abcdef"
+	sharedKey = "0123456789abcdef0123456789abcdef" // the HS256 key in the fake Secrets Manager
 	userID    = "ann"
-	openID    = "open"
+	openID    = "open" // a connection whose posts succeed; see goneID
 	execution = "arn:aws:states:us-east-1:123456789012:execution:shop:one"
 )
 
 // connect stores a connection of the user with the given age. Its token expires after tokenLife.
-func (a *account) connect(t *testing.T, id string, age, tokenLife time.Duration) {
+func (aws *fakeAWS) connect(t *testing.T, id string, age, tokenLife time.Duration) {
 	t.Helper()
-	err := a.connections.Put(t.Context(), connection.Connection{
+	err := aws.connections.Put(t.Context(), connection.Connection{
 		ID: id, UserID: userID, ConnectedAt: time.Now().Add(-age), TokenExpiresAt: time.Now().Add(tokenLife),
 	})
 	if err != nil {
@@ -38,11 +42,11 @@ func (a *account) connect(t *testing.T, id string, age, tokenLife time.Duration)
 	}
 }
 
-// connectBoth stores two connections of the user: one that is open, and one whose browser is gone.
-func (a *account) connectBoth(t *testing.T) {
+// connectOpenAndGone stores two connections of the user: one that is open, and one whose posts are answered by 410.
+func (aws *fakeAWS) connectOpenAndGone(t *testing.T) {
 	t.Helper()
-	a.connect(t, openID, time.Minute, time.Hour)
-	a.connect(t, goneID, time.Minute, time.Hour)
+	aws.connect(t, openID, time.Minute, time.Hour)
+	aws.connect(t, goneID, time.Minute, time.Hour)
 }
 
 // token returns a valid token of the user.
@@ -56,7 +60,7 @@ func token(t *testing.T) string {
 	return signed
 }
 
-// send passes the event of a route to its handler, as from the given connection.
+// send calls the handler of a route with a request of the given connection, and checks that the response has status 200.
 func send(t *testing.T, handle func(context.Context, session.Request) (session.Response, error), r session.Request, id string) {
 	t.Helper()
 	r.RequestContext.ConnectionID = id
@@ -66,35 +70,37 @@ func send(t *testing.T, handle func(context.Context, session.Request) (session.R
 	}
 }
 
-func useConnect(t *testing.T, a *account) {
+func useConnect(t *testing.T, aws *fakeAWS) {
 	t.Helper()
 	request := session.Request{QueryStringParameters: map[string]string{"token": token(t)}}
-	// The user already has the maximum of connections. They have no rows and are five seconds old: at that age $connect looks up
-	// each of them, because the index may not show it yet.
+	// The user already has the maximum number of connections. $connect looks for their rows one by one, and finds none: the
+	// connections are five seconds old, and the index of a user's connections may not show rows of that age yet.
 	connectedAt := time.Now().Add(-5 * time.Second)
 	for n := range session.DefaultMaxConnections {
-		_, _, err := a.connections.Connect(t.Context(), userID, fmt.Sprint("c", n), 1, session.DefaultMaxPosts, connectedAt)
+		const cost = 1
+		_, _, err := aws.connections.Connect(t.Context(), userID, fmt.Sprint("c", n), cost, session.DefaultMaxPosts, connectedAt)
 		if err != nil {
 			t.Fatal(err)
 		}
 	}
-	send(t, startFunction(t, a, cloud.Connect).Handle, request, openID)
+	send(t, startFunction(t, aws, cloud.Connect).Handle, request, openID)
 }
 
-func useDisconnect(t *testing.T, a *account) {
+func useDisconnect(t *testing.T, aws *fakeAWS) {
 	t.Helper()
-	send(t, startFunction(t, a, cloud.Disconnect).Handle, session.Request{}, openID)
+	send(t, startFunction(t, aws, cloud.Disconnect).Handle, session.Request{}, openID)
 }
 
-func useDefault(t *testing.T, a *account) {
+// useDefault sends each action, one that does not exist, and messages of two connections that Herald must close.
+func useDefault(t *testing.T, aws *fakeAWS) {
 	t.Helper()
-	a.connectBoth(t)
-	a.connect(t, "ended", 3*time.Hour, -time.Minute)
+	aws.connectOpenAndGone(t)
+	aws.connect(t, "ended", 3*time.Hour, -time.Minute)
 	note := feed.Note{ID: "01JAAAAAAAAAAAAAAAAAAAAAAA", At: time.Now(), Data: message.Error{Code: "A", Message: "a"}}
-	if _, _, err := a.feed.Add(t.Context(), feed.User(userID), note); err != nil {
+	if _, _, err := aws.feed.Add(t.Context(), feed.User(userID), note); err != nil {
 		t.Fatal(err)
 	}
-	h := startFunction(t, a, cloud.Default)
+	h := startFunction(t, aws, cloud.Default)
 	for _, body := range []string{
 		`{"action":"sync"}`, `{"action":"refresh","token":"` + token(t) + `"}`, `{"action":"dismiss","id":"` + note.ID + `"}`, `{"action":"dance"}`,
 	} {
@@ -104,16 +110,16 @@ func useDefault(t *testing.T, a *account) {
 		send(t, h.Handle, session.Request{Body: `{"action":"sync"}`}, id)
 	}
 	for _, size := range []int64{1, message.MaxSinglePut + 1} {
-		useUploads(t, a, h, size)
+		useUploads(t, aws, h, size)
 	}
 }
 
 // useUploads opens an upload of a size, asks to complete it before and after its bytes are stored, and aborts another one.
-func useUploads(t *testing.T, a *account, h *session.Default, size int64) {
+func useUploads(t *testing.T, aws *fakeAWS, h *session.Default, size int64) {
 	t.Helper()
 	ask := func(fields string) (answer message.UploadURL) {
 		send(t, h.Handle, session.Request{Body: `{"request":"` + rand.Text() + `",` + fields + `}`}, openID)
-		frame, err := message.Parse(a.takePosted())
+		frame, err := message.Parse(aws.takePosted())
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -154,16 +160,18 @@ func useUploads(t *testing.T, a *account, h *session.Default, size int64) {
 	}
 }
 
-// progress returns a request to the notifier with a state of a job and with more fields.
+// progress returns a request to the notifier with a state of a job. more are further fields of the request, as JSON.
 func progress(more string) string {
 	return `{"userId":"` + userID + `",` + more + `,"message":{"type":"upload_progress",` +
-		`"data":{"uploadId":"u-1","fileName":"a.csv","progress":5,"message":"m"}}}`
+		`"data":{"uploadId":"u-1","fileName":"aws.csv","progress":5,"message":"m"}}}`
 }
 
-func useNotifier(t *testing.T, a *account) {
+// useNotifier sends a note, the same note again, a message to one connection, and states of a job: as a task, with a key, as a
+// part twice, and terminal.
+func useNotifier(t *testing.T, aws *fakeAWS) {
 	t.Helper()
-	a.connectBoth(t)
-	h := startFunction(t, a, cloud.Notifier)
+	aws.connectOpenAndGone(t)
+	h := startFunction(t, aws, cloud.Notifier)
 	note := `{"userId":"ann","key":"k","message":{"type":"error","data":{"code":"A","message":"a"}}}`
 	run := fmt.Sprintf(`"epoch":"2026-11-22T10:00:00Z","execution":%q`, execution)
 	for _, request := range []string{
@@ -178,28 +186,29 @@ func useNotifier(t *testing.T, a *account) {
 	}
 }
 
-func useReaper(t *testing.T, a *account) {
+func useReaper(t *testing.T, aws *fakeAWS) {
 	t.Helper()
-	a.connect(t, "ended", time.Hour, -time.Minute)
-	if err := startFunction(t, a, cloud.Reaper).Handle(t.Context(), json.RawMessage(`{}`)); err != nil {
+	aws.connect(t, "ended", time.Hour, -time.Minute)
+	if err := startFunction(t, aws, cloud.Reaper).Handle(t.Context(), json.RawMessage(`{}`)); err != nil {
 		t.Error(err)
 	}
 }
 
-func useSweeper(t *testing.T, a *account) {
+// useSweeper sends the event of an execution that has failed, and the event of the schedule. Each must end one of two jobs.
+func useSweeper(t *testing.T, aws *fakeAWS) {
 	t.Helper()
-	a.connectBoth(t)
-	lastUpdate := time.Now().Add(-10 * time.Minute) // Long enough ago for the sweeper to check the job.
+	aws.connectOpenAndGone(t)
+	lastUpdate := time.Now().Add(-10 * time.Minute) // long enough ago for the scheduled sweeper to check the job
 	for job, arn := range map[string]string{"u-1": execution, "u-2": execution + "-2"} {
-		_, _, err := a.feed.Apply(t.Context(), feed.User(userID), feed.Update{
-			State: message.UploadProgress{UploadID: job, FileName: "a.csv", Message: "m", Status: message.StatusRunning},
+		_, _, err := aws.feed.Apply(t.Context(), feed.User(userID), feed.Update{
+			State: message.UploadProgress{UploadID: job, FileName: "aws.csv", Message: "m", Status: message.StatusRunning},
 			Epoch: "2026-11-22T10:00:00.000Z#0000", Execution: arn, At: lastUpdate,
 		})
 		if err != nil {
 			t.Fatal(err)
 		}
 	}
-	h := startFunction(t, a, cloud.Sweeper)
+	h := startFunction(t, aws, cloud.Sweeper)
 	for _, event := range []string{
 		`{"detail-type":"Step Functions Execution Status Change","detail":{"executionArn":"` + execution + `","status":"FAILED","redriveCount":0}}`,
 		`{"detail-type":"Scheduled Event","detail":{}}`,
@@ -209,7 +218,7 @@ func useSweeper(t *testing.T, a *account) {
 		}
 	}
 	for _, job := range []string{"u-1", "u-2"} {
-		if row, err := a.feed.Job(t.Context(), feed.User(userID), job); err != nil || !row.State.Status.Terminal() {
+		if row, err := aws.feed.Job(t.Context(), feed.User(userID), job); err != nil || !row.State.Status.Terminal() {
 			t.Errorf("%s: the job is %+v, error %v, want it ended", job, row.State, err)
 		}
 	}

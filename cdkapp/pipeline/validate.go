@@ -55,16 +55,16 @@ type SettingError struct {
 // Error returns the text.
 func (e *SettingError) Error() string { return e.Text }
 
-// matches returns the check of a text.
+// matches returns a check that the text of a setting matches pattern. rule describes the pattern to the deployer.
 func matches(pattern *regexp.Regexp, rule string) func(*checker, setting, *Settings) {
-	return func(c *checker, s setting, all *Settings) { c.match(s.key, s.text(all), pattern, rule) }
+	return func(c *checker, s setting, all *Settings) { c.match(s.key, s.stringValue(all), pattern, rule) }
 }
 
-// between returns the check of a whole number.
-func between(least, most int, unit string) func(*checker, setting, *Settings) {
+// between returns a check that the whole number of a setting is in a range. unit ends the text of the error.
+func between(minimum, maximum int, unit string) func(*checker, setting, *Settings) {
 	return func(c *checker, s setting, all *Settings) {
-		if n, ok := s.field(all).(*int); ok && (*n < least || *n > most) {
-			c.addf("%s: %d is not from %d to %d %s", s.key, *n, least, most, unit)
+		if n, ok := s.field(all).(*int); ok && (*n < minimum || *n > maximum) {
+			c.addf("%s: %d is not from %d to %d %s", s.key, *n, minimum, maximum, unit)
 		}
 	}
 }
@@ -77,14 +77,14 @@ func checkOrigins(c *checker, s setting, all *Settings) {
 			continue
 		}
 		u, err := url.Parse(value)
-		if err != nil || (u.Scheme != "https" && u.Scheme != "http") || u.Host == "" ||
-			value != u.Scheme+"://"+u.Host || value != strings.ToLower(value) {
+		isHTTP := err == nil && (u.Scheme == "https" || u.Scheme == "http") && u.Host != ""
+		if !isHTTP || value != u.Scheme+"://"+u.Host || value != strings.ToLower(value) { // it has a path, for instance, or upper case
 			c.addf("%s: %q is not an origin such as https://app.example.com, in lower case and without a path", s.key, value)
 		}
 	}
 }
 
-// checkUserLimits checks the limits of one user together.
+// checkUserLimits checks maxConnections and maxPostsPerMinute, because the smallest valid value of one depends on the other.
 func checkUserLimits(c *checker, _ setting, all *Settings) {
 	limits := session.Limits{MaxConnections: all.Props.MaxConnections, MaxPosts: all.Props.MaxPostsPerMinute}
 	if err := limits.Validate(); err != nil {
@@ -92,7 +92,7 @@ func checkUserLimits(c *checker, _ setting, all *Settings) {
 	}
 }
 
-// checkRetention checks a number of days.
+// checkRetention checks that CloudWatch Logs accepts the number of days.
 func checkRetention(c *checker, s setting, all *Settings) {
 	days := all.Props.LogRetentionDays
 	if _, ok := retentions[days]; ok {
@@ -102,7 +102,7 @@ func checkRetention(c *checker, s setting, all *Settings) {
 	c.addf("%s: %d is not a number that CloudWatch Logs accepts: %s", s.key, days, strings.ReplaceAll(accepted, " ", ", "))
 }
 
-// checker collects broken rules. CDK tokens pass every rule, since their value is known only on deployment.
+// checker collects broken rules. A CDK token passes every rule, because its value is known only on deployment.
 type checker struct {
 	errs []error
 }
@@ -122,6 +122,7 @@ func (c *checker) addf(format string, args ...any) {
 
 func (c *checker) err() error { return errors.Join(c.errs...) }
 
+// require adds an error if there are no values. when says when the setting is required.
 func (c *checker) require(key string, values []string, when string) {
 	if len(values) == 0 {
 		c.addf("%s: required %s", key, when)
@@ -140,24 +141,25 @@ func (c *checker) matchAll(key string, values []string, pattern *regexp.Regexp, 
 	}
 }
 
+// unused adds an error if a setting is set that the auth mode does not use.
 func (c *checker) unused(mode, key string, values ...string) {
 	if strings.Join(values, "") != "" {
 		c.addf("%s: not used with authMode %s; leave it out", key, mode)
 	}
 }
 
-// https does not repeat a user or a query, which may hold a secret.
+// https checks that value is an https URL. The error does not repeat a URL with a user or a query, which may be a secret.
 func (c *checker) https(key, value string) {
 	if isToken(value) {
 		return
 	}
-	shown := strconv.Quote(value) + " is "
+	subject := strconv.Quote(value) + " is "
 	if strings.ContainsAny(value, "@?") {
-		shown = ""
+		subject = ""
 	}
 	u, err := url.Parse(value)
 	if err != nil || u.Scheme != "https" || u.Host == "" || u.User != nil || u.RawQuery != "" || u.Fragment != "" {
-		c.addf("%s: %snot an https URL without user, query and fragment", key, shown)
+		c.addf("%s: %snot an https URL without user, query and fragment", key, subject)
 	}
 }
 

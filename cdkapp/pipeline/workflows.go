@@ -17,7 +17,7 @@ import (
 	"github.com/herald-progress/herald/statemachines"
 )
 
-// addWorkflows creates the state machines of the workflows in statemachines, and what starts them.
+// addWorkflows creates the state machines of the workflows in package statemachines, and the rule that starts csv_import.
 func (p *Pipeline) addWorkflows() error {
 	p.workflows = map[string]awsstepfunctions.StateMachine{}
 	for _, name := range statemachines.Names() {
@@ -37,17 +37,18 @@ func (p *Pipeline) addWorkflows() error {
 	return nil
 }
 
-// addWorkflow creates the state machine of a workflow. It may invoke the functions that its definition names.
+// addWorkflow creates the state machine of a workflow. Its role may invoke the functions whose placeholders are in the
+// definition.
 func (p *Pipeline) addWorkflow(name string) (awsstepfunctions.StateMachine, error) {
 	id := constructID(name)
 	role := awsiam.NewRole(p.Construct, jsii.String(id+"Role"), &awsiam.RoleProps{
 		AssumedBy:   awsiam.NewServicePrincipal(jsii.String("states.amazonaws.com"), nil),
 		Description: jsii.String("Herald " + name),
 	})
-	named, substitutions := statemachines.Substitutions(name), map[string]*string{}
+	placeholders, substitutions := statemachines.Substitutions(name), map[string]*string{}
 	for _, f := range lambdas.Functions() {
 		function, deployed := p.functions[f.Name]
-		if deployed && slices.Contains(named, f.Substitution()) {
+		if deployed && slices.Contains(placeholders, f.Substitution()) {
 			substitutions[f.Substitution()] = function.FunctionArn()
 			grantActions(role, function.FunctionArn(), "lambda:InvokeFunction")
 		}
@@ -86,14 +87,14 @@ func constructID(workflow string) string {
 	return id.String()
 }
 
-// checkedDefinition returns the workflow's definition with its ${Name} placeholders, after a check that substitutions has
-// exactly these names.
+// checkedDefinition returns the workflow's definition with its ${Name} placeholders. It returns an error if substitutions does
+// not have exactly the names of these placeholders.
 func checkedDefinition(name string, substitutions map[string]*string) (string, error) {
-	same := make(map[string]string, len(substitutions))
+	unchanged := make(map[string]string, len(substitutions)) // Fill checks the names, and replaces each placeholder by itself
 	for key := range substitutions {
-		same[key] = "${" + key + "}"
+		unchanged[key] = "${" + key + "}"
 	}
-	definition, err := statemachines.Fill(name, same)
+	definition, err := statemachines.Fill(name, unchanged)
 	if err != nil {
 		return "", fmt.Errorf("fill definition: %w", err)
 	}

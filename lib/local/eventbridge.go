@@ -91,7 +91,7 @@ func (e *eventBridge) invokeWithRetries(f lambdas.Function, event map[string]any
 		if err = e.invoke(ctx, function, payload); err == nil {
 			return
 		}
-		if attempt == f.Events.Retries {
+		if attempt == f.OnFailure.Retries {
 			break
 		}
 		select {
