@@ -22,7 +22,7 @@ const (
 	// yet may have stored a message after the first sync.
 	SecondSync = 5 * time.Second
 	// Silence is the time without a frame of a running job after which a client syncs. It doubles up to MaxSilence while no
-	// frame comes, to limit the syncs for a job that died without an end.
+	// frame of the job comes, to limit the syncs for a job that died without a terminal state.
 	Silence    = 30 * time.Second
 	MaxSilence = 2 * time.Minute
 	// QuietSync is the time after its last sync when a client syncs in any case: frames may have been lost while no job
@@ -112,7 +112,7 @@ type Client struct {
 	token, expiredToken string
 	// syncCalled receives a value when Sync is called.
 	syncCalled chan struct{}
-	// random returns a number from 0 to 1, so that clients do not reconnect at the same time.
+	// random returns a random number from 0 to 1. With it, clients reconnect at different times.
 	random func() float64
 
 	mu      sync.Mutex
@@ -169,7 +169,7 @@ func (c *Client) run(ctx context.Context) error {
 		if isFinal(err) {
 			return err
 		}
-		if receivedFrame {
+		if receivedFrame { // the connection worked, so this is the first failure in a row
 			failures = 0
 		}
 		pause := c.backoff(failures)
@@ -200,7 +200,7 @@ func (c *Client) connect(ctx context.Context) (receivedFrame bool, err error) {
 		return false, err
 	}
 	c.setStatus(Status{State: Connected})
-	s := &session{client: c, view: &c.view, socket: socket, alarms: alarms{}, silence: map[string]silence{}}
+	s := &session{client: c, view: &c.view, socket: socket, timers: timers{}, silence: map[string]silence{}}
 	err = s.run(ctx)
 	return s.receivedFrame, err
 }

@@ -13,11 +13,11 @@ const (
 	maxShown = 1000
 	// maxSeen is the maximum number of note ids that a view stores, so that no note is shown twice.
 	maxSeen = 10_000
-	// recentSeen is the number of ids up to since that dropOldIDs leaves. Of these notes, a sync repeats at most the newest
-	// 200.
+	// recentSeen is how many of the ids up to notes.since dropOldIDs does not drop. Of these notes, a sync repeats at most the
+	// newest 200.
 	recentSeen = 1000
-	// minOverlap is the smallest number of repeated notes for which a sync contains their digest, so that the server leaves
-	// them out.
+	// minOverlap is the smallest number of repeated notes for which a sync contains their digest, so that the server does not
+	// repeat them.
 	minOverlap = 8
 )
 
@@ -28,9 +28,10 @@ type notes struct {
 	// sorted by id.
 	seen  []string
 	shown []message.Envelope
-	// since is the id of the newest note up to which syncs are complete; later notes may be missing. Empty means none.
+	// since is the id of the newest note up to which syncs are complete: notes with larger ids may be missing. Empty means that
+	// no sync is complete. It is the field "since" of the next sync.
 	since string
-	// welcomed is the smallest id with the time at which the server began to answer a sync without since.
+	// welcomed is the smallest id that a note can have which was sent when the server began to answer a sync with an empty since.
 	welcomed string
 	// skipped is set if a note was not stored, so that another sync must return it.
 	skipped bool
@@ -51,8 +52,8 @@ func (n *notes) add(e message.Envelope) bool {
 	return true
 }
 
-// remember stores an id and reports whether it is new. If there is no room for the id of a pushed note, the note is
-// skipped: since stays before it, so that a later sync returns it. The id of a replayed note is always stored, as since
+// remember stores an id and reports whether it is new. If there is no room for the id of a pushed note, the note is skipped: a
+// later sync returns it, because the note's id stays over n.since. The id of a replayed note is always stored, because n.since
 // moves past it.
 func (n *notes) remember(id string, replayed bool) bool {
 	at, known := slices.BinarySearch(n.seen, id)
@@ -71,9 +72,9 @@ func (n *notes) remember(id string, replayed bool) bool {
 	return true
 }
 
-// dropOldIDs drops the ids of notes that no sync sends again. A sync without since sends only the newest 50 notes.
+// dropOldIDs drops the ids of notes that no sync sends again. A sync with an empty since sends only the newest 50 notes.
 func (n *notes) dropOldIDs() {
-	complete := len(n.seen) // the number of ids up to since
+	complete := len(n.seen) // the number of ids up to n.since
 	if n.since != "" {
 		at, known := slices.BinarySearch(n.seen, n.since)
 		complete = at
@@ -96,7 +97,7 @@ func (n *notes) dismiss(id string) bool {
 	return shown
 }
 
-// welcome records the server's time when it began to answer. A sync without since is complete for notes before that time.
+// welcome records the time at which the server began to answer. A sync with an empty since is complete for notes before that time.
 func (n *notes) welcome(serverTime time.Time) {
 	if n.since == "" {
 		n.welcomed = firstID(serverTime)
@@ -131,8 +132,8 @@ func timeOf(id string) time.Time {
 	return time.UnixMilli(ms)
 }
 
-// overlap returns the digest of the shown notes that a sync with since would repeat: the newest [message.MaxOverlap] of the
-// [message.NoteOverlap] before since. It is empty if they are fewer than minOverlap.
+// overlap returns the digest of the shown notes that a sync with the given since would repeat: of the notes in the time
+// [message.NoteOverlap] before since, the newest [message.MaxOverlap]. It is empty if there are fewer than minOverlap.
 func (n *notes) overlap(since string) string {
 	if since == "" {
 		return ""

@@ -9,34 +9,38 @@ import (
 	"github.com/herald-progress/herald/lib/message"
 )
 
-// page is one sync request and its answer. A user's jobs may take several pages: each but the first starts at a cursor.
+// page is the current page of a sync: one request and its answer. A sync of a user with many jobs takes several pages. Each page
+// after the first starts at a cursor.
 type page struct {
-	// jobs and notes are the ids that came since the request; newestNote is the newest note of the answer.
+	// jobs and notes are the ids of the states and notes that came after the request. newestNote is the largest id in notes.
 	jobs, notes map[string]bool
 	newestNote  string
-	// since is the since of the page's request.
+	// since is the field "since" of the page's request.
 	since string
 	// moved says that a state of the page changed a job's position.
 	moved bool
 
-	// cursor is where the next page starts; empty means the first page.
+	// cursor is where the next page starts. Empty means that the next page is a first page.
 	cursor string
-	// firstSince is the since of the first page's request.
+	// firstSince is the field "since" of the request of the sync's first page.
 	firstSince string
-	// marked says that the server marks the states of its answers as replayed: other states are pushed, and do not count.
-	marked bool
+	// marksReplayed says that the server marks the states of its answers as replayed. Then states without the mark are pushed,
+	// and do not count as states of the page.
+	marksReplayed bool
 	// hadAllPages says that all pages of some sync have come. From then on a sync may be brief: it ends after a page whose
-	// states are all known, as the server sends newer states first. This order holds only within one read of the server's
-	// store, so not every sync is brief.
+	// states the view already has, because the server sends newer states first. This order holds only within one read of the
+	// server's store, so not every sync is brief.
 	hadAllPages, brief bool
 }
 
+// countState counts a state as one of the page, if it may be. moved says that the state changed its job's position.
 func (p *page) countState(e message.Envelope, moved bool) {
-	if e.Replayed && !p.marked {
-		p.marked = true
-		clear(p.jobs)
+	if e.Replayed && !p.marksReplayed {
+		p.marksReplayed = true
+		clear(p.jobs) // the states so far were pushed
 	}
-	if e.Seq > 0 && p.jobs != nil && e.Replayed == p.marked {
+	requested, stored := p.jobs != nil, e.Seq > 0
+	if requested && stored && e.Replayed == p.marksReplayed {
 		p.jobs[e.Job] = true
 		p.moved = p.moved || moved
 	}
@@ -55,8 +59,8 @@ type pageResult int
 const (
 	// incomplete means that frames of the page were lost: the client requests it again.
 	incomplete pageResult = iota
-	// next means that there is another page.
-	next
+	// nextPage means that there is another page.
+	nextPage
 	// postponed means that the server accepts the next request later.
 	postponed
 	// complete means that the sync is complete.
@@ -70,8 +74,8 @@ func (v *View) beginSync(brief bool) {
 	v.page.brief = brief && v.page.hadAllPages
 }
 
-// resetCursor makes the next request start at the first page. If the sync had more pages, since goes back to that of its first
-// page: the pages that did not come may have notes before the current since.
+// resetCursor makes the next request that of a first page. If the current sync has not had all its pages, notes.since goes back to
+// its value at the first page: the missing pages may have notes with smaller ids than the current value.
 func (v *View) resetCursor() {
 	v.mu.Lock()
 	defer v.mu.Unlock()
@@ -81,7 +85,7 @@ func (v *View) resetCursor() {
 	v.page.cursor = ""
 }
 
-// onFirstPage reports whether the next request starts at the first page.
+// onFirstPage reports whether the next request is that of a first page.
 func (v *View) onFirstPage() bool {
 	v.mu.Lock()
 	defer v.mu.Unlock()
@@ -107,8 +111,8 @@ type syncRequest struct {
 	Welcome *bool               `json:"welcome,omitempty"`
 }
 
-// request returns the sync message for the next page, as JSON, and starts to count the page's frames. The message requests
-// a welcome if welcome is true or there is no since yet.
+// request returns the sync message for the next page, as JSON, and starts to count the page's frames. The message asks for a
+// welcome if welcome is true or notes.since is empty.
 func (v *View) request(welcome bool) string {
 	v.mu.Lock()
 	defer v.mu.Unlock()
@@ -131,14 +135,14 @@ func (v *View) request(welcome bool) string {
 	return string(text)
 }
 
-// have returns the positions of as many jobs as a sync may name: running jobs first, newer before older ones.
+// have returns the field "have" of a sync: the positions of as many jobs as it may name, in the order of compareJobs.
 func (v *View) have() map[string]position {
 	jobs := slices.SortedFunc(maps.Keys(v.jobs), func(a, b string) int { return compareJobs(v.jobs[a], v.jobs[b]) })
-	have, size := map[string]position{}, len(`{}`)
+	have, size := map[string]position{}, len(`{}`) // size is that of the JSON in bytes
 	for _, id := range jobs {
 		at := v.jobs[id].at
 		if at.seq == 0 || len(id) > message.MaxID {
-			continue // the server ignores such an id
+			continue // no state of the job was stored, or the server ignores its id
 		}
 		entry, err := json.Marshal(map[string]position{id: at})
 		size += len(entry) - len(`{}`) + len(`,`)
@@ -151,14 +155,15 @@ func (v *View) have() map[string]position {
 	return have
 }
 
-// endPage handles the end of a page. If fewer frames came than the server counts, frames were lost: since goes back to that
-// of the request, as a late end of an earlier sync may have changed it, and the client requests the same page again.
+// endPage handles the end of a page. If fewer frames came than the server has counted, frames were lost: the client requests the
+// same page again. For that notes.since goes back to its value in the request, because the late end of an earlier sync may have
+// changed it.
 func (v *View) endPage(end message.Synced) pageResult {
 	v.mu.Lock()
 	defer v.mu.Unlock()
 	p := &v.page
 	if len(p.jobs) < end.Jobs || len(p.notes) < end.Notes {
-		if p.jobs != nil {
+		if requested := p.jobs != nil; requested {
 			v.notes.since = p.since
 		}
 		return incomplete
@@ -176,8 +181,8 @@ func (v *View) endPage(end message.Synced) pageResult {
 	return p.afterPage(validCursor(end.Cursor), end.RetryAfter > 0, moved)
 }
 
-// afterPage decides what follows a page that is not the last. postpone says that the server accepts the next request later, and
-// moved that the page had something new.
+// afterPage decides what follows a page that is not the last one. cursor is where the server continues, or empty. postpone says
+// that the server accepts the next request only later. moved says that the page had something new.
 func (p *page) afterPage(cursor string, postpone, moved bool) pageResult {
 	otherPage := cursor != "" && cursor != p.cursor
 	switch {
@@ -186,8 +191,8 @@ func (p *page) afterPage(cursor string, postpone, moved bool) pageResult {
 		return postponed
 	case moved || otherPage && !p.brief:
 		p.cursor = cursor
-		return next
-	case cursor != "" && p.brief:
+		return nextPage
+	case cursor != "" && p.brief: // the view already has the states of this page, so it has those of later pages, too
 		p.cursor = ""
 		return complete
 	default:
@@ -195,7 +200,7 @@ func (p *page) afterPage(cursor string, postpone, moved bool) pageResult {
 	}
 }
 
-// validCursor returns the cursor, or "" if it is too long for a sync.
+// validCursor returns the cursor, or "" if it is too long for the request of a sync.
 func validCursor(cursor string) string {
 	if text, err := json.Marshal(cursor); err != nil || len(text)-len(`""`) > message.MaxCursor {
 		return ""

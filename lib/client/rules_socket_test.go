@@ -10,6 +10,7 @@ import (
 	"github.com/herald-progress/herald/lib/message"
 )
 
+// newToken is Config.Token of the client in a case. It returns an error if the case has set an empty token.
 func (f *ruleFixture) newToken(context.Context) (string, error) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
@@ -19,6 +20,7 @@ func (f *ruleFixture) newToken(context.Context) (string, error) {
 	return f.token, nil
 }
 
+// dial is Config.Dial of the client in a case.
 func (f *ruleFixture) dial(_ context.Context, _, token string) (Socket, error) {
 	if !f.answered {
 		f.record("connects", token)
@@ -40,7 +42,7 @@ type ruleSocket struct {
 	once    sync.Once
 }
 
-// end ends the connection and reports whether it was open.
+// end ends the connection. It returns false if the connection has already ended.
 func (s *ruleSocket) end() bool {
 	open := false
 	s.once.Do(func() {
@@ -50,7 +52,7 @@ func (s *ruleSocket) end() bool {
 	return open
 }
 
-// post sends a frame to the client, if it is connected.
+// post sends a frame to the client, unless the connection has ended.
 func (s *ruleSocket) post(frame []byte) {
 	select {
 	case s.frames <- frame:

@@ -101,8 +101,9 @@ func TestClientRules(t *testing.T) {
 
 // ruleFixture is the environment of the client in a case: a gateway and an application.
 type ruleFixture struct {
-	t        *testing.T
-	start    time.Time
+	t     *testing.T
+	start time.Time
+	// answered means that the gateway answers each sync and ping by itself, and that the case does not list what the client sends.
 	answered bool
 	client   *Client
 
@@ -123,7 +124,7 @@ type ruleAction struct {
 
 func runRule(t *testing.T, c ruleCase) {
 	t.Helper()
-	time.Sleep(time.Until(time.Date(2026, 11, 22, 10, 0, 0, 0, time.UTC)))
+	time.Sleep(time.Until(time.Date(2026, 11, 22, 10, 0, 0, 0, time.UTC))) // virtual time; the start of each case
 	f := &ruleFixture{t: t, start: time.Now(), answered: c.Answered, token: "t1"}
 	f.client = New(Config{
 		URL: "wss://example.com/prod", Dial: f.dial, Token: f.newToken,
@@ -218,23 +219,26 @@ func (f *ruleFixture) step(s ruleStep) bool {
 	return true
 }
 
+// change changes the fixture while it holds the lock.
 func (f *ruleFixture) change(do func()) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	do()
 }
 
+// record records an action of the client, for the case to compare.
 func (f *ruleFixture) record(what string, v any) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	f.actions = append(f.actions, ruleAction{At: time.Since(f.start), What: what, JSON: v})
 }
 
+// expectNothing reports whether the case has compared all actions of the client so far.
 func (f *ruleFixture) expectNothing() bool {
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	for _, d := range f.actions {
-		f.t.Errorf("at %v the client also %s %v", d.At, d.What, d.JSON)
+	for _, action := range f.actions {
+		f.t.Errorf("at %v the client also %s %v", action.At, action.What, action.JSON)
 	}
 	return len(f.actions) == 0
 }
@@ -246,11 +250,12 @@ func (f *ruleFixture) takeFirst() (ruleAction, bool) {
 	if len(f.actions) == 0 {
 		return ruleAction{}, false
 	}
-	d := f.actions[0]
+	first := f.actions[0]
 	f.actions = f.actions[1:]
-	return d, true
+	return first, true
 }
 
+// expect removes the client's first action, and reports whether it is the given one at the time of the step.
 func (f *ruleFixture) expect(s ruleStep, what string, v any) bool {
 	f.t.Helper()
 	got, ok := f.takeFirst()
@@ -277,7 +282,7 @@ func (f *ruleFixture) expectSync(s ruleStep) bool {
 				f.compareHave(*s.Have, sent["have"])
 				delete(sent, "have")
 			}
-			delete(sent, "overlap") // optional
+			delete(sent, "overlap") // a client need not send it
 		}
 	}
 	f.mu.Unlock()

@@ -20,10 +20,10 @@ type session struct {
 	client *Client
 	view   *View
 	socket Socket
-	alarms alarms
-	// receivedFrame says that a frame was received; synced, that a sync is complete.
+	timers timers
+	// receivedFrame says that a frame was received. synced says that a sync is complete.
 	receivedFrame, synced bool
-	// silence holds the silence of each running job.
+	// silence has the silence of each running job, by its id.
 	silence map[string]silence
 
 	// end is the time at which the session ends, by this machine's clock.
@@ -31,16 +31,16 @@ type session struct {
 	// refreshToken is the last token that was sent to extend the session.
 	refreshToken string
 
-	// syncing says that a sync was sent and its page has not ended.
+	// syncing says that the request of a page was sent, and that its answer has not ended.
 	syncing bool
 	// serverPauseUntil is the time until which the server accepts no sync. retryPauseUntil is the end of the pause after a
 	// failed sync.
 	serverPauseUntil, retryPauseUntil time.Time
 	// failures counts the failed syncs in a row.
 	failures int
-	// brief says that the sync may end with a page whose states are all known.
+	// brief says that the sync may end after a page whose states the view already has.
 	brief bool
-	// noWelcome says that syncs request no welcome, because one has come.
+	// noWelcome says that syncs ask for no welcome, because one has come.
 	noWelcome bool
 	// legacySync says that the server does not support the newer fields of a sync.
 	legacySync bool
@@ -78,7 +78,7 @@ func (s *session) run(ctx context.Context) error {
 	return err
 }
 
-// read sends the frames to the channel, then the error that ended the connection.
+// read sends the frames to the channel, then the error that ended the connection. It closes the channel.
 func (s *session) read(ctx context.Context, frames chan<- received) {
 	defer close(frames)
 	for {
@@ -94,18 +94,18 @@ func (s *session) read(ctx context.Context, frames chan<- received) {
 	}
 }
 
-// serve handles frames and alarms until the connection ends.
+// serve handles frames and timers until the connection ends.
 func (s *session) serve(ctx context.Context, frames <-chan received) error {
 	now := time.Now()
 	s.view.resetCursor()
 	for _, e := range s.view.Jobs() {
 		s.resetSilence(e.Job, now)
 	}
-	s.alarms[pingDue] = now.Add(PingInterval)
-	s.alarms[firstSync] = now
-	s.alarms[secondSync] = now.Add(SecondSync)
+	s.timers[pingDue] = now.Add(PingInterval)
+	s.timers[firstSync] = now
+	s.timers[secondSync] = now.Add(SecondSync)
 	for {
-		if err := s.doDue(ctx, time.Now()); err != nil {
+		if err := s.runDueTimers(ctx, time.Now()); err != nil {
 			return err
 		}
 		if err := s.wait(ctx, frames); err != nil {
@@ -114,21 +114,21 @@ func (s *session) serve(ctx context.Context, frames <-chan received) error {
 	}
 }
 
-// wait waits for the next alarm, frame or call of [Client.Sync]. It handles the last two.
+// wait waits for the next timer, frame or call of [Client.Sync]. It handles the last two.
 func (s *session) wait(ctx context.Context, frames <-chan received) error {
-	timer := time.NewTimer(time.Until(s.nextAlarm()))
-	defer timer.Stop()
+	next := time.NewTimer(time.Until(s.nextTimer()))
+	defer next.Stop()
 	select {
 	case f := <-frames:
 		if f.err != nil {
 			return f.err
 		}
 		return s.handle(f)
-	case <-timer.C:
+	case <-next.C:
 		return nil
 	case <-s.client.syncCalled:
 		if s.client.syncWanted() {
-			s.alarms[requestedSync] = time.Now()
+			s.timers[requestedSync] = time.Now()
 		}
 		return nil
 	case <-ctx.Done():
@@ -139,13 +139,13 @@ func (s *session) wait(ctx context.Context, frames <-chan received) error {
 // handle applies a frame to the view, calls OnFrame if the frame is new, and handles control frames.
 func (s *session) handle(f received) error {
 	now := time.Now()
-	delete(s.alarms, pongTimeout) // any frame shows that the connection works
-	s.alarms[pingDue] = now.Add(PingInterval)
+	delete(s.timers, pongTimeout) // any frame shows that the connection works
+	s.timers[pingDue] = now.Add(PingInterval)
 	if s.view.apply(f.Envelope) && s.client.config.OnFrame != nil {
 		s.client.config.OnFrame(f.Envelope, f.raw)
 	}
 	if s.view.resetSkipped() {
-		s.alarms.setNoLaterThan(requestedSync, now.Add(syncPause))
+		s.timers.setNoLaterThan(requestedSync, now.Add(syncPause))
 	}
 	switch data := f.Data.(type) {
 	case message.Closing:
@@ -160,7 +160,7 @@ func (s *session) handle(f received) error {
 	case message.Synced:
 		s.handleSynced(now, data)
 	case message.Error:
-		if f.ID == "" {
+		if isAnswer := f.ID == ""; isAnswer { // an error with an id is a note
 			s.handleError(now, data.Code)
 		}
 	}
@@ -172,7 +172,7 @@ func (s *session) handle(f received) error {
 func (s *session) closingError(data message.Closing) error {
 	switch {
 	case data.Reconnect:
-	case data.Code == message.CloseTokenExpired:
+	case data.Code == message.CloseTokenExpired: // the client may reconnect with another token
 		s.client.expiredToken = s.client.token
 	default:
 		return &Closed{data}
@@ -180,32 +180,32 @@ func (s *session) closingError(data message.Closing) error {
 	return fmt.Errorf("%w: %s", errClosing, data.Code)
 }
 
-// setEnd sets the session's end, by this machine's clock, and the alarms for the refresh before it and the sync after it.
+// setEnd sets the session's end, by this machine's clock, and the timers for the refresh before it and the sync after it.
 func (s *session) setEnd(end, now time.Time) {
 	s.end = end
 	if end.After(now) {
-		s.alarms[afterEndSync] = end.Add(EndGrace)
+		s.timers[afterEndSync] = end.Add(EndGrace)
 	}
-	s.alarms[refreshDue] = end.Add(-min(RefreshLead, end.Sub(now)/2))
+	s.timers[refreshDue] = end.Add(-min(RefreshLead, end.Sub(now)/2)) // of a short session, after half of its time
 }
 
 // handleRefreshed handles the server's acceptance of the refresh token. If the session's end did not change, no further
 // refresh can extend it.
 func (s *session) handleRefreshed(end, now time.Time) {
 	s.client.token = s.refreshToken
-	if end.Before(s.end.Add(time.Second)) {
-		delete(s.alarms, refreshDue)
+	if end.Before(s.end.Add(time.Second)) { // not later: the two ends differ only by the delay of the frames
+		delete(s.timers, refreshDue)
 	} else {
 		s.setEnd(end, now)
 	}
 }
 
-// refresh sends a new token, if Config.Token returns one. It sets the alarm for another refresh after half of the remaining
+// refresh sends a new token, if Config.Token returns one. It sets the timer for another refresh after half of the remaining
 // time, as the answer may be lost.
 func (s *session) refresh(ctx context.Context, now time.Time) error {
-	delete(s.alarms, refreshDue)
+	delete(s.timers, refreshDue)
 	if left := s.end.Sub(now) / 2; left >= time.Second {
-		s.alarms[refreshDue] = now.Add(left)
+		s.timers[refreshDue] = now.Add(left)
 	}
 	tokenCtx, cancel := context.WithTimeout(ctx, AnswerTimeout)
 	defer cancel()
@@ -214,7 +214,7 @@ func (s *session) refresh(ctx context.Context, now time.Time) error {
 		s.client.config.Log.WarnContext(ctx, "no token to refresh with", "err", err)
 		return nil
 	}
-	if token == s.client.token {
+	if token == s.client.token { // it cannot extend the session
 		return nil
 	}
 	text, err := json.Marshal(map[string]string{"action": "refresh", "token": token})
@@ -228,9 +228,9 @@ func (s *session) refresh(ctx context.Context, now time.Time) error {
 	return nil
 }
 
-// ping sends a ping and sets the alarms for its pong and for the next ping.
+// ping sends a ping and sets the timers for its pong and for the next ping.
 func (s *session) ping(ctx context.Context, now time.Time) error {
-	s.alarms[pingDue], s.alarms[pongTimeout] = now.Add(PingInterval), now.Add(AnswerTimeout)
+	s.timers[pingDue], s.timers[pongTimeout] = now.Add(PingInterval), now.Add(AnswerTimeout)
 	return s.send(ctx, `{"action":"ping"}`)
 }
 

@@ -8,7 +8,7 @@ import (
 )
 
 const (
-	// syncPause is the pause after the first failed sync. It doubles up to MaxBackoff.
+	// syncPause is the pause after the first failed sync. It doubles with each further one, up to MaxBackoff.
 	syncPause = time.Second
 	// rateWindow is the pause before the next sync after the server's error RATE_LIMITED.
 	rateWindow = time.Minute
@@ -18,13 +18,15 @@ const (
 	codeInvalidMessage = "INVALID_MESSAGE"
 )
 
-// silence says since when a running job has sent no frame, and after how long of it the client syncs.
+// silence is the time without a frame of a running job.
 type silence struct {
+	// since is the time of the job's last frame, or of a later sync.
 	since time.Time
-	bound time.Duration
+	// limit is the duration of the silence after which the client syncs.
+	limit time.Duration
 }
 
-// resetSilence restarts the silence of a job, of which a frame came, or removes it if the job has ended.
+// resetSilence restarts the silence of a job after a frame of the job, or removes it if the job has ended.
 func (s *session) resetSilence(job string, now time.Time) {
 	e, _ := s.view.Job(job)
 	if state, ok := message.AsUploadProgress(e.Data); ok && !state.Status.Terminal() {
@@ -34,11 +36,11 @@ func (s *session) resetSilence(job string, now time.Time) {
 	}
 }
 
-// setSilentSync sets the alarm to the time at which the first running job is silent for too long.
+// setSilentSync sets the timer silentSync to the first time at which the silence of a running job reaches its limit.
 func (s *session) setSilentSync() {
-	delete(s.alarms, silentSync)
+	delete(s.timers, silentSync)
 	for _, job := range s.silence {
-		s.alarms.setNoLaterThan(silentSync, job.since.Add(job.bound))
+		s.timers.setNoLaterThan(silentSync, job.since.Add(job.limit))
 	}
 }
 
@@ -47,24 +49,24 @@ func (s *session) sync(ctx context.Context, now time.Time) error {
 	if s.view.onFirstPage() {
 		s.beginSync(now)
 	}
-	delete(s.alarms, retrySync)
+	delete(s.timers, retrySync)
 	s.syncing = true
-	s.alarms[syncTimeout] = now.Add(SyncTimeout)
-	s.alarms[quietSync] = now.Add(QuietSync)
+	s.timers[syncTimeout] = now.Add(SyncTimeout)
+	s.timers[quietSync] = now.Add(QuietSync)
 	return s.send(ctx, s.view.request(!s.noWelcome))
 }
 
-// beginSync begins a new sync, which serves all alarms that are due. After firstSync, quietSync and a call of Sync it
-// requests all pages; otherwise it may be brief.
+// beginSync begins a new sync. It deletes all timers that are due and start a sync, because this sync serves them all. The sync
+// requests all pages if firstSync, quietSync or requestedSync was due. Otherwise it may be brief.
 func (s *session) beginSync(now time.Time) {
-	due := map[alarm]bool{}
-	for which := firstSync; which <= retrySync; which++ {
-		if at, set := s.alarms[which]; set && !now.Before(at) {
+	due := map[timer]bool{}
+	for which := firstSync; which <= retrySync; which++ { // the timers that start a sync
+		if at, set := s.timers[which]; set && !now.Before(at) {
 			due[which] = true
-			delete(s.alarms, which)
+			delete(s.timers, which)
 		}
 	}
-	if !due[retrySync] {
+	if isRetry := due[retrySync]; !isRetry { // a retry is brief if the failed sync was
 		s.brief = true
 	}
 	if due[firstSync] || due[quietSync] || due[requestedSync] {
@@ -72,8 +74,8 @@ func (s *session) beginSync(now time.Time) {
 	}
 	s.view.beginSync(s.brief)
 	for id, job := range s.silence {
-		if !now.Before(job.since.Add(job.bound)) {
-			job.bound = min(2*job.bound, MaxSilence)
+		if !now.Before(job.since.Add(job.limit)) {
+			job.limit = min(2*job.limit, MaxSilence)
 		}
 		job.since = now
 		s.silence[id] = job
@@ -81,11 +83,11 @@ func (s *session) beginSync(now time.Time) {
 	s.client.syncSent()
 }
 
-// handleSynced handles the end of a page: it requests the next page now or later, or ends the sync.
+// handleSynced handles the end of a page. It sets the timer for the next page or for another try, or ends the sync.
 func (s *session) handleSynced(now time.Time, end message.Synced) {
 	s.syncing = false
-	delete(s.alarms, syncTimeout)
-	delete(s.alarms, retrySync)
+	delete(s.timers, syncTimeout)
+	delete(s.timers, retrySync)
 	s.retryPauseUntil = time.Time{}
 	if end.RetryAfter > 0 {
 		s.serverPauseUntil = now.Add(min(time.Duration(end.RetryAfter)*time.Second, maxServerPause))
@@ -93,9 +95,9 @@ func (s *session) handleSynced(now time.Time, end message.Synced) {
 	switch s.view.endPage(end) {
 	case incomplete:
 		s.retryLater(now)
-	case next, postponed:
+	case nextPage, postponed:
 		s.failures = 0
-		s.alarms[retrySync] = now
+		s.timers[retrySync] = now // waits until the end of serverPauseUntil
 	case complete:
 		s.failures = 0
 		if !s.synced {
@@ -103,8 +105,8 @@ func (s *session) handleSynced(now time.Time, end message.Synced) {
 			s.client.setStatus(Status{State: Connected, Synced: true})
 		}
 		s.client.syncDone()
-		if s.client.syncWanted() {
-			s.alarms[requestedSync] = now
+		if s.client.syncWanted() { // by a call of Sync that came while this sync was running
+			s.timers[requestedSync] = now
 		}
 	}
 }
@@ -112,15 +114,15 @@ func (s *session) handleSynced(now time.Time, end message.Synced) {
 // syncTimedOut handles a sync whose answer did not end in time.
 func (s *session) syncTimedOut(_ context.Context, now time.Time) error {
 	s.syncing = false
-	delete(s.alarms, syncTimeout)
+	delete(s.timers, syncTimeout)
 	s.retryLater(now)
 	return nil
 }
 
-// retryLater sets the alarm for the sync after a failed one.
+// retryLater sets the timer for the sync after a failed one.
 func (s *session) retryLater(now time.Time) {
 	s.retryPauseUntil = now.Add(doublingPause(syncPause, s.failures))
-	s.alarms[retrySync] = s.retryPauseUntil
+	s.timers[retrySync] = s.retryPauseUntil
 	s.failures++
 }
 
@@ -129,9 +131,9 @@ func (s *session) handleError(now time.Time, code string) {
 	switch {
 	case code == message.CloseRateLimited:
 		s.serverPauseUntil = now.Add(rateWindow)
-	case code == codeInvalidMessage && s.syncing:
+	case code == codeInvalidMessage && s.syncing: // an older server, which does not know the newer fields
 		s.syncing = false
-		delete(s.alarms, syncTimeout)
+		delete(s.timers, syncTimeout)
 		s.view.resetCursor()
 		s.noWelcome, s.legacySync = false, true
 		s.retryLater(now)

@@ -11,8 +11,7 @@ import (
 	"github.com/herald-progress/herald/lib/message"
 )
 
-// maxJobs is the maximum number of jobs that a view holds. A view of more jobs holds the running ones first, then the
-// newest others.
+// maxJobs is the maximum number of jobs that a view holds. If there are more, it drops the last ones in the order of compareJobs.
 const maxJobs = 10_000
 
 // View holds the jobs and notes that a client's user should see. It depends only on the received frames, not on time or
@@ -63,10 +62,11 @@ func (p position) MarshalJSON() ([]byte, error) {
 
 // apply stores the content of a frame and reports whether the frame is new and must be shown:
 //
-//   - A job's state is new if its epoch and seq are newer than all before. A running state with less progress than an
-//     unstored state that was shown only changes the position: the shown progress never falls.
-//   - A state without seq was not stored. It is new if it belongs to no older run, the run has not ended, and the progress
-//     does not fall. It does not change the position.
+//   - A stored state of a job has a seq. It is new if its epoch and seq are newer than those of all states before. There is one
+//     exception: if it is running, and a shown state that was not stored has more progress, it only changes the position,
+//     because the shown progress never falls.
+//   - A state without seq was not stored. It is new if it does not belong to an older run, the run has not ended, and the
+//     progress does not fall. It does not change the position.
 //   - A note is new if its id has not come before, or it has no id.
 //   - A dismissal is new if the note was shown.
 //   - Every other frame is new.
@@ -125,10 +125,10 @@ func (v *View) dropLastJob() (last string) {
 func (j job) apply(e message.Envelope, state message.UploadProgress) (job, bool) {
 	before, _ := message.AsUploadProgress(j.shown.Data)
 	ended := before.Status.Terminal()
-	falls := state.Progress < before.Progress && !ended && !state.Status.Terminal()
+	falls := state.Progress < before.Progress && !ended && !state.Status.Terminal() // a terminal state may have less progress
 	run := j.compareRun(e.Epoch)
-	if e.Seq <= 0 {
-		if run < 0 || run == 0 && (ended || falls) {
+	if stored := e.Seq > 0; !stored {
+		if olderRun, sameRun := run < 0, run == 0; olderRun || sameRun && (ended || falls) {
 			return j, false
 		}
 		return job{shown: e, at: j.at}, true
@@ -137,8 +137,8 @@ func (j job) apply(e message.Envelope, state message.UploadProgress) (job, bool)
 	if !at.after(j.at) {
 		return j, false
 	}
-	unstored := j.shown.Seq <= 0
-	if unstored && (run < 0 || run == 0 && falls) {
+	shownIsStored := j.shown.Seq > 0
+	if !shownIsStored && (run < 0 || run == 0 && falls) { // the shown state was not stored, and is of a newer run or has more progress
 		return job{shown: j.shown, at: at}, false
 	}
 

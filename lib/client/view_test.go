@@ -17,6 +17,7 @@ import (
 	"github.com/herald-progress/herald/lib/message"
 )
 
+// stateOf returns the frame of a stored state of a job, which was sent seq seconds after the start of the run.
 func stateOf(job string, seq int64, status message.Status) message.Envelope {
 	at := message.Time{Time: time.Date(2026, 11, 22, 10, 0, 0, 0, time.UTC).Add(time.Duration(seq) * time.Second)}
 	return message.Envelope{
@@ -25,6 +26,7 @@ func stateOf(job string, seq int64, status message.Status) message.Envelope {
 	}
 }
 
+// noteOf returns the frame of the nth note. The order of the ids is that of n.
 func noteOf(n int, replayed bool) message.Envelope {
 	return message.Envelope{
 		Type: message.TypeNotification, ID: fmt.Sprintf("01M81C%020d", n), Replayed: replayed,
@@ -83,7 +85,7 @@ func TestViewIsBounded(t *testing.T) {
 					t.Fatalf("note %d is not new", n+i)
 				}
 			}
-			if got := v.endPage(message.Synced{Notes: page, More: true}); got != next {
+			if got := v.endPage(message.Synced{Notes: page, More: true}); got != nextPage {
 				t.Fatalf("the answer is %d", got)
 			}
 			check(t, &v)
@@ -209,10 +211,10 @@ func FuzzView(f *testing.F) {
 	})
 }
 
-// TestABrokenSyncBeginsAnewBeforeItsFirstSince: the pages that did not come may have notes before the current since.
-func TestABrokenSyncBeginsAnewBeforeItsFirstSince(t *testing.T) {
+// TestABrokenSyncStartsAgainFromItsFirstSince: the pages that did not come may have notes with smaller ids than the current since.
+func TestABrokenSyncStartsAgainFromItsFirstSince(t *testing.T) {
 	var v View
-	since := func(want int) {
+	requestHasSince := func(want int) {
 		t.Helper()
 		if got := v.request(true); !strings.Contains(got, `"since":"`+noteOf(want, true).ID+`"`) {
 			t.Errorf("the request is %s, want since note %d", got, want)
@@ -221,19 +223,19 @@ func TestABrokenSyncBeginsAnewBeforeItsFirstSince(t *testing.T) {
 	v.request(true)
 	v.apply(noteOf(1, true))
 	v.endPage(message.Synced{Notes: 1})
-	since(1)
+	requestHasSince(1)
 	v.apply(noteOf(2, true))
 	v.endPage(message.Synced{Notes: 1, More: true, Cursor: "A"})
-	since(2)
+	requestHasSince(2)
 	v.apply(noteOf(3, true))
 	v.endPage(message.Synced{Notes: 1, More: true, Cursor: "B"})
 	v.resetCursor() // the connection is lost
-	since(1)
+	requestHasSince(1)
 	v.apply(noteOf(2, true))
 	v.endPage(message.Synced{Notes: 1, More: true, Cursor: "A"})
-	since(2)
+	requestHasSince(2)
 	v.apply(noteOf(3, true))
 	v.endPage(message.Synced{Notes: 1})
 	v.resetCursor()
-	since(3)
+	requestHasSince(3)
 }

@@ -37,7 +37,7 @@ func (c *Client) Sync(ctx context.Context) error {
 	}
 }
 
-// syncSent records that a sync begins, which serves all waiters.
+// syncSent records that a sync begins. It serves all calls of Sync so far.
 func (c *Client) syncSent() {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -46,7 +46,7 @@ func (c *Client) syncSent() {
 	}
 }
 
-// syncDone ends the calls of Sync that the ended sync has served.
+// syncDone ends the calls of Sync that the sync which has ended serves.
 func (c *Client) syncDone() {
 	c.mu.Lock()
 	defer c.mu.Unlock()
