@@ -74,22 +74,25 @@ func (h *Default) endSession(ctx context.Context, log *slog.Logger, c connection
 // closeUnknown closes a connection that is not stored. It answers one message a minute and drops the others.
 func (h *Default) closeUnknown(ctx context.Context, log *slog.Logger, resp *responder) error {
 	log.InfoContext(ctx, "unknown connection")
-	if n, err := h.Connections.CountRefusal(ctx, resp.connection.ID, resp.now()); err == nil && n > 1 || errors.Is(err, connection.ErrThrottled) {
+	n, err := h.Connections.CountRefusal(ctx, resp.connection.ID, resp.now())
+	answered := err == nil && n > 1 // in this minute
+	if answered || errors.Is(err, connection.ErrThrottled) {
 		return errDropped
-	} else if err != nil {
+	}
+	if err != nil { // close the connection although the message is not counted
 		log.ErrorContext(ctx, "count refusal", "err", err)
 	}
 	return sendAndClose(ctx, h.Gateway, resp.connection.ID, unknownConnection, resp.now())
 }
 
-// closeEvicted closes evicted connections of the user. $connect leaves that to the user's next message, because it has no time
-// for it. RemoveFromUser gives each connection to one of several concurrent messages. If closing fails, the reaper closes the
-// connection.
+// closeEvicted closes connections of the user that $connect has evicted. $connect has no time to close them, so the user's next
+// message does. Of several concurrent messages, RemoveFromUser gives each connection to one. If closing fails, the reaper closes
+// the connection.
 func (h *Default) closeEvicted(ctx context.Context, log *slog.Logger, user string, ids []string) {
 	now := clock(h.Now)()
-	removed, err := h.Connections.RemoveFromUser(ctx, user, ids, nil, now)
-	if err != nil {
-		log.ErrorContext(ctx, "forget evicted connections", "err", err)
+	removed, err := h.Connections.RemoveFromUser(ctx, user, ids, nil, now) // nil: it evicts no further ones
+	if err != nil {                                                        // close those that were removed
+		log.ErrorContext(ctx, "remove evicted connections", "err", err)
 	}
 	slots := make(chan struct{}, maxConcurrentPosts)
 	var closes sync.WaitGroup
@@ -105,7 +108,7 @@ func (h *Default) closeEvicted(ctx context.Context, log *slog.Logger, user strin
 	closes.Wait()
 }
 
-// closeEvictedConnection closes one evicted connection. $connect may have failed to mark it as evicted.
+// closeEvictedConnection closes one evicted connection. It first marks the connection as evicted if $connect failed to.
 func (h *Default) closeEvictedConnection(ctx context.Context, log *slog.Logger, user, id string, now time.Time) error {
 	c, err := h.Connections.Get(ctx, id)
 	if err != nil {

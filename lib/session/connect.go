@@ -26,7 +26,7 @@ type Connect struct {
 	// Now is the clock; nil means time.Now.
 	Now func() time.Time
 
-	// throttledUsers are the users whose connects were refused in this minute.
+	// throttledUsers has the users whose connects this process has refused in this minute.
 	throttledUsers userSet
 }
 

@@ -24,15 +24,15 @@ type cursor struct {
 	Until string `json:"u,omitzero"`
 	// Sent is the rank of the last job of the page that was sent, or nil.
 	Sent *rank `json:"s,omitzero"`
-	// Since is the since of the first page until the notes before it are sent. since moves on with each page, and notes that
-	// were stored late come before the first one.
+	// Since is the field "since" of the request for the sync's first page. The browser's own "since" grows with each page, but
+	// notes that were stored late have ids below the first one. Since is empty once these notes are sent.
 	Since string `json:"n,omitzero"`
 }
 
 // rank is a job's position in the order of sending: running jobs before ended ones, the newest first.
 type rank struct {
 	Ended bool `json:"e,omitzero"`
-	// Updated is the time of the job's last update, in milliseconds.
+	// Updated is the time of the job's last update, in milliseconds since 1970.
 	Updated int64  `json:"t"`
 	Job     string `json:"j"`
 }
@@ -41,11 +41,12 @@ func newRank(r feed.Row) rank {
 	return rank{Ended: r.State.Status.Terminal(), Updated: r.UpdatedAt.UnixMilli(), Job: r.State.UploadID}
 }
 
+// compare returns a negative number if the job with rank r is sent before the other one.
 func (r rank) compare(other rank) int {
 	switch {
-	case r.Ended != other.Ended && other.Ended:
+	case !r.Ended && other.Ended:
 		return -1
-	case r.Ended != other.Ended:
+	case r.Ended && !other.Ended:
 		return 1
 	default:
 		return cmp.Or(cmp.Compare(other.Updated, r.Updated), strings.Compare(r.Job, other.Job))
@@ -59,9 +60,9 @@ func (c cursor) String() string {
 	}
 	var text bytes.Buffer
 	enc := json.NewEncoder(&text)
-	enc.SetEscapeHTML(false) // it would not fit
+	enc.SetEscapeHTML(false) // escaped ids would exceed message.MaxCursor
 	if err := enc.Encode(c); err != nil {
-		return "" // cannot be: texts and numbers
+		return "" // cannot happen: texts and numbers always encode
 	}
 	return base64.RawURLEncoding.EncodeToString(bytes.TrimSuffix(text.Bytes(), []byte("\n")))
 }

@@ -34,7 +34,7 @@ const (
 	CodeInternal = "INTERNAL_ERROR"
 )
 
-// Reasons to stop handling a message, beside a failed post.
+// Reasons to stop handling a message, other than a failed post.
 var (
 	// errInternal wraps errors that are logged and answered with CodeInternal.
 	errInternal = errors.New("session: internal error")
@@ -72,7 +72,7 @@ type Default struct {
 	// Now is the clock; nil means time.Now.
 	Now func() time.Time
 
-	// spent are the users who have spent the posts of this minute. Nothing is read for them.
+	// spent has the users who have spent the posts of this minute, as far as this process knows. Nothing is read for them.
 	spent userSet
 }
 
@@ -139,8 +139,12 @@ func (h *Default) sendInternalError(ctx context.Context, log *slog.Logger, resp 
 		if _, err := h.spendOrRefuse(ctx, log, resp, 1); errors.Is(err, errBudgetSpent) || errors.Is(err, errDropped) {
 			return errDropped
 		}
-	} else if n, err := h.Connections.CountRefusal(ctx, resp.connection.ID, resp.now()); err == nil && n > maxAnsweredRefusals || errors.Is(err, connection.ErrThrottled) {
-		return errDropped
+	} else { // the user is not known: limit the answers to the connection
+		n, err := h.Connections.CountRefusal(ctx, resp.connection.ID, resp.now())
+		tooMany := err == nil && n > maxAnsweredRefusals
+		if tooMany || errors.Is(err, connection.ErrThrottled) {
+			return errDropped
+		}
 	}
 
 	return resp.sendError(ctx, CodeInternal, text)

@@ -20,6 +20,7 @@ import (
 	"github.com/herald-progress/herald/lib/session"
 )
 
+// aNote is the id of a note that is not stored.
 const aNote = "01M82K5N32CPWX658G1ZTM36HQ"
 
 func TestInvalidMessagesGetErrorFrames(t *testing.T) {
@@ -175,11 +176,11 @@ func TestConcurrentMessagesCloseASessionOnce(t *testing.T) {
 			})
 		}
 		all.Wait()
-		farewells := map[string]int{}
+		closingFrames := map[string]int{}
 		for _, e := range w.gateway.tried {
-			farewells[describe(e)]++
+			closingFrames[describe(e)]++
 		}
-		if diff := cmp.Diff(map[string]int{"closing TOKEN_EXPIRED reconnect=false": 1}, farewells); diff != "" {
+		if diff := cmp.Diff(map[string]int{"closing TOKEN_EXPIRED reconnect=false": 1}, closingFrames); diff != "" {
 			t.Errorf("posts (-want +got):\n%s", diff)
 		}
 		w.checkClosed("c1", true)

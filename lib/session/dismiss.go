@@ -49,7 +49,7 @@ func (a dismissAction) do(ctx context.Context, h *Default, log *slog.Logger, res
 		tabs = append(tabs, tab)
 	}
 	if !slices.ContainsFunc(tabs, func(c connection.Connection) bool { return c.ID == resp.connection.ID }) {
-		tabs = append(tabs, resp.connection) // the index does not show it yet
+		tabs = append(tabs, resp.connection) // the index of the user's connections does not show it yet
 	}
 	if err := c.payUpTo(ctx, len(tabs)); err != nil {
 		return err

@@ -17,7 +17,8 @@ const (
 	maxIndexLag = 10 * time.Second
 	// maxPutDelay is how long after Connect a connection may not be stored yet.
 	maxPutDelay = 2 * time.Second
-	// maxLookups is how many connections between these ages are looked up one by one. Further ones count as open.
+	// maxLookups is how many connections with an age from maxPutDelay to maxIndexLag are looked up one by one. Further ones count
+	// as open.
 	maxLookups = 20
 )
 
@@ -30,8 +31,9 @@ func (h *Connect) store(ctx context.Context, log *slog.Logger, c connection.Conn
 	if h.throttledUsers.has(c.UserID, now) {
 		return errTooManyConnects
 	}
-	user, ok, err := h.Store.Connect(ctx, c.UserID, c.ID, connectCost, h.Limits.budget(), now)
-	if err == nil && !ok || errors.Is(err, connection.ErrThrottled) {
+	result, withinBudget, err := h.Store.Connect(ctx, c.UserID, c.ID, connectCost, h.Limits.budget(), now)
+	overBudget := err == nil && !withinBudget
+	if overBudget || errors.Is(err, connection.ErrThrottled) {
 		h.throttledUsers.add(c.UserID, now)
 		return errTooManyConnects
 	}
@@ -45,8 +47,8 @@ func (h *Connect) store(ctx context.Context, log *slog.Logger, c connection.Conn
 		return err
 	}
 
-	if len(user.LastSeen) > h.Limits.connections() {
-		if err := h.evictSurplus(ctx, log, c, user, now); err != nil { // the next connect tries again
+	if len(result.LastSeen) > h.Limits.connections() {
+		if err := h.evictSurplus(ctx, log, c, result.LastSeen, now); err != nil { // the next connect tries again
 			log.ErrorContext(ctx, "evict connections", "userId", c.UserID, "err", err)
 		}
 	}
@@ -54,8 +56,8 @@ func (h *Connect) store(ctx context.Context, log *slog.Logger, c connection.Conn
 	return nil
 }
 
-// userSet is a set of users whom this process has refused in a minute because their posts are spent. For their further connects
-// and messages it saves requests to the store, except those that count refusals.
+// userSet is the set of the users whom this process has refused in a minute because their posts are spent. Their further connects
+// and messages need no request to the store, except one that counts the refusal of a message.
 type userSet struct {
 	mu     sync.Mutex
 	minute int64
@@ -78,9 +80,9 @@ func (s *userSet) add(user string, at time.Time) {
 }
 
 // evictSurplus evicts the connections that were seen least recently until the user has no more than the limit, and removes
-// closed connections from the user. RemoveFromUser gives each connection to one of several concurrent $connects. evictSurplus
-// does not close connections: the user's next message or the reaper does.
-func (h *Connect) evictSurplus(ctx context.Context, log *slog.Logger, c connection.Connection, user connection.ConnectResult, now time.Time) error {
+// closed connections from the user. lastSeen are the user's connections, with the new connection c. evictSurplus does not close
+// connections: the user's next message or the reaper does.
+func (h *Connect) evictSurplus(ctx context.Context, log *slog.Logger, c connection.Connection, lastSeen map[string]time.Time, now time.Time) error {
 	byID := map[string]connection.Connection{}
 	for stored, err := range h.Store.ByUser(ctx, c.UserID) {
 		if err != nil {
@@ -90,17 +92,17 @@ func (h *Connect) evictSurplus(ctx context.Context, log *slog.Logger, c connecti
 	}
 
 	var closed, open, unindexed []string
-	for id, lastSeen := range user.LastSeen {
-		stored, ok := byID[id]
+	for id, seenAt := range lastSeen {
+		stored, indexed := byID[id]
 		switch {
 		case id == c.ID:
-		case ok && now.Before(stored.SessionEnd()):
+		case indexed && now.Before(stored.SessionEnd()):
 			open = append(open, id)
-		case ok || now.Sub(lastSeen) > maxIndexLag:
+		case indexed, now.Sub(seenAt) > maxIndexLag: // its session has ended, or it is deleted
 			closed = append(closed, id)
-		case now.Sub(lastSeen) > maxPutDelay:
+		case now.Sub(seenAt) > maxPutDelay: // it is deleted, or the index does not show it yet
 			unindexed = append(unindexed, id)
-		default:
+		default: // it may not be stored yet
 			open = append(open, id)
 		}
 	}
@@ -111,10 +113,10 @@ func (h *Connect) evictSurplus(ctx context.Context, log *slog.Logger, c connecti
 	}
 
 	open = append(open, unindexed...)
-	slices.SortFunc(open, func(a, b string) int { return cmp.Or(user.LastSeen[a].Compare(user.LastSeen[b]), cmp.Compare(a, b)) })
-	surplus := open[:max(0, len(open)+1-h.Limits.connections())]
+	slices.SortFunc(open, func(a, b string) int { return cmp.Or(lastSeen[a].Compare(lastSeen[b]), cmp.Compare(a, b)) })
+	surplus := open[:max(0, len(open)+1-h.Limits.connections())] // 1 is for c
 
-	removed, err := h.Store.RemoveFromUser(ctx, c.UserID, closed, surplus, now)
+	removed, err := h.Store.RemoveFromUser(ctx, c.UserID, closed, surplus, now) // without those that a concurrent $connect removes
 	evicted := slices.DeleteFunc(removed, func(id string) bool { return !slices.Contains(surplus, id) })
 	errs := make([]error, len(evicted))
 	var calls sync.WaitGroup

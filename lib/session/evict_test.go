@@ -103,7 +103,8 @@ func TestReaperClosesEvictedConnections(t *testing.T) {
 	})
 }
 
-// TestMessageOfAnEvictedConnectionClosesIt with the reason CONNECTION_LIMIT.
+// TestMessageOfAnEvictedConnectionClosesIt checks that any message of an evicted connection closes it with the code
+// CONNECTION_LIMIT.
 func TestMessageOfAnEvictedConnectionClosesIt(t *testing.T) {
 	for _, body := range []string{`{"action":"sync"}`, refresh, dance} {
 		synctest.Test(t, func(t *testing.T) {
@@ -122,7 +123,8 @@ func TestMessageOfAnEvictedConnectionClosesIt(t *testing.T) {
 	}
 }
 
-// TestConcurrentConnectsStayUnderTheConnectionLimit for any lag of the index, without any message.
+// TestConcurrentConnectsStayUnderTheConnectionLimit checks that, for any lag of the index, a user has at most 50 connections after
+// 100 concurrent connects, before any message.
 func TestConcurrentConnectsStayUnderTheConnectionLimit(t *testing.T) {
 	for _, lag := range []time.Duration{0, time.Second, time.Hour} {
 		synctest.Test(t, func(t *testing.T) {
@@ -131,7 +133,7 @@ func TestConcurrentConnectsStayUnderTheConnectionLimit(t *testing.T) {
 			var all sync.WaitGroup
 			for n := range 100 {
 				all.Go(func() {
-					w.handshake(fmt.Sprint("c", n), "u1") // the first may be refused: they are the oldest already
+					w.handshake(fmt.Sprint("c", n), "u1") // may be refused: later ones may already have evicted it
 				})
 			}
 			all.Wait()

@@ -23,7 +23,7 @@ import (
 	"github.com/herald-progress/herald/lib/session"
 )
 
-// gateway records the frames and the times of posts, and the closed connections. A post to a closed connection is ErrGone.
+// gateway records the frames and the times of posts, and the closed connections. A post to a closed connection returns ErrGone.
 type gateway struct {
 	// fail, if set, returns the error of a post.
 	fail func(id string, e message.Envelope) error
@@ -32,15 +32,18 @@ type gateway struct {
 	// closeErr is the error of Close.
 	closeErr error
 
-	mu          sync.Mutex
-	sent        map[string][]posted
+	mu sync.Mutex
+	// sent has the frames that each connection received, and tried all frames that were posted, also in vain.
+	sent  map[string][]posted
+	tried []message.Envelope
+	// events has "close" or the type of a received frame, and the connection, in their order.
 	events      []string
-	tried       []message.Envelope
 	closed      map[string]bool
 	inFlight    int
 	maxInFlight int
 }
 
+// posted is a frame that a connection received, and the time at which its post began.
 type posted struct {
 	message.Envelope
 
@@ -117,11 +120,14 @@ func (g *gateway) isClosed(id string) bool {
 	return g.closed[id]
 }
 
-// faultyStore is a store of connections whose methods can fail. Get returns after a delay.
+// faultyStore is a store of connections whose methods can fail.
 type faultyStore struct {
 	*connection.Memory
 
-	fail  map[string]error
+	// fail maps the name of a method to its error. The key of DeleteIfUnchanged also has the id: "DeleteIfUnchanged c1". With the
+	// key "applied", this method deletes the connection and then returns its error.
+	fail map[string]error
+	// delay is how long Get takes.
 	delay *time.Duration
 }
 
@@ -170,7 +176,7 @@ func (f faultyStore) EndedSessions(ctx context.Context, at time.Time) iter.Seq2[
 
 func (f faultyStore) DeleteIfUnchanged(ctx context.Context, c connection.Connection) (bool, error) {
 	if err := f.fail["DeleteIfUnchanged "+c.ID]; err != nil {
-		if f.fail["applied"] != nil { // and the answer is lost
+		if f.fail["applied"] != nil {
 			_, _ = f.Memory.DeleteIfUnchanged(ctx, c)
 		}
 		return false, err
@@ -196,6 +202,7 @@ func (f faultyStore) CountRefusal(ctx context.Context, id string, at time.Time) 
 type faultyFeed struct {
 	*feed.Memory
 
+	// fail maps the name of a method to its error. The key of JobsAfter is "Jobs".
 	fail map[string]error
 }
 
@@ -221,7 +228,7 @@ func (f faultyFeed) Dismiss(ctx context.Context, owner, id string) (bool, error)
 	return f.Memory.Dismiss(ctx, owner, id)
 }
 
-// tokens maps tokens to claims. Other tokens are invalid.
+// tokens is a verifier of tokens. It maps each valid token to a function that returns its claims. Other tokens are invalid.
 type tokens map[string]func() (auth.Claims, error)
 
 func (v tokens) Verify(_ context.Context, token string) (auth.Claims, error) {
@@ -231,7 +238,7 @@ func (v tokens) Verify(_ context.Context, token string) (auth.Claims, error) {
 	return auth.Claims{}, fmt.Errorf("%w: signature", auth.ErrInvalid)
 }
 
-// fixture is a $default handler with in-memory stores. fail maps a store's method to its error.
+// fixture is a $default handler and a reaper with in-memory stores. fail is that of both stores.
 type fixture struct {
 	*testing.T
 
@@ -293,7 +300,7 @@ func (w *fixture) handle(h *session.Default, id, body string) error {
 	return err
 }
 
-// addJob stores a running state of a user's job.
+// addJob stores a running state of a user's job. The current second is the epoch.
 func (w *fixture) addJob(userID, job string, progress float64) feed.Row {
 	w.Helper()
 	state := message.UploadProgress{UploadID: job, FileName: "parts-list.csv", Progress: progress, Message: "Parsing"}
@@ -341,7 +348,7 @@ func (w *fixture) checkFrames(id string, want ...string) {
 	}
 }
 
-// sortUnordered sorts each sequence of states and notes.
+// sortUnordered sorts the descriptions of consecutive states and notes. The other frames keep their places.
 func sortUnordered(frames []string) {
 	for from := 0; from < len(frames); from++ {
 		to := from
@@ -353,6 +360,7 @@ func sortUnordered(frames []string) {
 	}
 }
 
+// describe returns a short text for a frame, such as "synced jobs=1 notes=0 more=false".
 func describe(e message.Envelope) string {
 	switch data := e.Data.(type) {
 	case message.UploadProgress:

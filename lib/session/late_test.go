@@ -26,12 +26,12 @@ func (w *fixture) lateNote(userID string, behind time.Duration) string {
 	return note.ID
 }
 
-// TestSyncOfSeveralPagesSendsNotesStoredLate: since moves on with each page, and the sync repeats the minutes before the first
-// since, for whatever reason a page ends.
+// TestSyncOfSeveralPagesSendsNotesStoredLate: the field since grows with each page, but the sync sends the notes of the minutes
+// before its first since again. That holds for each reason why a page ends.
 func TestSyncOfSeveralPagesSendsNotesStoredLate(t *testing.T) {
 	for name, tt := range map[string]struct {
 		notes, jobs int
-		// spent says that few posts are left for the first page, which the browser asks for twice, without a pause.
+		// spent says that few posts are left for the first page. The browser asks twice for this page, without a pause.
 		spent bool
 		delay time.Duration
 	}{

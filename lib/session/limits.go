@@ -23,8 +23,8 @@ const (
 	minBudget = 1000
 	// reservedPosts is how many posts are reserved for each possible connection, for refusals and closing frames.
 	reservedPosts = 12
-	// connectCost is the cost of a connect: about the number of its requests to the store, and more than the posts of its
-	// refusals and its closing frame.
+	// connectCost is the cost of a connect: about the number of its requests to the store. It also covers the posts of
+	// maxAnsweredRefusals refusals and of one closing frame.
 	connectCost = 3
 )
 
@@ -85,8 +85,8 @@ var (
 )
 
 // spendOrRefuse charges a cost to the user, and returns how much of it is granted: at least 1, and possibly less than cost. If
-// the budget is spent, it counts a refused message and returns errBudgetSpent if the caller must answer that, or errDropped if
-// the message gets no answer.
+// the budget is spent, it counts a refused message. It then returns errBudgetSpent if the message gets an answer that says so, or
+// errDropped if it gets none.
 func (h *Default) spendOrRefuse(ctx context.Context, log *slog.Logger, resp *responder, cost int) (int, error) {
 	if h.spent.has(resp.connection.UserID, resp.now()) {
 		return 0, h.countRefusal(ctx, log, resp)
@@ -150,7 +150,8 @@ func (c *messageCost) payUpTo(ctx context.Context, cost int) error {
 	return nil
 }
 
-// countRefusal counts a message that the limit refuses. After refusalsBeforeClose messages it closes the connection.
+// countRefusal counts a message that the limit refuses. After refusalsBeforeClose messages in a minute it closes the connection.
+// It returns errBudgetSpent if the message gets an answer that says so, or errDropped if it gets none.
 func (h *Default) countRefusal(ctx context.Context, log *slog.Logger, resp *responder) error {
 	n, err := h.Connections.CountRefusal(ctx, resp.connection.ID, resp.now())
 	if err != nil {

@@ -17,18 +17,19 @@ import (
 	"github.com/herald-progress/herald/lib/session"
 )
 
+// Messages of a browser, and descriptions of the frames that answer messages.
 const (
-	sendBudgetSpent = "error RATE_LIMITED: Too many requests in this minute"
-	synced          = "synced jobs=0 notes=0 more=false"
-	refresh         = `{"action":"refresh","token":"good"}`
-	dance           = `{"action":"dance"}`
-	danced          = "error UNKNOWN_ACTION: This action is not known"
+	budgetSpent   = "error RATE_LIMITED: Too many requests in this minute"
+	synced        = "synced jobs=0 notes=0 more=false"
+	refresh       = `{"action":"refresh","token":"good"}`
+	dance         = `{"action":"dance"}` // an unknown action, which costs one post
+	unknownAction = "error UNKNOWN_ACTION: This action is not known"
 )
 
-// smallLimits leaves 36 of 60 posts for answers.
+// smallLimits leaves 36 of 60 posts for answers: 12 are reserved for each connection.
 var smallLimits = session.Limits{MaxConnections: 2, MaxPosts: 60}
 
-// countFrames counts the frames of a connection by type.
+// countFrames takes the frames of a connection and counts them by their descriptions.
 func (w *fixture) countFrames(id string) map[string]int {
 	counts := map[string]int{}
 	for _, e := range w.gateway.takeFrames(id) {
@@ -89,7 +90,7 @@ func TestMessagesAreChargedByTheirPosts(t *testing.T) {
 				for ; n < 100; n++ {
 					id := []string{"c1", "c2"}[n%2]
 					w.send(id, tt.body)
-					if counts := w.countFrames(id); counts[sendBudgetSpent] > 0 || counts["synced jobs=0 notes=0 more=true retryAfter=61"] > 0 {
+					if counts := w.countFrames(id); counts[budgetSpent] > 0 || counts["synced jobs=0 notes=0 more=true retryAfter=61"] > 0 {
 						break
 					}
 				}
@@ -98,7 +99,7 @@ func TestMessagesAreChargedByTheirPosts(t *testing.T) {
 				}
 				time.Sleep(time.Minute)
 				w.send("c1", dance)
-				w.checkFrames("c1", danced)
+				w.checkFrames("c1", unknownAction)
 			})
 		})
 	}
@@ -118,13 +119,13 @@ func TestConnectionIsClosedAfterTenRefusals(t *testing.T) {
 		for range 36 {
 			w.send("c1", dance)
 		}
-		if diff := cmp.Diff(map[string]int{danced: 36}, w.countFrames("c1")); diff != "" {
+		if diff := cmp.Diff(map[string]int{unknownAction: 36}, w.countFrames("c1")); diff != "" {
 			t.Errorf("within the limit (-want +got):\n%s", diff)
 		}
 		for n := range 10 {
 			w.send("c1", []string{dance, `{"action":"sync"}`}[n%2])
 		}
-		w.checkFrames("c1", sendBudgetSpent, "synced jobs=0 notes=0 more=true retryAfter=41")
+		w.checkFrames("c1", budgetSpent, "synced jobs=0 notes=0 more=true retryAfter=41")
 		w.checkClosed("c1", false)
 		w.gateway.events = nil
 		w.send("c1", dance)
@@ -187,7 +188,7 @@ func TestRateLimitedConnectionIsClosedWhenDeleteFails(t *testing.T) {
 		w.checkFrames("c1", "closing RATE_LIMITED reconnect=false")
 		w.checkClosed("c1", true)
 		if !strings.Contains(w.log.String(), "delete connection") {
-			t.Error("the log does not tell of the row that stays")
+			t.Error("the log does not say that the connection is still stored")
 		}
 	})
 }
@@ -234,7 +235,7 @@ func TestSyncContinuesInTheNextMinuteWhenTheBudgetIsSpent(t *testing.T) {
 			t.Errorf("the second brings %+v, want nothing", got)
 		}
 		b.sync()
-		w.send("c1", `{"action":"sync"}`) // which does not heed retryAfter
+		w.send("c1", `{"action":"sync"}`) // before the end of retryAfter
 		w.checkFrames("c1")
 		time.Sleep(61 * time.Second)
 		b.cursor = ""

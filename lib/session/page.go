@@ -17,27 +17,28 @@ type page struct {
 
 // jobPage holds the states that are new to a browser.
 type jobPage struct {
-	// rows are the first maxStates of the page, in the order of their ranks.
+	// rows are the first maxStates new states of the page, in the order of their ranks.
 	rows []feed.Row
-	// truncated means that the page has more new states than rows.
+	// truncated means that the page has further new states, which are not in rows.
 	truncated bool
 	// stoppedAt is the id of the last job that was read. Empty means that all were read.
 	stoppedAt string
-	// pages is how many pages were read.
+	// pages is how many pages were read from the store.
 	pages int
 }
 
 // notePage holds the notes that are or may be new to a browser, the oldest first.
 type notePage struct {
-	// newer are the notes after since. more means that there are further ones.
+	// newer are the notes with ids over the sync's since. more means that there are further ones.
 	newer []feed.Note
 	more  bool
-	// overlap are the newest notes up to first. It is read only if newer has all newer notes.
+	// overlap are notes with ids up to the sync's first, which are sent again. It is read only if more is false.
 	overlap []feed.Note
-	first   string
+	// first is the sync's first.
+	first string
 }
 
-// read reads jobs and notes at the same time. It stops reading jobs at the deadline until.
+// read reads jobs and notes at the same time. until is the deadline for reading jobs.
 func (h *Default) read(ctx context.Context, owner string, s syncAction, c *messageCost, until time.Time) (page, error) {
 	var p page
 	var jobsErr error
@@ -58,7 +59,8 @@ func (h *Default) read(ctx context.Context, owner string, s syncAction, c *messa
 	return p, nil
 }
 
-// readJobs reads pages of jobs until the last, the deadline until, maxPages, or as many as c pays for.
+// readJobs reads pages of jobs from the store. It stops after the last page, at the deadline until, after maxPages pages, or when
+// c pays for no further page.
 func (h *Default) readJobs(ctx context.Context, owner string, s syncAction, c *messageCost, until time.Time) (jobPage, error) {
 	found := jobPage{stoppedAt: s.cursor.Until}
 	for after := s.cursor.After; ; {
@@ -77,6 +79,7 @@ func (h *Default) readJobs(ctx context.Context, owner string, s syncAction, c *m
 			break
 		}
 		if found.pages == c.paid {
+			// Pay for twice as many pages, because each payment is a request to the store, too.
 			if err := c.payUpTo(ctx, min(2*c.paid, maxPages)); err != nil {
 				return jobPage{}, err
 			}
@@ -90,7 +93,7 @@ func (h *Default) readJobs(ctx context.Context, owner string, s syncAction, c *m
 	return found, nil
 }
 
-// add keeps a row that is new to the browser and was not sent with an earlier page of the sync.
+// add adds a row if its state is new to the browser and was not sent with an earlier page of the sync.
 func (j *jobPage) add(row feed.Row, s syncAction) {
 	if seen, known := s.have[row.State.UploadID]; known && !row.Newer(seen.epoch, seen.seq) {
 		return
@@ -98,7 +101,7 @@ func (j *jobPage) add(row feed.Row, s syncAction) {
 	if s.cursor.Sent != nil && newRank(row).compare(*s.cursor.Sent) <= 0 {
 		return
 	}
-	if j.rows = append(j.rows, row); len(j.rows) == 2*maxStates {
+	if j.rows = append(j.rows, row); len(j.rows) == 2*maxStates { // do not hold the states of all jobs
 		j.truncate()
 	}
 }
@@ -111,34 +114,37 @@ func (j *jobPage) truncate() {
 	}
 }
 
+// readNotes reads the notes that are newer than those of the browser. If these are all on this page, it also reads the overlap,
+// once in a sync.
 func (h *Default) readNotes(ctx context.Context, owner string, s syncAction) (notePage, error) {
 	if s.since == "" {
-		fresh, err := h.Feed.Notes(ctx, owner, "", firstNotes)
-		return notePage{newer: fresh}, err
+		newer, err := h.Feed.Notes(ctx, owner, "", firstNotes)
+		return notePage{newer: newer}, err
 	}
-	fresh, err := h.Feed.Notes(ctx, owner, s.since, maxNotes+1)
+	newer, err := h.Feed.Notes(ctx, owner, s.since, maxNotes+1) // one more shows that there are further ones
 	if err != nil {
 		return notePage{}, err
 	}
-	if len(fresh) > maxNotes {
-		return notePage{newer: fresh[:maxNotes], more: true, first: s.first}, nil
+	if len(newer) > maxNotes {
+		return notePage{newer: newer[:maxNotes], more: true, first: s.first}, nil
 	}
-	if s.cursor != (cursor{}) && s.cursor.Since == "" { // an earlier page had it
-		return notePage{newer: fresh, first: s.first}, nil
+	firstPage := s.cursor == (cursor{})
+	if !firstPage && s.cursor.Since == "" { // an earlier page had the overlap
+		return notePage{newer: newer, first: s.first}, nil
 	}
-	overlap, err := h.Feed.NewestNotes(ctx, owner, s.overlapStart, s.first, message.MaxOverlap+1)
+	overlap, err := h.Feed.NewestNotes(ctx, owner, s.overlapStart, s.first, message.MaxOverlap+1) // one more for the note first
 	if n := len(overlap); n > 0 && overlap[n-1].ID == s.first {
-		overlap = overlap[:n-1] // the browser has it
+		overlap = overlap[:n-1] // the browser has the note first
 	}
 	overlap = overlap[max(0, len(overlap)-message.MaxOverlap):]
 	ids := make([]string, len(overlap))
 	for i, n := range overlap {
 		ids[i] = n.ID
 	}
-	if s.overlap == message.NotesDigest(ids) { // the browser has them all
+	if s.overlap == message.NotesDigest(ids) { // the browser has all of these notes
 		overlap = nil
 	}
-	return notePage{newer: fresh, overlap: overlap, first: s.first}, err
+	return notePage{newer: newer, overlap: overlap, first: s.first}, err
 }
 
 // frames returns the frames of a page in this order: running jobs, newer notes, ended jobs, notes of the overlap.
@@ -168,7 +174,7 @@ func noteFrames(notes []feed.Note) []syncFrame {
 	return frames
 }
 
-// synced returns the synced frame after the given frames were posted.
+// synced returns the synced frame of a sync that began at the cursor from and posted the given frames.
 func (p page) synced(from cursor, posted []syncFrame) message.Synced {
 	var synced message.Synced
 	last := from.Sent
@@ -181,9 +187,9 @@ func (p page) synced(from cursor, posted []syncFrame) message.Synced {
 	}
 	var next cursor
 	switch {
-	case p.jobs.truncated || synced.Jobs < len(p.jobs.rows):
+	case p.jobs.truncated || synced.Jobs < len(p.jobs.rows): // send the rest of the same page
 		next = cursor{After: from.After, Until: p.jobs.stoppedAt, Sent: last}
-	case p.jobs.stoppedAt != "":
+	case p.jobs.stoppedAt != "": // read on
 		next = cursor{After: p.jobs.stoppedAt}
 	}
 	notesLeft := p.notes.more || synced.Notes < len(p.notes.newer)+len(p.notes.overlap)

@@ -13,13 +13,14 @@ import (
 	"github.com/herald-progress/herald/lib/message"
 )
 
-// endlessFeed is a feed with more jobs than anybody reads.
+// endlessFeed is a feed with more jobs than any sync reads.
 type endlessFeed struct {
 	*feed.Memory
 
-	// expired says that the life of all of them is over.
+	// expired says that all jobs have expired, so that their pages have no rows.
 	expired bool
-	pages   int
+	// pages is how many pages were read.
+	pages int
 }
 
 func (f *endlessFeed) JobsAfter(_ context.Context, _, after string, limit int) (feed.JobPage, error) {
@@ -37,15 +38,15 @@ func (f *endlessFeed) JobsAfter(_ context.Context, _, after string, limit int) (
 	return page, nil
 }
 
-// TestSyncReadsALimitedNumberOfPages: and holds few of them. The newest of those that it read come first, and the next sync
-// goes on after them, whether or not they still live.
+// TestSyncReadsALimitedNumberOfPages checks that a sync reads maxPages pages, or fewer if the user has fewer posts left. Of the jobs
+// in these pages it holds the newest ones. The next sync continues after these pages, also if all their jobs have expired.
 func TestSyncReadsALimitedNumberOfPages(t *testing.T) {
 	for name, tt := range map[string]struct {
 		expired bool
-		posts   int // what is left of the user's
+		posts   int // how many posts the user has left
 		pages   int
 	}{
-		"living": {false, 100, maxPages}, "expired": {true, 100, maxPages}, "posts for 7": {true, 7, 7}, "a post": {false, 1, 1},
+		"not expired": {false, 100, maxPages}, "expired": {true, 100, maxPages}, "posts for 7": {true, 7, 7}, "a post": {false, 1, 1},
 	} {
 		t.Run(name, func(t *testing.T) {
 			f := &endlessFeed{Memory: &feed.Memory{}, expired: tt.expired}
@@ -54,17 +55,17 @@ func TestSyncReadsALimitedNumberOfPages(t *testing.T) {
 			if _, err := store.Spend(t.Context(), "u1", "c1", h.Limits.budget()-tt.posts, h.Limits.budget(), time.Now()); err != nil {
 				t.Fatal(err)
 			}
-			a := &responder{now: time.Now, connection: connection.Connection{ID: "c1", UserID: "u1"}}
-			b, err := h.chargeMinimum(t.Context(), slog.New(slog.DiscardHandler), a, 1)
+			resp := &responder{now: time.Now, connection: connection.Connection{ID: "c1", UserID: "u1"}}
+			cost, err := h.chargeMinimum(t.Context(), slog.New(slog.DiscardHandler), resp, 1)
 			if err != nil {
 				t.Fatal(err)
 			}
-			found, err := h.readJobs(t.Context(), "user/u1", syncAction{}, b, time.Now().Add(time.Hour))
-			if err != nil || found.pages != tt.pages || f.pages != tt.pages || b.paid < tt.pages {
-				t.Errorf("%d pages are read, %d are paid, want %d, %v", f.pages, b.paid, tt.pages, err)
+			found, err := h.readJobs(t.Context(), "user/u1", syncAction{}, cost, time.Now().Add(time.Hour))
+			if err != nil || found.pages != tt.pages || f.pages != tt.pages || cost.paid < tt.pages {
+				t.Errorf("%d pages are read, %d are paid, want %d, %v", f.pages, cost.paid, tt.pages, err)
 			}
-			if b.budgetExhausted != (tt.posts < maxPages) {
-				t.Errorf("the budget is exhausted: %v", b.budgetExhausted)
+			if cost.budgetExhausted != (tt.posts < maxPages) {
+				t.Errorf("the budget is exhausted: %v", cost.budgetExhausted)
 			}
 			want := fmt.Sprintf("%07d", tt.pages*pageSize)
 			if found.stoppedAt != want {

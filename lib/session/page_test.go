@@ -26,11 +26,13 @@ type tab struct {
 	cursor string
 	// withoutCursor makes the tab sync without a cursor.
 	withoutCursor bool
-	// namesOverlap makes it send the digest of the notes that need not be repeated.
+	// namesOverlap makes the tab send the digest of its notes, so that they are not repeated.
 	namesOverlap bool
-	jobs         []string
-	notes        map[string]int
-	syncs        int
+	// jobs has the job of each state that came, and notes how often each note came.
+	jobs  []string
+	notes map[string]int
+	// syncs is the number of syncs so far.
+	syncs int
 }
 
 func (w *fixture) openTab(id, user string) *tab {
@@ -93,9 +95,9 @@ func (b *tab) sync() message.Synced {
 }
 
 // syncAll syncs until nothing is left, at most the given number of times.
-func (b *tab) syncAll(most int) {
+func (b *tab) syncAll(maxSyncs int) {
 	b.Helper()
-	for range most {
+	for range maxSyncs {
 		synced := b.sync()
 		time.Sleep(time.Duration(synced.RetryAfter) * time.Second)
 		if !synced.More {
@@ -270,7 +272,7 @@ func TestInvalidCursorIsRejected(t *testing.T) {
 	}
 }
 
-// TestAnIDInHaveThatNamesNoJobIsPassedOver: it may stand in what a browser stored long ago. That of another job counts.
+// TestAnIDInHaveThatNamesNoJobIsPassedOver: a browser may have stored such an id long ago. Other ids in have still count.
 func TestAnIDInHaveThatNamesNoJobIsPassedOver(t *testing.T) {
 	for _, id := range []string{`\ud83c`, `a\ufffd`, "\xff", "", `\u0000`, strings.Repeat("x", message.MaxID+1)} {
 		w := newFixture(t)
@@ -286,8 +288,8 @@ func TestAnIDInHaveThatNamesNoJobIsPassedOver(t *testing.T) {
 	}
 }
 
-// TestTabsThatNameWhatTheyHaveOfTheOverlapAreNotPutOff: fifty tabs that reconnect at once and sync again after 5 s, with 50
-// notes a second apart that they have; one that lacks a note of them gets it, and one that names nothing gets all.
+// TestTabsThatNameWhatTheyHaveOfTheOverlapAreNotPutOff has fifty tabs that reconnect at once and sync again after 5 s. They have 50
+// notes that were sent a second apart. Then a tab that lacks one of these notes gets it, and a tab that sends no digest gets all.
 func TestTabsThatNameWhatTheyHaveOfTheOverlapAreNotPutOff(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := newFixture(t)

@@ -31,9 +31,9 @@ type Reaper struct {
 	Now func() time.Time
 }
 
-// Handle deletes each connection whose session ended within [connection.EndedLookback], posts a closing frame and closes it. It
-// does not read the event. It returns an error if the store failed for some of them, which the next run tries again. A close
-// that fails is only logged.
+// Handle deletes each connection whose session ended within the last [connection.EndedLookback], posts a closing frame to it and
+// closes it. It does not read the event. It returns an error if a request to the store failed: the next run tries again. If a
+// connection cannot be closed, it only logs that.
 func (r *Reaper) Handle(ctx context.Context, _ json.RawMessage) error {
 	run := &reaperRun{Reaper: r, log: logger(r.Log)}
 	slots := make(chan struct{}, maxConcurrentCloses)
@@ -64,7 +64,8 @@ type reaperRun struct {
 
 	log *slog.Logger
 
-	mu    sync.Mutex
+	mu sync.Mutex
+	// ended is how many sessions this run has ended.
 	ended int
 	// err is the first error of the store.
 	err error

@@ -141,7 +141,7 @@ func TestConcurrentReapersCloseASessionOnce(t *testing.T) {
 			w.checkFrames(fmt.Sprint("c", n), "closing TOKEN_EXPIRED reconnect=false")
 		}
 		if len(w.gateway.tried) != 200 {
-			t.Errorf("%d farewells to 200 connections", len(w.gateway.tried))
+			t.Errorf("%d closing frames to 200 connections", len(w.gateway.tried))
 		}
 		if w.gateway.maxInFlight > 2*32 {
 			t.Errorf("%d posts in flight, want at most 64", w.gateway.maxInFlight)
@@ -230,7 +230,7 @@ func TestReaperClosesASessionWhoseDeleteFailed(t *testing.T) {
 	})
 }
 
-// TestReaperLeavesSessionsForWhichThereIsNoTime: a process that deletes a connection must have the time to close it.
+// TestReaperLeavesSessionsForWhichThereIsNoTime: the process that deletes a connection must have the time to close it, too.
 func TestReaperLeavesSessionsForWhichThereIsNoTime(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := newFixture(t)
@@ -250,9 +250,9 @@ func TestReaperLeavesSessionsForWhichThereIsNoTime(t *testing.T) {
 		left := 0
 		for n := range 200 {
 			id := fmt.Sprint("c", n)
-			_, err := w.store.Get(t.Context(), id)
-			if left++; err != nil {
-				left--
+			if _, err := w.store.Get(t.Context(), id); err == nil {
+				left++
+			} else {
 				w.checkClosed(id, true)
 			}
 		}

@@ -27,9 +27,9 @@ type responder struct {
 	gateway    Gateway
 	now        func() time.Time
 	connection connection.Connection
-	// request is that of the message. Its answer repeats it. Empty means none.
+	// request is the message's field "request", which the answer repeats. Empty means none.
 	request string
-	// loaded means that connection was read from the store. Then nothing is posted after its session's end.
+	// loaded means that connection was read from the store, so that its session's end is known: nothing is posted after it.
 	loaded bool
 	// charged means that the response was counted against the user's budget.
 	charged bool

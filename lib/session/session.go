@@ -16,7 +16,7 @@ import (
 	"github.com/herald-progress/herald/lib/message"
 )
 
-// Subprotocol is [message.Subprotocol].
+// Subprotocol is the subprotocol that $connect accepts.
 const Subprotocol = message.Subprotocol
 
 const protocolHeader = "Sec-WebSocket-Protocol"
@@ -34,7 +34,7 @@ type Response = events.APIGatewayProxyResponse
 
 func okResponse(text string) Response { return Response{StatusCode: http.StatusOK, Body: text} }
 
-// errorResponse returns a response with a stable code and a short message. Details are only logged.
+// errorResponse returns a response with a stable code and a short message for the browser. Details belong in the log only.
 func errorResponse(status int, message string) Response {
 	codes := map[int]string{
 		http.StatusUnauthorized:        "UNAUTHORIZED",

@@ -24,8 +24,8 @@ const (
 	maxNotes = 200
 	// maxStates is how many states of jobs one sync sends.
 	maxStates = 200
-	// readTimeout and postTimeout limit how long a sync reads and posts, well below the function's 30 s. The next sync
-	// continues.
+	// readTimeout and postTimeout are the times from the beginning of a sync at which it stops reading and posting, well below
+	// the function's 30 s. The next sync continues.
 	readTimeout = 8 * time.Second
 	postTimeout = 20 * time.Second
 	// minTimeToAnswer is the time that must be left when the last frame before synced is posted.
@@ -38,13 +38,15 @@ const (
 
 // syncAction asks for everything that is newer than what the browser has.
 type syncAction struct {
+	// have has the newest state of each job that the browser has.
 	have map[string]version
-	// since is the newest note that the browser has, and first is its value on the first page of the sync. Notes from
-	// overlapStart to first are sent again. All three are empty if the browser has no notes.
+	// since is the id of the newest note that the browser has. first is the value of since on the first page of the sync. Notes
+	// with ids from overlapStart to first are sent again: they may have been stored after the browser's last sync. All three are
+	// empty if the browser has no notes.
 	since, first, overlapStart string
-	// overlap is the digest of the notes that the browser has of these, or empty.
+	// overlap is the digest of those notes from overlapStart to first that the browser has, or empty.
 	overlap string
-	// cursor is where to continue.
+	// cursor is where the sync continues.
 	cursor cursor
 	// noWelcome asks for a response without a welcome frame.
 	noWelcome bool
@@ -74,7 +76,7 @@ func decodeSync(raw []byte) (action, error) {
 	s := syncAction{have: make(map[string]version, len(m.Have)), noWelcome: m.Welcome != nil && !*m.Welcome}
 	for _, job := range slices.Sorted(maps.Keys(m.Have)) {
 		if !message.ValidID(job, message.MaxID) {
-			continue // no job has it, and what the browser once stored must not refuse its syncs for ever
+			continue // no job has this id. A browser that once stored it must still be able to sync.
 		}
 		v, rule := decodeVersion(m.Have[job])
 		if rule != "" {
@@ -96,19 +98,20 @@ func decodeSync(raw []byte) (action, error) {
 		return nil, invalid("since", ruleNote)
 	}
 	s.since, s.overlap = since.String(), m.Overlap
-	if first, err := ulid.ParseStrict(s.cursor.Since); err == nil && first.Compare(since) < 0 {
-		since = first
+	first := since
+	if earlier, err := ulid.ParseStrict(s.cursor.Since); err == nil && earlier.Compare(since) < 0 {
+		first = earlier
 	}
 	var overlapStart ulid.ULID
-	ms := since.Time()
+	ms := first.Time()
 	if err := overlapStart.SetTime(ms - min(ms, uint64(feed.NoteOverlap.Milliseconds()))); err != nil { //nolint:gosec // the constant is positive
 		return nil, invalid("since", ruleNote)
 	}
-	s.first, s.overlapStart = since.String(), overlapStart.String()
+	s.first, s.overlapStart = first.String(), overlapStart.String()
 	return s, nil
 }
 
-// decodeVersion returns a version, or the rule that it violates.
+// decodeVersion decodes the pair [epoch, seq]. It returns the rule that an invalid pair violates.
 func decodeVersion(raw json.RawMessage) (v version, rule string) {
 	var pair []json.RawMessage
 	if json.Unmarshal(raw, &pair) != nil || len(pair) != 2 {
@@ -141,8 +144,8 @@ func (s syncAction) do(ctx context.Context, h *Default, log *slog.Logger, resp *
 	return err
 }
 
-// sync answers a sync. It costs its posts or the pages of jobs that it reads, whichever is more. It reads and posts only what
-// it has paid for.
+// sync answers a sync. The cost is the number of its posts or of the pages of jobs that it reads, whichever is larger. It reads
+// and posts only what it has paid for.
 func (h *Default) sync(ctx context.Context, log *slog.Logger, resp *responder, s syncAction) error {
 	start := resp.now()
 	controls := 2 // welcome and synced
@@ -165,7 +168,7 @@ func (h *Default) sync(ctx context.Context, log *slog.Logger, resp *responder, s
 		return err
 	}
 
-	allowed := frames[:max(0, min(len(frames), c.paid-controls))]
+	paidFrames := frames[:max(0, min(len(frames), c.paid-controls))]
 	if !s.noWelcome {
 		now := message.Time{Time: resp.now()}
 		end := message.Time{Time: resp.connection.SessionEnd()}
@@ -178,7 +181,7 @@ func (h *Default) sync(ctx context.Context, log *slog.Logger, resp *responder, s
 	if deadline, ok := ctx.Deadline(); ok && deadline.Add(-minTimeToAnswer).Before(until) {
 		until = deadline.Add(-minTimeToAnswer)
 	}
-	posted, err := resp.postAll(ctx, envelopes(allowed), until)
+	posted, err := resp.postAll(ctx, envelopes(paidFrames), until)
 	if err != nil {
 		return err
 	}
