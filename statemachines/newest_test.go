@@ -42,7 +42,7 @@ func (d *delayedTasks) RunTask(ctx context.Context, task asl.Task) (json.RawMess
 	case delayed && (task.State == "Chunk" || task.State == "Finish"):
 		time.Sleep(20 * time.Second) // Longer than an import whose file was replaced waits for the newer import.
 	case delayed:
-		time.Sleep(3 * time.Second)
+		time.Sleep(3 * time.Second) // Longer than the second between the starts of the two imports.
 	}
 
 	return d.world.RunTask(ctx, task)
@@ -52,7 +52,7 @@ func (d *delayedTasks) RunTask(ctx context.Context, task asl.Task) (json.RawMess
 // with every combination of delayed states.
 func TestTabAndBucketAgree(t *testing.T) {
 	const older, newer = fourRows, "part,color,quantity\n1,Red,9\n"
-	subsets := [][]string{nil} // Every selection of the three states.
+	subsets := [][]string{nil} // Every selection of the three states: each state doubles their number.
 	for _, state := range []string{"Plan", "Chunk", "Finish"} {
 		for _, subset := range subsets {
 			subsets = append(subsets, append(slices.Clone(subset), state))

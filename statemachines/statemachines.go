@@ -12,11 +12,13 @@ import (
 	"strings"
 )
 
+// suffix follows the name of a workflow in the name of its file.
 const suffix = ".asl.json"
 
 //go:embed *.asl.json
 var files embed.FS
 
+// placeholder matches ${Name} in a definition.
 var placeholder = regexp.MustCompile(`\$\{([A-Za-z0-9_]+)\}`)
 
 // Names returns the names of the workflows, sorted.
@@ -53,24 +55,24 @@ func Fill(name string, substitutions map[string]string) (string, error) {
 	if err != nil {
 		return "", fmt.Errorf("statemachines: no workflow %q, there are %s", name, strings.Join(Names(), ", "))
 	}
-	wanted := Substitutions(name)
-	for _, want := range wanted {
-		if substitutions[want] == "" {
-			return "", fmt.Errorf("statemachines: %s: no substitution for ${%s}", name, want)
+	required := Substitutions(name)
+	for _, key := range required {
+		if substitutions[key] == "" {
+			return "", fmt.Errorf("statemachines: %s: no substitution for ${%s}", name, key)
 		}
 	}
-	for _, given := range slices.Sorted(maps.Keys(substitutions)) {
-		if !slices.Contains(wanted, given) {
-			return "", fmt.Errorf("statemachines: %s: ${%s} is not in the definition", name, given)
+	for _, key := range slices.Sorted(maps.Keys(substitutions)) {
+		if !slices.Contains(required, key) {
+			return "", fmt.Errorf("statemachines: %s: ${%s} is not in the definition", name, key)
 		}
 	}
 
 	return string(placeholder.ReplaceAllFunc(definition, func(match []byte) []byte {
-		return escape(substitutions[string(match[2:len(match)-1])])
+		return escape(substitutions[string(match[len("${"):len(match)-len("}")])])
 	})), nil
 }
 
-// escape returns the text of s between the quotes of a JSON string.
+// escape returns s as it stands between the quotes of a JSON string.
 func escape(s string) []byte {
 	var b bytes.Buffer
 	enc := json.NewEncoder(&b)

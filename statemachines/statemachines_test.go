@@ -33,9 +33,9 @@ func TestFill(t *testing.T) {
 			t.Errorf("%s is not JSON, or not filled:\n%s", name, definition)
 		}
 	}
-	odd := functionARNs(want...)
-	odd["NotifierFunctionArn"] = "a\"b\\c<${CsvPlanFunctionArn}>"
-	definition, err := statemachines.Fill("csv_import", odd)
+	special := functionARNs(want...) // with characters that JSON escapes, and with the text of a placeholder
+	special["NotifierFunctionArn"] = "a\"b\\c<${CsvPlanFunctionArn}>"
+	definition, err := statemachines.Fill("csv_import", special)
 	if err != nil || !json.Valid([]byte(definition)) || !strings.Contains(definition, `"a\"b\\c<${CsvPlanFunctionArn}>"`) {
 		t.Errorf("the definition does not contain the substitution unchanged, error %v", err)
 	}

@@ -32,7 +32,7 @@ type world struct {
 	// failingCalls is the number of calls of each of these functions that fail, from the first on; 0 means all calls.
 	failingCalls int
 
-	// began is the start time of the execution.
+	// began is the start time of the execution. It makes up the execution's ARN, too.
 	began time.Time
 	// redrives is the redrive count of the execution.
 	redrives int
@@ -61,6 +61,7 @@ type crash struct{ name, message string }
 
 func (c crash) Error() string { return c.message }
 
+// RunTask calls the function that a task names, or fails as functionErrors says.
 func (w *world) RunTask(ctx context.Context, task asl.Task) (json.RawMessage, error) {
 	var in struct {
 		FunctionName string
@@ -123,6 +124,7 @@ func (w *world) invoke(ctx context.Context, name string, payload []byte) (any, e
 	}
 }
 
+// handle decodes the payload and calls the function's handler h.
 func handle[In, Out any](ctx context.Context, t *testing.T, payload []byte, h func(context.Context, In) (Out, error)) (any, error) {
 	t.Helper()
 	var in In
