@@ -15,7 +15,7 @@ import (
 	"github.com/herald-progress/herald/lib/local/states"
 )
 
-// retryPause is the pause before the first retry of an event whose function failed. The second pause is twice as long
+// retryPause is the pause before Lambda's first retry of an event whose function failed. The second pause is twice as long
 // (https://docs.aws.amazon.com/lambda/latest/dg/invocation-async-error-handling.html).
 const retryPause = time.Minute
 
@@ -46,6 +46,7 @@ func (e *eventBridge) startSchedules() {
 	}
 }
 
+// runSchedule invokes a function once per interval until close is called.
 func (e *eventBridge) runSchedule(f lambdas.Function) {
 	ticks := time.NewTicker(f.Schedule.Interval)
 	defer ticks.Stop()
@@ -77,8 +78,8 @@ func (e *eventBridge) goUnlessClosed(do func()) {
 	}
 }
 
-// invokeWithRetries invokes a function with an event and retries failures as Lambda does. After the last one it logs the event
-// that a dead-letter queue would get.
+// invokeWithRetries invokes a function with an event, and retries as Lambda does if that fails. After the last retry it logs that a
+// dead-letter queue would now get the event.
 func (e *eventBridge) invokeWithRetries(f lambdas.Function, event map[string]any) {
 	function := functionPrefix + f.Name
 	payload, err := json.Marshal(event)
@@ -156,16 +157,16 @@ const maxStatusData = 248 << 10
 // statusChangeEvent returns the event of an execution that has ended
 // (https://docs.aws.amazon.com/step-functions/latest/dg/eventbridge-integration.html).
 func statusChangeEvent(x states.ExecutionDescription) map[string]any {
-	data := func(text string) (any, any) {
+	dataAndDetails := func(text string) (any, any) {
 		if quoted, err := json.Marshal(text); err != nil || len(quoted) > maxStatusData {
 			return nil, map[string]bool{"included": false}
 		}
 		return text, map[string]bool{"included": true}
 	}
-	input, inputDetails := data(x.Input)
+	input, inputDetails := dataAndDetails(x.Input)
 	var output, outputDetails any
 	if x.Status == asl.StatusSucceeded {
-		output, outputDetails = data(x.Output)
+		output, outputDetails = dataAndDetails(x.Output)
 	}
 	orNull := func(s string) any {
 		if s == "" {

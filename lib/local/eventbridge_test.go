@@ -58,6 +58,7 @@ func recordInvocations(t *testing.T, fails func(call int) bool) (bridge *eventBr
 	return bridge, calls, logged
 }
 
+// times returns the times of calls since the start.
 func times(calls []call) (at []string) {
 	for _, c := range calls {
 		at = append(at, c.at.String())
@@ -97,8 +98,8 @@ func TestSchedulesRunUntilClose(t *testing.T) {
 	})
 }
 
-// failedExecution returns an execution that has ended.
-func failedExecution(status asl.Status, input string) states.ExecutionDescription {
+// executionWithStatus returns the description of an execution that has ended with an error, with the given status and input.
+func executionWithStatus(status asl.Status, input string) states.ExecutionDescription {
 	at := time.Date(2026, 11, 22, 10, 0, 0, 5e6, time.UTC)
 	return states.ExecutionDescription{
 		ExecutionListItem: states.ExecutionListItem{
@@ -116,9 +117,9 @@ func TestSweeperIsInvokedForEveryEndedExecution(t *testing.T) {
 		t.Run(string(status), func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				bridge, calls, _ := recordInvocations(t, never)
-				bridge.statusChanged(failedExecution(status, `{}`))
+				bridge.statusChanged(executionWithStatus(status, `{}`))
 				synctest.Wait()
-				if got := len(calls["sweeper"]); got == 1 != invoked {
+				if got := len(calls["sweeper"]); (got == 1) != invoked {
 					t.Errorf("the sweeper was called %d times", got)
 				}
 			})
@@ -127,7 +128,7 @@ func TestSweeperIsInvokedForEveryEndedExecution(t *testing.T) {
 }
 
 func TestExecutionStatusChangeEvent(t *testing.T) {
-	raw, err := json.Marshal(statusChangeEvent(failedExecution(asl.StatusFailed, `{"a":1}`)))
+	raw, err := json.Marshal(statusChangeEvent(executionWithStatus(asl.StatusFailed, `{"a":1}`)))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -149,11 +150,11 @@ func TestExecutionStatusChangeEvent(t *testing.T) {
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Errorf("the event (-want +got):\n%s", diff)
 	}
-	detail, _ := statusChangeEvent(failedExecution(asl.StatusFailed, strings.Repeat(`"`, maxStatusData/2)))["detail"].(map[string]any)
+	detail, _ := statusChangeEvent(executionWithStatus(asl.StatusFailed, strings.Repeat(`"`, maxStatusData/2)))["detail"].(map[string]any)
 	if detail["input"] != nil {
 		t.Error("the event carries an input that is too long")
 	}
-	success := failedExecution(asl.StatusSucceeded, `{}`)
+	success := executionWithStatus(asl.StatusSucceeded, `{}`)
 	success.Output = `{"superseded":true}`
 	if detail, _ := statusChangeEvent(success)["detail"].(map[string]any); detail["output"] != success.Output {
 		t.Errorf("the event of a success carries the output %v, want %s", detail["output"], success.Output)
@@ -172,7 +173,7 @@ func TestFailedEventIsRetriedTwice(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				bridge, calls, logged := recordInvocations(t, tt.fails)
-				bridge.statusChanged(failedExecution(asl.StatusAborted, `{"secret":"s3cr3t"}`))
+				bridge.statusChanged(executionWithStatus(asl.StatusAborted, `{"secret":"s3cr3t"}`))
 				time.Sleep(time.Hour)
 				synctest.Wait()
 				if diff := cmp.Diff(tt.want, times(calls["sweeper"])); diff != "" {
@@ -190,12 +191,12 @@ func TestFailedEventIsRetriedTwice(t *testing.T) {
 func TestCloseDoesNotWaitForRetries(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		bridge, calls, logged := recordInvocations(t, func(int) bool { return true })
-		bridge.statusChanged(failedExecution(asl.StatusAborted, `{}`))
+		bridge.statusChanged(executionWithStatus(asl.StatusAborted, `{}`))
 		time.Sleep(time.Second)
 		synctest.Wait()
 		start := time.Now()
 		bridge.close(t.Context())
-		bridge.statusChanged(failedExecution(asl.StatusAborted, `{}`)) // after close: ignored
+		bridge.statusChanged(executionWithStatus(asl.StatusAborted, `{}`)) // after close: ignored
 		if time.Since(start) != 0 {
 			t.Errorf("closing took %v", time.Since(start))
 		}

@@ -17,9 +17,10 @@ import (
 	"github.com/herald-progress/herald/lib/message"
 )
 
+// hello is a request to the notifier: a notification for ann.
 const hello = `{"userId":"ann","message":{"type":"notification","data":{"title":"Hi","message":"By hand","severity":"info"}}}`
 
-// invokeNotifier invokes the notifier and returns its report.
+// invokeNotifier invokes the notifier with hello and returns its report.
 func invokeNotifier(t *testing.T, twin *local.Twin) broadcast.Report {
 	t.Helper()
 	out, err := lambda.NewFromConfig(twin.AWSConfig()).Invoke(t.Context(), &lambda.InvokeInput{
@@ -49,7 +50,7 @@ func TestPostsFailAsConfigured(t *testing.T) {
 		faults local.Faults
 		want   broadcast.Report
 	}{
-		{"a third is throttled", local.Faults{Throttled: 0.3, Latency: time.Millisecond, Seed: 28}, broadcast.Report{Connections: n, Delivered: n}},
+		{"some posts are throttled and retried", local.Faults{Throttled: 0.3, Latency: time.Millisecond, Seed: 28}, broadcast.Report{Connections: n, Delivered: n}},
 		{"all seem gone", local.Faults{Gone: 1}, broadcast.Report{Connections: n, Gone: n}},
 		{"all is well", local.Faults{}, broadcast.Report{Connections: n, Delivered: n}},
 	} {

@@ -14,7 +14,8 @@ import (
 	"github.com/herald-progress/herald/lib/local/states"
 )
 
-// startWithEnds returns a twin of this configuration, and a channel of its executions that have ended, with room for two.
+// startWithEnds starts a twin with a configuration. It returns the twin, and a channel that receives each execution that has ended.
+// If two of them are not received yet, the next execution waits before it ends.
 func startWithEnds(t *testing.T, config local.Config) (*local.Twin, <-chan states.ExecutionDescription) {
 	t.Helper()
 	ended := make(chan states.ExecutionDescription, 2)
@@ -46,7 +47,7 @@ func putFile(t *testing.T, twin *local.Twin, user, upload, name string, content 
 	}
 }
 
-// putPartsList puts the parts list into the bucket.
+// putPartsList puts testdata/parts-list.csv into the bucket, as an upload of the user.
 func putPartsList(t *testing.T, twin *local.Twin, user, upload string) {
 	t.Helper()
 	file, err := os.Open(partsList + ".csv")

@@ -28,8 +28,8 @@ func pong(at time.Time) string {
 	return `{"type":"pong","data":{},"timestamp":"` + message.Time{Time: at}.String() + `"}`
 }
 
-// functions returns the functions of the table in lambdas by their names in the twin. Those of the configuration replace
-// Herald's own.
+// functions returns the functions that the table in package lambdas lists, by their names in the twin. A function in
+// Config.Functions replaces Herald's own.
 func (t *Twin) functions(verifier *auth.Verifier) (map[string]invoke.Function, error) {
 	config, connections, feedStore := t.AWSConfig(), t.config.Connections, t.config.Feed
 	sender, err := apigw.New(config, t.ManagementEndpoint())

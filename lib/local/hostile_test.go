@@ -77,19 +77,20 @@ func (a *attack) run(ctx context.Context) {
 	var tabs sync.WaitGroup
 	kinds := slices.Sorted(maps.Keys(hostileMessages))
 	if a.together {
-		tabs.Go(func() { a.send(ctx, true, kinds...) })
+		tabs.Go(func() { a.send(ctx, readsFrames, kinds...) })
 	} else {
 		for _, kind := range kinds {
-			tabs.Go(func() { a.send(ctx, true, kind) })
+			tabs.Go(func() { a.send(ctx, readsFrames, kind) })
 		}
 	}
-	tabs.Go(func() { a.send(ctx, false, "syncs") })
+	tabs.Go(func() { a.send(ctx, readsNothing, "syncs") })
 	for range a.crowd {
 		tabs.Go(func() { a.openSilentConnection(ctx) })
 	}
 	tabs.Wait()
 }
 
+// count counts a message of a kind and returns how many have been sent.
 func (a *attack) count(kind string) int {
 	a.mu.Lock()
 	defer a.mu.Unlock()
@@ -111,13 +112,19 @@ func (a *attack) dial(ctx context.Context) (*websocket.Conn, error) {
 	return conn, nil
 }
 
+// Whether a hostile connection reads the frames that it gets.
+const (
+	readsFrames  = true
+	readsNothing = false
+)
+
 // send sends messages of some kinds in turn, and connects again after each close.
 func (a *attack) send(ctx context.Context, reads bool, kinds ...string) {
 	interval := hostilePause
 	if slices.Equal(kinds, []string{"syncs"}) {
 		interval = floodPause
 	}
-	for turn := 0; ctx.Err() == nil; {
+	for i := 0; ctx.Err() == nil; { // i counts the messages
 		conn, err := a.dial(ctx)
 		if err != nil {
 			pause(ctx, hostilePause)
@@ -135,8 +142,8 @@ func (a *attack) send(ctx context.Context, reads bool, kinds ...string) {
 			}()
 		}
 		for connCtx.Err() == nil {
-			kind := kinds[turn%len(kinds)]
-			turn++
+			kind := kinds[i%len(kinds)]
+			i++
 			n := a.count(kind)
 			if a.limit > 0 && n > a.limit {
 				pause(ctx, interval)
@@ -166,6 +173,7 @@ func (a *attack) openSilentConnection(ctx context.Context) {
 	}
 }
 
+// pause waits for d, or until ctx ends.
 func pause(ctx context.Context, d time.Duration) {
 	select {
 	case <-time.After(d):

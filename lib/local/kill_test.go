@@ -27,7 +27,7 @@ const (
 	browserToken = "HERALD_BROWSER_TOKEN"
 )
 
-// browse prints what a tab receives, until its input ends or it is killed.
+// browse is the program of the browser process. It prints the frames that a tab receives, until its input ends or it is killed.
 func browse(ctx context.Context) error {
 	ctx, stop := context.WithCancel(ctx)
 	defer stop()
@@ -114,6 +114,7 @@ func startBrowser(t *testing.T, twin *local.Twin) (*self, *bufio.Scanner) {
 	return process, frames
 }
 
+// readRow returns the stored state of ann's job u-42.
 func readRow(t *testing.T, feedStore feed.Store) feed.Row {
 	t.Helper()
 	row, err := feedStore.Job(t.Context(), feed.User("ann"), "u-42")

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"encoding/json"
 	"io"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -52,7 +53,7 @@ func TestTabAndBucketHaveTheNewestOfTwoFiles(t *testing.T) {
 				t.Errorf("the tab shows %+v, want the 2 rows of %s", last, second)
 			}
 			var s csvimport.Summary
-			if err := json.Unmarshal(stored(t, twin, "results/YW5u/u-42/summary.json"), &s); err != nil || s.Rows != 2 || s.FileName != second {
+			if err := json.Unmarshal(stored(t, twin, summaryKey), &s); err != nil || s.Rows != 2 || s.FileName != second {
 				t.Errorf("the summary says %d rows of %s, %v, want 2 of %s", s.Rows, s.FileName, err, second)
 			}
 			var lines int
@@ -76,6 +77,9 @@ func TestTabAndBucketHaveTheNewestOfTwoFiles(t *testing.T) {
 	}
 }
 
+// summaryKey is the key of the summary of ann's upload u-42. YW5u is "ann" in base64.
+const summaryKey = "results/YW5u/u-42/summary.json"
+
 // stored returns the content of an object.
 func stored(t *testing.T, twin *local.Twin, key string) []byte {
 	t.Helper()
@@ -92,7 +96,8 @@ func stored(t *testing.T, twin *local.Twin, key string) []byte {
 	return content
 }
 
-// leftovers returns the keys of objects that superseded imports have left.
+// leftovers returns the keys of the objects that superseded imports have left: all except the uploads, the claims, and the results
+// of the import with the given summary.
 func leftovers(t *testing.T, twin *local.Twin, s csvimport.Summary) []string {
 	t.Helper()
 	list, err := twinS3(twin).ListObjectsV2(t.Context(), &s3.ListObjectsV2Input{Bucket: aws.String(local.Bucket)})
@@ -102,12 +107,8 @@ func leftovers(t *testing.T, twin *local.Twin, s csvimport.Summary) []string {
 	var left []string
 	for _, object := range list.Contents {
 		key := aws.ToString(object.Key)
-		for _, known := range []string{"uploads/", "claims/", s.Prefix, "results/YW5u/u-42/summary.json"} {
-			if strings.HasPrefix(key, known) {
-				key = ""
-			}
-		}
-		if key != "" {
+		expected := []string{"uploads/", "claims/", s.Prefix, summaryKey}
+		if !slices.ContainsFunc(expected, func(prefix string) bool { return strings.HasPrefix(key, prefix) }) {
 			left = append(left, key)
 		}
 	}

@@ -37,13 +37,16 @@ const (
 
 // TestDisconnectAtRandom drops connections of tabs at random, while another user and one of the good users have hostile tabs.
 func TestDisconnectAtRandom(t *testing.T) {
+	// The run lasts 8 s. The tabs then have the time settle to get what they have missed. The hostile tabs of a good user send at
+	// most share messages of each kind, or until insiderEnd.
 	lasts, settle, share, insiderEnd := 8*time.Second, randomSettle, hostileShare, time.Now().Add(time.Hour)
 	if v := os.Getenv(randomVariable); v != "" {
 		var err error
 		if lasts, err = time.ParseDuration(v); err != nil {
 			t.Fatalf("%s: %v", randomVariable, err)
 		}
-		// The limits of a user count per minute of the clock: in the next minute the good tabs get what they have missed.
+		// In a longer run the hostile tabs have no limit, but they stop at the end of a minute of the clock, for which the user's
+		// budget is spent: in the next minute the good tabs get what they have missed.
 		settle, share, insiderEnd = settle+time.Minute, 0, time.Now().Add(hostileFlood+time.Minute).Truncate(time.Minute)
 	}
 	w := newRandomWorld(t, lasts, false)
@@ -91,21 +94,28 @@ func TestDisconnectAtRandomFailsWithoutSync(t *testing.T) {
 
 // verdict counts what happened and what went wrong.
 type verdict struct {
-	Publishes, Reconnects, Tabs, Jobs, Frames                          int
+	// What happened. Frames are those that tabs showed.
+	Publishes, Reconnects, Tabs, Jobs, Frames int
+	// What went wrong. Each tab counts, for its user: jobs whose terminal state it did not show, states older than a shown one or
+	// with less progress, states and notes that it showed twice, notes that it did not show, and jobs whose last shown state is
+	// not the stored one.
 	MissedTerminals, BackwardSteps, AppliedTwice, MissedNotes, Differs int
 }
 
+// Wrong reports whether anything went wrong.
 func (v verdict) Wrong() bool {
 	return v.MissedTerminals+v.BackwardSteps+v.AppliedTwice+v.MissedNotes+v.Differs > 0
 }
 
 // randomWorld is a twin with tabs that come and go, and workers that publish.
 type randomWorld struct {
-	t       *testing.T
-	twin    *local.Twin
-	feed    *feed.Memory
-	lasts   time.Duration
-	noSync  bool
+	t     *testing.T
+	twin  *local.Twin
+	feed  *feed.Memory
+	lasts time.Duration // how long the workers publish
+	// noSync makes the tabs send nothing.
+	noSync bool
+	// scale multiplies the numbers of publishes, reconnects and notes of a longer run.
 	scale   int
 	tabs    []*randomTab
 	workers []*notify.Notifier
@@ -119,13 +129,15 @@ type randomWorld struct {
 	published int
 }
 
-// randomJob is the state of a job that the workers publish.
+// randomJob is a job of which all workers publish states.
 type randomJob struct {
 	user, id string
-	parts    bool
+	// parts says that each worker reports a part of the job. done has how much of it each worker has done.
+	parts bool
+	done  [randomWorkers]int64
+	// run is the number of the job's current run, and progress the progress that was published last.
 	run      int
 	progress float64
-	done     [randomWorkers]int64
 }
 
 func newRandomWorld(t *testing.T, lasts time.Duration, noSync bool) *randomWorld {
@@ -182,7 +194,9 @@ func (w *randomWorld) run() {
 	busy.Go(func() {
 		reconnects := randomReconnects * w.scale
 		for end := time.Now().Add(w.lasts); time.Now().Before(end) || !w.noSync && w.verdict().Reconnects < reconnects; {
-			time.Sleep(time.Duration(w.float() * 2 * float64(w.lasts) / float64(reconnects*3/2))) // more often than reconnects are wanted, because some tabs are not connected then
+			// Drop more connections than reconnects are wanted, because some of the tabs are not connected then.
+			mean := float64(w.lasts) / float64(reconnects*3/2)
+			time.Sleep(time.Duration(w.float() * 2 * mean))
 			w.dropOne()
 		}
 	})
@@ -254,13 +268,14 @@ func (w *randomWorld) publish(worker int, r message.Request) {
 	w.published++
 }
 
+// float returns a random number from 0 to 1.
 func (w *randomWorld) float() float64 {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	return w.random.Float64()
 }
 
-// state returns the next state of a random job. Sometimes it starts a new run of the job, while states of the old run are still
+// state returns a request with the next state of a random job. Sometimes it starts a new run of the job, while states of the old run are still
 // being published.
 func (w *randomWorld) state(worker int) message.Request {
 	w.mu.Lock()
@@ -279,6 +294,7 @@ func (w *randomWorld) state(worker int) message.Request {
 	return r
 }
 
+// note returns a request with the next note of a random user.
 func (w *randomWorld) note() message.Request {
 	w.mu.Lock()
 	defer w.mu.Unlock()
@@ -289,6 +305,7 @@ func (w *randomWorld) note() message.Request {
 	}}
 }
 
+// end returns a request with a terminal state of the nth job.
 func (w *randomWorld) end(job *randomJob, n int) message.Request {
 	w.mu.Lock()
 	defer w.mu.Unlock()

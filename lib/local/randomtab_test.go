@@ -23,8 +23,8 @@ type randomTab struct {
 	socket *client.Conn // the newest connection
 	dials  int
 	shown  map[string]message.Envelope
-	ended  map[string]string // the newest epoch of which a terminal was shown, by job
-	seen   map[string]bool   // positions and notes
+	ended  map[string]string // the newest epoch of which a terminal state was shown, by job
+	seen   map[string]bool   // the positions of states and the ids of notes that were shown
 	counts verdict
 }
 
@@ -72,6 +72,7 @@ func (w *randomWorld) dropOne() {
 	w.tabs[int(w.float()*float64(len(w.tabs)))].drop()
 }
 
+// drop cuts the tab's connection, if it has one.
 func (tab *randomTab) drop() {
 	tab.mu.Lock()
 	defer tab.mu.Unlock()
@@ -101,7 +102,8 @@ func (tab *randomTab) recordFrame(e message.Envelope, _ []byte) {
 	}
 	before, known := tab.shown[e.Job]
 	last, _ := message.AsUploadProgress(before.Data)
-	if known && (e.Epoch < before.Epoch || e.Epoch == before.Epoch && (e.Seq <= before.Seq || state.Progress < last.Progress)) {
+	olderRun, sameRun := e.Epoch < before.Epoch, e.Epoch == before.Epoch
+	if known && (olderRun || sameRun && (e.Seq <= before.Seq || state.Progress < last.Progress)) {
 		tab.counts.BackwardSteps++
 	}
 	e.Replayed = false // Replayed describes how the frame came, not the state
@@ -111,7 +113,7 @@ func (tab *randomTab) recordFrame(e message.Envelope, _ []byte) {
 	}
 }
 
-// waitForViolations waits until nothing is wrong, or until a time, and returns the last verdict.
+// waitForViolations waits until nothing is wrong, but not longer than until the given time, and returns the last verdict.
 func (w *randomWorld) waitForViolations(until time.Time) verdict {
 	for {
 		v := w.verdict()
@@ -122,6 +124,7 @@ func (w *randomWorld) waitForViolations(until time.Time) verdict {
 	}
 }
 
+// verdict returns the counts up to now.
 func (w *randomWorld) verdict() verdict {
 	w.mu.Lock()
 	v := verdict{Publishes: w.published, Tabs: len(w.tabs), Jobs: len(w.jobs)}

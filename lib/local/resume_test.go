@@ -29,7 +29,8 @@ type liveTab struct {
 	dials  int
 }
 
-// openLiveTab opens a tab. If dropEvery is not zero, the tab's connection is dropped after each dropEvery frames.
+// openLiveTab opens a tab of ann whose tokens are valid for life. If dropEvery is not zero, the tab's connection is dropped after
+// each dropEvery frames.
 func openLiveTab(t *testing.T, twin *local.Twin, life time.Duration, dropEvery int) *liveTab {
 	t.Helper()
 	l := &liveTab{}
@@ -85,9 +86,9 @@ func (l *liveTab) await(t *testing.T, kind message.Type) []message.Envelope {
 
 // TestDisconnectedTabsMissNothing imports a file while one tab stays connected and another is disconnected repeatedly.
 func TestDisconnectedTabsMissNothing(t *testing.T) {
-	const slow = 400_000 // bytes a second
+	const bytesPerSecond = 400_000 // slow enough to disconnect the tab during the import
 	feedStore := &feed.Memory{}
-	twin, err := local.Start(t.Context(), local.Config{BytesPerSecond: slow, Feed: feedStore, IndexLag: 100 * time.Millisecond})
+	twin, err := local.Start(t.Context(), local.Config{BytesPerSecond: bytesPerSecond, Feed: feedStore, IndexLag: 100 * time.Millisecond})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -180,11 +181,13 @@ func TestTabIsCurrentAfterOneSync(t *testing.T) {
 	}
 }
 
+// notifyByHand invokes the notifier with a request.
 func notifyByHand(t *testing.T, twin *local.Twin, payload string) {
 	t.Helper()
 	invokeByHand(t, twin, local.NotifierName, payload)
 }
 
+// invokeByHand invokes a function as an operator does.
 func invokeByHand(t *testing.T, twin *local.Twin, function, payload string) {
 	t.Helper()
 	out, err := lambda.NewFromConfig(twin.AWSConfig()).Invoke(t.Context(), &lambda.InvokeInput{FunctionName: &function, Payload: []byte(payload)})
@@ -272,6 +275,6 @@ func TestTabReconnectsWhenItsConnectionIsNotStored(t *testing.T) {
 	}
 	frames := tab.await(t, message.TypeNotification)
 	if e := frames[2]; e.Type != message.TypeClosing || !e.Data.(message.Closing).Reconnect {
-		t.Errorf("the third frame is %+v, want the closing frame", e)
+		t.Errorf("after welcome and synced the third frame is %+v, want the closing frame", e)
 	}
 }

@@ -10,14 +10,15 @@ import (
 	"testing"
 )
 
-// selfVariable selects the program that this test binary runs instead of the tests, in another process.
+// selfVariable is an environment variable. In a process that a test starts, it selects what this test binary runs instead of the
+// tests.
 const selfVariable = "HERALD_TEST_SELF"
 
 // The values of selfVariable.
 const (
 	asTwin           = "twin"
 	asImporter       = "importer"
-	asSilentImporter = "silent importer" // with a nil Publisher
+	asSilentImporter = "silent importer" // a twin whose imports report no progress
 	asBrowser        = "browser"
 )
 
@@ -47,7 +48,8 @@ type self struct {
 // closed, at the end of the test.
 func startSelf(tb testing.TB, as string, variables ...string) *self {
 	tb.Helper()
-	s := &self{Cmd: exec.CommandContext(context.WithoutCancel(tb.Context()), os.Args[0])} // the cleanup needs the process after the test's context has ended
+	// The cleanup needs the process after the test's context has ended.
+	s := &self{Cmd: exec.CommandContext(context.WithoutCancel(tb.Context()), os.Args[0])}
 	s.Env, s.Stderr = append(append(os.Environ(), selfVariable+"="+as), variables...), os.Stderr
 	in, err := s.StdinPipe()
 	if err != nil {

@@ -89,6 +89,6 @@ func TestAnotherStageIsForbidden(t *testing.T) {
 	}
 	otherStageURL := strings.TrimSuffix(twin.WebSocketURL(), local.Stage) + "dev"
 	if _, err := client.Dial(t.Context(), otherStageURL, "token"); err == nil || !strings.Contains(err.Error(), "403") {
-		t.Errorf("connecting to another otherStageURL: %v, want 403", err)
+		t.Errorf("connecting to another stage: %v, want 403", err)
 	}
 }

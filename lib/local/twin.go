@@ -34,15 +34,17 @@ import (
 	"github.com/herald-progress/herald/statemachines"
 )
 
-// Names in the twin, equal to those in a deployment, and timeouts.
+// Names in the twin, and timeouts.
 const (
-	Stage           = "prod"
-	Bucket          = "herald-uploads"
-	NotifierName    = "herald-notifier"
-	CSVImport       = lambdas.CSVImport
-	functionPrefix  = "herald-"
-	accessKey       = "local"
-	secretKey       = "local"
+	Stage          = "prod"
+	Bucket         = "herald-uploads"
+	NotifierName   = "herald-notifier"
+	CSVImport      = lambdas.CSVImport
+	functionPrefix = "herald-"
+	// accessKey and secretKey are the credentials of AWS clients that call the twin.
+	accessKey = "local"
+	secretKey = "local"
+	// shutdownTimeout bounds Close as a whole. headerTimeout bounds the reading of a request's headers.
 	shutdownTimeout = 5 * time.Second
 	headerTimeout   = 10 * time.Second
 	// browserTimeout is how long Close waits for the close frames of browsers before it drops the connections.
@@ -146,7 +148,8 @@ func Start(ctx context.Context, c Config) (*Twin, error) {
 	return t, nil
 }
 
-// wire creates the parts. They call each other through the twin's endpoint, as they do on AWS.
+// wire creates the gateway, Lambda, Step Functions, S3 and EventBridge. Functions call the others through the twin's endpoint, as
+// they do on AWS.
 func (t *Twin) wire() error {
 	verifier, err := auth.New(auth.Config{Secret: t.secret})
 	if err != nil {
@@ -191,17 +194,17 @@ func (t *Twin) wire() error {
 
 // machines returns the definitions of all state machines by name.
 func (t *Twin) machines() (map[string][]byte, error) {
-	functions := map[string]string{}
+	functions := map[string]string{} // the ARNs of all functions, by the names of their placeholders
 	for _, f := range lambdas.Functions() {
 		functions[f.Substitution()] = invoke.FunctionARN(functionPrefix + f.Name)
 	}
 	machines := map[string][]byte{}
 	for _, name := range statemachines.Names() {
-		named := maps.Clone(functions)
-		maps.DeleteFunc(named, func(substitution, _ string) bool {
+		substitutions := maps.Clone(functions) // Fill refuses those that the definition does not need
+		maps.DeleteFunc(substitutions, func(substitution, _ string) bool {
 			return !slices.Contains(statemachines.Substitutions(name), substitution)
 		})
-		definition, err := statemachines.Fill(name, named)
+		definition, err := statemachines.Fill(name, substitutions)
 		if err != nil {
 			return nil, fmt.Errorf("workflow: %w", err)
 		}

@@ -42,6 +42,7 @@ func startTwin(t *testing.T) (*local.Twin, *syncBuffer) {
 	return twin, log
 }
 
+// syncBuffer is a buffer that may be written and read concurrently.
 type syncBuffer struct {
 	mu sync.Mutex
 	b  bytes.Buffer
@@ -90,6 +91,7 @@ func until(t *testing.T, c *client.Conn, done func(message.Envelope) bool) []mes
 	}
 }
 
+// twinS3 returns a client of the twin's S3.
 func twinS3(twin *local.Twin) *s3.Client {
 	return s3.NewFromConfig(twin.AWSConfig(), func(o *s3.Options) { o.UsePathStyle = true })
 }
@@ -124,7 +126,7 @@ func TestAnImportReachesEveryTabOfItsUser(t *testing.T) {
 		t.Errorf("another user received %+v", frames[0])
 	}
 	compareSummary(t, twin, "auth0|ann/x", "u-42")
-	for _, secret := range []string{"eyJ", "Reading parts-list"} {
+	for _, secret := range []string{"eyJ", "Reading parts-list"} { // the beginning of a token, and of a message
 		if strings.Contains(log.String(), secret) {
 			t.Errorf("the log holds %q", secret)
 		}

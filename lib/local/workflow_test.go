@@ -18,15 +18,17 @@ import (
 	"github.com/herald-progress/herald/lib/message"
 )
 
-// workflow is a state machine that reports a job's state, with the message "Working", and then calls the function csvplan, which
-// tests replace. The first %s stands for further fields of the state machine, the second for those of the task Work.
+// workflow is the definition of a state machine that reports a job's state, with the message "Working", and then calls the function
+// csvplan. Tests replace this function by the work that they need. The first %s stands for further fields of the state machine,
+// and the second %s for further fields of the task Work.
 const workflow = `{"QueryLanguage":"JSONata","StartAt":"Say",%s"States":{
   "Say":{"Type":"Task","Resource":"arn:aws:states:::lambda:invoke","Arguments":{"FunctionName":"${NotifierFunctionArn}","Payload":{
     "userId":"ann","epoch":"{%% $states.context.Execution.StartTime %%}","execution":"{%% $states.context.Execution.Id %%}",
     "message":{"type":"upload_progress","data":{"uploadId":"u-42","fileName":"f.csv","progress":10,"message":"Working"}}}},"Next":"Work"},
   "Work":{"Type":"Task","Resource":"arn:aws:states:::lambda:invoke",%s"Arguments":{"FunctionName":"${CsvPlanFunctionArn}"},"End":true}}}`
 
-// startWorkflow starts a twin with the workflow, and an execution of the workflow. It returns the twin and the execution's ARN.
+// startWorkflow starts a twin with the workflow, whose task Work calls work, and starts an execution. It returns the twin and the
+// execution's ARN.
 func startWorkflow(t *testing.T, machineFields, taskFields string, work func(context.Context) error) (*local.Twin, string) {
 	t.Helper()
 	twin, err := local.Start(t.Context(), local.Config{
@@ -69,7 +71,7 @@ func synced(t *testing.T, c *client.Conn) []message.Envelope {
 func untilJob(t *testing.T, twin *local.Twin) {
 	t.Helper()
 	for ; ; time.Sleep(10 * time.Millisecond) {
-		// Each sync has its own connection, as a connection may sync only 60 times a minute.
+		// Each sync has its own connection, so that no frames that were pushed since the last sync come before its answer.
 		if frames := synced(t, openTab(t, twin, "ann")); frames[len(frames)-1].Data.(message.Synced).Jobs == 1 {
 			return
 		}
@@ -105,7 +107,7 @@ func TestEveryJobEndsWithItsWorkflow(t *testing.T) {
 			want := message.UploadProgress{UploadID: "u-42", FileName: "f.csv", Progress: cmp.Or(tt.progress, 10), Message: tt.text, Status: tt.status}
 			var got message.Envelope
 			for end := time.Now().Add(20 * time.Second); time.Now().Before(end); time.Sleep(10 * time.Millisecond) {
-				if frames := synced(t, openTab(t, twin, "ann")); len(frames) == 3 {
+				if frames := synced(t, openTab(t, twin, "ann")); len(frames) == 3 { // welcome, the job's state, synced
 					got = frames[1]
 					if state, ok := message.AsUploadProgress(got.Data); ok && state.Status.Terminal() {
 						break
@@ -134,9 +136,9 @@ func endTime(t *testing.T, twin *local.Twin, execution string) time.Time {
 
 // TestAStoppedImportIsCancelled stops an import while a tab is open.
 func TestAStoppedImportIsCancelled(t *testing.T) {
-	const slow = 100_000 // bytes a second
+	const bytesPerSecond = 100_000 // slow enough to stop the import before its end
 	started := make(chan string, 1)
-	twin, err := local.Start(t.Context(), local.Config{BytesPerSecond: slow, StatusChanged: func(_ context.Context, x states.ExecutionDescription) {
+	twin, err := local.Start(t.Context(), local.Config{BytesPerSecond: bytesPerSecond, StatusChanged: func(_ context.Context, x states.ExecutionDescription) {
 		if x.StopDate.IsZero() {
 			started <- x.ExecutionArn
 		}

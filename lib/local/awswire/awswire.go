@@ -39,9 +39,9 @@ func WriteError(w http.ResponseWriter, contentType string, status int, code stri
 // NewUUID returns a random UUID (RFC 9562, section 5.4), such as AWS uses for request ids.
 func NewUUID() string {
 	var id [16]byte
-	_, _ = rand.Read(id[:]) // Never fails.
-	id[6] = id[6]&0x0f | 0x40
-	id[8] = id[8]&0x3f | 0x80
+	_, _ = rand.Read(id[:])   // Never fails.
+	id[6] = id[6]&0x0f | 0x40 // the version, 4
+	id[8] = id[8]&0x3f | 0x80 // the variant
 	text := hex.EncodeToString(id[:])
 	return text[:8] + "-" + text[8:12] + "-" + text[12:16] + "-" + text[16:20] + "-" + text[20:]
 }

@@ -16,6 +16,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 )
 
+// acceptingFunction is a Function that answers every event with 200.
 type acceptingFunction struct{}
 
 func (acceptingFunction) Invoke(context.Context, []byte) ([]byte, error) {

@@ -102,6 +102,7 @@ func TestManagementAPIMatchesRecordedResponses(t *testing.T) {
 func TestDisconnectMatchesRecordedEvents(t *testing.T) {
 	t.Parallel()
 
+	// The keys are beginnings of the field "what" of the recorded events.
 	closers := map[string]func(t *testing.T, conn *pipeConn){
 		"client closed without status": func(t *testing.T, conn *pipeConn) {
 			t.Helper()

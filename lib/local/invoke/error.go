@@ -12,7 +12,7 @@ import (
 	"github.com/aws/aws-lambda-go/lambda/messages"
 )
 
-// maxPanicFrames is the greatest length of a panic's stack trace.
+// maxPanicFrames is the maximum number of frames in a panic's stack trace.
 const maxPanicFrames = 32
 
 // callHandler calls the function. It converts an error or a panic to a function error as aws-lambda-go does. Each call makes a
@@ -38,7 +38,8 @@ func handlerError(err error) *messages.InvokeResponse_Error {
 	return functionError(err, err.Error(), nil)
 }
 
-// panicError converts the value of a panic to a function error. The deferred function must call it.
+// panicError converts the value of a panic to a function error. Call it in the deferred function that has recovered, because its
+// stack still contains the function that panicked.
 func panicError(value any) *messages.InvokeResponse_Error {
 	return functionError(value, fmt.Sprint(value), panicStack())
 }
@@ -79,7 +80,7 @@ func panicStack() []*messages.InvokeResponse_Error_StackFrame {
 	var stack []*messages.InvokeResponse_Error_StackFrame
 	for {
 		frame, more := frames.Next()
-		if frame.Function == "runtime.gopanic" {
+		if frame.Function == "runtime.gopanic" { // The frames so far are those of the recovery.
 			stack = nil
 		} else {
 			stack = append(stack, stackFrame(frame))

@@ -28,7 +28,8 @@ const defaultTimeout = 3 * time.Second
 const (
 	maxPayload      = 6 << 20
 	maxEventPayload = 1 << 20
-	maxResult       = maxPayload + 100
+	// maxResult is the limit that Lambda names in its error for a larger result: 6,291,556 bytes.
+	maxResult = maxPayload + 100
 )
 
 // Config configures a Lambda.
@@ -167,7 +168,7 @@ func Qualify(function string) string {
 	return function
 }
 
-// splitFunction splits a name, a partial ARN or an ARN into the function's name and the qualifier, "" if there is none.
+// splitFunction splits a name, a partial ARN or an ARN into the function's name and its qualifier, which is "" if there is none.
 func splitFunction(function string) (name, qualifier string) {
 	if _, after, found := strings.Cut(function, ":function:"); found {
 		function = after
@@ -191,8 +192,10 @@ func (l *Lambda) run(ctx context.Context, call invocation, results chan<- Result
 		InvokedFunctionArn: FunctionARN(call.name),
 	}), call)
 
-	// After the deadline the timeout is the result: AWS would have ended the function's process.
-	if stopTimeout() || !errors.Is(callCtx.Err(), context.DeadlineExceeded) {
+	// After the deadline the timeout is the result, because AWS would have ended the function's process. stopTimeout also returns
+	// false if ctx was cancelled. Then the function above has sent no result.
+	timedOut := !stopTimeout() && errors.Is(callCtx.Err(), context.DeadlineExceeded)
+	if !timedOut {
 		l.finish(ctx, call, payload, failure, results)
 	}
 }

@@ -63,7 +63,8 @@ func asS3Error(err error) error {
 	return err
 }
 
-// joinParts appends all other parts to the first part's file and returns the joined blob.
+// joinParts appends the files of all further parts to the first part's file, and removes them. It returns the joined blob, which
+// has the first part's file.
 func joinParts(parts []*blob) (*blob, error) {
 	whole := &blob{path: parts[0].path, size: parts[0].size, modified: time.Now()}
 

@@ -15,7 +15,7 @@ const maxChunkLine = 4 << 10
 
 var errChunk = errors.New("objects: malformed aws-chunked body")
 
-// decodeAWSChunked returns the request with its body decoded when that is aws-chunked, signed or not,
+// decodeAWSChunked returns the request with a decoded body if the body is aws-chunked, signed or not. Otherwise it returns r. See
 // https://docs.aws.amazon.com/AmazonS3/latest/API/sigv4-streaming.html. Signatures and trailing checksums are not checked.
 func decodeAWSChunked(r *http.Request) *http.Request {
 	if !strings.HasPrefix(r.Header.Get("X-Amz-Content-Sha256"), "STREAMING-") {
@@ -103,7 +103,7 @@ func (c *chunkReader) next() error {
 		return nil
 	}
 
-	for line != "" { // The trailers.
+	for line != "" { // The trailers. If they end too early, the content is still complete.
 		line, err = c.line()
 		if err != nil {
 			break

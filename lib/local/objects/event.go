@@ -73,13 +73,13 @@ func (s *S3) sendCreatedEvent(r *http.Request, requestID, reason, bucket, key st
 		},
 	})
 	if err != nil {
-		return // It is made of text and numbers only.
+		return // Cannot happen: texts and numbers always encode.
 	}
 
 	s.cfg.Created(context.WithoutCancel(r.Context()), encoded)
 }
 
-// nextSequencer returns a hexadecimal number greater than all before.
+// nextSequencer returns a hexadecimal number with a fixed length, so that a later one sorts after all earlier ones.
 func (s *S3) nextSequencer() string {
 	for {
 		last := s.sequence.Load()

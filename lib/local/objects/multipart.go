@@ -21,7 +21,7 @@ type upload struct {
 	initiated   time.Time
 	parts       map[int]*blob
 
-	// conditions are those of the request that completes it, which gofakes3 does not pass on.
+	// conditions are the conditions of the request that completes the upload, which gofakes3 does not pass on.
 	conditions *gofakes3.PutConditions
 }
 
@@ -124,6 +124,7 @@ func (d *disk) CompleteMultipartUpload(
 		return "", "", err
 	}
 
+	// The first part's file is that of the object now. Do not remove it with the parts.
 	maps.DeleteFunc(upload.parts, func(_ int, part *blob) bool { return part.path == file.path })
 	return "", gofakes3.FormatETag(file.hash), nil
 }

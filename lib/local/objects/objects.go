@@ -78,8 +78,8 @@ func (s *S3) Close() error {
 	return nil
 }
 
-// ServeHTTP answers requests as S3 does, from pages of any origin too, and sends events for uploads. In addition to
-// gofakes3 it supports aws-chunked bodies, If-Match on reads, and If-Match and If-None-Match on CompleteMultipartUpload and
+// ServeHTTP answers requests as S3 does, also those of pages of any origin, and sends events for uploads. In addition to what
+// gofakes3 supports, it supports aws-chunked bodies, If-Match on reads, and If-Match and If-None-Match on CompleteMultipartUpload and
 // CopyObject.
 func (s *S3) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	if allowOrigin(w, r) {
@@ -140,7 +140,8 @@ func (s *S3) passConditions(r *http.Request, reason string) {
 	}
 }
 
-// allowOrigin adds the headers of a bucket that pages of every origin may use, and answers preflights.
+// allowOrigin adds the CORS headers of a bucket that pages of every origin may use. It reports whether the request is a preflight,
+// which it has then answered.
 func allowOrigin(w http.ResponseWriter, r *http.Request) bool {
 	w.Header().Set("Access-Control-Allow-Origin", "*")
 	w.Header().Set("Access-Control-Expose-Headers", "ETag, x-amz-request-id, x-amz-version-id")
@@ -174,7 +175,8 @@ func uploadReason(r *http.Request, key string) string {
 // failsIfMatch reports whether the request is a read whose If-Match does not match the object.
 func (s *S3) failsIfMatch(r *http.Request, bucket, key string) bool {
 	want := strings.Trim(r.Header.Get("If-Match"), `"`)
-	if want == "" || want == "*" || r.Method != http.MethodGet && r.Method != http.MethodHead {
+	isRead := r.Method == http.MethodGet || r.Method == http.MethodHead
+	if want == "" || want == "*" || !isRead {
 		return false
 	}
 	object, err := s.disk.HeadObject(bucket, key)

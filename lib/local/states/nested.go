@@ -10,7 +10,7 @@ import (
 	"github.com/herald-progress/herald/lib/local/awswire"
 )
 
-// startArguments is the Arguments of states:startExecution,
+// startArguments has the fields of the Arguments of states:startExecution,
 // https://docs.aws.amazon.com/step-functions/latest/dg/connect-stepfunctions.html.
 type startArguments struct {
 	StateMachineArn string          `json:"StateMachineArn"`
@@ -36,7 +36,7 @@ func (r *taskRunner) startExecutionSync(ctx context.Context, t asl.Task) (json.R
 	select {
 	case <-nested.done:
 	case <-ctx.Done():
-		r.states.abort(nested, &asl.Error{}) // A task that is cancelled aborts the execution that it waits for.
+		r.states.abort(nested, &asl.Error{}) // A task that is cancelled aborts the execution that it waits for, without an error.
 		return nil, fmt.Errorf("wait for %s: %w", nested.arn, context.Cause(ctx))
 	}
 
@@ -52,7 +52,7 @@ func (r *taskRunner) startExecutionSync(ctx context.Context, t asl.Task) (json.R
 	return result, nil
 }
 
-// startNested starts the execution that the task's arguments describe. It returns the execution and the task's output.
+// startNested starts the execution that the task's arguments describe. It returns the execution and the output of StartExecution.
 func (r *taskRunner) startNested(t asl.Task) (*execution, json.RawMessage, error) {
 	var arguments startArguments
 	err := json.Unmarshal(t.Arguments, &arguments)
@@ -61,7 +61,7 @@ func (r *taskRunner) startNested(t asl.Task) (*execution, json.RawMessage, error
 	}
 
 	nested, err := r.states.startExecution(StartExecutionInput{
-		StateMachineArn: arguments.StateMachineArn, Name: arguments.Name, Input: inputText(arguments.Input),
+		StateMachineArn: arguments.StateMachineArn, Name: arguments.Name, Input: executionInput(arguments.Input),
 	})
 	if err != nil {
 		return nil, nil, serviceError("StepFunctions", "AWSStepFunctions", err)
@@ -79,22 +79,23 @@ func (r *taskRunner) startNested(t asl.Task) (*execution, json.RawMessage, error
 	return nested, output, err
 }
 
-// inputText converts an Input argument to the input of StartExecution: a string stays as it is, any other value becomes JSON
-// text.
-func inputText(input json.RawMessage) string {
-	var text *string
-	err := json.Unmarshal(input, &text)
-	switch {
-	case len(input) == 0, err == nil && text == nil:
+// executionInput returns the input of StartExecution for the argument Input: a string is the input itself, and any other value
+// becomes JSON text. For an absent or null argument it returns "", so that StartExecution uses {}.
+func executionInput(argument json.RawMessage) string {
+	if len(argument) == 0 {
 		return ""
-	case err == nil:
-		return *text
-	default:
-		return string(input)
 	}
+	var text *string
+	if err := json.Unmarshal(argument, &text); err != nil { // neither a string nor null
+		return string(argument)
+	}
+	if text == nil {
+		return ""
+	}
+	return *text
 }
 
-// nestedResult returns the result of .sync, or of .sync:2 if parse is set. Times are in milliseconds.
+// nestedResult returns the result of a task with .sync, or with .sync:2 if parse is set. Times are in milliseconds.
 func nestedResult(d ExecutionDescription, parse bool) map[string]any {
 	included := map[string]any{"Included": true}
 	result := map[string]any{

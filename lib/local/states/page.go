@@ -8,29 +8,30 @@ import (
 	"github.com/herald-progress/herald/lib/local/awswire"
 )
 
-// The sizes of pages in items.
+// The sizes of pages, in items.
 const (
-	defaultPage = 100
-	maxPage     = 1000
+	defaultPageSize = 100
+	maxPageSize     = 1000
 )
 
 // Page selects a page of a list.
 type Page struct {
-	// MaxResults is the page's size, at most 1,000; zero means 100.
+	// MaxResults is the maximum number of items in the page, at most 1,000; zero means 100.
 	MaxResults int `json:"maxResults"`
-	// NextToken is the token of the previous page; empty means the first page.
+	// NextToken is the NextToken in the output for the previous page; empty means the first page.
 	NextToken string `json:"nextToken"`
 }
 
-// parse returns the position in the token, zero for the first page, and the page's size.
+// parse returns the position after which the page starts, and the page's size. The position is zero for the first page. Each list
+// has positions of its own kind.
 func (p Page) parse() (position int64, size int, err error) {
-	if p.MaxResults < 0 || p.MaxResults > maxPage {
+	if p.MaxResults < 0 || p.MaxResults > maxPageSize {
 		return 0, 0, awswire.NewError("ValidationException",
 			"1 validation error detected: Value at 'maxResults' failed to satisfy constraint: "+
 				"Member must have value less than or equal to 1000")
 	}
 
-	size = cmp.Or(p.MaxResults, defaultPage)
+	size = cmp.Or(p.MaxResults, defaultPageSize)
 	if p.NextToken == "" {
 		return 0, size, nil
 	}
@@ -47,7 +48,7 @@ func (p Page) parse() (position int64, size int, err error) {
 	return position, size, nil
 }
 
-// pageToken returns the token of a page; Page.parse returns the position in it.
+// pageToken returns the NextToken from which Page.parse returns the position.
 func pageToken(position int64) string {
 	return base64.RawURLEncoding.EncodeToString(strconv.AppendInt(nil, position, 10))
 }

@@ -65,7 +65,7 @@ func (s *StepFunctions) ListExecutions(_ context.Context, in ListExecutionsInput
 		return ListExecutionsOutput{}, err
 	}
 
-	before, size, err := in.parse()
+	before, size, err := in.parse() // before is the sequence of the previous page's last execution.
 	if err != nil {
 		return ListExecutionsOutput{}, err
 	}
@@ -77,8 +77,9 @@ func (s *StepFunctions) ListExecutions(_ context.Context, in ListExecutionsInput
 		return cmp.Compare(b.sequence, a.sequence)
 	})
 	found = slices.DeleteFunc(found, func(x *execution) bool {
-		return x.machine != machine || in.StatusFilter != "" && x.status != in.StatusFilter ||
-			before > 0 && x.sequence >= before
+		otherStatus := in.StatusFilter != "" && x.status != in.StatusFilter
+		onEarlierPage := before > 0 && x.sequence >= before
+		return x.machine != machine || otherStatus || onEarlierPage
 	})
 
 	out := ListExecutionsOutput{Executions: []ExecutionListItem{}}
@@ -102,7 +103,7 @@ func (s *StepFunctions) GetExecutionHistory(
 		return GetExecutionHistoryOutput{}, err
 	}
 
-	skip, size, err := in.parse()
+	last, size, err := in.parse() // last is the ID of the previous page's last event. IDs are 1, 2, 3 and so on.
 	if err != nil {
 		return GetExecutionHistoryOutput{}, err
 	}
@@ -112,14 +113,14 @@ func (s *StepFunctions) GetExecutionHistory(
 	s.mu.Unlock()
 
 	if in.ReverseOrder {
-		if skip > 0 { // The position is the ID of the previous page's last event.
-			events = events[:min(skip-1, int64(len(events)))]
+		if last > 0 {
+			events = events[:min(last-1, int64(len(events)))]
 		}
 		// One event more than the page shows that there is a next page.
 		events = slices.Clone(events[max(0, len(events)-size-1):])
 		slices.Reverse(events)
 	} else {
-		events = events[min(skip, int64(len(events))):]
+		events = events[min(last, int64(len(events))):]
 	}
 
 	out := GetExecutionHistoryOutput{Events: []HistoryEvent{}}

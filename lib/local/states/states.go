@@ -47,7 +47,7 @@ type StepFunctions struct {
 	background *background.Group
 
 	mu           sync.Mutex
-	started      int64
+	started      int64                   // How many executions have been started: the sequence of the newest one.
 	executions   map[string]*execution   // By ARN.
 	ended        []*execution            // In the order of their ends.
 	pendingTasks map[string]*pendingTask // By task token.
@@ -176,7 +176,7 @@ func (s *StepFunctions) run(ctx context.Context, x *execution) {
 	defer cancel(nil)
 	s.mu.Lock()
 	x.cancel = cancel
-	if x.aborted != nil {
+	if x.aborted != nil { // before run was called
 		cancel(x.aborted)
 	}
 	s.mu.Unlock()
@@ -198,7 +198,7 @@ func (s *StepFunctions) run(ctx context.Context, x *execution) {
 	s.mu.Lock()
 	x.status, x.result = result.Status, result
 	x.stop = time.Now().Truncate(time.Millisecond)
-	if len(x.events) > 0 {
+	if len(x.events) > 0 { // The history and the description have the same time.
 		x.stop = x.events[len(x.events)-1].Time
 	}
 	s.ended = append(s.ended, x)

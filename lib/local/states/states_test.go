@@ -25,12 +25,13 @@ const (
 	failMachine = `{"QueryLanguage":"JSONata","StartAt":"Fail","States":{"Fail":{"Type":"Fail","Error":"Bad","Cause":"why"}}}`
 )
 
-// taskMachine returns a state machine of one task.
+// taskMachine returns a state machine of one task. fields are further fields of the task, with a comma before each.
 func taskMachine(resource, fields string) string {
 	return `{"QueryLanguage":"JSONata","StartAt":"Task","States":{"Task":{"Type":"Task","End":true,"Resource":"` +
 		resource + `"` + fields + `}}}`
 }
 
+// newService returns a StepFunctions with the given definitions, by name. It is closed when the test ends.
 func newService(t *testing.T, cfg states.Config, machines map[string]string) *states.StepFunctions {
 	t.Helper()
 	cfg.Machines = map[string][]byte{}
@@ -52,6 +53,7 @@ func newService(t *testing.T, cfg states.Config, machines map[string]string) *st
 	return service
 }
 
+// start starts an execution and returns its ARN. An empty name or input means the default of StartExecution.
 func start(t *testing.T, service *states.StepFunctions, machine, name, input string) string {
 	t.Helper()
 	out, err := service.StartExecution(t.Context(), states.StartExecutionInput{

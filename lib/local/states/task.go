@@ -42,7 +42,7 @@ func (r *taskRunner) invokeResource(ctx context.Context, t asl.Task) (json.RawMe
 	return payloadJSON(result.Payload), nil
 }
 
-// invokeArguments is the Arguments of lambda:invoke,
+// invokeArguments has the fields of the Arguments of lambda:invoke,
 // https://docs.aws.amazon.com/step-functions/latest/dg/connect-lambda.html.
 type invokeArguments struct {
 	FunctionName   string          `json:"FunctionName"`
@@ -116,8 +116,9 @@ func (r *taskRunner) invokeFunction(ctx context.Context, function string, payloa
 	}
 }
 
-// serviceError converts an error of an AWS API to the error that a task of an optimized integration raises for it. It returns
-// other errors, such as those of the context, as they are.
+// serviceError converts an error of an AWS API to the error that a task of an optimized integration raises for it. The error's name
+// begins with prefix, such as Lambda. Its cause contains service, the SDK's name of the service, such as AWSLambda. Other errors,
+// such as those of the context, are returned as they are.
 func serviceError(prefix, service string, err error) error {
 	var apiErr smithy.APIError
 	if !errors.As(err, &apiErr) {
@@ -125,7 +126,7 @@ func serviceError(prefix, service string, err error) error {
 	}
 
 	code := apiErr.ErrorCode()
-	status := http.StatusBadRequest
+	status := http.StatusBadRequest // The status of all errors of Step Functions.
 	if prefix == "Lambda" {
 		status = invoke.HTTPStatus(code)
 	}
@@ -149,6 +150,7 @@ type sdkMetadata struct {
 	} `json:"SdkResponseMetadata"`
 }
 
+// metadata returns the sdkMetadata of a response with the given headers and those that every response has.
 func metadata(requestID string, status int, headers map[string]string) sdkMetadata {
 	headers = maps.Clone(headers)
 	headers["Date"] = time.Now().UTC().Format(http.TimeFormat)
@@ -164,7 +166,7 @@ func metadata(requestID string, status int, headers map[string]string) sdkMetada
 	return meta
 }
 
-// recordSubmitted calls t.Submitted, if there is one.
+// recordSubmitted calls t.Submitted, if it is set, with the output of the API that the task has called.
 func recordSubmitted(t asl.Task, output json.RawMessage) {
 	if t.Submitted != nil {
 		t.Submitted(output)

@@ -50,7 +50,7 @@ func waitForToken(call taskFunc) taskFunc {
 					return nil, result.err
 				}
 				recordSubmitted(t, result.output)
-				called = nil
+				called = nil // From now on, wait only for the token.
 			case <-ctx.Done():
 				return nil, context.Cause(ctx)
 			}
