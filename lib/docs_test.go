@@ -45,10 +45,10 @@ func isDoc(path string) bool { return filepath.Ext(path) == ".md" }
 // testName matches the name of a test, a fuzz target or a benchmark.
 var testName = regexp.MustCompile(`\b(?:Test|Fuzz|Benchmark)[A-Z]\w+`)
 
-// missingTests returns a function that returns the names of tests in a text that no test file declares.
+// missingTests returns a function. For a text, that function returns the names of tests in the text that no test file declares.
 func missingTests(t *testing.T) func(text string) []string {
 	t.Helper()
-	declared := map[string]bool{"TestState": true} // an action of AWS
+	declared := map[string]bool{"TestState": true} // not a test: an operation of AWS Step Functions
 	declaration := regexp.MustCompile(`(?m)^func ((?:Test|Fuzz|Benchmark)\w+)\(`)
 	for _, source := range readTree(t, func(path string) bool { return strings.HasSuffix(path, "_test.go") }) {
 		for _, found := range declaration.FindAllStringSubmatch(source, -1) {
@@ -144,7 +144,7 @@ func TestTheMapListsPackagesBelowTheirImports(t *testing.T) {
 	page := readTree(t, func(path string) bool { return strings.HasSuffix(path, "CONTRIBUTING.md") })[".github/CONTRIBUTING.md"]
 	_, text, _ := strings.Cut(page, "## The map\n\n```\n")
 	text, _, _ = strings.Cut(text, "```")
-	lines := map[string]int{}
+	lines := map[string]int{} // the line of each package or folder in the map
 	for n, line := range strings.Split(text, "\n") {
 		for word := range strings.FieldsSeq(line) {
 			name := strings.TrimSuffix(word, "/")
@@ -155,15 +155,15 @@ func TestTheMapListsPackagesBelowTheirImports(t *testing.T) {
 	}
 	for name, imports := range allowed {
 		for _, imported := range imports {
-			lower, upper := lineOf(lines, name), lineOf(lines, imported)
-			if upper == 0 || lower == 0 || upper > lower {
-				t.Errorf("%s is in line %d of the map, and may import %s in line %d", name, lower, imported, upper)
+			importerLine, importedLine := lineOf(lines, name), lineOf(lines, imported)
+			if importerLine == 0 || importedLine == 0 || importedLine > importerLine {
+				t.Errorf("%s is in line %d of the map, and may import %s in line %d", name, importerLine, imported, importedLine)
 			}
 		}
 	}
 }
 
-// lineOf returns the line of a package in the map, or of the folder that contains it; 0 if there is none.
+// lineOf returns the line of a package in the map, or of the folder that contains it. It returns 0 if the map has neither.
 func lineOf(lines map[string]int, name string) int {
 	for ; name != "."; name = filepath.Dir(name) {
 		if lines[name] > 0 {
@@ -199,6 +199,7 @@ func TestREADMEIsShort(t *testing.T) {
 func TestContributingNamesCodeThatExists(t *testing.T) {
 	code := readTree(t, func(path string) bool { return strings.HasSuffix(path, ".go") })
 	page := readTree(t, func(path string) bool { return strings.HasSuffix(path, "CONTRIBUTING.md") })[".github/CONTRIBUTING.md"]
+	// A path in backquotes, and after a colon the names of code in it, such as `lib/feed/apply.go`: `Apply`.
 	row := regexp.MustCompile("`((?:lib|cdkapp|statemachines|lambdas|testdata)/[\\w./]+)`(?:: ((?:`\\w+`(?:, )?)+))?")
 	found := row.FindAllStringSubmatch(page, -1)
 	if len(found) < 30 {
@@ -226,8 +227,9 @@ func TestLogLinesOfTheDocsExist(t *testing.T) {
 	})
 	page := readTree(t, func(path string) bool { return path == "../cdkapp/README.md" })["cdkapp/README.md"]
 	_, table, _ := strings.Cut(page, "| `msg` | function | fields |\n|---|---|---|\n")
+	// A call of a logger: its message and, up to the end of the line, its fields.
 	call := regexp.MustCompile(`(?s)(?:Info|Warn|Error)Context\(ctx, "([^"]+)"(.*?)\n|\.Log\(ctx, level, "([^"]+)"(.*?\))\n`)
-	logged := map[string]string{}
+	logged := map[string]string{} // the fields of each message
 	for _, source := range code {
 		source = regexp.MustCompile(`,\n\s*`).ReplaceAllString(source, ", ")
 		for _, found := range call.FindAllStringSubmatch(source, -1) {
@@ -248,7 +250,7 @@ func TestLogLinesOfTheDocsExist(t *testing.T) {
 			continue
 		}
 		for field := range strings.SplitSeq(strings.ReplaceAll(cells[3], "`", ""), ",") {
-			if field = strings.TrimSpace(field); !strings.Contains(fields, `"`+field+`"`) {
+			if field = strings.TrimSpace(field); field != "" && !strings.Contains(fields, `"`+field+`"`) {
 				t.Errorf("%q is logged without %q", line, field)
 			}
 		}

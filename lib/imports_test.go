@@ -79,8 +79,8 @@ var stdOnly = []string{"lib/message", "lib/connection", "statemachines", "lambda
 // withSDK are the packages that may use the AWS SDK: adapters and assemblies.
 var withSDK = []string{"lib/dynamo", "lib/dynamo/dynamotest", "lib/apigw", "lib/s3store", "lib/secrets", "lib/stepfn", "lib/cloud", "lib/local", "lib/local/awswire/wiretest", "cdkapp/local"}
 
-// listed is a package in the output of go list.
-type listed struct {
+// goPackage is a package in the output of go list.
+type goPackage struct {
 	ImportPath string
 	Imports    []string
 	Deps       []string
@@ -88,7 +88,7 @@ type listed struct {
 }
 
 func TestImportsRunDownward(t *testing.T) {
-	for _, p := range list(t, "./lib/...", "./statemachines", "./cdkapp/bootstrap", "./cdkapp/local/...", "./lambdas/...") {
+	for _, p := range goList(t, "./lib/...", "./statemachines", "./cdkapp/bootstrap", "./cdkapp/local/...", "./lambdas/...") {
 		name := strings.TrimPrefix(p.ImportPath, module)
 		if name == "lib" {
 			continue // this test
@@ -107,7 +107,8 @@ func TestImportsRunDownward(t *testing.T) {
 			if isOwn && !slices.Contains(mayImport, ownName) {
 				t.Errorf("%s imports %s", name, ownName)
 			}
-			isThirdParty := strings.Contains(strings.SplitN(imported, "/", 2)[0], ".") && !isOwn //nolint:mnd // the first segment
+			firstSegment, _, _ := strings.Cut(imported, "/")
+			isThirdParty := strings.Contains(firstSegment, ".") && !isOwn // the standard library has no domain names
 			if isThirdParty && slices.Contains(stdOnly, name) {
 				t.Errorf("%s imports %s, but may use the standard library only", name, imported)
 			}
@@ -127,7 +128,7 @@ func TestImportsRunDownward(t *testing.T) {
 }
 
 func TestNoPackageIsForEverything(t *testing.T) {
-	for _, p := range list(t, "./lib/...") {
+	for _, p := range goList(t, "./lib/...") {
 		for segment := range strings.SplitSeq(strings.TrimPrefix(p.ImportPath, module), "/") {
 			if slices.Contains([]string{"util", "utils", "common", "helpers", "types", "misc", "base"}, segment) {
 				t.Errorf("%s: name the package after its purpose", p.ImportPath)
@@ -136,7 +137,8 @@ func TestNoPackageIsForEverything(t *testing.T) {
 	}
 }
 
-func list(t *testing.T, patterns ...string) []listed {
+// goList returns the packages that match the patterns of go list.
+func goList(t *testing.T, patterns ...string) []goPackage {
 	t.Helper()
 	command := exec.CommandContext(t.Context(), "go", append([]string{"list", "-json=ImportPath,Imports,Deps,Standard"}, patterns...)...)
 	command.Dir = ".."
@@ -144,9 +146,9 @@ func list(t *testing.T, patterns ...string) []listed {
 	if err != nil {
 		t.Fatalf("go list: %v", err)
 	}
-	var packages []listed
+	var packages []goPackage
 	for d := json.NewDecoder(strings.NewReader(string(out))); ; {
-		var p listed
+		var p goPackage
 		err := d.Decode(&p)
 		if errors.Is(err, io.EOF) {
 			return packages

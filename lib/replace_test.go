@@ -32,12 +32,12 @@ func (printer) Send(_ context.Context, id string, frame []byte) error {
 
 func main() {
 	ctx := context.Background()
-	rows := &connection.Memory{}
-	err := rows.Put(ctx, connection.Connection{ID: "c1", UserID: "u1", ConnectedAt: time.Now(), TokenExpiresAt: time.Now().Add(time.Hour)})
+	connections := &connection.Memory{}
+	err := connections.Put(ctx, connection.Connection{ID: "c1", UserID: "u1", ConnectedAt: time.Now(), TokenExpiresAt: time.Now().Add(time.Hour)})
 	if err != nil {
 		panic(err)
 	}
-	n := &notify.Notifier{Broadcaster: &broadcast.Broadcaster{Store: rows, Sender: printer{}}}
+	n := &notify.Notifier{Broadcaster: &broadcast.Broadcaster{Store: connections, Sender: printer{}}}
 	err = n.Publish(ctx, message.Request{
 		UserID:  "u1",
 		Message: message.UploadProgress{UploadID: "u-42", FileName: "f.csv", Progress: 50, Message: "Half way"},
