@@ -83,7 +83,7 @@ const CSVImport = "csv_import"
 func Functions() []Function {
 	return []Function{
 		{
-			Name: "connect", ID: "Connect", Description: "Herald: verifies the token and keeps the connection",
+			Name: "connect", ID: "Connect", Description: "Herald: verifies the token and stores the connection",
 			MemoryMB: messageMemoryMB, Timeout: messageTimeout, Route: "$connect",
 			Required: []string{EnvConnectionsTable, EnvAuthMode},
 			Optional: slices.Concat(tokenVariables(), limitVariables(), []string{EnvAllowedOrigins}),
@@ -94,13 +94,13 @@ func Functions() []Function {
 			},
 		},
 		{
-			Name: "disconnect", ID: "Disconnect", Description: "Herald: forgets the connection",
+			Name: "disconnect", ID: "Disconnect", Description: "Herald: deletes the connection",
 			MemoryMB: messageMemoryMB, Timeout: messageTimeout, Route: "$disconnect",
 			Required: []string{EnvConnectionsTable},
 			Grants:   []Grant{{ConnectionsTable, []string{"dynamodb:DeleteItem"}}},
 		},
 		{
-			Name: "default", ID: "Default", Description: "Herald: answers what browsers say",
+			Name: "default", ID: "Default", Description: "Herald: answers the messages of browsers",
 			MemoryMB: messageMemoryMB, Timeout: messageTimeout, Route: "$default",
 			Required: append(PublishVariables(), EnvAuthMode),
 			Optional: slices.Concat(tokenVariables(), limitVariables(), []string{EnvUploadsBucket}),
@@ -126,7 +126,7 @@ func Functions() []Function {
 			Required: PublishVariables(),
 			Grants:   PublishGrants(),
 		},
-		importStep("csvplan", "CsvPlan", "claims an upload and cuts it into ranges",
+		importStep("csvplan", "CsvPlan", "claims an upload and splits it into ranges",
 			Grant{Claims, []string{"s3:PutObject"}}),
 		importStep("csvchunk", "CsvChunk", "imports one range",
 			Grant{Staged, []string{"s3:PutObject", "s3:AbortMultipartUpload"}}),
@@ -147,9 +147,9 @@ func Functions() []Function {
 			},
 		},
 		{
-			Name: "sweeper", ID: "Sweeper", Description: "Herald: ends the jobs of workflows that ended without a word",
+			Name: "sweeper", ID: "Sweeper", Description: "Herald: ends the jobs of workflows that ended without reporting it",
 			MemoryMB: messageMemoryMB, Timeout: sweeperInterval,
-			Schedule:  Schedule{Description: "Herald: looks for workflows that ended without a word", Interval: sweeperInterval},
+			Schedule:  Schedule{Description: "Herald: looks for workflows that ended without reporting it", Interval: sweeperInterval},
 			OnFailure: FailureHandling{Retries: 2, MaxAge: time.Hour, DeadLetters: true},
 			Required:  PublishVariables(),
 			Grants: []Grant{

@@ -10,7 +10,7 @@ import (
 	"github.com/herald-progress/herald/lib/session"
 )
 
-// The defaults of Settings. Those of the limits of one user are in package session.
+// The defaults of Settings. The defaults of the limits of one user are in package session.
 const (
 	DefaultStackName        = "Herald"
 	DefaultTableName        = "websocket_connections"
@@ -93,7 +93,7 @@ type setting struct {
 // inverted is a flag that is true if the setting is false: csvImport, for instance, sets WithoutCSVImport.
 type inverted struct{ flag *bool }
 
-// settings returns all settings. cdk.json lists them with their defaults. Those of Auth stand in auth.go.
+// settings returns all settings. cdk.json lists them with their defaults. The settings of Auth are in auth.go.
 func settings() []setting {
 	return slices.Concat([]setting{{
 		key: "stackName", field: func(s *Settings) any { return &s.StackName }, fallback: DefaultStackName,

@@ -15,8 +15,9 @@ import (
 
 var errSocketLost = errors.New("lost")
 
-// scriptedSocket answers the first sync, and is lost when lost is closed.
+// scriptedSocket answers each message by a synced frame, and is lost when lost is closed.
 type scriptedSocket struct {
+	// sent has the messages that are not answered yet.
 	sent chan string
 	lost chan struct{}
 }
@@ -39,6 +40,7 @@ func (s *scriptedSocket) Drop() error                               { return nil
 // TestStatusSaysWhenTheViewIsCompleteAndWhenTheNextAttemptIs loses a connection, is refused once, and connects again.
 func TestStatusSaysWhenTheViewIsCompleteAndWhenTheNextAttemptIs(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
+		// One for each attempt to connect. The second attempt is refused.
 		sockets := []*scriptedSocket{{make(chan string, 9), make(chan struct{})}, nil, {make(chan string, 9), make(chan struct{})}}
 		dialed := 0
 		var got []Status

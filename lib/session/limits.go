@@ -142,7 +142,7 @@ func (c *messageCost) payUpTo(ctx context.Context, cost int) error {
 		return nil
 	}
 	granted, err := c.handler.spendFromBudget(ctx, c.resp, cost-c.paid)
-	if err != nil && !errors.Is(err, connection.ErrThrottled) {
+	if err != nil && !errors.Is(err, connection.ErrThrottled) { // what is throttled is not granted
 		return err
 	}
 	c.paid += granted

@@ -29,12 +29,12 @@ type jobPage struct {
 
 // notePage holds the notes that are or may be new to a browser, the oldest first.
 type notePage struct {
-	// newer are the notes with ids over the sync's since. more means that there are further ones.
+	// newer are the notes with ids over syncAction.since. more means that there are further ones.
 	newer []feed.Note
 	more  bool
-	// overlap are notes with ids up to the sync's first, which are sent again. It is read only if more is false.
+	// overlap are notes with ids up to syncAction.first, which are sent again. It is read only if more is false.
 	overlap []feed.Note
-	// first is the sync's first.
+	// first is syncAction.first.
 	first string
 }
 

@@ -19,7 +19,7 @@ func TestLambdaTasksEndAsOnAWS(t *testing.T) {
 	lambda := newLambda(t, map[string]invoke.Function{
 		"echo":    {Handler: func(_ context.Context, payload json.RawMessage) (json.RawMessage, error) { return payload, nil }},
 		"fail":    {Handler: func() error { return brokenError{"went wrong"} }},
-		"timeout": {Timeout: time.Millisecond, Handler: func() { time.Sleep(50 * time.Millisecond) }},
+		"timeout": {Timeout: time.Millisecond, Handler: func() { time.Sleep(500 * time.Millisecond) }}, // long, for a busy machine
 	})
 
 	const lambdaInvoke = "arn:aws:states:::lambda:invoke"
