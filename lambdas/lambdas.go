@@ -34,7 +34,8 @@ type Function struct {
 	Required, Optional []string
 	// Grants are the permissions of the function's role. All functions may also write logs and traces.
 	Grants []Grant
-	// UploadGrants are added where browsers may upload. Only there the function gets EnvUploadsBucket, if that is optional.
+	// UploadGrants are further permissions in a stack where browsers may upload. Only in such a stack the function gets
+	// EnvUploadsBucket, if that variable is optional.
 	UploadGrants []Grant
 }
 

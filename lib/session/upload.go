@@ -12,10 +12,12 @@ import (
 	"github.com/herald-progress/herald/lib/upload"
 )
 
-// The costs of messages about uploads. Opening one costs a post for the answer, and about as many as the import of a small file
-// makes. The others make up to ten requests to the stores.
+// The costs of messages about uploads, in posts.
 const (
+	// openUploadCost is the cost of opening an upload: one post for the answer, and about as many posts as the import of a small
+	// file causes.
 	openUploadCost = 20
+	// uploadStepCost is the cost of a message about an open upload, which makes up to ten requests to the stores.
 	uploadStepCost = 2
 )
 
@@ -90,7 +92,7 @@ func decodeUploadStep(step uploadStep) func(raw []byte) (action, error) {
 	}
 }
 
-// do takes the step, and posts what is left to do, or how the upload ended.
+// do takes the step, and posts what is left to upload or how the upload has ended.
 func (a uploadStepAction) do(ctx context.Context, h *Default, log *slog.Logger, resp *responder) error {
 	return h.answerUpload(ctx, log, resp, uploadStepCost, func(ctx context.Context) (message.UploadURL, error) {
 		return a.step(h.Uploads, ctx, resp.connection.UserID, a.id)
@@ -107,12 +109,13 @@ var uploadErrors = []struct {
 	{upload.ErrIncomplete, CodeUploadIncomplete, "The file is not stored as a whole"},
 }
 
-// answerUpload charges a cost and posts the answer of a call to Uploads. The log has no URL: it is a secret of the user.
+// answerUpload charges a cost and posts the answer of a call to Uploads. It does not log the answer's URLs, because they are
+// secrets of the user.
 func (h *Default) answerUpload(
 	ctx context.Context, log *slog.Logger, resp *responder, cost int, call func(context.Context) (message.UploadURL, error),
 ) error {
 	if h.Uploads == nil {
-		cost = 1
+		cost = 1 // of the error frame
 	}
 	c, err := h.chargeMinimum(ctx, log, resp, cost)
 	if err != nil {
