@@ -219,8 +219,8 @@ func (v *jobVerifier) atEnd(s *schedule) string {
 func (v *jobVerifier) checkOutcome(r result) {
 	anyRow := func(matches func(feed.Row) bool) bool { return slices.ContainsFunc(v.seen, matches) }
 	written := anyRow(func(row feed.Row) bool { return row.ID == r.ID })
-	partWithDone := func(min int64) bool { // A row has the part of the update with at least min done steps.
-		return r.Part != nil && anyRow(func(row feed.Row) bool { return row.Parts[r.Part.ID].Done >= min })
+	partWithDone := func(minDone int64) bool { // A row has the part of the update with at least minDone done steps.
+		return r.Part != nil && anyRow(func(row feed.Row) bool { return row.Parts[r.Part.ID].Done >= minDone })
 	}
 	switch r.outcome {
 	case feed.Accepted:
