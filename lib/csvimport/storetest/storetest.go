@@ -8,16 +8,17 @@ import (
 	"errors"
 	"io"
 	"slices"
-	"strconv"
-	"sync"
-	"sync/atomic"
 	"testing"
 
 	"github.com/herald-progress/herald/lib/csvimport"
 )
 
-// Large is the size of a large object, in bytes. No store's writer buffers it completely. On Amazon S3 it takes three parts.
-const Large = 11 << 20
+const (
+	// Large is the size of a large object, in bytes. No store's writer buffers it completely. On Amazon S3 it takes three parts.
+	Large = 11 << 20
+
+	toEnd = -1 // the length for a Get up to the end of the object
+)
 
 // Run runs the contract test. It calls open for a new, empty store for each subtest.
 func Run(t *testing.T, open func(t *testing.T) csvimport.Store) {
@@ -60,9 +61,6 @@ func put(t *testing.T, s csvimport.Store, key string, content []byte) {
 	}
 	w.Abort() // It must do nothing after Close.
 }
-
-// toEnd is the length for a Get up to the end of the object.
-const toEnd = -1
 
 // get returns the bytes of an object, or the error of Get.
 func get(t *testing.T, s csvimport.Store, from csvimport.Object, offset, length int64) ([]byte, error) {
@@ -239,31 +237,8 @@ func ifAbsent(t *testing.T, s csvimport.Store) {
 	wantContent(t, s, "k", "first")
 }
 
-func raceIfAbsent(t *testing.T, s csvimport.Store) {
-	var won atomic.Int64
-	var all sync.WaitGroup
-	for range 8 {
-		all.Go(func() {
-			w := s.Create(t.Context(), "k", csvimport.IfAbsent)
-			if _, err := io.WriteString(w, "x"); err != nil {
-				t.Errorf("Write: %v", err)
-			}
-			switch err := w.Close(); {
-			case err == nil:
-				won.Add(1)
-			case !errors.Is(err, csvimport.ErrExists):
-				t.Errorf("Close: %v", err)
-			}
-		})
-	}
-	all.Wait()
-	if won.Load() != 1 {
-		t.Errorf("%d writers won, want 1", won.Load())
-	}
-}
-
-// writeWithMode writes the object with the mode and returns the error of Close.
-func writeWithMode(t *testing.T, s csvimport.Store, content string, mode csvimport.Mode) error { // to the key k
+// writeWithMode writes the object k with the mode and returns the error of Close.
+func writeWithMode(t *testing.T, s csvimport.Store, content string, mode csvimport.Mode) error {
 	t.Helper()
 	w := s.Create(t.Context(), "k", mode)
 	defer w.Abort()
@@ -301,45 +276,6 @@ func ifMatch(t *testing.T, s csvimport.Store) {
 	wantMissing(t, s, csvimport.Object{Key: "k"})
 }
 
-func raceIfMatch(t *testing.T, s csvimport.Store) {
-	put(t, s, "k", []byte("old"))
-	wantOneWinner(t, s, func(int) csvimport.Mode { return csvimport.IfMatch(csvimport.ETag([]byte("old"))) })
-}
-
-func raceIfMatchAndIfAbsent(t *testing.T, s csvimport.Store) {
-	wantOneWinner(t, s, func(i int) csvimport.Mode {
-		if i%2 == 0 {
-			return csvimport.IfAbsent
-		}
-		return csvimport.IfMatch(csvimport.ETag([]byte("never there")))
-	})
-}
-
-// wantOneWinner runs several concurrent writers, each with the mode for its index. It checks that exactly one succeeds and that the
-// object has the content of that writer.
-func wantOneWinner(t *testing.T, s csvimport.Store, mode func(i int) csvimport.Mode) {
-	t.Helper()
-	const writers = 8
-	var won [writers]bool
-	var all sync.WaitGroup
-	for i := range writers {
-		all.Go(func() {
-			switch err := writeWithMode(t, s, strconv.Itoa(i), mode(i)); {
-			case err == nil:
-				won[i] = true
-			case !errors.Is(err, csvimport.ErrExists) && !errors.Is(err, csvimport.ErrReplaced):
-				t.Errorf("Close: %v", err)
-			}
-		})
-	}
-	all.Wait()
-	first := slices.Index(won[:], true)
-	if first < 0 || slices.Contains(won[first+1:], true) {
-		t.Fatalf("writers that won: %v, want one", won)
-	}
-	wantContent(t, s, "k", strconv.Itoa(first))
-}
-
 func copyObject(t *testing.T, s csvimport.Store) {
 	put(t, s, "src", []byte("content"))
 	put(t, s, "dst", []byte("something longer"))
@@ -351,9 +287,9 @@ func copyObject(t *testing.T, s csvimport.Store) {
 }
 
 func deleteObjects(t *testing.T, s csvimport.Store) {
-	put(t, s, "a", []byte("a"))
-	put(t, s, "b", []byte("b"))
-	put(t, s, "c", []byte("c"))
+	for _, key := range []string{"a", "b", "c"} {
+		put(t, s, key, []byte(key))
+	}
 	if err := s.Delete(t.Context(), "a", "nothing", "b"); err != nil {
 		t.Fatalf("Delete: %v", err)
 	}
