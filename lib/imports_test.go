@@ -63,6 +63,8 @@ var allowed = map[string][]string{
 		"lib/local/awswire", "lib/local/gateway", "lib/local/invoke", "lib/local/loopback", "lib/local/objects",
 		"lib/local/states",
 	},
+	"lib/local/browsertwin": {"lib/feed", "lib/local"},
+
 	"cdkapp/bootstrap": {"lambdas"},
 	"cdkapp/local": {
 		"lib/asl", "lib/client", "lib/csvimport", "lib/dynamo", "lib/local", "lib/local/loopback", "lib/local/states", "lib/message",
