@@ -35,7 +35,7 @@ func (e importError) Error() string { return e.reason }
 func importFile(ctx context.Context, o options, stdout, stderr io.Writer) (err error) {
 	file, err := os.Open(o.file)
 	if err != nil {
-		return err //nolint:wrapcheck // the PathError names operation and file
+		return err // the PathError names operation and file
 	}
 	defer file.Close()
 	if info, err := file.Stat(); err == nil && !info.Mode().IsRegular() {

@@ -142,7 +142,7 @@ func parse(args []string, stderr io.Writer) (options, error) {
 		f.PrintDefaults()
 	}
 	if err != nil {
-		return o, err //nolint:wrapcheck // the flag package writes its errors for the user
+		return o, err // the flag package writes its errors for the user
 	}
 	switch {
 	case f.NArg() > 1 && strings.HasPrefix(f.Arg(1), "-"):

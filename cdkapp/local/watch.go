@@ -94,7 +94,7 @@ func parseWatch(args []string, stderr io.Writer) (watchOptions, error) {
 		f.PrintDefaults()
 	}
 	if err != nil {
-		return o, err //nolint:wrapcheck // the flag package writes its errors for the user
+		return o, err // the flag package writes its errors for the user
 	}
 	given := map[string]bool{}
 	f.Visit(func(set *flag.Flag) { given[set.Name] = true })

@@ -301,7 +301,7 @@ func (c *intrinsic) arithmetic(args []any) (any, error) {
 			return nil, argumentError("the first argument must be less than the second")
 		}
 		if len(numbers) > randomSeedAt {
-			seeded := rand.New(rand.NewPCG(uint64(numbers[randomSeedAt]), 0)) //nolint:gosec // Any 64 bits are a seed.
+			seeded := rand.New(rand.NewPCG(uint64(numbers[randomSeedAt]), 0)) // Any 64 bits are a seed.
 			return from + seeded.Int64N(to-from), nil
 		}
 		return from + rand.Int64N(to-from), nil

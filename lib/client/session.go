@@ -68,7 +68,7 @@ func (s *session) run(ctx context.Context) error {
 		_ = s.socket.Drop() // the server would not answer a close frame
 	} else {
 		go func() {
-			for range frames { //nolint:revive // Drain frames: the server's close frame comes after them.
+			for range frames { // Drain frames: the server's close frame comes after them.
 			}
 		}()
 		_ = s.socket.Close() // it may be closed already

@@ -136,7 +136,7 @@ func (f *Feed) Jobs(ctx context.Context, owner string) iter.Seq2[feed.Row, error
 // may have fewer rows than limit and still have a next page.
 func (f *Feed) JobsAfter(ctx context.Context, owner, after string, limit int) (feed.JobPage, error) {
 	q := f.entriesQuery(owner, jobEntry(""), true)
-	q.Limit = aws.Int32(int32(min(limit, maxPage))) //nolint:gosec // bounded
+	q.Limit = aws.Int32(int32(min(limit, maxPage))) // at most maxPage
 	if after != "" {
 		q.ExclusiveStartKey = feedKey(owner, jobEntry(truncatedID(after)))
 	}

@@ -115,7 +115,7 @@ func (f *Feed) notes(ctx context.Context, owner, after, upTo string, limit int, 
 	q.KeyConditionExpression = aws.String("#owner = :owner AND #entry BETWEEN :prefix AND :last")
 	q.ExpressionAttributeValues[":last"] = stringValue(to)
 	q.ScanIndexForward = aws.Bool(!newest)
-	q.Limit = aws.Int32(int32(min(limit, maxPage))) //nolint:gosec // G115: maxPage fits int32
+	q.Limit = aws.Int32(int32(min(limit, maxPage))) // maxPage fits int32
 	var notes []feed.Note
 	var storeNow time.Time
 	for it, err := range f.queryWithTime(ctx, q, &storeNow) {

@@ -24,7 +24,7 @@ type eventBridge struct {
 	lambda *invoke.Lambda
 	log    *slog.Logger
 	// ctx ends the schedules and the pauses before retries. Invocations in progress continue.
-	ctx  context.Context //nolint:containedctx // the schedules outlive the call that starts them, as on AWS
+	ctx  context.Context // the schedules outlive the call that starts them, as on AWS
 	stop context.CancelFunc
 
 	mu      sync.Mutex

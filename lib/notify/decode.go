@@ -81,7 +81,7 @@ func ruleLength(limit int) string { return fmt.Sprintf("must be 1 to %d bytes", 
 // decodePart returns the part, or nil if there is none.
 func decodePart(raw []byte) (*message.Part, error) {
 	if len(raw) == 0 || string(raw) == "null" {
-		return nil, nil //nolint:nilnil // a request may have no part
+		return nil, nil // a request may have no part
 	}
 	p := &message.Part{}
 	if err := message.DecodeObject(raw, "part", p); err != nil {

@@ -102,7 +102,7 @@ func (s *Store) Read(ctx context.Context, key string) ([]byte, string, error) {
 // List implements [csvimport.Store].
 func (s *Store) List(ctx context.Context, prefix, after string, limit int) ([]string, error) {
 	in := &s3.ListObjectsV2Input{
-		Bucket: &s.config.Bucket, Prefix: &prefix, MaxKeys: aws.Int32(int32(limit)), //nolint:gosec // at most 1,000
+		Bucket: &s.config.Bucket, Prefix: &prefix, MaxKeys: aws.Int32(int32(limit)), // at most 1,000
 	}
 	if after != "" {
 		in.StartAfter = &after

@@ -131,4 +131,4 @@ func asNoMultipart(err error) error {
 }
 
 // partNumber returns a part's number, at most 10,000, for the SDK.
-func partNumber(n int) *int32 { return aws.Int32(int32(n)) } //nolint:gosec // at most 10,000
+func partNumber(n int) *int32 { return aws.Int32(int32(n)) }

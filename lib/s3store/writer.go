@@ -62,7 +62,7 @@ func (w *writer) uploadPart() error {
 		}
 		w.uploadID = out.UploadId
 	}
-	number := aws.Int32(int32(len(w.parts) + 1)) //nolint:gosec // Amazon S3 refuses parts beyond 10,000
+	number := aws.Int32(int32(len(w.parts) + 1)) // Amazon S3 refuses parts beyond 10,000
 	out, err := w.config.Client.UploadPart(w.ctx, &s3.UploadPartInput{
 		Bucket: &w.config.Bucket, Key: &w.key, UploadId: w.uploadID, PartNumber: number, Body: bytes.NewReader(w.buffer),
 	})

@@ -22,7 +22,6 @@ const (
 	messageDir = "../message"
 )
 
-//nolint:gochecknoglobals // a flag of this test
 var update = flag.Bool("update", false, "rewrite "+wireFile)
 
 // TestWireTypesMatchTheGoTypes generates the TypeScript types of all frames from lib/message and compares them with

@@ -10,7 +10,7 @@ import (
 // Group is a group of goroutines. Its methods are safe for concurrent use.
 type Group struct {
 	running sync.WaitGroup
-	ctx     context.Context //nolint:containedctx // The context of goroutines that outlive their callers.
+	ctx     context.Context // The context of goroutines that outlive their callers.
 	cancel  context.CancelFunc
 
 	mu     sync.Mutex

@@ -82,7 +82,7 @@ type Config struct {
 type Gateway struct {
 	cfg Config
 	// ctx is the context of functions, which may outlive the requests that invoke them. Close cancels it.
-	ctx    context.Context //nolint:containedctx // It belongs to the gateway, not to a call.
+	ctx    context.Context // It belongs to the gateway, not to a call.
 	cancel context.CancelFunc
 	faults faultInjector
 

@@ -1,4 +1,4 @@
 package objects
 
 // NewDisk returns the store of objects below the HTTP endpoint, for tests in virtual time.
-func NewDisk(dir string) *disk { return newDisk(dir) } //nolint:revive // a test reaches its methods
+func NewDisk(dir string) *disk { return newDisk(dir) }
