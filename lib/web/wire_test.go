@@ -52,10 +52,9 @@ var wireLimits = []struct {
 	{"maxHaveBytes", message.MaxHaveBytes, "bytes of JSON of the have of a sync"},
 	{"maxID", message.MaxID, "bytes of a job's id"},
 	{"maxCursor", message.MaxCursor, "bytes of the cursor of a sync"},
-	{"maxOverlap", message.MaxOverlap, "notes that a sync repeats"},
 	{"maxUploadName", message.MaxUploadName, "bytes of an uploaded file's name"},
 	{"maxOpenUploads", message.MaxOpenUploads, "open uploads of a user"},
-	{"noteOverlapMs", message.NoteOverlap.Milliseconds(), "milliseconds before since whose notes a sync repeats"},
+	{"maxUploadBytes", message.MaxUploadBytes, "bytes of an uploaded file"},
 }
 
 // generateWire returns the content of src/wire.ts.

@@ -8,14 +8,12 @@ export const maxHaveBytes = 24576
 export const maxID = 256
 /** The maximum of bytes of the cursor of a sync. */
 export const maxCursor = 4096
-/** The maximum of notes that a sync repeats. */
-export const maxOverlap = 200
 /** The maximum of bytes of an uploaded file's name. */
 export const maxUploadName = 640
 /** The maximum of open uploads of a user. */
 export const maxOpenUploads = 5
-/** The maximum of milliseconds before since whose notes a sync repeats. */
-export const noteOverlapMs = 300000
+/** The maximum of bytes of an uploaded file. */
+export const maxUploadBytes = 1073741824
 
 /** Closing is the last frame before the server closes a connection. It carries the code and the reason, because API Gateway cannot set them in a WebSocket close frame. */
 export interface Closing {

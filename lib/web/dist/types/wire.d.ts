@@ -6,14 +6,12 @@ export declare const maxHaveBytes = 24576;
 export declare const maxID = 256;
 /** The maximum of bytes of the cursor of a sync. */
 export declare const maxCursor = 4096;
-/** The maximum of notes that a sync repeats. */
-export declare const maxOverlap = 200;
 /** The maximum of bytes of an uploaded file's name. */
 export declare const maxUploadName = 640;
 /** The maximum of open uploads of a user. */
 export declare const maxOpenUploads = 5;
-/** The maximum of milliseconds before since whose notes a sync repeats. */
-export declare const noteOverlapMs = 300000;
+/** The maximum of bytes of an uploaded file. */
+export declare const maxUploadBytes = 1073741824;
 /** Closing is the last frame before the server closes a connection. It carries the code and the reason, because API Gateway cannot set them in a WebSocket close frame. */
 export interface Closing {
     code: string;

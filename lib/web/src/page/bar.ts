@@ -1,3 +1,4 @@
+import { uploadPercent } from '../uploads/upload.ts'
 import { el, setAttribute } from './dom.ts'
 
 /** One part of a bar: its width among the others, and how much of it is done, from 0 to 1. */
@@ -7,13 +8,10 @@ export interface Part {
   share: number
 }
 
-/** The progress of a job whose file is sent. */
-export const uploadPercent = 20
-
 // The phases of an import: their part of the bar, and the part of the job's progress that they cover. The progress of an upload
 // is that of its browser, until the server's own begins at zero.
 const phases = [
-  { name: 'upload', phase: 'upload', weight: 20, from: 0, to: uploadPercent },
+  { name: 'upload', phase: 'upload', weight: uploadPercent, from: 0, to: uploadPercent },
   { name: 'plan', phase: 'read', weight: 6, from: 0, to: 5 },
   { name: 'import', phase: 'parse', weight: 68, from: 5, to: 95 },
   { name: 'save', phase: 'finish', weight: 6, from: 95, to: 100 },

@@ -1,5 +1,6 @@
 import type { Job } from '../client/index.ts'
-import { importParts, isImport, newBar, onePart, type Part, uploadPercent, wholeShare } from './bar.ts'
+import { uploadPercent } from '../uploads/upload.ts'
+import { importParts, isImport, newBar, onePart, type Part, wholeShare } from './bar.ts'
 import { button, el, setAttribute, setText } from './dom.ts'
 import type { Row } from './list.ts'
 import { duration, percent, size } from './numbers.ts'

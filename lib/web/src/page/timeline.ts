@@ -28,6 +28,8 @@ export interface Timeline {
   open(isOpen: boolean): void
   /** Called when the job has changed. */
   update(running: boolean): void
+  /** Called when another run of the job has begun: then its execution is another one, or goes on. */
+  restart(): void
   remove(): void
 }
 
@@ -78,6 +80,9 @@ export function newTimeline(load: () => Promise<Execution | undefined>): Timelin
     update(value) {
       running = value
       if (isOpen && !complete) timer ??= setTimeout(poll, pollMs)
+    },
+    restart() {
+      complete = false
     },
     remove() {
       isOpen = false

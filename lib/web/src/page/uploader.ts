@@ -1,4 +1,5 @@
 import type { Store } from '../client/index.ts'
+import { maxUploadBytes } from '../wire.ts'
 
 /** A file on its way to the server. Its job has the id `job` from the moment at which the server has given it one. */
 export interface FileUpload {
@@ -29,14 +30,12 @@ export interface Uploader {
   close(): void
 }
 
-const mostBytes = 1024 ** 3
-
 /** Returns why a file cannot be imported, or nothing. */
 export function refusal(file: Pick<File, 'name' | 'size' | 'type'>): string {
   const name = file.name
   if (!/\.(csv|tsv|txt)$/i.test(name) && !/csv/.test(file.type)) return `${name} is no CSV file. Export it as CSV and try again.`
   if (file.size === 0) return `${name} is empty. Export it again.`
-  if (file.size > mostBytes) return `${name} is larger than 1 GB. Split it into several files.`
+  if (file.size > maxUploadBytes) return `${name} is larger than 1 GB. Split it into several files.`
   return ''
 }
 

@@ -6,7 +6,7 @@ import { send } from './send.ts'
 import { backoff, connected, pause } from './wait.ts'
 
 /** The part of a job's progress that its upload takes, in percent. The server's states go on from there. */
-const share = 20
+export const uploadPercent = 20
 /** After so many failures in a row without progress, while there is a connection, an upload has failed. */
 const maxFailures = 8
 /** How often progress is shown at most. */
@@ -126,7 +126,7 @@ export function upload(herald: Uploading, file: File, { signal, contentType = fi
     const { state, job, fileName, sent, size, error } = now
     if (job) {
       herald.show({
-        uploadId: job, fileName, phase: 'upload', progress: share * sent / size, message: error?.message ?? messages[state],
+        uploadId: job, fileName, phase: 'upload', progress: uploadPercent * sent / size, message: error?.message ?? messages[state],
         status: state === 'failed' || state === 'cancelled' ? state : 'running',
       })
     }

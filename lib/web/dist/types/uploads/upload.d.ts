@@ -1,4 +1,6 @@
 import type { Herald, Store } from '../client/api.ts';
+/** The part of a job's progress that its upload takes, in percent. The server's states go on from there. */
+export declare const uploadPercent = 20;
 /**
  * - waiting: for a connection, or for other uploads of the user to end.
  * - sending: bytes are on their way.
