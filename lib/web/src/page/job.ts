@@ -123,6 +123,7 @@ export function newCard(first: CardItem, actions: CardActions): Row<CardItem> {
       if (next.job?.epoch && item.job?.epoch && next.job.epoch !== item.job.epoch) {
         samples.length = 0 // another run
         parts = undefined
+        timeline?.restart()
       }
       item = next
       const { job, upload } = item
