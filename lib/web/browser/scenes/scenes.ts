@@ -70,7 +70,7 @@ export const scenes: Record<string, Scene[]> = {
   failed: [{
     before: [castle, ...past], openDetails: false,
     jobs: [{ ...castle, status: 'failed', terminal: true, phase: '', rowsPerSecond: undefined, message: 'Line 3,402,119: a quote is opened and never closed' }, ...past],
-    notes: [note('n2', { type: 'error', title: 'INVALID_FILE', severity: 'error', message: 'Line 3,402,119: a quote is opened and never closed', details: { fileName: 'castle-2026-parts.csv' }, at: now - 400 })],
+    notes: [note('n2', { type: 'error', title: 'INVALID_FILE', severity: 'error', message: 'Line 3,402,119: a quote is opened and never closed', details: { uploadId: 'castle', fileName: 'castle-2026-parts.csv' }, at: now - 400 })],
   }],
   finished: [{
     before: past, rates, states: [...states.slice(0, 2), { ...states[2]!, status: 'succeeded', end: at(34), done: 8 }, { name: 'Finish', type: 'Task', status: 'succeeded', start: at(34), end: at(38.5) }, { name: 'NotifyComplete', type: 'Task', status: 'succeeded', start: at(38.5), end: at(39) }],

@@ -69,7 +69,7 @@ export function newPane(options: PaneOptions): Pane {
   const more = button('', '', () => { allCards = true; render() }, 'more')
   const heading = el('h2', { tabindex: '-1' }, 'Now')
   const now = el('section', { class: 'now', hidden: true }, heading, cards, more)
-  const nothing = el('p', { class: 'nothing soft', hidden: true }, 'Nothing in the last 24 hours. Drop a parts list above and watch it here.')
+  const nothing = el('p', { class: 'nothing soft', hidden: true }, 'Nothing in the last 24 hours. Add a parts list above and watch it here.')
   const history = newHistory(options.rejectedURL)
 
   const badge = newBadge((next) => {
