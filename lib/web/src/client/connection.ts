@@ -25,18 +25,18 @@ export function openConnection(url: string, tokens: Tokens, hooks: ConnectionHoo
   let socket: WebSocket | undefined
   let next: WebSocket | undefined
   let old: WebSocket | undefined
-  let token = '' // of the socket
+  let socketToken = ''
   let worked = false // a frame has come from it
   let openedAt = 0
   let end = 0 // of the session, by this machine's clock
   let refreshToken = ''
 
-  let attempts = 0 // counts them, so that an old one is told from the newest
+  let attempts = 0 // their number: what an older attempt gets is ignored
   let failures = 0 // connections in a row without a frame
   let handshakes = 0 // in a row that failed
-  let failedToken = '' // of the last one
-  let refusals = 0 // of these with that token while the server could be reached
-  let probe: Promise<void> | undefined // whether it can
+  let failedToken = '' // that of the last failed handshake
+  let refusals = 0 // failed handshakes in a row with failedToken while the server could be reached
+  let probe: Promise<void> | undefined // asks whether the server can be reached
 
   let syncing = false
   let waiters: { request?: string; begun?: boolean }[] = [] // for a sync that begins after they came
@@ -91,18 +91,18 @@ export function openConnection(url: string, tokens: Tokens, hooks: ConnectionHoo
   }
 
   async function attempt(): Promise<void> {
-    const mine = ++attempts
+    const number = ++attempts
     rest(Date.now() + requestTimeout) // in case that the application does not return a token
-    const answer = await tokens.next(!!tokens.dead || handshakes >= refusedAfter).catch(() => '')
+    const token = await tokens.next(!!tokens.dead || handshakes >= refusedAfter).catch(() => '')
     await probe
-    if (state === 'closed' || mine !== attempts) return
-    if (!answer) return tokens.dead ? refuse() : retry('offline')
-    if (!hooks.sameUser(answer)) return
-    const doubted = answer === token && claimsOf(answer).exp! * 1000 > Date.now()
-    if (answer === failedToken && refusals >= (doubted ? doubtedAfter : refusedAfter)) return refuse('REFUSED', answer)
-    if (answer === tokens.dead) return refuse()
+    if (state === 'closed' || number !== attempts) return
+    if (!token) return tokens.dead ? refuse() : retry('offline')
+    if (!hooks.sameUser(token)) return
+    const doubted = token === socketToken && claimsOf(token).exp! * 1000 > Date.now()
+    if (token === failedToken && refusals >= (doubted ? doubtedAfter : refusedAfter)) return refuse('REFUSED', token)
+    if (token === tokens.dead) return refuse()
     rest()
-    open(answer)
+    open(token)
   }
 
   // Stops until there is another token, and asks for it now and then.
@@ -117,51 +117,51 @@ export function openConnection(url: string, tokens: Tokens, hooks: ConnectionHoo
   }
 
   // Opens a socket, as another one that is open or the first.
-  function open(with_: string): void {
-    let mine: WebSocket
+  function open(token: string): void {
+    let opening: WebSocket
     try {
-      mine = new WebSocket(url, ['herald', with_])
+      opening = new WebSocket(url, ['herald', token])
     } catch { // the URL or the token cannot be sent
-      if (!socket) refuse('REFUSED', with_)
+      if (!socket) refuse('REFUSED', token)
       return
     }
     let opened = false
-    if (socket) next = mine
-    else socket = mine
-    const handshake = setTimeout(() => mine.close(), answerTimeout)
-    mine.onopen = () => {
+    if (socket) next = opening
+    else socket = opening
+    const handshake = setTimeout(() => opening.close(), answerTimeout)
+    opening.onopen = () => {
       clearTimeout(handshake)
       opened = true
-      if (mine === next) {
+      if (opening === next) {
         old = socket
-        socket = mine
+        socket = opening
         next = undefined
       }
-      begin(with_)
+      begin(token)
     }
-    mine.onmessage = ({ data }) => {
+    opening.onmessage = ({ data }) => {
       const frame = parseFrame(data)
       if (!frame || state === 'closed') return
-      if (mine === socket) receive(frame)
-      else if (mine === old) hooks.frame(frame)
+      if (opening === socket) receive(frame)
+      else if (opening === old) hooks.frame(frame)
     }
-    mine.onclose = () => {
+    opening.onclose = () => {
       clearTimeout(handshake)
       if (state !== 'closed' && !opened) {
         handshakes++
         probe = unreachable(url).then((out) => {
-          refusals = out ? 0 : with_ === failedToken ? refusals + 1 : 1
-          failedToken = with_
+          refusals = out ? 0 : token === failedToken ? refusals + 1 : 1
+          failedToken = token
         })
       }
-      lose(mine)
+      lose(opening)
     }
   }
 
   // The socket is open.
-  function begin(with_: string): void {
+  function begin(token: string): void {
     const now = Date.now()
-    token = with_
+    socketToken = token
     openedAt = now
     worked = graced = noWelcome = legacy = false
     handshakes = refusals = syncFailures = serverPause = retryPause = 0
@@ -177,13 +177,13 @@ export function openConnection(url: string, tokens: Tokens, hooks: ConnectionHoo
   }
 
   // A socket has ended, or is to end for the reason that a closing frame says.
-  function lose(mine: WebSocket, closing?: Closing): void {
-    if (mine === next) next = undefined
-    if (mine === old) old = undefined
-    if (mine !== socket || state === 'closed') return
+  function lose(ended: WebSocket, closing?: Closing): void {
+    if (ended === next) next = undefined
+    if (ended === old) old = undefined
+    if (ended !== socket || state === 'closed') return
     if (worked) failures = 0
     worked = false
-    mine.close()
+    ended.close()
     old?.close()
     socket = next
     old = undefined
@@ -192,7 +192,7 @@ export function openConnection(url: string, tokens: Tokens, hooks: ConnectionHoo
     const { code, reason, reconnect } = closing ?? {}
     if (closing && !reconnect) {
       if (code !== 'TOKEN_EXPIRED') return finish({ code, reason })
-      tokens.dead = token
+      tokens.dead = socketToken
       tokens.deadCode = code
     }
     retry(closing ? 'connecting' : 'offline')
@@ -224,7 +224,7 @@ export function openConnection(url: string, tokens: Tokens, hooks: ConnectionHoo
     }
     if (isA(frame, 'refreshed')) {
       const at = now + timeOf(frame.data.sessionEnd) - timeOf(frame.timestamp)
-      token = refreshToken
+      socketToken = refreshToken
       if (at < end + 1000) due[renewDue] = never // no token prolongs it
       else setEnd(at, now)
     }
@@ -270,16 +270,16 @@ export function openConnection(url: string, tokens: Tokens, hooks: ConnectionHoo
   async function renew(now: number): Promise<void> {
     const left = (end - now) / 2
     due[renewDue] = left < 1000 ? never : now + left
-    const mine = socket
-    const answer = await tokens.next(false).catch(() => '')
-    if (!answer || mine !== socket || next || !hooks.sameUser(answer)) return
-    if (end - openedAt >= longSession) open(answer)
-    else if (answer !== token) refresh(answer)
+    const renewed = socket
+    const token = await tokens.next(false).catch(() => '')
+    if (!token || renewed !== socket || next || !hooks.sameUser(token)) return
+    if (end - openedAt >= longSession) open(token)
+    else if (token !== socketToken) refresh(token)
   }
 
-  function refresh(with_: string): void {
-    refreshToken = with_
-    send({ action: 'refresh', token: with_ })
+  function refresh(token: string): void {
+    refreshToken = token
+    send({ action: 'refresh', token })
   }
 
   // Restarts the silence of a job, of which a frame came. A job that has ended, and one that only this browser knows, has none.
@@ -355,14 +355,14 @@ export function openConnection(url: string, tokens: Tokens, hooks: ConnectionHoo
       if (state !== 'closed') finish()
     },
     send(message) {
-      const { action, request, token: with_ } = message
+      const { action, request, token } = message
       if (action === 'sync') {
         waiters.push({ request })
         if (socket?.readyState === 1) due[requestedSync] = Date.now()
         run()
       } else if (action === 'refresh') {
-        if (!socket || !tokens.canAsk) tokens.give(with_!)
-        if (socket) refresh(with_!)
+        if (!socket || !tokens.canAsk) tokens.give(token!)
+        if (socket) refresh(token!)
         else void attempt()
       } else send(message)
     },

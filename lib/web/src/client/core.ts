@@ -29,7 +29,7 @@ interface Exchange {
   end(error?: Error, answer?: Frame): void
 }
 
-// What the tabs of an origin share a connection for.
+// Returns the user of a token: the tabs of an origin share a connection for each.
 function userOf(token: string): string {
   return String(claimsOf(token).sub ?? '')
 }
@@ -43,7 +43,7 @@ export function newCore(options: Options, onClose: () => void): Core {
   let user = ''
   let users = 0
   let flushing: ReturnType<typeof setTimeout> | undefined
-  const awake = new AbortController() // aborted when it closes
+  const closing = new AbortController()
   const listeners = new Set<[type: string, call: (frame: Frame) => void]>()
   let requests = Math.random() // so that no two tabs have the same ids
   const exchanges = new Set<Exchange>()
@@ -57,7 +57,7 @@ export function newCore(options: Options, onClose: () => void): Core {
     for (const store of [jobs, notes, statuses]) store.flush()
   }
 
-  // Something has changed. The listeners are told soon: after what runs now, or once for many frames of a sync.
+  // Something has changed. The listeners are called soon: after what runs now, or once for many frames of a sync.
   function changed(): void {
     if (status.state === 'syncing') flushing ??= setTimeout(flush, flushEvery)
     else queueMicrotask(flush)
@@ -198,7 +198,7 @@ export function newCore(options: Options, onClose: () => void): Core {
         for (const type of ['online', 'offline', 'pageshow', 'visibilitychange', 'freeze']) {
           addEventListener(type, () => {
             if (!document.hidden || type === 'freeze') link?.wake(type)
-          }, { capture: true, signal: awake.signal })
+          }, { capture: true, signal: closing.signal })
         }
         start()
       }
@@ -209,7 +209,7 @@ export function newCore(options: Options, onClose: () => void): Core {
         setTimeout(() => {
           if (users || !link) return
           onClose()
-          awake.abort()
+          closing.abort()
           const last = link
           link = undefined
           for (const one of exchanges) one.end(new HeraldError('CLOSED'))

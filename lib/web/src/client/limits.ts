@@ -11,9 +11,9 @@ export const firstPause = 500
 export const maxPause = 20_000
 /** The time without any frame after which the client pings: API Gateway closes a connection after 10 idle minutes. */
 export const pingAfter = 570_000
-/** A timer that is later than this was held up, as in a hidden tab or a sleeping computer. It proves nothing about the server. */
+/** A timer that is later than this was delayed by a hidden tab or a sleeping computer: the server may have answered in time. */
 export const lateTimer = 2000
-/** What the client does for the reason that the tab woke up is at least this far apart. */
+/** The shortest time between two checks of the connection because the tab woke up. */
 export const wakePause = 5000
 
 // The token and the session.

@@ -27,6 +27,7 @@ export interface Link {
   show?(state: LocalState): void
 }
 
+/** What a connection reports to its core, and asks it. */
 export interface ConnectionHooks {
   view: View
   frame(frame: Frame): void

@@ -28,6 +28,7 @@ export interface Notes {
   skipped: boolean
 }
 
+/** Returns the notes before the first frame. */
 export function emptyNotes(): Notes {
   return { shown: [], seen: new Set(), since: '', welcomed: '', skipped: false }
 }

@@ -6,7 +6,7 @@ export interface ValueStore<T> extends Store<T> {
   flush(): void
 }
 
-/** Calls a function of the application. Its exception is reported by the browser, and keeps nothing else from going on. */
+/** Calls a function of the application. Its exception is reported by the browser, and stops nothing else. */
 export function callSafely<T>(call: (value: T) => void, value?: T): void {
   try {
     call(value!)
@@ -18,7 +18,7 @@ export function callSafely<T>(call: (value: T) => void, value?: T): void {
 /** Returns a store of the value that getSnapshot returns. */
 export function storeOf<T>(getSnapshot: () => T): ValueStore<T> {
   const listeners = new Set<[() => void]>()
-  let told = getSnapshot()
+  let last = getSnapshot() // what the listeners know
   return {
     getSnapshot,
     subscribe(listener) {
@@ -27,7 +27,7 @@ export function storeOf<T>(getSnapshot: () => T): ValueStore<T> {
       return () => listeners.delete(entry)
     },
     flush() {
-      if (told === (told = getSnapshot())) return
+      if (last === (last = getSnapshot())) return
       for (const [listener] of [...listeners]) callSafely(listener)
     },
   }

@@ -47,6 +47,7 @@ export function newPage(since: string): Pick<Sync, 'jobs' | 'notes' | 'newest' |
   return { jobs: new Set(), notes: new Set(), newest: '', moved: false, since }
 }
 
+/** Returns the view of a user of whom no frame has come. */
 export function emptyView(): View {
   return { jobs: new Map(), notes: emptyNotes(), sync: { ...newPage(''), marked: false, firstSince: '', cursor: '', mayBeBrief: false, brief: false } }
 }

@@ -11,6 +11,7 @@ export interface Announcer {
   say(text: string): void
 }
 
+/** Returns an announcer that speaks by a live region. */
 export function newAnnouncer(region: HTMLElement): Announcer {
   let texts: string[] = []
   let timer: ReturnType<typeof setTimeout> | undefined

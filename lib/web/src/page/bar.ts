@@ -62,6 +62,7 @@ export interface Bar {
   update(label: string, parts: readonly Part[], percent: number, valueText: string, kind: string): void
 }
 
+/** Returns an empty bar. */
 export function newBar(): Bar {
   const element = el('div', { class: 'bar', role: 'progressbar', 'aria-valuemin': '0', 'aria-valuemax': '100' })
   return {

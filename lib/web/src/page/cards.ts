@@ -16,6 +16,7 @@ export interface Shown {
   close(key: string): void
 }
 
+/** Returns that nothing has been shown yet. */
 export function newShown(): Shown {
   const closed = new Set<string>()
   return { keys: new Map(), places: new Map(), closed, close: (key) => void closed.add(key) }

@@ -23,6 +23,7 @@ export interface Config {
 /** An error that says what is wrong with the page's installation. */
 export class ConfigError extends Error {}
 
+/** Returns the configuration that a JSON value is, or throws with its fault. */
 export function parseConfig(value: unknown): Config {
   const { url, users, signInUrl } = (value ?? {}) as Partial<Config>
   if (typeof url !== 'string' || !/^wss?:\/\//.test(url)) throw new ConfigError('herald.config.json: url must be a WebSocket URL, such as wss://…/prod')
@@ -34,6 +35,7 @@ export function parseConfig(value: unknown): Config {
   return { url, users, ...(signInUrl ? { signInUrl } : {}) }
 }
 
+/** Loads the configuration of the page, or throws with its fault. */
 export async function loadConfig(): Promise<Config> {
   const response = await fetch('herald.config.json', { cache: 'no-store' })
   if (!response.ok) throw new ConfigError(`herald.config.json could not be read (${response.status})`)

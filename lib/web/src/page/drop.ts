@@ -9,6 +9,7 @@ export interface DropZone {
   chooseOne(chosen: (file: File) => void): void
 }
 
+/** Returns the place for files. Add gets what a person drops or chooses, act what a button does about the connection. */
 export function newDropZone(add: (files: File[]) => void, act: (action: NonNullable<Connection['action']>) => void): DropZone {
   const input = el('input', { type: 'file', multiple: true, accept: '.csv,.tsv,.txt,text/csv', hidden: true, tabindex: '-1' })
   const single = el('input', { type: 'file', accept: '.csv,.tsv,.txt,text/csv', hidden: true, tabindex: '-1' })

@@ -19,6 +19,7 @@ export interface History {
   update(jobs: readonly Job[]): void
 }
 
+/** Returns the list of ended jobs. RejectedURL returns where the rejected rows of a job are, if it is known. */
 export function newHistory(rejectedURL: (job: string) => string | undefined): History {
   const list = el('ul', { class: 'history' })
   const heading = el('h2', { tabindex: '-1' }, 'Last 24 hours')

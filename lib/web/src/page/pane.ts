@@ -41,6 +41,7 @@ export interface Pane {
   remove(): void
 }
 
+/** Returns the pane of a user. Call remove when it is not shown any more. */
 export function newPane(options: PaneOptions): Pane {
   const { herald, uploader, announcer } = options
   const shown = newShown()

@@ -11,6 +11,7 @@ export interface Plot {
   update(samples: readonly Sample[], running: boolean): void
 }
 
+/** Returns an empty plot. */
 export function newPlot(): Plot {
   const fill = svg('path', { class: 'fill' })
   const line = svg('path', { class: 'line', 'vector-effect': 'non-scaling-stroke' })

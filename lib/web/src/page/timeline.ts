@@ -10,6 +10,7 @@ export interface Execution {
   states: ExecutionState[]
 }
 
+/** A state that an execution entered. Done and total count the iterations of a Map. */
 export interface ExecutionState {
   name: string
   type: string
@@ -39,6 +40,7 @@ export function stateName({ name, done = 0, total = 0 }: Pick<ExecutionState, 'n
   return total > 1 ? `${words} ${done} of ${total}` : words
 }
 
+/** Returns a timeline. Load asks for the execution, and returns nothing if there is none. */
 export function newTimeline(load: () => Promise<Execution | undefined>): Timeline {
   const list = el('ol', { class: 'states' })
   const empty = el('p', { class: 'soft empty' }, 'Shown when the workflow has started.')

@@ -15,6 +15,7 @@ export interface Toasts {
   remove(): void
 }
 
+/** Returns the toasts. Say speaks to a screen reader. */
 export function newToasts(dismiss: (id: string) => void, say: (text: string) => void): Toasts {
   const element = el('ul', { class: 'toasts', 'aria-label': 'New notes' })
   const rows: Rows<Note> = new Map()
@@ -74,6 +75,7 @@ export interface Tray {
   update(notes: readonly Note[]): void
 }
 
+/** Returns the closed list of notes. */
 export function newTray(dismiss: (id: string) => void): Tray {
   const id = `notes-${trays++}`
   const number = el('span', { class: 'number' })

@@ -11,6 +11,7 @@ export interface UserMenu {
   chosen(): readonly User[]
 }
 
+/** Returns a menu of the users. Changed is called when a person chooses. */
 export function newUserMenu(users: readonly User[], changed: () => void): UserMenu {
   const select = el('select', { 'aria-label': 'Whose jobs are shown', change: () => {
     remember(select.value)

@@ -88,6 +88,7 @@ const closedBecause: Record<string, string> = {
   RATE_LIMITED: 'This tab asked for more than the server allows. Wait a minute, then connect again.',
 }
 
+/** Returns what the state of the connection means for a person. Now is in milliseconds since 1970. */
 export function connectionOf(status: Status, now: number): Connection {
   switch (status.state) {
     case 'live':

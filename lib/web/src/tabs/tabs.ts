@@ -5,9 +5,10 @@ import type { ConnectionHooks, Link, Message } from '../client/link.ts'
 import type { Tokens } from '../client/tokens.ts'
 import type { View } from '../client/view.ts'
 
+/** What the tabs' connection reports to its core, and asks it. */
 export interface TabHooks extends ConnectionHooks {
   show(state: LocalState): void
-  /** Returns what tabs share a connection for, or nothing if the token does not say. */
+  /** Returns the user of a token, or '' if the token does not name one. */
   userOf(token: string): string
 }
 
@@ -76,12 +77,12 @@ export function openTabs(url: string, tokens: Tokens, hooks: TabHooks): Link {
   // Waits for the lock, or takes it from a leader that is frozen.
   function elect(steal?: true): void {
     queue.abort()
-    const mine = queue = new AbortController()
-    locks!.request(name, steal ? { steal } : mine, () => closed || new Promise<void>((resolve) => {
+    const own = queue = new AbortController()
+    locks!.request(name, steal ? { steal } : own, () => closed || new Promise<void>((resolve) => {
       release = resolve
       lead()
     })).catch((error: Error) => {
-      if (closed || mine !== queue) return
+      if (closed || own !== queue) return
       if (link) stepDown() // another tab has taken the lock
       else if (error.name !== 'AbortError') lead() // locks are not for this page
     })

@@ -10,6 +10,7 @@ export type TokenSource = string | ((ask: TokenAsk) => string | Promise<string>)
 export interface Options {
     /** The WebSocket URL, without a token. */
     url: string;
+    /** The user's token. Tokens of different users have different `sub` claims. */
     token: TokenSource;
     /** Whether all tabs of this origin and user share one connection, where the browser can. Default: true. */
     tabs?: boolean;
@@ -40,6 +41,7 @@ export interface Status {
     readonly state: State;
     /** A code of the frame `closing`, such as CONNECTION_LIMIT, or REFUSED. */
     readonly code?: string;
+    /** The reason for the code, in words of the server. */
     readonly reason?: string;
     /** When the client tries again, in milliseconds since 1970. */
     readonly retryAt?: number;
@@ -106,6 +108,7 @@ export interface Herald<Meta = unknown> {
     readonly jobs: Store<readonly Job<Meta>[]>;
     /** The notes that are not dismissed, the newest first. */
     readonly notes: Store<readonly Note<Meta>[]>;
+    /** The state of the connection. */
     readonly status: Store<Status>;
     /** Returns the newest state of a job, if one has come. The object is the same until it changes. */
     job(id: string): Job<Meta> | undefined;

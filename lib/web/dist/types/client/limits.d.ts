@@ -7,9 +7,9 @@ export declare const firstPause = 500;
 export declare const maxPause = 20000;
 /** The time without any frame after which the client pings: API Gateway closes a connection after 10 idle minutes. */
 export declare const pingAfter = 570000;
-/** A timer that is later than this was held up, as in a hidden tab or a sleeping computer. It proves nothing about the server. */
+/** A timer that is later than this was delayed by a hidden tab or a sleeping computer: the server may have answered in time. */
 export declare const lateTimer = 2000;
-/** What the client does for the reason that the tab woke up is at least this far apart. */
+/** The shortest time between two checks of the connection because the tab woke up. */
 export declare const wakePause = 5000;
 /** After so many handshakes in a row that failed, the token may have been refused: a browser is not told. */
 export declare const refusedAfter = 2;

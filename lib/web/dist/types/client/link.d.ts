@@ -23,6 +23,7 @@ export interface Link {
     /** Shows a state that this browser made itself to the origin's other tabs. */
     show?(state: LocalState): void;
 }
+/** What a connection reports to its core, and asks it. */
 export interface ConnectionHooks {
     view: View;
     frame(frame: Frame): void;

@@ -16,6 +16,7 @@ export interface Notes {
     /** Whether a note was left out, so that another sync must bring it. */
     skipped: boolean;
 }
+/** Returns the notes before the first frame. */
 export declare function emptyNotes(): Notes;
 /** Adds the note of a frame, and returns whether it is new. */
 export declare function addNote(notes: Notes, frame: Frame): boolean;

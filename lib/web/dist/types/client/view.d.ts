@@ -38,6 +38,7 @@ export interface View {
 }
 /** Returns what counts the answer to a request with a since. */
 export declare function newPage(since: string): Pick<Sync, 'jobs' | 'notes' | 'newest' | 'moved' | 'since'>;
+/** Returns the view of a user of whom no frame has come. */
 export declare function emptyView(): View;
 /** Orders running jobs before ended ones, and newer states before older ones: what the server should know first. */
 export declare const byNews: ({ job: a }: Entry, { job: b }: Entry) => number;

@@ -1,9 +1,10 @@
 import type { LocalState } from '../client/api.ts';
 import type { ConnectionHooks, Link } from '../client/link.ts';
 import type { Tokens } from '../client/tokens.ts';
+/** What the tabs' connection reports to its core, and asks it. */
 export interface TabHooks extends ConnectionHooks {
     show(state: LocalState): void;
-    /** Returns what tabs share a connection for, or nothing if the token does not say. */
+    /** Returns the user of a token, or '' if the token does not name one. */
     userOf(token: string): string;
 }
 /**
