@@ -86,6 +86,48 @@ describe('pause, resume, cancel', () => {
     expect(await resumable(server.herald)).toEqual([])
   })
 
+  // The answer to the opening comes only when it is let go.
+  function holdOpening(): () => void {
+    let letGo!: () => void
+    const held = new Promise<void>((resolve) => { letGo = resolve })
+    const { answer } = server.herald
+    server.herald.answer = async (action, fields) => {
+      const frame = await answer(action, fields)
+      if (action === 'upload') await held
+      return frame
+    }
+    return letGo
+  }
+
+  test('a cancel while the upload is being opened gives it up, too, and leaves nothing to resume', async () => {
+    const letGo = holdOpening()
+    const one = upload(server.herald, fileOf(large))
+    await breathe()
+    void one.cancel()
+    await breathe()
+    letGo()
+    await breathe()
+    expect(one.state).toBe('cancelled')
+    expect(server.uploads.map(({ outcome }) => outcome)).toEqual(['aborted'])
+    expect(server.store.requests).toEqual([])
+    expect(await resumable(server.herald)).toEqual([])
+    expect(server.origin.held.size).toBe(0)
+  })
+
+  test('a pause while the upload is being opened leaves one upload, whose lock is free at the end', async () => {
+    const letGo = holdOpening()
+    const one = upload(server.herald, fileOf(large))
+    await breathe()
+    one.pause()
+    one.resume()
+    await breathe()
+    letGo()
+    await passSteps(2000)
+    expect(await one.done).toBe('u0')
+    expect(server.uploads).toHaveLength(1)
+    expect(server.origin.held.size).toBe(0)
+  })
+
   test('a cancel whose answer is lost is repeated', async () => {
     server.store.answers = undefined
     server.refusals.upload_abort = ['CONNECTION_LOST', 'TIMEOUT']

@@ -106,6 +106,7 @@ export function upload(herald: Uploading, file: File, { signal, contentType = fi
   let now: UploadStatus = { state: 'waiting', job: '', fileName: cleanName(file.name), sent: 0, size: file.size }
   let run: AbortController | undefined
   let giveLock: (() => void) | undefined
+  let opening: Promise<UploadURL> | undefined
   let continued = false // the upload began before this page
   let shownAt = 0
   let user = ''
@@ -159,7 +160,7 @@ export function upload(herald: Uploading, file: File, { signal, contentType = fi
   }
 
   // Opens the upload, or asks what is missing of it.
-  async function locate(): Promise<UploadURL> {
+  async function locate(signal: AbortSignal): Promise<UploadURL> {
     user = herald.user()
     if (!now.job) {
       const saved = readSaved(user).find(isOf(file))
@@ -168,10 +169,12 @@ export function upload(herald: Uploading, file: File, { signal, contentType = fi
       if (giveLock) set({ job: saved!.job })
     } else giveLock ??= await takeLock(now.job)
     if (now.job) return ask('upload_resume', { uploadId: now.job })
-    const answer = await ask('upload', { request, fileName: now.fileName, size: file.size, contentType })
+    opening = ask('upload', { request, fileName: now.fileName, size: file.size, contentType })
+    const answer = await opening
     set({ job: answer.uploadId })
-    giveLock = await takeLock(now.job)
     remember()
+    signal.throwIfAborted()
+    giveLock = await takeLock(now.job)
     return answer
   }
 
@@ -179,7 +182,7 @@ export function upload(herald: Uploading, file: File, { signal, contentType = fi
   async function attempt(signal: AbortSignal): Promise<void> {
     await connected(herald)
     signal.throwIfAborted()
-    let answer = await locate()
+    let answer = await locate(signal)
     if (!answer.complete && !answer.aborted) {
       signal.throwIfAborted()
       set({ state: 'sending' })
@@ -260,16 +263,16 @@ export function upload(herald: Uploading, file: File, { signal, contentType = fi
 
   async function cancel(): Promise<void> {
     if (now.state === 'done' || now.state === 'cancelled') return
-    const { job } = now
     const reason = signal?.aborted ? signal.reason : new DOMException('The upload was cancelled', 'AbortError')
     set({ state: 'cancelled', error: undefined })
     run?.abort(reason)
     reject(reason)
     signal?.removeEventListener('abort', cancel)
+    await opening?.catch(() => {}) // the server may have opened it all the same
     forget()
-    for (let tries = 0; job && tries < maxFailures; tries++) {
+    for (let tries = 0; now.job && tries < maxFailures; tries++) {
       try {
-        await ask('upload_abort', { uploadId: job })
+        await ask('upload_abort', { uploadId: now.job })
         return
       } catch (error: any) {
         if (error.code !== 'CONNECTION_LOST' && error.code !== 'TIMEOUT') return
