@@ -107,8 +107,9 @@ export function newCore(options: Options, onClose: () => void): Core {
           else resolve(answer)
         },
       }
-      const timer = setTimeout(() => {
-        if (message.action !== 'sync') one.end(again ? undefined : new HeraldError('TIMEOUT'))
+      const timer = setInterval(() => {
+        // A dismissal that was sent has no answer if there is no such note.
+        if (!again || connected() && message.action !== 'sync') one.end(again ? undefined : new HeraldError('TIMEOUT'))
       }, requestTimeout)
       exchanges.add(one)
       if (connected() || message.token) send(one)

@@ -1,11 +1,9 @@
 import type { FrameData } from '../wire.ts'
 import type { Frame, Job, Note } from './api.ts'
 
-// The fields that must have a type. A name has one type in all frames.
-const kinds = {
-  string: names('type id job epoch uploadId fileName message status title code cursor'),
-  number: names('seq progress jobs notes retryAfter'),
-}
+// The fields that must have a type: the first ones are numbers, the others texts. A name has one type in all frames.
+const fields = names('seq progress notes jobs retryAfter message status title code cursor type id job epoch uploadId fileName')
+const numbers = 5
 // The types of frames whose data has these fields.
 const known = names('upload_progress notification error welcome synced refreshed dismissed closing')
 
@@ -14,8 +12,8 @@ function names(text: string): string[] {
 }
 
 function fits(value: any): boolean {
-  return value?.constructor === Object && Object.entries(kinds).every(([kind, fields]) => (
-    fields.every((name) => value[name] == null || typeof value[name] === kind)
+  return value?.constructor === Object && fields.every((name, at) => (
+    value[name] == null || typeof value[name] === (at < numbers ? 'number' : 'string')
   ))
 }
 

@@ -59,7 +59,7 @@ export function addNote(notes: Notes, frame: Frame): boolean {
   const { shown } = notes
   let at = 0
   while (shown[at]?.id! > id) at++
-  notes.shown = [...shown.slice(0, at), noteOf(frame), ...shown.slice(at, maxShown - 1)].slice(0, maxShown)
+  notes.shown = [...shown.slice(0, at), noteOf(frame), ...shown.slice(at)].slice(0, maxShown)
   return true
 }
 
