@@ -181,7 +181,7 @@ export function newCore(options: Options, onClose: () => void): Core {
       async refresh(token) {
         token ??= await tokens.next(false)
         return exchange({ action: 'refresh', token }, false, (frame) => (
-          frame.type === 'refreshed' || frame.type === 'welcome' || frame.type === 'error' && !frame.id
+          frame.type === 'refreshed' || frame.type === 'welcome' || isA(frame, 'error') && !frame.id && !(frame.data as { request?: string }).request
         ))
       },
       dismiss(id) {

@@ -97,6 +97,19 @@ describe('requests', () => {
     expect(done).toHaveBeenCalled()
   })
 
+  test('the error that answers a request is no answer to a refresh', async () => {
+    begin()
+    const herald = open()
+    await settle()
+    const ended = vi.fn()
+    herald.refresh('t2').then(ended, ended)
+    const request = herald.request('upload')
+    await settle()
+    last().post({ type: 'error', data: { request: sent.at(-1).request, code: 'UPLOAD_LIMIT', message: 'm' } })
+    await expect(request).rejects.toMatchObject({ code: 'UPLOAD_LIMIT' })
+    expect(ended).not.toHaveBeenCalled()
+  })
+
   test('refresh sends a token, and says whether the server has taken it', async () => {
     begin()
     const herald = open()
