@@ -66,7 +66,7 @@ export const askEvery = 1000
 export const maxMisses = 2
 /** A tab whose token was refused lets another one lead, at most this often. */
 export const stepDownEvery = 20_000
-/** The pause before another question for the first token. */
+/** The pause before another question for the first token, and before a new tab asks for the leader. */
 export const tokenPause = 2000
 
 // What a connection does at a certain time, in this order. From firstSync on it is a sync: these wait while a sync runs, during

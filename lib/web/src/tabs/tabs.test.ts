@@ -318,3 +318,22 @@ test('a tab waits for a first token', async () => {
   await pass(3000)
   expect(herald.status.getSnapshot().state).toBe('live')
 })
+
+test('a token function that never answers the first time is asked again, and an answer that comes late is no second connection', async () => {
+  begin()
+  let answerLate!: (token: string) => void
+  const asked = vi.fn()
+  const token = (): Promise<string> => {
+    asked()
+    return asked.mock.calls.length === 1 ? new Promise((resolve) => { answerLate = resolve }) : Promise.resolve(tokenOf('u1'))
+  }
+  const tab = await tabOf('u1', { token })
+  await pass(29_000)
+  expect(asked).toHaveBeenCalledTimes(1)
+  await pass(2000)
+  expect(state(tab)).toBe('live')
+  tab.tab.run(() => answerLate(tokenOf('u1')))
+  await pass(60_000)
+  expect(asked).toHaveBeenCalledTimes(2)
+  expect(FakeSocket.all).toHaveLength(1)
+})

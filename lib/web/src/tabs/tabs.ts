@@ -1,6 +1,6 @@
 import type { Frame, LocalState, Status } from '../client/api.ts'
 import { openConnection } from '../client/connection.ts'
-import { askEvery, maxMisses, stepDownEvery, tokenPause } from '../client/limits.ts'
+import { askEvery, maxMisses, requestTimeout, stepDownEvery, tokenPause } from '../client/limits.ts'
 import type { ConnectionHooks, Link, Message } from '../client/link.ts'
 import type { Tokens } from '../client/tokens.ts'
 import type { View } from '../client/view.ts'
@@ -56,12 +56,12 @@ export function openTabs(url: string, tokens: Tokens, hooks: TabHooks): Link {
 
   // Learns from the token whose connection it is to be.
   async function begin(): Promise<void> {
+    const mine = timer = setTimeout(begin, requestTimeout) // in case that the application does not return a token
     const token = await tokens.next(false).catch(() => '')
-    if (closed) return
-    if (!token) {
-      timer = setTimeout(begin, tokenPause)
-      return
-    }
+    if (closed || mine !== timer) return
+    clearTimeout(timer)
+    timer = setTimeout(token ? ask : begin, tokenPause)
+    if (!token) return
     hooks.sameUser(token)
     tokens.give(token)
     const user = hooks.userOf(token)
@@ -71,7 +71,6 @@ export function openTabs(url: string, tokens: Tokens, hooks: TabHooks): Link {
     channel.onmessage = ({ data }) => closed || receive(data)
     elect()
     post('hello')
-    timer = setTimeout(ask, askEvery)
   }
 
   // Waits for the lock, or takes it from a leader that is frozen.

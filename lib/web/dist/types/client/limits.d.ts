@@ -50,7 +50,7 @@ export declare const askEvery = 1000;
 export declare const maxMisses = 2;
 /** A tab whose token was refused lets another one lead, at most this often. */
 export declare const stepDownEvery = 20000;
-/** The pause before another question for the first token. */
+/** The pause before another question for the first token, and before a new tab asks for the leader. */
 export declare const tokenPause = 2000;
 export declare const attemptDue = 0;
 export declare const pongTimeout = 1;
