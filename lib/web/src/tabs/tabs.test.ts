@@ -337,3 +337,20 @@ test('a token function that never answers the first time is asked again, and an 
   expect(asked).toHaveBeenCalledTimes(2)
   expect(FakeSocket.all).toHaveLength(1)
 })
+
+test('CONNECTION_LIMIT closes all tabs, and a new tab connects them again; one that wakes up does not', async () => {
+  begin()
+  const [first, second] = [await tabOf('u1'), await tabOf('u1')]
+  FakeSocket.all[0]!.post({ type: 'closing', data: { code: 'CONNECTION_LIMIT', reason: '', reconnect: false } })
+  await pass(5000)
+  for (const tab of [first, second]) {
+    expect(state(tab)).toBe('closed')
+    tab.tab.run(() => tab.tab.event('online'))
+  }
+  await pass(60_000)
+  expect(FakeSocket.all).toHaveLength(1)
+  const third = await tabOf('u1')
+  await pass(3000)
+  for (const tab of [first, second, third]) expect(state(tab)).toBe('live')
+  expect(server.open()).toHaveLength(1)
+})

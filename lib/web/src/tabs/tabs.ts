@@ -20,7 +20,7 @@ interface Kinds {
   /** The connection's status, and the note up to which its syncs are complete. */
   status: [Status, since: string]
   /** A follower is new, or awake again: the leader looks after the connection, and sends what it knows. */
-  hello: []
+  hello: [isNew?: boolean]
   state: [to: string, View, Status, since: string]
   send: [Message]
   /** A tab shows a state that it made itself. */
@@ -70,7 +70,7 @@ export function openTabs(url: string, tokens: Tokens, hooks: TabHooks): Link {
     channel = new BroadcastChannel(name)
     channel.onmessage = ({ data }) => closed || receive(data)
     elect()
-    post('hello')
+    post('hello', true)
   }
 
   // Waits for the lock, or takes it from a leader that is frozen.
@@ -161,7 +161,8 @@ export function openTabs(url: string, tokens: Tokens, hooks: TabHooks): Link {
   const asLeader: Handlers = {
     ask: () => post('status', status, since),
     send: (_, message) => link!.send(message),
-    hello(from) {
+    hello(from, isNew) {
+      if (isNew && status.state === 'closed') return stepDown() // the server closed it for good: a new tab tries again
       followed = true
       link!.wake()
       post('state', from, view, status, since)
