@@ -120,7 +120,7 @@ func parse(args []string, stderr io.Writer) (options, error) {
 		"gone: the share of posts that are answered 410, as for a closed connection\n"+
 		"throttled: the share of posts that are answered 429\n"+
 		"latency: how long each post takes\n"+
-		"lag: how long the indexes of the connections do not show a change\n"+
+		"lag: how late the list of a user's connections shows a change, as an index of DynamoDB does\n"+
 		"seed: a number that decides which posts fail")
 	f.Func("allow-host", "also answer requests to this host `name`, such as host.docker.internal; may be given again\n"+
 		"(127.0.0.1, [::1] and localhost are always answered)", func(name string) error {
@@ -133,7 +133,7 @@ func parse(args []string, stderr io.Writer) (options, error) {
 		return o.allowed.Validate()
 	})
 	f.StringVar(&o.dynamodb, "dynamodb", "", "store connections and the feed in the DynamoDB at this `URL`, and create the tables there")
-	f.StringVar(&o.user, "user", "dev", "the `id` of the user for whom the dev token is valid")
+	f.StringVar(&o.user, "user", "dev", "the `id` of the user of the token that is printed at the start")
 	f.BoolVar(&o.verbose, "v", false, "log what the functions do")
 	err := f.Parse(args)
 	if errors.Is(err, flag.ErrHelp) {
@@ -142,7 +142,7 @@ func parse(args []string, stderr io.Writer) (options, error) {
 		f.PrintDefaults()
 	}
 	if err != nil {
-		return o, err // the flag package writes its errors for the user
+		return o, err // its text is already worded for the user
 	}
 	switch {
 	case f.NArg() > 1 && strings.HasPrefix(f.Arg(1), "-"):
@@ -188,7 +188,7 @@ func start(ctx context.Context, o options, c local.Config, stderr io.Writer) (*l
 		}
 		c.Connections = &dynamo.Connections{Client: client, Table: table}
 		c.Feed = &dynamo.Feed{Client: client, Table: feedTable, Log: c.Log}
-		c.Uploads = &dynamo.Uploads{Client: client, Table: feedTable}
+		c.Uploads = &dynamo.Uploads{Client: client, Table: feedTable} // uploads are items of the feed table
 	}
 	twin, err := local.Start(ctx, c)
 	if errors.Is(err, syscall.EADDRINUSE) {

@@ -14,7 +14,8 @@ import (
 
 // TestInterruptLeavesNoFiles interrupts imports while they run: each time the command removes the uploaded file before it exits.
 func TestInterruptLeavesNoFiles(t *testing.T) {
-	// Under nohup this process ignores SIGHUP, and so would the command, which inherits that. Notify stops ignoring it.
+	// Under nohup this process ignores SIGHUP, and the command would inherit that. signal.Notify ends it, so that the command
+	// starts with the default.
 	hangup := make(chan os.Signal, 1)
 	signal.Notify(hangup, syscall.SIGHUP)
 	defer signal.Stop(hangup)
@@ -39,7 +40,7 @@ func TestInterruptLeavesNoFiles(t *testing.T) {
 				t.Fatal(err)
 			}
 			if left, _ := filepath.Glob(filepath.Join(dir, "*")); len(left) == 0 {
-				t.Fatal("the command has stored no file that it could leave")
+				t.Fatal("no file was stored before the interrupt: this test would prove nothing")
 			}
 			interrupt(cmd.Process, output)
 			if err := cmd.Wait(); err == nil || cmd.ProcessState.ExitCode() < 1 {

@@ -54,14 +54,14 @@ type Props struct {
 	ThrottleBurst int
 	// ConnectConcurrency, DefaultRouteConcurrency and NotifierConcurrency are the reserved concurrency of these functions: the
 	// number of concurrent executions that Lambda reserves for the function, which is also its maximum. 0 reserves none, so
-	// that the function shares the account's unreserved concurrency. An account must leave 100 unreserved, so that a new
-	// account, which has 10, can reserve none.
+	// that the function shares the account's unreserved concurrency. An account must leave 100 unreserved. A new account has
+	// only 10, so it can reserve nothing.
 	ConnectConcurrency, DefaultRouteConcurrency, NotifierConcurrency int
 	// MaxConnections is how many connections a user may have, from 1 to 500. 0 is
 	// session.DefaultMaxConnections.
 	MaxConnections int
-	// MaxPostsPerMinute bounds the posts that the requests of one user may cause in a minute: at least 1,000, and 12 more for
-	// each of MaxConnections. 0 is session.DefaultMaxPosts.
+	// MaxPostsPerMinute bounds the posts that the requests of one user may cause in a minute. The smallest valid value is
+	// 1,000 + 12 × MaxConnections: each connection may cost 12 posts for refusals and its close. 0 is session.DefaultMaxPosts.
 	MaxPostsPerMinute int
 	// LogRetentionDays is the retention of logs, one of the values that CloudWatch Logs accepts. 0 is
 	// DefaultLogRetentionDays.
@@ -76,8 +76,8 @@ type Props struct {
 // setting is one key of the CDK context.
 type setting struct {
 	key string
-	// field returns a pointer to the field that stores the value: *string, *[]string, *float64, *int, **int or *bool. A **int is
-	// for a number whose field is nil if the context does not set it. For a flag with the opposite meaning it returns inverted.
+	// field returns a pointer to the field that stores the value: *string, *[]string, *float64, *int, **int or *bool. It is
+	// a **int if the field is a *int, which stays nil if the context does not set it. For a flag with the opposite meaning it returns inverted.
 	field func(*Settings) any
 	// fallback is the default of a string or a number. Nil means the zero value. The default of a *bool is false, and the default
 	// of an inverted flag is true.
@@ -97,7 +97,7 @@ type inverted struct{ flag *bool }
 func settings() []setting {
 	return slices.Concat([]setting{{
 		key: "stackName", field: func(s *Settings) any { return &s.StackName }, fallback: DefaultStackName,
-		check: matches(stackName, "1 to 128 letters, digits and hyphens that start with a letter"),
+		check: matches(stackNamePattern, "1 to 128 letters, digits and hyphens that start with a letter"),
 	}}, authSettings(), []setting{
 		{
 			key: "allowedOrigins", field: func(s *Settings) any { return &s.Props.AllowedOrigins }, check: checkOrigins,
@@ -108,12 +108,12 @@ func settings() []setting {
 		},
 		{
 			key: "tableName", field: func(s *Settings) any { return &s.Props.TableName }, fallback: DefaultTableName,
-			check: matches(tableName, "3 to 255 letters, digits, underscores, dots and hyphens"),
+			check: matches(tableNamePattern, "3 to 255 letters, digits, underscores, dots and hyphens"),
 		},
 		{
 			key: "feedTableName", field: func(s *Settings) any { return &s.Props.FeedTableName }, fallback: DefaultFeedTableName,
 			check: func(c *checker, s setting, all *Settings) {
-				matches(tableName, "3 to 255 letters, digits, underscores, dots and hyphens")(c, s, all)
+				matches(tableNamePattern, "3 to 255 letters, digits, underscores, dots and hyphens")(c, s, all)
 				if all.Props.FeedTableName == all.Props.TableName {
 					c.addf("%s: %q is tableName too", s.key, all.Props.FeedTableName)
 				}
@@ -121,7 +121,7 @@ func settings() []setting {
 		},
 		{
 			key: "stageName", field: func(s *Settings) any { return &s.Props.StageName }, fallback: DefaultStageName,
-			check: matches(stageName, "1 to 128 letters, digits, underscores and hyphens"),
+			check: matches(stageNamePattern, "1 to 128 letters, digits, underscores and hyphens"),
 		},
 		{
 			key: "throttleRate", field: func(s *Settings) any { return &s.Props.ThrottleRate }, fallback: DefaultThrottleRate,

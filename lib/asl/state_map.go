@@ -63,7 +63,7 @@ func (s *stateRun) mapItems() ([]any, error) {
 		}
 	}
 
-	v, text := s.data, "$"
+	v, text := s.data, "$" // in JSONPath, the input that InputPath has left
 	if m.itemsPath != nil {
 		var err error
 		if v, err = s.evalPath(m.itemsPath); err != nil {
@@ -175,7 +175,7 @@ func (s *stateRun) runInline(ctx context.Context, items []any, concurrency int) 
 			if err != nil {
 				g.fail(toFailure(err), func() {
 					t.record("MapIterationFailed", details("mapIterationFailedEventDetails", iteration))
-					t.mapName = "" // A failed iteration is not recorded as aborted.
+					t.mapName = "" // The name marks an iteration that an abort would still be recorded for.
 				})
 				return
 			}
@@ -241,7 +241,7 @@ func (s *stateRun) runDistributed(ctx context.Context, items []any, concurrency 
 			g.mu.Unlock()
 
 			if exceeded {
-				g.fail(&failure{name: errorThreshold, cause: "The specified tolerated failure threshold was exceeded", verbatimCause: true}, nil)
+				g.fail(&failure{name: errorThreshold, cause: "The specified tolerated failure threshold was exceeded", verbatimCause: true /* without the name of the state */}, nil)
 			}
 		}, nil
 	})

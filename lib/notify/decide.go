@@ -41,7 +41,7 @@ func (n *Notifier) mayCoalesce(r request) bool {
 	if !r.isState || r.state.Status.Terminal() { // notes and ends are posted at once
 		return false
 	}
-	row, cached := n.pushes.find(feed.User(r.UserID), r.state.UploadID)
+	row, cached := n.lastRows.find(feed.User(r.UserID), r.state.UploadID)
 	otherRun := r.Epoch != "" && r.Epoch != row.Epoch
 	newPhase := r.state.Phase != row.State.Phase
 	if !cached || otherRun || newPhase {

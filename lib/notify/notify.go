@@ -51,7 +51,7 @@ type Notifier struct {
 	// Now is the clock; nil means time.Now.
 	Now func() time.Time
 
-	pushes pushCache
+	lastRows pushCache
 }
 
 // Handle runs the notifier task with one input, the JSON that [Decode] reads. Its errors are the types that a workflow matches by

@@ -91,9 +91,9 @@ func (n *Notifier) storeState(ctx context.Context, owner string, u feed.Update, 
 	if outcome == feed.Accepted && !row.Pushed() { // Apply marks an urgent state as pushed; this one is not urgent
 		row, result.postNow = n.waitToPush(ctx, row)
 	} else {
-		result.postNow = outcome.ShouldPost()
+		result.postNow = outcome.ShouldPost() // Accepted, or Duplicate: the first try may not have posted
 	}
-	n.pushes.store(row)
+	n.lastRows.store(row)
 	if result.postNow {
 		result.frame = row.Envelope()
 	}
@@ -110,7 +110,7 @@ func (n *Notifier) apply(ctx context.Context, owner string, u feed.Update) (feed
 	if err == nil || errors.Is(err, feed.ErrTooManyParts) || errors.Is(err, feed.ErrContention) {
 		return row, outcome, err
 	}
-	if u.Key != "" || u.Part != nil || u.State.Status.Terminal() { // the feed recognizes a second try
+	if u.Key != "" || u.Part != nil || u.State.Status.Terminal() { // the feed recognizes a second try: by the key, by the part's counts, or by the ID of the last message
 		return n.Feed.Apply(ctx, owner, u)
 	}
 	if row, readErr := n.Feed.Job(ctx, owner, u.State.UploadID); readErr == nil && row.ID == u.ID {

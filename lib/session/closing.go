@@ -75,8 +75,8 @@ func (h *Default) endSession(ctx context.Context, log *slog.Logger, c connection
 func (h *Default) closeUnknown(ctx context.Context, log *slog.Logger, resp *responder) error {
 	log.InfoContext(ctx, "unknown connection")
 	n, err := h.Connections.CountRefusal(ctx, resp.connection.ID, resp.now())
-	answered := err == nil && n > 1 // in this minute
-	if answered || errors.Is(err, connection.ErrThrottled) {
+	alreadyAnswered := err == nil && n > 1 // n counts the messages of this minute, with this one
+	if alreadyAnswered || errors.Is(err, connection.ErrThrottled) {
 		return errDropped
 	}
 	if err != nil { // close the connection although the message is not counted
@@ -90,8 +90,9 @@ func (h *Default) closeUnknown(ctx context.Context, log *slog.Logger, resp *resp
 // the connection.
 func (h *Default) closeEvicted(ctx context.Context, log *slog.Logger, user string, ids []string) {
 	now := clock(h.Now)()
-	removed, err := h.Connections.RemoveFromUser(ctx, user, ids, nil, now) // nil: it evicts no further ones
-	if err != nil {                                                        // close those that were removed
+	closed, evicted := ids, []string(nil)
+	removed, err := h.Connections.RemoveFromUser(ctx, user, closed, evicted, now)
+	if err != nil { // close those that were removed
 		log.ErrorContext(ctx, "remove evicted connections", "err", err)
 	}
 	slots := make(chan struct{}, maxConcurrentPosts)

@@ -11,7 +11,7 @@ import (
 	"github.com/herald-progress/herald/lib/message"
 )
 
-// Percent returns a progress as whole percent. Only the end is 100 %.
+// Percent returns a progress as whole percent, rounded down: 99.9 is 99 %.
 func Percent(progress float64) string {
 	if math.IsNaN(progress) {
 		progress = 0
@@ -44,7 +44,8 @@ func Rows(p message.UploadProgress) string {
 	return Count(p.CurrentRow) + " of " + Count(p.TotalRows) + " rows"
 }
 
-// Rate returns the rows per second of a running job with two digits at least, or "" if the rate is not known.
+// Rate returns the rows per second of a running job, or "" if the rate is not known. A number under 10 thousand, million or
+// billion has one decimal, and so has a rate under 1.
 func Rate(p message.UploadProgress) string {
 	rate := p.RowsPerSecond
 	if !(rate > 0) || math.IsInf(rate, 0) || p.Status.Terminal() {
@@ -63,7 +64,8 @@ func Rate(p message.UploadProgress) string {
 	return "over 999 G rows/s"
 }
 
-// Left returns the remaining time of a running job, or "" if it is not known.
+// Left returns the remaining time of a running job, or "" if it is not known. A job that sends a rate but no remaining time has
+// less than a millisecond left.
 func Left(p message.UploadProgress) string {
 	if p.RowsPerSecond <= 0 && p.ETAMillis <= 0 || p.ETAMillis < 0 || p.Status.Terminal() {
 		return ""
