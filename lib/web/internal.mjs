@@ -2,5 +2,5 @@
 // interface, in a frame, or in what tabs send each other.
 export const internal = [
   'again', 'answers', 'begun', 'bound', 'brief', 'canAsk', 'core', 'dead', 'deadCode', 'firstSince', 'flush', 'give', 'list', 'mayBeBrief',
-  'marked', 'moved', 'newest', 'next', 'sameUser', 'sent', 'skipped', 'source', 'completed', 'use', 'userOf', 'view', 'wake', 'welcomed',
+  'marked', 'moved', 'newest', 'next', 'sameUser', 'sent', 'skipped', 'source', 'completed', 'use', 'view', 'wake', 'welcomed',
 ]

@@ -5,7 +5,7 @@ import { isA } from './frames.ts'
 import type { Link, Message } from './link.ts'
 import { flushEvery, requestTimeout } from './limits.ts'
 import { callSafely, storeOf } from './stores.ts'
-import { claimsOf, tokensOf } from './tokens.ts'
+import { tokensOf, userOf } from './tokens.ts'
 import { apply, applyLocal, emptyView, listJobs, type View } from './view.ts'
 
 /** What the frames of one user become, and the link that they come by. One core serves all who connect alike. */
@@ -27,11 +27,6 @@ interface Exchange {
   again: boolean
   sent?: boolean
   end(error?: Error, answer?: Frame): void
-}
-
-// Returns the user of a token: the tabs of an origin share a connection for each.
-function userOf(token: string): string {
-  return String(claimsOf(token).sub ?? '')
 }
 
 /** Returns a core that connects with its first use, and calls onClose when it has closed for good. */
@@ -127,14 +122,19 @@ export function newCore(options: Options, onClose: () => void): Core {
     if (applyLocal(view, state)) changed()
   }
 
+  function endAll(): void {
+    for (const one of exchanges) one.end(new HeraldError('CLOSED'))
+  }
+
   function start(first?: string): void {
     if (first) {
+      endAll()
       view = emptyView()
       tokens = tokensOf(options, first)
     }
     user = ''
     const hooks = {
-      view, show, userOf,
+      view, show,
       frame: receive,
       status: setStatus,
       sameUser(token: string): boolean {
@@ -213,7 +213,7 @@ export function newCore(options: Options, onClose: () => void): Core {
           closing.abort()
           const last = link
           link = undefined
-          for (const one of exchanges) one.end(new HeraldError('CLOSED'))
+          endAll()
           last.close()
         })
       }

@@ -40,7 +40,7 @@ export interface ConnectionHooks {
 
 /** Returns whether the server cannot be reached at all, so that a failed handshake says nothing about the token. */
 export async function unreachable(url: string): Promise<boolean> {
-  const online = globalThis.navigator?.onLine
+  const online = navigator.onLine
   try {
     if (online) await fetch(url.replace('ws', 'http'), { mode: 'no-cors', signal: AbortSignal.timeout(answerTimeout) })
     return online === false

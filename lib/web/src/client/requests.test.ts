@@ -1,6 +1,7 @@
 import { describe, expect, test, vi } from 'vitest'
 import { actions, begin, last, open, page, sent, welcome } from '../../test/client.ts'
-import { pass, settle } from '../../test/world.ts'
+import { tokenOf } from '../../test/tabs.ts'
+import { type FakeSocket, pass, settle } from '../../test/world.ts'
 
 describe('requests', () => {
   test('a request resolves with the frame that echoes its id', async () => {
@@ -124,5 +125,32 @@ describe('requests', () => {
     await settle()
     last().post({ type: 'error', data: { code: 'UNAUTHORIZED', message: 'Invalid token' } })
     await expect(bad).rejects.toMatchObject({ code: 'UNAUTHORIZED', message: 'Invalid token' })
+  })
+
+  test('what one user wanted to send is not sent as another user', async () => {
+    const actionsOf: Record<string, string[]> = {}
+    let refuse = false
+    let user = 'u1'
+    begin({
+      refuse: () => refuse,
+      sends(socket: FakeSocket, { action }) {
+        (actionsOf[socket.token] ??= []).push(action)
+        if (action === 'sync') queueMicrotask(() => socket.post({ type: 'synced', data: { jobs: 0, notes: 0 } }))
+      },
+    })
+    const herald = open({ token: async () => tokenOf(user) })
+    await pass(10)
+    vi.stubGlobal('fetch', async () => { throw new Error('no network') })
+    refuse = true
+    last().lose()
+    const dismissal = herald.dismiss('01A')
+    const request = herald.request('upload')
+    refuse = false
+    user = 'u2'
+    await pass(20_000)
+    await expect(dismissal).rejects.toMatchObject({ code: 'CLOSED' })
+    await expect(request).rejects.toMatchObject({ code: 'CLOSED' })
+    expect(herald.user()).toBe('u2')
+    expect(new Set(actionsOf[tokenOf('u2')])).toEqual(new Set(['sync']))
   })
 })

@@ -39,3 +39,8 @@ export function claimsOf(token: string): { iss?: unknown; sub?: unknown; exp?: n
     return {}
   }
 }
+
+/** Returns the user of a token, or '' if the token does not name one: the tabs of an origin share a connection for each. */
+export function userOf(token: string): string {
+  return String(claimsOf(token).sub ?? '')
+}

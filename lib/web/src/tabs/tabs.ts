@@ -2,14 +2,12 @@ import type { Frame, LocalState, Status } from '../client/api.ts'
 import { openConnection } from '../client/connection.ts'
 import { askEvery, maxMisses, requestTimeout, stepDownEvery, tokenPause } from '../client/limits.ts'
 import type { ConnectionHooks, Link, Message } from '../client/link.ts'
-import type { Tokens } from '../client/tokens.ts'
+import { type Tokens, userOf } from '../client/tokens.ts'
 import type { View } from '../client/view.ts'
 
 /** What the tabs' connection reports to its core, and asks it. */
 export interface TabHooks extends ConnectionHooks {
   show(state: LocalState): void
-  /** Returns the user of a token, or '' if the token does not name one. */
-  userOf(token: string): string
 }
 
 // What tabs send each other, by kind. A leader sends frame, status and state; a follower ask, hello and send.
@@ -64,7 +62,7 @@ export function openTabs(url: string, tokens: Tokens, hooks: TabHooks): Link {
     if (!token) return
     hooks.sameUser(token)
     tokens.give(token)
-    const user = hooks.userOf(token)
+    const user = userOf(token)
     if (!user) return lead()
     name = `herald1 ${url} ${user}` // another number when tabs of different versions would not understand each other
     channel = new BroadcastChannel(name)

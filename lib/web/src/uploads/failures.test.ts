@@ -183,4 +183,16 @@ describe('failures', () => {
     await passSteps(70_000, 5000)
     expect(await one.done).toBe('u0')
   })
+
+  test('what one user uploads is not uploaded as another user, who has signed in meanwhile', async () => {
+    server.store.answers = (request) => request.end(0)
+    const all = Array.from({ length: 6 }, (_, i) => upload(server.herald, fileOf('12345', `f${i}`)))
+    const results = all.map(outcome)
+    await breathe()
+    server.herald.user = () => 'u2'
+    server.store.answers = (request) => void server.put(request)
+    await passSteps(60_000, 5000)
+    expect(results.map((result) => result())).toEqual(Array(6).fill('CLOSED'))
+    expect(server.uploads).toHaveLength(5)
+  })
 })

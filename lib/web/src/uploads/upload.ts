@@ -109,7 +109,7 @@ export function upload(herald: Uploading, file: File, { signal, contentType = fi
   let opening: Promise<UploadURL> | undefined
   let continued = false // the upload began before this page
   let shownAt = 0
-  let user = ''
+  let user = herald.user()
   let resolve!: (job: string) => void
   let reject!: (reason: unknown) => void
   let done: Promise<string> | undefined
@@ -161,7 +161,8 @@ export function upload(herald: Uploading, file: File, { signal, contentType = fi
 
   // Opens the upload, or asks what is missing of it.
   async function locate(signal: AbortSignal): Promise<UploadURL> {
-    user = herald.user()
+    user ||= herald.user()
+    if (user !== herald.user()) throw new UploadError('CLOSED', 'Another user has signed in')
     if (!now.job) {
       const saved = readSaved(user).find(isOf(file))
       giveLock = saved && await takeLock(saved.job)

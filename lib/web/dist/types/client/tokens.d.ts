@@ -19,3 +19,5 @@ export declare function claimsOf(token: string): {
     sub?: unknown;
     exp?: number;
 };
+/** Returns the user of a token, or '' if the token does not name one: the tabs of an origin share a connection for each. */
+export declare function userOf(token: string): string;

@@ -1,11 +1,9 @@
 import type { LocalState } from '../client/api.ts';
 import type { ConnectionHooks, Link } from '../client/link.ts';
-import type { Tokens } from '../client/tokens.ts';
+import { type Tokens } from '../client/tokens.ts';
 /** What the tabs' connection reports to its core, and asks it. */
 export interface TabHooks extends ConnectionHooks {
     show(state: LocalState): void;
-    /** Returns the user of a token, or '' if the token does not name one. */
-    userOf(token: string): string;
 }
 /**
  * Opens one connection for all tabs of an origin and user. A lock elects the tab that has it; the others follow: they apply the
