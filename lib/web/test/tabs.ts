@@ -172,8 +172,9 @@ export function beginTabs(server: Server): void {
       this.tab.run(() => prototype.post.call(this, frame))
     }
     override lose(): void {
-      this.tab.run(() => prototype.lose.call(this))
+      if (this.readyState === 3) return
       this.readyState = 3
+      this.tab.run(() => this.onclose?.())
     }
   })
 }
