@@ -150,7 +150,7 @@ func TestInboxHoldsWhatIsNew(t *testing.T) {
 	in.connection(connection{state: live})
 	in.frame(fresh)
 	in.frame(noteFrame("", message.Error{Code: "RATE_LIMITED"}))
-	u := in.take()
+	u := in.next()
 	if len(u.notes) != 1 || u.notes[0].ID != "01B" || u.jobs != nil || u.conn.state != live {
 		t.Errorf("got %+v, want the note that was missed only", u)
 	}
@@ -159,17 +159,17 @@ func TestInboxHoldsWhatIsNew(t *testing.T) {
 	}
 	in.frame(noteFrame("01C", message.Error{}))
 	in.frame(message.New(message.Dismissed{ID: "01C"}, "", noon))
-	if u = in.take(); len(u.jobs) != len(threeJobs) || len(u.notes) != 0 || len(u.dismissed) != 1 {
+	if u = in.next(); len(u.jobs) != len(threeJobs) || len(u.notes) != 0 || len(u.dismissed) != 1 {
 		t.Errorf("got %+v, want jobs and a dismissal", u)
 	}
 	for n := range 3 * maxWaiting {
 		in.frame(noteFrame(fmt.Sprint(n), message.Error{}))
 		in.frame(message.New(message.Dismissed{ID: "other"}, "", noon))
 	}
-	if u = in.take(); len(u.notes) != maxWaiting || len(u.dismissed) != maxWaiting || u.notes[0].ID != fmt.Sprint(2*maxWaiting) {
+	if u = in.next(); len(u.notes) != maxWaiting || len(u.dismissed) != maxWaiting || u.notes[0].ID != fmt.Sprint(2*maxWaiting) {
 		t.Errorf("%d notes and %d dismissals wait", len(u.notes), len(u.dismissed))
 	}
-	if u = in.take(); u.jobs != nil || u.notes != nil || u.dismissed != nil {
+	if u = in.next(); u.jobs != nil || u.notes != nil || u.dismissed != nil {
 		t.Errorf("got %+v again", u)
 	}
 	if reads != 1 {

@@ -10,7 +10,7 @@ import (
 // maxWaiting is the number of notes that wait in an inbox; older ones are dropped.
 const maxWaiting = 100
 
-// inbox holds what a client reports until the model takes it, so that the client never waits for the terminal. However much
+// inbox holds what a client reports until the model asks for it, so that the client never waits for the terminal. However much
 // is reported, the model draws at its own rate.
 type inbox struct {
 	// jobs returns the frames of all jobs.
@@ -30,9 +30,9 @@ type update struct {
 	notes     []message.Envelope
 	dismissed []string
 	conn      connection
-	// over says that the client has ended, and err why.
-	over bool
-	err  error
+	// ended says that the client has ended, and err why.
+	ended bool
+	err   error
 }
 
 func (in *inbox) frame(e message.Envelope) {
@@ -73,11 +73,11 @@ func (in *inbox) connection(c connection) {
 func (in *inbox) end(err error) {
 	in.mu.Lock()
 	defer in.mu.Unlock()
-	in.waiting.over, in.waiting.err = true, err
+	in.waiting.ended, in.waiting.err = true, err
 }
 
-// take returns what was reported since the last call.
-func (in *inbox) take() update {
+// next returns what was reported since the last call.
+func (in *inbox) next() update {
 	in.mu.Lock()
 	u, changed := in.waiting, in.changed
 	in.waiting.notes, in.waiting.dismissed, in.changed = nil, nil, false

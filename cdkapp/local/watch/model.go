@@ -19,7 +19,7 @@ const (
 )
 
 // source is where the model finds what was reported.
-type source interface{ take() update }
+type source interface{ next() update }
 
 // tick says that it is time to look into the inbox.
 type tick struct{}
@@ -66,7 +66,7 @@ func nextTick() tea.Cmd {
 func (m *model) Update(msg tea.Msg) (tea.Model, tea.Cmd) {
 	switch msg := msg.(type) {
 	case tick:
-		if m.takeUpdate() {
+		if m.applyUpdate() {
 			return m, tea.Quit
 		}
 		return m, nextTick()
@@ -82,9 +82,9 @@ func (m *model) Update(msg tea.Msg) (tea.Model, tea.Cmd) {
 	return m, nil
 }
 
-// takeUpdate takes what was reported, and returns whether the client has ended.
-func (m *model) takeUpdate() (over bool) {
-	u, now := m.source.take(), m.now()
+// applyUpdate takes what was reported, and returns whether the client has ended.
+func (m *model) applyUpdate() (ended bool) {
+	u, now := m.source.next(), m.now()
 	m.conn = u.conn
 	m.complete = m.complete || u.conn.state == live
 	if u.jobs != nil {
@@ -95,10 +95,10 @@ func (m *model) takeUpdate() (over bool) {
 	}
 	m.dropNotes(u.dismissed, now)
 	m.scrollTo(m.top)
-	if u.over {
+	if u.ended {
 		m.ended = u.err
 	}
-	return u.over
+	return u.ended
 }
 
 // dropNotes drops the notes whose time is over, those that were dismissed, and the oldest that have no room.

@@ -20,7 +20,7 @@ var noon = time.Date(2026, 11, 22, 12, 0, 0, 0, time.Local)
 // reports is a source that returns one update after the other, and then the last connection.
 type reports []update
 
-func (r *reports) take() update {
+func (r *reports) next() update {
 	if len(*r) == 0 {
 		return update{conn: connection{state: live}}
 	}
@@ -323,7 +323,7 @@ func TestKeysThatEnd(t *testing.T) {
 		t.Error("Ctrl-C does not interrupt")
 	}
 	failure := errors.New("refused for good")
-	s = newScreen(80, 8, false, update{over: true, err: failure})
+	s = newScreen(80, 8, false, update{ended: true, err: failure})
 	if _, cmd := s.Update(tick{}); cmd == nil || cmd() != tea.Quit() || s.ended != failure {
 		t.Errorf("the end of the client does not end the screen: %v", s.ended)
 	}
