@@ -15,7 +15,7 @@ const maxTimelineStates = 50
 // historyPage is how many events are read at once.
 const historyPage = 1000
 
-// timeline is what an execution went through. Times are in milliseconds since 1970; an end of zero is in the future.
+// timeline is what an execution went through. Times are in milliseconds since 1970. End is zero while it runs.
 type timeline struct {
 	Status asl.Status      `json:"status"`
 	Start  int64           `json:"start"`

@@ -151,7 +151,7 @@ describe('the connection', () => {
     expect(state(herald)).toBe('live')
   })
 
-  test('a URL that is none is told as a refusal, without an exception', async () => {
+  test('a URL that is none is a refusal, and no exception', async () => {
     begin()
     vi.stubGlobal('WebSocket', class { constructor() { throw new SyntaxError('no URL') } })
     const herald = open()

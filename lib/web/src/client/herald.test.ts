@@ -115,7 +115,7 @@ describe('what is shown', () => {
     expect(got).toEqual([1, 2])
   })
 
-  test('an exception of a listener is reported, and keeps nothing else from going on', async () => {
+  test('an exception of a listener is reported, and stops nothing else', async () => {
     begin()
     const reported = vi.fn()
     process.on('unhandledRejection', reported)

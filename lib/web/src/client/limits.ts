@@ -18,7 +18,7 @@ export const wakePause = 5000
 
 // The token and the session.
 
-/** After so many handshakes in a row that failed, the token may have been refused: a browser is not told. */
+/** After so many handshakes in a row that failed, the token may have been refused: a browser does not see the reason. */
 export const refusedAfter = 2
 /** As many for a token that has opened a connection and has not run out: the server is more likely to be at fault. */
 export const doubtedAfter = 10

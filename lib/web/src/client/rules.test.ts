@@ -36,7 +36,7 @@ interface Case {
   steps: Step[]
 }
 
-// A browser is not told the status of a refused handshake: README.md, "What a browser cannot see".
+// A browser does not see the status of a refused handshake: README.md, "What a browser cannot see".
 const needsStatus = (c: Case): boolean => c.steps.some(({ stops }) => stops?.startsWith('REFUSED '))
 
 class World {

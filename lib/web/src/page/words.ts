@@ -65,7 +65,7 @@ export function spokenChange(job: Job): string {
   return `${job.fileName} ${verb}: ${endOf(job)}${rejected && job.status === 'succeeded' ? `, ${rejected}` : ''}`
 }
 
-/** A name that fits: of a longer one the beginning, and the end that tells it from its like. */
+/** Returns a name that fits: of a longer one the beginning and the end, by which similar names differ. */
 export function shortName(name: string, most: number): string {
   const letters = [...name]
   if (letters.length <= most) return name

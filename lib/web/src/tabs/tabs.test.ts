@@ -186,14 +186,14 @@ test('a tab with a socket of its own keeps it when it is frozen', async () => {
   expect(FakeSocket.all).toHaveLength(1)
 })
 
-test('the status that a leader repeats is told once', async () => {
+test('the status that a leader repeats is reported once', async () => {
   begin()
   await tabOf('u1')
   const second = await tabOf('u1')
-  const told = vi.fn()
-  second.herald.status.subscribe(told)
+  const listener = vi.fn()
+  second.herald.status.subscribe(listener)
   await pass(10_000)
-  expect(told).not.toHaveBeenCalled()
+  expect(listener).not.toHaveBeenCalled()
 })
 
 test('locks that are not for this page: the tab connects all the same', async () => {

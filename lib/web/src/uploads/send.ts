@@ -79,14 +79,14 @@ async function sendParts(first: UploadURL, { file, signal, sent, missing }: Send
     setLoaded(number, part(number).size)
   }
 
-  function take({ done, parts }: UploadURL): void {
+  function applyAnswer({ done, parts }: UploadURL): void {
     for (const [from, to] of done ?? []) for (let n = from; n <= to; n++) if (!stored.has(n)) store(n)
     urls = new Map(parts?.map(({ number, url }) => [number, url]))
   }
 
   // Asks for the URLs of missing parts, once for all that wait.
   function ask(): Promise<void> {
-    return asking ??= missing().then(take).finally(() => { asking = undefined })
+    return asking ??= missing().then(applyAnswer).finally(() => { asking = undefined })
   }
 
   const isFree = (number: number): boolean => !stored.has(number) && !busy.has(number)
@@ -117,6 +117,6 @@ async function sendParts(first: UploadURL, { file, signal, sent, missing }: Send
     }
   }
 
-  take(first)
+  applyAnswer(first)
   await Promise.all(Array.from({ length: parallel }, work))
 }

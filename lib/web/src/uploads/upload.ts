@@ -5,7 +5,7 @@ import { isOf, lockOf, readSaved, save } from './saved.ts'
 import { send } from './send.ts'
 import { backoff, connected, pause } from './wait.ts'
 
-/** The part of a job's progress that its upload takes, in percent. The server's states go on from there. */
+/** The part of a job's progress that its upload has, in percent. The progress stays there until the server's is greater. */
 export const uploadPercent = 20
 /** After so many failures in a row without progress, while there is a connection, an upload has failed. */
 const maxFailures = 8
@@ -66,8 +66,8 @@ export type Uploading = Pick<Herald, 'request' | 'show' | 'status' | 'user'>
 let places = maxOpenUploads
 const queue: (() => void)[] = []
 
-// Takes a place, maybe later. Returns a function that gives it back.
-async function takePlace(): Promise<() => void> {
+// Waits for a place. Returns a function that gives it back.
+async function acquirePlace(): Promise<() => void> {
   if (places > 0) places--
   else await new Promise<void>((resolve) => queue.push(resolve))
   return () => {
@@ -77,8 +77,8 @@ async function takePlace(): Promise<() => void> {
   }
 }
 
-// Takes the lock of an upload, so that one tab sends it. Returns a function that gives it back, or nothing if another has it.
-function takeLock(job: string): Promise<(() => void) | undefined> {
+// Acquires the lock of an upload, so that one tab sends it. Returns a function that releases it, or nothing if another tab has it.
+function acquireLock(job: string): Promise<(() => void) | undefined> {
   return new Promise((resolve) => {
     const { locks } = navigator
     if (!locks) return resolve(() => {})
@@ -105,7 +105,7 @@ export function upload(herald: Uploading, file: File, { signal, contentType = fi
   const request = `${Date.now()}${Math.random()}` // of the opening, which may be repeated when its answer is lost
   let now: UploadStatus = { state: 'waiting', job: '', fileName: cleanName(file.name), sent: 0, size: file.size }
   let run: AbortController | undefined
-  let giveLock: (() => void) | undefined
+  let releaseLock: (() => void) | undefined
   let opening: Promise<UploadURL> | undefined
   let continued = false // the upload began before this page
   let shownAt = 0
@@ -149,14 +149,14 @@ export function upload(herald: Uploading, file: File, { signal, contentType = fi
 
   const remember = (): void => save(user, now.job, { job: now.job, fileName: file.name, size: file.size, lastModified: file.lastModified, sent: now.sent, at: Date.now() })
 
-  function freeLock(): void {
-    giveLock?.()
-    giveLock = undefined
+  function dropLock(): void {
+    releaseLock?.()
+    releaseLock = undefined
   }
 
   function forget(): void {
     save(user, now.job)
-    freeLock()
+    dropLock()
   }
 
   // Opens the upload, or asks what is missing of it.
@@ -165,17 +165,17 @@ export function upload(herald: Uploading, file: File, { signal, contentType = fi
     if (user !== herald.user()) throw new UploadError('CLOSED', 'Another user has signed in')
     if (!now.job) {
       const saved = readSaved(user).find(isOf(file))
-      giveLock = saved && await takeLock(saved.job)
-      continued = !!giveLock
-      if (giveLock) set({ job: saved!.job })
-    } else giveLock ??= await takeLock(now.job)
+      releaseLock = saved && await acquireLock(saved.job)
+      continued = !!releaseLock
+      if (releaseLock) set({ job: saved!.job })
+    } else releaseLock ??= await acquireLock(now.job)
     if (now.job) return ask('upload_resume', { uploadId: now.job })
     opening = ask('upload', { request, fileName: now.fileName, size: file.size, contentType })
     const answer = await opening
     set({ job: answer.uploadId })
     remember()
     signal.throwIfAborted()
-    giveLock = await takeLock(now.job)
+    releaseLock = await acquireLock(now.job)
     return answer
   }
 
@@ -245,7 +245,7 @@ export function upload(herald: Uploading, file: File, { signal, contentType = fi
     const { signal } = run = new AbortController()
     if (now.state === 'failed' || !done) renewDone()
     set({ state: 'waiting', error: undefined })
-    const givePlace = await takePlace()
+    const releasePlace = await acquirePlace()
     try {
       signal.throwIfAborted()
       await work(signal)
@@ -254,12 +254,12 @@ export function upload(herald: Uploading, file: File, { signal, contentType = fi
       resolve(now.job)
     } catch (error: any) {
       if (!signal.aborted) {
-        freeLock()
+        dropLock()
         set({ state: 'failed', error })
         reject(error)
       }
     }
-    givePlace()
+    releasePlace()
   }
 
   async function cancel(): Promise<void> {

@@ -4,7 +4,7 @@ import { UploadError } from './errors.ts'
 /** Waits, but no longer than until the network is back. As long as there is none, it waits. It rejects with an aborted signal. */
 export function pause(ms: number, signal: AbortSignal): Promise<void> {
   return new Promise((resolve, reject) => {
-    let timer = setTimeout(over, ms)
+    let timer = setTimeout(elapsed, ms)
     function end(): void {
       clearTimeout(timer)
       removeEventListener('online', end)
@@ -12,8 +12,8 @@ export function pause(ms: number, signal: AbortSignal): Promise<void> {
       if (signal.aborted) reject(signal.reason)
       else resolve()
     }
-    function over(): void {
-      if (navigator.onLine === false) timer = setTimeout(over, ms)
+    function elapsed(): void {
+      if (navigator.onLine === false) timer = setTimeout(elapsed, ms)
       else end()
     }
     addEventListener('online', end)

@@ -11,7 +11,7 @@ export declare const pingAfter = 570000;
 export declare const lateTimer = 2000;
 /** The shortest time between two checks of the connection because the tab woke up. */
 export declare const wakePause = 5000;
-/** After so many handshakes in a row that failed, the token may have been refused: a browser is not told. */
+/** After so many handshakes in a row that failed, the token may have been refused: a browser does not see the reason. */
 export declare const refusedAfter = 2;
 /** As many for a token that has opened a connection and has not run out: the server is more likely to be at fault. */
 export declare const doubtedAfter = 10;

@@ -1,5 +1,5 @@
 import type { Herald, Store } from '../client/api.ts';
-/** The part of a job's progress that its upload takes, in percent. The server's states go on from there. */
+/** The part of a job's progress that its upload has, in percent. The progress stays there until the server's is greater. */
 export declare const uploadPercent = 20;
 /**
  * - waiting: for a connection, or for other uploads of the user to end.
