@@ -287,12 +287,16 @@ describe("API Gateway's limits", () => {
     FakeSocket.server.sends = (socket, message) => {
       if (message.action === 'ping') queueMicrotask(() => socket.post({ type: 'pong', data: {} }))
       if (message.action !== 'sync') return
-      if (socket !== first) wasOpen ??= first.open
+      if (socket !== first && wasOpen === undefined) {
+        wasOpen = first.open
+        first.post(frame('a', 7)) // it was under way when the other connection opened
+      }
       queueMicrotask(() => socket.post({ type: 'synced', data: { jobs: 0, notes: 0 } }))
     }
     await pass(7165_000 - 60_000)
     expect(FakeSocket.all).toHaveLength(2)
     expect(wasOpen).toBe(true)
+    expect(herald.job('a')?.seq).toBe(7)
     expect(first.open).toBe(false)
     expect(last().open).toBe(true)
     expect(states).toEqual(new Set())
