@@ -15,7 +15,7 @@ import (
 // actions has the decoder of each action that a browser may ask for. A decoder gets the whole message, and returns a
 // *message.Invalid if a field is invalid.
 //
-// A new action is one line here and a file of its own, with its decoder and its do.
+// A new action needs one line here, and a file of its own with its decoder and its type, which implements action.
 var actions = map[string]func(raw []byte) (action, error){
 	"sync":    decodeSync,
 	"refresh": decodeRefresh,
@@ -30,7 +30,8 @@ var actions = map[string]func(raw []byte) (action, error){
 // action is a decoded message of a browser.
 type action interface {
 	// do charges the cost of the action to the user, carries it out and posts the answer. It returns errBudgetSpent if the
-	// user cannot pay, for the answer with CodeRateLimited. It returns the errors of spendOrRefuse and of responder.send, too.
+	// user's budget is spent: the caller then answers with CodeRateLimited. Its other errors are those of spendOrRefuse and of
+	// responder.send.
 	do(ctx context.Context, h *Default, log *slog.Logger, resp *responder) error
 }
 
@@ -41,7 +42,7 @@ var (
 )
 
 // decode returns the action of a message, and its request: a text of the browser's choice that the answer repeats. A message
-// that cannot be decoded is an invalidAction. The request is empty if there is none, or an invalid one.
+// that cannot be decoded is an invalidAction. The request is empty if the message has none, or an invalid one.
 func decode(r *Request) (a action, request string) {
 	a, request, err := decodeAction(r)
 	if err != nil {
@@ -97,7 +98,8 @@ type invalidAction struct {
 	bytes int
 }
 
-// do answers with the error. It costs one post. The log has no errors of fields, because they name what the sender chose.
+// do answers with the error. It costs one post. It does not log the errors of fields, because they contain names that the
+// sender chose.
 func (a invalidAction) do(ctx context.Context, h *Default, log *slog.Logger, resp *responder) error {
 	if _, err := h.spendOrRefuse(ctx, log, resp, 1); err != nil {
 		return err

@@ -129,8 +129,8 @@ func checkSync(t *testing.T, a syncAction) {
 	if err != nil || since.String() != a.since {
 		t.Fatalf("since %q: %v", a.since, err)
 	}
-	after, err := ulid.ParseStrict(a.overlapStart)
-	if err != nil || a.overlapStart > a.since || since.Time() >= overlap && since.Time()-after.Time() != overlap {
+	start, err := ulid.ParseStrict(a.overlapStart)
+	if err != nil || a.overlapStart > a.since || since.Time() >= overlap && since.Time()-start.Time() != overlap {
 		t.Errorf("notes since %s are sent again after %s: %v", a.since, a.overlapStart, err)
 	}
 }

@@ -86,8 +86,8 @@ func (h *Default) closeUnknown(ctx context.Context, log *slog.Logger, resp *resp
 }
 
 // closeEvicted closes connections of the user that $connect has evicted. $connect has no time to close them, so the user's next
-// message does. Of several concurrent messages, RemoveFromUser gives each connection to one. If closing fails, the reaper closes
-// the connection.
+// message does. If several messages do so at once, RemoveFromUser returns each connection to only one of them. If closing fails, the
+// reaper closes the connection.
 func (h *Default) closeEvicted(ctx context.Context, log *slog.Logger, user string, ids []string) {
 	now := clock(h.Now)()
 	closed, evicted := ids, []string(nil)

@@ -16,7 +16,7 @@ import (
 type Connect struct {
 	Verifier Verifier
 	Store    Connections
-	// Limits limits what one user may cost.
+	// Limits bounds the connections of a user, and what the user may cost in a minute.
 	Limits Limits
 	// Origins are the accepted Origin headers, such as https://app.example.com. If it is empty, every request is accepted, also
 	// without an Origin.
@@ -26,12 +26,12 @@ type Connect struct {
 	// Now is the clock; nil means time.Now.
 	Now func() time.Time
 
-	// throttledUsers has the users whose connects this process has refused in this minute.
+	// throttledUsers has the users whose connects this process has refused in the current minute of the clock.
 	throttledUsers userSet
 }
 
-// Handle responds with 200 "Connected", 401 with the reason, 403 for an Origin that is not accepted, 429 if the user connects
-// too often in this minute, or 500. It returns no error, because API Gateway would respond with 502.
+// Handle responds with 200 "Connected", 401 with the reason, 403 for an Origin that is not accepted, 429 if the user's
+// budget of the current minute is spent, or 500. It returns no error, because for an error API Gateway responds with 502.
 func (h *Connect) Handle(ctx context.Context, r Request) (Response, error) {
 	id := r.RequestContext.ConnectionID
 	log := logger(h.Log).With("connectionId", id)
@@ -80,7 +80,8 @@ func (h *Connect) Handle(ctx context.Context, r Request) (Response, error) {
 	return response, nil
 }
 
-// connectedAt returns API Gateway's connect time, from which the two hours count.
+// connectedAt returns the time of the connect, at which API Gateway's maximum of two hours begins. If the event has no such time,
+// it returns the time of the clock.
 func (h *Connect) connectedAt(r *Request) time.Time {
 	if r.RequestContext.ConnectedAt > 0 {
 		return time.UnixMilli(r.RequestContext.ConnectedAt).UTC()

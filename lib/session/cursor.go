@@ -25,7 +25,7 @@ type cursor struct {
 	// Sent is the rank of the last job of the page that was sent, or nil.
 	Sent *rank `json:"s,omitzero"`
 	// Since is the field "since" of the request for the sync's first page. The browser's own "since" grows with each page, but
-	// notes that were stored late have ids below the first one. Since is empty once these notes are sent.
+	// notes that were stored late may have ids below its value on the first page. Since is empty once these notes are sent.
 	Since string `json:"n,omitzero"`
 }
 

@@ -20,13 +20,13 @@ const (
 	CodeInvalidMessage = "INVALID_MESSAGE"
 	// CodeUnauthorized answers a refresh whose token is rejected.
 	CodeUnauthorized = "UNAUTHORIZED"
-	// CodeRateLimited answers a message of a user who has spent the posts of this minute.
+	// CodeRateLimited answers a message of a user whose budget of the current minute is spent.
 	CodeRateLimited = "RATE_LIMITED"
 	// CodeUploadsDisabled answers a message about an upload where uploads are switched off.
 	CodeUploadsDisabled = "UPLOADS_DISABLED"
 	// CodeUploadLimit answers an upload of a user who has as many open ones as a user may have.
 	CodeUploadLimit = "UPLOAD_LIMIT"
-	// CodeUploadNotFound answers a message about an upload that the user does not have, or has no more.
+	// CodeUploadNotFound answers a message about an upload that the user does not have, or no longer has.
 	CodeUploadNotFound = "UPLOAD_NOT_FOUND"
 	// CodeUploadIncomplete answers an upload_complete before the whole file is stored.
 	CodeUploadIncomplete = "UPLOAD_INCOMPLETE"
@@ -65,14 +65,15 @@ type Default struct {
 	Verifier    Verifier
 	// Uploads hands out the URLs of uploads. Nil switches uploads off.
 	Uploads *upload.Service
-	// Limits limits what one user may cost.
+	// Limits bounds the connections of a user, and what the user may cost in a minute.
 	Limits Limits
 	// Log is silent when nil.
 	Log *slog.Logger
 	// Now is the clock; nil means time.Now.
 	Now func() time.Time
 
-	// spent has the users who have spent the posts of this minute, as far as this process knows. Nothing is read for them.
+	// spent has the users whose budget of the current minute is spent, as far as this process knows. For them it makes no request to
+	// spend more, and reads no jobs or notes.
 	spent userSet
 }
 
@@ -132,10 +133,10 @@ func (h *Default) handle(ctx context.Context, log *slog.Logger, resp *responder,
 // sendInternalError answers a message that failed. The error frame counts against the user's budget, too.
 func (h *Default) sendInternalError(ctx context.Context, log *slog.Logger, resp *responder) error {
 	const text = "Internal server error"
-	if resp.charged {
+	if resp.charged { // the error frame takes the place of the answer that the user has paid for
 		return resp.sendError(ctx, CodeInternal, text)
 	}
-	if resp.loaded {
+	if resp.loaded { // the user is known: charge one post for the error frame
 		if _, err := h.spendOrRefuse(ctx, log, resp, 1); errors.Is(err, errBudgetSpent) || errors.Is(err, errDropped) {
 			return errDropped
 		}

@@ -158,7 +158,7 @@ func TestMessageAfterSessionEndClosesTheConnection(t *testing.T) {
 func TestConcurrentMessagesCloseASessionOnce(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := newFixture(t)
-		*w.store.delay = time.Millisecond // so that all find the row
+		*w.store.delay = time.Millisecond // all messages read the row before the first deletes it
 		w.connect("c1", "u1", time.Hour)
 		time.Sleep(time.Hour)
 		var all sync.WaitGroup
@@ -326,7 +326,7 @@ func TestSyncStopsAtTheFirstFailedPost(t *testing.T) {
 			if quiet := errors.Is(failure, broadcast.ErrGone); quiet != (err == nil) {
 				t.Errorf("%v: the handler returns %v", failure, err)
 			}
-			if posts > 1+2*32 {
+			if posts > 1+2*32 { // welcome, the 32 posts in flight, and up to 32 that have started meanwhile
 				t.Errorf("%d posts after the first one failed", posts)
 			}
 			w.checkFrames("c1", "welcome")
@@ -363,7 +363,7 @@ func FuzzDefault(f *testing.F) {
 		r := session.Request{Body: body, IsBase64Encoded: encoded}
 		r.RequestContext.ConnectionID = "c1"
 		got, err := w.handler.Handle(context.Background(), r)
-		silent := strings.Contains(strings.ToLower(body), "dismiss") // of a note that is not there
+		silent := strings.Contains(strings.ToLower(body), "dismiss") // dismissing a note that does not exist has no answer
 		if frames := w.gateway.takeFrames("c1"); err != nil || got.StatusCode != 200 || len(frames) == 0 && !silent && !encoded {
 			t.Fatalf("%d, %v, %d frames; want 200 and frames", got.StatusCode, err, len(frames))
 		}

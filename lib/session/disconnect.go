@@ -29,7 +29,7 @@ func (h *Disconnect) Handle(ctx context.Context, r Request) (Response, error) {
 
 // disconnectReason returns the reason of the client's close frame, cut to its maximum length.
 func disconnectReason(r *Request) string {
-	const maxBytes = 125
+	const maxBytes = 125 // of the content of a close frame (RFC 6455 section 5.5)
 	reason := r.RequestContext.DisconnectReason
 	if reason == nil {
 		return ""

@@ -53,7 +53,7 @@ func TestDismissOfAnAbsentNotePostsNothing(t *testing.T) {
 		note, theirs := w.addNote("u1", 1), w.addNote("u2", 1)
 		w.send("c1", `{"action":"dismiss","id":"`+note+`"}`)
 		w.gateway.tried = nil
-		for _, id := range []string{note, theirs[:20] + "XXXXXX", aNote} { // gone, and never there
+		for _, id := range []string{note, theirs[:20] + "XXXXXX", aNote} { // the first is dismissed, the others were never stored
 			w.send("c1", `{"action":"dismiss","id":"`+id+`"}`)
 		}
 		if len(w.gateway.tried) != 0 {

@@ -13,16 +13,18 @@ import (
 )
 
 const (
-	// maxIndexLag is how long the index may not show a stored connection. An older connection that it does not show is closed.
+	// maxIndexLag is how long after Connect the index may not show a stored connection. An older connection that the index does not
+	// show counts as closed.
 	maxIndexLag = 10 * time.Second
 	// maxPutDelay is how long after Connect a connection may not be stored yet.
 	maxPutDelay = 2 * time.Second
-	// maxLookups is how many connections with an age from maxPutDelay to maxIndexLag are looked up one by one. Further ones count
-	// as open.
+	// maxLookups is how many connections with an age from maxPutDelay to maxIndexLag are read one by one at most. Further ones
+	// count as open.
 	maxLookups = 20
 )
 
-// errTooManyConnects refuses the connection of a user who has spent the budget of this minute.
+// errTooManyConnects refuses a connection because the user's budget of the current minute is spent, or because newer connections
+// have already evicted it.
 var errTooManyConnects = errors.New("session: too many connects in this minute")
 
 // store counts and stores a connection, and evicts others if the user has too many.
@@ -56,7 +58,7 @@ func (h *Connect) store(ctx context.Context, log *slog.Logger, c connection.Conn
 	return nil
 }
 
-// userSet is the set of the users whom this process has refused in a minute because their posts are spent. Their further connects
+// userSet is the set of the users whom this process has refused in the current minute because their budget is spent. Their further connects
 // and messages need no request to the store, except one that counts the refusal of a message.
 type userSet struct {
 	mu     sync.Mutex
@@ -95,7 +97,7 @@ func (h *Connect) evictSurplus(ctx context.Context, log *slog.Logger, c connecti
 	for id, seenAt := range lastSeen {
 		stored, indexed := byID[id]
 		switch {
-		case id == c.ID:
+		case id == c.ID: // counted by "+ 1" below
 		case indexed && now.Before(stored.SessionEnd()):
 			open = append(open, id)
 		case indexed, now.Sub(seenAt) > maxIndexLag: // its session has ended, or it is deleted
@@ -114,9 +116,9 @@ func (h *Connect) evictSurplus(ctx context.Context, log *slog.Logger, c connecti
 
 	open = append(open, unindexed...)
 	slices.SortFunc(open, func(a, b string) int { return cmp.Or(lastSeen[a].Compare(lastSeen[b]), cmp.Compare(a, b)) })
-	surplus := open[:max(0, len(open)+1-h.Limits.connections())] // 1 is for c
+	surplus := open[:max(0, len(open)+1-h.Limits.connections())] // + 1 for the new connection c
 
-	removed, err := h.Store.RemoveFromUser(ctx, c.UserID, closed, surplus, now) // without those that a concurrent $connect removes
+	removed, err := h.Store.RemoveFromUser(ctx, c.UserID, closed, surplus, now) // removed lacks those that a concurrent $connect has removed
 	evicted := slices.DeleteFunc(removed, func(id string) bool { return !slices.Contains(surplus, id) })
 	errs := make([]error, len(evicted))
 	var calls sync.WaitGroup

@@ -13,14 +13,14 @@ import (
 	"github.com/herald-progress/herald/lib/session"
 )
 
-// userNameVerifier takes a token for the id of its user.
+// userNameVerifier is a verifier that accepts every token. The token is the id of its user.
 type userNameVerifier struct{}
 
 func (userNameVerifier) Verify(_ context.Context, user string) (auth.Claims, error) {
 	return auth.Claims{Subject: user, ExpiresAt: time.Now().Add(24 * time.Hour)}, nil
 }
 
-// handshake connects a user by $connect and returns the HTTP status.
+// handshake handles $connect for a user and returns the HTTP status of the response.
 func (w *fixture) handshake(id, user string) int {
 	w.Helper()
 	h := &session.Connect{Verifier: userNameVerifier{}, Store: w.store, Limits: w.handler.Limits, Log: w.logger}
@@ -144,7 +144,7 @@ func TestConcurrentConnectsStayUnderTheConnectionLimit(t *testing.T) {
 					open++
 				}
 			}
-			if open > 50 || open < 45 {
+			if open > 50 || open < 45 { // a few may be evicted in vain
 				t.Errorf("index lag %v: %d are open, want 50 or little less", lag, open)
 			}
 		})
@@ -183,7 +183,7 @@ func (w *fixture) disconnect(id string) {
 	}
 }
 
-// TestConnectsAreRateLimited: a connect costs as much as three posts.
+// TestConnectsAreRateLimited: a connect costs as much as three posts, and a user's budget is 2,400 posts in a minute.
 func TestConnectsAreRateLimited(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := newFixture(t)

@@ -23,6 +23,9 @@ import (
 	"github.com/herald-progress/herald/lib/session"
 )
 
+// This file has what the tests of several files use: a gateway that records frames, stores that fail on demand, and a fixture: a
+// $default handler and a reaper on them, with helpers that send messages and check the frames of a connection.
+
 // gateway records the frames and the times of posts, and the closed connections. A post to a closed connection returns ErrGone.
 type gateway struct {
 	// fail, if set, returns the error of a post.
@@ -33,10 +36,11 @@ type gateway struct {
 	closeErr error
 
 	mu sync.Mutex
-	// sent has the frames that each connection received, and tried all frames that were posted, also in vain.
+	// sent has the frames that each connection received. tried has all frames that were posted, also those whose post failed.
 	sent  map[string][]posted
 	tried []message.Envelope
-	// events has "close" or the type of a received frame, and the connection, in their order.
+	// events has one entry for each received frame and each call of Close, in their order: the frame's type or "close", a space, and
+	// the connection's id.
 	events      []string
 	closed      map[string]bool
 	inFlight    int
@@ -238,7 +242,7 @@ func (v tokens) Verify(_ context.Context, token string) (auth.Claims, error) {
 	return auth.Claims{}, fmt.Errorf("%w: signature", auth.ErrInvalid)
 }
 
-// fixture is a $default handler and a reaper with in-memory stores. fail is that of both stores.
+// fixture is a $default handler and a reaper with in-memory stores. fail maps the method of either store to the error that it returns.
 type fixture struct {
 	*testing.T
 
@@ -272,10 +276,10 @@ func (w *fixture) newHandler() *session.Default {
 	}
 }
 
-// connect stores a new connection of a user, with the duration of its token.
-func (w *fixture) connect(id, userID string, token time.Duration) connection.Connection {
+// connect stores a new connection of a user whose token expires after tokenLife.
+func (w *fixture) connect(id, userID string, tokenLife time.Duration) connection.Connection {
 	w.Helper()
-	c := connection.Connection{ID: id, UserID: userID, ConnectedAt: time.Now().UTC(), TokenExpiresAt: time.Now().UTC().Add(token)}
+	c := connection.Connection{ID: id, UserID: userID, ConnectedAt: time.Now().UTC(), TokenExpiresAt: time.Now().UTC().Add(tokenLife)}
 	if err := w.store.Put(w.Context(), c); err != nil {
 		w.Fatal(err)
 	}
@@ -320,7 +324,7 @@ func epochOf(at time.Time) string {
 	return epoch
 }
 
-// addNote stores a note of a user. The current time and n make up its id.
+// addNote stores a note of a user and returns its id, which is made of the current time and n.
 func (w *fixture) addNote(userID string, n int) string {
 	w.Helper()
 	var id ulid.ULID
@@ -334,8 +338,8 @@ func (w *fixture) addNote(userID string, n int) string {
 	return id.String()
 }
 
-// checkFrames takes the frames of a connection and compares their descriptions. States and notes are posted concurrently, so
-// their order does not count.
+// checkFrames removes the frames of a connection from the gateway, and compares their descriptions with want. States and notes are
+// posted concurrently, so want has each group of them sorted.
 func (w *fixture) checkFrames(id string, want ...string) {
 	w.Helper()
 	var got []string

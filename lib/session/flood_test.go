@@ -11,7 +11,7 @@ import (
 	"github.com/herald-progress/herald/lib/message"
 )
 
-// countedFeed counts the readings of jobs.
+// countedFeed is a feed that counts how many pages of jobs were read.
 type countedFeed struct {
 	faultyFeed
 
@@ -35,7 +35,7 @@ func TestSyncReadsNothingWhenTheBudgetIsSpent(t *testing.T) {
 		for n := range 10 {
 			w.connect(fmt.Sprint("c", n), "u1", time.Hour)
 		}
-		for range 12 { // of three posts each
+		for range 12 { // each costs three posts: welcome, a job and synced
 			w.send("c0", `{"action":"sync"}`)
 		}
 		w.send("c0", `{"action":"sync"}`)

@@ -13,7 +13,8 @@ import (
 	"github.com/herald-progress/herald/lib/session"
 )
 
-// lateNote stores a note of a writer whose clock is behind.
+// lateNote stores a note of a writer whose clock is behind the others', and returns its id, which is older than those of notes that
+// are already stored.
 func (w *fixture) lateNote(userID string, behind time.Duration) string {
 	w.Helper()
 	at := time.Now().Add(-behind)
@@ -33,7 +34,7 @@ func TestSyncOfSeveralPagesSendsNotesStoredLate(t *testing.T) {
 		notes, jobs int
 		// spent says that few posts are left for the first page. The browser asks twice for this page, without a pause.
 		spent bool
-		delay time.Duration
+		delay time.Duration // of each post
 	}{
 		"more notes than a page holds": {notes: 450},
 		"a page that its limit cuts":   {notes: 190, spent: true},

@@ -17,9 +17,10 @@ const (
 	// DefaultMaxPosts is how many posts the requests of a user may cause in a minute.
 	DefaultMaxPosts = 3000
 
-	// maxConnectionsLimit is the largest valid MaxConnections: the user's usage lists all connections.
+	// maxConnectionsLimit is the largest valid MaxConnections. It is bounded because one row of the store lists all connections of a
+	// user.
 	maxConnectionsLimit = 500
-	// minBudget is the smallest valid budget: the largest response to a sync must fit.
+	// minBudget is the smallest valid budget. The largest response to a sync must fit into it.
 	minBudget = 1000
 	// reservedPosts is how many posts are reserved for each possible connection, for refusals and closing frames.
 	reservedPosts = 12
@@ -28,7 +29,7 @@ const (
 	connectCost = 3
 )
 
-// What one connection may send in a minute after its user's posts are spent.
+// What one connection may send in a minute after its user's budget is spent.
 const (
 	// maxAnsweredRefusals is how many refused messages get an answer. Further ones are dropped.
 	maxAnsweredRefusals = 2
@@ -36,11 +37,10 @@ const (
 	refusalsBeforeClose = 10
 )
 
-// Limits limits what one user may cost. A zero field means its default.
+// Limits bounds the connections of a user, and what the user may cost in a minute. A zero field means its default.
 //
-// The costs of a user in a minute must stay below MaxPosts, minus a reserve of 12 for each of MaxConnections. A response costs
-// its posts, and a connect costs 3. The reserve pays for what is posted after the rest is spent: answers to refused messages
-// and closing frames.
+// A user has a budget in each minute: MaxPosts, minus a reserve of 12 posts for each of MaxConnections. A response costs its posts,
+// and a connect costs 3. The reserve pays for the posts after the budget is spent: answers to refused messages and closing frames.
 type Limits struct {
 	// MaxConnections is how many connections a user may have.
 	MaxConnections int
@@ -78,15 +78,15 @@ func (l Limits) budget() int { return l.withDefaults().MaxPosts - reservedPosts*
 
 // Reasons not to carry out a message.
 var (
-	// errBudgetSpent means that the user's posts are spent. The message may get an answer that says so.
+	// errBudgetSpent means that the user's budget of the current minute is spent. The caller answers the message with that.
 	errBudgetSpent = errors.New("session: the user's posts are spent")
 	// errDropped means that the message gets no answer.
 	errDropped = errors.New("session: message dropped")
 )
 
 // spendOrRefuse charges a cost to the user, and returns how much of it is granted: at least 1, and possibly less than cost. If
-// the budget is spent, it counts a refused message. It then returns errBudgetSpent if the message gets an answer that says so, or
-// errDropped if it gets none.
+// the budget is spent, it counts the message as refused, and returns the error of countRefusal. It returns errDropped if the store
+// throttles.
 func (h *Default) spendOrRefuse(ctx context.Context, log *slog.Logger, resp *responder, cost int) (int, error) {
 	if h.spent.has(resp.connection.UserID, resp.now()) {
 		return 0, h.countRefusal(ctx, log, resp)
@@ -142,7 +142,7 @@ func (c *messageCost) payUpTo(ctx context.Context, cost int) error {
 		return nil
 	}
 	granted, err := c.handler.spendFromBudget(ctx, c.resp, cost-c.paid)
-	if err != nil && !errors.Is(err, connection.ErrThrottled) { // what is throttled is not granted
+	if err != nil && !errors.Is(err, connection.ErrThrottled) { // a throttled request grants nothing
 		return err
 	}
 	c.paid += granted
@@ -150,8 +150,9 @@ func (c *messageCost) payUpTo(ctx context.Context, cost int) error {
 	return nil
 }
 
-// countRefusal counts a message that the limit refuses. After refusalsBeforeClose messages in a minute it closes the connection.
-// It returns errBudgetSpent if the message gets an answer that says so, or errDropped if it gets none.
+// countRefusal counts a message that is refused because the budget is spent. After refusalsBeforeClose such messages in a minute it
+// closes the connection. It returns errBudgetSpent if the caller must answer the message, or errDropped if the message gets no
+// answer.
 func (h *Default) countRefusal(ctx context.Context, log *slog.Logger, resp *responder) error {
 	n, err := h.Connections.CountRefusal(ctx, resp.connection.ID, resp.now())
 	if err != nil {
@@ -171,7 +172,7 @@ func (h *Default) countRefusal(ctx context.Context, log *slog.Logger, resp *resp
 	log.WarnContext(ctx, "closed for too many requests", "userId", resp.connection.UserID, "refused", n)
 	closeErr := sendAndClose(ctx, h.Gateway, resp.connection.ID, rateLimited, resp.now())
 	// Delete the connection last: a message of an unknown connection is answered with a request to reconnect.
-	if err := h.Connections.Delete(ctx, resp.connection.ID); err != nil { // $disconnect tries again
+	if err := h.Connections.Delete(ctx, resp.connection.ID); err != nil { // $disconnect deletes it, too
 		log.ErrorContext(ctx, "delete connection", "err", err)
 	}
 	if closeErr != nil {

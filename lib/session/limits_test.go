@@ -26,7 +26,7 @@ const (
 	unknownAction = "error UNKNOWN_ACTION: This action is not known"
 )
 
-// smallLimits leaves 36 of 60 posts for answers: 12 are reserved for each connection.
+// smallLimits gives a user a budget of 36 posts: 60, minus 12 that are reserved for each of two connections.
 var smallLimits = session.Limits{MaxConnections: 2, MaxPosts: 60}
 
 // countFrames takes the frames of a connection and counts them by their descriptions.
@@ -63,8 +63,8 @@ func TestLimitsValidate(t *testing.T) {
 func TestMessagesAreChargedByTheirPosts(t *testing.T) {
 	for _, tt := range []struct {
 		name, body string
-		jobs       int
-		want       int
+		jobs       int // of the user
+		want       int // how many messages are answered before the first RATE_LIMITED
 	}{
 		{"unknown", dance, 0, 36},
 		{"bad", `{"action":"sync","since":1}`, 0, 36},
@@ -86,16 +86,16 @@ func TestMessagesAreChargedByTheirPosts(t *testing.T) {
 				for n := range tt.jobs {
 					w.addJob("u1", fmt.Sprint("j", n), 1)
 				}
-				n := 0
-				for ; n < 100; n++ {
-					id := []string{"c1", "c2"}[n%2]
+				answered := 0
+				for ; answered < 100; answered++ {
+					id := []string{"c1", "c2"}[answered%2]
 					w.send(id, tt.body)
 					if counts := w.countFrames(id); counts[budgetSpent] > 0 || counts["synced jobs=0 notes=0 more=true retryAfter=61"] > 0 {
 						break
 					}
 				}
-				if n != tt.want {
-					t.Errorf("%d are answered in a minute, want %d", n, tt.want)
+				if answered != tt.want {
+					t.Errorf("%d are answered in a minute, want %d", answered, tt.want)
 				}
 				time.Sleep(time.Minute)
 				w.send("c1", dance)
@@ -201,14 +201,14 @@ func TestFailedRateLimitCloseIsRetriedByALaterMessage(t *testing.T) {
 		w.connect("c1", "u1", time.Hour)
 		w.gateway.closeErr = errStore
 		w.fail["Delete"] = errStore
-		failed := 0
-		for range 36 + 20 {
+		failed := 0 // messages that tried to close the connection
+		for range 36 + 20 { // the budget, and refusals 1 to 20, of which the eleventh closes
 			if err := w.handle(w.handler, "c1", dance); err != nil {
 				failed++
 			}
 		}
 		w.gateway.closeErr = nil
-		w.send("c1", dance)
+		w.send("c1", dance) // refusal 21
 		if w.checkClosed("c1", true); failed != 1 {
 			t.Errorf("%d failed, want 1", failed)
 		}
@@ -228,6 +228,7 @@ func TestSyncContinuesInTheNextMinuteWhenTheBudgetIsSpent(t *testing.T) {
 			time.Sleep(2 * feed.NoteOverlap)
 		}
 		b := w.openTab("c1", "u1")
+		// The budget of 36 pays for welcome, synced, all jobs and 14 notes.
 		if got := b.sync(); got.Jobs != 20 || got.Notes != 14 || !got.More || got.RetryAfter < 1 {
 			t.Errorf("the first brings %+v, want 20 jobs and 14 notes", got)
 		}
@@ -275,8 +276,7 @@ func TestConcurrentMessagesStayUnderTheLimit(t *testing.T) {
 }
 
 // TestReconnectOfFiftyTabsStaysUnderTheLimit has fifty tabs that reconnect at once, 20 running jobs and 50 notes. Tabs that
-// were open before lack only the changes. Tabs of a new browser lack everything, and the last of them get it in the next
-// minute.
+// were open before lack only the changes. Tabs of a new browser lack everything, and the last tabs get it in the next minute.
 func TestReconnectOfFiftyTabsStaysUnderTheLimit(t *testing.T) {
 	for name, fresh := range map[string]bool{"tabs that reconnect": false, "tabs of a browser that starts": true} {
 		t.Run(name, func(t *testing.T) {
@@ -304,7 +304,7 @@ func TestReconnectOfFiftyTabsStaysUnderTheLimit(t *testing.T) {
 				time.Sleep(time.Minute)
 				progress(2)
 				w.gateway.tried = nil
-				deferred := 0
+				deferred := 0 // syncs that must continue in the next minute
 				for round := range 2 {
 					for _, b := range tabs {
 						if b.sync().RetryAfter > 0 {
@@ -348,9 +348,9 @@ func TestMessagesAreDroppedWhenTheStoreThrottles(t *testing.T) {
 		w.send("c1", body)
 	}
 	w.fail["CountRefusal"], w.fail["Get"] = busy, errStore
-	w.send("c1", dance)
+	w.send("c1", dance) // the answer to a failed Get is counted as a refusal
 	delete(w.fail, "Get")
-	w.send("unknown", dance)
+	w.send("unknown", dance) // so is the answer to an unknown connection
 	if len(w.gateway.tried) != 0 {
 		t.Errorf("%d posts, want none", len(w.gateway.tried))
 	}

@@ -34,7 +34,7 @@ type notePage struct {
 	more  bool
 	// overlap are notes with ids up to syncAction.first, which are sent again. It is read only if more is false.
 	overlap []feed.Note
-	// first is syncAction.first.
+	// first is syncAction.first. It becomes the cursor's Since if notes are left.
 	first string
 }
 
@@ -114,8 +114,8 @@ func (j *jobPage) truncate() {
 	}
 }
 
-// readNotes reads the notes that are newer than those of the browser. If these are all on this page, it also reads the overlap,
-// once in a sync.
+// readNotes reads the notes that are newer than those of the browser. If no newer notes are left after this page, it also reads the
+// overlap, unless an earlier page of this sync had it.
 func (h *Default) readNotes(ctx context.Context, owner string, s syncAction) (notePage, error) {
 	if s.since == "" {
 		newer, err := h.Feed.Notes(ctx, owner, "", firstNotes)
@@ -132,7 +132,8 @@ func (h *Default) readNotes(ctx context.Context, owner string, s syncAction) (no
 	if !firstPage && s.cursor.Since == "" { // an earlier page had the overlap
 		return notePage{newer: newer, first: s.first}, nil
 	}
-	overlap, err := h.Feed.NewestNotes(ctx, owner, s.overlapStart, s.first, message.MaxOverlap+1) // one more for the note first
+	// One more than MaxOverlap, because the range ends with the note first.
+	overlap, err := h.Feed.NewestNotes(ctx, owner, s.overlapStart, s.first, message.MaxOverlap+1)
 	if n := len(overlap); n > 0 && overlap[n-1].ID == s.first {
 		overlap = overlap[:n-1] // the browser has the note first
 	}
@@ -144,7 +145,7 @@ func (h *Default) readNotes(ctx context.Context, owner string, s syncAction) (no
 	if s.overlap == message.NotesDigest(ids) { // the browser has all of these notes
 		overlap = nil
 	}
-	return notePage{newer: newer, overlap: overlap, first: s.first}, err
+	return notePage{newer: newer, overlap: overlap, first: s.first}, err // the error of NewestNotes
 }
 
 // frames returns the frames of a page in this order: running jobs, newer notes, ended jobs, notes of the overlap.

@@ -16,11 +16,12 @@ import (
 	"github.com/herald-progress/herald/lib/message"
 )
 
-// tab is a client that follows the rules of the protocol.
+// tab is a client in a browser's tab. It follows the rules of the protocol.
 type tab struct {
 	*fixture
 
-	id     string
+	id string
+	// have, since and cursor are the fields of the next sync.
 	have   map[string][2]any
 	since  string
 	cursor string
@@ -121,7 +122,7 @@ func TestSyncPagesManyNotes(t *testing.T) {
 				time.Sleep(tt.apart)
 				w.addNote("u1", n)
 			}
-			for round := range 5 { // and on the following days
+			for round := range 5 { // the first brings all notes; in the later ones nothing is new
 				b.syncs = 0
 				b.syncAll(tt.notes/200 + 2)
 				if len(b.notes) != tt.notes {
@@ -168,7 +169,7 @@ func TestSyncPagesManyJobsInOrder(t *testing.T) {
 			t.Fatalf("%d states in %d syncs, want %d", len(b.jobs), b.syncs, jobs)
 		}
 		want := slices.Concat(running, ended)
-		for from := 0; from < jobs; { // within a page they come in any order
+		for from := 0; from < jobs; { // the states of a page come in any order, so find the shortest group that has the same states
 			to := min(from+1, jobs)
 			for to < jobs && !slices.Equal(sorted(b.jobs[from:to]), sorted(want[from:to])) {
 				to++
@@ -199,7 +200,7 @@ func TestSyncWithoutCursorMakesProgress(t *testing.T) {
 	})
 }
 
-// TestSlowSyncEndsBeforeItsTimeout: frames for which there is no time come with the next sync.
+// TestSlowSyncEndsBeforeItsTimeout: the frames that there was no time to post come with the next sync.
 func TestSlowSyncEndsBeforeItsTimeout(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := newFixture(t)
@@ -225,7 +226,7 @@ func TestSlowSyncEndsBeforeItsTimeout(t *testing.T) {
 	})
 }
 
-// slowFeed takes some time to read each job.
+// slowFeed is a feed that reads pages of 50 jobs, and pauses before each page.
 type slowFeed struct {
 	faultyFeed
 

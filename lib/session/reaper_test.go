@@ -28,8 +28,8 @@ func (w *fixture) runReaper() {
 func TestReaperClosesSessionsAtTokenExpiryOrMaximumDuration(t *testing.T) {
 	for _, tt := range []struct {
 		name  string
-		token time.Duration
-		late  time.Duration // of the reaper
+		token time.Duration // until the token expires
+		late  time.Duration // how long after the session's end the reaper runs
 		want  string
 	}{
 		{"with its token", time.Hour, 0, "closing TOKEN_EXPIRED reconnect=false"},
@@ -146,7 +146,7 @@ func TestConcurrentReapersCloseASessionOnce(t *testing.T) {
 		if w.gateway.maxInFlight > 2*32 {
 			t.Errorf("%d posts in flight, want at most 64", w.gateway.maxInFlight)
 		}
-		if took := time.Since(start); took > time.Second {
+		if took := time.Since(start); took > time.Second { // 200 posts of 100 ms, up to 64 at once
 			t.Errorf("took %v: one after the other", took)
 		}
 	})

@@ -29,11 +29,11 @@ type responder struct {
 	connection connection.Connection
 	// request is the message's field "request", which the answer repeats. Empty means none.
 	request string
-	// loaded means that connection was read from the store, so that its session's end is known: nothing is posted after it.
+	// loaded means that connection was read from the store. Then the end of its session is known, and nothing is posted after it.
 	loaded bool
-	// charged means that the response was counted against the user's budget.
+	// charged means that the answer needs no further charge: it was charged to the user's budget, or the request for that failed.
 	charged bool
-	// evicted are connections of the user that must be closed.
+	// evicted are the ids of the user's connections that $connect has evicted, and that must still be closed.
 	evicted []string
 }
 
@@ -102,7 +102,8 @@ func (resp *responder) postAll(ctx context.Context, frames []message.Envelope, u
 	return n, context.Cause(ctx)
 }
 
-// retryThrottled calls try with a timeout of [broadcast.PostTimeout], and calls it again while it is throttled.
+// retryThrottled calls try with a timeout of [broadcast.PostTimeout]. While try is throttled, it calls try again, up to postTries
+// times in all.
 func retryThrottled(ctx context.Context, try func(context.Context) error) error {
 	for n, backoff := 1, firstBackoff; ; n, backoff = n+1, 2*backoff {
 		err := func() error {

@@ -21,7 +21,7 @@ import (
 
 var connectedAt = time.Date(2026, 11, 22, 10, 0, 0, 123e6, time.UTC)
 
-// verifier knows tokens by name.
+// verifier is a verifier of four tokens, whose names say what they are. Every other token is invalid.
 type verifier struct{}
 
 func (verifier) Verify(_ context.Context, token string) (auth.Claims, error) {
@@ -37,7 +37,7 @@ func (verifier) Verify(_ context.Context, token string) (auth.Claims, error) {
 	}
 }
 
-// failingStore is a store whose methods fail, except Get.
+// failingStore is a store whose Put and Delete fail.
 type failingStore struct{ *connection.Memory }
 
 var errStore = errors.New("ProvisionedThroughputExceededException: table websocket_connections")
@@ -45,6 +45,7 @@ var errStore = errors.New("ProvisionedThroughputExceededException: table websock
 func (failingStore) Put(context.Context, connection.Connection) error { return errStore }
 func (failingStore) Delete(context.Context, string) error             { return errStore }
 
+// connect returns a $connect request with a token in the query, or without a token if token is empty.
 func connect(token string) session.Request {
 	r := session.Request{Headers: map[string]string{"Host": "x", "Origin": "https://app.example.com"}}
 	r.RequestContext.ConnectionID = "L0SM9cOFvHcCIhw="
@@ -64,7 +65,7 @@ func TestConnectResponses(t *testing.T) {
 	for _, tt := range []struct {
 		name     string
 		request  session.Request
-		broken   bool
+		broken   bool // the store fails
 		origins  []string
 		status   int
 		body     string

@@ -20,9 +20,9 @@ import (
 const (
 	// firstNotes is how many notes a browser without notes gets.
 	firstNotes = 50
-	// maxNotes is how many newer notes, and how many notes of the overlap, one sync sends.
+	// maxNotes is how many newer notes one sync sends at most. message.MaxOverlap bounds the notes of the overlap.
 	maxNotes = 200
-	// maxStates is how many states of jobs one sync sends.
+	// maxStates is how many states of jobs one sync sends at most.
 	maxStates = 200
 	// readTimeout and postTimeout are the times from the beginning of a sync at which it stops reading and posting, well below
 	// the function's 30 s. The next sync continues.
@@ -38,13 +38,14 @@ const (
 
 // syncAction asks for everything that is newer than what the browser has.
 type syncAction struct {
-	// have has the newest state of each job that the browser has.
+	// have has the version of the newest state that the browser has of each job.
 	have map[string]version
 	// since is the id of the newest note that the browser has. first is the value of since on the first page of the sync. Notes
 	// with ids from overlapStart to first are sent again: they may have been stored after the browser's last sync. All three are
 	// empty if the browser has no notes.
 	since, first, overlapStart string
-	// overlap is the digest of those notes from overlapStart to first that the browser has, or empty.
+	// overlap is message.NotesDigest of those notes from overlapStart to first that the browser has. Empty means that the browser
+	// did not send it.
 	overlap string
 	// cursor is where the sync continues.
 	cursor cursor
@@ -99,11 +100,12 @@ func decodeSync(raw []byte) (action, error) {
 	}
 	s.since, s.overlap = since.String(), m.Overlap
 	first := since
+	// The cursor has the value of since on the first page.
 	if earlier, err := ulid.ParseStrict(s.cursor.Since); err == nil && earlier.Compare(since) < 0 {
 		first = earlier
 	}
 	var overlapStart ulid.ULID
-	ms := first.Time()
+	ms := first.Time()                                                                                  // overlapStart must not be before 1970, which is 0
 	if err := overlapStart.SetTime(ms - min(ms, uint64(feed.NoteOverlap.Milliseconds()))); err != nil { //nolint:gosec // the constant is positive
 		return nil, invalid("since", ruleNote)
 	}
@@ -148,9 +150,9 @@ func (s syncAction) do(ctx context.Context, h *Default, log *slog.Logger, resp *
 // and posts only what it has paid for.
 func (h *Default) sync(ctx context.Context, log *slog.Logger, resp *responder, s syncAction) error {
 	start := resp.now()
-	controls := 2 // welcome and synced
+	controls := 2 // the control frames: welcome and synced
 	if s.noWelcome {
-		controls = 1
+		controls = 1 // synced
 	}
 	c, err := h.chargeMinimum(ctx, log, resp, controls)
 	if err != nil {

@@ -17,7 +17,8 @@ const (
 	// openUploadCost is the cost of opening an upload: one post for the answer, and about as many posts as the import of a small
 	// file causes.
 	openUploadCost = 20
-	// uploadStepCost is the cost of a message about an open upload, which makes up to ten requests to the stores.
+	// uploadStepCost is the cost of a message about an upload that was opened before. The message causes one post, and up to ten
+	// requests to the stores.
 	uploadStepCost = 2
 )
 
@@ -69,7 +70,7 @@ type uploadStepAction struct {
 	step uploadStep
 }
 
-// decodeUploadStep returns the decoder of the messages that take a step.
+// decodeUploadStep returns the decoder of the messages that carry out step.
 func decodeUploadStep(step uploadStep) func(raw []byte) (action, error) {
 	return func(raw []byte) (action, error) {
 		var m struct {
@@ -92,7 +93,7 @@ func decodeUploadStep(step uploadStep) func(raw []byte) (action, error) {
 	}
 }
 
-// do takes the step, and posts what is left to upload or how the upload has ended.
+// do carries out the step, and posts what is left to upload or how the upload has ended.
 func (a uploadStepAction) do(ctx context.Context, h *Default, log *slog.Logger, resp *responder) error {
 	return h.answerUpload(ctx, log, resp, uploadStepCost, func(ctx context.Context) (message.UploadURL, error) {
 		return a.step(h.Uploads, ctx, resp.connection.UserID, a.id)
@@ -115,7 +116,7 @@ func (h *Default) answerUpload(
 	ctx context.Context, log *slog.Logger, resp *responder, cost int, call func(context.Context) (message.UploadURL, error),
 ) error {
 	if h.Uploads == nil {
-		cost = 1 // of the error frame
+		cost = 1 // the error frame is one post
 	}
 	c, err := h.chargeMinimum(ctx, log, resp, cost)
 	if err != nil {

@@ -69,7 +69,7 @@ func TestASlowPutIsCompletedAfterItsSlotIsFree(t *testing.T) {
 	})
 }
 
-// TestALostAnswerCanBeAskedForAgain: the same message is answered by the same upload.
+// TestALostAnswerCanBeAskedForAgain: the answers to a repeated message are about the same upload.
 func TestALostAnswerCanBeAskedForAgain(t *testing.T) {
 	w := newUploads(t)
 	for _, size := range []int{5, message.MaxSinglePut + 1} {
@@ -164,7 +164,7 @@ func TestAFrameWithURLsHasAtMost32KB(t *testing.T) {
 	}
 }
 
-// TestAFrameWithTheMostRangesHasAtMost32KB: each second part is stored.
+// TestAFrameWithTheMostRangesHasAtMost32KB stores each second part, so that no two ranges can be joined.
 func TestAFrameWithTheMostRangesHasAtMost32KB(t *testing.T) {
 	w := newUploads(t)
 	w.service.Objects = longURLs{w.objects, 1950}
@@ -182,6 +182,7 @@ func TestAFrameWithTheMostRangesHasAtMost32KB(t *testing.T) {
 	}
 }
 
+// partTarget returns the target of a part, with the size of each part but the last.
 func partTarget(w *uploads, id string, number int) upload.Target {
 	w.Helper()
 	u, err := w.store.Find(w.Context(), "u1", id, time.Now())

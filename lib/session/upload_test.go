@@ -23,7 +23,7 @@ import (
 	"github.com/herald-progress/herald/lib/upload"
 )
 
-// uploads is a fixture with uploads in memory. Its frames are parsed as a client in a browser does.
+// uploads is a fixture with uploads in memory. It is the handler's gateway, too, and records the frames of the last answer.
 type uploads struct {
 	*fixture
 
@@ -31,7 +31,7 @@ type uploads struct {
 	store   *upload.Memory
 	service *upload.Service
 	frames  []string
-	failing bool
+	failing bool // every post fails
 }
 
 func newUploads(t *testing.T) *uploads {
@@ -57,7 +57,7 @@ func (w *uploads) Send(_ context.Context, _ string, frame []byte) error {
 
 func (w *uploads) Close(context.Context, string) error { return nil }
 
-// answerData is the data of an answer: of upload_url or error.
+// answerData is the data of an answer, which is an upload_url frame, or an error frame if Code is set.
 type answerData struct {
 	message.UploadURL
 
@@ -69,7 +69,7 @@ type answerData struct {
 func (w *uploads) askOn(id, body string) answerData {
 	w.Helper()
 	w.frames = nil
-	w.connect(id, map[string]string{"c1": "u1", "c2": "u2"}[id], time.Hour) // a session is shorter than an upload
+	w.connect(id, map[string]string{"c1": "u1", "c2": "u2"}[id], time.Hour) // anew, because a session may have ended since
 	w.send(id, body)
 	if len(w.frames) != 1 {
 		w.Fatalf("%s is answered by %d frames: %s", body, len(w.frames), w.frames)
@@ -87,6 +87,7 @@ func (w *uploads) askOn(id, body string) answerData {
 	return frame.Data
 }
 
+// ask sends a message of "u1" and returns the answer.
 func (w *uploads) ask(body string) answerData { w.Helper(); return w.askOn("c1", body) }
 
 // open opens an upload of a size.
@@ -99,7 +100,7 @@ func (w *uploads) open(size int64) answerData {
 	return a
 }
 
-// step sends a message about an upload.
+// step sends a message about an open upload, such as upload_resume, and returns the answer.
 func (w *uploads) step(action, id string) answerData {
 	w.Helper()
 	return w.ask(`{"action":"` + action + `","request":"r","uploadId":"` + id + `"}`)

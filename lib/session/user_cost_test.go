@@ -36,12 +36,12 @@ const (
 	requestTime = 5 * time.Millisecond
 )
 
-// usageMeter counts per minute what a user causes.
+// usageMeter counts what a user causes in each minute of the clock. Its maps are by connection.Minute.
 type usageMeter struct {
 	mu       sync.Mutex
 	posts    map[int64]int
-	requests map[int64]int
-	time     map[int64]time.Duration
+	requests map[int64]int           // to the stores
+	time     map[int64]time.Duration // run time of the functions
 }
 
 func newUsageMeter() *usageMeter {
@@ -134,6 +134,7 @@ func (s meteredStore) RemoveFromUser(ctx context.Context, user string, closed, e
 	return s.Memory.RemoveFromUser(ctx, user, closed, evicted, at)
 }
 
+// paged returns rows, and counts a request for the first page, and one for each further page of a thousand rows.
 func paged[T any](b *usageMeter, rows iter.Seq2[T, error]) iter.Seq2[T, error] {
 	return func(yield func(T, error) bool) {
 		b.request()
@@ -149,11 +150,12 @@ func paged[T any](b *usageMeter, rows iter.Seq2[T, error]) iter.Seq2[T, error] {
 	}
 }
 
+// meteredFeed is a feed that counts requests.
 type meteredFeed struct {
 	*feed.Memory
 
 	meter *usageMeter
-	// jobs are the user's, in the order of their ids.
+	// jobs are the rows of the user's jobs, in the order of their ids.
 	jobs []feed.Row
 }
 
@@ -253,7 +255,7 @@ const anEpoch = "2026-11-22T10:00:00.000Z#0000"
 // forgedCursor says that all jobs have been sent.
 var forgedCursor = base64.RawURLEncoding.EncodeToString([]byte(`{"s":{"e":true,"t":0,"j":"zzzzzzzz"}}`))
 
-// haveAll says that the browser has the first of the jobs, as many as a sync may name.
+// haveAll is the field "have" of a sync of a browser that has the 300 first jobs.
 var haveAll = func() string {
 	have := map[string][2]any{}
 	for n := range 300 {
@@ -263,6 +265,8 @@ var haveAll = func() string {
 	return string(text)
 }()
 
+// attackRandomly makes a user with jobs and notes, lets hostile tabs of the user send messages for 150 s, and checks the bounds of
+// each minute. seed decides the numbers of jobs, notes, tabs and messages.
 func attackRandomly(t *testing.T, seed uint64) {
 	t.Helper()
 	random := rand.New(rand.NewPCG(seed, 1))
@@ -286,16 +290,17 @@ func attackRandomly(t *testing.T, seed uint64) {
 	uploads, uploadStore := newMeteredUploads(b)
 	def.Uploads = uploads
 	reaper := &session.Reaper{Sessions: store, Gateway: g}
+	// each is how many messages a connection sends at most, pause the longest time between two of them.
 	tabs, each, pause := 20+random.IntN(180), 100+random.IntN(200), time.Duration(random.IntN(500))*time.Millisecond
 	if seed%2 == 0 {
-		each, pause = 1000, 2*time.Millisecond // gaps of 1 ms
+		each, pause = 1000, 2*time.Millisecond // a pause of 1 ms on average
 	}
 	ctx, cancel := context.WithTimeout(t.Context(), 150*time.Second)
 	defer cancel()
 	var all sync.WaitGroup
 	for range tabs {
-		mine := rand.New(rand.NewPCG(seed, random.Uint64()))
-		all.Go(func() { hostileTab(ctx, mine, b, connect, def, g, notes, uploadStore, each, pause) })
+		tabRandom := rand.New(rand.NewPCG(seed, random.Uint64())) // because a Rand is for one goroutine
+		all.Go(func() { hostileTab(ctx, tabRandom, b, connect, def, g, notes, uploadStore, each, pause) })
 	}
 	all.Go(func() {
 		for ctx.Err() == nil {
@@ -325,7 +330,8 @@ func (otherUserVerifier) Verify(context.Context, string) (auth.Claims, error) {
 	return auth.Claims{Subject: "u2", ExpiresAt: time.Now().Add(time.Hour)}, nil
 }
 
-// hostileTab sends messages over one connection without waiting for answers, then opens another connection.
+// hostileTab opens a connection, sends up to each messages over it without waiting for answers, and then opens another connection,
+// until ctx ends.
 func hostileTab(
 	ctx context.Context, random *rand.Rand, b *usageMeter, connect *session.Connect, def *session.Default, g *meteredGateway, notes []string, uploads *meteredUploads, each int,
 	pause time.Duration,
@@ -360,6 +366,7 @@ func hostileTab(
 	}
 }
 
+// randomMessage returns a message of a browser. notes are the ids of the user's notes, the oldest first.
 func randomMessage(random *rand.Rand, notes []string) string {
 	note := notes[random.IntN(len(notes))]
 	switch random.IntN(11) {

@@ -20,7 +20,7 @@ type meteredUploads struct {
 	meter *usageMeter
 
 	mu  sync.Mutex
-	ids []string
+	ids []string // of the stored uploads
 }
 
 func (s *meteredUploads) requests(n int) {
@@ -52,7 +52,8 @@ func (s *meteredUploads) End(ctx context.Context, u upload.Upload, o upload.Outc
 	return s.Memory.End(ctx, u, o, until)
 }
 
-// meteredObjects counts requests to the object store. Each object is stored with the right size as soon as somebody asks.
+// meteredObjects counts requests to the object store. Without any PUT, each object and part counts as stored, with the size that the
+// messages of randomMessage declare.
 type meteredObjects struct {
 	*upload.MemoryObjects
 
