@@ -103,8 +103,7 @@ func (v *validator) require(field string, ok bool, rule string) {
 	}
 }
 
-// requireText requires valid UTF-8 that is not empty. The length of s needs no limit of its own, because the size of the whole
-// message is limited.
+// requireText requires valid UTF-8 that is not empty. It does not limit the length of s: the size of the whole message is limited.
 func (v *validator) requireText(field, s string) {
 	v.require(field, s != "", "must not be empty")
 	v.require(field, utf8.ValidString(s), ruleUTF8)

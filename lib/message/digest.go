@@ -7,7 +7,7 @@ import (
 )
 
 // NotesDigest returns a digest of a set of notes: the number of notes, a hyphen, and the 32-bit FNV-1a hash of their ids, one
-// after the other, in eight hexadecimal digits. The ids must be sorted, so that the same set has the same digest.
+// after the other, in eight hexadecimal digits. The caller must sort the ids: in another order the same set has another digest.
 func NotesDigest(ids []string) string {
 	sum := fnv.New32a()
 	for _, id := range ids {

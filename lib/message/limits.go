@@ -104,16 +104,17 @@ const (
 	MaxOpenUploads = 5
 	// MaxSinglePut is the size of the largest file that is uploaded by a single PUT, in bytes. A larger one has parts.
 	MaxSinglePut = 64 << 20
-	// UploadPartBytes is the size of each part of a large file but the last, in bytes.
+	// UploadPartBytes is the size of each part of a large file, in bytes. Only the last part may be smaller.
 	UploadPartBytes = 16 << 20
-	// MaxPartURLs is how many URLs of parts a frame has at most.
+	// MaxPartURLs is the maximum number of URLs of parts in one frame.
 	MaxPartURLs = 16
-	// MaxUploadFrame bounds a frame with URLs, in bytes of JSON. API Gateway counts each 32 KB of a frame as a message. Fewer
-	// URLs than MaxPartURLs fit if they are long, but at least one is sent.
+	// MaxUploadFrame bounds a frame with URLs, in bytes of JSON, because API Gateway charges each 32 KB of a frame as a message. If
+	// the URLs are long, fewer than MaxPartURLs are sent, and at least one.
 	MaxUploadFrame = 32_768
-	// UploadLife is how long an upload may stay open after its first message, and how long its end is known.
+	// UploadLife is how long an upload may stay open after its first message. It is also how long the store remembers an upload
+	// after its end.
 	UploadLife = 24 * time.Hour
-	// SinglePutLife and PartLife are how long the URL of a single PUT and of a part are valid.
+	// SinglePutLife is how long the URL of a single PUT is valid, and PartLife how long the URL of a part is.
 	SinglePutLife = 5 * time.Minute
 	PartLife      = time.Hour
 )

@@ -12,7 +12,8 @@ import (
 
 // Request is a request to the notifier: a message for one target.
 type Request struct {
-	// UserID addresses every connection of a user, ConnectionID one connection. Exactly one of the two is set.
+	// UserID is the user to whose connections the message goes. ConnectionID is the single connection to which it goes. Exactly one
+	// of the two is set.
 	UserID       string
 	ConnectionID string
 	Message      Data

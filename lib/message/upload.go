@@ -18,7 +18,7 @@ type UploadFile struct {
 }
 
 // Validate returns an [*Invalid] that names every broken rule, or nil. A file name becomes the last part of a key and of a
-// URL, so it must be neither a path nor one that browsers resolve.
+// URL. So it must not be a path, nor . or .., which browsers resolve.
 func (f UploadFile) Validate() error {
 	var v validator
 	switch {
@@ -51,40 +51,41 @@ func validContentType(s string) bool {
 	return err == nil && found && kind != "" && subtype != ""
 }
 
-// UploadURL is the answer to every message about an upload. An upload that ended is answered by Complete or Aborted alone.
-// Otherwise a file of at most [MaxSinglePut] has Method, URL and Headers, and a larger one has PartSize, Done and Parts.
+// UploadURL is the answer to every message about an upload. If the upload has ended, only Request, UploadID, and Complete or Aborted
+// are set. Otherwise Method, URL and Headers are set for a file of at most [MaxSinglePut], and PartSize, Done and Parts for a larger
+// one.
 //
 // The URLs are secrets of the user: they must not be logged.
 type UploadURL struct {
-	// Request is that of the message that is answered.
+	// Request is the request of the message that this frame answers.
 	Request string `json:"request"`
 	// UploadID is the id of the upload, and of its job.
 	UploadID string `json:"uploadId"`
 
-	// Size is that of the file, in bytes.
+	// Size is the size of the file, in bytes.
 	Size int64 `json:"size,omitempty"`
 
 	Method string `json:"method,omitempty"`
 	URL    string `json:"url,omitempty"`
-	// Headers are those that the browser must send.
+	// Headers are the headers that the browser must send with the PUT.
 	Headers map[string]string `json:"headers,omitempty"`
 
-	// PartSize is the size of each part but the last, in bytes.
+	// PartSize is the size of each part, in bytes. Only the last part may be smaller.
 	PartSize int64 `json:"partSize,omitempty"`
-	// Done are the ranges of the numbers of the parts that are stored, first and last.
+	// Done has the numbers of the stored parts, as ranges: the first and the last number of each range.
 	Done [][2]int `json:"done,omitempty"`
-	// Parts are the next ones of those that are missing, at most [MaxPartURLs].
+	// Parts are the first missing parts, at most [MaxPartURLs] of them.
 	Parts []UploadPart `json:"parts,omitempty"`
 
 	// ExpiresAt is when the URLs expire.
 	ExpiresAt Time `json:"expiresAt,omitzero"`
 
-	// Complete means that the object is stored as a whole. Aborted means that it never will be.
+	// Complete means that the whole file is stored. Aborted means that it never will be.
 	Complete bool `json:"complete,omitempty"`
 	Aborted  bool `json:"aborted,omitempty"`
 }
 
-// UploadPart is where one part goes, by PUT.
+// UploadPart is the URL to which the browser sends one part, by PUT.
 type UploadPart struct {
 	// Number counts from 1.
 	Number int    `json:"number"`
@@ -101,6 +102,6 @@ func (UploadURL) Validate() error { return nil }
 type RequestError struct {
 	Error
 
-	// Request is that of the message that is answered.
+	// Request is the request of the message that this frame answers.
 	Request string `json:"request"`
 }

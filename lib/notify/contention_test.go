@@ -18,7 +18,7 @@ type contendedFeed struct {
 	*feed.Memory
 
 	mu       sync.Mutex
-	failures int // how many calls fail from now on
+	failures int // how many of the next calls fail
 }
 
 func (c *contendedFeed) Apply(ctx context.Context, owner string, u feed.Update) (feed.Row, feed.Outcome, error) {

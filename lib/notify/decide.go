@@ -47,13 +47,13 @@ func (n *Notifier) mayCoalesce(r request) bool {
 	if !cached || otherRun || newPhase {
 		return false
 	}
-	row.State = r.state // as the store will do
+	row.State = r.state // NextPushAt compares its progress with that of the last push
 	now := n.now()
 
 	return now.Before(row.NextPushAt(now))
 }
 
-// follows reports whether the sweeper will receive an event when an execution ends.
+// follows reports whether the sweeper will receive an event when the execution with an ARN ends.
 func (n *Notifier) follows(arn string) bool {
 	x, ok := message.ParseExecution(arn)
 	inAccount := n.Account == "" || n.Account == x.Account

@@ -14,7 +14,7 @@ func (n *Notifier) decode(raw []byte) (request, error) {
 		return request{}, err
 	}
 
-	return n.accept(normalized, "message")
+	return n.accept(normalized, "message") // the path of the message in the input, for errors
 }
 
 // decodeRequest validates the request of a worker by the same rules as decode.
@@ -24,7 +24,7 @@ func (n *Notifier) decodeRequest(r message.Request) (request, error) {
 		return request{}, err
 	}
 
-	return n.accept(normalized, "")
+	return n.accept(normalized, "") // a worker's request is not JSON: errors name the fields of the message without a path
 }
 
 // Decode reads the input of the notifier task strictly. A missing, unknown or mistyped field, and any broken rule, is a
@@ -53,7 +53,8 @@ func Decode(raw []byte) (message.Request, error) {
 		value *string
 		rule  string
 	}{
-		{"userId", wire.UserID, ruleLength(message.MaxUserID)}, {"connectionId", wire.ConnectionID, ruleLength(message.MaxUserID)},
+		{"userId", wire.UserID, ruleLength(message.MaxUserID)},
+		{"connectionId", wire.ConnectionID, ruleLength(message.MaxUserID)}, // MaxUserID also bounds the ids of connections
 		{"key", wire.Key, ruleLength(message.MaxKey)}, {"execution", wire.Execution, message.RuleExecution},
 		{"epoch", wire.Epoch, message.RuleEpoch},
 	} {
@@ -90,7 +91,8 @@ func decodePart(raw []byte) (*message.Part, error) {
 	var given struct {
 		To *float64 `json:"to"`
 	}
-	if err := json.Unmarshal(raw, &given); err == nil && given.To != nil && *given.To == 0 { // a message.Part cannot distinguish 0 from no to, which means 100
+	// A message.Part cannot distinguish a to of 0 from an absent one, which means 100.
+	if err := json.Unmarshal(raw, &given); err == nil && given.To != nil && *given.To == 0 {
 		return nil, invalid("part.to", "must be a number over 0")
 	}
 

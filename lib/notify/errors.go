@@ -62,7 +62,7 @@ func prefixFields(path string, err error) error {
 	prefixed := make([]message.Problem, len(bad.Problems))
 	for i, p := range bad.Problems {
 		prefixed[i] = message.Problem{Field: path + "." + p.Field, Rule: p.Rule}
-		if p.Field == "input" { // the whole message
+		if p.Field == "input" { // package message calls the whole message "input"
 			prefixed[i].Field = path
 		}
 	}

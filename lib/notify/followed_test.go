@@ -13,6 +13,7 @@ import (
 	"github.com/herald-progress/herald/lib/notify"
 )
 
+// Executions beside arn, which is in us-east-1 in the account 123456789012.
 const (
 	childARN   = "arn:aws:states:us-east-1:123456789012:execution:m/Label:5f0c0a2b-0e6e-4c5b-8a3e-5c1b1f3a9d11"
 	expressARN = "arn:aws:states:us-east-1:123456789012:express:m:x:5f0c0a2b-0e6e-4c5b-8a3e-5c1b1f3a9d11"
@@ -123,7 +124,7 @@ func TestAskingAboutAnExecutionEnds(t *testing.T) {
 	for _, tt := range []struct {
 		name      string
 		execution string
-		fail      error         // of each question about the execution
+		fail      error         // the error of each request about the execution
 		ends      time.Duration // how long after its last state the job ends; 0: it does not end
 		asks      int           // how often the sweeper asks Step Functions
 	}{

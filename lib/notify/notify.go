@@ -51,6 +51,7 @@ type Notifier struct {
 	// Now is the clock; nil means time.Now.
 	Now func() time.Time
 
+	// lastRows has the newest row of each job that this process has seen, with the time of the job's last push.
 	lastRows pushCache
 }
 

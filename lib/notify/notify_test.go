@@ -161,7 +161,7 @@ func TestTooLargeMessagesAreNeitherStoredNorPosted(t *testing.T) {
 	state := func(n int) string {
 		return `{"userId":"u1","message":{"type":"upload_progress","data":{"uploadId":"u","fileName":"f","progress":1,"message":"` + strings.Repeat("x", n) + `"}}}`
 	}
-	const frameOverhead = 174 // bytes of the frame without the text of its message
+	const frameOverhead = 174 // the bytes of the frame in addition to the text of its message
 	for _, tt := range []struct {
 		size int
 		want error

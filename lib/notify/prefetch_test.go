@@ -15,7 +15,7 @@ import (
 	"github.com/herald-progress/herald/lib/notify"
 )
 
-// counted counts how often a user's connections are read.
+// countingStore is a store of connections that counts how often the connections of a user are read.
 type countingStore struct {
 	*connection.Memory
 

@@ -15,7 +15,7 @@ const claimTimeout = StoreTimeout / 2
 // so that only one caller posts. It returns the newest row, and whether the caller must post that row:
 //
 //	the next push is over 250 ms away     no: a task must not delay its workflow to show less than one percent
-//	ctx ends before the next push         no: the budget is spent
+//	ctx ends before the next push         no: the time of the broadcast is over
 //	another caller has claimed the push   no: that push carries this state or a newer one
 //	this caller has claimed the push      yes
 //	the claim failed                      yes: clients drop a state that they already have

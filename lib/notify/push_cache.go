@@ -31,7 +31,7 @@ func (c *pushCache) store(row feed.Row) {
 	defer c.mu.Unlock()
 	key := [2]string{row.Owner, row.State.UploadID}
 	if _, cached := c.rows[key]; c.rows == nil || !cached && len(c.rows) >= maxCachedJobs {
-		c.rows = map[[2]string]feed.Row{} // active jobs are soon cached again
+		c.rows = map[[2]string]feed.Row{} // the next state of each active job caches its row again
 	}
 	row.Parts, row.Keys = nil, nil // these may be large, and mayCoalesce does not need them
 	c.rows[key] = row

@@ -100,7 +100,7 @@ func moving(pause time.Duration, n int, by float64) []step {
 	return steps
 }
 
-// publishAll publishes the steps at their times. Four notifiers that share the feed take turns.
+// publishAll publishes the steps at their times, one after the other by each of four notifiers that share the feed.
 func publishAll(t *testing.T, f notify.Feed, to *tabs, steps []step) {
 	t.Helper()
 	var workers []*notify.Notifier

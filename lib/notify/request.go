@@ -41,7 +41,7 @@ func (n *Notifier) newRequest(r message.Request) (request, error) {
 
 // accept returns the request for a normalized message.Request, after the checks that need the clock or the feed. It returns a
 // [*message.Invalid] if the epoch is too far ahead or the message is too large to be stored, and a [*message.TooLarge] if
-// the message is too large to be posted. path is the path of the message in the input, for errors.
+// the message is too large to be posted. Errors name fields with path before them: the path of the message in the input.
 func (n *Notifier) accept(normalized message.Request, path string) (request, error) {
 	if err := n.checkEpoch(normalized.Epoch); err != nil {
 		return request{}, err

@@ -16,7 +16,7 @@ const StoreTimeout = 2 * time.Second
 // errNotStored means that the feed failed to store a message.
 var errNotStored = errors.New("notify: message not stored")
 
-// storeResult is the result of the store step. The zero outcome and seq are those of a message that was not stored.
+// storeResult is the result of the store step. outcome and seq are zero if the message was not stored.
 type storeResult struct {
 	outcome feed.Outcome
 	seq     int64
@@ -50,7 +50,7 @@ func (n *Notifier) storeNote(ctx context.Context, owner string, note feed.Note, 
 	ctx, cancel := context.WithTimeout(ctx, StoreTimeout)
 	defer cancel()
 	added, outcome, err := n.Feed.Add(ctx, owner, note)
-	if err != nil { // a second try is safe, because the note already has its id
+	if err != nil { // a second try is safe: a note with the same id is stored once
 		added, outcome, err = n.Feed.Add(ctx, owner, note)
 	}
 	if err != nil {
@@ -93,7 +93,7 @@ func (n *Notifier) storeState(ctx context.Context, owner string, u feed.Update, 
 	} else {
 		result.postNow = outcome.ShouldPost() // Accepted, or Duplicate: the first try may not have posted
 	}
-	n.lastRows.store(row)
+	n.lastRows.store(row) // for the guess of mayCoalesce about the next state
 	if result.postNow {
 		result.frame = row.Envelope()
 	}

@@ -12,9 +12,10 @@ import (
 	"github.com/herald-progress/herald/lib/notify"
 )
 
+// nextARN is the execution that takes over the job of the execution arn.
 const nextARN = "arn:aws:states:us-east-1:123456789012:execution:m:next"
 
-// takenOverFeed is a feed that calls then after the first read of a job, before the reader gets the row.
+// takenOverFeed is a feed that calls its function then between the first read of a job and the return of the row.
 type takenOverFeed struct {
 	*feed.Memory
 

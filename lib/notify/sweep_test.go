@@ -23,7 +23,7 @@ type fixedPointers struct {
 	*feed.Memory
 
 	pointers []feed.Pointer
-	fail     error
+	fail     error // nil: reading succeeds
 }
 
 func (p fixedPointers) PointersOf(ctx context.Context, _ string) iter.Seq2[feed.Pointer, error] {

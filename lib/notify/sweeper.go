@@ -105,7 +105,7 @@ func (s *Sweeper) Handle(ctx context.Context, raw json.RawMessage) error {
 	})
 }
 
-// waitBeforeFirst yields the pointers unchanged. It waits before the first pointer; it does not wait if there is none.
+// waitBeforeFirst yields the pointers unchanged. It waits before it yields the first one, so it does not wait if there is none.
 func waitBeforeFirst(ctx context.Context, pointers iter.Seq2[feed.Pointer, error], wait time.Duration) iter.Seq2[feed.Pointer, error] {
 	return func(yield func(feed.Pointer, error) bool) {
 		waited := false
@@ -137,7 +137,7 @@ func (s *Sweeper) endOnStatusChange(ctx context.Context, p feed.Pointer, change 
 	if err != nil {
 		return fmt.Errorf("read job: %w", err)
 	}
-	if isOutdated(p, row) { // a later sweep deletes p
+	if isOutdated(p, row) { // endIfSilent deletes p in a later sweep
 		return nil
 	}
 
@@ -223,6 +223,7 @@ func (s *Sweeper) executionEnd(ctx context.Context, p feed.Pointer, silence time
 	}
 	end, terminal := terminalStatuses[w.Status]
 
+	// A lower redrive count means that the answer is older than the redrive that p belongs to.
 	return end, terminal && w.RedriveCount >= redriveCount(p.Epoch)
 }
 

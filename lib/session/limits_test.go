@@ -201,7 +201,7 @@ func TestFailedRateLimitCloseIsRetriedByALaterMessage(t *testing.T) {
 		w.connect("c1", "u1", time.Hour)
 		w.gateway.closeErr = errStore
 		w.fail["Delete"] = errStore
-		failed := 0 // messages that tried to close the connection
+		failed := 0         // messages that tried to close the connection
 		for range 36 + 20 { // the budget, and refusals 1 to 20, of which the eleventh closes
 			if err := w.handle(w.handler, "c1", dance); err != nil {
 				failed++

@@ -105,7 +105,8 @@ func decodeSync(raw []byte) (action, error) {
 		first = earlier
 	}
 	var overlapStart ulid.ULID
-	ms := first.Time()                                                                                  // overlapStart must not be before 1970, which is 0
+	ms := first.Time()
+	// overlapStart is NoteOverlap earlier, but not before 1970, which is 0.
 	if err := overlapStart.SetTime(ms - min(ms, uint64(feed.NoteOverlap.Milliseconds()))); err != nil { //nolint:gosec // the constant is positive
 		return nil, invalid("since", ruleNote)
 	}

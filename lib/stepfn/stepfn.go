@@ -17,9 +17,9 @@ import (
 // Workflows is a [notify.Workflows] on Step Functions.
 type Workflows struct{ Client *sfn.Client }
 
-// Status returns the status of an execution. The error is notify.ErrNoWorkflow if the execution does not exist or exists no longer.
-// The error is notify.ErrNotDescribed if the ARN is invalid or access is denied: a retry would not help. The client of the SDK retries
-// throttled requests itself.
+// Status returns the status of an execution. The error is notify.ErrNoWorkflow if the execution does not exist, or no longer exists.
+// The error is notify.ErrNotDescribed if the ARN is invalid or access is denied, because a retry would not help. The SDK's client
+// retries throttled requests itself.
 func (w *Workflows) Status(ctx context.Context, arn string) (notify.Workflow, error) {
 	out, err := w.Client.DescribeExecution(ctx, &sfn.DescribeExecutionInput{
 		ExecutionArn: aws.String(arn), IncludedData: types.IncludedDataMetadataOnly,
