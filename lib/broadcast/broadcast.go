@@ -92,7 +92,7 @@ func (b *Broadcaster) ToUser(ctx context.Context, userID string, data message.Da
 	return b.post(ctx, b.User(userID), data)
 }
 
-// ToConnections posts data to connections that the caller has read, as ToUser does to those of a user.
+// ToConnections posts data to connections that the caller has read. Its result is that of ToUser.
 func (b *Broadcaster) ToConnections(ctx context.Context, read []connection.Connection, data message.Data) (Report, error) {
 	return b.post(ctx, b.Connections(read), data)
 }
@@ -122,8 +122,8 @@ func (b *Broadcaster) post(ctx context.Context, to Recipients, data message.Data
 	return to.Post(ctx, Frame{ID: id, Body: body})
 }
 
-// NewID returns a new id for a message of a time: a ULID, so that the ids of later messages sort after those of earlier ones
-// (https://github.com/ulid/spec).
+// NewID returns a new id for a message of a time: a ULID (https://github.com/ulid/spec). The ids of messages sort by the times of the
+// messages, in milliseconds.
 func NewID(at time.Time) (string, error) {
 	id, err := ulid.New(ulid.Timestamp(at), rand.Reader)
 	if err != nil {

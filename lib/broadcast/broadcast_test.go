@@ -96,6 +96,7 @@ func put(t *testing.T, s connection.Store, id string, age, tokenLife time.Durati
 	}
 }
 
+// has reports whether a connection is stored.
 func has(t *testing.T, s connection.Store, id string) bool {
 	t.Helper()
 	_, err := s.Get(t.Context(), id)

@@ -12,9 +12,9 @@ import (
 	"github.com/herald-progress/herald/lib/connection"
 )
 
-// firstBackoff is the longest pause before the first retry. Each further pause is twice as long. The real pause is a random part
-// of it, from the half to the whole, so a post is tried at most six times within the budget. A post keeps its slot during its
-// pauses, so that a throttled broadcast sends fewer requests.
+// firstBackoff is the longest pause before the first retry of a post. The longest pause doubles with each retry. The real pause is
+// random, from half of the longest pause to all of it, so a post is tried at most six times within the budget. A post keeps its slot
+// during its pauses. Therefore a throttled broadcast sends fewer requests.
 const firstBackoff = 200 * time.Millisecond
 
 // fanOut is one broadcast in progress.
@@ -39,7 +39,7 @@ type fanOut struct {
 // budget ended the reading after the first connection, run returns nil, and the report is partial.
 func (f *fanOut) run(ctx context.Context, connections iter.Seq2[connection.Connection, error]) error {
 	defer f.posts.Wait()
-	read := 0 // connections
+	read := 0 // how many connections were read
 	for c, err := range connections {
 		switch {
 		case errors.Is(err, connection.ErrNotFound): // a single connection that is not stored
@@ -182,6 +182,7 @@ func (f *fanOut) countFailed(err error, deliveredBefore int) {
 	switch {
 	case errors.Is(err, ErrThrottled):
 		f.throttled++
+		// No post was delivered since the first try of this one.
 		f.throttledOut = f.throttledOut || f.report.Delivered == deliveredBefore
 	case err != nil:
 		f.refused++

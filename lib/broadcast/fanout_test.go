@@ -136,8 +136,8 @@ func TestTheCallersDeadlineLeavesTimeForThePartialReport(t *testing.T) {
 	})
 }
 
-// twoPages is a store with two connections in its first page. Its second page is read a second later, or fails. It checks that
-// the first page has been posted to by then.
+// twoPages is a store with two connections in its first page. Its second page is read a second later, or fails. Before that, twoPages
+// checks that the connections of the first page have been posted to.
 type twoPages struct {
 	*connection.Memory
 

@@ -17,7 +17,7 @@ type Recipients struct {
 	connections func(context.Context) iter.Seq2[connection.Connection, error]
 }
 
-// User returns every connection of a user. Post reads them while it posts.
+// User returns every connection of a user. Post reads the connections from the store while it posts.
 func (b *Broadcaster) User(userID string) Recipients {
 	return Recipients{b, func(ctx context.Context) iter.Seq2[connection.Connection, error] {
 		return b.Store.ByUser(ctx, userID)

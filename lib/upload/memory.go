@@ -41,8 +41,8 @@ func (m *Memory) Reserve(_ context.Context, userID string, s Slot, at time.Time)
 	return s, nil
 }
 
-// Choose returns which of a user's slots an upload may take: its own, or a free one. It returns -1 if there is none. If another
-// upload with the same request has a slot, it returns that slot, too.
+// Choose returns the index of the slot that an upload may take: the upload's own slot, or a free one. It returns -1 if there is none.
+// If another upload with the same request has a slot, Choose also returns that slot, and otherwise nil.
 func Choose(slots []Slot, s Slot, at time.Time) (int, *Slot) {
 	free := -1
 	var other *Slot

@@ -19,9 +19,9 @@ type Target struct {
 	Key string
 	// Size is the exact size, in bytes.
 	Size int64
-	// ContentType is that of an object. A part has none.
+	// ContentType is the content type of an object. It is empty for a part.
 	ContentType string
-	// MultipartID and Number are set for a part.
+	// MultipartID and Number are the multipart upload of a part, and the number of the part from 1. They are zero for an object.
 	MultipartID string
 	Number      int
 	// Life is how long the URL is valid.
@@ -31,7 +31,7 @@ type Target struct {
 // Signed is a presigned PUT. Its URL is a secret.
 type Signed struct {
 	URL string
-	// Headers are those that a browser must set. It sends the length by itself.
+	// Headers are the headers that the code in a browser must set. The browser itself adds the length.
 	Headers map[string]string
 	// ExpiresAt is when the URL expires, as far as it is known: at the end of its life, or of the keys that signed it.
 	ExpiresAt time.Time
@@ -48,21 +48,21 @@ type Part struct {
 type Objects interface {
 	Multiparts
 
-	// Sign returns a URL with which anybody may store the target, with one PUT or several. The store refuses another size, and
-	// for an object another content type, too. It refuses to replace an object, but a part may be replaced. It makes no request.
+	// Sign returns a URL with which anybody may store the target. The store refuses another size, and for an object also another
+	// content type. A PUT does not replace an object, but it replaces a part. Sign makes no request.
 	Sign(ctx context.Context, t Target) (Signed, error)
 	// Size returns the size of an object by a consistent read, or [ErrNoObject].
 	Size(ctx context.Context, key string) (int64, error)
 }
 
-// Multiparts are the multipart uploads of the object store. Its methods but Begin may be repeated.
+// Multiparts are the multipart uploads of the object store. All methods except Begin may be repeated.
 type Multiparts interface {
 	// Begin begins a multipart upload and returns its id.
 	Begin(ctx context.Context, key, contentType string) (string, error)
 	// Parts returns the stored parts in the order of their numbers, or [ErrNoMultipart].
 	Parts(ctx context.Context, key, id string) ([]Part, error)
-	// Join makes the parts one object, in this order. It returns [ErrNoMultipart] if there is none. After any other error it
-	// may have had its effect or not.
+	// Join makes the parts one object, in this order. It returns [ErrNoMultipart] if there is no such multipart upload. After any
+	// other error the object may be stored or not.
 	Join(ctx context.Context, key, id string, parts []Part) error
 	// Abort removes a multipart upload with its parts. It may return [ErrNoMultipart].
 	Abort(ctx context.Context, key, id string) error

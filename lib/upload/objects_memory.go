@@ -20,13 +20,13 @@ import (
 type MemoryObjects struct {
 	mu      sync.Mutex
 	objects map[string][]byte
-	multi   map[string]*multipart
+	multi   map[string]*multipart   // those that are neither joined nor aborted, by id
 	signed  map[string]signedTarget // by the path of the URL
 }
 
 type multipart struct {
 	key   string
-	parts map[int][]byte
+	parts map[int][]byte // by number
 }
 
 type signedTarget struct {
@@ -180,7 +180,7 @@ func (m *MemoryObjects) Join(ctx context.Context, key, id string, parts []Part) 
 	return m.JoinSlowly(ctx, key, id, parts, func() {})
 }
 
-// JoinSlowly is Join. It calls meanwhile when the multipart upload is gone, and the object is not yet there.
+// JoinSlowly does what Join does. When the multipart upload is gone and the object is not yet stored, it calls meanwhile.
 func (m *MemoryObjects) JoinSlowly(_ context.Context, key, id string, parts []Part, meanwhile func()) error {
 	content, err := m.remove(key, id, parts)
 	if err != nil {

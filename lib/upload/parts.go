@@ -35,8 +35,8 @@ func (s *Service) urls(ctx context.Context, u Upload) (message.UploadURL, error)
 	}, nil
 }
 
-// frameBytes is what a frame needs beside its URLs: the envelope, and the longest list of ranges. partBytes is what a URL
-// needs around it.
+// frameBytes is how many bytes a frame needs in addition to its URLs: for the envelope, and for the longest list of ranges. partBytes
+// is how many bytes each part needs in addition to its URL.
 const (
 	frameBytes = 1024
 	partBytes  = len(`{"number":10000,"url":""},`)
@@ -55,7 +55,7 @@ func (s *Service) partURLs(ctx context.Context, u Upload) (message.UploadURL, er
 	answer := message.UploadURL{
 		UploadID: u.ID, Size: u.File.Size, PartSize: message.UploadPartBytes, Done: ranges(whole),
 	}
-	room := message.MaxUploadFrame - frameBytes
+	bytesLeft := message.MaxUploadFrame - frameBytes
 	for number := 1; number <= partCount(u.File.Size) && len(answer.Parts) < message.MaxPartURLs; number++ {
 		if _, ok := whole[number]; ok {
 			continue
@@ -66,8 +66,8 @@ func (s *Service) partURLs(ctx context.Context, u Upload) (message.UploadURL, er
 		if err != nil {
 			return message.UploadURL{}, fmt.Errorf("sign part: %w", err)
 		}
-		room -= len(signed.URL) + partBytes
-		if room < 0 && len(answer.Parts) > 0 {
+		bytesLeft -= len(signed.URL) + partBytes
+		if bytesLeft < 0 && len(answer.Parts) > 0 { // send at least one URL, however long it is
 			break
 		}
 		answer.Parts = append(answer.Parts, message.UploadPart{Number: number, URL: signed.URL})
@@ -79,7 +79,7 @@ func (s *Service) partURLs(ctx context.Context, u Upload) (message.UploadURL, er
 	return answer, nil
 }
 
-// wholeParts returns the stored parts that have the size that they must have, by number.
+// wholeParts returns, by number, those of the stored parts that have the right size. A browser must upload the others again.
 func wholeParts(u Upload, stored []Part) map[int]Part {
 	whole := make(map[int]Part, len(stored))
 	for _, p := range stored {
@@ -90,7 +90,7 @@ func wholeParts(u Upload, stored []Part) map[int]Part {
 	return whole
 }
 
-// ranges returns the numbers of parts as ranges, first and last.
+// ranges returns the numbers of parts as ranges: the first and the last number of each range.
 func ranges(parts map[int]Part) [][2]int {
 	var all [][2]int
 	last := 0
@@ -128,7 +128,7 @@ func (s *Service) Complete(ctx context.Context, userID, id string) (message.Uplo
 			return s.gone(ctx, u)
 		}
 		if err != nil || outcome.Final() {
-			return ended(u.ID, outcome), err
+			return ended(u.ID, outcome), err // the caller ignores the answer if there is an error
 		}
 	}
 	stored, err := s.isStored(ctx, u)

@@ -18,11 +18,11 @@ import (
 
 var errDown = errors.New("down")
 
-// faults makes calls slow, and fail before or after they had their effect, at random.
+// faults makes calls slow at random, and makes random calls fail before or after they had their effect.
 type faults struct {
 	mu     sync.Mutex
 	random *rand.Rand
-	rate   float64
+	rate   float64 // the probability of each of the two failures
 }
 
 // milliseconds returns a random time below a bound.
@@ -32,7 +32,7 @@ func (f *faults) milliseconds(bound int) time.Duration {
 	return time.Duration(f.random.IntN(bound)) * time.Millisecond
 }
 
-// call does a call or fails. It takes up to 100 ms before and after.
+// call calls do, or fails. It waits for up to 100 ms before do, and after it.
 func (f *faults) call(do func() error) error {
 	f.mu.Lock()
 	before, after, fault := f.random.IntN(100), f.random.IntN(100), f.random.Float64()
@@ -52,8 +52,8 @@ func (f *faults) call(do func() error) error {
 // raceSize is the size of the file of the race: five parts.
 const raceSize = message.MaxSinglePut + 1
 
-// faultyObjects joins parts as the twin does: the multipart upload is gone before the object is there. It stores a byte of each
-// part, and reports the size of the whole.
+// faultyObjects is an object store with faults. It joins parts slowly, so that the multipart upload is gone before the object is
+// stored. The test stores one byte of each part, and faultyObjects returns the sizes of the whole parts and of the whole file.
 type faultyObjects struct {
 	*upload.MemoryObjects
 	*faults
@@ -87,6 +87,7 @@ func (o faultyObjects) Abort(ctx context.Context, key, id string) error {
 	return o.call(func() error { return o.MemoryObjects.Abort(ctx, key, id) })
 }
 
+// faultyStore is a store of uploads with faults.
 type faultyStore struct {
 	*upload.Memory
 	*faults
@@ -113,7 +114,8 @@ func (s faultyStore) End(ctx context.Context, u upload.Upload, o upload.Outcome,
 }
 
 // TestConcurrentStepsAgreeOnOneEnd: browsers complete, abort and resume an upload at once, again and again until they are
-// answered. All get the same end; it is that of the object; nothing is left; and the slot is free.
+// answered. All get the same end, complete or aborted. The object is stored exactly if the upload is complete. No multipart upload is
+// left, and the slot is free.
 func TestConcurrentStepsAgreeOnOneEnd(t *testing.T) {
 	ends := map[bool]int{}
 	for seed := range 300 {
@@ -124,6 +126,9 @@ func TestConcurrentStepsAgreeOnOneEnd(t *testing.T) {
 	}
 }
 
+// raceToTheEnd opens an upload, stores its parts, and runs five steps at once. It returns whether the upload was completed. seed
+// decides the delays, and whether calls fail: with an odd seed, each fails with a probability of a tenth before its effect, and of a
+// tenth after it.
 func raceToTheEnd(t *testing.T, seed uint64) (complete bool) {
 	t.Helper()
 	f := &faults{random: rand.New(rand.NewPCG(seed, 7)), rate: []float64{0, 0.1}[seed%2]}
@@ -160,7 +165,7 @@ func raceToTheEnd(t *testing.T, seed uint64) (complete bool) {
 	all.Wait()
 	complete = answers[0].Complete
 	for n, a := range answers {
-		if n != 2 && (a.Complete != complete || a.Aborted == complete) { // a resume may be answered by URLs
+		if n != 2 && (a.Complete != complete || a.Aborted == complete) { // step 2 is Resume, which may be answered by URLs
 			t.Errorf("seed %d: the answers are %+v", seed, answers)
 			break
 		}
@@ -178,7 +183,7 @@ func raceToTheEnd(t *testing.T, seed uint64) (complete bool) {
 	return complete
 }
 
-// eventually repeats a call until it is answered.
+// eventually repeats a call until it succeeds, and returns its answer.
 func eventually(t *testing.T, call func() (message.UploadURL, error)) message.UploadURL {
 	t.Helper()
 	for range 200 {
