@@ -122,8 +122,8 @@ func cognitoIssuer(pool string) string {
 
 // check returns an error that names an invalid setting and its rule, or nil.
 func (c Config) check() error {
-	shared := len(c.Secret) > 0 || c.SecretStore != nil // the tokens are signed with a shared secret
-	modes := 0
+	shared := len(c.Secret) > 0 || c.SecretStore != nil // the tokens are signed with a shared secret, and Issuer is optional
+	modes := 0                                          // how many of the four settings are set
 	for _, set := range []bool{len(c.Secret) > 0, c.SecretStore != nil, c.UserPoolID != "", c.Issuer != "" && !shared} {
 		if set {
 			modes++
@@ -201,7 +201,7 @@ func (c Config) checkKeysURL() error {
 	}
 }
 
-// isSecure reports whether u is an https URL, or an http URL of this machine: nobody on the network can change the response.
+// isSecure reports whether nobody on the network can change the response: u is an https URL, or an http URL of this machine.
 func isSecure(u *url.URL) bool {
 	onThisMachine := slices.Contains([]string{"localhost", "127.0.0.1", "::1"}, u.Hostname())
 	return u.Host != "" && (isHTTPS(u) || u.Scheme == "http" && onThisMachine)
@@ -242,7 +242,7 @@ func (v *Verifier) parse(token string, findKey keyFunc) (Claims, error) {
 		return key, keyErr
 	})
 	switch {
-	case errors.Is(keyErr, errMayBeNewer):
+	case errors.Is(keyErr, errMayBeNewer): // a later try may succeed, unless the claims are invalid
 		if _, claimsErr := c.check(v.config); claimsErr != nil {
 			return Claims{}, invalidToken("unknown kid, and claims") // no key would make it valid
 		}

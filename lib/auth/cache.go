@@ -34,7 +34,7 @@ type refreshPolicy struct {
 	// zero, they do not wait, and the fetch runs in the background.
 	maxWait time.Duration
 	// minInterval is the minimum time between the starts of two fetches of a stale value, and between two fetches that getNewer
-	// causes, so that tokens with unknown keys do not cause a fetch each.
+	// causes. Without it, each token with an unknown key would cause a fetch.
 	minInterval time.Duration
 }
 
@@ -82,26 +82,27 @@ func (c *cache[T]) get(ctx context.Context) (T, int, error) {
 	return c.value, c.generation, nil
 }
 
-// getNewer returns a value for a caller that did not find its key in the value of generation known:
+// getNewer returns a value for a caller that did not find its key in the value whose generation is missedGeneration:
 //
-//	the current value is newer than that      the current value
+//	the current value is newer than that one  the current value
 //	minInterval has passed                    the value of a new fetch
 //	it is too early, and a fetch is running   the value of the running fetch
 //	it is too early                           the current value
 //
 // newest reports whether the returned value is the newest of the server. If it is not, the server may have keys that are not in the
 // value. The error wraps [ErrUnavailable]. It means that the fetch failed or has not ended, so there may be a newer value.
-func (c *cache[T]) getNewer(ctx context.Context, known int) (value T, newest bool, err error) {
+func (c *cache[T]) getNewer(ctx context.Context, missedGeneration int) (value T, newest bool, err error) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	now := c.now().Round(0)
-	if c.generation == known && !within(now.Sub(c.newerRequestedAt), c.minInterval) {
+	if c.generation == missedGeneration && !within(now.Sub(c.newerRequestedAt), c.minInterval) {
 		c.newerRequestedAt = now
 		c.waitLocked(ctx, c.startLocked(ctx, 0), fetchTimeout)
-	} else if c.generation == known {
+	} else if c.generation == missedGeneration {
 		c.waitLocked(ctx, c.fetchDoneLocked(), fetchTimeout)
 	}
-	noAnswer := c.generation == known && (c.fetchErr != nil || c.fetchDone != nil)
+	// The fetch failed, or has not ended.
+	noAnswer := c.generation == missedGeneration && (c.fetchErr != nil || c.fetchDone != nil)
 	if noAnswer || !c.usableLocked() {
 		return value, false, c.errLocked(ctx)
 	}
@@ -124,8 +125,8 @@ func (c *cache[T]) ageLocked() time.Duration {
 // usableLocked reports whether there is a value that is younger than maxStale.
 func (c *cache[T]) usableLocked() bool { return c.ageLocked() < maxStale }
 
-// startLocked returns the done channel of the running fetch, or starts a fetch and returns its done channel. It returns nil if no
-// fetch is running and the newest one started less than minInterval ago.
+// startLocked returns the done channel of the running fetch. If no fetch is running, it starts one and returns its done channel, but
+// it returns nil if the newest fetch started less than minInterval ago.
 func (c *cache[T]) startLocked(ctx context.Context, minInterval time.Duration) <-chan struct{} {
 	if running := c.fetchDoneLocked(); running != nil {
 		return running

@@ -31,7 +31,7 @@ const (
 // errRedirect is the error of a request with a rejected redirect.
 var errRedirect = errors.New("redirected too often, or to a URL that is not https")
 
-// keySet is an issuer's JWK Set, by kid. It replaces the store of the library jwkset, which does not distinguish a missing key from a
+// keySet is an issuer's JWK Set (RFC 7517): the issuer's public keys, each with an id, the kid. keySet replaces the store of the library jwkset, which does not distinguish a missing key from a
 // failed key server.
 type keySet struct {
 	url    string

@@ -9,7 +9,8 @@ import (
 
 // rejectedKinds are kinds of signed tokens that must not open a session: refresh tokens ("refresh" of Amazon Cognito and
 // others, "Refresh" and "Offline" of Keycloak), logout tokens and other security events (OpenID Connect Back-Channel Logout 1.0
-// section 2.4, RFC 8417), and Keycloak's tokens for the registration of clients.
+// section 2.4, RFC 8417), and Keycloak's tokens for the registration of clients. "rt" is that of rt+jwt, a refresh token in the style
+// of at+jwt (RFC 9068).
 var rejectedKinds = []string{"refresh", "offline", "rt", "logout", "secevent", "initialaccess", "registrationaccess"}
 
 // kindClaims are the claims that may name the kind of a token, in the form that [letters] returns, because some issuers write token_use

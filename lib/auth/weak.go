@@ -23,6 +23,7 @@ func isWeak(key *rsa.PublicKey) bool {
 	for p := int64(3); p <= maxPrime; p += 2 {
 		prime := big.NewInt(p)
 		isPrime := prime.ProbablyPrime(0) // exact for numbers below 2^64
+		// One prime is enough to show that the key is good.
 		if isPrime && !isPower(new(big.Int).Mod(key.N, prime).Int64(), p) {
 			return false
 		}

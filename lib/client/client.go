@@ -108,7 +108,7 @@ type Status struct {
 type Client struct {
 	config Config
 	view   View
-	// token is the token of the session; expiredToken is the last one that expired and ended a session.
+	// token is the token of the session. expiredToken is the token of the last session that ended because its token expired.
 	token, expiredToken string
 	// syncCalled receives a value when Sync is called.
 	syncCalled chan struct{}
@@ -227,6 +227,6 @@ func (c *Client) backoff(failures int) time.Duration {
 
 // doublingPause returns first doubled n times, at most MaxBackoff.
 func doublingPause(first time.Duration, n int) time.Duration {
-	const maxShift = 10 // the result is over MaxBackoff by then; a larger shift could overflow
+	const maxShift = 10 // more doublings do not change the result, which is MaxBackoff, and could overflow
 	return min(first<<min(n, maxShift), MaxBackoff)
 }

@@ -13,16 +13,16 @@ const (
 	maxShown = 1000
 	// maxSeen is the maximum number of note ids that a view stores, so that no note is shown twice.
 	maxSeen = 10_000
-	// recentSeen is how many of the ids up to notes.since dropOldIDs does not drop. Of these notes, a sync repeats at most the
-	// newest 200.
+	// recentSeen is how many of the ids up to notes.since dropOldIDs leaves. A sync repeats at most 200 notes up to notes.since, the
+	// newest ones, so it is enough to remember these.
 	recentSeen = 1000
 	// minOverlap is the smallest number of repeated notes for which a sync contains their digest, so that the server does not
 	// repeat them.
 	minOverlap = 8
 )
 
-// notes are the notes that a view has received. A note is new if its id is not in seen, even if later ids are: a note may
-// be stored long after others with later ids. So an id is dropped only once no sync sends the note again.
+// notes are the notes that a view has received. A note is new if its id is not in seen. Later ids may be in seen, because a note may
+// be stored long after others with later ids. An id is dropped only when no sync sends its note again.
 type notes struct {
 	// seen are the ids of all notes that came or were dismissed, sorted. shown are the newest notes that are not dismissed,
 	// sorted by id.
@@ -31,7 +31,8 @@ type notes struct {
 	// since is the id of the newest note up to which syncs are complete: notes with larger ids may be missing. Empty means that
 	// no sync is complete. It is the field "since" of the next sync.
 	since string
-	// welcomed is the smallest id that a note can have which was sent when the server began to answer a sync with an empty since.
+	// welcomed is the smallest id of a note that is sent after the server has begun to answer a sync with an empty since. Empty means
+	// that there is no such sync.
 	welcomed string
 	// skipped is set if a note was not stored, so that another sync must return it.
 	skipped bool

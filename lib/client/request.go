@@ -33,11 +33,12 @@ type page struct {
 	hadAllPages, brief bool
 }
 
-// countState counts a state as one of the page, if it may be. moved says that the state changed its job's position.
+// countState counts a state as one of the page, if the server may have sent it for the page. moved says that the state changed its
+// job's position.
 func (p *page) countState(e message.Envelope, moved bool) {
 	if e.Replayed && !p.marksReplayed {
 		p.marksReplayed = true
-		clear(p.jobs) // the states so far were pushed
+		clear(p.jobs) // the unmarked states that were counted so far were pushed
 	}
 	requested, stored := p.jobs != nil, e.Seq > 0
 	if requested && stored && e.Replayed == p.marksReplayed {
@@ -61,7 +62,7 @@ const (
 	incomplete pageResult = iota
 	// nextPage means that there is another page.
 	nextPage
-	// postponed means that the server accepts the next request later.
+	// postponed means that there is another page, but the server accepts its request only later.
 	postponed
 	// complete means that the sync is complete.
 	complete
@@ -162,7 +163,7 @@ func (v *View) endPage(end message.Synced) pageResult {
 	v.mu.Lock()
 	defer v.mu.Unlock()
 	p := &v.page
-	if len(p.jobs) < end.Jobs || len(p.notes) < end.Notes {
+	if len(p.jobs) < end.Jobs || len(p.notes) < end.Notes { // frames were lost
 		if requested := p.jobs != nil; requested {
 			v.notes.since = p.since
 		}

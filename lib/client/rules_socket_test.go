@@ -10,6 +10,8 @@ import (
 	"github.com/herald-progress/herald/lib/message"
 )
 
+// This file has what the client of a case calls: newToken, dial, and a socket.
+
 // newToken is Config.Token of the client in a case. It returns an error if the case has set an empty token.
 func (f *ruleFixture) newToken(context.Context) (string, error) {
 	f.mu.Lock()

@@ -27,6 +27,7 @@ import (
 // rulesDir holds the table of client rules; its README.md says what the fields mean.
 const rulesDir = "../../testdata/client"
 
+// ruleFile is one file of the table: a rule, and the cases that test it.
 type ruleFile struct {
 	Rule  string
 	Cases []ruleCase
@@ -38,8 +39,11 @@ type ruleCase struct {
 	Steps    []ruleStep
 }
 
+// ruleStep is one step of a case: something that happens to the client, or what the client must do.
 type ruleStep struct {
-	At float64
+	At float64 // seconds since the start of the case
+
+	// What happens to the client, and whether the application sees it.
 
 	Frame  json.RawMessage
 	Text   string
@@ -50,6 +54,8 @@ type ruleStep struct {
 	Refuse *int
 	Token  *string
 	Call   string
+
+	// What the client must do.
 
 	Connects string
 	Sends    json.RawMessage
@@ -67,6 +73,7 @@ type ruleHave struct {
 	Names, Omits               []string
 }
 
+// ruleKnows is what the client's view must hold.
 type ruleKnows struct {
 	Jobs  map[string]json.RawMessage
 	Notes []string
@@ -108,11 +115,11 @@ type ruleFixture struct {
 	client   *Client
 
 	mu      sync.Mutex
-	refuse  int
-	token   string
+	refuse  int          // the status of a refused handshake; 0: handshakes succeed
+	token   string       // what Config.Token returns
 	actions []ruleAction // that the client did and the case has not compared yet
-	shown   [][]byte
-	socket  *ruleSocket // the newest connection
+	shown   [][]byte     // the frames for which the client called OnFrame
+	socket  *ruleSocket  // the newest connection
 }
 
 // ruleAction is an action of the client, and its time since the start of the case.
@@ -122,6 +129,7 @@ type ruleAction struct {
 	JSON any
 }
 
+// runRule runs a case: it starts a client, and runs the steps at their times.
 func runRule(t *testing.T, c ruleCase) {
 	t.Helper()
 	time.Sleep(time.Until(time.Date(2026, 11, 22, 10, 0, 0, 0, time.UTC))) // virtual time; the start of each case
@@ -134,7 +142,7 @@ func runRule(t *testing.T, c ruleCase) {
 			f.shown = append(f.shown, raw)
 		},
 	})
-	f.client.random = func() float64 { return 0.5 }
+	f.client.random = func() float64 { return 0.5 } // each pause is half of its bound, as the cases assume
 	ctx, cancel := context.WithCancel(t.Context())
 	ended := make(chan struct{})
 	go func() {
@@ -289,6 +297,7 @@ func (f *ruleFixture) expectSync(s ruleStep) bool {
 	return f.expect(s, "sends", want)
 }
 
+// compareHave compares the field "have" of a sync with its bounds.
 func (f *ruleFixture) compareHave(bounds ruleHave, have any) {
 	f.t.Helper()
 	text, err := json.Marshal(have)

@@ -21,7 +21,7 @@ type session struct {
 	view   *View
 	socket Socket
 	timers timers
-	// receivedFrame says that a frame was received. synced says that a sync is complete.
+	// receivedFrame says that this connection has received a frame. synced says that a sync over it was complete.
 	receivedFrame, synced bool
 	// silence has the silence of each running job, by its id.
 	silence map[string]silence
@@ -42,7 +42,8 @@ type session struct {
 	brief bool
 	// noWelcome says that syncs ask for no welcome, because one has come.
 	noWelcome bool
-	// legacySync says that the server does not support the newer fields of a sync.
+	// legacySync says that the server rejected a sync. It may be an older one that does not know the field "welcome", so syncs are sent
+	// without that field.
 	legacySync bool
 }
 
@@ -171,7 +172,7 @@ func (s *session) handle(f received) error {
 // closingError returns the error for a closing frame.
 func (s *session) closingError(data message.Closing) error {
 	switch {
-	case data.Reconnect:
+	case data.Reconnect: // with the same token
 	case data.Code == message.CloseTokenExpired: // the client may reconnect with another token
 		s.client.expiredToken = s.client.token
 	default:
@@ -186,7 +187,7 @@ func (s *session) setEnd(end, now time.Time) {
 	if end.After(now) {
 		s.timers[afterEndSync] = end.Add(EndGrace)
 	}
-	s.timers[refreshDue] = end.Add(-min(RefreshLead, end.Sub(now)/2)) // of a short session, after half of its time
+	s.timers[refreshDue] = end.Add(-min(RefreshLead, end.Sub(now)/2)) // a short session is refreshed after half of its time
 }
 
 // handleRefreshed handles the server's acceptance of the refresh token. If the session's end did not change, no further

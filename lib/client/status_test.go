@@ -40,7 +40,7 @@ func (s *scriptedSocket) Drop() error                               { return nil
 // TestStatusSaysWhenTheViewIsCompleteAndWhenTheNextAttemptIs loses a connection, is refused once, and connects again.
 func TestStatusSaysWhenTheViewIsCompleteAndWhenTheNextAttemptIs(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		// One for each attempt to connect. The second attempt is refused.
+		// One socket for each attempt to connect. The second attempt is refused, so it has none.
 		sockets := []*scriptedSocket{{make(chan string, 9), make(chan struct{})}, nil, {make(chan string, 9), make(chan struct{})}}
 		dialed := 0
 		var got []Status

@@ -8,9 +8,9 @@ import (
 
 // waiter is a call of [Client.Sync].
 type waiter struct {
-	// sent says that the running sync began after the call.
+	// sent says that a sync has begun since the call.
 	sent bool
-	// done is closed when that sync has ended.
+	// done is closed when a sync that has begun since the call is complete.
 	done chan struct{}
 }
 
@@ -37,7 +37,7 @@ func (c *Client) Sync(ctx context.Context) error {
 	}
 }
 
-// syncSent records that a sync begins. It serves all calls of Sync so far.
+// syncSent records that a sync begins. This sync serves all calls of Sync so far.
 func (c *Client) syncSent() {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -46,7 +46,7 @@ func (c *Client) syncSent() {
 	}
 }
 
-// syncDone ends the calls of Sync that the sync which has ended serves.
+// syncDone ends the calls of Sync that came before the sync that is now complete.
 func (c *Client) syncDone() {
 	c.mu.Lock()
 	defer c.mu.Unlock()

@@ -39,7 +39,7 @@ func (e *environment) tokenSettings() (tokenSettings, error) {
 		if t.config.SecretOverlap, err = e.minutes(lambdas.EnvSecretOverlap, auth.DefaultSecretOverlap); err != nil {
 			return tokenSettings{}, err
 		}
-	case "": // newEnvironment has recorded the missing variable.
+	case "": // newEnvironment has recorded the variable as missing, so loadAWS will return an error.
 	default:
 		return tokenSettings{}, fmt.Errorf("cloud: %s must be cognito, jwks or hs256", lambdas.EnvAuthMode)
 	}
@@ -62,16 +62,16 @@ func (e *environment) minutes(name string, fallback time.Duration) (time.Duratio
 
 // verifier returns the verifier of tokens. It fetches the secret or the keys, so that the first event does not wait for them.
 // If the fetch fails, the function starts all the same, and each event fetches again.
-func (f awsClients) verifier(ctx context.Context, t tokenSettings) (*auth.Verifier, error) {
+func (c awsClients) verifier(ctx context.Context, t tokenSettings) (*auth.Verifier, error) {
 	if t.secretARN != "" {
-		t.config.SecretStore = &secrets.Secret{Client: secretsmanager.NewFromConfig(f.aws), ARN: t.secretARN}
+		t.config.SecretStore = &secrets.Secret{Client: secretsmanager.NewFromConfig(c.aws), ARN: t.secretARN}
 	}
 	verifier, err := auth.New(t.config)
 	if err != nil {
 		return nil, fmt.Errorf("%s: %w", t.mode, err)
 	}
 	if err := verifier.Warm(ctx); err != nil {
-		f.log.ErrorContext(ctx, "fetch keys", "err", err)
+		c.log.ErrorContext(ctx, "fetch keys", "err", err)
 	}
 	return verifier, nil
 }

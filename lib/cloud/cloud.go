@@ -36,7 +36,7 @@ func newEnvironment(function string, getenv func(string) string) *environment {
 	return e
 }
 
-// required reads a variable, and records it if it is not set.
+// required reads a variable, and records it as missing if it is not set.
 func (e *environment) required(name string) string {
 	value := e.getenv(name)
 	if value == "" {
@@ -56,7 +56,8 @@ func (e *environment) list(name string) []string {
 	return values
 }
 
-// positiveInt reads a positive integer, and records any other value. It returns 0 if the variable is not set.
+// positiveInt reads a positive integer, and records the variable as invalid if it has another value. It returns 0 if the variable is
+// not set.
 func (e *environment) positiveInt(name string) int {
 	value := e.getenv(name)
 	if value == "" {
@@ -101,12 +102,12 @@ func loadAWS(ctx context.Context, e *environment) (awsClients, error) {
 	return awsClients{aws: awsConfig, dynamo: dynamodb.NewFromConfig(awsConfig), log: slog.New(slog.NewJSONHandler(os.Stderr, nil))}, nil
 }
 
-func (f awsClients) connectionStore(table string) *dynamo.Connections {
-	return &dynamo.Connections{Client: f.dynamo, Table: table}
+func (c awsClients) connectionStore(table string) *dynamo.Connections {
+	return &dynamo.Connections{Client: c.dynamo, Table: table}
 }
 
-func (f awsClients) sender(endpoint string) (*apigw.Sender, error) {
-	sender, err := apigw.New(f.aws, endpoint)
+func (c awsClients) sender(endpoint string) (*apigw.Sender, error) {
+	sender, err := apigw.New(c.aws, endpoint)
 	if err != nil {
 		return nil, fmt.Errorf("%s: %w", lambdas.EnvEndpoint, err)
 	}

@@ -15,8 +15,8 @@ import (
 )
 
 const (
-	// The ids in the requests of warm. Nothing with these ids exists. Above all, no user has the user id, because a token is not
-	// accepted if its subject contains a control character.
+	// The ids in the requests of warm. Nothing with these ids exists: no user has warmUserID, because a token is not accepted if its
+	// subject contains a control character.
 	warmConnectionID = "nobody"
 	warmJobID        = "nothing"
 	warmUserID       = "nobody\x00"
@@ -61,8 +61,8 @@ func (d delivery) notifier() *notify.Notifier {
 	return &notify.Notifier{Broadcaster: d.broadcaster(), Feed: d.feed, Log: d.log}
 }
 
-// warm calls each service once, so that the first event finds open sockets and initialized codecs. It is faster to do this while the
-// function starts: then Lambda is believed to give it a whole processor, and at 256 MB only a seventh of a processor afterwards.
+// warm calls each service once, so that the first event finds open sockets and initialized codecs. This is faster while the function
+// starts, because Lambda is believed to give a starting function a whole processor. Later, a function with 256 MB has a seventh of one.
 //
 // readFeed sends the request to the feed. Each function passes a request that it has the permission for. If a service fails, warm logs
 // it, and the function starts all the same.

@@ -77,11 +77,11 @@ var limits = []limit{
 	{"state", message.MaxState, "\n", progressType, true, dataField("message"), "message.data must be at most 2560 bytes of JSON in the state of a job"},
 	{"title", message.MaxName, `\`, notificationType, false, dataField("title"), "message.data.title must be at most 1024 bytes"},
 	{"link", message.MaxURL, "x", notificationType, false, func(_, data map[string]any, text string) {
-		data["actionUrl"] = "/" + text[1:]
+		data["actionUrl"] = "/" + text[1:] // the slash counts, too
 	}, "message.data.actionUrl must be at most 4096 bytes"},
 	{"code", message.MaxName, "\x01", errorType, false, dataField("code"), "message.data.code must be at most 1024 bytes"},
 	{"details", message.MaxDetails, "x", errorType, false, func(_, data map[string]any, text string) {
-		data["details"] = text[len(`""`):]
+		data["details"] = text[len(`""`):] // the quotes of its JSON count, too
 	}, "message.data.details must be at most 4096 bytes"},
 	{"note", message.MaxNote, "\n", errorType, true, dataField("message"), "message.data must be at most 8192 bytes of JSON in a note"},
 }
@@ -146,6 +146,7 @@ func TestEveryLimitIsEnforcedFromRequestToClient(t *testing.T) {
 func (l limit) check(t *testing.T, store notify.Feed, otherData map[string]map[string]any) {
 	t.Helper()
 	c := newLimitCheck(t, store)
+	// The errors of ids say "1 to", except those of jobs.
 	isID := strings.Contains(l.wantError, "1 to ") || strings.Contains(l.name, "job")
 	// newRequest returns a request whose value is excess bytes longer than the limit.
 	newRequest := func(excess int) (request, data map[string]any) {
@@ -164,7 +165,7 @@ func (l limit) check(t *testing.T, store notify.Feed, otherData map[string]map[s
 			value = strings.Repeat(l.unit, size/len(l.unit)) + strings.Repeat("x", size%len(l.unit))
 		}
 		l.set(request, data, value)
-		if request["part"] != nil {
+		if request["part"] != nil { // a part must not have the terminal status of full
 			delete(data, "status")
 		}
 		return request, data

@@ -14,7 +14,7 @@ import (
 	"github.com/herald-progress/herald/lib/upload"
 )
 
-// limits reads the limits of one user.
+// limits reads the limits of one user, and records their variables as invalid if the limits are not valid.
 func (e *environment) limits() session.Limits {
 	l := session.Limits{MaxConnections: e.positiveInt(lambdas.EnvMaxConnections), MaxPosts: e.positiveInt(lambdas.EnvMaxPosts)}
 	if err := l.Validate(); err != nil && len(e.invalid) == 0 {
@@ -31,28 +31,28 @@ func Connect(ctx context.Context, getenv func(string) string) (*session.Connect,
 	if err != nil {
 		return nil, err
 	}
-	f, err := loadAWS(ctx, e)
+	clients, err := loadAWS(ctx, e)
 	if err != nil {
 		return nil, err
 	}
-	verifier, err := f.verifier(ctx, tokens)
+	verifier, err := clients.verifier(ctx, tokens)
 	if err != nil {
 		return nil, err
 	}
 
 	return &session.Connect{
-		Verifier: verifier, Store: f.connectionStore(e.getenv(lambdas.EnvConnectionsTable)), Limits: limits, Origins: origins, Log: f.log,
+		Verifier: verifier, Store: clients.connectionStore(e.getenv(lambdas.EnvConnectionsTable)), Limits: limits, Origins: origins, Log: clients.log,
 	}, nil
 }
 
 // Disconnect returns the handler of $disconnect.
 func Disconnect(ctx context.Context, getenv func(string) string) (*session.Disconnect, error) {
 	e := newEnvironment("disconnect", getenv)
-	f, err := loadAWS(ctx, e)
+	clients, err := loadAWS(ctx, e)
 	if err != nil {
 		return nil, err
 	}
-	return &session.Disconnect{Store: f.connectionStore(e.getenv(lambdas.EnvConnectionsTable)), Log: f.log}, nil
+	return &session.Disconnect{Store: clients.connectionStore(e.getenv(lambdas.EnvConnectionsTable)), Log: clients.log}, nil
 }
 
 // Default returns the handler of $default.
@@ -93,14 +93,14 @@ func (d delivery) uploads(bucket string) *upload.Service {
 // Reaper returns the handler of the reaper's schedule.
 func Reaper(ctx context.Context, getenv func(string) string) (*session.Reaper, error) {
 	e := newEnvironment("reaper", getenv)
-	f, err := loadAWS(ctx, e)
+	clients, err := loadAWS(ctx, e)
 	if err != nil {
 		return nil, err
 	}
-	sender, err := f.sender(e.getenv(lambdas.EnvEndpoint))
+	sender, err := clients.sender(e.getenv(lambdas.EnvEndpoint))
 	if err != nil {
 		return nil, err
 	}
 
-	return &session.Reaper{Sessions: f.connectionStore(e.getenv(lambdas.EnvConnectionsTable)), Gateway: sender, Log: f.log}, nil
+	return &session.Reaper{Sessions: clients.connectionStore(e.getenv(lambdas.EnvConnectionsTable)), Gateway: sender, Log: clients.log}, nil
 }

@@ -4,9 +4,9 @@
 // decides what is worth publishing:
 //
 //	a new phase, an error, the end    at once
-//	progress moved by 1 % or more     250 ms after the push before, or at once if that is longer ago
-//	progress moved by less            2 s after the push before, or at once if that is longer ago
-//	Close                             the last state is published, if it is not yet
+//	progress moved by 1 % or more     250 ms after the last push, or at once if that push is longer ago
+//	progress moved by less            2 s after the last push, or at once if that push is longer ago
+//	Close                             at once, if the last state is not yet published
 //
 // While the publisher is slow, newer states replace older ones that wait. After a failed push the Reporter publishes the
 // newest state 2 s later. It cuts texts and numbers to their limits, so that the messages are always valid.
@@ -36,8 +36,8 @@ const (
 )
 
 const (
-	// stateTimeout is how long Close retries a last state that is not terminal. The retries are short, because the job continues
-	// without this state.
+	// stateTimeout is how long Close retries a last state that is not terminal. It is short, because the job continues without this
+	// state.
 	stateTimeout = time.Second
 	// firstPause is the pause before the first retry of Close. The pause doubles with each retry, up to maxPause.
 	firstPause = 50 * time.Millisecond
@@ -94,8 +94,9 @@ type Phase struct {
 	Text func(done, steps int64) string
 }
 
-// Stats counts the pushes by their result.
+// Stats counts the calls of the Publisher by their result, and the errors that were dropped.
 type Stats struct {
+	// Published counts the calls of the Publisher that succeeded.
 	Published int64
 	// Failed counts the calls of the Publisher that failed or timed out.
 	Failed int64
@@ -107,7 +108,7 @@ type Stats struct {
 // as Update.
 type Reporter struct {
 	config Config
-	cancel context.CancelFunc // of the pushes
+	cancel context.CancelFunc // ends the context of the pushes
 
 	done   atomic.Int64 // done steps of the phase
 	nextAt atomic.Int64 // the number of done steps at which Update wakes the goroutine
@@ -115,13 +116,13 @@ type Reporter struct {
 
 	published, failures, dropped atomic.Int64 // the fields of Stats
 
-	mu                 sync.Mutex // protects the fields up to closing
+	mu                 sync.Mutex // protects the fields from phase to closing
 	phase              Phase
 	began              time.Time // when the phase began
 	version            int64     // counts the changes of phase and status
 	status             message.Status
 	text               string // the message of the terminal status
-	endDone, endFailed int64  // done and failed at the time of the terminal status
+	endDone, endFailed int64  // the values of done and failed when the job got its terminal status
 	errors             []pendingError
 	closing            bool // Close was called
 

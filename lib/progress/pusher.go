@@ -14,7 +14,7 @@ type pusher struct {
 
 	last    state     // the last state whose push succeeded
 	tried   state     // the state of the last push, whether it succeeded or failed
-	triedAt time.Time // when the last push began, or when it failed
+	triedAt time.Time // when the last push began, or ended if it failed
 	floor   float64   // the highest progress that was pushed, below which the progress must not fall
 
 	errorFailed time.Time // when publishing an error failed the last time
@@ -39,7 +39,8 @@ func (r *Reporter) run(ctx context.Context) {
 		if p.due(s) {
 			p.push(ctx, s)
 		}
-		// The state comes before the errors: each error may take as long as PublishTimeout.
+		// The state comes before the errors, because each error may take as long as PublishTimeout. Each round publishes one error. If
+		// there are more, signal starts another round.
 		if time.Since(p.errorFailed) >= message.SlowPushInterval && p.publishError(ctx, maxErrorTries) && r.hasErrors() {
 			r.signal()
 		}
@@ -73,8 +74,8 @@ func (p *pusher) unpublished(s state) bool { return s.changed(p.last) || p.tried
 func (p *pusher) scheduleWakeup(timer *time.Timer) {
 	since := time.Since(p.triedAt)
 	noState := p.tried.version == 0
-	published := since >= message.SlowPushInterval && !p.tried.changed(p.last)
-	// The timer.
+	published := since >= message.SlowPushInterval && !p.tried.changed(p.last) // only an Update can make the next push due
+	// Set the timer.
 	switch {
 	case noState || published:
 		timer.Stop()
@@ -86,14 +87,14 @@ func (p *pusher) scheduleWakeup(timer *time.Timer) {
 	default: // If publishing an error took longer than the interval, this is negative, and the timer fires at once.
 		timer.Reset(message.SlowPushInterval - since)
 	}
-	// The Update.
+	// Set nextAt, at which an Update wakes the goroutine.
 	switch {
 	case noState || since < message.MinPushInterval: // Only a new phase or status may be pushed now.
 		return
 	case since < message.SlowPushInterval:
 		p.nextAt.Store(p.tried.stepsUntil(message.MinPushProgress))
 	default:
-		p.nextAt.Store(p.tried.stepsUntil(0))
+		p.nextAt.Store(p.tried.stepsUntil(0)) // one more step
 	}
 	// An Update between the snapshot and the Store above has compared its steps with the old nextAt.
 	if p.done.Load() >= p.nextAt.Load() {

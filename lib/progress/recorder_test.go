@@ -29,7 +29,7 @@ type recorder struct {
 	heedsContext bool                 // a call ends when its context ends
 
 	mu       sync.Mutex
-	calls    int
+	calls    int // also those that failed
 	pushes   []push
 	data     []message.Data
 	requests []message.Request
@@ -98,7 +98,7 @@ func (r *recorder) last(t *testing.T) message.UploadProgress {
 	return message.UploadProgress{}
 }
 
-// parse returns a phase of rows from 0 to 100 percent.
+// parse returns the phase "parse" of a number of rows, from 0 to 100 percent.
 func parse(rows int64) progress.Phase {
 	return progress.Phase{
 		Name: "parse", From: 0, To: 100, Steps: rows, Rows: true,

@@ -68,7 +68,7 @@ func (s state) changed(old state) bool {
 // progress returns the job's progress in percent.
 func (s state) progress() float64 {
 	if s.status == message.StatusSucceeded {
-		return percent
+		return maxProgress
 	}
 	p := s.phase
 	from, to := p.window()
@@ -78,8 +78,8 @@ func (s state) progress() float64 {
 	return from + (to-from)*float64(s.steps())/float64(p.Steps)
 }
 
-// percent is the progress of a job that has succeeded.
-const percent = 100
+// maxProgress is the largest progress, that of a job that has succeeded.
+const maxProgress = 100 // percent
 
 // window returns From and To within 0 to 100, with a To that is not less than From.
 func (p Phase) window() (from, to float64) {
@@ -92,13 +92,13 @@ func clamp(x, low float64) float64 {
 	if !(x >= low) { // true for NaN
 		return low
 	}
-	return min(x, percent)
+	return min(x, maxProgress)
 }
 
-// count returns n within 0 and the largest count that a message may have.
+// count limits n to the counts that a message may have: 0 to MaxSteps.
 func count(n int64) int64 { return min(max(n, 0), message.MaxSteps) }
 
-// steps returns the number of done steps, from 0 to the number of all steps.
+// steps returns the number of done steps, limited to 0 to the number of all steps.
 func (s state) steps() int64 { return min(max(s.done, 0), s.phase.Steps) }
 
 // stepsUntil returns the number of done steps at which the progress will have moved by moved percent since s. If moved is 0, it returns
@@ -114,7 +114,7 @@ func (s state) stepsUntil(moved float64) int64 {
 		return never
 	}
 	steps := math.Ceil(moved / (p.To - p.From) * float64(p.Steps))
-	if steps >= float64(p.Steps)+1 {
+	if steps >= float64(p.Steps)+1 { // more than the phase has; such a float64 may also be too large for an int64
 		return never
 	}
 	return s.done + max(int64(steps), 1)
@@ -128,7 +128,7 @@ func (s state) part(c Config) *message.Part {
 	if c.Part == "" || !validSteps || s.status.Terminal() {
 		return nil
 	}
-	if to == 0 { // In a Part, To 0 means 100.
+	if to == 0 { // A Part cannot say this, because its To of 0 means 100.
 		return nil
 	}
 	return &message.Part{ID: c.Part, Done: s.steps(), Total: p.Steps, Failed: min(max(s.failed, 0), s.steps()), From: from, To: to}
@@ -148,10 +148,11 @@ func (s state) data(c Config, floor float64, now time.Time) message.UploadProgre
 		return d.Truncated()
 	}
 	d.CurrentRow, d.TotalRows = count(s.done), count(p.Steps)
-	elapsed, moved := now.Sub(s.began), s.done-p.Done
+	elapsed, moved := now.Sub(s.began), s.done-p.Done // since the phase began in this process
 	if elapsed > 0 && moved > 0 && !s.status.Terminal() {
 		rate := float64(moved) / elapsed.Seconds()
 		d.RowsPerSecond = math.Ceil(rate)
+		// In milliseconds. The min is for float64 values that are too large for an int64.
 		d.ETAMillis = count(int64(min(float64(max(p.Steps-s.done, 0))/rate*1000, message.MaxSteps)))
 	}
 	return d.Truncated()
