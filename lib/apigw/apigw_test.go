@@ -45,7 +45,8 @@ func TestNewRejectsInvalidEndpoints(t *testing.T) {
 	}
 }
 
-// TestRequestsCarryAValidSignature recomputes the signature of each request with the steps that AWS documents.
+// TestRequestsCarryAValidSignature recomputes the signature of each request with the steps that AWS documents
+// (https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_sigv-create-signed-request.html).
 func TestRequestsCarryAValidSignature(t *testing.T) {
 	const id = "L0S+9/OFvHcCIhw="
 	var method string
@@ -74,7 +75,7 @@ func TestRequestsCarryAValidSignature(t *testing.T) {
 		canonical := strings.Join([]string{r.Method, path, "", headers.String(), parts["SignedHeaders"], digest(body)}, "\n")
 		date := r.Header.Get("X-Amz-Date")
 		scope := date[:8] + "/us-east-1/execute-api/aws4_request"
-		key := []byte("AWS4key")
+		key := []byte("AWS4key") // AWS4, and "key": the secret access key of awsConfig
 		for part := range strings.SplitSeq(scope, "/") {
 			key = mac(key, part)
 		}
@@ -98,11 +99,13 @@ func TestRequestsCarryAValidSignature(t *testing.T) {
 	}
 }
 
+// digest returns the SHA-256 hash of b in hexadecimal digits.
 func digest(b []byte) string {
 	sum := sha256.Sum256(b)
 	return hex.EncodeToString(sum[:])
 }
 
+// mac returns the HMAC-SHA256 of a text.
 func mac(key []byte, text string) []byte {
 	h := hmac.New(sha256.New, key)
 	h.Write([]byte(text))

@@ -162,7 +162,7 @@ func TestNewErrorNamesTheInvalidSetting(t *testing.T) {
 	}
 }
 
-// keyServer is a key server whose keys may change, and which may be down.
+// keyServer is a key server on this machine. Its keys may change, and it may be down.
 type keyServer struct {
 	*httptest.Server
 

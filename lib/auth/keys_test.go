@@ -31,8 +31,8 @@ type issuer struct {
 	keys     []jwkset.JWKMarshal          // the published keys
 	signers  map[string]*ecdsa.PrivateKey // all keys, by kid
 	name     string                       // the iss claim; empty means issuerURL
-	hangs    bool
-	down     bool
+	hangs    bool                         // requests get no answer
+	down     bool                         // requests fail at once
 	requests atomic.Int64
 }
 
@@ -101,7 +101,8 @@ type issuerFixture struct {
 	*issuer
 
 	verifier *auth.Verifier
-	// knownKeyToken is signed with the fetched key, unknownKeyToken with a key of another issuer. They are valid for a week.
+	// knownKeyToken is signed with the fetched key, and unknownKeyToken with a key that the issuer never publishes. They are valid for a
+	// week.
 	knownKeyToken, unknownKeyToken string
 }
 

@@ -18,6 +18,8 @@ import (
 	"github.com/herald-progress/herald/lib/auth"
 )
 
+// This file tests which kinds of tokens and which texts in tokens are rejected, in every mode of a verifier.
+
 // rawToken returns an HS256 token with exactly this header and payload.
 func rawToken(header, payload string) string {
 	text := base64.RawURLEncoding.EncodeToString([]byte(header)) + "." + base64.RawURLEncoding.EncodeToString([]byte(payload))
@@ -25,8 +27,6 @@ func rawToken(header, payload string) string {
 	mac.Write([]byte(text))
 	return text + "." + base64.RawURLEncoding.EncodeToString(mac.Sum(nil))
 }
-
-// This file tests which kinds of tokens and which texts in tokens are rejected, in every mode of a verifier.
 
 // mode is one way to configure a verifier: by a secret, a JWK Set or an Amazon Cognito user pool.
 type mode struct {

@@ -169,6 +169,7 @@ func TestInvalidRotationTimesGiveNoOverlap(t *testing.T) {
 	}
 }
 
+// strangersKey is a key that the store never has.
 const strangersKey = "a stranger's key, at least 32 bytes"
 
 // TestTokenOfANewKeyMayRetryAfterAStrangersBadSignature: the bad signature caused a read of the secret, so the next read is

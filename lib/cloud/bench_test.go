@@ -88,6 +88,7 @@ func sample(b *testing.B, path string, variables []string, atStart bool, times m
 	for range warmCalls {
 		times["warm"] = append(times["warm"], call(p))
 	}
+	// In addition to times, the map has this number of periods.
 	times["throttled"] = append(times["throttled"], float64(group.throttled(b)))
 	_ = p.process.Kill()
 	<-p.ended

@@ -28,7 +28,7 @@ import (
 // costUpdates is how many updates each row of the README's table counts.
 const costUpdates = 1000
 
-// costEpoch is the start of the executions that send the updates. The clock of synctest starts in 2000, so it must be before that.
+// costEpoch is the start of the executions that send the updates. It must be before 2000, when the clock of synctest starts.
 const costEpoch = "1999-11-22T10:00:00.123Z"
 
 // TestTheCostsInTheREADME counts the requests that progress updates to two tabs send to AWS, and compares the counts with the

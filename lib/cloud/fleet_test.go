@@ -64,7 +64,7 @@ func (d *deployedFunction) Invoke(ctx context.Context, payload []byte) ([]byte, 
 	return d.process.Load().Invoke(ctx, payload)
 }
 
-// fleet is a twin whose functions are the shipped ones, each in a process of its own.
+// fleet is the local twin of a deployment (see package local). Its functions are the shipped ones, each in a process of its own.
 type fleet struct {
 	twin        *local.Twin
 	functions   map[string]*deployedFunction

@@ -126,7 +126,8 @@ func TestAskingAboutAnExecutionEnds(t *testing.T) {
 		execution string
 		fail      error         // the error of each request about the execution
 		ends      time.Duration // how long after its last state the job ends; 0: it does not end
-		asks      int           // how often the sweeper asks Step Functions
+		// asks is how often the sweeper asks Step Functions. There are 576 sweeps, 288 a day. At the first one the job is not yet silent.
+		asks int
 	}{
 		{"the execution no longer exists", arn, notify.ErrNoWorkflow, notify.Silence, 1},
 		{"it cannot be described", arn, fmt.Errorf("describe: %w", notify.ErrNotDescribed), feed.JobTTL, 288},

@@ -177,7 +177,8 @@ func TestNoDeadlineChangesHowLongCloseTries(t *testing.T) {
 	}
 }
 
-// TestCloseRetriesUntilItsTimeout lets all pushes fail for some time after the end of a job. The end must be published all the same.
+// TestCloseRetriesUntilItsTimeout lets all pushes fail for some time after the end of a job: up to 3.4 s, because the last retry of
+// Close may come half a second before its timeout of 4 s. The end must be published all the same.
 func TestCloseRetriesUntilItsTimeout(t *testing.T) {
 	for _, down := range []time.Duration{500 * time.Millisecond, 2 * time.Second, 3400 * time.Millisecond} {
 		synctest.Test(t, func(t *testing.T) {

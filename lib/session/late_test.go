@@ -43,7 +43,7 @@ func TestSyncOfSeveralPagesSendsNotesStoredLate(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				w := newFixture(t)
-				w.handler.Limits = session.Limits{MaxConnections: 1, MaxPosts: 1012}
+				w.handler.Limits = session.Limits{MaxConnections: 1, MaxPosts: 1012} // the smallest budget: 1,000 posts
 				first := w.addNote("u1", 0)
 				b := w.openTab("c1", "u1")
 				b.syncAll(1)

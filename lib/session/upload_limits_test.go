@@ -23,6 +23,7 @@ func TestAUserHasFiveOpenUploads(t *testing.T) {
 		var ids []string
 		for n := range message.MaxOpenUploads {
 			time.Sleep(time.Millisecond)
+			// Uploads 0, 2 and 4 are single PUTs, 1 and 3 are files in parts.
 			ids = append(ids, w.open([]int64{5, message.MaxSinglePut + 1}[n%2]).UploadID)
 		}
 		refused()
@@ -40,7 +41,7 @@ func TestAUserHasFiveOpenUploads(t *testing.T) {
 		}
 		refused()
 		w.wantCode(w.step("upload_resume", ids[0]), session.CodeUploadLimit)
-		time.Sleep(24*time.Hour - 7*time.Minute)
+		time.Sleep(24*time.Hour - 7*time.Minute) // until a minute before the files in parts expire
 		for range 3 {
 			w.open(5)
 			time.Sleep(time.Millisecond)
@@ -94,7 +95,7 @@ func TestALostAnswerCanBeAskedForAgain(t *testing.T) {
 
 func TestAnswersRepeatTheRequest(t *testing.T) {
 	w := newUploads(t)
-	w.handler.Limits = session.Limits{MaxConnections: 1, MaxPosts: 1012}
+	w.handler.Limits = session.Limits{MaxConnections: 1, MaxPosts: 1012} // the smallest budget: 1,000 posts
 	for body, code := range map[string]string{
 		`{"action":"upload","request":"é-1","fileName":"a","size":1,"contentType":"a/b"}`:   "",
 		`{"action":"upload","request":"é-1","fileName":"","size":1,"contentType":"a/b"}`:    session.CodeInvalidMessage,
@@ -118,7 +119,7 @@ func TestAnswersRepeatTheRequest(t *testing.T) {
 		t.Errorf("without uploads the answer is %+v", a)
 	}
 	w.handler.Uploads = w.service
-	for range 60 {
+	for range 60 { // each costs 20 of the 1,000 posts
 		if a := w.ask(one); a.Code == session.CodeRateLimited {
 			if a.Request != "é-2" {
 				t.Errorf("over the limit the answer is %+v", a)
@@ -151,6 +152,7 @@ func (l longURLs) Sign(ctx context.Context, t upload.Target) (upload.Signed, err
 }
 
 func TestAFrameWithURLsHasAtMost32KB(t *testing.T) {
+	// bytes is the length of each URL, parts how many URLs the frame must have.
 	for _, tt := range []struct{ bytes, parts int }{{1500, 16}, {1950, 16}, {1980, 15}, {4096, 7}, {40_000, 1}} {
 		w := newUploads(t)
 		w.service.Objects = longURLs{w.objects, tt.bytes}
@@ -169,7 +171,7 @@ func TestAFrameWithTheMostRangesHasAtMost32KB(t *testing.T) {
 	w := newUploads(t)
 	w.service.Objects = longURLs{w.objects, 1950}
 	a := w.open(message.MaxUploadBytes)
-	for n := 1; n <= 64; n += 2 {
+	for n := 1; n <= 64; n += 2 { // the largest file has 64 parts
 		signed, err := w.service.Objects.Sign(t.Context(), partTarget(w, a.UploadID, n))
 		if err != nil {
 			t.Fatal(err)
@@ -222,7 +224,7 @@ func TestAnUploadCostsWhatItCauses(t *testing.T) {
 		w.put(a.URL, a.Headers, []byte("12345"))
 		w.wantEnd(w.step("upload_complete", a.UploadID), a.UploadID, true)
 		spent, err := w.fixture.store.Spend(t.Context(), "u1", "c1", 10_000, 10_000, time.Now())
-		if err != nil || spent.Granted != 10_000-22 {
+		if err != nil || spent.Granted != 10_000-22 { // 20 for upload, 2 for upload_complete
 			t.Errorf("%d are left of 10,000, want 9,978 (%v)", spent.Granted, err)
 		}
 	})
