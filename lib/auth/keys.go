@@ -31,8 +31,8 @@ const (
 // errRedirect is the error of a request with a rejected redirect.
 var errRedirect = errors.New("redirected too often, or to a URL that is not https")
 
-// keySet is an issuer's JWK Set (RFC 7517): the issuer's public keys, each with an id, the kid. keySet replaces the store of the library jwkset, which does not distinguish a missing key from a
-// failed key server.
+// keySet is an issuer's JWK Set (RFC 7517): the issuer's public keys, by their ids (kid). It replaces the store of the library jwkset,
+// which does not distinguish a missing key from a failed key server.
 type keySet struct {
 	url    string
 	client *http.Client

@@ -23,24 +23,19 @@ import (
 	"github.com/herald-progress/herald/lib/session"
 )
 
-// This file has what the tests of several files use: a gateway that records frames, stores that fail on demand, and a fixture: a
-// $default handler and a reaper on them, with helpers that send messages and check the frames of a connection.
+// This file has what several test files use: a gateway that records frames, stores that fail on demand, and a fixture with helpers.
 
-// gateway records the frames and the times of posts, and the closed connections. A post to a closed connection returns ErrGone.
+// gateway records frames, the times of posts, and closed connections. A post to a closed connection returns ErrGone.
 type gateway struct {
-	// fail, if set, returns the error of a post.
-	fail func(id string, e message.Envelope) error
-	// delay is how long a post takes.
-	delay time.Duration
-	// closeErr is the error of Close.
-	closeErr error
+	fail     func(id string, e message.Envelope) error // if set, it returns the error of a post
+	delay    time.Duration                             // how long a post takes
+	closeErr error                                     // the error of Close
 
 	mu sync.Mutex
 	// sent has the frames that each connection received. tried has all frames that were posted, also those whose post failed.
 	sent  map[string][]posted
 	tried []message.Envelope
-	// events has one entry for each received frame and each call of Close, in their order: the frame's type or "close", a space, and
-	// the connection's id.
+	// events has the received frames and the calls of Close, in their order: the frame's type or "close", and the connection's id.
 	events      []string
 	closed      map[string]bool
 	inFlight    int
