@@ -8,7 +8,7 @@ import (
 	"github.com/herald-progress/herald/lib/asl/jsontree"
 )
 
-// A rule is the condition of a choice of a Choice state.
+// A rule is the condition of one item of a Choice state's Choices.
 type rule interface {
 	// matches reports whether the condition is true in a run of the state. field names the condition in error texts.
 	matches(s *stateRun, field string) (bool, error)
@@ -92,7 +92,7 @@ func (r dataTest) matches(s *stateRun, _ string) (bool, error) {
 // compare reports whether the variable's value v passes the test against the value want.
 func (r dataTest) compare(v, want any) bool {
 	if kind, ok := strings.CutPrefix(r.operator, "Is"); ok {
-		return isOfType(kind, v) == (want == true) // "IsString": false matches every value that is no string.
+		return isOfType(kind, v) == (want == true) // "IsString": false matches every value that is not a string.
 	}
 	if r.operator == "BooleanEquals" {
 		a, ok := v.(bool)
@@ -136,11 +136,11 @@ var relationOperators = map[string]string{
 	"Equals": "==", "LessThan": "<", "LessThanEquals": "<=", "GreaterThan": ">", "GreaterThanEquals": ">=",
 }
 
-// isOfType reports whether v passes the test Is… of the given name, such as IsTimestamp.
+// isOfType reports whether v passes a test such as IsTimestamp. kind is the test's name without Is.
 func isOfType(kind string, v any) bool {
 	switch kind {
 	case "Present":
-		return true
+		return true // A missing variable does not get here: see matches.
 	case "Null":
 		return v == nil
 	case "Numeric":
@@ -154,13 +154,13 @@ func isOfType(kind string, v any) bool {
 	}
 }
 
-// compareNumeric compares two numbers. ok is false if a value is not a number.
+// compareNumeric compares two numbers. ok is false if a or b is not a number.
 func compareNumeric(a, b any) (order int, ok bool) {
 	order = jsontree.CompareNumbers(a, b)
 	return order, order != jsontree.Uncomparable
 }
 
-// compareTimes compares two timestamps. ok is false if a text is not a timestamp.
+// compareTimes compares two timestamps. ok is false if a or b is not a timestamp.
 func compareTimes(a, b string) (order int, ok bool) {
 	x, okX := parseTimestamp(a)
 	y, okY := parseTimestamp(b)

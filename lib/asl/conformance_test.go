@@ -20,11 +20,11 @@ import (
 )
 
 // This file runs executions that were recorded on AWS, and compares status, output, error and history with the recording. Other
-// files compare recorded calls of TestState and recorded validations with its helpers.
+// files use the helpers of this file for recorded calls of TestState and recorded validations.
 
 // A recordedTask is the result of a task of a recorded execution.
 type recordedTask struct {
-	Outcome string          `json:"outcome"`
+	Outcome string          `json:"outcome"` // "succeeded", or the type of the event of the failure, such as TaskTimedOut.
 	Output  json.RawMessage `json:"output"`
 	Error   string          `json:"error"`
 	Cause   json.RawMessage `json:"cause"`

@@ -23,7 +23,7 @@ func (s *stateRun) contextObject() *jsontree.Object {
 		"Id", execution.ID, "Input", s.thread.run.input, "Name", execution.Name, "RoleArn", execution.RoleARN,
 		"StartTime", formatTimestamp(execution.Start),
 	)
-	if !strings.Contains(execution.ID, ":express:") {
+	if !strings.Contains(execution.ID, ":express:") { // Only a Standard execution can be redriven.
 		executionObject.Set("RedriveCount", int64(execution.RedriveCount))
 	}
 	if execution.RedriveCount > 0 && !execution.RedriveTime.IsZero() {
@@ -32,7 +32,7 @@ func (s *stateRun) contextObject() *jsontree.Object {
 
 	stateObject := jsontree.NewObject("Name", s.state.name, "EnteredTime", formatTimestamp(s.entered))
 	switch s.state.kind {
-	case kindTask, kindMap, kindParallel:
+	case kindTask, kindMap, kindParallel: // Only these types of states have Retry.
 		stateObject.Set("RetryCount", int64(s.retries))
 	}
 

@@ -34,7 +34,7 @@ func (d *decoder) unsupported(at, feature string) {
 }
 
 func (d *decoder) addProblem(code, at, rule string) {
-	if at == "" {
+	if at == "" { // The problem is in the outermost object.
 		at = "/"
 	}
 	d.problems = append(d.problems, Problem{Code: code, Path: at, Rule: rule})
@@ -56,6 +56,7 @@ func (d *decoder) readObject(v any, at string) (*fieldReader, bool) {
 		d.invalid(at, "Expected value of type Object")
 		return nil, false
 	}
+	// Every object may have a Comment, which has no effect.
 	return &fieldReader{d: d, at: at, object: o, taken: map[string]bool{"Comment": true}}, true
 }
 
@@ -140,7 +141,7 @@ func (f *fieldReader) referenceValue(name string) *reference {
 		return nil
 	}
 
-	text, _ := v.(string)
+	text, _ := v.(string) // Another value becomes "", which parseReference rejects.
 	ref, err := parseReference(text)
 	if err != nil {
 		f.invalid(name, "Value is not a valid JSONPath")
@@ -201,9 +202,10 @@ func (d *decoder) decodeFlow(f *fieldReader, language string) *flow {
 	return parsed
 }
 
-// checkTargets adds a problem for each transition to a state that does not exist.
+// checkTargets adds a problem for each transition to a state that does not exist. states is the object States of the definition: the
+// problems come in its order.
 func (d *decoder) checkTargets(f *fieldReader, parsed *flow, states *jsontree.Object) {
-	check := func(at, target string) {
+	check := func(at, target string) { // target is empty if the definition has no such field.
 		if _, ok := parsed.states[target]; target != "" && !ok {
 			d.addProblem(codeTarget, at, "Missing 'Next' target: "+target)
 		}

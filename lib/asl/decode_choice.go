@@ -44,7 +44,7 @@ func (d *decoder) decodeCondition(f *fieldReader) rule {
 	}
 
 	f.invalid("Condition", "Expected a JSONata expression")
-	return jsonataRule{literalTemplate{false}}
+	return jsonataRule{literalTemplate{false}} // A problem was added, so this rule never runs.
 }
 
 // decodeRule decodes a condition in JSONPath: And, Or, Not or a data test.
@@ -75,7 +75,7 @@ func (d *decoder) decodeRule(f *fieldReader) rule {
 	if v, ok := f.take("Not"); ok {
 		inner, ok := d.readObject(v, f.path("Not"))
 		if !ok {
-			return andRule{}
+			return andRule{} // A problem was added, so this rule never runs.
 		}
 		r := d.decodeRule(inner)
 		inner.rejectUnknown()

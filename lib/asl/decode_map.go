@@ -22,7 +22,7 @@ func (d *decoder) decodeBranches(f *fieldReader, s *state, language string) {
 func (d *decoder) decodeMap(f *fieldReader, s *state, language string) {
 	d.decodePaths(f, s)
 	d.decodeAssignAndOutput(f, s)
-	m := &mapFields{processor: &flow{}}
+	m := &mapFields{processor: &flow{}} // decodeProcessor replaces the empty flow.
 	s.mapFields = m
 	for _, name := range []string{"ItemReader", "ItemBatcher", "ResultWriter"} {
 		if _, ok := f.take(name); ok {
@@ -73,7 +73,7 @@ func (d *decoder) decodeProcessor(f *fieldReader, m *mapFields, language string)
 
 	v, ok := f.take(name)
 	if !ok {
-		f.require("ItemProcessor")
+		f.require("ItemProcessor") // Adds the problem.
 		return
 	}
 
@@ -103,8 +103,9 @@ func (d *decoder) decodeProcessor(f *fieldReader, m *mapFields, language string)
 	inner.rejectUnknown()
 }
 
-// The largest values of a Map state's number fields. AWS documents no largest ToleratedFailureCount. maxToleratedCount does not limit
-// anything: it is more than the items of any array of maxPayload bytes, and a count over the number of items tolerates every failure.
+// The largest values of a Map state's number fields. AWS documents no largest ToleratedFailureCount. maxToleratedCount has no
+// effect, because it is greater than the number of items that an array of maxPayload bytes can have, and a count over the number of
+// items tolerates every failure.
 const (
 	maxConcurrency    = math.MaxInt32
 	maxToleratedCount = 99_999_999

@@ -55,7 +55,7 @@ func (d *decoder) decodeState(name string, v any, at, inherited string) *state {
 	return s
 }
 
-// decodeByType decodes the fields that a state of its type may have. language is that of the states inside the state.
+// decodeByType decodes the fields that a state of its type may have. language is the query language that the states inside it inherit.
 func (d *decoder) decodeByType(f *fieldReader, s *state, language string) {
 	switch s.kind {
 	case kindPass:
@@ -100,6 +100,8 @@ func (d *decoder) decodeByType(f *fieldReader, s *state, language string) {
 func (d *decoder) decodeTransition(f *fieldReader, s *state) {
 	s.next = f.stringValue("Next")
 	isLast := f.boolValue("End")
+
+	// A state with Next must not have the field End, not even "End": false.
 	if hasNext := f.has("Next"); hasNext && f.has("End") || !hasNext && !isLast {
 		d.invalid(f.at, "State must have either 'Next' or 'End: true'")
 	}
@@ -176,6 +178,7 @@ func (d *decoder) decodeAssign(f *fieldReader, s *state) template {
 	}
 
 	for _, key := range o.Keys() {
+		// Step Functions sets the variable named by statesVariable. Any other name must be a variable name from its beginning to its end.
 		if name := strings.TrimSuffix(key, ".$"); name == statesVariable || name == "" || leadingVariableName(name) != name {
 			f.invalid("Assign", "Invalid variable name: "+name)
 		}
@@ -185,9 +188,10 @@ func (d *decoder) decodeAssign(f *fieldReader, s *state) template {
 
 // decodeResultPath decodes a ResultPath:
 //
-//	the field is missing   the empty path, which selects the whole value
-//	the field is null      nil, which discards the result
-//	the field is invalid   nil, after it has added a problem
+//	the field is missing                a path without steps, which selects the whole value
+//	the field is null                   nil, which discards the result
+//	the field is not a path             nil; a problem is added
+//	the field is not a Reference Path   the path; a problem is added
 func (f *fieldReader) decodeResultPath(name string) *path {
 	v, ok := f.take(name)
 	if !ok {
@@ -222,7 +226,7 @@ func (d *decoder) decodePass(f *fieldReader, s *state) {
 func (d *decoder) decodeWait(f *fieldReader, s *state) {
 	names := []string{"Seconds", "Timestamp", "SecondsPath", "TimestampPath"}
 	if s.jsonata {
-		names = names[:2] // The other two are JSONPath's.
+		names = names[:2] // SecondsPath and TimestampPath exist only in JSONPath.
 	}
 	given := 0
 	for _, name := range names {

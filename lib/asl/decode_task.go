@@ -51,8 +51,8 @@ func (d *decoder) decodeCredentials(f *fieldReader, s *state) {
 	}
 }
 
-// decodeSeconds decodes a timeout of a Task state. The field called name holds a number of seconds from 1 or an expression; the field
-// called name+"Path" holds a path.
+// decodeSeconds decodes a timeout of a Task state. The field called name holds an expression or a whole number of seconds, which is at
+// least 1; the field called name+"Path" holds a path.
 func (d *decoder) decodeSeconds(f *fieldReader, s *state, name string) secondsField {
 	duration := secondsField{name: name}
 	if v, ok := f.take(name); ok {
@@ -105,7 +105,7 @@ type arn struct{ service, region, resource string }
 
 // parseARN parses arn:<partition>:<service>:<region>:<account>:<resource>. ok is false if text does not have this form.
 func parseARN(text string) (parts arn, ok bool) {
-	const count = 6
+	const count = 6 // The number of parts.
 	fields := strings.SplitN(text, ":", count)
 	if len(fields) < count || fields[0] != "arn" {
 		return arn{}, false
@@ -115,7 +115,7 @@ func parseARN(text string) (parts arn, ok bool) {
 
 // isSupportedResource reports whether Step Functions supports the Resource of a Task state with this ARN.
 func isSupportedResource(parts arn) bool {
-	kind, action, _ := strings.Cut(parts.resource, ":")
+	kind, action, _ := strings.Cut(parts.resource, ":") // Such as function, activity, or the name of an integration.
 	switch {
 	case parts.service == "lambda":
 		return kind == "function"
@@ -170,8 +170,8 @@ func (f *fieldReader) decodeErrorEquals() []string {
 }
 
 // The defaults and the largest values of a retrier's fields: see "Retrying after an error" in the developer guide of Step
-// Functions. The guide names no largest BackoffRate. maxBackoffRate does not limit anything: with this rate, the delay before the
-// second retry is already over maxDelaySeconds.
+// Functions. Intervals are in seconds. The guide names no largest BackoffRate. maxBackoffRate has no effect, because with this rate the
+// delay before the second retry is already over maxDelaySeconds.
 const (
 	defaultInterval    = 1
 	defaultAttempts    = 3

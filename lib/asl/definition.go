@@ -12,9 +12,9 @@ type flow struct {
 // A state is a state of a definition.
 type state struct {
 	name    string
-	kind    string
-	jsonata bool
-	next    string
+	kind    string // Type
+	jsonata bool   // The state's query language is JSONata. Otherwise it is JSONPath.
+	next    string // Next; empty if there is no next state.
 
 	inputPath      ioPath
 	outputPath     ioPath
@@ -28,18 +28,18 @@ type state struct {
 	catch          []catcher
 
 	// The fields below belong to one type of state each.
-	result      template // Pass: Result; if it is nil, the input is the result.
-	resource    string   // Task
-	timeout     secondsField
-	heartbeat   secondsField
-	credentials template
-	choices     []choice // Choice
-	defaultNext string   // Choice: Default.
-	wait        waitFields
-	failError   textField // Fail: Error.
-	failCause   textField // Fail: Cause.
-	branches    []*flow   // Parallel
-	mapFields   *mapFields
+	result      template     // Pass: Result; if it is nil, the input is the result.
+	resource    string       // Task
+	timeout     secondsField // Task: TimeoutSeconds.
+	heartbeat   secondsField // Task: HeartbeatSeconds.
+	credentials template     // Task
+	choices     []choice     // Choice
+	defaultNext string       // Choice: Default.
+	wait        waitFields   // Wait
+	failError   textField    // Fail: Error.
+	failCause   textField    // Fail: Cause.
+	branches    []*flow      // Parallel
+	mapFields   *mapFields   // Map; nil for other types.
 }
 
 // An ioPath is an InputPath or OutputPath: a reference, or null, which stands for an empty object. The zero value selects the
@@ -99,9 +99,9 @@ type retrier struct {
 	errors   []string      // ErrorEquals
 	interval time.Duration // The delay before the first retry.
 	attempts int           // The greatest number of retries.
-	backoff  float64       // Each further delay is the one before, times backoff.
+	backoff  float64       // Each further delay is the previous delay times backoff.
 	maxDelay time.Duration
-	jitter   bool // The delay is a random part of the computed one.
+	jitter   bool // The delay is a random part of the computed delay.
 }
 
 // A catcher is one item of Catch.

@@ -55,9 +55,9 @@ type Result struct {
 }
 
 // Tasks runs the resources of Task states: Lambda functions, other executions, services. RunTask is called concurrently. It must
-// return soon after ctx is done: the state has timed out, a sibling branch has failed, or the execution was stopped.
+// return soon after ctx is done. ctx is done when the state has timed out, a sibling branch has failed, or the execution was stopped.
 //
-// An error that is, or wraps, an *Error fails the task with its name and cause. Any other error fails it with
+// An error that is, or wraps, an *Error fails the task with the *Error's name and cause. Any other error fails it with
 // States.TaskFailed and the error's text as the cause.
 type Tasks interface {
 	RunTask(ctx context.Context, t Task) (json.RawMessage, error)

@@ -54,7 +54,7 @@ func (r *recorder) add(previous int64, kind string, details map[string]any, isLa
 	return r.last
 }
 
-// record records an event that the thread's previous event caused, and returns its ID.
+// record records an event that the thread's previous event caused and that does not end the execution. It returns the event's ID.
 func (t *thread) record(kind string, details map[string]any) int64 {
 	t.mu.Lock()
 	defer t.mu.Unlock()

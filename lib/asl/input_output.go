@@ -9,8 +9,10 @@ import (
 // runOnce runs the state once, without retries and catchers.
 func (s *stateRun) runOnce(ctx context.Context) (outcome, error) {
 	s.result, s.errorOutput = nil, nil // An earlier attempt may have set them.
+
+	// In JSONPath, s.data is the value of $. For most fields, that is the input after InputPath. JSONata does not use s.data.
 	s.data = s.input
-	if !s.state.jsonata && s.state.kind != kindFail {
+	if !s.state.jsonata && s.state.kind != kindFail { // A Fail state has no InputPath.
 		data, err := s.applyPath(s.state.inputPath, s.input)
 		if err != nil {
 			return outcome{}, err
@@ -35,7 +37,7 @@ func (s *stateRun) runOnce(ctx context.Context) (outcome, error) {
 		if err != nil {
 			return outcome{}, err
 		}
-		return s.finishState(result, s.state.result != nil)
+		return s.finishState(result, s.state.result != nil) // In JSONata, a Pass state has no Result.
 	default:
 		result, err := s.computeResult(ctx)
 		if err != nil {
@@ -57,7 +59,7 @@ func (s *stateRun) computeResult(ctx context.Context) (any, error) {
 	}
 }
 
-// applyPath applies an InputPath or OutputPath to v. It may set s.data to v.
+// applyPath applies an InputPath or OutputPath to v. If the field is a reference, applyPath sets s.data, which is $, to v.
 func (s *stateRun) applyPath(p ioPath, v any) (any, error) {
 	switch {
 	case p.null:
@@ -143,7 +145,7 @@ func (s *stateRun) applyOutputFields(result any) (any, error) {
 	}
 
 	output, err := s.applyPath(st.outputPath, output)
-	s.data = result // applyPath may have changed it.
+	s.data = result // applyPath may have changed s.data.
 	return output, err
 }
 

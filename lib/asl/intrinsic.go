@@ -25,6 +25,7 @@ const maxIntrinsicDepth = 10
 // braces for a placeholder.
 type formatText string
 
+// escapeMark is a NUL character, which ordinary strings do not contain.
 const escapeMark = "\x00"
 
 func (t formatText) eval(*stateRun) (any, error) {

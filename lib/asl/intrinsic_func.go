@@ -198,7 +198,7 @@ func hashOf(args []any) (any, error) {
 func (c *intrinsic) format(args []any) (any, error) {
 	template, isString := args[0].(string)
 	if literal, isLiteral := c.args[0].(formatText); isLiteral {
-		template = string(literal) // With its escape marks, which args[0] does not have.
+		template = string(literal) // The literal has its escape marks. In args[0] they are removed.
 	} else if !isString {
 		return nil, argumentError("the first argument must be a string")
 	}

@@ -8,7 +8,8 @@ import (
 	"github.com/herald-progress/herald/lib/asl/jsontree"
 )
 
-// A missingError is the error of a definite path that selects nothing. Its text is that of the Jayway library.
+// A missingError is the error of a variable that is not defined, or of a definite path that selects nothing. The text for a path is that
+// of the Jayway library.
 type missingError struct{ text string }
 
 func (e *missingError) Error() string { return e.text }
@@ -30,6 +31,7 @@ func (p *path) eval(v any) (any, error) {
 			v = next
 			continue
 		}
+		// Jayway has another text for a name before the last step than for an index or the last step.
 		if isLast := i == len(p.steps)-1; !isLast && p.steps[i].kind == stepNames {
 			return nil, &missingError{"Missing property in path " + p.describe(i+1)}
 		}
@@ -234,7 +236,7 @@ func (p *path) set(v, value any) (changed any, ok bool) {
 	return setSteps(p.steps, v, value)
 }
 
-// setSteps is set for the remaining steps of a path.
+// setSteps does what set does, for the remaining steps of a path.
 func setSteps(steps []pathStep, v, value any) (any, bool) {
 	if len(steps) == 0 {
 		return value, true

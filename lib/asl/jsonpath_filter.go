@@ -138,7 +138,8 @@ func (p *pathParser) comparison() (filterCondition, error) {
 	}, nil
 }
 
-// compareOperands returns the condition that compares two operands. A path that selects nothing is unequal to everything.
+// compareOperands returns the condition that compares two operands. If a path selects nothing, the condition is false, except for !=,
+// and for nin if it is the list that is missing.
 func compareOperands(operator string, left, right filterOperand) filterCondition {
 	return func(item, root any) bool {
 		a, okA := left(item, root)
@@ -274,6 +275,7 @@ func (p *pathParser) literal() (any, error) {
 			return nil, p.fail("expected ]")
 		}
 
+		// The strings of a list may have single quotes, which JSON does not allow.
 		v, err := jsontree.Parse([]byte(strings.ReplaceAll(rest[:end+1], "'", `"`)))
 		if err != nil {
 			return nil, p.fail("expected a list of values")

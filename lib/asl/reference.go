@@ -75,7 +75,7 @@ func parseValue(text string) (pathValue, error) {
 	return parseReference(text)
 }
 
-// eval returns the value that the reference selects. Its error is a *missingError if there is none.
+// eval returns the value that the reference selects. The error is a *missingError if the reference selects nothing.
 func (r *reference) eval(s *stateRun) (any, error) {
 	v := s.data // For rootInput.
 	switch r.root {

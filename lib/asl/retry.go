@@ -22,7 +22,7 @@ func (f *failure) matches(names []string) bool {
 	}
 	for _, name := range names {
 		switch {
-		case name == f.name && name != "":
+		case name == f.name && name != "": // The failure of a Fail state without Error has no name.
 			return true
 		case name == errorAll && !f.nameOnly:
 			return true

@@ -58,7 +58,8 @@ func (m *Machine) Run(ctx context.Context, execution Execution) Result {
 	return t.finishExecution(ctx, output, err)
 }
 
-// finishExecution records the last event and returns the result. output and err are what runFlow returned.
+// finishExecution records the last event, for which isLast of recorder.add is true, and returns the result. output and err are what
+// runFlow returned.
 func (t *thread) finishExecution(ctx context.Context, output any, err error) Result {
 	if err == nil {
 		t.recorder.add(t.previous, "ExecutionSucceeded", details("executionSucceededEventDetails",
@@ -84,7 +85,7 @@ func (t *thread) finishExecution(ctx context.Context, output any, err error) Res
 func cancellation(cause error) (Status, string, *failure) {
 	var stopped *Error
 	switch {
-	case errors.Is(cause, errExecutionTimeout):
+	case errors.Is(cause, errExecutionTimeout): // The event has neither a name nor a cause.
 		return StatusTimedOut, "ExecutionTimedOut", &failure{}
 	case errors.Is(cause, errHistoryFull):
 		return StatusFailed, "ExecutionFailed", &failure{

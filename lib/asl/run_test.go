@@ -51,7 +51,8 @@ func resultText(r asl.Result) string {
 	return string(r.Status) + " " + r.Error.Name + " " + r.Error.Cause
 }
 
-// taskMachine is a definition with one Task state; %s stands for more fields of that state.
+// taskMachine is a definition with the Task state A; %s stands for more fields of A. Catch can lead to the state B, which returns its
+// input.
 const taskMachine = `{"StartAt":"A","States":{"A":{"Type":"Task","Resource":"arn:aws:states:::lambda:invoke","End":true%s},
 	"B":{"Type":"Pass","End":true}}}`
 
@@ -71,6 +72,7 @@ func TestRetryAndCatchHandleFailures(t *testing.T) {
 		after  time.Duration // How long the execution takes.
 	}{
 		{"no retry", ``, failWith("Busy"), "FAILED Busy why", 0},
+		// The delays are 1 s, 2 s and 4 s.
 		{"three retries by default", `,"Retry":[{"ErrorEquals":["Busy"]}]`, failWith("Busy"), "FAILED Busy why", 7 * time.Second},
 		{
 			"backoff up to the longest delay",
@@ -143,6 +145,7 @@ func TestTimeoutsEndTasksAndExecutions(t *testing.T) {
 		t.Run(test.name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				start := time.Now()
+				// Sets the timeout of the machine itself.
 				definition := strings.Replace(fmt.Sprintf(taskMachine, test.fields), "{", `{"TimeoutSeconds":100,`, 1)
 				if got := resultText(parse(t, definition).Run(t.Context(), asl.Execution{Tasks: test.task})); got != test.want {
 					t.Errorf("got %q, want %q", got, test.want)
@@ -180,6 +183,7 @@ func TestExecutionFailsAtTheLimitsOfAWS(t *testing.T) {
 			"FAILED States.Runtime The execution reached the maximum number of history events (25000).",
 		},
 		{
+			// The text and its two quotation marks are one byte too long.
 			"a result", fmt.Sprintf(taskMachine, ""), `"` + strings.Repeat("x", 262_143) + `"`,
 			"FAILED States.DataLimitExceeded The state/task 'lambda' returned a result with a size exceeding the maximum number of bytes service limit.",
 		},
@@ -280,7 +284,7 @@ func TestHistoryRecordsTheEventsOfATask(t *testing.T) {
 	}
 
 	scheduled, _ := h.events[2].Details["taskScheduledEventDetails"].(map[string]any)
-	delete(scheduled, "parameters")
+	delete(scheduled, "parameters") // They contain the task token, which is random.
 	if diff := cmp.Diff(map[string]any{
 		"resourceType": "sqs", "resource": "sendMessage.waitForTaskToken", "region": "eu-central-1", "timeoutInSeconds": int64(5),
 	}, scheduled); diff != "" {

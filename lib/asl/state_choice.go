@@ -21,18 +21,19 @@ func (s *stateRun) runChoice() (outcome, error) {
 			cause: "Failed to transition out of the state. The state's choices did not match and it has no default.",
 		}
 	}
+	// The fields of the state itself belong to Default.
 	return s.choiceOutcome(choice{next: s.state.defaultNext, assign: s.state.assign, output: s.state.output}, "")
 }
 
-// choiceOutcome returns the outcome of the state for the choice that matched. field comes before the names of the choice's fields in
-// error texts, such as Choices[0]/.
-func (s *stateRun) choiceOutcome(c choice, field string) (outcome, error) {
+// choiceOutcome returns the outcome of the state for the choice that matched. fieldPrefix, such as Choices[0]/, comes before the names of
+// the choice's fields in error texts.
+func (s *stateRun) choiceOutcome(c choice, fieldPrefix string) (outcome, error) {
 	out := outcome{next: c.next, output: s.data}
 	var err error
 	if s.state.jsonata {
 		out.output = s.input
 		if c.output != nil {
-			out.output, err = c.output.eval(s, field+"Output")
+			out.output, err = c.output.eval(s, fieldPrefix+"Output")
 		}
 	} else {
 		out.output, err = s.applyOutputFields(s.data)
@@ -40,7 +41,7 @@ func (s *stateRun) choiceOutcome(c choice, field string) (outcome, error) {
 	if err != nil {
 		return outcome{}, err
 	}
-	if out.assigned, err = s.evalAssign(c.assign, field+"Assign"); err != nil {
+	if out.assigned, err = s.evalAssign(c.assign, fieldPrefix+"Assign"); err != nil {
 		return outcome{}, err
 	}
 

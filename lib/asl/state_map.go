@@ -63,7 +63,7 @@ func (s *stateRun) mapItems() ([]any, error) {
 		}
 	}
 
-	v, text := s.data, "$" // in JSONPath, the input that InputPath has left
+	v, text := s.data, "$" // In JSONPath, s.data is the input after InputPath.
 	if m.itemsPath != nil {
 		var err error
 		if v, err = s.evalPath(m.itemsPath); err != nil {
@@ -82,7 +82,7 @@ func (s *stateRun) mapItems() ([]any, error) {
 	return items, nil
 }
 
-// concurrency returns how many iterations run at once.
+// concurrency returns how many iterations run at once. A missing MaxConcurrency and 0 mean the greatest number.
 func (s *stateRun) concurrency() (int, error) {
 	limit := inlineConcurrency
 	if s.state.mapFields.distributed {
@@ -144,7 +144,7 @@ func (g *group) forEach(ctx context.Context, n, concurrency int, prepare func(i 
 
 		iteration, err := prepare(i)
 		if err != nil {
-			g.fail(toFailure(err), nil)
+			g.fail(toFailure(err), nil) // No event to record: the iteration has not started.
 			return
 		}
 
@@ -175,7 +175,7 @@ func (s *stateRun) runInline(ctx context.Context, items []any, concurrency int) 
 			if err != nil {
 				g.fail(toFailure(err), func() {
 					t.record("MapIterationFailed", details("mapIterationFailedEventDetails", iteration))
-					t.mapName = "" // The name marks an iteration that an abort would still be recorded for.
+					t.mapName = "" // Without a mapName, wait does not record this iteration as aborted.
 				})
 				return
 			}
@@ -232,7 +232,7 @@ func (s *stateRun) runDistributed(ctx context.Context, items []any, concurrency 
 				return
 			}
 			if toFailure(err).aborted {
-				return
+				return // An aborted iteration does not count as a failed one.
 			}
 
 			g.mu.Lock()
@@ -263,7 +263,7 @@ func (s *stateRun) runDistributed(ctx context.Context, items []any, concurrency 
 	return succeeded, nil
 }
 
-// newChildThread returns the thread of a child execution, without the parent's variables and history.
+// newChildThread returns the thread of a child execution, without the parent's variables. It has no recorder, so it records no history.
 func (s *stateRun) newChildThread(input any) *thread {
 	child := s.thread.run.execution
 	child.Name = jsonata.UUID()
@@ -288,7 +288,7 @@ func (s *stateRun) toleratedFailures(iterations int) (int, error) {
 	}
 
 	byPercentage := percentage * float64(iterations) / maxPercentage
-	switch { // The lower limit counts. Without a limit, no iteration may fail.
+	switch { // If both limits are set, the lower one applies. If none is set, byPercentage is 0: no iteration may fail.
 	case hasCount && hasPercentage:
 		return int(min(count, byPercentage)), nil
 	case hasCount:

@@ -64,7 +64,7 @@ func (g *group) fail(f *failure, record func()) {
 func (g *group) wait(ctx context.Context) error {
 	g.running.Wait()
 	defer g.cancel(nil)
-	for _, t := range g.threads {
+	for _, t := range g.threads { // The parent's next event comes after the last event of all threads.
 		g.parent.previous = max(g.parent.previous, t.previous)
 	}
 
@@ -107,7 +107,7 @@ func (s *stateRun) runParallel(ctx context.Context) (any, error) {
 		g.running.Go(func() {
 			output, err := t.runFlow(branchCtx, branch, input)
 			if err != nil {
-				g.fail(toFailure(err), nil)
+				g.fail(toFailure(err), nil) // No event to record: a branch has no event of its own.
 				return
 			}
 			outputs[i], t.done = output, true

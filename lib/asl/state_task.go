@@ -13,7 +13,7 @@ import (
 	"github.com/herald-progress/herald/lib/asl/jsontree"
 )
 
-// tokenSuffix ends a Resource whose task ends with a callback that names the task token.
+// tokenSuffix is the suffix of a Resource whose task waits for a callback with the task token.
 const tokenSuffix = ".waitForTaskToken"
 
 // A taskHistory records the events of a task.
@@ -36,7 +36,7 @@ func newTaskHistory(resource string) taskHistory {
 	}
 
 	service, action, _ := strings.Cut(parts.resource, ":")
-	if service == "aws-sdk" {
+	if service == "aws-sdk" { // Such as aws-sdk:dynamodb:getItem.
 		var sdk string
 		sdk, action, _ = strings.Cut(action, ":")
 		service += ":" + sdk
@@ -98,8 +98,8 @@ func (s *stateRun) runTask(ctx context.Context) (any, error) {
 	if task.Timeout > 0 && err != nil && time.Since(started) >= task.Timeout {
 		cause = errTaskTimeout // If the timeout and another reason cancelled the task at the same time, the timeout counts.
 	}
-	if waitsForResult(task.Resource) && (err == nil || isTimeout(cause)) { // Then the service has accepted the request.
-		recordSubmitted(object{})
+	if waitsForResult(task.Resource) && (err == nil || isTimeout(cause)) {
+		recordSubmitted(object{}) // The service must have accepted the request, even if RunTask did not call Submitted.
 	}
 	submitted.Do(func() {}) // From now on, a call of Submitted records nothing.
 	return s.finishTask(ctx, h, cause, output, err)

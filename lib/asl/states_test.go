@@ -201,6 +201,7 @@ func TestFailedIterationAbortsItsSiblings(t *testing.T) {
 			}
 		}
 
+		// The event is recorded for both tasks: the one that failed and the one that was cancelled.
 		if n := strings.Count(h.eventTypes(), "TaskStateAborted"); n != 2 {
 			t.Errorf("%d of TaskStateAborted in %s", n, h.eventTypes())
 		}

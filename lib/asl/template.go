@@ -33,7 +33,7 @@ func (t listTemplate) eval(s *stateRun, field string) (any, error) {
 	return items, nil
 }
 
-// A pair is a key of an objectTemplate.
+// A pair is a key of an objectTemplate and the key's value.
 type pair struct {
 	key   string
 	value template
@@ -85,7 +85,7 @@ func (d *decoder) jsonPathTemplate(v any, at string) template {
 				continue
 			}
 
-			text, _ := value.(string)
+			text, _ := value.(string) // Another value becomes "", which parseValue rejects.
 			parsed, err := parseValue(text)
 			if err != nil {
 				d.invalid(at, "The value for the field '"+key+"' must be a valid JSONPath or a valid intrinsic function call")

@@ -55,7 +55,7 @@ func (c *testStateCall) machine(t *testing.T) (definition map[string]any, ok boo
 	state := definition
 	if states, isMachine := definition["States"].(map[string]any); isMachine {
 		state, _ = states[name].(map[string]any)
-	} else {
+	} else { // The definition is that of a single state, without a name.
 		name = "StateName"
 		definition = map[string]any{}
 	}

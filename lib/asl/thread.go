@@ -69,7 +69,7 @@ type stateRun struct {
 	thread  *thread
 	state   *state
 	input   any // The state's input.
-	data    any // $ in JSONPath: the value that the current field is applied to.
+	data    any // $ in JSONPath: the input after InputPath; for the output fields the result; in a Catch the error output.
 	entered time.Time
 	eventID int64  // The ID of the event StateEntered.
 	retries int    // The number of retries so far, by all retriers.
@@ -154,8 +154,8 @@ func (s *stateRun) runWithRetries(ctx context.Context) (outcome, error) {
 // handleFailure returns the outcome of the catcher that handles the failure, or the failure itself if no catcher handles it.
 func (s *stateRun) handleFailure(f *failure) (outcome, error) {
 	c := s.findCatcher(f)
-	isGroup := s.state.kind == kindMap || s.state.kind == kindParallel
-	if isGroup && !f.fatal && (c == nil || !s.state.jsonata) { // A JSONata state does not record a failure that it catches.
+	runsThreads := s.state.kind == kindMap || s.state.kind == kindParallel
+	if runsThreads && !f.fatal && (c == nil || !s.state.jsonata) { // A JSONata state does not record a failure that it catches.
 		s.thread.record(s.state.kind+"StateFailed", nil)
 	}
 
@@ -183,8 +183,9 @@ func (s *stateRun) recordEvaluationFailed(f *failure) {
 	f.location = ""
 }
 
-// addStateToCause returns a copy of the failure whose cause names the state, if Step Functions itself raises this kind of failure.
-// Then f.cause is marked as verbatim, so that an outer state does not add its name, too.
+// addStateToCause returns a copy of the failure. If Step Functions itself raises failures of this name, the copy's cause names the
+// state. The copy's cause is always marked as verbatim, so that an outer state does not add its own name. addStateToCause returns f
+// itself if its cause must stay as it is.
 func (s *stateRun) addStateToCause(f *failure) *failure {
 	if f.verbatimCause || f.aborted {
 		return f
