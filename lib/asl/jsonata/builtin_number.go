@@ -48,8 +48,8 @@ func numberFunctions() map[string]definition {
 	}
 }
 
-// forNumber returns a built-in function with one parameter, a number. It computes the result with compute, except for an integer from
-// 0 on, which it returns unchanged: compute must be a function like $abs or $floor, for which that is right.
+// forNumber returns a built-in function with one parameter, a number. The function returns compute(number), except that it returns a
+// non-negative integer unchanged. So compute must be a function that does not change a non-negative integer, such as $abs or $floor.
 func forNumber(compute func(float64) float64) func(*evaluation, []any) (any, error) {
 	return ifDefined(func(args []any) (any, error) {
 		if n, ok := args[0].(int64); ok && n >= 0 {
@@ -181,7 +181,7 @@ func power(args []any) (any, error) {
 }
 
 // random returns a number that is at least 0 and less than 1. If seed is a number, equal seeds give the same number. AWS returns
-// another number for that seed, because AWS has not published its generator.
+// another number for the same seed; its generator is not published, so random cannot use it.
 func random(seed any) any {
 	x, ok := jsontree.Float(seed)
 	if !ok {

@@ -39,7 +39,7 @@ func keys(args []any) (any, error) {
 	return unwrapSequence(result, false), nil
 }
 
-// spread evaluates $spread: it splits objects into objects with one key each. It returns a value that is no object unchanged.
+// spread evaluates $spread: it splits objects into objects with one key each. It returns any other value unchanged.
 func spread(v any) any {
 	result := newSequence()
 	if items, ok := arrayItems(v); ok {
@@ -61,7 +61,8 @@ func spread(v any) any {
 	return result
 }
 
-// merge evaluates $merge: one object with the keys of all objects in an array. The last value of a key counts.
+// merge evaluates $merge: one object with the keys of all objects in an array. If objects have the same key, the result has
+// the value of the last of these objects.
 func merge(args []any) (any, error) {
 	result := &jsontree.Object{}
 	for _, item := range itemsOf(args[0]) {
@@ -96,7 +97,7 @@ func each(e *evaluation, args []any) (any, error) {
 	return unwrapSequence(result, false), nil
 }
 
-// sift evaluates $sift: the keys of an object for which a function returns true.
+// sift evaluates $sift: an object with only those keys for which a function returns true, or undefined if there are none.
 func sift(e *evaluation, args []any) (any, error) {
 	o, ok := argAt(args, 0).(*jsontree.Object)
 	fn, isFunction := argAt(args, 1).(*function)

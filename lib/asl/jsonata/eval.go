@@ -77,7 +77,8 @@ func (e *evaluation) eval(n *node, v any, f *frame) (any, error) {
 //	a sequence of one item   the item; or the sequence, if keepArray or the sequence's keepSingleton is set
 //	any other value          the value unchanged
 //
-// If keepArray is set, it sets keepSingleton of the sequence that it returns.
+// If keepArray is set, it sets keepSingleton of the sequence that it returns. keepArray is that of the node; built-in functions, which
+// have no node, pass false.
 func unwrapSequence(v any, keepArray bool) any {
 	a, ok := v.(*array)
 	if !ok || !a.sequence {
@@ -144,7 +145,7 @@ func (e *evaluation) evalFunction(n *node, v any, f *frame) (any, error) {
 	case kindLambda:
 		return e.lambda(n, v, f), nil
 	case kindCall:
-		return e.call(n, v, f, nil)
+		return e.call(n, v, f, nil) // No arguments come before those of the call.
 	case kindPartial:
 		return e.partial(n, v, f)
 	case kindTransform:
@@ -156,7 +157,8 @@ func (e *evaluation) evalFunction(n *node, v any, f *frame) (any, error) {
 	}
 }
 
-// variable returns the value of a variable. $ is the context value. A name that no variable has may be that of a built-in function.
+// variable returns the value of a variable. $ is the context value. If no variable has the name, it may be that of a
+// built-in function.
 func (e *evaluation) variable(n *node, v any, f *frame) any {
 	if n.text == "" {
 		return v
@@ -243,7 +245,7 @@ func (e *evaluation) object(n *node, v any, f *frame) (any, error) {
 	}
 
 	items := itemsOf(v)
-	if len(items) == 0 {
+	if len(items) == 0 { // Without items, the keys and values are still evaluated once.
 		items = []any{undefined{}}
 	}
 

@@ -72,6 +72,7 @@ func (x *Expr) Variables() []string { return x.variables }
 // of package jsontree. The error is ErrUndefined, ErrFunction or an *Error.
 func (x *Expr) Eval(values map[string]any) (any, error) {
 	e := &evaluation{now: time.Now(), builtins: x.builtins}
+	// The expression sets its variables in the inner frame. So the caller's map does not change.
 	result, err := e.eval(x.root, undefined{}, &frame{parent: &frame{variables: values}})
 	if err != nil {
 		return nil, err

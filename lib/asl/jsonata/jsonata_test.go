@@ -184,7 +184,7 @@ func TestCompileRejectsInvalidAndUnsupportedExpressions(t *testing.T) {
 	}
 }
 
-// TestConcurrentEvaluationsDoNotInterfere: all executions of a state machine share its expressions.
+// TestConcurrentEvaluationsDoNotInterfere evaluates one expression concurrently, as all executions of a state machine do.
 func TestConcurrentEvaluationsDoNotInterfere(t *testing.T) {
 	x, err := jsonata.Compile(`($x := $n; ($map([1..20], function($v) { $v ~> $string() ~> $pad(-3, "0") ~> $match(/\d/) ~> $count() }) ~> $sum()) + $x)`)
 	if err != nil {
@@ -196,6 +196,7 @@ func TestConcurrentEvaluationsDoNotInterfere(t *testing.T) {
 		all.Go(func() {
 			for range 20 {
 				v, err := x.Eval(map[string]any{"n": int64(n)})
+				// The sum counts the digits of 20 numbers that are padded to three digits each.
 				if want := int64(60 + n); v != want || err != nil {
 					t.Errorf("got %v %v, want %d", v, err, want)
 				}

@@ -60,7 +60,7 @@ func processOperands(n *node) (*node, error) {
 		out.lhs, out.list = nil, n.list // lhs is only the word function, and parameters are names, not expressions.
 	}
 
-	if out.kind == kindBlock { // A block is an array constructor for a path if it has one at the beginning of a part.
+	if out.kind == kindBlock { // A path treats a block as an array constructor if a part of the block begins with one.
 		for _, part := range out.list {
 			if part.noFlatten || part.kind == kindPath && part.list[0].noFlatten {
 				out.noFlatten = true
@@ -127,13 +127,13 @@ func processDot(n *node) (*node, error) {
 	}
 
 	if left == path && added > 1 {
-		return path, finishPath(path, added) // An earlier call has finished the steps before.
+		return path, finishPath(path, added) // The call of processDot that made the path left has finished its steps.
 	}
 	return path, finishPath(path, 0)
 }
 
-// finishPath finishes the steps of a path, from step number from on: it converts string literals to names, and sets the flags of the
-// path and of its first and last step.
+// finishPath finishes the steps of a path, beginning with the step at index from: it converts string literals to names, and sets the
+// flags of the path and of its first and last step.
 func finishPath(path *node, from int) error {
 	for _, step := range path.list[from:] {
 		if step.kind == kindValue {

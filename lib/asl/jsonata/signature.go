@@ -88,7 +88,7 @@ func parseSignature(text string) (*signature, error) {
 		if i < len(body) && strings.IndexByte("-?+", body[i]) >= 0 {
 			if body[i] == '-' {
 				p.contextTypes = letters
-				class += "?"
+				class += "?" // The argument may be missing.
 			} else {
 				class += body[i : i+1] // ? and + mean the same in a regular expression.
 			}

@@ -148,7 +148,8 @@ func equal(a, b any) bool {
 	}
 }
 
-// toJSONValue converts v to a value of package jsontree. ok is false if v is, or contains, a function.
+// toJSONValue converts v to a value of package jsontree. ok is false if v is undefined, or is or contains a
+// function or a regular expression.
 func toJSONValue(v any) (value any, ok bool) {
 	if items, ok := arrayItems(v); ok {
 		out := make([]any, 0, len(items))

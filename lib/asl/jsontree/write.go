@@ -62,7 +62,7 @@ func FormatNumber(v any) string {
 	}
 }
 
-// formatFloat is FormatNumber for a float64.
+// formatFloat does what FormatNumber does, for a float64.
 func formatFloat(f float64) string {
 	const (
 		exponentBelow = 1e-3 // These are the limits of Java's Double.toString.
