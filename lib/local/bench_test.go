@@ -31,7 +31,7 @@ import (
 // twinInfo is what the benchmark needs to know about the twin.
 type twinInfo struct{ WebSocketURL, Endpoint, Token string }
 
-// serveTwin prints the twinInfo of a twin and serves until the benchmark ends.
+// serveTwin prints the twinInfo of a twin and serves until its standard input ends, at the end of the benchmark.
 func serveTwin(ctx context.Context) (err error) {
 	twin, err := local.Start(ctx, local.Config{})
 	if err != nil {
@@ -177,7 +177,8 @@ func broadcastTo(b *testing.B, client *lambda.Client) broadcast.Report {
 	return report
 }
 
-// memory returns a line of a process's status (proc_pid_status(5)) in MB: VmRSS is its resident memory, VmHWM the maximum of it.
+// memory returns a value of a process's status (proc_pid_status(5)) in MB. The name VmRSS means the resident memory of the process, and
+// VmHWM its maximum so far.
 func memory(b *testing.B, pid int, name string) float64 {
 	b.Helper()
 	status, err := os.ReadFile(fmt.Sprintf("/proc/%d/status", pid))
@@ -190,7 +191,7 @@ func memory(b *testing.B, pid int, name string) float64 {
 			if err != nil {
 				b.Fatal(err)
 			}
-			return n * 1024 / 1e6
+			return n * 1024 / 1e6 // the kernel's kB are 1,024 bytes; a MB is a million bytes
 		}
 	}
 	b.Fatalf("no %s", name)

@@ -38,6 +38,7 @@ func TestForeignClientsWork(t *testing.T) {
 			if pong := <-frames; !strings.Contains(pong, `"pong"`) {
 				t.Fatalf("a ping is answered %q", pong)
 			}
+			// ZGV2 is "dev" in base64.
 			awsCLI(t, twin, "s3", "cp", partsList+".csv", "s3://"+local.Bucket+"/uploads/ZGV2/u-"+name+"/parts-list.csv")
 			await(t, frames, `"progress":0,`, `"progress":5,`, `"progress":95,`, `"progress":100,`, `"type":"notification"`)
 			answer := awsCLI(t, twin, "lambda", "invoke", "--function-name", local.NotifierName,

@@ -20,7 +20,7 @@ import (
 	"github.com/herald-progress/herald/lib/local"
 )
 
-// TestCloseDoesNotWaitForASilentBrowser closes a twin with a browser that never answers, as one on a sleeping machine.
+// TestCloseDoesNotWaitForASilentBrowser closes a twin while a browser is connected that never answers, such as one on a sleeping machine.
 func TestCloseDoesNotWaitForASilentBrowser(t *testing.T) {
 	twin, err := local.Start(t.Context(), local.Config{})
 	if err != nil {
@@ -108,6 +108,7 @@ func TestRateLimitedRangesFitTheWorkflowsTimeout(t *testing.T) {
 		t.Fatalf("the plan is %s", out.Payload)
 	}
 	for _, r := range plan.Ranges {
+		// At least half of the timeout must be left for a slow machine.
 		if seconds := r.Bytes / bytesPerSecond; seconds > timeoutSeconds/2 {
 			t.Errorf("range %d takes %d s, the workflow gives it %d s", r.N, seconds, timeoutSeconds)
 		}

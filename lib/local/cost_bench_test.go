@@ -35,7 +35,9 @@ func BenchmarkProgress(b *testing.B) {
 	const rows = 1_000_000
 	file := partsOf(rows)
 	twins := map[string]*importTwin{asImporter: startImports(b, asImporter), asSilentImporter: startImports(b, asSilentImporter)}
-	for mode, twin := range twins { // import once before the measurement, so that nothing is loaded for the first time in it
+	// Import once before the measurement, so that the measurement does not include what happens only once, such as loading. serveImports
+	// expects a call of processorTime before and after each import.
+	for mode, twin := range twins {
 		twin.processorTime(b)
 		if frames := twin.importFile(b, partsOf(1000)); mode == asImporter && frames == 0 {
 			b.Fatal("no progress")
@@ -85,8 +87,8 @@ type importTwin struct {
 	stdin  io.Writer
 	stdout *bufio.Reader
 	s3     *s3.Client
-	tab    *client.Conn
-	n      int // the number of uploads
+	tab    *client.Conn // the first tab, whose frames are counted
+	n      int          // the number of uploads
 }
 
 // startImports starts a twin of a mode and opens two tabs.

@@ -23,7 +23,7 @@ const retryPause = time.Minute
 type eventBridge struct {
 	lambda *invoke.Lambda
 	log    *slog.Logger
-	// ctx ends the schedules and the pauses before retries. Invocations in progress continue.
+	// When ctx is cancelled, the schedules and the pauses before retries end. Invocations in progress continue.
 	ctx  context.Context // the schedules outlive the call that starts them, as on AWS
 	stop context.CancelFunc
 
@@ -78,8 +78,8 @@ func (e *eventBridge) goUnlessClosed(do func()) {
 	}
 }
 
-// invokeWithRetries invokes a function with an event, and retries as Lambda does if that fails. After the last retry it logs that a
-// dead-letter queue would now get the event.
+// invokeWithRetries invokes a function with an event. If the invocation fails, it retries as Lambda does. If the last retry fails, it
+// logs that a dead-letter queue would now get the event.
 func (e *eventBridge) invokeWithRetries(f lambdas.Function, event map[string]any) {
 	function := functionPrefix + f.Name
 	payload, err := json.Marshal(event)
@@ -157,6 +157,7 @@ const maxStatusData = 248 << 10
 // statusChangeEvent returns the event of an execution that has ended
 // (https://docs.aws.amazon.com/step-functions/latest/dg/eventbridge-integration.html).
 func statusChangeEvent(x states.ExecutionDescription) map[string]any {
+	// dataAndDetails returns the values of a field such as input and of its details. A text that is too large becomes null.
 	dataAndDetails := func(text string) (any, any) {
 		if quoted, err := json.Marshal(text); err != nil || len(quoted) > maxStatusData {
 			return nil, map[string]bool{"included": false}

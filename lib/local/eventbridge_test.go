@@ -26,7 +26,8 @@ type call struct {
 	event map[string]any
 }
 
-// recordInvocations returns an eventBridge whose sweeper fails when fails returns true, the recorded calls, and the log.
+// recordInvocations returns an eventBridge, the calls of each function by its name, and the log. Each call of the sweeper fails for whose
+// number, from 1, fails returns true.
 func recordInvocations(t *testing.T, fails func(call int) bool) (bridge *eventBridge, calls map[string][]call, logged *bytes.Buffer) {
 	t.Helper()
 	start, mu := time.Now(), sync.Mutex{}
@@ -84,6 +85,7 @@ func TestSchedulesRunUntilClose(t *testing.T) {
 		}
 		event := calls["sweeper"][0].event
 		delete(event, "id")
+		// The clock of synctest starts at the beginning of the year 2000.
 		want := map[string]any{
 			"version": "0", "detail-type": "Scheduled Event", "source": "aws.events", "account": "000000000000", "region": "us-east-1",
 			"time": "2000-01-01T00:05:00Z", "resources": []any{"arn:aws:events:us-east-1:000000000000:rule/herald-sweeper"},
@@ -150,6 +152,7 @@ func TestExecutionStatusChangeEvent(t *testing.T) {
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Errorf("the event (-want +got):\n%s", diff)
 	}
+	// A quotation mark takes two bytes when it is escaped. With the marks around the input, the input is too large by two bytes.
 	detail, _ := statusChangeEvent(executionWithStatus(asl.StatusFailed, strings.Repeat(`"`, maxStatusData/2)))["detail"].(map[string]any)
 	if detail["input"] != nil {
 		t.Error("the event carries an input that is too long")
@@ -164,8 +167,8 @@ func TestExecutionStatusChangeEvent(t *testing.T) {
 func TestFailedEventIsRetriedTwice(t *testing.T) {
 	for name, tt := range map[string]struct {
 		fails func(call int) bool
-		want  []string
-		dead  bool
+		want  []string // the times of the calls
+		dead  bool     // the event goes to the dead-letter queue
 	}{
 		"once":   {func(n int) bool { return n == 1 }, []string{"0s", "1m0s"}, false},
 		"always": {func(int) bool { return true }, []string{"0s", "1m0s", "3m0s"}, true},

@@ -84,7 +84,7 @@ func TestIndexLagsAsConfigured(t *testing.T) {
 	tab := openTab(t, twin, "ann")
 	opened := time.Now()
 	early := invokeNotifier(t, twin)
-	if early.Connections != 0 && time.Since(opening) < lag {
+	if early.Connections != 0 && time.Since(opening) < lag { // on a slow machine the lag may be over already
 		t.Errorf("a broadcast within the lag found %+v", early)
 	}
 	time.Sleep(time.Until(opened.Add(lag))) // real time, as the twin serves TCP

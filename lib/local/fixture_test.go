@@ -15,7 +15,7 @@ import (
 )
 
 // startWithEnds starts a twin with a configuration. It returns the twin, and a channel that receives each execution that has ended.
-// If two of them are not received yet, the next execution waits before it ends.
+// The channel has room for two executions. A third one waits until the test receives one of them.
 func startWithEnds(t *testing.T, config local.Config) (*local.Twin, <-chan states.ExecutionDescription) {
 	t.Helper()
 	ended := make(chan states.ExecutionDescription, 2)

@@ -23,7 +23,7 @@ import (
 	"github.com/herald-progress/herald/lib/upload"
 )
 
-// pong returns the response to a ping, as the MOCK integration of the ping route does in the stack.
+// pong returns the response to a ping that came at the given time, as the MOCK integration of the ping route does in the stack.
 func pong(at time.Time) string {
 	return `{"type":"pong","data":{},"timestamp":"` + message.Time{Time: at}.String() + `"}`
 }
@@ -45,7 +45,7 @@ func (t *Twin) functions(verifier *auth.Verifier) (map[string]invoke.Function, e
 	uploads := &upload.Service{
 		Store: t.config.Uploads, Objects: &s3store.Uploads{Client: s3Client, Bucket: Bucket}, Key: csvimport.UploadKey,
 	}
-	csv := csvimport.Config{
+	csv := csvimport.Config{ // Without a limit of the rate, RangeBytes is 0, which means csvimport.DefaultRangeBytes.
 		Store: limitReads(objects, t.config.BytesPerSecond), Publisher: notifier, Logger: t.log,
 		RangeBytes: min(int64(t.config.BytesPerSecond)*secondsPerRange, csvimport.DefaultRangeBytes),
 	}

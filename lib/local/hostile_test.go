@@ -35,7 +35,7 @@ const (
 type attack struct {
 	twin *local.Twin
 	user string
-	// together sends all kinds of messages on one connection, so that the user's posts reach few more tabs.
+	// together sends all kinds of messages on one connection, so that each frame for the user is posted to few more tabs.
 	together bool
 	// limit is the maximum number of messages of each kind; 0 means no limit.
 	limit int
@@ -60,13 +60,15 @@ var hostileMessages = map[string]func(n int) (websocket.MessageType, string){
 	"unknown actions": func(n int) (websocket.MessageType, string) {
 		return websocket.MessageText, fmt.Sprintf(`{"action":"action %d"}`, n)
 	},
+	// e30 is {} in base64, so each part of this token is an empty object.
 	"refreshes": func(int) (websocket.MessageType, string) {
 		return websocket.MessageText, `{"action":"refresh","token":"e30.e30.e30"}`
 	},
 	"bad messages": func(n int) (websocket.MessageType, string) {
 		return websocket.MessageText, []string{"", "{", "[]", "\x00", strings.Repeat("[", 10_000)}[n%5]
 	},
-	"binary frames":    func(int) (websocket.MessageType, string) { return websocket.MessageBinary, "\xff" },
+	"binary frames": func(int) (websocket.MessageType, string) { return websocket.MessageBinary, "\xff" },
+	// The gateway accepts frames of up to 32 KiB.
 	"oversized frames": func(int) (websocket.MessageType, string) { return websocket.MessageText, strings.Repeat("a", 40<<10) },
 	"long messages":    func(int) (websocket.MessageType, string) { return websocket.MessageText, strings.Repeat("a", 31<<10) },
 }

@@ -52,7 +52,7 @@ func browse(ctx context.Context) error {
 // another.
 func TestKilledBrowserIsCurrentAfterOneSync(t *testing.T) {
 	feedStore := &feed.Memory{}
-	const rows, bytesPerSecond = 20_000, 300_000
+	const rows, bytesPerSecond = 20_000, 300_000 // slow enough to kill the browser during the import
 	twin, err := local.Start(t.Context(), local.Config{Feed: feedStore, BytesPerSecond: bytesPerSecond})
 	if err != nil {
 		t.Fatal(err)
@@ -101,7 +101,7 @@ func TestKilledBrowserIsCurrentAfterOneSync(t *testing.T) {
 	}
 }
 
-// startBrowser starts a browser of "ann" in a process of its own, and returns its frames once it is connected.
+// startBrowser starts a browser of "ann" in another process. It returns the process and the frames that the process prints.
 func startBrowser(t *testing.T, twin *local.Twin) (*self, *bufio.Scanner) {
 	t.Helper()
 	token, err := twin.Token("ann", time.Hour)

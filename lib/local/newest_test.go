@@ -23,7 +23,7 @@ import (
 func TestTabAndBucketHaveTheNewestOfTwoFiles(t *testing.T) {
 	for name, second := range map[string]string{"two files": "b.csv", "the same key again": "a.csv"} {
 		t.Run(name, func(t *testing.T) {
-			const rows = 300_000
+			const rows = 300_000 // enough that the import still runs when the second file comes
 			twin, ended := startWithEnds(t, local.Config{})
 			ann := openTab(t, twin, "ann")
 			putFile(t, twin, "ann", "u-42", "a.csv", bytes.NewReader(partsOf(rows)))

@@ -30,12 +30,12 @@ const (
 // defaultUsers are the users of the page.
 var defaultUsers = []string{"dev", "ada"}
 
-// page serves the page that shows the jobs of the twin's users, and the data that it requests.
+// page serves the page that shows the jobs of the twin's users, and the data that this page requests.
 type page struct {
 	twin    *Twin
 	files   fs.FS
-	results csvimport.Store
-	routes  map[string]http.HandlerFunc
+	results csvimport.Store             // the results of imports
+	routes  map[string]http.HandlerFunc // by method and path, such as "GET /"
 }
 
 func newPage(t *Twin) (*page, error) {
@@ -64,8 +64,8 @@ func newPage(t *Twin) (*page, error) {
 	return p, nil
 }
 
-// route returns the handler of a request for the page, or nil if the request is for S3. An AWS client signs its requests, or
-// names the operation in them.
+// route returns the handler of a request for the page, or nil if the request is for S3. A request of an AWS client is for S3. Its
+// signature is in the header Authorization, or in the query with X-Amz-Algorithm. An unsigned one has the operation's name in x-id.
 func (p *page) route(r *http.Request) http.HandlerFunc {
 	query := r.URL.Query()
 	if r.Header.Get("Authorization") != "" || query.Has("X-Amz-Algorithm") || query.Has("x-id") {
@@ -86,7 +86,7 @@ func (p *page) serve(w http.ResponseWriter, r *http.Request, handler http.Handle
 	header.Set("X-Content-Type-Options", "nosniff")
 	header.Set("Referrer-Policy", "no-referrer")
 	header.Set("Cross-Origin-Resource-Policy", "same-origin")
-	// The Host is that of an allowed name, see loopback.Only. Uploads go to the endpoint by the name that the twin gives it.
+	// loopback.Only has checked that r.Host is an allowed name. The page uploads to the endpoint, whose host may differ from r.Host.
 	header.Set("Content-Security-Policy", "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; "+
 		"connect-src 'self' ws://"+r.Host+" "+p.twin.Endpoint()+"; base-uri 'none'; form-action 'none'; frame-ancestors 'none'")
 	handler(w, r)
@@ -130,8 +130,9 @@ func (p *page) serveConfig(w http.ResponseWriter, r *http.Request) {
 	p.answerJSON(w, r, config)
 }
 
-// serveToken answers a POST, which a page of another port cannot send and read: the twin admits its origin, but the answer
-// does not allow the page to read it. Any user gets a token: whoever asks runs on this machine.
+// serveToken answers a POST with a token. A page of another port on this machine can send the POST, but the browser does not let the
+// page read the answer, because the answer has no CORS headers. The user may be any user, because the program or page that asks runs on
+// this machine.
 func (p *page) serveToken(w http.ResponseWriter, r *http.Request) {
 	user := r.URL.Query().Get("user")
 	if user == "" {
@@ -184,6 +185,7 @@ func (p *page) serveRejected(w http.ResponseWriter, r *http.Request) {
 	}
 	var body io.ReadCloser
 	if err == nil {
+		// From offset 0, without a limit of the length.
 		body, err = p.results.Get(r.Context(), csvimport.Object{Key: summary.Prefix + summary.Rejects}, 0, -1)
 	}
 	if err != nil {

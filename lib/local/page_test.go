@@ -80,7 +80,7 @@ func checkPageHeaders(t *testing.T, path string, header http.Header) {
 	}
 }
 
-// TestThePageLeavesS3Alone: the bucket list has the same path as the page.
+// TestThePageLeavesS3Alone lists the buckets by a request with the same path as the page, "/".
 func TestThePageLeavesS3Alone(t *testing.T) {
 	twin, _ := startTwin(t)
 	out, err := twinS3(twin).ListBuckets(t.Context(), &s3.ListBucketsInput{})
@@ -92,7 +92,7 @@ func TestThePageLeavesS3Alone(t *testing.T) {
 	}
 }
 
-// TestAnUploadedDocumentCannotActAsThePage: an HTML file in the bucket has the origin of the page.
+// TestAnUploadedDocumentCannotActAsThePage requests an HTML file of the bucket, which has the same origin as the page.
 func TestAnUploadedDocumentCannotActAsThePage(t *testing.T) {
 	twin, _ := startTwin(t)
 	if _, err := twinS3(twin).PutObject(t.Context(), &s3.PutObjectInput{
@@ -138,7 +138,7 @@ func TestThePageGetsTokensOfItsUsers(t *testing.T) {
 	}
 }
 
-// TestThePageShowsWhatAnImportWentThrough: the states of its execution, and its rejected rows.
+// TestThePageShowsWhatAnImportWentThrough requests the states of an import's execution, and the import's rejected rows.
 func TestThePageShowsWhatAnImportWentThrough(t *testing.T) {
 	twin, _ := startTwin(t)
 	dev := openTab(t, twin, "dev")
@@ -155,8 +155,9 @@ func TestThePageShowsWhatAnImportWentThrough(t *testing.T) {
 
 	response, body := request(t, twin, http.MethodGet, "/_herald/rejected.csv"+query)
 	rows := csv.NewReader(strings.NewReader(body))
-	rows.FieldsPerRecord = -1 // some were rejected for that
+	rows.FieldsPerRecord = -1 // any number: some rows were rejected because of their number of fields
 	records, err := rows.ReadAll()
+	// 201 records: the header and the 200 rejected rows.
 	if response.StatusCode != http.StatusOK || err != nil || len(records) != 201 ||
 		response.Header.Get("Content-Disposition") != "attachment; filename=parts-list-rejected.csv" {
 		t.Errorf("rejected rows: %s, %d records, %v, error %v", response.Status, len(records), response.Header, err)
@@ -190,7 +191,7 @@ func TestThePageShowsWhatAnImportWentThrough(t *testing.T) {
 	}
 }
 
-// TestTheTimelineSaysWhichStateFailed imports a file that is no parts list.
+// TestTheTimelineSaysWhichStateFailed imports a file that is not a parts list.
 func TestTheTimelineSaysWhichStateFailed(t *testing.T) {
 	twin, _ := startTwin(t)
 	dev := openTab(t, twin, "dev")

@@ -45,8 +45,8 @@ func TestDisconnectAtRandom(t *testing.T) {
 		if lasts, err = time.ParseDuration(v); err != nil {
 			t.Fatalf("%s: %v", randomVariable, err)
 		}
-		// In a longer run the hostile tabs have no limit, but they stop at the end of a minute of the clock, for which the user's
-		// budget is spent: in the next minute the good tabs get what they have missed.
+		// In a longer run the hostile tabs have no limit, and they spend the user's budget, which is renewed at each full minute of the
+		// clock. They stop at a full minute, so the good tabs get what they have missed in the minute after it.
 		settle, share, insiderEnd = settle+time.Minute, 0, time.Now().Add(hostileFlood+time.Minute).Truncate(time.Minute)
 	}
 	w := newRandomWorld(t, lasts, false)
@@ -59,7 +59,7 @@ func TestDisconnectAtRandom(t *testing.T) {
 	stopInsider()
 	v := w.waitForViolations(time.Now().Add(settle))
 	stop()
-	stranger.check(t, 10)
+	stranger.check(t, 10) // at least so many messages of each kind
 	insider.check(t, 1)
 	t.Logf("%+v", v)
 	if v.Wrong() {
@@ -132,7 +132,7 @@ type randomWorld struct {
 // randomJob is a job of which all workers publish states.
 type randomJob struct {
 	user, id string
-	// parts says that each worker reports a part of the job. done has how much of it each worker has done.
+	// parts says that each worker reports a part of the job. done is how much of its part each worker has done.
 	parts bool
 	done  [randomWorkers]int64
 	// run is the number of the job's current run, and progress the progress that was published last.
@@ -236,11 +236,11 @@ func (w *randomWorld) work(worker int) {
 		})
 	}
 	count := randomPublishes * w.scale / randomWorkers
-	notes := count / (randomNotes * w.scale / randomWorkers)
+	noteInterval := count / (randomNotes * w.scale / randomWorkers) // each noteInterval-th message is a note
 	n := 0
 	for pause := range w.paced(count) {
 		time.Sleep(pause)
-		if n++; n%notes == 0 {
+		if n++; n%noteInterval == 0 {
 			publish(w.note())
 		} else {
 			publish(w.state(worker))
@@ -281,7 +281,7 @@ func (w *randomWorld) state(worker int) message.Request {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	job := w.jobs[w.random.IntN(len(w.jobs))]
-	if w.random.IntN(200) == 0 {
+	if w.random.IntN(200) == 0 { // one of 200 states, on average, begins a new run
 		job.run, job.progress, job.done = job.run+1, 0, [randomWorkers]int64{}
 	}
 	job.progress = min(99, job.progress+w.random.Float64()*3)

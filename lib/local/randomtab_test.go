@@ -25,7 +25,7 @@ type randomTab struct {
 	shown  map[string]message.Envelope
 	ended  map[string]string // the newest epoch of which a terminal state was shown, by job
 	seen   map[string]bool   // the positions of states and the ids of notes that were shown
-	counts verdict
+	counts verdict           // only Frames, BackwardSteps and AppliedTwice
 }
 
 // open runs a tab of the user until the test ends.

@@ -10,7 +10,7 @@ import (
 	"github.com/herald-progress/herald/lib/csvimport"
 )
 
-// secondsPerRange is how long reading a range takes at a limited rate. The workflow's timeout for a range is 300 s.
+// secondsPerRange is how long reading a range takes at a limited rate. It is less than the workflow's timeout for a range, 300 s.
 const secondsPerRange = 60
 
 // rateLimitedStore limits the rate at which ranges of objects are read.
@@ -25,13 +25,14 @@ func limitReads(store csvimport.Store, bytesPerSecond int) csvimport.Store {
 	if bytesPerSecond == 0 {
 		return store
 	}
-	const readsPerSecond = 20                         // so that the progress grows smoothly
+	const readsPerSecond = 20                         // many small reads, so that the progress grows smoothly
 	burst := cmp.Or(bytesPerSecond/readsPerSecond, 1) // bytes of one read, at least 1
 	return &rateLimitedStore{Store: store, limit: rate.NewLimiter(rate.Limit(bytesPerSecond), burst)}
 }
 
 // Get limits the rate of reading a range. A range never starts at the beginning of the file, because the header is there. Other
-// reads, as of the header or by the plan step, start at the beginning or have no end. They are not limited.
+// reads, such as those of the header and of the plan step, start at the beginning or have no end (a negative length). They are not
+// limited.
 func (s *rateLimitedStore) Get(ctx context.Context, from csvimport.Object, offset, length int64) (io.ReadCloser, error) {
 	body, err := s.Store.Get(ctx, from, offset, length)
 	if err != nil || offset == 0 || length < 0 {

@@ -25,7 +25,7 @@ type liveTab struct {
 
 	mu     sync.Mutex
 	frames []message.Envelope
-	socket client.Socket
+	socket client.Socket // the newest connection
 	dials  int
 }
 
@@ -97,6 +97,7 @@ func TestDisconnectedTabsMissNothing(t *testing.T) {
 			t.Error(err)
 		}
 	})
+	// The first tab stays connected. The second tab is disconnected after each three frames.
 	tabs := []*liveTab{openLiveTab(t, twin, time.Hour, 0), openLiveTab(t, twin, time.Hour, 3)}
 	for _, tab := range tabs {
 		tab.await(t, message.TypeSynced)
@@ -143,6 +144,7 @@ func types(frames []message.Envelope) (all []message.Type) {
 // TestTabIsCurrentAfterOneSync kills a tab during a job, opens another one, and a third one after the job's end.
 func TestTabIsCurrentAfterOneSync(t *testing.T) {
 	done := make(chan struct{})
+	// The state machine and its task have no further fields.
 	twin, _ := startWorkflow(t, "", "", func(ctx context.Context) error {
 		select {
 		case <-done:

@@ -15,7 +15,7 @@ const maxTimelineStates = 50
 // historyPage is how many events are read at once.
 const historyPage = 1000
 
-// timeline is what an execution went through. Times are in milliseconds since 1970. End is zero while it runs.
+// timeline is what an execution went through. Times are in milliseconds since 1970. End is zero while the execution or state runs.
 type timeline struct {
 	Status asl.Status      `json:"status"`
 	Start  int64           `json:"start"`
@@ -23,7 +23,8 @@ type timeline struct {
 	States []timelineState `json:"states"`
 }
 
-// timelineState is one state that the execution entered. The states inside a Map or Parallel belong to it.
+// timelineState is one state that the execution entered. The states inside a Map or Parallel are not listed; their events count for
+// the Map or Parallel.
 type timelineState struct {
 	Name string `json:"name"`
 	// Type is Task, Map, Choice and so on.
@@ -68,8 +69,9 @@ func readTimeline(ctx context.Context, s *states.StepFunctions, arn string) (tim
 	return t, nil
 }
 
-// statesOf returns the states of a history. An event belongs to the state of the event before it, unless it enters another
-// one: an execution enters a state inside a Map or Parallel while it is still in that one.
+// statesOf returns the states of a history. An event belongs to the same state as its previous event. An event StateEntered begins a
+// new state if its previous event has no state or a state that has ended. If that state has not ended, it is a Map or Parallel, and the
+// execution enters a state inside it, which has no place of its own in the list.
 func statesOf(events []states.HistoryEvent) []timelineState {
 	list := []timelineState{}
 	owners := map[int64]int{} // the index in list of an event's state
@@ -98,22 +100,24 @@ func (s *timelineState) apply(e states.HistoryEvent) {
 	case e.Type == "MapIterationSucceeded":
 		s.Done++
 	case strings.HasSuffix(e.Type, "Succeeded"):
-		s.Status = "running" // after a retry
+		s.Status = "running" // a retry may have succeeded after a failure; the state has not exited yet
 	case strings.HasSuffix(e.Type, "Failed"), strings.HasSuffix(e.Type, "TimedOut"):
 		s.Status = "failed" // unless a retry succeeds
 	case strings.HasSuffix(e.Type, "StateExited") && detail(e, "stateExitedEventDetails", "name") == s.Name:
-		s.End = max(e.Time.UnixMilli(), 1)
+		s.End = max(e.Time.UnixMilli(), 1) // not 0, which means that the state has not ended
 		if s.Status == "running" {
 			s.Status = "succeeded"
 		}
 	}
 }
 
+// field returns the field called name of the event's details; details is their key, such as stateEnteredEventDetails.
 func field(e states.HistoryEvent, details, name string) any {
 	fields, _ := e.Details[details].(map[string]any)
 	return fields[name]
 }
 
+// detail returns a field, like field, if it is a string. Otherwise it returns "".
 func detail(e states.HistoryEvent, details, name string) string {
 	text, _ := field(e, details, name).(string)
 	return text

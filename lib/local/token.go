@@ -31,8 +31,9 @@ func (t *Twin) Token(userID string, life time.Duration) (string, error) {
 }
 
 // TokenPath is the path at which a program of this machine requests a token: by a POST with the user's id as the query's
-// user. The answer is JSON with the field token. No bucket can have a name with an underscore.
+// user. The answer is JSON with the field token. The path cannot be that of an object in S3, because no bucket's name has an
+// underscore.
 const TokenPath = "/_herald/token"
 
-// requestedTokenLife is the lifetime of a token that was requested. A client requests another one before it expires.
+// requestedTokenLife is the lifetime of a token that was requested at TokenPath. A client requests a new token before this one expires.
 const requestedTokenLife = 15 * time.Minute

@@ -17,7 +17,7 @@ import (
 func requestToken(t *testing.T, twin *local.Twin, method, user, origin string) (int, string) {
 	t.Helper()
 	r := httptest.NewRequestWithContext(t.Context(), method, twin.Endpoint()+local.TokenPath+"?user="+url.QueryEscape(user), nil)
-	r.RequestURI = ""
+	r.RequestURI = "" // httptest makes a server's request; a client must not send one with a RequestURI
 	if origin != "" {
 		r.Header.Set("Origin", origin)
 	}

@@ -96,7 +96,7 @@ type Twin struct {
 	log      *slog.Logger
 	listener net.Listener
 	server   *http.Server
-	serveErr chan error
+	serveErr chan error // receives the error with which the server ends
 
 	gateway *gateway.Gateway
 	lambda  *invoke.Lambda
@@ -194,13 +194,13 @@ func (t *Twin) wire() error {
 
 // machines returns the definitions of all state machines by name.
 func (t *Twin) machines() (map[string][]byte, error) {
-	functions := map[string]string{} // the ARNs of all functions, by the names of their placeholders
+	functionARNs := map[string]string{} // of all functions, by the names of their placeholders
 	for _, f := range lambdas.Functions() {
-		functions[f.Substitution()] = invoke.FunctionARN(functionPrefix + f.Name)
+		functionARNs[f.Substitution()] = invoke.FunctionARN(functionPrefix + f.Name)
 	}
 	machines := map[string][]byte{}
 	for _, name := range statemachines.Names() {
-		substitutions := maps.Clone(functions) // Fill refuses those that the definition does not need
+		substitutions := maps.Clone(functionARNs) // without those that the definition does not need, because Fill refuses them
 		maps.DeleteFunc(substitutions, func(substitution, _ string) bool {
 			return !slices.Contains(statemachines.Substitutions(name), substitution)
 		})
@@ -210,8 +210,8 @@ func (t *Twin) machines() (map[string][]byte, error) {
 		}
 		machines[name] = []byte(definition)
 	}
-	replacements := make([]string, 0, 2*len(functions))
-	for name, arn := range functions {
+	replacements := make([]string, 0, 2*len(functionARNs)) // each placeholder, followed by its ARN
+	for name, arn := range functionARNs {
 		replacements = append(replacements, "${"+name+"}", arn)
 	}
 	for name, definition := range t.config.StateMachines {
@@ -305,7 +305,7 @@ func (t *Twin) Close(ctx context.Context) error {
 	defer cancelBrowsers()
 	connectionsErr := t.gateway.Close(browserCtx)
 	if ctx.Err() == nil && errors.Is(connectionsErr, context.DeadlineExceeded) {
-		connectionsErr = nil // a browser that does not answer is no failure: its $disconnect has run
+		connectionsErr = nil // it is not an error that a browser does not answer: its $disconnect has run
 	}
 	functionsErr := t.lambda.Close(ctx)
 	shutdownCtx, cancelShutdown := context.WithTimeout(ctx, drainTimeout)

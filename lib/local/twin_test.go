@@ -114,6 +114,7 @@ func TestAnImportReachesEveryTabOfItsUser(t *testing.T) {
 			}
 			last = state.Progress
 		}
+		// The last frame is the notification. The one before it is the terminal state.
 		end, ok := frames[len(frames)-2].Data.(message.UploadProgress)
 		if !ok || end.Progress != 100 || end.Status != message.StatusSucceeded || end.FailedRows != 200 {
 			t.Errorf("the last state is %+v, want succeeded with 200 failed rows", frames[len(frames)-2].Data)

@@ -61,12 +61,13 @@ func putFromPage(t *testing.T, target, origin string, headers map[string]string,
 	return response.StatusCode
 }
 
-// TestAPageUploadsAFileThatIsImported: with one PUT and in parts, under the id of the upload.
+// TestAPageUploadsAFileThatIsImported uploads a file with one PUT, and a larger one in parts. The import's job has the id of the upload.
 func TestAPageUploadsAFileThatIsImported(t *testing.T) {
 	small, err := os.ReadFile(partsList + ".csv")
 	if err != nil {
 		t.Fatal(err)
 	}
+	// Each row is longer than 800 bytes, so the file is larger than MaxSinglePut and is uploaded in parts.
 	large := []byte("part,color,quantity\n" + strings.Repeat("3001,"+strings.Repeat("Red ", 200)+",4\n", message.MaxSinglePut/800))
 	for name, content := range map[string][]byte{"one PUT": small, "parts": large} {
 		t.Run(name, func(t *testing.T) {
@@ -74,7 +75,7 @@ func TestAPageUploadsAFileThatIsImported(t *testing.T) {
 			ann := openTab(t, twin, "auth0|ann/x")
 			a := askUpload(t, ann, fmt.Sprintf(`"action":"upload","fileName":"parts + list.csv","size":%d,"contentType":"text/csv"`, len(content)))
 			targets := map[string][]byte{a.URL: content}
-			if a.URL == "" {
+			if a.URL == "" { // The file is uploaded in parts, each with a URL of its own.
 				delete(targets, "")
 				for i, p := range a.Parts {
 					from := int64(i) * a.PartSize
@@ -92,7 +93,7 @@ func TestAPageUploadsAFileThatIsImported(t *testing.T) {
 					t.Fatalf("PUT is answered %d", status)
 				}
 			}
-			for range 2 {
+			for range 2 { // A client that misses the answer repeats upload_complete.
 				if end := askUpload(t, ann, `"action":"upload_complete","uploadId":"`+a.UploadID+`"`); !end.Complete {
 					t.Errorf("the end is %+v", end)
 				}

@@ -22,7 +22,7 @@ import (
 const (
 	kilobyte      = 1000
 	headerTimeout = 10 * time.Second
-	maxNotes      = 10_000
+	maxNotes      = 10_000 // the most that one answer contains
 )
 
 func main() {
@@ -66,6 +66,7 @@ func run(ctx context.Context) error {
 	return err
 }
 
+// routes returns the handler of the tests' requests: for tokens and for what the feed has of a user.
 func routes(twin *local.Twin, stored feed.Store) http.Handler {
 	mux := http.NewServeMux()
 	mux.HandleFunc("GET /token", func(w http.ResponseWriter, r *http.Request) {
