@@ -59,7 +59,8 @@ func truncatedFrame(frame ws.Frame, payloadSize int) []byte {
 	return wire.Bytes()[:wire.Len()-len(frame.Payload)+payloadSize]
 }
 
-// autobahnCases returns the cases by the suite's ids, with the results that API Gateway's limits lead to.
+// autobahnCases returns the cases by the suite's ids, with the results that API Gateway's limits lead to. The sizes of messages,
+// fragments and pieces are those of the suite.
 func autobahnCases() map[string]autobahnCase {
 	cases := map[string]autobahnCase{}
 	for _, group := range []map[string]autobahnCase{
@@ -69,7 +70,7 @@ func autobahnCases() map[string]autobahnCase {
 	}
 
 	for id, test := range bigTextCases() {
-		cases[id] = caseBeyondLimit(codeTooBig, test.steps[0])
+		cases[id] = caseBeyondLimit(codeTooBig, test.steps[0]) // The first step sends the message.
 	}
 
 	for id, message := range bigMessages(ws.OpText, "9.1", "9.3", "9.5") {
@@ -87,7 +88,7 @@ func autobahnCases() map[string]autobahnCase {
 	cases["1.2.8"] = caseBeyondLimit(codeUnsupportedData, sendsInPieces(997, binaryFrame(65536)))
 	cases["10.1.1"] = casePasses(sends(fragments(ws.OpText, asterisks(65536), 1300)...), receives(textFrame(asterisks(65536))))
 	cases["9.9.1"] = caseBeyondLimit(codeTooBig, sendsLazily(allInOnePiece, func() []ws.Frame {
-		return fragments(ws.OpText, asterisks(4<<20), 4<<10)[:256]
+		return fragments(ws.OpText, asterisks(4<<20), 4<<10)[:256] // 1 MiB of 4 MiB: the gateway refuses the message earlier.
 	}))
 	for id, message := range bigMessages(ws.OpBinary, "9.2", "9.4", "9.6") {
 		cases[id] = caseBeyondLimit(codeUnsupportedData, message.send)
@@ -253,7 +254,7 @@ func textCases() map[string]autobahnCase {
 	}
 }
 
-// closeCases returns the cases of section 7: closing handshakes.
+// closeCases returns the cases of section 7: closing handshakes. The bytes 03 e8 are the close code 1000.
 func closeCases() map[string]autobahnCase {
 	normal := closeFrame(ws.StatusNormalClosure, "")
 	return map[string]autobahnCase{

@@ -73,10 +73,10 @@ func sendsInPieces(size int, frames ...ws.Frame) autobahnStep {
 	return sendsLazily(size, func() []ws.Frame { return frames })
 }
 
-// maxSent is the number of bytes of a very big message that are sent. The gateway must refuse it before they end.
+// maxSent is the greatest number of bytes that a step sends. The gateway must refuse a bigger message before it has received so many.
 const maxSent = 2 << 20
 
-// sendsLazily is sendsInPieces for big frames: they are built when the step runs.
+// sendsLazily does what sendsInPieces does, for big frames: it builds them when the step runs.
 func sendsLazily(size int, frames func() []ws.Frame) autobahnStep {
 	return func(t *testing.T, conn net.Conn) {
 		t.Helper()
@@ -110,7 +110,7 @@ func receivesText(size int) autobahnStep {
 	}
 }
 
-// receives reads as many frames and compares them.
+// receives reads as many frames as it is given, and compares them with these.
 func receives(frames ...ws.Frame) autobahnStep {
 	return func(t *testing.T, conn net.Conn) {
 		t.Helper()
@@ -174,7 +174,7 @@ func TestAutobahnCases(t *testing.T) {
 	runAutobahnCases(t, gateway.Config{}, autobahnCases())
 }
 
-// With limits above those of API Gateway, big messages pass, as the suite demands.
+// If the limits are higher than API Gateway's, big messages pass, as the suite demands.
 func TestAutobahnCasesWithHigherLimits(t *testing.T) {
 	t.Parallel()
 	const mebibyte = 1 << 20

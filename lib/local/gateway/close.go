@@ -28,7 +28,7 @@ var (
 )
 
 // closeFrame returns the close frame to send, or false if none can be sent. Codes 1005 and 1006 are never sent (RFC 6455,
-// section 7.4.1): instead of 1005 the frame has 1000, and for 1006 there is no connection.
+// section 7.4.1). For 1005 the frame has the code 1000. For 1006 no frame can be sent, because the connection is lost.
 func (s closeStatus) closeFrame() (ws.Frame, bool) {
 	if s.code == ws.StatusAbnormalClosure {
 		return ws.Frame{}, false
@@ -64,7 +64,7 @@ func parseCloseFrame(payload []byte) closeStatus {
 // validCloseCode reports whether a close frame may contain the code: one that IANA's registry defines for close frames, or one
 // of the ranges for libraries and private use.
 func validCloseCode(code ws.StatusCode) bool {
-	const registeredMax = 1014
+	const registeredMax = 1014 // The greatest code in the registry, except 1015, which is never sent.
 	reserved := code == ws.StatusNoMeaningYet || code == ws.StatusNoStatusRcvd || code == ws.StatusAbnormalClosure
 	registered := code.In(ws.StatusCodeRange{Min: ws.StatusNormalClosure, Max: registeredMax}) && !reserved
 	return registered || code.In(ws.StatusRangeApplication) || code.In(ws.StatusRangePrivate)
@@ -110,7 +110,8 @@ func (s *socket) startClosingHandshake(status closeStatus) {
 	}
 }
 
-// sendCloseFrame sends a close frame. If the browser does not read it within closeTimeout, it closes the network connection.
+// sendCloseFrame sends a close frame. If the browser does not read the frame within closeTimeout, sendCloseFrame closes the network
+// connection.
 func (s *socket) sendCloseFrame(status closeStatus) {
 	frame, ok := status.closeFrame()
 	if !ok {

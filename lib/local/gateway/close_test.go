@@ -19,11 +19,11 @@ func TestDisconnectReportsHowTheConnectionClosed(t *testing.T) {
 	const kilobyte = 1 << 10
 	tests := map[string]struct {
 		send           []ws.Frame
-		drop           bool
-		delete         bool
-		code           ws.StatusCode
-		disconnectCode int
-		reason         string
+		drop           bool          // The browser drops the connection.
+		delete         bool          // A DELETE closes the connection.
+		code           ws.StatusCode // In the close frame that the browser receives.
+		disconnectCode int           // In the event of $disconnect.
+		reason         string        // In the event of $disconnect, and after a DELETE also in the close frame.
 	}{
 		"closed without status": {
 			send: []ws.Frame{ws.NewCloseFrame(nil)},
@@ -93,7 +93,7 @@ func TestDisconnectReportsHowTheConnectionClosed(t *testing.T) {
 	}
 }
 
-// The browser has 5 s to read the close frame and to answer it. $disconnect does not wait for it.
+// The browser has 5 s to read the close frame and to answer it. $disconnect runs at once and does not wait for the answer.
 func TestClosingHandshakeTakesAtMost5Seconds(t *testing.T) {
 	t.Parallel()
 

@@ -47,7 +47,7 @@ func (g *Gateway) serveConnect(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 
-	g.upgrade(w, r, s, response.header("Sec-WebSocket-Protocol"))
+	g.upgrade(w, r, s, response.header("Sec-WebSocket-Protocol")) // The function chooses the subprotocol.
 }
 
 // invokeConnect invokes $connect and returns its response. If the connection is refused, it writes the HTTP response and
@@ -107,7 +107,7 @@ func (g *Gateway) upgrade(w http.ResponseWriter, r *http.Request, s *socket, pro
 	s.start(conn)
 	g.running.Go(func() { s.serve(source) })
 
-	if !gatewayOpen {
+	if !gatewayOpen { // Close was called before addSocket, so it does not close this socket.
 		g.running.Go(func() { s.close(closeGoingAway) })
 	}
 }

@@ -125,7 +125,7 @@ func (s *socket) newDisconnectEvent(status closeStatus) *proxyEvent {
 	return event
 }
 
-// eventHeaders returns the headers of a CONNECT event: those of the handshake without Connection and Upgrade, and those that
+// eventHeaders returns the headers of a CONNECT event: the headers of the handshake without Connection and Upgrade, and the headers that
 // API Gateway's proxies add. net/http changes the spelling of Sec-WebSocket- to Sec-Websocket-; eventHeaders undoes that.
 func eventHeaders(r *http.Request, sourceIP string) map[string][]string {
 	headers := make(map[string][]string, len(r.Header))

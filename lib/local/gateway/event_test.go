@@ -32,7 +32,7 @@ func recordLifecycleEvents(t *testing.T) [3][]byte {
 	return [3][]byte{connected, message, nextEventJSON(t, events)}
 }
 
-// variableFields are the values that differ between runs, with a replacement for each.
+// variableFields are the values that differ between runs, with a replacement for each. CLF is a time in the Common Log Format.
 var variableFields = []struct {
 	pattern     *regexp.Regexp
 	replacement string

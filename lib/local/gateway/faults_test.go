@@ -84,7 +84,7 @@ func TestFaultsFollowTheirSharesAndSeed(t *testing.T) {
 // Injected errors have the status, type and body of AWS's. Only posts fail, and their connection stays open.
 func TestInjectedErrorsMatchThoseOfAWS(t *testing.T) {
 	t.Parallel()
-	const absent = "AAAAAAAAAAAAAAA="
+	const absent = "AAAAAAAAAAAAAAA=" // A valid id that no connection has.
 	gone, throttled := gateway.Faults{Gone: 1}, gateway.Faults{Throttled: 1}
 	function, events := functionRecording()
 	g, serverURL := startGateway(t, gateway.Config{Routes: map[string]gateway.Function{"$connect": function}})

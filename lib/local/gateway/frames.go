@@ -29,8 +29,8 @@ type frameReader struct {
 	frameLimit   int
 	messageLimit int
 
-	state   ws.State
-	message []byte // the fragments read so far
+	state   ws.State // whether a fragmented message has begun
+	message []byte   // the fragments read so far
 	// validBytes is the number of bytes of message that are checked: they are complete UTF-8 characters.
 	validBytes int
 }
@@ -50,7 +50,7 @@ func (f *frameReader) next() (ws.OpCode, []byte, error) {
 	for {
 		header, err := ws.ReadHeader(f.source)
 		switch {
-		case errors.Is(err, ws.ErrHeaderLengthMSB):
+		case errors.Is(err, ws.ErrHeaderLengthMSB): // The payload's length has more than 63 bits.
 			return 0, nil, frameError(ws.StatusProtocolError)
 		case err != nil:
 			return 0, nil, fmt.Errorf("read frame header: %w", err)

@@ -23,7 +23,7 @@ import (
 // testTimeout bounds each wait in a test. Only broken code reaches it.
 const testTimeout = 20 * time.Second
 
-// acceptedResponse is a function's response with status 200. Only $connect's decides anything: the gateway drops its body.
+// acceptedResponse is a function's response with status 200. Only the response of $connect has an effect. The gateway drops the body.
 const acceptedResponse = `{"statusCode":200,"body":"dropped"}`
 
 // functionFunc is a gateway.Function.

@@ -17,7 +17,7 @@ import (
 )
 
 // measureLifetime connects, calls each (if not nil) every 61 seconds until the gateway closes the connection with 1001, and
-// returns how long the connection lasted.
+// returns how long the connection lasted. The interval does not divide two hours, so that no call comes at the time of the close.
 func measureLifetime(t *testing.T, listener *pipeListener, events <-chan []byte, each func(conn net.Conn, id string)) time.Duration {
 	t.Helper()
 	start := time.Now()

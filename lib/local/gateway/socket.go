@@ -35,7 +35,7 @@ type socket struct {
 	// closed is closed by markClosed.
 	closed chan struct{}
 
-	mu          sync.Mutex
+	mu          sync.Mutex // Guards the fields below. After start has set conn, the reader and the writer use it without mu.
 	conn        net.Conn
 	expiryTimer *time.Timer
 	isClosed    bool
@@ -133,7 +133,7 @@ func (s *socket) readLoop(frames *frameReader) closeStatus {
 // dispatch starts a goroutine that handles the message. If too many messages are in flight, it waits, so that the browser's
 // sending is slowed down.
 func (s *socket) dispatch(message []byte) {
-	select {
+	select { // If the socket is closed, the select below could still choose inFlight.
 	case <-s.closed:
 		return
 	default:
@@ -180,7 +180,7 @@ func (s *socket) writeFrame(ctx context.Context, frame ws.Frame) error {
 	}
 	defer func() { s.writeToken <- struct{}{} }()
 
-	select {
+	select { // If the socket was closed, the select above may still have chosen writeToken.
 	case <-s.closed:
 		return errGone
 	default:
