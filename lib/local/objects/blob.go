@@ -19,9 +19,9 @@ import (
 type blob struct {
 	path     string
 	size     int64
-	hash     []byte
+	hash     []byte // The MD5 of the content. After joinParts, the MD5 of the parts' MD5s.
 	modified time.Time
-	meta     map[string]string
+	meta     map[string]string // The headers that are stored with an object; nil for a part.
 }
 
 // etagOf returns an ETag without its quotes.
@@ -124,6 +124,7 @@ func isChecksum(name string) bool {
 	return found && name != "Algorithm" && name != "Mode" && name != "Type"
 }
 
+// object returns the object without its content.
 func (b *blob) object(key string) *gofakes3.Object {
 	return &gofakes3.Object{
 		Name: key, Metadata: maps.Clone(b.meta), Size: b.size, Hash: b.hash,

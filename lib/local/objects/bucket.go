@@ -63,7 +63,7 @@ func (d *disk) ForceDeleteBucket(name string) error {
 	return nil
 }
 
-// DeleteObject removes an object; one that does not exist is no error.
+// DeleteObject removes an object. It is not an error if the object does not exist.
 func (d *disk) DeleteObject(bucketName, key string) (gofakes3.ObjectDeleteResult, error) {
 	d.mu.Lock()
 	defer d.mu.Unlock()

@@ -72,7 +72,7 @@ func (d *disk) put(bucket, key string, file *blob, conditions *gofakes3.PutCondi
 	}
 
 	objects := d.buckets[bucket].objects
-	removeFile(objects[key])
+	removeFile(objects[key]) // The file of the object that is replaced, if there is one.
 	objects[key] = file
 	return nil
 }
@@ -170,7 +170,7 @@ func (d *disk) CopyObject(
 		size: source.size, hash: source.hash, modified: time.Now(), meta: objectHeaders(meta),
 	}
 	err = os.Link(source.path, target.path)
-	if err != nil {
+	if err != nil { // The file system has no hard links.
 		copied, err := d.writeFile(opened, source.size)
 		if err != nil {
 			return gofakes3.CopyObjectResult{}, err
@@ -204,7 +204,8 @@ func (d *disk) open(bucket, key string) (*blob, *os.File, error) {
 	return file, opened, nil
 }
 
-// GetObject returns an object or the requested range of it. A range has no checksum.
+// GetObject returns an object or the requested range of it. For a range it omits the headers with checksums, which are for the whole
+// object.
 func (d *disk) GetObject(bucket, key string, request *gofakes3.ObjectRangeRequest) (*gofakes3.Object, error) {
 	file, opened, err := d.open(bucket, key)
 	if err != nil {

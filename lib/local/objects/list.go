@@ -42,7 +42,7 @@ func (d *disk) ListBucket(
 	for _, key := range slices.Sorted(maps.Keys(bucket.objects)) {
 		var match gofakes3.PrefixMatch
 		if page.HasMarker && key <= page.Marker || !prefix.Match(key, &match) {
-			continue
+			continue // The key is on an earlier page, or does not have the prefix.
 		}
 		if match.CommonPrefix && match.MatchedPart == group {
 			lastKey = key

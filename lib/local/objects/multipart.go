@@ -37,7 +37,7 @@ func (d *disk) CreateMultipartUpload(bucket, key string, meta map[string]string)
 	return id, nil
 }
 
-// abortOld removes the uploads that are too old. The caller holds the lock.
+// abortOld removes the uploads that are at least abortAfter old. The caller holds the lock.
 func (d *disk) abortOld() {
 	for id, begun := range d.uploads {
 		if time.Since(begun.initiated) >= abortAfter {
@@ -98,7 +98,7 @@ func (d *disk) removeUpload(id gofakes3.UploadID, upload *upload) {
 	}
 }
 
-// CompleteMultipartUpload makes the named parts one object. Its ETag is the MD5 of the parts' MD5s, as on S3, but without
+// CompleteMultipartUpload makes the named parts one object. The object's ETag is the MD5 of the parts' MD5s, as on S3, but without
 // the dash and the number of parts that S3 adds.
 func (d *disk) CompleteMultipartUpload(
 	bucket, key string, id gofakes3.UploadID, in *gofakes3.CompleteMultipartUploadRequest,

@@ -27,12 +27,12 @@ type Config struct {
 	// keys are only checked for their expiry, and other requests not at all.
 	SecretKeys map[string]string
 	// Created is called with the EventBridge event "Object Created" of each completed upload. The upload is answered after
-	// it returns. Nil means no events.
+	// Created returns. Nil means no events.
 	Created func(ctx context.Context, event json.RawMessage)
 }
 
-// S3 is an S3 endpoint that accepts any credentials, checks presigned URLs of the keys that it knows, and addresses buckets by path, as http://host/bucket/key. It stores
-// objects in files, so that large objects take no memory. There are no object versions.
+// S3 is an S3 endpoint. It accepts any credentials, but checks presigned URLs of the keys in Config.SecretKeys. URLs contain the bucket
+// in their path: http://host/bucket/key. S3 stores objects in files, so that large objects take no memory. There are no object versions.
 type S3 struct {
 	cfg     Config
 	disk    *disk
@@ -63,8 +63,9 @@ func New(cfg Config) (*S3, error) {
 	}
 
 	return &S3{
-		cfg:     cfg,
-		disk:    disk,
+		cfg:  cfg,
+		disk: disk,
+		// A time skew limit of 0 means that requests of any age are accepted.
 		handler: gofakes3.New(disk, gofakes3.WithTimeSkewLimit(0), gofakes3.WithoutVersioning()).Server(),
 	}, nil
 }
@@ -78,7 +79,7 @@ func (s *S3) Close() error {
 	return nil
 }
 
-// ServeHTTP answers requests as S3 does, also those of pages of any origin, and sends events for uploads. In addition to what
+// ServeHTTP answers requests as S3 does, and sends events for uploads. Pages of any origin may send requests. In addition to what
 // gofakes3 supports, it supports aws-chunked bodies, If-Match on reads, and If-Match and If-None-Match on CompleteMultipartUpload and
 // CopyObject.
 func (s *S3) ServeHTTP(w http.ResponseWriter, r *http.Request) {
@@ -114,7 +115,8 @@ func (s *S3) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	}
 }
 
-// passConditions passes the conditions of CompleteMultipartUpload and CopyObject to the disk, as gofakes3 ignores them.
+// passConditions passes the conditions of CompleteMultipartUpload and CopyObject to the disk, because gofakes3 ignores them. reason is
+// what uploadReason returned for the request.
 func (s *S3) passConditions(r *http.Request, reason string) {
 	var conditions gofakes3.PutConditions
 	match, noneMatch := r.Header.Get("If-Match"), r.Header.Get("If-None-Match")

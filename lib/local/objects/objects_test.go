@@ -21,6 +21,8 @@ import (
 	"github.com/herald-progress/herald/lib/s3store"
 )
 
+// newS3 returns a client of a new endpoint with the bucket "uploads", and the endpoint's URL. created receives the events of uploads whose
+// keys begin with "in/"; nil means no events.
 func newS3(t *testing.T, created func(context.Context, json.RawMessage)) (*s3.Client, string) {
 	t.Helper()
 	endpoint, err := objects.New(objects.Config{Bucket: "uploads", Dir: t.TempDir(), Prefix: "in/", Created: created})
@@ -39,6 +41,7 @@ func newS3(t *testing.T, created func(context.Context, json.RawMessage)) (*s3.Cl
 	return s3.NewFromConfig(cfg, func(o *s3.Options) { o.UsePathStyle = true }), *cfg.BaseEndpoint
 }
 
+// put stores an object in the bucket "uploads" and returns its ETag, with quotes.
 func put(t *testing.T, client *s3.Client, key, body string) string {
 	t.Helper()
 	out, err := client.PutObject(t.Context(), &s3.PutObjectInput{
@@ -50,6 +53,7 @@ func put(t *testing.T, client *s3.Client, key, body string) string {
 	return aws.ToString(out.ETag)
 }
 
+// get returns the content of an object in the bucket "uploads", and the output of GetObject.
 func get(t *testing.T, client *s3.Client, in s3.GetObjectInput) (string, *s3.GetObjectOutput, error) {
 	t.Helper()
 	in.Bucket = aws.String("uploads")
@@ -222,6 +226,8 @@ func uploadOnePart(t *testing.T, client *s3.Client, key, body string) (*string, 
 	return upload.UploadId, types.CompletedPart{ETag: part.ETag, PartNumber: aws.Int32(1)}
 }
 
+// multipart uploads an object in parts and returns its ETag. It also checks that ListParts returns every part, and that the upload cannot
+// be completed twice.
 func multipart(t *testing.T, client *s3.Client, key string, parts ...string) string {
 	t.Helper()
 
@@ -266,6 +272,7 @@ func multipart(t *testing.T, client *s3.Client, key string, parts ...string) str
 	return aws.ToString(out.ETag)
 }
 
+// send sends a request and returns the response, whose body is closed.
 func send(t *testing.T, method, url, body string, header http.Header) *http.Response {
 	t.Helper()
 	r, err := http.NewRequestWithContext(t.Context(), method, url, strings.NewReader(body))

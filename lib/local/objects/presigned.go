@@ -19,6 +19,7 @@ const (
 	errSignatureMismatch gofakes3.ErrorCode = "SignatureDoesNotMatch"
 )
 
+// amzDateLayout is the time format of X-Amz-Date.
 const amzDateLayout = "20060102T150405Z"
 
 // checkPresigned returns the error with which S3 answers a presigned request that has expired, or that differs from what was
@@ -30,8 +31,8 @@ func (s *S3) checkPresigned(r *http.Request) (code gofakes3.ErrorCode, message s
 		return "", ""
 	}
 	signedAt, err := time.Parse(amzDateLayout, query.Get("X-Amz-Date"))
-	life, err2 := strconv.Atoi(query.Get("X-Amz-Expires"))
-	if err != nil || err2 != nil || !time.Now().Before(signedAt.Add(time.Duration(life)*time.Second)) {
+	life, lifeErr := strconv.Atoi(query.Get("X-Amz-Expires"))
+	if err != nil || lifeErr != nil || !time.Now().Before(signedAt.Add(time.Duration(life)*time.Second)) {
 		return errAccessDenied, "Request has expired"
 	}
 	keyID, scope, _ := strings.Cut(query.Get("X-Amz-Credential"), "/")
@@ -107,7 +108,7 @@ func escapePath(path string) string {
 	return strings.Join(segments, "/")
 }
 
-// escape escapes all bytes but the unreserved ones of RFC 3986, section 2.3.
+// escape escapes all bytes except the unreserved ones of RFC 3986, section 2.3.
 func escape(text string) string {
 	const hexDigits = "0123456789ABCDEF"
 	var b strings.Builder

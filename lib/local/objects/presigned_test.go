@@ -54,7 +54,7 @@ func TestUploadsMeetTheContract(t *testing.T) {
 	uploadtest.RunStrict(t, openBucket)
 }
 
-// TestPresignedURLsCannotBeChanged: nobody can make a URL for another object, or for a longer time, of one that he has.
+// TestPresignedURLsCannotBeChanged changes presigned URLs, for instance to another object or a longer life. No changed URL is accepted.
 func TestPresignedURLsCannotBeChanged(t *testing.T) {
 	b := openBucket(t)
 	id, err := b.Begin(t.Context(), "in/a", "text/csv")
@@ -94,7 +94,7 @@ func TestPresignedURLsCannotBeChanged(t *testing.T) {
 	}
 }
 
-// TestMultipartUploadsAreAbortedAfterADay: the twin does what the lifecycle rule of the stack's bucket does.
+// TestMultipartUploadsAreAbortedAfterADay tests that the twin does what the lifecycle rule of the stack's bucket does.
 func TestMultipartUploadsAreAbortedAfterADay(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		disk := objects.NewDisk(t.TempDir())
@@ -117,7 +117,7 @@ func TestMultipartUploadsAreAbortedAfterADay(t *testing.T) {
 	})
 }
 
-// TestACutPutLeavesNothing: neither an object nor a part is stored when the connection ends before the body.
+// TestACutPutLeavesNothing ends the connection before the end of a body. Neither an object nor a part is stored.
 func TestACutPutLeavesNothing(t *testing.T) {
 	b := openBucket(t)
 	id, err := b.Begin(t.Context(), "in/a", "text/csv")
