@@ -52,7 +52,7 @@ func (l *Lambda) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		map[string]string{"Type": "User", "Message": apiErr.ErrorMessage()})
 }
 
-// serveInvoke serves an Invoke request. If it returns an error it has not written the response.
+// serveInvoke serves an Invoke request. If it returns an error, it has not written the response, or the client has disconnected.
 func (l *Lambda) serveInvoke(w http.ResponseWriter, r *http.Request) error {
 	function, ok := invokedFunction(r.URL)
 	if !ok || r.Method != http.MethodPost {

@@ -108,6 +108,7 @@ func (l *Lambda) InvokeEvent(function string, payload []byte) (string, error) {
 	if err != nil {
 		return "", err
 	}
+	// Nobody reads the result. The channel has room for it, so run does not block.
 	if !l.background.Go(func(ctx context.Context) { l.run(ctx, call, make(chan Result, 1)) }) {
 		return "", awswire.ErrClosing
 	}

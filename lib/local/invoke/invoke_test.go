@@ -70,7 +70,7 @@ func TestSDKClientInvokesFunctions(t *testing.T) {
 			return ctx.Err()
 		}},
 		"large": {Handler: rawFunction(func(context.Context, []byte) ([]byte, error) {
-			return make([]byte, 6<<20+101), nil
+			return make([]byte, 6<<20+101), nil // One byte more than the limit.
 		})},
 	})
 	client := awslambda.NewFromConfig(wiretest.Config(t, lambda))

@@ -167,6 +167,7 @@ func isAddress(name string) bool {
 	return err == nil && address.Zone() == "" && address.String() == text && address.Is6() == bracketed
 }
 
+// contains reports whether value is one of the values, ignoring case.
 func contains(values []string, value string) bool {
 	return slices.ContainsFunc(values, func(v string) bool { return strings.EqualFold(v, value) })
 }

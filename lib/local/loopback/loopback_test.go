@@ -12,7 +12,8 @@ import (
 	"github.com/herald-progress/herald/lib/local/loopback"
 )
 
-// serve starts a server. ask sends a request unchanged and returns the status of the response.
+// serve starts a server that admits c. ask sends a request, to which it adds only the header Connection, and returns the status of the
+// response.
 func serve(t *testing.T, c loopback.Config) (ask func(request string) int) {
 	t.Helper()
 	server := httptest.NewUnstartedServer(loopback.Only(c, http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { fmt.Fprint(w, "in") })))
@@ -201,7 +202,8 @@ func TestOtherOriginsAreForbidden(t *testing.T) {
 	}
 }
 
-// TestForeignPagesMayOnlyNavigate: for images, scripts and frames browsers send no Origin, but Sec-Fetch headers.
+// TestForeignPagesMayOnlyNavigate sends the requests of browsers for images, scripts and frames. They have no Origin; their Sec-Fetch
+// headers tell that they come from a page of another site.
 func TestForeignPagesMayOnlyNavigate(t *testing.T) {
 	ask := serve(t, loopback.Config{})
 	for request, want := range map[string]int{

@@ -21,7 +21,7 @@ func TestNestedExecutionsReturnTheirResults(t *testing.T) {
 		machine string
 		output  string // Without the dates.
 		error   string
-		cause   string
+		cause   string // A * stands for any text.
 	}{
 		"start": {machine: taskMachine(resource, arguments("wait")), output: `{"ExecutionArn":"` +
 			states.ExecutionARN("wait", "child") + `"}`},

@@ -22,8 +22,8 @@ type Page struct {
 	NextToken string `json:"nextToken"`
 }
 
-// parse returns the position after which the page starts, and the page's size. The position is zero for the first page. Each list
-// has positions of its own kind.
+// parse returns the position after which the page starts, and the page's size. The position is zero for the first page. A position
+// is an execution's sequence, an event's ID, or the number of state machines before the page, depending on the list.
 func (p Page) parse() (position int64, size int, err error) {
 	if p.MaxResults < 0 || p.MaxResults > maxPageSize {
 		return 0, 0, awswire.NewError("ValidationException",

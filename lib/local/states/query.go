@@ -103,7 +103,8 @@ func (s *StepFunctions) GetExecutionHistory(
 		return GetExecutionHistoryOutput{}, err
 	}
 
-	last, size, err := in.parse() // last is the ID of the previous page's last event. IDs are 1, 2, 3 and so on.
+	// last is the ID of the previous page's last event. IDs are 1, 2, 3 and so on, so last is also the index of the next event.
+	last, size, err := in.parse()
 	if err != nil {
 		return GetExecutionHistoryOutput{}, err
 	}
@@ -156,7 +157,7 @@ func withoutData(details map[string]any) map[string]any {
 
 // ListStateMachines lists a page of the state machines.
 func (s *StepFunctions) ListStateMachines(_ context.Context, in ListStateMachinesInput) (ListStateMachinesOutput, error) {
-	skip, size, err := in.parse()
+	skip, size, err := in.parse() // skip is the number of state machines on earlier pages.
 	if err != nil {
 		return ListStateMachinesOutput{}, err
 	}

@@ -149,6 +149,7 @@ func TestOldestEndedExecutionsAreRemoved(t *testing.T) {
 
 	for i, arn := range append(arns, running) {
 		_, err := service.DescribeExecution(t.Context(), states.DescribeExecutionInput{ExecutionArn: arn})
+		// MaxEnded is 2: the first two of the four ended executions are removed. The running execution is not.
 		if found := err == nil; found != (i >= 2) {
 			t.Errorf("execution %d: error %v", i, err)
 		}

@@ -42,7 +42,7 @@ func taskFuncFor(resource string) taskFunc {
 }
 
 // CheckResources checks that all tasks of a definition are supported: lambda:invoke, states:startExecution or a function's
-// ARN. The error names every other task; it wraps ErrUnsupportedResource.
+// ARN. The error names every task that is not supported; it wraps ErrUnsupportedResource.
 func CheckResources(definition []byte) error {
 	var top definitionStates
 	err := json.Unmarshal(definition, &top)
@@ -82,5 +82,5 @@ func (d definitionStates) check() error {
 		}
 	}
 
-	return errors.Join(problems...)
+	return errors.Join(problems...) // Join ignores the nil errors of branches without problems.
 }

@@ -236,7 +236,8 @@ func (s *StepFunctions) notifyStatusChanged(ctx context.Context, x *execution) {
 	}
 }
 
-// abort cancels an execution, which then ends with the given error. It may be called before run.
+// abort cancels an execution, which then ends with the given error. If abort is called several times, the first error is used. It may be
+// called before run.
 func (s *StepFunctions) abort(x *execution, err *asl.Error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()

@@ -109,7 +109,7 @@ func decode(t *testing.T, text string) any {
 	return value
 }
 
-// brokenError is an error whose type Lambda reports as errorType.
+// brokenError is the error of a function. Lambda reports the name of its type, brokenError, as errorType.
 type brokenError struct{ Reason string }
 
 func (e brokenError) Error() string { return e.Reason }

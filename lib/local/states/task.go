@@ -118,7 +118,7 @@ func (r *taskRunner) invokeFunction(ctx context.Context, function string, payloa
 
 // serviceError converts an error of an AWS API to the error that a task of an optimized integration raises for it. The error's name
 // begins with prefix, such as Lambda. Its cause contains service, the SDK's name of the service, such as AWSLambda. Other errors,
-// such as those of the context, are returned as they are.
+// such as those of the context, are returned as they are, and nil as nil.
 func serviceError(prefix, service string, err error) error {
 	var apiErr smithy.APIError
 	if !errors.As(err, &apiErr) {

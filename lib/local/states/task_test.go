@@ -19,7 +19,7 @@ func TestLambdaTasksEndAsOnAWS(t *testing.T) {
 	lambda := newLambda(t, map[string]invoke.Function{
 		"echo":    {Handler: func(_ context.Context, payload json.RawMessage) (json.RawMessage, error) { return payload, nil }},
 		"fail":    {Handler: func() error { return brokenError{"went wrong"} }},
-		"timeout": {Timeout: time.Millisecond, Handler: func() { time.Sleep(500 * time.Millisecond) }}, // long, for a busy machine
+		"timeout": {Timeout: time.Millisecond, Handler: func() { time.Sleep(500 * time.Millisecond) }}, // much longer than the timeout, which a busy machine notices late
 	})
 
 	const lambdaInvoke = "arn:aws:states:::lambda:invoke"

@@ -16,7 +16,7 @@ var errInvalidToken = awswire.NewError("InvalidToken", "Invalid Token: 'Invalid 
 type pendingTask struct {
 	executionARN string
 	heartbeat    func()
-	result       chan taskResult // Of capacity 1.
+	result       chan taskResult // Of capacity 1, so that endTask does not block. Only one result is sent, because endTask sets closed.
 	closed       bool            // The task has ended. Guarded by StepFunctions.mu.
 }
 
