@@ -18,13 +18,13 @@ import (
 // modulePath is the path of Herald's module, which has the sources of the deployed functions in its folder lambdas.
 const modulePath = "github.com/herald-progress/herald"
 
-// buildTimeout bounds one build of all functions. Without a cache it takes a few minutes on a small machine.
+// buildTimeout bounds each go command. Without a cache, the build of all functions takes a few minutes on a small machine.
 const buildTimeout = 15 * time.Minute
 
 // ARM64 is the GOARCH of the deployed functions.
 const ARM64 = "arm64"
 
-// folderMode lets Lambda's user open the folder of a program.
+// folderMode lets all users open the folder of a program, because Lambda runs the program as a user that does not own the folder.
 const folderMode = 0o755
 
 // Errors of Build.
@@ -120,7 +120,8 @@ func moveBinary(bin, dir, name string) error {
 	return nil
 }
 
-// run runs cmd and returns its trimmed standard output. The error contains its standard error.
+// run runs a go command and returns its trimmed standard output. The error names the subcommand, such as "go build", and contains
+// the standard error.
 func run(cmd *exec.Cmd) (string, error) {
 	var stdout, stderr bytes.Buffer
 	cmd.Stdout, cmd.Stderr = &stdout, &stderr

@@ -54,7 +54,7 @@ func openBrowser(ctx context.Context, twin *local.Twin, user string) (*browser, 
 	case <-connected:
 		return b, nil
 	case err := <-b.ended:
-		if err == nil {
+		if err == nil { // Run returns nil only if ctx has ended.
 			err = errors.New("interrupted before the browser was connected")
 		}
 		return nil, err

@@ -72,7 +72,8 @@ func (d lines) frame(f frame) error {
 	}
 }
 
-// printError wraps the error of a print. It takes both results of fmt.Fprintf.
+// printError wraps the error of a print. It ignores the number of bytes, the first result of fmt.Fprintf, which is a parameter so
+// that a call of fmt.Fprintf can be the argument.
 func printError(_ int, err error) error {
 	if err != nil {
 		return fmt.Errorf("print: %w", err)
@@ -108,6 +109,7 @@ func (d *bar) frame(f frame) error {
 	if !ok {
 		return nil
 	}
+	// The text always has 44 characters, so that the bar after it stays in its place.
 	d.bar.Describe(fmt.Sprintf("%-44.44s", strings.TrimSpace(format.Text(data.Message)+"  "+format.Rows(data))))
 	const stepsPerPercent = barSteps / 100
 	_ = d.bar.Set(int(data.Progress * stepsPerPercent)) // The import goes on if the bar cannot be drawn.

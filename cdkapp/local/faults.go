@@ -63,7 +63,8 @@ func (f *faultFlag) set(name, value string) (err error) {
 	return err
 }
 
-// parseShare parses a share of the posts. Validate checks its range: a value that a float64 cannot hold becomes an infinity.
+// parseShare parses a share of the posts. Validate checks the range afterwards. So ErrRange needs no error here: ParseFloat then
+// returns an infinity, which is out of that range.
 func parseShare(name, value string) (float64, error) {
 	number, err := strconv.ParseFloat(value, 64)
 	if errors.Is(err, strconv.ErrSyntax) {
@@ -81,5 +82,5 @@ func parseDelay(name, value string) (time.Duration, error) {
 	return d, nil
 }
 
-// String returns the default of the flag: no faults.
+// String returns an empty text, which the flag package takes for the default of the flag: no faults.
 func (f *faultFlag) String() string { return "" }

@@ -87,7 +87,7 @@ func s3Client(twin *local.Twin) *s3.Client {
 // outcome describes the end of an import.
 type outcome struct {
 	execution states.ExecutionDescription
-	// reason is the message of the error frame; empty if there was none.
+	// reason is the message of the last error frame. It is empty if there was no error frame.
 	reason string
 }
 
@@ -97,6 +97,7 @@ func showFrames(
 	ctx context.Context, b *browser, upload string, ended <-chan states.ExecutionDescription, show display,
 ) (outcome, error) {
 	var out outcome
+	// Both channels are nil until the workflow ends. A nil channel never receives.
 	var timeout <-chan time.Time
 	var synced <-chan error
 	isSynced := false
@@ -117,7 +118,7 @@ func showFrames(
 		case out.execution = <-ended:
 			timeout, synced = time.After(lastFramesTimeout), b.startSync(ctx)
 		case <-synced:
-			isSynced, synced = true, nil
+			isSynced, synced = true, nil // A sync that failed counts, too.
 		case <-timeout:
 			return out, nil
 		case err := <-b.ended:
@@ -146,7 +147,7 @@ func printOutcome(ctx context.Context, twin *local.Twin, out outcome, show displ
 		return importError{cmp.Or(out.reason, "the workflow ended as "+string(out.execution.Status))}
 	}
 	var imported struct {
-		Summary string `json:"summary"`
+		Summary string `json:"summary"` // the key of the summary's object
 	}
 	if err := json.Unmarshal([]byte(out.execution.Output), &imported); err != nil {
 		return fmt.Errorf("read output: %w", err)

@@ -53,7 +53,8 @@ func serve(ctx context.Context, o options, stdout, stderr io.Writer) (err error)
 	return twin.Wait(ctx)
 }
 
-// pageUsers returns the users of the page: that of the dev token, and another one, so that a person can see them apart.
+// pageUsers returns the two users whom the page can show: user, who has the dev token, and another one. With two users, a person
+// can see that each gets only frames of their own jobs.
 func pageUsers(user string) []string {
 	if user == "ada" {
 		return []string{user, "dev"}

@@ -40,7 +40,7 @@ Exit codes
 Flags
 `
 
-// tokenVariable is the variable that a deployment's token is read from.
+// tokenVariable is the environment variable that may contain the token for a deployment.
 const tokenVariable = "HERALD_TOKEN"
 
 // watchOptions are the parsed command line of watch.
@@ -76,6 +76,7 @@ func runWatch(ctx context.Context, args []string, stdout, stderr io.Writer) int 
 	return 0
 }
 
+// parseWatch parses and checks the command line of watch. For -help it prints the usage and returns flag.ErrHelp.
 func parseWatch(args []string, stderr io.Writer) (watchOptions, error) {
 	var o watchOptions
 	f := flag.NewFlagSet("watch", flag.ContinueOnError)
@@ -105,7 +106,7 @@ func parseWatch(args []string, stderr io.Writer) (watchOptions, error) {
 	return o, o.check(given)
 }
 
-// check checks the flags that were given.
+// check returns an error if flags do not fit together or have wrong values. given has the names of the flags on the command line.
 func (o watchOptions) check(given map[string]bool) error {
 	switch {
 	case given["url"] && (given["port"] || given["user"]):
@@ -126,8 +127,8 @@ func (o watchOptions) check(given map[string]bool) error {
 }
 
 // checkWatchURL checks that a token can be sent to the URL. The errors do not contain the URL, which may contain a token.
-func checkWatchURL(text string) error {
-	u, err := url.Parse(text)
+func checkWatchURL(rawURL string) error {
+	u, err := url.Parse(rawURL)
 	switch {
 	case err != nil, u.Scheme != "wss" && u.Scheme != "ws", u.Host == "":
 		return errors.New("-url must be like wss://abc123.execute-api.us-east-1.amazonaws.com/prod")
@@ -139,7 +140,7 @@ func checkWatchURL(text string) error {
 	return nil
 }
 
-// config returns the configuration of package watch.
+// config returns the configuration of package watch. token is the value of tokenVariable.
 func (o watchOptions) config(token string, stdout, stderr io.Writer) (watch.Config, error) {
 	address := net.JoinHostPort("127.0.0.1", strconv.Itoa(o.port))
 	c := watch.Config{URL: o.url, Output: stdout, Errors: stderr, Environment: os.Environ()}
@@ -159,14 +160,14 @@ func (o watchOptions) config(token string, stdout, stderr io.Writer) (watch.Conf
 	out, isFile := stdout.(*os.File)
 	terminal := isFile && watch.IsTerminal(out)
 	if terminal && watch.IsTerminal(os.Stdin) && !o.plain && os.Getenv("TERM") != "dumb" {
-		c.Input = os.Stdin
+		c.Input = os.Stdin // With an Input, package watch draws bars. Without it, package watch prints lines.
 	}
 	c.ASCII = o.ascii || terminal && !utf8Locale(os.Getenv)
 
 	return c, nil
 }
 
-// utf8Locale reports whether the environment names a locale with UTF-8.
+// utf8Locale reports whether the environment names a locale with UTF-8. The first variable that is set decides.
 func utf8Locale(getenv func(string) string) bool {
 	for _, name := range []string{"LC_ALL", "LC_CTYPE", "LANG"} {
 		if locale := strings.ToLower(getenv(name)); locale != "" {

@@ -78,7 +78,7 @@ func authSettings() []setting {
 	}
 }
 
-// check adds the rules that the fields of a break to c.
+// check adds an error to c for each rule that the settings break. A setting that the mode does not use must not be set.
 func (a Auth) check(c *checker) {
 	if len(a.Audience) > 1 && slices.Contains(a.Audience, AnyAudience) {
 		c.addf("authAudience: * stands for any, so it must stand alone")
@@ -115,6 +115,7 @@ func (a Auth) check(c *checker) {
 	}
 }
 
+// checkOverlap adds an error to c if SecretOverlapMinutes is set although the mode does not use it, or is out of range.
 func (a Auth) checkOverlap(c *checker) {
 	switch minutes := a.SecretOverlapMinutes; {
 	case minutes == nil:

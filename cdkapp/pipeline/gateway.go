@@ -55,7 +55,8 @@ func (p *Pipeline) addGateway() {
 	p.addPing()
 }
 
-// addLambdaRoute creates a route that invokes function. The route has no response: functions answer with @connections.
+// addLambdaRoute creates a route that invokes function. The route has no response, because functions answer by posting to the
+// connection with @connections.
 func (p *Pipeline) addLambdaRoute(key string, function awslambda.Function) {
 	p.API.AddRoute(jsii.String(key), &awsapigatewayv2.WebSocketRouteOptions{
 		Integration: awsapigatewayv2integrations.NewWebSocketLambdaIntegration(

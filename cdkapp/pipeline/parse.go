@@ -9,7 +9,7 @@ import (
 	"strings"
 )
 
-// reader reads typed values from a CDK context. A value of another type is a broken rule of its checker.
+// reader reads typed values from a CDK context. If a value has another type, it adds an error to its checker.
 type reader struct {
 	checker
 
@@ -35,7 +35,7 @@ func (r *reader) store(s setting, all *Settings) {
 		*field = r.intOrNil(s.key, fallback)
 	case *bool:
 		*field = r.boolValue(s.key, false)
-	case inverted:
+	case inverted: // The flag in the settings is the opposite of the value in the context.
 		*field.flag = !r.boolValue(s.key, true)
 	}
 }
@@ -139,7 +139,7 @@ func (r *reader) boolValue(key string, fallback bool) bool {
 	return fallback
 }
 
-// plainKey matches keys that can only be meant as settings: each key of the CDK contains a colon, a slash or a hyphen.
+// plainKey matches the keys that must be settings of Herald, because each key of the CDK itself contains a colon, a slash or a hyphen.
 var plainKey = regexp.MustCompile(`^[A-Za-z]+$`)
 
 // refuseUnknown adds an error for each key that looks like a setting and is none.

@@ -35,6 +35,7 @@ func NewStack(scope constructs.Construct, settings Settings) (awscdk.Stack, erro
 	return stack, nil
 }
 
+// output adds an output to the stack.
 func output(stack awscdk.Stack, id, description string, value *string) {
 	awscdk.NewCfnOutput(stack, jsii.String(id), &awscdk.CfnOutputProps{
 		Description: jsii.String(description),

@@ -19,8 +19,11 @@ const (
 	stagedDays         = 7  // an import lasts minutes; older objects belong to a killed one
 	claimsDays         = 30 // an event is repeated within days, if ever
 	noncurrentDays     = 30 // overwritten uploads and results can be restored for a month
-	corsMaxAgeSeconds  = 3600
+	expiredDays        = 1  // expired staged objects and claims need not be restored; a day is the minimum
 )
+
+// corsMaxAgeSeconds is how long browsers cache the answer to a preflight request.
+const corsMaxAgeSeconds = 3600
 
 // addTables creates the tables of connections and of the feed. They are deleted with the stack, as all their items expire
 // anyway.
@@ -76,18 +79,19 @@ func (p *Pipeline) addBucket() {
 				Id:                          jsii.String("staged"),
 				Prefix:                      jsii.String(csvimport.StagedPrefix),
 				Expiration:                  days(stagedDays),
-				NoncurrentVersionExpiration: days(1),
+				NoncurrentVersionExpiration: days(expiredDays),
 			},
 			{
 				Id:                          jsii.String("claims"),
 				Prefix:                      jsii.String(csvimport.ClaimsPrefix),
 				Expiration:                  days(claimsDays),
-				NoncurrentVersionExpiration: days(1),
+				NoncurrentVersionExpiration: days(expiredDays),
 			},
 		},
 		RemovalPolicy: awscdk.RemovalPolicy_RETAIN,
 	})
-	// Set on the resource: BucketProps.EventBridgeEnabled would deploy a function with rights on every bucket for it.
+	// This is set on the CloudFormation resource, because BucketProps.EventBridgeEnabled would deploy a function that sets it, with
+	// rights on every bucket.
 	cfnResource[awss3.CfnBucket](p.Bucket).SetNotificationConfiguration(&awss3.CfnBucket_NotificationConfigurationProperty{
 		EventBridgeConfiguration: &awss3.CfnBucket_EventBridgeConfigurationProperty{
 			EventBridgeEnabled: jsii.Bool(true),

@@ -8,15 +8,20 @@ import (
 const (
 	// replacement stands for a character that must not reach a terminal.
 	replacement = '�'
-	// maxMarks is the number of combining marks that may follow a character: more would cover other lines.
+	// maxMarks is the number of combining marks that may follow a character. More of them would cover other lines.
 	maxMarks = 2
-	// zeroWidthJoiner joins emoji, and the variation selectors choose their look. Terminals disagree about the width of the
-	// result.
+	// zeroWidthJoiner joins several emoji to one. Text drops it, because terminals disagree about the width of the joined emoji. For
+	// the same reason Text drops the variation selectors, which choose between two forms of an emoji.
 	zeroWidthJoiner = '\u200d'
 )
 
-// Text returns a text of somebody else so that it is safe on a terminal, in one line. Control characters, also those of
-// eight bits, begin commands of terminals, and characters of direction change the order of what follows: they are replaced.
+// Text makes a text from outside of this program safe to print on a terminal, in one line. It replaces
+//
+//   - control characters (also those from U+0080 to U+009F), because they begin commands of terminals
+//   - characters that set the direction of writing, because they change the order of the characters after them
+//   - other characters that cannot be printed
+//
+// White space becomes a blank. Text drops the characters that the constants of this file describe.
 func Text(s string) string {
 	var b strings.Builder
 	marks := 0
@@ -43,8 +48,8 @@ func Text(s string) string {
 	return b.String()
 }
 
-// ASCII returns a text with a question mark in place of each character that is not ASCII, for terminals that do not
-// understand UTF-8: they would take some of its bytes for control characters.
+// ASCII returns a text with a question mark in place of each control character and each character that is not ASCII. It is for
+// terminals that do not understand UTF-8, because such a terminal would take some bytes of UTF-8 for control characters.
 func ASCII(s string) string {
 	return strings.Map(func(r rune) rune {
 		if r < ' ' || r > '~' {

@@ -10,7 +10,7 @@ import (
 	"github.com/herald-progress/herald/lib/message"
 )
 
-// state is the state of the connection as it is shown.
+// state is the state of the connection as the screen and the lines show it.
 type state int
 
 const (
@@ -26,26 +26,26 @@ func (s state) String() string {
 	return [...]string{"connecting", "catching up", "live", "offline", "refused"}[s]
 }
 
-// connection is the state of the connection, the reason why it is offline or refused, and when it is tried again.
+// connection describes the connection to the server.
 type connection struct {
 	state   state
-	reason  string
-	retryAt time.Time
+	reason  string    // why the state is offline or refused; otherwise empty
+	retryAt time.Time // when the client tries to connect again, if the state is offline or refused
 }
 
-// output shows what a client reports. One goroutine calls it.
+// output shows what a client reports. Only one goroutine calls its methods.
 type output interface {
 	frame(e message.Envelope)
 	connection(c connection)
 }
 
-// After a token was refused, the client waits before it tries another one: these are the first and the longest pause.
+// The first and the longest pause between the refusal of a token and the next try.
 const (
 	firstRefusedPause = 2 * time.Second
 	maxRefusedPause   = time.Minute
 )
 
-// errSameToken says that the source of tokens still has the token that was refused.
+// errSameToken means that the source of tokens still returns the token that the server has refused.
 var errSameToken = errors.New("watch: the same token again")
 
 // follower keeps a client connected.
@@ -54,14 +54,16 @@ type follower struct {
 	tokens Tokens
 	out    output
 	client *client.Client
-	// token is the last token; refusedToken is the last one that was refused, refusedAs the reason for it.
-	token, refusedToken, refusedAs string
-	// refusals counts the refusals in a row.
+	// token is the token that was sent last. refusedToken is the token that the server refused last.
+	token, refusedToken string
+	// refusalReason says why the server refused refusedToken. It is empty if the server has accepted a token since.
+	refusalReason string
+	// refusals counts the refusals since the server last accepted a token.
 	refusals int
 }
 
-// connect returns a client that is not connected yet, and the function that keeps it connected until ctx ends. The function
-// returns nil then, and otherwise a reason for which no other attempt would help.
+// connect returns a client that is not connected yet, and a function that connects it and keeps it connected until ctx ends. If ctx
+// ends, the function returns nil. Otherwise it returns the reason why no other attempt would help.
 func connect(c Config, host string, out output) (*client.Client, func(ctx context.Context) error) {
 	f := &follower{host: host, tokens: c.Tokens, out: out}
 	f.client = client.New(client.Config{
@@ -71,7 +73,7 @@ func connect(c Config, host string, out output) (*client.Client, func(ctx contex
 	return f.client, f.run
 }
 
-// nextToken returns a token that was not refused.
+// nextToken returns the current token, or errSameToken if it is the one that the server refused last.
 func (f *follower) nextToken(ctx context.Context) (string, error) {
 	token, err := f.tokens.Get(ctx)
 	if err != nil {
@@ -84,6 +86,7 @@ func (f *follower) nextToken(ctx context.Context) (string, error) {
 	return token, nil
 }
 
+// run is the function that connect returns.
 func (f *follower) run(ctx context.Context) error {
 	for {
 		err := f.client.Run(ctx)
@@ -93,10 +96,11 @@ func (f *follower) run(ctx context.Context) error {
 		if !f.tokens.Renewable || !isTokenRefused(err) {
 			return errors.New(words(err, f.host))
 		}
+		// The pause doubles with each refusal. At most 10 doublings, so that the shift cannot overflow.
 		pause := min(firstRefusedPause<<min(f.refusals, 10), maxRefusedPause)
 		f.refusals++
-		f.refusedToken, f.refusedAs = f.token, words(err, f.host)
-		f.out.connection(connection{state: refused, reason: f.refusedAs, retryAt: time.Now().Add(pause)})
+		f.refusedToken, f.refusalReason = f.token, words(err, f.host)
+		f.out.connection(connection{state: refused, reason: f.refusalReason, retryAt: time.Now().Add(pause)})
 		select {
 		case <-time.After(pause):
 		case <-ctx.Done():
@@ -105,13 +109,13 @@ func (f *follower) run(ctx context.Context) error {
 	}
 }
 
-// isTokenRefused reports whether another token would help.
+// isTokenRefused reports whether err means that the server does not accept the token, or no longer. Then another token may help.
 func isTokenRefused(err error) bool {
 	var refused *client.Refused
 	return errors.Is(err, client.ErrTokenExpired) || errors.As(err, &refused) && refused.Status == http.StatusUnauthorized
 }
 
-// status passes the client's status on. The end of the client is reported by run.
+// status shows the client's status. It does not show that the client has stopped, because run reports the reason of that.
 func (f *follower) status(s client.Status) {
 	switch {
 	case s.State == client.Stopped:
@@ -119,13 +123,13 @@ func (f *follower) status(s client.Status) {
 	case s.State == client.Connected && s.Synced:
 		f.out.connection(connection{state: live})
 	case s.State == client.Connected:
-		f.refusals, f.refusedAs = 0, ""
+		f.refusals, f.refusalReason = 0, "" // The server has accepted the token.
 		f.out.connection(connection{state: catchingUp})
 	case errors.Is(s.Err, errSameToken):
-		f.out.connection(connection{state: refused, reason: f.refusedAs, retryAt: s.RetryAt})
+		f.out.connection(connection{state: refused, reason: f.refusalReason, retryAt: s.RetryAt})
 	case s.Err != nil:
 		f.out.connection(connection{state: offline, reason: words(s.Err, f.host), retryAt: s.RetryAt})
-	case f.refusedAs == "":
+	case f.refusalReason == "": // After a refusal, the state stays refused while the client connects.
 		f.out.connection(connection{state: connecting})
 	}
 }

@@ -14,15 +14,16 @@ import (
 )
 
 const (
-	// wideFrom is the width from which a job's name, its bar and its percent share a line.
+	// wideFrom is the width of a screen, in columns, from which on a job's name, bar and percentage share a line.
 	wideFrom = 64
-	// wideHeight and narrowHeight are the numbers of lines of a running job, an empty one included.
+	// wideHeight and narrowHeight are the numbers of lines of a running job on a wide and on a narrow screen. Both include the empty
+	// line after the job.
 	wideHeight, narrowHeight = 3, 4
 	// percentWidth is the width of "100 %".
 	percentWidth = 5
 	// indent is the column of a job's details under its name.
 	indent = 2
-	// minName and maxName bound the width of names where something else follows in the line.
+	// minName and maxName bound the width of a job's name on a wide screen, where other columns follow.
 	minName, maxName = 12, 36
 )
 
@@ -37,7 +38,7 @@ func (m *model) View() string {
 	}
 	shown = append(shown, m.statusLine())
 	for i, line := range shown {
-		shown[i] = ansi.Truncate(line, m.width, "") // only a screen of a few columns needs it
+		shown[i] = ansi.Truncate(line, m.width, "") // Only on a screen of a few columns a line is too long here.
 	}
 
 	return strings.Join(shown, "\n")
@@ -73,8 +74,10 @@ func (m *model) blockHeight() int {
 	return narrowHeight
 }
 
+// totalLines is the number of lines of all jobs, shown or not.
 func (m *model) totalLines() int { return len(m.jobs.running)*m.blockHeight() + len(m.jobs.ended) }
 
+// nameWidth is the width of a job's name on a wide screen: about a third of the line.
 func (m *model) nameWidth() int { return min(max(m.width*3/10, minName), maxName) }
 
 // runningLines returns the lines of a running job.
@@ -84,27 +87,29 @@ func (m *model) runningLines(j job) []string {
 	name := s.text(j.FileName)
 	if m.width >= wideFrom {
 		width := m.nameWidth()
-		bar := s.bar(j.Progress, m.width-width-percentWidth-4)
+		bar := s.bar(j.Progress, m.width-width-percentWidth-4) // 4 for the blanks around the bar
 		return []string{
 			s.bold.Render(pad(s.fitName(name, width), width)) + "  " + bar + "  " + percent,
 			m.details(j, indent), "",
 		}
 	}
-	width := max(0, m.width-percentWidth-1)
+	width := max(0, m.width-percentWidth-1) // 1 for the blank before the percentage
 	return []string{
 		s.bold.Render(pad(s.fitName(name, width), width)) + " " + s.fit(percent, m.width),
 		s.bar(j.Progress, m.width), m.details(j, 0), "",
 	}
 }
 
-// detail is a part of the details of a job. The parts of the greatest rank are left out first when the line is too long.
+// detail is a part of a line, such as the phase of a job. If the line is too long, the parts with the greatest rank are left out
+// first.
 type detail struct {
 	text string
 	rank int
 	look lipgloss.Style
 }
 
-// details returns the phase of a running job and its numbers, as far as the line has room from a column on.
+// details returns a line with the phase and the numbers of a running job. The line begins with column blanks, and leaves out the
+// parts that have no room.
 func (m *model) details(j job, column int) string {
 	s := m.style
 	phase := s.text(j.Phase)
@@ -123,21 +128,22 @@ func (m *model) details(j job, column int) string {
 	return strings.Repeat(" ", column) + s.join(parts, m.width-column)
 }
 
-// join returns the parts with dots between them, as far as they have room: those of lower rank first. One is always there.
+// join returns the parts in their order, with dots between them. It leaves out parts that have no room: parts of lower rank get their
+// room first. The part of the lowest rank is always there.
 func (s *style) join(parts []detail, width int) string {
 	byRank := slices.Clone(parts)
 	slices.SortStableFunc(byRank, func(a, b detail) int { return a.rank - b.rank })
-	room, left := width, map[string]bool{}
+	room, leftOut := width, map[string]bool{} // leftOut by the text of the part
 	for i, d := range byRank {
 		size := ansi.StringWidth(d.text)
 		if i > 0 {
 			size += ansi.StringWidth(s.dot)
 		}
-		if left[d.text] = i > 0 && size > room; !left[d.text] {
+		if leftOut[d.text] = i > 0 && size > room; !leftOut[d.text] {
 			room -= size
 		}
 	}
-	parts = slices.DeleteFunc(slices.Clone(parts), func(d detail) bool { return left[d.text] })
+	parts = slices.DeleteFunc(slices.Clone(parts), func(d detail) bool { return leftOut[d.text] })
 	var b strings.Builder
 	for i, d := range parts {
 		if i > 0 {
@@ -148,8 +154,8 @@ func (s *style) join(parts []detail, width int) string {
 	return b.String()
 }
 
-// endedLine returns the line of an ended job: mark, name, percent, message, time of the end. A narrow screen has room for
-// mark, name and message.
+// endedLine returns the line of an ended job: mark, name, percentage, message and time of the end. A narrow screen has room only for
+// mark, name and message. There the name gets two fifths of the line. The mark and the blank after it take 2 columns.
 func (m *model) endedLine(j job) string {
 	s := m.style
 	mark, width, percent, at := s.look(j.Status).Render(s.marks[j.Status]), m.width*2/5-2, "", ""
@@ -159,12 +165,12 @@ func (m *model) endedLine(j job) string {
 		at = "  " + j.at.Local().Format("15:04") //nolint:gosmopolitan // the user's own time
 	}
 	width = max(width, 0)
-	rest := max(0, m.width-2-width-len(percent)-2-len(at))
+	rest := max(0, m.width-2-width-len(percent)-2-len(at)) // for the message, which has 2 blanks before it
 	return mark + " " + pad(s.fitName(s.text(j.FileName), width), width) + percent + "  " +
 		s.faint.Render(pad(s.fit(s.text(j.Message), rest), rest)+at)
 }
 
-// look returns the look of the mark of an ended job.
+// look returns the style of an ended job's mark.
 func (s *style) look(status message.Status) lipgloss.Style {
 	switch status {
 	case message.StatusSucceeded:
@@ -204,8 +210,8 @@ func (m *model) statusLine() string {
 	look := map[state]lipgloss.Style{connecting: s.faint, catchingUp: s.accent, live: s.good, offline: s.warn, refused: s.bad}[c.state]
 	text := s.lights[c.state] + " " + c.state.String()
 	if c.state == offline || c.state == refused {
-		if left := c.retryAt.Sub(m.now()); left > 0 {
-			text += ", again in " + format.Duration(left)
+		if wait := c.retryAt.Sub(m.now()); wait > 0 {
+			text += ", again in " + format.Duration(wait)
 		} else {
 			text += ", trying again"
 		}
@@ -226,7 +232,7 @@ func (m *model) statusLine() string {
 	return s.join(parts, m.width)
 }
 
-// position says how many lines are above and below those that are shown.
+// position says in words how many lines of jobs are above and below the lines on the screen.
 func position(above, below int) string {
 	switch {
 	case above == 0:

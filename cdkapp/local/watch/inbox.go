@@ -7,30 +7,32 @@ import (
 	"github.com/herald-progress/herald/lib/message"
 )
 
-// maxWaiting is the number of notes that wait in an inbox; older ones are dropped.
+// maxWaiting is how many notes an inbox holds, and how many ids of dismissed notes. The inbox drops older ones.
 const maxWaiting = 100
 
 // inbox holds what a client reports until the model asks for it, so that the client never waits for the terminal. However much
 // is reported, the model draws at its own rate.
 type inbox struct {
-	// jobs returns the frames of all jobs.
+	// jobs returns the newest frame of each job.
 	jobs func() []message.Envelope
 
-	mu      sync.Mutex
+	mu sync.Mutex
+	// waiting is what the next call of next returns, except for the jobs.
 	waiting update
-	// changed says that a job may have changed; synced, that some sync was complete.
+	// changed is true if a job may have changed since the last call of next. synced is true once a sync was complete.
 	changed, synced bool
 }
 
-// update is what was reported since the last one.
+// update is what a client has reported since the last call of next.
 type update struct {
-	// jobs are the frames of all jobs; nil means that none has changed.
+	// jobs has the newest frame of each job. Nil means that no job has changed.
 	jobs []message.Envelope
 	// notes are new notes; dismissed are the ids of notes that were dismissed.
 	notes     []message.Envelope
 	dismissed []string
-	conn      connection
-	// ended says that the client has ended, and err why.
+	// conn is the current state of the connection, whether it has changed or not.
+	conn connection
+	// ended is true once the client has ended. err is the reason, or nil if the context ended.
 	ended bool
 	err   error
 }
@@ -54,8 +56,8 @@ func (in *inbox) frame(e message.Envelope) {
 	}
 }
 
-// isNews reports whether a note is to be shown. The first sync brings the notes of the last days, which are not news. An
-// error without an id answers a message of the client.
+// isNews reports whether a note is to be shown. Two kinds are not news: the notes of the last days, which the first sync brings, and
+// an error without an id, which answers a message of the client. synced is true once a sync was complete.
 func isNews(e message.Envelope, synced bool) bool {
 	if e.Replayed && !synced {
 		return false

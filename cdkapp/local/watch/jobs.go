@@ -9,20 +9,21 @@ import (
 	"github.com/herald-progress/herald/lib/message"
 )
 
-// silentAfter is the time without news of a running job after which its rate and its time left are not true any more.
+// silentAfter is how long a running job may report no new state before its rate and its time left are no longer shown.
 const silentAfter = 30 * time.Second
 
-// job is one job: its newest frame.
+// job is the newest state of a job.
 type job struct {
 	message.UploadProgress
 
 	id, epoch string
-	at        time.Time
-	// newsAt is when the newest state came, by this machine's clock.
+	// at is the time in the frame, by the clock of the server.
+	at time.Time
+	// newsAt is when this program first saw the state, by the clock of this machine.
 	newsAt time.Time
 }
 
-// news says which state of a job came last, and when.
+// news identifies a state of a job by epoch, seq and the time in its frame (stamp), and says when the state came (see job.newsAt).
 type news struct {
 	epoch string
 	seq   int64
@@ -30,14 +31,15 @@ type news struct {
 	came  time.Time
 }
 
-// jobs are the jobs in the order in which they are shown: the running ones, the newest run first, then the ended ones, the
-// last end first. Running jobs stay in their place while they move.
+// jobs are the jobs in the order of the screen: first the running jobs, the newest run first; then the ended jobs, the last end
+// first. Progress does not change the place of a running job.
 type jobs struct {
 	running, ended []job
-	since          map[string]news
+	// since has the newest state of each job, by job id, and since when it is the newest.
+	since map[string]news
 }
 
-// set replaces the jobs by those of the frames, which came until now.
+// set replaces all jobs by those of frames. now is the time at which a new state counts as come.
 func (j *jobs) set(frames []message.Envelope, now time.Time) {
 	before := j.since
 	*j = jobs{since: make(map[string]news, len(frames))}
@@ -48,7 +50,7 @@ func (j *jobs) set(frames []message.Envelope, now time.Time) {
 		}
 		n := news{epoch: e.Epoch, seq: e.Seq, stamp: e.Timestamp.Time, came: now}
 		if old, known := before[e.Job]; known && old.epoch == n.epoch && old.seq == n.seq && old.stamp.Equal(n.stamp) {
-			n.came = old.came
+			n.came = old.came // The state is not new.
 		}
 		j.since[e.Job] = n
 		next := job{UploadProgress: state, id: e.Job, epoch: e.Epoch, at: e.Timestamp.Time, newsAt: n.came}

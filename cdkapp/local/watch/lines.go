@@ -8,23 +8,26 @@ import (
 	"github.com/herald-progress/herald/lib/message"
 )
 
-// maxStages is the number of running jobs whose stages are stored. Above it a stage may be printed twice.
+// maxStages is the number of running jobs whose stages are stored. If there are more, lines forgets all stages, and may then print a
+// stage twice.
 const maxStages = 10_000
 
-// lines prints a line for each phase and each end of a job, and for each note. Changes of the connection go to errs.
+// lines prints a line for each phase and each end of a job, and for each note. It prints changes of the connection to errs.
 type lines struct {
 	out, errs io.Writer
 	ascii     bool
-	// failed is called with the error of the output.
+	// failed is called with the first error of a write. err is that error. After it, nothing is printed.
 	failed func(error)
 	err    error
-	// stages are the phases in which jobs were last printed.
+	// stages has the stage that was last printed of each running job, by job id.
 	stages map[string]stage
+	// synced is true once a sync was complete.
 	synced bool
-	conn   connection
+	// conn is the connection that was last reported.
+	conn connection
 }
 
-// stage is what must change so that another line of a running job is printed.
+// stage is the run and the phase of a running job. Another line of the job is printed only if its stage has changed.
 type stage struct{ epoch, phase string }
 
 func (l *lines) frame(e message.Envelope) {
@@ -43,18 +46,18 @@ func (l *lines) frame(e message.Envelope) {
 }
 
 func (l *lines) job(e message.Envelope, state message.UploadProgress) {
-	at := stage{e.Epoch, state.Phase}
-	before, known := l.stages[e.Job]
+	current := stage{e.Epoch, state.Phase}
+	printed, known := l.stages[e.Job]
 	switch {
 	case state.Status.Terminal():
 		delete(l.stages, e.Job)
-	case known && before == at:
+	case known && printed == current:
 		return
 	default:
 		if l.stages == nil || len(l.stages) >= maxStages {
 			l.stages = map[string]stage{}
 		}
-		l.stages[e.Job] = at
+		l.stages[e.Job] = current
 	}
 	status := ""
 	if state.Status.Terminal() {

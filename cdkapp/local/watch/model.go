@@ -9,19 +9,19 @@ import (
 )
 
 const (
-	// tickInterval is the time between two looks into the inbox.
+	// tickInterval is the time between two calls of next.
 	tickInterval = time.Second / drawsPerSecond
 	// noteLife is how long a note is shown, and maxNotes how many are shown at once.
 	noteLife = 10 * time.Second
 	maxNotes = 3
-	// defaultWidth and defaultHeight are the size of a terminal that does not tell its size.
+	// defaultWidth and defaultHeight are the size of a terminal until it reports its size.
 	defaultWidth, defaultHeight = 80, 24
 )
 
-// source is where the model finds what was reported.
+// source returns what the client has reported since the last call: an inbox, except in tests.
 type source interface{ next() update }
 
-// tick says that it is time to look into the inbox.
+// tick is the message of bubbletea that makes the model call next.
 type tick struct{}
 
 // model is what the screen shows.
@@ -34,17 +34,18 @@ type model struct {
 	conn          connection
 	jobs          jobs
 	notes         []note
-	// top is the first line of the jobs that is shown.
+	// top is the index of the first line on the screen, among the lines of all jobs.
 	top int
-	// complete says that some sync was complete: until then no jobs does not mean that there are none.
+	// complete is true once a sync was complete. Until then the user may have jobs even if the model has none.
 	complete bool
 
+	// interrupted is true if the user pressed Ctrl-C.
 	interrupted bool
-	// ended is the reason for which the client has ended.
+	// ended is the reason why the client has ended.
 	ended error
 }
 
-// note is a note that is shown until a time.
+// note is a note, and the time until which the screen shows it.
 type note struct {
 	message.Envelope
 
@@ -82,8 +83,8 @@ func (m *model) Update(msg tea.Msg) (tea.Model, tea.Cmd) {
 	return m, nil
 }
 
-// applyUpdate takes what was reported, and returns whether the client has ended.
-func (m *model) applyUpdate() (ended bool) {
+// applyUpdate shows what the client has reported since the last call, and returns whether the client has ended.
+func (m *model) applyUpdate() (clientEnded bool) {
 	u, now := m.source.next(), m.now()
 	m.conn = u.conn
 	m.complete = m.complete || u.conn.state == live
@@ -101,22 +102,22 @@ func (m *model) applyUpdate() (ended bool) {
 	return u.ended
 }
 
-// dropNotes drops the notes whose time is over, those that were dismissed, and the oldest that have no room.
+// dropNotes drops the notes that have been shown for noteLife, the dismissed notes, and the oldest notes above maxNotes.
 func (m *model) dropNotes(dismissed []string, now time.Time) {
 	gone := map[string]bool{}
 	for _, id := range dismissed {
-		gone[id] = id != ""
+		gone[id] = id != "" // Notes without an id cannot be dismissed.
 	}
-	var left []note
+	var remaining []note
 	for _, n := range m.notes {
 		if now.Before(n.until) && !gone[n.ID] {
-			left = append(left, n)
+			remaining = append(remaining, n)
 		}
 	}
-	m.notes = left[max(0, len(left)-maxNotes):]
+	m.notes = remaining[max(0, len(remaining)-maxNotes):]
 }
 
-// key does what a key says.
+// key handles a key, by the name that bubbletea gives it.
 func (m *model) key(name string) tea.Cmd {
 	page := max(1, m.bodyHeight()-1)
 	switch name {
@@ -144,7 +145,7 @@ func (m *model) key(name string) tea.Cmd {
 	return nil
 }
 
-// scrollTo shows the jobs from a line on, or from the nearest line that fills the screen.
+// scrollTo makes line the first line of jobs on the screen. If too few lines follow it to fill the screen, it takes an earlier one.
 func (m *model) scrollTo(line int) {
 	m.top = max(0, min(line, m.totalLines()-m.bodyHeight()))
 }
@@ -152,8 +153,8 @@ func (m *model) scrollTo(line int) {
 // bodyHeight is the number of lines for jobs: all but the notes and the status line.
 func (m *model) bodyHeight() int { return max(0, m.height-1-m.noteLines()) }
 
-// noteLines is the number of notes that have room.
+// noteLines is the number of notes that the screen has room for. Each note takes one line.
 func (m *model) noteLines() int { return min(len(m.notes), max(0, m.height-minHeight)) }
 
-// minHeight is the height up to which there is no room for notes.
+// minHeight is the number of lines that stay free of notes.
 const minHeight = 5

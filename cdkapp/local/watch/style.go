@@ -13,20 +13,24 @@ import (
 	"github.com/herald-progress/herald/lib/message"
 )
 
-// style is how things look: colours, and the characters of the terminal.
+// style has the colours and the characters of the screen.
 type style struct {
-	ascii                           bool
-	plain, good, bad, warn, accent  lipgloss.Style
-	faint, bold                     lipgloss.Style
+	ascii                          bool
+	plain, good, bad, warn, accent lipgloss.Style
+	faint, bold                    lipgloss.Style
+	// full and empty are the cells of a bar, ellipsis stands for cut text, dot separates the parts of a line, and dir shows how to
+	// scroll.
 	full, empty, ellipsis, dot, dir string
-	// parts are the parts of a cell of a bar, in eighths.
+	// parts are the partly full cells of a bar, from empty up, in equal steps: eighths, or only the empty one in ASCII.
 	parts []string
+	// marks are the signs of ended jobs, by status.
 	marks map[message.Status]string
-	// lights are the signs of the states of the connection.
+	// lights are the signs of the connection's states.
 	lights map[state]string
 }
 
-// newStyle returns the style for a terminal. The terminal's own sixteen colours fit a light and a dark background.
+// newStyle returns the style for a terminal. It uses the terminal's own sixteen colours, because they fit a light and a dark
+// background.
 func newStyle(out io.Writer, environment []string, ascii bool) *style {
 	r := lipgloss.NewRenderer(out, termenv.WithEnvironment(environ(environment)), termenv.WithTTY(true))
 	colour := func(number string) lipgloss.Style { return r.NewStyle().Foreground(lipgloss.Color(number)) }
@@ -48,13 +52,13 @@ func newStyle(out io.Writer, environment []string, ascii bool) *style {
 	return s
 }
 
-// environ is an environment as a list of name=value.
+// environ is an environment as a list of name=value. It implements the interface that termenv needs.
 type environ []string
 
 // Environ returns the list.
 func (e environ) Environ() []string { return e }
 
-// Getenv returns the value of a variable; the last one counts.
+// Getenv returns the value of a variable. If the list has the variable twice, the last entry counts.
 func (e environ) Getenv(name string) string {
 	for _, entry := range slices.Backward(e) {
 		if value, found := strings.CutPrefix(entry, name+"="); found {
@@ -64,7 +68,7 @@ func (e environ) Getenv(name string) string {
 	return ""
 }
 
-// text returns a text of somebody else for this terminal, in one line.
+// text makes a text from outside of this program safe to print on this terminal, in one line.
 func (s *style) text(t string) string {
 	t = format.Text(t)
 	if s.ascii {
@@ -73,7 +77,7 @@ func (s *style) text(t string) string {
 	return t
 }
 
-// fit returns a text that is cut at its end if it is wider than a number of cells.
+// fit returns a text, cut at its end if it is wider than width cells.
 func (s *style) fit(t string, width int) string {
 	if width <= 0 {
 		return ""
@@ -81,15 +85,15 @@ func (s *style) fit(t string, width int) string {
 	return ansi.Truncate(t, width, s.ellipsis)
 }
 
-// fitName returns a name that is cut in its middle if it is too wide: names often differ at their ends.
+// fitName returns a name, cut in its middle if it is wider than width cells, because names often differ at their ends.
 func (s *style) fitName(name string, width int) string {
-	const narrow = 8
+	const narrow = 8 // Below this width, the name is cut at its end.
 	wide := ansi.StringWidth(name)
 	if wide <= width || width < narrow {
 		return s.fit(name, width)
 	}
 	head := ansi.Truncate(name, width*2/3, "")
-	room := width - ansi.StringWidth(head) - 1
+	room := width - ansi.StringWidth(head) - 1 // 1 for the ellipsis
 	tail := ansi.TruncateLeft(name, wide-room, "")
 	if ansi.StringWidth(tail) > room { // the cut went through a wide character
 		tail = ansi.TruncateLeft(name, wide-room+1, "")
@@ -98,18 +102,18 @@ func (s *style) fitName(name string, width int) string {
 	return head + s.ellipsis + tail
 }
 
-// pad returns a text with spaces up to a number of cells.
+// pad returns a text with blanks after it, up to width cells.
 func pad(t string, width int) string {
 	return t + strings.Repeat(" ", max(0, width-ansi.StringWidth(t)))
 }
 
-// bar returns a bar of a number of cells. It is full only at 100.
+// bar returns a progress bar of width cells. It is full only at 100 percent.
 func (s *style) bar(progress float64, width int) string {
 	if width <= 0 {
 		return ""
 	}
 	if s.ascii {
-		if width < 3 {
+		if width < 3 { // The brackets alone take two cells.
 			return ""
 		}
 		return "[" + s.cells(progress, width-2) + "]"
@@ -117,6 +121,7 @@ func (s *style) bar(progress float64, width int) string {
 	return s.cells(progress, width)
 }
 
+// cells returns the cells of a bar without brackets.
 func (s *style) cells(progress float64, width int) string {
 	steps := len(s.parts)
 	done := int(min(max(progress, 0), 100) * float64(width*steps) / 100)

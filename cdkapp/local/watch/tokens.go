@@ -18,23 +18,25 @@ import (
 )
 
 const (
-	// maxToken is the size of a file or an output that can be a token, in bytes.
+	// maxToken is the largest size of a token, in bytes. Sources read one byte more, to see that a token is too large.
 	maxToken = 16 << 10
 	// requestTimeout bounds the request to a twin.
 	requestTimeout = 5 * time.Second
-	// killDelay is how long the output of a command is read after its end.
+	// killDelay is how long the output of a command is still read after the command has ended. A process that the command has started
+	// may hold the output open.
 	killDelay = time.Second
 )
 
 // Tokens is where a user's tokens come from.
 type Tokens struct {
-	// Get returns the token of now. Its errors are words for the user, without a token.
+	// Get returns the current token. Its errors are for the user, and contain no token.
 	Get func(ctx context.Context) (string, error)
-	// Renewable says that a later call may return another token.
+	// Renewable is true if a later call of Get may return another token.
 	Renewable bool
 }
 
-// TokenText returns the source of a token that stays the same, such as that of a variable. The name is for errors.
+// TokenText returns the source of a token that stays the same, such as the value of an environment variable. Errors contain name
+// instead of the token.
 func TokenText(name, token string) Tokens {
 	return Tokens{Get: func(context.Context) (string, error) { return checkToken(name, token) }}
 }
@@ -55,8 +57,8 @@ func TokenFile(path string) Tokens {
 	}}
 }
 
-// TokenCommand returns the source of the tokens that a command prints. The shell runs the command for each connection. What
-// it prints as errors is not shown, because it may contain a secret.
+// TokenCommand returns the source of the tokens that a command prints. The shell runs the command for each connection. The standard
+// error of the command is not shown, because it may contain a secret.
 func TokenCommand(command string) Tokens {
 	return Tokens{Renewable: true, Get: func(ctx context.Context) (string, error) {
 		var out limitedBuffer
@@ -76,7 +78,7 @@ func TokenCommand(command string) Tokens {
 	}}
 }
 
-// limitedBuffer stores a little more than the longest token and drops the rest.
+// limitedBuffer stores the first maxToken+1 bytes and drops the rest.
 type limitedBuffer struct{ bytes.Buffer }
 
 func (b *limitedBuffer) Write(p []byte) (int, error) {
@@ -84,8 +86,8 @@ func (b *limitedBuffer) Write(p []byte) (int, error) {
 	return len(p), nil
 }
 
-// checkToken returns the token in a text. Only characters of a WebSocket subprotocol can be sent
-// (https://www.rfc-editor.org/rfc/rfc9110#name-tokens).
+// checkToken returns text without the white space around it, if it can be a token. A token is sent as a WebSocket subprotocol, which
+// allows only some characters (https://www.rfc-editor.org/rfc/rfc9110#name-tokens). name is the source of text, for errors.
 func checkToken(name, text string) (string, error) {
 	token := strings.TrimSpace(text)
 	switch {
@@ -100,7 +102,7 @@ func checkToken(name, text string) (string, error) {
 	}
 }
 
-// TokenTwin returns the source of the tokens of a twin's user. The endpoint is the twin's URL of the requests for tokens.
+// TokenTwin returns the source of the tokens of a twin's user. The endpoint is the URL at which the twin makes tokens.
 func TokenTwin(endpoint, user string) Tokens {
 	client := &http.Client{Timeout: requestTimeout, Transport: &http.Transport{DisableKeepAlives: true}} // without the proxy of the environment
 	host := strings.TrimPrefix(endpoint, "http://")
@@ -112,6 +114,7 @@ func TokenTwin(endpoint, user string) Tokens {
 		}
 		answer, err := client.Do(r)
 		if err != nil {
+			// For io.EOF, networkWords returns its text for errors that it does not know, which would say too little here.
 			if reason := networkWords(err, host); reason != networkWords(io.EOF, host) {
 				return "", &sourceError{reason + "; go run ./cdkapp/local starts a twin"}
 			}

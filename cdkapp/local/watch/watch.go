@@ -17,17 +17,17 @@ import (
 	"github.com/herald-progress/herald/lib/client"
 )
 
-// Bubbletea is initialized by now.
+// When this function runs, bubbletea is initialized, so that the environment variable CI can be restored.
 func init() { noquery.Restore() } //nolint:gochecknoinits // main and the tests of this package need it before anything else
 
 const (
-	// drawsPerSecond bounds how often the terminal is written to.
+	// drawsPerSecond bounds how often the screen is drawn.
 	drawsPerSecond = 10
-	// closeTimeout is how long Run waits for the connection to be closed.
+	// closeTimeout is how long Run waits for the client to close the connection.
 	closeTimeout = time.Second
 )
 
-// ErrInterrupted says that the user has interrupted the program, by Ctrl-C or a signal.
+// ErrInterrupted means that the user pressed Ctrl-C, or that the context of Run ended, as it does after a signal.
 var ErrInterrupted = errors.New("watch: interrupted")
 
 // Config configures Run. URL, Tokens, Output and Errors are required.
@@ -36,21 +36,26 @@ type Config struct {
 	URL string
 	// Tokens is where the user's tokens come from.
 	Tokens Tokens
-	// Input has the keys that the user presses. Output is what is drawn on. Without an Input, lines are printed.
+	// Input is the terminal on which the user presses keys. With an Input, Run draws bars on Output, which is a terminal then.
+	// Without an Input, Run prints lines to Output.
 	Input  *os.File
 	Output io.Writer
-	// Errors receives the changes of the connection if lines are printed.
+	// Errors receives the changes of the connection if Run prints lines.
 	Errors io.Writer
-	// ASCII says that the terminal shows no other characters than those of ASCII.
+	// ASCII is true if the terminal can show only ASCII.
 	ASCII bool
-	// Environment is read for NO_COLOR, TERM and the like.
+	// Environment has the variables that describe the terminal, such as NO_COLOR and TERM, as name=value.
 	Environment []string
 	// dial opens connections in tests; nil means client.Dial.
 	dial func(ctx context.Context, url, token string) (client.Socket, error)
 }
 
-// Run shows the jobs until the user quits or ctx ends. It returns nil if the user quits, ErrInterrupted if the user or ctx
-// interrupts it, and otherwise a reason for which no other attempt to connect would help.
+// Run shows the jobs until the user quits or ctx ends.
+//
+//   - The user quits → nil.
+//   - The user presses Ctrl-C, or ctx ends → ErrInterrupted.
+//   - No other attempt to connect would help → the reason.
+//   - The output cannot be written → the error.
 func Run(ctx context.Context, c Config) error {
 	host := c.URL
 	if u, err := url.Parse(c.URL); err == nil {
@@ -62,6 +67,7 @@ func Run(ctx context.Context, c Config) error {
 	return runScreen(ctx, c, host)
 }
 
+// runLines does what Run does if there is no Input. An error of the output cancels its context.
 func runLines(ctx context.Context, c Config, host string) error {
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
@@ -71,29 +77,30 @@ func runLines(ctx context.Context, c Config, host string) error {
 	if out.err != nil {
 		return out.err
 	}
-	if err == nil {
+	if err == nil { // ctx has ended.
 		return ErrInterrupted
 	}
 
 	return err
 }
 
+// runScreen does what Run does with an Input.
 func runScreen(ctx context.Context, c Config, host string) error {
-	following, stop := context.WithCancel(ctx)
-	defer stop()
+	clientCtx, stopClient := context.WithCancel(ctx)
+	defer stopClient()
 	in := &inbox{}
 	conn, run := connect(c, host, in)
 	in.jobs = conn.View().Jobs
 	ended := make(chan struct{})
 	go func() {
 		defer close(ended)
-		in.end(run(following))
+		in.end(run(clientCtx))
 	}()
 	m := newModel(in, newStyle(c.Output, c.Environment, c.ASCII), time.Now)
 	program := tea.NewProgram(m, tea.WithContext(ctx), tea.WithInput(c.Input), tea.WithOutput(c.Output), tea.WithEnvironment(c.Environment),
 		tea.WithAltScreen(), tea.WithoutSignalHandler(), tea.WithoutBracketedPaste(), tea.WithFPS(drawsPerSecond))
 	_, err := program.Run()
-	stop()
+	stopClient()
 	select {
 	case <-ended:
 	case <-time.After(closeTimeout):

@@ -13,12 +13,12 @@ import (
 	"github.com/herald-progress/herald/lib/client"
 )
 
-// sourceError is the error of a source of tokens: words for the user, without a token.
+// sourceError is the error of a source of tokens. Its words are for the user, and contain no token.
 type sourceError struct{ words string }
 
 func (e *sourceError) Error() string { return e.words }
 
-// words returns the reason why there is no connection, for a person. It contains no token.
+// words says in words for the user why there is no connection to host. The result contains no token.
 func words(err error, host string) string {
 	var source *sourceError
 	var refused *client.Refused
@@ -37,6 +37,7 @@ func words(err error, host string) string {
 	}
 }
 
+// refusedWords says why host refused the connection with an HTTP status.
 func refusedWords(status int, host string) string {
 	switch {
 	case status == http.StatusUnauthorized:
@@ -52,8 +53,9 @@ func refusedWords(status int, host string) string {
 	}
 }
 
+// networkWords says why no connection to host could be opened, or why it broke.
 func networkWords(err error, host string) string {
-	var name *net.DNSError
+	var dnsErr *net.DNSError
 	var certificate *tls.CertificateVerificationError
 	var timeout net.Error
 	switch {
@@ -61,8 +63,8 @@ func networkWords(err error, host string) string {
 		return "nobody answers at " + host
 	case errors.As(err, &certificate):
 		return "the certificate of " + host + " is not valid"
-	case errors.As(err, &name):
-		return "the name " + name.Name + " is not known"
+	case errors.As(err, &dnsErr):
+		return "the name " + dnsErr.Name + " is not known"
 	case errors.Is(err, context.DeadlineExceeded), errors.As(err, &timeout) && timeout.Timeout():
 		return host + " does not answer"
 	default:
