@@ -14,6 +14,8 @@ import (
 	"testing"
 )
 
+// These tests keep the pages of documentation true: the tests, files, settings, log lines and code that the pages name must exist.
+
 // readTree returns the content of each file of the repository for which match returns true. The keys are paths from the
 // repository's root.
 func readTree(t *testing.T, match func(path string) bool) map[string]string {
@@ -48,7 +50,7 @@ var testName = regexp.MustCompile(`\b(?:Test|Fuzz|Benchmark)[A-Z]\w+`)
 // missingTests returns a function. For a text, that function returns the names of tests in the text that no test file declares.
 func missingTests(t *testing.T) func(text string) []string {
 	t.Helper()
-	declared := map[string]bool{"TestState": true} // not a test: an operation of AWS Step Functions
+	declared := map[string]bool{"TestState": true} // TestState is an operation of AWS Step Functions, not a test.
 	declaration := regexp.MustCompile(`(?m)^func ((?:Test|Fuzz|Benchmark)\w+)\(`)
 	for _, source := range readTree(t, func(path string) bool { return strings.HasSuffix(path, "_test.go") }) {
 		for _, found := range declaration.FindAllStringSubmatch(source, -1) {
@@ -239,7 +241,7 @@ func TestLogLinesOfTheDocsExist(t *testing.T) {
 	rows := 0
 	for row := range strings.Lines(table) {
 		cells := strings.Split(row, "|")
-		if len(cells) != 5 {
+		if len(cells) != 5 { // A row has three cells, and text before and after its bars. The table has ended.
 			break
 		}
 		rows++

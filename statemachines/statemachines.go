@@ -12,7 +12,7 @@ import (
 	"strings"
 )
 
-// suffix follows the name of a workflow in the name of its file.
+// suffix is the end of the name of a definition's file. The beginning is the name of the workflow.
 const suffix = ".asl.json"
 
 //go:embed *.asl.json
@@ -67,6 +67,7 @@ func Fill(name string, substitutions map[string]string) (string, error) {
 		}
 	}
 
+	// match is ${Name}.
 	return string(placeholder.ReplaceAllFunc(definition, func(match []byte) []byte {
 		return escape(substitutions[string(match[len("${"):len(match)-len("}")])])
 	})), nil

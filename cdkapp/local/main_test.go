@@ -16,6 +16,8 @@ import (
 	"github.com/herald-progress/herald/lib/local"
 )
 
+// TestMain makes the test binary run these commands when it is started under their names: by a script of TestScripts, or by
+// openTerminal.
 func TestMain(m *testing.M) {
 	testscript.Main(m, map[string]func(){"local": main, "local-ready": ready, "local-import": upload})
 }
@@ -32,7 +34,7 @@ func ready() {
 	os.Exit(1)
 }
 
-// upload uploads a file to the twin on a port, as a browser of the user dev does.
+// upload uploads a file to the twin, as a browser of the user dev does. Its arguments are the port of the twin and the file.
 func upload() {
 	content, err := os.ReadFile(os.Args[2])
 	if err != nil {
@@ -54,7 +56,7 @@ func upload() {
 
 // TestScripts runs the scenarios in testdata/scripts: the command as a user types it.
 func TestScripts(t *testing.T) {
-	data, err := filepath.Abs("../../testdata")
+	data, err := filepath.Abs("../../testdata") // The scripts have this folder as $DATA.
 	if err != nil {
 		t.Fatal(err)
 	}

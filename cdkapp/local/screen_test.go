@@ -9,20 +9,26 @@ import (
 	"sync"
 )
 
-// screen is the part of a terminal that watch uses. It remembers every other command that it gets.
+// screen is a terminal's screen. It understands the commands that watch uses, and records all others.
 type screen struct {
-	mu      sync.Mutex
-	cells   [][]rune
-	row     int
-	column  int
+	mu    sync.Mutex
+	cells [][]rune
+	// row and column are the position of the cursor, from 0.
+	row    int
+	column int
+	// pending is the beginning of a command whose rest was not written yet.
 	pending string
-	// modes are the private modes that are set; colours says that a colour was used.
-	modes   map[string]bool
+	// modes has the private modes that a command has set (true) or reset (false), such as ?25, which shows the cursor.
+	modes map[string]bool
+	// colours is true once a colour was used.
 	colours bool
+	// unknown are the commands and control characters that the screen does not understand.
 	unknown []string
-	raw     strings.Builder
+	// raw is all that was written.
+	raw strings.Builder
 }
 
+// newScreen returns an empty screen, whose cursor is shown.
 func newScreen(rows, columns int) *screen {
 	s := &screen{modes: map[string]bool{"?25": true}, cells: make([][]rune, rows)}
 	for i := range s.cells {
@@ -31,9 +37,10 @@ func newScreen(rows, columns int) *screen {
 	return s
 }
 
+// token matches a whole command of a terminal, with its parameter and its name, or one character.
 var token = regexp.MustCompile(`^(?:\x1b\[([0-9;?]*)([A-Za-z])|([^\x1b]))`)
 
-// Write shows what the program has written.
+// Write shows what the program has written. It processes p after the text that is pending.
 func (s *screen) Write(p []byte) (int, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -41,12 +48,12 @@ func (s *screen) Write(p []byte) (int, error) {
 	text := s.pending + string(p)
 	for text != "" {
 		found := token.FindStringSubmatch(text)
-		if found == nil && len(text) < 16 {
-			break // a command that has not come whole
+		if found == nil && len(text) < 16 { // No command that watch uses is longer.
+			break // The rest of the command was not written yet.
 		}
 		if found == nil {
 			s.unknown = append(s.unknown, fmt.Sprintf("%.16q", text))
-			found = []string{text[:1], "", "", ""}
+			found = []string{text[:1], "", "", ""} // Skip the ESC.
 		}
 		text = text[len(found[0]):]
 		if found[2] != "" {
@@ -60,6 +67,7 @@ func (s *screen) Write(p []byte) (int, error) {
 	return len(p), nil
 }
 
+// put shows a character at the cursor, or moves the cursor for a line end.
 func (s *screen) put(r rune) {
 	switch {
 	case r == '\r':
@@ -74,9 +82,11 @@ func (s *screen) put(r rune) {
 	}
 }
 
+// command executes the command ESC [ parameter name.
 func (s *screen) command(parameter, name string) {
 	line := s.cells[s.row]
 	switch parameter + name {
+	// K clears the line, J also the lines below: all of the line with the parameter 2, otherwise from the cursor on.
 	case "K", "0K", "2K", "J", "0J", "2J":
 		from := 0
 		if !strings.HasPrefix(parameter, "2") {
@@ -94,14 +104,14 @@ func (s *screen) command(parameter, name string) {
 	}
 	n, err := strconv.Atoi(parameter)
 	switch {
-	case name == "m":
+	case name == "m": // colours and other attributes; those of text colours contain a 3
 		s.colours = s.colours || strings.Contains(parameter, "3")
-	case name == "H":
+	case name == "H": // moves the cursor to a position
 		row, column, _ := strings.Cut(parameter+";", ";")
 		r, _ := strconv.Atoi(row)
 		c, _ := strconv.Atoi(strings.TrimSuffix(column, ";"))
 		s.row, s.column = min(max(r-1, 0), len(s.cells)-1), max(c-1, 0)
-	case name == "A" && (err == nil || parameter == ""):
+	case name == "A" && (err == nil || parameter == ""): // moves the cursor up
 		s.row = max(0, s.row-max(n, 1))
 	case (name == "h" || name == "l") && slices.Contains([]string{"?25", "?1049", "?1002", "?1003", "?1006", "?2004"}, parameter):
 		s.modes[parameter] = name == "h"

@@ -28,15 +28,16 @@ const patience = 60 * time.Second
 type terminal struct {
 	*screen
 
-	t        *testing.T
-	cmd      *exec.Cmd
+	t   *testing.T
+	cmd *exec.Cmd
+	// keyboard and line are the two ends of the pseudo-terminal: the test types into keyboard, the command has line.
 	keyboard *os.File
 	line     *os.File
-	before   *term.State
+	before   *term.State // the settings of the pseudo-terminal before the command started
 	ended    chan error
 }
 
-// openTerminal runs the command in a terminal.
+// openTerminal runs the command with args in a terminal. environment has further variables, as name=value.
 func openTerminal(t *testing.T, environment []string, args ...string) *terminal {
 	t.Helper()
 	keyboard, line, err := pty.Open()
@@ -116,9 +117,10 @@ func (c *terminal) waitForEnd(code int) {
 	}
 }
 
-// cable leads from a port to a twin, until it is cut.
+// cable forwards connections from a port to a twin. cut breaks it, and mend opens it again on the same port.
 type cable struct {
-	t        *testing.T
+	t *testing.T
+	// to is the address of the twin, and port the port on this machine.
 	to, port string
 	mu       sync.Mutex
 	listener net.Listener
@@ -133,6 +135,7 @@ func newCable(t *testing.T, twin *local.Twin) *cable {
 	return c
 }
 
+// mend accepts connections on the port, which is a free one the first time.
 func (c *cable) mend() {
 	listener, err := net.Listen("tcp", "127.0.0.1:"+c.port)
 	if err != nil {
@@ -162,6 +165,7 @@ func (c *cable) mend() {
 	}()
 }
 
+// cut closes all connections, and the port.
 func (c *cable) cut() {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -172,6 +176,7 @@ func (c *cable) cut() {
 	c.conns = nil
 }
 
+// startTwin starts a twin, which ends with the test.
 func startTwin(t *testing.T, c local.Config) *local.Twin {
 	t.Helper()
 	twin, err := local.Start(t.Context(), c)
@@ -182,7 +187,7 @@ func startTwin(t *testing.T, c local.Config) *local.Twin {
 	return twin
 }
 
-// importPartsList imports the parts list under a name, as another program of the user dev.
+// importPartsList uploads the parts list under a file name, as another program of the user dev does. The twin then imports it.
 func importPartsList(t *testing.T, twin *local.Twin, upload, name string) {
 	t.Helper()
 	file, err := os.Open("../../testdata/parts-list.csv")
@@ -195,7 +200,7 @@ func importPartsList(t *testing.T, twin *local.Twin, upload, name string) {
 	}
 }
 
-// TestWatchInATerminal watches an import to its end, loses the connection during another one, and gets it again.
+// TestWatchInATerminal watches an import to its end. During a second import it cuts the connection and mends it.
 func TestWatchInATerminal(t *testing.T) {
 	twin := startTwin(t, local.Config{BytesPerSecond: 200_000})
 	line := newCable(t, twin)
@@ -254,7 +259,7 @@ func TestWatchEndsByKeysAndSignals(t *testing.T) {
 	}
 }
 
-// TestWatchOfADeployment connects by a URL and a token, which the server refuses after all.
+// TestWatchOfADeployment connects by a URL and a token, first with a good token, then with one that the server refuses.
 func TestWatchOfADeployment(t *testing.T) {
 	twin := startTwin(t, local.Config{})
 	token, err := twin.Token("ann", time.Hour)
@@ -276,7 +281,7 @@ func TestWatchOfADeployment(t *testing.T) {
 	}
 }
 
-// TestADumbTerminalGetsLines: a terminal without commands gets none.
+// TestADumbTerminalGetsLines checks that a terminal that understands no commands gets none, and no other characters than ASCII.
 func TestADumbTerminalGetsLines(t *testing.T) {
 	twin := startTwin(t, local.Config{})
 	c := openTerminal(t, []string{"TERM=dumb", "LC_ALL=C"}, "watch", "-port", strings.TrimPrefix(twin.Endpoint(), "http://127.0.0.1:"))
@@ -290,7 +295,7 @@ func TestADumbTerminalGetsLines(t *testing.T) {
 	}
 }
 
-// TestTheTerminalIsNotQueried: whatever the command does, it does not ask the terminal for colours first, and wait.
+// TestTheTerminalIsNotQueried checks that the command does not ask the terminal for its colours, which would delay even an error.
 func TestTheTerminalIsNotQueried(t *testing.T) {
 	c := openTerminal(t, nil, "-no-such-flag")
 	c.waitForEnd(exitUsage)

@@ -100,7 +100,7 @@ func TestStage(t *testing.T) {
 	}
 }
 
-// TestAccessLogHoldsNoToken checks that no field of the log holds the query or a header: the token is in one of them.
+// TestAccessLogHoldsNoToken checks that no field of the log contains the query or a header, because one of these contains the token.
 func TestAccessLogHoldsNoToken(t *testing.T) {
 	stage := fullTemplate(t).one(t, "AWS::ApiGatewayV2::Stage", "HeraldStage").properties
 	format := valueText(lookUp(stage, "AccessLogSettings", "Format"))

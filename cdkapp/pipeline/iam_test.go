@@ -54,7 +54,7 @@ const (
 	bucketARN               = "<HeraldUploads.Arn>"
 )
 
-// basePermissions returns the permissions that each function has and more, sorted. logs is the function's log group.
+// basePermissions returns, sorted, the permissions in more and those that each function has. logs is the function's log group.
 func basePermissions(logs string, more ...string) []string {
 	out := append([]string{
 		"logs:CreateLogStream <" + logs + ".Arn>",
@@ -66,7 +66,7 @@ func basePermissions(logs string, more ...string) []string {
 	return out
 }
 
-// reporterPermissions returns basePermissions and the permissions to store the states of jobs and to post them.
+// reporterPermissions returns the basePermissions and the permissions to store the states of jobs and to post them, sorted.
 func reporterPermissions(logs string, more ...string) []string {
 	return basePermissions(logs, append(more, postPermission, "dynamodb:Query "+connectionsARN+"/index/userIdIndex", "dynamodb:DeleteItem "+connectionsARN,
 		"dynamodb:GetItem "+feedARN, "dynamodb:PutItem "+feedARN, "dynamodb:UpdateItem "+feedARN)...)

@@ -12,10 +12,12 @@ import (
 	"github.com/herald-progress/herald/cdkapp/pipeline"
 )
 
+// cognito returns complete settings for the auth mode Cognito.
 func cognito() pipeline.Auth {
 	return pipeline.Auth{Mode: pipeline.AuthCognito, UserPoolID: "eu-west-1_AbCdEfGhI", ClientIDs: []string{"one1", "two2"}}
 }
 
+// endpoint is the URL of the stage, in the form of textWithoutHashes.
 const endpoint = "https://<HeraldApi>.execute-api.<AWS::Region>.<AWS::URLSuffix>/prod"
 
 func TestFunctions(t *testing.T) {
@@ -250,7 +252,8 @@ func TestBucket(t *testing.T) {
 	}
 }
 
-// TestWithoutUploadOriginsUploadsAreOff: the origins that may connect are not those that may upload.
+// TestWithoutUploadOriginsUploadsAreOff checks that AllowedOrigins, whose pages may connect, does not let these pages upload. Only
+// UploadOrigins does.
 func TestWithoutUploadOriginsUploadsAreOff(t *testing.T) {
 	settings := hs256()
 	settings.Props.WithoutCSVImport = true

@@ -44,6 +44,7 @@ func fullTemplate(t *testing.T) template {
 	return synthesise(t, settings)
 }
 
+// secretARN is the ARN of the secret with the shared key, in the settings of most tests.
 const secretARN = "arn:aws:secretsmanager:eu-west-1:123456789012:secret:herald/key-a1B2c3"
 
 // hs256 returns settings with the required fields only, for the auth mode HS256.
@@ -129,6 +130,7 @@ func decode(t *testing.T, stack awscdk.Stack) template {
 	return out
 }
 
+// assetHash matches the hash of an asset. The golden template has ASSET_HASH in its place, because each change of a function changes it.
 var assetHash = regexp.MustCompile(`[0-9a-f]{64}`)
 
 func TestGoldenTemplate(t *testing.T) {

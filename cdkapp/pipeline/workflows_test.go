@@ -14,6 +14,7 @@ import (
 	"github.com/herald-progress/herald/cdkapp/pipeline"
 )
 
+// substitution matches ${Name} in a definition.
 var substitution = regexp.MustCompile(`\$\{[^}]*\}`)
 
 func TestStateMachine(t *testing.T) {
@@ -33,7 +34,7 @@ func TestStateMachine(t *testing.T) {
 	}
 }
 
-// TestSubstitutionsAreFilled checks that each ${Name} has a value: CloudFormation would leave an unknown one as it is.
+// TestSubstitutionsAreFilled checks that each ${Name} has a value, because CloudFormation would leave one without a value as it is.
 func TestSubstitutionsAreFilled(t *testing.T) {
 	template := fullTemplate(t)
 	machine := template.one(t, "AWS::StepFunctions::StateMachine", "HeraldCsvImport").properties

@@ -12,8 +12,8 @@ const (
 	// MaxDuration is the age at which API Gateway closes every connection, without telling the browser a reason
 	// (https://docs.aws.amazon.com/apigateway/latest/developerguide/apigateway-execution-service-websocket-limits-table.html).
 	MaxDuration = 2 * time.Hour
-	// MaxSessionDuration is the longest session. It ends before API Gateway closes the connection, so that the browser gets a
-	// closing frame with the reason.
+	// MaxSessionDuration is the longest session. It ends 30 seconds before API Gateway closes the connection. In this time the
+	// browser gets a closing frame with the reason.
 	MaxSessionDuration = 7170 * time.Second
 )
 

@@ -110,9 +110,9 @@ func (m *Memory) indexed(userID string) []Connection {
 
 // updateIndex applies the changes that are as old as the index lag, or older.
 func (m *Memory) updateIndex() {
-	newest := time.Now().Add(-m.IndexLag)
+	latest := time.Now().Add(-m.IndexLag) // Later changes are not in the index yet.
 	n := 0
-	for ; n < len(m.indexUpdates) && !m.indexUpdates[n].at.After(newest); n++ {
+	for ; n < len(m.indexUpdates) && !m.indexUpdates[n].at.After(latest); n++ {
 		m.applyToIndex(m.indexUpdates[n])
 	}
 	m.indexUpdates = slices.Delete(m.indexUpdates, 0, n)

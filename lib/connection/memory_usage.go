@@ -39,12 +39,13 @@ func (m *Memory) usageOf(id string) *userUsage {
 	return u
 }
 
-// Connect adds a connection and a cost to their user, unless the sum of the costs in this minute would exceed the limit.
+// Connect adds a connection and a cost to their user, unless the sum of the costs in the minute of at would exceed the
+// limit.
 func (m *Memory) Connect(_ context.Context, userID, connectionID string, cost, limit int, at time.Time) (ConnectResult, bool, error) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	u := m.usageOf(userID)
-	spent := u.spent.add(0, at)
+	spent := u.spent.add(0, at) // Adding 0 only returns the sum.
 	if spent+cost > limit {
 		return ConnectResult{}, false, nil
 	}
@@ -59,12 +60,13 @@ func (u *userUsage) setLastSeen(connectionID string, at time.Time) {
 	u.lastSeen[connectionID] = at.UTC().Truncate(time.Millisecond)
 }
 
-// Spend adds a cost, unless the sum of the costs in this minute has reached the limit. It grants only what is below the limit.
+// Spend adds a cost, unless the sum of the costs in the minute of at has reached the limit. It grants only the part of the cost that
+// the limit allows, but adds the whole cost to the sum.
 func (m *Memory) Spend(_ context.Context, userID, connectionID string, cost, limit int, at time.Time) (SpendResult, error) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	u := m.usageOf(userID)
-	before := u.spent.add(0, at)
+	before := u.spent.add(0, at) // Adding 0 only returns the sum.
 	if before >= limit {
 		return SpendResult{}, nil
 	}
@@ -74,7 +76,8 @@ func (m *Memory) Spend(_ context.Context, userID, connectionID string, cost, lim
 	return SpendResult{Granted: granted, Evicted: slices.Sorted(maps.Keys(u.evicted))}, nil
 }
 
-// CountRefusal counts one refused message and returns the count of the minute. It forgets connections whose count of the minute is 0.
+// CountRefusal counts one refused message and returns the connection's count in the minute of at. It forgets connections that have no
+// refused message in that minute.
 func (m *Memory) CountRefusal(_ context.Context, connectionID string, at time.Time) (int, error) {
 	m.mu.Lock()
 	defer m.mu.Unlock()

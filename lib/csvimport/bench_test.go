@@ -76,6 +76,7 @@ type discardStore struct{ Memory }
 
 func (*discardStore) Create(context.Context, string, Mode) Writer { return discardWriter{io.Discard} }
 
+// discardWriter is the writer of a discardStore.
 type discardWriter struct{ io.Writer }
 
 func (discardWriter) Close() error { return nil }

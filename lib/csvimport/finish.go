@@ -268,6 +268,7 @@ func (f *Finish) discard(ctx context.Context, file File) error {
 // summary this step has replaced, and of imports that were killed before they wrote a summary.
 func (f *Finish) deleteOlderResults(ctx context.Context, file File, replacedClaim string) error {
 	prefix := file.keyPrefix(ResultsPrefix)
+	// By the name of a claim: whether the results of its import stay. The function below adds further claims.
 	retainClaim := map[string]bool{file.Claim: true, replacedClaim: false}
 	claims := sync.OnceValues(func() ([]claim, error) { return f.config.otherClaims(ctx, file, listPageSize) })
 	return deleteBelow(ctx, f.config.Store, prefix, func(key string) (bool, error) {
@@ -297,7 +298,7 @@ func (f *Finish) deleteOlderResults(ctx context.Context, file File, replacedClai
 // The other import has listed the claims before it wrote results. The list of now includes the claims of that list. So the OrderTime
 // that isOlder computes for the other import is not earlier than the OrderTime that the other import has computed.
 func isOlder(file File, name string, others []claim) (bool, error) {
-	if len(others) >= listPageSize-1 { // The list may be incomplete.
+	if len(others) >= listPageSize-1 { // With the file's own claim, the list has a full page, so it may be incomplete.
 		return false, nil
 	}
 	for i, c := range others {

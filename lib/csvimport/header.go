@@ -125,7 +125,7 @@ func (h *header) betterThan(other *header) bool {
 
 // parseHeaderWith parses the first record of head with the separator.
 func parseHeaderWith(sep byte, head []byte) (*header, error) {
-	skip := 0
+	skip := 0 // the length of the byte order mark
 	if bytes.HasPrefix(head, []byte("\xEF\xBB\xBF")) {
 		skip = len("\xEF\xBB\xBF")
 	}

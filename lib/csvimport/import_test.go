@@ -48,7 +48,7 @@ func put(t *testing.T, store csvimport.Store, content []byte) csvimport.Event {
 // object returns the content of an object.
 func object(t *testing.T, store csvimport.Store, key string) string {
 	t.Helper()
-	body, err := store.Get(t.Context(), csvimport.Object{Key: key}, 0, -1)
+	body, err := store.Get(t.Context(), csvimport.Object{Key: key}, 0, -1) // -1: up to the end
 	if err != nil {
 		t.Fatalf("get %s: %v", key, err)
 	}
@@ -125,7 +125,7 @@ func run(t *testing.T, c csvimport.Config, e csvimport.Event, execution string, 
 		return s, err
 	}
 	if f, ok := c.Store.(*flakyStore); ok {
-		f.failAt = -1 // The import has ended: no later call fails.
+		f.failAt = -1 // The import has ended. The calls below, with which the test reads the results, must not fail.
 	}
 	if err := json.Unmarshal([]byte(object(t, c.Store, out.Summary)), &s); err != nil {
 		t.Fatalf("summary: %v", err)
@@ -263,6 +263,7 @@ func TestPayloadsFitTheWorkflowsLimits(t *testing.T) {
 		r := &plan.Ranges[i]
 		r.Offset, r.Bytes, r.Line, r.Rows = r.Offset+1<<30, 1<<30, 1<<30, 1<<30
 	}
+	// A payload may have 262,144 bytes. The plan must leave most of them to the rest of the workflow's state.
 	if text, err := json.Marshal(plan); err != nil || len(text) > 262_144/4 {
 		t.Errorf("plan is %d bytes, error %v, want far less than 262,144", len(text), err)
 	}

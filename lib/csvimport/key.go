@@ -61,17 +61,17 @@ func badKey(reason string) error {
 	return &InvalidFile{Reason: "The object's key is not that of an upload: " + reason}
 }
 
-// claimLength is the length of a claim's name.
+// claimLength is the length of a claim's name, in hexadecimal digits.
 const claimLength = 32
 
 // claimName returns the name of the claim on one version of one object. In a bucket without versions, the sequencer distinguishes an
 // overwrite with the same content from a repeated event.
 func claimName(e Event) string {
-	state := e.Object.VersionID
-	if state == "" {
-		state = e.Object.ETag + "\n" + e.Object.Sequencer
+	version := e.Object.VersionID
+	if version == "" {
+		version = e.Object.ETag + "\n" + e.Object.Sequencer
 	}
-	sum := sha256.Sum256([]byte(e.Object.Key + "\n" + state))
+	sum := sha256.Sum256([]byte(e.Object.Key + "\n" + version))
 	return hex.EncodeToString(sum[:claimLength/2])
 }
 

@@ -8,9 +8,9 @@ const (
 	MaxBytes = message.MaxUploadBytes
 	// DefaultRangeBytes is the default of [Config].RangeBytes.
 	DefaultRangeBytes = 8 << 20
-	// MaxRanges bounds the ranges of a file. Each range is a part of the job, and the feed counts up to 256 parts. Each is
-	// also an item of the workflow's Map, whose payload has at most 262,144 bytes: 256 ranges take some 20,000, so that no
-	// manifest object is needed.
+	// MaxRanges bounds the ranges of a file. Each range is a part of the job, and the feed counts up to 256 parts of a job. Each
+	// range is also an item of the workflow's Map. The list of items fits the payload, which may have 262,144 bytes, because 256
+	// ranges take some 20,000 bytes.
 	MaxRanges = 256
 
 	// MaxHeader bounds the header, and maxRecord every other record, in bytes without the line end. A scanner's buffer is

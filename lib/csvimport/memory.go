@@ -139,7 +139,7 @@ func (w *memoryWriter) Close() error {
 // Abort does nothing: an object that is not closed is not stored.
 func (w *memoryWriter) Abort() {}
 
-// put stores an object. The caller holds the lock. The bytes of a stored content never change.
+// put stores an object. The caller holds the lock. Nobody may change content afterwards, because readers share it.
 func (m *Memory) put(key string, content []byte) {
 	if m.objects == nil {
 		m.objects = map[string][]byte{}

@@ -16,7 +16,7 @@ import (
 const (
 	plannedPercent  = 5
 	parsedPercent   = 95
-	finishedPercent = 99 // At its end the workflow itself reports 100.
+	finishedPercent = 99 // The workflow itself reports 100 after the last step.
 )
 
 // Event is the detail of an S3 "Object Created" event as EventBridge delivers it

@@ -50,7 +50,7 @@ func (p *recordingPublisher) Publish(ctx context.Context, r message.Request) err
 	return p.fail
 }
 
-// publishStarted publishes the state that the workflow publishes between plan and chunks.
+// publishStarted publishes the state that the workflow itself publishes between the plan and the chunks.
 func (p *recordingPublisher) publishStarted(plan csvimport.PlanOutput) {
 	p.t.Helper()
 	at, err := message.NormalizeEpoch(epoch)

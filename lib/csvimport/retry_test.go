@@ -47,18 +47,20 @@ func (f *flakyStore) call(do func() error) error {
 	return errStoreDown
 }
 
+// Get counts as a call. If it fails after it was applied, the connection breaks in the middle of the body.
 func (f *flakyStore) Get(ctx context.Context, from csvimport.Object, offset, length int64) (io.ReadCloser, error) {
 	var body io.ReadCloser
 	err := f.call(func() (err error) {
 		body, err = f.Memory.Get(ctx, from, offset, length)
 		return err
 	})
-	if f.failAfter && errors.Is(err, errStoreDown) && body != nil { // Let the connection break in the middle of the body.
+	if f.failAfter && errors.Is(err, errStoreDown) && body != nil {
 		return io.NopCloser(io.MultiReader(io.LimitReader(body, length/2+10), failingReader{})), nil
 	}
 	return body, err
 }
 
+// failingReader is a body whose connection has broken.
 type failingReader struct{}
 
 func (failingReader) Read([]byte) (int, error) { return 0, errStoreDown }
@@ -86,6 +88,7 @@ func (f *flakyStore) Create(ctx context.Context, key string, mode csvimport.Mode
 	return flakyWriter{f.Memory.Create(ctx, key, mode), f}
 }
 
+// flakyWriter counts Close as the call that stores an object.
 type flakyWriter struct {
 	csvimport.Writer
 

@@ -37,7 +37,7 @@ func splitRanges(in io.Reader, size, minBytes int64, onRecord func(offset int64)
 		result.rows++
 		current.Rows++
 		current.Bytes = s.offset - current.Offset
-		// The last possible range has no limit: size may be wrong.
+		// size may be less than the size of the file. So the last of MaxRanges ranges takes the whole rest, however long it is.
 		if current.Bytes >= minBytes && len(result.ranges) < MaxRanges-1 {
 			result.ranges = append(result.ranges, current)
 			current = Range{N: len(result.ranges), Offset: s.offset, Line: s.line}
@@ -50,4 +50,5 @@ func splitRanges(in io.Reader, size, minBytes int64, onRecord func(offset int64)
 	return result, nil
 }
 
+// tooLarge returns the error of a file that is larger than MaxBytes.
 func tooLarge() error { return &InvalidFile{Reason: "The file is larger than 1 GiB"} }

@@ -105,7 +105,7 @@ func (s *Connections) Get(ctx context.Context, id string) (connection.Connection
 	if err != nil {
 		return connection.Connection{}, fmt.Errorf("get connection: %w", err)
 	}
-	if out.Item == nil || out.Item[attrUserID] == nil { // An item of another kind, or of Evict, has no user.
+	if out.Item == nil || out.Item[attrUserID] == nil { // Items of other kinds, and those that Evict has created, have no user.
 		return connection.Connection{}, connection.ErrNotFound
 	}
 	c, err := decodeConnection(out.Item)
@@ -128,8 +128,8 @@ func (s *Connections) ByUser(ctx context.Context, userID string) iter.Seq2[conne
 	return s.query(ctx, UserIndex, attrUserID, &types.AttributeValueMemberS{Value: userID})
 }
 
-// query yields the connections of an index whose hash key, the attribute, has a value. It reads page by page and stops after an
-// error.
+// query yields the connections in an index whose attribute, the hash key of the index, has the value. It reads page by page and stops
+// after an error.
 func (s *Connections) query(ctx context.Context, index, attribute string, value types.AttributeValue) iter.Seq2[connection.Connection, error] {
 	query := &dynamodb.QueryInput{
 		TableName:                 &s.Table,

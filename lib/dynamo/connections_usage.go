@@ -34,7 +34,7 @@ const (
 )
 
 const (
-	// expiredMinutes is how many old counters each request removes: those of the minutes before the previous one. The previous
+	// expiredMinutes is how many old counters each request removes, beginning with the minute before the previous one. The previous
 	// minute's counter stays, because a process whose clock is behind may still add to it.
 	expiredMinutes = 3
 	// maxStaleAttributes is how many old attributes a user's item may have before Connect removes them: counters that no
@@ -44,13 +44,14 @@ const (
 	maxRemovedAttributes = 50
 )
 
-// usageUpdate builds an UpdateItem of a user's item or of a connection's refusals. UpdateItem creates the item if it is missing.
+// usageUpdate builds an UpdateItem for the item of a user, or for the item with the refusals of a connection. UpdateItem creates the
+// item if it is missing.
 type usageUpdate struct {
-	key string
-	// The terms of the update expression, and the condition.
+	key string // the hash key of the item
+	// The terms of the update expression, by its clause, and the condition. An empty condition means none.
 	adds, sets, removes []string
 	condition           string
-	// The placeholders in them.
+	// The placeholders in the terms and in the condition, and what they stand for.
 	names     map[string]string
 	values    map[string]types.AttributeValue
 	nameCount int
@@ -294,7 +295,7 @@ func isExpiredCounter(attribute string, at time.Time) bool {
 	return ok && err == nil && minute < connection.Minute(at)-1
 }
 
-// intValue returns the number of a counter or of a time.
+// intValue returns the number in an attribute: a counter, or a time in milliseconds.
 func intValue(value types.AttributeValue) (int, error) {
 	number, ok := value.(*types.AttributeValueMemberN)
 	if !ok {

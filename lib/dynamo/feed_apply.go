@@ -136,10 +136,12 @@ func (f *Feed) baseRow(ctx context.Context, owner string, u feed.Update) (row st
 // applyPart writes the update of a part without a read. If that is not possible, it returns the stored row with errConflict.
 func (f *Feed) applyPart(ctx context.Context, owner string, u feed.Update) (storedRow, error) {
 	row, cached := f.cache.get(owner, u.State.UploadID)
+	// u names an epoch, and it is not an epoch of the cached run.
 	otherRun := u.Epoch != "" && u.Epoch != row.Epoch && u.Epoch != row.NamedEpoch
 	if !cached || otherRun {
 		row = storedRow{Row: feed.Row{Owner: owner, Epoch: u.Epoch}}
 	}
+	// If the part has made no progress since the cached row, only the stored row may decide about u.
 	if stored, exists := row.Parts[u.Part.ID]; !exists || u.Part.Done > stored.Done {
 		row, err := f.updatePart(ctx, row, u)
 		// If the row has attributes of other types than this version writes, the UpdateItem cannot change them.
@@ -162,7 +164,9 @@ func (f *Feed) applyPart(ctx context.Context, owner string, u feed.Update) (stor
 //
 // If the stored row is no longer row, writeRow returns the stored row with errConflict.
 func (f *Feed) writeRow(ctx context.Context, row storedRow, next feed.Row, u feed.Update) (storedRow, error) {
+	// next continues the run of row: the epoch is the same, u does not begin a run (Seq 1), and row could be decoded.
 	sameRun := next.Epoch == row.Epoch && next.Seq > 1 && !row.Unreadable
+	// The attributes that an UpdateItem does not change stay the same, and row has not expired.
 	sameLifetime := next.Execution == row.Execution && next.NamedEpoch == row.NamedEpoch && !row.Expired(u.At)
 	if u.Part != nil && sameRun && sameLifetime {
 		return f.updatePart(ctx, row, u)

@@ -104,7 +104,8 @@ func TestPointersOfMatchesTheWholeARN(t *testing.T) {
 	}
 }
 
-// If a sweep has not enough time for all shards, the next sweep must read other shards.
+// TestAllPointersStartsAtARandomShard reads the first pointer of 30 sweeps. A sweep may have too little time for all shards. So the next
+// sweep must begin with another shard.
 func TestAllPointersStartsAtARandomShard(t *testing.T) {
 	for name, variable := range endpoints {
 		t.Run(name, func(t *testing.T) {
@@ -128,8 +129,8 @@ func TestAllPointersStartsAtARandomShard(t *testing.T) {
 	}
 }
 
-// The process that writes the part does not know the execution of the job. It must read the row once, because the expiry of the row
-// depends on the execution.
+// TestPartsWithoutExecutionExtendTheExpiryOfTheirRow writes a part in a process that does not know the execution of the job. The process
+// must read the row once, because the expiry of the row depends on the execution.
 func TestPartsWithoutExecutionExtendTheExpiryOfTheirRow(t *testing.T) {
 	for name, variable := range endpoints {
 		t.Run(name, func(t *testing.T) {

@@ -111,7 +111,8 @@ func copyUnknown(before, next item) {
 	}
 }
 
-// withUnknown returns next. If deep is true, it adds to the maps and lists in next the fields and elements that only before has.
+// withUnknown returns next. If deep is true, it adds to the maps and lists in next the fields and elements that only before has. It
+// changes the maps and lists of next for that.
 func withUnknown(before, next types.AttributeValue, deep bool) types.AttributeValue {
 	if !deep {
 		return next

@@ -141,7 +141,8 @@ func TestRequestsPerUpdate(t *testing.T) {
 	}
 }
 
-// The SDK resends the request, and the condition fails because the first request was applied.
+// TestClaimPushSucceedsWhenItsResponseIsLost loses the response to an applied request. The SDK resends the request. Then the condition
+// fails, because the first request was applied.
 func TestClaimPushSucceedsWhenItsResponseIsLost(t *testing.T) {
 	for name, variable := range endpoints {
 		t.Run(name, func(t *testing.T) {
@@ -166,7 +167,8 @@ func TestClaimPushSucceedsWhenItsResponseIsLost(t *testing.T) {
 	}
 }
 
-// The SDK resends the request, and the note is deleted already.
+// TestDismissReportsANoteWhenItsResponseIsLost loses the response to an applied request. The SDK resends the request, which finds no
+// note, because the first request has deleted it.
 func TestDismissReportsANoteWhenItsResponseIsLost(t *testing.T) {
 	for name, variable := range endpoints {
 		t.Run(name, func(t *testing.T) {
@@ -187,7 +189,7 @@ func TestDismissReportsANoteWhenItsResponseIsLost(t *testing.T) {
 	}
 }
 
-// The first try writes the key and fails before it writes the note.
+// TestAddStoresTheNoteOfAnInterruptedTry adds a note twice. The first try writes the key and fails before it writes the note.
 func TestAddStoresTheNoteOfAnInterruptedTry(t *testing.T) {
 	for name, variable := range endpoints {
 		t.Run(name, func(t *testing.T) {
@@ -215,7 +217,8 @@ func TestAddStoresTheNoteOfAnInterruptedTry(t *testing.T) {
 	}
 }
 
-// Without a pointer, nothing would end the job when its execution dies.
+// TestPointerIsWrittenBeforeItsRow lets first the write of the pointer fail, then the write of the row. A row must never be without a
+// pointer, because then nothing would end the job when its execution dies.
 func TestPointerIsWrittenBeforeItsRow(t *testing.T) {
 	for name, variable := range endpoints {
 		t.Run(name, func(t *testing.T) {

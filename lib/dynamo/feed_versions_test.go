@@ -26,6 +26,7 @@ const (
 	redriveEpoch = "2026-11-22T10:00:00.123Z#0001"
 )
 
+// str, num and list return attribute values.
 func str(s string) types.AttributeValue { return &types.AttributeValueMemberS{Value: s} }
 func num(s string) types.AttributeValue { return &types.AttributeValueMemberN{Value: s} }
 func list(values ...types.AttributeValue) types.AttributeValue {

@@ -60,6 +60,7 @@ func (w *wire) Do(r *http.Request) (*http.Response, error) {
 	return response, err
 }
 
+// send sends a request and reads the whole response, so that the next request may be sent if oneByOne is true.
 func (w *wire) send(r *http.Request) (*http.Response, error) {
 	if w.oneByOne {
 		w.sending.Lock()
@@ -132,7 +133,7 @@ func openFeed(t *testing.T, variable string, retryer aws.Retryer) (*dynamo.Feed,
 	return store, w
 }
 
-// retryers make a retryer of the SDK, for each of the two ways to run a test.
+// retryers has the two ways in which a test may run, by name. Each value returns a new retryer for the SDK.
 var retryers = map[string]func() aws.Retryer{
 	"the SDK does not retry": func() aws.Retryer { return aws.NopRetryer{} },
 	"the SDK retries": func() aws.Retryer {

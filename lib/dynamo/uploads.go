@@ -28,8 +28,8 @@ type Uploads struct {
 
 var _ upload.Store = (*Uploads)(nil)
 
-// maxReserveTries is how often a slot is chosen, because another call may take it meanwhile. Each failure means that a slot was
-// taken.
+// maxReserveTries is how often Reserve chooses a slot. It must choose again if another call has taken the slot meanwhile. So a failed
+// try means that one of the user's few slots was taken.
 const maxReserveTries = 4 * message.MaxOpenUploads
 
 // errSlotContention means that other calls took each slot that was chosen.
@@ -37,6 +37,7 @@ var errSlotContention = errors.New("dynamo: other calls took each slot that was 
 
 const slotPrefix = "slot#"
 
+// slotEntry and uploadEntry return the sort keys of a slot and of an upload.
 func slotEntry(n int) string       { return slotPrefix + strconv.Itoa(n) }
 func uploadEntry(id string) string { return "upload#" + id }
 
@@ -44,11 +45,12 @@ func uploadEntry(id string) string { return "upload#" + id }
 type slotRow struct {
 	Owner string `dynamodbav:"owner"`
 	Entry string `dynamodbav:"entry"`
-	// ExpiresAt is the TTL attribute of the table, in epoch seconds. Until is exact, in milliseconds.
-	ExpiresAt int64  `dynamodbav:"expiresAt"`
-	Until     int64  `dynamodbav:"until"`
-	UploadID  string `dynamodbav:"uploadId"`
-	Request   string `dynamodbav:"request,omitempty"`
+	// ExpiresAt is the TTL attribute of the table, in epoch seconds. It is not before Until.
+	ExpiresAt int64 `dynamodbav:"expiresAt"`
+	// Until is the end of the reservation, in epoch milliseconds.
+	Until    int64  `dynamodbav:"until"`
+	UploadID string `dynamodbav:"uploadId"`
+	Request  string `dynamodbav:"request,omitempty"`
 }
 
 // uploadRow is the item of an upload.
@@ -64,7 +66,8 @@ type uploadRow struct {
 	Outcome     upload.Outcome `dynamodbav:"outcome,omitempty"`
 }
 
-// slots returns all slots of a user by a consistent read.
+// slots returns all slots of a user by a consistent read. A free slot is the zero Slot, or one whose Until has passed. The index of a slot
+// in the result is its number.
 func (s *Uploads) slots(ctx context.Context, owner string) ([]upload.Slot, error) {
 	out, err := s.Client.Query(ctx, &dynamodb.QueryInput{
 		TableName: &s.Table, ConsistentRead: aws.Bool(true),
@@ -91,7 +94,8 @@ func (s *Uploads) slots(ctx context.Context, owner string) ([]upload.Slot, error
 	return slots, nil
 }
 
-// Reserve reads the slots, and writes the chosen one on condition that it is still free, or the upload's own.
+// Reserve implements [upload.Store]. It reads the slots and writes the chosen one, on condition that this slot is still free or belongs to
+// the same upload.
 func (s *Uploads) Reserve(ctx context.Context, userID string, slot upload.Slot, at time.Time) (upload.Slot, error) {
 	owner := feed.User(userID)
 	slot.Until = slot.Until.UTC().Truncate(time.Millisecond)
@@ -108,7 +112,7 @@ func (s *Uploads) Reserve(ctx context.Context, userID string, slot upload.Slot, 
 			return upload.Slot{}, upload.ErrTooManyOpen
 		}
 		chosen := slot
-		if slots[n].UploadID == slot.UploadID {
+		if slots[n].UploadID == slot.UploadID { // The upload has the slot already, and keeps its first request.
 			chosen.Request = slots[n].Request
 		}
 		taken, err := s.takeSlot(ctx, owner, n, chosen, at)
@@ -123,11 +127,11 @@ func (s *Uploads) Reserve(ctx context.Context, userID string, slot upload.Slot, 
 	return upload.Slot{}, errSlotContention
 }
 
-// takeSlot writes a slot. It returns false if another upload has it.
+// takeSlot writes slot n for an upload. It returns false if another upload has that slot at the time at.
 func (s *Uploads) takeSlot(ctx context.Context, owner string, n int, slot upload.Slot, at time.Time) (bool, error) {
 	it, err := marshal(slotRow{
 		Owner: owner, Entry: slotEntry(n), UploadID: slot.UploadID, Request: slot.Request,
-		Until: slot.Until.UnixMilli(), ExpiresAt: slot.Until.Add(time.Second).Unix(),
+		Until: slot.Until.UnixMilli(), ExpiresAt: slot.Until.Add(time.Second).Unix(), // rounded up
 	})
 	if err != nil {
 		return false, err
@@ -148,7 +152,7 @@ func (s *Uploads) takeSlot(ctx context.Context, owner string, n int, slot upload
 	return true, nil
 }
 
-// Put writes an upload on condition that there is none.
+// Put implements [upload.Store]. It writes an upload if none with its id is stored. Otherwise it returns the stored one.
 func (s *Uploads) Put(ctx context.Context, u upload.Upload) (upload.Upload, error) {
 	row := uploadRow{
 		Owner: feed.User(u.UserID), Entry: uploadEntry(u.ID), ExpiresAt: u.ExpiresAt.Unix(), Request: u.Request,
@@ -203,7 +207,8 @@ func (s *Uploads) Find(ctx context.Context, userID, id string, at time.Time) (up
 	return u, err
 }
 
-// End writes the outcome on condition that it may follow the recorded one, and then deletes the slot.
+// End implements [upload.Store]. It writes the outcome on condition that it may follow the recorded one. If the recorded outcome is then
+// final, it deletes the upload's slot.
 func (s *Uploads) End(ctx context.Context, u upload.Upload, o upload.Outcome, until time.Time) (upload.Outcome, error) {
 	recorded, err := s.recordOutcome(ctx, u, o, until)
 	if err != nil || !recorded.Final() {
@@ -212,7 +217,8 @@ func (s *Uploads) End(ctx context.Context, u upload.Upload, o upload.Outcome, un
 	return recorded, s.freeSlot(ctx, u)
 }
 
-// recordOutcome records an outcome, and returns the recorded one.
+// recordOutcome records the outcome o if it may follow the recorded one. It returns the outcome that is recorded afterwards. If o is final,
+// the upload expires at until.
 func (s *Uploads) recordOutcome(ctx context.Context, u upload.Upload, o upload.Outcome, until time.Time) (upload.Outcome, error) {
 	expiresAt := u.ExpiresAt
 	if o.Final() {

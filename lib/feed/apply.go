@@ -63,7 +63,7 @@ func Apply(row Row, u Update) (Row, Outcome, error) {
 		return row, Stale, nil
 	case relation == newRun:
 		row = Row{Owner: row.Owner}
-	case row.Terminal() && row.Unreadable:
+	case row.Terminal() && row.Unreadable: // An unreadable row has no keys and no ID to find a repetition by.
 		return row, Ignored, nil
 	case row.Unreadable: // The run goes on with the fields that could be decoded.
 		row = Row{
@@ -163,7 +163,7 @@ func (r Row) withUpdate(u Update, epoch string) Row {
 	return r
 }
 
-// nextState returns the state to store. first is true if the row has no state.
+// nextState returns the state to store after u. first is true if the row has no state before u.
 func nextState(row Row, u Update, first bool) message.UploadProgress {
 	state, before := u.State, row.VisibleState().Progress
 	switch {

@@ -69,7 +69,7 @@ const (
 // ShouldPost reports whether the caller should post the stored state or note.
 func (o Outcome) ShouldPost() bool { return o == Accepted || o == Duplicate }
 
-// User returns the owner text of the rows of the user with an id.
+// User returns the owner of the rows of the user with this id, as the methods of a [Store] take it.
 func User(id string) string { return "user/" + id }
 
 // Store contains all methods of a feed. Callers depend on the interfaces that they need.
@@ -149,6 +149,7 @@ type Pointers interface {
 // MarshalData returns data as compact JSON without HTML escapes, in the form that it has in frames.
 func MarshalData(data message.Data) ([]byte, error) { return marshalJSON(data) }
 
+// marshalJSON returns v as compact JSON without HTML escapes.
 func marshalJSON(v any) ([]byte, error) {
 	var b bytes.Buffer
 	enc := json.NewEncoder(&b)

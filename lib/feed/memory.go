@@ -51,7 +51,8 @@ func (m *Memory) Apply(_ context.Context, owner string, u Update) (Row, Outcome,
 	return next, outcome, nil
 }
 
-// updatePointer stores the pointer of after's execution if it is needed, or deletes it if the job has ended.
+// updatePointer is called when the row after has replaced the row before. It stores the pointer of after's execution if the row needs
+// one, or deletes the pointer if the job has ended.
 func (m *Memory) updatePointer(before, after Row) {
 	switch {
 	case after.NeedsPointer(before):

@@ -72,7 +72,7 @@ func (n Note) InFuture(storeTime time.Time) bool { return n.At.Sub(storeTime) > 
 func (n Note) Restamped(at time.Time) Note {
 	n.At = at.UTC().Truncate(time.Millisecond)
 	id, err := ulid.ParseStrict(n.ID)
-	if err != nil { // The ID is not a ULID: the note gets a random one.
+	if err != nil { // The ID is not a ULID, so the note gets a random one.
 		_, _ = rand.Read(id[:]) // Never fails.
 	}
 	_ = id.SetTime(ulid.Timestamp(n.At)) // Fails only after the year 10889.

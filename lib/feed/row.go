@@ -105,8 +105,8 @@ func (r Row) WithPush(at time.Time) Row {
 	return r
 }
 
-// NextPushAt returns when the row's state may be pushed if it is not urgent. It returns now if the recorded time of the last
-// push is in the future: the clock of that process was ahead, and the real time is unknown.
+// NextPushAt returns when the row's state may be pushed if it is not urgent. It returns now if the recorded time of the last push is
+// in the future. Then the clock of the process that pushed was ahead, and the real time of the push is unknown.
 func (r Row) NextPushAt(now time.Time) time.Time {
 	switch {
 	case r.PushedAt.After(now):

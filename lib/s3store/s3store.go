@@ -66,6 +66,7 @@ func (s *Store) Get(ctx context.Context, from csvimport.Object, offset, length i
 	case length < 0 && offset > 0:
 		in.Range = aws.String(fmt.Sprintf("bytes=%d-", offset))
 	}
+	// The option: the SDK would otherwise log each response that has no checksum to check.
 	out, err := s.config.Client.GetObject(ctx, in, func(o *s3.Options) { o.DisableLogOutputChecksumValidationSkipped = true })
 	if status(err) == http.StatusRequestedRangeNotSatisfiable { // The object ends before offset.
 		return http.NoBody, nil
@@ -161,7 +162,7 @@ func escapeCopySource(path string) string {
 	for i, p := range parts {
 		parts[i] = url.PathEscape(p)
 	}
-	return strings.ReplaceAll(strings.Join(parts, "/"), "+", "%2B")
+	return strings.ReplaceAll(strings.Join(parts, "/"), "+", "%2B") // PathEscape leaves +, which S3 would decode as a blank.
 }
 
 // status returns the HTTP status of the response that err is about, or 0 if there is none.

@@ -18,9 +18,9 @@ import (
 
 // Uploads is the [upload.Objects] of a bucket. Both fields are required. It is safe for concurrent use.
 //
-// The client needs s3:PutObject, s3:AbortMultipartUpload, s3:ListMultipartUploadParts and s3:GetObject on the objects, and
-// s3:ListBucket on the bucket: without it, Amazon S3 answers 403 instead of 404 for a missing object. The bucket should abort
-// incomplete multipart uploads after a day.
+// The client needs s3:PutObject, s3:AbortMultipartUpload, s3:ListMultipartUploadParts and s3:GetObject on the objects. It also needs
+// s3:ListBucket on the bucket, because without this permission Amazon S3 answers 403 instead of 404 for a missing object. A lifecycle
+// rule of the bucket should abort incomplete multipart uploads after a day.
 type Uploads struct {
 	Client *s3.Client
 	Bucket string
@@ -28,12 +28,13 @@ type Uploads struct {
 
 var _ upload.Objects = (*Uploads)(nil)
 
-// onlyIfAbsent is the condition of a write: there is no such object.
+// onlyIfAbsent is the value of If-None-Match for a write that must not replace an object.
 const onlyIfAbsent = "*"
 
 // Sign implements [upload.Objects].
 func (u *Uploads) Sign(ctx context.Context, t upload.Target) (upload.Signed, error) {
 	expiresAt := time.Now().Add(t.Life)
+	// A URL expires with the credentials that signed it.
 	if keys, err := u.Client.Options().Credentials.Retrieve(ctx); err == nil && keys.CanExpire && keys.Expires.Before(expiresAt) {
 		expiresAt = keys.Expires
 	}
@@ -44,7 +45,8 @@ func (u *Uploads) Sign(ctx context.Context, t upload.Target) (upload.Signed, err
 	return upload.Signed{URL: request.URL, Headers: headers, ExpiresAt: expiresAt}, nil
 }
 
-// presign returns the request and the headers that a browser must set. It sends Host and Content-Length by itself.
+// presign returns the request and the headers that a page must set. The browser itself sets Host and Content-Length. The request uploads
+// part t.Number of a multipart upload, or a whole object if t.Number is 0.
 func (u *Uploads) presign(ctx context.Context, t upload.Target) (*v4.PresignedHTTPRequest, map[string]string, error) {
 	client := s3.NewPresignClient(u.Client, s3.WithPresignExpires(t.Life))
 	if t.Number > 0 {
@@ -130,5 +132,5 @@ func asNoMultipart(err error) error {
 	return err
 }
 
-// partNumber returns a part's number, at most 10,000, for the SDK.
+// partNumber converts the number of a part to the SDK's type. A part has at most the number 10,000, so the conversion cannot overflow.
 func partNumber(n int) *int32 { return aws.Int32(int32(n)) }

@@ -103,7 +103,7 @@ func (w *writer) Close() error {
 		Bucket: &w.config.Bucket, Key: &w.key, UploadId: w.uploadID, IfNoneMatch: ifNoneMatch, IfMatch: ifMatch,
 		MultipartUpload: &types.CompletedMultipartUpload{Parts: w.parts},
 	})
-	w.closed = err == nil
+	w.closed = err == nil // After an error, Abort must still abort the multipart upload.
 	return w.conditionError("complete multipart upload", err)
 }
 
@@ -133,6 +133,7 @@ func (w *writer) Abort() {
 func (w *writer) conditionError(op string, err error) error {
 	ifMatch := w.mode.ETag() != ""
 	code := status(err)
+	// 404 or 409, which mean a failed If-Match only for a PutObject.
 	noMatch := w.uploadID == nil && (code == http.StatusNotFound || code == http.StatusConflict)
 	switch {
 	case err == nil:

@@ -37,7 +37,7 @@ var _ auth.SecretStore = (*Secret)(nil)
 func (s *Secret) Current(ctx context.Context) ([]byte, time.Time, error) {
 	out, err := s.get(ctx, currentStage)
 	var missing *types.ResourceNotFoundException
-	var deleted *types.InvalidRequestException
+	var deleted *types.InvalidRequestException // the secret is scheduled for deletion
 	if errors.As(err, &missing) || errors.As(err, &deleted) {
 		return nil, time.Time{}, fmt.Errorf("%w: %w", auth.ErrNoSecret, err)
 	}

@@ -91,7 +91,8 @@ func TestNoCommandOfATerminalGetsThrough(t *testing.T) {
 	}
 }
 
-// FuzzText: whatever a text holds, it is one line without a control character or a character of direction.
+// FuzzText checks that Text returns one line without control characters and without characters that change the direction of writing,
+// and that ASCII returns only printable ASCII.
 func FuzzText(f *testing.F) {
 	f.Add("a\x1b[31mb\u009b\u202e\n")
 	f.Add("\u200d\ufe0f\u0301\xff")

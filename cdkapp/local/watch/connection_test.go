@@ -15,9 +15,9 @@ import (
 	"github.com/herald-progress/herald/lib/message"
 )
 
-// socket answers each sync, and is lost after a time.
+// socket is a connection whose server answers each sync at once. It breaks when lost fires.
 type socket struct {
-	sent chan string
+	sent chan string // the messages of the client that are not answered yet
 	lost <-chan time.Time
 }
 
@@ -36,7 +36,7 @@ func (s *socket) Send(_ context.Context, text string) error { s.sent <- text; re
 func (*socket) Close() error                                { return nil }
 func (*socket) Drop() error                                 { return nil }
 
-// record is an output that records the states of the connection.
+// record is an output that records the states of the connection, each with the seconds since start.
 type record struct {
 	start  time.Time
 	states []string
@@ -55,7 +55,8 @@ func (r *record) connection(c connection) {
 	r.states = append(r.states, text)
 }
 
-// runConnection keeps a client connected for a time, and returns the states, and the error.
+// runConnection keeps a client connected for the time life. It returns the states of the connection, in the form of record, and the error
+// with which the client ended.
 func runConnection(tokens Tokens, life time.Duration, dial func(token string) (client.Socket, error)) ([]string, error) {
 	ctx, cancel := context.WithTimeout(context.Background(), life)
 	defer cancel()
@@ -80,7 +81,7 @@ func TestALostConnectionIsOfflineAndThenLive(t *testing.T) {
 	})
 }
 
-// TestARefusedTokenIsNeverSentAgain refuses every token of a source that has another one after a minute.
+// TestARefusedTokenIsNeverSentAgain refuses every token. Each minute the source has a new one.
 func TestARefusedTokenIsNeverSentAgain(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		start := time.Now()
@@ -106,7 +107,8 @@ func TestARefusedTokenIsNeverSentAgain(t *testing.T) {
 	})
 }
 
-// TestATwinThatRefusesEveryTokenIsNotAskedInALoop has another token for each call.
+// TestATwinThatRefusesEveryTokenIsNotAskedInALoop refuses every token. The source has a new one for each call, so that only the pauses
+// between the tries bound the number of calls.
 func TestATwinThatRefusesEveryTokenIsNotAskedInALoop(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		calls := 0

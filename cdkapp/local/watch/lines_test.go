@@ -13,11 +13,13 @@ import (
 func TestLinesPrintPhasesEndsAndNotes(t *testing.T) {
 	var out, errs strings.Builder
 	l := &lines{out: &out, errs: &errs, failed: func(err error) { t.Error(err) }}
+	// say reports a state of the job u-1 to l.
 	say := func(phase string, progress float64, status message.Status, text string) {
 		l.frame(stateFrame(0, message.UploadProgress{
 			UploadID: "u-1", FileName: "a\x1b.csv", Phase: phase, Progress: progress, Status: status, Message: text, CurrentRow: 1000, TotalRows: 2000,
 		}))
 	}
+	// history is a note from before the first sync, which is not printed.
 	history := noteFrame("01A", message.Notification{Title: "History", Severity: message.SeverityInfo})
 	history.Replayed = true
 	l.connection(connection{state: catchingUp})
@@ -59,6 +61,7 @@ error: Failed
 	}
 }
 
+// brokenPipe is an output that nobody reads any more.
 type brokenPipe struct{}
 
 func (brokenPipe) Write([]byte) (int, error) { return 0, errors.New("broken pipe") }

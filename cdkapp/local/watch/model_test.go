@@ -17,7 +17,8 @@ import (
 
 var noon = time.Date(2026, 11, 22, 12, 0, 0, 0, time.Local)
 
-// reports is a source that returns one update after the other, and then the last connection.
+// reports is a source that returns one update after the other. After the last one, its updates have only the state of the connection in
+// the last one.
 type reports []update
 
 func (r *reports) next() update {
@@ -31,7 +32,7 @@ func (r *reports) next() update {
 	return first
 }
 
-// state returns the frame of a job that began some minutes after noon.
+// stateFrame returns the frame of a job that began the given number of minutes after noon.
 func stateFrame(minute int, p message.UploadProgress) message.Envelope {
 	at := noon.Add(time.Duration(minute) * time.Minute)
 	return message.Envelope{
@@ -40,6 +41,7 @@ func stateFrame(minute int, p message.UploadProgress) message.Envelope {
 	}
 }
 
+// running returns the frame of a running job.
 func running(minute int, id, name string) message.Envelope {
 	return stateFrame(minute, message.UploadProgress{
 		UploadID: id, FileName: name, Progress: 64.9, Message: "Importing 6000000 rows", Phase: "parse", CurrentRow: 3402118, TotalRows: 6000000,
@@ -47,6 +49,7 @@ func running(minute int, id, name string) message.Envelope {
 	})
 }
 
+// ended returns the frame of a job with a terminal status.
 func ended(minute int, id string, status message.Status, progress float64, text string) message.Envelope {
 	return stateFrame(minute, message.UploadProgress{UploadID: id, FileName: id + ".csv", Progress: progress, Message: text, Status: status})
 }
@@ -55,13 +58,14 @@ func noteFrame(id string, data message.Data) message.Envelope {
 	return message.Envelope{Type: data.Type(), ID: id, Timestamp: message.Time{Time: noon}, Data: data}
 }
 
-// screen is a model whose time is a test's.
+// screen is a model and the time that it takes for the current time.
 type screen struct {
 	*model
 
 	at time.Time
 }
 
+// newScreen returns a screen of a size at noon. Each tick, which after simulates, takes one of the updates.
 func newScreen(width, height int, ascii bool, updates ...update) *screen {
 	s := &screen{at: noon}
 	source := reports(updates)
@@ -70,7 +74,7 @@ func newScreen(width, height int, ascii bool, updates ...update) *screen {
 	return s
 }
 
-// after lets time pass, tick by tick.
+// after lets the time d pass, tick by tick, and then ticks once more.
 func (s *screen) after(d time.Duration) *screen {
 	for end := s.at.Add(d); s.at.Before(end); s.at = s.at.Add(tickInterval) {
 		s.Update(tick{})
@@ -79,11 +83,12 @@ func (s *screen) after(d time.Duration) *screen {
 	return s
 }
 
+// press presses keys, by the names that bubbletea gives them.
 func (s *screen) press(keys ...string) *screen {
 	for _, key := range keys {
 		msg := tea.KeyMsg{Type: tea.KeyRunes, Runes: []rune(key)}
 		for kind := range 128 {
-			if k := tea.KeyType(kind - 64); k.String() == key {
+			if k := tea.KeyType(kind - 64); k.String() == key { // Bubbletea numbers control keys from 0 up, other special keys below 0.
 				msg = tea.KeyMsg{Type: k}
 			}
 		}
@@ -92,6 +97,7 @@ func (s *screen) press(keys ...string) *screen {
 	return s
 }
 
+// threeJobs are two running jobs, and one ended job of each terminal status.
 var threeJobs = []message.Envelope{
 	running(0, "u-1", "castle-2026-parts.csv"),
 	stateFrame(-1, message.UploadProgress{UploadID: "u-2", FileName: "thumbnails", Progress: 5, Message: "Making thumbnails"}),

@@ -34,7 +34,7 @@ func TestTokensComeFromWhereTheUserSays(t *testing.T) {
 	}))
 	defer twin.Close()
 	host := strings.TrimPrefix(twin.URL, "http://")
-	closed := httptest.NewServer(nil)
+	closed := httptest.NewServer(nil) // a server at whose address nobody answers
 	closed.Close()
 	for name, test := range map[string]struct {
 		tokens func() Tokens

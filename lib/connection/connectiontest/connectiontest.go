@@ -1,6 +1,6 @@
-// Package connectiontest tests a store of connections against the contract in package connection. Each test uses ids that begin with
-// its name, so stores may be shared. What a test reads by an index it reads again until the index has caught up: the helpers for
-// that are eventuallyByUser, eventuallyEnded and eventuallyFindsAll.
+// Package connectiontest tests a store of connections against the contract in package connection. Tests may share a store, because
+// each test uses ids that begin with its name. An index may be behind the table. So eventuallyByUser, eventuallyEnded and
+// eventuallyFindsAll read an index again and again until it has caught up.
 package connectiontest
 
 import (
@@ -23,7 +23,7 @@ import (
 const (
 	// maxIndexLag is how long ByUser and EndedSessions may be behind a change.
 	maxIndexLag = 5 * time.Second
-	// manyConnections is the number of connections in the test of many. DynamoDB returns fewer in one page of 1 MB.
+	// manyConnections is the number of connections in manyConnectionsOfAUser. They do not fit one page of DynamoDB, which has 1 MB.
 	manyConnections = 12_000
 )
 
@@ -40,7 +40,7 @@ type BatchPutter interface {
 	PutAll(ctx context.Context, connections []connection.Connection) error
 }
 
-// Run tests a store. Each test calls open. The stores that it returns may share a table.
+// Run tests a store. Each test calls open for its store. The stores of several tests may share a table.
 func Run(t *testing.T, open func(t *testing.T) Connections) {
 	t.Helper()
 	for _, tt := range []struct {

@@ -320,7 +320,7 @@ func testDay(t *testing.T) time.Time {
 	t.Helper()
 	sum := 0
 	for _, b := range []byte(t.Name()) {
-		sum = (sum*31 + int(b)) % 300
+		sum = (sum*31 + int(b)) % 300 // a hash of the name: one of 300 days
 	}
 	return time.Date(2027, 1, 1+sum, 0, 0, 0, 0, time.UTC)
 }

@@ -71,8 +71,8 @@ func spendPerMinute(t *testing.T, s Connections) {
 	}
 }
 
-// concurrentConnects makes fifty concurrent calls. They share one limit, which allows forty of them. Each of the forty must get
-// another number of connections, from 1 to 40.
+// concurrentConnects makes fifty concurrent calls. They share one limit, which allows forty of them. Each of the forty must get the
+// connections of the calls before it and its own: one gets 1 connection, one gets 2, and so on up to 40.
 func concurrentConnects(t *testing.T, s Connections) {
 	at := testDay(t).Add(10 * time.Hour)
 	const cost, limit = 3, 120

@@ -46,7 +46,7 @@ type Limits struct {
 	Faults int
 }
 
-// Few returns Orders with 2,300 histories. perCase is [Orders].PerCase.
+// Few returns Orders with 2,300 histories. perCase is [Orders].PerCase. In each Limits the first number is Switches, the second Faults.
 func Few(perCase int) Orders {
 	return Orders{OfTwo: []Limits{{2, 0}, {0, 1}}, OfThree: []Limits{{1, 0}}, PerCase: perCase}
 }
@@ -102,12 +102,12 @@ type history struct {
 	log    []string
 }
 
-// runAll runs all histories within limits, and calls done after each.
-func runAll(t *testing.T, store csvimport.Store, of orderCase, limits []Limits, done func(history)) {
+// runAll runs all histories of a case within limits, and calls done after each.
+func runAll(t *testing.T, store csvimport.Store, imports orderCase, limits []Limits, done func(history)) {
 	t.Helper()
 	for _, l := range limits {
 		for c := (&choiceSequence{}); ; {
-			log := runOne(t, store, of, c, l)
+			log := runOne(t, store, imports, c, l)
 			done(history{l, slices.Clone(c.taken), log})
 			if !c.next() {
 				break
@@ -116,15 +116,15 @@ func runAll(t *testing.T, store csvimport.Store, of orderCase, limits []Limits, 
 	}
 }
 
-// runOne runs one history, checks it, and empties the store. It returns the log.
-func runOne(t *testing.T, store csvimport.Store, of orderCase, c *choiceSequence, l Limits) []string {
+// runOne runs one history of a case, checks it, and empties the store. It returns the log of the requests.
+func runOne(t *testing.T, store csvimport.Store, tt orderCase, c *choiceSequence, l Limits) []string {
 	t.Helper()
-	s := &simulation{Store: store, imports: of.imports(), versions: map[string][]byte{}}
+	s := &simulation{Store: store, imports: tt.imports(), versions: map[string][]byte{}}
 	key := func(name string) string { return csvimport.UploadKey(user, upload, name) }
 	put(t, store, key(fileName), []byte(older))
 	s.versions[key(fileName)+"?v1"], s.versions[key(fileName)+"?v2"] = []byte(older), []byte(newer)
 	s.versions[key("a.csv")+"?v1"], s.versions[key("b.csv")+"?v2"] = []byte(older), []byte(newer)
-	if of.imported { // Run one import alone, before the others.
+	if tt.imported { // Run one import alone, before the others.
 		imports := s.imports
 		s.imports = []*simulatedImport{{name: "before", event: newEvent(fileName, older, "0061", "v1"), epoch: before, execution: "before"}}
 		s.runHistory(t, &choiceSequence{}, 0, 0)
@@ -244,6 +244,7 @@ func newEvent(file, content, sequencer, version string) csvimport.Event {
 	return e
 }
 
+// orderCases returns the cases that [Orders.Run] runs.
 func orderCases() []orderCase {
 	return []orderCase{
 		{name: "two files", imports: func() []*simulatedImport {

@@ -52,6 +52,7 @@ type simulatedImport struct {
 	waiting chan string
 	// choice lets the waiting import continue. It receives the fault of the request.
 	choice chan fault
+	// killed is true once a fault has killed the import. claim is the claim of its plan, and err the error with which the import ended.
 	killed bool
 	claim  string
 	err    error
@@ -115,6 +116,7 @@ func (imp *simulatedImport) Create(ctx context.Context, key string, mode csvimpo
 	return simulatedWriter{imp.Store.Create(ctx, key, mode), imp, key}
 }
 
+// simulatedWriter makes Close a request of its import, unless no other import reads the object.
 type simulatedWriter struct {
 	csvimport.Writer
 

@@ -76,6 +76,7 @@ func get(t *testing.T, s csvimport.Store, from csvimport.Object, offset, length 
 	return content, nil
 }
 
+// wantContent checks that the object has the content.
 func wantContent(t *testing.T, s csvimport.Store, key, content string) {
 	t.Helper()
 	got, err := get(t, s, csvimport.Object{Key: key}, 0, toEnd)
@@ -84,6 +85,7 @@ func wantContent(t *testing.T, s csvimport.Store, key, content string) {
 	}
 }
 
+// wantMissing checks that Get does not find the object.
 func wantMissing(t *testing.T, s csvimport.Store, from csvimport.Object) {
 	t.Helper()
 	if got, err := get(t, s, from, 0, toEnd); !errors.Is(err, csvimport.ErrNotFound) {
@@ -203,10 +205,10 @@ func abort(t *testing.T, s csvimport.Store) {
 func large(t *testing.T, s csvimport.Store) {
 	content := make([]byte, Large)
 	for i := range content {
-		content[i] = byte(i * 7 >> 3)
+		content[i] = byte(i * 7 >> 3) // varied, so that parts in a wrong order are noticed
 	}
 	w := s.Create(t.Context(), "k", csvimport.Replace)
-	const step = 1_000_003
+	const step = 1_000_003 // a prime, so that writes end inside parts
 	for i := 0; i < len(content); i += step {
 		n, err := w.Write(content[i:min(i+step, len(content))])
 		if err != nil || n != min(step, len(content)-i) {
