@@ -13,8 +13,9 @@ import (
 
 const module = "github.com/herald-progress/herald/"
 
-// allowed lists, for each package, the packages of this module that it may import. Imports run downward: every package stands below
-// those that it imports. Adapters and the two assemblies are at the bottom.
+// allowed lists, for each package, the packages of this module that it may import. Imports go in one direction: every package stands
+// below the packages that it imports. The adapters (lib/dynamo and others) and the two packages that put all together (lib/cloud and
+// lib/local) are at the bottom.
 var allowed = map[string][]string{
 	"lib/message":                   {},
 	"lib/connection":                {},

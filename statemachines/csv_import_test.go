@@ -16,6 +16,8 @@ import (
 	"github.com/herald-progress/herald/lib/csvimport"
 )
 
+// TestCSVImport runs the workflow on a world, in which the functions of a case fail as functionErrors and failingCalls say. It checks the
+// end of the execution, the messages that the user gets, and how often each function is called.
 func TestCSVImport(t *testing.T) {
 	const (
 		internal = "The import failed because of a problem on our side. Please upload the file again later."

@@ -20,14 +20,15 @@ import (
 const fourRows = "part,color,quantity\n3001,Red,1\n3002,Blue,2\n3003,Red,\n3004,Red,4\n"
 
 func TestCSVImportSendsEpochs(t *testing.T) {
+	// A synctest bubble begins at midnight on 1 January 2000, and the ARN ends with the start of the execution in nanoseconds.
 	const arn = "arn:aws:states:eu-central-1:123456789012:execution:csv_import:946684800192000000"
 	for _, tt := range []struct {
 		name, content string
 		redrives      int
 		express       bool
-		after         time.Duration
+		after         time.Duration // from the start of the bubble to the start of the execution
 		arn, epoch    string
-		states        []string
+		states        []string // the states that call a function, in order
 	}{
 		{
 			name: "success", content: fourRows, after: 192 * time.Millisecond, arn: arn, epoch: "2000-01-01T00:00:00.192Z#0000",

@@ -87,8 +87,8 @@ const (
 	key   = `{% $states.context.(Execution.Id & '/' & State.Name & '/' & State.EnteredTime & '/' & Map.Item.Index) %}`
 )
 
-// addTasks adds the Task states among states, and inside them, to found and returns found. No state may assign a value of the
-// context object, which a redrive changes, to a variable, which keeps its value.
+// addTasks adds the Task states among states, and inside them, to found and returns found. It fails the test if a state assigns a value of
+// the context object to a variable, because a redrive changes the context object but not the variables.
 func addTasks(t *testing.T, states map[string]state, found map[string]state) map[string]state {
 	t.Helper()
 	for name, s := range states {

@@ -42,8 +42,9 @@ func TestSupersededImportDoesNotEndItsJob(t *testing.T) {
 		start(older, "01")
 		time.Sleep(18 * time.Second) // Two seconds before the delay of the chunk ends.
 		w.began = time.Now()
-		second, from := w.execution(newer, key, "02").ID, w.began // The ARN is that of the execution which start(newer) starts below.
-		const silence = 7 * time.Second                           // For this time the newer import cannot publish.
+		// The ARN depends only on the start time. So it is that of the execution that start(newer, "02") starts below.
+		second, from := w.execution(newer, key, "02").ID, w.began
+		const silence = 7 * time.Second // For this time the newer import cannot publish.
 		w.publishFails = func(execution string) bool { return execution == second && time.Since(from) < silence }
 		start(newer, "02")
 		for time.Since(from) < silence {

@@ -32,7 +32,7 @@ type world struct {
 	// failingCalls is the number of calls of each of these functions that fail, from the first on; 0 means all calls.
 	failingCalls int
 
-	// began is the start time of the execution. It makes up the execution's ARN, too.
+	// began is the start time of the execution. The execution's ARN ends with it, in nanoseconds.
 	began time.Time
 	// redrives is the redrive count of the execution.
 	redrives int

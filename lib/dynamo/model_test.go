@@ -51,6 +51,7 @@ func (m *model) client() *dynamodb.Client {
 	}})
 }
 
+// wait waits for the latency of a request or a response.
 func (m *model) wait() {
 	if m.latency != nil {
 		time.Sleep(m.latency())
@@ -128,7 +129,7 @@ func (m *model) write(key [2]string, condition *string, e *expression, next func
 	return old, nil
 }
 
-// query returns all matching items of a query in one page. Its sort is by entry only, because a query is of one owner.
+// query returns all matching items of a query in one page, sorted by entry. A query reads the items of one owner only.
 func (m *model) query(in *dynamodb.QueryInput) (*dynamodb.QueryOutput, error) {
 	e := &expression{names: in.ExpressionAttributeNames, values: in.ExpressionAttributeValues}
 	out := &dynamodb.QueryOutput{}
@@ -188,6 +189,7 @@ func clone(item attributes) attributes {
 	return copied
 }
 
+// cloneValue returns a deep copy of a value.
 func cloneValue(v types.AttributeValue) types.AttributeValue {
 	switch v := v.(type) {
 	case *types.AttributeValueMemberM:

@@ -12,8 +12,9 @@ import (
 	"github.com/herald-progress/herald/lib/message"
 )
 
-// These tests apply updates to rows without a store. A test case lists the updates before (each must be accepted), one more
-// update, and what it must lead to. running makes an update; inEpoch, withKey, withStatus, inPhase and ofPart change it.
+// These tests apply updates to rows without a store. A test case lists the updates before, each of which must be accepted, then one
+// more update, and the row and outcome to which this update must lead. running returns an update. inEpoch, withKey, withStatus, inPhase
+// and ofPart return changes of an update.
 
 // Epochs of the updates, by the order of the runs.
 const (
@@ -30,7 +31,7 @@ var start = time.Date(2026, 11, 22, 10, 0, 0, 123_000_000, time.UTC)
 // startPlus returns the time that is some milliseconds after the start.
 func startPlus(ms int) time.Time { return start.Add(time.Duration(ms) * time.Millisecond) }
 
-// running returns an update of the job "job" in the first epoch, with changes.
+// running returns an update of the job "job" in the first epoch, to which it applies the edits.
 func running(progress float64, at time.Time, edits ...func(*feed.Update)) feed.Update {
 	u := feed.Update{
 		State: message.UploadProgress{UploadID: "job", FileName: "f.csv", Progress: progress, Message: "m", Phase: "parse"},

@@ -10,7 +10,7 @@ import (
 )
 
 func TestMemoryMeetsTheStoreContract(t *testing.T) {
-	var m feed.Memory // All tests share it: the contract allows rows of other tests.
+	var m feed.Memory // All tests share it, because the contract allows rows of other tests.
 	feedtest.Run(t, func(*testing.T) feed.Store { return &m })
 }
 

@@ -13,6 +13,7 @@ import (
 func TestVisibleStateSumsTheParts(t *testing.T) {
 	base := message.UploadProgress{UploadID: "job", FileName: "f.csv", Progress: 10, Message: "m", TotalRows: 1000}
 	scope := feed.Scope{Total: 1000, From: 10, To: 90, Since: start}
+	// baseWith returns base after edit has changed it.
 	baseWith := func(edit func(*message.UploadProgress)) message.UploadProgress {
 		s := base
 		edit(&s)

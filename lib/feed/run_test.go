@@ -8,9 +8,9 @@ import (
 	"github.com/herald-progress/herald/lib/message"
 )
 
-// The first update of the job has no epoch, so the epoch of its run is the time at. The workflow began a second before. The epochs
-// in the updates of the workflow and of its redrives are therefore older than the epoch of the run. They must be accepted in
-// spite of that, and the epoch of the row must never fall.
+// TestRedriveOfARunWithoutEpochContinues begins a job with an update without an epoch, so the epoch of its run is the time of this update.
+// The workflow of the job began a second before. The epochs in the updates of the workflow and of its redrives are therefore older than
+// the epoch of the run. In spite of that these updates must be accepted, and the epoch of the row must never become older.
 func TestRedriveOfARunWithoutEpochContinues(t *testing.T) {
 	var m feed.Memory
 	at := time.Now().UTC().Truncate(time.Millisecond)

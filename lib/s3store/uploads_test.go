@@ -20,8 +20,8 @@ import (
 	"github.com/herald-progress/herald/lib/upload/uploadtest"
 )
 
-// TestUploadsMeetTheContractOnMoto tests presigned URLs, parts and joins with another implementation of S3 than the twin's. It
-// does not check signatures.
+// TestUploadsMeetTheContractOnMoto tests presigned URLs, parts and joins with another implementation of S3 than the twin's. Moto does not
+// check signatures.
 func TestUploadsMeetTheContractOnMoto(t *testing.T) {
 	uploadtest.RunObjects(t, func(t *testing.T) uploadtest.Bucket {
 		t.Helper()
@@ -51,14 +51,15 @@ func TestUploadsMeetTheContractOnMoto(t *testing.T) {
 	})
 }
 
-// keys are credentials that expire.
+// keys are credentials that expire at a time, or never if the time is zero.
 type keys struct{ expires time.Time }
 
 func (k keys) Retrieve(context.Context) (aws.Credentials, error) {
 	return aws.Credentials{AccessKeyID: "id", SecretAccessKey: "secret", SessionToken: "token", CanExpire: !k.expires.IsZero(), Expires: k.expires}, nil
 }
 
-// TestPresignedURLsNameSizeTypeAndCondition: what a signature covers is what Amazon S3 holds a request to.
+// TestPresignedURLsNameSizeTypeAndCondition checks which headers the signature of a URL covers. Amazon S3 refuses a request in which one
+// of these headers has another value.
 func TestPresignedURLsNameSizeTypeAndCondition(t *testing.T) {
 	u := &s3store.Uploads{Bucket: bucket, Client: s3.New(s3.Options{Region: "eu-west-1", Credentials: keys{}})}
 	for want, target := range map[string]upload.Target{

@@ -89,7 +89,8 @@ func notesOfSkewedClocks(t *testing.T, s feed.Store, clock Clock) {
 		seen := map[string]bool{}
 		since := ulid.ULID{} // the reader's last note
 		for round := range 3 * len(skews) {
-			skew := skews[round*5%len(skews)] // in steps of 5, so that large and small skews alternate
+			// The list has 13 skews. With steps of 5, three rounds of the list take each skew three times, large and small ones mixed.
+			skew := skews[round*5%len(skews)]
 			n := noteAt(clock.Now().Add(skew), round)
 			stored := add(t, s, owner, n, feed.Accepted)
 			// Two more seconds: the store's time may come from the Date header of a response, which has whole seconds.

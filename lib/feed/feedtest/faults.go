@@ -142,8 +142,8 @@ func (f Faulty) call(do func() error) error {
 	return ErrInjected
 }
 
-// RunFaulty tests a store whose calls sometimes fail, before or after they are applied: callers that retry get the same results
-// as without failures.
+// RunFaulty tests a store whose calls sometimes fail, before or after they are applied. Callers that retry must get the same results as
+// without failures.
 func RunFaulty(t *testing.T, open func(t *testing.T) feed.Store) {
 	t.Helper()
 	for name, test := range map[string]func(*testing.T, feed.Store){
@@ -156,7 +156,7 @@ func RunFaulty(t *testing.T, open func(t *testing.T) feed.Store) {
 	}
 }
 
-// retryUntilSuccess calls do until it succeeds or returns [feed.ErrNotFound], at most 100 times.
+// retryUntilSuccess calls do until it succeeds or returns [feed.ErrNotFound], at most retries times.
 func retryUntilSuccess(t *testing.T, do func() error) error {
 	t.Helper()
 	var err error
@@ -169,7 +169,8 @@ func retryUntilSuccess(t *testing.T, do func() error) error {
 	return err
 }
 
-// faultyRace runs writers of parts and states, which retry. Then three writers end the job at once: one of them wins.
+// faultyRace runs writers of parts and states, which retry. Then three writers end the job at once. The end of one of them must be stored,
+// and only this one may get Accepted or Duplicate.
 func faultyRace(t *testing.T, s feed.Store) {
 	w := &writers{store: s, owner: feed.User(t.Name()), at: now(), parts: map[string]int64{}}
 	w.run(t, 0) // no writer of an end
@@ -209,8 +210,8 @@ func faultyRace(t *testing.T, s feed.Store) {
 	}
 }
 
-// faultyPushes claims the push of one row three times: at most one claim succeeds, and then the row is pushed. A claim that was
-// recorded and returned an error counts as failed.
+// faultyPushes claims the push of one row three times. At most one claim may succeed, and the row must then be pushed. If a claim is
+// recorded but returns an error, its retry finds the push claimed. Then no claim succeeds, although the row is pushed.
 func faultyPushes(t *testing.T, s feed.Store) {
 	owner, at := feed.User(t.Name()), now()
 	for n := range 20 {
@@ -267,7 +268,7 @@ func faultyNotes(t *testing.T, s feed.Store) {
 			tries := 0
 			key := fmt.Sprint("key ", n%keyed)
 			_ = retryUntilSuccess(t, func() (err error) {
-				note := notification(100*n+tries, at)
+				note := notification(100*n+tries, at) // each try with another ID
 				note.Key = key
 				tries++
 				got, _, err = s.Add(t.Context(), owner, note)

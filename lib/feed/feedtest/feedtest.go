@@ -1,5 +1,5 @@
-// Package feedtest tests implementations of feed.Store. It has four suites: [Run] tests the contract, [RunClock] what depends on
-// the store's clock, [RunFaulty] calls that fail, and [RunInterleaved] every order of concurrent calls.
+// Package feedtest tests implementations of feed.Store. It has four suites. [Run] tests the contract. [RunClock] tests what depends on the
+// store's clock. [RunFaulty] tests calls that fail. [RunInterleaved] tests every order of concurrent calls.
 package feedtest
 
 import (
@@ -15,8 +15,8 @@ import (
 	"github.com/herald-progress/herald/lib/message"
 )
 
-// Run tests the contract of a store. Every test calls open. The stores that it returns may share a table, because every test has
-// its own owners.
+// Run tests the contract of a store. Every test calls open for its store. The stores of several tests may share a table, because every
+// test has its own owners.
 func Run(t *testing.T, open func(t *testing.T) feed.Store) {
 	t.Helper()
 	for name, test := range map[string]func(*testing.T, feed.Store){

@@ -92,7 +92,7 @@ func RunInterleaved(t *testing.T, extraFaults int, open Open) {
 		t.Run(h.Name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				if h.deletesJob && open(0, time.Now).DeleteJob == nil {
-					return // The store never deletes rows.
+					return // The store never deletes rows, so the history cannot happen.
 				}
 				faults := h.Faults
 				if !h.manySchedules {
@@ -126,7 +126,8 @@ func (s Scheduled) Apply(ctx context.Context, owner string, u feed.Update) (row 
 
 // ClaimPush is a step.
 func (s Scheduled) ClaimPush(ctx context.Context, row feed.Row, at time.Time) (newest feed.Row, won bool, err error) {
-	claimed := false // by any try: a store recognizes the claim of its first try when the SDK sends the request again
+	// True if any try has claimed the push. When the SDK sends a request again, a store recognizes the claim of the first request.
+	claimed := false
 	err = Step(ctx, false, func() error {
 		var err error
 		newest, won, err = s.Store.ClaimPush(ctx, row, at)

@@ -52,6 +52,7 @@ func edit(u feed.Update, edits ...func(*feed.Update)) feed.Update {
 	return u
 }
 
+// inEpoch, withExecution, asEndOf and atTime return edits of an update.
 func inEpoch(epoch string) func(*feed.Update) {
 	return func(u *feed.Update) { u.Epoch, u.ID = epoch, u.ID+" of "+epoch }
 }
@@ -68,9 +69,10 @@ func withExecution(arn string) func(*feed.Update) { return func(u *feed.Update) 
 func asEndOf(arn string) func(*feed.Update)       { return func(u *feed.Update) { u.EndedExecution = arn } }
 func atTime(at time.Time) func(*feed.Update)      { return func(u *feed.Update) { u.At = at } }
 
-// jobHistories returns the histories of jobs. Each can find a bug that the others cannot. The number after a history's name is its
-// number of faults; then come the updates before, and the writers.
+// jobHistories returns the histories of jobs. Each can find a bug that the others cannot. The arguments of jobHistory are the name, the
+// number of faults, the updates before the history, and the writers.
 func jobHistories() []History {
+	// keyed and end return an update with an idempotency key, which is its ID.
 	keyed := func(progress float64) feed.Update {
 		u := update(progress, historyTime)
 		u.Key = u.ID

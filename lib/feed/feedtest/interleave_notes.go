@@ -25,6 +25,7 @@ type noteVerifier struct {
 	later   time.Duration   // how long after the history the note is added once more
 }
 
+// failf records the first violated rule.
 func (v *noteVerifier) failf(format string, args ...any) {
 	if v.violation == "" {
 		v.violation = fmt.Sprintf(format, args...)
@@ -81,8 +82,8 @@ func (v *noteVerifier) afterRequest(int) string {
 func (v *noteVerifier) atEnd(s *schedule) string {
 	ctx := context.Background()
 	*v.now = v.now.Add(v.later)
-	other := noteWithKey(*v.now, 200)
-	other.Key = "" // It moves the reader on. The note of the key must not sort before the reader's overlap.
+	other := noteWithKey(*v.now, 200) // 200, and 100 below, are higher than the numbers of the writers.
+	other.Key = ""                    // It moves the reader on. The note of the key must not sort before the reader's overlap.
 	if _, _, err := v.store.Add(ctx, jobOwner, other); err != nil {
 		v.failf("Add: %v", err)
 	}
@@ -146,7 +147,7 @@ func (v *noteVerifier) writeKeyOnly(before time.Duration) {
 
 // noteHistories returns the histories of notes. The numbers after a history's name are its faults, diedBefore, later and the skews.
 func noteHistories() []History {
-	const long = 10 * time.Minute // longer than [feed.NoteSkew]
+	const long = 10 * time.Minute // longer than feed.NoteSkew
 	return []History{
 		noteHistory("two notes of one key", 1, 0, 0, 0, 0),
 		noteHistory("two notes of one key, and a third later", 1, 0, long, 0, 0),

@@ -11,6 +11,7 @@ import (
 	"github.com/herald-progress/herald/lib/message"
 )
 
+// jobOwner is the owner of the rows of all histories.
 const jobOwner = "user/u"
 
 // jobVerifier checks the rules for a job's row while writers change it.
@@ -42,6 +43,7 @@ func newJobVerifier(table Table) *jobVerifier {
 	return &jobVerifier{stores: table.Stores, store: table.Stores[last], updates: map[string]feed.Update{}, claimedRows: map[int]feed.Row{}}
 }
 
+// failf records the first violated rule.
 func (v *jobVerifier) failf(format string, args ...any) {
 	if v.violation == "" {
 		v.violation = fmt.Sprintf(format, args...)
@@ -177,8 +179,8 @@ func (v *jobVerifier) checkUpdate(before, row feed.Row) {
 	}
 }
 
-// checkPush checks a change of the row that is not an update: a push may be recorded, if the writer claimed it for the row as it
-// was before.
+// checkPush checks a change of the row that is not an update. The only such change is a recorded push, which the writer must have claimed
+// for the row as it was before.
 func (v *jobVerifier) checkPush(writer int, before, row feed.Row) {
 	if row.ID != before.ID {
 		v.failf("both %s and %s have seq %d", before.ID, row.ID, row.Seq)
@@ -197,6 +199,8 @@ func (v *jobVerifier) afterRequest(writer int) string {
 	return v.violation
 }
 
+// atEnd checks the outcomes that the writers got, that the last state which is recorded as pushed was posted, and that a running
+// execution has a pointer.
 func (v *jobVerifier) atEnd(s *schedule) string {
 	for _, r := range v.results {
 		v.checkOutcome(r)

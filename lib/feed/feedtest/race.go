@@ -56,7 +56,7 @@ func (w *writers) write(t *testing.T, u feed.Update) {
 	}
 }
 
-// retry applies u until it succeeds, at most 100 times.
+// retry applies u until it succeeds, at most retries times.
 func (w *writers) retry(ctx context.Context, u feed.Update) (row feed.Row, outcome feed.Outcome, err error) {
 	for range retries {
 		if row, outcome, err = w.store.Apply(ctx, w.owner, u); err == nil {
@@ -109,7 +109,7 @@ func (w *writers) run(t *testing.T, ends int) {
 	for n := range ends {
 		w.group.Go(func() {
 			for w.written.Load() < (racingParts+racingStates)*racingSteps/2 {
-				time.Sleep(time.Duration(1+n) * time.Millisecond / racingEnds) // each writer another fraction of a millisecond
+				time.Sleep(time.Duration(1+n) * time.Millisecond / racingEnds) // a different part of a millisecond for each writer
 			}
 			u := ended(statuses[n%len(statuses)], w.at)
 			u.ID = fmt.Sprint("end ", n)
@@ -242,7 +242,7 @@ func everyStateIsPushed(t *testing.T, s feed.Store) {
 	apply(t, s, owner, update(10, at), feed.Accepted)
 	var group sync.WaitGroup
 	var mu sync.Mutex
-	posted := map[int64]int{}
+	posted := map[int64]int{} // how often the push of each seq was claimed
 	for n := range 10 {
 		group.Go(func() {
 			for step := range 3 {

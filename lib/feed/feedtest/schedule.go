@@ -157,7 +157,7 @@ func (s *schedule) ready() []int {
 		if !pausing {
 			return ready
 		}
-		time.Sleep(200 * time.Millisecond) // Longer than any pause of a store.
+		time.Sleep(200 * time.Millisecond) // The longest pause of a store is 128 ms.
 	}
 }
 
