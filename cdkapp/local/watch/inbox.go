@@ -17,7 +17,7 @@ type inbox struct {
 	jobs func() []message.Envelope
 
 	mu sync.Mutex
-	// waiting is what the next call of next returns, except for the jobs.
+	// waiting is what next will return, except for the jobs.
 	waiting update
 	// changed is true if a job may have changed since the last call of next. synced is true once a sync was complete.
 	changed, synced bool
