@@ -16,7 +16,8 @@ type Function struct {
 	ID string
 	// Description is what the AWS console shows.
 	Description string
-	// Workflow is the workflow that the function is a part of, or empty. A stack without the workflow has no such function.
+	// Workflow is the name of the workflow that the function is a part of. A stack without this workflow does not have the function.
+	// Empty means that every stack has the function.
 	Workflow string
 	// MemoryMB is the memory in MB. Lambda gives CPU in proportion: 1,769 MB are one vCPU
 	// (https://docs.aws.amazon.com/lambda/latest/dg/configuration-memory.html).
@@ -34,8 +35,8 @@ type Function struct {
 	Required, Optional []string
 	// Grants are the permissions of the function's role. All functions may also write logs and traces.
 	Grants []Grant
-	// UploadGrants are further permissions in a stack where browsers may upload. Only in such a stack the function gets
-	// EnvUploadsBucket, if that variable is optional.
+	// UploadGrants are further permissions in a stack where browsers may upload. If EnvUploadsBucket is an optional variable of the
+	// function, the function gets it only in such a stack.
 	UploadGrants []Grant
 }
 
@@ -54,17 +55,17 @@ type Schedule struct {
 // FailureHandling says what Lambda does with an event of EventBridge for which the function returned an error
 // (https://docs.aws.amazon.com/lambda/latest/dg/invocation-async-error-handling.html).
 type FailureHandling struct {
-	// Retries is how often Lambda invokes the function again with the event.
+	// Retries is how often Lambda invokes the function again with the event, at most 2.
 	Retries int
-	// MaxAge is the age of an event from which on Lambda does not retry it.
+	// MaxAge is the age of an event from which on Lambda does not retry it, from a minute to 6 hours.
 	MaxAge time.Duration
-	// DeadLetters puts the event into a queue after the last retry.
+	// DeadLetters is true if Lambda then sends the event to a dead-letter queue.
 	DeadLetters bool
 }
 
 const (
 	// messageMemoryMB and messageTimeout are for functions that handle one small message. The timeout is one second over the
-	// 29 s after which API Gateway stops waiting for a function.
+	// 29 seconds for which API Gateway waits for the function of a route.
 	messageMemoryMB = 256
 	messageTimeout  = 30 * time.Second
 	// streamMemoryMB and streamTimeout are for functions that stream files. They need one full vCPU for parsing, and memory
@@ -151,7 +152,7 @@ func Functions() []Function {
 			Name: "sweeper", ID: "Sweeper", Description: "Herald: ends the jobs of workflows that ended without reporting it",
 			MemoryMB: messageMemoryMB, Timeout: sweeperInterval,
 			Schedule:  Schedule{Description: "Herald: looks for workflows that ended without reporting it", Interval: sweeperInterval},
-			OnFailure: FailureHandling{Retries: 2, MaxAge: time.Hour, DeadLetters: true},
+			OnFailure: FailureHandling{Retries: 2, MaxAge: time.Hour, DeadLetters: true}, // Lambda allows at most 2 retries.
 			Required:  PublishVariables(),
 			Grants: []Grant{
 				{FeedTable, []string{"dynamodb:GetItem", "dynamodb:PutItem", "dynamodb:DeleteItem", "dynamodb:Query"}},
