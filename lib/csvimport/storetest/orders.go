@@ -103,11 +103,11 @@ type history struct {
 }
 
 // runAll runs all histories of a case within limits, and calls done after each.
-func runAll(t *testing.T, store csvimport.Store, imports orderCase, limits []Limits, done func(history)) {
+func runAll(t *testing.T, store csvimport.Store, tt orderCase, limits []Limits, done func(history)) {
 	t.Helper()
 	for _, l := range limits {
 		for c := (&choiceSequence{}); ; {
-			log := runOne(t, store, imports, c, l)
+			log := runOne(t, store, tt, c, l)
 			done(history{l, slices.Clone(c.taken), log})
 			if !c.next() {
 				break
