@@ -86,7 +86,7 @@ export interface Synced {
   retryAfter?: number
 }
 
-/** UploadPart is where one part goes, by PUT. */
+/** UploadPart is the URL to which the browser sends one part, by PUT. */
 export interface UploadPart {
   /** Number counts from 1. */
   number: number
@@ -111,27 +111,27 @@ export interface UploadProgress {
   failedRows?: number
 }
 
-/** UploadURL is the answer to every message about an upload. An upload that ended is answered by Complete or Aborted alone. Otherwise a file of at most MaxSinglePut has Method, URL and Headers, and a larger one has PartSize, Done and Parts.  The URLs are secrets of the user: they must not be logged. */
+/** UploadURL is the answer to every message about an upload. If the upload has ended, only Request, UploadID, and Complete or Aborted are set. Otherwise Method, URL and Headers are set for a file of at most MaxSinglePut, and PartSize, Done and Parts for a larger one.  The URLs are secrets of the user: they must not be logged. */
 export interface UploadURL {
-  /** Request is that of the message that is answered. */
+  /** Request is the request of the message that this frame answers. */
   request: string
   /** UploadID is the id of the upload, and of its job. */
   uploadId: string
-  /** Size is that of the file, in bytes. */
+  /** Size is the size of the file, in bytes. */
   size?: number
   method?: string
   url?: string
-  /** Headers are those that the browser must send. */
+  /** Headers are the headers that the browser must send with the PUT. */
   headers?: Record<string, string>
-  /** PartSize is the size of each part but the last, in bytes. */
+  /** PartSize is the size of each part, in bytes. Only the last part may be smaller. */
   partSize?: number
-  /** Done are the ranges of the numbers of the parts that are stored, first and last. */
+  /** Done has the numbers of the stored parts, as ranges: the first and the last number of each range. */
   done?: ([number, number])[]
-  /** Parts are the next ones of those that are missing, at most MaxPartURLs. */
+  /** Parts are the first missing parts, at most MaxPartURLs of them. */
   parts?: UploadPart[]
   /** ExpiresAt is when the URLs expire. */
   expiresAt?: string
-  /** Complete means that the object is stored as a whole. Aborted means that it never will be. */
+  /** Complete means that the whole file is stored. Aborted means that it never will be. */
   complete?: boolean
   aborted?: boolean
 }
