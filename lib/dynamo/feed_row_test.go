@@ -48,7 +48,7 @@ func TestFeedItemFormat(t *testing.T) {
 		t.Fatal(err)
 	}
 	end := float64(noon.Add(24 * time.Hour).Unix())
-	want := map[string]any{
+	want := map[string]any{ // The ID is in the entry, and the message is an attribute of its own, so data leaves both empty.
 		"owner": "user/u1", "entry": "job#job", "expiresAt": end, "epoch": "2026-11-22T10:00:00.123Z#0000", "seq": 17.0, "id": "01JD9",
 		"data":    `{"uploadId":"","fileName":"f.csv","progress":42.5,"message":"","totalRows":100,"status":"failed","phase":"parse"}`,
 		"message": "Over", "terminal": true, "updatedAt": "2026-11-22T12:00:00.123Z", "execution": "arn:aws:states:x",
@@ -91,13 +91,13 @@ func TestFeedItemFormat(t *testing.T) {
 
 // DynamoDB bills reads in units of 4 KB, by the size of the names and values of the attributes
 // (https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/CapacityUnitCalculations.html). The test makes the largest row
-// without parts: all fields have their maximum, and the message is as long as a frame allows.
+// without parts: the texts have their maximum, and the message is as long as MaxState allows.
 func TestJobWithoutPartsFitsIn4KB(t *testing.T) {
 	text := func(n int) string { return strings.Repeat("x", n) }
 	row := feed.Row{
 		Owner: feed.User(text(message.MaxUserID)), Epoch: "2026-11-22T10:00:00.123Z#0000", Seq: 1 << 40, ID: text(26),
 		State: message.UploadProgress{
-			UploadID: text(message.MaxID), FileName: text(message.MaxName), Phase: text(message.MaxName), Progress: 42.51, Status: message.StatusCancelled,
+			UploadID: text(message.MaxID), FileName: text(message.MaxName), Phase: text(message.MaxPhase), Progress: 42.51, Status: message.StatusCancelled,
 		},
 		UpdatedAt: noon, Execution: text(message.MaxExecution),
 		PushedAt: noon, PushedSeq: 1 << 40, PushedProgress: 42.51,
@@ -298,7 +298,8 @@ func FuzzDecodeJob(f *testing.F) {
 			t.Fatal(err)
 		}
 		it["data"], it["updatedAt"], it["namedEpoch"], it["seq"] = stringValue(data), stringValue(at), stringValue(namedEpoch), numberValue(seq)
-		if delete(it, "terminal"); terminal {
+		delete(it, "terminal")
+		if terminal {
 			it["terminal"] = &types.AttributeValueMemberBOOL{Value: true}
 		}
 		row, err := decodeJob(it)

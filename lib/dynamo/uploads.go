@@ -28,8 +28,8 @@ type Uploads struct {
 
 var _ upload.Store = (*Uploads)(nil)
 
-// maxReserveTries is how often Reserve chooses a slot. It must choose again if another call has taken the slot meanwhile. So a failed
-// try means that one of the user's few slots was taken.
+// maxReserveTries is how often Reserve chooses a slot. It must choose again if another call has taken the slot meanwhile. A user has
+// few slots, so that many lost races in a row mean a storm of calls, and not bad luck.
 const maxReserveTries = 4 * message.MaxOpenUploads
 
 // errSlotContention means that other calls took each slot that was chosen.
@@ -50,7 +50,8 @@ type slotRow struct {
 	// Until is the end of the reservation, in epoch milliseconds.
 	Until    int64  `dynamodbav:"until"`
 	UploadID string `dynamodbav:"uploadId"`
-	Request  string `dynamodbav:"request,omitempty"`
+	// Request is the browser's id of the message that opened the upload.
+	Request string `dynamodbav:"request,omitempty"`
 }
 
 // uploadRow is the item of an upload.
@@ -104,9 +105,9 @@ func (s *Uploads) Reserve(ctx context.Context, userID string, slot upload.Slot, 
 		if err != nil {
 			return upload.Slot{}, err
 		}
-		n, other := upload.Choose(slots, slot, at)
-		if other != nil {
-			return *other, nil
+		n, sameRequest := upload.Choose(slots, slot, at)
+		if sameRequest != nil {
+			return *sameRequest, nil
 		}
 		if n < 0 {
 			return upload.Slot{}, upload.ErrTooManyOpen
