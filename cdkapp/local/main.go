@@ -112,7 +112,6 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 func parse(args []string, stderr io.Writer) (options, error) {
 	var o options
 	f := flag.NewFlagSet("local", flag.ContinueOnError)
-	f.SetOutput(io.Discard)
 	f.IntVar(&o.port, "port", 0, fmt.Sprintf("listen on this TCP `port` of 127.0.0.1 (default %d, or any free port with FILE.csv)", defaultPort))
 	f.BoolVar(&o.json, "json", false, "print JSON lines for programs")
 	f.IntVar(&o.rate, "rate", 0, "slow motion: read FILE.csv at `n` KB a second")
@@ -135,14 +134,8 @@ func parse(args []string, stderr io.Writer) (options, error) {
 	f.StringVar(&o.dynamodb, "dynamodb", "", "store connections and the feed in the DynamoDB at this `URL`, and create the tables there")
 	f.StringVar(&o.user, "user", "dev", "the `id` of the user of the token that is printed at the start")
 	f.BoolVar(&o.verbose, "v", false, "log what the functions do")
-	err := f.Parse(args)
-	if errors.Is(err, flag.ErrHelp) {
-		fmt.Fprint(stderr, usage)
-		f.SetOutput(stderr)
-		f.PrintDefaults()
-	}
-	if err != nil {
-		return o, err // its text is already worded for the user
+	if err := parseFlags(f, args, usage, stderr); err != nil {
+		return o, err
 	}
 	switch {
 	case f.NArg() > 1 && strings.HasPrefix(f.Arg(1), "-"):

@@ -80,7 +80,6 @@ func runWatch(ctx context.Context, args []string, stdout, stderr io.Writer) int 
 func parseWatch(args []string, stderr io.Writer) (watchOptions, error) {
 	var o watchOptions
 	f := flag.NewFlagSet("watch", flag.ContinueOnError)
-	f.SetOutput(io.Discard)
 	f.StringVar(&o.url, "url", "", "the WebSocket `URL` of a deployment: its output WebSocketUrl")
 	f.StringVar(&o.tokenFile, "token-file", "", "read the deployment's token from this `file`")
 	f.StringVar(&o.tokenCommand, "token-command", "", "run this `command` with sh for the deployment's token")
@@ -88,14 +87,8 @@ func parseWatch(args []string, stderr io.Writer) (watchOptions, error) {
 	f.StringVar(&o.user, "user", "dev", "the `id` of the twin's user")
 	f.BoolVar(&o.plain, "plain", false, "print lines, also on a terminal")
 	f.BoolVar(&o.ascii, "ascii", false, "use ASCII only (the default if LC_ALL, LC_CTYPE or LANG do not name UTF-8)")
-	err := f.Parse(args)
-	if errors.Is(err, flag.ErrHelp) {
-		fmt.Fprint(stderr, watchUsage)
-		f.SetOutput(stderr)
-		f.PrintDefaults()
-	}
-	if err != nil {
-		return o, err // the flag package writes its errors for the user
+	if err := parseFlags(f, args, watchUsage, stderr); err != nil {
+		return o, err
 	}
 	given := map[string]bool{}
 	f.Visit(func(set *flag.Flag) { given[set.Name] = true })

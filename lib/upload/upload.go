@@ -49,7 +49,7 @@ type Upload struct {
 	UserID string
 	// ID is the id of the upload and of its job, a ULID.
 	ID string
-	// Request is the request of the message that opened the upload, or empty.
+	// Request is the id that the browser gave to its message that opened the upload, or empty.
 	Request string
 	File    message.UploadFile
 	// MultipartID is the object store's id of an upload in parts. It is empty for a single PUT.
@@ -62,7 +62,7 @@ type Upload struct {
 // Slot is one of the few places for a user's open uploads.
 type Slot struct {
 	UploadID string
-	// Request is the request of the message that opened the upload, or empty.
+	// Request is the id that the browser gave to its message that opened the upload, or empty.
 	Request string
 	// Until is when the slot is free again. A store rounds it down to milliseconds.
 	Until time.Time
