@@ -40,7 +40,7 @@ func TestForeignClientsWork(t *testing.T) {
 			}
 			// ZGV2 is "dev" in base64.
 			awsCLI(t, twin, "s3", "cp", partsList+".csv", "s3://"+local.Bucket+"/uploads/ZGV2/u-"+name+"/parts-list.csv")
-			await(t, frames, `"progress":0,`, `"progress":5,`, `"progress":95,`, `"progress":100,`, `"type":"notification"`)
+			await(t, frames, `"phase":"read"`, `"phase":"parse"`, `"phase":"finish"`, `"progress":100,`, `"type":"notification"`)
 			answer := awsCLI(t, twin, "lambda", "invoke", "--function-name", local.NotifierName,
 				"--cli-binary-format", "raw-in-base64-out", "--payload",
 				`{"userId":"dev","message":{"type":"error","data":{"code":"BY_HAND","message":"From the CLI"}}}`, "/dev/stdout")
@@ -53,7 +53,8 @@ func TestForeignClientsWork(t *testing.T) {
 	}
 }
 
-// describeNewest describes the newest execution with the AWS CLI, as an operator does.
+// describeNewest describes the newest execution with the AWS CLI, as an operator does. It waits until the execution has ended: the
+// notification comes shortly before the end.
 func describeNewest(t *testing.T, twin *local.Twin) {
 	t.Helper()
 	var executions struct {
@@ -65,10 +66,13 @@ func describeNewest(t *testing.T, twin *local.Twin) {
 	if err := json.Unmarshal([]byte(list), &executions); err != nil {
 		t.Fatal(err)
 	}
-	text := awsCLI(t, twin, "stepfunctions", "describe-execution", "--execution-arn", executions.Executions[0].ExecutionArn)
+	var text string
 	var execution struct{ Status, Output string }
-	if err := json.Unmarshal([]byte(text), &execution); err != nil {
-		t.Fatal(err)
+	for execution.Status == "" || execution.Status == "RUNNING" {
+		text = awsCLI(t, twin, "stepfunctions", "describe-execution", "--execution-arn", executions.Executions[0].ExecutionArn)
+		if err := json.Unmarshal([]byte(text), &execution); err != nil {
+			t.Fatal(err)
+		}
 	}
 	if execution.Status != "SUCCEEDED" || !strings.Contains(execution.Output, `"rows":10000`) {
 		t.Errorf("aws stepfunctions describe-execution prints %s", text)
@@ -78,7 +82,7 @@ func describeNewest(t *testing.T, twin *local.Twin) {
 // wscat runs wscat, which connects and sends a ping, and returns its output.
 func wscat(t *testing.T, args ...string) <-chan string {
 	t.Helper()
-	command := exec.CommandContext(t.Context(), "wscat", append(args, "--execute", `{"action":"ping"}`, "--wait", "60")...)
+	command := exec.CommandContext(t.Context(), "wscat", append(args, "--execute", `{"action":"ping"}`, "--wait", "600")...)
 	stdin, err := command.StdinPipe() // wscat exits when its stdin ends
 	if err != nil {
 		t.Fatal(err)
@@ -105,20 +109,19 @@ func wscat(t *testing.T, args ...string) <-chan string {
 	return frames
 }
 
-// await returns when frames that contain the texts have come, in that order.
+// await returns when frames that contain the texts have come, in that order. One frame may contain several of them, because a state
+// that is pushed may stand for the states before it.
 func await(t *testing.T, frames <-chan string, texts ...string) {
 	t.Helper()
 	var seen []string
-	for _, text := range texts {
-		for {
-			frame, open := <-frames
-			if !open {
-				t.Fatalf("no frame with %s among\n%s", text, strings.Join(seen, "\n"))
-			}
-			seen = append(seen, frame)
-			if strings.Contains(frame, text) {
-				break
-			}
+	for len(texts) > 0 {
+		frame, open := <-frames
+		if !open {
+			t.Fatalf("no frame with %s among\n%s", texts[0], strings.Join(seen, "\n"))
+		}
+		seen = append(seen, frame)
+		for len(texts) > 0 && strings.Contains(frame, texts[0]) {
+			texts = texts[1:]
 		}
 	}
 }
