@@ -29,8 +29,8 @@ type failure struct {
 	fatal bool
 	// nameOnly is set if ErrorEquals handles the failure only by the failure's own name, not by States.ALL or States.TaskFailed.
 	nameOnly bool
-	// verbatimCause is set if the cause must stay as it is. Otherwise addStateToCause may put the state's name before it.
-	verbatimCause bool
+	// completeCause is set if the cause names the state already, or must not name it. Otherwise addStateToCause may add the name.
+	completeCause bool
 	// aborted is set if the thread was cancelled, because a sibling failed or the execution timed out or was stopped.
 	aborted bool
 	// noHeartbeat is set if the task sent no heartbeat in time. Then States.HeartbeatTimeout in ErrorEquals also handles the

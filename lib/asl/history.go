@@ -33,20 +33,30 @@ type recorder struct {
 	onFull func()      // Ends the execution, because its history is full.
 }
 
-// add records an event and returns its ID. previous is the ID of the event that caused it. isLast is set for the event that ends the
-// execution, for which add keeps the last place of the history. If only that place is free, add does not record any other event: it
-// calls onFull and returns previous.
-func (r *recorder) add(previous int64, kind string, details map[string]any, isLast bool) int64 {
+// add records an event and returns its ID. previous is the ID of the event that caused it. The last place of the history is for the
+// event that ends the execution: if only that place is free, add records nothing, calls onFull and returns previous.
+func (r *recorder) add(previous int64, kind string, details map[string]any) int64 {
 	if r == nil {
 		return 0
 	}
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	if r.last >= maxEvents-1 && !isLast {
+	if r.last >= maxEvents-1 {
 		r.onFull()
 		return previous
 	}
+	return r.append(previous, kind, details)
+}
 
+// addLast records the event that ends the execution. previous is the ID of the event that caused it.
+func (r *recorder) addLast(previous int64, kind string, details map[string]any) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.append(previous, kind, details)
+}
+
+// append records an event and returns its ID. The caller holds the lock.
+func (r *recorder) append(previous int64, kind string, details map[string]any) int64 {
 	r.last++
 	if r.record != nil {
 		r.record(Event{ID: r.last, PreviousID: previous, Time: time.Now().UTC(), Type: kind, Details: details})
@@ -58,7 +68,7 @@ func (r *recorder) add(previous int64, kind string, details map[string]any, isLa
 func (t *thread) record(kind string, details map[string]any) int64 {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	t.previous = t.recorder.add(t.previous, kind, details, false)
+	t.previous = t.recorder.add(t.previous, kind, details)
 	return t.previous
 }
 

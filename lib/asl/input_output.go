@@ -10,14 +10,14 @@ import (
 func (s *stateRun) runOnce(ctx context.Context) (outcome, error) {
 	s.result, s.errorOutput = nil, nil // An earlier attempt may have set them.
 
-	// In JSONPath, s.data is the value of $. For most fields, that is the input after InputPath. JSONata does not use s.data.
-	s.data = s.input
+	// In JSONPath, s.pathRoot is the value of $. For most fields, that is the input after InputPath. JSONata does not use s.pathRoot.
+	s.pathRoot = s.input
 	if !s.state.jsonata && s.state.kind != kindFail { // A Fail state has no InputPath.
 		data, err := s.applyPath(s.state.inputPath, s.input)
 		if err != nil {
 			return outcome{}, err
 		}
-		s.data = data
+		s.pathRoot = data
 	}
 
 	switch s.state.kind {
@@ -26,24 +26,25 @@ func (s *stateRun) runOnce(ctx context.Context) (outcome, error) {
 	case kindFail:
 		return outcome{}, s.runFail()
 	case kindSucceed:
-		return s.finishState(s.data, false)
+		return s.finishState(s.pathRoot)
 	case kindWait:
 		if err := s.runWait(ctx); err != nil {
 			return outcome{}, err
 		}
-		return s.finishState(s.data, false)
+		return s.finishState(s.pathRoot)
 	case kindPass:
 		result, err := s.runPass()
 		if err != nil {
 			return outcome{}, err
 		}
-		return s.finishState(result, s.state.result != nil) // In JSONata, a Pass state has no Result.
+		return s.finishState(result)
 	default:
 		result, err := s.computeResult(ctx)
 		if err != nil {
 			return outcome{}, err
 		}
-		return s.finishState(result, true)
+		s.result = &result
+		return s.finishState(result)
 	}
 }
 
@@ -59,7 +60,7 @@ func (s *stateRun) computeResult(ctx context.Context) (any, error) {
 	}
 }
 
-// applyPath applies an InputPath or OutputPath to v. If the field is a reference, applyPath sets s.data, which is $, to v.
+// applyPath applies an InputPath or OutputPath to v. If the field is a reference, applyPath sets s.pathRoot, which is $, to v.
 func (s *stateRun) applyPath(p ioPath, v any) (any, error) {
 	switch {
 	case p.null:
@@ -67,12 +68,12 @@ func (s *stateRun) applyPath(p ioPath, v any) (any, error) {
 	case p.ref == nil:
 		return v, nil
 	default:
-		s.data = v
+		s.pathRoot = v
 		return s.evalPath(p.ref)
 	}
 }
 
-// effectiveInput returns the value of the state's Arguments or Parameters, or s.data if the state has neither field.
+// effectiveInput returns the value of the state's Arguments or Parameters, or s.pathRoot if the state has neither field.
 func (s *stateRun) effectiveInput() (any, error) {
 	switch {
 	case s.state.jsonata && s.state.arguments != nil:
@@ -80,7 +81,7 @@ func (s *stateRun) effectiveInput() (any, error) {
 	case s.state.parameters != nil:
 		return s.state.parameters.eval(s, "Parameters")
 	default:
-		return s.data, nil
+		return s.pathRoot, nil
 	}
 }
 
@@ -96,15 +97,12 @@ func (s *stateRun) runPass() (any, error) {
 	return s.state.result.eval(s, "Result")
 }
 
-// finishState applies the output fields of a state to its result, and returns the outcome. In JSONata, $states.result is the result
-// if setResult is true, and otherwise undefined.
-func (s *stateRun) finishState(result any, setResult bool) (outcome, error) {
+// finishState applies the output fields of a state to its result, and returns the outcome. The result of a state that only passes its
+// input on is that input.
+func (s *stateRun) finishState(result any) (outcome, error) {
 	out := outcome{output: result, next: s.state.next}
 	var err error
 	if s.state.jsonata {
-		if setResult {
-			s.result = &result
-		}
 		if s.state.output != nil {
 			out.output, err = s.state.output.eval(s, "Output")
 		}
@@ -121,11 +119,11 @@ func (s *stateRun) finishState(result any, setResult bool) (outcome, error) {
 	return out, checkSize(out.output, s.state.name)
 }
 
-// applyOutputFields applies ResultSelector, ResultPath and OutputPath, and returns the output. It sets s.data to the result,
+// applyOutputFields applies ResultSelector, ResultPath and OutputPath, and returns the output. It sets s.pathRoot to the result,
 // which is $ in Assign.
 func (s *stateRun) applyOutputFields(result any) (any, error) {
 	st := s.state
-	s.data = result
+	s.pathRoot = result
 	if st.resultSelector != nil {
 		value, err := st.resultSelector.eval(s, "ResultSelector")
 		if err != nil {
@@ -145,7 +143,7 @@ func (s *stateRun) applyOutputFields(result any) (any, error) {
 	}
 
 	output, err := s.applyPath(st.outputPath, output)
-	s.data = result // applyPath may have changed s.data.
+	s.pathRoot = result // applyPath may have changed s.pathRoot.
 	return output, err
 }
 

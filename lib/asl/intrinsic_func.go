@@ -215,7 +215,7 @@ func (c *intrinsic) format(args []any) (any, error) {
 		case used == len(args):
 			return nil, argumentError("there are more placeholders than arguments")
 		default:
-			text.WriteString(javaString(args[used]))
+			text.WriteString(formatAsJava(args[used]))
 			used++
 			i++
 		}
@@ -227,22 +227,22 @@ func (c *intrinsic) format(args []any) (any, error) {
 	return text.String(), nil
 }
 
-// javaString returns v as Java's toString does: {key=value} and [1, 2]. States.Format and error texts use this form.
-func javaString(v any) string {
+// formatAsJava returns the text that Java's toString makes of v: {key=value} and [1, 2]. States.Format and error texts use this form.
+func formatAsJava(v any) string {
 	switch v := v.(type) {
 	case string:
 		return v
 	case []any:
 		parts := make([]string, len(v))
 		for i, item := range v {
-			parts[i] = javaString(item)
+			parts[i] = formatAsJava(item)
 		}
 		return "[" + strings.Join(parts, ", ") + "]"
 	case *jsontree.Object:
 		parts := make([]string, 0, v.Len())
 		for _, key := range v.Keys() {
 			value, _ := v.Get(key)
-			parts = append(parts, key+"="+javaString(value))
+			parts = append(parts, key+"="+formatAsJava(value))
 		}
 		return "{" + strings.Join(parts, ", ") + "}"
 	default:

@@ -18,7 +18,7 @@ func evalIn(t *testing.T, text, input string) (string, error) {
 	if err != nil {
 		return "", err
 	}
-	v, err := value.eval(&stateRun{data: parseJSON(t, input), thread: &thread{variables: &variables{values: map[string]any{"v": int64(40)}}}})
+	v, err := value.eval(&stateRun{pathRoot: parseJSON(t, input), thread: &thread{variables: &variables{values: map[string]any{"v": int64(40)}}}})
 	return string(jsontree.Marshal(v)), err
 }
 

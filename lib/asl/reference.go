@@ -23,7 +23,7 @@ func (c constant) eval(*stateRun) (any, error) { return c.v, nil }
 type root int
 
 const (
-	rootInput    root = iota // $: stateRun.data.
+	rootInput    root = iota // $: stateRun.pathRoot.
 	rootContext              // $$
 	rootVariable             // $name
 )
@@ -77,7 +77,7 @@ func parseValue(text string) (pathValue, error) {
 
 // eval returns the value that the reference selects. The error is a *missingError if the reference selects nothing.
 func (r *reference) eval(s *stateRun) (any, error) {
-	v := s.data // For rootInput.
+	v := s.pathRoot // For rootInput.
 	switch r.root {
 	case rootContext:
 		v = s.contextObject()
@@ -99,7 +99,7 @@ func (s *stateRun) evalField(v pathValue, text, field string) (any, error) {
 	var missing *missingError
 	if errors.As(err, &missing) {
 		return nil, runtimeFailuref("The JSONPath '%s' specified for the field '%s' could not be found in the input '%s'",
-			text, field, jsontree.Marshal(s.data))
+			text, field, jsontree.Marshal(s.pathRoot))
 	}
 	return result, err
 }

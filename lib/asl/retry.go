@@ -85,7 +85,7 @@ func (s *stateRun) catchFailure(c *catcher, f *failure) (outcome, error) {
 	case s.state.jsonata && c.output != nil:
 		out.output, err = c.output.eval(s, "Catch/Output")
 	case !s.state.jsonata:
-		s.data = s.errorOutput
+		s.pathRoot = s.errorOutput
 		out.output, err = s.applyResultPath(c.resultPath, s.errorOutput)
 	}
 	if err != nil {

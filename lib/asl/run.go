@@ -58,12 +58,11 @@ func (m *Machine) Run(ctx context.Context, execution Execution) Result {
 	return t.finishExecution(ctx, output, err)
 }
 
-// finishExecution records the last event, for which isLast of recorder.add is true, and returns the result. output and err are what
-// runFlow returned.
+// finishExecution records the last event and returns the result. output and err are what runFlow returned.
 func (t *thread) finishExecution(ctx context.Context, output any, err error) Result {
 	if err == nil {
-		t.recorder.add(t.previous, "ExecutionSucceeded", details("executionSucceededEventDetails",
-			withJSON(object{}, "output", output)), true)
+		t.recorder.addLast(t.previous, "ExecutionSucceeded", details("executionSucceededEventDetails",
+			withJSON(object{}, "output", output)))
 		return Result{Status: StatusSucceeded, Output: jsontree.Marshal(output)}
 	}
 
@@ -77,7 +76,7 @@ func (t *thread) finishExecution(ctx context.Context, output any, err error) Res
 		"ExecutionFailed": "executionFailedEventDetails", "ExecutionTimedOut": "executionTimedOutEventDetails",
 		"ExecutionAborted": "executionAbortedEventDetails",
 	}[event]
-	t.recorder.add(t.previous, event, details(detailsName, errorDetails(f.name, f.cause)), true)
+	t.recorder.addLast(t.previous, event, details(detailsName, errorDetails(f.name, f.cause)))
 	return Result{Status: status, Error: f.asError()}
 }
 

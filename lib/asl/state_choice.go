@@ -28,7 +28,7 @@ func (s *stateRun) runChoice() (outcome, error) {
 // choiceOutcome returns the outcome of the state for the choice that matched. fieldPrefix, such as Choices[0]/, comes before the names of
 // the choice's fields in error texts.
 func (s *stateRun) choiceOutcome(c choice, fieldPrefix string) (outcome, error) {
-	out := outcome{next: c.next, output: s.data}
+	out := outcome{next: c.next, output: s.pathRoot}
 	var err error
 	if s.state.jsonata {
 		out.output = s.input
@@ -36,7 +36,7 @@ func (s *stateRun) choiceOutcome(c choice, fieldPrefix string) (outcome, error) 
 			out.output, err = c.output.eval(s, fieldPrefix+"Output")
 		}
 	} else {
-		out.output, err = s.applyOutputFields(s.data)
+		out.output, err = s.applyOutputFields(s.pathRoot)
 	}
 	if err != nil {
 		return outcome{}, err

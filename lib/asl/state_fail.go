@@ -13,7 +13,7 @@ func (s *stateRun) runFail() error {
 	if err != nil {
 		return err
 	}
-	return &failure{name: name, cause: cause, verbatimCause: true}
+	return &failure{name: name, cause: cause, completeCause: true}
 }
 
 // evalText evaluates Error or Cause. It returns "" if the definition has no such field.

@@ -63,7 +63,7 @@ func (s *stateRun) mapItems() ([]any, error) {
 		}
 	}
 
-	v, text := s.data, "$" // In JSONPath, s.data is the input after InputPath.
+	v, text := s.pathRoot, "$" // In JSONPath, s.pathRoot is the input after InputPath.
 	if m.itemsPath != nil {
 		var err error
 		if v, err = s.evalPath(m.itemsPath); err != nil {
@@ -105,7 +105,7 @@ func (s *stateRun) evalNumber(field numberField, kind string) (number float64, o
 			return 0, false, err
 		}
 
-		text := javaString(v) // Step Functions also accepts a string that contains the number.
+		text := formatAsJava(v) // Step Functions also accepts a string that contains the number.
 		n, err := strconv.ParseFloat(text, 64)
 		_, isInteger := asInteger(jsontree.Number(text))
 		if err != nil || kind == "integer" && !isInteger {
@@ -167,21 +167,21 @@ func (s *stateRun) runInline(ctx context.Context, items []any, concurrency int) 
 		}
 
 		t := g.newThread()
-		t.item, t.mapName, t.index, t.previous = item, s.state.name, i, startedID
-		iteration := object{"name": s.state.name, "index": i}
+		t.item, t.previous = item, startedID
+		t.iteration = object{"name": s.state.name, "index": i}
 		return func() {
-			t.record("MapIterationStarted", details("mapIterationStartedEventDetails", iteration))
+			t.record("MapIterationStarted", details("mapIterationStartedEventDetails", t.iteration))
 			output, err := t.runFlow(iterationCtx, s.state.mapFields.processor, input)
 			if err != nil {
 				g.fail(toFailure(err), func() {
-					t.record("MapIterationFailed", details("mapIterationFailedEventDetails", iteration))
-					t.mapName = "" // Without a mapName, wait does not record this iteration as aborted.
+					t.record("MapIterationFailed", details("mapIterationFailedEventDetails", t.iteration))
+					t.failed = true
 				})
 				return
 			}
 
-			t.record("MapIterationSucceeded", details("mapIterationSucceededEventDetails", iteration))
-			outputs[i], t.done = output, true
+			t.record("MapIterationSucceeded", details("mapIterationSucceededEventDetails", t.iteration))
+			outputs[i], t.succeeded = output, true
 		}, nil
 	})
 
@@ -197,9 +197,9 @@ func (s *stateRun) itemInput(v any, i int) (any, *jsontree.Object, error) {
 	if s.state.mapFields.itemSelector == nil {
 		return v, item, nil
 	}
-	selector := *s
-	selector.item = item
-	input, err := s.state.mapFields.itemSelector.eval(&selector, "ItemSelector")
+	withItem := *s // A copy, because concurrent iterations have other items.
+	withItem.item = item
+	input, err := s.state.mapFields.itemSelector.eval(&withItem, "ItemSelector")
 	return input, item, err
 }
 
@@ -241,7 +241,7 @@ func (s *stateRun) runDistributed(ctx context.Context, items []any, concurrency 
 			g.mu.Unlock()
 
 			if exceeded {
-				g.fail(&failure{name: errorThreshold, cause: "The specified tolerated failure threshold was exceeded", verbatimCause: true /* without the name of the state */}, nil)
+				g.fail(&failure{name: errorThreshold, cause: "The specified tolerated failure threshold was exceeded", completeCause: true}, nil)
 			}
 		}, nil
 	})

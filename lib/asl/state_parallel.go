@@ -21,9 +21,9 @@ type group struct {
 type groupThread struct {
 	*thread
 
-	mapName string // The name of the Map state if the thread is an iteration that has not failed. Otherwise it is empty.
-	index   int    // The iteration's number, from 0.
-	done    bool   // The thread has succeeded.
+	iteration object // The fields of the iteration's events, such as MapIterationStarted; nil for a branch of a Parallel state.
+	succeeded bool
+	failed    bool // The iteration has recorded MapIterationFailed, so wait does not record it as aborted.
 }
 
 // newGroup returns a group of threads under parent, and the context for them.
@@ -78,14 +78,14 @@ func (g *group) wait(ctx context.Context) error {
 	}
 
 	for _, t := range g.threads {
-		if t.done {
+		if t.succeeded {
 			continue
 		}
 		if t.abortEvent != "" {
 			t.record(t.abortEvent, nil)
 		}
-		if t.mapName != "" {
-			t.record("MapIterationAborted", details("mapIterationAbortedEventDetails", object{"name": t.mapName, "index": t.index}))
+		if t.iteration != nil && !t.failed {
+			t.record("MapIterationAborted", details("mapIterationAbortedEventDetails", t.iteration))
 		}
 		g.parent.previous = max(g.parent.previous, t.previous)
 	}
@@ -110,7 +110,7 @@ func (s *stateRun) runParallel(ctx context.Context) (any, error) {
 				g.fail(toFailure(err), nil) // No event to record: a branch has no event of its own.
 				return
 			}
-			outputs[i], t.done = output, true
+			outputs[i], t.succeeded = output, true
 		})
 	}
 

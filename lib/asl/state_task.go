@@ -172,7 +172,7 @@ func (s *stateRun) evalSeconds(field secondsField) (time.Duration, error) {
 
 		n, ok := asInteger(v)
 		if !ok || n < 1 {
-			return 0, runtimeFailuref("The %s parameter does not reference a positive integer: %s == %s", field.name, field.path.text, javaString(v))
+			return 0, runtimeFailuref("The %s parameter does not reference a positive integer: %s == %s", field.name, field.path.text, formatAsJava(v))
 		}
 		return time.Duration(n) * time.Second, nil
 	case field.seconds != nil:
@@ -219,7 +219,7 @@ func (s *stateRun) finishTask(
 	switch {
 	case isTimeout(cause):
 		h.record(s.thread, "TimedOut", errorDetails(errorTimeout, ""))
-		return nil, &failure{name: errorTimeout, verbatimCause: true, noHeartbeat: errors.Is(cause, errTaskHeartbeat)}
+		return nil, &failure{name: errorTimeout, completeCause: true, noHeartbeat: errors.Is(cause, errTaskHeartbeat)}
 	case ctx.Err() != nil:
 		return nil, &failure{aborted: true, fatal: true}
 	}

@@ -87,12 +87,12 @@ func (s *stateRun) secondsFromPath(ref *reference) (time.Duration, error) {
 		return 0, err
 	}
 
-	n, err := strconv.ParseInt(javaString(v), 10, 64)
+	n, err := strconv.ParseInt(formatAsJava(v), 10, 64)
 	if err != nil {
-		return 0, runtimeFailuref("The SecondsPath parameter cannot be parsed as a long value: %s == %s", ref.text, javaString(v))
+		return 0, runtimeFailuref("The SecondsPath parameter cannot be parsed as a long value: %s == %s", ref.text, formatAsJava(v))
 	}
 	if n < 0 {
-		return 0, runtimeFailuref("The SecondsPath parameter references a negative value: %s == %s", ref.text, javaString(v))
+		return 0, runtimeFailuref("The SecondsPath parameter references a negative value: %s == %s", ref.text, formatAsJava(v))
 	}
 
 	const tooLong = math.MaxInt32 + 1 // More seconds than maxWait, which runWait refuses; a larger n might overflow a Duration.
@@ -113,7 +113,7 @@ func (s *stateRun) timestampFromPath(ref *reference) (time.Duration, error) {
 	t, ok := parseTimestamp(text)
 	if !ok {
 		return 0, runtimeFailuref("The TimestampPath parameter does not reference a valid ISO-8601 extended offset date-time format string: %s == %s",
-			ref.text, javaString(v))
+			ref.text, formatAsJava(v))
 	}
 	return time.Until(t), nil
 }

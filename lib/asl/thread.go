@@ -66,14 +66,14 @@ func (t *thread) runFlow(ctx context.Context, flow *flow, input any) (any, error
 // A stateRun is one run of a state, with all its attempts, from the event StateEntered to StateExited. It holds the values that
 // templates and paths refer to.
 type stateRun struct {
-	thread  *thread
-	state   *state
-	input   any // The state's input.
-	data    any // $ in JSONPath: the input after InputPath; for the output fields the result; in a Catch the error output.
-	entered time.Time
-	eventID int64  // The ID of the event StateEntered.
-	retries int    // The number of retries so far, by all retriers.
-	token   string // The task token of the current attempt.
+	thread   *thread
+	state    *state
+	input    any // The state's input.
+	pathRoot any // $ in JSONPath: the input after InputPath; for the output fields the result; in a Catch the error output.
+	entered  time.Time
+	eventID  int64  // The ID of the event StateEntered.
+	retries  int    // The number of retries so far, by all retriers.
+	token    string // The task token of the current attempt.
 
 	result      *any             // $states.result, nil if there is none yet.
 	errorOutput *jsontree.Object // $states.errorOutput, nil if there is none.
@@ -184,14 +184,14 @@ func (s *stateRun) recordEvaluationFailed(f *failure) {
 }
 
 // addStateToCause returns a copy of the failure. If Step Functions itself raises failures of this name, the copy's cause names the
-// state. The copy's cause is always marked as verbatim, so that an outer state does not add its own name. addStateToCause returns f
-// itself if its cause must stay as it is.
+// state. The copy's cause is always marked as complete, so that an outer state does not add its own name. addStateToCause returns f
+// itself if its cause is complete already.
 func (s *stateRun) addStateToCause(f *failure) *failure {
-	if f.verbatimCause || f.aborted {
+	if f.completeCause || f.aborted {
 		return f
 	}
 	complete := *f
-	complete.verbatimCause = true
+	complete.completeCause = true
 	switch f.name {
 	case errorRuntime, errorQuery, errorNoChoice, errorResultPath, errorIntrinsic:
 		complete.cause = fmt.Sprintf("An error occurred while executing the state '%s' (entered at the event id #%d). %s",
@@ -234,7 +234,7 @@ func dataLimitCause(name string) string {
 func taskFailure(err error) *failure {
 	var taskErr *Error
 	if errors.As(err, &taskErr) {
-		return &failure{name: taskErr.Name, cause: taskErr.Cause, verbatimCause: true}
+		return &failure{name: taskErr.Name, cause: taskErr.Cause, completeCause: true}
 	}
-	return &failure{name: errorTaskFailed, cause: strings.TrimSpace(err.Error()), verbatimCause: true}
+	return &failure{name: errorTaskFailed, cause: strings.TrimSpace(err.Error()), completeCause: true}
 }
