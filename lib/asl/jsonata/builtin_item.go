@@ -26,7 +26,7 @@ func mapItems(e *evaluation, args []any) (any, error) {
 		result.appendDefined(value)
 	}
 
-	return unwrapSequence(result, false), nil
+	return unwrapSequence(result), nil
 }
 
 // asFunction returns v if it is a function, or a function that returns the first match if v is a regular expression. Otherwise ok is
@@ -78,7 +78,7 @@ func filterItems(e *evaluation, args []any) (any, error) {
 	if err != nil {
 		return nil, err
 	}
-	return unwrapSequence(result, false), nil
+	return unwrapSequence(result), nil
 }
 
 // single evaluates $single.

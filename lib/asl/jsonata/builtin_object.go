@@ -9,7 +9,7 @@ func objectFunctions() map[string]definition {
 	return map[string]definition{
 		"keys": {"<x-:a<s>>", ifDefined(keys)},
 		"lookup": {"<x-s:x>", func(_ *evaluation, args []any) (any, error) {
-			return unwrapSequence(lookupField(argAt(args, 0), stringArg(args, 1)), false), nil
+			return unwrapSequence(lookupField(argAt(args, 0), stringArg(args, 1))), nil
 		}},
 		"spread": {"<x-:a<o>>", ifDefined(func(args []any) (any, error) { return spread(args[0]), nil })},
 		"merge":  {"<a<o>:o>", ifDefined(merge)},
@@ -36,7 +36,7 @@ func keys(args []any) (any, error) {
 		}
 	}
 
-	return unwrapSequence(result, false), nil
+	return unwrapSequence(result), nil
 }
 
 // spread evaluates $spread: it splits objects into objects with one key each. It returns any other value unchanged.
@@ -94,7 +94,7 @@ func each(e *evaluation, args []any) (any, error) {
 		result.appendDefined(item)
 	}
 
-	return unwrapSequence(result, false), nil
+	return unwrapSequence(result), nil
 }
 
 // sift evaluates $sift: an object with only those keys for which a function returns true, or undefined if there are none.

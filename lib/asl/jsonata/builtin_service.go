@@ -61,7 +61,7 @@ func rangeItems(args []any) (any, error) {
 	for x := from; step > 0 && x <= to || step < 0 && x >= to; x += step {
 		items.appendDefined(numberValue(x))
 	}
-	return unwrapSequence(items, false), nil
+	return unwrapSequence(items), nil
 }
 
 // Hash returns the hash of s in hexadecimal. The algorithm is MD5, SHA-1, SHA-256, SHA-384 or SHA-512; any other is an error.

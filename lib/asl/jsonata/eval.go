@@ -68,35 +68,37 @@ func (e *evaluation) eval(n *node, v any, f *frame) (any, error) {
 			return nil, err
 		}
 	}
-	return unwrapSequence(result, n.keepArray), nil
+	if n.keepArray {
+		return keepSequence(result), nil
+	}
+	return unwrapSequence(result), nil
 }
 
 // unwrapSequence converts the result of a node:
 //
 //	an empty sequence        undefined
-//	a sequence of one item   the item; or the sequence, if keepArray or the sequence's keepSingleton is set
+//	a sequence of one item   the item; or the sequence, if its keepSingleton is set
 //	any other value          the value unchanged
-//
-// If keepArray is set, it sets keepSingleton of the sequence that it returns. keepArray is that of the node; built-in functions, which
-// have no node, pass false.
-func unwrapSequence(v any, keepArray bool) any {
+func unwrapSequence(v any) any {
 	a, ok := v.(*array)
-	if !ok || !a.sequence {
-		return v
-	}
-
 	switch {
+	case !ok || !a.sequence:
+		return v
 	case len(a.items) == 0:
 		return undefined{}
-	case len(a.items) > 1:
-		a.keepSingleton = a.keepSingleton || keepArray
-		return a
-	case a.keepSingleton || keepArray:
-		a.keepSingleton = true
-		return a
-	default:
+	case len(a.items) == 1 && !a.keepSingleton:
 		return a.items[0]
+	default:
+		return a
 	}
+}
+
+// keepSequence converts the result of a node with keepArray: an empty sequence becomes undefined. Any other sequence stays an array.
+func keepSequence(v any) any {
+	if a, ok := v.(*array); ok && a.sequence {
+		a.keepSingleton = true
+	}
+	return unwrapSequence(v)
 }
 
 // evalKind evaluates n by its kind, without its filters and its group-by clause.
@@ -111,7 +113,7 @@ func (e *evaluation) evalKind(n *node, v any, f *frame) (any, error) {
 	case kindWildcard:
 		return wildcard(v), nil
 	case kindDescendant:
-		return unwrapSequence(descendants(v, newSequence()), false), nil
+		return unwrapSequence(descendants(v, newSequence())), nil
 	case kindPath:
 		return e.path(n, v, f)
 	case kindBinary:

@@ -26,7 +26,7 @@ type Expr struct {
 // Compile parses an expression. The error is an *Error, or wraps one.
 func Compile(text string) (*Expr, error) {
 	p := parser{lexer: lexer{text: text}}
-	p.advance(true) // An expression begins with an operand.
+	p.advance(slashBeginsRegex)
 	tree := p.expression(0)
 	if p.err == nil && p.token.kind != tokenEnd {
 		p.fail(syntaxError("S0201", p.token.pos, "Syntax error: "+quote(p.token.text)))

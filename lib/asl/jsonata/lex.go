@@ -66,8 +66,16 @@ func (l *lexer) skipBlanks() error {
 	}
 }
 
-// next returns the next token. If wantOperand is set, a slash begins a regular expression; otherwise it is the operator /.
-func (l *lexer) next(wantOperand bool) (token, error) {
+// A slashMeaning says what a slash is: it depends on the token before it.
+type slashMeaning int
+
+const (
+	slashDivides     slashMeaning = iota // After an operand, a slash is the operator /.
+	slashBeginsRegex                     // Where an operand is expected, a slash begins a regular expression.
+)
+
+// next returns the next token. slash is the meaning of a slash at its beginning.
+func (l *lexer) next(slash slashMeaning) (token, error) {
 	if err := l.skipBlanks(); err != nil {
 		return token{}, err
 	}
@@ -79,7 +87,7 @@ func (l *lexer) next(wantOperand bool) (token, error) {
 
 	rest := l.text[start:]
 	switch c := rest[0]; {
-	case wantOperand && c == '/':
+	case c == '/' && slash == slashBeginsRegex:
 		return l.regex()
 	case len(rest) > 1 && rest[1] != ' ' && strings.Contains(twoCharacters, rest[:2]): // A blank in twoCharacters is only a separator.
 		l.pos += 2

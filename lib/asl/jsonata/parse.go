@@ -102,12 +102,12 @@ func (p *parser) fail(err error) {
 	p.token = token{kind: tokenEnd, text: "(end)", pos: p.lexer.pos}
 }
 
-// advance reads the next token. wantOperand is the argument of lexer.next.
-func (p *parser) advance(wantOperand bool) {
+// advance reads the next token. slash is the argument of lexer.next.
+func (p *parser) advance(slash slashMeaning) {
 	if p.err != nil {
 		return
 	}
-	t, err := p.lexer.next(wantOperand)
+	t, err := p.lexer.next(slash)
 	if err != nil {
 		p.fail(err)
 		return
@@ -120,8 +120,8 @@ func (p *parser) nextIs(operator string) bool {
 	return p.token.kind == tokenOperator && p.token.text == operator
 }
 
-// expect consumes the operator, or fails if another token comes next. wantOperand is for the token after the operator.
-func (p *parser) expect(operator string, wantOperand bool) {
+// expect consumes the operator, or fails if another token comes next. slash is the meaning of a slash after the operator.
+func (p *parser) expect(operator string, slash slashMeaning) {
 	if !p.nextIs(operator) {
 		if p.token.kind == tokenEnd {
 			p.fail(syntaxError("S0203", p.token.pos, "Expected "+quote(operator)+" before end of expression"))
@@ -130,7 +130,7 @@ func (p *parser) expect(operator string, wantOperand bool) {
 		}
 		return
 	}
-	p.advance(wantOperand)
+	p.advance(slash)
 }
 
 // accept consumes the operator if it comes next, and reports whether it did.
@@ -138,7 +138,7 @@ func (p *parser) accept(operator string) bool {
 	if !p.nextIs(operator) {
 		return false
 	}
-	p.advance(true)
+	p.advance(slashBeginsRegex)
 	return true
 }
 
@@ -151,11 +151,15 @@ func (p *parser) expression(power int) *node {
 	}
 
 	t := p.token
-	p.advance(isPrefixOperator(t))
+	if isPrefixOperator(t) {
+		p.advance(slashBeginsRegex)
+	} else {
+		p.advance(slashDivides)
+	}
 	left := p.prefix(t)
 	for p.err == nil && p.token.kind == tokenOperator && power < bindingPower[p.token.text] {
 		t = p.token
-		p.advance(true)
+		p.advance(slashBeginsRegex)
 		left = p.infix(t, left)
 	}
 
@@ -207,12 +211,12 @@ func (p *parser) prefixOperator(n *node) {
 		n.kind, n.list = kindBlock, p.block()
 	case "|":
 		n.kind, n.lhs = kindTransform, p.expression(0)
-		p.expect("|", true)
+		p.expect("|", slashBeginsRegex)
 		n.rhs = p.expression(0)
 		if p.accept(",") {
 			n.third = p.expression(0)
 		}
-		p.expect("|", false)
+		p.expect("|", slashDivides)
 	case "?": // The placeholder of a partial application.
 		n.kind = kindPlaceholder
 	case "%":
@@ -232,7 +236,7 @@ func (p *parser) block() []*node {
 		}
 	}
 
-	p.expect(")", false)
+	p.expect(")", slashDivides)
 	return parts
 }
 
@@ -243,7 +247,7 @@ func (p *parser) items() []*node {
 		item := p.expression(0)
 		if p.nextIs("..") {
 			pos := p.token.pos
-			p.advance(true)
+			p.advance(slashBeginsRegex)
 			item = &node{kind: kindBinary, text: "..", pos: pos, lhs: item, rhs: p.expression(0)}
 		}
 
@@ -253,7 +257,7 @@ func (p *parser) items() []*node {
 		}
 	}
 
-	p.expect("]", false)
+	p.expect("]", slashDivides)
 	return items
 }
 
@@ -262,13 +266,13 @@ func (p *parser) objectPairs() [][2]*node {
 	var pairs [][2]*node
 	for !p.nextIs("}") && p.err == nil {
 		key := p.expression(0)
-		p.expect(":", true)
+		p.expect(":", slashBeginsRegex)
 		pairs = append(pairs, [2]*node{key, p.expression(0)})
 		if !p.accept(",") {
 			break
 		}
 	}
 
-	p.expect("}", false)
+	p.expect("}", slashDivides)
 	return pairs
 }

@@ -45,23 +45,23 @@ func (p *parser) predicate(n *node) *node {
 			step = step.lhs
 		}
 		step.keepArray = true
-		p.advance(false)
+		p.advance(slashDivides)
 		return n.lhs
 	}
 
 	n.rhs = p.expression(0)
-	p.expect("]", false)
+	p.expect("]", slashDivides)
 	return n
 }
 
 // sortTerms parses the criteria of x^(…).
 func (p *parser) sortTerms(n *node) {
-	p.expect("(", true)
+	p.expect("(", slashBeginsRegex)
 	for p.err == nil {
 		descending := false
 		if p.nextIs("<") || p.nextIs(">") {
 			descending = p.nextIs(">")
-			p.advance(true)
+			p.advance(slashBeginsRegex)
 		}
 
 		n.terms = append(n.terms, term{descending: descending, expr: p.expression(0)})
@@ -70,7 +70,7 @@ func (p *parser) sortTerms(n *node) {
 		}
 	}
 
-	p.expect(")", false)
+	p.expect(")", slashDivides)
 }
 
 // call parses the arguments of a function call, or the parameters and the body of a function definition.
@@ -80,7 +80,7 @@ func (p *parser) call(n *node) *node {
 		if p.nextIs("?") {
 			n.kind = kindPartial
 			n.list = append(n.list, &node{kind: kindPlaceholder, pos: p.token.pos})
-			p.advance(true)
+			p.advance(slashBeginsRegex)
 		} else {
 			n.list = append(n.list, p.expression(0))
 		}
@@ -90,7 +90,7 @@ func (p *parser) call(n *node) *node {
 		}
 	}
 
-	p.expect(")", false)
+	p.expect(")", slashDivides)
 	if n.lhs.kind == kindName && (n.lhs.text == "function" || n.lhs.text == "λ") {
 		p.lambda(n)
 	}
@@ -109,9 +109,9 @@ func (p *parser) lambda(n *node) {
 	if p.nextIs("<") {
 		n.sig = p.signature()
 	}
-	p.expect("{", true)
+	p.expect("{", slashBeginsRegex)
 	n.rhs = p.expression(0)
-	p.expect("}", false)
+	p.expect("}", slashDivides)
 }
 
 // signature parses the signature of a function definition. The next token is its <.
@@ -130,6 +130,6 @@ func (p *parser) signature() *signature {
 	}
 
 	p.lexer.pos = p.token.pos + end + 1
-	p.advance(true)
+	p.advance(slashBeginsRegex)
 	return sig
 }
