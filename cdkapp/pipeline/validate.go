@@ -7,7 +7,6 @@ import (
 	"net/url"
 	"regexp"
 	"slices"
-	"strconv"
 	"strings"
 
 	"github.com/aws/aws-cdk-go/awscdk/v2/awslogs"
@@ -153,13 +152,16 @@ func (c *checker) https(key, value string) {
 	if isToken(value) {
 		return
 	}
-	subject := strconv.Quote(value) + " is "
-	if strings.ContainsAny(value, "@?") {
-		subject = ""
-	}
 	u, err := url.Parse(value)
-	if err != nil || u.Scheme != "https" || u.Host == "" || u.User != nil || u.RawQuery != "" || u.Fragment != "" {
-		c.addf("%s: %snot an https URL without user, query and fragment", key, subject)
+	if err == nil && u.Scheme == "https" && u.Host != "" && u.User == nil && u.RawQuery == "" && u.Fragment == "" {
+		return
+	}
+
+	const rule = "not an https URL without user, query and fragment"
+	if mayHoldSecret := strings.ContainsAny(value, "@?"); mayHoldSecret {
+		c.addf("%s: %s", key, rule)
+	} else {
+		c.addf("%s: %q is %s", key, value, rule)
 	}
 }
 
