@@ -24,8 +24,8 @@ func TestMain(m *testing.M) {
 
 // ready waits until the port in its argument accepts connections.
 func ready() {
-	const limit, pause = 10 * time.Second, 10 * time.Millisecond
-	for end := time.Now().Add(limit); time.Now().Before(end); time.Sleep(pause) {
+	const pause = 10 * time.Millisecond
+	for end := time.Now().Add(patience); time.Now().Before(end); time.Sleep(pause) {
 		if conn, err := net.Dial("tcp", "127.0.0.1:"+os.Args[1]); err == nil {
 			conn.Close()
 			return

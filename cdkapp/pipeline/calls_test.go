@@ -50,8 +50,8 @@ type fakeAWS struct {
 	paused bool
 	// failParts makes every part of a multipart upload fail.
 	failParts bool
-	// beforeNextRead, if not nil, runs once, before the answer to the next read or copy from S3.
-	beforeNextRead func()
+	// beforeUploadRead, if not nil, runs once, before the answer to the next read of an uploaded file.
+	beforeUploadRead func()
 }
 
 // startFakeAWS starts a fakeAWS with empty tables. It skips the test without a DynamoDB emulator. Functions that are started with

@@ -16,6 +16,7 @@ import (
 	"github.com/herald-progress/herald/lib/cloud"
 	"github.com/herald-progress/herald/lib/connection"
 	"github.com/herald-progress/herald/lib/csvimport"
+	"github.com/herald-progress/herald/lib/feed"
 	"github.com/herald-progress/herald/lib/message"
 	"github.com/herald-progress/herald/lib/notify"
 )
@@ -25,11 +26,11 @@ func (aws *fakeAWS) serveS3(w http.ResponseWriter, r *http.Request, body []byte)
 	for _, permission := range objectPermissions(r, body) {
 		aws.record(permission)
 	}
-	isRead := r.Method == http.MethodGet || r.Header.Get("X-Amz-Copy-Source") != ""
+	readsUpload := r.Method == http.MethodGet && strings.HasPrefix(r.URL.Path, "/"+bucketName+"/uploads/")
 	aws.mu.Lock()
-	failParts, beforeNextRead := aws.failParts, aws.beforeNextRead
-	if isRead {
-		aws.beforeNextRead = nil
+	failParts, beforeUploadRead := aws.failParts, aws.beforeUploadRead
+	if readsUpload {
+		aws.beforeUploadRead = nil
 	}
 	aws.mu.Unlock()
 	query := r.URL.Query()
@@ -37,8 +38,8 @@ func (aws *fakeAWS) serveS3(w http.ResponseWriter, r *http.Request, body []byte)
 		w.WriteHeader(http.StatusForbidden) // The SDK does not retry this status.
 		return
 	}
-	if isRead && beforeNextRead != nil {
-		beforeNextRead()
+	if readsUpload && beforeUploadRead != nil {
+		beforeUploadRead()
 	}
 	query.Del("versionId") // The twin's object store has no versions.
 	r.URL.RawQuery = query.Encode()
@@ -132,19 +133,32 @@ func (aws *fakeAWS) pause(paused bool) {
 	aws.paused = paused
 }
 
-// pushFromElsewhere makes another process push a state of the job when the function under test next reads from S3. The function's
-// own next push is then early: it must wait until it is due, and be recorded in the feed.
+// pushFromElsewhere makes another process push a state of the job when the function under test reads the uploaded file: it waits
+// for the function's first state, which has a phase and a progress, and pushes the same again. Its clock is a minute ahead, so the
+// function's next push, which shows at least one percent more, is always early: it must wait until it is due, and be recorded in
+// the feed.
 func (aws *fakeAWS) pushFromElsewhere(t *testing.T, epoch, phase string, progress float64) {
 	t.Helper()
+	epoch = normalizeEpoch(t, epoch)
 	aws.mu.Lock()
 	defer aws.mu.Unlock()
-	aws.beforeNextRead = func() {
-		time.Sleep(message.MinPushInterval + 50*time.Millisecond) // so that this push is later than the function's last one
+	aws.beforeUploadRead = func() {
+		for {
+			row, err := aws.feed.Job(t.Context(), feed.User(userID), "u-1")
+			if err == nil && row.Epoch == epoch && row.State.Phase == phase {
+				break
+			}
+			if err != nil && !errors.Is(err, feed.ErrNotFound) {
+				t.Error(err)
+				return
+			}
+			time.Sleep(time.Millisecond)
+		}
 		n := &notify.Notifier{
 			Broadcaster: &broadcast.Broadcaster{Store: &connection.Memory{}}, Feed: aws.feed,
-			Now: func() time.Time { return time.Now().Add(time.Minute) }, // so that the function's next push is early even if it is slow
+			Now: func() time.Time { return time.Now().Add(time.Minute) },
 		}
-		err := n.Publish(t.Context(), message.Request{UserID: userID, Epoch: normalizeEpoch(t, epoch), Message: message.UploadProgress{
+		err := n.Publish(t.Context(), message.Request{UserID: userID, Epoch: epoch, Message: message.UploadProgress{
 			UploadID: "u-1", FileName: "aws.csv", Message: "m", Phase: phase, Progress: progress,
 		}})
 		if err != nil {
@@ -219,7 +233,7 @@ func useCSVPlan(t *testing.T, aws *fakeAWS) {
 	aws.connectOpenAndGone(t)
 	e := aws.upload(t, "1", partsList(1000, 2))
 	epoch, arn := executionIn(0)
-	aws.pushFromElsewhere(t, epoch, "read", 2)
+	aws.pushFromElsewhere(t, epoch, "read", 0)
 	runPlan(t, aws, e, epoch, arn)
 	runPlan(t, aws, e, epoch, arn)
 	if again := runPlan(t, aws, e, epoch, arn+"-again"); !again.Repeated {
@@ -272,7 +286,7 @@ func useCSVFinish(t *testing.T, aws *fakeAWS) {
 			aws.connectOpenAndGone(t)
 		}
 		if i == 1 {
-			aws.pushFromElsewhere(t, epoch, "finish", 96)
+			aws.pushFromElsewhere(t, epoch, "finish", 95)
 		}
 		wantFailure := version == "3"
 		aws.setFailParts(wantFailure)

@@ -19,8 +19,7 @@ import (
 	"github.com/herald-progress/herald/lib/notify"
 )
 
-// slowClient sends requests that take some milliseconds of virtual time, as requests to DynamoDB do. It closes its sockets,
-// because an idle socket stops virtual time.
+// slowClient sends requests that take some milliseconds of virtual time, as requests to DynamoDB do.
 type slowClient struct{ http *http.Client }
 
 func (c slowClient) Do(r *http.Request) (*http.Response, error) {
@@ -37,7 +36,7 @@ func TestFortyParallelBranchesOfOneJobLoseNoState(t *testing.T) {
 	const branches, states, tries = 40, 5, 3
 	_, store := dynamotest.Tables(t, dynamotest.Client(t, dynamotest.Dynalite, nil))
 	synctest.Test(t, func(t *testing.T) {
-		client := dynamotest.Client(t, dynamotest.Dynalite, slowClient{&http.Client{Transport: &http.Transport{DisableKeepAlives: true}}})
+		client := dynamotest.Client(t, dynamotest.Dynalite, slowClient{bubbleClient()})
 		var throttled atomic.Int64
 		var running sync.WaitGroup
 		checks := make([]*limitCheck, branches)

@@ -32,9 +32,9 @@ const (
 	// partsList is the path of the parts list, without its suffix.
 	partsList = "../../testdata/parts-list"
 	// disconnectWait is the longest wait until $disconnect has deleted a connection. A browser does not see this.
-	disconnectWait = 10 * time.Second
+	disconnectWait = time.Minute
 	// endWait is the longest wait for the end of a workflow.
-	endWait = 10 * time.Second
+	endWait = time.Minute
 	// secret is the shared key that signs tokens.
 	secret = "0123456789abcdef0123456789abcdef"
 )

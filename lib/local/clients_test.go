@@ -40,14 +40,14 @@ func TestForeignClientsWork(t *testing.T) {
 			}
 			// ZGV2 is "dev" in base64.
 			awsCLI(t, twin, "s3", "cp", partsList+".csv", "s3://"+local.Bucket+"/uploads/ZGV2/u-"+name+"/parts-list.csv")
-			await(t, frames, `"phase":"read"`, `"phase":"parse"`, `"phase":"finish"`, `"progress":100,`, `"type":"notification"`)
+			awaitFrames(t, frames, `"phase":"read"`, `"phase":"parse"`, `"phase":"finish"`, `"progress":100,`, `"type":"notification"`)
 			answer := awsCLI(t, twin, "lambda", "invoke", "--function-name", local.NotifierName,
 				"--cli-binary-format", "raw-in-base64-out", "--payload",
 				`{"userId":"dev","message":{"type":"error","data":{"code":"BY_HAND","message":"From the CLI"}}}`, "/dev/stdout")
 			if !strings.Contains(answer, `"delivered":1`) {
 				t.Errorf("aws lambda invoke prints %s", answer)
 			}
-			await(t, frames, `"BY_HAND"`)
+			awaitFrames(t, frames, `"BY_HAND"`)
 			describeNewest(t, twin)
 		})
 	}
@@ -109,9 +109,9 @@ func wscat(t *testing.T, args ...string) <-chan string {
 	return frames
 }
 
-// await returns when frames that contain the texts have come, in that order. One frame may contain several of them, because a state
+// awaitFrames returns when frames that contain the texts have come, in that order. One frame may contain several of them, because a state
 // that is pushed may stand for the states before it.
-func await(t *testing.T, frames <-chan string, texts ...string) {
+func awaitFrames(t *testing.T, frames <-chan string, texts ...string) {
 	t.Helper()
 	var seen []string
 	for len(texts) > 0 {

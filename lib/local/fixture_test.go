@@ -5,6 +5,7 @@ import (
 	"io"
 	"os"
 	"testing"
+	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/s3"
@@ -12,7 +13,37 @@ import (
 	"github.com/herald-progress/herald/lib/csvimport"
 	"github.com/herald-progress/herald/lib/local"
 	"github.com/herald-progress/herald/lib/local/states"
+	"github.com/herald-progress/herald/lib/s3store"
 )
+
+// patience is how long tests wait for what comes at once on a machine that has nothing else to do.
+const patience = time.Minute
+
+// importSteps configures steps of the import that a test runs in place of a twin's own. Set twin before the first import.
+type importSteps struct{ twin *local.Twin }
+
+func (s *importSteps) config() csvimport.Config {
+	return csvimport.Config{Store: s3store.New(s3store.Config{Client: twinS3(s.twin), Bucket: local.Bucket})}
+}
+
+// await waits until done is closed, or until ctx ends: a twin that is closed ends its functions.
+func await(ctx context.Context, done <-chan struct{}) {
+	select {
+	case <-done:
+	case <-ctx.Done():
+	}
+}
+
+// finishAfter returns the function csvfinish. Imports with as many rows wait until released is closed, so they cannot end before.
+func (s *importSteps) finishAfter(released <-chan struct{}, rows int64) any {
+	return func(ctx context.Context, in csvimport.FinishInput) (csvimport.FinishOutput, error) {
+		if in.TotalRows == rows {
+			await(ctx, released)
+		}
+
+		return csvimport.NewFinish(s.config()).Handle(ctx, in)
+	}
+}
 
 // startWithEnds starts a twin with a configuration. It returns the twin, and a channel that receives each execution that has ended.
 // The channel has room for two executions. A third one waits until the test receives one of them.

@@ -75,7 +75,6 @@ var hostileMessages = map[string]func(n int) (websocket.MessageType, string){
 
 // run makes attacks of all kinds at once.
 func (a *attack) run(ctx context.Context) {
-	a.sent = map[string]int{}
 	var tabs sync.WaitGroup
 	kinds := slices.Sorted(maps.Keys(hostileMessages))
 	if a.together {
@@ -96,6 +95,9 @@ func (a *attack) run(ctx context.Context) {
 func (a *attack) count(kind string) int {
 	a.mu.Lock()
 	defer a.mu.Unlock()
+	if a.sent == nil {
+		a.sent = map[string]int{}
+	}
 	a.sent[kind]++
 	return a.sent[kind]
 }
@@ -180,6 +182,24 @@ func pause(ctx context.Context, d time.Duration) {
 	select {
 	case <-time.After(d):
 	case <-ctx.Done():
+	}
+}
+
+// waitUntilSent waits until the attack has sent atLeast messages of each kind, but not longer than patience.
+func (a *attack) waitUntilSent(atLeast int) {
+	enough := func() bool {
+		a.mu.Lock()
+		defer a.mu.Unlock()
+		for kind := range hostileMessages {
+			if a.sent[kind] < atLeast {
+				return false
+			}
+		}
+
+		return a.sent["connections"] >= a.crowd
+	}
+	for end := time.Now().Add(patience); !enough() && time.Now().Before(end); {
+		time.Sleep(hostilePause)
 	}
 }
 

@@ -23,12 +23,15 @@ import (
 func TestTabAndBucketHaveTheNewestOfTwoFiles(t *testing.T) {
 	for name, second := range map[string]string{"two files": "b.csv", "the same key again": "a.csv"} {
 		t.Run(name, func(t *testing.T) {
-			const rows = 300_000 // enough that the import still runs when the second file comes
-			twin, ended := startWithEnds(t, local.Config{})
+			const rows = 300_000 // enough that the first import mostly still reads when the second file comes
+			secondStored, steps := make(chan struct{}), &importSteps{}
+			twin, ended := startWithEnds(t, local.Config{Functions: map[string]any{"csvfinish": steps.finishAfter(secondStored, rows)}})
+			steps.twin = twin
 			ann := openTab(t, twin, "ann")
 			putFile(t, twin, "ann", "u-42", "a.csv", bytes.NewReader(partsOf(rows)))
 			until(t, ann, func(e message.Envelope) bool { return e.Type == message.TypeUploadProgress })
 			putFile(t, twin, "ann", "u-42", second, bytes.NewReader([]byte("part,color,quantity\n1,Red,1\n2,Blue,2\n")))
+			close(secondStored)
 			frames := until(t, ann, func(e message.Envelope) bool { return e.Type == message.TypeNotification })
 			for range 2 {
 				if x := <-ended; x.Status != asl.StatusSucceeded {
@@ -65,7 +68,7 @@ func TestTabAndBucketHaveTheNewestOfTwoFiles(t *testing.T) {
 			}
 			// Objects that were being staged when their execution ended may be deleted a moment later.
 			var left []string
-			for end := time.Now().Add(5 * time.Second); time.Now().Before(end); time.Sleep(50 * time.Millisecond) {
+			for end := time.Now().Add(patience); time.Now().Before(end); time.Sleep(50 * time.Millisecond) {
 				if left = leftovers(t, twin, s); left == nil {
 					break
 				}

@@ -37,6 +37,7 @@ const (
 
 // TestDisconnectAtRandom drops connections of tabs at random, while another user and one of the good users have hostile tabs.
 func TestDisconnectAtRandom(t *testing.T) {
+	const manyOfEachKind, fewOfEachKind = 10, 1 // messages that the hostile tabs must have sent
 	// The run lasts 8 s. The tabs then have the time settle to get what they have missed. The hostile tabs of a good user send at
 	// most share messages of each kind, or until insiderEnd.
 	lasts, settle, share, insiderEnd := 8*time.Second, randomSettle, hostileShare, time.Now().Add(time.Hour)
@@ -56,11 +57,13 @@ func TestDisconnectAtRandom(t *testing.T) {
 	insider := &attack{twin: w.twin, user: w.jobs[0].user, together: true, limit: share, crowd: 1}
 	stopInsider := start(insider, insiderEnd)
 	w.run()
+	insider.waitUntilSent(fewOfEachKind)
 	stopInsider()
 	v := w.waitForViolations(time.Now().Add(settle))
+	stranger.waitUntilSent(manyOfEachKind)
 	stop()
-	stranger.check(t, 10) // at least so many messages of each kind
-	insider.check(t, 1)
+	stranger.check(t, manyOfEachKind)
+	insider.check(t, fewOfEachKind)
 	t.Logf("%+v", v)
 	if v.Wrong() {
 		t.Errorf("%+v; want nothing missed, backward, twice, or different from the feed", v)

@@ -72,7 +72,7 @@ func openLiveTab(t *testing.T, twin *local.Twin, life time.Duration, dropEvery i
 // await waits for a frame of the type and returns all frames up to now.
 func (l *liveTab) await(t *testing.T, kind message.Type) []message.Envelope {
 	t.Helper()
-	for end := time.Now().Add(20 * time.Second); time.Now().Before(end); time.Sleep(5 * time.Millisecond) {
+	for end := time.Now().Add(patience); time.Now().Before(end); time.Sleep(5 * time.Millisecond) {
 		l.mu.Lock()
 		frames := slices.Clone(l.frames)
 		l.mu.Unlock()
@@ -146,10 +146,7 @@ func TestTabIsCurrentAfterOneSync(t *testing.T) {
 	done := make(chan struct{})
 	// The state machine and its task have no further fields.
 	twin, _ := startWorkflow(t, "", "", func(ctx context.Context) error {
-		select {
-		case <-done:
-		case <-ctx.Done():
-		}
+		await(ctx, done)
 		return nil
 	})
 	untilJob(t, twin)
@@ -198,22 +195,27 @@ func invokeByHand(t *testing.T, twin *local.Twin, function, payload string) {
 	}
 }
 
-// TestReaperSendsAClosingFrame lets the token of a session expire.
+// TestReaperSendsAClosingFrame moves the stored end of a token to the past.
 func TestReaperSendsAClosingFrame(t *testing.T) {
-	twin, _ := startTwin(t)
-	const life = 3 * time.Second // tokens end at a full second, so that this one is valid for two to three seconds
-	token, err := twin.Token("ann", life)
+	connections := &connection.Memory{}
+	twin, err := local.Start(t.Context(), local.Config{Connections: connections})
 	if err != nil {
 		t.Fatal(err)
 	}
-	expiry := time.Now().Add(life)
-	expiring, err := client.Dial(t.Context(), twin.WebSocketURL(), token)
-	if err != nil {
-		t.Fatal(err)
+	t.Cleanup(func() {
+		if err := twin.Close(context.WithoutCancel(t.Context())); err != nil {
+			t.Error(err)
+		}
+	})
+	expiring := openTab(t, twin, "ann")
+	invokeByHand(t, twin, "herald-reaper", `{"detail-type":"Scheduled Event"}`) // the token is still valid
+	for c := range connections.ByUser(t.Context(), "ann") {
+		c.TokenExpiresAt = time.Now().Add(-time.Second)
+		if err := connections.Put(t.Context(), c); err != nil {
+			t.Fatal(err)
+		}
 	}
 	other := openTab(t, twin, "ann")
-	invokeByHand(t, twin, "herald-reaper", `{"detail-type":"Scheduled Event"}`) // the token is still valid
-	time.Sleep(time.Until(expiry))                                              // real time, as the twin serves TCP
 	invokeByHand(t, twin, "herald-reaper", `{"detail-type":"Scheduled Event"}`)
 	e, _, err := expiring.Next(t.Context())
 	if err != nil {
@@ -231,10 +233,11 @@ func TestReaperSendsAClosingFrame(t *testing.T) {
 	}
 }
 
-// TestSessionOutlastsItsToken gives a tab tokens that are valid for a few seconds.
+// TestSessionOutlastsItsToken gives a tab tokens that are valid for a few seconds. The client replaces a token after half of its time.
 func TestSessionOutlastsItsToken(t *testing.T) {
+	t.Parallel() // it waits
 	twin, _ := startTwin(t)
-	tab := openLiveTab(t, twin, 5*time.Second, 0)
+	tab := openLiveTab(t, twin, 20*time.Second, 0)
 	var ends []message.Time
 	for _, e := range tab.await(t, message.TypeRefreshed) {
 		switch data := e.Data.(type) {
@@ -276,7 +279,8 @@ func TestTabReconnectsWhenItsConnectionIsNotStored(t *testing.T) {
 		t.Fatal(err)
 	}
 	frames := tab.await(t, message.TypeNotification)
-	if e := frames[2]; e.Type != message.TypeClosing || !e.Data.(message.Closing).Reconnect {
-		t.Errorf("after welcome and synced the third frame is %+v, want the closing frame", e)
+	i := slices.IndexFunc(frames, func(e message.Envelope) bool { return e.Type == message.TypeClosing })
+	if i < 0 || !frames[i].Data.(message.Closing).Reconnect {
+		t.Errorf("the tab received %+v, want a closing frame after which it connects again", frames)
 	}
 }

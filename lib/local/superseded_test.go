@@ -10,29 +10,33 @@ import (
 	"github.com/herald-progress/herald/lib/csvimport"
 	"github.com/herald-progress/herald/lib/local"
 	"github.com/herald-progress/herald/lib/message"
-	"github.com/herald-progress/herald/lib/s3store"
 )
 
-// TestASupersededImportIsNotDone replaces a file during its import. The newer import's plan step claims the upload, and returns
-// three seconds after the older execution has ended. So the sweeper gets the event of that end before the newer import reports.
+// TestASupersededImportIsNotDone replaces a file during its import. The newer import's plan step claims the upload before the older
+// import's plan step returns, and itself returns three seconds after the older execution has ended. So the sweeper gets the event of that end before the newer import reports.
 func TestASupersededImportIsNotDone(t *testing.T) {
-	const olderRows, newerRows, bytesPerSecond = 30_000, 2, 400_000
-	olderEnded := make(chan struct{})
-	var steps csvimport.Config
+	const olderRows, newerRows = 30_000, 2
+	olderPlanned, newerClaimed, olderEnded := make(chan struct{}), make(chan struct{}), make(chan struct{})
+	steps := &importSteps{}
 	plan := func(ctx context.Context, in csvimport.PlanInput) (csvimport.PlanOutput, error) {
-		out, err := csvimport.NewPlan(steps).Handle(ctx, in)
-		if out.TotalRows == newerRows {
-			<-olderEnded
+		out, err := csvimport.NewPlan(steps.config()).Handle(ctx, in)
+		switch out.TotalRows {
+		case olderRows:
+			close(olderPlanned)
+			await(ctx, newerClaimed)
+		case newerRows:
+			close(newerClaimed)
+			await(ctx, olderEnded)
 			time.Sleep(3 * time.Second)
 		}
 
 		return out, err
 	}
-	twin, ended := startWithEnds(t, local.Config{BytesPerSecond: bytesPerSecond, Functions: map[string]any{"csvplan": plan}})
-	steps.Store = s3store.New(s3store.Config{Client: twinS3(twin), Bucket: local.Bucket})
+	twin, ended := startWithEnds(t, local.Config{Functions: map[string]any{"csvplan": plan}})
+	steps.twin = twin
 	ann := openTab(t, twin, "ann")
 	putFile(t, twin, "ann", "u-42", "a.csv", bytes.NewReader(partsOf(olderRows)))
-	until(t, ann, func(e message.Envelope) bool { return e.Type == message.TypeUploadProgress })
+	<-olderPlanned
 	putFile(t, twin, "ann", "u-42", "a.csv", bytes.NewReader([]byte("part,color,quantity\n1,Red,1\n2,Blue,2\n")))
 	if x := <-ended; x.Status != asl.StatusSucceeded || x.Output != `{"superseded":true}` {
 		t.Fatalf("the older execution ends %s: %s, want it superseded", x.Status, x.Output)

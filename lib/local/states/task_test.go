@@ -16,11 +16,13 @@ import (
 func TestLambdaTasksEndAsOnAWS(t *testing.T) {
 	t.Parallel()
 
+	testEnded := make(chan struct{})
 	lambda := newLambda(t, map[string]invoke.Function{
 		"echo":    {Handler: func(_ context.Context, payload json.RawMessage) (json.RawMessage, error) { return payload, nil }},
 		"fail":    {Handler: func() error { return brokenError{"went wrong"} }},
-		"timeout": {Timeout: time.Millisecond, Handler: func() { time.Sleep(500 * time.Millisecond) }}, // much longer than the timeout, which a busy machine notices late
+		"timeout": {Timeout: time.Millisecond, Handler: func() { <-testEnded }}, // a busy machine notices a timeout late
 	})
+	t.Cleanup(func() { close(testEnded) })
 
 	const lambdaInvoke = "arn:aws:states:::lambda:invoke"
 	for name, tt := range map[string]struct {
