@@ -175,7 +175,7 @@ func (f *Finish) writeResults(ctx context.Context, in FinishInput) (Summary, err
 	if err != nil {
 		return Summary{}, err
 	}
-	return summarize(in.File, in.Chunks, rejectCounts), nil
+	return summarize(in.File, h, in.Chunks, rejectCounts), nil
 }
 
 // writeRejects writes rejected.csv and counts its rows by rejection.

@@ -33,12 +33,15 @@ var separators = []byte{',', ';', '\t'}
 type header struct {
 	sep   byte
 	names []string
-	// part, color and quantity are the indexes of the required columns in a record. extra has the indexes of the other columns.
+	// part, color and quantity are the indexes of these columns in a record. color is -1 if there is no such column. extra has the
+	// indexes of the other columns.
 	part, color, quantity int
 	extra                 []int
-	line                  int64 // the physical line of the header
-	bytes                 int64 // the offset at which the first row starts
-	nextLine              int64 // the physical line at which the first row starts
+	encoding              string   // of the file
+	notes                 []string // for the user, about how the header was read
+	line                  int64    // the physical line of the header
+	bytes                 int64    // the offset at which the first row starts
+	nextLine              int64    // the physical line at which the first row starts
 }
 
 // readHeader reads the header from the start of in. It also returns a reader of everything after the header.
@@ -135,7 +138,7 @@ func parseHeaderWith(sep byte, head []byte) (*header, error) {
 	if err != nil {
 		return nil, err
 	}
-	h := &header{sep: sep, part: -1, color: -1, quantity: -1, line: line, bytes: s.offset, nextLine: s.line}
+	h := &header{sep: sep, encoding: "utf-8", part: -1, color: -1, quantity: -1, line: line, bytes: s.offset, nextLine: s.line}
 	for i, f := range fields {
 		name := string(bytes.TrimSpace(f))
 		if name == "" { // Spreadsheets write columns without a name.
@@ -161,6 +164,17 @@ type requiredColumn struct {
 // requiredColumns returns the required columns of h.
 func (h *header) requiredColumns() [3]requiredColumn {
 	return [...]requiredColumn{{columnPart, &h.part}, {columnColor, &h.color}, {columnQuantity, &h.quantity}}
+}
+
+// columns returns the names that the file has for part, color and quantity.
+func (h *header) columns() map[string]string {
+	names := map[string]string{}
+	for _, column := range h.requiredColumns() {
+		if *column.index >= 0 {
+			names[column.name] = h.names[*column.index]
+		}
+	}
+	return names
 }
 
 // requiredIndex returns the field of h that holds the index of the required column with this name. The case of the name does not

@@ -160,6 +160,7 @@ func TestImportStoresRowsRejectsAndASummary(t *testing.T) {
 	}
 	want := csvimport.Summary{
 		UserID: user, UploadID: upload, FileName: fileName, Bytes: int64(len(content)),
+		Encoding: "utf-8", Columns: map[string]string{"part": "Part", "color": "COLOR", "quantity": "quantity"}, Notes: []string{},
 		Claim: s.Claim, OrderTime: "2026-11-22T10:00:00.000Z", Sequencer: "0062",
 		Counts: csvimport.Counts{Rows: 4, Rejected: 2, Quantity: 1_000_004}, Accepted: 2,
 		RejectedBy: []csvimport.RejectCount{

@@ -15,7 +15,7 @@ const (
 	reasonQuantity = "not a whole number from 1 to 1,000,000"
 )
 
-// row is an accepted record.
+// row is an accepted record. Its color is empty if the file has no column for it.
 type row struct {
 	part, color []byte
 	quantity    int64
@@ -35,12 +35,15 @@ func (h *header) parseRow(fields [][]byte) (row, rejection) {
 	if len(fields) != len(h.names) {
 		return row{}, rejection{"", reasonFields}
 	}
-	r := row{part: bytes.TrimSpace(fields[h.part]), color: bytes.TrimSpace(fields[h.color])}
+	r := row{part: bytes.TrimSpace(fields[h.part])}
+	if h.color >= 0 {
+		r.color = bytes.TrimSpace(fields[h.color])
+	}
 	quantity := bytes.TrimSpace(fields[h.quantity])
 	switch {
 	case len(r.part) == 0:
 		return row{}, rejection{columnPart, reasonMissing}
-	case len(r.color) == 0:
+	case h.color >= 0 && len(r.color) == 0:
 		return row{}, rejection{columnColor, reasonMissing}
 	case len(quantity) == 0:
 		return row{}, rejection{columnQuantity, reasonMissing}
@@ -88,13 +91,15 @@ func newRowEncoder(h *header) *rowEncoder {
 	return e
 }
 
-// encode returns the row as JSON with a line end, without empty extra columns. The bytes are valid until the next call.
+// encode returns the row as JSON with a line end, without empty extra columns, and without color if the file has no such column. The bytes are valid until the next call.
 func (e *rowEncoder) encode(line int64, r row, fields [][]byte) []byte {
 	b := e.buf[:0]
 	b = append(b, `{"line":`...)
 	b = strconv.AppendInt(b, line, 10)
 	b = appendString(append(b, `,"part":`...), r.part)
-	b = appendString(append(b, `,"color":`...), r.color)
+	if e.header.color >= 0 {
+		b = appendString(append(b, `,"color":`...), r.color)
+	}
 	b = strconv.AppendInt(append(b, `,"quantity":`...), r.quantity, 10)
 	separator := `,"extra":{`
 	for i, column := range e.header.extra {

@@ -29,6 +29,14 @@ type Summary struct {
 	Sequencer string `json:"sequencer"`
 	// Bytes is the upload's size.
 	Bytes int64 `json:"bytes"`
+	// Encoding is the encoding in which the file was read, such as "utf-8". EncodingAssumed is true if nothing in the file names it.
+	Encoding        string `json:"encoding"`
+	EncodingAssumed bool   `json:"encodingAssumed"`
+	// Columns maps part, color and quantity to the names that the file has for them. It has no color if the file has no such
+	// column.
+	Columns map[string]string `json:"columns"`
+	// Notes are sentences for the user about how the file was read, such as "BLItemNo was read as part".
+	Notes []string `json:"notes"`
 	Counts
 
 	Accepted int64 `json:"accepted"`
@@ -52,10 +60,11 @@ type RejectCount struct {
 }
 
 // summarize returns the summary of an import that ends now.
-func summarize(file File, chunks []ChunkOutput, rejectCounts map[rejection]int64) Summary {
+func summarize(file File, h *header, chunks []ChunkOutput, rejectCounts map[rejection]int64) Summary {
 	now := time.Now()
 	s := Summary{
 		UserID: file.UserID, UploadID: file.UploadID, FileName: file.FileName, Bytes: file.Size,
+		Encoding: h.encoding, Columns: h.columns(), Notes: append([]string{}, h.notes...),
 		Claim: file.Claim, OrderTime: file.OrderTime, Sequencer: file.Sequencer,
 		RejectedBy: []RejectCount{}, StartedAt: file.StartedAt, FinishedAt: message.Time{Time: now}.String(),
 		Prefix: file.ResultsPrefix(), Results: []string{}, Rejects: rejectsName,
