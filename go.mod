@@ -38,6 +38,7 @@ require (
 	github.com/xiatechs/jsonata-go v1.8.8
 	golang.org/x/sync v0.24.0
 	golang.org/x/term v0.28.0
+	golang.org/x/text v0.9.0
 	golang.org/x/time v0.15.0
 )
 
@@ -88,7 +89,6 @@ require (
 	golang.org/x/mod v0.38.0 // indirect
 	golang.org/x/sys v0.47.0 // indirect
 	golang.org/x/telemetry v0.0.0-20260708182218-49f421fb7959 // indirect
-	golang.org/x/text v0.9.0 // indirect
 	golang.org/x/tools v0.48.0 // indirect
 	golang.org/x/tools/cmd/godoc v0.1.0-deprecated // indirect
 	golang.org/x/tools/godoc v0.1.0-deprecated // indirect

@@ -24,6 +24,7 @@ func TestCSVImport(t *testing.T) {
 		details  = ` {"uploadId":"up","fileName":"f.csv"}`
 		deleted  = "The file is no longer there: it was deleted before its import ended"
 		replaced = "The file is no longer there: another one replaced it before its import ended"
+		missing  = `Line 1: the column quantity is missing. The columns found are "part", "color". Name the column that holds it "quantity"`
 		started  = "up f.csv 5 running: Importing 4 rows"
 		complete = "up f.csv 100 succeeded: Imported 3 of 4 rows, 1 rejected"
 		note     = "notification warning: Imported f.csv: 3 of 4 rows were imported, 1 rejected"
@@ -61,8 +62,8 @@ func TestCSVImport(t *testing.T) {
 		{
 			name: "invalid file", content: "part,color\n", key: key, status: asl.StatusFailed, wantError: "InvalidFile",
 			frames: []string{
-				"up f.csv 0 failed: Line 1: the column quantity is missing",
-				"error INVALID_FILE: Line 1: the column quantity is missing" + details,
+				"up f.csv 0 failed: " + missing,
+				"error INVALID_FILE: " + missing + details,
 			},
 			calls: map[string]int{"CsvPlan": 2, "Notifier": 2},
 		},

@@ -84,12 +84,12 @@ func (discardWriter) Abort()       {}
 
 // stageAll does the work of a chunk with a range that is the whole file.
 func stageAll(in []byte) error {
-	h, rest, err := readHeader(bytes.NewReader(in))
+	h, err := parseHeader(in[:bytes.IndexByte(in, '\n')+1], true)
 	if err != nil {
 		return err
 	}
 	w := newRangeWriter(context.Background(), &discardStore{}, h, "k", int64(len(in)))
-	s := newScanner(rest, h.sep, h.bytes, h.nextLine)
+	s := newRowScanner(bytes.NewReader(in[h.bytes:]), h, Range{Offset: h.bytes, Line: h.nextLine})
 	for {
 		fields, line, err := s.next()
 		if errors.Is(err, io.EOF) {

@@ -79,7 +79,7 @@ func (c *Chunk) parse(ctx context.Context, in ChunkInput) (ChunkOutput, error) {
 	defer closeBody(body)
 	w := newRangeWriter(ctx, c.config.Store, h, in.File.stagedKey(in.Range.N), in.Range.Bytes)
 	defer w.abort()
-	s := newScanner(body, h.sep, in.Range.Offset, in.Range.Line)
+	s := newRowScanner(body, h, in.Range)
 	for {
 		fields, line, err := s.next()
 		if errors.Is(err, io.EOF) {
@@ -104,18 +104,6 @@ func (c *Chunk) parse(ctx context.Context, in ChunkInput) (ChunkOutput, error) {
 		return ChunkOutput{}, err
 	}
 	return ChunkOutput{N: in.Range.N, Counts: w.counts, Key: w.key}, nil
-}
-
-// readFileHeader reads the file's header again. The workflow does not pass the header from step to step, because it may be too long
-// for a payload.
-func (c Config) readFileHeader(ctx context.Context, file File) (*header, error) {
-	body, err := c.Store.Get(ctx, file.object(), 0, file.HeaderBytes)
-	if err != nil {
-		return nil, asUploadError("read header", err)
-	}
-	defer closeBody(body)
-	h, _, err := readHeader(body)
-	return h, asStoreError("read header", err)
 }
 
 // rangeWriter stages the rows of one range.

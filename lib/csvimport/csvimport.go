@@ -5,8 +5,9 @@
 //
 // # Files
 //
-// The text is UTF-8, with or without a byte order mark. Where RFC 4180 leaves a choice, the scanner does what Python's
-// csv module does:
+// The text is UTF-8, or UTF-16 or UTF-32 with a byte order mark. A file without a mark that is not UTF-8 is read as
+// Windows-1252, unless its bytes show that it is neither; a file of which more is UTF-8 than not is UTF-8. The whole file decides. Where
+// RFC 4180 leaves a choice, the scanner does what Python's csv module does:
 //
 //   - A line ends at LF, CR LF or a lone CR. The last line may lack its end. Line numbers count these physical lines.
 //   - Empty lines are skipped. A line of blanks is a record.
@@ -17,12 +18,17 @@
 //     scanner differs from Python's module, which accepts such files.
 //   - The scanner returns at most the first 1,001 fields of a record.
 //
-// The first record is the header. It names the columns part, color and quantity, in any order and case; blanks around
-// names are ignored. The separator is a comma, a semicolon or a tab: the first of these with which the header has all three
-// columns, otherwise the one with which it has most of them. A name that appears twice, in any case, makes the file invalid.
-// A column without a name is called "column" and its number. The header has at most 64 KiB and 1,000 columns. A header
-// without rows is a valid file. A file is not CSV if it is UTF-16, has binary data near the start, or has a header that
-// is not UTF-8. A file of empty lines is empty.
+// The header is the first record that names the columns part and quantity, under one of the names in columnNames. It stands at most ten
+// lines after the first record. The records before it are skipped, but if one of them is a valid row, the file is invalid. A column
+// color is optional: without it, the rows have no color. If the file has several names of one column, the most preferred is taken, and
+// the others are extra columns.
+//
+// The separator is a comma, a semicolon, a tab or a vertical bar: the one with which the header has most columns. If the first line is
+// "sep=" and a character, this is the separator.
+//
+// Of two columns with one name, in any case, the second is called name.1. A column without a name is called "column" and its number.
+// Byte order marks and control characters in names are removed. The header has at most 64 KiB and 1,000 columns. A header without rows
+// is a valid file. A file is not CSV if its start is that of an archive or an image, or has many zero bytes. A file of empty lines is empty.
 //
 // # Rows
 //
@@ -97,6 +103,8 @@ type File struct {
 	Size int64 `json:"size"`
 	// HeaderBytes is where the header ends and the first range starts.
 	HeaderBytes int64 `json:"headerBytes"`
+	// Encoding is the encoding of the file: "utf-8", "utf-16le", "utf-16be", "utf-32le", "utf-32be" or "windows-1252".
+	Encoding string `json:"encoding"`
 	// Claim is part of the keys of this import's claim, staged objects and results: 32 hexadecimal digits, a hash of key
 	// and version.
 	Claim string `json:"claim"`

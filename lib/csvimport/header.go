@@ -13,25 +13,23 @@ import (
 const (
 	// firstReadBytes is how many bytes are read first to find the header. The number doubles until the header is complete.
 	firstReadBytes = 4 << 10
-	// sniffBytes is how many bytes at the start of the file must not contain a zero byte.
+	// maxHeadBytes bounds the bytes that are read to find the header.
+	maxHeadBytes = 1 << 20
+	// maxTitleLines is how many lines may stand between the first line with text and the header.
+	maxTitleLines = 10
+	// sniffBytes is how many bytes at the start of the file decide whether it is text.
 	sniffBytes = 1 << 10
 	// maxNameShown is the length to which a column name in a message is cut, in bytes.
 	maxNameShown = 64
 )
 
-// The required columns.
-const (
-	columnPart     = "part"
-	columnColor    = "color"
-	columnQuantity = "quantity"
-)
+// separators are the separators that a file may have without naming its separator, in order of preference.
+var separators = []byte{',', ';', '\t', '|'}
 
-// separators are the accepted separators, in order of preference.
-var separators = []byte{',', ';', '\t'}
-
-// header is a file's first record, parsed.
+// header is the record that names a file's columns, parsed.
 type header struct {
-	sep   byte
+	sep byte
+	// names are the names of the columns, each a different one in any case.
 	names []string
 	// part, color and quantity are the indexes of these columns in a record. color is -1 if there is no such column. extra has the
 	// indexes of the other columns.
@@ -39,78 +37,51 @@ type header struct {
 	extra                 []int
 	encoding              string   // of the file
 	notes                 []string // for the user, about how the header was read
+	titles                []title  // the records before the header
 	line                  int64    // the physical line of the header
-	bytes                 int64    // the offset at which the first row starts
+	bytes                 int64    // the offset at which the first row starts, in the text that was parsed
 	nextLine              int64    // the physical line at which the first row starts
 }
 
-// readHeader reads the header from the start of in. It also returns a reader of everything after the header.
-func readHeader(in io.Reader) (*header, io.Reader, error) {
-	var head []byte
-	for size := firstReadBytes; ; size *= 2 {
-		more := make([]byte, size-len(head))
-		n, err := io.ReadFull(in, more)
-		head = append(head, more[:n]...)
-		atEOF := errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF)
-		if err != nil && !atEOF {
-			return nil, nil, err //nolint:wrapcheck // the caller knows what it reads
-		}
-		if size == firstReadBytes {
-			if err := sniffText(head); err != nil {
-				return nil, nil, err
-			}
-		}
-		h, err := parseHeader(head, atEOF)
-		if err != nil {
-			return nil, nil, err
-		}
-		if h != nil {
-			return h, io.MultiReader(bytes.NewReader(head[h.bytes:]), in), nil
+// parseHeader finds the header at the start of the file's text. Of the separators it takes the one with which the most columns are
+// found, see columnNames. It returns nil if head ends too early to decide. complete is true if more bytes cannot change the result.
+func parseHeader(head []byte, complete bool) (*header, error) {
+	start := 0
+	for bytes.HasPrefix(head[start:], []byte(utf8Mark)) { // Some programs write two of them.
+		start += len(utf8Mark)
+	}
+	candidates, firstLine := separators, int64(1)
+	if sep, size := separatorLine(head[start:]); size > 0 {
+		start, firstLine = start+size, 2
+		if sep != 0 {
+			candidates = []byte{sep}
 		}
 	}
-}
-
-// sniffText returns an *InvalidFile if the file is empty or starts with UTF-16 or binary data.
-func sniffText(head []byte) error {
-	start := head[:min(len(head), sniffBytes)]
-	switch {
-	case len(head) == 0:
-		return &InvalidFile{Reason: "The file is empty"}
-	case bytes.HasPrefix(head, []byte{0xFF, 0xFE}), bytes.HasPrefix(head, []byte{0xFE, 0xFF}):
-		return &InvalidFile{Reason: "This is not a CSV file in UTF-8 but in UTF-16; save it as CSV UTF-8"}
-	case bytes.IndexByte(start, 0) >= 0:
-		return &InvalidFile{Reason: "This is not a CSV file: it holds binary data"}
-	default:
-		return nil
-	}
-}
-
-// parseHeader parses the header at the start of head with the first separator that finds all three required columns, otherwise
-// with the separator that finds most. It returns nil if head ends too early to decide. atEOF is true if head is the whole file.
-func parseHeader(head []byte, atEOF bool) (*header, error) {
 	var best *header
 	var lastErr error
-	// More bytes cannot change the result if there are none, or if head has more bytes than a scanner reads for one record.
-	complete := atEOF || len(head) > maxRecord+firstReadBytes
 	truncated := false
-	for _, sep := range separators {
-		h, err := parseHeaderWith(sep, head)
-		switch {
-		case !complete && (err != nil || h.bytes == int64(len(head))): // The header may continue after head.
+	for _, sep := range candidates {
+		h, ended, err := findHeader(head, start, firstLine, sep)
+		if ended && !complete { // The header may stand, or continue, after head.
 			truncated = true
-		case err != nil:
+			continue
+		}
+		if h == nil {
 			lastErr = err
-		case h.requiredFound() == len(h.requiredColumns()):
-			return h, h.validate()
-		case h.betterThan(best):
+			continue
+		}
+		if h.color >= 0 && h.complete() {
+			return h, h.finish()
+		}
+		if h.betterThan(best) {
 			best = h
 		}
 	}
 	switch {
 	case truncated:
 		return nil, nil
-	case best != nil && (best.requiredFound() > 0 || lastErr == nil):
-		return best, best.validate()
+	case best != nil && (best.columnsFound() > 0 || lastErr == nil):
+		return best, best.finish()
 	case errors.Is(lastErr, io.EOF):
 		return nil, &InvalidFile{Reason: "The file is empty"}
 	default:
@@ -118,127 +89,194 @@ func parseHeader(head []byte, atEOF bool) (*header, error) {
 	}
 }
 
-// betterThan reports whether h has more required columns than other, or as many and more columns. other may be nil.
+// separatorLine returns the separator that the first line names, as Excel does ("sep=;"), and the length of this line with its end.
+// The separator is 0 if the line names none. The length is 0 if the first line is any other, or does not end in head.
+func separatorLine(head []byte) (byte, int) {
+	const longest = len(`"sep=\t"`)
+	end := bytes.IndexAny(head[:min(len(head), longest+1)], "\r\n")
+	if end < 0 {
+		return 0, 0
+	}
+	line := strings.Trim(string(head[:end]), `"`)
+	size := end + 1
+	if bytes.HasPrefix(head[end:], []byte("\r\n")) {
+		size++
+	}
+	name, sep, ok := strings.Cut(line, "=")
+	switch {
+	case !ok || !strings.EqualFold(name, "sep"):
+		return 0, 0
+	case sep == "":
+		return 0, size
+	case sep == `\t`:
+		return '\t', size
+	case len(sep) == 1 && sep[0] < utf8.RuneSelf && foldName(sep) == "":
+		return sep[0], size
+	default:
+		return 0, 0
+	}
+}
+
+// findHeader finds the header in head[start:], whose first line has the number firstLine. The header is the first record that names all
+// required columns, at most maxTitleLines after the first record. If there is none, it is the record that names most of them, and of
+// equal ones the one with most fields. If there is no record at all, the error says why. ended is true if the end of head, or an error
+// there, came before the result was clear.
+func findHeader(head []byte, start int, firstLine int64, sep byte) (best *header, ended bool, err error) {
+	s := newScanner(bytes.NewReader(head[start:]), sep, int64(start), firstLine)
+	s.maxLength, s.kind = MaxHeader, "header"
+	var titles []title
+	for {
+		fields, line, err := s.next()
+		if err != nil {
+			return best, true, err
+		}
+		if len(titles) > 0 && line > titles[0].line+maxTitleLines {
+			return best, false, nil
+		}
+		h := newHeader(sep, fields)
+		h.line, h.bytes, h.nextLine = line, s.offset, s.line
+		if h.complete() {
+			h.titles = titles
+			return h, s.offset == int64(len(head)), nil
+		}
+		if h.betterThan(best) {
+			best = h
+		}
+		titles = append(titles, newTitle(line, fields))
+	}
+}
+
+// title is a record before the header.
+type title struct {
+	line   int64
+	fields [][]byte
+}
+
+// newTitle returns a title with a copy of the fields.
+func newTitle(line int64, fields [][]byte) title {
+	t := title{line: line}
+	for _, f := range fields {
+		t.fields = append(t.fields, bytes.Clone(f))
+	}
+	return t
+}
+
+// newHeader finds the known columns among the fields of a record.
+func newHeader(sep byte, fields [][]byte) *header {
+	h := &header{sep: sep, encoding: encodingUTF8}
+	folded := make([]string, 0, len(fields))
+	for _, f := range fields {
+		name := cleanName(string(f))
+		h.names, folded = append(h.names, name), append(folded, foldName(name))
+	}
+	h.part, h.color, h.quantity = findColumn(columnPart, folded), findColumn(columnColor, folded), findColumn(columnQuantity, folded)
+	for i := range h.names {
+		if i != h.part && i != h.color && i != h.quantity {
+			h.extra = append(h.extra, i)
+		}
+	}
+	return h
+}
+
+// complete reports whether the header has all required columns.
+func (h *header) complete() bool { return h.part >= 0 && h.quantity >= 0 }
+
+// columnsFound returns the number of known columns that the header has.
+func (h *header) columnsFound() int { return len(h.names) - len(h.extra) }
+
+// betterThan reports whether h has more known columns than other, or as many and more columns. other may be nil.
 func (h *header) betterThan(other *header) bool {
 	if other == nil {
 		return true
 	}
-	return cmp.Or(cmp.Compare(h.requiredFound(), other.requiredFound()), cmp.Compare(len(h.names), len(other.names))) > 0
+	return cmp.Or(cmp.Compare(h.columnsFound(), other.columnsFound()), cmp.Compare(len(h.names), len(other.names))) > 0
 }
 
-// parseHeaderWith parses the first record of head with the separator.
-func parseHeaderWith(sep byte, head []byte) (*header, error) {
-	skip := 0 // the length of the byte order mark
-	if bytes.HasPrefix(head, []byte("\xEF\xBB\xBF")) {
-		skip = len("\xEF\xBB\xBF")
-	}
-	s := newScanner(bytes.NewReader(head[skip:]), sep, int64(skip), 1)
-	s.maxLength, s.kind = MaxHeader, "header"
-	fields, line, err := s.next()
-	if err != nil {
-		return nil, err
-	}
-	h := &header{sep: sep, encoding: "utf-8", part: -1, color: -1, quantity: -1, line: line, bytes: s.offset, nextLine: s.line}
-	for i, f := range fields {
-		name := string(bytes.TrimSpace(f))
-		if name == "" { // Spreadsheets write columns without a name.
-			name = fmt.Sprintf("column %d", i+1)
-		}
-		h.names = append(h.names, name)
-		if index := h.requiredIndex(name); index != nil && *index < 0 {
-			*index = i
-		} else {
-			h.extra = append(h.extra, i)
-		}
-	}
-	return h, nil
-}
-
-// requiredColumn is the name of a required column and the field of a header that holds its index, which is -1 until the
-// column is found.
-type requiredColumn struct {
+// knownColumn is a known column and its index in a record, which is -1 if the file does not have it.
+type knownColumn struct {
 	name  string
-	index *int
+	index int
 }
 
-// requiredColumns returns the required columns of h.
-func (h *header) requiredColumns() [3]requiredColumn {
-	return [...]requiredColumn{{columnPart, &h.part}, {columnColor, &h.color}, {columnQuantity, &h.quantity}}
+// knownColumns returns the known columns of h.
+func (h *header) knownColumns() [3]knownColumn {
+	return [...]knownColumn{{columnPart, h.part}, {columnColor, h.color}, {columnQuantity, h.quantity}}
 }
 
-// columns returns the names that the file has for part, color and quantity.
+// columns returns the names that the file has for the known columns.
 func (h *header) columns() map[string]string {
 	names := map[string]string{}
-	for _, column := range h.requiredColumns() {
-		if *column.index >= 0 {
-			names[column.name] = h.names[*column.index]
+	for _, column := range h.knownColumns() {
+		if column.index >= 0 {
+			names[column.name] = h.names[column.index]
 		}
 	}
 	return names
 }
 
-// requiredIndex returns the field of h that holds the index of the required column with this name. The case of the name does not
-// matter. It returns nil for the name of any other column.
-func (h *header) requiredIndex(name string) *int {
-	name = strings.ToLower(name)
-	for _, column := range h.requiredColumns() {
-		if column.name == name {
-			return column.index
+// finish returns an *InvalidFile unless the names are text and include the required ones. It makes the names unique and notes what the
+// user should know.
+func (h *header) finish() error {
+	if len(h.names) > MaxColumns {
+		return h.invalid(fmt.Sprintf("the header has more than %d columns", MaxColumns))
+	}
+	if !h.complete() {
+		return h.missing()
+	}
+	for _, name := range h.names {
+		if !utf8.ValidString(name) {
+			return h.invalid("the header is not text in UTF-8" + saveAsUTF8)
 		}
+	}
+	if err := h.checkTitles(); err != nil {
+		return err
+	}
+	for _, column := range h.knownColumns() {
+		switch {
+		case column.index < 0:
+			h.note("There is no column for the " + column.name)
+		case !strings.EqualFold(h.names[column.index], column.name):
+			h.note(truncateName(h.names[column.index]) + " was read as " + column.name)
+		}
+	}
+	h.makeUnique()
+	return nil
+}
+
+// checkTitles notes that lines were skipped. The error is an *InvalidFile if one of them is a row, because a row must not be lost.
+func (h *header) checkTitles() error {
+	for _, t := range h.titles {
+		if len(t.fields) != len(h.names) {
+			continue
+		}
+		if _, rejected := h.parseRow(t.fields); rejected == (rejection{}) {
+			return &InvalidFile{Line: t.line, Reason: fmt.Sprintf("a row stands before the header, which is in line %d; move the header up", h.line)}
+		}
+	}
+	if len(h.titles) > 0 {
+		h.note(fmt.Sprintf("The header is in line %d; the lines before it were skipped", h.line))
 	}
 	return nil
 }
 
-// requiredFound returns the number of required columns that the header has.
-func (h *header) requiredFound() int { return len(h.names) - len(h.extra) }
-
-// validate returns an *InvalidFile unless the names are text and unique and include the required ones.
-func (h *header) validate() error {
-	for _, name := range h.names {
-		if !utf8.ValidString(name) || strings.ContainsFunc(name, isBinary) {
-			return &InvalidFile{Reason: "This is not a CSV file: its first line is not text in UTF-8"}
+// missing returns the error of a header without a required column: what is missing, what was found, and how to mend it.
+func (h *header) missing() error {
+	var missing, quoted []string
+	for _, column := range h.knownColumns() {
+		if column.index < 0 && column.name != columnColor {
+			missing, quoted = append(missing, column.name), append(quoted, `"`+column.name+`"`)
 		}
 	}
-	if len(h.names) > MaxColumns {
-		return h.invalid(fmt.Sprintf("the header has more than %d columns", MaxColumns))
-	}
-	if h.requiredFound() == 0 {
-		return h.invalid("there is no header; the first line must name the columns part, color and quantity")
-	}
-	seen := map[string]bool{}
-	for _, name := range h.names {
-		key := strings.ToLower(name)
-		if seen[key] {
-			return h.invalid(fmt.Sprintf("the column %q appears twice", truncateName(name)))
-		}
-		seen[key] = true
-	}
-	var missing []string
-	for _, column := range h.requiredColumns() {
-		if *column.index < 0 {
-			missing = append(missing, column.name)
-		}
-	}
-	switch len(missing) {
-	case 0:
-		return nil
-	case 1:
-		return h.invalid("the column " + missing[0] + " is missing")
+	found := ". The columns found are " + listNames(h.names) + ". "
+	switch {
+	case h.columnsFound() == 0:
+		return h.invalid("there is no header with the columns part and quantity" + found + "Put a line such as part,color,quantity before the rows")
+	case len(missing) == 1:
+		return h.invalid("the column " + missing[0] + " is missing" + found + "Name the column that holds it " + quoted[0])
 	default:
-		return h.invalid("the columns " + strings.Join(missing, " and ") + " are missing")
+		return h.invalid("the columns " + strings.Join(missing, " and ") + " are missing" + found + "Name the columns that hold them " + strings.Join(quoted, " and "))
 	}
 }
 
 // invalid returns an *InvalidFile about the line of the header.
 func (h *header) invalid(reason string) error { return &InvalidFile{Line: h.line, Reason: reason} }
-
-// isBinary reports whether r is a control character other than a tab or a line end.
-func isBinary(r rune) bool { return r < ' ' && r != '\t' && r != '\r' && r != '\n' }
-
-// truncateName limits a column name from the file to maxNameShown bytes.
-func truncateName(name string) string {
-	if len(name) > maxNameShown {
-		name = strings.ToValidUTF8(name[:maxNameShown], "") + "…"
-	}
-	return name
-}

@@ -214,7 +214,7 @@ func TestInvalidRowsAreRejectedWithAReason(t *testing.T) {
 	} {
 		t.Run(tt.row, func(t *testing.T) {
 			store := &csvimport.Memory{}
-			s, err := run(t, csvimport.Config{Store: store}, put(t, store, []byte("part,color,quantity\n"+tt.row)), "x", 0)
+			s, err := run(t, csvimport.Config{Store: store}, put(t, store, []byte("\xEF\xBB\xBFpart,color,quantity\n"+tt.row)), "x", 0)
 			if err != nil || s.Rows != 1 {
 				t.Fatalf("import has %d rows, error %v, want 1 row", s.Rows, err)
 			}

@@ -64,7 +64,7 @@ func summarize(file File, h *header, chunks []ChunkOutput, rejectCounts map[reje
 	now := time.Now()
 	s := Summary{
 		UserID: file.UserID, UploadID: file.UploadID, FileName: file.FileName, Bytes: file.Size,
-		Encoding: h.encoding, Columns: h.columns(), Notes: append([]string{}, h.notes...),
+		Encoding: h.encoding, EncodingAssumed: h.encoding == encodingWindows1252, Columns: h.columns(), Notes: append([]string{}, h.notes...),
 		Claim: file.Claim, OrderTime: file.OrderTime, Sequencer: file.Sequencer,
 		RejectedBy: []RejectCount{}, StartedAt: file.StartedAt, FinishedAt: message.Time{Time: now}.String(),
 		Prefix: file.ResultsPrefix(), Results: []string{}, Rejects: rejectsName,
