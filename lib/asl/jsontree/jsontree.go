@@ -5,29 +5,24 @@
 package jsontree
 
 import (
-	"bytes"
-	"encoding/json"
-	"errors"
-	"fmt"
-	"io"
-	"math"
-	"math/big"
-	"strconv"
-	"strings"
+	"maps"
+	"slices"
 )
-
-// ErrTrailingData is the error of Parse when text follows the JSON value.
-var ErrTrailingData = errors.New("jsontree: text after the value")
 
 // Object is a JSON object whose keys keep the order in which they were first set. The zero value is an empty object.
 type Object struct {
 	keys   []string
-	values map[string]any
+	values []any          // The value of keys[i] is values[i].
+	index  map[string]int // Maps each key to its position, from indexFrom keys on. Otherwise it is nil.
 }
+
+// indexFrom is the number of keys from which an object has an index. With fewer keys, it is faster to compare them one by one.
+const indexFrom = 12
 
 // NewObject returns an object of alternating keys and values: NewObject("a", 1, "b", 2).
 func NewObject(pairs ...any) *Object {
-	o := &Object{}
+	size := len(pairs) / 2 // A pair is two arguments.
+	o := &Object{keys: make([]string, 0, size), values: make([]any, 0, size)}
 	for i := 0; i+1 < len(pairs); i += 2 {
 		key, _ := pairs[i].(string)
 		o.Set(key, pairs[i+1])
@@ -43,126 +38,48 @@ func (o *Object) Keys() []string { return o.keys }
 
 // Get returns the value of key and whether the object has that key.
 func (o *Object) Get(key string) (any, bool) {
-	v, ok := o.values[key]
-	return v, ok
+	if i := o.position(key); i >= 0 {
+		return o.values[i], true
+	}
+	return nil, false
+}
+
+// position returns the position of key, or -1 if the object does not have that key.
+func (o *Object) position(key string) int {
+	if o.index == nil {
+		return slices.Index(o.keys, key)
+	}
+	if i, ok := o.index[key]; ok {
+		return i
+	}
+	return -1
 }
 
 // Set sets the value of key. A new key comes last; an existing key keeps its position.
 func (o *Object) Set(key string, value any) {
-	if _, ok := o.values[key]; !ok {
-		o.keys = append(o.keys, key)
+	if i := o.position(key); i >= 0 {
+		o.values[i] = value
+		return
 	}
-	if o.values == nil {
-		o.values = make(map[string]any)
+
+	o.keys, o.values = append(o.keys, key), append(o.values, value)
+	switch {
+	case o.index != nil:
+		o.index[key] = len(o.keys) - 1
+	case len(o.keys) == indexFrom:
+		o.index = make(map[string]int, indexFrom)
+		for i, key := range o.keys {
+			o.index[key] = i
+		}
 	}
-	o.values[key] = value
 }
 
 // Clone returns a shallow copy of o.
 func (o *Object) Clone() *Object {
 	size := len(o.keys) + 1 // With room for the key that most callers add.
-	clone := &Object{keys: make([]string, 0, size), values: make(map[string]any, size)}
-	for _, key := range o.keys {
-		clone.Set(key, o.values[key])
+	return &Object{
+		keys:   append(make([]string, 0, size), o.keys...),
+		values: append(make([]any, 0, size), o.values...),
+		index:  maps.Clone(o.index),
 	}
-	return clone
-}
-
-// Parse reads one JSON value.
-func Parse(text []byte) (any, error) {
-	if !json.Valid(text) { // Valid also limits the nesting, which Decoder.Token below does not.
-		var v any
-		err := json.Unmarshal(text, &v) // Returns the reason.
-		if err == nil {
-			err = ErrTrailingData
-		}
-		return nil, fmt.Errorf("parse JSON: %w", err)
-	}
-
-	d := json.NewDecoder(bytes.NewReader(text))
-	d.UseNumber()
-	v, err := parseValue(d)
-	if err != nil {
-		return nil, err
-	}
-	if _, err := d.Token(); !errors.Is(err, io.EOF) {
-		return nil, ErrTrailingData
-	}
-
-	return v, nil
-}
-
-func parseValue(d *json.Decoder) (any, error) {
-	token, err := d.Token()
-	if err != nil {
-		return nil, fmt.Errorf("parse JSON: %w", err)
-	}
-
-	switch token := token.(type) {
-	case json.Number:
-		return Number(token.String()), nil
-	case json.Delim:
-		if token == '[' {
-			return parseArray(d)
-		}
-		return parseObject(d)
-	default:
-		return token, nil
-	}
-}
-
-func parseArray(d *json.Decoder) (any, error) {
-	items := []any{}
-	for d.More() {
-		v, err := parseValue(d)
-		if err != nil {
-			return nil, err
-		}
-		items = append(items, v)
-	}
-
-	if _, err := d.Token(); err != nil {
-		return nil, fmt.Errorf("parse JSON: %w", err)
-	}
-	return items, nil
-}
-
-func parseObject(d *json.Decoder) (any, error) {
-	o := &Object{}
-	for d.More() {
-		token, err := d.Token()
-		if err != nil {
-			return nil, fmt.Errorf("parse JSON: %w", err)
-		}
-		key, _ := token.(string)
-
-		v, err := parseValue(d)
-		if err != nil {
-			return nil, err
-		}
-		o.Set(key, v)
-	}
-
-	if _, err := d.Token(); err != nil {
-		return nil, fmt.Errorf("parse JSON: %w", err)
-	}
-	return o, nil
-}
-
-// Number returns the value of a JSON number's text: int64 or *big.Int for an integer, otherwise float64. A number beyond the
-// range of float64 becomes the largest float64.
-func Number(text string) any {
-	if strings.ContainsAny(text, ".eE") {
-		f, _ := strconv.ParseFloat(text, 64) // It is an infinity if the number is out of range.
-		return max(-math.MaxFloat64, min(f, math.MaxFloat64))
-	}
-	if n, err := strconv.ParseInt(text, 10, 64); err == nil {
-		return n
-	}
-
-	n, ok := new(big.Int).SetString(text, 10)
-	if !ok {
-		return float64(0) // The text is not a JSON number.
-	}
-	return n
 }

@@ -1,7 +1,6 @@
 package jsontree_test
 
 import (
-	"encoding/json"
 	"strings"
 	"testing"
 
@@ -65,24 +64,4 @@ func TestCloneLeavesTheOriginalUnchanged(t *testing.T) {
 	if got := string(jsontree.Marshal([]any{o, c})); got != `[{"a":1},{"a":3,"b":2}]` {
 		t.Errorf("got %s", got)
 	}
-}
-
-func FuzzParse(f *testing.F) {
-	f.Add([]byte(`{"a":[1,2.5,-3e4,"x",null,true]}`))
-	f.Add([]byte(`[1e700,-1e700,1e-700]`))
-
-	f.Fuzz(func(t *testing.T, text []byte) {
-		v, err := jsontree.Parse(text)
-		if (err == nil) != json.Valid(text) {
-			t.Fatalf("Parse: %v, json.Valid: %v", err, json.Valid(text))
-		}
-		if err != nil {
-			return
-		}
-
-		again, err := jsontree.Parse(jsontree.Marshal(v))
-		if err != nil || !jsontree.Equal(v, again) {
-			t.Errorf("%s became %s: %v", text, jsontree.Marshal(v), err)
-		}
-	})
 }

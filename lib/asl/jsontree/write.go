@@ -1,16 +1,48 @@
 package jsontree
 
 import (
+	"bytes"
 	"math"
 	"math/big"
 	"slices"
 	"strconv"
 	"strings"
+	"sync"
 	"unicode/utf8"
 )
 
 // Marshal returns v as compact JSON text.
 func Marshal(v any) []byte { return Append(nil, v) }
+
+// buffers holds the buffers of Text and Size, so that a text is copied once and does not grow in steps.
+var buffers = sync.Pool{New: func() any { return new([]byte) }}
+
+// maxPooled is the size, in bytes, up to which a buffer is used again.
+const maxPooled = 1 << 20
+
+// Text returns the same text as Marshal, as a string.
+func Text(v any) string {
+	var text string
+	withText(v, func(b []byte) { text = string(b) })
+	return text
+}
+
+// Size returns the length of v's compact JSON text, in bytes.
+func Size(v any) int {
+	size := 0
+	withText(v, func(b []byte) { size = len(b) })
+	return size
+}
+
+// withText calls use with v's compact JSON text. use must not keep the slice.
+func withText(v any, use func([]byte)) {
+	buffer, _ := buffers.Get().(*[]byte)
+	*buffer = Append((*buffer)[:0], v)
+	use(*buffer)
+	if cap(*buffer) <= maxPooled {
+		buffers.Put(buffer)
+	}
+}
 
 // Append appends v as compact JSON text to dst. A Go value that is not a JSON value becomes null.
 func Append(dst []byte, v any) []byte {
@@ -36,34 +68,37 @@ func Append(dst []byte, v any) []byte {
 			}
 			dst = appendString(dst, key)
 			dst = append(dst, ':')
-			dst = Append(dst, v.values[key])
+			dst = Append(dst, v.values[i])
 		}
 		return append(dst, '}')
 	default:
-		return append(dst, FormatNumber(v)...)
+		return appendNumber(dst, v)
 	}
 }
 
 // FormatNumber returns the text of a number as Java writes it, and therefore Step Functions: an integer with all its digits, any other
 // number with a fraction (1.0), and a float64 below 0.001 or from ten million on with an exponent, too (1.0E7). It returns "null" if v
 // is not a number.
-func FormatNumber(v any) string {
+func FormatNumber(v any) string { return string(appendNumber(nil, v)) }
+
+// appendNumber appends the text that FormatNumber returns to dst.
+func appendNumber(dst []byte, v any) []byte {
 	switch v := v.(type) {
 	case int64:
-		return strconv.FormatInt(v, 10)
+		return strconv.AppendInt(dst, v, 10)
 	case int:
-		return strconv.Itoa(v)
+		return strconv.AppendInt(dst, int64(v), 10)
 	case *big.Int:
-		return v.String()
+		return v.Append(dst, 10)
 	case float64:
-		return formatFloat(v)
+		return appendFloat(dst, v)
 	default:
-		return "null"
+		return append(dst, "null"...)
 	}
 }
 
-// formatFloat does what FormatNumber does, for a float64.
-func formatFloat(f float64) string {
+// appendFloat does what appendNumber does, for a float64.
+func appendFloat(dst []byte, f float64) []byte {
 	const (
 		exponentBelow = 1e-3 // These are the limits of Java's Double.toString.
 		exponentFrom  = 1e7
@@ -72,56 +107,73 @@ func formatFloat(f float64) string {
 	case math.IsInf(f, 0):
 		f = math.Copysign(math.MaxFloat64, f)
 	case math.IsNaN(f):
-		return "null"
+		return append(dst, "null"...)
 	}
 
-	if a := math.Abs(f); a != 0 && (a < exponentBelow || a >= exponentFrom) {
-		digits, exponent, _ := strings.Cut(strconv.FormatFloat(f, 'E', -1, 64), "E")
-		if !strings.Contains(digits, ".") {
-			digits += ".0"
+	start := len(dst)
+	if a := math.Abs(f); a == 0 || a >= exponentBelow && a < exponentFrom {
+		dst = strconv.AppendFloat(dst, f, 'f', -1, 64)
+		if bytes.IndexByte(dst[start:], '.') < 0 {
+			dst = append(dst, ".0"...)
 		}
-		sign := ""
-		if exponent[0] == '-' {
-			sign = "-"
-		}
-		return digits + "E" + sign + strings.TrimLeft(exponent[1:], "0")
+		return dst
 	}
 
-	text := strconv.FormatFloat(f, 'f', -1, 64)
-	if !strings.Contains(text, ".") {
-		text += ".0"
+	digits, exponent, _ := strings.Cut(strconv.FormatFloat(f, 'E', -1, 64), "E")
+	dst = append(dst, digits...)
+	if !strings.Contains(digits, ".") {
+		dst = append(dst, ".0"...)
 	}
-	return text
+	dst = append(dst, 'E')
+	if exponent[0] == '-' {
+		dst = append(dst, '-')
+	}
+	return append(dst, strings.TrimLeft(exponent[1:], "0")...)
 }
 
 const hexDigits = "0123456789ABCDEF"
 
-// appendString appends s in quotes to dst. It writes a control character without an escape letter as \u00XX.
+// appendString appends s in quotes to dst. It writes a control character without an escape letter as \u00XX, and replaces what is not
+// valid UTF-8 by U+FFFD.
 func appendString(dst []byte, s string) []byte {
 	dst = append(dst, '"')
+	copied := 0 // The bytes of s that dst has.
 	for i := 0; i < len(s); {
 		c := s[i]
-		if c >= utf8.RuneSelf {
-			r, size := utf8.DecodeRuneInString(s[i:])
-			dst = utf8.AppendRune(dst, r)
-			i += size
+		if c >= ' ' && c != '"' && c != '\\' && c < utf8.RuneSelf {
+			i++
 			continue
 		}
 
-		i++
-		switch {
-		case c == '"' || c == '\\':
-			dst = append(dst, '\\', c)
-		case c >= ' ':
-			dst = append(dst, c)
-		case strings.IndexByte("\b\t\n\f\r", c) >= 0:
-			dst = append(dst, '\\', "btn.fr"[c-'\b']) // The letters of the escapes \b to \r in order; \v has no letter, so . is not used.
-		default:
-			dst = append(dst, '\\', 'u', '0', '0', hexDigits[c>>4], hexDigits[c&0xf])
+		if c >= utf8.RuneSelf {
+			if r, size := utf8.DecodeRuneInString(s[i:]); r != utf8.RuneError || size > 1 {
+				i += size
+				continue
+			}
 		}
+
+		dst = appendEscaped(append(dst, s[copied:i]...), c)
+		i++
+		copied = i
 	}
 
+	dst = append(dst, s[copied:]...)
 	return append(dst, '"')
+}
+
+// appendEscaped appends what stands for the byte c in a string: a quote, a backslash, a control character, or a byte that is not valid
+// UTF-8.
+func appendEscaped(dst []byte, c byte) []byte {
+	switch {
+	case c == '"' || c == '\\':
+		return append(dst, '\\', c)
+	case c >= utf8.RuneSelf:
+		return utf8.AppendRune(dst, utf8.RuneError)
+	case strings.IndexByte("\b\t\n\f\r", c) >= 0:
+		return append(dst, '\\', "btn.fr"[c-'\b']) // The letters of the escapes \b to \r in order; \v has no letter, so . is not used.
+	default:
+		return append(dst, '\\', 'u', '0', '0', hexDigits[c>>4], hexDigits[c&0xf])
+	}
 }
 
 // Float returns v as a float64 and whether v is a number.
@@ -150,9 +202,9 @@ func Equal(a, b any) bool {
 		if !ok || len(a.keys) != len(b.keys) {
 			return false
 		}
-		for _, key := range a.keys {
-			other, ok := b.values[key]
-			if !ok || !Equal(a.values[key], other) {
+		for i, key := range a.keys {
+			other, ok := b.Get(key)
+			if !ok || !Equal(a.values[i], other) {
 				return false
 			}
 		}
