@@ -2,6 +2,7 @@ package jsonata
 
 import (
 	"maps"
+	"sync"
 
 	"github.com/herald-progress/herald/lib/asl/jsontree"
 )
@@ -15,8 +16,8 @@ type definition struct {
 // unsupportedFunctions lists the JSONata functions that Compile rejects.
 var unsupportedFunctions = map[string]bool{"eval": true, "formatInteger": true, "parseInteger": true}
 
-// definitions returns every built-in function by name.
-func definitions() map[string]definition {
+// definitions returns every built-in function by name. The map is made once.
+var definitions = sync.OnceValue(func() map[string]definition {
 	all := map[string]definition{}
 	for _, group := range []map[string]definition{
 		stringFunctions(), patternFunctions(), encodingFunctions(), numberFunctions(), dateFunctions(), arrayFunctions(),
@@ -25,6 +26,34 @@ func definitions() map[string]definition {
 		maps.Copy(all, group)
 	}
 	return all
+})
+
+// builtins holds the *function of each built-in function that an expression has named, by name.
+var builtins sync.Map
+
+// findBuiltin returns the built-in function called name, or nil if there is none. Each function is made once.
+func findBuiltin(name string) (*function, error) {
+	if made, ok := builtins.Load(name); ok {
+		fn, _ := made.(*function)
+		return fn, nil
+	}
+	d, ok := definitions()[name]
+	if !ok {
+		return nil, nil
+	}
+
+	sig, err := parseSignature(d.signature)
+	if err != nil {
+		return nil, err
+	}
+	arity := len(sig.parameters)
+	if name == "string" {
+		arity = 1 // A higher-order function must not pass the index of an item as the second argument of $string, indentation.
+	}
+
+	made, _ := builtins.LoadOrStore(name, &function{name: name, sig: sig, arity: arity, call: d.call})
+	fn, _ := made.(*function)
+	return fn, nil
 }
 
 // ifDefined returns a built-in function that returns undefined if its first argument is undefined, and otherwise the result of

@@ -41,25 +41,16 @@ func Compile(text string) (*Expr, error) {
 	}
 
 	x := &Expr{root: root, builtins: make(map[string]*function)}
-	builtins := definitions()
 	for name := range collectVariables(tree, map[string]bool{}) {
-		d, ok := builtins[name]
-		if !ok {
-			x.variables = append(x.variables, name)
-			continue
-		}
-
-		sig, err := parseSignature(d.signature)
-		if err != nil {
+		fn, err := findBuiltin(name)
+		switch {
+		case err != nil:
 			return nil, err
+		case fn == nil:
+			x.variables = append(x.variables, name)
+		default:
+			x.builtins[name] = fn
 		}
-
-		arity := len(sig.parameters)
-		if name == "string" {
-			arity = 1 // A higher-order function must not pass the index of an item as the second argument of $string, indentation.
-		}
-
-		x.builtins[name] = &function{name: name, sig: sig, arity: arity, call: d.call}
 	}
 
 	return x, nil
