@@ -168,7 +168,8 @@ func (e *evaluation) apply(n *node, v any, f *frame) (any, error) {
 	}, nil
 }
 
-// transform returns the function of the operator |pattern|update,delete|. The function returns a changed deep copy of its argument.
+// transform returns the function of the operator |pattern|update,delete|. The function returns a changed deep copy of its argument. It
+// changes only objects of that copy: the pattern may also select an object of a variable, which other expressions share.
 func (e *evaluation) transform(n *node, f *frame) *function {
 	return &function{
 		name: "transform", arity: 1,
@@ -176,14 +177,15 @@ func (e *evaluation) transform(n *node, f *frame) *function {
 			if len(args) == 0 || isUndefined(args[0]) {
 				return undefined{}, nil
 			}
-			copied := deepCopy(args[0])
+			objects := map[*jsontree.Object]bool{} // The objects of the copy.
+			copied := deepCopy(args[0], objects)
 			matches, err := e.eval(n.lhs, copied, f)
 			if err != nil || isUndefined(matches) {
 				return copied, err
 			}
 
 			for _, match := range itemsOf(matches) {
-				if o, ok := match.(*jsontree.Object); ok {
+				if o, ok := match.(*jsontree.Object); ok && objects[o] {
 					if err := e.applyUpdate(n, o, f); err != nil {
 						return nil, err
 					}
@@ -240,11 +242,12 @@ func (e *evaluation) applyUpdate(n *node, o *jsontree.Object, f *frame) error {
 	return nil
 }
 
-func deepCopy(v any) any {
+// deepCopy returns a copy of v without any part of v. It adds the objects in the copy to objects.
+func deepCopy(v any, objects map[*jsontree.Object]bool) any {
 	if items, ok := arrayItems(v); ok {
 		copied := make([]any, len(items))
 		for i, item := range items {
-			copied[i] = deepCopy(item)
+			copied[i] = deepCopy(item, objects)
 		}
 		return &array{items: copied}
 	}
@@ -255,9 +258,10 @@ func deepCopy(v any) any {
 	}
 
 	copied := &jsontree.Object{}
+	objects[copied] = true
 	for _, key := range o.Keys() {
 		value, _ := o.Get(key)
-		copied.Set(key, deepCopy(value))
+		copied.Set(key, deepCopy(value, objects))
 	}
 	return copied
 }
