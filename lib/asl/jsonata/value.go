@@ -149,40 +149,75 @@ func equal(a, b any) bool {
 }
 
 // toJSONValue converts v to a value of package jsontree. ok is false if v is undefined, or is or contains a
-// function or a regular expression.
+// function or a regular expression. It copies only what it must convert: a part of the variables is returned as it is.
 func toJSONValue(v any) (value any, ok bool) {
-	if items, ok := arrayItems(v); ok {
-		out := make([]any, 0, len(items))
-		for _, item := range items {
-			if isUndefined(item) {
-				continue
-			}
-			exported, ok := toJSONValue(item)
-			if !ok {
-				return nil, false
-			}
-			out = append(out, exported)
+	value, _, ok = convert(v)
+	return value, ok
+}
+
+// convert does what toJSONValue does, and reports whether value is another value than v.
+func convert(v any) (value any, converted, ok bool) {
+	switch v := v.(type) {
+	case *array:
+		items, _, ok := convertItems(v.items)
+		return items, true, ok
+	case []any:
+		items, converted, ok := convertItems(v)
+		return items, converted, ok
+	case *jsontree.Object:
+		return convertObject(v)
+	case *function, *regex, undefined:
+		return nil, false, false
+	default:
+		return v, false, true
+	}
+}
+
+// convertItems does what convert does, for the items of an array. It leaves undefined items out.
+func convertItems(items []any) (result []any, converted, ok bool) {
+	result = items[:len(items):len(items)]
+	for i, item := range items {
+		value, itemConverted, ok := convert(item)
+		isMissing := isUndefined(item)
+		if !ok && !isMissing {
+			return nil, false, false
 		}
-		return out, true
+
+		if (itemConverted || isMissing) && !converted {
+			converted = true
+			result = append(make([]any, 0, len(items)), items[:i]...)
+		}
+		if converted && !isMissing {
+			result = append(result, value)
+		}
 	}
 
-	switch v := v.(type) {
-	case *jsontree.Object:
-		out := &jsontree.Object{}
-		for _, key := range v.Keys() {
-			value, _ := v.Get(key)
-			exported, ok := toJSONValue(value)
-			if !ok {
-				return nil, false
-			}
-			out.Set(key, exported)
-		}
-		return out, true
-	case *function, *regex, undefined:
-		return nil, false
-	default:
-		return v, true
+	if result == nil {
+		result = []any{}
 	}
+	return result, converted, true
+}
+
+// convertObject does what convert does, for an object.
+func convertObject(o *jsontree.Object) (value any, converted, ok bool) {
+	result := o
+	for _, key := range o.Keys() {
+		v, _ := o.Get(key)
+		value, valueConverted, ok := convert(v)
+		if !ok {
+			return nil, false, false
+		}
+		if !valueConverted {
+			continue
+		}
+
+		if !converted {
+			converted = true
+			result = o.Clone()
+		}
+		result.Set(key, value)
+	}
+	return result, converted, true
 }
 
 const (
