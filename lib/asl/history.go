@@ -3,8 +3,6 @@ package asl
 import (
 	"sync"
 	"time"
-
-	"github.com/herald-progress/herald/lib/asl/jsontree"
 )
 
 // Event is one event of an execution's history, as GetExecutionHistory shows it.
@@ -18,7 +16,7 @@ type Event struct {
 	// Type is the event's type, such as TaskStateEntered.
 	Type string
 	// Details holds the event's details under their field name in the API, such as stateEnteredEventDetails. It is nil if the
-	// type has no details.
+	// type has no details. Events share parts of their details, so they must not be changed.
 	Details map[string]any
 }
 
@@ -72,21 +70,40 @@ func (t *thread) record(kind string, details map[string]any) int64 {
 	return t.previous
 }
 
+// recordLazily does what record does. It calls makeDetails only if somebody receives the events.
+func (t *thread) recordLazily(kind string, makeDetails func() map[string]any) int64 {
+	if !t.recorder.hasReceiver() {
+		return t.record(kind, nil)
+	}
+	return t.record(kind, makeDetails())
+}
+
+// hasReceiver reports whether somebody receives the events.
+func (r *recorder) hasReceiver() bool { return r != nil && r.record != nil }
+
 // object holds the fields of an event's details.
 type object = map[string]any
 
 // details returns the Details of an Event: an object with one key, name, whose value is fields.
 func details(name string, fields object) map[string]any { return map[string]any{name: fields} }
 
-// notTruncated returns the object that the API adds to each text of an event, such as inputDetails to input. It says that the text is
-// complete.
-func notTruncated() object { return object{"truncated": false} }
+// notTruncated is the object that the API adds to each text of an event, such as inputDetails to input. It says that the text is
+// complete. All events share it.
+var notTruncated = object{"truncated": false}
 
-// withJSON adds a field with the JSON text of v, and its notTruncated object, to fields. It returns fields.
-func withJSON(fields object, name string, v any) object {
-	fields[name] = string(jsontree.Marshal(v))
-	fields[name+"Details"] = notTruncated()
+// withText adds a field with the JSON text of v, and its notTruncated object, to fields. It returns fields.
+func (t *thread) withText(fields object, name string, v any) object {
+	fields[name] = t.texts.text(v)
+	fields[name+"Details"] = notTruncated
 	return fields
+}
+
+// sizeOf returns the size of v's JSON text in bytes. If an event will hold the text, it is made now.
+func (t *thread) sizeOf(v any) int {
+	if t.recorder.hasReceiver() {
+		return len(t.texts.text(v))
+	}
+	return t.texts.size(v)
 }
 
 // errorDetails returns the fields of a failure, without those that are empty.

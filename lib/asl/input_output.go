@@ -116,7 +116,7 @@ func (s *stateRun) finishState(result any) (outcome, error) {
 		return outcome{}, err
 	}
 
-	return out, checkSize(out.output, s.state.name)
+	return out, s.checkSize(out.output)
 }
 
 // applyOutputFields applies ResultSelector, ResultPath and OutputPath, and returns the output. It sets s.pathRoot to the result,

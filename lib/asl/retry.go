@@ -95,5 +95,5 @@ func (s *stateRun) catchFailure(c *catcher, f *failure) (outcome, error) {
 		return outcome{}, err
 	}
 
-	return out, checkSize(out.output, s.state.name)
+	return out, s.checkSize(out.output)
 }

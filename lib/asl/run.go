@@ -51,8 +51,9 @@ func (m *Machine) Run(ctx context.Context, execution Execution) Result {
 
 	rec := &recorder{record: execution.Record, onFull: func() { cancel(errHistoryFull) }}
 	t := &thread{run: &run{execution: execution, input: input}, recorder: rec, variables: &variables{}}
-	t.record("ExecutionStarted", details("executionStartedEventDetails",
-		withJSON(object{"roleArn": execution.RoleARN}, "input", input)))
+	t.recordLazily("ExecutionStarted", func() map[string]any {
+		return details("executionStartedEventDetails", t.withText(object{"roleArn": execution.RoleARN}, "input", input))
+	})
 
 	output, err := t.runFlow(ctx, m.flow, input)
 	return t.finishExecution(ctx, output, err)
@@ -62,8 +63,8 @@ func (m *Machine) Run(ctx context.Context, execution Execution) Result {
 func (t *thread) finishExecution(ctx context.Context, output any, err error) Result {
 	if err == nil {
 		t.recorder.addLast(t.previous, "ExecutionSucceeded", details("executionSucceededEventDetails",
-			withJSON(object{}, "output", output)))
-		return Result{Status: StatusSucceeded, Output: jsontree.Marshal(output)}
+			t.withText(object{}, "output", output)))
+		return Result{Status: StatusSucceeded, Output: []byte(t.texts.text(output))}
 	}
 
 	f := toFailure(err)

@@ -45,5 +45,5 @@ func (s *stateRun) choiceOutcome(c choice, fieldPrefix string) (outcome, error) 
 		return outcome{}, err
 	}
 
-	return out, checkSize(out.output, s.state.name)
+	return out, s.checkSize(out.output)
 }

@@ -36,7 +36,7 @@ func newGroup(ctx context.Context, parent *thread) (*group, context.Context) {
 func (g *group) newThread() *groupThread {
 	t := &groupThread{thread: &thread{
 		run: g.parent.run, recorder: g.parent.recorder, item: g.parent.item,
-		variables: &variables{parent: g.parent.variables}, previous: g.parent.previous,
+		variables: &variables{parent: g.parent.variables}, previous: g.parent.previous, texts: g.parent.texts,
 	}}
 	g.mu.Lock()
 	defer g.mu.Unlock()

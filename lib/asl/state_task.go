@@ -44,28 +44,31 @@ func newTaskHistory(resource string) taskHistory {
 	return taskHistory{prefix: "Task", commonDetails: object{"resourceType": service, "resource": action}, resource: service}
 }
 
-// record records an event whose type is the prefix followed by suffix, such as TaskScheduled.
-func (h taskHistory) record(t *thread, suffix string, fields object) {
+// record records an event whose type is the prefix followed by suffix, such as TaskScheduled. makeFields returns the fields that its
+// details have in addition to commonDetails; it may be nil.
+func (h taskHistory) record(t *thread, suffix string, makeFields func() object) {
 	kind := h.prefix + suffix
-	name := strings.ToLower(kind[:1]) + kind[1:] + "EventDetails"
-	all := maps.Clone(h.commonDetails)
-	maps.Copy(all, fields)
-	if len(all) == 0 {
-		t.record(kind, nil)
-	} else {
-		t.record(kind, details(name, all))
-	}
+	t.recordLazily(kind, func() map[string]any {
+		all := maps.Clone(h.commonDetails)
+		if makeFields != nil {
+			maps.Copy(all, makeFields())
+		}
+		if len(all) == 0 {
+			return nil
+		}
+		return details(strings.ToLower(kind[:1])+kind[1:]+"EventDetails", all)
+	})
 }
 
 // runTask runs a Task state once and returns its result.
 func (s *stateRun) runTask(ctx context.Context) (any, error) {
-	task, err := s.newTask()
+	task, arguments, err := s.newTask()
 	if err != nil {
 		return nil, err
 	}
 
 	h := newTaskHistory(task.Resource)
-	h.record(s.thread, "Scheduled", s.scheduledDetails(h, task))
+	h.record(s.thread, "Scheduled", func() object { return s.scheduledDetails(h, task, arguments) })
 	h.record(s.thread, "Started", nil)
 	started := time.Now()
 
@@ -88,9 +91,11 @@ func (s *stateRun) runTask(ctx context.Context) (any, error) {
 	}
 
 	var submitted sync.Once // TaskSubmitted is recorded once, and not after the task's last event.
-	recordSubmitted := func(output object) { submitted.Do(func() { h.record(s.thread, "Submitted", output) }) }
+	recordSubmitted := func(makeFields func() object) {
+		submitted.Do(func() { h.record(s.thread, "Submitted", makeFields) })
+	}
 	task.Submitted = func(output json.RawMessage) {
-		recordSubmitted(object{"output": string(output), "outputDetails": notTruncated()})
+		recordSubmitted(func() object { return outputFields(string(output)) })
 	}
 	output, err := s.callTask(taskCtx, task)
 
@@ -99,7 +104,7 @@ func (s *stateRun) runTask(ctx context.Context) (any, error) {
 		cause = errTaskTimeout // If the timeout and another reason cancelled the task at the same time, the timeout counts.
 	}
 	if waitsForResult(task.Resource) && (err == nil || isTimeout(cause)) {
-		recordSubmitted(object{}) // The service must have accepted the request, even if RunTask did not call Submitted.
+		recordSubmitted(nil) // The service must have accepted the request, even if RunTask did not call Submitted.
 	}
 	submitted.Do(func() {}) // From now on, a call of Submitted records nothing.
 	return s.finishTask(ctx, h, cause, output, err)
@@ -125,10 +130,16 @@ func (s *stateRun) callTask(ctx context.Context, task Task) (json.RawMessage, er
 	return tasks.RunTask(ctx, task)
 }
 
-// newTask evaluates the fields of a Task state. It sets s.token, so that Arguments or Parameters can contain the task token.
-func (s *stateRun) newTask() (Task, error) {
+// outputFields returns the fields of an event that holds the output of a task.
+func outputFields(output string) object {
+	return object{"output": output, "outputDetails": notTruncated}
+}
+
+// newTask evaluates the fields of a Task state. It returns the task, and its Arguments as a string. It sets s.token, so that Arguments
+// or Parameters can contain the task token.
+func (s *stateRun) newTask() (task Task, argumentsText string, err error) {
 	st := s.state
-	task := Task{State: st.name, Resource: st.resource}
+	task = Task{State: st.name, Resource: st.resource}
 	s.token = ""
 	if waitsForResult(st.resource) {
 		s.token = jsonata.UUID()
@@ -137,28 +148,29 @@ func (s *stateRun) newTask() (Task, error) {
 
 	arguments, err := s.effectiveInput()
 	if err != nil {
-		return task, err
+		return task, "", err
 	}
-	if err = checkSize(arguments, st.name); err != nil {
-		return task, err
+	if err = s.checkSize(arguments); err != nil {
+		return task, "", err
 	}
 
-	task.Arguments = jsontree.Marshal(arguments)
+	argumentsText = s.thread.texts.text(arguments)
+	task.Arguments = json.RawMessage(argumentsText) // A copy, which RunTask may change.
 	if task.Timeout, err = s.evalSeconds(st.timeout); err != nil {
-		return task, err
+		return task, "", err
 	}
 	if task.HeartbeatTimeout, err = s.evalSeconds(st.heartbeat); err != nil {
-		return task, err
+		return task, "", err
 	}
 
 	if st.credentials != nil {
 		credentials, err := st.credentials.eval(s, "Credentials")
 		if err != nil {
-			return task, err
+			return task, "", err
 		}
 		task.Credentials = jsontree.Marshal(credentials)
 	}
-	return task, nil
+	return task, argumentsText, nil
 }
 
 // evalSeconds evaluates TimeoutSeconds or HeartbeatSeconds. It returns 0 if the definition has no such field.
@@ -182,15 +194,15 @@ func (s *stateRun) evalSeconds(field secondsField) (time.Duration, error) {
 	}
 }
 
-// scheduledDetails returns the fields of the event Scheduled.
-func (s *stateRun) scheduledDetails(h taskHistory, task Task) object {
+// scheduledDetails returns the fields of the event Scheduled. arguments is the text of task.Arguments.
+func (s *stateRun) scheduledDetails(h taskHistory, task Task, arguments string) object {
 	fields := object{}
 	if h.prefix == "Task" {
-		fields["parameters"] = string(task.Arguments)
+		fields["parameters"] = arguments
 		fields["region"] = region(s.thread.run.execution.ID)
 	} else {
 		fields["resource"] = task.Resource
-		fields["input"], fields["inputDetails"] = string(task.Arguments), notTruncated()
+		fields["input"], fields["inputDetails"] = arguments, notTruncated
 	}
 
 	if task.Timeout > 0 {
@@ -218,7 +230,7 @@ func (s *stateRun) finishTask(
 ) (any, error) {
 	switch {
 	case isTimeout(cause):
-		h.record(s.thread, "TimedOut", errorDetails(errorTimeout, ""))
+		h.record(s.thread, "TimedOut", func() object { return errorDetails(errorTimeout, "") })
 		return nil, &failure{name: errorTimeout, completeCause: true, noHeartbeat: errors.Is(cause, errTaskHeartbeat)}
 	case ctx.Err() != nil:
 		return nil, &failure{aborted: true, fatal: true}
@@ -234,10 +246,14 @@ func (s *stateRun) finishTask(
 	}
 	if err != nil {
 		f := taskFailure(err)
-		h.record(s.thread, "Failed", errorDetails(f.name, f.cause))
+		h.record(s.thread, "Failed", func() object { return errorDetails(f.name, f.cause) })
 		return nil, f
 	}
 
-	h.record(s.thread, "Succeeded", object{"output": string(output), "outputDetails": notTruncated()})
+	h.record(s.thread, "Succeeded", func() object {
+		text := string(output)
+		s.thread.texts.shareNext(text)
+		return outputFields(text)
+	})
 	return result, nil
 }

@@ -45,6 +45,7 @@ type thread struct {
 	recorder  *recorder
 	variables *variables
 	item      *jsontree.Object // $states.context.Map.Item in an iteration.
+	texts     textCache
 
 	mu         sync.Mutex // Guards previous: a task may call Submitted from another goroutine.
 	previous   int64      // The ID of the last event.
@@ -94,9 +95,12 @@ func (t *thread) runState(ctx context.Context, st *state, input any) (output any
 		return nil, "", &failure{aborted: true, fatal: true}
 	}
 
+	events := stateEvents[st.kind]
 	s := &stateRun{thread: t, state: st, input: input, entered: time.Now(), item: t.item}
-	s.eventID = t.record(st.kind+"StateEntered", details("stateEnteredEventDetails", withJSON(object{"name": st.name}, "input", input)))
-	t.abortEvent = abortEvents[st.kind]
+	s.eventID = t.recordLazily(events.entered, func() map[string]any {
+		return details("stateEnteredEventDetails", t.withText(object{"name": st.name}, "input", input))
+	})
+	t.abortEvent = events.aborted
 
 	out, err := s.runWithRetries(ctx)
 	if err != nil {
@@ -104,24 +108,38 @@ func (t *thread) runState(ctx context.Context, st *state, input any) (output any
 	}
 
 	t.abortEvent = "" // The state has ended, so it cannot be aborted.
-	exited := withJSON(object{"name": st.name}, "output", out.output)
 	if out.assigned != nil {
 		t.variables.assign(out.assigned)
-		assigned := object{}
-		for _, key := range out.assigned.Keys() {
-			v, _ := out.assigned.Get(key)
-			assigned[key] = string(jsontree.Marshal(v))
-		}
-		exited["assignedVariables"], exited["assignedVariablesDetails"] = assigned, notTruncated()
 	}
-
-	t.record(st.kind+"StateExited", details("stateExitedEventDetails", exited))
+	t.recordLazily(events.exited, func() map[string]any { return t.exitedDetails(st.name, out) })
 	return out.output, out.next, nil
 }
 
-// abortEvents maps a type of state to the type of the event that records that a failed sibling aborted such a state.
-var abortEvents = map[string]string{
-	kindTask: "TaskStateAborted", kindWait: "WaitStateAborted", kindMap: "MapStateAborted", kindParallel: "ParallelStateAborted",
+// exitedDetails returns the details of the event StateExited of the state called name.
+func (t *thread) exitedDetails(name string, out outcome) map[string]any {
+	exited := t.withText(object{"name": name}, "output", out.output)
+	if out.assigned != nil {
+		assigned := object{}
+		for _, key := range out.assigned.Keys() {
+			v, _ := out.assigned.Get(key)
+			assigned[key] = t.texts.textOnce(v)
+		}
+		exited["assignedVariables"], exited["assignedVariablesDetails"] = assigned, notTruncated
+	}
+	return details("stateExitedEventDetails", exited)
+}
+
+// stateEvents maps a type of state to the types of its events. aborted is the event that records that a failed sibling aborted such a
+// state; it is empty if there is none.
+var stateEvents = map[string]struct{ entered, exited, aborted string }{
+	kindPass:     {"PassStateEntered", "PassStateExited", ""},
+	kindTask:     {"TaskStateEntered", "TaskStateExited", "TaskStateAborted"},
+	kindChoice:   {"ChoiceStateEntered", "ChoiceStateExited", ""},
+	kindWait:     {"WaitStateEntered", "WaitStateExited", "WaitStateAborted"},
+	kindSucceed:  {"SucceedStateEntered", "SucceedStateExited", ""},
+	kindFail:     {"FailStateEntered", "FailStateExited", ""},
+	kindParallel: {"ParallelStateEntered", "ParallelStateExited", "ParallelStateAborted"},
+	kindMap:      {"MapStateEntered", "MapStateExited", "MapStateAborted"},
 }
 
 // runWithRetries runs the state until it succeeds, its failure is caught, or no retrier is left.
@@ -216,11 +234,10 @@ func sleep(ctx context.Context, d time.Duration) error {
 	}
 }
 
-// checkSize returns a failure if v is larger than maxPayload. v is the input or output of a state or task, name the name of that state
-// or task.
-func checkSize(v any, name string) error {
-	if len(jsontree.Marshal(v)) > maxPayload {
-		return &failure{name: errorDataLimit, nameOnly: true, cause: dataLimitCause(name)}
+// checkSize returns a failure if v, an input or output of the state, is larger than maxPayload.
+func (s *stateRun) checkSize(v any) error {
+	if s.thread.sizeOf(v) > maxPayload {
+		return &failure{name: errorDataLimit, nameOnly: true, cause: dataLimitCause(s.state.name)}
 	}
 	return nil
 }
