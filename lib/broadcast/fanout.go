@@ -18,11 +18,17 @@ import (
 const firstBackoff = 200 * time.Millisecond
 
 // fanOut is one broadcast in progress.
+//
+// Workers post to the connections. A connection goes to a worker that waits for one, or to a new worker, or else waits for a
+// worker. A goroutine for each post would cost more, because the stack of each new goroutine has to grow.
 type fanOut struct {
 	broadcaster *Broadcaster
 	frame       []byte
-	slots       chan struct{} // holds one element for each post in flight, at most InFlight
-	posts       sync.WaitGroup
+	next        chan connection.Connection // the next connection, for a worker that waits for it
+	workers     int                        // at most InFlight; used only by the goroutine that reads the connections
+	running     sync.WaitGroup             // the workers
+
+	deadlines deadlines
 
 	mu     sync.Mutex
 	report Report
@@ -38,7 +44,9 @@ type fanOut struct {
 // run posts to each connection as it is read, and waits for the posts. It returns the error that ended the reading. If the
 // budget ended the reading after the first connection, run returns nil, and the report is partial.
 func (f *fanOut) run(ctx context.Context, connections iter.Seq2[connection.Connection, error]) error {
-	defer f.posts.Wait()
+	defer f.deadlines.release()
+	defer f.running.Wait()
+	defer close(f.next)
 	read := 0 // how many connections were read
 	for c, err := range connections {
 		switch {
@@ -59,8 +67,8 @@ func (f *fanOut) run(ctx context.Context, connections iter.Seq2[connection.Conne
 	return nil
 }
 
-// start waits for a free slot and starts the post to a connection. It starts no post, but counts the connection, if its session
-// has ended, if ctx ends first, or if the broadcast is throttled out.
+// start gives a connection to a worker, and waits for one if InFlight posts are in flight. It starts no post, but counts the
+// connection, if its session has ended, or if ctx ends first.
 func (f *fanOut) start(ctx context.Context, c connection.Connection) {
 	if sessionEnded := !f.broadcaster.now().Before(c.SessionEnd()); sessionEnded {
 		f.count(&f.report.Expired)
@@ -68,21 +76,31 @@ func (f *fanOut) start(ctx context.Context, c connection.Connection) {
 		return
 	}
 	select {
-	case f.slots <- struct{}{}:
+	case f.next <- c:
+		return
+	default: // no worker waits
+	}
+	if f.workers < InFlight {
+		f.workers++
+		f.running.Go(func() { f.work(ctx, c) })
+
+		return
+	}
+	select {
+	case f.next <- c:
 	case <-ctx.Done():
 		f.count(&f.report.Failed)
-
-		return
 	}
-	if f.skipThrottledOut() {
-		<-f.slots
+}
 
-		return
+// work posts to a first connection, and then to the next ones until there are no more. It skips connections while the broadcast is
+// throttled out.
+func (f *fanOut) work(ctx context.Context, c connection.Connection) {
+	for more := true; more; c, more = <-f.next {
+		if !f.skipThrottledOut() {
+			f.post(ctx, c)
+		}
 	}
-	f.posts.Go(func() {
-		defer func() { <-f.slots }()
-		f.post(ctx, c)
-	})
 }
 
 // post posts the frame to one connection, with retries while they may help and the budget lasts.
@@ -116,8 +134,7 @@ func (f *fanOut) post(ctx context.Context, c connection.Connection) {
 
 // send posts the frame once.
 func (f *fanOut) send(ctx context.Context, id string) error {
-	ctx, cancel := context.WithTimeout(ctx, PostTimeout)
-	defer cancel()
+	ctx = f.deadlines.with(ctx)
 	if err := ctx.Err(); err != nil {
 		return fmt.Errorf("%w: %w", ErrUnavailable, err)
 	}

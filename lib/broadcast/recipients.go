@@ -91,7 +91,7 @@ type result struct {
 // then the report is partial. It succeeds if there is no connection. The caller bounds ctx with [WithBudget].
 func (r Recipients) Post(ctx context.Context, frame Frame) (Report, error) {
 	f := &fanOut{
-		broadcaster: r.broadcaster, frame: frame.Body, slots: make(chan struct{}, InFlight), report: Report{MessageID: frame.ID},
+		broadcaster: r.broadcaster, frame: frame.Body, next: make(chan connection.Connection), report: Report{MessageID: frame.ID},
 	}
 	err := f.run(ctx, r.connections(ctx))
 
