@@ -4,20 +4,21 @@ package apigw
 import (
 	"bytes"
 	"context"
-	"crypto/sha256"
-	"encoding/hex"
+	"crypto/tls"
 	"errors"
 	"fmt"
 	"io"
 	"net"
 	"net/http"
 	"net/url"
+	"strconv"
 	"strings"
+	"sync"
 	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
-	v4 "github.com/aws/aws-sdk-go-v2/aws/signer/v4"
 	awshttp "github.com/aws/aws-sdk-go-v2/aws/transport/http"
+	"github.com/aws/aws-sdk-go-v2/service/apigatewaymanagementapi"
 
 	"github.com/herald-progress/herald/lib/broadcast"
 )
@@ -33,71 +34,118 @@ const (
 	maxResponseSize = 64 << 10
 )
 
-// errInvalidEndpoint is the error of New for an endpoint that is not an http or https URL.
-var errInvalidEndpoint = errors.New("apigw: the endpoint must be an http or https URL")
+// errInvalidEndpoint is the error of New for an endpoint that is not the URL of a stage.
+var errInvalidEndpoint = errors.New("apigw: the endpoint must be an http or https URL without user, query and fragment")
 
 // Sender sends frames to the connections of one stage and closes them. It implements [broadcast.Sender] and is safe for
 // concurrent use.
 //
-// It does not use the SDK's generated client: the client's middleware takes more processor time than signing and sending the
-// request.
+// Send does not use the SDK's generated client: the client's middleware takes more processor time than signing and sending the
+// request. Close uses it.
 type Sender struct {
-	endpoint    *url.URL
-	region      string
-	credentials aws.CredentialsProvider
-	signer      *v4.Signer
-	client      *awshttp.BuildableClient
+	endpoint        *url.URL
+	host            string // the header Host
+	connectionsPath string // the escaped path of the resource @connections, with a slash at its end
+	credentials     aws.CredentialsProvider
+	signer          signer
+	transport       *http.Transport
+	sockets         *sockets // nil if posts need no TLS handshakes, or go through a proxy
+
+	config         aws.Config
+	managementOnce sync.Once
+	management     *apigatewaymanagementapi.Client
 }
 
 // New returns a sender for endpoint, the https URL of the stage. Use one sender for the life of the process: it keeps up to
-// broadcast.InFlight idle sockets for reuse.
+// broadcast.InFlight idle sockets for reuse. If config.HTTPClient is an [*awshttp.BuildableClient], the sender takes over the
+// settings of its transport, such as trusted certificates.
 func New(config aws.Config, endpoint string) (*Sender, error) {
 	u, err := url.Parse(strings.TrimSuffix(endpoint, "/"))
-	if err != nil || u.Host == "" || u.Scheme != "https" && u.Scheme != "http" {
+	if err != nil || u.Host == "" || u.Scheme != "https" && u.Scheme != "http" || u.User != nil || u.RawQuery != "" || u.Fragment != "" {
 		return nil, errInvalidEndpoint
 	}
-	client := awshttp.NewBuildableClient().
+	s := &Sender{
+		endpoint: u, host: hostHeader(u), connectionsPath: u.EscapedPath() + "/@connections/", credentials: config.Credentials, config: config,
+		signer: signer{service: signingName, region: config.Region}, transport: newTransport(config.HTTPClient),
+	}
+	if u.Scheme == "https" && !proxied(s.transport, u) {
+		s.sockets = &sockets{}
+		s.transport.DialTLSContext = s.sockets.dialTLS(s.transport)
+	}
+
+	return s, nil
+}
+
+// newTransport returns the transport of a sender, with the settings of the SDK's client.
+func newTransport(client aws.HTTPClient) *http.Transport {
+	buildable, ok := client.(*awshttp.BuildableClient)
+	if !ok {
+		buildable = awshttp.NewBuildableClient()
+	}
+
+	return buildable.
 		WithDialerOptions(func(d *net.Dialer) { d.Timeout = dialTimeout }).
 		WithTransportOptions(func(t *http.Transport) {
 			t.MaxIdleConns = broadcast.InFlight
 			t.MaxIdleConnsPerHost = broadcast.InFlight
 			t.IdleConnTimeout = idleConnTimeout
 			t.DisableCompression = true // Responses are empty.
-		})
-	return &Sender{endpoint: u, region: config.Region, credentials: config.Credentials, signer: v4.NewSigner(), client: client}, nil
+			if t.TLSClientConfig == nil {
+				t.TLSClientConfig = &tls.Config{MinVersion: tls.VersionTLS12}
+			}
+			// A socket that resumes the session of an earlier one needs no certificates.
+			t.TLSClientConfig.ClientSessionCache = tls.NewLRUClientSessionCache(broadcast.InFlight)
+		}).
+		GetTransport()
+}
+
+// proxied reports whether requests to u go through a proxy.
+func proxied(t *http.Transport, u *url.URL) bool {
+	if t.Proxy == nil {
+		return false
+	}
+	proxy, err := t.Proxy(&http.Request{URL: u})
+
+	return proxy != nil || err != nil
 }
 
 // Send sends one frame. Its errors are [broadcast.ErrGone] (status 410), [broadcast.ErrThrottled] (429),
 // [broadcast.ErrUnavailable] (5xx or no response), and other errors that are final. No error contains the frame.
 func (s *Sender) Send(ctx context.Context, connectionID string, frame []byte) error {
-	return s.do(ctx, http.MethodPost, connectionID, frame)
-}
-
-// Close closes a connection with code 1000. It returns nil if the connection is already gone. Otherwise its errors are those of
-// Send.
-func (s *Sender) Close(ctx context.Context, connectionID string) error {
-	err := s.do(ctx, http.MethodDelete, connectionID, nil)
-	if errors.Is(err, broadcast.ErrGone) {
-		return nil
+	if s.sockets != nil {
+		var release func()
+		var err error
+		if ctx, release, err = s.sockets.acquire(ctx); err != nil {
+			return fmt.Errorf("%w: %w", broadcast.ErrUnavailable, err)
+		}
+		defer release()
 	}
-	return err
-}
-
-// do sends one request to @connections and maps the status of the response to an error.
-func (s *Sender) do(ctx context.Context, method, connectionID string, frame []byte) error {
-	request, err := s.newRequest(ctx, method, connectionID, frame)
+	request, err := s.newPost(ctx, connectionID, frame)
 	if err != nil {
-		return fmt.Errorf("%s connection: %w", method, err)
+		return fmt.Errorf("post to connection: %w", err)
 	}
-	response, err := s.client.Do(request)
+	// A RoundTrip costs less than Client.Do, which also follows redirects: a signed request must not.
+	response, err := s.transport.RoundTrip(request)
 	if err != nil {
 		return fmt.Errorf("%w: %w", broadcast.ErrUnavailable, err)
 	}
-	defer func() { _ = response.Body.Close() }()
-	_, _ = io.Copy(io.Discard, io.LimitReader(response.Body, maxResponseSize))
-	switch status := response.StatusCode; {
-	case status < http.StatusMultipleChoices: // 1xx and 2xx
-		return nil
+	if response.ContentLength != 0 {
+		_, _ = io.Copy(io.Discard, io.LimitReader(response.Body, maxResponseSize))
+	}
+	_ = response.Body.Close()
+	if err := statusError(response.StatusCode); err != nil {
+		return err
+	}
+	if response.StatusCode >= http.StatusMultipleChoices {
+		return fmt.Errorf("post to connection: status %d %s", response.StatusCode, response.Header.Get("X-Amzn-Errortype"))
+	}
+
+	return nil
+}
+
+// statusError returns the error of package broadcast that a status of @connections means. It returns nil if there is none.
+func statusError(status int) error {
+	switch {
 	case status == http.StatusGone:
 		return broadcast.ErrGone
 	case status == http.StatusTooManyRequests:
@@ -105,37 +153,71 @@ func (s *Sender) do(ctx context.Context, method, connectionID string, frame []by
 	case status >= http.StatusInternalServerError:
 		return fmt.Errorf("%w: status %d", broadcast.ErrUnavailable, status)
 	default:
-		return fmt.Errorf("%s connection: status %d %s", method, status, response.Header.Get("X-Amzn-Errortype"))
+		return nil
 	}
 }
 
-// newRequest returns a signed request (AWS Signature Version 4,
-// https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_sigv-create-signed-request.html).
-func (s *Sender) newRequest(ctx context.Context, method, connectionID string, frame []byte) (*http.Request, error) {
+// newPost returns a signed request that posts a frame. Over HTTP it is the request that the SDK's client sends, without the
+// headers that describe the SDK and its retries.
+func (s *Sender) newPost(ctx context.Context, connectionID string, frame []byte) (*http.Request, error) {
 	credentials, err := s.credentials.Retrieve(ctx)
 	if err != nil {
 		return nil, fmt.Errorf("credentials: %w", err)
 	}
-	u := *s.endpoint
-	u.Path = s.endpoint.Path + "/@connections/" + connectionID
-	// RawPath is Path with the id escaped as SigV4 needs it.
-	u.RawPath = s.endpoint.EscapedPath() + "/@connections/" + escapePathSegment(connectionID)
-	request, err := http.NewRequestWithContext(ctx, method, u.String(), bytes.NewReader(frame))
-	if err != nil {
-		return nil, fmt.Errorf("request: %w", err)
+	path, at := s.connectionsPath+escape(connectionID), signingTime(time.Now())
+	var fixed [5]signedHeader // enough for all headers
+	signed := fixed[:0]
+	if len(frame) > 0 {
+		signed = append(signed, signedHeader{"content-length", strconv.Itoa(len(frame))})
 	}
-	if method == http.MethodPost {
-		request.Header.Set("Content-Type", "application/octet-stream")
+	signed = append(signed, signedHeader{"content-type", contentType}, signedHeader{"host", s.host}, signedHeader{"x-amz-date", at})
+	if credentials.SessionToken != "" {
+		signed = append(signed, signedHeader{"x-amz-security-token", credentials.SessionToken})
 	}
-	digest := sha256.Sum256(frame)
-	if err := s.signer.SignHTTP(ctx, credentials, request, hex.EncodeToString(digest[:]), signingName, s.region, time.Now()); err != nil {
-		return nil, fmt.Errorf("sign: %w", err)
+	authorization := s.signer.authorization(signable{method: http.MethodPost, path: path, headers: signed, body: frame}, credentials, at)
+
+	values := []string{contentType, at, authorization, credentials.SessionToken} // one allocation for all headers
+	header := http.Header{"Content-Type": values[0:1:1], "X-Amz-Date": values[1:2:2], "Authorization": values[2:3:3]}
+	if credentials.SessionToken != "" {
+		header["X-Amz-Security-Token"] = values[3:4:4]
+	}
+	request := (&http.Request{
+		Method: http.MethodPost, Host: s.host, Header: header, Proto: "HTTP/1.1", ProtoMajor: 1, ProtoMinor: 1,
+		URL:  &url.URL{Scheme: s.endpoint.Scheme, Host: s.endpoint.Host, Opaque: path}, // net/http sends Opaque as it is
+		Body: http.NoBody,
+	}).WithContext(ctx)
+	if len(frame) > 0 {
+		request.ContentLength = int64(len(frame))
+		request.Body = newFrameBody(frame)
+		// The transport needs a second body to try again if the server closed an idle socket.
+		request.GetBody = func() (io.ReadCloser, error) { return newFrameBody(frame), nil }
 	}
 
 	return request, nil
 }
 
-// escapePathSegment percent-encodes every byte that is not unreserved (RFC 3986, section 2.3), as SigV4 requires.
-func escapePathSegment(segment string) string {
-	return strings.ReplaceAll(url.QueryEscape(segment), "+", "%20")
+// contentType is the content type of posts.
+const contentType = "application/octet-stream"
+
+// frameBody is the body of a post.
+type frameBody struct{ bytes.Reader }
+
+func newFrameBody(frame []byte) *frameBody {
+	b := &frameBody{}
+	b.Reset(frame)
+
+	return b
+}
+
+// Close does nothing.
+func (*frameBody) Close() error { return nil }
+
+// hostHeader returns the host of an endpoint as it is sent and signed: without the default port of its scheme.
+func hostHeader(endpoint *url.URL) string {
+	defaultPort := ":443"
+	if endpoint.Scheme == "http" {
+		defaultPort = ":80"
+	}
+
+	return strings.TrimSuffix(endpoint.Host, defaultPort)
 }

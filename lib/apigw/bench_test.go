@@ -1,7 +1,6 @@
 package apigw_test
 
 import (
-	"bufio"
 	"bytes"
 	"context"
 	"crypto/sha256"
@@ -9,138 +8,175 @@ import (
 	"fmt"
 	"io"
 	"net/http"
-	"net/http/httptest"
 	"net/url"
-	"os"
-	"os/exec"
 	"slices"
-	"strings"
 	"sync"
+	"syscall"
 	"testing"
 	"time"
 
+	"github.com/aws/aws-sdk-go-v2/aws"
 	v4 "github.com/aws/aws-sdk-go-v2/aws/signer/v4"
+	awshttp "github.com/aws/aws-sdk-go-v2/aws/transport/http"
 
+	"github.com/herald-progress/herald/lib/apigw"
 	"github.com/herald-progress/herald/lib/broadcast"
 	"github.com/herald-progress/herald/lib/connection"
 	"github.com/herald-progress/herald/lib/message"
 )
 
-// This file measures a broadcast over HTTP. The server that answers the posts runs in a process of its own, so that its work does
-// not count for the broadcast: the benchmark starts this test binary again, and TestMain then runs the server.
-
-// postLatency is the time that the benchmark's server takes for each post.
-const postLatency = 10 * time.Millisecond
-
-// serverVariable is the environment variable that makes TestMain run the benchmark's server instead of the tests.
-const serverVariable = "HERALD_BENCHMARK_SERVER"
-
-func TestMain(m *testing.M) {
-	if os.Getenv(serverVariable) == "" {
-		os.Exit(m.Run())
-	}
-	server := httptest.NewServer(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
-		_, _ = io.Copy(io.Discard, r.Body)
-		time.Sleep(postLatency)
-	}))
-	fmt.Fprintln(os.Stdout, server.URL)  // startServer reads this line
-	_, _ = io.Copy(io.Discard, os.Stdin) // startServer closes stdin after the benchmark
-}
-
-// BenchmarkBroadcast compares the duration of a broadcast with that of its floor: the least work that can deliver the same
-// frames. The floor sends the same signed posts with net/http, and as many at once. It reads no connections, makes no report and
-// does not retry.
+// BenchmarkBroadcast compares a broadcast with its floor: the least work that net/http and the SDK's signer need to deliver the
+// same frames. The floor sends the same signed posts, and as many at once. It reads no connections, makes no report, bounds no post
+// and does not retry. Posts take 10 ms, over HTTP/1.1 without and with TLS, and over HTTP/2.
 //
-// Each iteration measures one broadcast and one floor, in alternating order, and their ratio. The benchmark reports the median
-// and the quartiles of the ratios, and the medians of both durations in milliseconds.
+// Each iteration measures one broadcast and one floor, in alternating order, and two ratios: that of the durations, and that of the
+// processor times of this process. The benchmark reports their medians and the quartiles, the medians of the durations in
+// milliseconds, and the medians of the processor times per post in microseconds.
 func BenchmarkBroadcast(b *testing.B) {
-	endpoint := startServer(b)
-	for _, count := range []int{1, 10, 100, 1000} {
-		b.Run(fmt.Sprint(count), func(b *testing.B) {
-			connections := &connection.Memory{}
-			ids := make([]string, count)
-			for i := range ids {
-				ids[i] = fmt.Sprintf("L0SM9cOFvH%06d=", i)
-				c := connection.Connection{ID: ids[i], UserID: "u1", ConnectedAt: time.Now(), TokenExpiresAt: time.Now().Add(time.Hour)}
-				if err := connections.Put(b.Context(), c); err != nil {
+	for _, protocol := range []string{protocolHTTP, protocolTLS, protocolHTTP2} {
+		for _, count := range []int{1, 10, 100, 1000} {
+			b.Run(fmt.Sprint(protocol, "/", count), func(b *testing.B) {
+				endpoint, config := startServer(b, protocol)
+				sender, err := apigw.New(config, endpoint+"/prod")
+				if err != nil {
 					b.Fatal(err)
 				}
-			}
-			broadcaster := &broadcast.Broadcaster{Store: connections, Sender: newSender(b, endpoint)}
-			floor := newFloor(endpoint)
-			data := message.UploadProgress{UploadID: "u-42", FileName: "parts-list.csv", Progress: 42.5, Message: "Parsing row 4250 of 10000"}
-			frame, err := message.New(data, "01M82K5N32CPWX658G1ZTM36HQ", time.Now()).Encode()
-			if err != nil {
-				b.Fatal(err)
-			}
-			runBroadcast := func() {
-				if report, err := broadcaster.ToUser(b.Context(), "u1", data); err != nil || report.Delivered != count {
-					b.Fatal(report, err)
+				ids := connectionIDs(count)
+				broadcaster := &broadcast.Broadcaster{Store: storeWith(b, ids), Sender: sender}
+				floor := newFloor(config, endpoint)
+				frame, err := message.New(data, "01M82K5N32CPWX658G1ZTM36HQ", time.Now()).Encode()
+				if err != nil {
+					b.Fatal(err)
 				}
-			}
-			runFloor := func() { floor.post(b, ids, frame) }
-			runBroadcast() // both open their sockets before the measurement
-			runFloor()
-			var broadcastTimes, floorTimes, ratios []float64
-			for i := 0; b.Loop(); i++ {
-				var broadcastTime, floorTime float64
-				if i%2 == 0 {
-					broadcastTime, floorTime = milliseconds(runBroadcast), milliseconds(runFloor)
-				} else {
-					floorTime, broadcastTime = milliseconds(runFloor), milliseconds(runBroadcast)
+				ours, floors := &samples{}, &samples{}
+				measureOurs := func() {
+					ours.measure(func() { mustDeliver(b, broadcaster, count) })
 				}
-				broadcastTimes, floorTimes = append(broadcastTimes, broadcastTime), append(floorTimes, floorTime)
-				ratios = append(ratios, broadcastTime/floorTime)
+				measureFloor := func() { floors.measure(func() { floor.post(b, ids, frame) }) }
+				measureOurs() // both open their sockets before the measurement
+				measureFloor()
+				*ours, *floors = samples{}, samples{}
+				for i := 0; b.Loop(); i++ {
+					if i%2 == 0 {
+						measureOurs()
+						measureFloor()
+					} else {
+						measureFloor()
+						measureOurs()
+					}
+				}
+				b.ReportMetric(0, "ns/op") // 0 removes the default metric, which would be the sum of both durations
+				reportRatios(b, "ratio", ours.durations, floors.durations)
+				reportRatios(b, "cpu-ratio", ours.processor, floors.processor)
+				b.ReportMetric(quantile(ours.durations, 0.5), "ours-ms")
+				b.ReportMetric(quantile(floors.durations, 0.5), "floor-ms")
+				b.ReportMetric(quantile(ours.processor, 0.5)*1000/float64(count), "ours-cpu-us")
+				b.ReportMetric(quantile(floors.processor, 0.5)*1000/float64(count), "floor-cpu-us")
+			})
+		}
+	}
+}
+
+// BenchmarkFirstBroadcast measures the first broadcast of a process to 1,000 connections over TLS, after one post, which starts a
+// function. A handshake takes more processor time than many posts. It reports medians: the duration and the processor time in
+// milliseconds, and the number of sockets.
+func BenchmarkFirstBroadcast(b *testing.B) {
+	const count = 1000
+	for _, protocol := range []string{protocolTLS, protocolHTTP2} {
+		b.Run(protocol, func(b *testing.B) {
+			endpoint, config := startServer(b, protocol)
+			store := storeWith(b, connectionIDs(count))
+			first := &samples{}
+			for b.Loop() {
+				sender, err := apigw.New(config, endpoint+"/prod")
+				if err != nil {
+					b.Fatal(err)
+				}
+				if err := sender.Send(b.Context(), "nobody", []byte("{}")); err != nil {
+					b.Fatal(err)
+				}
+				first.measure(func() { mustDeliver(b, &broadcast.Broadcaster{Store: store, Sender: sender}, count) })
 			}
-			b.ReportMetric(0, "ns/op") // 0 removes the default metric, which would be the sum of both durations
-			b.ReportMetric(quantile(ratios, 0.5), "ratio")
-			b.ReportMetric(quantile(ratios, 0.25), "ratio-q1")
-			b.ReportMetric(quantile(ratios, 0.75), "ratio-q3")
-			b.ReportMetric(quantile(broadcastTimes, 0.5), "ours-ms")
-			b.ReportMetric(quantile(floorTimes, 0.5), "floor-ms")
+			b.ReportMetric(0, "ns/op")
+			b.ReportMetric(quantile(first.durations, 0.5), "ms")
+			b.ReportMetric(quantile(first.processor, 0.5), "cpu-ms")
 		})
 	}
 }
 
-// milliseconds returns how long f takes.
-func milliseconds(f func()) float64 {
-	start := time.Now()
+// data is the message of the benchmarks.
+var data = message.UploadProgress{UploadID: "u-42", FileName: "parts-list.csv", Progress: 42.5, Message: "Parsing row 4250 of 10000"}
+
+// mustDeliver broadcasts data to the count connections of the user u1.
+func mustDeliver(b *testing.B, broadcaster *broadcast.Broadcaster, count int) {
+	b.Helper()
+	if report, err := broadcaster.ToUser(b.Context(), "u1", data); err != nil || report.Delivered != count {
+		b.Fatal(report, err)
+	}
+}
+
+func connectionIDs(count int) []string {
+	ids := make([]string, count)
+	for i := range ids {
+		ids[i] = fmt.Sprintf("L0SM9cOFvH%06d=", i)
+	}
+
+	return ids
+}
+
+// storeWith returns a store with the connections of the user u1.
+func storeWith(b *testing.B, ids []string) *connection.Memory {
+	b.Helper()
+	store := &connection.Memory{}
+	for _, id := range ids {
+		c := connection.Connection{ID: id, UserID: "u1", ConnectedAt: time.Now(), TokenExpiresAt: time.Now().Add(time.Hour)}
+		if err := store.Put(b.Context(), c); err != nil {
+			b.Fatal(err)
+		}
+	}
+
+	return store
+}
+
+// samples are the durations of a function's calls, and the processor times that this process used in them, in milliseconds.
+type samples struct{ durations, processor []float64 }
+
+func (s *samples) measure(f func()) {
+	start, used := time.Now(), processorTime()
 	f()
-	return float64(time.Since(start)) / float64(time.Millisecond)
+	s.durations = append(s.durations, milliseconds(time.Since(start)))
+	s.processor = append(s.processor, milliseconds(processorTime()-used))
+}
+
+// processorTime returns the processor time that this process has used, in user mode and in the kernel.
+func processorTime() time.Duration {
+	var usage syscall.Rusage
+	if err := syscall.Getrusage(syscall.RUSAGE_SELF, &usage); err != nil {
+		panic(err)
+	}
+
+	return time.Duration(usage.Utime.Nano() + usage.Stime.Nano())
+}
+
+func milliseconds(d time.Duration) float64 { return float64(d) / float64(time.Millisecond) }
+
+// reportRatios reports the median and the quartiles of the ratios of each of our samples to its floor.
+func reportRatios(b *testing.B, name string, ours, floors []float64) {
+	b.Helper()
+	ratios := make([]float64, len(ours))
+	for i := range ours {
+		ratios[i] = ours[i] / floors[i]
+	}
+	b.ReportMetric(quantile(ratios, 0.5), name)
+	b.ReportMetric(quantile(ratios, 0.25), name+"-q1")
+	b.ReportMetric(quantile(ratios, 0.75), name+"-q3")
 }
 
 // quantile returns the value that the part q of the values does not exceed; 0.5 gives the median.
 func quantile(values []float64, q float64) float64 {
 	sorted := slices.Sorted(slices.Values(values))
+
 	return sorted[int(q*float64(len(sorted)-1))]
-}
-
-// startServer starts the benchmark's server in a separate process and returns its URL.
-func startServer(b *testing.B) string {
-	b.Helper()
-	command := exec.CommandContext(b.Context(), os.Args[0])
-	command.Env = append(os.Environ(), serverVariable+"=1")
-	stdin, err := command.StdinPipe()
-	if err != nil {
-		b.Fatal(err)
-	}
-	stdout, err := command.StdoutPipe()
-	if err != nil {
-		b.Fatal(err)
-	}
-	if err := command.Start(); err != nil {
-		b.Fatal(err)
-	}
-	b.Cleanup(func() {
-		stdin.Close()
-		_ = command.Wait()
-	})
-	line, err := bufio.NewReader(stdout).ReadString('\n')
-	if err != nil {
-		b.Fatal(err)
-	}
-
-	return strings.TrimSpace(line)
 }
 
 // floor sends signed posts with net/http; see BenchmarkBroadcast.
@@ -150,10 +186,11 @@ type floor struct {
 	signer   *v4.Signer
 }
 
-func newFloor(endpoint string) *floor {
-	transport, _ := http.DefaultTransport.(*http.Transport) // its type is always this one
-	transport = transport.Clone()
+func newFloor(config aws.Config, endpoint string) *floor {
+	client, _ := config.HTTPClient.(*awshttp.BuildableClient) // its type is always this one
+	transport := client.GetTransport()
 	transport.MaxIdleConns, transport.MaxIdleConnsPerHost = broadcast.InFlight, broadcast.InFlight
+
 	return &floor{endpoint: endpoint, client: &http.Client{Transport: transport}, signer: v4.NewSigner()}
 }
 
@@ -194,5 +231,6 @@ func (f *floor) send(ctx context.Context, id string, frame []byte) error {
 	}
 	defer response.Body.Close()
 	_, err = io.Copy(io.Discard, response.Body)
+
 	return err
 }

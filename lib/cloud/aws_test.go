@@ -31,23 +31,26 @@ const (
 // the folder into which the binary writes the services' certificate.
 const serverVariable = "HERALD_BENCHMARK_SERVER"
 
-// serveAWS serves DynamoDB, @connections and Secrets Manager over TLS, each on its own port, until the benchmark ends. It writes the
-// URLs of DynamoDB, @connections and Secrets Manager to its standard output, in this order.
+// serveAWS serves DynamoDB, @connections, Secrets Manager and @connections over HTTP/2, each over TLS on its own port, until the
+// benchmark ends. It writes their URLs to its standard output, in this order.
 func serveAWS() {
 	dynamo := httptest.NewTLSServer(http.HandlerFunc(serveDynamoDB))
 	secrets := httptest.NewTLSServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
 		fmt.Fprintf(w, `{"SecretString":%q}`, secret)
 	}))
-	gateway := httptest.NewTLSServer(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
+	posts := http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
 		_, _ = io.Copy(io.Discard, r.Body)
 		time.Sleep(gatewayAnswersAfter)
-	}))
+	})
+	gateway, gatewayHTTP2 := httptest.NewTLSServer(posts), httptest.NewUnstartedServer(posts)
+	gatewayHTTP2.EnableHTTP2 = true
+	gatewayHTTP2.StartTLS()
 	certificate := pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: dynamo.Certificate().Raw})
 	if err := os.WriteFile(filepath.Join(os.Getenv(serverVariable), "own.pem"), certificate, 0o600); err != nil {
 		fmt.Fprintln(os.Stderr, err)
 		return
 	}
-	fmt.Fprintln(os.Stdout, dynamo.URL, gateway.URL, secrets.URL)
+	fmt.Fprintln(os.Stdout, dynamo.URL, gateway.URL, secrets.URL, gatewayHTTP2.URL)
 	_, _ = io.Copy(io.Discard, os.Stdin) // until the benchmark closes the pipe
 }
 
@@ -83,8 +86,8 @@ func connectionItems(count int) []byte {
 }
 
 // startAWS starts the services. It returns the environment variables with which functions find the services and trust their
-// certificate.
-func startAWS(b *testing.B) []string {
+// certificate, and the variable with which functions find @connections over HTTP/2.
+func startAWS(b *testing.B) (variables []string, http2 string) {
 	b.Helper()
 	dir := b.TempDir()
 	command := exec.CommandContext(b.Context(), os.Args[0])
@@ -114,7 +117,7 @@ func startAWS(b *testing.B) []string {
 		"AWS_ENDPOINT_URL_DYNAMODB=" + urls[0], "AWS_ENDPOINT_URL_SECRETS_MANAGER=" + urls[2],
 		"WEBSOCKET_API_ENDPOINT=" + urls[1] + "/prod", "SSL_CERT_FILE=" + certificates(b, dir),
 		"CONNECTIONS_TABLE=t", "FEED_TABLE=f", "AUTH_MODE=hs256", "AUTH_SECRET_ARN=arn:aws:secretsmanager:us-east-1:000000000000:secret:herald",
-	}
+	}, "WEBSOCKET_API_ENDPOINT=" + urls[3] + "/prod"
 }
 
 // certificates returns a file with this machine's certificates, if there are any, and the services' certificate at the end. On

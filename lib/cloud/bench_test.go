@@ -25,24 +25,31 @@ const warmCalls = 20
 // only after the start, and with the limit from the start on.
 func BenchmarkShare(b *testing.B) {
 	newShare(b) // Skip the benchmark before it builds the functions, if processor time cannot be limited.
-	variables := startAWS(b)
+	variables, http2 := startAWS(b)
 	const note = `{"userId":"user-N","message":{"type":"notification","data":{"title":"Hi","message":"By hand","severity":"info"}}}`
 	const state = `{"userId":"user-N","epoch":"2026-11-22T10:00:00Z","message":{"type":"upload_progress",` +
 		`"data":{"uploadId":"JOB","fileName":"parts-list.csv","progress":42.5,"message":"Parsing row 4250"}}}`
 	calls := 0
-	for _, call := range []struct{ name, function, event, want string }{
-		{"connect", "connect", connectEvent(b), `"statusCode":200`},
-		{"deliver", "notifier", strings.Replace(note, "N", "1", 1), `"delivered":1,`},
-		{"broadcast-10", "notifier", strings.Replace(note, "N", "10", 1), `"delivered":10,`},
-		{"progress", "notifier", strings.Replace(state, "N", "1", 1), `"delivered":1,`},
-		{"progress-10", "notifier", strings.Replace(state, "N", "10", 1), `"delivered":10,`},
+	for _, call := range []struct {
+		name, function, event, want string
+		variables                   []string // in addition to those of startAWS
+	}{
+		{"connect", "connect", connectEvent(b), `"statusCode":200`, nil},
+		{"deliver", "notifier", strings.Replace(note, "N", "1", 1), `"delivered":1,`, nil},
+		{"broadcast-10", "notifier", strings.Replace(note, "N", "10", 1), `"delivered":10,`, nil},
+		{"broadcast-100", "notifier", strings.Replace(note, "N", "100", 1), `"delivered":100,`, nil},
+		{"broadcast-1000", "notifier", strings.Replace(note, "N", "1000", 1), `"delivered":1000,`, nil},
+		{"broadcast-100-http2", "notifier", strings.Replace(note, "N", "100", 1), `"delivered":100,`, []string{http2}},
+		{"broadcast-1000-http2", "notifier", strings.Replace(note, "N", "1000", 1), `"delivered":1000,`, []string{http2}},
+		{"progress", "notifier", strings.Replace(state, "N", "1", 1), `"delivered":1,`, nil},
+		{"progress-10", "notifier", strings.Replace(state, "N", "10", 1), `"delivered":10,`, nil},
 	} {
 		path := program(b, call.function)
 		for _, limited := range []string{"after-init", "from-start"} {
 			b.Run(call.name+"/limited-"+limited, func(b *testing.B) {
 				times := map[string][]float64{}
 				for b.Loop() {
-					sample(b, path, variables, limited == "from-start", times, func(p *process) float64 {
+					sample(b, path, slices.Concat(variables, call.variables), limited == "from-start", times, func(p *process) float64 {
 						// Each call is for another job, whose first state costs a read and a write, and is posted at once.
 						calls++
 						event := strings.Replace(call.event, "JOB", strconv.Itoa(calls), 1)
