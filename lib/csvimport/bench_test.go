@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"strings"
 	"testing"
 )
 
@@ -25,7 +26,8 @@ func partsList(n int) []byte {
 	return b.Bytes()
 }
 
-// BenchmarkParse compares three things with encoding/csv reading the same bytes: the scanner alone, the plan and one chunk.
+// BenchmarkParse compares these things with encoding/csv reading the same bytes: the scanner alone, the plan, the plan of a file
+// that is not UTF-8, and one chunk.
 func BenchmarkParse(b *testing.B) {
 	in := partsList(50_000)
 	for _, bb := range []struct {
@@ -55,6 +57,10 @@ func BenchmarkParse(b *testing.B) {
 		}},
 		{"plan", func() error {
 			_, err := splitRanges(bytes.NewReader(in), int64(len(in)), DefaultRangeBytes, func(int64) {})
+			return err
+		}},
+		{"plan, Windows-1252", func() error {
+			_, err := splitRanges(io.MultiReader(bytes.NewReader(in), strings.NewReader("1,\xE9,1,,\n")), int64(len(in)), DefaultRangeBytes, func(int64) {})
 			return err
 		}},
 		{"chunk", func() error { return stageAll(in) }},

@@ -164,5 +164,5 @@ func (r *unitReader) unit(raw []byte) rune {
 	if r.size == 2 {
 		return rune(r.order.Uint16(raw))
 	}
-	return rune(r.order.Uint32(raw)) //nolint:gosec // a negative rune is not valid, and so is the unit
+	return rune(r.order.Uint32(raw))
 }

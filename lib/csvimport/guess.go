@@ -156,10 +156,10 @@ type byteClass struct {
 var classes1252 = func() [256]byteClass {
 	var all [256]byteClass
 	for i := range all {
-		r := charmap.Windows1252.DecodeByte(byte(i)) //nolint:gosec // i is at most 255
+		r := charmap.Windows1252.DecodeByte(byte(i))
 		c := byteClass{
 			letter: unicode.IsLetter(r), upper: unicode.IsUpper(r), lower: unicode.IsLower(r), frequent: strings.ContainsRune(frequentLetters, r),
-			undefined: strings.IndexByte(undefined1252, byte(i)) >= 0, lonely: strings.ContainsRune(besideNoLetter, r), //nolint:gosec // as above
+			undefined: strings.IndexByte(undefined1252, byte(i)) >= 0, lonely: strings.ContainsRune(besideNoLetter, r),
 			ordinal: r == 'ª' || r == 'º', opens: strings.ContainsRune("«‹¿¡", r), closes: strings.ContainsRune("»›", r),
 		}
 		c.sign = !c.letter && !c.lonely && !strings.ContainsRune(withinWords, r)
@@ -173,28 +173,53 @@ func (g *encodingGuess) addInvalid(block []byte, from, to int) {
 	if from == to {
 		return
 	}
-	g.invalid += int64(to - from)
-	letters, frequent := true, true
+	size := int64(to - from)
 	var odd int64
 	for i := from; i < to; i++ {
-		c, before, after := classes1252[block[i]], classAt(block, i-1), classAt(block, i+1)
+		c, before, after := &classes1252[block[i]], classAt(block, i-1), classAt(block, i+1)
 		g.foreign = g.foreign || c.undefined
-		letters, frequent = letters && c.letter, frequent && c.frequent
-		switch {
-		case c.lonely && (before.letter || after.letter):
+		if c.oddBetween(before, after) {
 			odd++
-		case c.ordinal && after.letter || c.upper && before.lower || c.sign && before.letter && after.letter:
-			odd++
-		case c.opens && !before.letter, c.closes && !after.letter:
-		case c.sign && (i > from && before.letter || i+1 < to && after.letter): // The letter is beyond ASCII, too.
-			odd += 2
+		} else if c.sign && (i > from && c.oddAfter(before) || i+1 < to && c.oddBefore(after)) {
+			odd += 2 // the sign, and the letter beyond ASCII
 		}
 	}
-	alone := !classAt(block, from-1).letter && !classAt(block, to).letter
-	if letters && !frequent && (to-from > 2 || to-from == 2 && alone) {
-		odd = int64(to - from)
+	if isOddWord(block, from, to) {
+		odd = size
 	}
-	g.odd += min(odd, int64(to-from))
+	g.invalid += size
+	g.odd += min(odd, size)
+}
+
+// isOddWord reports whether the run is three letters or more, or a word of two, of which one is not frequent.
+func isOddWord(block []byte, from, to int) bool {
+	frequent := true
+	for _, b := range block[from:to] {
+		if !classes1252[b].letter {
+			return false
+		}
+		frequent = frequent && classes1252[b].frequent
+	}
+	alone := !classAt(block, from-1).letter && !classAt(block, to).letter
+	return !frequent && (to-from > 2 || to-from == 2 && alone)
+}
+
+// oddAfter and oddBefore report whether a sign is unlikely beside a letter beyond ASCII: unless it closes or opens a word.
+func (c *byteClass) oddAfter(before *byteClass) bool { return before.letter && !c.closes }
+func (c *byteClass) oddBefore(after *byteClass) bool { return after.letter && !c.opens }
+
+// oddBetween reports whether the byte is unlikely between these two.
+func (c *byteClass) oddBetween(before, after *byteClass) bool {
+	switch {
+	case c.lonely:
+		return before.letter || after.letter
+	case c.ordinal:
+		return after.letter
+	case c.sign:
+		return before.letter && after.letter
+	default:
+		return c.upper && before.lower
+	}
 }
 
 // classAt returns the class of the byte at index i of the block, or of a blank beyond the ends of the block.
@@ -219,7 +244,7 @@ func (r *guessReader) Read(p []byte) (int, error) {
 	if errors.Is(err, io.ErrUnexpectedEOF) {
 		err = io.EOF
 	}
-	return n, err //nolint:wrapcheck // callers get the error of the wrapped reader
+	return n, err
 }
 
 // sniffText returns an *InvalidFile if the file starts with binary data, or with UTF-16 or UTF-32 without a byte order mark: these

@@ -50,13 +50,24 @@ func parseHeader(head []byte, complete bool) (*header, error) {
 	for bytes.HasPrefix(head[start:], []byte(utf8Mark)) { // Some programs write two of them.
 		start += len(utf8Mark)
 	}
+	sep, size := separatorLine(head[start:])
 	candidates, firstLine := separators, int64(1)
-	if sep, size := separatorLine(head[start:]); size > 0 {
-		start, firstLine = start+size, 2
-		if sep != 0 {
-			candidates = []byte{sep}
-		}
+	if size > 0 {
+		firstLine = 2
 	}
+	if sep != 0 {
+		candidates = []byte{sep}
+	}
+	h, err := bestHeader(head, start+size, firstLine, candidates, complete)
+	if h == nil {
+		return nil, err
+	}
+	return h, h.finish()
+}
+
+// bestHeader returns the header with which the most columns are found, of those that the candidates for the separator give. The other
+// parameters are those of findHeader and parseHeader. It returns nil without an error if head ends too early to decide.
+func bestHeader(head []byte, start int, firstLine int64, candidates []byte, complete bool) (*header, error) {
 	var best *header
 	var lastErr error
 	truncated := false
@@ -71,7 +82,7 @@ func parseHeader(head []byte, complete bool) (*header, error) {
 			continue
 		}
 		if h.color >= 0 && h.complete() {
-			return h, h.finish()
+			return h, nil
 		}
 		if h.betterThan(best) {
 			best = h
@@ -81,7 +92,7 @@ func parseHeader(head []byte, complete bool) (*header, error) {
 	case truncated:
 		return nil, nil
 	case best != nil && (best.columnsFound() > 0 || lastErr == nil):
-		return best, best.finish()
+		return best, nil
 	case errors.Is(lastErr, io.EOF):
 		return nil, &InvalidFile{Reason: "The file is empty"}
 	default:

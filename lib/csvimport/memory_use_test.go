@@ -178,3 +178,30 @@ func TestImportTakesConstantMemory(t *testing.T) {
 	}
 	t.Logf("%d ranges, the chunks' heap grew by %.1f MiB", len(plan.Ranges), float64(got)/(1<<20))
 }
+
+// TestFilesInOtherEncodingsTakeConstantMemory plans and parses files in UTF-16 and in Windows-1252.
+func TestFilesInOtherEncodingsTakeConstantMemory(t *testing.T) {
+	const size, limit = 64 << 20, 16 << 20
+	for encoding, text := range map[string][2]string{
+		"utf-16le":     {"\xFF\xFEp\x00a\x00r\x00t\x00,\x00q\x00t\x00y\x00\n\x00", "3\x00,\x001\x00\n\x00"},
+		"windows-1252": {"part,qty,color\n", "3001,1,Wei\xDF\n"},
+	} {
+		store := newGeneratedStore(0)
+		store.head, store.row, store.rows = []byte(text[0]), []byte(text[1]), int64(size/len(text[1]))
+		c := csvimport.Config{Store: store}
+		var e csvimport.Event
+		e.Object.Key, e.Object.Size = key, store.size()
+		heapGrowth := measureHeap()
+		plan, err := csvimport.NewPlan(c).Handle(t.Context(), csvimport.PlanInput{Detail: e})
+		if err != nil || plan.TotalRows != store.rows || plan.File.Encoding != encoding || len(plan.Ranges) < 7 {
+			t.Fatalf("%s: plan has %d rows in %d ranges, encoding %s, error %v", encoding, plan.TotalRows, len(plan.Ranges), plan.File.Encoding, err)
+		}
+		out, err := csvimport.NewChunk(c).Handle(t.Context(), csvimport.ChunkInput{File: plan.File, TotalRows: plan.TotalRows, Range: plan.Ranges[3]})
+		if err != nil || out.Rejected > 0 {
+			t.Errorf("%s: chunk has %+v, error %v", encoding, out, err)
+		}
+		if got := heapGrowth(); got > limit {
+			t.Errorf("%s: %d bytes of heap for %d bytes, want at highest %d", encoding, got, size, limit)
+		}
+	}
+}
