@@ -111,6 +111,26 @@ func TestOneFileHasTheSameRowsInEveryEncoding(t *testing.T) {
 	}
 }
 
+func TestTheLongestRecordIsReadInEveryEncoding(t *testing.T) {
+	const head = "part,quantity\n"
+	for name, file := range map[string][]byte{
+		encodingWindows1252: []byte(head + "3001," + strings.Repeat("\xE9", maxRecord-len("3001,")) + "\n3002,1\n"),
+		encodingUTF16LE:     encode(t, encoders[encodingUTF16LE], head+"3001,"+strings.Repeat("x", maxRecord-len("3001,"))+"\n3002,1\n"),
+		encodingUTF32BE:     encode(t, encoders[encodingUTF32BE], head+"3001,"+strings.Repeat("x", maxRecord-len("3001,"))+"\n3002,1\n"),
+	} {
+		rows, split, err := readRanges(t, file, 1)
+		if err != nil || len(rows) != 2 || split.header.encoding != name {
+			t.Errorf("%s: %d rows, error %v, want 2", name, len(rows), err)
+		}
+	}
+	for _, e := range []encoding.Encoding{charmap.Windows1252, encoders[encodingUTF16BE]} {
+		_, _, err := readRanges(t, encode(t, e, head+strings.Repeat("x", maxRecord+1)+"\n"), 1)
+		if fmt.Sprint(err) != "Line 2: the record is longer than 1 MiB" {
+			t.Errorf("a longer record: error is %v", err)
+		}
+	}
+}
+
 func TestTheWholeFileDecidesTheEncoding(t *testing.T) {
 	const head = "part,color,quantity,note\n"
 	ascii := strings.Repeat("3001,Red,4,spare\n", 10_000) // longer than the scanner's buffer
