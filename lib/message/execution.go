@@ -1,7 +1,7 @@
 package message
 
 import (
-	"regexp"
+	"slices"
 	"strings"
 	"unicode/utf8"
 )
@@ -14,12 +14,19 @@ type Execution struct {
 	Express bool
 }
 
-// arnName matches one name in the ARN of an execution: the name of a state machine, a Map state's label, a version, an alias, an
-// execution or an execution's id (https://docs.aws.amazon.com/step-functions/latest/apireference/API_StartExecution.html).
-// Letters of all scripts are allowed. U+FFFD is not allowed, because it stands for invalid Unicode.
-const arnName = `[^\s\x00-\x1f\x7f-\x9f\x{FFFD}-\x{FFFF}<>{}\[\]?*"#%\\^|~\x60$&,;:/]{1,80}`
+// Limits of the parts of an ARN.
+const (
+	accountDigits = 12
+	// maxARNName bounds one name in the ARN of an execution, in characters
+	// (https://docs.aws.amazon.com/step-functions/latest/apireference/API_StartExecution.html).
+	maxARNName = 80
+)
 
-// executionARN matches the ARNs of executions, in every partition. After arn:aws:states:<region>:<account>: comes one of:
+// maxExecutionNames is how many names may follow the state machine in the ARN of an execution, by the ARN's type.
+var maxExecutionNames = map[string]int{"execution": 2, "express": 3}
+
+// ParseExecution parses the ARN of an execution, in any partition. It returns false if arn is not such an ARN. After
+// arn:aws:states:<region>:<account>: comes one of:
 //
 //	execution:<machine>:<execution>
 //	execution:<machine>/<label>:<execution>                 a child execution of a Map run
@@ -28,19 +35,57 @@ const arnName = `[^\s\x00-\x1f\x7f-\x9f\x{FFFD}-\x{FFFF}<>{}\[\]?*"#%\\^|~\x60$&
 //	express:<machine>/<label>:<execution>:<id>
 //	express:<machine>:<version or alias>:<execution>:<id>
 //
-// It also accepts an Express execution without its id. Its groups are the Region, the account, and "express" or "".
-var executionARN = regexp.MustCompile(strings.ReplaceAll(
-	`^arn:aws(?:-[a-z]+)*:states:([a-z]+(?:-[a-z]+)*-[0-9]+):([0-9]{12}):`+
-		`(?:execution:NAME(?:/NAME)?(?::NAME){1,2}|(express):NAME(?:/NAME)?(?::NAME){1,3})$`, "NAME", arnName))
-
-// ParseExecution parses the ARN of an execution. It returns false if arn is not such an ARN.
+// It also accepts an Express execution without its id.
 func ParseExecution(arn string) (Execution, bool) {
+	const firstName = 7 // the index of the first field after the state machine
 	if utf8.RuneCountInString(arn) > MaxExecution {
 		return Execution{}, false
 	}
-	match := executionARN.FindStringSubmatch(arn)
-	if match == nil {
+	fields := strings.Split(arn, ":")
+	if len(fields) <= firstName {
 		return Execution{}, false
 	}
-	return Execution{Region: match[1], Account: match[2], Express: match[3] != ""}, true
+	partition, service, region, account, kind := fields[1], fields[2], fields[3], fields[4], fields[5]
+	machine, label, hasLabel := strings.Cut(fields[6], "/")
+	names := append([]string{machine}, fields[firstName:]...)
+	if hasLabel {
+		names = append(names, label)
+	}
+
+	valid := fields[0] == "arn" && (partition == "aws" || strings.HasPrefix(partition, "aws-")) && isWords(partition) &&
+		service == "states" && isRegion(region) && len(account) == accountDigits && isDigits(account) &&
+		len(fields)-firstName <= maxExecutionNames[kind] && !slices.ContainsFunc(names, func(name string) bool { return !isARNName(name) })
+	if !valid {
+		return Execution{}, false
+	}
+	return Execution{Region: region, Account: account, Express: kind == "express"}, true
+}
+
+// isRegion reports whether s looks like the name of a Region, such as us-gov-west-1.
+func isRegion(s string) bool {
+	dash := strings.LastIndexByte(s, '-')
+	return dash > 0 && isWords(s[:dash]) && isDigits(s[dash+1:])
+}
+
+// isWords reports whether s is words of small letters with hyphens between them.
+func isWords(s string) bool {
+	for word := range strings.SplitSeq(s, "-") {
+		if word == "" || strings.Trim(word, "abcdefghijklmnopqrstuvwxyz") != "" {
+			return false
+		}
+	}
+	return true
+}
+
+func isDigits(s string) bool { return s != "" && strings.Trim(s, "0123456789") == "" }
+
+// isARNName reports whether s may be a name in the ARN of an execution: that of a state machine, a Map state's label, a version, an
+// alias, an execution or an execution's id. Letters of all scripts are allowed. U+FFFD is not allowed, because it stands for invalid
+// Unicode.
+func isARNName(s string) bool {
+	const forbidden = " <>{}[]?*\"#%\\^|~`$&,;:/"
+	n := utf8.RuneCountInString(s)
+	return n >= 1 && n <= maxARNName && !strings.ContainsFunc(s, func(r rune) bool {
+		return r < ' ' || r >= 0x7f && r <= 0x9f || r >= utf8.RuneError && r <= 0xffff || strings.ContainsRune(forbidden, r)
+	})
 }

@@ -1,8 +1,10 @@
 package message_test
 
 import (
+	"regexp"
 	"strings"
 	"testing"
+	"unicode/utf8"
 
 	"github.com/herald-progress/herald/lib/message"
 )
@@ -70,14 +72,37 @@ func TestParseExecutionAcceptsExecutionARNsOnly(t *testing.T) {
 	}
 }
 
-// FuzzParseExecution checks that an accepted ARN fits a sort key of DynamoDB together with its prefix and suffix.
+// executionPattern states the same rules as ParseExecution. To compile it takes as much processor time as a part of a function's
+// start, so the product does not use it. Its groups are the Region, the account, and "express" or "".
+var executionPattern = regexp.MustCompile(strings.ReplaceAll(
+	`^arn:aws(?:-[a-z]+)*:states:([a-z]+(?:-[a-z]+)*-[0-9]+):([0-9]{12}):`+
+		`(?:execution:NAME(?:/NAME)?(?::NAME){1,2}|(express):NAME(?:/NAME)?(?::NAME){1,3})$`,
+	"NAME", `[^\s\x00-\x1f\x7f-\x9f\x{FFFD}-\x{FFFF}<>{}\[\]?*"#%\\^|~\x60$&,;:/]{1,80}`))
+
+// FuzzParseExecution compares ParseExecution with executionPattern, and checks that an accepted ARN fits a sort key of DynamoDB together
+// with its prefix and suffix.
 func FuzzParseExecution(f *testing.F) {
-	f.Add("arn:aws:states:us-east-1:123456789012:execution:m/L:x")
+	for _, arn := range []string{
+		"arn:aws--b:states:us-east-1:123456789012:execution:m:x", "arn:aws:states:us--1:123456789012:execution:m:x",
+		"arn:aws:states:-1:123456789012:execution:m:x", "arn:awsx:states:us-1:123456789012:execution:m:x", "arn:aws:states:us:123456789012:execution:m:x",
+		"arn:aws:states:us-1:123456789012:execution:m/:x", "arn:aws:states:us-1:123456789012:express:m:a:b:c:d",
+		"arn:aws:states:us-1:123456789012:execution:m:\xff", "arn:aws:states:us-1:123456789012:execution:m:\u0085", "arn:aws:states:us-1:123456789012:execution:m:\u2028",
+		"arn:aws:states:us-1:123456789012:execution:m/L:x", "arn:aws:states:us-1:123456789012:execution:m:\ufffe",
+	} {
+		f.Add(arn)
+	}
 	f.Add("arn:aws:states:us-east-1:123456789012:express:m:x:id")
 	f.Add("arn:aws:states:us-east-1:123456789012:execution:" + strings.Repeat("\U00010348", 80) + ":" + strings.Repeat("\U00010348", 80))
 	f.Fuzz(func(t *testing.T, arn string) {
 		const sortKey, prefixAndSuffix = 1024, 40 // bytes
 		got, ok := message.ParseExecution(arn)
+		match := executionPattern.FindStringSubmatch(arn)
+		if utf8.RuneCountInString(arn) > message.MaxExecution {
+			match = nil
+		}
+		if ok != (match != nil) || ok && got != (message.Execution{Region: match[1], Account: match[2], Express: match[3] != ""}) {
+			t.Errorf("%q is %+v, %v, want %q", arn, got, ok, match)
+		}
 		if ok && (len(arn) > sortKey-prefixAndSuffix || len(got.Account) != 12 || got.Region == "" || !message.ValidID(arn, len(arn))) {
 			t.Errorf("%q is accepted as %+v", arn, got)
 		}
