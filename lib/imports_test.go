@@ -46,10 +46,11 @@ var allowed = map[string][]string{
 	"lib/s3store":           {"lib/csvimport", "lib/upload"},
 	"lib/secrets":           {"lib/auth"},
 
-	"lib/cloud": {
-		"lambdas", "lib/apigw", "lib/auth", "lib/broadcast", "lib/connection", "lib/csvimport", "lib/dynamo", "lib/feed",
-		"lib/notify", "lib/s3store", "lib/secrets", "lib/session", "lib/stepfn", "lib/upload",
+	"lib/cloud": {"lambdas", "lib/apigw", "lib/broadcast", "lib/dynamo", "lib/feed", "lib/notify"},
+	"lib/cloud/browser": {
+		"lambdas", "lib/auth", "lib/cloud", "lib/csvimport", "lib/dynamo", "lib/s3store", "lib/secrets", "lib/session", "lib/upload",
 	},
+	"lib/cloud/workflow":         {"lambdas", "lib/cloud", "lib/csvimport", "lib/notify", "lib/s3store", "lib/stepfn"},
 	"lib/local/awswire":          {},
 	"lib/local/awswire/wiretest": {},
 	"lib/local/loopback":         {},
@@ -80,7 +81,7 @@ var allowed = map[string][]string{
 var stdOnly = []string{"lib/message", "lib/connection", "statemachines", "lambdas", "cdkapp/bootstrap", "cdkapp/local/format", "cdkapp/local/noquery"}
 
 // withSDK are the packages that may use the AWS SDK: adapters and assemblies.
-var withSDK = []string{"lib/dynamo", "lib/dynamo/dynamotest", "lib/apigw", "lib/s3store", "lib/secrets", "lib/stepfn", "lib/cloud", "lib/local", "lib/local/awswire/wiretest", "cdkapp/local"}
+var withSDK = []string{"lib/dynamo", "lib/dynamo/dynamotest", "lib/apigw", "lib/s3store", "lib/secrets", "lib/stepfn", "lib/cloud", "lib/cloud/browser", "lib/cloud/workflow", "lib/local", "lib/local/awswire/wiretest", "cdkapp/local"}
 
 // goPackage is a package in the output of go list.
 type goPackage struct {
@@ -98,7 +99,7 @@ func TestImportsRunDownward(t *testing.T) {
 		}
 		mayImport, known := allowed[name]
 		if strings.HasPrefix(name, "lambdas/") {
-			mayImport, known = []string{"lib/cloud"}, true
+			mayImport, known = []string{"lib/cloud", "lib/cloud/browser", "lib/cloud/workflow"}, true
 		}
 		if !known {
 			t.Errorf("%s: say in this test what it may import", name)
@@ -125,6 +126,33 @@ func TestImportsRunDownward(t *testing.T) {
 			}
 			if strings.HasPrefix(dependency, "github.com/charmbracelet/") && !slices.Contains([]string{"cdkapp/local", "cdkapp/local/watch"}, name) {
 				t.Errorf("%s depends on %s, which draws on terminals", name, dependency)
+			}
+		}
+	}
+}
+
+// TestFunctionsLinkOnlyWhatTheyUse names packages that a function must not link, directly or through others. A program initializes
+// every package that it links, before it does anything else.
+func TestFunctionsLinkOnlyWhatTheyUse(t *testing.T) {
+	const sdk = "github.com/aws/aws-sdk-go-v2/"
+	// A workflow waits for the notifier, and a page for $connect.
+	others := map[string][]string{
+		"notifier": {
+			module + "lib/csvimport", module + "lib/session", module + "lib/auth", module + "lib/progress",
+			sdk + "service/sfn", sdk + "service/secretsmanager", sdk + "service/s3",
+		},
+		"connect": {sdk + "service/sfn"},
+	}
+	for _, p := range goList(t, "./lambdas/...") {
+		function, isFunction := strings.CutPrefix(p.ImportPath, module+"lambdas/")
+		if !isFunction {
+			continue // the table of functions
+		}
+		for _, unused := range others[function] {
+			for _, dependency := range p.Deps {
+				if dependency == unused || strings.HasPrefix(dependency, unused+"/") {
+					t.Errorf("%s links %s", function, dependency)
+				}
 			}
 		}
 	}

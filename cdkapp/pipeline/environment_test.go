@@ -7,7 +7,7 @@ import (
 
 	"github.com/herald-progress/herald/cdkapp/pipeline"
 	"github.com/herald-progress/herald/lambdas"
-	"github.com/herald-progress/herald/lib/cloud"
+	"github.com/herald-progress/herald/lib/cloud/browser"
 )
 
 // TestFunctionsHaveTheVariablesTheyRequire checks each function in each auth mode: the stack must set the variables that the table
@@ -16,11 +16,11 @@ import (
 func TestFunctionsHaveTheVariablesTheyRequire(t *testing.T) {
 	verifiesTokens := map[string]func(context.Context, func(string) string) error{
 		"connect": func(ctx context.Context, getenv func(string) string) error {
-			_, err := cloud.Connect(ctx, getenv)
+			_, err := browser.Connect(ctx, getenv)
 			return err
 		},
 		"default": func(ctx context.Context, getenv func(string) string) error {
-			_, err := cloud.Default(ctx, getenv)
+			_, err := browser.Default(ctx, getenv)
 			return err
 		},
 	}

@@ -13,7 +13,7 @@ import (
 	"time"
 
 	"github.com/herald-progress/herald/lib/broadcast"
-	"github.com/herald-progress/herald/lib/cloud"
+	"github.com/herald-progress/herald/lib/cloud/workflow"
 	"github.com/herald-progress/herald/lib/connection"
 	"github.com/herald-progress/herald/lib/csvimport"
 	"github.com/herald-progress/herald/lib/feed"
@@ -204,7 +204,7 @@ func executionIn(delay time.Duration) (epoch, arn string) {
 // runPlan runs the plan step of an import.
 func runPlan(t *testing.T, aws *fakeAWS, e csvimport.Event, epoch, arn string) csvimport.PlanOutput {
 	t.Helper()
-	out, err := startFunction(t, aws, cloud.CSVPlan).Handle(t.Context(), csvimport.PlanInput{Epoch: epoch, Execution: arn, Detail: e})
+	out, err := startFunction(t, aws, workflow.CSVPlan).Handle(t.Context(), csvimport.PlanInput{Epoch: epoch, Execution: arn, Detail: e})
 	if err != nil {
 		t.Fatalf("plan: %v", err)
 	}
@@ -214,7 +214,7 @@ func runPlan(t *testing.T, aws *fakeAWS, e csvimport.Event, epoch, arn string) c
 // runChunks runs the chunk step for each range of a plan.
 func runChunks(t *testing.T, aws *fakeAWS, plan csvimport.PlanOutput, epoch, arn string) ([]csvimport.ChunkOutput, error) {
 	t.Helper()
-	h := startFunction(t, aws, cloud.CSVChunk)
+	h := startFunction(t, aws, workflow.CSVChunk)
 	var out []csvimport.ChunkOutput
 	for _, r := range plan.Ranges {
 		c, err := h.Handle(t.Context(), csvimport.ChunkInput{Epoch: epoch, Execution: arn, File: plan.File, TotalRows: plan.TotalRows, Range: r})
@@ -241,7 +241,7 @@ func useCSVPlan(t *testing.T, aws *fakeAWS) {
 	}
 	missing := e
 	missing.Object.Key, missing.Object.VersionID = csvimport.UploadKey(userID, "u-2", "gone.csv"), "7"
-	if _, err := startFunction(t, aws, cloud.CSVPlan).Handle(t.Context(), csvimport.PlanInput{Epoch: epoch, Execution: arn, Detail: missing}); err == nil {
+	if _, err := startFunction(t, aws, workflow.CSVPlan).Handle(t.Context(), csvimport.PlanInput{Epoch: epoch, Execution: arn, Detail: missing}); err == nil {
 		t.Error("the plan of a missing file succeeds")
 	}
 }
@@ -290,13 +290,13 @@ func useCSVFinish(t *testing.T, aws *fakeAWS) {
 		}
 		wantFailure := version == "3"
 		aws.setFailParts(wantFailure)
-		_, err := startFunction(t, aws, cloud.CSVFinish).Handle(t.Context(), in)
+		_, err := startFunction(t, aws, workflow.CSVFinish).Handle(t.Context(), in)
 		if (err != nil) != wantFailure {
 			t.Errorf("finish of version %s: %v", version, err)
 		}
 		aws.setFailParts(false)
 		in.File.ETag = "the ETag of a replaced file"
-		if _, err = startFunction(t, aws, cloud.CSVFinish).Handle(t.Context(), in); (err != nil) != wantFailure {
+		if _, err = startFunction(t, aws, workflow.CSVFinish).Handle(t.Context(), in); (err != nil) != wantFailure {
 			t.Errorf("finish of version %s, again: %v", version, err)
 		}
 	}

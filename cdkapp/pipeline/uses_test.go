@@ -18,6 +18,8 @@ import (
 	"github.com/golang-jwt/jwt/v5"
 
 	"github.com/herald-progress/herald/lib/cloud"
+	"github.com/herald-progress/herald/lib/cloud/browser"
+	"github.com/herald-progress/herald/lib/cloud/workflow"
 	"github.com/herald-progress/herald/lib/connection"
 	"github.com/herald-progress/herald/lib/feed"
 	"github.com/herald-progress/herald/lib/message"
@@ -83,12 +85,12 @@ func useConnect(t *testing.T, aws *fakeAWS) {
 			t.Fatal(err)
 		}
 	}
-	send(t, startFunction(t, aws, cloud.Connect).Handle, request, openID)
+	send(t, startFunction(t, aws, browser.Connect).Handle, request, openID)
 }
 
 func useDisconnect(t *testing.T, aws *fakeAWS) {
 	t.Helper()
-	send(t, startFunction(t, aws, cloud.Disconnect).Handle, session.Request{}, openID)
+	send(t, startFunction(t, aws, browser.Disconnect).Handle, session.Request{}, openID)
 }
 
 // useDefault sends each action, one that does not exist, and messages of two connections that Herald must close.
@@ -100,7 +102,7 @@ func useDefault(t *testing.T, aws *fakeAWS) {
 	if _, _, err := aws.feed.Add(t.Context(), feed.User(userID), note); err != nil {
 		t.Fatal(err)
 	}
-	h := startFunction(t, aws, cloud.Default)
+	h := startFunction(t, aws, browser.Default)
 	for _, body := range []string{
 		`{"action":"sync"}`, `{"action":"refresh","token":"` + token(t) + `"}`, `{"action":"dismiss","id":"` + note.ID + `"}`, `{"action":"dance"}`,
 	} {
@@ -189,7 +191,7 @@ func useNotifier(t *testing.T, aws *fakeAWS) {
 func useReaper(t *testing.T, aws *fakeAWS) {
 	t.Helper()
 	aws.connect(t, "ended", time.Hour, -time.Minute)
-	if err := startFunction(t, aws, cloud.Reaper).Handle(t.Context(), json.RawMessage(`{}`)); err != nil {
+	if err := startFunction(t, aws, browser.Reaper).Handle(t.Context(), json.RawMessage(`{}`)); err != nil {
 		t.Error(err)
 	}
 }
@@ -208,7 +210,7 @@ func useSweeper(t *testing.T, aws *fakeAWS) {
 			t.Fatal(err)
 		}
 	}
-	h := startFunction(t, aws, cloud.Sweeper)
+	h := startFunction(t, aws, workflow.Sweeper)
 	for _, event := range []string{
 		`{"detail-type":"Step Functions Execution Status Change","detail":{"executionArn":"` + execution + `","status":"FAILED","redriveCount":0}}`,
 		`{"detail-type":"Scheduled Event","detail":{}}`,

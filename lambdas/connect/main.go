@@ -8,11 +8,11 @@ import (
 
 	"github.com/aws/aws-lambda-go/lambda"
 
-	"github.com/herald-progress/herald/lib/cloud"
+	"github.com/herald-progress/herald/lib/cloud/browser"
 )
 
 func main() {
-	h, err := cloud.Connect(context.Background(), os.Getenv)
+	h, err := browser.Connect(context.Background(), os.Getenv)
 	if err != nil {
 		slog.Error("connect: start", "err", err)
 		os.Exit(1)

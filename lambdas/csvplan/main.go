@@ -8,11 +8,11 @@ import (
 
 	"github.com/aws/aws-lambda-go/lambda"
 
-	"github.com/herald-progress/herald/lib/cloud"
+	"github.com/herald-progress/herald/lib/cloud/workflow"
 )
 
 func main() {
-	h, err := cloud.CSVPlan(context.Background(), os.Getenv)
+	h, err := workflow.CSVPlan(context.Background(), os.Getenv)
 	if err != nil {
 		slog.Error("csvplan: start", "err", err)
 		os.Exit(1)

@@ -8,11 +8,11 @@ import (
 
 	"github.com/aws/aws-lambda-go/lambda"
 
-	"github.com/herald-progress/herald/lib/cloud"
+	"github.com/herald-progress/herald/lib/cloud/browser"
 )
 
 func main() {
-	h, err := cloud.Reaper(context.Background(), os.Getenv)
+	h, err := browser.Reaper(context.Background(), os.Getenv)
 	if err != nil {
 		slog.Error("reaper: start", "err", err)
 		os.Exit(1)

@@ -8,11 +8,11 @@ import (
 
 	"github.com/aws/aws-lambda-go/lambda"
 
-	"github.com/herald-progress/herald/lib/cloud"
+	"github.com/herald-progress/herald/lib/cloud/workflow"
 )
 
 func main() {
-	h, err := cloud.Sweeper(context.Background(), os.Getenv)
+	h, err := workflow.Sweeper(context.Background(), os.Getenv)
 	if err != nil {
 		slog.Error("sweeper: start", "err", err)
 		os.Exit(1)

@@ -13,19 +13,21 @@ import (
 
 	"github.com/herald-progress/herald/lambdas"
 	"github.com/herald-progress/herald/lib/cloud"
+	"github.com/herald-progress/herald/lib/cloud/browser"
+	"github.com/herald-progress/herald/lib/cloud/workflow"
 )
 
 // starters wire the functions. The keys are the functions' folders in lambdas/.
 var starters = map[string]func(context.Context, func(string) string) error{
-	"connect":    newStarter(cloud.Connect),
-	"disconnect": newStarter(cloud.Disconnect),
-	"default":    newStarter(cloud.Default),
+	"connect":    newStarter(browser.Connect),
+	"disconnect": newStarter(browser.Disconnect),
+	"default":    newStarter(browser.Default),
 	"notifier":   newStarter(cloud.Notifier),
-	"csvplan":    newStarter(cloud.CSVPlan),
-	"csvchunk":   newStarter(cloud.CSVChunk),
-	"csvfinish":  newStarter(cloud.CSVFinish),
-	"reaper":     newStarter(cloud.Reaper),
-	"sweeper":    newStarter(cloud.Sweeper),
+	"csvplan":    newStarter(workflow.CSVPlan),
+	"csvchunk":   newStarter(workflow.CSVChunk),
+	"csvfinish":  newStarter(workflow.CSVFinish),
+	"reaper":     newStarter(browser.Reaper),
+	"sweeper":    newStarter(workflow.Sweeper),
 }
 
 // newStarter returns wire without the handler that it returns.
@@ -33,6 +35,17 @@ func newStarter[H any](wire func(context.Context, func(string) string) (H, error
 	return func(ctx context.Context, getenv func(string) string) error {
 		_, err := wire(ctx, getenv)
 		return err
+	}
+}
+
+// setLambdaVariables sets the variables that Lambda sets for every function, and the endpoint of all services.
+func setLambdaVariables(t *testing.T, endpoint string) {
+	t.Helper()
+	for name, value := range map[string]string{
+		"AWS_REGION": "us-east-1", "AWS_ACCESS_KEY_ID": "local", "AWS_SECRET_ACCESS_KEY": "local", "AWS_ENDPOINT_URL": endpoint,
+		"AWS_MAX_ATTEMPTS": "1",
+	} {
+		t.Setenv(name, value)
 	}
 }
 
@@ -88,10 +101,7 @@ func TestFunctionsStartWithTheirVariables(t *testing.T) {
 		_ = json.NewEncoder(w).Encode(map[string]string{"SecretString": "0123456789abcdef0123456789abcdef"})
 	}))
 	defer aws.Close()
-	t.Setenv("AWS_REGION", "us-east-1")
-	t.Setenv("AWS_ACCESS_KEY_ID", "local")
-	t.Setenv("AWS_SECRET_ACCESS_KEY", "local")
-	t.Setenv("AWS_ENDPOINT_URL", aws.URL)
+	setLambdaVariables(t, aws.URL)
 	variables := map[string]string{
 		"CONNECTIONS_TABLE": "t", "FEED_TABLE": "f", "WEBSOCKET_API_ENDPOINT": aws.URL + "/prod", "UPLOADS_BUCKET": "b",
 		"AUTH_MODE": "hs256", "AUTH_SECRET_ARN": "arn:aws:secretsmanager:us-east-1:000000000000:secret:s",
@@ -112,10 +122,7 @@ func TestNotifierOpensItsSocketsBeforeTheFirstEvent(t *testing.T) {
 		w.WriteHeader(http.StatusForbidden)
 	}))
 	defer aws.Close()
-	t.Setenv("AWS_REGION", "us-east-1")
-	t.Setenv("AWS_ACCESS_KEY_ID", "local")
-	t.Setenv("AWS_SECRET_ACCESS_KEY", "local")
-	t.Setenv("AWS_ENDPOINT_URL", aws.URL)
+	setLambdaVariables(t, aws.URL)
 	variables := map[string]string{"CONNECTIONS_TABLE": "t", "FEED_TABLE": "f", "WEBSOCKET_API_ENDPOINT": aws.URL + "/prod"}
 	if _, err := cloud.Notifier(t.Context(), func(key string) string { return variables[key] }); err != nil {
 		t.Fatal(err)
@@ -143,6 +150,7 @@ func errorText(err error) string {
 }
 
 func TestTokenSettingsAreValidated(t *testing.T) {
+	setLambdaVariables(t, "http://127.0.0.1:1")
 	for _, tt := range []struct {
 		name      string
 		variables map[string]string
@@ -190,6 +198,7 @@ func TestTokenSettingsAreValidated(t *testing.T) {
 }
 
 func TestLimitSettingsAreValidated(t *testing.T) {
+	setLambdaVariables(t, "http://127.0.0.1:1")
 	for _, tt := range []struct{ connections, posts, want string }{
 		{"", "", ""},
 		{"20", "5000", ""},

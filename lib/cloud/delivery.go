@@ -15,90 +15,92 @@ import (
 )
 
 const (
-	// The ids in the requests of warm. Nothing with these ids exists: no user has warmUserID, because a token is not accepted if its
+	// The ids in the requests of Warm. Nothing with these ids exists: no user has warmUserID, because a token is not accepted if its
 	// subject contains a control character.
 	warmConnectionID = "nobody"
 	warmJobID        = "nothing"
 	warmUserID       = "nobody\x00"
-	// warmTimeout is the longest time that warm takes. Lambda gives a function ten seconds to start.
+	// warmTimeout is the longest time that Warm takes. Lambda gives a function ten seconds to start.
 	warmTimeout = 2 * time.Second
 )
 
-// delivery has what a function needs to store messages and to post them to browsers.
-type delivery struct {
-	awsClients
+// Delivery has what a function needs to store messages and to post them to browsers.
+type Delivery struct {
+	Clients
 
-	connections *dynamo.Connections
-	feed        *dynamo.Feed
-	sender      *apigw.Sender
+	Connections *dynamo.Connections
+	Feed        *dynamo.Feed
+	Sender      *apigw.Sender
 }
 
-// loadDelivery returns a delivery for a function that reads lambdas.PublishVariables. It returns an error if a variable is missing
+// NewDelivery returns a Delivery for a function that reads lambdas.PublishVariables. It returns an error if a variable is missing
 // or invalid.
-func loadDelivery(ctx context.Context, e *environment) (delivery, error) {
-	clients, err := loadAWS(ctx, e)
+func NewDelivery(e *Environment) (Delivery, error) {
+	clients, err := NewClients(e)
 	if err != nil {
-		return delivery{}, err
+		return Delivery{}, err
 	}
-	sender, err := clients.sender(e.getenv(lambdas.EnvEndpoint))
+	sender, err := clients.Sender(e.Get(lambdas.EnvEndpoint))
 	if err != nil {
-		return delivery{}, err
+		return Delivery{}, err
 	}
 
-	return delivery{
-		awsClients:  clients,
-		connections: clients.connectionStore(e.getenv(lambdas.EnvConnectionsTable)),
-		feed:        &dynamo.Feed{Client: clients.dynamo, Table: e.getenv(lambdas.EnvFeedTable), Log: clients.log},
-		sender:      sender,
+	return Delivery{
+		Clients:     clients,
+		Connections: clients.Connections(e.Get(lambdas.EnvConnectionsTable)),
+		Feed:        &dynamo.Feed{Client: clients.DynamoDB, Table: e.Get(lambdas.EnvFeedTable), Log: clients.Log},
+		Sender:      sender,
 	}, nil
 }
 
-func (d delivery) broadcaster() *broadcast.Broadcaster {
-	return &broadcast.Broadcaster{Store: d.connections, Sender: d.sender, Log: d.log}
+// Broadcaster returns what posts frames to the connections of a user.
+func (d Delivery) Broadcaster() *broadcast.Broadcaster {
+	return &broadcast.Broadcaster{Store: d.Connections, Sender: d.Sender, Log: d.Log}
 }
 
-func (d delivery) notifier() *notify.Notifier {
-	return &notify.Notifier{Broadcaster: d.broadcaster(), Feed: d.feed, Log: d.log}
+// Notifier returns what stores messages and posts them.
+func (d Delivery) Notifier() *notify.Notifier {
+	return &notify.Notifier{Broadcaster: d.Broadcaster(), Feed: d.Feed, Log: d.Log}
 }
 
-// warm calls each service once, so that the first event finds open sockets and initialized codecs. This is faster while the function
+// Warm calls each service once, so that the first event finds open sockets and initialized codecs. This is faster while the function
 // starts, because Lambda is believed to give a starting function a whole processor. Later, a function with 256 MB has a seventh of one.
 //
-// readFeed sends the request to the feed. Each function passes a request that it has the permission for. If a service fails, warm logs
+// readFeed sends the request to the feed. Each function passes a request that it has the permission for. If a service fails, Warm logs
 // it, and the function starts all the same.
-func (d delivery) warm(ctx context.Context, readFeed func(context.Context, *dynamo.Feed) error) {
+func (d Delivery) Warm(ctx context.Context, readFeed func(context.Context, *dynamo.Feed) error) {
 	ctx, cancel := context.WithTimeout(ctx, warmTimeout)
 	defer cancel()
 	var calls sync.WaitGroup
 	calls.Go(func() {
-		for _, err := range d.connections.ByUser(ctx, warmUserID) {
+		for _, err := range d.Connections.ByUser(ctx, warmUserID) {
 			if err != nil {
-				d.log.WarnContext(ctx, "warm up: read connections", "err", err)
+				d.Log.WarnContext(ctx, "warm up: read connections", "err", err)
 			}
 		}
 	})
 	calls.Go(func() {
-		if err := readFeed(ctx, d.feed); err != nil && !errors.Is(err, feed.ErrNotFound) {
-			d.log.WarnContext(ctx, "warm up: read feed", "err", err)
+		if err := readFeed(ctx, d.Feed); err != nil && !errors.Is(err, feed.ErrNotFound) {
+			d.Log.WarnContext(ctx, "warm up: read feed", "err", err)
 		}
 	})
 	calls.Go(func() {
 		// The connection does not exist, so most errors are expected.
-		if err := d.sender.Send(ctx, warmConnectionID, []byte("{}")); errors.Is(err, broadcast.ErrUnavailable) {
-			d.log.WarnContext(ctx, "warm up: post", "err", err)
+		if err := d.Sender.Send(ctx, warmConnectionID, []byte("{}")); errors.Is(err, broadcast.ErrUnavailable) {
+			d.Log.WarnContext(ctx, "warm up: post", "err", err)
 		}
 	})
 	calls.Wait()
 }
 
-// readWarmJob reads a job that does not exist. An update of a job sends the same request.
-func readWarmJob(ctx context.Context, f *dynamo.Feed) error {
+// ReadWarmJob reads a job that does not exist. An update of a job sends the same request.
+func ReadWarmJob(ctx context.Context, f *dynamo.Feed) error {
 	_, err := f.Job(ctx, feed.User(warmUserID), warmJobID)
 	return err
 }
 
-// readWarmNotes reads notes that do not exist. A sync sends the same request.
-func readWarmNotes(ctx context.Context, f *dynamo.Feed) error {
+// ReadWarmNotes reads notes that do not exist. A sync sends the same request.
+func ReadWarmNotes(ctx context.Context, f *dynamo.Feed) error {
 	_, err := f.Notes(ctx, feed.User(warmUserID), "", 1)
 	return err
 }

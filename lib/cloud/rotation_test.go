@@ -11,7 +11,7 @@ import (
 
 	"github.com/golang-jwt/jwt/v5"
 
-	"github.com/herald-progress/herald/lib/cloud"
+	"github.com/herald-progress/herald/lib/cloud/browser"
 	"github.com/herald-progress/herald/lib/session"
 )
 
@@ -59,15 +59,12 @@ func TestFunctionAcceptsARotatedSecret(t *testing.T) {
 		s := &rotatedSecret{current: previousKey, created: time.Now().Add(-24 * time.Hour)}
 		aws := httptest.NewServer(s)
 		defer aws.Close()
-		t.Setenv("AWS_REGION", "us-east-1")
-		t.Setenv("AWS_ACCESS_KEY_ID", "local")
-		t.Setenv("AWS_SECRET_ACCESS_KEY", "local")
-		t.Setenv("AWS_ENDPOINT_URL", aws.URL)
+		setLambdaVariables(t, aws.URL)
 		variables := map[string]string{
 			"CONNECTIONS_TABLE": "t", "AUTH_MODE": "hs256", "AUTH_SECRET_ARN": "arn:aws:secretsmanager:us-east-1:000000000000:secret:s",
 			"AUTH_SECRET_OVERLAP_MINUTES": test.overlap,
 		}
-		h, err := cloud.Connect(t.Context(), func(name string) string { return variables[name] })
+		h, err := browser.Connect(t.Context(), func(name string) string { return variables[name] })
 		if err != nil {
 			t.Fatal(err)
 		}

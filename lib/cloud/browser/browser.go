@@ -1,4 +1,5 @@
-package cloud
+// Package browser wires the functions that serve browsers: $connect, $disconnect, $default, and the reaper, which closes sessions.
+package browser
 
 import (
 	"context"
@@ -7,6 +8,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/s3"
 
 	"github.com/herald-progress/herald/lambdas"
+	"github.com/herald-progress/herald/lib/cloud"
 	"github.com/herald-progress/herald/lib/csvimport"
 	"github.com/herald-progress/herald/lib/dynamo"
 	"github.com/herald-progress/herald/lib/s3store"
@@ -15,92 +17,92 @@ import (
 )
 
 // limits reads the limits of one user, and records their variables as invalid if the limits are not valid.
-func (e *environment) limits() session.Limits {
-	l := session.Limits{MaxConnections: e.positiveInt(lambdas.EnvMaxConnections), MaxPosts: e.positiveInt(lambdas.EnvMaxPosts)}
-	if err := l.Validate(); err != nil && len(e.invalid) == 0 {
-		e.invalid = append(e.invalid, fmt.Sprintf("%s, %s: %v", lambdas.EnvMaxConnections, lambdas.EnvMaxPosts, err))
+func limits(e *cloud.Environment) session.Limits {
+	l := session.Limits{MaxConnections: e.PositiveInt(lambdas.EnvMaxConnections), MaxPosts: e.PositiveInt(lambdas.EnvMaxPosts)}
+	if err := l.Validate(); err != nil && !e.HasInvalid() {
+		e.Invalid(fmt.Sprintf("%s, %s: %v", lambdas.EnvMaxConnections, lambdas.EnvMaxPosts, err))
 	}
 	return l
 }
 
 // Connect returns the handler of $connect.
 func Connect(ctx context.Context, getenv func(string) string) (*session.Connect, error) {
-	e := newEnvironment("connect", getenv)
-	limits, origins := e.limits(), e.list(lambdas.EnvAllowedOrigins)
-	tokens, err := e.tokenSettings()
+	e := cloud.NewEnvironment("connect", getenv)
+	userLimits, origins := limits(e), e.List(lambdas.EnvAllowedOrigins)
+	tokens, err := readTokenSettings(e)
 	if err != nil {
 		return nil, err
 	}
-	clients, err := loadAWS(ctx, e)
+	clients, err := cloud.NewClients(e)
 	if err != nil {
 		return nil, err
 	}
-	verifier, err := clients.verifier(ctx, tokens)
+	verifier, err := tokens.verifier(ctx, clients)
 	if err != nil {
 		return nil, err
 	}
 
 	return &session.Connect{
-		Verifier: verifier, Store: clients.connectionStore(e.getenv(lambdas.EnvConnectionsTable)), Limits: limits, Origins: origins, Log: clients.log,
+		Verifier: verifier, Store: clients.Connections(e.Get(lambdas.EnvConnectionsTable)), Limits: userLimits, Origins: origins, Log: clients.Log,
 	}, nil
 }
 
 // Disconnect returns the handler of $disconnect.
-func Disconnect(ctx context.Context, getenv func(string) string) (*session.Disconnect, error) {
-	e := newEnvironment("disconnect", getenv)
-	clients, err := loadAWS(ctx, e)
+func Disconnect(_ context.Context, getenv func(string) string) (*session.Disconnect, error) {
+	e := cloud.NewEnvironment("disconnect", getenv)
+	clients, err := cloud.NewClients(e)
 	if err != nil {
 		return nil, err
 	}
-	return &session.Disconnect{Store: clients.connectionStore(e.getenv(lambdas.EnvConnectionsTable)), Log: clients.log}, nil
+	return &session.Disconnect{Store: clients.Connections(e.Get(lambdas.EnvConnectionsTable)), Log: clients.Log}, nil
 }
 
 // Default returns the handler of $default.
 func Default(ctx context.Context, getenv func(string) string) (*session.Default, error) {
-	e := newEnvironment("default", getenv)
-	limits, bucket := e.limits(), e.getenv(lambdas.EnvUploadsBucket)
-	tokens, err := e.tokenSettings()
+	e := cloud.NewEnvironment("default", getenv)
+	userLimits, bucket := limits(e), e.Get(lambdas.EnvUploadsBucket)
+	tokens, err := readTokenSettings(e)
 	if err != nil {
 		return nil, err
 	}
-	d, err := loadDelivery(ctx, e)
+	d, err := cloud.NewDelivery(e)
 	if err != nil {
 		return nil, err
 	}
-	verifier, err := d.verifier(ctx, tokens)
+	verifier, err := tokens.verifier(ctx, d.Clients)
 	if err != nil {
 		return nil, err
 	}
-	d.warm(ctx, readWarmNotes)
+	d.Warm(ctx, cloud.ReadWarmNotes)
 	return &session.Default{
-		Gateway: d.sender, Connections: d.connections, Feed: d.feed, Broadcaster: d.broadcaster(), Verifier: verifier, Limits: limits,
-		Uploads: d.uploads(bucket), Log: d.log,
+		Gateway: d.Sender, Connections: d.Connections, Feed: d.Feed, Broadcaster: d.Broadcaster(), Verifier: verifier, Limits: userLimits,
+		Uploads: uploads(d, bucket), Log: d.Log,
 	}, nil
 }
 
 // uploads returns what hands out the URLs of uploads to a bucket, or nil without a bucket.
-func (d delivery) uploads(bucket string) *upload.Service {
+func uploads(d cloud.Delivery, bucket string) *upload.Service {
 	if bucket == "" {
 		return nil
 	}
 	return &upload.Service{
-		Store:   &dynamo.Uploads{Client: d.dynamo, Table: d.feed.Table},
-		Objects: &s3store.Uploads{Client: s3.NewFromConfig(d.aws), Bucket: bucket},
+		Store:   &dynamo.Uploads{Client: d.DynamoDB, Table: d.Feed.Table},
+		Objects: &s3store.Uploads{Client: s3.NewFromConfig(d.AWS), Bucket: bucket},
 		Key:     csvimport.UploadKey,
 	}
 }
 
 // Reaper returns the handler of the reaper's schedule.
-func Reaper(ctx context.Context, getenv func(string) string) (*session.Reaper, error) {
-	e := newEnvironment("reaper", getenv)
-	clients, err := loadAWS(ctx, e)
+func Reaper(_ context.Context, getenv func(string) string) (*session.Reaper, error) {
+	e := cloud.NewEnvironment("reaper", getenv)
+	clients, err := cloud.NewClients(e)
 	if err != nil {
 		return nil, err
 	}
-	sender, err := clients.sender(e.getenv(lambdas.EnvEndpoint))
+	sender, err := clients.Sender(e.Get(lambdas.EnvEndpoint))
 	if err != nil {
 		return nil, err
 	}
 
-	return &session.Reaper{Sessions: clients.connectionStore(e.getenv(lambdas.EnvConnectionsTable)), Gateway: sender, Log: clients.log}, nil
+	return &session.Reaper{Sessions: clients.Connections(e.Get(lambdas.EnvConnectionsTable)), Gateway: sender, Log: clients.Log}, nil
 }

@@ -1,4 +1,4 @@
-package cloud
+package browser
 
 import (
 	"context"
@@ -10,6 +10,7 @@ import (
 
 	"github.com/herald-progress/herald/lambdas"
 	"github.com/herald-progress/herald/lib/auth"
+	"github.com/herald-progress/herald/lib/cloud"
 	"github.com/herald-progress/herald/lib/secrets"
 )
 
@@ -22,24 +23,24 @@ type tokenSettings struct {
 	config    auth.Config
 }
 
-// tokenSettings reads the settings of the verification of tokens.
-func (e *environment) tokenSettings() (tokenSettings, error) {
+// readTokenSettings reads the settings of the verification of tokens.
+func readTokenSettings(e *cloud.Environment) (tokenSettings, error) {
 	t := tokenSettings{
-		mode:   e.getenv(lambdas.EnvAuthMode),
-		config: auth.Config{Issuer: e.getenv(lambdas.EnvIssuer), JWKSURL: e.getenv(lambdas.EnvJWKSURL), Audience: e.list(lambdas.EnvAudience)},
+		mode:   e.Get(lambdas.EnvAuthMode),
+		config: auth.Config{Issuer: e.Get(lambdas.EnvIssuer), JWKSURL: e.Get(lambdas.EnvJWKSURL), Audience: e.List(lambdas.EnvAudience)},
 	}
 	switch t.mode {
 	case lambdas.AuthCognito:
-		t.config.UserPoolID, t.config.ClientIDs = e.required(lambdas.EnvUserPoolID), e.list(lambdas.EnvClientIDs)
+		t.config.UserPoolID, t.config.ClientIDs = e.Required(lambdas.EnvUserPoolID), e.List(lambdas.EnvClientIDs)
 	case lambdas.AuthJWKS:
-		e.required(lambdas.EnvIssuer)
+		e.Required(lambdas.EnvIssuer)
 	case lambdas.AuthHS256:
 		var err error
-		t.secretARN = e.required(lambdas.EnvSecretARN)
-		if t.config.SecretOverlap, err = e.minutes(lambdas.EnvSecretOverlap, auth.DefaultSecretOverlap); err != nil {
+		t.secretARN = e.Required(lambdas.EnvSecretARN)
+		if t.config.SecretOverlap, err = minutes(e, lambdas.EnvSecretOverlap, auth.DefaultSecretOverlap); err != nil {
 			return tokenSettings{}, err
 		}
-	case "": // newEnvironment has recorded the variable as missing, so loadAWS will return an error.
+	case "": // cloud.NewEnvironment has recorded the variable as missing, so cloud.NewClients will return an error.
 	default:
 		return tokenSettings{}, fmt.Errorf("cloud: %s must be cognito, jwks or hs256", lambdas.EnvAuthMode)
 	}
@@ -47,8 +48,8 @@ func (e *environment) tokenSettings() (tokenSettings, error) {
 }
 
 // minutes reads a whole number of minutes from 0 to [auth.MaxSecretOverlap]. It returns fallback if the variable is not set.
-func (e *environment) minutes(name string, fallback time.Duration) (time.Duration, error) {
-	text := e.getenv(name)
+func minutes(e *cloud.Environment, name string, fallback time.Duration) (time.Duration, error) {
+	text := e.Get(name)
 	if text == "" {
 		return fallback, nil
 	}
@@ -62,16 +63,16 @@ func (e *environment) minutes(name string, fallback time.Duration) (time.Duratio
 
 // verifier returns the verifier of tokens. It fetches the secret or the keys, so that the first event does not wait for them.
 // If the fetch fails, the function starts all the same, and each event fetches again.
-func (c awsClients) verifier(ctx context.Context, t tokenSettings) (*auth.Verifier, error) {
+func (t tokenSettings) verifier(ctx context.Context, c cloud.Clients) (*auth.Verifier, error) {
 	if t.secretARN != "" {
-		t.config.SecretStore = &secrets.Secret{Client: secretsmanager.NewFromConfig(c.aws), ARN: t.secretARN}
+		t.config.SecretStore = &secrets.Secret{Client: secretsmanager.NewFromConfig(c.AWS), ARN: t.secretARN}
 	}
 	verifier, err := auth.New(t.config)
 	if err != nil {
 		return nil, fmt.Errorf("%s: %w", t.mode, err)
 	}
 	if err := verifier.Warm(ctx); err != nil {
-		c.log.ErrorContext(ctx, "fetch keys", "err", err)
+		c.Log.ErrorContext(ctx, "fetch keys", "err", err)
 	}
 	return verifier, nil
 }

@@ -1,4 +1,5 @@
-package cloud
+// Package workflow wires the functions that run or watch workflows: the steps of csv_import, and the sweeper.
+package workflow
 
 import (
 	"context"
@@ -6,6 +7,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/s3"
 
 	"github.com/herald-progress/herald/lambdas"
+	"github.com/herald-progress/herald/lib/cloud"
 	"github.com/herald-progress/herald/lib/csvimport"
 	"github.com/herald-progress/herald/lib/s3store"
 )
@@ -39,15 +41,15 @@ func CSVFinish(ctx context.Context, getenv func(string) string) (*csvimport.Fini
 
 // csvConfig returns the configuration of a step of csv_import. The step publishes its progress from its own process.
 func csvConfig(ctx context.Context, function string, getenv func(string) string) (csvimport.Config, error) {
-	e := newEnvironment(function, getenv)
-	d, err := loadDelivery(ctx, e)
+	e := cloud.NewEnvironment(function, getenv)
+	d, err := cloud.NewDelivery(e)
 	if err != nil {
 		return csvimport.Config{}, err
 	}
-	d.warm(ctx, readWarmJob)
+	d.Warm(ctx, cloud.ReadWarmJob)
 	return csvimport.Config{
-		Store:     s3store.New(s3store.Config{Client: s3.NewFromConfig(d.aws), Bucket: getenv(lambdas.EnvUploadsBucket)}),
-		Publisher: d.notifier(),
-		Logger:    d.log,
+		Store:     s3store.New(s3store.Config{Client: s3.NewFromConfig(d.AWS), Bucket: e.Get(lambdas.EnvUploadsBucket)}),
+		Publisher: d.Notifier(),
+		Logger:    d.Log,
 	}, nil
 }

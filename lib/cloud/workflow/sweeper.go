@@ -1,0 +1,36 @@
+package workflow
+
+import (
+	"context"
+	"encoding/json"
+	"sync"
+
+	"github.com/aws/aws-sdk-go-v2/service/sfn"
+
+	"github.com/herald-progress/herald/lib/cloud"
+	"github.com/herald-progress/herald/lib/notify"
+	"github.com/herald-progress/herald/lib/stepfn"
+)
+
+// SweeperFunction is the sweeper as a Lambda function. It reads workflows of the function's account and Region.
+type SweeperFunction struct {
+	sweeper     *notify.Sweeper
+	accountOnce sync.Once
+}
+
+// Sweeper returns the handler of the sweeper's rule and schedule. It does not call Warm, because nobody waits for it.
+func Sweeper(_ context.Context, getenv func(string) string) (*SweeperFunction, error) {
+	d, err := cloud.NewDelivery(cloud.NewEnvironment("sweeper", getenv))
+	if err != nil {
+		return nil, err
+	}
+	return &SweeperFunction{sweeper: &notify.Sweeper{
+		Notifier: d.Notifier(), Feed: d.Feed, Workflows: &stepfn.Workflows{Client: sfn.NewFromConfig(d.AWS)}, Log: d.Log,
+	}}, nil
+}
+
+// Handle handles the event of a workflow's end, or sweeps, see [notify.Sweeper.Handle].
+func (f *SweeperFunction) Handle(ctx context.Context, raw json.RawMessage) error {
+	f.accountOnce.Do(func() { cloud.SetAccount(ctx, f.sweeper.Notifier) })
+	return f.sweeper.Handle(ctx, raw)
+}
