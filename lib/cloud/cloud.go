@@ -6,13 +6,11 @@
 package cloud
 
 import (
-	"context"
 	"fmt"
 	"log/slog"
 	"os"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
-	"github.com/aws/aws-sdk-go-v2/config"
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
 
 	"github.com/herald-progress/herald/lambdas"
@@ -33,11 +31,11 @@ func NewClients(e *Environment) (Clients, error) {
 	if err := e.Err(); err != nil {
 		return Clients{}, err
 	}
-	awsConfig, err := config.LoadDefaultConfig(context.Background())
+	config, err := awsConfig(os.Getenv)
 	if err != nil {
-		return Clients{}, fmt.Errorf("load AWS configuration: %w", err)
+		return Clients{}, err
 	}
-	return Clients{AWS: awsConfig, DynamoDB: dynamodb.NewFromConfig(awsConfig), Log: slog.New(slog.NewJSONHandler(os.Stderr, nil))}, nil
+	return Clients{AWS: config, DynamoDB: dynamodb.NewFromConfig(config), Log: slog.New(slog.NewJSONHandler(os.Stderr, nil))}, nil
 }
 
 // Connections returns the store of connections in a table.
