@@ -31,6 +31,7 @@ func NewClients(e *Environment) (Clients, error) {
 	if err := e.Err(); err != nil {
 		return Clients{}, err
 	}
+	prepareProcess(amazonBundle)
 	config, err := awsConfig(os.Getenv)
 	if err != nil {
 		return Clients{}, err
