@@ -1,6 +1,7 @@
 package message_test
 
 import (
+	"encoding/json"
 	"testing"
 	"time"
 
@@ -52,6 +53,10 @@ func TestControlFramesRoundTrip(t *testing.T) {
 		{
 			message.UploadURL{Request: "r", UploadID: "u", Complete: true},
 			`"upload_url","timestamp":"2026-11-22T10:00:00.123Z","data":{"request":"r","uploadId":"u","complete":true}`,
+		},
+		{
+			message.Batch{Frames: []json.RawMessage{[]byte(`{"type":"pong","data":{"a":"<&>"}}`), []byte(`{"type":"x"}`)}},
+			`"batch","timestamp":"2026-11-22T10:00:00.123Z","data":{"frames":[{"type":"pong","data":{"a":"<&>"}},{"type":"x"}]}`,
 		},
 		{
 			message.Closing{Code: message.CloseSessionLimit, Reason: "r", Reconnect: true},

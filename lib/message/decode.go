@@ -94,6 +94,8 @@ func jsonKind(t reflect.Type) string {
 		return "a whole number"
 	case reflect.Slice:
 		return "an array"
+	case reflect.Bool:
+		return "true or false"
 	default:
 		return "an object"
 	}

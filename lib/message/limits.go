@@ -21,6 +21,7 @@ import "time"
 //	the steps of a job, and all counts     2^53              a JSON number is exact up to it
 //	an epoch                               5 minutes ahead of the notifier's clock
 //	a frame to a browser                   131,072 bytes     API Gateway's limit
+//	a batch of frames                      32,768 bytes      API Gateway charges each 32 KB of a frame as a message
 //	a frame from a browser                 32,768 bytes      API Gateway's limit; a larger frame closes the connection (1009)
 //	jobs in the field have of a sync       1,000, and 24,576 bytes of JSON
 //	the cursor of a sync                   4,096 bytes       three ids of jobs, in base64url of JSON
@@ -69,6 +70,8 @@ const (
 	// MaxFrame is the largest frame that API Gateway accepts at @connections, in bytes
 	// (https://docs.aws.amazon.com/apigateway/latest/developerguide/apigateway-execution-service-websocket-limits-table.html).
 	MaxFrame = 131_072
+	// MaxBatch bounds a [Batch], in bytes of JSON, because API Gateway charges each 32 KB of a frame as a message.
+	MaxBatch = 32_768
 )
 
 // The limits of frames from a browser.

@@ -24,6 +24,7 @@ const (
 	TypeDismissed Type = "dismissed"
 	TypeClosing   Type = "closing"
 	TypeUploadURL Type = "upload_url"
+	TypeBatch     Type = "batch"
 )
 
 // kind is who may send a type, and how it is stored.
@@ -50,6 +51,7 @@ var types = map[Type]dataType{
 	TypeDismissed:      newDataType[Dismissed](kindControl),
 	TypeClosing:        newDataType[Closing](kindControl),
 	TypeUploadURL:      newDataType[UploadURL](kindControl),
+	TypeBatch:          newDataType[Batch](kindControl),
 }
 
 // dataType says what the data of one type is for, and how to decode it.

@@ -32,12 +32,14 @@ type gateway struct {
 	closeErr error                                     // the error of Close
 
 	mu sync.Mutex
-	// sent has the frames that each connection received. tried has all frames that were posted, also those whose post failed.
+	// sent has the frames that each connection received: those of a batch one by one. tried has all frames that were posted, also
+	// those whose post failed, and a batch as one frame.
 	sent  map[string][]posted
 	tried []message.Envelope
 	// events has the received frames and the calls of Close, in their order: the frame's type or "close", and the connection's id.
 	events      []string
 	closed      map[string]bool
+	maxBatch    int // the size of the largest batch, in bytes
 	inFlight    int
 	maxInFlight int
 }
@@ -82,9 +84,35 @@ func (g *gateway) Send(ctx context.Context, id string, frame []byte) error {
 	if g.sent == nil {
 		g.sent = map[string][]posted{}
 	}
-	g.sent[id] = append(g.sent[id], posted{e, at})
-	g.events = append(g.events, string(e.Type)+" "+id)
-	return nil
+	frames, err := unpack(e, frame)
+	if e.Type == message.TypeBatch {
+		g.maxBatch = max(g.maxBatch, len(frame))
+	}
+	for _, e := range frames {
+		g.sent[id] = append(g.sent[id], posted{e, at})
+		g.events = append(g.events, string(e.Type)+" "+id)
+	}
+	return err
+}
+
+// unpack returns the frames of a batch, or the frame itself if it is none.
+func unpack(e message.Envelope, frame []byte) ([]message.Envelope, error) {
+	batch, ok := e.Data.(message.Batch)
+	if !ok {
+		return []message.Envelope{e}, nil
+	}
+	if len(frame) > message.MaxBatch || len(batch.Frames) < 2 {
+		return nil, fmt.Errorf("a batch of %d frames and %d bytes", len(batch.Frames), len(frame))
+	}
+	var frames []message.Envelope
+	for _, raw := range batch.Frames {
+		e, err := message.Parse(raw)
+		if err != nil {
+			return nil, fmt.Errorf("not a frame: %w", err)
+		}
+		frames = append(frames, e)
+	}
+	return frames, nil
 }
 
 func (g *gateway) Close(_ context.Context, id string) error {

@@ -75,6 +75,9 @@ func TestMessagesAreChargedByTheirPosts(t *testing.T) {
 		{"empty sync", `{"action":"sync"}`, 0, 18},
 		{"empty sync without welcome", `{"action":"sync","welcome":false}`, 0, 36},
 		{"sync of four jobs", `{"action":"sync"}`, 4, 6},
+		{"empty sync in a batch", `{"action":"sync","batch":true}`, 0, 36},
+		{"sync of four jobs in a batch", `{"action":"sync","batch":true}`, 4, 36},
+		{"sync of 200 jobs in two batches", `{"action":"sync","batch":true}`, 200, 18},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
@@ -278,8 +281,18 @@ func TestConcurrentMessagesStayUnderTheLimit(t *testing.T) {
 // TestReconnectOfFiftyTabsStaysUnderTheLimit has fifty tabs that reconnect at once, 20 running jobs and 50 notes. Tabs that
 // were open before lack only the changes. Tabs of a new browser lack everything, and the last tabs get it in the next minute.
 func TestReconnectOfFiftyTabsStaysUnderTheLimit(t *testing.T) {
-	for name, fresh := range map[string]bool{"tabs that reconnect": false, "tabs of a browser that starts": true} {
-		t.Run(name, func(t *testing.T) {
+	for _, tt := range []struct {
+		name         string
+		fresh, batch bool
+		maxPosts     int
+	}{
+		{"tabs that reconnect", false, false, 2200},
+		{"tabs that reconnect and ask for batches", false, true, 100},
+		{"tabs of a browser that starts", true, false, session.DefaultMaxPosts},
+		{"tabs of a browser that starts and ask for batches", true, true, 100},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			fresh := tt.fresh
 			synctest.Test(t, func(t *testing.T) {
 				w := newFixture(t)
 				progress := func(percent float64) {
@@ -295,6 +308,7 @@ func TestReconnectOfFiftyTabsStaysUnderTheLimit(t *testing.T) {
 				var tabs []*tab
 				for n := range 50 {
 					b := w.openTab(fmt.Sprint("c", n), "u1")
+					b.batch = tt.batch
 					if !fresh {
 						time.Sleep(time.Minute) // they were opened one after the other
 						b.syncAll(1)
@@ -314,10 +328,10 @@ func TestReconnectOfFiftyTabsStaysUnderTheLimit(t *testing.T) {
 					time.Sleep(5 * time.Second)
 					progress(3 + float64(round))
 				}
-				if posts := len(w.gateway.tried); posts > session.DefaultMaxPosts {
-					t.Errorf("%d posts within a minute", posts)
+				if posts := len(w.gateway.tried); posts > tt.maxPosts {
+					t.Errorf("%d posts within a minute, want at most %d", posts, tt.maxPosts)
 				}
-				if !fresh && deferred > 0 {
+				if (!fresh || tt.batch) && deferred > 0 {
 					t.Errorf("%d syncs are put off", deferred)
 				}
 				t.Logf("%d posts, %d of 100 syncs put off", len(w.gateway.tried), deferred)

@@ -29,6 +29,8 @@ type tab struct {
 	withoutCursor bool
 	// namesOverlap makes the tab send the digest of its notes, so that they are not repeated.
 	namesOverlap bool
+	// batch makes the tab ask for batches.
+	batch bool
 	// jobs has the job of each state that came, and notes how often each note came.
 	jobs  []string
 	notes map[string]int
@@ -46,7 +48,7 @@ func (w *fixture) openTab(id, user string) *tab {
 func (b *tab) sync() message.Synced {
 	b.Helper()
 	b.syncs++
-	request := map[string]any{"action": "sync", "have": b.have, "since": b.since}
+	request := map[string]any{"action": "sync", "have": b.have, "since": b.since, "batch": b.batch}
 	if !b.withoutCursor {
 		request["cursor"] = b.cursor
 	}
@@ -113,10 +115,12 @@ func TestSyncPagesManyNotes(t *testing.T) {
 	for _, tt := range []struct {
 		notes int
 		apart time.Duration
-	}{{450, time.Second}, {2900, 0}, {2900, 20 * time.Millisecond}} {
+		batch bool
+	}{{450, time.Second, false}, {450, time.Second, true}, {2900, 0, false}, {2900, 20 * time.Millisecond, false}, {2900, 20 * time.Millisecond, true}} {
 		synctest.Test(t, func(t *testing.T) {
 			w := newFixture(t)
 			b := w.openTab("c1", "u1")
+			b.batch = tt.batch
 			b.since = w.addNote("u1", 0)
 			for n := 1; n <= tt.notes; n++ {
 				time.Sleep(tt.apart)

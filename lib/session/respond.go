@@ -55,13 +55,18 @@ func (resp *responder) sendError(ctx context.Context, code, text string) error {
 	return resp.send(ctx, answer)
 }
 
-// post posts one frame. After the session's end it returns errSessionEnded.
+// post posts one frame.
 func (resp *responder) post(ctx context.Context, e message.Envelope) error {
 	frame, err := e.Encode()
 	if err != nil {
 		return fmt.Errorf("answer: %w", err)
 	}
-	err = retryThrottled(ctx, func(ctx context.Context) error {
+	return resp.postEncoded(ctx, frame)
+}
+
+// postEncoded posts the JSON of a frame. After the session's end it returns errSessionEnded.
+func (resp *responder) postEncoded(ctx context.Context, frame []byte) error {
+	err := retryThrottled(ctx, func(ctx context.Context) error {
 		if resp.sessionEnded() {
 			return errSessionEnded
 		}
@@ -74,15 +79,48 @@ func (resp *responder) post(ctx context.Context, e message.Envelope) error {
 	return nil
 }
 
-// postAll posts frames concurrently until a deadline, and stops at the first error. It returns how many frames it started to
-// post, counted from the first.
-func (resp *responder) postAll(ctx context.Context, frames []message.Envelope, until time.Time) (int, error) {
+// postBatch posts the frames of one post.
+func (resp *responder) postBatch(ctx context.Context, p syncPost) error {
+	frame, err := p.Encode(resp.now())
+	if err != nil {
+		return fmt.Errorf("answer: %w", err)
+	}
+	return resp.postEncoded(ctx, frame)
+}
+
+// sendLast posts the end of the answer to a sync: the frames of last, and synced.
+func (resp *responder) sendLast(ctx context.Context, last syncPost, synced message.Synced) error {
+	frame, err := message.New(synced, "", resp.now()).Encode()
+	if err != nil {
+		return fmt.Errorf("answer: %w", err)
+	}
+	last.add(frame, false)
+	return resp.postBatch(ctx, last)
+}
+
+// postSync posts what comes before synced, until a deadline: with firstAlone, the first post ends before the others begin. It
+// returns how many posts it started, counted from the first.
+func (resp *responder) postSync(ctx context.Context, posts []syncPost, firstAlone bool, until time.Time) (int, error) {
+	first := 0
+	if firstAlone && len(posts) > 0 {
+		if err := resp.postBatch(ctx, posts[0]); err != nil {
+			return 0, err
+		}
+		first = 1
+	}
+	n, err := resp.postAll(ctx, posts[first:], until)
+	return first + n, err
+}
+
+// postAll posts concurrently until a deadline, and stops at the first error. It returns how many posts it started, counted from
+// the first.
+func (resp *responder) postAll(ctx context.Context, all []syncPost, until time.Time) (int, error) {
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
 	slots := make(chan struct{}, maxConcurrentPosts)
 	var posts sync.WaitGroup
 	n := 0
-	for ; n < len(frames) && resp.now().Before(until); n++ {
+	for ; n < len(all) && resp.now().Before(until); n++ {
 		select {
 		case slots <- struct{}{}:
 		case <-ctx.Done():
@@ -90,10 +128,10 @@ func (resp *responder) postAll(ctx context.Context, frames []message.Envelope, u
 		if ctx.Err() != nil {
 			break
 		}
-		e := frames[n]
+		p := all[n]
 		posts.Go(func() {
 			defer func() { <-slots }()
-			if err := resp.post(ctx, e); err != nil {
+			if err := resp.postBatch(ctx, p); err != nil {
 				cancel(err)
 			}
 		})

@@ -51,6 +51,8 @@ type syncAction struct {
 	cursor cursor
 	// noWelcome asks for a response without a welcome frame.
 	noWelcome bool
+	// batch asks for batches of frames.
+	batch bool
 }
 
 // version identifies a state of a job.
@@ -67,6 +69,7 @@ func decodeSync(raw []byte) (action, error) {
 		Cursor  string                     `json:"cursor,omitzero"`
 		Overlap string                     `json:"overlap,omitzero"`
 		Welcome *bool                      `json:"welcome,omitzero"`
+		Batch   bool                       `json:"batch,omitzero"`
 	}
 	if err := message.DecodeObject(raw, "", &m); err != nil {
 		return nil, err
@@ -74,7 +77,7 @@ func decodeSync(raw []byte) (action, error) {
 	if len(m.Have) > message.MaxHave {
 		return nil, invalid("have", fmt.Sprintf("must name at most %d jobs", message.MaxHave))
 	}
-	s := syncAction{have: make(map[string]version, len(m.Have)), noWelcome: m.Welcome != nil && !*m.Welcome}
+	s := syncAction{have: make(map[string]version, len(m.Have)), noWelcome: m.Welcome != nil && !*m.Welcome, batch: m.Batch}
 	for _, job := range slices.Sorted(maps.Keys(m.Have)) {
 		if !message.ValidID(job, message.MaxID) {
 			continue // no job has this id. A browser that once stored it must still be able to sync.
@@ -151,50 +154,80 @@ func (s syncAction) do(ctx context.Context, h *Default, log *slog.Logger, resp *
 // and posts only what it has paid for.
 func (h *Default) sync(ctx context.Context, log *slog.Logger, resp *responder, s syncAction) error {
 	start := resp.now()
-	controls := 2 // the control frames: welcome and synced
-	if s.noWelcome {
-		controls = 1 // synced
-	}
-	c, err := h.chargeMinimum(ctx, log, resp, controls)
+	minPosts := s.minPosts()
+	c, err := h.chargeMinimum(ctx, log, resp, minPosts)
 	if err != nil {
 		return err
 	}
-	if c.paid < controls {
+	if c.paid < minPosts {
 		return errBudgetSpent
 	}
 	page, err := h.read(ctx, feed.User(resp.connection.UserID), s, c, start.Add(readTimeout))
 	if err != nil {
 		return err
 	}
+
 	frames := page.frames()
-	if err := c.payUpTo(ctx, len(frames)+controls); err != nil {
-		return err
-	}
-
-	paidFrames := frames[:max(0, min(len(frames), c.paid-controls))]
-	if !s.noWelcome {
-		now := message.Time{Time: resp.now()}
-		end := message.Time{Time: resp.connection.SessionEnd()}
-		if err := resp.send(ctx, message.Welcome{ConnectionID: resp.connection.ID, ServerTime: now, SessionEnd: end}); err != nil {
-			return err
-		}
-	}
-
-	until := start.Add(postTimeout)
-	if deadline, ok := ctx.Deadline(); ok && deadline.Add(-minTimeToAnswer).Before(until) {
-		until = deadline.Add(-minTimeToAnswer)
-	}
-	posted, err := resp.postAll(ctx, envelopes(paidFrames), until)
+	posts, err := pack(s.answer(resp, frames), s.batch)
 	if err != nil {
 		return err
 	}
+	allSent := message.New(page.synced(s.cursor, frames), "", resp.now())
+	posts, last, err := splitLast(posts, allSent, s.batch)
+	if err != nil {
+		return err
+	}
+	if err := c.payUpTo(ctx, len(posts)+1); err != nil {
+		return err
+	}
+	if c.paid <= len(posts) { // the last paid post has synced alone
+		posts, last = posts[:c.paid-1], syncPost{}
+	}
 
-	synced := page.synced(s.cursor, frames[:posted])
+	posted, err := resp.postSync(ctx, posts, !s.noWelcome, postDeadline(ctx, start))
+	if err != nil {
+		return err
+	}
+	if posted < len(posts) {
+		posts, last = posts[:posted], syncPost{}
+	}
+	synced := page.synced(s.cursor, frames[:countReplayed(posts)+last.replayed])
 	if c.budgetExhausted {
 		synced.More, synced.RetryAfter = true, retryAfter(resp.now())
 	}
-	log.InfoContext(ctx, "synced", "jobs", synced.Jobs, "notes", synced.Notes, "more", synced.More, "pages", page.jobs.pages, "paid", c.paid, "budgetExhausted", c.budgetExhausted)
-	return resp.send(ctx, synced)
+	log.InfoContext(ctx, "synced", "jobs", synced.Jobs, "notes", synced.Notes, "more", synced.More, "posts", posted+1, "pages", page.jobs.pages, "paid", c.paid, "budgetExhausted", c.budgetExhausted)
+	return resp.sendLast(ctx, last, synced)
+}
+
+// minPosts returns the number of posts of the shortest answer: one with all its frames, or else one for synced and one for welcome.
+func (s syncAction) minPosts() int {
+	if s.batch || s.noWelcome {
+		return 1
+	}
+	return 2 //nolint:mnd // welcome and synced
+}
+
+// answer returns the frames that come before synced.
+func (s syncAction) answer(resp *responder, frames []syncFrame) []message.Envelope {
+	all := make([]message.Envelope, 0, 1+len(frames))
+	if !s.noWelcome {
+		now := resp.now()
+		end := message.Time{Time: resp.connection.SessionEnd()}
+		all = append(all, message.New(message.Welcome{ConnectionID: resp.connection.ID, ServerTime: message.Time{Time: now}, SessionEnd: end}, "", now))
+	}
+	for _, f := range frames {
+		all = append(all, f.Envelope)
+	}
+	return all
+}
+
+// postDeadline returns the time until which a sync that began at start posts frames before synced.
+func postDeadline(ctx context.Context, start time.Time) time.Time {
+	until := start.Add(postTimeout)
+	if deadline, ok := ctx.Deadline(); ok && deadline.Add(-minTimeToAnswer).Before(until) {
+		return deadline.Add(-minTimeToAnswer)
+	}
+	return until
 }
 
 // syncFrame is a state or a note that a sync posts.
@@ -203,12 +236,4 @@ type syncFrame struct {
 
 	// rank is the job's rank. It is nil for a note.
 	rank *rank
-}
-
-func envelopes(frames []syncFrame) []message.Envelope {
-	all := make([]message.Envelope, len(frames))
-	for i, f := range frames {
-		all[i] = f.Envelope
-	}
-	return all
 }

@@ -366,8 +366,16 @@ func hostileTab(
 	}
 }
 
-// randomMessage returns a message of a browser. notes are the ids of the user's notes, the oldest first.
+// randomMessage returns a message of a browser, and asks for batches in every second sync. notes are the ids of the user's notes, the oldest first.
 func randomMessage(random *rand.Rand, notes []string) string {
+	m := randomAction(random, notes)
+	if random.IntN(2) == 0 {
+		return strings.Replace(m, `"sync"`, `"sync","batch":true`, 1)
+	}
+	return m
+}
+
+func randomAction(random *rand.Rand, notes []string) string {
 	note := notes[random.IntN(len(notes))]
 	switch random.IntN(11) {
 	case 8: // a cursor after which no job is left to send
