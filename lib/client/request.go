@@ -110,11 +110,12 @@ type syncRequest struct {
 	Cursor  string              `json:"cursor,omitempty"`
 	Overlap string              `json:"overlap,omitempty"`
 	Welcome *bool               `json:"welcome,omitempty"`
+	Batch   bool                `json:"batch,omitempty"`
 }
 
 // request returns the sync message for the next page, as JSON, and starts to count the page's frames. The message asks for a
-// welcome if welcome is true or notes.since is empty.
-func (v *View) request(welcome bool) string {
+// welcome if welcome is true or notes.since is empty, and for batches if batch is true.
+func (v *View) request(welcome, batch bool) string {
 	v.mu.Lock()
 	defer v.mu.Unlock()
 	v.page.jobs, v.page.notes, v.page.newestNote, v.page.moved = map[string]bool{}, map[string]bool{}, "", false
@@ -124,6 +125,7 @@ func (v *View) request(welcome bool) string {
 	v.page.since = v.notes.since
 	request := syncRequest{
 		Action: "sync", Have: v.have(), Since: v.notes.since, Cursor: v.page.cursor, Overlap: v.notes.overlap(v.page.firstSince),
+		Batch: batch,
 	}
 	if !welcome && v.notes.since != "" {
 		request.Welcome = new(bool) // false

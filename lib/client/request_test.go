@@ -21,7 +21,7 @@ func TestTheLargestSyncFitsAFrame(t *testing.T) {
 	if v.page.cursor == "" || validCursor(v.page.cursor+"c") != "" {
 		t.Error("the longest cursor is not usable, or a longer one is")
 	}
-	request := v.request(false)
+	request := v.request(false, true)
 	if len(request) > message.MaxClientFrame || len(request) < message.MaxHaveBytes {
 		t.Errorf("the sync takes %d bytes", len(request))
 	}
@@ -50,7 +50,7 @@ func TestASyncNamesTheNotesThatItNeedNotRepeat(t *testing.T) {
 		if tt.inDigest > 0 {
 			want = `"overlap":"` + message.NotesDigest(ids[len(ids)-1-tt.inDigest:len(ids)-1]) + `"`
 		}
-		request := v.request(true)
+		request := v.request(true, true)
 		if !strings.Contains(request, want) || strings.Contains(request, "overlap") != (want != "") {
 			t.Errorf("%d notes: %s, want %s", tt.notes, request, want)
 		}

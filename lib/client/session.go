@@ -42,8 +42,8 @@ type session struct {
 	brief bool
 	// noWelcome says that syncs ask for no welcome, because one has come.
 	noWelcome bool
-	// legacySync says that the server rejected a sync. It may be an older one that does not know the field "welcome", so syncs are sent
-	// without that field.
+	// legacySync says that the server rejected a sync. It may be an older one that does not know the fields "welcome" and "batch", so
+	// syncs are sent without these fields.
 	legacySync bool
 }
 
@@ -137,8 +137,27 @@ func (s *session) wait(ctx context.Context, frames <-chan received) error {
 	}
 }
 
-// handle applies a frame to the view, calls OnFrame if the frame is new, and handles control frames.
+// handle handles a frame, or the frames of a batch in their order. It skips what is not a frame.
 func (s *session) handle(f received) error {
+	batch, ok := f.Data.(message.Batch)
+	if !ok {
+		return s.handleFrame(f)
+	}
+	for _, raw := range batch.Frames {
+		e, err := message.Parse(raw)
+		if err != nil {
+			continue
+		}
+		if err := s.handleFrame(received{Envelope: e, raw: raw}); err != nil {
+			return err
+		}
+	}
+
+	return nil
+}
+
+// handleFrame applies a frame to the view, calls OnFrame if the frame is new, and handles control frames.
+func (s *session) handleFrame(f received) error {
 	now := time.Now()
 	delete(s.timers, pongTimeout) // any frame shows that the connection works
 	s.timers[pingDue] = now.Add(PingInterval)

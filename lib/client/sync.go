@@ -53,7 +53,7 @@ func (s *session) sync(ctx context.Context, now time.Time) error {
 	s.syncing = true
 	s.timers[syncTimeout] = now.Add(SyncTimeout)
 	s.timers[quietSync] = now.Add(QuietSync)
-	return s.send(ctx, s.view.request(!s.noWelcome))
+	return s.send(ctx, s.view.request(!s.noWelcome, !s.legacySync))
 }
 
 // beginSync begins a new sync. It deletes all timers that are due and start a sync, because this sync serves them all. The sync

@@ -79,7 +79,7 @@ func TestViewIsBounded(t *testing.T) {
 		const page = 200
 		var v View
 		for n := 0; n < 3*maxSeen; n += page {
-			v.request(true)
+			v.request(true, true)
 			for i := range page {
 				if !v.apply(noteOf(n+i, true)) {
 					t.Fatalf("note %d is not new", n+i)
@@ -93,7 +93,7 @@ func TestViewIsBounded(t *testing.T) {
 	})
 	t.Run("pushes after a sync, one over the bound", func(t *testing.T) {
 		var v View
-		v.request(true)
+		v.request(true, true)
 		v.apply(noteOf(0, true))
 		v.endPage(message.Synced{Notes: 1})
 		for n := 1; n < maxSeen; n++ {
@@ -177,7 +177,7 @@ func FuzzView(f *testing.F) {
 		var v View
 		at := map[string]position{}
 		var ids []string
-		v.request(true)
+		v.request(true, true)
 		for line := range strings.Lines(lines) {
 			e, err := message.Parse([]byte(line))
 			if err != nil {
@@ -201,10 +201,10 @@ func FuzzView(f *testing.F) {
 				}
 			case message.Synced:
 				v.endPage(data)
-				v.request(false)
+				v.request(false, true)
 			}
 		}
-		text := v.request(true)
+		text := v.request(true, true)
 		if !json.Valid([]byte(text)) || len(v.notes.since) < 1<<10 && len(text) > message.MaxClientFrame {
 			t.Errorf("the sync has %d bytes: %.100s", len(text), text)
 		}
@@ -216,11 +216,11 @@ func TestABrokenSyncStartsAgainFromItsFirstSince(t *testing.T) {
 	var v View
 	requestHasSince := func(want int) {
 		t.Helper()
-		if got := v.request(true); !strings.Contains(got, `"since":"`+noteOf(want, true).ID+`"`) {
+		if got := v.request(true, true); !strings.Contains(got, `"since":"`+noteOf(want, true).ID+`"`) {
 			t.Errorf("the request is %s, want since note %d", got, want)
 		}
 	}
-	v.request(true)
+	v.request(true, true)
 	v.apply(noteOf(1, true))
 	v.endPage(message.Synced{Notes: 1})
 	requestHasSince(1)
