@@ -12,6 +12,11 @@ export declare const maxUploadName = 640;
 export declare const maxOpenUploads = 5;
 /** The maximum of bytes of an uploaded file. */
 export declare const maxUploadBytes = 1073741824;
+/** Batch is many frames in one, for the answer to a sync that asks for batches. A client handles the frames in their order, as if each had come alone. A batch contains no batch. */
+export interface Batch {
+    /** Frames are whole frames, as Envelope.Encode returns them. */
+    frames: unknown[];
+}
 /** Closing is the last frame before the server closes a connection. It carries the code and the reason, because API Gateway cannot set them in a WebSocket close frame. */
 export interface Closing {
     code: string;
@@ -142,4 +147,5 @@ export interface FrameData {
     dismissed: Dismissed;
     closing: Closing;
     upload_url: UploadURL;
+    batch: Batch;
 }

@@ -171,7 +171,7 @@ describe('the connection', () => {
     await pass(2000)
     expect(herald.jobs.getSnapshot()).toEqual([])
     expect(state(herald)).toBe('live')
-    expect(sent.at(-1)).toEqual({ action: 'sync' })
+    expect(sent.at(-1)).toEqual({ action: 'sync', batch: true })
   })
 
   test('CONNECTION_LIMIT closes it for good', async () => {

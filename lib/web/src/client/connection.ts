@@ -1,6 +1,6 @@
 import type { Closing, Synced } from '../wire.ts'
 import type { Frame, State, Status } from './api.ts'
-import { isA, parseFrame, timeOf } from './frames.ts'
+import { isA, parseFrames, timeOf } from './frames.ts'
 import {
   afterEndSync, answerTimeout, askAfter, attemptDue, doubtedAfter, endGrace, firstPause, firstSync, lateTimer,
   longSession, maxPause, maxServerPause, maxSilence, pingAfter, pingDue, pongTimeout, quietSync, quietSyncAfter,
@@ -26,7 +26,6 @@ export function openConnection(url: string, tokens: Tokens, hooks: ConnectionHoo
   let next: WebSocket | undefined
   let old: WebSocket | undefined
   let socketToken = ''
-  let worked = false // a frame has come from it
   let openedAt = 0
   let end = 0 // of the session, by this machine's clock
   let refreshToken = ''
@@ -39,9 +38,10 @@ export function openConnection(url: string, tokens: Tokens, hooks: ConnectionHoo
   let probe: Promise<void> | undefined // asks whether the server can be reached
 
   let syncing = false
-  let waiters: { request?: string; begun?: boolean }[] = [] // for a sync that begins after they came
+  const waiting: (string | undefined)[] = [] // requests for a sync that begins after they came
+  const served: typeof waiting = [] // those whose sync has begun
   const silences = new Map<string, { since: number; bound: number }>()
-  let noWelcome = false
+  let welcomed = false // by the server, over this socket
   let legacy = false // the server does not know the newer fields of a sync
   let syncFailures = 0 // in a row
   let serverPause = 0
@@ -52,21 +52,21 @@ export function openConnection(url: string, tokens: Tokens, hooks: ConnectionHoo
   // What is done when it is due; from firstSync on it is sendSync.
   const acts = [attempt, noPong, retrySyncLater, ping, renew]
 
-  function dueAt(which: number): number {
+  function dueAt(at: number, which: number): number {
     if (which > pingDue && syncing) return never
-    return which < firstSync ? due[which]! : Math.max(due[which]!, serverPause, retryPause)
+    return which < firstSync ? at : Math.max(at, serverPause, retryPause)
   }
 
   // Does what is due, and sets the timer for what is due next.
   function run(): void {
     const now = Date.now()
     due[silentSync] = Math.min(...[...silences.values()].map(({ since, bound }) => since + bound))
-    due.forEach((_, which) => {
-      if (dueAt(which) <= now) (acts[which] ?? sendSync)(now)
+    due.forEach((at, which) => {
+      if (dueAt(at, which) <= now) (acts[which] ?? sendSync)(now)
     })
     clearTimeout(timer)
-    const at = Math.min(...due.map((_, which) => dueAt(which)))
-    if (at < never) timer = setTimeout(run, at - now)
+    const first = Math.min(...due.map(dueAt))
+    if (first < never) timer = setTimeout(run, first - now)
   }
 
   // Nothing is due any more, but another attempt.
@@ -91,11 +91,12 @@ export function openConnection(url: string, tokens: Tokens, hooks: ConnectionHoo
   }
 
   async function attempt(): Promise<void> {
+    if (state === 'closed') return rest()
     const number = ++attempts
     rest(Date.now() + requestTimeout) // in case that the application does not return a token
     const token = await tokens.next(!!tokens.dead || handshakes >= refusedAfter).catch(() => '')
     await probe
-    if (state === 'closed' || number !== attempts) return
+    if (number !== attempts) return
     if (!token) return tokens.dead ? refuse() : retry('offline')
     if (!hooks.sameUser(token)) return
     const doubted = token === socketToken && claimsOf(token).exp! * 1000 > Date.now()
@@ -140,10 +141,10 @@ export function openConnection(url: string, tokens: Tokens, hooks: ConnectionHoo
       begin(token)
     }
     opening.onmessage = ({ data }) => {
-      const frame = parseFrame(data)
-      if (!frame || state === 'closed') return
-      if (opening === socket) receive(frame)
-      else if (opening === old) hooks.frame(frame)
+      for (const frame of parseFrames(data)) {
+        if (opening === socket) receive(frame)
+        else if (opening === old) hooks.frame(frame)
+      }
     }
     opening.onclose = () => {
       clearTimeout(handshake)
@@ -163,7 +164,7 @@ export function openConnection(url: string, tokens: Tokens, hooks: ConnectionHoo
     const now = Date.now()
     socketToken = token
     openedAt = now
-    worked = graced = noWelcome = legacy = false
+    graced = welcomed = legacy = false
     handshakes = refusals = syncFailures = serverPause = retryPause = 0
     tokens.dead = ''
     firstPage(view)
@@ -180,14 +181,11 @@ export function openConnection(url: string, tokens: Tokens, hooks: ConnectionHoo
   function lose(ended: WebSocket, closing?: Closing): void {
     if (ended === next) next = undefined
     if (ended === old) old = undefined
-    if (ended !== socket || state === 'closed') return
-    if (worked) failures = 0
-    worked = false
+    if (ended !== socket) return
     ended.close()
     old?.close()
     socket = next
-    old = undefined
-    next = undefined
+    next = old = undefined
     if (socket) return rest()
     const { code, reason, reconnect } = closing ?? {}
     if (closing && !reconnect) {
@@ -199,9 +197,11 @@ export function openConnection(url: string, tokens: Tokens, hooks: ConnectionHoo
   }
 
   function finish(why?: Partial<Status>): void {
+    attempts++
     setState('closed', why)
     rest()
     for (const one of [socket, next, old]) one?.close()
+    socket = next = old = undefined
   }
 
   function receive(frame: Frame): void {
@@ -212,14 +212,14 @@ export function openConnection(url: string, tokens: Tokens, hooks: ConnectionHoo
     hooks.frame(frame)
     if (state === 'closed') return
     if (isA(frame, 'closing')) return lose(socket!, frame.data)
-    worked = true
+    failures = 0
     if (view.notes.skipped) {
       view.notes.skipped = false
       due[requestedSync] = Math.min(due[requestedSync]!, now + syncPause)
     }
     if (isA(frame, 'upload_progress')) resetSilence(frame.job || frame.data.uploadId, now)
     if (isA(frame, 'welcome')) {
-      noWelcome = !legacy
+      welcomed = true
       setEnd(now + timeOf(frame.data.sessionEnd) - timeOf(frame.data.serverTime), now)
     }
     if (isA(frame, 'refreshed')) {
@@ -234,7 +234,6 @@ export function openConnection(url: string, tokens: Tokens, hooks: ConnectionHoo
       if (code === 'RATE_LIMITED') serverPause = now + rateWindow
       if (code === 'INVALID_MESSAGE' && syncing) {
         firstPage(view)
-        noWelcome = false
         legacy = true
         retrySyncLater(now)
       }
@@ -262,7 +261,7 @@ export function openConnection(url: string, tokens: Tokens, hooks: ConnectionHoo
     end = at
     if (at <= now) return // the closing frame is on its way
     due[afterEndSync] = at + endGrace
-    due[renewDue] = at - Math.min(at - openedAt < longSession ? renewLead : renewLead * (1 + Math.random()), (at - now) / 2)
+    due[renewDue] = at - Math.min(renewLead * (at - openedAt < longSession ? 1 : 1 + Math.random()), (at - now) / 2)
   }
 
   // Prolongs the session by another token, or has another socket take its place if no token can. It tries again after half of
@@ -301,7 +300,7 @@ export function openConnection(url: string, tokens: Tokens, hooks: ConnectionHoo
     syncing = true
     due[syncTimeout] = now + answerTimeout
     due[quietSync] = now + quietSyncAfter
-    send(requestPage(view, !noWelcome))
+    send(requestPage(view, welcomed, legacy))
   }
 
   // Begins a new sync, for all that is due. After firstSync, quietSync and a request it takes all pages.
@@ -315,7 +314,7 @@ export function openConnection(url: string, tokens: Tokens, hooks: ConnectionHoo
       if (silence.since + silence.bound <= now) silence.bound = Math.min(2 * silence.bound, maxSilence)
       silence.since = now
     }
-    for (const waiter of waiters) waiter.begun = true
+    served.push(...waiting.splice(0))
   }
 
   function pageEnded(data: Synced, now: number): void {
@@ -331,9 +330,8 @@ export function openConnection(url: string, tokens: Tokens, hooks: ConnectionHoo
       return
     }
     hooks.completed?.()
-    for (const { begun, request } of waiters) if (begun) hooks.frame({ type: 'sync', timestamp: '', data: { request } })
-    waiters = waiters.filter(({ begun }) => !begun)
-    if (waiters.length) due[requestedSync] = now
+    for (const request of served.splice(0)) hooks.frame({ type: 'sync', timestamp: '', data: { request } })
+    if (waiting.length) due[requestedSync] = now
     old?.close()
     setState('live')
   }
@@ -343,7 +341,7 @@ export function openConnection(url: string, tokens: Tokens, hooks: ConnectionHoo
   return {
     wake() {
       const now = Date.now()
-      if (now - waking < wakePause || state === 'closed') return
+      if (now - waking < wakePause) return
       waking = now
       if (!socket) void attempt()
       else if (socket.readyState === 1) {
@@ -357,7 +355,7 @@ export function openConnection(url: string, tokens: Tokens, hooks: ConnectionHoo
     send(message) {
       const { action, request, token } = message
       if (action === 'sync') {
-        waiters.push({ request })
+        waiting.push(request)
         if (socket?.readyState === 1) due[requestedSync] = Date.now()
         run()
       } else if (action === 'refresh') {

@@ -17,12 +17,16 @@ function fits(value: any): boolean {
   ))
 }
 
-/** Returns the frame that a text is, or nothing if it is none. A frame with a field of another type is none. */
-export function parseFrame(text: unknown): Frame | undefined {
+/** Returns the frame that a text is, or the frames of a batch. A frame with a field of another type is left out. */
+export function parseFrames(text: unknown): Frame[] {
   try {
     const frame = JSON.parse(text as string)
-    if (fits(frame) && frame.type && (!known.includes(frame.type) || fits(frame.data))) return frame
-  } catch {} // no JSON
+    return (frame.type === 'batch' ? frame.data.frames : [frame]).filter((one: any) => (
+      fits(one) && one.type && (!known.includes(one.type) || fits(one.data))
+    ))
+  } catch { // no JSON
+    return []
+  }
 }
 
 /** Whether a frame is of a type; then its data has that type's fields. */

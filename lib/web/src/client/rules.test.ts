@@ -3,7 +3,7 @@ import { readFileSync, readdirSync } from 'node:fs'
 import { isDeepStrictEqual } from 'node:util'
 import { afterEach, describe, expect, test, vi } from 'vitest'
 import { beginTest, endTest, type FakeSocket, pass, settle, startTime } from '../../test/world.ts'
-import type { Herald } from './api.ts'
+import type { Frame, Herald } from './api.ts'
 
 // With HERALD_DIST the built file is tested.
 const { connect } = (await import(process.env.HERALD_DIST ? '../../dist/herald.js' : './connect.ts')) as typeof import('./connect.ts')
@@ -17,6 +17,7 @@ interface Step {
   times?: number
   except?: number[]
   shown?: boolean
+  shows?: boolean[]
   lost?: boolean
   refuse?: number
   token?: string
@@ -124,16 +125,25 @@ class World {
       for (const name of have.omits ?? []) expect(jobs).not.toHaveProperty([name])
       delete message.have
     }
-    if (message) delete message.overlap
+    if (message) {
+      delete message.overlap
+      if (!('batch' in sends!)) delete message.batch
+      else message.batch ??= null
+    }
     this.expectFirst(at, 'sends', sends)
   }
 
-  async frames({ frame, text, times = 1, except = [], shown }: Step): Promise<void> {
+  listen(type: string): void {
+    if (this.#types.has(type)) return
+    this.#types.add(type)
+    this.herald.on(type, (f) => this.shown.push(f))
+  }
+
+  async frames({ frame, text, times = 1, except = [], shown, shows }: Step): Promise<void> {
     const sent = text ?? JSON.stringify(frame)
-    if (frame && !this.#types.has(frame.type)) {
-      this.#types.add(frame.type)
-      this.herald.on(frame.type, (f) => this.shown.push(f))
-    }
+    if (frame) this.listen(frame.type)
+    const inBatch = shows && (frame as Frame<'batch'>).data.frames as Frame[]
+    for (const one of inBatch ?? []) if (one?.type) this.listen(one.type)
     if (frame && ['upload_progress', 'notification', 'error'].includes(frame.type)) expect(shown, `${sent}: say whether it is shown`).toBeDefined()
     for (let n = 1; n <= times; n++) {
       if (except.includes(n)) continue
@@ -144,6 +154,10 @@ class World {
       if (shown !== undefined) {
         const was = this.shown.some((f) => isDeepStrictEqual(f, JSON.parse(one)))
         if (was !== shown) expect(was, `${one}: shown`).toBe(shown)
+      }
+      if (inBatch) {
+        expect(shows).toHaveLength(inBatch.length)
+        expect(this.shown, `${one}: shows`).toEqual(inBatch.filter((_, at) => shows![at]))
       }
     }
   }

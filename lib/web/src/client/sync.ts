@@ -25,8 +25,11 @@ function have({ jobs }: View): object | undefined {
   return found[0] && Object.fromEntries(found)
 }
 
-/** Returns the message that requests the next page, and begins to count what comes. */
-export function requestPage(view: View, welcome: boolean): object {
+/**
+ * Returns the message that requests the next page, and begins to count what comes. A server that has welcomed this client need
+ * not do so again. A legacy server does not know the newer fields.
+ */
+export function requestPage(view: View, welcomed: boolean, legacy: boolean): object {
   const { notes: { since }, sync } = view
   Object.assign(sync, newPage(since))
   if (!sync.cursor) sync.firstSince = since
@@ -35,7 +38,8 @@ export function requestPage(view: View, welcome: boolean): object {
     have: have(view),
     since: since || undefined,
     cursor: sync.cursor || undefined,
-    welcome: !since || welcome ? undefined : false,
+    welcome: welcomed && since && !legacy ? false : undefined,
+    batch: !legacy || undefined,
   }
 }
 
@@ -60,12 +64,14 @@ export function endPage({ notes, sync }: View, end: Synced): PageEnd {
     return 'complete'
   }
   const cursor = end.cursor && bytes(JSON.stringify(end.cursor)) <= maxCursor + 2 ? end.cursor : ''
-  const isNext = end.retryAfter! > 0
-  if (isNext ? cursor : sync.moved || newer || cursor && cursor !== sync.cursor && !sync.brief) {
+  if (end.retryAfter! > 0) {
+    sync.cursor = cursor || sync.cursor
+    return 'next'
+  }
+  if (sync.moved || newer || cursor && cursor !== sync.cursor && !sync.brief) {
     sync.cursor = cursor
     return 'next'
   }
-  if (isNext) return 'next'
   if (!cursor || !sync.brief) return 'again' // the same request would have the same answer
   sync.cursor = ''
   return 'complete'

@@ -92,18 +92,18 @@ function applyState(view: View, frame: Frame<'upload_progress'>): boolean {
   const job = jobOf(frame, id)
   const { epoch, seq } = job
   const next: Entry = { job, epoch, seq }
-  let moved = seq > 0
+  let moved = !!seq
   let isNew = true
   const run = known ? compareRun(known, epoch) : 1
   const falls = !run && job.progress < known!.job.progress && !known!.job.terminal && !job.terminal
   if (before) {
-    if (seq <= 0) {
+    if (!seq) {
       isNew = run > 0 || !run && !before.job.terminal && !falls
       next.epoch = before.epoch
       next.seq = before.seq
     } else if (before.seq && (epoch < before.epoch || epoch === before.epoch && seq <= before.seq)) {
       isNew = moved = false
-    } else if (before.job.seq <= 0 && (run < 0 || falls)) {
+    } else if (!before.job.seq && (run < 0 || falls)) {
       isNew = false // behind a state that was not stored: only its position counts
       next.job = before.job
     }

@@ -287,12 +287,15 @@ test('a leader whose token is refused lets another tab lead', async () => {
 test('where the tokens of all tabs are refused, no tab goes on trying', async () => {
   begin()
   server.refuses = () => true
-  const tabs = [await tabOf('u1'), await tabOf('u1')]
+  const token = vi.fn(() => tokenOf('u1'))
+  const tabs = [await tabOf('u1', { token }), await tabOf('u1', { token })]
   await pass(60_000)
   const { length } = FakeSocket.all
   expect(length).toBeLessThanOrEqual(4)
+  token.mockClear()
   await pass(3_600_000)
   expect(FakeSocket.all.length).toBe(length)
+  expect(token.mock.calls.length).toBeLessThan(600) // connections that were closed ask no more
   for (const tab of tabs) expect(state(tab)).toBe('refused')
 })
 

@@ -1,7 +1,7 @@
 import type { FrameData } from '../wire.ts';
 import type { Frame, Job, Note } from './api.ts';
-/** Returns the frame that a text is, or nothing if it is none. A frame with a field of another type is none. */
-export declare function parseFrame(text: unknown): Frame | undefined;
+/** Returns the frame that a text is, or the frames of a batch. A frame with a field of another type is left out. */
+export declare function parseFrames(text: unknown): Frame[];
 /** Whether a frame is of a type; then its data has that type's fields. */
 export declare function isA<T extends keyof FrameData>(frame: Frame, type: T): frame is Frame<T>;
 /** Returns a time in milliseconds since 1970, or 0 if it is not valid. */

@@ -5,8 +5,11 @@ import { type View } from './view.ts';
  * the cursor says that the notes before since have not come yet.
  */
 export declare function firstPage({ notes, sync }: View): void;
-/** Returns the message that requests the next page, and begins to count what comes. */
-export declare function requestPage(view: View, welcome: boolean): object;
+/**
+ * Returns the message that requests the next page, and begins to count what comes. A server that has welcomed this client need
+ * not do so again. A legacy server does not know the newer fields.
+ */
+export declare function requestPage(view: View, welcomed: boolean, legacy: boolean): object;
 /** What follows the end of a page: the same page again, the next one now or later, or nothing. */
 export type PageEnd = 'again' | 'next' | 'complete';
 /**
