@@ -91,12 +91,12 @@ FAULTS = [
     (25, lambda rng, r: with_field(r, 2, "")),
     (20, lambda rng, r: with_field(r, 2, "0")),
     (10, lambda rng, r: with_field(r, 2, "-" + r[2].strip())),
-    (15, lambda rng, r: with_field(r, 2, r[2].strip() + rng.choice([".5", ".0", ",5"]))),
+    (15, lambda rng, r: with_field(r, 2, r[2].strip() + rng.choice([".5", ".000", ",5"]))),
     (15, lambda rng, r: with_field(r, 2, rng.choice(["many", "n/a", "?", "4x", "1e2", "½"]))),
     (10, lambda rng, r: with_field(r, 2, rng.choice(["1000001", "99999999", "18446744073709551617"]))),
-    (10, lambda rng, r: with_field(r, 2, rng.choice(["1,000", "1 000", "2'500"]))),
-    (15, lambda rng, r: r[:rng.choice([1, 2, 3, 5])]),
-    (15, lambda rng, r: r + rng.choice([[""], ["x"], ["", ""]])),
+    (10, lambda rng, r: with_field(r, 2, rng.choice(["1,00", "1.000", "2'5"]))),
+    (15, lambda rng, r: r[:rng.choice([1, 2, 1, 2])]),
+    (15, lambda rng, r: r + rng.choice([["y"], ["x"], ["", "z"]])),
     (10, lambda rng, r: with_field(r, 3, "T\udcfcrrahmen, wei\udcdf")),  # Latin-1
 ]
 

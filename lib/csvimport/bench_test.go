@@ -95,7 +95,7 @@ func stageAll(in []byte) error {
 		return err
 	}
 	w := newRangeWriter(context.Background(), &discardStore{}, h, "k", int64(len(in)))
-	s := newRowScanner(bytes.NewReader(in[h.bytes:]), h, Range{Offset: h.bytes, Line: h.nextLine})
+	s := newRowReader(bytes.NewReader(in[h.bytes:]), h, Range{Offset: h.bytes, Line: h.nextLine})
 	for {
 		fields, line, err := s.next()
 		if errors.Is(err, io.EOF) {

@@ -79,7 +79,7 @@ func (c *Chunk) parse(ctx context.Context, in ChunkInput) (ChunkOutput, error) {
 	defer closeBody(body)
 	w := newRangeWriter(ctx, c.config.Store, h, in.File.stagedKey(in.Range.N), in.Range.Bytes)
 	defer w.abort()
-	s := newRowScanner(body, h, in.Range)
+	s := newRowReader(body, h, in.Range)
 	for {
 		fields, line, err := s.next()
 		if errors.Is(err, io.EOF) {

@@ -10,13 +10,14 @@
 // RFC 4180 leaves a choice, the scanner does what Python's csv module does:
 //
 //   - A line ends at LF, CR LF or a lone CR. The last line may lack its end. Line numbers count these physical lines.
-//   - Empty lines are skipped. A line of blanks is a record.
+//   - Empty lines are skipped. So are records of blank fields, such as `,,`: they are no rows, and no count includes them.
 //   - A field is quoted if its first character is a quote. After a leading blank, a quote is text. Inside quotes,
 //     separators and line ends are text, and a doubled quote stands for one quote.
 //   - A quote inside an unquoted field is text. Text after a closing quote belongs to the field: `"a"b` is ab.
 //   - An unclosed quote makes the file invalid, and so does a record over 1 MiB (without its line end). In these two points the
 //     scanner differs from Python's module, which accepts such files.
-//   - The scanner returns at most the first 1,001 fields of a record.
+//   - A quoted field with line ends that goes on after its closing quote is read, but noted in the summary: its opening quote was
+//     probably a sign of inches, and has swallowed the lines between.
 //
 // The header is the first record that names the columns part and quantity, under one of the names in columnNames. It stands at most ten
 // lines after the first record. The records before it are skipped, but if one of them is a valid row, the file is invalid. A column
@@ -32,13 +33,19 @@
 //
 // # Rows
 //
-// A row is rejected with the first reason that applies:
+// If a row has fewer fields than the header, the missing ones are empty. Blank fields after those of the header are ignored. A row is
+// rejected with the first reason that applies:
 //
-//   - A field is not valid UTF-8.
-//   - It has more or fewer fields than the header.
+//   - A field is not valid UTF-8, or holds a control character: a byte order mark, or a character of Unicode's category Cc other than
+//     tab, LF and CR.
+//   - It has more fields than the header, and not all of the surplus ones are blank.
 //   - Its part, color or quantity is empty.
-//   - Its quantity is not a number from 1 to 1,000,000, written in digits only. Leading zeros are accepted; a sign, a
-//     decimal point and a thousands separator are not.
+//   - Its quantity is not a whole number from 1 to 1,000,000. Leading zeros are accepted, and so are thousands separators (a comma,
+//     a blank or an apostrophe, the same one before each group of three digits) and zeros after a decimal point: 1,000 and 2.0. A point
+//     before three digits is refused, because 1.000 is a thousand in some countries and one in others. Anything else is refused, too.
+//
+// rejected.csv shows the value with the reason, cut to 64 bytes and without control characters. If all rows are rejected, the import
+// fails with the most frequent reason, but its results are there.
 //
 // Blanks around part, color and quantity are removed. A field of another column is stored unchanged, or omitted if it is empty. The
 // output of a range is at most 64 times its bytes plus 1 MiB, see [MaxGrowth].
@@ -52,8 +59,13 @@
 //	staged/<claim>/00000.rejected.csv          the rejected rows of the first range, until then
 //	results/<user>/<upload>/<claim>/…          the results of one import:
 //	    part-00000.jsonl                       {"line":2,"part":"3001","color":"Red","quantity":4,"extra":{…}}
-//	    rejected.csv                           line, column, reason, then the record's fields; formulas are escaped
+//	    rejected.csv                           line, column, reason, then the record's fields
 //	results/<user>/<upload>/summary.json       a [Summary], written last: the import is finished once it exists
+//
+// rejected.csv can be mended and uploaded again. It begins with a byte order mark, so that spreadsheets read it as UTF-8. A cell that a
+// spreadsheet would run as a formula has an apostrophe before it, and so has a cell that looks like that already. A file whose header
+// begins with line, column and reason is a rejected.csv: the importer ignores these three columns and removes the apostrophes. So every
+// other field, and every byte in it, comes back as it was.
 //
 // # Several imports of one upload
 //
@@ -116,6 +128,8 @@ type File struct {
 	Sequencer string `json:"sequencer"`
 	// StartedAt is when the plan began, RFC 3339 with milliseconds.
 	StartedAt string `json:"startedAt"`
+	// StrayQuotes are the quotes that have probably swallowed rows. The plan finds them.
+	StrayQuotes StrayQuotes `json:"strayQuotes,omitzero"`
 }
 
 // Range is a part of the file that consists of whole records.

@@ -2,9 +2,7 @@ package csvimport
 
 import (
 	"bytes"
-	"errors"
 	"fmt"
-	"io"
 	"strings"
 	"testing"
 	"testing/iotest"
@@ -54,32 +52,13 @@ func readRanges(t *testing.T, file []byte, minBytes int64) ([]scanned, *rangeSpl
 		if end > int64(len(file)) {
 			t.Fatalf("range %+v ends after the file of %d bytes", r, len(file))
 		}
-		all, err := scanRows(newRowScanner(bytes.NewReader(file[r.Offset:end]), split.header, r))
+		all, err := readAll(newRowReader(bytes.NewReader(file[r.Offset:end]), split.header, r))
 		if err != nil || int64(len(all)) != r.Rows {
 			t.Fatalf("range %+v of %q has %d rows, error %v", r, file, len(all), err)
 		}
 		rows = append(rows, all...)
 	}
 	return rows, split, nil
-}
-
-// scanRows returns the rows of a scanner.
-func scanRows(s *scanner) ([]scanned, error) {
-	var rows []scanned
-	for {
-		fields, line, err := s.next()
-		if errors.Is(err, io.EOF) {
-			return rows, nil
-		}
-		if err != nil {
-			return nil, err
-		}
-		one := scanned{Line: line}
-		for _, f := range fields {
-			one.Fields = append(one.Fields, string(f))
-		}
-		rows = append(rows, one)
-	}
 }
 
 func TestOneFileHasTheSameRowsInEveryEncoding(t *testing.T) {
@@ -282,7 +261,7 @@ func FuzzDecoders(f *testing.F) {
 		if split.headerBytes != header {
 			t.Fatalf("%s: the header ends at %d, want %d", name, split.headerBytes, header)
 		}
-		want, err := scanRows(newRowScanner(bytes.NewReader(rows), split.header, Range{Line: 2}))
+		want, err := readAll(newRowReader(bytes.NewReader(rows), split.header, Range{Line: 2}))
 		if err != nil {
 			t.Fatalf("%s: %q can be split and not parsed: %v", name, file, err)
 		}

@@ -62,7 +62,10 @@ func NewFinish(c Config) *Finish { return &Finish{config: c} }
 // versions of the upload. If the stored summary is that of a newer version, Handle deletes the objects of this import instead. It
 // may be called again after any failure.
 //
-// Its errors are a [*FileDeleted], a [*FileReplaced], a [*Superseded] or a [*StoreError].
+// If the file has rows and all of them were rejected, Handle publishes the results, too, but then returns an [*InvalidFile] that names the
+// most frequent reason: the user needs rejected.csv to mend the rows.
+//
+// Its other errors are a [*FileDeleted], a [*FileReplaced], a [*Superseded] or a [*StoreError].
 func (f *Finish) Handle(ctx context.Context, in FinishInput) (FinishOutput, error) {
 	switch in.Step {
 	case StepDiscard:
@@ -87,7 +90,13 @@ func (f *Finish) Handle(ctx context.Context, in FinishInput) (FinishOutput, erro
 	if err := f.deleteStaged(ctx, in); err != nil {
 		return out, err
 	}
-	return out, f.deleteOlderResults(ctx, in.File, replacedClaim)
+	if err := f.deleteOlderResults(ctx, in.File, replacedClaim); err != nil {
+		return out, err
+	}
+	if summary.Rows > 0 && summary.Accepted == 0 {
+		return out, f.config.asSuperseded(ctx, in.File, summary.nothingImported())
+	}
+	return out, nil
 }
 
 // checkComplete returns errIncomplete unless there is a chunk for each range, in order, and their rows add up to TotalRows.
@@ -182,10 +191,11 @@ func (f *Finish) writeResults(ctx context.Context, in FinishInput) (Summary, err
 func (f *Finish) writeRejects(ctx context.Context, in FinishInput, h *header) (map[rejection]int64, error) {
 	w := f.config.Store.Create(ctx, in.File.ResultsPrefix()+rejectsName, Replace)
 	defer w.Abort()
-	names := []string{"line", "column", "reason"}
+	names := rejectColumns[:]
 	for _, name := range h.names {
 		names = append(names, escapeFormula(name))
 	}
+	_, _ = io.WriteString(w, utf8Mark)
 	table := csv.NewWriter(w)
 	_ = table.Write(names) // Error returns the error, if there is one.
 	table.Flush()
@@ -226,7 +236,7 @@ func (f *Finish) appendRejects(ctx context.Context, w io.Writer, c ChunkOutput, 
 		if err != nil {
 			return err //nolint:wrapcheck // the caller names the operation
 		}
-		counts[rejection{column: record[1], reason: record[2]}]++ // record[0] is the line.
+		counts[parseReject(record)]++
 		rows++
 	}
 	if rows != c.Rejected {

@@ -35,12 +35,14 @@ type header struct {
 	// indexes of the other columns.
 	part, color, quantity int
 	extra                 []int
-	encoding              string   // of the file
-	notes                 []string // for the user, about how the header was read
-	titles                []title  // the records before the header
-	line                  int64    // the physical line of the header
-	bytes                 int64    // the offset at which the first row starts, in the text that was parsed
-	nextLine              int64    // the physical line at which the first row starts
+	encoding              string      // of the file
+	notes                 []string    // for the user, about how the header was read
+	titles                []title     // the records before the header
+	isRejects             bool        // the file is a rejected.csv; names does not have the rejectColumns
+	strayQuotes           StrayQuotes // up to the end of the header
+	line                  int64       // the physical line of the header
+	bytes                 int64       // the offset at which the first row starts, in the text that was parsed
+	nextLine              int64       // the physical line at which the first row starts
 }
 
 // parseHeader finds the header at the start of the file's text. Of the separators it takes the one with which the most columns are
@@ -144,8 +146,11 @@ func findHeader(head []byte, start int, firstLine int64, sep byte) (best *header
 		if len(titles) > 0 && line > titles[0].line+maxTitleLines {
 			return best, false, nil
 		}
+		if isBlankRecord(fields) {
+			continue
+		}
 		h := newHeader(sep, fields)
-		h.line, h.bytes, h.nextLine = line, s.offset, s.line
+		h.line, h.bytes, h.nextLine, h.strayQuotes = line, s.offset, s.line, s.strayQuotes
 		if h.complete() {
 			h.titles = titles
 			return h, s.offset == int64(len(head)), nil
@@ -174,7 +179,11 @@ func newTitle(line int64, fields [][]byte) title {
 
 // newHeader finds the known columns among the fields of a record.
 func newHeader(sep byte, fields [][]byte) *header {
-	h := &header{sep: sep, encoding: encodingUTF8}
+	h := &header{sep: sep, encoding: encodingUTF8, isRejects: hasRejectColumns(fields)}
+	if h.isRejects {
+		fields = withoutRejectColumns(fields)
+		h.note(rejectsNote)
+	}
 	folded := make([]string, 0, len(fields))
 	for _, f := range fields {
 		name := cleanName(string(f))

@@ -98,7 +98,7 @@ func call[In, Out, Next any](t *testing.T, h handler[In, Out], in any, retries i
 }
 
 // run imports the upload as the workflow does: one step after the other, each with at most retries retries. execution is the name of
-// the execution. run returns the summary, or the error of a step.
+// the execution. run returns the summary, or the error of a step. If all rows were rejected, it returns both.
 func run(t *testing.T, c csvimport.Config, e csvimport.Event, execution string, retries int) (csvimport.Summary, error) {
 	t.Helper()
 	var s csvimport.Summary
@@ -121,6 +121,10 @@ func run(t *testing.T, c csvimport.Config, e csvimport.Event, execution string, 
 		finish.Chunks = append(finish.Chunks, out)
 	}
 	out, err := call[csvimport.FinishInput, csvimport.FinishOutput, csvimport.FinishOutput](t, csvimport.NewFinish(c), finish, retries)
+	if nothing := (*csvimport.InvalidFile)(nil); errors.As(err, &nothing) {
+		s, readErr := csvimport.ReadSummary(t.Context(), c.Store, plan.File.UserID, plan.File.UploadID)
+		return s, errors.Join(err, readErr)
+	}
 	if err != nil {
 		return s, err
 	}
@@ -181,8 +185,8 @@ func TestImportStoresRowsRejectsAndASummary(t *testing.T) {
 	if diff := cmp.Diff(wantRows, rows(t, store, s)); diff != "" {
 		t.Errorf("rows (-want +got):\n%s", diff)
 	}
-	wantRejects := `line,column,reason,Description,COLOR,Part,quantity
-5,quantity,"not a whole number from 1 to 1,000,000",Plate,Blue,3020,0
+	wantRejects := "\uFEFF" + `line,column,reason,Description,COLOR,Part,quantity
+5,quantity,"not a whole number from 1 to 1,000,000: ""0""",Plate,Blue,3020,0
 6,color,missing value,'=cmd(),,3020,1
 `
 	if diff := cmp.Diff(wantRejects, object(t, store, s.Prefix+s.Rejects)); diff != "" {
@@ -198,25 +202,35 @@ func TestInvalidRowsAreRejectedWithAReason(t *testing.T) {
 		// A rejection is the column, or nothing, and the reason.
 		fields   = ": wrong number of fields"
 		number   = "quantity: not a whole number from 1 to 1,000,000"
+		point    = "quantity: a point before three digits has two meanings, so write the number without it"
+		control  = ": holds a control character"
 		accepted = ""
 	)
 	for _, tt := range []struct{ row, want string }{
 		{"3001,Red,1", accepted}, {"3001,Red,1000000", accepted}, {"3001,Red,0001", accepted}, {`"3001","Red","1"`, accepted},
 		{"3001 , Red,\t7 ", accepted}, {"\u00a03001,Red,1", accepted}, {"3001,Rød,1", accepted},
+		{"3001,Red, 3 ", accepted}, {`3001,Red,"1,000"`, accepted}, {"3001,Red,2.0", accepted}, {"3001,Red,1.000", point},
 		{"3001,Red,0", number}, {"3001,Red,1000001", number}, {"3001,Red,99999999999999999999", number}, {"3001,Red,-1", number},
-		{"3001,Red,+1", number}, {"3001,Red,1.0", number}, {"3001,Red,1e3", number}, {`3001,Red,"1,000"`, number}, {"3001,Red,x", number},
+		{"3001,Red,+1", number}, {"3001,Red,1e3", number}, {"3001,Red,x", number}, {"3001,Red,3 pcs", number},
 		{"3001,Red,1 2", number}, {"3001,Red,٣", number}, {"3001,Red,0x10", number},
 		{",Red,1", "part: missing value"}, {"  ,Red,1", "part: missing value"}, {`"",Red,1`, "part: missing value"},
-		{"3001,,1", "color: missing value"}, {"3001,Red,", "quantity: missing value"}, {",,", "part: missing value"},
-		{"3001,Red", fields}, {"3001", fields}, {" ", fields}, {"3001,Red,1,", fields}, {"3001,Red,1,x", fields},
+		{"3001,,1", "color: missing value"}, {"3001,Red,", "quantity: missing value"},
+		{"3001,Red", "quantity: missing value"}, {"3001", "color: missing value"},
+		{"3001,Red,1,", accepted}, {`3001,Red,1," ",`, accepted}, {"3001,Red,1,x", fields}, {"3001,Red,1,,x", fields},
+		{"3001,Red,1" + strings.Repeat(",", 2000), accepted}, {"3001,Red,1" + strings.Repeat(",", 2000) + "x", fields},
+		{"3001,Red,1" + strings.Repeat(",", 1500) + "x" + strings.Repeat(",", 500), fields},
 		{"\xff,Red,1", "part: not valid UTF-8"}, {"3001,R\xf8d,1", "color: not valid UTF-8"}, {"3001,Red,1,\xff", ": not valid UTF-8"},
 		{"\xed\xa0\x80,Red,1", "part: not valid UTF-8"},
+		{"\uFEFF3001,Red,1", "part" + control}, {"3001,Red\x00,1", "color" + control}, {"3001,Red,1\x7f", "quantity" + control},
+		{"3001,Red and much more text\x1b,1", "color" + control}, {"3001,Red\u0085,1", "color" + control}, {"3001,Red,1,\x01", control},
+		{"3001,\"Dark\r\n\tRed\",1", accepted},
 	} {
 		t.Run(tt.row, func(t *testing.T) {
 			store := &csvimport.Memory{}
-			s, err := run(t, csvimport.Config{Store: store}, put(t, store, []byte("\xEF\xBB\xBFpart,color,quantity\n"+tt.row)), "x", 0)
-			if err != nil || s.Rows != 1 {
-				t.Fatalf("import has %d rows, error %v, want 1 row", s.Rows, err)
+			// The byte order mark makes the file UTF-8, whatever the row has.
+			s, err := run(t, csvimport.Config{Store: store}, put(t, store, []byte("\uFEFFpart,color,quantity\n"+tt.row)), "x", 0)
+			if s.Rows != 1 || (err == nil) != (s.Rejected == 0) {
+				t.Fatalf("import has %d rows, %d rejected, error %v, want 1 row", s.Rows, s.Rejected, err)
 			}
 			got := accepted
 			if len(s.RejectedBy) > 0 {

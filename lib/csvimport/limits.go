@@ -17,11 +17,17 @@ const (
 	// at most about twice as long.
 	MaxHeader = 64 << 10
 	maxRecord = 1 << 20
-	// MaxColumns bounds the columns of a header. A record with more fields is rejected; the scanner returns its first
-	// MaxColumns+1 fields.
+	// rejectedGrowth is how many times as long a record of a rejected.csv may be. The first columns, quotes and apostrophes make a record
+	// of the longest size less than three times as long.
+	rejectedGrowth = 4
+	// MaxColumns bounds the columns of a header. A record with more fields that are not blank is rejected.
 	MaxColumns = 1000
+	// maxFields is how many fields of a record the scanner returns: one more than the columns of the largest rejected.csv.
+	maxFields = MaxColumns + len(rejectColumns) + 1
 	// MaxQuantity is the largest quantity of a row; the smallest is 1.
 	MaxQuantity = 1_000_000
+	// maxStrayQuotes bounds the lines of [StrayQuotes].
+	maxStrayQuotes = 10
 
 	// MaxGrowth bounds the output by the input: the staged objects of a range take at most MaxGrowth times the range's
 	// bytes, plus growthAllowance. The output is larger because each of its rows repeats the names of the columns. Real

@@ -102,7 +102,8 @@ func (p *Plan) Handle(ctx context.Context, in PlanInput) (PlanOutput, error) {
 	if err != nil {
 		return PlanOutput{}, p.config.asSuperseded(ctx, out.File, err)
 	}
-	out.File.HeaderBytes, out.File.Encoding, out.TotalRows = split.headerBytes, split.header.encoding, split.rows
+	out.File.HeaderBytes, out.File.Encoding, out.File.StrayQuotes = split.headerBytes, split.header.encoding, split.strayQuotes
+	out.TotalRows = split.rows
 	out.Ranges = append(out.Ranges, split.ranges...)
 	return out, nil
 }

@@ -119,7 +119,7 @@ func outcomeOf(t *testing.T, f *flakyStore, s csvimport.Summary) outcome {
 }
 
 // fourRows is a file with four rows, two of which are rejected.
-const fourRows = "part,color,quantity\n3001,Red,1\n3001,Red,0\n3002,Blue,3\n,,\n"
+const fourRows = "part,color,quantity\n3001,Red,1\n3001,Red,0\n3002,Blue,3\n,,\n,Red,\n"
 
 // TestEveryFailureOfTheStoreCanBeRetried first imports a file without failures to count the calls of the store. Then it imports the
 // file again and again, and lets another call fail each time. The outcome must be the same.

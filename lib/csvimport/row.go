@@ -2,17 +2,18 @@ package csvimport
 
 import (
 	"bytes"
+	"fmt"
 	"strconv"
-	"strings"
-	"unicode/utf8"
 )
 
 // The reasons for which rows are rejected.
 const (
 	reasonUTF8     = "not valid UTF-8"
+	reasonControl  = "holds a control character"
 	reasonFields   = "wrong number of fields"
 	reasonMissing  = "missing value"
 	reasonQuantity = "not a whole number from 1 to 1,000,000"
+	reasonPoint    = "a point before three digits has two meanings, so write the number without it"
 )
 
 // row is an accepted record. Its color is empty if the file has no column for it.
@@ -21,37 +22,53 @@ type row struct {
 	quantity    int64
 }
 
-// rejection says why a record is rejected. column is empty if the reason is about the whole record. The zero value means that the
-// record is accepted.
-type rejection struct{ column, reason string }
+// rejection says why a record is rejected. column is empty if the reason is about the whole record. detail is empty or shows what is
+// wrong, such as the value. The zero value means that the record is accepted.
+type rejection struct{ column, reason, detail string }
 
-// parseRow returns the record as a row, or its rejection.
+// parseRow returns the record as a row, or its rejection. Fields that the record lacks at its end are empty. Blank fields after those of
+// the header are ignored.
 func (h *header) parseRow(fields [][]byte) (row, rejection) {
 	for i, f := range fields {
-		if !utf8.Valid(f) {
-			return row{}, rejection{h.columnName(i), reasonUTF8}
+		if reason, at := checkText(f); reason != "" {
+			return row{}, rejection{h.columnName(i), reason, quoteValue(f, at)}
 		}
 	}
-	if len(fields) != len(h.names) {
-		return row{}, rejection{"", reasonFields}
+	if len(fields) > len(h.names) && !isBlankRecord(fields[len(h.names):]) {
+		return row{}, rejection{"", reasonFields, h.countFields(fields)}
 	}
-	r := row{part: bytes.TrimSpace(fields[h.part])}
-	if h.color >= 0 {
-		r.color = bytes.TrimSpace(fields[h.color])
-	}
-	quantity := bytes.TrimSpace(fields[h.quantity])
+	r := row{part: trimmedField(fields, h.part), color: trimmedField(fields, h.color)}
+	quantity := trimmedField(fields, h.quantity)
 	switch {
 	case len(r.part) == 0:
-		return row{}, rejection{columnPart, reasonMissing}
+		return row{}, rejection{columnPart, reasonMissing, ""}
 	case h.color >= 0 && len(r.color) == 0:
-		return row{}, rejection{columnColor, reasonMissing}
+		return row{}, rejection{columnColor, reasonMissing, ""}
 	case len(quantity) == 0:
-		return row{}, rejection{columnQuantity, reasonMissing}
+		return row{}, rejection{columnQuantity, reasonMissing, ""}
 	}
-	if r.quantity = parseQuantity(quantity); r.quantity == 0 {
-		return row{}, rejection{columnQuantity, reasonQuantity}
+	var reason string
+	if r.quantity, reason = parseQuantity(quantity); reason != "" {
+		return row{}, rejection{columnQuantity, reason, quoteValue(quantity, 0)}
 	}
 	return r, rejection{}
+}
+
+// trimmedField returns the field with this index without blanks around it. It returns nil if there is no such field.
+func trimmedField(fields [][]byte, index int) []byte {
+	if index < 0 || index >= len(fields) {
+		return nil
+	}
+	return bytes.TrimSpace(fields[index])
+}
+
+// countFields says how many fields the record has, and how many the header has.
+func (h *header) countFields(fields [][]byte) string {
+	count := strconv.Itoa(len(fields))
+	if len(fields) > MaxColumns { // The scanner may have left some out.
+		count = "over " + strconv.Itoa(MaxColumns)
+	}
+	return fmt.Sprintf("%s, the header has %d", count, len(h.names))
 }
 
 // columnName returns the name of the column with this index, or "" if the header has fewer columns.
@@ -60,20 +77,6 @@ func (h *header) columnName(index int) string {
 		return h.names[index]
 	}
 	return ""
-}
-
-// parseQuantity parses digits as a number from 1 to MaxQuantity. It returns 0 if they are no such number.
-func parseQuantity(digits []byte) int64 {
-	var n int64
-	for _, c := range digits {
-		if c < '0' || c > '9' {
-			return 0
-		}
-		if n = n*10 + int64(c-'0'); n > MaxQuantity {
-			return 0
-		}
-	}
-	return n
 }
 
 // rowEncoder encodes accepted rows as JSON lines.
@@ -91,7 +94,8 @@ func newRowEncoder(h *header) *rowEncoder {
 	return e
 }
 
-// encode returns the row as JSON with a line end, without empty extra columns, and without color if the file has no such column. The bytes are valid until the next call.
+// encode returns the row as JSON with a line end, without empty extra columns, and without color if the file has no such column. The
+// bytes are valid until the next call.
 func (e *rowEncoder) encode(line int64, r row, fields [][]byte) []byte {
 	b := e.buf[:0]
 	b = append(b, `{"line":`...)
@@ -103,7 +107,7 @@ func (e *rowEncoder) encode(line int64, r row, fields [][]byte) []byte {
 	b = strconv.AppendInt(append(b, `,"quantity":`...), r.quantity, 10)
 	separator := `,"extra":{`
 	for i, column := range e.header.extra {
-		if len(fields[column]) == 0 {
+		if column >= len(fields) || len(fields[column]) == 0 {
 			continue
 		}
 		b = append(append(b, separator...), e.extraKeys[i]...)
@@ -144,23 +148,4 @@ func appendString(b, s []byte) []byte {
 		}
 	}
 	return append(append(b, s[from:]...), '"')
-}
-
-// rejectFields returns the fields of a record's line in rejected.csv: line, column and reason, then the record's fields. It uses the
-// memory of dst.
-func rejectFields(dst []string, line int64, rejected rejection, fields [][]byte) []string {
-	dst = append(dst[:0], strconv.FormatInt(line, 10), rejected.column, rejected.reason)
-	for _, f := range fields {
-		dst = append(dst, escapeFormula(strings.ToValidUTF8(string(f), "\uFFFD")))
-	}
-	return dst
-}
-
-// escapeFormula puts an apostrophe before a cell that a spreadsheet would run as a formula
-// (https://owasp.org/www-community/attacks/CSV_Injection).
-func escapeFormula(cell string) string {
-	if cell != "" && strings.IndexByte("=+-@\t\r", cell[0]) >= 0 {
-		return "'" + cell
-	}
-	return cell
 }

@@ -34,6 +34,8 @@ type scanner struct {
 	innerLineEnds int64    // line ends inside the record being scanned
 	inQuotes      bool     // the scanner is inside quotes
 	fields        [][]byte // what next returned last
+
+	strayQuotes StrayQuotes // so far
 }
 
 // span is the position of a field's text relative to the start of its record.
@@ -46,7 +48,7 @@ func newScanner(in io.Reader, sep byte, offset, line int64) *scanner {
 	return s
 }
 
-// next returns the first MaxColumns+1 fields of the next record, and the line at which the record starts. It skips empty
+// next returns the first maxFields fields of the next record, and the line at which the record starts. It skips empty
 // lines. The fields are valid until the next call. The error is io.EOF after the last record, an *InvalidFile, or an error of the
 // reader.
 func (s *scanner) next() ([][]byte, int64, error) {
@@ -101,10 +103,15 @@ func (s *scanner) scanRecord() (int, error) {
 	}
 }
 
-// addField adds the position of a field's text, unless the record has too many fields already.
+// addField adds the position of a field's text. If the record has maxFields already, the field replaces the last one if that is blank, so
+// that the last one is blank only if the rest of the record is.
 func (s *scanner) addField(from, to int) {
-	if len(s.spans) <= MaxColumns {
+	if len(s.spans) < maxFields {
 		s.spans = append(s.spans, span{from, to})
+		return
+	}
+	if last := &s.spans[maxFields-1]; isBlank(s.pending()[last.from:last.to]) {
+		*last = span{from, to}
 	}
 }
 
@@ -153,6 +160,9 @@ func (s *scanner) scanQuoted(i int) (int, error) {
 		}
 		if ok && !s.endsField[c] { // Text after the closing quote belongs to the field.
 			end := s.scanUnquoted(r)
+			if !isBlank(s.pending()[r:end]) && bytes.ContainsAny(s.pending()[i+1:w], "\r\n") {
+				s.strayQuotes.add(openedAt)
+			}
 			w += copy(s.pending()[w:], s.pending()[r:end])
 			r = end
 		}

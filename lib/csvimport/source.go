@@ -45,8 +45,8 @@ func newSource(in io.Reader) (*source, error) {
 	return s, nil
 }
 
-// readHeader reads the header, and returns it with a scanner of the rows.
-func (s *source) readHeader() (*header, *scanner, error) {
+// readHeader reads the header, and returns it with a reader of the rows.
+func (s *source) readHeader() (*header, *rowReader, error) {
 	var head []byte
 	for size := firstReadBytes; ; size *= 2 {
 		more := make([]byte, size-len(head))
@@ -69,7 +69,9 @@ func (s *source) readHeader() (*header, *scanner, error) {
 			s.text = encodedLength(s.head, s.encoding)
 			rest = &textMeter{in: rest, source: s}
 		}
-		return h, newScanner(rest, h.sep, h.bytes, h.nextLine), nil
+		rows := h.newRowReader(newScanner(rest, h.sep, h.bytes, h.nextLine))
+		rows.strayQuotes = h.strayQuotes
+		return h, rows, nil
 	}
 }
 
@@ -191,9 +193,9 @@ func (c Config) readFileHeader(ctx context.Context, file File) (*header, error) 
 	return h, nil
 }
 
-// newRowScanner returns a scanner of a range of a planned file.
-func newRowScanner(in io.Reader, h *header, r Range) *scanner {
+// newRowReader returns a reader of a range of a planned file.
+func newRowReader(in io.Reader, h *header, r Range) *rowReader {
 	s := newScanner(decode(in, h.encoding), h.sep, r.Offset, r.Line)
 	s.maxLength = maxRecordIn(h.encoding)
-	return s
+	return h.newRowReader(s)
 }

@@ -5,12 +5,13 @@ import (
 	"io"
 )
 
-// rangeSplit is a file's header, its ranges and the number of its rows.
+// rangeSplit is a file's header, its ranges, the number of its rows and its stray quotes.
 type rangeSplit struct {
 	header      *header
 	headerBytes int64 // where the header ends in the file, and the first range starts
 	ranges      []Range
 	rows        int64
+	strayQuotes StrayQuotes
 }
 
 // splitRanges splits a file of about size bytes into at most [MaxRanges] ranges, each of at least minBytes except the last. It calls
@@ -25,11 +26,11 @@ func splitRanges(in io.Reader, size, minBytes int64, onRecord func(offset int64)
 		return nil, err
 	}
 	minBytes = max(minBytes, (size+MaxRanges-1)/MaxRanges) // rounded up
-	result := &rangeSplit{headerBytes: src.offset(s)}
+	result := &rangeSplit{headerBytes: src.offset(s.scanner)}
 	current := Range{Offset: result.headerBytes, Line: s.line}
 	for {
 		_, _, err := s.next()
-		read := src.offsetRead(s)
+		read := src.offsetRead(s.scanner)
 		if read > MaxBytes {
 			return nil, tooLarge()
 		}
@@ -43,7 +44,7 @@ func splitRanges(in io.Reader, size, minBytes int64, onRecord func(offset int64)
 		current.Rows++
 		// size may be less than the size of the file. So the last of MaxRanges ranges takes the whole rest, however long it is.
 		if read-current.Offset >= minBytes && len(result.ranges) < MaxRanges-1 {
-			if end := src.offset(s); end-current.Offset >= minBytes {
+			if end := src.offset(s.scanner); end-current.Offset >= minBytes {
 				current.Bytes = end - current.Offset
 				result.ranges = append(result.ranges, current)
 				current = Range{N: len(result.ranges), Offset: end, Line: s.line}
@@ -52,9 +53,10 @@ func splitRanges(in io.Reader, size, minBytes int64, onRecord func(offset int64)
 		onRecord(read)
 	}
 	if current.Rows > 0 {
-		current.Bytes = src.offset(s) - current.Offset
+		current.Bytes = src.offset(s.scanner) - current.Offset
 		result.ranges = append(result.ranges, current)
 	}
+	result.strayQuotes = s.strayQuotes
 	result.header, err = src.settle(h)
 	return result, err
 }

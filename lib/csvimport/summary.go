@@ -69,6 +69,9 @@ func summarize(file File, h *header, chunks []ChunkOutput, rejectCounts map[reje
 		RejectedBy: []RejectCount{}, StartedAt: file.StartedAt, FinishedAt: message.Time{Time: now}.String(),
 		Prefix: file.ResultsPrefix(), Results: []string{}, Rejects: rejectsName,
 	}
+	if !file.StrayQuotes.IsZero() {
+		s.Notes = append(s.Notes, file.StrayQuotes.note())
+	}
 	for _, c := range chunks {
 		s.Rows += c.Rows
 		s.Rejected += c.Rejected
@@ -86,6 +89,23 @@ func summarize(file File, h *header, chunks []ChunkOutput, rejectCounts map[reje
 		s.DurationMillis = max(0, now.Sub(started).Milliseconds())
 	}
 	return s
+}
+
+// nothingImported returns the error of an import whose rows were all rejected.
+func (s Summary) nothingImported() error {
+	most := s.RejectedBy[0]
+	reason := most.Reason
+	if most.Column != "" {
+		reason = fmt.Sprintf("column %q: %s", truncateName(most.Column), reason)
+	}
+	if s.Rows == 1 {
+		return &InvalidFile{Reason: "The only row was not imported: " + reason}
+	}
+	rows := "1 row"
+	if most.Rows > 1 {
+		rows = fmt.Sprintf("%d rows", most.Rows)
+	}
+	return &InvalidFile{Reason: fmt.Sprintf("None of the %d rows was imported. The most frequent reason (%s): %s", s.Rows, rows, reason)}
 }
 
 // partName returns the name of the results of range n.

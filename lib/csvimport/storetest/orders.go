@@ -19,7 +19,7 @@ const (
 	fileName = "parts list.csv"
 
 	// The contents of an older and a newer version of the upload.
-	older = "part,color,quantity\n3001,Red,1\n3001,Red,0\n3002,Blue,3\n,,\n"
+	older = "part,color,quantity\n3001,Red,1\n3001,Red,0\n3002,Blue,3\n,,\n,Red,\n"
 	newer = "part,color,quantity\n1,Red,9\n"
 
 	// The epochs of the imports: before is that of an import before the history, third that of an import after it.

@@ -1,0 +1,84 @@
+package csvimport
+
+import (
+	"encoding/binary"
+	"strconv"
+	"unicode"
+	"unicode/utf8"
+)
+
+const (
+	// maxValueShown is the length to which a value in the reason of a rejected row is cut, in bytes.
+	maxValueShown = 64
+	// byteOrderMark is U+FEFF. At the start of a file it belongs to the encoding; anywhere else it is invisible and a mistake.
+	byteOrderMark = '\uFEFF'
+)
+
+// checkText returns the reason for which the field is no text, and where in the field it applies. The reason is empty if the field is
+// text: valid UTF-8 without control characters other than tabs and line ends, and without byte order marks.
+func checkText(field []byte) (string, int) {
+	if isPlain(field) {
+		return "", 0
+	}
+	for i := 0; i < len(field); {
+		r, size := utf8.DecodeRune(field[i:])
+		switch {
+		case r == utf8.RuneError && size == 1:
+			return reasonUTF8, i
+		case r == byteOrderMark, unicode.IsControl(r) && r != '\t' && r != '\n' && r != '\r':
+			return reasonControl, i
+		}
+		i += size
+	}
+	return "", 0
+}
+
+// isPlain reports whether the field has printable ASCII characters only. It looks at eight bytes at once.
+func isPlain(field []byte) bool {
+	const (
+		ones  = 0x0101010101010101
+		highs = 0x80 * ones // the highest bit of each byte
+		word  = 8
+	)
+	for len(field) >= word {
+		x := binary.LittleEndian.Uint64(field)
+		// Three kinds of bytes set a high bit: a byte from 0x80, which has it; 0x7F, because of the 1; a byte below a blank, because
+		// of the borrow.
+		if (x|(x+ones)|((x-' '*ones)&^x))&highs != 0 {
+			return false
+		}
+		field = field[word:]
+	}
+	for _, c := range field {
+		if c < ' ' || c >= 0x7F {
+			return false
+		}
+	}
+	return true
+}
+
+// quoteValue returns at most maxValueShown bytes of a value from the file, in quotes, in one line and without control characters. The
+// byte at the index is among them. An ellipsis stands for what is cut.
+func quoteValue(value []byte, index int) string {
+	from, to := 0, len(value)
+	before, after := "", ""
+	if to > maxValueShown {
+		if index >= maxValueShown/2 {
+			from = min(index-maxValueShown/2, to-maxValueShown)
+		}
+		to = from + maxValueShown
+		for from > 0 && from < index && !utf8.RuneStart(value[from]) {
+			from++
+		}
+		for to < len(value) && to > index+1 && !utf8.RuneStart(value[to]) {
+			to--
+		}
+		if from > 0 {
+			before = "…"
+		}
+		if to < len(value) {
+			after = "…"
+		}
+	}
+	return before + strconv.Quote(string(value[from:to])) + after
+}
