@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"io"
+	"path"
 )
 
 // Errors of a [Store]. Any other error means that the store could not answer.
@@ -32,12 +33,25 @@ type Store interface {
 	// List returns the first keys that start with prefix and sort after the text after, at most limit of them. limit is at most
 	// 1,000. Keys are sorted by their bytes.
 	List(ctx context.Context, prefix, after string, limit int) ([]string, error)
-	// Create returns a writer of the object. It sends nothing before the first Write or Close.
+	// Create returns a writer of the object. It sends nothing before the first Write or Close. A store with media types gives the
+	// object that of [ContentType].
 	Create(ctx context.Context, key string, mode Mode) Writer
-	// Copy copies src to dst inside the store. It replaces an existing dst.
+	// Copy copies src to dst inside the store, with its media type. It replaces an existing dst.
 	Copy(ctx context.Context, dst, src string) error
 	// Delete deletes the objects. To delete an object that does not exist is no error.
 	Delete(ctx context.Context, keys ...string) error
+}
+
+// ContentType returns the media type of an object that the importer writes, by the end of its key.
+func ContentType(key string) string {
+	switch path.Ext(key) {
+	case ".csv":
+		return "text/csv; charset=utf-8"
+	case ".jsonl":
+		return "application/x-ndjson"
+	default: // summaries and claims
+		return "application/json"
+	}
 }
 
 // Object identifies an object by its key. The object must also have the Version and the ETag that are not empty.

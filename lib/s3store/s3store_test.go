@@ -116,3 +116,50 @@ func TestReadsAVersionAfterItWasReplacedOrDeleted(t *testing.T) {
 	}
 	read("the version was deleted", "", csvimport.ErrNotFound)
 }
+
+// TestObjectsHaveTheirMediaType writes an object in one request, one in parts, and copies both.
+func TestObjectsHaveTheirMediaType(t *testing.T) {
+	backend := s3mem.New()
+	if err := backend.CreateBucket(bucket); err != nil {
+		t.Fatal(err)
+	}
+	server := httptest.NewServer(gofakes3.New(backend).Server())
+	t.Cleanup(server.Close)
+	wantMediaTypes(t, newClient(server.URL), bucket)
+}
+
+func TestObjectsHaveTheirMediaTypeOnMoto(t *testing.T) {
+	endpoint := os.Getenv("MOTO_ENDPOINT")
+	if endpoint == "" {
+		t.Skip("set MOTO_ENDPOINT to the URL of a moto server")
+	}
+	client, name := newClient(endpoint), "test-"+strings.ToLower(rand.Text())
+	if _, err := client.CreateBucket(t.Context(), &s3.CreateBucketInput{Bucket: &name}); err != nil {
+		t.Fatal(err)
+	}
+	wantMediaTypes(t, client, name)
+}
+
+// wantMediaTypes writes objects of each kind to the bucket, copies them and checks their media types.
+func wantMediaTypes(t *testing.T, client *s3.Client, bucket string) {
+	t.Helper()
+	store := s3store.New(s3store.Config{Bucket: bucket, Client: client})
+	for suffix, want := range map[string]string{
+		"rejected.csv": "text/csv; charset=utf-8", "summary.json": "application/json", "part-00000.jsonl": "application/x-ndjson",
+		"0-c0ffee": "application/json",
+	} {
+		for _, size := range []int{1, s3store.DefaultPartBytes + 1} {
+			w := store.Create(t.Context(), "from/"+suffix, csvimport.Replace)
+			_, err := w.Write(make([]byte, size))
+			if err := errors.Join(err, w.Close(), store.Copy(t.Context(), "to/"+suffix, "from/"+suffix)); err != nil {
+				t.Fatal(err)
+			}
+			for _, key := range []string{"from/" + suffix, "to/" + suffix} {
+				object, err := client.HeadObject(t.Context(), &s3.HeadObjectInput{Bucket: &bucket, Key: &key})
+				if err != nil || object.ContentType == nil || *object.ContentType != want {
+					t.Errorf("%s of %d bytes: %+v, error %v, want %s", key, size, object, err, want)
+				}
+			}
+		}
+	}
+}

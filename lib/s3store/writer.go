@@ -56,7 +56,9 @@ func (w *writer) Write(p []byte) (int, error) {
 // may be smaller than PartBytes.
 func (w *writer) uploadPart() error {
 	if w.uploadID == nil {
-		out, err := w.config.Client.CreateMultipartUpload(w.ctx, &s3.CreateMultipartUploadInput{Bucket: &w.config.Bucket, Key: &w.key})
+		out, err := w.config.Client.CreateMultipartUpload(w.ctx, &s3.CreateMultipartUploadInput{
+			Bucket: &w.config.Bucket, Key: &w.key, ContentType: aws.String(csvimport.ContentType(w.key)),
+		})
 		if err != nil {
 			return fmt.Errorf("create multipart upload: %w", err)
 		}
@@ -92,7 +94,8 @@ func (w *writer) Close() error {
 	if w.uploadID == nil {
 		w.closed = true
 		_, err := w.config.Client.PutObject(w.ctx, &s3.PutObjectInput{
-			Bucket: &w.config.Bucket, Key: &w.key, Body: bytes.NewReader(w.buffer), IfNoneMatch: ifNoneMatch, IfMatch: ifMatch,
+			Bucket: &w.config.Bucket, Key: &w.key, Body: bytes.NewReader(w.buffer), ContentType: aws.String(csvimport.ContentType(w.key)),
+			IfNoneMatch: ifNoneMatch, IfMatch: ifMatch,
 		})
 		return w.conditionError("put object", err)
 	}
