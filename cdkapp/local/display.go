@@ -6,6 +6,7 @@ import (
 	"io"
 	"os"
 	"strings"
+	"text/tabwriter"
 	"time"
 
 	"github.com/schollz/progressbar/v3"
@@ -22,8 +23,8 @@ type display interface {
 	frame(f frame) error
 	// end ends a line that is not complete yet.
 	end()
-	// summary shows the result of the import.
-	summary(s csvimport.Summary) error
+	// summary shows the result of the import and its first rejected rows.
+	summary(s csvimport.Summary, rejected []csvimport.RejectedRow) error
 }
 
 // barSteps is the number of steps of a progress bar.
@@ -44,18 +45,21 @@ func newDisplay(w io.Writer, asJSON bool) display {
 	return lines{w}
 }
 
-// jsonLines prints the frames as received, and the summary as a last line.
+// jsonLines prints the frames as received, and the summary as a last line. In both, characters that must not reach a terminal are escaped.
 type jsonLines struct{ w io.Writer }
 
-func (d jsonLines) frame(f frame) error { return printError(fmt.Fprintf(d.w, "%s\n", f.raw)) }
+func (d jsonLines) frame(f frame) error {
+	return printError(fmt.Fprintf(d.w, "%s\n", format.SafeJSON(f.raw)))
+}
 
 func (jsonLines) end() {}
 
-func (d jsonLines) summary(s csvimport.Summary) error {
-	if err := json.NewEncoder(d.w).Encode(map[string]any{"type": "summary", "data": s}); err != nil {
+func (d jsonLines) summary(s csvimport.Summary, _ []csvimport.RejectedRow) error {
+	text, err := json.Marshal(map[string]any{"type": "summary", "data": s})
+	if err != nil {
 		return fmt.Errorf("print: %w", err)
 	}
-	return nil
+	return printError(fmt.Fprintf(d.w, "%s\n", format.SafeJSON(text)))
 }
 
 // lines prints a line for each frame.
@@ -83,18 +87,39 @@ func printError(_ int, err error) error {
 
 func (lines) end() {}
 
-func (d lines) summary(s csvimport.Summary) error {
+func (d lines) summary(s csvimport.Summary, rejected []csvimport.RejectedRow) error {
 	duration := time.Duration(s.DurationMillis) * time.Millisecond
 	var text strings.Builder
 	fmt.Fprintf(&text, `
 %s: %d rows in %.1f s
   accepted  %8d  (quantity %d)
   rejected  %8d
-`, format.Text(s.FileName), s.Rows, duration.Seconds(), s.Accepted, s.Quantity, s.Rejected)
+`, format.SafeText(s.FileName), s.Rows, duration.Seconds(), s.Accepted, s.Quantity, s.Rejected)
 	for _, r := range s.RejectedBy {
-		fmt.Fprintf(&text, "  %18d  %s\n", r.Rows, format.Text(strings.TrimSpace(r.Column+" "+r.Reason)))
+		fmt.Fprintf(&text, "  %18d  %s\n", r.Rows, format.SafeText(strings.TrimSpace(r.Column+" "+r.Reason)))
 	}
+	for _, note := range s.Notes {
+		fmt.Fprintf(&text, "  note: %s\n", format.SafeText(note))
+	}
+	writeRejected(&text, rejected, s.Rejected)
 	return printError(io.WriteString(d.w, text.String()))
+}
+
+// writeRejected writes a table of the first rejected rows, and how many more there are.
+func writeRejected(text *strings.Builder, first []csvimport.RejectedRow, all int64) {
+	if len(first) == 0 {
+		return
+	}
+	text.WriteString("\nRejected rows\n")
+	const gap = 2
+	table := tabwriter.NewWriter(text, 0, 0, gap, ' ', 0)
+	for _, row := range first {
+		fmt.Fprintf(table, "  line %d\t%s\t%s\n", row.Line, format.SafeText(row.Column), format.SafeText(row.Reason))
+	}
+	_ = table.Flush() // A strings.Builder does not fail.
+	if more := all - int64(len(first)); more > 0 {
+		fmt.Fprintf(text, "  and %s more; -results FOLDER keeps all of them\n", format.Count(more))
+	}
 }
 
 // bar draws the progress on a terminal.
@@ -110,7 +135,7 @@ func (d *bar) frame(f frame) error {
 		return nil
 	}
 	// The text always has 44 characters, so that the bar after it stays in its place.
-	d.bar.Describe(fmt.Sprintf("%-44.44s", strings.TrimSpace(format.Text(data.Message)+"  "+format.Rows(data))))
+	d.bar.Describe(fmt.Sprintf("%-44.44s", strings.TrimSpace(format.SafeText(data.Message)+"  "+format.Rows(data))))
 	const stepsPerPercent = barSteps / 100
 	_ = d.bar.Set(int(data.Progress * stepsPerPercent)) // The import goes on if the bar cannot be drawn.
 	if data.Status.Terminal() {
@@ -124,4 +149,6 @@ func (d *bar) end() {
 	fmt.Fprintln(d.w)
 }
 
-func (d *bar) summary(s csvimport.Summary) error { return d.lines.summary(s) }
+func (d *bar) summary(s csvimport.Summary, rejected []csvimport.RejectedRow) error {
+	return d.lines.summary(s, rejected)
+}

@@ -3,7 +3,6 @@ package main
 import (
 	"cmp"
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -21,6 +20,7 @@ import (
 	"github.com/herald-progress/herald/lib/local"
 	"github.com/herald-progress/herald/lib/local/states"
 	"github.com/herald-progress/herald/lib/message"
+	"github.com/herald-progress/herald/lib/s3store"
 )
 
 // lastFramesTimeout is how long to wait for the last frames after the workflow has ended.
@@ -41,6 +41,11 @@ func importFile(ctx context.Context, o options, stdout, stderr io.Writer) (err e
 	if info, err := file.Stat(); err == nil && !info.Mode().IsRegular() {
 		return fmt.Errorf("%s is not a regular file", o.file)
 	}
+	results, err := openResults(o.results)
+	if err != nil {
+		return fmt.Errorf("-results: %w", err)
+	}
+	defer func() { err = errors.Join(err, results.close()) }()
 	upload := ulid.Make().String()
 	ended := make(chan states.ExecutionDescription, 1)
 	twin, err := start(ctx, o, local.Config{StatusChanged: func(_ context.Context, x states.ExecutionDescription) {
@@ -68,7 +73,17 @@ func importFile(ctx context.Context, o options, stdout, stderr io.Writer) (err e
 		return err
 	}
 
-	return printOutcome(ctx, twin, outcome, show)
+	if outcome.execution.Status != asl.StatusSucceeded {
+		show.end()
+	}
+	store := s3store.New(s3store.Config{Client: s3Client(twin), Bucket: local.Bucket})
+	if err := printResults(ctx, store, o.user, upload, results, show); err != nil {
+		return err
+	}
+	if outcome.execution.Status != asl.StatusSucceeded {
+		return importError{cmp.Or(outcome.reason, "the workflow ended as "+string(outcome.execution.Status))}
+	}
+	return nil
 }
 
 // put uploads the file as a browser does with a presigned URL.
@@ -140,27 +155,28 @@ func interrupted(ctx context.Context) error {
 	return nil
 }
 
-// printOutcome prints the summary of a successful import. For a failed one it returns the reason as an importError.
-func printOutcome(ctx context.Context, twin *local.Twin, out outcome, show display) error {
-	if out.execution.Status != asl.StatusSucceeded {
-		show.end()
-		return importError{cmp.Or(out.reason, "the workflow ended as "+string(out.execution.Status))}
-	}
-	var imported struct {
-		Summary string `json:"summary"` // the key of the summary's object
-	}
-	if err := json.Unmarshal([]byte(out.execution.Output), &imported); err != nil {
-		return fmt.Errorf("read output: %w", err)
-	}
-	object, err := s3Client(twin).GetObject(ctx, &s3.GetObjectInput{Bucket: aws.String(local.Bucket), Key: &imported.Summary})
-	if err != nil {
-		return fmt.Errorf("get summary: %w", err)
-	}
-	defer object.Body.Close()
-	var summary csvimport.Summary
-	if err := json.NewDecoder(object.Body).Decode(&summary); err != nil {
-		return fmt.Errorf("read summary: %w", err)
-	}
+// maxRejectedShown is how many rejected rows are shown.
+const maxRejectedShown = 10
 
-	return show.summary(summary)
+// printResults prints the summary and the first rejected rows, and saves the results in the folder of the flag -results. An import that
+// failed before it had results prints nothing. An import of which no row was accepted fails, too, but has results.
+func printResults(ctx context.Context, store csvimport.Store, user, upload string, results *resultsFolder, show display) error {
+	summary, err := csvimport.ReadSummary(ctx, store, user, upload)
+	if errors.Is(err, csvimport.ErrNotFound) {
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	rejected, err := csvimport.ReadRejected(ctx, store, summary, maxRejectedShown)
+	if err != nil {
+		return err
+	}
+	if err := show.summary(summary, rejected); err != nil {
+		return err
+	}
+	if err := results.save(ctx, store, summary); err != nil {
+		return fmt.Errorf("-results: %w", err)
+	}
+	return nil
 }

@@ -17,6 +17,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/credentials"
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
 
+	"github.com/herald-progress/herald/cdkapp/local/format"
 	"github.com/herald-progress/herald/lib/dynamo"
 	"github.com/herald-progress/herald/lib/local"
 	"github.com/herald-progress/herald/lib/local/loopback"
@@ -25,11 +26,12 @@ import (
 const usage = `Herald's local twin: the workflows, handlers and wire formats of a deployment in one process on 127.0.0.1.
 
   go run ./cdkapp/local [flags]             serve until Ctrl-C
-  go run ./cdkapp/local [flags] FILE.csv    import FILE.csv, show its progress, print the summary
+  go run ./cdkapp/local [flags] FILE.csv    import FILE.csv, show its progress, the summary and the first rejected rows
   go run ./cdkapp/local watch [flags]       show a user's jobs as bars, live; watch -help says more
 
 Examples
   go run ./cdkapp/local testdata/parts-list.csv
+  go run ./cdkapp/local -results out testdata/parts-list.csv   all results in the folder out; mend out/rejected.csv and import it
   go run ./cdkapp/local -rate 100 testdata/parts-list.csv      in slow motion, 100 KB of the file a second
   go run ./cdkapp/local -json testdata/parts-list.csv          the frames as the browser gets them
   go run ./cdkapp/local -faults throttled=0.3,latency=50ms testdata/parts-list.csv
@@ -68,6 +70,7 @@ type options struct {
 	user     string
 	verbose  bool
 	file     string
+	results  string
 }
 
 func main() {
@@ -91,7 +94,7 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 	case errors.Is(err, flag.ErrHelp):
 		return 0
 	case err != nil:
-		fmt.Fprintf(stderr, "local: %v\nlocal: -help shows how it is used\n", err)
+		fmt.Fprintf(stderr, "local: %s\nlocal: -help shows how it is used\n", format.SafeText(err.Error()))
 		return exitUsage
 	case o.file != "":
 		err = importFile(ctx, o, stdout, stderr)
@@ -102,7 +105,7 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 		return exitInterrupted
 	}
 	if err != nil {
-		fmt.Fprintf(stderr, "local: %v\n", err)
+		fmt.Fprintf(stderr, "local: %s\n", format.SafeText(err.Error()))
 		return exitFailed
 	}
 
@@ -115,6 +118,12 @@ func parse(args []string, stderr io.Writer) (options, error) {
 	f.IntVar(&o.port, "port", 0, fmt.Sprintf("listen on this TCP `port` of 127.0.0.1 (default %d, or any free port with FILE.csv)", defaultPort))
 	f.BoolVar(&o.json, "json", false, "print JSON lines for programs")
 	f.IntVar(&o.rate, "rate", 0, "slow motion: read FILE.csv at `n` KB a second")
+	f.Func("results", "keep the results of FILE.csv in this `folder`, which must be new or empty: summary.json, the rows, rejected.csv", func(folder string) error {
+		if o.results = folder; folder == "" {
+			return errors.New("the name of the folder is empty")
+		}
+		return nil
+	})
 	f.Var(&o.faults, "faults", "simulate faults: a `list` such as gone=0.01,throttled=0.1,latency=50ms,lag=1s,seed=1\n"+
 		"gone: the share of posts that are answered 410, as for a closed connection\n"+
 		"throttled: the share of posts that are answered 429\n"+
@@ -142,6 +151,10 @@ func parse(args []string, stderr io.Writer) (options, error) {
 		return o, fmt.Errorf("flags go before the file: %s", f.Arg(1))
 	case f.NArg() > 1:
 		return o, fmt.Errorf("one file at a time, not %d", f.NArg())
+	case f.NArg() == 1 && f.Arg(0) == "":
+		return o, errors.New("the name of the file is empty")
+	case f.NArg() == 0 && o.results != "":
+		return o, errors.New("-results is for an import, with FILE.csv")
 	case o.port < 0 || o.port > 65535:
 		return o, errors.New("-port must be from 0 to 65535")
 	case o.rate < 0 || o.rate > maxRate:

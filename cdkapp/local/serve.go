@@ -8,6 +8,7 @@ import (
 	"io"
 	"time"
 
+	"github.com/herald-progress/herald/cdkapp/local/format"
 	"github.com/herald-progress/herald/lib/csvimport"
 	"github.com/herald-progress/herald/lib/local"
 	"github.com/herald-progress/herald/lib/local/states"
@@ -81,7 +82,7 @@ AWS endpoint   %s (Lambda, Step Functions, S3; any credentials)
 Notifier       %s
 State machine  %s
 Uploads        s3://%s/%s
-`, i.PageURL, i.WebSocketURL, i.Token, i.User, i.Endpoint, i.Notifier, i.StateMachine, i.Bucket, i.UploadKey)
+`, i.PageURL, i.WebSocketURL, i.Token, format.SafeText(i.User), i.Endpoint, i.Notifier, i.StateMachine, i.Bucket, i.UploadKey)
 	if err != nil {
 		return fmt.Errorf("print: %w", err)
 	}

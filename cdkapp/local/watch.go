@@ -12,6 +12,7 @@ import (
 	"strconv"
 	"strings"
 
+	"github.com/herald-progress/herald/cdkapp/local/format"
 	"github.com/herald-progress/herald/cdkapp/local/watch"
 	"github.com/herald-progress/herald/lib/local"
 	"github.com/herald-progress/herald/lib/local/loopback"
@@ -61,7 +62,7 @@ func runWatch(ctx context.Context, args []string, stdout, stderr io.Writer) int 
 	case errors.Is(err, flag.ErrHelp):
 		return 0
 	case err != nil:
-		fmt.Fprintf(stderr, "local: %v\nlocal: watch -help shows how it is used\n", err)
+		fmt.Fprintf(stderr, "local: %s\nlocal: watch -help shows how it is used\n", format.SafeText(err.Error()))
 		return exitUsage
 	}
 	err = watch.Run(ctx, config)
@@ -69,7 +70,7 @@ func runWatch(ctx context.Context, args []string, stdout, stderr io.Writer) int 
 	case errors.Is(err, watch.ErrInterrupted):
 		return exitInterrupted
 	case err != nil:
-		fmt.Fprintf(stderr, "local: %v\n", err)
+		fmt.Fprintf(stderr, "local: %s\n", format.SafeText(err.Error()))
 		return exitFailed
 	}
 

@@ -88,6 +88,11 @@ func (f File) claimKey() string {
 	return f.keyPrefix(ClaimsPrefix) + descendingKey(f.Sequencer) + "-" + f.Claim
 }
 
+// SummaryKey returns the key of the [Summary] of an upload.
+func SummaryKey(userID, uploadID string) string {
+	return File{UserID: userID, UploadID: uploadID}.summaryKey()
+}
+
 // summaryKey returns the key of the upload's summary.
 func (f File) summaryKey() string { return f.keyPrefix(ResultsPrefix) + summaryName }
 

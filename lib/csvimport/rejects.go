@@ -2,6 +2,10 @@ package csvimport
 
 import (
 	"bytes"
+	"context"
+	"encoding/csv"
+	"errors"
+	"io"
 	"strconv"
 	"strings"
 )
@@ -27,6 +31,47 @@ func rejectFields(dst []string, line int64, rejected rejection, fields [][]byte)
 		dst = append(dst, escapeFormula(string(f)))
 	}
 	return dst
+}
+
+// RejectedRow is a row of rejected.csv, without the row's fields.
+type RejectedRow struct {
+	// Line is the physical line of the file, from 1, at which the row starts.
+	Line int64
+	// Column is empty if the reason is about the whole row.
+	Column string
+	// Reason has the value after it, if there is one to show.
+	Reason string
+}
+
+// ReadRejected returns the first rejected rows of an import, at most limit of them.
+func ReadRejected(ctx context.Context, store Store, s Summary, limit int) ([]RejectedRow, error) {
+	body, err := store.Get(ctx, Object{Key: s.Prefix + s.Rejects}, 0, toEnd)
+	if err != nil {
+		return nil, &StoreError{Op: "read rejects", Err: err}
+	}
+	defer closeBody(body)
+	table := csv.NewReader(body)
+	table.FieldsPerRecord = -1 // The number of fields may vary.
+	table.ReuseRecord = true
+	var rows []RejectedRow
+	for isHeader := true; len(rows) < limit; isHeader = false {
+		record, err := table.Read()
+		if errors.Is(err, io.EOF) {
+			return rows, nil
+		}
+		if err != nil {
+			return nil, &StoreError{Op: "read rejects", Err: err}
+		}
+		if isHeader {
+			continue
+		}
+		line, err := strconv.ParseInt(record[0], 10, 64)
+		if err != nil {
+			return nil, &StoreError{Op: "read rejects", Err: err}
+		}
+		rows = append(rows, RejectedRow{Line: line, Column: string(unescapeFormula([]byte(record[1]))), Reason: record[2]})
+	}
+	return rows, nil
 }
 
 // parseReject returns the rejection in a line of rejected.csv, without its detail.

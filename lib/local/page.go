@@ -194,7 +194,7 @@ func (p *page) serveRejected(w http.ResponseWriter, r *http.Request) {
 	}
 	defer body.Close()
 	name := strings.TrimSuffix(summary.FileName, path.Ext(summary.FileName)) + "-rejected.csv"
-	w.Header().Set("Content-Type", "text/csv; charset=utf-8")
+	w.Header().Set("Content-Type", csvimport.ContentType(name))
 	w.Header().Set("Content-Disposition", mime.FormatMediaType("attachment", map[string]string{"filename": name}))
 	_, _ = io.Copy(w, body) // It fails only if the browser has disconnected, or the twin is closing.
 }

@@ -102,7 +102,7 @@ func Rejected(p message.UploadProgress) string {
 
 // State returns the state of a job as one line, without the job's name.
 func State(p message.UploadProgress) string {
-	line := fmt.Sprintf("%5.1f %%  %s", p.Progress, Text(p.Message))
+	line := fmt.Sprintf("%5.1f %%  %s", p.Progress, SafeText(p.Message))
 	if p.Status.Terminal() {
 		return line
 	}
@@ -121,5 +121,5 @@ func State(p message.UploadProgress) string {
 
 // Note returns a notification as one line.
 func Note(n message.Notification) string {
-	return fmt.Sprintf("%s: %s. %s", Text(string(n.Severity)), Text(n.Title), Text(n.Message))
+	return fmt.Sprintf("%s: %s. %s", SafeText(string(n.Severity)), SafeText(n.Title), SafeText(n.Message))
 }

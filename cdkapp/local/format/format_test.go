@@ -1,6 +1,7 @@
 package format
 
 import (
+	"encoding/json"
 	"math"
 	"strings"
 	"testing"
@@ -82,7 +83,7 @@ func TestNoCommandOfATerminalGetsThrough(t *testing.T) {
 		"👩\u200d👩":                    "👩👩",
 		"❤\ufe0f":                     "❤",
 	} {
-		if got := Text(text); got != want {
+		if got := SafeText(text); got != want {
 			t.Errorf("%q: got %q, want %q", text, got, want)
 		}
 	}
@@ -91,19 +92,40 @@ func TestNoCommandOfATerminalGetsThrough(t *testing.T) {
 	}
 }
 
-// FuzzText checks that Text returns one line without control characters and without characters that change the direction of writing,
+// FuzzSafeText checks that SafeText returns one line without control characters and without characters that change the direction of writing,
 // and that ASCII returns only printable ASCII.
-func FuzzText(f *testing.F) {
+func FuzzSafeText(f *testing.F) {
 	f.Add("a\x1b[31mb\u009b\u202e\n")
 	f.Add("\u200d\ufe0f\u0301\xff")
 	f.Fuzz(func(t *testing.T, text string) {
-		if got := Text(text); strings.ContainsFunc(got, func(r rune) bool {
+		if got := SafeText(text); strings.ContainsFunc(got, func(r rune) bool {
 			return unicode.IsControl(r) || unicode.Is(unicode.Cf, r) || r == '\u2028' || r == '\u2029'
 		}) {
 			t.Errorf("%q becomes %q", text, got)
 		}
 		if got := ASCII(text); strings.ContainsFunc(got, func(r rune) bool { return r < ' ' || r > '~' }) {
 			t.Errorf("%q becomes %q", text, got)
+		}
+	})
+}
+
+// FuzzSafeJSON checks that SafeJSON returns the same value without characters that must not reach a terminal.
+func FuzzSafeJSON(f *testing.F) {
+	f.Add("a\x1b[31mb\u009b\u202e\n\U000e0001")
+	f.Add("Größe \"分解図\" 🧱 👩\u200d👩\ufe0f\u007f\\")
+	f.Fuzz(func(t *testing.T, text string) {
+		text = strings.ToValidUTF8(text, "")
+		raw, err := json.Marshal(map[string]string{text: text})
+		if err != nil {
+			t.Fatal(err)
+		}
+		safe := SafeJSON(raw)
+		if strings.ContainsFunc(string(safe), func(r rune) bool { return unicode.IsControl(r) || unicode.Is(unicode.Cf, r) }) {
+			t.Errorf("%q becomes %q", raw, safe)
+		}
+		var got map[string]string
+		if err := json.Unmarshal(safe, &got); err != nil || got[text] != text {
+			t.Errorf("%q becomes %q, which is %q, error %v", raw, safe, got, err)
 		}
 	})
 }

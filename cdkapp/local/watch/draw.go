@@ -198,7 +198,7 @@ func (m *model) noteLine(e message.Envelope) string {
 			look = s.bad
 		}
 	case message.Error:
-		look, text = s.bad, "error: "+format.Text(data.Message)
+		look, text = s.bad, "error: "+format.SafeText(data.Message)
 	}
 
 	return look.Render(s.fit(s.text(text), m.width))

@@ -40,7 +40,7 @@ func (l *lines) frame(e message.Envelope) {
 		}
 	case message.Error:
 		if isNews(e, l.synced) {
-			l.print(l.out, "error: "+format.Text(data.Message))
+			l.print(l.out, "error: "+format.SafeText(data.Message))
 		}
 	}
 }
@@ -63,14 +63,14 @@ func (l *lines) job(e message.Envelope, state message.UploadProgress) {
 	if state.Status.Terminal() {
 		status = string(state.Status) + "  "
 	}
-	l.print(l.out, fmt.Sprintf("%s  %s%s", format.Text(state.FileName), status, format.State(state)))
+	l.print(l.out, fmt.Sprintf("%s  %s%s", format.SafeText(state.FileName), status, format.State(state)))
 }
 
 func (l *lines) connection(c connection) {
 	if c.state != l.conn.state || c.reason != l.conn.reason {
 		text := "watch: " + c.state.String()
 		if c.reason != "" {
-			text += ": " + format.Text(c.reason)
+			text += ": " + format.SafeText(c.reason)
 		}
 		l.print(l.errs, text)
 	}

@@ -70,7 +70,7 @@ func (e environ) Getenv(name string) string {
 
 // text makes a text from outside of this program safe to print on this terminal, in one line.
 func (s *style) text(t string) string {
-	t = format.Text(t)
+	t = format.SafeText(t)
 	if s.ascii {
 		t = format.ASCII(t)
 	}

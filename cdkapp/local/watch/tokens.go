@@ -46,14 +46,14 @@ func TokenFile(path string) Tokens {
 	return Tokens{Renewable: true, Get: func(context.Context) (string, error) {
 		file, err := os.Open(path)
 		if err != nil {
-			return "", &sourceError{"the token cannot be read: " + format.Text(err.Error())}
+			return "", &sourceError{"the token cannot be read: " + format.SafeText(err.Error())}
 		}
 		defer file.Close()
 		text, err := io.ReadAll(io.LimitReader(file, maxToken+1))
 		if err != nil {
-			return "", &sourceError{"the token cannot be read: " + format.Text(err.Error())}
+			return "", &sourceError{"the token cannot be read: " + format.SafeText(err.Error())}
 		}
-		return checkToken("the file "+format.Text(path), string(text))
+		return checkToken("the file "+format.SafeText(path), string(text))
 	}}
 }
 
@@ -122,7 +122,7 @@ func TokenTwin(endpoint, user string) Tokens {
 		}
 		defer answer.Body.Close()
 		if answer.StatusCode == http.StatusNotFound {
-			return "", &sourceError{"the twin at " + host + " has no user " + format.Text(user) + "; its flag -user adds one"}
+			return "", &sourceError{"the twin at " + host + " has no user " + format.SafeText(user) + "; its flag -user adds one"}
 		}
 		var body struct {
 			Token string `json:"token"`

@@ -31,7 +31,7 @@ func words(err error, host string) string {
 	case errors.Is(err, client.ErrTokenExpired):
 		return "the token has expired"
 	case errors.As(err, &closed):
-		return fmt.Sprintf("closed by %s: %s", host, format.Text(closed.Reason))
+		return fmt.Sprintf("closed by %s: %s", host, format.SafeText(closed.Reason))
 	default:
 		return networkWords(err, host)
 	}
