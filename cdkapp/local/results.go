@@ -7,6 +7,7 @@ import (
 	"io"
 	"os"
 	"path"
+	"slices"
 
 	"github.com/herald-progress/herald/lib/csvimport"
 )
@@ -37,17 +38,17 @@ func openResults(name string) (*resultsFolder, error) {
 	err := os.Mkdir(name, folderMode)
 	f.isNew = err == nil
 	if err != nil && !errors.Is(err, os.ErrExist) {
-		return nil, err // the PathError names operation and folder
+		return nil, fmt.Errorf("make the folder: %w", err)
 	}
 	entries, err := os.ReadDir(name)
 	switch {
 	case err != nil:
-		return nil, err
+		return nil, fmt.Errorf("read the folder: %w", err)
 	case len(entries) > 0:
 		return nil, fmt.Errorf("the folder %s is not empty; name a new or an empty one", name)
 	}
 	if f.root, err = os.OpenRoot(name); err != nil {
-		return nil, err
+		return nil, fmt.Errorf("open the folder: %w", err)
 	}
 	probe, err := os.CreateTemp(name, ".herald-*")
 	if err != nil {
@@ -64,14 +65,13 @@ func (f *resultsFolder) save(ctx context.Context, store csvimport.Store, s csvim
 	if f == nil {
 		return nil
 	}
-	var keys []string
-	for _, name := range append(s.Results, s.Rejects) {
-		keys = append(keys, s.Prefix+name)
-	}
-	for _, key := range append(keys, csvimport.SummaryKey(s.UserID, s.UploadID)) {
-		if err := f.saveObject(ctx, store, key); err != nil {
+	for _, name := range append(slices.Clone(s.Results), s.Rejects) {
+		if err := f.saveObject(ctx, store, s.Prefix+name); err != nil {
 			return errors.Join(err, f.removeSaved())
 		}
+	}
+	if err := f.saveObject(ctx, store, csvimport.SummaryKey(s.UserID, s.UploadID)); err != nil {
+		return errors.Join(err, f.removeSaved())
 	}
 	return nil
 }
@@ -86,7 +86,7 @@ func (f *resultsFolder) saveObject(ctx context.Context, store csvimport.Store, k
 	name := path.Base(key)
 	file, err := f.root.OpenFile(name, os.O_WRONLY|os.O_CREATE|os.O_EXCL, fileMode)
 	if err != nil {
-		return err
+		return fmt.Errorf("save: %w", err)
 	}
 	f.saved = append(f.saved, name)
 	_, err = io.Copy(file, body)

@@ -121,15 +121,8 @@ func TestRejectedRowsKeepTheirBytes(t *testing.T) {
 func TestARowOfTheLargestSizeComesBack(t *testing.T) {
 	const size = 1 << 20
 	for _, field := range []string{`="`, `x"`, "=", "\xff"} {
-		row := "3001,Red,none," + field
-		for n := 0; n < csvimport.MaxColumns-4; n++ {
-			row += "," + field
-		}
+		row := "3001,Red,none" + strings.Repeat(","+field, csvimport.MaxColumns-3)
 		row += strings.Repeat(`"`, size-len(row))
-		header := "\uFEFFpart,color,quantity"
-		for n := 3; n < csvimport.MaxColumns; n++ {
-			header += ",c" + strings.Repeat("x", n/26) + string(rune('a'+n%26))
-		}
-		roundTrip(t, header+"\n"+row+"\n")
+		roundTrip(t, "\uFEFF"+wideHeader(csvimport.MaxColumns, 1)+"\n"+row+"\n")
 	}
 }

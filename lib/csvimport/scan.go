@@ -161,7 +161,7 @@ func (s *scanner) scanQuoted(i int) (int, error) {
 		if ok && !s.endsField[c] { // Text after the closing quote belongs to the field.
 			end := s.scanUnquoted(r)
 			if !isBlank(s.pending()[r:end]) && bytes.ContainsAny(s.pending()[i+1:w], "\r\n") {
-				s.strayQuotes.add(openedAt)
+				s.strayQuotes = s.strayQuotes.with(openedAt)
 			}
 			w += copy(s.pending()[w:], s.pending()[r:end])
 			r = end

@@ -17,12 +17,13 @@ type StrayQuotes struct {
 // IsZero reports whether there are none.
 func (q StrayQuotes) IsZero() bool { return q.Count == 0 }
 
-// add adds the quote that is opened on this line.
-func (q *StrayQuotes) add(line int64) {
+// with returns q and the quote that is opened on this line.
+func (q StrayQuotes) with(line int64) StrayQuotes {
 	q.Count++
 	if len(q.Lines) < maxStrayQuotes {
 		q.Lines = append(q.Lines, line)
 	}
+	return q
 }
 
 // note returns a sentence for the user. There must be a quote.
