@@ -181,8 +181,8 @@ func importStep(name, id, task string, more ...Grant) Function {
 	}
 }
 
-// Named returns the function with a name. It returns false if there is none.
-func Named(name string) (Function, bool) {
+// ByName returns the function with a name. It returns false if there is none.
+func ByName(name string) (Function, bool) {
 	for _, f := range Functions() {
 		if f.Name == name {
 			return f, true

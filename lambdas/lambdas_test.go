@@ -56,7 +56,7 @@ func TestFunctionsAreComplete(t *testing.T) {
 		if len(slices.Compact(slices.Clone(variables))) != len(variables) {
 			t.Errorf("%s: a variable stands twice in %v", f.Name, variables)
 		}
-		if got, ok := lambdas.Named(f.Name); !ok || got.ID != f.ID {
+		if got, ok := lambdas.ByName(f.Name); !ok || got.ID != f.ID {
 			t.Errorf("%s is found as %+v", f.Name, got)
 		}
 	}

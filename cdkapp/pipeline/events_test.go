@@ -31,7 +31,7 @@ func TestSchedules(t *testing.T) {
 func checkInvokes(t *testing.T, template template, rule cfnResource, function string) {
 	t.Helper()
 	targets := asList(lookUp(rule.properties, "Targets"))
-	if len(targets) != 1 || textWithoutHashes(lookUp(targets, 0, "Arn")) != function {
+	if len(targets) != 1 || withoutCDKHashes(lookUp(targets, 0, "Arn")) != function {
 		t.Fatalf("%s: targets are %v, want %s alone", rule.id, targets, function)
 	}
 	for _, part := range []string{"Input", "InputPath", "InputTransformer"} {
@@ -42,7 +42,7 @@ func checkInvokes(t *testing.T, template template, rule cfnResource, function st
 	var allowed []string
 	for _, permission := range template.ofType("AWS::Lambda::Permission") {
 		if valueText(lookUp(permission.properties, "SourceArn")) == "<"+rule.id+".Arn>" && lookUp(permission.properties, "Principal") == "events.amazonaws.com" {
-			allowed = append(allowed, valueText(lookUp(permission.properties, "Action"))+" "+textWithoutHashes(lookUp(permission.properties, "FunctionName")))
+			allowed = append(allowed, valueText(lookUp(permission.properties, "Action"))+" "+withoutCDKHashes(lookUp(permission.properties, "FunctionName")))
 		}
 	}
 	if diff := cmp.Diff([]string{"lambda:InvokeFunction " + function}, allowed); diff != "" {
@@ -63,7 +63,7 @@ func TestExecutionRule(t *testing.T) {
 	}
 	checkInvokes(t, template, rule, "<HeraldSweeperFunction.Arn>")
 	target := lookUp(rule.properties, "Targets", 0)
-	if got := textWithoutHashes(lookUp(target, "DeadLetterConfig", "Arn")); got != "<HeraldSweeperDeadLetters.Arn>" {
+	if got := withoutCDKHashes(lookUp(target, "DeadLetterConfig", "Arn")); got != "<HeraldSweeperDeadLetters.Arn>" {
 		t.Errorf("dead letters go to %s", got)
 	}
 	if diff := cmp.Diff(maximumRetries, lookUp(target, "RetryPolicy")); diff != "" {
@@ -76,9 +76,9 @@ func TestExecutionRule(t *testing.T) {
 func TestFailedEvents(t *testing.T) {
 	got := map[string]any{}
 	for _, config := range fullTemplate(t).ofType("AWS::Lambda::EventInvokeConfig") {
-		got[textWithoutHashes(lookUp(config.properties, "FunctionName"))] = []any{
+		got[withoutCDKHashes(lookUp(config.properties, "FunctionName"))] = []any{
 			lookUp(config.properties, "Qualifier"), lookUp(config.properties, "MaximumRetryAttempts"),
-			lookUp(config.properties, "MaximumEventAgeInSeconds"), textWithoutHashes(lookUp(config.properties, "DestinationConfig", "OnFailure", "Destination")),
+			lookUp(config.properties, "MaximumEventAgeInSeconds"), withoutCDKHashes(lookUp(config.properties, "DestinationConfig", "OnFailure", "Destination")),
 		}
 	}
 	want := map[string]any{

@@ -16,7 +16,7 @@ func TestRoutes(t *testing.T) {
 	}
 	integrations := map[string]string{}
 	for _, integration := range template.ofType("AWS::ApiGatewayV2::Integration") {
-		uri := textWithoutHashes(lookUp(integration.properties, "IntegrationUri"))
+		uri := withoutCDKHashes(lookUp(integration.properties, "IntegrationUri"))
 		if _, function, ok := strings.Cut(uri, "functions/"); ok {
 			uri, _, _ = strings.Cut(function, "/")
 		}
@@ -38,7 +38,7 @@ func TestRoutes(t *testing.T) {
 	permissions := map[string]string{}
 	for _, permission := range template.ofType("AWS::Lambda::Permission") {
 		_, route, _ := strings.Cut(valueText(lookUp(permission.properties, "SourceArn")), "/*")
-		permissions[route] = textWithoutHashes(lookUp(permission.properties, "FunctionName"))
+		permissions[route] = withoutCDKHashes(lookUp(permission.properties, "FunctionName"))
 	}
 	for route, target := range want {
 		if function, isFunction := strings.CutPrefix(target, "AWS_PROXY "); isFunction && permissions[route] != function {

@@ -36,7 +36,7 @@ func permissionLines(statement any) []string {
 	var out []string
 	for _, action := range asList(lookUp(statement, "Action")) {
 		for _, resource := range asList(lookUp(statement, "Resource")) {
-			out = append(out, valueText(action)+" "+textWithoutHashes(resource))
+			out = append(out, valueText(action)+" "+withoutCDKHashes(resource))
 		}
 	}
 	return out
@@ -179,7 +179,7 @@ func TestResourcePolicies(t *testing.T) {
 			for _, statement := range asList(lookUp(policy.properties, "PolicyDocument", "Statement")) {
 				switch {
 				case lookUp(statement, "Effect") == "Allow":
-					rule := textWithoutHashes(lookUp(statement, "Condition", "ArnEquals", "aws:SourceArn"))
+					rule := withoutCDKHashes(lookUp(statement, "Condition", "ArnEquals", "aws:SourceArn"))
 					for _, line := range permissionLines(statement) {
 						allowed = append(allowed, fmt.Sprint(lookUp(statement, "Principal", "Service"), " ", line, " for ", rule))
 					}

@@ -149,7 +149,7 @@ func (aws *fakeAWS) pushFromElsewhere(t *testing.T, epoch, phase string, progres
 				break
 			}
 			if err != nil && !errors.Is(err, feed.ErrNotFound) {
-				t.Error(err)
+				t.Errorf("read the state of the function under test: %v", err)
 				return
 			}
 			time.Sleep(time.Millisecond)
@@ -162,7 +162,7 @@ func (aws *fakeAWS) pushFromElsewhere(t *testing.T, epoch, phase string, progres
 			UploadID: "u-1", FileName: "aws.csv", Message: "m", Phase: phase, Progress: progress,
 		}})
 		if err != nil {
-			t.Error(err)
+			t.Errorf("push from elsewhere: %v", err)
 		}
 	}
 }
@@ -254,7 +254,7 @@ func useCSVChunk(t *testing.T, aws *fakeAWS) {
 	aws.unrecorded(func() { plan = runPlan(t, aws, aws.upload(t, "1", partsList(manyRows, 2)), epoch, arn) })
 	aws.connectOpenAndGone(t)
 	if _, err := runChunks(t, aws, plan, epoch, arn); err != nil {
-		t.Error(err)
+		t.Errorf("import the ranges: %v", err)
 	}
 	aws.unrecorded(func() { runPlan(t, aws, aws.upload(t, "2", partsList(manyRows, 3)), epoch, arn+"-newer") })
 	if _, err := runChunks(t, aws, plan, epoch, arn); !errors.As(err, new(*csvimport.Superseded)) {
@@ -278,7 +278,7 @@ func useCSVFinish(t *testing.T, aws *fakeAWS) {
 			plan := runPlan(t, aws, aws.upload(t, version, partsList(10, manyRows)), epoch, arn)
 			chunks, err := runChunks(t, aws, plan, epoch, arn)
 			if err != nil {
-				t.Error(err)
+				t.Errorf("import the ranges of version %s: %v", version, err)
 			}
 			in.File, in.TotalRows, in.Chunks = plan.File, plan.TotalRows, chunks
 		})

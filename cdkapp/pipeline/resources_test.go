@@ -17,7 +17,7 @@ func cognito() pipeline.Auth {
 	return pipeline.Auth{Mode: pipeline.AuthCognito, UserPoolID: "eu-west-1_AbCdEfGhI", ClientIDs: []string{"one1", "two2"}}
 }
 
-// endpoint is the URL of the stage, in the form of textWithoutHashes.
+// endpoint is the URL of the stage, in the form of withoutCDKHashes.
 const endpoint = "https://<HeraldApi>.execute-api.<AWS::Region>.<AWS::URLSuffix>/prod"
 
 func TestFunctions(t *testing.T) {
@@ -63,7 +63,7 @@ func TestFunctions(t *testing.T) {
 		got := map[string]string{}
 		variables, _ := lookUp(function, "Environment", "Variables").(map[string]any)
 		for name, value := range variables {
-			got[name] = textWithoutHashes(value)
+			got[name] = withoutCDKHashes(value)
 		}
 		if diff := cmp.Diff(test.environment, got); diff != "" {
 			t.Errorf("%s: environment (-want +got):\n%s", test.id, diff)
@@ -77,7 +77,7 @@ func TestFunctions(t *testing.T) {
 			}
 		}
 		logs := strings.Replace(test.id, "Function", "Logs", 1)
-		if got := textWithoutHashes(lookUp(function, "LoggingConfig", "LogGroup")); got != "<"+logs+">" {
+		if got := withoutCDKHashes(lookUp(function, "LoggingConfig", "LogGroup")); got != "<"+logs+">" {
 			t.Errorf("%s logs to %s, want its own group", test.id, got)
 		}
 	}
@@ -145,7 +145,7 @@ func TestTokenEnvironment(t *testing.T) {
 				variables, _ := lookUp(template.one(t, "AWS::Lambda::Function", id).properties, "Environment", "Variables").(map[string]any)
 				for name, value := range variables {
 					if strings.HasPrefix(name, "AUTH_") || strings.HasPrefix(name, "COGNITO_") {
-						got[name] = textWithoutHashes(value)
+						got[name] = withoutCDKHashes(value)
 					}
 				}
 				if diff := cmp.Diff(test.want, got); diff != "" {
@@ -283,7 +283,7 @@ func TestOutputs(t *testing.T) {
 	all, _ := fullTemplate(t).all["Outputs"].(map[string]any)
 	got := map[string]string{}
 	for name, output := range all {
-		got[name] = textWithoutHashes(lookUp(output, "Value"))
+		got[name] = withoutCDKHashes(lookUp(output, "Value"))
 	}
 	want := map[string]string{
 		"WebSocketUrl":             strings.Replace(endpoint, "https:", "wss:", 1),

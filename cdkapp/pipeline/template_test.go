@@ -116,8 +116,8 @@ func valueTexts(value any) []string {
 // logicalIDHash matches a logical id in a valueText, with the hash that the CDK appends to it.
 var logicalIDHash = regexp.MustCompile(`(<\w+)[0-9A-F]{8}(\.\w+>|>)`)
 
-// textWithoutHashes returns the valueText without the hashes of logical ids.
-func textWithoutHashes(value any) string {
+// withoutCDKHashes returns the valueText without the hashes of logical ids.
+func withoutCDKHashes(value any) string {
 	return logicalIDHash.ReplaceAllString(valueText(value), "$1$2")
 }
 

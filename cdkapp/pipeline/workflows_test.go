@@ -44,7 +44,7 @@ func TestSubstitutionsAreFilled(t *testing.T) {
 	}
 	filled := map[string]bool{}
 	for _, name := range substitution.FindAllString(definition, -1) {
-		value := textWithoutHashes(lookUp(machine, "DefinitionSubstitutions", name[2:len(name)-1]))
+		value := withoutCDKHashes(lookUp(machine, "DefinitionSubstitutions", name[2:len(name)-1]))
 		if value == noValue {
 			t.Errorf("%s has no substitution", name)
 		}
@@ -113,10 +113,10 @@ func TestUploadRule(t *testing.T) {
 		t.Errorf("pattern (-want +got):\n%s", diff)
 	}
 	target := lookUp(rule, "Targets", 0)
-	if got := textWithoutHashes(lookUp(target, "Arn")); got != "<HeraldCsvImport>" {
+	if got := withoutCDKHashes(lookUp(target, "Arn")); got != "<HeraldCsvImport>" {
 		t.Errorf("the rule starts %s, want the workflow", got)
 	}
-	if got := textWithoutHashes(lookUp(target, "DeadLetterConfig", "Arn")); got != "<HeraldUploadDeadLetters.Arn>" {
+	if got := withoutCDKHashes(lookUp(target, "DeadLetterConfig", "Arn")); got != "<HeraldUploadDeadLetters.Arn>" {
 		t.Errorf("dead letters go to %s", got)
 	}
 	if diff := cmp.Diff(maximumRetries, lookUp(target, "RetryPolicy")); diff != "" {

@@ -24,7 +24,8 @@ const otherFunctions = "HERALD_OTHER_FUNCTIONS"
 //	ratio     cold here, divided by cold of the other version
 func BenchmarkColdStart(b *testing.B) {
 	newShare(b) // Skip the benchmark before it builds the functions, if processor time cannot be limited.
-	variables := append(startAWS(b), "UPLOADS_BUCKET=b")
+	variables, _ := startAWS(b)
+	variables = append(variables, "UPLOADS_BUCKET=b")
 	events := map[string]string{
 		"connect": connectEvent(b),
 		"notifier": `{"userId":"user-1","epoch":"2026-11-22T10:00:00Z","message":{"type":"upload_progress",` +

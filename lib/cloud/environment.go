@@ -19,7 +19,7 @@ type Environment struct {
 // function's required variables that are missing.
 func NewEnvironment(function string, getenv func(string) string) *Environment {
 	e := &Environment{getenv: getenv}
-	f, _ := lambdas.Named(function) // The callers use names of the table.
+	f, _ := lambdas.ByName(function) // The callers use names of the table.
 	for _, name := range f.Required {
 		e.Required(name)
 	}

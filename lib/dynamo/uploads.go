@@ -227,9 +227,9 @@ func (s *Uploads) recordOutcome(ctx context.Context, u upload.Upload, o upload.O
 	}
 	values := item{":outcome": stringValue(string(o)), ":expiresAt": numberValue(expiresAt.Unix())}
 	condition := "attribute_exists(#entry) AND attribute_not_exists(#outcome)"
-	if o.MayFollow(upload.Joining) {
+	if o.MayFollow(upload.JoiningParts) {
 		condition = "attribute_exists(#entry) AND (attribute_not_exists(#outcome) OR #outcome = :joining)"
-		values[":joining"] = stringValue(string(upload.Joining))
+		values[":joining"] = stringValue(string(upload.JoiningParts))
 	}
 	_, err := s.Client.UpdateItem(ctx, &dynamodb.UpdateItemInput{
 		TableName: &s.Table, Key: feedKey(feed.User(u.UserID), uploadEntry(u.ID)),

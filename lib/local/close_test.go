@@ -80,7 +80,7 @@ func TestRateLimitedRangesFitTheWorkflowsTimeout(t *testing.T) {
 	}
 	t.Cleanup(func() {
 		if err := twin.Close(context.WithoutCancel(t.Context())); err != nil {
-			t.Error(err)
+			t.Errorf("close the twin: %v", err)
 		}
 	})
 	file, err := os.ReadFile(partsList + ".csv")

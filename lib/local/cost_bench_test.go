@@ -34,12 +34,12 @@ import (
 func BenchmarkProgress(b *testing.B) {
 	const rows = 1_000_000
 	file := partsOf(rows)
-	twins := map[string]*importTwin{asImporter: startImports(b, asImporter), asSilentImporter: startImports(b, asSilentImporter)}
+	twins := map[string]*importTwin{asImportServer: startImports(b, asImportServer), asSilentImportServer: startImports(b, asSilentImportServer)}
 	// Import once before the measurement, so that the measurement does not include what happens only once, such as loading. serveImports
 	// expects a call of processorTime before and after each import.
 	for mode, twin := range twins {
 		twin.processorTime(b)
-		if frames := twin.importFile(b, partsOf(1000)); mode == asImporter && frames == 0 {
+		if frames := twin.importFile(b, partsOf(1000)); mode == asImportServer && frames == 0 {
 			b.Fatal("no progress")
 		}
 		twin.processorTime(b)
@@ -47,7 +47,7 @@ func BenchmarkProgress(b *testing.B) {
 	took, ratios, frames := map[string][]float64{}, []float64{}, []float64{}
 	pair := 0
 	for b.Loop() {
-		order := []string{asImporter, asSilentImporter}
+		order := []string{asImportServer, asSilentImportServer}
 		if pair++; pair%2 == 0 {
 			slices.Reverse(order)
 		}
@@ -56,15 +56,15 @@ func BenchmarkProgress(b *testing.B) {
 			before := twin.processorTime(b)
 			seen := twin.importFile(b, file)
 			took[mode] = append(took[mode], (twin.processorTime(b) - before).Seconds())
-			if mode == asImporter {
+			if mode == asImportServer {
 				frames = append(frames, float64(seen))
 			}
 		}
-		ratios = append(ratios, took[asImporter][pair-1]/took[asSilentImporter][pair-1])
+		ratios = append(ratios, took[asImportServer][pair-1]/took[asSilentImportServer][pair-1])
 	}
 	b.ReportMetric(0, "ns/op") // 0 hides the time of an iteration, which says nothing here
-	b.ReportMetric(median(took[asImporter]), "s-with")
-	b.ReportMetric(median(took[asSilentImporter]), "s-without")
+	b.ReportMetric(median(took[asImportServer]), "s-with")
+	b.ReportMetric(median(took[asSilentImportServer]), "s-without")
 	b.ReportMetric(median(ratios), "ratio")
 	b.ReportMetric(slices.Min(ratios), "ratio-min")
 	b.ReportMetric(slices.Max(ratios), "ratio-max")
@@ -182,7 +182,7 @@ func serveImports(ctx context.Context) (err error) {
 			ended <- x.Status
 		}
 	}}
-	if os.Getenv(selfVariable) == asSilentImporter {
+	if os.Getenv(selfVariable) == asSilentImportServer {
 		config.Functions = silentFunctions(address.Port)
 	}
 	twin, err := local.Start(ctx, config)

@@ -64,7 +64,7 @@ func (e *eventBridge) runSchedule(f lambdas.Function) {
 func (e *eventBridge) statusChanged(x states.ExecutionDescription) {
 	switch x.Status {
 	case asl.StatusSucceeded, asl.StatusFailed, asl.StatusTimedOut, asl.StatusAborted:
-		sweeper, _ := lambdas.Named("sweeper")
+		sweeper, _ := lambdas.ByName("sweeper")
 		e.goUnlessClosed(func() { e.invokeWithRetries(sweeper, statusChangeEvent(x)) })
 	}
 }

@@ -77,7 +77,7 @@ func TestIndexLagsAsConfigured(t *testing.T) {
 	}
 	t.Cleanup(func() {
 		if err := twin.Close(context.WithoutCancel(t.Context())); err != nil {
-			t.Error(err)
+			t.Errorf("close the twin: %v", err)
 		}
 	})
 	opening := time.Now()

@@ -61,7 +61,7 @@ func startWithEnds(t *testing.T, config local.Config) (*local.Twin, <-chan state
 	}
 	t.Cleanup(func() {
 		if err := twin.Close(context.WithoutCancel(t.Context())); err != nil {
-			t.Error(err)
+			t.Errorf("close the twin: %v", err)
 		}
 	})
 	return twin, ended

@@ -18,7 +18,7 @@ func TestFunctionsAreReplaced(t *testing.T) {
 	}
 	defer func() {
 		if err := twin.Close(context.WithoutCancel(t.Context())); err != nil {
-			t.Error(err)
+			t.Errorf("close the twin: %v", err)
 		}
 	}()
 	out, err := lambda.NewFromConfig(twin.AWSConfig()).Invoke(t.Context(), &lambda.InvokeInput{FunctionName: aws.String(local.NotifierName)})

@@ -62,7 +62,7 @@ func TestKilledBrowserIsCurrentAfterOneSync(t *testing.T) {
 	}
 	t.Cleanup(func() {
 		if err := twin.Close(context.Background()); err != nil {
-			t.Error(err)
+			t.Errorf("close the twin: %v", err)
 		}
 	})
 	steps.twin = twin

@@ -92,7 +92,7 @@ func TestForeignPagesAreForbidden(t *testing.T) {
 	}
 	defer func() {
 		if err := twin.Close(context.WithoutCancel(t.Context())); err != nil {
-			t.Error(err)
+			t.Errorf("close the twin: %v", err)
 		}
 	}()
 	token, err := twin.Token("dev", time.Hour)

@@ -162,7 +162,7 @@ func newRandomWorld(t *testing.T, lasts time.Duration, noSync bool) *randomWorld
 	w.twin = twin
 	t.Cleanup(func() {
 		if err := twin.Close(context.Background()); err != nil {
-			t.Error(err)
+			t.Errorf("close the twin: %v", err)
 		}
 	})
 	for range randomWorkers {

@@ -64,7 +64,7 @@ func TestTheStateInTheREADME(t *testing.T) {
 					t.Errorf("%s, output %s (%s %s), want the input passed on", x.Status, x.Output, x.Error, x.Cause)
 				}
 				if err := errors.Join(machines.Close(t.Context()), lambda.Close(t.Context())); err != nil {
-					t.Error(err)
+					t.Errorf("close: %v", err)
 				}
 			})
 		})

@@ -94,7 +94,7 @@ func TestDisconnectedTabsMissNothing(t *testing.T) {
 	}
 	t.Cleanup(func() {
 		if err := twin.Close(context.WithoutCancel(t.Context())); err != nil {
-			t.Error(err)
+			t.Errorf("close the twin: %v", err)
 		}
 	})
 	// The first tab stays connected. The second tab is disconnected after each three frames.
@@ -204,7 +204,7 @@ func TestReaperSendsAClosingFrame(t *testing.T) {
 	}
 	t.Cleanup(func() {
 		if err := twin.Close(context.WithoutCancel(t.Context())); err != nil {
-			t.Error(err)
+			t.Errorf("close the twin: %v", err)
 		}
 	})
 	expiring := openTab(t, twin, "ann")
@@ -264,7 +264,7 @@ func TestTabReconnectsWhenItsConnectionIsNotStored(t *testing.T) {
 	}
 	t.Cleanup(func() {
 		if err := twin.Close(context.WithoutCancel(t.Context())); err != nil {
-			t.Error(err)
+			t.Errorf("close the twin: %v", err)
 		}
 	})
 	tab := openLiveTab(t, twin, time.Hour, 0)

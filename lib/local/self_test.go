@@ -16,15 +16,15 @@ const selfVariable = "HERALD_TEST_SELF"
 
 // The values of selfVariable.
 const (
-	asTwin           = "twin"
-	asImporter       = "importer"
-	asSilentImporter = "silent importer" // a twin whose imports report no progress
-	asBrowser        = "browser"
+	asTwin               = "twin"
+	asImportServer       = "importer"
+	asSilentImportServer = "silent importer" // a twin whose imports report no progress
+	asBrowser            = "browser"
 )
 
 func TestMain(m *testing.M) {
 	serve := map[string]func(context.Context) error{
-		asTwin: serveTwin, asImporter: serveImports, asSilentImporter: serveImports, asBrowser: browse,
+		asTwin: serveTwin, asImportServer: serveImports, asSilentImportServer: serveImports, asBrowser: browse,
 	}[os.Getenv(selfVariable)]
 	if serve == nil {
 		os.Exit(m.Run())

@@ -36,7 +36,7 @@ func startTwin(t *testing.T) (*local.Twin, *syncBuffer) {
 	}
 	t.Cleanup(func() {
 		if err := twin.Close(context.WithoutCancel(t.Context())); err != nil {
-			t.Error(err)
+			t.Errorf("close the twin: %v", err)
 		}
 	})
 	return twin, log

@@ -40,7 +40,7 @@ func startWorkflow(t *testing.T, machineFields, taskFields string, work func(con
 	}
 	t.Cleanup(func() {
 		if err := twin.Close(context.WithoutCancel(t.Context())); err != nil {
-			t.Error(err)
+			t.Errorf("close the twin: %v", err)
 		}
 	})
 	out, err := sfn.NewFromConfig(twin.AWSConfig()).StartExecution(t.Context(), &sfn.StartExecutionInput{
@@ -157,7 +157,7 @@ func TestAStoppedImportIsCancelled(t *testing.T) {
 	}
 	t.Cleanup(func() {
 		if err := twin.Close(context.WithoutCancel(t.Context())); err != nil {
-			t.Error(err)
+			t.Errorf("close the twin: %v", err)
 		}
 	})
 	ann := openTab(t, twin, "ann")

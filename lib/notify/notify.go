@@ -52,7 +52,7 @@ type Notifier struct {
 	Now func() time.Time
 
 	// lastRows has the newest row of each job that this process has seen, with the time of the job's last push.
-	lastRows pushCache
+	lastRows rowCache
 }
 
 // Handle runs the notifier task with one input, the JSON that [Decode] reads. Its errors are the types that a workflow matches by

@@ -171,7 +171,7 @@ func TestAnEventEndsEveryJobOfItsExecution(t *testing.T) {
 				}
 				s = &notify.Sweeper{Notifier: newNotifier(t, memory, newTabs()), Feed: memory}
 				if err := s.Handle(t.Context(), event); err != nil {
-					t.Error(err)
+					t.Errorf("sweep again: %v", err)
 				}
 				if got, left := countEnded(t, memory), pointersOfARN(t, memory); got != 30 || len(left) != 0 {
 					t.Errorf("in the end %d of 30 jobs ended, the pointers are %+v", got, left)
@@ -204,7 +204,7 @@ func TestTheSweepIsBounded(t *testing.T) {
 		s := &notify.Sweeper{Notifier: newNotifier(t, memory, newTabs()), Feed: memory, Workflows: w}
 		start := time.Now()
 		if err := s.Handle(t.Context(), json.RawMessage(schedule)); err != nil {
-			t.Error(err)
+			t.Errorf("sweep: %v", err)
 		}
 		if took := time.Since(start); w.maxInFlight != 8 || took != 10*time.Second { // 80 answers of one second, 8 at once
 			t.Errorf("%d questions at once, in %v; want 8 in 10 s", w.maxInFlight, took)
@@ -215,7 +215,7 @@ func TestTheSweepIsBounded(t *testing.T) {
 		w.answerTime = time.Hour
 		start = time.Now()
 		if err := s.Handle(t.Context(), json.RawMessage(schedule)); err != nil {
-			t.Error(err)
+			t.Errorf("sweep: %v", err)
 		}
 		if took := time.Since(start); took != notify.StatusTimeout {
 			t.Errorf("the sweep took %v while Step Functions hangs, want %v", took, notify.StatusTimeout)

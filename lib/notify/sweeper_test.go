@@ -194,7 +194,7 @@ func TestSweeperEndsExactlyTheJobsWhoseExecutionsEnded(t *testing.T) {
 				s := &notify.Sweeper{Notifier: newNotifier(t, memory, to), Feed: memory, Workflows: w}
 				for range 2 { // an event may come twice, and a second sweep finds what the first has left
 					if err := s.Handle(t.Context(), json.RawMessage(tt.event)); err != nil {
-						t.Error(err)
+						t.Errorf("sweep: %v", err)
 					}
 				}
 				var want []message.UploadProgress
@@ -287,7 +287,7 @@ func TestARepeatedEndIsPostedAgain(t *testing.T) {
 		s := &notify.Sweeper{Notifier: newNotifier(t, memory, to), Feed: undeleted}
 		for range 2 {
 			if err := s.Handle(t.Context(), json.RawMessage(statusChange(arn, "FAILED", 0))); err != nil {
-				t.Error(err)
+				t.Errorf("sweep: %v", err)
 			}
 			time.Sleep(time.Second)
 		}
@@ -349,7 +349,7 @@ func TestAPointerWithoutARowIsDeletedOnceItIsOld(t *testing.T) {
 				}
 				s := &notify.Sweeper{Notifier: newNotifier(t, memory, to), Feed: feedWithoutRows{memory}, Workflows: w}
 				if err := s.Handle(t.Context(), json.RawMessage(tt.event)); err != nil {
-					t.Error(err)
+					t.Errorf("sweep: %v", err)
 				}
 				if left := pointersOfARN(t, memory); len(left) > 0 != tt.stays || len(to.posted()) > 0 {
 					t.Errorf("pointers: %+v, want one: %v; posts: %v, want none", left, tt.stays, to.posted())

@@ -22,12 +22,12 @@ import (
 const syncInBatches = `{"action":"sync","batch":true}`
 
 // addLargeNote stores a note whose message has the given length.
-func (w *fixture) addLargeNote(userID string, length int) string {
-	w.Helper()
+func (f *fixture) addLargeNote(userID string, length int) string {
+	f.Helper()
 	id := ulid.Make().String()
 	data := message.Notification{Title: "t", Message: strings.Repeat("m", length), Severity: message.SeverityInfo}
-	if _, _, err := w.feed.Add(w.Context(), feed.User(userID), feed.Note{ID: id, At: time.Now(), Data: data}); err != nil {
-		w.Fatal(err)
+	if _, _, err := f.feed.Add(f.Context(), feed.User(userID), feed.Note{ID: id, At: time.Now(), Data: data}); err != nil {
+		f.Fatal(err)
 	}
 	time.Sleep(time.Millisecond) // so that the ids are in the order of the notes
 	return id
@@ -37,19 +37,19 @@ func (w *fixture) addLargeNote(userID string, length int) string {
 func TestReconnectWithFiftyNotesAndTenJobsTakesFewPosts(t *testing.T) {
 	for length, want := range map[int]int{100: 1, 480: 2, 1800: 4} {
 		synctest.Test(t, func(t *testing.T) {
-			w := newFixture(t)
-			w.connect("c1", "u1", time.Hour)
+			f := newFixture(t)
+			f.connect("c1", "u1", time.Hour)
 			for n := range 10 {
-				w.addJob("u1", fmt.Sprint("j", n), 10)
+				f.addJob("u1", fmt.Sprint("j", n), 10)
 			}
 			for range 50 {
-				w.addLargeNote("u1", length)
+				f.addLargeNote("u1", length)
 			}
-			w.send("c1", syncInBatches)
-			if posts := len(w.gateway.tried); posts > want {
+			f.send("c1", syncInBatches)
+			if posts := len(f.gateway.tried); posts > want {
 				t.Errorf("notes of %d bytes: %d posts, want at most %d", length, posts, want)
 			}
-			frames := w.gateway.takeFrames("c1")
+			frames := f.gateway.takeFrames("c1")
 			if n := len(frames); n != 62 || describe(frames[0]) != "welcome" || describe(frames[n-1]) != "synced jobs=10 notes=50 more=false" {
 				t.Errorf("%d frames, want 62 from welcome to synced", n)
 			}
@@ -60,18 +60,18 @@ func TestReconnectWithFiftyNotesAndTenJobsTakesFewPosts(t *testing.T) {
 // TestABatchedAnswerHasTheSameFrames compares the answer in batches with the answer in single frames, for notes of many lengths.
 func TestABatchedAnswerHasTheSameFrames(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		w := newFixture(t)
-		w.connect("c1", "u1", time.Hour)
+		f := newFixture(t)
+		f.connect("c1", "u1", time.Hour)
 		for n := range 30 {
-			w.addJob("u1", fmt.Sprint("j", n), 10)
+			f.addJob("u1", fmt.Sprint("j", n), 10)
 		}
 		for n := range 50 {
-			w.addLargeNote("u1", 1+n*157%7500)
+			f.addLargeNote("u1", 1+n*157%7500)
 		}
 		answer := func(body string) map[string]string {
 			frames := map[string]string{}
-			w.send("c1", body)
-			for _, e := range w.gateway.takeFrames("c1") {
+			f.send("c1", body)
+			for _, e := range f.gateway.takeFrames("c1") {
 				frame, err := e.Encode()
 				if err != nil {
 					t.Fatal(err)
@@ -91,22 +91,22 @@ func TestABatchedAnswerHasTheSameFrames(t *testing.T) {
 // TestFramesInABatchKeepTheirOrder: welcome, running jobs, notes from the oldest to the newest, ended jobs, synced.
 func TestFramesInABatchKeepTheirOrder(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		w := newFixture(t)
-		w.connect("c1", "u1", time.Hour)
-		w.addJob("u1", "ended", 50)
+		f := newFixture(t)
+		f.connect("c1", "u1", time.Hour)
+		f.addJob("u1", "ended", 50)
 		ended := message.UploadProgress{UploadID: "ended", FileName: "f", Progress: 100, Message: "m", Status: message.StatusSucceeded}
 		at := time.Now()
-		if _, _, err := w.feed.Apply(t.Context(), feed.User("u1"), feed.Update{State: ended, Epoch: epochOf(at), ID: ulid.Make().String(), At: at}); err != nil {
+		if _, _, err := f.feed.Apply(t.Context(), feed.User("u1"), feed.Update{State: ended, Epoch: epochOf(at), ID: ulid.Make().String(), At: at}); err != nil {
 			t.Fatal(err)
 		}
-		w.addJob("u1", "running", 10)
+		f.addJob("u1", "running", 10)
 		for n := range 5 {
-			w.addNote("u1", n)
+			f.addNote("u1", n)
 			time.Sleep(time.Second)
 		}
-		w.send("c1", syncInBatches)
+		f.send("c1", syncInBatches)
 		var got []string
-		for _, e := range w.gateway.takeFrames("c1") {
+		for _, e := range f.gateway.takeFrames("c1") {
 			got = append(got, strings.TrimSuffix(describe(e), " replayed=true"))
 		}
 		want := []string{"welcome", "job running 1 10", "note 0", "note 1", "note 2", "note 3", "note 4", "job ended 2 100", "synced jobs=2 notes=5 more=false"}
@@ -119,26 +119,26 @@ func TestFramesInABatchKeepTheirOrder(t *testing.T) {
 // TestABatchIsFullAtItsLimit looks for the longest answer that is one post: a batch of exactly the limit.
 func TestABatchIsFullAtItsLimit(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		w := newFixture(t)
-		w.connect("c1", "u1", time.Hour)
+		f := newFixture(t)
+		f.connect("c1", "u1", time.Hour)
 		for range 4 {
-			w.addLargeNote("u1", 7500)
+			f.addLargeNote("u1", 7500)
 		}
 		longest := sort.Search(3000, func(length int) bool {
-			id := w.addLargeNote("u1", 1+length)
-			w.gateway.tried = nil
-			w.send("c1", syncInBatches)
-			frames := w.gateway.takeFrames("c1")
+			id := f.addLargeNote("u1", 1+length)
+			f.gateway.tried = nil
+			f.send("c1", syncInBatches)
+			frames := f.gateway.takeFrames("c1")
 			if last := describe(frames[len(frames)-1]); last != "synced jobs=0 notes=5 more=false" {
 				t.Fatal(last)
 			}
-			if _, err := w.feed.Dismiss(t.Context(), feed.User("u1"), id); err != nil {
+			if _, err := f.feed.Dismiss(t.Context(), feed.User("u1"), id); err != nil {
 				t.Fatal(err)
 			}
-			return len(w.gateway.tried) > 1
+			return len(f.gateway.tried) > 1
 		})
-		if longest == 0 || longest == 3000 || w.gateway.maxBatch != message.MaxBatch {
-			t.Errorf("%d bytes fit in, and the largest batch has %d bytes, want %d", longest, w.gateway.maxBatch, message.MaxBatch)
+		if longest == 0 || longest == 3000 || f.gateway.maxBatch != message.MaxBatch {
+			t.Errorf("%d bytes fit in, and the largest batch has %d bytes, want %d", longest, f.gateway.maxBatch, message.MaxBatch)
 		}
 	})
 }
@@ -147,23 +147,23 @@ func TestABatchIsFullAtItsLimit(t *testing.T) {
 func TestAFailedBatchFailsTheSync(t *testing.T) {
 	for failing := 1; failing <= 4; failing++ {
 		synctest.Test(t, func(t *testing.T) {
-			w := newFixture(t)
-			b := w.openTab("c1", "u1")
+			f := newFixture(t)
+			b := f.openTab("c1", "u1")
 			b.batch = true
 			for range 50 {
-				w.addLargeNote("u1", 2000)
+				f.addLargeNote("u1", 2000)
 			}
 			n := 0
-			w.gateway.fail = func(string, message.Envelope) error {
+			f.gateway.fail = func(string, message.Envelope) error {
 				if n++; n == failing {
 					return broadcast.ErrUnavailable
 				}
 				return nil
 			}
-			if err := w.handle(w.handler, "c1", syncInBatches); !errors.Is(err, broadcast.ErrUnavailable) {
+			if err := f.handle(f.handler, "c1", syncInBatches); !errors.Is(err, broadcast.ErrUnavailable) {
 				t.Errorf("post %d fails: %v, want ErrUnavailable", failing, err)
 			}
-			for _, e := range w.gateway.takeFrames("c1") {
+			for _, e := range f.gateway.takeFrames("c1") {
 				if e.Type == message.TypeSynced {
 					t.Errorf("post %d fails, and synced comes", failing)
 				}
@@ -178,25 +178,25 @@ func TestAFailedBatchFailsTheSync(t *testing.T) {
 // TestASlowBatchedSyncEndsBeforeItsDeadline: what there was no time to post comes with the next sync.
 func TestASlowBatchedSyncEndsBeforeItsDeadline(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		w := newFixture(t)
-		b := w.openTab("c1", "u1")
-		b.batch, b.since = true, w.addNote("u1", 0)
+		f := newFixture(t)
+		b := f.openTab("c1", "u1")
+		b.batch, b.since = true, f.addNote("u1", 0)
 		for range 200 {
-			w.addLargeNote("u1", 8000) // three in each batch: 67 posts, of which 32 are made at once
+			f.addLargeNote("u1", 8000) // three in each batch: 67 posts, of which 32 are made at once
 		}
-		w.gateway.delay = 2500 * time.Millisecond
+		f.gateway.delay = 2500 * time.Millisecond
 		ctx, cancel := context.WithTimeout(t.Context(), 11*time.Second)
 		defer cancel()
 		r := session.Request{Body: `{"action":"sync","batch":true,"since":"` + b.since + `"}`}
 		r.RequestContext.ConnectionID = "c1"
-		if _, err := w.handler.Handle(ctx, r); err != nil {
+		if _, err := f.handler.Handle(ctx, r); err != nil {
 			t.Error(err)
 		}
-		frames := w.gateway.takeFrames("c1")
+		frames := f.gateway.takeFrames("c1")
 		if last := describe(frames[len(frames)-1]); last != fmt.Sprintf("synced jobs=0 notes=%d more=true", len(frames)-2) || len(frames) > 200 {
 			t.Errorf("a slow sync brings %d frames and %s", len(frames), last)
 		}
-		w.gateway.delay = 0
+		f.gateway.delay = 0
 		b.syncAll(5)
 		if len(b.notes) != 200 {
 			t.Errorf("%d notes came, want 200", len(b.notes))
@@ -208,19 +208,19 @@ func TestASlowBatchedSyncEndsBeforeItsDeadline(t *testing.T) {
 func TestABatchedSyncContinuesWhenTheBudgetIsSpent(t *testing.T) {
 	for left := 1; left <= 6; left++ {
 		synctest.Test(t, func(t *testing.T) {
-			w := newFixture(t)
-			w.handler.Limits = smallLimits
+			f := newFixture(t)
+			f.handler.Limits = smallLimits
 			for range 50 {
-				w.addLargeNote("u1", 2000)
+				f.addLargeNote("u1", 2000)
 				time.Sleep(2 * feed.NoteOverlap)
 			}
-			b := w.openTab("c1", "u1")
+			b := f.openTab("c1", "u1")
 			b.batch = true
-			if _, err := w.store.Spend(t.Context(), "u1", "c1", 36-left, 36, time.Now()); err != nil {
+			if _, err := f.store.Spend(t.Context(), "u1", "c1", 36-left, 36, time.Now()); err != nil {
 				t.Fatal(err)
 			}
 			synced := b.sync()
-			if posts := len(w.gateway.tried); posts != min(left, 4) {
+			if posts := len(f.gateway.tried); posts != min(left, 4) {
 				t.Errorf("%d posts are left: %d are made", left, posts)
 			}
 			if enough := left >= 4; synced.More == enough || (synced.RetryAfter > 0) == enough || enough != (synced.Notes == 50) {
@@ -239,22 +239,22 @@ func TestABatchedSyncContinuesWhenTheBudgetIsSpent(t *testing.T) {
 
 // TestSyncRejectsABatchThatIsNoBool names the field and the rule.
 func TestSyncRejectsABatchThatIsNoBool(t *testing.T) {
-	w := newFixture(t)
-	w.connect("c1", "u1", time.Hour)
-	w.send("c1", `{"action":"sync","batch":1}`)
-	w.send("c1", `{"action":"sync","welcome":1}`)
-	w.checkFrames("c1", "error INVALID_MESSAGE: batch must be true or false", "error INVALID_MESSAGE: welcome must be true or false")
+	f := newFixture(t)
+	f.connect("c1", "u1", time.Hour)
+	f.send("c1", `{"action":"sync","batch":1}`)
+	f.send("c1", `{"action":"sync","welcome":1}`)
+	f.checkFrames("c1", "error INVALID_MESSAGE: batch must be true or false", "error INVALID_MESSAGE: welcome must be true or false")
 }
 
 // TestASyncWithNothingNewIsOnePost: welcome and synced are a batch, synced alone is a frame.
 func TestASyncWithNothingNewIsOnePost(t *testing.T) {
-	w := newFixture(t)
-	w.connect("c1", "u1", time.Hour)
+	f := newFixture(t)
+	f.connect("c1", "u1", time.Hour)
 	for body, want := range map[string]string{syncInBatches: "batch", `{"action":"sync","batch":true,"welcome":false}`: "synced"} {
-		w.gateway.tried = nil
-		w.send("c1", body)
-		if len(w.gateway.tried) != 1 || string(w.gateway.tried[0].Type) != want {
-			t.Errorf("%s is answered by %d posts, want one %s", body, len(w.gateway.tried), want)
+		f.gateway.tried = nil
+		f.send("c1", body)
+		if len(f.gateway.tried) != 1 || string(f.gateway.tried[0].Type) != want {
+			t.Errorf("%s is answered by %d posts, want one %s", body, len(f.gateway.tried), want)
 		}
 	}
 }

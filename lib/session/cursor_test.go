@@ -23,7 +23,7 @@ func TestEveryCursorFits(t *testing.T) {
 			t.Errorf("ids of %q make a cursor of %d bytes, %v", text, len(c.String()), err)
 		}
 		if diff := cmp.Diff(c, got); diff != "" {
-			t.Error(diff)
+			t.Errorf("the decoded cursor (-encoded +decoded):\n%s", diff)
 		}
 	}
 }

@@ -66,31 +66,31 @@ func TestInvalidMessagesGetErrorFrames(t *testing.T) {
 		`{"action":"dismiss"}`:                                "error INVALID_MESSAGE: id is required",
 		`{"action":"dismiss","id":"private"}`:                 "error INVALID_MESSAGE: id must be the id of a note, a ULID",
 	} {
-		w := newFixture(t)
-		w.connect("c1", "u1", time.Hour)
-		w.send("c1", body)
-		w.checkFrames("c1", want)
-		w.checkClosed("c1", false)
-		if strings.Contains(w.log.String(), "private") && !strings.Contains(want, "private") {
-			t.Errorf("the log has the message: %s", w.log)
+		f := newFixture(t)
+		f.connect("c1", "u1", time.Hour)
+		f.send("c1", body)
+		f.checkFrames("c1", want)
+		f.checkClosed("c1", false)
+		if strings.Contains(f.log.String(), "private") && !strings.Contains(want, "private") {
+			t.Errorf("the log has the message: %s", f.log)
 		}
 	}
-	w := newFixture(t)
-	w.connect("c1", "u1", time.Hour)
-	w.send("c1", `{"action":"sync","have":{`+jobs(1000)+`,"j0":["2026-11-22T10:00:00.000Z#0000",3]},"since":null}`)
-	w.checkFrames("c1", "welcome", "synced jobs=0 notes=0 more=false")
+	f := newFixture(t)
+	f.connect("c1", "u1", time.Hour)
+	f.send("c1", `{"action":"sync","have":{`+jobs(1000)+`,"j0":["2026-11-22T10:00:00.000Z#0000",3]},"since":null}`)
+	f.checkFrames("c1", "welcome", "synced jobs=0 notes=0 more=false")
 }
 
 func TestErrorFramesHaveTypeDataAndTimestamp(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		w := newFixture(t)
-		w.connect("c1", "u1", time.Hour)
-		w.send("c1", `{}`)
+		f := newFixture(t)
+		f.connect("c1", "u1", time.Hour)
+		f.send("c1", `{}`)
 		want := message.Envelope{
 			Type: message.TypeError, Timestamp: message.Time{Time: time.Now().UTC()},
 			Data: message.Error{Code: "UNKNOWN_ACTION", Message: `A message must be a JSON object with a text "action"`},
 		}
-		if diff := cmp.Diff([]message.Envelope{want}, w.gateway.takeFrames("c1")); diff != "" {
+		if diff := cmp.Diff([]message.Envelope{want}, f.gateway.takeFrames("c1")); diff != "" {
 			t.Errorf("frames (-want +got):\n%s", diff)
 		}
 	})
@@ -101,28 +101,28 @@ func TestBase64BodiesAreDecoded(t *testing.T) {
 		base64.StdEncoding.EncodeToString([]byte(`{"action":"dance"}`)): "error UNKNOWN_ACTION: This action is not known",
 		`{"action":"dance"}`: `error UNKNOWN_ACTION: A message must be a JSON object with a text "action"`,
 	} {
-		w := newFixture(t)
-		w.connect("c1", "u1", time.Hour)
+		f := newFixture(t)
+		f.connect("c1", "u1", time.Hour)
 		r := session.Request{Body: body, IsBase64Encoded: true}
 		r.RequestContext.ConnectionID = "c1"
-		if _, err := w.handler.Handle(t.Context(), r); err != nil {
+		if _, err := f.handler.Handle(t.Context(), r); err != nil {
 			t.Fatal(err)
 		}
-		w.checkFrames("c1", want)
+		f.checkFrames("c1", want)
 	}
 }
 
 func TestUnknownConnectionGetsClosingFrameWithReconnect(t *testing.T) {
 	for _, body := range []string{`{"action":"sync"}`, `{"action":"refresh","token":"t"}`, `{"action":"dance"}`, `nonsense`} {
-		w := newFixture(t)
-		w.connect("other", "u1", time.Hour)
-		w.addJob("u1", "j1", 10)
-		w.send("c1", body)
-		if diff := cmp.Diff([]string{"closing c1", "close c1"}, w.gateway.events); diff != "" {
+		f := newFixture(t)
+		f.connect("other", "u1", time.Hour)
+		f.addJob("u1", "j1", 10)
+		f.send("c1", body)
+		if diff := cmp.Diff([]string{"closing c1", "close c1"}, f.gateway.events); diff != "" {
 			t.Errorf("%s (-want +got):\n%s", body, diff)
 		}
-		w.checkFrames("c1", "closing UNKNOWN_CONNECTION reconnect=true")
-		w.checkStored("c1", false)
+		f.checkFrames("c1", "closing UNKNOWN_CONNECTION reconnect=true")
+		f.checkStored("c1", false)
 	}
 }
 
@@ -142,14 +142,14 @@ func TestMessageAfterSessionEndClosesTheConnection(t *testing.T) {
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
-				w := newFixture(t)
-				w.connect("c1", "u1", tt.token)
+				f := newFixture(t)
+				f.connect("c1", "u1", tt.token)
 				time.Sleep(tt.after)
-				w.send("c1", `{"action":"dance"}`)
-				w.checkFrames("c1", tt.want)
+				f.send("c1", `{"action":"dance"}`)
+				f.checkFrames("c1", tt.want)
 				ended := strings.HasPrefix(tt.want, "closing")
-				w.checkClosed("c1", ended)
-				w.checkStored("c1", !ended)
+				f.checkClosed("c1", ended)
+				f.checkStored("c1", !ended)
 			})
 		})
 	}
@@ -157,49 +157,49 @@ func TestMessageAfterSessionEndClosesTheConnection(t *testing.T) {
 
 func TestConcurrentMessagesCloseASessionOnce(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		w := newFixture(t)
-		*w.store.delay = time.Millisecond // all messages read the row before the first deletes it
-		w.connect("c1", "u1", time.Hour)
+		f := newFixture(t)
+		*f.store.delay = time.Millisecond // all messages read the row before the first deletes it
+		f.connect("c1", "u1", time.Hour)
 		time.Sleep(time.Hour)
 		var all sync.WaitGroup
 		all.Go(func() {
 			time.Sleep(time.Millisecond)
-			if err := w.reaper.Handle(t.Context(), nil); err != nil {
-				t.Error(err)
+			if err := f.reaper.Handle(t.Context(), nil); err != nil {
+				t.Errorf("reaper: %v", err)
 			}
 		})
 		for range 10 {
 			all.Go(func() {
-				if err := w.handle(w.newHandler(), "c1", `{"action":"sync"}`); err != nil {
-					t.Error(err)
+				if err := f.handle(f.newHandler(), "c1", `{"action":"sync"}`); err != nil {
+					t.Errorf("sync: %v", err)
 				}
 			})
 		}
 		all.Wait()
 		closingFrames := map[string]int{}
-		for _, e := range w.gateway.tried {
+		for _, e := range f.gateway.tried {
 			closingFrames[describe(e)]++
 		}
 		if diff := cmp.Diff(map[string]int{"closing TOKEN_EXPIRED reconnect=false": 1}, closingFrames); diff != "" {
 			t.Errorf("posts (-want +got):\n%s", diff)
 		}
-		w.checkClosed("c1", true)
-		w.checkStored("c1", false)
+		f.checkClosed("c1", true)
+		f.checkStored("c1", false)
 	})
 }
 
 // TestSyncStopsAtSessionEnd ends the session while a sync is running.
 func TestSyncStopsAtSessionEnd(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		w := newFixture(t)
+		f := newFixture(t)
 		for n := range 100 {
-			w.addJob("u1", fmt.Sprint("j", n), 10)
-			w.addNote("u1", n)
+			f.addJob("u1", fmt.Sprint("j", n), 10)
+			f.addNote("u1", n)
 		}
-		c := w.connect("c1", "u1", 5*time.Second)
-		w.gateway.delay = 1500 * time.Millisecond
-		w.send("c1", `{"action":"sync"}`)
-		frames := w.gateway.sent["c1"]
+		c := f.connect("c1", "u1", 5*time.Second)
+		f.gateway.delay = 1500 * time.Millisecond
+		f.send("c1", `{"action":"sync"}`)
+		frames := f.gateway.sent["c1"]
 		if last := frames[len(frames)-1]; describe(last.Envelope) != "closing TOKEN_EXPIRED reconnect=false" {
 			t.Errorf("the last frame is %s", describe(last.Envelope))
 		}
@@ -211,20 +211,20 @@ func TestSyncStopsAtSessionEnd(t *testing.T) {
 				t.Errorf("%s is posted %v after the session's end", describe(p.Envelope), p.at.Sub(c.SessionEnd()))
 			}
 		}
-		w.checkClosed("c1", true)
-		w.checkStored("c1", false)
+		f.checkClosed("c1", true)
+		f.checkStored("c1", false)
 	})
 }
 
 func TestSessionClosesWhenDeleteFails(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		w := newFixture(t)
-		w.connect("c1", "u1", time.Hour)
-		w.fail["DeleteIfUnchanged c1"] = errStore
+		f := newFixture(t)
+		f.connect("c1", "u1", time.Hour)
+		f.fail["DeleteIfUnchanged c1"] = errStore
 		time.Sleep(time.Hour)
-		w.send("c1", `{"action":"sync"}`)
-		w.checkFrames("c1", "closing TOKEN_EXPIRED reconnect=false")
-		w.checkClosed("c1", true)
+		f.send("c1", `{"action":"sync"}`)
+		f.checkFrames("c1", "closing TOKEN_EXPIRED reconnect=false")
+		f.checkClosed("c1", true)
 	})
 }
 
@@ -246,21 +246,21 @@ func TestStoreFailuresGetErrorFrames(t *testing.T) {
 	} {
 		t.Run(tt.method, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
-				w := newFixture(t)
-				c := w.connect("c1", "u1", time.Hour)
-				w.addJob("u1", "j1", 10)
-				w.tokens["good"] = func() (auth.Claims, error) {
+				f := newFixture(t)
+				c := f.connect("c1", "u1", time.Hour)
+				f.addJob("u1", "j1", 10)
+				f.tokens["good"] = func() (auth.Claims, error) {
 					return auth.Claims{Subject: "u1", ExpiresAt: c.TokenExpiresAt.Add(time.Hour)}, nil
 				}
-				w.tokens["unverifiable"] = func() (auth.Claims, error) {
+				f.tokens["unverifiable"] = func() (auth.Claims, error) {
 					return auth.Claims{}, fmt.Errorf("%w: %w", auth.ErrUnavailable, errStore)
 				}
-				w.fail[tt.method] = errStore
-				w.send("c1", tt.body)
-				w.checkFrames("c1", tt.want...)
-				w.checkClosed("c1", false)
-				if !strings.Contains(w.log.String(), "ProvisionedThroughput") {
-					t.Errorf("the log lacks the reason: %s", w.log)
+				f.fail[tt.method] = errStore
+				f.send("c1", tt.body)
+				f.checkFrames("c1", tt.want...)
+				f.checkClosed("c1", false)
+				if !strings.Contains(f.log.String(), "ProvisionedThroughput") {
+					t.Errorf("the log lacks the reason: %s", f.log)
 				}
 			})
 		})
@@ -283,17 +283,17 @@ func TestFailedPostsAreReturnedAsErrors(t *testing.T) {
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
-				w := newFixture(t)
-				w.connect("c1", "u1", time.Hour)
+				f := newFixture(t)
+				f.connect("c1", "u1", time.Hour)
 				posts := 0
-				w.gateway.fail = func(string, message.Envelope) error {
+				f.gateway.fail = func(string, message.Envelope) error {
 					posts++
 					if posts <= len(tt.answers) {
 						return tt.answers[posts-1]
 					}
 					return nil
 				}
-				if err := w.handle(w.handler, "c1", `{"action":"dance"}`); !errors.Is(err, tt.want) || (err == nil) != (tt.want == nil) {
+				if err := f.handle(f.handler, "c1", `{"action":"dance"}`); !errors.Is(err, tt.want) || (err == nil) != (tt.want == nil) {
 					t.Errorf("%v, want %v", err, tt.want)
 				}
 				if posts != tt.posts {
@@ -308,39 +308,39 @@ func TestFailedPostsAreReturnedAsErrors(t *testing.T) {
 func TestSyncStopsAtTheFirstFailedPost(t *testing.T) {
 	for _, failure := range []error{broadcast.ErrGone, broadcast.ErrUnavailable} {
 		synctest.Test(t, func(t *testing.T) {
-			w := newFixture(t)
-			w.connect("c1", "u1", time.Hour)
+			f := newFixture(t)
+			f.connect("c1", "u1", time.Hour)
 			for n := range 100 {
-				w.addJob("u1", fmt.Sprint("j", n), 10)
+				f.addJob("u1", fmt.Sprint("j", n), 10)
 			}
-			w.gateway.delay = 10 * time.Millisecond
+			f.gateway.delay = 10 * time.Millisecond
 			posts := 0
-			w.gateway.fail = func(_ string, e message.Envelope) error {
+			f.gateway.fail = func(_ string, e message.Envelope) error {
 				posts++
 				if e.Type == message.TypeUploadProgress {
 					return failure
 				}
 				return nil
 			}
-			err := w.handle(w.handler, "c1", `{"action":"sync"}`)
+			err := f.handle(f.handler, "c1", `{"action":"sync"}`)
 			if quiet := errors.Is(failure, broadcast.ErrGone); quiet != (err == nil) {
 				t.Errorf("%v: the handler returns %v", failure, err)
 			}
 			if posts > 1+2*32 { // welcome, the 32 posts in flight, and up to 32 that have started meanwhile
 				t.Errorf("%d posts after the first one failed", posts)
 			}
-			w.checkFrames("c1", "welcome")
+			f.checkFrames("c1", "welcome")
 		})
 	}
 }
 
 func TestDefaultTimesOutASlowPost(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		w := newFixture(t)
-		w.connect("c1", "u1", time.Hour)
-		w.gateway.delay = time.Hour
+		f := newFixture(t)
+		f.connect("c1", "u1", time.Hour)
+		f.gateway.delay = time.Hour
 		start := time.Now()
-		if err := w.handle(w.handler, "c1", `{}`); !errors.Is(err, context.DeadlineExceeded) {
+		if err := f.handle(f.handler, "c1", `{}`); !errors.Is(err, context.DeadlineExceeded) {
 			t.Errorf("%v, want DeadlineExceeded", err)
 		}
 		if took := time.Since(start); took != broadcast.PostTimeout {
@@ -358,16 +358,16 @@ func FuzzDefault(f *testing.F) {
 	f.Add(`{"action":{}}`, false)
 	f.Add(`e30=`, true)
 	f.Fuzz(func(t *testing.T, body string, encoded bool) {
-		w := newFixture(t)
-		w.connect("c1", "u1", time.Hour)
+		f := newFixture(t)
+		f.connect("c1", "u1", time.Hour)
 		r := session.Request{Body: body, IsBase64Encoded: encoded}
 		r.RequestContext.ConnectionID = "c1"
-		got, err := w.handler.Handle(context.Background(), r)
+		got, err := f.handler.Handle(context.Background(), r)
 		silent := strings.Contains(strings.ToLower(body), "dismiss") // dismissing a note that does not exist has no answer
-		if frames := w.gateway.takeFrames("c1"); err != nil || got.StatusCode != 200 || len(frames) == 0 && !silent && !encoded {
+		if frames := f.gateway.takeFrames("c1"); err != nil || got.StatusCode != 200 || len(frames) == 0 && !silent && !encoded {
 			t.Fatalf("%d, %v, %d frames; want 200 and frames", got.StatusCode, err, len(frames))
 		}
-		if _, err := w.store.Get(context.Background(), "c1"); errors.Is(err, connection.ErrNotFound) {
+		if _, err := f.store.Get(context.Background(), "c1"); errors.Is(err, connection.ErrNotFound) {
 			t.Error("the row is gone")
 		}
 	})

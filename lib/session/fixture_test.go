@@ -282,45 +282,45 @@ type fixture struct {
 
 func newFixture(t *testing.T) *fixture {
 	t.Helper()
-	w := &fixture{T: t, gateway: &gateway{}, tokens: tokens{}, fail: map[string]error{}, log: &bytes.Buffer{}}
-	w.store = faultyStore{&connection.Memory{}, w.fail, new(time.Duration)}
-	w.feed = faultyFeed{&feed.Memory{}, w.fail}
-	w.logger = slog.New(slog.NewJSONHandler(w.log, nil))
-	w.handler = w.newHandler()
-	w.reaper = &session.Reaper{Sessions: w.store, Gateway: w.gateway, Log: w.logger}
-	return w
+	f := &fixture{T: t, gateway: &gateway{}, tokens: tokens{}, fail: map[string]error{}, log: &bytes.Buffer{}}
+	f.store = faultyStore{&connection.Memory{}, f.fail, new(time.Duration)}
+	f.feed = faultyFeed{&feed.Memory{}, f.fail}
+	f.logger = slog.New(slog.NewJSONHandler(f.log, nil))
+	f.handler = f.newHandler()
+	f.reaper = &session.Reaper{Sessions: f.store, Gateway: f.gateway, Log: f.logger}
+	return f
 }
 
 // newHandler returns a handler on the same stores, as another Lambda instance has it.
-func (w *fixture) newHandler() *session.Default {
+func (f *fixture) newHandler() *session.Default {
 	return &session.Default{
-		Gateway: w.gateway, Connections: w.store, Feed: w.feed, Verifier: w.tokens, Log: w.logger,
-		Broadcaster: &broadcast.Broadcaster{Store: w.store, Sender: w.gateway},
+		Gateway: f.gateway, Connections: f.store, Feed: f.feed, Verifier: f.tokens, Log: f.logger,
+		Broadcaster: &broadcast.Broadcaster{Store: f.store, Sender: f.gateway},
 	}
 }
 
 // connect stores a new connection of a user whose token expires after tokenLife.
-func (w *fixture) connect(id, userID string, tokenLife time.Duration) connection.Connection {
-	w.Helper()
+func (f *fixture) connect(id, userID string, tokenLife time.Duration) connection.Connection {
+	f.Helper()
 	c := connection.Connection{ID: id, UserID: userID, ConnectedAt: time.Now().UTC(), TokenExpiresAt: time.Now().UTC().Add(tokenLife)}
-	if err := w.store.Put(w.Context(), c); err != nil {
-		w.Fatal(err)
+	if err := f.store.Put(f.Context(), c); err != nil {
+		f.Fatal(err)
 	}
 	return c
 }
 
 // send handles one message of a browser. An error fails the test.
-func (w *fixture) send(id, body string) {
-	w.Helper()
-	if err := w.handle(w.handler, id, body); err != nil {
-		w.Fatalf("%s: %v", body, err)
+func (f *fixture) send(id, body string) {
+	f.Helper()
+	if err := f.handle(f.handler, id, body); err != nil {
+		f.Fatalf("%s: %v", body, err)
 	}
 }
 
-func (w *fixture) handle(h *session.Default, id, body string) error {
+func (f *fixture) handle(h *session.Default, id, body string) error {
 	r := session.Request{Body: body}
 	r.RequestContext.ConnectionID = id
-	got, err := h.Handle(w.Context(), r)
+	got, err := h.Handle(f.Context(), r)
 	if err == nil && got.StatusCode != 200 {
 		return fmt.Errorf("status %d", got.StatusCode)
 	}
@@ -328,13 +328,13 @@ func (w *fixture) handle(h *session.Default, id, body string) error {
 }
 
 // addJob stores a running state of a user's job. The current second is the epoch.
-func (w *fixture) addJob(userID, job string, progress float64) feed.Row {
-	w.Helper()
+func (f *fixture) addJob(userID, job string, progress float64) feed.Row {
+	f.Helper()
 	state := message.UploadProgress{UploadID: job, FileName: "parts-list.csv", Progress: progress, Message: "Parsing"}
 	at := time.Now()
-	row, outcome, err := w.feed.Apply(w.Context(), feed.User(userID), feed.Update{State: state, Epoch: epochOf(at), ID: ulid.Make().String(), At: at})
+	row, outcome, err := f.feed.Apply(f.Context(), feed.User(userID), feed.Update{State: state, Epoch: epochOf(at), ID: ulid.Make().String(), At: at})
 	if err != nil || outcome != feed.Accepted {
-		w.Fatal(outcome, err)
+		f.Fatal(outcome, err)
 	}
 	return row
 }
@@ -348,30 +348,30 @@ func epochOf(at time.Time) string {
 }
 
 // addNote stores a note of a user and returns its id, which is made of the current time and n.
-func (w *fixture) addNote(userID string, n int) string {
-	w.Helper()
+func (f *fixture) addNote(userID string, n int) string {
+	f.Helper()
 	var id ulid.ULID
 	if err := errors.Join(id.SetTime(ulid.Timestamp(time.Now())), id.SetEntropy([]byte{1, 0, 0, 0, 0, 0, 0, 0, byte(n >> 8), byte(n)})); err != nil {
-		w.Fatal(err)
+		f.Fatal(err)
 	}
 	data := message.Notification{Title: "t", Message: fmt.Sprint("note ", n), Severity: message.SeverityInfo}
-	if _, _, err := w.feed.Add(w.Context(), feed.User(userID), feed.Note{ID: id.String(), At: time.Now(), Data: data}); err != nil {
-		w.Fatal(err)
+	if _, _, err := f.feed.Add(f.Context(), feed.User(userID), feed.Note{ID: id.String(), At: time.Now(), Data: data}); err != nil {
+		f.Fatal(err)
 	}
 	return id.String()
 }
 
 // checkFrames removes the frames of a connection from the gateway, and compares their descriptions with want. States and notes are
 // posted concurrently, so want has each group of them sorted.
-func (w *fixture) checkFrames(id string, want ...string) {
-	w.Helper()
+func (f *fixture) checkFrames(id string, want ...string) {
+	f.Helper()
 	var got []string
-	for _, e := range w.gateway.takeFrames(id) {
+	for _, e := range f.gateway.takeFrames(id) {
 		got = append(got, describe(e))
 	}
 	sortUnordered(got)
 	if fmt.Sprint(got) != fmt.Sprint(want) {
-		w.Errorf("%s sees %q, want %q", id, got, want)
+		f.Errorf("%s sees %q, want %q", id, got, want)
 	}
 }
 
@@ -411,16 +411,16 @@ func describe(e message.Envelope) string {
 	}
 }
 
-func (w *fixture) checkClosed(id string, want bool) {
-	w.Helper()
-	if got := w.gateway.isClosed(id); got != want {
-		w.Errorf("%s closed: %v, want %v", id, got, want)
+func (f *fixture) checkClosed(id string, want bool) {
+	f.Helper()
+	if got := f.gateway.isClosed(id); got != want {
+		f.Errorf("%s closed: %v, want %v", id, got, want)
 	}
 }
 
-func (w *fixture) checkStored(id string, want bool) {
-	w.Helper()
-	if _, err := w.store.Memory.Get(w.Context(), id); (err == nil) != want {
-		w.Errorf("%s has a row: %v, want %v (%v)", id, err == nil, want, err)
+func (f *fixture) checkStored(id string, want bool) {
+	f.Helper()
+	if _, err := f.store.Memory.Get(f.Context(), id); (err == nil) != want {
+		f.Errorf("%s has a row: %v, want %v (%v)", id, err == nil, want, err)
 	}
 }

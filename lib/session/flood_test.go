@@ -27,35 +27,35 @@ func (f countedFeed) JobsAfter(ctx context.Context, owner, after string, limit i
 // before it is closed.
 func TestSyncReadsNothingWhenTheBudgetIsSpent(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		w := newFixture(t)
+		f := newFixture(t)
 		readings := 0
-		w.handler.Feed, w.handler.Limits = countedFeed{w.feed, &readings}, smallLimits
-		w.addJob("u1", "j", 10)
-		w.connect("theirs", "u2", time.Hour)
+		f.handler.Feed, f.handler.Limits = countedFeed{f.feed, &readings}, smallLimits
+		f.addJob("u1", "j", 10)
+		f.connect("theirs", "u2", time.Hour)
 		for n := range 10 {
-			w.connect(fmt.Sprint("c", n), "u1", time.Hour)
+			f.connect(fmt.Sprint("c", n), "u1", time.Hour)
 		}
 		for range 12 { // each costs three posts: welcome, a job and synced
-			w.send("c0", `{"action":"sync"}`)
+			f.send("c0", `{"action":"sync"}`)
 		}
-		w.send("c0", `{"action":"sync"}`)
+		f.send("c0", `{"action":"sync"}`)
 		before := readings
 		for n := range 10 {
 			for range 9 {
-				w.send(fmt.Sprint("c", n), `{"action":"sync"}`)
+				f.send(fmt.Sprint("c", n), `{"action":"sync"}`)
 			}
 		}
 		if readings != before {
 			t.Errorf("%d syncs are read though they are refused", readings-before)
 		}
-		w.send("theirs", `{"action":"sync"}`)
+		f.send("theirs", `{"action":"sync"}`)
 		if readings != before+1 {
 			t.Error("the sync of another user is not read")
 		}
 		time.Sleep(time.Minute)
-		w.gateway.takeFrames("c1")
-		w.send("c1", `{"action":"sync"}`)
-		frames := w.gateway.takeFrames("c1")
+		f.gateway.takeFrames("c1")
+		f.send("c1", `{"action":"sync"}`)
+		frames := f.gateway.takeFrames("c1")
 		if end, ok := frames[len(frames)-1].Data.(message.Synced); !ok || end.More || end.Jobs != 1 {
 			t.Errorf("in the next minute c1 gets %v", frames)
 		}

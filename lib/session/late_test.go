@@ -15,14 +15,14 @@ import (
 
 // lateNote stores a note of a writer whose clock is behind the others', and returns its id, which is older than those of notes that
 // are already stored.
-func (w *fixture) lateNote(userID string, behind time.Duration) string {
-	w.Helper()
+func (f *fixture) lateNote(userID string, behind time.Duration) string {
+	f.Helper()
 	at := time.Now().Add(-behind)
 	note := feed.Note{ID: ulid.MustNew(ulid.Timestamp(at), nil).String(), At: at}
 	note.Data = message.Notification{Title: "t", Message: "late", Severity: message.SeverityInfo}
-	stored, _, err := w.feed.Add(w.Context(), feed.User(userID), note)
+	stored, _, err := f.feed.Add(f.Context(), feed.User(userID), note)
 	if err != nil || stored.ID != note.ID {
-		w.Fatal(stored.ID, note.ID, err)
+		f.Fatal(stored.ID, note.ID, err)
 	}
 	return note.ID
 }
@@ -42,33 +42,33 @@ func TestSyncOfSeveralPagesSendsNotesStoredLate(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
-				w := newFixture(t)
-				w.handler.Limits = session.Limits{MaxConnections: 1, MaxPosts: 1012} // the smallest budget: 1,000 posts
-				first := w.addNote("u1", 0)
-				b := w.openTab("c1", "u1")
+				f := newFixture(t)
+				f.handler.Limits = session.Limits{MaxConnections: 1, MaxPosts: 1012} // the smallest budget: 1,000 posts
+				first := f.addNote("u1", 0)
+				b := f.openTab("c1", "u1")
 				b.syncAll(1)
 				if b.since != first {
 					t.Fatalf("since is %q", b.since)
 				}
 				time.Sleep(time.Minute)
-				late := w.lateNote("u1", 90*time.Second)
+				late := f.lateNote("u1", 90*time.Second)
 				for n := range tt.notes {
 					time.Sleep(10 * time.Second)
-					w.addNote("u1", n+1)
+					f.addNote("u1", n+1)
 				}
 				for n := range tt.jobs {
-					w.addJob("u1", fmt.Sprint("j", n), 1)
+					f.addJob("u1", fmt.Sprint("j", n), 1)
 				}
 				time.Sleep(time.Until(time.Now().Truncate(time.Minute).Add(time.Minute)))
 				b.syncs = 0
 				if tt.spent {
-					if _, err := w.store.Spend(t.Context(), "u1", "c2", 900, 1000, time.Now()); err != nil {
+					if _, err := f.store.Spend(t.Context(), "u1", "c2", 900, 1000, time.Now()); err != nil {
 						t.Fatal(err)
 					}
 					b.sync()
 					b.sync()
 				}
-				w.gateway.delay = tt.delay
+				f.gateway.delay = tt.delay
 				b.syncAll(10)
 				if b.syncs < 2 || len(b.notes) != tt.notes+2 {
 					t.Errorf("%d notes came in %d pages, want %d", len(b.notes), b.syncs, tt.notes+2)

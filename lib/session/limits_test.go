@@ -30,9 +30,9 @@ const (
 var smallLimits = session.Limits{MaxConnections: 2, MaxPosts: 60}
 
 // countFrames takes the frames of a connection and counts them by their descriptions.
-func (w *fixture) countFrames(id string) map[string]int {
+func (f *fixture) countFrames(id string) map[string]int {
 	counts := map[string]int{}
-	for _, e := range w.gateway.takeFrames(id) {
+	for _, e := range f.gateway.takeFrames(id) {
 		counts[describe(e)]++
 	}
 	return counts
@@ -81,19 +81,19 @@ func TestMessagesAreChargedByTheirPosts(t *testing.T) {
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
-				w := newFixture(t)
-				w.handler.Limits = smallLimits
-				w.addToken("good", "u1", time.Now().Add(time.Hour))
-				w.connect("c1", "u1", time.Hour)
-				w.connect("c2", "u1", time.Hour)
+				f := newFixture(t)
+				f.handler.Limits = smallLimits
+				f.addToken("good", "u1", time.Now().Add(time.Hour))
+				f.connect("c1", "u1", time.Hour)
+				f.connect("c2", "u1", time.Hour)
 				for n := range tt.jobs {
-					w.addJob("u1", fmt.Sprint("j", n), 1)
+					f.addJob("u1", fmt.Sprint("j", n), 1)
 				}
 				answered := 0
 				for ; answered < 100; answered++ {
 					id := []string{"c1", "c2"}[answered%2]
-					w.send(id, tt.body)
-					if counts := w.countFrames(id); counts[budgetSpent] > 0 || counts["synced jobs=0 notes=0 more=true retryAfter=61"] > 0 {
+					f.send(id, tt.body)
+					if counts := f.countFrames(id); counts[budgetSpent] > 0 || counts["synced jobs=0 notes=0 more=true retryAfter=61"] > 0 {
 						break
 					}
 				}
@@ -101,8 +101,8 @@ func TestMessagesAreChargedByTheirPosts(t *testing.T) {
 					t.Errorf("%d are answered in a minute, want %d", answered, tt.want)
 				}
 				time.Sleep(time.Minute)
-				w.send("c1", dance)
-				w.checkFrames("c1", unknownAction)
+				f.send("c1", dance)
+				f.checkFrames("c1", unknownAction)
 			})
 		})
 	}
@@ -112,39 +112,39 @@ func TestMessagesAreChargedByTheirPosts(t *testing.T) {
 // the connection. The user's other tabs and other users are not affected.
 func TestConnectionIsClosedAfterTenRefusals(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		w := newFixture(t)
-		w.handler.Limits = smallLimits
+		f := newFixture(t)
+		f.handler.Limits = smallLimits
 		for _, id := range []string{"c1", "c2"} {
-			w.connect(id, "u1", time.Hour)
+			f.connect(id, "u1", time.Hour)
 		}
-		w.connect("theirs", "u2", time.Hour)
+		f.connect("theirs", "u2", time.Hour)
 		time.Sleep(20 * time.Second)
 		for range 36 {
-			w.send("c1", dance)
+			f.send("c1", dance)
 		}
-		if diff := cmp.Diff(map[string]int{unknownAction: 36}, w.countFrames("c1")); diff != "" {
+		if diff := cmp.Diff(map[string]int{unknownAction: 36}, f.countFrames("c1")); diff != "" {
 			t.Errorf("within the limit (-want +got):\n%s", diff)
 		}
 		for n := range 10 {
-			w.send("c1", []string{dance, `{"action":"sync"}`}[n%2])
+			f.send("c1", []string{dance, `{"action":"sync"}`}[n%2])
 		}
-		w.checkFrames("c1", budgetSpent, "synced jobs=0 notes=0 more=true retryAfter=41")
-		w.checkClosed("c1", false)
-		w.gateway.events = nil
-		w.send("c1", dance)
-		w.checkFrames("c1", "closing RATE_LIMITED reconnect=false")
-		if diff := cmp.Diff([]string{"closing c1", "close c1"}, w.gateway.events); diff != "" {
+		f.checkFrames("c1", budgetSpent, "synced jobs=0 notes=0 more=true retryAfter=41")
+		f.checkClosed("c1", false)
+		f.gateway.events = nil
+		f.send("c1", dance)
+		f.checkFrames("c1", "closing RATE_LIMITED reconnect=false")
+		if diff := cmp.Diff([]string{"closing c1", "close c1"}, f.gateway.events); diff != "" {
 			t.Errorf("order (-want +got):\n%s", diff)
 		}
-		w.checkStored("c1", false)
-		w.send("c2", `{"action":"sync"}`)
-		w.checkFrames("c2", "synced jobs=0 notes=0 more=true retryAfter=41")
-		w.checkClosed("c2", false)
-		w.send("theirs", `{"action":"sync"}`)
-		w.checkFrames("theirs", "welcome", synced)
+		f.checkStored("c1", false)
+		f.send("c2", `{"action":"sync"}`)
+		f.checkFrames("c2", "synced jobs=0 notes=0 more=true retryAfter=41")
+		f.checkClosed("c2", false)
+		f.send("theirs", `{"action":"sync"}`)
+		f.checkFrames("theirs", "welcome", synced)
 		time.Sleep(41 * time.Second)
-		w.send("c2", `{"action":"sync"}`)
-		w.checkFrames("c2", "welcome", synced)
+		f.send("c2", `{"action":"sync"}`)
+		f.checkFrames("c2", "welcome", synced)
 	})
 }
 
@@ -152,45 +152,45 @@ func TestConnectionIsClosedAfterTenRefusals(t *testing.T) {
 // answered as those of an unknown connection.
 func TestRateLimitedConnectionIsNeverToldToReconnect(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		w := newFixture(t)
-		w.handler.Limits = smallLimits
-		w.connect("c1", "u1", time.Hour)
+		f := newFixture(t)
+		f.handler.Limits = smallLimits
+		f.connect("c1", "u1", time.Hour)
 		for range 36 + 10 {
-			w.send("c1", dance)
+			f.send("c1", dance)
 		}
-		w.gateway.tried, w.gateway.delay = nil, time.Second
+		f.gateway.tried, f.gateway.delay = nil, time.Second
 		var all sync.WaitGroup
 		for n := range 10 {
 			all.Go(func() {
 				time.Sleep(time.Duration(n) * 90 * time.Millisecond) // all before the first is closed
-				if err := w.handle(w.handler, "c1", `{"action":"sync"}`); err != nil {
-					t.Error(err)
+				if err := f.handle(f.handler, "c1", `{"action":"sync"}`); err != nil {
+					t.Errorf("sync: %v", err)
 				}
 			})
 		}
 		all.Wait()
-		if len(w.gateway.tried) != 1 || describe(w.gateway.tried[0]) != "closing RATE_LIMITED reconnect=false" {
-			t.Errorf("posts are %v", w.gateway.tried)
+		if len(f.gateway.tried) != 1 || describe(f.gateway.tried[0]) != "closing RATE_LIMITED reconnect=false" {
+			t.Errorf("posts are %v", f.gateway.tried)
 		}
-		w.checkClosed("c1", true)
-		w.checkStored("c1", false)
+		f.checkClosed("c1", true)
+		f.checkStored("c1", false)
 	})
 }
 
 func TestRateLimitedConnectionIsClosedWhenDeleteFails(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		w := newFixture(t)
-		w.handler.Limits = smallLimits
-		w.connect("c1", "u1", time.Hour)
+		f := newFixture(t)
+		f.handler.Limits = smallLimits
+		f.connect("c1", "u1", time.Hour)
 		for range 36 + 10 {
-			w.send("c1", dance)
+			f.send("c1", dance)
 		}
-		w.fail["Delete"] = errStore
-		w.gateway.takeFrames("c1")
-		w.send("c1", `{"action":"sync"}`)
-		w.checkFrames("c1", "closing RATE_LIMITED reconnect=false")
-		w.checkClosed("c1", true)
-		if !strings.Contains(w.log.String(), "delete connection") {
+		f.fail["Delete"] = errStore
+		f.gateway.takeFrames("c1")
+		f.send("c1", `{"action":"sync"}`)
+		f.checkFrames("c1", "closing RATE_LIMITED reconnect=false")
+		f.checkClosed("c1", true)
+		if !strings.Contains(f.log.String(), "delete connection") {
 			t.Error("the log does not say that the connection is still stored")
 		}
 	})
@@ -199,20 +199,20 @@ func TestRateLimitedConnectionIsClosedWhenDeleteFails(t *testing.T) {
 // TestFailedRateLimitCloseIsRetriedByALaterMessage: one in ten messages tries again.
 func TestFailedRateLimitCloseIsRetriedByALaterMessage(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		w := newFixture(t)
-		w.handler.Limits = smallLimits
-		w.connect("c1", "u1", time.Hour)
-		w.gateway.closeErr = errStore
-		w.fail["Delete"] = errStore
+		f := newFixture(t)
+		f.handler.Limits = smallLimits
+		f.connect("c1", "u1", time.Hour)
+		f.gateway.closeErr = errStore
+		f.fail["Delete"] = errStore
 		failed := 0         // messages that tried to close the connection
 		for range 36 + 20 { // the budget, and refusals 1 to 20, of which the eleventh closes
-			if err := w.handle(w.handler, "c1", dance); err != nil {
+			if err := f.handle(f.handler, "c1", dance); err != nil {
 				failed++
 			}
 		}
-		w.gateway.closeErr = nil
-		w.send("c1", dance) // refusal 21
-		if w.checkClosed("c1", true); failed != 1 {
+		f.gateway.closeErr = nil
+		f.send("c1", dance) // refusal 21
+		if f.checkClosed("c1", true); failed != 1 {
 			t.Errorf("%d failed, want 1", failed)
 		}
 	})
@@ -221,16 +221,16 @@ func TestFailedRateLimitCloseIsRetriedByALaterMessage(t *testing.T) {
 // TestSyncContinuesInTheNextMinuteWhenTheBudgetIsSpent: the rest of the budget pays for the most urgent frames.
 func TestSyncContinuesInTheNextMinuteWhenTheBudgetIsSpent(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		w := newFixture(t)
-		w.handler.Limits = smallLimits
+		f := newFixture(t)
+		f.handler.Limits = smallLimits
 		for n := range 20 {
-			w.addJob("u1", fmt.Sprint("j", n), 1)
+			f.addJob("u1", fmt.Sprint("j", n), 1)
 		}
 		for n := range 50 {
-			w.addNote("u1", n)
+			f.addNote("u1", n)
 			time.Sleep(2 * feed.NoteOverlap)
 		}
-		b := w.openTab("c1", "u1")
+		b := f.openTab("c1", "u1")
 		// The budget of 36 pays for welcome, synced, all jobs and 14 notes.
 		if got := b.sync(); got.Jobs != 20 || got.Notes != 14 || !got.More || got.RetryAfter < 1 {
 			t.Errorf("the first brings %+v, want 20 jobs and 14 notes", got)
@@ -239,8 +239,8 @@ func TestSyncContinuesInTheNextMinuteWhenTheBudgetIsSpent(t *testing.T) {
 			t.Errorf("the second brings %+v, want nothing", got)
 		}
 		b.sync()
-		w.send("c1", `{"action":"sync"}`) // before the end of retryAfter
-		w.checkFrames("c1")
+		f.send("c1", `{"action":"sync"}`) // before the end of retryAfter
+		f.checkFrames("c1")
 		time.Sleep(61 * time.Second)
 		b.cursor = ""
 		b.syncAll(5)
@@ -253,26 +253,26 @@ func TestSyncContinuesInTheNextMinuteWhenTheBudgetIsSpent(t *testing.T) {
 // TestConcurrentMessagesStayUnderTheLimit runs on many instances, with slow posts.
 func TestConcurrentMessagesStayUnderTheLimit(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		w := newFixture(t)
+		f := newFixture(t)
 		for n := range 30 {
-			w.addJob("u1", fmt.Sprint("j", n), 1)
+			f.addJob("u1", fmt.Sprint("j", n), 1)
 		}
-		w.gateway.delay = 30 * time.Millisecond
+		f.gateway.delay = 30 * time.Millisecond
 		var all sync.WaitGroup
 		for n := range 200 { // more than the user may have: they are there without $connect
 			id := fmt.Sprint("c", n)
-			w.connect(id, "u1", time.Hour)
+			f.connect(id, "u1", time.Hour)
 			all.Go(func() {
 				for k := range 60 {
 					body := []string{`{"action":"sync"}`, dance, `{"action":"dismiss","id":"` + aNote + `"}`}[(n+k)%3]
-					if err := w.handle(w.newHandler(), id, body); err != nil {
-						t.Error(err)
+					if err := f.handle(f.newHandler(), id, body); err != nil {
+						t.Errorf("%s: %v", body, err)
 					}
 				}
 			})
 		}
 		all.Wait()
-		if posts := len(w.gateway.tried); posts > session.DefaultMaxPosts || posts < 500 {
+		if posts := len(f.gateway.tried); posts > session.DefaultMaxPosts || posts < 500 {
 			t.Errorf("12,000 messages from 200 tabs within a minute cause %d posts, want 500 to 3,000", posts)
 		}
 	})
@@ -294,20 +294,20 @@ func TestReconnectOfFiftyTabsStaysUnderTheLimit(t *testing.T) {
 		t.Run(tt.name, func(t *testing.T) {
 			fresh := tt.fresh
 			synctest.Test(t, func(t *testing.T) {
-				w := newFixture(t)
+				f := newFixture(t)
 				progress := func(percent float64) {
 					for n := range 20 {
-						w.addJob("u1", fmt.Sprint("j", n), percent)
+						f.addJob("u1", fmt.Sprint("j", n), percent)
 					}
 				}
 				for n := range 50 {
-					w.addNote("u1", n)
+					f.addNote("u1", n)
 					time.Sleep(time.Hour)
 				}
 				progress(1)
 				var tabs []*tab
 				for n := range 50 {
-					b := w.openTab(fmt.Sprint("c", n), "u1")
+					b := f.openTab(fmt.Sprint("c", n), "u1")
 					b.batch = tt.batch
 					if !fresh {
 						time.Sleep(time.Minute) // they were opened one after the other
@@ -317,7 +317,7 @@ func TestReconnectOfFiftyTabsStaysUnderTheLimit(t *testing.T) {
 				}
 				time.Sleep(time.Minute)
 				progress(2)
-				w.gateway.tried = nil
+				f.gateway.tried = nil
 				deferred := 0 // syncs that must continue in the next minute
 				for round := range 2 {
 					for _, b := range tabs {
@@ -328,13 +328,13 @@ func TestReconnectOfFiftyTabsStaysUnderTheLimit(t *testing.T) {
 					time.Sleep(5 * time.Second)
 					progress(3 + float64(round))
 				}
-				if posts := len(w.gateway.tried); posts > tt.maxPosts {
+				if posts := len(f.gateway.tried); posts > tt.maxPosts {
 					t.Errorf("%d posts within a minute, want at most %d", posts, tt.maxPosts)
 				}
 				if (!fresh || tt.batch) && deferred > 0 {
 					t.Errorf("%d syncs are put off", deferred)
 				}
-				t.Logf("%d posts, %d of 100 syncs put off", len(w.gateway.tried), deferred)
+				t.Logf("%d posts, %d of 100 syncs put off", len(f.gateway.tried), deferred)
 				for range 3 {
 					time.Sleep(time.Minute)
 					for _, b := range tabs {
@@ -346,7 +346,7 @@ func TestReconnectOfFiftyTabsStaysUnderTheLimit(t *testing.T) {
 					if got := b.sync(); got.More || got.Jobs > 0 || len(b.have) != 20 || len(b.notes) < 50 && fresh {
 						t.Errorf("%s: %+v after %d jobs and %d notes", b.id, got, len(b.have), len(b.notes))
 					}
-					w.checkClosed(b.id, false)
+					f.checkClosed(b.id, false)
 				}
 			})
 		})
@@ -354,35 +354,35 @@ func TestReconnectOfFiftyTabsStaysUnderTheLimit(t *testing.T) {
 }
 
 func TestMessagesAreDroppedWhenTheStoreThrottles(t *testing.T) {
-	w := newFixture(t)
-	w.connect("c1", "u1", time.Hour)
+	f := newFixture(t)
+	f.connect("c1", "u1", time.Hour)
 	busy := fmt.Errorf("count: %w", connection.ErrThrottled)
-	w.fail["Spend"] = busy
+	f.fail["Spend"] = busy
 	for _, body := range []string{dance, `{"action":"sync"}`, refresh, `{"action":"dismiss","id":"` + aNote + `"}`} {
-		w.send("c1", body)
+		f.send("c1", body)
 	}
-	w.fail["CountRefusal"], w.fail["Get"] = busy, errStore
-	w.send("c1", dance) // the answer to a failed Get is counted as a refusal
-	delete(w.fail, "Get")
-	w.send("unknown", dance) // so is the answer to an unknown connection
-	if len(w.gateway.tried) != 0 {
-		t.Errorf("%d posts, want none", len(w.gateway.tried))
+	f.fail["CountRefusal"], f.fail["Get"] = busy, errStore
+	f.send("c1", dance) // the answer to a failed Get is counted as a refusal
+	delete(f.fail, "Get")
+	f.send("unknown", dance) // so is the answer to an unknown connection
+	if len(f.gateway.tried) != 0 {
+		t.Errorf("%d posts, want none", len(f.gateway.tried))
 	}
 }
 
 func TestInternalErrorFramesAreCharged(t *testing.T) {
 	for _, method := range []string{"Get", "Jobs"} {
 		synctest.Test(t, func(t *testing.T) {
-			w := newFixture(t)
-			w.handler.Limits = smallLimits
-			w.connect("c1", "u1", time.Hour)
-			w.fail[method] = errStore
+			f := newFixture(t)
+			f.handler.Limits = smallLimits
+			f.connect("c1", "u1", time.Hour)
+			f.fail[method] = errStore
 			for range 100 {
-				if err := w.handle(w.handler, "c1", `{"action":"sync"}`); err != nil && !errors.Is(err, errStore) {
-					t.Error(err)
+				if err := f.handle(f.handler, "c1", `{"action":"sync"}`); err != nil && !errors.Is(err, errStore) {
+					t.Errorf("a sync without the store returns %v, want %v", err, errStore)
 				}
 			}
-			if posts := len(w.gateway.tried); posts > smallLimits.MaxPosts {
+			if posts := len(f.gateway.tried); posts > smallLimits.MaxPosts {
 				t.Errorf("%s fails: %d posts, want at most %d", method, posts, smallLimits.MaxPosts)
 			}
 		})
@@ -392,14 +392,14 @@ func TestInternalErrorFramesAreCharged(t *testing.T) {
 // TestUnknownConnectionIsClosedOnce: of several messages only one is answered.
 func TestUnknownConnectionIsClosedOnce(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		w := newFixture(t)
+		f := newFixture(t)
 		for range 10 {
-			w.send("c1", dance)
+			f.send("c1", dance)
 		}
-		if diff := cmp.Diff([]string{"closing c1", "close c1"}, w.gateway.events); diff != "" || len(w.gateway.tried) != 1 {
-			t.Errorf("%d posts (-want +got):\n%s", len(w.gateway.tried), diff)
+		if diff := cmp.Diff([]string{"closing c1", "close c1"}, f.gateway.events); diff != "" || len(f.gateway.tried) != 1 {
+			t.Errorf("%d posts (-want +got):\n%s", len(f.gateway.tried), diff)
 		}
-		for _, e := range w.gateway.tried {
+		for _, e := range f.gateway.tried {
 			if closing, ok := e.Data.(message.Closing); !ok || closing.Code != message.CloseUnknownConnection {
 				t.Errorf("it gets %s", describe(e))
 			}

@@ -142,7 +142,7 @@ func (h *Default) readNotes(ctx context.Context, owner string, s syncAction) (no
 	for i, n := range overlap {
 		ids[i] = n.ID
 	}
-	if s.overlap == message.NotesDigest(ids) { // the browser has all of these notes
+	if s.overlapDigest == message.NotesDigest(ids) { // the browser has all of these notes
 		overlap = nil
 	}
 	return notePage{newer: newer, overlap: overlap, first: s.first}, err // the error of NewestNotes

@@ -38,10 +38,10 @@ type tab struct {
 	syncs int
 }
 
-func (w *fixture) openTab(id, user string) *tab {
-	w.Helper()
-	w.connect(id, user, 2*time.Hour)
-	return &tab{fixture: w, id: id, have: map[string][2]any{}, notes: map[string]int{}}
+func (f *fixture) openTab(id, user string) *tab {
+	f.Helper()
+	f.connect(id, user, 2*time.Hour)
+	return &tab{fixture: f, id: id, have: map[string][2]any{}, notes: map[string]int{}}
 }
 
 // sync sends one sync and returns its synced frame.
@@ -119,12 +119,12 @@ func TestSyncPagesManyNotes(t *testing.T) {
 	}{{450, time.Second, false}, {450, time.Second, true}, {2900, 0, false}, {2900, 20 * time.Millisecond, false}, {2900, 20 * time.Millisecond, true}} {
 		synctest.Test(t, func(t *testing.T) {
 			w := newFixture(t)
-			b := w.openTab("c1", "u1")
+			b := f.openTab("c1", "u1")
 			b.batch = tt.batch
-			b.since = w.addNote("u1", 0)
+			b.since = f.addNote("u1", 0)
 			for n := 1; n <= tt.notes; n++ {
 				time.Sleep(tt.apart)
-				w.addNote("u1", n)
+				f.addNote("u1", n)
 			}
 			for round := range 5 { // the first brings all notes; in the later ones nothing is new
 				b.syncs = 0
@@ -143,27 +143,27 @@ func TestSyncPagesManyNotes(t *testing.T) {
 // TestSyncPagesManyJobsInOrder: each job comes once, running jobs before ended ones, the newest first.
 func TestSyncPagesManyJobsInOrder(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		w := newFixture(t)
+		f := newFixture(t)
 		const jobs = 10_700
 		var running, ended []string // the newest first
 		for n := range jobs {
 			time.Sleep(5 * time.Second)
 			job := fmt.Sprintf("j%05d", n*7919%jobs) // in no order of ids
-			w.addJob("u1", job, 10)
+			f.addJob("u1", job, 10)
 			if n%30 == 0 {
 				running = append(running, job)
 				continue
 			}
 			end := message.UploadProgress{UploadID: job, FileName: "f", Progress: 100, Message: "m", Status: message.StatusSucceeded}
-			if _, _, err := w.feed.Apply(t.Context(), feed.User("u1"), feed.Update{State: end, ID: "e", At: time.Now()}); err != nil {
+			if _, _, err := f.feed.Apply(t.Context(), feed.User("u1"), feed.Update{State: end, ID: "e", At: time.Now()}); err != nil {
 				t.Fatal(err)
 			}
 			ended = append(ended, job)
 		}
 		slices.Reverse(running)
 		slices.Reverse(ended)
-		note := w.addNote("u1", 1)
-		b := w.openTab("c1", "u1")
+		note := f.addNote("u1", 1)
+		b := f.openTab("c1", "u1")
 		first := b.sync()
 		if first.Jobs != 200 || !first.More || first.Cursor == "" || b.notes[note] != 1 {
 			t.Errorf("the first sync brings %+v and %d notes", first, len(b.notes))
@@ -191,11 +191,11 @@ func sorted(s []string) []string { return slices.Sorted(slices.Values(s)) }
 // TestSyncWithoutCursorMakesProgress: states that the browser has are not sent again.
 func TestSyncWithoutCursorMakesProgress(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		w := newFixture(t)
+		f := newFixture(t)
 		for n := range 900 {
-			w.addJob("u1", fmt.Sprint("j", n), 10)
+			f.addJob("u1", fmt.Sprint("j", n), 10)
 		}
-		b := w.openTab("c1", "u1")
+		b := f.openTab("c1", "u1")
 		b.withoutCursor = true
 		b.syncAll(5)
 		if len(b.jobs) != 900 || len(b.have) != 900 {
@@ -207,15 +207,15 @@ func TestSyncWithoutCursorMakesProgress(t *testing.T) {
 // TestSlowSyncEndsBeforeItsTimeout: the frames that there was no time to post come with the next sync.
 func TestSlowSyncEndsBeforeItsTimeout(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		w := newFixture(t)
-		since := w.addNote("u1", 0)
+		f := newFixture(t)
+		since := f.addNote("u1", 0)
 		for n := range 200 {
-			w.addJob("u1", fmt.Sprint("j", n), 10)
-			w.addNote("u1", n+1)
+			f.addJob("u1", fmt.Sprint("j", n), 10)
+			f.addNote("u1", n+1)
 		}
-		b := w.openTab("c1", "u1")
+		b := f.openTab("c1", "u1")
 		b.since = since
-		w.gateway.delay = 2500 * time.Millisecond
+		f.gateway.delay = 2500 * time.Millisecond
 		start := time.Now()
 		if synced := b.sync(); !synced.More || synced.Jobs != 200 || synced.Notes == 0 || synced.Notes == 200 {
 			t.Errorf("a slow sync brings %+v", synced)
@@ -245,12 +245,12 @@ func (f slowFeed) JobsAfter(ctx context.Context, owner, after string, _ int) (fe
 func TestSyncContinuesWhereReadingJobsTimedOut(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		const jobs = 1000
-		w := newFixture(t)
-		w.handler.Feed = slowFeed{w.feed, time.Second}
+		f := newFixture(t)
+		f.handler.Feed = slowFeed{f.feed, time.Second}
 		for n := range jobs {
-			w.addJob("u1", fmt.Sprintf("j%05d", n), 10)
+			f.addJob("u1", fmt.Sprintf("j%05d", n), 10)
 		}
-		b := w.openTab("c1", "u1")
+		b := f.openTab("c1", "u1")
 		for more := true; more; {
 			start := time.Now()
 			synced := b.sync()
@@ -270,26 +270,26 @@ func TestSyncContinuesWhereReadingJobsTimedOut(t *testing.T) {
 
 func TestInvalidCursorIsRejected(t *testing.T) {
 	for _, cursor := range []string{"!", "e30=", "bnVsbA", "eyJ4IjoxfQ", "eyJhIjp7fX0", "eyJuIjoieCJ9"} {
-		w := newFixture(t)
-		w.connect("c1", "u1", time.Hour)
-		w.send("c1", `{"action":"sync","cursor":"`+cursor+`"}`)
-		w.checkFrames("c1", "error INVALID_MESSAGE: cursor must be that of a synced frame")
+		f := newFixture(t)
+		f.connect("c1", "u1", time.Hour)
+		f.send("c1", `{"action":"sync","cursor":"`+cursor+`"}`)
+		f.checkFrames("c1", "error INVALID_MESSAGE: cursor must be that of a synced frame")
 	}
 }
 
 // TestAnIDInHaveThatNamesNoJobIsPassedOver: a browser may have stored such an id long ago. Other ids in have still count.
 func TestAnIDInHaveThatNamesNoJobIsPassedOver(t *testing.T) {
 	for _, id := range []string{`\ud83c`, `a\ufffd`, "\xff", "", `\u0000`, strings.Repeat("x", message.MaxID+1)} {
-		w := newFixture(t)
-		w.connect("c1", "u1", time.Hour)
-		w.addJob("u1", "known", 10)
-		w.addJob("u1", "new", 10)
-		row, err := w.feed.Job(t.Context(), feed.User("u1"), "known")
+		f := newFixture(t)
+		f.connect("c1", "u1", time.Hour)
+		f.addJob("u1", "known", 10)
+		f.addJob("u1", "new", 10)
+		row, err := f.feed.Job(t.Context(), feed.User("u1"), "known")
 		if err != nil {
 			t.Fatal(err)
 		}
-		w.send("c1", fmt.Sprintf(`{"action":"sync","welcome":false,"have":{"%s":["",1],"known":[%q,%d]}}`, id, row.Epoch, row.Seq))
-		w.checkFrames("c1", "job new 1 10", "synced jobs=1 notes=0 more=false")
+		f.send("c1", fmt.Sprintf(`{"action":"sync","welcome":false,"have":{"%s":["",1],"known":[%q,%d]}}`, id, row.Epoch, row.Seq))
+		f.checkFrames("c1", "job new 1 10", "synced jobs=1 notes=0 more=false")
 	}
 }
 
@@ -297,15 +297,15 @@ func TestAnIDInHaveThatNamesNoJobIsPassedOver(t *testing.T) {
 // notes that were sent a second apart. Then a tab that lacks one of these notes gets it, and a tab that sends no digest gets all.
 func TestTabsThatNameWhatTheyHaveOfTheOverlapAreNotPutOff(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		w := newFixture(t)
+		f := newFixture(t)
 		var notes []string
 		for n := range 50 {
-			notes = append(notes, w.addNote("u1", n))
+			notes = append(notes, f.addNote("u1", n))
 			time.Sleep(time.Second)
 		}
 		var tabs []*tab
 		for n := range 50 {
-			b := w.openTab(fmt.Sprint("c", n), "u1")
+			b := f.openTab(fmt.Sprint("c", n), "u1")
 			b.namesOverlap, b.since = true, notes[49]
 			for _, id := range notes {
 				b.notes[id]++
@@ -313,7 +313,7 @@ func TestTabsThatNameWhatTheyHaveOfTheOverlapAreNotPutOff(t *testing.T) {
 			tabs = append(tabs, b)
 		}
 		time.Sleep(time.Minute)
-		w.gateway.tried = nil
+		f.gateway.tried = nil
 		for range 2 {
 			for _, b := range tabs {
 				if synced := b.sync(); synced.More || synced.Notes > 0 {
@@ -322,7 +322,7 @@ func TestTabsThatNameWhatTheyHaveOfTheOverlapAreNotPutOff(t *testing.T) {
 			}
 			time.Sleep(5 * time.Second)
 		}
-		if posts := len(w.gateway.tried); posts != 200 {
+		if posts := len(f.gateway.tried); posts != 200 {
 			t.Errorf("100 syncs cause %d posts, want 200", posts)
 		}
 		lacking := tabs[0]

@@ -18,10 +18,10 @@ import (
 )
 
 // runReaper runs the reaper once.
-func (w *fixture) runReaper() {
-	w.Helper()
-	if err := w.reaper.Handle(w.Context(), []byte(`{"detail-type":"Scheduled Event"}`)); err != nil {
-		w.Error(err)
+func (f *fixture) runReaper() {
+	f.Helper()
+	if err := f.reaper.Handle(f.Context(), []byte(`{"detail-type":"Scheduled Event"}`)); err != nil {
+		f.Error(err)
 	}
 }
 
@@ -41,21 +41,21 @@ func TestReaperClosesSessionsAtTokenExpiryOrMaximumDuration(t *testing.T) {
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
-				w := newFixture(t)
-				c := w.connect("c1", "u1", tt.token)
+				f := newFixture(t)
+				c := f.connect("c1", "u1", tt.token)
 				time.Sleep(time.Until(c.SessionEnd()) - time.Nanosecond)
-				w.runReaper()
-				w.checkFrames("c1")
-				w.checkStored("c1", true)
+				f.runReaper()
+				f.checkFrames("c1")
+				f.checkStored("c1", true)
 				time.Sleep(time.Nanosecond + tt.late)
-				w.gateway.events = nil
-				w.runReaper()
-				w.runReaper() // the second run has nothing to do
-				w.checkFrames("c1", tt.want)
-				if diff := cmp.Diff([]string{"closing c1", "close c1"}, w.gateway.events); diff != "" {
+				f.gateway.events = nil
+				f.runReaper()
+				f.runReaper() // the second run has nothing to do
+				f.checkFrames("c1", tt.want)
+				if diff := cmp.Diff([]string{"closing c1", "close c1"}, f.gateway.events); diff != "" {
 					t.Errorf("order (-want +got):\n%s", diff)
 				}
-				w.checkStored("c1", false)
+				f.checkStored("c1", false)
 			})
 		})
 	}
@@ -64,37 +64,37 @@ func TestReaperClosesSessionsAtTokenExpiryOrMaximumDuration(t *testing.T) {
 // TestReaperClosesEachSessionOnTime runs the reaper every minute: it closes no session early and misses none.
 func TestReaperClosesEachSessionOnTime(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		w := newFixture(t)
-		w.store.IndexLag = 2 * time.Second
+		f := newFixture(t)
+		f.store.IndexLag = 2 * time.Second
 		for n := range 130 {
-			w.connect(fmt.Sprint("c", n), "u1", time.Duration(n)*time.Minute/4+time.Minute)
+			f.connect(fmt.Sprint("c", n), "u1", time.Duration(n)*time.Minute/4+time.Minute)
 		}
-		w.connect("stays", "u1", 24*time.Hour)
+		f.connect("stays", "u1", 24*time.Hour)
 		for minute := 1; minute <= 34; minute++ {
 			time.Sleep(time.Minute)
-			w.runReaper()
+			f.runReaper()
 			for n := range 130 {
 				ended := time.Duration(n)*time.Minute/4+time.Minute <= time.Duration(minute)*time.Minute
-				w.checkClosed(fmt.Sprint("c", n), ended)
+				f.checkClosed(fmt.Sprint("c", n), ended)
 			}
 		}
-		w.checkStored("stays", true)
+		f.checkStored("stays", true)
 	})
 }
 
 func TestReaperClosesSessionsOfMissedRuns(t *testing.T) {
 	for late, want := range map[time.Duration]bool{5 * time.Minute: true, 10 * time.Minute: true, 10*time.Minute + time.Second: false} {
 		synctest.Test(t, func(t *testing.T) {
-			w := newFixture(t)
-			w.connect("c1", "u1", time.Hour)
+			f := newFixture(t)
+			f.connect("c1", "u1", time.Hour)
 			time.Sleep(time.Hour + late)
-			w.runReaper()
-			w.checkClosed("c1", want)
+			f.runReaper()
+			f.checkClosed("c1", want)
 			if !want { // its next message ends it
-				w.send("c1", `{"action":"sync"}`)
-				w.checkClosed("c1", true)
+				f.send("c1", `{"action":"sync"}`)
+				f.checkClosed("c1", true)
 			}
-			w.checkFrames("c1", "closing TOKEN_EXPIRED reconnect=false")
+			f.checkFrames("c1", "closing TOKEN_EXPIRED reconnect=false")
 		})
 	}
 }
@@ -103,21 +103,21 @@ func TestReaperDoesNotCloseARefreshedSession(t *testing.T) {
 	for name, lag := range map[string]time.Duration{"index up to date": 0, "index behind": time.Minute} {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
-				w := newFixture(t)
-				w.store.IndexLag = lag
-				c := w.connect("c1", "u1", time.Hour)
-				w.addToken("later", "u1", c.TokenExpiresAt.Add(30*time.Minute))
+				f := newFixture(t)
+				f.store.IndexLag = lag
+				c := f.connect("c1", "u1", time.Hour)
+				f.addToken("later", "u1", c.TokenExpiresAt.Add(30*time.Minute))
 				time.Sleep(time.Hour - time.Second)
-				w.send("c1", `{"action":"refresh","token":"later"}`)
-				w.checkFrames("c1", "refreshed")
+				f.send("c1", `{"action":"refresh","token":"later"}`)
+				f.checkFrames("c1", "refreshed")
 				time.Sleep(2 * time.Second)
-				w.runReaper()
-				w.checkFrames("c1")
-				w.checkStored("c1", true)
+				f.runReaper()
+				f.checkFrames("c1")
+				f.checkStored("c1", true)
 				time.Sleep(30 * time.Minute)
-				w.runReaper()
-				w.checkFrames("c1", "closing TOKEN_EXPIRED reconnect=false")
-				w.checkStored("c1", false)
+				f.runReaper()
+				f.checkFrames("c1", "closing TOKEN_EXPIRED reconnect=false")
+				f.checkStored("c1", false)
 			})
 		})
 	}
@@ -125,26 +125,26 @@ func TestReaperDoesNotCloseARefreshedSession(t *testing.T) {
 
 func TestConcurrentReapersCloseASessionOnce(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		w := newFixture(t)
+		f := newFixture(t)
 		for n := range 200 {
-			w.connect(fmt.Sprint("c", n), "u1", time.Hour)
+			f.connect(fmt.Sprint("c", n), "u1", time.Hour)
 		}
 		time.Sleep(time.Hour)
-		w.gateway.delay = 100 * time.Millisecond
+		f.gateway.delay = 100 * time.Millisecond
 		start := time.Now()
 		var runs sync.WaitGroup
 		for range 2 {
-			runs.Go(w.runReaper)
+			runs.Go(f.runReaper)
 		}
 		runs.Wait()
 		for n := range 200 {
-			w.checkFrames(fmt.Sprint("c", n), "closing TOKEN_EXPIRED reconnect=false")
+			f.checkFrames(fmt.Sprint("c", n), "closing TOKEN_EXPIRED reconnect=false")
 		}
-		if len(w.gateway.tried) != 200 {
-			t.Errorf("%d closing frames to 200 connections", len(w.gateway.tried))
+		if len(f.gateway.tried) != 200 {
+			t.Errorf("%d closing frames to 200 connections", len(f.gateway.tried))
 		}
-		if w.gateway.maxInFlight > 2*32 {
-			t.Errorf("%d posts in flight, want at most 64", w.gateway.maxInFlight)
+		if f.gateway.maxInFlight > 2*32 {
+			t.Errorf("%d posts in flight, want at most 64", f.gateway.maxInFlight)
 		}
 		if took := time.Since(start); took > time.Second { // 200 posts of 100 ms, up to 64 at once
 			t.Errorf("took %v: one after the other", took)
@@ -155,12 +155,12 @@ func TestConcurrentReapersCloseASessionOnce(t *testing.T) {
 // TestReaperContinuesAfterFailedCloses: failures are logged.
 func TestReaperContinuesAfterFailedCloses(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		w := newFixture(t)
+		f := newFixture(t)
 		for _, id := range []string{"gone", "refused", "throttled", "well"} {
-			w.connect(id, "u1", time.Hour)
+			f.connect(id, "u1", time.Hour)
 		}
 		throttled := 0
-		w.gateway.fail = func(id string, _ message.Envelope) error {
+		f.gateway.fail = func(id string, _ message.Envelope) error {
 			switch id {
 			case "gone":
 				return broadcast.ErrGone
@@ -175,15 +175,15 @@ func TestReaperContinuesAfterFailedCloses(t *testing.T) {
 			return nil
 		}
 		time.Sleep(time.Hour)
-		w.runReaper()
-		w.checkFrames("throttled", "closing TOKEN_EXPIRED reconnect=false")
-		w.checkFrames("well", "closing TOKEN_EXPIRED reconnect=false")
+		f.runReaper()
+		f.checkFrames("throttled", "closing TOKEN_EXPIRED reconnect=false")
+		f.checkFrames("well", "closing TOKEN_EXPIRED reconnect=false")
 		for id, closed := range map[string]bool{"gone": false, "refused": true, "throttled": true, "well": true} {
-			w.checkClosed(id, closed)
-			w.checkStored(id, false)
+			f.checkClosed(id, closed)
+			f.checkStored(id, false)
 		}
-		if !strings.Contains(w.log.String(), "403") || strings.Contains(w.log.String(), "connection gone") {
-			t.Errorf("the log has %s", w.log)
+		if !strings.Contains(f.log.String(), "403") || strings.Contains(f.log.String(), "connection gone") {
+			t.Errorf("the log has %s", f.log)
 		}
 	})
 }
@@ -191,22 +191,22 @@ func TestReaperContinuesAfterFailedCloses(t *testing.T) {
 func TestReaperReturnsTheStoreErrorAfterClosingTheOthers(t *testing.T) {
 	for _, method := range []string{"DeleteIfUnchanged c1", "EndedSessions"} {
 		synctest.Test(t, func(t *testing.T) {
-			w := newFixture(t)
+			f := newFixture(t)
 			for _, id := range []string{"c1", "c2", "c3"} {
-				w.connect(id, "u1", time.Hour)
+				f.connect(id, "u1", time.Hour)
 			}
 			time.Sleep(time.Hour)
-			w.fail[method] = errStore
-			if err := w.reaper.Handle(t.Context(), nil); !errors.Is(err, errStore) {
+			f.fail[method] = errStore
+			if err := f.reaper.Handle(t.Context(), nil); !errors.Is(err, errStore) {
 				t.Errorf("%s: %v, want the store's error", method, err)
 			}
-			delete(w.fail, method)
+			delete(f.fail, method)
 			time.Sleep(time.Minute)
-			w.runReaper()
+			f.runReaper()
 			for _, id := range []string{"c1", "c2", "c3"} {
-				w.checkFrames(id, "closing TOKEN_EXPIRED reconnect=false")
-				w.checkClosed(id, true)
-				w.checkStored(id, false)
+				f.checkFrames(id, "closing TOKEN_EXPIRED reconnect=false")
+				f.checkClosed(id, true)
+				f.checkStored(id, false)
 			}
 		})
 	}
@@ -216,32 +216,32 @@ func TestReaperReturnsTheStoreErrorAfterClosingTheOthers(t *testing.T) {
 // session.
 func TestReaperClosesASessionWhoseDeleteFailed(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		w := newFixture(t)
-		w.connect("c1", "u1", time.Hour)
+		f := newFixture(t)
+		f.connect("c1", "u1", time.Hour)
 		time.Sleep(time.Hour)
-		w.fail["DeleteIfUnchanged c1"] = errStore
-		w.fail["applied"] = errStore
-		if err := w.reaper.Handle(t.Context(), nil); !errors.Is(err, errStore) {
+		f.fail["DeleteIfUnchanged c1"] = errStore
+		f.fail["applied"] = errStore
+		if err := f.reaper.Handle(t.Context(), nil); !errors.Is(err, errStore) {
 			t.Errorf("%v, want the store's error", err)
 		}
-		w.checkStored("c1", false)
-		w.checkFrames("c1", "closing TOKEN_EXPIRED reconnect=false")
-		w.checkClosed("c1", true)
+		f.checkStored("c1", false)
+		f.checkFrames("c1", "closing TOKEN_EXPIRED reconnect=false")
+		f.checkClosed("c1", true)
 	})
 }
 
 // TestReaperLeavesSessionsForWhichThereIsNoTime: the process that deletes a connection must have the time to close it, too.
 func TestReaperLeavesSessionsForWhichThereIsNoTime(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		w := newFixture(t)
+		f := newFixture(t)
 		for n := range 200 {
-			w.connect(fmt.Sprint("c", n), "u1", time.Hour)
+			f.connect(fmt.Sprint("c", n), "u1", time.Hour)
 		}
 		time.Sleep(time.Hour)
-		w.gateway.delay = 2 * time.Second
+		f.gateway.delay = 2 * time.Second
 		ctx, cancel := context.WithTimeout(t.Context(), 10*time.Second)
 		defer cancel()
-		if err := w.reaper.Handle(ctx, nil); err != nil {
+		if err := f.reaper.Handle(ctx, nil); err != nil {
 			t.Fatal(err)
 		}
 		if ctx.Err() != nil {
@@ -250,18 +250,18 @@ func TestReaperLeavesSessionsForWhichThereIsNoTime(t *testing.T) {
 		left := 0
 		for n := range 200 {
 			id := fmt.Sprint("c", n)
-			if _, err := w.store.Get(t.Context(), id); err == nil {
+			if _, err := f.store.Get(t.Context(), id); err == nil {
 				left++
 			} else {
-				w.checkClosed(id, true)
+				f.checkClosed(id, true)
 			}
 		}
 		if left == 0 || left == 200 {
 			t.Errorf("%d of 200 sessions are left to the next run", left)
 		}
-		w.runReaper()
+		f.runReaper()
 		for n := range 200 {
-			w.checkClosed(fmt.Sprint("c", n), true)
+			f.checkClosed(fmt.Sprint("c", n), true)
 		}
 	})
 }
@@ -269,14 +269,14 @@ func TestReaperLeavesSessionsForWhichThereIsNoTime(t *testing.T) {
 // TestBroadcastSkipsEndedSessions does not run the reaper.
 func TestBroadcastSkipsEndedSessions(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		w := newFixture(t)
-		w.connect("c1", "u1", time.Hour)
+		f := newFixture(t)
+		f.connect("c1", "u1", time.Hour)
 		time.Sleep(time.Hour)
-		report, err := w.handler.Broadcaster.ToUser(t.Context(), "u1", message.Dismissed{ID: aNote})
+		report, err := f.handler.Broadcaster.ToUser(t.Context(), "u1", message.Dismissed{ID: aNote})
 		if diff := cmp.Diff([]any{1, 0, error(nil)}, []any{report.Expired, report.Delivered, err}); diff != "" {
 			t.Errorf("expired, delivered, error (-want +got):\n%s", diff)
 		}
-		w.checkFrames("c1")
+		f.checkFrames("c1")
 	})
 }
 

@@ -13,8 +13,8 @@ import (
 )
 
 // addToken makes the verifier accept a token of a user.
-func (w *fixture) addToken(name, userID string, until time.Time) {
-	w.tokens[name] = func() (auth.Claims, error) {
+func (f *fixture) addToken(name, userID string, until time.Time) {
+	f.tokens[name] = func() (auth.Claims, error) {
 		if !time.Now().Before(until) {
 			return auth.Claims{}, auth.ErrExpired
 		}
@@ -39,17 +39,17 @@ func TestRefreshProlongsTheSessionOrSendsAnError(t *testing.T) {
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
-				w := newFixture(t)
+				f := newFixture(t)
 				start := time.Now().UTC()
-				w.connect("c1", "u1", time.Hour)
-				w.addToken("later", "u1", start.Add(90*time.Minute))
-				w.addToken("long", "u1", start.Add(24*time.Hour))
-				w.addToken("earlier", "u1", start.Add(30*time.Minute))
-				w.addToken("expired", "u1", start)
-				w.addToken("theirs", "u2", start.Add(24*time.Hour))
+				f.connect("c1", "u1", time.Hour)
+				f.addToken("later", "u1", start.Add(90*time.Minute))
+				f.addToken("long", "u1", start.Add(24*time.Hour))
+				f.addToken("earlier", "u1", start.Add(30*time.Minute))
+				f.addToken("expired", "u1", start)
+				f.addToken("theirs", "u2", start.Add(24*time.Hour))
 				time.Sleep(time.Minute)
-				w.send("c1", tt.body)
-				frames := w.gateway.takeFrames("c1")
+				f.send("c1", tt.body)
+				frames := f.gateway.takeFrames("c1")
 				if len(frames) != 1 || describe(frames[0]) != tt.want {
 					t.Fatalf("answered by %v, want %s", frames, tt.want)
 				}
@@ -59,20 +59,20 @@ func TestRefreshProlongsTheSessionOrSendsAnError(t *testing.T) {
 						t.Errorf("frame (-want +got):\n%s", diff)
 					}
 				}
-				if row, err := w.store.Get(t.Context(), "c1"); err != nil || !row.SessionEnd().Equal(end.Time) {
+				if row, err := f.store.Get(t.Context(), "c1"); err != nil || !row.SessionEnd().Equal(end.Time) {
 					t.Errorf("the session ends at %v, %v; want %v", row.SessionEnd(), err, end)
 				}
-				if log := w.log.String(); strings.Contains(log, "forged") || strings.Contains(log, "theirs") {
+				if log := f.log.String(); strings.Contains(log, "forged") || strings.Contains(log, "theirs") {
 					t.Errorf("the log has the token: %s", log)
 				}
 				time.Sleep(time.Until(end.Time) - time.Nanosecond)
-				w.send("c1", `{}`)
-				if frames := w.gateway.takeFrames("c1"); len(frames) != 1 || frames[0].Type != message.TypeError {
+				f.send("c1", `{}`)
+				if frames := f.gateway.takeFrames("c1"); len(frames) != 1 || frames[0].Type != message.TypeError {
 					t.Errorf("before the end the answer is %v, want an error frame", frames)
 				}
 				time.Sleep(time.Nanosecond)
-				w.send("c1", `{}`)
-				if frames := w.gateway.takeFrames("c1"); len(frames) != 1 || frames[0].Type != message.TypeClosing {
+				f.send("c1", `{}`)
+				if frames := f.gateway.takeFrames("c1"); len(frames) != 1 || frames[0].Type != message.TypeClosing {
 					t.Errorf("at the end the answer is %v, want a closing frame", frames)
 				}
 			})
@@ -82,13 +82,13 @@ func TestRefreshProlongsTheSessionOrSendsAnError(t *testing.T) {
 
 func TestRefreshAfterSessionEndIsRejected(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		w := newFixture(t)
-		c := w.connect("c1", "u1", time.Hour)
-		w.addToken("later", "u1", c.TokenExpiresAt.Add(time.Hour))
+		f := newFixture(t)
+		c := f.connect("c1", "u1", time.Hour)
+		f.addToken("later", "u1", c.TokenExpiresAt.Add(time.Hour))
 		time.Sleep(time.Hour)
-		w.send("c1", `{"action":"refresh","token":"later"}`)
-		w.checkFrames("c1", "closing TOKEN_EXPIRED reconnect=false")
-		w.checkStored("c1", false)
+		f.send("c1", `{"action":"refresh","token":"later"}`)
+		f.checkFrames("c1", "closing TOKEN_EXPIRED reconnect=false")
+		f.checkStored("c1", false)
 	})
 }
 
@@ -96,17 +96,17 @@ func TestRefreshAfterSessionEndIsRejected(t *testing.T) {
 func TestSessionThatEndsDuringTokenVerificationIsClosed(t *testing.T) {
 	for _, subject := range []string{"u1", "u2"} {
 		synctest.Test(t, func(t *testing.T) {
-			w := newFixture(t)
-			w.connect("c1", "u1", time.Hour)
-			w.tokens["slow"] = func() (auth.Claims, error) {
+			f := newFixture(t)
+			f.connect("c1", "u1", time.Hour)
+			f.tokens["slow"] = func() (auth.Claims, error) {
 				time.Sleep(2 * time.Second)
 				return auth.Claims{Subject: subject, ExpiresAt: time.Now().Add(time.Hour)}, nil
 			}
 			time.Sleep(time.Hour - time.Second)
-			w.send("c1", `{"action":"refresh","token":"slow"}`)
-			w.checkFrames("c1", "closing TOKEN_EXPIRED reconnect=false")
-			w.checkClosed("c1", true)
-			w.checkStored("c1", false)
+			f.send("c1", `{"action":"refresh","token":"slow"}`)
+			f.checkFrames("c1", "closing TOKEN_EXPIRED reconnect=false")
+			f.checkClosed("c1", true)
+			f.checkStored("c1", false)
 		})
 	}
 }
@@ -114,19 +114,19 @@ func TestSessionThatEndsDuringTokenVerificationIsClosed(t *testing.T) {
 // TestRefreshDoesNotRestoreADeletedConnection deletes the connection while the token is verified.
 func TestRefreshDoesNotRestoreADeletedConnection(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		w := newFixture(t)
-		w.connect("c1", "u1", time.Hour)
-		w.tokens["good"] = func() (auth.Claims, error) {
-			if err := w.store.Delete(t.Context(), "c1"); err != nil {
-				t.Error(err)
+		f := newFixture(t)
+		f.connect("c1", "u1", time.Hour)
+		f.tokens["good"] = func() (auth.Claims, error) {
+			if err := f.store.Delete(t.Context(), "c1"); err != nil {
+				t.Errorf("delete the connection: %v", err)
 			}
 			return auth.Claims{Subject: "u1", ExpiresAt: time.Now().Add(2 * time.Hour)}, nil
 		}
-		w.send("c1", `{"action":"refresh","token":"good"}`)
-		w.checkFrames("c1", "closing UNKNOWN_CONNECTION reconnect=true")
-		w.checkClosed("c1", true)
-		w.checkStored("c1", false)
-		for c := range w.store.ByUser(t.Context(), "u1") {
+		f.send("c1", `{"action":"refresh","token":"good"}`)
+		f.checkFrames("c1", "closing UNKNOWN_CONNECTION reconnect=true")
+		f.checkClosed("c1", true)
+		f.checkStored("c1", false)
+		for c := range f.store.ByUser(t.Context(), "u1") {
 			t.Errorf("the index has %v", c)
 		}
 	})

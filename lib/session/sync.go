@@ -44,9 +44,9 @@ type syncAction struct {
 	// with ids from overlapStart to first are sent again: they may have been stored after the browser's last sync. All three are
 	// empty if the browser has no notes.
 	since, first, overlapStart string
-	// overlap is message.NotesDigest of those notes from overlapStart to first that the browser has. Empty means that the browser
+	// overlapDigest is message.NotesDigest of those notes from overlapStart to first that the browser has. Empty means that the browser
 	// did not send it.
-	overlap string
+	overlapDigest string
 	// cursor is where the sync continues.
 	cursor cursor
 	// noWelcome asks for a response without a welcome frame.
@@ -101,7 +101,7 @@ func decodeSync(raw []byte) (action, error) {
 	if err != nil {
 		return nil, invalid("since", ruleNote)
 	}
-	s.since, s.overlap = since.String(), m.Overlap
+	s.since, s.overlapDigest = since.String(), m.Overlap
 	first := since
 	// The cursor has the value of since on the first page.
 	if earlier, err := ulid.ParseStrict(s.cursor.Since); err == nil && earlier.Compare(since) < 0 {

@@ -26,16 +26,16 @@ func syncMessage(have map[string][2]any, since string) string {
 
 func TestSyncSendsWelcomeUnlessDeclined(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		w := newFixture(t)
-		w.connect("c1", "u1", 24*time.Hour)
-		w.connect("c2", "u1", time.Hour)
+		f := newFixture(t)
+		f.connect("c1", "u1", 24*time.Hour)
+		f.connect("c2", "u1", time.Hour)
 		time.Sleep(time.Minute)
 		now := time.Now().UTC()
-		w.send("c1", `{"action":"sync"}`)
+		f.send("c1", `{"action":"sync"}`)
 		want := message.Welcome{
 			ConnectionID: "c1", ServerTime: message.Time{Time: now}, SessionEnd: message.Time{Time: now.Add(7170*time.Second - time.Minute)},
 		}
-		frames := w.gateway.takeFrames("c1")
+		frames := f.gateway.takeFrames("c1")
 		if len(frames) != 2 {
 			t.Fatalf("%d frames, want welcome and synced", len(frames))
 		}
@@ -48,51 +48,51 @@ func TestSyncSendsWelcomeUnlessDeclined(t *testing.T) {
 			`{"action":"sync","welcome":null}`:  {"welcome", synced},
 			`{"action":"sync","welcome":false}`: {synced},
 		} {
-			if err := w.handle(w.newHandler(), "c1", body); err != nil { // on another instance, too
+			if err := f.handle(f.newHandler(), "c1", body); err != nil { // on another instance, too
 				t.Fatal(err)
 			}
-			w.checkFrames("c1", want...)
+			f.checkFrames("c1", want...)
 		}
-		w.checkFrames("c2")
+		f.checkFrames("c2")
 	})
 }
 
 func TestSyncAfterAFailedSyncSendsWelcome(t *testing.T) {
-	w := newFixture(t)
-	w.connect("c1", "u1", time.Hour)
+	f := newFixture(t)
+	f.connect("c1", "u1", time.Hour)
 	for _, method := range []string{"Spend", "Jobs", "Notes"} {
-		w.fail[method] = errStore
-		w.send("c1", `{"action":"sync"}`)
-		w.checkFrames("c1", "error INTERNAL_ERROR: Internal server error")
-		delete(w.fail, method)
+		f.fail[method] = errStore
+		f.send("c1", `{"action":"sync"}`)
+		f.checkFrames("c1", "error INTERNAL_ERROR: Internal server error")
+		delete(f.fail, method)
 	}
-	w.gateway.fail = func(string, message.Envelope) error { return broadcast.ErrUnavailable }
-	if err := w.handle(w.handler, "c1", `{"action":"sync"}`); !errors.Is(err, broadcast.ErrUnavailable) {
+	f.gateway.fail = func(string, message.Envelope) error { return broadcast.ErrUnavailable }
+	if err := f.handle(f.handler, "c1", `{"action":"sync"}`); !errors.Is(err, broadcast.ErrUnavailable) {
 		t.Errorf("%v, want ErrUnavailable", err)
 	}
-	w.gateway.fail = nil
-	w.send("c1", `{"action":"sync"}`)
-	w.checkFrames("c1", "welcome", synced)
+	f.gateway.fail = nil
+	f.send("c1", `{"action":"sync"}`)
+	f.checkFrames("c1", "welcome", synced)
 }
 
 func TestSyncAfterAnInvalidSyncIsComplete(t *testing.T) {
-	w := newFixture(t)
-	w.connect("c1", "u1", time.Hour)
-	w.send("c1", `{"action":"sync","since":1}`)
-	w.send("c1", `{"action":"sync"}`)
-	w.checkFrames("c1", "error INVALID_MESSAGE: since must be a string", "welcome", "synced jobs=0 notes=0 more=false")
+	f := newFixture(t)
+	f.connect("c1", "u1", time.Hour)
+	f.send("c1", `{"action":"sync","since":1}`)
+	f.send("c1", `{"action":"sync"}`)
+	f.checkFrames("c1", "error INVALID_MESSAGE: since must be a string", "welcome", "synced jobs=0 notes=0 more=false")
 }
 
 func TestSyncSendsNewerJobs(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		w := newFixture(t)
-		w.connect("c1", "u1", time.Hour)
-		w.addJob("u2", "theirs", 1)
-		row := w.addJob("u1", "j1", 10)
+		f := newFixture(t)
+		f.connect("c1", "u1", time.Hour)
+		f.addJob("u2", "theirs", 1)
+		row := f.addJob("u1", "j1", 10)
 		before := epochOf(time.Now().Add(-time.Hour))
 		after := epochOf(time.Now().Add(time.Hour))
-		w.send("c1", `{"action":"sync"}`)
-		frames := w.gateway.takeFrames("c1")
+		f.send("c1", `{"action":"sync"}`)
+		frames := f.gateway.takeFrames("c1")
 		if len(frames) != 3 {
 			t.Fatalf("%d frames, want welcome, the job, synced", len(frames))
 		}
@@ -118,30 +118,30 @@ func TestSyncSendsNewerJobs(t *testing.T) {
 			{"a later state", map[string][2]any{"j1": {row.Epoch, 2}}, []string{nothing}},
 			{"a later run", map[string][2]any{"j1": {after, 1}}, []string{nothing}},
 		} {
-			w.send("c1", syncMessage(tt.have, ""))
+			f.send("c1", syncMessage(tt.have, ""))
 			t.Log(tt.name)
-			w.checkFrames("c1", append([]string{"welcome"}, tt.want...)...)
+			f.checkFrames("c1", append([]string{"welcome"}, tt.want...)...)
 		}
 	})
 }
 
 func TestSyncPostsConcurrently(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		w := newFixture(t)
-		w.connect("c1", "u1", time.Hour)
+		f := newFixture(t)
+		f.connect("c1", "u1", time.Hour)
 		for n := range 80 {
-			w.addJob("u1", fmt.Sprint("j", n), 10)
+			f.addJob("u1", fmt.Sprint("j", n), 10)
 		}
-		w.gateway.delay = 10 * time.Millisecond
+		f.gateway.delay = 10 * time.Millisecond
 		start := time.Now()
-		w.send("c1", `{"action":"sync"}`)
+		f.send("c1", `{"action":"sync"}`)
 		if took, want := time.Since(start), 50*time.Millisecond; took != want { // welcome, three times up to 32, synced
 			t.Errorf("took %v, want %v", took, want)
 		}
-		if w.gateway.maxInFlight != 32 {
-			t.Errorf("%d posts in flight at most, want 32", w.gateway.maxInFlight)
+		if f.gateway.maxInFlight != 32 {
+			t.Errorf("%d posts in flight at most, want 32", f.gateway.maxInFlight)
 		}
-		frames := w.gateway.takeFrames("c1")
+		frames := f.gateway.takeFrames("c1")
 		if n := len(frames); n != 82 || describe(frames[0]) != "welcome" || describe(frames[n-1]) != "synced jobs=80 notes=0 more=false" {
 			t.Errorf("%d frames, from %s to %s", n, describe(frames[0]), describe(frames[n-1]))
 		}
@@ -150,22 +150,22 @@ func TestSyncPostsConcurrently(t *testing.T) {
 
 func TestSyncRetriesThrottledPosts(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		w := newFixture(t)
-		w.connect("c1", "u1", time.Hour)
+		f := newFixture(t)
+		f.connect("c1", "u1", time.Hour)
 		for n := range 10 {
-			w.addJob("u1", fmt.Sprint("j", n), 10)
-			w.addNote("u1", n)
+			f.addJob("u1", fmt.Sprint("j", n), 10)
+			f.addNote("u1", n)
 		}
 		seen := map[string]bool{}
-		w.gateway.fail = func(_ string, e message.Envelope) error {
+		f.gateway.fail = func(_ string, e message.Envelope) error {
 			if first := !seen[describe(e)]; first {
 				seen[describe(e)] = true
 				return broadcast.ErrThrottled
 			}
 			return nil
 		}
-		w.send("c1", `{"action":"sync"}`)
-		frames := w.gateway.takeFrames("c1")
+		f.send("c1", `{"action":"sync"}`)
+		frames := f.gateway.takeFrames("c1")
 		if n := len(frames); n != 22 || describe(frames[0]) != "welcome" || describe(frames[n-1]) != "synced jobs=10 notes=10 more=false" {
 			t.Errorf("%d frames, want 22 from welcome to synced", n)
 		}
@@ -174,68 +174,68 @@ func TestSyncRetriesThrottledPosts(t *testing.T) {
 
 func TestFirstSyncSendsTheNewestFiftyNotes(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		w := newFixture(t)
-		w.connect("c1", "u1", time.Hour)
+		f := newFixture(t)
+		f.connect("c1", "u1", time.Hour)
 		want := []string{"welcome"}
 		for n := range 60 {
-			w.addNote("u1", n)
-			w.addNote("u2", 100+n)
+			f.addNote("u1", n)
+			f.addNote("u2", 100+n)
 			time.Sleep(time.Second)
 			if n >= 10 {
 				want = append(want, fmt.Sprintf("note %d replayed=true", n))
 			}
 		}
-		w.send("c1", `{"action":"sync"}`)
-		w.checkFrames("c1", append(want, "synced jobs=0 notes=50 more=false")...)
+		f.send("c1", `{"action":"sync"}`)
+		f.checkFrames("c1", append(want, "synced jobs=0 notes=50 more=false")...)
 	})
 }
 
 // TestSyncResendsNotesOfTheOverlap: a note that was stored late may have an older id than the newest note of the browser.
 func TestSyncResendsNotesOfTheOverlap(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		w := newFixture(t)
-		w.connect("c1", "u1", time.Hour)
+		f := newFixture(t)
+		f.connect("c1", "u1", time.Hour)
 		var ids []string
 		for n := range 5 {
-			ids = append(ids, w.addNote("u1", n))
+			ids = append(ids, f.addNote("u1", n))
 			time.Sleep(feed.NoteOverlap / 2)
 		}
-		w.send("c1", `{"action":"sync","since":"`+ids[3]+`"}`)
+		f.send("c1", `{"action":"sync","since":"`+ids[3]+`"}`)
 		// Notes 1 and 2 are within the overlap before the third, which is counted from its id. The third is there.
-		w.checkFrames("c1", "welcome", "note 1 replayed=true", "note 2 replayed=true", "note 4 replayed=true", "synced jobs=0 notes=3 more=false")
-		w.send("c1", `{"action":"sync","since":"00000000000000000000000000"}`)
-		if frames := w.gateway.takeFrames("c1"); len(frames) != 7 {
+		f.checkFrames("c1", "welcome", "note 1 replayed=true", "note 2 replayed=true", "note 4 replayed=true", "synced jobs=0 notes=3 more=false")
+		f.send("c1", `{"action":"sync","since":"00000000000000000000000000"}`)
+		if frames := f.gateway.takeFrames("c1"); len(frames) != 7 {
 			t.Errorf("%d frames since the beginning of time, want welcome, 5 notes and synced", len(frames))
 		}
-		w.send("c1", `{"action":"sync","since":"7ZZZZZZZZZZZZZZZZZZZZZZZZZ"}`)
-		w.checkFrames("c1", "welcome", "synced jobs=0 notes=0 more=false")
+		f.send("c1", `{"action":"sync","since":"7ZZZZZZZZZZZZZZZZZZZZZZZZZ"}`)
+		f.checkFrames("c1", "welcome", "synced jobs=0 notes=0 more=false")
 	})
 }
 
 // TestInterruptedSyncIsRepeatedByTheNext: without a synced frame the browser does not move its since.
 func TestInterruptedSyncIsRepeatedByTheNext(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		w := newFixture(t)
-		w.connect("c1", "u1", time.Hour)
+		f := newFixture(t)
+		f.connect("c1", "u1", time.Hour)
 		for n := range 40 {
-			w.addNote("u1", n)
+			f.addNote("u1", n)
 		}
 		left := 25
-		w.gateway.fail = func(string, message.Envelope) error {
+		f.gateway.fail = func(string, message.Envelope) error {
 			if left--; left < 0 {
 				return broadcast.ErrUnavailable
 			}
 			return nil
 		}
-		if err := w.handle(w.handler, "c1", `{"action":"sync"}`); !errors.Is(err, broadcast.ErrUnavailable) {
+		if err := f.handle(f.handler, "c1", `{"action":"sync"}`); !errors.Is(err, broadcast.ErrUnavailable) {
 			t.Errorf("%v, want ErrUnavailable", err)
 		}
-		if frames := w.gateway.takeFrames("c1"); len(frames) != 25 {
+		if frames := f.gateway.takeFrames("c1"); len(frames) != 25 {
 			t.Errorf("%d frames before the cut, want 25", len(frames))
 		}
-		w.gateway.fail = nil
-		w.send("c1", `{"action":"sync"}`)
-		if frames := w.gateway.takeFrames("c1"); len(frames) != 42 {
+		f.gateway.fail = nil
+		f.send("c1", `{"action":"sync"}`)
+		if frames := f.gateway.takeFrames("c1"); len(frames) != 42 {
 			t.Errorf("%d frames with the next sync, want 42", len(frames))
 		}
 	})
@@ -244,11 +244,11 @@ func TestInterruptedSyncIsRepeatedByTheNext(t *testing.T) {
 // TestSyncDoesNotDependOnTheIndex: the connection and the jobs are read consistently.
 func TestSyncDoesNotDependOnTheIndex(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		w := newFixture(t)
-		w.store.IndexLag = time.Hour
-		w.connect("c1", "u1", time.Hour)
-		w.addJob("u1", "j1", 10)
-		w.send("c1", `{"action":"sync"}`)
-		w.checkFrames("c1", "welcome", "job j1 1 10", "synced jobs=1 notes=0 more=false")
+		f := newFixture(t)
+		f.store.IndexLag = time.Hour
+		f.connect("c1", "u1", time.Hour)
+		f.addJob("u1", "j1", 10)
+		f.send("c1", `{"action":"sync"}`)
+		f.checkFrames("c1", "welcome", "job j1 1 10", "synced jobs=1 notes=0 more=false")
 	})
 }

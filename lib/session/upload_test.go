@@ -36,10 +36,10 @@ type uploads struct {
 
 func newUploads(t *testing.T) *uploads {
 	t.Helper()
-	w := &uploads{fixture: newFixture(t), objects: &upload.MemoryObjects{}, store: &upload.Memory{}}
-	w.service = &upload.Service{Store: w.store, Objects: w.objects, Key: uploadKey}
-	w.handler.Uploads, w.handler.Gateway = w.service, w
-	return w
+	u := &uploads{fixture: newFixture(t), objects: &upload.MemoryObjects{}, store: &upload.Memory{}}
+	u.service = &upload.Service{Store: u.store, Objects: u.objects, Key: uploadKey}
+	u.handler.Uploads, u.handler.Gateway = u.service, u
+	return u
 }
 
 func uploadKey(userID, uploadID, fileName string) string {
@@ -47,15 +47,15 @@ func uploadKey(userID, uploadID, fileName string) string {
 }
 
 // Send records a frame of a connection.
-func (w *uploads) Send(_ context.Context, _ string, frame []byte) error {
-	if w.failing {
+func (u *uploads) Send(_ context.Context, _ string, frame []byte) error {
+	if u.failing {
 		return errors.New("the answer is lost")
 	}
-	w.frames = append(w.frames, string(frame))
+	u.frames = append(u.frames, string(frame))
 	return nil
 }
 
-func (w *uploads) Close(context.Context, string) error { return nil }
+func (u *uploads) Close(context.Context, string) error { return nil }
 
 // answerData is the data of an answer, which is an upload_url frame, or an error frame if Code is set.
 type answerData struct {
@@ -66,83 +66,83 @@ type answerData struct {
 }
 
 // askOn sends a message on a connection and returns the answer.
-func (w *uploads) askOn(id, body string) answerData {
-	w.Helper()
-	w.frames = nil
-	w.connect(id, map[string]string{"c1": "u1", "c2": "u2"}[id], time.Hour) // anew, because a session may have ended since
-	w.send(id, body)
-	if len(w.frames) != 1 {
-		w.Fatalf("%s is answered by %d frames: %s", body, len(w.frames), w.frames)
+func (u *uploads) askOn(id, body string) answerData {
+	u.Helper()
+	u.frames = nil
+	u.connect(id, map[string]string{"c1": "u1", "c2": "u2"}[id], time.Hour) // anew, because a session may have ended since
+	u.send(id, body)
+	if len(u.frames) != 1 {
+		u.Fatalf("%s is answered by %d frames: %s", body, len(u.frames), u.frames)
 	}
 	var frame struct {
 		Type string     `json:"type"`
 		Data answerData `json:"data"`
 	}
-	if err := json.Unmarshal([]byte(w.frames[0]), &frame); err != nil {
-		w.Fatal(err)
+	if err := json.Unmarshal([]byte(u.frames[0]), &frame); err != nil {
+		u.Fatal(err)
 	}
 	if want := map[bool]string{true: "upload_url", false: "error"}[frame.Data.Code == ""]; frame.Type != want {
-		w.Fatalf("%s is answered by %s", body, w.frames[0])
+		u.Fatalf("%s is answered by %s", body, u.frames[0])
 	}
 	return frame.Data
 }
 
 // ask sends a message of "u1" and returns the answer.
-func (w *uploads) ask(body string) answerData { w.Helper(); return w.askOn("c1", body) }
+func (u *uploads) ask(body string) answerData { u.Helper(); return u.askOn("c1", body) }
 
 // open opens an upload of a size.
-func (w *uploads) open(size int64) answerData {
-	w.Helper()
-	a := w.ask(fmt.Sprintf(`{"action":"upload","request":"r-%d","fileName":"parts list.csv","size":%d,"contentType":"text/csv"}`, time.Now().UnixNano(), size))
+func (u *uploads) open(size int64) answerData {
+	u.Helper()
+	a := u.ask(fmt.Sprintf(`{"action":"upload","request":"r-%d","fileName":"parts list.csv","size":%d,"contentType":"text/csv"}`, time.Now().UnixNano(), size))
 	if a.Code != "" {
-		w.Fatalf("refused: %s %s", a.Code, a.Message)
+		u.Fatalf("refused: %s %s", a.Code, a.Message)
 	}
 	return a
 }
 
 // step sends a message about an open upload, such as upload_resume, and returns the answer.
-func (w *uploads) step(action, id string) answerData {
-	w.Helper()
-	return w.ask(`{"action":"` + action + `","request":"r","uploadId":"` + id + `"}`)
+func (u *uploads) step(action, id string) answerData {
+	u.Helper()
+	return u.ask(`{"action":"` + action + `","request":"r","uploadId":"` + id + `"}`)
 }
 
 // put sends a browser's PUT and returns the status of the response.
-func (w *uploads) put(url string, headers map[string]string, content []byte) int {
-	w.Helper()
-	r, err := http.NewRequestWithContext(w.Context(), http.MethodPut, url, bytes.NewReader(content))
+func (u *uploads) put(url string, headers map[string]string, content []byte) int {
+	u.Helper()
+	r, err := http.NewRequestWithContext(u.Context(), http.MethodPut, url, bytes.NewReader(content))
 	if err != nil {
-		w.Fatal(err)
+		u.Fatal(err)
 	}
 	for name, value := range headers {
 		r.Header.Set(name, value)
 	}
-	response, err := (&http.Client{Transport: w.objects}).Do(r)
+	response, err := (&http.Client{Transport: u.objects}).Do(r)
 	if err != nil {
-		w.Fatal(err)
+		u.Fatal(err)
 	}
 	_ = response.Body.Close()
 	return response.StatusCode
 }
 
-func (w *uploads) wantCode(a answerData, code string) {
-	w.Helper()
+func (u *uploads) wantCode(a answerData, code string) {
+	u.Helper()
 	if a.Code != code {
-		w.Errorf("answered %+v, want %s", a, code)
+		u.Errorf("answered %+v, want %s", a, code)
 	}
 }
 
-func (w *uploads) wantEnd(a answerData, id string, complete bool) {
-	w.Helper()
+func (u *uploads) wantEnd(a answerData, id string, complete bool) {
+	u.Helper()
 	want := message.UploadURL{Request: "r", UploadID: id, Complete: complete, Aborted: !complete}
 	if diff := cmp.Diff(want, a.UploadURL); diff != "" || a.Code != "" {
-		w.Errorf("answered %s (-want +got):\n%s", a.Code, diff)
+		u.Errorf("answered %s (-want +got):\n%s", a.Code, diff)
 	}
 }
 
 func TestASmallFileIsUploadedByOnePut(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		w := newUploads(t)
-		a := w.ask(`{"action":"upload","request":"r","fileName":"parts list.csv","size":5,"contentType":"text/csv"}`)
+		u := newUploads(t)
+		a := u.ask(`{"action":"upload","request":"r","fileName":"parts list.csv","size":5,"contentType":"text/csv"}`)
 		id := a.UploadID
 		want := message.UploadURL{
 			Request: "r", UploadID: id, Size: 5, Method: "PUT", URL: a.URL,
@@ -152,49 +152,49 @@ func TestASmallFileIsUploadedByOnePut(t *testing.T) {
 		if diff := cmp.Diff(want, a.UploadURL); diff != "" || len(id) != 26 || a.URL == "" {
 			t.Fatalf("the answer (-want +got):\n%s", diff)
 		}
-		w.wantCode(w.step("upload_complete", id), session.CodeUploadIncomplete)
+		u.wantCode(u.step("upload_complete", id), session.CodeUploadIncomplete)
 		for content, status := range map[string]int{"1234": http.StatusForbidden, "123456": http.StatusForbidden} {
-			if got := w.put(a.URL, a.Headers, []byte(content)); got != status {
+			if got := u.put(a.URL, a.Headers, []byte(content)); got != status {
 				t.Errorf("%d bytes are answered %d, want %d", len(content), got, status)
 			}
 		}
-		if got := w.put(a.URL, a.Headers, []byte("12345")); got != http.StatusOK {
+		if got := u.put(a.URL, a.Headers, []byte("12345")); got != http.StatusOK {
 			t.Fatalf("PUT: %d", got)
 		}
-		if got := w.put(a.URL, a.Headers, []byte("54321")); got != http.StatusPreconditionFailed {
+		if got := u.put(a.URL, a.Headers, []byte("54321")); got != http.StatusPreconditionFailed {
 			t.Errorf("a second PUT is answered %d", got)
 		}
 		for range 2 { // the first answer may be lost
-			w.wantEnd(w.step("upload_complete", id), id, true)
+			u.wantEnd(u.step("upload_complete", id), id, true)
 		}
 		for _, action := range []string{"upload_resume", "upload_abort"} {
-			w.wantEnd(w.step(action, id), id, true)
+			u.wantEnd(u.step(action, id), id, true)
 		}
-		if got := string(w.objects.Content(uploadKey("u1", id, "parts list.csv"))); got != "12345" {
+		if got := string(u.objects.Content(uploadKey("u1", id, "parts list.csv"))); got != "12345" {
 			t.Errorf("stored %q", got)
 		}
 	})
 }
 
 func TestFilesOfUpTo64MiBAreOnePutAndLargerOnesHaveParts(t *testing.T) {
-	w := newUploads(t)
-	if a := w.open(message.MaxSinglePut); a.Method != "PUT" || a.URL == "" || len(a.Parts) > 0 || w.objects.Begun() > 0 {
+	u := newUploads(t)
+	if a := u.open(message.MaxSinglePut); a.Method != "PUT" || a.URL == "" || len(a.Parts) > 0 || u.objects.Begun() > 0 {
 		t.Errorf("64 MiB: %+v", a)
 	}
-	a := w.open(message.MaxSinglePut + 1)
+	a := u.open(message.MaxSinglePut + 1)
 	if a.URL != "" || a.Method != "" || len(a.Parts) != 5 || a.PartSize != 16<<20 || a.Size != message.MaxSinglePut+1 || len(a.Done) > 0 {
 		t.Errorf("a byte more: %+v", a)
 	}
-	if a := w.open(message.MaxUploadBytes); len(a.Parts) != message.MaxPartURLs || a.Parts[15].Number != 16 {
+	if a := u.open(message.MaxUploadBytes); len(a.Parts) != message.MaxPartURLs || a.Parts[15].Number != 16 {
 		t.Errorf("the largest file: %+v", a)
 	}
 }
 
 func TestALargeFileIsUploadedInPartsAndContinues(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		w := newUploads(t)
+		u := newUploads(t)
 		size := int64(4*message.UploadPartBytes + 7)
-		a := w.open(size)
+		a := u.open(size)
 		content := func(number int) []byte {
 			n := int64(message.UploadPartBytes)
 			if number == 5 {
@@ -202,20 +202,20 @@ func TestALargeFileIsUploadedInPartsAndContinues(t *testing.T) {
 			}
 			return bytes.Repeat([]byte{byte('0' + number)}, int(n))
 		}
-		if got := w.put(a.Parts[4].URL, nil, []byte("eight...")); got != http.StatusForbidden {
+		if got := u.put(a.Parts[4].URL, nil, []byte("eight...")); got != http.StatusForbidden {
 			t.Errorf("a part that is too long is answered %d", got)
 		}
 		for _, n := range []int{2, 3, 5} {
-			if got := w.put(a.Parts[n-1].URL, nil, content(n)); got != http.StatusOK {
+			if got := u.put(a.Parts[n-1].URL, nil, content(n)); got != http.StatusOK {
 				t.Fatalf("PUT of part %d: %d", n, got)
 			}
 		}
-		w.wantCode(w.step("upload_complete", a.UploadID), session.CodeUploadIncomplete)
+		u.wantCode(u.step("upload_complete", a.UploadID), session.CodeUploadIncomplete)
 		time.Sleep(2 * time.Hour)
-		if got := w.put(a.Parts[0].URL, nil, content(1)); got != http.StatusForbidden {
+		if got := u.put(a.Parts[0].URL, nil, content(1)); got != http.StatusForbidden {
 			t.Errorf("an expired URL is answered %d", got)
 		}
-		a = w.step("upload_resume", a.UploadID)
+		a = u.step("upload_resume", a.UploadID)
 		if diff := cmp.Diff([][2]int{{2, 3}, {5, 5}}, a.Done); diff != "" {
 			t.Errorf("done (-want +got):\n%s", diff)
 		}
@@ -223,39 +223,39 @@ func TestALargeFileIsUploadedInPartsAndContinues(t *testing.T) {
 			t.Errorf("resumed with %+v", a)
 		}
 		for _, p := range a.Parts {
-			w.put(p.URL, nil, content(p.Number))
+			u.put(p.URL, nil, content(p.Number))
 		}
-		if a = w.step("upload_resume", a.UploadID); len(a.Parts) != 0 || fmt.Sprint(a.Done) != "[[1 5]]" {
+		if a = u.step("upload_resume", a.UploadID); len(a.Parts) != 0 || fmt.Sprint(a.Done) != "[[1 5]]" {
 			t.Errorf("with all parts: %+v", a)
 		}
 		for range 2 { // the first answer may be lost
-			w.wantEnd(w.step("upload_complete", a.UploadID), a.UploadID, true)
+			u.wantEnd(u.step("upload_complete", a.UploadID), a.UploadID, true)
 		}
 		want := bytes.Join([][]byte{content(1), content(2), content(3), content(4), content(5)}, nil)
-		if got := w.objects.Content(uploadKey("u1", a.UploadID, "parts list.csv")); !bytes.Equal(got, want) {
+		if got := u.objects.Content(uploadKey("u1", a.UploadID, "parts list.csv")); !bytes.Equal(got, want) {
 			t.Errorf("stored %d bytes, want %d", len(got), len(want))
 		}
 	})
 }
 
 func TestAnAbortedUploadIsGone(t *testing.T) {
-	w := newUploads(t)
+	u := newUploads(t)
 	for _, size := range []int64{5, message.MaxSinglePut + 1} {
-		a := w.open(size)
+		a := u.open(size)
 		for range 2 {
-			w.wantEnd(w.step("upload_abort", a.UploadID), a.UploadID, false)
+			u.wantEnd(u.step("upload_abort", a.UploadID), a.UploadID, false)
 		}
 		for _, action := range []string{"upload_resume", "upload_complete"} {
-			w.wantEnd(w.step(action, a.UploadID), a.UploadID, false)
+			u.wantEnd(u.step(action, a.UploadID), a.UploadID, false)
 		}
 	}
-	if n := w.objects.Begun(); n > 0 {
+	if n := u.objects.Begun(); n > 0 {
 		t.Errorf("%d multipart uploads are left", n)
 	}
 }
 
 func TestInvalidUploadsNameFieldAndRule(t *testing.T) {
-	w := newUploads(t)
+	u := newUploads(t)
 	long := strings.Repeat("ü", message.MaxUploadName/2)
 	const nameRule = "fileName must be a name without a path: no slash, no backslash, neither . nor .."
 	for fields, want := range map[string]string{
@@ -296,7 +296,7 @@ func TestInvalidUploadsNameFieldAndRule(t *testing.T) {
 		}
 		maps.Copy(m, changed)
 		body, _ := json.Marshal(m)
-		a := w.ask(string(body))
+		a := u.ask(string(body))
 		wantRequest := "r"
 		if strings.HasPrefix(want, "request") {
 			wantRequest = ""
@@ -310,13 +310,13 @@ func TestInvalidUploadsNameFieldAndRule(t *testing.T) {
 		`{"action":"upload_complete","request":"r","uploadId":"u/../x"}`:    "uploadId must be the id of an upload, a ULID",
 		`{"action":"upload_abort","uploadId":"01M82K5N32CPWX658G1ZTM36HQ"}`: "request is required",
 	} {
-		if a := w.ask(action); a.Code != session.CodeInvalidMessage || a.Message != want {
+		if a := u.ask(action); a.Code != session.CodeInvalidMessage || a.Message != want {
 			t.Errorf("%s is answered %s %q, want %q", action, a.Code, a.Message, want)
 		}
 	}
 	for _, name := range []string{long, "...", "a b+c%.csv", "naïve €.csv"} {
 		body, _ := json.Marshal(map[string]any{"action": "upload", "request": "r", "fileName": name, "size": 1, "contentType": "application/vnd.ms-excel"})
-		if a := w.ask(string(body)); a.Code != "" {
+		if a := u.ask(string(body)); a.Code != "" {
 			t.Errorf("%s is refused: %s", name, a.Message)
 		}
 	}
@@ -331,13 +331,13 @@ func TestTheLongestKeyFitsS3(t *testing.T) {
 }
 
 func TestUploadsOfOtherUsersAreNotFound(t *testing.T) {
-	w := newUploads(t)
+	u := newUploads(t)
 	for _, size := range []int64{5, message.MaxSinglePut + 1} {
-		a := w.open(size)
+		a := u.open(size)
 		for _, action := range []string{"upload_resume", "upload_complete", "upload_abort"} {
-			w.wantCode(w.askOn("c2", `{"action":"`+action+`","request":"r","uploadId":"`+a.UploadID+`"}`), session.CodeUploadNotFound)
+			u.wantCode(u.askOn("c2", `{"action":"`+action+`","request":"r","uploadId":"`+a.UploadID+`"}`), session.CodeUploadNotFound)
 		}
-		if again := w.step("upload_resume", a.UploadID); again.Code != "" {
+		if again := u.step("upload_resume", a.UploadID); again.Code != "" {
 			t.Errorf("the owner's upload is %+v", again)
 		}
 	}

@@ -273,14 +273,14 @@ func attackRandomly(t *testing.T, seed uint64) {
 	b := newUsageMeter()
 	store, userFeed := meteredStore{&connection.Memory{IndexLag: time.Second}, b}, meteredFeed{&feed.Memory{}, b, nil}
 	g := &meteredGateway{meter: b, closed: map[string]bool{}}
-	w := &fixture{T: t, feed: faultyFeed{userFeed.Memory, nil}}
+	f := &fixture{T: t, feed: faultyFeed{userFeed.Memory, nil}}
 	for n := range []int{300, 3000, 20_000}[random.IntN(3)] {
 		state := message.UploadProgress{UploadID: fmt.Sprintf("j%05d", n), FileName: "f", Progress: 10, Message: "m"}
 		userFeed.jobs = append(userFeed.jobs, feed.Row{Owner: feed.User("u1"), Epoch: anEpoch, Seq: 7, State: state, UpdatedAt: time.Now()})
 	}
 	var notes []string
 	for n := range 50 + random.IntN(300) {
-		notes = append(notes, w.addNote("u1", n))
+		notes = append(notes, f.addNote("u1", n))
 		time.Sleep(time.Duration(random.IntN(1000)) * time.Millisecond)
 	}
 	connect := &session.Connect{Verifier: userNameVerifier{}, Store: store}

@@ -142,7 +142,7 @@ func (s *Service) Complete(ctx context.Context, userID, id string) (message.Uplo
 	return ended(u.ID, outcome), err
 }
 
-// join joins the parts of an upload if none is missing. It returns the recorded outcome: Joining, or how the upload ended
+// join joins the parts of an upload if none is missing. It returns the recorded outcome: JoiningParts, or how the upload ended
 // meanwhile.
 func (s *Service) join(ctx context.Context, u Upload) (Outcome, error) {
 	stored, err := s.Objects.Parts(ctx, s.key(u), u.MultipartID)
@@ -157,7 +157,7 @@ func (s *Service) join(ctx context.Context, u Upload) (Outcome, error) {
 		}
 		parts = append(parts, part)
 	}
-	outcome, err := s.end(ctx, u, Joining)
+	outcome, err := s.end(ctx, u, JoiningParts)
 	if err != nil || outcome.Final() {
 		return outcome, err
 	}
@@ -182,7 +182,7 @@ func (s *Service) gone(ctx context.Context, u Upload) (message.UploadURL, error)
 	if outcome, err = s.end(ctx, u, outcome); err != nil {
 		return message.UploadURL{}, err
 	}
-	if outcome == Joining {
+	if outcome == JoiningParts {
 		return message.UploadURL{}, fmt.Errorf("%w: its parts are being joined", ErrIncomplete)
 	}
 

@@ -192,7 +192,7 @@ func eventually(t *testing.T, call func() (message.UploadURL, error)) message.Up
 			return answer
 		}
 		if !errors.Is(err, errDown) && !errors.Is(err, upload.ErrIncomplete) {
-			t.Error(err)
+			t.Errorf("the call returns %v, want success, a failed store, or missing parts", err)
 			break
 		}
 		time.Sleep(50 * time.Millisecond)

@@ -27,13 +27,13 @@ var (
 // Outcome is how an upload ended.
 type Outcome string
 
-// The outcomes of an upload. Open is that of an upload that has not ended. Joining is recorded before the parts are joined: from then
+// The outcomes of an upload. Open is that of an upload that has not ended. JoiningParts is recorded before the parts are joined: from then
 // on the upload cannot be aborted, and only Complete can follow.
 const (
-	Open     Outcome = ""
-	Joining  Outcome = "joining"
-	Complete Outcome = "complete"
-	Aborted  Outcome = "aborted"
+	Open         Outcome = ""
+	JoiningParts Outcome = "joining"
+	Complete     Outcome = "complete"
+	Aborted      Outcome = "aborted"
 )
 
 // Final reports whether the upload has ended.
@@ -41,7 +41,7 @@ func (o Outcome) Final() bool { return o == Complete || o == Aborted }
 
 // MayFollow reports whether the outcome o may be recorded after the outcome before.
 func (o Outcome) MayFollow(before Outcome) bool {
-	return before == Open || before == Joining && o == Complete
+	return before == Open || before == JoiningParts && o == Complete
 }
 
 // Upload is an upload of a user.
@@ -206,7 +206,7 @@ func (s *Service) Abort(ctx context.Context, userID, id string) (message.UploadU
 			return message.UploadURL{}, fmt.Errorf("abort multipart upload: %w", err)
 		}
 	}
-	if outcome == Joining {
+	if outcome == JoiningParts {
 		return s.Complete(ctx, userID, id)
 	}
 

@@ -59,11 +59,11 @@ func TestAnEndedJobHasNoRateAndNoTimeLeft(t *testing.T) {
 		Status: message.StatusSucceeded,
 	}
 	if got := State(p); got != "100.0 %  Imported" {
-		t.Error(got)
+		t.Errorf("the ended job is shown as %q", got)
 	}
 	p.Status, p.Progress = "", 90
 	if got := State(p); got != " 90.0 %  Imported  (9 of 10 rows, 5 rows/s, 1 s left, 1 rejected)" {
-		t.Error(got)
+		t.Errorf("the running job is shown as %q", got)
 	}
 }
 
@@ -88,7 +88,7 @@ func TestNoCommandOfATerminalGetsThrough(t *testing.T) {
 		}
 	}
 	if got := ASCII("Größe ✓\x1b"); got != "Gr??e ??" {
-		t.Error(got)
+		t.Errorf("in ASCII it is %q, want a ? for each other character", got)
 	}
 }
 

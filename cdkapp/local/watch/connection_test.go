@@ -94,7 +94,7 @@ func TestARefusedTokenIsNeverSentAgain(t *testing.T) {
 			return nil, &client.Refused{Status: 401}
 		})
 		if err != nil {
-			t.Error(err)
+			t.Errorf("the connection ends with %v", err)
 		}
 		if diff := cmp.Diff(map[string]int{"t0": 1, "t1": 1, "t2": 1}, sent); diff != "" {
 			t.Errorf("tokens (-want +got):\n%s", diff)

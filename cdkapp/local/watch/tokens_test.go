@@ -80,13 +80,13 @@ func TestACommandForATokenEndsWithItsTime(t *testing.T) {
 	defer cancel()
 	_, err := TokenCommand("sleep 60").Get(ctx)
 	if err == nil || err.Error() != "the command for the token took too long" {
-		t.Error(err)
+		t.Errorf("the command returned %v, want that it took too long", err)
 	}
 }
 
 func TestReasonsAreWords(t *testing.T) {
 	if got := words(errors.New("receive: "+secret), "example.com"); got != "the connection was lost" {
-		t.Error(got)
+		t.Errorf("a failed receive is shown as %q", got)
 	}
 	for status, want := range map[int]string{
 		429: "example.com has too many requests",
@@ -98,6 +98,6 @@ func TestReasonsAreWords(t *testing.T) {
 		}
 	}
 	if got := words(context.DeadlineExceeded, "example.com"); got != "example.com does not answer" {
-		t.Error(got)
+		t.Errorf("a timeout is shown as %q", got)
 	}
 }

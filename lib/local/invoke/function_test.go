@@ -85,7 +85,7 @@ func TestInvocationEndsAtItsDeadline(t *testing.T) {
 			"arn": invoke.FunctionARN("context"), "request": result.RequestID, "left": time.Minute.String(),
 		}
 		if diff := cmp.Diff(want, got); diff != "" {
-			t.Error(diff)
+			t.Errorf("what the function sees (-want +got):\n%s", diff)
 		}
 
 		// A function that ignores its deadline does not delay its caller.
@@ -150,7 +150,7 @@ func TestCloseCancelsRunningFunctions(t *testing.T) {
 		wiretest.WantCode(t, "after Close", err, "ServiceUnavailableException")
 		err = lambda.Close(t.Context())
 		if err != nil {
-			t.Error(err)
+			t.Errorf("Close again: %v", err)
 		}
 	})
 }

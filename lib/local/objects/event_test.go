@@ -91,6 +91,6 @@ func TestUploadBelowThePrefixSendsOneEvent(t *testing.T) {
 		},
 	}
 	if diff := cmp.Diff(want, got[0]); diff != "" {
-		t.Error(diff)
+		t.Errorf("event (-want +got):\n%s", diff)
 	}
 }

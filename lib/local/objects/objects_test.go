@@ -33,7 +33,7 @@ func newS3(t *testing.T, created func(context.Context, json.RawMessage)) (*s3.Cl
 	t.Cleanup(func() {
 		err := endpoint.Close()
 		if err != nil {
-			t.Error(err)
+			t.Errorf("Close: %v", err)
 		}
 	})
 

@@ -123,7 +123,7 @@ func TestListReturnsKeysAndPrefixesInPages(t *testing.T) {
 
 	got := list(s3.ListObjectsV2Input{MaxKeys: aws.Int32(1), Delimiter: aws.String("/")})
 	if diff := cmp.Diff([]string{"a", "b/", "c", "d/"}, got); diff != "" {
-		t.Error(diff)
+		t.Errorf("with a delimiter (-want +got):\n%s", diff)
 	}
 
 	_, err := client.DeleteObjects(t.Context(), &s3.DeleteObjectsInput{

@@ -69,7 +69,7 @@ func TestNestedExecutionsReturnTheirResults(t *testing.T) {
 			}
 
 			if diff := cmp.Diff(decode(t, tt.output), any(answer)); diff != "" {
-				t.Error(diff)
+				t.Errorf("output (-want +got):\n%s", diff)
 			}
 		})
 	}

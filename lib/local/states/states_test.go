@@ -223,7 +223,7 @@ func TestCloseAbortsRunningExecutions(t *testing.T) {
 		}
 
 		if diff := cmp.Diff([]string{"RUNNING", "ABORTED"}, seen); diff != "" {
-			t.Error(diff)
+			t.Errorf("statuses (-want +got):\n%s", diff)
 		}
 		if got := describe(t, service, arn); got.Status != "ABORTED" {
 			t.Errorf("ended as %+v", got)

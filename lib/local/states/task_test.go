@@ -87,7 +87,7 @@ func TestLambdaTasksEndAsOnAWS(t *testing.T) {
 			}
 
 			if diff := cmp.Diff(decode(t, tt.output), output); diff != "" {
-				t.Error(diff)
+				t.Errorf("output (-want +got):\n%s", diff)
 			}
 		})
 	}

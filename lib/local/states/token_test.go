@@ -50,13 +50,13 @@ func TestTaskTokenEndsItsTaskOnce(t *testing.T) {
 
 		_, err := service.SendTaskHeartbeat(t.Context(), states.SendTaskHeartbeatInput{TaskToken: token})
 		if err != nil {
-			t.Error(err)
+			t.Errorf("heartbeat: %v", err)
 		}
 
 		success := states.SendTaskSuccessInput{TaskToken: token, Output: `{"choice":"yes"}`}
 		_, err = service.SendTaskSuccess(t.Context(), success)
 		if err != nil {
-			t.Error(err)
+			t.Errorf("success: %v", err)
 		}
 
 		synctest.Wait()
@@ -72,7 +72,7 @@ func TestTaskTokenEndsItsTaskOnce(t *testing.T) {
 
 		_, err = service.SendTaskFailure(t.Context(), states.SendTaskFailureInput{TaskToken: <-tokens, Error: "No", Cause: "not now"})
 		if err != nil {
-			t.Error(err)
+			t.Errorf("failure: %v", err)
 		}
 
 		synctest.Wait()
@@ -86,7 +86,7 @@ func TestTaskTokenEndsItsTaskOnce(t *testing.T) {
 
 		_, err = service.StopExecution(t.Context(), states.StopExecutionInput{ExecutionArn: arn})
 		if err != nil {
-			t.Error(err)
+			t.Errorf("stop: %v", err)
 		}
 
 		_, err = service.SendTaskHeartbeat(t.Context(), states.SendTaskHeartbeatInput{TaskToken: token})

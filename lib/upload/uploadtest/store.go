@@ -29,7 +29,7 @@ func RunStore(t *testing.T, open func(t *testing.T) upload.Store) {
 		"an upload is absent when its time is over":         uploadExpires,
 		"users see their own uploads only":                  otherUser,
 		"an outcome stays and frees the slot":               outcomes,
-		"only Complete follows Joining":                     joining,
+		"only Complete follows JoiningParts":                joining,
 		"an end frees no slot that another upload has":      endAfterExpiry,
 		"of concurrent ends one is recorded, for everybody": raceForEnd,
 	} {
@@ -227,7 +227,7 @@ func outcomes(t *testing.T, s upload.Store, user string) {
 		wantStored(t, s, u, at)
 		reserve(t, s, u.UserID, "one more", "", at.Add(time.Hour), at, nil)
 		reserve(t, s, u.UserID, "two more", "", at.Add(time.Hour), at, upload.ErrTooManyOpen)
-		for _, second := range []upload.Outcome{upload.Complete, upload.Aborted, upload.Joining} {
+		for _, second := range []upload.Outcome{upload.Complete, upload.Aborted, upload.JoiningParts} {
 			end(t, s, u, second, first, at.Add(9*time.Hour))
 		}
 		wantStored(t, s, u, at)
@@ -250,10 +250,10 @@ func joining(t *testing.T, s upload.Store, user string) {
 	fill(t, s, user, at.Add(time.Hour), at)
 	u = mustPut(t, s, u, "4")
 	for range 2 {
-		end(t, s, u, upload.Joining, upload.Joining, at.Add(9*time.Hour))
+		end(t, s, u, upload.JoiningParts, upload.JoiningParts, at.Add(9*time.Hour))
 	}
-	end(t, s, u, upload.Aborted, upload.Joining, at.Add(9*time.Hour))
-	u.Outcome = upload.Joining
+	end(t, s, u, upload.Aborted, upload.JoiningParts, at.Add(9*time.Hour))
+	u.Outcome = upload.JoiningParts
 	wantStored(t, s, u, at)
 	reserve(t, s, user, "one more", "", at.Add(time.Hour), at, upload.ErrTooManyOpen)
 	end(t, s, u, upload.Complete, upload.Complete, at.Add(2*time.Hour))

@@ -6,18 +6,18 @@ import (
 	"github.com/herald-progress/herald/lib/feed"
 )
 
-// maxCachedJobs is how many jobs a pushCache holds.
+// maxCachedJobs is how many jobs a rowCache holds.
 const maxCachedJobs = 1000
 
-// pushCache caches the newest row that this process has seen of each job, which contains the time of the job's last push. Other
+// rowCache caches the newest row that this process has seen of each job, which contains the time of the job's last push. Other
 // processes may have pushed since, so only [Notifier.mayCoalesce] uses the cache, for its guess.
-type pushCache struct {
+type rowCache struct {
 	mu   sync.Mutex
 	rows map[[2]string]feed.Row // by owner and job
 }
 
 // find returns the cached row of a job.
-func (c *pushCache) find(owner, job string) (feed.Row, bool) {
+func (c *rowCache) find(owner, job string) (feed.Row, bool) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	row, ok := c.rows[[2]string{owner, job}]
@@ -26,7 +26,7 @@ func (c *pushCache) find(owner, job string) (feed.Row, bool) {
 }
 
 // store caches a row. It first empties a full cache.
-func (c *pushCache) store(row feed.Row) {
+func (c *rowCache) store(row feed.Row) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	key := [2]string{row.Owner, row.State.UploadID}
