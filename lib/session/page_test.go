@@ -118,7 +118,7 @@ func TestSyncPagesManyNotes(t *testing.T) {
 		batch bool
 	}{{450, time.Second, false}, {450, time.Second, true}, {2900, 0, false}, {2900, 20 * time.Millisecond, false}, {2900, 20 * time.Millisecond, true}} {
 		synctest.Test(t, func(t *testing.T) {
-			w := newFixture(t)
+			f := newFixture(t)
 			b := f.openTab("c1", "u1")
 			b.batch = tt.batch
 			b.since = f.addNote("u1", 0)
