@@ -7,10 +7,6 @@ import (
 	"github.com/herald-progress/herald/lib/connection"
 )
 
-// prefetchLimit is how many connections Prefetch reads before the caller posts a frame: as many as one broadcast posts to at
-// once.
-const prefetchLimit = InFlight
-
 // Recipients are the connections that one frame is posted to.
 type Recipients struct {
 	broadcaster *Broadcaster
@@ -49,42 +45,24 @@ func (b *Broadcaster) Connections(read []connection.Connection) Recipients {
 // has returned.
 func (r Recipients) Prefetch(ctx context.Context) (_ Recipients, stop func()) {
 	ctx, cancel := context.WithCancel(ctx)
-	results := make(chan result, prefetchLimit)
-	stopped := make(chan struct{}) // closed by stop
-	ended := make(chan struct{})   // closed when the goroutine returns
+	q := newPrefetchQueue()
+	ended := make(chan struct{}) // closed when the goroutine returns
 	go func() {
 		defer close(ended)
-		defer close(results)
+		defer q.end()
 		for c, err := range r.connections(ctx) {
-			select {
-			case results <- result{c, err}:
-			case <-stopped:
+			if !q.put(result{c, err}) {
 				return
 			}
 		}
 	}()
-	read := func(context.Context) iter.Seq2[connection.Connection, error] {
-		return func(yield func(connection.Connection, error) bool) {
-			for result := range results {
-				if !yield(result.connection, result.err) {
-					return
-				}
-			}
-		}
-	}
 	stop = func() {
 		cancel()
-		close(stopped)
+		q.stop()
 		<-ended
 	}
 
-	return Recipients{r.broadcaster, read}, stop
-}
-
-// result is one connection that was read, or the error that ended the reading.
-type result struct {
-	connection connection.Connection
-	err        error
+	return Recipients{r.broadcaster, q.read}, stop
 }
 
 // Post posts a frame to each of the connections. It returns when every post has ended, at the latest when ctx has ended:

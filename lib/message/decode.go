@@ -1,12 +1,12 @@
 package message
 
 import (
-	"bytes"
 	"encoding/json"
 	"errors"
 	"reflect"
 	"slices"
 	"strings"
+	"sync"
 )
 
 // Decode decodes and validates a message of a producer: {"type":…,"data":{…}}. A missing, unknown or mistyped field and any
@@ -29,24 +29,26 @@ func Decode(raw []byte) (Data, error) {
 // DecodeObject decodes one JSON object into the struct that dst points to. Keys must match exactly. Fields without omitzero
 // in their tag are required. Errors are [*Invalid], with field names prefixed by path.
 func DecodeObject(raw []byte, path string, dst any) error {
-	var keys map[string]json.RawMessage
-	if !json.Valid(raw) {
+	var given map[string]isNull
+	err := json.Unmarshal(raw, &given)
+	if broken := (*json.SyntaxError)(nil); errors.As(err, &broken) {
 		return invalid(pathOrInput(path), "must be valid JSON")
 	}
-	if err := json.Unmarshal(raw, &keys); err != nil || keys == nil {
+	if err != nil || given == nil {
 		return invalid(pathOrInput(path), "must be a JSON object")
 	}
 	var problems []Problem
-	declared := map[string]bool{}
-	for field := range structFields(dst) {
-		declared[field.name] = true
-		value, present := keys[field.name]
-		if field.required && (!present || bytes.Equal(value, []byte("null"))) {
-			problems = append(problems, Problem{fieldPath(path, field.name), ruleRequired})
+	fields := fieldsOf(reflect.TypeOf(dst).Elem())
+	for name, required := range fields {
+		if !required {
+			continue
+		}
+		if null, present := given[name]; !present || bool(null) {
+			problems = append(problems, Problem{fieldPath(path, name), ruleRequired})
 		}
 	}
-	for key := range keys {
-		if !declared[key] {
+	for key := range given {
+		if _, declared := fields[key]; !declared {
 			problems = append(problems, Problem{fieldPath(path, shortenKey(key)), "is not a known field"})
 		}
 	}
@@ -54,7 +56,7 @@ func DecodeObject(raw []byte, path string, dst any) error {
 		slices.SortFunc(problems, func(a, b Problem) int { return strings.Compare(a.Field, b.Field) })
 		return &Invalid{Problems: problems}
 	}
-	err := json.Unmarshal(raw, dst)
+	err = json.Unmarshal(raw, dst)
 	if mistyped := (*json.UnmarshalTypeError)(nil); errors.As(err, &mistyped) {
 		return invalid(fieldPath(path, mistyped.Field), "must be "+jsonKind(mistyped.Type))
 	}
@@ -65,22 +67,35 @@ func DecodeObject(raw []byte, path string, dst any) error {
 	return nil
 }
 
-type structField struct {
-	name     string
-	required bool
+// isNull is true for null, and false for any other JSON value. It keeps nothing of the value.
+type isNull bool
+
+// UnmarshalJSON is called by package json, with valid JSON.
+func (n *isNull) UnmarshalJSON(value []byte) error {
+	*n = string(value) == "null"
+
+	return nil
 }
 
-// structFields yields the JSON fields of the struct that dst points to.
-func structFields(dst any) func(yield func(structField) bool) {
-	t := reflect.TypeOf(dst).Elem()
-	return func(yield func(structField) bool) {
-		for i := range t.NumField() {
-			name, options, _ := strings.Cut(t.Field(i).Tag.Get("json"), ",")
-			if !yield(structField{name: name, required: options != "omitzero"}) {
-				return
-			}
-		}
+// structFields caches the results of fieldsOf, because reading the tags of a struct takes longer than decoding it. Its keys are a
+// [reflect.Type], of which a program has few.
+var structFields sync.Map
+
+// fieldsOf returns the JSON fields of a struct, and which of them are required.
+func fieldsOf(t reflect.Type) map[string]bool {
+	if cached, ok := structFields.Load(t); ok {
+		fields, _ := cached.(map[string]bool) // its type is always this one
+
+		return fields
 	}
+	fields := map[string]bool{}
+	for i := range t.NumField() {
+		name, options, _ := strings.Cut(t.Field(i).Tag.Get("json"), ",")
+		fields[name] = options != "omitzero"
+	}
+	structFields.Store(t, fields)
+
+	return fields
 }
 
 // jsonKind names the kind of JSON value that decodes to t, for an error text.

@@ -2,8 +2,11 @@ package notify_test
 
 import (
 	"context"
+	"encoding/json"
 	"fmt"
+	"runtime"
 	"slices"
+	"strings"
 	"testing"
 	"time"
 
@@ -67,3 +70,46 @@ func BenchmarkPublishPart(b *testing.B) {
 }
 
 func median(values []float64) float64 { return slices.Sorted(slices.Values(values))[len(values)/2] }
+
+// BenchmarkHandle measures one call of the notifier task, from its input to its output: it stores a state and posts it to two tabs.
+// The floor is decoding the same input into structs. Each iteration measures one of each, and their ratio; the benchmark reports the
+// medians. It also reports the memory of a call.
+func BenchmarkHandle(b *testing.B) {
+	n := newNotifier(b, &feed.Memory{}, discardingSender{})
+	inputs := make([]json.RawMessage, 2)
+	for i := range inputs { // a new phase is pushed at once
+		inputs[i] = json.RawMessage(strings.Replace(`{"userId":"u1","epoch":"2026-11-22T10:00:00.100Z",`+progressMessage+`}`,
+			`"progress"`, fmt.Sprintf(`"phase":"phase %d","progress"`, i), 1))
+	}
+	var input struct {
+		UserID, Epoch string
+		Message       struct {
+			Type string
+			Data message.UploadProgress
+		}
+	}
+	var handles, floors, ratios []float64
+	var before, after runtime.MemStats
+	runtime.ReadMemStats(&before)
+	for i := 0; b.Loop(); i++ {
+		start := time.Now()
+		if out, err := n.Handle(b.Context(), inputs[i%2]); err != nil || out.Delivered != 2 {
+			b.Fatal(out, err)
+		}
+		middle := time.Now()
+		if err := json.Unmarshal(inputs[i%2], &input); err != nil {
+			b.Fatal(err)
+		}
+		handleTime, floorTime := float64(middle.Sub(start)), float64(time.Since(middle)) // nanoseconds
+		handles, floors = append(handles, handleTime), append(floors, floorTime)
+		ratios = append(ratios, handleTime/floorTime)
+	}
+	runtime.ReadMemStats(&after)
+	b.ReportMetric(0, "ns/op") // 0 removes the default metric, which would be the sum of both durations
+	b.ReportMetric(median(handles)/1e3, "handle-us")
+	b.ReportMetric(median(floors)/1e3, "decode-us")
+	b.ReportMetric(median(ratios), "ratio")
+	// The floor makes a few of these allocations.
+	b.ReportMetric(float64(after.Mallocs-before.Mallocs)/float64(len(handles)), "handle-allocs")
+	b.ReportMetric(float64(after.TotalAlloc-before.TotalAlloc)/float64(len(handles)), "handle-bytes")
+}
