@@ -12,7 +12,7 @@ import (
 
 const (
 	// maxOpening is how many sockets are opened at once.
-	maxOpening = 16
+	maxOpening = 32
 	// http2Posts is how many posts one HTTP/2 socket carries at once: as many as net/http sends before the server announces its
 	// own number.
 	http2Posts = 100

@@ -19,7 +19,7 @@ import (
 )
 
 // maxOpening is how many TLS sockets may be opened at once.
-const maxOpening = 16
+const maxOpening = 32
 
 // tlsServer is a server over TLS that counts sockets. Each handshake waits until it receives from mayEnd.
 type tlsServer struct {
