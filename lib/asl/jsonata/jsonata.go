@@ -35,13 +35,14 @@ func Compile(text string) (*Expr, error) {
 		return nil, p.err
 	}
 
+	variables := collectVariables(tree, map[string]bool{})
 	root, err := process(tree)
 	if err != nil {
 		return nil, err
 	}
 
 	x := &Expr{root: root, builtins: make(map[string]*function)}
-	for name := range collectVariables(tree, map[string]bool{}) {
+	for name := range variables {
 		fn, err := findBuiltin(name)
 		switch {
 		case err != nil:

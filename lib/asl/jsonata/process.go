@@ -1,7 +1,7 @@
 package jsonata
 
 // process converts the parser's tree into a tree that can be evaluated: it collects the steps of each path and their filters in one
-// node.
+// node. It changes the parser's tree.
 func process(n *node) (*node, error) {
 	if n == nil {
 		return nil, nil
@@ -40,62 +40,57 @@ func process(n *node) (*node, error) {
 	return processOperands(n)
 }
 
-// processOperands returns a copy of n whose operands are processed.
+// processOperands processes the operands of n in place, and returns n.
 func processOperands(n *node) (*node, error) {
-	out := *n
 	var err error
-	for _, operand := range []**node{&out.lhs, &out.rhs, &out.third} {
+	for _, operand := range []**node{&n.lhs, &n.rhs, &n.third} {
 		if *operand, err = process(*operand); err != nil {
 			return nil, err
 		}
 	}
-	if out.list, err = processList(n.list); err != nil {
-		return nil, err
+	if n.kind != kindLambda { // The parameters of a function definition are names, not expressions.
+		if err := processList(n.list); err != nil {
+			return nil, err
+		}
 	}
-	if out.pairs, err = processPairs(n.pairs); err != nil {
+	if err := processPairs(n.pairs); err != nil {
 		return nil, err
 	}
 
-	if out.kind == kindLambda || out.kind == kindPlaceholder {
-		out.lhs, out.list = nil, n.list // lhs is only the word function, and parameters are names, not expressions.
-	}
-
-	if out.kind == kindBlock { // A path treats a block as an array constructor if a part of the block begins with one.
-		for _, part := range out.list {
+	switch n.kind {
+	case kindLambda, kindPlaceholder:
+		n.lhs = nil // It is only the word function.
+	case kindBlock: // A path treats a block as an array constructor if a part of the block begins with one.
+		for _, part := range n.list {
 			if part.noFlatten || part.kind == kindPath && part.list[0].noFlatten {
-				out.noFlatten = true
+				n.noFlatten = true
 			}
 		}
 	}
 
-	return &out, nil
+	return n, nil
 }
 
-func processList(list []*node) ([]*node, error) {
-	out := make([]*node, len(list))
+// processList processes each node of a list in place.
+func processList(list []*node) error {
 	for i, item := range list {
 		processed, err := process(item)
 		if err != nil {
-			return nil, err
+			return err
 		}
-		out[i] = processed
+		list[i] = processed
 	}
-	return out, nil
+	return nil
 }
 
-func processPairs(pairs [][2]*node) ([][2]*node, error) {
-	out := make([][2]*node, len(pairs))
-	for i, pair := range pairs {
-		for j := range pair {
-			processed, err := process(pair[j])
-			if err != nil {
-				return nil, err
-			}
-			out[i][j] = processed
+// processPairs processes each key and value in place.
+func processPairs(pairs [][2]*node) error {
+	for i := range pairs {
+		if err := processList(pairs[i][:]); err != nil {
+			return err
 		}
 	}
-
-	return out, nil
+	return nil
 }
 
 // processDot processes a.b: it appends the steps of b to the path a.
@@ -196,12 +191,11 @@ func processGroup(n *node) (*node, error) {
 		return nil, syntaxError("S0210", n.pos, "Each step can only have one grouping expression")
 	}
 
-	pairs, err := processPairs(n.pairs)
-	if err != nil {
+	if err := processPairs(n.pairs); err != nil {
 		return nil, err
 	}
 
-	left.group = &node{kind: kindObject, pos: n.pos, pairs: pairs}
+	left.group = &node{kind: kindObject, pos: n.pos, pairs: n.pairs}
 	return left, nil
 }
 
