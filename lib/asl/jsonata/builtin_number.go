@@ -3,12 +3,8 @@ package jsonata
 import (
 	"math"
 	"math/rand/v2"
-	"reflect"
 	"strconv"
 	"strings"
-
-	"github.com/xiatechs/jsonata-go/jlib"
-	"github.com/xiatechs/jsonata-go/jtypes"
 
 	"github.com/herald-progress/herald/lib/asl/jsontree"
 )
@@ -16,35 +12,20 @@ import (
 // numberFunctions returns the functions for numbers.
 func numberFunctions() map[string]definition {
 	return map[string]definition{
-		"number":  {"<(nsb)-:n>", ifDefined(toNumber)},
-		"abs":     {"<n-:n>", forNumber(math.Abs)},
-		"floor":   {"<n-:n>", forNumber(math.Floor)},
-		"ceil":    {"<n-:n>", forNumber(math.Ceil)},
-		"round":   {"<n-n?:n>", ifDefined(func(args []any) (any, error) { return round(numberArg(args, 0, 0), int(numberArg(args, 1, 0))), nil })},
-		"sqrt":    {"<n-:n>", ifDefined(squareRoot)},
-		"power":   {"<n-n:n>", ifDefined(power)},
-		"random":  {"<n?:n>", func(_ *evaluation, args []any) (any, error) { return random(argAt(args, 0)), nil }},
-		"sum":     {"<a<n>:n>", forNumbers(sum)},
-		"max":     {"<a<n>:n>", foldNumbers(func(a, b float64) float64 { return max(a, b) })},
-		"min":     {"<a<n>:n>", foldNumbers(func(a, b float64) float64 { return min(a, b) })},
-		"average": {"<a<n>:n>", ifDefined(average)},
-		"formatNumber": {"<n-so?:s>", ifDefined(func(args []any) (any, error) {
-			var options jtypes.OptionalValue
-			if o, ok := argAt(args, 2).(*jsontree.Object); ok {
-				symbols := map[string]any{}
-				for _, key := range o.Keys() {
-					symbols[key], _ = o.Get(key)
-				}
-				options = jtypes.NewOptionalValue(reflect.ValueOf(symbols))
-			}
-
-			formatted, err := jlib.FormatNumber(numberArg(args, 0, 0), stringArg(args, 1), options)
-			if err != nil {
-				return nil, evalError("D3080", err.Error())
-			}
-			return formatted, nil
-		})},
-		"formatBase": {"<n-n?:s>", ifDefined(formatBase)},
+		"number":       {"<(nsb)-:n>", ifDefined(toNumber)},
+		"abs":          {"<n-:n>", forNumber(math.Abs)},
+		"floor":        {"<n-:n>", forNumber(math.Floor)},
+		"ceil":         {"<n-:n>", forNumber(math.Ceil)},
+		"round":        {"<n-n?:n>", ifDefined(func(args []any) (any, error) { return round(numberArg(args, 0, 0), int(numberArg(args, 1, 0))), nil })},
+		"sqrt":         {"<n-:n>", ifDefined(squareRoot)},
+		"power":        {"<n-n:n>", ifDefined(power)},
+		"random":       {"<n?:n>", func(_ *evaluation, args []any) (any, error) { return random(argAt(args, 0)), nil }},
+		"sum":          {"<a<n>:n>", forNumbers(sum)},
+		"max":          {"<a<n>:n>", foldNumbers(func(a, b float64) float64 { return max(a, b) })},
+		"min":          {"<a<n>:n>", foldNumbers(func(a, b float64) float64 { return min(a, b) })},
+		"average":      {"<a<n>:n>", ifDefined(average)},
+		"formatNumber": {"<n-so?:s>", ifDefined(formatNumberPicture)},
+		"formatBase":   {"<n-n?:s>", ifDefined(formatBase)},
 	}
 }
 
