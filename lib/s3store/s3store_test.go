@@ -12,24 +12,23 @@ import (
 	"github.com/aws/aws-sdk-go-v2/credentials"
 	"github.com/aws/aws-sdk-go-v2/service/s3"
 	"github.com/aws/aws-sdk-go-v2/service/s3/types"
-	"github.com/johannesboyne/gofakes3"
-	"github.com/johannesboyne/gofakes3/backend/s3mem"
 
 	"github.com/herald-progress/herald/lib/csvimport"
 	"github.com/herald-progress/herald/lib/csvimport/storetest"
+	"github.com/herald-progress/herald/lib/local/objects"
 	"github.com/herald-progress/herald/lib/s3store"
 )
 
 const bucket = "uploads"
 
-// open returns a store on a new S3 server in memory (gofakes3), to which it sends HTTP requests.
+// open returns a store on a bucket of the local twin, to which it sends HTTP requests.
 func open(tb testing.TB) *s3store.Store {
 	tb.Helper()
-	backend := s3mem.New()
-	if err := backend.CreateBucket(bucket); err != nil {
+	endpoint, err := objects.New(objects.Config{Bucket: bucket, Dir: tb.TempDir()})
+	if err != nil {
 		tb.Fatalf("create bucket: %v", err)
 	}
-	server := httptest.NewServer(gofakes3.New(backend).Server())
+	server := httptest.NewServer(endpoint)
 	tb.Cleanup(server.Close)
 	return s3store.New(s3store.Config{Bucket: bucket, Client: newClient(server.URL)})
 }
@@ -70,7 +69,7 @@ func TestResultsAreThoseOfTheNewestVersionInOrdersOnMoto(t *testing.T) {
 	storetest.Few(perCase).Run(t, openOnMoto)
 }
 
-// TestReadsAVersionAfterItWasReplacedOrDeleted runs on moto, because gofakes3 in memory has no versions of objects.
+// TestReadsAVersionAfterItWasReplacedOrDeleted runs on moto, because the twin has no versions of objects.
 func TestReadsAVersionAfterItWasReplacedOrDeleted(t *testing.T) {
 	endpoint := os.Getenv("MOTO_ENDPOINT")
 	if endpoint == "" {

@@ -1,13 +1,14 @@
 package objects
 
 import (
+	"context"
 	"time"
 
-	"github.com/johannesboyne/gofakes3"
+	"github.com/rclone/gofakes3"
 )
 
-// CreateBucket creates an empty bucket.
-func (d *disk) CreateBucket(name string) error {
+// CreateBucket creates an empty bucket. It does nothing if the bucket exists, as in the Region us-east-1.
+func (d *disk) CreateBucket(_ context.Context, name string) error {
 	err := gofakes3.ValidateBucketName(name)
 	if err != nil {
 		return err
@@ -16,7 +17,7 @@ func (d *disk) CreateBucket(name string) error {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	if _, ok := d.buckets[name]; ok {
-		return gofakes3.ResourceError(gofakes3.ErrBucketAlreadyExists, name)
+		return nil
 	}
 
 	d.buckets[name] = &bucket{created: time.Now(), objects: map[string]*blob{}}
@@ -24,7 +25,7 @@ func (d *disk) CreateBucket(name string) error {
 }
 
 // BucketExists reports whether a bucket exists.
-func (d *disk) BucketExists(name string) (bool, error) {
+func (d *disk) BucketExists(_ context.Context, name string) (bool, error) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	_, ok := d.buckets[name]
@@ -32,7 +33,7 @@ func (d *disk) BucketExists(name string) (bool, error) {
 }
 
 // DeleteBucket removes an empty bucket.
-func (d *disk) DeleteBucket(name string) error {
+func (d *disk) DeleteBucket(_ context.Context, name string) error {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	bucket, err := d.bucket(name)
@@ -47,24 +48,8 @@ func (d *disk) DeleteBucket(name string) error {
 	return nil
 }
 
-// ForceDeleteBucket removes a bucket with its objects.
-func (d *disk) ForceDeleteBucket(name string) error {
-	d.mu.Lock()
-	defer d.mu.Unlock()
-	bucket, err := d.bucket(name)
-	if err != nil {
-		return err
-	}
-
-	for _, file := range bucket.objects {
-		removeFile(file)
-	}
-	delete(d.buckets, name)
-	return nil
-}
-
 // DeleteObject removes an object. It is not an error if the object does not exist.
-func (d *disk) DeleteObject(bucketName, key string) (gofakes3.ObjectDeleteResult, error) {
+func (d *disk) DeleteObject(_ context.Context, bucketName, key string) (gofakes3.ObjectDeleteResult, error) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	bucket, err := d.bucket(bucketName)
@@ -78,10 +63,10 @@ func (d *disk) DeleteObject(bucketName, key string) (gofakes3.ObjectDeleteResult
 }
 
 // DeleteMulti removes several objects.
-func (d *disk) DeleteMulti(bucket string, keys ...string) (gofakes3.MultiDeleteResult, error) {
+func (d *disk) DeleteMulti(ctx context.Context, bucket string, keys ...string) (gofakes3.MultiDeleteResult, error) {
 	var result gofakes3.MultiDeleteResult
 	for _, key := range keys {
-		_, err := d.DeleteObject(bucket, key)
+		_, err := d.DeleteObject(ctx, bucket, key)
 		if err != nil {
 			return result, err
 		}

@@ -21,7 +21,7 @@ func TestDecodesAWSChunkedBodies(t *testing.T) {
 	t.Parallel()
 	client, endpoint := newS3(t, nil)
 	for body, want := range map[string]int{
-		"4\r\nabcd\r\n2\r\nef\r\n0\r\nx-amz-checksum-crc32:AAAAAA==\r\n\r\n": http.StatusOK,
+		"4\r\nabcd\r\n2\r\nef\r\n0\r\nx-amz-checksum-crc32:S4457w==\r\n\r\n": http.StatusOK,
 		"6;chunk-signature=0a\r\nabcdef\r\n0;chunk-signature=0b\r\n\r\n":     http.StatusOK,
 		"6\r\nabcdef\r\n0\r\n":    http.StatusOK,
 		"5\r\nabcde\r\n0\r\n\r\n": http.StatusBadRequest, // Shorter than X-Amz-Decoded-Content-Length.

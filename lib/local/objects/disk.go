@@ -1,16 +1,16 @@
 package objects
 
 import (
+	"context"
 	"fmt"
 	"io"
-	"maps"
+	"net/http"
 	"os"
 	"path/filepath"
-	"strings"
 	"sync"
 	"time"
 
-	"github.com/johannesboyne/gofakes3"
+	"github.com/rclone/gofakes3"
 
 	"github.com/herald-progress/herald/lib/local/awswire"
 )
@@ -20,14 +20,19 @@ import (
 type disk struct {
 	dir string
 
-	mu      sync.Mutex
-	buckets map[string]*bucket
-	uploads map[gofakes3.UploadID]*upload
+	mu        sync.Mutex
+	buckets   map[string]*bucket
+	uploads   map[gofakes3.UploadID]*upload
+	completed []completion // The newest are last.
+
+	// completing makes requests that complete uploads wait for each other, so that a repeated one finds the first one's result.
+	completing sync.Mutex
 }
 
 var (
-	_ gofakes3.Backend          = (*disk)(nil)
-	_ gofakes3.MultipartBackend = (*disk)(nil)
+	_ gofakes3.Backend              = (*disk)(nil)
+	_ gofakes3.MultipartBackend     = (*disk)(nil)
+	_ gofakes3.ObjectTaggingBackend = (*disk)(nil)
 )
 
 type bucket struct {
@@ -57,16 +62,21 @@ func (d *disk) find(bucketName, key string) (*blob, error) {
 
 	file, ok := bucket.objects[key]
 	if !ok {
-		return nil, gofakes3.KeyNotFound(key)
+		return nil, noSuchKey()
 	}
 	return file, nil
 }
 
-// put makes the file the content of the object if the conditions hold.
-func (d *disk) put(bucket, key string, file *blob, conditions *gofakes3.PutConditions) error {
+func noSuchKey() error {
+	return gofakes3.ErrorMessage(gofakes3.ErrNoSuchKey, "The specified key does not exist.")
+}
+
+// put makes the file the content of the object if the conditions of the exchange hold. reason is that of the event.
+func (d *disk) put(ctx context.Context, bucket, key string, file *blob, reason string) error {
+	x := exchangeOf(ctx)
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	err := d.checkConditions(bucket, key, conditions)
+	err := d.checkConditions(x, bucket, key)
 	if err != nil {
 		return err
 	}
@@ -74,117 +84,75 @@ func (d *disk) put(bucket, key string, file *blob, conditions *gofakes3.PutCondi
 	objects := d.buckets[bucket].objects
 	removeFile(objects[key]) // The file of the object that is replaced, if there is one.
 	objects[key] = file
+	x.stored, x.created = file, &created{bucket, key, reason}
 	return nil
 }
 
 // checkConditions returns an error unless the bucket exists and the conditions of the write hold. The caller holds the
 // lock.
-func (d *disk) checkConditions(bucketName, key string, conditions *gofakes3.PutConditions) error {
+func (d *disk) checkConditions(x *exchange, bucketName, key string) error {
 	bucket, err := d.bucket(bucketName)
-	if err != nil || conditions == nil {
+	if err != nil {
 		return err
 	}
 
-	var info gofakes3.ConditionalObjectInfo
-	old, ok := bucket.objects[key]
-	if ok {
-		info = gofakes3.ConditionalObjectInfo{Exists: true, Hash: old.hash}
-	} else if conditions.IfMatch != nil {
-		return gofakes3.KeyNotFound(key) // gofakes3 would say that a condition did not hold
+	old, exists := bucket.objects[key]
+	switch {
+	case x.match != "" && !exists:
+		return noSuchKey()
+	case x.match != "" && x.match != "*" && x.match != old.etag(), x.noneMatch != "" && exists && (x.noneMatch == "*" || x.noneMatch == old.etag()):
+		return x.fail(newError(http.StatusPreconditionFailed, "PreconditionFailed",
+			"At least one of the pre-conditions you specified did not hold"))
+	default:
+		return nil
 	}
-
-	return gofakes3.CheckPutConditions(conditions, &info)
 }
 
 // PutObject stores an object.
 func (d *disk) PutObject(
-	bucket, key string, meta map[string]string, input io.Reader, size int64, conditions *gofakes3.PutConditions,
+	ctx context.Context, bucket, key string, meta map[string]string, input io.Reader, size int64,
 ) (gofakes3.PutObjectResult, error) {
-	file, err := d.writeFile(input, size)
+	file, err := d.writeFile(ctx, input, size, defaultAlgorithm)
 	if err != nil {
-		return gofakes3.PutObjectResult{}, asS3Error(err)
+		return gofakes3.PutObjectResult{}, err
 	}
 
-	file.meta = objectHeaders(meta)
-	err = d.put(bucket, key, file, conditions)
+	file.meta = withDefaults(meta)
+	err = d.put(ctx, bucket, key, file, reasonPut)
 	if err != nil {
 		removeFile(file)
 	}
-	return gofakes3.PutObjectResult{}, err
-}
-
-// The headers in which passConditions passes the conditions of a copy through gofakes3.
-const (
-	copyIfMatch     = "X-Amz-Twin-If-Match"
-	copyIfNoneMatch = "X-Amz-Twin-If-None-Match"
-)
-
-// copyConditions returns the conditions on the copy's target, or nil.
-func copyConditions(meta map[string]string) *gofakes3.PutConditions {
-	var conditions gofakes3.PutConditions
-	if etag, ok := meta[copyIfMatch]; ok {
-		conditions.IfMatch = &etag
-	}
-	if etag, ok := meta[copyIfNoneMatch]; ok {
-		conditions.IfNoneMatch = &etag
-	}
-
-	if conditions == (gofakes3.PutConditions{}) {
-		return nil
-	}
-	return &conditions
-}
-
-// checkSource returns an error if a copy's conditions on its source do not hold.
-func checkSource(source *blob, meta map[string]string) error {
-	etag := gofakes3.FormatETag(source.hash)
-
-	match, ok := meta["X-Amz-Copy-Source-If-Match"]
-	if ok && match != "*" && strings.Trim(match, `"`) != strings.Trim(etag, `"`) {
-		return gofakes3.ErrPreconditionFailed
-	}
-
-	match, ok = meta["X-Amz-Copy-Source-If-None-Match"]
-	if ok && (match == "*" || strings.Trim(match, `"`) == strings.Trim(etag, `"`)) {
-		return gofakes3.ErrPreconditionFailed
-	}
-	return nil
+	return gofakes3.PutObjectResult{ETag: file.quotedETag()}, err
 }
 
 // CopyObject stores a copy. Both objects share one file if the file system supports hard links.
 func (d *disk) CopyObject(
-	srcBucket, srcKey, bucket, key string, meta map[string]string,
+	ctx context.Context, srcBucket, srcKey, bucket, key string, meta map[string]string,
 ) (gofakes3.CopyObjectResult, error) {
 	source, opened, err := d.open(srcBucket, srcKey)
 	if err != nil {
 		return gofakes3.CopyObjectResult{}, err
 	}
 	defer opened.Close()
-	err = checkSource(source, meta)
-	if err != nil {
-		return gofakes3.CopyObjectResult{}, err
-	}
 
-	target := &blob{
-		path: filepath.Join(d.dir, "copy-"+awswire.NewUUID()),
-		size: source.size, hash: source.hash, modified: time.Now(), meta: objectHeaders(meta),
-	}
-	err = os.Link(source.path, target.path)
-	if err != nil { // The file system has no hard links.
-		copied, err := d.writeFile(opened, source.size)
+	target := *source
+	target.path, target.modified = filepath.Join(d.dir, "copy-"+awswire.NewUUID()), time.Now()
+	if len(source.parts) > 0 || os.Link(source.path, target.path) != nil { // A copy has no parts: its ETag is another one.
+		copied, err := d.writeFile(ctx, opened, source.size, source.checksum.algorithm)
 		if err != nil {
 			return gofakes3.CopyObjectResult{}, err
 		}
-		target.path = copied.path
+		target = *copied
 	}
 
-	err = d.put(bucket, key, target, copyConditions(meta))
+	target.meta = withDefaults(meta)
+	err = d.put(ctx, bucket, key, &target, reasonCopy)
 	if err != nil {
-		removeFile(target)
+		removeFile(&target)
 	}
 
 	return gofakes3.CopyObjectResult{
-		ETag: gofakes3.FormatETag(target.hash), LastModified: gofakes3.NewContentTime(target.modified),
+		ETag: target.quotedETag(), LastModified: gofakes3.NewContentTime(target.modified),
 	}, err
 }
 
@@ -204,25 +172,30 @@ func (d *disk) open(bucket, key string) (*blob, *os.File, error) {
 	return file, opened, nil
 }
 
-// GetObject returns an object or the requested range of it. For a range it omits the headers with checksums, which are for the whole
-// object.
-func (d *disk) GetObject(bucket, key string, request *gofakes3.ObjectRangeRequest) (*gofakes3.Object, error) {
+// GetObject returns an object or the requested range of it.
+func (d *disk) GetObject(
+	ctx context.Context, bucket, key string, request *gofakes3.ObjectRangeRequest,
+) (*gofakes3.Object, error) {
 	file, opened, err := d.open(bucket, key)
 	if err != nil {
 		return nil, err
 	}
 
+	x := exchangeOf(ctx)
+	x.found = file
 	object := file.object(key)
 	object.Range, err = request.Range(file.size)
 	if err != nil {
 		_ = opened.Close()
-		return nil, err
+		return nil, x.fail(newError(http.StatusRequestedRangeNotSatisfiable, "InvalidRange", "The requested range is not satisfiable"))
 	}
 
 	var content io.Reader = opened
 	if object.Range != nil {
 		content = io.NewSectionReader(opened, object.Range.Start, object.Range.Length)
-		maps.DeleteFunc(object.Metadata, func(name, _ string) bool { return isChecksum(name) })
+	}
+	if x.headOnly {
+		content = io.LimitReader(opened, 0)
 	}
 
 	object.Contents = struct {
@@ -233,12 +206,32 @@ func (d *disk) GetObject(bucket, key string, request *gofakes3.ObjectRangeReques
 }
 
 // HeadObject returns an object without its content.
-func (d *disk) HeadObject(bucket, key string) (*gofakes3.Object, error) {
+func (d *disk) HeadObject(ctx context.Context, bucket, key string) (*gofakes3.Object, error) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	file, err := d.find(bucket, key)
 	if err != nil {
 		return nil, err
 	}
+	exchangeOf(ctx).found = file
 	return file.object(key), nil
+}
+
+// SetObjectTagging replaces the tags of an object; empty ones remove them.
+func (d *disk) SetObjectTagging(_ context.Context, bucketName, key, tagging string) error {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	file, err := d.find(bucketName, key)
+	if err != nil {
+		return err
+	}
+
+	tagged := *file // Readers may have the old one.
+	tagged.meta = withDefaults(file.meta)
+	tagged.meta[gofakes3.TaggingMetadataKey] = tagging
+	if tagging == "" {
+		delete(tagged.meta, gofakes3.TaggingMetadataKey)
+	}
+	d.buckets[bucketName].objects[key] = &tagged
+	return nil
 }

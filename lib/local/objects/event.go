@@ -47,15 +47,11 @@ type eventObject struct {
 	Sequencer string `json:"sequencer"`
 }
 
-// sendCreatedEvent calls Config.Created for a completed upload, if its bucket and key match.
-func (s *S3) sendCreatedEvent(r *http.Request, requestID, reason, bucket, key string) {
+// sendCreatedEvent calls Config.Created for the object that an exchange has created, if its bucket and key match.
+func (s *S3) sendCreatedEvent(r *http.Request, requestID string, x *exchange) {
+	bucket, key := x.created.bucket, x.created.key
 	if s.cfg.Created == nil || bucket != s.cfg.Bucket || !strings.HasPrefix(key, s.cfg.Prefix) {
 		return
-	}
-
-	object, err := s.disk.HeadObject(bucket, key)
-	if err != nil {
-		return // Deleted meanwhile.
 	}
 
 	address, _, err := net.SplitHostPort(r.RemoteAddr)
@@ -68,8 +64,8 @@ func (s *S3) sendCreatedEvent(r *http.Request, requestID, reason, bucket, key st
 		Time: time.Now().UTC().Format(time.RFC3339), Region: awswire.Region, Resources: []string{"arn:aws:s3:::" + bucket},
 		Detail: eventDetail{
 			Version: "0", Bucket: eventBucket{bucket}, RequestID: requestID, Requester: awswire.Account,
-			SourceIPAddress: address, Reason: reason,
-			Object: eventObject{Key: key, Size: object.Size, ETag: etagOf(object.Hash), Sequencer: s.nextSequencer()},
+			SourceIPAddress: address, Reason: x.created.reason,
+			Object: eventObject{Key: key, Size: x.stored.size, ETag: x.stored.etag(), Sequencer: s.nextSequencer()},
 		},
 	})
 	if err != nil {

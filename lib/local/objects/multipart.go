@@ -1,12 +1,15 @@
 package objects
 
 import (
+	"context"
 	"io"
 	"maps"
+	"net/http"
+	"slices"
 	"strings"
 	"time"
 
-	"github.com/johannesboyne/gofakes3"
+	"github.com/rclone/gofakes3"
 
 	"github.com/herald-progress/herald/lib/local/awswire"
 )
@@ -14,25 +17,33 @@ import (
 // abortAfter is the age at which a multipart upload is aborted, as by the lifecycle rule of the stack's bucket.
 const abortAfter = 24 * time.Hour
 
+// maxCompletions is the number of completed uploads that are remembered.
+const maxCompletions = 1000
+
 // upload is a multipart upload that has been neither completed nor aborted.
 type upload struct {
 	bucket, key string
 	meta        map[string]string
+	kind        checksumKind // Empty if the upload declares none.
 	initiated   time.Time
 	parts       map[int]*blob
+}
 
-	// conditions are the conditions of the request that completes the upload, which gofakes3 does not pass on.
-	conditions *gofakes3.PutConditions
+// completion is an upload that was completed, with the response.
+type completion struct {
+	id     gofakes3.UploadID
+	parts  []completedPart
+	result completeResult
 }
 
 // CreateMultipartUpload begins an upload.
-func (d *disk) CreateMultipartUpload(bucket, key string, meta map[string]string) (gofakes3.UploadID, error) {
+func (d *disk) CreateMultipartUpload(ctx context.Context, bucket, key string, meta map[string]string) (gofakes3.UploadID, error) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	d.abortOld()
 	id := gofakes3.UploadID(awswire.NewUUID())
 	d.uploads[id] = &upload{
-		bucket: bucket, key: key, meta: objectHeaders(meta), initiated: time.Now(), parts: map[int]*blob{},
+		bucket: bucket, key: key, meta: withDefaults(meta), kind: exchangeOf(ctx).multipart, initiated: time.Now(), parts: map[int]*blob{},
 	}
 	return id, nil
 }
@@ -51,40 +62,62 @@ func (d *disk) upload(bucket, key string, id gofakes3.UploadID) (*upload, error)
 	d.abortOld()
 	upload, ok := d.uploads[id]
 	if !ok || upload.bucket != bucket || upload.key != key {
-		return nil, gofakes3.ErrNoSuchUpload
+		return nil, noSuchUpload()
 	}
 	return upload, nil
 }
 
+func noSuchUpload() error {
+	return newError(http.StatusNotFound, "NoSuchUpload",
+		"The specified upload does not exist. The upload ID may be invalid, or the upload may have been aborted or completed.")
+}
+
 // UploadPart stores a part, in place of one with the same number.
 func (d *disk) UploadPart(
-	bucket, key string, id gofakes3.UploadID, number int, size int64, input io.Reader,
+	ctx context.Context, bucket, key string, id gofakes3.UploadID, number int, size int64, input io.Reader,
 ) (string, error) {
-	file, err := d.writeFile(input, size)
+	x := exchangeOf(ctx)
+	d.mu.Lock()
+	upload, err := d.upload(bucket, key, id)
+	d.mu.Unlock()
 	if err != nil {
-		return "", asS3Error(err)
+		return "", x.readError(err)
+	}
+
+	algorithm := upload.kind.algorithm
+	if algorithm == "" {
+		algorithm = defaultAlgorithm
+	} else if x.claim.algorithm != "" && x.claim.algorithm != algorithm {
+		return "", x.fail(invalidRequest("Checksum Type mismatch occurred, expected checksum Type: " + algorithm +
+			", actual checksum Type: " + x.claim.algorithm))
+	}
+
+	file, err := d.writeFile(ctx, input, size, algorithm)
+	if err != nil {
+		return "", err
 	}
 
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	upload, err := d.upload(bucket, key, id)
+	upload, err = d.upload(bucket, key, id)
 	if err != nil {
 		removeFile(file)
-		return "", err
+		return "", x.readError(err)
 	}
 
 	removeFile(upload.parts[number])
 	upload.parts[number] = file
-	return gofakes3.FormatETag(file.hash), nil
+	x.stored = file
+	return file.quotedETag(), nil
 }
 
 // AbortMultipartUpload removes an upload and its parts.
-func (d *disk) AbortMultipartUpload(bucket, key string, id gofakes3.UploadID) error {
+func (d *disk) AbortMultipartUpload(ctx context.Context, bucket, key string, id gofakes3.UploadID) error {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	upload, err := d.upload(bucket, key, id)
 	if err != nil {
-		return err
+		return exchangeOf(ctx).readError(err)
 	}
 	d.removeUpload(id, upload)
 	return nil
@@ -98,14 +131,26 @@ func (d *disk) removeUpload(id gofakes3.UploadID, upload *upload) {
 	}
 }
 
-// CompleteMultipartUpload makes the named parts one object. The object's ETag is the MD5 of the parts' MD5s, as on S3, but without
-// the dash and the number of parts that S3 adds.
-func (d *disk) CompleteMultipartUpload(
-	bucket, key string, id gofakes3.UploadID, in *gofakes3.CompleteMultipartUploadRequest,
+// CompleteMultipartUpload is called by gofakes3 only for requests that the endpoint does not answer itself. There are none.
+func (*disk) CompleteMultipartUpload(
+	context.Context, string, string, gofakes3.UploadID, *gofakes3.CompleteMultipartUploadRequest,
 ) (gofakes3.VersionID, string, error) {
-	upload, parts, err := d.takeParts(bucket, key, id, in)
+	return "", "", gofakes3.ErrNotImplemented
+}
+
+// complete makes the named parts one object. If the same request has completed the upload before, it returns the same result. The
+// object's ETag is the MD5 of the parts' MD5s.
+func (d *disk) complete(
+	ctx context.Context, bucket, key string, id gofakes3.UploadID, named []completedPart,
+) (completeResult, error) {
+	d.completing.Lock()
+	defer d.completing.Unlock()
+	upload, parts, err := d.takeParts(ctx, bucket, key, id, named)
 	if err != nil {
-		return "", "", err
+		if result, ok := d.completedBefore(bucket, key, id, named); ok {
+			return result, nil
+		}
+		return completeResult{}, err
 	}
 	defer func() {
 		for _, part := range upload.parts {
@@ -113,34 +158,46 @@ func (d *disk) CompleteMultipartUpload(
 		}
 	}()
 
-	file, err := joinParts(parts)
+	kind := upload.kind
+	if kind.algorithm == "" {
+		kind = checksumKind{defaultAlgorithm, fullObject}
+	}
+	file, err := joinParts(parts, kind)
 	if err != nil {
-		return "", "", err
+		return completeResult{}, err
 	}
 
 	file.meta = upload.meta
-	err = d.put(bucket, key, file, upload.conditions)
+	err = d.put(ctx, bucket, key, file, reasonComplete)
 	if err != nil {
-		return "", "", err
+		return completeResult{}, err
 	}
 
 	// The first part's file is that of the object now. Do not remove it with the parts.
 	maps.DeleteFunc(upload.parts, func(_ int, part *blob) bool { return part.path == file.path })
-	return "", gofakes3.FormatETag(file.hash), nil
-}
-
-// setConditions sets the conditions under which the upload will be completed.
-func (d *disk) setConditions(id gofakes3.UploadID, conditions *gofakes3.PutConditions) {
+	result := newCompleteResult(bucket, key, file)
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	if upload, ok := d.uploads[id]; ok {
-		upload.conditions = conditions
+	d.completed = append(d.completed, completion{id, named, result})
+	d.completed = d.completed[max(0, len(d.completed)-maxCompletions):]
+	return result, nil
+}
+
+// completedBefore returns the result of an upload that was completed with the same parts.
+func (d *disk) completedBefore(bucket, key string, id gofakes3.UploadID, parts []completedPart) (completeResult, bool) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	for _, c := range d.completed {
+		if c.id == id && c.result.Bucket == bucket && c.result.Key == key && slices.EqualFunc(c.parts, parts, completedPart.same) {
+			return c.result, true
+		}
 	}
+	return completeResult{}, false
 }
 
 // takeParts checks the request and removes the upload from the uploads, so that no other request completes it.
 func (d *disk) takeParts(
-	bucket, key string, id gofakes3.UploadID, in *gofakes3.CompleteMultipartUploadRequest,
+	ctx context.Context, bucket, key string, id gofakes3.UploadID, named []completedPart,
 ) (*upload, []*blob, error) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
@@ -148,23 +205,26 @@ func (d *disk) takeParts(
 	if err != nil {
 		return nil, nil, err
 	}
-	if len(in.Parts) == 0 {
-		return nil, nil, gofakes3.ErrMalformedXML
+	if len(named) == 0 {
+		return nil, nil, newError(http.StatusBadRequest, "MalformedXML",
+			"The XML you provided was not well-formed or did not validate against our published schema")
 	}
 
-	parts := make([]*blob, 0, len(in.Parts))
-	for i, named := range in.Parts {
-		if i > 0 && named.PartNumber <= in.Parts[i-1].PartNumber {
-			return nil, nil, gofakes3.ErrInvalidPartOrder
+	parts := make([]*blob, 0, len(named))
+	for i, n := range named {
+		if i > 0 && n.PartNumber <= named[i-1].PartNumber {
+			return nil, nil, newError(http.StatusBadRequest, "InvalidPartOrder",
+				"The list of parts was not in ascending order. Parts must be ordered by part number.")
 		}
-		part, ok := upload.parts[named.PartNumber]
-		if !ok || strings.Trim(named.ETag, `"`) != etagOf(part.hash) {
-			return nil, nil, gofakes3.ErrInvalidPart
+		part, ok := upload.parts[n.PartNumber]
+		if !ok || strings.Trim(n.ETag, `"`) != part.etag() || !n.hasChecksumOf(part) {
+			return nil, nil, newError(http.StatusBadRequest, "InvalidPart", "One or more of the specified parts could not be found.  "+
+				"The part may not have been uploaded, or the specified entity tag may not match the part's entity tag.")
 		}
 		parts = append(parts, part)
 	}
 
-	err = d.checkConditions(bucket, key, upload.conditions)
+	err = d.checkConditions(exchangeOf(ctx), bucket, key)
 	if err != nil {
 		return nil, nil, err
 	}

@@ -9,42 +9,34 @@ import (
 	"strconv"
 	"strings"
 	"time"
-
-	"github.com/johannesboyne/gofakes3"
-)
-
-// The codes of errors that gofakes3 does not have, https://docs.aws.amazon.com/AmazonS3/latest/API/ErrorResponses.html.
-const (
-	errAccessDenied      gofakes3.ErrorCode = "AccessDenied"
-	errSignatureMismatch gofakes3.ErrorCode = "SignatureDoesNotMatch"
 )
 
 // amzDateLayout is the time format of X-Amz-Date.
 const amzDateLayout = "20060102T150405Z"
 
 // checkPresigned returns the error with which S3 answers a presigned request that has expired, or that differs from what was
-// signed. It returns "" for a valid one, and for a request that is not presigned. Signatures of unknown keys are not checked. See
+// signed. It returns nil for a valid one, and for a request that is not presigned. Signatures of unknown keys are not checked. See
 // https://docs.aws.amazon.com/AmazonS3/latest/API/sigv4-query-string-auth.html.
-func (s *S3) checkPresigned(r *http.Request) (code gofakes3.ErrorCode, message string) {
+func (s *S3) checkPresigned(r *http.Request) *s3Error {
 	query := r.URL.Query()
 	if !query.Has("X-Amz-Algorithm") {
-		return "", ""
+		return nil
 	}
 	signedAt, err := time.Parse(amzDateLayout, query.Get("X-Amz-Date"))
 	life, lifeErr := strconv.Atoi(query.Get("X-Amz-Expires"))
 	if err != nil || lifeErr != nil || !time.Now().Before(signedAt.Add(time.Duration(life)*time.Second)) {
-		return errAccessDenied, "Request has expired"
+		return accessDenied("Request has expired")
 	}
 	keyID, scope, _ := strings.Cut(query.Get("X-Amz-Credential"), "/")
 	secret, known := s.cfg.SecretKeys[keyID]
 	if !known {
-		return "", ""
+		return nil
 	}
 	if !hmac.Equal([]byte(query.Get("X-Amz-Signature")), []byte(presignature(r, secret, scope))) {
-		return errSignatureMismatch, "The request signature we calculated does not match the signature you provided"
+		return signatureMismatch(keyID, query.Get("X-Amz-Signature"))
 	}
 
-	return "", ""
+	return nil
 }
 
 // presignature returns the signature of a presigned request: of its method, path, query and signed headers, not of its body.
@@ -62,11 +54,26 @@ func presignature(r *http.Request, secret, scope string) string {
 	sum := sha256.Sum256([]byte(canonical))
 	toSign := strings.Join([]string{"AWS4-HMAC-SHA256", query.Get("X-Amz-Date"), scope, hex.EncodeToString(sum[:])}, "\n")
 
+	return signature(secret, scope, toSign)
+}
+
+// signature returns the Signature Version 4 of a text.
+func signature(secret, scope, toSign string) string {
 	key := []byte("AWS4" + secret)
 	for part := range strings.SplitSeq(scope, "/") { // date, Region, service, aws4_request
 		key = hmacSHA256(key, part)
 	}
 	return hex.EncodeToString(hmacSHA256(key, toSign))
+}
+
+func accessDenied(message string) *s3Error {
+	return newError(http.StatusForbidden, "AccessDenied", message)
+}
+
+func signatureMismatch(keyID, provided string) *s3Error {
+	return newError(http.StatusForbidden, "SignatureDoesNotMatch",
+		"The request signature we calculated does not match the signature you provided. Check your key and signing method.",
+		"AWSAccessKeyId", keyID, "SignatureProvided", provided)
 }
 
 func hmacSHA256(key []byte, text string) []byte {
