@@ -7,6 +7,7 @@ import (
 	"io"
 	"net/http"
 	"net/url"
+	"regexp"
 	"strings"
 
 	"github.com/aws/smithy-go"
@@ -33,6 +34,16 @@ var httpStatuses = map[string]int{
 // HTTPStatus returns the HTTP status of an error code of the Invoke API.
 func HTTPStatus(code string) int { return cmp.Or(httpStatuses[code], http.StatusBadRequest) }
 
+// apiVersion matches the first segment of Lambda's paths: each operation has the date of its version of the API.
+var apiVersion = regexp.MustCompile(`^/[0-9]{4}-[0-9]{2}-[0-9]{2}/`)
+
+// Serves reports whether a request is for Lambda: its path begins with the date of a version of the API. A request that is signed for
+// S3 is for a bucket of such a name.
+func Serves(r *http.Request) bool {
+	return apiVersion.MatchString(r.URL.Path) && !strings.Contains(r.Header.Get("Authorization"), "/s3/aws4_request") &&
+		!strings.HasSuffix(r.URL.Query().Get("X-Amz-Credential"), "/s3/aws4_request")
+}
+
 // ServeHTTP serves POST /2015-03-31/functions/{name or ARN}/invocations with the invocation types RequestResponse, Event and
 // DryRun. It does not check signatures. It accepts X-Amz-Log-Type but returns no log.
 func (l *Lambda) ServeHTTP(w http.ResponseWriter, r *http.Request) {
@@ -56,11 +67,13 @@ func (l *Lambda) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 func (l *Lambda) serveInvoke(w http.ResponseWriter, r *http.Request) error {
 	function, ok := invokedFunction(r.URL)
 	if !ok || r.Method != http.MethodPost {
-		return awswire.NewError("UnknownOperationException", "Only Invoke is served here")
+		return awswire.NewError("UnknownOperationException",
+			"The local twin serves only the operation Invoke: POST "+pathPrefix+"{name or ARN}"+pathSuffix)
 	}
 
-	if qualifier := r.URL.Query().Get("Qualifier"); qualifier != "" {
-		function += ":" + qualifier
+	function, err := withQualifier(function, r.URL.Query().Get("Qualifier"))
+	if err != nil {
+		return err
 	}
 
 	payload, err := io.ReadAll(io.LimitReader(r.Body, maxPayload+1))
@@ -125,4 +138,17 @@ func invokedFunction(u *url.URL) (function string, ok bool) {
 	}
 	name, found := strings.CutSuffix(path, pathSuffix)
 	return name, found && name != "" && !strings.Contains(name, "/")
+}
+
+// withQualifier returns the function with the qualifier of the query, which may be "". A qualifier of the function itself must be the same.
+func withQualifier(function, qualifier string) (string, error) {
+	switch _, own := splitFunction(function); {
+	case qualifier == "" || own == qualifier:
+		return function, nil
+	case own != "":
+		return "", awswire.NewError("InvalidParameterValueException",
+			"The derived qualifier from the function name does not match the specified qualifier.")
+	default:
+		return function + ":" + qualifier, nil
+	}
 }
