@@ -25,6 +25,7 @@ import (
 	"github.com/herald-progress/herald/lib/feed"
 	"github.com/herald-progress/herald/lib/local/awswire"
 	"github.com/herald-progress/herald/lib/local/gateway"
+	"github.com/herald-progress/herald/lib/local/idle"
 	"github.com/herald-progress/herald/lib/local/invoke"
 	"github.com/herald-progress/herald/lib/local/loopback"
 	"github.com/herald-progress/herald/lib/local/objects"
@@ -44,9 +45,11 @@ const (
 	// accessKey and secretKey are the credentials of AWS clients that call the twin.
 	accessKey = "local"
 	secretKey = "local"
-	// shutdownTimeout bounds Close as a whole. headerTimeout bounds the reading of a request's headers.
+	// shutdownTimeout bounds Close as a whole. headerTimeout bounds the reading of a request's headers. bodyTimeout bounds the time
+	// without a byte of its body.
 	shutdownTimeout = 5 * time.Second
 	headerTimeout   = 10 * time.Second
+	bodyTimeout     = 20 * time.Second
 	// browserTimeout is how long Close waits for the close frames of browsers before it drops the connections.
 	browserTimeout = time.Second
 	// drainTimeout is how long Close waits for events in delivery, and for open requests before it closes their sockets.
@@ -141,7 +144,7 @@ func Start(ctx context.Context, c Config) (*Twin, error) {
 		return nil, errors.Join(err, listener.Close())
 	}
 	t.server = &http.Server{
-		Handler: loopback.Only(c.Allowed, http.HandlerFunc(t.serveEndpoint)), DisableGeneralOptionsHandler: true,
+		Handler: loopback.Only(c.Allowed, idle.Bodies(bodyTimeout, http.HandlerFunc(t.serveEndpoint))), DisableGeneralOptionsHandler: true,
 		ReadHeaderTimeout: headerTimeout, ErrorLog: slog.NewLogLogger(t.log.Handler(), slog.LevelDebug),
 	}
 	go func() { t.serveErr <- t.server.Serve(listener) }()
@@ -230,16 +233,16 @@ func (t *Twin) statusChanged(ctx context.Context, x states.ExecutionDescription)
 }
 
 // serveEndpoint serves all endpoints on one port. It recognizes Step Functions by a header, and the gateway, Lambda and the page
-// by the path: Lambda's paths begin with the version of its API. Every other request is for S3. The gateway also gets requests
+// by the path. Every other request is for S3. The gateway also gets requests
 // for other stages and answers them 403.
 func (t *Twin) serveEndpoint(w http.ResponseWriter, r *http.Request) {
 	first, rest, _ := strings.Cut(strings.TrimPrefix(r.URL.Path, "/"), "/")
 	switch {
 	case strings.HasPrefix(r.Header.Get("X-Amz-Target"), "AWSStepFunctions."):
 		t.states.ServeHTTP(w, r)
-	case first == Stage, strings.HasPrefix(rest, "@connections/"), strings.EqualFold(r.Header.Get("Upgrade"), "websocket"):
+	case first == Stage, first == "@connections", strings.HasPrefix(rest, "@connections/"), strings.EqualFold(r.Header.Get("Upgrade"), "websocket"):
 		t.gateway.ServeHTTP(w, r)
-	case first == "2015-03-31":
+	case invoke.Serves(r):
 		t.lambda.ServeHTTP(w, r)
 	default:
 		if handler := t.page.route(r); handler != nil {

@@ -4,6 +4,8 @@ import (
 	"bytes"
 	"context"
 	"encoding/xml"
+	"errors"
+	"io"
 	"net/http"
 	"strings"
 
@@ -70,6 +72,22 @@ func exchangeOf(ctx context.Context) *exchange {
 func (x *exchange) fail(err *s3Error) error {
 	x.failure = err
 	return err
+}
+
+// watchedBody is the body of a request. If it cannot be read, that is the failure of its exchange.
+type watchedBody struct {
+	io.ReadCloser
+
+	exchange *exchange
+}
+
+// Read reads from the body.
+func (b *watchedBody) Read(p []byte) (int, error) {
+	n, err := b.ReadCloser.Read(p)
+	if err == nil || errors.Is(err, io.EOF) {
+		return n, err
+	}
+	return n, b.exchange.readError(err)
 }
 
 // s3Error is an error as S3 returns it, https://docs.aws.amazon.com/AmazonS3/latest/API/ErrorResponses.html.

@@ -127,11 +127,7 @@ func prepare(r *http.Request, x *exchange) (*http.Request, *s3Error) {
 	}
 
 	r = decodeAWSChunked(r, x)
-	if r.Method == http.MethodPut || r.Method == http.MethodPost {
-		for name := range algorithms {
-			r.Header.Del(checksumHeader + name) // The disk checks it.
-		}
-	}
+	r.Body = &watchedBody{r.Body, x}
 
 	if r.URL.Query().Has("uploadId") && r.Method == http.MethodPost {
 		x.claim = claim{} // It is the checksum of the whole object, not of the request.
