@@ -92,22 +92,28 @@ func (s *S3) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 
+	s.route(writer, r, bucket, key)
+	if x.created != nil {
+		s.sendCreatedEvent(r, writer.Header().Get("X-Amz-Request-Id"), x)
+	}
+	writer.WriteHeader(http.StatusOK) // gofakes3 leaves it to net/http.
+}
+
+// route calls the handler of the request, which is gofakes3 for most.
+func (s *S3) route(writer *responseWriter, r *http.Request, bucket, key string) {
 	query := r.URL.Query()
 	switch {
 	case r.Method == http.MethodPost && bucket != "" && key == "" && !query.Has("delete"):
 		s.serveForm(writer, r, bucket)
 	case r.Method == http.MethodPost && query.Get("uploadId") != "":
 		s.serveComplete(writer, r, bucket, key)
+	case r.Method == http.MethodGet && key != "" && query.Has("attributes"):
+		s.serveAttributes(writer, r, bucket, key)
 	case r.Method == http.MethodGet && (query.Get("uploadId") != "" || query.Has("uploads")):
 		s.serveLists(writer, r, bucket, key)
 	default:
 		s.handler.ServeHTTP(writer, r)
 	}
-
-	if x.created != nil {
-		s.sendCreatedEvent(r, writer.Header().Get("X-Amz-Request-Id"), x)
-	}
-	writer.WriteHeader(http.StatusOK) // gofakes3 leaves it to net/http.
 }
 
 // prepare reads into the exchange what gofakes3 does not know of the request. It returns the request for gofakes3.
@@ -149,12 +155,12 @@ func prepare(r *http.Request, x *exchange) (*http.Request, *s3Error) {
 	return r, nil
 }
 
-// useSignedQuery makes headers of the parameters of a presigned request that stand for headers, such as x-amz-meta-name.
+// useSignedQuery makes headers of the parameters of a presigned request that stand for headers, such as x-amz-meta-name. S3 ignores
+// checksums there: the SDK for JavaScript signs that of an empty body.
 func useSignedQuery(r *http.Request) {
 	for name, values := range r.URL.Query() {
 		lower := strings.ToLower(name)
-		isHeader := strings.HasPrefix(lower, "x-amz-meta-") || strings.HasPrefix(lower, strings.ToLower(checksumHeader)) ||
-			lower == "x-amz-storage-class" || lower == "x-amz-tagging"
+		isHeader := strings.HasPrefix(lower, "x-amz-meta-") || lower == "x-amz-storage-class" || lower == "x-amz-tagging"
 		if isHeader && len(values) == 1 && r.Header.Get(name) == "" {
 			r.Header.Set(name, values[0])
 		}
