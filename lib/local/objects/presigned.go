@@ -19,6 +19,9 @@ const amzDateLayout = "20060102T150405Z"
 // https://docs.aws.amazon.com/AmazonS3/latest/API/sigv4-query-string-auth.html.
 func (s *S3) checkPresigned(r *http.Request) *s3Error {
 	query := r.URL.Query()
+	if query.Has("AWSAccessKeyId") && query.Has("Signature") {
+		return s.checkPresignedV2(r, query)
+	}
 	if !query.Has("X-Amz-Algorithm") {
 		return nil
 	}
