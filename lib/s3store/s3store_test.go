@@ -24,13 +24,19 @@ const bucket = "uploads"
 // open returns a store on a bucket of the local twin, to which it sends HTTP requests.
 func open(tb testing.TB) *s3store.Store {
 	tb.Helper()
+	return s3store.New(s3store.Config{Bucket: bucket, Client: newTwinClient(tb)})
+}
+
+// newTwinClient returns a client of the local twin's S3, which has the bucket.
+func newTwinClient(tb testing.TB) *s3.Client {
+	tb.Helper()
 	endpoint, err := objects.New(objects.Config{Bucket: bucket, Dir: tb.TempDir()})
 	if err != nil {
 		tb.Fatalf("create bucket: %v", err)
 	}
 	server := httptest.NewServer(endpoint)
 	tb.Cleanup(server.Close)
-	return s3store.New(s3store.Config{Bucket: bucket, Client: newClient(server.URL)})
+	return newClient(server.URL)
 }
 
 // newClient returns a client of an S3 server, which does not retry.
@@ -118,13 +124,7 @@ func TestReadsAVersionAfterItWasReplacedOrDeleted(t *testing.T) {
 
 // TestObjectsHaveTheirMediaType writes an object in one request, one in parts, and copies both.
 func TestObjectsHaveTheirMediaType(t *testing.T) {
-	backend := s3mem.New()
-	if err := backend.CreateBucket(bucket); err != nil {
-		t.Fatal(err)
-	}
-	server := httptest.NewServer(gofakes3.New(backend).Server())
-	t.Cleanup(server.Close)
-	wantMediaTypes(t, newClient(server.URL), bucket)
+	wantMediaTypes(t, newTwinClient(t), bucket)
 }
 
 func TestObjectsHaveTheirMediaTypeOnMoto(t *testing.T) {
