@@ -20,7 +20,6 @@ import (
 	"github.com/herald-progress/herald/lib/local"
 	"github.com/herald-progress/herald/lib/local/states"
 	"github.com/herald-progress/herald/lib/message"
-	"github.com/herald-progress/herald/lib/s3store"
 )
 
 // lastFramesTimeout is how long to wait for the last frames after the workflow has ended.
@@ -76,8 +75,7 @@ func importFile(ctx context.Context, o options, stdout, stderr io.Writer) (err e
 	if outcome.execution.Status != asl.StatusSucceeded {
 		show.end()
 	}
-	store := s3store.New(s3store.Config{Client: s3Client(twin), Bucket: local.Bucket})
-	if err := printResults(ctx, store, o.user, upload, results, show); err != nil {
+	if err := printResults(ctx, twin.Objects(), o.user, upload, results, show); err != nil {
 		return err
 	}
 	if outcome.execution.Status != asl.StatusSucceeded {

@@ -146,30 +146,34 @@ func parse(args []string, stderr io.Writer) (options, error) {
 	if err := parseFlags(f, args, usage, stderr); err != nil {
 		return o, err
 	}
-	switch {
-	case f.NArg() > 1 && strings.HasPrefix(f.Arg(1), "-"):
-		return o, fmt.Errorf("flags go before the file: %s", f.Arg(1))
-	case f.NArg() > 1:
-		return o, fmt.Errorf("one file at a time, not %d", f.NArg())
-	case f.NArg() == 1 && f.Arg(0) == "":
-		return o, errors.New("the name of the file is empty")
-	case f.NArg() == 0 && o.results != "":
-		return o, errors.New("-results is for an import, with FILE.csv")
-	case o.port < 0 || o.port > 65535:
-		return o, errors.New("-port must be from 0 to 65535")
-	case o.rate < 0 || o.rate > maxRate:
-		return o, fmt.Errorf("-rate must be from 0 to %d", maxRate)
-	case o.user == "":
-		return o, errors.New("-user must not be empty")
-	case o.faults.lag > 0 && o.dynamodb != "":
-		return o, errors.New("-faults: lag is for connections in memory, without -dynamodb")
-	}
 	o.file = f.Arg(0)
 	if o.file == "" && o.port == 0 {
 		o.port = defaultPort
 	}
+	return o, o.check(f.Args())
+}
 
-	return o, nil
+// check returns an error if the arguments or the flags have wrong values, or do not fit together.
+func (o options) check(args []string) error {
+	switch {
+	case len(args) > 1 && strings.HasPrefix(args[1], "-"):
+		return fmt.Errorf("flags go before the file: %s", args[1])
+	case len(args) > 1:
+		return fmt.Errorf("one file at a time, not %d", len(args))
+	case len(args) == 1 && o.file == "":
+		return errors.New("the name of the file is empty")
+	case o.file == "" && o.results != "":
+		return errors.New("-results is for an import, with FILE.csv")
+	case o.port < 0 || o.port > 65535:
+		return errors.New("-port must be from 0 to 65535")
+	case o.rate < 0 || o.rate > maxRate:
+		return fmt.Errorf("-rate must be from 0 to %d", maxRate)
+	case o.user == "":
+		return errors.New("-user must not be empty")
+	case o.faults.lag > 0 && o.dynamodb != "":
+		return errors.New("-faults: lag is for connections in memory, without -dynamodb")
+	}
+	return nil
 }
 
 // start starts a twin with the options.

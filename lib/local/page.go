@@ -12,11 +12,8 @@ import (
 	"slices"
 	"strings"
 
-	"github.com/aws/aws-sdk-go-v2/service/s3"
-
 	"github.com/herald-progress/herald/lib/csvimport"
 	"github.com/herald-progress/herald/lib/feed"
-	"github.com/herald-progress/herald/lib/s3store"
 	"github.com/herald-progress/herald/lib/web"
 )
 
@@ -47,9 +44,7 @@ func newPage(t *Twin) (*page, error) {
 	if err != nil {
 		return nil, err //nolint:wrapcheck // cannot happen: the files are embedded
 	}
-	p := &page{twin: t, files: files, results: s3store.New(s3store.Config{
-		Client: s3.NewFromConfig(t.AWSConfig(), func(o *s3.Options) { o.UsePathStyle = true }), Bucket: Bucket,
-	})}
+	p := &page{twin: t, files: files, results: t.Objects()}
 	p.routes = map[string]http.HandlerFunc{
 		http.MethodGet + " /":                 p.serveFile,
 		http.MethodGet + " " + pageConfigPath: p.serveConfig,

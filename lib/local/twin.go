@@ -17,6 +17,7 @@ import (
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/credentials"
+	"github.com/aws/aws-sdk-go-v2/service/s3"
 
 	"github.com/herald-progress/herald/lambdas"
 	"github.com/herald-progress/herald/lib/auth"
@@ -30,6 +31,7 @@ import (
 	"github.com/herald-progress/herald/lib/local/loopback"
 	"github.com/herald-progress/herald/lib/local/objects"
 	"github.com/herald-progress/herald/lib/local/states"
+	"github.com/herald-progress/herald/lib/s3store"
 	"github.com/herald-progress/herald/lib/session"
 	"github.com/herald-progress/herald/lib/upload"
 	"github.com/herald-progress/herald/statemachines"
@@ -283,6 +285,12 @@ func (t *Twin) AWSConfig() aws.Config {
 		BaseEndpoint: aws.String(t.Endpoint()),
 		Credentials:  credentials.NewStaticCredentialsProvider(accessKey, secretKey, ""),
 	}
+}
+
+// Objects returns the store of the twin's bucket, which has the uploads and the results of imports.
+func (t *Twin) Objects() csvimport.Store {
+	client := s3.NewFromConfig(t.AWSConfig(), func(o *s3.Options) { o.UsePathStyle = true })
+	return s3store.New(s3store.Config{Client: client, Bucket: Bucket})
 }
 
 // Wait waits until ctx ends, or until the twin stops serving; then it returns the reason as an error.
