@@ -3,6 +3,15 @@ package csvimport
 import (
 	"errors"
 	"fmt"
+
+	"github.com/herald-progress/herald/lib/message"
+)
+
+// maxReason bounds the text of an [InvalidFile], in bytes of JSON. Together with the longest name and the longest id, whose quotes
+// take two bytes each, it fits the state of a job; otherFields is for what else the state has.
+const (
+	maxReason   = message.MaxState - message.MaxName - 2*message.MaxID - otherFields
+	otherFields = 100
 )
 
 // InvalidFile says why an upload cannot be imported, in words for the user. A retry does not help.
@@ -15,12 +24,14 @@ type InvalidFile struct {
 	Reason string
 }
 
-// Error returns the reason, after the line if Line is set.
+// Error returns the reason, after the line if Line is set. It truncates a text that is too long for the state of a job.
 func (e *InvalidFile) Error() string {
+	text := e.Reason
 	if e.Line > 0 {
-		return fmt.Sprintf("Line %d: %s", e.Line, e.Reason)
+		text = fmt.Sprintf("Line %d: %s", e.Line, e.Reason)
 	}
-	return e.Reason
+
+	return message.Truncate(text, maxReason)
 }
 
 // StoreError says that the object store could not be reached or answered with a failure. A retry may help.

@@ -31,34 +31,81 @@ func UploadKey(userID, uploadID, fileName string) string {
 	return UploadsPrefix + userEncoding.EncodeToString([]byte(userID)) + "/" + uploadID + "/" + fileName
 }
 
-// identify returns the upload and its user from the key in the event. It reads nothing from the store.
+// maxFileName bounds the name of a file that is imported, in bytes of JSON: the title of its note is "Imported " and the name.
+const maxFileName = message.MaxName - len("Imported ")
+
+// noName is shown as the name of a file that has none.
+const noName = "(no name)"
+
+// identify returns the upload and its user from the key in the event. It reads nothing from the store. The error is an *InvalidFile.
+//
+// If the key has a user and is not that of an upload, identify returns the error with a File that names the user, and an upload and
+// a name to show to that user. Otherwise its File is empty after an error.
 func identify(e Event) (File, error) {
 	rest, ok := strings.CutPrefix(e.Object.Key, UploadsPrefix)
-	parts := strings.Split(rest, "/")
-	if !ok || len(parts) != 3 {
-		return File{}, badKey("must be uploads/<user>/<upload>/<file>")
+	encodedUser, rest, hasUser := strings.Cut(rest, "/")
+	if !ok || !hasUser {
+		return File{}, badKey("There is no user")
 	}
-	user, err := userEncoding.DecodeString(parts[0])
-	switch {
+	user, err := userEncoding.DecodeString(encodedUser)
 	// DecodeString ignores line ends, so the decoded user must also have this encoding.
-	case err != nil, userEncoding.EncodeToString(user) != parts[0], !message.ValidID(string(user), message.MaxUserID):
-		return File{}, badKey("the user must be unpadded base64url of a user's id")
-	case !message.ValidID(parts[1], message.MaxID):
-		return File{}, badKey("the upload's id is empty, too long, or no text")
-	case !message.ValidName(parts[2], message.MaxName):
-		return File{}, badKey("the file's name is empty, too long, or no text")
+	if err != nil || userEncoding.EncodeToString(user) != encodedUser || !message.ValidID(string(user), message.MaxUserID) {
+		return File{}, badKey("The user must be the unpadded base64url of a user's id")
 	}
-
-	return File{
-		UserID: string(user), UploadID: parts[1], FileName: parts[2],
+	upload, name, hasUpload := strings.Cut(rest, "/")
+	if !hasUpload {
+		upload, name = "", rest
+	}
+	f := File{
+		UserID: string(user), UploadID: upload, FileName: name,
 		Key: e.Object.Key, Version: e.Object.VersionID, ETag: e.Object.ETag, Size: e.Object.Size,
 		Sequencer: sequencer(e.Object.Sequencer), Claim: claimName(e),
-	}, nil
+	}
+	if err := f.checkKey(); err != nil {
+		return f.displayable(), err
+	}
+
+	return f, nil
 }
 
-// badKey returns the error of an upload whose key breaks a rule.
+// checkKey returns an *InvalidFile that says in what the key is not that of an upload, or nil.
+func (f File) checkKey() error {
+	switch {
+	case f.UploadID == "":
+		return badKey("There is no upload's id")
+	case !message.ValidID(f.UploadID, message.MaxID):
+		return badKey(fmt.Sprintf("The upload's id must have at most %d bytes, and no control characters", message.MaxID))
+	case f.UploadID == "." || f.UploadID == "..":
+		return badKey("The upload's id must not be . or ..")
+	case f.FileName == "":
+		return badKey("The file has no name")
+	case strings.Contains(f.FileName, "/"):
+		return badKey("The file's name must not contain a slash")
+	case !message.ValidName(f.FileName, maxFileName):
+		return badKey(fmt.Sprintf("The file's name is too long: it must have at most %d bytes, of which a control character takes six", maxFileName))
+	}
+
+	return nil
+}
+
+// displayable returns f with an upload's id and a file's name that every message may contain. If f has no valid id, the id is made
+// of the key.
+func (f File) displayable() File {
+	if !message.ValidID(f.UploadID, message.MaxID) {
+		sum := sha256.Sum256([]byte(f.Key))
+		f.UploadID = hex.EncodeToString(sum[:claimLength/2])
+	}
+	if f.FileName == "" {
+		f.FileName = noName
+	}
+	f.FileName = message.Truncate(f.FileName, maxFileName)
+
+	return f
+}
+
+// badKey returns the error of an object whose key is not that of an upload.
 func badKey(reason string) error {
-	return &InvalidFile{Reason: "The object's key is not that of an upload: " + reason}
+	return &InvalidFile{Reason: reason + ". An upload's key is uploads/<user>/<upload>/<file>"}
 }
 
 // claimLength is the length of a claim's name, in hexadecimal digits.

@@ -34,7 +34,8 @@ type Event struct {
 	} `json:"object"`
 }
 
-// StepIdentify makes [Plan.Handle] return the upload and its user from the event alone, without reading the store.
+// StepIdentify makes [Plan.Handle] return the upload and its user from the event alone, without reading the store. If the key is not
+// that of an upload, but has a user, it returns an upload and a file's name that messages to that user may contain.
 const StepIdentify = "identify"
 
 // PlanInput is the input of [Plan.Handle].
@@ -71,7 +72,9 @@ func NewPlan(c Config) *Plan { return &Plan{config: c} }
 // a [*StoreError].
 func (p *Plan) Handle(ctx context.Context, in PlanInput) (PlanOutput, error) {
 	file, err := identify(in.Detail)
-	if err != nil {
+	reportable := in.Step == StepIdentify && file.UserID != ""
+	if err != nil && !reportable {
+		p.config.logBadKey(ctx, file, in.Detail, err)
 		return PlanOutput{}, err
 	}
 	var redriveCount string
@@ -106,6 +109,13 @@ func (p *Plan) Handle(ctx context.Context, in PlanInput) (PlanOutput, error) {
 	out.TotalRows = split.rows
 	out.Ranges = append(out.Ranges, split.ranges...)
 	return out, nil
+}
+
+// logBadKey logs that an object under [UploadsPrefix] is no upload. If it has no user, nobody else is told.
+func (c Config) logBadKey(ctx context.Context, file File, e Event, err error) {
+	if c.Logger != nil {
+		c.Logger.WarnContext(ctx, "no upload", "key", message.Truncate(e.Object.Key, message.MaxName), "hasUser", file.UserID != "", "err", err)
+	}
 }
 
 // splitEpoch splits an epoch into its time and its redrive count, with the "#" before it. If the epoch is empty or invalid, it returns

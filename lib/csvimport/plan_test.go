@@ -8,8 +8,6 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/google/go-cmp/cmp"
-
 	"github.com/herald-progress/herald/lib/csvimport"
 )
 
@@ -113,49 +111,6 @@ func TestFileOverTheSizeLimitIsInvalid(t *testing.T) {
 	if !errors.As(err, &invalid) || err.Error() != "The file is larger than 1 GiB" {
 		t.Errorf("error is %v, want InvalidFile", err)
 	}
-}
-
-func TestIdentifyAcceptsOnlyKeysOfUploads(t *testing.T) {
-	plan := csvimport.NewPlan(csvimport.Config{}) // StepIdentify must not read the store, so there is none.
-	identify := func(key string) (csvimport.File, error) {
-		var e csvimport.Event
-		e.Object.Key = key
-		out, err := plan.Handle(t.Context(), csvimport.PlanInput{Step: csvimport.StepIdentify, Detail: e})
-		return out.File, err
-	}
-	for _, id := range []string{"u1", "auth0|a/b", "ä ö?", strings.Repeat("x", 255)} {
-		f, err := identify(csvimport.UploadKey(id, "up", "f.csv"))
-		if diff := cmp.Diff([]string{id, "up", "f.csv"}, []string{f.UserID, f.UploadID, f.FileName}); diff != "" || err != nil {
-			t.Errorf("identify %q: error %v (-want +got):\n%s", id, err, diff)
-		}
-	}
-	for _, key := range []string{
-		"", "uploads/", "uploads/dTE/up", "uploads/dTE/up/f/g", "other/dTE/up/f", "/uploads/dTE/up/f", "Uploads/dTE/up/f",
-		"uploads//up/f", "uploads/dTE//f", "uploads/dTE/up/", "uploads/dTE=/up/f", "uploads/dT E/up/f", "uploads/dTF/up/f",
-		"uploads/d/up/f", "uploads/_w/up/f", "uploads/dTE\n/up/f", "uploads/dTE/" + strings.Repeat("x", 257) + "/f",
-		csvimport.UploadKey(strings.Repeat("x", 256), "up", "f"), csvimport.UploadKey("u\uFFFD", "up", "f"),
-	} {
-		var invalid *csvimport.InvalidFile
-		if f, err := identify(key); !errors.As(err, &invalid) {
-			t.Errorf("identify %q is %+v, %v, want InvalidFile", key, f, err)
-		}
-	}
-}
-
-func FuzzIdentify(f *testing.F) {
-	f.Add(key)
-	f.Add("uploads/dTE/up-1/f.csv")
-	f.Fuzz(func(t *testing.T, key string) {
-		var e csvimport.Event
-		e.Object.Key = key
-		out, err := csvimport.NewPlan(csvimport.Config{}).Handle(t.Context(), csvimport.PlanInput{Step: csvimport.StepIdentify, Detail: e})
-		if err != nil {
-			return
-		}
-		if back := csvimport.UploadKey(out.File.UserID, out.File.UploadID, out.File.FileName); back != key {
-			t.Errorf("%q is understood as %+v, which has the key %q", key, out.File, back)
-		}
-	})
 }
 
 func TestInvalidFilesInTestdata(t *testing.T) {
