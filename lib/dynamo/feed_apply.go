@@ -188,13 +188,15 @@ func (f *Feed) writeRow(ctx context.Context, row storedRow, next feed.Row, u fee
 
 // putRow replaces row with next. sameRun is true if both rows belong to the same run.
 func (f *Feed) putRow(ctx context.Context, row storedRow, next feed.Row, sameRun bool) (storedRow, error) {
-	it, err := encodeJob(next)
+	var before item
+	if sameRun {
+		before = row.item
+	}
+	it, err := encodeJobAfter(next, before)
 	if err != nil {
 		return storedRow{}, err
 	}
-	if sameRun {
-		copyUnknown(row.item, it)
-	}
+	copyUnknown(before, it)
 	condition, names, values := unchangedCondition(row.item)
 	if _, err = f.Client.PutItem(ctx, &dynamodb.PutItemInput{
 		TableName: &f.Table, Item: it,
@@ -211,7 +213,7 @@ func (f *Feed) putRow(ctx context.Context, row storedRow, next feed.Row, sameRun
 // updatePart writes u, the update of a part, if the stored part is still the one in row. Otherwise it returns the stored row with
 // errConflict.
 func (f *Feed) updatePart(ctx context.Context, row storedRow, u feed.Update) (storedRow, error) {
-	input, err := f.partUpdate(row.Row, u)
+	input, err := f.partUpdate(row, u)
 	if err != nil {
 		return storedRow{}, err
 	}

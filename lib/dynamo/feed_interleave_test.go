@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
+	"github.com/aws/aws-sdk-go-v2/service/dynamodb/types"
 
 	"github.com/herald-progress/herald/lib/dynamo"
 	"github.com/herald-progress/herald/lib/feed"
@@ -132,8 +133,11 @@ func TestInterleavingsFindWeakenedConditions(t *testing.T) {
 		{"a state erases the token of a push", "a push, and states that are not pushed", erasePush},
 		{"a part counts after the end", "a part and an end", weakenCondition("attribute_not_exists(#terminal)")},
 		{"a part counts in any run", "a part of the run before", weakenCondition("attribute_exists(#parts)", "#epoch = :epoch")},
-		{"a part counts twice", "two work on one part", weakenCondition("#parts.#part[0] = :hadDone")},
-		{"a part's failures count twice", "more of a part has failed", weakenCondition("#parts.#part[1] = :hadFailed")},
+		{"a part counts twice", "two work on one part", weakenCondition("#parts.#part = :hadDone")},
+		{"a part's failures count twice", "a part that had no failures has some", weakenCondition("attribute_not_exists(#failures.#part)")},
+		{"a part's further failures count twice", "more of a part has failed", weakenCondition("#failures.#part = :hadFailed")},
+		{"a part counts twice in a row of an older version", "two work on one part", both(asOlderVersion, weakenCondition("#parts.#part[0] = :hadDone"))},
+		{"a part's failures count twice in a row of an older version", "more of a part has failed", both(asOlderVersion, weakenCondition("#parts.#part[1] = :hadFailed"))},
 		{"a part begins twice", "three work on one part", weakenCondition("attribute_not_exists(#parts.#part)")},
 		{"a job has 257 parts", "the last part of 256", weakenCondition("size(#parts) < :max")},
 		{"a part's row lives for any execution", "a part of a job that gets an execution", weakenCondition("attribute_not_exists(#execution)")},
@@ -155,6 +159,61 @@ func TestInterleavingsFindWeakenedConditions(t *testing.T) {
 			})
 		})
 	}
+}
+
+// TestPartsOfAnOlderVersionHoldTheRulesInEverySchedule runs the histories about the counts of parts in rows that an older version
+// began.
+func TestPartsOfAnOlderVersionHoldTheRulesInEverySchedule(t *testing.T) {
+	aboutCounts := map[string]bool{
+		"parts add up": true, "two work on one part": true, "three work on one part": true, "more of a part has failed": true,
+		"a part that had no failures has some": true,
+	}
+	n := 0
+	for _, h := range feedtest.Histories() {
+		if !aboutCounts[h.Name] {
+			continue
+		}
+		n++
+		t.Run(h.Name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				if v := h.Explore(h.Faults, openModelTables(asOlderVersion)); v.What != "" {
+					t.Errorf("schedule %d: %s", v.Schedules, v.What)
+				}
+			})
+		})
+	}
+	if n != len(aboutCounts) {
+		t.Errorf("%d of %d histories have run", n, len(aboutCounts))
+	}
+}
+
+// both returns a mutation that applies two mutations.
+func both(first, second func(request any)) func(request any) {
+	return func(request any) {
+		first(request)
+		second(request)
+	}
+}
+
+// asOlderVersion gives the item of a job the form of an older version: each part is a list, and there are no failures.
+func asOlderVersion(request any) {
+	in, ok := request.(*dynamodb.PutItemInput)
+	if !ok || in.Item["failures"] == nil {
+		return
+	}
+	in.Item = clone(in.Item)
+	parts, _ := in.Item["parts"].(*types.AttributeValueMemberM)
+	failures, _ := in.Item["failures"].(*types.AttributeValueMemberM)
+	delete(in.Item, "failures")
+	lists := attributes{}
+	for id, part := range parts.Value {
+		failed := failures.Value[id]
+		if failed == nil {
+			failed = num("0")
+		}
+		lists[id] = list(part, failed)
+	}
+	in.Item["parts"] = &types.AttributeValueMemberM{Value: lists}
 }
 
 // erasePush removes the token of the last claimed push from an item that is written.

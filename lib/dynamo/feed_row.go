@@ -37,8 +37,10 @@ type jobRow struct {
 	UpdatedAt string   `dynamodbav:"updatedAt"`
 	Execution string   `dynamodbav:"execution,omitempty"`
 	Keys      []string `dynamodbav:"keys,omitempty"`
-	// Parts is always present, because an UpdateItem cannot write into a missing map. Each part is the list [done, failed].
-	Parts       map[string][]int64 `dynamodbav:"parts"`
+	// Parts and Failures are always present, because an UpdateItem cannot write into a missing map. Failures has the failed steps of
+	// the parts that have some. An older version began a run without Failures: then each part is a list, see partRow.
+	Parts       map[string]partRow `dynamodbav:"parts"`
+	Failures    map[string]int64   `dynamodbav:"failures"`
 	PartsDone   int64              `dynamodbav:"partsDone"`
 	PartsFailed int64              `dynamodbav:"partsFailed"`
 	Scope       *scopeRow          `dynamodbav:"scope,omitempty"`
@@ -68,10 +70,12 @@ func newScopeRow(s feed.Scope) *scopeRow {
 // formatTime returns a time in the format of the table.
 func formatTime(at time.Time) string { return at.UTC().Format(timeLayout) }
 
-func partCountRow(c feed.PartCount) []int64 { return []int64{c.Done, c.Failed} }
-
 // encodeJob returns the item of a job's row.
-func encodeJob(r feed.Row) (item, error) {
+func encodeJob(r feed.Row) (item, error) { return encodeJobAfter(r, nil) }
+
+// encodeJobAfter returns the item of a job's row that replaces the item before in the same run. Its parts have the form that they
+// have in before. If before is nil, the row begins a run.
+func encodeJobAfter(r feed.Row, before item) (item, error) {
 	state := r.State
 	state.UploadID, state.Message = "", ""
 	data, err := r.StateJSON(state)
@@ -82,16 +86,19 @@ func encodeJob(r feed.Row) (item, error) {
 		Owner: r.Owner, Entry: jobEntry(r.State.UploadID), ExpiresAt: r.ExpiresAt().Unix(),
 		Epoch: r.Epoch, Seq: r.Seq, ID: r.ID, Data: string(data), Message: r.State.Message,
 		Terminal: r.Terminal(), UpdatedAt: formatTime(r.UpdatedAt), Execution: r.Execution, Keys: r.Keys,
-		Parts: make(map[string][]int64, len(r.Parts)), PartsDone: r.PartsDone, PartsFailed: r.PartsFailed, Scope: newScopeRow(r.Scope),
+		PartsDone: r.PartsDone, PartsFailed: r.PartsFailed, Scope: newScopeRow(r.Scope),
 		PushedAt: formatTime(r.PushedAt), PushedSeq: r.PushedSeq, PushedProgress: r.PushedProgress,
 	}
 	if r.EpochFromTime || r.NamedEpoch != "" {
 		row.NamedEpoch = &r.NamedEpoch
 	}
-	for id, count := range r.Parts {
-		row.Parts[id] = partCountRow(count)
+	hasFailures := before == nil || before[failuresAttribute] != nil
+	row.Parts, row.Failures = encodeParts(r.Parts, before, hasFailures)
+	it, err := marshal(row)
+	if !hasFailures {
+		delete(it, failuresAttribute)
 	}
-	return marshal(row)
+	return it, err
 }
 
 // decodeJob decodes the item of a job's row.
@@ -168,11 +175,17 @@ func decodeParts(r *feed.Row, row jobRow) error {
 	if len(row.Parts) > 0 {
 		r.Parts = make(map[string]feed.PartCount, len(row.Parts))
 	}
-	for id, count := range row.Parts {
-		if len(count) < 2 { // [done, failed], to which a newer version may add numbers.
-			return fmt.Errorf("parts: %q has %d numbers", id, len(count))
+	for id, part := range row.Parts {
+		switch {
+		case !part.isList && row.Failures == nil:
+			return fmt.Errorf("failures: is missing, with the part %q", id)
+		case !part.isList:
+			r.Parts[id] = feed.PartCount{Done: part.numbers[0], Failed: row.Failures[id]}
+		case len(part.numbers) < 2: // [done, failed], to which a newer version may add numbers.
+			return fmt.Errorf("parts: %q has %d numbers", id, len(part.numbers))
+		default:
+			r.Parts[id] = feed.PartCount{Done: part.numbers[0], Failed: part.numbers[1]}
 		}
-		r.Parts[id] = feed.PartCount{Done: count[0], Failed: count[1]}
 	}
 	if row.Scope == nil {
 		return nil

@@ -52,7 +52,7 @@ func TestFeedItemFormat(t *testing.T) {
 		"owner": "user/u1", "entry": "job#job", "expiresAt": end, "epoch": "2026-11-22T10:00:00.123Z#0000", "seq": 17.0, "id": "01JD9",
 		"data":    `{"uploadId":"","fileName":"f.csv","progress":42.5,"message":"","totalRows":100,"status":"failed","phase":"parse"}`,
 		"message": "Over", "terminal": true, "updatedAt": "2026-11-22T12:00:00.123Z", "execution": "arn:aws:states:x",
-		"keys": []any{"a", "b"}, "parts": map[string]any{"1": []any{30.0, 2.0}}, "partsDone": 30.0, "partsFailed": 2.0,
+		"keys": []any{"a", "b"}, "parts": map[string]any{"1": 30.0}, "failures": map[string]any{"1": 2.0}, "partsDone": 30.0, "partsFailed": 2.0,
 		"scope":    map[string]any{"total": 100.0, "from": 10.0, "to": 90.0, "since": "2026-11-22T11:59:00.123Z"},
 		"pushedAt": "2026-11-22T11:59:59.123Z", "pushedSeq": 16.0, "pushedProgress": 41.0,
 	}
@@ -69,8 +69,10 @@ func TestFeedItemFormat(t *testing.T) {
 			t.Errorf("a row without %s has %v", attribute, it[attribute])
 		}
 	}
-	if parts, ok := it["parts"].(*types.AttributeValueMemberM); !ok || len(parts.Value) != 0 {
-		t.Errorf("a row without parts has %v: no part could be written into it", it["parts"])
+	for _, attribute := range []string{"parts", "failures"} {
+		if m, ok := it[attribute].(*types.AttributeValueMemberM); !ok || len(m.Value) != 0 {
+			t.Errorf("a row without parts has the %s %v: no part could be written into it", attribute, it[attribute])
+		}
 	}
 
 	it, err = encodeNote("user/u1", feed.Note{ID: "01JD9", At: noon, Data: message.Error{Code: "C", Message: "a < b"}, Key: "k"})
@@ -121,6 +123,15 @@ func TestJobWithoutPartsFitsIn4KB(t *testing.T) {
 	}
 }
 
+// ItemSize returns the size of an item in bytes, as DynamoDB bills it.
+func ItemSize(it item) int {
+	sum := 0
+	for name, value := range it {
+		sum += len(name) + size(value)
+	}
+	return sum
+}
+
 // size returns the size of a value in bytes, as DynamoDB bills it.
 func size(v types.AttributeValue) int {
 	const nested = 3 // the overhead of a list or map
@@ -128,7 +139,7 @@ func size(v types.AttributeValue) int {
 	case *types.AttributeValueMemberS:
 		return len(v.Value)
 	case *types.AttributeValueMemberN:
-		return len(v.Value)/2 + 2 // a byte for two digits, and at most two more
+		return (len(v.Value)+1)/2 + 1 // a byte for two digits, and one more
 	case *types.AttributeValueMemberL:
 		sum := nested
 		for _, element := range v.Value {
@@ -175,7 +186,11 @@ func TestDecodeJobRejectsDamagedItems(t *testing.T) {
 		{"keys", stringValue("k"), "row: "},
 		{"keys", list(list()), "row: "},
 		{"parts", list(), "row: "},
-		{"parts", dict(item{"1": number("5")}), "row: "},
+		{"parts", dict(item{"1": number("5.5")}), "row: "},
+		{"parts", dict(item{"1": stringValue("5")}), "row: "},
+		{"failures", nil, `failures: is missing, with the part "1"`},
+		{"failures", number("2"), "row: "},
+		{"failures", dict(item{"1": list()}), "row: "},
 		{"parts", dict(item{"1": list()}), `parts: "1" has 0 numbers`},
 		{"parts", dict(item{"1": list(stringValue("1"), number("2"))}), "row: "},
 		{"scope", dict(item{}), "scope.since: "},

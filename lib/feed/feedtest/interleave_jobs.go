@@ -101,6 +101,7 @@ func jobHistories() []History {
 		jobHistory("parts add up", 1, openJob, writer{one, part("one", 6, 1, historyTime)}, writer{two}),
 		jobHistory("two work on one part", 1, openJob, writer{one}, writer{part("one", 7, 1, historyTime)}),
 		jobHistory("more of a part has failed", 1, append(openJob[:1:1], one), writer{withFailed(one, 2)}, writer{withFailed(one, 3)}),
+		jobHistory("a part that had no failures has some", 1, append(openJob[:1:1], withFailed(one, 0)), writer{withFailed(one, 2)}, writer{withFailed(one, 3)}),
 		jobHistory("three work on one part", 0, openJob, writer{one}, writer{part("one", 7, 1, historyTime)}, writer{part("one", 9, 3, historyTime)}),
 		jobHistory("the last part of 256", 0, allPartsButOne, writer{one}, writer{two}),
 		jobHistory("a part and an end", 1, openJob, writer{one}, writer{end(message.StatusSucceeded)}),
