@@ -188,9 +188,9 @@ func (s *Sender) newPost(ctx context.Context, connectionID string, frame []byte)
 	}).WithContext(ctx)
 	if len(frame) > 0 {
 		request.ContentLength = int64(len(frame))
-		request.Body = newFrameBody(frame)
+		request.Body = newBody(frame)
 		// The transport needs a second body to try again if the server closed an idle socket.
-		request.GetBody = func() (io.ReadCloser, error) { return newFrameBody(frame), nil }
+		request.GetBody = func() (io.ReadCloser, error) { return newBody(frame), nil }
 	}
 
 	return request, nil
@@ -199,18 +199,8 @@ func (s *Sender) newPost(ctx context.Context, connectionID string, frame []byte)
 // contentType is the content type of posts.
 const contentType = "application/octet-stream"
 
-// frameBody is the body of a post.
-type frameBody struct{ bytes.Reader }
-
-func newFrameBody(frame []byte) *frameBody {
-	b := &frameBody{}
-	b.Reset(frame)
-
-	return b
-}
-
-// Close does nothing.
-func (*frameBody) Close() error { return nil }
+// newBody returns a body. net/http knows its type, and so sends the headers and the body in one write.
+func newBody(frame []byte) io.ReadCloser { return io.NopCloser(bytes.NewReader(frame)) }
 
 // hostHeader returns the host of an endpoint as it is sent and signed: without the default port of its scheme.
 func hostHeader(endpoint *url.URL) string {

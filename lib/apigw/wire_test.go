@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"io"
 	"maps"
+	"net"
 	"net/http"
 	"net/http/httptest"
 	"slices"
@@ -76,6 +77,34 @@ func TestPostsAreTheSDKsOnTheWire(t *testing.T) {
 				}
 			}
 		}
+	}
+}
+
+// TestAPostIsOneWrite: a second write for the body would cost a system call and, over TLS, a record.
+func TestAPostIsOneWrite(t *testing.T) {
+	listener, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer listener.Close()
+	first := make(chan string, 1)
+	go func() {
+		c, err := listener.Accept()
+		if err != nil {
+			return
+		}
+		defer c.Close()
+		b := make([]byte, 16<<10)
+		n, _ := c.Read(b) // what was written at once arrives at once
+		first <- string(b[:n])
+		_, _ = io.WriteString(c, "HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n")
+		_, _ = io.Copy(io.Discard, c)
+	}()
+	if err := newSender(t, "http://"+listener.Addr().String()).Send(t.Context(), "c", []byte("the frame")); err != nil {
+		t.Fatal(err)
+	}
+	if request := <-first; !strings.HasSuffix(request, "\r\n\r\nthe frame") {
+		t.Errorf("the first write is %q, without the frame", request)
 	}
 }
 
