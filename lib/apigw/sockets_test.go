@@ -96,7 +96,7 @@ func TestFewSocketsAreOpenedAtOnce(t *testing.T) {
 		t.Run(protocol, func(t *testing.T) {
 			server := startTLSServer(t, protocol, func(http.ResponseWriter, *http.Request) {})
 			wait := send(t, server.sender(t), 4*broadcast.InFlight)
-			waitFor(t, func() bool { return server.opening.Load() == maxOpening })
+			waitFor(t, func() bool { return server.opening.Load() >= maxOpening })
 			for range maxOpening { // one handshake after the other ends, and another one may begin
 				server.mayEnd <- struct{}{}
 			}
