@@ -9,7 +9,7 @@ import sys
 
 import boto3
 from botocore.client import Config
-from botocore.exceptions import ClientError
+from botocore.exceptions import BotoCoreError, ClientError
 
 endpoint, key, secret = sys.argv[1:]
 s3 = boto3.client(
@@ -48,4 +48,6 @@ for line in sys.stdin:
             answer["Body"] = answer["Body"].read().decode()
     except ClientError as error:
         answer = {"Error": error.response["Error"]["Code"], "Status": error.response["ResponseMetadata"]["HTTPStatusCode"]}
+    except BotoCoreError as error:  # such as a response that boto3 does not understand
+        answer = {"Error": repr(error)}
     print(json.dumps(answer, default=str), flush=True)
