@@ -152,7 +152,7 @@ func (w *rangeWriter) add(line int64, fields [][]byte) (bool, error) {
 	}
 	w.counts.Rows++
 	row, rejected := w.header.parseRow(fields)
-	if rejected != (rejection{}) {
+	if rejected.reason != "" {
 		w.counts.Rejected++
 		return false, w.reject(line, rejected, fields)
 	}

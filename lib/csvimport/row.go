@@ -23,7 +23,7 @@ type row struct {
 }
 
 // rejection says why a record is rejected. column is empty if the reason is about the whole record. detail is empty or shows what is
-// wrong, such as the value. The zero value means that the record is accepted.
+// wrong, such as the value. Without a reason, the record is accepted.
 type rejection struct{ column, reason, detail string }
 
 // parseRow returns the record as a row, or its rejection. Fields that the record lacks at its end are empty. Blank fields after those of

@@ -103,13 +103,18 @@ func (s *scanner) scanRecord() (int, error) {
 	}
 }
 
-// addField adds the position of a field's text. If the record has maxFields already, the field replaces the last one if that is blank, so
-// that the last one is blank only if the rest of the record is.
+// addField adds the position of a field's text.
 func (s *scanner) addField(from, to int) {
-	if len(s.spans) < maxFields {
-		s.spans = append(s.spans, span{from, to})
+	if len(s.spans) == maxFields {
+		s.addSurplus(from, to)
 		return
 	}
+	s.spans = append(s.spans, span{from, to})
+}
+
+// addSurplus adds a field to a record that has maxFields already: it replaces the last one if that is blank. So the last one is blank only
+// if the rest of the record is.
+func (s *scanner) addSurplus(from, to int) {
 	if last := &s.spans[maxFields-1]; isBlank(s.pending()[last.from:last.to]) {
 		*last = span{from, to}
 	}
