@@ -258,3 +258,23 @@ func TestASyncWithNothingNewIsOnePost(t *testing.T) {
 		}
 	}
 }
+
+// unpack returns the frames of a batch, or the frame itself if it is none.
+func unpack(e message.Envelope, frame []byte) ([]message.Envelope, error) {
+	batch, ok := e.Data.(message.Batch)
+	if !ok {
+		return []message.Envelope{e}, nil
+	}
+	if len(frame) > message.MaxBatch || len(batch.Frames) < 2 {
+		return nil, fmt.Errorf("a batch of %d frames and %d bytes", len(batch.Frames), len(frame))
+	}
+	var frames []message.Envelope
+	for _, raw := range batch.Frames {
+		e, err := message.Parse(raw)
+		if err != nil {
+			return nil, fmt.Errorf("not a frame: %w", err)
+		}
+		frames = append(frames, e)
+	}
+	return frames, nil
+}

@@ -7,8 +7,6 @@ import (
 	"fmt"
 	"iter"
 	"log/slog"
-	"slices"
-	"strings"
 	"sync"
 	"testing"
 	"time"
@@ -93,26 +91,6 @@ func (g *gateway) Send(ctx context.Context, id string, frame []byte) error {
 		g.events = append(g.events, string(e.Type)+" "+id)
 	}
 	return err
-}
-
-// unpack returns the frames of a batch, or the frame itself if it is none.
-func unpack(e message.Envelope, frame []byte) ([]message.Envelope, error) {
-	batch, ok := e.Data.(message.Batch)
-	if !ok {
-		return []message.Envelope{e}, nil
-	}
-	if len(frame) > message.MaxBatch || len(batch.Frames) < 2 {
-		return nil, fmt.Errorf("a batch of %d frames and %d bytes", len(batch.Frames), len(frame))
-	}
-	var frames []message.Envelope
-	for _, raw := range batch.Frames {
-		e, err := message.Parse(raw)
-		if err != nil {
-			return nil, fmt.Errorf("not a frame: %w", err)
-		}
-		frames = append(frames, e)
-	}
-	return frames, nil
 }
 
 func (g *gateway) Close(_ context.Context, id string) error {
@@ -372,18 +350,6 @@ func (f *fixture) checkFrames(id string, want ...string) {
 	sortUnordered(got)
 	if fmt.Sprint(got) != fmt.Sprint(want) {
 		f.Errorf("%s sees %q, want %q", id, got, want)
-	}
-}
-
-// sortUnordered sorts the descriptions of consecutive states and notes. The other frames keep their places.
-func sortUnordered(frames []string) {
-	for from := 0; from < len(frames); from++ {
-		to := from
-		for to < len(frames) && (strings.HasPrefix(frames[to], "job ") || strings.HasPrefix(frames[to], "note ")) {
-			to++
-		}
-		slices.Sort(frames[from:to])
-		from = to
 	}
 }
 

@@ -7,6 +7,8 @@ import (
 	"testing/synctest"
 	"time"
 
+	"github.com/google/go-cmp/cmp"
+
 	"github.com/herald-progress/herald/lib/feed"
 	"github.com/herald-progress/herald/lib/message"
 )
@@ -58,6 +60,23 @@ func TestSyncReadsNothingWhenTheBudgetIsSpent(t *testing.T) {
 		frames := f.gateway.takeFrames("c1")
 		if end, ok := frames[len(frames)-1].Data.(message.Synced); !ok || end.More || end.Jobs != 1 {
 			t.Errorf("in the next minute c1 gets %v", frames)
+		}
+	})
+}
+
+func TestUnknownConnectionIsClosedOnce(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		f := newFixture(t)
+		for range 10 {
+			f.send("c1", dance)
+		}
+		if diff := cmp.Diff([]string{"closing c1", "close c1"}, f.gateway.events); diff != "" || len(f.gateway.tried) != 1 {
+			t.Errorf("%d posts (-want +got):\n%s", len(f.gateway.tried), diff)
+		}
+		for _, e := range f.gateway.tried {
+			if closing, ok := e.Data.(message.Closing); !ok || closing.Code != message.CloseUnknownConnection {
+				t.Errorf("it gets %s", describe(e))
+			}
 		}
 	})
 }

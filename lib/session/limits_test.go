@@ -13,7 +13,6 @@ import (
 
 	"github.com/herald-progress/herald/lib/connection"
 	"github.com/herald-progress/herald/lib/feed"
-	"github.com/herald-progress/herald/lib/message"
 	"github.com/herald-progress/herald/lib/session"
 )
 
@@ -390,19 +389,3 @@ func TestInternalErrorFramesAreCharged(t *testing.T) {
 }
 
 // TestUnknownConnectionIsClosedOnce: of several messages only one is answered.
-func TestUnknownConnectionIsClosedOnce(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		f := newFixture(t)
-		for range 10 {
-			f.send("c1", dance)
-		}
-		if diff := cmp.Diff([]string{"closing c1", "close c1"}, f.gateway.events); diff != "" || len(f.gateway.tried) != 1 {
-			t.Errorf("%d posts (-want +got):\n%s", len(f.gateway.tried), diff)
-		}
-		for _, e := range f.gateway.tried {
-			if closing, ok := e.Data.(message.Closing); !ok || closing.Code != message.CloseUnknownConnection {
-				t.Errorf("it gets %s", describe(e))
-			}
-		}
-	})
-}

@@ -4,6 +4,8 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"slices"
+	"strings"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -251,4 +253,16 @@ func TestSyncDoesNotDependOnTheIndex(t *testing.T) {
 		f.send("c1", `{"action":"sync"}`)
 		f.checkFrames("c1", "welcome", "job j1 1 10", "synced jobs=1 notes=0 more=false")
 	})
+}
+
+// sortUnordered sorts the descriptions of consecutive states and notes. The other frames keep their places.
+func sortUnordered(frames []string) {
+	for from := 0; from < len(frames); from++ {
+		to := from
+		for to < len(frames) && (strings.HasPrefix(frames[to], "job ") || strings.HasPrefix(frames[to], "note ")) {
+			to++
+		}
+		slices.Sort(frames[from:to])
+		from = to
+	}
 }

@@ -109,3 +109,41 @@ func (s *meteredUploads) randomMessage(random *rand.Rand) string {
 	}
 	return fmt.Sprintf(`{"action":%q,"request":"r","uploadId":%q}`, action, s.ids[len(s.ids)-1-random.IntN(min(len(s.ids), 10))])
 }
+
+// randomMessage returns a message of a browser, and asks for batches in every second sync. notes are the ids of the user's notes, the oldest first.
+func randomMessage(random *rand.Rand, notes []string) string {
+	m := randomAction(random, notes)
+	if random.IntN(2) == 0 {
+		return strings.Replace(m, `"sync"`, `"sync","batch":true`, 1)
+	}
+	return m
+}
+
+func randomAction(random *rand.Rand, notes []string) string {
+	note := notes[random.IntN(len(notes))]
+	switch random.IntN(11) {
+	case 8: // a cursor after which no job is left to send
+		return `{"action":"sync","welcome":false,"since":"` + note + `","cursor":"` + forgedCursor + `"}`
+	case 9:
+		return `{"action":"sync","welcome":false,"since":"` + notes[len(notes)-1] + `","cursor":"` + forgedCursor + `"}`
+	case 10:
+		return `{"action":"sync","welcome":false,"since":"` + notes[len(notes)-1] + `","have":` + haveAll + `}`
+
+	case 0:
+		return `{"action":"sync"}`
+	case 1:
+		return `{"action":"sync","welcome":false,"since":"` + note + `"}`
+	case 2:
+		return `{"action":"sync","since":"` + notes[0] + `"}`
+	case 3:
+		return `{"action":"dismiss","id":"` + note + `"}`
+	case 4:
+		return `{"action":"dismiss","id":"` + aNote + `"}`
+	case 5:
+		return `{"action":"refresh","token":"x"}`
+	case 6:
+		return `{"action":"sync","since":1}`
+	default:
+		return dance
+	}
+}
