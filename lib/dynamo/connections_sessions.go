@@ -117,7 +117,7 @@ func (s *Connections) DeleteIfUnchanged(ctx context.Context, c connection.Connec
 		case try == deleteTries-1:
 			return false, fmt.Errorf("delete connection: %w", err)
 		}
-		if ctxErr := pause(ctx, try); ctxErr != nil {
+		if ctxErr := pause(ctx, longestPause(try)); ctxErr != nil {
 			return false, fmt.Errorf("delete connection: %w", err)
 		}
 	}

@@ -5,6 +5,8 @@ import (
 	"errors"
 	"fmt"
 	"math/rand/v2"
+	"os"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -18,14 +20,23 @@ import (
 // storeTime is how long the notifier waits for the store to apply one update.
 const storeTime = 2 * time.Second
 
-// TestConcurrentWritersLoseNoState lets 40 processes write states of one job. Each process writes one state a second. The processes
-// write all at the same moment, or spread over the second. A request and its response take 4 to 12 ms together. Time is virtual.
+// TestConcurrentWritersLoseNoState lets 40 processes write states of one job. Each process writes one state a second, 100 states in
+// all. The processes write all at the same moment, or spread over the second. A request and its response take 8 to 30 ms together,
+// which is slow. Time is virtual.
 func TestConcurrentWritersLoseNoState(t *testing.T) {
-	const writers, seconds = 40, 30
+	const writers, seconds = 40, 100
+	for page, want := range map[string]string{
+		"statemachines/README.md": fmt.Sprintf("about %d states a second from parallel branches", writers), "README.md": fmt.Sprintf("about %d states a second", writers),
+	} {
+		text, err := os.ReadFile("../../" + page)
+		if err != nil || !strings.Contains(strings.Join(strings.Fields(string(text)), " "), want) {
+			t.Errorf("%s does not say %q, %v", page, want, err)
+		}
+	}
 	for _, spread := range []time.Duration{0, time.Second} {
 		t.Run(fmt.Sprint("within ", spread), func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
-				m := &model{latency: func() time.Duration { return 2*time.Millisecond + rand.N(4*time.Millisecond) }}
+				m := &model{latency: func() time.Duration { return 4*time.Millisecond + rand.N(11*time.Millisecond) }}
 				client := m.client()
 				var group sync.WaitGroup
 				var longest atomic.Int64
@@ -57,6 +68,42 @@ func TestConcurrentWritersLoseNoState(t *testing.T) {
 			})
 		})
 	}
+}
+
+// TestTheUpdateThatWaitedLongestTriesMostOften lets 60 processes write 60 states a second of one job, which is more than the row
+// takes when requests are slow. At most one state in a hundred may be throttled, and every other one must be stored.
+func TestTheUpdateThatWaitedLongestTriesMostOften(t *testing.T) {
+	const writers, seconds = 60, 40
+	synctest.Test(t, func(t *testing.T) {
+		m := &model{latency: func() time.Duration { return 4*time.Millisecond + rand.N(11*time.Millisecond) }}
+		client := m.client()
+		var group sync.WaitGroup
+		var throttled atomic.Int64
+		for n := range writers {
+			group.Go(func() {
+				s := &dynamo.Feed{Client: client, Table: "feed"}
+				for second := range seconds {
+					startedAt := time.Now()
+					u := stateUpdate("job", float64(second), startedAt)
+					u.ID = fmt.Sprint(n, " ", second)
+					ctx, cancel := context.WithTimeout(t.Context(), storeTime)
+					_, _, err := s.Apply(ctx, "user/u", u)
+					cancel()
+					if errors.Is(err, feed.ErrContention) {
+						throttled.Add(1)
+					} else if err != nil {
+						t.Errorf("after %v: %v, want success or ErrContention", time.Since(startedAt), err)
+					}
+					time.Sleep(time.Until(startedAt.Add(time.Second)))
+				}
+			})
+		}
+		group.Wait()
+		row, err := (&dynamo.Feed{Client: client, Table: "feed"}).Job(t.Context(), "user/u", "job")
+		if lost := throttled.Load(); err != nil || row.Seq != writers*seconds-lost || lost > writers*seconds/100 {
+			t.Errorf("%d of %d states were throttled, and seq is %d, %v; want at most one in a hundred, and all others stored", lost, writers*seconds, row.Seq, err)
+		}
+	})
 }
 
 // TestContentionIsReportedAsThrottled changes the row before every request of Apply, as another writer would. Apply must return

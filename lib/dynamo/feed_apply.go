@@ -17,9 +17,13 @@ import (
 const (
 	// contentionTime is how long Apply retries after conflicts if its context has no deadline.
 	contentionTime = 2 * time.Second
-	// contentionReserve is how long before the deadline of its context Apply stops trying. It leaves time for the response to
-	// the last request.
-	contentionReserve = 50 * time.Millisecond
+	// contentionReserve is how long before the deadline of its context Apply stops trying. It leaves time for the two requests of
+	// the last try: if the context ended during the write, nobody would know whether the row was written.
+	contentionReserve = 150 * time.Millisecond
+	// urgentTime is the time before the end of the tries in which Apply no longer pauses. The updates that have waited the longest
+	// then try the most often, so that newer ones do not overtake them until their time is over. Updates that have just come
+	// pause, because one partition of DynamoDB takes 1,000 writes a second.
+	urgentTime = 1200 * time.Millisecond
 	// The pause between two tries is random. The longest possible pause is firstPause at first, doubles with each try, and is
 	// at most maxPause.
 	firstPause = 4 * time.Millisecond
@@ -40,9 +44,11 @@ var errConflict = errors.New("dynamo: row has changed")
 // An accepted terminal state takes a DeleteItem for the pointer, if the job has an execution, and a PutItem for the end of the
 // run. The first update with an execution takes a PutItem for the pointer.
 //
-// Each write has the condition that the stored row is still the one to which u was applied. If the condition fails for the first
-// time, Apply applies u at once to the stored row that the response contains. After that it pauses and reads the row before each
-// try. If ctx has no time for another try, it returns [feed.ErrContention]. If ctx has no deadline, contentionTime is the limit.
+// Each write has the condition that the stored row is still the one to which u was applied. If the condition fails, Apply tries again:
+//
+//   - for the first time, and in the last urgentTime → it applies u at once to the stored row that the response contains
+//   - otherwise → it pauses, and then reads the row
+//   - ctx has no time for another try → it returns [feed.ErrContention]. If ctx has no deadline, contentionTime is the limit.
 func (f *Feed) Apply(ctx context.Context, owner string, u feed.Update) (feed.Row, feed.Outcome, error) {
 	row, outcome, err := f.apply(ctx, owner, u)
 	if err != nil && !errors.Is(err, feed.ErrTooManyParts) {
@@ -72,13 +78,21 @@ func (f *Feed) apply(ctx context.Context, owner string, u feed.Update) (storedRo
 			return stored, feed.Accepted, err
 		}
 		row = stored // The row that another process has written meanwhile.
-		if try == 0 {
+		left := time.Until(deadline)
+		if left <= 0 {
+			return storedRow{}, "", feed.ErrContention
+		}
+		if try == 0 || left < urgentTime {
 			continue
 		}
-		if err := backOff(ctx, try, deadline); err != nil {
-			return storedRow{}, "", err
+		if err := pause(ctx, longestPause(try)); err != nil {
+			return storedRow{}, "", fmt.Errorf("%w: %w", feed.ErrContention, err)
 		}
 		if row, err = f.getRow(ctx, owner, u.State.UploadID); err != nil {
+			if ctx.Err() != nil { // Nothing was written.
+				err = fmt.Errorf("%w: %w", feed.ErrContention, err)
+			}
+
 			return storedRow{}, "", err
 		}
 	}
@@ -108,7 +122,7 @@ func retryDeadline(ctx context.Context) time.Time {
 	if deadline, ok := ctx.Deadline(); ok {
 		return deadline.Add(-contentionReserve)
 	}
-	return time.Now().Add(contentionTime)
+	return time.Now().Add(contentionTime - contentionReserve)
 }
 
 // baseRow returns the row to apply u to. It returns true if it has written u already: then the row is the one after u.
@@ -243,20 +257,11 @@ func (f *Feed) conflictingRow(ctx context.Context, owner, job string, err error)
 	return f.decodeStored(ctx, owner, job, it), errConflict
 }
 
-// backOff pauses before another try. It returns [feed.ErrContention] if that try could start after the deadline.
-func backOff(ctx context.Context, try int, deadline time.Time) error {
-	if time.Until(deadline) < min(maxPause, firstPause<<min(try, maxDoublings)) {
-		return feed.ErrContention
-	}
-	if err := pause(ctx, try); err != nil {
-		return fmt.Errorf("%w: %w", feed.ErrContention, err)
-	}
-	return nil
-}
+// longestPause returns the longest possible pause after a number of tries.
+func longestPause(try int) time.Duration { return min(maxPause, firstPause<<min(try, maxDoublings)) }
 
-// pause waits for a random time. The longest possible time grows with the number of tries.
-func pause(ctx context.Context, try int) error {
-	longest := min(maxPause, firstPause<<min(try, maxDoublings))
+// pause waits for a random time from 0 to longest.
+func pause(ctx context.Context, longest time.Duration) error {
 	timer := time.NewTimer(mathrand.N(longest))
 	defer timer.Stop()
 	select {
