@@ -108,6 +108,26 @@ func TestDocsShowCodeOfExamples(t *testing.T) {
 	}
 }
 
+// TestTheDocsSayWhichNodeTheGateUses checks the major version of Node.js that the pages ask for.
+func TestTheDocsSayWhichNodeTheGateUses(t *testing.T) {
+	const gate = ".ci/run"
+	files := readTree(t, func(path string) bool {
+		return slices.Contains([]string{"../" + gate, "../README.md", "../cdkapp/README.md", "../lib/web/package.json"}, path)
+	})
+	version := regexp.MustCompile(`\bnode@(\d+)\.\d+\.\d+ `).FindStringSubmatch(files[gate])
+	if version == nil {
+		t.Fatal("the gate does not install Node.js")
+	}
+	for page, want := range map[string]string{
+		"README.md": "Node.js " + version[1] + " or later", "cdkapp/README.md": "Node.js " + version[1] + " or later",
+		"lib/web/package.json": `"node": ">=` + version[1] + `"`,
+	} {
+		if !strings.Contains(strings.Join(strings.Fields(files[page]), " "), want) {
+			t.Errorf("%s does not say %q, which the gate uses", page, want)
+		}
+	}
+}
+
 // TestDocsListEverySetting checks that the page for people who deploy has a row for each setting in cdk.json, with its default.
 func TestDocsListEverySetting(t *testing.T) {
 	page := readTree(t, func(path string) bool { return path == "../cdkapp/README.md" })["cdkapp/README.md"]

@@ -2,10 +2,30 @@ package message
 
 import (
 	"errors"
+	"fmt"
 	"os"
 	"strings"
 	"testing"
 )
+
+// TestTheDocsNameTheLimitsOfABrowsersFrames checks the numbers in the pages for those who write a page or a client.
+func TestTheDocsNameTheLimitsOfABrowsersFrames(t *testing.T) {
+	withCommas := func(n int) string { return fmt.Sprintf("%d,%03d", n/1000, n%1000) }
+	for _, page := range []string{"PROTOCOL.md", "README.md"} {
+		text, err := os.ReadFile("../web/" + page)
+		if err != nil {
+			t.Fatal(err)
+		}
+		words := strings.Join(strings.Fields(string(text)), " ")
+		for _, want := range []string{
+			withCommas(MaxClientFrame) + " bytes", "t most " + withCommas(MaxHave) + " jobs", "about " + withCommas(MaxHaveBytes) + " bytes",
+		} {
+			if !strings.Contains(words, want) {
+				t.Errorf("lib/web/%s does not say %q", page, want)
+			}
+		}
+	}
+}
 
 // TestTheProtocolListsEachType: lib/web/PROTOCOL.md has a row for each type of the table, and for pong.
 func TestTheProtocolListsEachType(t *testing.T) {
