@@ -94,7 +94,11 @@ func stageAll(in []byte) error {
 	if err != nil {
 		return err
 	}
-	w := newRangeWriter(context.Background(), &discardStore{}, h, "k", int64(len(in)))
+	return h.stage(in, newRangeWriter(context.Background(), &discardStore{}, h, "k", int64(len(in))))
+}
+
+// stage writes the rows of a file with this header.
+func (h *header) stage(in []byte, w *rangeWriter) error {
 	s := newRowReader(bytes.NewReader(in[h.bytes:]), h, Range{Offset: h.bytes, Line: h.nextLine})
 	for {
 		fields, line, err := s.next()
@@ -104,7 +108,7 @@ func stageAll(in []byte) error {
 		if err != nil {
 			return err
 		}
-		if _, err := w.add(line, fields); err != nil {
+		if _, err := w.add(line, fields, s.plain); err != nil {
 			return err
 		}
 	}

@@ -88,7 +88,7 @@ func (c *Chunk) parse(ctx context.Context, in ChunkInput) (ChunkOutput, error) {
 		if err != nil {
 			return ChunkOutput{}, asStoreError("read range", err)
 		}
-		accepted, err := w.add(line, fields)
+		accepted, err := w.add(line, fields, s.plain)
 		if err != nil {
 			return ChunkOutput{}, err
 		}
@@ -143,21 +143,21 @@ func (w *budgetWriter) Write(p []byte) (int, error) {
 	return n, err //nolint:wrapcheck // callers get the error of the wrapped writer
 }
 
-// add stages one record as accepted or rejected, and reports whether it was accepted. The error is an *InvalidFile if the output is
+// add stages one record as accepted or rejected, and reports whether it was accepted. plain is that of the scanner. The error is an *InvalidFile if the output is
 // larger than [MaxGrowth] allows.
-func (w *rangeWriter) add(line int64, fields [][]byte) (bool, error) {
+func (w *rangeWriter) add(line int64, fields [][]byte, plain bool) (bool, error) {
 	if w.remaining < 0 {
 		return false, &InvalidFile{Line: line, Reason: fmt.Sprintf("the results would be more than %d times as large as the file, "+
 			"because each row repeats the long names of its columns; shorten the names of the columns", MaxGrowth)}
 	}
 	w.counts.Rows++
-	row, rejected := w.header.parseRow(fields)
-	if rejected.reason != "" {
+	row, rejected := w.header.parseRow(fields, plain)
+	if rejected != (rejection{}) {
 		w.counts.Rejected++
 		return false, w.reject(line, rejected, fields)
 	}
 	w.counts.Quantity += row.quantity
-	if _, err := w.rowsWriter.Write(w.encoder.encode(line, row, fields)); err != nil {
+	if _, err := w.rowsWriter.Write(w.encoder.encode(line, row, fields, plain)); err != nil {
 		return false, &StoreError{Op: "stage rows", Err: err}
 	}
 	return true, nil

@@ -35,16 +35,8 @@ func checkText(field []byte) (string, int) {
 
 // isPlain reports whether the field has printable ASCII characters only. It looks at eight bytes at once.
 func isPlain(field []byte) bool {
-	const (
-		ones  = 0x0101010101010101
-		highs = 0x80 * ones // the highest bit of each byte
-		word  = 8
-	)
 	for len(field) >= word {
-		x := binary.LittleEndian.Uint64(field)
-		// Three kinds of bytes set a high bit: a byte from 0x80, which has it; 0x7F, because of the 1; a byte below a blank, because
-		// of the borrow.
-		if (x|(x+ones)|((x-' '*ones)&^x))&highs != 0 {
+		if unprintableBytes(binary.LittleEndian.Uint64(field)) != 0 {
 			return false
 		}
 		field = field[word:]

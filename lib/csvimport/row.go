@@ -2,7 +2,9 @@ package csvimport
 
 import (
 	"bytes"
+	"encoding/binary"
 	"fmt"
+	"math/bits"
 	"strconv"
 )
 
@@ -27,9 +29,10 @@ type row struct {
 type rejection struct{ column, reason, detail string }
 
 // parseRow returns the record as a row, or its rejection. Fields that the record lacks at its end are empty. Blank fields after those of
-// the header are ignored.
-func (h *header) parseRow(fields [][]byte) (row, rejection) {
-	for i, f := range fields {
+// the header are ignored. plain is that of the scanner: then the fields are text.
+func (h *header) parseRow(fields [][]byte, plain bool) (row, rejection) {
+	for i := 0; i < len(fields) && !plain; i++ {
+		f := fields[i]
 		if reason, at := checkText(f); reason != "" {
 			return row{}, rejection{h.columnName(i), reason, quoteValue(f, at)}
 		}
@@ -84,6 +87,7 @@ type rowEncoder struct {
 	header    *header
 	extraKeys [][]byte // the extra columns' names as JSON, with the colon
 	buf       []byte   // the last encoded row
+	plain     bool     // no field needs to be escaped
 }
 
 func newRowEncoder(h *header) *rowEncoder {
@@ -94,15 +98,24 @@ func newRowEncoder(h *header) *rowEncoder {
 	return e
 }
 
+// appendText appends a field of the row as a JSON string.
+func (e *rowEncoder) appendText(b, field []byte) []byte {
+	if e.plain {
+		return append(append(append(b, '"'), field...), '"')
+	}
+	return appendString(b, field)
+}
+
 // encode returns the row as JSON with a line end, without empty extra columns, and without color if the file has no such column. The
-// bytes are valid until the next call.
-func (e *rowEncoder) encode(line int64, r row, fields [][]byte) []byte {
+// bytes are valid until the next call. plain is that of the scanner.
+func (e *rowEncoder) encode(line int64, r row, fields [][]byte, plain bool) []byte {
+	e.plain = plain
 	b := e.buf[:0]
 	b = append(b, `{"line":`...)
 	b = strconv.AppendInt(b, line, 10)
-	b = appendString(append(b, `,"part":`...), r.part)
+	b = e.appendText(append(b, `,"part":`...), r.part)
 	if e.header.color >= 0 {
-		b = appendString(append(b, `,"color":`...), r.color)
+		b = e.appendText(append(b, `,"color":`...), r.color)
 	}
 	b = strconv.AppendInt(append(b, `,"quantity":`...), r.quantity, 10)
 	separator := `,"extra":{`
@@ -111,7 +124,7 @@ func (e *rowEncoder) encode(line int64, r row, fields [][]byte) []byte {
 			continue
 		}
 		b = append(append(b, separator...), e.extraKeys[i]...)
-		b = appendString(b, fields[column])
+		b = e.appendText(b, fields[column])
 		separator = ","
 	}
 	if separator == "," { // There is an extra column, so the object "extra" is open.
@@ -126,14 +139,13 @@ func (e *rowEncoder) encode(line int64, r row, fields [][]byte) []byte {
 func appendString(b, s []byte) []byte {
 	const hex = "0123456789abcdef"
 	b = append(b, '"')
-	from := 0 // s[:from] is appended
-	for i, c := range s {
-		if c >= ' ' && c != '"' && c != '\\' {
-			continue
+	for {
+		n := indexEscaped(s)
+		b = append(b, s[:n]...)
+		if n == len(s) {
+			return append(b, '"')
 		}
-		b = append(b, s[from:i]...)
-		from = i + 1
-		switch c {
+		switch c := s[n]; c {
 		case '"', '\\':
 			b = append(b, '\\', c)
 		case '\n':
@@ -146,6 +158,24 @@ func appendString(b, s []byte) []byte {
 			b = append(b, `\u00`...)
 			b = append(b, hex[c>>4], hex[c&0xF])
 		}
+		s = s[n+1:]
 	}
-	return append(append(b, s[from:]...), '"')
+}
+
+// indexEscaped returns the index of the first byte that a JSON string must escape, or the length of s.
+func indexEscaped(s []byte) int {
+	i := 0
+	for ; len(s)-i >= word; i += word {
+		x := binary.LittleEndian.Uint64(s[i:])
+		low := ^((x&lows + 0x60*ones) | x) & highs // bytes below a blank
+		if found := low | zeroBytes(x^'"'*ones) | zeroBytes(x^'\\'*ones); found != 0 {
+			return i + bits.TrailingZeros64(found)/8
+		}
+	}
+	for ; i < len(s); i++ {
+		if c := s[i]; c < ' ' || c == '"' || c == '\\' {
+			break
+		}
+	}
+	return i
 }

@@ -33,6 +33,15 @@ func (r *rowReader) next() ([][]byte, int64, error) {
 	}
 }
 
+// skip does what next does, but returns only the error. It is faster, because it splits few records into fields.
+func (r *rowReader) skip() error {
+	if r.skipLine() {
+		return nil
+	}
+	_, _, err := r.next()
+	return err
+}
+
 // isBlankRecord reports whether all fields are blank.
 func isBlankRecord(fields [][]byte) bool {
 	for _, f := range fields {
@@ -47,9 +56,11 @@ func isBlankRecord(fields [][]byte) bool {
 // before it knows the encoding, counts the same rows as the chunks.
 func isBlank(field []byte) bool {
 	for _, c := range field {
-		if c != ' ' && (c < '\t' || c > '\r') {
+		if !isBlankByte(c) {
 			return false
 		}
 	}
 	return true
 }
+
+func isBlankByte(c byte) bool { return c == ' ' || c >= '\t' && c <= '\r' }

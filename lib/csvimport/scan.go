@@ -34,6 +34,12 @@ type scanner struct {
 	innerLineEnds int64    // line ends inside the record being scanned
 	inQuotes      bool     // the scanner is inside quotes
 	fields        [][]byte // what next returned last
+	// plain says that the fields that next returned last have only printable characters of ASCII, and no quotes and backslashes: they are
+	// valid text, and the same text in JSON.
+	plain bool
+
+	marks   marks
+	doubled []int // memory of splitQuotedLine
 
 	strayQuotes StrayQuotes // so far
 }
@@ -43,15 +49,13 @@ type span struct{ from, to int }
 
 // newScanner returns a scanner of in, whose first byte is at offset and line of the file.
 func newScanner(in io.Reader, sep byte, offset, line int64) *scanner {
-	s := &scanner{in: in, sep: sep, maxLength: maxRecord, kind: "record", buf: make([]byte, firstBuffer), offset: offset, line: line}
+	s := &scanner{in: in, sep: sep, maxLength: maxRecord, kind: "record", buf: make([]byte, firstBuffer), offset: offset, line: line, marks: noMarks}
 	s.endsField[sep], s.endsField['\r'], s.endsField['\n'] = true, true, true
 	return s
 }
 
-// next returns the first maxFields fields of the next record, and the line at which the record starts. It skips empty
-// lines. The fields are valid until the next call. The error is io.EOF after the last record, an *InvalidFile, or an error of the
-// reader.
-func (s *scanner) next() ([][]byte, int64, error) {
+// scan does what next does, for every record. It reads byte by byte.
+func (s *scanner) scan() ([][]byte, int64, error) {
 	for n := s.lineEndAt(0); n > 0; n = s.lineEndAt(0) {
 		s.consume(n)
 		s.line++
@@ -257,6 +261,7 @@ func (s *scanner) readMore() bool {
 		s.err = s.tooLong()
 		return false
 	}
+	s.marks = noMarks
 	if s.pos > 0 {
 		s.end = copy(s.buf, s.pending())
 		s.pos = 0

@@ -29,7 +29,7 @@ func splitRanges(in io.Reader, size, minBytes int64, onRecord func(offset int64)
 	result := &rangeSplit{headerBytes: src.offset(s.scanner)}
 	current := Range{Offset: result.headerBytes, Line: s.line}
 	for {
-		_, _, err := s.next()
+		err := s.skip()
 		read := src.offsetRead(s.scanner)
 		if read > MaxBytes {
 			return nil, tooLarge()
