@@ -102,10 +102,10 @@ func (h *header) stage(in []byte, w *rangeWriter) error {
 	s := newRowReader(bytes.NewReader(in[h.bytes:]), h, Range{Offset: h.bytes, Line: h.nextLine})
 	for {
 		fields, line, err := s.next()
-		if errors.Is(err, io.EOF) {
-			return w.close()
-		}
 		if err != nil {
+			if errors.Is(err, io.EOF) {
+				return w.close()
+			}
 			return err
 		}
 		if _, err := w.add(line, fields, s.plain); err != nil {

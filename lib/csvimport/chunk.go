@@ -34,6 +34,9 @@ type ChunkOutput struct {
 	Key string `json:"key"`
 }
 
+// flushBytes is the size of the encoded rows that are staged in one Write. Only the last row of them may exceed it.
+const flushBytes = 32 << 10
+
 // errRangeChanged means that a range does not have as many rows as the plan counted.
 var errRangeChanged = errors.New("csvimport: the range has another number of rows than planned")
 
@@ -82,10 +85,10 @@ func (c *Chunk) parse(ctx context.Context, in ChunkInput) (ChunkOutput, error) {
 	s := newRowReader(body, h, in.Range)
 	for {
 		fields, line, err := s.next()
-		if errors.Is(err, io.EOF) {
-			break
-		}
 		if err != nil {
+			if errors.Is(err, io.EOF) {
+				break
+			}
 			return ChunkOutput{}, asStoreError("read range", err)
 		}
 		accepted, err := w.add(line, fields, s.plain)
@@ -114,6 +117,7 @@ type rangeWriter struct {
 	key    string // of the staged objects, without their suffixes
 	counts Counts // of the rows so far
 
+	row           row // the last accepted one
 	encoder       *rowEncoder
 	rowsWriter    Writer
 	rejectsWriter Writer // nil until a row is rejected
@@ -126,7 +130,7 @@ type rangeWriter struct {
 // newRangeWriter returns a writer for a range that has this many bytes.
 func newRangeWriter(ctx context.Context, store Store, h *header, key string, bytes int64) *rangeWriter {
 	w := &rangeWriter{ctx: ctx, store: store, header: h, key: key, encoder: newRowEncoder(h), remaining: MaxGrowth*bytes + growthAllowance}
-	w.rowsWriter = &budgetWriter{store.Create(ctx, key+rowsSuffix, Replace), &w.remaining}
+	w.rowsWriter = store.Create(ctx, key+rowsSuffix, Replace)
 	return w
 }
 
@@ -151,20 +155,32 @@ func (w *rangeWriter) add(line int64, fields [][]byte, plain bool) (bool, error)
 			"because each row repeats the long names of its columns; shorten the names of the columns", MaxGrowth)}
 	}
 	w.counts.Rows++
-	row, rejected := w.header.parseRow(fields, plain)
-	if rejected != (rejection{}) {
+	if rejected := w.header.parseRow(&w.row, fields, plain); rejected != nil {
 		w.counts.Rejected++
 		return false, w.reject(line, rejected, fields)
 	}
-	w.counts.Quantity += row.quantity
-	if _, err := w.rowsWriter.Write(w.encoder.encode(line, row, fields, plain)); err != nil {
-		return false, &StoreError{Op: "stage rows", Err: err}
+	w.counts.Quantity += w.row.quantity
+	before := len(w.encoder.buf)
+	w.encoder.encode(line, &w.row, fields, plain)
+	w.remaining -= int64(len(w.encoder.buf) - before)
+	if len(w.encoder.buf) < flushBytes {
+		return true, nil
 	}
-	return true, nil
+	return true, w.flush()
+}
+
+// flush stages the rows that are encoded.
+func (w *rangeWriter) flush() error {
+	_, err := w.rowsWriter.Write(w.encoder.buf)
+	w.encoder.buf = w.encoder.buf[:0]
+	if err != nil {
+		return &StoreError{Op: "stage rows", Err: err}
+	}
+	return nil
 }
 
 // reject stages a rejected record. The first one opens the object of the rejected rows.
-func (w *rangeWriter) reject(line int64, rejected rejection, fields [][]byte) error {
+func (w *rangeWriter) reject(line int64, rejected *rejection, fields [][]byte) error {
 	if w.rejectsWriter == nil {
 		w.rejectsWriter = &budgetWriter{w.store.Create(w.ctx, w.key+rejectsSuffix, Replace), &w.remaining}
 		w.rejectsCSV = csv.NewWriter(w.rejectsWriter)
@@ -186,6 +202,9 @@ func (w *rangeWriter) close() error {
 		if err := w.rejectsWriter.Close(); err != nil {
 			return &StoreError{Op: "stage rejects", Err: err}
 		}
+	}
+	if err := w.flush(); err != nil {
+		return err
 	}
 	if err := w.rowsWriter.Close(); err != nil {
 		return &StoreError{Op: "stage rows", Err: err}

@@ -17,16 +17,20 @@ type marks struct{ lf, cr, quote, backslash int }
 // noMarks are not up to date.
 var noMarks = marks{-1, -1, -1, -1}
 
-// nextMark brings one of the marks up to date and returns it.
+// nextMark returns the position of the next byte c, whose mark is that one. It brings the mark up to date.
 func (s *scanner) nextMark(mark *int, c byte) int {
 	if *mark < s.pos {
-		if *mark = s.end; s.pos < s.end {
-			if i := bytes.IndexByte(s.buf[s.pos:s.end], c); i >= 0 {
-				*mark = s.pos + i
-			}
-		}
+		*mark = s.find(c)
 	}
 	return *mark
+}
+
+// find returns the position of the next byte c in the buffer, or the buffer's end.
+func (s *scanner) find(c byte) int {
+	if i := bytes.IndexByte(s.pending(), c); i >= 0 {
+		return s.pos + i
+	}
+	return s.end
 }
 
 // next returns the first maxFields fields of the next record, and the line at which the record starts. It skips empty
@@ -129,13 +133,17 @@ func (s *scanner) splitPlainLine(text []byte) bool {
 	fields, from, seps, unprintable := s.fields, 0, ones*uint64(s.sep), uint64(0)
 	for i := 0; i < len(text); i += word {
 		var x, valid uint64 = 0, highs
-		if rest := text[i:]; len(rest) >= word {
-			x = binary.LittleEndian.Uint64(rest)
-		} else {
-			for j, c := range rest {
+		switch rest := len(text) - i; {
+		case rest >= word:
+			x = binary.LittleEndian.Uint64(text[i:])
+		case i > 0: // Shift out what was read before.
+			x = binary.LittleEndian.Uint64(text[len(text)-word:]) >> ((word - rest) * 8)
+			valid >>= (word - rest) * 8
+		default:
+			for j, c := range text {
 				x |= uint64(c) << (j * 8)
 			}
-			valid >>= (word - len(rest)) * 8
+			valid >>= (word - rest) * 8
 		}
 		found := zeroBytes(x^seps) & valid
 		unprintable |= unprintableBytes(x) & valid &^ found
@@ -148,7 +156,8 @@ func (s *scanner) splitPlainLine(text []byte) bool {
 			return false
 		}
 	}
-	s.fields, s.plain = append(fields, text[from:]), unprintable == 0
+	fields = append(fields, text[from:])
+	s.fields, s.plain = fields, unprintable == 0
 	return true
 }
 
@@ -157,28 +166,18 @@ func (s *scanner) splitPlainLine(text []byte) bool {
 func (s *scanner) splitQuotedLine(text []byte) bool {
 	doubled := s.doubled[:0] // the indexes of the fields with doubled quotes
 	for more := true; more; {
-		size := 0
-		if len(s.fields) == maxFields {
+		size, hasDoubled, ok := s.fieldSize(text)
+		if !ok || len(s.fields) == maxFields {
 			return false
 		}
-		if len(text) > 0 && text[0] == '"' {
-			var hasDoubled bool
-			if size, hasDoubled = quotedSize(text); size == 0 || size < len(text) && text[size] != s.sep {
-				return false
-			}
-			if hasDoubled {
-				doubled = append(doubled, len(s.fields))
-			}
-			s.fields = append(s.fields, text[1:size-1])
-		} else {
-			if size = bytes.IndexByte(text, s.sep); size < 0 {
-				size = len(text)
-			}
-			if bytes.IndexByte(text[:size], '"') >= 0 {
-				return false
-			}
-			s.fields = append(s.fields, text[:size])
+		field := text[:size]
+		if size > 0 && text[0] == '"' {
+			field = text[1 : size-1]
 		}
+		if hasDoubled {
+			doubled = append(doubled, len(s.fields))
+		}
+		s.fields = append(s.fields, field)
 		if more = size < len(text); more {
 			text = text[size+1:]
 		}
@@ -191,6 +190,19 @@ func (s *scanner) splitQuotedLine(text []byte) bool {
 		s.plain = s.plain && isPlain(field)
 	}
 	return true
+}
+
+// fieldSize returns the size of the field at the start of text, with its quotes, and whether there are doubled quotes in it. ok is false if
+// there are other quotes in it, or if it does not end in text.
+func (s *scanner) fieldSize(text []byte) (size int, hasDoubled, ok bool) {
+	if len(text) > 0 && text[0] == '"' {
+		size, hasDoubled = quotedSize(text)
+		return size, hasDoubled, size == len(text) || size > 0 && text[size] == s.sep
+	}
+	if size = bytes.IndexByte(text, s.sep); size < 0 {
+		size = len(text)
+	}
+	return size, false, bytes.IndexByte(text[:size], '"') < 0
 }
 
 // quotedSize returns the size of the quoted field at the start of text, with its quotes, and whether there are doubled quotes in it.

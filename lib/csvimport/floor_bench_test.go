@@ -106,7 +106,7 @@ func (f *floor) convert(in io.Reader, out io.Writer) error {
 func (f *floor) split(line []byte) {
 	f.fields = f.fields[:0]
 	for more := true; more; {
-		n := 0
+		var n int
 		if len(line) > 0 && line[0] == '"' {
 			field := line[:0]
 			for n = 1; n < len(line) && (line[n] != '"' || n+1 < len(line) && line[n+1] == '"'); n++ {
@@ -131,14 +131,16 @@ func (f *floor) split(line []byte) {
 
 // encode returns the fields as a line of JSON.
 func (f *floor) encode() []byte {
-	b := append(f.out[:0], `{"line":`...)
+	b := f.out[:0]
+	b = append(b, `{"line":`...)
 	b = strconv.AppendInt(b, f.line, 10)
 	b = appendFloorString(append(b, `,"part":`...), f.fields[0])
 	b = appendFloorString(append(b, `,"color":`...), f.fields[1])
 	b = append(append(b, `,"quantity":`...), f.fields[2]...)
 	b = appendFloorString(append(b, `,"extra":{"description":`...), f.fields[3])
 	b = appendFloorString(append(b, `,"category":`...), f.fields[4])
-	f.out = append(b, '}', '}', '\n')
+	b = append(b, "}}\n"...)
+	f.out = b
 	return f.out
 }
 

@@ -269,7 +269,7 @@ func (h *header) checkTitles() error {
 		if len(t.fields) != len(h.names) {
 			continue
 		}
-		if _, rejected := h.parseRow(t.fields, false); rejected == (rejection{}) {
+		if h.parseRow(&row{}, t.fields, false) == nil {
 			return &InvalidFile{Line: t.line, Reason: fmt.Sprintf("a row stands before the header, which is in line %d; move the header up", h.line)}
 		}
 	}

@@ -21,7 +21,7 @@ const detailSeparator = ": "
 
 // rejectFields returns the fields of a record's line in rejected.csv: line, column and reason, then the record's fields. It uses the
 // memory of dst.
-func rejectFields(dst []string, line int64, rejected rejection, fields [][]byte) []string {
+func rejectFields(dst []string, line int64, rejected *rejection, fields [][]byte) []string {
 	reason := rejected.reason
 	if rejected.detail != "" {
 		reason += detailSeparator + rejected.detail

@@ -25,36 +25,36 @@ type row struct {
 }
 
 // rejection says why a record is rejected. column is empty if the reason is about the whole record. detail is empty or shows what is
-// wrong, such as the value. Without a reason, the record is accepted.
+// wrong, such as the value.
 type rejection struct{ column, reason, detail string }
 
-// parseRow returns the record as a row, or its rejection. Fields that the record lacks at its end are empty. Blank fields after those of
+// parseRow parses the record into r, or returns its rejection. Fields that the record lacks at its end are empty. Blank fields after those of
 // the header are ignored. plain is that of the scanner: then the fields are text.
-func (h *header) parseRow(fields [][]byte, plain bool) (row, rejection) {
+func (h *header) parseRow(r *row, fields [][]byte, plain bool) *rejection {
 	for i := 0; i < len(fields) && !plain; i++ {
 		f := fields[i]
 		if reason, at := checkText(f); reason != "" {
-			return row{}, rejection{h.columnName(i), reason, quoteValue(f, at)}
+			return &rejection{h.columnName(i), reason, quoteValue(f, at)}
 		}
 	}
 	if len(fields) > len(h.names) && !isBlankRecord(fields[len(h.names):]) {
-		return row{}, rejection{"", reasonFields, h.countFields(fields)}
+		return &rejection{"", reasonFields, h.countFields(fields)}
 	}
-	r := row{part: trimmedField(fields, h.part), color: trimmedField(fields, h.color)}
+	r.part, r.color = trimmedField(fields, h.part), trimmedField(fields, h.color)
 	quantity := trimmedField(fields, h.quantity)
 	switch {
 	case len(r.part) == 0:
-		return row{}, rejection{columnPart, reasonMissing, ""}
+		return &rejection{columnPart, reasonMissing, ""}
 	case h.color >= 0 && len(r.color) == 0:
-		return row{}, rejection{columnColor, reasonMissing, ""}
+		return &rejection{columnColor, reasonMissing, ""}
 	case len(quantity) == 0:
-		return row{}, rejection{columnQuantity, reasonMissing, ""}
+		return &rejection{columnQuantity, reasonMissing, ""}
 	}
 	var reason string
 	if r.quantity, reason = parseQuantity(quantity); reason != "" {
-		return row{}, rejection{columnQuantity, reason, quoteValue(quantity, 0)}
+		return &rejection{columnQuantity, reason, quoteValue(quantity, 0)}
 	}
-	return r, rejection{}
+	return nil
 }
 
 // trimmedField returns the field with this index without blanks around it. It returns nil if there is no such field.
@@ -62,8 +62,15 @@ func trimmedField(fields [][]byte, index int) []byte {
 	if index < 0 || index >= len(fields) {
 		return nil
 	}
-	return bytes.TrimSpace(fields[index])
+	f := fields[index]
+	if len(f) > 0 && isGraph(f[0]) && isGraph(f[len(f)-1]) { // the usual case
+		return f
+	}
+	return bytes.TrimSpace(f)
 }
+
+// isGraph reports whether c is a visible character of ASCII.
+func isGraph(c byte) bool { return c > ' ' && c < 0x7F }
 
 // countFields says how many fields the record has, and how many the header has.
 func (h *header) countFields(fields [][]byte) string {
@@ -86,8 +93,10 @@ func (h *header) columnName(index int) string {
 type rowEncoder struct {
 	header    *header
 	extraKeys [][]byte // the extra columns' names as JSON, with the colon
-	buf       []byte   // the last encoded row
+	buf       []byte   // the encoded rows that are not written yet
 	plain     bool     // no field needs to be escaped
+	tens      int64    // the last line's number without its last digit
+	tensText  []byte   // the digits of tens
 }
 
 func newRowEncoder(h *header) *rowEncoder {
@@ -98,6 +107,18 @@ func newRowEncoder(h *header) *rowEncoder {
 	return e
 }
 
+// appendLine appends the number of a line. It uses the digits of the number before, because few of them change from row to row.
+func (e *rowEncoder) appendLine(b []byte, line int64) []byte {
+	const ten = 10
+	if tens := line / ten; tens != e.tens {
+		e.tens, e.tensText = tens, strconv.AppendInt(e.tensText[:0], tens, ten)
+	}
+	if e.tens == 0 {
+		return append(b, byte('0'+line))
+	}
+	return append(append(b, e.tensText...), byte('0'+line%ten))
+}
+
 // appendText appends a field of the row as a JSON string.
 func (e *rowEncoder) appendText(b, field []byte) []byte {
 	if e.plain {
@@ -106,13 +127,11 @@ func (e *rowEncoder) appendText(b, field []byte) []byte {
 	return appendString(b, field)
 }
 
-// encode returns the row as JSON with a line end, without empty extra columns, and without color if the file has no such column. The
-// bytes are valid until the next call. plain is that of the scanner.
-func (e *rowEncoder) encode(line int64, r row, fields [][]byte, plain bool) []byte {
+// encode appends the row to buf as JSON with a line end, without empty extra columns, and without color if the file has no such column.
+// plain is that of the scanner.
+func (e *rowEncoder) encode(line int64, r *row, fields [][]byte, plain bool) {
 	e.plain = plain
-	b := e.buf[:0]
-	b = append(b, `{"line":`...)
-	b = strconv.AppendInt(b, line, 10)
+	b := e.appendLine(append(e.buf, `{"line":`...), line)
 	b = e.appendText(append(b, `,"part":`...), r.part)
 	if e.header.color >= 0 {
 		b = e.appendText(append(b, `,"color":`...), r.color)
@@ -132,7 +151,6 @@ func (e *rowEncoder) encode(line int64, r row, fields [][]byte, plain bool) []by
 	}
 	b = append(b, '}', '\n')
 	e.buf = b
-	return b
 }
 
 // appendString appends valid UTF-8 as a JSON string (RFC 8259, section 7).

@@ -34,10 +34,10 @@ func splitRanges(in io.Reader, size, minBytes int64, onRecord func(offset int64)
 		if read > MaxBytes {
 			return nil, tooLarge()
 		}
-		if errors.Is(err, io.EOF) {
-			break
-		}
 		if err != nil {
+			if errors.Is(err, io.EOF) {
+				break
+			}
 			return nil, err
 		}
 		result.rows++
