@@ -168,6 +168,7 @@ func TestOtherEncodingsAreRefused(t *testing.T) {
 		"Big5":         {traditionalchinese.Big5, "紅色積木", "零件,顏色,數量\n"},
 		"EUC-KR":       {korean.EUCKR, "빨간색 블록, 큰 것", "부품,색상,수량\n"},
 		"Mac Roman":    {charmap.Macintosh, "Größe für Bäder", "Größe für Bäder\n"},
+		"Mac Roman 2":  {charmap.Macintosh, "Türkis, Bügel, fünf Räder", "Türkis, Bügel\n"},
 		"CP437":        {charmap.CodePage437, "Größe für Bäder", "Größe für Bäder\n"},
 		"CP850":        {charmap.CodePage850, "Größe für Bäder", "Größe für Bäder\n"},
 		"KOI8-R":       {charmap.KOI8R, "Красный кирпич", "деталь,цвет\n"},

@@ -217,8 +217,8 @@ func (c *byteClass) oddBetween(before, after *byteClass) bool {
 		return after.letter
 	case c.sign:
 		return before.letter && after.letter
-	default:
-		return c.upper && before.lower
+	default: // A capital after a small letter, or a rare one between a capital and a small letter.
+		return c.upper && (before.lower || before.upper && after.lower && !c.frequent)
 	}
 }
 
