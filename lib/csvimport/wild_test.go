@@ -92,6 +92,16 @@ func TestAFileWithoutColorsHasRowsWithoutColor(t *testing.T) {
 	}
 }
 
+func TestTheEncodingIsNotedAfterManyOtherNotes(t *testing.T) {
+	_, s, err := importWild(t, []byte("part,quantity"+strings.Repeat(",x", 30)+"\n3001,4,Gr\xFCn\n"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if want := "The file is not UTF-8, so it was read as Windows-1252"; s.Notes[len(s.Notes)-1] != want {
+		t.Errorf("the last note is %q, want %q", s.Notes[len(s.Notes)-1], want)
+	}
+}
+
 // TestHeadersOfToolsAreImportedOrExplained retypes the headers that tools write. want has the names of part, color and quantity; empty
 // means that the message names the missing column.
 func TestHeadersOfToolsAreImportedOrExplained(t *testing.T) {
