@@ -50,6 +50,7 @@ func TestARowIsNeverTakenForAHeaderOrATitle(t *testing.T) {
 		{"3001,number,4\n3002,number,5\n", `Line 1: the column quantity is missing`},
 		{"3001,Red,4\n3002,count,5\n", `Line 2: the column part is missing`},
 		{"3001,4\n3002,4\n", `Line 1: there is no header`},
+		{"part,color,quantity,\xC3\xA4\xFF\n", "Line 1: the header is not text in UTF-8; save it as CSV UTF-8"},
 	} {
 		if _, err := parseHeader([]byte(tt.in), true); err == nil || !strings.HasPrefix(err.Error(), tt.want) {
 			t.Errorf("%q: error is %v, want %s", tt.in, err, tt.want)
@@ -75,7 +76,7 @@ func TestASeparatorLineNamesTheSeparator(t *testing.T) {
 }
 
 func TestInvisibleCharactersInNamesAreRemoved(t *testing.T) {
-	h, err := parseHeader([]byte("\xEF\xBB\xBF\xEF\xBB\xBF\"pa\x00rt\",\uFEFFcolor,quantity\x7f,a\x1bb\n"), true)
+	h, err := parseHeader([]byte("\xEF\xBB\xBF\xEF\xBB\xBF\"pa\x00rt\",\uFEFFcolor,quantity\x7f,a\x1b\u0086b\n"), true)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -70,10 +70,13 @@ func findColumn(column string, folded []string) int {
 }
 
 // cleanName returns a column's name without blanks around it and without characters that nobody sees: byte order marks and control
-// characters other than tabs and line ends.
+// characters other than tabs and line ends. A name that is not valid UTF-8 is returned as it is, so that finish refuses it.
 func cleanName(name string) string {
+	if !utf8.ValidString(name) {
+		return name
+	}
 	return strings.TrimSpace(strings.Map(func(r rune) rune {
-		if r == '\uFEFF' || r == 0x7F || r < ' ' && r != '\t' && r != '\r' && r != '\n' {
+		if r == byteOrderMark || unicode.IsControl(r) && r != '\t' && r != '\r' && r != '\n' {
 			return -1
 		}
 		return r
