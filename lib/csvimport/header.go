@@ -48,11 +48,9 @@ type header struct {
 // parseHeader finds the header at the start of the file's text. Of the separators it takes the one with which the most columns are
 // found, see columnNames. It returns nil if head ends too early to decide. complete is true if more bytes cannot change the result.
 func parseHeader(head []byte, complete bool) (*header, error) {
-	start := 0
-	for bytes.HasPrefix(head[start:], []byte(utf8Mark)) { // Some programs write two of them.
-		start += len(utf8Mark)
-	}
+	start := marksLength(head) // Some programs write two of them.
 	sep, size := separatorLine(head[start:])
+	size += marksLength(head[start+size:]) // A program that puts the separator line before a file leaves the file's mark behind it.
 	candidates, firstLine := separators, int64(1)
 	if size > 0 {
 		firstLine = 2
@@ -65,6 +63,11 @@ func parseHeader(head []byte, complete bool) (*header, error) {
 		return nil, err
 	}
 	return h, h.finish()
+}
+
+// marksLength returns the length of the byte order marks at the start of the text.
+func marksLength(text []byte) int {
+	return len(text) - len(bytes.TrimLeft(text, string(byteOrderMark)))
 }
 
 // bestHeader returns the header with which the most columns are found, of those that the candidates for the separator give. The other

@@ -61,7 +61,7 @@ func TestARowIsNeverTakenForAHeaderOrATitle(t *testing.T) {
 func TestASeparatorLineNamesTheSeparator(t *testing.T) {
 	for _, tt := range []struct{ line, sep string }{
 		{"sep=;\r\n", ";"}, {"sep=;\n", ";"}, {"SEP=,\r", ","}, {"sep=\t\n", "\t"}, {"sep=\\t\n", "\t"}, {"sep=|\n", "|"}, {"\"sep=;\"\n", ";"},
-		{"sep=:\n", ":"}, {"sep=\n", ";"}, {"\xEF\xBB\xBFsep=;\r\n", ";"}, {"", "|"}, {"", ";"}, {"", "\t"},
+		{"sep=:\n", ":"}, {"sep=\n", ";"}, {"\xEF\xBB\xBFsep=;\r\n", ";"}, {"sep=;\r\n\xEF\xBB\xBF\"a;\";", ";"}, {"", "|"}, {"", ";"}, {"", "\t"},
 	} {
 		in := tt.line + strings.ReplaceAll("Part,Color,Quantity\n3001,Red,4\n", ",", tt.sep)
 		split, err := splitRanges(strings.NewReader(in), 0, 1, func(int64) {})
