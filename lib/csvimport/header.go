@@ -207,12 +207,22 @@ func (h *header) complete() bool { return h.part >= 0 && h.quantity >= 0 }
 // columnsFound returns the number of known columns that the header has.
 func (h *header) columnsFound() int { return len(h.names) - len(h.extra) }
 
-// betterThan reports whether h has more known columns than other, or as many and more columns. other may be nil.
+// betterThan reports whether h has more known columns than other, or as many and more columns, without unnamed ones at the end. other may
+// be nil.
 func (h *header) betterThan(other *header) bool {
 	if other == nil {
 		return true
 	}
-	return cmp.Or(cmp.Compare(h.columnsFound(), other.columnsFound()), cmp.Compare(len(h.names), len(other.names))) > 0
+	return cmp.Or(cmp.Compare(h.columnsFound(), other.columnsFound()), cmp.Compare(h.width(), other.width())) > 0
+}
+
+// width returns the number of columns up to the last one that has a name.
+func (h *header) width() int {
+	width := len(h.names)
+	for width > 0 && h.names[width-1] == "" {
+		width--
+	}
+	return width
 }
 
 // knownColumn is a known column and its index in a record, which is -1 if the file does not have it.

@@ -50,6 +50,7 @@ func TestARowIsNeverTakenForAHeaderOrATitle(t *testing.T) {
 		{"3001,number,4\n3002,number,5\n", `Line 1: the column quantity is missing`},
 		{"3001,Red,4\n3002,count,5\n", `Line 2: the column part is missing`},
 		{"3001,4\n3002,4\n", `Line 1: there is no header`},
+		{"Teil;Farbe;Anzahl\n3001;Rot;4;\n", `Line 1: there is no header with the columns part and quantity. The columns found are "Teil", "Farbe", "Anzahl". `},
 		{"part,color,quantity,\xC3\xA4\xFF\n", "Line 1: the header is not text in UTF-8; save it as CSV UTF-8"},
 	} {
 		if _, err := parseHeader([]byte(tt.in), true); err == nil || !strings.HasPrefix(err.Error(), tt.want) {
