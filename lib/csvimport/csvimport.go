@@ -20,9 +20,9 @@
 //     probably a sign of inches, and has swallowed the lines between.
 //
 // The header is the first record that names the columns part and quantity, under one of the names in columnNames. It stands at most ten
-// lines after the first record. The records before it are skipped, but if one of them is a valid row, the file is invalid. A column
-// color is optional: without it, the rows have no color. If the file has several names of one column, the most preferred is taken, and
-// the others are extra columns.
+// lines after the first record. The records before it are skipped, but if one of them is a valid row with as many fields as the header,
+// at most half of them blank, the file is invalid. A column color is optional: without it, the rows have no color. If the file has several
+// names of one column, the most preferred is taken, and the others are extra columns.
 //
 // The separator is a comma, a semicolon, a tab or a vertical bar: the one with which the header has most columns. If the first line is
 // "sep=" and a character, this is the separator.

@@ -276,10 +276,11 @@ func (h *header) finish() error {
 	return nil
 }
 
-// checkTitles notes that lines were skipped. The error is an *InvalidFile if one of them is a row, because a row must not be lost.
+// checkTitles notes that lines were skipped. The error is an *InvalidFile if one of them is a row, because a row must not be lost. A row has
+// as many fields as the header, and at most half of them are blank: so "Component Count:,42,,,," is a title, as spreadsheets save it.
 func (h *header) checkTitles() error {
 	for _, t := range h.titles {
-		if len(t.fields) != len(h.names) {
+		if len(t.fields) != len(h.names) || 2*countBlank(t.fields) > len(t.fields) {
 			continue
 		}
 		if h.parseRow(&row{}, t.fields, false) == nil {

@@ -18,6 +18,7 @@ func TestTitleLinesBeforeTheHeaderAreSkipped(t *testing.T) {
 		{"a title and an empty line", "My parts\n\n" + head, 3},
 		{"the title lines of KiCad", "Source:,\"C:\\x, y.xml\"\nDate:,today\nTool:,Eeschema\nGenerator:,x.py\nComponent Count:,42\n\nIndividual Components:\n" + head, 8},
 		{"a title of two lines", "\"My\nparts\"\n" + head, 3},
+		{"the title lines of KiCad, saved by a spreadsheet", "Component Count:,42,,,,,\n,,,,,,\nItem,Qty,Reference,color of the board,Value,Footprint,Datasheet\n", 3},
 		{"ten lines", strings.Repeat("x\n", 10) + head, 11},
 		{"eleven lines", strings.Repeat("x\n", 11) + head, 0},
 		{"empty lines and a title", strings.Repeat("\n", 20) + "x\n" + head, 22},

@@ -52,6 +52,17 @@ func isBlankRecord(fields [][]byte) bool {
 	return true
 }
 
+// countBlank returns the number of blank fields.
+func countBlank(fields [][]byte) int {
+	count := 0
+	for _, f := range fields {
+		if isBlank(f) {
+			count++
+		}
+	}
+	return count
+}
+
 // isBlank reports whether the field has white space of ASCII only. The result is the same in each encoding. So the plan, which reads a file
 // before it knows the encoding, counts the same rows as the chunks.
 func isBlank(field []byte) bool {
