@@ -168,12 +168,10 @@ func (o options) check(args []string) error {
 		return errors.New("-port must be from 0 to 65535")
 	case o.rate < 0 || o.rate > maxRate:
 		return fmt.Errorf("-rate must be from 0 to %d", maxRate)
-	case o.user == "":
-		return errors.New("-user must not be empty")
 	case o.faults.lag > 0 && o.dynamodb != "":
 		return errors.New("-faults: lag is for connections in memory, without -dynamodb")
 	}
-	return nil
+	return checkUser(o.user)
 }
 
 // start starts a twin with the options.

@@ -111,12 +111,10 @@ func (o watchOptions) check(given map[string]bool) error {
 		return errors.New("-token-file and -token-command: give one of them")
 	case o.port < 1 || o.port > 65535:
 		return errors.New("-port must be from 1 to 65535")
-	case o.user == "":
-		return errors.New("-user must not be empty")
 	case given["url"]:
 		return checkWatchURL(o.url)
 	default:
-		return nil
+		return checkUser(o.user)
 	}
 }
 
