@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"path/filepath"
 	"strings"
 	"text/tabwriter"
 	"time"
@@ -23,8 +24,8 @@ type display interface {
 	frame(f frame) error
 	// end ends a line that is not complete yet.
 	end()
-	// summary shows the result of the import and its first rejected rows.
-	summary(s csvimport.Summary, rejected []csvimport.RejectedRow) error
+	// summary shows the result of the import and its first rejected rows. folder has all results; it is empty if they are not saved.
+	summary(s csvimport.Summary, rejected []csvimport.RejectedRow, folder string) error
 }
 
 // barSteps is the number of steps of a progress bar.
@@ -54,7 +55,7 @@ func (d jsonLines) frame(f frame) error {
 
 func (jsonLines) end() {}
 
-func (d jsonLines) summary(s csvimport.Summary, _ []csvimport.RejectedRow) error {
+func (d jsonLines) summary(s csvimport.Summary, _ []csvimport.RejectedRow, _ string) error {
 	text, err := json.Marshal(map[string]any{"type": "summary", "data": s})
 	if err != nil {
 		return fmt.Errorf("print: %w", err)
@@ -87,26 +88,37 @@ func printError(_ int, err error) error {
 
 func (lines) end() {}
 
-func (d lines) summary(s csvimport.Summary, rejected []csvimport.RejectedRow) error {
+func (d lines) summary(s csvimport.Summary, rejected []csvimport.RejectedRow, folder string) error {
 	duration := time.Duration(s.DurationMillis) * time.Millisecond
+	rows := "rows"
+	if s.Rows == 1 {
+		rows = "row"
+	}
 	var text strings.Builder
 	fmt.Fprintf(&text, `
-%s: %d rows in %.1f s
+%s: %d %s in %.1f s
   accepted  %8d  (quantity %d)
   rejected  %8d
-`, format.SafeText(s.FileName), s.Rows, duration.Seconds(), s.Accepted, s.Quantity, s.Rejected)
+`, format.SafeText(s.FileName), s.Rows, rows, duration.Seconds(), s.Accepted, s.Quantity, s.Rejected)
 	for _, r := range s.RejectedBy {
-		fmt.Fprintf(&text, "  %18d  %s\n", r.Rows, format.SafeText(strings.TrimSpace(r.Column+" "+r.Reason)))
+		reason := r.Reason
+		if r.Column != "" {
+			reason = r.Column + ": " + reason
+		}
+		fmt.Fprintf(&text, "  %18d  %s\n", r.Rows, format.SafeText(reason))
 	}
 	for _, note := range s.Notes {
 		fmt.Fprintf(&text, "  note: %s\n", format.SafeText(note))
 	}
-	writeRejected(&text, rejected, s.Rejected)
+	writeRejected(&text, rejected, s.Rejected, folder)
+	if folder != "" {
+		fmt.Fprintf(&text, "\nAll results are in the folder %s\n", format.SafeText(folder))
+	}
 	return printError(io.WriteString(d.w, text.String()))
 }
 
-// writeRejected writes a table of the first rejected rows, and how many more there are.
-func writeRejected(text *strings.Builder, first []csvimport.RejectedRow, all int64) {
+// writeRejected writes a table of the first rejected rows, how many more there are, and how to get and import all of them.
+func writeRejected(text *strings.Builder, first []csvimport.RejectedRow, all int64, folder string) {
 	if len(first) == 0 {
 		return
 	}
@@ -117,8 +129,14 @@ func writeRejected(text *strings.Builder, first []csvimport.RejectedRow, all int
 		fmt.Fprintf(table, "  line %d\t%s\t%s\n", row.Line, format.SafeText(row.Column), format.SafeText(row.Reason))
 	}
 	_ = table.Flush() // A strings.Builder does not fail.
-	if more := all - int64(len(first)); more > 0 {
+	more := all - int64(len(first))
+	if more > 0 && folder == "" {
 		fmt.Fprintf(text, "  and %s more; -results FOLDER keeps all of them\n", format.Count(more))
+	} else if more > 0 {
+		fmt.Fprintf(text, "  and %s more\n", format.Count(more))
+	}
+	if folder != "" {
+		fmt.Fprintf(text, "Mend them in %s and import that file\n", format.SafeText(filepath.Join(folder, "rejected.csv")))
 	}
 }
 
@@ -126,7 +144,8 @@ func writeRejected(text *strings.Builder, first []csvimport.RejectedRow, all int
 type bar struct {
 	lines
 
-	bar *progressbar.ProgressBar
+	bar   *progressbar.ProgressBar
+	ended bool
 }
 
 func (d *bar) frame(f frame) error {
@@ -145,10 +164,10 @@ func (d *bar) frame(f frame) error {
 }
 
 func (d *bar) end() {
+	if d.ended {
+		return
+	}
+	d.ended = true
 	_ = d.bar.Exit()
 	fmt.Fprintln(d.w)
-}
-
-func (d *bar) summary(s csvimport.Summary, rejected []csvimport.RejectedRow) error {
-	return d.lines.summary(s, rejected)
 }

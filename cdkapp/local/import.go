@@ -156,7 +156,7 @@ func interrupted(ctx context.Context) error {
 // maxRejectedShown is how many rejected rows are shown.
 const maxRejectedShown = 10
 
-// printResults prints the summary and the first rejected rows, and saves the results in the folder of the flag -results. An import that
+// printResults saves the results in the folder of the flag -results, and prints the summary and the first rejected rows. An import that
 // failed before it had results prints nothing. An import of which no row was accepted fails, too, but has results.
 func printResults(ctx context.Context, store csvimport.Store, user, upload string, results *resultsFolder, show display) error {
 	summary, err := csvimport.ReadSummary(ctx, store, user, upload)
@@ -170,11 +170,11 @@ func printResults(ctx context.Context, store csvimport.Store, user, upload strin
 	if err != nil {
 		return err
 	}
-	if err := show.summary(summary, rejected); err != nil {
-		return err
+	folder := ""
+	if err = results.save(ctx, store, summary); err != nil {
+		err = fmt.Errorf("-results: %w", err)
+	} else if results != nil {
+		folder = results.name
 	}
-	if err := results.save(ctx, store, summary); err != nil {
-		return fmt.Errorf("-results: %w", err)
-	}
-	return nil
+	return errors.Join(show.summary(summary, rejected, folder), err)
 }

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 	"unicode"
@@ -64,6 +65,26 @@ func TestNoControlCharacterReachesTheTerminal(t *testing.T) {
 			return r != '\n' && (unicode.IsControl(r) || unicode.Is(unicode.Cf, r))
 		}); i >= 0 {
 			t.Errorf("%q prints %q", args, (stdout + stderr)[max(0, i-200):])
+		}
+	}
+}
+
+// TestAFailedImportEndsTheBarWithOneLine checks that there is no gap between the bar and what follows: the error, or the summary after one
+// empty line.
+func TestAFailedImportEndsTheBarWithOneLine(t *testing.T) {
+	for _, tt := range []struct {
+		content, next string
+		empty         int // the empty lines before it
+	}{
+		{"part,color\n3001,Red\n", "local: Line 1: the column quantity is missing", 0},
+		{"part,color,quantity\n3001,Red,x\n", "list.csv: 1 row in", 1},
+	} {
+		c := openTerminal(t, nil, writeFile(t, "list.csv", tt.content))
+		c.waitForEnd(exitFailed)
+		lines := strings.Split(c.waitFor(tt.next), "\n")
+		next := slices.IndexFunc(lines, func(line string) bool { return strings.HasPrefix(line, tt.next) })
+		if bar := next - tt.empty - 1; bar < 0 || !strings.Contains(lines[bar], "%") {
+			t.Errorf("%d empty lines are not what stands before %q:\n%s", tt.empty, tt.next, strings.Join(lines, "\n"))
 		}
 	}
 }
