@@ -52,6 +52,16 @@ func TestCSVImport(t *testing.T) {
 			calls: map[string]int{"CsvPlan": 1, "CsvChunk": 1, "CsvFinish": 1, "Notifier": 3},
 		},
 		{
+			name: "a stray quote that has swallowed a row", key: key, status: asl.StatusSucceeded,
+			content: "part,note,color,quantity\n1,\"5 inch,Red,1\n2,6\" disc,Red,1\n",
+			frames: []string{
+				"up f.csv 5 running: Importing 1 rows", "up f.csv 100 succeeded: Imported 1 of 1 rows",
+				"notification warning: Imported f.csv: 1 of 1 rows were imported. Check line 2: a quote there opens a value of several lines. " +
+					"If these lines are rows of their own, remove the quote",
+			},
+			calls: map[string]int{"CsvPlan": 1, "CsvChunk": 1, "CsvFinish": 1, "Notifier": 3},
+		},
+		{
 			name: "no rows", content: "part,color,quantity\n", key: key, status: asl.StatusSucceeded,
 			frames: []string{
 				"up f.csv 5 running: Importing 0 rows", "up f.csv 100 succeeded: Imported 0 of 0 rows",

@@ -42,6 +42,8 @@ type FinishOutput struct {
 	Accepted int64 `json:"accepted"`
 	// Summary is the key of the [Summary].
 	Summary string `json:"summary"`
+	// Warning is a sentence for the user, if rows may be missing although none was rejected: see [StrayQuotes].
+	Warning string `json:"warning,omitempty"`
 }
 
 var (
@@ -86,7 +88,9 @@ func (f *Finish) Handle(ctx context.Context, in FinishInput) (FinishOutput, erro
 		}
 		return FinishOutput{}, err
 	}
-	out := FinishOutput{Counts: summary.Counts, Accepted: summary.Accepted, Summary: in.File.summaryKey()}
+	out := FinishOutput{
+		Counts: summary.Counts, Accepted: summary.Accepted, Summary: in.File.summaryKey(), Warning: in.File.StrayQuotes.note(),
+	}
 	if err := f.deleteStaged(ctx, in); err != nil {
 		return out, err
 	}

@@ -162,8 +162,8 @@ func TestAStrayQuoteIsFoundWithTheLineWhereItOpens(t *testing.T) {
 func TestTheSummaryNotesStrayQuotes(t *testing.T) {
 	const quotes = 12
 	text := "part,color,quantity,note\n" + strings.Repeat("3001,Red,4,\"5 inch\n3002,Red,4,5\" disc\n", quotes)
-	want := []string{"A value that begins with a quote on lines 2, 4, 6, 8, 10, 12, 14, 16, 18 and 20 (and 2 more) goes on after its closing quote " +
-		"on a later line. The lines between became one value; if they are rows of their own, remove the quote or write it twice inside quotes"}
+	want := []string{"Check lines 2, 4, 6, 8, 10, 12, 14, 16, 18 and 20 (and 2 more): a quote there opens a value of several lines. " +
+		"If these lines are rows of their own, remove the quote"}
 	for _, rangeBytes := range []int64{0, 1, 100} {
 		s, _, err := importText(t, &csvimport.Memory{}, text, rangeBytes)
 		if diff := cmp.Diff(want, s.Notes); diff != "" || err != nil || s.Rows != quotes {
@@ -171,7 +171,7 @@ func TestTheSummaryNotesStrayQuotes(t *testing.T) {
 		}
 	}
 	s, _, err := importText(t, &csvimport.Memory{}, "part,color,quantity,\"5 inch\nx\" disc\n3001,Red,4,x\n", 0)
-	if err != nil || len(s.Notes) != 1 || !strings.Contains(s.Notes[0], "a quote on line 1 goes on") {
+	if err != nil || len(s.Notes) != 1 || !strings.Contains(s.Notes[0], "Check line 1: a quote") {
 		t.Errorf("a stray quote in the header: error %v, notes %q", err, s.Notes)
 	}
 }

@@ -7,7 +7,7 @@ import (
 )
 
 // StrayQuotes are the quotes that have probably swallowed rows: a field begins with a quote, has line ends, and goes on after the
-// closing quote. That is how the inches in `5" disc` look to a reader of CSV.
+// closing quote.
 type StrayQuotes struct {
 	// Count is the number of these quotes. Lines are the physical lines of the first ten of them, from 1.
 	Count int64   `json:"count"`
@@ -26,8 +26,11 @@ func (q StrayQuotes) with(line int64) StrayQuotes {
 	return q
 }
 
-// note returns a sentence for the user. There must be a quote.
+// note returns a sentence for the user, or "" if there are no such quotes.
 func (q StrayQuotes) note() string {
+	if q.IsZero() {
+		return ""
+	}
 	lines := make([]string, len(q.Lines))
 	for i, line := range q.Lines {
 		lines[i] = strconv.FormatInt(line, 10)
@@ -39,6 +42,5 @@ func (q StrayQuotes) note() string {
 	if more := q.Count - int64(len(lines)); more > 0 {
 		where += fmt.Sprintf(" (and %d more)", more)
 	}
-	return "A value that begins with a quote on " + where + " goes on after its closing quote on a later line. " +
-		"The lines between became one value; if they are rows of their own, remove the quote or write it twice inside quotes"
+	return "Check " + where + ": a quote there opens a value of several lines. If these lines are rows of their own, remove the quote"
 }

@@ -69,8 +69,8 @@ func summarize(file File, h *header, chunks []ChunkOutput, rejectCounts map[reje
 		RejectedBy: []RejectCount{}, StartedAt: file.StartedAt, FinishedAt: message.Time{Time: now}.String(),
 		Prefix: file.ResultsPrefix(), Results: []string{}, Rejects: rejectsName,
 	}
-	if !file.StrayQuotes.IsZero() {
-		s.Notes = append(s.Notes, file.StrayQuotes.note())
+	if note := file.StrayQuotes.note(); note != "" {
+		s.Notes = append(s.Notes, note)
 	}
 	for _, c := range chunks {
 		s.Rows += c.Rows
