@@ -5,14 +5,12 @@ import (
 	"strconv"
 	"unicode"
 	"unicode/utf8"
+
+	"github.com/herald-progress/herald/lib/message"
 )
 
-const (
-	// maxValueShown is the length to which a value in the reason of a rejected row is cut, in bytes.
-	maxValueShown = 64
-	// byteOrderMark is U+FEFF. At the start of a file it belongs to the encoding; anywhere else it is invisible and a mistake.
-	byteOrderMark = '\uFEFF'
-)
+// byteOrderMark is U+FEFF. At the start of a file it belongs to the encoding; anywhere else it is invisible and a mistake.
+const byteOrderMark = '\uFEFF'
 
 // checkText returns the reason for which the field is no text, and where in the field it applies. The reason is empty if the field is
 // text: valid UTF-8 without control characters other than tabs and line ends, and without byte order marks.
@@ -49,16 +47,16 @@ func isPlain(field []byte) bool {
 	return true
 }
 
-// quoteValue returns at most maxValueShown bytes of a value from the file, in quotes, in one line and without control characters. The
+// quoteValue returns at most [message.MaxShown] bytes of a value from the file, in quotes, in one line and without control characters. The
 // byte at the index is among them. An ellipsis stands for what is cut.
 func quoteValue(value []byte, index int) string {
 	from, to := 0, len(value)
 	before, after := "", ""
-	if to > maxValueShown {
-		if index >= maxValueShown/2 {
-			from = min(index-maxValueShown/2, to-maxValueShown)
+	if to > message.MaxShown {
+		if index >= message.MaxShown/2 {
+			from = min(index-message.MaxShown/2, to-message.MaxShown)
 		}
-		to = from + maxValueShown
+		to = from + message.MaxShown
 		for from > 0 && from < index && !utf8.RuneStart(value[from]) {
 			from++
 		}

@@ -8,6 +8,8 @@ import (
 	"io"
 	"strings"
 	"unicode/utf8"
+
+	"github.com/herald-progress/herald/lib/message"
 )
 
 const (
@@ -15,12 +17,8 @@ const (
 	firstReadBytes = 4 << 10
 	// maxHeadBytes bounds the bytes that are read to find the header.
 	maxHeadBytes = 1 << 20
-	// maxTitleLines is how many lines may stand between the first line with text and the header.
-	maxTitleLines = 10
 	// sniffBytes is how many bytes at the start of the file decide whether it is text.
 	sniffBytes = 1 << 10
-	// maxNameShown is the length to which a column name in a message is cut, in bytes.
-	maxNameShown = 64
 )
 
 // separators are the separators that a file may have without naming its separator, in order of preference.
@@ -134,7 +132,7 @@ func separatorLine(head []byte) (byte, int) {
 }
 
 // findHeader finds the header in head[start:], whose first line has the number firstLine. The header is the first record that names all
-// required columns, at most maxTitleLines after the first record. If there is none, it is the record that names most of them, and of
+// required columns, at most [message.MaxTitleLines] after the first record. If there is none, it is the record that names most of them, and of
 // equal ones the one with most fields. If there is no record at all, the error says why. ended is true if the end of head, or an error
 // there, came before the result was clear.
 func findHeader(head []byte, start int, firstLine int64, sep byte) (best *header, ended bool, err error) {
@@ -146,7 +144,7 @@ func findHeader(head []byte, start int, firstLine int64, sep byte) (best *header
 		if err != nil {
 			return best, true, err
 		}
-		if len(titles) > 0 && line > titles[0].line+maxTitleLines {
+		if len(titles) > 0 && line > titles[0].line+message.MaxTitleLines {
 			return best, false, nil
 		}
 		if isBlankRecord(fields) {

@@ -2,7 +2,8 @@ package csvimport
 
 import "github.com/herald-progress/herald/lib/message"
 
-// Limits of the importer. They bound the memory and storage that one upload can use.
+// Limits of the importer. They bound the memory and storage that one upload can use. What a user can see of them is in the table of
+// package message.
 const (
 	// MaxBytes is the size of the largest file.
 	MaxBytes = message.MaxUploadBytes
@@ -13,21 +14,18 @@ const (
 	// ranges take some 20,000 bytes.
 	MaxRanges = 256
 
-	// MaxHeader bounds the header, and maxRecord every other record, in bytes without the line end. A scanner's buffer is
-	// at most about twice as long.
-	MaxHeader = 64 << 10
-	maxRecord = 1 << 20
+	// MaxHeader bounds the header, and maxRecord every other record. A scanner's buffer is at most about twice as long.
+	MaxHeader = message.MaxListHeader
+	maxRecord = message.MaxListRecord
 	// rejectedGrowth is how many times as long a record of a rejected.csv may be. The first columns, quotes and apostrophes make a record
 	// of the longest size less than three times as long.
 	rejectedGrowth = 4
-	// MaxColumns bounds the columns of a header. A record with more fields that are not blank is rejected.
-	MaxColumns = 1000
+	// MaxColumns bounds the columns of a header.
+	MaxColumns = message.MaxColumns
 	// maxFields is how many fields of a record the scanner returns: one more than the columns of the largest rejected.csv.
 	maxFields = MaxColumns + len(rejectColumns) + 1
-	// MaxQuantity is the largest quantity of a row; the smallest is 1.
-	MaxQuantity = 1_000_000
-	// maxStrayQuotes bounds the lines of [StrayQuotes].
-	maxStrayQuotes = 10
+	// MaxQuantity is the largest quantity of a row.
+	MaxQuantity = message.MaxQuantity
 
 	// MaxGrowth bounds the output by the input: the staged objects of a range take at most MaxGrowth times the range's
 	// bytes, plus growthAllowance. The output is larger because each of its rows repeats the names of the columns. Real

@@ -5,6 +5,8 @@ import (
 	"strings"
 	"unicode"
 	"unicode/utf8"
+
+	"github.com/herald-progress/herald/lib/message"
 )
 
 // The columns that the importer knows. Part and quantity are required.
@@ -128,28 +130,22 @@ func (h *header) uniqueName(i int, name string, used, next map[string]int) strin
 	}
 }
 
-// maxNotes bounds the notes about one header.
-const maxNotes = 20
-
-// note adds a note for the user. After maxNotes it only says that there are more.
+// note adds a note for the user. After [message.MaxHeaderNotes] it only says that there are more.
 func (h *header) note(text string) {
 	switch {
-	case len(h.notes) < maxNotes:
+	case len(h.notes) < message.MaxHeaderNotes:
 		h.notes = append(h.notes, text)
-	case len(h.notes) == maxNotes:
+	case len(h.notes) == message.MaxHeaderNotes:
 		h.notes = append(h.notes, "More columns were renamed in the same way")
 	}
 }
-
-// maxListed bounds a list of columns in a message, in bytes.
-const maxListed = 240
 
 // listNames returns names as a list in quotes. If the list is too long, it ends with the number of the other names.
 func listNames(names []string) string {
 	var b strings.Builder
 	for i, name := range names {
 		quoted := fmt.Sprintf("%q", truncateName(name))
-		if b.Len()+len(quoted) > maxListed {
+		if b.Len()+len(quoted) > message.MaxListed {
 			return fmt.Sprintf("%s and %d more", b.String(), len(names)-i)
 		}
 		if i > 0 {
@@ -160,11 +156,11 @@ func listNames(names []string) string {
 	return b.String()
 }
 
-// truncateName limits a column name from the file to maxNameShown bytes.
+// truncateName limits a column name from the file to [message.MaxShown] bytes.
 func truncateName(name string) string {
 	name = strings.ToValidUTF8(name, string(utf8.RuneError))
-	if len(name) > maxNameShown {
-		name = strings.ToValidUTF8(name[:maxNameShown], "") + "…"
+	if len(name) > message.MaxShown {
+		name = strings.ToValidUTF8(name[:message.MaxShown], "") + "…"
 	}
 	return name
 }

@@ -7,6 +7,8 @@ import (
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
+
+	"github.com/herald-progress/herald/lib/message"
 )
 
 func TestTheREADMEListsTheNamesOfColumns(t *testing.T) {
@@ -93,8 +95,8 @@ func TestNamesAreMadeUniqueAsByPandas(t *testing.T) {
 
 func TestNotesAreBounded(t *testing.T) {
 	h, err := parseHeader([]byte("part,color,quantity"+strings.Repeat(",x", MaxColumns-3)), true)
-	if err != nil || len(h.notes) != maxNotes+1 || len(h.names) != MaxColumns {
-		t.Errorf("%d notes on %d columns, error %v, want %d notes", len(h.notes), len(h.names), err, maxNotes+1)
+	if err != nil || len(h.notes) != message.MaxHeaderNotes+1 || len(h.names) != MaxColumns {
+		t.Errorf("%d notes on %d columns, error %v, want %d notes", len(h.notes), len(h.names), err, message.MaxHeaderNotes+1)
 	}
 }
 

@@ -4,12 +4,14 @@ import (
 	"fmt"
 	"strconv"
 	"strings"
+
+	"github.com/herald-progress/herald/lib/message"
 )
 
 // StrayQuotes are the quotes that have probably swallowed rows: a field begins with a quote, has line ends, and goes on after the
 // closing quote.
 type StrayQuotes struct {
-	// Count is the number of these quotes. Lines are the physical lines of the first ten of them, from 1.
+	// Count is the number of these quotes. Lines are the physical lines of the first of them, from 1.
 	Count int64   `json:"count"`
 	Lines []int64 `json:"lines"`
 }
@@ -20,7 +22,7 @@ func (q StrayQuotes) IsZero() bool { return q.Count == 0 }
 // with returns q and the quote that is opened on this line.
 func (q StrayQuotes) with(line int64) StrayQuotes {
 	q.Count++
-	if len(q.Lines) < maxStrayQuotes {
+	if len(q.Lines) < message.MaxStrayQuotes {
 		q.Lines = append(q.Lines, line)
 	}
 	return q

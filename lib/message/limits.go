@@ -30,6 +30,14 @@ import "time"
 //	a content type                         255 bytes
 //	the request of a message               64 bytes          a UUID has 36
 //	open uploads of a user                 5
+//	a parts list's header                  65,536 bytes, and 1,000 columns
+//	another record of a parts list         1,048,576 bytes
+//	the quantity of a row                  1 to 1,000,000
+//	lines before a parts list's header     10
+//	a value or a column's name in a reason 64 bytes          a reason must fit a job's state
+//	columns that a reason lists            240 bytes
+//	notes about the columns of a file      20, and one that says that there are more
+//	lines of quotes that a warning names   10
 //
 // * Bytes of JSON: a quote, a backslash and a line break count as two, most other control characters as six.
 const (
@@ -120,6 +128,27 @@ const (
 	// SinglePutLife is how long the URL of a single PUT is valid, and PartLife how long the URL of a part is.
 	SinglePutLife = 5 * time.Minute
 	PartLife      = time.Hour
+)
+
+// The limits of parts lists. Package csvimport, which enforces them, has further ones that only bound its own work.
+const (
+	// MaxListHeader bounds the header of a file, and MaxListRecord every other record, in bytes without the line end.
+	MaxListHeader = 64 << 10
+	MaxListRecord = 1 << 20
+	// MaxColumns bounds the columns of a header. A record with more fields that are not blank is rejected.
+	MaxColumns = 1000
+	// MaxQuantity is the largest quantity of a row; the smallest is 1.
+	MaxQuantity = 1_000_000
+	// MaxTitleLines is how many lines may stand between the first line with text and the header.
+	MaxTitleLines = 10
+	// MaxShown is the length to which a value or the name of a column is cut in a reason, in bytes.
+	MaxShown = 64
+	// MaxListed bounds the list of columns in a reason, in bytes.
+	MaxListed = 240
+	// MaxHeaderNotes bounds the notes of a summary about the columns. After them, one note says that there are more.
+	MaxHeaderNotes = 20
+	// MaxStrayQuotes bounds the lines that a warning of stray quotes names.
+	MaxStrayQuotes = 10
 )
 
 // Coalescing: how often states of a job that are not urgent may be pushed. A person cannot read them faster.
