@@ -23,12 +23,17 @@ func checkText(field []byte) (string, int) {
 		switch {
 		case r == utf8.RuneError && size == 1:
 			return reasonUTF8, i
-		case r == byteOrderMark, unicode.IsControl(r) && r != '\t' && r != '\n' && r != '\r':
+		case isInvisible(r):
 			return reasonControl, i
 		}
 		i += size
 	}
 	return "", 0
+}
+
+// isInvisible reports whether nobody sees the character: a byte order mark, or a control character other than tabs and line ends.
+func isInvisible(r rune) bool {
+	return r == byteOrderMark || unicode.IsControl(r) && r != '\t' && r != '\n' && r != '\r'
 }
 
 // isPlain reports whether the field has printable ASCII characters only. It looks at eight bytes at once.

@@ -78,7 +78,7 @@ func cleanName(name string) string {
 		return name
 	}
 	return strings.TrimSpace(strings.Map(func(r rune) rune {
-		if r == byteOrderMark || unicode.IsControl(r) && r != '\t' && r != '\r' && r != '\n' {
+		if isInvisible(r) {
 			return -1
 		}
 		return r

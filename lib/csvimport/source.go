@@ -188,7 +188,7 @@ func (c Config) readFileHeader(ctx context.Context, file File) (*header, error) 
 		h.encoding = file.Encoding
 	}
 	if h.encoding == encodingWindows1252 {
-		h.notes = append(h.notes, "The file is not UTF-8, so it was read as Windows-1252") // also after maxNotes others
+		h.notes = append(h.notes, "The file is not UTF-8, so it was read as Windows-1252") // even if there are many other notes
 	}
 	return h, nil
 }

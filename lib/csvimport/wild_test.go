@@ -2,12 +2,14 @@ package csvimport_test
 
 import (
 	"os"
+	"slices"
 	"strings"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/herald-progress/herald/lib/csvimport"
+	"github.com/herald-progress/herald/lib/message"
 )
 
 // importWild imports the content of a file.
@@ -72,6 +74,13 @@ func TestFilesFromTheWildAreRead(t *testing.T) {
 				t.Errorf("first row is\n%s\nwant\n%s", first, tt.first)
 			}
 		})
+	}
+}
+
+func TestTheEncodingIsNotedBesideManyNotes(t *testing.T) {
+	_, s, err := importWild(t, []byte("part,color,quantity"+strings.Repeat(",x", 2*message.MaxHeaderNotes)+"\n3001,Gr\xFCn,4\n"))
+	if err != nil || len(s.Notes) != message.MaxHeaderNotes+2 || !slices.Contains(s.Notes, "The file is not UTF-8, so it was read as Windows-1252") {
+		t.Errorf("error %v, %d notes:\n%s", err, len(s.Notes), strings.Join(s.Notes, "\n"))
 	}
 }
 
