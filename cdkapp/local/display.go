@@ -90,16 +90,12 @@ func (lines) end() {}
 
 func (d lines) summary(s csvimport.Summary, rejected []csvimport.RejectedRow, folder string) error {
 	duration := time.Duration(s.DurationMillis) * time.Millisecond
-	rows := "rows"
-	if s.Rows == 1 {
-		rows = "row"
-	}
 	var text strings.Builder
 	fmt.Fprintf(&text, `
-%s: %d %s in %.1f s
+%s: %d rows in %.1f s
   accepted  %8d  (quantity %d)
   rejected  %8d
-`, format.SafeText(s.FileName), s.Rows, rows, duration.Seconds(), s.Accepted, s.Quantity, s.Rejected)
+`, format.SafeText(s.FileName), s.Rows, duration.Seconds(), s.Accepted, s.Quantity, s.Rejected)
 	for _, r := range s.RejectedBy {
 		reason := r.Reason
 		if r.Column != "" {

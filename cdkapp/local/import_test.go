@@ -77,7 +77,7 @@ func TestAFailedImportEndsTheBarWithOneLine(t *testing.T) {
 		empty         int // the empty lines before it
 	}{
 		{"part,color\n3001,Red\n", "local: Line 1: the column quantity is missing", 0},
-		{"part,color,quantity\n3001,Red,x\n", "list.csv: 1 row in", 1},
+		{"part,color,quantity\n3001,Red,x\n", "list.csv: 1 rows in", 1},
 	} {
 		c := openTerminal(t, nil, writeFile(t, "list.csv", tt.content))
 		c.waitForEnd(exitFailed)
