@@ -31,7 +31,8 @@ type StartExecutionInput struct {
 	// Name is the execution's name; empty means a new UUID.
 	Name string `json:"name"`
 	// Input is the input as JSON text; empty means {}.
-	Input string `json:"input"`
+	Input       string `json:"input"`
+	TraceHeader string `json:"traceHeader"`
 }
 
 // StartExecutionOutput is the output of StartExecution.
@@ -138,39 +139,6 @@ func (e HistoryEvent) MarshalJSON() ([]byte, error) {
 	return body, nil
 }
 
-// ListStateMachinesInput is the input of ListStateMachines.
-type ListStateMachinesInput struct {
-	Page
-}
-
-// ListStateMachinesOutput is the output of ListStateMachines, in the order of names.
-type ListStateMachinesOutput struct {
-	StateMachines []StateMachineListItem `json:"stateMachines"`
-	NextToken     string                 `json:"nextToken,omitempty"`
-}
-
-// StateMachineListItem is a state machine in a list.
-type StateMachineListItem struct {
-	StateMachineArn string    `json:"stateMachineArn"`
-	Name            string    `json:"name"`
-	Type            string    `json:"type"`
-	CreationDate    Timestamp `json:"creationDate"`
-}
-
-// DescribeStateMachineInput is the input of DescribeStateMachine.
-type DescribeStateMachineInput struct {
-	StateMachineArn string `json:"stateMachineArn"`
-}
-
-// StateMachineDescription is the output of DescribeStateMachine.
-type StateMachineDescription struct {
-	StateMachineListItem
-
-	Status     string `json:"status"`
-	Definition string `json:"definition"`
-	RoleArn    string `json:"roleArn"`
-}
-
 // SendTaskSuccessInput is the input of SendTaskSuccess.
 type SendTaskSuccessInput struct {
 	TaskToken string `json:"taskToken"`
@@ -188,6 +156,3 @@ type SendTaskFailureInput struct {
 type SendTaskHeartbeatInput struct {
 	TaskToken string `json:"taskToken"`
 }
-
-// SendTaskOutput is the empty output of SendTaskSuccess, SendTaskFailure and SendTaskHeartbeat.
-type SendTaskOutput struct{}

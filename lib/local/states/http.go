@@ -18,9 +18,9 @@ const (
 	contentType  = "application/x-amz-json-1.0"
 	targetPrefix = "AWSStepFunctions."
 
-	// maxRequest is the greatest size of a request's body in bytes. JSON escapes can make an input of 262,144 bytes six times
-	// as long.
-	maxRequest = 2 << 20
+	// maxRequest is the greatest size of a request's body in bytes. JSON escapes can make a definition of 1,048,576 bytes six
+	// times as long.
+	maxRequest = 7 << 20
 )
 
 // An operation decodes the input of an operation of the API and runs it.
@@ -28,16 +28,25 @@ type operation func(s *StepFunctions, ctx context.Context, body []byte) (any, er
 
 // operations maps the names of the operations that are served to their implementations.
 var operations = map[string]operation{
-	"StartExecution":       operationOf((*StepFunctions).StartExecution),
-	"StopExecution":        operationOf((*StepFunctions).StopExecution),
-	"DescribeExecution":    operationOf((*StepFunctions).DescribeExecution),
-	"ListExecutions":       operationOf((*StepFunctions).ListExecutions),
-	"GetExecutionHistory":  operationOf((*StepFunctions).GetExecutionHistory),
-	"ListStateMachines":    operationOf((*StepFunctions).ListStateMachines),
-	"DescribeStateMachine": operationOf((*StepFunctions).DescribeStateMachine),
-	"SendTaskSuccess":      operationOf((*StepFunctions).SendTaskSuccess),
-	"SendTaskFailure":      operationOf((*StepFunctions).SendTaskFailure),
-	"SendTaskHeartbeat":    operationOf((*StepFunctions).SendTaskHeartbeat),
+	"CreateStateMachine":               operationOf((*StepFunctions).CreateStateMachine),
+	"UpdateStateMachine":               operationOf((*StepFunctions).UpdateStateMachine),
+	"DeleteStateMachine":               operationOf((*StepFunctions).DeleteStateMachine),
+	"DescribeStateMachine":             operationOf((*StepFunctions).DescribeStateMachine),
+	"DescribeStateMachineForExecution": operationOf((*StepFunctions).DescribeStateMachineForExecution),
+	"ListStateMachines":                operationOf((*StepFunctions).ListStateMachines),
+	"ValidateStateMachineDefinition":   operationOf((*StepFunctions).ValidateStateMachineDefinition),
+	"StartExecution":                   operationOf((*StepFunctions).StartExecution),
+	"StartSyncExecution":               operationOf((*StepFunctions).StartSyncExecution),
+	"StopExecution":                    operationOf((*StepFunctions).StopExecution),
+	"DescribeExecution":                operationOf((*StepFunctions).DescribeExecution),
+	"ListExecutions":                   operationOf((*StepFunctions).ListExecutions),
+	"GetExecutionHistory":              operationOf((*StepFunctions).GetExecutionHistory),
+	"SendTaskSuccess":                  operationOf((*StepFunctions).SendTaskSuccess),
+	"SendTaskFailure":                  operationOf((*StepFunctions).SendTaskFailure),
+	"SendTaskHeartbeat":                operationOf((*StepFunctions).SendTaskHeartbeat),
+	"TagResource":                      operationOf((*StepFunctions).TagResource),
+	"UntagResource":                    operationOf((*StepFunctions).UntagResource),
+	"ListTagsForResource":              operationOf((*StepFunctions).ListTagsForResource),
 }
 
 // operationOf returns the operation that decodes its input and calls the method.

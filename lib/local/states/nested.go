@@ -20,14 +20,14 @@ type startArguments struct {
 
 // startExecution runs states:startExecution. Its result is the output of StartExecution.
 func (r *taskRunner) startExecution(_ context.Context, t asl.Task) (json.RawMessage, error) {
-	_, output, err := r.startNested(t)
+	_, output, err := r.startNested(t, "")
 	return output, err
 }
 
 // startExecutionSync runs states:startExecution.sync and .sync:2: it starts an execution and waits until it has ended. The
 // result is the execution's description, with input and output as text for .sync and as JSON values for .sync:2.
 func (r *taskRunner) startExecutionSync(ctx context.Context, t asl.Task) (json.RawMessage, error) {
-	nested, output, err := r.startNested(t)
+	nested, output, err := r.startNested(t, typeStandard)
 	if err != nil {
 		return nil, err
 	}
@@ -52,8 +52,9 @@ func (r *taskRunner) startExecutionSync(ctx context.Context, t asl.Task) (json.R
 	return result, nil
 }
 
-// startNested starts the execution that the task's arguments describe. It returns the execution and the output of StartExecution.
-func (r *taskRunner) startNested(t asl.Task) (*execution, json.RawMessage, error) {
+// startNested starts the execution that the task's arguments describe. Its state machine must be of the type kind; empty means any
+// type. It returns the execution and the output of StartExecution.
+func (r *taskRunner) startNested(t asl.Task, kind string) (*execution, json.RawMessage, error) {
 	var arguments startArguments
 	err := json.Unmarshal(t.Arguments, &arguments)
 	if err != nil || arguments.StateMachineArn == "" {
@@ -62,7 +63,7 @@ func (r *taskRunner) startNested(t asl.Task) (*execution, json.RawMessage, error
 
 	nested, err := r.states.startExecution(StartExecutionInput{
 		StateMachineArn: arguments.StateMachineArn, Name: arguments.Name, Input: executionInput(arguments.Input),
-	})
+	}, kind)
 	if err != nil {
 		return nil, nil, serviceError("StepFunctions", "AWSStepFunctions", err)
 	}

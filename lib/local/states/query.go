@@ -17,8 +17,12 @@ func (s *StepFunctions) DescribeExecution(_ context.Context, in DescribeExecutio
 		return ExecutionDescription{}, err
 	}
 
+	if err := validateIncludedData(in.IncludedData); err != nil {
+		return ExecutionDescription{}, err
+	}
+
 	description := s.describe(x)
-	if in.IncludedData == "METADATA_ONLY" {
+	if in.IncludedData == metadataOnly {
 		description.Input, description.Output = "", ""
 		description.InputDetails, description.OutputDetails = nil, nil
 	}
@@ -60,11 +64,6 @@ func (x *execution) listItem() ExecutionListItem {
 
 // ListExecutions lists a page of a state machine's executions, the newest first.
 func (s *StepFunctions) ListExecutions(_ context.Context, in ListExecutionsInput) (ListExecutionsOutput, error) {
-	machine, err := s.machine(in.StateMachineArn)
-	if err != nil {
-		return ListExecutionsOutput{}, err
-	}
-
 	before, size, err := in.parse() // before is the sequence of the previous page's last execution.
 	if err != nil {
 		return ListExecutionsOutput{}, err
@@ -72,6 +71,13 @@ func (s *StepFunctions) ListExecutions(_ context.Context, in ListExecutionsInput
 
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	machine, err := s.machine(in.StateMachineArn)
+	if err != nil {
+		return ListExecutionsOutput{}, err
+	}
+	if machine.kind == typeExpress {
+		return ListExecutionsOutput{}, errWrongType
+	}
 
 	found := slices.SortedFunc(maps.Values(s.executions), func(a, b *execution) int {
 		return cmp.Compare(b.sequence, a.sequence)
@@ -153,46 +159,4 @@ func withoutData(details map[string]any) map[string]any {
 		stripped[name] = fields
 	}
 	return stripped
-}
-
-// ListStateMachines lists a page of the state machines.
-func (s *StepFunctions) ListStateMachines(_ context.Context, in ListStateMachinesInput) (ListStateMachinesOutput, error) {
-	skip, size, err := in.parse() // skip is the number of state machines on earlier pages.
-	if err != nil {
-		return ListStateMachinesOutput{}, err
-	}
-
-	out := ListStateMachinesOutput{StateMachines: []StateMachineListItem{}}
-	for i, arn := range slices.Sorted(maps.Keys(s.machines)) {
-		if int64(i) < skip {
-			continue
-		}
-		if len(out.StateMachines) == size {
-			out.NextToken = pageToken(int64(i))
-			break
-		}
-		out.StateMachines = append(out.StateMachines, s.machines[arn].listItem())
-	}
-
-	return out, nil
-}
-
-func (m *stateMachine) listItem() StateMachineListItem {
-	return StateMachineListItem{
-		StateMachineArn: m.arn, Name: m.name, Type: "STANDARD", CreationDate: Timestamp{m.created},
-	}
-}
-
-// DescribeStateMachine describes a state machine, with its definition.
-func (s *StepFunctions) DescribeStateMachine(
-	_ context.Context, in DescribeStateMachineInput,
-) (StateMachineDescription, error) {
-	machine, err := s.machine(in.StateMachineArn)
-	if err != nil {
-		return StateMachineDescription{}, err
-	}
-	return StateMachineDescription{
-		StateMachineListItem: machine.listItem(),
-		Status:               "ACTIVE", Definition: string(machine.definition), RoleArn: roleARN,
-	}, nil
 }

@@ -35,11 +35,17 @@ func TestCheckResourcesNamesUnsupportedTasks(t *testing.T) {
 	if err == nil || err.Error() != want || !errors.Is(err, states.ErrUnsupportedResource) {
 		t.Errorf("got %v, want %s", err, want)
 	}
+}
 
-	_, err = states.New(states.Config{Machines: map[string][]byte{
-		"bad": []byte(taskMachine("arn:aws:states:::sqs:sendMessage", `,"Arguments":{}`)),
-	}})
-	if err == nil || !strings.Contains(err.Error(), "bad") || !strings.Contains(err.Error(), "sqs:sendMessage") {
-		t.Errorf("New: %v", err)
+// TestATaskThatCannotRunHereFailsByName creates a state machine whose task nobody serves, as AWS would.
+func TestATaskThatCannotRunHereFailsByName(t *testing.T) {
+	t.Parallel()
+	ended := make(statusChanges, 10)
+	service := newService(t, states.Config{StatusChanged: ended.add}, map[string]string{
+		"queue": taskMachine("arn:aws:states:::sqs:sendMessage", `,"Arguments":{}`),
+	})
+	x := describe(t, service, runToEnd(t, service, ended, "queue"))
+	if x.Status != "FAILED" || x.Error != "States.Runtime" || !strings.Contains(x.Cause, "sqs:sendMessage") {
+		t.Errorf("%s %s: %s", x.Status, x.Error, x.Cause)
 	}
 }

@@ -7,7 +7,6 @@ import (
 	"encoding/json"
 	"fmt"
 	"log/slog"
-	"slices"
 	"sync"
 	"time"
 
@@ -43,23 +42,14 @@ type Config struct {
 // concurrent use.
 type StepFunctions struct {
 	cfg        Config
-	machines   map[string]*stateMachine
 	background *background.Group
 
 	mu           sync.Mutex
-	started      int64                   // How many executions have been started: the sequence of the newest one.
-	executions   map[string]*execution   // By ARN.
-	ended        []*execution            // In the order of their ends.
-	pendingTasks map[string]*pendingTask // By task token.
-}
-
-// A stateMachine is a state machine and its definition.
-type stateMachine struct {
-	name       string
-	arn        string
-	definition []byte
-	created    time.Time
-	parsed     *asl.Machine
+	machines     map[string]*stateMachine // By ARN.
+	started      int64                    // How many executions have been started: the sequence of the newest one.
+	executions   map[string]*execution    // By ARN.
+	ended        []*execution             // In the order of their ends.
+	pendingTasks map[string]*pendingTask  // By task token.
 }
 
 // An execution is one execution. StepFunctions.mu guards the fields below done.
@@ -69,6 +59,7 @@ type execution struct {
 	name     string
 	input    string
 	machine  *stateMachine
+	revision *revision
 	start    time.Time
 	done     chan struct{} // Closed when the execution has ended.
 
@@ -92,18 +83,8 @@ func New(cfg Config) (*StepFunctions, error) {
 		machines: map[string]*stateMachine{}, executions: map[string]*execution{}, pendingTasks: map[string]*pendingTask{},
 	}
 	for name, definition := range cfg.Machines {
-		parsed, err := asl.Parse(definition)
-		if err != nil {
-			return nil, fmt.Errorf("state machine %s: %w", name, err)
-		}
-
-		if err := CheckResources(definition); err != nil {
-			return nil, fmt.Errorf("state machine %s: %w", name, err)
-		}
-
-		arn := StateMachineARN(name)
-		s.machines[arn] = &stateMachine{
-			name: name, arn: arn, definition: slices.Clone(definition), created: time.Now(), parsed: parsed,
+		if err := s.SetMachine(name, definition); err != nil {
+			return nil, err
 		}
 	}
 	return s, nil
@@ -127,47 +108,71 @@ func (s *StepFunctions) Close(ctx context.Context) error {
 	return nil
 }
 
-// StartExecution starts an execution. If an execution with the same name and input is running, it returns that one.
+// StartExecution starts an execution. If a Standard execution with the same name and input is running, it returns that one.
 func (s *StepFunctions) StartExecution(_ context.Context, in StartExecutionInput) (StartExecutionOutput, error) {
-	x, err := s.startExecution(in)
+	x, err := s.startExecution(in, "")
 	if err != nil {
 		return StartExecutionOutput{}, err
 	}
 	return StartExecutionOutput{ExecutionArn: x.arn, StartDate: Timestamp{x.start}}, nil
 }
 
-func (s *StepFunctions) startExecution(in StartExecutionInput) (*execution, error) {
-	machine, err := s.machine(in.StateMachineArn)
+// startExecution starts an execution of a state machine of the type kind. Empty means any type.
+func (s *StepFunctions) startExecution(in StartExecutionInput, kind string) (*execution, error) {
+	name, input := cmp.Or(in.Name, awswire.NewUUID()), cmp.Or(in.Input, "{}")
+
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	machine, err := s.usable(in.StateMachineArn)
 	if err != nil {
 		return nil, err
 	}
-
-	name := cmp.Or(in.Name, awswire.NewUUID())
-	input := cmp.Or(in.Input, "{}")
+	if kind != "" && machine.kind != kind {
+		return nil, errWrongType
+	}
 	if err := validateStart(name, input); err != nil {
 		return nil, err
 	}
 
-	s.mu.Lock()
-	defer s.mu.Unlock()
+	if machine.kind == typeExpress {
+		x := newExpress(machine, name, input)
+		return x, s.launch(x, s.runExpress)
+	}
+
 	arn := ExecutionARN(machine.name, name)
-	if old, ok := s.executions[arn]; ok {
+	if old, ok := s.executions[arn]; ok && old.machine == machine {
 		if old.status == statusRunning && old.input == input {
 			return old, nil
 		}
 		return nil, awswire.NewError("ExecutionAlreadyExists", "Execution Already Exists: '"+arn+"'")
 	}
 
-	s.started++
-	x := &execution{
-		sequence: s.started, arn: arn, name: name, input: input, machine: machine, status: statusRunning,
-		start: time.Now().Truncate(time.Millisecond), done: make(chan struct{}),
-	}
-	if !s.background.Go(func(ctx context.Context) { s.run(ctx, x) }) {
-		return nil, awswire.ErrClosing
+	x := newExecution(machine, arn, name, input)
+	if err := s.launch(x, s.run); err != nil {
+		return nil, err
 	}
 	s.executions[arn] = x
 	return x, nil
+}
+
+// newExecution returns an execution that is not yet running.
+func newExecution(machine *stateMachine, arn, name, input string) *execution {
+	return &execution{
+		arn: arn, name: name, input: input, machine: machine, revision: machine.current, status: statusRunning,
+		start: time.Now().Truncate(time.Millisecond), done: make(chan struct{}),
+	}
+}
+
+// launch calls run in a goroutine. The caller holds the lock.
+func (s *StepFunctions) launch(x *execution, run func(context.Context, *execution)) error {
+	s.started++
+	x.sequence = s.started
+	x.machine.running++
+	if !s.background.Go(func(ctx context.Context) { run(ctx, x) }) {
+		x.machine.running--
+		return awswire.ErrClosing
+	}
+	return nil
 }
 
 // run runs an execution until it has ended.
@@ -183,10 +188,10 @@ func (s *StepFunctions) run(ctx context.Context, x *execution) {
 
 	s.notifyStatusChanged(ctx, x)
 
-	result := x.machine.parsed.Run(ctx, asl.Execution{
+	result := x.revision.parsed.Run(ctx, asl.Execution{
 		ID: x.arn, Name: x.name, Start: x.start, Input: json.RawMessage(x.input),
 		StateMachineID: x.machine.arn, StateMachineName: x.machine.name,
-		RoleARN: roleARN,
+		RoleARN: x.revision.roleARN,
 		Tasks:   &taskRunner{states: s, executionARN: x.arn},
 		Record: func(event asl.Event) {
 			s.mu.Lock()
@@ -201,6 +206,7 @@ func (s *StepFunctions) run(ctx context.Context, x *execution) {
 	if len(x.events) > 0 { // The history and the description have the same time.
 		x.stop = x.events[len(x.events)-1].Time
 	}
+	s.executionEnded(x.machine)
 	s.ended = append(s.ended, x)
 	for len(s.ended) > s.cfg.MaxEnded {
 		s.removeExecution(s.ended[0])
@@ -208,21 +214,16 @@ func (s *StepFunctions) run(ctx context.Context, x *execution) {
 	}
 	s.mu.Unlock()
 
-	if result.Status != asl.StatusSucceeded {
-		name := ""
-		if result.Error != nil {
-			name = result.Error.Name
-		}
-		s.cfg.Log.WarnContext(ctx, "execution ended", "execution", x.arn, "status", result.Status, "error", name)
-	}
-
+	s.logEnd(ctx, x)
 	s.notifyStatusChanged(context.WithoutCancel(ctx), x)
 	close(x.done)
 }
 
 // removeExecution removes an ended execution and its task tokens. The caller holds the lock.
 func (s *StepFunctions) removeExecution(x *execution) {
-	delete(s.executions, x.arn)
+	if s.executions[x.arn] == x { // Otherwise the name is that of a newer execution: the state machine was deleted and created again.
+		delete(s.executions, x.arn)
+	}
 	for token, task := range s.pendingTasks {
 		if task.executionARN == x.arn {
 			delete(s.pendingTasks, token)

@@ -75,45 +75,45 @@ func (s *StepFunctions) closePendingTask(task *pendingTask) {
 }
 
 // SendTaskSuccess ends the task with the given token successfully.
-func (s *StepFunctions) SendTaskSuccess(_ context.Context, in SendTaskSuccessInput) (SendTaskOutput, error) {
+func (s *StepFunctions) SendTaskSuccess(_ context.Context, in SendTaskSuccessInput) (EmptyOutput, error) {
 	if len(in.Output) > maxExecutionInput || !utf8.ValidString(in.Output) || !json.Valid([]byte(in.Output)) {
-		return SendTaskOutput{}, awswire.NewError("InvalidOutput", "Invalid Output: 'not JSON, or over 262144 bytes'")
+		return EmptyOutput{}, awswire.NewError("InvalidOutput", "Invalid Output: 'not JSON, or over 262144 bytes'")
 	}
 	return s.endTask(in.TaskToken, taskResult{output: json.RawMessage(in.Output)})
 }
 
 // SendTaskFailure ends the task with the given token with an error.
-func (s *StepFunctions) SendTaskFailure(_ context.Context, in SendTaskFailureInput) (SendTaskOutput, error) {
+func (s *StepFunctions) SendTaskFailure(_ context.Context, in SendTaskFailureInput) (EmptyOutput, error) {
 	return s.endTask(in.TaskToken, taskResult{err: &asl.Error{Name: in.Error, Cause: in.Cause}})
 }
 
 // SendTaskHeartbeat restarts the heartbeat timeout of the task with the given token.
-func (s *StepFunctions) SendTaskHeartbeat(_ context.Context, in SendTaskHeartbeatInput) (SendTaskOutput, error) {
+func (s *StepFunctions) SendTaskHeartbeat(_ context.Context, in SendTaskHeartbeatInput) (EmptyOutput, error) {
 	s.mu.Lock()
 	task, err := s.pendingTask(in.TaskToken)
 	s.mu.Unlock()
 	if err != nil {
-		return SendTaskOutput{}, err
+		return EmptyOutput{}, err
 	}
 
 	if task.heartbeat != nil {
 		task.heartbeat()
 	}
-	return SendTaskOutput{}, nil
+	return EmptyOutput{}, nil
 }
 
 // endTask ends the task with the given token.
-func (s *StepFunctions) endTask(token string, result taskResult) (SendTaskOutput, error) {
+func (s *StepFunctions) endTask(token string, result taskResult) (EmptyOutput, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	task, err := s.pendingTask(token)
 	if err != nil {
-		return SendTaskOutput{}, err
+		return EmptyOutput{}, err
 	}
 
 	task.closed = true
 	task.result <- result
-	return SendTaskOutput{}, nil
+	return EmptyOutput{}, nil
 }
 
 // pendingTask returns the task with the given token, or an error if there is none or it has ended. The caller holds the lock.

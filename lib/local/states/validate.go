@@ -9,23 +9,11 @@ import (
 	"github.com/herald-progress/herald/lib/local/awswire"
 )
 
-// The limits of StartExecution: of a name in characters, of an input in bytes.
+// The limits of a name of an execution or a state machine in characters, and of an input in bytes.
 const (
-	maxExecutionName  = 80
+	maxName           = 80
 	maxExecutionInput = 262_144
 )
-
-// machine returns the state machine with the given ARN.
-func (s *StepFunctions) machine(arn string) (*stateMachine, error) {
-	if err := validateARN(arn, "stateMachine"); err != nil {
-		return nil, err
-	}
-	machine, ok := s.machines[arn]
-	if !ok {
-		return nil, awswire.NewError("StateMachineDoesNotExist", "State Machine Does Not Exist: '"+arn+"'")
-	}
-	return machine, nil
-}
 
 // execution returns the execution with the given ARN.
 func (s *StepFunctions) execution(arn string) (*execution, error) {
@@ -75,10 +63,10 @@ func validateStart(name, input string) error {
 	return nil
 }
 
-// validName reports whether name is a valid name of an execution: 1 to 80 characters without white space, control characters,
-// brackets, wildcards and the special characters that the reference of StartExecution lists.
+// validName reports whether name is a valid name of an execution or a state machine: 1 to 80 characters without white space, control characters,
+// brackets, wildcards and the special characters that the references of StartExecution and CreateStateMachine list.
 func validName(name string) bool {
-	return utf8.ValidString(name) && name != "" && utf8.RuneCountInString(name) <= maxExecutionName &&
+	return utf8.ValidString(name) && name != "" && utf8.RuneCountInString(name) <= maxName &&
 		!strings.ContainsAny(name, "<>{}[]?*\"#%\\^|~`$&,;:/") &&
 		!strings.ContainsFunc(name, func(r rune) bool { return unicode.IsSpace(r) || unicode.IsControl(r) })
 }
