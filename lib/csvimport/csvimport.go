@@ -29,7 +29,8 @@
 //
 // Of two columns with one name, in any case, the second is called name.1. A column without a name is called "column" and its number.
 // Byte order marks and control characters in names are removed. The header has at most 64 KiB and 1,000 columns. A header without rows
-// is a valid file. A file is not CSV if its start is that of an archive or an image, or has many zero bytes. A file of empty lines is empty.
+// is a valid file. A file is not CSV if its start is that of an archive or an image, or has many zero bytes, except at its end. A file of
+// empty lines is empty.
 //
 // # Rows
 //

@@ -251,10 +251,11 @@ func (r *guessReader) Read(p []byte) (int, error) {
 // have many zero bytes.
 func sniffText(head []byte) error {
 	start := head[:min(len(head), sniffBytes)]
-	switch zeros := bytes.Count(start, []byte{0}); {
+	text := bytes.TrimRight(start, "\x00") // A program that crashed may have left zeros at the end. They are a row that is rejected.
+	switch zeros := bytes.Count(text, []byte{0}); {
 	case encodingOfMark(head) != "":
 		return nil
-	case zeros > 0 && zeros*minZeroShare >= len(start), hasBinaryMagic(start):
+	case len(text) == 0, zeros > 0 && zeros*minZeroShare >= len(text), hasBinaryMagic(start):
 		return errBinary
 	default:
 		return nil

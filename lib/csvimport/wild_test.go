@@ -111,6 +111,18 @@ func TestTheEncodingIsNotedAfterManyOtherNotes(t *testing.T) {
 	}
 }
 
+func TestZerosAtTheEndAreARejectedRow(t *testing.T) {
+	for _, zeros := range []int{1, 20, 5000} {
+		_, s, err := importWild(t, []byte("part,quantity\n3001,4\n"+strings.Repeat("\x00", zeros)))
+		if err != nil || s.Accepted != 1 || len(s.RejectedBy) != 1 || s.RejectedBy[0].Reason != "holds a control character" {
+			t.Errorf("%d zeros: summary is %+v, error %v", zeros, s, err)
+		}
+	}
+	if _, _, err := importWild(t, make([]byte, 100)); err == nil || !strings.Contains(err.Error(), "binary data") {
+		t.Errorf("a file of zeros: error is %v", err)
+	}
+}
+
 // TestHeadersOfToolsAreImportedOrExplained retypes the headers that tools write. want has the names of part, color and quantity; empty
 // means that the message names the missing column.
 func TestHeadersOfToolsAreImportedOrExplained(t *testing.T) {
