@@ -26,7 +26,7 @@ def verdict(header, row):
             return name, "missing value"
     count = fields["quantity"]
     if re.fullmatch("[0-9]+[.][0-9]{3}", count):
-        return "quantity", "a point before three digits has two meanings, so write the number without it"
+        return "quantity", "the point may mean thousands, so write the number without it"
     if not 1 <= number(count) <= 1_000_000:
         return "quantity", "not a whole number from 1 to 1,000,000"
     return None

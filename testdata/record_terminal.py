@@ -17,7 +17,7 @@ import termios
 import time
 from html import escape
 
-COLUMNS, ROWS = 96, 16
+COLUMNS, ROWS = 96, 27
 CHARACTER, LINE, MARGIN, BAR = 8.43, 20, 18, 34  # pixels, of a font of 14 pixels
 FRAMES_PER_SECOND = 10
 LAST_PICTURE = 3.0  # seconds for which the last picture stays

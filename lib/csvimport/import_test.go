@@ -202,7 +202,7 @@ func TestInvalidRowsAreRejectedWithAReason(t *testing.T) {
 		// A rejection is the column, or nothing, and the reason.
 		fields   = ": wrong number of fields"
 		number   = "quantity: not a whole number from 1 to 1,000,000"
-		point    = "quantity: a point before three digits has two meanings, so write the number without it"
+		point    = "quantity: the point may mean thousands, so write the number without it"
 		control  = ": holds a control character"
 		accepted = ""
 	)

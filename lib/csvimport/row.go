@@ -15,7 +15,7 @@ const (
 	reasonFields   = "wrong number of fields"
 	reasonMissing  = "missing value"
 	reasonQuantity = "not a whole number from 1 to 1,000,000"
-	reasonPoint    = "a point before three digits has two meanings, so write the number without it"
+	reasonPoint    = "the point may mean thousands, so write the number without it"
 )
 
 // row is an accepted record. Its color is empty if the file has no column for it.

@@ -230,7 +230,7 @@ func TestQuantitiesAreRead(t *testing.T) {
 }
 
 func TestOtherQuantitiesAreRejected(t *testing.T) {
-	const number, point = "not a whole number from 1 to 1,000,000", "a point before three digits has two meanings, so write the number without it"
+	const number, point = "not a whole number from 1 to 1,000,000", "the point may mean thousands, so write the number without it"
 	for quantity, want := range map[string]string{
 		"0": number, "0.0": number, "1,000,001": number, "10,000,000": number, "3 pcs": number, "3x": number, "1,00": number, "1,0000": number,
 		"1,000 000": number, "1,,000": number, ",000": number, "1,000,": number, "1000,000": number, "0,500": number, "1,0": number, "1.5": number,
