@@ -77,6 +77,34 @@ func TestFilesFromTheWildAreRead(t *testing.T) {
 	}
 }
 
+// TestEveryFileFromTheWildHasItsRows has the number of accepted and rejected rows of each file of testdata/wild.
+func TestEveryFileFromTheWildHasItsRows(t *testing.T) {
+	want := map[string][2]int64{
+		"f04_round_trip.csv": {0, 2}, "f05_sep.csv": {1, 0}, "f06_qty.csv": {1, 0}, "f06_studio_header.csv": {1, 0}, "f06_title_line.csv": {2, 0},
+		"f07_short_rows.csv": {3, 0}, "f09_thousands.csv": {5, 1}, "f10_cp1252_header.csv": {1, 0}, "f11_blank_name_clash.csv": {1, 0},
+		"f13_blank_tail.csv": {2, 1}, "f14_double_bom.csv": {1, 0}, "f14_inner_bom.csv": {2, 1},
+	}
+	got := map[string][2]int64{}
+	files, err := os.ReadDir("../../testdata/wild")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, file := range files {
+		content, err := os.ReadFile("../../testdata/wild/" + file.Name())
+		if err != nil {
+			t.Fatal(err)
+		}
+		_, s, err := importWild(t, content)
+		if failed := err != nil; failed != (s.Accepted == 0) {
+			t.Errorf("%s: %d rows are accepted, error %v", file.Name(), s.Accepted, err)
+		}
+		got[file.Name()] = [2]int64{s.Accepted, s.Rejected}
+	}
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Errorf("accepted and rejected rows (-want +got):\n%s", diff)
+	}
+}
+
 func TestTheEncodingIsNotedBesideManyNotes(t *testing.T) {
 	_, s, err := importWild(t, []byte("part,color,quantity"+strings.Repeat(",x", 2*message.MaxHeaderNotes)+"\n3001,Gr\xFCn,4\n"))
 	if err != nil || len(s.Notes) != message.MaxHeaderNotes+2 || !slices.Contains(s.Notes, "The file is not UTF-8, so it was read as Windows-1252") {
