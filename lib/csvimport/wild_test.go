@@ -2,14 +2,12 @@ package csvimport_test
 
 import (
 	"os"
-	"slices"
 	"strings"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/herald-progress/herald/lib/csvimport"
-	"github.com/herald-progress/herald/lib/message"
 )
 
 // importWild imports the content of a file.
@@ -102,13 +100,6 @@ func TestEveryFileFromTheWildHasItsRows(t *testing.T) {
 	}
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Errorf("accepted and rejected rows (-want +got):\n%s", diff)
-	}
-}
-
-func TestTheEncodingIsNotedBesideManyNotes(t *testing.T) {
-	_, s, err := importWild(t, []byte("part,color,quantity"+strings.Repeat(",x", 2*message.MaxHeaderNotes)+"\n3001,Gr\xFCn,4\n"))
-	if err != nil || len(s.Notes) != message.MaxHeaderNotes+2 || !slices.Contains(s.Notes, "The file is not UTF-8, so it was read as Windows-1252") {
-		t.Errorf("error %v, %d notes:\n%s", err, len(s.Notes), strings.Join(s.Notes, "\n"))
 	}
 }
 
