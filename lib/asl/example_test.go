@@ -27,7 +27,7 @@ func ExampleMachine_Run() {
 			"Greet": {
 				"Type": "Task",
 				"Resource": "arn:aws:lambda:eu-central-1:111111111111:function:greet",
-				"Arguments": "{% $states.input.name ?? 'you' %}",
+				"Arguments": "{% $exists($states.input.name) ? $states.input.name : 'you' %}",
 				"Output": {"greeting": "{% $uppercase($states.result) %}"},
 				"End": true
 			}

@@ -42,7 +42,7 @@ func TestStatesReturnTheirOutputs(t *testing.T) {
 			"The JSONata expression '$states.input.z' specified for the field 'Output[0]' returned nothing (undefined).", 0},
 		{"query that fails", `"Type":"Pass","QueryLanguage":"JSONata","Output":{"x":"{% 1 + $states.input.a.c %}"}`, "FAILED States.QueryEvaluationError " + inStateA +
 			"The JSONata expression '1 + $states.input.a.c' specified for the field 'Output/x' threw an error during evaluation. " +
-			"T2002: The right side of the + operator must evaluate to a number", 0},
+			"T2002: The right side of the \"+\" operator must evaluate to a number", 0},
 		{"exact integers", `"Type":"Pass","QueryLanguage":"JSONata","Output":"{% [9007199254740993, $parse('12345678901234567890')] %}"`, `[9007199254740993,12345678901234567890]`, 0},
 
 		{"succeed", `"Type":"Succeed","InputPath":"$.list"`, `[1,2,3]`, 0},

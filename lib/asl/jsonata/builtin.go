@@ -13,15 +13,12 @@ type definition struct {
 	call      func(e *evaluation, args []any) (any, error)
 }
 
-// unsupportedFunctions lists the JSONata functions that Compile rejects.
-var unsupportedFunctions = map[string]bool{"eval": true, "formatInteger": true, "parseInteger": true}
-
 // definitions returns every built-in function by name. The map is made once.
 var definitions = sync.OnceValue(func() map[string]definition {
 	all := map[string]definition{}
 	for _, group := range []map[string]definition{
 		stringFunctions(), patternFunctions(), encodingFunctions(), numberFunctions(), dateFunctions(), arrayFunctions(),
-		objectFunctions(), itemFunctions(), serviceFunctions(), generalFunctions(),
+		objectFunctions(), itemFunctions(), serviceFunctions(), integerFunctions(), generalFunctions(),
 	} {
 		maps.Copy(all, group)
 	}
@@ -50,26 +47,36 @@ func findBuiltin(name string) (*function, error) {
 	if name == "string" {
 		arity = 1 // A higher-order function must not pass the index of an item as the second argument of $string, indentation.
 	}
+	call := func(e *evaluation, args []any, _ any) (any, error) { return d.call(e, args) }
+	if name == "eval" {
+		call = evaluateText
+	}
 
-	made, _ := builtins.LoadOrStore(name, &function{name: name, sig: sig, arity: arity, call: d.call})
+	made, _ := builtins.LoadOrStore(name, &function{name: name, sig: sig, arity: arity, call: call})
 	fn, _ := made.(*function)
 	return fn, nil
 }
 
 // ifDefined returns a built-in function that returns undefined if its first argument is undefined, and otherwise the result of
 // call.
-func ifDefined(call func(args []any) (any, error)) func(*evaluation, []any) (any, error) {
-	return func(_ *evaluation, args []any) (any, error) {
-		if len(args) > 0 && isUndefined(args[0]) {
+func ifDefined(call func(e *evaluation, args []any) (any, error)) func(*evaluation, []any) (any, error) {
+	return func(e *evaluation, args []any) (any, error) {
+		if isUndefined(argAt(args, 0)) {
 			return undefined{}, nil
 		}
-		return call(args)
+		return call(e, args)
 	}
 }
 
 // forString returns a built-in function with one parameter, a string. It returns undefined if the argument is undefined.
 func forString(call func(s string) any) func(*evaluation, []any) (any, error) {
-	return ifDefined(func(args []any) (any, error) { return call(stringArg(args, 0)), nil })
+	return ifDefined(func(e *evaluation, args []any) (any, error) {
+		result := call(stringArg(args, 0))
+		if s, ok := result.(string); ok {
+			return result, e.reserve(len(s))
+		}
+		return result, nil
+	})
 }
 
 // stringArg returns argument i, from 0, or the empty string if it is not a string.
@@ -97,12 +104,17 @@ func argAt(args []any, i int) any {
 // generalFunctions returns the functions for values of any type.
 func generalFunctions() map[string]definition {
 	return map[string]definition{
-		"boolean": {"<x-:b>", ifDefined(func(args []any) (any, error) { return toBoolean(args[0]), nil })},
-		"not":     {"<x-:b>", func(_ *evaluation, args []any) (any, error) { return !toBoolean(argAt(args, 0)), nil }},
+		"boolean": {"<x-:b>", ifDefined(func(e *evaluation, args []any) (any, error) { return e.toBooleanValue(args[0]) })},
+		"not": {"<x-:b>", ifDefined(func(e *evaluation, args []any) (any, error) {
+			isTrue, err := e.toBoolean(args[0])
+			return !isTrue, err
+		})},
+		"clone": {"<(oa)-:o>", ifDefined(func(e *evaluation, args []any) (any, error) { return e.deepCopy(args[0], map[*jsontree.Object]bool{}) })},
+		"eval":  {"<sx?:x>", nil},
 		"exists": {"<x:b>", func(_ *evaluation, args []any) (any, error) {
 			return !isUndefined(argAt(args, 0)), nil
 		}},
-		"type": {"<x:s>", ifDefined(func(args []any) (any, error) { return typeName(args[0]), nil })},
+		"type": {"<x:s>", ifDefined(func(_ *evaluation, args []any) (any, error) { return typeName(args[0]), nil })},
 		"error": {"<s?:x>", func(_ *evaluation, args []any) (any, error) {
 			message, ok := argAt(args, 0).(string)
 			if !ok {
@@ -111,7 +123,7 @@ func generalFunctions() map[string]definition {
 			return nil, evalError("D3137", message)
 		}},
 		"assert": {"<bs?:x>", func(_ *evaluation, args []any) (any, error) {
-			if toBoolean(argAt(args, 0)) {
+			if isTrue, _ := argAt(args, 0).(bool); isTrue {
 				return undefined{}, nil
 			}
 			message, ok := argAt(args, 1).(string)
@@ -144,8 +156,8 @@ func typeName(v any) string {
 }
 
 // describe returns the text of v for an error message.
-func describe(v any) string {
-	s, err := toString(v)
+func (e *evaluation) describe(v any) string {
+	s, err := e.toString(v)
 	if err != nil || typeLetter(v) == 's' {
 		return quote(s)
 	}

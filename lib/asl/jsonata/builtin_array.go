@@ -3,7 +3,6 @@ package jsonata
 import (
 	"math/rand/v2"
 	"slices"
-	"sort"
 
 	"github.com/herald-progress/herald/lib/asl/jsontree"
 )
@@ -17,16 +16,22 @@ func arrayFunctions() map[string]definition {
 			}
 			return int64(len(itemsOf(args[0]))), nil
 		}},
-		"append": {"<xx:a>", func(_ *evaluation, args []any) (any, error) {
-			return appendValues(argAt(args, 0), argAt(args, 1)), nil
+		"append": {"<xx:a>", func(e *evaluation, args []any) (any, error) {
+			return e.appendValues(argAt(args, 0), argAt(args, 1))
 		}},
-		"reverse": {"<a:a>", ifDefined(func(args []any) (any, error) {
-			items := slices.Clone(itemsOf(args[0]))
+		"reverse": {"<a:a>", ifDefined(func(e *evaluation, args []any) (any, error) {
+			items, err := e.cloneItems(args[0])
+			if err != nil {
+				return nil, err
+			}
 			slices.Reverse(items)
 			return &array{items: items}, nil
 		})},
-		"shuffle": {"<a:a>", ifDefined(func(args []any) (any, error) {
-			items := slices.Clone(itemsOf(args[0]))
+		"shuffle": {"<a:a>", ifDefined(func(e *evaluation, args []any) (any, error) {
+			items, err := e.cloneItems(args[0])
+			if err != nil {
+				return nil, err
+			}
 			rand.Shuffle(len(items), func(i, j int) { items[i], items[j] = items[j], items[i] })
 			return &array{items: items}, nil
 		})},
@@ -36,16 +41,35 @@ func arrayFunctions() map[string]definition {
 	}
 }
 
+// cloneItems returns the items of v in a new slice.
+func (e *evaluation) cloneItems(v any) ([]any, error) {
+	items := itemsOf(v)
+	if err := e.reserveItems(len(items)); err != nil {
+		return nil, err
+	}
+	return slices.Clone(items), nil
+}
+
 // distinct evaluates $distinct: it returns the array without each item that equals an earlier item.
-func distinct(args []any) (any, error) {
+func distinct(e *evaluation, args []any) (any, error) {
 	items, ok := arrayItems(args[0])
 	if !ok || len(items) <= 1 {
 		return args[0], nil
 	}
+	if err := e.reserveItems(len(items)); err != nil {
+		return nil, err
+	}
 
 	result := &array{sequence: isSequence(args[0])}
+	seen := make(map[string]bool, len(items))
+	var key []byte
 	for _, item := range items {
-		if !slices.ContainsFunc(result.items, func(other any) bool { return equal(other, item) }) {
+		var err error
+		if key, err = e.appendIdentity(key[:0], item); err != nil {
+			return nil, err
+		}
+		if !seen[string(key)] {
+			seen[string(key)] = true
 			result.items = append(result.items, item)
 		}
 	}
@@ -54,7 +78,7 @@ func distinct(args []any) (any, error) {
 
 // zip evaluates $zip. It returns an array whose first item is an array of the first items of all arguments, whose second item is an
 // array of the second items, and so on, up to the length of the shortest argument.
-func zip(_ *evaluation, args []any) (any, error) {
+func zip(e *evaluation, args []any) (any, error) {
 	length := -1 // The length of the shortest argument.
 	for _, arg := range args {
 		n := len(itemsOf(arg))
@@ -66,6 +90,9 @@ func zip(_ *evaluation, args []any) (any, error) {
 		}
 	}
 
+	if err := e.reserveItems(max(length, 0) * (len(args) + 1)); err != nil {
+		return nil, err
+	}
 	rows := []any{}
 	for i := range max(length, 0) {
 		row := make([]any, len(args))
@@ -84,24 +111,22 @@ func sortArray(e *evaluation, args []any) (any, error) {
 		return undefined{}, nil
 	}
 
-	items := slices.Clone(itemsOf(args[0]))
+	if items, ok := arrayItems(args[0]); ok && len(items) <= 1 {
+		return args[0], nil
+	}
+	items, err := e.cloneItems(args[0])
+	if err != nil {
+		return nil, err
+	}
 	isAfter, err := e.sortOrder(items, argAt(args, 1))
 	if err != nil {
 		return nil, err
 	}
-
-	var firstErr error
-	sort.SliceStable(items, func(i, j int) bool {
-		after, err := isAfter(items[j], items[i]) // Item i comes first if item j must come after it.
-		if err != nil && firstErr == nil {
-			firstErr = err
-		}
-		return after
-	})
-	if firstErr != nil {
-		return nil, firstErr
+	sorted, err := mergeSort(items, isAfter)
+	if err != nil {
+		return nil, err
 	}
-	return &array{items: items}, nil
+	return &array{items: sorted}, nil
 }
 
 // sortOrder returns a function that reports whether a comes after b. It asks the comparator, if that is a function, and otherwise
@@ -110,7 +135,10 @@ func (e *evaluation) sortOrder(items []any, comparator any) (func(a, b any) (boo
 	if fn, ok := comparator.(*function); ok {
 		return func(a, b any) (bool, error) {
 			result, err := e.invokeCallback(fn, a, b)
-			return toBoolean(result), err
+			if err != nil {
+				return false, err
+			}
+			return e.toBoolean(result)
 		}, nil
 	}
 
@@ -127,7 +155,10 @@ func (e *evaluation) sortOrder(items []any, comparator any) (func(a, b any) (boo
 	}
 
 	return func(a, b any) (bool, error) {
-		order, err := compareKeys(a, b)
+		if err := e.step(1); err != nil {
+			return false, err
+		}
+		order, err := e.compareKeys(a, b)
 		return order > 0, err
 	}, nil
 }

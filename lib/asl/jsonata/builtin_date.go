@@ -1,67 +1,116 @@
 package jsonata
 
 import (
+	"math"
+	"regexp"
+	"strconv"
+	"strings"
 	"time"
-
-	"github.com/xiatechs/jsonata-go/jlib"
-	"github.com/xiatechs/jsonata-go/jtypes"
 )
-
-// isoMilliseconds is the layout of dates without a picture argument.
-const isoMilliseconds = "2006-01-02T15:04:05.000Z07:00"
 
 // dateFunctions returns the functions for dates and times.
 func dateFunctions() map[string]definition {
 	return map[string]definition{
 		"now": {"<s?s?:s>", func(e *evaluation, args []any) (any, error) {
-			return formatTime(e.now, argAt(args, 0), argAt(args, 1))
+			return e.formatTime(float64(e.now.UnixMilli()), argAt(args, 0), argAt(args, 1))
 		}},
 		"millis": {"<:n>", func(e *evaluation, _ []any) (any, error) { return e.now.UnixMilli(), nil }},
-		"fromMillis": {"<n-s?s?:s>", ifDefined(func(args []any) (any, error) {
-			return formatTime(time.UnixMilli(int64(numberArg(args, 0, 0))), argAt(args, 1), argAt(args, 2))
+		"fromMillis": {"<n-s?s?:s>", ifDefined(func(e *evaluation, args []any) (any, error) {
+			return e.formatTime(numberArg(args, 0, 0), argAt(args, 1), argAt(args, 2))
 		})},
 		"toMillis": {"<s-s?:n>", ifDefined(toMillis)},
 	}
 }
 
-// formatTime formats t by a picture string such as [Y0001]-[M01] in a time zone such as +0100; picture and zone may be undefined.
-func formatTime(t time.Time, picture, zone any) (any, error) {
-	pictureText, hasPicture := picture.(string)
-	offset, hasZone := zone.(string)
-	if !hasPicture && !hasZone {
-		return t.UTC().Format(isoMilliseconds), nil
+// datePicture returns the parsed picture.
+func (e *evaluation) datePicture(text string) (*datePicture, error) {
+	if p, ok := e.pictures[text]; ok {
+		return p, nil
 	}
-
-	var zoneOption jtypes.OptionalString
-	if hasZone {
-		zoneOption = jtypes.NewOptionalString(offset)
+	if err := e.step(len(text)); err != nil {
+		return nil, err
 	}
-
-	formatted, err := jlib.FromMillis(t.UnixMilli(), jtypes.NewOptionalString(pictureText), zoneOption)
+	p, err := parseDatePicture(text)
 	if err != nil {
-		return nil, evalError("D3132", err.Error())
+		return nil, err
 	}
-	return formatted, nil
+	const most = 16 // Few expressions have more pictures.
+	if e.pictures == nil || len(e.pictures) >= most {
+		e.pictures = map[string]*datePicture{}
+	}
+	e.pictures[text] = p
+	return p, nil
 }
 
+// maxMillis is the furthest time that JavaScript represents.
+const maxMillis = 8.64e15
+
+// formatTime formats a time by a picture string such as [Y0001]-[M01] in a time zone such as +0100; picture and zone may be undefined.
+func (e *evaluation) formatTime(millis float64, picture, zone any) (any, error) {
+	if math.IsNaN(millis) || math.Abs(millis) > maxMillis {
+		return nil, evalError("D3110", "The number of milliseconds is out of range: "+formatNumber(millis, false))
+	}
+	text, ok := picture.(string)
+	if !ok {
+		text = isoPicture
+	}
+	p, err := e.datePicture(text)
+	if err != nil {
+		return nil, err
+	}
+
+	t := time.UnixMilli(int64(math.Trunc(millis))).UTC()
+	if zoneText, ok := zone.(string); ok {
+		offset, err := strconv.Atoi(strings.TrimSpace(zoneText))
+		const perHour = 60
+		if err != nil || offset < -maxOffset || offset > maxOffset {
+			return nil, evalError("D3134", "Invalid time zone "+quote(zoneText))
+		}
+		t = t.In(time.FixedZone("", (offset/hundred*perHour+offset%hundred)*perHour))
+	}
+	formatted, err := p.format(t)
+	if err != nil {
+		return nil, err
+	}
+	return formatted, e.reserve(len(formatted))
+}
+
+// maxOffset is the greatest offset of a time zone, in hours and minutes.
+const maxOffset = 9959
+
+// isoPattern matches the dates that $toMillis accepts without a picture.
+var isoPattern = regexp.MustCompile(`^[0-9]{4}(-[01][0-9])*(-[0-3][0-9])*(T[0-2][0-9]:[0-5][0-9]:[0-5][0-9])*(\.[0-9]+)?([+-][0-2][0-9]:?[0-5][0-9]|Z)?$`)
+
 // toMillis evaluates $toMillis.
-func toMillis(args []any) (any, error) {
+func toMillis(e *evaluation, args []any) (any, error) {
 	s := stringArg(args, 0)
 	if picture, ok := argAt(args, 1).(string); ok {
-		millis, err := jlib.ToMillis(s, jtypes.NewOptionalString(picture), jtypes.OptionalString{})
+		p, err := e.datePicture(picture)
 		if err != nil {
-			return nil, evalError("D3136", err.Error())
+			return nil, err
+		}
+		if err := e.step(len(s)); err != nil {
+			return nil, err
+		}
+		millis, ok, err := p.parse(s, e.now.UTC())
+		if err != nil || !ok {
+			return undefined{}, err
 		}
 		return millis, nil
 	}
 
-	for _, layout := range []string{
-		time.RFC3339Nano, "2006-01-02T15:04:05Z0700", "2006-01-02T15:04:05", "2006-01-02T15:04Z07:00", "2006-01-02", "2006-01", "2006",
-	} {
-		if t, err := time.Parse(layout, s); err == nil {
-			return t.UnixMilli(), nil
+	if isoPattern.MatchString(s) {
+		midnight := strings.Replace(s, "T24:00:00", "T00:00:00", 1) // The end of the day.
+		for _, layout := range []string{
+			time.RFC3339Nano, "2006-01-02T15:04:05Z0700", "2006-01-02T15:04:05", "2006-01-02", "2006-01", "2006",
+		} {
+			if t, err := time.Parse(layout, midnight); err == nil {
+				if midnight != s {
+					t = t.AddDate(0, 0, 1)
+				}
+				return t.UnixMilli(), nil
+			}
 		}
 	}
-
 	return nil, evalError("D3110", "The argument of the toMillis function must be an ISO 8601 formatted timestamp. Given "+quote(s))
 }

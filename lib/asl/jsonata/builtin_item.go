@@ -23,28 +23,12 @@ func mapItems(e *evaluation, args []any) (any, error) {
 		if err != nil {
 			return nil, err
 		}
-		result.appendDefined(value)
+		if err := e.keep(result, value); err != nil {
+			return nil, err
+		}
 	}
 
-	return unwrapSequence(result), nil
-}
-
-// asFunction returns v if it is a function, or a function that returns the first match if v is a regular expression. Otherwise ok is
-// false.
-func asFunction(v any) (fn *function, ok bool) {
-	switch v := v.(type) {
-	case *function:
-		return v, true
-	case *regex:
-		return &function{name: "regex", arity: 1, call: func(_ *evaluation, args []any) (any, error) {
-			if s, ok := argAt(args, 0).(string); ok {
-				return firstMatch(v, s), nil
-			}
-			return undefined{}, nil
-		}}, true
-	default:
-		return nil, false
-	}
+	return result, nil
 }
 
 // matchingItems returns the items of the first argument for which the second argument, a function, returns true. Without a function
@@ -61,8 +45,14 @@ func (e *evaluation) matchingItems(args []any) (*array, error) {
 			}
 		}
 
-		if toBoolean(matches) {
-			result.appendDefined(item)
+		isTrue, err := e.toBoolean(matches)
+		if err != nil {
+			return nil, err
+		}
+		if isTrue {
+			if err := e.keep(result, item); err != nil {
+				return nil, err
+			}
 		}
 	}
 
@@ -78,7 +68,7 @@ func filterItems(e *evaluation, args []any) (any, error) {
 	if err != nil {
 		return nil, err
 	}
-	return unwrapSequence(result), nil
+	return result, nil
 }
 
 // single evaluates $single.
@@ -106,7 +96,7 @@ func reduce(e *evaluation, args []any) (any, error) {
 		minArity  = 2 // The function combines the result so far and an item.
 	)
 
-	fn, ok := argAt(args, 1).(*function)
+	fn, ok := asFunction(argAt(args, 1))
 	if !ok || isUndefined(args[0]) {
 		return undefined{}, nil
 	}
@@ -121,12 +111,14 @@ func reduce(e *evaluation, args []any) (any, error) {
 		result, first = items[0], 1
 	}
 
+	m := e.mark()
 	for i := first; i < len(items); i++ {
 		value, err := e.invokeCallback(fn, result, items[i], int64(i), args[0])
 		if err != nil {
 			return nil, err
 		}
 		result = value
+		e.release(m, result)
 	}
 
 	return result, nil

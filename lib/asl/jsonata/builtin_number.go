@@ -2,7 +2,9 @@ package jsonata
 
 import (
 	"math"
+	"math/big"
 	"math/rand/v2"
+	"regexp"
 	"strconv"
 	"strings"
 
@@ -12,11 +14,13 @@ import (
 // numberFunctions returns the functions for numbers.
 func numberFunctions() map[string]definition {
 	return map[string]definition{
-		"number":       {"<(nsb)-:n>", ifDefined(toNumber)},
-		"abs":          {"<n-:n>", forNumber(math.Abs)},
-		"floor":        {"<n-:n>", forNumber(math.Floor)},
-		"ceil":         {"<n-:n>", forNumber(math.Ceil)},
-		"round":        {"<n-n?:n>", ifDefined(func(args []any) (any, error) { return round(numberArg(args, 0, 0), int(numberArg(args, 1, 0))), nil })},
+		"number": {"<(nsb)-:n>", ifDefined(toNumber)},
+		"abs":    {"<n-:n>", forNumber(math.Abs)},
+		"floor":  {"<n-:n>", forNumber(math.Floor)},
+		"ceil":   {"<n-:n>", forNumber(math.Ceil)},
+		"round": {"<n-n?:n>", ifDefined(func(e *evaluation, args []any) (any, error) {
+			return round(numberArg(args, 0, 0), int(max(-maxPlaces, min(numberArg(args, 1, 0), maxPlaces)))), nil
+		})},
 		"sqrt":         {"<n-:n>", ifDefined(squareRoot)},
 		"power":        {"<n-n:n>", ifDefined(power)},
 		"random":       {"<n?:n>", func(_ *evaluation, args []any) (any, error) { return random(argAt(args, 0)), nil }},
@@ -32,7 +36,7 @@ func numberFunctions() map[string]definition {
 // forNumber returns a built-in function with one parameter, a number. The function returns compute(number), except that it returns a
 // non-negative integer unchanged. So compute must be a function that does not change a non-negative integer, such as $abs or $floor.
 func forNumber(compute func(float64) float64) func(*evaluation, []any) (any, error) {
-	return ifDefined(func(args []any) (any, error) {
+	return ifDefined(func(e *evaluation, args []any) (any, error) {
 		if n, ok := args[0].(int64); ok && n >= 0 {
 			return n, nil // A large integer would lose digits as a float64.
 		}
@@ -42,13 +46,13 @@ func forNumber(compute func(float64) float64) func(*evaluation, []any) (any, err
 
 // forNumbers returns a built-in function with one parameter, an array of numbers.
 func forNumbers(call func([]float64) float64) func(*evaluation, []any) (any, error) {
-	return ifDefined(func(args []any) (any, error) { return numberValue(call(floats(args[0]))), nil })
+	return ifDefined(func(e *evaluation, args []any) (any, error) { return numberValue(call(floats(args[0]))), nil })
 }
 
 // foldNumbers returns a built-in function that combines the first two numbers of an array, then the result and the third number, and
 // so on. For an empty array it returns undefined.
 func foldNumbers(combine func(a, b float64) float64) func(*evaluation, []any) (any, error) {
-	return ifDefined(func(args []any) (any, error) {
+	return ifDefined(func(e *evaluation, args []any) (any, error) {
 		xs := floats(args[0])
 		if len(xs) == 0 {
 			return undefined{}, nil
@@ -80,7 +84,7 @@ func sum(xs []float64) float64 {
 	return result
 }
 
-func average(args []any) (any, error) {
+func average(e *evaluation, args []any) (any, error) {
 	xs := floats(args[0])
 	if len(xs) == 0 {
 		return undefined{}, nil
@@ -88,8 +92,11 @@ func average(args []any) (any, error) {
 	return numberValue(sum(xs) / float64(len(xs))), nil
 }
 
+// decimalPattern matches the decimal numbers that $number accepts.
+var decimalPattern = regexp.MustCompile(`^-?[0-9]+(\.[0-9]+)?([Ee][-+]?[0-9]+)?$`)
+
 // toNumber evaluates $number.
-func toNumber(args []any) (any, error) {
+func toNumber(e *evaluation, args []any) (any, error) {
 	switch v := args[0].(type) {
 	case bool:
 		if v {
@@ -97,22 +104,27 @@ func toNumber(args []any) (any, error) {
 		}
 		return int64(0), nil
 	case string:
-		unsigned := strings.TrimPrefix(v, "-")
-		if match := numberPattern.FindString(unsigned); match != "" && match == unsigned {
-			n := jsontree.Number(v)
-			f, isFloat := n.(float64)
-			if !isFloat {
-				return n, nil
-			}
-			if _, err := strconv.ParseFloat(v, 64); err == nil { // An error means that the number is out of range.
+		if decimalPattern.MatchString(v) {
+			n := jsontree.Number(strings.TrimPrefix(v, "-"))
+			if f, isFloat := n.(float64); isFloat {
+				parsed, err := strconv.ParseFloat(v, 64)
+				if err == nil { // An error means that the number is out of range.
+					return numberValue(parsed), nil
+				}
+				_ = f
+			} else {
+				f, _ := strconv.ParseFloat(v, 64)
+				if n, err := strconv.ParseInt(v, 10, 64); err == nil {
+					return n, nil
+				}
 				return numberValue(f), nil
 			}
 		}
 
 		for prefix, base := range map[string]int{"0x": 16, "0o": 8, "0b": 2} {
 			if digits, ok := strings.CutPrefix(strings.ToLower(v), prefix); ok {
-				if n, err := strconv.ParseInt(digits, base, 64); err == nil {
-					return n, nil
+				if n, err := strconv.ParseUint(digits, base, 64); err == nil {
+					return numberValue(float64(n)), nil
 				}
 			}
 		}
@@ -122,6 +134,9 @@ func toNumber(args []any) (any, error) {
 		return v, nil
 	}
 }
+
+// maxPlaces is more decimals than a number has.
+const maxPlaces = 1000
 
 // round rounds x to a number of decimals. A half is rounded to the even neighbour.
 func round(x float64, decimals int) any {
@@ -144,16 +159,16 @@ func shiftDecimalPoint(x float64, places int) float64 {
 }
 
 // squareRoot evaluates $sqrt.
-func squareRoot(args []any) (any, error) {
+func squareRoot(e *evaluation, args []any) (any, error) {
 	x := numberArg(args, 0, 0)
 	if x < 0 {
-		return nil, evalError("D3060", "The sqrt function cannot be applied to a negative number: "+describe(args[0]))
+		return nil, evalError("D3060", "The sqrt function cannot be applied to a negative number: "+e.describe(args[0]))
 	}
 	return numberValue(math.Sqrt(x)), nil
 }
 
 // power evaluates $power.
-func power(args []any) (any, error) {
+func power(e *evaluation, args []any) (any, error) {
 	result := math.Pow(numberArg(args, 0, 0), numberArg(args, 1, 0))
 	if math.IsInf(result, 0) || math.IsNaN(result) {
 		return nil, evalError("D3061", "The power function has resulted in a value that cannot be represented as a JSON number")
@@ -161,22 +176,41 @@ func power(args []any) (any, error) {
 	return numberValue(result), nil
 }
 
-// random returns a number that is at least 0 and less than 1. If seed is a number, equal seeds give the same number. AWS returns
-// another number for the same seed; its generator is not published, so random cannot use it.
+// random returns a number that is at least 0 and less than 1. If seed is a number, equal seeds give the same number: the first one
+// of the generator of AWS, java.util.Random.
 func random(seed any) any {
 	x, ok := jsontree.Float(seed)
 	if !ok {
 		return rand.Float64()
 	}
-	return rand.New(rand.NewPCG(math.Float64bits(x), 0)).Float64()
+
+	const ( // See the documentation of java.util.Random: it is a linear congruential generator.
+		multiplier = 0x5DEECE66D
+		increment  = 0xB
+		bits       = 48
+		highBits   = 26
+		lowBits    = 27
+	)
+	state := (uint64(int64(x)) ^ multiplier) & (1<<bits - 1)
+	next := func(count int) uint64 {
+		state = (state*multiplier + increment) & (1<<bits - 1)
+		return state >> (bits - count)
+	}
+	high := next(highBits)
+	return float64(high<<lowBits+next(lowBits)) / (1 << (highBits + lowBits))
 }
 
 // formatBase evaluates $formatBase.
-func formatBase(args []any) (any, error) {
+func formatBase(_ *evaluation, args []any) (any, error) {
 	const defaultBase, minBase, maxBase = 10, 2, 36
 	base := math.RoundToEven(numberArg(args, 1, defaultBase))
 	if base < minBase || base > maxBase {
 		return nil, evalError("D3100", "The radix of the formatBase function must be between 2 and 36")
 	}
-	return strconv.FormatInt(int64(math.RoundToEven(numberArg(args, 0, 0))), int(base)), nil
+	x := math.RoundToEven(numberArg(args, 0, 0))
+	if base == defaultBase || math.IsInf(x, 0) || math.IsNaN(x) {
+		return formatNumber(numberValue(x), false), nil
+	}
+	n, _ := big.NewFloat(x).Int(nil)
+	return n.Text(int(base)), nil
 }

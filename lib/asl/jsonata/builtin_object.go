@@ -8,18 +8,23 @@ import (
 func objectFunctions() map[string]definition {
 	return map[string]definition{
 		"keys": {"<x-:a<s>>", ifDefined(keys)},
-		"lookup": {"<x-s:x>", func(_ *evaluation, args []any) (any, error) {
-			return unwrapSequence(lookupField(argAt(args, 0), stringArg(args, 1))), nil
+		"lookup": {"<x-s:x>", func(e *evaluation, args []any) (any, error) {
+			return e.lookupField(argAt(args, 0), stringArg(args, 1))
 		}},
-		"spread": {"<x-:a<o>>", ifDefined(func(args []any) (any, error) { return spread(args[0]), nil })},
-		"merge":  {"<a<o>:o>", ifDefined(merge)},
-		"each":   {"<o-f:a>", each},
-		"sift":   {"<o-f?:o>", sift},
+		"spread": {"<x-:a<o>>", ifDefined(func(e *evaluation, args []any) (any, error) {
+			if _, ok := args[0].(*function); ok {
+				return args[0], nil
+			}
+			return e.spread(args[0])
+		})},
+		"merge": {"<a<o>:o>", ifDefined(merge)},
+		"each":  {"<o-f:a>", each},
+		"sift":  {"<o-f?:o>", sift},
 	}
 }
 
 // keys evaluates $keys: the keys of an object, or of all objects in an array, each key once.
-func keys(args []any) (any, error) {
+func keys(e *evaluation, args []any) (any, error) {
 	result := newSequence()
 	seen := map[string]bool{}
 	for _, item := range itemsOf(args[0]) {
@@ -31,45 +36,63 @@ func keys(args []any) (any, error) {
 		for _, key := range o.Keys() {
 			if !seen[key] {
 				seen[key] = true
-				result.appendDefined(key)
+				if err := e.keep(result, key); err != nil {
+					return nil, err
+				}
 			}
 		}
 	}
 
-	return unwrapSequence(result), nil
+	return result, nil
 }
 
 // spread evaluates $spread: it splits objects into objects with one key each. It returns any other value unchanged.
-func spread(v any) any {
+func (e *evaluation) spread(v any) (any, error) {
 	result := newSequence()
 	if items, ok := arrayItems(v); ok {
 		for _, item := range items {
-			result.items = append(result.items, itemsOf(spread(item))...)
+			parts, err := e.spread(item)
+			if err != nil {
+				return nil, err
+			}
+			added := itemsOf(parts)
+			if err := e.reserveItems(len(added)); err != nil {
+				return nil, err
+			}
+			result.items = append(result.items, added...)
 		}
-		return result
+		return result, nil
 	}
 
 	o, ok := v.(*jsontree.Object)
 	if !ok {
-		return v
+		return v, nil
 	}
 
 	for _, key := range o.Keys() {
 		value, _ := o.Get(key)
-		result.appendDefined(jsontree.NewObject(key, value))
+		single := &jsontree.Object{}
+		if err := e.setPair(single, key, value); err != nil {
+			return nil, err
+		}
+		if err := e.keep(result, single); err != nil {
+			return nil, err
+		}
 	}
-	return result
+	return result, nil
 }
 
 // merge evaluates $merge: one object with the keys of all objects in an array. If objects have the same key, the result has
 // the value of the last of these objects.
-func merge(args []any) (any, error) {
+func merge(e *evaluation, args []any) (any, error) {
 	result := &jsontree.Object{}
 	for _, item := range itemsOf(args[0]) {
 		if o, ok := item.(*jsontree.Object); ok {
 			for _, key := range o.Keys() {
 				value, _ := o.Get(key)
-				result.Set(key, value)
+				if err := e.setPair(result, key, value); err != nil {
+					return nil, err
+				}
 			}
 		}
 	}
@@ -91,10 +114,12 @@ func each(e *evaluation, args []any) (any, error) {
 		if err != nil {
 			return nil, err
 		}
-		result.appendDefined(item)
+		if err := e.keep(result, item); err != nil {
+			return nil, err
+		}
 	}
 
-	return unwrapSequence(result), nil
+	return result, nil
 }
 
 // sift evaluates $sift: an object with only those keys for which a function returns true, or undefined if there are none.
@@ -112,8 +137,14 @@ func sift(e *evaluation, args []any) (any, error) {
 		if err != nil {
 			return nil, err
 		}
-		if toBoolean(included) {
-			result.Set(key, value)
+		isTrue, err := e.toBoolean(included)
+		if err != nil {
+			return nil, err
+		}
+		if isTrue {
+			if err := e.setPair(result, key, value); err != nil {
+				return nil, err
+			}
 		}
 	}
 

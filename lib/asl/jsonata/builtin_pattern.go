@@ -12,20 +12,21 @@ import (
 // patternFunctions returns the functions that search for a text or a regular expression.
 func patternFunctions() map[string]definition {
 	return map[string]definition{
-		"contains": {"<s-(sf):b>", ifDefined(func(args []any) (any, error) {
+		"contains": {"<s-(sf):b>", ifDefined(func(e *evaluation, args []any) (any, error) {
 			s := stringArg(args, 0)
 			switch pattern := argAt(args, 1).(type) {
+			case undefined:
+				return pattern, nil
 			case string:
 				return strings.Contains(s, pattern), nil
-			case *regex:
-				return pattern.MatchString(s), nil
 			default:
-				return nil, errNotPattern("contains")
+				m, err := e.matches(pattern, s, "contains")
+				return m != nil, err
 			}
 		})},
 		"split":   {"<s-(sf)n?:a<s>>", ifDefined(split)},
 		"match":   {"<s-f<s:o>n?:a<o>>", ifDefined(match)},
-		"replace": {"<s-(sf)(sf)n?:s>", replace},
+		"replace": {"<s-(sf)(sf)n?:s>", ifDefined(replace)},
 	}
 }
 
@@ -34,80 +35,108 @@ func errNotPattern(name string) error {
 	return evalError("T1010", "The matcher function argument passed to function "+quote(name)+" does not return the correct object structure")
 }
 
+// limitArg returns the number of matches that argument i allows: math.MaxInt if there is none. ok is false if it is negative.
+func limitArg(args []any, i int) (limit int, ok bool) {
+	x, isNumber := jsontree.Float(argAt(args, i))
+	switch {
+	case !isNumber:
+		return math.MaxInt, true
+	case x < 0:
+		return 0, false
+	default:
+		return int(min(math.Ceil(x), math.MaxInt32)), true
+	}
+}
+
 // split evaluates $split.
-func split(args []any) (any, error) {
-	limit := numberArg(args, 2, math.MaxInt32)
-	if limit < 0 {
+func split(e *evaluation, args []any) (any, error) {
+	s := stringArg(args, 0)
+	limit, ok := limitArg(args, 2)
+	if !ok {
 		return nil, evalError("D3020", "Third argument of split function must evaluate to a positive number")
 	}
 
-	var parts []string
+	result := &array{items: []any{}}
 	switch separator := argAt(args, 1).(type) {
 	case string:
-		parts = strings.Split(stringArg(args, 0), separator)
-	case *regex:
-		parts = separator.Split(stringArg(args, 0), -1)
-	default:
-		return nil, errNotPattern("split")
-	}
-
-	parts = parts[:min(len(parts), int(limit))]
-	items := make([]any, len(parts))
-	for i, part := range parts {
-		items[i] = part
-	}
-	return &array{items: items}, nil
-}
-
-// matchObject returns a match in s as $match does. offsets is what regexp.FindStringSubmatchIndex returned for the match: its start
-// and end in s, and those of each group.
-func matchObject(s string, offsets []int) *jsontree.Object {
-	groups := []any{}
-	for i := 2; i+1 < len(offsets); i += 2 { // The first two offsets are the start and end of the whole match.
-		if offsets[i] < 0 { // The group matches nothing.
-			groups = append(groups, "")
-		} else {
-			groups = append(groups, s[offsets[i]:offsets[i+1]])
+		if x, isNumber := jsontree.Float(argAt(args, 2)); isNumber {
+			limit = int(min(math.Floor(x), math.MaxInt32))
 		}
+		return e.splitText(s, separator, limit)
+	case undefined:
+		return nil, errNotPattern("split")
+	default:
+		m, err := e.matches(separator, s, "split")
+		start, count := 0, 0
+		for ; err == nil && m != nil && count < limit; count++ {
+			if err = e.keep(result, s[min(start, m.start):m.start]); err != nil {
+				break
+			}
+			start = m.end
+			m, err = m.next()
+		}
+		if err == nil && count < limit {
+			err = e.keep(result, s[min(start, len(s)):])
+		}
+		return result, err
 	}
-
-	return jsontree.NewObject(
-		"match", s[offsets[0]:offsets[1]],
-		"index", int64(utf8.RuneCountInString(s[:offsets[0]])),
-		"groups", &array{items: groups},
-	)
 }
 
-// firstMatch returns the first match as an object, or undefined if there is none. This is the result of a regular expression that is
-// called as a function.
-func firstMatch(re *regex, s string) any {
-	offsets := re.FindStringSubmatchIndex(s)
-	if offsets == nil {
-		return undefined{}
+// splitText splits s at each separator. It returns the first parts, limit at most.
+func (e *evaluation) splitText(s, separator string, limit int) (any, error) {
+	result := &array{items: []any{}}
+	if separator == "" && s == "" {
+		return result, nil
 	}
-	found := matchObject(s, offsets)
-	groups, _ := found.Get("groups")
-	return jsontree.NewObject("match", s[offsets[0]:offsets[1]], "start", int64(offsets[0]), "end", int64(offsets[1]), "groups", groups)
+	for len(result.items) < limit {
+		at := strings.Index(s, separator)
+		if separator == "" {
+			_, at = utf8.DecodeRuneInString(s)
+			if at == len(s) {
+				at = -1
+			}
+		}
+		part := s
+		if at >= 0 {
+			part = s[:at]
+		}
+		if err := e.reserveItems(1); err != nil {
+			return nil, err
+		}
+		result.items = append(result.items, part)
+		if at < 0 {
+			break
+		}
+		s = s[at+len(separator):]
+	}
+	return result, nil
 }
 
 // match evaluates $match.
-func match(args []any) (any, error) {
-	re, ok := argAt(args, 1).(*regex)
+func match(e *evaluation, args []any) (any, error) {
+	s := stringArg(args, 0)
+	limit, ok := limitArg(args, 2)
 	if !ok {
-		return nil, errNotPattern("match")
-	}
-
-	limit := numberArg(args, 2, -1)
-	if limit < 0 && !isUndefined(argAt(args, 2)) {
 		return nil, evalError("D3040", "Third argument of match function must evaluate to a positive number")
 	}
-
 	results := newSequence()
-	s := stringArg(args, 0)
-	for _, offsets := range re.FindAllStringSubmatchIndex(s, int(limit)) {
-		results.appendDefined(matchObject(s, offsets))
+	if limit == 0 {
+		return results, nil
 	}
-	return results, nil
+
+	m, err := e.matches(argAt(args, 1), s, "match")
+	for count := 0; err == nil && m != nil && count < limit; count++ {
+		if err = e.keep(results, matchObject(s, m)); err != nil {
+			break
+		}
+		m, err = m.next()
+	}
+	return results, err
+}
+
+// matchObject returns a match in s as $match does.
+func matchObject(s string, m *found) *jsontree.Object {
+	return jsontree.NewObject("match", m.text, "index", int64(utf16Length(s[:m.start])), "groups", &array{items: m.groups})
 }
 
 // replace evaluates $replace.
@@ -117,77 +146,90 @@ func replace(e *evaluation, args []any) (any, error) {
 		limitAt       = 3
 	)
 
-	s, ok := argAt(args, 0).(string)
-	if !ok {
-		return undefined{}, nil
+	s, replacement := stringArg(args, 0), argAt(args, replacementAt)
+	pattern := argAt(args, 1)
+	if pattern == "" {
+		return nil, evalError("D3010", "Second argument of replace function cannot be an empty string")
 	}
-
-	limit := int(numberArg(args, limitAt, -1))
-	if limit < 0 && !isUndefined(argAt(args, limitAt)) {
+	limit, ok := limitArg(args, limitAt)
+	if !ok {
 		return nil, evalError("D3011", "Fourth argument of replace function must evaluate to a positive number")
 	}
 
-	replacement := argAt(args, replacementAt)
-	switch pattern := argAt(args, 1).(type) {
-	case string:
-		replacementText, ok := replacement.(string)
-		if pattern == "" {
-			return nil, evalError("D3010", "Second argument of replace function cannot be an empty string")
-		}
-		if !ok {
-			return nil, evalError("D3012", "Attempted to replace a matched string with a non-string value")
-		}
-		return strings.Replace(s, pattern, replacementText, limit), nil
-	case *regex:
+	text, isText := pattern.(string)
+	if !isText {
 		return e.replaceMatches(pattern, s, replacement, limit)
-	default:
-		return nil, errNotPattern("replace")
 	}
+	with, isText := replacement.(string)
+	if !isText {
+		return nil, evalError("D3012", "Attempted to replace a matched string with a non-string value")
+	}
+	count := min(limit, strings.Count(s, text))
+	if err := e.reserve(len(s)); err != nil {
+		return nil, err
+	}
+	if with != "" && count > e.limits.Bytes/len(with) {
+		return nil, e.reserve(e.limits.Bytes + 1)
+	}
+	if err := e.reserve(count * len(with)); err != nil {
+		return nil, err
+	}
+	return strings.Replace(s, text, with, count), nil
 }
 
-// replaceMatches replaces the first matches in s, at most limit of them; a negative limit means all. replacement is a text, or a
-// function that returns the text for a match.
-func (e *evaluation) replaceMatches(re *regex, s string, replacement any, limit int) (any, error) {
+// replaceMatches replaces the first matches in s, at most limit of them. replacement is a text, or a function that returns the text for
+// a match.
+func (e *evaluation) replaceMatches(pattern any, s string, replacement any, limit int) (any, error) {
 	var out strings.Builder
+	write := func(text string) error {
+		out.WriteString(text)
+		return e.reserve(len(text))
+	}
 	last := 0 // The end of the last match.
-	for _, offsets := range re.FindAllStringSubmatchIndex(s, limit) {
-		if offsets[0] == offsets[1] {
-			return nil, evalError("D1004", "Regular expression matches zero length string")
+	m, err := e.matches(pattern, s, "replace")
+	if err != nil {
+		return nil, err
+	}
+	for count := 0; m != nil && count < limit; count++ {
+		if err := write(s[min(last, m.start):m.start]); err != nil {
+			return nil, err
 		}
-
-		out.WriteString(s[last:offsets[0]])
-		last = offsets[1]
-		if template, ok := replacement.(string); ok {
-			out.WriteString(expandGroups(template, s, offsets))
-			continue
+		var text string
+		switch with := replacement.(type) {
+		case string:
+			text = expandGroups(with, m)
+		default:
+			fn, ok := asFunction(with)
+			if !ok {
+				return nil, evalError("D3012", "Attempted to replace a matched string with a non-string value")
+			}
+			value, err := e.invokeCallback(fn, matchObject(s, m))
+			if err != nil {
+				return nil, err
+			}
+			if text, ok = value.(string); !ok {
+				return nil, evalError("D3012", "Attempted to replace a matched string with a non-string value")
+			}
 		}
-
-		fn, ok := replacement.(*function)
-		if !ok {
-			return nil, evalError("D3012", "Attempted to replace a matched string with a non-string value")
-		}
-
-		value, err := e.invokeCallback(fn, matchObject(s, offsets))
-		if err != nil {
+		if err := write(text); err != nil {
 			return nil, err
 		}
 
-		text, ok := value.(string)
-		if !ok {
-			return nil, evalError("D3012", "Attempted to replace a matched string with a non-string value")
+		last = min(m.start+len(m.text), len(s))
+		if m, err = m.next(); err != nil {
+			return nil, err
 		}
-		out.WriteString(text)
 	}
 
-	out.WriteString(s[last:])
-	return out.String(), nil
+	err = write(s[last:])
+	return out.String(), err
 }
 
-// expandGroups returns a replacement text with its references replaced: $0 by the match in s, $1, $2, … by its groups, and $$ by a
-// dollar sign. offsets is what regexp.FindStringSubmatchIndex returned for the match.
-func expandGroups(template, s string, offsets []int) string {
+// expandGroups returns a replacement text with its references replaced: $0 by the match, $1, $2, … by its groups, and $$ by a dollar
+// sign.
+func expandGroups(template string, m *found) string {
 	var out strings.Builder
-	groups := len(offsets)/2 - 1 // The number of groups in the pattern.
+	groups := len(m.groups)
 	for i := 0; i < len(template); i++ {
 		if template[i] != '$' || i+1 == len(template) {
 			out.WriteByte(template[i])
@@ -199,8 +241,8 @@ func expandGroups(template, s string, offsets []int) string {
 			continue
 		}
 
-		width := 0 // The number of digits after the dollar sign.
-		for i+1+width < len(template) && template[i+1+width] >= '0' && template[i+1+width] <= '9' {
+		width := 0 // The number of digits after the dollar sign: as many as the number of groups has.
+		for i+1+width < len(template) && template[i+1+width] >= '0' && template[i+1+width] <= '9' && width < len(strconv.Itoa(groups)) {
 			width++
 		}
 		if width == 0 {
@@ -209,13 +251,17 @@ func expandGroups(template, s string, offsets []int) string {
 		}
 
 		group, _ := strconv.Atoi(template[i+1 : i+1+width])
-		for group > groups && width > 1 { // With fewer than 12 groups, $12 is group 1 and the digit 2.
+		if group > groups && width > 1 { // With fewer than 12 groups, $12 is group 1 and the digit 2.
 			width--
 			group, _ = strconv.Atoi(template[i+1 : i+1+width])
 		}
 
-		if group <= groups && offsets[2*group] >= 0 {
-			out.WriteString(s[offsets[2*group]:offsets[2*group+1]])
+		if group == 0 && template[i+1] == '0' {
+			out.WriteString(m.text)
+			width = 1
+		} else if group >= 1 && group <= groups {
+			text, _ := m.groups[group-1].(string)
+			out.WriteString(text)
 		}
 		i += width
 	}

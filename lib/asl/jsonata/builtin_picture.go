@@ -1,89 +1,335 @@
 package jsonata
 
 import (
-	"cmp"
-	"reflect"
+	"math"
+	"strconv"
 	"strings"
 	"unicode/utf8"
-
-	"github.com/xiatechs/jsonata-go/jlib"
-	"github.com/xiatechs/jsonata-go/jtypes"
 
 	"github.com/herald-progress/herald/lib/asl/jsontree"
 )
 
-// A decimalFormat is the third argument of $formatNumber: it maps names of symbols, such as minus-sign, to the symbols.
-type decimalFormat map[string]any
-
-// symbol returns a symbol, or fallback if the format does not set it.
-func (f decimalFormat) symbol(name, fallback string) string {
-	s, _ := f[name].(string)
-	return cmp.Or(s, fallback)
+// A decimalFormat holds the symbols of pictures of numbers (XPath functions 3.1, section 4.7.1).
+type decimalFormat struct {
+	symbols map[string]string
+	zero    rune
 }
 
-// format formats a number as a picture says (XPath functions 3.1, section 4.7).
-func (f decimalFormat) format(x float64, picture string) (string, error) {
-	text, err := jlib.FormatNumber(x, picture, jtypes.NewOptionalValue(reflect.ValueOf(map[string]any(f))))
-	if err != nil {
-		return "", evalError("D3080", err.Error())
+// defaultSymbols are the symbols that the third argument of $formatNumber may replace.
+var defaultSymbols = map[string]string{
+	"decimal-separator": ".", "grouping-separator": ",", "exponent-separator": "e", "infinity": "Infinity", "minus-sign": "-",
+	"NaN": "NaN", "percent": "%", "per-mille": "\u2030", "zero-digit": "0", "digit": "#", "pattern-separator": ";",
+}
+
+// newDecimalFormat returns the format with the symbols of an object; o may be nil.
+func newDecimalFormat(o *jsontree.Object) decimalFormat {
+	f := decimalFormat{symbols: map[string]string{}}
+	for name, symbol := range defaultSymbols {
+		f.symbols[name] = symbol
+		if o == nil {
+			continue
+		}
+		if own, ok := o.Get(name); ok {
+			if text, ok := own.(string); ok && text != "" {
+				f.symbols[name] = text
+			}
+		}
 	}
-	return text, nil
+	f.zero, _ = utf8.DecodeRuneInString(f.symbols["zero-digit"])
+	return f
 }
 
 // formatNumberPicture evaluates $formatNumber.
-func formatNumberPicture(args []any) (any, error) {
-	f := decimalFormat{}
-	if o, ok := argAt(args, 2).(*jsontree.Object); ok {
-		for _, key := range o.Keys() {
-			f[key], _ = o.Get(key)
-		}
+func formatNumberPicture(e *evaluation, args []any) (any, error) {
+	o, _ := argAt(args, 2).(*jsontree.Object)
+	f := newDecimalFormat(o)
+	x, picture := numberArg(args, 0, 0), stringArg(args, 1)
+	if err := e.step(len(picture)); err != nil {
+		return nil, err
 	}
 
-	x, picture := numberArg(args, 0, 0), stringArg(args, 1)
-	if x > 0 || !strings.Contains(picture, f.exponentSeparator()) {
-		return f.format(x, picture)
+	subpictures := strings.Split(picture, f.symbols["pattern-separator"])
+	const most = 2 // One for numbers from 0 on, one for negative numbers.
+	if len(subpictures) > most {
+		return nil, evalError("D3080", "The picture string must only contain a maximum of two sub-pictures")
 	}
-	return f.formatWithExponent(x, picture)
+	var parsed []subpicture
+	for _, text := range subpictures {
+		s, err := f.parse(text)
+		if err != nil {
+			return nil, err
+		}
+		parsed = append(parsed, s)
+	}
+
+	s := parsed[0]
+	if x < 0 {
+		if len(parsed) == 1 {
+			s.prefix = f.symbols["minus-sign"] + s.prefix
+		} else {
+			s = parsed[1]
+		}
+		x = -x
+	}
+	text := f.format(s, x)
+	return text, e.reserve(len(text))
 }
 
-func (f decimalFormat) exponentSeparator() string { return f.symbol("exponent-separator", "e") }
+func errPassive() *Error {
+	return evalError("D3086", "The sub-picture must not contain a passive character that is preceded by an active character and that is "+
+		"followed by another active character")
+}
 
-// formatWithExponent formats a number that is not positive, by a picture with an exponent: the library's loops would not end. It
-// formats -x, and 0 without the exponent.
-func (f decimalFormat) formatWithExponent(x float64, picture string) (string, error) {
-	sign := ""
-	positive, negative, _ := strings.Cut(picture, f.symbol("pattern-separator", ";"))
-	switch {
-	case x == 0:
-		picture = positive
-	case negative != "":
-		picture = negative
-	default:
-		sign, picture = f.symbol("minus-sign", "-"), positive
-	}
+// A subpicture is a part of a picture of numbers.
+type subpicture struct {
+	prefix, suffix   string
+	multiplier       int // 1, or 100 for percent, or 1000 for per-mille.
+	leastInteger     int // The least number of digits before the decimal separator.
+	scaling          int // The number of those digits if there is an exponent.
+	leastFraction    int
+	mostFraction     int
+	leastExponent    int // 0 means that there is no exponent.
+	integerGroups    []int
+	groupInterval    int // The size of all groups of the integer part, or 0.
+	fractionalGroups []int
+}
 
-	if x != 0 {
-		text, err := f.format(-x, picture)
-		return sign + text, err
-	}
-
-	if text, err := f.format(1, picture); err != nil { // The picture is invalid.
-		return text, err
-	}
-	mantissa, rest, found := strings.Cut(picture, f.exponentSeparator())
-	hasDigits := strings.ContainsFunc(mantissa, func(r rune) bool { return f.isDigit(r) || string(r) == f.symbol("digit", "#") })
-	if !found || !hasDigits { // A separator before the digits belongs to the prefix of the number.
-		return f.format(0, picture)
-	}
-
-	suffix := strings.TrimLeftFunc(rest, f.isDigit)
-	digits := utf8.RuneCountInString(rest) - utf8.RuneCountInString(suffix)
-	text, err := f.format(0, mantissa)
-	return text + f.exponentSeparator() + strings.Repeat(f.symbol("zero-digit", "0"), digits) + suffix, err
+// isActive reports whether r is not part of a prefix or suffix.
+func (f decimalFormat) isActive(r rune) bool {
+	text := string(r)
+	return f.isDigit(r) || text == f.symbols["decimal-separator"] || text == f.symbols["grouping-separator"] || text == f.symbols["digit"]
 }
 
 // isDigit reports whether r is a decimal digit of the format.
-func (f decimalFormat) isDigit(r rune) bool {
-	zero, _ := utf8.DecodeRuneInString(f.symbol("zero-digit", "0"))
-	return r >= zero && r < zero+10
+func (f decimalFormat) isDigit(r rune) bool { return r >= f.zero && r < f.zero+10 }
+
+// parse checks and parses a subpicture.
+func (f decimalFormat) parse(text string) (subpicture, error) {
+	first := strings.IndexFunc(text, f.isActive)
+	if first < 0 {
+		first = len(text)
+	}
+	last := len(text) // The end of the active part: an exponent separator between digits belongs to it.
+	if i := strings.LastIndexFunc(text, f.isActive); i >= 0 {
+		_, size := utf8.DecodeRuneInString(text[i:])
+		last = i + size
+	} else {
+		last = first
+	}
+
+	s := subpicture{prefix: text[:first], suffix: text[last:], multiplier: 1}
+	active := text[first:last]
+	mantissa, exponent, hasExponent := strings.Cut(active, f.symbols["exponent-separator"])
+	integer, fraction, hasFraction := strings.Cut(mantissa, f.symbols["decimal-separator"])
+	if err := f.check(text, active, mantissa, exponent, hasExponent, integer, fraction, hasFraction); err != nil {
+		return subpicture{}, err
+	}
+
+	switch {
+	case strings.Contains(text, f.symbols["percent"]):
+		s.multiplier = hundred
+	case strings.Contains(text, f.symbols["per-mille"]):
+		s.multiplier = thousand
+	}
+
+	s.integerGroups = f.groups(integer, true)
+	s.groupInterval = regularInterval(s.integerGroups)
+	s.fractionalGroups = f.groups(fraction, false)
+	s.leastInteger = f.countDigits(integer)
+	s.scaling = s.leastInteger
+	s.leastFraction = f.countDigits(fraction)
+	s.mostFraction = s.leastFraction + strings.Count(fraction, f.symbols["digit"])
+	if s.leastInteger == 0 && s.mostFraction == 0 {
+		if hasExponent {
+			s.leastFraction, s.mostFraction = 1, 1
+		} else {
+			s.leastInteger = 1
+		}
+	}
+	if hasExponent && s.leastInteger == 0 && strings.Contains(integer, f.symbols["digit"]) {
+		s.leastInteger = 1
+	}
+	if s.leastInteger == 0 && s.leastFraction == 0 {
+		s.leastFraction = 1
+	}
+	if hasExponent {
+		s.leastExponent = f.countDigits(exponent)
+	}
+	return s, nil
+}
+
+func (f decimalFormat) countDigits(text string) int {
+	n := 0
+	for _, r := range text {
+		if f.isDigit(r) {
+			n++
+		}
+	}
+	return n
+}
+
+// check returns an error if a subpicture breaks a rule.
+func (f decimalFormat) check(text, active, mantissa, exponent string, hasExponent bool, integer, fraction string, hasFraction bool) error {
+	count := func(symbol string) int { return strings.Count(text, f.symbols[symbol]) }
+	grouping, digit := f.symbols["grouping-separator"], f.symbols["digit"]
+	isSign := func(r rune) bool { return f.isDigit(r) || string(r) == digit }
+
+	switch {
+	case active == "":
+		return errPassive()
+	case count("decimal-separator") > 1:
+		return evalError("D3081", "The sub-picture must not contain more than one instance of the 'decimal-separator' character")
+	case count("percent") > 1:
+		return evalError("D3082", "The sub-picture must not contain more than one instance of the 'percent' character")
+	case count("per-mille") > 1:
+		return evalError("D3083", "The sub-picture must not contain more than one instance of the 'per-mille' character")
+	case count("percent") > 0 && count("per-mille") > 0:
+		return evalError("D3084", "The sub-picture must not contain both a 'percent' and a 'per-mille' character")
+	case !strings.ContainsFunc(mantissa, isSign):
+		return evalError("D3085", "The mantissa part of a sub-picture must contain at least one character that is either an "+
+			"'optional digit character' or a member of the 'decimal digit family'")
+	case strings.ContainsFunc(mantissa, func(r rune) bool { return !f.isActive(r) }):
+		return errPassive()
+	case hasFraction && (strings.HasSuffix(integer, grouping) || strings.HasPrefix(fraction, grouping)):
+		return evalError("D3087", "The sub-picture must not contain a 'grouping-separator' character that appears adjacent to a "+
+			"'decimal-separator' character")
+	case !hasFraction && strings.HasSuffix(integer, grouping):
+		return evalError("D3088", "The sub-picture must not contain a 'grouping-separator' at the end of the integer part")
+	case strings.Contains(text, grouping+grouping):
+		return evalError("D3089", "The sub-picture must not contain two adjacent instances of the 'grouping-separator' character")
+	}
+
+	if at := strings.IndexFunc(integer, f.isDigit); at >= 0 && strings.Contains(integer[at:], digit) {
+		return evalError("D3090", "The integer part of the sub-picture must not contain a member of the 'decimal digit family' that is "+
+			"followed by an instance of the 'optional digit character'")
+	}
+	if at := strings.LastIndexFunc(fraction, f.isDigit); at >= 0 && strings.Contains(fraction[:at], digit) {
+		return evalError("D3091", "The fractional part of the sub-picture must not contain an instance of the 'optional digit character' "+
+			"that is followed by a member of the 'decimal digit family'")
+	}
+	if hasExponent && exponent != "" && (count("percent") > 0 || count("per-mille") > 0) {
+		return evalError("D3092", "A sub-picture that contains a 'percent' or 'per-mille' character must not contain a character treated as "+
+			"an 'exponent-separator'")
+	}
+	if hasExponent && (exponent == "" || strings.ContainsFunc(exponent, func(r rune) bool { return !f.isDigit(r) })) {
+		return evalError("D3093", "The exponent part of the sub-picture must comprise either one or more characters that are members of "+
+			"the 'decimal digit family'")
+	}
+	return nil
+}
+
+// groups returns the number of digits at the right of each grouping separator, or at its left in the fractional part.
+func (f decimalFormat) groups(part string, fromRight bool) []int {
+	var positions []int
+	grouping := f.symbols["grouping-separator"]
+	for at := strings.Index(part, grouping); at >= 0; {
+		side := part[:at]
+		if fromRight {
+			side = part[at:]
+		}
+		n := 0
+		for _, r := range side {
+			if f.isDigit(r) || string(r) == f.symbols["digit"] {
+				n++
+			}
+		}
+		positions = append(positions, n)
+		next := strings.Index(part[at+len(grouping):], grouping)
+		if next < 0 {
+			break
+		}
+		at += len(grouping) + next
+	}
+	return positions
+}
+
+// regularInterval returns the size of the groups if they all have the same size. Otherwise it returns 0.
+func regularInterval(positions []int) int {
+	interval := 0
+	for _, p := range positions {
+		interval = gcd(interval, p)
+	}
+	for i := 1; i <= len(positions) && interval > 0; i++ {
+		found := false
+		for _, p := range positions {
+			found = found || p == i*interval
+		}
+		if !found {
+			return 0
+		}
+	}
+	return interval
+}
+
+// format writes a number that is not negative.
+func (f decimalFormat) format(s subpicture, x float64) string {
+	switch {
+	case math.IsNaN(x):
+		return s.prefix + f.symbols["NaN"] + s.suffix
+	case math.IsInf(x, 0):
+		return s.prefix + f.symbols["infinity"] + s.suffix
+	}
+
+	x *= float64(s.multiplier)
+	exponent := 0
+	if s.leastExponent > 0 && x != 0 { // The mantissa has so many digits before the decimal separator as the picture.
+		_, power, _ := strings.Cut(strconv.FormatFloat(x, 'e', -1, 64), "e")
+		magnitude, _ := strconv.Atoi(power)
+		exponent = magnitude + 1 - s.scaling
+		x = shiftDecimalPoint(x, -exponent)
+	}
+
+	text := strconv.FormatFloat(shiftDecimalPoint(math.RoundToEven(shiftDecimalPoint(x, s.mostFraction)), -s.mostFraction), 'f', s.mostFraction, 64)
+	integer, fraction, _ := strings.Cut(text, ".")
+	integer = strings.TrimLeft(integer, "0")
+	fraction = strings.TrimRight(fraction, "0")
+	integer = strings.Repeat("0", max(0, s.leastInteger-len(integer))) + integer
+	fraction += strings.Repeat("0", max(0, s.leastFraction-len(fraction)))
+
+	var out strings.Builder
+	out.WriteString(s.prefix)
+	for i := range len(integer) {
+		right := len(integer) - i
+		if i > 0 && f.isSeparated(s, right) {
+			out.WriteString(f.symbols["grouping-separator"])
+		}
+		out.WriteRune(rune(integer[i]-'0') + f.zero)
+	}
+	if fraction != "" {
+		out.WriteString(f.symbols["decimal-separator"])
+	}
+	for i := range len(fraction) {
+		for _, at := range s.fractionalGroups {
+			if at == i {
+				out.WriteString(f.symbols["grouping-separator"])
+			}
+		}
+		out.WriteRune(rune(fraction[i]-'0') + f.zero)
+	}
+	if s.leastExponent > 0 {
+		out.WriteString(f.symbols["exponent-separator"])
+		if exponent < 0 {
+			out.WriteString(f.symbols["minus-sign"])
+			exponent = -exponent
+		}
+		digits := strconv.Itoa(exponent)
+		for _, r := range strings.Repeat("0", max(0, s.leastExponent-len(digits))) + digits {
+			out.WriteRune(r - '0' + f.zero)
+		}
+	}
+	out.WriteString(s.suffix)
+	return out.String()
+}
+
+// isSeparated reports whether a grouping separator comes before the last digits of the integer part.
+func (f decimalFormat) isSeparated(s subpicture, digits int) bool {
+	if s.groupInterval > 0 {
+		return digits%s.groupInterval == 0
+	}
+	for _, at := range s.integerGroups {
+		if at == digits {
+			return true
+		}
+	}
+	return false
 }

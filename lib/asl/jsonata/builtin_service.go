@@ -7,29 +7,40 @@ import (
 	"crypto/sha256"
 	"crypto/sha512"
 	"encoding/hex"
+	"encoding/json"
 	"fmt"
 	"hash"
 	"math"
 	"slices"
+	"strings"
 
 	"github.com/herald-progress/herald/lib/asl/jsontree"
 )
 
-// maxRange is the greatest number of items that $range returns.
-const maxRange = 1000
+// maxRange is the greatest number of items that $range returns within the default limits, as measured on AWS.
+const maxRange = 360_145
 
 // serviceFunctions returns the functions that Step Functions adds: see "Transforming data with JSONata" in its developer
 // guide.
 func serviceFunctions() map[string]definition {
 	return map[string]definition{
-		"partition": {"<an:a>", ifDefined(partition)},
-		"range":     {"<nnn:a>", ifDefined(rangeItems)},
-		"hash":      {"<s-s:s>", ifDefined(func(args []any) (any, error) { return Hash(stringArg(args, 0), stringArg(args, 1)) })},
-		"uuid":      {"<:s>", func(*evaluation, []any) (any, error) { return UUID(), nil }},
-		"parse": {"<s-:x>", ifDefined(func(args []any) (any, error) {
-			v, err := jsontree.Parse([]byte(stringArg(args, 0)))
-			if err != nil {
-				return nil, evalError("D3120", "Syntax error in JSON passed to function parse")
+		"partition": {"<an?:a>", ifDefined(partition)},
+		"range":     {"<nn?n?:a>", rangeItems},
+		"hash": {"<s-s?:s>", ifDefined(func(_ *evaluation, args []any) (any, error) {
+			if isUndefined(argAt(args, 1)) {
+				return undefined{}, nil
+			}
+			return Hash(stringArg(args, 0), stringArg(args, 1))
+		})},
+		"uuid": {"<:s>", func(*evaluation, []any) (any, error) { return UUID(), nil }},
+		"parse": {"<s-:x>", ifDefined(func(e *evaluation, args []any) (any, error) {
+			text := stringArg(args, 0)
+			if err := e.reserve(len(text)); err != nil {
+				return nil, err
+			}
+			v, err := jsontree.Parse([]byte(text))
+			if err != nil || hasRepeatedKey(text) {
+				return nil, evalError("D3137", "Invalid JSON")
 			}
 			return v, nil
 		})},
@@ -37,31 +48,90 @@ func serviceFunctions() map[string]definition {
 }
 
 // partition evaluates $partition.
-func partition(args []any) (any, error) {
-	size := int(math.Floor(numberArg(args, 1, 0)))
+func partition(e *evaluation, args []any) (any, error) {
+	items := itemsOf(args[0])
+	x, ok := jsontree.Float(argAt(args, 1))
+	size := int(min(math.Trunc(x), math.MaxInt32))
+	if !ok {
+		size = max(1, len(items))
+	}
 	if size < 1 {
-		return nil, evalError("D3030", "The second argument of the partition function must be a positive number")
+		return undefined{}, nil
 	}
 
+	if err := e.reserveItems(2 * len(items)); err != nil {
+		return nil, err
+	}
 	parts := []any{}
-	for part := range slices.Chunk(itemsOf(args[0]), size) {
+	for part := range slices.Chunk(items, size) {
 		parts = append(parts, &array{items: part})
 	}
 	return &array{items: parts}, nil
 }
 
-// rangeItems evaluates $range.
-func rangeItems(args []any) (any, error) {
-	from, to, step := numberArg(args, 0, 0), numberArg(args, 1, 0), numberArg(args, 2, 0)
-	if step == 0 || (to-from)/step >= maxRange {
-		return nil, evalError("D2014", "The range function makes arrays of at most 1000 items, and its step is not zero")
+// rangeItems evaluates $range. It rounds its arguments towards zero, as measured on AWS.
+func rangeItems(e *evaluation, args []any) (any, error) {
+	for i := range 3 {
+		if _, ok := jsontree.Float(argAt(args, i)); !ok {
+			return undefined{}, nil
+		}
+	}
+	from, to, step := math.Trunc(numberArg(args, 0, 0)), math.Trunc(numberArg(args, 1, 0)), math.Trunc(numberArg(args, 2, 0))
+	if step == 0 {
+		return undefined{}, nil
 	}
 
-	items := newSequence()
-	for x := from; step > 0 && x <= to || step < 0 && x >= to; x += step {
-		items.appendDefined(numberValue(x))
+	count := math.Floor((to-from)/step) + 1
+	if count > float64(maxRange)*float64(e.limits.Bytes)/defaultBytes || math.IsNaN(count) {
+		return nil, e.reserve(e.limits.Bytes + 1)
 	}
-	return unwrapSequence(items), nil
+	result := &array{items: []any{}}
+	if count < 1 {
+		return result, nil
+	}
+	if err := e.reserveItems(int(count)); err != nil {
+		return nil, err
+	}
+	for i := range int(count) {
+		result.items = append(result.items, numberValue(from+float64(i)*step))
+	}
+	return result, nil
+}
+
+// hasRepeatedKey reports whether an object in a valid JSON text has a key twice.
+func hasRepeatedKey(text string) bool {
+	d := json.NewDecoder(strings.NewReader(text))
+	var objects []map[string]bool // The keys of each open object; nil for an array.
+	isKey := false
+	for {
+		t, err := d.Token()
+		if err != nil {
+			return false
+		}
+		switch t {
+		case json.Delim('{'):
+			objects = append(objects, map[string]bool{})
+			isKey = true
+			continue
+		case json.Delim('['):
+			objects = append(objects, nil)
+			isKey = false
+			continue
+		case json.Delim('}'), json.Delim(']'):
+			objects = objects[:len(objects)-1]
+		default:
+			if name, ok := t.(string); ok && isKey {
+				keys := objects[len(objects)-1]
+				if keys[name] {
+					return true
+				}
+				keys[name] = true
+				isKey = false
+				continue
+			}
+		}
+		isKey = len(objects) > 0 && objects[len(objects)-1] != nil
+	}
 }
 
 // Hash returns the hash of s in hexadecimal. The algorithm is MD5, SHA-1, SHA-256, SHA-384 or SHA-512; any other is an error.

@@ -2,76 +2,81 @@ package jsonata
 
 import (
 	"math"
-	"time"
 
 	"github.com/herald-progress/herald/lib/asl/jsontree"
 )
 
-// A frame holds the variables of a block or a function call. lookup continues in the parent frame.
-type frame struct {
-	parent    *frame
-	variables map[string]any
-}
-
-func (f *frame) lookup(name string) (any, bool) {
-	for ; f != nil; f = f.parent {
-		if v, ok := f.variables[name]; ok {
-			return v, true
-		}
-	}
-	return nil, false
-}
-
-func (f *frame) set(name string, v any) {
-	if f.variables == nil {
-		f.variables = make(map[string]any)
-	}
-	f.variables[name] = v
-}
-
-// The limits of an evaluation.
-const (
-	maxDepth = 20_000     // The number of nested expressions and function calls.
-	maxSteps = 20_000_000 // The number of evaluated nodes.
-)
-
-// An evaluation is one evaluation of an expression.
-type evaluation struct {
-	now      time.Time            // The time of $now and $millis.
-	builtins map[string]*function // By name, without $.
-	depth    int                  // See maxDepth.
-	steps    int                  // See maxSteps.
-}
-
 // Each method below that evaluates a node takes the node n, the context value v, which is $ in the expression, and the frame f with
 // the variables.
 
-// eval evaluates n with its filters and its group-by clause.
+// eval evaluates n with its predicates and its group-by clause.
 func (e *evaluation) eval(n *node, v any, f *frame) (any, error) {
-	e.depth++
 	e.steps++
-	defer func() { e.depth-- }()
+	switch n.kind { // Shortcuts: these nodes evaluate no other nodes.
+	case kindValue:
+		if n.isPlain {
+			return n.value, e.checkLeaf()
+		}
+	case kindVariable:
+		if n.isPlain {
+			value, err := e.variable(n, v, f)
+			if err != nil {
+				return nil, err
+			}
+			return unwrapSequence(value), e.checkLeaf()
+		}
+	}
 
-	if e.depth > maxDepth || e.steps > maxSteps {
-		return nil, evalError("U1001", "Stack overflow error: Check for non-terminating recursive function.")
+	e.depth++
+	if e.depth > e.limits.Depth {
+		return nil, evalError("U1001", "Stack overflow error: Check for non-terminating recursive function.  Consider rewriting as tail-recursive.")
+	}
+	if e.steps > e.limits.Steps {
+		return nil, e.step(0)
 	}
 
 	result, err := e.evalKind(n, v, f)
+	if err == nil && (n.predicates != nil || n.group != nil) {
+		result, err = e.applyClauses(n, result, f)
+	}
+	e.depth--
 	if err != nil {
 		return nil, err
 	}
-	if result, err = e.applyFilters(n.filters, result, f); err != nil {
-		return nil, err
+
+	a, ok := result.(*array)
+	if !ok || !a.sequence || a.tuples {
+		return result, nil
 	}
-	if n.group != nil && n.kind != kindPath { // A path applies its own group-by clause.
-		if result, err = e.object(n.group, result, f); err != nil {
+	if n.keepArray {
+		a.keepSingleton = true
+	}
+	return unwrapSequence(a), nil
+}
+
+// checkLeaf checks the limits for a node without operands.
+func (e *evaluation) checkLeaf() error {
+	if e.depth >= e.limits.Depth {
+		return evalError("U1001", "Stack overflow error: Check for non-terminating recursive function.  Consider rewriting as tail-recursive.")
+	}
+	if e.steps > e.limits.Steps {
+		return e.step(0)
+	}
+	return nil
+}
+
+// applyClauses applies the predicates and the group-by clause of n, which is no step of a path, to result.
+func (e *evaluation) applyClauses(n *node, result any, f *frame) (any, error) {
+	var err error
+	for _, predicate := range n.predicates {
+		if result, err = e.filter(predicate.expr, result, f); err != nil {
 			return nil, err
 		}
 	}
-	if n.keepArray {
-		return keepSequence(result), nil
+	if n.group != nil && n.kind != kindPath { // A path applies its own group-by clause.
+		return e.object(n.group, result, f)
 	}
-	return unwrapSequence(result), nil
+	return result, nil
 }
 
 // unwrapSequence converts the result of a node:
@@ -82,7 +87,7 @@ func (e *evaluation) eval(n *node, v any, f *frame) (any, error) {
 func unwrapSequence(v any) any {
 	a, ok := v.(*array)
 	switch {
-	case !ok || !a.sequence:
+	case !ok || !a.sequence || a.tuples:
 		return v
 	case len(a.items) == 0:
 		return undefined{}
@@ -93,27 +98,15 @@ func unwrapSequence(v any) any {
 	}
 }
 
-// keepSequence converts the result of a node with keepArray: an empty sequence becomes undefined. Any other sequence stays an array.
-func keepSequence(v any) any {
-	if a, ok := v.(*array); ok && a.sequence {
-		a.keepSingleton = true
-	}
-	return unwrapSequence(v)
-}
-
-// evalKind evaluates n by its kind, without its filters and its group-by clause.
+// evalKind evaluates n by its kind, without its predicates and its group-by clause.
 func (e *evaluation) evalKind(n *node, v any, f *frame) (any, error) {
 	switch n.kind {
 	case kindValue, kindRegex:
 		return n.value, nil
 	case kindName:
-		return lookupField(v, n.text), nil
+		return e.lookupField(v, n.text)
 	case kindVariable:
-		return e.variable(n, v, f), nil
-	case kindWildcard:
-		return wildcard(v), nil
-	case kindDescendant:
-		return unwrapSequence(descendants(v, newSequence())), nil
+		return e.variable(n, v, f)
 	case kindPath:
 		return e.path(n, v, f)
 	case kindBinary:
@@ -126,8 +119,13 @@ func (e *evaluation) evalKind(n *node, v any, f *frame) (any, error) {
 		return e.block(n, v, f)
 	case kindCondition:
 		return e.condition(n, v, f)
-	case kindSort:
-		return e.sort(n, v, f)
+	case kindWildcard:
+		return e.wildcard(v)
+	case kindDescendant:
+		return e.descendant(v)
+	case kindParent:
+		value, _ := f.lookup(n.slot.label)
+		return value, nil
 	default:
 		return e.evalFunction(n, v, f)
 	}
@@ -141,13 +139,17 @@ func (e *evaluation) evalFunction(n *node, v any, f *frame) (any, error) {
 	case kindBind:
 		value, err := e.eval(n.rhs, v, f)
 		if err == nil {
+			e.binds++
 			f.set(n.lhs.text, value)
 		}
 		return value, err
 	case kindLambda:
 		return e.lambda(n, v, f), nil
 	case kindCall:
-		return e.call(n, v, f, nil) // No arguments come before those of the call.
+		if n.isTail {
+			return &tailCall{node: n, context: v, frame: f}, nil
+		}
+		return e.call(n, v, f)
 	case kindPartial:
 		return e.partial(n, v, f)
 	case kindTransform:
@@ -161,17 +163,20 @@ func (e *evaluation) evalFunction(n *node, v any, f *frame) (any, error) {
 
 // variable returns the value of a variable. $ is the context value. If no variable has the name, it may be that of a
 // built-in function.
-func (e *evaluation) variable(n *node, v any, f *frame) any {
+func (e *evaluation) variable(n *node, v any, f *frame) (any, error) {
 	if n.text == "" {
-		return v
+		if a, ok := v.(*array); ok && a.outerWrapper {
+			return a.items[0], nil
+		}
+		return v, nil
 	}
 	if value, ok := f.lookup(n.text); ok {
-		return value
+		return value, nil
 	}
-	if b, ok := e.builtins[n.text]; ok {
-		return b
+	if n.builtin != nil {
+		return n.builtin, nil
 	}
-	return undefined{}
+	return undefined{}, nil
 }
 
 func (e *evaluation) block(n *node, v any, f *frame) (any, error) {
@@ -179,12 +184,19 @@ func (e *evaluation) block(n *node, v any, f *frame) (any, error) {
 		result any = undefined{}
 		err    error
 	)
-	inner := &frame{parent: f}
+	inner, m := f, e.mark()
+	if n.hasBinds {
+		inner = &frame{parent: f}
+	}
 	for _, part := range n.list {
 		if result, err = e.eval(part, v, inner); err != nil {
 			return nil, err
 		}
 	}
+	if n.hasBinds { // The variables of the block are out of use.
+		e.binds = m.binds
+	}
+	e.release(m, result)
 	return result, nil
 }
 
@@ -193,13 +205,17 @@ func (e *evaluation) condition(n *node, v any, f *frame) (any, error) {
 	if err != nil {
 		return nil, err
 	}
-	if toBoolean(test) {
+	isTrue, err := e.toBoolean(test)
+	switch {
+	case err != nil:
+		return nil, err
+	case isTrue:
 		return e.eval(n.rhs, v, f)
-	}
-	if n.third == nil {
+	case n.third == nil:
 		return undefined{}, nil
+	default:
+		return e.eval(n.third, v, f)
 	}
-	return e.eval(n.third, v, f)
 }
 
 func (e *evaluation) negate(n *node, v any, f *frame) (any, error) {
@@ -210,13 +226,12 @@ func (e *evaluation) negate(n *node, v any, f *frame) (any, error) {
 
 	x, ok := jsontree.Float(value)
 	if !ok {
-		return nil, evalError("D1002", "Cannot negate a non-numeric value: "+describe(value))
+		return nil, evalError("D1002", "Cannot negate a non-numeric value: "+e.describe(value))
 	}
 	return numberValue(-x), nil
 }
 
-// array evaluates an array constructor. The items of an inner array become items of the result, unless the inner array is itself an
-// array constructor.
+// array evaluates an array constructor. Arrays of other expressions are concatenated; an array constructor in it is one item.
 func (e *evaluation) array(n *node, v any, f *frame) (any, error) {
 	result := &array{noFlatten: n.noFlatten}
 	for _, item := range n.list {
@@ -228,74 +243,29 @@ func (e *evaluation) array(n *node, v any, f *frame) (any, error) {
 			continue
 		}
 
-		if items, ok := arrayItems(value); ok && item.kind != kindArray {
-			result.items = append(result.items, items...)
-		} else {
-			result.items = append(result.items, value)
-		}
-	}
-
-	return result, nil
-}
-
-// object evaluates an object constructor or a group-by clause over the items of v. Items that give the same key form a group:
-// the value of that key is evaluated once, with the items of the group as its context.
-func (e *evaluation) object(n *node, v any, f *frame) (any, error) {
-	type group struct {
-		pair int // The index in n.pairs of the pair that gave the key.
-		data any // The items of the group.
-	}
-
-	items := itemsOf(v)
-	if len(items) == 0 { // Without items, the keys and values are still evaluated once.
-		items = []any{undefined{}}
-	}
-
-	groups, keys := map[string]*group{}, []string{}
-	for _, item := range items {
-		for i, pair := range n.pairs {
-			key, err := e.eval(pair[0], item, f)
-			if err != nil {
+		items, ok := arrayItems(value)
+		if !ok || item.kind == kindArray {
+			if err := e.reserve(itemBytes); err != nil {
 				return nil, err
 			}
-			if isUndefined(key) {
-				continue
-			}
-
-			name, ok := key.(string)
-			if !ok {
-				return nil, evalError("T1003", "Key in object structure must evaluate to a string; got: "+describe(key))
-			}
-
-			g, exists := groups[name]
-			switch {
-			case !exists:
-				groups[name] = &group{pair: i, data: item}
-				keys = append(keys, name)
-			case g.pair != i:
-				return nil, evalError("D1009", "Multiple key definitions evaluate to same key: "+quote(name))
-			default:
-				g.data = appendValues(g.data, item)
-			}
+			result.items = append(result.items, value)
+			continue
 		}
-	}
-
-	result := &jsontree.Object{}
-	for _, key := range keys {
-		value, err := e.eval(n.pairs[groups[key].pair][1], groups[key].data, f)
-		if err != nil {
+		if own, ok := value.(*array); ok && result.items == nil && item.isRange {
+			result.items = own.items // The range is new: nobody else has it.
+			continue
+		}
+		if err := e.reserveItems(len(items)); err != nil {
 			return nil, err
 		}
-		if !isUndefined(value) {
-			result.Set(key, value)
-		}
+		result.items = append(result.items, items...)
 	}
 
 	return result, nil
 }
 
 // integerRange evaluates the range operator: it returns the integers from a to b, or undefined if there are none.
-func integerRange(a, b any) (any, error) {
+func (e *evaluation) integerRange(a, b any) (any, error) {
 	const maxItems = 10_000_000 // The error text names it as 1e7.
 	from, to, err := rangeBounds(a, b)
 	if err != nil {
@@ -305,12 +275,17 @@ func integerRange(a, b any) (any, error) {
 		return undefined{}, nil
 	}
 	if to-from >= maxItems {
-		return nil, evalError("D2014", "The size of the sequence allocated by the range operator (..) must not exceed 1e7")
+		return nil, evalError("D2014", "The size of the sequence allocated by the range operator (..) must not exceed 1e7.  Attempted to allocate "+
+			formatNumber(to-from+1, false)+".")
 	}
 
-	items := make([]any, 0, int(to-from)+1)
-	for x := from; x <= to; x++ {
-		items = append(items, numberValue(x))
+	count := int(to-from) + 1
+	if err := e.reserveItems(count); err != nil {
+		return nil, err
+	}
+	items := make([]any, count)
+	for i := range items {
+		items[i] = numberValue(from + float64(i))
 	}
 	return &array{items: items, sequence: true}, nil
 }
@@ -318,12 +293,12 @@ func integerRange(a, b any) (any, error) {
 // rangeBounds returns the operands of the range operator as numbers. An undefined operand becomes 0.
 func rangeBounds(a, b any) (from, to float64, err error) {
 	from, okA := jsontree.Float(a)
-	if !isUndefined(a) && (!okA || from != math.Trunc(from)) {
+	if !isUndefined(a) && (!okA || from != math.Trunc(from) || math.IsInf(from, 0)) {
 		return 0, 0, evalError("T2003", "The left side of the range operator (..) must evaluate to an integer")
 	}
 
 	to, okB := jsontree.Float(b)
-	if !isUndefined(b) && (!okB || to != math.Trunc(to)) {
+	if !isUndefined(b) && (!okB || to != math.Trunc(to) || math.IsInf(to, 0)) {
 		return 0, 0, evalError("T2004", "The right side of the range operator (..) must evaluate to an integer")
 	}
 	return from, to, nil

@@ -14,8 +14,8 @@ func (e *evaluation) binary(n *node, v any, f *frame) (any, error) {
 	if err != nil {
 		return nil, err
 	}
-	if result, ok := shortCircuit(n.text, left); ok {
-		return result, nil
+	if result, ok, err := e.shortCircuit(n.text, left); ok || err != nil {
+		return result, err
 	}
 
 	right, err := e.eval(n.rhs, v, f)
@@ -25,84 +25,99 @@ func (e *evaluation) binary(n *node, v any, f *frame) (any, error) {
 
 	switch n.text {
 	case operatorAnd, operatorOr:
-		return toBoolean(right), nil
+		return e.toBooleanValue(right)
 	case "?:", "??":
 		return right, nil
 	case "+", "-", "*", "/", "%":
-		return arithmetic(n.text, left, right)
+		return e.arithmetic(n.text, left, right)
 	case "=", "!=":
 		if isUndefined(left) || isUndefined(right) {
 			return false, nil
 		}
-		return equal(left, right) == (n.text == "="), nil
+		same, err := e.equal(left, right)
+		return same == (n.text == "="), err
 	case "<", "<=", ">", ">=":
-		return compare(n.text, left, right)
+		return e.compare(n.text, left, right)
 	case "&":
-		return concatenate(left, right)
+		return e.concatenate(left, right)
 	case operatorIn:
-		return isIn(left, right), nil
+		return e.isIn(left, right)
 	case "..":
-		return integerRange(left, right)
+		return e.integerRange(left, right)
 	default:
 		return nil, evalError("D1001", "Unexpected operator "+quote(n.text))
 	}
 }
 
 // shortCircuit returns the result of an operator if the left operand alone decides it. Otherwise ok is false.
-func shortCircuit(operator string, left any) (result any, ok bool) {
+func (e *evaluation) shortCircuit(operator string, left any) (result any, ok bool, err error) {
 	switch operator {
-	case operatorAnd:
-		return false, !toBoolean(left)
-	case operatorOr:
-		return true, toBoolean(left)
-	case "?:":
-		return left, toBoolean(left)
+	case operatorAnd, operatorOr, "?:":
+		isTrue, err := e.toBoolean(left)
+		switch operator {
+		case operatorAnd:
+			return false, !isTrue, err
+		case operatorOr:
+			return true, isTrue, err
+		default:
+			return left, isTrue, err
+		}
 	case "??":
-		return left, !isUndefined(left)
+		return left, !isUndefined(left), nil
 	default:
-		return nil, false
+		return nil, false, nil
 	}
 }
 
-// arithmetic evaluates +, -, *, / and %. The result is undefined if an operand is undefined.
-func arithmetic(operator string, a, b any) (any, error) {
-	x, okX := jsontree.Float(a)
-	if !okX && !isUndefined(a) {
-		return nil, evalError("T2001", "The left side of the "+operator+" operator must evaluate to a number")
+// operand returns an operand of an arithmetic operator as a number. ok is false if it is undefined.
+func (e *evaluation) operand(v any, operator, code, side string) (x float64, ok bool, err error) {
+	if n, ok := v.(int64); ok {
+		return float64(n), true, nil
 	}
+	x, ok = jsontree.Float(v)
+	switch {
+	case ok && (math.IsInf(x, 0) || math.IsNaN(x)):
+		return 0, false, evalError("D1001", "Number out of range: "+formatNumber(x, false))
+	case !ok && !isUndefined(v):
+		return 0, false, evalError(code, "The "+side+" side of the "+quote(operator)+" operator must evaluate to a number")
+	default:
+		return x, ok, nil
+	}
+}
 
-	y, okY := jsontree.Float(b)
-	if !okY && !isUndefined(b) {
-		return nil, evalError("T2002", "The right side of the "+operator+" operator must evaluate to a number")
+// arithmetic evaluates +, -, *, / and %. The result is undefined if an operand is undefined. It may be infinite or not a number, but
+// then it cannot be an operand again.
+func (e *evaluation) arithmetic(operator string, a, b any) (any, error) {
+	x, okX, err := e.operand(a, operator, "T2001", "left")
+	if err != nil {
+		return nil, err
+	}
+	y, okY, err := e.operand(b, operator, "T2002", "right")
+	if err != nil {
+		return nil, err
 	}
 	if !okX || !okY {
 		return undefined{}, nil
 	}
 
-	var result float64
 	switch operator {
 	case "+":
-		result = x + y
+		return numberValue(x + y), nil
 	case "-":
-		result = x - y
+		return numberValue(x - y), nil
 	case "*":
-		result = x * y
+		return numberValue(x * y), nil
 	case "/":
-		result = x / y
+		return numberValue(x / y), nil
 	default:
-		result = math.Mod(x, y)
+		return numberValue(math.Mod(x, y)), nil
 	}
-
-	if math.IsInf(result, 0) || math.IsNaN(result) {
-		return nil, evalError("D1001", "Number out of range: "+formatNumber(result, false))
-	}
-	return numberValue(result), nil
 }
 
 // compare evaluates <, <=, > and >=. The result is undefined if an operand is undefined.
-func compare(operator string, a, b any) (any, error) {
-	_, isNumberA := jsontree.Float(a)
-	_, isNumberB := jsontree.Float(b)
+func (e *evaluation) compare(operator string, a, b any) (any, error) {
+	x, isNumberA := jsontree.Float(a)
+	y, isNumberB := jsontree.Float(b)
 	stringA, isStringA := a.(string)
 	stringB, isStringB := b.(string)
 	isValidA := isNumberA || isStringA || isUndefined(a)
@@ -115,10 +130,13 @@ func compare(operator string, a, b any) (any, error) {
 	}
 
 	if isNumberA != isNumberB {
-		return nil, evalError("T2009", "The values "+describe(a)+" and "+describe(b)+
+		return nil, evalError("T2009", "The values "+e.describe(a)+" and "+e.describe(b)+
 			" either side of operator "+quote(operator)+" must be of the same data type")
 	}
 
+	if math.IsNaN(x) || math.IsNaN(y) {
+		return false, nil
+	}
 	order := jsontree.CompareNumbers(a, b)
 	if isStringA {
 		order = compareUTF16(stringA, stringB)
@@ -136,15 +154,20 @@ func compare(operator string, a, b any) (any, error) {
 	}
 }
 
-// compareUTF16 compares two strings by their UTF-16 code units, as JavaScript and Java do.
+// compareUTF16 compares two strings by their UTF-16 code units, as JavaScript and Java do. A byte that is not valid UTF-8 counts as
+// U+FFFD.
 func compareUTF16(a, b string) int {
 	for a != "" && b != "" {
-		// The first character of each string; UTFMax is the greatest number of bytes of a character.
-		x, y := []rune(a[:min(len(a), utf8.UTFMax)])[0], []rune(b[:min(len(b), utf8.UTFMax)])[0]
+		if a[0] == b[0] && a[0] < utf8.RuneSelf {
+			a, b = a[1:], b[1:]
+			continue
+		}
+		x, sizeX := utf8.DecodeRuneInString(a)
+		y, sizeY := utf8.DecodeRuneInString(b)
 		if x != y {
 			return int(utf16Order(x) - utf16Order(y))
 		}
-		a, b = a[len(string(x)):], b[len(string(y)):]
+		a, b = a[sizeX:], b[sizeY:]
 	}
 	return strings.Compare(a, b) // At least one of them is empty now: the shorter string comes first.
 }
@@ -170,27 +193,35 @@ func utf16Order(r rune) rune {
 }
 
 // concatenate evaluates the operator &.
-func concatenate(a, b any) (any, error) {
-	var text strings.Builder
-	for _, v := range []any{a, b} {
-		s, err := toString(v)
-		if err != nil {
-			return nil, err
-		}
-		text.WriteString(s)
+func (e *evaluation) concatenate(a, b any) (any, error) {
+	left, err := e.toString(a)
+	if err != nil {
+		return nil, err
 	}
-	return text.String(), nil
+	right, err := e.toString(b)
+	if err != nil {
+		return nil, err
+	}
+	if err := e.reserve(len(left) + len(right)); err != nil {
+		return nil, err
+	}
+	return left + right, nil
 }
 
-// isIn evaluates the operator in: it reports whether a is one of the items of b.
-func isIn(a, b any) bool {
+// isIn evaluates the operator in: it reports whether a is one of the items of b. Two arrays or objects are the same only if they are
+// one value, not if they are equal.
+func (e *evaluation) isIn(a, b any) (any, error) {
 	if isUndefined(a) || isUndefined(b) {
-		return false
+		return false, nil
 	}
-	for _, item := range itemsOf(b) {
-		if equal(a, item) {
-			return true
+	items := itemsOf(b)
+	if err := e.step(len(items)); err != nil {
+		return nil, err
+	}
+	for _, item := range items {
+		if isSame(a, item) {
+			return true, nil
 		}
 	}
-	return false
+	return false, nil
 }

@@ -2,40 +2,62 @@ package jsonata
 
 import (
 	"math"
-	"sort"
 
 	"github.com/herald-progress/herald/lib/asl/jsontree"
 )
 
 // path evaluates the steps of a path. Each step is evaluated for every result of the step before.
 func (e *evaluation) path(n *node, v any, f *frame) (any, error) {
-	input := []any{v}
-	if items, ok := arrayItems(v); ok && n.list[0].kind != kindVariable {
-		input = items // A variable is evaluated once, not for each item of the context value.
+	var single [1]any
+	input, isArray := arrayItems(v)
+	if !isArray || n.list[0].kind == kindVariable { // A variable is evaluated once, not for each item of the context value.
+		single[0] = v
+		input = single[:]
 	}
 
 	var (
-		result any = newSequence(input...)
+		result any    = undefined{}
+		tuples *array // The stream of tuples, from the first step on that makes tuples.
 		err    error
 	)
 	for i, step := range n.list {
-		if i == 0 && step.noFlatten { // An array constructor is evaluated once, not for each item.
-			result, err = e.eval(step, newSequence(input...), f)
-		} else {
-			result, err = e.step(step, itemsOf(result), f, i == len(n.list)-1)
+		switch {
+		case i == 0 && step.noFlatten: // An array constructor is evaluated once, not for each item.
+			result, err = e.eval(step, &array{items: input, sequence: true}, f)
+		case tuples != nil || step.isTuple:
+			tuples, err = e.tupleStep(step, input, tuples, f)
+		default:
+			result, err = e.pathStep(step, input, f, i == len(n.list)-1)
 		}
 		if err != nil {
 			return nil, err
 		}
-		if items, ok := arrayItems(result); isUndefined(result) || ok && len(items) == 0 {
+		if tuples != nil {
+			continue
+		}
+
+		items, ok := arrayItems(result)
+		if isUndefined(result) || ok && len(items) == 0 {
 			break // There is nothing for the next step.
+		}
+		if input = items; !ok {
+			input = []any{result}
 		}
 	}
 
+	if tuples != nil {
+		result = tuples
+		if !n.isTuple { // Nobody needs the bindings of the tuples any more.
+			result = tuples.tupleValues()
+		}
+	}
 	if n.keepSingleton {
 		result = markSingleton(result)
 	}
 	if n.group != nil {
+		if tuples != nil {
+			return e.object(n.group, tuples, f)
+		}
 		return e.object(n.group, result, f)
 	}
 	return result, nil
@@ -55,55 +77,131 @@ func markSingleton(v any) any {
 	}
 }
 
-// step evaluates one step of a path for each item of input. It returns all results in one sequence, in which it flattens arrays.
-func (e *evaluation) step(n *node, input []any, f *frame, isLast bool) (any, error) {
+// pathStep evaluates one step of a path for each item of input. It returns all results in one sequence, in which it flattens arrays.
+func (e *evaluation) pathStep(n *node, input []any, f *frame, isLast bool) (any, error) {
 	if n.kind == kindSort {
-		sorted, err := e.sort(n, &array{items: input}, f)
+		sorted, err := e.sort(n, input, false, f)
 		if err != nil {
 			return nil, err
 		}
-		return e.applyFilters(n.stages, sorted, f)
+		return e.applyStages(n.stages, sorted, f)
 	}
 
-	results := make([]any, 0, len(input))
+	if len(input) == 1 {
+		return e.singleStep(n, input[0], f, isLast)
+	}
+
+	flat := &array{items: make([]any, 0, min(len(input), maxReserved)), sequence: true}
+	var first any              // The first value of the last step, until there is another one.
+	seen, held := false, false // Whether there was a first value, and whether it is still to be appended.
 	for _, item := range input {
-		value, err := e.eval(n, item, f)
-		if err != nil {
+		value, err := e.stepValue(n, item, f)
+		switch {
+		case err != nil:
+			return nil, err
+		case isUndefined(value):
+			continue
+		case isLast && !seen:
+			first, seen, held = value, true, true
+			continue
+		case held:
+			if err := e.appendFlat(flat, first); err != nil {
+				return nil, err
+			}
+			held = false
+		}
+		if err := e.appendFlat(flat, value); err != nil {
 			return nil, err
 		}
-		if value, err = e.applyFilters(n.stages, value, f); err != nil {
-			return nil, err
-		}
-
-		if !isUndefined(value) {
-			results = append(results, value)
-		}
 	}
 
-	if isLast && len(results) == 1 { // If the last step returns a single array, that array is the result, and is not flattened.
-		if _, ok := arrayItems(results[0]); ok && !isSequence(results[0]) {
-			return results[0], nil
-		}
+	if held { // Only one item gave a value.
+		return e.lastValue(first)
 	}
-
-	flat := newSequence()
-	for _, value := range results {
-		items, isArray := arrayItems(value)
-		if isArray && !isNoFlatten(value) {
-			flat.items = append(flat.items, items...)
-		} else {
-			flat.items = append(flat.items, value)
-		}
-	}
-
 	return flat, nil
 }
 
-// applyFilters applies predicates to v, one after the other.
-func (e *evaluation) applyFilters(filters []*node, v any, f *frame) (any, error) {
+// maxReserved is the greatest number of items for which a sequence has room from its beginning.
+const maxReserved = 1 << 12
+
+// singleStep does what pathStep does, for one item.
+func (e *evaluation) singleStep(n *node, item any, f *frame, isLast bool) (any, error) {
+	value, err := e.stepValue(n, item, f)
+	if err != nil || isUndefined(value) {
+		return undefined{}, err
+	}
+	if isLast {
+		return e.lastValue(value)
+	}
+	return e.flatValue(value)
+}
+
+// lastValue returns the result of a path whose last step returned only value: an array that is no sequence stays as it is.
+func (e *evaluation) lastValue(value any) (any, error) {
+	if _, ok := arrayItems(value); ok && !isSequence(value) {
+		return value, nil
+	}
+	return e.flatValue(value)
+}
+
+// flatValue returns a sequence with value, or with its items.
+func (e *evaluation) flatValue(value any) (any, error) {
+	items, isArray := arrayItems(value)
+	if !isArray || isNoFlatten(value) {
+		return newSequence(value), nil
+	}
+	return &array{items: items[:len(items):len(items)], sequence: true}, nil
+}
+
+// appendFlat appends value, or its items, to a sequence.
+func (e *evaluation) appendFlat(flat *array, value any) error {
+	items, isArray := arrayItems(value)
+	if isArray && !isNoFlatten(value) {
+		if err := e.reserveItems(len(items)); err != nil {
+			return err
+		}
+		flat.items = append(flat.items, items...)
+		return nil
+	}
+	if err := e.reserve(itemBytes); err != nil {
+		return err
+	}
+	flat.items = append(flat.items, value)
+	return nil
+}
+
+// stepValue evaluates a step and its stages for one item.
+func (e *evaluation) stepValue(n *node, item any, f *frame) (any, error) {
+	var (
+		value any
+		err   error
+	)
+	if n.kind == kindName && n.predicates == nil && n.group == nil { // What eval does, for the most frequent step.
+		e.steps++
+		if err = e.checkLeaf(); err != nil {
+			return nil, err
+		}
+		if value, err = e.lookupField(item, n.text); err != nil {
+			return nil, err
+		}
+		if a, ok := value.(*array); ok && a.sequence {
+			a.keepSingleton = a.keepSingleton || n.keepArray
+			value = unwrapSequence(a)
+		}
+	} else if value, err = e.eval(n, item, f); err != nil {
+		return nil, err
+	}
+	return e.applyStages(n.stages, value, f)
+}
+
+// applyStages applies predicates to v, one after the other.
+func (e *evaluation) applyStages(stages []stage, v any, f *frame) (any, error) {
 	var err error
-	for _, filter := range filters {
-		if v, err = e.filter(filter, v, f); err != nil {
+	for _, s := range stages {
+		if s.expr == nil { // An index: see tupleStep.
+			continue
+		}
+		if v, err = e.filter(s.expr, v, f); err != nil {
 			return nil, err
 		}
 	}
@@ -112,56 +210,105 @@ func (e *evaluation) applyFilters(filters []*node, v any, f *frame) (any, error)
 
 // filter applies a predicate to the items of v. A predicate is an index, a list of indexes, or a condition.
 func (e *evaluation) filter(n *node, v any, f *frame) (any, error) {
-	results := newSequence()
-	if isUndefined(v) {
-		return results, nil
+	var single [1]any
+	items, isArray := arrayItems(v)
+	if !isArray {
+		single[0] = v
+		items = single[:]
 	}
 
-	items := itemsOf(v)
-	if n.kind == kindValue { // A literal index need not be evaluated for each item.
+	if n.kind == kindValue && n.predicates == nil { // A literal index need not be evaluated for each item.
 		if x, ok := jsontree.Float(n.value); ok {
-			return itemAt(items, x), nil
+			return itemAt(items, x, isTuples(v)), nil
 		}
 	}
 
+	results := &array{sequence: true, tuples: isTuples(v)}
 	for i, item := range items {
-		value, err := e.eval(n, item, f)
+		context, inner := item, f
+		if t, ok := item.(*tuple); ok && results.tuples {
+			context, inner = t.value, t.frame(f)
+		}
+		m := e.mark()
+		value, err := e.eval(n, context, inner)
 		if err != nil {
 			return nil, err
 		}
+		e.release(m, value)
 
-		if indexes, ok := asIndexes(value); ok {
-			for _, x := range indexes {
-				if resolveIndex(x, len(items)) == i {
-					results.appendDefined(item)
-				}
+		matches, err := e.isSelected(value, i, len(items), func() error { return e.keep(results, item) })
+		if err != nil {
+			return nil, err
+		}
+		if matches {
+			if err := e.keep(results, item); err != nil {
+				return nil, err
 			}
-		} else if toBoolean(value) {
-			results.appendDefined(item)
 		}
 	}
 
 	return results, nil
 }
 
+// keep appends an item to a sequence, unless it is undefined.
+func (e *evaluation) keep(results *array, item any) error {
+	if isUndefined(item) {
+		return nil
+	}
+	if err := e.reserve(itemBytes); err != nil {
+		return err
+	}
+	results.items = append(results.items, item)
+	return nil
+}
+
+// isSelected reports whether the value of a predicate selects the item at index i of count items. A list of indexes may select it
+// more than once: isSelected calls selectItem for each time, and returns false.
+func (e *evaluation) isSelected(value any, i, count int, selectItem func() error) (bool, error) {
+	switch x := value.(type) {
+	case bool:
+		return x, nil
+	case int64:
+		return resolveIndex(float64(x), count) == i, nil
+	case float64:
+		return resolveIndex(x, count) == i, nil
+	}
+
+	indexes, ok := asIndexes(value)
+	if !ok {
+		return e.toBoolean(value)
+	}
+	if err := e.step(len(indexes)); err != nil {
+		return false, err
+	}
+	for _, x := range indexes {
+		if resolveIndex(x, count) == i {
+			if err := selectItem(); err != nil {
+				return false, err
+			}
+		}
+	}
+	return false, nil
+}
+
 // itemAt returns the item at index x: in a sequence, or as it is if it is an array. If there is no such item, it returns an empty
 // sequence.
-func itemAt(items []any, x float64) any {
+func itemAt(items []any, x float64, tuples bool) any {
 	i := resolveIndex(x, len(items))
-	if i < 0 || i >= len(items) {
-		return newSequence()
+	if i < 0 || i >= len(items) || isUndefined(items[i]) {
+		return &array{sequence: true, tuples: tuples}
 	}
-	if nested, ok := items[i].(*array); ok {
-		return nested
+	if _, ok := arrayItems(items[i]); ok {
+		return items[i]
 	}
-	if nested, ok := arrayItems(items[i]); ok {
-		return &array{items: nested}
-	}
-	return newSequence(items[i])
+	return &array{items: items[i : i+1 : i+1], sequence: true, tuples: tuples}
 }
 
 // resolveIndex rounds x down to an index into a list of the given length. A negative index counts from the end.
 func resolveIndex(x float64, length int) int {
+	if math.Abs(x) > math.MaxInt32 {
+		return -1
+	}
 	i := int(math.Floor(x))
 	if i < 0 {
 		i += length
@@ -186,156 +333,4 @@ func asIndexes(v any) (indexes []float64, ok bool) {
 		}
 	}
 	return indexes, true
-}
-
-// lookupField returns the value of a key in an object. For an array, it returns the values of the key in all objects of the array.
-func lookupField(v any, key string) any {
-	if o, ok := v.(*jsontree.Object); ok {
-		if value, ok := o.Get(key); ok {
-			return value
-		}
-		return undefined{}
-	}
-
-	items, ok := arrayItems(v)
-	if !ok {
-		return undefined{}
-	}
-
-	results := newSequence()
-	for _, item := range items {
-		value := lookupField(item, key)
-		if nested, ok := arrayItems(value); ok {
-			results.items = append(results.items, nested...)
-		} else {
-			results.appendDefined(value)
-		}
-	}
-
-	return results
-}
-
-// wildcard returns the values of an object, or the items of an array. It flattens arrays inside them.
-func wildcard(v any) any {
-	results := newSequence()
-	if o, ok := v.(*jsontree.Object); ok {
-		for _, key := range o.Keys() {
-			value, _ := o.Get(key)
-			flatten(value, results)
-		}
-	} else if items, ok := arrayItems(v); ok {
-		for _, item := range items {
-			flatten(item, results)
-		}
-	}
-
-	return results
-}
-
-// flatten appends v to results. If v is an array, it appends the items of v at any depth instead.
-func flatten(v any, results *array) {
-	items, ok := arrayItems(v)
-	if !ok {
-		results.appendDefined(v)
-		return
-	}
-	for _, item := range items {
-		flatten(item, results)
-	}
-}
-
-// descendants appends v and all values inside v, at any depth, to results, and returns results. It does not append arrays themselves.
-func descendants(v any, results *array) *array {
-	items, isArray := arrayItems(v)
-	if !isArray {
-		results.appendDefined(v)
-	}
-
-	if o, ok := v.(*jsontree.Object); ok {
-		for _, key := range o.Keys() {
-			value, _ := o.Get(key)
-			descendants(value, results)
-		}
-	}
-
-	for _, item := range items {
-		descendants(item, results)
-	}
-	return results
-}
-
-// sort evaluates an order-by clause.
-func (e *evaluation) sort(n *node, v any, f *frame) (any, error) {
-	type row struct {
-		item any
-		keys []any
-	}
-
-	items := itemsOf(v)
-	rows := make([]row, len(items))
-	for i, item := range items {
-		rows[i] = row{item: item, keys: make([]any, len(n.terms))}
-		for j, t := range n.terms {
-			key, err := e.eval(t.expr, item, f)
-			if err != nil {
-				return nil, err
-			}
-			rows[i].keys[j] = key
-		}
-	}
-
-	var firstErr error
-	sort.SliceStable(rows, func(i, j int) bool {
-		for k, t := range n.terms {
-			order, err := compareKeys(rows[i].keys[k], rows[j].keys[k])
-			if err != nil && firstErr == nil {
-				firstErr = err
-			}
-			hasUndefined := isUndefined(rows[i].keys[k]) || isUndefined(rows[j].keys[k])
-			switch {
-			case order == 0: // The next term decides.
-			case t.descending && !hasUndefined: // Undefined keys come last in both directions.
-				return order > 0
-			default:
-				return order < 0
-			}
-		}
-		return false
-	})
-
-	sorted := newSequence()
-	for _, r := range rows {
-		sorted.items = append(sorted.items, r.item)
-	}
-	return sorted, firstErr
-}
-
-// compareKeys compares two values of an order-by term. It returns a negative number if a comes first, 0 if they are equal, and a
-// positive number if b comes first. An undefined value comes last.
-func compareKeys(a, b any) (int, error) {
-	switch missing := isUndefined(a); {
-	case missing && isUndefined(b):
-		return 0, nil
-	case missing:
-		return 1, nil
-	case isUndefined(b):
-		return -1, nil
-	}
-
-	stringA, isStringA := a.(string)
-	stringB, isStringB := b.(string)
-	order := jsontree.CompareNumbers(a, b)
-	switch {
-	case isStringA && isStringB:
-		return compareUTF16(stringA, stringB), nil
-	case order != jsontree.Uncomparable:
-		return order, nil
-	default:
-		_, isNumberA := jsontree.Float(a)
-		_, isNumberB := jsontree.Float(b)
-		if (isStringA || isNumberA) && (isStringB || isNumberB) {
-			return 0, evalError("T2007", "Type mismatch when comparing values "+describe(a)+" and "+describe(b)+" in order-by clause")
-		}
-		return 0, evalError("T2008", "The expressions within an order-by clause must evaluate to numeric or string values")
-	}
 }

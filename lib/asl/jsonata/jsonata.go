@@ -1,13 +1,17 @@
-// Package jsonata evaluates JSONata expressions as AWS Step Functions does.
+// Package jsonata evaluates JSONata expressions (docs.jsonata.org).
 //
-// It implements JSONata 2.1 (docs.jsonata.org) and the functions that Step Functions adds: $partition, $range, $hash,
-// $random with a seed, $uuid and $parse. Compile rejects these features by name: the parent operator %, the join operators @ and #,
-// $eval, $formatInteger and $parseInteger. Regular expressions have Go's syntax.
+// It implements version 2.0.6 of the language, and the functions that AWS Step Functions adds: $partition, $range, $hash, $random with
+// a seed, $uuid and $parse. Compile refuses what Step Functions refuses: $eval, and the operators ?? and ?:, which came later. A Config
+// with Latest accepts these, too.
+//
+// An evaluation has limits, so that no expression hangs or uses up the memory: see Limits.
+//
+// Values are those of package jsontree, which keeps the order of keys and the digits of integers.
 package jsonata
 
 import (
 	"errors"
-	"time"
+	"strings"
 )
 
 // ErrUndefined is the error of Eval when the expression has no value.
@@ -16,16 +20,27 @@ var ErrUndefined = errors.New("jsonata: returned nothing (undefined)")
 // ErrFunction is the error of Eval when the value of the expression is, or contains, a function.
 var ErrFunction = errors.New("jsonata: returned a function")
 
+// Config says how expressions are compiled and evaluated. The zero value does it as Step Functions does.
+type Config struct {
+	// Latest accepts the operators ?? and ?: of JSONata 2.1, and $eval.
+	Latest bool
+	// Limits bounds each evaluation.
+	Limits Limits
+}
+
 // Expr is a compiled expression. It is safe for concurrent use.
 type Expr struct {
 	root      *node
-	builtins  map[string]*function // The built-in functions that the expression names.
+	config    Config
 	variables []string
 }
 
+// Compile parses an expression with the zero Config. The error is an *Error, or wraps one.
+func Compile(text string) (*Expr, error) { return Config{}.Compile(text) }
+
 // Compile parses an expression. The error is an *Error, or wraps one.
-func Compile(text string) (*Expr, error) {
-	p := parser{lexer: lexer{text: text}}
+func (c Config) Compile(text string) (*Expr, error) {
+	p := parser{lexer: lexer{text: strings.ToValidUTF8(text, "\uFFFD")}, latest: c.Latest}
 	p.advance(slashBeginsRegex)
 	tree := p.expression(0)
 	if p.err == nil && p.token.kind != tokenEnd {
@@ -35,49 +50,52 @@ func Compile(text string) (*Expr, error) {
 		return nil, p.err
 	}
 
-	variables := collectVariables(tree, map[string]bool{})
-	root, err := process(tree)
-	if err != nil {
+	x := &Expr{config: c}
+	for name := range collectVariables(tree, map[string]bool{}) {
+		x.variables = append(x.variables, name)
+	}
+
+	var err error
+	if x.root, err = processTree(tree, c); err != nil {
 		return nil, err
 	}
-
-	x := &Expr{root: root, builtins: make(map[string]*function)}
-	for name := range variables {
-		fn, err := findBuiltin(name)
-		switch {
-		case err != nil:
-			return nil, err
-		case fn == nil:
-			x.variables = append(x.variables, name)
-		default:
-			x.builtins[name] = fn
-		}
-	}
-
 	return x, nil
 }
 
-// Variables returns the names, without $, of the variables and unknown functions in the expression, in no order.
+// Variables returns the names, without $, of the variables and functions in the expression, in no order. A value that is given to Eval
+// for such a name comes before a built-in function of that name.
 func (x *Expr) Variables() []string { return x.variables }
 
-// Eval evaluates the expression. values holds the values of its variables by name, without $. These values and the result are values
-// of package jsontree. The error is ErrUndefined, ErrFunction or an *Error.
-func (x *Expr) Eval(values map[string]any) (any, error) {
-	e := &evaluation{now: time.Now(), builtins: x.builtins}
+// Eval evaluates the expression without an input. values holds the values of its variables by name, without $. These values and the
+// result are values of package jsontree. The error is ErrUndefined, ErrFunction or an *Error.
+func (x *Expr) Eval(values map[string]any) (any, error) { return x.eval(undefined{}, values) }
+
+// EvalInput does what Eval does, with an input: the value of $$, and the context of the expression's names.
+func (x *Expr) EvalInput(input any, values map[string]any) (any, error) { return x.eval(input, values) }
+
+func (x *Expr) eval(input any, values map[string]any) (any, error) {
+	e := newEvaluation(x.config)
+	if items, ok := input.([]any); ok { // The path of the expression does not iterate over this array, but over its items.
+		input = &array{items: []any{items}, sequence: true, outerWrapper: true}
+	}
+
 	// The expression sets its variables in the inner frame. So the caller's map does not change.
-	result, err := e.eval(x.root, undefined{}, &frame{parent: &frame{variables: values}})
+	e.root = &frame{parent: &frame{given: values}}
+	e.root.set("$", input)
+	result, err := e.eval(x.root, input, e.root)
 	if err != nil {
 		return nil, err
 	}
 	if isUndefined(result) {
 		return nil, ErrUndefined
 	}
-
-	exported, ok := toJSONValue(result)
-	if !ok {
-		return nil, ErrFunction
+	if a, ok := result.(*array); ok && a.tuples {
+		result = a.tupleValues()
 	}
-	return exported, nil
+
+	exporter := exporter{evaluation: e}
+	exported, _, err := exporter.export(result)
+	return exported, err
 }
 
 // collectVariables adds the names of the variables in the tree to found and returns found.

@@ -85,11 +85,6 @@ func TestExpressionsEvaluateAsInJSONata(t *testing.T) {
 		{`{"a":[1]} = {"a":[1.0]}`, `true`},
 		{`$n > 2 ? "many" : "few"`, `"many"`},
 		{`$n > 5 ? "many"`, jsonata.ErrUndefined.Error()},
-		{`$o.missing ?: "default"`, `"default"`},
-		{`"" ?: "default"`, `"default"`},
-		{`$o.none ?? "default"`, `null`},
-		{`$o.missing ?? $o.missing2 ?? "default"`, `"default"`},
-		{`0 ?? 1`, `0`},
 		{`[1..3, 7]`, `[1,2,3,7]`},
 		{`8/4/2 /* a comment */`, `1`},
 		// Functions.
@@ -137,7 +132,6 @@ func TestExpressionsEvaluateAsInJSONata(t *testing.T) {
 		{`$formatNumber(0, "0.0x00 m", {"exponent-separator":"x"}) & $formatNumber(-12, "0e0", {"minus-sign":"~"})`, `"0.0x00 m~1e1"`},
 		{`$formatNumber(0, "e0") & $formatNumber(-1, "e0") & $formatNumber(0, "0 me") & $formatNumber(-1, "0 me")`, `"e0-e10 me-1 me"`},
 		{`$formatNumber(0, "0.0;(0e0)") & $formatNumber(-5, "0.0;(0e0)")`, `"0.0(5e0)"`},
-		{`$formatNumber(0, "0e0e0")`, `D3080: a subpicture cannot contain more than one exponent separator`},
 		{`$formatBase(255, 16)`, `"ff"`},
 		{`$string({"a":1.0,"b":[true,null]}) & $string(1e21) & $string(0.1+0.2)`, `"{\"a\":1,\"b\":[true,null]}1e+210.3"`},
 		{`$base64decode($base64encode("héllo"))`, `"héllo"`},
@@ -145,7 +139,7 @@ func TestExpressionsEvaluateAsInJSONata(t *testing.T) {
 		{`$toMillis("2026-11-22T10:00:00.123Z")`, `1795341600123`},
 		{`$fromMillis(1795341600123)`, `"2026-11-22T10:00:00.123Z"`},
 		{`$fromMillis(1795341600123, "[Y0001]-[M01]-[D01]")`, `"2026-11-22"`},
-		{`$type($o) & $type([]) & $type(null) & $type($sum) & $boolean([0]) & $not($o.missing)`, `"objectarraynullfunctionfalsetrue"`},
+		{`$type($o) & $type([]) & $type(null) & $type($sum) & $boolean([0]) & $not($o.missing)`, `"objectarraynullfunctionfalse"`},
 		{`$exists($o.missing) or $exists($o.none)`, `true`},
 		{`$assert(1 = 2, "no")`, `D3141: no`},
 		{`$error("stop")`, `D3137: stop`},
@@ -157,13 +151,13 @@ func TestExpressionsEvaluateAsInJSONata(t *testing.T) {
 		{`$random(7) = $random(7) and $random() < 1`, `true`},
 		{`$length($uuid())`, `36`},
 		// Evaluation errors.
-		{`1 + "a"`, `T2002: The right side of the + operator must evaluate to a number`},
+		{`1 + "a"`, `T2002: The right side of the "+" operator must evaluate to a number`},
 		{`"a" > 1`, `T2009: The values "a" and 1 either side of operator ">" must be of the same data type`},
 		{`nothing(1)`, `T1006: Attempted to invoke a non-function`},
 		{`sum([1])`, `T1005: Attempted to invoke a non-function. Did you mean $sum?`},
 		{`$uppercase(1)`, `T0410: Argument 1 of function "uppercase" does not match function signature`},
 		{`$sum(["a"])`, `T0412: Argument 1 of function "sum" must be an array of numbers`},
-		{`($f := function() { $f() }; $f())`, `U1001: Stack overflow error: Check for non-terminating recursive function.`},
+		{`($f := function() { $f() }; $f())`, `U1001: Expression evaluation timeout: Check for infinite loop`},
 	} {
 		if got := eval(t, test.text); got != test.want {
 			t.Errorf("%s\n got %s\nwant %s", test.text, got, test.want)
@@ -174,11 +168,10 @@ func TestExpressionsEvaluateAsInJSONata(t *testing.T) {
 func TestCompileRejectsInvalidAndUnsupportedExpressions(t *testing.T) {
 	for _, test := range []struct{ text, want string }{
 		{``, "S0207"}, {`1 +`, "S0207"}, {`(1`, "S0203"}, {`[1 2]`, "S0202"}, {`"a`, "S0101"}, {`"\x"`, "S0103"}, {"`a", "S0105"},
-		{`/* a`, "S0106"}, {`1 := 2`, "S0212"}, {`function(a) { a }`, "S0208"}, {`a.1`, "S0213"}, {`)`, "S0211"}, {`/+/`, "S0301"}, {`/(/`, "S0302"},
-		{`a{b: c}{d: e}`, "S0210"}, {`a{b: c}[0]`, "S0209"}, {`1e999`, "S0102"}, {`!`, "S0211"},
-		{`$eval("1")`, "$eval is not supported"}, {`$formatInteger(1, "w")`, "$formatInteger is not supported"},
-		{`a.%`, "parent operator % is not supported"}, {`a#$i`, "operator # is not supported"}, {`$contains("a", /(?<!b)/)`, "Unsupported regular expression"},
-		{`$contains("a", /(a)\1/)`, "Unsupported regular expression"},
+		{`/* a`, "S0106"}, {`1 := 2`, "S0212"}, {`function(a) { a }`, "S0208"}, {`a.1`, "S0213"}, {`)`, "S0211"}, {`/+/`, "S0303"}, {`/(/`, "S0302"},
+		{`a{b: c}{d: e}`, "S0210"}, {`a{b: c}[0]`, "S0209"}, {`1e999`, "S0102"}, {`!`, "S0204"},
+		{`$eval("1")`, "$eval is not supported"}, {`1 ?? 2`, "S0204: The operator ?? is not in JSONata 2.0.6"}, {`1 ?: 2`, "it came with 2.1"},
+		{`%`, "S0217"}, {`a@$b[1]@$c`, "S0215"}, {`a@b`, "S0214"}, {`[1,]`, "S0211"}, {`f(1,)`, "S0211"}, {`{"a":1,}`, "S0211"},
 		{strings.Repeat("(", 1000), "nested too deeply"},
 	} {
 		_, err := jsonata.Compile(test.text)

@@ -7,6 +7,7 @@ import (
 	"strings"
 	"unicode/utf8"
 
+	"github.com/herald-progress/herald/lib/asl/jsonata/ecmaregexp"
 	"github.com/herald-progress/herald/lib/asl/jsontree"
 )
 
@@ -92,6 +93,8 @@ func (l *lexer) next(slash slashMeaning) (token, error) {
 	case len(rest) > 1 && rest[1] != ' ' && strings.Contains(twoCharacters, rest[:2]): // A blank in twoCharacters is only a separator.
 		l.pos += 2
 		return token{kind: tokenOperator, text: rest[:2], pos: start}, nil
+	case c == '!' || c == '~':
+		return token{}, syntaxError("S0204", start, "Unknown operator: "+quote(rest[:1]))
 	case strings.IndexByte(oneCharacter, c) >= 0:
 		l.pos++
 		return token{kind: tokenOperator, text: rest[:1], pos: start}, nil
@@ -267,17 +270,9 @@ func compileRegex(pattern, flags string, pos int) (token, error) {
 	if pattern == "" {
 		return token{}, syntaxError("S0301", pos, "Empty regular expressions are not allowed")
 	}
-
-	// JavaScript allows an escaped slash and an escaped space; Go does not. The first pair protects an escaped backslash, so that a
-	// slash or space after it stays as it is.
-	source := strings.NewReplacer(`\\`, `\\`, `\/`, `/`, `\ `, ` `).Replace(pattern)
-	if flags != "" {
-		source = "(?" + flags + ")" + source
-	}
-
-	re, err := regexp.Compile(source)
+	re, err := ecmaregexp.Compile(pattern, flags)
 	if err != nil {
-		return token{}, fmt.Errorf("%w: %w", syntaxError("S0301", pos, "Unsupported regular expression /"+pattern+"/"), err)
+		return token{}, fmt.Errorf("%w: %w", syntaxError("S0303", pos, "Invalid regular expression /"+pattern+"/"), err)
 	}
 	return token{kind: tokenRegex, text: pattern, value: &regex{re}, pos: pos}, nil
 }

@@ -29,28 +29,54 @@ const (
 	kindSort
 	kindApply
 	kindPlaceholder
+	kindParent
 )
 
 // A node is a node of an expression's syntax tree. After processing, a path is a list of steps, each with its filters.
 type node struct {
-	kind    kind
-	pos     int        // The byte offset in the expression.
-	text    string     // The operator, name or variable.
-	value   any        // The value of a literal, or the regular expression.
-	lhs     *node      // The left operand; the function of a call; the pattern of a transformation; the test of a condition.
-	rhs     *node      // The right operand, or the body of a function definition.
-	third   *node      // The third operand of a condition or a transformation.
-	list    []*node    // Steps, items, expressions, arguments or parameters.
-	pairs   [][2]*node // The keys and values of an object constructor.
-	terms   []term     // The criteria of an order-by clause.
-	filters []*node    // The predicates of a node that is not a step.
-	stages  []*node    // The predicates of a step, applied to its result for each item.
-	group   *node      // The object constructor of a group-by clause.
-	sig     *signature // The signature of a function definition, or nil.
+	kind       kind
+	pos        int        // The byte offset in the expression.
+	text       string     // The operator, name or variable.
+	value      any        // The value of a literal, or the regular expression.
+	lhs        *node      // The left operand; the function of a call; the pattern of a transformation; the test of a condition.
+	rhs        *node      // The right operand, or the body of a function definition.
+	third      *node      // The third operand of a condition or a transformation.
+	list       []*node    // Steps, items, expressions, arguments or parameters.
+	pairs      [][2]*node // The keys and values of an object constructor.
+	terms      []term     // The criteria of an order-by clause.
+	predicates []stage    // The predicates of a node that is not a step.
+	stages     []stage    // The predicates and index variables of a step, applied to its result for each item.
+	group      *node      // The object constructor of a group-by clause.
+	sig        *signature // The signature of a function definition, or nil.
+	parameters []string   // The parameters of a function definition.
+	builtin    *function  // The built-in function that a variable names, unless a variable has its name.
 
 	keepArray     bool // [] follows the node, so that a single result stays in an array.
 	keepSingleton bool // [] follows a step of the path.
 	noFlatten     bool // The node is an array constructor at the beginning or end of a path, or a block with one.
+	isPlain       bool // A literal or variable without predicates, group-by clause and [].
+	isRange       bool // A range in an array constructor.
+	isTail        bool // A call in the last place of a function's body.
+	hasBinds      bool // The block sets variables.
+
+	isTuple  bool    // The step, or a step of the path, binds variables: its results are tuples.
+	focus    string  // The variable of x@$focus.
+	index    string  // The variable of x#$index.
+	slot     *slot   // The parent that a node % selects.
+	ancestor *slot   // The slot that holds the context value of a step.
+	seeking  []*slot // The slots of the nodes % in the node whose parents lie outside the node.
+}
+
+// A slot is the name under which a tuple holds the parent that an operator % selects.
+type slot struct {
+	label string
+	level int // The number of steps up to the parent.
+}
+
+// A stage is a predicate of a step, or the variable of its index.
+type stage struct {
+	expr  *node // The predicate; nil for an index.
+	index string
 }
 
 // A term is one criterion of an order-by clause.
@@ -87,10 +113,11 @@ const maxNesting = 500
 
 // A parser is a Pratt parser: the binding powers decide which operands belong to an operator.
 type parser struct {
-	lexer lexer
-	token token // The next token.
-	depth int   // The number of expressions around the current one.
-	err   error // The first error.
+	lexer  lexer
+	latest bool  // See Config.Latest.
+	token  token // The next token.
+	depth  int   // The number of expressions around the current one.
+	err    error // The first error.
 }
 
 // fail records the first error and moves to the end of the text, which stops the parser.
@@ -197,6 +224,8 @@ func (p *parser) prefixOperator(n *node) {
 	switch n.text {
 	case operatorAnd, operatorOr, operatorIn: // At the beginning of an expression, the word is a name.
 		n.kind = kindName
+	case "?:", "??":
+		p.failLater(token{text: n.text, pos: n.pos})
 	case "*":
 		n.kind = kindWildcard
 	case "**":
@@ -220,7 +249,7 @@ func (p *parser) prefixOperator(n *node) {
 	case "?": // The placeholder of a partial application.
 		n.kind = kindPlaceholder
 	case "%":
-		p.fail(syntaxError("S0500", n.pos, "The parent operator % is not supported"))
+		n.kind = kindParent
 	default:
 		p.fail(syntaxError("S0211", n.pos, "The symbol "+quote(n.text)+" cannot be used as a unary operator"))
 	}
@@ -243,12 +272,12 @@ func (p *parser) block() []*node {
 // items parses the items of an array constructor up to its closing bracket. An item may be a range, such as 1..3.
 func (p *parser) items() []*node {
 	var items []*node
-	for !p.nextIs("]") && p.err == nil {
+	for first := true; p.err == nil && !(first && p.nextIs("]")); first = false {
 		item := p.expression(0)
 		if p.nextIs("..") {
 			pos := p.token.pos
 			p.advance(slashBeginsRegex)
-			item = &node{kind: kindBinary, text: "..", pos: pos, lhs: item, rhs: p.expression(0)}
+			item = &node{kind: kindBinary, text: "..", pos: pos, isRange: true, lhs: item, rhs: p.expression(0)}
 		}
 
 		items = append(items, item)
@@ -264,7 +293,7 @@ func (p *parser) items() []*node {
 // objectPairs parses the keys and values of an object constructor up to its closing brace.
 func (p *parser) objectPairs() [][2]*node {
 	var pairs [][2]*node
-	for !p.nextIs("}") && p.err == nil {
+	for first := true; p.err == nil && !(first && p.nextIs("}")); first = false {
 		key := p.expression(0)
 		p.expect(":", slashBeginsRegex)
 		pairs = append(pairs, [2]*node{key, p.expression(0)})

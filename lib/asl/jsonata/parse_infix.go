@@ -1,5 +1,7 @@
 package jsonata
 
+import "slices"
+
 // infix parses the rest of an expression whose operator is t and whose left operand is left.
 func (p *parser) infix(t token, left *node) *node {
 	n := &node{pos: t.pos, text: t.text, lhs: left}
@@ -28,7 +30,15 @@ func (p *parser) infix(t token, left *node) *node {
 	case "~>":
 		n.kind, n.rhs = kindApply, p.expression(powerComparison)
 	case "@", "#":
-		p.fail(syntaxError("S0500", t.pos, "The operator "+t.text+" is not supported"))
+		n.kind, n.rhs = kindBinary, p.expression(powerCall)
+		if n.rhs.kind != kindVariable {
+			p.fail(syntaxError("S0214", t.pos, "The right side of "+quote(t.text)+" must be a variable name (start with $)"))
+		}
+	case "?:", "??":
+		if !p.latest {
+			p.failLater(t)
+		}
+		n.kind, n.rhs = kindBinary, p.expression(bindingPower[t.text])
 	default:
 		n.kind, n.rhs = kindBinary, p.expression(bindingPower[t.text])
 	}
@@ -76,7 +86,7 @@ func (p *parser) sortTerms(n *node) {
 // call parses the arguments of a function call, or the parameters and the body of a function definition.
 func (p *parser) call(n *node) *node {
 	n.kind = kindCall
-	for !p.nextIs(")") && p.err == nil {
+	for first := true; p.err == nil && !(first && p.nextIs(")")); first = false {
 		if p.nextIs("?") {
 			n.kind = kindPartial
 			n.list = append(n.list, &node{kind: kindPlaceholder, pos: p.token.pos})
@@ -104,8 +114,10 @@ func (p *parser) lambda(n *node) {
 		if parameter.kind != kindVariable {
 			p.fail(syntaxError("S0208", parameter.pos, "Parameter of function definition must be a variable name (start with $)"))
 		}
+		n.parameters = append(n.parameters, parameter.text)
 	}
 
+	n.parameters = slices.Clip(n.parameters)
 	if p.nextIs("<") {
 		n.sig = p.signature()
 	}
@@ -132,4 +144,10 @@ func (p *parser) signature() *signature {
 	p.lexer.pos = p.token.pos + end + 1
 	p.advance(slashBeginsRegex)
 	return sig
+}
+
+// failLater fails at an operator that JSONata got after the version that Step Functions runs.
+func (p *parser) failLater(t token) {
+	p.fail(syntaxError("S0204", t.pos, "The operator "+t.text+" is not in JSONata 2.0.6, the version of Step Functions: it came with 2.1. "+
+		"Write $exists(a) ? a : b"))
 }

@@ -1,8 +1,33 @@
 package jsonata
 
-// process converts the parser's tree into a tree that can be evaluated: it collects the steps of each path and their filters in one
-// node. It changes the parser's tree.
-func process(n *node) (*node, error) {
+import "strconv"
+
+// A processor converts the parser's tree into a tree that can be evaluated: it collects the steps of each path and their predicates
+// in one node, resolves built-in functions and the parents that % selects. It changes the parser's tree.
+type processor struct {
+	config Config
+	binds  int // The number of assignments so far.
+	slots  int // The number of operators % so far.
+}
+
+// processTree processes a whole expression.
+func processTree(n *node, config Config) (*node, error) {
+	p := processor{config: config}
+	root, err := p.process(n)
+	if err != nil {
+		return nil, err
+	}
+	if root.kind == kindParent || root.seeking != nil {
+		return nil, errNoParent(root)
+	}
+	return root, nil
+}
+
+func errNoParent(n *node) error {
+	return syntaxError("S0217", n.pos, "The object representing the 'parent' cannot be derived from this expression")
+}
+
+func (p *processor) process(n *node) (*node, error) {
 	if n == nil {
 		return nil, nil
 	}
@@ -11,91 +36,159 @@ func process(n *node) (*node, error) {
 	case kindName:
 		step := *n
 		step.keepArray = false
-		return &node{kind: kindPath, pos: n.pos, list: []*node{&step}, keepSingleton: n.keepArray}, nil
+		return &node{kind: kindPath, pos: n.pos, list: []*node{&step}, keepSingleton: n.keepArray, keepArray: n.keepArray}, nil
 	case kindBinary:
 		switch n.text {
 		case ".":
-			return processDot(n)
+			return p.dot(n)
 		case "[":
-			return processFilter(n)
+			return p.predicate(n)
+		case "@":
+			return p.focus(n)
+		case "#":
+			return p.index(n)
 		}
 	case kindObject:
 		if n.lhs != nil {
-			return processGroup(n)
+			return p.groupBy(n)
 		}
 	case kindSort:
-		return processSort(n)
-	case kindNegate: // A negative integer becomes a literal.
+		return p.sort(n)
+	case kindNegate: // A negative number becomes a literal.
 		if n.rhs.kind == kindValue {
-			if integer, ok := n.rhs.value.(int64); ok {
-				return &node{kind: kindValue, pos: n.pos, value: -integer}, nil
+			switch x := n.rhs.value.(type) {
+			case int64:
+				return &node{kind: kindValue, pos: n.pos, value: -x, isPlain: true}, nil
+			case float64:
+				return &node{kind: kindValue, pos: n.pos, value: -x, isPlain: true}, nil
 			}
 		}
+	case kindValue:
+		n.isPlain = !n.keepArray
 	case kindVariable:
-		if unsupportedFunctions[n.text] {
-			return nil, syntaxError("S0500", n.pos, "The function $"+n.text+" is not supported")
-		}
+		n.isPlain = !n.keepArray
+		return n, p.resolve(n)
+	case kindParent:
+		p.slots++
+		n.slot = &slot{label: "!" + strconv.Itoa(p.slots), level: 1}
+	case kindBind:
+		p.binds++
+	case kindLambda:
+		return p.lambda(n)
 	}
 
-	return processOperands(n)
+	return p.operands(n)
 }
 
-// processOperands processes the operands of n in place, and returns n.
-func processOperands(n *node) (*node, error) {
-	var err error
+// resolve finds the built-in function that a variable may name.
+func (p *processor) resolve(n *node) error {
+	if n.text == "eval" && !p.config.Latest && n.kind == kindVariable {
+		return syntaxError("S0500", n.pos, "The function $eval is not supported")
+	}
+	fn, err := findBuiltin(n.text)
+	n.builtin = fn
+	return err
+}
+
+// operands processes the operands of n in place, and returns n.
+func (p *processor) operands(n *node) (*node, error) {
+	binds := p.binds
 	for _, operand := range []**node{&n.lhs, &n.rhs, &n.third} {
-		if *operand, err = process(*operand); err != nil {
+		processed, err := p.process(*operand)
+		if err != nil {
 			return nil, err
 		}
-	}
-	if n.kind != kindLambda { // The parameters of a function definition are names, not expressions.
-		if err := processList(n.list); err != nil {
-			return nil, err
+		*operand = processed
+		isCallee := operand == &n.lhs && (n.kind == kindCall || n.kind == kindPartial)
+		if n.kind != kindTransform && !isCallee {
+			passOn(n, processed)
 		}
 	}
-	if err := processPairs(n.pairs); err != nil {
+	if err := p.list(n, n.list); err != nil {
+		return nil, err
+	}
+	if err := p.pairs(n, n.pairs); err != nil {
 		return nil, err
 	}
 
 	switch n.kind {
-	case kindLambda, kindPlaceholder:
-		n.lhs = nil // It is only the word function.
 	case kindBlock: // A path treats a block as an array constructor if a part of the block begins with one.
+		n.hasBinds = p.binds > binds
 		for _, part := range n.list {
 			if part.noFlatten || part.kind == kindPath && part.list[0].noFlatten {
 				n.noFlatten = true
 			}
 		}
+	case kindCall, kindPartial:
+		if n.lhs.kind == kindPath && n.lhs.list[0].kind == kindName { // The name of a function without its $?
+			if err := p.resolve(n.lhs.list[0]); err != nil {
+				return nil, err
+			}
+		}
+	case kindApply:
+		n.keepArray = n.keepArray || n.lhs.keepArray || n.rhs.keepArray
 	}
-
 	return n, nil
 }
 
-// processList processes each node of a list in place.
-func processList(list []*node) error {
+// lambda processes a function definition.
+func (p *processor) lambda(n *node) (*node, error) {
+	body, err := p.process(n.rhs)
+	if err != nil {
+		return nil, err
+	}
+	if body.kind == kindParent || body.seeking != nil {
+		return nil, errNoParent(body)
+	}
+	markTail(body)
+	n.lhs, n.rhs = nil, body
+	return n, nil
+}
+
+// markTail marks the calls in the last place of a function's body.
+func markTail(n *node) {
+	if n == nil || n.predicates != nil || n.group != nil {
+		return
+	}
+	switch n.kind {
+	case kindCall:
+		n.isTail = true
+	case kindCondition:
+		markTail(n.rhs)
+		markTail(n.third)
+	case kindBlock:
+		if len(n.list) > 0 {
+			markTail(n.list[len(n.list)-1])
+		}
+	}
+}
+
+// list processes each node of a list, which belongs to the node owner, in place.
+func (p *processor) list(owner *node, list []*node) error {
 	for i, item := range list {
-		processed, err := process(item)
+		processed, err := p.process(item)
 		if err != nil {
 			return err
 		}
 		list[i] = processed
+		passOn(owner, processed)
 	}
 	return nil
 }
 
-// processPairs processes each key and value in place.
-func processPairs(pairs [][2]*node) error {
+// pairs processes each key and value in place.
+func (p *processor) pairs(owner *node, pairs [][2]*node) error {
 	for i := range pairs {
-		if err := processList(pairs[i][:]); err != nil {
+		if err := p.list(owner, pairs[i][:]); err != nil {
 			return err
 		}
 	}
 	return nil
 }
 
-// processDot processes a.b: it appends the steps of b to the path a.
-func processDot(n *node) (*node, error) {
-	left, err := process(n.lhs)
+// dot processes a.b: it appends the steps of b to the path a.
+func (p *processor) dot(n *node) (*node, error) {
+	left, err := p.process(n.lhs)
 	if err != nil {
 		return nil, err
 	}
@@ -103,9 +196,13 @@ func processDot(n *node) (*node, error) {
 	path := left
 	if left.kind != kindPath {
 		path = &node{kind: kindPath, pos: n.pos, list: []*node{left}}
+		if left.kind == kindParent {
+			path.seeking = []*slot{left.slot}
+		}
+		left.isPlain = left.isPlain && left.predicates == nil && left.group == nil
 	}
 
-	right, err := process(n.rhs)
+	right, err := p.process(n.rhs)
 	if err != nil {
 		return nil, err
 	}
@@ -114,17 +211,26 @@ func processDot(n *node) (*node, error) {
 	if right.kind == kindPath {
 		path.list = append(path.list, right.list...)
 		path.keepSingleton = path.keepSingleton || right.keepSingleton
+		if right.group != nil { // The clause of a step in parentheses or of the last step.
+			path.group = right.group
+		}
 	} else {
-		if right.filters != nil {
-			right.stages, right.filters = right.filters, nil
+		if right.predicates != nil {
+			right.stages, right.predicates = right.predicates, nil
 		}
 		path.list = append(path.list, right)
 	}
-
-	if left == path && added > 1 {
-		return path, finishPath(path, added) // The call of processDot that made the path left has finished its steps.
+	if n.keepArray {
+		path.keepArray = true
 	}
-	return path, finishPath(path, 0)
+
+	if left != path {
+		added = 0 // The caller that made the path left has finished its steps.
+	}
+	if err := finishPath(path, added); err != nil {
+		return nil, err
+	}
+	return path, resolveParents(path)
 }
 
 // finishPath finishes the steps of a path, beginning with the step at index from: it converts string literals to names, and sets the
@@ -136,7 +242,7 @@ func finishPath(path *node, from int) error {
 			if !ok {
 				return syntaxError("S0213", step.pos, "The literal value "+quote(step.text)+" cannot be used as a step within a path expression")
 			}
-			step.kind, step.text = kindName, name
+			step.kind, step.text, step.isPlain = kindName, name, false
 		}
 
 		if step.keepArray {
@@ -152,38 +258,54 @@ func finishPath(path *node, from int) error {
 	return nil
 }
 
-// processFilter processes a[b]: it adds the predicate b to a, or to the last step of a path a.
-func processFilter(n *node) (*node, error) {
-	left, err := process(n.lhs)
+// lastStep returns the last step of a path, or n itself if it is no path.
+func lastStep(n *node) *node {
+	if n.kind == kindPath {
+		return n.list[len(n.list)-1]
+	}
+	return n
+}
+
+// predicate processes a[b]: it adds the predicate b to a, or to the last step of a path a.
+func (p *processor) predicate(n *node) (*node, error) {
+	left, err := p.process(n.lhs)
 	if err != nil {
 		return nil, err
 	}
 
-	filter, err := process(n.rhs)
-	if err != nil {
-		return nil, err
-	}
-
-	step := left
-	if left.kind == kindPath {
-		step = left.list[len(left.list)-1]
-	}
-
+	step := lastStep(left)
 	if left.group != nil || step.group != nil {
 		return nil, syntaxError("S0209", n.pos, "A predicate cannot follow a grouping expression in a step")
 	}
 
-	if left.kind == kindPath {
-		step.stages = append(step.stages, filter)
-	} else {
-		step.filters = append(step.filters, filter)
+	filter, err := p.process(n.rhs)
+	if err != nil {
+		return nil, err
 	}
+	for _, s := range filter.seeking {
+		if s.level == 1 {
+			if err := seekParent(step, s); err != nil {
+				return nil, err
+			}
+		} else {
+			s.level--
+		}
+	}
+	passOn(step, filter)
+
+	step.isPlain = false
+	if left.kind == kindPath {
+		step.stages = append(step.stages, stage{expr: filter})
+	} else {
+		step.predicates = append(step.predicates, stage{expr: filter})
+	}
+	left.keepArray = left.keepArray || n.keepArray
 	return left, nil
 }
 
-// processGroup processes a{…}: it adds the group-by clause to a.
-func processGroup(n *node) (*node, error) {
-	left, err := process(n.lhs)
+// groupBy processes a{…}: it adds the group-by clause to a.
+func (p *processor) groupBy(n *node) (*node, error) {
+	left, err := p.process(n.lhs)
 	if err != nil {
 		return nil, err
 	}
@@ -191,17 +313,14 @@ func processGroup(n *node) (*node, error) {
 		return nil, syntaxError("S0210", n.pos, "Each step can only have one grouping expression")
 	}
 
-	if err := processPairs(n.pairs); err != nil {
-		return nil, err
-	}
-
-	left.group = &node{kind: kindObject, pos: n.pos, pairs: n.pairs}
-	return left, nil
+	left.group, left.isPlain = &node{kind: kindObject, pos: n.pos, pairs: n.pairs}, false
+	left.keepArray = left.keepArray || n.keepArray
+	return left, p.pairs(left.group, n.pairs)
 }
 
-// processSort processes a^(…): it appends the order-by clause to the path a.
-func processSort(n *node) (*node, error) {
-	left, err := process(n.lhs)
+// sort processes a^(…): it appends the order-by clause to the path a.
+func (p *processor) sort(n *node) (*node, error) {
+	left, err := p.process(n.lhs)
 	if err != nil {
 		return nil, err
 	}
@@ -213,13 +332,15 @@ func processSort(n *node) (*node, error) {
 
 	step := &node{kind: kindSort, pos: n.pos}
 	for _, t := range n.terms {
-		expr, err := process(t.expr)
+		expr, err := p.process(t.expr)
 		if err != nil {
 			return nil, err
 		}
+		passOn(step, expr)
 		step.terms = append(step.terms, term{descending: t.descending, expr: expr})
 	}
 
 	path.list = append(path.list, step)
-	return path, nil
+	path.keepArray = path.keepArray || n.keepArray
+	return path, resolveParents(path)
 }

@@ -1,7 +1,6 @@
 package jsonata
 
 import (
-	"regexp"
 	"strconv"
 	"strings"
 
@@ -10,15 +9,17 @@ import (
 
 // A parameter is one parameter of a signature.
 type parameter struct {
+	types        string // The type letters of valid arguments.
 	isArray      bool
-	subtype      string // The type letter of an array's items; empty for any type.
+	subtype      string // The type letters of an array's items; empty for any type.
 	contextTypes string // The type letters of a context value that may replace a missing argument; empty if none may.
+	optional     bool   // The argument may be missing.
+	repeated     bool   // There may be more than one argument.
 }
 
 // A signature is the type of a function, such as <s-nn?:s>: see "Function signatures" in the JSONata documentation.
 type signature struct {
 	parameters []parameter
-	pattern    *regexp.Regexp // Matches the type letters of valid arguments, with one group for each parameter.
 }
 
 const typeLetters = "asnblfom" // Array, string, number, boolean, null, function, object, undefined (missing).
@@ -55,20 +56,22 @@ func parseSignature(text string) (*signature, error) {
 
 	body = strings.TrimSuffix(body, ">")
 
-	var (
-		s       signature
-		pattern strings.Builder
-	)
-	pattern.WriteByte('^')
+	var s signature
 	for i := 0; i < len(body) && body[i] != ':'; {
 		letters, width := parameterType(body[i:])
 		if width == 0 {
 			return nil, syntaxError("S0401", i, "Malformed function signature "+quote(text))
 		}
+		if strings.Contains(body[i:i+width], "<") {
+			return nil, syntaxError("S0402", i, "Choice groups containing parameterized types are not supported")
+		}
 
-		p := parameter{isArray: letters == "a"}
+		p := parameter{types: letters + "m", isArray: letters == "a"} // The argument may be undefined.
 		i += width
 		if i < len(body) && body[i] == '<' {
+			if letters != "a" && letters != "f" {
+				return nil, syntaxError("S0401", i, "Type parameters can only be applied to functions and arrays")
+			}
 			end := closingBracket(body[i:])
 			if end < 0 {
 				return nil, syntaxError("S0401", i, "Malformed function signature "+quote(text))
@@ -77,36 +80,36 @@ func parseSignature(text string) (*signature, error) {
 			i += end + 1
 		}
 
-		class := "[" + letters + "m]" // Matches the type letter of the argument, which may be undefined.
 		switch letters {
 		case "a": // Any value is accepted, because a single value becomes an array.
-			class = "[" + typeLetters + "]"
+			p.types = typeLetters
 		case "f":
-			class = "f"
+			p.types = "f"
 		}
 
 		if i < len(body) && strings.IndexByte("-?+", body[i]) >= 0 {
-			if body[i] == '-' {
-				p.contextTypes = letters
-				class += "?" // The argument may be missing.
-			} else {
-				class += body[i : i+1] // ? and + mean the same in a regular expression.
+			switch body[i] {
+			case '-':
+				p.contextTypes, p.optional = letters, true
+			case '?':
+				p.optional = true
+			default:
+				p.repeated = true
 			}
 			i++
 		}
-
-		pattern.WriteString("(" + class + ")")
 		s.parameters = append(s.parameters, p)
 	}
-
-	pattern.WriteByte('$')
-	re, err := regexp.Compile(pattern.String())
-	if err != nil {
-		return nil, syntaxError("S0401", 0, "Malformed function signature "+quote(text))
-	}
-
-	s.pattern = re
 	return &s, nil
+}
+
+// mustSignature does what parseSignature does, for a signature that is valid.
+func mustSignature(text string) *signature {
+	sig, err := parseSignature(text)
+	if err != nil {
+		panic(err)
+	}
+	return sig
 }
 
 // parameterType parses the type at the beginning of s. It returns the letters of the accepted types and the length of the
@@ -115,14 +118,12 @@ func parameterType(s string) (types string, width int) {
 	switch c := s[0]; {
 	case strings.IndexByte("asnblfo", c) >= 0:
 		return s[:1], 1
-	case c == 'u':
-		return "bnsl", 1
 	case c == 'j':
 		return "asnblo", 1
 	case c == 'x':
 		return "asnblfo", 1
 	case c == '(':
-		if end := strings.IndexByte(s, ')'); end > 1 && !strings.ContainsAny(s[:end], "<[\\^") {
+		if end := strings.IndexByte(s, ')'); end > 1 {
 			return s[1:end], end + 1
 		}
 	}
@@ -148,39 +149,79 @@ func closingBracket(s string) int {
 	return -1
 }
 
+// match finds how many of the arguments belong to each parameter from index i on, when the arguments from index next on have these
+// types. It prefers more arguments for an earlier parameter. It also returns the index of the first argument that does not match.
+func (s *signature) match(e *evaluation, types []byte, i, next int, counts []int) (mismatch int, ok bool) {
+	if i == len(s.parameters) {
+		return next, next == len(types)
+	}
+	if e.step(1) != nil {
+		return next, false
+	}
+
+	p := s.parameters[i]
+	most := 0 // The number of arguments that may belong to the parameter.
+	for next+most < len(types) && strings.IndexByte(p.types, types[next+most]) >= 0 && (p.repeated || most == 0) {
+		most++
+	}
+	least := 1
+	if p.optional {
+		least = 0
+	}
+	mismatch = next + most
+	for n := most; n >= least; n-- {
+		counts[i] = n
+		at, ok := s.match(e, types, i+1, next+n, counts)
+		if ok {
+			return 0, true
+		}
+		mismatch = max(mismatch, at)
+	}
+	return mismatch, false
+}
+
 // bindArgs checks the arguments of the function called name, and returns the arguments for its parameters. The context value v or
 // undefined replaces a missing argument. A single value becomes an array if its parameter is an array.
-func (s *signature) bindArgs(name string, args []any, v any) ([]any, error) {
-	types := make([]byte, len(args))
-	for i, arg := range args {
-		types[i] = typeLetter(arg)
+func (s *signature) bindArgs(e *evaluation, name string, args []any, v any) ([]any, error) {
+	const few = 8
+	var (
+		typesArray  [few]byte
+		countsArray [few]int
+	)
+	types, counts := typesArray[:0], countsArray[:]
+	for _, arg := range args {
+		types = append(types, typeLetter(arg))
+	}
+	if len(s.parameters) > few {
+		counts = make([]int, len(s.parameters))
+	}
+	if mismatch, ok := s.match(e, types, 0, 0, counts); !ok {
+		return nil, evalError("T0410", "Argument "+strconv.Itoa(mismatch+1)+" of function "+quote(name)+" does not match function signature")
 	}
 
-	match := s.pattern.FindSubmatch(types)
-	if match == nil {
-		return nil, evalError("T0410", "Argument "+strconv.Itoa(s.firstMismatch(types))+" of function "+quote(name)+" does not match function signature")
-	}
-
-	bound := make([]any, 0, len(s.parameters))
+	bound := make([]any, 0, max(len(s.parameters), len(args)))
 	next := 0 // The index of the next argument.
 	for i, p := range s.parameters {
-		matched := match[i+1] // The type letters of the arguments for p: several if p ends in +.
-		if len(matched) == 0 {
+		if counts[i] == 0 {
 			if p.contextTypes != "" {
-				if strings.IndexByte(p.contextTypes, typeLetter(v)) < 0 && !isUndefined(v) {
+				context := v
+				if a, ok := v.(*array); ok && a.outerWrapper {
+					context = a.items[0]
+				}
+				if strings.IndexByte(p.contextTypes, typeLetter(context)) < 0 && !isUndefined(context) {
 					return nil, evalError("T0411", "Context value is not a compatible type with argument "+
 						strconv.Itoa(next+1)+" of function "+quote(name))
 				}
-				bound = append(bound, v)
+				bound = append(bound, context)
 			} else {
-				bound = append(bound, undefined{})
+				bound = append(bound, argAt(args, next)) // As in the reference implementation, even if it belongs to the next parameter.
+				next++
 			}
-
 			continue
 		}
 
-		for _, letter := range matched {
-			arg, err := p.toArray(args[next], letter, name, next)
+		for range counts[i] {
+			arg, err := p.toArray(e, argAt(args, next), typeAt(types, next), name, next)
 			if err != nil {
 				return nil, err
 			}
@@ -192,14 +233,25 @@ func (s *signature) bindArgs(name string, args []any, v any) ([]any, error) {
 	return bound, nil
 }
 
+// typeAt returns the type letter of argument i.
+func typeAt(types []byte, i int) byte {
+	if i < len(types) {
+		return types[i]
+	}
+	return 'm'
+}
+
 // toArray returns the argument for the parameter p: as an array, whose items have the right type, if p is an array. letter is the
 // argument's type letter, index its position from 0, name the function's name.
-func (p parameter) toArray(arg any, letter byte, name string, index int) (any, error) {
+func (p parameter) toArray(e *evaluation, arg any, letter byte, name string, index int) (any, error) {
 	if !p.isArray || letter == 'm' {
 		return arg, nil
 	}
 	items := itemsOf(arg)
 	if p.subtype != "" {
+		if err := e.step(len(items)); err != nil {
+			return nil, err
+		}
 		for _, item := range items {
 			if typeLetter(item) != p.subtype[0] {
 				return nil, evalError("T0412", "Argument "+strconv.Itoa(index+1)+" of function "+quote(name)+
@@ -217,25 +269,4 @@ func (p parameter) toArray(arg any, letter byte, name string, index int) (any, e
 // typeNames maps a type letter to the plural of the type's name, for error messages.
 var typeNames = map[byte]string{
 	'a': "arrays", 'b': "booleans", 'f': "functions", 'n': "numbers", 'o': "objects", 's': "strings",
-}
-
-// firstMismatch returns the number, from 1, of the first argument whose type does not match: it matches more and more groups of the
-// pattern, until a group fails.
-func (s *signature) firstMismatch(types []byte) int {
-	parts := strings.SplitAfter(strings.Trim(s.pattern.String(), "^$"), ")")
-	matched := 0 // The number of arguments that match.
-	for i := range parts {
-		re, err := regexp.Compile("^" + strings.Join(parts[:i+1], ""))
-		if err != nil {
-			break
-		}
-
-		found := re.Find(types)
-		if found == nil {
-			break
-		}
-		matched = len(found)
-	}
-
-	return matched + 1
 }

@@ -3,8 +3,6 @@ package jsonata
 import (
 	"math"
 	"math/big"
-	"regexp"
-	"slices"
 	"strconv"
 	"strings"
 
@@ -20,6 +18,8 @@ type array struct {
 	sequence      bool // An array of one item is equivalent to that item; see unwrapSequence.
 	keepSingleton bool // Even a sequence of one item stays an array.
 	noFlatten     bool // An array constructor in a path has made it, so the path keeps it as one item.
+	outerWrapper  bool // The only item is an array that is the input of the expression.
+	tuples        bool // The items are *tuple.
 }
 
 func newSequence(items ...any) *array { return &array{items: items, sequence: true} }
@@ -30,8 +30,6 @@ func (a *array) appendDefined(v any) {
 		a.items = append(a.items, v)
 	}
 }
-
-type regex struct{ *regexp.Regexp }
 
 func isUndefined(v any) bool {
 	_, ok := v.(undefined)
@@ -70,22 +68,20 @@ func itemsOf(v any) []any {
 }
 
 // appendValues concatenates two values into one array, as $append does.
-func appendValues(a, b any) any {
+func (e *evaluation) appendValues(a, b any) (any, error) {
 	if isUndefined(a) {
-		return b
+		return b, nil
 	}
 	if isUndefined(b) {
-		return a
+		return a, nil
 	}
 
-	first, isArray := arrayItems(a)
-	if !isArray {
-		first = []any{a}
+	first, second := itemsOf(a), itemsOf(b)
+	if err := e.reserveItems(len(first) + len(second)); err != nil {
+		return nil, err
 	}
-
-	joined := make([]any, 0, len(first)+1)
-	joined = append(append(joined, first...), itemsOf(b)...)
-	return &array{items: joined, sequence: !isArray || isSequence(a)}
+	joined := make([]any, 0, len(first)+len(second))
+	return &array{items: append(append(joined, first...), second...)}, nil
 }
 
 // maxSafeInteger is the largest integer n such that float64 can represent every integer up to n.
@@ -100,124 +96,107 @@ func numberValue(f float64) any {
 }
 
 // toBoolean converts v to a boolean as $boolean does.
-func toBoolean(v any) bool {
+func (e *evaluation) toBoolean(v any) (bool, error) {
 	switch v := v.(type) {
 	case bool:
-		return v
+		return v, nil
 	case string:
-		return v != ""
+		return v != "", nil
 	case *jsontree.Object:
-		return v.Len() > 0
+		return v.Len() > 0, nil
 	case undefined, nil, *function, *regex:
-		return false
+		return false, nil
 	}
 
 	if items, ok := arrayItems(v); ok {
-		return slices.ContainsFunc(items, toBoolean)
+		for _, item := range items {
+			if err := e.step(1); err != nil {
+				return false, err
+			}
+			if isTrue, err := e.toBoolean(item); isTrue || err != nil {
+				return isTrue, err
+			}
+		}
+		return false, nil
 	}
 	f, _ := jsontree.Float(v)
-	return f != 0
+	return f != 0 && !math.IsNaN(f), nil
+}
+
+// toBooleanValue does what toBoolean does, and returns the boolean as a value.
+func (e *evaluation) toBooleanValue(v any) (any, error) {
+	isTrue, err := e.toBoolean(v)
+	return isTrue, err
 }
 
 // equal reports whether a and b are the same value, as the operator = does.
-func equal(a, b any) bool {
+func (e *evaluation) equal(a, b any) (bool, error) {
+	if err := e.step(1); err != nil {
+		return false, err
+	}
 	if x, ok := arrayItems(a); ok {
 		y, ok := arrayItems(b)
-		return ok && slices.EqualFunc(x, y, equal)
+		if !ok || len(x) != len(y) {
+			return false, nil
+		}
+		for i := range x {
+			if same, err := e.equal(x[i], y[i]); !same || err != nil {
+				return false, err
+			}
+		}
+		return true, nil
 	}
 	if x, ok := a.(*jsontree.Object); ok {
 		y, ok := b.(*jsontree.Object)
 		if !ok || x.Len() != y.Len() {
-			return false
+			return false, nil
 		}
 		for _, key := range x.Keys() {
 			v, _ := x.Get(key)
 			w, ok := y.Get(key)
-			if !ok || !equal(v, w) {
-				return false
+			if !ok {
+				return false, nil
+			}
+			if same, err := e.equal(v, w); !same || err != nil {
+				return false, err
 			}
 		}
-		return true
+		return true, nil
 	}
 
 	switch a.(type) {
 	case *function, *regex:
+		return a == b, nil
+	case undefined:
+		return isUndefined(b), nil
+	}
+	if isUndefined(b) {
+		return false, nil
+	}
+	if _, ok := b.(*array); ok {
+		return false, nil
+	}
+	return jsontree.Equal(a, b), nil
+}
+
+// isSame reports whether a and b are the same simple value, or one and the same array or object.
+func isSame(a, b any) bool {
+	if x, ok := arrayItems(a); ok {
+		y, ok := arrayItems(b)
+		return ok && len(x) > 0 && len(x) == len(y) && &x[0] == &y[0]
+	}
+	if _, ok := arrayItems(b); ok {
+		return false
+	}
+	switch a.(type) {
+	case *jsontree.Object, *function, *regex, undefined:
 		return a == b
-	default:
-		return jsontree.Equal(a, b)
 	}
-}
-
-// toJSONValue converts v to a value of package jsontree. ok is false if v is undefined, or is or contains a
-// function or a regular expression. It copies only what it must convert: a part of the variables is returned as it is.
-func toJSONValue(v any) (value any, ok bool) {
-	value, _, ok = convert(v)
-	return value, ok
-}
-
-// convert does what toJSONValue does, and reports whether value is another value than v.
-func convert(v any) (value any, converted, ok bool) {
-	switch v := v.(type) {
-	case *array:
-		items, _, ok := convertItems(v.items)
-		return items, true, ok
-	case []any:
-		items, converted, ok := convertItems(v)
-		return items, converted, ok
-	case *jsontree.Object:
-		return convertObject(v)
-	case *function, *regex, undefined:
-		return nil, false, false
-	default:
-		return v, false, true
+	switch b.(type) {
+	case *jsontree.Object, *function, *regex, undefined:
+		return false
 	}
-}
-
-// convertItems does what convert does, for the items of an array. It leaves undefined items out.
-func convertItems(items []any) (result []any, converted, ok bool) {
-	result = items[:len(items):len(items)]
-	for i, item := range items {
-		value, itemConverted, ok := convert(item)
-		isMissing := isUndefined(item)
-		if !ok && !isMissing {
-			return nil, false, false
-		}
-
-		if (itemConverted || isMissing) && !converted {
-			converted = true
-			result = append(make([]any, 0, len(items)), items[:i]...)
-		}
-		if converted && !isMissing {
-			result = append(result, value)
-		}
-	}
-
-	if result == nil {
-		result = []any{}
-	}
-	return result, converted, true
-}
-
-// convertObject does what convert does, for an object.
-func convertObject(o *jsontree.Object) (value any, converted, ok bool) {
-	result := o
-	for _, key := range o.Keys() {
-		v, _ := o.Get(key)
-		value, valueConverted, ok := convert(v)
-		if !ok {
-			return nil, false, false
-		}
-		if !valueConverted {
-			continue
-		}
-
-		if !converted {
-			converted = true
-			result = o.Clone()
-		}
-		result.Set(key, value)
-	}
-	return result, converted, true
+	return jsontree.Equal(a, b)
 }
 
 const (
@@ -232,16 +211,17 @@ func formatNumber(v any, round bool) string {
 	f, isFloat := v.(float64)
 	if !isFloat {
 		if n, ok := v.(*big.Int); ok {
-			return n.String()
+			f, _ := jsontree.Float(n)
+			return formatNumber(f, false)
 		}
 		return jsontree.FormatNumber(v)
 	}
 
-	if round {
+	if round && f != math.Trunc(f) { // AWS writes all digits of an integer.
 		f, _ = strconv.ParseFloat(strconv.FormatFloat(f, 'g', maxSignificantDigits, 64), 64)
 	}
-	if math.IsInf(f, 0) || math.IsNaN(f) {
-		return strings.TrimPrefix(strconv.FormatFloat(f, 'f', -1, 64), "+")
+	if text, ok := infinityText(f); ok {
+		return text
 	}
 	if a := math.Abs(f); a != 0 && (a >= exponentFrom || a < exponentBelow) {
 		digits, exponent, _ := strings.Cut(strconv.FormatFloat(f, 'e', -1, 64), "e")
@@ -249,4 +229,18 @@ func formatNumber(v any, round bool) string {
 	}
 
 	return strconv.FormatFloat(f, 'f', -1, 64)
+}
+
+// infinityText returns the text of an infinity or of NaN. ok is false for any other number.
+func infinityText(f float64) (text string, ok bool) {
+	switch {
+	case math.IsNaN(f):
+		return "NaN", true
+	case math.IsInf(f, 1):
+		return "Infinity", true
+	case math.IsInf(f, -1):
+		return "-Infinity", true
+	default:
+		return "", false
+	}
 }
