@@ -85,7 +85,8 @@ func rangeItems(e *evaluation, args []any) (any, error) {
 	if count > float64(maxRange)*float64(e.limits.Bytes)/defaultBytes || math.IsNaN(count) {
 		return nil, e.reserve(e.limits.Bytes + 1)
 	}
-	result := &array{items: []any{}}
+	// A recorded execution on AWS has one number, not an array, as the result of a range of one number.
+	result := &array{items: []any{}, sequence: count == 1}
 	if count < 1 {
 		return result, nil
 	}
