@@ -21,10 +21,10 @@ import (
 
 const bucket = "uploads"
 
-// open returns a store on a bucket of the local twin, to which it sends HTTP requests.
+// open returns a store on a bucket of the local twin, to which it sends HTTP requests. Its parts are small.
 func open(tb testing.TB) *s3store.Store {
 	tb.Helper()
-	return s3store.New(s3store.Config{Bucket: bucket, Client: newTwinClient(tb)})
+	return s3store.New(s3store.Config{Bucket: bucket, Client: newTwinClient(tb), PartBytes: s3store.MinPartBytes})
 }
 
 // newTwinClient returns a client of the local twin's S3, which has the bucket.
@@ -63,7 +63,7 @@ func openOnMoto(t *testing.T) csvimport.Store {
 	if _, err := client.CreateBucket(t.Context(), &s3.CreateBucketInput{Bucket: &name}); err != nil {
 		t.Fatal(err)
 	}
-	return s3store.New(s3store.Config{Bucket: name, Client: client})
+	return s3store.New(s3store.Config{Bucket: name, Client: client, PartBytes: s3store.MinPartBytes})
 }
 
 // TestStoreMeetsTheContractOnMoto tests the store with another implementation of S3.
@@ -142,12 +142,12 @@ func TestObjectsHaveTheirMediaTypeOnMoto(t *testing.T) {
 // wantMediaTypes writes objects of each kind to the bucket, copies them and checks their media types.
 func wantMediaTypes(t *testing.T, client *s3.Client, bucket string) {
 	t.Helper()
-	store := s3store.New(s3store.Config{Bucket: bucket, Client: client})
+	store := s3store.New(s3store.Config{Bucket: bucket, Client: client, PartBytes: s3store.MinPartBytes})
 	for suffix, want := range map[string]string{
 		"rejected.csv": "text/csv; charset=utf-8", "summary.json": "application/json", "part-00000.jsonl": "application/x-ndjson",
 		"0-c0ffee": "application/json",
 	} {
-		for _, size := range []int{1, s3store.DefaultPartBytes + 1} {
+		for _, size := range []int{1, s3store.MinPartBytes + 1} {
 			w := store.Create(t.Context(), "from/"+suffix, csvimport.Replace)
 			_, err := w.Write(make([]byte, size))
 			if err := errors.Join(err, w.Close(), store.Copy(t.Context(), "to/"+suffix, "from/"+suffix)); err != nil {

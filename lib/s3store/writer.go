@@ -1,7 +1,6 @@
 package s3store
 
 import (
-	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -28,7 +27,7 @@ type writer struct {
 	key    string
 	mode   csvimport.Mode
 
-	buffer   []byte
+	buffer   buffer
 	uploadID *string // the id of the multipart upload; nil if there is none yet
 	parts    []types.CompletedPart
 	closed   bool // by Close or Abort
@@ -40,15 +39,15 @@ func (w *writer) Write(p []byte) (int, error) {
 		return 0, errWriterClosed
 	}
 	written := 0
-	for len(w.buffer)+len(p)-written > w.config.PartBytes {
-		room := w.config.PartBytes - len(w.buffer)
-		w.buffer = append(w.buffer, p[written:written+room]...)
+	for w.buffer.size+len(p)-written > w.config.PartBytes {
+		room := w.config.PartBytes - w.buffer.size
+		w.buffer.append(p[written : written+room])
 		if err := w.uploadPart(); err != nil {
 			return written, err
 		}
 		written += room
 	}
-	w.buffer = append(w.buffer, p[written:]...)
+	w.buffer.append(p[written:])
 	return len(p), nil
 }
 
@@ -66,7 +65,7 @@ func (w *writer) uploadPart() error {
 	}
 	number := aws.Int32(int32(len(w.parts) + 1)) // Amazon S3 refuses parts beyond 10,000
 	out, err := w.config.Client.UploadPart(w.ctx, &s3.UploadPartInput{
-		Bucket: &w.config.Bucket, Key: &w.key, UploadId: w.uploadID, PartNumber: number, Body: bytes.NewReader(w.buffer),
+		Bucket: &w.config.Bucket, Key: &w.key, UploadId: w.uploadID, PartNumber: number, Body: w.buffer.reader(),
 	})
 	if err != nil {
 		return fmt.Errorf("upload part: %w", err)
@@ -75,7 +74,7 @@ func (w *writer) uploadPart() error {
 		ETag: out.ETag, PartNumber: number,
 		ChecksumCRC32: out.ChecksumCRC32, ChecksumCRC64NVME: out.ChecksumCRC64NVME,
 	})
-	w.buffer = w.buffer[:0]
+	w.buffer.reset()
 	return nil
 }
 
@@ -94,9 +93,12 @@ func (w *writer) Close() error {
 	if w.uploadID == nil {
 		w.closed = true
 		_, err := w.config.Client.PutObject(w.ctx, &s3.PutObjectInput{
-			Bucket: &w.config.Bucket, Key: &w.key, Body: bytes.NewReader(w.buffer), ContentType: aws.String(csvimport.ContentType(w.key)),
+			Bucket: &w.config.Bucket, Key: &w.key, Body: w.buffer.reader(), ContentType: aws.String(csvimport.ContentType(w.key)),
 			IfNoneMatch: ifNoneMatch, IfMatch: ifMatch,
 		})
+		if err == nil {
+			w.buffer.reset()
+		}
 		return w.conditionError("put object", err)
 	}
 	if err := w.uploadPart(); err != nil {
