@@ -4,15 +4,16 @@ import (
 	"bytes"
 	"context"
 	"crypto/md5"
+	"encoding/base64"
 	"encoding/hex"
 	"errors"
 	"fmt"
-	"hash"
 	"io"
 	"maps"
 	"net/http"
 	"os"
 	"strconv"
+	"sync"
 	"time"
 
 	"github.com/rclone/gofakes3"
@@ -20,7 +21,7 @@ import (
 
 // blob is the content of an object or of a part of an upload.
 type blob struct {
-	path     string
+	files    files
 	size     int64
 	hash     []byte  // The MD5 of the content. After joinParts, the MD5 of the parts' MD5s.
 	parts    []int64 // The sizes of the parts of an object that was uploaded in parts.
@@ -40,20 +41,27 @@ func (b *blob) etag() string {
 // quotedETag returns the ETag as in headers and in XML.
 func (b *blob) quotedETag() string { return `"` + b.etag() + `"` }
 
-// removeFile removes a file that no object uses any more. If that fails, Close removes it with the folder.
-func removeFile(file *blob) {
-	if file != nil {
-		_ = os.Remove(file.path)
+// release releases the files of a blob that nothing uses any more. The blob may be nil.
+func (b *blob) release() {
+	if b != nil {
+		b.files.release()
 	}
 }
 
-// writeFile writes exactly size bytes of input to a new file, or all of it if size is -1. It checks the checksum that the request
-// declares. The file's checksum has that one's algorithm, or else the given one.
+// copyBytes is the size of the pieces in which a body is written to its file. With larger ones, the system has less to do.
+const copyBytes = 256 << 10
+
+var copyBuffers = sync.Pool{New: func() any { return new([copyBytes]byte) }}
+
+// writeFile writes exactly size bytes to a new file, or all bytes if size is -1: of the request's body, or of input if the request copies an
+// object. It checks the checksum and the MD5 that the request declares. The file's checksum has that one's algorithm, or else the given one.
 func (d *disk) writeFile(ctx context.Context, input io.Reader, size int64, algorithm string) (*blob, error) {
 	x := exchangeOf(ctx)
 	if x.claim.algorithm != "" {
 		algorithm = x.claim.algorithm
 	}
+
+	input = x.input(input, size)
 
 	file, err := os.CreateTemp(d.dir, "object-")
 	if err != nil {
@@ -61,7 +69,9 @@ func (d *disk) writeFile(ctx context.Context, input io.Reader, size int64, algor
 	}
 
 	md5Hash, sum := md5.New(), algorithms[algorithm]()
-	n, err := io.Copy(io.MultiWriter(file, md5Hash, sum), input)
+	buffer := copyBuffers.Get().(*[copyBytes]byte) //nolint:forcetypeassert // the pool has nothing else
+	n, err := io.CopyBuffer(io.MultiWriter(file, md5Hash, sum), input, buffer[:])
+	copyBuffers.Put(buffer)
 	if err == nil && size >= 0 && n != size {
 		err = io.ErrUnexpectedEOF
 	}
@@ -73,17 +83,43 @@ func (d *disk) writeFile(ctx context.Context, input io.Reader, size int64, algor
 		algorithm, sum = declared, algorithms[declared]()
 		err = appendFile(sum, file.Name())
 	}
-	written := newChecksum(algorithm, sum.Sum(nil))
-	if err == nil && x.claim.value != "" && x.claim.value != written.value {
-		err = badDigest(algorithm)
+	written, hash := newChecksum(algorithm, sum.Sum(nil)), md5Hash.Sum(nil)
+	if err == nil {
+		err = x.checkDigests(written, hash)
 	}
 
 	err = errors.Join(err, file.Close())
+	content := newFile(file.Name(), n)
 	if err != nil {
-		removeFile(&blob{path: file.Name()})
+		content.release()
 		return nil, x.readError(err)
 	}
-	return &blob{path: file.Name(), size: n, hash: md5Hash.Sum(nil), checksum: written, modified: time.Now()}, nil
+	return &blob{files: content, size: n, hash: hash, checksum: written, modified: time.Now()}, nil
+}
+
+// input returns the first size bytes of the request's body, or all of it if size is -1. If the request copies an object, it returns given.
+// gofakes3 would compute the MD5 and the checksum of what it gives a second time.
+func (x *exchange) input(given io.Reader, size int64) io.Reader {
+	switch {
+	case x.body == nil:
+		return given
+	case size < 0:
+		return x.body
+	default:
+		return io.LimitReader(x.body, size)
+	}
+}
+
+// checkDigests returns an error unless the checksum and the MD5 are those that the request declares.
+func (x *exchange) checkDigests(written checksum, hash []byte) error {
+	switch {
+	case x.claim.value != "" && x.claim.value != written.value:
+		return badDigest(written.algorithm)
+	case x.md5 != "" && x.md5 != base64.StdEncoding.EncodeToString(hash):
+		return newError(http.StatusBadRequest, "BadDigest", "The Content-MD5 you specified did not match what we received.")
+	default:
+		return nil
+	}
 }
 
 // readError returns the error with which S3 answers if a body cannot be read, and records it. gofakes3 compares errors without
@@ -111,65 +147,65 @@ func (x *exchange) readError(err error) error {
 	}
 }
 
-// joinParts appends the files of all further parts to the first part's file, and removes them. It returns the joined blob, which
-// has the first part's file. kind is the kind of its checksum.
+// joinParts returns the blob of an object that consists of the parts. The blob gets the files of the parts. kind is the kind of its
+// checksum.
 func joinParts(parts []*blob, kind checksumKind) (*blob, error) {
-	whole := &blob{path: parts[0].path, modified: time.Now()}
-	md5Hash, sum := md5.New(), algorithms[kind.algorithm]()
+	whole := &blob{modified: time.Now()}
+	md5Hash := md5.New()
 	for _, part := range parts {
 		_, _ = md5Hash.Write(part.hash)
 		whole.size += part.size
 		whole.parts = append(whole.parts, part.size)
+		whole.files = append(whole.files, part.files...)
 	}
 	whole.hash = md5Hash.Sum(nil)
 
 	if kind.kind == composite {
 		whole.checksum = compose(kind.algorithm, parts)
-	} else if err := appendFile(sum, parts[0].path); err != nil {
-		return nil, err
+		return whole, nil
 	}
-
-	target, err := os.OpenFile(whole.path, os.O_WRONLY|os.O_APPEND, 0)
-	if err != nil {
-		return nil, fmt.Errorf("open part: %w", err)
-	}
-
-	for _, part := range parts[1:] {
-		err := appendFile(alsoTo(target, sum, kind), part.path)
-		if err != nil {
-			return nil, errors.Join(err, target.Close())
-		}
-		removeFile(part)
-	}
-
-	err = target.Close()
-	if err != nil {
-		return nil, fmt.Errorf("close object: %w", err)
-	}
-
-	if kind.kind == fullObject {
-		whole.checksum = newChecksum(kind.algorithm, sum.Sum(nil))
-	}
-	return whole, nil
+	sum := algorithms[kind.algorithm]()
+	err := whole.writeTo(sum)
+	whole.checksum = newChecksum(kind.algorithm, sum.Sum(nil))
+	return whole, err
 }
 
-// alsoTo returns a writer to target, and to sum if the checksum is one of the whole object.
-func alsoTo(target io.Writer, sum hash.Hash, kind checksumKind) io.Writer {
-	if kind.kind == composite {
-		return target
+// withoutParts returns a copy of the blob without its parts, so that its ETag and its checksum are those of its content. The copy shares
+// the files. The caller must be a user of them.
+func (b *blob) withoutParts() (*blob, error) {
+	target := *b
+	if len(b.parts) > 0 {
+		md5Hash, sum := md5.New(), algorithms[b.checksum.algorithm]()
+		err := b.writeTo(io.MultiWriter(md5Hash, sum))
+		if err != nil {
+			return nil, err
+		}
+		target.hash, target.parts, target.checksum = md5Hash.Sum(nil), nil, newChecksum(b.checksum.algorithm, sum.Sum(nil))
 	}
-	return io.MultiWriter(target, sum)
+	b.files.share()
+	return &target, nil
+}
+
+// writeTo writes the content to the writer.
+func (b *blob) writeTo(w io.Writer) error {
+	content := b.files.share().open(0, b.size)
+	_, err := io.Copy(w, content)
+	err = errors.Join(err, content.Close())
+	if err != nil {
+		return fmt.Errorf("read object: %w", err)
+	}
+	return nil
 }
 
 func appendFile(target io.Writer, path string) error {
 	source, err := os.Open(path)
 	if err != nil {
-		return fmt.Errorf("open part: %w", err)
+		return fmt.Errorf("open object: %w", err)
 	}
 	defer source.Close()
 	_, err = io.Copy(target, source)
 	if err != nil {
-		return fmt.Errorf("append part: %w", err)
+		return fmt.Errorf("read object: %w", err)
 	}
 	return nil
 }

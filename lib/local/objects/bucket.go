@@ -57,7 +57,7 @@ func (d *disk) DeleteObject(_ context.Context, bucketName, key string) (gofakes3
 		return gofakes3.ObjectDeleteResult{}, err
 	}
 
-	removeFile(bucket.objects[key])
+	bucket.objects[key].release()
 	delete(bucket.objects, key)
 	return gofakes3.ObjectDeleteResult{}, nil
 }

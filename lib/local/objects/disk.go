@@ -3,21 +3,16 @@ package objects
 import (
 	"cmp"
 	"context"
-	"fmt"
 	"io"
 	"net/http"
-	"os"
-	"path/filepath"
 	"sync"
 	"time"
 
 	"github.com/rclone/gofakes3"
-
-	"github.com/herald-progress/herald/lib/local/awswire"
 )
 
 // disk stores objects as files of one folder, and everything else in memory. A file does not change once an object uses
-// it, and a reader that has opened it can read it to the end after the object was removed.
+// it, and a reader of an object can read it to the end after the object was removed.
 type disk struct {
 	dir         string
 	minPartSize int64
@@ -84,7 +79,7 @@ func (d *disk) put(ctx context.Context, bucket, key string, file *blob, reason s
 	}
 
 	objects := d.buckets[bucket].objects
-	removeFile(objects[key]) // The file of the object that is replaced, if there is one.
+	objects[key].release() // The file of the object that is replaced, if there is one.
 	objects[key] = file
 	x.stored, x.created = file, &created{bucket, key, reason}
 	return nil
@@ -122,35 +117,31 @@ func (d *disk) PutObject(
 	file.meta = withDefaults(meta)
 	err = d.put(ctx, bucket, key, file, reasonPut)
 	if err != nil {
-		removeFile(file)
+		file.release()
 	}
 	return gofakes3.PutObjectResult{ETag: file.quotedETag()}, err
 }
 
-// CopyObject stores a copy. Both objects share one file if the file system supports hard links.
+// CopyObject stores a copy, which shares the files.
 func (d *disk) CopyObject(
 	ctx context.Context, srcBucket, srcKey, bucket, key string, meta map[string]string,
 ) (gofakes3.CopyObjectResult, error) {
-	source, opened, err := d.open(srcBucket, srcKey)
+	source, err := d.share(srcBucket, srcKey)
 	if err != nil {
 		return gofakes3.CopyObjectResult{}, err
 	}
-	defer opened.Close()
+	defer source.release()
 
-	target := *source
-	target.path, target.modified = filepath.Join(d.dir, "copy-"+awswire.NewUUID()), time.Now()
-	if len(source.parts) > 0 || os.Link(source.path, target.path) != nil { // A copy has no parts: its ETag is another one.
-		copied, err := d.writeFile(ctx, opened, source.size, source.checksum.algorithm)
-		if err != nil {
-			return gofakes3.CopyObjectResult{}, err
-		}
-		target = *copied
+	target, err := source.withoutParts()
+	if err != nil {
+		return gofakes3.CopyObjectResult{}, err
 	}
 
+	target.modified = time.Now()
 	target.meta = withDefaults(meta)
-	err = d.put(ctx, bucket, key, &target, reasonCopy)
+	err = d.put(ctx, bucket, key, target, reasonCopy)
 	if err != nil {
-		removeFile(&target)
+		target.release()
 	}
 
 	return gofakes3.CopyObjectResult{
@@ -158,27 +149,23 @@ func (d *disk) CopyObject(
 	}, err
 }
 
-// open opens an object's file.
-func (d *disk) open(bucket, key string) (*blob, *os.File, error) {
+// share returns an object, whose files the caller uses and must release.
+func (d *disk) share(bucket, key string) (*blob, error) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	file, err := d.find(bucket, key)
 	if err != nil {
-		return nil, nil, err
+		return nil, err
 	}
-
-	opened, err := os.Open(file.path)
-	if err != nil {
-		return nil, nil, fmt.Errorf("open object: %w", err)
-	}
-	return file, opened, nil
+	file.files.share()
+	return file, nil
 }
 
 // GetObject returns an object or the requested range of it.
 func (d *disk) GetObject(
 	ctx context.Context, bucket, key string, request *gofakes3.ObjectRangeRequest,
 ) (*gofakes3.Object, error) {
-	file, opened, err := d.open(bucket, key)
+	file, err := d.share(bucket, key)
 	if err != nil {
 		return nil, err
 	}
@@ -188,22 +175,18 @@ func (d *disk) GetObject(
 	object := file.object(key)
 	object.Range, err = request.Range(file.size)
 	if err != nil {
-		_ = opened.Close()
+		file.release()
 		return nil, x.fail(newError(http.StatusRequestedRangeNotSatisfiable, "InvalidRange", "The requested range is not satisfiable"))
 	}
 
-	var content io.Reader = opened
+	offset, length := int64(0), file.size
 	if object.Range != nil {
-		content = io.NewSectionReader(opened, object.Range.Start, object.Range.Length)
+		offset, length = object.Range.Start, object.Range.Length
 	}
 	if x.headOnly {
-		content = io.LimitReader(opened, 0)
+		length = 0
 	}
-
-	object.Contents = struct {
-		io.Reader
-		io.Closer
-	}{content, opened}
+	object.Contents = file.files.open(offset, length)
 	return object, nil
 }
 

@@ -120,10 +120,21 @@ func TestRemovedObjectsLeaveNoFile(t *testing.T) {
 		t.Fatalf("%d folders, error %v", len(folders), err)
 	}
 
-	files, err := os.ReadDir(dir + "/" + folders[0].Name())
-	if err != nil || len(files) != 3 { // a, c and d
-		t.Errorf("%d files, error %v", len(files), err)
+	countFiles := func(when string, want int) {
+		t.Helper()
+		files, err := os.ReadDir(dir + "/" + folders[0].Name())
+		if err != nil || len(files) != want {
+			t.Errorf("%s: %d files, error %v, want %d", when, len(files), err, want)
+		}
 	}
+	countFiles("a and d share one, c has three", 4)
+	for _, key := range []string{"a", "c", "d"} {
+		_, err = client.DeleteObject(t.Context(), &s3.DeleteObjectInput{Bucket: aws.String("uploads"), Key: &key})
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+	countFiles("all are deleted", 0)
 
 	err = endpoint.Close()
 	if err != nil {

@@ -21,6 +21,10 @@ type exchange struct {
 	match, noneMatch string
 	// claim is the checksum that the request declares for its body.
 	claim claim
+	// md5 is the MD5 that the request declares for its body, in base64; empty if it declares none.
+	md5 string
+	// body is the decoded body; nil if the request copies an object.
+	body io.Reader
 	// chunks is the decoded body if the body is aws-chunked, otherwise nil.
 	chunks *chunkReader
 	// multipart is the checksum that CreateMultipartUpload declares for the whole object.
@@ -181,6 +185,16 @@ func (w *responseWriter) Write(p []byte) (int, error) {
 		return len(p), nil
 	}
 	return w.ResponseWriter.Write(p)
+}
+
+// ReadFrom sends the bytes of a reader as a part of the body. The system sends those of a file itself.
+func (w *responseWriter) ReadFrom(source io.Reader) (int64, error) {
+	w.WriteHeader(http.StatusOK)
+	target := io.Writer(w.ResponseWriter)
+	if w.replaced {
+		target = io.Discard
+	}
+	return io.Copy(target, source)
 }
 
 // fail answers with an error, unless the status has been sent.

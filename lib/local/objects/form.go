@@ -245,6 +245,7 @@ func (f *form) asPut(r *http.Request, x *exchange, bucket string) (*http.Request
 	put.Method, put.Header = http.MethodPut, http.Header{}
 	put.URL = &url.URL{Path: "/" + bucket + "/" + f.fields["key"]}
 	put.Body = io.NopCloser(f.file)
+	x.body, x.md5 = f.file, ""
 	put.ContentLength, put.TransferEncoding = -1, []string{"chunked"} // The size is not known yet.
 	checksums := http.Header{}
 	for name, value := range f.fields {

@@ -3,7 +3,6 @@ package objects
 import (
 	"context"
 	"io"
-	"maps"
 	"net/http"
 	"slices"
 	"strings"
@@ -105,11 +104,11 @@ func (d *disk) UploadPart(
 	defer d.mu.Unlock()
 	upload, err = d.upload(bucket, key, id)
 	if err != nil {
-		removeFile(file)
+		file.release()
 		return "", x.readError(err)
 	}
 
-	removeFile(upload.parts[number])
+	upload.parts[number].release()
 	upload.parts[number] = file
 	x.stored = file
 	return file.quotedETag(), nil
@@ -131,7 +130,7 @@ func (d *disk) AbortMultipartUpload(ctx context.Context, bucket, key string, id 
 func (d *disk) removeUpload(id gofakes3.UploadID, upload *upload) {
 	delete(d.uploads, id)
 	for _, part := range upload.parts {
-		removeFile(part)
+		part.release()
 	}
 }
 
@@ -158,7 +157,7 @@ func (d *disk) complete(
 	}
 	defer func() {
 		for _, part := range upload.parts {
-			removeFile(part)
+			part.release()
 		}
 	}()
 
@@ -177,8 +176,10 @@ func (d *disk) complete(
 		return completeResult{}, err
 	}
 
-	// The first part's file is that of the object now. Do not remove it with the parts.
-	maps.DeleteFunc(upload.parts, func(_ int, part *blob) bool { return part.path == file.path })
+	// The files of these parts are those of the object now. Do not release them with the other parts.
+	for _, n := range named {
+		delete(upload.parts, n.PartNumber)
+	}
 	result := newCompleteResult(bucket, key, file)
 	d.mu.Lock()
 	defer d.mu.Unlock()

@@ -136,6 +136,9 @@ func prepare(r *http.Request, x *exchange) (*http.Request, *s3Error) {
 
 	r = decodeAWSChunked(r, x)
 	r.Body = &watchedBody{r.Body, x}
+	if r.Header.Get("X-Amz-Copy-Source") == "" {
+		x.body, x.md5 = r.Body, r.Header.Get("Content-Md5")
+	}
 
 	if r.URL.Query().Has("uploadId") && r.Method == http.MethodPost {
 		x.claim = claim{} // It is the checksum of the whole object, not of the request.
