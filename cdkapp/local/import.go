@@ -86,15 +86,11 @@ func importFile(ctx context.Context, o options, stdout, stderr io.Writer) (err e
 
 // put uploads the file as a browser does with a presigned URL.
 func put(ctx context.Context, twin *local.Twin, key string, file *os.File) error {
-	_, err := s3Client(twin).PutObject(ctx, &s3.PutObjectInput{Bucket: aws.String(local.Bucket), Key: &key, Body: file, ContentType: aws.String("text/csv")})
+	_, err := twin.S3Client().PutObject(ctx, &s3.PutObjectInput{Bucket: aws.String(local.Bucket), Key: &key, Body: file, ContentType: aws.String("text/csv")})
 	if err != nil {
 		return fmt.Errorf("upload: %w", err)
 	}
 	return nil
-}
-
-func s3Client(twin *local.Twin) *s3.Client {
-	return s3.NewFromConfig(twin.AWSConfig(), func(o *s3.Options) { o.UsePathStyle = true })
 }
 
 // outcome describes the end of an import.

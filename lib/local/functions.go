@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"time"
 
-	"github.com/aws/aws-sdk-go-v2/service/s3"
 	"github.com/aws/aws-sdk-go-v2/service/sfn"
 
 	"github.com/herald-progress/herald/lambdas"
@@ -40,7 +39,7 @@ func (t *Twin) functions(verifier *auth.Verifier) (map[string]invoke.Function, e
 	notifier := &notify.Notifier{
 		Broadcaster: broadcaster, Feed: feedStore, Log: t.log, Account: awswire.Account, Region: awswire.Region,
 	}
-	s3Client := s3.NewFromConfig(config, func(o *s3.Options) { o.UsePathStyle = true })
+	s3Client := t.S3Client()
 	objects := s3store.New(s3store.Config{Client: s3Client, Bucket: Bucket})
 	uploads := &upload.Service{
 		Store: t.config.Uploads, Objects: &s3store.Uploads{Client: s3Client, Bucket: Bucket}, Key: csvimport.UploadKey,
