@@ -2,6 +2,7 @@ package cloud_test
 
 import (
 	"encoding/json"
+	"fmt"
 	"slices"
 	"strconv"
 	"strings"
@@ -31,18 +32,18 @@ func BenchmarkShare(b *testing.B) {
 		`"data":{"uploadId":"JOB","fileName":"parts-list.csv","progress":42.5,"message":"Parsing row 4250"}}}`
 	calls := 0
 	for _, call := range []struct {
-		name, function, event, want string
-		variables                   []string // in addition to those of startAWS
+		name, row, function, event, want string
+		variables                        []string // in addition to those of startAWS
 	}{
-		{"connect", "connect", connectEvent(b), `"statusCode":200`, nil},
-		{"deliver", "notifier", strings.Replace(note, "N", "1", 1), `"delivered":1,`, nil},
-		{"broadcast-10", "notifier", strings.Replace(note, "N", "10", 1), `"delivered":10,`, nil},
-		{"broadcast-100", "notifier", strings.Replace(note, "N", "100", 1), `"delivered":100,`, nil},
-		{"broadcast-1000", "notifier", strings.Replace(note, "N", "1000", 1), `"delivered":1000,`, nil},
-		{"broadcast-100-http2", "notifier", strings.Replace(note, "N", "100", 1), `"delivered":100,`, []string{http2}},
-		{"broadcast-1000-http2", "notifier", strings.Replace(note, "N", "1000", 1), `"delivered":1000,`, []string{http2}},
-		{"progress", "notifier", strings.Replace(state, "N", "1", 1), `"delivered":1,`, nil},
-		{"progress-10", "notifier", strings.Replace(state, "N", "10", 1), `"delivered":10,`, nil},
+		{"connect", "connect", "connect", connectEvent(b), `"statusCode":200`, nil},
+		{"deliver", "a note to one connection", "notifier", strings.Replace(note, "N", "1", 1), `"delivered":1,`, nil},
+		{"broadcast-10", "a note to ten connections", "notifier", strings.Replace(note, "N", "10", 1), `"delivered":10,`, nil},
+		{"broadcast-100", "a note to 100 connections", "notifier", strings.Replace(note, "N", "100", 1), `"delivered":100,`, nil},
+		{"broadcast-1000", "a note to 1,000 connections", "notifier", strings.Replace(note, "N", "1000", 1), `"delivered":1000,`, nil},
+		{"broadcast-100-http2", "a note to 100 connections, HTTP/2", "notifier", strings.Replace(note, "N", "100", 1), `"delivered":100,`, []string{http2}},
+		{"broadcast-1000-http2", "a note to 1,000 connections, HTTP/2", "notifier", strings.Replace(note, "N", "1000", 1), `"delivered":1000,`, []string{http2}},
+		{"progress", "a job's first state to one connection", "notifier", strings.Replace(state, "N", "1", 1), `"delivered":1,`, nil},
+		{"progress-10", "a job's first state to ten connections", "notifier", strings.Replace(state, "N", "10", 1), `"delivered":10,`, nil},
 	} {
 		path := program(b, call.function)
 		for _, limited := range []string{"after-init", "from-start"} {
@@ -62,11 +63,14 @@ func BenchmarkShare(b *testing.B) {
 				}
 				b.ReportMetric(0, "ns/op") // 0 removes this metric: an iteration is many calls.
 				b.ReportMetric(quantile(times["throttled"], 0.5), "throttled-periods")
-				delete(times, "throttled")
-				for name, values := range times {
-					b.ReportMetric(quantile(values, 0.5), name+"-p50-ms")
-					b.ReportMetric(quantile(values, 0.99), name+"-p99-ms") // of 20 values, the second largest
+				row := "| " + call.row
+				for _, name := range []string{"init", "first", "cold", "warm"} {
+					median, slow := quantile(times[name], 0.5), quantile(times[name], 0.99) // of 20 values, the second largest
+					b.ReportMetric(median, name+"-p50-ms")
+					b.ReportMetric(slow, name+"-p99-ms")
+					row += fmt.Sprintf(" | %.0f / %.0f", median, slow)
 				}
+				b.Logf("limited %s:\n%s |", limited, row) // a row of a table in this package's page
 			})
 		}
 	}

@@ -39,7 +39,7 @@ func newShare(tb testing.TB) share {
 		tb.Skipf("control groups cannot be written: %v", err)
 	}
 	tb.Cleanup(func() { s.remove(tb) })
-	if err := s.limit(false); err != nil {
+	if err := errors.Join(s.limit(false), s.prefer()); err != nil {
 		tb.Skipf("processor time cannot be limited: %v", err)
 	}
 	return s
@@ -71,6 +71,14 @@ func (s share) limit(on bool) error {
 		return s.write(file, fmt.Sprintf("%s %d", quota, sharePeriod))
 	}
 	return errors.Join(s.write("cpu.cfs_period_us", strconv.Itoa(sharePeriod)), s.write(file, quota))
+}
+
+// prefer gives the group processor time before other work of this machine, so that what else runs disturbs little.
+func (s share) prefer() error {
+	if s.unified {
+		return s.write("cpu.weight", "10000")
+	}
+	return s.write("cpu.shares", "262144")
 }
 
 // write writes a value to a file of the group.
