@@ -51,9 +51,9 @@ func (a *fakeAWS) reconnect() {
 	a.add(usage{messages: 2}) // the requests
 }
 
-// syncRequest returns a client's request for what is newer than the states and the note that it has.
+// syncRequest returns a request, as our clients make it, for what is newer than the states and the note that it has.
 func syncRequest(have map[string]any, since string) string {
-	text, _ := json.Marshal(map[string]any{"action": "sync", "have": have, "since": since})
+	text, _ := json.Marshal(map[string]any{"action": "sync", "batch": true, "have": have, "since": since})
 	return string(text)
 }
 
