@@ -63,14 +63,14 @@ func BenchmarkShare(b *testing.B) {
 				}
 				b.ReportMetric(0, "ns/op") // 0 removes this metric: an iteration is many calls.
 				b.ReportMetric(quantile(times["throttled"], 0.5), "throttled-periods")
-				row := "| " + call.row
+				cells := []string{"| " + call.row}
 				for _, name := range []string{"init", "first", "cold", "warm"} {
 					median, slow := quantile(times[name], 0.5), quantile(times[name], 0.99) // of 20 values, the second largest
 					b.ReportMetric(median, name+"-p50-ms")
 					b.ReportMetric(slow, name+"-p99-ms")
-					row += fmt.Sprintf(" | %.0f / %.0f", median, slow)
+					cells = append(cells, fmt.Sprintf("%.0f / %.0f", median, slow))
 				}
-				b.Logf("limited %s:\n%s |", limited, row) // a row of a table in this package's page
+				b.Logf("limited %s:\n%s |", limited, strings.Join(cells, " | ")) // a row of a table in this package's page
 			})
 		}
 	}
