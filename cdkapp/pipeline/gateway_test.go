@@ -50,27 +50,27 @@ func TestRoutes(t *testing.T) {
 func TestPingIsTwoWay(t *testing.T) {
 	template := fullTemplate(t)
 	integration := template.one(t, "AWS::ApiGatewayV2::Integration", "HeraldPing")
-	answer := template.one(t, "AWS::ApiGatewayV2::IntegrationResponse", "HeraldPing")
+	integrationResponse := template.one(t, "AWS::ApiGatewayV2::IntegrationResponse", "HeraldPing")
 	route := template.one(t, "AWS::ApiGatewayV2::Route", "HeraldPing")
-	response := template.one(t, "AWS::ApiGatewayV2::RouteResponse", "HeraldPing")
+	routeResponse := template.one(t, "AWS::ApiGatewayV2::RouteResponse", "HeraldPing")
 	for _, test := range []struct {
 		what      string
 		got, want any
 	}{
-		{"request template", lookUp(integration.properties, "RequestTemplates", "200"), `{"statusCode":200}`},
-		{"its selection", lookUp(integration.properties, "TemplateSelectionExpression"), "200"},
-		{"integration of the answer", valueText(lookUp(answer.properties, "IntegrationId")), "<" + integration.id + ">"},
-		{"status answered", lookUp(answer.properties, "IntegrationResponseKey"), "/200/"},
-		{"answer's selection", lookUp(answer.properties, "TemplateSelectionExpression"), "200"},
+		{"integration's request template", lookUp(integration.properties, "RequestTemplates", "200"), `{"statusCode":200}`},
+		{"integration's template selection", lookUp(integration.properties, "TemplateSelectionExpression"), "200"},
+		{"integration response's integration", valueText(lookUp(integrationResponse.properties, "IntegrationId")), "<" + integration.id + ">"},
+		{"integration response's key", lookUp(integrationResponse.properties, "IntegrationResponseKey"), "/200/"},
+		{"integration response's template selection", lookUp(integrationResponse.properties, "TemplateSelectionExpression"), "200"},
 		{"route's response selection", lookUp(route.properties, "RouteResponseSelectionExpression"), "$default"},
-		{"response's route", valueText(lookUp(response.properties, "RouteId")), "<" + route.id + ">"},
-		{"response's key", lookUp(response.properties, "RouteResponseKey"), "$default"},
+		{"route response's route", valueText(lookUp(routeResponse.properties, "RouteId")), "<" + route.id + ">"},
+		{"route response's key", lookUp(routeResponse.properties, "RouteResponseKey"), "$default"},
 	} {
 		if test.got != test.want {
 			t.Errorf("%s: %v, want %v", test.what, test.got, test.want)
 		}
 	}
-	body := valueText(lookUp(answer.properties, "ResponseTemplates", "200"))
+	body := valueText(lookUp(integrationResponse.properties, "ResponseTemplates", "200"))
 	var frame struct{ Type string }
 	if err := json.Unmarshal([]byte(body[strings.LastIndex(body, "\n"):]), &frame); err != nil || frame.Type != "pong" {
 		t.Errorf("answer is not a pong: %v, %s", err, body)

@@ -135,7 +135,7 @@ func TestParseSettingsRefuses(t *testing.T) {
 		{"overlap of another mode", map[string]any{
 			"authMode": "jwks", "authIssuer": "https://id.example", "authAudience": "app", "authSecretOverlapMinutes": 5.0,
 		}, []string{"authSecretOverlapMinutes: not used with authMode jwks"}},
-		{"concurrency below 0", contextWith(map[string]any{"connectConcurrency": -1.0, "defaultRouteConcurrency": 1e6, "notifierConcurrency": "all"}), []string{
+		{"invalid concurrency", contextWith(map[string]any{"connectConcurrency": -1.0, "defaultRouteConcurrency": 1e6, "notifierConcurrency": "all"}), []string{
 			"notifierConcurrency: all is not a number", "connectConcurrency: -1 is not from 0", "defaultRouteConcurrency: 1000000 is not from 0",
 		}},
 		{"HS256 without secret", map[string]any{"authMode": "hs256"}, []string{`authSecretArn: "" is not the whole ARN`}},

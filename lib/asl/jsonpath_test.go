@@ -7,7 +7,7 @@ import (
 	"github.com/herald-progress/herald/lib/asl/jsontree"
 )
 
-// store is the value that the paths of the tests select from.
+// store is the value that the paths of the tests select from. The paths are written without their first $, as parsePath takes them.
 const store = `{"book":[{"title":"A","price":8.95,"tags":["x","y"]},{"title":"B","price":12.99,"isbn":"1"},{"title":"C","price":9}],
 	"bicycle":{"color":"red","price":19.95},"odd name":{"it's":1},"empty":[]}`
 
@@ -114,7 +114,7 @@ func TestPathSetReturnsAChangedCopy(t *testing.T) {
 	}
 }
 
-func TestPathSetRejectsPathsThroughOtherValues(t *testing.T) {
+func TestPathSetRejectsPathsThatDoNotFitTheValue(t *testing.T) {
 	for _, test := range []struct{ value, path string }{{`5`, `.a`}, {`{"a":1}`, `.a.b`}, {`{"a":[1]}`, `.a.b`}, {`[1]`, `[1]`}, {`{}`, `[0]`}} {
 		p, err := parsePath(test.path)
 		if err != nil {

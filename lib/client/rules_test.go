@@ -67,7 +67,7 @@ type ruleStep struct {
 	Quiet    bool
 }
 
-// ruleHave bounds the have of a sync.
+// ruleHave bounds the field have of a sync.
 type ruleHave struct {
 	MaxBytes, MaxJobs, MinJobs int
 	Names, Omits               []string

@@ -51,7 +51,7 @@ func TestColumnsAreFoundInEveryValidHeader(t *testing.T) {
 		{"quoted", "\"part\",\"color\",\"quantity\"\n3001,Red,1"},
 		{"separators in names", "\"a;b;c;d\"\t\"e,f,g,h\"\tpart\tcolor\tquantity\n\t\t3001\tRed\t1"},
 		{"line end in a name", "\"a\nb\";part;color;quantity\nx;3001;Red;1"},
-		{"name that only looks open", "x\"y;part;color;quantity\nz;3001;Red;1"},
+		{"quote inside an unquoted name", "x\"y;part;color;quantity\nz;3001;Red;1"},
 		{"CR", "part,color,quantity\r3001,Red,1\r"},
 		{"empty lines before", "\n\r\npart,color,quantity\n3001,Red,1"},
 		{"byte order mark and quotes", "\xEF\xBB\xBF\"part\",color,quantity\n3001,Red,1"},

@@ -48,8 +48,8 @@ var wireLimits = []struct {
 	value int64
 	unit  string
 }{
-	{"maxHave", message.MaxHave, "jobs in the have of a sync"},
-	{"maxHaveBytes", message.MaxHaveBytes, "bytes of JSON of the have of a sync"},
+	{"maxHave", message.MaxHave, "jobs in the field have of a sync"},
+	{"maxHaveBytes", message.MaxHaveBytes, "bytes of JSON in the field have of a sync"},
 	{"maxID", message.MaxID, "bytes of a job's id"},
 	{"maxCursor", message.MaxCursor, "bytes of the cursor of a sync"},
 	{"maxUploadName", message.MaxUploadName, "bytes of an uploaded file's name"},
@@ -90,7 +90,7 @@ type wireGenerator struct {
 
 func (g *wireGenerator) linef(format string, args ...any) { fmt.Fprintf(&g.out, format+"\n", args...) }
 
-// parse reads the types and constants of lib/message. The documentation of Go reads them sorted by name.
+// parse reads the types and constants of lib/message. It uses go/doc, which sorts them by name.
 func (g *wireGenerator) parse() {
 	g.t.Helper()
 	entries, err := os.ReadDir(messageDir)
@@ -152,7 +152,8 @@ func (g *wireGenerator) addConst(spec *ast.ValueSpec) {
 	}
 }
 
-// isFrameData reports whether a type is the data of a frame: it is a struct with a method Type.
+// isFrameData reports whether a type is the data of a frame: a struct with a method Type. It leaves out Unknown, which stands for
+// the types of frames that lib/message does not know.
 func (g *wireGenerator) isFrameData(named *doc.Type) bool {
 	_, isStruct := namedSpec(named).Type.(*ast.StructType)
 	return isStruct && named.Name != "Unknown" && slices.ContainsFunc(named.Methods, func(m *doc.Func) bool { return m.Name == "Type" })
@@ -162,7 +163,7 @@ func namedSpec(named *doc.Type) *ast.TypeSpec {
 	return named.Decl.Specs[0].(*ast.TypeSpec)
 }
 
-// emitType writes a struct as an interface, and a text with constants as a union.
+// emitType writes a struct as an interface, and a string type such as Status as the union of its constants.
 func (g *wireGenerator) emitType(named *doc.Type) {
 	g.linef("")
 	g.comment("", named.Doc)
@@ -257,19 +258,19 @@ func (g *wireGenerator) emitCloseCodes() {
 
 // emitFrames writes the map from the type of a frame to its data.
 func (g *wireGenerator) emitFrames() {
-	data := map[string]string{}
+	dataTypes := map[string]string{}
 	for _, named := range g.types {
-		data["Type"+named.Name] = named.Name
+		dataTypes["Type"+named.Name] = named.Name
 	}
 	g.linef("")
 	g.linef("/** The data of each type of frame. */")
 	g.linef("export interface FrameData {")
 	for _, name := range g.frameTypes {
-		of, ok := data[name]
+		dataType, ok := dataTypes[name]
 		if !ok {
-			of = "unknown"
+			dataType = "unknown"
 		}
-		g.linef("  %s: %s", g.consts[name], of)
+		g.linef("  %s: %s", g.consts[name], dataType)
 	}
 	g.linef("}")
 }

@@ -144,7 +144,7 @@ func echoGateway(t *testing.T, cfg gateway.Config) string {
 	t.Helper()
 	var g *gateway.Gateway
 	cfg.Routes = map[string]gateway.Function{"$default": functionFunc(func(ctx context.Context, event []byte) ([]byte, error) {
-		var message recordedEvent
+		var message eventFields
 		if err := json.Unmarshal(event, &message); err != nil {
 			return nil, err
 		}

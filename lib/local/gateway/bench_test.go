@@ -52,7 +52,7 @@ func BenchmarkPost(b *testing.B) {
 		b.Fatal(err)
 	}
 	defer conn.Close()
-	var event recordedEvent
+	var event eventFields
 	if err := json.Unmarshal(<-events, &event); err != nil {
 		b.Fatal(err)
 	}

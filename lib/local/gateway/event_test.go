@@ -13,8 +13,8 @@ import (
 	"github.com/herald-progress/herald/lib/local/gateway"
 )
 
-// recordLifecycleEvents connects, sends a message and disconnects. It returns the three events.
-func recordLifecycleEvents(t *testing.T) [3][]byte {
+// lifecycleEvents connects, sends a message and disconnects. It returns the three events.
+func lifecycleEvents(t *testing.T) [3][]byte {
 	t.Helper()
 	function, events := functionRecording()
 	_, serverURL := startGateway(t, gateway.Config{
@@ -71,7 +71,7 @@ func TestEventsHaveTheFieldsOfAWS(t *testing.T) {
 			common + `},"isBase64Encoded":false}`,
 	}
 
-	for i, event := range recordLifecycleEvents(t) {
+	for i, event := range lifecycleEvents(t) {
 		masked := string(event)
 		for _, m := range variableFields {
 			masked = m.pattern.ReplaceAllString(masked, m.replacement)
@@ -79,14 +79,15 @@ func TestEventsHaveTheFieldsOfAWS(t *testing.T) {
 		if diff := cmp.Diff(decodeJSON[any](t, []byte(want[i])), decodeJSON[any](t, []byte(masked))); diff != "" {
 			t.Errorf("event %d (-want +got):\n%s", i, diff)
 		}
-		if ids := decodeJSON[recordedEvent](t, event).RequestContext; ids.RequestID != ids.ExtendedRequestID {
+		if ids := decodeJSON[eventFields](t, event).RequestContext; ids.RequestID != ids.ExtendedRequestID {
 			t.Errorf("event %d: requestId %q, extendedRequestId %q, want the same", i, ids.RequestID, ids.ExtendedRequestID)
 		}
 	}
 }
 
-// The events have the fields of the recorded events, with the same types. Headers that depend on the browser are not compared.
-func TestEventsHaveTheShapeOfRecordedEvents(t *testing.T) {
+// The events of this gateway have the fields of the events that were recorded on AWS, with the same types. Headers that depend
+// on the browser are not compared.
+func TestEventsHaveTheShapeOfEventsRecordedOnAWS(t *testing.T) {
 	t.Parallel()
 	dir := os.Getenv("CONFORMANCE_DIR")
 	if dir == "" {
@@ -102,7 +103,7 @@ func TestEventsHaveTheShapeOfRecordedEvents(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		want, got := jsonShape(decodeJSON[any](t, recorded)), jsonShape(decodeJSON[any](t, recordLifecycleEvents(t)[i]))
+		want, got := jsonShape(decodeJSON[any](t, recorded)), jsonShape(decodeJSON[any](t, lifecycleEvents(t)[i]))
 		if diff := cmp.Diff(want, got); diff != "" {
 			t.Errorf("%s (-recorded +ours):\n%s", name, diff)
 		}

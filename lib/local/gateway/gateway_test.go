@@ -49,8 +49,8 @@ func functionRecording() (gateway.Function, <-chan []byte) {
 	}), events
 }
 
-// recordedEvent holds the fields of an event that tests read.
-type recordedEvent struct {
+// eventFields holds the fields of an event that tests read.
+type eventFields struct {
 	Body           string `json:"body"`
 	RequestContext struct {
 		RouteKey             string  `json:"routeKey"`
@@ -63,9 +63,9 @@ type recordedEvent struct {
 	} `json:"requestContext"`
 }
 
-func nextEvent(t *testing.T, events <-chan []byte) recordedEvent {
+func nextEvent(t *testing.T, events <-chan []byte) eventFields {
 	t.Helper()
-	return decodeJSON[recordedEvent](t, nextEventJSON(t, events))
+	return decodeJSON[eventFields](t, nextEventJSON(t, events))
 }
 
 func nextEventJSON(t *testing.T, events <-chan []byte) []byte {

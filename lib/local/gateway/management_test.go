@@ -197,7 +197,7 @@ func TestPostIsGoneUntilConnectSucceeds(t *testing.T) {
 	ids, release := make(chan string), make(chan struct{})
 	_, serverURL := startGateway(t, gateway.Config{Routes: map[string]gateway.Function{
 		"$connect": functionFunc(func(_ context.Context, event []byte) ([]byte, error) {
-			ids <- decodeJSON[recordedEvent](t, event).RequestContext.ConnectionID
+			ids <- decodeJSON[eventFields](t, event).RequestContext.ConnectionID
 			<-release
 			return []byte(acceptedResponse), nil
 		}),

@@ -1,8 +1,8 @@
 // Generated from lib/message by `go test ./lib/web -run TestWireTypes -update`. Do not edit.
 
-/** The maximum of jobs in the have of a sync. */
+/** The maximum of jobs in the field have of a sync. */
 export const maxHave = 1000
-/** The maximum of bytes of JSON of the have of a sync. */
+/** The maximum of bytes of JSON in the field have of a sync. */
 export const maxHaveBytes = 24576
 /** The maximum of bytes of a job's id. */
 export const maxID = 256

@@ -1,6 +1,6 @@
-/** The maximum of jobs in the have of a sync. */
+/** The maximum of jobs in the field have of a sync. */
 export declare const maxHave = 1000;
-/** The maximum of bytes of JSON of the have of a sync. */
+/** The maximum of bytes of JSON in the field have of a sync. */
 export declare const maxHaveBytes = 24576;
 /** The maximum of bytes of a job's id. */
 export declare const maxID = 256;
