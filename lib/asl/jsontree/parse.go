@@ -22,12 +22,25 @@ func Parse(text []byte) (any, error) {
 	if v, ok := p.document(); ok {
 		return v, nil
 	}
+	return nil, parseError(text)
+}
 
+// ParseRepeated does what Parse does. It also returns the keys that the text repeats within one object, by object.
+func ParseRepeated(text []byte) (v any, repeated map[*Object][]string, err error) {
+	p := parser{text: text, repeated: map[*Object][]string{}}
+	if v, ok := p.document(); ok {
+		return v, p.repeated, nil
+	}
+	return nil, nil, parseError(text)
+}
+
+// parseError returns the error of a text that is not valid JSON.
+func parseError(text []byte) error {
 	var v any
 	if err := json.Unmarshal(text, &v); err != nil {
-		return nil, fmt.Errorf("parse JSON: %w", err)
+		return fmt.Errorf("parse JSON: %w", err)
 	}
-	return nil, errInvalid
+	return errInvalid
 }
 
 // maxDepth is how deep arrays and objects may be nested, as in encoding/json.
@@ -43,6 +56,8 @@ type parser struct {
 	keys   []string
 	values []any
 	shapes [sharedDepth][]string // The keys of the last object at each depth.
+
+	repeated map[*Object][]string // The repeated keys of each object; nil if nobody asks for them.
 
 	window      string // A copy of the text from windowStart on, which the strings in it share.
 	windowStart int
@@ -194,7 +209,11 @@ func (p *parser) newObject(keys []string, values []any) *Object {
 
 	o := &Object{keys: make([]string, 0, len(keys)), values: make([]any, 0, len(keys))}
 	for i, key := range keys {
+		size := o.Len()
 		o.Set(key, values[i])
+		if p.repeated != nil && o.Len() == size {
+			p.repeated[o] = append(p.repeated[o], key)
+		}
 	}
 	if isShared && o.index == nil {
 		p.shapes[p.depth] = slices.Clip(o.keys) // Without room to append, because objects share it.

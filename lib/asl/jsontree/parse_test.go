@@ -194,3 +194,14 @@ func TestObjectsOfOneTextDoNotChangeEachOther(t *testing.T) {
 		t.Errorf("got %s, want %s", got, want)
 	}
 }
+
+func TestParseRepeatedReturnsTheRepeatedKeys(t *testing.T) {
+	v, repeated, err := jsontree.ParseRepeated([]byte(`{"a":{"x":1,"y":2,"x":3,"x":4},"b":{"x":1}}`))
+	if err != nil {
+		t.Fatal(err)
+	}
+	a, _ := v.(*jsontree.Object).Get("a")
+	if keys := repeated[a.(*jsontree.Object)]; len(repeated) != 1 || !slices.Equal(keys, []string{"x", "x"}) {
+		t.Errorf("got %v", repeated)
+	}
+}
