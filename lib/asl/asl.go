@@ -29,12 +29,13 @@ func Parse(definition []byte) (*Machine, error) {
 		return nil, &DefinitionError{[]Problem{{codeSchema, "", "Definition must be a valid JSON object"}}}
 	}
 
-	v, err := jsontree.Parse(definition)
+	v, repeated, err := jsontree.ParseRepeated(definition)
 	if err != nil {
 		return nil, &DefinitionError{[]Problem{{codeJSON, "", err.Error()}}}
 	}
 
-	d := &decoder{}
+	d := newDecoder()
+	d.repeated = repeated
 	m := &Machine{}
 	if f, ok := d.readObject(v, ""); ok {
 		m.flow = d.decodeFlow(f, d.decodeLanguage(f, languageJSONPath))
@@ -42,7 +43,7 @@ func Parse(definition []byte) (*Machine, error) {
 		if version := f.stringValue("Version"); version != "" && version != "1.0" {
 			f.invalid("Version", "The only version is 1.0")
 		}
-		f.rejectUnknown()
+		f.rejectUnknown("")
 	}
 
 	if len(d.problems) > 0 {
@@ -53,7 +54,7 @@ func Parse(definition []byte) (*Machine, error) {
 
 // ExpressProblems returns the reasons why the machine cannot run as an Express workflow; nil if it can.
 func (m *Machine) ExpressProblems() []Problem {
-	d := &decoder{}
+	d := newDecoder()
 	d.checkExpress(m.flow, "")
 	return d.problems
 }

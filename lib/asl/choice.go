@@ -68,7 +68,7 @@ type dataTest struct {
 }
 
 func (r dataTest) matches(s *stateRun, _ string) (bool, error) {
-	v, err := r.variable.eval(s)
+	v, err := r.variable.find(s)
 	var missing *missingError
 	if errors.As(err, &missing) {
 		if r.operator == "IsPresent" { // A missing variable matches "IsPresent": false, and not "IsPresent": true.

@@ -18,11 +18,19 @@ func formatTimestamp(t time.Time) string {
 
 // contextObject returns the context object: $$ in JSONPath, $states.context in JSONata.
 func (s *stateRun) contextObject() *jsontree.Object {
+	p := s.thread.run.probe
+	if p != nil && p.context != nil {
+		return p.context
+	}
+
 	execution := s.thread.run.execution
 	executionObject := jsontree.NewObject(
 		"Id", execution.ID, "Input", s.thread.run.input, "Name", execution.Name, "RoleArn", execution.RoleARN,
 		"StartTime", formatTimestamp(execution.Start),
 	)
+	if p != nil && execution.RoleARN == "" { // A state can be tested without a role.
+		executionObject.Set("RoleArn", nil)
+	}
 	if !strings.Contains(execution.ID, ":express:") { // Only a Standard execution can be redriven.
 		executionObject.Set("RedriveCount", int64(execution.RedriveCount))
 	}

@@ -1,18 +1,26 @@
 package asl
 
 import (
+	"fmt"
+	"math"
 	"strings"
 
 	"github.com/herald-progress/herald/lib/asl/jsontree"
 )
 
-// The codes of a Problem. AWS's ValidateStateMachineDefinition has all of these codes except codeUnsupported.
+// The codes of a Problem. They are those of AWS's ValidateStateMachineDefinition.
 const (
-	codeSchema      = "SCHEMA_VALIDATION_FAILED"
-	codeTarget      = "MISSING_TRANSITION_TARGET"
-	codeJSON        = "INVALID_JSON_DESCRIPTION"
-	codeUnsupported = "UNSUPPORTED" // This package does not support the feature.
+	codeSchema     = "SCHEMA_VALIDATION_FAILED"
+	codeTarget     = "MISSING_TRANSITION_TARGET"
+	codeEnd        = "MISSING_END_STATE"
+	codeName       = "DUPLICATE_STATE_NAME"
+	codeJSON       = "INVALID_JSON_DESCRIPTION"
+	codeExpression = "INVALID_JSONATA_EXPRESSION"
+	codeReference  = "UNSUPPORTED_JSONATA_EXPRESSION"
 )
+
+// ruleEmpty is the rule that an empty array or object breaks.
+const ruleEmpty = "Value cannot be empty"
 
 // The query languages.
 const (
@@ -23,15 +31,15 @@ const (
 // A decoder decodes a definition and collects all its problems.
 type decoder struct {
 	problems []Problem
+	repeated map[*jsontree.Object][]string // The keys that the text of the definition repeats within one object.
+	names    map[string]bool               // The names of the states that were decoded.
+	readable statesFields                  // What expressions can read in the field that is being decoded.
 }
+
+func newDecoder() *decoder { return &decoder{names: map[string]bool{}} }
 
 // invalid adds a problem of the object or field at a path such as /States/Wait/Seconds.
 func (d *decoder) invalid(at, rule string) { d.addProblem(codeSchema, at, rule) }
-
-// unsupported adds a problem for a feature that this package does not support.
-func (d *decoder) unsupported(at, feature string) {
-	d.addProblem(codeUnsupported, at, feature+" is not supported")
-}
 
 func (d *decoder) addProblem(code, at, rule string) {
 	if at == "" { // The problem is in the outermost object.
@@ -105,6 +113,16 @@ func (f *fieldReader) arrayValue(name string) []any {
 	return items
 }
 
+// filledArray returns an array field, nil if it is missing. If the array is empty, it adds a problem.
+func (f *fieldReader) filledArray(name string) []any {
+	problems := len(f.d.problems)
+	items := f.arrayValue(name)
+	if f.has(name) && len(items) == 0 && len(f.d.problems) == problems {
+		f.invalid(name, ruleEmpty)
+	}
+	return items
+}
+
 // boolValue returns a boolean field, false if it is missing.
 func (f *fieldReader) boolValue(name string) bool {
 	v, ok := f.take(name)
@@ -132,6 +150,16 @@ func (f *fieldReader) numberValue(name string, low, high, fallback float64) floa
 		return fallback
 	}
 	return n
+}
+
+// integerValue does what numberValue does, for a whole number.
+func (f *fieldReader) integerValue(name string, low, high, fallback float64) float64 {
+	v, ok := f.take(name)
+	if n, isNumber := jsontree.Float(v); ok && isNumber && n != math.Trunc(n) {
+		f.invalid(name, "Expected value of type Integer")
+		return fallback
+	}
+	return f.numberValue(name, low, high, fallback)
 }
 
 // referenceValue returns a field that is a path, or nil if it is missing or invalid.
@@ -164,65 +192,29 @@ func (f *fieldReader) require(names ...string) {
 	}
 }
 
-// rejectUnknown adds a problem for each field that was never taken.
-func (f *fieldReader) rejectUnknown() {
+// languageOf maps each field that belongs to one query language to that language.
+var languageOf = map[string]string{
+	"Output": languageJSONata, "Arguments": languageJSONata, "Items": languageJSONata, "Condition": languageJSONata,
+	"InputPath": languageJSONPath, "OutputPath": languageJSONPath, "ResultPath": languageJSONPath, "ResultSelector": languageJSONPath,
+	"Parameters": languageJSONPath, "Result": languageJSONPath, "ItemsPath": languageJSONPath, "MaxConcurrencyPath": languageJSONPath,
+	"ToleratedFailureCountPath": languageJSONPath, "ToleratedFailurePercentagePath": languageJSONPath, "MaxItemsPath": languageJSONPath,
+	"MaxItemsPerBatchPath": languageJSONPath, "MaxInputBytesPerBatchPath": languageJSONPath, "SecondsPath": languageJSONPath,
+	"TimestampPath": languageJSONPath, "TimeoutSecondsPath": languageJSONPath, "HeartbeatSecondsPath": languageJSONPath,
+	"ErrorPath": languageJSONPath, "CausePath": languageJSONPath, "Variable": languageJSONPath,
+}
+
+// rejectUnknown adds a problem for each field that was never taken. language is the query language of the object, "" if it has none.
+func (f *fieldReader) rejectUnknown(language string) {
 	for _, key := range f.object.Keys() {
-		if !f.taken[key] {
-			f.invalid(key, "Field is not supported")
+		if f.taken[key] {
+			continue
 		}
-	}
-}
 
-// decodeFlow decodes StartAt and States. language is the query language of states that do not set their own.
-func (d *decoder) decodeFlow(f *fieldReader, language string) *flow {
-	f.require("States", "StartAt")
-	parsed := &flow{startAt: f.stringValue("StartAt"), states: map[string]*state{}}
-
-	v, ok := f.take("States")
-	if !ok {
-		return parsed
-	}
-
-	states, ok := v.(*jsontree.Object)
-	if !ok {
-		f.invalid("States", "Expected value of type Object")
-		return parsed
-	}
-
-	if states.Len() == 0 {
-		f.invalid("States", "Object must not be empty")
-	}
-
-	for _, name := range states.Keys() {
-		definition, _ := states.Get(name)
-		parsed.states[name] = d.decodeState(name, definition, f.path("States")+"/"+name, language)
-	}
-
-	d.checkTargets(f, parsed, states)
-	return parsed
-}
-
-// checkTargets adds a problem for each transition to a state that does not exist. states is the object States of the definition: the
-// problems come in its order.
-func (d *decoder) checkTargets(f *fieldReader, parsed *flow, states *jsontree.Object) {
-	check := func(at, target string) { // target is empty if the definition has no such field.
-		if _, ok := parsed.states[target]; target != "" && !ok {
-			d.addProblem(codeTarget, at, "Missing 'Next' target: "+target)
+		if other := languageOf[key]; language != "" && other != "" && other != language {
+			f.d.invalid(f.at, fmt.Sprintf("The QueryLanguage is set to '%s', but field '%s' is only supported for the '%s' QueryLanguage",
+				language, key, other))
+			continue
 		}
-	}
-	check(f.path("StartAt"), parsed.startAt)
-
-	for _, name := range states.Keys() {
-		s := parsed.states[name]
-		at := f.path("States") + "/" + name
-		check(at+"/Next", s.next)
-		check(at+"/Default", s.defaultNext)
-
-		for _, c := range s.catch {
-			check(at+"/Catch", c.next)
-		}
-		for _, c := range s.choices {
-			check(at+"/Choices", c.next)
-		}
+		f.d.invalid(f.at, "Field '"+key+"' is not supported")
 	}
 }

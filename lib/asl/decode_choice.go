@@ -6,10 +6,7 @@ import "strings"
 func (d *decoder) decodeChoices(f *fieldReader, s *state) {
 	f.require("Choices")
 	s.defaultNext = f.stringValue("Default")
-	items := f.arrayValue("Choices")
-	if f.has("Choices") && len(items) == 0 {
-		f.invalid("Choices", "Array must not be empty")
-	}
+	items := f.filledArray("Choices")
 
 	for i, v := range items {
 		inner, ok := d.readObject(v, indexPath(f.path("Choices"), i))
@@ -25,7 +22,7 @@ func (d *decoder) decodeChoices(f *fieldReader, s *state) {
 		} else {
 			c.rule = d.decodeRule(inner)
 		}
-		inner.rejectUnknown()
+		inner.rejectUnknown(s.language())
 		s.choices = append(s.choices, c)
 	}
 }
@@ -55,15 +52,11 @@ func (d *decoder) decodeRule(f *fieldReader) rule {
 		}
 
 		var parts []rule
-		for i, v := range f.arrayValue(name) {
+		for i, v := range f.filledArray(name) {
 			if inner, ok := d.readObject(v, indexPath(f.path(name), i)); ok {
 				parts = append(parts, d.decodeRule(inner))
-				inner.rejectUnknown()
+				inner.rejectUnknown(languageJSONPath)
 			}
-		}
-
-		if len(parts) == 0 {
-			f.invalid(name, "Array must not be empty")
 		}
 
 		if name == "And" {
@@ -78,7 +71,7 @@ func (d *decoder) decodeRule(f *fieldReader) rule {
 			return andRule{} // A problem was added, so this rule never runs.
 		}
 		r := d.decodeRule(inner)
-		inner.rejectUnknown()
+		inner.rejectUnknown(languageJSONPath)
 		return notRule{r}
 	}
 

@@ -3,6 +3,7 @@ package asl
 import (
 	"math"
 	"strconv"
+	"strings"
 
 	"github.com/herald-progress/herald/lib/asl/jsontree"
 )
@@ -10,10 +11,10 @@ import (
 // decodeBranches decodes the Branches of a Parallel state.
 func (d *decoder) decodeBranches(f *fieldReader, s *state, language string) {
 	f.require("Branches")
-	for i, v := range f.arrayValue("Branches") {
+	for i, v := range f.filledArray("Branches") {
 		if inner, ok := d.readObject(v, indexPath(f.path("Branches"), i)); ok {
 			s.branches = append(s.branches, d.decodeFlow(inner, language))
-			inner.rejectUnknown()
+			inner.rejectUnknown("")
 		}
 	}
 }
@@ -24,14 +25,8 @@ func (d *decoder) decodeMap(f *fieldReader, s *state, language string) {
 	d.decodeAssignAndOutput(f, s)
 	m := &mapFields{processor: &flow{}} // decodeProcessor replaces the empty flow.
 	s.mapFields = m
-	for _, name := range []string{"ItemReader", "ItemBatcher", "ResultWriter"} {
-		if _, ok := f.take(name); ok {
-			d.unsupported(f.path(name), name)
-		}
-	}
-
 	d.decodeProcessor(f, m, language)
-	_ = f.stringValue("Label") // Checks only the type: this package puts the state's name instead of the label into ARNs.
+	d.decodeDistributed(f, s)
 	m.maxConcurrency = d.decodeNumber(f, s, "MaxConcurrency", maxConcurrency)
 	m.toleratedCount = d.decodeNumber(f, s, "ToleratedFailureCount", maxToleratedCount)
 	m.toleratedPercentage = d.decodeNumber(f, s, "ToleratedFailurePercentage", maxPercentage)
@@ -82,25 +77,17 @@ func (d *decoder) decodeProcessor(f *fieldReader, m *mapFields, language string)
 		return
 	}
 
-	if v, ok := inner.take("ProcessorConfig"); ok {
-		if config, ok := d.readObject(v, inner.path("ProcessorConfig")); ok {
-			switch config.stringValue("Mode") {
-			case "", "INLINE":
-			case "DISTRIBUTED":
-				m.distributed = true
-			default:
-				config.invalid("Mode", "The field 'Mode' should have one of these values: [INLINE, DISTRIBUTED]")
-			}
-
-			if kind := config.stringValue("ExecutionType"); kind != "" && kind != "STANDARD" && kind != "EXPRESS" {
-				config.invalid("ExecutionType", "The field 'ExecutionType' should have one of these values: [STANDARD, EXPRESS]")
-			}
-			config.rejectUnknown()
+	if config, ok := inner.objectValue("ProcessorConfig"); ok {
+		m.distributed = config.enumValue("Mode", "INLINE", "DISTRIBUTED") == "DISTRIBUTED"
+		if m.distributed {
+			config.require("ExecutionType")
 		}
+		config.enumValue("ExecutionType", "STANDARD", "EXPRESS")
+		config.rejectUnknown("")
 	}
 
 	m.processor = d.decodeFlow(inner, language)
-	inner.rejectUnknown()
+	inner.rejectUnknown("")
 }
 
 // The largest values of a Map state's number fields. AWS documents no largest ToleratedFailureCount. maxToleratedCount has no
@@ -112,6 +99,15 @@ const (
 	maxPercentage     = 100
 )
 
+// bound returns a bound of the number field called name, as in AWS's messages: a percentage has a decimal place.
+func bound(name string, n int) string {
+	text := strconv.Itoa(n)
+	if strings.HasSuffix(name, "Percentage") {
+		text += ".0"
+	}
+	return text
+}
+
 // decodeNumber decodes a number of a Map state. The field called name holds a number from 0 to high or an expression; the field
 // called name+"Path" holds a path.
 func (d *decoder) decodeNumber(f *fieldReader, s *state, name string, high int) numberField {
@@ -120,8 +116,14 @@ func (d *decoder) decodeNumber(f *fieldReader, s *state, name string, high int) 
 		if x := d.decodeExpression(s, v, f.path(name)); x != nil {
 			number.value = x
 		} else {
-			if n, ok := jsontree.Float(v); !ok || n < 0 || n > float64(high) {
-				f.invalid(name, "Expected value of type Number, from 0 to "+strconv.Itoa(high))
+			n, ok := jsontree.Float(v)
+			switch {
+			case !ok:
+				f.invalid(name, "Expected value of type Number")
+			case n < 0:
+				f.invalid(name, "Minimum value is "+bound(name, 0))
+			case n > float64(high):
+				f.invalid(name, "Maximum value is "+bound(name, high))
 			}
 			number.value = literalTemplate{v}
 		}
@@ -134,7 +136,10 @@ func (d *decoder) decodeNumber(f *fieldReader, s *state, name string, high int) 
 
 	number.name, number.path = pathName, f.referenceValue(pathName)
 	if number.value != nil {
-		d.invalid(f.at, "A Map state must not have both "+name+" and "+pathName)
+		d.invalid(f.at, "There should only be one of the following fields: ["+name+", "+pathName+"]")
+	}
+	if number.path != nil && number.path.root == rootContext {
+		f.invalid(pathName, "Value is not a Reference Path")
 	}
 	return number
 }

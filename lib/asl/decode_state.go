@@ -1,6 +1,7 @@
 package asl
 
 import (
+	"slices"
 	"strings"
 	"time"
 
@@ -19,6 +20,9 @@ const (
 	kindMap      = "Map"
 )
 
+// kinds lists the types of states, in the order of AWS's messages.
+var kinds = []string{kindTask, kindWait, kindPass, kindSucceed, kindFail, kindChoice, kindParallel, kindMap}
+
 // decodeLanguage decodes QueryLanguage. It returns the inherited language if the field is missing.
 func (d *decoder) decodeLanguage(f *fieldReader, inherited string) string {
 	switch language := f.stringValue("QueryLanguage"); language {
@@ -27,8 +31,8 @@ func (d *decoder) decodeLanguage(f *fieldReader, inherited string) string {
 	case languageJSONata, languageJSONPath:
 		return language
 	default:
-		f.invalid("QueryLanguage", "The field 'QueryLanguage' should have one of these values: [JSONPath, JSONata]")
-		return inherited
+		f.invalid("QueryLanguage", "Value should be one of the following: [JSONPath, JSONata]")
+		return languageJSONata // AWS takes each other text for JSONata, too.
 	}
 }
 
@@ -46,12 +50,19 @@ func (d *decoder) decodeState(name string, v any, at, inherited string) *state {
 	}
 
 	s.kind, s.jsonata = f.stringValue("Type"), d.decodeLanguage(f, inherited) == languageJSONata
-	if inherited == languageJSONata && !s.jsonata {
-		f.invalid("QueryLanguage", "'QueryLanguage' can not be 'JSONPath' if set to 'JSONata' for whole state machine")
+	if !slices.Contains(kinds, s.kind) {
+		f.invalid("Type", "The field 'Type' should have one of these values: ["+strings.Join(kinds, ", ")+"]")
+		s.kind = ""
+		return s
 	}
 
+	problems := len(d.problems)
 	d.decodeByType(f, s, inherited) // States inside this one inherit the machine's language, not this state's.
-	f.rejectUnknown()
+	f.rejectUnknown(s.language())
+	if inherited == languageJSONata && !s.jsonata { // As on AWS, this is the only problem of the state.
+		d.problems = d.problems[:problems]
+		d.invalid(at, "'QueryLanguage' can not be 'JSONPath' if set to 'JSONata' for whole state machine")
+	}
 	return s
 }
 
@@ -91,18 +102,16 @@ func (d *decoder) decodeByType(f *fieldReader, s *state, language string) {
 		d.decodeMap(f, s, language)
 		d.decodeHandlers(f, s)
 		d.decodeTransition(f, s)
-	default:
-		f.invalid("Type", "The field 'Type' should have one of these values: [Task, Wait, Pass, Succeed, Fail, Choice, Parallel, Map]")
 	}
 }
 
 // decodeTransition decodes Next and End.
 func (d *decoder) decodeTransition(f *fieldReader, s *state) {
 	s.next = f.stringValue("Next")
-	isLast := f.boolValue("End")
+	s.end = f.boolValue("End")
 
 	// A state with Next must not have the field End, not even "End": false.
-	if hasNext := f.has("Next"); hasNext && f.has("End") || !hasNext && !isLast {
+	if hasNext := f.has("Next"); hasNext && f.has("End") || !hasNext && !s.end {
 		d.invalid(f.at, "State must have either 'Next' or 'End: true'")
 	}
 }
@@ -144,12 +153,14 @@ func (d *decoder) decodeInputOutput(f *fieldReader, s *state) {
 
 // decodeAssignAndOutput decodes Assign and Output.
 func (d *decoder) decodeAssignAndOutput(f *fieldReader, s *state) {
+	d.readable.result = s.hasResult()
 	if s.kind != kindSucceed {
 		s.assign = d.decodeAssign(f, s)
 	}
 	if s.jsonata {
 		s.output = d.decodeTemplate(f, s, "Output")
 	}
+	d.readable = statesFields{}
 }
 
 // decodeTemplate decodes a field that is a template; nil if it is missing.
@@ -206,7 +217,7 @@ func (f *fieldReader) decodeResultPath(name string) *path {
 		return nil
 	}
 
-	if !ref.path.isDefinite() || ref.root != rootInput {
+	if !ref.path.isDefinite() || ref.path.function != nil || ref.root != rootInput {
 		f.invalid(name, "Value is not a Reference Path")
 	}
 	return ref.path

@@ -79,8 +79,11 @@ func (d *decoder) decodeSeconds(f *fieldReader, s *state, name string) secondsFi
 	return duration
 }
 
-// statesService is the service segment of a Step Functions ARN.
-const statesService = "states"
+// The service segments of ARNs.
+const (
+	statesService = "states"
+	lambdaService = "lambda"
+)
 
 // optimizedActions lists the actions of each optimized integration: see "Integrating services" in the developer guide of Step
 // Functions. An empty list allows any action.
@@ -93,9 +96,13 @@ var optimizedActions = map[string][]string{
 
 // checkResource adds a problem if Step Functions does not support the resource.
 func (d *decoder) checkResource(f *fieldReader, resource string) {
-	if parts, ok := parseARN(resource); ok && isSupportedResource(parts) {
-		return
+	if parts, ok := parseARN(resource); !ok || !isSupportedResource(parts) {
+		f.unknownResource(resource)
 	}
+}
+
+// unknownResource adds a problem for a resource that Step Functions does not support in the object.
+func (f *fieldReader) unknownResource(resource string) {
 	f.invalid("Resource", "The resource provided "+resource+
 		" is not recognized. The value is not a valid resource ARN, or the resource is not available in this region.")
 }
@@ -117,7 +124,7 @@ func parseARN(text string) (parts arn, ok bool) {
 func isSupportedResource(parts arn) bool {
 	kind, action, _ := strings.Cut(parts.resource, ":") // Such as function, activity, or the name of an integration.
 	switch {
-	case parts.service == "lambda":
+	case parts.service == lambdaService:
 		return kind == "function"
 	case parts.service != statesService:
 		return false
@@ -132,17 +139,35 @@ func isSupportedResource(parts arn) bool {
 
 // decodeHandlers decodes Retry and Catch.
 func (d *decoder) decodeHandlers(f *fieldReader, s *state) {
+	var names [][]string // The ErrorEquals of each item.
 	for i, v := range f.arrayValue("Retry") {
 		if inner, ok := d.readObject(v, indexPath(f.path("Retry"), i)); ok {
 			s.retry = append(s.retry, inner.decodeRetrier())
-			inner.rejectUnknown()
+			names = append(names, s.retry[len(s.retry)-1].errors)
+			inner.rejectUnknown(s.language())
 		}
 	}
+	d.checkAll(f.path("Retry"), names)
 
+	names = nil
 	for i, v := range f.arrayValue("Catch") {
 		if inner, ok := d.readObject(v, indexPath(f.path("Catch"), i)); ok {
 			s.catch = append(s.catch, d.decodeCatcher(inner, s))
-			inner.rejectUnknown()
+			names = append(names, s.catch[len(s.catch)-1].errors)
+			inner.rejectUnknown(s.language())
+		}
+	}
+	d.checkAll(f.path("Catch"), names)
+}
+
+// checkAll adds a problem for each States.ALL that is not alone in its ErrorEquals, or not in the last item. at is the path of Retry or
+// Catch, and handlers has the names of each item's ErrorEquals.
+func (d *decoder) checkAll(at string, handlers [][]string) {
+	for i, names := range handlers {
+		for j, name := range names {
+			if name == errorAll && (len(names) > 1 || i < len(handlers)-1) {
+				d.invalid(indexPath(indexPath(at, i)+"/ErrorEquals", j), "States.ALL must appear alone and at end of list")
+			}
 		}
 	}
 }
@@ -153,7 +178,7 @@ func indexPath(at string, i int) string { return at + "[" + jsontree.FormatNumbe
 // decodeErrorEquals decodes ErrorEquals.
 func (f *fieldReader) decodeErrorEquals() []string {
 	f.require("ErrorEquals")
-	items := f.arrayValue("ErrorEquals")
+	items := f.filledArray("ErrorEquals")
 	names := make([]string, 0, len(items))
 	for _, v := range items {
 		name, ok := v.(string)
@@ -163,9 +188,6 @@ func (f *fieldReader) decodeErrorEquals() []string {
 		names = append(names, name)
 	}
 
-	if len(names) > 1 && slices.Contains(names, errorAll) {
-		f.invalid("ErrorEquals", "States.ALL must be alone in ErrorEquals")
-	}
 	return names
 }
 
@@ -183,12 +205,18 @@ const (
 
 // decodeRetrier decodes one item of Retry.
 func (f *fieldReader) decodeRetrier() retrier {
+	interval := f.integerValue("IntervalSeconds", 1, maxWaitSeconds, defaultInterval)
+	maxDelay := f.integerValue("MaxDelaySeconds", 1, maxDelaySeconds, maxDelaySeconds)
+	if f.has("MaxDelaySeconds") && maxDelay <= interval {
+		f.invalid("MaxDelaySeconds", "MaxDelaySeconds must be greater than IntervalSeconds")
+	}
+
 	r := retrier{
 		errors:   f.decodeErrorEquals(),
-		interval: seconds(f.numberValue("IntervalSeconds", 1, maxWaitSeconds, defaultInterval)),
-		attempts: int(f.numberValue("MaxAttempts", 0, maxAttempts, defaultAttempts)),
+		interval: seconds(interval),
+		attempts: int(f.integerValue("MaxAttempts", 0, maxAttempts, defaultAttempts)),
 		backoff:  f.numberValue("BackoffRate", 1, maxBackoffRate, defaultBackoffRate),
-		maxDelay: seconds(f.numberValue("MaxDelaySeconds", 1, maxDelaySeconds, maxDelaySeconds)),
+		maxDelay: seconds(maxDelay),
 	}
 
 	switch f.stringValue("JitterStrategy") {
@@ -205,6 +233,8 @@ func (f *fieldReader) decodeRetrier() retrier {
 // decodeCatcher decodes one item of the Catch of state s.
 func (d *decoder) decodeCatcher(f *fieldReader, s *state) catcher {
 	f.require("Next")
+	d.readable.errorOutput = true
+	defer func() { d.readable = statesFields{} }()
 	c := catcher{errors: f.decodeErrorEquals(), next: f.stringValue("Next"), assign: d.decodeAssign(f, s)}
 	if s.jsonata {
 		c.output = d.decodeTemplate(f, s, "Output")

@@ -15,6 +15,7 @@ type state struct {
 	kind    string // Type
 	jsonata bool   // The state's query language is JSONata. Otherwise it is JSONPath.
 	next    string // Next; empty if there is no next state.
+	end     bool   // End
 
 	inputPath      ioPath
 	outputPath     ioPath
@@ -40,6 +41,19 @@ type state struct {
 	failCause   textField    // Fail: Cause.
 	branches    []*flow      // Parallel
 	mapFields   *mapFields   // Map; nil for other types.
+}
+
+// language returns the state's query language.
+func (s *state) language() string {
+	if s.jsonata {
+		return languageJSONata
+	}
+	return languageJSONPath
+}
+
+// hasResult reports whether $states.result exists in the state's Output and Assign.
+func (s *state) hasResult() bool {
+	return s.kind == kindTask || s.kind == kindParallel || s.kind == kindMap
 }
 
 // An ioPath is an InputPath or OutputPath: a reference, or null, which stands for an empty object. The zero value selects the
@@ -84,6 +98,41 @@ type mapFields struct {
 	maxConcurrency      numberField
 	toleratedCount      numberField
 	toleratedPercentage numberField
+
+	// Only of a Distributed Map.
+	label   string        // The name of the Map state in ARNs: Label, or the state's name.
+	reader  *itemReader   // Nil if the items come from the state's input.
+	batcher *itemBatcher  // Nil if each child execution gets one item.
+	writer  *resultWriter // Nil if the results are the state's output.
+}
+
+// An itemReader is the ItemReader of a Map state: it reads the items from Amazon S3.
+type itemReader struct {
+	lists      bool     // The items are the objects of a bucket. Otherwise they are in an object.
+	location   template // Parameters or Arguments: Bucket with Key or Prefix.
+	inputType  string   // InputType
+	isAthena   bool     // The object lists the objects that hold the items, one a line. Otherwise a MANIFEST is an inventory.
+	flatten    bool     // The items are in the listed objects.
+	headers    []string // CSVHeaders; nil if they are in the first row.
+	delimiter  rune
+	pointer    string // ItemsPointer
+	maxItems   numberField
+	fieldNames string // The name of the field with the location, in error texts.
+}
+
+// An itemBatcher is the ItemBatcher of a Map state: it makes each child execution's input from several items.
+type itemBatcher struct {
+	maxItems numberField
+	maxBytes numberField
+	input    template // BatchInput
+}
+
+// A resultWriter is the ResultWriter of a Map state: it writes the results of the child executions to Amazon S3.
+type resultWriter struct {
+	location       template // Parameters or Arguments: Bucket and Prefix; nil if the results are only transformed.
+	locationName   string   // The name of the field with the location, in error texts.
+	transformation string   // Of WriterConfig.
+	isLines        bool     // The output type is JSONL.
 }
 
 // A numberField is a number of a Map state. value is set if it is a literal or an expression, path if it is a path. Neither is set if
@@ -93,6 +142,9 @@ type numberField struct {
 	value template
 	path  *reference
 }
+
+// isSet reports whether the definition has the field.
+func (n numberField) isSet() bool { return n.value != nil || n.path != nil }
 
 // A retrier is one item of Retry.
 type retrier struct {

@@ -20,8 +20,7 @@ func (e *Error) Error() string {
 
 // Problem is one reason why a definition is rejected.
 type Problem struct {
-	// Code is a code of ValidateStateMachineDefinition, or UNSUPPORTED for a feature of Step Functions that this package
-	// does not have.
+	// Code is a code of ValidateStateMachineDefinition, such as SCHEMA_VALIDATION_FAILED.
 	Code string
 	// Path is the place in the definition, such as /States/Wait/Seconds. It is empty if the problem concerns the whole text.
 	Path string
@@ -39,10 +38,11 @@ type DefinitionError struct {
 func (e *DefinitionError) Error() string {
 	texts := make([]string, len(e.Problems))
 	for i, p := range e.Problems {
-		texts[i] = p.Code + ": " + p.Rule
-		if p.Path != "" {
-			texts[i] += " at " + p.Path
+		at := p.Path
+		if at == "" {
+			at = "null" // As on AWS.
 		}
+		texts[i] = p.Code + ": " + p.Rule + " at " + at
 	}
 	return "Invalid State Machine Definition: '" + strings.Join(texts, ", ") + "'"
 }

@@ -18,6 +18,8 @@ const (
 	errorIntrinsic        = "States.IntrinsicFailure"
 	errorResultPath       = "States.ResultPathMatchFailure"
 	errorThreshold        = "States.ExceedToleratedFailureThreshold"
+	errorItemReader       = "States.ItemReaderFailed"
+	errorResultWriter     = "States.ResultWriterFailed"
 )
 
 // A failure is the error of a state.

@@ -9,7 +9,8 @@ import (
 type Event struct {
 	// ID is the number of the event, from 1.
 	ID int64
-	// PreviousID is the ID of the event that caused this one; 0 for the first.
+	// PreviousID is the ID of the event that caused this one. As on AWS, it is 0 for the first event, the entry of the first state, and the
+	// events ExecutionAborted and ExecutionTimedOut.
 	PreviousID int64
 	// Time is when the event happened.
 	Time time.Time
@@ -68,6 +69,20 @@ func (t *thread) record(kind string, details map[string]any) int64 {
 	defer t.mu.Unlock()
 	t.previous = t.recorder.add(t.previous, kind, details)
 	return t.previous
+}
+
+// follow makes the next event follow the event with the ID.
+func (t *thread) follow(id int64) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	t.previous = id
+}
+
+// recordBeside records an event that causes no other event: the next event has the same cause as this one. It returns the event's ID.
+func (t *thread) recordBeside(kind string, details map[string]any) int64 {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	return t.recorder.add(t.previous, kind, details)
 }
 
 // recordLazily does what record does. It calls makeDetails only if somebody receives the events.

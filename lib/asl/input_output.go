@@ -19,6 +19,7 @@ func (s *stateRun) runOnce(ctx context.Context) (outcome, error) {
 		}
 		s.pathRoot = data
 	}
+	s.inspectInput()
 
 	switch s.state.kind {
 	case kindChoice:
@@ -48,11 +49,31 @@ func (s *stateRun) runOnce(ctx context.Context) (outcome, error) {
 	}
 }
 
+// inspectInput adds the input after InputPath to the values of a probe. As on AWS, a Parallel state and a Pass state with a Result do not
+// have this value.
+func (s *stateRun) inspectInput() {
+	if p := s.thread.run.probe; p != nil && !s.state.jsonata && s.state.kind != kindParallel && s.state.result == nil {
+		p.set("afterInputPath", s.pathRoot)
+	}
+}
+
 // computeResult returns the result of a Task, Parallel or Map state.
 func (s *stateRun) computeResult(ctx context.Context) (any, error) {
+	if p := s.thread.run.probe; p.isMocked() {
+		result, err := s.mockedResult()
+		if err == nil && s.state.kind == kindTask {
+			p.set("result", result)
+		}
+		return result, err
+	}
+
 	switch s.state.kind {
 	case kindTask:
-		return s.runTask(ctx)
+		result, err := s.runTask(ctx)
+		if err == nil {
+			s.thread.run.probe.set("result", result)
+		}
+		return result, err
 	case kindParallel:
 		return s.runParallel(ctx)
 	default:
@@ -75,6 +96,19 @@ func (s *stateRun) applyPath(p ioPath, v any) (any, error) {
 
 // effectiveInput returns the value of the state's Arguments or Parameters, or s.pathRoot if the state has neither field.
 func (s *stateRun) effectiveInput() (any, error) {
+	v, err := s.evalInput()
+	if p := s.thread.run.probe; p != nil && err == nil && s.state.kind != kindParallel && s.state.result == nil {
+		name := "afterParameters"
+		if s.state.jsonata {
+			name = "afterArguments"
+		}
+		p.set(name, v)
+	}
+	return v, err
+}
+
+// evalInput does what effectiveInput does.
+func (s *stateRun) evalInput() (any, error) {
 	switch {
 	case s.state.jsonata && s.state.arguments != nil:
 		return s.state.arguments.eval(s, "Arguments")
@@ -94,7 +128,10 @@ func (s *stateRun) runPass() (any, error) {
 	if err != nil || s.state.result == nil {
 		return result, err
 	}
-	return s.state.result.eval(s, "Result")
+	if result, err = s.state.result.eval(s, "Result"); err == nil {
+		s.thread.run.probe.set("result", result)
+	}
+	return result, err
 }
 
 // finishState applies the output fields of a state to its result, and returns the outcome. The result of a state that only passes its
@@ -136,10 +173,13 @@ func (s *stateRun) applyOutputFields(result any) (any, error) {
 	switch st.kind {
 	case kindSucceed, kindWait, kindChoice: // These types of states have no ResultPath.
 	default:
+		p := s.thread.run.probe
+		p.set("afterResultSelector", result)
 		var err error
 		if output, err = s.applyResultPath(st.resultPath, result); err != nil {
 			return nil, err
 		}
+		p.set("afterResultPath", output)
 	}
 
 	output, err := s.applyPath(st.outputPath, output)

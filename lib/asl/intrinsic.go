@@ -81,7 +81,7 @@ func (p *intrinsicParser) call(depth int) (*intrinsic, error) {
 	if !ok {
 		return nil, p.fail("unknown function " + name)
 	}
-	if depth > maxIntrinsicDepth {
+	if depth >= maxIntrinsicDepth {
 		return nil, p.fail("nested too deeply")
 	}
 

@@ -6,6 +6,7 @@ import (
 	"math/rand/v2"
 	"slices"
 	"strings"
+	"unicode/utf8"
 
 	"github.com/herald-progress/herald/lib/asl/jsonata"
 	"github.com/herald-progress/herald/lib/asl/jsontree"
@@ -18,7 +19,7 @@ type arity struct{ min, max int }
 const (
 	maxArguments     = 10_000 // Of States.Array and States.Format. The guide names no limit.
 	maxArrayItems    = 1000   // Of States.ArrayRange.
-	maxIntrinsicText = 10_000 // Of States.Base64Encode and States.Base64Decode.
+	maxIntrinsicText = 10_000 // Of States.Base64Encode, States.Base64Decode and States.Hash, in characters.
 )
 
 // The positions of arguments, from 0.
@@ -133,8 +134,8 @@ func (c *intrinsic) applyToString(args []any) (any, error) {
 	if !ok && c.name != "States.Hash" {
 		return nil, argumentError("the first argument must be a string")
 	}
-	if len(text) > maxIntrinsicText && strings.HasPrefix(c.name, "States.Base64") {
-		return nil, argumentError("the text must not be longer than 10000 characters")
+	if strings.HasPrefix(c.name, "States.Base64") && isTooLong(text) {
+		return nil, errTextTooLong
 	}
 
 	switch c.name {
@@ -166,6 +167,11 @@ func (c *intrinsic) applyToString(args []any) (any, error) {
 	}
 }
 
+// errTextTooLong is the error of a text that is longer than maxIntrinsicText.
+const errTextTooLong = argumentError("the text must not be longer than 10000 characters")
+
+func isTooLong(text string) bool { return utf8.RuneCountInString(text) > maxIntrinsicText }
+
 // splitString splits text at each of the given characters and drops empty parts.
 func splitString(text, separators string) []any {
 	parts := []any{}
@@ -180,6 +186,10 @@ func hashOf(args []any) (any, error) {
 	text, ok := args[0].(string)
 	if !ok {
 		text = string(jsontree.Marshal(args[0]))
+	}
+
+	if isTooLong(text) {
+		return nil, errTextTooLong
 	}
 
 	algorithm, ok := args[1].(string)
@@ -210,7 +220,11 @@ func (c *intrinsic) format(args []any) (any, error) {
 		case strings.HasPrefix(rest, escapeMark) && len(rest) > 1:
 			i++
 			text.WriteByte(template[i])
-		case !strings.HasPrefix(rest, "{}"):
+		case rest[0] == '{' && !strings.HasPrefix(rest, "{}"):
+			return nil, argumentError("Invalid template in States.Format: matching '}' not found for '{'")
+		case rest[0] == '}':
+			return nil, argumentError("Invalid template in States.Format: matching '{' not found for '}'")
+		case rest[0] != '{':
 			text.WriteByte(template[i])
 		case used == len(args):
 			return nil, argumentError("there are more placeholders than arguments")

@@ -20,6 +20,26 @@ const (
 	expressionClose = "%}"
 )
 
+// statesFields are the fields of $states that exist only in some fields of a state.
+type statesFields struct {
+	result      bool
+	errorOutput bool
+}
+
+// has reports whether $states has the named field.
+func (s statesFields) has(name string) bool {
+	switch name {
+	case "input", "context":
+		return true
+	case "result":
+		return s.result
+	case "errorOutput":
+		return s.errorOutput
+	default:
+		return false
+	}
+}
+
 // decodeExpression compiles v if it is an expression of a JSONata state. For any other v it returns nil.
 func (d *decoder) decodeExpression(s *state, v any, at string) *expression {
 	text, ok := v.(string)
@@ -29,25 +49,50 @@ func (d *decoder) decodeExpression(s *state, v any, at string) *expression {
 	return d.compileExpression(text, at)
 }
 
-// compileExpression compiles text if it is an expression between {% and %}. For any other text it returns nil. If the
-// expression has a syntax error, compileExpression adds a problem and returns the expression without its compiled form.
+// compileExpression compiles text if it is an expression between {% and %}. For any other text it returns nil. If only one of the marks
+// is there, or the expression has a syntax error, compileExpression adds a problem and returns the expression without its compiled form.
 func (d *decoder) compileExpression(text, at string) *expression {
-	inner, ok := strings.CutPrefix(text, expressionOpen)
-	if !ok || !strings.HasSuffix(inner, expressionClose) {
+	inner, opens := strings.CutPrefix(text, expressionOpen)
+	inner, closes := strings.CutSuffix(inner, expressionClose)
+	if !opens && !closes {
 		return nil
 	}
 
-	inner = strings.TrimSpace(strings.TrimSuffix(inner, expressionClose))
-	x := &expression{text: inner}
+	x := &expression{text: strings.TrimSpace(inner)}
+	if !opens || !closes {
+		d.addProblem(codeExpression, at, "A JSONata expression must begin with "+expressionOpen+" and end with "+expressionClose)
+		return x
+	}
 
-	compiled, err := jsonata.Compile(inner)
+	compiled, err := jsonata.Compile(x.text)
 	if err != nil {
-		d.invalid(at, "Invalid JSONata expression: "+err.Error())
+		message := err.Error()
+		var syntax *jsonata.Error
+		if errors.As(err, &syntax) {
+			message = syntax.Message // As on AWS, without the code.
+		}
+		d.addProblem(codeExpression, at, message)
 		return x
 	}
 
 	x.compiled = compiled
+	d.checkReferences(compiled.References(), at)
 	return x
+}
+
+// checkReferences adds a problem for each value that an expression reads although it does not exist.
+func (d *decoder) checkReferences(r jsonata.References, at string) {
+	for _, name := range r.Names {
+		d.addProblem(codeReference, at, "Reference to '"+name+"' at the top level is not supported.")
+	}
+	if r.HasRoot {
+		d.addProblem(codeReference, at, "Reference to '$$' is not supported.")
+	}
+	for _, name := range r.Fields[statesVariable] {
+		if !d.readable.has(name) {
+			d.addProblem(codeReference, at, "Field '$"+statesVariable+"."+name+"' does not exist.")
+		}
+	}
 }
 
 func (x *expression) eval(s *stateRun, field string) (any, error) {

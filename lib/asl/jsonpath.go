@@ -13,8 +13,9 @@ var errPath = errors.New("asl: invalid JSONPath")
 // A path is a JSONPath without its root ($, $$ or a variable's name). Its dialect is that of the Jayway library
 // (https://github.com/json-path/JsonPath): the error texts of Step Functions are those of that library.
 type path struct {
-	text  string
-	steps []pathStep
+	text     string
+	steps    []pathStep
+	function *pathFunction // The function at the end; nil if there is none.
 }
 
 // A stepKind is a kind of pathStep.
@@ -40,7 +41,7 @@ type pathStep struct {
 	filter  filterCondition // Of stepFilter.
 }
 
-// isDefinite reports whether the path selects at most one value. An indefinite path selects a list.
+// isDefinite reports whether the steps of the path select at most one value. The steps of an indefinite path select a list.
 func (p *path) isDefinite() bool {
 	for _, s := range p.steps {
 		if !s.isDefinite() {
@@ -54,17 +55,17 @@ func (s *pathStep) isDefinite() bool {
 	return !s.deep && (s.kind == stepNames && len(s.names) == 1 || s.kind == stepIndices && len(s.indices) == 1)
 }
 
-// parsePath parses the steps of a path, such as .a['b'][0]. The error wraps errPath.
+// parsePath parses the steps of a path, such as .a['b'][0]. As in Jayway, blanks around them count for nothing. The error wraps errPath.
 func parsePath(text string) (*path, error) {
-	p := pathParser{text: text}
+	p := pathParser{text: strings.Trim(text, " ")}
 	parsed, err := p.steps()
-	if err == nil && p.pos < len(text) {
+	if err == nil && p.pos < len(p.text) {
 		err = p.fail("unexpected text")
 	}
 	if err != nil {
 		return nil, err
 	}
-	parsed.text = text
+	parsed.text = p.text
 	return parsed, nil
 }
 
@@ -112,6 +113,11 @@ func (p *pathParser) steps() (*path, error) {
 			return nil, err
 		}
 
+		if isName := step.kind == stepNames && p.text[p.pos-1] != ']'; isName && !deep && strings.HasPrefix(p.rest(), "(") {
+			parsed.function, err = p.function(step.names[0])
+			return parsed, err
+		}
+
 		step.deep = deep
 		parsed.steps = append(parsed.steps, step)
 	}
@@ -137,9 +143,6 @@ func (p *pathParser) step() (pathStep, error) {
 	}
 
 	p.pos += end
-	if strings.HasPrefix(p.rest(), "(") {
-		return pathStep{}, p.fail("functions are not supported")
-	}
 	return pathStep{kind: stepNames, names: []string{name}}, nil
 }
 

@@ -10,12 +10,30 @@ import (
 
 // A missingError is the error of a variable that is not defined, or of a definite path that selects nothing. The text for a path is that
 // of the Jayway library.
-type missingError struct{ text string }
+type missingError struct {
+	text string
+	// isPastEnd is set if the last step of the path is an index that the array does not have.
+	isPastEnd bool
+}
 
 func (e *missingError) Error() string { return e.text }
 
-// eval returns the value that a definite path selects in v, or the list that an indefinite path selects.
+// eval returns the value that the path selects in v.
 func (p *path) eval(v any) (any, error) {
+	selected, err := p.evalSteps(v)
+	if err != nil || p.function == nil {
+		return selected, err
+	}
+
+	result, ok := p.function.apply(selected)
+	if !ok {
+		return nil, &missingError{text: "The function " + p.function.name + "() has no value for path: $" + p.text}
+	}
+	return result, nil
+}
+
+// evalSteps returns the value that the steps of a definite path select in v, or the list that the steps of an indefinite path select.
+func (p *path) evalSteps(v any) (any, error) {
 	if !p.isDefinite() {
 		c := collector{path: p, root: v, selected: []any{}}
 		c.collect(v, 0)
@@ -32,10 +50,15 @@ func (p *path) eval(v any) (any, error) {
 			continue
 		}
 		// Jayway has another text for a name before the last step than for an index or the last step.
-		if isLast := i == len(p.steps)-1; !isLast && p.steps[i].kind == stepNames {
-			return nil, &missingError{"Missing property in path " + p.describe(i+1)}
+		isLast := i == len(p.steps)-1
+		if !isLast && p.steps[i].kind == stepNames {
+			return nil, &missingError{text: "Missing property in path " + p.describe(i+1)}
 		}
-		return nil, &missingError{"No results for path: " + p.describe(len(p.steps))}
+		_, isArray := v.([]any)
+		return nil, &missingError{
+			text:      "No results for path: " + p.describe(len(p.steps)),
+			isPastEnd: isLast && isArray && p.steps[i].kind == stepIndices && p.function == nil,
+		}
 	}
 
 	return v, nil

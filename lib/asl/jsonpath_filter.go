@@ -261,7 +261,7 @@ func (p *pathParser) operand() (filterOperand, error) {
 	return func(any, any) (any, bool) { return v, true }, nil
 }
 
-// literal parses a string in quotes, or another JSON value.
+// literal parses a string in quotes, another JSON value, or a text without quotes, which is a string.
 func (p *pathParser) literal() (any, error) {
 	rest := p.rest()
 	switch {
@@ -285,16 +285,17 @@ func (p *pathParser) literal() (any, error) {
 		return v, nil
 	}
 
-	end := strings.IndexAny(rest, " \t)&|=<>!]")
+	end := strings.IndexAny(rest, " \t)&|=<>!]([,'\"")
 	if end < 0 {
 		end = len(rest)
 	}
-
-	v, err := jsontree.Parse([]byte(rest[:end]))
-	if err != nil {
+	if end == 0 {
 		return nil, p.fail("expected a value")
 	}
 
 	p.pos += end
-	return v, nil
+	if v, err := jsontree.Parse([]byte(rest[:end])); err == nil {
+		return v, nil
+	}
+	return rest[:end], nil
 }

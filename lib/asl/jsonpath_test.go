@@ -49,10 +49,21 @@ func TestPathSelectsWhatJaywaySelects(t *testing.T) {
 		{`.book[?(@.title =~ /[ab]/i)].title`, `["A","B"]`},
 		{`.book[?(@.tags[0] == 'x')].title`, `["A"]`},
 		{`.missing[*].title`, `[]`},
+		{`.book[?(@.title == A)].price`, `[8.95]`},
+		{`.book[?(@.title==A||@.title==C-1)].price`, `[8.95]`},
+		{` .bicycle.color `, `"red"`},
+		{`.book.length()`, `3`},
+		{`.book[*].title.length()`, `3`},
+		{`.bicycle.keys()`, `["color","price"]`},
+		{`.book[0].tags.last()`, `"y"`},
+		{`.book[0].tags.index(0)`, `"x"`},
+		{`.bicycle.color.length()`, `null`},
 
 		// Errors.
 		{`.empty[0]`, `No results for path: $['empty'][0]`},
 		{`.missing`, `No results for path: $['missing']`},
+		{`.book[*].price.sum()`, `The function sum() has no value for path: $.book[*].price.sum()`},
+		{`.book.nosuch()`, `The function nosuch() has no value for path: $.book.nosuch()`},
 		{`.missing.leaf`, `Missing property in path $['missing']`},
 		{`.book.title`, `No results for path: $['book']['title']`},
 	} {
@@ -81,7 +92,7 @@ func TestPathSelectsWhatJaywaySelects(t *testing.T) {
 func TestParseRejectsInvalidPaths(t *testing.T) {
 	for _, text := range []string{
 		`.`, `.a.`, `a`, `[`, `[]`, `['a]`, `['a'`, `[a]`, `[0`, `[1:2:0]`, `[1:2:3:4]`, `[?]`, `[?(]`, `[?(@.a == )]`, `[?(@.a =~ b)]`,
-		`[?(@.a =~ /(/)]`, `.a b`, `.length()`, `.a.length()`,
+		`[?(@.a =~ /(/)]`, `.a b`, `.a.length(`, `.length().b`, `[?(@.a == b c)]`,
 	} {
 		if _, err := parsePath(text); !errors.Is(err, errPath) {
 			t.Errorf("%s: %v, want it refused", text, err)

@@ -38,7 +38,7 @@ type reference struct {
 
 // parseReference parses a reference. The error wraps errPath.
 func parseReference(text string) (*reference, error) {
-	rest, ok := strings.CutPrefix(text, "$")
+	rest, ok := strings.CutPrefix(strings.TrimLeft(text, " "), "$")
 	if !ok {
 		return nil, fmt.Errorf("%w: %q does not begin with $", errPath, text)
 	}
@@ -75,8 +75,19 @@ func parseValue(text string) (pathValue, error) {
 	return parseReference(text)
 }
 
-// eval returns the value that the reference selects. The error is a *missingError if the reference selects nothing.
+// eval returns the value that the reference selects. As in Step Functions, an index past the end of an array selects null. The error is a
+// *missingError if the reference selects nothing.
 func (r *reference) eval(s *stateRun) (any, error) {
+	v, err := r.find(s)
+	var missing *missingError
+	if errors.As(err, &missing) && missing.isPastEnd {
+		return nil, nil
+	}
+	return v, err
+}
+
+// find does what eval does, but an index past the end of an array selects nothing.
+func (r *reference) find(s *stateRun) (any, error) {
 	v := s.pathRoot // For rootInput.
 	switch r.root {
 	case rootContext:
@@ -84,7 +95,7 @@ func (r *reference) eval(s *stateRun) (any, error) {
 	case rootVariable:
 		value, ok := s.thread.variables.lookup(r.variable)
 		if !ok {
-			return nil, &missingError{"The variable '$" + r.variable + "' is not defined"}
+			return nil, &missingError{text: "The variable '$" + r.variable + "' is not defined"}
 		}
 		v = value
 	case rootInput:

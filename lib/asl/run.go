@@ -24,6 +24,7 @@ var (
 type run struct {
 	execution Execution
 	input     any
+	probe     *probe // Nil unless a state is run by itself.
 }
 
 // Run runs one execution and returns its result. If ctx is cancelled the execution ends as ABORTED, with the name and cause of
@@ -40,14 +41,20 @@ func (m *Machine) Run(ctx context.Context, execution Execution) Result {
 	if err != nil {
 		return Result{Status: StatusFailed, Error: &Error{Name: errorRuntime, Cause: "The input is not valid JSON: " + err.Error()}}
 	}
-
-	ctx, cancel := context.WithCancelCause(ctx)
-	defer cancel(nil)
 	if m.timeout > 0 {
 		var stop context.CancelFunc
 		ctx, stop = context.WithTimeoutCause(ctx, m.timeout, errExecutionTimeout)
 		defer stop()
 	}
+	result, _, _ := runFlowAsExecution(ctx, m.flow, execution, input)
+	return result
+}
+
+// runFlowAsExecution runs an execution, or a child execution of a Distributed Map, with an input. It returns the result, and the output
+// or the failure. The failure is aborted if ctx was cancelled.
+func runFlowAsExecution(ctx context.Context, flow *flow, execution Execution, input any) (Result, any, *failure) {
+	ctx, cancel := context.WithCancelCause(ctx)
+	defer cancel(nil)
 
 	rec := &recorder{record: execution.Record, onFull: func() { cancel(errHistoryFull) }}
 	t := &thread{run: &run{execution: execution, input: input}, recorder: rec, variables: &variables{}}
@@ -55,8 +62,13 @@ func (m *Machine) Run(ctx context.Context, execution Execution) Result {
 		return details("executionStartedEventDetails", t.withText(object{"roleArn": execution.RoleARN}, "input", input))
 	})
 
-	output, err := t.runFlow(ctx, m.flow, input)
-	return t.finishExecution(ctx, output, err)
+	t.previous = 0
+	output, err := t.runFlow(ctx, flow, input)
+	result := t.finishExecution(ctx, output, err)
+	if err != nil {
+		return result, nil, toFailure(err)
+	}
+	return result, output, nil
 }
 
 // finishExecution records the last event and returns the result. output and err are what runFlow returned.
@@ -68,16 +80,21 @@ func (t *thread) finishExecution(ctx context.Context, output any, err error) Res
 	}
 
 	f := toFailure(err)
-	status, event := StatusFailed, "ExecutionFailed"
+	const failedEvent = "ExecutionFailed"
+	status, event := StatusFailed, failedEvent
 	if f.aborted {
 		status, event, f = cancellation(context.Cause(ctx))
 	}
 
 	detailsName := map[string]string{
-		"ExecutionFailed": "executionFailedEventDetails", "ExecutionTimedOut": "executionTimedOutEventDetails",
+		failedEvent: "executionFailedEventDetails", "ExecutionTimedOut": "executionTimedOutEventDetails",
 		"ExecutionAborted": "executionAbortedEventDetails",
 	}[event]
-	t.recorder.addLast(t.previous, event, details(detailsName, errorDetails(f.name, f.cause)))
+	previous := t.previous
+	if event != failedEvent {
+		previous = 0
+	}
+	t.recorder.addLast(previous, event, details(detailsName, errorDetails(f.name, f.cause)))
 	return Result{Status: status, Error: f.asError()}
 }
 

@@ -42,14 +42,16 @@ func TestValuesDoNotChangeThroughAnotherPath(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			change := fmt.Sprintf(`{"StartAt":"C","States":{"C":{"Type":"Pass","Output":%s,"Assign":{"mine":%s},"Next":"D"},
-				"D":{"Type":"Pass","Output":"{%% $v %%}","End":true}}}`, quoted, quoted)
+			change := func(name string) string { // The names of states are unique in the whole machine.
+				return fmt.Sprintf(`{"StartAt":"%[2]s1","States":{"%[2]s1":{"Type":"Pass","Output":%[1]s,"Assign":{"mine":%[1]s},"Next":"%[2]s2"},
+					"%[2]s2":{"Type":"Pass","Output":"{%% $v %%}","End":true}}}`, quoted, name)
+			}
 			m := parse(t, fmt.Sprintf(`{"QueryLanguage":"JSONata","StartAt":"A","States":{
 				"A":{"Type":"Pass","Assign":{"v":"{%% $states.input %%}"},"Next":"B"},
-				"B":{"Type":"Parallel","Branches":[%[1]s,%[1]s,{"StartAt":"R","States":{"R":{"Type":"Pass","End":true}}}],
+				"B":{"Type":"Parallel","Branches":[%[1]s,%[2]s,{"StartAt":"R","States":{"R":{"Type":"Pass","End":true}}}],
 					"Output":"{%% $states.input %%}","Next":"M"},
-				"M":{"Type":"Map","Items":"{%% [$v, $v, $states.input] %%}","ItemProcessor":%[1]s,"Output":"{%% $states.result %%}","Next":"E"},
-				"E":{"Type":"Pass","Output":"{%% {'results': $states.input, 'variable': $v, 'first': $states.context.Execution.Input} %%}","End":true}}}`, change))
+				"M":{"Type":"Map","Items":"{%% [$v, $v, $states.input] %%}","ItemProcessor":%[3]s,"Output":"{%% $states.result %%}","Next":"E"},
+				"E":{"Type":"Pass","Output":"{%% {'results': $states.input, 'variable': $v, 'first': $states.context.Execution.Input} %%}","End":true}}}`, change("C"), change("D"), change("I")))
 
 			var h history
 			result := m.Run(t.Context(), asl.Execution{Input: []byte(sharedInput), Record: h.record})
@@ -79,7 +81,7 @@ func TestPathsDoNotChangeTheInput(t *testing.T) {
 		t.Run(fields, func(t *testing.T) {
 			branch := `{"StartAt":"C","States":{"C":{"Type":"Pass",` + fields + `,"Next":"D"},"D":{"Type":"Pass","Parameters":{"v.$":"$v"},"OutputPath":"$.v","End":true}}}`
 			m := parse(t, `{"StartAt":"A","States":{"A":{"Type":"Pass","Assign":{"v.$":"$"},"Next":"B"},
-				"B":{"Type":"Parallel","Branches":[`+branch+`,`+branch+`],"ResultPath":"$.results","End":true}}}`)
+				"B":{"Type":"Parallel","Branches":[`+branch+`,`+strings.NewReplacer(`"C"`, `"E"`, `"D"`, `"F"`).Replace(branch)+`],"ResultPath":"$.results","End":true}}}`)
 			want := strings.TrimSuffix(sharedInput, "}") + `,"results":[` + sharedInput + `,` + sharedInput + `]}`
 			if got := resultText(m.Run(t.Context(), asl.Execution{Input: []byte(sharedInput)})); got != want {
 				t.Errorf("got  %s\nwant %s", got, want)

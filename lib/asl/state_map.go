@@ -5,7 +5,6 @@ import (
 	"strconv"
 	"strings"
 
-	"github.com/herald-progress/herald/lib/asl/jsonata"
 	"github.com/herald-progress/herald/lib/asl/jsontree"
 )
 
@@ -17,9 +16,16 @@ const (
 
 // runMap runs the iterations of a Map state and returns their outputs.
 func (s *stateRun) runMap(ctx context.Context) (any, error) {
-	items, err := s.mapItems()
-	if err != nil {
-		return nil, err
+	var (
+		items []any
+		err   error
+	)
+	if s.state.mapFields.reader == nil {
+		if items, err = s.mapItems(); err != nil {
+			return nil, err
+		}
+	} else if !s.state.mapFields.distributed {
+		return nil, runtimeFailuref("Only a Map state whose ProcessorConfig has the mode DISTRIBUTED can have an ItemReader.")
 	}
 	concurrency, err := s.concurrency()
 	if err != nil {
@@ -36,50 +42,81 @@ func (s *stateRun) runMap(ctx context.Context) (any, error) {
 	if err != nil {
 		return nil, err
 	}
-	s.thread.record("MapStateSucceeded", nil)
+	s.thread.recordBeside("MapStateSucceeded", nil)
 	return result, nil
 }
 
-// mapItems returns the array that the state maps over.
+// mapItems returns the items of the array or object that the state maps over. AWS's documentation allows an object, but executions that
+// were recorded on AWS fail for an object in JSONata, and for one from the context object. So only a JSONPath of the input may select one.
 func (s *stateRun) mapItems() ([]any, error) {
 	m := s.state.mapFields
 	if s.state.jsonata {
-		v := s.input
-		if m.items != nil {
-			var err error
-			if v, err = m.items.eval(s, "Items"); err != nil {
-				return nil, err
-			}
-		}
-
-		items, ok := v.([]any)
-		switch {
-		case ok:
-			return items, nil
-		case m.items == nil:
-			return nil, queryFailuref("Items", "Map state input must be an array but was: %s", jsontree.Marshal(v))
-		default:
-			return nil, typeMismatch(m.items, "Items", "array", v)
-		}
+		return s.itemsByQuery(m.items)
 	}
 
 	v, text := s.pathRoot, "$" // In JSONPath, s.pathRoot is the input after InputPath.
+	allowsObject := true
 	if m.itemsPath != nil {
 		var err error
 		if v, err = s.evalPath(m.itemsPath); err != nil {
 			return nil, err
 		}
+
 		text = m.itemsPath.text
 		if m.itemsPath.root == rootContext {
+			allowsObject = false
 			text = strings.TrimPrefix(text, "$") // The error text has one dollar sign, not two.
 		}
 	}
 
 	items, ok := v.([]any)
+	if o, isObject := v.(*jsontree.Object); isObject && allowsObject {
+		items, ok = entriesOf(o), true
+	}
 	if !ok {
 		return nil, runtimeFailuref(`Reference path "%s" must point to array.`, text)
 	}
+	if m.itemsPath != nil {
+		s.thread.run.probe.set("afterItemsPath", v)
+	}
 	return items, nil
+}
+
+// itemsByQuery does what mapItems does, for a JSONata state. items is its field Items, nil if it has none.
+func (s *stateRun) itemsByQuery(items template) ([]any, error) {
+	v := s.input
+	if items != nil {
+		var err error
+		if v, err = items.eval(s, "Items"); err != nil {
+			return nil, err
+		}
+	}
+
+	array, ok := v.([]any)
+	switch {
+	case ok:
+		return array, nil
+	case items == nil:
+		return nil, queryFailuref("Items", "Map state input must be an array but was: %s", jsontree.Marshal(v))
+	default:
+		return nil, typeMismatch(items, "Items", "array", v)
+	}
+}
+
+// An entry is an item of a Map state that iterates over an object: a key with its value.
+type entry struct {
+	key   string
+	value any
+}
+
+// entriesOf returns the entries of an object, in the order of its keys.
+func entriesOf(o *jsontree.Object) []any {
+	items := make([]any, o.Len())
+	for i, key := range o.Keys() {
+		value, _ := o.Get(key)
+		items[i] = &entry{key, value}
+	}
+	return items
 }
 
 // concurrency returns how many iterations run at once. A missing MaxConcurrency and 0 mean the greatest number.
@@ -159,7 +196,7 @@ func (g *group) forEach(ctx context.Context, n, concurrency int, prepare func(i 
 func (s *stateRun) runInline(ctx context.Context, items []any, concurrency int) (any, error) {
 	g, iterationCtx := newGroup(ctx, s.thread)
 	outputs := make([]any, len(items))
-	startedID := s.thread.previous // The ID of the event MapStateStarted.
+	previous := s.thread.previous // The ID of the event MapStateStarted.
 	g.forEach(iterationCtx, len(items), concurrency, func(i int) (func(), error) {
 		input, item, err := s.itemInput(items[i], i)
 		if err != nil {
@@ -167,20 +204,23 @@ func (s *stateRun) runInline(ctx context.Context, items []any, concurrency int) 
 		}
 
 		t := g.newThread()
-		t.item, t.previous = item, startedID
+		t.item, t.previous = item, previous
 		t.iteration = object{"name": s.state.name, "index": i}
 		return func() {
 			t.record("MapIterationStarted", details("mapIterationStartedEventDetails", t.iteration))
 			output, err := t.runFlow(iterationCtx, s.state.mapFields.processor, input)
 			if err != nil {
 				g.fail(toFailure(err), func() {
-					t.record("MapIterationFailed", details("mapIterationFailedEventDetails", t.iteration))
+					t.recordBeside("MapIterationFailed", details("mapIterationFailedEventDetails", t.iteration))
 					t.failed = true
 				})
 				return
 			}
 
-			t.record("MapIterationSucceeded", details("mapIterationSucceededEventDetails", t.iteration))
+			if concurrency == 1 {
+				previous = t.previous // As on AWS, the next iteration follows the last event inside this one.
+			}
+			t.lastID = t.recordBeside("MapIterationSucceeded", details("mapIterationSucceededEventDetails", t.iteration))
 			outputs[i], t.succeeded = output, true
 		}, nil
 	})
@@ -194,6 +234,10 @@ func (s *stateRun) runInline(ctx context.Context, items []any, concurrency int) 
 // itemInput returns the input of iteration i, whose item is v, and Map.Item of its context object.
 func (s *stateRun) itemInput(v any, i int) (any, *jsontree.Object, error) {
 	item := jsontree.NewObject("Index", int64(i), "Value", v)
+	if e, ok := v.(*entry); ok {
+		item = jsontree.NewObject("Index", int64(i), "Key", e.key, "Value", e.value)
+		v = jsontree.NewObject("Key", e.key, "Value", e.value)
+	}
 	if s.state.mapFields.itemSelector == nil {
 		return v, item, nil
 	}
@@ -201,99 +245,4 @@ func (s *stateRun) itemInput(v any, i int) (any, *jsontree.Object, error) {
 	withItem.item = item
 	input, err := s.state.mapFields.itemSelector.eval(&withItem, "ItemSelector")
 	return input, item, err
-}
-
-// runDistributed runs the iterations of a Distributed Map as child executions, which record no history. It returns the outputs
-// of the iterations that succeed.
-func (s *stateRun) runDistributed(ctx context.Context, items []any, concurrency int) (any, error) {
-	tolerated, err := s.toleratedFailures(len(items))
-	if err != nil {
-		return nil, err
-	}
-
-	mapRunARN := strings.Replace(s.thread.run.execution.StateMachineID, ":stateMachine:", ":mapRun:", 1) +
-		"/" + s.state.name + ":" + jsonata.UUID()
-	s.thread.record("MapRunStarted", details("mapRunStartedEventDetails", object{"mapRunArn": mapRunARN}))
-	g, childCtx := newGroup(ctx, s.thread)
-	outputs := make([]any, len(items))
-	done := make([]bool, len(items)) // The iterations that have succeeded.
-	failed := 0                      // The number of failed iterations; g.mu guards it.
-	g.forEach(childCtx, len(items), concurrency, func(i int) (func(), error) {
-		input, _, err := s.itemInput(items[i], i)
-		if err != nil {
-			return nil, err
-		}
-
-		child := s.newChildThread(input)
-		return func() {
-			output, err := child.runFlow(childCtx, s.state.mapFields.processor, input)
-			if err == nil {
-				outputs[i], done[i] = output, true
-				return
-			}
-			if toFailure(err).aborted {
-				return // An aborted iteration does not count as a failed one.
-			}
-
-			g.mu.Lock()
-			failed++
-			exceeded := failed > tolerated
-			g.mu.Unlock()
-
-			if exceeded {
-				g.fail(&failure{name: errorThreshold, cause: "The specified tolerated failure threshold was exceeded", completeCause: true}, nil)
-			}
-		}, nil
-	})
-
-	if err := g.wait(ctx); err != nil {
-		if f := toFailure(err); !f.aborted {
-			s.thread.record("MapRunFailed", details("mapRunFailedEventDetails", errorDetails(f.name, f.cause)))
-		}
-		return nil, err
-	}
-
-	s.thread.record("MapRunSucceeded", nil)
-	succeeded := []any{}
-	for i, output := range outputs {
-		if done[i] {
-			succeeded = append(succeeded, output)
-		}
-	}
-	return succeeded, nil
-}
-
-// newChildThread returns the thread of a child execution, without the parent's variables. It has no recorder, so it records no history.
-func (s *stateRun) newChildThread(input any) *thread {
-	child := s.thread.run.execution
-	child.Name = jsonata.UUID()
-	child.ID = strings.Replace(child.StateMachineID, ":stateMachine:", ":execution:", 1) + "/" + s.state.name + ":" + child.Name
-	return &thread{run: &run{execution: child, input: input}, variables: &variables{}}
-}
-
-// toleratedFailures returns how many of the iterations may fail.
-func (s *stateRun) toleratedFailures(iterations int) (int, error) {
-	m := s.state.mapFields
-	count, hasCount, err := s.evalNumber(m.toleratedCount, "integer")
-	if err != nil {
-		return 0, err
-	}
-
-	percentage, hasPercentage, err := s.evalNumber(m.toleratedPercentage, "float")
-	if err != nil {
-		return 0, err
-	}
-	if percentage < 0 || percentage > maxPercentage {
-		return 0, runtimeFailuref("ToleratedFailurePercentage must be between 0 and 100.")
-	}
-
-	byPercentage := percentage * float64(iterations) / maxPercentage
-	switch { // If both limits are set, the lower one applies. If none is set, byPercentage is 0: no iteration may fail.
-	case hasCount && hasPercentage:
-		return int(min(count, byPercentage)), nil
-	case hasCount:
-		return int(count), nil
-	default:
-		return int(byPercentage), nil
-	}
 }

@@ -22,6 +22,7 @@ type groupThread struct {
 	*thread
 
 	iteration object // The fields of the iteration's events, such as MapIterationStarted; nil for a branch of a Parallel state.
+	lastID    int64  // The ID of the event after which the parent goes on: MapIterationSucceeded. 0 stands for the thread's last event.
 	succeeded bool
 	failed    bool // The iteration has recorded MapIterationFailed, so wait does not record it as aborted.
 }
@@ -65,7 +66,7 @@ func (g *group) wait(ctx context.Context) error {
 	g.running.Wait()
 	defer g.cancel(nil)
 	for _, t := range g.threads { // The parent's next event comes after the last event of all threads.
-		g.parent.previous = max(g.parent.previous, t.previous)
+		g.parent.previous = max(g.parent.previous, t.previous, t.lastID)
 	}
 
 	switch {
@@ -82,12 +83,11 @@ func (g *group) wait(ctx context.Context) error {
 			continue
 		}
 		if t.abortEvent != "" {
-			t.record(t.abortEvent, nil)
+			t.recordBeside(t.abortEvent, nil)
 		}
 		if t.iteration != nil && !t.failed {
-			t.record("MapIterationAborted", details("mapIterationAbortedEventDetails", t.iteration))
+			t.recordBeside("MapIterationAborted", details("mapIterationAbortedEventDetails", t.iteration))
 		}
-		g.parent.previous = max(g.parent.previous, t.previous)
 	}
 	return g.failure
 }

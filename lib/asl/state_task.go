@@ -29,7 +29,7 @@ func newTaskHistory(resource string) taskHistory {
 	switch {
 	case !ok: // Parse accepts an empty Resource.
 		return taskHistory{prefix: "Task", commonDetails: object{"resource": resource}, resource: resource}
-	case parts.service == "lambda":
+	case parts.service == lambdaService:
 		return taskHistory{prefix: "LambdaFunction", commonDetails: object{}, resource: resource}
 	case strings.HasPrefix(parts.resource, "activity:"):
 		return taskHistory{prefix: "Activity", commonDetails: object{}, resource: resource}

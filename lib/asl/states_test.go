@@ -37,7 +37,7 @@ func TestStatesReturnTheirOutputs(t *testing.T) {
 			"The function 'States.ArrayGetItem($.list, 9)' had the following error: the index is out of range", 0},
 		{"path with many deep steps", `"Type":"Pass","InputPath":"$..*..*..*..*"`, `[]`, 0},
 
-		{"query", `"Type":"Pass","QueryLanguage":"JSONata","Output":{"n":"{% $states.input.n + 1 %}","fixed":"%}"}`, `{"n":3,"fixed":"%}"}`, 0},
+		{"query", `"Type":"Pass","QueryLanguage":"JSONata","Output":{"n":"{% $states.input.n + 1 %}","fixed":" {% 1 %} "}`, `{"n":3,"fixed":" {% 1 %} "}`, 0},
 		{"undefined query", `"Type":"Pass","QueryLanguage":"JSONata","Output":["{% $states.input.z %}"]`, "FAILED States.QueryEvaluationError " + inStateA +
 			"The JSONata expression '$states.input.z' specified for the field 'Output[0]' returned nothing (undefined).", 0},
 		{"query that fails", `"Type":"Pass","QueryLanguage":"JSONata","Output":{"x":"{% 1 + $states.input.a.c %}"}`, "FAILED States.QueryEvaluationError " + inStateA +
@@ -72,7 +72,7 @@ func TestStatesReturnTheirOutputs(t *testing.T) {
 			"ResultSelector":{"all.$":"$[*].v"},"ResultPath":"$.r","OutputPath":"$.r",` + endingProcessor(`"Type":"Pass"`), `{"all":[1,2,3]}`, 0},
 		{"map by query", `"Type":"Map","QueryLanguage":"JSONata","Items":"{% $states.input.list %}","ItemSelector":"{% $states.context.Map.Item.Value * 2 %}",` +
 			endingProcessor(`"Type":"Pass","QueryLanguage":"JSONata","Output":"{% $states.input + $states.context.Map.Item.Index %}"`), `[2,5,8]`, 0},
-		{"map over a value that is not an array", `"Type":"Map","InputPath":"$.a",` + endingProcessor(`"Type":"Pass"`), "FAILED States.Runtime " + inStateA + `Reference path "$" must point to array.`, 0},
+		{"map over a value that is not an array", `"Type":"Map","InputPath":"$.n",` + endingProcessor(`"Type":"Pass"`), "FAILED States.Runtime " + inStateA + `Reference path "$" must point to array.`, 0},
 		{"map that fails", `"Type":"Map","ItemsPath":"$.list","MaxConcurrency":1,` + processor(`"Type":"Fail","Error":"E"`), `FAILED E `, 0},
 		{"distributed map", `"Type":"Map","ItemsPath":"$.list",` + distributed(`"Type":"Pass","Parameters":{"x.$":"$$.Execution.Input"}`), `[{"x":1},{"x":2},{"x":3}]`, 0},
 		{"tolerated failures", `"Type":"Map","ItemsPath":"$.list","ToleratedFailureCount":2,` + acceptOnlyThree, `[3]`, 0},
@@ -80,7 +80,11 @@ func TestStatesReturnTheirOutputs(t *testing.T) {
 		{"too many failures", `"Type":"Map","ItemsPath":"$.list","ToleratedFailureCount":1,` + acceptOnlyThree,
 			"FAILED States.ExceedToleratedFailureThreshold The specified tolerated failure threshold was exceeded", 0},
 
-		{"parallel", `"Type":"Parallel","Branches":[` + branch(`"Type":"Pass","OutputPath":"$.n"`) + `,` + branch(`"Type":"Wait","Seconds":2,"OutputPath":"$.a.b"`) + `]`, `[2,1]`, 2 * time.Second},
+		{
+			"map over an object", `"Type":"Map","ItemsPath":"$.a",` + endingProcessor(`"Type":"Pass"`) + `,"ItemSelector":{"k.$":"$$.Map.Item.Key","i.$":"$$.Map.Item.Index","v.$":"$$.Map.Item.Value"}`,
+			`[{"k":"b","i":0,"v":1},{"k":"c","i":1,"v":"x"}]`, 0,
+		},
+		{"parallel", `"Type":"Parallel","Branches":[` + branch(`"Type":"Pass","OutputPath":"$.n"`) + `,` + otherBranch(`"Type":"Wait","Seconds":2,"OutputPath":"$.a.b"`) + `]`, `[2,1]`, 2 * time.Second},
 		{"parallel that fails", `"Type":"Parallel","Branches":[{"StartAt":"F","States":{"F":{"Type":"Fail","Error":"E"}}},` + branch(`"Type":"Wait","Seconds":60`) + `]`, `FAILED E `, 0},
 		{"parallel by query", `"Type":"Parallel","QueryLanguage":"JSONata","Arguments":"{% $states.input.n %}","Branches":[` + branch(`"Type":"Pass"`) + `],"Output":"{% $states.result[0] + 1 %}"`, `3`, 0},
 	} {
@@ -115,13 +119,16 @@ func endingProcessor(state string) string { return processor(state + `,"End":tru
 // branch returns a branch of a Parallel state with one state, to which it adds "End": true.
 func branch(state string) string { return `{"StartAt":"I","States":{"I":{` + state + `,"End":true}}}` }
 
+// otherBranch does what branch does, with another name for the state.
+func otherBranch(state string) string { return strings.ReplaceAll(branch(state), `"I"`, `"J"`) }
+
 // distributed returns endingProcessor's result with the mode DISTRIBUTED.
 func distributed(state string) string {
 	return strings.Replace(endingProcessor(state), `{"StartAt"`, `{"ProcessorConfig":{"Mode":"DISTRIBUTED","ExecutionType":"STANDARD"},"StartAt"`, 1)
 }
 
 // acceptOnlyThree is a distributed processor that fails for all items except 3.
-const acceptOnlyThree = `"ItemProcessor":{"ProcessorConfig":{"Mode":"DISTRIBUTED"},"StartAt":"C","States":{
+const acceptOnlyThree = `"ItemProcessor":{"ProcessorConfig":{"Mode":"DISTRIBUTED","ExecutionType":"STANDARD"},"StartAt":"C","States":{
 	"C":{"Type":"Choice","Choices":[{"Variable":"$","NumericEquals":3,"Next":"S"}],"Default":"F"},"S":{"Type":"Succeed"},"F":{"Type":"Fail"}}}`
 
 func TestVariablesFollowTheirScopes(t *testing.T) {

@@ -80,6 +80,9 @@ func (d *decoder) jsonPathTemplate(v any, at string) template {
 			value, _ := v.Get(key)
 
 			name, computed := strings.CutSuffix(key, ".$")
+			if _, ok := v.Get(name); computed && ok {
+				d.invalid(at, "The field '"+name+"' is given twice: as '"+name+"' and as '"+key+"'")
+			}
 			if !computed {
 				t = append(t, pair{key, d.jsonPathTemplate(value, at)})
 				continue

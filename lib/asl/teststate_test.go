@@ -2,13 +2,14 @@ package asl_test
 
 import (
 	"bytes"
+	"context"
 	"encoding/json"
-	"fmt"
-	"regexp"
-	"slices"
+	"errors"
 	"strings"
 	"testing"
 	"testing/synctest"
+
+	"github.com/google/go-cmp/cmp"
 
 	"github.com/herald-progress/herald/lib/asl"
 )
@@ -20,16 +21,25 @@ type testStateCall struct {
 	Definition json.RawMessage `json:"definition"`
 	Input      json.RawMessage `json:"input"`
 	Args       struct {
-		StateName string          `json:"stateName"`
-		Variables map[string]any  `json:"variables"`
-		Context   json.RawMessage `json:"context"`
-		Mock      *struct {
-			Result      string `json:"result"`
+		StateName       string          `json:"stateName"`
+		InspectionLevel string          `json:"inspectionLevel"`
+		RevealSecrets   bool            `json:"revealSecrets"`
+		Variables       json.RawMessage `json:"variables"`
+		Context         json.RawMessage `json:"context"`
+		Mock            *struct {
+			Result      *string `json:"result"`
 			ErrorOutput *struct {
 				Error string `json:"error"`
 				Cause string `json:"cause"`
 			} `json:"errorOutput"`
+			FieldValidationMode string `json:"fieldValidationMode"`
 		} `json:"mock"`
+		Configuration struct {
+			RetrierRetryCount        int    `json:"retrierRetryCount"`
+			ErrorCausedByState       string `json:"errorCausedByState"`
+			MapIterationFailureCount *int   `json:"mapIterationFailureCount"`
+			MapItemReaderData        string `json:"mapItemReaderData"`
+		} `json:"stateConfiguration"`
 	} `json:"args"`
 	// Expected is a map because its keys error and Error differ only in case.
 	Expected map[string]json.RawMessage `json:"expected"`
@@ -42,132 +52,99 @@ func (c *testStateCall) expected(field string) string {
 	return text
 }
 
-// machine returns a state machine whose first state is the tested state. The states after it are Succeed states. ok is false if the
-// call tests a feature of TestState that an execution does not have: checks of mocks, mocked results of Map and Parallel states, a
-// context object as an argument, a call without a role.
-func (c *testStateCall) machine(t *testing.T) (definition map[string]any, ok bool) {
+// test returns the recorded call. The recording does not say whether the call has a role: it has none if the answer says so.
+func (c *testStateCall) test() asl.StateTest {
+	role := "arn:aws:iam::111111111111:role/role"
+	if bytes.Contains(c.Expected["output"], []byte(`"RoleArn": null`)) || strings.Contains(c.expected("message"), "RoleArn must be") {
+		role = ""
+	}
+
+	test := asl.StateTest{
+		Definition: c.Definition, StateName: c.Args.StateName,
+		Inspect:       c.Args.InspectionLevel == "DEBUG" || c.Args.InspectionLevel == "TRACE",
+		RevealSecrets: c.Args.RevealSecrets, Variables: c.Args.Variables, Context: c.Args.Context,
+		Execution: asl.Execution{
+			ID:   "arn:aws:states:us-east-1:111111111111:express:machine:run:1",
+			Name: "run", RoleARN: role,
+			StateMachineName: "machine", StateMachineID: "arn:aws:states:us-east-1:111111111111:stateMachine:machine",
+			Input: c.Input,
+			Tasks: taskFunc(func(context.Context, asl.Task) (json.RawMessage, error) { return c.Expected["output"], nil }),
+		},
+		Configuration: asl.StateTestConfiguration(c.Args.Configuration),
+	}
+	if mock := c.Args.Mock; mock != nil {
+		test.Mock = &asl.StateMock{Result: mock.Result, Validation: mock.FieldValidationMode}
+		if mock.ErrorOutput != nil {
+			test.Mock.Error = &asl.Error{Name: mock.ErrorOutput.Error, Cause: mock.ErrorOutput.Cause}
+		}
+	}
+	return test
+}
+
+// answer returns the answer to a call as AWS writes it. The inspection data holds JSON texts, as on AWS: the recording has decoded those
+// that are objects.
+func answer(t *testing.T, result asl.StateTestResult, err error) map[string]any {
 	t.Helper()
-	if err := json.Unmarshal(c.Definition, &definition); err != nil {
+	var rejected *asl.StateTestError
+	if errors.As(err, &rejected) {
+		return map[string]any{
+			"Error":   map[string]any{"Code": rejected.Code, "Message": rejected.Message},
+			"message": rejected.Message,
+		}
+	}
+	if err != nil {
 		t.Fatal(err)
 	}
 
-	name := c.Args.StateName
-	state := definition
-	if states, isMachine := definition["States"].(map[string]any); isMachine {
-		state, _ = states[name].(map[string]any)
-	} else { // The definition is that of a single state, without a name.
-		name = "StateName"
-		definition = map[string]any{}
+	answered := map[string]any{"status": string(result.Status)}
+	if result.Output != nil {
+		answered["output"] = decode(t, result.Output)
 	}
-
-	isTask, isMocked := state["Type"] == "Task", c.Args.Mock != nil
-	switch {
-	case c.Raised, state == nil: // TestState itself rejected the call.
-		return nil, false
-	case c.Args.Context != nil: // The call gives a context object.
-		return nil, false
-	case isMocked && !isTask, isTask && !isMocked, state["Type"] == "Map": // A mock of another state, a task without a mock, or a Map.
-		return nil, false
-	case c.expected("status") == "RETRIABLE": // TestState makes one attempt; an execution would retry.
-		return nil, false
-	case bytes.Contains(c.Expected["output"], []byte(`"RoleArn": null`)): // The call has no role.
-		return nil, false
+	if result.NextState != "" {
+		answered["nextState"] = result.NextState
 	}
-
-	states := map[string]any{name: state}
-	for _, match := range regexp.MustCompile(`"(?:Next|Default)": ?"([^"]*)"`).FindAllStringSubmatch(string(c.Definition), -1) {
-		if states[match[1]] == nil {
-			states[match[1]] = map[string]any{"Type": "Succeed"}
-		}
-	}
-
-	definition["StartAt"], definition["States"] = name, states
-	if len(c.Args.Variables) > 0 {
-		definition["StartAt"] = "variables"
-		states["variables"] = map[string]any{"Type": "Pass", "Assign": c.Args.Variables, "Next": name}
-	}
-	return definition, true
-}
-
-// maxMockedAttempts is how many attempts a mocked failure answers. No recorded state makes more attempts.
-const maxMockedAttempts = 10
-
-// tasks returns the tasks that answer as the call's mock.
-func (c *testStateCall) tasks() *replayedTasks {
-	if c.Args.Mock == nil {
-		return &replayedTasks{}
-	}
-	if failed := c.Args.Mock.ErrorOutput; failed != nil {
-		cause, _ := json.Marshal(failed.Cause)
-		return &replayedTasks{tasks: slices.Repeat([]recordedTask{{Outcome: "TaskFailed", Error: failed.Error, Cause: cause}}, maxMockedAttempts)}
-	}
-	return &replayedTasks{tasks: []recordedTask{{Outcome: "succeeded", Output: json.RawMessage(c.Args.Mock.Result)}}}
-}
-
-// statePrefix matches the beginning of a cause that names the state, which TestState does not add.
-var statePrefix = regexp.MustCompile(`^An error occurred while executing the state '.*' \(entered at the event id #\d+\)\. `)
-
-// differences runs the tested state and returns the differences from the recorded answer.
-func (c *testStateCall) differences(t *testing.T, m *asl.Machine) []string {
-	t.Helper()
-	var entered []string
-	recorded := recordedCase{}
-	recorded.Expected.Status = strings.Replace(c.expected("status"), "CAUGHT_ERROR", "SUCCEEDED", 1)
-	recorded.Expected.Output = c.Expected["output"]
-	if c.expected("status") == "FAILED" {
-		recorded.Expected.Error, recorded.Expected.Cause = c.expected("error"), c.Expected["cause"]
-	}
-
-	result := m.Run(t.Context(), asl.Execution{
-		ID:   "arn:aws:states:us-east-1:111111111111:express:machine:run:1",
-		Name: "run", RoleARN: "arn:aws:iam::111111111111:role/role",
-		StateMachineName: "machine", StateMachineID: "arn:aws:states:us-east-1:111111111111:stateMachine:machine",
-		Input: c.Input,
-		Tasks: c.tasks(),
-		Record: func(e asl.Event) {
-			if details, ok := e.Details["stateEnteredEventDetails"].(map[string]any); ok {
-				entered = append(entered, fmt.Sprint(details["name"]))
-			}
-		},
-	})
 	if result.Error != nil {
-		result.Error.Cause = statePrefix.ReplaceAllString(result.Error.Cause, "")
+		answered["error"], answered["cause"] = result.Error.Name, result.Error.Cause
 	}
+	if result.InspectionData != nil {
+		data, _ := decode(t, result.InspectionData).(map[string]any)
+		for name, v := range data {
+			if text, ok := v.(string); ok && strings.HasPrefix(text, "{") {
+				data[name] = decode(t, []byte(text))
+			}
+		}
+		answered["inspectionData"] = data
+	}
+	return answered
+}
 
-	differences := compareResult(recorded, result)
-	if last := entered[len(entered)-1]; c.expected("nextState") != "" && last != c.expected("nextState") {
-		differences = append(differences, "next state: want "+c.expected("nextState")+", got "+last)
+func decode(t *testing.T, text []byte) any {
+	t.Helper()
+	var v any
+	if err := json.Unmarshal(text, &v); err != nil {
+		t.Fatal(err)
 	}
-	return differences
+	return v
 }
 
 func TestStatesAnswerAsRecordedOnAWS(t *testing.T) {
-	run := 0
-	for _, c := range readLines[testStateCall](t, "teststate.jsonl") {
-		definition, ok := c.machine(t)
-		if !ok {
-			continue
-		}
-
-		run++
-
+	calls := readLines[testStateCall](t, "teststate.jsonl")
+	for _, c := range calls {
 		t.Run(c.Name, func(t *testing.T) {
-			text, err := json.Marshal(definition)
+			recorded, err := json.Marshal(c.Expected)
 			if err != nil {
 				t.Fatal(err)
 			}
 
 			synctest.Test(t, func(t *testing.T) {
-				m, err := asl.Parse(text)
-				if err != nil {
-					t.Fatal(err)
-				}
-				for _, difference := range c.differences(t, m) {
-					t.Error(difference)
+				result, err := asl.RunState(t.Context(), c.test())
+				want, got := decode(t, recorded), answer(t, result, err)
+				if !matchValue(want, any(got)) {
+					t.Error(cmp.Diff(want, any(got)))
 				}
 			})
 		})
 	}
 
-	t.Logf("%d recorded calls of TestState were run", run)
+	t.Logf("%d recorded calls of TestState were run", len(calls))
 }

@@ -73,6 +73,7 @@ type stateRun struct {
 	pathRoot any // $ in JSONPath: the input after InputPath; for the output fields the result; in a Catch the error output.
 	entered  time.Time
 	eventID  int64  // The ID of the event StateEntered.
+	cause    int64  // The ID of the event that the event StateEntered follows.
 	retries  int    // The number of retries so far, by all retriers.
 	token    string // The task token of the current attempt.
 
@@ -96,7 +97,7 @@ func (t *thread) runState(ctx context.Context, st *state, input any) (output any
 	}
 
 	events := stateEvents[st.kind]
-	s := &stateRun{thread: t, state: st, input: input, entered: time.Now(), item: t.item}
+	s := &stateRun{thread: t, state: st, input: input, entered: time.Now(), item: t.item, cause: t.previous}
 	s.eventID = t.recordLazily(events.entered, func() map[string]any {
 		return details("stateEnteredEventDetails", t.withText(object{"name": st.name}, "input", input))
 	})
@@ -190,10 +191,14 @@ func (s *stateRun) handleFailure(f *failure) (outcome, error) {
 	return out, nil
 }
 
-// recordEvaluationFailed records the failure of an expression, if f is one. It clears f.location, so that f is recorded once.
+// recordEvaluationFailed records the failure of an expression, if f is one. It clears f.location, so that f is recorded once. As on AWS,
+// the event follows the event before StateEntered, but in a Wait state it follows StateEntered.
 func (s *stateRun) recordEvaluationFailed(f *failure) {
 	if f.location == "" {
 		return
+	}
+	if s.state.kind != kindWait {
+		s.thread.follow(s.cause)
 	}
 	s.thread.record("EvaluationFailed", details("evaluationFailedEventDetails", object{
 		"error": f.name, "cause": f.cause, "location": f.location, "state": s.state.name,
