@@ -12,9 +12,9 @@ import (
 func dateFunctions() map[string]definition {
 	return map[string]definition{
 		"now": {"<s?s?:s>", func(e *evaluation, args []any) (any, error) {
-			return e.formatTime(float64(e.now.UnixMilli()), argAt(args, 0), argAt(args, 1))
+			return e.formatTime(float64(e.now().UnixMilli()), argAt(args, 0), argAt(args, 1))
 		}},
-		"millis": {"<:n>", func(e *evaluation, _ []any) (any, error) { return e.now.UnixMilli(), nil }},
+		"millis": {"<:n>", func(e *evaluation, _ []any) (any, error) { return e.now().UnixMilli(), nil }},
 		"fromMillis": {"<n-s?s?:s>", ifDefined(func(e *evaluation, args []any) (any, error) {
 			return e.formatTime(numberArg(args, 0, 0), argAt(args, 1), argAt(args, 2))
 		})},
@@ -92,7 +92,7 @@ func toMillis(e *evaluation, args []any) (any, error) {
 		if err := e.step(len(s)); err != nil {
 			return nil, err
 		}
-		millis, ok, err := p.parse(s, e.now.UTC())
+		millis, ok, err := p.parse(s, e.now().UTC())
 		if err != nil || !ok {
 			return undefined{}, err
 		}

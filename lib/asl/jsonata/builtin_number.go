@@ -169,8 +169,8 @@ func squareRoot(e *evaluation, args []any) (any, error) {
 
 // power evaluates $power.
 func power(e *evaluation, args []any) (any, error) {
-	result := math.Pow(numberArg(args, 0, 0), numberArg(args, 1, 0))
-	if math.IsInf(result, 0) || math.IsNaN(result) {
+	result := math.Pow(numberArg(args, 0, 0), numberArg(args, 1, math.NaN()))
+	if isUndefined(argAt(args, 1)) || math.IsInf(result, 0) || math.IsNaN(result) {
 		return nil, evalError("D3061", "The power function has resulted in a value that cannot be represented as a JSON number")
 	}
 	return numberValue(result), nil

@@ -7,7 +7,7 @@ import (
 // objectFunctions returns the functions for objects.
 func objectFunctions() map[string]definition {
 	return map[string]definition{
-		"keys": {"<x-:a<s>>", ifDefined(keys)},
+		"keys": {"<x-:a<s>>", keys},
 		"lookup": {"<x-s:x>", func(e *evaluation, args []any) (any, error) {
 			return e.lookupField(argAt(args, 0), stringArg(args, 1))
 		}},
@@ -23,27 +23,40 @@ func objectFunctions() map[string]definition {
 	}
 }
 
-// keys evaluates $keys: the keys of an object, or of all objects in an array, each key once.
+// keys evaluates $keys: the keys of an object, or of all objects in an array at any depth, each key once.
 func keys(e *evaluation, args []any) (any, error) {
 	result := newSequence()
-	seen := map[string]bool{}
-	for _, item := range itemsOf(args[0]) {
-		o, ok := item.(*jsontree.Object)
-		if !ok {
-			continue
-		}
+	return result, e.addKeys(argAt(args, 0), map[string]bool{}, result)
+}
 
-		for _, key := range o.Keys() {
-			if !seen[key] {
-				seen[key] = true
-				if err := e.keep(result, key); err != nil {
-					return nil, err
-				}
+// addKeys appends the keys of v that are not yet in seen to result.
+func (e *evaluation) addKeys(v any, seen map[string]bool, result *array) error {
+	if err := e.step(1); err != nil {
+		return err
+	}
+	if items, ok := arrayItems(v); ok {
+		for _, item := range items {
+			if err := e.addKeys(item, seen, result); err != nil {
+				return err
 			}
 		}
+		return nil
 	}
 
-	return result, nil
+	o, ok := v.(*jsontree.Object)
+	if !ok {
+		return nil
+	}
+	for _, key := range o.Keys() {
+		if seen[key] {
+			continue
+		}
+		seen[key] = true
+		if err := e.keep(result, key); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // spread evaluates $spread: it splits objects into objects with one key each. It returns any other value unchanged.
@@ -60,6 +73,7 @@ func (e *evaluation) spread(v any) (any, error) {
 				return nil, err
 			}
 			result.items = append(result.items, added...)
+			result.sequence = false // The reference implementation keeps even a single item in an array.
 		}
 		return result, nil
 	}

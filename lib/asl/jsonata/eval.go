@@ -11,7 +11,7 @@ import (
 
 // eval evaluates n with its predicates and its group-by clause.
 func (e *evaluation) eval(n *node, v any, f *frame) (any, error) {
-	e.steps++
+	e.nodes++
 	switch n.kind { // Shortcuts: these nodes evaluate no other nodes.
 	case kindValue:
 		if n.isPlain {
@@ -31,7 +31,7 @@ func (e *evaluation) eval(n *node, v any, f *frame) (any, error) {
 	if e.depth > e.limits.Depth {
 		return nil, evalError("U1001", "Stack overflow error: Check for non-terminating recursive function.  Consider rewriting as tail-recursive.")
 	}
-	if e.steps > e.limits.Steps {
+	if e.nodes > e.limits.Steps {
 		return nil, e.step(0)
 	}
 
@@ -59,7 +59,7 @@ func (e *evaluation) checkLeaf() error {
 	if e.depth >= e.limits.Depth {
 		return evalError("U1001", "Stack overflow error: Check for non-terminating recursive function.  Consider rewriting as tail-recursive.")
 	}
-	if e.steps > e.limits.Steps {
+	if e.nodes > e.limits.Steps {
 		return e.step(0)
 	}
 	return nil
@@ -169,6 +169,9 @@ func (e *evaluation) variable(n *node, v any, f *frame) (any, error) {
 			return a.items[0], nil
 		}
 		return v, nil
+	}
+	if n.text == "$" {
+		return e.input, nil
 	}
 	if value, ok := f.lookup(n.text); ok {
 		return value, nil

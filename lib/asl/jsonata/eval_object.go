@@ -79,6 +79,9 @@ func (e *evaluation) object(n *node, v any, f *frame) (any, error) {
 
 // singleObject evaluates an object constructor for one item.
 func (e *evaluation) singleObject(n *node, v any, f *frame) (any, error) {
+	if n.keys != nil {
+		return e.literalObject(n, v, f)
+	}
 	result := &jsontree.Object{}
 	if len(n.pairs) == 1 {
 		name, ok, err := e.key(n.pairs[0][0], v, f)
@@ -120,10 +123,44 @@ func (e *evaluation) singleObject(n *node, v any, f *frame) (any, error) {
 	return result, nil
 }
 
+// literalObject evaluates an object constructor whose keys are all different literals.
+func (e *evaluation) literalObject(n *node, v any, f *frame) (any, error) {
+	if err := e.checkLeaf(); err != nil && len(n.keys) > 0 {
+		return nil, err
+	}
+	e.nodes += len(n.keys)
+	values := make([]any, len(n.pairs))
+	isComplete := true
+	for i, pair := range n.pairs {
+		var err error
+		if values[i], err = e.eval(pair[1], v, f); err != nil {
+			return nil, err
+		}
+		if isUndefined(values[i]) {
+			isComplete = false
+			continue
+		}
+		if err := e.reserve(pairBytes + len(n.keys[i])); err != nil {
+			return nil, err
+		}
+	}
+	if isComplete {
+		return jsontree.ObjectOf(n.keys, values), nil
+	}
+
+	result := &jsontree.Object{}
+	for i, key := range n.keys {
+		if !isUndefined(values[i]) {
+			result.Set(key, values[i])
+		}
+	}
+	return result, nil
+}
+
 // key evaluates the key of a pair. ok is false if the key is undefined.
 func (e *evaluation) key(n *node, v any, f *frame) (name string, ok bool, err error) {
 	if s, isString := n.value.(string); isString && n.kind == kindValue && n.isPlain {
-		e.steps++
+		e.nodes++
 		return s, true, e.checkLeaf()
 	}
 	key, err := e.eval(n, v, f)

@@ -8,19 +8,59 @@ import (
 
 // path evaluates the steps of a path. Each step is evaluated for every result of the step before.
 func (e *evaluation) path(n *node, v any, f *frame) (any, error) {
-	var single [1]any
-	input, isArray := arrayItems(v)
-	if !isArray || n.list[0].kind == kindVariable { // A variable is evaluated once, not for each item of the context value.
-		single[0] = v
-		input = single[:]
+	value, first, err := e.plainSteps(n, v, f)
+	if err != nil || first == len(n.list) || first > 0 && isUndefined(value) {
+		return value, err
 	}
 
+	input, isArray := arrayItems(value)
+	if !isArray || first == 0 && n.list[0].kind == kindVariable { // A variable is evaluated once, not for each item of the context value.
+		input = []any{value}
+	}
+	if first > 0 && len(input) == 0 {
+		return undefined{}, nil
+	}
+	return e.steps(n, first, input, f)
+}
+
+// plainSteps evaluates the first steps of a path, as long as they are names and select single values. It returns their result, and the
+// index of the first step that it has not evaluated.
+func (e *evaluation) plainSteps(n *node, v any, f *frame) (value any, next int, err error) {
+	if n.keepSingleton || n.group != nil || !n.list[0].isPlain || n.list[0].kind == kindValue {
+		return v, 0, nil
+	}
+	if value = v; n.list[0].kind == kindVariable {
+		if value, err = e.eval(n.list[0], v, f); err != nil {
+			return nil, 0, err
+		}
+		next = 1
+	}
+
+	for ; next < len(n.list) && n.list[next].isPlain && n.list[next].kind == kindName; next++ {
+		o, ok := value.(*jsontree.Object)
+		if !ok {
+			break
+		}
+		e.nodes++
+		if value, ok = o.Get(n.list[next].text); !ok {
+			value, next = undefined{}, len(n.list)-1
+		}
+	}
+	if next == len(n.list) && next > 0 && isSequence(value) { // As the variable of a path with one step: its result is not unwrapped again.
+		return unwrapSequence(value), next, e.checkLeaf()
+	}
+	return value, next, e.checkLeaf()
+}
+
+// steps evaluates the steps of a path from index first on, for the items of input.
+func (e *evaluation) steps(n *node, first int, input []any, f *frame) (any, error) {
 	var (
 		result any    = undefined{}
 		tuples *array // The stream of tuples, from the first step on that makes tuples.
 		err    error
 	)
-	for i, step := range n.list {
+	for i := first; i < len(n.list); i++ {
+		step := n.list[i]
 		switch {
 		case i == 0 && step.noFlatten: // An array constructor is evaluated once, not for each item.
 			result, err = e.eval(step, &array{items: input, sequence: true}, f)
@@ -177,7 +217,7 @@ func (e *evaluation) stepValue(n *node, item any, f *frame) (any, error) {
 		err   error
 	)
 	if n.kind == kindName && n.predicates == nil && n.group == nil { // What eval does, for the most frequent step.
-		e.steps++
+		e.nodes++
 		if err = e.checkLeaf(); err != nil {
 			return nil, err
 		}

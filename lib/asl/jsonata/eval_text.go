@@ -22,7 +22,7 @@ func evaluateText(e *evaluation, args []any, v any) (any, error) {
 	if err != nil {
 		return nil, evalError("D3120", "Syntax error in expression passed to function eval: "+quote(err.Error()))
 	}
-	result, err := e.eval(x.root, v, &frame{parent: e.root})
+	result, err := e.eval(x.root, v, &frame{parent: &e.root})
 	var failure *Error
 	if errors.As(err, &failure) && failure.Code != "U1001" {
 		return nil, evalError("D3121", "Dynamic error evaluating the expression passed to function eval: "+quote(err.Error()))

@@ -35,14 +35,16 @@ const maxExport = 64 << 20
 
 // An evaluation is one evaluation of an expression.
 type evaluation struct {
-	now      time.Time // The time of $now and $millis.
+	clock    time.Time // See now.
+	input    any       // The value of $$.
 	limits   Limits
 	config   Config
 	depth    int
-	steps    int
-	bytes    int // The size of the values that may still be in use.
-	binds    int // The number of variables that were set.
-	root     *frame
+	nodes    int                     // See Limits.Steps.
+	bytes    int                     // The size of the values that may still be in use.
+	binds    int                     // The number of variables that were set.
+	root     frame                   // The variables that the expression sets outside of any block.
+	given    frame                   // The caller's variables.
 	pictures map[string]*datePicture // By text.
 }
 
@@ -57,13 +59,21 @@ func newEvaluation(config Config) *evaluation {
 	if limits.Bytes == 0 {
 		limits.Bytes = defaultBytes
 	}
-	return &evaluation{now: time.Now(), limits: limits, config: config, bytes: baseBytes}
+	return &evaluation{limits: limits, config: config, bytes: baseBytes}
+}
+
+// now returns the time of $now and $millis: it is the same in the whole evaluation.
+func (e *evaluation) now() time.Time {
+	if e.clock.IsZero() {
+		e.clock = time.Now()
+	}
+	return e.clock
 }
 
 // step counts n steps.
 func (e *evaluation) step(n int) error {
-	e.steps += n
-	if e.steps > e.limits.Steps {
+	e.nodes += n
+	if e.nodes > e.limits.Steps {
 		return evalError("U1001", "Expression evaluation timeout: Check for infinite loop")
 	}
 	return nil

@@ -140,11 +140,11 @@ func (e *evaluation) lambda(n *node, v any, f *frame) *function {
 	return &function{
 		name: "lambda", sig: n.sig, arity: len(n.list),
 		call: func(e *evaluation, args []any, _ any) (any, error) {
-			inner := &frame{parent: f, names: n.parameters, values: make([]any, len(n.parameters))}
-			for i := range inner.values {
-				inner.values[i] = argAt(args, i)
+			count := len(n.parameters)
+			for len(args) < count {
+				args = append(args, undefined{})
 			}
-			return e.eval(n.rhs, v, inner)
+			return e.eval(n.rhs, v, &frame{parent: f, names: n.parameters, values: args[:count:count]})
 		},
 	}
 }

@@ -11,6 +11,7 @@ package jsonata
 
 import (
 	"errors"
+	"slices"
 	"strings"
 )
 
@@ -51,9 +52,11 @@ func (c Config) Compile(text string) (*Expr, error) {
 	}
 
 	x := &Expr{config: c}
-	for name := range collectVariables(tree, map[string]bool{}) {
-		x.variables = append(x.variables, name)
-	}
+	tree.walk(func(n *node) {
+		if n.kind == kindVariable && n.text != "" && n.text != "$" && !slices.Contains(x.variables, n.text) {
+			x.variables = append(x.variables, n.text)
+		}
+	})
 
 	var err error
 	if x.root, err = processTree(tree, c); err != nil {
@@ -80,9 +83,8 @@ func (x *Expr) eval(input any, values map[string]any) (any, error) {
 	}
 
 	// The expression sets its variables in the inner frame. So the caller's map does not change.
-	e.root = &frame{parent: &frame{given: values}}
-	e.root.set("$", input)
-	result, err := e.eval(x.root, input, e.root)
+	e.input, e.given.given, e.root.parent = input, values, &e.given
+	result, err := e.eval(x.root, input, &e.root)
 	if err != nil {
 		return nil, err
 	}
@@ -96,29 +98,4 @@ func (x *Expr) eval(input any, values map[string]any) (any, error) {
 	exporter := exporter{evaluation: e}
 	exported, _, err := exporter.export(result)
 	return exported, err
-}
-
-// collectVariables adds the names of the variables in the tree to found and returns found.
-func collectVariables(n *node, found map[string]bool) map[string]bool {
-	if n == nil {
-		return found
-	}
-
-	if n.kind == kindVariable && n.text != "" && n.text != "$" {
-		found[n.text] = true
-	}
-	for _, part := range []*node{n.lhs, n.rhs, n.third} {
-		collectVariables(part, found)
-	}
-	for _, part := range n.list {
-		collectVariables(part, found)
-	}
-	for _, pair := range n.pairs {
-		collectVariables(pair[0], found)
-		collectVariables(pair[1], found)
-	}
-	for _, t := range n.terms {
-		collectVariables(t.expr, found)
-	}
-	return found
 }

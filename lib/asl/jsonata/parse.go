@@ -48,6 +48,7 @@ type node struct {
 	stages     []stage    // The predicates and index variables of a step, applied to its result for each item.
 	group      *node      // The object constructor of a group-by clause.
 	sig        *signature // The signature of a function definition, or nil.
+	keys       []string   // The keys of an object constructor, if they are all different literals.
 	parameters []string   // The parameters of a function definition.
 	builtin    *function  // The built-in function that a variable names, unless a variable has its name.
 
@@ -65,6 +66,32 @@ type node struct {
 	slot     *slot   // The parent that a node % selects.
 	ancestor *slot   // The slot that holds the context value of a step.
 	seeking  []*slot // The slots of the nodes % in the node whose parents lie outside the node.
+}
+
+// walk calls visit for n and all nodes in it.
+func (n *node) walk(visit func(n *node)) {
+	if n == nil {
+		return
+	}
+	visit(n)
+	for _, part := range []*node{n.lhs, n.rhs, n.third, n.group} {
+		part.walk(visit)
+	}
+	for _, part := range n.list {
+		part.walk(visit)
+	}
+	for _, pair := range n.pairs {
+		pair[0].walk(visit)
+		pair[1].walk(visit)
+	}
+	for _, t := range n.terms {
+		t.expr.walk(visit)
+	}
+	for _, stages := range [][]stage{n.predicates, n.stages} {
+		for _, s := range stages {
+			s.expr.walk(visit)
+		}
+	}
 }
 
 // A slot is the name under which a tuple holds the parent that an operator % selects.

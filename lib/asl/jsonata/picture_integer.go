@@ -199,7 +199,7 @@ func (p *integerPicture) format(x float64) (string, error) {
 }
 
 // maxRoman bounds the length of a roman numeral: each thousand is an M.
-const maxRoman = 1_000_000
+const maxRoman = 10_000_000
 
 // formatDigits writes decimal digits.
 func (p *integerPicture) formatDigits(decimal string) string {

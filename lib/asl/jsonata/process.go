@@ -1,6 +1,9 @@
 package jsonata
 
-import "strconv"
+import (
+	"slices"
+	"strconv"
+)
 
 // A processor converts the parser's tree into a tree that can be evaluated: it collects the steps of each path and their predicates
 // in one node, resolves built-in functions and the parents that % selects. It changes the parser's tree.
@@ -20,7 +23,28 @@ func processTree(n *node, config Config) (*node, error) {
 	if root.kind == kindParent || root.seeking != nil {
 		return nil, errNoParent(root)
 	}
+	root.walk(func(n *node) {
+		if n.kind == kindName {
+			n.isPlain = n.predicates == nil && n.stages == nil && n.group == nil && !n.isTuple && !n.keepArray
+		}
+		if n.kind == kindObject {
+			n.findKeys()
+		}
+	})
 	return root, nil
+}
+
+// findKeys stores the keys of an object constructor, if they are all different literals.
+func (n *node) findKeys() {
+	keys := make([]string, len(n.pairs))
+	for i, pair := range n.pairs {
+		key, ok := pair[0].value.(string)
+		if !ok || pair[0].kind != kindValue || !pair[0].isPlain || slices.Contains(keys[:i], key) {
+			return
+		}
+		keys[i] = key
+	}
+	n.keys = keys
 }
 
 func errNoParent(n *node) error {
@@ -100,7 +124,7 @@ func (p *processor) operands(n *node) (*node, error) {
 		}
 		*operand = processed
 		isCallee := operand == &n.lhs && (n.kind == kindCall || n.kind == kindPartial)
-		if n.kind != kindTransform && !isCallee {
+		if n.kind != kindTransform && n.kind != kindApply && !isCallee { // As in the reference implementation.
 			passOn(n, processed)
 		}
 	}

@@ -13,12 +13,12 @@ type regex struct{ *ecmaregexp.Regexp }
 
 // find returns the offsets of the first match in s at byte offset from or later, or nil. See ecmaregexp.Regexp.Match.
 func (e *evaluation) find(re *regex, s string, from int) ([]int, error) {
-	budget := e.limits.Steps - e.steps
+	budget := e.limits.Steps - e.nodes
 	before := budget
 	offsets, err := re.Match(s, from, &budget)
-	e.steps += before - budget
+	e.nodes += before - budget
 	if errors.Is(err, ecmaregexp.ErrBudget) {
-		e.steps = e.limits.Steps + 1
+		e.nodes = e.limits.Steps + 1
 		return nil, e.step(0)
 	}
 	return offsets, err

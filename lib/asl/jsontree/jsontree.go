@@ -30,6 +30,24 @@ func NewObject(pairs ...any) *Object {
 	return o
 }
 
+// ObjectOf returns an object of keys, which must all be different, and their values. The object takes values over, and shares keys: the
+// caller must not change them.
+func ObjectOf(keys []string, values []any) *Object {
+	o := &Object{keys: slices.Clip(keys), values: values}
+	if len(keys) >= indexFrom {
+		o.makeIndex()
+	}
+	return o
+}
+
+// makeIndex makes the index of the keys.
+func (o *Object) makeIndex() {
+	o.index = make(map[string]int, len(o.keys))
+	for i, key := range o.keys {
+		o.index[key] = i
+	}
+}
+
 // Len returns the number of keys.
 func (o *Object) Len() int { return len(o.keys) }
 
@@ -67,10 +85,7 @@ func (o *Object) Set(key string, value any) {
 	case o.index != nil:
 		o.index[key] = len(o.keys) - 1
 	case len(o.keys) == indexFrom:
-		o.index = make(map[string]int, indexFrom)
-		for i, key := range o.keys {
-			o.index[key] = i
-		}
+		o.makeIndex()
 	}
 }
 
