@@ -55,7 +55,12 @@ func TestLimitsOfAnEvaluation(t *testing.T) {
 		{"a sort of numbers", `$sort([1..200000])[0]`, `1`},
 		{"distinct items", `$count($distinct([1..200000]))`, `200000`},
 		{"an exponent", `$formatNumber(0, "0e0")`, `"0e0"`},
-		{"many digits", `$formatInteger(1, $pad("0", 100000, "0"))`, `D3130: The picture has too many digits`},
+		{"many digits", `$formatInteger(1, $pad("0", 100000, "0"))`, `D3130: The picture is too long`},
+		{"a long text that is measured again and again", `($s := $pad("a", 5000000); $count($map([1..100000], function($i) { $length($s) })))`, timeoutError},
+		{"long texts that are compared again and again", `($s := $pad("a", 3000000); $t := $pad("a", 3000000); $count($map([1..100000], function($i) { $s = $t or $s < $t })))`, timeoutError},
+		{"many matches", `$count($match($pad("a", 1000000, "a"), /a/))`, memoryError},
+		{"the index of a match", `$match($pad("é😀", 20000, "é😀"), /😀/)[9999].index`, `29998`},
+		{"an object that is copied again and again", `($o := $merge($map([1..10000], function($i) { {$string($i): $i} })); $count($map([1..100000], function($i) { $count($keys($merge([$o, {}]))) })))`, timeoutError},
 		{"a signature that backtracks", `($f := function($x)<` + strings.Repeat("n?", 40) + `b:n>{1}; $f(` + strings.Repeat("1,", 39) + `1))`, ``},
 	} {
 		t.Run(test.name, func(t *testing.T) {

@@ -47,7 +47,17 @@ func findBuiltin(name string) (*function, error) {
 	if name == "string" {
 		arity = 1 // A higher-order function must not pass the index of an item as the second argument of $string, indentation.
 	}
-	call := func(e *evaluation, args []any, _ any) (any, error) { return d.call(e, args) }
+	call := func(e *evaluation, args []any, _ any) (any, error) {
+		for _, arg := range args {
+			if s, ok := arg.(string); ok {
+				e.nodes += len(s) >> bytesPerStep // The function searches or copies the text.
+			}
+		}
+		if e.nodes > e.limits.Steps {
+			return nil, e.step(0)
+		}
+		return d.call(e, args)
+	}
 	if name == "eval" {
 		call = evaluateText
 	}

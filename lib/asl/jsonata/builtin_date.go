@@ -27,6 +27,9 @@ func (e *evaluation) datePicture(text string) (*datePicture, error) {
 	if p, ok := e.pictures[text]; ok {
 		return p, nil
 	}
+	if len(text) > maxPicture {
+		return nil, evalError("D3135", "The date/time picture string is too long")
+	}
 	if err := e.step(len(text)); err != nil {
 		return nil, err
 	}

@@ -126,7 +126,7 @@ func match(e *evaluation, args []any) (any, error) {
 
 	m, err := e.matches(argAt(args, 1), s, "match")
 	for count := 0; err == nil && m != nil && count < limit; count++ {
-		if err = e.keep(results, matchObject(s, m)); err != nil {
+		if err = e.keep(results, matchObject(m)); err != nil {
 			break
 		}
 		m, err = m.next()
@@ -134,9 +134,9 @@ func match(e *evaluation, args []any) (any, error) {
 	return results, err
 }
 
-// matchObject returns a match in s as $match does.
-func matchObject(s string, m *found) *jsontree.Object {
-	return jsontree.NewObject("match", m.text, "index", int64(utf16Length(s[:m.start])), "groups", &array{items: m.groups})
+// matchObject returns a match as $match does.
+func matchObject(m *found) *jsontree.Object {
+	return jsontree.NewObject("match", m.text, "index", int64(m.index), "groups", &array{items: m.groups})
 }
 
 // replace evaluates $replace.
@@ -203,7 +203,7 @@ func (e *evaluation) replaceMatches(pattern any, s string, replacement any, limi
 			if !ok {
 				return nil, evalError("D3012", "Attempted to replace a matched string with a non-string value")
 			}
-			value, err := e.invokeCallback(fn, matchObject(s, m))
+			value, err := e.invokeCallback(fn, matchObject(m))
 			if err != nil {
 				return nil, err
 			}

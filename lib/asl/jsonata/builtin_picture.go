@@ -44,6 +44,9 @@ func formatNumberPicture(e *evaluation, args []any) (any, error) {
 	o, _ := argAt(args, 2).(*jsontree.Object)
 	f := newDecimalFormat(o)
 	x, picture := numberArg(args, 0, 0), stringArg(args, 1)
+	if len(picture) > maxPicture {
+		return nil, evalError("D3080", "The picture string is too long")
+	}
 	if err := e.step(len(picture)); err != nil {
 		return nil, err
 	}

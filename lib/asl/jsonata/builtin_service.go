@@ -35,7 +35,8 @@ func serviceFunctions() map[string]definition {
 		"uuid": {"<:s>", func(*evaluation, []any) (any, error) { return UUID(), nil }},
 		"parse": {"<s-:x>", ifDefined(func(e *evaluation, args []any) (any, error) {
 			text := stringArg(args, 0)
-			if err := e.reserve(len(text)); err != nil {
+			const room = 4 // The values take several times as much room as the text.
+			if err := e.reserve(room * len(text)); err != nil {
 				return nil, err
 			}
 			v, err := jsontree.Parse([]byte(text))

@@ -173,8 +173,11 @@ func (w *textWriter) object(o *jsontree.Object, newline, inner string) error {
 
 // appendIdentity appends a text to dst that is the same for two values exactly if they are equal.
 func (e *evaluation) appendIdentity(dst []byte, v any) ([]byte, error) {
-	if err := e.step(1 + len(dst)/maxReserved); err != nil {
+	if err := e.step(1); err != nil {
 		return nil, err
+	}
+	if s, ok := v.(string); ok {
+		e.nodes += len(s) >> bytesPerStep
 	}
 	var err error
 	if items, ok := arrayItems(v); ok {
@@ -220,9 +223,6 @@ func (e *evaluation) appendIdentity(dst []byte, v any) ([]byte, error) {
 // substring evaluates $substring. A negative start counts from the end.
 func substring(e *evaluation, args []any) (any, error) {
 	s, start := stringArg(args, 0), numberArg(args, 1, 0)
-	if err := e.step(len(s) / maxReserved); err != nil {
-		return nil, err
-	}
 	length := utf8.RuneCountInString(s)
 	if float64(length)+start < 0 {
 		start = 0
@@ -243,6 +243,9 @@ func substring(e *evaluation, args []any) (any, error) {
 	from, to := sliceIndex(start, length), sliceIndex(end, length)
 	if from >= to {
 		return "", nil
+	}
+	if err := e.reserve(to - from); err != nil {
+		return nil, err
 	}
 	if length == len(s) {
 		return s[from:to], nil

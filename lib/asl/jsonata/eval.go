@@ -124,7 +124,7 @@ func (e *evaluation) evalKind(n *node, v any, f *frame) (any, error) {
 	case kindDescendant:
 		return e.descendant(v)
 	case kindParent:
-		value, _ := f.lookup(n.slot.label)
+		value, _ := e.lookup(f, n.slot.label)
 		return value, nil
 	default:
 		return e.evalFunction(n, v, f)
@@ -140,6 +140,10 @@ func (e *evaluation) evalFunction(n *node, v any, f *frame) (any, error) {
 		value, err := e.eval(n.rhs, v, f)
 		if err == nil {
 			e.binds++
+			e.nodes += len(f.names) // The frame is searched for the name.
+			if err := e.reserve(pairBytes); err != nil {
+				return nil, err
+			}
 			f.set(n.lhs.text, value)
 		}
 		return value, err
@@ -173,7 +177,7 @@ func (e *evaluation) variable(n *node, v any, f *frame) (any, error) {
 	if n.text == "$" {
 		return e.input, nil
 	}
-	if value, ok := f.lookup(n.text); ok {
+	if value, ok := e.lookup(f, n.text); ok {
 		return value, nil
 	}
 	if n.builtin != nil {

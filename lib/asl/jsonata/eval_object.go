@@ -96,17 +96,17 @@ func (e *evaluation) singleObject(n *node, v any, f *frame) (any, error) {
 	}
 
 	keys, present := make([]string, len(n.pairs)), make([]bool, len(n.pairs))
+	seen := make(map[string]bool, len(n.pairs))
 	for i, pair := range n.pairs { // All keys come before the values.
 		name, ok, err := e.key(pair[0], v, f)
 		if err != nil {
 			return nil, err
 		}
-		for j := range i {
-			if ok && present[j] && keys[j] == name {
-				return nil, errSameKey(name)
-			}
+		if ok && seen[name] {
+			return nil, errSameKey(name)
 		}
 		keys[i], present[i] = name, ok
+		seen[name] = seen[name] || ok
 	}
 	for i, pair := range n.pairs {
 		if !present[i] {

@@ -139,7 +139,7 @@ func (e *evaluation) compare(operator string, a, b any) (any, error) {
 	}
 	order := jsontree.CompareNumbers(a, b)
 	if isStringA {
-		order = compareUTF16(stringA, stringB)
+		order = e.compareTexts(stringA, stringB)
 	}
 
 	switch operator {
@@ -152,6 +152,12 @@ func (e *evaluation) compare(operator string, a, b any) (any, error) {
 	default:
 		return order >= 0, nil
 	}
+}
+
+// compareTexts does what compareUTF16 does, and counts its steps.
+func (e *evaluation) compareTexts(a, b string) int {
+	e.nodes += min(len(a), len(b)) >> bytesPerStep
+	return compareUTF16(a, b)
 }
 
 // compareUTF16 compares two strings by their UTF-16 code units, as JavaScript and Java do. A byte that is not valid UTF-8 counts as
@@ -215,7 +221,8 @@ func (e *evaluation) isIn(a, b any) (any, error) {
 		return false, nil
 	}
 	items := itemsOf(b)
-	if err := e.step(len(items)); err != nil {
+	s, _ := a.(string)
+	if err := e.step(len(items) * (1 + len(s)>>bytesPerStep)); err != nil {
 		return nil, err
 	}
 	for _, item := range items {

@@ -105,7 +105,7 @@ func (e *evaluation) compareKeys(a, b any) (int, error) {
 	stringA, isStringA := a.(string)
 	stringB, isStringB := b.(string)
 	if isStringA && isStringB {
-		return compareUTF16(stringA, stringB), nil
+		return e.compareTexts(stringA, stringB), nil
 	}
 
 	_, isNumberA := jsontree.Float(a)

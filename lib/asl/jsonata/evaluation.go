@@ -23,6 +23,9 @@ const (
 	defaultBytes = 10 << 20
 )
 
+// bytesPerStep says how many bytes are made or searched in a step, as a power of two.
+const bytesPerStep = 8
+
 // How many bytes values count for Limits.Bytes.
 const (
 	baseBytes = 370 // Each evaluation.
@@ -85,7 +88,7 @@ func (e *evaluation) reserve(n int) error {
 		return evalError("U1001", "Expression evaluation memory limit exceeded: Check for excessive memory usage")
 	}
 	e.bytes += n
-	return nil
+	return e.step(1 + n>>bytesPerStep) // What is made takes time, even if it is soon out of use.
 }
 
 // reserveItems counts an array of n items.
@@ -118,7 +121,7 @@ func (e *evaluation) release(m mark, result any) {
 	}
 }
 
-// A frame holds the variables of a block, a function call or a tuple. lookup continues in the parent frame.
+// A frame holds the variables of a block, a function call or a tuple. The evaluation's lookup continues in the parent frame.
 type frame struct {
 	parent *frame
 	names  []string
@@ -126,8 +129,10 @@ type frame struct {
 	given  map[string]any // The caller's variables, in the outermost frame.
 }
 
-func (f *frame) lookup(name string) (any, bool) {
+func (e *evaluation) lookup(f *frame, name string) (any, bool) {
 	for ; f != nil; f = f.parent {
+		const namesPerStep = 16
+		e.nodes += len(f.names) / namesPerStep
 		for i := len(f.names) - 1; i >= 0; i-- {
 			if f.names[i] == name {
 				return f.values[i], true

@@ -111,7 +111,7 @@ func (e *evaluation) missingDollar(path *node, f *frame, code, verb string) erro
 		return nil
 	}
 	name := path.list[0].text
-	if _, isVariable := f.lookup(name); isVariable || path.list[0].builtin != nil {
+	if _, isVariable := e.lookup(f, name); isVariable || path.list[0].builtin != nil {
 		return evalError(code, "Attempted to "+verb+" a non-function. Did you mean $"+name+"?")
 	}
 	return nil
@@ -126,7 +126,7 @@ func asFunction(v any) (fn *function, ok bool) {
 	case *regex:
 		return &function{name: "regex", arity: 1, call: func(e *evaluation, args []any, _ any) (any, error) {
 			if s, ok := argAt(args, 0).(string); ok {
-				return e.regexResult(v, s, 0)
+				return e.regexResult(v, s)
 			}
 			return undefined{}, nil
 		}}, true

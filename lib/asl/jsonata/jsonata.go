@@ -11,7 +11,6 @@ package jsonata
 
 import (
 	"errors"
-	"slices"
 	"strings"
 )
 
@@ -52,8 +51,10 @@ func (c Config) Compile(text string) (*Expr, error) {
 	}
 
 	x := &Expr{config: c}
+	seen := map[string]bool{"": true, "$": true}
 	tree.walk(func(n *node) {
-		if n.kind == kindVariable && n.text != "" && n.text != "$" && !slices.Contains(x.variables, n.text) {
+		if n.kind == kindVariable && !seen[n.text] {
+			seen[n.text] = true
 			x.variables = append(x.variables, n.text)
 		}
 	})

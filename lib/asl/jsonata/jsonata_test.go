@@ -204,33 +204,6 @@ func TestConcurrentEvaluationsDoNotInterfere(t *testing.T) {
 	all.Wait()
 }
 
-func FuzzCompile(f *testing.F) {
-	for _, seed := range []string{
-		`$states.input.a[b='c'].d ?? 1`, `$map([1,2], function($v)<n:n>{ $v ~> |$|{"a":1},"b"| })`, `a^(>b,<c){d: $sum(e)}[]`, `/a\/b/i`, "`x`.'y'",
-	} {
-		f.Add(seed)
-	}
-
-	v := values(f)
-	f.Fuzz(func(t *testing.T, text string) {
-		x, err := jsonata.Compile(text)
-		var jsonataErr *jsonata.Error
-		if err != nil {
-			if !errors.As(err, &jsonataErr) {
-				t.Errorf("unexpected error %v", err)
-			}
-			return
-		}
-		if strings.Contains(text, "..") || strings.Contains(text, "pad") {
-			return // A range or a padded text may be large, and take long.
-		}
-
-		if _, err := x.Eval(v); err != nil && !errors.As(err, &jsonataErr) && !errors.Is(err, jsonata.ErrUndefined) && !errors.Is(err, jsonata.ErrFunction) {
-			t.Errorf("unexpected error %v", err)
-		}
-	})
-}
-
 func ExampleExpr_Eval() {
 	x, err := jsonata.Compile(`$order.lines[quantity > 1].part`)
 	if err != nil {
@@ -247,4 +220,44 @@ func ExampleExpr_Eval() {
 	v, err := x.Eval(map[string]any{"order": order})
 	fmt.Println(v, err)
 	// Output: 3001 <nil>
+}
+
+func ExampleExpr_EvalInput() {
+	x, err := jsonata.Compile(`lines{colour: $sum(quantity)}`)
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+
+	order, err := jsontree.Parse([]byte(`{"lines":[{"colour":"red","quantity":4},{"colour":"blue","quantity":1},{"colour":"red","quantity":2}]}`))
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+
+	v, err := x.EvalInput(order, nil)
+	fmt.Println(string(jsontree.Marshal(v)), err)
+	// Output: {"red":6,"blue":1} <nil>
+}
+
+func ExampleCompile() {
+	_, err := jsonata.Compile(`$states.input.name ?? "you"`)
+	fmt.Println(err)
+	_, err = jsonata.Config{Latest: true}.Compile(`$states.input.name ?? "you"`)
+	fmt.Println(err)
+	// Output:
+	// S0204: The operator ?? is not in JSONata 2.0.6, the version of Step Functions: it came with 2.1. Write $exists(a) ? a : b
+	// <nil>
+}
+
+func ExampleConfig_limits() {
+	x, err := jsonata.Config{Limits: jsonata.Limits{Bytes: 1 << 20}}.Compile(`$pad("", 2000000)`)
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+
+	_, err = x.Eval(nil)
+	fmt.Println(err)
+	// Output: U1001: Expression evaluation memory limit exceeded: Check for excessive memory usage
 }

@@ -33,8 +33,9 @@ type token struct {
 
 // A lexer splits an expression into tokens.
 type lexer struct {
-	text string
-	pos  int
+	text      string
+	pos       int
+	regexSize int // The size of all regular expressions so far.
 }
 
 // The operators that are words.
@@ -258,7 +259,7 @@ func (l *lexer) regex() (token, error) {
 			for l.pos < len(l.text) && strings.IndexByte("im", l.text[l.pos]) >= 0 {
 				l.pos++
 			}
-			return compileRegex(l.text[start+1:i], l.text[i+1:l.pos], start)
+			return l.compileRegex(l.text[start+1:i], l.text[i+1:l.pos], start)
 		}
 	}
 
@@ -266,13 +267,17 @@ func (l *lexer) regex() (token, error) {
 }
 
 // compileRegex returns the token of a regular expression. flags may contain i and m.
-func compileRegex(pattern, flags string, pos int) (token, error) {
+func (l *lexer) compileRegex(pattern, flags string, pos int) (token, error) {
 	if pattern == "" {
 		return token{}, syntaxError("S0301", pos, "Empty regular expressions are not allowed")
 	}
 	re, err := ecmaregexp.Compile(pattern, flags)
 	if err != nil {
 		return token{}, fmt.Errorf("%w: %w", syntaxError("S0303", pos, "Invalid regular expression /"+pattern+"/"), err)
+	}
+	const maxSize = 100_000 // Of all regular expressions together.
+	if l.regexSize += re.Size(); l.regexSize > maxSize {
+		return token{}, syntaxError("S0303", pos, "The regular expressions are too large")
 	}
 	return token{kind: tokenRegex, text: pattern, value: &regex{re}, pos: pos}, nil
 }

@@ -2,6 +2,7 @@ package jsonata
 
 import (
 	"math"
+	"regexp"
 	"slices"
 	"strconv"
 	"strings"
@@ -10,7 +11,10 @@ import (
 )
 
 // A datePicture says how a date and time is written (XPath functions 3.1, section 9.8.4).
-type datePicture struct{ parts []datePart }
+type datePicture struct {
+	parts []datePart
+	texts *regexp.Regexp // See pattern. It is made when the picture first parses a text.
+}
 
 // A datePart is a literal text or a component of a date.
 type datePart struct {

@@ -54,34 +54,35 @@ func (p *datePart) pattern() string {
 		return "(?:" + strings.Join(words, "|") + ")+"
 	}
 
-	digits := "[0-9"
-	if p.integer.zero != '0' {
-		digits += string(p.integer.zero) + "-" + string(p.integer.zero+9)
+	var digits strings.Builder
+	digits.WriteString("[0-9")
+	if zero := p.integer.zero; zero != '0' {
+		digits.WriteString(string(zero) + "-" + string(zero+9))
 	}
 	for _, s := range p.integer.separators {
-		digits += regexp.QuoteMeta(string(s.character))
+		digits.WriteString(regexp.QuoteMeta(string(s.character)))
 	}
-	digits += "]"
-	const maxRepeat = 1000 // Of a regular expression in Go.
-	if p.integer.width > 0 && p.integer.width <= maxRepeat {
-		digits += "{" + strconv.Itoa(p.integer.width) + "}"
+	digits.WriteString("]")
+	if p.integer.width > 0 {
+		digits.WriteString("{" + strconv.Itoa(min(p.integer.width, maxDigits)) + "}")
 	} else {
-		digits += "+"
+		digits.WriteString("+")
 	}
 	if p.integer.ordinal {
-		digits += "(?:th|st|nd|rd)"
+		digits.WriteString("(?:th|st|nd|rd)")
 	}
-	return digits
+	return digits.String()
 }
 
 // parse reads a date and time. Components that are missing before the first one are those of now. ok is false if the text does not
 // match the picture.
 func (p *datePicture) parse(text string, now time.Time) (millis int64, ok bool, err error) {
-	re, err := p.pattern()
-	if err != nil {
-		return 0, false, evalError("D3136", "The date/time picture is too large")
+	if p.texts == nil {
+		if p.texts, err = p.pattern(); err != nil {
+			return 0, false, evalError("D3136", "The date/time picture string is too large")
+		}
 	}
-	groups := re.FindStringSubmatch(text)
+	groups := p.texts.FindStringSubmatch(text)
 	if groups == nil {
 		return 0, false, nil
 	}

@@ -39,8 +39,7 @@ type integerPicture struct {
 	separators []digitsSeparator // Of the digit groups, from the right.
 	interval   int               // The size of each group, if all groups are separated in the same way. Otherwise it is 0.
 
-	width  int  // The number of characters that date pictures read; 0 means any number.
-	spaced bool // Words that begin with "and" are preceded by a blank in the text.
+	width int // The number of characters that date pictures read; 0 means any number.
 }
 
 // A digitsSeparator is a character with so many digits at its right.
@@ -49,11 +48,17 @@ type digitsSeparator struct {
 	character rune
 }
 
-// maxDigits is the greatest number of digits that a picture may require.
-const maxDigits = 10_000
+// maxPicture is the greatest length of a picture, in bytes.
+const maxPicture = 1000
+
+// maxDigits is the greatest number of digits that a picture of a date may require.
+const maxDigits = 1000
 
 // parseIntegerPicture parses the picture of $formatInteger.
 func parseIntegerPicture(text string) (*integerPicture, error) {
+	if len(text) > maxPicture {
+		return nil, evalError("D3130", "The picture is too long")
+	}
 	p := &integerPicture{zero: '0', digits: 1}
 	primary := text
 	if i := strings.LastIndexByte(text, ';'); i >= 0 {
@@ -125,9 +130,6 @@ func (p *integerPicture) parseDigits(text string) error {
 	}
 	if p.digits == 0 {
 		return evalError("D3130", "Formatting or parsing an integer as a sequence starting with "+quote(text)+" is not supported by this implementation")
-	}
-	if p.digits > maxDigits {
-		return evalError("D3130", "The picture has too many digits")
 	}
 	p.interval = p.regularInterval()
 	return nil

@@ -1,9 +1,6 @@
 package jsonata
 
-import (
-	"slices"
-	"strconv"
-)
+import "strconv"
 
 // A processor converts the parser's tree into a tree that can be evaluated: it collects the steps of each path and their predicates
 // in one node, resolves built-in functions and the parents that % selects. It changes the parser's tree.
@@ -37,12 +34,13 @@ func processTree(n *node, config Config) (*node, error) {
 // findKeys stores the keys of an object constructor, if they are all different literals.
 func (n *node) findKeys() {
 	keys := make([]string, len(n.pairs))
+	seen := make(map[string]bool, len(n.pairs))
 	for i, pair := range n.pairs {
 		key, ok := pair[0].value.(string)
-		if !ok || pair[0].kind != kindValue || !pair[0].isPlain || slices.Contains(keys[:i], key) {
+		if !ok || pair[0].kind != kindValue || !pair[0].isPlain || seen[key] {
 			return
 		}
-		keys[i] = key
+		keys[i], seen[key] = key, true
 	}
 	n.keys = keys
 }
@@ -93,7 +91,10 @@ func (p *processor) process(n *node) (*node, error) {
 		n.isPlain = !n.keepArray
 		return n, p.resolve(n)
 	case kindParent:
-		p.slots++
+		const most = 1000
+		if p.slots++; p.slots > most {
+			return nil, syntaxError("S0500", n.pos, "The expression has too many operators %")
+		}
 		n.slot = &slot{label: "!" + strconv.Itoa(p.slots), level: 1}
 	case kindBind:
 		p.binds++

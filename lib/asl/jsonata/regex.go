@@ -28,6 +28,7 @@ func (e *evaluation) find(re *regex, s string, from int) ([]int, error) {
 type found struct {
 	text       string
 	start, end int // Byte offsets.
+	index      int // The start in UTF-16 code units.
 	groups     []any
 	next       func() (*found, error)
 }
@@ -37,7 +38,7 @@ type found struct {
 func (e *evaluation) matches(pattern any, s, name string) (*found, error) {
 	switch pattern := pattern.(type) {
 	case *regex:
-		return e.firstMatch(pattern, s, 0)
+		return e.firstMatch(pattern, s, 0, 0)
 	case *function:
 		result, err := e.invokeCallback(pattern, s)
 		if err != nil {
@@ -49,17 +50,19 @@ func (e *evaluation) matches(pattern any, s, name string) (*found, error) {
 	}
 }
 
-// firstMatch returns the first match of a regular expression at byte offset from or later.
-func (e *evaluation) firstMatch(re *regex, s string, from int) (*found, error) {
+// firstMatch returns the first match of a regular expression at byte offset from or later; index is that offset in UTF-16 code units.
+func (e *evaluation) firstMatch(re *regex, s string, from, index int) (*found, error) {
 	offsets, err := e.find(re, s, from)
 	if err != nil || offsets == nil {
 		return nil, err
 	}
-	if err := e.reserveItems(len(offsets)); err != nil {
+	const pairs = 5 // Of the object that may become of the match.
+	if err := e.reserve(pairs*pairBytes + itemBytes*len(offsets)); err != nil {
 		return nil, err
 	}
 
 	m := &found{text: s[offsets[0]:offsets[1]], start: offsets[0], end: offsets[1], groups: []any{}}
+	m.index = index + utf16Length(s[from:m.start])
 	for i := 2; i+1 < len(offsets); i += 2 { // The first two offsets are the start and end of the whole match.
 		if offsets[i] < 0 || offsets[i+1] < 0 { // The group matches nothing.
 			m.groups = append(m.groups, nil)
@@ -71,7 +74,7 @@ func (e *evaluation) firstMatch(re *regex, s string, from int) (*found, error) {
 		if m.end >= len(s) {
 			return nil, nil
 		}
-		next, err := e.firstMatch(re, s, m.end)
+		next, err := e.firstMatch(re, s, m.end, m.index+utf16Length(m.text))
 		if err == nil && next != nil && next.text == "" {
 			return nil, evalError("D1004", "Regular expression matches zero length string")
 		}
@@ -105,7 +108,10 @@ func (e *evaluation) foundObject(v any, s, name string) (*found, error) {
 		return nil, errNotPattern(name)
 	}
 
-	m := &found{start: byteOffset(s, start), end: byteOffset(s, end), groups: groups, text: text}
+	if err := e.step(1 + len(s)>>bytesPerStep); err != nil {
+		return nil, err
+	}
+	m := &found{index: int(start), start: byteOffset(s, start), end: byteOffset(s, end), groups: groups, text: text}
 	if m.end = max(m.start, m.end); !isText {
 		m.text = s[m.start:m.end]
 	}
@@ -123,22 +129,27 @@ func (e *evaluation) foundObject(v any, s, name string) (*found, error) {
 }
 
 // regexResult returns what a regular expression returns when it is called as a function.
-func (e *evaluation) regexResult(re *regex, s string, from int) (any, error) {
-	m, err := e.firstMatch(re, s, from)
+func (e *evaluation) regexResult(re *regex, s string) (any, error) {
+	m, err := e.firstMatch(re, s, 0, 0)
 	if err != nil || m == nil {
 		return undefined{}, err
 	}
+	return matchValue(m), nil
+}
+
+// matchValue returns a match as an object, with a function that returns the next one.
+func matchValue(m *found) *jsontree.Object {
 	next := &function{name: "next", call: func(e *evaluation, _ []any, _ any) (any, error) {
 		following, err := m.next()
 		if err != nil || following == nil {
 			return undefined{}, err
 		}
-		return e.regexResult(re, s, following.start)
+		return matchValue(following), nil
 	}}
 	return jsontree.NewObject(
-		"match", m.text, "start", int64(utf16Length(s[:m.start])), "end", int64(utf16Length(s[:m.end])),
+		"match", m.text, "start", int64(m.index), "end", int64(m.index+utf16Length(m.text)),
 		"groups", &array{items: m.groups}, "next", next,
-	), nil
+	)
 }
 
 // utf16Length returns the number of UTF-16 code units in s.

@@ -164,9 +164,13 @@ func (e *evaluation) equal(a, b any) (bool, error) {
 		return true, nil
 	}
 
-	switch a.(type) {
+	switch a := a.(type) {
 	case *function, *regex:
 		return a == b, nil
+	case string:
+		s, ok := b.(string)
+		e.nodes += min(len(a), len(s)) >> bytesPerStep
+		return ok && a == s, nil
 	case undefined:
 		return isUndefined(b), nil
 	}

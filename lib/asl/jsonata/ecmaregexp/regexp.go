@@ -55,6 +55,9 @@ func Compile(pattern, flags string) (*Regexp, error) {
 	return re, nil
 }
 
+// Size returns the number of instructions of the compiled expression: each takes about 100 bytes.
+func (re *Regexp) Size() int { return len(re.program) }
+
 // Match finds the first match in s at byte offset from or later. It returns the byte offsets of the start and end of the match and of
 // each group, with -1 for a group that matches nothing; or nil if there is no match. It subtracts its steps from *budget.
 func (re *Regexp) Match(s string, from int, budget *int) ([]int, error) {
