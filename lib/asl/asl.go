@@ -2,11 +2,10 @@
 // AWS Step Functions would return.
 //
 // It supports every type of state, in JSONata and in JSONPath. The child executions of a Distributed Map run in this process. Each
-// child has its own variables and context object, and no child records a history. Parse rejects these features by name: ItemReader,
-// ItemBatcher and ResultWriter of a Distributed Map, and the features that package jsonata does not support.
+// child has its own variables and context object. RunState runs one state by itself.
 //
 // The types that hold a parsed definition are in definition.go; files decode_*.go make them. The types of a running execution are in
-// run.go and thread.go; files state_*.go run the states.
+// run.go and thread.go; files state_*.go run the states. What a Distributed Map reads is in item_*.go, what it writes in result_writer.go.
 package asl
 
 import (

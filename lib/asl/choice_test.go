@@ -30,6 +30,7 @@ func TestChoiceRulesSelectTheNextState(t *testing.T) {
 		{`"Variable":"$.a","IsNull":true`, `{"a":null}`, true},
 		{`"Variable":"$.b","IsPresent":true`, `{"a":null}`, false},
 		{`"Variable":"$.b","IsPresent":false`, `{"a":null}`, true},
+		{`"Variable":"$.a[1]","IsPresent":true`, `{"a":[1]}`, false},
 		{`"And":[{"Variable":"$.b","IsPresent":true},{"Variable":"$.b","NumericEquals":1}]`, `{}`, false},
 		{`"Or":[{"Variable":"$.a","NumericEquals":1},{"Variable":"$.a","NumericEquals":2}]`, `{"a":2}`, true},
 		{`"Not":{"Variable":"$.a","IsString":true}`, `{"a":2}`, true},

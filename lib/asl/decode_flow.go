@@ -33,9 +33,10 @@ func (d *decoder) decodeFlow(f *fieldReader, language string) *flow {
 	}
 
 	for _, name := range states.Keys() {
-		d.checkName(name, f.path("States"), slices.Contains(d.repeated[states], name))
+		at := f.path("States") + "/" + name
+		d.checkName(name, at, slices.Contains(d.repeated[states], name))
 		definition, _ := states.Get(name)
-		parsed.states[name] = d.decodeState(name, definition, f.path("States")+"/"+name, language)
+		parsed.states[name] = d.decodeState(name, definition, at, language)
 	}
 
 	d.checkTargets(f, parsed, states)
@@ -44,32 +45,37 @@ func (d *decoder) decodeFlow(f *fieldReader, language string) *flow {
 }
 
 // checkName adds a problem if a state's name is too long, or if it is not the only state of this name in the whole state machine.
-// at is the path of States. isRepeated is set if the text has the name twice in the same States.
+// at is the path of the state. isRepeated is set if the text has the name twice in the same States.
 func (d *decoder) checkName(name, at string, isRepeated bool) {
 	if isRepeated || d.names[name] {
-		d.addProblem(codeName, at+"/"+name, "State name '"+name+"' is used more than once")
+		d.addProblem(codeName, at, "State name '"+name+"' is used more than once")
 	}
 	d.names[name] = true
 
 	if utf8.RuneCountInString(name) > maxNameLength {
-		d.invalid(at+"/"+name, "State names must not be longer than "+strconv.Itoa(maxNameLength)+" characters")
+		d.invalid(at, "State names must not be longer than "+strconv.Itoa(maxNameLength)+" characters")
 	}
 }
 
-// A target is the name of a state that another state leads to. at is the path of the field that holds it.
-type target struct{ at, name string }
-
-// targets returns the states that a state leads to. at is the path of the state.
-func (s *state) targets(at string) []target {
-	all := []target{{at + "/Next", s.next}}
+// eachTarget calls visit with the name of each state that a state leads to. field is where the name stands: /Next or /Default with i = -1,
+// or the field Next of item i of /Choices or /Catch.
+func (s *state) eachTarget(visit func(field string, i int, name string)) {
+	if s.next != "" {
+		visit("/Next", -1, s.next)
+	}
 	for i, c := range s.choices {
-		all = append(all, target{indexPath(at+"/Choices", i) + "/Next", c.next})
+		if c.next != "" {
+			visit("/Choices", i, c.next)
+		}
 	}
-	all = append(all, target{at + "/Default", s.defaultNext})
+	if s.defaultNext != "" {
+		visit("/Default", -1, s.defaultNext)
+	}
 	for i, c := range s.catch {
-		all = append(all, target{indexPath(at+"/Catch", i) + "/Next", c.next})
+		if c.next != "" {
+			visit("/Catch", i, c.next)
+		}
 	}
-	return slices.DeleteFunc(all, func(t target) bool { return t.name == "" })
 }
 
 // isTerminal reports whether the execution of a flow can end in the state.
@@ -78,19 +84,22 @@ func (s *state) isTerminal() bool { return s.end || s.kind == kindSucceed || s.k
 // checkTargets adds a problem for each transition to a state that does not exist. states is the object States of the definition: the
 // problems come in its order. As on AWS, the text names Next also if the transition is that of another field.
 func (d *decoder) checkTargets(f *fieldReader, parsed *flow, states *jsontree.Object) {
-	check := func(t target) {
-		if _, ok := parsed.states[t.name]; !ok {
-			d.addProblem(codeTarget, t.at, "Missing 'Next' target: "+t.name)
-		}
-	}
-	if parsed.startAt != "" {
-		check(target{f.path("StartAt"), parsed.startAt})
+	missing := func(at, name string) { d.addProblem(codeTarget, at, "Missing 'Next' target: "+name) }
+	if parsed.startAt != "" && parsed.states[parsed.startAt] == nil {
+		missing(f.path("StartAt"), parsed.startAt)
 	}
 
 	for _, name := range states.Keys() {
-		for _, t := range parsed.states[name].targets(f.path("States") + "/" + name) {
-			check(t)
-		}
+		parsed.states[name].eachTarget(func(field string, i int, target string) {
+			if parsed.states[target] != nil {
+				return
+			}
+			at := f.path("States") + "/" + name + field
+			if i >= 0 {
+				at = indexPath(at, i) + "/Next"
+			}
+			missing(at, target)
+		})
 	}
 }
 
@@ -116,12 +125,12 @@ func (d *decoder) checkGraph(f *fieldReader, parsed *flow, states *jsontree.Obje
 		if next == nil { // The target does not exist: checkTargets reports it.
 			continue
 		}
-		for _, t := range next.targets("") {
-			if !reached[t.name] {
-				reached[t.name] = true
-				queue = append(queue, t.name)
+		next.eachTarget(func(_ string, _ int, target string) {
+			if !reached[target] {
+				reached[target] = true
+				queue = append(queue, target)
 			}
-		}
+		})
 	}
 
 	for _, name := range states.Keys() {

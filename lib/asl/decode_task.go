@@ -128,13 +128,34 @@ func isSupportedResource(parts arn) bool {
 		return kind == "function"
 	case parts.service != statesService:
 		return false
-	case kind == "activity", kind == "aws-sdk":
-		return true
+	case kind == "activity":
+		return action != ""
+	case kind == "aws-sdk":
+		_, operation, _ := strings.Cut(action, ":")
+		operation, pattern, _ := strings.Cut(operation, ".")
+		return operation != "" && (pattern == "" || "."+pattern == tokenSuffix)
 	}
 
-	action, _, _ = strings.Cut(action, ".") // Without a suffix such as .sync.
+	action, pattern, _ := strings.Cut(action, ".")
 	actions, ok := optimizedActions[kind]
-	return ok && (len(actions) == 0 || slices.Contains(actions, action))
+	return ok && (len(actions) == 0 || slices.Contains(actions, action)) && isSupportedPattern(kind, pattern)
+}
+
+// isSupportedPattern reports whether an integration supports an integration pattern: the part of a Resource after its dot, such as sync. It
+// is empty if the task does not wait. See "Integrating services" in the developer guide of Step Functions.
+func isSupportedPattern(integration, pattern string) bool {
+	switch pattern {
+	case "":
+		return true
+	case "waitForTaskToken":
+		return !slices.Contains([]string{"dynamodb", "http", "athena", "codebuild", "databrew", "elasticmapreduce"}, integration)
+	case "sync":
+		return !slices.Contains([]string{lambdaService, "sqs", "sns", "events", "dynamodb", "apigateway", "http"}, integration)
+	case "sync:2":
+		return integration == statesService
+	default:
+		return false
+	}
 }
 
 // decodeHandlers decodes Retry and Catch.

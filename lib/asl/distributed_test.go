@@ -302,3 +302,38 @@ func TestExecutionWithoutObjectsCannotReadItems(t *testing.T) {
 		t.Errorf("got %s, want %s", got, want)
 	}
 }
+
+// endlessObjects has objects of a size. They are JSON: an empty array in white space.
+type endlessObjects struct {
+	asl.MemoryObjects
+
+	size int64
+}
+
+func (o *endlessObjects) GetObject(context.Context, string, string) (io.ReadCloser, error) {
+	return io.NopCloser(io.MultiReader(io.LimitReader(blanks{}, o.size-2), strings.NewReader("[]"))), nil
+}
+
+// blanks is an endless text of blanks.
+type blanks struct{}
+
+func (blanks) Read(p []byte) (int, error) {
+	for i := range p {
+		p[i] = ' '
+	}
+	return len(p), nil
+}
+
+func TestItemReaderReadsNoMoreThanItMay(t *testing.T) {
+	const limit = 128 << 20
+	m := parse(t, distributedMap(readerFrom(`"InputType":"JSON"`)))
+	for _, test := range []struct {
+		size int64
+		want string
+	}{{limit, `[]`}, {limit + 1, "FAILED States.ItemReaderFailed The dataset is larger than 134217728 bytes."}} {
+		got := resultText(m.Run(t.Context(), asl.Execution{Input: []byte(`{"b":"b"}`), Objects: &endlessObjects{size: test.size}}))
+		if got != test.want {
+			t.Errorf("%d bytes: got %s, want %s", test.size, got, test.want)
+		}
+	}
+}

@@ -27,7 +27,7 @@ type Execution struct {
 	RedriveTime time.Time
 	// Input is the execution's input as JSON text; empty means {}.
 	Input json.RawMessage
-	// Tasks runs the Task states. If Tasks is nil, each task fails with States.Runtime.
+	// Tasks runs the Task states. If Tasks is nil, each task fails with the error of NotServed.
 	Tasks Tasks
 	// Objects reads and writes Amazon S3 for Distributed Map states. If it is nil, ItemReader and ResultWriter fail.
 	Objects Objects
@@ -102,6 +102,15 @@ type Child struct {
 // States.TaskFailed and the error's text as the cause.
 type Tasks interface {
 	RunTask(ctx context.Context, t Task) (json.RawMessage, error)
+}
+
+// ErrorNotServed is the name of the error of a task whose resource nobody serves.
+const ErrorNotServed = "ResourceNotServed"
+
+// NotServed returns the error of a task with a resource that nobody serves here. Parse accepts every resource that Step Functions has, so
+// implementations of Tasks return NotServed for those that they do not have.
+func NotServed(resource string) *Error {
+	return &Error{Name: ErrorNotServed, Cause: "Nobody serves the resource " + resource + " here."}
 }
 
 // Task is one attempt of a Task state.

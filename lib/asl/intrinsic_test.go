@@ -8,8 +8,8 @@ import (
 	"github.com/herald-progress/herald/lib/asl/jsontree"
 )
 
-// intrinsicInput is the state's input in these tests.
-const intrinsicInput = `{"n":2,"half":2.5,"s":"a,b;c","list":[3,1,3],"o":{"a":1,"b":[true,null]},"p":{"b":2},"words":["x","y"]}`
+// intrinsicInput is the state's input in these tests. The JSON of tooLong has 10,003 characters.
+var intrinsicInput = `{"tooLong":[` + strings.Repeat("1,", 5000) + `1],"n":2,"half":2.5,"s":"a,b;c","list":[3,1,3],"o":{"a":1,"b":[true,null]},"p":{"b":2},"words":["x","y"]}`
 
 // evalIn evaluates a reference or intrinsic function with an input, and with the variable $v, whose value is 40.
 func evalIn(t *testing.T, text, input string) (string, error) {
@@ -39,6 +39,13 @@ func TestIntrinsicFunctionsReturnTheirResults(t *testing.T) {
 		{`States.ArrayUnique($.list)`, `[3,1]`},
 		{`States.Base64Encode('Data to encode')`, `"RGF0YSB0byBlbmNvZGU="`},
 		{`States.Base64Decode('RGVjb2RlZCBkYXRh')`, `"Decoded data"`},
+		{`States.ArrayLength(States.Array(States.Hash('` + strings.Repeat("é", 10_000) + `', 'MD5')))`, `1`},
+		{`$.list[9]`, `null`},
+		{`$.list[-4]`, `null`},
+		{`States.Array($.list[9])`, `[null]`},
+		{` $.n `, `2`},
+		{`$.list.length()`, `3`},
+		{`States.Array(` + strings.Repeat(`States.Array(`, 9) + strings.Repeat(`)`, 10), `[[[[[[[[[[]]]]]]]]]]`},
 		{`States.Hash('input data', 'SHA-1')`, `"aaff4a450a104cd177d28d18d74485e8cae074b7"`},
 		{`States.JsonMerge($.o, $.p, false)`, `{"a":1,"b":2}`},
 		{`States.StringToJson('{"number":20, "big":12345678901234567890}')`, `{"number":20,"big":12345678901234567890}`},
@@ -67,6 +74,10 @@ func TestIntrinsicFunctionsRejectInvalidArguments(t *testing.T) {
 		{`States.MathAdd('a', 1)`, "must be a number"},
 		{`States.Base64Decode('*')`, "not Base64"},
 		{`States.Hash('a', 'CRC')`, "unknown algorithm"},
+		{`States.Hash('` + strings.Repeat("é", 10_001) + `', 'MD5')`, "longer than 10000 characters"},
+		{`States.Hash($.tooLong, 'MD5')`, "longer than 10000 characters"},
+		{`States.Format('a { b {}', 1)`, "Invalid template in States.Format: matching '}' not found for '{'"},
+		{`States.Format('a } b {}', 1)`, "Invalid template in States.Format: matching '{' not found for '}'"},
 	} {
 		_, err := evalIn(t, test.text, intrinsicInput)
 		var f *failure
@@ -96,6 +107,7 @@ func TestMathRandomWithASeedReturnsTheSameNumber(t *testing.T) {
 func TestParseRejectsInvalidIntrinsicFunctions(t *testing.T) {
 	for _, text := range []string{
 		`States.Nothing()`, `States.Array`, `States.Array(`, `States.Array(1`, `States.Array(1 2)`, `States.Array('a)`, `States.UUID(1)`,
+		`States.Array(` + strings.Repeat(`States.Array(`, 10) + strings.Repeat(`)`, 11), `$.list[9`,
 		`States.Format()`, `States.Array(1))`, `States.Format('\n')`, `States.Array($.)`, `States.Array(a)`,
 	} {
 		if v, err := parseValue(text); err == nil {

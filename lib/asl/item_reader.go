@@ -18,7 +18,7 @@ import (
 
 // maxDataset is the greatest number of bytes that an ItemReader reads, after decompression. Step Functions reads more, but here all
 // items are in memory.
-const maxDataset = 256 << 20
+const maxDataset = 128 << 20 // 128 MiB
 
 // errEnough stops the reading of a dataset: it has as many items as MaxItems allows.
 var errEnough = errors.New("asl: the dataset has enough items")

@@ -88,9 +88,9 @@ func (d *decoder) checkReferences(r jsonata.References, at string) {
 	if r.HasRoot {
 		d.addProblem(codeReference, at, "Reference to '$$' is not supported.")
 	}
-	for _, name := range r.Fields[statesVariable] {
-		if !d.readable.has(name) {
-			d.addProblem(codeReference, at, "Field '$"+statesVariable+"."+name+"' does not exist.")
+	for _, field := range r.Fields {
+		if field.Variable == statesVariable && !d.readable.has(field.Name) {
+			d.addProblem(codeReference, at, "Field '$"+statesVariable+"."+field.Name+"' does not exist.")
 		}
 	}
 }

@@ -125,7 +125,7 @@ func waitsForResult(resource string) bool {
 func (s *stateRun) callTask(ctx context.Context, task Task) (json.RawMessage, error) {
 	tasks := s.thread.run.execution.Tasks
 	if tasks == nil {
-		return nil, &Error{Name: errorRuntime, Cause: "No task can be run here"}
+		return nil, NotServed(task.Resource)
 	}
 	return tasks.RunTask(ctx, task)
 }

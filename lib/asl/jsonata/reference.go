@@ -9,14 +9,21 @@ type References struct {
 	Names []string
 	// HasRoot is set if the expression reads $$, the context at the top level.
 	HasRoot bool
-	// Fields are the fields that the expression reads directly from each variable: result for $states.result. They are listed by the
-	// variable's name, without $. Each field stands there once.
-	Fields map[string][]string
+	// Fields are the fields that the expression reads directly from variables. Each field stands there once.
+	Fields []Field
+}
+
+// Field is a field of a variable, such as $states.result.
+type Field struct {
+	// Variable is the variable's name, without $.
+	Variable string
+	// Name is the field's name.
+	Name string
 }
 
 // References returns what the expression reads from outside itself.
 func (x *Expr) References() References {
-	r := References{Fields: map[string][]string{}}
+	var r References
 	r.addNames(x.root)
 	r.addFields(x.root)
 	return r
@@ -41,9 +48,9 @@ func (r *References) addNames(n *node) {
 		return
 	}
 
-	for _, part := range []*node{n.lhs, n.rhs, n.third} {
-		r.addNames(part)
-	}
+	r.addNames(n.lhs)
+	r.addNames(n.rhs)
+	r.addNames(n.third)
 	for _, part := range n.list {
 		r.addNames(part)
 	}
@@ -63,17 +70,17 @@ func (r *References) addFields(n *node) {
 		r.HasRoot = true
 	}
 	if n.kind == kindPath && len(n.list) > 1 && n.list[0].kind == kindVariable && n.list[1].kind == kindName {
-		name := n.list[0].text
-		r.Fields[name] = addOnce(r.Fields[name], n.list[1].text)
+		r.Fields = addOnce(r.Fields, Field{n.list[0].text, n.list[1].text})
 	}
 
-	for _, part := range []*node{n.lhs, n.rhs, n.third, n.group} {
-		r.addFields(part)
-	}
+	r.addFields(n.lhs)
+	r.addFields(n.rhs)
+	r.addFields(n.third)
+	r.addFields(n.group)
 	for _, part := range n.list {
 		r.addFields(part)
 	}
-	for _, list := range [][]stage{n.predicates, n.stages} {
+	for _, list := range [...][]stage{n.predicates, n.stages} {
 		for _, s := range list {
 			r.addFields(s.expr)
 		}
@@ -87,10 +94,10 @@ func (r *References) addFields(n *node) {
 	}
 }
 
-// addOnce appends name to names if it is not there yet.
-func addOnce(names []string, name string) []string {
-	if slices.Contains(names, name) {
-		return names
+// addOnce appends item to items if it is not there yet.
+func addOnce[T comparable](items []T, item T) []T {
+	if slices.Contains(items, item) {
+		return items
 	}
-	return append(names, name)
+	return append(items, item)
 }
