@@ -303,7 +303,7 @@ func TestExecutionWithoutObjectsCannotReadItems(t *testing.T) {
 	}
 }
 
-// endlessObjects has objects of a size. They are JSON: an empty array in white space.
+// endlessObjects has objects of a size.
 type endlessObjects struct {
 	asl.MemoryObjects
 
@@ -311,26 +311,24 @@ type endlessObjects struct {
 }
 
 func (o *endlessObjects) GetObject(context.Context, string, string) (io.ReadCloser, error) {
-	return io.NopCloser(io.MultiReader(io.LimitReader(blanks{}, o.size-2), strings.NewReader("[]"))), nil
+	return io.NopCloser(io.LimitReader(zeros{}, o.size)), nil
 }
 
-// blanks is an endless text of blanks.
-type blanks struct{}
+// zeros is an endless text of zero bytes.
+type zeros struct{}
 
-func (blanks) Read(p []byte) (int, error) {
-	for i := range p {
-		p[i] = ' '
-	}
+func (zeros) Read(p []byte) (int, error) {
+	clear(p)
 	return len(p), nil
 }
 
 func TestItemReaderReadsNoMoreThanItMay(t *testing.T) {
 	const limit = 128 << 20
-	m := parse(t, distributedMap(readerFrom(`"InputType":"JSON"`)))
+	m := parse(t, distributedMap(readerFrom(`"InputType":"PARQUET"`))) // Fails after the object was read.
 	for _, test := range []struct {
 		size int64
 		want string
-	}{{limit, `[]`}, {limit + 1, "FAILED States.ItemReaderFailed The dataset is larger than 134217728 bytes."}} {
+	}{{limit, "FAILED States.ItemReaderFailed InputType PARQUET cannot be read here."}, {limit + 1, "FAILED States.ItemReaderFailed The dataset is larger than 134217728 bytes."}} {
 		got := resultText(m.Run(t.Context(), asl.Execution{Input: []byte(`{"b":"b"}`), Objects: &endlessObjects{size: test.size}}))
 		if got != test.want {
 			t.Errorf("%d bytes: got %s, want %s", test.size, got, test.want)

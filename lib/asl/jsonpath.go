@@ -132,7 +132,11 @@ func (p *pathParser) step() (pathStep, error) {
 		return pathStep{kind: stepWildcard}, nil
 	}
 
-	end := strings.IndexAny(p.rest(), ".[]() \t\n\r,=!<>&|'\"")
+	ends := ".[]() \t\n\r"
+	if p.depth > 0 {
+		ends += ",=!<>&|'\"" // In a filter, an operator ends the name.
+	}
+	end := strings.IndexAny(p.rest(), ends)
 	if end < 0 {
 		end = len(p.rest())
 	}

@@ -2,7 +2,9 @@ package asl
 
 import (
 	"regexp"
+	"slices"
 	"strings"
+	"unicode/utf8"
 
 	"github.com/herald-progress/herald/lib/asl/jsontree"
 )
@@ -111,31 +113,95 @@ func (p *pathParser) comparison() (filterCondition, error) {
 	}
 
 	p.skipBlanks()
-	// In this list, <= comes before its prefix <, and >= before >. The words in and nin need a blank or the bracket of a list after
-	// them.
-	for _, operator := range []string{"==", "!=", "<=", ">=", "=~", "<", ">", "in ", "nin ", "in[", "nin["} {
-		if !p.accept(operator) {
-			continue
-		}
-		if strings.HasSuffix(operator, "[") {
-			p.pos-- // The bracket belongs to the list.
-		}
-
-		if operator == "=~" {
-			return p.match(left)
-		}
-		right, err := p.operand()
-		if err != nil {
-			return nil, err
-		}
-
-		return compareOperands(strings.TrimRight(operator, " ["), left, right), nil
+	operator := p.operator()
+	switch operator {
+	case "":
+		return func(item, root any) bool { // Without an operator, the condition is that the path selects something.
+			_, ok := left(item, root)
+			return ok
+		}, nil
+	case "=~":
+		return p.match(left)
 	}
 
-	return func(item, root any) bool { // Without an operator, the condition is that the path selects something.
-		_, ok := left(item, root)
-		return ok
-	}, nil
+	right, err := p.operand()
+	if err != nil {
+		return nil, err
+	}
+	if slices.Contains(listOperators, operator) {
+		return func(item, root any) bool {
+			a, okA := left(item, root)
+			b, okB := right(item, root)
+			return okA && okB && compareLists(operator, a, b)
+		}, nil
+	}
+	return compareOperands(operator, left, right), nil
+}
+
+// listOperators are the operators that compareLists evaluates.
+var listOperators = []string{"contains", "size", "empty", "subsetof", "anyof", "noneof"}
+
+// operator consumes an operator and returns it in lower case; "" if none comes next.
+func (p *pathParser) operator() string {
+	for _, symbol := range []string{"===", "!==", "==", "!=", "<=", ">=", "=~", "<", ">"} { // A symbol comes before its prefix.
+		if p.accept(symbol) {
+			if symbol == "===" || symbol == "!==" {
+				return symbol[:2] // Values of different types are never equal.
+			}
+			return symbol
+		}
+	}
+
+	for _, word := range append([]string{"in", "nin"}, listOperators...) {
+		rest := p.rest()
+		if len(rest) > len(word) && strings.EqualFold(rest[:len(word)], word) && strings.IndexByte(" [", rest[len(word)]) >= 0 {
+			p.pos += len(word)
+			return word
+		}
+	}
+	return ""
+}
+
+// compareLists evaluates an operator whose left operand is a list or, for the first three, a text.
+func compareLists(operator string, a, b any) bool {
+	items, isArray := a.([]any)
+	others, _ := b.([]any)
+	isOther := func(item any) bool { return contains(others, item) }
+	switch operator {
+	case "contains", "size", "empty":
+		return compareContent(operator, a, b)
+	case "subsetof":
+		return isArray && !slices.ContainsFunc(items, func(item any) bool { return !isOther(item) })
+	case "anyof":
+		return slices.ContainsFunc(items, isOther)
+	default: // noneof
+		return isArray && !slices.ContainsFunc(items, isOther)
+	}
+}
+
+// compareContent compares what is in a list or a text, or how much.
+func compareContent(operator string, a, b any) bool {
+	size := 0
+	switch a := a.(type) {
+	case []any:
+		if operator == "contains" {
+			return contains(a, b)
+		}
+		size = len(a)
+	case string:
+		part, ok := b.(string)
+		if operator == "contains" {
+			return ok && strings.Contains(a, part)
+		}
+		size = utf8.RuneCountInString(a)
+	default:
+		return false
+	}
+
+	if operator == "empty" {
+		return (size == 0) == (b == true)
+	}
+	return jsontree.CompareNumbers(int64(size), b) == 0
 }
 
 // compareOperands returns the condition that compares two operands. If a path selects nothing, the condition is false, except for !=,
