@@ -16,9 +16,12 @@ import (
 	"github.com/herald-progress/herald/lib/asl/jsontree"
 )
 
-// maxDataset is the greatest number of bytes that an ItemReader reads, after decompression. Step Functions reads more, but here all
-// items are in memory.
-const maxDataset = 128 << 20 // 128 MiB
+// The bounds of what an ItemReader reads: bytes after decompression, and items. Step Functions reads more, but here all items are in
+// memory.
+const (
+	maxDataset      = 128 << 20 // 128 MiB
+	maxDatasetItems = 1_000_000
+)
 
 // errEnough stops the reading of a dataset: it has as many items as MaxItems allows.
 var errEnough = errors.New("asl: the dataset has enough items")
@@ -129,6 +132,9 @@ func (d *dataset) read(ctx context.Context, l location) error {
 
 // add adds an item. It returns errEnough if there is no room for another one.
 func (d *dataset) add(item any) error {
+	if len(d.items) == maxDatasetItems {
+		return readerFailuref("The dataset has more than %d items.", maxDatasetItems)
+	}
 	d.items = append(d.items, item)
 	if len(d.items) == d.limit {
 		return errEnough

@@ -138,8 +138,10 @@ func (p *pathParser) comparison() (filterCondition, error) {
 	return compareOperands(operator, left, right), nil
 }
 
+const operatorContains = "contains"
+
 // listOperators are the operators that compareLists evaluates.
-var listOperators = []string{"contains", "size", "empty", "subsetof", "anyof", "noneof"}
+var listOperators = []string{operatorContains, "size", "empty", "subsetof", "anyof", "noneof"}
 
 // operator consumes an operator and returns it in lower case; "" if none comes next.
 func (p *pathParser) operator() string {
@@ -168,7 +170,7 @@ func compareLists(operator string, a, b any) bool {
 	others, _ := b.([]any)
 	isOther := func(item any) bool { return contains(others, item) }
 	switch operator {
-	case "contains", "size", "empty":
+	case operatorContains, "size", "empty":
 		return compareContent(operator, a, b)
 	case "subsetof":
 		return isArray && !slices.ContainsFunc(items, func(item any) bool { return !isOther(item) })
@@ -181,16 +183,16 @@ func compareLists(operator string, a, b any) bool {
 
 // compareContent compares what is in a list or a text, or how much.
 func compareContent(operator string, a, b any) bool {
-	size := 0
+	var size int
 	switch a := a.(type) {
 	case []any:
-		if operator == "contains" {
+		if operator == operatorContains {
 			return contains(a, b)
 		}
 		size = len(a)
 	case string:
 		part, ok := b.(string)
-		if operator == "contains" {
+		if operator == operatorContains {
 			return ok && strings.Contains(a, part)
 		}
 		size = utf8.RuneCountInString(a)
