@@ -61,12 +61,14 @@ var allowed = map[string][]string{
 	"lib/local/invoke":           {"lib/local/awswire", "lib/local/background"},
 	"lib/local/states":           {"lib/asl", "lib/local/awswire", "lib/local/background", "lib/local/invoke"},
 	"lib/local/idle":             {},
+	"lib/local/filewatch":        {},
+	"lib/local/process":          {"lib/local/awswire", "lib/local/background", "lib/local/filewatch", "lib/local/invoke", "lib/local/loopback"},
 	"lib/local/objects":          {"lib/local/awswire"},
 	"lib/local": {
 		"lib/apigw", "lib/asl", "lib/auth", "lib/broadcast", "lib/connection", "lib/csvimport", "lib/feed", "lib/message", "lib/notify",
 		"lib/s3store", "lib/session", "lib/stepfn", "lib/upload", "lib/web", "lambdas", "statemachines",
-		"lib/local/awswire", "lib/local/gateway", "lib/local/idle", "lib/local/invoke", "lib/local/loopback", "lib/local/objects",
-		"lib/local/states",
+		"lib/local/awswire", "lib/local/background", "lib/local/filewatch", "lib/local/gateway", "lib/local/idle", "lib/local/invoke",
+		"lib/local/loopback", "lib/local/objects", "lib/local/process", "lib/local/states",
 	},
 	"lib/local/browsertwin": {"lib/feed", "lib/local"},
 

@@ -19,7 +19,7 @@ const suffix = ".asl.json"
 var files embed.FS
 
 // placeholder matches ${Name} in a definition.
-var placeholder = regexp.MustCompile(`\$\{([A-Za-z0-9_]+)\}`)
+var placeholder = regexp.MustCompile(`\$\{([A-Za-z0-9_:]+)\}`)
 
 // Names returns the names of the workflows, sorted.
 func Names() []string {
@@ -67,11 +67,29 @@ func Fill(name string, substitutions map[string]string) (string, error) {
 		}
 	}
 
-	// match is ${Name}.
-	return string(placeholder.ReplaceAllFunc(definition, func(match []byte) []byte {
-		return escape(substitutions[string(match[len("${"):len(match)-len("}")])])
-	})), nil
+	return Substitute(string(definition), substitutions)
 }
+
+// Substitute returns a definition with each ${Name} replaced by its substitution, escaped for a JSON string. The error names all
+// placeholders without a substitution, and the substitutions that there are.
+func Substitute(definition string, substitutions map[string]string) (string, error) {
+	missing := map[string]bool{}
+	filled := placeholder.ReplaceAllStringFunc(definition, func(match string) string {
+		value, ok := substitutions[nameOf(match)]
+		if !ok {
+			missing[match] = true
+		}
+		return string(escape(value))
+	})
+	if len(missing) > 0 {
+		return "", fmt.Errorf("statemachines: no substitution for %s; there are %s",
+			strings.Join(slices.Sorted(maps.Keys(missing)), ", "), strings.Join(slices.Sorted(maps.Keys(substitutions)), ", "))
+	}
+	return filled, nil
+}
+
+// nameOf returns the name in a placeholder.
+func nameOf(match string) string { return match[len("${") : len(match)-len("}")] }
 
 // escape returns s as it stands between the quotes of a JSON string.
 func escape(s string) []byte {

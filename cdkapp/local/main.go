@@ -37,6 +37,7 @@ Examples
   go run ./cdkapp/local -faults throttled=0.3,latency=50ms testdata/parts-list.csv
   go run ./cdkapp/local -port 9000
   go run ./cdkapp/local -dynamodb http://127.0.0.1:8000        connections and the feed in any DynamoDB endpoint
+  go run ./cdkapp/local -workflow thumbs=thumbs.asl.json -function make-thumbs='python3 app.py'   your own workflow
 
 A client that connects again asks by a sync for what it has missed. Do the same by hand:
   npx wscat@6.1.0 --connect ws://127.0.0.1:4510/prod --subprotocol herald --subprotocol TOKEN --execute '{"action":"sync"}' --wait 60
@@ -71,6 +72,7 @@ type options struct {
 	verbose  bool
 	file     string
 	results  string
+	own      ownFlags
 }
 
 func main() {
@@ -142,6 +144,7 @@ func parse(args []string, stderr io.Writer) (options, error) {
 	})
 	f.StringVar(&o.dynamodb, "dynamodb", "", "store connections and the feed in the DynamoDB at this `URL`, and create the tables there")
 	f.StringVar(&o.user, "user", "dev", "the `id` of the user of the token that is printed at the start")
+	o.own.add(f)
 	f.BoolVar(&o.verbose, "v", false, "log what the functions do")
 	if err := parseFlags(f, args, usage, stderr); err != nil {
 		return o, err
@@ -171,6 +174,9 @@ func (o options) check(args []string) error {
 	case o.faults.lag > 0 && o.dynamodb != "":
 		return errors.New("-faults: lag is for connections in memory, without -dynamodb")
 	}
+	if err := o.own.check(); err != nil {
+		return err
+	}
 	return checkUser(o.user)
 }
 
@@ -183,6 +189,8 @@ func start(ctx context.Context, o options, c local.Config, stderr io.Writer) (*l
 	c.Port, c.BytesPerSecond = o.port, o.rate*kilobyte
 	c.Allowed = o.allowed
 	c.Faults, c.IndexLag = o.faults.Faults, o.faults.lag
+	stderr = &lockedWriter{out: stderr} // Logs, and what the user's functions print, come at the same time.
+	o.own.apply(&c, stderr)
 	c.Log = slog.New(slog.NewTextHandler(stderr, &slog.HandlerOptions{Level: level}))
 	if o.dynamodb != "" {
 		client := dynamodb.New(dynamodb.Options{

@@ -6,11 +6,11 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io"
 	"log/slog"
 	"maps"
 	"net"
 	"net/http"
-	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -27,16 +27,17 @@ import (
 	"github.com/herald-progress/herald/lib/csvimport"
 	"github.com/herald-progress/herald/lib/feed"
 	"github.com/herald-progress/herald/lib/local/awswire"
+	"github.com/herald-progress/herald/lib/local/background"
 	"github.com/herald-progress/herald/lib/local/gateway"
 	"github.com/herald-progress/herald/lib/local/idle"
 	"github.com/herald-progress/herald/lib/local/invoke"
 	"github.com/herald-progress/herald/lib/local/loopback"
 	"github.com/herald-progress/herald/lib/local/objects"
+	"github.com/herald-progress/herald/lib/local/process"
 	"github.com/herald-progress/herald/lib/local/states"
 	"github.com/herald-progress/herald/lib/s3store"
 	"github.com/herald-progress/herald/lib/session"
 	"github.com/herald-progress/herald/lib/upload"
-	"github.com/herald-progress/herald/statemachines"
 )
 
 // Names in the twin, and timeouts.
@@ -86,8 +87,18 @@ type Config struct {
 	Functions map[string]any
 	// StateMachines adds state machines. The key is the name; the name of one of Herald's own replaces that one. The value is
 	// the definition in the Amazon States Language. Placeholders, such as ${NotifierFunctionArn}, are replaced as in Herald's own
-	// definitions.
+	// definitions; one without a value is an error.
 	StateMachines map[string]string
+	// WorkflowFiles adds the state machines in files, by name. A file that changes is loaded again. If it is then wrong, the
+	// definition before goes on.
+	WorkflowFiles map[string]string
+	// Substitutions are values of further placeholders, by name.
+	Substitutions map[string]string
+	// Processes adds users' own functions, by name.
+	Processes map[string]Process
+	// Output receives lines for the user: what the processes print, and what was loaded again. Nil discards them. It must be
+	// safe for concurrent use.
+	Output io.Writer
 	// BytesPerSecond limits the rate at which uploads are read, so that a person can watch the progress; zero means no
 	// limit.
 	BytesPerSecond int
@@ -112,6 +123,9 @@ type Twin struct {
 	s3      *objects.S3
 	page    *page
 	secret  []byte
+
+	processes []*process.Function
+	watchers  *background.Group
 }
 
 // Start starts a twin.
@@ -122,7 +136,7 @@ func Start(ctx context.Context, c Config) (*Twin, error) {
 	if err := c.Allowed.Validate(); err != nil {
 		return nil, err
 	}
-	t := &Twin{config: c, log: c.Log, secret: newSecret(), serveErr: make(chan error, 1)}
+	t := &Twin{config: c, log: c.Log, secret: newSecret(), serveErr: make(chan error, 1), watchers: background.NewGroup()}
 	if t.log == nil {
 		t.log = slog.New(slog.DiscardHandler)
 	}
@@ -145,7 +159,7 @@ func Start(ctx context.Context, c Config) (*Twin, error) {
 	}
 	t.listener = listener
 	if err := t.wire(); err != nil { //nolint:contextcheck // the schedules outlive the start
-		return nil, errors.Join(err, listener.Close())
+		return nil, errors.Join(err, listener.Close(), t.closeOwn(ctx))
 	}
 	t.server = &http.Server{
 		Handler: loopback.Only(c.Allowed, idle.Bodies(bodyTimeout, http.HandlerFunc(t.serveEndpoint))), DisableGeneralOptionsHandler: true,
@@ -166,6 +180,11 @@ func (t *Twin) wire() error {
 	if err != nil {
 		return err
 	}
+	own, err := t.startProcesses()
+	if err != nil {
+		return err
+	}
+	maps.Copy(functions, own)
 	t.lambda = invoke.New(invoke.Config{Functions: functions, Log: t.log})
 	routes := map[string]gateway.Function{}
 	for _, f := range lambdas.Functions() {
@@ -186,6 +205,9 @@ func (t *Twin) wire() error {
 	if err != nil {
 		return fmt.Errorf("step functions: %w", err)
 	}
+	if err := t.startWorkflows(); err != nil {
+		return err
+	}
 	t.s3, err = objects.New(objects.Config{
 		Bucket: Bucket, Prefix: csvimport.UploadsPrefix, Created: t.startImport, SecretKeys: map[string]string{accessKey: secretKey},
 	})
@@ -197,35 +219,6 @@ func (t *Twin) wire() error {
 	}
 	t.events.startSchedules()
 	return nil
-}
-
-// machines returns the definitions of all state machines by name.
-func (t *Twin) machines() (map[string][]byte, error) {
-	functionARNs := map[string]string{} // of all functions, by the names of their placeholders
-	for _, f := range lambdas.Functions() {
-		functionARNs[f.Substitution()] = invoke.FunctionARN(functionPrefix + f.Name)
-	}
-	machines := map[string][]byte{}
-	for _, name := range statemachines.Names() {
-		substitutions := maps.Clone(functionARNs) // without those that the definition does not need, because Fill refuses them
-		maps.DeleteFunc(substitutions, func(substitution, _ string) bool {
-			return !slices.Contains(statemachines.Substitutions(name), substitution)
-		})
-		definition, err := statemachines.Fill(name, substitutions)
-		if err != nil {
-			return nil, fmt.Errorf("workflow: %w", err)
-		}
-		machines[name] = []byte(definition)
-	}
-	replacements := make([]string, 0, 2*len(functionARNs)) // each placeholder, followed by its ARN
-	for name, arn := range functionARNs {
-		replacements = append(replacements, "${"+name+"}", arn)
-	}
-	for name, definition := range t.config.StateMachines {
-		machines[name] = []byte(strings.NewReplacer(replacements...).Replace(definition))
-	}
-
-	return machines, nil
 }
 
 // statusChanged passes an execution on to the rule for ended executions and to the callback of the configuration.
@@ -341,7 +334,7 @@ func (t *Twin) Close(ctx context.Context) error {
 	if ctx.Err() == nil && errors.Is(connectionsErr, context.DeadlineExceeded) {
 		connectionsErr = nil // it is not an error that a browser does not answer: its $disconnect has run
 	}
-	functionsErr := t.lambda.Close(ctx)
+	functionsErr := errors.Join(t.lambda.Close(ctx), t.closeOwn(ctx))
 	shutdownCtx, cancelShutdown := context.WithTimeout(ctx, drainTimeout)
 	defer cancelShutdown()
 	serverErr := t.server.Shutdown(shutdownCtx)
@@ -350,4 +343,9 @@ func (t *Twin) Close(ctx context.Context) error {
 	}
 
 	return errors.Join(executionsErr, connectionsErr, functionsErr, serverErr, t.s3.Close())
+}
+
+// closeOwn ends the users' functions, and the reloading of their workflows.
+func (t *Twin) closeOwn(ctx context.Context) error {
+	return errors.Join(t.watchers.Close(ctx), t.closeProcesses(ctx))
 }

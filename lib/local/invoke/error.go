@@ -58,9 +58,7 @@ func functionError(
 // timeoutError returns the function error of an invocation that timed out.
 func timeoutError(call invocation) *messages.InvokeResponse_Error {
 	return &messages.InvokeResponse_Error{
-		Type: "Sandbox.Timedout",
-		Message: fmt.Sprintf("RequestId: %s Error: Task timed out after %.2f seconds",
-			call.requestID, call.Timeout.Seconds()),
+		Type: timedOut, Message: timeoutMessage(call.requestID, call.Timeout),
 	}
 }
 

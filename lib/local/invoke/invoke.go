@@ -42,7 +42,7 @@ type Config struct {
 
 // Function is a deployed function.
 type Function struct {
-	// Handler is any function that lambda.Start of aws-lambda-go accepts, or a lambda.Handler. It is called concurrently.
+	// Handler is any function that lambda.Start of aws-lambda-go accepts, a lambda.Handler, or a Runner. It is called concurrently.
 	Handler any
 	// Timeout is the time after which an invocation fails; zero means 3 s, Lambda's default.
 	Timeout time.Duration
@@ -180,6 +180,11 @@ func splitFunction(function string) (name, qualifier string) {
 
 // run calls the function and sends exactly one result, at the latest at the function's deadline.
 func (l *Lambda) run(ctx context.Context, call invocation, results chan<- Result) {
+	if runner, ok := call.Handler.(Runner); ok {
+		l.runOutside(ctx, call, runner, results)
+		return
+	}
+
 	callCtx, cancel := context.WithTimeout(ctx, call.Timeout)
 	defer cancel()
 	stopTimeout := context.AfterFunc(callCtx, func() {
@@ -214,9 +219,13 @@ func (l *Lambda) finish(
 	}
 
 	if failure != nil {
-		l.log.WarnContext(ctx, "function failed", "function", call.name, "request", call.requestID,
-			"errorType", failure.Type)
+		l.logFailure(ctx, call, failure.Type)
 		payload = failureJSON(failure)
 	}
 	results <- Result{RequestID: call.requestID, Payload: payload, Error: failure}
+}
+
+// logFailure logs that a function failed, without its message.
+func (l *Lambda) logFailure(ctx context.Context, call invocation, errorType string) {
+	l.log.WarnContext(ctx, "function failed", "function", call.name, "request", call.requestID, "errorType", errorType)
 }

@@ -1,0 +1,92 @@
+package main
+
+import (
+	"errors"
+	"flag"
+	"fmt"
+	"io"
+	"maps"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/herald-progress/herald/lib/local"
+)
+
+// maxFunctionTimeout is Lambda's longest timeout.
+const maxFunctionTimeout = 15 * time.Minute
+
+// maxProcesses is the greatest value of -function-processes.
+const maxProcesses = 1000
+
+// ownFlags are the flags for the user's own workflows and functions. Their values are by name.
+type ownFlags struct {
+	workflows     map[string]string
+	functions     map[string]string
+	substitutions map[string]string
+	timeout       time.Duration
+	processes     int
+}
+
+// add adds the flags.
+func (o *ownFlags) add(f *flag.FlagSet) {
+	o.workflows, o.functions, o.substitutions = map[string]string{}, map[string]string{}, map[string]string{}
+	f.Func("workflow", "also run the workflow in a file, as `NAME=FILE.asl.json`; may be given again; loaded anew when the file changes\n"+
+		"${NotifierFunctionArn} stands for the notifier, ${MakeThumbsFunctionArn} for -function make-thumbs=..., and\n"+
+		"${MakeThumbsStateMachineArn} for -workflow make-thumbs=...", intoMap(o.workflows, "FILE.asl.json"))
+	f.Func("function", "also run a Lambda function, as `NAME=COMMAND` or NAME=URL; may be given again\n"+
+		"COMMAND starts the function's runtime; it is started anew when a file that it names changes\n"+
+		"URL is a function of this machine, such as http://127.0.0.1:9000 for Lambda's Runtime Interface Emulator", intoMap(o.functions, "COMMAND"))
+	f.Func("substitute", "replace ${NAME} in the workflows, as `NAME=VALUE`; may be given again", intoMap(o.substitutions, "VALUE"))
+	f.DurationVar(&o.timeout, "function-timeout", 3*time.Second, "the timeout of each -function, as on AWS, such as `30s`")
+	f.IntVar(&o.processes, "function-processes", 10, "start at most `n` processes of each -function; other invocations wait")
+}
+
+// intoMap returns a function that stores NAME=VALUE. what is the value's name for the user.
+func intoMap(values map[string]string, what string) func(string) error {
+	return func(text string) error {
+		name, value, ok := strings.Cut(text, "=")
+		switch _, twice := values[name]; {
+		case !ok || name == "" || value == "":
+			return fmt.Errorf("%q is not of the form NAME=%s", text, what)
+		case twice:
+			return fmt.Errorf("%s is there twice", name)
+		}
+		values[name] = value
+		return nil
+	}
+}
+
+// check returns an error if a value is out of its range.
+func (o *ownFlags) check() error {
+	switch {
+	case o.timeout < time.Second || o.timeout > maxFunctionTimeout:
+		return errors.New("-function-timeout must be from 1s to 15m")
+	case o.processes < 1 || o.processes > maxProcesses:
+		return fmt.Errorf("-function-processes must be from 1 to %d", maxProcesses)
+	}
+	return nil
+}
+
+// apply puts the user's workflows and functions into the configuration of a twin. out must be safe for concurrent use.
+func (o *ownFlags) apply(c *local.Config, out io.Writer) {
+	c.WorkflowFiles, c.Substitutions = o.workflows, o.substitutions
+	c.Processes = map[string]local.Process{}
+	for name, command := range maps.All(o.functions) {
+		c.Processes[name] = local.Process{Command: command, Timeout: o.timeout, Limit: o.processes}
+	}
+	c.Output = out
+}
+
+// lockedWriter is a writer for concurrent use.
+type lockedWriter struct {
+	mu  sync.Mutex
+	out io.Writer
+}
+
+// Write writes to the writer, one call at a time.
+func (w *lockedWriter) Write(p []byte) (int, error) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return w.out.Write(p) //nolint:wrapcheck // io.Writer
+}
