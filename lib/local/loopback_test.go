@@ -5,6 +5,7 @@ import (
 	"io"
 	"net"
 	"net/http"
+	"net/http/httptest"
 	"strings"
 	"sync/atomic"
 	"testing"
@@ -36,9 +37,14 @@ func calls(token string) map[string]call {
 		"start a workflow": {
 			http.MethodPost, "/", `{"stateMachineArn":"` + states.StateMachineARN(local.CSVImport) + `","input":"{}"}`, target("StartExecution"),
 		},
-		"open the page":        {http.MethodGet, "/", "", nil},
-		"get a token":          {http.MethodPost, "/_herald/token?user=dev", "", nil},
-		"post to a connection": {http.MethodPost, "/prod/@connections/x", "{}", nil},
+		"create a workflow": {
+			http.MethodPost, "/", `{"name":"foreign","roleArn":"arn:aws:iam::000000000000:role/r","definition":"{\"StartAt\":\"A\",\"States\":{\"A\":{\"Type\":\"Succeed\"}}}"}`,
+			target("CreateStateMachine"),
+		},
+		"invoke a user's function": {http.MethodPost, "/2015-03-31/functions/own/invocations", `{}`, nil},
+		"open the page":            {http.MethodGet, "/", "", nil},
+		"get a token":              {http.MethodPost, "/_herald/token?user=dev", "", nil},
+		"post to a connection":     {http.MethodPost, "/prod/@connections/x", "{}", nil},
 		"handshake": {http.MethodGet, "/prod?token=" + token, "", http.Header{
 			"Connection": {"Upgrade"}, "Upgrade": {"websocket"}, "Sec-Websocket-Version": {"13"}, "Sec-Websocket-Key": {"dGhlIHNhbXBsZSBub25jZQ=="},
 		}},
@@ -79,8 +85,12 @@ func (c call) send(t *testing.T, twin *local.Twin, host, origin string) int {
 // TestForeignPagesAreForbidden sends requests of foreign pages, whose Host is the name of the page or of this machine.
 func TestForeignPagesAreForbidden(t *testing.T) {
 	var started atomic.Int64
+	var called atomic.Int64
+	own := httptest.NewServer(http.HandlerFunc(func(http.ResponseWriter, *http.Request) { called.Add(1) }))
+	defer own.Close()
 	twin, err := local.Start(t.Context(), local.Config{
-		Allowed: loopback.Config{Hosts: []string{"box.example"}, Origins: []string{"https://app.example.com"}},
+		Processes: map[string]local.Process{"own": {Command: own.URL}},
+		Allowed:   loopback.Config{Hosts: []string{"box.example"}, Origins: []string{"https://app.example.com"}},
 		StatusChanged: func(_ context.Context, x states.ExecutionDescription) {
 			if x.StopDate.IsZero() {
 				started.Add(1)
@@ -116,6 +126,9 @@ func TestForeignPagesAreForbidden(t *testing.T) {
 	}
 	if n := started.Load(); n != 0 {
 		t.Errorf("foreign pages have started %d executions", n)
+	}
+	if n := called.Load(); n != 0 {
+		t.Errorf("foreign pages have called the user's function %d times", n)
 	}
 	for name, c := range calls(token) {
 		for _, from := range []struct{ host, origin string }{

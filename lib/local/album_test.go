@@ -1,0 +1,94 @@
+package local_test
+
+import (
+	"context"
+	"os"
+	"os/exec"
+	"regexp"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/service/sfn"
+
+	"github.com/herald-progress/herald/lib/local"
+	"github.com/herald-progress/herald/lib/message"
+)
+
+// TestTheWorkflowInTheREADMEShowsABar runs the commands that statemachines/README.md shows under "Try your own workflow", and waits as a
+// browser for the job.
+func TestTheWorkflowInTheREADMEShowsABar(t *testing.T) {
+	for _, program := range []string{"go", "node", "python3"} {
+		if _, err := exec.LookPath(program); err != nil {
+			t.Skipf("%s is not on the path", program)
+		}
+	}
+	readme, err := os.ReadFile("../../statemachines/README.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, section, _ := strings.Cut(string(readme), "## Try your own workflow")
+	section, _, _ = strings.Cut(section, "\n## ")
+
+	t.Chdir("../..") // The commands are for the folder of the repository.
+	out := &syncBuffer{}
+	config := local.Config{WorkflowFiles: map[string]string{}, Processes: map[string]local.Process{}, Output: out}
+	for _, flag := range regexp.MustCompile(`-workflow ([\w-]+)=(\S+) `).FindAllStringSubmatch(section, -1) {
+		if flag[1] != "NAME" {
+			config.WorkflowFiles[flag[1]] = flag[2]
+		}
+	}
+	for _, flag := range regexp.MustCompile(`-function ([\w-]+)='([^']+)'`).FindAllStringSubmatch(section, -1) {
+		config.Processes[flag[1]] = local.Process{Command: flag[2], Timeout: time.Minute}
+	}
+	if len(config.WorkflowFiles) != 1 || len(config.Processes) != 3 {
+		t.Fatalf("the README shows %v and %v", config.WorkflowFiles, config.Processes)
+	}
+	machine := regexp.MustCompile(`--state-machine-arn (\S+)`).FindStringSubmatch(section)
+	input := regexp.MustCompile(`--input '([^']+)'`).FindStringSubmatch(section)
+	if machine == nil || input == nil {
+		t.Fatal("the README does not start the workflow")
+	}
+
+	twin, ended := startWithEnds(t, config)
+	dev := openTab(t, twin, "dev")
+	if _, err := sfn.NewFromConfig(twin.AWSConfig()).StartExecution(t.Context(), &sfn.StartExecutionInput{
+		StateMachineArn: aws.String(machine[1]), Input: aws.String(input[1]),
+	}); err != nil {
+		t.Fatal(err)
+	}
+	if x := <-ended; x.Status != "SUCCEEDED" || x.Output != `{"thumbnails":5}` {
+		t.Fatalf("%s: %s %s %s\n%s", x.Status, x.Output, x.Error, x.Cause, out)
+	}
+	frames := until(t, dev, func(e message.Envelope) bool {
+		state, ok := message.AsUploadProgress(e.Data)
+		return ok && state.Status.Terminal()
+	})
+	last, _ := message.AsUploadProgress(frames[len(frames)-1].Data)
+	if last.UploadID != "album-1" || last.Status != message.StatusSucceeded || last.Progress != 100 || last.Message != "Made 5 thumbnails" {
+		t.Errorf("the last state is %+v", last)
+	}
+	for _, line := range []string{"album-plan | found 5 pictures of album-1\n", "album-resize | resize album-1/5.jpg\n", "album-finish | "} {
+		waitForText(t, out, line)
+	}
+}
+
+// TestTheFunctionsOfATwinEndWithIt closes a twin while a function runs.
+func TestTheFunctionsOfATwinEndWithIt(t *testing.T) {
+	t.Parallel()
+	out := &syncBuffer{}
+	twin, err := local.Start(t.Context(), local.Config{
+		Processes: map[string]local.Process{"slow": {Command: "echo started; sleep 600"}}, Output: out,
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	waitForText(t, out, "slow | started\n")
+	if err := twin.Close(context.WithoutCancel(t.Context())); err != nil {
+		t.Errorf("close: %v", err)
+	}
+	if strings.Contains(out.String(), "does not start") {
+		t.Errorf("the end of the twin is reported as a failure: %s", out)
+	}
+}
