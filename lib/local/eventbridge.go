@@ -175,12 +175,16 @@ func statusChangeEvent(x states.ExecutionDescription) map[string]any {
 		}
 		return s
 	}
+	var redriveDate any
+	if !x.RedriveDate.IsZero() {
+		redriveDate = x.RedriveDate.UnixMilli()
+	}
 	detail := map[string]any{
 		"executionArn": x.ExecutionArn, "stateMachineArn": x.StateMachineArn, "name": x.Name, "status": x.Status,
 		"startDate": x.StartDate.UnixMilli(), "stopDate": x.StopDate.UnixMilli(),
 		"input": input, "inputDetails": inputDetails, "output": output, "outputDetails": outputDetails,
 		"stateMachineVersionArn": nil, "stateMachineAliasArn": nil,
-		"redriveCount": x.RedriveCount, "redriveDate": nil, "redriveStatus": x.RedriveStatus,
+		"redriveCount": x.RedriveCount, "redriveDate": redriveDate, "redriveStatus": x.RedriveStatus,
 		"redriveStatusReason": orNull(x.RedriveStatusReason), "error": orNull(x.Error), "cause": orNull(x.Cause),
 	}
 	return newEvent("aws.states", "Step Functions Execution Status Change", x.ExecutionArn, x.StopDate.Time, detail)

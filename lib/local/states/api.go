@@ -70,7 +70,6 @@ type ExecutionDescription struct {
 	OutputDetails       *DataDetails `json:"outputDetails,omitempty"`
 	Error               string       `json:"error,omitempty"`
 	Cause               string       `json:"cause,omitempty"`
-	RedriveCount        int          `json:"redriveCount"`
 	RedriveStatus       string       `json:"redriveStatus"`
 	RedriveStatusReason string       `json:"redriveStatusReason,omitempty"`
 }
@@ -102,6 +101,9 @@ type ExecutionListItem struct {
 	Status          asl.Status `json:"status"`
 	StartDate       Timestamp  `json:"startDate"`
 	StopDate        Timestamp  `json:"stopDate,omitzero"`
+	RedriveCount    int        `json:"redriveCount"`
+	// RedriveDate is when the execution was last redriven; zero if it was not.
+	RedriveDate Timestamp `json:"redriveDate,omitzero"`
 }
 
 // GetExecutionHistoryInput is the input of GetExecutionHistory.

@@ -38,6 +38,7 @@ var operations = map[string]operation{
 	"StartExecution":                   operationOf((*StepFunctions).StartExecution),
 	"StartSyncExecution":               operationOf((*StepFunctions).StartSyncExecution),
 	"StopExecution":                    operationOf((*StepFunctions).StopExecution),
+	"RedriveExecution":                 operationOf((*StepFunctions).RedriveExecution),
 	"DescribeExecution":                operationOf((*StepFunctions).DescribeExecution),
 	"ListExecutions":                   operationOf((*StepFunctions).ListExecutions),
 	"GetExecutionHistory":              operationOf((*StepFunctions).GetExecutionHistory),

@@ -34,7 +34,7 @@ func (r *taskRunner) startExecutionSync(ctx context.Context, t asl.Task) (json.R
 
 	recordSubmitted(t, output)
 	select {
-	case <-nested.done:
+	case <-r.states.doneOf(nested):
 	case <-ctx.Done():
 		r.states.abort(nested, &asl.Error{}) // A task that is cancelled aborts the execution that it waits for, without an error.
 		return nil, fmt.Errorf("wait for %s: %w", nested.arn, context.Cause(ctx))

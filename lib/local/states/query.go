@@ -39,10 +39,8 @@ func (s *StepFunctions) describe(x *execution) ExecutionDescription {
 		RedriveStatus: "REDRIVABLE",
 	}
 
-	switch x.status {
-	case statusRunning, asl.StatusSucceeded:
-		description.RedriveStatus = "NOT_REDRIVABLE"
-		description.RedriveStatusReason = "Execution is " + string(x.status) + " and cannot be redriven"
+	if reason := x.notRedrivable(); reason != "" {
+		description.RedriveStatus, description.RedriveStatusReason = "NOT_REDRIVABLE", reason
 	}
 
 	if x.status == asl.StatusSucceeded {
@@ -59,6 +57,7 @@ func (x *execution) listItem() ExecutionListItem {
 	return ExecutionListItem{
 		ExecutionArn: x.arn, StateMachineArn: x.machine.arn, Name: x.name, Status: x.status,
 		StartDate: Timestamp{x.start}, StopDate: Timestamp{x.stop},
+		RedriveCount: x.redrives.count, RedriveDate: Timestamp{x.redrives.newest},
 	}
 }
 

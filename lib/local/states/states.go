@@ -52,7 +52,7 @@ type StepFunctions struct {
 	pendingTasks map[string]*pendingTask  // By task token.
 }
 
-// An execution is one execution. StepFunctions.mu guards the fields below done.
+// An execution is one execution. StepFunctions.mu guards done and the fields below.
 type execution struct {
 	sequence int64
 	arn      string
@@ -61,14 +61,15 @@ type execution struct {
 	machine  *stateMachine
 	revision *revision
 	start    time.Time
-	done     chan struct{} // Closed when the execution has ended.
 
-	cancel  context.CancelCauseFunc // Nil before run.
-	aborted *asl.Error              // The error of the first call of abort.
-	status  asl.Status
-	stop    time.Time
-	result  asl.Result
-	events  []asl.Event
+	done     chan struct{} // Closed when the execution has ended. A redrive makes a new one.
+	redrives redrives
+	cancel   context.CancelCauseFunc // Nil before run.
+	aborted  *asl.Error              // The error of the first call of abort.
+	status   asl.Status
+	stop     time.Time
+	result   asl.Result
+	events   []asl.Event
 }
 
 // New returns a StepFunctions. The error names the definition that is invalid or not supported, and why. Close it after use.
@@ -180,6 +181,7 @@ func (s *StepFunctions) run(ctx context.Context, x *execution) {
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
 	s.mu.Lock()
+	done := x.done // A redrive may follow before this one is closed.
 	x.cancel = cancel
 	if x.aborted != nil { // before run was called
 		cancel(x.aborted)
@@ -188,17 +190,7 @@ func (s *StepFunctions) run(ctx context.Context, x *execution) {
 
 	s.notifyStatusChanged(ctx, x)
 
-	result := x.revision.parsed.Run(ctx, asl.Execution{
-		ID: x.arn, Name: x.name, Start: x.start, Input: json.RawMessage(x.input),
-		StateMachineID: x.machine.arn, StateMachineName: x.machine.name,
-		RoleARN: x.revision.roleARN,
-		Tasks:   &taskRunner{states: s, executionARN: x.arn},
-		Record: func(event asl.Event) {
-			s.mu.Lock()
-			defer s.mu.Unlock()
-			x.events = append(x.events, event)
-		},
-	})
+	result := s.runMachine(ctx, x)
 
 	s.mu.Lock()
 	x.status, x.result = result.Status, result
@@ -216,7 +208,36 @@ func (s *StepFunctions) run(ctx context.Context, x *execution) {
 
 	s.logEnd(ctx, x)
 	s.notifyStatusChanged(context.WithoutCancel(ctx), x)
-	close(x.done)
+	close(done)
+}
+
+// runMachine runs the definition of an execution, or the rest of it after a redrive.
+func (s *StepFunctions) runMachine(ctx context.Context, x *execution) asl.Result {
+	s.mu.Lock()
+	redriven, point := x.redrives, x.redrivePoint()
+	s.mu.Unlock()
+	run := asl.Execution{
+		ID: x.arn, Name: x.name, Start: x.start, Input: json.RawMessage(x.input),
+		StateMachineID: x.machine.arn, StateMachineName: x.machine.name,
+		RoleARN: x.revision.roleARN, RedriveCount: redriven.count, RedriveTime: redriven.newest,
+		Tasks: &taskRunner{states: s, executionARN: x.arn},
+		Record: func(event asl.Event) {
+			s.mu.Lock()
+			defer s.mu.Unlock()
+			x.events = append(x.events, event)
+		},
+	}
+	if redriven.count > 0 && point.State != "" {
+		return x.revision.parsed.Redrive(ctx, run, point)
+	}
+	return x.revision.parsed.Run(ctx, run)
+}
+
+// doneOf returns the channel that is closed when the execution has ended.
+func (s *StepFunctions) doneOf(x *execution) <-chan struct{} {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return x.done
 }
 
 // removeExecution removes an ended execution and its task tokens. The caller holds the lock.
@@ -257,7 +278,7 @@ func (s *StepFunctions) StopExecution(ctx context.Context, in StopExecutionInput
 
 	s.abort(x, &asl.Error{Name: in.Error, Cause: in.Cause})
 	select {
-	case <-x.done:
+	case <-s.doneOf(x):
 	case <-ctx.Done():
 		return StopExecutionOutput{}, fmt.Errorf("stop execution: %w", ctx.Err())
 	}

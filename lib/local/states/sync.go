@@ -31,7 +31,7 @@ func (s *StepFunctions) StartSyncExecution(ctx context.Context, in StartSyncExec
 		return SyncExecution{}, err
 	}
 	select {
-	case <-x.done:
+	case <-s.doneOf(x):
 	case <-ctx.Done():
 		return SyncExecution{}, fmt.Errorf("wait for %s: %w", x.arn, ctx.Err())
 	}
@@ -93,9 +93,9 @@ func (s *StepFunctions) runExpress(ctx context.Context, x *execution) {
 	s.mu.Lock()
 	x.status, x.result, x.stop = result.Status, result, time.Now().Truncate(time.Millisecond)
 	s.executionEnded(x.machine)
+	close(x.done)
 	s.mu.Unlock()
 	s.logEnd(ctx, x)
-	close(x.done)
 }
 
 // errorName returns the name of a result's error, or "".
