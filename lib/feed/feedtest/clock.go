@@ -131,6 +131,9 @@ func overlapStart(since ulid.ULID) ulid.ULID {
 func keysOfSkewedClocks(t *testing.T, s feed.Store, clock Clock) {
 	owner := feed.User(t.Name())
 	for key, first := range skews {
+		if first.Abs() == feed.NoteSkew { // The clock of an emulator moves on, so after a second the first note would be over the edge.
+			first /= 2
+		}
 		want := "" // the ID of the key's first note
 		for _, skew := range append([]time.Duration{first}, skews...) {
 			n := noteAt(clock.Now().Add(skew), key)
