@@ -95,6 +95,19 @@ func average(e *evaluation, args []any) (any, error) {
 // decimalPattern matches the decimal numbers that $number accepts.
 var decimalPattern = regexp.MustCompile(`^-?[0-9]+(\.[0-9]+)?([Ee][-+]?[0-9]+)?$`)
 
+// decimalValue returns the value of a decimal number: exactly, if it is an integer of 64 bits. ok is false for any other text, and for a
+// number that is out of range.
+func decimalValue(text string) (x any, ok bool) {
+	if !decimalPattern.MatchString(text) {
+		return nil, false
+	}
+	if n, err := strconv.ParseInt(text, 10, 64); err == nil {
+		return n, true
+	}
+	f, err := strconv.ParseFloat(text, 64)
+	return numberValue(f), err == nil
+}
+
 // toNumber evaluates $number.
 func toNumber(e *evaluation, args []any) (any, error) {
 	switch v := args[0].(type) {
@@ -104,21 +117,8 @@ func toNumber(e *evaluation, args []any) (any, error) {
 		}
 		return int64(0), nil
 	case string:
-		if decimalPattern.MatchString(v) {
-			n := jsontree.Number(strings.TrimPrefix(v, "-"))
-			if f, isFloat := n.(float64); isFloat {
-				parsed, err := strconv.ParseFloat(v, 64)
-				if err == nil { // An error means that the number is out of range.
-					return numberValue(parsed), nil
-				}
-				_ = f
-			} else {
-				f, _ := strconv.ParseFloat(v, 64)
-				if n, err := strconv.ParseInt(v, 10, 64); err == nil {
-					return n, nil
-				}
-				return numberValue(f), nil
-			}
+		if x, ok := decimalValue(v); ok {
+			return x, nil
 		}
 
 		for prefix, base := range map[string]int{"0x": 16, "0o": 8, "0b": 2} {

@@ -241,10 +241,7 @@ func expandGroups(template string, m *found) string {
 			continue
 		}
 
-		width := 0 // The number of digits after the dollar sign: as many as the number of groups has.
-		for i+1+width < len(template) && template[i+1+width] >= '0' && template[i+1+width] <= '9' && width < len(strconv.Itoa(groups)) {
-			width++
-		}
+		width := groupDigits(template[i+1:], groups)
 		if width == 0 {
 			out.WriteByte('$')
 			continue
@@ -267,4 +264,13 @@ func expandGroups(template string, m *found) string {
 	}
 
 	return out.String()
+}
+
+// groupDigits returns the number of digits at the beginning of s that may be the number of a group: as many as the number of groups has.
+func groupDigits(s string, groups int) int {
+	width := 0
+	for width < len(s) && s[width] >= '0' && s[width] <= '9' && width < len(strconv.Itoa(groups)) {
+		width++
+	}
+	return width
 }

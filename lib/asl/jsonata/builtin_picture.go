@@ -2,6 +2,7 @@ package jsonata
 
 import (
 	"math"
+	"slices"
 	"strconv"
 	"strings"
 	"unicode/utf8"
@@ -56,7 +57,7 @@ func formatNumberPicture(e *evaluation, args []any) (any, error) {
 	if len(subpictures) > most {
 		return nil, evalError("D3080", "The picture string must only contain a maximum of two sub-pictures")
 	}
-	var parsed []subpicture
+	parsed := make([]subpicture, 0, most)
 	for _, text := range subpictures {
 		s, err := f.parse(text)
 		if err != nil {
@@ -76,11 +77,6 @@ func formatNumberPicture(e *evaluation, args []any) (any, error) {
 	}
 	text := f.format(s, x)
 	return text, e.reserve(len(text))
-}
-
-func errPassive() *Error {
-	return evalError("D3086", "The sub-picture must not contain a passive character that is preceded by an active character and that is "+
-		"followed by another active character")
 }
 
 // A subpicture is a part of a picture of numbers.
@@ -112,19 +108,21 @@ func (f decimalFormat) parse(text string) (subpicture, error) {
 	if first < 0 {
 		first = len(text)
 	}
-	last := len(text) // The end of the active part: an exponent separator between digits belongs to it.
+	last := first // The end of the active part: an exponent separator between digits belongs to it.
 	if i := strings.LastIndexFunc(text, f.isActive); i >= 0 {
 		_, size := utf8.DecodeRuneInString(text[i:])
 		last = i + size
-	} else {
-		last = first
 	}
 
 	s := subpicture{prefix: text[:first], suffix: text[last:], multiplier: 1}
 	active := text[first:last]
 	mantissa, exponent, hasExponent := strings.Cut(active, f.symbols["exponent-separator"])
 	integer, fraction, hasFraction := strings.Cut(mantissa, f.symbols["decimal-separator"])
-	if err := f.check(text, active, mantissa, exponent, hasExponent, integer, fraction, hasFraction); err != nil {
+	parts := splitSubpicture{
+		text: text, active: active, mantissa: mantissa, exponent: exponent, hasExponent: hasExponent,
+		integer: integer, fraction: fraction, hasFraction: hasFraction,
+	}
+	if err := f.check(parts); err != nil {
 		return subpicture{}, err
 	}
 
@@ -171,54 +169,71 @@ func (f decimalFormat) countDigits(text string) int {
 	return n
 }
 
+// A splitSubpicture is a subpicture and its parts.
+type splitSubpicture struct {
+	text, active, mantissa, exponent string
+	hasExponent                      bool
+	integer, fraction                string
+	hasFraction                      bool
+}
+
+// A pictureRule is a rule that a subpicture may break.
+type pictureRule struct {
+	isBroken      bool
+	code, message string
+}
+
 // check returns an error if a subpicture breaks a rule.
-func (f decimalFormat) check(text, active, mantissa, exponent string, hasExponent bool, integer, fraction string, hasFraction bool) error {
-	count := func(symbol string) int { return strings.Count(text, f.symbols[symbol]) }
+func (f decimalFormat) check(s splitSubpicture) error {
+	count := func(symbol string) int { return strings.Count(s.text, f.symbols[symbol]) }
 	grouping, digit := f.symbols["grouping-separator"], f.symbols["digit"]
 	isSign := func(r rune) bool { return f.isDigit(r) || string(r) == digit }
+	isPassive := func(r rune) bool { return !f.isActive(r) }
+	hasPercent := count("percent") > 0 || count("per-mille") > 0
+	const passive = "The sub-picture must not contain a passive character that is preceded by an active character and that is followed by " +
+		"another active character"
 
-	switch {
-	case active == "":
-		return errPassive()
-	case count("decimal-separator") > 1:
-		return evalError("D3081", "The sub-picture must not contain more than one instance of the 'decimal-separator' character")
-	case count("percent") > 1:
-		return evalError("D3082", "The sub-picture must not contain more than one instance of the 'percent' character")
-	case count("per-mille") > 1:
-		return evalError("D3083", "The sub-picture must not contain more than one instance of the 'per-mille' character")
-	case count("percent") > 0 && count("per-mille") > 0:
-		return evalError("D3084", "The sub-picture must not contain both a 'percent' and a 'per-mille' character")
-	case !strings.ContainsFunc(mantissa, isSign):
-		return evalError("D3085", "The mantissa part of a sub-picture must contain at least one character that is either an "+
-			"'optional digit character' or a member of the 'decimal digit family'")
-	case strings.ContainsFunc(mantissa, func(r rune) bool { return !f.isActive(r) }):
-		return errPassive()
-	case hasFraction && (strings.HasSuffix(integer, grouping) || strings.HasPrefix(fraction, grouping)):
-		return evalError("D3087", "The sub-picture must not contain a 'grouping-separator' character that appears adjacent to a "+
-			"'decimal-separator' character")
-	case !hasFraction && strings.HasSuffix(integer, grouping):
-		return evalError("D3088", "The sub-picture must not contain a 'grouping-separator' at the end of the integer part")
-	case strings.Contains(text, grouping+grouping):
-		return evalError("D3089", "The sub-picture must not contain two adjacent instances of the 'grouping-separator' character")
-	}
-
-	if at := strings.IndexFunc(integer, f.isDigit); at >= 0 && strings.Contains(integer[at:], digit) {
-		return evalError("D3090", "The integer part of the sub-picture must not contain a member of the 'decimal digit family' that is "+
-			"followed by an instance of the 'optional digit character'")
-	}
-	if at := strings.LastIndexFunc(fraction, f.isDigit); at >= 0 && strings.Contains(fraction[:at], digit) {
-		return evalError("D3091", "The fractional part of the sub-picture must not contain an instance of the 'optional digit character' "+
-			"that is followed by a member of the 'decimal digit family'")
-	}
-	if hasExponent && exponent != "" && (count("percent") > 0 || count("per-mille") > 0) {
-		return evalError("D3092", "A sub-picture that contains a 'percent' or 'per-mille' character must not contain a character treated as "+
-			"an 'exponent-separator'")
-	}
-	if hasExponent && (exponent == "" || strings.ContainsFunc(exponent, func(r rune) bool { return !f.isDigit(r) })) {
-		return evalError("D3093", "The exponent part of the sub-picture must comprise either one or more characters that are members of "+
-			"the 'decimal digit family'")
+	for _, rule := range []pictureRule{
+		{s.active == "", "D3086", passive},
+		{count("decimal-separator") > 1, "D3081", "The sub-picture must not contain more than one instance of the 'decimal-separator' character"},
+		{count("percent") > 1, "D3082", "The sub-picture must not contain more than one instance of the 'percent' character"},
+		{count("per-mille") > 1, "D3083", "The sub-picture must not contain more than one instance of the 'per-mille' character"},
+		{count("percent") > 0 && count("per-mille") > 0, "D3084", "The sub-picture must not contain both a 'percent' and a 'per-mille' character"},
+		{!strings.ContainsFunc(s.mantissa, isSign), "D3085", "The mantissa part of a sub-picture must contain at least one character that is " +
+			"either an 'optional digit character' or a member of the 'decimal digit family'"},
+		{strings.ContainsFunc(s.mantissa, isPassive), "D3086", passive},
+		{s.hasFraction && (strings.HasSuffix(s.integer, grouping) || strings.HasPrefix(s.fraction, grouping)), "D3087", "The sub-picture must " +
+			"not contain a 'grouping-separator' character that appears adjacent to a 'decimal-separator' character"},
+		{!s.hasFraction && strings.HasSuffix(s.integer, grouping), "D3088", "The sub-picture must not contain a 'grouping-separator' at the end " +
+			"of the integer part"},
+		{strings.Contains(s.text, grouping+grouping), "D3089", "The sub-picture must not contain two adjacent instances of the " +
+			"'grouping-separator' character"},
+		{f.digitThen(s.integer, digit), "D3090", "The integer part of the sub-picture must not contain a member of the 'decimal digit family' " +
+			"that is followed by an instance of the 'optional digit character'"},
+		{f.thenDigit(s.fraction, digit), "D3091", "The fractional part of the sub-picture must not contain an instance of the 'optional digit " +
+			"character' that is followed by a member of the 'decimal digit family'"},
+		{s.hasExponent && s.exponent != "" && hasPercent, "D3092", "A sub-picture that contains a 'percent' or 'per-mille' character must not " +
+			"contain a character treated as an 'exponent-separator'"},
+		{s.hasExponent && f.countDigits(s.exponent) != max(1, utf8.RuneCountInString(s.exponent)), "D3093", "The exponent part of the sub-picture " +
+			"must comprise either one or more characters that are members of the 'decimal digit family'"},
+	} {
+		if rule.isBroken {
+			return evalError(rule.code, rule.message)
+		}
 	}
 	return nil
+}
+
+// digitThen reports whether the symbol comes after a digit.
+func (f decimalFormat) digitThen(part, symbol string) bool {
+	at := strings.IndexFunc(part, f.isDigit)
+	return at >= 0 && strings.Contains(part[at:], symbol)
+}
+
+// thenDigit reports whether the symbol comes before a digit.
+func (f decimalFormat) thenDigit(part, symbol string) bool {
+	at := strings.LastIndexFunc(part, f.isDigit)
+	return at >= 0 && strings.Contains(part[:at], symbol)
 }
 
 // groups returns the number of digits at the right of each grouping separator, or at its left in the fractional part.
@@ -253,11 +268,7 @@ func regularInterval(positions []int) int {
 		interval = gcd(interval, p)
 	}
 	for i := 1; i <= len(positions) && interval > 0; i++ {
-		found := false
-		for _, p := range positions {
-			found = found || p == i*interval
-		}
-		if !found {
+		if !slices.Contains(positions, i*interval) {
 			return 0
 		}
 	}
@@ -302,10 +313,8 @@ func (f decimalFormat) format(s subpicture, x float64) string {
 		out.WriteString(f.symbols["decimal-separator"])
 	}
 	for i := range len(fraction) {
-		for _, at := range s.fractionalGroups {
-			if at == i {
-				out.WriteString(f.symbols["grouping-separator"])
-			}
+		if slices.Contains(s.fractionalGroups, i) {
+			out.WriteString(f.symbols["grouping-separator"])
 		}
 		out.WriteRune(rune(fraction[i]-'0') + f.zero)
 	}
@@ -329,10 +338,5 @@ func (f decimalFormat) isSeparated(s subpicture, digits int) bool {
 	if s.groupInterval > 0 {
 		return digits%s.groupInterval == 0
 	}
-	for _, at := range s.integerGroups {
-		if at == digits {
-			return true
-		}
-	}
-	return false
+	return slices.Contains(s.integerGroups, digits)
 }

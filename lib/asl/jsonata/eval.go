@@ -19,11 +19,7 @@ func (e *evaluation) eval(n *node, v any, f *frame) (any, error) {
 		}
 	case kindVariable:
 		if n.isPlain {
-			value, err := e.variable(n, v, f)
-			if err != nil {
-				return nil, err
-			}
-			return unwrapSequence(value), e.checkLeaf()
+			return unwrapSequence(e.variable(n, v, f)), e.checkLeaf()
 		}
 	}
 
@@ -44,14 +40,11 @@ func (e *evaluation) eval(n *node, v any, f *frame) (any, error) {
 		return nil, err
 	}
 
-	a, ok := result.(*array)
-	if !ok || !a.sequence || a.tuples {
-		return result, nil
+	if a, ok := result.(*array); ok {
+		a.keepSingleton = a.keepSingleton || n.keepArray && a.sequence && !a.tuples
+		return unwrapSequence(a), nil
 	}
-	if n.keepArray {
-		a.keepSingleton = true
-	}
-	return unwrapSequence(a), nil
+	return result, nil
 }
 
 // checkLeaf checks the limits for a node without operands.
@@ -106,7 +99,7 @@ func (e *evaluation) evalKind(n *node, v any, f *frame) (any, error) {
 	case kindName:
 		return e.lookupField(v, n.text)
 	case kindVariable:
-		return e.variable(n, v, f)
+		return e.variable(n, v, f), nil
 	case kindPath:
 		return e.path(n, v, f)
 	case kindBinary:
@@ -167,23 +160,23 @@ func (e *evaluation) evalFunction(n *node, v any, f *frame) (any, error) {
 
 // variable returns the value of a variable. $ is the context value. If no variable has the name, it may be that of a
 // built-in function.
-func (e *evaluation) variable(n *node, v any, f *frame) (any, error) {
+func (e *evaluation) variable(n *node, v any, f *frame) any {
 	if n.text == "" {
 		if a, ok := v.(*array); ok && a.outerWrapper {
-			return a.items[0], nil
+			return a.items[0]
 		}
-		return v, nil
+		return v
 	}
 	if n.text == "$" {
-		return e.input, nil
+		return e.input
 	}
 	if value, ok := e.lookup(f, n.text); ok {
-		return value, nil
+		return value
 	}
 	if n.builtin != nil {
-		return n.builtin, nil
+		return n.builtin
 	}
-	return undefined{}, nil
+	return undefined{}
 }
 
 func (e *evaluation) block(n *node, v any, f *frame) (any, error) {

@@ -53,12 +53,16 @@ func (e *evaluation) object(n *node, v any, f *frame) (any, error) {
 			}
 		}
 	}
+	return e.groupValues(n, keys, groups, isTuples, f)
+}
 
+// groupValues returns the object of the groups: it evaluates the value of each key with the items of its group.
+func (e *evaluation) groupValues(n *node, keys []string, groups map[string]*group, areTuples bool, f *frame) (any, error) {
 	result := &jsontree.Object{}
 	for _, key := range keys {
 		g := groups[key]
 		context, inner := g.data, f
-		if isTuples {
+		if areTuples {
 			merged, err := e.mergeTuples(itemsOf(g.data))
 			if err != nil {
 				return nil, err

@@ -26,8 +26,6 @@ func (e *evaluation) binary(n *node, v any, f *frame) (any, error) {
 	switch n.text {
 	case operatorAnd, operatorOr:
 		return e.toBooleanValue(right)
-	case "?:", "??":
-		return right, nil
 	case "+", "-", "*", "/", "%":
 		return e.arithmetic(n.text, left, right)
 	case "=", "!=":
@@ -44,8 +42,8 @@ func (e *evaluation) binary(n *node, v any, f *frame) (any, error) {
 		return e.isIn(left, right)
 	case "..":
 		return e.integerRange(left, right)
-	default:
-		return nil, evalError("D1001", "Unexpected operator "+quote(n.text))
+	default: // ?: and ??.
+		return right, nil
 	}
 }
 
@@ -137,20 +135,24 @@ func (e *evaluation) compare(operator string, a, b any) (any, error) {
 	if math.IsNaN(x) || math.IsNaN(y) {
 		return false, nil
 	}
-	order := jsontree.CompareNumbers(a, b)
 	if isStringA {
-		order = e.compareTexts(stringA, stringB)
+		return isInOrder(operator, e.compareTexts(stringA, stringB)), nil
 	}
+	return isInOrder(operator, jsontree.CompareNumbers(a, b)), nil
+}
 
+// isInOrder returns the result of <, <=, > or >= for two values. order is negative if the first one is less, 0 if they are equal, and
+// positive if it is greater.
+func isInOrder(operator string, order int) bool {
 	switch operator {
 	case "<":
-		return order < 0, nil
+		return order < 0
 	case "<=":
-		return order <= 0, nil
+		return order <= 0
 	case ">":
-		return order > 0, nil
+		return order > 0
 	default:
-		return order >= 0, nil
+		return order >= 0
 	}
 }
 

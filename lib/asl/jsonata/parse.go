@@ -299,7 +299,7 @@ func (p *parser) block() []*node {
 // items parses the items of an array constructor up to its closing bracket. An item may be a range, such as 1..3.
 func (p *parser) items() []*node {
 	var items []*node
-	for first := true; p.err == nil && !(first && p.nextIs("]")); first = false {
+	for first := true; p.err == nil && (!first || !p.nextIs("]")); first = false {
 		item := p.expression(0)
 		if p.nextIs("..") {
 			pos := p.token.pos
@@ -320,7 +320,7 @@ func (p *parser) items() []*node {
 // objectPairs parses the keys and values of an object constructor up to its closing brace.
 func (p *parser) objectPairs() [][2]*node {
 	var pairs [][2]*node
-	for first := true; p.err == nil && !(first && p.nextIs("}")); first = false {
+	for first := true; p.err == nil && (!first || !p.nextIs("}")); first = false {
 		key := p.expression(0)
 		p.expect(":", slashBeginsRegex)
 		pairs = append(pairs, [2]*node{key, p.expression(0)})

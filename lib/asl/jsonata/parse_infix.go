@@ -86,7 +86,7 @@ func (p *parser) sortTerms(n *node) {
 // call parses the arguments of a function call, or the parameters and the body of a function definition.
 func (p *parser) call(n *node) *node {
 	n.kind = kindCall
-	for first := true; p.err == nil && !(first && p.nextIs(")")); first = false {
+	for first := true; p.err == nil && (!first || !p.nextIs(")")); first = false {
 		if p.nextIs("?") {
 			n.kind = kindPartial
 			n.list = append(n.list, &node{kind: kindPlaceholder, pos: p.token.pos})

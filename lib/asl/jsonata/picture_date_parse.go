@@ -21,7 +21,11 @@ func (p *datePicture) pattern() (*regexp.Regexp, error) {
 		out.WriteString("(" + part.pattern() + ")")
 	}
 	out.WriteString("$")
-	return regexp.Compile(out.String())
+	re, err := regexp.Compile(out.String())
+	if err != nil {
+		return nil, evalError("D3136", "The date/time picture string is too large")
+	}
+	return re, nil
 }
 
 // pattern returns the regular expression of one component.
@@ -79,7 +83,7 @@ func (p *datePart) pattern() string {
 func (p *datePicture) parse(text string, now time.Time) (millis int64, ok bool, err error) {
 	if p.texts == nil {
 		if p.texts, err = p.pattern(); err != nil {
-			return 0, false, evalError("D3136", "The date/time picture string is too large")
+			return 0, false, err
 		}
 	}
 	groups := p.texts.FindStringSubmatch(text)

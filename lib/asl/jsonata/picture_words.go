@@ -123,7 +123,7 @@ var wordValues = func() map[string]float64 {
 // wordsValue reads a number in English words, in lower case.
 func wordsValue(text string) (float64, bool) {
 	fields := strings.FieldsFunc(text, func(r rune) bool { return r == ' ' || r == ',' || r == '-' })
-	var parts []float64 // The parts that are to be added: a magnitude multiplies those before it that are less.
+	parts := make([]float64, 0, len(fields)) // The parts that are to be added: a magnitude multiplies those before it that are less.
 	for _, word := range fields {
 		if word == "and" {
 			continue

@@ -203,20 +203,16 @@ func (s *signature) bindArgs(e *evaluation, name string, args []any, v any) ([]a
 	next := 0 // The index of the next argument.
 	for i, p := range s.parameters {
 		if counts[i] == 0 {
-			if p.contextTypes != "" {
-				context := v
-				if a, ok := v.(*array); ok && a.outerWrapper {
-					context = a.items[0]
-				}
-				if strings.IndexByte(p.contextTypes, typeLetter(context)) < 0 && !isUndefined(context) {
-					return nil, evalError("T0411", "Context value is not a compatible type with argument "+
-						strconv.Itoa(next+1)+" of function "+quote(name))
-				}
-				bound = append(bound, context)
-			} else {
+			if p.contextTypes == "" {
 				bound = append(bound, argAt(args, next)) // As in the reference implementation, even if it belongs to the next parameter.
 				next++
+				continue
 			}
+			context, err := p.context(v, name, next)
+			if err != nil {
+				return nil, err
+			}
+			bound = append(bound, context)
 			continue
 		}
 
@@ -231,6 +227,17 @@ func (s *signature) bindArgs(e *evaluation, name string, args []any, v any) ([]a
 	}
 
 	return bound, nil
+}
+
+// context returns the context value v, which replaces the missing argument at an index from 0.
+func (p parameter) context(v any, name string, index int) (any, error) {
+	if a, ok := v.(*array); ok && a.outerWrapper {
+		v = a.items[0]
+	}
+	if strings.IndexByte(p.contextTypes, typeLetter(v)) < 0 && !isUndefined(v) {
+		return nil, evalError("T0411", "Context value is not a compatible type with argument "+strconv.Itoa(index+1)+" of function "+quote(name))
+	}
+	return v, nil
 }
 
 // typeAt returns the type letter of argument i.

@@ -136,35 +136,19 @@ func (e *evaluation) equal(a, b any) (bool, error) {
 	}
 	if x, ok := arrayItems(a); ok {
 		y, ok := arrayItems(b)
-		if !ok || len(x) != len(y) {
+		if !ok {
 			return false, nil
 		}
-		for i := range x {
-			if same, err := e.equal(x[i], y[i]); !same || err != nil {
-				return false, err
-			}
-		}
-		return true, nil
-	}
-	if x, ok := a.(*jsontree.Object); ok {
-		y, ok := b.(*jsontree.Object)
-		if !ok || x.Len() != y.Len() {
-			return false, nil
-		}
-		for _, key := range x.Keys() {
-			v, _ := x.Get(key)
-			w, ok := y.Get(key)
-			if !ok {
-				return false, nil
-			}
-			if same, err := e.equal(v, w); !same || err != nil {
-				return false, err
-			}
-		}
-		return true, nil
+		return e.equalItems(x, y)
 	}
 
 	switch a := a.(type) {
+	case *jsontree.Object:
+		o, ok := b.(*jsontree.Object)
+		if !ok {
+			return false, nil
+		}
+		return e.equalObjects(a, o)
 	case *function, *regex:
 		return a == b, nil
 	case string:
@@ -181,6 +165,37 @@ func (e *evaluation) equal(a, b any) (bool, error) {
 		return false, nil
 	}
 	return jsontree.Equal(a, b), nil
+}
+
+// equalItems reports whether two arrays are equal.
+func (e *evaluation) equalItems(x, y []any) (bool, error) {
+	if len(x) != len(y) {
+		return false, nil
+	}
+	for i := range x {
+		if same, err := e.equal(x[i], y[i]); !same || err != nil {
+			return false, err
+		}
+	}
+	return true, nil
+}
+
+// equalObjects reports whether two objects are equal.
+func (e *evaluation) equalObjects(x, y *jsontree.Object) (bool, error) {
+	if x.Len() != y.Len() {
+		return false, nil
+	}
+	for _, key := range x.Keys() {
+		v, _ := x.Get(key)
+		w, ok := y.Get(key)
+		if !ok {
+			return false, nil
+		}
+		if same, err := e.equal(v, w); !same || err != nil {
+			return false, err
+		}
+	}
+	return true, nil
 }
 
 // isSame reports whether a and b are the same simple value, or one and the same array or object.

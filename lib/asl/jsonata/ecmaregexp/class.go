@@ -72,17 +72,10 @@ func (p *parser) classEscape() *class {
 func (p *parser) characterEscape() rune {
 	r, size := utf8.DecodeRuneInString(p.text[p.pos:])
 	p.pos += size
+	if at := strings.IndexRune("tnvfr", r); at >= 0 {
+		return rune("\t\n\v\f\r"[at])
+	}
 	switch r {
-	case 't':
-		return '\t'
-	case 'n':
-		return '\n'
-	case 'v':
-		return '\v'
-	case 'f':
-		return '\f'
-	case 'r':
-		return '\r'
 	case '0':
 		return 0
 	case 'c':

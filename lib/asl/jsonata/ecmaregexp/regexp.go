@@ -146,55 +146,67 @@ func (m *matcher) run(pc, pos int) (end int, ok bool, err error) {
 
 		in := &m.re.program[pc]
 		advance := true // Whether the instruction matches.
+		next := pc + 1
 		switch in.op {
 		case opMatch:
 			return pos, true, nil
 		case opRune, opAny, opClass:
 			pos, advance = m.character(in, pos)
-		case opJump:
-			pc = in.to
-			continue
-		case opSplit:
-			m.stack = append(m.stack, undo{pc: in.other, pos: pos, register: -1})
-			pc = in.to
-			continue
-		case opSave:
-			m.set(in.to, pos)
-		case opReset:
-			for i := in.to; i < in.other; i++ {
-				if m.captures[i] >= 0 {
-					m.set(i, -1)
-				}
-			}
-		case opMark:
-			m.set(len(m.captures)+in.to, pos)
-		case opProgress:
-			advance = m.marks[in.to] != pos
-		case opBegin:
-			advance = pos == 0 || m.re.multiline && isLineBreak(runeBefore(m.text, pos))
-		case opEnd:
-			advance = pos == len(m.text) || m.re.multiline && isLineBreak(runeAt(m.text, pos))
-		case opWord:
-			isBoundary := isWord(runeBefore(m.text, pos)) != isWord(runeAt(m.text, pos))
-			advance = isBoundary != in.negated
 		case opBackReference:
 			pos, advance = m.backReference(in, pos)
+		case opJump:
+			next = in.to
+		case opSplit:
+			m.stack = append(m.stack, undo{pc: in.other, pos: pos, register: -1})
+			next = in.to
 		case opLook:
+			next = in.to
 			if advance, err = m.look(in, pc, pos); err != nil {
 				return 0, false, err
 			}
-			if advance {
-				pc = in.to
-				continue
-			}
+		case opSave, opReset, opMark:
+			m.store(in, pos)
+		default:
+			advance = m.assert(in, pos)
 		}
 
-		pc++
+		pc = next
 		if !advance {
 			if pc, pos, ok = m.backtrack(base); !ok {
 				return 0, false, nil
 			}
 		}
+	}
+}
+
+// store changes the registers as an instruction says.
+func (m *matcher) store(in *instruction, pos int) {
+	switch in.op {
+	case opSave:
+		m.set(in.to, pos)
+	case opMark:
+		m.set(len(m.captures)+in.to, pos)
+	default:
+		for i := in.to; i < in.other; i++ {
+			if m.captures[i] >= 0 {
+				m.set(i, -1)
+			}
+		}
+	}
+}
+
+// assert reports whether an instruction that matches no characters matches at pos.
+func (m *matcher) assert(in *instruction, pos int) bool {
+	switch in.op {
+	case opProgress:
+		return m.marks[in.to] != pos
+	case opBegin:
+		return pos == 0 || m.re.multiline && isLineBreak(runeBefore(m.text, pos))
+	case opEnd:
+		return pos == len(m.text) || m.re.multiline && isLineBreak(runeAt(m.text, pos))
+	default:
+		isBoundary := isWord(runeBefore(m.text, pos)) != isWord(runeAt(m.text, pos))
+		return isBoundary != in.negated
 	}
 }
 
