@@ -86,19 +86,33 @@ func (e *evaluation) steps(n *node, first int, input []any, f *frame) (any, erro
 	}
 
 	if tuples != nil {
-		result = tuples
-		if !n.isTuple { // Nobody needs the bindings of the tuples any more.
-			result = tuples.tupleValues()
-		}
+		return e.tupleResult(n, tuples, f)
 	}
+	return e.pathResult(n, result, f)
+}
+
+// pathResult returns the result of a path whose last step returned result.
+func (e *evaluation) pathResult(n *node, result any, f *frame) (any, error) {
 	if n.keepSingleton {
 		result = markSingleton(result)
 	}
 	if n.group != nil {
-		if tuples != nil {
-			return e.object(n.group, tuples, f)
-		}
 		return e.object(n.group, result, f)
+	}
+	return result, nil
+}
+
+// tupleResult returns the result of a path whose last step made tuples.
+func (e *evaluation) tupleResult(n *node, tuples *array, f *frame) (any, error) {
+	if n.group != nil {
+		return e.object(n.group, tuples, f)
+	}
+	result := tuples
+	if !n.isTuple { // Nobody needs the bindings of the tuples any more.
+		result = tuples.tupleValues()
+	}
+	if n.keepSingleton {
+		return markSingleton(result), nil
 	}
 	return result, nil
 }

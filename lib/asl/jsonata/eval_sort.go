@@ -33,26 +33,7 @@ func (e *evaluation) sort(n *node, items []any, areTuples bool, f *frame) (*arra
 		}
 	}
 
-	sorted, err := mergeSort(rows, func(a, b row) (bool, error) {
-		if err := e.step(1); err != nil {
-			return false, err
-		}
-		for k, t := range n.terms {
-			order, err := e.compareKeys(a.keys[k], b.keys[k])
-			if err != nil {
-				return false, err
-			}
-			hasUndefined := isUndefined(a.keys[k]) || isUndefined(b.keys[k])
-			switch {
-			case order == 0: // The next term decides.
-			case t.descending && !hasUndefined: // Undefined keys come last in both directions.
-				return order < 0, nil
-			default:
-				return order > 0, nil
-			}
-		}
-		return false, nil
-	})
+	sorted, err := mergeSort(rows, func(a, b row) (bool, error) { return e.isRowAfter(n.terms, a, b) })
 	if err != nil {
 		return nil, err
 	}
@@ -62,6 +43,28 @@ func (e *evaluation) sort(n *node, items []any, areTuples bool, f *frame) (*arra
 		result.items[i] = r.item
 	}
 	return result, nil
+}
+
+// isRowAfter reports whether a comes after b in the order of the terms.
+func (e *evaluation) isRowAfter(terms []term, a, b row) (bool, error) {
+	if err := e.step(1); err != nil {
+		return false, err
+	}
+	for k, t := range terms {
+		order, err := e.compareKeys(a.keys[k], b.keys[k])
+		if err != nil {
+			return false, err
+		}
+		hasUndefined := isUndefined(a.keys[k]) || isUndefined(b.keys[k])
+		switch {
+		case order == 0: // The next term decides.
+		case t.descending && !hasUndefined: // Undefined keys come last in both directions.
+			return order < 0, nil
+		default:
+			return order > 0, nil
+		}
+	}
+	return false, nil
 }
 
 // mergeSort returns the items in order. isAfter reports whether a must come after b. Items of which neither comes after the other

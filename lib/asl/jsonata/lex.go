@@ -99,6 +99,14 @@ func (l *lexer) next(slash slashMeaning) (token, error) {
 	case strings.IndexByte(oneCharacter, c) >= 0:
 		l.pos++
 		return token{kind: tokenOperator, text: rest[:1], pos: start}, nil
+	default:
+		return l.operand(c)
+	}
+}
+
+// operand reads a token that begins with c and is no operator.
+func (l *lexer) operand(c byte) (token, error) {
+	switch {
 	case c == '"' || c == '\'':
 		return l.quoted(c)
 	case c == '`':

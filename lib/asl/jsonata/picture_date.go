@@ -1,6 +1,7 @@
 package jsonata
 
 import (
+	"cmp"
 	"math"
 	"regexp"
 	"slices"
@@ -94,15 +95,9 @@ func parseDatePart(marker string) (datePart, error) {
 	least, most, _ := strings.Cut(width, "-")
 	part.least, part.most = widthOf(least), widthOf(most)
 
-	suffix := ""
-	if len(modifier) > 1 && strings.IndexByte("atco", modifier[len(modifier)-1]) >= 0 {
-		suffix = modifier[len(modifier)-1:]
-		modifier = modifier[:len(modifier)-1]
-	}
+	modifier, suffix := cutSuffix(modifier)
 	part.iso = suffix == "t"
-	if modifier != "" {
-		presentation = modifier
-	}
+	presentation = cmp.Or(modifier, presentation)
 
 	switch {
 	case presentation[0] == 'n':
@@ -125,28 +120,36 @@ func parseDatePart(marker string) (datePart, error) {
 	if err != nil {
 		return datePart{}, err
 	}
-	optional := strings.Count(presentation, "#")
 	part.integer = integer
-	if part.least > integer.digits {
-		integer.digits = min(part.least, maxDigits)
-	}
+	integer.digits = max(integer.digits, min(part.least, maxDigits))
 	if part.component == 'Y' && integer.style == styleDecimal {
-		const shortYear = 2
-		places := 0
-		if part.most > 0 {
-			places = part.most
-			integer.digits = min(places, maxDigits)
-		} else if n := max(integer.digits, part.least) + optional; n >= shortYear {
-			places = n
-		}
-		if part.least > 0 && part.most == 0 && !strings.Contains(width, "-") {
-			places = max(part.least, integer.digits+optional)
-		}
-		if places > 0 {
-			part.modulo = math.Pow10(places)
-		}
+		part.shortenYear(strings.Count(presentation, "#"))
 	}
 	return part, nil
+}
+
+// cutSuffix returns a modifier without the letter at its end that says how numbers are written, and that letter.
+func cutSuffix(modifier string) (rest, suffix string) {
+	last := len(modifier) - 1
+	if last < 1 || strings.IndexByte("atco", modifier[last]) < 0 {
+		return modifier, ""
+	}
+	return modifier[:last], modifier[last:]
+}
+
+// shortenYear sets how many digits of the year are written: as many as the picture has, if it has at least two. optional is the number
+// of its optional digits.
+func (p *datePart) shortenYear(optional int) {
+	const shortYear = 2
+	places := p.integer.digits + optional
+	switch {
+	case p.most > 0:
+		places = p.most
+		p.integer.digits = min(places, maxDigits)
+	case places < shortYear:
+		return
+	}
+	p.modulo = math.Pow10(places)
 }
 
 // checkNames returns an error if the component has no names.

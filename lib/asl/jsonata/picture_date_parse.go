@@ -164,31 +164,19 @@ func (p *datePart) parseZone(text string) (minutes int, ok bool) {
 	return sign * (h*perHour + m), true
 }
 
-// dateOf returns the time of the components, in milliseconds.
-func dateOf(values map[byte]int, now time.Time) (millis int64, ok bool, err error) {
-	has := func(components string) bool {
-		return strings.ContainsFunc(components, func(r rune) bool { _, ok := values[byte(r)]; return ok })
-	}
-	if has("XxWw") || has("F") && !has("YMDd") {
-		return 0, false, evalError("D3136", "The date/time picture string is missing specifiers required to parse the timestamp")
-	}
+func errUnderspecified() *Error {
+	return evalError("D3136", "The date/time picture string is missing specifiers required to parse the timestamp")
+}
 
-	components := "YMD"
-	if has("d") && !has("MD") {
-		components = "Yd"
-	}
-	if has("hP") {
-		components += "Phmsf"
-	} else {
-		components += "Hmsf"
-	}
-
+// complete sets the components that are missing: before the first one that is given, to those of now; after the last one, to the
+// beginning. It returns false if one is missing between two others.
+func complete(values map[byte]int, components string, now time.Time) bool {
 	started, ended := false, false
 	for _, c := range []byte(components) {
 		_, isGiven := values[c]
 		switch {
 		case isGiven && ended:
-			return 0, false, evalError("D3136", "The date/time picture string is missing specifiers required to parse the timestamp")
+			return false
 		case isGiven:
 			started = true
 		case started:
@@ -202,6 +190,31 @@ func dateOf(values map[byte]int, now time.Time) (millis int64, ok bool, err erro
 			part := datePart{component: c}
 			values[c] = part.value(now)
 		}
+	}
+	return true
+}
+
+// dateOf returns the time of the components, in milliseconds.
+func dateOf(values map[byte]int, now time.Time) (millis int64, ok bool, err error) {
+	has := func(components string) bool {
+		return strings.ContainsFunc(components, func(r rune) bool { _, ok := values[byte(r)]; return ok })
+	}
+	if has("XxWw") || has("F") && !has("YMDd") {
+		return 0, false, errUnderspecified()
+	}
+
+	components := "YMD"
+	if has("d") && !has("MD") {
+		components = "Yd"
+	}
+	if has("hP") {
+		components += "Phmsf"
+	} else {
+		components += "Hmsf"
+	}
+
+	if !complete(values, components, now) {
+		return 0, false, errUnderspecified()
 	}
 
 	hour := values['H']

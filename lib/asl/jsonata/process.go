@@ -60,30 +60,16 @@ func (p *processor) process(n *node) (*node, error) {
 		step.keepArray = false
 		return &node{kind: kindPath, pos: n.pos, list: []*node{&step}, keepSingleton: n.keepArray, keepArray: n.keepArray}, nil
 	case kindBinary:
-		switch n.text {
-		case ".":
-			return p.dot(n)
-		case "[":
-			return p.predicate(n)
-		case "@":
-			return p.focus(n)
-		case "#":
-			return p.index(n)
-		}
+		return p.binary(n)
 	case kindObject:
 		if n.lhs != nil {
 			return p.groupBy(n)
 		}
 	case kindSort:
 		return p.sort(n)
-	case kindNegate: // A negative number becomes a literal.
+	case kindNegate:
 		if n.rhs.kind == kindValue {
-			switch x := n.rhs.value.(type) {
-			case int64:
-				return &node{kind: kindValue, pos: n.pos, value: -x, isPlain: true}, nil
-			case float64:
-				return &node{kind: kindValue, pos: n.pos, value: -x, isPlain: true}, nil
-			}
+			return p.negative(n)
 		}
 	case kindValue:
 		n.isPlain = !n.keepArray
@@ -103,6 +89,34 @@ func (p *processor) process(n *node) (*node, error) {
 	}
 
 	return p.operands(n)
+}
+
+// binary processes an operator with two operands.
+func (p *processor) binary(n *node) (*node, error) {
+	switch n.text {
+	case ".":
+		return p.dot(n)
+	case "[":
+		return p.predicate(n)
+	case "@":
+		return p.focus(n)
+	case "#":
+		return p.index(n)
+	default:
+		return p.operands(n)
+	}
+}
+
+// negative processes the negation of a literal: a negative number becomes a literal.
+func (p *processor) negative(n *node) (*node, error) {
+	switch x := n.rhs.value.(type) {
+	case int64:
+		return &node{kind: kindValue, pos: n.pos, value: -x, isPlain: true}, nil
+	case float64:
+		return &node{kind: kindValue, pos: n.pos, value: -x, isPlain: true}, nil
+	default:
+		return p.operands(n)
+	}
 }
 
 // resolve finds the built-in function that a variable may name.
@@ -136,6 +150,11 @@ func (p *processor) operands(n *node) (*node, error) {
 		return nil, err
 	}
 
+	return n, p.finish(n, binds)
+}
+
+// finish sets what follows from the processed operands of n. binds is the number of assignments before n.
+func (p *processor) finish(n *node, binds int) error {
 	switch n.kind {
 	case kindBlock: // A path treats a block as an array constructor if a part of the block begins with one.
 		n.hasBinds = p.binds > binds
@@ -146,14 +165,12 @@ func (p *processor) operands(n *node) (*node, error) {
 		}
 	case kindCall, kindPartial:
 		if n.lhs.kind == kindPath && n.lhs.list[0].kind == kindName { // The name of a function without its $?
-			if err := p.resolve(n.lhs.list[0]); err != nil {
-				return nil, err
-			}
+			return p.resolve(n.lhs.list[0])
 		}
 	case kindApply:
 		n.keepArray = n.keepArray || n.lhs.keepArray || n.rhs.keepArray
 	}
-	return n, nil
+	return nil
 }
 
 // lambda processes a function definition.
@@ -161,9 +178,6 @@ func (p *processor) lambda(n *node) (*node, error) {
 	body, err := p.process(n.rhs)
 	if err != nil {
 		return nil, err
-	}
-	if body.kind == kindParent || body.seeking != nil {
-		return nil, errNoParent(body)
 	}
 	markTail(body)
 	n.lhs, n.rhs = nil, body

@@ -104,7 +104,7 @@ func (e *evaluation) foundObject(v any, s, name string) (*found, error) {
 	text, isText := get("match").(string)
 	groups, isArray := arrayItems(get("groups"))
 	next, isFunction := get("next").(*function)
-	if !(isNumber || isNumber2) || !isArray || !isFunction {
+	if !isNumber && !isNumber2 || !isArray || !isFunction {
 		return nil, errNotPattern(name)
 	}
 

@@ -66,41 +66,50 @@ func parseSignature(text string) (*signature, error) {
 			return nil, syntaxError("S0402", i, "Choice groups containing parameterized types are not supported")
 		}
 
-		p := parameter{types: letters + "m", isArray: letters == "a"} // The argument may be undefined.
+		p := newParameter(letters)
 		i += width
 		if i < len(body) && body[i] == '<' {
-			if letters != "a" && letters != "f" {
-				return nil, syntaxError("S0401", i, "Type parameters can only be applied to functions and arrays")
-			}
 			end := closingBracket(body[i:])
-			if end < 0 {
-				return nil, syntaxError("S0401", i, "Malformed function signature "+quote(text))
+			if end < 0 || letters != "a" && letters != "f" {
+				return nil, syntaxError("S0401", i, "Type parameters can only be applied to functions and arrays")
 			}
 			p.subtype = body[i+1 : i+end]
 			i += end + 1
 		}
 
-		switch letters {
-		case "a": // Any value is accepted, because a single value becomes an array.
-			p.types = typeLetters
-		case "f":
-			p.types = "f"
-		}
-
-		if i < len(body) && strings.IndexByte("-?+", body[i]) >= 0 {
-			switch body[i] {
-			case '-':
-				p.contextTypes, p.optional = letters, true
-			case '?':
-				p.optional = true
-			default:
-				p.repeated = true
-			}
+		if i < len(body) && p.setOption(body[i], letters) {
 			i++
 		}
 		s.parameters = append(s.parameters, p)
 	}
 	return &s, nil
+}
+
+// newParameter returns the parameter of a type without options.
+func newParameter(letters string) parameter {
+	switch letters {
+	case "a": // Any value is accepted, because a single value becomes an array.
+		return parameter{types: typeLetters, isArray: true}
+	case "f":
+		return parameter{types: letters}
+	default: // The argument may be undefined.
+		return parameter{types: letters + "m"}
+	}
+}
+
+// setOption sets what an option after a type says. It returns false if c is no option. letters are the letters of the type.
+func (p *parameter) setOption(c byte, letters string) bool {
+	switch c {
+	case '-':
+		p.contextTypes, p.optional = letters, true
+	case '?':
+		p.optional = true
+	case '+':
+		p.repeated = true
+	default:
+		return false
+	}
+	return true
 }
 
 // mustSignature does what parseSignature does, for a signature that is valid.
@@ -230,7 +239,7 @@ func (s *signature) bindArgs(e *evaluation, name string, args []any, v any) ([]a
 }
 
 // context returns the context value v, which replaces the missing argument at an index from 0.
-func (p parameter) context(v any, name string, index int) (any, error) {
+func (p *parameter) context(v any, name string, index int) (any, error) {
 	if a, ok := v.(*array); ok && a.outerWrapper {
 		v = a.items[0]
 	}
@@ -250,7 +259,7 @@ func typeAt(types []byte, i int) byte {
 
 // toArray returns the argument for the parameter p: as an array, whose items have the right type, if p is an array. letter is the
 // argument's type letter, index its position from 0, name the function's name.
-func (p parameter) toArray(e *evaluation, arg any, letter byte, name string, index int) (any, error) {
+func (p *parameter) toArray(e *evaluation, arg any, letter byte, name string, index int) (any, error) {
 	if !p.isArray || letter == 'm' {
 		return arg, nil
 	}
