@@ -21,15 +21,14 @@ func (d *decoder) decodeTask(f *fieldReader, s *state) {
 	d.checkHeartbeat(f)
 }
 
-// checkHeartbeat adds a problem if HeartbeatSeconds is greater than TimeoutSeconds. The States Language ("Task State") also forbids
-// equal values, but checkHeartbeat accepts them, because no recording shows that AWS rejects them.
+// checkHeartbeat adds a problem if HeartbeatSeconds is not smaller than TimeoutSeconds (States Language, "Task State").
 func (d *decoder) checkHeartbeat(f *fieldReader) {
 	if !f.has("TimeoutSeconds") || !f.has("HeartbeatSeconds") {
 		return
 	}
 	timeout, _ := f.take("TimeoutSeconds")
 	heartbeat, _ := f.take("HeartbeatSeconds")
-	if jsontree.CompareNumbers(heartbeat, timeout) == 1 { // HeartbeatSeconds is greater.
+	if order := jsontree.CompareNumbers(heartbeat, timeout); order == 0 || order == 1 {
 		f.invalid("HeartbeatSeconds", "HeartbeatSeconds must be smaller than TimeoutSeconds")
 	}
 }

@@ -3,14 +3,11 @@ package asl
 import (
 	"context"
 	"encoding/json"
-	"errors"
 	"fmt"
 	"slices"
-	"strings"
 	"time"
 
 	"github.com/herald-progress/herald/lib/asl/jsontree"
-	"github.com/herald-progress/herald/lib/asl/shape"
 )
 
 // StateTest is a request to run one state by itself: a call of AWS's TestState.
@@ -102,7 +99,7 @@ const testedName = "StateName"
 
 // RunState runs one state by itself, as AWS's TestState does. The error is a *StateTestError.
 func RunState(ctx context.Context, test StateTest) (StateTestResult, error) {
-	st, err := test.findState()
+	st, isInMap, err := test.findState()
 	if err != nil {
 		return StateTestResult{}, err
 	}
@@ -133,6 +130,9 @@ func RunState(ctx context.Context, test StateTest) (StateTestResult, error) {
 		input:   input,
 		entered: time.Now(),
 		retries: test.Configuration.RetrierRetryCount,
+	}
+	if isInMap { // As on AWS, the state is that of the first iteration.
+		s.item = jsontree.NewObject("Index", int64(0), "Value", input)
 	}
 	p.set("input", input)
 
@@ -197,30 +197,30 @@ func (s *stateRun) testFailure(f *failure, retries int) (StateTestResult, outcom
 	return result, out
 }
 
-// findState returns the tested state.
-func (test StateTest) findState() (*state, error) {
+// findState returns the tested state. isInMap is set if the state is inside a Map state.
+func (test StateTest) findState() (st *state, isInMap bool, err error) {
 	v, err := jsontree.Parse(test.Definition)
 	if err != nil {
-		return nil, invalidDefinition(&DefinitionError{[]Problem{{codeJSON, "", err.Error()}}})
+		return nil, false, invalidDefinition(&DefinitionError{[]Problem{{codeJSON, "", err.Error()}}})
 	}
 
 	if isMachine(v) {
 		m, err := Parse(test.Definition)
 		if err != nil {
-			return nil, invalidDefinition(err)
+			return nil, false, invalidDefinition(err)
 		}
-		if st := m.flow.find(test.StateName); st != nil {
-			return st, nil
+		if st, isInMap := m.flow.find(test.StateName); st != nil {
+			return st, isInMap, nil
 		}
-		return nil, rejectTestf("State '%s' does not exist in the state machine definition.", test.StateName)
+		return nil, false, rejectTestf("State '%s' does not exist in the state machine definition.", test.StateName)
 	}
 
 	d := newDecoder()
-	st := d.decodeState(testedName, v, "", languageJSONPath)
+	st = d.decodeState(testedName, v, "/States/"+testedName, languageJSONPath)
 	if len(d.problems) > 0 {
-		return nil, invalidDefinition(&DefinitionError{d.problems})
+		return nil, false, invalidDefinition(&DefinitionError{d.problems})
 	}
-	return st, nil
+	return st, false, nil
 }
 
 // isMachine reports whether a definition is that of a state machine, and not of a state.
@@ -237,10 +237,10 @@ func invalidDefinition(err error) error {
 	return &StateTestError{Code: "InvalidDefinition", Message: err.Error()}
 }
 
-// find returns the state of a name in the flow or inside its states; nil if there is none.
-func (f *flow) find(name string) *state {
+// find returns the state of a name in the flow or inside its states; nil if there is none. isInMap is set if it is inside a Map state.
+func (f *flow) find(name string) (st *state, isInMap bool) {
 	if st, ok := f.states[name]; ok {
-		return st
+		return st, false
 	}
 	for _, st := range f.states {
 		inner := st.branches
@@ -248,12 +248,12 @@ func (f *flow) find(name string) *state {
 			inner = []*flow{st.mapFields.processor}
 		}
 		for _, flow := range inner {
-			if found := flow.find(name); found != nil {
-				return found
+			if found, inner := flow.find(name); found != nil {
+				return found, inner || st.mapFields != nil
 			}
 		}
 	}
-	return nil
+	return nil, false
 }
 
 // variables returns the variables of the tested state.
@@ -272,125 +272,4 @@ func (test StateTest) variables() (*variables, error) {
 	}
 	v.assign(o)
 	return v, nil
-}
-
-// newProbe checks what the test says against the tested state, and returns the probe for its run.
-func (test StateTest) newProbe(st *state) (*probe, error) {
-	p := &probe{data: &jsontree.Object{}, mock: test.Mock, failedIterations: test.Configuration.MapIterationFailureCount}
-	if err := test.checkMock(st); err != nil {
-		return nil, err
-	}
-
-	var err error
-	if len(test.Context) > 0 {
-		if p.context, err = parseObject(test.Context); err != nil {
-			return nil, rejectTestf("The context must be a JSON object.")
-		}
-	}
-	if text := test.Configuration.MapItemReaderData; text != "" {
-		if p.readerData, err = jsontree.Parse([]byte(text)); err != nil {
-			return nil, rejectTestf("MapItemReaderData is not valid JSON: %s", err)
-		}
-	}
-	if test.Mock != nil && test.Mock.Result != nil {
-		if p.result, err = jsontree.Parse([]byte(*test.Mock.Result)); err != nil {
-			return nil, rejectTestf("Mocked result is not valid JSON: %s", err)
-		}
-		return p, test.checkResult(st, p.result)
-	}
-	return p, nil
-}
-
-// checkMock returns an error if the state cannot be tested with the mock, or without one.
-func (test StateTest) checkMock(st *state) error {
-	runsThreads := st.kind == kindMap || st.kind == kindParallel
-	if test.Mock == nil {
-		switch {
-		case test.Configuration.MapIterationFailureCount != nil:
-			return rejectTestf("TestState does not support MapIterationFailureCount when a mock is not specified.")
-		case runsThreads:
-			return &StateTestError{
-				Code: "InvalidDefinition",
-				Message: "TestState API does not support Map or Parallel states. " +
-					"Supported state types include: [Task, Wait, Pass, Succeed, Fail, Choice]",
-			}
-		case st.kind == kindTask && test.Execution.RoleARN == "":
-			return rejectTestf("RoleArn must be specified when testing a Task state")
-		}
-		return nil
-	}
-
-	switch {
-	case test.Mock.Result != nil && test.Mock.Error != nil:
-		return rejectTestf("A test mock should have only one of the following fields: [result, errorOutput].")
-	case test.RevealSecrets:
-		return rejectTestf("TestState does not support RevealSecrets when a mock is specified.")
-	case st.kind != kindTask && !runsThreads:
-		return rejectTestf("State type '%s' is not supported when a mock is specified", st.kind)
-	}
-	return nil
-}
-
-// checkResult returns an error if the mocked result cannot be a result of the state.
-func (test StateTest) checkResult(st *state, result any) error {
-	_, isArray := result.([]any)
-	_, isObject := result.(*jsontree.Object)
-	writes := st.mapFields != nil && st.mapFields.writer != nil && st.mapFields.writer.location != nil
-	switch {
-	case writes && !isObject:
-		return rejectTestf("Mocked result must be a JSON object.")
-	case (st.kind == kindParallel || st.kind == kindMap && !writes) && !isArray:
-		return rejectTestf("Mocked result must be an array.")
-	case st.kind != kindTask:
-		return nil
-	}
-
-	switch test.Mock.Validation {
-	case "", "STRICT", "PRESENT":
-		if problem := checkShape(st.resource, result, test.Mock.Validation != "PRESENT"); problem != "" {
-			return rejectTestf("Mock result schema validation error: %s", problem)
-		}
-	case "NONE":
-	default:
-		return rejectTestf("The field validation mode must be one of [STRICT, PRESENT, NONE], not '%s'", test.Mock.Validation)
-	}
-	return nil
-}
-
-// errNoObject is the error of a JSON text that is not an object.
-var errNoObject = errors.New("asl: not a JSON object")
-
-// parseObject parses the text of a JSON object.
-func parseObject(text []byte) (*jsontree.Object, error) {
-	v, err := jsontree.Parse(text)
-	if err != nil {
-		return nil, err
-	}
-	o, ok := v.(*jsontree.Object)
-	if !ok {
-		return nil, errNoObject
-	}
-	return o, nil
-}
-
-// checkShape returns what is wrong with a mocked result of a Task state with a resource, or "". If strict is set, the result must have all
-// fields that the service always returns.
-func checkShape(resource string, result any, strict bool) string {
-	parts, ok := parseARN(resource)
-	if !ok || parts.service != statesService || waitsForResult(resource) {
-		return "" // The result is not that of a service's operation.
-	}
-
-	service, operation, _ := strings.Cut(strings.TrimPrefix(parts.resource, "aws-sdk:"), ":")
-	if o, ok := result.(*jsontree.Object); ok && service == lambdaService && operation == "invoke" {
-		without := &jsontree.Object{} // The payload is any value here, because Step Functions parses it.
-		for _, key := range o.Keys() {
-			if key != "Payload" {
-				v, _ := o.Get(key)
-				without.Set(key, v)
-			}
-		}
-		result = without
-	}
-	return shape.Check(service, operation, result, strict)
 }
