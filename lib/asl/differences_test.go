@@ -12,28 +12,9 @@ var knownDifferences = map[string]string{
 	"states_variables/test_error_output.py::TestStateVariablesTemplate::test_parallel_catch_error[PARALLEL_CATCH_ERROR_OUTPUT_WITH_RETRY]": resultsMissing,
 }
 
-// awaitsJSONata is the reason why the answer of an expression may still differ.
-const awaitsJSONata = "package jsonata does not answer this yet as AWS does"
-
 // reportDifferences lists the reports whose answer differs from what they want, with the reason. Where two sources disagree, recorded
 // executions win, then AWS's documentation, then what others say that they measured.
 var reportDifferences = map[string]string{
 	"F06-choice-no-match": "AWS's documentation and the States Language name the error States.NoChoiceMatched",
-
-	"F10-random-seed":              awaitsJSONata,
-	"F11-range-single":             awaitsJSONata,
-	"F13-range-rounds":             awaitsJSONata,
-	"F14-range-no-cap":             awaitsJSONata,
-	"F15-infinity":                 awaitsJSONata,
-	"F17-depth-bound":              awaitsJSONata,
-	"F18-coalescing":               awaitsJSONata,
-	"F33-not-undefined":            awaitsJSONata,
-	"F34-toMillis-month-name":      awaitsJSONata,
-	"F37-fromMillis-iso-week-year": awaitsJSONata,
-	"F38-append-empty":             awaitsJSONata,
-	"F39-pad-truncates":            awaitsJSONata,
-	"F41-transform-non-object":     awaitsJSONata,
-	"F42-base64-no-padding":        awaitsJSONata,
-	"F43-formatNumber-codes":       awaitsJSONata,
-	"F49-fromMillis-overflow":      awaitsJSONata,
+	"F11-range-single":    "a recorded execution has a number as the result of a range of one number, although the documentation says that it is an array",
 }
