@@ -38,11 +38,14 @@ func taskFuncFor(resource string) taskFunc {
 	if strings.HasPrefix(resource, "arn:aws:lambda:") && strings.Contains(resource, ":function:") {
 		return (*taskRunner).invokeResource
 	}
+	if strings.HasPrefix(resource, "arn:aws:states:") && strings.Contains(resource, ":activity:") {
+		return (*taskRunner).runActivity
+	}
 	return nil
 }
 
-// CheckResources checks that all tasks of a definition are supported: lambda:invoke, states:startExecution or a function's
-// ARN. The error names every task that is not supported; it wraps ErrUnsupportedResource.
+// CheckResources checks that all tasks of a definition are supported: lambda:invoke, states:startExecution, or the ARN of a function
+// or an activity. The error names every task that is not supported; it wraps ErrUnsupportedResource.
 func CheckResources(definition []byte) error {
 	var top definitionStates
 	err := json.Unmarshal(definition, &top)

@@ -43,9 +43,12 @@ type Config struct {
 type StepFunctions struct {
 	cfg        Config
 	background *background.Group
+	closing    chan struct{} // Closed by Close.
+	close      sync.Once
 
 	mu           sync.Mutex
 	machines     map[string]*stateMachine // By ARN.
+	activities   map[string]*activity     // By ARN.
 	started      int64                    // How many executions have been started: the sequence of the newest one.
 	executions   map[string]*execution    // By ARN.
 	ended        []*execution             // In the order of their ends.
@@ -82,6 +85,7 @@ func New(cfg Config) (*StepFunctions, error) {
 	s := &StepFunctions{
 		cfg: cfg, background: background.NewGroup(),
 		machines: map[string]*stateMachine{}, executions: map[string]*execution{}, pendingTasks: map[string]*pendingTask{},
+		activities: map[string]*activity{}, closing: make(chan struct{}),
 	}
 	for name, definition := range cfg.Machines {
 		if err := s.SetMachine(name, definition); err != nil {
@@ -103,6 +107,7 @@ func ExecutionARN(machine, name string) string {
 
 // Close aborts all running executions and waits until they have ended, or until ctx ends.
 func (s *StepFunctions) Close(ctx context.Context) error {
+	s.close.Do(func() { close(s.closing) })
 	if err := s.background.Close(ctx); err != nil {
 		return fmt.Errorf("close step functions: %w", err)
 	}

@@ -1,0 +1,85 @@
+package local_test
+
+import (
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/herald-progress/herald/lib/local"
+	"github.com/herald-progress/herald/lib/local/states"
+)
+
+// TestTheAWSCLIRunsWorkflows creates, starts, stops, redrives and describes a workflow with the AWS CLI of any version.
+func TestTheAWSCLIRunsWorkflows(t *testing.T) {
+	if _, err := exec.LookPath("aws"); err != nil {
+		t.Skip("aws is not on the path")
+	}
+	twin, _ := startTwin(t)
+	const wait = `{"StartAt":"W","States":{"W":{"Type":"Wait","Seconds":600,"End":true}}}`
+	arn := states.StateMachineARN("mine")
+	run := func(arguments ...string) string {
+		t.Helper()
+		return strings.TrimSpace(awsCLI(t, twin, append([]string{"stepfunctions"}, append(arguments, "--output", "text")...)...))
+	}
+	if got := run("create-state-machine", "--name", "mine", "--definition", wait, "--role-arn", "arn:aws:iam::000000000000:role/mine",
+		"--query", "stateMachineArn"); got != arn {
+		t.Errorf("created %s", got)
+	}
+	execution := run("start-execution", "--state-machine-arn", arn, "--name", "one", "--query", "executionArn")
+	run("stop-execution", "--execution-arn", execution, "--error", "Mine", "--cause", "why")
+	if got := run("describe-execution", "--execution-arn", execution, "--query", "[status,error,cause,redriveStatus]"); got != "ABORTED\tMine\twhy\tREDRIVABLE" {
+		t.Errorf("stopped: %s", got)
+	}
+	run("redrive-execution", "--execution-arn", execution)
+	if got := run("describe-execution", "--execution-arn", execution, "--query", "[status,redriveCount]"); got != "RUNNING\t1" {
+		t.Errorf("redriven: %s", got)
+	}
+	if got := run("validate-state-machine-definition", "--definition", "{}", "--query", "result"); got != "FAIL" {
+		t.Errorf("validated: %s", got)
+	}
+}
+
+// boto3Program does with boto3 what a test of a user's workflow does. Its arguments are the endpoint and a Standard workflow's ARN.
+const boto3Program = `
+import sys, boto3
+from botocore.config import Config
+client = boto3.client("stepfunctions", endpoint_url=sys.argv[1], region_name="us-east-1", aws_access_key_id="x",
+                      aws_secret_access_key="x", config=Config(inject_host_prefix=False))
+role, fail = "arn:aws:iam::000000000000:role/mine", '{"StartAt":"F","States":{"F":{"Type":"Fail","Error":"E"}}}'
+made = client.create_state_machine(name="mine", definition=fail, roleArn=role, type="EXPRESS")["stateMachineArn"]
+ended = client.start_sync_execution(stateMachineArn=made, input='{"a":1}')
+assert ended["status"] == "FAILED" and ended["error"] == "E", ended
+client.update_state_machine(stateMachineArn=made, definition=fail.replace('"Fail","Error":"E"', '"Succeed"'))
+assert client.start_sync_execution(stateMachineArn=made, input='{"a":1}')["output"] == '{"a":1}'
+assert made in [m["stateMachineArn"] for page in client.get_paginator("list_state_machines").paginate() for m in page["stateMachines"]]
+client.delete_state_machine(stateMachineArn=made)
+try:
+    client.start_execution(stateMachineArn=made)
+    raise SystemExit("a deleted state machine is started")
+except client.exceptions.StateMachineDoesNotExist:
+    pass
+first = client.start_execution(stateMachineArn=sys.argv[2], name="n", input="{}")
+assert client.start_execution(stateMachineArn=sys.argv[2], name="n", input="{}")["startDate"] == first["startDate"]
+try:
+    client.start_execution(stateMachineArn=sys.argv[2], name="n", input='{"b":1}')
+    raise SystemExit("one name, two inputs")
+except client.exceptions.ExecutionAlreadyExists:
+    pass
+`
+
+func TestBoto3RunsWorkflows(t *testing.T) {
+	if err := exec.CommandContext(t.Context(), "python3", "-c", "import boto3").Run(); err != nil {
+		t.Skip("python3 has no boto3")
+	}
+	file := filepath.Join(t.TempDir(), "wait.asl.json")
+	if err := os.WriteFile(file, []byte(`{"StartAt":"W","States":{"W":{"Type":"Wait","Seconds":600,"End":true}}}`), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	twin, _ := startWithEnds(t, local.Config{WorkflowFiles: map[string]string{"wait": file}})
+	out, err := exec.CommandContext(t.Context(), "python3", "-c", boto3Program, twin.Endpoint(), states.StateMachineARN("wait")).CombinedOutput()
+	if err != nil {
+		t.Errorf("%v\n%s", err, out)
+	}
+}
