@@ -63,8 +63,8 @@ func (f *faultFlag) set(name, value string) (err error) {
 	return err
 }
 
-// parseShare parses a share of the posts. Validate checks the range afterwards. So ErrRange needs no error here: ParseFloat then
-// returns an infinity, which is out of that range.
+// parseShare parses a share of the posts, and leaves it to Validate to check the range. For a number that is too large, ParseFloat
+// returns ErrRange and an infinity: parseShare returns the infinity, and Validate refuses it.
 func parseShare(name, value string) (float64, error) {
 	number, err := strconv.ParseFloat(value, 64)
 	if errors.Is(err, strconv.ErrSyntax) {
@@ -82,5 +82,5 @@ func parseDelay(name, value string) (time.Duration, error) {
 	return d, nil
 }
 
-// String returns an empty text, which the flag package takes for the default of the flag: no faults.
+// String returns an empty text, so that the flag package prints no default for the flag. Without the flag there are no faults.
 func (f *faultFlag) String() string { return "" }

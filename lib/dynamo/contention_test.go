@@ -20,9 +20,9 @@ import (
 // storeTime is how long the notifier waits for the store to apply one update.
 const storeTime = 2 * time.Second
 
-// TestConcurrentWritersLoseNoState lets 40 processes write states of one job. Each process writes one state a second, 100 states in
-// all. The processes write all at the same moment, or spread over the second. A request and its response take 8 to 30 ms together,
-// which is slow. Time is virtual.
+// TestConcurrentWritersLoseNoState lets 40 processes write states of one job. Each process writes 100 states, one a second. In one
+// case all processes write at the same moment of the second, in the other their writes are spread over the second. A request and
+// its response take 8 to 30 ms together, which is slow. Time is virtual.
 func TestConcurrentWritersLoseNoState(t *testing.T) {
 	const writers, seconds = 40, 100
 	for page, want := range map[string]string{
@@ -70,8 +70,9 @@ func TestConcurrentWritersLoseNoState(t *testing.T) {
 	}
 }
 
-// TestTheUpdateThatWaitedLongestTriesMostOften lets 60 processes write 60 states a second of one job, which is more than the row
-// takes when requests are slow. At most one state in a hundred may be throttled, and every other one must be stored.
+// TestTheUpdateThatWaitedLongestTriesMostOften lets 60 processes write states of one job, each process one state a second. That is
+// more than one row can take when requests are slow, so some states may be throttled: at most one in a hundred, because newer
+// updates do not overtake those that have waited longest. All states that are not throttled must be stored.
 func TestTheUpdateThatWaitedLongestTriesMostOften(t *testing.T) {
 	const writers, seconds = 60, 40
 	synctest.Test(t, func(t *testing.T) {

@@ -72,15 +72,15 @@ func TestParseExecutionAcceptsExecutionARNsOnly(t *testing.T) {
 	}
 }
 
-// executionPattern states the same rules as ParseExecution. To compile it takes as much processor time as a part of a function's
-// start, so the product does not use it. Its groups are the Region, the account, and "express" or "".
+// executionPattern states the same rules as ParseExecution. The product does not use it, because a function would have to compile it
+// at each cold start, which takes noticeable time. Its groups are the Region, the account, and "express" or "".
 var executionPattern = regexp.MustCompile(strings.ReplaceAll(
 	`^arn:aws(?:-[a-z]+)*:states:([a-z]+(?:-[a-z]+)*-[0-9]+):([0-9]{12}):`+
 		`(?:execution:NAME(?:/NAME)?(?::NAME){1,2}|(express):NAME(?:/NAME)?(?::NAME){1,3})$`,
 	"NAME", `[^\s\x00-\x1f\x7f-\x9f\x{FFFD}-\x{FFFF}<>{}\[\]?*"#%\\^|~\x60$&,;:/]{1,80}`))
 
-// FuzzParseExecution compares ParseExecution with executionPattern, and checks that an accepted ARN fits a sort key of DynamoDB together
-// with its prefix and suffix.
+// FuzzParseExecution compares ParseExecution with executionPattern. It also checks that an accepted ARN is short enough for the sort
+// key of a pointer in DynamoDB, which has a prefix before the ARN and a suffix after it.
 func FuzzParseExecution(f *testing.F) {
 	for _, arn := range []string{
 		"arn:aws--b:states:us-east-1:123456789012:execution:m:x", "arn:aws:states:us--1:123456789012:execution:m:x",

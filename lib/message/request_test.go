@@ -36,7 +36,7 @@ func TestValidateNamesFieldAndRule(t *testing.T) {
 	for _, tt := range []struct {
 		name string
 		r    message.Request
-		want string // empty is valid
+		want string // the text of the error, or empty if r is valid
 	}{
 		{"to a user", toUser(progress, unchanged), ""},
 		{"to a connection", message.Request{ConnectionID: "c", Message: note}, ""},
@@ -44,7 +44,7 @@ func TestValidateNamesFieldAndRule(t *testing.T) {
 			r.UserID, r.Epoch, r.Key, r.Execution = long(255), "2026-11-22T10:00:00.123Z#0001", long(1024), executionARN("m", "x")
 			r.Part = &message.Part{ID: long(16), Done: 1 << 53, Total: 1 << 53, Failed: 1 << 53, From: 10, To: 10}
 		}), ""},
-		{"a part without to, which means 100", toUser(progress, part(message.Part{ID: "1", Total: 1, From: 99})), ""},
+		{"a part whose to is missing, which means 100", toUser(progress, part(message.Part{ID: "1", Total: 1, From: 99})), ""},
 
 		{"no target", message.Request{Message: note}, "userId, connectionId exactly one of the two is required"},
 		{"two targets", toUser(note, func(r *message.Request) { r.ConnectionID = "c" }), "userId, connectionId exactly one of the two is required"},
@@ -86,7 +86,7 @@ func TestValidateNamesFieldAndRule(t *testing.T) {
 	}
 }
 
-func TestNormalizeUnifiesEpochsAndMessages(t *testing.T) {
+func TestNormalizeMakesEpochsCanonicalAndDereferencesMessages(t *testing.T) {
 	note := message.Notification{Title: "t", Message: "m", Severity: message.SeverityInfo}
 	for _, given := range []string{"2026-11-22T10:00:13Z", "2026-11-22T12:00:13+02:00#0", "2026-11-22T10:00:13.0009Z#0000"} {
 		got, err := message.Request{UserID: "u1", Epoch: given, Message: &note}.Normalize()

@@ -225,7 +225,7 @@ func (m *model) statusLine() string {
 		parts = append(parts, detail{format.Count(int64(n)) + " ended", 2, s.faint})
 	}
 	if below := m.totalLines() - m.top - m.bodyHeight(); below > 0 || m.top > 0 {
-		parts = append(parts, detail{fmt.Sprintf("%s %s", s.dir, position(m.top, below)), 1, s.faint})
+		parts = append(parts, detail{fmt.Sprintf("%s %s", s.scrollKeys, position(m.top, below)), 1, s.faint})
 	}
 	parts = append(parts, detail{"q quits", 3, s.faint})
 

@@ -18,11 +18,12 @@ type style struct {
 	ascii                          bool
 	plain, good, bad, warn, accent lipgloss.Style
 	faint, bold                    lipgloss.Style
-	// full and empty are the cells of a bar, ellipsis stands for cut text, dot separates the parts of a line, and dir shows how to
-	// scroll.
-	full, empty, ellipsis, dot, dir string
-	// parts are the partly full cells of a bar, from empty up, in equal steps: eighths, or only the empty one in ASCII.
-	parts []string
+	// full and empty are the cells of a bar, ellipsis stands for cut text, dot separates the parts of a line, and scrollKeys names
+	// the keys that scroll.
+	full, empty, ellipsis, dot, scrollKeys string
+	// partial has the cells that may come after the full cells of a bar: at index i the cell that is i eighths full. At index 0 there
+	// is no cell, but an empty text. In ASCII partial has only this one, so each cell is full or empty.
+	partial []string
 	// marks are the signs of ended jobs, by status.
 	marks map[message.Status]string
 	// lights are the signs of the connection's states.
@@ -37,14 +38,14 @@ func newStyle(out io.Writer, environment []string, ascii bool) *style {
 	s := &style{
 		ascii: ascii, plain: r.NewStyle(), good: colour("2"), bad: colour("1"), warn: colour("3"), accent: colour("4"),
 		faint: r.NewStyle().Faint(true), bold: r.NewStyle().Bold(true),
-		full: "█", empty: "░", ellipsis: "…", dot: " · ", dir: "↑↓",
-		parts:  []string{"", "▏", "▎", "▍", "▌", "▋", "▊", "▉"},
-		marks:  map[message.Status]string{message.StatusSucceeded: "✓", message.StatusFailed: "!", message.StatusCancelled: "×"},
-		lights: map[state]string{connecting: "◌", catchingUp: "◐", live: "●", offline: "○", refused: "×"},
+		full: "█", empty: "░", ellipsis: "…", dot: " · ", scrollKeys: "↑↓",
+		partial: []string{"", "▏", "▎", "▍", "▌", "▋", "▊", "▉"},
+		marks:   map[message.Status]string{message.StatusSucceeded: "✓", message.StatusFailed: "!", message.StatusCancelled: "×"},
+		lights:  map[state]string{connecting: "◌", catchingUp: "◐", live: "●", offline: "○", refused: "×"},
 	}
 	if ascii {
-		s.full, s.empty, s.ellipsis, s.dot, s.dir = "#", "-", "~", ", ", "j k"
-		s.parts = []string{""}
+		s.full, s.empty, s.ellipsis, s.dot, s.scrollKeys = "#", "-", "~", ", ", "j k"
+		s.partial = []string{""}
 		s.marks = map[message.Status]string{message.StatusSucceeded: "+", message.StatusFailed: "!", message.StatusCancelled: "x"}
 		s.lights = map[state]string{connecting: ".", catchingUp: "~", live: "*", offline: "-", refused: "x"}
 	}
@@ -88,15 +89,15 @@ func (s *style) fit(t string, width int) string {
 // fitName returns a name, cut in its middle if it is wider than width cells, because names often differ at their ends.
 func (s *style) fitName(name string, width int) string {
 	const narrow = 8 // Below this width, the name is cut at its end.
-	wide := ansi.StringWidth(name)
-	if wide <= width || width < narrow {
+	nameWidth := ansi.StringWidth(name)
+	if nameWidth <= width || width < narrow {
 		return s.fit(name, width)
 	}
 	head := ansi.Truncate(name, width*2/3, "")
 	room := width - ansi.StringWidth(head) - 1 // 1 for the ellipsis
-	tail := ansi.TruncateLeft(name, wide-room, "")
+	tail := ansi.TruncateLeft(name, nameWidth-room, "")
 	if ansi.StringWidth(tail) > room { // the cut went through a wide character
-		tail = ansi.TruncateLeft(name, wide-room+1, "")
+		tail = ansi.TruncateLeft(name, nameWidth-room+1, "")
 	}
 
 	return head + s.ellipsis + tail
@@ -123,9 +124,9 @@ func (s *style) bar(progress float64, width int) string {
 
 // cells returns the cells of a bar without brackets.
 func (s *style) cells(progress float64, width int) string {
-	steps := len(s.parts)
+	steps := len(s.partial)
 	done := int(min(max(progress, 0), 100) * float64(width*steps) / 100)
-	full, part := done/steps, s.parts[done%steps]
+	full, part := done/steps, s.partial[done%steps]
 	rest := width - full
 	if part != "" {
 		rest--

@@ -75,15 +75,15 @@ func TestConnectionsCloseWhenIdleOrAtTheirMaximumDuration(t *testing.T) {
 	}{
 		"idle":                     {want: 10 * time.Minute},
 		"idle, configured timeout": {cfg: gateway.Config{IdleTimeout: time.Minute}, want: time.Minute},
-		"open by messages": {want: 2 * time.Hour, each: func(t *testing.T, _ *pipeListener) func(net.Conn, string) {
+		"kept open by messages": {want: 2 * time.Hour, each: func(t *testing.T, _ *pipeListener) func(net.Conn, string) {
 			t.Helper()
 			return func(conn net.Conn, _ string) { writeFrames(t, conn, textFrame("hello")) }
 		}},
-		"open by pings": {want: 2 * time.Hour, each: func(t *testing.T, _ *pipeListener) func(net.Conn, string) {
+		"kept open by pings": {want: 2 * time.Hour, each: func(t *testing.T, _ *pipeListener) func(net.Conn, string) {
 			t.Helper()
 			return func(conn net.Conn, _ string) { writeFrames(t, conn, ws.NewPingFrame(nil)) }
 		}},
-		"open by posts": {want: 2 * time.Hour, each: func(t *testing.T, listener *pipeListener) func(net.Conn, string) {
+		"kept open by posts": {want: 2 * time.Hour, each: func(t *testing.T, listener *pipeListener) func(net.Conn, string) {
 			t.Helper()
 			return func(_ net.Conn, id string) {
 				if status := listener.callManagement(t, http.MethodPost, id, "hello"); status != http.StatusOK {

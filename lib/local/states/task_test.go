@@ -18,16 +18,17 @@ func TestLambdaTasksEndAsOnAWS(t *testing.T) {
 
 	testEnded := make(chan struct{})
 	lambda := newLambda(t, map[string]invoke.Function{
-		"echo":    {Handler: func(_ context.Context, payload json.RawMessage) (json.RawMessage, error) { return payload, nil }},
-		"fail":    {Handler: func() error { return brokenError{"went wrong"} }},
-		"timeout": {Timeout: time.Millisecond, Handler: func() { <-testEnded }}, // a busy machine notices a timeout late
+		"echo": {Handler: func(_ context.Context, payload json.RawMessage) (json.RawMessage, error) { return payload, nil }},
+		"fail": {Handler: func() error { return brokenError{"went wrong"} }},
+		// This function runs until the test ends, because a busy machine notices a timeout late.
+		"timeout": {Timeout: time.Millisecond, Handler: func() { <-testEnded }},
 	})
 	t.Cleanup(func() { close(testEnded) })
 
 	const lambdaInvoke = "arn:aws:states:::lambda:invoke"
 	for name, tt := range map[string]struct {
 		machine string
-		output  string // The Payload of the output, or the output itself.
+		output  string // The Payload of the output if the task is lambda:invoke, else the whole output.
 		error   string
 		cause   string // A * stands for any text.
 	}{

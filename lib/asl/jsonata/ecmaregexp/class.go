@@ -13,7 +13,7 @@ type span struct{ from, to rune }
 // A class is a set of characters.
 type class struct {
 	spans   []span
-	negated []*class // Classes such as \D: the characters outside of each belong to this class.
+	negated []*class // For \D, \W and \S: the classes \d, \w and \s. What one of them does not contain belongs to this class.
 	invert  bool
 }
 
@@ -80,7 +80,7 @@ func (p *parser) characterEscape() rune {
 		return 0
 	case 'c':
 		if p.pos < len(p.text) && isWord(rune(p.text[p.pos])) && p.text[p.pos] > '9' {
-			const controlBits = 31
+			const controlBits = 31 // A control character has the low five bits of its letter: \cJ is 10.
 			p.pos++
 			return rune(p.text[p.pos-1]) % (controlBits + 1)
 		}
@@ -100,7 +100,8 @@ func (p *parser) characterEscape() rune {
 	}
 }
 
-// hex reads a number of hexadecimal digits. If they are missing, the letter before them means itself.
+// hex reads as many hexadecimal digits as width says, and returns the character with that number. If there are fewer digits, it
+// reads nothing and returns letter, the x or u before them: \xZ means xZ.
 func (p *parser) hex(letter rune, width int) rune {
 	if p.pos+width <= len(p.text) {
 		if n, err := strconv.ParseUint(p.text[p.pos:p.pos+width], 16, 32); err == nil {
