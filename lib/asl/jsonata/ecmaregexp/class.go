@@ -89,15 +89,24 @@ func (p *parser) characterEscape() rune {
 	case 'x':
 		return p.hex(r, len("00"))
 	case 'u':
-		high := p.hex(r, len("0000"))
-		if high >= 0xD800 && high < 0xDC00 && p.accept(`\u`) { // Two surrogates are one character.
-			low := p.hex(r, len("0000"))
-			return (high-0xD800)<<10 + (low - 0xDC00) + 0x10000
-		}
-		return high
+		return p.unicode(r)
 	default:
 		return r
 	}
+}
+
+// unicode reads the digits of \u, and of the \u after it if both are surrogates, which are one character.
+func (p *parser) unicode(letter rune) rune {
+	const width = len("0000")
+	high := p.hex(letter, width)
+	after := p.pos
+	if high >= 0xD800 && high < 0xDC00 && p.accept(`\u`) {
+		if low := p.hex(letter, width); low >= 0xDC00 && low < 0xE000 {
+			return (high-0xD800)<<10 + (low - 0xDC00) + 0x10000
+		}
+		p.pos = after
+	}
+	return high
 }
 
 // hex reads as many hexadecimal digits as width says, and returns the character with that number. If there are fewer digits, it
