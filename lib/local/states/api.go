@@ -95,13 +95,17 @@ type ListExecutionsOutput struct {
 
 // ExecutionListItem is an execution in a list.
 type ExecutionListItem struct {
-	ExecutionArn    string     `json:"executionArn"`
-	StateMachineArn string     `json:"stateMachineArn"`
-	Name            string     `json:"name"`
-	Status          asl.Status `json:"status"`
-	StartDate       Timestamp  `json:"startDate"`
-	StopDate        Timestamp  `json:"stopDate,omitzero"`
-	RedriveCount    int        `json:"redriveCount"`
+	ExecutionArn    string `json:"executionArn"`
+	StateMachineArn string `json:"stateMachineArn"`
+	// StateMachineVersionArn and StateMachineAliasArn are set if the execution was started with the ARN of a version or an alias.
+	StateMachineVersionArn string `json:"stateMachineVersionArn,omitempty"`
+	StateMachineAliasArn   string `json:"stateMachineAliasArn,omitempty"`
+
+	Name         string     `json:"name"`
+	Status       asl.Status `json:"status"`
+	StartDate    Timestamp  `json:"startDate"`
+	StopDate     Timestamp  `json:"stopDate,omitzero"`
+	RedriveCount int        `json:"redriveCount"`
 	// RedriveDate is when the execution was last redriven; zero if it was not.
 	RedriveDate Timestamp `json:"redriveDate,omitzero"`
 }

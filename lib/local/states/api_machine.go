@@ -18,8 +18,9 @@ type CreateStateMachineInput struct {
 
 // CreateStateMachineOutput is the output of CreateStateMachine.
 type CreateStateMachineOutput struct {
-	StateMachineArn string    `json:"stateMachineArn"`
-	CreationDate    Timestamp `json:"creationDate"`
+	StateMachineArn        string    `json:"stateMachineArn"`
+	CreationDate           Timestamp `json:"creationDate"`
+	StateMachineVersionArn string    `json:"stateMachineVersionArn,omitempty"`
 }
 
 // UpdateStateMachineInput is the input of UpdateStateMachine. An empty or nil field changes nothing.
@@ -35,8 +36,9 @@ type UpdateStateMachineInput struct {
 
 // UpdateStateMachineOutput is the output of UpdateStateMachine.
 type UpdateStateMachineOutput struct {
-	UpdateDate Timestamp `json:"updateDate"`
-	RevisionID string    `json:"revisionId"`
+	UpdateDate             Timestamp `json:"updateDate"`
+	RevisionID             string    `json:"revisionId"`
+	StateMachineVersionArn string    `json:"stateMachineVersionArn,omitempty"`
 }
 
 // DeleteStateMachineInput is the input of DeleteStateMachine.
@@ -105,6 +107,8 @@ type StateMachineDescription struct {
 	RevisionDescription
 
 	Status string `json:"status"`
+	// Description is that of a version.
+	Description string `json:"description,omitempty"`
 }
 
 // RevisionDescription is what UpdateStateMachine may change of a state machine.

@@ -47,7 +47,7 @@ func TestErrorsHaveTheCodesOfAWS(t *testing.T) {
 	})
 	_, failureErr := client.SendTaskFailure(t.Context(), &sfn.SendTaskFailureInput{TaskToken: aws.String("no")})
 	_, heartbeatErr := client.SendTaskHeartbeat(t.Context(), &sfn.SendTaskHeartbeatInput{TaskToken: aws.String("no")})
-	_, unknownErr := client.ListStateMachineAliases(t.Context(), &sfn.ListStateMachineAliasesInput{StateMachineArn: machine})
+	_, unknownErr := client.DescribeMapRun(t.Context(), &sfn.DescribeMapRunInput{MapRunArn: machine})
 	for _, tt := range []struct {
 		name string
 		err  error

@@ -30,6 +30,10 @@ type stateMachine struct {
 	running  int               // How many executions have not ended.
 	deleting bool              // DeleteStateMachine was called while executions were running.
 	tags     map[string]string // Nil without tags.
+
+	versions    []*version // In the order of their numbers.
+	lastVersion int        // The number of the newest version, also of one that was deleted.
+	aliases     map[string]*alias
 }
 
 // A revision is what UpdateStateMachine replaces. It is immutable. An execution runs to its end with the revision it started with.

@@ -170,7 +170,7 @@ func TestStateMachineErrorsHaveTheCodesOfAWS(t *testing.T) {
 		"81 characters":     {createErr(func(in *sfn.CreateStateMachineInput) { in.Name = aws.String(strings.Repeat("a", 81)) }), "InvalidName"},
 		"no role":           {createErr(func(in *sfn.CreateStateMachineInput) { in.RoleArn = aws.String("mine") }), "InvalidArn"},
 		"no type":           {createErr(func(in *sfn.CreateStateMachineInput) { in.Type = "FAST" }), "ValidationException"},
-		"version":           {createErr(func(in *sfn.CreateStateMachineInput) { in.Publish = true }), "ValidationException"},
+		"no version":        {createErr(func(in *sfn.CreateStateMachineInput) { in.VersionDescription = aws.String("v") }), "ValidationException"},
 		"log level": {createErr(func(in *sfn.CreateStateMachineInput) {
 			in.LoggingConfiguration = &types.LoggingConfiguration{Level: types.LogLevelAll}
 		}), "InvalidLoggingConfiguration"},

@@ -10,9 +10,6 @@ import (
 	"github.com/herald-progress/herald/lib/local/awswire"
 )
 
-// publishRefused is the message for a request that wants a version.
-const publishRefused = "The local twin has no versions of state machines: leave out publish and versionDescription"
-
 // CreateStateMachine creates a state machine. A request that repeats the one that created it changes nothing and returns the same
 // output; its role and tags may differ.
 func (s *StepFunctions) CreateStateMachine(_ context.Context, in CreateStateMachineInput) (CreateStateMachineOutput, error) {
@@ -40,7 +37,8 @@ func (s *StepFunctions) CreateStateMachine(_ context.Context, in CreateStateMach
 			!old.current.logging.equal(in.LoggingConfiguration) || old.current.tracing != in.TracingConfiguration:
 			return CreateStateMachineOutput{}, awswire.NewError("StateMachineAlreadyExists", "State Machine Already Exists: '"+arn+"'")
 		}
-		return CreateStateMachineOutput{StateMachineArn: arn, CreationDate: Timestamp{old.created}}, nil
+		version, err := old.publishIf(in.Publish, in.VersionDescription)
+		return CreateStateMachineOutput{arn, Timestamp{old.created}, version}, err
 	}
 
 	machine := s.addMachine(in.Name, kind, &revision{
@@ -48,7 +46,8 @@ func (s *StepFunctions) CreateStateMachine(_ context.Context, in CreateStateMach
 		logging: in.LoggingConfiguration, tracing: in.TracingConfiguration,
 	})
 	machine.tags = tags
-	return CreateStateMachineOutput{StateMachineArn: arn, CreationDate: Timestamp{machine.created}}, nil
+	version, err := machine.publishIf(in.Publish, in.VersionDescription)
+	return CreateStateMachineOutput{arn, Timestamp{machine.created}, version}, err
 }
 
 // validate checks all fields of the input but the definition.
@@ -64,8 +63,9 @@ func (in CreateStateMachineInput) validate(kind string) error {
 		return errInvalid("definition", "Member must have length greater than or equal to 1")
 	case len(in.Definition) > maxDefinition:
 		return errInvalid("definition", "Member must have length less than or equal to 1048576")
-	case in.Publish || in.VersionDescription != "":
-		return awswire.NewError("ValidationException", publishRefused)
+	}
+	if err := validatePublish(in.Publish, in.VersionDescription); err != nil {
+		return err
 	}
 	if err := validateRole(in.RoleArn); err != nil {
 		return err
@@ -105,7 +105,8 @@ func (s *StepFunctions) UpdateStateMachine(_ context.Context, in UpdateStateMach
 		next.tracing = *in.TracingConfiguration
 	}
 	machine.current = &next
-	return UpdateStateMachineOutput{UpdateDate: Timestamp{next.updated}, RevisionID: next.id}, nil
+	version, err := machine.publishIf(in.Publish, in.VersionDescription)
+	return UpdateStateMachineOutput{Timestamp{next.updated}, next.id, version}, err
 }
 
 // validate checks all fields of the input but the definition.
@@ -116,8 +117,9 @@ func (in UpdateStateMachineInput) validate() error {
 			"Either the definition, the role ARN, the LoggingConfiguration, or the TracingConfiguration must be specified")
 	case len(in.Definition) > maxDefinition:
 		return errInvalid("definition", "Member must have length less than or equal to 1048576")
-	case in.Publish || in.VersionDescription != "":
-		return awswire.NewError("ValidationException", publishRefused)
+	}
+	if err := validatePublish(in.Publish, in.VersionDescription); err != nil {
+		return err
 	}
 	if in.LoggingConfiguration != nil {
 		if err := in.LoggingConfiguration.validate(); err != nil {
@@ -177,16 +179,17 @@ func (m *stateMachine) listItem() StateMachineListItem {
 	return StateMachineListItem{StateMachineArn: m.arn, Name: m.name, Type: m.kind, CreationDate: Timestamp{m.created}}
 }
 
-// DescribeStateMachine describes a state machine, with its definition.
+// DescribeStateMachine describes a state machine, or a version or an alias of it, with its definition.
 func (s *StepFunctions) DescribeStateMachine(
 	_ context.Context, in DescribeStateMachineInput,
 ) (StateMachineDescription, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	machine, err := s.machine(in.StateMachineArn)
+	found, err := s.target(in.StateMachineArn)
 	if err != nil {
 		return StateMachineDescription{}, err
 	}
+	machine := found.machine
 	if err := validateIncludedData(in.IncludedData); err != nil {
 		return StateMachineDescription{}, err
 	}
@@ -195,9 +198,13 @@ func (s *StepFunctions) DescribeStateMachine(
 	if machine.deleting {
 		status = "DELETING"
 	}
-	return StateMachineDescription{
-		StateMachineListItem: machine.listItem(), Status: status, RevisionDescription: machine.current.describe(in.IncludedData),
-	}, nil
+	out := StateMachineDescription{
+		StateMachineListItem: machine.listItem(), Status: status, RevisionDescription: found.revision.describe(in.IncludedData),
+	}
+	if found.version != nil {
+		out.StateMachineArn, out.CreationDate, out.Description = in.StateMachineArn, Timestamp{found.version.created}, found.version.description
+	}
+	return out, nil
 }
 
 // DescribeStateMachineForExecution describes the definition that an execution runs, which may be older than that of its state

@@ -56,6 +56,7 @@ func (s *StepFunctions) describe(x *execution) ExecutionDescription {
 func (x *execution) listItem() ExecutionListItem {
 	return ExecutionListItem{
 		ExecutionArn: x.arn, StateMachineArn: x.machine.arn, Name: x.name, Status: x.status,
+		StateMachineVersionArn: x.versionARN, StateMachineAliasArn: x.aliasARN,
 		StartDate: Timestamp{x.start}, StopDate: Timestamp{x.stop},
 		RedriveCount: x.redrives.count, RedriveDate: Timestamp{x.redrives.newest},
 	}
@@ -70,11 +71,11 @@ func (s *StepFunctions) ListExecutions(_ context.Context, in ListExecutionsInput
 
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	machine, err := s.machine(in.StateMachineArn)
+	of, err := s.target(in.StateMachineArn)
 	if err != nil {
 		return ListExecutionsOutput{}, err
 	}
-	if machine.kind == typeExpress {
+	if of.machine.kind == typeExpress {
 		return ListExecutionsOutput{}, errWrongType
 	}
 
@@ -84,7 +85,8 @@ func (s *StepFunctions) ListExecutions(_ context.Context, in ListExecutionsInput
 	found = slices.DeleteFunc(found, func(x *execution) bool {
 		otherStatus := in.StatusFilter != "" && x.status != in.StatusFilter
 		onEarlierPage := before > 0 && x.sequence >= before
-		return x.machine != machine || otherStatus || onEarlierPage
+		otherTarget := of.aliasARN != "" && x.aliasARN != of.aliasARN || of.aliasARN == "" && of.version != nil && x.versionARN != of.versionARN
+		return x.machine != of.machine || otherTarget || otherStatus || onEarlierPage
 	})
 
 	out := ListExecutionsOutput{Executions: []ExecutionListItem{}}

@@ -63,7 +63,10 @@ type execution struct {
 	input    string
 	machine  *stateMachine
 	revision *revision
-	start    time.Time
+	// versionARN and aliasARN are set if the execution was started with the ARN of a version or an alias.
+	versionARN string
+	aliasARN   string
+	start      time.Time
 
 	done     chan struct{} // Closed when the execution has ended. A redrive makes a new one.
 	redrives redrives
@@ -129,9 +132,13 @@ func (s *StepFunctions) startExecution(in StartExecutionInput, kind string) (*ex
 
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	machine, err := s.usable(in.StateMachineArn)
+	of, err := s.target(in.StateMachineArn)
 	if err != nil {
 		return nil, err
+	}
+	machine := of.machine
+	if machine.deleting {
+		return nil, awswire.NewError("StateMachineDeleting", "State Machine is deleting: '"+machine.arn+"'")
 	}
 	if kind != "" && machine.kind != kind {
 		return nil, errWrongType
@@ -141,7 +148,7 @@ func (s *StepFunctions) startExecution(in StartExecutionInput, kind string) (*ex
 	}
 
 	if machine.kind == typeExpress {
-		x := newExpress(machine, name, input)
+		x := newExpress(of, name, input)
 		return x, s.launch(x, s.runExpress)
 	}
 
@@ -153,7 +160,7 @@ func (s *StepFunctions) startExecution(in StartExecutionInput, kind string) (*ex
 		return nil, awswire.NewError("ExecutionAlreadyExists", "Execution Already Exists: '"+arn+"'")
 	}
 
-	x := newExecution(machine, arn, name, input)
+	x := newExecution(of, arn, name, input)
 	if err := s.launch(x, s.run); err != nil {
 		return nil, err
 	}
@@ -162,10 +169,11 @@ func (s *StepFunctions) startExecution(in StartExecutionInput, kind string) (*ex
 }
 
 // newExecution returns an execution that is not yet running.
-func newExecution(machine *stateMachine, arn, name, input string) *execution {
+func newExecution(of target, arn, name, input string) *execution {
 	return &execution{
-		arn: arn, name: name, input: input, machine: machine, revision: machine.current, status: statusRunning,
-		start: time.Now().Truncate(time.Millisecond), done: make(chan struct{}),
+		arn: arn, name: name, input: input, machine: of.machine, revision: of.revision, versionARN: of.versionARN, aliasARN: of.aliasARN,
+		status: statusRunning,
+		start:  time.Now().Truncate(time.Millisecond), done: make(chan struct{}),
 	}
 }
 

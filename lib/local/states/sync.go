@@ -69,9 +69,9 @@ const (
 
 // newExpress returns an execution of an Express workflow that is not yet running. Unlike a Standard one, it can be neither described
 // nor stopped, and its name may be used again.
-func newExpress(machine *stateMachine, name, input string) *execution {
-	arn := "arn:aws:states:" + awswire.Region + ":" + awswire.Account + ":express:" + machine.name + ":" + name + ":" + awswire.NewUUID()
-	return newExecution(machine, arn, name, input)
+func newExpress(of target, name, input string) *execution {
+	arn := "arn:aws:states:" + awswire.Region + ":" + awswire.Account + ":express:" + of.machine.name + ":" + name + ":" + awswire.NewUUID()
+	return newExecution(of, arn, name, input)
 }
 
 // runExpress runs an execution of an Express workflow until it has ended.
