@@ -58,6 +58,7 @@ var operations = map[string]operation{
 	"DescribeActivity":                 operationOf((*StepFunctions).DescribeActivity),
 	"ListActivities":                   operationOf((*StepFunctions).ListActivities),
 	"GetActivityTask":                  operationOf((*StepFunctions).GetActivityTask),
+	"TestState":                        operationOf((*StepFunctions).TestState),
 	"TagResource":                      operationOf((*StepFunctions).TagResource),
 	"UntagResource":                    operationOf((*StepFunctions).UntagResource),
 	"ListTagsForResource":              operationOf((*StepFunctions).ListTagsForResource),
