@@ -48,7 +48,7 @@ type s3Client struct {
 }
 
 var s3Clients = map[string]s3Client{
-	"boto3": {"S3_BOTO3", func(python string) ([]string, error) { return []string{python, driverFile("boto3_driver.py")}, nil }},
+	"boto3": {"BOTO3_PYTHON", func(python string) ([]string, error) { return []string{python, driverFile("boto3_driver.py")}, nil }},
 	"js": {"S3_NODE_MODULES", func(modules string) ([]string, error) {
 		return []string{"node", driverFile("js_driver.mjs"), modules}, nil
 	}},

@@ -1,6 +1,7 @@
 package local_test
 
 import (
+	"cmp"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -70,15 +71,16 @@ except client.exceptions.ExecutionAlreadyExists:
 `
 
 func TestBoto3RunsWorkflows(t *testing.T) {
-	if err := exec.CommandContext(t.Context(), "python3", "-c", "import boto3").Run(); err != nil {
-		t.Skip("python3 has no boto3")
+	python := cmp.Or(os.Getenv("BOTO3_PYTHON"), "python3")
+	if err := exec.CommandContext(t.Context(), python, "-c", "import boto3").Run(); err != nil {
+		t.Skipf("%s has no boto3; set BOTO3_PYTHON to a Python that has it", python)
 	}
 	file := filepath.Join(t.TempDir(), "wait.asl.json")
 	if err := os.WriteFile(file, []byte(`{"StartAt":"W","States":{"W":{"Type":"Wait","Seconds":600,"End":true}}}`), 0o600); err != nil {
 		t.Fatal(err)
 	}
 	twin, _ := startWithEnds(t, local.Config{WorkflowFiles: map[string]string{"wait": file}})
-	out, err := exec.CommandContext(t.Context(), "python3", "-c", boto3Program, twin.Endpoint(), states.StateMachineARN("wait")).CombinedOutput()
+	out, err := exec.CommandContext(t.Context(), python, "-c", boto3Program, twin.Endpoint(), states.StateMachineARN("wait")).CombinedOutput()
 	if err != nil {
 		t.Errorf("%v\n%s", err, out)
 	}
