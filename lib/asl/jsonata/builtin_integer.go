@@ -28,7 +28,7 @@ func integerFunctions() map[string]definition {
 			}
 			x, ok := p.parse(stringArg(args, 0))
 			if !ok {
-				return undefined{}, nil
+				x = math.NaN()
 			}
 			return numberValue(x), nil
 		})},

@@ -49,7 +49,6 @@ const (
 	blanks        = " \t\n\r\v"
 	twoCharacters = ".. := != >= <= ** ~> ?: ??" // The operators of two characters, separated by blanks.
 	oneCharacter  = ".[]{}()@#;:?+-*/%|=<>^&!~," // The operators of one character.
-	quotes        = "\"'`"
 )
 
 // skipBlanks advances past white space and comments.
@@ -152,7 +151,7 @@ func (l *lexer) number() (token, error) {
 // name reads a name, a variable, or a word with a meaning, such as and or true.
 func (l *lexer) name() (token, error) {
 	start := l.pos
-	stop := strings.IndexAny(l.text[start:], blanks+oneCharacter+quotes)
+	stop := strings.IndexAny(l.text[start:], blanks+oneCharacter)
 	if stop < 0 {
 		stop = len(l.text) - start
 	}
@@ -202,6 +201,9 @@ func (l *lexer) quoted(quote byte) (token, error) {
 
 			r, size, ok := unicodeEscape(l.text[i:])
 			if !ok {
+				if l.text[i] == 'u' {
+					return token{}, syntaxError("S0104", i, "The escape sequence \\u must be followed by 4 hex digits")
+				}
 				return token{}, syntaxError("S0103", i, "Unsupported escape sequence: \\"+l.text[i:i+1])
 			}
 
@@ -260,7 +262,7 @@ func (l *lexer) regex() (token, error) {
 		case ')', ']', '}':
 			depth--
 		case '/':
-			if depth > 0 {
+			if depth != 0 {
 				continue // As in the reference implementation, a slash in brackets does not end the expression.
 			}
 			l.pos = i + 1

@@ -30,6 +30,7 @@ const (
 	kindApply
 	kindPlaceholder
 	kindParent
+	kindEnd // The end of the expression, where an operand is missing.
 )
 
 // A node is a node of an expression's syntax tree. After processing, a path is a list of steps, each with its filters.
@@ -239,8 +240,8 @@ func (p *parser) prefix(t token) *node {
 		n.kind = kindVariable
 	case tokenOperator:
 		p.prefixOperator(n)
-	case tokenEnd:
-		p.fail(syntaxError("S0207", t.pos, "Unexpected end of expression"))
+	case tokenEnd: // processor.process refuses it, unless an operator is missing, which is the better message.
+		n.kind = kindEnd
 	}
 
 	return n
@@ -251,8 +252,6 @@ func (p *parser) prefixOperator(n *node) {
 	switch n.text {
 	case operatorAnd, operatorOr, operatorIn: // At the beginning of an expression, the word is a name.
 		n.kind = kindName
-	case "?:", "??":
-		p.failLater(token{text: n.text, pos: n.pos})
 	case "*":
 		n.kind = kindWildcard
 	case "**":
@@ -273,8 +272,6 @@ func (p *parser) prefixOperator(n *node) {
 			n.third = p.expression(0)
 		}
 		p.expect("|", slashDivides)
-	case "?": // The placeholder of a partial application.
-		n.kind = kindPlaceholder
 	case "%":
 		n.kind = kindParent
 	default:

@@ -3,7 +3,9 @@ package jsonata
 import (
 	"math"
 	"math/big"
+	"regexp"
 	"slices"
+	"strconv"
 	"strings"
 	"unicode"
 	"unicode/utf8"
@@ -275,13 +277,13 @@ func (p *integerPicture) parse(text string) (x float64, ok bool) {
 		}
 		digits.WriteRune(r)
 	}
-	f, valid := new(big.Float).SetString(digits.String())
-	if !valid || strings.ContainsAny(digits.String(), "xXpPbBoO_") {
-		return 0, false
-	}
-	x, _ = f.Float64()
-	return x, true
+	number := leadingInteger.FindString(digits.String())
+	x, err := strconv.ParseFloat(strings.TrimSpace(number), 64)
+	return x, err == nil
 }
+
+// leadingInteger matches what JavaScript reads of a text that begins with an integer.
+var leadingInteger = regexp.MustCompile(`^\s*[-+]?[0-9]+`)
 
 const letters = 26
 

@@ -131,6 +131,10 @@ func (p *processor) resolve(n *node) error {
 
 // operands processes the operands of n in place, and returns n.
 func (p *processor) operands(n *node) (*node, error) {
+	if n.kind == kindEnd {
+		return nil, syntaxError("S0207", n.pos, "Unexpected end of expression")
+	}
+
 	binds := p.binds
 	for _, operand := range []**node{&n.lhs, &n.rhs, &n.third} {
 		processed, err := p.process(*operand)
