@@ -20,6 +20,9 @@ func arrayFunctions() map[string]definition {
 			return e.appendValues(argAt(args, 0), argAt(args, 1))
 		}},
 		"reverse": {"<a:a>", ifDefined(func(e *evaluation, args []any) (any, error) {
+			if len(itemsOf(args[0])) <= 1 {
+				return args[0], nil // Also a sequence stays one.
+			}
 			items, err := e.cloneItems(args[0])
 			if err != nil {
 				return nil, err

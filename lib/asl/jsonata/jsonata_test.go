@@ -170,7 +170,7 @@ func TestCompileRejectsInvalidAndUnsupportedExpressions(t *testing.T) {
 		{``, "S0207"}, {`1 +`, "S0207"}, {`(1`, "S0203"}, {`[1 2]`, "S0202"}, {`"a`, "S0101"}, {`"\x"`, "S0103"}, {"`a", "S0105"},
 		{`/* a`, "S0106"}, {`1 := 2`, "S0212"}, {`function(a) { a }`, "S0208"}, {`a.1`, "S0213"}, {`)`, "S0211"}, {`/+/`, "S0303"}, {`/(/`, "S0302"},
 		{`a{b: c}{d: e}`, "S0210"}, {`a{b: c}[0]`, "S0209"}, {`1e999`, "S0102"}, {`!`, "S0204"},
-		{`$eval("1")`, "$eval is not supported"}, {`1 ?? 2`, "S0204: The operator ?? is not in JSONata 2.0.6"}, {`1 ?: 2`, "it came with 2.1"},
+		{`$eval("1")`, "$eval is not supported"}, {`1 ?? 2`, "S0211: The operator ?? is not in JSONata 2.0.6"}, {`1 ?: 2`, "it came with 2.1"},
 		{`%`, "S0217"}, {`a@$b[1]@$c`, "S0215"}, {`a@b`, "S0214"}, {`[1,]`, "S0211"}, {`f(1,)`, "S0211"}, {`{"a":1,}`, "S0211"},
 		{strings.Repeat("(", 1000), "nested too deeply"},
 	} {
@@ -246,7 +246,7 @@ func ExampleCompile() {
 	_, err = jsonata.Config{Latest: true}.Compile(`$states.input.name ?? "you"`)
 	fmt.Println(err)
 	// Output:
-	// S0204: The operator ?? is not in JSONata 2.0.6, the version of Step Functions: it came with 2.1. Write $exists(a) ? a : b
+	// S0211: The operator ?? is not in JSONata 2.0.6, the version of Step Functions: it came with 2.1. Write $exists(a) ? a : b
 	// <nil>
 }
 

@@ -148,6 +148,6 @@ func (p *parser) signature() *signature {
 
 // failLater fails at an operator that JSONata got after the version that Step Functions runs.
 func (p *parser) failLater(t token) {
-	p.fail(syntaxError("S0204", t.pos, "The operator "+t.text+" is not in JSONata 2.0.6, the version of Step Functions: it came with 2.1. "+
+	p.fail(syntaxError("S0211", t.pos, "The operator "+t.text+" is not in JSONata 2.0.6, the version of Step Functions: it came with 2.1. "+
 		"Write $exists(a) ? a : b"))
 }
