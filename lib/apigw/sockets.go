@@ -6,13 +6,18 @@ import (
 	"fmt"
 	"net"
 	"net/http"
+	"net/http/httptrace"
 	"slices"
 	"sync"
+	"time"
 )
 
 const (
 	// maxOpening is how many sockets are opened at once.
 	maxOpening = 32
+	// slowOpening is how long a socket that is being opened counts among those. After that another one may be opened in its place:
+	// sockets that a server does not answer must not cost a broadcast its budget.
+	slowOpening = time.Second
 	// http2Posts is how many posts one HTTP/2 socket carries at once: as many as net/http sends before the server announces its
 	// own number.
 	http2Posts = 100
@@ -28,7 +33,7 @@ const (
 type sockets struct {
 	mu       sync.Mutex
 	room     int // the number of posts that the open sockets carry at once
-	opening  int // the number of sockets that are being opened, or will be
+	opening  int // the number of sockets that are being opened since less than slowOpening, or will be
 	inFlight int // the number of posts
 	waiting  []*place
 }
@@ -48,7 +53,7 @@ type placeKey struct{}
 // post has ended. An error is that of ctx.
 func (s *sockets) acquire(ctx context.Context) (_ context.Context, release func(), _ error) {
 	s.mu.Lock()
-	if len(s.waiting) == 0 && s.inFlight < s.room { // most posts
+	if s.inFlight < s.room { // most posts; no post waits then
 		s.inFlight++
 		s.mu.Unlock()
 
@@ -64,6 +69,8 @@ func (s *sockets) acquire(ctx context.Context) (_ context.Context, release func(
 	if !p.opens {
 		return ctx, s.release, nil
 	}
+
+	ctx = httptrace.WithClientTrace(ctx, &httptrace.ClientTrace{GotConn: func(httptrace.GotConnInfo) { s.leaveOpening(p) }})
 
 	return context.WithValue(ctx, placeKey{}, p), func() { s.releasePlace(p) }, nil
 }
@@ -95,25 +102,31 @@ func (s *sockets) release() {
 	s.startWaiting()
 }
 
-// releasePlace ends a post for which a socket should have been opened. If the transport had another socket for it, none was opened.
+// releasePlace ends a post for which a socket should have been opened.
 func (s *sockets) releasePlace(p *place) {
+	s.leaveOpening(p)
+	s.release()
+}
+
+// leaveOpening is called when a post has a socket, or has ended. If the transport had another socket for it and opens none, p no
+// longer counts as one that is being opened, so that a post that hangs keeps no others from opening theirs.
+func (s *sockets) leaveOpening(p *place) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.inFlight--
 	if p.opens && !p.dialing {
 		p.opens = false
 		s.opening--
+		s.startWaiting()
 	}
-	s.startWaiting()
 }
 
-// startWaiting starts what waits, in its order, as far as the bounds allow.
+// startWaiting starts what waits, in its order, as far as the bounds allow. A post that has an open socket does not wait for those
+// before it that have none.
 func (s *sockets) startWaiting() {
-	started := 0
-	for _, p := range s.waiting {
+	s.waiting = slices.DeleteFunc(s.waiting, func(p *place) bool {
 		if hasSocket := p.isPost && s.inFlight < s.room; !hasSocket {
 			if s.opening >= maxOpening {
-				break
+				return false
 			}
 			s.opening++
 			p.opens = true
@@ -121,10 +134,10 @@ func (s *sockets) startWaiting() {
 		if p.isPost {
 			s.inFlight++
 		}
-		started++
 		close(p.started)
-	}
-	s.waiting = slices.Delete(s.waiting, 0, started)
+
+		return true
+	})
 }
 
 // beginDial is called when the transport wants to open a socket. It waits, if acquire has not counted the socket, and returns its
@@ -146,13 +159,15 @@ func (s *sockets) beginDial(ctx context.Context) (*place, error) {
 	return p, s.wait(ctx, p)
 }
 
-// endDial ends the opening of a socket.
+// endDial ends the opening of a socket, or no longer counts it. Only the first call has an effect.
 func (s *sockets) endDial(p *place) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	p.opens = false
-	s.opening--
-	s.startWaiting()
+	if p.opens {
+		p.opens = false
+		s.opening--
+		s.startWaiting()
+	}
 }
 
 // grow adds room for posts; a negative number removes it.
@@ -173,6 +188,7 @@ func (s *sockets) dialTLS(t *http.Transport) func(ctx context.Context, network, 
 			return nil, err
 		}
 		defer s.endDial(p)
+		defer time.AfterFunc(slowOpening, func() { s.endDial(p) }).Stop()
 		host, _, err := net.SplitHostPort(address)
 		if err != nil {
 			return nil, fmt.Errorf("address: %w", err)
@@ -187,8 +203,11 @@ func (s *sockets) dialTLS(t *http.Transport) func(ctx context.Context, network, 
 			config.ServerName = host
 		}
 		secured := tls.Client(c, config)
-		ctx, cancel := context.WithTimeout(ctx, timeout)
-		defer cancel()
+		if timeout > 0 {
+			var cancel context.CancelFunc
+			ctx, cancel = context.WithTimeout(ctx, timeout)
+			defer cancel()
+		}
 		if err := secured.HandshakeContext(ctx); err != nil {
 			_ = c.Close()
 
