@@ -79,6 +79,36 @@ func TestARunOfAnOlderVersionKeepsTheFormOfItsParts(t *testing.T) {
 	}
 }
 
+// TestStatesOfAnOlderVersionLeaveTheSumsOfParts: a process of an older version cannot read parts that are numbers. If it stores a state
+// in such a run, it keeps the parts, but begins their sums again.
+func TestStatesOfAnOlderVersionLeaveTheSumsOfParts(t *testing.T) {
+	m := &model{}
+	s := &dynamo.Feed{Client: m.client(), Table: "feed"}
+	at := time.Now()
+	report := func(id string, done, failed int64) feed.Row {
+		u := partUpdate("job", id, done, at)
+		u.Part.Failed = failed
+		row, outcome, err := s.Apply(t.Context(), "user/u", u)
+		if err != nil || outcome != feed.Accepted {
+			t.Fatalf("Apply: %q, %v", outcome, err)
+		}
+		return row
+	}
+	report("1", 5, 0)
+	report("2", 7, 3)
+	stored := m.items[[2]string{"user/u", "job#job"}]
+	stored["partsDone"], stored["partsFailed"] = &types.AttributeValueMemberN{Value: "0"}, &types.AttributeValueMemberN{Value: "0"}
+
+	fresh := &dynamo.Feed{Client: m.client(), Table: "feed"} // without a cache
+	row, err := fresh.Job(t.Context(), "user/u", "job")
+	if err != nil || row.PartsDone != 12 || row.PartsFailed != 3 {
+		t.Errorf("stored: %d steps done, %d failed, %v; want 12 and 3", row.PartsDone, row.PartsFailed, err)
+	}
+	if row := report("1", 8, 1); row.PartsDone != 15 || row.PartsFailed != 4 {
+		t.Errorf("after the next update: %d steps done, %d failed; want 15 and 4", row.PartsDone, row.PartsFailed)
+	}
+}
+
 // TestWritesOfPartsAreSmall counts the write units of the updates of jobs with 4, 43 and 256 parts, four updates of each part, 40
 // parts at once. One part of 43 has failures. DynamoDB charges an UpdateItem one unit for each KB of the whole row.
 func TestWritesOfPartsAreSmall(t *testing.T) {

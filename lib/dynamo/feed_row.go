@@ -109,7 +109,7 @@ func decodeJob(it item) (feed.Row, error) {
 	}
 	r := feed.Row{
 		Owner: row.Owner, Epoch: row.Epoch, Seq: row.Seq, ID: row.ID, Execution: row.Execution, Keys: row.Keys,
-		PartsDone: row.PartsDone, PartsFailed: row.PartsFailed, PushedSeq: row.PushedSeq, PushedProgress: row.PushedProgress,
+		PushedSeq: row.PushedSeq, PushedProgress: row.PushedProgress,
 	}
 	if row.Seq < 1 {
 		return feed.Row{}, fmt.Errorf("seq: %d is under 1", row.Seq)
@@ -170,7 +170,8 @@ func decodeState(data string) (state message.UploadProgress, unknown string, err
 	return state, string(text), err
 }
 
-// decodeParts decodes the parts of a job and their scope.
+// decodeParts decodes the parts of a job, their sums and their scope. It computes the sums: a process of a version that stores parts as
+// lists cannot read those of a run that this version began, and stores 0 with a state.
 func decodeParts(r *feed.Row, row jobRow) error {
 	if len(row.Parts) > 0 {
 		r.Parts = make(map[string]feed.PartCount, len(row.Parts))
@@ -186,6 +187,8 @@ func decodeParts(r *feed.Row, row jobRow) error {
 		default:
 			r.Parts[id] = feed.PartCount{Done: part.numbers[0], Failed: part.numbers[1]}
 		}
+		r.PartsDone += r.Parts[id].Done
+		r.PartsFailed += r.Parts[id].Failed
 	}
 	if row.Scope == nil {
 		return nil
