@@ -29,6 +29,10 @@ const (
 	signingName     = "execute-api"
 	dialTimeout     = 2 * time.Second
 	idleConnTimeout = 90 * time.Second
+	// pingAfter and pingTimeout are for HTTP/2 sockets, which carry many posts each: a socket on which nothing arrives for so long gets
+	// a ping, and is closed without an answer to it. Both end within broadcast.PostTimeout, so that its posts are tried again in time.
+	pingAfter   = time.Second
+	pingTimeout = 1500 * time.Millisecond
 	// maxResponseSize is the maximum number of bytes that are read of a response's body. A body that is read to its end lets
 	// the client reuse the socket.
 	maxResponseSize = 64 << 10
@@ -90,6 +94,9 @@ func newTransport(client aws.HTTPClient) *http.Transport {
 			t.MaxIdleConnsPerHost = broadcast.InFlight
 			t.IdleConnTimeout = idleConnTimeout
 			t.DisableCompression = true // Responses are empty.
+			if t.HTTP2 == nil {
+				t.HTTP2 = &http.HTTP2Config{SendPingTimeout: pingAfter, PingTimeout: pingTimeout}
+			}
 			if t.TLSClientConfig == nil {
 				t.TLSClientConfig = &tls.Config{MinVersion: tls.VersionTLS12}
 			}

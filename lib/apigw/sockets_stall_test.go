@@ -70,6 +70,7 @@ func pipeSender(t *testing.T, l *pipeListener, handler http.HandlerFunc) *Sender
 	_ = server.Listener.Close()
 	server.Listener = l
 	server.Config.ErrorLog = log.New(io.Discard, "", 0)
+	server.EnableHTTP2 = true
 	server.StartTLS()
 	s, err := New(aws.Config{Region: "eu-central-1", Credentials: credentials.NewStaticCredentialsProvider("AKID", "SECRET", "")}, "https://example.com/prod")
 	if err != nil {
