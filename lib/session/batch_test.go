@@ -237,6 +237,26 @@ func TestABatchedSyncContinuesWhenTheBudgetIsSpent(t *testing.T) {
 	}
 }
 
+// TestABatchedSyncBeginsWithWelcomeIfOnePostIsLeft: the answer is one batch of welcome and synced. The notes come in the next minute.
+func TestABatchedSyncBeginsWithWelcomeIfOnePostIsLeft(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		f := newFixture(t)
+		f.handler.Limits = smallLimits
+		f.connect("c1", "u1", time.Hour)
+		for range 50 {
+			f.addLargeNote("u1", 2000)
+		}
+		if _, err := f.store.Spend(t.Context(), "u1", "c1", 35, 36, time.Now()); err != nil {
+			t.Fatal(err)
+		}
+		f.send("c1", syncInBatches)
+		frames := f.gateway.takeFrames("c1")
+		if len(frames) != 2 || len(f.gateway.tried) != 1 || describe(frames[0]) != "welcome" || frames[1].Type != message.TypeSynced {
+			t.Errorf("the answer has %d posts, want one with welcome and synced: %v", len(f.gateway.tried), frames)
+		}
+	})
+}
+
 // TestSyncRejectsABatchThatIsNoBool names the field and the rule.
 func TestSyncRejectsABatchThatIsNoBool(t *testing.T) {
 	f := newFixture(t)

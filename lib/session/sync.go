@@ -180,8 +180,12 @@ func (h *Default) sync(ctx context.Context, log *slog.Logger, resp *responder, s
 	if err := c.payUpTo(ctx, len(posts)+1); err != nil {
 		return err
 	}
-	if c.paid <= len(posts) { // the last paid post has synced alone
+	if c.paid <= len(posts) { // the last paid post has synced, and welcome if it is the only one
+		first := posts[0]
 		posts, last = posts[:c.paid-1], syncPost{}
+		if len(posts) == 0 && !s.noWelcome {
+			last.add(first.Frames[0], false)
+		}
 	}
 
 	posted, err := resp.postSync(ctx, posts, !s.noWelcome, postDeadline(ctx, start))
@@ -199,7 +203,7 @@ func (h *Default) sync(ctx context.Context, log *slog.Logger, resp *responder, s
 	return resp.sendLast(ctx, last, synced)
 }
 
-// minPosts returns the number of posts of the shortest answer: one with all its frames, or else one for synced and one for welcome.
+// minPosts returns the number of posts of the shortest answer: one with welcome and synced, or else one for each of those that it has.
 func (s syncAction) minPosts() int {
 	if s.batch || s.noWelcome {
 		return 1
