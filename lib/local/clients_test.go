@@ -128,7 +128,13 @@ func awaitFrames(t *testing.T, frames <-chan string, texts ...string) {
 
 func awsCLI(t *testing.T, twin *local.Twin, args ...string) string {
 	t.Helper()
-	command := exec.CommandContext(t.Context(), "aws", slices.Insert(args, 0, "--endpoint-url", twin.Endpoint())...)
+	return runAWSCLI(t, "aws", twin, args...)
+}
+
+// runAWSCLI runs a program that is an AWS CLI against the twin, and returns its output.
+func runAWSCLI(t *testing.T, program string, twin *local.Twin, args ...string) string {
+	t.Helper()
+	command := exec.CommandContext(t.Context(), program, slices.Insert(args, 0, "--endpoint-url", twin.Endpoint())...)
 	command.Env = append(os.Environ(), "AWS_ACCESS_KEY_ID=local", "AWS_SECRET_ACCESS_KEY=local", "AWS_DEFAULT_REGION=us-east-1", "AWS_PAGER=")
 	out, err := command.Output()
 	if err != nil {

@@ -52,8 +52,8 @@ var s3Clients = map[string]s3Client{
 	"js": {"S3_NODE_MODULES", func(modules string) ([]string, error) {
 		return []string{"node", driverFile("js_driver.mjs"), modules}, nil
 	}},
-	"awscli1": {"S3_AWSCLI_1", cliCommand},
-	"awscli2": {"S3_AWSCLI_2", cliCommand},
+	"awscli1": {"AWSCLI_1", cliCommand},
+	"awscli2": {"AWSCLI_2", cliCommand},
 }
 
 func driverFile(name string) string { return filepath.Join("testdata", "s3", name) }

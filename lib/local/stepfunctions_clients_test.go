@@ -1,6 +1,7 @@
 package local_test
 
 import (
+	"bytes"
 	"cmp"
 	"os"
 	"os/exec"
@@ -12,17 +13,22 @@ import (
 	"github.com/herald-progress/herald/lib/local/states"
 )
 
-// TestTheAWSCLIRunsWorkflows creates, starts, stops, redrives and describes a workflow with the AWS CLI of any version.
+// TestTheAWSCLIRunsWorkflows creates, starts, stops, redrives and describes a workflow with the AWS CLI of either major version.
 func TestTheAWSCLIRunsWorkflows(t *testing.T) {
-	if _, err := exec.LookPath("aws"); err != nil {
-		t.Skip("aws is not on the path")
+	aws := cmp.Or(os.Getenv("AWSCLI_1"), "aws")
+	if _, err := exec.LookPath(aws); err != nil {
+		t.Skipf("%s is not on the path", aws)
+	}
+	// Without its arguments the command fails, and says whether the CLI knows it.
+	if out, _ := exec.CommandContext(t.Context(), aws, "stepfunctions", "validate-state-machine-definition").CombinedOutput(); bytes.Contains(out, []byte("Invalid choice")) {
+		t.Skipf("%s is older than the commands of this test; set AWSCLI_1 to a newer one", aws)
 	}
 	twin, _ := startTwin(t)
 	const wait = `{"StartAt":"W","States":{"W":{"Type":"Wait","Seconds":600,"End":true}}}`
 	arn := states.StateMachineARN("mine")
 	run := func(arguments ...string) string {
 		t.Helper()
-		return strings.TrimSpace(awsCLI(t, twin, append([]string{"stepfunctions"}, append(arguments, "--output", "text")...)...))
+		return strings.TrimSpace(runAWSCLI(t, aws, twin, append([]string{"stepfunctions"}, append(arguments, "--output", "text")...)...))
 	}
 	if got := run("create-state-machine", "--name", "mine", "--definition", wait, "--role-arn", "arn:aws:iam::000000000000:role/mine",
 		"--query", "stateMachineArn"); got != arn {
