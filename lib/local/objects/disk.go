@@ -1,7 +1,6 @@
 package objects
 
 import (
-	"cmp"
 	"context"
 	"io"
 	"net/http"
@@ -14,8 +13,7 @@ import (
 // disk stores objects as files of one folder, and everything else in memory. A file does not change once an object uses
 // it, and a reader of an object can read it to the end after the object was removed.
 type disk struct {
-	dir         string
-	minPartSize int64
+	dir string
 
 	mu        sync.Mutex
 	buckets   map[string]*bucket
@@ -37,8 +35,8 @@ type bucket struct {
 	objects map[string]*blob
 }
 
-func newDisk(dir string, minPartSize int64) *disk {
-	return &disk{dir: dir, minPartSize: cmp.Or(minPartSize, defaultMinPartSize), buckets: map[string]*bucket{}, uploads: map[gofakes3.UploadID]*upload{}}
+func newDisk(dir string) *disk {
+	return &disk{dir: dir, buckets: map[string]*bucket{}, uploads: map[gofakes3.UploadID]*upload{}}
 }
 
 // bucket returns a bucket. The caller holds the lock.

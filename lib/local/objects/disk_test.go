@@ -88,7 +88,7 @@ func TestOneOfManyConditionalWritesSucceeds(t *testing.T) {
 func TestRemovedObjectsLeaveNoFile(t *testing.T) {
 	t.Parallel()
 	dir := t.TempDir()
-	endpoint, err := objects.New(objects.Config{Bucket: "uploads", Dir: dir, MinPartSize: 1})
+	endpoint, err := objects.New(objects.Config{Bucket: "uploads", Dir: dir})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -145,37 +145,4 @@ func TestRemovedObjectsLeaveNoFile(t *testing.T) {
 	if err != nil || len(folders) != 0 {
 		t.Errorf("%d folders after Close, error %v", len(folders), err)
 	}
-}
-
-// TestOnlyTheLastPartMayBeSmall checks the size at the edge of S3's bound.
-func TestOnlyTheLastPartMayBeSmall(t *testing.T) {
-	t.Parallel()
-	endpoint, err := objects.New(objects.Config{Bucket: "uploads", Dir: t.TempDir()})
-	if err != nil {
-		t.Fatal(err)
-	}
-	client := s3.NewFromConfig(wiretest.Config(t, endpoint), func(o *s3.Options) { o.UsePathStyle = true })
-	multipart(t, client, "smallest", strings.Repeat("a", 5<<20), "b")
-
-	upload, err := client.CreateMultipartUpload(t.Context(), &s3.CreateMultipartUploadInput{
-		Bucket: aws.String("uploads"), Key: aws.String("too small"),
-	})
-	if err != nil {
-		t.Fatal(err)
-	}
-	var done types.CompletedMultipartUpload
-	for number, body := range []string{strings.Repeat("a", 5<<20-1), "b"} {
-		part, err := client.UploadPart(t.Context(), &s3.UploadPartInput{
-			Bucket: aws.String("uploads"), Key: aws.String("too small"), UploadId: upload.UploadId,
-			PartNumber: aws.Int32(int32(number + 1)), Body: strings.NewReader(body),
-		})
-		if err != nil {
-			t.Fatal(err)
-		}
-		done.Parts = append(done.Parts, types.CompletedPart{ETag: part.ETag, PartNumber: aws.Int32(int32(number + 1))})
-	}
-	_, err = client.CompleteMultipartUpload(t.Context(), &s3.CompleteMultipartUploadInput{
-		Bucket: aws.String("uploads"), Key: aws.String("too small"), UploadId: upload.UploadId, MultipartUpload: &done,
-	})
-	wiretest.WantCode(t, "a small part before the last", err, "EntityTooSmall")
 }

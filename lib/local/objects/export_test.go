@@ -3,7 +3,7 @@ package objects
 import "github.com/rclone/gofakes3"
 
 // NewDisk returns the store of objects below the HTTP endpoint, for tests in virtual time.
-func NewDisk(dir string) *disk { return newDisk(dir, 0) }
+func NewDisk(dir string) *disk { return newDisk(dir) }
 
 // FindUpload returns the error of a request for an upload, nil if the upload exists.
 func (d *disk) FindUpload(bucket, key string, id gofakes3.UploadID) error {

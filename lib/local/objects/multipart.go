@@ -16,10 +16,6 @@ import (
 // abortAfter is the age at which a multipart upload is aborted, as by the lifecycle rule of the stack's bucket.
 const abortAfter = 24 * time.Hour
 
-// defaultMinPartSize is the size in bytes of the smallest part that may stand before another one in S3
-// (https://docs.aws.amazon.com/AmazonS3/latest/userguide/qfacts.html).
-const defaultMinPartSize = 5 << 20
-
 // maxCompletions is the number of completed uploads that are remembered.
 const maxCompletions = 1000
 
@@ -225,9 +221,6 @@ func (d *disk) takeParts(
 		if !ok || strings.Trim(n.ETag, `"`) != part.etag() || !n.hasChecksumOf(part) {
 			return nil, nil, newError(http.StatusBadRequest, "InvalidPart", "One or more of the specified parts could not be found.  "+
 				"The part may not have been uploaded, or the specified entity tag may not match the part's entity tag.")
-		}
-		if last := i == len(named)-1; !last && part.size < d.minPartSize {
-			return nil, nil, newError(http.StatusBadRequest, "EntityTooSmall", "Your proposed upload is smaller than the minimum allowed size")
 		}
 		parts = append(parts, part)
 	}

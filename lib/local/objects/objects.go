@@ -25,8 +25,6 @@ type Config struct {
 	// SecretKeys maps ids of access keys to their secrets. Presigned URLs and forms of these keys are checked as S3 does. Those of
 	// other keys are checked except for their signature, and other requests not at all.
 	SecretKeys map[string]string
-	// MinPartSize is the size in bytes of the smallest part that may stand before another one. 0 means S3's 5 MiB.
-	MinPartSize int64
 	// Created is called with the EventBridge event "Object Created" of each completed upload. The upload is answered after
 	// Created returns. Nil means no events.
 	Created func(ctx context.Context, event json.RawMessage)
@@ -53,7 +51,7 @@ func New(cfg Config) (*S3, error) {
 		return nil, fmt.Errorf("create s3 folder: %w", err)
 	}
 
-	disk := newDisk(dir, cfg.MinPartSize)
+	disk := newDisk(dir)
 	err = disk.CreateBucket(context.Background(), cfg.Bucket)
 	if err != nil {
 		return nil, errors.Join(fmt.Errorf("create bucket: %w", err), os.RemoveAll(dir))

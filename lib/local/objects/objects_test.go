@@ -25,7 +25,7 @@ import (
 // keys begin with "in/"; nil means no events.
 func newS3(t *testing.T, created func(context.Context, json.RawMessage)) (*s3.Client, string) {
 	t.Helper()
-	endpoint, err := objects.New(objects.Config{Bucket: "uploads", Dir: t.TempDir(), Prefix: "in/", MinPartSize: 1, Created: created})
+	endpoint, err := objects.New(objects.Config{Bucket: "uploads", Dir: t.TempDir(), Prefix: "in/", Created: created})
 	if err != nil {
 		t.Fatal(err)
 	}
