@@ -80,5 +80,5 @@ func ExampleReporter_aws() {
 		return
 	}
 	makeThumbnails(ctx, notifier, job{UserID: "ann", UploadID: "u-42", FileName: "holiday.zip"})
-	// Output: WEBSOCKET_API_ENDPOINT: apigw: the endpoint must be an http or https URL
+	// Output: WEBSOCKET_API_ENDPOINT: apigw: the endpoint must be an http or https URL without user, query and fragment
 }
