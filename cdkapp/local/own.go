@@ -88,5 +88,5 @@ type lockedWriter struct {
 func (w *lockedWriter) Write(p []byte) (int, error) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	return w.out.Write(p) //nolint:wrapcheck // io.Writer
+	return w.out.Write(p)
 }

@@ -144,7 +144,7 @@ type budgetWriter struct {
 func (w *budgetWriter) Write(p []byte) (int, error) {
 	n, err := w.Writer.Write(p)
 	*w.remaining -= int64(n)
-	return n, err //nolint:wrapcheck // callers get the error of the wrapped writer
+	return n, err
 }
 
 // add stages one record as accepted or rejected, and reports whether it was accepted. plain is that of the scanner. The error is an *InvalidFile if the output is

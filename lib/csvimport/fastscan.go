@@ -70,7 +70,7 @@ func (s *scanner) consumeLine(size int) {
 // wholeLine skips empty lines. Then it returns the next line without its end, and its size with the end. The size is 0 if the
 // buffer has no LF, or if the line has a lone CR or is too long.
 func (s *scanner) wholeLine() ([]byte, int) {
-	if s.err != nil && s.err != io.EOF { //nolint:errorlint // io.EOF is never wrapped by a Reader
+	if s.err != nil && s.err != io.EOF {
 		return nil, 0
 	}
 	for {

@@ -69,7 +69,7 @@ func (s *scanner) scan() ([][]byte, int64, error) {
 		return nil, 0, err
 	}
 	line, lineEnd := s.line, s.lineEndAt(end) // lineEndAt may read, and set s.err.
-	if s.err != nil && s.err != io.EOF {      //nolint:errorlint // io.EOF is never wrapped by a Reader
+	if s.err != nil && s.err != io.EOF {
 		return nil, 0, s.err
 	}
 	if end > s.maxLength {
@@ -188,7 +188,7 @@ func (s *scanner) readMoreQuoted(openedAt int64) error {
 	switch {
 	case s.readMore():
 		return nil
-	case s.err == io.EOF: //nolint:errorlint // io.EOF is never wrapped by a Reader
+	case s.err == io.EOF:
 		return &InvalidFile{Line: openedAt, Reason: "a quote is opened and never closed"}
 	default:
 		return s.err

@@ -23,7 +23,7 @@ func newSource(in io.Reader) (*source, error) {
 	start := make([]byte, sniffBytes)
 	n, err := io.ReadFull(in, start)
 	if err != nil && !errors.Is(err, io.EOF) && !errors.Is(err, io.ErrUnexpectedEOF) {
-		return nil, err //nolint:wrapcheck // the caller knows what it reads
+		return nil, err
 	}
 	if n == 0 {
 		return nil, &InvalidFile{Reason: "The file is empty"}
@@ -54,7 +54,7 @@ func (s *source) readHeader() (*header, *rowReader, error) {
 		head = append(head, more[:n]...)
 		atEOF := errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF)
 		if err != nil && !atEOF {
-			return nil, nil, err //nolint:wrapcheck // the caller knows what it reads
+			return nil, nil, err
 		}
 		h, err := s.parseHeader(head, atEOF)
 		if err != nil {
@@ -165,7 +165,7 @@ type textMeter struct {
 func (m *textMeter) Read(p []byte) (int, error) {
 	n, err := m.in.Read(p[:min(len(p), firstReadBytes)])
 	m.source.text += encodedLength(p[:n], m.source.encoding)
-	return n, err //nolint:wrapcheck // callers get the error of the wrapped reader
+	return n, err
 }
 
 // readFileHeader reads the header of a planned file again. The workflow does not pass the header from step to step, because it may be

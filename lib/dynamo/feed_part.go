@@ -30,7 +30,7 @@ type partRow struct { //nolint:recvcheck // it is a value, and only decoding nee
 // MarshalDynamoDBAttributeValue returns a number or a list of numbers.
 func (p partRow) MarshalDynamoDBAttributeValue() (types.AttributeValue, error) {
 	if p.isList {
-		return attributevalue.Marshal(p.numbers) //nolint:wrapcheck // attributevalue adds the context
+		return attributevalue.Marshal(p.numbers)
 	}
 	return numberValue(p.numbers[0]), nil
 }
@@ -38,10 +38,10 @@ func (p partRow) MarshalDynamoDBAttributeValue() (types.AttributeValue, error) {
 // UnmarshalDynamoDBAttributeValue decodes a number or a list of numbers.
 func (p *partRow) UnmarshalDynamoDBAttributeValue(v types.AttributeValue) error {
 	if _, p.isList = v.(*types.AttributeValueMemberL); p.isList {
-		return attributevalue.Unmarshal(v, &p.numbers) //nolint:wrapcheck // attributevalue adds the context
+		return attributevalue.Unmarshal(v, &p.numbers)
 	}
 	p.numbers = make([]int64, 1)
-	return attributevalue.Unmarshal(v, &p.numbers[0]) //nolint:wrapcheck // attributevalue adds the context
+	return attributevalue.Unmarshal(v, &p.numbers[0])
 }
 
 // encodeParts returns the attributes parts and failures. A part is a list if it is one in the item before, or if the row has no

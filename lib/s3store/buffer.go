@@ -25,7 +25,7 @@ func (b *buffer) append(p []byte) {
 	for len(p) > 0 {
 		used := b.size % blockBytes
 		if used == 0 {
-			b.blocks = append(b.blocks, freeBlocks.Get().(*block)) //nolint:forcetypeassert // the pool has nothing else
+			b.blocks = append(b.blocks, freeBlocks.Get().(*block))
 		}
 		n := copy(b.blocks[len(b.blocks)-1][used:], p)
 		p, b.size = p[n:], b.size+n

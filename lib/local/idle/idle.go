@@ -42,7 +42,7 @@ func (b *body) Read(p []byte) (int, error) {
 	if errors.Is(err, io.EOF) {
 		_ = b.conn.SetReadDeadline(time.Time{}) // net/http reads on, to see when the client disconnects.
 	}
-	return n, err //nolint:wrapcheck // io.Reader
+	return n, err
 }
 
 // extend gives the next byte the whole timeout. A connection without deadlines, such as that of a test, has none.

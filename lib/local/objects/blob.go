@@ -69,7 +69,7 @@ func (d *disk) writeFile(ctx context.Context, input io.Reader, size int64, algor
 	}
 
 	md5Hash, sum := md5.New(), algorithms[algorithm]()
-	buffer := copyBuffers.Get().(*[copyBytes]byte) //nolint:forcetypeassert // the pool has nothing else
+	buffer := copyBuffers.Get().(*[copyBytes]byte)
 	n, err := io.CopyBuffer(io.MultiWriter(file, md5Hash, sum), input, buffer[:])
 	copyBuffers.Put(buffer)
 	if err == nil && size >= 0 && n != size {
