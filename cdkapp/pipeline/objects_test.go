@@ -184,13 +184,13 @@ func normalizeEpoch(t *testing.T, epoch string) string {
 	return out
 }
 
-// manyRows rows of partsList are over 5 MiB: enough that the functions store them by a multipart upload.
-const manyRows = 60_000
+// manyRows rows of partsList are over [s3store.DefaultPartBytes] when they are stored: enough for a multipart upload.
+const manyRows = 260_000
 
 // partsList returns a file with rows that are accepted and rows that are rejected, each of over 100 bytes.
 func partsList(accepted, rejected int) string {
-	note := strings.Repeat("x", 100)
-	return "part,color,quantity,note\n" + strings.Repeat("3001,Red,4,"+note+"\n", accepted) +
+	note := strings.Repeat("x", 100) // An accepted row repeats the column's name, a rejected one has the value.
+	return "part,color,quantity," + note + "\n" + strings.Repeat("3001,Red,4,1\n", accepted) +
 		strings.Repeat("3001,Red,none,"+note+"\n", rejected)
 }
 
