@@ -4,6 +4,7 @@ import (
 	"context"
 	"os"
 	"path/filepath"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -30,9 +31,9 @@ func TestAChangeIsReportedOnceItHasSettled(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		ctx, cancel := context.WithCancel(t.Context())
 		defer cancel()
-		calls := 0
+		var calls atomic.Int32
 		w := filewatch.New(file, filepath.Join(folder, "app"), filepath.Join(folder, "later"))
-		go w.Run(ctx, func(context.Context) { calls++ })
+		go w.Run(ctx, func(context.Context) { calls.Add(1) })
 		for _, step := range []struct {
 			what string
 			do   func()
@@ -56,8 +57,8 @@ func TestAChangeIsReportedOnceItHasSettled(t *testing.T) {
 			step.do()
 			time.Sleep(2 * time.Second)
 			synctest.Wait()
-			if calls != step.want {
-				t.Errorf("%s: %d changes, want %d", step.what, calls, step.want)
+			if got := int(calls.Load()); got != step.want {
+				t.Errorf("%s: %d changes, want %d", step.what, got, step.want)
 			}
 		}
 	})
