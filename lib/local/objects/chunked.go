@@ -18,15 +18,17 @@ const maxTrailers = 16
 
 var errChunk = errors.New("objects: malformed aws-chunked body")
 
-// decodeAWSChunked returns the request with a decoded body if the body is aws-chunked, signed or not. Otherwise it returns r. See
+// decodeAWSChunked returns the request with a decoded body if the body is aws-chunked, signed or not. Otherwise it returns the request
+// without a decoded length, which says nothing about its body. See
 // https://docs.aws.amazon.com/AmazonS3/latest/API/sigv4-streaming.html. Signatures of chunks are not checked. A checksum behind the
 // content becomes the claim of the exchange.
 func decodeAWSChunked(r *http.Request, x *exchange) *http.Request {
+	decoded := r.Clone(r.Context())
 	if !strings.HasPrefix(r.Header.Get("X-Amz-Content-Sha256"), "STREAMING-") {
-		return r
+		decoded.Header.Del("X-Amz-Decoded-Content-Length")
+		return decoded
 	}
 
-	decoded := r.Clone(r.Context())
 	x.chunks = &chunkReader{source: bufio.NewReaderSize(r.Body, maxChunkLine), claim: &x.claim}
 	decoded.Body = struct {
 		io.Reader

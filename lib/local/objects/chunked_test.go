@@ -56,6 +56,7 @@ func TestDecodesAWSChunkedBodies(t *testing.T) {
 
 func FuzzRequest(f *testing.F) {
 	f.Add("PUT", "/uploads/in/a", "", "", []byte("text"))
+	f.Add("PUT", "/uploads/in/", "", "", []byte("longer than the decoded length"))
 	f.Add("PUT", "/uploads/in/a", "partNumber=1&uploadId=x", "STREAMING-", []byte("4\r\ntext\r\n0\r\n\r\n"))
 	f.Add("POST", "/uploads/in/a", "uploadId=x", "", []byte("<CompleteMultipartUpload><Part/></CompleteMultipartUpload>"))
 	f.Add("GET", "/uploads", "list-type=2&delimiter=/&max-keys=1", "", []byte(nil))
