@@ -9,9 +9,7 @@ import (
 	"io"
 	"net/http"
 	"net/url"
-	"slices"
 	"sync"
-	"syscall"
 	"testing"
 	"time"
 
@@ -20,6 +18,7 @@ import (
 	awshttp "github.com/aws/aws-sdk-go-v2/aws/transport/http"
 
 	"github.com/herald-progress/herald/lib/apigw"
+	"github.com/herald-progress/herald/lib/benchtest"
 	"github.com/herald-progress/herald/lib/broadcast"
 	"github.com/herald-progress/herald/lib/connection"
 	"github.com/herald-progress/herald/lib/message"
@@ -50,9 +49,9 @@ func BenchmarkBroadcast(b *testing.B) {
 				}
 				ours, floors := &samples{}, &samples{}
 				measureOurs := func() {
-					ours.measure(func() { mustDeliver(b, broadcaster, count) })
+					ours.measure(b, func() { mustDeliver(b, broadcaster, count) })
 				}
-				measureFloor := func() { floors.measure(func() { floor.post(b, ids, frame) }) }
+				measureFloor := func() { floors.measure(b, func() { floor.post(b, ids, frame) }) }
 				measureOurs() // both open their sockets before the measurement
 				measureFloor()
 				*ours, *floors = samples{}, samples{}
@@ -68,10 +67,10 @@ func BenchmarkBroadcast(b *testing.B) {
 				b.ReportMetric(0, "ns/op") // 0 removes the default metric, which would be the sum of both durations
 				reportRatios(b, "ratio", ours.durations, floors.durations)
 				reportRatios(b, "cpu-ratio", ours.processor, floors.processor)
-				b.ReportMetric(quantile(ours.durations, 0.5), "ours-ms")
-				b.ReportMetric(quantile(floors.durations, 0.5), "floor-ms")
-				b.ReportMetric(quantile(ours.processor, 0.5)*1000/float64(count), "ours-cpu-us")
-				b.ReportMetric(quantile(floors.processor, 0.5)*1000/float64(count), "floor-cpu-us")
+				b.ReportMetric(benchtest.Quantile(ours.durations, 0.5), "ours-ms")
+				b.ReportMetric(benchtest.Quantile(floors.durations, 0.5), "floor-ms")
+				b.ReportMetric(benchtest.Quantile(ours.processor, 0.5)*1000/float64(count), "ours-cpu-us")
+				b.ReportMetric(benchtest.Quantile(floors.processor, 0.5)*1000/float64(count), "floor-cpu-us")
 			})
 		}
 	}
@@ -101,21 +100,21 @@ func BenchmarkFirstBroadcast(b *testing.B) {
 				if err := sender.Send(b.Context(), "nobody", []byte("{}")); err != nil {
 					b.Fatal(err)
 				}
-				ours.measure(func() { mustDeliver(b, &broadcast.Broadcaster{Store: store, Sender: sender}, count) })
+				ours.measure(b, func() { mustDeliver(b, &broadcast.Broadcaster{Store: store, Sender: sender}, count) })
 
 				floor := newFloor(config, endpoint)
 				if err := floor.send(b.Context(), "nobody", []byte("{}")); err != nil {
 					b.Fatal(err)
 				}
-				floors.measure(func() { floor.post(b, ids, frame) })
+				floors.measure(b, func() { floor.post(b, ids, frame) })
 				floor.client.CloseIdleConnections()
 			}
 			b.ReportMetric(0, "ns/op")
 			reportRatios(b, "cpu-ratio", ours.processor, floors.processor)
-			b.ReportMetric(quantile(ours.durations, 0.5), "ours-ms")
-			b.ReportMetric(quantile(floors.durations, 0.5), "floor-ms")
-			b.ReportMetric(quantile(ours.processor, 0.5), "ours-cpu-ms")
-			b.ReportMetric(quantile(floors.processor, 0.5), "floor-cpu-ms")
+			b.ReportMetric(benchtest.Quantile(ours.durations, 0.5), "ours-ms")
+			b.ReportMetric(benchtest.Quantile(floors.durations, 0.5), "floor-ms")
+			b.ReportMetric(benchtest.Quantile(ours.processor, 0.5), "ours-cpu-ms")
+			b.ReportMetric(benchtest.Quantile(floors.processor, 0.5), "floor-cpu-ms")
 		})
 	}
 }
@@ -157,24 +156,12 @@ func storeWith(b *testing.B, ids []string) *connection.Memory {
 // samples are the durations of a function's calls, and the processor times that this process used in them, in milliseconds.
 type samples struct{ durations, processor []float64 }
 
-func (s *samples) measure(f func()) {
-	start, used := time.Now(), processorTime()
+func (s *samples) measure(b *testing.B, f func()) {
+	start, used := time.Now(), benchtest.ProcessorTime(b)
 	f()
-	s.durations = append(s.durations, milliseconds(time.Since(start)))
-	s.processor = append(s.processor, milliseconds(processorTime()-used))
+	s.durations = append(s.durations, benchtest.Milliseconds(time.Since(start)))
+	s.processor = append(s.processor, benchtest.Milliseconds(benchtest.ProcessorTime(b)-used))
 }
-
-// processorTime returns the processor time that this process has used, in user mode and in the kernel.
-func processorTime() time.Duration {
-	var usage syscall.Rusage
-	if err := syscall.Getrusage(syscall.RUSAGE_SELF, &usage); err != nil {
-		panic(err)
-	}
-
-	return time.Duration(usage.Utime.Nano() + usage.Stime.Nano())
-}
-
-func milliseconds(d time.Duration) float64 { return float64(d) / float64(time.Millisecond) }
 
 // reportRatios reports the median and the quartiles of the ratios of each of our samples to its floor.
 func reportRatios(b *testing.B, name string, ours, floors []float64) {
@@ -183,16 +170,9 @@ func reportRatios(b *testing.B, name string, ours, floors []float64) {
 	for i := range ours {
 		ratios[i] = ours[i] / floors[i]
 	}
-	b.ReportMetric(quantile(ratios, 0.5), name)
-	b.ReportMetric(quantile(ratios, 0.25), name+"-q1")
-	b.ReportMetric(quantile(ratios, 0.75), name+"-q3")
-}
-
-// quantile returns the value that the part q of the values does not exceed; 0.5 gives the median.
-func quantile(values []float64, q float64) float64 {
-	sorted := slices.Sorted(slices.Values(values))
-
-	return sorted[int(q*float64(len(sorted)-1))]
+	b.ReportMetric(benchtest.Quantile(ratios, 0.5), name)
+	b.ReportMetric(benchtest.Quantile(ratios, 0.25), name+"-q1")
+	b.ReportMetric(benchtest.Quantile(ratios, 0.75), name+"-q3")
 }
 
 // floor sends signed posts with net/http; see BenchmarkBroadcast.

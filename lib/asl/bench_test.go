@@ -8,10 +8,10 @@ import (
 	"slices"
 	"strings"
 	"testing"
-	"time"
 	"unsafe"
 
 	"github.com/herald-progress/herald/lib/asl"
+	"github.com/herald-progress/herald/lib/benchtest"
 )
 
 // This file measures the interpreter. Each benchmark measures ours and its floor in turns, and reports the median of their ratios.
@@ -45,26 +45,6 @@ func chain(states int, state string) string {
 // stringData returns the address of a string's bytes.
 func stringData(s string) *byte { return unsafe.StringData(s) }
 
-// compare runs ours and floor in turns. It reports their medians in microseconds, divided by parts, and the median of the ratios.
-func compare(b *testing.B, parts int, ours, floor func()) {
-	b.Helper()
-	var oursTimes, floorTimes, ratios []float64
-	measure := func(f func()) float64 {
-		start := time.Now()
-		f()
-		return float64(time.Since(start)) / float64(time.Microsecond) / float64(parts)
-	}
-	for b.Loop() {
-		oursTime, floorTime := measure(ours), measure(floor)
-		oursTimes, floorTimes, ratios = append(oursTimes, oursTime), append(floorTimes, floorTime), append(ratios, oursTime/floorTime)
-	}
-	b.ReportMetric(0, "ns/op") // 0 removes the default metric, which would be the sum of both durations.
-	for unit, values := range map[string][]float64{"ratio": ratios, "ours-µs": oursTimes, "floor-µs": floorTimes} {
-		slices.Sort(values)
-		b.ReportMetric(values[len(values)/2], unit)
-	}
-}
-
 // BenchmarkPass measures the time per Pass state of an execution whose events are recorded. The floor is the same execution without
 // a payload.
 func BenchmarkPass(b *testing.B) {
@@ -81,7 +61,7 @@ func BenchmarkPass(b *testing.B) {
 	for _, size := range []int{10_000, 100_000} {
 		b.Run(fmt.Sprint(size), func(b *testing.B) {
 			input := payload(size)
-			compare(b, benchmarkStates, func() { run(input) }, func() { run([]byte(`{}`)) })
+			benchtest.Compare(b, benchmarkStates, func() { run(input) }, func() { run([]byte(`{}`)) })
 		})
 	}
 }
@@ -133,7 +113,7 @@ func BenchmarkTask(b *testing.B) {
 	for _, size := range []int{10_000, 100_000} {
 		b.Run(fmt.Sprint(size), func(b *testing.B) {
 			input := payload(size)
-			compare(b, benchmarkStates, func() {
+			benchtest.Compare(b, benchmarkStates, func() {
 				var h history
 				if result := m.Run(b.Context(), asl.Execution{Input: input, Tasks: echo, Record: h.record}); result.Error != nil {
 					b.Fatal(result.Error)
@@ -158,7 +138,7 @@ func BenchmarkTask(b *testing.B) {
 func BenchmarkParse(b *testing.B) {
 	definition := []byte(strings.Replace(chain(1000,
 		`"Type":"Pass","Output":"{% $merge([$states.input, {'n': $count($states.input.rows[ok]) + 1}]) %}"`), "{", `{"QueryLanguage":"JSONata",`, 1))
-	compare(b, 1, func() {
+	benchtest.Compare(b, 1, func() {
 		if _, err := asl.Parse(definition); err != nil {
 			b.Fatal(err)
 		}
@@ -186,7 +166,7 @@ func BenchmarkExpressions(b *testing.B) {
 			if err != nil {
 				b.Fatal(err)
 			}
-			compare(b, benchmarkStates, func() {
+			benchtest.Compare(b, benchmarkStates, func() {
 				if result := m.Run(b.Context(), asl.Execution{Input: input}); result.Error != nil {
 					b.Fatal(result.Error)
 				}

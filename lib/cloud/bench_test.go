@@ -8,6 +8,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/herald-progress/herald/lib/benchtest"
 )
 
 // warmCalls is how many calls follow the first one of each process.
@@ -58,14 +60,14 @@ func BenchmarkShare(b *testing.B) {
 						if err != nil || !strings.Contains(string(body), call.want) {
 							b.Fatalf("answer is %s (%v), want %s\n%s", body, err, call.want, p.output)
 						}
-						return milliseconds(took)
+						return benchtest.Milliseconds(took)
 					})
 				}
 				b.ReportMetric(0, "ns/op") // 0 removes this metric: an iteration is many calls.
-				b.ReportMetric(quantile(times["throttled"], 0.5), "throttled-periods")
+				b.ReportMetric(benchtest.Quantile(times["throttled"], 0.5), "throttled-periods")
 				cells := []string{"| " + call.row}
 				for _, name := range []string{"init", "first", "cold", "warm"} {
-					median, slow := quantile(times[name], 0.5), quantile(times[name], 0.99) // of 20 values, the second largest
+					median, slow := benchtest.Quantile(times[name], 0.5), benchtest.Quantile(times[name], 0.99) // of 20 values, the second largest
 					b.ReportMetric(median, name+"-p50-ms")
 					b.ReportMetric(slow, name+"-p99-ms")
 					cells = append(cells, fmt.Sprintf("%.0f / %.0f", median, slow))
@@ -92,7 +94,7 @@ func sample(b *testing.B, path string, variables []string, atStart bool, times m
 	if err := group.limit(true); err != nil {
 		b.Fatal(err)
 	}
-	init, first := milliseconds(p.InitTook), call(p)
+	init, first := benchtest.Milliseconds(p.InitTook), call(p)
 	times["init"] = append(times["init"], init)
 	times["first"] = append(times["first"], first)
 	times["cold"] = append(times["cold"], init+first)
@@ -130,12 +132,4 @@ func connectEvent(b *testing.B) string {
 		b.Fatal(err)
 	}
 	return string(event)
-}
-
-func milliseconds(d time.Duration) float64 { return float64(d) / float64(time.Millisecond) }
-
-// quantile returns the value that the share q of the values does not exceed.
-func quantile(values []float64, q float64) float64 {
-	sorted := slices.Sorted(slices.Values(values))
-	return sorted[int(q*float64(len(sorted)-1))]
 }

@@ -9,6 +9,7 @@ import (
 	"testing"
 
 	"github.com/herald-progress/herald/cdkapp/bootstrap"
+	"github.com/herald-progress/herald/lib/benchtest"
 )
 
 // otherFunctions is the variable with a folder of functions of another version, as [bootstrap.Build] makes it, for amd64 or arm64 as
@@ -45,13 +46,13 @@ func BenchmarkColdStart(b *testing.B) {
 			}
 			b.ReportMetric(0, "ns/op") // 0 removes this metric.
 			for version, path := range versions {
-				b.ReportMetric(quantile(times[version], 0.5), version+"cold-p50-ms")
+				b.ReportMetric(benchtest.Quantile(times[version], 0.5), version+"cold-p50-ms")
 				size, allocs := footprint(b, path)
 				b.ReportMetric(size, version+"size-MB")
 				b.ReportMetric(allocs, version+"allocs")
 			}
 			if len(versions) > 1 {
-				b.ReportMetric(quantile(times[""], 0.5)/quantile(times["other-"], 0.5), "ratio")
+				b.ReportMetric(benchtest.Quantile(times[""], 0.5)/benchtest.Quantile(times["other-"], 0.5), "ratio")
 			}
 		})
 	}
@@ -79,7 +80,7 @@ func coldStart(b *testing.B, path string, variables []string, event string) floa
 	}
 	_ = p.process.Kill()
 	<-p.ended
-	return milliseconds(took)
+	return benchtest.Milliseconds(took)
 }
 
 // footprint returns the size of a program in MB, and how often the initialization of its packages allocates.

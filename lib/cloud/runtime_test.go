@@ -1,7 +1,6 @@
 package cloud_test
 
 import (
-	"bytes"
 	"context"
 	"encoding/json"
 	"fmt"
@@ -20,6 +19,8 @@ import (
 	"time"
 
 	"github.com/aws/aws-lambda-go/lambda/messages"
+
+	"github.com/herald-progress/herald/lib/logtest"
 )
 
 // This file runs built functions, and serves the Lambda Runtime API to them.
@@ -40,7 +41,7 @@ type process struct {
 	events  chan *event   // the events that wait for the function
 	pending sync.Map      // the event that the function handles, from request ID to *event
 	ended   chan struct{} // closed when the process has ended
-	output  *syncBuffer
+	output  *logtest.Buffer
 }
 
 // event is an event that the function handles or will handle.
@@ -63,7 +64,7 @@ type answer struct {
 // those that Lambda adds. If the program ends instead, the error is a messages.InvokeResponse_Error.
 func startProcess(tb testing.TB, command *exec.Cmd, environment ...string) (*process, error) {
 	tb.Helper()
-	p := &process{events: make(chan *event), ended: make(chan struct{}), output: &syncBuffer{}}
+	p := &process{events: make(chan *event), ended: make(chan struct{}), output: &logtest.Buffer{}}
 	ready := make(chan time.Time, 1)
 	server := httptest.NewServer(p.runtime(ready))
 	command.Env = append(slices.Clip(environment), "AWS_LAMBDA_RUNTIME_API="+strings.TrimPrefix(server.URL, "http://"), "AWS_LAMBDA_FUNCTION_NAME=test",
@@ -191,22 +192,4 @@ func (p *process) memory(tb testing.TB) int {
 		tb.Fatal(err)
 	}
 	return kilobytes << 10
-}
-
-// syncBuffer is a buffer that may be read while it is written.
-type syncBuffer struct {
-	mu sync.Mutex
-	b  bytes.Buffer
-}
-
-func (s *syncBuffer) Write(p []byte) (int, error) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	return s.b.Write(p)
-}
-
-func (s *syncBuffer) String() string {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	return s.b.String()
 }

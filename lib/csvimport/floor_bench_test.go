@@ -5,13 +5,12 @@ import (
 	"encoding/json"
 	"errors"
 	"io"
-	"slices"
 	"strconv"
-	"syscall"
 	"testing"
-	"time"
 
 	"github.com/google/go-cmp/cmp"
+
+	"github.com/herald-progress/herald/lib/benchtest"
 )
 
 // BenchmarkRows compares the processor time of plan and chunk, per row, with the floor: a scanner that only finds records and fields, and
@@ -33,35 +32,20 @@ func BenchmarkRows(b *testing.B) {
 	times, ratios := make([][]float64, len(steps)), []float64(nil)
 	for b.Loop() {
 		for i, step := range steps {
-			before := processorTime(b)
+			before := benchtest.ProcessorTime(b)
 			if err := step.run(); err != nil {
 				b.Fatal(err)
 			}
-			times[i] = append(times[i], float64(processorTime(b)-before)/rows)
+			times[i] = append(times[i], float64(benchtest.ProcessorTime(b)-before)/rows)
 		}
 		last := len(ratios)
 		ratios = append(ratios, (times[1][last]+times[2][last])/times[0][last])
 	}
 	b.ReportMetric(0, "ns/op") // 0 hides the time of an iteration, which other processes make longer.
 	for i, step := range steps {
-		b.ReportMetric(median(times[i]), step.unit)
+		b.ReportMetric(benchtest.Median(times[i]), step.unit)
 	}
-	b.ReportMetric(median(ratios), "ratio")
-}
-
-// processorTime returns the processor time of this process, user and system.
-func processorTime(b *testing.B) time.Duration {
-	b.Helper()
-	var usage syscall.Rusage
-	if err := syscall.Getrusage(syscall.RUSAGE_SELF, &usage); err != nil {
-		b.Fatal(err)
-	}
-	return time.Duration(usage.Utime.Nano() + usage.Stime.Nano())
-}
-
-func median(values []float64) float64 {
-	sorted := slices.Sorted(slices.Values(values))
-	return sorted[len(sorted)/2]
+	b.ReportMetric(benchtest.Median(ratios), "ratio")
 }
 
 // floor converts a file as the importer does, but only what BenchmarkRows needs: the file has five columns, no mistakes, and no line

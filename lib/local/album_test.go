@@ -13,6 +13,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/sfn"
 
 	"github.com/herald-progress/herald/lib/local"
+	"github.com/herald-progress/herald/lib/logtest"
 	"github.com/herald-progress/herald/lib/message"
 )
 
@@ -32,7 +33,7 @@ func TestTheWorkflowInTheREADMEShowsABar(t *testing.T) {
 	section, _, _ = strings.Cut(section, "\n## ")
 
 	t.Chdir("../..") // The commands are for the folder of the repository.
-	out := &syncBuffer{}
+	out := &logtest.Buffer{}
 	config := local.Config{WorkflowFiles: map[string]string{}, Processes: map[string]local.Process{}, Output: out}
 	for _, flag := range regexp.MustCompile(`-workflow ([\w-]+)=(\S+) `).FindAllStringSubmatch(section, -1) {
 		if flag[1] != "NAME" {
@@ -70,21 +71,21 @@ func TestTheWorkflowInTheREADMEShowsABar(t *testing.T) {
 		t.Errorf("the last state is %+v", last)
 	}
 	for _, line := range []string{"album-plan | found 5 pictures of album-1\n", "album-resize | resize album-1/5.jpg\n", "album-finish | "} {
-		waitForText(t, out, line)
+		out.WaitFor(t, line)
 	}
 }
 
 // TestTheFunctionsOfATwinEndWithIt closes a twin while a function runs.
 func TestTheFunctionsOfATwinEndWithIt(t *testing.T) {
 	t.Parallel()
-	out := &syncBuffer{}
+	out := &logtest.Buffer{}
 	twin, err := local.Start(t.Context(), local.Config{
 		Processes: map[string]local.Process{"slow": {Command: "echo started; sleep 600"}}, Output: out,
 	})
 	if err != nil {
 		t.Fatal(err)
 	}
-	waitForText(t, out, "slow | started\n")
+	out.WaitFor(t, "slow | started\n")
 	if err := twin.Close(context.WithoutCancel(t.Context())); err != nil {
 		t.Errorf("close: %v", err)
 	}

@@ -23,6 +23,7 @@ import (
 	"github.com/gobwas/ws"
 	"golang.org/x/sync/errgroup"
 
+	"github.com/herald-progress/herald/lib/benchtest"
 	"github.com/herald-progress/herald/lib/broadcast"
 	"github.com/herald-progress/herald/lib/local"
 	"github.com/herald-progress/herald/lib/session"
@@ -72,19 +73,19 @@ func BenchmarkIdleTabs(b *testing.B) {
 			for b.Loop() {
 				start := time.Now()
 				report := broadcastTo(b, client)
-				reported = append(reported, milliseconds(time.Since(start)))
+				reported = append(reported, benchtest.Milliseconds(time.Since(start)))
 				if report.Delivered != n {
 					b.Fatalf("%+v, want %d delivered", report, n)
 				}
-				received = append(received, milliseconds(tabs.wait(b).Sub(start)))
+				received = append(received, benchtest.Milliseconds(tabs.wait(b).Sub(start)))
 			}
 			b.ReportMetric(0, "ns/op") // 0 hides the time of an iteration, which the metrics below replace
 			b.ReportMetric(opening.Seconds(), "s-to-open")
 			b.ReportMetric(atStart, "MB-start")
 			b.ReportMetric(idle, "MB-idle")
-			b.ReportMetric(median(reported), "ms-to-report")
+			b.ReportMetric(benchtest.Median(reported), "ms-to-report")
 			b.ReportMetric(slices.Max(reported), "ms-to-report-max")
-			b.ReportMetric(median(received), "ms-to-last-tab")
+			b.ReportMetric(benchtest.Median(received), "ms-to-last-tab")
 			b.ReportMetric(memory(b, pid, "VmRSS"), "MB-after")
 			peak := memory(b, pid, "VmHWM")
 			b.ReportMetric(peak, "MB-most")
@@ -197,7 +198,3 @@ func memory(b *testing.B, pid int, name string) float64 {
 	b.Fatalf("no %s", name)
 	return 0
 }
-
-func milliseconds(d time.Duration) float64 { return float64(d) / float64(time.Millisecond) }
-
-func median(values []float64) float64 { return slices.Sorted(slices.Values(values))[len(values)/2] }

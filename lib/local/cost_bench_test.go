@@ -20,6 +20,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/s3"
 
 	"github.com/herald-progress/herald/lib/asl"
+	"github.com/herald-progress/herald/lib/benchtest"
 	"github.com/herald-progress/herald/lib/client"
 	"github.com/herald-progress/herald/lib/csvimport"
 	"github.com/herald-progress/herald/lib/local"
@@ -63,12 +64,12 @@ func BenchmarkProgress(b *testing.B) {
 		ratios = append(ratios, took[asImportServer][pair-1]/took[asSilentImportServer][pair-1])
 	}
 	b.ReportMetric(0, "ns/op") // 0 hides the time of an iteration, which says nothing here
-	b.ReportMetric(median(took[asImportServer]), "s-with")
-	b.ReportMetric(median(took[asSilentImportServer]), "s-without")
-	b.ReportMetric(median(ratios), "ratio")
+	b.ReportMetric(benchtest.Median(took[asImportServer]), "s-with")
+	b.ReportMetric(benchtest.Median(took[asSilentImportServer]), "s-without")
+	b.ReportMetric(benchtest.Median(ratios), "ratio")
 	b.ReportMetric(slices.Min(ratios), "ratio-min")
 	b.ReportMetric(slices.Max(ratios), "ratio-max")
-	b.ReportMetric(median(frames), "frames")
+	b.ReportMetric(benchtest.Median(frames), "frames")
 }
 
 // partsOf returns a parts list with the given number of rows.

@@ -6,24 +6,14 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
-	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/sfn"
 
 	"github.com/herald-progress/herald/lib/local"
 	"github.com/herald-progress/herald/lib/local/states"
+	"github.com/herald-progress/herald/lib/logtest"
 )
-
-// waitForText waits until a buffer has a text.
-func waitForText(t *testing.T, out *syncBuffer, text string) {
-	t.Helper()
-	for end := time.Now().Add(patience); !strings.Contains(out.String(), text); time.Sleep(10 * time.Millisecond) {
-		if time.Now().After(end) {
-			t.Fatalf("no %q in\n%s", text, out)
-		}
-	}
-}
 
 // definitionOf returns the definition of a state machine.
 func definitionOf(t *testing.T, twin *local.Twin, name string) string {
@@ -52,7 +42,7 @@ func TestAWorkflowInAFileIsLoadedAnew(t *testing.T) {
 		return `{"StartAt":"A","States":{"A":{"Type":"Pass","Result":"` + result + `","End":true}}}`
 	}
 	writeFile(t, file, pass("${NotifierFunctionArn} ${MakeThumbsFunctionArn} ${MineStateMachineArn} ${AWS::Region} ${Mine}"))
-	out := &syncBuffer{}
+	out := &logtest.Buffer{}
 	twin, ended := startWithEnds(t, local.Config{
 		WorkflowFiles: map[string]string{"mine": file}, Substitutions: map[string]string{"Mine": `a "quoted" value`},
 		Processes: map[string]local.Process{"make-thumbs": {Command: "http://127.0.0.1:1"}}, Output: out,
@@ -64,7 +54,7 @@ func TestAWorkflowInAFileIsLoadedAnew(t *testing.T) {
 	}
 
 	writeFile(t, file, pass("two"))
-	waitForText(t, out, "workflow mine: loaded "+file+" anew\n")
+	out.WaitFor(t, "workflow mine: loaded "+file+" anew\n")
 	if _, err := sfn.NewFromConfig(twin.AWSConfig()).StartExecution(t.Context(), &sfn.StartExecutionInput{
 		StateMachineArn: aws.String(states.StateMachineARN("mine")),
 	}); err != nil {
@@ -79,14 +69,14 @@ func TestAWorkflowInAFileIsLoadedAnew(t *testing.T) {
 		pass("${Unknown}"): "no substitution for ${Unknown}; there are AWS::AccountId, ",
 	} {
 		writeFile(t, file, text)
-		waitForText(t, out, "workflow mine: the changed "+file+" is wrong, the one before goes on: ")
-		waitForText(t, out, want)
+		out.WaitFor(t, "workflow mine: the changed "+file+" is wrong, the one before goes on: ")
+		out.WaitFor(t, want)
 		if got := definitionOf(t, twin, "mine"); got != pass("two") {
 			t.Errorf("after a wrong change it runs %s", got)
 		}
 	}
 	writeFile(t, file, `{"StartAt":"A","States":{"A":{"Type":"Task","Resource":"arn:aws:states:::sqs:sendMessage","Parameters":{},"End":true}}}`)
-	waitForText(t, out, "these tasks will fail: states: resource cannot be run here: arn:aws:states:::sqs:sendMessage, in state A\n")
+	out.WaitFor(t, "these tasks will fail: states: resource cannot be run here: arn:aws:states:::sqs:sendMessage, in state A\n")
 }
 
 func TestStartSaysWhatIsWrongWithAUsersOwn(t *testing.T) {

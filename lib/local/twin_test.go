@@ -1,14 +1,12 @@
 package local_test
 
 import (
-	"bytes"
 	"context"
 	"encoding/json"
 	"log/slog"
 	"net/http"
 	"os"
 	"strings"
-	"sync"
 	"testing"
 	"time"
 
@@ -20,6 +18,7 @@ import (
 	"github.com/herald-progress/herald/lib/client"
 	"github.com/herald-progress/herald/lib/csvimport"
 	"github.com/herald-progress/herald/lib/local"
+	"github.com/herald-progress/herald/lib/logtest"
 	"github.com/herald-progress/herald/lib/message"
 )
 
@@ -27,9 +26,9 @@ import (
 const partsList = "../../testdata/parts-list"
 
 // startTwin returns a twin and what it logs.
-func startTwin(t *testing.T) (*local.Twin, *syncBuffer) {
+func startTwin(t *testing.T) (*local.Twin, *logtest.Buffer) {
 	t.Helper()
-	log := &syncBuffer{}
+	log := &logtest.Buffer{}
 	twin, err := local.Start(t.Context(), local.Config{Log: slog.New(slog.NewJSONHandler(log, nil))})
 	if err != nil {
 		t.Fatal(err)
@@ -40,24 +39,6 @@ func startTwin(t *testing.T) (*local.Twin, *syncBuffer) {
 		}
 	})
 	return twin, log
-}
-
-// syncBuffer is a buffer that may be written and read concurrently.
-type syncBuffer struct {
-	mu sync.Mutex
-	b  bytes.Buffer
-}
-
-func (s *syncBuffer) Write(p []byte) (int, error) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	return s.b.Write(p)
-}
-
-func (s *syncBuffer) String() string {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	return s.b.String()
 }
 
 // openTab opens a browser's tab of the user.

@@ -5,11 +5,11 @@ import (
 	"encoding/json"
 	"fmt"
 	"runtime"
-	"slices"
 	"strings"
 	"testing"
 	"time"
 
+	"github.com/herald-progress/herald/lib/benchtest"
 	"github.com/herald-progress/herald/lib/broadcast"
 	"github.com/herald-progress/herald/lib/feed"
 	"github.com/herald-progress/herald/lib/message"
@@ -53,9 +53,9 @@ func BenchmarkPublish(b *testing.B) {
 		ratios = append(ratios, publishTime/broadcastTime)
 	}
 	b.ReportMetric(0, "ns/op") // 0 removes the default metric, which would be the sum of both durations
-	b.ReportMetric(median(publishes)/1e3, "publish-us")
-	b.ReportMetric(median(broadcasts)/1e3, "broadcast-us")
-	b.ReportMetric(median(ratios), "ratio")
+	b.ReportMetric(benchtest.Median(publishes)/1e3, "publish-us")
+	b.ReportMetric(benchtest.Median(broadcasts)/1e3, "broadcast-us")
+	b.ReportMetric(benchtest.Median(ratios), "ratio")
 }
 
 // BenchmarkPublishPart measures storing states of a part. A part of so many steps never moves the progress far enough for a push.
@@ -68,8 +68,6 @@ func BenchmarkPublishPart(b *testing.B) {
 		}
 	}
 }
-
-func median(values []float64) float64 { return slices.Sorted(slices.Values(values))[len(values)/2] }
 
 // BenchmarkHandle measures one call of the notifier task, from its input to its output: it stores a state and posts it to two tabs.
 // The floor is decoding the same input into structs. Each iteration measures one of each, and their ratio; the benchmark reports the
@@ -106,9 +104,9 @@ func BenchmarkHandle(b *testing.B) {
 	}
 	runtime.ReadMemStats(&after)
 	b.ReportMetric(0, "ns/op") // 0 removes the default metric, which would be the sum of both durations
-	b.ReportMetric(median(handles)/1e3, "handle-us")
-	b.ReportMetric(median(floors)/1e3, "decode-us")
-	b.ReportMetric(median(ratios), "ratio")
+	b.ReportMetric(benchtest.Median(handles)/1e3, "handle-us")
+	b.ReportMetric(benchtest.Median(floors)/1e3, "decode-us")
+	b.ReportMetric(benchtest.Median(ratios), "ratio")
 	// The floor makes a few of these allocations.
 	b.ReportMetric(float64(after.Mallocs-before.Mallocs)/float64(len(handles)), "handle-allocs")
 	b.ReportMetric(float64(after.TotalAlloc-before.TotalAlloc)/float64(len(handles)), "handle-bytes")

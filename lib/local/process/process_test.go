@@ -1,7 +1,6 @@
 package process_test
 
 import (
-	"bytes"
 	"context"
 	"encoding/json"
 	"errors"
@@ -21,6 +20,7 @@ import (
 
 	"github.com/herald-progress/herald/lib/local/invoke"
 	"github.com/herald-progress/herald/lib/local/process"
+	"github.com/herald-progress/herald/lib/logtest"
 )
 
 // TestMain makes the test binary a Lambda function when it is started as one.
@@ -103,30 +103,6 @@ func runFunction() {
 	})
 }
 
-// syncBuffer is a buffer that may be written and read concurrently.
-type syncBuffer struct {
-	mu sync.Mutex
-	b  bytes.Buffer
-}
-
-func (s *syncBuffer) Write(p []byte) (int, error) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	return s.b.Write(p)
-}
-
-func (s *syncBuffer) String() string {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	return s.b.String()
-}
-
-// waitFor waits until the output has the text.
-func (s *syncBuffer) waitFor(t *testing.T, text string) {
-	t.Helper()
-	waitFor(t, func() bool { return strings.Contains(s.String(), text) }, func() string { return "no " + text + " in\n" + s.String() })
-}
-
 // waitFor waits until done returns true.
 func waitFor(t *testing.T, done func() bool, what func() string) {
 	t.Helper()
@@ -138,9 +114,9 @@ func waitFor(t *testing.T, done func() bool, what func() string) {
 }
 
 // start starts the function in this test's binary, with a Lambda that calls it.
-func start(t *testing.T, cfg process.Config, timeout time.Duration, arguments ...string) (*invoke.Lambda, *process.Function, *syncBuffer) {
+func start(t *testing.T, cfg process.Config, timeout time.Duration, arguments ...string) (*invoke.Lambda, *process.Function, *logtest.Buffer) {
 	t.Helper()
-	out := &syncBuffer{}
+	out := &logtest.Buffer{}
 	cfg.Name, cfg.Output = "mine", out
 	cfg.Command = strings.Join(append([]string{os.Args[0]}, arguments...), " ")
 	function, err := process.Start(cfg)
@@ -193,8 +169,8 @@ func TestAFunctionRunsInLambdasEnvironment(t *testing.T) {
 		t.Errorf("%+v, want the request %s", got, result.RequestID)
 	}
 	call(t, service, request{Do: "print"})
-	out.waitFor(t, "mine | to stdout\n")
-	out.waitFor(t, "mine | to stderr\nmine | and more\n")
+	out.WaitFor(t, "mine | to stdout\n")
+	out.WaitFor(t, "mine | to stderr\nmine | and more\n")
 }
 
 func TestFailuresAreReportedAsByLambda(t *testing.T) {
@@ -287,7 +263,7 @@ func TestAFunctionThatDoesNotStartSaysWhy(t *testing.T) {
 			if got := strings.ReplaceAll(string(result.Payload), result.RequestID, "ID"); !strings.Contains(got, want) {
 				t.Errorf("%s, want %s", got, want)
 			}
-			out.waitFor(t, "mine | the function does not start: {")
+			out.WaitFor(t, "mine | the function does not start: {")
 		})
 	}
 }
@@ -311,7 +287,7 @@ func TestAFunctionIsStartedAnewWhenItsFileChanges(t *testing.T) {
 	}()
 
 	write(t, file, "two 2")
-	out.waitFor(t, "mine | started anew\n")
+	out.WaitFor(t, "mine | started anew\n")
 	now, _ := call(t, service, request{})
 	if old.Version != "one" || now.Version != "two 2" || now.Pid == old.Pid {
 		t.Errorf("%+v, then %+v", old, now)
@@ -322,8 +298,8 @@ func TestAFunctionIsStartedAnewWhenItsFileChanges(t *testing.T) {
 	waitForEnd(t, old.Pid)
 
 	write(t, file, "broken")
-	out.waitFor(t, "mine | cannot start\n")
-	out.waitFor(t, "mine | the changed function does not start, the one before goes on: {")
+	out.WaitFor(t, "mine | cannot start\n")
+	out.WaitFor(t, "mine | the changed function does not start, the one before goes on: {")
 	if got, _ := call(t, service, request{}); got.Pid != now.Pid {
 		t.Errorf("process %d, want %d, the last that started", got.Pid, now.Pid)
 	}
