@@ -157,6 +157,7 @@ func storeWith(b *testing.B, ids []string) *connection.Memory {
 type samples struct{ durations, processor []float64 }
 
 func (s *samples) measure(b *testing.B, f func()) {
+	b.Helper()
 	start, used := time.Now(), benchtest.ProcessorTime(b)
 	f()
 	s.durations = append(s.durations, benchtest.Milliseconds(time.Since(start)))

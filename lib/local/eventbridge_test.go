@@ -108,7 +108,7 @@ func executionWithStatus(status asl.Status, input string) states.ExecutionDescri
 			ExecutionArn: "arn:e", StateMachineArn: "arn:m", Name: "e", Status: status,
 			StartDate: states.Timestamp{Time: at}, StopDate: states.Timestamp{Time: at.Add(time.Second)},
 		},
-		Input: input, Error: "Boom", RedriveStatus: "REDRIVABLE",
+		ExecutionData: states.ExecutionData{Input: input, Error: "Boom"}, RedriveStatus: "REDRIVABLE",
 	}
 }
 

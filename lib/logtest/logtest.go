@@ -22,7 +22,7 @@ type Buffer struct {
 func (b *Buffer) Write(p []byte) (int, error) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	return b.b.Write(p)
+	return b.b.Write(p) //nolint:wrapcheck // a bytes.Buffer returns no error
 }
 
 // String returns all that was written.

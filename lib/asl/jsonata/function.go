@@ -65,8 +65,12 @@ func (e *evaluation) invokeCallback(fn *function, args ...any) (any, error) {
 
 // call evaluates a function call.
 func (e *evaluation) call(n *node, v any, f *frame) (any, error) {
-	m := e.mark()
-	fn, args, err := e.callee(n, v, f)
+	return e.callSince(e.mark(), n, v, f)
+}
+
+// callSince evaluates a function call, with first before the call's own arguments, and releases what was counted since the mark.
+func (e *evaluation) callSince(m mark, n *node, v any, f *frame, first ...any) (any, error) {
+	fn, args, err := e.callee(n, v, f, first...)
 	if err != nil {
 		return nil, err
 	}
@@ -201,15 +205,7 @@ func (e *evaluation) apply(n *node, v any, f *frame) (any, error) {
 		return nil, err
 	}
 	if n.rhs.kind == kindCall && n.rhs.predicates == nil && n.rhs.group == nil {
-		fn, args, err := e.callee(n.rhs, v, f, left)
-		if err != nil {
-			return nil, err
-		}
-		result, err := e.invoke(fn, args, v)
-		if err == nil {
-			e.release(m, result)
-		}
-		return result, err
+		return e.callSince(m, n.rhs, v, f, left)
 	}
 
 	right, err := e.eval(n.rhs, v, f)

@@ -60,18 +60,23 @@ type DescribeExecutionInput struct {
 	IncludedData string `json:"includedData"`
 }
 
+// ExecutionData is what an execution was given, and what came of it.
+type ExecutionData struct {
+	Input         string       `json:"input,omitempty"`
+	InputDetails  *DataDetails `json:"inputDetails,omitempty"`
+	Output        string       `json:"output,omitempty"`
+	OutputDetails *DataDetails `json:"outputDetails,omitempty"`
+	Error         string       `json:"error,omitempty"`
+	Cause         string       `json:"cause,omitempty"`
+}
+
 // ExecutionDescription is the output of DescribeExecution.
 type ExecutionDescription struct {
 	ExecutionListItem
+	ExecutionData
 
-	Input               string       `json:"input,omitempty"`
-	InputDetails        *DataDetails `json:"inputDetails,omitempty"`
-	Output              string       `json:"output,omitempty"`
-	OutputDetails       *DataDetails `json:"outputDetails,omitempty"`
-	Error               string       `json:"error,omitempty"`
-	Cause               string       `json:"cause,omitempty"`
-	RedriveStatus       string       `json:"redriveStatus"`
-	RedriveStatusReason string       `json:"redriveStatusReason,omitempty"`
+	RedriveStatus       string `json:"redriveStatus"`
+	RedriveStatusReason string `json:"redriveStatusReason,omitempty"`
 }
 
 // DataDetails reports whether the output of DescribeExecution contains the execution's input or output.

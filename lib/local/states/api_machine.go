@@ -177,13 +177,8 @@ type StartSyncExecutionInput struct {
 // SyncExecution is the output of StartSyncExecution.
 type SyncExecution struct {
 	ExecutionListItem
+	ExecutionData
 
-	Input          string         `json:"input,omitempty"`
-	InputDetails   *DataDetails   `json:"inputDetails,omitempty"`
-	Output         string         `json:"output,omitempty"`
-	OutputDetails  *DataDetails   `json:"outputDetails,omitempty"`
-	Error          string         `json:"error,omitempty"`
-	Cause          string         `json:"cause,omitempty"`
 	TraceHeader    string         `json:"traceHeader,omitempty"`
 	BillingDetails BillingDetails `json:"billingDetails"`
 }

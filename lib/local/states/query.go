@@ -35,8 +35,8 @@ func (s *StepFunctions) describe(x *execution) ExecutionDescription {
 	defer s.mu.Unlock()
 	description := ExecutionDescription{
 		ExecutionListItem: x.listItem(),
-		Input:             x.input, InputDetails: &DataDetails{Included: true},
-		RedriveStatus: "REDRIVABLE",
+		ExecutionData:     ExecutionData{Input: x.input, InputDetails: &DataDetails{Included: true}},
+		RedriveStatus:     "REDRIVABLE",
 	}
 
 	if reason := x.notRedrivable(); reason != "" {
