@@ -168,7 +168,7 @@ func TestImportStoresRowsRejectsAndASummary(t *testing.T) {
 		Claim: s.Claim, OrderTime: "2026-11-22T10:00:00.000Z", Sequencer: "0062",
 		Counts: csvimport.Counts{Rows: 4, Rejected: 2, Quantity: 1_000_004}, Accepted: 2,
 		RejectedBy: []csvimport.RejectCount{
-			{Column: "color", Reason: "missing value", Rows: 1},
+			{Column: "COLOR", Reason: "missing value", Rows: 1},
 			{Column: "quantity", Reason: "not a whole number from 1 to 1,000,000", Rows: 1},
 		},
 		StartedAt: s.StartedAt, FinishedAt: s.FinishedAt, DurationMillis: s.DurationMillis,
@@ -187,7 +187,7 @@ func TestImportStoresRowsRejectsAndASummary(t *testing.T) {
 	}
 	wantRejects := "\uFEFF" + `line,column,reason,Description,COLOR,Part,quantity
 5,quantity,"not a whole number from 1 to 1,000,000: ""0""",Plate,Blue,3020,0
-6,color,missing value,'=cmd(),,3020,1
+6,COLOR,missing value,'=cmd(),,3020,1
 `
 	if diff := cmp.Diff(wantRejects, object(t, store, s.Prefix+s.Rejects)); diff != "" {
 		t.Errorf("rejected.csv (-want +got):\n%s", diff)

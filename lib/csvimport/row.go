@@ -44,15 +44,15 @@ func (h *header) parseRow(r *row, fields [][]byte, plain bool) *rejection {
 	quantity := trimmedField(fields, h.quantity)
 	switch {
 	case len(r.part) == 0:
-		return &rejection{columnPart, reasonMissing, ""}
+		return &rejection{h.columnName(h.part), reasonMissing, ""}
 	case h.color >= 0 && len(r.color) == 0:
-		return &rejection{columnColor, reasonMissing, ""}
+		return &rejection{h.columnName(h.color), reasonMissing, ""}
 	case len(quantity) == 0:
-		return &rejection{columnQuantity, reasonMissing, ""}
+		return &rejection{h.columnName(h.quantity), reasonMissing, ""}
 	}
 	var reason string
 	if r.quantity, reason = parseQuantity(quantity); reason != "" {
-		return &rejection{columnQuantity, reason, quoteValue(quantity, 0)}
+		return &rejection{h.columnName(h.quantity), reason, quoteValue(quantity, 0)}
 	}
 	return nil
 }
