@@ -143,6 +143,7 @@ func TestInterleavingsFindWeakenedConditions(t *testing.T) {
 		{"a part's row lives for any execution", "a part of a job that gets an execution", weakenCondition("attribute_not_exists(#execution)")},
 		{"a push replaces another that was claimed", "three push", weakenCondition("#pushedSeq = :seen")},
 		{"a push is of any run", "a push of the run before", weakenCondition("#pushedSeq < #seq", "#epoch = :epoch")},
+		{"a part's message replaces one that was sent later", "parts that were sent before and after a state", weakenCondition("#sentAt <= :sentAt")},
 		{"an older run's pointer replaces a newer one", "two runs of one execution begin", weakenCondition("attribute_not_exists(#entry) OR #epoch <= :epoch OR #at <= :old")},
 		{"an older run's end deletes a newer pointer", "the end of a run, and its redrive", forEntries("exec#", weakenCondition("#epoch <= :epoch"))},
 		{"a key has two notes", "two notes of one key", forEntries("key#", weakenCondition("attribute_not_exists(#entry)"))},

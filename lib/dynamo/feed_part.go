@@ -135,6 +135,8 @@ func newPartChange(row storedRow, id string, exists bool, count feed.PartCount) 
 //   - the epoch of row, if row has a Seq or an epoch
 //   - the part with the same counts as in row, or not yet if row does not have it
 //   - the execution of u or of row, or none if both have none: the expiry depends on it
+//   - no state that was sent after u, if u names when it was sent. If row has such a state, the stored row must have one, too: then
+//     u does not change the message.
 func (f *Feed) partUpdate(row storedRow, u feed.Update) (*dynamodb.UpdateItemInput, error) {
 	p := *u.Part
 	stored, exists := row.Parts[p.ID]
@@ -145,6 +147,9 @@ func (f *Feed) partUpdate(row storedRow, u feed.Update) (*dynamodb.UpdateItemInp
 	}
 	at := u.At.UTC().Truncate(time.Millisecond)
 	execution := cmp.Or(u.Execution, row.Execution)
+	if row.Supersedes(u) && row.Execution != "" {
+		execution = row.Execution
+	}
 	expiresAt := feed.Row{UpdatedAt: at, Execution: execution}.ExpiresAt()
 	lifetime := expiresAt.Sub(at)
 	change := newPartChange(row, p.ID, exists, count)
@@ -170,10 +175,22 @@ func (f *Feed) partUpdate(row storedRow, u feed.Update) (*dynamodb.UpdateItemInp
 		condition += " AND #execution = :execution"
 		values[":execution"] = stringValue(execution)
 	}
+	set := change.set + ", #message = :message"
+	if !u.SentAt.IsZero() {
+		names["#sentAt"], values[":sentAt"] = "sentAt", numberValue(formatMillis(u.SentAt))
+		if row.Supersedes(u) {
+			condition += " AND #sentAt > :sentAt"
+			set = change.set
+			delete(names, "#message")
+			delete(values, ":message")
+		} else {
+			condition += " AND (attribute_not_exists(#sentAt) OR #sentAt <= :sentAt)"
+		}
+	}
 	return &dynamodb.UpdateItemInput{
 		TableName: &f.Table, Key: feedKey(row.Owner, jobEntry(u.State.UploadID)),
-		UpdateExpression: aws.String("SET " + change.set + ", #partsDone = #partsDone + :done, #partsFailed = #partsFailed + :failed, " +
-			"#scope = if_not_exists(#scope, :scope), #seq = #seq + :one, #id = :id, #updatedAt = :at, #expiresAt = :expiresAt, #message = :message"),
+		UpdateExpression: aws.String("SET " + set + ", #partsDone = #partsDone + :done, #partsFailed = #partsFailed + :failed, " +
+			"#scope = if_not_exists(#scope, :scope), #seq = #seq + :one, #id = :id, #updatedAt = :at, #expiresAt = :expiresAt"),
 		ConditionExpression:                 aws.String(condition),
 		ExpressionAttributeNames:            names,
 		ExpressionAttributeValues:           values,

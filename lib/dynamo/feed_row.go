@@ -33,8 +33,11 @@ type jobRow struct {
 	Data    string `dynamodbav:"data"`
 	Message string `dynamodbav:"message"`
 	// Terminal is absent if the state is not terminal.
-	Terminal  bool     `dynamodbav:"terminal,omitempty"`
-	UpdatedAt string   `dynamodbav:"updatedAt"`
+	Terminal  bool   `dynamodbav:"terminal,omitempty"`
+	UpdatedAt string `dynamodbav:"updatedAt"`
+	// SentAt is in milliseconds since 1970. It is absent if no state of the run has such a time.
+	SentAt int64 `dynamodbav:"sentAt,omitempty"`
+
 	Execution string   `dynamodbav:"execution,omitempty"`
 	Keys      []string `dynamodbav:"keys,omitempty"`
 	// Parts and Failures are always present, because an UpdateItem cannot write into a missing map. Failures has the failed steps of
@@ -70,6 +73,22 @@ func newScopeRow(s feed.Scope) *scopeRow {
 // formatTime returns a time in the format of the table.
 func formatTime(at time.Time) string { return at.UTC().Format(timeLayout) }
 
+// formatMillis returns a time in milliseconds since 1970, or 0 for the zero time. A number takes less of an item than a text.
+func formatMillis(at time.Time) int64 {
+	if at.IsZero() {
+		return 0
+	}
+	return at.UnixMilli()
+}
+
+// parseMillis returns the time that formatMillis has formatted.
+func parseMillis(ms int64) time.Time {
+	if ms == 0 {
+		return time.Time{}
+	}
+	return time.UnixMilli(ms).UTC()
+}
+
 // encodeJob returns the item of a job's row.
 func encodeJob(r feed.Row) (item, error) { return encodeJobAfter(r, nil) }
 
@@ -87,7 +106,7 @@ func encodeJobAfter(r feed.Row, before item) (item, error) {
 		Epoch: r.Epoch, Seq: r.Seq, ID: r.ID, Data: string(data), Message: r.State.Message,
 		Terminal: r.Terminal(), UpdatedAt: formatTime(r.UpdatedAt), Execution: r.Execution, Keys: r.Keys,
 		PartsDone: r.PartsDone, PartsFailed: r.PartsFailed, Scope: newScopeRow(r.Scope),
-		PushedAt: formatTime(r.PushedAt), PushedSeq: r.PushedSeq, PushedProgress: r.PushedProgress,
+		SentAt: formatMillis(r.SentAt), PushedAt: formatTime(r.PushedAt), PushedSeq: r.PushedSeq, PushedProgress: r.PushedProgress,
 	}
 	if r.EpochFromTime || r.NamedEpoch != "" {
 		row.NamedEpoch = &r.NamedEpoch
@@ -109,7 +128,7 @@ func decodeJob(it item) (feed.Row, error) {
 	}
 	r := feed.Row{
 		Owner: row.Owner, Epoch: row.Epoch, Seq: row.Seq, ID: row.ID, Execution: row.Execution, Keys: row.Keys,
-		PushedSeq: row.PushedSeq, PushedProgress: row.PushedProgress,
+		SentAt: parseMillis(row.SentAt), PushedSeq: row.PushedSeq, PushedProgress: row.PushedProgress,
 	}
 	if row.Seq < 1 {
 		return feed.Row{}, fmt.Errorf("seq: %d is under 1", row.Seq)

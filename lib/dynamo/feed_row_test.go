@@ -25,7 +25,7 @@ func sampleRow() feed.Row {
 		State: message.UploadProgress{
 			UploadID: "job", FileName: "f.csv", Progress: 42.5, Message: "Over", TotalRows: 100, Status: message.StatusFailed, Phase: "parse",
 		},
-		UpdatedAt: noon, Execution: "arn:aws:states:x", Keys: []string{"a", "b"},
+		UpdatedAt: noon, SentAt: noon.Add(-2 * time.Second), Execution: "arn:aws:states:x", Keys: []string{"a", "b"},
 		Parts: map[string]feed.PartCount{"1": {Done: 30, Failed: 2}}, PartsDone: 30, PartsFailed: 2,
 		Scope:    feed.Scope{Total: 100, From: 10, To: 90, Since: noon.Add(-time.Minute)},
 		PushedAt: noon.Add(-time.Second), PushedSeq: 16, PushedProgress: 41,
@@ -51,7 +51,7 @@ func TestFeedItemFormat(t *testing.T) {
 	want := map[string]any{ // The ID is in the entry, and the message is an attribute of its own, so data leaves both empty.
 		"owner": "user/u1", "entry": "job#job", "expiresAt": end, "epoch": "2026-11-22T10:00:00.123Z#0000", "seq": 17.0, "id": "01JD9",
 		"data":    `{"uploadId":"","fileName":"f.csv","progress":42.5,"message":"","totalRows":100,"status":"failed","phase":"parse"}`,
-		"message": "Over", "terminal": true, "updatedAt": "2026-11-22T12:00:00.123Z", "execution": "arn:aws:states:x",
+		"message": "Over", "terminal": true, "updatedAt": "2026-11-22T12:00:00.123Z", "sentAt": float64(noon.Add(-2 * time.Second).UnixMilli()), "execution": "arn:aws:states:x",
 		"keys": []any{"a", "b"}, "parts": map[string]any{"1": 30.0}, "failures": map[string]any{"1": 2.0}, "partsDone": 30.0, "partsFailed": 2.0,
 		"scope":    map[string]any{"total": 100.0, "from": 10.0, "to": 90.0, "since": "2026-11-22T11:59:00.123Z"},
 		"pushedAt": "2026-11-22T11:59:59.123Z", "pushedSeq": 16.0, "pushedProgress": 41.0,
@@ -64,7 +64,7 @@ func TestFeedItemFormat(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	for _, attribute := range []string{"terminal", "execution", "keys", "scope"} {
+	for _, attribute := range []string{"terminal", "execution", "keys", "scope", "sentAt"} {
 		if it[attribute] != nil {
 			t.Errorf("a row without %s has %v", attribute, it[attribute])
 		}
@@ -101,7 +101,7 @@ func TestJobWithoutPartsFitsIn4KB(t *testing.T) {
 		State: message.UploadProgress{
 			UploadID: text(message.MaxID), FileName: text(message.MaxName), Phase: text(message.MaxPhase), Progress: 42.51, Status: message.StatusCancelled,
 		},
-		UpdatedAt: noon, Execution: text(message.MaxExecution),
+		UpdatedAt: noon, SentAt: noon, Execution: text(message.MaxExecution),
 		PushedAt: noon, PushedSeq: 1 << 40, PushedProgress: 42.51,
 	}
 	for range 16 { // the maximum of keys, whose hashes have 16 characters

@@ -33,6 +33,8 @@ type Update struct {
 	EndedExecution string
 	// Part is set if the update reports one part of the job. If the job has a row, Apply then uses only the message of State.
 	Part *message.Part
+	// SentAt is when the sender made the state, by its own clock. The zero value means that the order is unknown.
+	SentAt time.Time
 	// ID is the id of the message, a ULID.
 	ID string
 	At time.Time
@@ -49,7 +51,8 @@ type Update struct {
 //  4. The row is terminal → Ignored.
 //  5. The part has fewer done steps than the stored part → Ignored. It has as many, and not more failed ones → Duplicate.
 //  6. Otherwise → Accepted. Seq grows by one. Progress never falls: failed and cancelled do not change it, succeeded sets it
-//     to 100. The first part of an epoch sets the Scope.
+//     to 100. The first part of an epoch sets the Scope. A running state that was sent before the newest stored state of its run
+//     does not replace that state: only its progress counts. If a part was sent before that state, its message does not count.
 //
 // Coalescing: an urgent state, or one whose interval has passed, is marked as pushed in the same write. An update of a part is
 // marked only if it begins the row or the run. Any other update of a part needs ClaimPush, because a store may write it without
@@ -120,10 +123,10 @@ func isRepetition(row Row, u Update) bool {
 // nextRow returns the row after the accepted update u, which belongs to the run with an epoch.
 func nextRow(row Row, u Update, epoch string) Row {
 	first := row.Seq == 0 || row.Unreadable // There is no state before u.
-	next := row.withUpdate(u, epoch)
+	next := row.withUpdate(u, epoch, first)
 	next.State = nextState(row, u, first)
 	// A worker that sends a state replaces all of it. A part or the report of an execution's end leaves the fields of a newer version.
-	if u.Part == nil && u.EndedExecution == "" {
+	if u.Part == nil && u.EndedExecution == "" && !row.Supersedes(u) {
 		next.UnknownFields = ""
 	}
 	next.UnknownTerminal, next.Unreadable = false, false
@@ -137,8 +140,21 @@ func nextRow(row Row, u Update, epoch string) Row {
 	return next
 }
 
-// withUpdate returns the row with all of u except its state and its part. epoch is the epoch of the run of u.
-func (r Row) withUpdate(u Update, epoch string) Row {
+// Supersedes reports whether the row, which is of the run of u, has a state that was sent after u, so that u does not replace it.
+// An end is never superseded.
+func (r Row) Supersedes(u Update) bool {
+	return r.Seq > 0 && !u.SentAt.IsZero() && u.SentAt.Before(r.SentAt) && !u.State.Status.Terminal()
+}
+
+// withUpdate returns the row with all of u except its state and its part. epoch is the epoch of the run of u. first is true if the
+// row has no state before u.
+func (r Row) withUpdate(u Update, epoch string, first bool) Row {
+	if u.Execution != "" && (r.Execution == "" || !r.Supersedes(u)) {
+		r.Execution = u.Execution
+	}
+	if setsOrder := u.Part == nil || first; setsOrder && u.SentAt.After(r.SentAt) {
+		r.SentAt = u.SentAt.UTC().Truncate(time.Millisecond)
+	}
 	switch {
 	case r.Seq == 0: // u begins the run.
 		r.Epoch, r.EpochFromTime = epoch, u.Epoch == ""
@@ -150,9 +166,6 @@ func (r Row) withUpdate(u Update, epoch string) Row {
 	}
 	r.ID, r.UpdatedAt = u.ID, u.At.UTC().Truncate(time.Millisecond)
 	r.Seq++
-	if u.Execution != "" {
-		r.Execution = u.Execution
-	}
 	if u.Part == nil && u.Key != "" {
 		dropped := max(0, len(r.Keys)+1-maxKeys) // the oldest keys, so that the new one has a place
 		r.Keys = append(slices.Clone(r.Keys[dropped:]), keyHash(u.Key))
@@ -170,6 +183,11 @@ func nextState(row Row, u Update, first bool) message.UploadProgress {
 	case u.Part != nil && first:
 		state.Progress, _ = u.Part.ProgressRange() // The job begins where the parallel phase begins.
 		state.RowsPerSecond, state.ETAMillis = 0, 0
+	case row.Supersedes(u):
+		state = row.State
+		if u.Part == nil {
+			state.Progress = max(before, u.State.Progress)
+		}
 	case u.Part != nil:
 		state = row.State
 		state.Message = u.State.Message

@@ -43,6 +43,9 @@ type Row struct {
 	Unreadable bool
 
 	UpdatedAt time.Time
+	// SentAt is the latest time at which a stored state of the run was sent, by the clocks of the senders. It is zero if no state
+	// has such a time. The states of parts do not change it, except the first state of a run.
+	SentAt time.Time
 	// Execution is the ARN of the execution that the job ends with. Empty means none.
 	Execution string
 	// Keys are hashes of the idempotency keys of the last updates, the newest last.

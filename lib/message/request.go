@@ -26,6 +26,9 @@ type Request struct {
 	Execution string
 	// Part is set if the state is that of one part of a job.
 	Part *Part
+	// SentAt is when the sender made the message, by its own clock, in milliseconds. The feed uses it for the order of running
+	// states of one run that arrive in another order. The zero value means that the order is unknown.
+	SentAt time.Time
 }
 
 // Part is the progress of one of the parts that work on a job in parallel.
@@ -59,8 +62,8 @@ func (r Request) Validate() error {
 	return err
 }
 
-// Normalize returns the request with a normalized epoch (see [NormalizeEpoch]) and with its message as a value, not a
-// pointer. It returns the same errors as Validate.
+// Normalize returns the request with a normalized epoch (see [NormalizeEpoch]), with SentAt in UTC and whole milliseconds, and with
+// its message as a value, not a pointer. It returns the same errors as Validate.
 func (r Request) Normalize() (Request, error) {
 	var v validator
 	switch {
@@ -84,6 +87,10 @@ func (r Request) Normalize() (Request, error) {
 	}
 	if r.Execution != "" {
 		v.requireExecution(r.Execution)
+	}
+	if !r.SentAt.IsZero() {
+		r.SentAt = r.SentAt.UTC().Truncate(time.Millisecond)
+		v.require("sentAt", hasFourDigitYear(r.SentAt), RuleSentAt)
 	}
 	r.Message, _ = producerValue(r.Message) // validateMessage reports a message that no producer may send
 	if r.Part != nil {
@@ -152,8 +159,23 @@ const (
 	// RuleEpoch is the error text for an invalid epoch.
 	RuleEpoch = `must be an RFC 3339 time, such as Step Functions' Execution.StartTime, and may end with # and a redrive count to 9999`
 
+	// RuleSentAt is the error text for an invalid sentAt.
+	RuleSentAt = "must be an RFC 3339 time, such as 2026-11-22T10:00:00.123Z"
+
 	ruleKey = "must not hold U+FFFD"
 )
+
+// ParseSentAt parses the sentAt of a request, and truncates it to milliseconds. Its error is an [*Invalid].
+func ParseSentAt(s string) (time.Time, error) {
+	at, err := time.Parse(time.RFC3339Nano, s)
+	if err != nil || !hasFourDigitYear(at.UTC()) {
+		return time.Time{}, invalid("sentAt", RuleSentAt)
+	}
+
+	return at.UTC().Truncate(time.Millisecond), nil
+}
+
+func hasFourDigitYear(at time.Time) bool { return at.Year() >= 1 && at.Year() <= 9999 }
 
 // epochPattern matches an epoch. Its groups are the time and the redrive count.
 var epochPattern = regexp.MustCompile(`^([^#]*)(?:#([0-9]{1,4}))?$`)
@@ -166,7 +188,7 @@ func NormalizeEpoch(s string) (string, error) {
 		return "", invalid("epoch", RuleEpoch)
 	}
 	at, err := time.Parse(time.RFC3339Nano, parts[1])
-	if err != nil || at.UTC().Year() < 1 || at.UTC().Year() > 9999 {
+	if err != nil || !hasFourDigitYear(at.UTC()) {
 		return "", invalid("epoch", RuleEpoch)
 	}
 	count := 0

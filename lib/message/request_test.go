@@ -55,6 +55,7 @@ func TestValidateNamesFieldAndRule(t *testing.T) {
 		{"a long ARN", toUser(note, func(r *message.Request) { r.Execution = long(257) }), "execution must be at most 256 characters"},
 		{"the ARN of a state machine", toUser(note, func(r *message.Request) { r.Execution = "arn:aws:states:us-east-1:123456789012:stateMachine:m" }), ruleExecution},
 		{"an epoch that is no time", toUser(note, func(r *message.Request) { r.Epoch = "yesterday" }), ruleEpoch},
+		{"a time of sending in a year of five digits", toUser(note, func(r *message.Request) { r.SentAt = time.Date(10_000, 1, 1, 0, 0, 0, 0, time.UTC) }), "sentAt must be an RFC 3339 time, such as 2026-11-22T10:00:00.123Z"},
 		{"an epoch of Step Functions", toUser(note, func(r *message.Request) { r.Epoch = "2026-11-22T10:00:13Z" }), ""},
 		{"a message that only the server sends", toUser(message.Welcome{}, unchanged), "type must be one of upload_progress, notification, error"},
 		{"a nil pointer as message", toUser((*message.Notification)(nil), unchanged), "message is required"},

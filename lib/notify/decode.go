@@ -3,6 +3,7 @@ package notify
 import (
 	"encoding/json"
 	"fmt"
+	"time"
 
 	"github.com/herald-progress/herald/lib/message"
 )
@@ -30,7 +31,7 @@ func (n *Notifier) decodeRequest(r message.Request) (request, error) {
 // Decode reads the input of the notifier task strictly. A missing, unknown or mistyped field, and any broken rule, is a
 // [*message.Invalid] that names the field. The returned request is normalized, see [message.Request.Normalize].
 //
-//	{"userId" or "connectionId":…, "message":{"type":…,"data":{…}}, "epoch":…, "key":…, "execution":…,
+//	{"userId" or "connectionId":…, "message":{"type":…,"data":{…}}, "epoch":…, "key":…, "execution":…, "sentAt":…,
 //	 "part":{"id":…,"done":…,"total":…,"failed":…,"from":…,"to":…}}
 func Decode(raw []byte) (message.Request, error) {
 	var wire struct {
@@ -40,6 +41,7 @@ func Decode(raw []byte) (message.Request, error) {
 		Epoch        *string         `json:"epoch,omitzero"`
 		Key          *string         `json:"key,omitzero"`
 		Execution    *string         `json:"execution,omitzero"`
+		SentAt       *string         `json:"sentAt,omitzero"`
 		Part         json.RawMessage `json:"part,omitzero"`
 	}
 	if err := message.DecodeObject(raw, "", &wire); err != nil {
@@ -70,10 +72,17 @@ func Decode(raw []byte) (message.Request, error) {
 	if err != nil {
 		return message.Request{}, err
 	}
+	var sentAt time.Time
+	if wire.SentAt != nil {
+		if sentAt, err = message.ParseSentAt(*wire.SentAt); err != nil {
+			return message.Request{}, err
+		}
+	}
 
 	return message.Request{
 		UserID: orEmpty(wire.UserID), ConnectionID: orEmpty(wire.ConnectionID), Message: data, Part: part,
 		Epoch: orEmpty(wire.Epoch), Key: orEmpty(wire.Key), Execution: orEmpty(wire.Execution),
+		SentAt: sentAt,
 	}.Normalize()
 }
 

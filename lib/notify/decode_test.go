@@ -3,6 +3,7 @@ package notify_test
 import (
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
 
@@ -22,10 +23,11 @@ func TestDecodeNormalizesRequests(t *testing.T) {
 			Epoch: "2026-11-22T10:00:00.100Z#0002", Key: "k", Execution: "arn:aws:states:us-east-1:123456789012:execution:m:x",
 			Part: &message.Part{ID: "7", Done: 2, Total: 9, Failed: 1, From: 5, To: 95},
 		}},
+		{"time of sending", `"sentAt":"2026-11-22T12:00:00.1239+02:00",`, message.Request{SentAt: time.Date(2026, 11, 22, 10, 0, 0, 123_000_000, time.UTC)}},
 		{"epoch of a whole second", `"epoch":"2026-11-22T10:00:00Z",`, message.Request{Epoch: "2026-11-22T10:00:00.000Z#0000"}},
 		{"epoch of Step Functions", `"epoch":"2026-11-22T10:00:00.192Z",`, message.Request{Epoch: "2026-11-22T10:00:00.192Z#0000"}},
 		{"epoch with a redrive count", `"epoch":"2026-11-22T12:00:00.19+02:00#3",`, message.Request{Epoch: "2026-11-22T10:00:00.190Z#0003"}},
-		{"null means absent", `"epoch":null,"key":null,"execution":null,"part":null,"connectionId":null,`, message.Request{}},
+		{"null means absent", `"sentAt":null,"epoch":null,"key":null,"execution":null,"part":null,"connectionId":null,`, message.Request{}},
 		{"smallest part", `"part":{"id":"a","done":0,"total":1},`, message.Request{Part: &message.Part{ID: "a", Total: 1}}},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
@@ -42,11 +44,18 @@ func TestDecodeErrorsNameFieldAndRule(t *testing.T) {
 	const execution = "execution must be the ARN of an execution of a workflow, such as Step Functions' Execution.Id"
 	const ids = " must not hold control characters or U+FFFD"
 	const epoch = "epoch must be an RFC 3339 time, such as Step Functions' Execution.StartTime, and may end with # and a redrive count to 9999"
+	const sentAt = "sentAt must be an RFC 3339 time, such as 2026-11-22T10:00:00.123Z"
 	for _, tt := range []struct{ fields, want string }{
 		{`"epoch":"",`, epoch},
 		{`"epoch":"yesterday",`, epoch},
 		{`"epoch":"2026-11-22T10:00:00Z#10000",`, epoch},
 		{`"epoch":7,`, "epoch must be a string"},
+		{`"sentAt":"",`, sentAt},
+		{`"sentAt":"yesterday",`, sentAt},
+		{`"sentAt":"2026-11-22T10:00:00",`, sentAt},
+		{`"sentAt":"2026-11-22T10:00:00Z#0001",`, sentAt},
+		{`"sentAt":"0000-12-31T10:00:00Z",`, sentAt},
+		{`"sentAt":1763805600123,`, "sentAt must be a string"},
 		{`"key":"",`, "key must be 1 to 1024 bytes"},
 		{`"key":"` + strings.Repeat("x", 1025) + `",`, "key must be 1 to 1024 bytes"},
 		{`"execution":"",`, execution},
@@ -97,6 +106,7 @@ func TestDecodeErrorsNameFieldAndRule(t *testing.T) {
 func FuzzDecode(f *testing.F) {
 	f.Add([]byte(`{"userId":"u1",` + progressMessage + `}`))
 	f.Add([]byte(`{"connectionId":"c",` + progressMessage + `}`))
+	f.Add([]byte(`{"userId":"u1","sentAt":"2026-11-22T10:00:00.1239+02:00",` + progressMessage + `}`))
 	f.Add([]byte(`{"userId":"u1","epoch":"2026-11-22T10:00:00Z#2","key":"k","execution":"arn:aws:states:us-east-1:123456789012:execution:m:x",` + progressMessage + `}`))
 	f.Add([]byte(`{"userId":"u1","part":{"id":"7","done":2,"total":9,"failed":1,"from":5,"to":95},` + progressMessage + `}`))
 	f.Fuzz(func(t *testing.T, raw []byte) {

@@ -26,6 +26,8 @@ func TestPublishReadsRequestsAsTheTaskDoes(t *testing.T) {
 		{"no epoch", func(r *message.Request) { r.Epoch = "" }, ""},
 		{"an epoch that is no time", func(r *message.Request) { r.Epoch = "now" }, "epoch " + message.RuleEpoch},
 		{"an epoch of the next century", func(r *message.Request) { r.Epoch = "2126-11-22T10:00:00Z" }, "epoch must be at most 5 minutes ahead of the notifier's clock"},
+		{"a time of sending", func(r *message.Request) { r.SentAt = time.Date(2026, 11, 22, 10, 0, 0, 123_000_000, time.UTC) }, ""},
+		{"a time of sending in the next century", func(r *message.Request) { r.SentAt = time.Date(2126, 11, 22, 10, 0, 0, 0, time.UTC) }, "sentAt must be at most 5 minutes ahead of the notifier's clock"},
 		{"an execution that is no ARN of one", func(r *message.Request) { r.Execution = "arn:x" }, "execution " + message.RuleExecution},
 		{"no user", func(r *message.Request) { r.UserID = "" }, "userId"},
 		{"a user with U+FFFD", func(r *message.Request) { r.UserID = "u-\uFFFD" }, "userId must not hold control characters or U+FFFD"},
@@ -40,6 +42,9 @@ func TestPublishReadsRequestsAsTheTaskDoes(t *testing.T) {
 				if value != "" {
 					input[field] = value
 				}
+			}
+			if !r.SentAt.IsZero() {
+				input["sentAt"] = r.SentAt
 			}
 			if r.Part != nil {
 				input["part"] = r.Part
@@ -68,7 +73,7 @@ func TestPublishReadsRequestsAsTheTaskDoes(t *testing.T) {
 				t.Fatal(err)
 			}
 			// Without an epoch in the request, the epoch is the time of the request, which differs.
-			if r.Epoch != "" && handled.Epoch != published.Epoch || handled.State != published.State {
+			if r.Epoch != "" && handled.Epoch != published.Epoch || handled.State != published.State || !handled.SentAt.Equal(r.SentAt) || !published.SentAt.Equal(r.SentAt) {
 				t.Errorf("Handle stores %+v, Publish stores %+v", handled, published)
 			}
 		})
@@ -92,6 +97,21 @@ func TestAnEpochMayBeFiveMinutesAhead(t *testing.T) {
 		invalid := notify.InvalidMessage{Reason: "epoch must be at most 5 minutes ahead of the notifier's clock"}
 		if !want && err != invalid {
 			t.Errorf("%s: %v, want %v", epoch, err, invalid)
+		}
+	}
+}
+
+func TestATimeOfSendingMayBeFiveMinutesAhead(t *testing.T) {
+	now := time.Date(2026, 11, 22, 10, 0, 0, 0, time.UTC)
+	for sentAt, want := range map[string]bool{
+		"2026-11-22T10:05:00.000Z": true, "2026-11-22T12:05:00.0009+02:00": true, "0001-01-01T00:00:00Z": true, "2026-11-22T10:05:00.001Z": false,
+	} {
+		n := newNotifier(t, &feed.Memory{}, newTabs())
+		n.Now = func() time.Time { return now }
+		_, err := n.Handle(t.Context(), json.RawMessage(fmt.Sprintf(`{"userId":"u1","sentAt":%q,%s}`, sentAt, progressMessage)))
+		invalid := notify.InvalidMessage{Reason: "sentAt must be at most 5 minutes ahead of the notifier's clock"}
+		if want && err != nil || !want && err != invalid {
+			t.Errorf("%s: %v, want it accepted: %v", sentAt, err, want)
 		}
 	}
 }

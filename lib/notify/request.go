@@ -40,10 +40,10 @@ func (n *Notifier) newRequest(r message.Request) (request, error) {
 }
 
 // accept returns the request for a normalized message.Request, after the checks that need the clock or the feed. It returns a
-// [*message.Invalid] if the epoch is too far ahead or the message is too large to be stored, and a [*message.TooLarge] if
+// [*message.Invalid] if the epoch or sentAt is too far ahead or the message is too large to be stored, and a [*message.TooLarge] if
 // the message is too large to be posted. Errors name fields with path before them: the path of the message in the input.
 func (n *Notifier) accept(normalized message.Request, path string) (request, error) {
-	if err := n.checkEpoch(normalized.Epoch); err != nil {
+	if err := n.checkTimes(normalized); err != nil {
 		return request{}, err
 	}
 	r, err := n.newRequest(normalized)
@@ -54,12 +54,18 @@ func (n *Notifier) accept(normalized message.Request, path string) (request, err
 	return r, r.frame.CheckSize(path)
 }
 
-// checkEpoch returns a [*message.Invalid] if a normalized epoch is too far ahead of the clock.
-func (n *Notifier) checkEpoch(epoch string) error {
-	start, _, _ := strings.Cut(epoch, "#")
-	latest := message.Time{Time: n.now().Add(message.MaxEpochAhead)}.String()
-	if start > latest { // both are times of the same form, which sort as texts
-		return invalid("epoch", fmt.Sprintf("must be at most %.0f minutes ahead of the notifier's clock", message.MaxEpochAhead.Minutes()))
+// ruleAhead is the rule for times in a request.
+var ruleAhead = fmt.Sprintf("must be at most %.0f minutes ahead of the notifier's clock", message.MaxEpochAhead.Minutes())
+
+// checkTimes returns a [*message.Invalid] if the normalized epoch or the sentAt of r is too far ahead of the clock.
+func (n *Notifier) checkTimes(r message.Request) error {
+	start, _, _ := strings.Cut(r.Epoch, "#")
+	latest := n.now().Add(message.MaxEpochAhead)
+	if start > (message.Time{Time: latest}).String() { // both are times of the same form, which sort as texts
+		return invalid("epoch", ruleAhead)
+	}
+	if r.SentAt.After(latest) {
+		return invalid("sentAt", ruleAhead)
 	}
 
 	return nil

@@ -105,3 +105,28 @@ func TestAPartIsAlwaysValid(t *testing.T) {
 		})
 	}
 }
+
+// TestEveryStateSaysWhenItWasSent: workers' states may arrive in another order, and the feed puts them in the order of sending.
+func TestEveryStateSaysWhenItWasSent(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		rec := newRecorder()
+		r := start(t, rec)
+		began := time.Now()
+		r.Phase(parse(100))
+		synctest.Wait()
+		time.Sleep(time.Second)
+		r.Update(50)
+		synctest.Wait()
+		time.Sleep(time.Second)
+		r.End(message.StatusSucceeded, "Done")
+		r.Close(t.Context())
+		if len(rec.requests) != 3 {
+			t.Fatalf("%d requests, want 3", len(rec.requests))
+		}
+		for i, request := range rec.requests {
+			if want := began.Add(time.Duration(i) * time.Second); !request.SentAt.Equal(want) {
+				t.Errorf("request %d was sent at %s, want %s", i, request.SentAt, want)
+			}
+		}
+	})
+}

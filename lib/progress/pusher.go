@@ -110,6 +110,7 @@ func (p *pusher) push(ctx context.Context, s state) bool {
 	d := s.data(p.config, p.floor, p.triedAt)
 	p.floor = d.Progress
 	request := p.request(d)
+	request.SentAt = p.triedAt
 	request.Part = s.part(p.config)
 	if !p.publish(ctx, request) && request.Validate() == nil { // An invalid request would fail again, so it is not retried.
 		p.triedAt = time.Now()

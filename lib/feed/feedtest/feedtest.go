@@ -20,13 +20,15 @@ import (
 func Run(t *testing.T, open func(t *testing.T) feed.Store) {
 	t.Helper()
 	for name, test := range map[string]func(*testing.T, feed.Store){
-		"a stored row has the fields of its update":            roundTrip,
-		"an absent job is ErrNotFound":                         absentJob,
-		"owners see their own jobs only":                       separateJobs,
-		"pages of jobs continue after any id":                  jobsAfter,
-		"repeated keys are duplicates":                         keys,
-		"a newer epoch starts a run and an empty one joins it": epochs,
-		"a job without an epoch gets one from its time":        noEpoch,
+		"a stored row has the fields of its update":                   roundTrip,
+		"an absent job is ErrNotFound":                                absentJob,
+		"owners see their own jobs only":                              separateJobs,
+		"pages of jobs continue after any id":                         jobsAfter,
+		"repeated keys are duplicates":                                keys,
+		"a newer epoch starts a run and an empty one joins it":        epochs,
+		"a job without an epoch gets one from its time":               noEpoch,
+		"a state that was sent earlier counts only with its progress": statesSentEarlier,
+		"a part that was sent earlier counts without its message":     partsSentEarlier,
 		"parts add up": parts,
 		"a part may begin a row and name executions":                    firstPart,
 		"256 parts and no more":                                         tooManyParts,

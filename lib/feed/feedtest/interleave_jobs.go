@@ -67,7 +67,14 @@ func withFailed(u feed.Update, failed int64) feed.Update {
 
 func withExecution(arn string) func(*feed.Update) { return func(u *feed.Update) { u.Execution = arn } }
 func asEndOf(arn string) func(*feed.Update)       { return func(u *feed.Update) { u.EndedExecution = arn } }
-func atTime(at time.Time) func(*feed.Update)      { return func(u *feed.Update) { u.At = at } }
+
+// sentAfter returns an edit of an update: its state was sent some seconds after the time of histories, and has a message of its own.
+func sentAfter(seconds int) func(*feed.Update) {
+	return func(u *feed.Update) {
+		u.SentAt, u.State.Message = historyTime.Add(time.Duration(seconds)*time.Second), "message of "+u.ID
+	}
+}
+func atTime(at time.Time) func(*feed.Update) { return func(u *feed.Update) { u.At = at } }
 
 // jobHistories returns the histories of jobs. Each can find a bug that the others cannot. The arguments of jobHistory are the name, the
 // number of faults, the updates before the history, and the writers.
@@ -121,6 +128,10 @@ func jobHistories() []History {
 			writer{end(message.StatusFailed)}, writer{edit(keyed(20), withExecution("arn"), inEpoch(epoch(1)))}),
 		jobHistory("two runs of one execution begin", 0, nil,
 			writer{edit(keyed(10), withExecution("arn"))}, writer{edit(keyed(20), withExecution("arn"), inEpoch(epoch(1)))}),
+		jobHistory("states that were sent in another order", 1, openJob,
+			writer{edit(keyed(20), sentAfter(3))}, writer{edit(keyed(30), sentAfter(1)), edit(keyed(25), sentAfter(2))}),
+		jobHistory("parts that were sent before and after a state", 1, append(openJob[:1:1], part("one", 2, 0, historyTime)),
+			writer{edit(keyed(20), sentAfter(2))}, writer{edit(one, sentAfter(1)), edit(part("one", 6, 1, historyTime), sentAfter(3))}),
 		withDeletion("TTL deletes the row", 0, openJob, writer{keyed(20)}, writer{keyed(15)}),
 	}
 }

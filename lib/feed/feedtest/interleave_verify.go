@@ -163,6 +163,7 @@ func (v *jobVerifier) checkUpdate(before, row feed.Row) {
 			v.failf("a key was lost")
 		}
 	}
+	v.checkOrder(u, before, row)
 	switch {
 	case row.Seq != before.Seq+1:
 		v.failf("seq %d followed %d", row.Seq, before.Seq)
@@ -176,6 +177,23 @@ func (v *jobVerifier) checkUpdate(before, row feed.Row) {
 		v.failf("the row no longer has the execution")
 	case u.EndedExecution != "" && before.Execution != u.EndedExecution:
 		v.failf("the end of %s ended the job of %s", u.EndedExecution, before.Execution)
+	}
+}
+
+// checkOrder checks that the newest state of those with a time of sending is shown, whatever the order in which they are applied.
+func (v *jobVerifier) checkOrder(u feed.Update, before, row feed.Row) {
+	if u.SentAt.IsZero() || u.State.Status.Terminal() {
+		return
+	}
+	want := u.State.Message
+	if u.SentAt.Before(before.SentAt) {
+		want = before.State.Message
+	}
+	if row.State.Message != want {
+		v.failf("after the update %s the message is %q, want %q", u.ID, row.State.Message, want)
+	}
+	if u.Part == nil && row.SentAt.Before(u.SentAt) || row.SentAt.Before(before.SentAt) {
+		v.failf("after the update %s, sent at %s, the newest state was sent at %s", u.ID, u.SentAt, row.SentAt)
 	}
 }
 
