@@ -51,6 +51,27 @@ func Parse(definition []byte) (*Machine, error) {
 	return m, nil
 }
 
+// StateTypes returns the type of each state of the machine by its name, such as Task. It includes the states inside Parallel and Map
+// states.
+func (m *Machine) StateTypes() map[string]string {
+	types := map[string]string{}
+	m.flow.addTypes(types)
+	return types
+}
+
+// addTypes adds the types of the flow's states, and of the states inside of them, to types.
+func (f *flow) addTypes(types map[string]string) {
+	for name, s := range f.states {
+		types[name] = s.kind
+		for _, branch := range s.branches {
+			branch.addTypes(types)
+		}
+		if s.mapFields != nil {
+			s.mapFields.processor.addTypes(types)
+		}
+	}
+}
+
 // ExpressProblems returns the reasons why the machine cannot run as an Express workflow; nil if it can.
 func (m *Machine) ExpressProblems() []Problem {
 	d := newDecoder()

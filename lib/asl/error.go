@@ -8,6 +8,8 @@ type Error struct {
 	Name string
 	// Cause is the human-readable reason.
 	Cause string
+	// Fatal is set if neither Retry nor Catch handles the error. Only implementations of Tasks set it.
+	Fatal bool
 }
 
 // Error returns the name and the cause.

@@ -132,7 +132,7 @@ type Task struct {
 	// Heartbeat restarts the heartbeat timeout, as SendTaskHeartbeat does. It never blocks.
 	Heartbeat func()
 	// Submitted records the event TaskSubmitted of a .sync or .waitForTaskToken task; output is the service's answer as JSON
-	// text. Calling it is optional. It never blocks.
+	// text, or nil if there is none. Calling it is optional. It never blocks.
 	Submitted func(output json.RawMessage)
 	// Credentials is the JSON text of the state's Credentials, or empty.
 	Credentials json.RawMessage

@@ -95,6 +95,10 @@ func (s *stateRun) runTask(ctx context.Context) (any, error) {
 		submitted.Do(func() { h.record(s.thread, "Submitted", makeFields) })
 	}
 	task.Submitted = func(output json.RawMessage) {
+		if output == nil {
+			recordSubmitted(nil)
+			return
+		}
 		recordSubmitted(func() object { return outputFields(string(output)) })
 	}
 	output, err := s.callTask(taskCtx, task)

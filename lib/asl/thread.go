@@ -256,7 +256,7 @@ func dataLimitCause(name string) string {
 func taskFailure(err error) *failure {
 	var taskErr *Error
 	if errors.As(err, &taskErr) {
-		return &failure{name: taskErr.Name, cause: taskErr.Cause, completeCause: true}
+		return &failure{name: taskErr.Name, cause: taskErr.Cause, completeCause: true, fatal: taskErr.Fatal}
 	}
 	return &failure{name: errorTaskFailed, cause: strings.TrimSpace(err.Error()), completeCause: true}
 }
