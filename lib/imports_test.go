@@ -34,6 +34,7 @@ var allowed = map[string][]string{
 	"lib/client":                    {"lib/message"},
 	"lib/web":                       {},
 	"lib/asl":                       {"lib/asl/jsonata", "lib/asl/jsontree", "lib/asl/shape"},
+	"lib/asl/mock":                  {"lib/asl", "lib/asl/jsontree"},
 	"lib/asl/shape":                 {"lib/asl/jsontree"},
 	"lib/asl/jsonata":               {"lib/asl/jsonata/ecmaregexp", "lib/asl/jsontree"},
 	"lib/asl/jsonata/ecmaregexp":    {},
