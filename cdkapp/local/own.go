@@ -1,11 +1,13 @@
 package main
 
 import (
+	"cmp"
 	"errors"
 	"flag"
 	"fmt"
 	"io"
 	"maps"
+	"os"
 	"strings"
 	"sync"
 	"time"
@@ -19,11 +21,15 @@ const maxFunctionTimeout = 15 * time.Minute
 // maxProcesses is the greatest value of -function-processes.
 const maxProcesses = 1000
 
+// mocksVariable is the variable with the mock configuration file of Step Functions Local.
+const mocksVariable = "SFN_MOCK_CONFIG"
+
 // ownFlags are the flags for the user's own workflows and functions. Their values are by name.
 type ownFlags struct {
 	workflows     map[string]string
 	functions     map[string]string
 	substitutions map[string]string
+	mocks         string
 	timeout       time.Duration
 	processes     int
 }
@@ -38,6 +44,8 @@ func (o *ownFlags) add(f *flag.FlagSet) {
 		"COMMAND starts the function's runtime; it is started anew when a file that it names changes\n"+
 		"URL is a function of this machine, such as http://127.0.0.1:9000 for Lambda's Runtime Interface Emulator", intoMap(o.functions, "COMMAND"))
 	f.Func("substitute", "replace ${NAME} in the workflows, as `NAME=VALUE`; may be given again", intoMap(o.substitutions, "VALUE"))
+	f.StringVar(&o.mocks, "mocks", "", "answer tasks from this mock configuration `FILE` of Step Functions Local, for executions that are started with\n"+
+		"stateMachineArn#TestCase; loaded anew when it changes (default: the file in the variable "+mocksVariable+")")
 	f.DurationVar(&o.timeout, "function-timeout", 3*time.Second, "the timeout of each -function, as on AWS, such as `30s`")
 	f.IntVar(&o.processes, "function-processes", 10, "start at most `n` processes of each -function; other invocations wait")
 }
@@ -71,6 +79,7 @@ func (o *ownFlags) check() error {
 // apply puts the user's workflows and functions into the configuration of a twin. out must be safe for concurrent use.
 func (o *ownFlags) apply(c *local.Config, out io.Writer) {
 	c.WorkflowFiles, c.Substitutions = o.workflows, o.substitutions
+	c.MockFile = cmp.Or(o.mocks, os.Getenv(mocksVariable))
 	c.Processes = map[string]local.Process{}
 	for name, command := range maps.All(o.functions) {
 		c.Processes[name] = local.Process{Command: command, Timeout: o.timeout, Limit: o.processes}

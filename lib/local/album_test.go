@@ -46,19 +46,25 @@ func TestTheWorkflowInTheREADMEShowsABar(t *testing.T) {
 	if len(config.WorkflowFiles) != 1 || len(config.Processes) != 3 {
 		t.Fatalf("the README shows %v and %v", config.WorkflowFiles, config.Processes)
 	}
-	machine := regexp.MustCompile(`--state-machine-arn (\S+)`).FindStringSubmatch(section)
-	input := regexp.MustCompile(`--input '([^']+)'`).FindStringSubmatch(section)
-	if machine == nil || input == nil {
-		t.Fatal("the README does not start the workflow")
+	if flag := regexp.MustCompile(`-mocks (\S+) `).FindStringSubmatch(section); flag != nil {
+		config.MockFile = flag[1]
+	}
+	starts := regexp.MustCompile(`--state-machine-arn (\S+) \\\n  --input '([^']+)'`).FindAllStringSubmatch(section, -1)
+	if len(starts) != 2 || config.MockFile == "" {
+		t.Fatalf("the README starts %v, with the mocks %q", starts, config.MockFile)
 	}
 
 	twin, ended := startWithEnds(t, config)
 	dev := openTab(t, twin, "dev")
-	if _, err := sfn.NewFromConfig(twin.AWSConfig()).StartExecution(t.Context(), &sfn.StartExecutionInput{
-		StateMachineArn: aws.String(machine[1]), Input: aws.String(input[1]),
-	}); err != nil {
-		t.Fatal(err)
+	start := func(i int) {
+		t.Helper()
+		if _, err := sfn.NewFromConfig(twin.AWSConfig()).StartExecution(t.Context(), &sfn.StartExecutionInput{
+			StateMachineArn: aws.String(starts[i][1]), Input: aws.String(starts[i][2]),
+		}); err != nil {
+			t.Fatal(err)
+		}
 	}
+	start(0)
 	if x := <-ended; x.Status != "SUCCEEDED" || x.Output != `{"thumbnails":5}` {
 		t.Fatalf("%s: %s %s %s\n%s", x.Status, x.Output, x.Error, x.Cause, out)
 	}
@@ -72,6 +78,18 @@ func TestTheWorkflowInTheREADMEShowsABar(t *testing.T) {
 	}
 	for _, line := range []string{"album-plan | found 5 pictures of album-1\n", "album-resize | resize album-1/5.jpg\n", "album-finish | "} {
 		out.WaitFor(t, line)
+	}
+
+	start(1) // The test case of the mocks.
+	if x := <-ended; x.Status != "FAILED" || x.Error != "Runtime.ExitError" {
+		t.Errorf("%s: %s %s %s\n%s", x.Status, x.Output, x.Error, x.Cause, out)
+	}
+	frames = until(t, dev, func(e message.Envelope) bool {
+		state, ok := message.AsUploadProgress(e.Data)
+		return ok && state.UploadID == "album-2" && state.Status.Terminal()
+	})
+	if last, _ := message.AsUploadProgress(frames[len(frames)-1].Data); last.Status != message.StatusFailed {
+		t.Errorf("the last state of the test case is %+v", last)
 	}
 }
 

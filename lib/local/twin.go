@@ -92,6 +92,9 @@ type Config struct {
 	// WorkflowFiles adds the state machines in files, by name. A file that changes is loaded again. If it is then wrong, the
 	// definition before goes on.
 	WorkflowFiles map[string]string
+	// MockFile is a mock configuration file of Step Functions Local: executions that are started with stateMachineArn#TestCase get the
+	// answers in it. It is loaded again when it changes. If it is then wrong, the test cases before go on. Empty means none.
+	MockFile string
 	// Substitutions are values of further placeholders, by name.
 	Substitutions map[string]string
 	// Processes adds users' own functions, by name.
@@ -206,6 +209,9 @@ func (t *Twin) wire() error {
 		return fmt.Errorf("step functions: %w", err)
 	}
 	if err := t.startWorkflows(); err != nil {
+		return err
+	}
+	if err := t.startMocks(); err != nil {
 		return err
 	}
 	t.s3, err = objects.New(objects.Config{

@@ -103,19 +103,10 @@ func (t *Twin) startWorkflows() error {
 
 // loadWorkflow reads a definition and stores it. If it is wrong, nothing changes.
 func (t *Twin) loadWorkflow(name, path string) error {
-	file, err := os.Open(path)
+	text, err := readFile(path, maxWorkflow)
 	if err != nil {
-		return withoutPath(err)
+		return err
 	}
-	defer func() { _ = file.Close() }() // It was only read.
-	text, err := io.ReadAll(io.LimitReader(file, maxWorkflow+1))
-	switch {
-	case err != nil:
-		return withoutPath(err)
-	case len(text) > maxWorkflow:
-		return fmt.Errorf("the file is larger than %d bytes", maxWorkflow)
-	}
-
 	definition, err := statemachines.Substitute(string(text), t.substitutions())
 	if err != nil {
 		return err
@@ -127,6 +118,23 @@ func (t *Twin) loadWorkflow(name, path string) error {
 		t.printf("workflow %s: %s: these tasks will fail: %v", name, path, err)
 	}
 	return nil
+}
+
+// readFile reads a file of at most limit bytes. The error does not name the file.
+func readFile(path string, limit int64) ([]byte, error) {
+	file, err := os.Open(path)
+	if err != nil {
+		return nil, withoutPath(err)
+	}
+	defer func() { _ = file.Close() }() // It was only read.
+	text, err := io.ReadAll(io.LimitReader(file, limit+1))
+	switch {
+	case err != nil:
+		return nil, withoutPath(err)
+	case int64(len(text)) > limit:
+		return nil, fmt.Errorf("the file is larger than %d bytes", limit)
+	}
+	return text, nil
 }
 
 // withoutPath returns the reason of an error of a file. The caller's message names the file.

@@ -11,9 +11,11 @@ import (
 	"github.com/herald-progress/herald/lib/asl/jsontree"
 )
 
-// The limits of a mock configuration file.
+// MaxBytes is the greatest size of a mock configuration file in bytes.
+const MaxBytes = 8 << 20
+
+// More limits of a mock configuration file.
 const (
-	maxBytes      = 8 << 20
 	maxDepth      = 500        // How deep arrays and objects may be nested.
 	maxEntries    = 100_000    // State machines, test cases, mocked states, mocked responses and their invocations together.
 	maxInvocation = 99_999_999 // The largest MaxAttempts of a retrier.
@@ -50,10 +52,10 @@ func (e *FileError) Error() string {
 	return "mock: invalid file: " + strings.Join(texts, "; ")
 }
 
-// Parse parses a mock configuration file of at most 8 MiB. If it is invalid, the error is a *FileError.
+// Parse parses a mock configuration file of at most MaxBytes. If it is invalid, the error is a *FileError.
 func Parse(text []byte) (*File, error) {
-	if len(text) > maxBytes {
-		return nil, &FileError{[]Problem{{Rule: fmt.Sprintf("A file must not be larger than %d bytes", maxBytes)}}}
+	if len(text) > MaxBytes {
+		return nil, &FileError{[]Problem{{Rule: fmt.Sprintf("A file must not be larger than %d bytes", MaxBytes)}}}
 	}
 	v, repeated, err := jsontree.ParseRepeated(text)
 	if err != nil {

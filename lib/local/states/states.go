@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/herald-progress/herald/lib/asl"
+	"github.com/herald-progress/herald/lib/asl/mock"
 	"github.com/herald-progress/herald/lib/local/awswire"
 	"github.com/herald-progress/herald/lib/local/background"
 	"github.com/herald-progress/herald/lib/local/invoke"
@@ -53,6 +54,7 @@ type StepFunctions struct {
 	executions   map[string]*execution    // By ARN.
 	ended        []*execution             // In the order of their ends.
 	pendingTasks map[string]*pendingTask  // By task token.
+	mocks        *mock.File               // Nil if there is none.
 }
 
 // An execution is one execution. StepFunctions.mu guards done and the fields below.
@@ -66,6 +68,8 @@ type execution struct {
 	// versionARN and aliasARN are set if the execution was started with the ARN of a version or an alias.
 	versionARN string
 	aliasARN   string
+	testCase   string    // The name of the test case with which the execution was started, if it has mocks.
+	tasks      asl.Tasks // They count the mocked invocations, also over redrives.
 	start      time.Time
 
 	done     chan struct{} // Closed when the execution has ended. A redrive makes a new one.
@@ -132,7 +136,7 @@ func (s *StepFunctions) startExecution(in StartExecutionInput, kind string) (*ex
 
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	of, err := s.target(in.StateMachineArn)
+	of, err := s.startTarget(in.StateMachineArn)
 	if err != nil {
 		return nil, err
 	}
@@ -148,19 +152,19 @@ func (s *StepFunctions) startExecution(in StartExecutionInput, kind string) (*ex
 	}
 
 	if machine.kind == typeExpress {
-		x := newExpress(of, name, input)
+		x := s.newExpress(of, name, input)
 		return x, s.launch(x, s.runExpress)
 	}
 
 	arn := ExecutionARN(machine.name, name)
 	if old, ok := s.executions[arn]; ok && old.machine == machine {
-		if old.status == statusRunning && old.input == input {
+		if old.status == statusRunning && old.input == input && old.testCase == of.testCase {
 			return old, nil
 		}
 		return nil, awswire.NewError("ExecutionAlreadyExists", "Execution Already Exists: '"+arn+"'")
 	}
 
-	x := newExecution(of, arn, name, input)
+	x := s.newExecution(of, arn, name, input)
 	if err := s.launch(x, s.run); err != nil {
 		return nil, err
 	}
@@ -169,8 +173,9 @@ func (s *StepFunctions) startExecution(in StartExecutionInput, kind string) (*ex
 }
 
 // newExecution returns an execution that is not yet running.
-func newExecution(of target, arn, name, input string) *execution {
+func (s *StepFunctions) newExecution(of target, arn, name, input string) *execution {
 	return &execution{
+		testCase: of.testCase, tasks: of.tasks(&taskRunner{states: s, executionARN: arn}),
 		arn: arn, name: name, input: input, machine: of.machine, revision: of.revision, versionARN: of.versionARN, aliasARN: of.aliasARN,
 		status: statusRunning,
 		start:  time.Now().Truncate(time.Millisecond), done: make(chan struct{}),
@@ -233,7 +238,7 @@ func (s *StepFunctions) runMachine(ctx context.Context, x *execution) asl.Result
 		ID: x.arn, Name: x.name, Start: x.start, Input: json.RawMessage(x.input),
 		StateMachineID: x.machine.arn, StateMachineName: x.machine.name,
 		RoleARN: x.revision.roleARN, RedriveCount: redriven.count, RedriveTime: redriven.newest,
-		Tasks: &taskRunner{states: s, executionARN: x.arn},
+		Tasks: x.tasks,
 		Record: func(event asl.Event) {
 			s.mu.Lock()
 			defer s.mu.Unlock()

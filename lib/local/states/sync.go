@@ -69,9 +69,9 @@ const (
 
 // newExpress returns an execution of an Express workflow that is not yet running. Unlike a Standard one, it can be neither described
 // nor stopped, and its name may be used again.
-func newExpress(of target, name, input string) *execution {
+func (s *StepFunctions) newExpress(of target, name, input string) *execution {
 	arn := "arn:aws:states:" + awswire.Region + ":" + awswire.Account + ":express:" + of.machine.name + ":" + name + ":" + awswire.NewUUID()
-	return newExecution(of, arn, name, input)
+	return s.newExecution(of, arn, name, input)
 }
 
 // runExpress runs an execution of an Express workflow until it has ended.
@@ -81,7 +81,7 @@ func (s *StepFunctions) runExpress(ctx context.Context, x *execution) {
 	result := x.revision.parsed.Run(ctx, asl.Execution{
 		ID: x.arn, Name: x.name, Start: x.start, Input: json.RawMessage(x.input),
 		StateMachineID: x.machine.arn, StateMachineName: x.machine.name, RoleARN: x.revision.roleARN,
-		Tasks: &taskRunner{states: s, executionARN: x.arn},
+		Tasks: x.tasks,
 	})
 	if errors.Is(context.Cause(ctx), errExpressTimeout) && result.Status == asl.StatusAborted {
 		result.Status = asl.StatusTimedOut

@@ -9,6 +9,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/herald-progress/herald/lib/asl/mock"
 	"github.com/herald-progress/herald/lib/local/awswire"
 )
 
@@ -34,6 +35,8 @@ type target struct {
 	version    *version // Nil if the ARN is that of the state machine.
 	versionARN string
 	aliasARN   string
+	testCase   string     // The name of the test case in a request to start an execution.
+	mocks      *mock.Case // Nil if the request names no test case.
 }
 
 // target returns what an ARN stands for. An alias with two versions returns one of them at random, by their weights. The caller holds the
