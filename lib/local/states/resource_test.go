@@ -5,6 +5,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/herald-progress/herald/lib/asl"
 	"github.com/herald-progress/herald/lib/local/invoke"
 	"github.com/herald-progress/herald/lib/local/states"
 )
@@ -45,7 +46,7 @@ func TestATaskThatCannotRunHereFailsByName(t *testing.T) {
 		"queue": taskMachine("arn:aws:states:::sqs:sendMessage", `,"Arguments":{}`),
 	})
 	x := describe(t, service, runToEnd(t, service, ended, "queue"))
-	if x.Status != "FAILED" || x.Error != "States.Runtime" || !strings.Contains(x.Cause, "sqs:sendMessage") {
+	if x.Status != "FAILED" || x.Error != asl.ErrorNotServed || !strings.Contains(x.Cause, "sqs:sendMessage") {
 		t.Errorf("%s %s: %s", x.Status, x.Error, x.Cause)
 	}
 }

@@ -28,7 +28,7 @@ type taskRunner struct {
 func (r *taskRunner) RunTask(ctx context.Context, t asl.Task) (json.RawMessage, error) {
 	run := taskFuncFor(t.Resource)
 	if run == nil {
-		return nil, &asl.Error{Name: "States.Runtime", Cause: fmt.Sprintf("%v: %s", ErrUnsupportedResource, t.Resource)}
+		return nil, asl.NotServed(t.Resource)
 	}
 	return run(r, ctx, t)
 }
