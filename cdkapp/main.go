@@ -15,17 +15,26 @@ import (
 	"github.com/herald-progress/herald/cdkapp/pipeline"
 )
 
-var errNoNode = errors.New("no node on PATH: the AWS CDK needs Node.js 20 or later")
+var errNoNode = errors.New("no node on PATH: the AWS CDK needs Node.js 22 or later")
 
 func main() {
 	err := run(context.Background())
 	if err != nil {
 		fmt.Fprintf(os.Stderr, "herald: %v\n", err)
 	}
-	jsii.Close() // after the message, since it may write a line of its own
+	closeJSII()
 	if err != nil {
 		os.Exit(1)
 	}
+}
+
+// closeJSII ends the CDK's Node.js process. Two goroutines of jsii then wait for the process. The one that comes second
+// writes "Runtime process exited abnormally" to os.Stderr, although nothing is wrong: it goes to nowhere.
+func closeJSII() {
+	if nowhere, err := os.OpenFile(os.DevNull, os.O_WRONLY, 0); err == nil {
+		os.Stderr = nowhere
+	}
+	jsii.Close()
 }
 
 // run builds the functions and writes the cloud assembly where the CDK command line expects it.
@@ -35,9 +44,15 @@ func run(ctx context.Context) error {
 	}
 	app := awscdk.NewApp(nil)
 	values, _ := app.Node().GetAllContext(nil).(map[string]any)
-	settings, err := pipeline.ParseSettings(values)
+	stackName, err := pipeline.ParseStackName(values)
 	if err != nil {
 		return fmt.Errorf("settings:\n%w", err)
+	}
+	settings, err := pipeline.ParseSettings(values)
+	if err != nil { // the CDK shows it, and deploys nothing; bootstrap and destroy need no settings
+		pipeline.NewRefusal(app, stackName, err)
+		app.Synth(nil)
+		return nil
 	}
 	dir, err := os.MkdirTemp("", "herald-functions-")
 	if err != nil {

@@ -20,6 +20,9 @@ const (
 	deadLetterDays = 14
 )
 
+// sweeperDeadLetters is the id of the sweeper's dead-letter queue.
+const sweeperDeadLetters = "SweeperDeadLetters"
+
 // latestVersion is the qualifier of the unpublished version of a function. The stack publishes no other versions.
 const latestVersion = "$LATEST"
 
@@ -52,7 +55,6 @@ func (p *Pipeline) addFailureHandling(f lambdas.Function, function awslambda.Fun
 		props.DestinationConfig = &awslambda.CfnEventInvokeConfig_DestinationConfigProperty{
 			OnFailure: &awslambda.CfnEventInvokeConfig_OnFailureProperty{Destination: queue.QueueArn()},
 		}
-		p.deadLetters[f.Name] = queue // addExecutionRule sends undelivered events to it, too
 	}
 	awslambda.NewCfnEventInvokeConfig(p.Construct, jsii.String(f.ID+"Events"), props)
 }
@@ -71,7 +73,7 @@ func (p *Pipeline) addExecutionRule() {
 		},
 		Targets: &[]awsevents.IRuleTarget{
 			awseventstargets.NewLambdaFunction(sweeper, &awseventstargets.LambdaFunctionProps{
-				DeadLetterQueue: p.deadLetters["sweeper"],
+				DeadLetterQueue: p.deadLetters[sweeperDeadLetters], // where the events go that the sweeper could not handle, too
 				RetryAttempts:   jsii.Number(eventRetries),
 				MaxEventAge:     awscdk.Duration_Hours(jsii.Number(eventMaxAgeHours)),
 			}),
@@ -81,9 +83,12 @@ func (p *Pipeline) addExecutionRule() {
 
 // addDeadLetterQueue creates a queue for events that could not be delivered, or that their function could not handle.
 func (p *Pipeline) addDeadLetterQueue(id string) awssqs.Queue {
-	return awssqs.NewQueue(p.Construct, jsii.String(id), &awssqs.QueueProps{
+	queue := awssqs.NewQueue(p.Construct, jsii.String(id), &awssqs.QueueProps{
 		Encryption:      awssqs.QueueEncryption_SQS_MANAGED,
 		EnforceSSL:      jsii.Bool(true),
 		RetentionPeriod: days(deadLetterDays),
 	})
+	p.deadLetters[id] = queue
+
+	return queue
 }

@@ -21,7 +21,7 @@ import (
 func (p *Pipeline) addFunctions() {
 	p.functions = map[string]awslambda.Function{}
 	for _, f := range lambdas.Functions() {
-		if f.Workflow == lambdas.CSVImport && p.props.WithoutCSVImport {
+		if f.Workflow == lambdas.CSVImport && !p.props.CSVImport {
 			continue
 		}
 		function := p.addFunction(f)

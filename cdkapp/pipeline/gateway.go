@@ -33,7 +33,7 @@ const accessLogFormat = `{"requestId":"$context.requestId","extendedRequestId":"
 // addGateway creates the WebSocket API, its stage, and the ping route.
 func (p *Pipeline) addGateway() {
 	p.API = awsapigatewayv2.NewWebSocketApi(p.Construct, jsii.String("Api"), &awsapigatewayv2.WebSocketApiProps{
-		ApiName:                  jsii.String("Herald"),
+		ApiName:                  jsii.String(p.namePrefix),
 		Description:              jsii.String("Herald: progress frames to signed-in browsers"),
 		RouteSelectionExpression: jsii.String("$request.body.action"),
 	})

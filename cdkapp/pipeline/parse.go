@@ -21,6 +21,9 @@ func (r *reader) store(s setting, all *Settings) {
 	switch field := s.field(all).(type) {
 	case *string:
 		fallback, _ := s.fallback.(string)
+		if s.perStack && all.StackName != DefaultStackName {
+			fallback = all.StackName + "_" + fallback
+		}
 		*field = r.stringValue(s.key, fallback)
 	case *[]string:
 		*field = r.stringList(s.key)
@@ -35,8 +38,6 @@ func (r *reader) store(s setting, all *Settings) {
 		*field = r.intOrNil(s.key, fallback)
 	case *bool:
 		*field = r.boolValue(s.key, false)
-	case inverted: // The flag in the settings is the opposite of the value in the context.
-		*field.flag = !r.boolValue(s.key, true)
 	}
 }
 

@@ -4,6 +4,7 @@ package pipeline
 import (
 	"errors"
 
+	"github.com/aws/aws-cdk-go/awscdk/v2"
 	"github.com/aws/aws-cdk-go/awscdk/v2/awsapigatewayv2"
 	"github.com/aws/aws-cdk-go/awscdk/v2/awsdynamodb"
 	"github.com/aws/aws-cdk-go/awscdk/v2/awsiam"
@@ -19,7 +20,7 @@ import (
 var ErrFunctionsDir = errors.New("pipeline: FunctionsDir is empty: set it to the folder that bootstrap.Build filled")
 
 // Pipeline is the L3 construct: WebSocket API, tables of connections and of the feed, notifier, reaper, sweeper, uploads
-// bucket, and the csv_import workflow unless WithoutCSVImport is set. The app that embeds it may use its fields.
+// bucket, and with CSVImport the csv_import workflow. The app that embeds it may use its fields.
 type Pipeline struct {
 	// Construct is the scope of all its resources.
 	Construct constructs.Construct
@@ -28,24 +29,27 @@ type Pipeline struct {
 	// Stage is the deployed stage. Browsers connect to its Url; functions post to its CallbackUrl.
 	Stage awsapigatewayv2.WebSocketStage
 	// ConnectionsTable holds the open connections.
-	ConnectionsTable awsdynamodb.Table
+	ConnectionsTable awsdynamodb.ITable
 	// FeedTable holds the newest state of each job, and notes.
-	FeedTable awsdynamodb.Table
+	FeedTable awsdynamodb.ITable
 	// Bucket receives uploads under uploads/ and reports new objects to EventBridge.
-	Bucket awss3.Bucket
+	Bucket awss3.IBucket
 	// Connect serves $connect. If a customer-managed key encrypts the HS256 secret, grant the function's Role kms:Decrypt.
 	Connect awslambda.Function
 	// Default serves $default. It verifies tokens, too, so grant its Role what you grant the Role of Connect.
 	Default awslambda.Function
 	// Notifier is the function that workflows call as a task.
 	Notifier awslambda.Function
-	// CSVImport is the csv_import state machine, or nil with WithoutCSVImport.
+	// CSVImport is the csv_import state machine, or nil without Props.CSVImport.
 	CSVImport awsstepfunctions.StateMachine
 
 	props Props
-	// functions has each function, and deadLetters the dead-letter queue of each function that has one. The keys are the names
-	// of the functions.
-	functions   map[string]awslambda.Function
+	// namePrefix begins the names of what operators look for by name: the stack's name, and the construct's id if it is not
+	// DefaultStackName.
+	namePrefix string
+	// functions has each function. The keys are the names of the functions.
+	functions map[string]awslambda.Function
+	// deadLetters has each dead-letter queue. The keys are the ids of the queues, such as sweeperDeadLetters.
 	deadLetters map[string]awssqs.Queue
 	// workflows has the state machine of each workflow. The keys are the names of the workflows.
 	workflows map[string]awsstepfunctions.StateMachine
@@ -63,6 +67,10 @@ func New(scope constructs.Construct, id string, props Props) (*Pipeline, error) 
 	}
 	p := &Pipeline{
 		Construct: constructs.NewConstruct(scope, jsii.String(id)), props: props, deadLetters: map[string]awssqs.Queue{},
+	}
+	p.namePrefix = *awscdk.Stack_Of(p.Construct).StackName()
+	if id != DefaultStackName {
+		p.namePrefix += "-" + id
 	}
 	p.addTables()
 	p.addBucket()

@@ -138,7 +138,7 @@ func TestTokenEnvironment(t *testing.T) {
 		t.Run(test.name, func(t *testing.T) {
 			settings := hs256()
 			settings.Props.Auth = test.auth
-			settings.Props.WithoutCSVImport = true
+			settings.Props.CSVImport = false
 			template := synthesise(t, settings)
 			for _, id := range []string{"HeraldConnectFunction", "HeraldDefaultFunction"} {
 				got := map[string]string{}
@@ -256,7 +256,7 @@ func TestBucket(t *testing.T) {
 // UploadOrigins does.
 func TestWithoutUploadOriginsUploadsAreOff(t *testing.T) {
 	settings := hs256()
-	settings.Props.WithoutCSVImport = true
+	settings.Props.CSVImport = false
 	settings.Props.AllowedOrigins = []string{"https://app.example.com"}
 	template := synthesise(t, settings)
 	if cors := lookUp(template.one(t, "AWS::S3::Bucket", "").properties, "CorsConfiguration"); cors != nil {
@@ -294,6 +294,8 @@ func TestOutputs(t *testing.T) {
 		"FeedTableName":            "<HeraldFeed>",
 		"UploadsBucketName":        "<HeraldUploads>",
 		"CsvImportStateMachineArn": "<HeraldCsvImport>",
+		"SweeperDeadLettersUrl":    "<HeraldSweeperDeadLetters>",
+		"UploadDeadLettersUrl":     "<HeraldUploadDeadLetters>",
 	}
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Errorf("outputs (-want +got):\n%s", diff)

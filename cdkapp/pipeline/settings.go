@@ -21,6 +21,14 @@ const (
 	DefaultLogRetentionDays = 30
 )
 
+// The values of Props.RemovalPolicy.
+const (
+	// RemovalRetain keeps the tables, and protects them against deletion.
+	RemovalRetain = "retain"
+	// RemovalDestroy deletes the tables with their rows.
+	RemovalDestroy = "destroy"
+)
+
 // Settings is what the app reads from the CDK context.
 type Settings struct {
 	// StackName is the CloudFormation stack's name. Empty is DefaultStackName.
@@ -46,6 +54,14 @@ type Props struct {
 	TableName string
 	// FeedTableName is the feed table's name. Empty is DefaultFeedTableName.
 	FeedTableName string
+	// ExistingTables adopts the tables with these names in place of creating them, such as the tables that a deleted stack has left.
+	ExistingTables bool
+	// RemovalPolicy says what happens to the tables that the stack has created when it no longer needs them: RemovalRetain or
+	// RemovalDestroy. Empty is RemovalRetain. The bucket is always retained.
+	RemovalPolicy string
+	// UploadsBucket is the name of an existing bucket for uploads. Empty creates one. An existing bucket must report new objects
+	// to EventBridge, and needs its own CORS and lifecycle rules.
+	UploadsBucket string
 	// StageName is the WebSocket stage's name, the last part of its URL. Empty is DefaultStageName.
 	StageName string
 	// ThrottleRate bounds the requests per second from all browsers. 0 is DefaultThrottleRate.
@@ -69,19 +85,21 @@ type Props struct {
 	// AccessLogs turns on the stage's access log. It needs the CloudWatch role in API Gateway's account settings. An
 	// account has one per Region, so the construct does not create it.
 	AccessLogs bool
-	// WithoutCSVImport omits the csv_import workflow. Your own workflows do not need it.
-	WithoutCSVImport bool
+	// CSVImport adds the example workflow csv_import and its functions. Your own workflows do not need them.
+	CSVImport bool
 }
 
 // setting is one key of the CDK context.
 type setting struct {
 	key string
 	// field returns a pointer to the field that stores the value: *string, *[]string, *float64, *int, **int or *bool. It is
-	// a **int if the field is a *int, which stays nil if the context does not set it. For a flag with the opposite meaning it returns inverted.
+	// a **int if the field is a *int, which stays nil if the context does not set it.
 	field func(*Settings) any
-	// fallback is the default of a string or a number. Nil means the zero value. The default of a *bool is false, and the default
-	// of an inverted flag is true.
+	// fallback is the default of a string or a number. Nil means the zero value.
 	fallback any
+	// perStack is true if the fallback is a name that must be unique in an account and Region. The stack's name is put before it,
+	// unless the stack has its default name.
+	perStack bool
 	// check adds the rules that the value breaks to c. Nil means that there are no rules, or that the check of another setting
 	// applies them.
 	check func(c *checker, s setting, all *Settings)
@@ -89,9 +107,6 @@ type setting struct {
 	// it. A function gets no variable for an empty value.
 	variable string
 }
-
-// inverted is a flag that is true if the setting is false: csvImport, for instance, sets WithoutCSVImport.
-type inverted struct{ flag *bool }
 
 // settings returns all settings. cdk.json lists them with their defaults. The settings of Auth are in auth.go.
 func settings() []setting {
@@ -107,17 +122,26 @@ func settings() []setting {
 			key: "uploadOrigins", field: func(s *Settings) any { return &s.Props.UploadOrigins }, check: checkOrigins,
 		},
 		{
-			key: "tableName", field: func(s *Settings) any { return &s.Props.TableName }, fallback: DefaultTableName,
+			key: "tableName", field: func(s *Settings) any { return &s.Props.TableName }, fallback: DefaultTableName, perStack: true,
 			check: matches(tableNamePattern, "3 to 255 letters, digits, underscores, dots and hyphens"),
 		},
 		{
-			key: "feedTableName", field: func(s *Settings) any { return &s.Props.FeedTableName }, fallback: DefaultFeedTableName,
+			key: "feedTableName", field: func(s *Settings) any { return &s.Props.FeedTableName }, fallback: DefaultFeedTableName, perStack: true,
 			check: func(c *checker, s setting, all *Settings) {
 				matches(tableNamePattern, "3 to 255 letters, digits, underscores, dots and hyphens")(c, s, all)
 				if all.Props.FeedTableName == all.Props.TableName {
 					c.addf("%s: %q is tableName too", s.key, all.Props.FeedTableName)
 				}
 			},
+		},
+		{key: "existingTables", field: func(s *Settings) any { return &s.Props.ExistingTables }},
+		{
+			key: "removalPolicy", field: func(s *Settings) any { return &s.Props.RemovalPolicy }, fallback: RemovalRetain,
+			check: matches(removalPolicy, RemovalRetain+" or "+RemovalDestroy),
+		},
+		{
+			key: "uploadsBucket", field: func(s *Settings) any { return &s.Props.UploadsBucket },
+			check: matches(bucketNamePattern, "the name of a bucket, or empty: 3 to 63 lower-case letters, digits, dots and hyphens"),
 		},
 		{
 			key: "stageName", field: func(s *Settings) any { return &s.Props.StageName }, fallback: DefaultStageName,
@@ -160,7 +184,7 @@ func settings() []setting {
 			check: checkRetention,
 		},
 		{key: "accessLogs", field: func(s *Settings) any { return &s.Props.AccessLogs }},
-		{key: "csvImport", field: func(s *Settings) any { return inverted{&s.Props.WithoutCSVImport} }},
+		{key: "csvImport", field: func(s *Settings) any { return &s.Props.CSVImport }},
 	})
 }
 
@@ -181,6 +205,18 @@ func ParseSettings(context map[string]any) (Settings, error) {
 		return Settings{}, err
 	}
 	return parsed, nil
+}
+
+// ParseStackName returns the stack's name from a CDK context. It accepts settings that ParseSettings refuses, so that a stack can be
+// destroyed without them. Its error names the key stackName, or each unknown key: it may be a misspelt stackName.
+func ParseStackName(context map[string]any) (string, error) {
+	r := reader{context: context}
+	var parsed Settings
+	stackName := settings()[0]
+	r.store(stackName, &parsed)
+	stackName.check(&r.checker, stackName, &parsed)
+	r.refuseUnknown()
+	return parsed.StackName, r.err()
 }
 
 // withDefaults returns props in which each empty text and each number that is 0 is replaced by its default.

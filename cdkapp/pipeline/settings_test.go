@@ -24,6 +24,7 @@ func TestParseSettings(t *testing.T) {
 			Auth:             pipeline.Auth{Mode: pipeline.AuthHS256, SecretARN: secretARN},
 			TableName:        "websocket_connections",
 			FeedTableName:    "websocket_feed",
+			RemovalPolicy:    "retain",
 			StageName:        "prod",
 			ThrottleRate:     1000,
 			ThrottleBurst:    500,
@@ -40,17 +41,17 @@ func TestParseSettings(t *testing.T) {
 	}{
 		{"defaults", contextWith(nil), func(*pipeline.Settings) {}},
 		{"cdk.json as it comes", contextWith(map[string]any{
-			"stackName": "Herald", "authIssuer": "", "allowedOrigins": []any{}, "tableName": "websocket_connections",
-			"throttleRate": 1000.0, "accessLogs": false, "csvImport": true,
+			"stackName": "Herald", "authIssuer": "", "allowedOrigins": []any{}, "tableName": "",
+			"throttleRate": 1000.0, "accessLogs": false, "csvImport": false,
 			"@aws-cdk/core:flag": true, "aws:cdk:bundling-stacks": []any{"**"}, "cdk-migrate": true,
 		}), func(*pipeline.Settings) {}},
 		{"text from the command line", contextWith(map[string]any{
 			"throttleRate": "50.5", "throttleBurst": "20", "maxConnections": "10", "maxPostsPerMinute": "2000", "logRetentionDays": "7", "accessLogs": "true",
-			"csvImport": "false", "feedTableName": "feed_2", "allowedOrigins": "https://a.example, https://b.example,", "stackName": " Two ",
+			"csvImport": "true", "feedTableName": "feed_2", "allowedOrigins": "https://a.example, https://b.example,", "stackName": " Two ",
 		}), func(s *pipeline.Settings) {
-			s.StackName, s.Props.FeedTableName = "Two", "feed_2"
+			s.StackName, s.Props.TableName, s.Props.FeedTableName = "Two", "Two_websocket_connections", "feed_2"
 			s.Props.ThrottleRate, s.Props.ThrottleBurst, s.Props.LogRetentionDays = 50.5, 20, 7
-			s.Props.AccessLogs, s.Props.WithoutCSVImport = true, true
+			s.Props.AccessLogs, s.Props.CSVImport = true, true
 			s.Props.MaxConnections, s.Props.MaxPostsPerMinute = 10, 2000
 			s.Props.AllowedOrigins = []string{"https://a.example", "https://b.example"}
 		}},

@@ -47,11 +47,11 @@ func fullTemplate(t *testing.T) template {
 // secretARN is the ARN of the secret with the shared key, in the settings of most tests.
 const secretARN = "arn:aws:secretsmanager:eu-west-1:123456789012:secret:herald/key-a1B2c3"
 
-// hs256 returns settings with the required fields only, for the auth mode HS256.
+// hs256 returns settings with the required fields only, for the auth mode HS256, and with the workflow csv_import.
 func hs256() pipeline.Settings {
 	return pipeline.Settings{
 		StackName: pipeline.DefaultStackName,
-		Props:     pipeline.Props{Auth: pipeline.Auth{Mode: pipeline.AuthHS256, SecretARN: secretARN}},
+		Props:     pipeline.Props{Auth: pipeline.Auth{Mode: pipeline.AuthHS256, SecretARN: secretARN}, CSVImport: true},
 	}
 }
 

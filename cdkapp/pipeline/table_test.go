@@ -14,11 +14,7 @@ func TestEachFieldHasASetting(t *testing.T) {
 	var all Settings
 	set := map[any]int{}
 	for _, s := range settings() {
-		field := s.field(&all)
-		if opposite, ok := field.(inverted); ok {
-			field = opposite.flag
-		}
-		set[field]++
+		set[s.field(&all)]++
 	}
 	var check func(path string, v reflect.Value)
 	check = func(path string, v reflect.Value) {

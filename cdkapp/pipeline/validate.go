@@ -14,15 +14,19 @@ import (
 	"github.com/herald-progress/herald/lib/session"
 )
 
-// Patterns of AWS names: DynamoDB CreateTable, API Gateway CreateStage, CloudFormation CreateStack, Cognito
+// Patterns of AWS names: DynamoDB CreateTable, API Gateway CreateStage, CloudFormation CreateStack, S3 CreateBucket, Cognito
 // DescribeUserPool and CreateUserPoolClient, Secrets Manager ARNs.
 var (
 	tableNamePattern = regexp.MustCompile(`^[A-Za-z0-9_.-]{3,255}$`)
 	stageNamePattern = regexp.MustCompile(`^[A-Za-z0-9_-]{1,128}$`)
 	stackNamePattern = regexp.MustCompile(`^[A-Za-z][A-Za-z0-9-]{0,127}$`)
-	userPoolID       = regexp.MustCompile(`^[a-z]{2,}(-[a-z]+)+-\d_[A-Za-z0-9]{1,45}$`)
-	clientID         = regexp.MustCompile(`^[A-Za-z0-9_+]{1,128}$`)
-	secretARN        = regexp.MustCompile(`^arn:aws[a-z-]*:secretsmanager:[a-z0-9-]+:\d{12}:secret:[A-Za-z0-9/_+=.@!-]+-[A-Za-z0-9]{6}$`)
+	// bucketNamePattern also matches the empty text, which means a new bucket.
+	bucketNamePattern = regexp.MustCompile(`^([a-z0-9][a-z0-9.-]{1,61}[a-z0-9])?$`)
+	removalPolicy     = regexp.MustCompile(`^(retain|destroy)$`)
+
+	userPoolID = regexp.MustCompile(`^[a-z]{2,}(-[a-z]+)+-\d_[A-Za-z0-9]{1,45}$`)
+	clientID   = regexp.MustCompile(`^[A-Za-z0-9_+]{1,128}$`)
+	secretARN  = regexp.MustCompile(`^arn:aws[a-z-]*:secretsmanager:[a-z0-9-]+:\d{12}:secret:[A-Za-z0-9/_+=.@!-]+-[A-Za-z0-9]{6}$`)
 )
 
 // retentions are the numbers of days that CloudWatch Logs PutRetentionPolicy accepts.

@@ -21,7 +21,7 @@ import (
 func (p *Pipeline) addWorkflows() error {
 	p.workflows = map[string]awsstepfunctions.StateMachine{}
 	for _, name := range statemachines.Names() {
-		if name == lambdas.CSVImport && p.props.WithoutCSVImport {
+		if name == lambdas.CSVImport && !p.props.CSVImport {
 			continue
 		}
 		workflow, err := p.addWorkflow(name)
@@ -30,7 +30,7 @@ func (p *Pipeline) addWorkflows() error {
 		}
 		p.workflows[name] = workflow
 	}
-	if !p.props.WithoutCSVImport {
+	if p.props.CSVImport {
 		p.CSVImport = p.workflows[lambdas.CSVImport]
 		p.addUploadRule()
 	}
@@ -59,11 +59,11 @@ func (p *Pipeline) addWorkflow(name string) (awsstepfunctions.StateMachine, erro
 	}
 	// Names under /aws/vendedlogs/ keep the account's log resource policy from filling up
 	// (https://docs.aws.amazon.com/step-functions/latest/dg/bp-cwl.html).
-	logs := p.addLogGroup(id+"Logs", "/aws/vendedlogs/states/"+*awscdk.Names_UniqueResourceName(p.Construct,
-		&awscdk.UniqueResourceNameOptions{Separator: jsii.String("-")})+"-"+name)
+	logs := p.addLogGroup(id+"Logs", "/aws/vendedlogs/states/"+p.namePrefix+"-"+name)
 
 	return awsstepfunctions.NewStateMachine(p.Construct, jsii.String(id),
 		&awsstepfunctions.StateMachineProps{
+			StateMachineName: jsii.String(p.namePrefix + "-" + name),
 			StateMachineType: awsstepfunctions.StateMachineType_STANDARD,
 			DefinitionBody:   awsstepfunctions.DefinitionBody_FromString(jsii.String(definition)),
 			// CloudFormation replaces the substitutions, so that the template contains the definition as it is in the source.

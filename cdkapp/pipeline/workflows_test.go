@@ -126,7 +126,7 @@ func TestUploadRule(t *testing.T) {
 
 func TestWithoutCSVImport(t *testing.T) {
 	settings := hs256()
-	settings.Props.WithoutCSVImport = true
+	settings.Props.CSVImport = false
 	template := synthesise(t, settings)
 	for kind, want := range map[string][]string{
 		"AWS::StepFunctions::StateMachine": nil,
@@ -155,9 +155,8 @@ func TestEmbedded(t *testing.T) {
 	stack := awscdk.NewStack(newApp(t), jsii.String("Shop"), &awscdk.StackProps{AnalyticsReporting: jsii.Bool(false)})
 	pool := awscdk.NewCfnParameter(stack, jsii.String("Pool"), nil).ValueAsString()
 	herald, err := pipeline.New(stack, "Progress", pipeline.Props{
-		FunctionsDir:     stubFunctions(t),
-		Auth:             pipeline.Auth{Mode: pipeline.AuthCognito, UserPoolID: *pool, ClientIDs: []string{"one"}},
-		WithoutCSVImport: true,
+		FunctionsDir: stubFunctions(t),
+		Auth:         pipeline.Auth{Mode: pipeline.AuthCognito, UserPoolID: *pool, ClientIDs: []string{"one"}},
 	})
 	if err != nil {
 		t.Fatal(err)
