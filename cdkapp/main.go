@@ -59,8 +59,8 @@ func run(ctx context.Context) error {
 		return fmt.Errorf("make folder for functions: %w", err)
 	}
 	defer func() { _ = os.RemoveAll(dir) }()
-	fmt.Fprintln(os.Stderr, "herald: building the functions for linux/"+bootstrap.ARM64)
-	if err := bootstrap.Build(ctx, dir, bootstrap.ARM64); err != nil {
+	fmt.Fprintln(os.Stderr, "herald: building the functions for "+settings.Props.Architecture)
+	if err := bootstrap.Build(ctx, dir, settings.Props.Architecture); err != nil {
 		return fmt.Errorf("build: %w", err)
 	}
 	settings.Props.FunctionsDir = dir

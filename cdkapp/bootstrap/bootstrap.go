@@ -21,9 +21,6 @@ const modulePath = "github.com/herald-progress/herald"
 // buildTimeout bounds each go command. Without a cache, the build of all functions takes a few minutes on a small machine.
 const buildTimeout = 15 * time.Minute
 
-// ARM64 is the GOARCH of the deployed functions.
-const ARM64 = "arm64"
-
 // folderMode lets all users open the folder of a program, because Lambda runs the program as a user that does not own the folder.
 const folderMode = 0o755
 
@@ -45,7 +42,7 @@ func Functions() []string {
 	return names
 }
 
-// Build compiles every function for Lambda (provided.al2023, on the architecture with the given GOARCH) into
+// Build compiles every function for Lambda (provided.al2023, on the given architecture, arm64 or x86_64 as Lambda names them) into
 // dir/<function>/bootstrap. It compiles the version of Herald that the current module requires, so that it works in an app that
 // embeds Herald. The same sources, Go version and dependencies give the same bytes, and so the same asset hash. The error wraps
 // ErrNoGo, ErrNoModule or ErrCompile. It contains the output of the go command.
@@ -53,6 +50,9 @@ func Build(ctx context.Context, dir, arch string) error {
 	module, err := moduleDir(ctx)
 	if err != nil {
 		return err
+	}
+	if arch == "x86_64" {
+		arch = "amd64" // as Go names it
 	}
 	return build(ctx, module, dir, arch, Functions())
 }

@@ -42,7 +42,7 @@ func buildOrSkip(t *testing.T, module, dir string, names ...string) error {
 	if _, err := exec.LookPath("go"); err != nil {
 		t.Skip("no go command on PATH")
 	}
-	return build(t.Context(), module, dir, ARM64, names)
+	return build(t.Context(), module, dir, "arm64", names)
 }
 
 func read(t *testing.T, parts ...string) []byte {
@@ -110,7 +110,7 @@ func TestBuildReportsCompileErrors(t *testing.T) {
 
 func TestBuildNeedsGo(t *testing.T) {
 	t.Setenv("PATH", t.TempDir())
-	if err := Build(t.Context(), t.TempDir(), ARM64); !errors.Is(err, ErrNoGo) {
+	if err := Build(t.Context(), t.TempDir(), "arm64"); !errors.Is(err, ErrNoGo) {
 		t.Errorf("got %v, want ErrNoGo", err)
 	}
 }

@@ -55,7 +55,7 @@ func (p *Pipeline) addFunction(f lambdas.Function) awslambda.Function {
 	return awslambda.NewFunction(p.Construct, jsii.String(f.ID+"Function"), &awslambda.FunctionProps{
 		Description:  jsii.String(f.Description),
 		Runtime:      awslambda.Runtime_PROVIDED_AL2023(),
-		Architecture: awslambda.Architecture_ARM_64(),
+		Architecture: awslambda.Architecture_Custom(jsii.String(p.props.Architecture), nil),
 		Handler:      jsii.String("bootstrap"),
 		Code:         awslambda.Code_FromAsset(jsii.String(filepath.Join(p.props.FunctionsDir, f.Name)), nil),
 		MemorySize:   jsii.Number(f.MemoryMB),

@@ -29,6 +29,12 @@ const (
 	RemovalDestroy = "destroy"
 )
 
+// The values of Props.Architecture, as Lambda names them.
+const (
+	ArchitectureARM64 = "arm64"
+	ArchitectureX86   = "x86_64"
+)
+
 // Settings is what the app reads from the CDK context.
 type Settings struct {
 	// StackName is the CloudFormation stack's name. Empty is DefaultStackName.
@@ -42,6 +48,9 @@ type Settings struct {
 type Props struct {
 	// FunctionsDir is the folder that bootstrap.Build filled: one sub-folder per function.
 	FunctionsDir string
+	// Architecture is the processor of the functions: ArchitectureARM64 or ArchitectureX86. Empty is ArchitectureARM64. bootstrap.Build
+	// must have compiled the functions for it.
+	Architecture string
 	// Auth says how $connect verifies tokens.
 	Auth Auth
 	// AllowedOrigins lists the Origin values that $connect accepts, such as "https://app.example.com".
@@ -184,6 +193,10 @@ func settings() []setting {
 			check: checkRetention,
 		},
 		{key: "accessLogs", field: func(s *Settings) any { return &s.Props.AccessLogs }},
+		{
+			key: "architecture", field: func(s *Settings) any { return &s.Props.Architecture }, fallback: ArchitectureARM64,
+			check: matches(architecture, ArchitectureARM64+" or "+ArchitectureX86),
+		},
 		{key: "csvImport", field: func(s *Settings) any { return &s.Props.CSVImport }},
 	})
 }

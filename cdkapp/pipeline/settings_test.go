@@ -25,6 +25,7 @@ func TestParseSettings(t *testing.T) {
 			TableName:        "websocket_connections",
 			FeedTableName:    "websocket_feed",
 			RemovalPolicy:    "retain",
+			Architecture:     "arm64",
 			StageName:        "prod",
 			ThrottleRate:     1000,
 			ThrottleBurst:    500,
@@ -160,6 +161,9 @@ func TestParseSettingsRefuses(t *testing.T) {
 		{"too few posts", contextWith(map[string]any{"maxPostsPerMinute": 1599.0}), []string{
 			"maxConnections, maxPostsPerMinute: 50 and 1599 are not accepted: session: MaxPosts must be at least 1000",
 		}},
+		{"removal policy", contextWith(map[string]any{"removalPolicy": "delete"}), []string{`removalPolicy: "delete" is not retain or destroy`}},
+		{"bucket name", contextWith(map[string]any{"uploadsBucket": "Uploads"}), []string{`uploadsBucket: "Uploads" is not the name of a bucket`}},
+		{"architecture", contextWith(map[string]any{"architecture": "amd64"}), []string{`architecture: "amd64" is not arm64 or x86_64`}},
 		{"stage name", contextWith(map[string]any{"stageName": "a/b"}), []string{`stageName: "a/b" is not 1 to 128`}},
 		{"stack name", contextWith(map[string]any{"stackName": "1st"}), []string{`stackName: "1st" is not 1 to 128`}},
 		{"origin with a path", contextWith(map[string]any{"allowedOrigins": "https://a.example/"}), []string{

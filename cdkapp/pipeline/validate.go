@@ -23,6 +23,7 @@ var (
 	// bucketNamePattern also matches the empty text, which means a new bucket.
 	bucketNamePattern = regexp.MustCompile(`^([a-z0-9][a-z0-9.-]{1,61}[a-z0-9])?$`)
 	removalPolicy     = regexp.MustCompile(`^(retain|destroy)$`)
+	architecture      = regexp.MustCompile(`^(arm64|x86_64)$`)
 
 	userPoolID = regexp.MustCompile(`^[a-z]{2,}(-[a-z]+)+-\d_[A-Za-z0-9]{1,45}$`)
 	clientID   = regexp.MustCompile(`^[A-Za-z0-9_+]{1,128}$`)
