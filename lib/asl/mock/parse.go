@@ -274,6 +274,7 @@ func (d *decoder) answer(path string, v any) (a answer) {
 		path += "/" + throwField
 		fields := d.fields(path, throws, "Error", "Cause")
 		a.throws = &asl.Error{Name: d.text(path, fields, "Error"), Cause: d.text(path, fields, "Cause")}
+		a.throws.Fatal = a.throws.Name == errorRuntime // As on AWS, where States.ALL does not handle it.
 		if name, ok := fields.Get("Error"); ok && name == "" {
 			d.invalid(path+"/Error", "Value cannot be empty")
 		}

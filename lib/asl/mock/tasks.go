@@ -12,6 +12,9 @@ import (
 	"github.com/herald-progress/herald/lib/asl/jsontree"
 )
 
+// errorRuntime is the name of the error with which Step Functions ends an execution that cannot go on.
+const errorRuntime = "States.Runtime"
+
 // tasks runs the tasks of one execution.
 type tasks struct {
 	testCase *Case
@@ -26,7 +29,8 @@ type tasks struct {
 //
 // The invocations of a state count from 0 over the whole execution: retries, loops, the iterations of a Map state and the child
 // executions of a Distributed Map count together. A task with .sync or .waitForTaskToken returns at once. An invocation that
-// the mocked response does not have fails the execution with States.Runtime, which neither Retry nor Catch handles.
+// the mocked response does not have fails the execution with States.Runtime, which neither Retry nor Catch handles, and so does a Throw of
+// that name.
 //
 // If the Resource is the ARN of a Lambda function, Return is what the function returns, or the answer of Lambda's Invoke with that as its
 // Payload.
@@ -48,7 +52,7 @@ func (t *tasks) RunTask(ctx context.Context, task asl.Task) (json.RawMessage, er
 	a := r.at(invocation)
 	if a == nil {
 		return nil, &asl.Error{
-			Name: "States.Runtime", Fatal: true,
+			Name: errorRuntime, Fatal: true,
 			Cause: fmt.Sprintf("The mocked response '%s' of the state '%s' has no invocation %d, in the test case '%s' of the state machine '%s'.",
 				r.name, task.State, invocation, t.testCase.name, t.testCase.machine),
 		}

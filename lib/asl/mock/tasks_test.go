@@ -254,6 +254,12 @@ func TestAMissingInvocationFailsTheExecution(t *testing.T) {
 	}
 }
 
+func TestNothingHandlesAThrownStatesRuntime(t *testing.T) {
+	if got := run(t, loop, caseOf(t, `{"0":{"Throw":{"Error":"States.Runtime","Cause":"c"}}}`), nil).text(); got != "FAILED States.Runtime c" {
+		t.Errorf("got %s", got)
+	}
+}
+
 func TestStatesInsideMapAndParallelAreMocked(t *testing.T) {
 	const inner = `{"StartAt":"A","States":{"A":{"Type":"Task","Resource":"arn:aws:states:::sqs:sendMessage","End":true}}}`
 	for _, test := range []struct{ state, want string }{
