@@ -335,3 +335,30 @@ func TestItemReaderReadsNoMoreThanItMay(t *testing.T) {
 		}
 	}
 }
+
+func TestAnEndlessChildFailsWhenItsHistoryIsFull(t *testing.T) {
+	m, err := asl.Parse([]byte(`{"QueryLanguage":"JSONata","StartAt":"M","States":{"M":{"Type":"Map","Items":[1,2],"Label":"m","ItemProcessor":{
+		"ProcessorConfig":{"Mode":"DISTRIBUTED","ExecutionType":"STANDARD"},
+		"StartAt":"A","States":{
+			"A":{"Type":"Choice","Choices":[{"Condition":"{% $states.input = 1 %}","Next":"B"}],"Default":"C"},
+			"B":{"Type":"Pass","Next":"A"},"C":{"Type":"Succeed"}}},"End":true}}}`))
+	if err != nil {
+		t.Fatal(err)
+	}
+	const want = "FAILED States.ExceedToleratedFailureThreshold The specified tolerated failure threshold was exceeded"
+	if got := resultText(m.Run(t.Context(), asl.Execution{})); got != want {
+		t.Errorf("without histories: %s", got)
+	}
+
+	var child *asl.Error
+	got := resultText(m.Run(t.Context(), asl.Execution{StartChild: func(c asl.Child) (func(asl.Event), func(asl.Result)) {
+		return func(asl.Event) {}, func(r asl.Result) {
+			if string(c.Input) == "1" {
+				child = r.Error
+			}
+		}
+	}}))
+	if got != want || child == nil || child.Name != "States.Runtime" {
+		t.Errorf("with histories: %s, and the child %v", got, child)
+	}
+}

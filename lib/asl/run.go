@@ -56,8 +56,7 @@ func runFlowAsExecution(ctx context.Context, flow *flow, execution Execution, in
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
 
-	rec := &recorder{record: execution.Record, onFull: func() { cancel(errHistoryFull) }}
-	t := &thread{run: &run{execution: execution, input: input}, recorder: rec, variables: &variables{}}
+	t := newThread(execution, input, cancel)
 	t.recordLazily("ExecutionStarted", func() map[string]any {
 		return details("executionStartedEventDetails", t.withText(object{"roleArn": execution.RoleARN}, "input", input))
 	})
@@ -66,9 +65,26 @@ func runFlowAsExecution(ctx context.Context, flow *flow, execution Execution, in
 	output, err := t.runFlow(ctx, flow, input)
 	result := t.finishExecution(ctx, output, err)
 	if err != nil {
-		return result, nil, toFailure(err)
+		return result, nil, endOf(ctx, err)
 	}
 	return result, output, nil
+}
+
+// newThread returns the thread that runs the flow of an execution, or of a child execution. cancel ends it when its history is full.
+func newThread(execution Execution, input any, cancel context.CancelCauseFunc) *thread {
+	return &thread{
+		run: &run{execution: execution, input: input}, variables: &variables{},
+		recorder: &recorder{record: execution.Record, onFull: func() { cancel(errHistoryFull) }},
+	}
+}
+
+// endOf returns the failure with which an execution ends whose context is ctx. err is what runFlow returned.
+func endOf(ctx context.Context, err error) *failure {
+	f := toFailure(err)
+	if f.aborted && errors.Is(context.Cause(ctx), errHistoryFull) {
+		_, _, f = cancellation(errHistoryFull)
+	}
+	return f
 }
 
 // finishExecution records the last event and returns the result. output and err are what runFlow returned.

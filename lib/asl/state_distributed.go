@@ -175,11 +175,13 @@ func (r *mapRun) runChild(ctx context.Context, c *childRun) {
 		return
 	}
 
-	t := &thread{run: &run{execution: c.execution, input: c.input}, variables: &variables{}}
+	ctx, cancel := context.WithCancelCause(ctx)
+	defer cancel(nil)
+	t := newThread(c.execution, c.input, cancel) // It counts events, so that an endless loop ends.
 	output, err := t.runFlow(ctx, s.state.mapFields.processor, c.input)
 	c.output, c.status, c.stop = output, StatusSucceeded, time.Now()
 	if err != nil {
-		c.failure, c.status = toFailure(err), StatusFailed
+		c.failure, c.status = endOf(ctx, err), StatusFailed
 		if c.failure.aborted {
 			c.status = StatusAborted
 		}
