@@ -53,16 +53,16 @@ type recordedCase struct {
 }
 
 // readLines decodes each line of a file of the conformance data. It skips the test if CONFORMANCE_DIR is not set.
-func readLines[T any](t *testing.T, name string) []T {
-	t.Helper()
+func readLines[T any](tb testing.TB, name string) []T {
+	tb.Helper()
 	folder := os.Getenv("CONFORMANCE_DIR")
 	if folder == "" {
-		t.Skip("CONFORMANCE_DIR is not set: the recorded executions are not checked")
+		tb.Skip("CONFORMANCE_DIR is not set: the recorded executions are not checked")
 	}
 
 	file, err := os.Open(filepath.Join(folder, "asl", name))
 	if err != nil {
-		t.Fatal(err)
+		tb.Fatal(err)
 	}
 	defer func() { _ = file.Close() }()
 	var items []T
@@ -74,13 +74,13 @@ func readLines[T any](t *testing.T, name string) []T {
 		var item T
 		d := json.NewDecoder(bytes.NewReader(scanner.Bytes()))
 		if err := d.Decode(&item); err != nil {
-			t.Fatal(err)
+			tb.Fatal(err)
 		}
 		items = append(items, item)
 	}
 
 	if err := scanner.Err(); err != nil {
-		t.Fatal(err)
+		tb.Fatal(err)
 	}
 	return items
 }

@@ -90,20 +90,3 @@ func TestParseListsEveryProblem(t *testing.T) {
 		t.Error(diff)
 	}
 }
-
-func FuzzParse(f *testing.F) {
-	f.Add([]byte(`{"StartAt":"A","States":{"A":{"Type":"Pass","End":true}}}`))
-	f.Add([]byte(`{"QueryLanguage":"JSONata","StartAt":"A","States":{"A":{"Type":"Choice","Choices":[{"Condition":"{% $states.input.a > 1 %}","Next":"A"}]}}}`))
-	f.Add([]byte(`{"StartAt":"A","States":{"A":{"Type":"Map","ItemsPath":"$.a","ItemProcessor":{"StartAt":"B","States":{"B":{"Type":"Fail"}}},"Catch":[{"ErrorEquals":["States.ALL"],"Next":"A"}],"End":true}}}`))
-
-	f.Fuzz(func(t *testing.T, definition []byte) {
-		m, err := asl.Parse(definition)
-		var refused *asl.DefinitionError
-		if err != nil && (!errors.As(err, &refused) || len(refused.Problems) == 0) {
-			t.Errorf("got %v, want a DefinitionError with problems", err)
-		}
-		if err == nil && m == nil {
-			t.Error("neither a machine nor an error")
-		}
-	})
-}
