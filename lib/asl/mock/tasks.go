@@ -32,8 +32,8 @@ type tasks struct {
 // the mocked response does not have fails the execution with States.Runtime, which neither Retry nor Catch handles, and so does a Throw of
 // that name.
 //
-// If the Resource is the ARN of a Lambda function, Return is what the function returns, or the answer of Lambda's Invoke with that as its
-// Payload.
+// If the Resource is the ARN of a Lambda function, Return is what the function returns, or the answer of Lambda's Invoke: a
+// StatusCode, and that as its Payload.
 func (c *Case) Tasks(next asl.Tasks) asl.Tasks {
 	return &tasks{testCase: c, next: next, invocations: map[string]int{}}
 }
@@ -91,7 +91,9 @@ func resultOf(resource string, returns json.RawMessage) json.RawMessage {
 	if err != nil || !isObject {
 		return returns
 	}
-	payload, ok := answer.Get("Payload")
+	_, ok := answer.Get("StatusCode") // A function may well return an object with a Payload.
+	payload, hasPayload := answer.Get("Payload")
+	ok = ok && hasPayload
 	for _, key := range answer.Keys() {
 		ok = ok && slices.Contains(invokeFields, key)
 	}

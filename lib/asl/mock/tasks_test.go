@@ -185,12 +185,14 @@ func TestAFailedJobWasSubmittedBefore(t *testing.T) {
 
 func TestTheResultOfAFunctionIsAlsoTheAnswerOfInvoke(t *testing.T) {
 	for returns, want := range map[string]string{
-		`{"StatusCode":200,"Payload":{"a":1}}`:       `{"a":1}`,
-		`{"Payload":null,"ExecutedVersion":"1"}`:     `null`,
-		`{"StatusCode":200,"body":"b"}`:              `{"StatusCode":200,"body":"b"}`,
-		`{"Payload":1,"Other":2}`:                    `{"Payload":1,"Other":2}`,
-		`"Payload"`:                                  `"Payload"`,
-		`{"a":12345678901234567890,"b":1.50,"c":{}}`: `{"a":12345678901234567890,"b":1.5,"c":{}}`,
+		`{"StatusCode":200,"Payload":{"a":1}}`:                    `{"a":1}`,
+		`{"Payload":null,"StatusCode":200,"ExecutedVersion":"1"}`: `null`,
+		`{"Payload":{"a":1}}`:                                     `{"Payload":{"a":1}}`,
+		`{"StatusCode":200,"Payload":1,"body":2}`:                 `{"StatusCode":200,"Payload":1,"body":2}`,
+		`{"StatusCode":200,"body":"b"}`:                           `{"StatusCode":200,"body":"b"}`,
+		`{"Payload":1,"Other":2}`:                                 `{"Payload":1,"Other":2}`,
+		`"Payload"`:                                               `"Payload"`,
+		`{"a":12345678901234567890,"b":1.50,"c":{}}`:              `{"a":12345678901234567890,"b":1.5,"c":{}}`,
 	} {
 		definition := `{"StartAt":"A","States":{"A":{"Type":"Task","Resource":"arn:aws:lambda:us-east-1:1:function:f:1","End":true}}}`
 		if got := run(t, definition, caseOf(t, `{"0":{"Return":`+returns+`}}`), nil).text(); got != "SUCCEEDED "+want {
