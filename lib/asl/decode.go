@@ -22,6 +22,9 @@ const (
 // ruleEmpty is the rule that an empty array or object breaks.
 const ruleEmpty = "Value cannot be empty"
 
+// ruleTarget is the rule that the name of a state that does not exist breaks. The name follows.
+const ruleTarget = "Missing 'Next' target: "
+
 // The query languages.
 const (
 	languageJSONata  = "JSONata"
@@ -97,6 +100,15 @@ func (f *fieldReader) stringValue(name string) string {
 		f.invalid(name, "Expected value of type String")
 	}
 	return text
+}
+
+// targetValue returns a field with the name of a state, "" if it is missing. It adds a problem if the name is empty; checkTargets checks
+// the other names.
+func (f *fieldReader) targetValue(name string) string {
+	if v, _ := f.object.Get(name); v == "" {
+		f.d.addProblem(codeTarget, f.path(name), ruleTarget)
+	}
+	return f.stringValue(name)
 }
 
 // arrayValue returns an array field, nil if it is missing.

@@ -5,7 +5,7 @@ import "strings"
 // decodeChoices decodes Choices and Default.
 func (d *decoder) decodeChoices(f *fieldReader, s *state) {
 	f.require("Choices")
-	s.defaultNext = f.stringValue("Default")
+	s.defaultNext = f.targetValue("Default")
 	items := f.filledArray("Choices")
 
 	for i, v := range items {
@@ -15,7 +15,7 @@ func (d *decoder) decodeChoices(f *fieldReader, s *state) {
 		}
 
 		inner.require("Next")
-		c := choice{next: inner.stringValue("Next"), assign: d.decodeAssign(inner, s)}
+		c := choice{next: inner.targetValue("Next"), assign: d.decodeAssign(inner, s)}
 		if s.jsonata {
 			c.output = d.decodeTemplate(inner, s, "Output")
 			c.rule = d.decodeCondition(inner)

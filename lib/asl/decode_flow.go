@@ -14,7 +14,7 @@ const maxNameLength = 80
 // decodeFlow decodes StartAt and States. language is the query language of states that do not set their own.
 func (d *decoder) decodeFlow(f *fieldReader, language string) *flow {
 	f.require("States", "StartAt")
-	parsed := &flow{startAt: f.stringValue("StartAt"), states: map[string]*state{}}
+	parsed := &flow{startAt: f.targetValue("StartAt"), states: map[string]*state{}}
 
 	v, ok := f.take("States")
 	if !ok {
@@ -84,7 +84,7 @@ func (s *state) isTerminal() bool { return s.end || s.kind == kindSucceed || s.k
 // checkTargets adds a problem for each transition to a state that does not exist. states is the object States of the definition: the
 // problems come in its order. As on AWS, the text names Next also if the transition is that of another field.
 func (d *decoder) checkTargets(f *fieldReader, parsed *flow, states *jsontree.Object) {
-	missing := func(at, name string) { d.addProblem(codeTarget, at, "Missing 'Next' target: "+name) }
+	missing := func(at, name string) { d.addProblem(codeTarget, at, ruleTarget+name) }
 	if parsed.startAt != "" && parsed.states[parsed.startAt] == nil {
 		missing(f.path("StartAt"), parsed.startAt)
 	}

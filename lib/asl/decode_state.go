@@ -107,7 +107,7 @@ func (d *decoder) decodeByType(f *fieldReader, s *state, language string) {
 
 // decodeTransition decodes Next and End.
 func (d *decoder) decodeTransition(f *fieldReader, s *state) {
-	s.next = f.stringValue("Next")
+	s.next = f.targetValue("Next")
 	s.end = f.boolValue("End")
 
 	// A state with Next must not have the field End, not even "End": false.

@@ -255,7 +255,7 @@ func (d *decoder) decodeCatcher(f *fieldReader, s *state) catcher {
 	f.require("Next")
 	d.readable.errorOutput = true
 	defer func() { d.readable = statesFields{} }()
-	c := catcher{errors: f.decodeErrorEquals(), next: f.stringValue("Next"), assign: d.decodeAssign(f, s)}
+	c := catcher{errors: f.decodeErrorEquals(), next: f.targetValue("Next"), assign: d.decodeAssign(f, s)}
 	if s.jsonata {
 		c.output = d.decodeTemplate(f, s, "Output")
 	} else {
