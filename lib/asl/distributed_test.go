@@ -290,7 +290,7 @@ func TestChildExecutionsRecordTheirHistories(t *testing.T) {
 	if diff := cmp.Diff(want, histories); diff != "" {
 		t.Error(diff)
 	}
-	if run.State != "A" || run.Items != 3 || run.Children != 3 || run.MaxConcurrency != 2 || run.ToleratedFailures != 3 || finished != 1 {
+	if run.State != "A" || run.Items != 3 || run.Children != 3 || run.MaxConcurrency != 2 || *run.ToleratedFailureCount != 3 || run.ToleratedFailurePercentage != nil || finished != 1 {
 		t.Errorf("the Map run is %+v, finished %d times", run, finished)
 	}
 }

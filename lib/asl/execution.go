@@ -31,8 +31,9 @@ type Execution struct {
 	Tasks Tasks
 	// Objects reads and writes Amazon S3 for Distributed Map states. If it is nil, ItemReader and ResultWriter fail.
 	Objects Objects
-	// StartMapRun is called when the child executions of a Distributed Map start. The function that it returns is called once at the
-	// end of the Map run, with the error if it failed. StartMapRun may be nil.
+	// StartMapRun is called when the child executions of a Distributed Map start, or when its items could not be read. The function that
+	// it returns is called once at the end of the Map run, with the error if it did not succeed. The name of the error is empty if the
+	// Map run was aborted. StartMapRun may be nil.
 	StartMapRun func(MapRun) (finish func(*Error))
 	// StartChild is called when a child execution of a Distributed Map starts, for several children at once. It returns what is called
 	// with each event of the child's history, as Record, and what is called once with its result. StartChild may be nil: then no
@@ -61,38 +62,6 @@ type Result struct {
 	Output json.RawMessage
 	// Error is set when the execution did not succeed; its fields may be empty.
 	Error *Error
-}
-
-// MapRun describes the child executions of a Distributed Map state.
-type MapRun struct {
-	// ARN is the Map run's ARN.
-	ARN string
-	// State is the name of the Map state.
-	State string
-	// Items is the number of items.
-	Items int
-	// Children is the number of child executions: fewer than Items if ItemBatcher makes batches.
-	Children int
-	// MaxConcurrency is how many child executions run at once.
-	MaxConcurrency int
-	// ToleratedFailures is how many items may fail.
-	ToleratedFailures int
-}
-
-// Child describes a child execution of a Distributed Map state.
-type Child struct {
-	// ID is the child execution's ARN.
-	ID string
-	// Name is the child execution's name.
-	Name string
-	// MapRunARN is the ARN of the Map run that the child belongs to.
-	MapRunARN string
-	// StateMachineID is the ARN of the state machine, with the label of the Map state.
-	StateMachineID string
-	// Input is the child's input as JSON text.
-	Input json.RawMessage
-	// Start is when the child started.
-	Start time.Time
 }
 
 // Tasks runs the resources of Task states: Lambda functions, other executions, services. RunTask is called concurrently. It must

@@ -93,17 +93,18 @@ func (s *stateRun) mockedMap() error {
 	}
 	p.setNumber("maxConcurrency", int64(concurrency))
 
-	t, err := s.toleratedFailures()
+	l, err := s.mapRunLimits(int(concurrency))
 	if err != nil {
 		return err
 	}
-	if t.hasCount {
-		p.setNumber("toleratedFailureCount", int64(t.count))
+	if l.ToleratedFailureCount != nil {
+		p.setNumber("toleratedFailureCount", *l.ToleratedFailureCount)
 	}
-	if t.hasPercentage {
-		p.setNumber("toleratedFailurePercentage", t.percentage)
+	if l.ToleratedFailurePercentage != nil {
+		p.setNumber("toleratedFailurePercentage", *l.ToleratedFailurePercentage)
 	}
-	if (t.hasCount || t.hasPercentage) && p.failedIterations != nil && *p.failedIterations > t.of(len(items)) && p.mock.Error == nil {
+	hasLimit := l.ToleratedFailureCount != nil || l.ToleratedFailurePercentage != nil
+	if hasLimit && p.failedIterations != nil && *p.failedIterations > l.tolerated(len(items)) && p.mock.Error == nil {
 		return thresholdFailure()
 	}
 	return nil

@@ -2,6 +2,7 @@ package asl
 
 import (
 	"context"
+	"math"
 	"strings"
 	"time"
 
@@ -11,13 +12,16 @@ import (
 
 // A mapRun runs the child executions of a Distributed Map state.
 type mapRun struct {
-	state     *stateRun
-	id        string
-	arn       string
-	children  []*childRun
-	tolerated tolerance
-	failed    int // The number of items that have failed; the group's lock guards it.
-	finish    func(*Error)
+	state    *stateRun
+	id       string
+	arn      string
+	children []*childRun
+	finish   func(*Error) // Nil before start.
+
+	// The group's lock guards the fields below.
+	limits MapRunLimits
+	items  int // The number of items.
+	failed int // The number of items that have failed.
 }
 
 // A childRun is a child execution.
@@ -34,16 +38,19 @@ type childRun struct {
 // runDistributed runs a Distributed Map state, whose iterations are child executions, and returns its result. items are the items
 // unless the state has an ItemReader.
 func (s *stateRun) runDistributed(ctx context.Context, items []any, concurrency int) (any, error) {
-	tolerated, err := s.toleratedFailures()
+	limits, err := s.mapRunLimits(concurrency)
 	if err != nil {
 		return nil, err
 	}
 
 	id := jsonata.UUID()
-	r := &mapRun{tolerated: tolerated, state: s, id: id, arn: s.labelled(":mapRun:") + ":" + id, finish: func(*Error) {}}
+	r := &mapRun{limits: limits, state: s, id: id, arn: s.labelled(":mapRun:") + ":" + id}
 	s.thread.record("MapRunStarted", details("mapRunStartedEventDetails", object{"mapRunArn": r.arn}))
 
-	result, err := r.run(ctx, items, concurrency)
+	result, err := r.run(ctx, items)
+	if r.finish == nil {
+		r.start(nil, nil)
+	}
 	if err != nil {
 		f := toFailure(err)
 		r.finish(f.asError())
@@ -64,7 +71,7 @@ func (s *stateRun) labelled(kind string) string {
 }
 
 // run reads the items, runs the child executions and returns the state's result.
-func (r *mapRun) run(ctx context.Context, items []any, concurrency int) (any, error) {
+func (r *mapRun) run(ctx context.Context, items []any) (any, error) {
 	s := r.state
 	if s.state.mapFields.reader != nil {
 		var err error
@@ -72,20 +79,11 @@ func (r *mapRun) run(ctx context.Context, items []any, concurrency int) (any, er
 			return nil, err
 		}
 	}
-
-	tolerated := r.tolerated.of(len(items))
 	if err := r.makeChildren(items); err != nil {
 		return nil, err
 	}
 
-	if start := s.thread.run.execution.StartMapRun; start != nil {
-		r.finish = start(MapRun{
-			ARN: r.arn, State: s.state.name, Items: len(items), Children: len(r.children),
-			MaxConcurrency: concurrency, ToleratedFailures: tolerated,
-		})
-	}
-
-	runErr := r.runChildren(ctx, items, concurrency, tolerated)
+	runErr := r.runChildren(ctx, items)
 	if ctx.Err() != nil {
 		return nil, &failure{aborted: true, fatal: true}
 	}
@@ -94,6 +92,19 @@ func (r *mapRun) run(ctx context.Context, items []any, concurrency int) (any, er
 		return nil, runErr
 	}
 	return result, err
+}
+
+// start reports the start of the Map run. setLimits may be nil.
+func (r *mapRun) start(items []any, setLimits func(MapRunLimits)) {
+	r.finish = func(*Error) {}
+	if report := r.state.thread.run.execution.StartMapRun; report != nil {
+		if setLimits == nil {
+			setLimits = func(MapRunLimits) {}
+		}
+		r.finish = report(MapRun{
+			ARN: r.arn, State: r.state.state.name, Items: len(items), Children: len(r.children), MapRunLimits: r.limits, SetLimits: setLimits,
+		})
+	}
 }
 
 // makeChildren makes a child execution for each item, or for each batch of items.
@@ -115,10 +126,16 @@ func (r *mapRun) makeChildren(items []any) error {
 }
 
 // runChildren runs the child executions. The error is the first one that ends the Map run.
-func (r *mapRun) runChildren(ctx context.Context, items []any, concurrency, tolerated int) error {
+func (r *mapRun) runChildren(ctx context.Context, items []any) error {
 	s := r.state
 	g, childCtx := newGroup(ctx, s.thread)
-	g.forEach(childCtx, len(r.children), concurrency, func(i int) (func(), error) {
+	free := newSlots(r.limits.concurrency())
+	r.items = len(items)
+	r.start(items, func(limits MapRunLimits) {
+		free.setLimit(limits.concurrency())
+		r.update(g, func() { r.limits = limits })
+	})
+	g.forEach(childCtx, len(r.children), free, func(i int) (func(), error) {
 		c := r.children[i]
 		if s.state.mapFields.batcher == nil {
 			input, _, err := s.itemInput(items[i], i)
@@ -130,21 +147,23 @@ func (r *mapRun) runChildren(ctx context.Context, items []any, concurrency, tole
 
 		return func() {
 			r.runChild(childCtx, c)
-			if c.failure == nil || c.failure.aborted { // An aborted child does not count as a failed one.
-				return
-			}
-
-			g.mu.Lock()
-			r.failed += c.items
-			exceeded := r.failed > tolerated
-			g.mu.Unlock()
-
-			if exceeded {
-				g.fail(thresholdFailure(), nil)
+			if c.failure != nil && !c.failure.aborted { // An aborted child does not count as a failed one.
+				r.update(g, func() { r.failed += c.items })
 			}
 		}, nil
 	})
 	return g.wait(ctx)
+}
+
+// update changes the limits or the number of failed items. If more items have failed than may, it fails the group.
+func (r *mapRun) update(g *group, change func()) {
+	g.mu.Lock()
+	change()
+	exceeded := r.failed > r.limits.tolerated(r.items)
+	g.mu.Unlock()
+	if exceeded {
+		g.fail(thresholdFailure(), nil)
+	}
 }
 
 // thresholdFailure returns the failure of a Map run of which too many items have failed.
@@ -163,10 +182,12 @@ func (r *mapRun) runChild(ctx context.Context, c *childRun) {
 	c.execution.Record = nil
 
 	if start := c.execution.StartChild; start != nil {
+		ctx, abort := context.WithCancelCause(ctx)
+		defer abort(nil)
 		c.execution.Input = jsontree.Marshal(c.input)
 		record, finish := start(Child{
 			ID: c.execution.ID, Name: c.execution.Name, MapRunARN: r.arn, StateMachineID: s.labelled(":stateMachine:"),
-			Input: c.execution.Input, Start: c.execution.Start,
+			Items: c.items, Input: c.execution.Input, Start: c.execution.Start, Abort: func(err *Error) { abort(err) },
 		})
 		c.execution.Record = record
 		result, output, f := runFlowAsExecution(ctx, s.state.mapFields.processor, c.execution, c.input)
@@ -188,38 +209,27 @@ func (r *mapRun) runChild(ctx context.Context, c *childRun) {
 	}
 }
 
-// A tolerance is how many items of a Map run may fail.
-type tolerance struct {
-	count         float64
-	percentage    float64 // Of all items.
-	hasCount      bool
-	hasPercentage bool
-}
+// mapRunLimits returns the limits of the definition. It evaluates ToleratedFailureCount and ToleratedFailurePercentage.
+func (s *stateRun) mapRunLimits(maxConcurrency int) (MapRunLimits, error) {
+	m, l := s.state.mapFields, MapRunLimits{MaxConcurrency: maxConcurrency}
+	count, hasCount, err := s.evalNumber(m.toleratedCount, "integer")
+	if err != nil {
+		return l, err
+	}
+	percentage, hasPercentage, err := s.evalNumber(m.toleratedPercentage, "float")
+	if err != nil {
+		return l, err
+	}
+	if percentage < 0 || percentage > maxPercentage {
+		return l, runtimeFailuref("ToleratedFailurePercentage must be between 0 and 100.")
+	}
 
-// of returns how many of the items may fail.
-func (t tolerance) of(items int) int {
-	byPercentage := t.percentage * float64(items) / maxPercentage
-	switch { // If both limits are set, the lower one applies. If none is set, byPercentage is 0: no item may fail.
-	case t.hasCount && t.hasPercentage:
-		return int(min(t.count, byPercentage))
-	case t.hasCount:
-		return int(t.count)
-	default:
-		return int(byPercentage)
+	if hasCount {
+		whole := int64(min(count, math.MaxInt64/2))
+		l.ToleratedFailureCount = &whole
 	}
-}
-
-// toleratedFailures evaluates ToleratedFailureCount and ToleratedFailurePercentage.
-func (s *stateRun) toleratedFailures() (t tolerance, err error) {
-	m := s.state.mapFields
-	if t.count, t.hasCount, err = s.evalNumber(m.toleratedCount, "integer"); err != nil {
-		return t, err
+	if hasPercentage {
+		l.ToleratedFailurePercentage = &percentage
 	}
-	if t.percentage, t.hasPercentage, err = s.evalNumber(m.toleratedPercentage, "float"); err != nil {
-		return t, err
-	}
-	if t.percentage < 0 || t.percentage > maxPercentage {
-		return t, runtimeFailuref("ToleratedFailurePercentage must be between 0 and 100.")
-	}
-	return t, nil
+	return l, nil
 }

@@ -27,7 +27,7 @@ func (s *stateRun) runMap(ctx context.Context) (any, error) {
 	} else if !s.state.mapFields.distributed {
 		return nil, runtimeFailuref("Only a Map state whose ProcessorConfig has the mode DISTRIBUTED can have an ItemReader.")
 	}
-	concurrency, err := s.concurrency()
+	concurrency, _, err := s.evalNumber(s.state.mapFields.maxConcurrency, "integer")
 	if err != nil {
 		return nil, err
 	}
@@ -35,9 +35,9 @@ func (s *stateRun) runMap(ctx context.Context) (any, error) {
 	s.thread.record("MapStateStarted", details("mapStateStartedEventDetails", object{"length": len(items)}))
 	var result any
 	if s.state.mapFields.distributed {
-		result, err = s.runDistributed(ctx, items, concurrency)
+		result, err = s.runDistributed(ctx, items, int(min(max(concurrency, 0), maxReaderItems)))
 	} else {
-		result, err = s.runInline(ctx, items, concurrency)
+		result, err = s.runInline(ctx, items, inlineLimit(concurrency))
 	}
 	if err != nil {
 		return nil, err
@@ -119,17 +119,12 @@ func entriesOf(o *jsontree.Object) []any {
 	return items
 }
 
-// concurrency returns how many iterations run at once. A missing MaxConcurrency and 0 mean the greatest number.
-func (s *stateRun) concurrency() (int, error) {
-	limit := inlineConcurrency
-	if s.state.mapFields.distributed {
-		limit = distributedConcurrency
+// inlineLimit returns how many iterations of an inline Map run at once. A missing MaxConcurrency and 0 mean the greatest number.
+func inlineLimit(maxConcurrency float64) int {
+	if maxConcurrency < 1 {
+		return inlineConcurrency
 	}
-	n, ok, err := s.evalNumber(s.state.mapFields.maxConcurrency, "integer")
-	if err != nil || !ok || n < 1 {
-		return limit, err
-	}
-	return int(min(n, float64(limit))), nil
+	return int(min(maxConcurrency, inlineConcurrency))
 }
 
 // evalNumber evaluates a number of a Map state. ok is false if the definition has no such field. kind is "integer" or "float", as in
@@ -165,18 +160,12 @@ func (s *stateRun) evalNumber(field numberField, kind string) (number float64, o
 	}
 }
 
-// forEach starts n iterations, each in a goroutine, so that at most concurrency run at once. prepare(i) returns the function that runs
-// iteration i. An error of prepare fails the group. ctx is the group's context: after its end no further iteration starts.
-func (g *group) forEach(ctx context.Context, n, concurrency int, prepare func(i int) (func(), error)) {
-	slots := make(chan struct{}, concurrency)
+// forEach starts n iterations, each in a goroutine, for which it takes a slot. prepare(i) returns the function that runs iteration i. An
+// error of prepare fails the group. ctx is the group's context: after its end no further iteration starts.
+func (g *group) forEach(ctx context.Context, n int, free *slots, prepare func(i int) (func(), error)) {
 	for i := range n {
-		select {
-		case slots <- struct{}{}:
-		case <-ctx.Done():
+		if !free.take(ctx) {
 			return
-		}
-		if ctx.Err() != nil {
-			return // If a slot was free and ctx was done, the select may have chosen the slot.
 		}
 
 		iteration, err := prepare(i)
@@ -187,7 +176,7 @@ func (g *group) forEach(ctx context.Context, n, concurrency int, prepare func(i 
 
 		g.running.Go(func() {
 			iteration()
-			<-slots
+			free.release()
 		})
 	}
 }
@@ -197,7 +186,7 @@ func (s *stateRun) runInline(ctx context.Context, items []any, concurrency int) 
 	g, iterationCtx := newGroup(ctx, s.thread)
 	outputs := make([]any, len(items))
 	previous := s.thread.previous // The ID of the event MapStateStarted.
-	g.forEach(iterationCtx, len(items), concurrency, func(i int) (func(), error) {
+	g.forEach(iterationCtx, len(items), newSlots(concurrency), func(i int) (func(), error) {
 		input, item, err := s.itemInput(items[i], i)
 		if err != nil {
 			return nil, err

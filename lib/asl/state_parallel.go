@@ -65,17 +65,20 @@ func (g *group) fail(f *failure, record func()) {
 func (g *group) wait(ctx context.Context) error {
 	g.running.Wait()
 	defer g.cancel(nil)
+	g.mu.Lock()
+	failed := g.failure // UpdateMapRun may still come.
+	g.mu.Unlock()
 	for _, t := range g.threads { // The parent's next event comes after the last event of all threads.
 		g.parent.previous = max(g.parent.previous, t.previous, t.lastID)
 	}
 
 	switch {
-	case g.failure == nil && ctx.Err() != nil: // The parent was cancelled.
+	case failed == nil && ctx.Err() != nil: // The parent was cancelled.
 		return &failure{aborted: true, fatal: true}
-	case g.failure == nil:
+	case failed == nil:
 		return nil
-	case g.failure.fatal: // After a fatal failure, the aborted threads are not recorded.
-		return g.failure
+	case failed.fatal: // After a fatal failure, the aborted threads are not recorded.
+		return failed
 	}
 
 	for _, t := range g.threads {
@@ -89,7 +92,7 @@ func (g *group) wait(ctx context.Context) error {
 			t.recordBeside("MapIterationAborted", details("mapIterationAbortedEventDetails", t.iteration))
 		}
 	}
-	return g.failure
+	return failed
 }
 
 // runParallel runs the branches of a Parallel state and returns their outputs.
