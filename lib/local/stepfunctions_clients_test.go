@@ -43,6 +43,20 @@ func TestTheAWSCLIRunsWorkflows(t *testing.T) {
 	if got := run("describe-execution", "--execution-arn", execution, "--query", "[status,redriveCount]"); got != "RUNNING\t1" {
 		t.Errorf("redriven: %s", got)
 	}
+	each := states.StateMachineARN("each")
+	run("create-state-machine", "--name", "each", "--role-arn", "arn:aws:iam::000000000000:role/mine", "--definition",
+		`{"StartAt":"M","States":{"M":{"Type":"Map","ToleratedFailureCount":5,"End":true,"ItemProcessor":{"ProcessorConfig":{"Mode":"DISTRIBUTED","ExecutionType":"STANDARD"},`+
+			`"StartAt":"W","States":{"W":{"Type":"Wait","Seconds":600,"End":true}}}}}}`)
+	execution = run("start-execution", "--state-machine-arn", each, "--input", "[1,2]", "--query", "executionArn")
+	mapRun := ""
+	for mapRun == "" {
+		mapRun = run("list-map-runs", "--execution-arn", execution, "--query", "mapRuns[].mapRunArn")
+	}
+	run("update-map-run", "--map-run-arn", mapRun, "--max-concurrency", "1")
+	if got := run("describe-map-run", "--map-run-arn", mapRun, "--query", "[status,maxConcurrency,toleratedFailureCount,itemCounts.total]"); got != "RUNNING\t1\t5\t2" {
+		t.Errorf("the Map run: %s", got)
+	}
+	run("list-executions", "--map-run-arn", mapRun, "--redrive-filter", "NOT_REDRIVEN")
 	if got := run("validate-state-machine-definition", "--definition", "{}", "--query", "result"); got != "FAIL" {
 		t.Errorf("validated: %s", got)
 	}
@@ -73,6 +87,28 @@ try:
     client.start_execution(stateMachineArn=sys.argv[2], name="n", input='{"b":1}')
     raise SystemExit("one name, two inputs")
 except client.exceptions.ExecutionAlreadyExists:
+    pass
+
+each = '{"StartAt":"M","States":{"M":{"Type":"Map","Label":"L","MaxConcurrency":2,"End":true,"ItemProcessor":{"ProcessorConfig":' \
+    '{"Mode":"DISTRIBUTED","ExecutionType":"STANDARD"},"StartAt":"W","States":{"W":{"Type":"Wait","Seconds":600,"End":true}}}}}}'
+each = client.create_state_machine(name="each", definition=each, roleArn=role)["stateMachineArn"]
+execution = client.start_execution(stateMachineArn=each, input="[1,2,3]")["executionArn"]
+runs = []
+while not runs:
+    runs = [r["mapRunArn"] for page in client.get_paginator("list_map_runs").paginate(executionArn=execution) for r in page["mapRuns"]]
+client.update_map_run(mapRunArn=runs[0], maxConcurrency=1, toleratedFailureCount=2)
+run = client.describe_map_run(mapRunArn=runs[0])
+assert run["status"] == "RUNNING" and run["maxConcurrency"] == 1 and run["toleratedFailureCount"] == 2 and run["itemCounts"]["total"] == 3, run
+client.stop_execution(executionArn=execution)
+children = client.list_executions(mapRunArn=runs[0], redriveFilter="NOT_REDRIVEN")["executions"]
+assert children and all(c["status"] == "ABORTED" and c["itemCount"] == 1 for c in children), children
+assert client.describe_execution(executionArn=children[0]["executionArn"])["mapRunArn"] == runs[0]
+assert client.get_execution_history(executionArn=children[0]["executionArn"])["events"][-1]["type"] == "ExecutionAborted"
+assert client.describe_map_run(mapRunArn=runs[0])["status"] == "ABORTED"
+try:
+    client.describe_map_run(mapRunArn=runs[0] + "x")
+    raise SystemExit("an unknown Map run is described")
+except client.exceptions.ResourceNotFound:
     pass
 `
 

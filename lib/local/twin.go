@@ -204,7 +204,9 @@ func (t *Twin) wire() error {
 		return err
 	}
 	t.events = newEventBridge(t.lambda, t.log)
-	t.states, err = states.New(states.Config{Machines: machines, Lambda: t.lambda, StatusChanged: t.statusChanged, Log: t.log})
+	t.states, err = states.New(states.Config{
+		Machines: machines, Lambda: t.lambda, StatusChanged: t.statusChanged, Objects: mapObjects{t.S3Client()}, Log: t.log,
+	})
 	if err != nil {
 		return fmt.Errorf("step functions: %w", err)
 	}

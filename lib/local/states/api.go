@@ -88,8 +88,13 @@ type DataDetails struct {
 type ListExecutionsInput struct {
 	Page
 
-	StateMachineArn string     `json:"stateMachineArn"`
-	StatusFilter    asl.Status `json:"statusFilter"`
+	// StateMachineArn is the ARN of a state machine, a version or an alias. It is empty if MapRunArn is set.
+	StateMachineArn string `json:"stateMachineArn"`
+	// MapRunArn is the ARN of a Map run, whose child executions are listed.
+	MapRunArn    string     `json:"mapRunArn"`
+	StatusFilter asl.Status `json:"statusFilter"`
+	// RedriveFilter is REDRIVEN, NOT_REDRIVEN or empty, which means both.
+	RedriveFilter string `json:"redriveFilter"`
 }
 
 // ListExecutionsOutput is the output of ListExecutions: the newest execution first.
@@ -113,6 +118,9 @@ type ExecutionListItem struct {
 	RedriveCount int        `json:"redriveCount"`
 	// RedriveDate is when the execution was last redriven; zero if it was not.
 	RedriveDate Timestamp `json:"redriveDate,omitzero"`
+	// MapRunArn is that of a child execution. ListExecutions returns it and the number of items, if it lists a Map run.
+	MapRunArn string `json:"mapRunArn,omitempty"`
+	ItemCount *int   `json:"itemCount,omitempty"`
 }
 
 // GetExecutionHistoryInput is the input of GetExecutionHistory.

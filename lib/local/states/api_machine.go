@@ -135,6 +135,9 @@ type StateMachineForExecution struct {
 	StateMachineArn string    `json:"stateMachineArn"`
 	Name            string    `json:"name"`
 	UpdateDate      Timestamp `json:"updateDate"`
+	// MapRunArn and Label are those of the Map state, if the execution is a child execution.
+	MapRunArn string `json:"mapRunArn,omitempty"`
+	Label     string `json:"label,omitempty"`
 }
 
 // ValidateDefinitionInput is the input of ValidateStateMachineDefinition.

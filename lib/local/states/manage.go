@@ -219,10 +219,14 @@ func (s *StepFunctions) DescribeStateMachineForExecution(
 	if err := validateIncludedData(in.IncludedData); err != nil {
 		return StateMachineForExecution{}, err
 	}
-	return StateMachineForExecution{
+	out := StateMachineForExecution{
 		StateMachineArn: x.machine.arn, Name: x.machine.name, UpdateDate: Timestamp{x.revision.updated},
 		RevisionDescription: x.revision.describe(in.IncludedData),
-	}, nil
+	}
+	if x.mapRun != nil {
+		out.StateMachineArn, out.MapRunArn, out.Label = x.mapRun.machineARN(), x.mapRun.arn, x.mapRun.label()
+	}
+	return out, nil
 }
 
 // describe returns what two operations tell about a revision. With METADATA_ONLY the definition is an empty object.

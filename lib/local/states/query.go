@@ -8,6 +8,7 @@ import (
 	"slices"
 
 	"github.com/herald-progress/herald/lib/asl"
+	"github.com/herald-progress/herald/lib/local/awswire"
 )
 
 // DescribeExecution describes an execution.
@@ -38,6 +39,9 @@ func (s *StepFunctions) describe(x *execution) ExecutionDescription {
 		ExecutionData:     ExecutionData{Input: x.input, InputDetails: &DataDetails{Included: true}},
 		RedriveStatus:     "REDRIVABLE",
 	}
+	if x.mapRun != nil {
+		description.MapRunArn, description.RedriveStatus = x.mapRun.arn, "REDRIVABLE_BY_MAP_RUN"
+	}
 
 	if reason := x.notRedrivable(); reason != "" {
 		description.RedriveStatus, description.RedriveStatusReason = "NOT_REDRIVABLE", reason
@@ -54,29 +58,34 @@ func (s *StepFunctions) describe(x *execution) ExecutionDescription {
 
 // listItem returns an execution as ListExecutions does. The caller holds the lock.
 func (x *execution) listItem() ExecutionListItem {
+	machineARN := x.machine.arn
+	if x.mapRun != nil {
+		machineARN = x.mapRun.machineARN()
+	}
 	return ExecutionListItem{
-		ExecutionArn: x.arn, StateMachineArn: x.machine.arn, Name: x.name, Status: x.status,
+		ExecutionArn: x.arn, StateMachineArn: machineARN, Name: x.name, Status: x.status,
 		StateMachineVersionArn: x.versionARN, StateMachineAliasArn: x.aliasARN,
 		StartDate: Timestamp{x.start}, StopDate: Timestamp{x.stop},
 		RedriveCount: x.redrives.count, RedriveDate: Timestamp{x.redrives.newest},
 	}
 }
 
-// ListExecutions lists a page of a state machine's executions, the newest first.
+// ListExecutions lists a page of the executions of a state machine, or of the child executions of a Map run, the newest first.
 func (s *StepFunctions) ListExecutions(_ context.Context, in ListExecutionsInput) (ListExecutionsOutput, error) {
 	before, size, err := in.parse() // before is the sequence of the previous page's last execution.
 	if err != nil {
 		return ListExecutionsOutput{}, err
 	}
 
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	of, err := s.target(in.StateMachineArn)
-	if err != nil {
+	if err := in.validate(); err != nil {
 		return ListExecutionsOutput{}, err
 	}
-	if of.machine.kind == typeExpress {
-		return ListExecutionsOutput{}, errWrongType
+
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	belongs, err := s.selected(in)
+	if err != nil {
+		return ListExecutionsOutput{}, err
 	}
 
 	found := slices.SortedFunc(maps.Values(s.executions), func(a, b *execution) int {
@@ -85,8 +94,8 @@ func (s *StepFunctions) ListExecutions(_ context.Context, in ListExecutionsInput
 	found = slices.DeleteFunc(found, func(x *execution) bool {
 		otherStatus := in.StatusFilter != "" && x.status != in.StatusFilter
 		onEarlierPage := before > 0 && x.sequence >= before
-		otherTarget := of.aliasARN != "" && x.aliasARN != of.aliasARN || of.aliasARN == "" && of.version != nil && x.versionARN != of.versionARN
-		return x.machine != of.machine || otherTarget || otherStatus || onEarlierPage
+		otherRedrives := in.RedriveFilter != "" && (x.redrives.count > 0) != (in.RedriveFilter == redriven)
+		return !belongs(x) || otherStatus || otherRedrives || onEarlierPage
 	})
 
 	out := ListExecutionsOutput{Executions: []ExecutionListItem{}}
@@ -95,10 +104,56 @@ func (s *StepFunctions) ListExecutions(_ context.Context, in ListExecutionsInput
 			out.NextToken = pageToken(found[i-1].sequence)
 			break
 		}
-		out.Executions = append(out.Executions, x.listItem())
+		item := x.listItem()
+		if x.mapRun != nil {
+			item.MapRunArn, item.ItemCount = x.mapRun.arn, &x.items
+		}
+		out.Executions = append(out.Executions, item)
 	}
 
 	return out, nil
+}
+
+// Values of the filters of ListExecutions.
+const (
+	redriven       = "REDRIVEN"
+	notRedriven    = "NOT_REDRIVEN"
+	pendingRedrive = "PENDING_REDRIVE"
+)
+
+// validate checks the filters, and that the input names either a state machine or a Map run.
+func (in ListExecutionsInput) validate() error {
+	switch {
+	case in.StateMachineArn != "" && in.MapRunArn != "":
+		return awswire.NewError("ValidationException", "Only one of stateMachineArn and mapRunArn can be specified")
+	case in.MapRunArn == "" && in.StatusFilter == pendingRedrive:
+		return awswire.NewError("ValidationException", "The status filter PENDING_REDRIVE needs a mapRunArn")
+	}
+	if err := validateChoice("redriveFilter", in.RedriveFilter, redriven, notRedriven); err != nil {
+		return err
+	}
+	return validateChoice("statusFilter", string(in.StatusFilter), string(statusRunning), string(asl.StatusSucceeded),
+		string(asl.StatusFailed), string(asl.StatusTimedOut), string(asl.StatusAborted), pendingRedrive)
+}
+
+// selected returns a function that reports whether an execution is one of the state machine or the Map run that the input names. The
+// caller holds the lock.
+func (s *StepFunctions) selected(in ListExecutionsInput) (func(*execution) bool, error) {
+	if in.MapRunArn != "" {
+		r, err := s.findMapRun(in.MapRunArn)
+		return func(x *execution) bool { return x.mapRun == r }, err
+	}
+	of, err := s.target(in.StateMachineArn)
+	if err != nil {
+		return nil, err
+	}
+	if of.machine.kind == typeExpress {
+		return nil, errWrongType
+	}
+	return func(x *execution) bool {
+		otherTarget := of.aliasARN != "" && x.aliasARN != of.aliasARN || of.aliasARN == "" && of.version != nil && x.versionARN != of.versionARN
+		return x.machine == of.machine && x.mapRun == nil && !otherTarget
+	}, nil
 }
 
 // GetExecutionHistory returns a page of an execution's events.

@@ -32,6 +32,16 @@ func TestTheREADMEListsEveryOperation(t *testing.T) {
 	}
 
 	service := newService(t, states.Config{}, nil)
+	isServed := func(operation string) bool {
+		r := httptest.NewRequest(http.MethodPost, "/", strings.NewReader("{}"))
+		r.Header.Set("X-Amz-Target", "AWSStepFunctions."+operation)
+		w := httptest.NewRecorder()
+		service.ServeHTTP(w, r)
+		return w.Header().Get("X-Amzn-Errortype") != "UnknownOperationException"
+	}
+	if isServed("NoSuchOperation") {
+		t.Error("an operation that Step Functions does not have is served")
+	}
 	for method := range reflect.TypeFor[*sfn.Client]().Methods() {
 		if method.Name == "Options" {
 			continue
@@ -41,11 +51,7 @@ func TestTheREADMEListsEveryOperation(t *testing.T) {
 			t.Errorf("the README does not list %s", method.Name)
 		}
 		delete(listed, method.Name)
-		r := httptest.NewRequest(http.MethodPost, "/", strings.NewReader("{}"))
-		r.Header.Set("X-Amz-Target", "AWSStepFunctions."+method.Name)
-		w := httptest.NewRecorder()
-		service.ServeHTTP(w, r)
-		if got := w.Header().Get("X-Amzn-Errortype") != "UnknownOperationException"; got != served {
+		if got := isServed(method.Name); got != served {
 			t.Errorf("%s is served: %v, the README says %v", method.Name, got, served)
 		}
 	}

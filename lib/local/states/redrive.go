@@ -50,6 +50,9 @@ func (s *StepFunctions) RedriveExecution(_ context.Context, in RedriveExecutionI
 	if in.ClientToken != "" && slices.Contains(x.redrives.tokens, in.ClientToken) {
 		return RedriveExecutionOutput{Timestamp{x.redrives.newest}}, nil
 	}
+	if x.mapRun != nil {
+		return RedriveExecutionOutput{}, awswire.NewError("ExecutionNotRedrivable", "The child execution of a Map Run is redriven with its parent: '"+x.mapRun.execution.arn+"'")
+	}
 	if reason := x.notRedrivable(); reason != "" {
 		return RedriveExecutionOutput{}, awswire.NewError("ExecutionNotRedrivable", reason)
 	}
@@ -74,6 +77,8 @@ func (s *StepFunctions) RedriveExecution(_ context.Context, in RedriveExecutionI
 // notRedrivable returns why an execution cannot be redriven, or "". The caller holds the lock.
 func (x *execution) notRedrivable() string {
 	switch {
+	case x.mapRun != nil && x.status != statusRunning && x.status != asl.StatusSucceeded:
+		return "" // RedriveExecution refuses it, but its Map run can be redriven.
 	case x.status == statusRunning || x.status == asl.StatusSucceeded:
 		return "Execution is " + string(x.status) + " and cannot be redriven"
 	case x.redrives.count >= maxRedrives:

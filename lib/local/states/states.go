@@ -17,8 +17,11 @@ import (
 	"github.com/herald-progress/herald/lib/local/invoke"
 )
 
-// defaultMaxEnded is the default of Config.MaxEnded.
-const defaultMaxEnded = 1000
+// The defaults of Config.MaxEnded and Config.MaxEndedChildren.
+const (
+	defaultMaxEnded         = 1000
+	defaultMaxEndedChildren = 10_000
+)
 
 // statusRunning is the status of an execution that has not ended.
 const statusRunning asl.Status = "RUNNING"
@@ -34,6 +37,11 @@ type Config struct {
 	StatusChanged func(ctx context.Context, execution ExecutionDescription)
 	// MaxEnded is how many ended executions are stored; the oldest are removed first. Zero means 1,000.
 	MaxEnded int
+	// MaxEndedChildren is how many ended child executions of Distributed Maps are stored, of all Map runs together; the oldest are
+	// removed first. Zero means 10,000.
+	MaxEndedChildren int
+	// Objects reads and writes Amazon S3 for Distributed Maps. If it is nil, ItemReader and ResultWriter fail.
+	Objects asl.Objects
 	// Log receives a line for each execution that did not succeed, without its data. Nil disables logging.
 	Log *slog.Logger
 }
@@ -47,14 +55,16 @@ type StepFunctions struct {
 	closing    chan struct{} // Closed by Close.
 	close      sync.Once
 
-	mu           sync.Mutex
-	machines     map[string]*stateMachine // By ARN.
-	activities   map[string]*activity     // By ARN.
-	started      int64                    // How many executions have been started: the sequence of the newest one.
-	executions   map[string]*execution    // By ARN.
-	ended        []*execution             // In the order of their ends.
-	pendingTasks map[string]*pendingTask  // By task token.
-	mocks        *mock.File               // Nil if there is none.
+	mu            sync.Mutex
+	machines      map[string]*stateMachine // By ARN.
+	activities    map[string]*activity     // By ARN.
+	started       int64                    // The sequence of the newest execution or Map run.
+	executions    map[string]*execution    // By ARN, with the child executions of Distributed Maps.
+	ended         []*execution             // In the order of their ends, without child executions.
+	endedChildren []*execution             // Child executions in the order of their ends.
+	mapRuns       map[string]*mapRun       // By ARN.
+	pendingTasks  map[string]*pendingTask  // By task token.
+	mocks         *mock.File               // Nil if there is none.
 }
 
 // An execution is one execution. StepFunctions.mu guards done and the fields below.
@@ -71,6 +81,11 @@ type execution struct {
 	testCase   string    // The name of the test case with which the execution was started, if it has mocks.
 	tasks      asl.Tasks // They count the mocked invocations, also over redrives.
 	start      time.Time
+
+	mapRun *mapRun // The Map run of a child execution; nil for any other.
+	items  int     // The number of items of a child execution.
+
+	mapRuns []*mapRun // The execution's own Map runs.
 
 	done     chan struct{} // Closed when the execution has ended. A redrive makes a new one.
 	redrives redrives
@@ -89,10 +104,11 @@ func New(cfg Config) (*StepFunctions, error) {
 	}
 
 	cfg.MaxEnded = cmp.Or(cfg.MaxEnded, defaultMaxEnded)
+	cfg.MaxEndedChildren = cmp.Or(cfg.MaxEndedChildren, defaultMaxEndedChildren)
 	s := &StepFunctions{
 		cfg: cfg, background: background.NewGroup(),
 		machines: map[string]*stateMachine{}, executions: map[string]*execution{}, pendingTasks: map[string]*pendingTask{},
-		activities: map[string]*activity{}, closing: make(chan struct{}),
+		activities: map[string]*activity{}, mapRuns: map[string]*mapRun{}, closing: make(chan struct{}),
 	}
 	for name, definition := range cfg.Machines {
 		if err := s.SetMachine(name, definition); err != nil {
@@ -178,9 +194,12 @@ func (s *StepFunctions) newExecution(of target, arn, name, input string) *execut
 		testCase: of.testCase, tasks: of.tasks(&taskRunner{states: s, executionARN: arn}),
 		arn: arn, name: name, input: input, machine: of.machine, revision: of.revision, versionARN: of.versionARN, aliasARN: of.aliasARN,
 		status: statusRunning,
-		start:  time.Now().Truncate(time.Millisecond), done: make(chan struct{}),
+		start:  now(), done: make(chan struct{}),
 	}
 }
+
+// now returns the time as the API has it, in milliseconds.
+func now() time.Time { return time.Now().Truncate(time.Millisecond) }
 
 // launch calls run in a goroutine. The caller holds the lock.
 func (s *StepFunctions) launch(x *execution, run func(context.Context, *execution)) error {
@@ -211,11 +230,7 @@ func (s *StepFunctions) run(ctx context.Context, x *execution) {
 	result := s.runMachine(ctx, x)
 
 	s.mu.Lock()
-	x.status, x.result = result.Status, result
-	x.stop = time.Now().Truncate(time.Millisecond)
-	if len(x.events) > 0 { // The history and the description have the same time.
-		x.stop = x.events[len(x.events)-1].Time
-	}
+	x.end(result)
 	s.executionEnded(x.machine)
 	s.ended = append(s.ended, x)
 	for len(s.ended) > s.cfg.MaxEnded {
@@ -229,6 +244,14 @@ func (s *StepFunctions) run(ctx context.Context, x *execution) {
 	close(done)
 }
 
+// end records the result of an execution. The caller holds the lock.
+func (x *execution) end(result asl.Result) {
+	x.status, x.result, x.stop = result.Status, result, now()
+	if len(x.events) > 0 { // The history and the description have the same time.
+		x.stop = x.events[len(x.events)-1].Time
+	}
+}
+
 // runMachine runs the definition of an execution, or the rest of it after a redrive.
 func (s *StepFunctions) runMachine(ctx context.Context, x *execution) asl.Result {
 	s.mu.Lock()
@@ -238,7 +261,8 @@ func (s *StepFunctions) runMachine(ctx context.Context, x *execution) asl.Result
 		ID: x.arn, Name: x.name, Start: x.start, Input: json.RawMessage(x.input),
 		StateMachineID: x.machine.arn, StateMachineName: x.machine.name,
 		RoleARN: x.revision.roleARN, RedriveCount: redriven.count, RedriveTime: redriven.newest,
-		Tasks: x.tasks,
+		Tasks:   x.tasks,
+		Objects: s.cfg.Objects, StartMapRun: s.startMapRun(x), StartChild: s.startChild(x),
 		Record: func(event asl.Event) {
 			s.mu.Lock()
 			defer s.mu.Unlock()
@@ -262,6 +286,9 @@ func (s *StepFunctions) doneOf(x *execution) <-chan struct{} {
 func (s *StepFunctions) removeExecution(x *execution) {
 	if s.executions[x.arn] == x { // Otherwise the name is that of a newer execution: the state machine was deleted and created again.
 		delete(s.executions, x.arn)
+	}
+	for _, r := range x.mapRuns {
+		delete(s.mapRuns, r.arn)
 	}
 	for token, task := range s.pendingTasks {
 		if task.executionARN == x.arn {

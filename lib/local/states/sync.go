@@ -81,7 +81,7 @@ func (s *StepFunctions) runExpress(ctx context.Context, x *execution) {
 	result := x.revision.parsed.Run(ctx, asl.Execution{
 		ID: x.arn, Name: x.name, Start: x.start, Input: json.RawMessage(x.input),
 		StateMachineID: x.machine.arn, StateMachineName: x.machine.name, RoleARN: x.revision.roleARN,
-		Tasks: x.tasks,
+		Tasks: x.tasks, Objects: s.cfg.Objects,
 	})
 	if errors.Is(context.Cause(ctx), errExpressTimeout) && result.Status == asl.StatusAborted {
 		result.Status = asl.StatusTimedOut
