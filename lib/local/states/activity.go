@@ -10,6 +10,7 @@ import (
 
 	"github.com/herald-progress/herald/lib/asl"
 	"github.com/herald-progress/herald/lib/local/awswire"
+	"github.com/herald-progress/herald/lib/local/durable"
 )
 
 // pollTimeout is how long GetActivityTask waits for a task.
@@ -46,6 +47,7 @@ func (s *StepFunctions) CreateActivity(_ context.Context, in CreateActivityInput
 	if !ok {
 		a = &activity{item: ActivityListItem{arn, in.Name, Timestamp{time.Now()}}}
 		s.activities[arn] = a
+		s.add(change(tableActivities, arn, activityRecord{in.Name, a.item.CreationDate.Time}))
 	}
 	return CreateActivityOutput{arn, a.item.CreationDate}, nil
 }
@@ -69,6 +71,7 @@ func (s *StepFunctions) DeleteActivity(_ context.Context, in ActivityInput) (Emp
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	delete(s.activities, in.ActivityArn)
+	s.add(durable.Change{Table: tableActivities, Key: in.ActivityArn})
 	return EmptyOutput{}, nil
 }
 

@@ -66,6 +66,7 @@ func (s *StepFunctions) CreateStateMachineAlias(_ context.Context, in CreateAlia
 		machine.aliases = map[string]*alias{}
 	}
 	machine.aliases[in.Name] = a
+	s.saveMachine(machine)
 	return AliasListItem{a.arn, Timestamp{a.created}}, nil
 }
 
@@ -134,6 +135,7 @@ func (s *StepFunctions) UpdateStateMachineAlias(_ context.Context, in UpdateAlia
 		a.description = *in.Description
 	}
 	a.updated = time.Now()
+	s.saveMachine(machine)
 	return UpdateAliasOutput{Timestamp{a.updated}}, nil
 }
 
@@ -146,6 +148,7 @@ func (s *StepFunctions) DeleteStateMachineAlias(_ context.Context, in AliasInput
 		return EmptyOutput{}, err
 	}
 	delete(machine.aliases, a.name)
+	s.saveMachine(machine)
 	return EmptyOutput{}, nil
 }
 

@@ -121,5 +121,9 @@ func (s *StepFunctions) serve(r *http.Request) (any, error) {
 		return nil, awswire.NewError("ValidationException", "The request is too large")
 	}
 
-	return call(s, r.Context(), body)
+	out, err := call(s, r.Context(), body)
+	if err == nil {
+		err = s.flush(r.Context()) // What a client has seen is there after a restart.
+	}
+	return out, err
 }

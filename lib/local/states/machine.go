@@ -36,7 +36,7 @@ type stateMachine struct {
 	aliases     map[string]*alias
 }
 
-// A revision is what UpdateStateMachine replaces. It is immutable. An execution runs to its end with the revision it started with.
+// A revision is what UpdateStateMachine replaces. Except for its hash, it is immutable. An execution runs to its end with the revision it started with.
 type revision struct {
 	id         string // Empty for the first revision.
 	definition string
@@ -45,6 +45,8 @@ type revision struct {
 	roleARN    string
 	logging    LoggingConfiguration
 	tracing    TracingConfiguration
+
+	hashed, digest string // The definition whose hash is digest. StepFunctions.mu guards them.
 }
 
 // parse parses a definition of a state machine of the given type. The error has the code InvalidDefinition.
@@ -97,11 +99,15 @@ func (s *StepFunctions) SetMachine(name string, definition []byte) error {
 
 	next := &revision{definition: string(definition), parsed: parsed, updated: time.Now(), roleARN: roleARN}
 	if machine == nil {
-		s.addMachine(name, kind, next)
+		s.saveMachine(s.addMachine(name, kind, next))
+		return nil
+	}
+	if machine.current.definition == next.definition && !machine.deleting {
 		return nil
 	}
 	next.id, next.logging, next.tracing = awswire.NewUUID(), machine.current.logging, machine.current.tracing
 	machine.current, machine.deleting = next, false
+	s.saveMachine(machine)
 	return nil
 }
 
@@ -137,7 +143,7 @@ func (s *StepFunctions) usable(arn string) (*stateMachine, error) {
 func (s *StepFunctions) executionEnded(machine *stateMachine) {
 	machine.running--
 	if machine.running == 0 && machine.deleting && s.machines[machine.arn] == machine {
-		delete(s.machines, machine.arn)
+		s.deleteMachine(machine)
 	}
 }
 

@@ -38,6 +38,7 @@ func (s *StepFunctions) CreateStateMachine(_ context.Context, in CreateStateMach
 			return CreateStateMachineOutput{}, awswire.NewError("StateMachineAlreadyExists", "State Machine Already Exists: '"+arn+"'")
 		}
 		version, err := old.publishIf(in.Publish, in.VersionDescription)
+		s.saveMachine(old)
 		return CreateStateMachineOutput{arn, Timestamp{old.created}, version}, err
 	}
 
@@ -47,6 +48,7 @@ func (s *StepFunctions) CreateStateMachine(_ context.Context, in CreateStateMach
 	})
 	machine.tags = tags
 	version, err := machine.publishIf(in.Publish, in.VersionDescription)
+	s.saveMachine(machine)
 	return CreateStateMachineOutput{arn, Timestamp{machine.created}, version}, err
 }
 
@@ -106,6 +108,7 @@ func (s *StepFunctions) UpdateStateMachine(_ context.Context, in UpdateStateMach
 	}
 	machine.current = &next
 	version, err := machine.publishIf(in.Publish, in.VersionDescription)
+	s.saveMachine(machine)
 	return UpdateStateMachineOutput{Timestamp{next.updated}, next.id, version}, err
 }
 
@@ -145,8 +148,9 @@ func (s *StepFunctions) DeleteStateMachine(_ context.Context, in DeleteStateMach
 	case !ok:
 	case machine.running > 0 && machine.kind == typeStandard:
 		machine.deleting = true
+		s.saveMachine(machine)
 	default:
-		delete(s.machines, machine.arn)
+		s.deleteMachine(machine)
 	}
 	return EmptyOutput{}, nil
 }

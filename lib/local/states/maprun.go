@@ -61,6 +61,7 @@ func (s *StepFunctions) startMapRun(x *execution) func(asl.MapRun) func(*asl.Err
 		}
 		s.mapRuns[r.arn] = r
 		x.mapRuns = append(x.mapRuns, r)
+		s.saveMapRun(r)
 		return func(err *asl.Error) { s.endMapRun(r, err) }
 	}
 }
@@ -79,6 +80,7 @@ func (s *StepFunctions) endMapRun(r *mapRun, err *asl.Error) {
 	default:
 		r.status = mapRunFailed
 	}
+	s.saveMapRun(r)
 }
 
 // startChild returns what is called when a child execution of the execution starts.
@@ -115,10 +117,8 @@ func (s *StepFunctions) endChild(x *execution, result asl.Result) {
 	x.end(result)
 	x.mapRun.count(x, 0, -1)
 	s.endedChildren = append(s.endedChildren, x)
-	for len(s.endedChildren) > s.cfg.MaxEndedChildren {
-		s.removeExecution(s.endedChildren[0])
-		s.endedChildren = s.endedChildren[1:]
-	}
+	s.saveExecution(x)
+	s.removeOldest()
 	close(x.done)
 }
 
@@ -242,6 +242,7 @@ func (s *StepFunctions) UpdateMapRun(_ context.Context, in UpdateMapRunInput) (E
 		r.limits.ToleratedFailurePercentage = in.ToleratedFailurePercentage
 	}
 	limits := r.limits
+	s.saveMapRun(r)
 	s.mu.Unlock()
 	r.setLimits(limits) // It may wait for the Map run, which may wait for the lock.
 	return EmptyOutput{}, nil

@@ -24,10 +24,16 @@ func (s *StepFunctions) startTarget(arn string) (target, error) {
 	if err != nil || !isTest {
 		return of, err
 	}
+	return s.withMocks(of, name)
+}
+
+// withMocks returns of with the mocks of a test case. The caller holds the lock.
+func (s *StepFunctions) withMocks(of target, name string) (target, error) {
 	if s.mocks == nil {
 		return target{}, errTestCase(name, "there is no mock configuration file")
 	}
 
+	var err error
 	of.testCase = name
 	of.mocks, err = s.mocks.Case(of.machine.name, name)
 	if err == nil {

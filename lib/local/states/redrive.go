@@ -60,6 +60,10 @@ func (s *StepFunctions) RedriveExecution(_ context.Context, in RedriveExecutionI
 		return RedriveExecutionOutput{}, awswire.NewError("StateMachineDeleting", "State Machine is deleting: '"+x.machine.arn+"'")
 	}
 
+	if err := s.setTasks(x); err != nil {
+		return RedriveExecutionOutput{}, err
+	}
+
 	before := *x
 	x.redrives.count++
 	x.redrives.newest = time.Now().Truncate(time.Millisecond)
@@ -70,6 +74,8 @@ func (s *StepFunctions) RedriveExecution(_ context.Context, in RedriveExecutionI
 		*x = before
 		return RedriveExecutionOutput{}, err
 	}
+	s.running[x] = struct{}{}
+	s.saveExecution(x)
 	s.ended = slices.DeleteFunc(s.ended, func(ended *execution) bool { return ended == x })
 	return RedriveExecutionOutput{Timestamp{x.redrives.newest}}, nil
 }

@@ -14,6 +14,7 @@ import (
 	"github.com/herald-progress/herald/lib/asl/mock"
 	"github.com/herald-progress/herald/lib/local/awswire"
 	"github.com/herald-progress/herald/lib/local/background"
+	"github.com/herald-progress/herald/lib/local/durable"
 	"github.com/herald-progress/herald/lib/local/invoke"
 )
 
@@ -40,6 +41,12 @@ type Config struct {
 	// MaxEndedChildren is how many ended child executions of Distributed Maps are stored, of all Map runs together; the oldest are
 	// removed first. Zero means 10,000.
 	MaxEndedChildren int
+	// MaxStored is how many bytes the ended executions and their histories take in Store; the oldest are removed first. Zero means
+	// 256 MiB.
+	MaxStored int64
+	// Store stores state machines that were created over the API, activities and executions, so that the next process has them. If it
+	// is nil, all of it ends with the process.
+	Store *durable.Store
 	// Objects reads and writes Amazon S3 for Distributed Maps. If it is nil, ItemReader and ResultWriter fail.
 	Objects asl.Objects
 	// Log receives a line for each execution that did not succeed, without its data. Nil disables logging.
@@ -62,9 +69,12 @@ type StepFunctions struct {
 	executions    map[string]*execution    // By ARN, with the child executions of Distributed Maps.
 	ended         []*execution             // In the order of their ends, without child executions.
 	endedChildren []*execution             // Child executions in the order of their ends.
+	running       map[*execution]struct{}  // Without child executions and those of Express workflows.
 	mapRuns       map[string]*mapRun       // By ARN.
-	pendingTasks  map[string]*pendingTask  // By task token.
-	mocks         *mock.File               // Nil if there is none.
+	interrupted   []*execution             // They ran when the process before this one ended.
+	saved         saved
+	pendingTasks  map[string]*pendingTask // By task token.
+	mocks         *mock.File              // Nil if there is none.
 }
 
 // An execution is one execution. StepFunctions.mu guards done and the fields below.
@@ -95,6 +105,7 @@ type execution struct {
 	stop     time.Time
 	result   asl.Result
 	events   []asl.Event
+	saved    savedExecution
 }
 
 // New returns a StepFunctions. The error names the definition that is invalid or not supported, and why. Close it after use.
@@ -104,16 +115,23 @@ func New(cfg Config) (*StepFunctions, error) {
 	}
 
 	cfg.MaxEnded = cmp.Or(cfg.MaxEnded, defaultMaxEnded)
+	cfg.MaxStored = cmp.Or(cfg.MaxStored, defaultMaxStored)
 	cfg.MaxEndedChildren = cmp.Or(cfg.MaxEndedChildren, defaultMaxEndedChildren)
 	s := &StepFunctions{
 		cfg: cfg, background: background.NewGroup(),
 		machines: map[string]*stateMachine{}, executions: map[string]*execution{}, pendingTasks: map[string]*pendingTask{},
-		activities: map[string]*activity{}, mapRuns: map[string]*mapRun{}, closing: make(chan struct{}),
+		activities: map[string]*activity{}, mapRuns: map[string]*mapRun{}, running: map[*execution]struct{}{}, closing: make(chan struct{}),
+	}
+	if err := s.restore(); err != nil {
+		return nil, fmt.Errorf("restore: %w", err)
 	}
 	for name, definition := range cfg.Machines {
 		if err := s.SetMachine(name, definition); err != nil {
 			return nil, err
 		}
+	}
+	if cfg.Store != nil {
+		s.background.Go(s.saveHistories)
 	}
 	return s, nil
 }
@@ -138,9 +156,12 @@ func (s *StepFunctions) Close(ctx context.Context) error {
 }
 
 // StartExecution starts an execution. If a Standard execution with the same name and input is running, it returns that one.
-func (s *StepFunctions) StartExecution(_ context.Context, in StartExecutionInput) (StartExecutionOutput, error) {
+func (s *StepFunctions) StartExecution(ctx context.Context, in StartExecutionInput) (StartExecutionOutput, error) {
 	x, err := s.startExecution(in, "")
 	if err != nil {
+		return StartExecutionOutput{}, err
+	}
+	if err := s.flush(ctx); err != nil {
 		return StartExecutionOutput{}, err
 	}
 	return StartExecutionOutput{ExecutionArn: x.arn, StartDate: Timestamp{x.start}}, nil
@@ -184,7 +205,8 @@ func (s *StepFunctions) startExecution(in StartExecutionInput, kind string) (*ex
 	if err := s.launch(x, s.run); err != nil {
 		return nil, err
 	}
-	s.executions[arn] = x
+	s.executions[arn], s.running[x] = x, struct{}{}
+	s.saveExecution(x)
 	return x, nil
 }
 
@@ -233,12 +255,12 @@ func (s *StepFunctions) run(ctx context.Context, x *execution) {
 	x.end(result)
 	s.executionEnded(x.machine)
 	s.ended = append(s.ended, x)
-	for len(s.ended) > s.cfg.MaxEnded {
-		s.removeExecution(s.ended[0])
-		s.ended = s.ended[1:]
-	}
+	delete(s.running, x)
+	s.saveExecution(x)
+	s.removeOldest()
 	s.mu.Unlock()
 
+	_ = s.flush(ctx) // It logs the error.
 	s.logEnd(ctx, x)
 	s.notifyStatusChanged(context.WithoutCancel(ctx), x)
 	close(done)
@@ -282,13 +304,17 @@ func (s *StepFunctions) doneOf(x *execution) <-chan struct{} {
 	return x.done
 }
 
-// removeExecution removes an ended execution and its task tokens. The caller holds the lock.
+// removeExecution removes an ended execution with its Map runs and its task tokens. The caller holds the lock.
 func (s *StepFunctions) removeExecution(x *execution) {
 	if s.executions[x.arn] == x { // Otherwise the name is that of a newer execution: the state machine was deleted and created again.
 		delete(s.executions, x.arn)
 	}
 	for _, r := range x.mapRuns {
 		delete(s.mapRuns, r.arn)
+	}
+	s.removeSaved(x)
+	if x.mapRun != nil {
+		return // Its tasks have the ARN of the execution with the Map run.
 	}
 	for token, task := range s.pendingTasks {
 		if task.executionARN == x.arn {

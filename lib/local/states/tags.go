@@ -20,6 +20,7 @@ func (s *StepFunctions) TagResource(_ context.Context, in TagResourceInput) (Emp
 		return EmptyOutput{}, err
 	}
 	machine.tags, err = withTags(machine.tags, in.Tags)
+	s.saveMachine(machine)
 	return EmptyOutput{}, err
 }
 
@@ -34,6 +35,7 @@ func (s *StepFunctions) UntagResource(_ context.Context, in UntagResourceInput) 
 	for _, key := range in.TagKeys {
 		delete(machine.tags, key)
 	}
+	s.saveMachine(machine)
 	return EmptyOutput{}, nil
 }
 

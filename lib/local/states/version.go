@@ -138,6 +138,7 @@ func (s *StepFunctions) PublishStateMachineVersion(_ context.Context, in Publish
 	if err != nil {
 		return VersionListItem{}, err
 	}
+	s.saveMachine(machine)
 	return VersionListItem{v.arn, Timestamp{v.created}}, nil
 }
 
@@ -190,5 +191,6 @@ func (s *StepFunctions) DeleteStateMachineVersion(_ context.Context, in DeleteVe
 		}
 	}
 	machine.versions = slices.DeleteFunc(machine.versions, func(v *version) bool { return v.arn == arn })
+	s.saveMachine(machine)
 	return EmptyOutput{}, nil
 }
