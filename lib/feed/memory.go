@@ -10,10 +10,13 @@ import (
 	"time"
 )
 
-// Memory is a [Store] in memory. Its zero value is ready to use. It never deletes expired rows, but reads skip them.
+// Memory is a [Store] in memory. Its zero value is ready to use. Reads skip expired rows, which only RemoveExpired deletes.
 type Memory struct {
 	// Now returns the current time of the store. Nil means time.Now.
 	Now func() time.Time
+	// Changed, if not nil, is called for each record that changes, in the order of the changes, one call at a time. A nil record means
+	// that the one with the key was deleted. It must not call methods of the Memory.
+	Changed func(key string, r *Record)
 
 	mu         sync.Mutex
 	jobs       map[string]map[string]Row  // by owner and job id
@@ -40,13 +43,9 @@ func (m *Memory) Apply(_ context.Context, owner string, u Update) (Row, Outcome,
 	if err != nil || outcome != Accepted {
 		return next, outcome, err
 	}
-	if m.jobs == nil {
-		m.jobs = map[string]map[string]Row{}
-	}
-	if m.jobs[owner] == nil {
-		m.jobs[owner] = map[string]Row{}
-	}
-	m.jobs[owner][u.State.UploadID] = next
+	m.makeMaps()
+	m.putJob(next)
+	m.changedJob(next)
 	m.updatePointer(row, next)
 	return next, outcome, nil
 }
@@ -56,13 +55,12 @@ func (m *Memory) Apply(_ context.Context, owner string, u Update) (Row, Outcome,
 func (m *Memory) updatePointer(before, after Row) {
 	switch {
 	case after.NeedsPointer(before):
-		if m.pointers == nil {
-			m.pointers = map[pointerKey]Pointer{}
-		}
 		p := after.Pointer()
 		m.pointers[p.key()] = p
+		m.changed(p.key().record(), &Record{Pointer: &p})
 	case after.Terminal():
 		delete(m.pointers, after.Pointer().key())
+		m.changed(after.Pointer().key().record(), nil)
 	}
 }
 
@@ -80,7 +78,8 @@ func (m *Memory) ClaimPush(_ context.Context, row Row, at time.Time) (Row, bool,
 		return newest, false, nil
 	}
 	newest = newest.WithPush(at)
-	m.jobs[row.Owner][row.State.UploadID] = newest
+	m.putJob(newest)
+	m.changedJob(newest)
 	return newest, true, nil
 }
 
@@ -151,18 +150,15 @@ func (m *Memory) Add(_ context.Context, owner string, n Note) (Note, Outcome, er
 		n.ID, n.At = first.ID, first.At
 		return n, Duplicate, nil
 	}
-	if m.notes == nil {
-		m.notes, m.keyedNotes = map[string]map[string]Note{}, map[noteKey]Note{}
-	}
-	if m.notes[owner] == nil {
-		m.notes[owner] = map[string]Note{}
-	}
+	m.makeMaps()
 	if n.Key != "" {
 		m.keyedNotes[key] = n
+		m.changedKey(owner, n)
 	}
 	stored := n
 	stored.Key = "" // Reads do not return the key.
-	m.notes[owner][n.ID] = stored
+	m.putNote(owner, stored)
+	m.changedNote(owner, stored)
 	return n, Accepted, nil
 }
 
@@ -209,6 +205,9 @@ func (m *Memory) Dismiss(_ context.Context, owner, id string) (bool, error) {
 	defer m.mu.Unlock()
 	n, ok := m.notes[owner][id]
 	delete(m.notes[owner], id)
+	if ok {
+		m.changed(recordKey("note", owner, id), nil)
+	}
 	return ok && m.now().Before(n.ExpiresAt()), nil
 }
 
@@ -243,6 +242,7 @@ func (m *Memory) DeletePointer(_ context.Context, p Pointer) error {
 	defer m.mu.Unlock()
 	if stored := m.pointers[p.key()]; stored.Epoch == p.Epoch && stored.At.Equal(p.At) {
 		delete(m.pointers, p.key())
+		m.changed(p.key().record(), nil)
 	}
 	return nil
 }

@@ -10,6 +10,10 @@ import (
 
 // Memory is a [Store] in memory. Its zero value is ready to use.
 type Memory struct {
+	// Changed, if not nil, is called for each record that changes, in the order of the changes, one call at a time. It must not call
+	// methods of the Memory.
+	Changed func(key string, r Record)
+
 	mu      sync.Mutex
 	slots   map[string]*[message.MaxOpenUploads]Slot
 	uploads map[[2]string]Upload // by user and id
@@ -38,6 +42,7 @@ func (m *Memory) Reserve(_ context.Context, userID string, s Slot, at time.Time)
 	}
 	s.Until = s.Until.UTC().Truncate(time.Millisecond)
 	slots[n] = s
+	m.changedSlots(userID)
 	return s, nil
 }
 
@@ -73,6 +78,7 @@ func (m *Memory) Put(_ context.Context, u Upload) (Upload, error) {
 	}
 	u.ExpiresAt = u.ExpiresAt.UTC().Truncate(time.Second)
 	m.uploads[key] = u
+	m.changedUpload(u)
 	return u, nil
 }
 
@@ -102,11 +108,13 @@ func (m *Memory) End(_ context.Context, ended Upload, o Outcome, until time.Time
 			u.ExpiresAt = until.UTC().Truncate(time.Second)
 		}
 		m.uploads[key] = u
+		m.changedUpload(u)
 	}
 	if slots := m.slots[ended.UserID]; slots != nil && u.Outcome.Final() {
 		for n := range slots {
 			if slots[n].UploadID == ended.ID {
 				slots[n] = Slot{}
+				m.changedSlots(ended.UserID)
 			}
 		}
 	}
