@@ -31,7 +31,7 @@ import (
 type limit struct {
 	name string
 	max  int
-	unit string // is repeated until the value is long enough; x fills the rest
+	unit string // is repeated until the value is long enough; x fills the rest. It is empty for a number
 	kind string // the message's type
 	// ofAllData is true if the limit is about the message's data as JSON, not about one field.
 	ofAllData bool
@@ -46,6 +46,17 @@ func dataField(name string) func(_, data map[string]any, text string) {
 	return func(_, data map[string]any, text string) { data[name] = text }
 }
 
+// numberField returns a set function for a number of the data, whose value is the length of the text. It also sets other fields to the
+// limit of the number.
+func numberField(name string, others ...string) func(_, data map[string]any, text string) {
+	return func(_, data map[string]any, text string) {
+		data[name] = len(text)
+		for _, other := range others {
+			data[other] = message.MaxAttempt
+		}
+	}
+}
+
 // requestField returns a set function for a field of the request.
 func requestField(name string) func(request, _ map[string]any, text string) {
 	return func(request, _ map[string]any, text string) { request[name] = text }
@@ -53,6 +64,7 @@ func requestField(name string) func(request, _ map[string]any, text string) {
 
 const (
 	progressType     = "upload_progress"
+	jobType          = "job_progress"
 	notificationType = "notification"
 	errorType        = "error"
 )
@@ -67,6 +79,12 @@ var limits = []limit{
 	{"file name", message.MaxName, "x", progressType, false, dataField("fileName"), "message.data.fileName must be at most 1024 bytes"},
 	{"file name of quotes", message.MaxName, `"`, progressType, false, dataField("fileName"), "message.data.fileName must be at most 1024 bytes"},
 	{"file name of control characters", message.MaxName, "\x01", progressType, false, dataField("fileName"), "message.data.fileName must be at most 1024 bytes"},
+	{"job that is no file", message.MaxID, "€", jobType, false, dataField("jobId"), "message.data.jobId must be at most 256 bytes"},
+	{"title of a report", message.MaxName, `"`, jobType, false, dataField("title"), "message.data.title must be at most 1024 bytes"},
+	{"phase of a report", message.MaxPhase, "\x01", jobType, false, dataField("phase"), "message.data.phase must be at most 256 bytes"},
+	{"state of a report", message.MaxState, "\n", jobType, true, dataField("message"), "message.data must be at most 2560 bytes of JSON in the state of a job"},
+	{"attempt", message.MaxAttempt, "", progressType, false, numberField("attempt"), "message.data.attempt must be from 1 to 9999"},
+	{"attempts at most", message.MaxAttempt, "", jobType, false, numberField("of", "attempt"), "message.data.of must be from 1 to 9999"},
 	{"phase", message.MaxPhase, "\x01", progressType, false, dataField("phase"), "message.data.phase must be at most 256 bytes"},
 	{"key", message.MaxKey, "x", progressType, false, requestField("key"), "key must be 1 to 1024 bytes"},
 	{"key of another script", message.MaxKey, "€", progressType, false, requestField("key"), "key must be 1 to 1024 bytes"},
@@ -92,6 +110,13 @@ var full = map[string]map[string]any{
 		"uploadId": strings.Repeat(`"`, message.MaxID), "fileName": strings.Repeat(`\`, message.MaxName/2), "message": text("\x01", message.MaxText),
 		"progress": 33.333333333333336, "status": "cancelled", "phase": strings.Repeat(`"`, message.MaxPhase/2), "rowsPerSecond": 1.7976931348623157e+308,
 		"currentRow": int64(message.MaxSteps), "totalRows": int64(message.MaxSteps), "etaMs": int64(message.MaxSteps), "failedRows": int64(message.MaxSteps),
+		"attempt": message.MaxAttempt, "of": message.MaxAttempt,
+	},
+	jobType: {
+		"jobId": strings.Repeat(`"`, message.MaxID), "title": strings.Repeat(`\`, message.MaxName/2), "message": text("\x01", message.MaxText),
+		"progress": 33.333333333333336, "status": "cancelled", "phase": strings.Repeat(`"`, message.MaxPhase/2), "rowsPerSecond": 1.7976931348623157e+308,
+		"currentRow": int64(message.MaxSteps), "totalRows": int64(message.MaxSteps), "etaMs": int64(message.MaxSteps), "failedRows": int64(message.MaxSteps),
+		"attempt": message.MaxAttempt, "of": message.MaxAttempt,
 	},
 	notificationType: {
 		"title": strings.Repeat(`"`, message.MaxName/2), "message": text("\x01", message.MaxText), "severity": "success",
@@ -105,6 +130,7 @@ var full = map[string]map[string]any{
 // small has the smallest valid data, by the type of the message.
 var small = map[string]map[string]any{
 	progressType:     {"uploadId": "u", "fileName": "f", "message": "m", "progress": 1},
+	jobType:          {"jobId": "j", "title": "t", "message": "m", "progress": 1},
 	notificationType: {"title": "t", "message": "m", "severity": "info"},
 	errorType:        {"code": "C", "message": "m"},
 }
@@ -160,9 +186,13 @@ func (l limit) check(t *testing.T, store notify.Feed, otherData map[string]map[s
 			l.set(request, data, "")
 			size -= len(jsonOf(decodeData(t, l.kind, data)))
 		}
-		value := text(l.unit, size)
+		unit := l.unit
+		if unit == "" {
+			unit = "x"
+		}
+		value := text(unit, size)
 		if isID {
-			value = strings.Repeat(l.unit, size/len(l.unit)) + strings.Repeat("x", size%len(l.unit))
+			value = strings.Repeat(unit, size/len(unit)) + strings.Repeat("x", size%len(unit))
 		}
 		l.set(request, data, value)
 		if request["part"] != nil { // a part must not have the terminal status of full
@@ -244,11 +274,11 @@ func (c *limitCheck) check(t *testing.T, user string, out notify.Output, want me
 		if err != nil {
 			t.Fatal(err)
 		}
-		if state, ok := want.(message.UploadProgress); ok && out.Seq > 0 { // If the job has parts, the feed computes these fields.
+		if state, ok := message.AsUploadProgress(want); ok && out.Seq > 0 { // If the job has parts, the feed computes these fields.
 			gotState, _ := message.AsUploadProgress(got.Data)
 			state.Progress, state.CurrentRow, state.FailedRows = gotState.Progress, gotState.CurrentRow, gotState.FailedRows
 			state.RowsPerSecond, state.ETAMillis = gotState.RowsPerSecond, gotState.ETAMillis
-			want = state
+			want = message.AsType(want.Type(), state)
 		}
 		if diff := cmp.Diff(want, got.Data); diff != "" {
 			t.Errorf("a client reads (-sent +got):\n%s", diff)
@@ -262,12 +292,12 @@ func (c *limitCheck) check(t *testing.T, user string, out notify.Output, want me
 // stored returns the message as the feed has stored it.
 func (c *limitCheck) stored(t *testing.T, user string, out notify.Output, want message.Data) message.Envelope {
 	t.Helper()
-	if state, ok := want.(message.UploadProgress); ok {
+	if state, ok := message.AsUploadProgress(want); ok {
 		row, err := c.feed.Job(t.Context(), feed.User(user), state.UploadID)
 		if err != nil {
 			t.Fatal(err)
 		}
-		text, err := feed.MarshalData(row.State)
+		text, err := feed.MarshalData(message.AsType(row.Type, row.State))
 		if err != nil || len(text) > feed.MaxState {
 			t.Errorf("the state takes %d bytes, %v", len(text), err)
 		}

@@ -180,8 +180,8 @@ func (f *Feed) applyPart(ctx context.Context, owner string, u feed.Update) (stor
 func (f *Feed) writeRow(ctx context.Context, row storedRow, next feed.Row, u feed.Update) (storedRow, error) {
 	// next continues the run of row: the epoch is the same, u does not begin a run (Seq 1), and row could be decoded.
 	sameRun := next.Epoch == row.Epoch && next.Seq > 1 && !row.Unreadable
-	// The attributes that an UpdateItem does not change stay the same, and row has not expired.
-	sameLifetime := next.Execution == row.Execution && next.NamedEpoch == row.NamedEpoch && !row.Expired(u.At)
+	// The attributes that an UpdateItem does not change stay the same, and row has neither ended nor expired.
+	sameLifetime := next.Execution == row.Execution && next.NamedEpoch == row.NamedEpoch && !row.Terminal() && !row.Expired(u.At)
 	if u.Part != nil && sameRun && sameLifetime {
 		return f.updatePart(ctx, row, u)
 	}

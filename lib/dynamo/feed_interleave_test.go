@@ -144,8 +144,10 @@ func TestInterleavingsFindWeakenedConditions(t *testing.T) {
 		{"a push replaces another that was claimed", "three push", weakenCondition("#pushedSeq = :seen")},
 		{"a push is of any run", "a push of the run before", weakenCondition("#pushedSeq < #seq", "#epoch = :epoch")},
 		{"a part's message replaces one that was sent later", "parts that were sent before and after a state", weakenCondition("#sentAt <= :sentAt")},
+		{"an attempt's end deletes the next attempt's pointer", "the end of an attempt, and the next attempt", weakenCondition("#attempt <= :attempt")},
+		{"a part of an earlier attempt counts", "a part of an attempt, and the next attempt", weakenCondition("#attempt <= :attempt")},
 		{"an older run's pointer replaces a newer one", "two runs of one execution begin", weakenCondition("attribute_not_exists(#entry) OR #epoch <= :epoch OR #at <= :old")},
-		{"an older run's end deletes a newer pointer", "the end of a run, and its redrive", forEntries("exec#", weakenCondition("#epoch <= :epoch"))},
+		{"an older run's end deletes a newer pointer", "the end of a run, and its redrive", forEntries("exec#", weakenCondition("#epoch <= :epoch", "#epoch < :epoch"))},
 		{"a key has two notes", "two notes of one key", forEntries("key#", weakenCondition("attribute_not_exists(#entry)"))},
 		{"a key whose note was lost gets two new notes", "two repeat a note whose writer died long ago", weakenCondition("#note = :from")},
 	} {

@@ -135,6 +135,7 @@ func newPartChange(row storedRow, id string, exists bool, count feed.PartCount) 
 //   - the epoch of row, if row has a Seq or an epoch
 //   - the part with the same counts as in row, or not yet if row does not have it
 //   - the execution of u or of row, or none if both have none: the expiry depends on it
+//   - no higher attempt than u, if u names an attempt
 //   - no state that was sent after u, if u names when it was sent. If row has such a state, the stored row must have one, too: then
 //     u does not change the message.
 func (f *Feed) partUpdate(row storedRow, u feed.Update) (*dynamodb.UpdateItemInput, error) {
@@ -176,6 +177,10 @@ func (f *Feed) partUpdate(row storedRow, u feed.Update) (*dynamodb.UpdateItemInp
 		values[":execution"] = stringValue(execution)
 	}
 	set := change.set + ", #message = :message"
+	if u.State.Attempt > 0 {
+		condition += " AND (attribute_not_exists(#attempt) OR #attempt <= :attempt)"
+		names["#attempt"], values[":attempt"] = "attempt", numberValue(u.State.Attempt)
+	}
 	if !u.SentAt.IsZero() {
 		names["#sentAt"], values[":sentAt"] = "sentAt", numberValue(formatMillis(u.SentAt))
 		if row.Supersedes(u) {

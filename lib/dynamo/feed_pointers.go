@@ -81,7 +81,7 @@ func (f *Feed) DeletePointer(ctx context.Context, p feed.Pointer) error {
 func (f *Feed) putPointer(ctx context.Context, p feed.Pointer) error {
 	it, err := marshal(pointerRow{
 		Owner: pointerOwner(p.Execution), Entry: pointerEntry(p), ExpiresAt: p.ExpiresAt().Unix(),
-		User: p.Owner, Job: p.Job, Epoch: p.Epoch, At: formatTime(p.At),
+		User: p.Owner, Job: p.Job, Epoch: p.Epoch, Attempt: p.Attempt, At: formatTime(p.At),
 	})
 	if err != nil {
 		return err
@@ -98,10 +98,11 @@ func (f *Feed) putPointer(ctx context.Context, p feed.Pointer) error {
 	return nil
 }
 
-// deletePointerOf deletes the pointer to a job that has ended, unless the pointer has a newer epoch. It ignores errors, because the
-// sweeper deletes pointers that are left.
+// deletePointerOf deletes the pointer to a job that has ended, unless the pointer is of a newer epoch, or of a later attempt that has
+// continued the job. It ignores errors, because the sweeper deletes pointers that are left.
 func (f *Feed) deletePointerOf(ctx context.Context, row feed.Row) {
-	_ = f.deletePointer(ctx, row.Pointer(), "#epoch <= :epoch", nil, nil)
+	_ = f.deletePointer(ctx, row.Pointer(), "#epoch <= :epoch AND (#epoch < :epoch OR attribute_not_exists(#attempt) OR #attempt <= :attempt)",
+		map[string]string{"#attempt": "attempt"}, item{":attempt": numberValue(row.Attempt)})
 }
 
 // deletePointer deletes the pointer from p's execution to p's job on a condition. It returns nil if the condition fails. names and

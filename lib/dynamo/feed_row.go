@@ -32,6 +32,10 @@ type jobRow struct {
 	// Data is the state as JSON. Its uploadId and message are empty, because Entry and Message contain them.
 	Data    string `dynamodbav:"data"`
 	Message string `dynamodbav:"message"`
+	// Type is absent if the state is an upload_progress. Data has the same form for all types.
+	Type string `dynamodbav:"type,omitempty"`
+	// Attempt is absent if no state of the run has named an attempt.
+	Attempt int64 `dynamodbav:"attempt,omitempty"`
 	// Terminal is absent if the state is not terminal.
 	Terminal  bool   `dynamodbav:"terminal,omitempty"`
 	UpdatedAt string `dynamodbav:"updatedAt"`
@@ -104,6 +108,7 @@ func encodeJobAfter(r feed.Row, before item) (item, error) {
 	row := jobRow{
 		Owner: r.Owner, Entry: jobEntry(r.State.UploadID), ExpiresAt: r.ExpiresAt().Unix(),
 		Epoch: r.Epoch, Seq: r.Seq, ID: r.ID, Data: string(data), Message: r.State.Message,
+		Type: string(r.Type), Attempt: r.Attempt,
 		Terminal: r.Terminal(), UpdatedAt: formatTime(r.UpdatedAt), Execution: r.Execution, Keys: r.Keys,
 		PartsDone: r.PartsDone, PartsFailed: r.PartsFailed, Scope: newScopeRow(r.Scope),
 		SentAt: formatMillis(r.SentAt), PushedAt: formatTime(r.PushedAt), PushedSeq: r.PushedSeq, PushedProgress: r.PushedProgress,
@@ -128,6 +133,7 @@ func decodeJob(it item) (feed.Row, error) {
 	}
 	r := feed.Row{
 		Owner: row.Owner, Epoch: row.Epoch, Seq: row.Seq, ID: row.ID, Execution: row.Execution, Keys: row.Keys,
+		Type: message.Type(row.Type), Attempt: row.Attempt,
 		SentAt: parseMillis(row.SentAt), PushedSeq: row.PushedSeq, PushedProgress: row.PushedProgress,
 	}
 	if row.Seq < 1 {
@@ -286,7 +292,9 @@ type pointerRow struct {
 	User  string `dynamodbav:"user"`
 	Job   string `dynamodbav:"job"`
 	Epoch string `dynamodbav:"epoch"`
-	At    string `dynamodbav:"at"`
+	// Attempt is absent if no state of the job had named an attempt.
+	Attempt int64  `dynamodbav:"attempt,omitempty"`
+	At      string `dynamodbav:"at"`
 }
 
 func decodePointer(it item) (feed.Pointer, error) {
@@ -303,7 +311,7 @@ func decodePointer(it item) (feed.Pointer, error) {
 	if err != nil {
 		return feed.Pointer{}, err
 	}
-	return feed.Pointer{Execution: entry[:end], Owner: row.User, Job: row.Job, Epoch: row.Epoch, At: at}, nil
+	return feed.Pointer{Execution: entry[:end], Owner: row.User, Job: row.Job, Epoch: row.Epoch, Attempt: row.Attempt, At: at}, nil
 }
 
 // marshal returns the item of a row, which is a struct with dynamodbav tags.

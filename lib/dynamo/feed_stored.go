@@ -2,6 +2,7 @@ package dynamo
 
 import (
 	"context"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -98,12 +99,19 @@ func unchangedCondition(it item) (string, map[string]string, item) {
 	return strings.Join(conditions, " AND "), names, values
 }
 
+// removableAttributes are those of this version that a row may lose within a run: a later attempt continues a failed run, and the last
+// state decides about the type.
+var removableAttributes = []string{"terminal", "type"}
+
 // copyUnknown copies the attributes that only before has to next, which is to replace before in the same run. These are attributes
-// of a newer version, and the token of the last claimed push.
+// of a newer version, and the token of the last claimed push. It does not copy removableAttributes.
 func copyUnknown(before, next item) {
 	for name, oldValue := range before {
 		newValue, ok := next[name]
-		if !ok {
+		switch {
+		case !ok && slices.Contains(removableAttributes, name):
+			continue
+		case !ok:
 			next[name] = oldValue
 			continue
 		}

@@ -19,6 +19,8 @@ const (
 
 // Update is a new state of a job, or of one of its parts.
 type Update struct {
+	// Type is the type of the state. Empty means [message.TypeUploadProgress].
+	Type  message.Type
 	State message.UploadProgress
 	// Epoch is normalized. Empty means that the update has no epoch: it belongs to the run of the row. If there is no row, or
 	// the row has expired, the update begins a run whose epoch is made from At.
@@ -44,15 +46,17 @@ type Update struct {
 // means that the job has no row. The only error is [ErrTooManyParts]. The first matching rule applies:
 //
 //  1. The epoch is older than the epoch of the row → Stale. The epoch is newer → the row starts again at Seq 1, and rules 2 and
-//     6 apply. An update without an epoch belongs to the run of the row, or begins a new run if the row has expired. An expired
+//     7 apply. An update without an epoch belongs to the run of the row, or begins a new run if the row has expired. An expired
 //     row counts for this rule until the store deletes it.
 //  2. EndedExecution is set, and the job belongs to another execution or does not exist → Stale.
 //  3. The key is one of the last 16, or the ID is that of the last message → Duplicate. This rule does not apply to parts.
-//  4. The row is terminal → Ignored.
-//  5. The part has fewer done steps than the stored part → Ignored. It has as many, and not more failed ones → Duplicate.
-//  6. Otherwise → Accepted. Seq grows by one. Progress never falls: failed and cancelled do not change it, succeeded sets it
+//  4. The attempt is lower than an attempt that a state of the run has named → Stale. An update without an attempt belongs to the
+//     newest attempt.
+//  5. The row is terminal → Ignored. But if an attempt has failed, a later attempt continues the run by rule 7.
+//  6. The part has fewer done steps than the stored part → Ignored. It has as many, and not more failed ones → Duplicate.
+//  7. Otherwise → Accepted. Seq grows by one. Progress never falls: failed and cancelled do not change it, succeeded sets it
 //     to 100. The first part of an epoch sets the Scope. A running state that was sent before the newest stored state of its run
-//     does not replace that state: only its progress counts. If a part was sent before that state, its message does not count.
+//     and attempt does not replace that state: only its progress counts. If a part was sent before that state, its message does not count.
 //
 // Coalescing: an urgent state, or one whose interval has passed, is marked as pushed in the same write. An update of a part is
 // marked only if it begins the row or the run. Any other update of a part needs ClaimPush, because a store may write it without
@@ -75,13 +79,28 @@ func Apply(row Row, u Update) (Row, Outcome, error) {
 		}
 	case isRepetition(row, u):
 		return row, Duplicate, nil
-	case row.Terminal():
+	case u.State.Attempt > 0 && u.State.Attempt < row.Attempt:
+		return row, Stale, nil
+	case row.Terminal() && !row.isRetriedBy(u):
 		return row, Ignored, nil
 	}
 	if outcome, err := partOutcome(row, u.Part); err != nil || outcome != Accepted {
 		return row, outcome, err
 	}
 	return nextRow(row, u, epoch), Accepted, nil
+}
+
+// typeToStore returns the type of u as a row has it.
+func (u Update) typeToStore() message.Type {
+	if u.Type == message.TypeUploadProgress {
+		return ""
+	}
+	return u.Type
+}
+
+// isRetriedBy reports whether an attempt has ended the row's job as failed, and u is of a later attempt.
+func (r Row) isRetriedBy(u Update) bool {
+	return r.State.Status == message.StatusFailed && r.State.Attempt > 0 && u.State.Attempt > r.State.Attempt
 }
 
 // mayBeEndedBy reports whether the ended execution of u may end the row's job. relation is that of u to the row.
@@ -125,6 +144,9 @@ func nextRow(row Row, u Update, epoch string) Row {
 	first := row.Seq == 0 || row.Unreadable // There is no state before u.
 	next := row.withUpdate(u, epoch, first)
 	next.State = nextState(row, u, first)
+	if first || u.Part == nil && !row.Supersedes(u) {
+		next.Type = u.typeToStore()
+	}
 	// A worker that sends a state replaces all of it. A part or the report of an execution's end leaves the fields of a newer version.
 	if u.Part == nil && u.EndedExecution == "" && !row.Supersedes(u) {
 		next.UnknownFields = ""
@@ -133,7 +155,7 @@ func nextRow(row Row, u Update, epoch string) Row {
 	if u.Part != nil {
 		next = next.withPart(*u.Part)
 	}
-	urgent := first || next.State.Phase != row.State.Phase || next.Terminal()
+	urgent := first || next.State.Phase != row.State.Phase || next.State.Status.Other(row.State.Status) || next.Terminal()
 	if urgent || u.Part == nil && next.pushIsDue() {
 		next = next.WithPush(next.UpdatedAt)
 	}
@@ -141,9 +163,10 @@ func nextRow(row Row, u Update, epoch string) Row {
 }
 
 // Supersedes reports whether the row, which is of the run of u, has a state that was sent after u, so that u does not replace it.
-// An end is never superseded.
+// An end is never superseded, nor is the state of a whole job in a later attempt.
 func (r Row) Supersedes(u Update) bool {
-	return r.Seq > 0 && !u.SentAt.IsZero() && u.SentAt.Before(r.SentAt) && !u.State.Status.Terminal()
+	laterAttempt := u.Part == nil && u.State.Attempt > r.Attempt
+	return r.Seq > 0 && !u.SentAt.IsZero() && u.SentAt.Before(r.SentAt) && !u.State.Status.Terminal() && !laterAttempt
 }
 
 // withUpdate returns the row with all of u except its state and its part. epoch is the epoch of the run of u. first is true if the
@@ -152,8 +175,13 @@ func (r Row) withUpdate(u Update, epoch string, first bool) Row {
 	if u.Execution != "" && (r.Execution == "" || !r.Supersedes(u)) {
 		r.Execution = u.Execution
 	}
-	if setsOrder := u.Part == nil || first; setsOrder && u.SentAt.After(r.SentAt) {
-		r.SentAt = u.SentAt.UTC().Truncate(time.Millisecond)
+	if u.Part == nil || first || r.Terminal() { // Other states of parts have no influence on the order.
+		if u.State.Attempt > r.Attempt {
+			r.Attempt, r.SentAt = u.State.Attempt, time.Time{}
+		}
+		if u.SentAt.After(r.SentAt) {
+			r.SentAt = u.SentAt.UTC().Truncate(time.Millisecond)
+		}
 	}
 	switch {
 	case r.Seq == 0: // u begins the run.
@@ -191,6 +219,9 @@ func nextState(row Row, u Update, first bool) message.UploadProgress {
 	case u.Part != nil:
 		state = row.State
 		state.Message = u.State.Message
+		if row.Terminal() { // a part of a later attempt
+			state.Status, state.Attempt, state.Of = "", u.State.Attempt, u.State.Of
+		}
 	case state.Status == message.StatusSucceeded:
 		state.Progress = percent
 	case state.Status.Terminal() && !first:

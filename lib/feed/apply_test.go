@@ -50,6 +50,9 @@ func withKey(key string) func(*feed.Update) {
 func withStatus(status message.Status) func(*feed.Update) {
 	return func(u *feed.Update) { u.State.Status = status }
 }
+func inAttempt(n int64) func(*feed.Update) {
+	return func(u *feed.Update) { u.State.Attempt, u.ID = n, fmt.Sprint(u.ID, " of attempt ", n) }
+}
 func sentAt(at time.Time) func(*feed.Update) { return func(u *feed.Update) { u.SentAt = at } }
 func inPhase(name string) func(*feed.Update) { return func(u *feed.Update) { u.State.Phase = name } }
 func ofPart(id string, done, failed int64) func(*feed.Update) {

@@ -126,9 +126,10 @@ type Pointer struct {
 	Execution string
 	Owner     string
 	Job       string
-	// Epoch is the epoch of the job when the pointer was written.
-	Epoch string
-	At    time.Time
+	// Epoch and Attempt are those of the job when the pointer was written.
+	Epoch   string
+	Attempt int64
+	At      time.Time
 }
 
 // ExpiresAt returns when the pointer expires, in whole seconds.

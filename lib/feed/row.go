@@ -31,7 +31,13 @@ type Row struct {
 	NamedEpoch string
 	// ID is the id of the last accepted message.
 	ID string
-	// State is the last accepted state, except that its progress never falls. It does not include the parts, see VisibleState.
+	// Type is the type of the last accepted state. Empty means [message.TypeUploadProgress]. A job may change its type: the last
+	// state decides.
+	Type message.Type
+	// Attempt is the highest attempt that a state of the run has named. Zero means that none has. The states of parts do not
+	// change it, except one that begins or continues the run.
+	Attempt int64
+	// State is the last accepted state, whatever its type, except that its progress never falls. It does not include the parts, see VisibleState.
 	State message.UploadProgress
 	// UnknownFields is a JSON object with the fields of the state that a newer version of Herald wrote and this version does not
 	// know. Empty means that there are none.
@@ -131,18 +137,19 @@ func (r Row) Newer(epoch string, seq int64) bool {
 
 // Envelope returns the frame of the row's state.
 func (r Row) Envelope() message.Envelope {
-	e := message.New(r.VisibleState(), r.ID, r.UpdatedAt)
+	data := message.AsType(r.Type, r.VisibleState())
+	e := message.New(data, r.ID, r.UpdatedAt)
 	e.Epoch, e.Seq = r.Epoch, r.Seq
 	if r.UnknownFields != "" {
-		if text, err := r.StateJSON(r.VisibleState()); err == nil {
+		if text, err := r.StateJSON(data); err == nil {
 			e.Data = message.Unknown{Name: e.Type, JSON: text}
 		}
 	}
 	return e
 }
 
-// StateJSON returns a state as compact JSON, including the unknown fields of the row.
-func (r Row) StateJSON(state message.UploadProgress) ([]byte, error) {
+// StateJSON returns the data of a state as compact JSON, including the unknown fields of the row.
+func (r Row) StateJSON(state message.Data) ([]byte, error) {
 	text, err := MarshalData(state)
 	if err != nil || r.UnknownFields == "" {
 		return text, err
@@ -178,17 +185,17 @@ func (r Row) VisibleState() message.UploadProgress {
 }
 
 // NeedsPointer reports whether the store must write a [Pointer] when it replaces the row before by r: the job runs and has an
-// execution, and the update begins a run, names another execution, or came after before had expired.
+// execution, and the update begins a run, names another execution, or came after before had ended or expired.
 func (r Row) NeedsPointer(before Row) bool {
 	if r.Execution == "" || r.Terminal() {
 		return false
 	}
-	return r.Seq == 1 || r.Execution != before.Execution || before.Expired(r.UpdatedAt)
+	return r.Seq == 1 || r.Execution != before.Execution || before.Terminal() || before.Expired(r.UpdatedAt)
 }
 
 // Pointer returns the pointer from the row's execution to its job.
 func (r Row) Pointer() Pointer {
-	return Pointer{Execution: r.Execution, Owner: r.Owner, Job: r.State.UploadID, Epoch: r.Epoch, At: r.UpdatedAt}
+	return Pointer{Execution: r.Execution, Owner: r.Owner, Job: r.State.UploadID, Epoch: r.Epoch, Attempt: r.Attempt, At: r.UpdatedAt}
 }
 
 // hundredths rounds a percentage to two decimals, so that each store returns exactly the number that was stored.

@@ -14,9 +14,13 @@ import (
 const (
 	ruleRequired = "is required"
 	ruleUTF8     = "must be valid UTF-8"
-	ruleType     = "must be one of upload_progress, notification, error"
 	ruleID       = "must not hold control characters or U+FFFD"
 )
+
+// ruleType returns the rule of the types that a producer may send.
+func ruleType() string {
+	return "must be one of " + namesOf(func(k kind) bool { return k != kindControl })
+}
 
 var ruleMaxSteps = fmt.Sprintf("must be at most %d", int64(MaxSteps))
 

@@ -3,83 +3,10 @@ package message
 import (
 	"bytes"
 	"encoding/json"
-	"math"
 	"net/url"
 	"strings"
 	"unicode/utf8"
 )
-
-// Status is the status of a job.
-type Status string
-
-// The statuses of a job. An empty status means running; the last three are terminal.
-const (
-	StatusRunning   Status = "running"
-	StatusSucceeded Status = "succeeded"
-	StatusFailed    Status = "failed"
-	StatusCancelled Status = "cancelled"
-)
-
-// Terminal reports whether the status is final.
-func (s Status) Terminal() bool {
-	return s == StatusSucceeded || s == StatusFailed || s == StatusCancelled
-}
-
-// UploadProgress is the newest state of one job, usually an upload.
-type UploadProgress struct {
-	// UploadID is the id of the job, whatever the job is.
-	UploadID string `json:"uploadId"`
-	FileName string `json:"fileName"`
-	// Progress is a percentage, 0 to 100.
-	Progress float64 `json:"progress"`
-	Message  string  `json:"message"`
-
-	CurrentRow    int64   `json:"currentRow,omitzero"`
-	TotalRows     int64   `json:"totalRows,omitzero"`
-	Status        Status  `json:"status,omitzero"`
-	Phase         string  `json:"phase,omitzero"`
-	RowsPerSecond float64 `json:"rowsPerSecond,omitzero"`
-	// ETAMillis is the estimated time to completion in milliseconds.
-	ETAMillis  int64 `json:"etaMs,omitzero"`
-	FailedRows int64 `json:"failedRows,omitzero"`
-}
-
-// Type returns [TypeUploadProgress].
-func (UploadProgress) Type() Type { return TypeUploadProgress }
-
-func (p UploadProgress) jobID() string { return p.UploadID }
-
-// Validate returns an [*Invalid] that names every broken rule, or nil.
-func (p UploadProgress) Validate() error {
-	v := validator{path: "data."}
-	v.requireJobID("uploadId", p.UploadID)
-	v.requireName("fileName", p.FileName, MaxName)
-	v.requireText("message", p.Message)
-	v.require("progress", p.Progress >= 0 && p.Progress <= 100, "must be a number from 0 to 100")
-	v.requireCount("currentRow", p.CurrentRow)
-	v.requireCount("totalRows", p.TotalRows)
-	v.require("rowsPerSecond", p.RowsPerSecond >= 0 && !math.IsInf(p.RowsPerSecond, 1), "must be a number from 0")
-	v.requireCount("etaMs", p.ETAMillis)
-	v.requireCount("failedRows", p.FailedRows)
-	v.requireOneOf("status", string(p.Status), "", string(StatusRunning), string(StatusSucceeded), string(StatusFailed), string(StatusCancelled))
-	v.require("phase", utf8.ValidString(p.Phase), ruleUTF8)
-	v.maxJSONBytes("phase", p.Phase, MaxPhase)
-	return v.err()
-}
-
-// Truncated returns p with its file name, phase and message truncated to their limits, so that a long text does not prevent
-// the end of a job from being stored. It does not change other fields.
-func (p UploadProgress) Truncated() UploadProgress {
-	p.FileName, p.Phase = Truncate(p.FileName, MaxName), Truncate(p.Phase, MaxPhase)
-	fullMessage := p.Message
-	p.Message = ""
-	var withoutMessage bytes.Buffer
-	if err := encodeJSON(&withoutMessage, p); err != nil {
-		return p // a number is infinite: Validate reports it
-	}
-	p.Message = Truncate(fullMessage, max(MaxState-withoutMessage.Len(), MaxText))
-	return p
-}
 
 // Severity ranks a notification.
 type Severity string
@@ -180,4 +107,4 @@ func (u Unknown) Type() Type { return u.Name }
 func (u Unknown) MarshalJSON() ([]byte, error) { return u.JSON, nil }
 
 // Validate returns an [*Invalid], because unknown types are received but never sent.
-func (u Unknown) Validate() error { return invalid("type", ruleType) }
+func (u Unknown) Validate() error { return invalid("type", ruleType()) }

@@ -3,6 +3,7 @@ package message
 import (
 	"encoding/json"
 	"errors"
+	"maps"
 	"reflect"
 	"slices"
 	"strings"
@@ -21,7 +22,7 @@ func Decode(raw []byte) (Data, error) {
 	}
 	t, known := types[m.Type]
 	if !known || t.kind == kindControl {
-		return nil, invalid("type", ruleType)
+		return nil, invalid("type", ruleType())
 	}
 	return t.decode(m.Data)
 }
@@ -65,6 +66,23 @@ func DecodeObject(raw []byte, path string, dst any) error {
 	}
 
 	return nil
+}
+
+// refuseZeros returns an [*Invalid] if a field of a JSON object is 0. rules has the rule of each such field.
+func refuseZeros(raw []byte, path string, rules map[string]string) error {
+	var given map[string]json.RawMessage
+	if err := json.Unmarshal(raw, &given); err != nil {
+		return invalid(pathOrInput(path), "must be a JSON object")
+	}
+	var v validator
+	for _, field := range slices.Sorted(maps.Keys(rules)) {
+		var number float64
+		if text, present := given[field]; present && string(text) != "null" && json.Unmarshal(text, &number) == nil {
+			v.require(fieldPath(path, field), number != 0, rules[field])
+		}
+	}
+
+	return v.err()
 }
 
 // isNull is true for null, and false for any other JSON value. It keeps nothing of the value.

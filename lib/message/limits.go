@@ -13,6 +13,7 @@ import "time"
 //	an execution's ARN                     256 characters    Step Functions' limit
 //	a file's name, a title, a code         1,024 bytes *     a file system's longest name: 255 characters
 //	a phase                                256 bytes *
+//	an attempt, and attempts at most       9,999
 //	a link                                 4,096 bytes *     a presigned URL of S3 with a session's token
 //	an error's details                     4,096 bytes of JSON
 //	a job's state                          2,560 bytes of JSON; its message may always have 480 *
@@ -56,6 +57,8 @@ const (
 	MaxName = 1024
 	// MaxPhase bounds the name of a phase, in bytes of JSON.
 	MaxPhase = 256
+	// MaxAttempt bounds the number of a try, and how many tries there are at most.
+	MaxAttempt = 9999
 	// MaxURL bounds the action URL of a notification, in bytes of JSON.
 	MaxURL = 4096
 	// MaxDetails bounds an error's details, in bytes.

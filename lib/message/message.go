@@ -11,7 +11,7 @@ import (
 // Subprotocol is the first WebSocket subprotocol that a client offers. The second one is its token.
 const Subprotocol = "herald"
 
-// Data is the typed content of a frame: [UploadProgress], [Notification], [Error], the data of a control frame, or [Unknown]
+// Data is the typed content of a frame: [UploadProgress], [JobProgress], [Notification], [Error], the data of a control frame, or [Unknown]
 // in a received frame.
 type Data interface {
 	// Type returns the frame's type.
@@ -36,11 +36,11 @@ type Envelope struct {
 }
 
 // New returns an envelope for data with the timestamp now. The caller encodes it once, so that every connection of a broadcast
-// receives the same timestamp. If data is [UploadProgress], Job is its upload id.
+// receives the same timestamp. If data is the state of a job, Job is the job's id.
 func New(data Data, id string, now time.Time) Envelope {
 	e := Envelope{Type: data.Type(), Timestamp: Time{now}, ID: id, Data: data}
-	if p, ok := data.(interface{ jobID() string }); ok { // UploadProgress or a pointer to one
-		e.Job = p.jobID()
+	if state, ok := AsUploadProgress(data); ok {
+		e.Job = state.UploadID
 	}
 	return e
 }
@@ -66,7 +66,7 @@ func (e Envelope) Encode() ([]byte, error) {
 // The Invalid names the field data, prefixed by path.
 func (e Envelope) CheckSize(path string) error {
 	limit, kind := MaxNote, "a note"
-	if e.Type == TypeUploadProgress {
+	if types[e.Type].kind == kindState {
 		limit, kind = MaxState, "the state of a job"
 	}
 	var data bytes.Buffer

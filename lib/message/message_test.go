@@ -25,7 +25,7 @@ func TestDecodeNamesFieldAndRule(t *testing.T) {
 		{"not an object", `[]`, "input must be a JSON object"},
 		{"null", `null`, "input must be a JSON object"},
 		{"empty", `{}`, "data is required; type is required"},
-		{"other type", `{"type":"gossip","data":{}}`, "type must be one of upload_progress, notification, error"},
+		{"other type", `{"type":"gossip","data":{}}`, "type must be one of upload_progress, job_progress, notification, error"},
 		{"timestamp, which only the server sets", `{"type":"error","data":{},"timestamp":"x"}`, "timestamp is not a known field"},
 		{"type is a number", `{"type":1,"data":{}}`, "type must be a string"},
 		{"keys are matched exactly", `{"Type":"error","data":{}}`, "Type is not a known field; type is required"},
@@ -42,9 +42,20 @@ func TestDecodeNamesFieldAndRule(t *testing.T) {
 		{"progress above 100", progress(`{` + progressFields + `,"progress":100.01}`), "data.progress must be a number from 0 to 100"},
 		{"progress as text", progress(`{` + progressFields + `,"progress":"50"}`), "data.progress must be a number"},
 		{"progress over float64", progress(`{` + progressFields + `,"progress":1e999}`), "data.progress must be a number"},
-		{"unknown status", progress(`{` + progressFields + `,"progress":1,"status":"done"}`), "data.status must be one of running, succeeded, failed, cancelled"},
+		{"unknown status", progress(`{` + progressFields + `,"progress":1,"status":"done"}`), "data.status must be one of running, queued, waiting, retrying, stalled, succeeded, failed, cancelled"},
 		{"rows negative", progress(`{` + progressFields + `,"progress":1,"currentRow":-1}`), "data.currentRow must be a number from 0"},
 		{"rows fractional", progress(`{` + progressFields + `,"progress":1,"totalRows":1.5}`), "data.totalRows must be a whole number"},
+		{"attempt 0", progress(`{` + progressFields + `,"progress":1,"attempt":0}`), "data.attempt must be from 1 to 9999"},
+		{"attempt below 0", progress(`{` + progressFields + `,"progress":1,"attempt":-1}`), "data.attempt must be from 1 to 9999"},
+		{"attempt over the limit", progress(`{` + progressFields + `,"progress":1,"attempt":10000,"of":10000}`), "data.attempt must be from 1 to 9999; data.of must be from 1 to 9999"},
+		{"attempt that is not whole", progress(`{` + progressFields + `,"progress":1,"attempt":1.5}`), "data.attempt must be a whole number"},
+		{"of 0", progress(`{` + progressFields + `,"progress":1,"attempt":1,"of":0}`), "data.of must be from 1 to 9999"},
+		{"of without attempt", progress(`{` + progressFields + `,"progress":1,"of":3}`), "data.of needs an attempt"},
+		{"of under attempt", progress(`{` + progressFields + `,"progress":1,"attempt":4,"of":3}`), "data.of must not be under attempt"},
+		{"a job without its fields", `{"type":"job_progress","data":{}}`, "data.jobId is required; data.message is required; data.progress is required; data.title is required"},
+		{"a job with the fields of an upload", `{"type":"job_progress","data":{` + progressFields + `,"progress":1}}`, "data.fileName is not a known field; data.jobId is required; data.title is required; data.uploadId is not a known field"},
+		{"a job with empty names", `{"type":"job_progress","data":{"jobId":"","title":"","message":"","progress":1}}`, "data.jobId must not be empty; data.title must not be empty; data.message must not be empty"},
+		{"a job of attempt 0", `{"type":"job_progress","data":{"jobId":"j","title":"t","message":"m","progress":1,"attempt":0}}`, "data.attempt must be from 1 to 9999"},
 		{"misspelt field", progress(`{` + progressFields + `,"progress":1,"curentRow":1}`), "data.curentRow is not a known field"},
 		{"id empty", progress(`{"uploadId":"","fileName":"f","message":"m","progress":1}`), "data.uploadId must not be empty"},
 		{"id long", progress(`{"uploadId":"` + strings.Repeat("x", 257) + `","fileName":"f","message":"m","progress":1}`), "data.uploadId must be at most 256 bytes"},
@@ -87,6 +98,15 @@ func TestDecodeAccepts(t *testing.T) {
 				UploadID: "u", FileName: "f", Message: "m", Progress: 100, CurrentRow: 1, TotalRows: 2,
 				Status: message.StatusSucceeded, Phase: "parse", RowsPerSecond: 1.5, ETAMillis: 3, FailedRows: 4,
 			},
+		},
+		{
+			"a job that is not a file, with the fields of attempts at their limits",
+			`{"type":"job_progress","data":{"jobId":"j","title":"t","message":"m","progress":1,"status":"retrying","attempt":9999,"of":9999}}`,
+			message.JobProgress{JobID: "j", Title: "t", Message: "m", Progress: 1, Status: message.StatusRetrying, Attempt: 9999, Of: 9999},
+		},
+		{
+			"null means absent", `{"type":"upload_progress","data":{"uploadId":"u","fileName":"f","message":"m","progress":0,"attempt":null,"of":null}}`,
+			message.UploadProgress{UploadID: "u", FileName: "f", Message: "m"},
 		},
 		{
 			"notification with a path", `{"type":"notification","data":{"title":"t","message":"m","severity":"warning","actionUrl":"/a?b#c"}}`,
@@ -235,6 +255,7 @@ func ExampleNew() {
 // FuzzDecode checks that accepted data survives a round trip through Encode and Parse.
 func FuzzDecode(f *testing.F) {
 	f.Add([]byte(`{"type":"upload_progress","data":{"uploadId":"u","fileName":"f","message":"m","progress":1}}`))
+	f.Add([]byte(`{"type":"job_progress","data":{"jobId":"j","title":"t","message":"m","progress":1,"status":"retrying","attempt":2,"of":3}}`))
 	f.Add([]byte(`{"type":"notification","data":{"title":"t","message":"m","severity":"info","actionUrl":"/a"}}`))
 	f.Add([]byte(`{"type":"error","data":{"code":"C","message":"m","details":[1e3]}}`))
 	f.Fuzz(func(t *testing.T, raw []byte) {

@@ -112,7 +112,7 @@ func validateMessage(data Data) *Invalid {
 		return invalid("message", ruleRequired)
 	}
 	if _, ok := producerValue(data); !ok {
-		return invalid("type", ruleType)
+		return invalid("type", ruleType())
 	}
 	var bad *Invalid
 	errors.As(data.Validate(), &bad) // a valid message leaves bad nil
@@ -136,21 +136,8 @@ func (v *validator) requirePart(p Part, r Request) {
 	from, to := p.ProgressRange()
 	v.require("part.from, part.to", from >= 0 && from <= to && to <= maxProgress, "must be numbers from 0 to 100, from not over to")
 	state, ok := AsUploadProgress(r.Message)
-	v.require("part", ok && r.ConnectionID == "", "is only for upload_progress to a userId")
+	v.require("part", ok && r.ConnectionID == "", "is only for the state of a job to a userId")
 	v.require("part", !state.Status.Terminal(), "must not come with a terminal status: a job ends as a whole")
-}
-
-// AsUploadProgress returns data as [UploadProgress] if it is one, or a pointer to one.
-func AsUploadProgress(data Data) (UploadProgress, bool) {
-	switch p := data.(type) {
-	case UploadProgress:
-		return p, true
-	case *UploadProgress:
-		if p != nil {
-			return *p, true
-		}
-	}
-	return UploadProgress{}, false
 }
 
 const (

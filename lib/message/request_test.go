@@ -57,7 +57,7 @@ func TestValidateNamesFieldAndRule(t *testing.T) {
 		{"an epoch that is no time", toUser(note, func(r *message.Request) { r.Epoch = "yesterday" }), ruleEpoch},
 		{"a time of sending in a year of five digits", toUser(note, func(r *message.Request) { r.SentAt = time.Date(10_000, 1, 1, 0, 0, 0, 0, time.UTC) }), "sentAt must be an RFC 3339 time, such as 2026-11-22T10:00:00.123Z"},
 		{"an epoch of Step Functions", toUser(note, func(r *message.Request) { r.Epoch = "2026-11-22T10:00:13Z" }), ""},
-		{"a message that only the server sends", toUser(message.Welcome{}, unchanged), "type must be one of upload_progress, notification, error"},
+		{"a message that only the server sends", toUser(message.Welcome{}, unchanged), "type must be one of upload_progress, job_progress, notification, error"},
 		{"a nil pointer as message", toUser((*message.Notification)(nil), unchanged), "message is required"},
 		{"no message", message.Request{UserID: "u"}, "message is required"},
 		{"a bad message", toUser(message.Notification{}, unchanged), "data.title must not be empty; data.message must not be empty; data.severity must be one of info, success, warning, error"},
@@ -73,8 +73,8 @@ func TestValidateNamesFieldAndRule(t *testing.T) {
 		{"from below 0", toUser(progress, part(message.Part{ID: "1", Total: 1, From: -1})), "part.from, part.to must be numbers from 0 to 100, from not over to"},
 		{"to above 100", toUser(progress, part(message.Part{ID: "1", Total: 1, To: 101})), "part.from, part.to must be numbers from 0 to 100, from not over to"},
 		{"to that is not a number", toUser(progress, part(message.Part{ID: "1", Total: 1, To: math.NaN()})), "part.from, part.to must be numbers from 0 to 100, from not over to"},
-		{"a part of a note", toUser(note, part(message.Part{ID: "1", Total: 1})), "part is only for upload_progress to a userId"},
-		{"a part to a connection", message.Request{ConnectionID: "c", Message: progress, Part: &message.Part{ID: "1", Total: 1}}, "part is only for upload_progress to a userId"},
+		{"a part of a note", toUser(note, part(message.Part{ID: "1", Total: 1})), "part is only for the state of a job to a userId"},
+		{"a part to a connection", message.Request{ConnectionID: "c", Message: progress, Part: &message.Part{ID: "1", Total: 1}}, "part is only for the state of a job to a userId"},
 		{"a part that ends the job", toUser(failed, part(message.Part{ID: "1", Total: 1})), "part must not come with a terminal status: a job ends as a whole"},
 	} {
 		t.Run(tt.name, func(t *testing.T) {

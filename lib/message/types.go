@@ -3,6 +3,7 @@ package message
 import (
 	"encoding/json"
 	"fmt"
+	"strings"
 )
 
 // Type is the type of a frame.
@@ -11,6 +12,7 @@ type Type string
 // The types that a producer may send.
 const (
 	TypeUploadProgress Type = "upload_progress"
+	TypeJobProgress    Type = "job_progress"
 	TypeNotification   Type = "notification"
 	TypeError          Type = "error"
 )
@@ -39,23 +41,46 @@ const (
 	kindNote
 )
 
-// types describes each type of frame that has data. A new type needs one line here, its name above, and a file of its own with
-// its data. A new type of note needs nothing else: it is decoded, validated, stored, posted and shown like other notes.
-var types = map[Type]dataType{
-	TypeUploadProgress: newDataType[UploadProgress](kindState),
-	TypeNotification:   newDataType[Notification](kindNote),
-	TypeError:          newDataType[Error](kindNote),
-	TypeWelcome:        newDataType[Welcome](kindControl),
-	TypeSynced:         newDataType[Synced](kindControl),
-	TypeRefreshed:      newDataType[Refreshed](kindControl),
-	TypeDismissed:      newDataType[Dismissed](kindControl),
-	TypeClosing:        newDataType[Closing](kindControl),
-	TypeUploadURL:      newDataType[UploadURL](kindControl),
-	TypeBatch:          newDataType[Batch](kindControl),
+// registry describes each type of frame that has data. A new type needs one line here, its name above, and a file of its own with
+// its data. Nothing else knows the types one by one: a new type of state or of note is decoded, validated, stored, coalesced, posted
+// and synced like the others of its kind. The data of a state also has the methods of [jobState].
+var registry = []dataType{
+	newDataType[UploadProgress](kindState),
+	newDataType[JobProgress](kindState),
+	newDataType[Notification](kindNote),
+	newDataType[Error](kindNote),
+	newDataType[Welcome](kindControl),
+	newDataType[Synced](kindControl),
+	newDataType[Refreshed](kindControl),
+	newDataType[Dismissed](kindControl),
+	newDataType[Closing](kindControl),
+	newDataType[UploadURL](kindControl),
+	newDataType[Batch](kindControl),
+}
+
+// types has the registry's types by their names.
+var types = func() map[Type]dataType {
+	byName := map[Type]dataType{}
+	for _, t := range registry {
+		byName[t.name] = t
+	}
+	return byName
+}()
+
+// namesOf returns the names of the types for which include returns true, in the order of the registry, separated by commas.
+func namesOf(include func(kind) bool) string {
+	var names []string
+	for _, t := range registry {
+		if include(t.kind) {
+			names = append(names, string(t.name))
+		}
+	}
+	return strings.Join(names, ", ")
 }
 
 // dataType says what the data of one type is for, and how to decode it.
 type dataType struct {
+	name Type
 	kind kind
 	// parse decodes the data of a received frame. It ignores unknown fields.
 	parse func(json.RawMessage) (Data, error)
@@ -63,11 +88,14 @@ type dataType struct {
 	decode func(json.RawMessage) (Data, error)
 	// value returns data of this type as a value, and nil for a nil pointer. It returns false for data of another type.
 	value func(Data) (Data, bool)
+	// zero is data without any field.
+	zero Data
 }
 
 func newDataType[T Data](k kind) dataType {
+	var zero T
 	return dataType{
-		kind: k,
+		name: zero.Type(), kind: k, zero: zero,
 		parse: func(raw json.RawMessage) (Data, error) {
 			var data T
 			if err := json.Unmarshal(raw, &data); err != nil {
@@ -79,6 +107,11 @@ func newDataType[T Data](k kind) dataType {
 			var data T
 			if err := DecodeObject(raw, "data", &data); err != nil {
 				return nil, err
+			}
+			if k == kindState {
+				if err := refuseZeros(raw, "data", positiveFields); err != nil {
+					return nil, err
+				}
 			}
 			if err := data.Validate(); err != nil {
 				return nil, err
@@ -104,7 +137,7 @@ func newDataType[T Data](k kind) dataType {
 // producerValue returns the message of a producer as a value, not a pointer. It returns nil and true for a nil pointer. It
 // returns data unchanged and false if no producer may send data of this type.
 func producerValue(data Data) (Data, bool) {
-	for _, t := range types {
+	for _, t := range registry {
 		if value, ok := t.value(data); ok && t.kind != kindControl {
 			return value, true
 		}

@@ -72,7 +72,7 @@ func TestTypesAgreeWithTheTable(t *testing.T) {
 				t.Errorf("%s of an empty %s: %v, want an Invalid", what, name, err)
 				continue
 			}
-			if refused := bad.Problems[0].Field == "type" && bad.Problems[0].Rule == ruleType; refused == producer {
+			if refused := bad.Problems[0].Field == "type" && bad.Problems[0].Rule == ruleType(); refused == producer {
 				t.Errorf("%s of %s: %v; a producer may send it: %v", what, name, err, producer)
 			}
 		}

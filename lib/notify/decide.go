@@ -44,7 +44,8 @@ func (n *Notifier) mayCoalesce(r request) bool {
 	row, cached := n.lastRows.find(feed.User(r.UserID), r.state.UploadID)
 	otherRun := r.Epoch != "" && r.Epoch != row.Epoch
 	newPhase := r.state.Phase != row.State.Phase
-	if !cached || otherRun || newPhase {
+	newStatus := r.state.Status.Other(row.State.Status)
+	if !cached || otherRun || newPhase || newStatus {
 		return false
 	}
 	row.State = r.state // NextPushAt compares its progress with that of the last push

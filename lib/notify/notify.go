@@ -12,7 +12,8 @@
 // The states of a job are coalesced. Every state is stored, but states are pushed to the user's tabs only as often as a person can
 // read them, whichever workers publish them:
 //
-//	a run's first state, a new phase, an end   is pushed at once
+//	a run's first state, an end,
+//	a new phase, another status                is pushed at once
 //	progress that grew by 1 % or more          is pushed 250 ms after the job's last push, or later
 //	progress that grew by less than 1 %        is pushed 2 s after the job's last push, or later
 //

@@ -12,7 +12,7 @@ import (
 type request struct {
 	message.Request
 
-	// isState is true if the message is the state of a job; state is that state. Otherwise the message is a note: a
+	// isState is true if the message is the state of a job, of any type; state is that state. Otherwise the message is a note: a
 	// notification or an error.
 	isState bool
 	state   message.UploadProgress
@@ -31,7 +31,7 @@ func (n *Notifier) newRequest(r message.Request) (request, error) {
 	if err != nil {
 		return request{}, err
 	}
-	state, isState := r.Message.(message.UploadProgress)
+	state, isState := message.AsUploadProgress(r.Message)
 
 	return request{
 		Request: r, isState: isState, state: state, stored: r.UserID != "" && n.Feed != nil,

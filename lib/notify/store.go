@@ -38,7 +38,7 @@ func (n *Notifier) store(ctx context.Context, r request, d decision) (storeResul
 		return n.storeNote(ctx, owner, feed.Note{ID: id, At: now, Data: r.Message, Key: r.Key}, result), nil
 	}
 	u := feed.Update{
-		State: r.state, Epoch: r.Epoch, Key: r.Key, EndedExecution: r.endedExecution, Part: r.Part, SentAt: r.SentAt, ID: id, At: now,
+		Type: r.Message.Type(), State: r.state, Epoch: r.Epoch, Key: r.Key, EndedExecution: r.endedExecution, Part: r.Part, SentAt: r.SentAt, ID: id, At: now,
 	}
 	if d.followed != nil && *d.followed {
 		u.Execution = r.Execution

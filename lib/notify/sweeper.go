@@ -243,9 +243,10 @@ func (s *Sweeper) endJob(ctx context.Context, p feed.Pointer, row feed.Row, end 
 		state = message.UploadProgress{UploadID: state.UploadID, FileName: state.FileName}
 	}
 	state.Status, state.Message, state.RowsPerSecond, state.ETAMillis = end.status, end.text, 0, 0
+	state.Attempt, state.Of = 0, 0                       // no attempt comes after the end of the execution
 	userID := strings.TrimPrefix(p.Owner, feed.User("")) // User puts a prefix before the id
 	r, err := s.Notifier.newRequest(message.Request{
-		UserID: userID, Message: state.Truncated(), Epoch: p.Epoch, Key: "end of " + p.Execution + " in " + p.Epoch,
+		UserID: userID, Message: message.AsType(row.Type, state.Truncated()), Epoch: p.Epoch, Key: "end of " + p.Execution + " in " + p.Epoch,
 	})
 	if err != nil {
 		return fmt.Errorf("end job: %w", err)

@@ -130,3 +130,43 @@ func TestEveryStateSaysWhenItWasSent(t *testing.T) {
 		}
 	})
 }
+
+func TestAReporterOfAJobThatIsNoFilePublishesJobProgress(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		rec := newRecorder()
+		r := progress.New(t.Context(), progress.Config{
+			Publisher: rec, UserID: "u1", JobID: "report-7", Title: "Report of May", UploadID: "not used", FileName: "not used", Attempt: 2, MaxAttempts: 3,
+		})
+		r.Phase(progress.Phase{Name: "approval", Status: message.StatusWaiting, From: 5})
+		synctest.Wait()
+		r.Phase(progress.Phase{Name: "render", Status: message.StatusFailed, From: 10}) // a phase is no end
+		synctest.Wait()
+		r.End(message.StatusSucceeded, "Done")
+		r.Close(t.Context())
+		job := message.JobProgress{JobID: "report-7", Title: "Report of May", Attempt: 2, Of: 3}
+		waiting, rendering, done := job, job, job
+		waiting.Phase, waiting.Message, waiting.Progress, waiting.Status = "approval", "approval", 5, message.StatusWaiting
+		rendering.Phase, rendering.Message, rendering.Progress = "render", "render", 10
+		done.Phase, done.Message, done.Progress, done.Status = "render", "Done", 100, message.StatusSucceeded
+		if diff := cmp.Diff([]message.Data{waiting, rendering, done}, rec.data); diff != "" {
+			t.Errorf("states (-want +got):\n%s", diff)
+		}
+	})
+}
+
+func TestAttemptsOfAReporterAreAlwaysValid(t *testing.T) {
+	for _, tt := range []struct{ attempt, maxAttempts, wantAttempt, wantOf int64 }{
+		{0, 0, 0, 0}, {1, 0, 1, 0}, {2, 3, 2, 3}, {0, 3, 0, 0}, {-1, 3, 0, 0}, {4, 3, 4, 4}, {1, -1, 1, 0}, {1 << 40, 1 << 41, 9999, 9999},
+	} {
+		synctest.Test(t, func(t *testing.T) {
+			rec := newRecorder()
+			r := progress.New(t.Context(), progress.Config{Publisher: rec, UserID: "u1", UploadID: "up-1", FileName: "f.csv", Attempt: tt.attempt, MaxAttempts: tt.maxAttempts})
+			r.Phase(parse(1))
+			r.Close(t.Context())
+			got := rec.last(t)
+			if err := rec.requests[0].Validate(); err != nil || got.Attempt != tt.wantAttempt || got.Of != tt.wantOf {
+				t.Errorf("attempt %d of %d is published as %d of %d, %v", tt.attempt, tt.maxAttempts, got.Attempt, got.Of, err)
+			}
+		})
+	}
+}

@@ -60,12 +60,17 @@ type Config struct {
 	// Publisher publishes the states. If it is nil, nothing is published, and the methods of the Reporter take almost no time.
 	Publisher Publisher
 	UserID    string
-	UploadID  string
-	FileName  string
+	// UploadID and FileName are the id and the file of a job that is a file: its states are of the type upload_progress. Any other job
+	// has JobID and Title instead: its states are of the type job_progress. If JobID is set, UploadID and FileName are not used.
+	UploadID, FileName string
+	JobID, Title       string
 	// Epoch is the run of the job, as [message.NormalizeEpoch] returns it; empty means the run that the feed has now.
 	Epoch string
 	// Execution is the ARN of the execution whose end is the job's end; empty means none.
 	Execution string
+	// Attempt is the number of this try of the work, from 1, such as one more than the RetryCount of Step Functions. MaxAttempts is
+	// how many tries there are at most. Both are 0 if they are not known. States of an earlier attempt that arrive late do not count.
+	Attempt, MaxAttempts int64
 	// Part is the id of the part of the job that this worker does. Empty means the whole job. If there is a part, Phase.Steps
 	// counts the steps of the whole job, but Update and Reject count the steps of the part. A part must have only one phase with
 	// steps, because the feed does not accept fewer done steps of a part than before.
@@ -80,6 +85,9 @@ type Config struct {
 type Phase struct {
 	// Name is published as phase.
 	Name string
+	// Status is what the job does in the phase: running, queued, waiting, retrying or stalled. Empty means running. A terminal status
+	// is not used: see [Reporter.End].
+	Status message.Status
 	// From and To are the job's progress, in percent, before the first step and after the last.
 	From, To float64
 	// Steps is the number of all steps. If it is 0, the progress stays at From.
@@ -199,7 +207,8 @@ func (r *Reporter) Error(e message.Error) {
 	r.signal()
 }
 
-// End gives the whole job its terminal status and publishes it at once. A job ends once: further calls do nothing.
+// End gives the whole job its terminal status and publishes it at once. A job ends once: further calls do nothing. A worker whose
+// failure leads to a retry must not end the job, unless Config.Attempt is set: then the next attempt continues the job.
 // The status succeeded sets the progress to 100. The other statuses do not change the progress.
 func (r *Reporter) End(status message.Status, text string) {
 	r.mu.Lock()

@@ -109,7 +109,7 @@ func (p *pusher) push(ctx context.Context, s state) bool {
 	p.tried, p.triedAt = s, time.Now()
 	d := s.data(p.config, p.floor, p.triedAt)
 	p.floor = d.Progress
-	request := p.request(d)
+	request := p.request(p.config.asData(d))
 	request.SentAt = p.triedAt
 	request.Part = s.part(p.config)
 	if !p.publish(ctx, request) && request.Validate() == nil { // An invalid request would fail again, so it is not retried.
@@ -177,7 +177,7 @@ func (p *pusher) publish(ctx context.Context, r message.Request) bool {
 	defer cancel()
 	if err := p.config.Publisher.Publish(ctx, r); err != nil {
 		p.failures.Add(1)
-		p.config.Logger.WarnContext(ctx, "publish progress", "type", r.Message.Type(), "uploadId", p.config.UploadID, "err", err)
+		p.config.Logger.WarnContext(ctx, "publish progress", "type", r.Message.Type(), "uploadId", p.config.jobID(), "err", err)
 		return false
 	}
 	p.published.Add(1)

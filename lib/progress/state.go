@@ -134,15 +134,41 @@ func (s state) part(c Config) *message.Part {
 	return &message.Part{ID: c.Part, Done: s.steps(), Total: p.Steps, Failed: min(max(s.failed, 0), s.steps()), From: from, To: to}
 }
 
-// data returns the message of s at the time now, with a progress of at least floor.
+// jobID returns the id of the job.
+func (c Config) jobID() string { return cmp.Or(c.JobID, c.UploadID) }
+
+// asData returns a state as data of the job's type.
+func (c Config) asData(s message.UploadProgress) message.Data {
+	if c.JobID != "" {
+		return message.AsType(message.TypeJobProgress, s)
+	}
+	return s
+}
+
+// shownStatus returns the status of the job: its end, or else what it does in the phase.
+func (s state) shownStatus() message.Status {
+	if s.status.Terminal() || s.phase.Status.Terminal() {
+		return s.status
+	}
+	return s.phase.Status
+}
+
+// data returns the state s at the time now, with a progress of at least floor.
 func (s state) data(c Config, floor float64, now time.Time) message.UploadProgress {
 	const perPercent = 100 // the progress has two decimal places
 	p := s.phase
+	name := c.FileName
+	if c.JobID != "" {
+		name = c.Title
+	}
 	d := message.UploadProgress{
-		UploadID: c.UploadID, FileName: c.FileName,
+		UploadID: c.jobID(), FileName: name,
 		Progress: max(floor, math.Round(s.progress()*perPercent)/perPercent),
-		Message:  s.message(), Phase: p.Name, Status: s.status,
+		Message:  s.message(), Phase: p.Name, Status: s.shownStatus(),
 		CurrentRow: count(p.CurrentRow), TotalRows: count(p.TotalRows), FailedRows: count(s.failed),
+	}
+	if d.Attempt = min(max(c.Attempt, 0), message.MaxAttempt); d.Attempt > 0 && c.MaxAttempts > 0 {
+		d.Of = min(max(c.MaxAttempts, d.Attempt), message.MaxAttempt)
 	}
 	if !p.Rows {
 		return d.Truncated()

@@ -266,3 +266,25 @@ func sortUnordered(frames []string) {
 		from = to
 	}
 }
+
+func TestASyncSendsJobsOfEveryType(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		f := newFixture(t)
+		f.connect("c1", "u1", time.Hour)
+		u := feed.Update{
+			Type: message.TypeJobProgress, State: message.UploadProgress{UploadID: "report-7", FileName: "Report of May", Progress: 5, Message: "m"},
+			Epoch: epochOf(time.Now()), ID: "id", At: time.Now(),
+		}
+		if _, _, err := f.feed.Apply(t.Context(), feed.User("u1"), u); err != nil {
+			t.Fatal(err)
+		}
+		f.send("c1", `{"action":"sync","welcome":false}`)
+		frames := f.gateway.takeFrames("c1")
+		want := message.JobProgress{JobID: "report-7", Title: "Report of May", Progress: 5, Message: "m"}
+		if len(frames) != 2 || frames[0].Data != message.Data(want) || frames[0].Job != "report-7" || !frames[0].Replayed {
+			t.Errorf("a sync is answered by %+v", frames)
+		}
+		f.send("c1", syncMessage(map[string][2]any{"report-7": {u.Epoch, 1}}, ""))
+		f.checkFrames("c1", "welcome", "synced jobs=0 notes=0 more=false")
+	})
+}

@@ -132,6 +132,10 @@ func jobHistories() []History {
 			writer{edit(keyed(20), sentAfter(3))}, writer{edit(keyed(30), sentAfter(1)), edit(keyed(25), sentAfter(2))}),
 		jobHistory("parts that were sent before and after a state", 1, append(openJob[:1:1], part("one", 2, 0, historyTime)),
 			writer{edit(keyed(20), sentAfter(2))}, writer{edit(one, sentAfter(1)), edit(part("one", 6, 1, historyTime), sentAfter(3))}),
+		jobHistory("the end of an attempt, and the next attempt", 1, []feed.Update{edit(keyed(10), withExecution("arn"))},
+			writer{edit(end(message.StatusFailed), inAttempt(1))}, writer{edit(keyed(5), inAttempt(2), withExecution("arn"))}),
+		jobHistory("a part of an attempt, and the next attempt", 1, append(openJob[:1:1], part("one", 2, 0, historyTime)),
+			writer{edit(one, inAttempt(1))}, writer{edit(keyed(5), inAttempt(2)), edit(part("one", 6, 1, historyTime), inAttempt(2))}),
 		withDeletion("TTL deletes the row", 0, openJob, writer{keyed(20)}, writer{keyed(15)}),
 	}
 }

@@ -37,6 +37,11 @@ type result struct {
 	outcome feed.Outcome
 }
 
+// isOutdatedBy reports whether a row is of a newer run or a later attempt.
+func (r result) isOutdatedBy(row feed.Row) bool {
+	return row.Epoch > r.Epoch || r.State.Attempt > 0 && row.Attempt > r.State.Attempt
+}
+
 // newJobVerifier returns a verifier that reads by the last store of the table. The other stores are the writers'.
 func newJobVerifier(table Table) *jobVerifier {
 	last := len(table.Stores) - 1
@@ -150,25 +155,17 @@ func (v *jobVerifier) checkChange(writer int, before, row feed.Row) {
 // checkUpdate checks the row after an update in the same run.
 func (v *jobVerifier) checkUpdate(before, row feed.Row) {
 	u := v.updates[row.ID]
-	for id, previous := range before.Parts {
-		if count := row.Parts[id]; count.Done < previous.Done || count.Failed < previous.Failed {
-			v.failf("the counts of the part %s fell from %v to %v", id, previous, count)
-		}
-	}
-	if len(row.Parts) > feed.MaxParts {
-		v.failf("the row has %d parts", len(row.Parts))
-	}
 	for _, key := range before.Keys {
 		if !slices.Contains(row.Keys, key) {
 			v.failf("a key was lost")
 		}
 	}
+	v.checkParts(before, row)
 	v.checkOrder(u, before, row)
+	v.checkAttempt(u, before, row)
 	switch {
 	case row.Seq != before.Seq+1:
 		v.failf("seq %d followed %d", row.Seq, before.Seq)
-	case before.Terminal():
-		v.failf("the update %s was applied after the end", row.ID)
 	case row.VisibleState().Progress < before.VisibleState().Progress:
 		v.failf("progress fell from %v to %v", before.VisibleState().Progress, row.VisibleState().Progress)
 	case row.PushedSeq < before.PushedSeq:
@@ -180,13 +177,36 @@ func (v *jobVerifier) checkUpdate(before, row feed.Row) {
 	}
 }
 
+// checkParts checks the counts of parts after an update in the same run.
+func (v *jobVerifier) checkParts(before, row feed.Row) {
+	for id, previous := range before.Parts {
+		if count := row.Parts[id]; count.Done < previous.Done || count.Failed < previous.Failed {
+			v.failf("the counts of the part %s fell from %v to %v", id, previous, count)
+		}
+	}
+	if len(row.Parts) > feed.MaxParts {
+		v.failf("the row has %d parts", len(row.Parts))
+	}
+}
+
+// checkAttempt checks that nothing follows the end except a later attempt, and that an earlier attempt changes nothing.
+func (v *jobVerifier) checkAttempt(u feed.Update, before, row feed.Row) {
+	laterAttempt := before.State.Attempt > 0 && u.State.Attempt > before.State.Attempt
+	if before.Terminal() && !laterAttempt {
+		v.failf("the update %s was applied after the end", row.ID)
+	}
+	if u.State.Attempt > 0 && u.State.Attempt < before.Attempt || row.Attempt < before.Attempt {
+		v.failf("the update %s of attempt %d was applied after attempt %d", row.ID, u.State.Attempt, before.Attempt)
+	}
+}
+
 // checkOrder checks that the newest state of those with a time of sending is shown, whatever the order in which they are applied.
 func (v *jobVerifier) checkOrder(u feed.Update, before, row feed.Row) {
 	if u.SentAt.IsZero() || u.State.Status.Terminal() {
 		return
 	}
 	want := u.State.Message
-	if u.SentAt.Before(before.SentAt) {
+	if u.SentAt.Before(before.SentAt) && u.State.Attempt <= before.Attempt {
 		want = before.State.Message
 	}
 	if row.State.Message != want {
@@ -258,8 +278,8 @@ func (v *jobVerifier) checkOutcome(r result) {
 			v.failf("%s was ignored, but there was no end and no later state of its part", r.ID)
 		}
 	case feed.Stale:
-		if r.EndedExecution == "" && !anyRow(func(row feed.Row) bool { return row.Epoch > r.Epoch }) {
-			v.failf("%s is stale, but there was no newer run", r.ID)
+		if r.EndedExecution == "" && !anyRow(r.isOutdatedBy) {
+			v.failf("%s is stale, but there was no newer run or attempt", r.ID)
 		}
 	}
 }

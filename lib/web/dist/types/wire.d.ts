@@ -50,6 +50,27 @@ export interface Error {
     /** Details is any JSON value of at most MaxDetails bytes. */
     details?: unknown;
 }
+/** JobProgress is the newest state of one job that is not a file, such as a report, a training or the run of an agent. Its fields are those of UploadProgress, in the same order, with JobID and Title in place of UploadID and FileName. */
+export interface JobProgress {
+    jobId: string;
+    /** Title names the job for its user. */
+    title: string;
+    /** Progress is a percentage, 0 to 100. */
+    progress: number;
+    message: string;
+    currentRow?: number;
+    totalRows?: number;
+    status?: Status;
+    phase?: string;
+    rowsPerSecond?: number;
+    /** ETAMillis is the estimated time to completion in milliseconds. */
+    etaMs?: number;
+    failedRows?: number;
+    /** Attempt is the number of the try that the state belongs to, from 1. Zero means that the worker does not count its tries. */
+    attempt?: number;
+    /** Of is how many tries there are at most. Zero means that this is unknown. */
+    of?: number;
+}
 /** Notification is a text that the user should read once. */
 export interface Notification {
     title: string;
@@ -66,7 +87,7 @@ export interface Refreshed {
 /** Severity ranks a notification. */
 export type Severity = 'info' | 'success' | 'warning' | 'error';
 /** Status is the status of a job. */
-export type Status = 'running' | 'succeeded' | 'failed' | 'cancelled';
+export type Status = 'running' | 'queued' | 'waiting' | 'retrying' | 'stalled' | 'succeeded' | 'failed' | 'cancelled';
 /** Synced is the last answer to a sync. */
 export interface Synced {
     /** Jobs and Notes count the frames of each kind that this sync sent. */
@@ -101,6 +122,10 @@ export interface UploadProgress {
     /** ETAMillis is the estimated time to completion in milliseconds. */
     etaMs?: number;
     failedRows?: number;
+    /** Attempt is the number of the try that the state belongs to, from 1. Zero means that the worker does not count its tries. */
+    attempt?: number;
+    /** Of is how many tries there are at most. Zero means that this is unknown. */
+    of?: number;
 }
 /** UploadURL is the answer to every message about an upload. If the upload has ended, only Request, UploadID, and Complete or Aborted are set. Otherwise Method, URL and Headers are set for a file of at most MaxSinglePut, and PartSize, Done and Parts for a larger one.  The URLs are secrets of the user: they must not be logged. */
 export interface UploadURL {
@@ -138,6 +163,7 @@ export type CloseCode = 'TOKEN_EXPIRED' | 'SESSION_LIMIT' | 'RATE_LIMITED' | 'UN
 /** The data of each type of frame. */
 export interface FrameData {
     upload_progress: UploadProgress;
+    job_progress: JobProgress;
     notification: Notification;
     error: Error;
     pong: unknown;
