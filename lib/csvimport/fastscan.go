@@ -46,19 +46,41 @@ func (s *scanner) next() ([][]byte, int64, error) {
 	return s.scan()
 }
 
-// skipLine consumes the next record if it is one line without quotes that has more than separators and blanks, and reports whether it did.
+// skipLine consumes the next record if it is one line that has more than separators, blanks and quotes, and reports whether it did.
 func (s *scanner) skipLine() bool {
 	text, size := s.wholeLine()
-	if size == 0 || s.nextMark(&s.marks.quote, '"') < s.pos+size {
+	if size == 0 || !s.hasText(text) || s.nextMark(&s.marks.quote, '"') < s.pos+size && !s.isRecord(text) {
 		return false
 	}
-	for _, c := range text {
-		if c != s.sep && !isBlankByte(c) {
-			s.consumeLine(size)
+	s.consumeLine(size)
+	return true
+}
+
+// hasText reports whether a line has a byte that is no separator, blank or quote.
+func (s *scanner) hasText(line []byte) bool {
+	for _, c := range line {
+		if c != s.sep && !isBlankByte(c) && c != '"' {
 			return true
 		}
 	}
 	return false
+}
+
+// isRecord reports whether the quotes of a line are only around whole fields, or doubled inside of these. Then the record ends with the line.
+func (s *scanner) isRecord(line []byte) bool {
+	for {
+		opening := bytes.IndexByte(line, '"')
+		if opening < 0 {
+			return true
+		}
+		size, _ := quotedSize(line[opening:])
+		if size == 0 || opening > 0 && line[opening-1] != s.sep {
+			return false
+		}
+		if line = line[opening+size:]; len(line) > 0 && line[0] != s.sep {
+			return false
+		}
+	}
 }
 
 // consumeLine removes a line of size bytes, with its end, from pending.
