@@ -92,7 +92,7 @@ func (h *header) columnName(index int) string {
 // rowEncoder encodes accepted rows as JSON lines.
 type rowEncoder struct {
 	header    *header
-	extraKeys [][]byte // the extra columns' names as JSON, with the colon
+	extraKeys [][]byte // the extra columns' names as JSON, with all that is between the text before and the column's text
 	buf       []byte   // the encoded rows that are not written yet
 	plain     bool     // no field needs to be escaped
 	tens      int64    // the last line's number without its last digit
@@ -102,7 +102,7 @@ type rowEncoder struct {
 func newRowEncoder(h *header) *rowEncoder {
 	e := &rowEncoder{header: h}
 	for _, column := range h.extra {
-		e.extraKeys = append(e.extraKeys, append(appendString(nil, []byte(h.names[column])), ':'))
+		e.extraKeys = append(e.extraKeys, append(appendString([]byte(`",`), []byte(h.names[column])), `:"`...))
 	}
 	return e
 }
@@ -119,49 +119,49 @@ func (e *rowEncoder) appendLine(b []byte, line int64) []byte {
 	return append(append(b, e.tensText...), byte('0'+line%ten))
 }
 
-// appendText appends a field of the row as a JSON string.
+// appendText appends a field of the row as the text of a JSON string, without its quotes.
 func (e *rowEncoder) appendText(b, field []byte) []byte {
 	if e.plain {
-		return append(append(append(b, '"'), field...), '"')
+		return append(b, field...)
 	}
-	return appendString(b, field)
+	return appendEscaped(b, field)
 }
 
 // encode appends the row to buf as JSON with a line end, without empty extra columns, and without color if the file has no such column.
-// plain is that of the scanner.
+// plain is that of the scanner. A string's last quote is appended with what follows it.
 func (e *rowEncoder) encode(line int64, r *row, fields [][]byte, plain bool) {
 	e.plain = plain
 	b := e.appendLine(append(e.buf, `{"line":`...), line)
-	b = e.appendText(append(b, `,"part":`...), r.part)
+	b = e.appendText(append(b, `,"part":"`...), r.part)
 	if e.header.color >= 0 {
-		b = e.appendText(append(b, `,"color":`...), r.color)
+		b = e.appendText(append(b, `","color":"`...), r.color)
 	}
-	b = strconv.AppendInt(append(b, `,"quantity":`...), r.quantity, 10)
-	separator := `,"extra":{`
+	b = strconv.AppendInt(append(b, `","quantity":`...), r.quantity, 10)
+	end := "}\n"
 	for i, column := range e.header.extra {
 		if column >= len(fields) || len(fields[column]) == 0 {
 			continue
 		}
-		b = append(append(b, separator...), e.extraKeys[i]...)
-		b = e.appendText(b, fields[column])
-		separator = ","
+		key := e.extraKeys[i]
+		if end == "}\n" { // the first one
+			b, key, end = append(b, `,"extra":{`...), key[len(`",`):], "\"}}\n"
+		}
+		b = e.appendText(append(b, key...), fields[column])
 	}
-	if separator == "," { // There is an extra column, so the object "extra" is open.
-		b = append(b, '}')
-	}
-	b = append(b, '}', '\n')
-	e.buf = b
+	e.buf = append(b, end...)
 }
 
 // appendString appends valid UTF-8 as a JSON string (RFC 8259, section 7).
-func appendString(b, s []byte) []byte {
+func appendString(b, s []byte) []byte { return append(appendEscaped(append(b, '"'), s), '"') }
+
+// appendEscaped appends valid UTF-8 as the text of a JSON string, without its quotes.
+func appendEscaped(b, s []byte) []byte {
 	const hex = "0123456789abcdef"
-	b = append(b, '"')
 	for {
 		n := indexEscaped(s)
 		b = append(b, s[:n]...)
 		if n == len(s) {
-			return append(b, '"')
+			return b
 		}
 		switch c := s[n]; c {
 		case '"', '\\':
