@@ -66,7 +66,7 @@ func (s *scanner) hasText(line []byte) bool {
 	return false
 }
 
-// isRecord reports whether the quotes of a line are only around whole fields, or doubled inside of these. Then the record ends with the line.
+// isRecord reports whether the quotes of a line open at the starts of fields, and close in the line. Then the record ends with the line.
 func (s *scanner) isRecord(line []byte) bool {
 	for {
 		opening := bytes.IndexByte(line, '"')
@@ -77,9 +77,7 @@ func (s *scanner) isRecord(line []byte) bool {
 		if size == 0 || opening > 0 && line[opening-1] != s.sep {
 			return false
 		}
-		if line = line[opening+size:]; len(line) > 0 && line[0] != s.sep {
-			return false
-		}
+		line = line[opening+size:]
 	}
 }
 

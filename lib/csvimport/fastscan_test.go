@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"slices"
 	"strings"
 	"testing"
 	"testing/iotest"
@@ -46,8 +47,15 @@ func newSmallScanner(in []byte, sep byte, bufferBytes, maxLength int, failure er
 	return s
 }
 
-// compareWithScan requires that next, and the skip of a rowReader, do what scan does.
+// compareWithScan requires that next, and the skip of a rowReader, do what scan does. A scanner reads its first record with scan, so the
+// input is also read after another line.
 func compareWithScan(t *testing.T, in []byte, sep byte, bufferBytes, maxLength int, failure error) {
+	t.Helper()
+	compareRecords(t, in, sep, bufferBytes, maxLength, failure)
+	compareRecords(t, slices.Concat([]byte("0\n"), in), sep, bufferBytes, maxLength, failure)
+}
+
+func compareRecords(t *testing.T, in []byte, sep byte, bufferBytes, maxLength int, failure error) {
 	t.Helper()
 	fast, reference := newSmallScanner(in, sep, bufferBytes, maxLength, failure), newSmallScanner(in, sep, bufferBytes, maxLength, failure)
 	skipping := &rowReader{scanner: newSmallScanner(in, sep, bufferBytes, maxLength, failure)}
@@ -90,6 +98,7 @@ var awkward = []string{
 	"", "a", "a\n", "a,b\nc,d\n", "a\r\n\r\nb\n\n\nc", "a\rb\nc\r", "\"a\"\n", "\"a,b\",c\n\"d\"\"e\",\"\"\"\"\r\n", "\"a\nb\",c\nd\n", "\"a\"b,c\n",
 	"a\"b,\"c\n", "\"a\"\"\n", "a,\"b\nc\n", ",,\n \n\t,\n\"\",\" \"\nx\n", "\"\"\"\",\"\"\"\"\"\"\n", "caf\u00e9,\xff\na\\b,c\x00d\x7f\n", "\xEF\xBB\xBFa\n",
 	"12345678,12345678\n1234567,123456789\n", "a,b,\n,,,\n", "\"5\"\" disc\",2\n5\" disc,2\n\"5\" disc\n1\n2\" x\",3\n", " \"a\",b\n", "a\r\r\nb\n\r\nc\n",
+	"\"a\",\"b\nc\",d\n", "\"a\"\",b\n\",c\n", "a,\"b\" \nc\n", "\" \",\"\"\n\"x\",\" \"\n", "a\"b\",c\n\"\n", "a\",\",b\nc\"\n", "\"a\",b\"\n\"c\"\r\n",
 }
 
 func TestWholeLinesAreReadAsScanReadsThem(t *testing.T) {
