@@ -34,6 +34,7 @@ var costs = []struct {
 	{"a notify state each, ten a second", costUpdates, func(a *fakeAWS) { a.sendStates(100 * time.Millisecond) }},
 	{"from four workers' parts, ten a second in all", costUpdates, func(a *fakeAWS) { a.publishParts(4) }},
 	{"from 43 workers' parts, ten a second in all", costUpdates, func(a *fakeAWS) { a.publishParts(43) }},
+	{"from 64 workers' parts, ten a second in all", costUpdates, func(a *fakeAWS) { a.publishParts(64) }},
 	{"from 256 workers' parts, ten a second in all", costUpdates, func(a *fakeAWS) { a.publishParts(message.MaxParts) }},
 	{"from one worker's Reporter, ten a second", costUpdates, (*fakeAWS).runReporter},
 	{"1,000 executions that end, of whatever workflow", costUpdates, (*fakeAWS).endExecutions},

@@ -99,7 +99,8 @@ type Config struct {
 	Publisher progress.Publisher
 	// Logger may be nil: then nothing is logged.
 	Logger *slog.Logger
-	// RangeBytes is the smallest size of a range (except the last one), in bytes. Zero means [DefaultRangeBytes].
+	// RangeBytes is the smallest size of a range (except the last one), in bytes. Zero means [DefaultRangeBytes], or
+	// a 64th of the file if that is more.
 	RangeBytes int64
 }
 

@@ -7,8 +7,11 @@ import "github.com/herald-progress/herald/lib/message"
 const (
 	// MaxBytes is the size of the largest file.
 	MaxBytes = message.MaxUploadBytes
-	// DefaultRangeBytes is the default of [Config].RangeBytes.
+	// DefaultRangeBytes is the smallest size of a range by default, in bytes.
 	DefaultRangeBytes = 8 << 20
+	// defaultRanges is how many ranges a file has at most by default. DynamoDB charges the update of a part by the size of the job's
+	// whole row. With so many parts the row is smaller than 1 KB, which is one write unit.
+	defaultRanges = 64
 	// MaxRanges bounds the ranges of a file. Each range is a part of the job, and the feed counts up to 256 parts of a job. Each
 	// range is also an item of the workflow's Map. The list of items fits the payload, which may have 262,144 bytes, because 256
 	// ranges take some 20,000 bytes.

@@ -162,8 +162,13 @@ func (p *Plan) split(ctx context.Context, in PlanInput, file File) (*rangeSplit,
 		return nil, asUploadError("read upload", err)
 	}
 	defer closeBody(body)
-	split, err := splitRanges(body, file.Size, cmp.Or(p.config.RangeBytes, DefaultRangeBytes), reporter.Update)
+	split, err := splitRanges(body, file.Size, p.config.rangeBytes(file.Size), reporter.Update)
 	return split, asStoreError("read upload", err)
+}
+
+// rangeBytes returns the smallest size of a range in a file of size bytes.
+func (c Config) rangeBytes(size int64) int64 {
+	return cmp.Or(c.RangeBytes, max(DefaultRangeBytes, (size+defaultRanges-1)/defaultRanges)) // rounded up
 }
 
 // newReporter returns a Reporter with the given config, to which it adds the fields of the file and of c. It logs and omits an

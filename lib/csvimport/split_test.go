@@ -5,6 +5,20 @@ import (
 	"testing"
 )
 
+// TestFilesHaveFewRangesByDefault requires the size of the ranges by which the updates of the largest import cost one write unit each,
+// see TestWritesOfPartsAreSmall.
+func TestFilesHaveFewRangesByDefault(t *testing.T) {
+	for _, tt := range []struct {
+		rangeBytes, size, want int64
+	}{
+		{0, 0, 8 << 20}, {0, 512 << 20, 8 << 20}, {0, 512<<20 + 1, 8<<20 + 1}, {0, MaxBytes, 16 << 20}, {100, MaxBytes, 100},
+	} {
+		if got := (Config{RangeBytes: tt.rangeBytes}).rangeBytes(tt.size); got != tt.want {
+			t.Errorf("RangeBytes %d, a file of %d bytes: ranges of %d, want %d", tt.rangeBytes, tt.size, got, tt.want)
+		}
+	}
+}
+
 func TestRangesAreBounded(t *testing.T) {
 	const row, rows = "3001,Red,1000000\n", 12_800
 	in := "part,color,quantity\n" + strings.Repeat(row, rows)

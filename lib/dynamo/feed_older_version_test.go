@@ -109,13 +109,13 @@ func TestStatesOfAnOlderVersionLeaveTheSumsOfParts(t *testing.T) {
 	}
 }
 
-// TestWritesOfPartsAreSmall counts the write units of the updates of jobs with 4, 43 and 256 parts, four updates of each part, 40
-// parts at once. One part of 43 has failures. DynamoDB charges an UpdateItem one unit for each KB of the whole row.
+// TestWritesOfPartsAreSmall counts the write units of the updates of jobs with 4, 43, 64 (the most of an import) and 256 parts, four
+// updates of each part, 40 parts at once. One part of 43 has failures. DynamoDB charges an UpdateItem one unit for each KB of the whole row.
 func TestWritesOfPartsAreSmall(t *testing.T) {
 	for _, tt := range []struct {
 		parts        int
 		units, older float64 // for an update on average; older is for the lists of an older version
-	}{{4, 1, 1}, {43, 1, 2}, {256, 2.1, 3.1}} {
+	}{{4, 1, 1}, {43, 1, 2}, {64, 1, 2}, {256, 2.1, 3.1}} {
 		units := func(mutate func(any)) (average float64, last int) {
 			m := &model{mutate: mutate}
 			s := &dynamo.Feed{Client: m.client(), Table: "feed"}

@@ -19,6 +19,8 @@ const failuresAttribute = "failures"
 
 // partRow is the attribute of a part: the number of its done steps. Its failed steps are in the map failures if it has some, because
 // most parts have none, and DynamoDB charges each update by the size of the whole row.
+// About 64 parts fit into a row of one write unit. 256 cannot, in any form that older versions write: they recognize the repetition of
+// a part by its id in the map, and 256 entries with ids of three digits take over 1 KB.
 //
 // A run that an older version began has no map failures. Its parts are lists, [done, failed], until the run ends, because a process
 // of the older version may still write some of them. A newer version may add numbers to a list.
