@@ -148,7 +148,8 @@ func (e *rowEncoder) encode(line int64, r *row, fields [][]byte, plain bool) {
 		}
 		b = e.appendText(append(b, key...), fields[column])
 	}
-	e.buf = append(b, end...)
+	b = append(b, end...)
+	e.buf = b
 }
 
 // appendString appends valid UTF-8 as a JSON string (RFC 8259, section 7).

@@ -27,14 +27,33 @@ func (b Batch) Fits(frame []byte) bool {
 	return size <= MaxBatch
 }
 
-// Encode returns the JSON of the batch, or of its frame if it has only one. now is the batch's timestamp. The errors are those of
-// [Envelope.Encode].
+// Encode returns the compact JSON of the batch, or of its frame if it has only one. now is the batch's timestamp. It returns a
+// [*TooLarge] if the JSON is over [MaxFrame] bytes.
 func (b Batch) Encode(now time.Time) ([]byte, error) {
 	if len(b.Frames) == 1 {
 		return b.Frames[0], nil
 	}
-	return New(b, "", now).Encode()
+	frame := append([]byte(batchStart), Time{now}.String()...) // not by json.Encoder, which would read all frames again
+	frame = append(frame, batchFrames...)
+	for i, f := range b.Frames {
+		if i > 0 {
+			frame = append(frame, ',')
+		}
+		frame = append(frame, f...)
+	}
+	frame = append(frame, batchEnd...)
+	if len(frame) > MaxFrame {
+		return nil, &TooLarge{Size: len(frame), Limit: MaxFrame}
+	}
+	return frame, nil
 }
 
+// What a batch has before its timestamp, before its frames and after them.
+const (
+	batchStart  = `{"type":"batch","timestamp":"`
+	batchFrames = `","data":{"frames":[`
+	batchEnd    = `]}}`
+)
+
 // emptyBatchBytes is the size of a batch without frames. Timestamps have a fixed size.
-var emptyBatchBytes = len(`{"type":"batch","timestamp":"` + timeLayout + `","data":{"frames":[]}}`)
+const emptyBatchBytes = len(batchStart + timeLayout + batchFrames + batchEnd)

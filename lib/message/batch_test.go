@@ -2,6 +2,7 @@ package message_test
 
 import (
 	"encoding/json"
+	"errors"
 	"sort"
 	"strings"
 	"testing"
@@ -35,5 +36,30 @@ func TestABatchOfOneFrameIsTheFrame(t *testing.T) {
 	got, err := message.Batch{Frames: []json.RawMessage{json.RawMessage(frame)}}.Encode(time.Now())
 	if err != nil || string(got) != frame {
 		t.Errorf("%s, %v; want %s", got, err, frame)
+	}
+}
+
+// TestABatchIsEncodedLikeAnyEnvelope: Encode joins the frames itself, and makes the same JSON as an Envelope.
+func TestABatchIsEncodedLikeAnyEnvelope(t *testing.T) {
+	now := time.Date(2026, 11, 22, 10, 0, 0, 123456789, time.FixedZone("CET", 3600))
+	b := message.Batch{Frames: []json.RawMessage{}}
+	for n := range 4 {
+		if n != 1 { // a batch of one frame is the frame
+			got, err := b.Encode(now)
+			want, wantErr := message.New(b, "", now).Encode()
+			if err != nil || wantErr != nil || string(got) != string(want) {
+				t.Errorf("%d frames: %s, %v; want %s, %v", n, got, err, want, wantErr)
+			}
+		}
+		frame, err := message.New(message.Notification{Title: "<é>", Message: `"` + "\u2028", Severity: message.SeverityInfo}, "id", now).Encode()
+		if err != nil {
+			t.Fatal(err)
+		}
+		b.Frames = append(b.Frames, frame)
+	}
+	large := json.RawMessage(`"` + strings.Repeat("x", message.MaxFrame/2) + `"`)
+	var tooLarge *message.TooLarge
+	if _, err := (message.Batch{Frames: []json.RawMessage{large, large}}).Encode(now); !errors.As(err, &tooLarge) || tooLarge.Size <= message.MaxFrame {
+		t.Errorf("a batch over MaxFrame: %v", err)
 	}
 }
