@@ -3,6 +3,7 @@ package asl
 import (
 	"fmt"
 	"math"
+	"slices"
 	"strings"
 
 	"github.com/herald-progress/herald/lib/asl/jsontree"
@@ -57,7 +58,7 @@ type fieldReader struct {
 	d      *decoder
 	at     string // The path of the object in the definition.
 	object *jsontree.Object
-	taken  map[string]bool // The names that take was called with.
+	taken  []string // The fields that take has returned.
 }
 
 // readObject returns a reader for v. If v is not an object, it adds a problem and returns false.
@@ -67,14 +68,18 @@ func (d *decoder) readObject(v any, at string) (*fieldReader, bool) {
 		d.invalid(at, "Expected value of type Object")
 		return nil, false
 	}
+	const most = 8 // Fields of most objects.
 	// Every object may have a Comment, which has no effect.
-	return &fieldReader{d: d, at: at, object: o, taken: map[string]bool{"Comment": true}}, true
+	return &fieldReader{d: d, at: at, object: o, taken: append(make([]string, 0, most), "Comment")}, true
 }
 
 // take returns a field of any type and whether the object has it. It marks the field as known to the decoder.
 func (f *fieldReader) take(name string) (any, bool) {
-	f.taken[name] = true
-	return f.object.Get(name)
+	v, ok := f.object.Get(name)
+	if ok {
+		f.taken = append(f.taken, name)
+	}
+	return v, ok
 }
 
 // has reports whether the object has a field. Unlike take, it does not mark the field as known.
@@ -218,7 +223,7 @@ var languageOf = map[string]string{
 // rejectUnknown adds a problem for each field that was never taken. language is the query language of the object, "" if it has none.
 func (f *fieldReader) rejectUnknown(language string) {
 	for _, key := range f.object.Keys() {
-		if f.taken[key] {
+		if slices.Contains(f.taken, key) {
 			continue
 		}
 

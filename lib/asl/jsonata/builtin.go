@@ -1,7 +1,6 @@
 package jsonata
 
 import (
-	"maps"
 	"sync"
 
 	"github.com/herald-progress/herald/lib/asl/jsontree"
@@ -13,41 +12,28 @@ type definition struct {
 	call      func(e *evaluation, args []any) (any, error)
 }
 
-// definitions returns every built-in function by name. The map is made once.
-var definitions = sync.OnceValue(func() map[string]definition {
-	all := map[string]definition{}
+// builtins returns every built-in function but $eval by name. The functions are made once, by the first expression.
+var builtins = sync.OnceValue(func() map[string]*function {
+	all := map[string]*function{}
 	for _, group := range []map[string]definition{
 		stringFunctions(), patternFunctions(), encodingFunctions(), numberFunctions(), dateFunctions(), arrayFunctions(),
 		objectFunctions(), itemFunctions(), serviceFunctions(), integerFunctions(), generalFunctions(),
 	} {
-		maps.Copy(all, group)
+		for name, d := range group {
+			all[name] = d.function(name)
+		}
 	}
 	return all
 })
 
-// builtins holds the *function of each built-in function that an expression has named, by name.
-var builtins sync.Map
-
-// findBuiltin returns the built-in function called name, or nil if there is none. Each function is made once.
-func findBuiltin(name string) (*function, error) {
-	if made, ok := builtins.Load(name); ok {
-		fn, _ := made.(*function)
-		return fn, nil
-	}
-	d, ok := definitions()[name]
-	if !ok {
-		return nil, nil
-	}
-
-	sig, err := parseSignature(d.signature)
-	if err != nil {
-		return nil, err
-	}
-	arity := len(sig.parameters)
+// function returns the built-in function of a definition.
+func (d definition) function(name string) *function {
+	sig := mustSignature(d.signature)
+	fn := &function{name: name, sig: sig, arity: len(sig.parameters)}
 	if name == "string" {
-		arity = 1 // A higher-order function must not pass the index of an item as the second argument of $string, indentation.
+		fn.arity = 1 // A higher-order function must not pass the index of an item as the second argument of $string, indentation.
 	}
-	call := func(e *evaluation, args []any, _ any) (any, error) {
+	fn.call = func(e *evaluation, args []any, _ any) (any, error) {
 		for _, arg := range args {
 			if s, ok := arg.(string); ok {
 				e.nodes += len(s) >> bytesPerStep // The function searches or copies the text.
@@ -58,13 +44,7 @@ func findBuiltin(name string) (*function, error) {
 		}
 		return d.call(e, args)
 	}
-	if name == "eval" {
-		call = evaluateText
-	}
-
-	made, _ := builtins.LoadOrStore(name, &function{name: name, sig: sig, arity: arity, call: call})
-	fn, _ := made.(*function)
-	return fn, nil
+	return fn
 }
 
 // ifDefined returns a built-in function that returns undefined if its first argument is undefined, and otherwise the result of
@@ -120,7 +100,6 @@ func generalFunctions() map[string]definition {
 			return !isTrue, err
 		})},
 		"clone": {"<(oa)-:o>", ifDefined(func(e *evaluation, args []any) (any, error) { return e.deepCopy(args[0], map[*jsontree.Object]bool{}) })},
-		"eval":  {"<sx?:x>", nil},
 		"exists": {"<x:b>", func(_ *evaluation, args []any) (any, error) {
 			return !isUndefined(argAt(args, 0)), nil
 		}},

@@ -32,7 +32,7 @@ func (e *evaluation) eval(n *node, v any, f *frame) (any, error) {
 	}
 
 	result, err := e.evalKind(n, v, f)
-	if err == nil && (n.predicates != nil || n.group != nil) {
+	if err == nil && n.hasClauses() {
 		result, err = e.applyClauses(n, result, f)
 	}
 	e.depth--
@@ -61,13 +61,13 @@ func (e *evaluation) checkLeaf() error {
 // applyClauses applies the predicates and the group-by clause of n, which is no step of a path, to result.
 func (e *evaluation) applyClauses(n *node, result any, f *frame) (any, error) {
 	var err error
-	for _, predicate := range n.predicates {
+	for _, predicate := range n.details.predicates {
 		if result, err = e.filter(predicate.expr, result, f); err != nil {
 			return nil, err
 		}
 	}
-	if n.group != nil && n.kind != kindPath { // A path applies its own group-by clause.
-		return e.object(n.group, result, f)
+	if group := n.details.group; group != nil && n.kind != kindPath { // A path applies its own group-by clause.
+		return e.object(group, result, f)
 	}
 	return result, nil
 }
@@ -117,7 +117,7 @@ func (e *evaluation) evalKind(n *node, v any, f *frame) (any, error) {
 	case kindDescendant:
 		return e.descendant(v)
 	case kindParent:
-		value, _ := e.lookup(f, n.slot.label)
+		value, _ := e.lookup(f, n.details.slot.label)
 		return value, nil
 	default:
 		return e.evalFunction(n, v, f)

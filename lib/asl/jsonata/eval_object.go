@@ -6,7 +6,7 @@ import (
 
 // A group is the items that gave one key of an object constructor.
 type group struct {
-	pair int // The index in n.pairs of the pair that gave the key.
+	pair int // The index in n.list of the key.
 	data any // The items of the group.
 	own  bool
 }
@@ -30,8 +30,8 @@ func (e *evaluation) object(n *node, v any, f *frame) (any, error) {
 		if t, ok := item.(*tuple); ok && isTuples {
 			context, inner = t.value, t.frame(f)
 		}
-		for i, pair := range n.pairs {
-			name, ok, err := e.key(pair[0], context, inner)
+		for i := 0; i < len(n.list); i += 2 {
+			name, ok, err := e.key(n.list[i], context, inner)
 			if err != nil {
 				return nil, err
 			}
@@ -69,7 +69,7 @@ func (e *evaluation) groupValues(n *node, keys []string, groups map[string]*grou
 			}
 			context, inner = merged.value, merged.frame(f)
 		}
-		value, err := e.eval(n.pairs[g.pair][1], context, inner)
+		value, err := e.eval(n.list[g.pair+1], context, inner)
 		if err != nil {
 			return nil, err
 		}
@@ -83,26 +83,27 @@ func (e *evaluation) groupValues(n *node, keys []string, groups map[string]*grou
 
 // singleObject evaluates an object constructor for one item.
 func (e *evaluation) singleObject(n *node, v any, f *frame) (any, error) {
-	if n.keys != nil {
+	if n.get().names != nil {
 		return e.literalObject(n, v, f)
 	}
 	result := &jsontree.Object{}
-	if len(n.pairs) == 1 {
-		name, ok, err := e.key(n.pairs[0][0], v, f)
+	if len(n.list) == 2 {
+		name, ok, err := e.key(n.list[0], v, f)
 		if err != nil || !ok {
 			return result, err
 		}
-		value, err := e.eval(n.pairs[0][1], v, f)
+		value, err := e.eval(n.list[1], v, f)
 		if err != nil {
 			return nil, err
 		}
 		return result, e.setPair(result, name, value)
 	}
 
-	keys, present := make([]string, len(n.pairs)), make([]bool, len(n.pairs))
-	seen := make(map[string]bool, len(n.pairs))
-	for i, pair := range n.pairs { // All keys come before the values.
-		name, ok, err := e.key(pair[0], v, f)
+	count := len(n.list) / 2
+	keys, present := make([]string, count), make([]bool, count)
+	seen := make(map[string]bool, count)
+	for i := range count { // All keys come before the values.
+		name, ok, err := e.key(n.list[2*i], v, f)
 		if err != nil {
 			return nil, err
 		}
@@ -112,11 +113,11 @@ func (e *evaluation) singleObject(n *node, v any, f *frame) (any, error) {
 		keys[i], present[i] = name, ok
 		seen[name] = seen[name] || ok
 	}
-	for i, pair := range n.pairs {
+	for i := range count {
 		if !present[i] {
 			continue
 		}
-		value, err := e.eval(pair[1], v, f)
+		value, err := e.eval(n.list[2*i+1], v, f)
 		if err != nil {
 			return nil, err
 		}
@@ -129,31 +130,32 @@ func (e *evaluation) singleObject(n *node, v any, f *frame) (any, error) {
 
 // literalObject evaluates an object constructor whose keys are all different literals.
 func (e *evaluation) literalObject(n *node, v any, f *frame) (any, error) {
-	if err := e.checkLeaf(); err != nil && len(n.keys) > 0 {
+	keys := n.details.names
+	if err := e.checkLeaf(); err != nil && len(keys) > 0 {
 		return nil, err
 	}
-	e.nodes += len(n.keys)
-	values := make([]any, len(n.pairs))
+	e.nodes += len(keys)
+	values := make([]any, len(keys))
 	isComplete := true
-	for i, pair := range n.pairs {
+	for i, key := range keys {
 		var err error
-		if values[i], err = e.eval(pair[1], v, f); err != nil {
+		if values[i], err = e.eval(n.list[2*i+1], v, f); err != nil {
 			return nil, err
 		}
 		if isUndefined(values[i]) {
 			isComplete = false
 			continue
 		}
-		if err := e.reserve(pairBytes + len(n.keys[i])); err != nil {
+		if err := e.reserve(pairBytes + len(key)); err != nil {
 			return nil, err
 		}
 	}
 	if isComplete {
-		return jsontree.ObjectOf(n.keys, values), nil
+		return jsontree.ObjectOf(keys, values), nil
 	}
 
 	result := &jsontree.Object{}
-	for i, key := range n.keys {
+	for i, key := range keys {
 		if !isUndefined(values[i]) {
 			result.Set(key, values[i])
 		}

@@ -26,7 +26,7 @@ func (e *evaluation) path(n *node, v any, f *frame) (any, error) {
 // plainSteps evaluates the first steps of a path, as long as they are names and select single values. It returns their result, and the
 // index of the first step that it has not evaluated.
 func (e *evaluation) plainSteps(n *node, v any, f *frame) (value any, next int, err error) {
-	if n.keepSingleton || n.group != nil || !n.list[0].isPlain || n.list[0].kind == kindValue {
+	if n.keepSingleton || n.get().group != nil || !n.list[0].isPlain || n.list[0].kind == kindValue {
 		return v, 0, nil
 	}
 	if value = v; n.list[0].kind == kindVariable {
@@ -96,16 +96,16 @@ func (e *evaluation) pathResult(n *node, result any, f *frame) (any, error) {
 	if n.keepSingleton {
 		result = markSingleton(result)
 	}
-	if n.group != nil {
-		return e.object(n.group, result, f)
+	if group := n.get().group; group != nil {
+		return e.object(group, result, f)
 	}
 	return result, nil
 }
 
 // tupleResult returns the result of a path whose last step made tuples.
 func (e *evaluation) tupleResult(n *node, tuples *array, f *frame) (any, error) {
-	if n.group != nil {
-		return e.object(n.group, tuples, f)
+	if group := n.get().group; group != nil {
+		return e.object(group, tuples, f)
 	}
 	result := tuples
 	if !n.isTuple { // Nobody needs the bindings of the tuples any more.
@@ -138,7 +138,7 @@ func (e *evaluation) pathStep(n *node, input []any, f *frame, isLast bool) (any,
 		if err != nil {
 			return nil, err
 		}
-		return e.applyStages(n.stages, sorted, f)
+		return e.applyStages(n.get().stages, sorted, f)
 	}
 
 	if len(input) == 1 {
@@ -230,7 +230,7 @@ func (e *evaluation) stepValue(n *node, item any, f *frame) (any, error) {
 		value any
 		err   error
 	)
-	if n.kind == kindName && n.predicates == nil && n.group == nil { // What eval does, for the most frequent step.
+	if n.kind == kindName && !n.hasClauses() { // What eval does, for the most frequent step.
 		e.nodes++
 		if err = e.checkLeaf(); err != nil {
 			return nil, err
@@ -245,7 +245,10 @@ func (e *evaluation) stepValue(n *node, item any, f *frame) (any, error) {
 	} else if value, err = e.eval(n, item, f); err != nil {
 		return nil, err
 	}
-	return e.applyStages(n.stages, value, f)
+	if n.details == nil {
+		return value, nil
+	}
+	return e.applyStages(n.details.stages, value, f)
 }
 
 // applyStages applies predicates to v, one after the other.
@@ -271,7 +274,7 @@ func (e *evaluation) filter(n *node, v any, f *frame) (any, error) {
 		items = single[:]
 	}
 
-	if n.kind == kindValue && n.predicates == nil { // A literal index need not be evaluated for each item.
+	if n.kind == kindValue && n.get().predicates == nil { // A literal index need not be evaluated for each item.
 		if x, ok := jsontree.Float(n.value); ok {
 			return itemAt(items, x, isTuples(v)), nil
 		}

@@ -10,22 +10,22 @@ type row struct {
 
 // sort evaluates an order-by clause. The items are tuples if areTuples is set.
 func (e *evaluation) sort(n *node, items []any, areTuples bool, f *frame) (*array, error) {
-	if err := e.reserveItems(len(items) * (1 + len(n.terms))); err != nil {
+	if err := e.reserveItems(len(items) * (1 + len(n.list))); err != nil {
 		return nil, err
 	}
 	rows := make([]row, len(items))
-	keys := make([]any, len(items)*len(n.terms))
+	keys := make([]any, len(items)*len(n.list))
 	for i, item := range items {
 		context, inner := item, f
 		if t, ok := item.(*tuple); ok && areTuples {
 			context, inner = t.value, t.frame(f)
 		}
-		rows[i] = row{item: item, keys: keys[i*len(n.terms) : (i+1)*len(n.terms)]}
-		for j, t := range n.terms {
+		rows[i] = row{item: item, keys: keys[i*len(n.list) : (i+1)*len(n.list)]}
+		for j, t := range n.list {
 			if len(items) == 1 {
 				continue // A single item is compared with nothing.
 			}
-			key, err := e.eval(t.expr, context, inner)
+			key, err := e.eval(t, context, inner)
 			if err != nil {
 				return nil, err
 			}
@@ -33,7 +33,7 @@ func (e *evaluation) sort(n *node, items []any, areTuples bool, f *frame) (*arra
 		}
 	}
 
-	sorted, err := mergeSort(rows, func(a, b row) (bool, error) { return e.isRowAfter(n.terms, a, b) })
+	sorted, err := mergeSort(rows, func(a, b row) (bool, error) { return e.isRowAfter(n.list, a, b) })
 	if err != nil {
 		return nil, err
 	}
@@ -46,7 +46,7 @@ func (e *evaluation) sort(n *node, items []any, areTuples bool, f *frame) (*arra
 }
 
 // isRowAfter reports whether a comes after b in the order of the terms.
-func (e *evaluation) isRowAfter(terms []term, a, b row) (bool, error) {
+func (e *evaluation) isRowAfter(terms []*node, a, b row) (bool, error) {
 	if err := e.step(1); err != nil {
 		return false, err
 	}
@@ -58,7 +58,7 @@ func (e *evaluation) isRowAfter(terms []term, a, b row) (bool, error) {
 		hasUndefined := isUndefined(a.keys[k]) || isUndefined(b.keys[k])
 		switch {
 		case order == 0: // The next term decides.
-		case t.descending && !hasUndefined: // Undefined keys come last in both directions.
+		case t.isDescending && !hasUndefined: // Undefined keys come last in both directions.
 			return order < 0, nil
 		default:
 			return order > 0, nil

@@ -79,7 +79,7 @@ func (e *evaluation) tupleStep(n *node, input []any, tuples *array, f *frame) (*
 			result.items = append(result.items, next)
 		}
 	}
-	return e.tupleStages(n.stages, result, f)
+	return e.tupleStages(n.get().stages, result, f)
 }
 
 // nextTuple returns the tuple of value, result i of the step n for the tuple t.
@@ -90,27 +90,28 @@ func (e *evaluation) nextTuple(n *node, t *tuple, value any, i int) (*tuple, err
 	if err := e.step(1 + len(t.names)); err != nil {
 		return nil, err
 	}
+	d := n.get()
 	if inner, ok := value.(*tuple); ok { // The step is a path with tuples of its own.
 		next := t.with(inner.value)
 		for j, name := range inner.names {
 			next.set(name, inner.values[j])
 		}
-		if n.ancestor != nil {
-			next.set(n.ancestor.label, t.value)
+		if d.ancestor != nil {
+			next.set(d.ancestor.label, t.value)
 		}
 		return next, nil
 	}
 
 	next := t.with(value)
-	if n.focus != "" {
-		next.set(n.focus, value)
+	if d.focus != "" {
+		next.set(d.focus, value)
 		next.value = t.value
 	}
-	if n.index != "" {
-		next.set(n.index, int64(i))
+	if d.index != "" {
+		next.set(d.index, int64(i))
 	}
-	if n.ancestor != nil {
-		next.set(n.ancestor.label, t.value)
+	if d.ancestor != nil {
+		next.set(d.ancestor.label, t.value)
 	}
 	return next, nil
 }
@@ -123,7 +124,7 @@ func (e *evaluation) tupleSort(n *node, input []any, tuples *array, f *frame) (*
 			return nil, err
 		}
 		sorted.tuples = true
-		return e.tupleStages(n.stages, sorted, f)
+		return e.tupleStages(n.get().stages, sorted, f)
 	}
 
 	sorted, err := e.sort(n, input, false, f)
@@ -133,12 +134,12 @@ func (e *evaluation) tupleSort(n *node, input []any, tuples *array, f *frame) (*
 	result := &array{sequence: true, tuples: true}
 	for i, item := range sorted.items {
 		t := &tuple{value: item}
-		if n.index != "" {
-			t.set(n.index, int64(i))
+		if index := n.get().index; index != "" {
+			t.set(index, int64(i))
 		}
 		result.items = append(result.items, t)
 	}
-	return e.tupleStages(n.stages, result, f)
+	return e.tupleStages(n.get().stages, result, f)
 }
 
 // tupleStages applies the stages of a step: predicates, and variables for the index of each tuple.

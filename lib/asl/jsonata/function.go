@@ -142,13 +142,14 @@ func asFunction(v any) (fn *function, ok bool) {
 // lambda returns the function of a function definition.
 func (e *evaluation) lambda(n *node, v any, f *frame) *function {
 	return &function{
-		name: "lambda", sig: n.sig, arity: len(n.list),
+		name: "lambda", sig: n.details.sig, arity: len(n.list),
 		call: func(e *evaluation, args []any, _ any) (any, error) {
-			count := len(n.parameters)
+			names := n.details.names
+			count := len(names)
 			for len(args) < count {
 				args = append(args, undefined{})
 			}
-			return e.eval(n.rhs, v, &frame{parent: f, names: n.parameters, values: args[:count:count]})
+			return e.eval(n.rhs, v, &frame{parent: f, names: names, values: args[:count:count]})
 		},
 	}
 }
@@ -204,7 +205,7 @@ func (e *evaluation) apply(n *node, v any, f *frame) (any, error) {
 	if err != nil {
 		return nil, err
 	}
-	if n.rhs.kind == kindCall && n.rhs.predicates == nil && n.rhs.group == nil {
+	if n.rhs.kind == kindCall && !n.rhs.hasClauses() {
 		return e.callSince(m, n.rhs, v, f, left)
 	}
 

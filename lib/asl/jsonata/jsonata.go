@@ -11,6 +11,7 @@ package jsonata
 
 import (
 	"errors"
+	"slices"
 	"strings"
 )
 
@@ -50,23 +51,16 @@ func (c Config) Compile(text string) (*Expr, error) {
 		return nil, p.err
 	}
 
-	x := &Expr{config: c}
-	seen := map[string]bool{"": true, "$": true}
-	tree.walk(func(n *node) {
-		if n.kind == kindVariable && !seen[n.text] {
-			seen[n.text] = true
-			x.variables = append(x.variables, n.text)
-		}
-	})
-
-	var err error
-	if x.root, err = processTree(tree, c); err != nil {
+	root, err := processTree(tree, p.allocator, c)
+	if err != nil {
 		return nil, err
 	}
-	return x, nil
+
+	slices.Sort(p.variables)
+	return &Expr{root: root, config: c, variables: slices.Compact(p.variables)}, nil
 }
 
-// Variables returns the names, without $, of the variables and functions in the expression, in no order. A value that is given to Eval
+// Variables returns the names, without $, of the variables and functions in the expression, in order. A value that is given to Eval
 // for such a name comes before a built-in function of that name.
 func (x *Expr) Variables() []string { return x.variables }
 

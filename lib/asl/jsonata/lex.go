@@ -51,10 +51,23 @@ const (
 	oneCharacter  = ".[]{}()@#;:?+-*/%|=<>^&!~," // The operators of one character.
 )
 
+// isBlank and endsName hold, for each byte, whether it is white space, and whether it ends a name.
+var isBlank, endsName = byteSet(blanks), byteSet(blanks + oneCharacter)
+
+// byteSet returns which bytes occur in chars.
+func byteSet(chars string) (set [256]bool) {
+	for i := range len(chars) {
+		set[chars[i]] = true
+	}
+	return set
+}
+
 // skipBlanks advances past white space and comments.
 func (l *lexer) skipBlanks() error {
 	for {
-		l.pos += len(l.text[l.pos:]) - len(strings.TrimLeft(l.text[l.pos:], blanks))
+		for l.pos < len(l.text) && isBlank[l.text[l.pos]] {
+			l.pos++
+		}
 		if !strings.HasPrefix(l.text[l.pos:], "/*") {
 			return nil
 		}
@@ -151,13 +164,11 @@ func (l *lexer) number() (token, error) {
 // name reads a name, a variable, or a word with a meaning, such as and or true.
 func (l *lexer) name() (token, error) {
 	start := l.pos
-	stop := strings.IndexAny(l.text[start:], blanks+oneCharacter)
-	if stop < 0 {
-		stop = len(l.text) - start
+	for l.pos < len(l.text) && !endsName[l.text[l.pos]] {
+		l.pos++
 	}
 
-	text := l.text[start : start+stop]
-	l.pos += stop
+	text := l.text[start:l.pos]
 	if variable, ok := strings.CutPrefix(text, "$"); ok {
 		return token{kind: tokenVariable, text: variable, pos: start}, nil
 	}

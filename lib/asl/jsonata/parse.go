@@ -5,7 +5,7 @@ import (
 )
 
 // A kind is the kind of a node.
-type kind int
+type kind uint8
 
 const (
 	kindValue kind = iota
@@ -33,66 +33,89 @@ const (
 	kindEnd // The end of the expression, where an operand is missing.
 )
 
-// A node is a node of an expression's syntax tree. After processing, a path is a list of steps, each with its filters.
+// A node is a node of an expression's syntax tree. After processing, a path is a list of steps, each with its filters. A definition may
+// have thousands of nodes, so that they are small: what few nodes have is in details.
 type node struct {
-	kind       kind
-	pos        int        // The byte offset in the expression.
-	text       string     // The operator, name or variable.
-	value      any        // The value of a literal, or the regular expression.
-	lhs        *node      // The left operand; the function of a call; the pattern of a transformation; the test of a condition.
-	rhs        *node      // The right operand, or the body of a function definition.
-	third      *node      // The third operand of a condition or a transformation.
-	list       []*node    // Steps, items, expressions, arguments or parameters.
-	pairs      [][2]*node // The keys and values of an object constructor.
-	terms      []term     // The criteria of an order-by clause.
-	predicates []stage    // The predicates of a node that is not a step.
-	stages     []stage    // The predicates and index variables of a step, applied to its result for each item.
-	group      *node      // The object constructor of a group-by clause.
-	sig        *signature // The signature of a function definition, or nil.
-	keys       []string   // The keys of an object constructor, if they are all different literals.
-	parameters []string   // The parameters of a function definition.
-	builtin    *function  // The built-in function that a variable names, unless a variable has its name.
+	kind kind
 
 	keepArray     bool // [] follows the node, so that a single result stays in an array.
 	keepSingleton bool // [] follows a step of the path.
 	noFlatten     bool // The node is an array constructor at the beginning or end of a path, or a block with one.
-	isPlain       bool // A literal or variable without predicates, group-by clause and [].
+	isPlain       bool // A literal, variable or name without clauses and [].
 	isRange       bool // A range in an array constructor.
 	isTail        bool // A call in the last place of a function's body.
 	hasBinds      bool // The block sets variables.
+	isTuple       bool // The step, or a step of the path, binds variables: its results are tuples.
+	isDescending  bool // The criterion of an order-by clause has the mark >.
 
-	isTuple  bool    // The step, or a step of the path, binds variables: its results are tuples.
-	focus    string  // The variable of x@$focus.
-	index    string  // The variable of x#$index.
-	slot     *slot   // The parent that a node % selects.
-	ancestor *slot   // The slot that holds the context value of a step.
-	seeking  []*slot // The slots of the nodes % in the node whose parents lie outside the node.
+	pos   int    // The byte offset in the expression.
+	text  string // The operator, name or variable.
+	value any    // The value of a literal, or the regular expression.
+	lhs   *node  // The left operand; the function of a call; the pattern of a transformation; the test of a condition.
+	rhs   *node  // The right operand, or the body of a function definition.
+	third *node  // The third operand of a condition or a transformation.
+
+	// Steps, items, expressions, arguments, parameters, the criteria of an order-by clause, or the keys and values of an object
+	// constructor in turns.
+	list []*node
+
+	builtin *function // The built-in function that a variable names, unless a variable has its name.
+	details *details  // Nil if the node has none.
 }
 
-// walk calls visit for n and all nodes in it.
-func (n *node) walk(visit func(n *node)) {
-	if n == nil {
-		return
+// details is what few nodes have.
+type details struct {
+	names      []string   // The keys of an object constructor, if they are all different literals; or the parameters of a function definition.
+	sig        *signature // The signature of a function definition, or nil.
+	predicates []stage    // The predicates of a node that is not a step.
+	stages     []stage    // The predicates and index variables of a step, applied to its result for each item.
+	group      *node      // The object constructor of a group-by clause.
+	focus      string     // The variable of x@$focus.
+	index      string     // The variable of x#$index.
+	slot       *slot      // The parent that a node % selects.
+	ancestor   *slot      // The slot that holds the context value of a step.
+	seeking    []*slot    // The slots of the nodes % in the node whose parents lie outside the node.
+}
+
+// noDetails are the details of a node that has none.
+var noDetails details
+
+// get returns the details of n, to read them.
+func (n *node) get() *details {
+	if n.details == nil {
+		return &noDetails
 	}
-	visit(n)
-	for _, part := range []*node{n.lhs, n.rhs, n.third, n.group} {
-		part.walk(visit)
+	return n.details
+}
+
+// add returns the details of n, to change them.
+func (n *node) add() *details {
+	if n.details == nil {
+		n.details = &details{}
 	}
-	for _, part := range n.list {
-		part.walk(visit)
+	return n.details
+}
+
+// hasClauses reports whether n has predicates or a group-by clause of its own.
+func (n *node) hasClauses() bool {
+	return n.details != nil && (n.details.predicates != nil || n.details.group != nil)
+}
+
+// An allocator makes nodes, several at a time.
+type allocator struct {
+	free []node
+}
+
+// newNode returns a node at a position of the expression.
+func (a *allocator) newNode(pos int) *node {
+	if len(a.free) == 0 {
+		const nodes = 8
+		a.free = make([]node, nodes)
 	}
-	for _, pair := range n.pairs {
-		pair[0].walk(visit)
-		pair[1].walk(visit)
-	}
-	for _, t := range n.terms {
-		t.expr.walk(visit)
-	}
-	for _, stages := range [][]stage{n.predicates, n.stages} {
-		for _, s := range stages {
-			s.expr.walk(visit)
-		}
-	}
+	n := &a.free[0]
+	a.free = a.free[1:]
+	n.pos = pos
+	return n
 }
 
 // A slot is the name under which a tuple holds the parent that an operator % selects.
@@ -105,12 +128,6 @@ type slot struct {
 type stage struct {
 	expr  *node // The predicate; nil for an index.
 	index string
-}
-
-// A term is one criterion of an order-by clause.
-type term struct {
-	descending bool
-	expr       *node
 }
 
 // The binding powers of the operators: a higher power binds more strongly.
@@ -146,6 +163,9 @@ type parser struct {
 	token  token // The next token.
 	depth  int   // The number of expressions around the current one.
 	err    error // The first error.
+
+	variables []string // The names of all variables so far. A name may be there repeatedly.
+	allocator
 }
 
 // fail records the first error and moves to the end of the text, which stops the parser.
@@ -228,7 +248,8 @@ func isPrefixOperator(t token) bool {
 
 // prefix parses an expression that begins with the token t, up to its first operator with a left operand.
 func (p *parser) prefix(t token) *node {
-	n := &node{pos: t.pos, text: t.text, value: t.value}
+	n := p.newNode(t.pos)
+	n.text, n.value = t.text, t.value
 	switch t.kind {
 	case tokenValue:
 		n.kind = kindValue
@@ -238,6 +259,9 @@ func (p *parser) prefix(t token) *node {
 		n.kind = kindName
 	case tokenVariable:
 		n.kind = kindVariable
+		if t.text != "" && t.text != "$" { // These are the context and the input.
+			p.variables = append(p.variables, t.text)
+		}
 	case tokenOperator:
 		p.prefixOperator(n)
 	case tokenEnd: // processor.process refuses it, unless an operator is missing, which is the better message.
@@ -261,7 +285,7 @@ func (p *parser) prefixOperator(n *node) {
 	case "[":
 		n.kind, n.list = kindArray, p.items()
 	case "{":
-		n.kind, n.pairs = kindObject, p.objectPairs()
+		n.kind, n.list = kindObject, p.objectPairs()
 	case "(":
 		n.kind, n.list = kindBlock, p.block()
 	case "|":
@@ -299,9 +323,10 @@ func (p *parser) items() []*node {
 	for first := true; p.err == nil && (!first || !p.nextIs("]")); first = false {
 		item := p.expression(0)
 		if p.nextIs("..") {
-			pos := p.token.pos
+			operator := p.newNode(p.token.pos)
 			p.advance(slashBeginsRegex)
-			item = &node{kind: kindBinary, text: "..", pos: pos, isRange: true, lhs: item, rhs: p.expression(0)}
+			operator.kind, operator.text, operator.isRange, operator.lhs, operator.rhs = kindBinary, "..", true, item, p.expression(0)
+			item = operator
 		}
 
 		items = append(items, item)
@@ -314,13 +339,13 @@ func (p *parser) items() []*node {
 	return items
 }
 
-// objectPairs parses the keys and values of an object constructor up to its closing brace.
-func (p *parser) objectPairs() [][2]*node {
-	var pairs [][2]*node
+// objectPairs parses the keys and values of an object constructor up to its closing brace. It returns them in turns.
+func (p *parser) objectPairs() []*node {
+	var pairs []*node
 	for first := true; p.err == nil && (!first || !p.nextIs("}")); first = false {
 		key := p.expression(0)
 		p.expect(":", slashBeginsRegex)
-		pairs = append(pairs, [2]*node{key, p.expression(0)})
+		pairs = append(pairs, key, p.expression(0))
 		if !p.accept(",") {
 			break
 		}

@@ -4,7 +4,8 @@ import "slices"
 
 // infix parses the rest of an expression whose operator is t and whose left operand is left.
 func (p *parser) infix(t token, left *node) *node {
-	n := &node{pos: t.pos, text: t.text, lhs: left}
+	n := p.newNode(t.pos)
+	n.text, n.lhs = t.text, left
 	switch t.text {
 	case "?":
 		n.kind, n.rhs = kindCondition, p.expression(0)
@@ -21,7 +22,7 @@ func (p *parser) infix(t token, left *node) *node {
 		return p.predicate(n)
 	case "{":
 		n.kind = kindObject
-		n.pairs = p.objectPairs()
+		n.list = p.objectPairs()
 	case "^":
 		n.kind = kindSort
 		p.sortTerms(n)
@@ -74,7 +75,9 @@ func (p *parser) sortTerms(n *node) {
 			p.advance(slashBeginsRegex)
 		}
 
-		n.terms = append(n.terms, term{descending: descending, expr: p.expression(0)})
+		criterion := p.expression(0)
+		criterion.isDescending = descending
+		n.list = append(n.list, criterion)
 		if !p.accept(",") {
 			break
 		}
@@ -89,7 +92,9 @@ func (p *parser) call(n *node) *node {
 	for first := true; p.err == nil && (!first || !p.nextIs(")")); first = false {
 		if p.nextIs("?") {
 			n.kind = kindPartial
-			n.list = append(n.list, &node{kind: kindPlaceholder, pos: p.token.pos})
+			placeholder := p.newNode(p.token.pos)
+			placeholder.kind = kindPlaceholder
+			n.list = append(n.list, placeholder)
 			p.advance(slashBeginsRegex)
 		} else {
 			n.list = append(n.list, p.expression(0))
@@ -110,16 +115,17 @@ func (p *parser) call(n *node) *node {
 // lambda parses the signature and the body of a function definition. call has parsed its parameters into n.list.
 func (p *parser) lambda(n *node) {
 	n.kind = kindLambda
+	d := n.add()
 	for _, parameter := range n.list {
 		if parameter.kind != kindVariable {
 			p.fail(syntaxError("S0208", parameter.pos, "Parameter of function definition must be a variable name (start with $)"))
 		}
-		n.parameters = append(n.parameters, parameter.text)
+		d.names = append(d.names, parameter.text)
 	}
 
-	n.parameters = slices.Clip(n.parameters)
+	d.names = slices.Clip(d.names)
 	if p.nextIs("<") {
-		n.sig = p.signature()
+		d.sig = p.signature()
 	}
 	p.expect("{", slashBeginsRegex)
 	n.rhs = p.expression(0)

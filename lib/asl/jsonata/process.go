@@ -1,48 +1,48 @@
 package jsonata
 
-import "strconv"
+import (
+	"slices"
+	"strconv"
+)
 
 // A processor converts the parser's tree into a tree that can be evaluated: it collects the steps of each path and their predicates
 // in one node, resolves built-in functions and the parents that % selects. It changes the parser's tree.
 type processor struct {
+	allocator
 	config Config
 	binds  int // The number of assignments so far.
 	slots  int // The number of operators % so far.
 }
 
-// processTree processes a whole expression.
-func processTree(n *node, config Config) (*node, error) {
-	p := processor{config: config}
+// processTree processes a whole expression. It takes new nodes from the allocator.
+func processTree(n *node, a allocator, config Config) (*node, error) {
+	p := processor{allocator: a, config: config}
 	root, err := p.process(n)
 	if err != nil {
 		return nil, err
 	}
-	if root.kind == kindParent || root.seeking != nil {
+	if root.kind == kindParent || root.get().seeking != nil {
 		return nil, errNoParent(root)
 	}
-	root.walk(func(n *node) {
-		if n.kind == kindName {
-			n.isPlain = n.predicates == nil && n.stages == nil && n.group == nil && !n.isTuple && !n.keepArray
-		}
-		if n.kind == kindObject {
-			n.findKeys()
-		}
-	})
 	return root, nil
 }
 
 // findKeys stores the keys of an object constructor, if they are all different literals.
 func (n *node) findKeys() {
-	keys := make([]string, len(n.pairs))
-	seen := make(map[string]bool, len(n.pairs))
-	for i, pair := range n.pairs {
-		key, ok := pair[0].value.(string)
-		if !ok || pair[0].kind != kindValue || !pair[0].isPlain || seen[key] {
+	for i := 0; i < len(n.list); i += 2 {
+		if _, ok := n.list[i].value.(string); !ok || n.list[i].kind != kindValue || !n.list[i].isPlain {
 			return
 		}
-		keys[i], seen[key] = key, true
 	}
-	n.keys = keys
+
+	names := make([]string, len(n.list)/2)
+	for i := range names {
+		names[i], _ = n.list[2*i].value.(string)
+	}
+	sorted := slices.Sorted(slices.Values(names))
+	if len(slices.Compact(sorted)) == len(names) {
+		n.add().names = names
+	}
 }
 
 func errNoParent(n *node) error {
@@ -56,9 +56,10 @@ func (p *processor) process(n *node) (*node, error) {
 
 	switch n.kind {
 	case kindName:
-		step := *n
-		step.keepArray = false
-		return &node{kind: kindPath, pos: n.pos, list: []*node{&step}, keepSingleton: n.keepArray, keepArray: n.keepArray}, nil
+		path := p.newNode(n.pos).toPath(n)
+		path.keepSingleton, path.keepArray = n.keepArray, n.keepArray
+		n.keepArray, n.isPlain = false, true
+		return path, nil
 	case kindBinary:
 		return p.binary(n)
 	case kindObject:
@@ -81,7 +82,7 @@ func (p *processor) process(n *node) (*node, error) {
 		if p.slots++; p.slots > most {
 			return nil, syntaxError("S0500", n.pos, "The expression has too many operators %")
 		}
-		n.slot = &slot{label: "!" + strconv.Itoa(p.slots), level: 1}
+		n.add().slot = &slot{label: "!" + strconv.Itoa(p.slots), level: 1}
 	case kindBind:
 		p.binds++
 	case kindLambda:
@@ -121,12 +122,15 @@ func (p *processor) negative(n *node) (*node, error) {
 
 // resolve finds the built-in function that a variable may name.
 func (p *processor) resolve(n *node) error {
-	if n.text == "eval" && !p.config.Latest && n.kind == kindVariable {
+	n.builtin = builtins()[n.text]
+	if n.text != "eval" {
+		return nil
+	}
+	if !p.config.Latest && n.kind == kindVariable {
 		return syntaxError("S0500", n.pos, "The function $eval is not supported")
 	}
-	fn, err := findBuiltin(n.text)
-	n.builtin = fn
-	return err
+	n.builtin = &function{name: n.text, sig: mustSignature("<sx?:x>"), arity: 2, call: evaluateText}
+	return nil
 }
 
 // operands processes the operands of n in place, and returns n.
@@ -150,9 +154,6 @@ func (p *processor) operands(n *node) (*node, error) {
 	if err := p.list(n, n.list); err != nil {
 		return nil, err
 	}
-	if err := p.pairs(n, n.pairs); err != nil {
-		return nil, err
-	}
 
 	return n, p.finish(n, binds)
 }
@@ -171,6 +172,8 @@ func (p *processor) finish(n *node, binds int) error {
 		if n.lhs.kind == kindPath && n.lhs.list[0].kind == kindName { // The name of a function without its $?
 			return p.resolve(n.lhs.list[0])
 		}
+	case kindObject:
+		n.findKeys()
 	case kindApply:
 		n.keepArray = n.keepArray || n.lhs.keepArray || n.rhs.keepArray
 	}
@@ -190,7 +193,7 @@ func (p *processor) lambda(n *node) (*node, error) {
 
 // markTail marks the calls in the last place of a function's body.
 func markTail(n *node) {
-	if n == nil || n.predicates != nil || n.group != nil {
+	if n == nil || n.hasClauses() {
 		return
 	}
 	switch n.kind {
@@ -219,14 +222,11 @@ func (p *processor) list(owner *node, list []*node) error {
 	return nil
 }
 
-// pairs processes each key and value in place.
-func (p *processor) pairs(owner *node, pairs [][2]*node) error {
-	for i := range pairs {
-		if err := p.list(owner, pairs[i][:]); err != nil {
-			return err
-		}
-	}
-	return nil
+// toPath turns n into a path whose first step is step. n is an operator that has been processed.
+func (n *node) toPath(step *node) *node {
+	const room = 4 // Most paths have no more steps.
+	*n = node{kind: kindPath, pos: n.pos, keepArray: n.keepArray, list: append(make([]*node, 0, room), step)}
+	return n
 }
 
 // dot processes a.b: it appends the steps of b to the path a.
@@ -236,36 +236,20 @@ func (p *processor) dot(n *node) (*node, error) {
 		return nil, err
 	}
 
-	path := left
+	path, right := left, n.rhs
 	if left.kind != kindPath {
-		path = &node{kind: kindPath, pos: n.pos, list: []*node{left}}
+		path = n.toPath(left)
 		if left.kind == kindParent {
-			path.seeking = []*slot{left.slot}
+			path.add().seeking = []*slot{left.details.slot}
 		}
-		left.isPlain = left.isPlain && left.predicates == nil && left.group == nil
-	}
-
-	right, err := p.process(n.rhs)
-	if err != nil {
-		return nil, err
+		left.isPlain = left.isPlain && !left.hasClauses()
 	}
 
 	added := len(path.list) // The position of the first step that is added.
-	if right.kind == kindPath {
-		path.list = append(path.list, right.list...)
-		path.keepSingleton = path.keepSingleton || right.keepSingleton
-		if right.group != nil { // The clause of a step in parentheses or of the last step.
-			path.group = right.group
-		}
-	} else {
-		if right.predicates != nil {
-			right.stages, right.predicates = right.predicates, nil
-		}
-		path.list = append(path.list, right)
+	if err := p.addSteps(path, right); err != nil {
+		return nil, err
 	}
-	if n.keepArray {
-		path.keepArray = true
-	}
+	path.keepArray = path.keepArray || n.keepArray
 
 	if left != path {
 		added = 0 // The caller that made the path left has finished its steps.
@@ -274,6 +258,35 @@ func (p *processor) dot(n *node) (*node, error) {
 		return nil, err
 	}
 	return path, resolveParents(path)
+}
+
+// addSteps appends the steps of b to the path of a.b.
+func (p *processor) addSteps(path, b *node) error {
+	if b.kind == kindName { // What process does, without a path for the name.
+		path.keepSingleton = path.keepSingleton || b.keepArray
+		b.keepArray, b.isPlain = false, true
+		path.list = append(path.list, b)
+		return nil
+	}
+
+	right, err := p.process(b)
+	if err != nil {
+		return err
+	}
+	if right.kind == kindPath {
+		path.list = append(path.list, right.list...)
+		path.keepSingleton = path.keepSingleton || right.keepSingleton
+		if group := right.get().group; group != nil { // The clause of a step in parentheses or of the last step.
+			path.add().group = group
+		}
+		return nil
+	}
+
+	if predicates := right.get().predicates; predicates != nil {
+		right.details.stages, right.details.predicates = predicates, nil
+	}
+	path.list = append(path.list, right)
+	return nil
 }
 
 // finishPath finishes the steps of a path, beginning with the step at index from: it converts string literals to names, and sets the
@@ -285,7 +298,8 @@ func finishPath(path *node, from int) error {
 			if !ok {
 				return syntaxError("S0213", step.pos, "The literal value "+quote(step.text)+" cannot be used as a step within a path expression")
 			}
-			step.kind, step.text, step.isPlain = kindName, name, false
+			step.kind, step.text = kindName, name
+			step.isPlain = !step.keepArray && !step.hasClauses() && step.get().stages == nil && !step.isTuple
 		}
 
 		if step.keepArray {
@@ -317,7 +331,7 @@ func (p *processor) predicate(n *node) (*node, error) {
 	}
 
 	step := lastStep(left)
-	if left.group != nil || step.group != nil {
+	if left.get().group != nil || step.get().group != nil {
 		return nil, syntaxError("S0209", n.pos, "A predicate cannot follow a grouping expression in a step")
 	}
 
@@ -325,7 +339,7 @@ func (p *processor) predicate(n *node) (*node, error) {
 	if err != nil {
 		return nil, err
 	}
-	for _, s := range filter.seeking {
+	for _, s := range filter.get().seeking {
 		if s.level == 1 {
 			if err := seekParent(step, s); err != nil {
 				return nil, err
@@ -337,10 +351,11 @@ func (p *processor) predicate(n *node) (*node, error) {
 	passOn(step, filter)
 
 	step.isPlain = false
+	d := step.add()
 	if left.kind == kindPath {
-		step.stages = append(step.stages, stage{expr: filter})
+		d.stages = append(d.stages, stage{expr: filter})
 	} else {
-		step.predicates = append(step.predicates, stage{expr: filter})
+		d.predicates = append(d.predicates, stage{expr: filter})
 	}
 	left.keepArray = left.keepArray || n.keepArray
 	return left, nil
@@ -352,13 +367,18 @@ func (p *processor) groupBy(n *node) (*node, error) {
 	if err != nil {
 		return nil, err
 	}
-	if left.group != nil {
+	if left.get().group != nil {
 		return nil, syntaxError("S0210", n.pos, "Each step can only have one grouping expression")
 	}
 
-	left.group, left.isPlain = &node{kind: kindObject, pos: n.pos, pairs: n.pairs}, false
 	left.keepArray = left.keepArray || n.keepArray
-	return left, p.pairs(left.group, n.pairs)
+	left.add().group, left.isPlain = n, false
+	n.lhs, n.keepArray = nil, false
+	if err := p.list(n, n.list); err != nil {
+		return nil, err
+	}
+	n.findKeys()
+	return left, nil
 }
 
 // sort processes a^(…): it appends the order-by clause to the path a.
@@ -368,21 +388,23 @@ func (p *processor) sort(n *node) (*node, error) {
 		return nil, err
 	}
 
-	path := left
-	if left.kind != kindPath {
-		path = &node{kind: kindPath, pos: n.pos, list: []*node{left}}
-	}
-
-	step := &node{kind: kindSort, pos: n.pos}
-	for _, t := range n.terms {
-		expr, err := p.process(t.expr)
+	step := p.newNode(n.pos)
+	step.kind, step.list = kindSort, n.list
+	for i, criterion := range step.list {
+		isDescending := criterion.isDescending
+		expr, err := p.process(criterion)
 		if err != nil {
 			return nil, err
 		}
 		passOn(step, expr)
-		step.terms = append(step.terms, term{descending: t.descending, expr: expr})
+		expr.isDescending = isDescending
+		step.list[i] = expr
 	}
 
+	path := left
+	if left.kind != kindPath {
+		path = n.toPath(left)
+	}
 	path.list = append(path.list, step)
 	path.keepArray = path.keepArray || n.keepArray
 	return path, resolveParents(path)

@@ -8,14 +8,14 @@ func (p *processor) focus(n *node) (*node, error) {
 	}
 	step := lastStep(left)
 	switch {
-	case step.stages != nil || step.predicates != nil:
+	case step.get().stages != nil || step.get().predicates != nil:
 		return nil, syntaxError("S0215", n.pos, "A context variable binding must precede any predicates on a step")
 	case step.kind == kindSort:
 		return nil, syntaxError("S0216", n.pos, "A context variable binding must precede the 'order-by' clause on a step")
 	}
 
 	step.keepArray = step.keepArray || n.keepArray
-	step.focus, step.isTuple, step.isPlain = n.rhs.text, true, false
+	step.add().focus, step.isTuple, step.isPlain = n.rhs.text, true, false
 	return left, nil
 }
 
@@ -27,14 +27,16 @@ func (p *processor) index(n *node) (*node, error) {
 	}
 
 	path, step := left, lastStep(left)
+	name := n.rhs.text
+	d := step.add()
 	if left.kind != kindPath {
-		path = &node{kind: kindPath, pos: n.pos, list: []*node{left}}
-		step.stages, step.predicates = step.predicates, nil
+		path = n.toPath(left)
+		d.stages, d.predicates = d.predicates, nil
 	}
-	if step.stages == nil {
-		step.index = n.rhs.text
+	if d.stages == nil {
+		d.index = name
 	} else {
-		step.stages = append(step.stages, stage{index: n.rhs.text})
+		d.stages = append(d.stages, stage{index: name})
 	}
 	step.isTuple, step.isPlain = true, false
 	path.keepArray = path.keepArray || n.keepArray
@@ -43,33 +45,41 @@ func (p *processor) index(n *node) (*node, error) {
 
 // passOn lets the node owner look for the parents that its part looks for.
 func passOn(owner, part *node) {
-	if part == nil {
+	if part == nil || part.details == nil {
 		return
 	}
-	owner.seeking = append(owner.seeking, part.seeking...)
+	if seeking := part.details.seeking; seeking != nil {
+		d := owner.add()
+		d.seeking = append(d.seeking, seeking...)
+	}
 	if part.kind == kindParent {
-		owner.seeking = append(owner.seeking, part.slot)
+		d := owner.add()
+		d.seeking = append(d.seeking, part.details.slot)
 	}
 }
 
 // resolveParents finds the steps of a path whose context values are the parents that its last step looks for.
 func resolveParents(path *node) error {
 	last := lastStep(path)
-	slots := last.seeking
+	if last.details == nil {
+		return nil
+	}
+	slots := last.details.seeking
 	if last.kind == kindParent {
-		slots = append(slots[:len(slots):len(slots)], last.slot)
+		slots = append(slots[:len(slots):len(slots)], last.details.slot)
 	}
 	for _, s := range slots {
 		i := len(path.list) - 2 // The step before the last one.
 		for s.level > 0 {
 			if i < 0 {
-				path.seeking = append(path.seeking, s)
+				d := path.add()
+				d.seeking = append(d.seeking, s)
 				break
 			}
 
 			step := path.list[i]
 			i--
-			for i >= 0 && step.focus != "" && path.list[i].focus != "" { // Steps that keep their context value count as one.
+			for i >= 0 && step.get().focus != "" && path.list[i].get().focus != "" { // Steps that keep their context value count as one.
 				step = path.list[i]
 				i--
 			}
@@ -88,10 +98,11 @@ func seekParent(n *node, s *slot) error {
 	case kindName, kindWildcard:
 		s.level--
 		if s.level == 0 {
-			if n.ancestor != nil {
-				s.label = n.ancestor.label // Two operators % select the same parent.
+			d := n.add()
+			if d.ancestor != nil {
+				s.label = d.ancestor.label // Two operators % select the same parent.
 			}
-			n.ancestor, n.isTuple = s, true
+			d.ancestor, n.isTuple, n.isPlain = s, true, false
 		}
 	case kindParent:
 		s.level++

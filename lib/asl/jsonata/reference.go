@@ -54,10 +54,6 @@ func (r *References) addNames(n *node) {
 	for _, part := range n.list {
 		r.addNames(part)
 	}
-	for _, pair := range n.pairs {
-		r.addNames(pair[0])
-		r.addNames(pair[1])
-	}
 }
 
 // addFields adds $$ and the fields of variables, anywhere in n.
@@ -76,21 +72,17 @@ func (r *References) addFields(n *node) {
 	r.addFields(n.lhs)
 	r.addFields(n.rhs)
 	r.addFields(n.third)
-	r.addFields(n.group)
 	for _, part := range n.list {
 		r.addFields(part)
 	}
-	for _, list := range [...][]stage{n.predicates, n.stages} {
-		for _, s := range list {
+	if d := n.details; d != nil {
+		r.addFields(d.group)
+		for _, s := range d.predicates {
 			r.addFields(s.expr)
 		}
-	}
-	for _, pair := range n.pairs {
-		r.addFields(pair[0])
-		r.addFields(pair[1])
-	}
-	for _, t := range n.terms {
-		r.addFields(t.expr)
+		for _, s := range d.stages {
+			r.addFields(s.expr)
+		}
 	}
 }
 
