@@ -133,11 +133,16 @@ func BenchmarkTask(b *testing.B) {
 	}
 }
 
+// thousandExpressions returns a definition of 1,000 states with an expression each.
+func thousandExpressions() string {
+	return strings.Replace(chain(1000,
+		`"Type":"Pass","Output":"{% $merge([$states.input, {'n': $count($states.input.rows[ok]) + 1}]) %}"`), "{", `{"QueryLanguage":"JSONata",`, 1)
+}
+
 // BenchmarkParse measures how long Parse takes for a definition of 1,000 states with an expression each. The floor is json.Unmarshal
 // of its text.
 func BenchmarkParse(b *testing.B) {
-	definition := []byte(strings.Replace(chain(1000,
-		`"Type":"Pass","Output":"{% $merge([$states.input, {'n': $count($states.input.rows[ok]) + 1}]) %}"`), "{", `{"QueryLanguage":"JSONata",`, 1))
+	definition := []byte(thousandExpressions())
 	benchtest.Compare(b, 1, func() {
 		if _, err := asl.Parse(definition); err != nil {
 			b.Fatal(err)

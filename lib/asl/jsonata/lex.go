@@ -56,8 +56,8 @@ var isBlank, endsName = byteSet(blanks), byteSet(blanks + oneCharacter)
 
 // byteSet returns which bytes occur in chars.
 func byteSet(chars string) (set [256]bool) {
-	for i := range len(chars) {
-		set[chars[i]] = true
+	for _, c := range []byte(chars) {
+		set[c] = true
 	}
 	return set
 }
