@@ -102,18 +102,34 @@ func toMillis(e *evaluation, args []any) (any, error) {
 		return millis, nil
 	}
 
-	if isoPattern.MatchString(s) {
-		midnight := strings.Replace(s, "T24:00:00", "T00:00:00", 1) // The end of the day.
-		for _, layout := range []string{
-			time.RFC3339Nano, "2006-01-02T15:04:05Z0700", "2006-01-02T15:04:05", "2006-01-02", "2006-01", "2006",
-		} {
-			if t, err := time.Parse(layout, midnight); err == nil {
-				if midnight != s {
-					t = t.AddDate(0, 0, 1)
-				}
-				return t.UnixMilli(), nil
-			}
-		}
+	if t, ok := parseISO(s); ok {
+		return t.UnixMilli(), nil
 	}
 	return nil, evalError("D3110", "The argument of the toMillis function must be an ISO 8601 formatted timestamp. Given "+quote(s))
+}
+
+// parseISO parses a date as JavaScript does: each month may have 31 days, which end in the next month, and a day may end at 24:00:00.
+func parseISO(s string) (t time.Time, ok bool) {
+	if !isoPattern.MatchString(s) {
+		return time.Time{}, false
+	}
+	days := 0 // To be added to the text.
+	if midnight := strings.Replace(s, "T24:00:00", "T00:00:00", 1); midnight != s {
+		s, days = midnight, 1
+	}
+	const dayFrom, dayTo, mostDays = len("2006-01-"), len("2006-01-02"), 31
+	if len(s) >= dayTo {
+		if day, err := strconv.Atoi(s[dayFrom:dayTo]); err == nil && day > 0 && day <= mostDays {
+			s, days = s[:dayFrom]+"01"+s[dayTo:], days+day-1
+		}
+	}
+
+	for _, layout := range []string{
+		time.RFC3339Nano, "2006-01-02T15:04:05Z0700", "2006-01-02T15:04:05", "2006-01-02", "2006-01", "2006",
+	} {
+		if t, err := time.Parse(layout, s); err == nil {
+			return t.AddDate(0, 0, days), true
+		}
+	}
+	return time.Time{}, false
 }

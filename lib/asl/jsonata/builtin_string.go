@@ -9,8 +9,36 @@ import (
 	"strings"
 	"unicode/utf8"
 
+	"golang.org/x/text/cases"
+	"golang.org/x/text/language"
+
 	"github.com/herald-progress/herald/lib/asl/jsontree"
 )
+
+// lowercase returns s in lower case, as JavaScript does: with the rules for single characters of SpecialCasing.txt.
+func lowercase(s string) string {
+	if isASCII(s) {
+		return strings.ToLower(s)
+	}
+	return cases.Lower(language.Und).String(s)
+}
+
+// uppercase returns s in upper case, as JavaScript does: ß becomes SS.
+func uppercase(s string) string {
+	if isASCII(s) {
+		return strings.ToUpper(s)
+	}
+	return cases.Upper(language.Und).String(s)
+}
+
+func isASCII(s string) bool {
+	for i := range len(s) {
+		if s[i] >= utf8.RuneSelf {
+			return false
+		}
+	}
+	return true
+}
 
 // stringFunctions returns the functions for strings.
 func stringFunctions() map[string]definition {
@@ -24,8 +52,8 @@ func stringFunctions() map[string]definition {
 			return e.toString(args[0])
 		})},
 		"length":    {"<s-:n>", forString(func(s string) any { return int64(utf8.RuneCountInString(s)) })},
-		"lowercase": {"<s-:s>", forString(func(s string) any { return strings.ToLower(s) })},
-		"uppercase": {"<s-:s>", forString(func(s string) any { return strings.ToUpper(s) })},
+		"lowercase": {"<s-:s>", forString(func(s string) any { return lowercase(s) })},
+		"uppercase": {"<s-:s>", forString(func(s string) any { return uppercase(s) })},
 		"trim":      {"<s-:s>", forString(func(s string) any { return trim(s) })},
 		"substring": {"<s-nn?:s>", ifDefined(substring)},
 		"substringBefore": {"<s-s:s>", ifDefined(func(e *evaluation, args []any) (any, error) {

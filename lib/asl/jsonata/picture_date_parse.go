@@ -226,9 +226,14 @@ func dateOf(values map[byte]int, now time.Time) (millis int64, ok bool, err erro
 		month, day = 1, values['d']
 	}
 	const furthestYear = 275_760 // Of JavaScript's dates.
-	if year := values['Y']; year > furthestYear || year < -furthestYear {
+	year := values['Y']
+	if year > furthestYear || year < -furthestYear {
 		return 0, false, evalError("D3136", "The date is out of range")
 	}
-	t := time.Date(values['Y'], time.Month(month), day, hour, values['m'], values['s'], values['f']*int(time.Millisecond), time.UTC)
+	const century, firstYear = 100, 1900
+	if year >= 0 && year < century { // As in JavaScript, a year of two digits is one of the 20th century.
+		year += firstYear
+	}
+	t := time.Date(year, time.Month(month), day, hour, values['m'], values['s'], values['f']*int(time.Millisecond), time.UTC)
 	return t.UnixMilli() - int64(values['Z']+values['z'])*time.Minute.Milliseconds(), true, nil
 }
