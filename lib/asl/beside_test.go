@@ -92,6 +92,7 @@ func (c *contest) add(ours, theirs float64) {
 
 // report reports the medians in the unit, and how many times as much theirs is.
 func (c *contest) report(b *testing.B, unit string) {
+	b.Helper()
 	b.ReportMetric(0, "ns/op")
 	b.ReportMetric(benchtest.Median(c.ours), "ours-"+unit)
 	b.ReportMetric(benchtest.Median(c.theirs), "theirs-"+unit)
@@ -134,6 +135,7 @@ func BenchmarkBesideLocalStepFunctions(b *testing.B) {
 
 // compareRuns compares the time of executions, in milliseconds divided by parts.
 func (r *rival) compareRuns(b *testing.B, definition string, input []byte, record bool, executions int, parts float64, unit string) {
+	b.Helper()
 	m := r.load(b, definition)
 	request := map[string]any{"input": json.RawMessage(input), "record": record, "executions": executions}
 	run := func() float64 {
@@ -162,6 +164,7 @@ func (r *rival) compareRuns(b *testing.B, definition string, input []byte, recor
 
 // compareMemory compares the bytes that the history takes, per transition.
 func (r *rival) compareMemory(b *testing.B, definition string, input []byte, states int) {
+	b.Helper()
 	const executions = 20
 	m := r.load(b, definition)
 	histories := make([]history, executions)
@@ -189,6 +192,7 @@ func (r *rival) compareMemory(b *testing.B, definition string, input []byte, sta
 
 // compareLoads compares the time that it takes to load a definition.
 func (r *rival) compareLoads(b *testing.B, definition string) {
+	b.Helper()
 	request := map[string]any{"load": json.RawMessage(definition)}
 	var c contest
 	r.send(b, request)
