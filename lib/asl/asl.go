@@ -38,7 +38,7 @@ func Parse(definition []byte) (*Machine, error) {
 	m := &Machine{}
 	if f, ok := d.readObject(v, ""); ok {
 		m.flow = d.decodeFlow(f, d.decodeLanguage(f, languageJSONPath))
-		m.timeout = seconds(f.numberValue("TimeoutSeconds", 1, maxWaitSeconds, 0)) // Without the field, 0: no timeout.
+		m.timeout = seconds(f.integerValue("TimeoutSeconds", 1, maxWaitSeconds, 0)) // Without the field, 0: no timeout.
 		if version := f.stringValue("Version"); version != "" && version != "1.0" {
 			f.invalid("Version", "The only version is 1.0")
 		}

@@ -69,8 +69,9 @@ func (d *decoder) readObject(v any, at string) (*fieldReader, bool) {
 		return nil, false
 	}
 	const most = 8 // Fields of most objects.
-	// Every object may have a Comment, which has no effect.
-	return &fieldReader{d: d, at: at, object: o, taken: append(make([]string, 0, most), "Comment")}, true
+	f := &fieldReader{d: d, at: at, object: o, taken: make([]string, 0, most)}
+	f.stringValue("Comment") // Every object may have a Comment, which has no effect.
+	return f, true
 }
 
 // take returns a field of any type and whether the object has it. It marks the field as known to the decoder.
@@ -190,6 +191,16 @@ func (f *fieldReader) referenceValue(name string) *reference {
 	ref, err := parseReference(text)
 	if err != nil {
 		f.invalid(name, "Value is not a valid JSONPath")
+		return nil
+	}
+	return ref
+}
+
+// referencePath returns a field that is a Reference Path, which selects one value, or nil if it is missing or invalid.
+func (f *fieldReader) referencePath(name string) *reference {
+	ref := f.referenceValue(name)
+	if ref != nil && (!ref.path.isDefinite() || ref.path.function != nil) {
+		f.invalid(name, "Value is not a Reference Path")
 		return nil
 	}
 	return ref

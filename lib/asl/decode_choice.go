@@ -29,8 +29,11 @@ func (d *decoder) decodeChoices(f *fieldReader, s *state) {
 
 // decodeCondition decodes a Condition in JSONata.
 func (d *decoder) decodeCondition(f *fieldReader) rule {
-	f.require("Condition")
-	v, _ := f.take("Condition")
+	v, ok := f.take("Condition")
+	if !ok {
+		f.require("Condition") // Adds the problem.
+		return jsonataRule{literalTemplate{false}}
+	}
 	switch v := v.(type) {
 	case bool:
 		return jsonataRule{literalTemplate{v}}

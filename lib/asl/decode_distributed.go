@@ -4,6 +4,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"unicode"
 )
 
 // The resources of ItemReader and ResultWriter.
@@ -33,20 +34,33 @@ const (
 const (
 	maxReaderItems = 100_000_000
 	maxLabelLength = 40
+	labelForbids   = "?*<>{}[]:;,\\|^~$#%&`\""
 )
 
 // delimiters maps CSVDelimiter to the character.
 var delimiters = map[string]rune{"": ',', "COMMA": ',', "PIPE": '|', "SEMICOLON": ';', "SPACE": ' ', "TAB": '\t'}
 
+// decodeLabel returns the Label of a Map state, or the state's name.
+func (d *decoder) decodeLabel(f *fieldReader, s *state) string {
+	isForbidden := func(r rune) bool {
+		return unicode.IsSpace(r) || unicode.IsControl(r) || strings.ContainsRune(labelForbids, r)
+	}
+	label := f.stringValue("Label")
+	switch {
+	case label == "":
+		return s.name
+	case len(label) > maxLabelLength:
+		f.invalid("Label", "Label must not be longer than "+strconv.Itoa(maxLabelLength)+" characters")
+	case strings.ContainsFunc(label, isForbidden):
+		f.invalid("Label", "Label must not contain white space, control characters or any of "+labelForbids)
+	}
+	return label
+}
+
 // decodeDistributed decodes the fields of a Map state that only a Distributed Map uses.
 func (d *decoder) decodeDistributed(f *fieldReader, s *state) {
 	m := s.mapFields
-	if m.label = f.stringValue("Label"); m.label == "" {
-		m.label = s.name
-	} else if len(m.label) > maxLabelLength {
-		f.invalid("Label", "Label must not be longer than "+strconv.Itoa(maxLabelLength)+" characters")
-	}
-
+	m.label = d.decodeLabel(f, s)
 	if inner, ok := f.objectValue("ItemReader"); ok {
 		m.reader = d.decodeReader(inner, s)
 		inner.rejectUnknown(s.language())

@@ -29,7 +29,7 @@ func (d *decoder) decodeMap(f *fieldReader, s *state, language string) {
 	d.decodeDistributed(f, s)
 	m.maxConcurrency = d.decodeNumber(f, s, "MaxConcurrency", maxConcurrency)
 	m.toleratedCount = d.decodeNumber(f, s, "ToleratedFailureCount", maxToleratedCount)
-	m.toleratedPercentage = d.decodeNumber(f, s, "ToleratedFailurePercentage", maxPercentage)
+	m.toleratedPercentage = d.decodeNumber(f, s, percentageField, maxPercentage)
 	if s.jsonata {
 		if m.items = d.decodeTemplate(f, s, "Items"); m.items != nil {
 			d.checkItems(f, m.items)
@@ -108,6 +108,9 @@ func bound(name string, n int) string {
 	return text
 }
 
+// percentageField is the number of a Map state that need not be an integer.
+const percentageField = "ToleratedFailurePercentage"
+
 // decodeNumber decodes a number of a Map state. The field called name holds a number from 0 to high or an expression; the field
 // called name+"Path" holds a path.
 func (d *decoder) decodeNumber(f *fieldReader, s *state, name string, high int) numberField {
@@ -120,6 +123,8 @@ func (d *decoder) decodeNumber(f *fieldReader, s *state, name string, high int) 
 			switch {
 			case !ok:
 				f.invalid(name, "Expected value of type Number")
+			case n != math.Trunc(n) && name != percentageField:
+				f.invalid(name, "Expected value of type Integer")
 			case n < 0:
 				f.invalid(name, "Minimum value is "+bound(name, 0))
 			case n > float64(high):
@@ -134,7 +139,7 @@ func (d *decoder) decodeNumber(f *fieldReader, s *state, name string, high int) 
 		return number
 	}
 
-	number.name, number.path = pathName, f.referenceValue(pathName)
+	number.name, number.path = pathName, f.referencePath(pathName)
 	if number.value != nil {
 		d.invalid(f.at, "There should only be one of the following fields: ["+name+", "+pathName+"]")
 	}

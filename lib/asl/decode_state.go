@@ -255,8 +255,8 @@ func (d *decoder) decodeWait(f *fieldReader, s *state) {
 		s.wait.timestamp = d.decodeWaitTimestamp(f, s, v)
 	}
 	if !s.jsonata {
-		s.wait.secondsPath = f.referenceValue("SecondsPath")
-		s.wait.timestampPath = f.referenceValue("TimestampPath")
+		s.wait.secondsPath = f.referencePath("SecondsPath")
+		s.wait.timestampPath = f.referencePath("TimestampPath")
 	}
 }
 

@@ -11,7 +11,7 @@ import (
 func (d *decoder) decodeTask(f *fieldReader, s *state) {
 	f.require("Resource")
 	s.resource = f.stringValue("Resource")
-	if s.resource != "" {
+	if v, ok := f.object.Get("Resource"); ok && v == s.resource { // Otherwise there is a problem already.
 		d.checkResource(f, s.resource)
 	}
 
@@ -74,7 +74,7 @@ func (d *decoder) decodeSeconds(f *fieldReader, s *state, name string) secondsFi
 	if duration.seconds != nil {
 		d.invalid(f.at, "A state must not have both "+name+" and "+pathName)
 	}
-	duration.name, duration.path = pathName, f.referenceValue(pathName)
+	duration.name, duration.path = pathName, f.referencePath(pathName)
 	return duration
 }
 
