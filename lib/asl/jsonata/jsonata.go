@@ -1,18 +1,24 @@
-// Package jsonata evaluates JSONata expressions (docs.jsonata.org).
+// Package jsonata evaluates JSONata expressions. JSONata is a language that queries and transforms JSON values (docs.jsonata.org):
 //
-// It implements version 2.0.6 of the language, and the functions that AWS Step Functions adds: $partition, $range, $hash, $random with
-// a seed, $uuid and $parse. Compile refuses what Step Functions refuses: $eval, and the operators ?? and ?:, which came later. A Config
-// with Latest accepts these, too.
+//	$sum(order.lines[price > 10].(price * quantity))
 //
-// An evaluation has limits, so that no expression hangs or uses up the memory: see Limits.
+// Compile an expression once, and evaluate it any number of times, also from several goroutines at once. EvalJSON takes and returns JSON
+// texts. Eval and EvalInput take and return values of package jsontree, which keeps the order of keys and the digits of integers.
 //
-// Values are those of package jsontree, which keeps the order of keys and the digits of integers.
+// The package implements version 2.0.6 of the language, and the functions that AWS Step Functions adds: $partition, $range, $hash, $random
+// with a seed, $uuid and $parse. Compile refuses what Step Functions refuses: $eval, and the operators ?? and ?:, which came later. A
+// Config with Latest accepts these, too.
+//
+// An evaluation has limits, so that no expression hangs or uses up the memory: see Limits. An error is an *Error with the code of the
+// reference implementation, ErrUndefined or ErrFunction. Expressions cannot call functions of Go.
 package jsonata
 
 import (
 	"errors"
 	"slices"
 	"strings"
+
+	"github.com/herald-progress/herald/lib/asl/jsontree"
 )
 
 // ErrUndefined is the error of Eval when the expression has no value.
@@ -70,6 +76,20 @@ func (x *Expr) Eval(values map[string]any) (any, error) { return x.eval(undefine
 
 // EvalInput does what Eval does, with an input: the value of $$, and the context of the expression's names.
 func (x *Expr) EvalInput(input any, values map[string]any) (any, error) { return x.eval(input, values) }
+
+// EvalJSON does what EvalInput does, with JSON texts: input is the input, and the result is that of the expression. The error is also that
+// of an input which is not valid JSON.
+func (x *Expr) EvalJSON(input []byte) ([]byte, error) {
+	v, err := jsontree.Parse(input)
+	if err != nil {
+		return nil, err
+	}
+	result, err := x.eval(v, nil)
+	if err != nil {
+		return nil, err
+	}
+	return jsontree.Marshal(result), nil
+}
 
 func (x *Expr) eval(input any, values map[string]any) (any, error) {
 	e := newEvaluation(x.config)

@@ -204,42 +204,6 @@ func TestConcurrentEvaluationsDoNotInterfere(t *testing.T) {
 	all.Wait()
 }
 
-func ExampleExpr_Eval() {
-	x, err := jsonata.Compile(`$order.lines[quantity > 1].part`)
-	if err != nil {
-		fmt.Println(err)
-		return
-	}
-
-	order, err := jsontree.Parse([]byte(`{"lines":[{"part":"3001","quantity":4},{"part":"3002","quantity":1}]}`))
-	if err != nil {
-		fmt.Println(err)
-		return
-	}
-
-	v, err := x.Eval(map[string]any{"order": order})
-	fmt.Println(v, err)
-	// Output: 3001 <nil>
-}
-
-func ExampleExpr_EvalInput() {
-	x, err := jsonata.Compile(`lines{colour: $sum(quantity)}`)
-	if err != nil {
-		fmt.Println(err)
-		return
-	}
-
-	order, err := jsontree.Parse([]byte(`{"lines":[{"colour":"red","quantity":4},{"colour":"blue","quantity":1},{"colour":"red","quantity":2}]}`))
-	if err != nil {
-		fmt.Println(err)
-		return
-	}
-
-	v, err := x.EvalInput(order, nil)
-	fmt.Println(string(jsontree.Marshal(v)), err)
-	// Output: {"red":6,"blue":1} <nil>
-}
-
 func ExampleCompile() {
 	_, err := jsonata.Compile(`$states.input.name ?? "you"`)
 	fmt.Println(err)
@@ -248,16 +212,4 @@ func ExampleCompile() {
 	// Output:
 	// S0211: The operator ?? is not in JSONata 2.0.6, the version of Step Functions: it came with 2.1. Write $exists(a) ? a : b
 	// <nil>
-}
-
-func ExampleConfig_limits() {
-	x, err := jsonata.Config{Limits: jsonata.Limits{Bytes: 1 << 20}}.Compile(`$pad("", 2000000)`)
-	if err != nil {
-		fmt.Println(err)
-		return
-	}
-
-	_, err = x.Eval(nil)
-	fmt.Println(err)
-	// Output: U1001: Expression evaluation memory limit exceeded: Check for excessive memory usage
 }
