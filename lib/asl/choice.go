@@ -12,6 +12,8 @@ import (
 type rule interface {
 	// matches reports whether the condition is true in a run of the state. field names the condition in error texts.
 	matches(s *stateRun, field string) (bool, error)
+	// String returns the condition for people.
+	String() string
 }
 
 type andRule []rule

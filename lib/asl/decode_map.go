@@ -86,7 +86,7 @@ func (d *decoder) decodeProcessor(f *fieldReader, m *mapFields, language string)
 		config.rejectUnknown("")
 	}
 
-	m.processor = d.decodeFlow(inner, language)
+	m.processor, m.processorName = d.decodeFlow(inner, language), name
 	inner.rejectUnknown("")
 }
 

@@ -91,6 +91,7 @@ type textField struct {
 // mapFields are the fields that only a Map state has.
 type mapFields struct {
 	processor           *flow
+	processorName       string // ItemProcessor or Iterator.
 	distributed         bool
 	items               template   // JSONata
 	itemsPath           *reference // JSONPath

@@ -41,6 +41,14 @@ type Execution struct {
 	StartChild func(Child) (record func(Event), finish func(Result))
 	// Record is called with each event of the history, in order, one call at a time. It must not block for long. It may be nil.
 	Record func(Event)
+	// Trace is called with each step of the execution and of its child executions, from several goroutines at once. The steps of one
+	// Step.Thread come in order. It must not block for long. It may be nil.
+	Trace func(Step)
+	// Jitter returns the wait of a retrier whose JitterStrategy is FULL; longest is the wait without jitter. Nil means a random
+	// duration from 0 to longest.
+	Jitter func(longest time.Duration) time.Duration
+
+	thread string // Of a child execution: the value of Step.Thread in it.
 }
 
 // Status is the status of an execution, as DescribeExecution shows it.

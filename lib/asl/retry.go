@@ -39,7 +39,11 @@ func (f *failure) matches(names []string) bool {
 // retries by each retrier so far; retryAfter adds the new one.
 func (s *stateRun) retryAfter(f *failure, retries []int) (wait time.Duration, ok bool) {
 	i := slices.IndexFunc(s.state.retry, func(r retrier) bool { return f.matches(r.errors) })
-	if i < 0 || retries[i] >= s.state.retry[i].attempts {
+	if i < 0 {
+		return 0, false
+	}
+	if retries[i] >= s.state.retry[i].attempts {
+		s.trace(Step{Kind: StepExhausted, Field: indexed("Retry", i), Error: f.asError()}, nil)
 		return 0, false
 	}
 
@@ -47,10 +51,20 @@ func (s *stateRun) retryAfter(f *failure, retries []int) (wait time.Duration, ok
 	delay := r.interval.Seconds() * math.Pow(r.backoff, float64(retries[i]))
 	delay = min(delay, r.maxDelay.Seconds())
 	retries[i]++
+	wait = seconds(delay)
 	if r.jitter {
-		delay *= rand.Float64()
+		wait = s.jitter(wait)
 	}
-	return seconds(delay), true
+	s.trace(Step{Kind: StepRetried, Field: indexed("Retry", i), Wait: wait, Error: f.asError()}, nil)
+	return wait, true
+}
+
+// jitter returns the wait of a retrier with jitter; longest is the wait without it.
+func (s *stateRun) jitter(longest time.Duration) time.Duration {
+	if jitter := s.thread.run.execution.Jitter; jitter != nil {
+		return jitter(longest)
+	}
+	return time.Duration(float64(longest) * rand.Float64())
 }
 
 // findCatcher returns the first catcher that handles the failure; nil if there is none.
@@ -59,6 +73,7 @@ func (s *stateRun) findCatcher(f *failure) *catcher {
 	if i < 0 {
 		return nil
 	}
+	s.field, s.caught = indexed("Catch", i), f.asError()
 	return &s.state.catch[i]
 }
 

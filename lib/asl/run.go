@@ -73,7 +73,7 @@ func runFlowAsExecution(ctx context.Context, flow *flow, execution Execution, in
 // newThread returns the thread that runs the flow of an execution, or of a child execution. cancel ends it when its history is full.
 func newThread(execution Execution, input any, cancel context.CancelCauseFunc) *thread {
 	return &thread{
-		run: &run{execution: execution, input: input}, variables: &variables{},
+		run: &run{execution: execution, input: input}, variables: &variables{}, path: execution.thread,
 		recorder: &recorder{record: execution.Record, onFull: func() { cancel(errHistoryFull) }},
 	}
 }

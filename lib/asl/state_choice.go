@@ -1,16 +1,15 @@
 package asl
 
-import "strconv"
-
 // runChoice runs a Choice state.
 func (s *stateRun) runChoice() (outcome, error) {
 	for i, c := range s.state.choices {
-		at := "Choices[" + strconv.Itoa(i) + "]"
+		at := indexed("Choices", i)
 		ok, err := c.rule.matches(s, at+"/Condition")
 		if err != nil {
 			return outcome{}, err
 		}
 		if ok {
+			s.field = at
 			return s.choiceOutcome(c, at+"/")
 		}
 	}
@@ -21,6 +20,7 @@ func (s *stateRun) runChoice() (outcome, error) {
 			cause: "Failed to transition out of the state. The state's choices did not match and it has no default.",
 		}
 	}
+	s.field = "Default"
 	// The fields of the state itself belong to Default.
 	return s.choiceOutcome(choice{next: s.state.defaultNext, assign: s.state.assign, output: s.state.output}, "")
 }

@@ -146,7 +146,7 @@ func (r *mapRun) runChildren(ctx context.Context, items []any) error {
 		}
 
 		return func() {
-			r.runChild(childCtx, c)
+			r.runChild(childCtx, c, i)
 			if c.failure != nil && !c.failure.aborted { // An aborted child does not count as a failed one.
 				r.update(g, func() { r.failed += c.items })
 			}
@@ -171,15 +171,16 @@ func thresholdFailure() *failure {
 	return &failure{name: errorThreshold, cause: "The specified tolerated failure threshold was exceeded", completeCause: true}
 }
 
-// runChild runs a child execution and stores its result. The child does not have the parent's variables. It records a history only if
+// runChild runs child execution i and stores its result. The child does not have the parent's variables. It records a history only if
 // the execution has StartChild.
-func (r *mapRun) runChild(ctx context.Context, c *childRun) {
+func (r *mapRun) runChild(ctx context.Context, c *childRun, i int) {
 	s := r.state
 	c.execution = s.thread.run.execution
 	c.execution.Name = jsonata.UUID()
 	c.execution.ID = s.labelled(":execution:") + ":" + c.execution.Name
 	c.execution.Start = time.Now()
 	c.execution.Record = nil
+	c.execution.thread = s.childPath(i)
 
 	if start := c.execution.StartChild; start != nil {
 		ctx, abort := context.WithCancelCause(ctx)

@@ -193,7 +193,7 @@ func (s *stateRun) runInline(ctx context.Context, items []any, concurrency int) 
 		}
 
 		t := g.newThread()
-		t.item, t.previous = item, previous
+		t.item, t.previous, t.path = item, previous, s.childPath(i)
 		t.iteration = object{"name": s.state.name, "index": i}
 		return func() {
 			t.record("MapIterationStarted", details("mapIterationStartedEventDetails", t.iteration))

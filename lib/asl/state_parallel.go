@@ -107,6 +107,7 @@ func (s *stateRun) runParallel(ctx context.Context) (any, error) {
 	outputs := make([]any, len(s.state.branches))
 	for i, branch := range s.state.branches {
 		t := g.newThread()
+		t.path = s.childPath(i)
 		g.running.Go(func() {
 			output, err := t.runFlow(branchCtx, branch, input)
 			if err != nil {

@@ -1,6 +1,7 @@
 package asl
 
 import (
+	"bytes"
 	"context"
 	"encoding/json"
 	"errors"
@@ -127,11 +128,17 @@ func waitsForResult(resource string) bool {
 
 // callTask calls Tasks.RunTask of the execution.
 func (s *stateRun) callTask(ctx context.Context, task Task) (json.RawMessage, error) {
+	s.trace(Step{Kind: StepCalled}, func() []byte { return bytes.Clone(task.Arguments) })
 	tasks := s.thread.run.execution.Tasks
 	if tasks == nil {
 		return nil, NotServed(task.Resource)
 	}
-	return tasks.RunTask(ctx, task)
+
+	output, err := tasks.RunTask(ctx, task)
+	if err == nil {
+		s.trace(Step{Kind: StepReturned}, func() []byte { return bytes.Clone(output) })
+	}
+	return output, err
 }
 
 // outputFields returns the fields of an event that holds the output of a task.

@@ -46,6 +46,7 @@ type thread struct {
 	variables *variables
 	item      *jsontree.Object // $states.context.Map.Item in an iteration.
 	texts     textCache
+	path      string // Step.Thread
 
 	mu         sync.Mutex // Guards previous: a task may call Submitted from another goroutine.
 	previous   int64      // The ID of the last event.
@@ -80,6 +81,9 @@ type stateRun struct {
 	result      *any             // $states.result, nil if there is none yet.
 	errorOutput *jsontree.Object // $states.errorOutput, nil if there is none.
 	item        *jsontree.Object // $states.context.Map.Item, nil outside a Map state.
+
+	field  string // Step.Field, once a choice or a catcher has been found.
+	caught *Error // The error that a catcher handles.
 }
 
 // An outcome is the result of a state that has succeeded.
@@ -102,8 +106,10 @@ func (t *thread) runState(ctx context.Context, st *state, input any) (output any
 		return details("stateEnteredEventDetails", t.withText(object{"name": st.name}, "input", input))
 	})
 	t.abortEvent = events.aborted
+	s.trace(Step{Kind: StepEntered}, func() []byte { return jsontree.Marshal(input) })
 
 	out, err := s.runWithRetries(ctx)
+	s.traceEnd(out, err)
 	if err != nil {
 		return nil, "", err
 	}
