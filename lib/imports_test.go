@@ -39,7 +39,8 @@ var allowed = map[string][]string{
 	"lib/asl/jsonata":               {"lib/asl/jsonata/ecmaregexp", "lib/asl/jsontree"},
 	"lib/asl/jsonata/ecmaregexp":    {},
 	"lib/asl/jsontree":              {},
-	"statemachines":                 {},
+	"lib/asl/substitution":          {},
+	"statemachines":                 {"lib/asl/substitution"},
 	"lambdas":                       {},
 
 	"lib/dynamo":            {"lib/connection", "lib/feed", "lib/message", "lib/upload"},
@@ -69,7 +70,7 @@ var allowed = map[string][]string{
 	"lib/local/process":          {"lib/local/awswire", "lib/local/background", "lib/local/filewatch", "lib/local/invoke", "lib/local/loopback"},
 	"lib/local/objects":          {"lib/local/awswire"},
 	"lib/local": {
-		"lib/apigw", "lib/asl", "lib/asl/mock", "lib/auth", "lib/broadcast", "lib/connection", "lib/csvimport", "lib/feed", "lib/message", "lib/notify",
+		"lib/apigw", "lib/asl", "lib/asl/mock", "lib/asl/substitution", "lib/auth", "lib/broadcast", "lib/connection", "lib/csvimport", "lib/feed", "lib/message", "lib/notify",
 		"lib/s3store", "lib/session", "lib/stepfn", "lib/upload", "lib/web", "lambdas", "statemachines",
 		"lib/local/awswire", "lib/local/background", "lib/local/filewatch", "lib/local/gateway", "lib/local/idle", "lib/local/invoke",
 		"lib/local/loopback", "lib/local/objects", "lib/local/process", "lib/local/states",

@@ -2,14 +2,13 @@
 package statemachines
 
 import (
-	"bytes"
 	"embed"
-	"encoding/json"
 	"fmt"
 	"maps"
-	"regexp"
 	"slices"
 	"strings"
+
+	"github.com/herald-progress/herald/lib/asl/substitution"
 )
 
 // suffix is the end of the name of a definition's file. The beginning is the name of the workflow.
@@ -17,9 +16,6 @@ const suffix = ".asl.json"
 
 //go:embed *.asl.json
 var files embed.FS
-
-// placeholder matches ${Name} in a definition.
-var placeholder = regexp.MustCompile(`\$\{([A-Za-z0-9_:]+)\}`)
 
 // Names returns the names of the workflows, sorted.
 func Names() []string {
@@ -41,11 +37,7 @@ func Substitutions(name string) []string {
 	if err != nil {
 		return nil
 	}
-	found := map[string]bool{}
-	for _, m := range placeholder.FindAllSubmatch(definition, -1) {
-		found[string(m[1])] = true
-	}
-	return slices.Sorted(maps.Keys(found))
+	return substitution.Names(string(definition))
 }
 
 // Fill returns the workflow's definition with each ${Name} replaced by its substitution, escaped for a JSON string.
@@ -67,38 +59,5 @@ func Fill(name string, substitutions map[string]string) (string, error) {
 		}
 	}
 
-	return Substitute(string(definition), substitutions)
-}
-
-// Substitute returns a definition with each ${Name} replaced by its substitution, escaped for a JSON string. The error names all
-// placeholders without a substitution, and the substitutions that there are.
-func Substitute(definition string, substitutions map[string]string) (string, error) {
-	missing := map[string]bool{}
-	filled := placeholder.ReplaceAllStringFunc(definition, func(match string) string {
-		value, ok := substitutions[nameOf(match)]
-		if !ok {
-			missing[match] = true
-		}
-		return string(escape(value))
-	})
-	if len(missing) > 0 {
-		return "", fmt.Errorf("statemachines: no substitution for %s; there are %s",
-			strings.Join(slices.Sorted(maps.Keys(missing)), ", "), strings.Join(slices.Sorted(maps.Keys(substitutions)), ", "))
-	}
-	return filled, nil
-}
-
-// nameOf returns the name in a placeholder.
-func nameOf(match string) string { return match[len("${") : len(match)-len("}")] }
-
-// escape returns s as it stands between the quotes of a JSON string.
-func escape(s string) []byte {
-	var b bytes.Buffer
-	enc := json.NewEncoder(&b)
-	enc.SetEscapeHTML(false)
-	if err := enc.Encode(s); err != nil {
-		return []byte(s)
-	}
-	quoted := bytes.TrimSuffix(b.Bytes(), []byte("\n"))
-	return quoted[1 : len(quoted)-1]
+	return substitution.Fill(string(definition), substitutions)
 }

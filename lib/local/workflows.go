@@ -12,6 +12,7 @@ import (
 	"strings"
 
 	"github.com/herald-progress/herald/lambdas"
+	"github.com/herald-progress/herald/lib/asl/substitution"
 	"github.com/herald-progress/herald/lib/local/awswire"
 	"github.com/herald-progress/herald/lib/local/filewatch"
 	"github.com/herald-progress/herald/lib/local/invoke"
@@ -71,7 +72,7 @@ func (t *Twin) machines() (map[string][]byte, error) {
 		machines[name] = []byte(definition)
 	}
 	for name, text := range t.config.StateMachines {
-		definition, err := statemachines.Substitute(text, all)
+		definition, err := substitution.Fill(text, all)
 		if err != nil {
 			return nil, fmt.Errorf("workflow %s: %w", name, err)
 		}
@@ -107,7 +108,7 @@ func (t *Twin) loadWorkflow(name, path string) error {
 	if err != nil {
 		return err
 	}
-	definition, err := statemachines.Substitute(string(text), t.substitutions())
+	definition, err := substitution.Fill(string(text), t.substitutions())
 	if err != nil {
 		return err
 	}
