@@ -161,7 +161,7 @@ func (d drawing) card(at string, s asl.StateOutline) picture {
 	lines := []string{mark(item.Count > 0) + " " + shorten(s.Name, maxName) + times(item.Count)}
 	classes := []string{"name"}
 	lines, classes = append(lines, s.Type), append(classes, "type")
-	var titles []string
+	titles := []string{item.String()}
 	for _, r := range s.Retriers {
 		retrier := d.items[at+"."+r.Field]
 		lines = append(lines, mark(retrier.Count > 0)+" "+r.Field+" "+shorten(strings.Join(r.Errors, ", "), maxLabel)+times(retrier.Count))
@@ -189,7 +189,7 @@ func (d drawing) card(at string, s asl.StateOutline) picture {
 		total += innerHeight + padding
 	}
 	fmt.Fprintf(&b, "<title>%s</title><rect class=%q width=\"%.1f\" height=\"%.1f\" rx=\"%d\"/>",
-		html.EscapeString(strings.Join(append([]string{item.String()}, titles...), "\n")), "state "+coverClass(item.Count > 0), width, total, radius(s.Type))
+		html.EscapeString(strings.Join(titles, "\n")), "state "+coverClass(item.Count > 0), width, total, radius(s.Type))
 	for i, line := range lines {
 		fmt.Fprintf(&b, "<text class=%q x=\"%d\" y=\"%d\">%s</text>", classes[i]+" "+coverClass(item.Count > 0)+"-state", padding, (i+1)*lineHeight+padding/4, html.EscapeString(line))
 	}

@@ -170,10 +170,8 @@ func moveLayer(layer []*node, neighbors func(*node) []*node) {
 		sum   float64
 		count int
 	}
-	var (
-		blocks  []block
-		offsets = make([]float64, len(layer))
-	)
+	blocks := make([]block, 0, len(layer))
+	offsets := make([]float64, len(layer))
 	for i, n := range layer {
 		if i > 0 {
 			offsets[i] = offsets[i-1] + (layer[i-1].width+n.width)/2 + gapX
