@@ -10,6 +10,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/herald-progress/herald/lib/asl"
+	"github.com/herald-progress/herald/lib/asl/asltest"
 	"github.com/herald-progress/herald/lib/csvimport"
 	"github.com/herald-progress/herald/lib/feed"
 	"github.com/herald-progress/herald/lib/message"
@@ -57,11 +58,11 @@ func TestCSVImportSendsEpochs(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				w := &world{t: t, redrives: tt.redrives, express: tt.express}
 				time.Sleep(tt.after)
-				w.run(tt.content, csvimport.UploadKey("auth0|1", "up", "f.csv"))
+				run := w.run(tt.content, csvimport.UploadKey("auth0|1", "up", "f.csv"))
 				var states []string
-				for _, c := range w.sent {
-					states = append(states, c.state)
-					if c.function == "Notifier" {
+				for _, c := range run.Calls() {
+					states = append(states, c.State)
+					if strings.HasPrefix(c.State, "Notify") {
 						checkNotification(t, c, tt.arn, tt.epoch)
 					} else {
 						checkStep(t, c, tt.arn, tt.epoch)
@@ -76,61 +77,58 @@ func TestCSVImportSendsEpochs(t *testing.T) {
 }
 
 // checkNotification checks the epoch, the execution and the idempotency key of a call of the notifier.
-func checkNotification(t *testing.T, c call, arn, epoch string) {
+func checkNotification(t *testing.T, c asltest.Call, arn, epoch string) {
 	t.Helper()
-	r, err := notify.Decode(c.payload)
+	r, err := notify.Decode(c.Arguments)
 	if err != nil {
-		t.Fatalf("%s sends %s: %v", c.state, c.payload, err)
+		t.Fatalf("%s sends %s: %v", c.State, c.Arguments, err)
 	}
 	execution := ""
 	if _, ok := message.AsUploadProgress(r.Message); ok {
 		execution = arn
 	}
 	if r.Epoch != epoch || r.Execution != execution || r.Part != nil {
-		t.Errorf("%s sends epoch %s, execution %q, part %v, want %s, %q, none", c.state, r.Epoch, r.Execution, r.Part, epoch, execution)
+		t.Errorf("%s sends epoch %s, execution %q, part %v, want %s, %q, none", c.State, r.Epoch, r.Execution, r.Part, epoch, execution)
 	}
-	if !strings.HasPrefix(r.Key, arn+"/"+c.state+"/2000-01-01T00:00:0") || !strings.HasSuffix(r.Key, "Z/") {
-		t.Errorf("%s has the key %s, want execution, state, time", c.state, r.Key)
+	if !strings.HasPrefix(r.Key, arn+"/"+c.State+"/2000-01-01T00:00:0") || !strings.HasSuffix(r.Key, "Z/") {
+		t.Errorf("%s has the key %s, want execution, state, time", c.State, r.Key)
 	}
 }
 
 // checkStep checks the epoch and the execution in the input of a step of the import.
-func checkStep(t *testing.T, c call, arn, want string) {
+func checkStep(t *testing.T, c asltest.Call, arn, want string) {
 	t.Helper()
 	var in struct{ Step, Epoch, Execution string }
-	if err := json.Unmarshal(c.payload, &in); err != nil {
-		t.Fatalf("%s sends %s: %v", c.state, c.payload, err)
+	if err := json.Unmarshal(c.Arguments, &in); err != nil {
+		t.Fatalf("%s sends %s: %v", c.State, c.Arguments, err)
 	}
 	if in.Step == csvimport.StepIdentify {
 		if in.Execution != "" {
-			t.Errorf("%s sends the execution in %s, but this step publishes nothing", c.state, c.payload)
+			t.Errorf("%s sends the execution in %s, but this step publishes nothing", c.State, c.Arguments)
 		}
 		in.Execution = arn
 	}
 	if epoch, err := message.NormalizeEpoch(in.Epoch); err != nil || epoch != want || in.Execution != arn {
-		t.Errorf("%s sends epoch %s, execution %s, error %v, want %s, %s", c.state, in.Epoch, in.Execution, err, want, arn)
+		t.Errorf("%s sends epoch %s, execution %s, error %v, want %s, %s", c.State, in.Epoch, in.Execution, err, want, arn)
 	}
 }
 
 func TestRetriedNotificationHasTheSameKey(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		w := &world{t: t, functionErrors: map[string]error{"Notifier": crash{"StoreError", "x"}}, failingCalls: 2}
-		w.run(fourRows, csvimport.UploadKey("auth0|1", "up", "f.csv"))
+		w := &world{t: t, functionErrors: map[string]error{"Notifier": crash("StoreError", "x")}, failingCalls: 2}
+		run := w.run(fourRows, csvimport.UploadKey("auth0|1", "up", "f.csv"))
 		keys := map[string]string{}
 		tries := map[string]int{}
-		for _, c := range w.sent {
-			if c.function != "Notifier" {
-				continue
-			}
-			r, err := notify.Decode(c.payload)
+		for _, c := range run.Calls("Notifier") {
+			r, err := notify.Decode(c.Arguments)
 			if err != nil {
-				t.Fatalf("%s sends %s: %v", c.state, c.payload, err)
+				t.Fatalf("%s sends %s: %v", c.State, c.Arguments, err)
 			}
-			if previous, ok := keys[c.state]; ok && previous != r.Key {
-				t.Errorf("%s is retried with the key %s, want the previous key %s", c.state, r.Key, previous)
+			if previous, ok := keys[c.State]; ok && previous != r.Key {
+				t.Errorf("%s is retried with the key %s, want the previous key %s", c.State, r.Key, previous)
 			}
-			keys[c.state] = r.Key
-			tries[c.state]++
+			keys[c.State] = r.Key
+			tries[c.State]++
 		}
 		if diff := cmp.Diff(map[string]int{"NotifyStarted": 3, "NotifyComplete": 1, "NotifyResult": 1}, tries); diff != "" {
 			t.Errorf("tries (-want +got):\n%s", diff)
@@ -141,7 +139,7 @@ func TestRetriedNotificationHasTheSameKey(t *testing.T) {
 func TestRedrivenImportStartsANewRun(t *testing.T) {
 	const arn = "arn:aws:states:eu-central-1:123456789012:execution:csv_import:946684800000000000"
 	synctest.Test(t, func(t *testing.T) {
-		w := &world{t: t, functionErrors: map[string]error{"CsvFinish": crash{"Unknown", "x"}}}
+		w := &world{t: t, functionErrors: map[string]error{"CsvFinish": crash("Unknown", "x")}}
 		key := csvimport.UploadKey("auth0|1", "up", "f.csv")
 		checkJob := func(status message.Status, progress float64) feed.Row {
 			t.Helper()

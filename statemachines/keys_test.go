@@ -58,7 +58,7 @@ func TestEveryObjectOfAUserIsImportedOrFailsWithItsReason(t *testing.T) {
 				if diff := cmp.Diff(want.file+" 0 failed: "+want.reason+format, state); diff != "" {
 					t.Errorf("the state (-want +got):\n%s", diff)
 				}
-				if diff := cmp.Diff(map[string]int{"CsvPlan": 2, "Notifier": 2}, w.calls); diff != "" {
+				if diff := cmp.Diff(map[string]int{"CsvPlan": 2, "Notifier": 2}, countCalls(result)); diff != "" {
 					t.Errorf("calls (-want +got):\n%s", diff)
 				}
 			})
@@ -75,7 +75,7 @@ func TestAnObjectWithoutAUserEndsWithoutARetry(t *testing.T) {
 			if result.Status != asl.StatusFailed || result.Error == nil || result.Error.Name != "InvalidFile" {
 				t.Errorf("%s: the execution ends %s with %v, want InvalidFile", key, result.Status, result.Error)
 			}
-			if diff := cmp.Diff(map[string]int{"CsvPlan": 2}, w.calls); diff != "" {
+			if diff := cmp.Diff(map[string]int{"CsvPlan": 2}, countCalls(result)); diff != "" {
 				t.Errorf("%s: calls, of which the second identifies the user (-want +got):\n%s", key, diff)
 			}
 		})

@@ -11,41 +11,32 @@ import (
 	"time"
 
 	"github.com/herald-progress/herald/lib/asl"
+	"github.com/herald-progress/herald/lib/asl/asltest"
 	"github.com/herald-progress/herald/lib/csvimport"
 	"github.com/herald-progress/herald/lib/feed"
 	"github.com/herald-progress/herald/lib/message"
 )
 
-// delayedTasks runs the tasks of a world. It delays the first task of each state in delayed.
-type delayedTasks struct {
-	*world
-
-	mu      sync.Mutex
-	delayed map[string]bool
-}
-
-// delay returns the world's tasks with a delay of the first task of each given state.
-func (w *world) delay(states []string) *delayedTasks {
-	tasks := &delayedTasks{world: w, delayed: map[string]bool{}}
+// delay returns tasks that delay the first call of each given state.
+func (w *world) delay(states []string) asltest.Tasks {
+	working := w.machine().Tasks
+	tasks := asltest.Tasks{}
 	for _, state := range states {
-		tasks.delayed[state] = true
+		pause := 3 * time.Second // Longer than the second between the starts of the two imports.
+		function := "CsvPlan"
+		switch state {
+		case "Chunk", "Finish":
+			pause = 20 * time.Second // Longer than an import whose file was replaced waits for the newer import.
+			function = "Csv" + state
+		case "NotifyComplete":
+			function = "Notifier"
+		}
+		tasks[state] = asltest.Sequence(asltest.TaskFunc(func(ctx context.Context, task asl.Task) (json.RawMessage, error) {
+			time.Sleep(pause)
+			return working[function].RunTask(ctx, task)
+		}), working[function])
 	}
 	return tasks
-}
-
-func (d *delayedTasks) RunTask(ctx context.Context, task asl.Task) (json.RawMessage, error) {
-	d.mu.Lock()
-	delayed := d.delayed[task.State]
-	d.delayed[task.State] = false
-	d.mu.Unlock()
-	switch {
-	case delayed && (task.State == "Chunk" || task.State == "Finish"):
-		time.Sleep(20 * time.Second) // Longer than an import whose file was replaced waits for the newer import.
-	case delayed:
-		time.Sleep(3 * time.Second) // Longer than the second between the starts of the two imports.
-	}
-
-	return d.world.RunTask(ctx, task)
 }
 
 // TestTabAndBucketAgree imports two versions of an upload. The second import starts one second after the first. The test runs
@@ -67,7 +58,7 @@ func TestTabAndBucketAgree(t *testing.T) {
 			for _, first := range subsets {
 				for _, second := range append(subsets, []string{"NotifyComplete"}) {
 					synctest.Test(t, func(t *testing.T) {
-						w := &world{t: t, calls: map[string]int{}}
+						w := &world{t: t}
 						sequencers := [2]string{"01", "02"}
 						if strings.Contains(name, "greater sequencer") {
 							sequencers = [2]string{"02", "01"}
@@ -75,13 +66,9 @@ func TestTabAndBucketAgree(t *testing.T) {
 						var both sync.WaitGroup
 						start := func(n int, content string, states []string) {
 							w.put(content, keys[n])
-							w.began = time.Now()
-							x := w.execution(content, keys[n], sequencers[n])
-							x.Tasks = w.delay(states)
+							began := time.Now()
 							both.Go(func() {
-								if r := csvImport(t).Run(t.Context(), x); r.Status != asl.StatusSucceeded {
-									t.Errorf("execution %d ends %s with %v", n, r.Status, r.Error)
-								}
+								w.execute(began, content, keys[n], sequencers[n], w.delay(states)).WantStatus(asl.StatusSucceeded)
 							})
 						}
 						start(0, older, first)

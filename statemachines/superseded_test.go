@@ -22,28 +22,25 @@ func TestSupersededImportDoesNotEndItsJob(t *testing.T) {
 	const older, newer = "part,color,quantity\n1,Red,1\n2,Red,2\n", "part,color,quantity\n1,Red,9\n"
 	key := csvimport.UploadKey("auth0|1", "up", "a.csv")
 	synctest.Test(t, func(t *testing.T) {
-		w := &world{t: t, calls: map[string]int{}}
+		w := &world{t: t}
 		sweeper := &notify.Sweeper{
 			Notifier: &notify.Notifier{Broadcaster: &broadcast.Broadcaster{Store: &connection.Memory{}}, Feed: &w.feed}, Feed: &w.feed,
 		}
 		var both sync.WaitGroup
 		start := func(content, sequencer string) {
 			w.put(content, key)
-			w.began = time.Now()
-			x := w.execution(content, key, sequencer)
-			x.Tasks = w.delay([]string{"Chunk"})
+			began := time.Now()
 			both.Go(func() {
-				r := csvImport(t).Run(t.Context(), x)
-				if err := sweeper.Handle(t.Context(), statusChange(x.ID, r)); err != nil {
+				run := w.execute(began, content, key, sequencer, w.delay([]string{"Chunk"}))
+				if err := sweeper.Handle(t.Context(), statusChange(w.arn(began), run.Result)); err != nil {
 					t.Errorf("sweep: %v", err)
 				}
 			})
 		}
 		start(older, "01")
 		time.Sleep(18 * time.Second) // Two seconds before the delay of the chunk ends.
-		w.began = time.Now()
-		// The ARN depends only on the start time. So it is that of the execution that start(newer, "02") starts below.
-		second, from := w.execution(newer, key, "02").ID, w.began
+		from := time.Now()
+		second := w.arn(from)           // The ARN of the execution that start(newer, "02") starts below: it depends only on the start time.
 		const silence = 7 * time.Second // For this time the newer import cannot publish.
 		w.publishFails = func(execution string) bool { return execution == second && time.Since(from) < silence }
 		start(newer, "02")

@@ -6,14 +6,17 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"reflect"
+	"os"
+	"slices"
 	"strconv"
-	"strings"
 	"sync"
 	"testing"
 	"time"
 
+	"github.com/aws/aws-lambda-go/lambda/messages"
+
 	"github.com/herald-progress/herald/lib/asl"
+	"github.com/herald-progress/herald/lib/asl/asltest"
 	"github.com/herald-progress/herald/lib/csvimport"
 	"github.com/herald-progress/herald/lib/feed"
 	"github.com/herald-progress/herald/lib/message"
@@ -44,94 +47,44 @@ type world struct {
 
 	mu        sync.Mutex
 	feed      feed.Memory
-	published int            // The number of states that were applied to the feed.
-	calls     map[string]int // The number of calls of each function.
-	sent      []call         // All calls, in order.
-	frames    []string       // The notifier's messages, each as one line.
+	published int      // The number of states that were applied to the feed.
+	frames    []string // The notifier's messages, each as one line.
 }
 
-// call is one call of a function by a state.
-type call struct {
-	state, function string
-	payload         json.RawMessage
+// crash returns an error that is not one of our Go types, such as Runtime.ExitError. Lambda reports it by its name.
+func crash(name, message string) error {
+	return messages.InvokeResponse_Error{Type: name, Message: message}
 }
 
-// crash is an error that is not one of our Go types, such as Runtime.ExitError. Lambda reports it by its name.
-type crash struct{ name, message string }
+// csvImport is the workflow csv_import without its functions.
+var csvImport = asltest.Machine{File: "csv_import.asl.json", Substitutions: functionARNs(statemachines.Substitutions("csv_import")...)}
 
-func (c crash) Error() string { return c.message }
+// TestMain fails if the tests of csv_import miss a part of its definition.
+func TestMain(m *testing.M) { os.Exit(asltest.RequireCoverage(m, 1, csvImport)) }
 
-// RunTask calls the function that a task names, or fails as functionErrors says.
-func (w *world) RunTask(ctx context.Context, task asl.Task) (json.RawMessage, error) {
-	var in struct {
-		FunctionName string
-		Payload      json.RawMessage
-	}
-	if err := json.Unmarshal(task.Arguments, &in); err != nil {
-		w.t.Errorf("%s: arguments %s: %v", task.State, task.Arguments, err)
-	}
-	name := in.FunctionName[strings.LastIndex(in.FunctionName, ":")+1:]
-	w.mu.Lock()
-	w.calls[name]++
-	w.sent = append(w.sent, call{task.State, name, in.Payload})
-	err := w.functionErrors[name]
-	if w.failingCalls > 0 && w.calls[name] > w.failingCalls {
-		err = nil
-	}
-	w.mu.Unlock()
-	if err != nil {
-		return nil, functionError(err)
-	}
-	out, err := w.invoke(ctx, name, in.Payload)
-	if err != nil {
-		return nil, functionError(err)
-	}
-	payload, err := json.Marshal(out)
-	if err != nil {
-		w.t.Errorf("%s: output: %v", name, err)
-	}
-
-	return json.Marshal(map[string]any{"StatusCode": 200, "ExecutedVersion": "$LATEST", "Payload": json.RawMessage(payload)})
-}
-
-// functionError returns err as Lambda reports it: by the name of its Go type, or by the name of a crash.
-func functionError(err error) error {
-	name := reflect.Indirect(reflect.ValueOf(err)).Type().Name()
-	var c crash
-	if errors.As(err, &c) {
-		name = c.name
-	}
-	cause, _ := json.Marshal(map[string]string{"errorMessage": err.Error(), "errorType": name})
-	return &asl.Error{Name: name, Cause: string(cause)}
-}
-
-// invoke calls the function with the given name.
-func (w *world) invoke(ctx context.Context, name string, payload []byte) (any, error) {
+// machine returns the workflow with the functions of the world.
+func (w *world) machine() asltest.Machine {
 	const rangeBytes = 30 // Small, so that a file of four rows is imported in two chunks.
 	c := csvimport.Config{Store: &w.store, Publisher: w, RangeBytes: rangeBytes}
-	switch name {
-	case "CsvPlan":
-		return handle(ctx, w.t, payload, csvimport.NewPlan(c).Handle)
-	case "CsvChunk":
-		return handle(ctx, w.t, payload, csvimport.NewChunk(c).Handle)
-	case "CsvFinish":
-		return handle(ctx, w.t, payload, csvimport.NewFinish(c).Handle)
-	case "Notifier":
-		return handle(ctx, w.t, payload, w.notify)
-	default:
-		w.t.Errorf("no function %q", name)
-		return nil, crash{"ResourceNotFoundException", "no function"}
+	m := csvImport
+	m.Tasks = asltest.Tasks{
+		"CsvPlan": asltest.Func(csvimport.NewPlan(c).Handle), "CsvChunk": asltest.Func(csvimport.NewChunk(c).Handle),
+		"CsvFinish": asltest.Func(csvimport.NewFinish(c).Handle), "Notifier": asltest.Func(w.notify),
 	}
+	return m
 }
 
-// handle decodes the payload and calls the function's handler h.
-func handle[In, Out any](ctx context.Context, t *testing.T, payload []byte, h func(context.Context, In) (Out, error)) (any, error) {
-	t.Helper()
-	var in In
-	if err := json.Unmarshal(payload, &in); err != nil {
-		t.Errorf("payload %s: %v", payload, err)
+// failing returns the tasks of the functions that fail as functionErrors and failingCalls say.
+func (w *world) failing() asltest.Tasks {
+	tasks, working := asltest.Tasks{}, w.machine().Tasks
+	for name, err := range w.functionErrors {
+		fail := asltest.Func(func(context.Context, json.RawMessage) (any, error) { return nil, err })
+		tasks[name] = fail
+		if w.failingCalls > 0 {
+			tasks[name] = asltest.Sequence(fail, append(slices.Repeat([]asl.Tasks{fail}, w.failingCalls-1), working[name])...)
+		}
 	}
-	return h(ctx, in)
+	return tasks
 }
 
 // notify is the notifier: it validates the request, publishes the state in it, and records its message as one line.
@@ -168,7 +121,7 @@ func (w *world) Publish(ctx context.Context, r message.Request) error {
 		w.t.Errorf("request %+v: %v", r, err)
 	}
 	if w.publishFails != nil && w.publishFails(r.Execution) {
-		return crash{"Throttled", "try again"}
+		return crash("Throttled", "try again")
 	}
 	w.mu.Lock()
 	defer w.mu.Unlock()
@@ -179,32 +132,17 @@ func (w *world) Publish(ctx context.Context, r message.Request) error {
 	return err
 }
 
-// csvImport returns the workflow csv_import.
-func csvImport(t *testing.T) *asl.Machine {
-	t.Helper()
-	definition, err := statemachines.Fill("csv_import", functionARNs(statemachines.Substitutions("csv_import")...))
-	if err != nil {
-		t.Fatal(err)
-	}
-	machine, err := asl.Parse([]byte(definition))
-	if err != nil {
-		t.Fatalf("Parse: %v", err)
-	}
-	return machine
-}
-
 // run uploads a file and runs its import. With an empty content it uploads nothing, so that the import does not find the file.
-// If redrives is set, it runs the previous execution again.
-func (w *world) run(content, key string) asl.Result {
+// If redrives is set, it runs the previous execution again. Each of tasks replaces functions.
+func (w *world) run(content, key string, tasks ...asltest.Tasks) *asltest.Execution {
 	w.t.Helper()
 	if content != "" {
 		w.put(content, key)
 	}
-	w.calls, w.sent = map[string]int{}, nil
 	if w.redrives == 0 || w.began.IsZero() {
 		w.began = time.Now()
 	}
-	return csvImport(w.t).Run(w.t.Context(), w.execution(content, key, "01"))
+	return w.execute(w.began, content, key, "01", append([]asltest.Tasks{w.failing()}, tasks...)...)
 }
 
 // put uploads a file.
@@ -217,18 +155,33 @@ func (w *world) put(content, key string) {
 	}
 }
 
-// execution returns an execution that imports the file and began at w.began.
-func (w *world) execution(content, key, sequencer string) asl.Execution {
+// arn returns the ARN of the execution that began at a time.
+func (w *world) arn(began time.Time) string {
 	kind := ":execution:"
 	if w.express {
 		kind = ":express:"
 	}
-	input, _ := json.Marshal(map[string]any{"source": "aws.s3", "detail-type": "Object Created", "detail": map[string]any{
+	return fmt.Sprint("arn:aws:states:eu-central-1:123456789012", kind, "csv_import:", began.UnixNano())
+}
+
+// execute runs the execution that began at a time and imports the file.
+func (w *world) execute(began time.Time, content, key, sequencer string, tasks ...asltest.Tasks) *asltest.Execution {
+	w.t.Helper()
+	m := w.machine()
+	m.Execution = asl.Execution{ID: w.arn(began), RedriveCount: w.redrives, Start: began}
+	return asltest.Run(w.t, m, map[string]any{"source": "aws.s3", "detail-type": "Object Created", "detail": map[string]any{
 		"version": "0", "bucket": map[string]any{"name": "b"}, "request-id": "r",
 		"object": map[string]any{"key": key, "size": len(content), "etag": csvimport.ETag([]byte(content)), "sequencer": sequencer},
-	}})
-	return asl.Execution{
-		ID:           fmt.Sprint("arn:aws:states:eu-central-1:123456789012", kind, "csv_import:", w.began.UnixNano()),
-		RedriveCount: w.redrives, Start: w.began, Input: input, Tasks: w,
+	}}, tasks...)
+}
+
+// countCalls returns how often each function was called.
+func countCalls(run *asltest.Execution) map[string]int {
+	counts := map[string]int{}
+	for _, function := range []string{"CsvPlan", "CsvChunk", "CsvFinish", "Notifier"} {
+		if calls := len(run.Calls(function)); calls > 0 {
+			counts[function] = calls
+		}
 	}
+	return counts
 }

@@ -72,16 +72,16 @@ func (e *Execution) WantStates(want ...string) {
 	}
 }
 
-// Calls returns the calls of a task, in the order of States. name is a name that Tasks could have for it.
-func (e *Execution) Calls(name string) []Call {
+// Calls returns the calls of the tasks that have one of the names, in the order of States; of all tasks if there is no name. A task has each
+// name that Tasks could have for it.
+func (e *Execution) Calls(names ...string) []Call {
 	e.recorder.mu.Lock()
 	defer e.recorder.mu.Unlock()
-	resources := e.resources
 	var calls []Call
 	walk(e.recorder.root, func(v *visit) {
 		for _, a := range v.attempts {
-			resource := resources[v.state]
-			if a.arguments == nil || !slices.Contains(namesOf(v.state, resource, a.arguments), name) {
+			resource := e.resources[v.state]
+			if a.arguments == nil || len(names) > 0 && !haveCommon(names, namesOf(v.state, resource, a.arguments)) {
 				continue
 			}
 			arguments := a.arguments
@@ -94,6 +94,11 @@ func (e *Execution) Calls(name string) []Call {
 		}
 	})
 	return calls
+}
+
+// haveCommon reports whether the lists have a common item.
+func haveCommon(a, b []string) bool {
+	return slices.ContainsFunc(a, func(item string) bool { return slices.Contains(b, item) })
 }
 
 // WantCalls checks the calls of a task: how many there are, and that the arguments of each are equal as JSON. A string or []byte is JSON

@@ -57,6 +57,9 @@ func TestAssertionsThatHoldReportNothing(t *testing.T) {
 	e.WantCalls("g")
 	e.WantRetries("A", 1)
 	e.WantDuration(5 * time.Second)
+	if all := e.Calls(); len(all) != 2 {
+		t.Errorf("without a name there are %d calls, want 2", len(all))
+	}
 	if calls := e.Calls("f"); calls[1].After != 5*time.Second || calls[1].State != "A" {
 		t.Errorf("the second call is %+v, want one of A after 5 s", calls[1])
 	}

@@ -10,6 +10,7 @@ type node struct {
 	width, height float64
 	x, y          float64 // The center of its upper side.
 	state         int     // The index of the state in its outline; -1 for another node.
+	isBend        bool    // A bend is as high as its layer, so that no state covers its link.
 	up, down      []*node // The neighbors in the layers above and below.
 }
 
@@ -27,7 +28,7 @@ type link struct {
 // The distances of a drawing, in pixels.
 const (
 	gapX        = 22
-	gapY        = 16
+	gapY        = 18
 	labelHeight = 18
 	sweeps      = 12 // How often the layers are ordered and moved.
 )
@@ -107,7 +108,7 @@ func layersOf(nodes []*node, links []*link) [][]*node {
 	for _, l := range links {
 		previous := nodes[l.from]
 		for d := depth[l.from] + 1; d < depth[l.to]; d++ {
-			bend := &node{state: -1}
+			bend := &node{state: -1, isBend: true}
 			if len(l.bends) == 0 {
 				bend.width, bend.height = l.label, labelHeight
 			}
@@ -213,6 +214,11 @@ func placeInRows(layers [][]*node) (width, height float64) {
 		for _, n := range layer {
 			n.x, n.y = n.x-left, y
 			tallest = max(tallest, n.height)
+		}
+		for _, n := range layer {
+			if n.isBend {
+				n.height = tallest
+			}
 		}
 		height = y + tallest
 		y = height + gapY
