@@ -42,7 +42,9 @@ func TestSupersededImportDoesNotEndItsJob(t *testing.T) {
 		from := time.Now()
 		second := w.arn(from)           // The ARN of the execution that start(newer, "02") starts below: it depends only on the start time.
 		const silence = 7 * time.Second // For this time the newer import cannot publish.
+		w.mu.Lock()                     // The older import is running.
 		w.publishFails = func(execution string) bool { return execution == second && time.Since(from) < silence }
+		w.mu.Unlock()
 		start(newer, "02")
 		for time.Since(from) < silence {
 			time.Sleep(time.Second / 2)

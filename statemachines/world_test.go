@@ -42,10 +42,10 @@ type world struct {
 	// express makes the execution an Express execution, whose context object has no redrive count.
 	express bool
 
+	mu sync.Mutex
 	// publishFails reports whether an execution cannot publish states of jobs. If it is nil, every execution can.
 	publishFails func(execution string) bool
 
-	mu        sync.Mutex
 	feed      feed.Memory
 	published int      // The number of states that were applied to the feed.
 	frames    []string // The notifier's messages, each as one line.
@@ -120,11 +120,11 @@ func (w *world) Publish(ctx context.Context, r message.Request) error {
 	if err := r.Validate(); err != nil {
 		w.t.Errorf("request %+v: %v", r, err)
 	}
+	w.mu.Lock()
+	defer w.mu.Unlock()
 	if w.publishFails != nil && w.publishFails(r.Execution) {
 		return crash("Throttled", "try again")
 	}
-	w.mu.Lock()
-	defer w.mu.Unlock()
 	w.published++
 	_, _, err := w.feed.Apply(ctx, feed.User(r.UserID), feed.Update{
 		State: state, Epoch: r.Epoch, Key: r.Key, Execution: r.Execution, Part: r.Part, ID: strconv.Itoa(w.published), At: time.Now(),

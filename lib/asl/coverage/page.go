@@ -28,8 +28,8 @@ summary{cursor:pointer}
 `
 
 // arrowHeads are the ends of links.
-const arrowHeads = `<defs><marker id="taken" viewBox="0 0 8 8" refX="7" refY="4" markerWidth="7" markerHeight="7" orient="auto-start-reverse"><path class="head-taken" d="M0 0L8 4L0 8z"/></marker>` +
-	`<marker id="missing" viewBox="0 0 8 8" refX="7" refY="4" markerWidth="7" markerHeight="7" orient="auto-start-reverse"><path class="head-missing" d="M0 0L8 4L0 8z"/></marker></defs>`
+const arrowHeads = `<defs><marker id="taken" viewBox="0 0 8 8" refX="7" refY="4" markerUnits="userSpaceOnUse" markerWidth="9" markerHeight="9" orient="auto-start-reverse"><path class="head-taken" d="M0 0L8 4L0 8z"/></marker>` +
+	`<marker id="missing" viewBox="0 0 8 8" refX="7" refY="4" markerUnits="userSpaceOnUse" markerWidth="9" markerHeight="9" orient="auto-start-reverse"><path class="head-missing" d="M0 0L8 4L0 8z"/></marker></defs>`
 
 // legend explains the drawing.
 const legend = `<figcaption>✓ and a full line: taken, × and a number how often. ✗ and a dashed line: never taken. A state lists its retriers; ` +
