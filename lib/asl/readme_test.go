@@ -43,6 +43,13 @@ func checkREADME(t *testing.T, file, sources string, fewest int) {
 			t.Errorf("no example has this code of %s:\n%s", file, code)
 		}
 	}
+	timeline, err := os.ReadFile("asltest/testdata/busy.golden")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if !strings.Contains(string(readme), "```\n"+string(timeline)+"```\n") {
+		t.Errorf("the README does not show the timeline\n%s", timeline)
+	}
 	names := regexp.MustCompile("`(Test[A-Z]\\w+)`").FindAllStringSubmatch(string(readme), -1)
 	if len(names) < fewest { // Fewer names mean that the expression above no longer finds them.
 		t.Errorf("found %d names of tests in %s, want %d at least", len(names), file, fewest)
