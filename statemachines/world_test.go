@@ -59,8 +59,8 @@ func crash(name, message string) error {
 // csvImport is the workflow csv_import without its functions.
 var csvImport = asltest.Machine{File: "csv_import.asl.json", Substitutions: functionARNs(statemachines.Substitutions("csv_import")...)}
 
-// TestMain fails if the tests of csv_import miss a part of its definition.
-func TestMain(m *testing.M) { os.Exit(asltest.RequireCoverage(m, 1, csvImport)) }
+// TestMain fails if the tests miss a part of a definition.
+func TestMain(m *testing.M) { os.Exit(asltest.RequireCoverage(m, 1, csvImport, album)) }
 
 // machine returns the workflow with the functions of the world.
 func (w *world) machine() asltest.Machine {

@@ -3,6 +3,7 @@ package coverage_test
 import (
 	"encoding/xml"
 	"errors"
+	"fmt"
 	"io"
 	"strings"
 	"sync"
@@ -139,5 +140,25 @@ func TestHTMLShowsEachItemWithoutColorAlone(t *testing.T) {
 		} else if err != nil {
 			t.Fatalf("the drawing is no XML: %v", err)
 		}
+	}
+}
+
+func TestTheDrawingOfALargeMachineIsBounded(t *testing.T) {
+	const count = 600 // Each state has a catcher that leads as far as the machine is long: 180,000 bends without a bound.
+	var states strings.Builder
+	for i := range count {
+		fmt.Fprintf(&states, `"S%d":{"Type":"Task","Resource":"arn:aws:states:::sqs:sendMessage","Next":"S%d","Catch":[{"ErrorEquals":["States.ALL"],"Next":"S%d"}]},`,
+			i, i+1, max(i+1, count-i))
+	}
+	m, err := asl.Parse([]byte(fmt.Sprintf(`{"StartAt":"S0","States":{%s"S%d":{"Type":"Succeed"}}}`, &states, count)))
+	if err != nil {
+		t.Fatal(err)
+	}
+	page := coverage.New("large", m).HTML()
+	if got, most := strings.Count(page, "<path"), 25_000; got > most {
+		t.Errorf("the drawing has %d lines, want %d at most", got, most)
+	}
+	if !strings.Contains(page, "✗ S599<") {
+		t.Error("the drawing has not each state")
 	}
 }

@@ -110,8 +110,8 @@ func (d drawing) flow(o asl.Outline) picture {
 		nodes = append(nodes, &node{width: cards[i].width, height: cards[i].height, state: i})
 	}
 
-	links := []*link{{from: 0, to: index[o.StartAt]}}
 	items := []Item{d.items[o.At+"."+o.StartAt]} // The item of each link.
+	links := []*link{{from: 0, to: index[o.StartAt], taken: items[0].Count > 0}}
 	end := 0
 	for _, s := range o.States {
 		for _, e := range s.Exits {
@@ -124,7 +124,7 @@ func (d drawing) flow(o asl.Outline) picture {
 				to = end
 			}
 			item := d.items[o.At+"."+s.Name+"."+e.Field]
-			l := &link{from: index[s.Name], to: to, label: textWidth(label(item)) + padding}
+			l := &link{from: index[s.Name], to: to, label: textWidth(label(item)) + padding, taken: item.Count > 0}
 			if l.from == l.to {
 				nodes[l.to].width += 2 * (l.label + loopWidth) // The loop is on the right; the state stays in the middle.
 			}
@@ -133,8 +133,11 @@ func (d drawing) flow(o asl.Outline) picture {
 		}
 	}
 
-	width, height := arrange(nodes, links)
+	placed := arrange(nodes, links)
 	var b strings.Builder
+	for _, bend := range placed.trunks {
+		drawTrunk(&b, bend)
+	}
 	for i, l := range links {
 		if l.from == l.to {
 			drawLoop(&b, nodes[l.to], cards[nodes[l.to].state].width, items[i])
@@ -152,7 +155,7 @@ func (d drawing) flow(o asl.Outline) picture {
 			fmt.Fprintf(&b, "<circle class=\"end\" cx=\"%.1f\" cy=\"%.1f\" r=\"%d\"><title>end</title></circle>\n", n.x, n.y+dot/2, dot/2-1)
 		}
 	}
-	return picture{width, height, b.String()}
+	return picture{placed.width, placed.height, b.String()}
 }
 
 // card draws a state: its name and type, its retriers, and the flows inside it.
@@ -233,41 +236,61 @@ func times(count int) string {
 // textWidth returns the width of a line of text.
 func textWidth(text string) float64 { return charWidth * float64(utf8.RuneCountInString(text)) }
 
-// drawLink draws a link as a curve through its bends, with its label.
+// drawLink draws a link as a curve through its bends, with its label: to its trunk, or to its end.
 func drawLink(b *strings.Builder, nodes []*node, l *link, item Item) {
-	x, y := nodes[l.from].x, nodes[l.from].bottom()
-	var path strings.Builder
-	fmt.Fprintf(&path, "M%.1f %.1f", x, y)
-	curve := func(toX, toY float64) {
-		fmt.Fprintf(&path, "C%.1f %.1f %.1f %.1f %.1f %.1f", x, (y+toY)/2, toX, (y+toY)/2, toX, toY)
-		x, y = toX, toY
+	path := curve(nodes[l.from], l.bends...)
+	last := l.bends[len(l.bends)-1]
+	switch {
+	case l.trunk != nil:
+		drawPath(b, path+curveTo(last, l.trunk), "", l.taken, item.String())
+	case l.reversed:
+		drawPath(b, path+curveTo(last, nodes[l.to]), "start", l.taken, item.String())
+	default:
+		drawPath(b, path+curveTo(last, nodes[l.to]), "end", l.taken, item.String())
 	}
-	for _, bend := range l.bends {
-		curve(bend.x, bend.y)
-		curve(bend.x, bend.bottom())
-	}
-	to := nodes[l.to]
-	curve(to.x, to.y)
-
-	end := "end"
-	if l.reversed {
-		end = "start"
-	}
-	drawPath(b, path.String(), end, item)
 	drawLabel(b, l.bends[0].x, l.bends[0].y, item)
+}
+
+// drawTrunk draws a trunk from a bend to what follows it.
+func drawTrunk(b *strings.Builder, bend *node) {
+	end := "end"
+	if bend.next.isBend {
+		end = ""
+	}
+	drawPath(b, fmt.Sprintf("M%.1f %.1fV%.1f", bend.x, bend.y, bend.bottom())+curveTo(bend, bend.next), end, bend.taken, "")
+}
+
+// curve returns the path from the lower side of a node through bends.
+func curve(from *node, bends ...*node) string {
+	path := fmt.Sprintf("M%.1f %.1f", from.x, from.bottom())
+	for _, bend := range bends {
+		path += curveTo(from, bend) + fmt.Sprintf("V%.1f", bend.bottom())
+		from = bend
+	}
+	return path
+}
+
+// curveTo returns the path from the lower side of a node to the upper side of another.
+func curveTo(from, to *node) string {
+	middle := (from.bottom() + to.y) / 2
+	return fmt.Sprintf("C%.1f %.1f %.1f %.1f %.1f %.1f", from.x, middle, to.x, middle, to.x, to.y)
 }
 
 // drawLoop draws a link from a state to itself, on the right of its card of the given width.
 func drawLoop(b *strings.Builder, n *node, width float64, item Item) {
 	x, y := n.x+width/2, n.y+n.height/2
-	drawPath(b, fmt.Sprintf("M%.1f %.1fc%d -12 %d 24 0 12", x, y-6, loopWidth, loopWidth), "end", item)
+	drawPath(b, fmt.Sprintf("M%.1f %.1fc%d -12 %d 24 0 12", x, y-6, loopWidth, loopWidth), "end", item.Count > 0, item.String())
 	drawLabel(b, x+loopWidth+textWidth(label(item))/2, y-labelHeight/2, item)
 }
 
-// drawPath draws the line of a link. end is the end that has the arrow: start or end.
-func drawPath(b *strings.Builder, path, end string, item Item) {
-	class := coverClass(item.Count > 0)
-	fmt.Fprintf(b, "<path class=%q d=%q marker-%s=\"url(#%s)\"><title>%s</title></path>\n", "link "+class, path, end, class, html.EscapeString(item.String()))
+// drawPath draws a line. arrow is the end that has the arrow: start, end or "".
+func drawPath(b *strings.Builder, path, arrow string, taken bool, title string) {
+	class := coverClass(taken)
+	marker := ""
+	if arrow != "" {
+		marker = fmt.Sprintf(" marker-%s=\"url(#%s)\"", arrow, class)
+	}
+	fmt.Fprintf(b, "<path class=%q d=%q%s><title>%s</title></path>\n", "link "+class, path, marker, html.EscapeString(title))
 }
 
 // drawLabel draws the label of a link, if it has one. y is its upper side.

@@ -11,18 +11,22 @@ type node struct {
 	x, y          float64 // The center of its upper side.
 	state         int     // The index of the state in its outline; -1 for another node.
 	isBend        bool    // A bend is as high as its layer, so that no state covers its link.
+	next          *node   // Of a bend of a trunk: the next bend, or the state that the trunk leads to.
+	taken         bool    // Of a bend of a trunk: an execution has come this way.
 	up, down      []*node // The neighbors in the layers above and below.
 }
 
 func (n *node) bottom() float64 { return n.y + n.height }
 
 // A link is a way from a node to another in a lower layer. It goes through one bend in each layer between them, the first of which has the
-// room for its label.
+// room for its label. The links to a state share their other bends: its trunk. So a state in which many end is drawn with one line.
 type link struct {
 	from, to int // Indexes of nodes.
 	bends    []*node
+	trunk    *node   // The bend after which the link goes on as a trunk; nil if it has bends of its own all the way.
 	label    float64 // The width of the label.
-	reversed bool    // The transition leads up: from and to are exchanged.
+	taken    bool
+	reversed bool // The transition leads up: from and to are exchanged. Such a link has no trunk.
 }
 
 // The distances of a drawing, in pixels.
@@ -31,27 +35,37 @@ const (
 	gapY        = 18
 	labelHeight = 18
 	sweeps      = 12 // How often the layers are ordered and moved.
+	maxBends    = 20_000
 )
 
-// arrange places the nodes in layers from top to bottom so that links lead down, and returns the width and height of all. nodes[0] is
-// the start. Between each two layers of states is a layer of labels. A link from a node to itself has no bends.
-func arrange(nodes []*node, links []*link) (width, height float64) {
+// A layout is a drawing whose nodes are placed.
+type layout struct {
+	layers        [][]*node
+	trunks        []*node // The bends of all trunks.
+	width, height float64
+}
+
+// arrange places the nodes in layers from top to bottom so that links lead down. nodes[0] is the start. Between each two layers of states
+// is a layer of labels. A link from a node to itself has no bends.
+func arrange(nodes []*node, links []*link) *layout {
 	links = slices.DeleteFunc(slices.Clone(links), func(l *link) bool { return l.from == l.to })
 	reverseLoops(nodes, links)
-	layers := layersOf(nodes, links)
-	orderLayers(layers)
+	y := &layout{}
+	y.makeLayers(nodes, links)
+	orderLayers(y.layers)
 	for i := range sweeps {
 		if i%2 == 0 {
-			for _, layer := range layers {
+			for _, layer := range y.layers {
 				moveLayer(layer, func(n *node) []*node { return n.up })
 			}
 			continue
 		}
-		for _, layer := range slices.Backward(layers) {
+		for _, layer := range slices.Backward(y.layers) {
 			moveLayer(layer, func(n *node) []*node { return n.down })
 		}
 	}
-	return placeInRows(layers)
+	y.placeInRows()
+	return y
 }
 
 // reverseLoops exchanges the ends of each link that leads back to a node on the way to it.
@@ -89,8 +103,9 @@ func reverseLoops(nodes []*node, links []*link) {
 	}
 }
 
-// layersOf returns the nodes layer by layer, with the bends of the links between them.
-func layersOf(nodes []*node, links []*link) [][]*node {
+// makeLayers puts the nodes into layers, with the bends of the links between them. After maxBends bends, links have only the one for
+// their label, so that a machine of any size is drawn.
+func (y *layout) makeLayers(nodes []*node, links []*link) {
 	depth := make([]int, len(nodes))
 	for changed := true; changed; {
 		changed = false
@@ -100,26 +115,60 @@ func layersOf(nodes []*node, links []*link) [][]*node {
 			}
 		}
 	}
-
-	layers := make([][]*node, slices.Max(depth)+1)
+	y.layers = make([][]*node, slices.Max(depth)+1)
 	for i, n := range nodes {
-		layers[depth[i]] = append(layers[depth[i]], n)
+		y.layers[depth[i]] = append(y.layers[depth[i]], n)
 	}
+
+	bends := 0
+	type place struct{ to, depth int }
+	trunks := map[place]*node{}
 	for _, l := range links {
 		previous := nodes[l.from]
-		for d := depth[l.from] + 1; d < depth[l.to]; d++ {
+		for d := depth[l.from] + 1; d < depth[l.to] && (l.bends == nil || bends < maxBends) && l.trunk == nil; d++ {
+			isLabel := l.bends == nil
+			if bend := trunks[place{l.to, d}]; bend != nil && !isLabel && !l.reversed {
+				l.trunk = bend
+				connect(previous, bend)
+				break
+			}
 			bend := &node{state: -1, isBend: true}
-			if len(l.bends) == 0 {
+			bends++
+			y.layers[d] = append(y.layers[d], bend)
+			connect(previous, bend)
+			previous = bend
+			if isLabel {
 				bend.width, bend.height = l.label, labelHeight
 			}
 			l.bends = append(l.bends, bend)
-			layers[d] = append(layers[d], bend)
-			connect(previous, bend)
-			previous = bend
 		}
-		connect(previous, nodes[l.to])
+		if l.trunk == nil {
+			connect(previous, nodes[l.to])
+		}
+		if l.reversed || len(l.bends) == 0 {
+			continue
+		}
+
+		// The bends after the label become a part of the trunk.
+		own := l.bends[1:]
+		l.bends = l.bends[:1]
+		for i, bend := range own {
+			trunks[place{l.to, depth[l.from] + 2 + i}] = bend
+			y.trunks = append(y.trunks, bend)
+			bend.next = nodes[l.to]
+			if i+1 < len(own) {
+				bend.next = own[i+1]
+			} else if l.trunk != nil {
+				bend.next = l.trunk
+			}
+		}
+		if len(own) > 0 {
+			l.trunk = own[0]
+		}
+		for bend := l.trunk; l.taken && bend != nil && bend.isBend && !bend.taken; bend = bend.next {
+			bend.taken = true
+		}
 	}
-	return layers
 }
 
 func connect(upper, lower *node) {
@@ -196,23 +245,22 @@ func moveLayer(layer []*node, neighbors func(*node) []*node) {
 	}
 }
 
-// placeInRows sets y of each node, moves the drawing so that its upper left corner is 0, 0, and returns its size.
-func placeInRows(layers [][]*node) (width, height float64) {
-	left, right := 0.0, 0.0
-	for i, layer := range layers {
-		for j, n := range layer {
-			if i == 0 && j == 0 {
-				left, right = n.x, n.x
-			}
+// placeInRows sets y of each node, moves the drawing so that its upper left corner is 0, 0, and sets its size.
+func (y *layout) placeInRows() {
+	first := y.layers[0][0]
+	left, right := first.x, first.x
+	for _, layer := range y.layers {
+		for _, n := range layer {
 			left, right = min(left, n.x-n.width/2), max(right, n.x+n.width/2)
 		}
 	}
+	y.width = right - left
 
-	y := 0.0
-	for _, layer := range layers {
+	top := 0.0
+	for _, layer := range y.layers {
 		tallest := 0.0
 		for _, n := range layer {
-			n.x, n.y = n.x-left, y
+			n.x, n.y = n.x-left, top
 			tallest = max(tallest, n.height)
 		}
 		for _, n := range layer {
@@ -220,8 +268,7 @@ func placeInRows(layers [][]*node) (width, height float64) {
 				n.height = tallest
 			}
 		}
-		height = y + tallest
-		y = height + gapY
+		y.height = top + tallest
+		top = y.height + gapY
 	}
-	return right - left, height
 }
