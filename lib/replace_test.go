@@ -1,6 +1,7 @@
 package lib_test
 
 import (
+	"errors"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -71,6 +72,59 @@ func TestASecondModuleUsesTheLibrary(t *testing.T) {
 	}
 	if got, want := run(t, dir, "run", "."), "c1 true"; strings.TrimSpace(got) != want {
 		t.Errorf("the second module prints %q, want %q", got, want)
+	}
+}
+
+// TestASecondModuleTestsItsWorkflow does what statemachines/README.md says under "Test it".
+func TestASecondModuleTestsItsWorkflow(t *testing.T) {
+	page, err := os.ReadFile("../statemachines/README.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, section, _ := strings.Cut(string(page), "\n### Test it")
+	block := func(begin string) string {
+		_, text, _ := strings.Cut(section, begin)
+		text, _, _ = strings.Cut(text, "```\n")
+		if text == "" {
+			t.Fatalf("the section has no block that begins with %s", begin)
+		}
+		return text
+	}
+
+	parent := t.TempDir()
+	herald, err := filepath.Abs("..")
+	if err != nil {
+		t.Fatal(err)
+	}
+	dir := filepath.Join(parent, "thumbs")
+	if err := errors.Join(os.Symlink(herald, filepath.Join(parent, "herald")), os.Mkdir(dir, 0o700)); err != nil {
+		t.Fatal(err)
+	}
+	write := func(name, content string) {
+		if err := os.WriteFile(filepath.Join(dir, name), []byte(content), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	tests := block("```go\n")
+	write("thumbs.asl.json", block("```json\n"))
+	write("thumbs_test.go", tests)
+	for line := range strings.Lines(block("```sh\n")) {
+		run(t, dir, strings.Fields(line)[1:]...)
+	}
+
+	whole, _, found := strings.Cut(tests, "\nfunc TestBusy")
+	if !found {
+		t.Fatal("the section has no TestBusy")
+	}
+	write("thumbs_test.go", whole)
+	command := exec.CommandContext(t.Context(), "go", "test", "-aslcoverage=cover", ".")
+	command.Dir = dir
+	out, err := command.CombinedOutput()
+	if want := block("they fail:\n\n```\n"); err == nil || !strings.Contains(string(out), want) {
+		t.Errorf("without TestBusy, go test ends with %v and prints\n%s, want\n%s", err, out, want)
+	}
+	if drawing, err := os.ReadFile(filepath.Join(dir, "cover", "thumbs.html")); err != nil || !strings.Contains(string(drawing), "✗ Retry[0]") {
+		t.Errorf("the drawing lacks what is missing: %v", err)
 	}
 }
 

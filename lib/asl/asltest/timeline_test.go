@@ -122,3 +122,39 @@ func TestGoldenComparesTheWholeTimeline(t *testing.T) {
 		t.Errorf("an execution in real time is reported as %q", r.texts)
 	}
 }
+
+func TestTheTimelineShowsTheAttemptsOfAMapByThemselves(t *testing.T) {
+	e, r := runWith(t, `"StartAt":"M","States":{"M":{"Type":"Map","Retry":[{"ErrorEquals":["Busy"],"IntervalSeconds":1}],"End":true,
+		"ItemProcessor":{"StartAt":"A","States":{"A":{"Type":"Task","Resource":"`+fnARN+`","End":true}}}}}`,
+		Machine{}, `[7]`, Tasks{"f": Sequence(Fail("Busy", ""), Return(1))})
+	want := `+0s        M [7]
+             [0]
++0s            A 7
+                 call 7
+                 failed Busy
+             error Busy; Retry[0] waits 1s
+             [0]
++1s            A 7
+                 call 7
+                 result 1
+                 End 1
+             End [1]
+SUCCEEDED after 1s [1]
+`
+	if diff := cmp.Diff(want, e.Timeline()); diff != "" || r.texts != nil {
+		t.Errorf("timeline (-want +got):\n%s\nreports %q", diff, r.texts)
+	}
+	e.t = t
+	e.WantStates("M", "A", "A")
+	e.WantRetries("M", 1)
+	e.WantCalls("f", 7, 7)
+}
+
+func TestADistributedMapIsAPartOfTheTimeline(t *testing.T) {
+	e, _ := runWith(t, `"StartAt":"M","States":{"M":{"Type":"Map","End":true,"ItemProcessor":{"ProcessorConfig":{"Mode":"DISTRIBUTED","ExecutionType":"STANDARD"},
+		"StartAt":"A","States":{"A":{"Type":"Task","Resource":"`+fnARN+`","End":true}}}}}`, Machine{}, `[7,8]`, Tasks{"f": Return(1)})
+	e.t = t
+	e.WantOutput(`[1, 1]`)
+	e.WantStates("M", "A", "A")
+	e.WantCalls("f", 7, 8)
+}

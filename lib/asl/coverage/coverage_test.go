@@ -150,7 +150,7 @@ func TestTheDrawingOfALargeMachineIsBounded(t *testing.T) {
 		fmt.Fprintf(&states, `"S%d":{"Type":"Task","Resource":"arn:aws:states:::sqs:sendMessage","Next":"S%d","Catch":[{"ErrorEquals":["States.ALL"],"Next":"S%d"}]},`,
 			i, i+1, max(i+1, count-i))
 	}
-	m, err := asl.Parse([]byte(fmt.Sprintf(`{"StartAt":"S0","States":{%s"S%d":{"Type":"Succeed"}}}`, &states, count)))
+	m, err := asl.Parse(fmt.Appendf(nil, `{"StartAt":"S0","States":{%s"S%d":{"Type":"Succeed"}}}`, &states, count))
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -262,12 +262,13 @@ func drawTrunk(b *strings.Builder, bend *node) {
 
 // curve returns the path from the lower side of a node through bends.
 func curve(from *node, bends ...*node) string {
-	path := fmt.Sprintf("M%.1f %.1f", from.x, from.bottom())
+	var path strings.Builder
+	fmt.Fprintf(&path, "M%.1f %.1f", from.x, from.bottom())
 	for _, bend := range bends {
-		path += curveTo(from, bend) + fmt.Sprintf("V%.1f", bend.bottom())
+		fmt.Fprintf(&path, "%sV%.1f", curveTo(from, bend), bend.bottom())
 		from = bend
 	}
-	return path
+	return path.String()
 }
 
 // curveTo returns the path from the lower side of a node to the upper side of another.

@@ -42,6 +42,7 @@ const (
 type layout struct {
 	layers        [][]*node
 	trunks        []*node // The bends of all trunks.
+	bends         int
 	width, height float64
 }
 
@@ -103,71 +104,83 @@ func reverseLoops(nodes []*node, links []*link) {
 	}
 }
 
-// makeLayers puts the nodes into layers, with the bends of the links between them. After maxBends bends, links have only the one for
-// their label, so that a machine of any size is drawn.
+// makeLayers puts the nodes into layers, with the bends of the links between them.
 func (y *layout) makeLayers(nodes []*node, links []*link) {
-	depth := make([]int, len(nodes))
-	for changed := true; changed; {
-		changed = false
-		for _, l := range links {
-			if depth[l.to] < depth[l.from]+2 { // Between them is a layer of labels.
-				depth[l.to], changed = depth[l.from]+2, true
-			}
-		}
-	}
+	depth := depths(nodes, links)
 	y.layers = make([][]*node, slices.Max(depth)+1)
 	for i, n := range nodes {
 		y.layers[depth[i]] = append(y.layers[depth[i]], n)
 	}
 
-	bends := 0
-	type place struct{ to, depth int }
 	trunks := map[place]*node{}
 	for _, l := range links {
-		previous := nodes[l.from]
-		for d := depth[l.from] + 1; d < depth[l.to] && (l.bends == nil || bends < maxBends) && l.trunk == nil; d++ {
-			isLabel := l.bends == nil
-			if bend := trunks[place{l.to, d}]; bend != nil && !isLabel && !l.reversed {
-				l.trunk = bend
-				connect(previous, bend)
+		y.bend(l, nodes, depth, trunks)
+		if !l.reversed {
+			y.joinTrunk(l, nodes[l.to], depth[l.from]+1, trunks)
+		}
+	}
+}
+
+// depths returns the layer of each node. Every second layer is for labels.
+func depths(nodes []*node, links []*link) []int {
+	depth := make([]int, len(nodes))
+	for changed := true; changed; {
+		changed = false
+		for _, l := range links {
+			if depth[l.to] < depth[l.from]+2 {
+				depth[l.to], changed = depth[l.from]+2, true
+			}
+		}
+	}
+	return depth
+}
+
+// A place is where a trunk goes through a layer.
+type place struct{ to, depth int }
+
+// bend adds the bends of a link to the layers: one in each layer until the link meets the trunk of the node that it leads to, or that
+// node. After maxBends bends, a link has only the one for its label, so that a machine of any size is drawn.
+func (y *layout) bend(l *link, nodes []*node, depth []int, trunks map[place]*node) {
+	last := &node{width: l.label, height: labelHeight}
+	for d := depth[l.from] + 1; d < depth[l.to]; d++ {
+		if bend := trunks[place{l.to, d}]; bend != nil && len(l.bends) > 0 && !l.reversed {
+			l.trunk = bend
+			connect(last, bend)
+			return
+		}
+		if len(l.bends) == 0 {
+			connect(nodes[l.from], last)
+		} else {
+			if y.bends >= maxBends {
 				break
 			}
-			bend := &node{state: -1, isBend: true}
-			bends++
-			y.layers[d] = append(y.layers[d], bend)
-			connect(previous, bend)
-			previous = bend
-			if isLabel {
-				bend.width, bend.height = l.label, labelHeight
-			}
-			l.bends = append(l.bends, bend)
+			bend := &node{}
+			connect(last, bend)
+			last = bend
 		}
-		if l.trunk == nil {
-			connect(previous, nodes[l.to])
-		}
-		if l.reversed || len(l.bends) == 0 {
-			continue
-		}
+		y.bends++
+		last.state, last.isBend = -1, true
+		y.layers[d] = append(y.layers[d], last)
+		l.bends = append(l.bends, last)
+	}
+	connect(last, nodes[l.to])
+}
 
-		// The bends after the label become a part of the trunk.
-		own := l.bends[1:]
-		l.bends = l.bends[:1]
-		for i, bend := range own {
-			trunks[place{l.to, depth[l.from] + 2 + i}] = bend
-			y.trunks = append(y.trunks, bend)
-			bend.next = nodes[l.to]
-			if i+1 < len(own) {
-				bend.next = own[i+1]
-			} else if l.trunk != nil {
-				bend.next = l.trunk
-			}
-		}
-		if len(own) > 0 {
-			l.trunk = own[0]
-		}
-		for bend := l.trunk; l.taken && bend != nil && bend.isBend && !bend.taken; bend = bend.next {
-			bend.taken = true
-		}
+// joinTrunk makes the bends of a link after its label a part of the trunk that leads to a node. labelDepth is the layer of the label.
+func (y *layout) joinTrunk(l *link, to *node, labelDepth int, trunks map[place]*node) {
+	next := l.trunk
+	if next == nil {
+		next = to
+	}
+	for i := len(l.bends) - 1; i > 0; i-- {
+		bend := l.bends[i]
+		bend.next, next, l.trunk = next, bend, bend
+		trunks[place{l.to, labelDepth + i}] = bend
+		y.trunks = append(y.trunks, bend)
+	}
+	l.bends = l.bends[:1]
+	for bend := l.trunk; l.taken && bend != nil && bend.isBend && !bend.taken; bend = bend.next {
+		bend.taken = true
 	}
 }
 
