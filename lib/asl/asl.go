@@ -6,6 +6,7 @@
 //
 // The types that hold a parsed definition are in definition.go; files decode_*.go make them. The types of a running execution are in
 // run.go and thread.go; files state_*.go run the states. What a Distributed Map reads is in item_*.go, what it writes in result_writer.go.
+// Machine.Outline says what states may do, Execution.Trace what they do; package asltest tests workflows by both.
 package asl
 
 import (
