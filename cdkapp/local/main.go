@@ -73,6 +73,7 @@ type options struct {
 	verbose  bool
 	file     string
 	results  string
+	state    string
 	own      ownFlags
 }
 
@@ -144,6 +145,12 @@ func parse(args []string, stderr io.Writer) (options, error) {
 		return o.allowed.Validate()
 	})
 	f.StringVar(&o.dynamodb, "dynamodb", "", "store connections and the feed in the DynamoDB at this `URL`, and create the tables there")
+	f.Func("state", "keep workflows, executions, jobs and objects in this `folder`, so that the next twin has them; one twin at a time", func(folder string) error {
+		if o.state = folder; folder == "" {
+			return errors.New("the name of the folder is empty")
+		}
+		return nil
+	})
 	f.StringVar(&o.user, "user", "dev", "the `id` of the user of the token that is printed at the start")
 	o.own.add(f)
 	f.BoolVar(&o.verbose, "v", false, "log what the functions do")
@@ -188,7 +195,7 @@ func start(ctx context.Context, o options, c local.Config, stderr io.Writer) (*l
 		level = slog.LevelInfo
 	}
 	c.Port, c.BytesPerSecond = o.port, o.rate*kilobyte
-	c.Allowed = o.allowed
+	c.Allowed, c.StateDir = o.allowed, o.state
 	c.Faults, c.IndexLag = o.faults.Faults, o.faults.lag
 	stderr = &lockedWriter{out: stderr} // Logs, and what the user's functions print, come at the same time.
 	o.own.apply(&c, stderr)

@@ -20,11 +20,12 @@ const (
 	asImportServer       = "importer"
 	asSilentImportServer = "silent importer" // a twin whose imports report no progress
 	asBrowser            = "browser"
+	asStoredTwin         = "stored twin"
 )
 
 func TestMain(m *testing.M) {
 	serve := map[string]func(context.Context) error{
-		asTwin: serveTwin, asImportServer: serveImports, asSilentImportServer: serveImports, asBrowser: browse,
+		asTwin: serveTwin, asImportServer: serveImports, asSilentImportServer: serveImports, asBrowser: browse, asStoredTwin: serveStored,
 	}[os.Getenv(selfVariable)]
 	if serve == nil {
 		os.Exit(m.Run())

@@ -28,6 +28,7 @@ import (
 	"github.com/herald-progress/herald/lib/feed"
 	"github.com/herald-progress/herald/lib/local/awswire"
 	"github.com/herald-progress/herald/lib/local/background"
+	"github.com/herald-progress/herald/lib/local/durable"
 	"github.com/herald-progress/herald/lib/local/gateway"
 	"github.com/herald-progress/herald/lib/local/idle"
 	"github.com/herald-progress/herald/lib/local/invoke"
@@ -74,6 +75,10 @@ type Config struct {
 	Feed feed.Store
 	// Uploads stores the uploads of browsers; nil stores them in memory.
 	Uploads upload.Store
+	// StateDir is a folder in which the state outlives the process: workflows, activities and executions, the feed and the uploads, unless
+	// Feed and Uploads are set, and the objects of S3. One twin at a time can use it. Connections, and the events of executions in the last
+	// moment before the process is killed, end with the process. Empty means that all does.
+	StateDir string
 	// IndexLag is the delay after which queries for a user's connections and for ended sessions see a write, as with
 	// DynamoDB's indexes. It applies to connections in memory only.
 	IndexLag time.Duration
@@ -127,6 +132,7 @@ type Twin struct {
 	page    *page
 	secret  []byte
 
+	state     *durable.Store // Nil without Config.StateDir.
 	processes []*process.Function
 	watchers  *background.Group
 }
@@ -146,10 +152,13 @@ func Start(ctx context.Context, c Config) (*Twin, error) {
 	if c.Connections == nil {
 		t.config.Connections = &connection.Memory{IndexLag: c.IndexLag}
 	}
-	if c.Feed == nil {
+	if err := t.openState(); err != nil {
+		return nil, errors.Join(err, t.closeState())
+	}
+	if t.config.Feed == nil {
 		t.config.Feed = &feed.Memory{}
 	}
-	if c.Uploads == nil {
+	if t.config.Uploads == nil {
 		t.config.Uploads = &upload.Memory{}
 	}
 	if c.Users == nil {
@@ -158,17 +167,18 @@ func Start(ctx context.Context, c Config) (*Twin, error) {
 	address := net.JoinHostPort("127.0.0.1", strconv.Itoa(c.Port))
 	listener, err := (&net.ListenConfig{}).Listen(ctx, "tcp", address)
 	if err != nil {
-		return nil, fmt.Errorf("listen on %s: %w", address, err)
+		return nil, errors.Join(fmt.Errorf("listen on %s: %w", address, err), t.closeState())
 	}
 	t.listener = listener
 	if err := t.wire(); err != nil { //nolint:contextcheck // the schedules outlive the start
-		return nil, errors.Join(err, listener.Close(), t.closeOwn(ctx))
+		return nil, errors.Join(err, listener.Close(), t.closeOwn(ctx), t.closeStates(ctx), t.closeState())
 	}
 	t.server = &http.Server{
 		Handler: loopback.Only(c.Allowed, idle.Bodies(bodyTimeout, http.HandlerFunc(t.serveEndpoint))), DisableGeneralOptionsHandler: true,
 		ReadHeaderTimeout: headerTimeout, ErrorLog: slog.NewLogLogger(t.log.Handler(), slog.LevelDebug),
 	}
 	go func() { t.serveErr <- t.server.Serve(listener) }()
+	t.states.ReportInterrupted(ctx)
 	return t, nil
 }
 
@@ -205,7 +215,7 @@ func (t *Twin) wire() error {
 	}
 	t.events = newEventBridge(t.lambda, t.log)
 	t.states, err = states.New(states.Config{
-		Machines: machines, Lambda: t.lambda, StatusChanged: t.statusChanged, Objects: mapObjects{t.S3Client()}, Log: t.log,
+		Machines: machines, Lambda: t.lambda, StatusChanged: t.statusChanged, Objects: mapObjects{t.S3Client()}, Store: t.state, Log: t.log,
 	})
 	if err != nil {
 		return fmt.Errorf("step functions: %w", err)
@@ -218,6 +228,7 @@ func (t *Twin) wire() error {
 	}
 	t.s3, err = objects.New(objects.Config{
 		Bucket: Bucket, Prefix: csvimport.UploadsPrefix, Created: t.startImport, SecretKeys: map[string]string{accessKey: secretKey},
+		Dir: t.objectsDir(), Store: t.state, Log: t.log,
 	})
 	if err != nil {
 		return fmt.Errorf("s3: %w", err)
@@ -350,7 +361,7 @@ func (t *Twin) Close(ctx context.Context) error {
 		serverErr = t.server.Close() // Shutdown would wait 5 s for a socket without a request
 	}
 
-	return errors.Join(executionsErr, connectionsErr, functionsErr, serverErr, t.s3.Close())
+	return errors.Join(executionsErr, connectionsErr, functionsErr, serverErr, t.s3.Close(), t.closeState())
 }
 
 // closeOwn ends the users' functions, and the reloading of their workflows.

@@ -63,7 +63,7 @@ func (d *disk) writeFile(ctx context.Context, input io.Reader, size int64, algor
 
 	input = x.input(input, size)
 
-	file, err := os.CreateTemp(d.dir, "object-")
+	file, err := os.CreateTemp(d.dir, filePattern)
 	if err != nil {
 		return nil, fmt.Errorf("create object: %w", err)
 	}
@@ -88,8 +88,11 @@ func (d *disk) writeFile(ctx context.Context, input io.Reader, size int64, algor
 		err = x.checkDigests(written, hash)
 	}
 
+	if err == nil {
+		err = d.sync(file)
+	}
 	err = errors.Join(err, file.Close())
-	content := newFile(file.Name(), n)
+	content := d.newFile(file.Name(), n)
 	if err != nil {
 		content.release()
 		return nil, x.readError(err)

@@ -20,7 +20,9 @@ func (d *disk) CreateBucket(_ context.Context, name string) error {
 		return nil
 	}
 
-	d.buckets[name] = &bucket{created: time.Now(), objects: map[string]*blob{}}
+	created := time.Now()
+	d.buckets[name] = &bucket{created: created, objects: map[string]*blob{}}
+	d.save(tableBuckets, name, bucketRecord{created})
 	return nil
 }
 
@@ -45,6 +47,7 @@ func (d *disk) DeleteBucket(_ context.Context, name string) error {
 	}
 
 	delete(d.buckets, name)
+	d.save(tableBuckets, name, nil)
 	return nil
 }
 
@@ -59,6 +62,7 @@ func (d *disk) DeleteObject(_ context.Context, bucketName, key string) (gofakes3
 
 	bucket.objects[key].release()
 	delete(bucket.objects, key)
+	d.save(tableObjects, bucketName+"/"+key, nil)
 	return gofakes3.ObjectDeleteResult{}, nil
 }
 

@@ -10,9 +10,11 @@ import (
 	"github.com/rclone/gofakes3"
 )
 
-// disk stores objects as files of one folder, and everything else in memory. A file does not change once an object uses
+// disk stores objects as files of one folder, and everything else in memory, and in a store if its saver has one. A file does not change once an object uses
 // it, and a reader of an object can read it to the end after the object was removed.
 type disk struct {
+	saver
+
 	dir string
 
 	mu        sync.Mutex
@@ -79,6 +81,7 @@ func (d *disk) put(ctx context.Context, bucket, key string, file *blob, reason s
 	objects := d.buckets[bucket].objects
 	objects[key].release() // The file of the object that is replaced, if there is one.
 	objects[key] = file
+	d.save(tableObjects, bucket+"/"+key, file.record())
 	x.stored, x.created = file, &created{bucket, key, reason}
 	return nil
 }
@@ -216,5 +219,6 @@ func (d *disk) SetObjectTagging(_ context.Context, bucketName, key, tagging stri
 		delete(tagged.meta, gofakes3.TaggingMetadataKey)
 	}
 	d.buckets[bucketName].objects[key] = &tagged
+	d.save(tableObjects, bucketName+"/"+key, tagged.record())
 	return nil
 }

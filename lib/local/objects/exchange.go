@@ -29,6 +29,8 @@ type exchange struct {
 	chunks *chunkReader
 	// multipart is the checksum that CreateMultipartUpload declares for the whole object.
 	multipart checksumKind
+	// restored is the id of an upload that gofakes3 must know again after a restart; empty for every other request.
+	restored gofakes3.UploadID
 	// headOnly says that nobody reads the content of the object that is found.
 	headOnly bool
 
@@ -121,6 +123,11 @@ func newError(status int, code, message string, details ...string) *s3Error {
 	return err
 }
 
+// internalError returns the error for what is not the client's fault.
+func internalError() *s3Error {
+	return newError(http.StatusInternalServerError, "InternalError", "We encountered an internal error. Please try again.")
+}
+
 // Error returns the code and the message.
 func (e *s3Error) Error() string { return e.Code + ": " + e.Message }
 
@@ -133,8 +140,9 @@ type responseWriter struct {
 
 	exchange *exchange
 	method   string
-	wrote    bool // The status has been sent.
-	replaced bool // The response of gofakes3 is dropped, because the exchange has failed.
+	settle   func() error // Is called before a success is sent: it sends the event and waits until all is stored.
+	wrote    bool         // The status has been sent.
+	replaced bool         // The response of gofakes3 is dropped, because the exchange has failed.
 }
 
 // WriteHeader sends the status and the headers.
@@ -151,6 +159,11 @@ func (w *responseWriter) WriteHeader(status int) {
 	}
 
 	w.complete(status)
+	if status < http.StatusBadRequest && w.settle() != nil {
+		w.replaced = true
+		w.send(internalError())
+		return
+	}
 	w.ResponseWriter.WriteHeader(status)
 }
 
@@ -229,6 +242,10 @@ func (w *responseWriter) respond(status int, value any) {
 	if !w.wrote {
 		w.wrote = true
 		w.complete(status)
+		if w.settle() != nil {
+			w.send(internalError())
+			return
+		}
 		w.sendXML(status, value)
 	}
 }

@@ -10,16 +10,17 @@ import (
 
 // file is a file with content that does not change. Objects, parts and readers share it. The last one that releases it removes it.
 type file struct {
-	path  string
-	size  int64
-	users atomic.Int32
+	path    string
+	size    int64
+	users   atomic.Int32
+	discard func(path string) // Removes the file.
 }
 
 // files are the content of an object or of a part: one file after the other.
 type files []*file
 
-func newFile(path string, size int64) files {
-	f := &file{path: path, size: size}
+func (s *saver) newFile(path string, size int64) files {
+	f := &file{path: path, size: size, discard: s.discard}
 	f.users.Store(1)
 	return files{f}
 }
@@ -32,11 +33,11 @@ func (all files) share() files {
 	return all
 }
 
-// release removes the files that have no other user. If that fails, Close removes them with the folder.
+// release removes the files that have no other user.
 func (all files) release() {
 	for _, f := range all {
 		if f.users.Add(-1) == 0 {
-			_ = os.Remove(f.path)
+			f.discard(f.path)
 		}
 	}
 }

@@ -40,10 +40,14 @@ func (d *disk) CreateMultipartUpload(ctx context.Context, bucket, key string, me
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	d.abortOld()
+	if restored := exchangeOf(ctx).restored; restored != "" {
+		return restored, nil
+	}
 	id := gofakes3.UploadID(awswire.NewUUID())
 	d.uploads[id] = &upload{
 		bucket: bucket, key: key, meta: withDefaults(meta), kind: exchangeOf(ctx).multipart, initiated: time.Now(), parts: map[int]*blob{},
 	}
+	d.saveUpload(id, d.uploads[id])
 	return id, nil
 }
 
@@ -106,6 +110,7 @@ func (d *disk) UploadPart(
 
 	upload.parts[number].release()
 	upload.parts[number] = file
+	d.save(tableParts, partKey(id, number), file.record())
 	x.stored = file
 	return file.quotedETag(), nil
 }
@@ -125,6 +130,7 @@ func (d *disk) AbortMultipartUpload(ctx context.Context, bucket, key string, id 
 // removeUpload removes an upload and its remaining parts. The caller holds the lock.
 func (d *disk) removeUpload(id gofakes3.UploadID, upload *upload) {
 	delete(d.uploads, id)
+	d.deleteUpload(id, upload)
 	for _, part := range upload.parts {
 		part.release()
 	}
@@ -172,6 +178,9 @@ func (d *disk) complete(
 		return completeResult{}, err
 	}
 
+	d.mu.Lock()
+	d.deleteUpload(id, upload)
+	d.mu.Unlock()
 	// The files of these parts are those of the object now. Do not release them with the other parts.
 	for _, n := range named {
 		delete(upload.parts, n.PartNumber)

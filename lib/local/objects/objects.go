@@ -6,20 +6,28 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"log/slog"
 	"net/http"
 	"os"
 	"strings"
 	"sync/atomic"
 
 	"github.com/rclone/gofakes3"
+
+	"github.com/herald-progress/herald/lib/local/durable"
 )
 
 // Config describes the S3 endpoint.
 type Config struct {
 	// Bucket is the bucket that exists from the start and whose uploads cause events. More buckets can be created.
 	Bucket string
-	// Dir is the folder in which New creates a folder for the objects; Close removes that folder. Empty means os.TempDir.
+	// Dir is the folder in which New creates a folder for the objects; Close removes that folder. Empty means os.TempDir. With a
+	// Store, the objects are in Dir itself, and Close leaves them there.
 	Dir string
+	// Store stores what the endpoint has besides the contents, so that the next process has it. Nil means that all ends with Close.
+	Store *durable.Store
+	// Log receives an error if the store fails. Nil discards it.
+	Log *slog.Logger
 	// Prefix is the prefix of the keys whose uploads cause events. Empty means every key.
 	Prefix string
 	// SecretKeys maps ids of access keys to their secrets. Presigned URLs and forms of these keys are checked as S3 does. Those of
@@ -46,26 +54,54 @@ type S3 struct {
 
 // New returns an S3 endpoint with its bucket. Close it after use.
 func New(cfg Config) (*S3, error) {
-	dir, err := os.MkdirTemp(cfg.Dir, "herald-s3-")
-	if err != nil {
-		return nil, fmt.Errorf("create s3 folder: %w", err)
+	if cfg.Log == nil {
+		cfg.Log = slog.New(slog.DiscardHandler)
 	}
-
-	disk := newDisk(dir)
+	disk, err := openDisk(cfg)
+	if err != nil {
+		return nil, err
+	}
 	err = disk.CreateBucket(context.Background(), cfg.Bucket)
 	if err != nil {
-		return nil, errors.Join(fmt.Errorf("create bucket: %w", err), os.RemoveAll(dir))
+		return nil, errors.Join(fmt.Errorf("create bucket: %w", err), disk.close())
 	}
 
 	// A time skew limit of 0 means that requests of any age are accepted.
 	fake := gofakes3.New(disk, gofakes3.WithTimeSkewLimit(0), gofakes3.WithoutVersioning())
-	return &S3{cfg: cfg, disk: disk, fake: fake, handler: fake.Server()}, nil
+	s := &S3{cfg: cfg, disk: disk, fake: fake, handler: fake.Server()}
+	return s, s.announceUploads()
 }
 
-// Close removes all objects. Call it after the last request has ended.
-func (s *S3) Close() error {
-	err := os.RemoveAll(s.disk.dir)
-	if err != nil {
+// openDisk makes a folder for the objects, or opens that of the store.
+func openDisk(cfg Config) (*disk, error) {
+	if cfg.Store == nil {
+		dir, err := os.MkdirTemp(cfg.Dir, "herald-s3-")
+		if err != nil {
+			return nil, fmt.Errorf("create s3 folder: %w", err)
+		}
+		return newDisk(dir), nil
+	}
+
+	const folderMode = 0o700
+	if err := os.MkdirAll(cfg.Dir, folderMode); err != nil {
+		return nil, fmt.Errorf("create s3 folder: %w", err)
+	}
+	d := newDisk(cfg.Dir)
+	d.store = cfg.Store
+	if err := d.restore(); err != nil {
+		return nil, fmt.Errorf("restore s3: %w", err)
+	}
+	return d, nil
+}
+
+// Close removes all objects, unless they are stored. Call it after the last request has ended.
+func (s *S3) Close() error { return s.disk.close() }
+
+func (d *disk) close() error {
+	if d.store != nil {
+		return d.flush()
+	}
+	if err := os.RemoveAll(d.dir); err != nil {
 		return fmt.Errorf("remove s3 folder: %w", err)
 	}
 	return nil
@@ -76,7 +112,7 @@ func (s *S3) Close() error {
 // ETags and checksums of objects with parts.
 func (s *S3) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	x := &exchange{}
-	writer := &responseWriter{ResponseWriter: w, exchange: x, method: r.Method}
+	writer := &responseWriter{ResponseWriter: w, exchange: x, method: r.Method, settle: func() error { return nil }}
 	if answerPreflight(writer, r) {
 		return
 	}
@@ -92,11 +128,21 @@ func (s *S3) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 
+	writer.settle = func() error { return s.settle(r, writer) }
 	s.route(writer, r, bucket, key)
-	if x.created != nil {
-		s.sendCreatedEvent(r, writer.Header().Get("X-Amz-Request-Id"), x)
-	}
 	writer.WriteHeader(http.StatusOK) // gofakes3 leaves it to net/http.
+}
+
+// settle sends the event of a new object, and waits until all changes are stored.
+func (s *S3) settle(r *http.Request, w *responseWriter) error {
+	if w.exchange.created != nil {
+		s.sendCreatedEvent(r, w.Header().Get("X-Amz-Request-Id"), w.exchange)
+	}
+	err := s.disk.flush()
+	if err != nil {
+		s.cfg.Log.ErrorContext(r.Context(), "objects are not stored", "err", err)
+	}
+	return err
 }
 
 // route calls the handler of the request, which is gofakes3 for most.

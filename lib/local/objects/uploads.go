@@ -110,7 +110,7 @@ func (*S3) writeFailure(w *responseWriter, err error) {
 	case errors.As(err, &other):
 		w.fail(newError(other.ErrorCode().Status(), string(other.ErrorCode()), other.ErrorCode().Message()))
 	default:
-		w.fail(newError(http.StatusInternalServerError, "InternalError", "We encountered an internal error. Please try again."))
+		w.fail(internalError())
 	}
 }
 
