@@ -38,6 +38,7 @@ Examples
   go run ./cdkapp/local -port 9000
   go run ./cdkapp/local -dynamodb http://127.0.0.1:8000        connections and the feed in any DynamoDB endpoint
   go run ./cdkapp/local -workflow thumbs=thumbs.asl.json -function make-thumbs='python3 app.py'   your own workflow
+  go run ./cdkapp/local -state ~/herald     the next twin has the workflows, executions, jobs and objects of this one
   go run ./cdkapp/local -workflow thumbs=thumbs.asl.json -mocks mocks.json   its tasks answered from a file of Step Functions Local
 
 A client that connects again asks by a sync for what it has missed. Do the same by hand:

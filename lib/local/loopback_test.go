@@ -6,11 +6,13 @@ import (
 	"net"
 	"net/http"
 	"net/http/httptest"
+	"reflect"
 	"strings"
 	"sync/atomic"
 	"testing"
 	"time"
 
+	"github.com/aws/aws-sdk-go-v2/service/sfn"
 	"github.com/coder/websocket"
 
 	"github.com/herald-progress/herald/lib/local"
@@ -28,7 +30,7 @@ type call struct {
 func calls(token string) map[string]call {
 	target := func(action string) http.Header { return http.Header{"X-Amz-Target": {"AWSStepFunctions." + action}} }
 	const object = "/herald-uploads/uploads/ZGV2/u-1/a.csv"
-	return map[string]call{
+	all := map[string]call{
 		"put an upload":          {http.MethodPut, object, "part,color,quantity\n3001,Red,4\n", nil},
 		"get an upload":          {http.MethodGet, object, "", nil},
 		"preflight of an upload": {http.MethodOptions, object, "", http.Header{"Access-Control-Request-Method": {"PUT"}}},
@@ -49,6 +51,10 @@ func calls(token string) map[string]call {
 			"Connection": {"Upgrade"}, "Upgrade": {"websocket"}, "Sec-Websocket-Version": {"13"}, "Sec-Websocket-Key": {"dGhlIHNhbXBsZSBub25jZQ=="},
 		}},
 	}
+	for method := range reflect.TypeFor[*sfn.Client]().Methods() {
+		all["Step Functions "+method.Name] = call{http.MethodPost, "/", "{}", target(method.Name)}
+	}
+	return all
 }
 
 // send sends the request and returns the status of the response. An empty host means the twin's own.

@@ -102,13 +102,13 @@ func (s *Store) commit(changes []Change) error {
 	for _, c := range changes {
 		last[[2]string{c.Table, c.Key}] = c.Value
 	}
-	return s.db.Update(func(tx *bolt.Tx) error {
+	err := s.db.Update(func(tx *bolt.Tx) error {
 		about := tx.Bucket(aboutBucket)
 		count := binary.BigEndian.Uint64(about.Get(countKey))
 		for _, id := range slices.SortedFunc(maps.Keys(last), func(a, b [2]string) int { return slices.Compare(a[:], b[:]) }) {
 			table, err := tx.CreateBucketIfNotExists([]byte(id[0]))
 			if err != nil {
-				return err
+				return fmt.Errorf("table %s: %w", id[0], err)
 			}
 			key, value := []byte(id[1]), last[id]
 			existed := table.Get(key) != nil
@@ -123,11 +123,12 @@ func (s *Store) commit(changes []Change) error {
 				err = table.Put(key, append(checksum(id[0], id[1], value), value...))
 			}
 			if err != nil {
-				return err
+				return fmt.Errorf("record %q of %s: %w", id[1], id[0], err)
 			}
 		}
-		return about.Put(countKey, binary.BigEndian.AppendUint64(nil, count))
+		return errors.Join(about.Put(countKey, binary.BigEndian.AppendUint64(nil, count)))
 	})
+	return errors.Join(err)
 }
 
 // checksum returns the checksum of a record.
@@ -138,12 +139,12 @@ func checksum(table, key string, value []byte) []byte {
 
 // Each calls do with each record of a table, in the order of their keys. An error of do ends it. The value is valid during the call only.
 func (s *Store) Each(table string, do func(key string, value []byte) error) error {
-	return s.db.View(func(tx *bolt.Tx) error {
+	err := s.db.View(func(tx *bolt.Tx) error {
 		bucket := tx.Bucket([]byte(table))
 		if bucket == nil {
 			return nil
 		}
-		return bucket.ForEach(func(key, value []byte) error {
+		return errors.Join(bucket.ForEach(func(key, value []byte) error {
 			content, err := open(table, string(key), value)
 			if err != nil {
 				return fmt.Errorf("%w: %s: %w", ErrCorrupt, s.path, err)
@@ -152,8 +153,9 @@ func (s *Store) Each(table string, do func(key string, value []byte) error) erro
 				return fmt.Errorf("%s: record %q of %s: %w", s.path, key, table, err)
 			}
 			return nil
-		})
+		}))
 	})
+	return errors.Join(err)
 }
 
 // open returns the content of a stored value. The error says that its checksum is wrong.

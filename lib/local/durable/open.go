@@ -38,7 +38,7 @@ func Open(path string) (*Store, error) {
 		var err error
 		s.db, err = bolt.Open(path, fileMode, &bolt.Options{Timeout: lockTimeout})
 		if err != nil {
-			return err
+			return errors.Join(err)
 		}
 		return s.check()
 	})
@@ -74,29 +74,29 @@ func withoutPanic(do func() error) (err error) {
 // create creates the file and its folder unless there is one. The file appears complete, or not at all.
 func create(path string) error {
 	if _, err := os.Stat(path); !errors.Is(err, fs.ErrNotExist) {
-		return err
+		return errors.Join(err)
 	}
 	const folderMode = 0o700
 	if err := os.MkdirAll(filepath.Dir(path), folderMode); err != nil {
-		return err
+		return errors.Join(err)
 	}
 	file, err := os.CreateTemp(filepath.Dir(path), filepath.Base(path)+newSuffix)
 	if err != nil {
-		return err
+		return errors.Join(err)
 	}
 	defer func() { _ = os.Remove(file.Name()) }()
 	if err := file.Close(); err != nil {
-		return err
+		return errors.Join(err)
 	}
 
 	db, err := bolt.Open(file.Name(), fileMode, nil)
 	if err != nil {
-		return err
+		return errors.Join(err)
 	}
 	err = db.Update(func(tx *bolt.Tx) error {
 		about, err := tx.CreateBucket(aboutBucket)
 		if err != nil {
-			return err
+			return errors.Join(err)
 		}
 		return errors.Join(about.Put(formatKey, binary.BigEndian.AppendUint64(nil, format)), about.Put(countKey, make([]byte, 8)))
 	})
@@ -104,7 +104,7 @@ func create(path string) error {
 		return err
 	}
 	if err := os.Link(file.Name(), path); err != nil && !errors.Is(err, fs.ErrExist) { // Unlike a rename, it keeps a file that another process has made.
-		return err
+		return errors.Join(err)
 	}
 	return SyncFolder(filepath.Dir(path))
 }
@@ -121,10 +121,13 @@ func removeIncomplete(path string) {
 func SyncFolder(path string) error {
 	folder, err := os.Open(path)
 	if err != nil {
-		return err
+		return fmt.Errorf("open folder: %w", err)
 	}
 	_ = folder.Sync() // Not every system can do it.
-	return folder.Close()
+	if err := folder.Close(); err != nil {
+		return fmt.Errorf("close folder: %w", err)
+	}
+	return nil
 }
 
 // checkPages checks the two pages that describe the rest of the file. bbolt would use the older one if the newer one were damaged, and the
@@ -137,7 +140,7 @@ func checkPages(path string) error {
 	)
 	file, err := os.Open(path)
 	if err != nil {
-		return err
+		return errors.Join(err)
 	}
 	defer func() { _ = file.Close() }() // It was only read.
 	pageSize := int64(0)
@@ -159,7 +162,7 @@ func checkPages(path string) error {
 
 // check reads the whole file.
 func (s *Store) check() error {
-	return s.db.View(func(tx *bolt.Tx) error {
+	err := s.db.View(func(tx *bolt.Tx) error {
 		about := tx.Bucket(aboutBucket)
 		if about == nil || len(about.Get(formatKey)) != 8 || len(about.Get(countKey)) != 8 {
 			return errors.New("it is no state of Herald's twin")
@@ -173,14 +176,14 @@ func (s *Store) check() error {
 			if string(table) == string(aboutBucket) {
 				return nil
 			}
-			return bucket.ForEach(func(key, value []byte) error {
+			return errors.Join(bucket.ForEach(func(key, value []byte) error {
 				count++
 				_, err := open(string(table), string(key), value)
 				return err
-			})
+			}))
 		})
 		if err != nil {
-			return err
+			return errors.Join(err)
 		}
 		if want := binary.BigEndian.Uint64(about.Get(countKey)); count != want {
 			return fmt.Errorf("it has %d records of %d", count, want)
@@ -193,4 +196,5 @@ func (s *Store) check() error {
 		}
 		return first
 	})
+	return errors.Join(err)
 }

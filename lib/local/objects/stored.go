@@ -140,39 +140,40 @@ func (d *disk) deleteUpload(id gofakes3.UploadID, u *upload) {
 	}
 }
 
+// blobOf returns the blob of a record. known has the files that other blobs use, by name.
+func (d *disk) blobOf(value []byte, known map[string]*file) (*blob, error) {
+	var r blobRecord
+	if err := json.Unmarshal(value, &r); err != nil {
+		return nil, err
+	}
+	b := &blob{
+		size: r.Size, hash: r.Hash, parts: r.Parts, modified: r.Modified, meta: r.Meta,
+		checksum: checksum{checksumKind{r.Checksum.Algorithm, r.Checksum.Kind}, r.Checksum.Value},
+	}
+	for _, stored := range r.Files {
+		f := known[stored.Name]
+		if f == nil {
+			path := filepath.Join(d.dir, stored.Name)
+			info, err := os.Stat(path)
+			if err != nil {
+				return nil, err
+			}
+			if info.Size() != stored.Size {
+				return nil, fmt.Errorf("%s has %d bytes of %d", path, info.Size(), stored.Size)
+			}
+			f = d.newFile(path, stored.Size)[0]
+			f.users.Store(0)
+			known[stored.Name] = f
+		}
+		f.users.Add(1)
+		b.files = append(b.files, f)
+	}
+	return b, nil
+}
+
 // restore reads what the store has, and removes the files that it does not name.
 func (d *disk) restore() error {
 	known := map[string]*file{}
-	blobOf := func(value []byte) (*blob, error) {
-		var r blobRecord
-		if err := json.Unmarshal(value, &r); err != nil {
-			return nil, err
-		}
-		b := &blob{
-			size: r.Size, hash: r.Hash, parts: r.Parts, modified: r.Modified, meta: r.Meta,
-			checksum: checksum{checksumKind{r.Checksum.Algorithm, r.Checksum.Kind}, r.Checksum.Value},
-		}
-		for _, stored := range r.Files {
-			f := known[stored.Name]
-			if f == nil {
-				path := filepath.Join(d.dir, stored.Name)
-				info, err := os.Stat(path)
-				if err != nil {
-					return nil, err
-				}
-				if info.Size() != stored.Size {
-					return nil, fmt.Errorf("%s has %d bytes of %d", path, info.Size(), stored.Size)
-				}
-				f = d.newFile(path, stored.Size)[0]
-				f.users.Store(0)
-				known[stored.Name] = f
-			}
-			f.users.Add(1)
-			b.files = append(b.files, f)
-		}
-		return b, nil
-	}
-
 	for _, table := range []struct {
 		name string
 		read func(key string, value []byte) error
@@ -189,7 +190,7 @@ func (d *disk) restore() error {
 			if err != nil {
 				return err
 			}
-			in.objects[key], err = blobOf(value)
+			in.objects[key], err = d.blobOf(value, known)
 			return err
 		}},
 		{tableUploads, func(id string, value []byte) error {
@@ -206,7 +207,7 @@ func (d *disk) restore() error {
 			if _, err := fmt.Sscanf(text, "%d", &number); err != nil {
 				return err
 			}
-			part, err := blobOf(value)
+			part, err := d.blobOf(value, known)
 			if of := d.uploads[gofakes3.UploadID(upload)]; err == nil && of != nil {
 				of.parts[number] = part
 			}
@@ -218,6 +219,11 @@ func (d *disk) restore() error {
 		}
 	}
 
+	return d.removeUnused(known)
+}
+
+// removeUnused removes the files that are not known.
+func (d *disk) removeUnused(known map[string]*file) error {
 	files, err := filepath.Glob(filepath.Join(d.dir, filePattern))
 	for _, path := range files {
 		if known[filepath.Base(path)] == nil {

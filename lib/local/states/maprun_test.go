@@ -88,6 +88,17 @@ func TestAMapRunIsDescribedAsRecordedOnAWS(t *testing.T) {
 		t.Errorf("it ran from %v to %v", got.StartDate, got.StopDate)
 	}
 
+	checkFailedChild(t, client, arn)
+	parents, err := client.ListExecutions(t.Context(), &sfn.ListExecutionsInput{StateMachineArn: aws.String(prefix + "stateMachine:m")})
+	if err != nil || len(parents.Executions) != 1 || parents.Executions[0].MapRunArn != nil {
+		t.Errorf("executions of the state machine %+v, %v", parents, err)
+	}
+}
+
+// checkFailedChild checks the one child execution of a Map run that has failed, of the item 3.
+func checkFailedChild(t *testing.T, client *sfn.Client, arn *string) {
+	t.Helper()
+	const prefix = "arn:aws:states:us-east-1:000000000000:"
 	children, err := client.ListExecutions(t.Context(), &sfn.ListExecutionsInput{MapRunArn: arn, StatusFilter: types.ExecutionStatusFailed})
 	if err != nil || len(children.Executions) != 1 {
 		t.Fatalf("failed children %+v, %v", children, err)
@@ -111,10 +122,6 @@ func TestAMapRunIsDescribedAsRecordedOnAWS(t *testing.T) {
 	}
 	_, err = client.RedriveExecution(t.Context(), &sfn.RedriveExecutionInput{ExecutionArn: child.ExecutionArn})
 	wiretest.WantCode(t, "redrive a child", err, "ExecutionNotRedrivable")
-	parents, err := client.ListExecutions(t.Context(), &sfn.ListExecutionsInput{StateMachineArn: aws.String(prefix + "stateMachine:m")})
-	if err != nil || len(parents.Executions) != 1 || parents.Executions[0].MapRunArn != nil {
-		t.Errorf("executions of the state machine %+v, %v", parents, err)
-	}
 }
 
 // TestARunningMapRunIsUpdated lets one child execution run at a time, then three, and tolerates a failure that it did not at first.

@@ -23,83 +23,105 @@ const (
 
 // A machineRecord is a stored state machine.
 type machineRecord struct {
-	Name        string
-	Kind        string
-	Created     time.Time
-	Deleting    bool
-	Tags        map[string]string
-	Current     revisionRecord
-	Versions    []versionRecord
-	LastVersion int
-	Aliases     []aliasRecord
+	Name        string            `json:"name,omitzero"`
+	Kind        string            `json:"kind,omitzero"`
+	Created     time.Time         `json:"created,omitzero"`
+	Deleting    bool              `json:"deleting,omitzero"`
+	Tags        map[string]string `json:"tags,omitzero"`
+	Current     revisionRecord    `json:"current,omitzero"`
+	Versions    []versionRecord   `json:"versions,omitzero"`
+	LastVersion int               `json:"lastVersion,omitzero"`
+	Aliases     []aliasRecord     `json:"aliases,omitzero"`
 }
 
 // A revisionRecord is a revision without its definition.
 type revisionRecord struct {
-	ID         string
-	Definition string // The key in tableDefinitions.
-	Updated    time.Time
-	RoleARN    string
-	Logging    LoggingConfiguration
-	Tracing    TracingConfiguration
+	ID         string               `json:"id,omitzero"`
+	Definition string               `json:"definition,omitzero"` // The key in tableDefinitions.
+	Updated    time.Time            `json:"updated,omitzero"`
+	RoleARN    string               `json:"roleArn,omitzero"`
+	Logging    LoggingConfiguration `json:"logging,omitzero"`
+	Tracing    TracingConfiguration `json:"tracing,omitzero"`
 }
 
 type versionRecord struct {
-	Number      int
-	Description string
-	Created     time.Time
-	Revision    revisionRecord
+	Number      int            `json:"number,omitzero"`
+	Description string         `json:"description,omitzero"`
+	Created     time.Time      `json:"created,omitzero"`
+	Revision    revisionRecord `json:"revision,omitzero"`
 }
 
 type aliasRecord struct {
-	Name        string
-	Description string
-	Routes      []Route
-	Created     time.Time
-	Updated     time.Time
+	Name        string    `json:"name,omitzero"`
+	Description string    `json:"description,omitzero"`
+	Routes      []Route   `json:"routes,omitzero"`
+	Created     time.Time `json:"created,omitzero"`
+	Updated     time.Time `json:"updated,omitzero"`
 }
 
 // An executionRecord is a stored execution without its history.
 type executionRecord struct {
-	Sequence       int64
-	ARN            string
-	Name           string
-	Input          string
-	MachineARN     string
-	MachineName    string
-	MachineCreated time.Time // Another state machine may have had the ARN before.
-	Revision       revisionRecord
-	VersionARN     string
-	AliasARN       string
-	TestCase       string
-	MapRun         int64 // The sequence of the Map run of a child execution, or 0.
-	Items          int
-	Start          time.Time
-	Stop           time.Time
-	Status         asl.Status
-	Output         json.RawMessage
-	Error          *asl.Error
-	Redrives       int
-	Redriven       time.Time
-	RedriveTokens  []string
+	Sequence       int64           `json:"sequence,omitzero"`
+	ARN            string          `json:"arn,omitzero"`
+	Name           string          `json:"name,omitzero"`
+	Input          string          `json:"input,omitzero"`
+	MachineARN     string          `json:"machineArn,omitzero"`
+	MachineName    string          `json:"machineName,omitzero"`
+	MachineCreated time.Time       `json:"machineCreated,omitzero"` // Another state machine may have had the ARN before.
+	Revision       revisionRecord  `json:"revision,omitzero"`
+	VersionARN     string          `json:"versionArn,omitzero"`
+	AliasARN       string          `json:"aliasArn,omitzero"`
+	TestCase       string          `json:"testCase,omitzero"`
+	MapRun         int64           `json:"mapRun,omitzero"` // The sequence of the Map run of a child execution, or 0.
+	Items          int             `json:"items,omitzero"`
+	Start          time.Time       `json:"start,omitzero"`
+	Stop           time.Time       `json:"stop,omitzero"`
+	Status         asl.Status      `json:"status,omitzero"`
+	Output         json.RawMessage `json:"output,omitzero"`
+	Error          *errorRecord    `json:"error,omitzero"`
+	Redrives       int             `json:"redrives,omitzero"`
+	Redriven       time.Time       `json:"redriven,omitzero"`
+	RedriveTokens  []string        `json:"redriveTokens,omitzero"`
 }
 
 // A mapRunRecord is a stored Map run.
 type mapRunRecord struct {
-	Sequence   int64
-	ARN        string
-	Execution  int64 // The sequence of its execution.
-	Status     string
-	Start      time.Time
-	Stop       time.Time
-	Limits     asl.MapRunLimits
-	Executions MapRunCounts
-	Items      MapRunCounts
+	Sequence   int64        `json:"sequence,omitzero"`
+	ARN        string       `json:"arn,omitzero"`
+	Execution  int64        `json:"execution,omitzero"` // The sequence of its execution.
+	Status     string       `json:"status,omitzero"`
+	Start      time.Time    `json:"start,omitzero"`
+	Stop       time.Time    `json:"stop,omitzero"`
+	Limits     limitsRecord `json:"limits,omitzero"`
+	Executions MapRunCounts `json:"executions,omitzero"`
+	Items      MapRunCounts `json:"items,omitzero"`
+}
+
+// An errorRecord is an asl.Error.
+type errorRecord struct {
+	Name  string `json:"name,omitzero"`
+	Cause string `json:"cause,omitzero"`
+}
+
+// A limitsRecord is an asl.MapRunLimits.
+type limitsRecord struct {
+	MaxConcurrency             int      `json:"maxConcurrency,omitzero"`
+	ToleratedFailureCount      *int64   `json:"toleratedFailureCount,omitzero"`
+	ToleratedFailurePercentage *float64 `json:"toleratedFailurePercentage,omitzero"`
+}
+
+// An eventRecord is an asl.Event.
+type eventRecord struct {
+	ID         int64          `json:"id,omitzero"`
+	PreviousID int64          `json:"previousID,omitzero"`
+	Time       time.Time      `json:"time,omitzero"`
+	Type       string         `json:"type,omitzero"`
+	Details    map[string]any `json:"details,omitzero"`
 }
 
 type activityRecord struct {
-	Name    string
-	Created time.Time
+	Name    string    `json:"name,omitzero"`
+	Created time.Time `json:"created,omitzero"`
 }
 
 // sequenceKey returns the key of a record with a sequence. Keys sort as sequences do.
@@ -142,8 +164,11 @@ func (x *execution) record() executionRecord {
 	r := executionRecord{
 		Sequence: x.sequence, ARN: x.arn, Name: x.name, Input: x.input, MachineARN: x.machine.arn, MachineName: x.machine.name,
 		MachineCreated: x.machine.created, Revision: x.revision.record(), VersionARN: x.versionARN, AliasARN: x.aliasARN, TestCase: x.testCase, Items: x.items,
-		Start: x.start, Stop: x.stop, Status: x.status, Output: x.result.Output, Error: x.result.Error,
+		Start: x.start, Stop: x.stop, Status: x.status, Output: x.result.Output,
 		Redrives: x.redrives.count, Redriven: x.redrives.newest, RedriveTokens: x.redrives.tokens,
+	}
+	if x.result.Error != nil {
+		r.Error = &errorRecord{x.result.Error.Name, x.result.Error.Cause}
 	}
 	if x.mapRun != nil {
 		r.MapRun = x.mapRun.sequence
@@ -153,15 +178,20 @@ func (x *execution) record() executionRecord {
 
 func (r *mapRun) record() mapRunRecord {
 	return mapRunRecord{
-		r.sequence, r.arn, r.execution.sequence, r.status, r.start, r.stop, r.limits, r.executions, r.items,
+		r.sequence, r.arn, r.execution.sequence, r.status, r.start, r.stop, limitsRecord(r.limits), r.executions, r.items,
 	}
 }
 
 // change returns the change that stores a record as JSON.
 func change(table, key string, record any) durable.Change {
-	text, err := json.Marshal(record)
+	return durable.Change{Table: table, Key: key, Value: []byte(jsonText(record))}
+}
+
+// jsonText returns a value as JSON.
+func jsonText(value any) string {
+	text, err := json.Marshal(value)
 	if err != nil { // Cannot happen: records have only what JSON has.
 		panic(err)
 	}
-	return durable.Change{Table: table, Key: key, Value: text}
+	return string(text)
 }

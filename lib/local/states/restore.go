@@ -55,6 +55,14 @@ func (r *restorer) definition(key string, value []byte) error {
 	return nil
 }
 
+// errDecode returns the error of a record that cannot be decoded, or nil.
+func errDecode(err error) error {
+	if err == nil {
+		return nil
+	}
+	return fmt.Errorf("decode: %w", err)
+}
+
 // revision returns a revision of a state machine.
 func (r *restorer) revision(machine, kind string, stored revisionRecord) (*revision, error) {
 	id := fmt.Sprint(machine, " ", stored.ID, " ", stored.Definition, " ", stored.Updated.UnixNano())
@@ -82,8 +90,7 @@ func parseStored(definition, kind string) *asl.Machine {
 	if err == nil {
 		return parsed
 	}
-	cause, _ := json.Marshal(err.Error()) // Texts can be encoded.
-	parsed, err = parse(`{"StartAt":"Invalid","States":{"Invalid":{"Type":"Fail","Error":"States.Runtime","Cause":`+string(cause)+`}}}`, kind)
+	parsed, err = parse(`{"StartAt":"Invalid","States":{"Invalid":{"Type":"Fail","Error":"States.Runtime","Cause":`+jsonText(err.Error())+`}}}`, kind)
 	if err != nil { // Cannot happen: it has one valid state.
 		panic(err)
 	}
@@ -93,7 +100,7 @@ func parseStored(definition, kind string) *asl.Machine {
 func (r *restorer) machine(arn string, value []byte) error {
 	var stored machineRecord
 	if err := json.Unmarshal(value, &stored); err != nil {
-		return err
+		return errDecode(err)
 	}
 	current, err := r.revision(arn, stored.Kind, stored.Current)
 	if err != nil {
@@ -124,7 +131,7 @@ func (r *restorer) machine(arn string, value []byte) error {
 func (r *restorer) activity(arn string, value []byte) error {
 	var stored activityRecord
 	if err := json.Unmarshal(value, &stored); err != nil {
-		return err
+		return errDecode(err)
 	}
 	r.s.activities[arn] = &activity{item: ActivityListItem{arn, stored.Name, Timestamp{stored.Created}}}
 	return nil
@@ -134,7 +141,7 @@ func (r *restorer) activity(arn string, value []byte) error {
 func (r *restorer) execution(_ string, value []byte) error {
 	var stored executionRecord
 	if err := json.Unmarshal(value, &stored); err != nil || stored.MapRun != 0 {
-		return err
+		return errDecode(err)
 	}
 	return r.addExecution(stored, nil, len(value))
 }
@@ -143,7 +150,7 @@ func (r *restorer) execution(_ string, value []byte) error {
 func (r *restorer) child(key string, value []byte) error {
 	var stored executionRecord
 	if err := json.Unmarshal(value, &stored); err != nil || stored.MapRun == 0 {
-		return err
+		return errDecode(err)
 	}
 	of := r.mapRuns[stored.MapRun]
 	if of == nil {
@@ -170,8 +177,11 @@ func (r *restorer) addExecution(stored executionRecord, of *mapRun, size int) er
 		sequence: stored.Sequence, arn: stored.ARN, name: stored.Name, input: stored.Input, machine: machine, revision: revision,
 		versionARN: stored.VersionARN, aliasARN: stored.AliasARN, testCase: stored.TestCase, mapRun: of, items: stored.Items,
 		start: stored.Start, stop: stored.Stop, status: stored.Status, done: make(chan struct{}),
-		result:   asl.Result{Status: stored.Status, Output: stored.Output, Error: stored.Error},
+		result:   asl.Result{Status: stored.Status, Output: stored.Output},
 		redrives: redrives{count: stored.Redrives, newest: stored.Redriven, tokens: stored.RedriveTokens},
+	}
+	if stored.Error != nil {
+		x.result.Error = &asl.Error{Name: stored.Error.Name, Cause: stored.Error.Cause}
 	}
 	close(x.done)
 	x.saved.record = size
@@ -187,7 +197,7 @@ func (r *restorer) addExecution(stored executionRecord, of *mapRun, size int) er
 func (r *restorer) mapRun(key string, value []byte) error {
 	var stored mapRunRecord
 	if err := json.Unmarshal(value, &stored); err != nil {
-		return err
+		return errDecode(err)
 	}
 	x := r.executions[stored.Execution]
 	if x == nil {
@@ -196,7 +206,7 @@ func (r *restorer) mapRun(key string, value []byte) error {
 	}
 	run := &mapRun{
 		sequence: stored.Sequence, arn: stored.ARN, execution: x, status: stored.Status, start: stored.Start, stop: stored.Stop,
-		limits: stored.Limits, executions: stored.Executions, items: stored.Items,
+		limits: asl.MapRunLimits(stored.Limits), executions: stored.Executions, items: stored.Items,
 	}
 	x.mapRuns = append(x.mapRuns, run)
 	r.mapRuns[run.sequence], r.s.mapRuns[run.arn] = run, run
@@ -208,10 +218,10 @@ func (r *restorer) mapRun(key string, value []byte) error {
 func (r *restorer) events(key string, value []byte) error {
 	var (
 		sequence, first int64
-		events          []asl.Event
+		events          []eventRecord
 	)
 	if _, err := fmt.Sscanf(key, "%d-%d", &sequence, &first); err != nil {
-		return err
+		return errDecode(err)
 	}
 	x := r.executions[sequence]
 	if x == nil {
@@ -219,9 +229,11 @@ func (r *restorer) events(key string, value []byte) error {
 		return nil
 	}
 	if err := json.Unmarshal(value, &events); err != nil {
-		return err
+		return errDecode(err)
 	}
-	x.events = append(x.events, events...)
+	for _, event := range events {
+		x.events = append(x.events, asl.Event(event))
+	}
 	x.saved.events = len(x.events)
 	x.saved.chunks = append(x.saved.chunks, first)
 	r.s.countSaved(x, int64(len(value)))

@@ -122,7 +122,11 @@ func (s *StepFunctions) newEvents(x *execution) []durable.Change {
 	if len(unsaved) == 0 {
 		return nil
 	}
-	c := change(tableEvents, eventsKey(x.sequence, unsaved[0].ID), unsaved)
+	records := make([]eventRecord, len(unsaved))
+	for i, event := range unsaved {
+		records[i] = eventRecord(event)
+	}
+	c := change(tableEvents, eventsKey(x.sequence, unsaved[0].ID), records)
 	x.saved.events = len(x.events)
 	x.saved.chunks = append(x.saved.chunks, unsaved[0].ID)
 	s.countSaved(x, int64(len(c.Value)))
