@@ -2,7 +2,6 @@ package local
 
 import (
 	"context"
-	"encoding/json"
 	"fmt"
 	"path/filepath"
 	"sync/atomic"
@@ -75,15 +74,6 @@ func (t *Twin) closeStates(ctx context.Context) error {
 	return t.states.Close(ctx)
 }
 
-// jsonChange returns the change that stores a record as JSON.
-func jsonChange(table, key string, record any) durable.Change {
-	text, err := json.Marshal(record)
-	if err != nil { // Cannot happen: records have only what JSON has.
-		panic(err)
-	}
-	return durable.Change{Table: table, Key: key, Value: text}
-}
-
 // storedFeed is a feed in memory whose changes are stored before its methods return.
 type storedFeed struct {
 	*feed.Memory
@@ -97,7 +87,7 @@ func openFeed(store *durable.Store) (*storedFeed, error) {
 	f := &storedFeed{Memory: &feed.Memory{}, store: store}
 	err := store.Each(tableFeed, func(_ string, value []byte) error {
 		var r feed.Record
-		if err := json.Unmarshal(value, &r); err != nil {
+		if err := durable.Decode(value, &r); err != nil {
 			return err
 		}
 		return f.Restore(r)
@@ -107,7 +97,7 @@ func openFeed(store *durable.Store) (*storedFeed, error) {
 			store.Add(durable.Change{Table: tableFeed, Key: key})
 			return
 		}
-		store.Add(jsonChange(tableFeed, key, r))
+		store.Add(durable.JSON(tableFeed, key, r))
 	}
 	f.RemoveExpired()
 	return f, err
@@ -167,7 +157,7 @@ func openUploads(store *durable.Store) (*storedUploads, error) {
 	var expired []durable.Change
 	err := store.Each(tableUploads, func(key string, value []byte) error {
 		var r upload.Record
-		if err := json.Unmarshal(value, &r); err != nil {
+		if err := durable.Decode(value, &r); err != nil {
 			return err
 		}
 		if r.Expired(now) {
@@ -178,7 +168,7 @@ func openUploads(store *durable.Store) (*storedUploads, error) {
 		return nil
 	})
 	store.Add(expired...)
-	u.Changed = func(key string, r upload.Record) { store.Add(jsonChange(tableUploads, key, r)) }
+	u.Changed = func(key string, r upload.Record) { store.Add(durable.JSON(tableUploads, key, r)) }
 	return u, err
 }
 

@@ -215,3 +215,17 @@ func TestAForeignOrNewerFileIsRefused(t *testing.T) {
 		t.Errorf("a folder: %v", err)
 	}
 }
+
+func TestARecordWithAnUnknownFieldIsNotDecoded(t *testing.T) {
+	t.Parallel()
+	type record struct{ Name string }
+	var got record
+	if err := durable.Decode(durable.JSON("t", "k", record{"a"}).Value, &got); err != nil || got.Name != "a" {
+		t.Errorf("decoded %+v, %v", got, err)
+	}
+	for _, text := range []string{`{"Name":"a","Other":1}`, `{"Name":1}`, `{`, ``} {
+		if err := durable.Decode([]byte(text), &got); err == nil {
+			t.Errorf("%s is decoded", text)
+		}
+	}
+}

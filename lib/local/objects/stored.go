@@ -2,7 +2,6 @@ package objects
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"net/http"
@@ -81,11 +80,7 @@ func (s *saver) save(table, key string, record any) {
 	}
 	c := durable.Change{Table: table, Key: key}
 	if record != nil {
-		text, err := json.Marshal(record)
-		if err != nil { // Cannot happen: records have only what JSON has.
-			panic(err)
-		}
-		c.Value = text
+		c = durable.JSON(table, key, record)
 	}
 	s.store.Add(c)
 }
@@ -143,7 +138,7 @@ func (d *disk) deleteUpload(id gofakes3.UploadID, u *upload) {
 // blobOf returns the blob of a record. known has the files that other blobs use, by name.
 func (d *disk) blobOf(value []byte, known map[string]*file) (*blob, error) {
 	var r blobRecord
-	if err := json.Unmarshal(value, &r); err != nil {
+	if err := durable.Decode(value, &r); err != nil {
 		return nil, err
 	}
 	b := &blob{
@@ -180,7 +175,7 @@ func (d *disk) restore() error {
 	}{
 		{tableBuckets, func(name string, value []byte) error {
 			var r bucketRecord
-			err := json.Unmarshal(value, &r)
+			err := durable.Decode(value, &r)
 			d.buckets[name] = &bucket{created: r.Created, objects: map[string]*blob{}}
 			return err
 		}},
@@ -195,7 +190,7 @@ func (d *disk) restore() error {
 		}},
 		{tableUploads, func(id string, value []byte) error {
 			var r uploadRecord
-			err := json.Unmarshal(value, &r)
+			err := durable.Decode(value, &r)
 			d.uploads[gofakes3.UploadID(id)] = &upload{
 				bucket: r.Bucket, key: r.Key, meta: r.Meta, kind: checksumKind{r.Kind.Algorithm, r.Kind.Kind}, initiated: r.Initiated, parts: map[int]*blob{},
 			}

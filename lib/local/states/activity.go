@@ -47,7 +47,7 @@ func (s *StepFunctions) CreateActivity(_ context.Context, in CreateActivityInput
 	if !ok {
 		a = &activity{item: ActivityListItem{arn, in.Name, Timestamp{time.Now()}}}
 		s.activities[arn] = a
-		s.add(change(tableActivities, arn, activityRecord{in.Name, a.item.CreationDate.Time}))
+		s.add(durable.JSON(tableActivities, arn, activityRecord{in.Name, a.item.CreationDate.Time}))
 	}
 	return CreateActivityOutput{arn, a.item.CreationDate}, nil
 }

@@ -8,7 +8,6 @@ import (
 	"time"
 
 	"github.com/herald-progress/herald/lib/asl"
-	"github.com/herald-progress/herald/lib/local/durable"
 )
 
 // The tables of Config.Store.
@@ -180,18 +179,4 @@ func (r *mapRun) record() mapRunRecord {
 	return mapRunRecord{
 		r.sequence, r.arn, r.execution.sequence, r.status, r.start, r.stop, limitsRecord(r.limits), r.executions, r.items,
 	}
-}
-
-// change returns the change that stores a record as JSON.
-func change(table, key string, record any) durable.Change {
-	return durable.Change{Table: table, Key: key, Value: []byte(jsonText(record))}
-}
-
-// jsonText returns a value as JSON.
-func jsonText(value any) string {
-	text, err := json.Marshal(value)
-	if err != nil { // Cannot happen: records have only what JSON has.
-		panic(err)
-	}
-	return string(text)
 }

@@ -2,7 +2,6 @@ package states
 
 import (
 	"context"
-	"encoding/json"
 	"fmt"
 	"maps"
 	"slices"
@@ -55,14 +54,6 @@ func (r *restorer) definition(key string, value []byte) error {
 	return nil
 }
 
-// errDecode returns the error of a record that cannot be decoded, or nil.
-func errDecode(err error) error {
-	if err == nil {
-		return nil
-	}
-	return fmt.Errorf("decode: %w", err)
-}
-
 // revision returns a revision of a state machine.
 func (r *restorer) revision(machine, kind string, stored revisionRecord) (*revision, error) {
 	id := fmt.Sprint(machine, " ", stored.ID, " ", stored.Definition, " ", stored.Updated.UnixNano())
@@ -90,7 +81,8 @@ func parseStored(definition, kind string) *asl.Machine {
 	if err == nil {
 		return parsed
 	}
-	parsed, err = parse(`{"StartAt":"Invalid","States":{"Invalid":{"Type":"Fail","Error":"States.Runtime","Cause":`+jsonText(err.Error())+`}}}`, kind)
+	cause := durable.JSON("", "", err.Error()).Value
+	parsed, err = parse(`{"StartAt":"Invalid","States":{"Invalid":{"Type":"Fail","Error":"States.Runtime","Cause":`+string(cause)+`}}}`, kind)
 	if err != nil { // Cannot happen: it has one valid state.
 		panic(err)
 	}
@@ -99,8 +91,8 @@ func parseStored(definition, kind string) *asl.Machine {
 
 func (r *restorer) machine(arn string, value []byte) error {
 	var stored machineRecord
-	if err := json.Unmarshal(value, &stored); err != nil {
-		return errDecode(err)
+	if err := durable.Decode(value, &stored); err != nil {
+		return err
 	}
 	current, err := r.revision(arn, stored.Kind, stored.Current)
 	if err != nil {
@@ -130,8 +122,8 @@ func (r *restorer) machine(arn string, value []byte) error {
 
 func (r *restorer) activity(arn string, value []byte) error {
 	var stored activityRecord
-	if err := json.Unmarshal(value, &stored); err != nil {
-		return errDecode(err)
+	if err := durable.Decode(value, &stored); err != nil {
+		return err
 	}
 	r.s.activities[arn] = &activity{item: ActivityListItem{arn, stored.Name, Timestamp{stored.Created}}}
 	return nil
@@ -140,8 +132,8 @@ func (r *restorer) activity(arn string, value []byte) error {
 // execution restores an execution that is no child execution.
 func (r *restorer) execution(_ string, value []byte) error {
 	var stored executionRecord
-	if err := json.Unmarshal(value, &stored); err != nil || stored.MapRun != 0 {
-		return errDecode(err)
+	if err := durable.Decode(value, &stored); err != nil || stored.MapRun != 0 {
+		return err
 	}
 	return r.addExecution(stored, nil, len(value))
 }
@@ -149,8 +141,8 @@ func (r *restorer) execution(_ string, value []byte) error {
 // child restores a child execution, unless its execution was removed.
 func (r *restorer) child(key string, value []byte) error {
 	var stored executionRecord
-	if err := json.Unmarshal(value, &stored); err != nil || stored.MapRun == 0 {
-		return errDecode(err)
+	if err := durable.Decode(value, &stored); err != nil || stored.MapRun == 0 {
+		return err
 	}
 	of := r.mapRuns[stored.MapRun]
 	if of == nil {
@@ -196,8 +188,8 @@ func (r *restorer) addExecution(stored executionRecord, of *mapRun, size int) er
 
 func (r *restorer) mapRun(key string, value []byte) error {
 	var stored mapRunRecord
-	if err := json.Unmarshal(value, &stored); err != nil {
-		return errDecode(err)
+	if err := durable.Decode(value, &stored); err != nil {
+		return err
 	}
 	x := r.executions[stored.Execution]
 	if x == nil {
@@ -221,15 +213,15 @@ func (r *restorer) events(key string, value []byte) error {
 		events          []eventRecord
 	)
 	if _, err := fmt.Sscanf(key, "%d-%d", &sequence, &first); err != nil {
-		return errDecode(err)
+		return fmt.Errorf("key: %w", err)
 	}
 	x := r.executions[sequence]
 	if x == nil {
 		r.lost = append(r.lost, durable.Change{Table: tableEvents, Key: key})
 		return nil
 	}
-	if err := json.Unmarshal(value, &events); err != nil {
-		return errDecode(err)
+	if err := durable.Decode(value, &events); err != nil {
+		return err
 	}
 	for _, event := range events {
 		x.events = append(x.events, asl.Event(event))

@@ -58,7 +58,7 @@ func (s *StepFunctions) saveMachine(m *stateMachine) {
 		return
 	}
 	s.saveDefinition(m.current)
-	s.add(change(tableMachines, m.arn, m.record()))
+	s.add(durable.JSON(tableMachines, m.arn, m.record()))
 }
 
 // deleteMachine deletes a state machine. The caller holds the lock.
@@ -110,7 +110,7 @@ func (s *StepFunctions) saveExecution(x *execution) {
 		return
 	}
 	s.saveDefinition(x.revision)
-	c := change(tableExecutions, sequenceKey(x.sequence), x.record())
+	c := durable.JSON(tableExecutions, sequenceKey(x.sequence), x.record())
 	s.countSaved(x, int64(len(c.Value)-x.saved.record))
 	x.saved.record = len(c.Value)
 	s.add(append(s.newEvents(x), c)...)
@@ -126,7 +126,7 @@ func (s *StepFunctions) newEvents(x *execution) []durable.Change {
 	for i, event := range unsaved {
 		records[i] = eventRecord(event)
 	}
-	c := change(tableEvents, eventsKey(x.sequence, unsaved[0].ID), records)
+	c := durable.JSON(tableEvents, eventsKey(x.sequence, unsaved[0].ID), records)
 	x.saved.events = len(x.events)
 	x.saved.chunks = append(x.saved.chunks, unsaved[0].ID)
 	s.countSaved(x, int64(len(c.Value)))
@@ -161,7 +161,7 @@ func (s *StepFunctions) saveHistories(ctx context.Context) {
 // saveMapRun stores a Map run. The caller holds the lock.
 func (s *StepFunctions) saveMapRun(r *mapRun) {
 	if s.cfg.Store != nil {
-		s.add(change(tableMapRuns, sequenceKey(r.sequence), r.record()))
+		s.add(durable.JSON(tableMapRuns, sequenceKey(r.sequence), r.record()))
 	}
 }
 
