@@ -3,6 +3,7 @@ package states_test
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -28,26 +29,37 @@ func openStore(t *testing.T, path string) *durable.Store {
 	if err != nil {
 		t.Fatal(err)
 	}
-	t.Cleanup(func() {
-		if err := store.Close(); err != nil {
-			t.Error(err)
-		}
-	})
+	t.Cleanup(func() { _ = store.Close() }) // Tests close some stores themselves.
 	return store
 }
 
-// afterKill returns a store with what the file has now, as after a process that was killed.
+// afterKill returns a store with what the file has now, as after a process that was killed. If the file was written while it was copied, the
+// copy may be damaged; then another one is made.
 func afterKill(t *testing.T, path string) *durable.Store {
 	t.Helper()
-	content, err := os.ReadFile(path)
-	if err != nil {
-		t.Fatal(err)
+	for {
+		content, err := os.ReadFile(path)
+		if err != nil {
+			t.Fatal(err)
+		}
+		killed := filepath.Join(t.TempDir(), "killed.db")
+		if err := os.WriteFile(killed, content, 0o600); err != nil {
+			t.Fatal(err)
+		}
+		store, err := durable.Open(killed)
+		if errors.Is(err, durable.ErrCorrupt) {
+			continue
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+		t.Cleanup(func() {
+			if err := store.Close(); err != nil {
+				t.Error(err)
+			}
+		})
+		return store
 	}
-	killed := filepath.Join(t.TempDir(), "killed.db")
-	if err := os.WriteFile(killed, content, 0o600); err != nil {
-		t.Fatal(err)
-	}
-	return openStore(t, killed)
 }
 
 // asJSON returns what an operation answers, without what differs in each call.
@@ -321,5 +333,24 @@ func TestAStoredDefinitionThatIsRefusedNowFailsItsExecutions(t *testing.T) {
 	start(t, service, "old", "", "")
 	if x := ended.nextEnded(); x.Error != "States.Runtime" || !strings.Contains(x.Cause, "Invalid State Machine Definition") {
 		t.Errorf("%+v", x)
+	}
+}
+
+// TestNothingIsAcknowledgedThatIsNotStored closes the store, whose commits then fail.
+func TestNothingIsAcknowledgedThatIsNotStored(t *testing.T) {
+	t.Parallel()
+	store := openStore(t, filepath.Join(t.TempDir(), "state.db"))
+	service := newService(t, states.Config{Store: store}, map[string]string{"pass": passMachine})
+	client := sfn.NewFromConfig(wiretest.Config(t, service))
+	if _, err := client.CreateActivity(t.Context(), &sfn.CreateActivityInput{Name: aws.String("stored")}); err != nil {
+		t.Fatal(err)
+	}
+	if err := store.Close(); err != nil {
+		t.Fatal(err)
+	}
+	_, err := client.CreateActivity(t.Context(), &sfn.CreateActivityInput{Name: aws.String("lost")})
+	wiretest.WantCode(t, "CreateActivity", err, "InternalFailure")
+	if _, err := service.StartExecution(t.Context(), states.StartExecutionInput{StateMachineArn: states.StateMachineARN("pass")}); err == nil {
+		t.Error("an execution is started that is not stored")
 	}
 }
