@@ -30,16 +30,13 @@ func (s deadSocket) Write(p []byte) (int, error) {
 func TestADeadHTTP2SocketIsReplacedWithinABroadcast(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		l := newPipeListener(0)
-		s := pipeSender(t, l, func(http.ResponseWriter, *http.Request) {})
-		s.transport.TLSClientConfig.NextProtos = []string{"h2"}
 		var dead []*atomic.Bool
-		s.transport.DialContext = func(ctx context.Context, network, address string) (net.Conn, error) {
-			c, err := l.dial(ctx, network, address)
+		l.wrap = func(c net.Conn) net.Conn {
 			dead = append(dead, new(atomic.Bool))
 
-			return deadSocket{Conn: c, dead: dead[len(dead)-1]}, err
+			return deadSocket{Conn: c, dead: dead[len(dead)-1]}
 		}
-		s.transport.DialTLSContext = s.sockets.dialTLS(s.transport)
+		s := pipeSender(t, l, func(http.ResponseWriter, *http.Request) {})
 		if err := s.Send(t.Context(), "c", []byte("x")); err != nil {
 			t.Fatal(err)
 		}

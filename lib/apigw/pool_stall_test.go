@@ -2,7 +2,6 @@ package apigw
 
 import (
 	"context"
-	"crypto/tls"
 	"fmt"
 	"io"
 	"log"
@@ -10,6 +9,7 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"path"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -28,7 +28,8 @@ type pipeListener struct {
 	closed  chan struct{}
 	close   func()
 	dialed  atomic.Int64
-	stalls  int64 // so many sockets, the first ones, are never answered
+	stalls  int64                   // so many sockets, the first ones, are never answered
+	wrap    func(net.Conn) net.Conn // changes the sockets that dial returns, unless nil
 }
 
 func newPipeListener(stalls int64) *pipeListener {
@@ -41,6 +42,10 @@ func (l *pipeListener) dial(context.Context, string, string) (net.Conn, error) {
 	client, server := net.Pipe()
 	if l.dialed.Add(1) > l.stalls {
 		l.sockets <- server
+	}
+
+	if l.wrap != nil {
+		client = l.wrap(client)
 	}
 
 	return client, nil
@@ -76,11 +81,13 @@ func pipeSender(t *testing.T, l *pipeListener, handler http.HandlerFunc) *Sender
 	if err != nil {
 		t.Fatal(err)
 	}
-	s.transport.TLSClientConfig = &tls.Config{InsecureSkipVerify: true}
-	s.transport.DialContext = l.dial
-	s.transport.DialTLSContext = s.sockets.dialTLS(s.transport)
+	transport := newTransport(nil)
+	transport.TLSClientConfig.InsecureSkipVerify = true
+	transport.DialContext = l.dial
+	p := newPool(transport, s.endpoint)
+	s.transport = p
 	t.Cleanup(func() {
-		s.transport.CloseIdleConnections()
+		p.closeIdle()
 		server.Close()
 	})
 
@@ -163,38 +170,64 @@ func TestPostsThatHangOnOpenSocketsDelayNoOthers(t *testing.T) {
 	})
 }
 
-// TestPostsWithAnOpenSocketDoNotWaitForThoseWithout: a socket that waits to be opened does not delay posts over open sockets.
-func TestPostsWithAnOpenSocketDoNotWaitForThoseWithout(t *testing.T) {
+// TestPostsDoNotWaitForSocketsThatStall: one socket carries every post, while no other one opens.
+func TestPostsDoNotWaitForSocketsThatStall(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		s := &sockets{}
-		for range maxOpening {
-			if _, err := s.beginDial(t.Context()); err != nil {
-				t.Fatal(err)
+		server := &script{answers: slices.Repeat([]string{emptyAnswer}, 1000)}
+		s, _ := poolSender(t, func() (socket, int, error) {
+			if server.opened.Load() == 0 {
+				return newHTTP1Socket(server.open()), 1, nil
 			}
+			time.Sleep(openTimeout)
+
+			return nil, 0, net.ErrClosed
+		})
+		if err := s.Send(t.Context(), "c", nil); err != nil {
+			t.Fatal(err)
 		}
-		s.grow(1)
-		dialing, giveUp := context.WithCancel(t.Context())
-		defer giveUp()
-		go func() { _, _ = s.beginDial(dialing) }()
-		synctest.Wait()
 		ctx, cancel := context.WithTimeout(t.Context(), broadcast.PostTimeout)
 		defer cancel()
-		if _, release, err := s.acquire(ctx); err != nil {
-			t.Errorf("a post over the open socket: %v", err)
-		} else {
-			release()
+		var running sync.WaitGroup
+		for range 500 {
+			running.Go(func() {
+				if err := s.Send(ctx, "c", nil); err != nil {
+					t.Error(err)
+				}
+			})
+		}
+		running.Wait()
+		time.Sleep(time.Minute) // the openings have ended
+	})
+}
+
+// TestANewSocketMayReplaceAnIdleOne: a post that is repeated needs a new socket, although the pool has all that it may have.
+func TestANewSocketMayReplaceAnIdleOne(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		server := &script{answers: []string{emptyAnswer}}
+		s, p := server.sender(t)
+		if err := s.Send(t.Context(), "c", nil); err != nil {
+			t.Fatal(err)
+		}
+		p.total = maxSockets // the others are busy
+		ctx, cancel := context.WithTimeout(t.Context(), broadcast.PostTimeout)
+		defer cancel()
+		got := p.acquire(ctx, true)
+		if got.err != nil || got.kept || p.total != maxSockets || len(p.free) != 0 {
+			t.Errorf("got %+v, %d sockets, %d of them free", got, p.total, len(p.free))
+		}
+		if got.err == nil {
+			p.release(got.member, true)
 		}
 	})
 }
 
-// TestNoHandshakeTimeoutIsNone: the sender takes over the settings of a transport, where zero means no timeout.
-func TestNoHandshakeTimeoutIsNone(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		s := pipeSender(t, newPipeListener(0), func(http.ResponseWriter, *http.Request) {})
-		s.transport.TLSHandshakeTimeout = 0
-		s.transport.DialTLSContext = s.sockets.dialTLS(s.transport)
-		if err := s.Send(t.Context(), "c", nil); err != nil {
-			t.Error(err)
+// closeIdle closes the sockets that carry no request.
+func (p *pool) closeIdle() {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	for _, m := range slices.Clone(p.free) {
+		if m.inFlight == 0 {
+			p.breakOff(m)
 		}
-	})
+	}
 }

@@ -187,6 +187,21 @@ func TestSocketsThatCloseAreOpenedAgain(t *testing.T) {
 	}
 }
 
+// TestPostsAreDeliveredAfterTheServerClosedTheirSocket: the client may see the end of a socket only when it uses it again.
+func TestPostsAreDeliveredAfterTheServerClosedTheirSocket(t *testing.T) {
+	for _, protocol := range []string{protocolTLS, protocolHTTP2} {
+		t.Run(protocol, func(t *testing.T) {
+			server := startTLSServer(t, protocol, func(http.ResponseWriter, *http.Request) {})
+			close(server.mayEnd)
+			s := server.sender(t)
+			for range 10 {
+				send(t, s, 1)()
+				server.CloseClientConnections()
+			}
+		})
+	}
+}
+
 // TestLaterSocketsResumeTheSessionOfTheFirst: a full handshake takes twice the processor time of a resumed one.
 func TestLaterSocketsResumeTheSessionOfTheFirst(t *testing.T) {
 	var resumed, full atomic.Int64
