@@ -31,11 +31,10 @@ type signer struct {
 	body            atomic.Pointer[hashedBody] // the last one: a broadcast sends one frame many times
 }
 
-// signable is what is signed of a request.
+// signable is what is signed of a request without a query.
 type signable struct {
 	method  string
-	path    string // escaped
-	query   url.Values
+	path    string         // escaped
 	headers []signedHeader // sorted by their names
 	body    []byte
 }
@@ -122,9 +121,7 @@ func (s *signer) appendCanonicalRequest(b []byte, r signable) []byte {
 	b = append(b, r.method...)
 	b = append(b, '\n')
 	b = appendPath(b, r.path)
-	b = append(b, '\n')
-	b = append(b, canonicalQuery(r.query)...)
-	b = append(b, '\n')
+	b = append(b, "\n\n"...) // a post has no query
 	for _, h := range r.headers {
 		b = append(b, h.name...)
 		b = append(b, ':')
@@ -195,26 +192,6 @@ func appendPath(b []byte, path string) []byte {
 // unreserved reports whether c is never percent-encoded (RFC 3986, section 2.3).
 func unreserved(c byte) bool {
 	return 'a' <= c && c <= 'z' || 'A' <= c && c <= 'Z' || '0' <= c && c <= '9' || c == '-' || c == '.' || c == '_' || c == '~'
-}
-
-// canonicalQuery returns a query as it is signed and sent: names and values are encoded, and then sorted.
-func canonicalQuery(query url.Values) string {
-	var parameters [][2]string
-	for name, values := range query {
-		for _, value := range values {
-			parameters = append(parameters, [2]string{escape(name), escape(value)})
-		}
-	}
-	slices.SortFunc(parameters, func(a, b [2]string) int { return slices.Compare(a[:], b[:]) })
-	var b strings.Builder
-	for i, parameter := range parameters {
-		if i > 0 {
-			b.WriteByte('&')
-		}
-		b.WriteString(parameter[0] + "=" + parameter[1])
-	}
-
-	return b.String()
 }
 
 // escape percent-encodes every byte that is not unreserved.
