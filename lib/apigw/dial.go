@@ -22,36 +22,43 @@ const openTimeout = 10 * time.Second
 // net/http lets the others wait.
 const http2Requests = broadcast.InFlight
 
+// dialer opens sockets to a server, with the settings of a transport.
+type dialer struct {
+	transport       *http.Transport
+	scheme, address string
+}
+
 // newPool returns a pool of sockets to u, with the settings of t.
 func newPool(t *http.Transport, u *url.URL) *pool {
-	address := u.Host
+	d := &dialer{transport: t, scheme: u.Scheme, address: u.Host}
 	if u.Port() == "" {
-		address = net.JoinHostPort(u.Hostname(), u.Scheme)
+		d.address = net.JoinHostPort(u.Hostname(), u.Scheme)
 	}
-	t.DialTLSContext = func(ctx context.Context, network, address string) (net.Conn, error) {
-		return dialTLS(ctx, t, network, address)
-	}
+	t.DialTLSContext = d.dialTLS
 
-	return &pool{open: func() (socket, int, error) {
-		ctx, cancel := context.WithTimeout(context.Background(), openTimeout)
-		defer cancel()
-		if u.Scheme == plainScheme {
-			c, err := t.DialContext(ctx, "tcp", address)
-			if err != nil {
-				return nil, 0, fmt.Errorf("open socket: %w", err)
-			}
+	return &pool{open: d.open}
+}
 
-			return newHTTP1Socket(c), 1, nil
-		}
-		c, err := t.NewClientConn(ctx, u.Scheme, address)
-		if other, ok := errors.AsType[*http1Chosen](err); ok {
-			return newHTTP1Socket(other.conn), 1, nil
-		} else if err != nil {
+// open opens a socket. It returns how many requests the socket carries at once.
+func (d *dialer) open() (_ socket, requests int, _ error) {
+	ctx, cancel := context.WithTimeout(context.Background(), openTimeout)
+	defer cancel()
+	if d.scheme == plainScheme {
+		c, err := d.transport.DialContext(ctx, "tcp", d.address)
+		if err != nil {
 			return nil, 0, fmt.Errorf("open socket: %w", err)
 		}
 
-		return http2Socket{c}, http2Requests, nil
-	}}
+		return newHTTP1Socket(c), 1, nil
+	}
+	c, err := d.transport.NewClientConn(ctx, d.scheme, d.address)
+	if other, ok := errors.AsType[*http1Chosen](err); ok {
+		return newHTTP1Socket(other.conn), 1, nil
+	} else if err != nil {
+		return nil, 0, fmt.Errorf("open socket: %w", err)
+	}
+
+	return http2Socket{c}, http2Requests, nil
 }
 
 // http1Chosen is the error of dialTLS for a server that has not chosen HTTP/2. net/http must not make its own HTTP/1.1 socket then.
@@ -61,16 +68,16 @@ type http1Chosen struct{ conn net.Conn }
 func (*http1Chosen) Error() string { return "apigw: the server has chosen HTTP/1.1" }
 
 // dialTLS opens a socket with HTTP/2 over TLS. Its error is [*http1Chosen] if the server does not offer HTTP/2.
-func dialTLS(ctx context.Context, t *http.Transport, network, address string) (net.Conn, error) {
+func (d *dialer) dialTLS(ctx context.Context, network, address string) (net.Conn, error) {
 	host, _, err := net.SplitHostPort(address)
 	if err != nil {
 		return nil, fmt.Errorf("address: %w", err)
 	}
-	raw, err := t.DialContext(ctx, network, address)
+	raw, err := d.transport.DialContext(ctx, network, address)
 	if err != nil {
 		return nil, fmt.Errorf("TCP: %w", err)
 	}
-	config := t.TLSClientConfig.Clone()
+	config := d.transport.TLSClientConfig.Clone()
 	if config.ServerName == "" {
 		config.ServerName = host
 	}

@@ -10,7 +10,6 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"regexp"
 	"strconv"
@@ -90,7 +89,7 @@ func connectionItems(count int) []byte {
 func startAWS(b *testing.B) (variables []string, http2 string) {
 	b.Helper()
 	dir := b.TempDir()
-	command := exec.CommandContext(b.Context(), os.Args[0])
+	command := newShare(b).command(b, os.Args[0]) // before other work of this machine, which does not delay AWS either
 	command.Env = append(os.Environ(), serverVariable+"="+dir)
 	command.Stderr = os.Stderr
 	stdin, err := command.StdinPipe()
