@@ -248,10 +248,10 @@ func compareEvents(c recordedCase, got []asl.Event) []string {
 	)
 	for _, e := range got {
 		types = append(types, e.Type)
-		if entered, ok := e.Details["stateEnteredEventDetails"].(map[string]any); ok {
+		if entered, ok := e.Details.Map()["stateEnteredEventDetails"].(map[string]any); ok {
 			states = append(states, fmt.Sprint(entered["name"]))
 		}
-		exited, _ := e.Details["stateExitedEventDetails"].(map[string]any)
+		exited, _ := e.Details.Map()["stateExitedEventDetails"].(map[string]any)
 		if _, ok := exited["assignedVariables"]; ok {
 			assigned = append(assigned, fmt.Sprint(exited["name"]))
 		}

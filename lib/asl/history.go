@@ -16,9 +16,8 @@ type Event struct {
 	Time time.Time
 	// Type is the event's type, such as TaskStateEntered.
 	Type string
-	// Details holds the event's details under their field name in the API, such as stateEnteredEventDetails. It is nil if the
-	// type has no details. Events share parts of their details, so they must not be changed.
-	Details map[string]any
+	// Details holds the event's details. It is nil if the type has none.
+	Details *Details
 }
 
 // maxEvents is the greatest number of events in a history.
@@ -34,7 +33,7 @@ type recorder struct {
 
 // add records an event and returns its ID. previous is the ID of the event that caused it. The last place of the history is for the
 // event that ends the execution: if only that place is free, add records nothing, calls onFull and returns previous.
-func (r *recorder) add(previous int64, kind string, details map[string]any) int64 {
+func (r *recorder) add(previous int64, kind string, details *Details) int64 {
 	if r == nil {
 		return 0
 	}
@@ -48,14 +47,14 @@ func (r *recorder) add(previous int64, kind string, details map[string]any) int6
 }
 
 // addLast records the event that ends the execution. previous is the ID of the event that caused it.
-func (r *recorder) addLast(previous int64, kind string, details map[string]any) {
+func (r *recorder) addLast(previous int64, kind string, details *Details) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	r.append(previous, kind, details)
 }
 
 // append records an event and returns its ID. The caller holds the lock.
-func (r *recorder) append(previous int64, kind string, details map[string]any) int64 {
+func (r *recorder) append(previous int64, kind string, details *Details) int64 {
 	r.last++
 	if r.record != nil {
 		r.record(Event{ID: r.last, PreviousID: previous, Time: time.Now().UTC(), Type: kind, Details: details})
@@ -64,7 +63,7 @@ func (r *recorder) append(previous int64, kind string, details map[string]any) i
 }
 
 // record records an event that the thread's previous event caused and that does not end the execution. It returns the event's ID.
-func (t *thread) record(kind string, details map[string]any) int64 {
+func (t *thread) record(kind string, details *Details) int64 {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	t.previous = t.recorder.add(t.previous, kind, details)
@@ -79,14 +78,14 @@ func (t *thread) follow(id int64) {
 }
 
 // recordBeside records an event that causes no other event: the next event has the same cause as this one. It returns the event's ID.
-func (t *thread) recordBeside(kind string, details map[string]any) int64 {
+func (t *thread) recordBeside(kind string, details *Details) int64 {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	return t.recorder.add(t.previous, kind, details)
 }
 
 // recordLazily does what record does. It calls makeDetails only if somebody receives the events.
-func (t *thread) recordLazily(kind string, makeDetails func() map[string]any) int64 {
+func (t *thread) recordLazily(kind string, makeDetails func() *Details) int64 {
 	if !t.recorder.hasReceiver() {
 		return t.record(kind, nil)
 	}
@@ -98,13 +97,6 @@ func (r *recorder) hasReceiver() bool { return r != nil && r.record != nil }
 
 // object holds the fields of an event's details.
 type object = map[string]any
-
-// details returns the Details of an Event: an object with one key, name, whose value is fields.
-func details(name string, fields object) map[string]any { return map[string]any{name: fields} }
-
-// notTruncated is the object that the API adds to each text of an event, such as inputDetails to input. It says that the text is
-// complete. All events share it.
-var notTruncated = object{"truncated": false}
 
 // withText adds a field with the JSON text of v, and its notTruncated object, to fields. It returns fields.
 func (t *thread) withText(fields object, name string, v any) object {

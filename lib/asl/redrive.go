@@ -56,7 +56,7 @@ func (m *Machine) Redrive(ctx context.Context, execution Execution, from Point) 
 	t := &thread{
 		run: &run{execution: execution, input: input}, recorder: rec, variables: &variables{values: values}, previous: from.LastEvent,
 	}
-	t.record("ExecutionRedriven", details("executionRedrivenEventDetails", object{"redriveCount": execution.RedriveCount}))
+	t.record("ExecutionRedriven", NewDetails("executionRedrivenEventDetails", object{"redriveCount": execution.RedriveCount}))
 	output, err := t.runFlow(ctx, &flow{startAt: from.State, states: m.flow.states}, stateInput)
 	return t.finishExecution(ctx, output, err)
 }

@@ -57,8 +57,8 @@ func runFlowAsExecution(ctx context.Context, flow *flow, execution Execution, in
 	defer cancel(nil)
 
 	t := newThread(execution, input, cancel)
-	t.recordLazily("ExecutionStarted", func() map[string]any {
-		return details("executionStartedEventDetails", t.withText(object{"roleArn": execution.RoleARN}, "input", input))
+	t.recordLazily("ExecutionStarted", func() *Details {
+		return NewDetails("executionStartedEventDetails", t.withText(object{"roleArn": execution.RoleARN}, "input", input))
 	})
 
 	t.previous = 0
@@ -90,7 +90,7 @@ func endOf(ctx context.Context, err error) *failure {
 // finishExecution records the last event and returns the result. output and err are what runFlow returned.
 func (t *thread) finishExecution(ctx context.Context, output any, err error) Result {
 	if err == nil {
-		t.recorder.addLast(t.previous, "ExecutionSucceeded", details("executionSucceededEventDetails",
+		t.recorder.addLast(t.previous, "ExecutionSucceeded", NewDetails("executionSucceededEventDetails",
 			t.withText(object{}, "output", output)))
 		return Result{Status: StatusSucceeded, Output: []byte(t.texts.text(output))}
 	}
@@ -110,7 +110,7 @@ func (t *thread) finishExecution(ctx context.Context, output any, err error) Res
 	if event != failedEvent {
 		previous = 0
 	}
-	t.recorder.addLast(previous, event, details(detailsName, errorDetails(f.name, f.cause)))
+	t.recorder.addLast(previous, event, NewDetails(detailsName, errorDetails(f.name, f.cause)))
 	return Result{Status: status, Error: f.asError()}
 }
 

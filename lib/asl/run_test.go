@@ -287,11 +287,11 @@ func TestHistoryRecordsTheEventsOfATask(t *testing.T) {
 		"name": "A", "output": `{"ok":true}`, "outputDetails": map[string]any{"truncated": false},
 		"assignedVariables": map[string]any{"x": "true"}, "assignedVariablesDetails": map[string]any{"truncated": false},
 	}}
-	if diff := cmp.Diff(exited, h.events[6].Details); diff != "" {
+	if diff := cmp.Diff(exited, h.events[6].Details.Map()); diff != "" {
 		t.Error(diff)
 	}
 
-	scheduled, _ := h.events[2].Details["taskScheduledEventDetails"].(map[string]any)
+	scheduled, _ := h.events[2].Details.Map()["taskScheduledEventDetails"].(map[string]any)
 	delete(scheduled, "parameters") // They contain the task token, which is random.
 	if diff := cmp.Diff(map[string]any{
 		"resourceType": "sqs", "resource": "sendMessage.waitForTaskToken", "region": "eu-central-1", "timeoutInSeconds": int64(5),

@@ -61,7 +61,7 @@ func TestValuesDoNotChangeThroughAnotherPath(t *testing.T) {
 			}
 
 			for _, e := range h.events {
-				fields, _ := e.Details["stateEnteredEventDetails"].(map[string]any)
+				fields, _ := e.Details.Map()["stateEnteredEventDetails"].(map[string]any)
 				if name := fields["name"]; slices.Contains([]any{"A", "B", "R", "M"}, name) && fields["input"] != sharedInput {
 					t.Errorf("the input of %v is %v", name, fields["input"])
 				}
@@ -115,7 +115,7 @@ func TestTasksCannotChangeTheDataOfAnExecution(t *testing.T) {
 
 	texts := 0
 	for _, e := range h.events {
-		for _, details := range e.Details {
+		for _, details := range e.Details.Map() {
 			for _, name := range []string{"input", "output"} {
 				if text, ok := details.(map[string]any)[name]; ok {
 					texts++
@@ -140,7 +140,7 @@ func TestHistoryHoldsEachTextOnce(t *testing.T) {
 
 	seen := map[*byte]bool{}
 	for _, e := range h.events {
-		for _, details := range e.Details {
+		for _, details := range e.Details.Map() {
 			for _, name := range []string{"input", "output"} {
 				if text, ok := details.(map[string]any)[name].(string); ok {
 					seen[stringData(text)] = true

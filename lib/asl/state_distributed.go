@@ -45,7 +45,7 @@ func (s *stateRun) runDistributed(ctx context.Context, items []any, concurrency 
 
 	id := jsonata.UUID()
 	r := &mapRun{limits: limits, state: s, id: id, arn: s.labelled(":mapRun:") + ":" + id}
-	s.thread.record("MapRunStarted", details("mapRunStartedEventDetails", object{"mapRunArn": r.arn}))
+	s.thread.record("MapRunStarted", NewDetails("mapRunStartedEventDetails", object{"mapRunArn": r.arn}))
 
 	result, err := r.run(ctx, items)
 	if r.finish == nil {
@@ -55,7 +55,7 @@ func (s *stateRun) runDistributed(ctx context.Context, items []any, concurrency 
 		f := toFailure(err)
 		r.finish(f.asError())
 		if !f.aborted {
-			s.thread.record("MapRunFailed", details("mapRunFailedEventDetails", errorDetails(f.name, f.cause)))
+			s.thread.record("MapRunFailed", NewDetails("mapRunFailedEventDetails", errorDetails(f.name, f.cause)))
 		}
 		return nil, err
 	}

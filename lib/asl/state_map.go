@@ -32,7 +32,7 @@ func (s *stateRun) runMap(ctx context.Context) (any, error) {
 		return nil, err
 	}
 
-	s.thread.record("MapStateStarted", details("mapStateStartedEventDetails", object{"length": len(items)}))
+	s.thread.record("MapStateStarted", NewDetails("mapStateStartedEventDetails", object{"length": len(items)}))
 	var result any
 	if s.state.mapFields.distributed {
 		result, err = s.runDistributed(ctx, items, int(min(max(concurrency, 0), maxReaderItems)))
@@ -196,11 +196,11 @@ func (s *stateRun) runInline(ctx context.Context, items []any, concurrency int) 
 		t.item, t.previous, t.path = item, previous, s.childPath(i)
 		t.iteration = object{"name": s.state.name, "index": i}
 		return func() {
-			t.record("MapIterationStarted", details("mapIterationStartedEventDetails", t.iteration))
+			t.record("MapIterationStarted", NewDetails("mapIterationStartedEventDetails", t.iteration))
 			output, err := t.runFlow(iterationCtx, s.state.mapFields.processor, input)
 			if err != nil {
 				g.fail(toFailure(err), func() {
-					t.recordBeside("MapIterationFailed", details("mapIterationFailedEventDetails", t.iteration))
+					t.recordBeside("MapIterationFailed", NewDetails("mapIterationFailedEventDetails", t.iteration))
 					t.failed = true
 				})
 				return
@@ -209,7 +209,7 @@ func (s *stateRun) runInline(ctx context.Context, items []any, concurrency int) 
 			if concurrency == 1 {
 				previous = t.previous // As on AWS, the next iteration follows the last event inside this one.
 			}
-			t.lastID = t.recordBeside("MapIterationSucceeded", details("mapIterationSucceededEventDetails", t.iteration))
+			t.lastID = t.recordBeside("MapIterationSucceeded", NewDetails("mapIterationSucceededEventDetails", t.iteration))
 			outputs[i], t.succeeded = output, true
 		}, nil
 	})

@@ -89,7 +89,7 @@ func (g *group) wait(ctx context.Context) error {
 			t.recordBeside(t.abortEvent, nil)
 		}
 		if t.iteration != nil && !t.failed {
-			t.recordBeside("MapIterationAborted", details("mapIterationAbortedEventDetails", t.iteration))
+			t.recordBeside("MapIterationAborted", NewDetails("mapIterationAbortedEventDetails", t.iteration))
 		}
 	}
 	return failed

@@ -49,7 +49,7 @@ func newTaskHistory(resource string) taskHistory {
 // details have in addition to commonDetails; it may be nil.
 func (h taskHistory) record(t *thread, suffix string, makeFields func() object) {
 	kind := h.prefix + suffix
-	t.recordLazily(kind, func() map[string]any {
+	t.recordLazily(kind, func() *Details {
 		all := maps.Clone(h.commonDetails)
 		if makeFields != nil {
 			maps.Copy(all, makeFields())
@@ -57,7 +57,7 @@ func (h taskHistory) record(t *thread, suffix string, makeFields func() object) 
 		if len(all) == 0 {
 			return nil
 		}
-		return details(strings.ToLower(kind[:1])+kind[1:]+"EventDetails", all)
+		return NewDetails(strings.ToLower(kind[:1])+kind[1:]+"EventDetails", all)
 	})
 }
 

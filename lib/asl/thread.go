@@ -102,8 +102,8 @@ func (t *thread) runState(ctx context.Context, st *state, input any) (output any
 
 	events := stateEvents[st.kind]
 	s := &stateRun{thread: t, state: st, input: input, entered: time.Now(), item: t.item, cause: t.previous}
-	s.eventID = t.recordLazily(events.entered, func() map[string]any {
-		return details("stateEnteredEventDetails", t.withText(object{"name": st.name}, "input", input))
+	s.eventID = t.recordLazily(events.entered, func() *Details {
+		return &Details{form: formEntered, name: st.name, text: t.texts.text(input)}
 	})
 	t.abortEvent = events.aborted
 	s.trace(Step{Kind: StepEntered}, func() []byte { return jsontree.Marshal(input) })
@@ -118,22 +118,24 @@ func (t *thread) runState(ctx context.Context, st *state, input any) (output any
 	if out.assigned != nil {
 		t.variables.assign(out.assigned)
 	}
-	t.recordLazily(events.exited, func() map[string]any { return t.exitedDetails(st.name, out) })
+	t.recordLazily(events.exited, func() *Details { return t.exitedDetails(st.name, out) })
 	return out.output, out.next, nil
 }
 
 // exitedDetails returns the details of the event StateExited of the state called name.
-func (t *thread) exitedDetails(name string, out outcome) map[string]any {
-	exited := t.withText(object{"name": name}, "output", out.output)
-	if out.assigned != nil {
-		assigned := object{}
-		for _, key := range out.assigned.Keys() {
-			v, _ := out.assigned.Get(key)
-			assigned[key] = t.texts.textOnce(v)
-		}
-		exited["assignedVariables"], exited["assignedVariablesDetails"] = assigned, notTruncated
+func (t *thread) exitedDetails(name string, out outcome) *Details {
+	if out.assigned == nil {
+		return &Details{form: formExited, name: name, text: t.texts.text(out.output)}
 	}
-	return details("stateExitedEventDetails", exited)
+
+	exited := t.withText(object{"name": name}, "output", out.output)
+	assigned := object{}
+	for _, key := range out.assigned.Keys() {
+		v, _ := out.assigned.Get(key)
+		assigned[key] = t.texts.textOnce(v)
+	}
+	exited["assignedVariables"], exited["assignedVariablesDetails"] = assigned, notTruncated
+	return NewDetails("stateExitedEventDetails", exited)
 }
 
 // stateEvents maps a type of state to the types of its events. aborted is the event that records that a failed sibling aborted such a
@@ -206,7 +208,7 @@ func (s *stateRun) recordEvaluationFailed(f *failure) {
 	if s.state.kind != kindWait {
 		s.thread.follow(s.cause)
 	}
-	s.thread.record("EvaluationFailed", details("evaluationFailedEventDetails", object{
+	s.thread.record("EvaluationFailed", NewDetails("evaluationFailedEventDetails", object{
 		"error": f.name, "cause": f.cause, "location": f.location, "state": s.state.name,
 	}))
 	f.location = ""

@@ -113,7 +113,7 @@ func (s *timelineState) apply(e states.HistoryEvent) {
 
 // field returns the field called name of the event's details; details is their key, such as stateEnteredEventDetails.
 func field(e states.HistoryEvent, details, name string) any {
-	fields, _ := e.Details[details].(map[string]any)
+	fields, _ := e.Details.Map()[details].(map[string]any)
 	return fields[name]
 }
 

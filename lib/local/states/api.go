@@ -149,7 +149,7 @@ func (e HistoryEvent) MarshalJSON() ([]byte, error) {
 	fields := map[string]any{
 		"id": e.ID, "previousEventId": e.PreviousID, "timestamp": Timestamp{e.Time}, "type": e.Type,
 	}
-	maps.Copy(fields, e.Details)
+	maps.Copy(fields, e.Details.Map())
 
 	body, err := json.Marshal(fields)
 	if err != nil {

@@ -202,9 +202,8 @@ func (s *StepFunctions) GetExecutionHistory(
 }
 
 // withoutData returns the details of an event without input and output.
-func withoutData(details map[string]any) map[string]any {
-	stripped := map[string]any{}
-	for name, value := range details {
+func withoutData(details *asl.Details) *asl.Details {
+	for name, value := range details.Map() { // There is one at most.
 		var fields map[string]any
 		text, err := json.Marshal(value)
 		if err != nil || json.Unmarshal(text, &fields) != nil {
@@ -212,7 +211,7 @@ func withoutData(details map[string]any) map[string]any {
 		}
 		delete(fields, "input")
 		delete(fields, "output")
-		stripped[name] = fields
+		return asl.NewDetails(name, fields)
 	}
-	return stripped
+	return nil
 }

@@ -111,11 +111,11 @@ type limitsRecord struct {
 
 // An eventRecord is an asl.Event.
 type eventRecord struct {
-	ID         int64          `json:"id,omitzero"`
-	PreviousID int64          `json:"previousID,omitzero"`
-	Time       time.Time      `json:"time,omitzero"`
-	Type       string         `json:"type,omitzero"`
-	Details    map[string]any `json:"details,omitzero"`
+	ID         int64        `json:"id,omitzero"`
+	PreviousID int64        `json:"previousID,omitzero"`
+	Time       time.Time    `json:"time,omitzero"`
+	Type       string       `json:"type,omitzero"`
+	Details    *asl.Details `json:"details,omitzero"`
 }
 
 type activityRecord struct {

@@ -110,14 +110,14 @@ func (x *execution) redrivePoint() asl.Point {
 		point.LastEvent = event.ID
 		switch {
 		case strings.HasSuffix(event.Type, "StateEntered"):
-			fields, _ := event.Details["stateEnteredEventDetails"].(map[string]any)
+			fields, _ := event.Details.Map()["stateEnteredEventDetails"].(map[string]any)
 			name, _ := fields["name"].(string)
 			if _, ok := top.States[name]; ok {
 				input, _ := fields["input"].(string)
 				point.State, point.Input = name, json.RawMessage(input)
 			}
 		case strings.HasSuffix(event.Type, "StateExited"):
-			fields, _ := event.Details["stateExitedEventDetails"].(map[string]any)
+			fields, _ := event.Details.Map()["stateExitedEventDetails"].(map[string]any)
 			name, _ := fields["name"].(string)
 			if _, ok := top.States[name]; ok {
 				assigned, _ := fields["assignedVariables"].(map[string]any)

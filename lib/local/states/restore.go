@@ -275,7 +275,7 @@ func (x *execution) lastChange() time.Time {
 // interrupt ends an execution that ran when the twin ended.
 func (s *StepFunctions) interrupt(x *execution) {
 	event := func(kind, name string, details map[string]any) {
-		x.events = append(x.events, asl.Event{ID: int64(len(x.events) + 1), Time: now(), Type: kind, Details: map[string]any{name: details}})
+		x.events = append(x.events, asl.Event{ID: int64(len(x.events) + 1), Time: now(), Type: kind, Details: asl.NewDetails(name, details)})
 	}
 	if len(x.events) == 0 { // The twin ended before it stored the first one.
 		event("ExecutionStarted", "executionStartedEventDetails", map[string]any{
