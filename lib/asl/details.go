@@ -3,6 +3,7 @@ package asl
 import (
 	"encoding/json"
 	"errors"
+	"fmt"
 )
 
 // Details holds the details of an event. A history has many events that somebody reads rarely, so that Map makes the form of the API only
@@ -44,13 +45,19 @@ func (d *Details) Map() map[string]any {
 }
 
 // MarshalJSON returns the JSON text of Map.
-func (d *Details) MarshalJSON() ([]byte, error) { return json.Marshal(d.Map()) }
+func (d *Details) MarshalJSON() ([]byte, error) {
+	text, err := json.Marshal(d.Map())
+	if err != nil {
+		return nil, fmt.Errorf("encode the details of an event: %w", err)
+	}
+	return text, nil
+}
 
 // UnmarshalJSON reads what MarshalJSON has written.
 func (d *Details) UnmarshalJSON(text []byte) error {
 	var all map[string]map[string]any
 	if err := json.Unmarshal(text, &all); err != nil {
-		return err
+		return fmt.Errorf("decode the details of an event: %w", err)
 	}
 	if len(all) != 1 {
 		return errors.New("asl: the details of an event must be one object")
