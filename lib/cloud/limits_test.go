@@ -46,14 +46,11 @@ func dataField(name string) func(_, data map[string]any, text string) {
 	return func(_, data map[string]any, text string) { data[name] = text }
 }
 
-// numberField returns a set function for a number of the data, whose value is the length of the text. It also sets other fields to the
-// limit of the number.
-func numberField(name string, others ...string) func(_, data map[string]any, text string) {
+// numberField returns a set function for a number of the data, whose value is the length of the text. It also sets other fields.
+func numberField(name string, others map[string]any) func(_, data map[string]any, text string) {
 	return func(_, data map[string]any, text string) {
+		maps.Copy(data, others)
 		data[name] = len(text)
-		for _, other := range others {
-			data[other] = message.MaxAttempt
-		}
 	}
 }
 
@@ -83,8 +80,10 @@ var limits = []limit{
 	{"title of a report", message.MaxName, `"`, jobType, false, dataField("title"), "message.data.title must be at most 1024 bytes"},
 	{"phase of a report", message.MaxPhase, "\x01", jobType, false, dataField("phase"), "message.data.phase must be at most 256 bytes"},
 	{"state of a report", message.MaxState, "\n", jobType, true, dataField("message"), "message.data must be at most 2560 bytes of JSON in the state of a job"},
-	{"attempt", message.MaxAttempt, "", progressType, false, numberField("attempt"), "message.data.attempt must be from 1 to 9999"},
-	{"attempts at most", message.MaxAttempt, "", jobType, false, numberField("of", "attempt"), "message.data.of must be from 1 to 9999"},
+	{"attempt", message.MaxAttempt, "", progressType, false, numberField("attempt", nil), "message.data.attempt must be from 1 to 9999"},
+	{"attempts at most", message.MaxAttempt, "", jobType, false, numberField("of", map[string]any{"attempt": message.MaxAttempt}), "message.data.of must be from 1 to 9999"},
+	{"silence until a job is stalled", message.MaxExpectEvery, "", progressType, false, numberField("expectEvery", map[string]any{"message": "m"}), "message.data.expectEvery must be from 5 to 86400 seconds"},
+	{"silence until a job ends", message.MaxEndAfter, "", progressType, false, numberField("endAfter", map[string]any{"message": "m"}), "message.data.endAfter must be from 60 to 2592000 seconds"},
 	{"phase", message.MaxPhase, "\x01", progressType, false, dataField("phase"), "message.data.phase must be at most 256 bytes"},
 	{"key", message.MaxKey, "x", progressType, false, requestField("key"), "key must be 1 to 1024 bytes"},
 	{"key of another script", message.MaxKey, "€", progressType, false, requestField("key"), "key must be 1 to 1024 bytes"},

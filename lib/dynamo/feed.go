@@ -26,6 +26,7 @@ import (
 //	user/<id>     note#<ULID>         a note
 //	user/<id>     key#<hash>          the first note with an idempotency key
 //	exec/<shard>  exec#<ARN>#<hash>   a pointer from an execution to a job
+//	exec/<shard>  exec##<hash>        a pointer to a job that has no execution, but counts as stalled or ends after a silence
 type Feed struct {
 	Client *dynamodb.Client
 	Table  string
@@ -53,6 +54,16 @@ func shardOwner(shard int) string          { return fmt.Sprintf("exec/%02x", sha
 func pointerOwner(arn string) string {
 	return shardOwner(int(sha256.Sum256([]byte(arn))[0]) % pointerShards)
 }
+
+// ownerOfPointer returns the owner of a pointer. All pointers of an execution have the same. Those without an execution have one by
+// their job, so that they do not all share a partition.
+func ownerOfPointer(p feed.Pointer) string {
+	if p.Execution == "" {
+		return pointerOwner(pointerEntry(p))
+	}
+	return pointerOwner(p.Execution)
+}
+
 func feedKey(owner, entry string) item {
 	return item{"owner": stringValue(owner), "entry": stringValue(entry)}
 }

@@ -41,8 +41,8 @@ var errConflict = errors.New("dynamo: row has changed")
 //   - another update, if the row is cached → PutItem
 //   - any other update → GetItem and PutItem
 //
-// An accepted terminal state takes a DeleteItem for the pointer, if the job has an execution, and a PutItem for the end of the
-// run. The first update with an execution takes a PutItem for the pointer.
+// An accepted terminal state takes a DeleteItem for the pointer, if the job has one, and a PutItem for the end of the
+// run. The first update with an execution, or with a time after which the job counts as stalled or ends, takes a PutItem for the pointer.
 //
 // Each write has the condition that the stored row is still the one to which u was applied. If the condition fails, Apply tries again:
 //
@@ -194,7 +194,7 @@ func (f *Feed) writeRow(ctx context.Context, row storedRow, next feed.Row, u fee
 	if err != nil || !next.Terminal() {
 		return stored, err
 	}
-	if next.Execution != "" {
+	if next.HasPointer() {
 		f.deletePointerOf(ctx, next)
 	}
 	return stored, f.putEnd(ctx, next)

@@ -44,6 +44,8 @@ func (m *model) checkExpiry() string {
 		ttl := feed.JobTTL
 		if hasExecution && !terminal {
 			ttl = feed.PointerTTL
+		} else if !terminal {
+			ttl += time.Duration(numberOf(item["endAfter"])) * time.Second
 		}
 		at, err := time.Parse(time.RFC3339, stringOf(item["updatedAt"]))
 		want := at.Add(ttl).Unix()
@@ -144,6 +146,8 @@ func TestInterleavingsFindWeakenedConditions(t *testing.T) {
 		{"a push replaces another that was claimed", "three push", weakenCondition("#pushedSeq = :seen")},
 		{"a push is of any run", "a push of the run before", weakenCondition("#pushedSeq < #seq", "#epoch = :epoch")},
 		{"a part's message replaces one that was sent later", "parts that were sent before and after a state", weakenCondition("#sentAt <= :sentAt")},
+		{"a job is marked as stalled although there is news", "a mark of a stalled job, and parts", weakenCondition("#seq = :seq", "#id = :id")},
+		{"a part's row does not wait for the end of the job", "a part of a job that gets a time after which it ends", weakenCondition("attribute_not_exists(#endAfter)")},
 		{"an attempt's end deletes the next attempt's pointer", "the end of an attempt, and the next attempt", weakenCondition("#attempt <= :attempt")},
 		{"a part of an earlier attempt counts", "a part of an attempt, and the next attempt", weakenCondition("#attempt <= :attempt")},
 		{"an older run's pointer replaces a newer one", "two runs of one execution begin", weakenCondition("attribute_not_exists(#entry) OR #epoch <= :epoch OR #at <= :old")},

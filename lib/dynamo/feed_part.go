@@ -137,6 +137,7 @@ func newPartChange(row storedRow, id string, exists bool, count feed.PartCount) 
 //   - the epoch of row, if row has a Seq or an epoch
 //   - the part with the same counts as in row, or not yet if row does not have it
 //   - the execution of u or of row, or none if both have none: the expiry depends on it
+//   - the same time as in row after which the job ends, for the same reason
 //   - no higher attempt than u, if u names an attempt
 //   - no state that was sent after u, if u names when it was sent. If row has such a state, the stored row must have one, too: then
 //     u does not change the message.
@@ -153,7 +154,7 @@ func (f *Feed) partUpdate(row storedRow, u feed.Update) (*dynamodb.UpdateItemInp
 	if row.Supersedes(u) && row.Execution != "" {
 		execution = row.Execution
 	}
-	expiresAt := feed.Row{UpdatedAt: at, Execution: execution}.ExpiresAt()
+	expiresAt := feed.Row{UpdatedAt: at, Execution: execution, EndAfter: row.EndAfter}.ExpiresAt()
 	lifetime := expiresAt.Sub(at)
 	change := newPartChange(row, p.ID, exists, count)
 	names := maps.Clone(partNames)
@@ -177,6 +178,13 @@ func (f *Feed) partUpdate(row storedRow, u feed.Update) (*dynamodb.UpdateItemInp
 	} else {
 		condition += " AND #execution = :execution"
 		values[":execution"] = stringValue(execution)
+	}
+	names["#endAfter"] = "endAfter"
+	if row.EndAfter == 0 {
+		condition += " AND attribute_not_exists(#endAfter)"
+	} else {
+		condition += " AND #endAfter = :endAfter"
+		values[":endAfter"] = numberValue(row.EndAfter)
 	}
 	set := change.set + ", #message = :message"
 	if u.State.Attempt > 0 {

@@ -80,7 +80,7 @@ func (f *Feed) DeletePointer(ctx context.Context, p feed.Pointer) error {
 //   - The pointer of a newer epoch is older than [feed.JobTTL] → p is written, because the row of that run may be deleted.
 func (f *Feed) putPointer(ctx context.Context, p feed.Pointer) error {
 	it, err := marshal(pointerRow{
-		Owner: pointerOwner(p.Execution), Entry: pointerEntry(p), ExpiresAt: p.ExpiresAt().Unix(),
+		Owner: ownerOfPointer(p), Entry: pointerEntry(p), ExpiresAt: p.ExpiresAt().Unix(),
 		User: p.Owner, Job: p.Job, Epoch: p.Epoch, Attempt: p.Attempt, At: formatTime(p.At),
 	})
 	if err != nil {
@@ -109,7 +109,7 @@ func (f *Feed) deletePointerOf(ctx context.Context, row feed.Row) {
 // values are the placeholders of the condition, except #epoch and :epoch.
 func (f *Feed) deletePointer(ctx context.Context, p feed.Pointer, condition string, names map[string]string, values item) error {
 	in := &dynamodb.DeleteItemInput{
-		TableName: &f.Table, Key: feedKey(pointerOwner(p.Execution), pointerEntry(p)),
+		TableName: &f.Table, Key: feedKey(ownerOfPointer(p), pointerEntry(p)),
 		ConditionExpression:       aws.String(condition),
 		ExpressionAttributeNames:  map[string]string{"#epoch": "epoch"},
 		ExpressionAttributeValues: item{":epoch": stringValue(p.Epoch)},

@@ -36,6 +36,10 @@ type jobRow struct {
 	Type string `dynamodbav:"type,omitempty"`
 	// Attempt is absent if no state of the run has named an attempt.
 	Attempt int64 `dynamodbav:"attempt,omitempty"`
+	// ExpectEvery, EndAfter and StalledSeq are absent if they are 0.
+	ExpectEvery int64 `dynamodbav:"expectEvery,omitempty"`
+	EndAfter    int64 `dynamodbav:"endAfter,omitempty"`
+	StalledSeq  int64 `dynamodbav:"stalledSeq,omitempty"`
 	// Terminal is absent if the state is not terminal.
 	Terminal  bool   `dynamodbav:"terminal,omitempty"`
 	UpdatedAt string `dynamodbav:"updatedAt"`
@@ -108,7 +112,7 @@ func encodeJobAfter(r feed.Row, before item) (item, error) {
 	row := jobRow{
 		Owner: r.Owner, Entry: jobEntry(r.State.UploadID), ExpiresAt: r.ExpiresAt().Unix(),
 		Epoch: r.Epoch, Seq: r.Seq, ID: r.ID, Data: string(data), Message: r.State.Message,
-		Type: string(r.Type), Attempt: r.Attempt,
+		Type: string(r.Type), Attempt: r.Attempt, ExpectEvery: r.ExpectEvery, EndAfter: r.EndAfter, StalledSeq: r.StalledSeq,
 		Terminal: r.Terminal(), UpdatedAt: formatTime(r.UpdatedAt), Execution: r.Execution, Keys: r.Keys,
 		PartsDone: r.PartsDone, PartsFailed: r.PartsFailed, Scope: newScopeRow(r.Scope),
 		SentAt: formatMillis(r.SentAt), PushedAt: formatTime(r.PushedAt), PushedSeq: r.PushedSeq, PushedProgress: r.PushedProgress,
@@ -133,7 +137,7 @@ func decodeJob(it item) (feed.Row, error) {
 	}
 	r := feed.Row{
 		Owner: row.Owner, Epoch: row.Epoch, Seq: row.Seq, ID: row.ID, Execution: row.Execution, Keys: row.Keys,
-		Type: message.Type(row.Type), Attempt: row.Attempt,
+		Type: message.Type(row.Type), Attempt: row.Attempt, ExpectEvery: row.ExpectEvery, EndAfter: row.EndAfter, StalledSeq: row.StalledSeq,
 		SentAt: parseMillis(row.SentAt), PushedSeq: row.PushedSeq, PushedProgress: row.PushedProgress,
 	}
 	if row.Seq < 1 {

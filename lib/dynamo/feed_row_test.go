@@ -22,7 +22,7 @@ var noon = time.Date(2026, 11, 22, 12, 0, 0, 123_000_000, time.UTC)
 func sampleRow() feed.Row {
 	return feed.Row{
 		Owner: feed.User("u1"), Epoch: "2026-11-22T10:00:00.123Z#0000", Seq: 17, ID: "01JD9",
-		Type: message.TypeJobProgress, Attempt: 2,
+		Type: message.TypeJobProgress, Attempt: 2, ExpectEvery: 60, EndAfter: 600, StalledSeq: 9,
 		State: message.UploadProgress{
 			UploadID: "job", FileName: "f.csv", Progress: 42.5, Message: "Over", TotalRows: 100, Status: message.StatusFailed, Phase: "parse",
 			Attempt: 2, Of: 3,
@@ -53,7 +53,7 @@ func TestFeedItemFormat(t *testing.T) {
 	want := map[string]any{ // The ID is in the entry, and the message is an attribute of its own, so data leaves both empty.
 		"owner": "user/u1", "entry": "job#job", "expiresAt": end, "epoch": "2026-11-22T10:00:00.123Z#0000", "seq": 17.0, "id": "01JD9",
 		"data": `{"uploadId":"","fileName":"f.csv","progress":42.5,"message":"","totalRows":100,"status":"failed","phase":"parse","attempt":2,"of":3}`,
-		"type": "job_progress", "attempt": 2.0,
+		"type": "job_progress", "attempt": 2.0, "expectEvery": 60.0, "endAfter": 600.0, "stalledSeq": 9.0,
 		"message": "Over", "terminal": true, "updatedAt": "2026-11-22T12:00:00.123Z", "sentAt": float64(noon.Add(-2 * time.Second).UnixMilli()), "execution": "arn:aws:states:x",
 		"keys": []any{"a", "b"}, "parts": map[string]any{"1": 30.0}, "failures": map[string]any{"1": 2.0}, "partsDone": 30.0, "partsFailed": 2.0,
 		"scope":    map[string]any{"total": 100.0, "from": 10.0, "to": 90.0, "since": "2026-11-22T11:59:00.123Z"},
@@ -67,7 +67,7 @@ func TestFeedItemFormat(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	for _, attribute := range []string{"terminal", "execution", "keys", "scope", "sentAt", "type", "attempt"} {
+	for _, attribute := range []string{"terminal", "execution", "keys", "scope", "sentAt", "type", "attempt", "expectEvery", "endAfter", "stalledSeq"} {
 		if it[attribute] != nil {
 			t.Errorf("a row without %s has %v", attribute, it[attribute])
 		}
@@ -103,9 +103,9 @@ func TestJobWithoutPartsFitsIn4KB(t *testing.T) {
 		Owner: feed.User(text(message.MaxUserID)), Epoch: "2026-11-22T10:00:00.123Z#0000", Seq: 1 << 40, ID: text(26),
 		State: message.UploadProgress{
 			UploadID: text(message.MaxID), FileName: text(message.MaxName), Phase: text(message.MaxPhase), Progress: 42.51, Status: message.StatusCancelled,
-			Attempt: message.MaxAttempt, Of: message.MaxAttempt,
+			Attempt: message.MaxAttempt, Of: message.MaxAttempt, ExpectEvery: message.MaxExpectEvery, EndAfter: message.MaxEndAfter,
 		},
-		Type: message.TypeJobProgress, Attempt: message.MaxAttempt,
+		Type: message.TypeJobProgress, Attempt: message.MaxAttempt, ExpectEvery: message.MaxExpectEvery, EndAfter: message.MaxEndAfter, StalledSeq: 1 << 40,
 		UpdatedAt: noon, SentAt: noon, Execution: text(message.MaxExecution),
 		PushedAt: noon, PushedSeq: 1 << 40, PushedProgress: 42.51,
 	}

@@ -1,6 +1,7 @@
 package feed
 
 import (
+	"cmp"
 	"crypto/sha256"
 	"encoding/base64"
 	"maps"
@@ -33,6 +34,11 @@ type Update struct {
 	// EndedExecution is set if Herald itself reports that an execution has ended: it is the ARN of that execution, and State is
 	// terminal. The update does not end a job that belongs to another execution.
 	EndedExecution string
+	// Stalled is set if Herald itself reports that there was no news of the job for longer than expected. State counts only with the
+	// id of the job. The row then shows the status stalled until the next update, and keeps the time of the last one.
+	Stalled bool
+	// OnlySeq is set if the update is about one state of the row: its Seq. If the row has another state, the update is Stale.
+	OnlySeq int64
 	// Part is set if the update reports one part of the job. If the job has a row, Apply then uses only the message of State.
 	Part *message.Part
 	// SentAt is when the sender made the state, by its own clock. The zero value means that the order is unknown.
@@ -48,7 +54,8 @@ type Update struct {
 //  1. The epoch is older than the epoch of the row → Stale. The epoch is newer → the row starts again at Seq 1, and rules 2 and
 //     7 apply. An update without an epoch belongs to the run of the row, or begins a new run if the row has expired. An expired
 //     row counts for this rule until the store deletes it.
-//  2. EndedExecution is set, and the job belongs to another execution or does not exist → Stale.
+//  2. EndedExecution is set, and the job belongs to another execution or does not exist → Stale. OnlySeq is set, and the row has
+//     another Seq → Stale, unless the message is a repetition.
 //  3. The key is one of the last 16, or the ID is that of the last message → Duplicate. This rule does not apply to parts.
 //  4. The attempt is lower than an attempt that a state of the run has named → Stale. An update without an attempt belongs to the
 //     newest attempt.
@@ -63,31 +70,68 @@ type Update struct {
 // reading the row.
 func Apply(row Row, u Update) (Row, Outcome, error) {
 	relation, epoch := row.relationTo(u)
+	if outcome := row.outcomeOf(u, relation); outcome != Accepted {
+		return row, outcome, nil
+	}
 	switch {
-	case relation == olderRun:
-		return row, Stale, nil
-	case u.EndedExecution != "" && !row.mayBeEndedBy(u, relation):
-		return row, Stale, nil
 	case relation == newRun:
 		row = Row{Owner: row.Owner}
-	case row.Terminal() && row.Unreadable: // An unreadable row has no keys and no ID to find a repetition by.
-		return row, Ignored, nil
 	case row.Unreadable: // The run goes on with the fields that could be decoded.
 		row = Row{
 			Owner: row.Owner, Epoch: row.Epoch, NamedEpoch: row.NamedEpoch, EpochFromTime: row.EpochFromTime, Seq: row.Seq,
 			Execution: row.Execution, Unreadable: true,
 		}
-	case isRepetition(row, u):
-		return row, Duplicate, nil
-	case u.State.Attempt > 0 && u.State.Attempt < row.Attempt:
-		return row, Stale, nil
-	case row.Terminal() && !row.isRetriedBy(u):
-		return row, Ignored, nil
+	}
+	if u.Stalled {
+		return row.withStall(u), Accepted, nil
 	}
 	if outcome, err := partOutcome(row, u.Part); err != nil || outcome != Accepted {
 		return row, outcome, err
 	}
 	return nextRow(row, u, epoch), Accepted, nil
+}
+
+// withStall returns the row with the mark that the job is stalled.
+func (r Row) withStall(u Update) Row {
+	r.Seq++
+	r.ID, r.StalledSeq = u.ID, r.Seq
+	return r.WithPush(u.At)
+}
+
+// outcomeOf returns the outcome of u by the rules up to that of the end. relation is that of u to the row.
+func (r Row) outcomeOf(u Update, relation runRelation) Outcome {
+	switch {
+	case relation == olderRun:
+		return Stale
+	case u.EndedExecution != "" && !r.mayBeEndedBy(u, relation):
+		return Stale
+	case u.OnlySeq > 0 && (relation == newRun || r.Unreadable):
+		return Stale
+	case relation == newRun:
+		return Accepted
+	case r.Unreadable && r.Terminal(): // An unreadable row has no keys and no ID to find a repetition by.
+		return Ignored
+	case r.Unreadable:
+		return Accepted
+	default:
+		return r.outcomeInRun(u)
+	}
+}
+
+// outcomeInRun returns the outcome of u, which is in the run of the row, by the same rules.
+func (r Row) outcomeInRun(u Update) Outcome {
+	switch {
+	case isRepetition(r, u):
+		return Duplicate
+	case u.OnlySeq > 0 && u.OnlySeq != r.Seq:
+		return Stale
+	case u.State.Attempt > 0 && u.State.Attempt < r.Attempt:
+		return Stale
+	case r.Terminal() && !r.isRetriedBy(u):
+		return Ignored
+	default:
+		return Accepted
+	}
 }
 
 // typeToStore returns the type of u as a row has it.
@@ -155,7 +199,7 @@ func nextRow(row Row, u Update, epoch string) Row {
 	if u.Part != nil {
 		next = next.withPart(*u.Part)
 	}
-	urgent := first || next.State.Phase != row.State.Phase || next.State.Status.Other(row.State.Status) || next.Terminal()
+	urgent := first || next.State.Phase != row.State.Phase || next.shownStatus().Other(row.shownStatus()) || next.Terminal()
 	if urgent || u.Part == nil && next.pushIsDue() {
 		next = next.WithPush(next.UpdatedAt)
 	}
@@ -172,16 +216,15 @@ func (r Row) Supersedes(u Update) bool {
 // withUpdate returns the row with all of u except its state and its part. epoch is the epoch of the run of u. first is true if the
 // row has no state before u.
 func (r Row) withUpdate(u Update, epoch string, first bool) Row {
-	if u.Execution != "" && (r.Execution == "" || !r.Supersedes(u)) {
-		r.Execution = u.Execution
+	superseded := r.Supersedes(u)
+	if r.Execution == "" || !superseded {
+		r.Execution = cmp.Or(u.Execution, r.Execution)
 	}
-	if u.Part == nil || first || r.Terminal() { // Other states of parts have no influence on the order.
-		if u.State.Attempt > r.Attempt {
-			r.Attempt, r.SentAt = u.State.Attempt, time.Time{}
-		}
-		if u.SentAt.After(r.SentAt) {
-			r.SentAt = u.SentAt.UTC().Truncate(time.Millisecond)
-		}
+	if first || u.Part == nil && !superseded {
+		r.ExpectEvery, r.EndAfter = cmp.Or(u.State.ExpectEvery, r.ExpectEvery), cmp.Or(u.State.EndAfter, r.EndAfter)
+	}
+	if u.Part == nil || first || r.Terminal() {
+		r = r.withOrder(u)
 	}
 	switch {
 	case r.Seq == 0: // u begins the run.
@@ -195,11 +238,29 @@ func (r Row) withUpdate(u Update, epoch string, first bool) Row {
 	r.ID, r.UpdatedAt = u.ID, u.At.UTC().Truncate(time.Millisecond)
 	r.Seq++
 	if u.Part == nil && u.Key != "" {
-		dropped := max(0, len(r.Keys)+1-maxKeys) // the oldest keys, so that the new one has a place
-		r.Keys = append(slices.Clone(r.Keys[dropped:]), keyHash(u.Key))
+		r = r.withKey(u.Key)
 	}
 	if r.PushedAt.After(r.UpdatedAt) { // The process that pushed last has a clock that is ahead.
 		r.PushedAt = r.UpdatedAt
+	}
+	return r
+}
+
+// withKey returns the row with one more idempotency key.
+func (r Row) withKey(key string) Row {
+	dropped := max(0, len(r.Keys)+1-maxKeys) // the oldest keys, so that the new one has a place
+	r.Keys = append(slices.Clone(r.Keys[dropped:]), keyHash(key))
+	return r
+}
+
+// withOrder returns the row with the attempt of u and the time when it was sent, if they are later. The states of parts have no
+// influence on the order, except one that begins or continues the run.
+func (r Row) withOrder(u Update) Row {
+	if u.State.Attempt > r.Attempt {
+		r.Attempt, r.SentAt = u.State.Attempt, time.Time{}
+	}
+	if u.SentAt.After(r.SentAt) {
+		r.SentAt = u.SentAt.UTC().Truncate(time.Millisecond)
 	}
 	return r
 }

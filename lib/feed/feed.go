@@ -120,9 +120,10 @@ type JobPage struct {
 	Next string
 }
 
-// Pointer maps an execution to a job that ends when the execution ends. An execution has one pointer for each of its jobs.
+// Pointer maps an execution to a job that ends when the execution ends. An execution has one pointer for each of its jobs. A job
+// without an execution has a pointer, too, if it counts as stalled or ends after a silence.
 type Pointer struct {
-	// Execution is an ARN.
+	// Execution is an ARN. It is empty if the job has no execution.
 	Execution string
 	Owner     string
 	Job       string

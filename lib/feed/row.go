@@ -37,6 +37,10 @@ type Row struct {
 	// Attempt is the highest attempt that a state of the run has named. Zero means that none has. The states of parts do not
 	// change it, except one that begins or continues the run.
 	Attempt int64
+	// ExpectEvery and EndAfter are those that the last state of the run had that named them, see [message.UploadProgress].
+	ExpectEvery, EndAfter int64
+	// StalledSeq is the Seq with which the run was last marked as stalled. The run is stalled if it is still Seq.
+	StalledSeq int64
 	// State is the last accepted state, whatever its type, except that its progress never falls. It does not include the parts, see VisibleState.
 	State message.UploadProgress
 	// UnknownFields is a JSON object with the fields of the state that a newer version of Herald wrote and this version does not
@@ -96,11 +100,15 @@ func (r Row) Terminal() bool { return r.State.Status.Terminal() || r.UnknownTerm
 func (r Row) Expired(at time.Time) bool { return !at.Before(r.ExpiresAt()) }
 
 // ExpiresAt returns when the row expires, in whole seconds: [PointerTTL] after the last update if the job runs and has an
-// execution, otherwise [JobTTL] after it.
+// execution, otherwise [JobTTL] after it, or JobTTL after EndAfter.
 func (r Row) ExpiresAt() time.Time {
 	ttl := JobTTL
-	if r.Execution != "" && !r.Terminal() {
+	switch {
+	case r.Terminal():
+	case r.Execution != "":
 		ttl = PointerTTL
+	default:
+		ttl += time.Duration(r.EndAfter) * time.Second
 	}
 	return r.UpdatedAt.Add(ttl).Truncate(time.Second)
 }
@@ -117,8 +125,10 @@ func (r Row) WithPush(at time.Time) Row {
 // NextPushAt returns when the row's state may be pushed if it is not urgent. It returns now if the recorded time of the last push is
 // in the future. Then the clock of the process that pushed was ahead, and the real time of the push is unknown.
 func (r Row) NextPushAt(now time.Time) time.Time {
+	// The users see a stalled job, and there is news of it.
+	tookBackStall := r.StalledSeq > 0 && r.PushedSeq == r.StalledSeq && !r.Stalled()
 	switch {
-	case r.PushedAt.After(now):
+	case r.PushedAt.After(now), tookBackStall:
 		return now
 	case r.VisibleState().Progress-r.PushedProgress >= message.MinPushProgress:
 		return r.PushedAt.Add(message.MinPushInterval)
@@ -163,10 +173,47 @@ func (r Row) StateJSON(state message.Data) ([]byte, error) {
 	return marshalJSON(all)
 }
 
+// Stalled reports whether the job is marked as stalled. Every update takes the mark back, because it changes Seq.
+func (r Row) Stalled() bool { return r.StalledSeq > 0 && r.StalledSeq == r.Seq && !r.Terminal() }
+
+// shownStatus returns the status that users see.
+func (r Row) shownStatus() message.Status {
+	if r.Stalled() {
+		return message.StatusStalled
+	}
+	return r.State.Status
+}
+
+// expectEvery returns after how many seconds without news the job counts as stalled, or 0. A job that is queued or waiting is expected
+// to be silent, unless the state says so itself.
+func (r Row) expectEvery() int64 {
+	silent := r.State.Status == message.StatusQueued || r.State.Status == message.StatusWaiting
+	if r.State.ExpectEvery > 0 || silent || r.Terminal() {
+		return r.State.ExpectEvery
+	}
+	return r.ExpectEvery
+}
+
+// IsOverdue reports whether the job must be marked as stalled at a time: there was no news of it for longer than expected.
+func (r Row) IsOverdue(at time.Time) bool {
+	every := r.expectEvery()
+	overdue := every > 0 && at.Sub(r.UpdatedAt) > time.Duration(every)*time.Second
+	return overdue && !r.Terminal() && r.shownStatus() != message.StatusStalled
+}
+
+// IsAbandoned reports whether the job must end as failed at a time: there was no news of it for longer than EndAfter.
+func (r Row) IsAbandoned(at time.Time) bool {
+	return r.EndAfter > 0 && !r.Terminal() && at.Sub(r.UpdatedAt) > time.Duration(r.EndAfter)*time.Second
+}
+
 // VisibleState returns the state that users see. While parts run, its progress and row counts are the sums of the parts.
 func (r Row) VisibleState() message.UploadProgress {
 	state, scope := r.State, r.Scope
-	if scope.Total == 0 || r.Terminal() {
+	if r.Terminal() {
+		return state
+	}
+	state.Status, state.ExpectEvery, state.EndAfter = r.shownStatus(), r.expectEvery(), r.EndAfter
+	if scope.Total == 0 {
 		return state
 	}
 	done := min(r.PartsDone, scope.Total)
@@ -184,16 +231,20 @@ func (r Row) VisibleState() message.UploadProgress {
 	return state
 }
 
-// NeedsPointer reports whether the store must write a [Pointer] when it replaces the row before by r: the job runs and has an
-// execution, and the update begins a run, names another execution, or came after before had ended or expired.
+// HasPointer reports whether the job has a [Pointer] while it runs, by which the sweeper finds it: it has an execution, or a time after
+// which it counts as stalled or ends.
+func (r Row) HasPointer() bool { return r.Execution != "" || r.ExpectEvery > 0 || r.EndAfter > 0 }
+
+// NeedsPointer reports whether the store must write a [Pointer] when it replaces the row before by r: the job runs and has a pointer,
+// and the update begins a run, is the first that needs a pointer, names another execution, or came after before had ended or expired.
 func (r Row) NeedsPointer(before Row) bool {
-	if r.Execution == "" || r.Terminal() {
+	if !r.HasPointer() || r.Terminal() {
 		return false
 	}
-	return r.Seq == 1 || r.Execution != before.Execution || before.Terminal() || before.Expired(r.UpdatedAt)
+	return r.Seq == 1 || !before.HasPointer() || r.Execution != before.Execution || before.Terminal() || before.Expired(r.UpdatedAt)
 }
 
-// Pointer returns the pointer from the row's execution to its job.
+// Pointer returns the pointer from the row's execution to its job, or the one without an execution.
 func (r Row) Pointer() Pointer {
 	return Pointer{Execution: r.Execution, Owner: r.Owner, Job: r.State.UploadID, Epoch: r.Epoch, Attempt: r.Attempt, At: r.UpdatedAt}
 }

@@ -24,6 +24,10 @@ type JobProgress struct {
 	Attempt int64 `json:"attempt,omitzero"`
 	// Of is how many tries there are at most. Zero means that this is unknown.
 	Of int64 `json:"of,omitzero"`
+	// ExpectEvery is after how many seconds without news the job counts as stalled. EndAfter is after how many seconds without news it
+	// ends as failed. Zero means never.
+	ExpectEvery int64 `json:"expectEvery,omitzero"`
+	EndAfter    int64 `json:"endAfter,omitzero"`
 }
 
 // Type returns [TypeJobProgress].

@@ -14,9 +14,11 @@ import "time"
 //	a file's name, a title, a code         1,024 bytes *     a file system's longest name: 255 characters
 //	a phase                                256 bytes *
 //	an attempt, and attempts at most       9,999
+//	silence until a job is stalled         5 to 86,400 seconds, which is a day
+//	silence until a job ends               60 to 2,592,000 seconds, which is 30 days
 //	a link                                 4,096 bytes *     a presigned URL of S3 with a session's token
 //	an error's details                     4,096 bytes of JSON
-//	a job's state                          2,560 bytes of JSON; its message may always have 480 *
+//	a job's state                          2,560 bytes of JSON; its message may always have 480 *, without expectEvery and endAfter
 //	a note                                 8,192 bytes of JSON; its message may always have 480 *
 //	the parts of a job                     256
 //	the steps of a job, and all counts     2^53              a JSON number is exact up to it
@@ -59,12 +61,18 @@ const (
 	MaxPhase = 256
 	// MaxAttempt bounds the number of a try, and how many tries there are at most.
 	MaxAttempt = 9999
+	// MinExpectEvery and MaxExpectEvery bound after how many seconds without news a job counts as stalled.
+	MinExpectEvery = 5
+	MaxExpectEvery = 24 * 60 * 60
+	// MinEndAfter and MaxEndAfter bound after how many seconds without news a job ends as failed.
+	MinEndAfter = 60
+	MaxEndAfter = 30 * 24 * 60 * 60
 	// MaxURL bounds the action URL of a notification, in bytes of JSON.
 	MaxURL = 4096
 	// MaxDetails bounds an error's details, in bytes.
 	MaxDetails = 4096
-	// MaxText is how long the message of a state or note may always be, in bytes of JSON, whatever the other fields contain. A
-	// longer message is valid if the whole state or note is within MaxState or MaxNote.
+	// MaxText is how long the message of a state or note may always be, in bytes of JSON, whatever the other fields contain, except
+	// the optional fields expectEvery and endAfter of a state. A longer message is valid if the whole state or note is within MaxState or MaxNote.
 	MaxText = 480
 	// MaxState bounds the data of a job's state, in bytes of JSON, so that the job's row without parts is at most 4 KB.
 	MaxState = 2560

@@ -52,6 +52,13 @@ func TestDecodeNamesFieldAndRule(t *testing.T) {
 		{"of 0", progress(`{` + progressFields + `,"progress":1,"attempt":1,"of":0}`), "data.of must be from 1 to 9999"},
 		{"of without attempt", progress(`{` + progressFields + `,"progress":1,"of":3}`), "data.of needs an attempt"},
 		{"of under attempt", progress(`{` + progressFields + `,"progress":1,"attempt":4,"of":3}`), "data.of must not be under attempt"},
+		{"expectEvery 0", progress(`{` + progressFields + `,"progress":1,"expectEvery":0}`), "data.expectEvery must be from 5 to 86400 seconds"},
+		{"expectEvery under its minimum", progress(`{` + progressFields + `,"progress":1,"expectEvery":4}`), "data.expectEvery must be from 5 to 86400 seconds"},
+		{"expectEvery over its limit", progress(`{` + progressFields + `,"progress":1,"expectEvery":86401}`), "data.expectEvery must be from 5 to 86400 seconds"},
+		{"endAfter 0", progress(`{` + progressFields + `,"progress":1,"endAfter":0}`), "data.endAfter must be from 60 to 2592000 seconds"},
+		{"endAfter under its minimum", progress(`{` + progressFields + `,"progress":1,"endAfter":59}`), "data.endAfter must be from 60 to 2592000 seconds"},
+		{"endAfter over its limit", progress(`{` + progressFields + `,"progress":1,"endAfter":2592001}`), "data.endAfter must be from 60 to 2592000 seconds"},
+		{"endAfter not over expectEvery", progress(`{` + progressFields + `,"progress":1,"expectEvery":60,"endAfter":60}`), "data.endAfter must be over expectEvery"},
 		{"a job without its fields", `{"type":"job_progress","data":{}}`, "data.jobId is required; data.message is required; data.progress is required; data.title is required"},
 		{"a job with the fields of an upload", `{"type":"job_progress","data":{` + progressFields + `,"progress":1}}`, "data.fileName is not a known field; data.jobId is required; data.title is required; data.uploadId is not a known field"},
 		{"a job with empty names", `{"type":"job_progress","data":{"jobId":"","title":"","message":"","progress":1}}`, "data.jobId must not be empty; data.title must not be empty; data.message must not be empty"},
@@ -103,6 +110,14 @@ func TestDecodeAccepts(t *testing.T) {
 			"a job that is not a file, with the fields of attempts at their limits",
 			`{"type":"job_progress","data":{"jobId":"j","title":"t","message":"m","progress":1,"status":"retrying","attempt":9999,"of":9999}}`,
 			message.JobProgress{JobID: "j", Title: "t", Message: "m", Progress: 1, Status: message.StatusRetrying, Attempt: 9999, Of: 9999},
+		},
+		{
+			"times without news at their minimum", `{"type":"job_progress","data":{"jobId":"j","title":"t","message":"m","progress":1,"expectEvery":5,"endAfter":60}}`,
+			message.JobProgress{JobID: "j", Title: "t", Message: "m", Progress: 1, ExpectEvery: 5, EndAfter: 60},
+		},
+		{
+			"times without news at their maximum", `{"type":"job_progress","data":{"jobId":"j","title":"t","message":"m","progress":1,"expectEvery":86400,"endAfter":2592000}}`,
+			message.JobProgress{JobID: "j", Title: "t", Message: "m", Progress: 1, ExpectEvery: 86400, EndAfter: 2592000},
 		},
 		{
 			"null means absent", `{"type":"upload_progress","data":{"uploadId":"u","fileName":"f","message":"m","progress":0,"attempt":null,"of":null}}`,
@@ -256,6 +271,7 @@ func ExampleNew() {
 func FuzzDecode(f *testing.F) {
 	f.Add([]byte(`{"type":"upload_progress","data":{"uploadId":"u","fileName":"f","message":"m","progress":1}}`))
 	f.Add([]byte(`{"type":"job_progress","data":{"jobId":"j","title":"t","message":"m","progress":1,"status":"retrying","attempt":2,"of":3}}`))
+	f.Add([]byte(`{"type":"job_progress","data":{"jobId":"j","title":"t","message":"m","progress":1,"expectEvery":60,"endAfter":3600}}`))
 	f.Add([]byte(`{"type":"notification","data":{"title":"t","message":"m","severity":"info","actionUrl":"/a"}}`))
 	f.Add([]byte(`{"type":"error","data":{"code":"C","message":"m","details":[1e3]}}`))
 	f.Fuzz(func(t *testing.T, raw []byte) {

@@ -62,6 +62,10 @@ type UploadProgress struct {
 	Attempt int64 `json:"attempt,omitzero"`
 	// Of is how many tries there are at most. Zero means that this is unknown.
 	Of int64 `json:"of,omitzero"`
+	// ExpectEvery is after how many seconds without news the job counts as stalled. EndAfter is after how many seconds without news it
+	// ends as failed. Zero means never.
+	ExpectEvery int64 `json:"expectEvery,omitzero"`
+	EndAfter    int64 `json:"endAfter,omitzero"`
 }
 
 // Type returns [TypeUploadProgress].
@@ -92,14 +96,21 @@ func (p UploadProgress) validateAs(id, name string) error {
 	v.require("of", p.Of >= 0 && p.Of <= MaxAttempt, ruleAttempt)
 	v.require("of", p.Of == 0 || p.Attempt > 0, "needs an attempt")
 	v.require("of", p.Of == 0 || p.Of >= p.Attempt, "must not be under attempt")
+	v.require("expectEvery", p.ExpectEvery == 0 || p.ExpectEvery >= MinExpectEvery && p.ExpectEvery <= MaxExpectEvery, ruleExpectEvery)
+	v.require("endAfter", p.EndAfter == 0 || p.EndAfter >= MinEndAfter && p.EndAfter <= MaxEndAfter, ruleEndAfter)
+	v.require("endAfter", p.EndAfter == 0 || p.EndAfter > p.ExpectEvery, "must be over expectEvery")
 	return v.err()
 }
 
-var ruleAttempt = fmt.Sprintf("must be from 1 to %d", MaxAttempt)
+var (
+	ruleAttempt     = fmt.Sprintf("must be from 1 to %d", MaxAttempt)
+	ruleExpectEvery = fmt.Sprintf("must be from %d to %d seconds", MinExpectEvery, MaxExpectEvery)
+	ruleEndAfter    = fmt.Sprintf("must be from %d to %d seconds", MinEndAfter, MaxEndAfter)
+)
 
 // positiveFields are the fields of a state that must not be 0, if they are given. The Go types cannot distinguish 0 from an absent
 // field.
-var positiveFields = map[string]string{"attempt": ruleAttempt, "of": ruleAttempt}
+var positiveFields = map[string]string{"attempt": ruleAttempt, "of": ruleAttempt, "expectEvery": ruleExpectEvery, "endAfter": ruleEndAfter}
 
 // Truncated returns p with its file name, phase and message truncated to their limits, so that a long text does not prevent
 // the end of a job from being stored. It does not change other fields.
@@ -111,9 +122,12 @@ func (p UploadProgress) Truncated() UploadProgress {
 	if err := encodeJSON(&withoutMessage, p); err != nil {
 		return p // a number is infinite: Validate reports it
 	}
-	p.Message = Truncate(fullMessage, max(MaxState-withoutMessage.Len(), MaxText))
+	p.Message = Truncate(fullMessage, max(MaxState-withoutMessage.Len(), minTruncated))
 	return p
 }
+
+// minTruncated is the smallest limit of a truncated message. Validate reports a state that leaves no room for it.
+const minTruncated = len("…")
 
 // jobState is the data of a type of kindState.
 type jobState interface {

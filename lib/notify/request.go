@@ -20,6 +20,9 @@ type request struct {
 	stored bool
 	// frame has the id and the time of the message. If the message is for the feed, the feed may return another frame to post.
 	frame message.Envelope
+	// stalled and onlySeq are set only in a request of the sweeper, see [feed.Update].
+	stalled bool
+	onlySeq int64
 	// endedExecution is set only in a request of the sweeper: the ARN of the execution whose end made the sweeper end the job.
 	endedExecution string
 }

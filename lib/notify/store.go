@@ -38,7 +38,7 @@ func (n *Notifier) store(ctx context.Context, r request, d decision) (storeResul
 		return n.storeNote(ctx, owner, feed.Note{ID: id, At: now, Data: r.Message, Key: r.Key}, result), nil
 	}
 	u := feed.Update{
-		Type: r.Message.Type(), State: r.state, Epoch: r.Epoch, Key: r.Key, EndedExecution: r.endedExecution, Part: r.Part, SentAt: r.SentAt, ID: id, At: now,
+		Type: r.Message.Type(), State: r.state, Epoch: r.Epoch, Key: r.Key, EndedExecution: r.endedExecution, Stalled: r.stalled, OnlySeq: r.onlySeq, Part: r.Part, SentAt: r.SentAt, ID: id, At: now,
 	}
 	if d.followed != nil && *d.followed {
 		u.Execution = r.Execution
@@ -71,6 +71,7 @@ func (n *Notifier) storeNote(ctx context.Context, owner string, note feed.Note, 
 //
 //   - an end, because it must be stored;
 //   - the state of a part, because it shows too little of the job;
+//   - the mark that a job is stalled, because the next sweep makes it;
 //   - a state that too many other writers of the job overtook ([feed.ErrContention]), because the tabs get the states of those
 //     writers, which may be newer.
 func (n *Notifier) storeState(ctx context.Context, owner string, u feed.Update, result storeResult) (storeResult, error) {
@@ -83,7 +84,7 @@ func (n *Notifier) storeState(ctx context.Context, owner string, u feed.Update, 
 	case err != nil:
 		n.log().WarnContext(ctx, "state not stored", "messageId", u.ID, "uploadId", u.State.UploadID, "err", err)
 		result.storeErr = fmt.Errorf("%w: %w", errNotStored, err)
-		if u.State.Status.Terminal() || u.Part != nil {
+		if u.State.Status.Terminal() || u.Part != nil || u.Stalled {
 			return result, result.storeErr
 		}
 

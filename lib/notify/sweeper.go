@@ -173,29 +173,59 @@ func (s *Sweeper) forEach(ctx context.Context, pointers iter.Seq2[feed.Pointer, 
 	return checks.Wait()
 }
 
-// endIfSilent ends the job of p if the job is silent and its execution has ended. It deletes p if the job is silent and there is
-// nothing to end: p is outdated, the job has ended, or the execution has ended and the job has no row.
+// endIfSilent checks the job of p:
+//
+//	there was no news of it for longer than it says (endAfter)                     it ends as failed
+//	it is silent, and its execution has ended                                      it ends
+//	it is silent, and there is nothing to end: p is outdated, the job has ended,
+//	or it has no row, and its execution has ended or it has none                   p is deleted
+//	there was no news of it for longer than it says (expectEvery)                  it is marked as stalled
 func (s *Sweeper) endIfSilent(ctx context.Context, p feed.Pointer) error {
 	row, err := s.Feed.Job(ctx, p.Owner, p.Job)
 	missing := errors.Is(err, feed.ErrNotFound)
 	if err != nil && !missing {
 		return fmt.Errorf("read job: %w", err)
 	}
+	now := s.now()
+	current := !missing && row.Epoch == p.Epoch && !isOutdated(p, row) // the row is of the run of p
+	if current && row.IsAbandoned(now) {
+		return s.endAbandoned(ctx, p, row)
+	}
+	if done, err := s.endWithExecution(ctx, p, row, missing); done || err != nil {
+		return err
+	}
+	if current && row.IsOverdue(now) {
+		return s.markStalled(ctx, p, row)
+	}
+
+	return nil
+}
+
+// endWithExecution ends the job of p if it is silent and its execution has ended. It deletes p if the job is silent and there is
+// nothing to end. It reports whether it has done one of the two.
+func (s *Sweeper) endWithExecution(ctx context.Context, p feed.Pointer, row feed.Row, missing bool) (bool, error) {
 	silence := min(s.now().Sub(p.At), s.now().Sub(row.UpdatedAt)) // UpdatedAt of a missing row is long ago, so p.At counts
 	if silence <= Silence {
-		return nil
+		return false, nil
 	}
 	if jobEnded := row.Epoch == p.Epoch && row.Terminal(); jobEnded || isOutdated(p, row) {
-		return s.deletePointer(ctx, p)
+		return true, s.deletePointer(ctx, p)
+	}
+	if p.Execution == "" {
+		if missing {
+			return true, s.deletePointer(ctx, p)
+		}
+
+		return false, nil
 	}
 	end, ended := s.executionEnd(ctx, p, silence)
 	switch {
 	case !ended:
-		return nil
+		return false, nil
 	case missing:
-		return s.deletePointer(ctx, p)
+		return true, s.deletePointer(ctx, p)
 	default:
-		return s.endJob(ctx, p, row, end)
+		return true, s.endJob(ctx, p, row, end)
 	}
 }
 
@@ -242,11 +272,10 @@ func (s *Sweeper) endJob(ctx context.Context, p feed.Pointer, row feed.Row, end 
 	if row.Epoch < p.Epoch { // the row is of an earlier run: no state of p's run was stored
 		state = message.UploadProgress{UploadID: state.UploadID, FileName: state.FileName}
 	}
-	state.Status, state.Message, state.RowsPerSecond, state.ETAMillis = end.status, end.text, 0, 0
-	state.Attempt, state.Of = 0, 0                       // no attempt comes after the end of the execution
-	userID := strings.TrimPrefix(p.Owner, feed.User("")) // User puts a prefix before the id
+	state = withEnd(state, end)
+	state.Attempt, state.Of = 0, 0 // no attempt comes after the end of the execution
 	r, err := s.Notifier.newRequest(message.Request{
-		UserID: userID, Message: message.AsType(row.Type, state.Truncated()), Epoch: p.Epoch, Key: "end of " + p.Execution + " in " + p.Epoch,
+		UserID: userOf(p), Message: message.AsType(row.Type, state.Truncated()), Epoch: p.Epoch, Key: "end of " + p.Execution + " in " + p.Epoch,
 	})
 	if err != nil {
 		return fmt.Errorf("end job: %w", err)
@@ -260,6 +289,17 @@ func (s *Sweeper) endJob(ctx context.Context, p feed.Pointer, row feed.Row, end 
 		"outcome", out.Outcome, "seq", out.Seq, "delivered", out.Delivered)
 
 	return s.deletePointer(ctx, p)
+}
+
+// userOf returns the user of the job of p.
+func userOf(p feed.Pointer) string { return strings.TrimPrefix(p.Owner, feed.User("")) } // User puts a prefix before the id
+
+// withEnd returns the last state of a job with its end.
+func withEnd(state message.UploadProgress, end jobEnd) message.UploadProgress {
+	state.Status, state.Message, state.RowsPerSecond, state.ETAMillis = end.status, end.text, 0, 0
+	state.ExpectEvery, state.EndAfter = 0, 0
+
+	return state
 }
 
 func (s *Sweeper) deletePointer(ctx context.Context, p feed.Pointer) error {

@@ -170,3 +170,29 @@ func TestAttemptsOfAReporterAreAlwaysValid(t *testing.T) {
 		})
 	}
 }
+
+func TestTimesOfSilenceOfAReporterAreAlwaysValid(t *testing.T) {
+	for _, tt := range []struct {
+		expectEvery, endAfter time.Duration
+		want                  [2]int64
+	}{
+		{0, 0, [2]int64{0, 0}}, {time.Minute, time.Hour, [2]int64{60, 3600}}, {1500 * time.Millisecond, time.Millisecond, [2]int64{5, 60}},
+		{-1, -1, [2]int64{0, 0}}, {time.Hour, time.Minute, [2]int64{3600, 3601}}, {1 << 62, 1 << 62, [2]int64{86_400, 2_592_000}},
+	} {
+		synctest.Test(t, func(t *testing.T) {
+			rec := newRecorder()
+			r := progress.New(t.Context(), progress.Config{Publisher: rec, UserID: "u1", UploadID: "up-1", FileName: "f.csv", ExpectEvery: tt.expectEvery, EndAfter: tt.endAfter})
+			r.Phase(parse(1))
+			synctest.Wait()
+			got := rec.last(t)
+			if err := rec.requests[0].Validate(); err != nil || [2]int64{got.ExpectEvery, got.EndAfter} != tt.want {
+				t.Errorf("%v and %v are published as %d and %d, %v", tt.expectEvery, tt.endAfter, got.ExpectEvery, got.EndAfter, err)
+			}
+			r.End(message.StatusFailed, "Failed")
+			r.Close(t.Context())
+			if got := rec.last(t); got.ExpectEvery != 0 || got.EndAfter != 0 {
+				t.Errorf("the end has the times %d and %d", got.ExpectEvery, got.EndAfter)
+			}
+		})
+	}
+}

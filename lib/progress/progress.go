@@ -71,6 +71,9 @@ type Config struct {
 	// Attempt is the number of this try of the work, from 1, such as one more than the RetryCount of Step Functions. MaxAttempts is
 	// how many tries there are at most. Both are 0 if they are not known. States of an earlier attempt that arrive late do not count.
 	Attempt, MaxAttempts int64
+	// ExpectEvery is the time without news after which the job counts as stalled, and EndAfter the one after which it ends as failed,
+	// in whole seconds, see [message.UploadProgress]. 0 means never. A Reporter publishes nothing while its worker makes no progress.
+	ExpectEvery, EndAfter time.Duration
 	// Part is the id of the part of the job that this worker does. Empty means the whole job. If there is a part, Phase.Steps
 	// counts the steps of the whole job, but Update and Reject count the steps of the part. A part must have only one phase with
 	// steps, because the feed does not accept fewer done steps of a part than before.

@@ -95,6 +95,14 @@ func clamp(x, low float64) float64 {
 	return min(x, maxProgress)
 }
 
+// seconds returns a time in whole seconds, limited to low to high, or 0 if there is none.
+func seconds(d time.Duration, low, high int64) int64 {
+	if d <= 0 {
+		return 0
+	}
+	return min(max(int64(d/time.Second), low), high)
+}
+
 // count limits n to the counts that a message may have: 0 to MaxSteps.
 func count(n int64) int64 { return min(max(n, 0), message.MaxSteps) }
 
@@ -169,6 +177,10 @@ func (s state) data(c Config, floor float64, now time.Time) message.UploadProgre
 	}
 	if d.Attempt = min(max(c.Attempt, 0), message.MaxAttempt); d.Attempt > 0 && c.MaxAttempts > 0 {
 		d.Of = min(max(c.MaxAttempts, d.Attempt), message.MaxAttempt)
+	}
+	if !s.status.Terminal() {
+		d.ExpectEvery = seconds(c.ExpectEvery, message.MinExpectEvery, message.MaxExpectEvery)
+		d.EndAfter = seconds(c.EndAfter, max(message.MinEndAfter, d.ExpectEvery+1), message.MaxEndAfter)
 	}
 	if !p.Rows {
 		return d.Truncated()

@@ -161,3 +161,8 @@ func (s Scheduled) Add(ctx context.Context, owner string, n feed.Note) (stored f
 func (s Scheduled) PointersOf(ctx context.Context, arn string) iter.Seq2[feed.Pointer, error] {
 	return s.Store.PointersOf(context.WithoutCancel(ctx), arn)
 }
+
+// AllPointers yields pointers. It is not a step, because only verifiers call it.
+func (s Scheduled) AllPointers(ctx context.Context) iter.Seq2[feed.Pointer, error] {
+	return s.Store.AllPointers(context.WithoutCancel(ctx))
+}

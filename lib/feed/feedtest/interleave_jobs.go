@@ -68,6 +68,9 @@ func withFailed(u feed.Update, failed int64) feed.Update {
 func withExecution(arn string) func(*feed.Update) { return func(u *feed.Update) { u.Execution = arn } }
 func asEndOf(arn string) func(*feed.Update)       { return func(u *feed.Update) { u.EndedExecution = arn } }
 
+// aboutSeq returns an edit of an update: it is about the state of a Seq only.
+func aboutSeq(seq int64) func(*feed.Update) { return func(u *feed.Update) { u.OnlySeq = seq } }
+
 // sentAfter returns an edit of an update: its state was sent some seconds after the time of histories, and has a message of its own.
 func sentAfter(seconds int) func(*feed.Update) {
 	return func(u *feed.Update) {
@@ -136,6 +139,13 @@ func jobHistories() []History {
 			writer{edit(end(message.StatusFailed), inAttempt(1))}, writer{edit(keyed(5), inAttempt(2), withExecution("arn"))}),
 		jobHistory("a part of an attempt, and the next attempt", 1, append(openJob[:1:1], part("one", 2, 0, historyTime)),
 			writer{edit(one, inAttempt(1))}, writer{edit(keyed(5), inAttempt(2)), edit(part("one", 6, 1, historyTime), inAttempt(2))}),
+		jobHistory("a mark of a stalled job, and a state", 1, []feed.Update{edit(keyed(10), expecting(60, 0))},
+			writer{stalledMark(1, historyTime)}, writer{keyed(20), keyed(30)}),
+		jobHistory("a mark of a stalled job, and parts", 1, []feed.Update{edit(keyed(10), expecting(60, 0))},
+			writer{stalledMark(1, historyTime)}, writer{one, part("one", 6, 1, historyTime)}),
+		jobHistory("the end of a silent job, and a state", 1, []feed.Update{edit(keyed(10), expecting(0, 600))},
+			writer{edit(end(message.StatusFailed), aboutSeq(1))}, writer{keyed(20)}),
+		jobHistory("a part of a job that gets a time after which it ends", 1, openJob, writer{one}, writer{edit(keyed(20), expecting(0, 600))}),
 		withDeletion("TTL deletes the row", 0, openJob, writer{keyed(20)}, writer{keyed(15)}),
 	}
 }

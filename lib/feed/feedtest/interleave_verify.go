@@ -37,9 +37,10 @@ type result struct {
 	outcome feed.Outcome
 }
 
-// isOutdatedBy reports whether a row is of a newer run or a later attempt.
+// isOutdatedBy reports whether a row is of a newer run or a later attempt, or has another state than the update is about.
 func (r result) isOutdatedBy(row feed.Row) bool {
-	return row.Epoch > r.Epoch || r.State.Attempt > 0 && row.Attempt > r.State.Attempt
+	otherState := r.OnlySeq > 0 && row.Epoch == r.Epoch && row.Seq > r.OnlySeq
+	return otherState || row.Epoch > r.Epoch || r.State.Attempt > 0 && row.Attempt > r.State.Attempt
 }
 
 // newJobVerifier returns a verifier that reads by the last store of the table. The other stores are the writers'.
@@ -163,6 +164,7 @@ func (v *jobVerifier) checkUpdate(before, row feed.Row) {
 	v.checkParts(before, row)
 	v.checkOrder(u, before, row)
 	v.checkAttempt(u, before, row)
+	v.checkSilence(u, before, row)
 	switch {
 	case row.Seq != before.Seq+1:
 		v.failf("seq %d followed %d", row.Seq, before.Seq)
@@ -197,6 +199,20 @@ func (v *jobVerifier) checkAttempt(u feed.Update, before, row feed.Row) {
 	}
 	if u.State.Attempt > 0 && u.State.Attempt < before.Attempt || row.Attempt < before.Attempt {
 		v.failf("the update %s of attempt %d was applied after attempt %d", row.ID, u.State.Attempt, before.Attempt)
+	}
+}
+
+// checkSilence checks that a mark or an end because of silence follows the state that it is about, and that only a mark leaves the job
+// stalled.
+func (v *jobVerifier) checkSilence(u feed.Update, before, row feed.Row) {
+	if u.OnlySeq > 0 && u.OnlySeq != before.Seq {
+		v.failf("the update %s is about seq %d, and was applied to seq %d", u.ID, u.OnlySeq, before.Seq)
+	}
+	if row.Stalled() != u.Stalled {
+		v.failf("after the update %s the job is stalled: %v", u.ID, row.Stalled())
+	}
+	if u.Stalled && (row.State != before.State || !row.UpdatedAt.Equal(before.UpdatedAt)) {
+		v.failf("the mark %s led from %+v to %+v", u.ID, before, row)
 	}
 }
 
@@ -248,8 +264,12 @@ func (v *jobVerifier) atEnd(s *schedule) string {
 		v.failf("seq %d of the epoch %s is recorded as pushed, but the newest posted state is seq %d of the epoch %s",
 			v.row.PushedSeq, v.row.Epoch, v.posted.Seq, v.posted.Epoch)
 	}
-	if v.row.Execution != "" && !v.row.Terminal() {
-		p, err := firstOf(v.store.PointersOf(context.Background(), v.row.Execution))
+	if v.row.HasPointer() && !v.row.Terminal() {
+		pointers := v.store.PointersOf(context.Background(), v.row.Execution)
+		if v.row.Execution == "" {
+			pointers = v.store.AllPointers(context.Background())
+		}
+		p, err := firstOf(pointers)
 		if err != nil || p.Epoch < v.row.Epoch {
 			v.failf("the pointer of %s is %+v, %v", v.row.Execution, p, err)
 		}

@@ -70,6 +70,9 @@ export interface JobProgress {
     attempt?: number;
     /** Of is how many tries there are at most. Zero means that this is unknown. */
     of?: number;
+    /** ExpectEvery is after how many seconds without news the job counts as stalled. EndAfter is after how many seconds without news it ends as failed. Zero means never. */
+    expectEvery?: number;
+    endAfter?: number;
 }
 /** Notification is a text that the user should read once. */
 export interface Notification {
@@ -126,6 +129,9 @@ export interface UploadProgress {
     attempt?: number;
     /** Of is how many tries there are at most. Zero means that this is unknown. */
     of?: number;
+    /** ExpectEvery is after how many seconds without news the job counts as stalled. EndAfter is after how many seconds without news it ends as failed. Zero means never. */
+    expectEvery?: number;
+    endAfter?: number;
 }
 /** UploadURL is the answer to every message about an upload. If the upload has ended, only Request, UploadID, and Complete or Aborted are set. Otherwise Method, URL and Headers are set for a file of at most MaxSinglePut, and PartSize, Done and Parts for a larger one.  The URLs are secrets of the user: they must not be logged. */
 export interface UploadURL {
