@@ -1,9 +1,14 @@
 package message
 
 import (
+	"errors"
 	"fmt"
 	"strings"
 )
+
+// ErrRefused is what the error of a refused request is: the request breaks a rule, so that a repetition would be refused, too. It is
+// for [errors.Is].
+var ErrRefused = errors.New("message: request refused")
 
 // maxProblems is how many problems an error text lists, because a request may have thousands of unknown fields.
 const maxProblems = 10
@@ -27,12 +32,18 @@ func (e *Invalid) Error() string {
 	return strings.Join(all, "; ")
 }
 
+// Is reports whether target is [ErrRefused].
+func (*Invalid) Is(target error) bool { return target == ErrRefused }
+
 func invalid(field, rule string) *Invalid {
 	return &Invalid{Problems: []Problem{{Field: field, Rule: rule}}}
 }
 
 // TooLarge is the error of a message that exceeds a limit in bytes.
 type TooLarge struct{ Size, Limit int }
+
+// Is reports whether target is [ErrRefused].
+func (*TooLarge) Is(target error) bool { return target == ErrRefused }
 
 // Error returns the size and the limit.
 func (e *TooLarge) Error() string {

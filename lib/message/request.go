@@ -29,6 +29,9 @@ type Request struct {
 	// SentAt is when the sender made the message, by its own clock, in milliseconds. The feed uses it for the order of running
 	// states of one run that arrive in another order. The zero value means that the order is unknown.
 	SentAt time.Time
+	// NoWait is true if the caller does not want to wait until the state may be pushed. Then a state that may not be pushed now is
+	// only stored, and the caller makes sure that a later one is pushed.
+	NoWait bool
 }
 
 // Part is the progress of one of the parts that work on a job in parallel.

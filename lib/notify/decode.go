@@ -32,7 +32,7 @@ func (n *Notifier) decodeRequest(r message.Request) (request, error) {
 // [*message.Invalid] that names the field. The returned request is normalized, see [message.Request.Normalize].
 //
 //	{"userId" or "connectionId":…, "message":{"type":…,"data":{…}}, "epoch":…, "key":…, "execution":…, "sentAt":…,
-//	 "part":{"id":…,"done":…,"total":…,"failed":…,"from":…,"to":…}}
+//	 "part":{"id":…,"done":…,"total":…,"failed":…,"from":…,"to":…}, "wait":…}
 func Decode(raw []byte) (message.Request, error) {
 	var wire struct {
 		UserID       *string         `json:"userId,omitzero"`
@@ -43,6 +43,7 @@ func Decode(raw []byte) (message.Request, error) {
 		Execution    *string         `json:"execution,omitzero"`
 		SentAt       *string         `json:"sentAt,omitzero"`
 		Part         json.RawMessage `json:"part,omitzero"`
+		Wait         *bool           `json:"wait,omitzero"`
 	}
 	if err := message.DecodeObject(raw, "", &wire); err != nil {
 		return message.Request{}, err
@@ -83,6 +84,7 @@ func Decode(raw []byte) (message.Request, error) {
 		UserID: orEmpty(wire.UserID), ConnectionID: orEmpty(wire.ConnectionID), Message: data, Part: part,
 		Epoch: orEmpty(wire.Epoch), Key: orEmpty(wire.Key), Execution: orEmpty(wire.Execution),
 		SentAt: sentAt,
+		NoWait: wire.Wait != nil && !*wire.Wait,
 	}.Normalize()
 }
 

@@ -27,7 +27,9 @@ func TestDecodeNormalizesRequests(t *testing.T) {
 		{"epoch of a whole second", `"epoch":"2026-11-22T10:00:00Z",`, message.Request{Epoch: "2026-11-22T10:00:00.000Z#0000"}},
 		{"epoch of Step Functions", `"epoch":"2026-11-22T10:00:00.192Z",`, message.Request{Epoch: "2026-11-22T10:00:00.192Z#0000"}},
 		{"epoch with a redrive count", `"epoch":"2026-11-22T12:00:00.19+02:00#3",`, message.Request{Epoch: "2026-11-22T10:00:00.190Z#0003"}},
-		{"null means absent", `"sentAt":null,"epoch":null,"key":null,"execution":null,"part":null,"connectionId":null,`, message.Request{}},
+		{"null means absent", `"epoch":null,"key":null,"execution":null,"part":null,"connectionId":null,"wait":null,"sentAt":null,`, message.Request{}},
+		{"a caller that waits", `"wait":true,`, message.Request{}},
+		{"a caller that does not wait", `"wait":false,`, message.Request{NoWait: true}},
 		{"smallest part", `"part":{"id":"a","done":0,"total":1},`, message.Request{Part: &message.Part{ID: "a", Total: 1}}},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
@@ -65,6 +67,7 @@ func TestDecodeErrorsNameFieldAndRule(t *testing.T) {
 		{`"execution":"arn:aws:states:us-east-1:123456789012:execution:m",`, execution},
 		{`"key":"k-\ud83c",`, "key must not hold U+FFFD"},
 		{`"part":{"id":"\ud83d","done":1,"total":2},`, "part.id" + ids},
+		{`"wait":0,`, "wait must be true or false"},
 		{`"part":"7",`, "part must be a JSON object"},
 		{`"part":{},`, "part.done is required; part.id is required; part.total is required"},
 		{`"part":{"id":"7","done":1,"total":2,"size":3},`, "part.size is not a known field"},

@@ -24,6 +24,12 @@ type (
 	DeliveryError struct{}
 )
 
+// Is reports whether target is [message.ErrRefused].
+func (InvalidMessage) Is(target error) bool { return target == message.ErrRefused }
+
+// Is reports whether target is [message.ErrRefused].
+func (PayloadTooLarge) Is(target error) bool { return target == message.ErrRefused }
+
 func (e InvalidMessage) Error() string  { return e.Reason }
 func (e PayloadTooLarge) Error() string { return e.Reason }
 func (Throttled) Error() string         { return "Too many messages" }

@@ -20,6 +20,9 @@ type Output struct {
 	Stored bool `json:"stored"`
 	// Outcome is the outcome of storing the message. It is empty if the feed does not store messages like this one, or failed.
 	Outcome feed.Outcome `json:"outcome,omitzero"`
+	// Pending is true if the state of a job is stored but not pushed, and should be sent again if no other follows: a Reporter does so
+	// 2 s later. It is false for the state of a part that may be pushed only later than in 250 ms: other parts will push it.
+	Pending bool `json:"pending,omitzero"`
 	// Followed is present if the request names an execution. It is true if the sweeper ends the job when that execution ends. It
 	// is false if the execution is of an Express workflow or in another account or Region, or if the message is not the state of
 	// a job in the feed.
@@ -31,7 +34,8 @@ type Output struct {
 func report(d decision, result storeResult, posted broadcast.Report, err error) (Output, error) {
 	posted.MessageID = result.frame.ID
 	out := Output{
-		Report: posted, Seq: result.seq, Stored: result.outcome.ShouldPost(), Outcome: result.outcome, Followed: d.followed,
+		Report: posted, Seq: result.seq, Stored: result.outcome.ShouldPost(), Outcome: result.outcome,
+		Pending: result.pending, Followed: d.followed,
 	}
 	switch {
 	case result.storeErr != nil && (err != nil || out.Delivered == 0): // the message is neither stored nor delivered

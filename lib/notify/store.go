@@ -23,6 +23,8 @@ type storeResult struct {
 	// frame is the frame for the tabs; postNow is true if it is posted now.
 	frame   message.Envelope
 	postNow bool
+	// pending is true if the message was stored, and waits for the next push or sync.
+	pending bool
 	// storeErr wraps errNotStored if the feed failed to store the message. The message is posted all the same.
 	storeErr error
 }
@@ -44,7 +46,7 @@ func (n *Notifier) store(ctx context.Context, r request, d decision) (storeResul
 		u.Execution = r.Execution
 	}
 
-	return n.storeState(ctx, owner, u, result)
+	return n.storeState(ctx, owner, u, r.NoWait, result)
 }
 
 // storeNote stores a notification or an error. A note that the feed fails to store is posted all the same.
@@ -66,7 +68,7 @@ func (n *Notifier) storeNote(ctx context.Context, owner string, note feed.Note, 
 	return result
 }
 
-// storeState stores the state of a job. If the state may be pushed soon, it waits until then. A state that the feed fails to store
+// storeState stores the state of a job. If the state may be pushed soon, it waits until then, unless noWait is true. A state that the feed fails to store
 // is posted without seq, except these, for which storeState returns an error:
 //
 //   - an end, because it must be stored;
@@ -74,7 +76,9 @@ func (n *Notifier) storeNote(ctx context.Context, owner string, note feed.Note, 
 //   - the mark that a job is stalled, because the next sweep makes it;
 //   - a state that too many other writers of the job overtook ([feed.ErrContention]), because the tabs get the states of those
 //     writers, which may be newer.
-func (n *Notifier) storeState(ctx context.Context, owner string, u feed.Update, result storeResult) (storeResult, error) {
+func (n *Notifier) storeState(
+	ctx context.Context, owner string, u feed.Update, noWait bool, result storeResult,
+) (storeResult, error) {
 	row, outcome, err := n.apply(ctx, owner, u)
 	switch {
 	case errors.Is(err, feed.ErrTooManyParts):
@@ -91,10 +95,16 @@ func (n *Notifier) storeState(ctx context.Context, owner string, u feed.Update, 
 		return result, nil
 	}
 	result.outcome, result.seq = outcome, row.Seq
-	if outcome == feed.Accepted && !row.Pushed() { // Apply marks an urgent state as pushed; this one is not urgent
-		row, result.postNow = n.waitToPush(ctx, row)
+	// A caller that does not wait sends a pending state again. If it is a part's, it is a duplicate.
+	pendingAgain := outcome == feed.Duplicate && noWait && u.Part != nil
+	if outcome == feed.Accepted || pendingAgain {
+		var push pushDecision
+		row, push = n.waitToPush(ctx, row, noWait)
+		result.postNow = push == pushNow || push == isPushed && outcome == feed.Accepted
+		// The other parts of the job will push a state whose push is far away.
+		result.pending = push == pushSoon || push == pushLater && u.Part == nil
 	} else {
-		result.postNow = outcome.ShouldPost() // Accepted, or Duplicate: the first try may not have posted
+		result.postNow = outcome.ShouldPost() // Duplicate: the first try may not have posted
 	}
 	n.lastRows.store(row) // for the guess of mayCoalesce about the next state
 	if result.postNow {
