@@ -4,12 +4,14 @@
 // decides what is worth publishing:
 //
 //	a new phase, an error, the end    at once
-//	progress moved by 1 % or more     250 ms after the last push, or at once if that push is longer ago
-//	progress moved by less            2 s after the last push, or at once if that push is longer ago
-//	Close                             at once, if the last state is not yet published
+//	progress moved by 1 % or more     250 ms after the last push has ended, or at once if that is longer ago
+//	progress moved by less            2 s after the last push has ended, or at once if that is longer ago
+//	Flush, Close                      at once, if the last state is not yet published
 //
 // While the publisher is slow, newer states replace older ones that wait. After a failed push the Reporter publishes the
-// newest state 2 s later. It cuts texts and numbers to their limits, so that the messages are always valid.
+// newest state 2 s later. From the seventh failure in a row on, the pause doubles, up to 32 s. The Reporter cuts texts and numbers to
+// their limits, so that the messages are always valid. Workers in other languages have the same rules, see lib/progress/python and
+// lib/progress/node; testdata/reporter has the cases that all of them pass.
 //
 // These rules limit what one worker publishes, and so what it writes to the store. One percent means one percent of the job, even
 // for a worker that does a part of the job. The notifier limits the pushes of a job with many workers.
@@ -18,6 +20,7 @@ package progress
 import (
 	"context"
 	"crypto/rand"
+	"errors"
 	"fmt"
 	"log/slog"
 	"math"
@@ -46,11 +49,20 @@ const (
 	maxErrors = 16
 	// maxErrorTries is how often the publishing of one error message is tried before Close.
 	maxErrorTries = 3
+	// steadyFailures is how many failures in a row are followed by a pause of message.SlowPushInterval. After each further one the
+	// pause doubles, up to maxFailurePause.
+	steadyFailures  = 6
+	maxFailurePause = 16 * message.SlowPushInterval
 	// never is a number of steps that no worker reaches.
 	never = math.MaxInt64
 )
 
-// Publisher publishes a message to a user. Its errors must not contain the message. One goroutine calls it at a time.
+// ErrPending is what a Publisher returns if the notifier has stored a state but not pushed it. The Reporter publishes the newest
+// state again 2 s later, if no other follows.
+var ErrPending = errors.New("progress: state is stored but not pushed")
+
+// Publisher publishes a message to a user. Its errors must not contain the message. An error that is [message.ErrRefused] means that
+// the request breaks a rule, so that the Reporter does not repeat it. One goroutine calls a Publisher at a time.
 type Publisher interface {
 	Publish(ctx context.Context, r message.Request) error
 }
@@ -80,6 +92,9 @@ type Config struct {
 	Part string
 	// FailedRows is the number of rows that failed before this Reporter began. It is 0 for a part.
 	FailedRows int64
+	// NoWait is for a Publisher that invokes the notifier's function: the notifier must not wait until a state may be pushed, because
+	// its time costs. Such a Publisher returns [ErrPending] if the answer says so. Only the last push of Flush and Close waits.
+	NoWait bool
 	// Logger may be nil: then nothing is logged.
 	Logger *slog.Logger
 }
@@ -107,7 +122,7 @@ type Phase struct {
 
 // Stats counts the calls of the Publisher by their result, and the errors that were dropped.
 type Stats struct {
-	// Published counts the calls of the Publisher that succeeded.
+	// Published counts the calls of the Publisher that succeeded, or returned [ErrPending].
 	Published int64
 	// Failed counts the calls of the Publisher that failed or timed out.
 	Failed int64
@@ -127,7 +142,7 @@ type Reporter struct {
 
 	published, failures, dropped atomic.Int64 // the fields of Stats
 
-	mu                 sync.Mutex // protects the fields from phase to closing
+	mu                 sync.Mutex // protects the fields from phase to refused
 	phase              Phase
 	began              time.Time // when the phase began
 	version            int64     // counts the changes of phase and status
@@ -135,7 +150,9 @@ type Reporter struct {
 	text               string // the message of the terminal status
 	endDone, endFailed int64  // the values of done and failed when the job got its terminal status
 	errors             []pendingError
-	closing            bool // Close was called
+	closing            bool            // Close was called
+	flushed            []chan struct{} // each is closed when what Flush waits for is done
+	refused            error           // the first error for a request that was refused
 
 	wake      chan struct{} // wakes the goroutine, which then decides what is due
 	stopped   chan struct{} // closed when the goroutine has ended
@@ -249,6 +266,33 @@ func (r *Reporter) Close(context.Context) {
 	case <-timer.C:
 	}
 	r.cancel()
+}
+
+// Flush publishes the last state and the errors that are not published yet, like Close, but the Reporter goes on. Call it where the
+// process may stop for a time, such as at the end of each invocation of a Lambda function. It takes at most [CloseTimeout].
+func (r *Reporter) Flush(context.Context) {
+	if r.config.Publisher == nil {
+		return
+	}
+	done := make(chan struct{})
+	r.mu.Lock()
+	r.flushed = append(r.flushed, done)
+	r.mu.Unlock()
+	r.signal()
+	timer := time.NewTimer(CloseTimeout)
+	defer timer.Stop()
+	select {
+	case <-done:
+	case <-r.stopped:
+	case <-timer.C:
+	}
+}
+
+// Err returns the error of the first request that was refused, or nil. It wraps [message.ErrRefused]: a mistake in the program.
+func (r *Reporter) Err() error {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return r.refused
 }
 
 // Stats returns the counts so far.

@@ -60,6 +60,24 @@ func (r *Reporter) hasErrors() bool {
 	return len(r.errors) > 0
 }
 
+// takeFlushed removes and returns the channels of the calls of Flush that wait.
+func (r *Reporter) takeFlushed() []chan struct{} {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	flushed := r.flushed
+	r.flushed = nil
+	return flushed
+}
+
+// refuse records the error of a request that was refused.
+func (r *Reporter) refuse(err error) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if r.refused == nil {
+		r.refused = err
+	}
+}
+
 // changed reports whether the user would see another state with s than with old.
 func (s state) changed(old state) bool {
 	return s.version != old.version || s.done != old.done || s.failed != old.failed
