@@ -1,0 +1,8 @@
+"""Reports the progress of a worker to its user's browser.
+
+Each push is one invocation of Herald's notifier by a boto3 client of the caller. See README.md.
+"""
+
+from ._reporter import InvalidMessage, PayloadTooLarge, RefusedError, Reporter, Stats
+
+__all__ = ["InvalidMessage", "PayloadTooLarge", "RefusedError", "Reporter", "Stats"]

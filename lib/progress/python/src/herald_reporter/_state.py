@@ -1,0 +1,135 @@
+"""The state of a job, and the message that shows it."""
+
+import json
+import math
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any
+
+# The limits of lib/message/limits.go. Bytes are those of JSON.
+MAX_STATE, MAX_NOTE, MAX_TEXT, MAX_NAME, MAX_PHASE = 2560, 8192, 480, 1024, 256
+MAX_STEPS, MAX_ATTEMPT = 2**53, 9999
+TERMINAL = {"succeeded": "Done", "failed": "Failed", "cancelled": "Stopped"}
+
+
+@dataclass(frozen=True)
+class Phase:
+    """A stage of the work with equal steps."""
+
+    name: str = ""
+    status: str = ""
+    low: float = 0
+    high: float = 0
+    steps: int = 0
+    done: int = 0
+    rows: bool = False
+    current_row: int = 0
+    total_rows: int = 0
+    text: Callable[[int, int], str] | None = None
+
+
+@dataclass(frozen=True)
+class State:
+    """A snapshot of a Reporter. version counts the changes of phase and status."""
+
+    phase: Phase = field(default_factory=Phase)
+    began: float = 0
+    version: int = 0
+    done: int = 0
+    failed: int = 0
+    status: str = ""
+    text: str = ""
+
+    def progress(self) -> float:
+        """Return the job's progress in percent."""
+        p = self.phase
+        if self.status == "succeeded":
+            return 100
+        if p.steps <= 0:
+            return p.low
+        return p.low + (p.high - p.low) * between(self.done, 0, p.steps) / p.steps
+
+    def steps_until(self, moved: float) -> float:
+        """Return the done steps at which the progress will have moved by so many percent since this state."""
+        p = self.phase
+        if self.status or p.steps <= 0 or p.high <= p.low:
+            return math.inf
+        steps = math.ceil(moved / (p.high - p.low) * p.steps)
+        return math.inf if steps > p.steps else self.done + max(steps, 1)
+
+    def part(self, part: str | None) -> dict[str, Any] | None:
+        """Return the progress of a part, or None if this is a state of the whole job."""
+        p = self.phase
+        if not part or self.status or not 0 < p.steps <= MAX_STEPS or p.high == 0:
+            return None
+        done = between(self.done, 0, p.steps)
+        counts = {"done": done, "total": p.steps, "failed": between(self.failed, 0, done)}
+        return {"id": part, **compact(counts | {"from": whole(p.low), "to": whole(p.high)}, keep=("done", "total"))}
+
+    def data(self, job: dict[str, Any], floor: float, now: float) -> dict[str, Any]:
+        """Return the data of the message, with a progress of at least floor."""
+        p = self.phase
+        counts = {"currentRow": p.current_row, "totalRows": p.total_rows}
+        if p.rows:
+            counts = {"currentRow": self.done, "totalRows": p.steps}
+            elapsed, moved = now - self.began, self.done - p.done  # since the phase began in this process
+            if elapsed > 0 and moved > 0 and not self.status:
+                rate = moved / elapsed
+                counts["rowsPerSecond"] = math.ceil(rate)
+                counts["etaMs"] = int(min(max(p.steps - self.done, 0) / rate * 1000, MAX_STEPS))
+        counts = {name: between(n, 0, MAX_STEPS) for name, n in (counts | {"failedRows": self.failed}).items()}
+        # Rounding half up, not to even, as Workers in other languages do.
+        shown = max(floor, math.floor(self.progress() * 100 + 0.5) / 100)
+        names = {name: cut(value, MAX_NAME) if name in {"fileName", "title"} else value for name, value in job.items()}
+        rest = {"phase": cut(p.name, MAX_PHASE), "status": self.status or p.status, **counts}
+        data = compact({**names, "progress": whole(shown), "message": "", **rest}, keep=("progress", "message"))
+        return data | {"message": cut(self.message(), max(MAX_STATE - json_bytes(data), MAX_TEXT))}
+
+    def message(self) -> str:
+        """Return the text of the state. It is never empty."""
+        text = self.text
+        if not text and self.phase.text:
+            try:
+                text = str(self.phase.text(self.done, self.phase.steps))
+            except Exception:  # noqa: BLE001 # a mistake in the text must not end the reporting
+                text = ""
+        return text or self.phase.name or TERMINAL.get(self.status, "Working")
+
+
+def between(n: int, low: int, high: int) -> int:
+    """Return n, limited to low to high."""
+    return max(low, min(n, high))
+
+
+def percent(x: float, low: float) -> float:
+    """Return x, limited to low to 100. NaN becomes low."""
+    return min(x, 100) if x >= low else low
+
+
+def whole(x: float) -> float:
+    """Return x as an int if it is one, so that JSON shows 100 and not 100.0."""
+    return int(x) if x == int(x) else x
+
+
+def compact(fields: dict[str, Any], keep: tuple[str, ...] = ()) -> dict[str, Any]:
+    """Return the fields that are not empty, and those to keep."""
+    return {name: value for name, value in fields.items() if value or name in keep}
+
+
+def json_bytes(value: object) -> int:
+    """Return how many bytes value has in JSON. Go writes line separators as six bytes, not three."""
+    text = json.dumps(value, ensure_ascii=False, separators=(",", ":"))
+    return len(text.encode()) + 3 * (text.count("\u2028") + text.count("\u2029"))
+
+
+def cut(text: str, limit: int) -> str:
+    """Return text as valid Unicode of at most so many bytes in JSON. A text that was cut ends in an ellipsis."""
+    text = text[: limit + 1].encode("utf-16", "surrogatepass").decode("utf-16", "replace")
+    if json_bytes(text) - 2 <= limit:
+        return text
+    room = limit - len("…".encode())
+    for i, char in enumerate(text):
+        room -= json_bytes(char) - 2
+        if room < 0:
+            return text[:i] + "…"
+    return text
