@@ -1,0 +1,115 @@
+// The state of a job, and the message that shows it.
+
+// The limits of lib/message/limits.go. Bytes are those of JSON.
+const MAX_STATE = 2560
+const MAX_NOTE = 8192
+const MAX_TEXT = 480
+const MAX_NAME = 1024
+const MAX_PHASE = 256
+const MAX_STEPS = 2 ** 53
+const MAX_ATTEMPT = 9999
+
+// The terminal statuses, with the text of an end that has none.
+export const TERMINAL = { succeeded: "Done", failed: "Failed", cancelled: "Stopped" }
+
+// attempts returns the fields of the attempt and of how many there are at most, which are undefined if they are not known.
+export function attempts(attempt, maxAttempts) {
+  attempt = between(attempt, 0, MAX_ATTEMPT)
+  return { attempt: attempt || undefined, of: attempt && maxAttempts > 0 ? between(maxAttempts, attempt, MAX_ATTEMPT) : undefined }
+}
+
+// progressOf returns the job's progress in percent.
+function progressOf(s) {
+  const { from, to, steps } = s.phase
+  if (s.status === "succeeded") return 100
+  return steps <= 0 ? from : from + ((to - from) * between(s.done, 0, steps)) / steps
+}
+
+// stepsUntil returns the done steps at which the progress will have moved by so many percent since the state s.
+export function stepsUntil(s, moved) {
+  const { from, to, steps } = s.phase
+  if (s.status || steps <= 0 || to <= from) return Infinity
+  const needed = Math.ceil((moved / (to - from)) * steps)
+  return needed > steps ? Infinity : s.done + Math.max(needed, 1)
+}
+
+// partOf returns the progress of a part, or undefined if s is a state of the whole job.
+export function partOf(s, id) {
+  const { from, to, steps } = s.phase
+  if (!id || s.status || steps <= 0 || steps > MAX_STEPS || to === 0) return undefined
+  const done = between(s.done, 0, steps)
+  return { id, done, total: steps, failed: between(s.failed, 0, done) || undefined, from: from || undefined, to }
+}
+
+// dataOf returns the data of the message, with a progress of at least floor. Times are in milliseconds.
+export function dataOf(s, job, floor, now) {
+  const p = s.phase
+  const counts = { currentRow: p.currentRow, totalRows: p.totalRows, failedRows: s.failed }
+  if (p.rows) {
+    counts.currentRow = s.done
+    counts.totalRows = p.steps
+    const elapsed = (now - s.began) / 1000
+    const moved = s.done - p.done // since the phase began in this process
+    if (elapsed > 0 && moved > 0 && !s.status) {
+      const rate = moved / elapsed
+      counts.rowsPerSecond = Math.ceil(rate)
+      counts.etaMs = Math.floor(Math.min((Math.max(p.steps - s.done, 0) / rate) * 1000, MAX_STEPS))
+    }
+  }
+  for (const name in counts) counts[name] = between(counts[name], 0, MAX_STEPS) || undefined
+  const names = { ...job }
+  for (const name of ["fileName", "title"]) if (name in names) names[name] = cut(names[name], MAX_NAME)
+  const data = {
+    ...names,
+    progress: Math.max(floor, Math.round(progressOf(s) * 100) / 100),
+    message: "",
+    phase: cut(p.name, MAX_PHASE) || undefined,
+    status: s.status || p.status,
+    ...counts,
+  }
+  data.message = cut(messageOf(s), Math.max(MAX_STATE - jsonBytes(data), MAX_TEXT))
+  return data
+}
+
+// errorData returns the data of an error message.
+export function errorData(code, message, details) {
+  const data = { code: cut(String(code), MAX_NAME), message: "", details }
+  data.message = cut(String(message), Math.max(MAX_NOTE - jsonBytes(data), MAX_TEXT))
+  return data
+}
+
+// messageOf returns the text of a state, which is never empty.
+function messageOf(s) {
+  let text = s.text
+  try {
+    text ||= String(s.phase.text?.(s.done, s.phase.steps) ?? "")
+  } catch {
+    // A mistake in the text must not end the reporting.
+  }
+  return text || s.phase.name || TERMINAL[s.status] || "Working"
+}
+
+// percent returns x, limited to low to 100. NaN becomes low.
+export const percent = (x, low) => (x >= low ? Math.min(x, 100) : low)
+
+export const between = (n, low, high) => Math.max(low, Math.min(n, high))
+
+// jsonBytes returns how many bytes value has in JSON. Go writes line separators as six bytes, not three.
+function jsonBytes(value) {
+  const text = JSON.stringify(value)
+  return Buffer.byteLength(text) + 3 * (text.match(/[\u2028\u2029]/g)?.length ?? 0)
+}
+
+// cut returns text as valid Unicode of at most so many bytes in JSON. A text that was cut ends in an ellipsis.
+function cut(text, limit) {
+  text = text.slice(0, limit + 2).toWellFormed()
+  if (jsonBytes(text) - 2 <= limit) return text
+  let room = limit - Buffer.byteLength("…")
+  let end = 0
+  for (const char of text) {
+    room -= jsonBytes(char) - 2
+    if (room < 0) break
+    end += char.length
+  }
+  return text.slice(0, end) + "…"
+}
