@@ -17,7 +17,9 @@ import (
 	"github.com/herald-progress/herald/lib/connection"
 	"github.com/herald-progress/herald/lib/dynamo"
 	"github.com/herald-progress/herald/lib/dynamo/dynamotest"
+	"github.com/herald-progress/herald/lib/message"
 	"github.com/herald-progress/herald/lib/notify"
+	"github.com/herald-progress/herald/lib/progress"
 )
 
 // fakeAWS counts what AWS would charge. It is the HTTP client of the DynamoDB client, which sends the requests to an emulator, and it
@@ -93,6 +95,29 @@ func (a *fakeAWS) invoke(handle func() error) {
 		a.t.Fatal(err)
 	}
 	a.add(usage{invocations: 1, running: time.Since(start), logged: startEndReport})
+}
+
+// invoker is a Publisher that invokes the notifier's function.
+type invoker struct{ aws *fakeAWS }
+
+func (i invoker) Publish(ctx context.Context, r message.Request) error {
+	request := map[string]any{
+		"userId": r.UserID, "epoch": r.Epoch, "sentAt": r.SentAt.Format(time.RFC3339Nano), "wait": !r.NoWait,
+		"message": map[string]any{"type": r.Message.Type(), "data": r.Message},
+	}
+	raw, err := json.Marshal(request)
+	if err != nil {
+		return err
+	}
+	var out notify.Output
+	i.aws.invoke(func() error {
+		out, err = i.aws.notifier.Handle(ctx, raw)
+		return err
+	})
+	if out.Pending {
+		return progress.ErrPending
+	}
+	return nil
 }
 
 // countMinutes counts the minutes of the user's two connections since start.

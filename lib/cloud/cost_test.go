@@ -37,6 +37,7 @@ var costs = []struct {
 	{"from 64 workers' parts, ten a second in all", costUpdates, func(a *fakeAWS) { a.publishParts(64) }},
 	{"from 256 workers' parts, ten a second in all", costUpdates, func(a *fakeAWS) { a.publishParts(message.MaxParts) }},
 	{"from one worker's Reporter, ten a second", costUpdates, (*fakeAWS).runReporter},
+	{"from one worker's Reporter in Python or Node.js, ten a second", costUpdates, (*fakeAWS).runInvokingReporter},
 	{"1,000 executions that end, of whatever workflow", costUpdates, (*fakeAWS).endExecutions},
 	{"1,000 reconnects of a tab that missed 50 notes, and states of 10 jobs", 1, (*fakeAWS).reconnect},
 }
@@ -98,10 +99,17 @@ func (a *fakeAWS) publishParts(workers int) {
 }
 
 // runReporter makes the updates with one worker's Reporter.
-func (a *fakeAWS) runReporter() {
+func (a *fakeAWS) runReporter() { a.report(a.notifier, false) }
+
+// runInvokingReporter makes the updates with the Reporter of a worker in Python or Node.js, which invokes the notifier's function. The
+// scenarios in testdata/reporter hold that it publishes at the same times as the Reporter in Go does here.
+func (a *fakeAWS) runInvokingReporter() { a.report(invoker{a}, true) }
+
+// report makes the updates with a Reporter.
+func (a *fakeAWS) report(to progress.Publisher, noWait bool) {
 	defer a.countMinutes(time.Now())
 	r := progress.New(a.t.Context(), progress.Config{
-		Publisher: a.notifier, UserID: "u1", UploadID: "u-42", FileName: "parts-list.csv", Epoch: costEpoch + "#0000",
+		Publisher: to, NoWait: noWait, UserID: "u1", UploadID: "u-42", FileName: "parts-list.csv", Epoch: costEpoch + "#0000",
 	})
 	r.Phase(progress.Phase{Name: "parse", To: 100, Steps: costUpdates, Rows: true})
 	for n := range int64(costUpdates) {
