@@ -1,0 +1,31 @@
+// Works for a time and reports, in one of several modes.
+
+import { setTimeout as sleep } from "node:timers/promises"
+import { Lambda } from "@aws-sdk/client-lambda"
+import { Reporter } from "@herald-progress/reporter"
+
+export const handler = async ({ mode, userId, jobId, title, epoch }) => {
+  const part = mode.startsWith("part-") ? mode : undefined
+  const functionName = process.env.NOTIFIER_FUNCTION_NAME
+  const options = { client: new Lambda(), functionName, userId, jobId: part ? "album-parts" : jobId, title, epoch, part }
+  await Reporter.run(options, async (reporter) => {
+    if (mode === "steady") {
+      reporter.phase("thumbnails", { steps: 100, rows: true })
+      for (let n = 1; n <= 100; n++) {
+        await sleep(10)
+        reporter.update(n)
+      }
+      reporter.end("succeeded", "done")
+      return
+    }
+    reporter.phase("thumbnails", { steps: 10, rows: true })
+    if (mode === "crash") {
+      reporter.update(5)
+      await reporter.flush()
+      reporter.update(6)
+      process.exit(3)
+    }
+    reporter.reject()
+    reporter.update(4)
+  })
+}
