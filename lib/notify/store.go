@@ -68,12 +68,14 @@ func (n *Notifier) storeNote(ctx context.Context, owner string, note feed.Note, 
 	return result
 }
 
-// storeState stores the state of a job. If the state may be pushed soon, it waits until then, unless noWait is true. A state that the feed fails to store
-// is posted without seq, except these, for which storeState returns an error:
+// mustBeStored reports whether a state that the feed fails to store is an error: an end; the state of a part, because it shows too
+// little of the job; and the mark that a job is stalled, because the next sweep makes it.
+func mustBeStored(u feed.Update) bool { return u.State.Status.Terminal() || u.Part != nil || u.Stalled }
+
+// storeState stores the state of a job. If the state may be pushed soon, it waits until then, unless noWait is true. A state that the
+// feed fails to store is posted without seq, except these, for which storeState returns an error:
 //
-//   - an end, because it must be stored;
-//   - the state of a part, because it shows too little of the job;
-//   - the mark that a job is stalled, because the next sweep makes it;
+//   - a state that [mustBeStored];
 //   - a state that too many other writers of the job overtook ([feed.ErrContention]), because the tabs get the states of those
 //     writers, which may be newer.
 func (n *Notifier) storeState(
@@ -88,7 +90,7 @@ func (n *Notifier) storeState(
 	case err != nil:
 		n.log().WarnContext(ctx, "state not stored", "messageId", u.ID, "uploadId", u.State.UploadID, "err", err)
 		result.storeErr = fmt.Errorf("%w: %w", errNotStored, err)
-		if u.State.Status.Terminal() || u.Part != nil || u.Stalled {
+		if mustBeStored(u) {
 			return result, result.storeErr
 		}
 
