@@ -15,20 +15,33 @@ import (
 	"github.com/herald-progress/herald/lib/notify"
 )
 
-// TestTheStateInTheREADME pastes the README's notify state into a workflow and runs it, with a notifier that accepts the
+// TestTheStatesInTheREADME pastes the README's notify states into workflows and runs them, with a notifier that accepts the
 // message and with one that fails.
-func TestTheStateInTheREADME(t *testing.T) {
+func TestTheStatesInTheREADME(t *testing.T) {
 	readme, err := os.ReadFile("../../statemachines/README.md")
 	if err != nil {
 		t.Fatal(err)
 	}
-	_, rest, _ := strings.Cut(string(readme), "```json\n")
-	state, _, found := strings.Cut(rest, "```\n")
-	if !found {
-		t.Fatal("statemachines/README.md has no state to paste")
+	blocks := strings.Split(string(readme), "```json\n")
+	if len(blocks) < 3 {
+		t.Fatal("statemachines/README.md does not have two states to paste")
 	}
-	state = strings.NewReplacer("NOTIFIER_FUNCTION_ARN", invoke.FunctionARN("notifier"), "NEXT_STATE", "Next").Replace(state)
-	definition := `{"QueryLanguage":"JSONata","StartAt":"Notify","States":{"Notify":` + state + `,"Next":{"Type":"Succeed"}}}`
+	for _, test := range []struct {
+		name, language, state string
+	}{
+		{"JSONata", "JSONata", blocks[1]}, {"JSONata in a workflow in JSONPath", "JSONPath", blocks[1]}, {"JSONPath", "JSONPath", blocks[2]},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			state, _, _ := strings.Cut(test.state, "```\n")
+			state = strings.NewReplacer("NOTIFIER_FUNCTION_ARN", invoke.FunctionARN("notifier"), "NEXT_STATE", "Next").Replace(state)
+			runPastedState(t, `{"QueryLanguage":"`+test.language+`","StartAt":"Notify","States":{"Notify":`+state+`,"Next":{"Type":"Succeed"}}}`)
+		})
+	}
+}
+
+// runPastedState runs a workflow whose first state is a notify state, with a notifier that accepts the message and with one that fails.
+func runPastedState(t *testing.T, definition string) {
+	t.Helper()
 	const input = `{"fileName":"f.png","jobId":"j1","userId":"u1"}`
 	for name, notifier := range map[string]func(json.RawMessage) error{
 		"the notifier accepts it": func(request json.RawMessage) error {
