@@ -114,11 +114,12 @@ func Functions() []Function {
 				{Closes, []string{manageConnections}},
 				{SharedKey, []string{"secretsmanager:GetSecretValue"}},
 			},
-			// It stores which uploads are open, signs URLs, and joins parts. A URL allows what its signer may do, but only for its
+			// It stores which uploads are open, signs the URLs of uploads and of results, and joins parts. A URL allows what its signer may do, but only for its
 			// own object or part.
 			UploadGrants: []Grant{
 				{FeedTable, []string{"dynamodb:GetItem", "dynamodb:PutItem", "dynamodb:UpdateItem"}},
 				{Uploads, []string{"s3:PutObject", "s3:GetObject", "s3:AbortMultipartUpload", "s3:ListMultipartUploadParts"}},
+				{Results, []string{"s3:GetObject"}},
 				{Bucket, []string{"s3:ListBucket"}},
 			},
 		},

@@ -82,7 +82,7 @@ func TestRolesHaveExactlyThesePermissions(t *testing.T) {
 			"dynamodb:Query "+connectionsARN+"/index/userIdIndex", "dynamodb:Query "+feedARN, "dynamodb:DeleteItem "+feedARN,
 			"dynamodb:GetItem "+feedARN, "dynamodb:PutItem "+feedARN, "dynamodb:UpdateItem "+feedARN,
 			"s3:PutObject "+bucketARN+"/uploads/*", "s3:GetObject "+bucketARN+"/uploads/*", "s3:AbortMultipartUpload "+bucketARN+"/uploads/*",
-			"s3:ListMultipartUploadParts "+bucketARN+"/uploads/*", "s3:ListBucket "+bucketARN),
+			"s3:GetObject "+bucketARN+"/results/*", "s3:ListMultipartUploadParts "+bucketARN+"/uploads/*", "s3:ListBucket "+bucketARN),
 		"HeraldNotifierRole": reporterPermissions("HeraldNotifierLogs", "dynamodb:GetItem "+connectionsARN, "dynamodb:DeleteItem "+feedARN),
 		"HeraldReaperRole": basePermissions("HeraldReaperLogs", postPermission, closePermission,
 			"dynamodb:Query "+connectionsARN+"/index/sessionExpiryIndex", "dynamodb:DeleteItem "+connectionsARN),

@@ -84,6 +84,10 @@ var limits = []limit{
 	{"attempts at most", message.MaxAttempt, "", jobType, false, numberField("of", map[string]any{"attempt": message.MaxAttempt}), "message.data.of must be from 1 to 9999"},
 	{"silence until a job is stalled", message.MaxExpectEvery, "", progressType, false, numberField("expectEvery", map[string]any{"message": "m"}), "message.data.expectEvery must be from 5 to 86400 seconds"},
 	{"silence until a job ends", message.MaxEndAfter, "", progressType, false, numberField("endAfter", map[string]any{"message": "m"}), "message.data.endAfter must be from 60 to 2592000 seconds"},
+	{"result as a key", message.MaxResultKey, "x", progressType, false, func(request, data map[string]any, text string) {
+		prefix := message.ResultPrefix(request["userId"].(string))
+		data["result"], data["status"], data["message"], data["fileName"] = prefix+text[len(prefix):], "succeeded", "m", "f"
+	}, "message.data.result must be at most 1024 bytes"},
 	{"phase", message.MaxPhase, "\x01", progressType, false, dataField("phase"), "message.data.phase must be at most 256 bytes"},
 	{"key", message.MaxKey, "x", progressType, false, requestField("key"), "key must be 1 to 1024 bytes"},
 	{"key of another script", message.MaxKey, "€", progressType, false, requestField("key"), "key must be 1 to 1024 bytes"},

@@ -281,7 +281,7 @@ func nextState(row Row, u Update, first bool) message.UploadProgress {
 		state = row.State
 		state.Message = u.State.Message
 		if row.Terminal() { // a part of a later attempt
-			state.Status, state.Attempt, state.Of = "", u.State.Attempt, u.State.Of
+			state.Status, state.Attempt, state.Of, state.Result = "", u.State.Attempt, u.State.Of, ""
 		}
 	case state.Status == message.StatusSucceeded:
 		state.Progress = percent

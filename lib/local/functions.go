@@ -41,9 +41,8 @@ func (t *Twin) functions(verifier *auth.Verifier) (map[string]invoke.Function, e
 	}
 	s3Client := t.S3Client()
 	objects := s3store.New(s3store.Config{Client: s3Client, Bucket: Bucket})
-	uploads := &upload.Service{
-		Store: t.config.Uploads, Objects: &s3store.Uploads{Client: s3Client, Bucket: Bucket}, Key: csvimport.UploadKey,
-	}
+	signer := &s3store.Uploads{Client: s3Client, Bucket: Bucket}
+	uploads := &upload.Service{Store: t.config.Uploads, Objects: signer, Key: csvimport.UploadKey}
 	csv := csvimport.Config{ // Without a limit of the rate, RangeBytes is 0, which means csvimport.DefaultRangeBytes.
 		Store: limitReads(objects, t.config.BytesPerSecond), Publisher: notifier, Logger: t.log,
 		RangeBytes: min(int64(t.config.BytesPerSecond)*secondsPerRange, csvimport.DefaultRangeBytes),
@@ -53,7 +52,7 @@ func (t *Twin) functions(verifier *auth.Verifier) (map[string]invoke.Function, e
 		"disconnect": (&session.Disconnect{Store: connections, Log: t.log}).Handle,
 		"default": (&session.Default{
 			Gateway: sender, Connections: connections, Feed: feedStore, Broadcaster: broadcaster, Verifier: verifier,
-			Uploads: uploads, Log: t.log,
+			Uploads: uploads, Downloads: signer, Log: t.log,
 		}).Handle,
 		"notifier":  notifier.Handle,
 		"csvplan":   csvimport.NewPlan(csv).Handle,

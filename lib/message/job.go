@@ -28,6 +28,9 @@ type JobProgress struct {
 	// ends as failed. Zero means never.
 	ExpectEvery int64 `json:"expectEvery,omitzero"`
 	EndAfter    int64 `json:"endAfter,omitzero"`
+	// Result is where the result of the job is: a https URL, or a key of S3 under the user's own results, see [ResultPrefix]. Only an end
+	// has one.
+	Result string `json:"result,omitzero"`
 }
 
 // Type returns [TypeJobProgress].

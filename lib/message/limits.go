@@ -17,8 +17,9 @@ import "time"
 //	silence until a job is stalled         5 to 86,400 seconds, which is a day
 //	silence until a job ends               60 to 2,592,000 seconds, which is 30 days
 //	a link                                 4,096 bytes *     a presigned URL of S3 with a session's token
+//	a result                               1,024 bytes as a key of S3, 4,096 * as a link; the limit of a state counts, too
 //	an error's details                     4,096 bytes of JSON
-//	a job's state                          2,560 bytes of JSON; its message may always have 480 *, without expectEvery and endAfter
+//	a job's state                          2,560 bytes of JSON; its message may always have 480 *, without expectEvery, endAfter and result
 //	a note                                 8,192 bytes of JSON; its message may always have 480 *
 //	the parts of a job                     256
 //	the steps of a job, and all counts     2^53              a JSON number is exact up to it
@@ -67,12 +68,16 @@ const (
 	// MinEndAfter and MaxEndAfter bound after how many seconds without news a job ends as failed.
 	MinEndAfter = 60
 	MaxEndAfter = 30 * 24 * 60 * 60
-	// MaxURL bounds the action URL of a notification, in bytes of JSON.
+	// MaxURL bounds the action URL of a notification, and the result of a job that is a link, in bytes of JSON.
 	MaxURL = 4096
+	// MaxResultKey bounds the result of a job that is a key of S3, in bytes.
+	MaxResultKey = 1024
+	// DownloadLife is how long the URL of a download is valid.
+	DownloadLife = 5 * time.Minute
 	// MaxDetails bounds an error's details, in bytes.
 	MaxDetails = 4096
 	// MaxText is how long the message of a state or note may always be, in bytes of JSON, whatever the other fields contain, except
-	// the optional fields expectEvery and endAfter of a state. A longer message is valid if the whole state or note is within MaxState or MaxNote.
+	// the optional fields expectEvery, endAfter and result of a state. A longer message is valid if the whole state or note is within MaxState or MaxNote.
 	MaxText = 480
 	// MaxState bounds the data of a job's state, in bytes of JSON, so that the job's row without parts is at most 4 KB.
 	MaxState = 2560

@@ -99,6 +99,11 @@ func (r Request) Normalize() (Request, error) {
 	if r.Part != nil {
 		v.requirePart(*r.Part, r)
 	}
+	if state, ok := AsUploadProgress(r.Message); ok && state.Result != "" {
+		v.path = "data."
+		v.requireOwnResult(r.UserID, state.Result)
+		v.path = ""
+	}
 	if err := validateMessage(r.Message); err != nil {
 		v.problems = append(v.problems, err.Problems...)
 	}

@@ -66,6 +66,9 @@ type UploadProgress struct {
 	// ends as failed. Zero means never.
 	ExpectEvery int64 `json:"expectEvery,omitzero"`
 	EndAfter    int64 `json:"endAfter,omitzero"`
+	// Result is where the result of the job is: a https URL, or a key of S3 under the user's own results, see [ResultPrefix]. Only an end
+	// has one.
+	Result string `json:"result,omitzero"`
 }
 
 // Type returns [TypeUploadProgress].
@@ -99,6 +102,10 @@ func (p UploadProgress) validateAs(id, name string) error {
 	v.require("expectEvery", p.ExpectEvery == 0 || p.ExpectEvery >= MinExpectEvery && p.ExpectEvery <= MaxExpectEvery, ruleExpectEvery)
 	v.require("endAfter", p.EndAfter == 0 || p.EndAfter >= MinEndAfter && p.EndAfter <= MaxEndAfter, ruleEndAfter)
 	v.require("endAfter", p.EndAfter == 0 || p.EndAfter > p.ExpectEvery, "must be over expectEvery")
+	if p.Result != "" {
+		v.requireResult(p.Result)
+		v.require("result", p.Status.Terminal(), "is only for an end: succeeded, failed or cancelled")
+	}
 	return v.err()
 }
 
@@ -113,7 +120,7 @@ var (
 var positiveFields = map[string]string{"attempt": ruleAttempt, "of": ruleAttempt, "expectEvery": ruleExpectEvery, "endAfter": ruleEndAfter}
 
 // Truncated returns p with its file name, phase and message truncated to their limits, so that a long text does not prevent
-// the end of a job from being stored. It does not change other fields.
+// the end of a job from being stored. It removes a result that leaves no room for a message. It does not change other fields.
 func (p UploadProgress) Truncated() UploadProgress {
 	p.FileName, p.Phase = Truncate(p.FileName, MaxName), Truncate(p.Phase, MaxPhase)
 	fullMessage := p.Message
@@ -122,7 +129,12 @@ func (p UploadProgress) Truncated() UploadProgress {
 	if err := encodeJSON(&withoutMessage, p); err != nil {
 		return p // a number is infinite: Validate reports it
 	}
-	p.Message = Truncate(fullMessage, max(MaxState-withoutMessage.Len(), minTruncated))
+	room := MaxState - withoutMessage.Len()
+	if room < minTruncated && p.Result != "" {
+		p.Result, p.Message = "", fullMessage
+		return p.Truncated()
+	}
+	p.Message = Truncate(fullMessage, max(room, minTruncated))
 	return p
 }
 

@@ -27,6 +27,8 @@ const (
 	TypeClosing   Type = "closing"
 	TypeUploadURL Type = "upload_url"
 	TypeBatch     Type = "batch"
+
+	TypeDownloadURL Type = "download_url"
 )
 
 // kind is who may send a type, and how it is stored.
@@ -55,6 +57,7 @@ var registry = []dataType{
 	newDataType[Dismissed](kindControl),
 	newDataType[Closing](kindControl),
 	newDataType[UploadURL](kindControl),
+	newDataType[DownloadURL](kindControl),
 	newDataType[Batch](kindControl),
 }
 

@@ -1,6 +1,7 @@
 package progress_test
 
 import (
+	"strings"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -192,6 +193,27 @@ func TestTimesOfSilenceOfAReporterAreAlwaysValid(t *testing.T) {
 			r.Close(t.Context())
 			if got := rec.last(t); got.ExpectEvery != 0 || got.EndAfter != 0 {
 				t.Errorf("the end has the times %d and %d", got.ExpectEvery, got.EndAfter)
+			}
+		})
+	}
+}
+
+func TestTheEndOfAReporterHasAValidResult(t *testing.T) {
+	own := message.ResultPrefix("u1") + "report-7/report.pdf"
+	for result, want := range map[string]string{
+		own: own, "https://example.com/r": "https://example.com/r", "": "", "http://example.com/r": "", message.ResultPrefix("u2") + "x": "", own + strings.Repeat("x", 1024): "",
+	} {
+		synctest.Test(t, func(t *testing.T) {
+			rec := newRecorder()
+			r := start(t, rec)
+			r.SetResult(result)
+			r.Phase(parse(1))
+			synctest.Wait()
+			r.End(message.StatusSucceeded, "Done")
+			r.Close(t.Context())
+			first, last := rec.data[0].(message.UploadProgress), rec.last(t)
+			if err := rec.requests[1].Validate(); err != nil || first.Result != "" || last.Result != want {
+				t.Errorf("%.60q is published as %q, then %q, %v", result, first.Result, last.Result, err)
 			}
 		})
 	}

@@ -148,7 +148,8 @@ type Reporter struct {
 	version            int64     // counts the changes of phase and status
 	status             message.Status
 	text               string // the message of the terminal status
-	endDone, endFailed int64  // the values of done and failed when the job got its terminal status
+	result             string
+	endDone, endFailed int64 // the values of done and failed when the job got its terminal status
 	errors             []pendingError
 	closing            bool            // Close was called
 	flushed            []chan struct{} // each is closed when what Flush waits for is done
@@ -241,6 +242,14 @@ func (r *Reporter) End(status message.Status, text string) {
 	r.nextAt.Store(never)
 	r.version++
 	r.signal()
+}
+
+// SetResult sets where the result of the job is, which the end publishes: a https URL, or a key of S3 under [message.ResultPrefix] of
+// the user. Call SetResult before End. A result that is neither is not published, because it must not prevent the end.
+func (r *Reporter) SetResult(result string) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.result = result
 }
 
 // Close publishes the last state and the errors that are not published yet, and ends the Reporter. It retries a terminal state until

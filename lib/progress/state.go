@@ -17,6 +17,7 @@ type state struct {
 	failed  int64
 	status  message.Status
 	text    string
+	result  string
 	closing bool
 }
 
@@ -25,7 +26,7 @@ func (r *Reporter) snapshot() state {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	s := state{
-		phase: r.phase, began: r.began, version: r.version, status: r.status, text: r.text, closing: r.closing,
+		phase: r.phase, began: r.began, version: r.version, status: r.status, text: r.text, result: r.result, closing: r.closing,
 		done: r.done.Load(), failed: r.failed.Load(),
 	}
 	if r.status.Terminal() {
@@ -195,6 +196,9 @@ func (s state) data(c Config, floor float64, now time.Time) message.UploadProgre
 	}
 	if d.Attempt = min(max(c.Attempt, 0), message.MaxAttempt); d.Attempt > 0 && c.MaxAttempts > 0 {
 		d.Of = min(max(c.MaxAttempts, d.Attempt), message.MaxAttempt)
+	}
+	if s.status.Terminal() && message.IsResultOf(c.UserID, s.result) {
+		d.Result = s.result
 	}
 	if !s.status.Terminal() {
 		d.ExpectEvery = seconds(c.ExpectEvery, message.MinExpectEvery, message.MaxExpectEvery)

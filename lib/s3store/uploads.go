@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
-	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	v4 "github.com/aws/aws-sdk-go-v2/aws/signer/v4"
@@ -33,11 +32,7 @@ const onlyIfAbsent = "*"
 
 // Sign implements [upload.Objects].
 func (u *Uploads) Sign(ctx context.Context, t upload.Target) (upload.Signed, error) {
-	expiresAt := time.Now().Add(t.Life)
-	// A URL expires with the credentials that signed it.
-	if keys, err := u.Client.Options().Credentials.Retrieve(ctx); err == nil && keys.CanExpire && keys.Expires.Before(expiresAt) {
-		expiresAt = keys.Expires
-	}
+	expiresAt := u.expiry(ctx, t.Life)
 	request, headers, err := u.presign(ctx, t)
 	if err != nil {
 		return upload.Signed{}, fmt.Errorf("presign: %w", err)

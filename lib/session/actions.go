@@ -25,6 +25,8 @@ var actions = map[string]func(raw []byte) (action, error){
 	"upload_resume":   decodeUploadStep((*upload.Service).Resume),
 	"upload_complete": decodeUploadStep((*upload.Service).Complete),
 	"upload_abort":    decodeUploadStep((*upload.Service).Abort),
+
+	"download": decodeDownload,
 }
 
 // action is a decoded message of a browser.

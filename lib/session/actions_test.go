@@ -45,6 +45,7 @@ func FuzzDecode(f *testing.F) {
 	f.Add(`{"action":"refresh","token":null}`, false)
 	f.Add(`{"action":"upload","request":"r","fileName":"a.csv","size":1,"contentType":"text/csv"}`, false)
 	f.Add(`{"action":"upload_complete","request":"r","uploadId":"01m82k5n32cpwx658g1ztm36hq"}`, false)
+	f.Add(`{"action":"download","request":"r","job":"j1"}`, false)
 	f.Add(`eyJhY3Rpb24iOiJzeW5jIn0=`, true)
 	f.Fuzz(func(t *testing.T, body string, encoded bool) {
 		action, request, err := decodeAction(&Request{Body: body, IsBase64Encoded: encoded})
@@ -75,6 +76,10 @@ func FuzzDecode(f *testing.F) {
 		case uploadStepAction:
 			if id, err := ulid.ParseStrict(a.id); err != nil || id.String() != a.id || request == "" {
 				t.Errorf("upload %q with the request %q: %v", a.id, request, err)
+			}
+		case downloadAction:
+			if !message.ValidID(a.job, message.MaxID) || request == "" {
+				t.Errorf("download of %q with the request %q", a.job, request)
 			}
 		case nil, invalidAction:
 			t.Errorf("decoded as %T without an error", action)

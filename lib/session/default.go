@@ -65,6 +65,8 @@ type Default struct {
 	Verifier    Verifier
 	// Uploads hands out the URLs of uploads. Nil switches uploads off.
 	Uploads *upload.Service
+	// Downloads signs the URLs of the results of jobs. Nil switches downloads of objects off.
+	Downloads Downloads
 	// Limits bounds the connections of a user, and what the user may cost in a minute.
 	Limits Limits
 	// Log is silent when nil.

@@ -355,6 +355,7 @@ func FuzzDefault(f *testing.F) {
 	f.Add(`{"action":"sync","have":{"j1":["2026-11-22T10:00:00.000Z#0000",3]},"since":"`+aNote+`"}`, false)
 	f.Add(`{"action":"dismiss","id":"`+aNote+`"}`, false)
 	f.Add(`{"action":"refresh","token":"x"}`, false)
+	f.Add(`{"action":"download","request":"r","job":"j1"}`, false)
 	f.Add(`{"action":{}}`, false)
 	f.Add(`e30=`, true)
 	f.Fuzz(func(t *testing.T, body string, encoded bool) {

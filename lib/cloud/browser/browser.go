@@ -74,22 +74,16 @@ func Default(ctx context.Context, getenv func(string) string) (*session.Default,
 		return nil, err
 	}
 	d.Warm(ctx, cloud.ReadWarmNotes)
-	return &session.Default{
+	h := &session.Default{
 		Gateway: d.Sender, Connections: d.Connections, Feed: d.Feed, Broadcaster: d.Broadcaster(), Verifier: verifier, Limits: userLimits,
-		Uploads: uploads(d, bucket), Log: d.Log,
-	}, nil
-}
-
-// uploads returns what hands out the URLs of uploads to a bucket, or nil without a bucket.
-func uploads(d cloud.Delivery, bucket string) *upload.Service {
-	if bucket == "" {
-		return nil
+		Log: d.Log,
 	}
-	return &upload.Service{
-		Store:   &dynamo.Uploads{Client: d.DynamoDB, Table: d.Feed.Table},
-		Objects: &s3store.Uploads{Client: s3.NewFromConfig(d.AWS), Bucket: bucket},
-		Key:     csvimport.UploadKey,
+	if bucket != "" {
+		objects := &s3store.Uploads{Client: s3.NewFromConfig(d.AWS), Bucket: bucket}
+		h.Uploads = &upload.Service{Store: &dynamo.Uploads{Client: d.DynamoDB, Table: d.Feed.Table}, Objects: objects, Key: csvimport.UploadKey}
+		h.Downloads = objects
 	}
+	return h, nil
 }
 
 // Reaper returns the handler of the reaper's schedule.

@@ -35,6 +35,18 @@ export interface Dismissed {
   id: string
 }
 
+/** DownloadURL is the answer to a download. */
+export interface DownloadURL {
+  /** Request is the request of the message that this frame answers. */
+  request: string
+  /** Job is the id of the job whose result it is. */
+  job: string
+  /** URL is where a GET returns the result. A presigned URL is a secret of the user: it must not be logged. */
+  url: string
+  /** ExpiresAt is when the URL expires. It is missing if the job itself named the URL. */
+  expiresAt?: string
+}
+
 /** Envelope is one frame from the server to a browser. */
 export interface Envelope<T extends string = string, D = unknown> {
   type: T
@@ -81,6 +93,8 @@ export interface JobProgress {
   /** ExpectEvery is after how many seconds without news the job counts as stalled. EndAfter is after how many seconds without news it ends as failed. Zero means never. */
   expectEvery?: number
   endAfter?: number
+  /** Result is where the result of the job is: a https URL, or a key of S3 under the user's own results, see ResultPrefix. Only an end has one. */
+  result?: string
 }
 
 /** Notification is a text that the user should read once. */
@@ -147,6 +161,8 @@ export interface UploadProgress {
   /** ExpectEvery is after how many seconds without news the job counts as stalled. EndAfter is after how many seconds without news it ends as failed. Zero means never. */
   expectEvery?: number
   endAfter?: number
+  /** Result is where the result of the job is: a https URL, or a key of S3 under the user's own results, see ResultPrefix. Only an end has one. */
+  result?: string
 }
 
 /** UploadURL is the answer to every message about an upload. If the upload has ended, only Request, UploadID, and Complete or Aborted are set. Otherwise Method, URL and Headers are set for a file of at most MaxSinglePut, and PartSize, Done and Parts for a larger one.  The URLs are secrets of the user: they must not be logged. */
@@ -199,4 +215,5 @@ export interface FrameData {
   closing: Closing
   upload_url: UploadURL
   batch: Batch
+  download_url: DownloadURL
 }
