@@ -64,7 +64,6 @@ export class Reporter {
   #timer
   #woken = false // a turn is about to run
   #busy // the promise of the turn that runs
-  #holds = false // flush or close waits, so timers keep the process alive
   #closed // the promise of close
   #deadline = Infinity // after which close pushes nothing more
 
@@ -172,14 +171,12 @@ export class Reporter {
     await this.close()
   }
 
-  // finish waits until pushed has ended, for CLOSE_TIMEOUT at most.
+  // finish waits until pushed has ended, for CLOSE_TIMEOUT at most. Its timer keeps the process alive meanwhile.
   async #finish(pushed) {
     let timer
-    this.#holds = true
     const timeout = new Promise((resolve) => (timer = this.#clock.setTimeout(resolve, CLOSE_TIMEOUT, true)))
     await Promise.race([pushed, timeout])
     this.#clock.clearTimeout(timer)
-    this.#holds = false
   }
 
   #throwRefused() {
@@ -300,7 +297,7 @@ export class Reporter {
       timer = this.#clock.setTimeout(() => {
         abort.abort()
         reject(new DOMException("push timed out", "TimeoutError"))
-      }, PUBLISH_TIMEOUT, this.#holds)
+      }, PUBLISH_TIMEOUT, false)
     })
     let outcome
     try {

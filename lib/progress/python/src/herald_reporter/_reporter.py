@@ -4,52 +4,26 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import json
-import logging
 import math
 import secrets
 import threading
 from collections import deque
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any, Literal, Protocol
+from typing import TYPE_CHECKING, Any, Literal
 
 from . import _state as st
 from ._clock import Clock
+from ._notifier import LOG, LambdaClient, Notifier, Outcome, RefusedError
 
 if TYPE_CHECKING:
     from collections.abc import Callable
     from types import TracebackType
 
-PUBLISH_TIMEOUT = 3.0
 CLOSE_TIMEOUT = 4.0
 _STATE_TIMEOUT = 1.0  # how long flush and close retry what is not the end
 _FAST, _SLOW = 0.25, 2.0  # the intervals between two pushes: if progress moved by a percent, and if by less
 _STEADY_FAILURES = 6  # after each further failure in a row the pause doubles
-_MAX_ERRORS, _ERROR_TRIES, _MAX_HUNG = 16, 3, 2
-
-_Outcome = Literal["published", "pending", "failed", "refused"]
-
-
-class RefusedError(Exception):
-    """The notifier refused a request. The text names the field and the rule, never the value."""
-
-
-class InvalidMessage(RefusedError):  # noqa: N818 # the notifier's name
-    """A field is missing or breaks its rule."""
-
-
-class PayloadTooLarge(RefusedError):  # noqa: N818 # the notifier's name
-    """The message is over a limit in bytes."""
-
-
-_REFUSED = {"InvalidMessage": InvalidMessage, "PayloadTooLarge": PayloadTooLarge}
-
-
-class LambdaClient(Protocol):
-    """What the Reporter needs of boto3.client("lambda")."""
-
-    def invoke(self, **kwargs: Any) -> Any:  # noqa: ANN401 # boto3 has no types of its own
-        """Invoke a function."""
+_MAX_ERRORS, _ERROR_TRIES = 16, 3
 
 
 @dataclass(frozen=True)
@@ -108,9 +82,9 @@ class Reporter:
         except UnicodeEncodeError:
             message = "ids must be valid Unicode"
             raise ValueError(message) from None
-        self._client, self._function, self._part = client, function, part
+        self._part = part
         self._clock = clock or Clock()
-        self._log = logging.getLogger("herald_reporter")
+        self._notifier = Notifier(client, function, self._clock)
 
         self._lock = threading.Lock()  # protects the next fields
         self._state = st.State()  # without done and failed
@@ -131,7 +105,6 @@ class Reporter:
         self._failures = 0  # how many pushes in a row have failed
         self._floor = 0.0  # the highest progress that was pushed
         self._error_failed_at = -math.inf
-        self._hung: list[threading.Event] = []  # invocations that were given up, and still run
 
         self._wake, self._stopped = self._clock.event(), self._clock.event()
         self._clock.start(self._run)
@@ -263,7 +236,7 @@ class Reporter:
         except RefusedError as refused:
             if error is None:
                 raise
-            self._log.warning("push refused: %s", refused)  # the exception of the work is the one to raise
+            LOG.warning("push refused: %s", refused)  # the exception of the work is the one to raise
 
     async def __aenter__(self) -> Reporter:
         """Return the Reporter."""
@@ -383,40 +356,11 @@ class Reporter:
             self._clock.wait(self._clock.event(), pause)
             pause = min(2 * pause, 0.5)
 
-    def _publish(self, kind: str, data: dict[str, Any], fields: dict[str, Any]) -> _Outcome:
-        """Invoke the notifier in a thread of its own, because boto3 cannot end a call that hangs."""
+    def _publish(self, kind: str, data: dict[str, Any], fields: dict[str, Any]) -> Outcome:
+        """Send a message to the notifier."""
         request = {**self._request, **fields, "message": {"type": kind, "data": data}}
-        payload = json.dumps(request, ensure_ascii=False, separators=(",", ":")).encode()
-        outcome: list[_Outcome] = []
-        ended = self._clock.event()
-
-        def call() -> None:
-            outcome.append(self._invoke(payload))
-            ended.set()
-
-        self._hung = [event for event in self._hung if not event.is_set()]
-        if len(self._hung) < _MAX_HUNG:
-            self._clock.start(call)
-            if not self._clock.wait(ended, PUBLISH_TIMEOUT):
-                self._hung.append(ended)
-                self._log.warning("push timed out")
-        result = outcome[0] if outcome else "failed"
-        self._count(published=int(result in {"published", "pending"}), failed=int(result in {"failed", "refused"}))
-        return result
-
-    def _invoke(self, payload: bytes) -> _Outcome:
-        try:
-            answer = self._client.invoke(FunctionName=self._function, Payload=payload)
-            result = json.loads(answer["Payload"].read())
-        except Exception as err:  # noqa: BLE001 # whatever the client raises, the work goes on
-            self._log.warning("push failed: %s", type(err).__name__)  # its text may have parts of the request
-            return "failed"
-        result = result if isinstance(result, dict) else {}
-        if not answer.get("FunctionError"):
-            return "pending" if result.get("pending") else "published"
-        name = result.get("errorType")
-        self._log.warning("push failed: %s", name if isinstance(name, str) else "FunctionError")
-        if name not in _REFUSED:
-            return "failed"
-        self._refused.append(_REFUSED[name](str(result.get("errorMessage"))))
-        return "refused"
+        outcome, refused = self._notifier.send(request)
+        if refused:
+            self._refused.append(refused)
+        self._count(published=int(outcome in {"published", "pending"}), failed=int(outcome in {"failed", "refused"}))
+        return outcome
