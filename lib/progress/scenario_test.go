@@ -43,6 +43,7 @@ type scenario struct {
 
 type scenarioConfig struct {
 	UploadID, FileName, JobID, Title, Epoch, Execution, Part text
+	ExpectEvery, EndAfter                                    seconds
 	FailedRows, Attempt, MaxAttempts                         int64
 }
 
@@ -149,6 +150,7 @@ func (c scenario) run(t *testing.T) {
 		Publisher: s, NoWait: true, UserID: "u1",
 		UploadID: orDefault(c.Config.UploadID, "up-1"), FileName: orDefault(c.Config.FileName, "f.csv"),
 		JobID: string(c.Config.JobID), Title: string(c.Config.Title), Attempt: c.Config.Attempt, MaxAttempts: c.Config.MaxAttempts,
+		ExpectEvery: time.Duration(c.Config.ExpectEvery), EndAfter: time.Duration(c.Config.EndAfter),
 		Epoch: string(c.Config.Epoch), Execution: string(c.Config.Execution), Part: string(c.Config.Part), FailedRows: c.Config.FailedRows,
 	})
 	defer r.Close(t.Context()) // a scenario without a close has crashed: what follows does not count

@@ -33,6 +33,9 @@ export type ReporterOptions = Client &
     /** The number of this try of the work, from 1, and how many there are at most. Late states of an earlier try do not count. */
     attempt?: number | undefined
     maxAttempts?: number | undefined
+    /** The seconds without news after which the job counts as stalled, and after which it ends as failed. Without them, never. */
+    expectEvery?: number | undefined
+    endAfter?: number | undefined
     /** The rows that failed before this Reporter began. */
     failedRows?: number | undefined
     /** Gets a line for each push that failed, without anything of the request. */

@@ -2,7 +2,7 @@
 // caller. See README.md.
 
 import { randomUUID } from "node:crypto"
-import { TERMINAL, attempts, between, dataOf, errorData, partOf, percent, stepsUntil } from "./state.js"
+import { TERMINAL, attempts, between, dataOf, errorData, partOf, percent, silence, stepsUntil } from "./state.js"
 
 // All times are in milliseconds.
 const PUBLISH_TIMEOUT = 3000
@@ -42,6 +42,7 @@ export class Reporter {
   #log
   #type
   #job
+  #silence
   #request
   #part
 
@@ -71,7 +72,7 @@ export class Reporter {
 
   constructor({
     client, functionName, InvokeCommand, userId, jobId, title, uploadId, fileName, epoch, execution, part,
-    attempt = 0, maxAttempts = 0, failedRows = 0, log, clock,
+    attempt = 0, maxAttempts = 0, expectEvery = 0, endAfter = 0, failedRows = 0, log, clock,
   }) {
     const isJob = Boolean(jobId && title)
     if (isJob === Boolean(uploadId && fileName) || (isJob ? uploadId || fileName : jobId || title)) {
@@ -85,6 +86,7 @@ export class Reporter {
     this.#type = isJob ? "job_progress" : "upload_progress"
     const names = isJob ? { jobId, title: String(title) } : { uploadId, fileName: String(fileName) }
     this.#job = { ...names, ...attempts(integer(attempt, "attempt"), integer(maxAttempts, "maxAttempts")) }
+    this.#silence = silence(expectEvery, endAfter)
     this.#request = { userId, epoch, execution }
     this.#part = part
     this.#failed = failedRows
@@ -252,7 +254,7 @@ export class Reporter {
   // push pushes a state. It returns false if that failed.
   async #push(s, wait) {
     this.#nextAt = Infinity
-    const data = dataOf(s, this.#job, this.#floor, this.#clock.now())
+    const data = dataOf(s, s.status ? this.#job : { ...this.#job, ...this.#silence }, this.#floor, this.#clock.now())
     this.#floor = data.progress
     const sentAt = this.#clock.date().toISOString()
     const outcome = await this.#publish(this.#type, data, { sentAt, part: partOf(s, this.#part), wait: wait ? undefined : false })

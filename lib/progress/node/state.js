@@ -8,6 +8,10 @@ const MAX_NAME = 1024
 const MAX_PHASE = 256
 const MAX_STEPS = 2 ** 53
 const MAX_ATTEMPT = 9999
+const MIN_EXPECT_EVERY = 5
+const MAX_EXPECT_EVERY = 86_400
+const MIN_END_AFTER = 60
+const MAX_END_AFTER = 2_592_000
 
 // The terminal statuses, with the text of an end that has none.
 export const TERMINAL = { succeeded: "Done", failed: "Failed", cancelled: "Stopped" }
@@ -16,6 +20,13 @@ export const TERMINAL = { succeeded: "Done", failed: "Failed", cancelled: "Stopp
 export function attempts(attempt, maxAttempts) {
   attempt = between(attempt, 0, MAX_ATTEMPT)
   return { attempt: attempt || undefined, of: attempt && maxAttempts > 0 ? between(maxAttempts, attempt, MAX_ATTEMPT) : undefined }
+}
+
+// silence returns the fields of how many seconds there may be no news, which are undefined if it may be any time.
+export function silence(every, after) {
+  const expectEvery = every > 0 ? between(Math.floor(every), MIN_EXPECT_EVERY, MAX_EXPECT_EVERY) : undefined
+  const endAfter = after > 0 ? between(Math.floor(after), Math.max(MIN_END_AFTER, (expectEvery ?? 0) + 1), MAX_END_AFTER) : undefined
+  return { expectEvery, endAfter }
 }
 
 // progressOf returns the job's progress in percent.

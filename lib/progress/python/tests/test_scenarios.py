@@ -18,7 +18,7 @@ FOLDER = Path(__file__).parents[4] / "testdata" / "reporter"
 MAX_GROWTH = 2000  # blocks of memory
 NAMES = {
     "uploadId": "upload_id", "fileName": "file_name", "jobId": "job_id", "failedRows": "failed_rows",
-    "maxAttempts": "max_attempts",
+    "maxAttempts": "max_attempts", "expectEvery": "expect_every", "endAfter": "end_after",
     "currentRow": "current_row", "totalRows": "total_rows", "from": "low", "to": "high",
 }  # fmt: skip
 

@@ -60,6 +60,8 @@ class Reporter:
         part: str | None = None,
         attempt: int = 0,
         max_attempts: int = 0,
+        expect_every: float = 0,
+        end_after: float = 0,
         failed_rows: int = 0,
         clock: Clock | None = None,
     ) -> None:
@@ -76,6 +78,7 @@ class Reporter:
         attempt = st.between(int(attempt), 0, st.MAX_ATTEMPT)
         of = st.between(int(max_attempts), attempt, st.MAX_ATTEMPT) if attempt and max_attempts > 0 else 0
         self._job = (job if all(job.values()) else upload) | st.compact({"attempt": attempt, "of": of})
+        self._silence = st.silence(expect_every, end_after)
         self._request = st.compact({"userId": user_id, "epoch": epoch, "execution": execution})
         try:
             st.json_bytes([self._request, self._job.get("jobId"), self._job.get("uploadId"), part])
@@ -319,7 +322,8 @@ class Reporter:
     def _push(self, s: st.State, *, wait: bool) -> bool:
         """Push a state. Return False if it must be pushed again."""
         self._next_at = math.inf
-        data = s.data(self._job, self._floor, self._clock.now())
+        job = self._job if s.status else self._job | self._silence
+        data = s.data(job, self._floor, self._clock.now())
         self._floor = data["progress"]
         sent_at = self._clock.date().isoformat(timespec="milliseconds").replace("+00:00", "Z")
         fields = {"sentAt": sent_at, "part": s.part(self._part)} | ({} if wait else {"wait": False})

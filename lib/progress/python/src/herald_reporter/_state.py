@@ -9,6 +9,7 @@ from typing import Any
 # The limits of lib/message/limits.go. Bytes are those of JSON.
 MAX_STATE, MAX_NOTE, MAX_TEXT, MAX_NAME, MAX_PHASE = 2560, 8192, 480, 1024, 256
 MAX_STEPS, MAX_ATTEMPT = 2**53, 9999
+MIN_EXPECT_EVERY, MAX_EXPECT_EVERY, MIN_END_AFTER, MAX_END_AFTER = 5, 86_400, 60, 2_592_000
 TERMINAL = {"succeeded": "Done", "failed": "Failed", "cancelled": "Stopped"}
 
 
@@ -94,6 +95,13 @@ class State:
             except Exception:  # noqa: BLE001 # a mistake in the text must not end the reporting
                 text = ""
         return text or self.phase.name or TERMINAL.get(self.status, "Working")
+
+
+def silence(expect_every: float, end_after: float) -> dict[str, int]:
+    """Return the fields of how many seconds there may be no news."""
+    expect = between(int(expect_every), MIN_EXPECT_EVERY, MAX_EXPECT_EVERY) if expect_every > 0 else 0
+    end = between(int(end_after), max(MIN_END_AFTER, expect + 1), MAX_END_AFTER) if end_after > 0 else 0
+    return compact({"expectEvery": expect, "endAfter": end})
 
 
 def between(n: int, low: int, high: int) -> int:
