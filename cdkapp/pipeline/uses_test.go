@@ -8,6 +8,7 @@ import (
 	"bytes"
 	"context"
 	"crypto/rand"
+	"encoding/base64"
 	"encoding/json"
 	"fmt"
 	"net/http"
@@ -114,6 +115,40 @@ func useDefault(t *testing.T, aws *fakeAWS) {
 	for _, size := range []int64{1, message.MaxSinglePut + 1} {
 		useUploads(t, aws, h, size)
 	}
+	useDownload(t, aws, h)
+}
+
+// useDownload asks for the result of an ended job, and reads the URL of the answer.
+func useDownload(t *testing.T, aws *fakeAWS, h *session.Default) {
+	t.Helper()
+	_, _, err := aws.feed.Apply(t.Context(), feed.User(userID), feed.Update{
+		State: message.UploadProgress{
+			UploadID: "u-1", FileName: "aws.csv", Message: "m", Status: message.StatusSucceeded,
+			Result: "results/" + base64.RawURLEncoding.EncodeToString([]byte(userID)) + "/u-1/rejected.csv",
+		},
+		Epoch: "2026-11-22T10:00:00.000Z#0000", At: time.Now(),
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	send(t, h.Handle, session.Request{Body: `{"action":"download","request":"r","job":"u-1"}`}, openID)
+	frame, err := message.Parse(aws.takePosted())
+	if err != nil {
+		t.Fatal(err)
+	}
+	answer, ok := frame.Data.(message.DownloadURL)
+	if !ok {
+		t.Fatalf("the answer is %+v", frame.Data)
+	}
+	r, err := http.NewRequestWithContext(t.Context(), http.MethodGet, answer.URL, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	response, err := http.DefaultClient.Do(r)
+	if err != nil {
+		t.Fatal(err)
+	}
+	_ = response.Body.Close() // there is no such object; asking for it needs the permission
 }
 
 // useUploads opens an upload of a size, asks to complete it before and after its bytes are stored, and aborts another one.

@@ -297,7 +297,7 @@ func FuzzAnswersAreNetHTTPs(f *testing.F) {
 	}
 	f.Fuzz(func(t *testing.T, text string) {
 		if len(text) > maxAnswer/2 { // net/http has other limits
-			t.Skip()
+			return
 		}
 		server := &script{answers: []string{text}}
 		transport := &http.Transport{
