@@ -28,6 +28,8 @@ const (
 	SharedKey Resource = "shared key"
 	// Executions are all executions of workflows in the account and Region.
 	Executions Resource = "executions"
+	// StateMachines are all state machines in the account and Region.
+	StateMachines Resource = "state machines"
 	// Bucket is the bucket of uploads itself. The right to list its keys also makes S3 answer a read of a missing object with
 	// 404 instead of 403 (https://docs.aws.amazon.com/AmazonS3/latest/API/API_GetObject.html).
 	Bucket Resource = "bucket"

@@ -19,6 +19,8 @@ type Function struct {
 	// Workflow is the name of the workflow that the function is a part of. A stack without this workflow does not have the function.
 	// Empty means that every stack has the function.
 	Workflow string
+	// Watches is true for the function that follows workflows by their logs. A stack that watches no workflow does not have it.
+	Watches bool
 	// MemoryMB is the memory in MB. Lambda gives CPU in proportion: 1,769 MB are one vCPU
 	// (https://docs.aws.amazon.com/lambda/latest/dg/configuration-memory.html).
 	MemoryMB int
@@ -72,6 +74,8 @@ const (
 	// for buffers only.
 	streamMemoryMB = 1769
 	streamTimeout  = 15 * time.Minute
+	// observerTimeout leaves time for a batch with the log lines of many executions.
+	observerTimeout = time.Minute
 	// reaperInterval and sweeperInterval are also the timeouts of these functions: the next run continues the work of a run that
 	// timed out.
 	reaperInterval  = time.Minute
@@ -163,6 +167,15 @@ func Functions() []Function {
 				{Executions, []string{"states:DescribeExecution"}},
 			},
 		},
+		{
+			Name: "observer", ID: "Observer", Description: "Herald: reports the progress of workflows by their logs", Watches: true,
+			MemoryMB: messageMemoryMB, Timeout: observerTimeout,
+			OnFailure: FailureHandling{Retries: 2, MaxAge: time.Hour, DeadLetters: true},
+			Required:  append(PublishVariables(), EnvWatched),
+			Grants: append(PublishGrants(),
+				Grant{Executions, []string{"states:DescribeExecution", "states:DescribeStateMachineForExecution"}},
+				Grant{StateMachines, []string{"states:DescribeStateMachine"}}), // an Express workflow's definition
+		},
 	}
 }
 
@@ -215,6 +228,9 @@ const (
 	// EnvUserPoolID and EnvClientIDs, a comma-separated list, are for AuthCognito.
 	EnvUserPoolID = "COGNITO_USER_POOL_ID"
 	EnvClientIDs  = "COGNITO_CLIENT_IDS"
+
+	// EnvWatched is the JSON list of the state machines that the observer follows, as lib/observe reads it.
+	EnvWatched = "WATCHED_STATE_MACHINES"
 
 	// EnvAllowedOrigins is the comma-separated list of the origins whose pages may connect. If it is not set, all pages may.
 	EnvAllowedOrigins = "ALLOWED_ORIGINS"

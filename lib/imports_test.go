@@ -25,6 +25,9 @@ var allowed = map[string][]string{
 	"lib/feed":                      {"lib/message"},
 	"lib/feed/feedtest":             {"lib/feed", "lib/message"},
 	"lib/notify":                    {"lib/broadcast", "lib/feed", "lib/message"},
+	"lib/trace":                     {},
+	"lib/observe":                   {"lib/message", "lib/notify", "lib/trace"},
+	"lib/trace/tracetest":           {"lib/trace"},
 	"lib/progress":                  {"lib/message"},
 	"lib/upload":                    {"lib/message"},
 	"lib/upload/uploadtest":         {"lib/message", "lib/upload"},
@@ -45,12 +48,12 @@ var allowed = map[string][]string{
 	"statemachines":                 {"lib/asl/substitution"},
 	"lambdas":                       {},
 
-	"lib/dynamo":            {"lib/connection", "lib/feed", "lib/message", "lib/upload"},
+	"lib/dynamo":            {"lib/connection", "lib/feed", "lib/message", "lib/trace", "lib/upload"},
 	"lib/dynamo/dynamotest": {"lib/dynamo"},
 	"lib/benchtest":         {},
 	"lib/logtest":           {},
 	"lib/apigw":             {"lib/broadcast"},
-	"lib/stepfn":            {"lib/notify"},
+	"lib/stepfn":            {"lib/message", "lib/notify", "lib/observe"},
 	"lib/s3store":           {"lib/csvimport", "lib/upload"},
 	"lib/secrets":           {"lib/auth"},
 
@@ -58,7 +61,7 @@ var allowed = map[string][]string{
 	"lib/cloud/browser": {
 		"lambdas", "lib/auth", "lib/cloud", "lib/csvimport", "lib/dynamo", "lib/s3store", "lib/secrets", "lib/session", "lib/upload",
 	},
-	"lib/cloud/workflow":         {"lambdas", "lib/cloud", "lib/csvimport", "lib/notify", "lib/s3store", "lib/stepfn"},
+	"lib/cloud/workflow":         {"lambdas", "lib/cloud", "lib/csvimport", "lib/dynamo", "lib/notify", "lib/observe", "lib/s3store", "lib/stepfn"},
 	"lib/local/awswire":          {},
 	"lib/local/awswire/wiretest": {},
 	"lib/local/loopback":         {},
@@ -72,7 +75,7 @@ var allowed = map[string][]string{
 	"lib/local/process":          {"lib/local/awswire", "lib/local/background", "lib/local/filewatch", "lib/local/invoke", "lib/local/loopback"},
 	"lib/local/objects":          {"lib/local/awswire", "lib/local/durable"},
 	"lib/local": {
-		"lib/apigw", "lib/asl", "lib/asl/mock", "lib/asl/substitution", "lib/auth", "lib/broadcast", "lib/connection", "lib/csvimport", "lib/feed", "lib/message", "lib/notify",
+		"lib/apigw", "lib/asl", "lib/asl/mock", "lib/asl/substitution", "lib/auth", "lib/broadcast", "lib/connection", "lib/csvimport", "lib/feed", "lib/message", "lib/notify", "lib/observe",
 		"lib/s3store", "lib/session", "lib/stepfn", "lib/upload", "lib/web", "lambdas", "statemachines",
 		"lib/local/awswire", "lib/local/background", "lib/local/durable", "lib/local/filewatch", "lib/local/gateway", "lib/local/idle", "lib/local/invoke",
 		"lib/local/loopback", "lib/local/objects", "lib/local/process", "lib/local/states",
@@ -90,7 +93,7 @@ var allowed = map[string][]string{
 }
 
 // stdOnly are the packages that need nothing but the standard library.
-var stdOnly = []string{"lib/message", "lib/connection", "statemachines", "lambdas", "cdkapp/bootstrap", "cdkapp/local/format", "cdkapp/local/noquery"}
+var stdOnly = []string{"lib/message", "lib/connection", "lib/trace", "statemachines", "lambdas", "cdkapp/bootstrap", "cdkapp/local/format", "cdkapp/local/noquery"}
 
 // withSDK are the packages that may use the AWS SDK: adapters and assemblies.
 var withSDK = []string{"lib/dynamo", "lib/dynamo/dynamotest", "lib/apigw", "lib/s3store", "lib/secrets", "lib/stepfn", "lib/cloud", "lib/cloud/browser", "lib/cloud/workflow", "lib/local", "lib/local/awswire/wiretest", "cdkapp/local"}

@@ -17,7 +17,7 @@ var executionData = []string{
 // execution is the ARN of the execution and redrives its redrive count. Without withData, the line has no data of the execution.
 func (e Event) LogLine(execution string, redrives int, withData bool) ([]byte, error) {
 	fields := object{}
-	for _, value := range e.Details { // one object
+	for _, value := range e.Details.Map() { // one object
 		if inner, ok := value.(object); ok {
 			maps.Copy(fields, inner)
 		}
@@ -28,6 +28,8 @@ func (e Event) LogLine(execution string, redrives int, withData bool) ([]byte, e
 			fields[name] = strconv.Itoa(number)
 		case int64:
 			fields[name] = strconv.FormatInt(number, 10)
+		case float64: // from a stored history
+			fields[name] = strconv.FormatInt(int64(number), 10)
 		}
 	}
 	if !withData {

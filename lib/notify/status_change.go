@@ -39,6 +39,14 @@ var terminalStatuses = map[string]jobEnd{
 	"ABORTED":   {message.StatusCancelled, "The workflow was stopped"},
 }
 
+// EndOf returns the status and the message of a job whose execution ended with a status of DescribeExecution. The status is empty if the
+// execution has not ended.
+func EndOf(executionStatus string) (message.Status, string) {
+	end := terminalStatuses[executionStatus]
+
+	return end.status, end.text
+}
+
 // unknownEnd ends a job whose execution does not exist or cannot be described.
 var unknownEnd = jobEnd{message.StatusFailed, "The workflow is not known any more"}
 

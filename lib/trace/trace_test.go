@@ -82,8 +82,6 @@ func viewOf(t *testing.T, name string, events []trace.Event) trace.View {
 	return tr.View(plan(t, name), &trace.Averages{})
 }
 
-// TestMissingEventsEndNoStepLate leaves each single event out: the steps at the end are the same, but the one that the event is about may
-// be missing, or may have succeeded although its failure was caught.
 func TestStepsEndWithoutTheEventsOfTheirExits(t *testing.T) {
 	for name, input := range workflows {
 		events := slices.DeleteFunc(parse(t, run(t, name, input, 1)), func(e trace.Event) bool { return strings.HasSuffix(e.Type, "StateExited") })
