@@ -28,6 +28,7 @@ var starters = map[string]func(context.Context, func(string) string) error{
 	"csvfinish":  newStarter(workflow.CSVFinish),
 	"reaper":     newStarter(browser.Reaper),
 	"sweeper":    newStarter(workflow.Sweeper),
+	"observer":   newStarter(workflow.Observer),
 }
 
 // newStarter returns wire without the handler that it returns.
@@ -88,6 +89,7 @@ func TestErrorNamesMissingVariables(t *testing.T) {
 		"csvfinish":  "cloud: set " + publishing + ", UPLOADS_BUCKET",
 		"reaper":     "cloud: set CONNECTIONS_TABLE, WEBSOCKET_API_ENDPOINT",
 		"sweeper":    "cloud: set " + publishing,
+		"observer":   "cloud: set " + publishing + ", WATCHED_STATE_MACHINES",
 	} {
 		err := starters[name](t.Context(), func(string) string { return "" })
 		if err == nil || err.Error() != want {
@@ -104,7 +106,7 @@ func TestFunctionsStartWithTheirVariables(t *testing.T) {
 	setLambdaVariables(t, aws.URL)
 	variables := map[string]string{
 		"CONNECTIONS_TABLE": "t", "FEED_TABLE": "f", "WEBSOCKET_API_ENDPOINT": aws.URL + "/prod", "UPLOADS_BUCKET": "b",
-		"AUTH_MODE": "hs256", "AUTH_SECRET_ARN": "arn:aws:secretsmanager:us-east-1:000000000000:secret:s",
+		"AUTH_MODE": "hs256", "AUTH_SECRET_ARN": "arn:aws:secretsmanager:us-east-1:000000000000:secret:s", "WATCHED_STATE_MACHINES": "[]",
 	}
 	for name, start := range starters {
 		if err := start(t.Context(), func(key string) string { return variables[key] }); err != nil {
