@@ -8,6 +8,7 @@ import (
 	"maps"
 	"os"
 	"reflect"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -54,6 +55,15 @@ func numberField(name string, others map[string]any) func(_, data map[string]any
 	}
 }
 
+// stepField returns a set function for a field of the first of two steps.
+func stepField(name string) func(_, data map[string]any, text string) {
+	return func(_, data map[string]any, text string) {
+		first := map[string]any{"name": "s", "at": "2026-11-22T10:00:00.123Z", "status": "failed"}
+		first[name] = text
+		data["steps"], data["message"] = []map[string]any{first, {"name": "next"}}, "m"
+	}
+}
+
 // requestField returns a set function for a field of the request.
 func requestField(name string) func(request, _ map[string]any, text string) {
 	return func(request, _ map[string]any, text string) { request[name] = text }
@@ -88,6 +98,12 @@ var limits = []limit{
 		prefix := message.ResultPrefix(request["userId"].(string))
 		data["result"], data["status"], data["message"], data["fileName"] = prefix+text[len(prefix):], "succeeded", "m", "f"
 	}, "message.data.result must be at most 1024 bytes"},
+	{"step", message.MaxStepName, `"`, progressType, false, stepField("name"), "message.data.steps[0].name must be at most 320 bytes"},
+	{"title of a step", message.MaxStepName, "\x01", jobType, false, stepField("title"), "message.data.steps[0].title must be at most 320 bytes"},
+	{"steps", message.MaxListedSteps, "", jobType, false, func(_, data map[string]any, text string) {
+		steps := slices.Repeat([]map[string]any{{"name": "s", "status": "succeeded"}}, len(text))
+		data["steps"], data["title"], data["message"] = steps, "t", "m"
+	}, "message.data.steps must be at most 32 steps"},
 	{"phase", message.MaxPhase, "\x01", progressType, false, dataField("phase"), "message.data.phase must be at most 256 bytes"},
 	{"key", message.MaxKey, "x", progressType, false, requestField("key"), "key must be 1 to 1024 bytes"},
 	{"key of another script", message.MaxKey, "€", progressType, false, requestField("key"), "key must be 1 to 1024 bytes"},

@@ -104,6 +104,7 @@ func TestJobWithoutPartsFitsIn4KB(t *testing.T) {
 		State: message.UploadProgress{
 			UploadID: text(message.MaxID), FileName: text(message.MaxName), Phase: text(message.MaxPhase), Progress: 42.51, Status: message.StatusCancelled,
 			Attempt: message.MaxAttempt, Of: message.MaxAttempt, ExpectEvery: message.MaxExpectEvery, EndAfter: message.MaxEndAfter,
+			Steps: message.NewSteps(message.Step{Name: text(100), At: message.Time{Time: noon}, Status: message.StepSucceeded, Title: text(100)}),
 		},
 		Type: message.TypeJobProgress, Attempt: message.MaxAttempt, ExpectEvery: message.MaxExpectEvery, EndAfter: message.MaxEndAfter, StalledSeq: 1 << 40,
 		UpdatedAt: noon, SentAt: noon, Execution: text(message.MaxExecution),
@@ -311,6 +312,7 @@ func TestRowCacheIsBounded(t *testing.T) {
 func FuzzDecodeJob(f *testing.F) {
 	f.Add(`{"fileName":"f","progress":1}`, "2026-11-22T10:00:00.123Z", "2026-11-22T10:00:00.123Z#0000", int64(1), false)
 	f.Add(`{"progress":1,"status":"paused","steps":[{"a":"<"}]}`, "2026-11-22T10:00:00.123Z", "", int64(9), false)
+	f.Add(`{"progress":1,"steps":[{"name":"a","at":"2026-11-22T10:00:00Z"}]}`, "2026-11-22T10:00:00.123Z", "", int64(9), false)
 	f.Add(`{"status":"skipped","Progress":7}`, "2026-11-22T10:00:00.123Z", "x", int64(9), true)
 	f.Fuzz(func(t *testing.T, data, at, namedEpoch string, seq int64, terminal bool) {
 		it, err := encodeJob(sampleRow())

@@ -99,9 +99,9 @@ func unchangedCondition(it item) (string, map[string]string, item) {
 	return strings.Join(conditions, " AND "), names, values
 }
 
-// removableAttributes are those of this version that a row may lose within a run: a later attempt continues a failed run, and the last
-// state decides about the type.
-var removableAttributes = []string{"terminal", "type"}
+// removableAttributes are those of this version that a row may lose within a run: a later attempt continues a failed run and begins
+// without a sentAt, and the last state decides about the type.
+var removableAttributes = []string{"terminal", "type", "sentAt"}
 
 // copyUnknown copies the attributes that only before has to next, which is to replace before in the same run. These are attributes
 // of a newer version, and the token of the last claimed push. It does not copy removableAttributes.

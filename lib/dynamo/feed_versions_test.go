@@ -36,7 +36,7 @@ func list(values ...types.AttributeValue) types.AttributeValue {
 // feedOfNewerVersion returns a feed, the model of its table, and its log. The table has five jobs:
 //
 //	good      of this version
-//	paused    of a newer version: an unknown status, unknown fields ("steps") and attributes ("shiny"), longer parts and scope
+//	paused    of a newer version: an unknown status, unknown fields ("views") and attributes ("shiny"), longer parts and scope
 //	skipped   of a newer version: terminal, with an unknown status
 //	broken    damaged: the state cannot be decoded, but epoch, seq and id can
 //	nameless  damaged: only the epoch can be decoded
@@ -54,7 +54,7 @@ func feedOfNewerVersion(t *testing.T) (*dynamo.Feed, *model, *bytes.Buffer) {
 	}
 	edit := func(job string, change func(attributes)) { change(m.items[[2]string{"user/u", "job#" + job}]) }
 	edit("paused", func(it attributes) {
-		it["data"] = str(`{"uploadId":"","fileName":"f.csv","progress":10,"message":"","status":"paused","phase":"parse","steps":["<one>",2]}`)
+		it["data"] = str(`{"uploadId":"","fileName":"f.csv","progress":10,"message":"","status":"paused","phase":"parse","views":["<one>",2]}`)
 		it["shiny"] = list(num("1"))
 		it["parts"] = &types.AttributeValueMemberM{Value: attributes{"1": list(num("5"), num("0"), num("9"))}}
 		scope, _ := it["scope"].(*types.AttributeValueMemberM)
@@ -159,10 +159,10 @@ func TestApplyPreservesAttributesOfNewerVersions(t *testing.T) {
 	}
 	// check requires that the row has a status, whether its state has the unknown field, whether its item has the unknown
 	// attributes, and that it is stored.
-	check := func(what string, row feed.Row, status string, hasSteps, hasUnknown bool) {
+	check := func(what string, row feed.Row, status string, hasViews, hasUnknown bool) {
 		t.Helper()
 		got, data := statusOf(t, row)
-		if got != status || (data["steps"] != nil) != hasSteps {
+		if got != status || (data["views"] != nil) != hasViews {
 			t.Errorf("after %s the status is %q, the data %v", what, got, data)
 		}
 		it := m.item("user/u", "job#paused")
@@ -207,7 +207,7 @@ func TestStateReplacesUnknownFieldsOfTheStateOnly(t *testing.T) {
 	if err != nil || outcome != feed.Accepted {
 		t.Fatalf("Apply: %q, %v", outcome, err)
 	}
-	if status, data := statusOf(t, row); status != "" || data["steps"] != nil || m.item("user/u", "job#paused")["shiny"] == nil {
+	if status, data := statusOf(t, row); status != "" || data["views"] != nil || m.item("user/u", "job#paused")["shiny"] == nil {
 		t.Errorf("the status is %q, the data %v, the row %v", status, data, m.item("user/u", "job#paused"))
 	}
 }

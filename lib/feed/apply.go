@@ -64,6 +64,7 @@ type Update struct {
 //  7. Otherwise → Accepted. Seq grows by one. Progress never falls: failed and cancelled do not change it, succeeded sets it
 //     to 100. The first part of an epoch sets the Scope. A running state that was sent before the newest stored state of its run
 //     and attempt does not replace that state: only its progress counts. If a part was sent before that state, its message does not count.
+//     The steps of the run stay until a state of the whole job names other ones. If they do not fit a new state, the oldest go.
 //
 // Coalescing: an urgent state, or one whose interval has passed, is marked as pushed in the same write. An update of a part is
 // marked only if it begins the row or the run. Any other update of a part needs ClaimPush, because a store may write it without
@@ -289,6 +290,9 @@ func nextState(row Row, u Update, first bool) message.UploadProgress {
 		state.Progress = before
 	default:
 		state.Progress = max(before, state.Progress)
+	}
+	if state.Steps == "" {
+		state = state.WithSteps(row.State.Steps)
 	}
 	return state
 }

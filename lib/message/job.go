@@ -31,6 +31,8 @@ type JobProgress struct {
 	// Result is where the result of the job is: a https URL, or a key of S3 under the user's own results, see [ResultPrefix]. Only an end
 	// has one.
 	Result string `json:"result,omitzero"`
+	// Steps are what the job went through, in the order in which it began. A state without steps leaves those of its run.
+	Steps Steps `json:"steps,omitzero"`
 }
 
 // Type returns [TypeJobProgress].

@@ -13,13 +13,15 @@ import "time"
 //	an execution's ARN                     256 characters    Step Functions' limit
 //	a file's name, a title, a code         1,024 bytes *     a file system's longest name: 255 characters
 //	a phase                                256 bytes *
+//	the steps that a job lists             32
+//	a step's name, and its title           320 bytes *       a state of Step Functions has at most 80 characters
 //	an attempt, and attempts at most       9,999
 //	silence until a job is stalled         5 to 86,400 seconds, which is a day
 //	silence until a job ends               60 to 2,592,000 seconds, which is 30 days
 //	a link                                 4,096 bytes *     a presigned URL of S3 with a session's token
 //	a result                               1,024 bytes as a key of S3, 4,096 * as a link; the limit of a state counts, too
 //	an error's details                     4,096 bytes of JSON
-//	a job's state                          2,560 bytes of JSON; its message may always have 480 *, without expectEvery, endAfter and result
+//	a job's state                          2,560 bytes of JSON; its message may always have 480 *, without expectEvery, endAfter, result and steps
 //	a note                                 8,192 bytes of JSON; its message may always have 480 *
 //	the parts of a job                     256
 //	the steps of a job, and all counts     2^53              a JSON number is exact up to it
@@ -60,6 +62,10 @@ const (
 	MaxName = 1024
 	// MaxPhase bounds the name of a phase, in bytes of JSON.
 	MaxPhase = 256
+	// MaxListedSteps is how many [Steps] a state may list.
+	MaxListedSteps = 32
+	// MaxStepName bounds the name of a step, and its title, in bytes of JSON.
+	MaxStepName = 320
 	// MaxAttempt bounds the number of a try, and how many tries there are at most.
 	MaxAttempt = 9999
 	// MinExpectEvery and MaxExpectEvery bound after how many seconds without news a job counts as stalled.
@@ -77,7 +83,8 @@ const (
 	// MaxDetails bounds an error's details, in bytes.
 	MaxDetails = 4096
 	// MaxText is how long the message of a state or note may always be, in bytes of JSON, whatever the other fields contain, except
-	// the optional fields expectEvery, endAfter and result of a state. A longer message is valid if the whole state or note is within MaxState or MaxNote.
+	// the optional fields expectEvery, endAfter, result and steps of a state. A longer message is valid if the whole state or note is
+	// within MaxState or MaxNote.
 	MaxText = 480
 	// MaxState bounds the data of a job's state, in bytes of JSON, so that the job's row without parts is at most 4 KB.
 	MaxState = 2560

@@ -273,6 +273,7 @@ func FuzzDecode(f *testing.F) {
 	f.Add([]byte(`{"type":"job_progress","data":{"jobId":"j","title":"t","message":"m","progress":1,"status":"retrying","attempt":2,"of":3}}`))
 	f.Add([]byte(`{"type":"job_progress","data":{"jobId":"j","title":"t","message":"m","progress":1,"expectEvery":60,"endAfter":3600}}`))
 	f.Add([]byte(`{"type":"upload_progress","data":{"uploadId":"u","fileName":"f","message":"m","progress":1,"status":"succeeded","result":"results/dTE/x"}}`))
+	f.Add([]byte(`{"type":"job_progress","data":{"jobId":"j","title":"t","message":"m","progress":1,"steps":[{"name":"s","at":"2026-11-22T10:00:00Z","status":"failed","title":"S"},{"name":"\ud800"}]}}`))
 	f.Add([]byte(`{"type":"notification","data":{"title":"t","message":"m","severity":"info","actionUrl":"/a"}}`))
 	f.Add([]byte(`{"type":"error","data":{"code":"C","message":"m","details":[1e3]}}`))
 	f.Fuzz(func(t *testing.T, raw []byte) {

@@ -69,6 +69,8 @@ type UploadProgress struct {
 	// Result is where the result of the job is: a https URL, or a key of S3 under the user's own results, see [ResultPrefix]. Only an end
 	// has one.
 	Result string `json:"result,omitzero"`
+	// Steps are what the job went through, in the order in which it began. A state without steps leaves those of its run.
+	Steps Steps `json:"steps,omitzero"`
 }
 
 // Type returns [TypeUploadProgress].
@@ -106,6 +108,7 @@ func (p UploadProgress) validateAs(id, name string) error {
 		v.requireResult(p.Result)
 		v.require("result", p.Status.Terminal(), "is only for an end: succeeded, failed or cancelled")
 	}
+	v.requireSteps(p.Steps)
 	return v.err()
 }
 
@@ -120,22 +123,29 @@ var (
 var positiveFields = map[string]string{"attempt": ruleAttempt, "of": ruleAttempt, "expectEvery": ruleExpectEvery, "endAfter": ruleEndAfter}
 
 // Truncated returns p with its file name, phase and message truncated to their limits, so that a long text does not prevent
-// the end of a job from being stored. It removes a result that leaves no room for a message. It does not change other fields.
+// the end of a job from being stored. It removes a result that leaves no room for a message, and the oldest steps if they leave less
+// than MaxText bytes for one. It does not change other fields.
 func (p UploadProgress) Truncated() UploadProgress {
 	p.FileName, p.Phase = Truncate(p.FileName, MaxName), Truncate(p.Phase, MaxPhase)
-	fullMessage := p.Message
+	fullMessage, steps := p.Message, p.Steps
+	p.Message, p.Steps = "", ""
+	if MaxState-p.size() < minTruncated {
+		p.Result = ""
+	}
+	p.Message = Truncate(fullMessage, MaxText)
+	p = p.WithSteps(steps)
 	p.Message = ""
-	var withoutMessage bytes.Buffer
-	if err := encodeJSON(&withoutMessage, p); err != nil {
-		return p // a number is infinite: Validate reports it
-	}
-	room := MaxState - withoutMessage.Len()
-	if room < minTruncated && p.Result != "" {
-		p.Result, p.Message = "", fullMessage
-		return p.Truncated()
-	}
-	p.Message = Truncate(fullMessage, max(room, minTruncated))
+	p.Message = Truncate(fullMessage, max(MaxState-p.size(), minTruncated))
 	return p
+}
+
+// size returns how many bytes of JSON p takes. A state that cannot be encoded takes none: Validate reports it.
+func (p UploadProgress) size() int {
+	var b bytes.Buffer
+	if err := encodeJSON(&b, p); err != nil {
+		return 0
+	}
+	return b.Len()
 }
 
 // minTruncated is the smallest limit of a truncated message. Validate reports a state that leaves no room for it.

@@ -40,6 +40,7 @@ func TestEveryTypeOfStateIsAStateOfAJob(t *testing.T) {
 	full := UploadProgress{
 		UploadID: "job", FileName: "name", Progress: 1.5, Message: "m", CurrentRow: 2, TotalRows: 3, Status: StatusRetrying, Phase: "p",
 		RowsPerSecond: 4.5, ETAMillis: 5, FailedRows: 6, Attempt: 7, Of: 8, ExpectEvery: 9, EndAfter: 10, Result: "results/dQ/x",
+		Steps: NewSteps(Step{Name: "s"}),
 	}
 	for i := range reflect.TypeFor[UploadProgress]().NumField() {
 		if reflect.ValueOf(full).Field(i).IsZero() {

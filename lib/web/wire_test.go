@@ -118,7 +118,7 @@ func (g *wireGenerator) parse() {
 	for _, named := range pkg.Types {
 		g.specs[named.Name] = namedSpec(named).Type
 		values = append(values, named.Consts...)
-		if g.isFrameData(named) || slices.Contains([]string{"Envelope", "Severity", "Status", "UploadPart"}, named.Name) {
+		if g.isFrameData(named) || slices.Contains([]string{"Envelope", "Severity", "Status", "Step", "StepStatus", "UploadPart"}, named.Name) {
 			g.types = append(g.types, named)
 		}
 	}
@@ -230,8 +230,10 @@ func (g *wireGenerator) typeOf(expr ast.Expr) string {
 			return "boolean"
 		case "int", "int64", "float64":
 			return "number"
-		case "Status", "Severity", "UploadPart":
+		case "Status", "StepStatus", "Severity", "UploadPart":
 			return expr.Name
+		case "Steps": // a list as JSON text
+			return "Step[]"
 		case "Type":
 			return "T"
 		case "Data":

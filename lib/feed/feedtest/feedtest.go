@@ -33,6 +33,7 @@ func Run(t *testing.T, open func(t *testing.T) feed.Store) {
 		"a silent job has a pointer, a mark and an end":               silentJobs,
 		"a job is of the type of its last state":                      typesOfStates,
 		"a part that was sent earlier counts without its message":     partsSentEarlier,
+		"the steps of a run stay until a state names other ones":      stepsOfARun,
 		"parts add up": parts,
 		"a part may begin a row and name executions":                    firstPart,
 		"256 parts and no more":                                         tooManyParts,

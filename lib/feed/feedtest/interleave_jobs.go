@@ -146,6 +146,10 @@ func jobHistories() []History {
 		jobHistory("the end of a silent job, and a state", 1, []feed.Update{edit(keyed(10), expecting(0, 600))},
 			writer{edit(end(message.StatusFailed), aboutSeq(1))}, writer{keyed(20)}),
 		jobHistory("a part of a job that gets a time after which it ends", 1, openJob, writer{one}, writer{edit(keyed(20), expecting(0, 600))}),
+		jobHistory("steps, and states and parts without steps", 1, []feed.Update{edit(keyed(10), withSteps("a"))},
+			writer{edit(keyed(20), withSteps("a", "b"))}, writer{one, keyed(15)}),
+		jobHistory("steps that were sent in another order", 1, openJob,
+			writer{edit(keyed(20), sentAfter(2), withSteps("a", "b"))}, writer{edit(keyed(30), sentAfter(1), withSteps("a")), edit(keyed(25), sentAfter(3))}),
 		withDeletion("TTL deletes the row", 0, openJob, writer{keyed(20)}, writer{keyed(15)}),
 	}
 }

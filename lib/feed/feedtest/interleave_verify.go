@@ -165,6 +165,7 @@ func (v *jobVerifier) checkUpdate(before, row feed.Row) {
 	v.checkOrder(u, before, row)
 	v.checkAttempt(u, before, row)
 	v.checkSilence(u, before, row)
+	v.checkSteps(u, before, row)
 	switch {
 	case row.Seq != before.Seq+1:
 		v.failf("seq %d followed %d", row.Seq, before.Seq)
@@ -213,6 +214,17 @@ func (v *jobVerifier) checkSilence(u feed.Update, before, row feed.Row) {
 	}
 	if u.Stalled && (row.State != before.State || !row.UpdatedAt.Equal(before.UpdatedAt)) {
 		v.failf("the mark %s led from %+v to %+v", u.ID, before, row)
+	}
+}
+
+// checkSteps checks that the steps are those of the newest state that named some.
+func (v *jobVerifier) checkSteps(u feed.Update, before, row feed.Row) {
+	want := u.State.Steps
+	if u.Part != nil || want == "" || before.Supersedes(u) {
+		want = before.State.Steps
+	}
+	if row.State.Steps != want {
+		v.failf("after the update %s the steps are %s, want %s", u.ID, row.State.Steps, want)
 	}
 }
 

@@ -20,6 +20,7 @@ func roundTrip(t *testing.T, s feed.Store) {
 	u.State.CurrentRow, u.State.TotalRows, u.State.FailedRows = 1<<53, 1<<53, 2
 	u.State.RowsPerSecond, u.State.ETAMillis = 1e300, 320
 	u.State.Message = "Parsing “row” <4250>\n"
+	u.State.Steps = message.NewSteps(message.Step{Name: "“a” <b>\n", At: message.Time{Time: at}, Status: message.StepFailed, Title: "&\u2028"})
 	got := apply(t, s, owner, u, feed.Accepted)
 	want := feed.Row{
 		Owner: owner, Epoch: epoch(0), Seq: 1, ID: u.ID, State: u.State, UpdatedAt: at, Execution: u.Execution, Keys: got.Keys,

@@ -95,6 +95,8 @@ export interface JobProgress {
   endAfter?: number
   /** Result is where the result of the job is: a https URL, or a key of S3 under the user's own results, see ResultPrefix. Only an end has one. */
   result?: string
+  /** Steps are what the job went through, in the order in which it began. A state without steps leaves those of its run. */
+  steps?: Step[]
 }
 
 /** Notification is a text that the user should read once. */
@@ -117,6 +119,20 @@ export type Severity = 'info' | 'success' | 'warning' | 'error'
 
 /** Status is the status of a job. */
 export type Status = 'running' | 'queued' | 'waiting' | 'retrying' | 'stalled' | 'succeeded' | 'failed' | 'cancelled'
+
+/** Step is something that a job went through, such as a state of its workflow. */
+export interface Step {
+  /** Name names the step. A step that is done several times may be listed several times. */
+  name: string
+  /** At is when the step began. */
+  at?: string
+  status?: StepStatus
+  /** Title names the step for the user. If it is missing, Name does. */
+  title?: string
+}
+
+/** StepStatus is the status of a Step. */
+export type StepStatus = 'running' | 'succeeded' | 'failed'
 
 /** Synced is the last answer to a sync. */
 export interface Synced {
@@ -163,6 +179,8 @@ export interface UploadProgress {
   endAfter?: number
   /** Result is where the result of the job is: a https URL, or a key of S3 under the user's own results, see ResultPrefix. Only an end has one. */
   result?: string
+  /** Steps are what the job went through, in the order in which it began. A state without steps leaves those of its run. */
+  steps?: Step[]
 }
 
 /** UploadURL is the answer to every message about an upload. If the upload has ended, only Request, UploadID, and Complete or Aborted are set. Otherwise Method, URL and Headers are set for a file of at most MaxSinglePut, and PartSize, Done and Parts for a larger one.  The URLs are secrets of the user: they must not be logged. */
