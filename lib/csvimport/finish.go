@@ -42,6 +42,9 @@ type FinishOutput struct {
 	Accepted int64 `json:"accepted"`
 	// Summary is the key of the [Summary].
 	Summary string `json:"summary"`
+	// Result is the key of what the end of the job offers its user: the rejected rows, or the summary if there are none. It is empty if
+	// the ids and the name of the file leave no room for it in the state of a job.
+	Result string `json:"result"`
 	// Warning is a sentence for the user, if rows may be missing although none was rejected: see [StrayQuotes].
 	Warning string `json:"warning,omitempty"`
 }
@@ -90,6 +93,7 @@ func (f *Finish) Handle(ctx context.Context, in FinishInput) (FinishOutput, erro
 	}
 	out := FinishOutput{
 		Counts: summary.Counts, Accepted: summary.Accepted, Summary: in.File.summaryKey(), Warning: in.File.StrayQuotes.note(),
+		Result: in.File.resultToOffer(summary.Counts),
 	}
 	if err := f.deleteStaged(ctx, in); err != nil {
 		return out, err

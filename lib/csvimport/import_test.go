@@ -13,6 +13,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/herald-progress/herald/lib/csvimport"
+	"github.com/herald-progress/herald/lib/message"
 )
 
 // These tests run the steps as a workflow does. put uploads a file and returns its event, run imports it, rows and object return the
@@ -136,6 +137,13 @@ func run(t *testing.T, c csvimport.Config, e csvimport.Event, execution string, 
 	}
 	if s.Counts != out.Counts || s.Accepted != out.Accepted {
 		t.Errorf("output is %+v, summary says %+v", out, s)
+	}
+	result := out.Summary
+	if s.Rejected > 0 {
+		result = s.Prefix + s.Rejects
+	}
+	if out.Result != "" && out.Result != result || !message.IsResultOf(s.UserID, result) {
+		t.Errorf("the result is %q, want %q", out.Result, result)
 	}
 	return s, nil
 }

@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/herald-progress/herald/lib/message"
@@ -107,6 +108,25 @@ func (s Summary) nothingImported() error {
 	}
 	return &InvalidFile{Reason: fmt.Sprintf("None of the %d rows was imported. The most frequent reason (%s): %s", s.Rows, rows, reason)}
 }
+
+// resultToOffer returns the key of what the end of the job offers its user, see [FinishOutput].
+func (f File) resultToOffer(c Counts) string {
+	result := f.summaryKey()
+	if c.Rejected > 0 {
+		result = f.ResultsPrefix() + rejectsName
+	}
+	end := message.UploadProgress{
+		UploadID: f.UploadID, FileName: f.FileName, Phase: "finish", Progress: 100, Status: message.StatusSucceeded, CurrentRow: c.Rows, TotalRows: c.Rows, FailedRows: c.Rejected,
+		Message: strings.Repeat("x", maxEndMessage), Result: result,
+	}
+	if end.Validate() != nil || message.New(end, "", time.Time{}).CheckSize("") != nil {
+		return ""
+	}
+	return result
+}
+
+// maxEndMessage is more than the message takes that the workflow ends the job with.
+const maxEndMessage = 128
 
 // partName returns the name of the results of range n.
 func partName(n int) string { return fmt.Sprintf("part-%05d.jsonl", n) }

@@ -2,6 +2,7 @@ package local_test
 
 import (
 	"errors"
+	"path"
 	"strings"
 	"testing"
 
@@ -38,6 +39,34 @@ func TestAnImportThatAcceptsNoRowEndsAsFailed(t *testing.T) {
 	rejected, rejectedErr := csvimport.ReadRejected(t.Context(), store, s, 2)
 	if err := errors.Join(err, rejectedErr); err != nil || s.Rejected != 3 || len(rejected) != 2 || rejected[1].Reason != "missing value" {
 		t.Errorf("summary %+v, rejected rows %+v, error %v", s, rejected, err)
+	}
+}
+
+// TestTheEndOfAnImportOffersItsResult downloads what the ends of two imports offer: the rejected rows, and a summary.
+func TestTheEndOfAnImportOffersItsResult(t *testing.T) {
+	twin, _ := startTwin(t)
+	ann := openTab(t, twin, "ann")
+	for _, tt := range []struct{ upload, rows, name, want string }{
+		{"u-1", "3001,Red,1\n3002,,x\n", "rejected.csv", ",x"},
+		{"u-2", "3001,Red,1\n", "summary.json", `"accepted": 1`},
+	} {
+		putFile(t, twin, "ann", tt.upload, "a.csv", strings.NewReader("part,color,quantity\n"+tt.rows))
+		ended := until(t, ann, func(e message.Envelope) bool {
+			state, ok := message.AsUploadProgress(e.Data)
+			return ok && state.UploadID == tt.upload && state.Status.Terminal()
+		})
+		state, _ := message.AsUploadProgress(ended[len(ended)-1].Data)
+		if state.Status != message.StatusSucceeded || path.Base(state.Result) != tt.name {
+			t.Fatalf("the end is %+v", state)
+		}
+		if err := ann.Send(t.Context(), `{"action":"download","request":"r1","job":"`+tt.upload+`"}`); err != nil {
+			t.Fatal(err)
+		}
+		answers := until(t, ann, func(e message.Envelope) bool { return e.Type == message.TypeDownloadURL })
+		answer, _ := answers[len(answers)-1].Data.(message.DownloadURL)
+		if content := download(t, answer.URL); !strings.Contains(content, tt.want) {
+			t.Errorf("%s is %q, want %q in it", tt.name, content, tt.want)
+		}
 	}
 }
 
