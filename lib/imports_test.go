@@ -76,7 +76,7 @@ var allowed = map[string][]string{
 	"lib/local/objects":          {"lib/local/awswire", "lib/local/durable"},
 	"lib/local": {
 		"lib/apigw", "lib/asl", "lib/asl/mock", "lib/asl/substitution", "lib/auth", "lib/broadcast", "lib/connection", "lib/csvimport", "lib/feed", "lib/message", "lib/notify", "lib/observe",
-		"lib/s3store", "lib/session", "lib/stepfn", "lib/upload", "lib/web", "lambdas", "statemachines",
+		"lib/s3store", "lib/session", "lib/stepfn", "lib/trace", "lib/upload", "lib/web", "lambdas", "statemachines",
 		"lib/local/awswire", "lib/local/background", "lib/local/durable", "lib/local/filewatch", "lib/local/gateway", "lib/local/idle", "lib/local/invoke",
 		"lib/local/loopback", "lib/local/objects", "lib/local/process", "lib/local/states",
 	},

@@ -154,7 +154,7 @@ func scheduledEvent(name string, at time.Time) map[string]any {
 // maxStatusData is the maximum size of the escaped input, and of the escaped output, in an event of Step Functions, in bytes.
 const maxStatusData = 248 << 10
 
-// statusChangeEvent returns the event of an execution that has ended
+// statusChangeEvent returns the event of an execution that has started or ended
 // (https://docs.aws.amazon.com/step-functions/latest/dg/eventbridge-integration.html).
 func statusChangeEvent(x states.ExecutionDescription) map[string]any {
 	// dataAndDetails returns the values of a field such as input and of its details. A text that is too large becomes null.
@@ -175,17 +175,21 @@ func statusChangeEvent(x states.ExecutionDescription) map[string]any {
 		}
 		return s
 	}
+	at, stopDate := x.StartDate.Time, any(nil)
+	if !x.StopDate.IsZero() {
+		at, stopDate = x.StopDate.Time, x.StopDate.UnixMilli()
+	}
 	var redriveDate any
 	if !x.RedriveDate.IsZero() {
 		redriveDate = x.RedriveDate.UnixMilli()
 	}
 	detail := map[string]any{
 		"executionArn": x.ExecutionArn, "stateMachineArn": x.StateMachineArn, "name": x.Name, "status": x.Status,
-		"startDate": x.StartDate.UnixMilli(), "stopDate": x.StopDate.UnixMilli(),
+		"startDate": x.StartDate.UnixMilli(), "stopDate": stopDate,
 		"input": input, "inputDetails": inputDetails, "output": output, "outputDetails": outputDetails,
 		"stateMachineVersionArn": nil, "stateMachineAliasArn": nil,
 		"redriveCount": x.RedriveCount, "redriveDate": redriveDate, "redriveStatus": x.RedriveStatus,
 		"redriveStatusReason": orNull(x.RedriveStatusReason), "error": orNull(x.Error), "cause": orNull(x.Cause),
 	}
-	return newEvent("aws.states", "Step Functions Execution Status Change", x.ExecutionArn, x.StopDate.Time, detail)
+	return newEvent("aws.states", "Step Functions Execution Status Change", x.ExecutionArn, at, detail)
 }

@@ -16,6 +16,7 @@ import (
 	"github.com/herald-progress/herald/lib/local/invoke"
 	"github.com/herald-progress/herald/lib/message"
 	"github.com/herald-progress/herald/lib/notify"
+	"github.com/herald-progress/herald/lib/observe"
 	"github.com/herald-progress/herald/lib/s3store"
 	"github.com/herald-progress/herald/lib/session"
 	"github.com/herald-progress/herald/lib/stepfn"
@@ -59,9 +60,18 @@ func (t *Twin) functions(verifier *auth.Verifier) (map[string]invoke.Function, e
 		"csvchunk":  csvimport.NewChunk(csv).Handle,
 		"csvfinish": csvimport.NewFinish(csv).Handle,
 		"reaper":    (&session.Reaper{Sessions: connections, Gateway: sender, Log: t.log}).Handle,
+		"observer": (&observe.Observer{
+			Machines: t.config.Watched, Store: t.config.Executions, Workflows: &stepfn.Definitions{Client: sfn.NewFromConfig(config)},
+			Publisher: notifier, Log: t.log,
+		}).Handle,
 		"sweeper": (&notify.Sweeper{
 			Notifier: notifier, Feed: feedStore, Workflows: &stepfn.Workflows{Client: sfn.NewFromConfig(config)}, Log: t.log,
 		}).Handle,
+	}
+	for _, m := range t.config.Watched {
+		if err := m.Validate(); err != nil {
+			return nil, fmt.Errorf("local: Watched: %w", err)
+		}
 	}
 	for name, handler := range t.config.Functions {
 		if _, ok := handlers[name]; !ok {

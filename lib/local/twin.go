@@ -36,8 +36,10 @@ import (
 	"github.com/herald-progress/herald/lib/local/objects"
 	"github.com/herald-progress/herald/lib/local/process"
 	"github.com/herald-progress/herald/lib/local/states"
+	"github.com/herald-progress/herald/lib/observe"
 	"github.com/herald-progress/herald/lib/s3store"
 	"github.com/herald-progress/herald/lib/session"
+	"github.com/herald-progress/herald/lib/trace"
 	"github.com/herald-progress/herald/lib/upload"
 )
 
@@ -110,6 +112,12 @@ type Config struct {
 	// BytesPerSecond limits the rate at which uploads are read, so that a person can watch the progress; zero means no
 	// limit.
 	BytesPerSecond int
+	// Watched are state machines whose executions are observed by their logs, as the stack does it. They need not exist yet.
+	Watched []observe.Machine
+	// Executions stores what is known about these executions; nil stores it in memory.
+	Executions trace.Store
+	// LogFaults says how late, in which order and how often log lines come.
+	LogFaults LogFaults
 	// StatusChanged, if not nil, is called when an execution has started and when it has ended.
 	StatusChanged func(ctx context.Context, execution states.ExecutionDescription)
 	// Log receives the logs; nil discards them.
@@ -127,6 +135,7 @@ type Twin struct {
 	gateway *gateway.Gateway
 	lambda  *invoke.Lambda
 	events  *eventBridge
+	logs    *logDelivery
 	states  *states.StepFunctions
 	s3      *objects.S3
 	page    *page
@@ -160,6 +169,9 @@ func Start(ctx context.Context, c Config) (*Twin, error) {
 	}
 	if t.config.Uploads == nil {
 		t.config.Uploads = &upload.Memory{}
+	}
+	if c.Executions == nil {
+		t.config.Executions = &trace.Memory{}
 	}
 	if c.Users == nil {
 		t.config.Users = defaultUsers
@@ -214,8 +226,10 @@ func (t *Twin) wire() error {
 		return err
 	}
 	t.events = newEventBridge(t.lambda, t.log)
+	t.logs = newLogDelivery(t.events, t.config.Watched, t.config.LogFaults)
 	t.states, err = states.New(states.Config{
-		Machines: machines, Lambda: t.lambda, StatusChanged: t.statusChanged, Objects: mapObjects{t.S3Client()}, Store: t.state, Log: t.log,
+		Machines: machines, Lambda: t.lambda, StatusChanged: t.statusChanged, EventRecorded: t.logs.record, Objects: mapObjects{t.S3Client()},
+		Store: t.state, Log: t.log,
 	})
 	if err != nil {
 		return fmt.Errorf("step functions: %w", err)
@@ -237,11 +251,17 @@ func (t *Twin) wire() error {
 		return fmt.Errorf("page: %w", err)
 	}
 	t.events.startSchedules()
+	if len(t.config.Watched) > 0 {
+		t.events.goUnlessClosed(func() { t.logs.run(t.events.ctx) })
+	}
 	return nil
 }
 
 // statusChanged passes an execution on to the rule for ended executions and to the callback of the configuration.
 func (t *Twin) statusChanged(ctx context.Context, x states.ExecutionDescription) {
+	if x.Status == states.StatusRunning {
+		t.logs.started(statusChangeEvent(x), x.ExecutionArn) //nolint:contextcheck // as below
+	}
 	t.events.statusChanged(x) //nolint:contextcheck // the functions that it invokes outlive the execution
 	if t.config.StatusChanged != nil {
 		t.config.StatusChanged(ctx, x)

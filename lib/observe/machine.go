@@ -77,11 +77,14 @@ func ParseMachines(list string) ([]Machine, error) {
 	return machines, nil
 }
 
-// stateMachineOf returns the ARN of the state machine of an execution, whose ARN is valid. That of a child execution of a Distributed Map
-// has a label, which no state machine has.
-func stateMachineOf(execution string) string {
+// StateMachineOf returns the ARN of the state machine of an execution, or an empty text for something else. That of a child execution of a
+// Distributed Map has a label, which no state machine has.
+func StateMachineOf(execution string) string {
 	const kind = 5
 	fields := strings.Split(execution, ":")
+	if len(fields) < kind+2 {
+		return ""
+	}
 	fields[kind] = "stateMachine"
 	return strings.Join(fields[:kind+2], ":")
 }

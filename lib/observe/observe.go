@@ -6,7 +6,8 @@
 //   - a batch of log lines of the state machine, by a subscription filter of CloudWatch Logs: it moves the job.
 //
 // Whichever comes first opens the job. The user, the job and its title are values in the execution's input. The sweeper of package notify
-// ends the jobs of Standard workflows, as it ends all others. The ends of Express workflows are in their logs only.
+// ends the jobs of Standard workflows, as it ends all others, unless their logs are faster. The ends of Express workflows are in their logs
+// only.
 //
 // Between two batches, a row for each execution holds its trace, see package trace. Writers of a row that overlap repeat their work.
 package observe
@@ -196,7 +197,7 @@ func (o *Observer) machineOf(arn string) (Machine, message.Execution, bool) {
 	if !ok {
 		return Machine{}, x, false
 	}
-	name := stateMachineOf(arn)
+	name := StateMachineOf(arn)
 	i := slices.IndexFunc(o.Machines, func(m Machine) bool { return m.ARN == name })
 	if i < 0 {
 		return Machine{}, x, false

@@ -16,7 +16,7 @@ var executionStatuses = map[trace.Status]string{
 	trace.Succeeded: "SUCCEEDED", trace.Failed: "FAILED", trace.Aborted: "ABORTED", trace.TimedOut: "TIMED_OUT",
 }
 
-// state returns the state of a job. ended is empty if the sweeper ends the job.
+// state returns the state of a job. ended is the end to publish, or empty.
 func state(row trace.Row, v trace.View, ended trace.Status, now time.Time) message.Data {
 	s := message.UploadProgress{
 		UploadID: row.Job, FileName: row.Title, Progress: min(v.Progress, maxRunning), Status: message.StatusRunning, Message: "Started",

@@ -173,9 +173,10 @@ func epoch(start time.Time, redrives int64) string {
 	return fmt.Sprintf("%s#%04d", message.Time{Time: start}, redrives)
 }
 
-// end returns the end of an Express workflow. For all others it returns an empty status: the sweeper ends their jobs.
+// end returns the end of an execution if the observer publishes it. The sweeper ends the jobs of Standard workflows, too, so that of those
+// only an end counts after which no step is missing. It is for executions that end before their jobs are open.
 func end(x message.Execution, tr *trace.Trace) trace.Status {
-	if x.Express {
+	if x.Express || tr.Complete() {
 		return tr.End()
 	}
 	return ""

@@ -33,7 +33,7 @@ func definition(tb testing.TB, name string) []byte {
 	if err != nil {
 		tb.Fatal(err)
 	}
-	return bytes.ReplaceAll(text, []byte("${PollerStateMachineArn}"), []byte("arn:aws:states:us-east-1:123456789012:stateMachine:poller"))
+	return bytes.ReplaceAll(text, []byte("${ChildStateMachineArn}"), []byte("arn:aws:states:us-east-1:123456789012:stateMachine:child"))
 }
 
 func plan(tb testing.TB, name string) *trace.Plan {

@@ -208,7 +208,12 @@ func (m *measurement) closeLoop(s *state) {
 	}
 	loop := m.stack[i:]
 	m.stack = m.stack[:i]
+	longest := 0.0
 	for _, member := range loop {
+		longest = max(longest, member.rest)
+	}
+	for _, member := range loop {
+		member.rest = longest // nobody knows how often the loop runs: there is no progress inside of it
 		m.pending[member] = false
 		member.repeats = member.repeats || len(loop) > 1
 	}

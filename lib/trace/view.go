@@ -227,9 +227,13 @@ func (t *Trace) position(f *flow) float64 {
 		return 0
 	}
 	s := t.states[current.name]
-	rest := current.rest - current.weight*t.inside(current)
-	if s.ExitedID >= s.EnteredID {
-		rest = current.rest - current.weight
+	rest := current.rest
+	switch {
+	case current.repeats:
+	case s.ExitedID >= s.EnteredID:
+		rest -= current.weight
+	default:
+		rest -= current.weight * t.inside(current)
 	}
 	return min(max(1-rest/f.length, 0), 1)
 }

@@ -54,7 +54,7 @@ func (s *StepFunctions) startMapRun(x *execution) func(asl.MapRun) func(*asl.Err
 		defer s.mu.Unlock()
 		s.started++
 		r := &mapRun{
-			sequence: s.started, arn: m.ARN, execution: x, status: string(statusRunning), start: now(),
+			sequence: s.started, arn: m.ARN, execution: x, status: string(StatusRunning), start: now(),
 			limits: m.MapRunLimits, setLimits: m.SetLimits,
 			executions: MapRunCounts{Pending: int64(m.Children), Total: int64(m.Children)},
 			items:      MapRunCounts{Pending: int64(m.Items), Total: int64(m.Items)},
@@ -225,7 +225,7 @@ func (s *StepFunctions) UpdateMapRun(_ context.Context, in UpdateMapRunInput) (E
 	}
 	s.mu.Lock()
 	r, err := s.findMapRun(in.MapRunArn)
-	if err == nil && r.status != string(statusRunning) {
+	if err == nil && r.status != string(StatusRunning) {
 		err = awswire.NewError("ValidationException", "Map Run is not running: '"+r.arn+"'")
 	}
 	if err != nil {

@@ -132,7 +132,7 @@ func (in ListExecutionsInput) validate() error {
 	if err := validateChoice("redriveFilter", in.RedriveFilter, redriven, notRedriven); err != nil {
 		return err
 	}
-	return validateChoice("statusFilter", string(in.StatusFilter), string(statusRunning), string(asl.StatusSucceeded),
+	return validateChoice("statusFilter", string(in.StatusFilter), string(StatusRunning), string(asl.StatusSucceeded),
 		string(asl.StatusFailed), string(asl.StatusTimedOut), string(asl.StatusAborted), pendingRedrive)
 }
 

@@ -68,7 +68,7 @@ func (s *StepFunctions) RedriveExecution(_ context.Context, in RedriveExecutionI
 	x.redrives.count++
 	x.redrives.newest = time.Now().Truncate(time.Millisecond)
 	x.redrives.tokens = append(x.redrives.tokens[max(0, len(x.redrives.tokens)+1-maxRedriveTokens):], in.ClientToken)
-	x.status, x.stop, x.result, x.aborted, x.cancel = statusRunning, time.Time{}, asl.Result{}, nil, nil
+	x.status, x.stop, x.result, x.aborted, x.cancel = StatusRunning, time.Time{}, asl.Result{}, nil, nil
 	x.done = make(chan struct{})
 	if err := s.launch(x, s.run); err != nil {
 		*x = before
@@ -83,9 +83,9 @@ func (s *StepFunctions) RedriveExecution(_ context.Context, in RedriveExecutionI
 // notRedrivable returns why an execution cannot be redriven, or "". The caller holds the lock.
 func (x *execution) notRedrivable() string {
 	switch {
-	case x.mapRun != nil && x.status != statusRunning && x.status != asl.StatusSucceeded:
+	case x.mapRun != nil && x.status != StatusRunning && x.status != asl.StatusSucceeded:
 		return "" // RedriveExecution refuses it, but its Map run can be redriven.
-	case x.status == statusRunning || x.status == asl.StatusSucceeded:
+	case x.status == StatusRunning || x.status == asl.StatusSucceeded:
 		return "Execution is " + string(x.status) + " and cannot be redriven"
 	case x.redrives.count >= maxRedrives:
 		return "Execution has been redriven 1000 times, which is the maximum"

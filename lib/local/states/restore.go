@@ -239,18 +239,18 @@ func (r *restorer) finish() {
 	for _, x := range slices.SortedFunc(maps.Values(r.executions), func(a, b *execution) int { return a.lastChange().Compare(b.lastChange()) }) {
 		if x.mapRun != nil {
 			s.endedChildren = append(s.endedChildren, x)
-			if x.mapRun.status == string(statusRunning) {
+			if x.mapRun.status == string(StatusRunning) {
 				x.mapRun.count(x, -1, 0)
 			}
 			continue
 		}
 		s.ended = append(s.ended, x)
-		if x.status == statusRunning {
+		if x.status == StatusRunning {
 			s.interrupt(x)
 		}
 	}
 	for _, run := range r.mapRuns {
-		if run.status == string(statusRunning) {
+		if run.status == string(StatusRunning) {
 			run.status, run.stop = mapRunAborted, now()
 			s.saveMapRun(run)
 		}

@@ -24,8 +24,8 @@ const (
 	defaultMaxEndedChildren = 10_000
 )
 
-// statusRunning is the status of an execution that has not ended.
-const statusRunning asl.Status = "RUNNING"
+// StatusRunning is the status of an execution that has not ended.
+const StatusRunning asl.Status = "RUNNING"
 
 // Config configures a StepFunctions.
 type Config struct {
@@ -36,6 +36,9 @@ type Config struct {
 	// StatusChanged, if not nil, is called when an execution has started and when it has ended. The calls for one execution
 	// come in order; the execution continues when the call has returned.
 	StatusChanged func(ctx context.Context, execution ExecutionDescription)
+	// EventRecorded, if not nil, is called with each event of an execution's history, with the ARN of the execution and its redrive count. The
+	// calls for one execution come in order. It must not block, nor call methods of the StepFunctions.
+	EventRecorded func(execution string, redrives int, event asl.Event)
 	// MaxEnded is how many ended executions are stored; the oldest are removed first. Zero means 1,000.
 	MaxEnded int
 	// MaxEndedChildren is how many ended child executions of Distributed Maps are stored, of all Map runs together; the oldest are
@@ -195,7 +198,7 @@ func (s *StepFunctions) startExecution(in StartExecutionInput, kind string) (*ex
 
 	arn := ExecutionARN(machine.name, name)
 	if old, ok := s.executions[arn]; ok && old.machine == machine {
-		if old.status == statusRunning && old.input == input && old.testCase == of.testCase {
+		if old.status == StatusRunning && old.input == input && old.testCase == of.testCase {
 			return old, nil
 		}
 		return nil, awswire.NewError("ExecutionAlreadyExists", "Execution Already Exists: '"+arn+"'")
@@ -215,7 +218,7 @@ func (s *StepFunctions) newExecution(of target, arn, name, input string) *execut
 	return &execution{
 		testCase: of.testCase, tasks: of.tasks(&taskRunner{states: s, executionARN: arn}),
 		arn: arn, name: name, input: input, machine: of.machine, revision: of.revision, versionARN: of.versionARN, aliasARN: of.aliasARN,
-		status: statusRunning,
+		status: StatusRunning,
 		start:  now(), done: make(chan struct{}),
 	}
 }
@@ -289,6 +292,9 @@ func (s *StepFunctions) runMachine(ctx context.Context, x *execution) asl.Result
 			s.mu.Lock()
 			defer s.mu.Unlock()
 			x.events = append(x.events, event)
+			if s.cfg.EventRecorded != nil {
+				s.cfg.EventRecorded(x.arn, redriven.count, event)
+			}
 		},
 	}
 	if redriven.count > 0 && point.State != "" {

@@ -78,10 +78,14 @@ func (s *StepFunctions) newExpress(of target, name, input string) *execution {
 func (s *StepFunctions) runExpress(ctx context.Context, x *execution) {
 	ctx, cancel := context.WithTimeoutCause(ctx, expressTimeout, errExpressTimeout)
 	defer cancel()
+	var record func(asl.Event)
+	if s.cfg.EventRecorded != nil {
+		record = func(event asl.Event) { s.cfg.EventRecorded(x.arn, 0, event) }
+	}
 	result := x.revision.parsed.Run(ctx, asl.Execution{
 		ID: x.arn, Name: x.name, Start: x.start, Input: json.RawMessage(x.input),
 		StateMachineID: x.machine.arn, StateMachineName: x.machine.name, RoleARN: x.revision.roleARN,
-		Tasks: x.tasks, Objects: s.cfg.Objects,
+		Tasks: x.tasks, Objects: s.cfg.Objects, Record: record,
 	})
 	if errors.Is(context.Cause(ctx), errExpressTimeout) && result.Status == asl.StatusAborted {
 		result.Status = asl.StatusTimedOut
