@@ -172,7 +172,8 @@ func Functions() []Function {
 			MemoryMB: messageMemoryMB, Timeout: observerTimeout,
 			OnFailure: FailureHandling{Retries: 2, MaxAge: time.Hour, DeadLetters: true},
 			Required:  append(PublishVariables(), EnvWatched),
-			Grants: append(PublishGrants(),
+			Grants: append(ReportGrants(),
+				Grant{FeedTable, []string{"dynamodb:DeleteItem"}}, // delete the pointer to a job once it is terminal
 				Grant{Executions, []string{"states:DescribeExecution", "states:DescribeStateMachineForExecution"}},
 				Grant{StateMachines, []string{"states:DescribeStateMachine"}}), // an Express workflow's definition
 		},

@@ -84,6 +84,7 @@ func startFakeAWS(t *testing.T) *fakeAWS {
 	variables := map[string]string{
 		"CONNECTIONS_TABLE": aws.connections.Table, "FEED_TABLE": aws.feed.Table, "WEBSOCKET_API_ENDPOINT": server.URL + "/prod",
 		"AUTH_MODE": pipeline.AuthHS256, "AUTH_SECRET_ARN": secretARN, "UPLOADS_BUCKET": bucketName,
+		"WATCHED_STATE_MACHINES": `[{"arn":"` + watchedARN + `","user":"$.userId"},{"arn":"` + watchedARN + `-express","user":"$.userId"}]`,
 	}
 	aws.getenv = func(name string) string { return variables[name] }
 	return aws
@@ -126,8 +127,15 @@ func (aws *fakeAWS) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		aws.record("secretsmanager:" + action + " " + target.SecretID)
 		fmt.Fprintf(w, `{"SecretString":%q}`, sharedKey)
 	case "AWSStepFunctions":
-		aws.record(strings.Replace(describePermission, "DescribeExecution", action, 1))
-		fmt.Fprint(w, `{"status":"ABORTED","redriveCount":0}`)
+		permission := strings.Replace(describePermission, "DescribeExecution", action, 1)
+		if action == "DescribeStateMachine" {
+			permission = strings.Replace(permission, ":execution:*", ":stateMachine:*", 1)
+		}
+		aws.record(permission)
+		answer, _ := json.Marshal(map[string]any{
+			"status": "ABORTED", "redriveCount": 0, "startDate": 1.7638e9, "input": `{"userId":"` + userID + `"}`, "definition": mapDefinition,
+		})
+		_, _ = w.Write(answer)
 	default:
 		w.WriteHeader(http.StatusNotImplemented)
 	}
@@ -160,14 +168,14 @@ func (aws *fakeAWS) record(permission string) {
 // TestRolesAllowTheFunctionsCalls runs all code paths of each function that call AWS. It compares the permissions that the calls
 // need with those of the function's role: both a missing and an unused permission fail the test.
 func TestRolesAllowTheFunctionsCalls(t *testing.T) {
-	template := fullTemplate(t)
+	template := synthesise(t, watching(fullSettings()))
 	granted, untestedRoles := rolePermissions(template), map[string]bool{} // the keys of both maps are names of roles
 	for _, function := range template.ofType("AWS::Lambda::Function") {
 		untestedRoles[strings.Replace(withoutHash(function.id), "Function", "Role", 1)] = true
 	}
 	for name, use := range map[string]func(*testing.T, *fakeAWS){
 		"Connect": useConnect, "Disconnect": useDisconnect, "Default": useDefault,
-		"Notifier": useNotifier, "Reaper": useReaper, "Sweeper": useSweeper,
+		"Notifier": useNotifier, "Reaper": useReaper, "Sweeper": useSweeper, "Observer": useObserver,
 		"CsvPlan": useCSVPlan, "CsvChunk": useCSVChunk, "CsvFinish": useCSVFinish,
 	} {
 		delete(untestedRoles, "Herald"+name+"Role")

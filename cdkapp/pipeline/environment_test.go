@@ -26,7 +26,7 @@ func TestFunctionsHaveTheVariablesTheyRequire(t *testing.T) {
 	}
 	jwks := pipeline.Auth{Mode: pipeline.AuthJWKS, Issuer: "https://id.example", Audience: []string{"app"}, JWKSURL: "https://id.example/keys"}
 	for _, auth := range []pipeline.Auth{cognito(), jwks, {Mode: pipeline.AuthHS256, SecretARN: secretARN, SecretOverlapMinutes: new(int)}} {
-		settings := hs256()
+		settings := watching(hs256())
 		settings.Props.Auth = auth
 		template := synthesise(t, settings)
 		if deployed := len(template.ofType("AWS::Lambda::Function")); deployed != len(lambdas.Functions()) {

@@ -24,23 +24,32 @@ func (p *Pipeline) addFunctions() {
 		if f.Workflow == lambdas.CSVImport && !p.props.CSVImport {
 			continue
 		}
-		function := p.addFunction(f)
-		p.grant(function, f.Grants)
-		if p.takesUploads() {
-			p.grant(function, f.UploadGrants)
+		if f.Watches { // Watch creates it
+			continue
 		}
-		if f.Route != "" {
-			p.addLambdaRoute(f.Route, function)
-		}
-		if f.Schedule.Interval > 0 {
-			p.addSchedule(f, function)
-		}
-		if f.OnFailure != (lambdas.FailureHandling{}) {
-			p.addFailureHandling(f, function)
-		}
-		p.functions[f.Name] = function
+		p.deploy(f)
 	}
 	p.Connect, p.Default, p.Notifier = p.functions["connect"], p.functions["default"], p.functions["notifier"]
+}
+
+// deploy creates a function with its route, schedule and permissions.
+func (p *Pipeline) deploy(f lambdas.Function) awslambda.Function {
+	function := p.addFunction(f)
+	p.grant(function, f.Grants)
+	if p.takesUploads() {
+		p.grant(function, f.UploadGrants)
+	}
+	if f.Route != "" {
+		p.addLambdaRoute(f.Route, function)
+	}
+	if f.Schedule.Interval > 0 {
+		p.addSchedule(f, function)
+	}
+	if f.OnFailure != (lambdas.FailureHandling{}) {
+		p.addFailureHandling(f, function)
+	}
+	p.functions[f.Name] = function
+	return function
 }
 
 // addFunction creates a function with its own role and log group.
@@ -155,6 +164,12 @@ func (p *Pipeline) resourceARNs() map[lambdas.Resource]*string {
 		lambdas.Executions: awscdk.Stack_Of(p.Construct).FormatArn(&awscdk.ArnComponents{
 			Service:      jsii.String("states"),
 			Resource:     jsii.String("execution"),
+			ResourceName: jsii.String("*"),
+			ArnFormat:    awscdk.ArnFormat_COLON_RESOURCE_NAME,
+		}),
+		lambdas.StateMachines: awscdk.Stack_Of(p.Construct).FormatArn(&awscdk.ArnComponents{
+			Service:      jsii.String("states"),
+			Resource:     jsii.String("stateMachine"),
 			ResourceName: jsii.String("*"),
 			ArnFormat:    awscdk.ArnFormat_COLON_RESOURCE_NAME,
 		}),

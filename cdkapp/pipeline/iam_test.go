@@ -89,6 +89,10 @@ func TestRolesHaveExactlyThesePermissions(t *testing.T) {
 		"HeraldSweeperRole": basePermissions("HeraldSweeperLogs", postPermission, describePermission, "sqs:SendMessage <HeraldSweeperDeadLetters.Arn>",
 			"dynamodb:Query "+connectionsARN+"/index/userIdIndex", "dynamodb:DeleteItem "+connectionsARN,
 			"dynamodb:GetItem "+feedARN, "dynamodb:PutItem "+feedARN, "dynamodb:DeleteItem "+feedARN, "dynamodb:Query "+feedARN),
+		"HeraldObserverRole": reporterPermissions("HeraldObserverLogs", "dynamodb:DeleteItem "+feedARN, describePermission,
+			strings.Replace(describePermission, "DescribeExecution", "DescribeStateMachineForExecution", 1),
+			"states:DescribeStateMachine arn:<AWS::Partition>:states:<AWS::Region>:<AWS::AccountId>:stateMachine:*",
+			"sqs:SendMessage <HeraldObserverDeadLetters.Arn>"),
 		"HeraldCsvPlanRole": reporterPermissions("HeraldCsvPlanLogs",
 			"s3:GetObjectVersion "+bucketARN+"/uploads/*", "s3:ListBucket "+bucketARN,
 			"s3:GetObject "+bucketARN+"/claims/*", "s3:PutObject "+bucketARN+"/claims/*", "s3:GetObject "+bucketARN+"/results/*/summary.json"),
@@ -121,7 +125,7 @@ func TestRolesHaveExactlyThesePermissions(t *testing.T) {
 		},
 		"HeraldCsvImportEventsRole": {"states:StartExecution <HeraldCsvImport>"},
 	}
-	if diff := cmp.Diff(want, rolePermissions(fullTemplate(t))); diff != "" {
+	if diff := cmp.Diff(want, rolePermissions(synthesise(t, watching(fullSettings())))); diff != "" {
 		t.Errorf("grants (-want +got):\n%s", diff)
 	}
 }
@@ -134,7 +138,7 @@ func TestNoPermissionIsForAllResources(t *testing.T) {
 	for _, f := range lambdas.Functions() {
 		ofFunction["Herald"+f.ID+"Role"] = true
 	}
-	for role, granted := range rolePermissions(fullTemplate(t)) {
+	for role, granted := range rolePermissions(synthesise(t, watching(fullSettings()))) {
 		for _, line := range granted {
 			action, resource, _ := strings.Cut(line, " ")
 			if strings.Contains(action, "*") {

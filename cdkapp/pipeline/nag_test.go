@@ -31,6 +31,10 @@ func TestNag(t *testing.T) {
 			regexp.MustCompile(`/SweeperRole/.*IAM5\[.*:states:.*:execution:\*\]`),
 			"any workflow of the account and Region may call the notifier; it may only describe executions",
 		},
+		{
+			regexp.MustCompile(`/ObserverRole/.*IAM5\[.*:states:.*:(execution|stateMachine):\*\]`),
+			"the state machines that are watched may be of other stacks; it may only describe them and their executions",
+		},
 		{regexp.MustCompile(`IAM5\[.*/(uploads|claims|staged|results)/\*\]`), "a role cannot list the keys of uploads; it is limited to one prefix"},
 		{regexp.MustCompile(`IAM5\[.*/results/\*/summary\.json\]`), "as above; of the results, the steps read only the summary"},
 		{regexp.MustCompile(`APIG4`), "the connect function verifies the token and answers with its own body; the other routes need an open connection"},
@@ -40,7 +44,7 @@ func TestNag(t *testing.T) {
 		{regexp.MustCompile(`Uploads/Resource AwsSolutions-S1`), "CloudTrail data events can log the requests without a second bucket"},
 	}
 	app := newApp(t)
-	settings := hs256()
+	settings := watching(hs256())
 	settings.Props.FunctionsDir = stubFunctions(t)
 	settings.Props.UploadOrigins = []string{"https://app.example.com"}
 	stack, err := pipeline.NewStack(app, settings)

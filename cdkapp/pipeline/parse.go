@@ -38,6 +38,8 @@ func (r *reader) store(s setting, all *Settings) {
 		*field = r.intOrNil(s.key, fallback)
 	case *bool:
 		*field = r.boolValue(s.key, false)
+	case *[]WatchedStateMachine:
+		*field = r.watchedList(s.key)
 	}
 }
 

@@ -14,6 +14,8 @@ import (
 	"github.com/aws/aws-cdk-go/awscdk/v2/awsstepfunctions"
 	"github.com/aws/constructs-go/constructs/v10"
 	"github.com/aws/jsii-runtime-go"
+
+	"github.com/herald-progress/herald/lib/observe"
 )
 
 // ErrFunctionsDir says that Props.FunctionsDir is empty.
@@ -53,6 +55,8 @@ type Pipeline struct {
 	deadLetters map[string]awssqs.Queue
 	// workflows has the state machine of each workflow. The keys are the names of the workflows.
 	workflows map[string]awsstepfunctions.StateMachine
+	// watched are the state machines that the observer follows.
+	watched []observe.Machine
 }
 
 // New creates a Pipeline in scope with the given id. Its error names each invalid setting, or the workflow whose definition
@@ -78,6 +82,9 @@ func New(scope constructs.Construct, id string, props Props) (*Pipeline, error) 
 	p.addFunctions()
 	p.addExecutionRule()
 	if err := p.addWorkflows(); err != nil {
+		return nil, err
+	}
+	if err := p.watchSettings(); err != nil {
 		return nil, err
 	}
 	return p, nil

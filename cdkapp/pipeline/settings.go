@@ -96,12 +96,15 @@ type Props struct {
 	AccessLogs bool
 	// CSVImport adds the example workflow csv_import and its functions. Your own workflows do not need them.
 	CSVImport bool
+	// WatchedStateMachines are state machines outside of the stack whose executions are shown without a change of their definitions, as
+	// Pipeline.Watch does it.
+	WatchedStateMachines []WatchedStateMachine
 }
 
 // setting is one key of the CDK context.
 type setting struct {
 	key string
-	// field returns a pointer to the field that stores the value: *string, *[]string, *float64, *int, **int or *bool. It is
+	// field returns a pointer to the field that stores the value: *string, *[]string, *float64, *int, **int, *bool or *[]WatchedStateMachine. It is
 	// a **int if the field is a *int, which stays nil if the context does not set it.
 	field func(*Settings) any
 	// fallback is the default of a string or a number. Nil means the zero value.
@@ -198,6 +201,7 @@ func settings() []setting {
 			check: matches(architecture, ArchitectureARM64+" or "+ArchitectureX86),
 		},
 		{key: "csvImport", field: func(s *Settings) any { return &s.Props.CSVImport }},
+		{key: "watchedStateMachines", field: func(s *Settings) any { return &s.Props.WatchedStateMachines }, check: checkWatched},
 	})
 }
 

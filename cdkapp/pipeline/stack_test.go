@@ -18,6 +18,7 @@ import (
 
 	"github.com/herald-progress/herald/cdkapp/bootstrap"
 	"github.com/herald-progress/herald/cdkapp/pipeline"
+	"github.com/herald-progress/herald/lib/observe"
 )
 
 var update = flag.Bool("update", false, "write the golden template from the stack")
@@ -37,11 +38,25 @@ const (
 // fullTemplate returns the template that most tests check: HS256, and every optional part.
 func fullTemplate(t *testing.T) template {
 	t.Helper()
+	return synthesise(t, fullSettings())
+}
+
+// fullSettings returns settings with all optional resources, but no watched state machine.
+func fullSettings() pipeline.Settings {
 	settings := hs256()
 	settings.Props.AccessLogs = true
 	settings.Props.AllowedOrigins = []string{"https://app.example.com", "http://localhost:5173"}
 	settings.Props.UploadOrigins = settings.Props.AllowedOrigins
-	return synthesise(t, settings)
+	return settings
+}
+
+// watchedARN is the ARN of the state machine in watching.
+const watchedARN = "arn:aws:states:us-east-1:123456789012:stateMachine:shop"
+
+// watching returns the settings with a watched state machine, so that the stack has all functions.
+func watching(settings pipeline.Settings) pipeline.Settings {
+	settings.Props.WatchedStateMachines = []pipeline.WatchedStateMachine{{Machine: observe.Machine{ARN: watchedARN, User: "$.userId"}}}
+	return settings
 }
 
 // secretARN is the ARN of the secret with the shared key, in the settings of most tests.

@@ -6,6 +6,7 @@ package pipeline_test
 
 import (
 	"bytes"
+	"compress/gzip"
 	"context"
 	"crypto/rand"
 	"encoding/base64"
@@ -259,4 +260,55 @@ func useSweeper(t *testing.T, aws *fakeAWS) {
 			t.Errorf("%s: the job is %+v, error %v, want it ended", job, row.State, err)
 		}
 	}
+}
+
+// mapDefinition is the definition of the watched state machines.
+const mapDefinition = `{"StartAt":"A","States":{"A":{"Type":"Map","ItemProcessor":{"StartAt":"B","States":{"B":{"Type":"Pass","End":true}}},"End":true}}}`
+
+// useObserver sends log lines of an execution, of which the last ends it, and of an Express workflow. Of the states, the second waits for
+// its push.
+func useObserver(t *testing.T, aws *fakeAWS) {
+	t.Helper()
+	aws.connectOpenAndGone(t)
+	h := startFunction(t, aws, workflow.Observer)
+	express := strings.NewReplacer(":execution:", ":express:", ":shop:", ":shop-express:").Replace(execution) + ":id"
+	started := `{"input":"{\"userId\":\"` + userID + `\"}"}`
+	for i, lines := range [][]string{
+		{logLine(execution, 1, "ExecutionStarted", `{}`), logLine(execution, 2, "MapStateEntered", `{"name":"A"}`), logLine(execution, 3, "MapStateStarted", `{"length":"2"}`)},
+		{logLine(execution, 4, "MapIterationStarted", `{"name":"A","index":"0"}`), logLine(execution, 5, "MapIterationSucceeded", `{"name":"A","index":"0"}`)},
+		{logLine(execution, 6, "ExecutionSucceeded", `{}`)},
+		{logLine(express, 1, "ExecutionStarted", started), logLine(express, 2, "ExecutionFailed", `{}`)},
+	} {
+		if err := h.Handle(t.Context(), logBatch(t, lines...)); err != nil {
+			t.Errorf("batch %d: %v", i, err)
+		}
+	}
+	row, err := aws.feed.Job(t.Context(), feed.User(userID), "one") // the name of both executions
+	if err != nil || !row.State.Status.Terminal() {
+		t.Errorf("the job is %+v, error %v, want it ended", row.State, err)
+	}
+}
+
+// logLine returns an event of an execution as Step Functions logs it.
+func logLine(execution string, id int, kind, details string) string {
+	return fmt.Sprintf(`{"id":"%d","previous_event_id":"%d","type":%q,"details":%s,"event_timestamp":"%d","execution_arn":%q,"redrive_count":"0"}`,
+		id, id-1, kind, details, time.Now().UnixMilli(), execution)
+}
+
+// logBatch returns the event of a subscription filter.
+func logBatch(t *testing.T, lines ...string) json.RawMessage {
+	t.Helper()
+	var events []map[string]string
+	for _, line := range lines {
+		events = append(events, map[string]string{"message": line})
+	}
+	text, err := json.Marshal(map[string]any{"messageType": "DATA_MESSAGE", "logEvents": events})
+	if err != nil {
+		t.Fatal(err)
+	}
+	var b bytes.Buffer
+	w := gzip.NewWriter(&b)
+	_, _ = w.Write(text)
+	_ = w.Close()
+	return json.RawMessage(`{"awslogs":{"data":"` + base64.StdEncoding.EncodeToString(b.Bytes()) + `"}}`)
 }

@@ -39,6 +39,11 @@ func (m Machine) Validate() error {
 	if len(fields) != length || fields[0] != "arn" || fields[2] != "states" || fields[kind] != "stateMachine" || fields[length-1] == "" {
 		return fmt.Errorf("%w: arn: %q is not the ARN of a state machine without a version or an alias", ErrMachines, m.ARN)
 	}
+	return m.ValidatePaths()
+}
+
+// ValidatePaths does what Validate does, but for the paths only. The ARN of a state machine may not be known yet.
+func (m Machine) ValidatePaths() error {
 	for _, p := range []struct {
 		name, path string
 		required   bool

@@ -1,0 +1,123 @@
+package pipeline_test
+
+import (
+	"errors"
+	"strings"
+	"testing"
+
+	"github.com/aws/aws-cdk-go/awscdk/v2"
+	"github.com/aws/aws-cdk-go/awscdk/v2/awslogs"
+	"github.com/aws/aws-cdk-go/awscdk/v2/awsstepfunctions"
+	"github.com/aws/jsii-runtime-go"
+
+	"github.com/herald-progress/herald/cdkapp/pipeline"
+	"github.com/herald-progress/herald/lib/observe"
+)
+
+// TestWatchObservesAStateMachineOfTheApp watches two state machines of the app's own stack.
+func TestWatchObservesAStateMachineOfTheApp(t *testing.T) {
+	app := newApp(t)
+	stack := awscdk.NewStack(app, jsii.String("Shop"), nil)
+	settings := hs256()
+	settings.Props.FunctionsDir = stubFunctions(t)
+	p, err := pipeline.New(stack, "Herald", settings.Props)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, id := range []string{"Render", "Export"} {
+		logs := awslogs.NewLogGroup(stack, jsii.String(id+"Logs"), nil)
+		machine := awsstepfunctions.NewStateMachine(stack, jsii.String(id), &awsstepfunctions.StateMachineProps{
+			DefinitionBody: awsstepfunctions.DefinitionBody_FromString(jsii.String(`{"StartAt":"A","States":{"A":{"Type":"Succeed"}}}`)),
+			Logs:           &awsstepfunctions.LogOptions{Destination: logs, Level: awsstepfunctions.LogLevel_ALL, IncludeExecutionData: jsii.Bool(false)},
+		})
+		if err := p.Watch(machine, pipeline.WatchProps{LogGroup: logs, UserPath: "$.userId", JobPath: "$.order.id"}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	template := decode(t, stack)
+	observer := template.one(t, "AWS::Lambda::Function", "HeraldObserverFunction")
+	list := withoutCDKHashes(lookUp(observer.properties, "Environment", "Variables", "WATCHED_STATE_MACHINES"))
+	if want := `[{"arn":"<Render>","user":"$.userId","job":"$.order.id"},{"arn":"<Export>","user":"$.userId","job":"$.order.id"}]`; list != want {
+		t.Errorf("the list is %s, want %s", list, want)
+	}
+	filters := template.ofType("AWS::Logs::SubscriptionFilter")
+	if len(filters) != 2 {
+		t.Fatalf("%d subscription filters, want 2", len(filters))
+	}
+	for _, filter := range filters {
+		if got := withoutCDKHashes(lookUp(filter.properties, "DestinationArn")); got != "<HeraldObserverFunction.Arn>" || lookUp(filter.properties, "FilterPattern") != "" {
+			t.Errorf("%s goes to %s with the pattern %v", filter.id, got, lookUp(filter.properties, "FilterPattern"))
+		}
+	}
+	started := 0
+	for _, rule := range template.ofType("AWS::Events::Rule") {
+		if strings.HasPrefix(rule.id, "HeraldWatch") {
+			started++
+			checkInvokes(t, template, rule, "<HeraldObserverFunction.Arn>")
+		}
+	}
+	if started != 2 {
+		t.Errorf("%d rules for executions that start, want 2", started)
+	}
+}
+
+func TestWatchRefusesWhatItCannotWatch(t *testing.T) {
+	app := newApp(t)
+	stack := awscdk.NewStack(app, jsii.String("Shop"), nil)
+	settings := hs256()
+	settings.Props.FunctionsDir = stubFunctions(t)
+	p, err := pipeline.New(stack, "Herald", settings.Props)
+	if err != nil {
+		t.Fatal(err)
+	}
+	machine := awsstepfunctions.StateMachine_FromStateMachineArn(stack, jsii.String("M"), jsii.String(watchedARN+"2"))
+	logs := awslogs.LogGroup_FromLogGroupName(stack, jsii.String("L"), jsii.String("logs"))
+	for name, props := range map[string]pipeline.WatchProps{
+		"user":     {LogGroup: logs},
+		"job":      {LogGroup: logs, UserPath: "$.userId", JobPath: "id"},
+		"LogGroup": {UserPath: "$.userId"},
+		"title":    {LogGroup: logs, UserPath: "$.userId", TitlePath: "$." + strings.Repeat("x", 199)},
+	} {
+		if err := p.Watch(machine, props); !errors.Is(err, pipeline.ErrWatch) || !strings.Contains(err.Error(), name) {
+			t.Errorf("%s: error %v", name, err)
+		}
+	}
+}
+
+func TestAWatchedStateMachineOfAnotherStack(t *testing.T) {
+	template := synthesise(t, watching(hs256()))
+	filter := template.one(t, "AWS::Logs::SubscriptionFilter", "HeraldWatch1Logs")
+	if got := lookUp(filter.properties, "LogGroupName"); got != "/aws/vendedlogs/states/shop-Logs" {
+		t.Errorf("the log group is %v", got)
+	}
+	rule := template.one(t, "AWS::Events::Rule", "HeraldWatch1Started")
+	if got := lookUp(rule.properties, "EventPattern", "detail", "stateMachineArn", 0); got != watchedARN {
+		t.Errorf("the rule is for %v", got)
+	}
+}
+
+func TestWatchedStateMachinesAreASetting(t *testing.T) {
+	base := map[string]any{"authMode": "hs256", "authSecretArn": secretARN}
+	parse := func(value any) (pipeline.Settings, error) {
+		context := map[string]any{"watchedStateMachines": value}
+		for k, v := range base {
+			context[k] = v
+		}
+		return pipeline.ParseSettings(context)
+	}
+	want := pipeline.WatchedStateMachine{Machine: observe.Machine{ARN: watchedARN, User: "$.userId"}, LogGroup: "logs"}
+	for name, value := range map[string]any{
+		"a list": []any{map[string]any{"arn": watchedARN, "user": "$.userId", "logGroup": "logs"}},
+		"text":   `[{"arn":"` + watchedARN + `","user":"$.userId","logGroup":"logs"}]`,
+	} {
+		s, err := parse(value)
+		if err != nil || len(s.Props.WatchedStateMachines) != 1 || s.Props.WatchedStateMachines[0] != want {
+			t.Errorf("%s: %+v, error %v", name, s.Props.WatchedStateMachines, err)
+		}
+	}
+	for _, value := range []string{"x", `[{"arn":"` + watchedARN + `"}]`, `[{"arn":"x","user":"$.a"}]`, `[{"machine":"x"}]`} {
+		if _, err := parse(value); err == nil || !strings.Contains(err.Error(), "watchedStateMachines") {
+			t.Errorf("%s: error %v", value, err)
+		}
+	}
+}
