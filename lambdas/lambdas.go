@@ -87,7 +87,7 @@ const CSVImport = "csv_import"
 
 // Functions returns the deployed functions.
 func Functions() []Function {
-	return []Function{
+	functions := []Function{
 		{
 			Name: "connect", ID: "Connect", Description: "Herald: verifies the token and stores the connection",
 			MemoryMB: messageMemoryMB, Timeout: messageTimeout, Route: "$connect",
@@ -178,6 +178,11 @@ func Functions() []Function {
 				Grant{StateMachines, []string{"states:DescribeStateMachine"}}), // an Express workflow's definition
 		},
 	}
+	for i, f := range functions {
+		functions[i].Optional = append(f.Optional, EnvLogLevel)
+	}
+
+	return functions
 }
 
 // importStep returns the function of a step of csv_import. It may read uploads, claims and summaries, and may report progress.
@@ -215,6 +220,11 @@ const (
 	EnvEndpoint = "WEBSOCKET_API_ENDPOINT"
 	// EnvUploadsBucket is the name of the bucket of uploads. Without it, $default takes no uploads.
 	EnvUploadsBucket = "UPLOADS_BUCKET"
+
+	// EnvLogLevel is the lowest level that a function logs: debug, info, warn or error. Without it, that is info.
+	EnvLogLevel = "LOG_LEVEL"
+	// EnvNotifierFunction is the name of the notifier, in workers that invoke it. Herald's own functions do not read it.
+	EnvNotifierFunction = "NOTIFIER_FUNCTION_NAME"
 
 	// EnvAuthMode is AuthCognito, AuthJWKS or AuthHS256.
 	EnvAuthMode = "AUTH_MODE"

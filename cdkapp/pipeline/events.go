@@ -23,7 +23,7 @@ const (
 // sweeperDeadLetters is the id of the sweeper's dead-letter queue.
 const sweeperDeadLetters = "SweeperDeadLetters"
 
-// latestVersion is the qualifier of the unpublished version of a function. The stack publishes no other versions.
+// latestVersion is the qualifier of the unpublished version of a function. The events of a function invoke this version.
 const latestVersion = "$LATEST"
 
 // addSchedule creates the rule that invokes a function at an interval. EventBridge does not retry a failed delivery, because
@@ -52,6 +52,7 @@ func (p *Pipeline) addFailureHandling(f lambdas.Function, function awslambda.Fun
 	if f.OnFailure.DeadLetters {
 		queue := p.addDeadLetterQueue(f.ID + "DeadLetters")
 		grantActions(function, queue.QueueArn(), "sqs:SendMessage")
+		p.grantKey(function, "sqs:SendMessage")
 		props.DestinationConfig = &awslambda.CfnEventInvokeConfig_DestinationConfigProperty{
 			OnFailure: &awslambda.CfnEventInvokeConfig_OnFailureProperty{Destination: queue.QueueArn()},
 		}
@@ -83,10 +84,15 @@ func (p *Pipeline) addExecutionRule() {
 
 // addDeadLetterQueue creates a queue for events that could not be delivered, or that their function could not handle.
 func (p *Pipeline) addDeadLetterQueue(id string) awssqs.Queue {
+	encryption := awssqs.QueueEncryption_SQS_MANAGED
+	if p.key != nil {
+		encryption = awssqs.QueueEncryption_KMS
+	}
 	queue := awssqs.NewQueue(p.Construct, jsii.String(id), &awssqs.QueueProps{
-		Encryption:      awssqs.QueueEncryption_SQS_MANAGED,
-		EnforceSSL:      jsii.Bool(true),
-		RetentionPeriod: days(deadLetterDays),
+		Encryption:          encryption,
+		EncryptionMasterKey: p.key,
+		EnforceSSL:          jsii.Bool(true),
+		RetentionPeriod:     days(deadLetterDays),
 	})
 	p.deadLetters[id] = queue
 

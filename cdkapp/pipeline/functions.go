@@ -2,7 +2,6 @@ package pipeline
 
 import (
 	"net/http"
-	"path/filepath"
 	"slices"
 
 	"github.com/aws/aws-cdk-go/awscdk/v2"
@@ -30,6 +29,7 @@ func (p *Pipeline) addFunctions() {
 		p.deploy(f)
 	}
 	p.Connect, p.Default, p.Notifier = p.functions["connect"], p.functions["default"], p.functions["notifier"]
+	p.NotifierTarget = p.notifierTarget()
 }
 
 // deploy creates a function with its route, schedule and permissions.
@@ -60,14 +60,15 @@ func (p *Pipeline) addFunction(f lambdas.Function) awslambda.Function {
 		Description: jsii.String("Herald " + f.Name),
 	})
 	logs.GrantWrite(role)
+	p.grantNetworkInterfaces(role)
 
-	return awslambda.NewFunction(p.Construct, jsii.String(f.ID+"Function"), &awslambda.FunctionProps{
+	function := awslambda.NewFunction(p.Construct, jsii.String(f.ID+"Function"), &awslambda.FunctionProps{
 		Description:  jsii.String(f.Description),
 		Runtime:      awslambda.Runtime_PROVIDED_AL2023(),
 		Architecture: awslambda.Architecture_Custom(jsii.String(p.props.Architecture), nil),
 		Handler:      jsii.String("bootstrap"),
-		Code:         awslambda.Code_FromAsset(jsii.String(filepath.Join(p.props.FunctionsDir, f.Name)), nil),
-		MemorySize:   jsii.Number(f.MemoryMB),
+		Code:         p.code(f.Name),
+		MemorySize:   jsii.Number(p.memoryMB(f)),
 		Timeout:      awscdk.Duration_Seconds(jsii.Number(f.Timeout.Seconds())),
 		Environment:  toCDKVariables(p.environment(f.Required, f.Optional)),
 		Role:         role,
@@ -76,6 +77,9 @@ func (p *Pipeline) addFunction(f lambdas.Function) awslambda.Function {
 
 		ReservedConcurrentExecutions: p.reservedConcurrency(f.Name),
 	})
+	p.attachToVPC(function)
+
+	return function
 }
 
 // reservedConcurrency returns the reserved concurrency of a function, which is also the maximum. Nil reserves none and sets no
@@ -96,6 +100,7 @@ func (p *Pipeline) addLogGroup(id, name string) awslogs.LogGroup {
 	props := &awslogs.LogGroupProps{
 		Retention:     retentions[p.props.LogRetentionDays],
 		RemovalPolicy: awscdk.RemovalPolicy_DESTROY,
+		EncryptionKey: p.key,
 	}
 	if name != "" {
 		props.LogGroupName = jsii.String(name)
@@ -146,6 +151,7 @@ func (p *Pipeline) grant(grantee awsiam.IGrantable, grants []lambdas.Grant) {
 	for _, g := range grants {
 		if resource, ok := resources[g.On]; ok {
 			grantActions(grantee, resource, g.Actions...)
+			p.grantKey(grantee, g.Actions...)
 		}
 	}
 }

@@ -20,10 +20,7 @@ type reader struct {
 func (r *reader) store(s setting, all *Settings) {
 	switch field := s.field(all).(type) {
 	case *string:
-		fallback, _ := s.fallback.(string)
-		if s.perStack && all.StackName != DefaultStackName {
-			fallback = all.StackName + "_" + fallback
-		}
+		fallback, _ := s.fallbackFor(all.StackName).(string)
 		*field = r.stringValue(s.key, fallback)
 	case *[]string:
 		*field = r.stringList(s.key)

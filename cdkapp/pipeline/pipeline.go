@@ -3,11 +3,12 @@ package pipeline
 
 import (
 	"errors"
+	"path/filepath"
 
 	"github.com/aws/aws-cdk-go/awscdk/v2"
 	"github.com/aws/aws-cdk-go/awscdk/v2/awsapigatewayv2"
 	"github.com/aws/aws-cdk-go/awscdk/v2/awsdynamodb"
-	"github.com/aws/aws-cdk-go/awscdk/v2/awsiam"
+	"github.com/aws/aws-cdk-go/awscdk/v2/awskms"
 	"github.com/aws/aws-cdk-go/awscdk/v2/awslambda"
 	"github.com/aws/aws-cdk-go/awscdk/v2/awss3"
 	"github.com/aws/aws-cdk-go/awscdk/v2/awssqs"
@@ -40,8 +41,10 @@ type Pipeline struct {
 	Connect awslambda.Function
 	// Default serves $default. It verifies tokens, too, so grant its Role what you grant the Role of Connect.
 	Default awslambda.Function
-	// Notifier is the function that workflows call as a task.
+	// Notifier is the function that delivers messages.
 	Notifier awslambda.Function
+	// NotifierTarget is what workflows and workers call: Notifier, or its alias with Props.NotifierProvisionedConcurrency.
+	NotifierTarget awslambda.IFunction
 	// CSVImport is the csv_import state machine, or nil without Props.CSVImport.
 	CSVImport awsstepfunctions.StateMachine
 
@@ -49,6 +52,10 @@ type Pipeline struct {
 	// namePrefix begins the names of what operators look for by name: the stack's name, and the construct's id if it is not
 	// DefaultStackName.
 	namePrefix string
+	// code returns the program of a function.
+	code func(function string) awslambda.Code
+	// key encrypts what is stored, or is nil without Props.KMSKeyARN.
+	key awskms.IKey
 	// functions has each function. The keys are the names of the functions.
 	functions map[string]awslambda.Function
 	// deadLetters has each dead-letter queue. The keys are the ids of the queues, such as sweeperDeadLetters.
@@ -62,20 +69,33 @@ type Pipeline struct {
 // New creates a Pipeline in scope with the given id. Its error names each invalid setting, or the workflow whose definition
 // has a placeholder without a value.
 func New(scope constructs.Construct, id string, props Props) (*Pipeline, error) {
-	props = props.withDefaults()
-	if err := props.validate(); err != nil {
-		return nil, err
-	}
 	if props.FunctionsDir == "" {
 		return nil, ErrFunctionsDir
 	}
-	p := &Pipeline{
-		Construct: constructs.NewConstruct(scope, jsii.String(id)), props: props, deadLetters: map[string]awssqs.Queue{},
-	}
-	p.namePrefix = *awscdk.Stack_Of(p.Construct).StackName()
+	namePrefix := *awscdk.Stack_Of(scope).StackName()
 	if id != DefaultStackName {
-		p.namePrefix += "-" + id
+		namePrefix += "-" + id
 	}
+
+	return newPipeline(scope, id, namePrefix, props, func(function string) awslambda.Code {
+		return awslambda.Code_FromAsset(jsii.String(filepath.Join(props.FunctionsDir, function)), nil)
+	})
+}
+
+// newPipeline creates a Pipeline. namePrefix begins the names that must be unique in an account and Region, and code returns the
+// program of each function.
+func newPipeline(
+	scope constructs.Construct, id, namePrefix string, props Props, code func(function string) awslambda.Code,
+) (*Pipeline, error) {
+	props = props.withDefaults(namePrefix)
+	if err := props.validate(); err != nil {
+		return nil, err
+	}
+	p := &Pipeline{
+		Construct: constructs.NewConstruct(scope, jsii.String(id)), props: props, namePrefix: namePrefix, code: code,
+		deadLetters: map[string]awssqs.Queue{},
+	}
+	p.addKey()
 	p.addTables()
 	p.addBucket()
 	p.addGateway()
@@ -87,14 +107,9 @@ func New(scope constructs.Construct, id string, props Props) (*Pipeline, error) 
 	if err := p.watchSettings(); err != nil {
 		return nil, err
 	}
-	return p, nil
-}
+	for _, o := range p.outputs() {
+		p.addParameter(o)
+	}
 
-// GrantNotify lets grantee, such as the state machine of your own workflow, invoke the notifier.
-func (p *Pipeline) GrantNotify(grantee awsiam.IGrantable) awsiam.Grant {
-	return awsiam.Grant_AddToPrincipal(&awsiam.GrantOnPrincipalOptions{
-		Grantee:      grantee,
-		Actions:      jsii.Strings("lambda:InvokeFunction"),
-		ResourceArns: jsii.Strings(*p.Notifier.FunctionArn()),
-	})
+	return p, nil
 }

@@ -59,9 +59,10 @@ type Props struct {
 	// UploadOrigins lists the origins whose pages may upload files. Empty switches uploads from browsers off: the bucket has
 	// no CORS rule, and the function of $default neither knows the bucket nor has a permission on it.
 	UploadOrigins []string
-	// TableName is the connections table's name. Empty is DefaultTableName.
+	// TableName is the connections table's name. Empty is DefaultTableName. In a stack of another name than DefaultStackName, the
+	// stack's name and an underscore come before it.
 	TableName string
-	// FeedTableName is the feed table's name. Empty is DefaultFeedTableName.
+	// FeedTableName is the feed table's name. Empty is DefaultFeedTableName, likewise.
 	FeedTableName string
 	// ExistingTables adopts the tables with these names in place of creating them, such as the tables that a deleted stack has left.
 	ExistingTables bool
@@ -99,6 +100,29 @@ type Props struct {
 	// WatchedStateMachines are state machines outside of the stack whose executions are shown without a change of their definitions, as
 	// Pipeline.Watch does it.
 	WatchedStateMachines []WatchedStateMachine
+
+	// UploadDays and ResultDays are how many days the objects of users under uploads/ and the results of imports are stored.
+	// 0 stores them for ever. An expired or overwritten object can be restored for one more day. They must be 0 with an
+	// existing bucket, which has its own rules.
+	UploadDays, ResultDays int
+	// LogLevel is the lowest level that the functions log: LogDebug, LogInfo, LogWarn or LogError. Empty is LogInfo, which is
+	// the default of the functions themselves.
+	LogLevel string
+	// NotifierMemoryMB is the memory of the notifier in MB, from 128 to 10,240. 0 is the memory that package lambdas lists.
+	NotifierMemoryMB int
+	// NotifierProvisionedConcurrency is how many execution environments of the notifier are always started. Workflows then call
+	// its alias NotifierAlias. 0 starts environments only on demand. It must not exceed NotifierConcurrency, unless that is 0.
+	NotifierProvisionedConcurrency int
+	// KMSKeyARN is the ARN of a customer-managed key that encrypts the tables, the bucket, the logs and the queues. Empty means
+	// the keys of AWS. With ExistingTables or UploadsBucket the functions may use the key for them, too. The key's policy must
+	// allow the account's policies, CloudWatch Logs and EventBridge to use it; see the README.
+	KMSKeyARN string
+	// VPCSubnetIDs and VPCSecurityGroupIDs attach the functions to these subnets of a VPC, with these security groups. Set both or
+	// none. The subnets need a way to the Internet, such as a NAT gateway: @connections has no VPC endpoint.
+	VPCSubnetIDs, VPCSecurityGroupIDs []string
+	// ParameterPrefix is the path of the SSM parameters that have what an app needs to find Herald: /PREFIX/NotifierFunctionArn and
+	// so on, see NewStack. Empty is /herald/ and the name of the stack, NoParameters creates none.
+	ParameterPrefix string
 }
 
 // setting is one key of the CDK context.
@@ -107,17 +131,33 @@ type setting struct {
 	// field returns a pointer to the field that stores the value: *string, *[]string, *float64, *int, **int, *bool or *[]WatchedStateMachine. It is
 	// a **int if the field is a *int, which stays nil if the context does not set it.
 	field func(*Settings) any
-	// fallback is the default of a string or a number. Nil means the zero value.
+	// fallback is the default of a string or a number: a value, or a func(stackName string) string for a name that must be unique
+	// in an account and Region. Nil means the zero value.
 	fallback any
-	// perStack is true if the fallback is a name that must be unique in an account and Region. The stack's name is put before it,
-	// unless the stack has its default name.
-	perStack bool
 	// check adds the rules that the value breaks to c. Nil means that there are no rules, or that the check of another setting
 	// applies them.
 	check func(c *checker, s setting, all *Settings)
 	// variable is the name of the environment variable in which functions receive the value. Empty means that they do not receive
 	// it. A function gets no variable for an empty value.
 	variable string
+}
+
+// fallbackFor returns the default in a stack with this name. It is nil if the default is the zero value.
+func (s setting) fallbackFor(stackName string) any {
+	if perStack, ok := s.fallback.(func(string) string); ok {
+		return perStack(stackName)
+	}
+	return s.fallback
+}
+
+// afterStackName returns a fallback for setting.fallback: name, with the name of the stack before it unless that is DefaultStackName.
+func afterStackName(name string) func(stackName string) string {
+	return func(stackName string) string {
+		if stackName == DefaultStackName {
+			return name
+		}
+		return stackName + "_" + name
+	}
 }
 
 // settings returns all settings. cdk.json lists them with their defaults. The settings of Auth are in auth.go.
@@ -134,11 +174,13 @@ func settings() []setting {
 			key: "uploadOrigins", field: func(s *Settings) any { return &s.Props.UploadOrigins }, check: checkOrigins,
 		},
 		{
-			key: "tableName", field: func(s *Settings) any { return &s.Props.TableName }, fallback: DefaultTableName, perStack: true,
-			check: matches(tableNamePattern, "3 to 255 letters, digits, underscores, dots and hyphens"),
+			key: "tableName", field: func(s *Settings) any { return &s.Props.TableName },
+			fallback: afterStackName(DefaultTableName),
+			check:    matches(tableNamePattern, "3 to 255 letters, digits, underscores, dots and hyphens"),
 		},
 		{
-			key: "feedTableName", field: func(s *Settings) any { return &s.Props.FeedTableName }, fallback: DefaultFeedTableName, perStack: true,
+			key: "feedTableName", field: func(s *Settings) any { return &s.Props.FeedTableName },
+			fallback: afterStackName(DefaultFeedTableName),
 			check: func(c *checker, s setting, all *Settings) {
 				matches(tableNamePattern, "3 to 255 letters, digits, underscores, dots and hyphens")(c, s, all)
 				if all.Props.FeedTableName == all.Props.TableName {
@@ -202,7 +244,7 @@ func settings() []setting {
 		},
 		{key: "csvImport", field: func(s *Settings) any { return &s.Props.CSVImport }},
 		{key: "watchedStateMachines", field: func(s *Settings) any { return &s.Props.WatchedStateMachines }, check: checkWatched},
-	})
+	}, lifetimeSettings(), notifierSettings(), accountSettings())
 }
 
 // ParseSettings returns the settings in a CDK context: "context" in cdk.json, overridden by -c key=value. A list is a JSON array
@@ -236,16 +278,16 @@ func ParseStackName(context map[string]any) (string, error) {
 	return parsed.StackName, r.err()
 }
 
-// withDefaults returns props in which each empty text and each number that is 0 is replaced by its default.
-func (props Props) withDefaults() Props {
+// withDefaults returns props in which each empty text and each number that is 0 is replaced by its default in a stack with this name.
+func (props Props) withDefaults(stackName string) Props {
 	all := Settings{Props: props}
 	for _, s := range settings() {
-		field := reflect.ValueOf(s.field(&all))
-		hasDefault := s.fallback != nil && field.Elem().Kind() != reflect.Pointer // a nil pointer already means the default
+		field, fallback := reflect.ValueOf(s.field(&all)), s.fallbackFor(stackName)
+		hasDefault := fallback != nil && field.Elem().Kind() != reflect.Pointer // a nil pointer already means the default
 		if !hasDefault || !field.Elem().IsZero() {
 			continue
 		}
-		field.Elem().Set(reflect.ValueOf(s.fallback))
+		field.Elem().Set(reflect.ValueOf(fallback))
 	}
 	return all.Props
 }

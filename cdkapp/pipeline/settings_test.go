@@ -33,6 +33,8 @@ func TestParseSettings(t *testing.T) {
 
 			MaxConnections:    50,
 			MaxPostsPerMinute: 3000,
+			NotifierMemoryMB:  256,
+			ParameterPrefix:   "/herald/Herald",
 		},
 	}
 	tests := []struct {
@@ -51,6 +53,7 @@ func TestParseSettings(t *testing.T) {
 			"csvImport": "true", "feedTableName": "feed_2", "allowedOrigins": "https://a.example, https://b.example,", "stackName": " Two ",
 		}), func(s *pipeline.Settings) {
 			s.StackName, s.Props.TableName, s.Props.FeedTableName = "Two", "Two_websocket_connections", "feed_2"
+			s.Props.ParameterPrefix = "/herald/Two"
 			s.Props.ThrottleRate, s.Props.ThrottleBurst, s.Props.LogRetentionDays = 50.5, 20, 7
 			s.Props.AccessLogs, s.Props.CSVImport = true, true
 			s.Props.MaxConnections, s.Props.MaxPostsPerMinute = 10, 2000
@@ -88,6 +91,19 @@ func TestParseSettings(t *testing.T) {
 			"connectConcurrency": "50", "defaultRouteConcurrency": 100.0, "notifierConcurrency": 200.0,
 		}), func(s *pipeline.Settings) {
 			s.Props.ConnectConcurrency, s.Props.DefaultRouteConcurrency, s.Props.NotifierConcurrency = 50, 100, 200
+		}},
+		{"what an operator expects", contextWith(map[string]any{
+			"uploadDays": "7", "resultDays": 30.0, "notifierMemoryMB": 512.0, "notifierProvisionedConcurrency": "2", "logLevel": "warn",
+			"kmsKeyArn": keyARN, "vpcSubnetIds": "subnet-0123456789abcdef0,subnet-01234567", "vpcSecurityGroupIds": []any{"sg-01234567"},
+			"parameterPrefix": "/team/herald",
+		}), func(s *pipeline.Settings) {
+			s.Props.UploadDays, s.Props.ResultDays, s.Props.LogLevel, s.Props.KMSKeyARN = 7, 30, "warn", keyARN
+			s.Props.NotifierMemoryMB, s.Props.NotifierProvisionedConcurrency = 512, 2
+			s.Props.VPCSubnetIDs, s.Props.VPCSecurityGroupIDs = []string{"subnet-0123456789abcdef0", "subnet-01234567"}, []string{"sg-01234567"}
+			s.Props.ParameterPrefix = "/team/herald"
+		}},
+		{"no parameters", contextWith(map[string]any{"parameterPrefix": "none"}), func(s *pipeline.Settings) {
+			s.Props.ParameterPrefix = pipeline.NoParameters
 		}},
 	}
 	for _, test := range tests {
@@ -176,6 +192,41 @@ func TestParseSettingsRefuses(t *testing.T) {
 		{"throttle that is no number", contextWith(map[string]any{"throttleRate": "NaN"}), []string{"throttleRate: NaN is not"}},
 		{"retention between two values", contextWith(map[string]any{"logRetentionDays": 10.0}), []string{
 			"logRetentionDays: 10 is not a number that CloudWatch Logs accepts",
+		}},
+		{"days below 0 and over ten years", contextWith(map[string]any{"uploadDays": -1.0, "resultDays": 3654.0}), []string{
+			"uploadDays: -1 is not from 0 to 3653 days", "resultDays: 3654 is not from 0 to 3653 days",
+		}},
+		{"days in a bucket of your own", contextWith(map[string]any{"uploadDays": 1.0, "uploadsBucket": "uploads"}), []string{
+			"uploadDays: not used with uploadsBucket; give that bucket a lifecycle rule",
+		}},
+		{"memory", contextWith(map[string]any{"notifierMemoryMB": 127.0}), []string{"notifierMemoryMB: 127 is not from 128 to 10240 MB"}},
+		{"more memory", contextWith(map[string]any{"notifierMemoryMB": 10241.0}), []string{"notifierMemoryMB: 10241 is not from 128 to 10240 MB"}},
+		{"provisioned below 0", contextWith(map[string]any{"notifierProvisionedConcurrency": -1.0}), []string{
+			"notifierProvisionedConcurrency: -1 is not from 0",
+		}},
+		{"more provisioned than reserved", contextWith(map[string]any{"notifierProvisionedConcurrency": 6.0, "notifierConcurrency": 5.0}), []string{
+			"notifierProvisionedConcurrency: 6 is more than notifierConcurrency, 5",
+		}},
+		{"log level", contextWith(map[string]any{"logLevel": "INFO"}), []string{`logLevel: "INFO" is not debug, info, warn or error`}},
+		{"alias of a key", contextWith(map[string]any{"kmsKeyArn": "arn:aws:kms:eu-west-1:123456789012:alias/herald"}), []string{
+			`kmsKeyArn: "arn:aws:kms:eu-west-1:123456789012:alias/herald" is not the ARN of a key`,
+		}},
+		{"subnets alone", contextWith(map[string]any{"vpcSubnetIds": "subnet-01234567"}), []string{"vpcSecurityGroupIds: required with vpcSubnetIds"}},
+		{"security groups alone", contextWith(map[string]any{"vpcSecurityGroupIds": "sg-01234567"}), []string{"vpcSubnetIds: required with vpcSecurityGroupIds"}},
+		{"subnets mixed up with groups", contextWith(map[string]any{"vpcSubnetIds": "sg-01234567", "vpcSecurityGroupIds": "subnet-01234567"}), []string{
+			`vpcSubnetIds: "sg-01234567" is not the id of a subnet`, `vpcSecurityGroupIds: "subnet-01234567" is not the id of a security group`,
+		}},
+		{"too many subnets and groups", contextWith(map[string]any{
+			"vpcSubnetIds": strings.Repeat("subnet-01234567,", 17), "vpcSecurityGroupIds": strings.Repeat("sg-01234567,", 6),
+		}), []string{"vpcSubnetIds: 17 subnets are more than 16", "vpcSecurityGroupIds: 6 security groups are more than 5"}},
+		{"prefix of parameters", contextWith(map[string]any{"parameterPrefix": "herald"}), []string{`parameterPrefix: "herald" is not a path`}},
+		{"prefix that ends with a slash", contextWith(map[string]any{"parameterPrefix": "/herald/"}), []string{`parameterPrefix: "/herald/" is not a path`}},
+		{"prefix of too many levels", contextWith(map[string]any{"parameterPrefix": strings.Repeat("/a", 14)}), []string{"parameterPrefix: "}},
+		{"prefix that is too long", contextWith(map[string]any{"parameterPrefix": "/" + strings.Repeat("a", 512)}), []string{
+			"parameterPrefix: 513 characters are more than 512",
+		}},
+		{"prefix of AWS", contextWith(map[string]any{"parameterPrefix": "/AWS/herald"}), []string{
+			`parameterPrefix: "/AWS/herald" begins with a word that SSM reserves`,
 		}},
 		{"wrong types", contextWith(map[string]any{
 			"tableName": 5.0, "throttleBurst": "many", "logRetentionDays": 1.5, "accessLogs": "yes", "authAudience": 5.0,

@@ -11,8 +11,8 @@ import (
 
 // NewStack returns a stack in scope with one Pipeline and these outputs: WebSocketUrl, ManagementEndpoint,
 // NotifierFunctionName, NotifierFunctionArn, ConnectionsTableName, FeedTableName, UploadsBucketName, the URL of each dead-letter
-// queue, such as SweeperDeadLettersUrl, and the ARN of the state machine of each workflow, such as CsvImportStateMachineArn. Its
-// errors are those of New.
+// queue, such as SweeperDeadLettersUrl, and the ARN of the state machine of each workflow, such as CsvImportStateMachineArn. The
+// Pipeline has an SSM parameter for each of them, under Props.ParameterPrefix. Errors are those of New.
 func NewStack(scope constructs.Construct, settings Settings) (awscdk.Stack, error) {
 	stack := awscdk.NewStack(scope, jsii.String(settings.StackName), &awscdk.StackProps{
 		Description:        jsii.String("Herald: progress of workflows to signed-in browsers"),
@@ -22,18 +22,8 @@ func NewStack(scope constructs.Construct, settings Settings) (awscdk.Stack, erro
 	if err != nil {
 		return nil, err
 	}
-	output(stack, "WebSocketUrl", "Where browsers connect", p.Stage.Url())
-	output(stack, "ManagementEndpoint", "Where @connections is called", p.Stage.CallbackUrl())
-	output(stack, "NotifierFunctionName", "What aws lambda invoke calls", p.Notifier.FunctionName())
-	output(stack, "NotifierFunctionArn", "What a workflow calls as a task", p.Notifier.FunctionArn())
-	output(stack, "ConnectionsTableName", "The open connections", p.ConnectionsTable.TableName())
-	output(stack, "FeedTableName", "The newest state of each job, and notes", p.FeedTable.TableName())
-	output(stack, "UploadsBucketName", "Objects under uploads/ are imported", p.Bucket.BucketName())
-	for _, id := range slices.Sorted(maps.Keys(p.deadLetters)) {
-		output(stack, id+"Url", "The events that were given up", p.deadLetters[id].QueueUrl())
-	}
-	for _, name := range slices.Sorted(maps.Keys(p.workflows)) {
-		output(stack, constructID(name)+"StateMachineArn", "The "+name+" workflow", p.workflows[name].StateMachineArn())
+	for _, o := range p.outputs() {
+		awscdk.NewCfnOutput(stack, jsii.String(o.name), &awscdk.CfnOutputProps{Description: jsii.String(o.description), Value: o.value})
 	}
 
 	if !settings.Props.ExistingTables {
@@ -44,10 +34,28 @@ func NewStack(scope constructs.Construct, settings Settings) (awscdk.Stack, erro
 	return stack, nil
 }
 
-// output adds an output to the stack.
-func output(stack awscdk.Stack, id, description string, value *string) {
-	awscdk.NewCfnOutput(stack, jsii.String(id), &awscdk.CfnOutputProps{
-		Description: jsii.String(description),
-		Value:       value,
-	})
+// output is what operators and apps need to find a part of a Pipeline: an output of the stack, and an SSM parameter.
+type output struct {
+	name, description string
+	value             *string
+}
+
+// outputs returns the outputs.
+func (p *Pipeline) outputs() []output {
+	outputs := []output{
+		{"WebSocketUrl", "Where browsers connect", p.Stage.Url()},
+		{"ManagementEndpoint", "Where @connections is called", p.Stage.CallbackUrl()},
+		{"NotifierFunctionName", "What aws lambda invoke calls", p.NotifierTarget.FunctionName()},
+		{"NotifierFunctionArn", "What a workflow calls as a task", p.NotifierTarget.FunctionArn()},
+		{"ConnectionsTableName", "The open connections", p.ConnectionsTable.TableName()},
+		{"FeedTableName", "The newest state of each job, and notes", p.FeedTable.TableName()},
+		{"UploadsBucketName", "Objects under uploads/ are imported", p.Bucket.BucketName()},
+	}
+	for _, id := range slices.Sorted(maps.Keys(p.deadLetters)) {
+		outputs = append(outputs, output{id + "Url", "The events that were given up", p.deadLetters[id].QueueUrl()})
+	}
+	for _, name := range slices.Sorted(maps.Keys(p.workflows)) {
+		outputs = append(outputs, output{constructID(name) + "StateMachineArn", "The " + name + " workflow", p.workflows[name].StateMachineArn()})
+	}
+	return outputs
 }

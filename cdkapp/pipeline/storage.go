@@ -13,15 +13,6 @@ import (
 // summaryKeys matches the keys of the summaries of imports.
 const summaryKeys = csvimport.ResultsPrefix + "*/summary.json"
 
-// The lifetimes of the objects in the bucket.
-const (
-	abortMultipartDays = 1  // a presigned upload lasts minutes
-	stagedDays         = 7  // an import lasts minutes; older objects belong to a killed one
-	claimsDays         = 30 // an event is repeated within days, if ever
-	noncurrentDays     = 30 // overwritten uploads and results can be restored for a month
-	expiredDays        = 1  // expired staged objects and claims need not be restored; a day is the minimum
-)
-
 // corsMaxAgeSeconds is how long browsers cache the answer to a preflight request.
 const corsMaxAgeSeconds = 3600
 
@@ -65,6 +56,7 @@ func (p *Pipeline) addTable(id, name string, partition, sort *awsdynamodb.Attrib
 		PartitionKey:        partition,
 		SortKey:             sort,
 		BillingMode:         awsdynamodb.BillingMode_PAY_PER_REQUEST,
+		EncryptionKey:       p.key,
 		TimeToLiveAttribute: jsii.String("expiresAt"),
 		PointInTimeRecoverySpecification: &awsdynamodb.PointInTimeRecoverySpecification{
 			PointInTimeRecoveryEnabled: jsii.Bool(true),
@@ -81,34 +73,21 @@ func (p *Pipeline) addBucket() {
 		p.Bucket = awss3.Bucket_FromBucketName(p.Construct, jsii.String("Uploads"), jsii.String(p.props.UploadsBucket))
 		return
 	}
+	encryption, bucketKey := awss3.BucketEncryption_S3_MANAGED, (*bool)(nil)
+	if p.key != nil { // a bucket key saves most requests to KMS
+		encryption, bucketKey = awss3.BucketEncryption_KMS, jsii.Bool(true)
+	}
 	bucket := awss3.NewBucket(p.Construct, jsii.String("Uploads"), &awss3.BucketProps{
 		BlockPublicAccess: awss3.BlockPublicAccess_BLOCK_ALL(),
 		ObjectOwnership:   awss3.ObjectOwnership_BUCKET_OWNER_ENFORCED,
-		Encryption:        awss3.BucketEncryption_S3_MANAGED,
+		Encryption:        encryption,
+		EncryptionKey:     p.key,
+		BucketKeyEnabled:  bucketKey,
 		EnforceSSL:        jsii.Bool(true),
 		Versioned:         jsii.Bool(true),
 		Cors:              p.corsRules(),
-		LifecycleRules: &[]*awss3.LifecycleRule{
-			{
-				Id:                                  jsii.String("tidy"),
-				AbortIncompleteMultipartUploadAfter: days(abortMultipartDays),
-				NoncurrentVersionExpiration:         days(noncurrentDays),
-				ExpiredObjectDeleteMarker:           jsii.Bool(true),
-			},
-			{
-				Id:                          jsii.String("staged"),
-				Prefix:                      jsii.String(csvimport.StagedPrefix),
-				Expiration:                  days(stagedDays),
-				NoncurrentVersionExpiration: days(expiredDays),
-			},
-			{
-				Id:                          jsii.String("claims"),
-				Prefix:                      jsii.String(csvimport.ClaimsPrefix),
-				Expiration:                  days(claimsDays),
-				NoncurrentVersionExpiration: days(expiredDays),
-			},
-		},
-		RemovalPolicy: awscdk.RemovalPolicy_RETAIN,
+		LifecycleRules:    p.lifecycleRules(),
+		RemovalPolicy:     awscdk.RemovalPolicy_RETAIN,
 	})
 	// This is set on the CloudFormation resource, because BucketProps.EventBridgeEnabled would deploy a function that sets it, with
 	// rights on every bucket.
@@ -137,5 +116,3 @@ func (p *Pipeline) corsRules() *[]*awss3.CorsRule {
 func attribute(name string, kind awsdynamodb.AttributeType) *awsdynamodb.Attribute {
 	return &awsdynamodb.Attribute{Name: jsii.String(name), Type: kind}
 }
-
-func days(n float64) awscdk.Duration { return awscdk.Duration_Days(jsii.Number(n)) }

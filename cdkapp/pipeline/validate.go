@@ -171,4 +171,6 @@ func (c *checker) https(key, value string) {
 }
 
 // isToken reports whether value contains a CDK token.
-func isToken(value string) bool { return strings.Contains(value, "${Token[") }
+func isToken(value string) bool {
+	return strings.Contains(value, "${Token[") || strings.Contains(value, "#{Token[") // the second is a list that is one token
+}

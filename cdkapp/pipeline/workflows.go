@@ -47,10 +47,11 @@ func (p *Pipeline) addWorkflow(name string) (awsstepfunctions.StateMachine, erro
 	})
 	placeholders, substitutions := statemachines.Substitutions(name), map[string]*string{}
 	for _, f := range lambdas.Functions() {
-		function, deployed := p.functions[f.Name]
+		_, deployed := p.functions[f.Name]
 		if deployed && slices.Contains(placeholders, f.Substitution()) {
-			substitutions[f.Substitution()] = function.FunctionArn()
-			grantActions(role, function.FunctionArn(), "lambda:InvokeFunction")
+			target := p.invoked(f.Name)
+			substitutions[f.Substitution()] = target.FunctionArn()
+			grantActions(role, target.FunctionArn(), "lambda:InvokeFunction")
 		}
 	}
 	definition, err := checkedDefinition(name, substitutions)

@@ -28,15 +28,17 @@ type Clients struct {
 
 // NewClients returns the clients of a function. It returns an error if a variable is missing or invalid.
 func NewClients(e *Environment) (Clients, error) {
+	level := e.logLevel(lambdas.EnvLogLevel)
 	if err := e.Err(); err != nil {
 		return Clients{}, err
 	}
+	log := slog.New(slog.NewJSONHandler(os.Stderr, &slog.HandlerOptions{Level: level}))
 	prepareProcess(amazonBundle)
 	config, err := awsConfig(os.Getenv)
 	if err != nil {
 		return Clients{}, err
 	}
-	return Clients{AWS: config, DynamoDB: dynamodb.NewFromConfig(config), Log: slog.New(slog.NewJSONHandler(os.Stderr, nil))}, nil
+	return Clients{AWS: config, DynamoDB: dynamodb.NewFromConfig(config), Log: log}, nil
 }
 
 // Connections returns the store of connections in a table.

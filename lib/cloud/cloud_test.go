@@ -3,6 +3,7 @@ package cloud_test
 import (
 	"context"
 	"encoding/json"
+	"log/slog"
 	"maps"
 	"net/http"
 	"net/http/httptest"
@@ -196,6 +197,31 @@ func TestTokenSettingsAreValidated(t *testing.T) {
 				}
 			}
 		})
+	}
+}
+
+func TestLogLevelIsThatOfTheVariable(t *testing.T) {
+	setLambdaVariables(t, "http://127.0.0.1:1")
+	for _, tt := range []struct {
+		level, want string
+		logged      []slog.Level
+	}{
+		{"", "", []slog.Level{slog.LevelInfo, slog.LevelWarn, slog.LevelError}},
+		{"debug", "", []slog.Level{slog.LevelDebug, slog.LevelInfo, slog.LevelWarn, slog.LevelError}},
+		{"warn", "", []slog.Level{slog.LevelWarn, slog.LevelError}},
+		{"error", "", []slog.Level{slog.LevelError}},
+		{"loud", "cloud: LOG_LEVEL must be debug, info, warn or error", nil},
+	} {
+		variables := map[string]string{"CONNECTIONS_TABLE": "t", "LOG_LEVEL": tt.level}
+		clients, err := cloud.NewClients(cloud.NewEnvironment("disconnect", func(key string) string { return variables[key] }))
+		if errorText(err) != tt.want {
+			t.Errorf("%q: %v, want %q", tt.level, err, tt.want)
+		}
+		for _, level := range []slog.Level{slog.LevelDebug, slog.LevelInfo, slog.LevelWarn, slog.LevelError} {
+			if clients.Log != nil && clients.Log.Enabled(t.Context(), level) != slices.Contains(tt.logged, level) {
+				t.Errorf("%q: %v is logged, or not, against the level", tt.level, level)
+			}
+		}
 	}
 }
 

@@ -2,6 +2,7 @@ package cloud
 
 import (
 	"fmt"
+	"log/slog"
 	"strconv"
 	"strings"
 
@@ -61,6 +62,20 @@ func (e *Environment) PositiveInt(name string) int {
 		e.Invalid(name + " must be a whole number over 0")
 	}
 	return n
+}
+
+// logLevel reads a level of package slog, and records the variable as invalid if it has another value. It returns slog.LevelInfo if
+// the variable is not set.
+func (e *Environment) logLevel(name string) slog.Level {
+	var level slog.Level
+	value := e.getenv(name)
+	if value == "" {
+		return level
+	}
+	if err := level.UnmarshalText([]byte(value)); err != nil {
+		e.Invalid(name + " must be debug, info, warn or error")
+	}
+	return level
 }
 
 // Invalid records a variable as invalid. text names the variable and the rule.

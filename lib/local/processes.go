@@ -10,6 +10,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/herald-progress/herald/lambdas"
 	"github.com/herald-progress/herald/lib/local/invoke"
 	"github.com/herald-progress/herald/lib/local/process"
 )
@@ -53,7 +54,7 @@ func (t *Twin) startProcess(name string, p Process) (invoke.Runner, error) {
 		Name: name, Command: p.Command, Limit: p.Limit, Output: t.config.Output,
 		Env: []string{
 			"AWS_ENDPOINT_URL=" + t.Endpoint(), "AWS_ACCESS_KEY_ID=" + accessKey, "AWS_SECRET_ACCESS_KEY=" + secretKey,
-			"NOTIFIER_FUNCTION_NAME=" + NotifierName,
+			lambdas.EnvNotifierFunction + "=" + NotifierName,
 		},
 	})
 	if err != nil {
