@@ -21,7 +21,8 @@ import (
 	"github.com/herald-progress/herald/lib/observe"
 )
 
-var update = flag.Bool("update", false, "write the golden template from the stack")
+// update reports whether the flag -update, which package asltest defines, asks for the golden template to be written from the stack.
+func update() bool { return flag.Lookup("update").Value.String() == "true" }
 
 // TestMain ends the CDK's node process, which removes its temporary folder.
 func TestMain(m *testing.M) {
@@ -157,7 +158,7 @@ func TestGoldenTemplate(t *testing.T) {
 		t.Fatal(err)
 	}
 	got := assetHash.ReplaceAll(encoded.Bytes(), []byte("ASSET_HASH"))
-	if *update {
+	if update() {
 		if err := os.WriteFile(golden, got, 0o600); err != nil {
 			t.Fatal(err)
 		}
