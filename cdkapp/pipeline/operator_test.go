@@ -53,7 +53,7 @@ func TestKeyEncryptsAllThatIsStored(t *testing.T) {
 			}
 		}
 	}
-	if want := 2 + 1 + len(lambdas.Functions()) + 2 + 2; encrypted != want {
+	if want := 2 + 1 + len(template.ofType("AWS::Lambda::Function")) + 2 + 2; encrypted != want {
 		t.Errorf("%d resources are checked, want %d: tables, the bucket, the logs of functions, a workflow and the stage, queues", encrypted, want)
 	}
 	rule := lookUp(template.one(t, "AWS::S3::Bucket", "HeraldUploads").properties, "BucketEncryption", "ServerSideEncryptionConfiguration", 0)
