@@ -178,8 +178,8 @@ func Functions() []Function {
 				Grant{StateMachines, []string{"states:DescribeStateMachine"}}), // an Express workflow's definition
 		},
 	}
-	for i, f := range functions {
-		functions[i].Optional = append(f.Optional, EnvLogLevel)
+	for i := range functions {
+		functions[i].Optional = append(functions[i].Optional, EnvLogLevel)
 	}
 
 	return functions
