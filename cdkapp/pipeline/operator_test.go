@@ -100,7 +100,7 @@ func TestRolesMayUseTheKeyOnlyForWhatTheyDo(t *testing.T) {
 }
 
 func TestFunctionsAreAttachedToTheVPC(t *testing.T) {
-	settings := hs256()
+	settings := watching(hs256())
 	settings.Props.VPCSubnetIDs = []string{"subnet-0123456789abcdef0", "subnet-0123456789abcdef1"}
 	settings.Props.VPCSecurityGroupIDs = []string{"sg-0123456789abcdef0"}
 	template := synthesise(t, settings)
@@ -151,7 +151,7 @@ func TestUploadsAndResultsAreStoredForEverOrForTheDaysThatAreSet(t *testing.T) {
 }
 
 func TestLogLevelAndMemoryReachTheFunctions(t *testing.T) {
-	settings := hs256()
+	settings := watching(hs256())
 	settings.Props.LogLevel, settings.Props.NotifierMemoryMB = pipeline.LogWarn, 1024
 	template := synthesise(t, settings)
 	for _, f := range lambdas.Functions() {
