@@ -1,7 +1,6 @@
 package lib_test
 
 import (
-	"errors"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -75,57 +74,77 @@ func TestASecondModuleUsesTheLibrary(t *testing.T) {
 	}
 }
 
-// TestASecondModuleTestsItsWorkflow does what statemachines/README.md says under "Test it".
+// TestASecondModuleTestsItsWorkflow does what statemachines/README.md says under "From an empty folder", but for the twin, which package
+// local tests.
 func TestASecondModuleTestsItsWorkflow(t *testing.T) {
 	page, err := os.ReadFile("../statemachines/README.md")
 	if err != nil {
 		t.Fatal(err)
 	}
-	_, section, _ := strings.Cut(string(page), "\n### Test it")
-	block := func(begin string) string {
-		_, text, _ := strings.Cut(section, begin)
-		text, _, _ = strings.Cut(text, "```\n")
-		if text == "" {
-			t.Fatalf("the section has no block that begins with %s", begin)
-		}
-		return text
-	}
-
+	_, section, _ := strings.Cut(string(page), "\n## From an empty folder")
+	section, tests, _ := strings.Cut(section, "\n### Test it")
 	parent := t.TempDir()
 	herald, err := filepath.Abs("..")
 	if err != nil {
 		t.Fatal(err)
 	}
-	dir := filepath.Join(parent, "thumbs")
-	if err := errors.Join(os.Symlink(herald, filepath.Join(parent, "herald")), os.Mkdir(dir, 0o700)); err != nil {
+	if err := os.Symlink(herald, filepath.Join(parent, "herald")); err != nil {
 		t.Fatal(err)
 	}
+	command := exec.CommandContext(t.Context(), "sh", "-e", "-c", block(t, section, "```sh\n"))
+	command.Dir = parent
+	if out, err := command.CombinedOutput(); err != nil {
+		t.Fatalf("the first commands of the section: %v\n%s", err, out)
+	}
+	dir := filepath.Join(parent, "thumbs")
+	for _, name := range []string{"twin", "runtime.py"} {
+		if _, err := os.Stat(filepath.Join(dir, name)); err != nil {
+			t.Error(err)
+		}
+	}
+
 	write := func(name, content string) {
 		if err := os.WriteFile(filepath.Join(dir, name), []byte(content), 0o600); err != nil {
 			t.Fatal(err)
 		}
 	}
-	tests := block("```go\n")
-	write("thumbs.asl.json", block("```json\n"))
-	write("thumbs_test.go", tests)
-	for line := range strings.Lines(block("```sh\n")) {
+	for name, content := range map[string]string{
+		"thumbs.asl.json": block(t, section, "```json\n"), "app.py": block(t, section, "```python\n"), "thumbs_test.go": block(t, tests, "```go\n"),
+	} {
+		write(name, content)
+		if file, err := os.ReadFile(filepath.Join("../testdata/thumbs", name)); err != nil || string(file) != content {
+			t.Errorf("testdata/thumbs/%s is not what the section shows: %v", name, err)
+		}
+	}
+	for line := range strings.Lines(block(t, tests, "```sh\n")) {
 		run(t, dir, strings.Fields(line)[1:]...)
 	}
 
-	whole, _, found := strings.Cut(tests, "\nfunc TestBusy")
+	whole, _, found := strings.Cut(block(t, tests, "```go\n"), "\nfunc TestBusy")
 	if !found {
 		t.Fatal("the section has no TestBusy")
 	}
 	write("thumbs_test.go", whole)
-	command := exec.CommandContext(t.Context(), "go", "test", "-aslcoverage=cover", ".")
+	command = exec.CommandContext(t.Context(), "go", "test", "-aslcoverage=cover", ".")
 	command.Dir = dir
 	out, err := command.CombinedOutput()
-	if want := block("they fail:\n\n```\n"); err == nil || !strings.Contains(string(out), want) {
+	if want := block(t, tests, "they fail:\n\n```\n"); err == nil || !strings.Contains(string(out), want) {
 		t.Errorf("without TestBusy, go test ends with %v and prints\n%s, want\n%s", err, out, want)
 	}
 	if drawing, err := os.ReadFile(filepath.Join(dir, "cover", "thumbs.html")); err != nil || !strings.Contains(string(drawing), "✗ Retry[0]") {
 		t.Errorf("the drawing lacks what is missing: %v", err)
 	}
+}
+
+// block returns the first block of a page that begins with the given text.
+func block(t *testing.T, page, begin string) string {
+	t.Helper()
+	_, text, _ := strings.Cut(page, begin)
+	text, _, _ = strings.Cut(text, "```\n")
+	if text == "" {
+		t.Fatalf("the section has no block that begins with %s", begin)
+	}
+	return text
 }
 
 // run runs the go command in a folder and returns its output.

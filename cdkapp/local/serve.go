@@ -6,6 +6,9 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"maps"
+	"slices"
+	"strings"
 	"time"
 
 	"github.com/herald-progress/herald/cdkapp/local/format"
@@ -19,16 +22,17 @@ const tokenLife = 24 * time.Hour
 
 // serveInfo holds the addresses and names that a client needs to use the twin.
 type serveInfo struct {
-	PageURL       string `json:"pageUrl"`
-	WebSocketURL  string `json:"webSocketUrl"`
-	Token         string `json:"token"`
-	User          string `json:"user"`
-	Endpoint      string `json:"endpoint"`
-	Notifier      string `json:"notifierFunctionName"`
-	StateMachine  string `json:"csvImportStateMachineArn"`
-	Bucket        string `json:"uploadsBucketName"`
-	UploadKey     string `json:"exampleUploadKey"`
-	ManagementURL string `json:"managementEndpoint"`
+	PageURL       string   `json:"pageUrl"`
+	WebSocketURL  string   `json:"webSocketUrl"`
+	Token         string   `json:"token"`
+	User          string   `json:"user"`
+	Endpoint      string   `json:"endpoint"`
+	Notifier      string   `json:"notifierFunctionName"`
+	StateMachine  string   `json:"csvImportStateMachineArn"`
+	Workflows     []string `json:"workflowArns"`
+	Bucket        string   `json:"uploadsBucketName"`
+	UploadKey     string   `json:"exampleUploadKey"`
+	ManagementURL string   `json:"managementEndpoint"`
 }
 
 // serve runs the twin until ctx ends.
@@ -44,8 +48,11 @@ func serve(ctx context.Context, o options, stdout, stderr io.Writer) (err error)
 	}
 	info := serveInfo{
 		PageURL: twin.PageURL(), WebSocketURL: twin.WebSocketURL(), Token: token, User: o.user, Endpoint: twin.Endpoint(), Notifier: local.NotifierName,
-		StateMachine: states.StateMachineARN(local.CSVImport), Bucket: local.Bucket,
+		StateMachine: states.StateMachineARN(local.CSVImport), Workflows: []string{}, Bucket: local.Bucket,
 		UploadKey: csvimport.UploadKey(o.user, "u-42", "parts-list.csv"), ManagementURL: twin.ManagementEndpoint(),
+	}
+	for _, name := range slices.Sorted(maps.Keys(o.own.workflows)) {
+		info.Workflows = append(info.Workflows, states.StateMachineARN(name))
 	}
 	if err := info.print(stdout, o.json); err != nil {
 		return err
@@ -71,6 +78,10 @@ func (i serveInfo) print(w io.Writer, asJSON bool) error {
 		}
 		return nil
 	}
+	var workflows strings.Builder
+	for _, arn := range i.Workflows {
+		fmt.Fprintf(&workflows, "Your workflow  %s\n", arn)
+	}
 	_, err := fmt.Fprintf(w, `Herald's twin is running; Ctrl-C stops it.
 Open %s and drop testdata/parts-list.csv on the page.
 
@@ -81,8 +92,8 @@ Dev token      %s
 AWS endpoint   %s (Lambda, Step Functions, S3; any credentials)
 Notifier       %s
 State machine  %s
-Uploads        s3://%s/%s
-`, i.PageURL, i.WebSocketURL, i.Token, format.SafeText(i.User), i.Endpoint, i.Notifier, i.StateMachine, i.Bucket, i.UploadKey)
+%sUploads        s3://%s/%s
+`, i.PageURL, i.WebSocketURL, i.Token, format.SafeText(i.User), i.Endpoint, i.Notifier, i.StateMachine, workflows.String(), i.Bucket, i.UploadKey)
 	if err != nil {
 		return fmt.Errorf("print: %w", err)
 	}

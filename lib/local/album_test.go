@@ -2,8 +2,10 @@ package local_test
 
 import (
 	"context"
+	"net/http"
 	"os"
 	"os/exec"
+	"path/filepath"
 	"regexp"
 	"strings"
 	"testing"
@@ -25,24 +27,10 @@ func TestTheWorkflowInTheREADMEShowsABar(t *testing.T) {
 			t.Skipf("%s is not on the path", program)
 		}
 	}
-	readme, err := os.ReadFile("../../statemachines/README.md")
-	if err != nil {
-		t.Fatal(err)
-	}
-	_, section, _ := strings.Cut(string(readme), "## Try your own workflow")
-	section, _, _ = strings.Cut(section, "\n## ")
-
+	section := sectionOfTheREADME(t, "## Try your own workflow")
 	t.Chdir("../..") // The commands are for the folder of the repository.
 	out := &logtest.Buffer{}
-	config := local.Config{WorkflowFiles: map[string]string{}, Processes: map[string]local.Process{}, Output: out}
-	for _, flag := range regexp.MustCompile(`-workflow ([\w-]+)=(\S+) `).FindAllStringSubmatch(section, -1) {
-		if flag[1] != "NAME" {
-			config.WorkflowFiles[flag[1]] = flag[2]
-		}
-	}
-	for _, flag := range regexp.MustCompile(`-function ([\w-]+)='([^']+)'`).FindAllStringSubmatch(section, -1) {
-		config.Processes[flag[1]] = local.Process{Command: flag[2], Timeout: time.Minute}
-	}
+	config := configOfCommands(section, out)
 	if len(config.WorkflowFiles) != 1 || len(config.Processes) != 3 {
 		t.Fatalf("the README shows %v and %v", config.WorkflowFiles, config.Processes)
 	}
@@ -91,6 +79,86 @@ func TestTheWorkflowInTheREADMEShowsABar(t *testing.T) {
 	if last, _ := message.AsUploadProgress(frames[len(frames)-1].Data); last.Status != message.StatusFailed {
 		t.Errorf("the last state of the test case is %+v", last)
 	}
+}
+
+// sectionOfTheREADME returns the section of statemachines/README.md that begins with a heading.
+func sectionOfTheREADME(t *testing.T, heading string) string {
+	t.Helper()
+	readme, err := os.ReadFile("../../statemachines/README.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, section, _ := strings.Cut(string(readme), heading)
+	section, _, _ = strings.Cut(section, "\n## ")
+	return section
+}
+
+// configOfCommands returns the configuration of the twin that the commands of a section start.
+func configOfCommands(section string, out *logtest.Buffer) local.Config {
+	config := local.Config{WorkflowFiles: map[string]string{}, Processes: map[string]local.Process{}, Output: out}
+	for _, flag := range regexp.MustCompile(`-workflow ([\w-]+)=(\S+) `).FindAllStringSubmatch(section, -1) {
+		if flag[1] != "NAME" {
+			config.WorkflowFiles[flag[1]] = flag[2]
+		}
+	}
+	for _, flag := range regexp.MustCompile(`-function ([\w-]+)='([^']+)'`).FindAllStringSubmatch(section, -1) {
+		config.Processes[flag[1]] = local.Process{Command: flag[2], Timeout: time.Minute}
+	}
+	return config
+}
+
+// TestAnEmptyFolderShowsABar runs the twin as statemachines/README.md does under "From an empty folder", in a folder that has the files of
+// the section and nothing else, and starts the workflow with the request that its curl sends.
+func TestAnEmptyFolderShowsABar(t *testing.T) {
+	if _, err := exec.LookPath("python3"); err != nil {
+		t.Skip("python3 is not on the path")
+	}
+	section, _, _ := strings.Cut(sectionOfTheREADME(t, "## From an empty folder"), "- **In Node.js**")
+	request := regexp.MustCompile(`X-Amz-Target: (\S+)' -d '([^']+)'`).FindStringSubmatch(section)
+	if request == nil {
+		t.Fatal("the README sends no request")
+	}
+	dir := t.TempDir()
+	if err := os.CopyFS(dir, os.DirFS("../../testdata/thumbs")); err != nil {
+		t.Fatal(err)
+	}
+	client, err := os.ReadFile("../../testdata/workflow/plan/runtime.py")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(filepath.Join(dir, "runtime.py"), client, 0o600); err != nil {
+		t.Fatal(err)
+	}
+
+	t.Chdir(dir)
+	out := &logtest.Buffer{}
+	twin, ended := startWithEnds(t, configOfCommands(section, out))
+	dev := openTab(t, twin, "dev")
+	r, err := http.NewRequestWithContext(t.Context(), http.MethodPost, twin.Endpoint(), strings.NewReader(request[2]))
+	if err != nil {
+		t.Fatal(err)
+	}
+	r.Header.Set("X-Amz-Target", request[1])
+	r.Header.Set("Content-Type", "application/x-www-form-urlencoded") // As curl does.
+	answer, err := http.DefaultClient.Do(r)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer answer.Body.Close()
+	if answer.StatusCode != http.StatusOK {
+		t.Fatal(answer.Status)
+	}
+	if x := <-ended; x.Status != "SUCCEEDED" || x.Output != "100" {
+		t.Fatalf("%s: %s %s %s\n%s", x.Status, x.Output, x.Error, x.Cause, out)
+	}
+	frames := until(t, dev, func(e message.Envelope) bool {
+		state, ok := message.AsUploadProgress(e.Data)
+		return ok && state.Status.Terminal()
+	})
+	if last, _ := message.AsUploadProgress(frames[len(frames)-1].Data); last.UploadID != "thumbs-1" || last.Status != message.StatusSucceeded {
+		t.Errorf("the last state is %+v", last)
+	}
+	out.WaitFor(t, "resize | make a thumbnail of thumbs-1\n")
 }
 
 // TestTheFunctionsOfATwinEndWithIt closes a twin while a function runs.

@@ -134,13 +134,10 @@ func statesUntilEnd(t *testing.T, tab *client.Conn, job string) []message.Upload
 // TestTheWorkersInTheREADMEShowABar runs the workers in Python and Node.js that statemachines/README.md shows.
 func TestTheWorkersInTheREADMEShowABar(t *testing.T) {
 	t.Parallel()
-	readme, err := os.ReadFile("../../statemachines/README.md")
-	if err != nil {
-		t.Fatal(err)
-	}
+	section := sectionOfTheREADME(t, "## From a worker")
 	for name, language := range reporterLanguages {
 		t.Run(name, func(t *testing.T) {
-			_, source, found := strings.Cut(string(readme), language.fence)
+			_, source, found := strings.Cut(section, language.fence)
 			source, _, _ = strings.Cut(source, "```")
 			if !found {
 				t.Fatal("the README shows no worker")
