@@ -56,7 +56,11 @@ type Execution struct {
 // The execution runs in a bubble of testing/synctest of its own, where the clock jumps ahead when all goroutines wait. If t is the T of such
 // a bubble already, it runs in that one. Retriers with jitter wait as long as they may.
 //
-// Run fails the test at once if the machine cannot be loaded. It fails the test, too, if a task is called that nobody serves.
+// A task that ignores its context goes on when its state has timed out or was aborted, as a function in Lambda does: the execution does not
+// wait for it, but Run does.
+//
+// Run fails the test at once if the machine cannot be loaded. It fails the test, too, if a task is called that nobody
+// serves, or if a task returns no JSON text.
 func Run(t *testing.T, machine Machine, input any, tasks ...Tasks) *Execution {
 	t.Helper()
 	loaded, err := machine.load()
@@ -109,6 +113,7 @@ func run(t *testing.T, r reporter, machine Machine, loaded *loaded, input json.R
 		e.recorder.start, execution.Start = began, cmp.Or(execution.Start, began)
 		e.Result = loaded.machine.Run(ctx, execution)
 		e.Duration = time.Since(began)
+		e.served.running.Wait()
 		if errors.Is(context.Cause(ctx), errTooLong) {
 			e.errorf("%v", errTooLong)
 		}

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"runtime"
 	"strings"
 	"sync"
 	"testing"
@@ -99,6 +100,10 @@ type TooBig struct{}
 
 func (TooBig) Error() string { return "too big" }
 
+type TooBigPointer struct{}
+
+func (*TooBigPointer) Error() string { return "too big" }
+
 func TestFunctionsFailAsLambdaReportsIt(t *testing.T) {
 	for name, tt := range map[string]struct {
 		err              error
@@ -107,6 +112,7 @@ func TestFunctionsFailAsLambdaReportsIt(t *testing.T) {
 		"a type":                  {TooBig{}, "TooBig", `{"errorMessage":"too big","errorType":"TooBig"}`},
 		"a pointer":               {&TooBig{}, "TooBig", `{"errorMessage":"too big","errorType":"TooBig"}`},
 		"the outermost type":      {fmt.Errorf("resize: %w", TooBig{}), "wrapError", `{"errorMessage":"resize: too big","errorType":"wrapError"}`},
+		"a nil pointer":           {(*TooBigPointer)(nil), "TooBigPointer", `{"errorMessage":"too big","errorType":"TooBigPointer"}`},
 		"a plain error":           {errors.New("x"), "errorString", `{"errorMessage":"x","errorType":"errorString"}`},
 		"a name of its own":       {messages.InvokeResponse_Error{Message: "m", Type: "Mine"}, "Mine", `{"errorMessage":"m","errorType":"Mine"}`},
 		"an error of the machine": {fmt.Errorf("x: %w", &asl.Error{Name: "Own", Cause: "why"}), "Own", "why"},
@@ -200,6 +206,74 @@ func TestATaskThatNobodyServesFailsTheTest(t *testing.T) {
 	want := "no task for the state A: none is called A or resize or arn:aws:states:::lambda:invoke or lambda:invoke; there are plan, rezise\n"
 	if len(r.texts) != 1 || !strings.HasPrefix(r.texts[0], want) || !strings.Contains(r.texts[0], "caught ResourceNotServed") {
 		t.Errorf("reported %q, want %q with the timeline, although the error is caught", r.texts, want)
+	}
+}
+
+func TestAnOutputThatIsNoJSONFailsTheTest(t *testing.T) {
+	raw := func(text string) asl.Tasks {
+		return TaskFunc(func(context.Context, asl.Task) (json.RawMessage, error) { return json.RawMessage(text), nil })
+	}
+	for name, tt := range map[string]struct {
+		resource string
+		task     asl.Tasks
+		want     string
+	}{
+		"Return":         {fnARN, Return("hello"), "the task of the state A: hello is no JSON text; a text in JSON has quotes\n"},
+		"Return, invoke": {invoke, Return("hello"), "the task of the state A: hello is no JSON text; a text in JSON has quotes\n"},
+		"Sequence":       {fnARN, Sequence(Return("hello")), "the task of the state A: hello is no JSON text; a text in JSON has quotes\n"},
+		"TaskFunc":       {fnARN, raw("{"), "the task of the state A: it returned {, which is no JSON text\n"},
+		"nothing":        {fnARN, raw(""), "the task of the state A: it returned no JSON text; null stands for nothing\n"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			states := `"StartAt":"A","States":{"A":{"Type":"Task","Resource":"` + tt.resource + `","Arguments":{"FunctionName":"f"},
+				"Catch":[{"ErrorEquals":["States.ALL"],"Next":"B"}],"End":true},"B":{"Type":"Succeed"}}`
+			_, r := runWith(t, states, Machine{Tasks: Tasks{"f": tt.task}}, `{}`)
+			if len(r.texts) != 1 || !strings.HasPrefix(r.texts[0], tt.want) {
+				t.Errorf("reported %q, want %q, although the error is caught", r.texts, tt.want)
+			}
+		})
+	}
+}
+
+// TestAFunctionThatIgnoresItsContextIsNotWaitedFor times out a state, and fails the sibling of another one, as on AWS: the function goes on.
+func TestAFunctionThatIgnoresItsContextIsNotWaitedFor(t *testing.T) {
+	ended := 0
+	slow := Func(func(context.Context, json.RawMessage) (int, error) {
+		time.Sleep(time.Hour)
+		ended++
+		return 1, nil
+	})
+	e, r := runWith(t, task(fnARN, `"TimeoutSeconds":5,`), Machine{}, `{}`, Tasks{"f": slow})
+	if e.Error == nil || e.Error.Name != "States.Timeout" || e.Duration != 5*time.Second || ended != 1 || len(r.texts) != 0 {
+		t.Errorf("the execution ended %s with %v after %v, and the function %d times: %q", e.Status, e.Error, e.Duration, ended, r.texts)
+	}
+
+	states := `"StartAt":"P","States":{"P":{"Type":"Parallel","End":true,"Branches":[{` + task(fnARN, "") + `},{` +
+		strings.ReplaceAll(task(fnARN, ""), `"A"`, `"B"`) + `}]}}`
+	down := Func(func(context.Context, json.RawMessage) (int, error) {
+		time.Sleep(time.Second)
+		return 0, &asl.Error{Name: "Down"}
+	})
+	e, _ = runWith(t, states, Machine{}, `{}`, Tasks{"A": slow, "B": down})
+	if e.Error == nil || e.Error.Name != "Down" || e.Duration != time.Second || ended != 2 {
+		t.Errorf("the execution ended %s with %v after %v", e.Status, e.Error, e.Duration)
+	}
+}
+
+func TestAFunctionThatEndsItsGoroutineFails(t *testing.T) {
+	f := func(context.Context, json.RawMessage) (int, error) {
+		runtime.Goexit() // As t.FailNow does.
+		return 1, nil
+	}
+	e, _ := runWith(t, task(fnARN, ""), Machine{}, `{}`, Tasks{"f": Func(f)})
+	e.t = t
+	e.WantError("Runtime.ExitError", "the function ended its goroutine, as t.FailNow does")
+}
+
+func TestANilTaskServesNothing(t *testing.T) {
+	_, r := runWith(t, task(fnARN, ""), Machine{Tasks: Tasks{"f": Return(1), "g": Return(2)}}, `{}`, Tasks{"f": nil})
+	if len(r.texts) != 1 || !strings.Contains(r.texts[0], "no task for the state A: none is called A or "+fnARN+" or f; there are g\n") {
+		t.Errorf("reported %q", r.texts)
 	}
 }
 

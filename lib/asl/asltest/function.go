@@ -44,7 +44,13 @@ func Lambda(handler interface {
 // Return makes a task that returns an output, as a function in Func does. A string or []byte is the output's JSON text; any other value is
 // marshaled.
 func Return(output any) asl.Tasks {
-	return function(func(context.Context, []byte) ([]byte, error) { return jsonText(output, "null") })
+	return function(func(context.Context, []byte) ([]byte, error) {
+		text, err := jsonText(output, "null")
+		if err != nil {
+			return nil, &misuseError{err.Error()}
+		}
+		return text, nil
+	})
 }
 
 // Fail makes a task that fails with the name of an error and a cause.
@@ -69,8 +75,15 @@ func (f function) RunTask(ctx context.Context, task asl.Task) (json.RawMessage, 
 	}
 
 	output, err := f(ctx, payload)
-	if err != nil {
+	var misused *misuseError
+	switch {
+	case errors.As(err, &misused):
+		return nil, err
+	case err != nil:
 		return nil, functionError(err)
+	}
+	if err := checkOutput(output); err != nil {
+		return nil, err
 	}
 	if !isInvoke(service) || strings.HasSuffix(service, ".waitForTaskToken") {
 		return output, nil
@@ -80,7 +93,7 @@ func (f function) RunTask(ctx context.Context, task asl.Task) (json.RawMessage, 
 	if withoutPattern(service) == sdkInvoke {
 		answer["Payload"] = string(output)
 	}
-	return json.Marshal(answer) //nolint:wrapcheck // The function has returned invalid JSON, which the error says.
+	return json.Marshal(answer) //nolint:wrapcheck // It never fails: the output is JSON.
 }
 
 // payloadOf returns the payload in the arguments of an invocation; null if there is none.
@@ -102,13 +115,22 @@ func payloadOf(service string, arguments json.RawMessage) (json.RawMessage, erro
 	}
 }
 
+// typeName returns the name of an error's type, or of the type that it points to.
+func typeName(err error) string {
+	t := reflect.TypeOf(err)
+	if t.Kind() == reflect.Pointer {
+		t = t.Elem()
+	}
+	return t.Name()
+}
+
 // functionError returns err as Lambda reports it.
 func functionError(err error) error {
 	var named *asl.Error
 	if errors.As(err, &named) {
 		return named
 	}
-	report := messages.InvokeResponse_Error{Message: err.Error(), Type: reflect.Indirect(reflect.ValueOf(err)).Type().Name()}
+	report := messages.InvokeResponse_Error{Message: err.Error(), Type: typeName(err)}
 	if own, ok := err.(messages.InvokeResponse_Error); ok { //nolint:errorlint // As aws-lambda-go does, which looks at the outermost error.
 		report = own
 	}

@@ -3,6 +3,7 @@ package asltest
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"maps"
 	"slices"
@@ -72,18 +73,37 @@ func started(task asl.Tasks) asl.Tasks {
 
 // A served runs the tasks of one execution by name.
 type served struct {
-	tasks Tasks
+	tasks   Tasks
+	running sync.WaitGroup // The tasks that have not returned.
 
 	mu       sync.Mutex
-	unserved []string
+	reported []string
 }
 
-// newServed returns the tasks of all, in which the later ones replace the earlier ones.
+// A misuseError says that a test made a task that cannot run. No Catch hides it.
+type misuseError struct{ text string }
+
+func (e *misuseError) Error() string { return e.text }
+
+// checkOutput returns a misuseError if the output of a task is no JSON text.
+func checkOutput(output json.RawMessage) error {
+	switch {
+	case len(output) == 0:
+		return &misuseError{"it returned no JSON text; null stands for nothing"}
+	case !json.Valid(output):
+		return &misuseError{"it returned " + shorten(string(output)) + ", which is no JSON text"}
+	}
+	return nil
+}
+
+// newServed returns the tasks of all, in which the later ones replace the earlier ones. A task that is nil serves nothing.
 func newServed(tasks Tasks, more ...Tasks) *served {
 	s := &served{tasks: Tasks{}}
 	for _, set := range append([]Tasks{tasks}, more...) {
 		for name, task := range set {
-			s.tasks[name] = started(task)
+			if s.tasks[name] = started(task); task == nil {
+				delete(s.tasks, name)
+			}
 		}
 	}
 	return s
@@ -94,26 +114,68 @@ func (s *served) RunTask(ctx context.Context, task asl.Task) (json.RawMessage, e
 	names := namesOf(task.State, task.Resource, task.Arguments)
 	for _, name := range names {
 		if run := s.tasks[name]; run != nil {
-			return run.RunTask(ctx, task)
+			output, err := s.call(ctx, run, task)
+			return output, s.check(task.State, output, err)
 		}
 	}
 
-	problem := fmt.Sprintf("no task for the state %s: none is called %s; there are %s",
-		task.State, strings.Join(names, " or "), strings.Join(slices.Sorted(maps.Keys(s.tasks)), ", "))
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	if !slices.Contains(s.unserved, problem) {
-		s.unserved = append(s.unserved, problem)
-	}
+	s.report(fmt.Sprintf("no task for the state %s: none is called %s; there are %s",
+		task.State, strings.Join(names, " or "), strings.Join(slices.Sorted(maps.Keys(s.tasks)), ", ")))
 	return nil, asl.NotServed(task.Resource)
 }
 
-// problems returns a text for each task that was called and that nobody serves.
+// call runs a task, and waits for it until ctx is done: when a state has timed out, its function in Lambda goes on.
+func (s *served) call(ctx context.Context, run asl.Tasks, task asl.Task) (json.RawMessage, error) {
+	type answer struct {
+		output json.RawMessage
+		err    error
+	}
+	answered := make(chan answer, 1)
+	s.running.Go(func() {
+		a := answer{err: &asl.Error{Name: "Runtime.ExitError", Cause: "the function ended its goroutine, as t.FailNow does"}}
+		defer func() { answered <- a }()
+		a.output, a.err = run.RunTask(ctx, task)
+	})
+	select {
+	case a := <-answered:
+		return a.output, a.err
+	case <-ctx.Done():
+	}
+	select {
+	case a := <-answered: // It returned at the same time.
+		return a.output, a.err
+	default:
+		return nil, context.Cause(ctx) // The execution reports the timeout, or what aborted the state.
+	}
+}
+
+// check returns the error of a task. It reports a task that was misused, or whose output is no JSON text.
+func (s *served) check(state string, output json.RawMessage, err error) error {
+	if err == nil {
+		err = checkOutput(output)
+	}
+	var misused *misuseError
+	if errors.As(err, &misused) {
+		s.report("the task of the state " + state + ": " + misused.text)
+	}
+	return err
+}
+
+// report adds a problem, unless it is there.
+func (s *served) report(problem string) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if !slices.Contains(s.reported, problem) {
+		s.reported = append(s.reported, problem)
+	}
+}
+
+// problems returns a text for each task that was called and that nobody serves, or that was misused.
 func (s *served) problems() []string {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	slices.Sort(s.unserved) // Branches run in any order.
-	return s.unserved
+	slices.Sort(s.reported) // Branches run in any order.
+	return s.reported
 }
 
 // namesOf returns the names under which Tasks may have the task of a state, the preferred one first.
