@@ -211,11 +211,7 @@ func (l *Lambda) finish(
 	ctx context.Context, call invocation, payload []byte, failure *messages.InvokeResponse_Error, results chan<- Result,
 ) {
 	if failure == nil && len(payload) > maxResult {
-		failure = &messages.InvokeResponse_Error{
-			Type: "Function.ResponseSizeTooLarge",
-			Message: fmt.Sprintf("Response payload size (%d bytes) exceeded maximum allowed payload size (%d bytes).",
-				len(payload), maxResult),
-		}
+		failure = tooLarge(int64(len(payload)))
 	}
 
 	if failure != nil {

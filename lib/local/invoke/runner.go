@@ -73,6 +73,19 @@ func timeoutMessage(requestID string, timeout time.Duration) string {
 	return fmt.Sprintf("RequestId: %s Error: Task timed out after %.2f seconds", requestID, timeout.Seconds())
 }
 
+// NewTooLarge returns the error of a function whose response has more bytes than Lambda accepts.
+func NewTooLarge(size int64) *FunctionError {
+	failure := tooLarge(size)
+	return NewFunctionError(failure.Type, failure.Message)
+}
+
+func tooLarge(size int64) *messages.InvokeResponse_Error {
+	return &messages.InvokeResponse_Error{
+		Type:    "Function.ResponseSizeTooLarge",
+		Message: fmt.Sprintf("Response payload size (%d bytes) exceeded maximum allowed payload size (%d bytes).", size, maxResult),
+	}
+}
+
 // runOutside runs the call with a Runner and sends exactly one result.
 func (l *Lambda) runOutside(ctx context.Context, call invocation, runner Runner, results chan<- Result) {
 	payload, err := runner.Run(ctx, Call{

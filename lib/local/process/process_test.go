@@ -9,6 +9,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"regexp"
 	"strings"
 	"sync"
 	"syscall"
@@ -45,6 +46,7 @@ type answer struct {
 	RequestID  string
 	ARN        string
 	Left       time.Duration // Until the deadline.
+	Text       string
 }
 
 type wrongInput struct{}
@@ -92,6 +94,8 @@ func runFunction() {
 			return out, wrongInput{}
 		case "exit":
 			os.Exit(3)
+		case "huge":
+			out.Text = strings.Repeat("x", 70<<20)
 		case "child":
 			command := exec.Command("sleep", "600")
 			if err := command.Start(); err != nil {
@@ -193,6 +197,15 @@ func TestFailuresAreReportedAsByLambda(t *testing.T) {
 	}
 	if next, _ := call(t, service, request{}); next.Pid == 0 || next.Pid == first.Pid {
 		t.Errorf("process %d after the exit of %d", next.Pid, first.Pid)
+	}
+}
+
+func TestAHugeResponseFailsWithItsSize(t *testing.T) {
+	service, _, _ := start(t, process.Config{}, long)
+	_, result := call(t, service, request{Do: "huge"})
+	want := regexp.MustCompile(`Response payload size \(7340\d{4} bytes\) exceeded maximum allowed payload size \(6291556 bytes\)`)
+	if result.Error == nil || result.Error.Type != "Function.ResponseSizeTooLarge" || !want.Match(result.Payload) {
+		t.Errorf("the result is %+v, %.200s", result.Error, result.Payload)
 	}
 }
 

@@ -15,7 +15,7 @@ import (
 // apiPath is the beginning of the paths of the Runtime API, https://docs.aws.amazon.com/lambda/latest/dg/runtimes-api.html.
 const apiPath = "/2018-06-01/runtime"
 
-// maxBody is the greatest size of a response that is read, in bytes. Lambda refuses responses over 6 MB; their size is in the error.
+// maxBody is the greatest size of a response that is stored, in bytes. Lambda refuses responses over 6 MB; their size is in the error.
 const maxBody = 64 << 20
 
 // A runtimeAPI serves the Runtime API for one process.
@@ -117,16 +117,25 @@ func (a *runtimeAPI) serveError(w http.ResponseWriter, r *http.Request) {
 	a.end(w, r, func(body []byte) result { return result{err: invoke.ParseFunctionError(body)} })
 }
 
-// end reads the body and ends the invocation that the path names.
+// end reads the body and ends the invocation that the path names. It counts what comes after maxBody, and does not store it.
 func (a *runtimeAPI) end(w http.ResponseWriter, r *http.Request, resultOf func([]byte) result) {
-	body, err := io.ReadAll(http.MaxBytesReader(w, r.Body, maxBody))
+	body, err := io.ReadAll(io.LimitReader(r.Body, maxBody))
+	var rest int64
+	if err == nil {
+		rest, err = io.Copy(io.Discard, r.Body)
+	}
 	if err != nil {
-		writeError(w, http.StatusRequestEntityTooLarge, "RequestEntityTooLarge", "Exceeded maximum allowed payload size")
+		writeError(w, http.StatusBadRequest, "InvalidRequest", "The body is incomplete") // The process has ended.
 		return
 	}
 	invocation := a.take(r.PathValue("id"))
 	if invocation == nil {
 		writeError(w, http.StatusBadRequest, "InvalidRequestID", "Invalid request ID")
+		return
+	}
+	if rest > 0 {
+		writeError(w, http.StatusRequestEntityTooLarge, "RequestEntityTooLarge", "Exceeded maximum allowed payload size")
+		invocation.result <- result{err: invoke.NewTooLarge(maxBody + rest)}
 		return
 	}
 	writeJSON(w, http.StatusAccepted, map[string]string{"status": "OK"}) // Before the result: the process may now be stopped.

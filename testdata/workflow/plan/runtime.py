@@ -6,17 +6,21 @@ import os
 import sys
 import traceback
 import types
+import urllib.error
 import urllib.request
 
 API = f"http://{os.environ['AWS_LAMBDA_RUNTIME_API']}/2018-06-01/runtime"
 
 
-def post(path, value):
-    urllib.request.urlopen(urllib.request.Request(API + path, json.dumps(value).encode())).close()
+def post(path, body):
+    try:
+        urllib.request.urlopen(urllib.request.Request(API + path, body.encode())).close()
+    except urllib.error.HTTPError as error:
+        print("the Runtime API answers", error)  # It refuses what is too large, and has ended the invocation.
 
 
 def failure(error):
-    return {"errorMessage": str(error), "errorType": type(error).__name__, "stackTrace": traceback.format_exc().splitlines()}
+    return json.dumps({"errorMessage": str(error), "errorType": type(error).__name__, "stackTrace": traceback.format_exc().splitlines()})
 
 
 try:
@@ -35,7 +39,7 @@ while True:
         function_name=os.environ["AWS_LAMBDA_FUNCTION_NAME"],
     )
     try:
-        result = handler(event, context)
+        result = json.dumps(handler(event, context))
     except Exception as error:
         post(f"/invocation/{context.aws_request_id}/error", failure(error))
     else:
