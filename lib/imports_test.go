@@ -84,7 +84,7 @@ var allowed = map[string][]string{
 
 	"cdkapp/bootstrap": {"lambdas"},
 	"cdkapp/local": {
-		"lib/asl", "lib/client", "lib/csvimport", "lib/dynamo", "lib/local", "lib/local/loopback", "lib/local/states", "lib/message",
+		"lib/asl", "lib/client", "lib/csvimport", "lib/dynamo", "lib/local", "lib/local/loopback", "lib/local/states", "lib/message", "lib/observe",
 		"cdkapp/local/format", "cdkapp/local/watch",
 	},
 	"cdkapp/local/format":  {"lib/message"},

@@ -17,7 +17,8 @@ const maxDelay = time.Hour
 type faultFlag struct {
 	local.Faults
 
-	lag time.Duration // How long the indexes of connections lag behind their table.
+	logs time.Duration // The longest delay of a log line of a watched workflow.
+	lag  time.Duration // How long the indexes of connections lag behind their table.
 }
 
 // Set reads a list such as "gone=0.01,throttled=0.1,latency=50ms,lag=1s,seed=1".
@@ -52,12 +53,14 @@ func (f *faultFlag) set(name, value string) (err error) {
 		f.Latency, err = parseDelay(name, value)
 	case "lag":
 		f.lag, err = parseDelay(name, value)
+	case "logs":
+		f.logs, err = parseDelay(name, value)
 	case "seed":
 		if f.Seed, err = strconv.ParseUint(value, 10, 64); err != nil {
 			err = fmt.Errorf("seed must be a number such as 1, not %q", value)
 		}
 	default:
-		err = fmt.Errorf("there is no %q, but gone, throttled, latency, lag, seed", name)
+		err = fmt.Errorf("there is no %q, but gone, throttled, latency, lag, logs, seed", name)
 	}
 
 	return err

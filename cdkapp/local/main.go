@@ -38,6 +38,7 @@ Examples
   go run ./cdkapp/local -port 9000
   go run ./cdkapp/local -dynamodb http://127.0.0.1:8000        connections and the feed in any DynamoDB endpoint
   go run ./cdkapp/local -workflow thumbs=thumbs.asl.json -function make-thumbs='python3 app.py'   your own workflow
+  go run ./cdkapp/local -workflow thumbs=thumbs.asl.json -watch thumbs   a workflow that does not call the notifier
   go run ./cdkapp/local -state ~/herald     the next twin has the workflows, executions, jobs and objects of this one
   go run ./cdkapp/local -workflow thumbs=thumbs.asl.json -mocks mocks.json   its tasks answered from a file of Step Functions Local
 
@@ -134,6 +135,7 @@ func parse(args []string, stderr io.Writer) (options, error) {
 		"throttled: the share of posts that are answered 429\n"+
 		"latency: how long each post takes\n"+
 		"lag: how late the list of a user's connections shows a change, as an index of DynamoDB does\n"+
+		"logs: up to how late the log lines of -watch come; they then come in another order, and some twice\n"+
 		"seed: a number that decides which posts fail")
 	f.Func("allow-host", "also answer requests to this host `name`, such as host.docker.internal; may be given again\n"+
 		"(127.0.0.1, [::1] and localhost are always answered)", func(name string) error {
@@ -197,7 +199,7 @@ func start(ctx context.Context, o options, c local.Config, stderr io.Writer) (*l
 	}
 	c.Port, c.BytesPerSecond = o.port, o.rate*kilobyte
 	c.Allowed, c.StateDir = o.allowed, o.state
-	c.Faults, c.IndexLag = o.faults.Faults, o.faults.lag
+	c.Faults, c.IndexLag, c.LogFaults.Delay = o.faults.Faults, o.faults.lag, o.faults.logs
 	stderr = &lockedWriter{out: stderr} // Logs, and what the user's functions print, come at the same time.
 	o.own.apply(&c, stderr)
 	c.Log = slog.New(slog.NewTextHandler(stderr, &slog.HandlerOptions{Level: level}))
@@ -213,6 +215,7 @@ func start(ctx context.Context, o options, c local.Config, stderr io.Writer) (*l
 		}
 		c.Connections = &dynamo.Connections{Client: client, Table: table}
 		c.Feed = &dynamo.Feed{Client: client, Table: feedTable, Log: c.Log}
+		c.Executions = &dynamo.Executions{Client: client, Table: feedTable}
 		c.Uploads = &dynamo.Uploads{Client: client, Table: feedTable} // uploads are items of the feed table
 	}
 	twin, err := local.Start(ctx, c)

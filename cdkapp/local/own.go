@@ -8,11 +8,14 @@ import (
 	"io"
 	"maps"
 	"os"
+	"slices"
 	"strings"
 	"sync"
 	"time"
 
 	"github.com/herald-progress/herald/lib/local"
+	"github.com/herald-progress/herald/lib/local/states"
+	"github.com/herald-progress/herald/lib/observe"
 )
 
 // maxFunctionTimeout is Lambda's longest timeout.
@@ -30,6 +33,7 @@ type ownFlags struct {
 	functions     map[string]string
 	substitutions map[string]string
 	mocks         string
+	watched       []observe.Machine
 	timeout       time.Duration
 	processes     int
 }
@@ -46,8 +50,35 @@ func (o *ownFlags) add(f *flag.FlagSet) {
 	f.Func("substitute", "replace ${NAME} in the workflows, as `NAME=VALUE`; may be given again", intoMap(o.substitutions, "VALUE"))
 	f.StringVar(&o.mocks, "mocks", "", "answer tasks from this mock configuration `FILE` of Step Functions Local, for executions that are started with\n"+
 		"stateMachineArn#TestCase; loaded anew when it changes (default: the file in the variable "+mocksVariable+")")
+	f.Func("watch", "show the executions of a workflow by their logs, without a change of it, as `NAME` or\n"+
+		"NAME,user=$.userId,job=$.jobId,title=$.title; may be given again; the paths are of the execution's input (default: $.userId,\n"+
+		"the execution's name, and the workflow's name)", o.addWatched)
 	f.DurationVar(&o.timeout, "function-timeout", 3*time.Second, "the timeout of each -function, as on AWS, such as `30s`")
 	f.IntVar(&o.processes, "function-processes", 10, "start at most `n` processes of each -function; other invocations wait")
+}
+
+// addWatched adds a workflow that is watched: NAME, and after commas paths such as user=$.userId.
+func (o *ownFlags) addWatched(text string) error {
+	name, paths, _ := strings.Cut(text, ",")
+	m := observe.Machine{ARN: states.StateMachineARN(name), User: "$.userId"}
+	for path := range strings.SplitSeq(paths, ",") {
+		switch key, value, _ := strings.Cut(path, "="); {
+		case path == "" && paths == "":
+		case key == "user":
+			m.User = value
+		case key == "job":
+			m.Job = value
+		case key == "title":
+			m.Title = value
+		default:
+			return fmt.Errorf("%q is not of the form user=PATH, job=PATH or title=PATH", path)
+		}
+	}
+	if slices.ContainsFunc(o.watched, func(other observe.Machine) bool { return other.ARN == m.ARN }) {
+		return fmt.Errorf("%s is there twice", name)
+	}
+	o.watched = append(o.watched, m)
+	return m.Validate()
 }
 
 // intoMap returns a function that stores NAME=VALUE. what is the value's name for the user.
@@ -84,7 +115,7 @@ func (o *ownFlags) apply(c *local.Config, out io.Writer) {
 	for name, command := range maps.All(o.functions) {
 		c.Processes[name] = local.Process{Command: command, Timeout: o.timeout, Limit: o.processes}
 	}
-	c.Output = out
+	c.Output, c.Watched = out, o.watched
 }
 
 // lockedWriter is a writer for concurrent use.
