@@ -298,8 +298,25 @@ func userOf(p feed.Pointer) string { return strings.TrimPrefix(p.Owner, feed.Use
 func withEnd(state message.UploadProgress, end jobEnd) message.UploadProgress {
 	state.Status, state.Message, state.RowsPerSecond, state.ETAMillis = end.status, end.text, 0, 0
 	state.ExpectEvery, state.EndAfter = 0, 0
+	state.Steps = endedSteps(state.Steps, end.status)
 
 	return state
+}
+
+// endedSteps returns the steps of a job that has ended with a status: none of them runs any more.
+func endedSteps(steps message.Steps, status message.Status) message.Steps {
+	list := steps.List()
+	for i := range list {
+		if running := list[i].Status == message.StepRunning || list[i].Status == ""; !running {
+			continue
+		}
+		list[i].Status = message.StepFailed
+		if status == message.StatusSucceeded {
+			list[i].Status = message.StepSucceeded
+		}
+	}
+
+	return message.NewSteps(list...)
 }
 
 func (s *Sweeper) deletePointer(ctx context.Context, p feed.Pointer) error {

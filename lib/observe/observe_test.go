@@ -170,8 +170,18 @@ func TestLogLinesMoveTheJob(t *testing.T) {
 		t.Errorf("the first state is %+v", s)
 	}
 	handle(t, o, batch(t, line(runARN, 3, "TaskStateExited", "A"), line(runARN, 4, "TaskStateEntered", "B")))
-	if s := f.last(t); s.Message != "B" || s.Progress != 33.33 {
+	s := f.last(t)
+	if s.Message != "B" || s.Progress != 33.33 {
 		t.Errorf("the second state is %+v", s)
+	}
+	at := func(seconds int64) message.Time {
+		return message.Time{Time: time.UnixMilli(started + 1000*seconds).UTC()}
+	}
+	want := []message.Step{
+		{Name: "A", At: at(2), Status: message.StepSucceeded, Title: "Collect the numbers"}, {Name: "B", At: at(4), Status: message.StepRunning},
+	}
+	if diff := cmp.Diff(want, s.Steps.List()); diff != "" {
+		t.Errorf("the steps: %s", diff)
 	}
 	if f.described != 1 {
 		t.Errorf("the execution was described %d times, want once", f.described)
@@ -329,4 +339,24 @@ func FuzzHandle(f *testing.F) {
 			t.Errorf("%d states for one event", len(fk.published))
 		}
 	})
+}
+
+// TestTheStepsThatRunAndTheNewestAreListed has more states than a job may list, of which the first still runs.
+func TestTheStepsThatRunAndTheNewestAreListed(t *testing.T) {
+	f := &fake{input: input} // without a definition, each state runs on its own
+	o := newObserver(f)
+	lines := []string{line(runARN, 1, "ExecutionStarted", ""), line(runARN, 2, "TaskStateEntered", "first")}
+	for id := 3; id < 400; id++ {
+		name := fmt.Sprint("The state with the long name number ", id/2)
+		lines = append(lines, line(runARN, id, []string{"TaskStateExited", "TaskStateEntered"}[id%2], name))
+	}
+	handle(t, o, batch(t, lines...))
+	steps := f.last(t).Steps.List()
+	if n := len(steps); n < 10 || n > message.MaxListedSteps || steps[0].Name != "first" || steps[0].Status != message.StepRunning ||
+		!strings.HasSuffix(steps[n-1].Name, " 199") {
+		t.Errorf("%d steps: the first is %+v, the last %+v", n, steps[0], steps[n-1])
+	}
+	if data, err := json.Marshal(f.last(t)); err != nil || len(data) > message.MaxState {
+		t.Errorf("the state has %d bytes, error %v", len(data), err)
+	}
 }

@@ -1,6 +1,8 @@
 package observe
 
 import (
+	"encoding/json"
+	"slices"
 	"time"
 
 	"github.com/herald-progress/herald/lib/message"
@@ -40,5 +42,41 @@ func state(row trace.Row, v trace.View, ended trace.Status, now time.Time) messa
 		s.Status, s.Message = notify.EndOf(executionStatuses[ended])
 		s.Progress, s.ETAMillis = v.Progress, 0
 	}
-	return message.AsType(message.TypeJobProgress, s.Truncated())
+	s = s.Truncated()
+	s.Steps = listed(v.Steps, message.MaxState-size(s))
+	return message.AsType(message.TypeJobProgress, s)
+}
+
+// size returns how many bytes of JSON a state takes, with an empty list of steps.
+func size(s message.UploadProgress) int {
+	s.Steps = message.Steps("[]")
+	text, err := json.Marshal(message.AsType(message.TypeJobProgress, s))
+	if err != nil { // a number is infinite: the publisher refuses it
+		return 0
+	}
+	return len(text)
+}
+
+// listed returns at most [message.MaxListedSteps] steps that take at most room bytes more than an empty list: those that run, and the
+// newest of the others.
+func listed(steps []trace.Step, room int) message.Steps {
+	all := make([]message.Step, 0, len(steps))
+	for _, s := range steps {
+		step := message.Step{
+			Name: message.Truncate(s.Name, message.MaxStepName), At: message.Time{Time: s.At}, Status: message.StepStatus(s.Status),
+		}
+		if s.Text() != s.Name {
+			step.Title = message.Truncate(s.Text(), message.MaxStepName)
+		}
+		all = append(all, step)
+	}
+	for len(all) > 0 {
+		list := message.NewSteps(all...)
+		if len(all) <= message.MaxListedSteps && len(list)-len("[]") <= room {
+			return list
+		}
+		oldest := slices.IndexFunc(all, func(s message.Step) bool { return s.Status != message.StepRunning })
+		all = slices.Delete(all, max(oldest, 0), max(oldest, 0)+1)
+	}
+	return ""
 }
