@@ -63,7 +63,7 @@ func (o *ownFlags) addWatched(text string) error {
 	m := observe.Machine{ARN: states.StateMachineARN(name), User: "$.userId"}
 	for path := range strings.SplitSeq(paths, ",") {
 		switch key, value, _ := strings.Cut(path, "="); {
-		case path == "" && paths == "":
+		case text == name:
 		case key == "user":
 			m.User = value
 		case key == "job":

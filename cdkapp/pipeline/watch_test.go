@@ -2,6 +2,7 @@ package pipeline_test
 
 import (
 	"errors"
+	"maps"
 	"strings"
 	"testing"
 
@@ -100,9 +101,7 @@ func TestWatchedStateMachinesAreASetting(t *testing.T) {
 	base := map[string]any{"authMode": "hs256", "authSecretArn": secretARN}
 	parse := func(value any) (pipeline.Settings, error) {
 		context := map[string]any{"watchedStateMachines": value}
-		for k, v := range base {
-			context[k] = v
-		}
+		maps.Copy(context, base)
 		return pipeline.ParseSettings(context)
 	}
 	want := pipeline.WatchedStateMachine{Machine: observe.Machine{ARN: watchedARN, User: "$.userId"}, LogGroup: "logs"}

@@ -39,6 +39,8 @@ var costs = []struct {
 	{"from one worker's Reporter, ten a second", costUpdates, (*fakeAWS).runReporter},
 	{"from one worker's Reporter in Python or Node.js, ten a second", costUpdates, (*fakeAWS).runInvokingReporter},
 	{"1,000 executions that end, of whatever workflow", costUpdates, (*fakeAWS).endExecutions},
+	{"1,000 watched executions of 20 states", 1, (*fakeAWS).watchExecution},
+	{"1,000 executions of 20 states with 21 notify states", 1, (*fakeAWS).notifyExecution},
 	{"1,000 reconnects of a tab that missed 50 notes, and states of 10 jobs", 1, (*fakeAWS).reconnect},
 }
 

@@ -77,12 +77,12 @@ func (d *logDelivery) record(execution string, redrives int, e asl.Event) {
 		return
 	}
 	times := 1
-	const repeated = 10           // one of so many comes twice
-	if rand.IntN(repeated) == 0 { //nolint:gosec // it is not a secret
+	const repeated = 10 // one of so many comes twice
+	if rand.IntN(repeated) == 0 {
 		times++
 	}
 	for range times {
-		d.lines[machine] = append(d.lines[machine], logLine{now.Add(rand.N(d.faults.Delay)), string(text)}) //nolint:gosec // as above
+		d.lines[machine] = append(d.lines[machine], logLine{now.Add(rand.N(d.faults.Delay)), string(text)})
 	}
 }
 
@@ -93,9 +93,9 @@ func (d *logDelivery) run(ctx context.Context) {
 	for {
 		select {
 		case now := <-ticks.C:
-			d.deliver(now)
+			d.deliver(now) //nolint:contextcheck // the function has its own timeout
 		case <-ctx.Done():
-			d.deliver(time.Now().Add(d.faults.Delay))
+			d.deliver(time.Now().Add(d.faults.Delay)) //nolint:contextcheck // as above
 			return
 		}
 	}

@@ -29,7 +29,7 @@ var watched = map[string]struct {
 	"transcode": {``, message.StatusSucceeded}, "thumbnails": {`,"files":[1,2,3,4,5,6,7,8,9,10,11,12]`, message.StatusSucceeded},
 	"analyse": {``, message.StatusSucceeded}, "order": {`,"amount":2000`, message.StatusSucceeded}, "flaky": {``, message.StatusSucceeded},
 	"poller": {``, message.StatusSucceeded}, "approval": {``, message.StatusSucceeded}, "express": {``, message.StatusSucceeded},
-	"nested": {``, message.StatusSucceeded}, "saga": {``, message.StatusFailed},
+	"nested": {``, message.StatusSucceeded}, "saga": {``, message.StatusFailed}, "render": {`,"scenes":[1,2,3,4]`, message.StatusSucceeded},
 }
 
 // jobHistory has each stored state of each job.
@@ -104,7 +104,7 @@ func runWatched(t *testing.T, faults local.LogFaults) {
 			group.Go(func() {
 				w := watched[name]
 				arn := states.StateMachineARN(name)
-				if name != "express" && name != "nested" {
+				if !slices.Contains([]string{"express", "nested", "render"}, name) {
 					arn += "#Watched"
 				}
 				job := fmt.Sprint(name, "-", run)

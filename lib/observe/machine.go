@@ -118,36 +118,30 @@ func parsePath(path string) ([]any, error) {
 	var steps []any
 	for rest != "" {
 		var step any
-		switch {
-		case strings.HasPrefix(rest, "['"):
-			name, after, closed := strings.Cut(rest[2:], "']")
-			if !closed || name == "" {
-				return nil, errPath
-			}
-			step, rest = name, after
-		case rest[0] == '[':
-			digits, after, closed := strings.Cut(rest[1:], "]")
-			index, err := strconv.ParseUint(digits, 10, 31)
-			if !closed || err != nil {
-				return nil, errPath
-			}
-			step, rest = int(index), after
-		case rest[0] == '.':
-			end := strings.IndexAny(rest[1:], ".[") + 1
-			if end == 0 {
-				end = len(rest)
-			}
-			name := rest[1:end]
-			if name == "" || strings.ContainsAny(name, "*?@$'\"]() ,") {
-				return nil, errPath
-			}
-			step, rest = name, rest[end:]
-		default:
+		if step, rest, ok = nextStep(rest); !ok {
 			return nil, errPath
 		}
 		steps = append(steps, step)
 	}
 	return steps, nil
+}
+
+// nextStep returns the first step of a path, and the path after it.
+func nextStep(path string) (step any, rest string, ok bool) {
+	if name, after := strings.CutPrefix(path, "['"); after {
+		name, rest, ok = strings.Cut(name, "']")
+		return name, rest, ok && name != ""
+	}
+	if digits, after := strings.CutPrefix(path, "["); after {
+		digits, rest, ok = strings.Cut(digits, "]")
+		index, err := strconv.ParseUint(digits, 10, 31)
+		return int(index), rest, ok && err == nil
+	}
+	name, ok := strings.CutPrefix(path, ".")
+	if end := strings.IndexAny(name, ".["); end >= 0 {
+		name, rest = name[:end], name[end:]
+	}
+	return name, rest, ok && name != "" && !strings.ContainsAny(name, "*?@$'\"]() ,")
 }
 
 // lookUp returns the text or the number at a path of a JSON value, as text. It returns false if there is nothing else.

@@ -100,7 +100,7 @@ func (o *Observer) Handle(ctx context.Context, raw json.RawMessage) error {
 	}
 	if err := json.Unmarshal(raw, &event); err != nil {
 		o.log().ErrorContext(ctx, "event dropped", "reason", "it is not JSON")
-		return nil
+		return nil //nolint:nilerr // a retry would not help
 	}
 	switch {
 	case event.Logs != nil:
@@ -118,7 +118,7 @@ func (o *Observer) Handle(ctx context.Context, raw json.RawMessage) error {
 	}
 }
 
-// counts counts the executions of a batch by what happened to them.
+// counts has the numbers of executions of a batch by what happened to them.
 type counts struct {
 	mu                          sync.Mutex
 	published, ignored, foreign int
@@ -157,7 +157,7 @@ func (o *Observer) handleBatch(ctx context.Context, batch trace.Batch) error {
 	err := group.Wait()
 	o.log().InfoContext(ctx, "log lines observed", "events", len(batch.Events), "others", batch.Others, "executions", len(byExecution),
 		"published", c.published, "ignored", c.ignored, "notWatched", c.foreign)
-	return err //nolint:wrapcheck // it is an error of this package
+	return err
 }
 
 // statusChangeType is the type of the event that EventBridge sends when the status of an execution changes.
@@ -174,7 +174,7 @@ func (o *Observer) handleStatusChange(ctx context.Context, raw json.RawMessage) 
 	}
 	if err := json.Unmarshal(raw, &change); err != nil || change.Execution == "" {
 		o.log().ErrorContext(ctx, "status change dropped", "reason", "it names no execution")
-		return nil
+		return nil //nolint:nilerr // as above
 	}
 	machine, x, ok := o.machineOf(change.Execution)
 	if change.Status != "RUNNING" || !ok {
@@ -273,7 +273,7 @@ func (o *Observer) learn(ctx context.Context, machine string, known knowledge, t
 		}
 		data, err := averages.Marshal()
 		if err != nil {
-			return err //nolint:wrapcheck // it says what failed
+			return err
 		}
 		err = o.Store.PutAverages(ctx, machine, data, version, o.now())
 		if errors.Is(err, trace.ErrConflict) {
@@ -293,7 +293,7 @@ func (o *Observer) learn(ctx context.Context, machine string, known knowledge, t
 // pause waits a random time.
 func pause(ctx context.Context) {
 	select {
-	case <-time.After(rand.N(2 * conflictPause)): //nolint:gosec // it is not a secret
+	case <-time.After(rand.N(2 * conflictPause)):
 	case <-ctx.Done():
 	}
 }

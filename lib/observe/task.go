@@ -68,13 +68,7 @@ func (t *task) store(ctx context.Context, events []trace.Event) (trace.Row, *tra
 	if row.Ignored {
 		return row, nil, false, nil
 	}
-	tr := &trace.Trace{}
-	if row.Version > 0 && len(row.Trace) > 0 {
-		if tr, err = trace.Unmarshal(row.Trace); err != nil {
-			t.log().WarnContext(ctx, "trace forgotten", "execution", t.arn, "err", err)
-			tr = &trace.Trace{}
-		}
-	}
+	tr := t.decode(ctx, row)
 	complete, changed := tr.Complete(), row.Version == 0
 	for _, e := range events {
 		changed = tr.Add(e) || changed
@@ -91,7 +85,7 @@ func (t *task) store(ctx context.Context, events []trace.Event) (trace.Row, *tra
 	}
 	row.Ended, row.UpdatedAt = tr.End() != "", t.now().UTC().Truncate(time.Millisecond)
 	if row.Trace, err = tr.Marshal(); err != nil {
-		return row, nil, false, err //nolint:wrapcheck // it says what failed
+		return row, nil, false, err
 	}
 	if row.Ignored {
 		row = trace.Row{Execution: row.Execution, Version: row.Version, Ignored: true, UpdatedAt: row.UpdatedAt}
@@ -100,6 +94,19 @@ func (t *task) store(ctx context.Context, events []trace.Event) (trace.Row, *tra
 		return row, nil, false, fmt.Errorf("store execution: %w", err)
 	}
 	return row, tr, !complete && tr.Complete(), nil
+}
+
+// decode returns the trace of a row. A trace that cannot be decoded counts as empty.
+func (t *task) decode(ctx context.Context, row trace.Row) *trace.Trace {
+	if len(row.Trace) == 0 {
+		return &trace.Trace{}
+	}
+	tr, err := trace.Unmarshal(row.Trace)
+	if err != nil {
+		t.log().WarnContext(ctx, "trace forgotten", "execution", t.arn, "err", err)
+		return &trace.Trace{}
+	}
+	return tr
 }
 
 // open sets the start and the job of a row from the execution's input, or marks the row as ignored. The row of an Express workflow stays

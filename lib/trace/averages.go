@@ -80,10 +80,7 @@ func (a *Averages) Learn(p *Plan, t *Trace) bool {
 		if took == nil || took.Entered == 0 {
 			continue
 		}
-		exit := took.ExitedAt
-		if exit < took.First { // a Succeed state may have no event of its exit
-			exit = took.First
-		}
+		exit := max(took.ExitedAt, took.First)
 		items := t.itemsOf(s)
 		sample := average{Duration: float64(exit - took.First), Tail: float64(max(t.ended-exit, 0)), Items: float64(items)}
 		if items > 0 {
@@ -114,7 +111,7 @@ func (a average) with(sample average, items int64) average {
 
 // itemsOf returns how many items a Map state has. It returns 0 if the state is no Map, or if its items are not known.
 func (t *Trace) itemsOf(s *state) int64 {
-	if s.kind != "Map" {
+	if s.kind != kindMap {
 		return 0
 	}
 	return t.items(s.name)

@@ -23,7 +23,7 @@ const executionARN = "arn:aws:states:us-east-1:123456789012:execution:m:x"
 // workflows are the names of the definitions in testdata/watched, and an input for each.
 var workflows = map[string]string{
 	"transcode": `{}`, "thumbnails": `{"files":[1,2,3,4,5,6,7,8,9,10,11,12]}`, "analyse": `{}`, "order": `{"amount":2000}`, "flaky": `{}`,
-	"poller": `{"userId":"u","jobId":"j"}`, "approval": `{}`, "express": `{}`, "nested": `{"userId":"u"}`, "saga": `{}`,
+	"poller": `{"userId":"u","jobId":"j"}`, "approval": `{}`, "express": `{}`, "nested": `{"userId":"u"}`, "saga": `{}`, "render": `{"scenes":[1,2,3,4,5,6,7,8]}`,
 }
 
 // definition returns a definition in testdata/watched.

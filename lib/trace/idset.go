@@ -3,11 +3,11 @@ package trace
 import "math/bits"
 
 // idSet is a set of the IDs of events, from 1 to MaxEventID. Bit i of byte n stands for the ID 8n+i+1. The last byte is not 0.
-type idSet []byte
+type idSet []byte //nolint:recvcheck // only add needs a pointer
 
 // add adds an ID. It returns false if the set has it.
 func (s *idSet) add(id int64) bool {
-	n, bit := int(id-1)/8, byte(1)<<uint((id-1)%8)
+	n, bit := int(id-1)/8, byte(1)<<((id-1)%8)
 	for len(*s) <= n {
 		*s = append(*s, 0)
 	}

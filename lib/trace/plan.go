@@ -52,18 +52,32 @@ type state struct {
 	repeats bool
 }
 
+// kindMap is the type of Map states.
+const kindMap = "Map"
+
 // The JSON of a definition.
 type (
 	flowJSON struct {
-		StartAt         string
-		States          map[string]*stateJSON
-		ProcessorConfig struct{ Mode string }
+		StartAt         string                `json:"StartAt"`
+		States          map[string]*stateJSON `json:"States"`
+		ProcessorConfig struct {
+			Mode string `json:"Mode"`
+		} `json:"ProcessorConfig"`
 	}
 	stateJSON struct {
-		Type, Comment, Resource, Next, Default string
-		Choices, Catch                         []struct{ Next string }
-		Branches                               []*flowJSON
-		ItemProcessor, Iterator                *flowJSON
+		Type          string       `json:"Type"`
+		Comment       string       `json:"Comment"`
+		Resource      string       `json:"Resource"`
+		Next          string       `json:"Next"`
+		Default       string       `json:"Default"`
+		Choices       []targetJSON `json:"Choices"`
+		Catch         []targetJSON `json:"Catch"`
+		Branches      []*flowJSON  `json:"Branches"`
+		ItemProcessor *flowJSON    `json:"ItemProcessor"`
+		Iterator      *flowJSON    `json:"Iterator"`
+	}
+	targetJSON struct {
+		Next string `json:"Next"`
 	}
 )
 
@@ -121,13 +135,13 @@ func (s *stateJSON) targets() []string {
 func (p *Plan) addInner(st *state, s *stateJSON) error {
 	inner := s.Branches
 	for _, processor := range []*flowJSON{s.ItemProcessor, s.Iterator} {
-		if st.kind == "Map" && processor != nil {
+		if st.kind == kindMap && processor != nil {
 			inner = []*flowJSON{processor}
 			st.distributed = processor.ProcessorConfig.Mode == "DISTRIBUTED"
 		}
 	}
 	for _, f := range inner {
-		result, err := p.newFlow(f, st, st.flow.concurrent || st.kind == "Map")
+		result, err := p.newFlow(f, st, st.flow.concurrent || st.kind == kindMap)
 		if err != nil {
 			return err
 		}
@@ -179,12 +193,10 @@ func (m *measurement) visit(s *state) {
 	rest := 0.0
 	for _, name := range s.next {
 		next := m.flow.states[name]
-		switch {
-		case next == nil:
+		if next == nil {
 			continue
-		case next == s:
-			s.repeats = true
 		}
+		s.repeats = s.repeats || next == s
 		m.visit(next)
 		if m.pending[next] {
 			m.low[s] = min(m.low[s], m.low[next])

@@ -60,7 +60,7 @@ func TestStepsHaveTitlesAndStatuses(t *testing.T) {
 		"thumbnails": "List succeeded, Make the thumbnails: 12 of 12 succeeded, Resize succeeded, Check succeeded, Write index succeeded",
 		"order":      "How large? succeeded, Validate succeeded, Check credit succeeded, Reserve succeeded, Charge succeeded, Ship succeeded",
 		"flaky":      "Call service succeeded, Optional step failed, Note the failure succeeded, Save succeeded",
-		"saga":       "Book hotel succeeded, Book flight failed, Cancel hotel succeeded, Trip failed failed",
+		"saga":       "Book hotel succeeded, Book flight failed, Cancel hotel succeeded, Trip failed failed", //nolint:dupword // the second is the status
 	} {
 		view := viewOf(t, name, parse(t, run(t, name, workflows[name], 1)))
 		got := strings.Split(stepsText(view), ", ")
@@ -97,7 +97,7 @@ func TestStepsEndWithoutTheEventsOfTheirExits(t *testing.T) {
 				running++
 			}
 		}
-		if running > 1 {
+		if running > 1 && name != "render" { // it ends with a Parallel state
 			t.Errorf("%s: %d steps run before the end, want the last one at most", name, running)
 		}
 	}

@@ -86,7 +86,7 @@ func (v *View) findCurrent(t *Trace) {
 		if v.Current == nil || entered(s) > entered(v.Current) {
 			v.Current = s
 		}
-		if s.kind != "Parallel" && s.kind != "Map" {
+		if s.kind != "Parallel" && s.kind != kindMap {
 			running++
 			if s.Callback {
 				waiting++
@@ -109,7 +109,7 @@ func (t *Trace) step(p *Plan, name string, s *stateTrace) Step {
 	if planned != nil {
 		step.Title, step.kind, step.Callback, step.inner = planned.title, planned.kind, planned.callback, planned.flow.parent != nil
 	}
-	if s.ItemsStarted > 0 || planned != nil && planned.kind == "Map" {
+	if s.ItemsStarted > 0 || planned != nil && planned.kind == kindMap {
 		step.Total = t.items(name)
 		step.Done = min(s.ItemsDone, step.Total)
 	}
@@ -241,7 +241,7 @@ func (t *Trace) position(f *flow) float64 {
 // inside returns how far a running state is, from 0 to 1: a Map counts its items, a Parallel the states of its branches.
 func (t *Trace) inside(s *state) float64 {
 	switch {
-	case s.kind == "Map":
+	case s.kind == kindMap:
 		return t.insideMap(s)
 	case len(s.inner) > 0:
 		done, total := 0.0, 0.0
