@@ -98,7 +98,7 @@ func TestCommentsNameTestsThatExist(t *testing.T) {
 func TestDocsShowCodeOfExamples(t *testing.T) {
 	page := readTree(t, func(path string) bool { return path == "../statemachines/README.md" })["statemachines/README.md"]
 	files := readTree(t, func(path string) bool {
-		return slices.Contains([]string{"../lib/progress/example_test.go", "../testdata/thumbs/thumbs_test.go"}, path)
+		return slices.Contains([]string{"../lib/progress/example_test.go", "../testdata/thumbs/thumbs_test.go", "../cdkapp/pipeline/watch_example_test.go"}, path)
 	})
 	examples := strings.Join(slices.Collect(maps.Values(files)), "\n")
 	blocks := strings.Split(page, "```go\n")[1:]

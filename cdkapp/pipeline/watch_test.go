@@ -31,14 +31,15 @@ func TestWatchObservesAStateMachineOfTheApp(t *testing.T) {
 			DefinitionBody: awsstepfunctions.DefinitionBody_FromString(jsii.String(`{"StartAt":"A","States":{"A":{"Type":"Succeed"}}}`)),
 			Logs:           &awsstepfunctions.LogOptions{Destination: logs, Level: awsstepfunctions.LogLevel_ALL, IncludeExecutionData: jsii.Bool(false)},
 		})
-		if err := p.Watch(machine, pipeline.WatchProps{LogGroup: logs, UserPath: "$.userId", JobPath: "$.order.id"}); err != nil {
+		if err := watchOrders(p, machine, logs); err != nil {
 			t.Fatal(err)
 		}
 	}
 	template := decode(t, stack)
 	observer := template.one(t, "AWS::Lambda::Function", "HeraldObserverFunction")
 	list := withoutCDKHashes(lookUp(observer.properties, "Environment", "Variables", "WATCHED_STATE_MACHINES"))
-	if want := `[{"arn":"<Render>","user":"$.userId","job":"$.order.id"},{"arn":"<Export>","user":"$.userId","job":"$.order.id"}]`; list != want {
+	if want := `[{"arn":"<Render>","user":"$.detail.userId","job":"$.orderId","title":"$.title"},` +
+		`{"arn":"<Export>","user":"$.detail.userId","job":"$.orderId","title":"$.title"}]`; list != want {
 		t.Errorf("the list is %s, want %s", list, want)
 	}
 	filters := template.ofType("AWS::Logs::SubscriptionFilter")
