@@ -64,16 +64,20 @@ func (p *Pipeline) addFailureHandling(f lambdas.Function, function awslambda.Fun
 // workflows of the account and Region, because any of them may call the notifier. So each execution that ends costs an
 // invocation and one read of DynamoDB. addFunctions must have created the sweeper and its dead-letter queue.
 func (p *Pipeline) addExecutionRule() {
-	sweeper := p.functions["sweeper"]
-	awsevents.NewRule(p.Construct, jsii.String("ExecutionRule"), &awsevents.RuleProps{
-		Description: jsii.String("Herald: a workflow ended"),
-		EventPattern: &awsevents.EventPattern{
-			Source:     jsii.Strings("aws.states"),
-			DetailType: jsii.Strings("Step Functions Execution Status Change"),
-			Detail:     &map[string]any{"status": []any{"SUCCEEDED", "FAILED", "TIMED_OUT", "ABORTED"}},
-		},
+	p.addSweeperRule("ExecutionRule", "Herald: a workflow ended", &awsevents.EventPattern{
+		Source:     jsii.Strings("aws.states"),
+		DetailType: jsii.Strings("Step Functions Execution Status Change"),
+		Detail:     &map[string]any{"status": []any{"SUCCEEDED", "FAILED", "TIMED_OUT", "ABORTED"}},
+	})
+}
+
+// addSweeperRule creates a rule that invokes the sweeper with the events of a pattern.
+func (p *Pipeline) addSweeperRule(id, description string, pattern *awsevents.EventPattern) awsevents.Rule {
+	return awsevents.NewRule(p.Construct, jsii.String(id), &awsevents.RuleProps{
+		Description:  jsii.String(description),
+		EventPattern: pattern,
 		Targets: &[]awsevents.IRuleTarget{
-			awseventstargets.NewLambdaFunction(sweeper, &awseventstargets.LambdaFunctionProps{
+			awseventstargets.NewLambdaFunction(p.functions["sweeper"], &awseventstargets.LambdaFunctionProps{
 				DeadLetterQueue: p.deadLetters[sweeperDeadLetters], // where the events go that the sweeper could not handle, too
 				RetryAttempts:   jsii.Number(eventRetries),
 				MaxEventAge:     awscdk.Duration_Hours(jsii.Number(eventMaxAgeHours)),

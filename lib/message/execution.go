@@ -6,12 +6,14 @@ import (
 	"unicode/utf8"
 )
 
-// Execution is what the ARN of a Step Functions execution contains.
+// Execution is what the ARN of an execution contains: of a Step Functions execution, or of a task, see parseTask.
 type Execution struct {
 	Region, Account string
 	// Express is true for an execution of an Express workflow. Step Functions sends no event when such an execution ends, and
 	// DescribeExecution does not support it.
 	Express bool
+	// Task is true for a task of ECS, and for a job of Batch or MediaConvert. Herald gets the events of their ends if a rule sends them.
+	Task bool
 }
 
 // Limits of the parts of an ARN.
@@ -25,7 +27,7 @@ const (
 // maxExecutionNames is how many names may follow the state machine in the ARN of an execution, by the ARN's type.
 var maxExecutionNames = map[string]int{"execution": 2, "express": 3}
 
-// ParseExecution parses the ARN of an execution, in any partition. It returns false if arn is not such an ARN. After
+// ParseExecution parses the ARN of an execution or of a task, in any partition. It returns false if arn is not such an ARN. After
 // arn:aws:states:<region>:<account>: comes one of:
 //
 //	execution:<machine>:<execution>
@@ -35,8 +37,11 @@ var maxExecutionNames = map[string]int{"execution": 2, "express": 3}
 //	express:<machine>/<label>:<execution>:<id>
 //	express:<machine>:<version or alias>:<execution>:<id>
 //
-// It also accepts an Express execution without its id.
+// It also accepts an Express execution without its id. For tasks see parseTask.
 func ParseExecution(arn string) (Execution, bool) {
+	if task, ok := parseTask(arn); ok {
+		return task, true
+	}
 	const firstName = 7 // the index of the first field after the state machine
 	if utf8.RuneCountInString(arn) > MaxExecution {
 		return Execution{}, false
@@ -52,7 +57,7 @@ func ParseExecution(arn string) (Execution, bool) {
 		names = append(names, label)
 	}
 
-	valid := fields[0] == "arn" && (partition == "aws" || strings.HasPrefix(partition, "aws-")) && isWords(partition) &&
+	valid := fields[0] == "arn" && isPartition(partition) &&
 		service == "states" && isRegion(region) && len(account) == accountDigits && isDigits(account) &&
 		len(fields)-firstName <= maxExecutionNames[kind] && !slices.ContainsFunc(names, func(name string) bool { return !isARNName(name) })
 	if !valid {

@@ -22,7 +22,7 @@ type Request struct {
 	Epoch string
 	// Key is the idempotency key. Empty means that the request never counts as a repetition.
 	Key string
-	// Execution is the ARN of the Step Functions execution whose end is the end of the job. Empty means none.
+	// Execution is the ARN of the execution or task whose end is the end of the job, see [ParseExecution]. Empty means none.
 	Execution string
 	// Part is set if the state is that of one part of a job.
 	Part *Part

@@ -80,10 +80,21 @@ type Sweeper struct {
 
 // Handle handles one event. An event of the type "Step Functions Execution Status Change"
 // (https://docs.aws.amazon.com/step-functions/latest/dg/eventbridge-integration.html) names an execution: if that execution has
-// ended, Handle ends its jobs. Any other event starts a sweep: Handle checks every pointer, and ends each job that is silent and
+// ended, Handle ends its jobs. An event of the type "ECS Task State Change", "Batch Job State Change" or "MediaConvert Job State Change"
+// does the same for a task. Any other event starts a sweep: Handle checks every pointer, and ends each job that is silent and
 // whose execution has ended. If the check of one pointer fails, Handle checks the others all the same, and the next sweep checks
 // that pointer again. Handle returns an error if a store failed, or if a status change names no execution.
 func (s *Sweeper) Handle(ctx context.Context, raw json.RawMessage) error {
+	task, isTask, err := decodeTaskChange(raw)
+	if err != nil {
+		return err
+	}
+	if isTask && task.end.status == "" { // the task goes on
+		return nil
+	}
+	if isTask {
+		return s.endOnChange(ctx, task.statusChange(), task.end)
+	}
 	change, isChange, err := decodeStatusChange(raw)
 	if err != nil {
 		return err
@@ -95,6 +106,12 @@ func (s *Sweeper) Handle(ctx context.Context, raw json.RawMessage) error {
 	if !terminal || Superseded(change.Output) { // a later sweep deletes the pointer of a superseded execution
 		return nil
 	}
+
+	return s.endOnChange(ctx, change, end)
+}
+
+// endOnChange ends the jobs of the execution that change is about. end is the end of the execution.
+func (s *Sweeper) endOnChange(ctx context.Context, change statusChange, end jobEnd) error {
 	pointers := s.Feed.PointersOf(ctx, change.ExecutionARN)
 	if end.status == message.StatusSucceeded {
 		pointers = waitBeforeFirst(ctx, pointers, successGrace)
@@ -233,11 +250,11 @@ func (s *Sweeper) endWithExecution(ctx context.Context, p feed.Pointer, row feed
 //
 //	the execution has ended                                     the end of its status
 //	the execution does not exist                                unknownEnd
-//	the execution is not followed, or cannot be described       unknownEnd, if the job was silent for over [feed.JobTTL]
+//	it is a task, not followed, or cannot be described          unknownEnd, if the job was silent for over [feed.JobTTL]
 //	the execution was superseded                                supersededEnd, if the job was silent for over [feed.JobTTL]
 //	the execution runs or was redriven, or the request failed   the job must not end
 func (s *Sweeper) executionEnd(ctx context.Context, p feed.Pointer, silence time.Duration) (jobEnd, bool) {
-	if !s.Notifier.follows(p.Execution) {
+	if x, _ := message.ParseExecution(p.Execution); x.Task || !s.Notifier.follows(p.Execution) {
 		return unknownEnd, silence > feed.JobTTL
 	}
 	w, err := s.status(ctx, p.Execution)
