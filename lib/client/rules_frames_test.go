@@ -18,8 +18,7 @@ func (f *ruleFixture) frames(s ruleStep) bool {
 	f.t.Helper()
 	text := gocmp.Or(string(s.Frame), s.Text)
 	if e, err := message.Parse([]byte(text)); err == nil && s.Shown == nil {
-		switch e.Type {
-		case message.TypeUploadProgress, message.TypeNotification, message.TypeError:
+		if _, isState := message.AsUploadProgress(e.Data); isState || message.IsNote(e.Data) {
 			f.t.Errorf("%s: say whether it is shown", text)
 		}
 	}

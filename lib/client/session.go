@@ -1,6 +1,7 @@
 package client
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -167,11 +168,12 @@ func (s *session) handleFrame(f received) error {
 	if s.view.resetSkipped() {
 		s.timers.setNoLaterThan(requestedSync, now.Add(syncPause))
 	}
+	if state, ok := message.AsUploadProgress(f.Data); ok {
+		s.resetSilence(cmp.Or(f.Job, state.UploadID), now)
+	}
 	switch data := f.Data.(type) {
 	case message.Closing:
 		return s.closingError(data)
-	case message.UploadProgress:
-		s.resetSilence(f.Job, now)
 	case message.Welcome:
 		s.noWelcome = !s.legacySync
 		s.setEnd(now.Add(data.SessionEnd.Sub(data.ServerTime.Time)), now)

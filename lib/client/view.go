@@ -73,9 +73,10 @@ func (p position) MarshalJSON() ([]byte, error) {
 func (v *View) apply(e message.Envelope) bool {
 	v.mu.Lock()
 	defer v.mu.Unlock()
+	if state, ok := message.AsUploadProgress(e.Data); ok {
+		return v.applyState(e, state)
+	}
 	switch data := e.Data.(type) {
-	case message.UploadProgress:
-		return v.applyState(e, data)
 	case message.Dismissed:
 		return v.notes.dismiss(data.ID)
 	case message.Welcome:

@@ -38,13 +38,16 @@ export interface FakeHerald<Meta = unknown> extends Herald<Meta> {
 
 export function fakeJob<Meta = unknown>(job: Partial<Job<Meta>> & { id: string }): Job<Meta> {
   const status = job.status ?? 'running'
+  const name = job.title ?? job.fileName ?? 'parts-list.csv'
   return {
+    type: 'upload_progress',
     epoch: '2026-11-22T10:00:00.000Z#0000',
     seq: 1,
     status,
     phase: '',
     progress: 0,
-    fileName: 'parts-list.csv',
+    title: name,
+    fileName: name,
     message: '',
     terminal: ['succeeded', 'failed', 'cancelled'].includes(status),
     updatedAt: Date.UTC(2026, 10, 22, 10),

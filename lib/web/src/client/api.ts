@@ -1,4 +1,4 @@
-import type { Closing, Dismissed, Envelope, Error as ErrorData, FrameData, Notification, Severity, UploadProgress } from '../wire.ts'
+import type { Closing, Dismissed, Envelope, Error as ErrorData, FrameData, JobProgress, Notification, Severity, UploadProgress } from '../wire.ts'
 
 /** What the application knows about the token that it is asked for. */
 export interface TokenAsk {
@@ -59,11 +59,16 @@ export interface Job<Meta = unknown> {
   /** The run of the job that the state belongs to, and its number in that run. Empty and 0 for a state that was not stored. */
   readonly epoch: string
   readonly seq: number
-  /** running, succeeded, failed or cancelled, or one that this version does not know, which is no end. */
+  /** Which frames the job's states come in: those of a job that is a file, or of any other. */
+  readonly type: 'upload_progress' | 'job_progress'
+  /** succeeded, failed and cancelled are ends. Every other status is that of a job that goes on, also one that this version does not know. */
   readonly status: NonNullable<UploadProgress['status']> | (string & {})
   readonly phase: string
   /** 0 to 100. It never falls within a run. */
   progress: number
+  /** The name of the job for its user: the title, or the name of the file. */
+  readonly title: string
+  /** The same text as `title`. */
   readonly fileName: string
   readonly message: string
   readonly currentRow?: number
@@ -72,6 +77,14 @@ export interface Job<Meta = unknown> {
   readonly rowsPerSecond?: number
   /** The time that is left, in milliseconds. */
   readonly etaMs?: number
+  /** The number of the try, from 1, and how many there are at most, as far as the worker says it. */
+  readonly attempt?: number
+  readonly of?: number
+  /** After how many seconds without news the job counts as stalled, and after how many it ends as failed. */
+  readonly expectEvery?: number
+  readonly endAfter?: number
+  /** Where the result of an ended job is. Do not open it: the answer to `request('download', { job: id })` has a URL. */
+  readonly result?: string
   /** Whether this run has ended. */
   readonly terminal: boolean
   /** What the application put into the message's `meta`. */
@@ -103,6 +116,7 @@ export type Frame<T extends string = string> = Envelope<T, T extends keyof Frame
 /** The frames that listeners get, by type. Others pass, too, with data of an unknown shape. */
 export interface Frames {
   upload_progress: UploadProgress
+  job_progress: JobProgress
   notification: Notification
   error: ErrorData
   dismissed: Dismissed

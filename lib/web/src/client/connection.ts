@@ -1,6 +1,6 @@
 import type { Closing, Synced } from '../wire.ts'
 import type { Frame, State, Status } from './api.ts'
-import { isA, parseFrames, timeOf } from './frames.ts'
+import { isA, jobIDOf, parseFrames, timeOf } from './frames.ts'
 import {
   afterEndSync, answerTimeout, askAfter, attemptDue, doubtedAfter, endGrace, firstPause, firstSync, lateTimer,
   longSession, maxPause, maxServerPause, maxSilence, pingAfter, pingDue, pongTimeout, quietSync, quietSyncAfter,
@@ -217,7 +217,7 @@ export function openConnection(url: string, tokens: Tokens, hooks: ConnectionHoo
       view.notes.skipped = false
       due[requestedSync] = Math.min(due[requestedSync]!, now + syncPause)
     }
-    if (isA(frame, 'upload_progress')) resetSilence(frame.job || frame.data.uploadId, now)
+    resetSilence(jobIDOf(frame), now)
     if (isA(frame, 'welcome')) {
       welcomed = true
       setEnd(now + timeOf(frame.data.sessionEnd) - timeOf(frame.data.serverTime), now)
@@ -305,10 +305,7 @@ export function openConnection(url: string, tokens: Tokens, hooks: ConnectionHoo
 
   // Begins a new sync, for all that is due. After firstSync, quietSync and a request it takes all pages.
   function beginSync(now: number): void {
-    const begun = due.map((at, which) => which >= firstSync && at <= now)
-    begun.forEach((is, which) => {
-      if (is) due[which] = never
-    })
+    const begun = due.map((at, which) => which >= firstSync && at <= now && (due[which] = never))
     sync.brief = (sync.brief || !begun[retrySync]) && sync.mayBeBrief && !begun[firstSync] && !begun[quietSync] && !begun[requestedSync]
     for (const silence of silences.values()) {
       if (silence.since + silence.bound <= now) silence.bound = Math.min(2 * silence.bound, maxSilence)

@@ -2,14 +2,10 @@ import type { FrameData } from '../wire.ts'
 import type { Frame, Job, Note } from './api.ts'
 
 // The fields that must have a type: the first ones are numbers, the others texts. A name has one type in all frames.
-const fields = names('seq progress notes jobs retryAfter message status title code cursor type id job epoch uploadId fileName')
+const fields = 'seq progress notes jobs retryAfter message status title code cursor type id job epoch uploadId fileName jobId'.split(' ')
 const numbers = 5
 // The types of frames whose data has these fields.
-const known = names('upload_progress notification error welcome synced refreshed dismissed closing')
-
-function names(text: string): string[] {
-  return text.split(' ')
-}
+const known = /^((upload|job)_progress|notification|error|welcome|synced|refreshed|dismissed|closing)$/
 
 function fits(value: any): boolean {
   return value?.constructor === Object && fields.every((name, at) => (
@@ -22,7 +18,7 @@ export function parseFrames(text: unknown): Frame[] {
   try {
     const frame = JSON.parse(text as string)
     return (frame.type === 'batch' ? frame.data.frames : [frame]).filter((one: any) => (
-      fits(one) && one.type && (!known.includes(one.type) || fits(one.data))
+      fits(one) && one.type && (!known.test(one.type) || fits(one.data))
     ))
   } catch { // no JSON
     return []
@@ -34,24 +30,34 @@ export function isA<T extends keyof FrameData>(frame: Frame, type: T): frame is 
   return frame.type === type
 }
 
+/** A frame with a state of a job. */
+export type StateFrame = Frame<'upload_progress'> | Frame<'job_progress'>
+
+/** Returns the id of the job whose state a frame is. It is empty if the frame is of another type, or names no job. */
+export function jobIDOf({ type, job, data }: Frame): string {
+  return /^(upload|job)_progress$/.test(type) ? job || (data as any).uploadId || (data as any).jobId : ''
+}
+
 /** Returns a time in milliseconds since 1970, or 0 if it is not valid. */
 export function timeOf(timestamp: string | undefined): number {
   return Date.parse(timestamp!) || 0
 }
 
 /** Returns the job that a frame of a state shows. Fields that this version does not know stay in it. */
-export function jobOf(frame: Frame<'upload_progress'>, id: string, local?: boolean): Job {
-  const { data } = frame
+export function jobOf(frame: StateFrame, id: string, local?: boolean): Job {
+  const data: any = frame.data
+  const title = data.title || data.fileName || ''
   return {
-    fileName: '', message: '', phase: '',
+    message: '', phase: '',
     updatedAt: timeOf(frame.timestamp),
-    ...data as object, // of another tab, it is a job
-    progress: data.progress ?? 0,
+    ...data, // of another tab, it is a job
+    title, fileName: title,
+    progress: data.progress || 0,
     status: data.status || 'running',
-    id, epoch: frame.epoch ?? '', seq: Math.max(0, frame.seq ?? 0),
-    terminal: /^(succeeded|failed|cancelled)$/.test(data.status!),
+    id, type: frame.type, epoch: frame.epoch || '', seq: frame.seq! > 0 ? frame.seq! : 0,
+    terminal: /^(succeeded|failed|cancelled)$/.test(data.status),
     local,
-  } as Job
+  }
 }
 
 /** Returns the note that a frame shows. */

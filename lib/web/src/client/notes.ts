@@ -25,12 +25,12 @@ export interface Notes {
   /** The smallest id of the server's time when it began to answer a sync without since. */
   welcomed: string
   /** Whether a note was left out, so that another sync must bring it. */
-  skipped: boolean
+  skipped?: boolean
 }
 
 /** Returns the notes before the first frame. */
 export function emptyNotes(): Notes {
-  return { shown: [], seen: new Set(), since: '', welcomed: '', skipped: false }
+  return { shown: [], seen: new Set(), since: '', welcomed: '' }
 }
 
 function dropOldIDs({ seen, since }: Notes): void {

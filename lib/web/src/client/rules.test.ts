@@ -144,7 +144,7 @@ class World {
     if (frame) this.listen(frame.type)
     const inBatch = shows && (frame as Frame<'batch'>).data.frames as Frame[]
     for (const one of inBatch ?? []) if (one?.type) this.listen(one.type)
-    if (frame && ['upload_progress', 'notification', 'error'].includes(frame.type)) expect(shown, `${sent}: say whether it is shown`).toBeDefined()
+    if (frame && ['upload_progress', 'job_progress', 'notification', 'error'].includes(frame.type)) expect(shown, `${sent}: say whether it is shown`).toBeDefined()
     for (let n = 1; n <= times; n++) {
       if (except.includes(n)) continue
       const one = sent.replaceAll('{n}', String(n).padStart(6, '0'))

@@ -1,5 +1,5 @@
 import type { Frame, Job, LocalState } from './api.ts'
-import { isA, jobOf, timeOf } from './frames.ts'
+import { isA, jobIDOf, jobOf, type StateFrame, timeOf } from './frames.ts'
 import { maxJobs } from './limits.ts'
 import { addNote, emptyNotes, firstID, type Notes, removeNote } from './notes.ts'
 
@@ -29,8 +29,8 @@ export interface Sync {
    * From the first complete sync on, a sync may be brief: it ends with a page whose states are all known, because the server
    * sends newer states first. This order holds only within one read of the server's store, so not every sync is brief.
    */
-  mayBeBrief: boolean
-  brief: boolean
+  mayBeBrief?: boolean
+  brief?: boolean
 }
 
 /** What a user should see. It depends on the frames only, not on time or connections. */
@@ -49,7 +49,7 @@ export function newPage(since: string): Pick<Sync, 'jobs' | 'notes' | 'newest' |
 
 /** Returns the view of a user of whom no frame has come. */
 export function emptyView(): View {
-  return { jobs: new Map(), notes: emptyNotes(), sync: { ...newPage(''), marked: false, firstSince: '', cursor: '', mayBeBrief: false, brief: false } }
+  return { jobs: new Map(), notes: emptyNotes(), sync: { ...newPage(''), marked: false, firstSince: '', cursor: '' } }
 }
 
 function descending<T extends string | number>(a: T, b: T): number {
@@ -78,53 +78,40 @@ function setJob(view: View, id: string, entry: Entry): void {
   view.list = undefined
 }
 
-// Compares an epoch with that of the shown run. If one of them is unknown, they are the same run.
-function compareRun(entry: Entry, epoch: string): number {
-  const shown = entry.job.epoch || entry.epoch
-  return !epoch || !shown ? 0 : descending(shown, epoch)
-}
-
-function applyState(view: View, frame: Frame<'upload_progress'>): boolean {
-  const id = frame.job || frame.data.uploadId
-  if (!id) return true // it cannot be stored
-  const known = view.jobs.get(id)
-  const before = known?.job.local ? undefined : known // any state from the server replaces a local one
+function applyState(view: View, frame: StateFrame, id: string): boolean {
+  const { jobs, sync } = view
+  const known = jobs.get(id)
+  const shown = known?.job
   const job = jobOf(frame, id)
   const { epoch, seq } = job
-  const next: Entry = { job, epoch, seq }
+  const shownEpoch = shown?.epoch || known?.epoch
+  // 1 for a newer run, -1 for an older one. If one of the two has no epoch, they are the same run.
+  const run = !shown ? 1 : epoch && shownEpoch ? descending(shownEpoch, epoch) : 0
+  const falls = !run && job.progress < shown!.progress && !shown!.terminal && !job.terminal
+  let next: Entry = { job, epoch, seq }
   let moved = !!seq
-  let isNew = true
-  const run = known ? compareRun(known, epoch) : 1
-  const falls = !run && job.progress < known!.job.progress && !known!.job.terminal && !job.terminal
-  if (before) {
+  if (known && !shown!.local) { // any state from the server replaces a local one
     if (!seq) {
-      isNew = run > 0 || !run && !before.job.terminal && !falls
-      next.epoch = before.epoch
-      next.seq = before.seq
-    } else if (before.seq && (epoch < before.epoch || epoch === before.epoch && seq <= before.seq)) {
-      isNew = moved = false
-    } else if (!before.job.seq && (run < 0 || falls)) {
-      isNew = false // behind a state that was not stored: only its position counts
-      next.job = before.job
+      if (run < 0 || !run && (shown!.terminal || falls)) return false
+      next = { ...known, job }
+    } else if (known.seq && (epoch < known.epoch || epoch === known.epoch && seq <= known.seq)) moved = false
+    else if (!shown!.seq && (run < 0 || falls)) next.job = shown! // behind a state that was not stored: only its position counts
+  }
+  if (falls) job.progress = shown!.progress // also that of a local state
+  if (seq) {
+    const marked = !!frame.replayed
+    if (marked && !sync.marked) {
+      sync.marked = true
+      sync.jobs.clear()
     }
+    if (marked === sync.marked) {
+      sync.jobs.add(id)
+      sync.moved ||= moved
+    }
+    if (!moved) return false
   }
-  if (falls) job.progress = known!.job.progress // also that of a local state
-  countState(view.sync, frame, id, moved)
-  if (!isNew && !moved) return false
   setJob(view, id, next)
-  return (view.jobs.size <= maxJobs || dropLast(view) !== id) && isNew
-}
-
-function countState(sync: Sync, frame: Frame, id: string, moved: boolean): void {
-  const marked = !!frame.replayed
-  if (marked && !sync.marked) {
-    sync.marked = true
-    sync.jobs.clear()
-  }
-  if (frame.seq! > 0 && marked === sync.marked) {
-    sync.jobs.add(id)
-    sync.moved ||= moved
-  }
+  return (jobs.size <= maxJobs || dropLast(view) !== id) && next.job === job
 }
 
 function dropLast({ jobs }: View): string {
@@ -142,11 +129,12 @@ function dropLast({ jobs }: View): string {
  *   does not fall. It does not move the position.
  * - A note is new if its id has not come, or it has none.
  * - A dismissal is new if the note was shown.
- * - Every other frame is new.
+ * - Every other frame is new, also a state that names no job: it cannot be stored.
  */
 export function apply(view: View, frame: Frame): boolean {
   const { notes, sync } = view
-  if (isA(frame, 'upload_progress')) return applyState(view, frame)
+  const job = jobIDOf(frame)
+  if (job) return applyState(view, frame as StateFrame, job)
   if (isA(frame, 'dismissed')) return removeNote(notes, frame.data.id)
   if (isA(frame, 'welcome') && !notes.since) notes.welcomed = firstID(timeOf(frame.data.serverTime))
   if (!frame.id || frame.type !== 'notification' && frame.type !== 'error') return true
@@ -162,7 +150,7 @@ export function applyLocal(view: View, state: LocalState): boolean {
   const id = state.uploadId
   const known = view.jobs.get(id)
   if (known && !known.job.local) return false
-  const job = jobOf({ data: { ...state, updatedAt: Date.now() } } as unknown as Frame<'upload_progress'>, id, true)
+  const job = jobOf({ type: 'upload_progress', data: { ...state, updatedAt: Date.now() } } as unknown as StateFrame, id, true)
   setJob(view, id, { job, epoch: '', seq: 0 })
   return true
 }

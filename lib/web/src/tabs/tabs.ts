@@ -64,7 +64,7 @@ export function openTabs(url: string, tokens: Tokens, hooks: TabHooks): Link {
     tokens.give(token)
     const user = userOf(token)
     if (!user) return lead()
-    name = `herald1 ${url} ${user}` // another number when tabs of different versions would not understand each other
+    name = `herald2 ${url} ${user}` // another number when tabs of different versions would not understand each other
     channel = new BroadcastChannel(name)
     channel.onmessage = ({ data }) => closed || receive(data)
     elect()
@@ -150,7 +150,7 @@ export function openTabs(url: string, tokens: Tokens, hooks: TabHooks): Link {
       joined = true
       for (const { job } of jobs.values()) {
         if (job.local) hooks.show(job as never)
-        else hooks.frame({ ...job, type: 'upload_progress', timestamp: '', job: job.id, replayed: true, data: job })
+        else hooks.frame({ ...job, timestamp: '', job: job.id, replayed: true, data: job })
       }
       for (const note of notes.shown) hooks.frame({ ...note, timestamp: '', replayed: true, data: note })
       asFollower.status!(from, ...rest)

@@ -53,7 +53,7 @@ export declare function listJobs(view: View): readonly Job[];
  *   does not fall. It does not move the position.
  * - A note is new if its id has not come, or it has none.
  * - A dismissal is new if the note was shown.
- * - Every other frame is new.
+ * - Every other frame is new, also a state that names no job: it cannot be stored.
  */
 export declare function apply(view: View, frame: Frame): boolean;
 /** Applies a state that a browser made itself, and returns whether it is shown: not if the server has sent one. */
