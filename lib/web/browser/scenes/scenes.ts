@@ -56,6 +56,26 @@ const many = Array.from({ length: 200 }, (_, i) => {
     : { phase: 'parse', progress, epoch: epoch(1000 * i), currentRow: progress * 1000, totalRows: 100_000, rowsPerSecond: 18_000 + i * 100, etaMs: (100 - progress) * 60, ...(i % 7 === 0 ? { failedRows: i + 1 } : {}) })
 })
 
+// Jobs that are no files, in each status.
+const other = (id: string, title: string, more: Partial<Job>) => job(id, title, { type: 'job_progress', title, ...more })
+const step = (name: string, seconds: number, status?: 'succeeded' | 'failed') => ({ name, at: new Date(at(seconds)).toISOString(), ...(status ? { status } : {}) })
+const others = [
+  other('o1', 'Product video, spring 2026', {
+    progress: 48, message: 'Rendering scene 12 of 25', etaMs: 154_000, epoch: epoch(10_000),
+    steps: [step('Fetch the scenes', 0, 'succeeded'), step('Check the licences', 4, 'succeeded'), step('Transcribe', 11, 'failed'), step('Transcribe', 14, 'succeeded'), step('Render', 22)],
+  }),
+  other('o2', 'Sales report of October', { status: 'waiting', progress: 60, message: 'Ada must approve the figures', epoch: epoch(11_000) }),
+  other('o3', 'Training of the colour model', { status: 'retrying', attempt: 2, of: 3, progress: 35, message: 'The machine was reclaimed', epoch: epoch(12_000) }),
+  other('o4', 'Export of all orders', { status: 'stalled', expectEvery: 60, progress: 71, currentRow: 71_000, totalRows: 100_000, message: 'Writing the archive', updatedAt: now - 200_000, epoch: epoch(13_000) }),
+  other('o5', 'Yearly statement', { status: 'queued', progress: 0, message: 'Accepted', epoch: epoch(14_000) }),
+]
+const endedOthers = [
+  other('e1', 'Invoice run', { status: 'succeeded', progress: 100, message: '412 invoices, 18 pages each', result: 'results/ZGV2/e1/invoices.zip' }),
+  other('e2', 'Link check of the documentation', { status: 'failed', progress: 80, message: '3 links lead nowhere', result: 'https://example.com/report' }),
+  other('e3', 'Sales report of September', { status: 'succeeded', progress: 100, message: '12 pages', result: 'results/ZGV2/e3/report.pdf', updatedAt: now - 3 * minute, epoch: epoch(4 * minute) }),
+  other('e4', 'Nightly backup', { status: 'failed', progress: 20, message: 'There was no news of this job for 10 minutes', updatedAt: now - 20 * minute, epoch: epoch(30 * minute) }),
+]
+
 const base: Scene = { before: past, jobs: [castle, spare, ...past], rates, states, openDetails: true }
 
 /** All scenes by name: one user, or two. */
@@ -100,5 +120,10 @@ export const scenes: Record<string, Scene[]> = {
   history: [{ before: [], jobs: many.slice(0, 60).map((m, i) => ({ ...m, status: i % 9 ? 'succeeded' : 'failed', progress: 100, terminal: true, totalRows: 100_000, message: 'The file has no header', updatedAt: now - i * 7 * minute, epoch: epoch(i * 7 * minute + 900 * i + 300) })) }],
   notes: [{ ...base, openDetails: false, openNotes: true, notesBefore: Array.from({ length: 50 }, (_, i) => note(`x${i}`, { at: now - i * 11 * minute, title: `Imported warehouse-${50 - i}.csv`, severity: (['success', 'warning', 'error', 'info'] as const)[i % 4]! })) }],
   toasts: [{ ...base, openDetails: false, notes: [note('t1', { severity: 'success', title: 'Imported train-station.csv', message: '412 of 412 rows were imported' }), note('t2', {}), note('t3', { severity: 'error', title: 'Storage is almost full', message: 'Delete results that you do not need.', actionUrl: '/storage' }), note('t4', {})] }],
+  jobs: [{
+    openDetails: true, before: [...others, ...endedOthers.slice(0, 2).map((one): Job => ({ ...one, status: 'running', terminal: false })), ...endedOthers.slice(2)],
+    jobs: [...others, ...endedOthers],
+  }],
+  steps: [{ openDetails: true, before: others.slice(0, 1), jobs: [{ ...others[0]!, steps: Array.from({ length: 32 }, (_, i) => ({ name: `Step${i}`, title: `${i % 5 ? 'Convert page' : 'Read and check the pages of the next chapter, then join them to the chapters before, number'} ${i + 1}`, at: new Date(at(i)).toISOString(), status: i < 31 ? 'succeeded' as const : 'running' as const })) }] }],
   two: [{ ...base, user: 'dev', openDetails: false }, { user: 'ada', before: [], jobs: [{ ...castle, id: 'other', fileName: 'ada-harbour.csv', progress: 22, failedRows: 0 }, past[3]!] }],
 }

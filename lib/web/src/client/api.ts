@@ -1,4 +1,4 @@
-import type { Closing, Dismissed, Envelope, Error as ErrorData, FrameData, JobProgress, Notification, Severity, UploadProgress } from '../wire.ts'
+import type { Closing, Dismissed, Envelope, Error as ErrorData, FrameData, JobProgress, Notification, Severity, Step, UploadProgress } from '../wire.ts'
 
 /** What the application knows about the token that it is asked for. */
 export interface TokenAsk {
@@ -83,6 +83,8 @@ export interface Job<Meta = unknown> {
   /** After how many seconds without news the job counts as stalled, and after how many it ends as failed. */
   readonly expectEvery?: number
   readonly endAfter?: number
+  /** What the job went through, in the order in which it began. A step that runs when the job ends has ended with it. */
+  readonly steps?: readonly Step[]
   /** Where the result of an ended job is. Do not open it: the answer to `request('download', { job: id })` has a URL. */
   readonly result?: string
   /** Whether this run has ended. */

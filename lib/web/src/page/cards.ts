@@ -26,7 +26,9 @@ export function newShown(): Shown {
  * Returns the cards: files on their way, running jobs, and jobs that ended here. A job that had ended before it was seen is
  * no card. A card keeps its place when its job ends, so that nothing jumps under the pointer.
  */
-export function chooseCards(shown: Shown, jobs: readonly Job[], uploads: readonly FileUpload[], live: boolean): CardItem[] {
+export function chooseCards(
+  shown: Shown, jobs: readonly Job[], uploads: readonly FileUpload[], live: boolean, silenceOf: (job: Job) => string = () => '',
+): CardItem[] {
   for (const upload of uploads) if (upload.job) shown.keys.set(upload.job, upload.key)
   const items = new Map<string, CardItem>()
   for (const upload of [...uploads].reverse()) items.set(upload.key, { key: upload.key, upload, live })
@@ -40,7 +42,7 @@ export function chooseCards(shown: Shown, jobs: readonly Job[], uploads: readonl
       items.set(key, { key, job, live }) // another tab is uploading it
       continue
     }
-    items.set(key, upload ? { key, job, upload, live } : { key, job, live })
+    items.set(key, { key, job, live, silence: silenceOf(job), ...(upload ? { upload } : {}) })
     if (job.terminal && !(upload && job.local)) ended.push({ key, at: job.updatedAt })
   }
   ended.sort((a, b) => b.at - a.at)

@@ -5,7 +5,9 @@ import { button, el, setAttribute, setText } from './dom.ts'
 import type { Row } from './list.ts'
 import { duration, percent, size } from './numbers.ts'
 import { newPlot } from './plot.ts'
+import { newResultLink } from './result.ts'
 import { addSample, type Sample } from './samples.ts'
+import { newStepList } from './steps.ts'
 import { type Execution, newTimeline } from './timeline.ts'
 import type { FileUpload } from './uploader.ts'
 import { adviceFor, endOf, type Fact, factsOf, phaseOf, rejectedOf, sentence, shortName } from './words.ts'
@@ -17,6 +19,8 @@ export interface CardItem {
   readonly upload?: FileUpload
   /** Whether the connection is up, so that rates and the time left are true now. */
   readonly live: boolean
+  /** How long there was no news of a job that has stalled, in words. */
+  readonly silence?: string
 }
 
 /** What a card can do. */
@@ -26,6 +30,8 @@ export interface CardActions {
   cancel(key: string): void
   close(key: string): void
   rejectedURL(job: string): string | undefined
+  /** Downloads the result of a job. */
+  getResult(job: string): Promise<void>
   loadExecution?(job: string): Promise<Execution | undefined>
   /** Whether details are open at first: as they were last. */
   detailsOpen: { value: boolean }
@@ -42,20 +48,20 @@ export interface CardText {
   trouble: string
   percent: number
   parts: Part[]
-  kind: 'running' | 'waiting' | 'succeeded' | 'failed' | 'cancelled'
+  kind: 'running' | 'waiting' | 'retrying' | 'stalled' | 'succeeded' | 'failed' | 'cancelled'
 }
 
 /**
  * Works out what a card says. `fourParts` is whether the job was seen to be an import, `before` are the parts that were shown: a
  * failed job does not say in which phase it failed.
  */
-export function cardText({ job, upload, live }: CardItem, fourParts: boolean, before?: Part[]): CardText {
+export function cardText({ job, upload, live, silence }: CardItem, fourParts: boolean, before?: Part[]): CardText {
   if (upload && (!job || job.local)) return uploadText(upload)
   if (!job) throw new Error('a card needs a job or an upload')
   const isUnknown = job.terminal && !job.phase && before?.length === 4
   const parts = isUnknown ? before : fourParts ? importParts(job) : onePart(job.progress)
   const base = { rejected: rejectedOf(job), parts, percent: percent(wholeShare(parts)) }
-  if (!job.terminal) return { ...base, phase: phaseOf(job), facts: factsOf(job, live), trouble: '', kind: 'running' }
+  if (!job.terminal) return { ...base, phase: phaseOf(job, silence), facts: factsOf(job, live, silence), trouble: '', kind: silence ? 'stalled' : kinds[job.status] ?? 'running' }
   const took = Date.parse(job.epoch.split('#')[0]!)
   const facts: Fact[] = took && job.updatedAt > took ? [{ kind: 'took', text: `in ${duration(job.updatedAt - took)}` }] : []
   if (job.status === 'succeeded') {
@@ -65,6 +71,9 @@ export function cardText({ job, upload, live }: CardItem, fourParts: boolean, be
   if (job.status === 'cancelled') return { ...base, phase: endOf(job), facts: [], trouble: '', kind: 'cancelled' }
   return { ...base, phase: 'Failed', facts: [], trouble: [sentence(endOf(job)), adviceFor(job)].filter(Boolean).join(' '), kind: 'failed' }
 }
+
+// How a running job is shown, by its status.
+const kinds: Record<string, CardText['kind']> = { queued: 'waiting', waiting: 'waiting', retrying: 'retrying', stalled: 'stalled' }
 
 function uploadText(upload: FileUpload): CardText {
   const share = upload.size ? upload.sent / upload.size : 0
@@ -101,25 +110,54 @@ export function newCard(first: CardItem, actions: CardActions): Row<CardItem> {
   const cancel = button('Cancel', '', () => actions.cancel(item.key), 'quiet')
   const close = button('Close', '', () => actions.close(item.key), 'quiet')
   const plot = newPlot()
+  const stepList = newStepList()
+  let resultTrouble = ''
+  const result = newResultLink(actions.getResult, (reason) => {
+    resultTrouble = reason
+    showTrouble()
+  }, 'button')
   const timeline = actions.loadExecution && newTimeline(async () => item.job && actions.loadExecution!(item.job.id))
   const details = el('details', { open: actions.detailsOpen.value }, el('summary', {}, 'Details'),
-    el('div', { class: 'grid' }, plot.element, ...(timeline ? [timeline.element] : [])))
+    el('div', { class: 'grid' }, plot.element, stepList.element, ...(timeline ? [timeline.element] : [])))
   details.addEventListener('toggle', () => {
     actions.detailsOpen.value = details.open
     if (details.open) plot.update(samples, !item.job?.terminal)
-    timeline?.open(details.open)
+    timeline?.open(details.open && !timeline.element.hidden)
   })
-  const name = el('bdi')
-  const heading = el('h3', { id, class: 'name' }, name)
+  const label = el('bdi')
+  const heading = el('h3', { id, class: 'name' }, label)
   const element = el('li', { class: 'card' }, el('article', { 'aria-labelledby': id },
-    el('div', { class: 'row' }, heading, el('span', { class: 'end' }, pause, cancel, close, share)),
+    el('div', { class: 'row' }, heading, el('span', { class: 'end' }, result.element, pause, cancel, close, share)),
     bar.element, facts, trouble, details))
+
+  let text: CardText
+  function showTrouble(): void {
+    const all = [text.trouble, resultTrouble].filter(Boolean).join(' ')
+    trouble.hidden = !all
+    setText(why, all)
+  }
+
+  // Details show what there is: rows per second, and the steps of the job, else the states of its workflow.
+  function showDetails(job: Job): void {
+    const hasSteps = !!job.steps?.length
+    const hasRows = samples.length > 0 || !!job.totalRows || fourParts
+    plot.element.hidden = !hasRows
+    stepList.element.hidden = !hasSteps
+    if (hasSteps) stepList.update(job)
+    if (timeline && timeline.element.hidden !== hasSteps) {
+      timeline.element.hidden = hasSteps
+      timeline.open(details.open && !hasSteps)
+    }
+    details.hidden = !!job.local || !hasRows && !hasSteps && !timeline
+    if (details.open) plot.update(samples, !job.terminal)
+    if (!job.local && !hasSteps) timeline?.update(!job.terminal)
+  }
 
   return {
     element,
     remove: () => timeline?.remove(),
     update(next) {
-      if (next.job === item.job && next.upload === item.upload && next.live === item.live && facts.childNodes.length > 0) return
+      if (next.job === item.job && next.upload === item.upload && next.live === item.live && next.silence === item.silence && facts.childNodes.length > 0) return
       if (next.job?.epoch && item.job?.epoch && next.job.epoch !== item.job.epoch) {
         samples.length = 0 // another run
         parts = undefined
@@ -128,34 +166,32 @@ export function newCard(first: CardItem, actions: CardActions): Row<CardItem> {
       item = next
       const { job, upload } = item
       fourParts ||= !!upload || isImport(job?.phase ?? '')
-      const text = cardText(item, fourParts, parts)
+      text = cardText(item, fourParts, parts)
       parts = text.parts
-      const fileName = job?.fileName || upload?.fileName || 'a job without a name'
+      const name = job?.title || upload?.fileName || 'a job without a name'
 
-      setText(name, shortName(fileName, longName))
-      setAttribute(heading, 'title', fileName)
+      setText(label, shortName(name, longName))
+      setAttribute(heading, 'title', name)
       setText(share, text.kind === 'failed' && !upload ? '' : `${text.percent} %`)
-      showFacts(facts, text, fileName, job && !job.local && job.status === 'succeeded' ? actions.rejectedURL(job.id) : undefined)
-      trouble.hidden = !text.trouble
-      setText(why, text.trouble)
-      bar.update(fileName, text.parts, text.percent, [`${text.percent} %`, text.phase, ...text.facts.map((fact) => fact.text), text.rejected].filter(Boolean).join(', '), text.kind)
+      showFacts(facts, text, name, job && !job.local && job.status === 'succeeded' && !job.result ? actions.rejectedURL(job.id) : undefined)
+      result.update(job)
+      showTrouble()
+      bar.update(name, text.parts, text.percent, [`${text.percent} %`, text.phase, ...text.facts.map((fact) => fact.text), text.rejected].filter(Boolean).join(', '), text.kind)
       setAttribute(element, 'data-kind', text.kind)
-      showButtons(item, fileName, { remedy, pause, cancel, close })
+      showButtons(item, name, { remedy, pause, cancel, close })
 
-      const isJob = !!job && !job.local
-      details.hidden = !isJob
-      if (job?.rowsPerSecond && isJob && !job.terminal) addSample(samples, { at: job.updatedAt, value: job.rowsPerSecond })
-      if (details.open) plot.update(samples, !job?.terminal)
-      if (isJob) timeline?.update(!job.terminal)
+      if (job?.rowsPerSecond && !job.local && !job.terminal) addSample(samples, { at: job.updatedAt, value: job.rowsPerSecond })
+      if (job) showDetails(job)
+      else details.hidden = true
     },
   }
 }
 
 let cards = 0
 
-function showFacts(parent: HTMLElement, text: CardText, fileName: string, rejectedURL?: string): void {
+function showFacts(parent: HTMLElement, text: CardText, name: string, rejectedURL?: string): void {
   const rejected = text.rejected && (rejectedURL
-    ? el('a', { class: 'bad', href: rejectedURL, download: '', 'aria-label': `Download ${text.rejected} rows of ${fileName}` }, `Download ${text.rejected}`)
+    ? el('a', { class: 'bad', href: rejectedURL, download: '', 'aria-label': `Download ${text.rejected} rows of ${name}` }, `Download ${text.rejected}`)
     : el('span', { class: 'bad' }, text.rejected))
   const link = parent.querySelector('a')
   if (link && rejected && link.textContent === rejected.textContent) return // it may have the focus
@@ -174,7 +210,7 @@ const remedyWords: Partial<Record<FileUpload['state'], string>> = { stopped: 'Ch
 
 type CardButtons = Record<'remedy' | 'pause' | 'cancel' | 'close', HTMLButtonElement>
 
-function showButtons(item: CardItem, fileName: string, buttons: CardButtons): void {
+function showButtons(item: CardItem, name: string, buttons: CardButtons): void {
   const upload = !item.job || item.job.local ? item.upload : undefined
   const words: Record<keyof CardButtons, string> = {
     remedy: upload && remedyWords[upload.state] || '',
@@ -183,11 +219,11 @@ function showButtons(item: CardItem, fileName: string, buttons: CardButtons): vo
     close: item.job?.terminal && !upload ? 'Close' : '',
   }
   const focused = document.activeElement
-  for (const [name, button] of Object.entries(buttons) as [keyof CardButtons, HTMLButtonElement][]) {
-    button.hidden = !words[name]
-    if (!words[name]) continue
-    setText(button, words[name])
-    setAttribute(button, 'aria-label', `${words[name]}: ${fileName}`)
+  for (const [key, button] of Object.entries(buttons) as [keyof CardButtons, HTMLButtonElement][]) {
+    button.hidden = !words[key]
+    if (!words[key]) continue
+    setText(button, words[key])
+    setAttribute(button, 'aria-label', `${words[key]}: ${name}`)
   }
   if (focused instanceof HTMLElement && focused.hidden && Object.values(buttons).includes(focused as HTMLButtonElement)) {
     Object.values(buttons).find((other) => !other.hidden)?.focus()

@@ -55,6 +55,13 @@ export function clock(at: number): string {
   return new Date(at).toLocaleTimeString(undefined, { hour: '2-digit', minute: '2-digit', hourCycle: 'h23' })
 }
 
+/** When a step began: the time of day to the second, or as {@link whenWas} if that is another day. */
+export function whenBegan(at: number, now: number): string {
+  const date = new Date(at)
+  if (date.toDateString() !== new Date(now).toDateString()) return whenWas(at, now)
+  return date.toLocaleTimeString(undefined, { hour: '2-digit', minute: '2-digit', second: '2-digit', hourCycle: 'h23' })
+}
+
 /** When something was: the time of day, with the weekday if that is another one, or the date if it is longer ago. */
 export function whenWas(at: number, now: number): string {
   const date = new Date(at)

@@ -7,6 +7,8 @@ import { chooseCards, newShown } from './cards.ts'
 import { button, el, setAttribute, setText } from './dom.ts'
 import { newDropZone } from './drop.ts'
 import { newHistory, pastJobs } from './history.ts'
+import { adviceForDownload, download } from './result.ts'
+import { mayStall, newSilence } from './silence.ts'
 import { type CardItem, cardText, newCard } from './job.ts'
 import { type Rows, showList } from './list.ts'
 import type { Execution } from './timeline.ts'
@@ -17,6 +19,9 @@ import { type Connection, spokenChange } from './words.ts'
 /** How many cards are shown at first, and above how many they are one line each. */
 const firstCards = 50
 const mostTall = 6
+
+/** How often the silence of jobs is looked at, in milliseconds. */
+const silenceEvery = 5000
 
 /** What a pane shows and uses. */
 export interface PaneOptions {
@@ -45,8 +50,9 @@ export interface Pane {
 export function newPane(options: PaneOptions): Pane {
   const { herald, uploader, announcer } = options
   const shown = newShown()
+  const silenceOf = newSilence()
   const detailsOpen = { value: false }
-  const narrate = newNarrator<Job>((text) => announcer.say(text), spokenChange, (job) => `${job.epoch} ${job.terminal ? job.status : job.phase}`)
+  const narrate = newNarrator<Job>((text) => announcer.say(text), spokenChange, (job) => `${job.epoch} ${job.status} ${job.terminal ? '' : `${job.attempt ?? ''} ${job.phase}`}`)
   const narrateUpload = newNarrator<FileUpload & { terminal: boolean }>(
     (text) => announcer.say(text), ({ fileName, state, error }) => `${fileName}: ${uploadWords[state] ?? state}${error ? `. ${error}` : ''}`, ({ state }) => state)
   let connection: Connection = { label: '', tone: 'busy' }
@@ -71,7 +77,11 @@ export function newPane(options: PaneOptions): Pane {
   const heading = el('h2', { tabindex: '-1' }, 'Now')
   const now = el('section', { class: 'now', hidden: true }, heading, cards, more)
   const nothing = el('p', { class: 'nothing soft', hidden: true }, 'Nothing in the last 24 hours. Add a parts list above and watch it here.')
-  const history = newHistory(options.rejectedURL)
+  const getResult = (job: string) => download(herald, job).catch((error: unknown) => {
+    announcer.say(adviceForDownload(error))
+    throw error
+  })
+  const history = newHistory(options.rejectedURL, getResult)
 
   const badge = newBadge((next) => {
     if (next.label !== connection.label && connection.label && (next.tone === 'bad' || connection.tone === 'bad')) announcer.say(next.notice ?? `Connection: ${next.label}`)
@@ -91,10 +101,11 @@ export function newPane(options: PaneOptions): Pane {
       shown.close(key)
       render()
     },
-    rejectedURL: options.rejectedURL, loadExecution: options.loadExecution, detailsOpen,
+    getResult, rejectedURL: options.rejectedURL, loadExecution: options.loadExecution, detailsOpen,
   }
 
   let frame = 0
+  let tick: ReturnType<typeof setTimeout> | undefined
   const later = () => {
     if (frame) return
     frame = document.hidden ? window.setTimeout(run, 250) : requestAnimationFrame(run)
@@ -107,7 +118,9 @@ export function newPane(options: PaneOptions): Pane {
     const state = herald.status.getSnapshot().state
     const [jobs, notes] = [herald.jobs.getSnapshot(), herald.notes.getSnapshot()]
     const uploads = uploader.uploads.getSnapshot()
-    const items = chooseCards(shown, jobs, uploads, connection.tone !== 'bad')
+    const live = connection.tone !== 'bad'
+    const at = Date.now()
+    const items = chooseCards(shown, jobs, uploads, live, (job) => silenceOf(job, live, at))
     showList(cards, rows, allCards ? items : items.slice(0, firstCards), ({ key }) => key, (item) => newCard(item, actions), heading)
     for (const job of jobs) if (!job.local) narrate(job.id, job, !everLive)
     for (const upload of uploads) narrateUpload(upload.key, { ...upload, terminal: false }, upload.state === 'sent')
@@ -124,6 +137,8 @@ export function newPane(options: PaneOptions): Pane {
     toasts.update(notes, everLive, shownJobs)
     tray.update(notes)
     options.summary(summaryOf(items))
+    clearTimeout(tick)
+    if (jobs.some(mayStall)) tick = setTimeout(render, silenceEvery)
   }
 
   const ends = [
@@ -138,6 +153,7 @@ export function newPane(options: PaneOptions): Pane {
     status: el('div', { class: 'status' }, badge.element, tray.button),
     remove() {
       for (const end of ends) end()
+      clearTimeout(tick)
       badge.remove()
       toasts.remove()
       for (const row of rows.values()) row.remove?.()
@@ -156,5 +172,5 @@ function summaryOf(items: readonly CardItem[]): string {
   if (running.length === 0) return ''
   if (running.length > 1) return `${running.length} running`
   const { job, upload } = running[0]!
-  return `${cardText(running[0]!, !!upload || isImport(job!.phase)).percent} % ${(job ?? upload)!.fileName}`
+  return `${cardText(running[0]!, !!upload || isImport(job!.phase)).percent} % ${job?.title ?? upload!.fileName}`
 }

@@ -142,7 +142,8 @@ function newNote(note: Note, dismiss: (id: string) => void): Row<Note> {
 
 /** The job that an error is about, if it says so. */
 function jobOf({ details }: Note): string {
-  const id = (details as { uploadId?: unknown } | undefined)?.uploadId
+  const { uploadId, jobId } = (details ?? {}) as { uploadId?: unknown; jobId?: unknown }
+  const id = uploadId ?? jobId
   return typeof id === 'string' ? id : ''
 }
 

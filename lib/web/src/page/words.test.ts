@@ -9,8 +9,37 @@ const job = (more: object) => fakeJob({ id: 'j', fileName: 'a.csv', ...more })
 test('each phase has words, and an unknown one has the message', () => {
   expect(['upload', 'read', 'parse', 'finish'].map((phase) => phaseOf(job({ phase })))).toEqual(['Uploading', 'Reading the file', 'Importing', 'Saving the results'])
   expect(phaseOf(job({ phase: 'thumbnails', message: 'Making thumbnails' }))).toBe('Making thumbnails')
-  expect(phaseOf(job({ phase: 'parse', status: 'stalled' }))).toBe('No news for a while')
   expect(phaseOf(job({}))).toBe('Running')
+})
+
+test('a job that goes on says what it does, by its status', () => {
+  expect(phaseOf(job({ status: 'queued', message: 'Accepted' }))).toBe('Waiting to start')
+  expect(phaseOf(job({ status: 'waiting', message: 'Ada must approve it' }))).toBe('Waiting')
+  expect(phaseOf(job({ status: 'waiting', message: 'Waiting for Ada' }))).toBe('Waiting for Ada')
+  expect(phaseOf(job({ status: 'retrying', phase: 'parse', attempt: 2, of: 3 }))).toBe('Retrying, attempt 2 of 3')
+  expect(phaseOf(job({ status: 'retrying', attempt: 1200 }))).toBe('Retrying, attempt 1,200')
+  expect(phaseOf(job({ status: 'retrying' }))).toBe('Retrying')
+  expect(phaseOf(job({ status: 'stalled', message: 'Rendering' }), '2 min')).toBe('Stalled: no news for 2 min')
+  expect(phaseOf(job({ status: 'running', message: 'Rendering' }), '40 s')).toBe('Stalled: no news for 40 s')
+  expect(phaseOf(job({ status: 'pondering', message: 'Thinking' }))).toBe('Thinking')
+})
+
+test('a job that does not move says why, and neither its rate nor the time left', () => {
+  const facts = (more: object, silence = '') => factsOf(job({ message: 'Disk is full', currentRow: 5, totalRows: 10, rowsPerSecond: 2, etaMs: 3000, ...more }), true, silence).map(({ text }) => text)
+  expect(facts({ status: 'waiting' })).toEqual(['Disk is full', '5 of 10 rows'])
+  expect(facts({ status: 'waiting', message: 'Waiting for Ada' })).toEqual(['5 of 10 rows'])
+  expect(facts({ status: 'retrying', attempt: 2 })).toEqual(['Disk is full', '5 of 10 rows'])
+  expect(facts({ status: 'stalled', attempt: 2, of: 3 }, '2 min')).toEqual(['Disk is full', 'attempt 2 of 3', '5 of 10 rows'])
+  expect(facts({ attempt: 2, of: 3 })).toEqual(['attempt 2 of 3', '5 of 10 rows', '2 rows/s', '3 s left'])
+  expect(facts({ attempt: 1, of: 3 })).toEqual(['5 of 10 rows', '2 rows/s', '3 s left'])
+})
+
+test('a job that is not a file ends without words about files', () => {
+  const report = (more: object) => fakeJob({ id: 'r', type: 'job_progress', title: 'Report', totalRows: 10, ...more })
+  expect(endOf(report({ status: 'succeeded', message: '12 pages' }))).toBe('12 pages')
+  expect(endOf(report({ status: 'succeeded' }))).toBe('Done')
+  expect(adviceFor(report({ status: 'failed', message: 'No data' }))).toBe('')
+  expect(spokenChange(report({ status: 'failed', message: 'No data' }))).toBe('Report failed: No data')
 })
 
 test('facts that are not true any more are not shown', () => {

@@ -5,28 +5,43 @@ const phaseWords: Record<string, string> = {
   upload: 'Uploading', read: 'Reading the file', parse: 'Importing', finish: 'Saving the results',
 }
 
-const statusWords: Record<string, string> = {
-  queued: 'Waiting to start', waiting: 'Waiting', retrying: 'Trying again', stalled: 'No news for a while',
+const statusWords: Record<string, string> = { queued: 'Waiting to start', waiting: 'Waiting', retrying: 'Retrying', stalled: 'Stalled' }
+
+/** Which try a job is at, such as "attempt 2 of 3", if its worker says so. */
+function attemptOf({ attempt, of }: Job): string {
+  return attempt ? `attempt ${count(attempt)}${of ? ` of ${count(of)}` : ''}` : ''
 }
 
-/** What a running job does, in words. */
-export function phaseOf(job: Job): string {
-  return statusWords[job.status] ?? phaseWords[job.phase] ?? (job.message || 'Running')
+/** What a running job does, in words. Silence is how long there was no news of a job that has stalled. */
+export function phaseOf(job: Job, silence = ''): string {
+  if (silence) return `Stalled: no news for ${silence}`
+  const words = statusWords[job.status]
+  if (!words) return phaseWords[job.phase] ?? (job.message || 'Running')
+  if (saysItWaits(job)) return job.message
+  return job.status === 'retrying' && job.attempt ? `${words}, ${attemptOf(job)}` : words
+}
+
+// Whether a job that waits says so in its message, too.
+function saysItWaits({ status, message }: Job): boolean {
+  return (status === 'waiting' || status === 'queued') && /^(wait|queue|in the queue)/i.test(message)
 }
 
 /** A fact about a job, and its kind, by which a narrow list leaves some out. */
 export interface Fact {
-  kind: 'rows' | 'rate' | 'left' | 'since' | 'size' | 'took'
+  kind: 'what' | 'attempt' | 'rows' | 'rate' | 'left' | 'since' | 'size' | 'took'
   text: string
 }
 
 /** The facts of a running job beside its phase, in the order in which they are shown. */
-export function factsOf(job: Job, live: boolean): Fact[] {
+export function factsOf(job: Job, live: boolean, silence = ''): Fact[] {
   const facts: Fact[] = []
+  const moves = !silence && !statusWords[job.status]
+  if (!moves && job.message && !saysItWaits(job)) facts.push({ kind: 'what', text: job.message })
+  if (job.attempt! > 1 && (silence || job.status !== 'retrying')) facts.push({ kind: 'attempt', text: attemptOf(job) })
   if (job.totalRows) facts.push({ kind: 'rows', text: `${count(job.currentRow ?? 0)} of ${counted(job.totalRows, 'row')}` })
   if (!live) facts.push({ kind: 'since', text: `as of ${clock(job.updatedAt)}` })
-  if (live && job.rowsPerSecond) facts.push({ kind: 'rate', text: rate(job.rowsPerSecond) })
-  if (live && job.etaMs && job.progress < 99) facts.push({ kind: 'left', text: timeLeft(job.etaMs) })
+  if (live && moves && job.rowsPerSecond) facts.push({ kind: 'rate', text: rate(job.rowsPerSecond) })
+  if (live && moves && job.etaMs && job.progress < 99) facts.push({ kind: 'left', text: timeLeft(job.etaMs) })
   return facts
 }
 
@@ -39,7 +54,7 @@ export function rejectedOf(job: Job): string {
 export function endOf(job: Job): string {
   switch (job.status) {
     case 'succeeded':
-      return job.totalRows ? `${counted(job.totalRows - (job.failedRows ?? 0), 'row')} imported` : job.message || 'Done'
+      return job.totalRows && job.type === 'upload_progress' ? `${counted(job.totalRows - (job.failedRows ?? 0), 'row')} imported` : job.message || 'Done'
     case 'cancelled':
       return job.message || `Cancelled at ${Math.floor(job.progress)} %`
     default:
@@ -47,9 +62,9 @@ export function endOf(job: Job): string {
   }
 }
 
-/** What a person can do about a failed job. Empty where its message says so already. */
+/** What a person can do about a failed job of a file. Empty where its message says so already. */
 export function adviceFor(job: Job): string {
-  return job.status === 'failed' && !/again/i.test(job.message) ? 'Correct the file and upload it again.' : ''
+  return job.status === 'failed' && job.type === 'upload_progress' && !/again/i.test(job.message) ? 'Correct the file and upload it again.' : ''
 }
 
 /** The text as a sentence: with a full stop, if it ends without one. */
@@ -59,10 +74,10 @@ export function sentence(text: string): string {
 
 /** How a job began, went on or ended, in words to speak. */
 export function spokenChange(job: Job): string {
-  if (!job.terminal) return `${job.fileName}: ${phaseOf(job)}`
+  if (!job.terminal) return `${job.title}: ${phaseOf(job)}`
   const rejected = rejectedOf(job)
   const verb = job.status === 'succeeded' ? 'finished' : job.status === 'cancelled' ? 'was cancelled' : 'failed'
-  return `${job.fileName} ${verb}: ${endOf(job)}${rejected && job.status === 'succeeded' ? `, ${rejected}` : ''}`
+  return `${job.title} ${verb}: ${endOf(job)}${rejected && job.status === 'succeeded' ? `, ${rejected}` : ''}`
 }
 
 /** Returns a name that fits: of a longer one the beginning and the end, by which similar names differ. */

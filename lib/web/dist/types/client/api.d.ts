@@ -1,4 +1,4 @@
-import type { Closing, Dismissed, Envelope, Error as ErrorData, FrameData, JobProgress, Notification, Severity, UploadProgress } from '../wire.ts';
+import type { Closing, Dismissed, Envelope, Error as ErrorData, FrameData, JobProgress, Notification, Severity, Step, UploadProgress } from '../wire.ts';
 /** What the application knows about the token that it is asked for. */
 export interface TokenAsk {
     /** True after two handshakes in a row that failed: the last token was probably refused, so a cached one is of no use. */
@@ -76,7 +76,9 @@ export interface Job<Meta = unknown> {
     /** After how many seconds without news the job counts as stalled, and after how many it ends as failed. */
     readonly expectEvery?: number;
     readonly endAfter?: number;
-    /** Where the result of an ended job is: do not open it, but ask {@link Herald.resultURL}. */
+    /** What the job went through, in the order in which it began. A step that runs when the job ends has ended with it. */
+    readonly steps?: readonly Step[];
+    /** Where the result of an ended job is. Do not open it: the answer to `request('download', { job: id })` has a URL. */
     readonly result?: string;
     /** Whether this run has ended. */
     readonly terminal: boolean;
@@ -151,11 +153,6 @@ export interface Herald<Meta = unknown> {
      * {@link HeraldError} if that frame is an error, if no answer comes within 30 s, or if the connection is lost meanwhile.
      */
     request<T extends string = string>(action: string, fields?: Record<string, unknown>): Promise<Frame<T>>;
-    /**
-     * Returns a URL from which the result of a job can be downloaded in the next minutes. It is a secret of the user. It rejects
-     * with a {@link HeraldError}, with the code RESULT_NOT_FOUND if the job has no result.
-     */
-    resultURL(job: string): Promise<string>;
     /** Shows a state that this browser made itself, in all tabs of the origin. Any state from the server replaces it. */
     show(state: LocalState): void;
     /** Ends this use. The connection closes one macrotask after its last use has ended. */

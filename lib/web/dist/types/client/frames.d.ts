@@ -11,6 +11,6 @@ export declare function jobIDOf({ type, job, data }: Frame): string;
 /** Returns a time in milliseconds since 1970, or 0 if it is not valid. */
 export declare function timeOf(timestamp: string | undefined): number;
 /** Returns the job that a frame of a state shows. Fields that this version does not know stay in it. */
-export declare function jobOf({ type, timestamp, epoch, seq, data }: StateFrame, id: string, local?: boolean): Job;
+export declare function jobOf(frame: StateFrame, id: string, local?: boolean): Job;
 /** Returns the note that a frame shows. */
 export declare function noteOf(frame: Frame): Note;

@@ -14,7 +14,7 @@ export interface Notes {
     /** The smallest id of the server's time when it began to answer a sync without since. */
     welcomed: string;
     /** Whether a note was left out, so that another sync must bring it. */
-    skipped: boolean;
+    skipped?: boolean;
 }
 /** Returns the notes before the first frame. */
 export declare function emptyNotes(): Notes;

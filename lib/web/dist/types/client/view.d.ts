@@ -25,8 +25,8 @@ export interface Sync {
      * From the first complete sync on, a sync may be brief: it ends with a page whose states are all known, because the server
      * sends newer states first. This order holds only within one read of the server's store, so not every sync is brief.
      */
-    mayBeBrief: boolean;
-    brief: boolean;
+    mayBeBrief?: boolean;
+    brief?: boolean;
 }
 /** What a user should see. It depends on the frames only, not on time or connections. */
 export interface View {
