@@ -67,14 +67,13 @@ func (d jsonLines) summary(s csvimport.Summary, _ []csvimport.RejectedRow, _ str
 type lines struct{ w io.Writer }
 
 func (d lines) frame(f frame) error {
-	switch data := f.Data.(type) {
-	case message.UploadProgress:
-		return printError(fmt.Fprintln(d.w, format.State(data)))
-	case message.Notification:
-		return printError(fmt.Fprintln(d.w, format.Note(data)))
-	default:
-		return nil
+	if state, ok := message.AsUploadProgress(f.Data); ok {
+		return printError(fmt.Fprintln(d.w, format.State(state)))
 	}
+	if note, ok := f.Data.(message.Notification); ok {
+		return printError(fmt.Fprintln(d.w, format.Note(note)))
+	}
+	return nil
 }
 
 // printError wraps the error of a print. It ignores the number of bytes, the first result of fmt.Fprintf, which is a parameter so
@@ -145,7 +144,7 @@ type bar struct {
 }
 
 func (d *bar) frame(f frame) error {
-	data, ok := f.Data.(message.UploadProgress)
+	data, ok := message.AsUploadProgress(f.Data)
 	if !ok {
 		return nil
 	}

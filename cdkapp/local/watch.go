@@ -28,8 +28,8 @@ A deployment's token comes from one of these, and is sent to -url only. It is ne
   -token-file FILE                               a file, read again for each connection
   -token-command 'aws … --output text'           a command for sh that prints it, run again for each connection
 
-Keys: q quits, arrows or j and k scroll, Page Up and Page Down, Home and End. Without a terminal, or with -plain or TERM=dumb,
-it prints a line for each phase and each end of a job. NO_COLOR turns colours off.
+Keys: q quits, s shows the steps of running jobs or hides them, arrows or j and k scroll, Page Up and Page Down, Home and End. Without
+a terminal, or with -plain or TERM=dumb, it prints a line for each phase, status and end of a job. NO_COLOR turns colours off.
 
 Exit codes
   0    you pressed q

@@ -44,11 +44,49 @@ func Rows(p message.UploadProgress) string {
 	return Count(p.CurrentRow) + " of " + Count(p.TotalRows) + " rows"
 }
 
+// Status returns what a job does that does not simply run: that it waits, is retried or has stalled. Otherwise it returns "". silence is how
+// long there was no news of a stalled job; 0 means that this is unknown.
+func Status(p message.UploadProgress, silence time.Duration) string {
+	switch p.Status {
+	case message.StatusQueued:
+		return "Waiting to start"
+	case message.StatusWaiting:
+		return "Waiting"
+	case message.StatusRetrying:
+		if attempt := Attempt(p); attempt != "" {
+			return "Retrying, " + attempt
+		}
+		return "Retrying"
+	case message.StatusStalled:
+		if silence = max(silence, time.Duration(p.ExpectEvery)*time.Second); silence > 0 {
+			return "Stalled: no news for " + Duration(silence.Truncate(time.Second))
+		}
+		return "Stalled"
+	default:
+		return ""
+	}
+}
+
+// Attempt returns which try a job is at, such as "attempt 2 of 3", or "" if its worker does not say so.
+func Attempt(p message.UploadProgress) string {
+	switch {
+	case p.Attempt <= 0:
+		return ""
+	case p.Of > 0:
+		return "attempt " + Count(p.Attempt) + " of " + Count(p.Of)
+	default:
+		return "attempt " + Count(p.Attempt)
+	}
+}
+
+// moves reports whether a job runs, and does not wait for anything.
+func moves(p message.UploadProgress) bool { return !p.Status.Terminal() && Status(p, 0) == "" }
+
 // Rate returns the rows per second of a running job, or "" if the rate is not known. A number under 10 thousand, million or
 // billion has one decimal, and so has a rate under 1.
 func Rate(p message.UploadProgress) string {
 	rate := p.RowsPerSecond
-	if !(rate > 0) || math.IsInf(rate, 0) || p.Status.Terminal() {
+	if !(rate > 0) || math.IsInf(rate, 0) || !moves(p) {
 		return ""
 	}
 	for _, unit := range []string{"", " k", " M", " G"} {
@@ -67,7 +105,7 @@ func Rate(p message.UploadProgress) string {
 // Left returns the remaining time of a running job, or "" if it is not known. A job that sends a rate but no remaining time has
 // less than a millisecond left.
 func Left(p message.UploadProgress) string {
-	if p.RowsPerSecond <= 0 && p.ETAMillis <= 0 || p.ETAMillis < 0 || p.Status.Terminal() {
+	if p.RowsPerSecond <= 0 && p.ETAMillis <= 0 || p.ETAMillis < 0 || !moves(p) {
 		return ""
 	}
 	const longest = 1000 * time.Hour
@@ -102,12 +140,19 @@ func Rejected(p message.UploadProgress) string {
 
 // State returns the state of a job as one line, without the job's name.
 func State(p message.UploadProgress) string {
-	line := fmt.Sprintf("%5.1f %%  %s", p.Progress, SafeText(p.Message))
+	status, text, attempt := Status(p, 0), SafeText(p.Message), Attempt(p)
+	if status != "" && text != "" {
+		status += ": "
+	}
+	if p.Attempt == 1 || p.Status == message.StatusRetrying {
+		attempt = ""
+	}
+	line := fmt.Sprintf("%5.1f %%  %s%s", p.Progress, status, text)
 	if p.Status.Terminal() {
 		return line
 	}
 	var parts []string
-	for _, part := range []string{Rows(p), Rate(p), Left(p), Rejected(p)} {
+	for _, part := range []string{attempt, Rows(p), Rate(p), Left(p), Rejected(p)} {
 		if part != "" {
 			parts = append(parts, part)
 		}

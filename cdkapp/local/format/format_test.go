@@ -67,6 +67,36 @@ func TestAnEndedJobHasNoRateAndNoTimeLeft(t *testing.T) {
 	}
 }
 
+func TestAStatusIsShownInPlainWords(t *testing.T) {
+	for _, c := range []struct {
+		p       message.UploadProgress
+		silence time.Duration
+		want    string
+	}{
+		{message.UploadProgress{Message: "Rendering", RowsPerSecond: 5}, 0, "  0.0 %  Rendering  (5 rows/s, 0 s left)"},
+		{message.UploadProgress{Message: "Rendering", Status: message.StatusRunning, Attempt: 2, Of: 3}, 0, "  0.0 %  Rendering  (attempt 2 of 3)"},
+		{message.UploadProgress{Message: "Rendering", Attempt: 1, Of: 3}, 0, "  0.0 %  Rendering"},
+		{message.UploadProgress{Message: "Thinking", Status: "pondering"}, 0, "  0.0 %  Thinking"},
+		{message.UploadProgress{Message: "Accepted", Status: message.StatusQueued}, 0, "  0.0 %  Waiting to start: Accepted"},
+		{message.UploadProgress{Message: "Ada must approve", Status: message.StatusWaiting, RowsPerSecond: 5, ETAMillis: 5}, 0, "  0.0 %  Waiting: Ada must approve"},
+		{message.UploadProgress{Message: "Disk is full", Status: message.StatusRetrying, Attempt: 2, Of: 3}, 0, "  0.0 %  Retrying, attempt 2 of 3: Disk is full"},
+		{message.UploadProgress{Status: message.StatusRetrying, Attempt: 1200}, 0, "  0.0 %  Retrying, attempt 1,200"},
+		{message.UploadProgress{Status: message.StatusRetrying}, 0, "  0.0 %  Retrying"},
+		{message.UploadProgress{Message: "Rendering", Status: message.StatusStalled, ExpectEvery: 60}, 0, "  0.0 %  Stalled: no news for 1 min 0 s: Rendering"},
+		{message.UploadProgress{Status: message.StatusStalled}, 0, "  0.0 %  Stalled"},
+	} {
+		if got := State(c.p); got != c.want {
+			t.Errorf("%+v is %q, want %q", c.p, got, c.want)
+		}
+	}
+	stalled := message.UploadProgress{Status: message.StatusStalled, ExpectEvery: 60}
+	for silence, want := range map[time.Duration]string{-time.Hour: "1 min 0 s", 59 * time.Second: "1 min 0 s", 125*time.Second + 1: "2 min 5 s"} {
+		if got := Status(stalled, silence); got != "Stalled: no news for "+want {
+			t.Errorf("after %v it is %q, want %q", silence, got, want)
+		}
+	}
+}
+
 func TestNoCommandOfATerminalGetsThrough(t *testing.T) {
 	for text, want := range map[string]string{
 		"parts-list.csv":              "parts-list.csv",

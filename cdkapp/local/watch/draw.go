@@ -1,7 +1,9 @@
 package watch
 
 import (
+	"cmp"
 	"fmt"
+	"path"
 	"slices"
 	"strings"
 	"time"
@@ -16,8 +18,8 @@ import (
 const (
 	// wideFrom is the width of a screen, in columns, from which on a job's name, bar and percentage share a line.
 	wideFrom = 64
-	// wideHeight and narrowHeight are the numbers of lines of a running job on a wide and on a narrow screen. Both include the empty
-	// line after the job.
+	// wideHeight and narrowHeight are the numbers of lines of a running job without steps, on a wide and on a narrow screen. Both include
+	// the empty line after the job.
 	wideHeight, narrowHeight = 3, 4
 	// percentWidth is the width of "100 %".
 	percentWidth = 5
@@ -51,31 +53,44 @@ func (m *model) body() []string {
 		return []string{m.style.faint.Render(m.style.fit("No jobs yet. They appear here when they start.", m.width))}
 	}
 	var shown []string
-	for line := m.top; line < min(m.top+height, m.totalLines()); {
-		if n := line / m.blockHeight(); n < len(m.jobs.running) {
-			block := m.runningLines(m.jobs.running[n])[line%m.blockHeight():]
-			block = block[:min(len(block), height-len(shown))]
-			shown = append(shown, block...)
-			line += len(block)
+	above := m.top // the lines that are left out
+	for _, j := range m.jobs.running {
+		if len(shown) >= height {
+			return shown[:height]
+		}
+		if above >= m.blockHeight(j) {
+			above -= m.blockHeight(j)
 			continue
 		}
-		shown = append(shown, m.endedLine(m.jobs.ended[line-len(m.jobs.running)*m.blockHeight()]))
-		line++
+		shown, above = append(shown, m.runningLines(j)[above:]...), 0
+	}
+	for n := above; n < len(m.jobs.ended) && len(shown) < height; n++ {
+		shown = append(shown, m.endedLine(m.jobs.ended[n]))
 	}
 
-	return shown
+	return shown[:min(len(shown), height)]
 }
 
-// blockHeight is the number of lines that runningLines returns.
-func (m *model) blockHeight() int {
+// blockHeight is the number of lines that runningLines returns for a job.
+func (m *model) blockHeight(j job) int {
+	height := narrowHeight
 	if m.width >= wideFrom {
-		return wideHeight
+		height = wideHeight
 	}
-	return narrowHeight
+	if m.stepsShown {
+		height += len(j.steps)
+	}
+	return height
 }
 
 // totalLines is the number of lines of all jobs, shown or not.
-func (m *model) totalLines() int { return len(m.jobs.running)*m.blockHeight() + len(m.jobs.ended) }
+func (m *model) totalLines() int {
+	lines := len(m.jobs.ended)
+	for _, j := range m.jobs.running {
+		lines += m.blockHeight(j)
+	}
+	return lines
+}
 
 // nameWidth is the width of a job's name on a wide screen: about a third of the line.
 func (m *model) nameWidth() int { return min(max(m.width*3/10, minName), maxName) }
@@ -88,16 +103,41 @@ func (m *model) runningLines(j job) []string {
 	if m.width >= wideFrom {
 		width := m.nameWidth()
 		bar := s.bar(j.Progress, m.width-width-percentWidth-4) // 4 for the blanks around the bar
-		return []string{
-			s.bold.Render(pad(s.fitName(name, width), width)) + "  " + bar + "  " + percent,
-			m.details(j, indent), "",
-		}
+		lines := []string{s.bold.Render(pad(s.fitName(name, width), width)) + "  " + bar + "  " + percent, m.details(j, indent)}
+		return append(append(lines, m.stepLines(j, indent)...), "")
 	}
 	width := max(0, m.width-percentWidth-1) // 1 for the blank before the percentage
-	return []string{
+	lines := []string{
 		s.bold.Render(pad(s.fitName(name, width), width)) + " " + s.fit(percent, m.width),
-		s.bar(j.Progress, m.width), m.details(j, 0), "",
+		s.bar(j.Progress, m.width), m.details(j, 0),
 	}
+	return append(append(lines, m.stepLines(j, 0)...), "")
+}
+
+// stepLines returns a line for each step of a job, if steps are shown: its mark, when it began, and its title. The lines begin with column
+// blanks.
+func (m *model) stepLines(j job, column int) []string {
+	if !m.stepsShown {
+		return nil
+	}
+	s, lines := m.style, []string{}
+	for _, step := range j.steps {
+		mark, look := s.running, s.accent
+		switch step.Status {
+		case message.StepSucceeded:
+			mark, look = s.marks[message.StatusSucceeded], s.good
+		case message.StepFailed:
+			mark, look = s.marks[message.StatusFailed], s.bad
+		}
+		const layout = "15:04:05"
+		at := strings.Repeat(" ", len(layout))
+		if !step.At.IsZero() {
+			at = step.At.Local().Format(layout) //nolint:gosmopolitan // the user's own time
+		}
+		name := s.text(cmp.Or(step.Title, step.Name))
+		lines = append(lines, strings.Repeat(" ", column)+look.Render(mark)+" "+s.faint.Render(at)+"  "+s.fit(name, m.width-column-len(at)-4)) // 4 for the mark and 3 blanks
+	}
+	return lines
 }
 
 // detail is a part of a line, such as the phase of a job. If the line is too long, the parts with the greatest rank are left out
@@ -112,20 +152,38 @@ type detail struct {
 // parts that have no room.
 func (m *model) details(j job, column int) string {
 	s := m.style
-	phase := s.text(j.Phase)
-	if phase == "" {
-		phase = s.text(j.Message)
-	}
-	parts := []detail{{phase, 0, s.faint}, {format.Rows(j.UploadProgress), 2, s.faint}}
-	if silent := m.now().Sub(j.newsAt); silent >= silentAfter {
-		parts = append(parts, detail{"no news for " + format.Duration(silent.Truncate(time.Second)), 1, s.warn})
-	} else {
+	parts := append(m.doing(j), detail{format.Rows(j.UploadProgress), 2, s.faint})
+	if silent := m.now().Sub(j.newsAt); silent < silentAfter {
 		parts = append(parts, detail{format.Rate(j.UploadProgress), 4, s.faint}, detail{format.Left(j.UploadProgress), 3, s.faint})
+	} else if !isSilent(j.Status) {
+		parts = append(parts, detail{"no news for " + format.Duration(silent.Truncate(time.Second)), 1, s.warn})
 	}
 	parts = append(parts, detail{format.Rejected(j.UploadProgress), 1, s.warn})
 	parts = slices.DeleteFunc(parts, func(d detail) bool { return d.text == "" })
 
 	return strings.Repeat(" ", column) + s.join(parts, m.width-column)
+}
+
+// doing returns what a running job does: its status and its message, or its phase if it simply runs, and which try it is at.
+func (m *model) doing(j job) []detail {
+	s := m.style
+	parts := []detail{{s.text(cmp.Or(j.Phase, j.Message)), 0, s.faint}}
+	if status := format.Status(j.UploadProgress, m.now().Sub(j.at)); status != "" {
+		look := s.faint
+		if j.Status == message.StatusStalled || j.Status == message.StatusRetrying {
+			look = s.warn
+		}
+		parts = []detail{{status, 0, look}, {s.text(j.Message), 1, s.faint}}
+	}
+	if j.Attempt > 1 && j.Status != message.StatusRetrying {
+		parts = append(parts, detail{format.Attempt(j.UploadProgress), 3, s.faint})
+	}
+	return parts
+}
+
+// isSilent reports whether silence of a job with this status is no news: the job waits for something, or its status says it already.
+func isSilent(status message.Status) bool {
+	return status == message.StatusQueued || status == message.StatusWaiting || status == message.StatusStalled
 }
 
 // join returns the parts in their order, with dots between them. It leaves out parts that have no room: parts of lower rank get their
@@ -166,8 +224,20 @@ func (m *model) endedLine(j job) string {
 	}
 	width = max(width, 0)
 	rest := max(0, m.width-2-width-len(percent)-2-len(at)) // for the message, which has 2 blanks before it
+	text := s.text(j.Message)
+	if j.Result != "" {
+		text += s.dot + s.text(nameOfResult(j.Result))
+	}
 	return mark + " " + pad(s.fitName(s.text(j.FileName), width), width) + percent + "  " +
-		s.faint.Render(pad(s.fit(s.text(j.Message), rest), rest)+at)
+		s.faint.Render(pad(s.fit(text, rest), rest)+at)
+}
+
+// nameOfResult returns a https URL as it is, and of a key of S3 the name of the file.
+func nameOfResult(result string) string {
+	if strings.HasPrefix(result, "https://") {
+		return result
+	}
+	return path.Base(result)
 }
 
 // look returns the style of an ended job's mark.
@@ -226,6 +296,9 @@ func (m *model) statusLine() string {
 	}
 	if below := m.totalLines() - m.top - m.bodyHeight(); below > 0 || m.top > 0 {
 		parts = append(parts, detail{fmt.Sprintf("%s %s", s.scrollKeys, position(m.top, below)), 1, s.faint})
+	}
+	if slices.ContainsFunc(m.jobs.running, func(j job) bool { return len(j.steps) > 0 }) {
+		parts = append(parts, detail{map[bool]string{false: "s shows steps", true: "s hides steps"}[m.stepsShown], 3, s.faint})
 	}
 	parts = append(parts, detail{"q quits", 3, s.faint})
 

@@ -41,9 +41,11 @@ func (in *inbox) frame(e message.Envelope) {
 	in.mu.Lock()
 	defer in.mu.Unlock()
 	w := &in.waiting
-	switch data := e.Data.(type) {
-	case message.UploadProgress:
+	if _, isState := message.AsUploadProgress(e.Data); isState {
 		in.changed = true
+		return
+	}
+	switch data := e.Data.(type) {
 	case message.Notification, message.Error:
 		if isNews(e, in.synced) {
 			w.notes = append(w.notes, e)

@@ -21,14 +21,20 @@ type job struct {
 	at time.Time
 	// newsAt is when this program first saw the state, by the clock of this machine.
 	newsAt time.Time
+	// steps are what the job went through.
+	steps []message.Step
 }
 
-// news identifies a state of a job by epoch, seq and the time in its frame (stamp), and says when the state came (see job.newsAt).
+// news identifies a state of a job by epoch, seq and the time in its frame (stamp), and says when the state came (see job.newsAt). It also has
+// the steps of the state.
 type news struct {
 	epoch string
 	seq   int64
 	stamp time.Time
 	came  time.Time
+	// text has the steps as they came, so that they are decoded once only.
+	text  message.Steps
+	steps []message.Step
 }
 
 // jobs are the jobs in the order of the screen: first the running jobs, the newest run first; then the ended jobs, the last end
@@ -48,12 +54,16 @@ func (j *jobs) set(frames []message.Envelope, now time.Time) {
 		if !ok {
 			continue
 		}
-		n := news{epoch: e.Epoch, seq: e.Seq, stamp: e.Timestamp.Time, came: now}
-		if old, known := before[e.Job]; known && old.epoch == n.epoch && old.seq == n.seq && old.stamp.Equal(n.stamp) {
+		n := news{epoch: e.Epoch, seq: e.Seq, stamp: e.Timestamp.Time, came: now, text: state.Steps}
+		old, known := before[e.Job]
+		if known && old.epoch == n.epoch && old.seq == n.seq && old.stamp.Equal(n.stamp) {
 			n.came = old.came // The state is not new.
 		}
+		if n.steps = old.steps; old.text != n.text {
+			n.steps = n.text.List()
+		}
 		j.since[e.Job] = n
-		next := job{UploadProgress: state, id: e.Job, epoch: e.Epoch, at: e.Timestamp.Time, newsAt: n.came}
+		next := job{UploadProgress: state, id: e.Job, epoch: e.Epoch, at: e.Timestamp.Time, newsAt: n.came, steps: n.steps}
 		if state.Status.Terminal() {
 			j.ended = append(j.ended, next)
 		} else {

@@ -1,6 +1,7 @@
 package watch
 
 import (
+	"cmp"
 	"fmt"
 	"io"
 
@@ -12,7 +13,7 @@ import (
 // stage twice.
 const maxStages = 10_000
 
-// lines prints a line for each phase and each end of a job, and for each note. It prints changes of the connection to errs.
+// lines prints a line for each phase, each status and each end of a job, and for each note. It prints changes of the connection to errs.
 type lines struct {
 	out, errs io.Writer
 	ascii     bool
@@ -27,13 +28,19 @@ type lines struct {
 	conn connection
 }
 
-// stage is the run and the phase of a running job. Another line of the job is printed only if its stage has changed.
-type stage struct{ epoch, phase string }
+// stage is the run, the phase, the status and the try of a running job. Another line of the job is printed only if its stage has changed.
+type stage struct {
+	epoch, phase string
+	status       message.Status
+	attempt      int64
+}
 
 func (l *lines) frame(e message.Envelope) {
+	if state, ok := message.AsUploadProgress(e.Data); ok {
+		l.job(e, state)
+		return
+	}
 	switch data := e.Data.(type) {
-	case message.UploadProgress:
-		l.job(e, data)
 	case message.Notification:
 		if isNews(e, l.synced) {
 			l.print(l.out, format.Note(data))
@@ -46,7 +53,7 @@ func (l *lines) frame(e message.Envelope) {
 }
 
 func (l *lines) job(e message.Envelope, state message.UploadProgress) {
-	current := stage{e.Epoch, state.Phase}
+	current := stage{e.Epoch, state.Phase, cmp.Or(state.Status, message.StatusRunning), state.Attempt}
 	printed, known := l.stages[e.Job]
 	switch {
 	case state.Status.Terminal():
@@ -59,11 +66,14 @@ func (l *lines) job(e message.Envelope, state message.UploadProgress) {
 		}
 		l.stages[e.Job] = current
 	}
-	status := ""
+	status, result := "", ""
 	if state.Status.Terminal() {
 		status = string(state.Status) + "  "
 	}
-	l.print(l.out, fmt.Sprintf("%s  %s%s", format.SafeText(state.FileName), status, format.State(state)))
+	if state.Result != "" {
+		result = "  result: " + format.SafeText(state.Result)
+	}
+	l.print(l.out, fmt.Sprintf("%s  %s%s%s", format.SafeText(state.FileName), status, format.State(state), result))
 }
 
 func (l *lines) connection(c connection) {

@@ -2,6 +2,7 @@ package watch
 
 import (
 	"errors"
+	"io"
 	"strings"
 	"testing"
 
@@ -58,6 +59,43 @@ error: Failed
 	}
 	if len(l.stages) != 0 {
 		t.Errorf("%d ended jobs are stored", len(l.stages))
+	}
+}
+
+func TestLinesPrintEachStatusAndTryOfAnyJob(t *testing.T) {
+	var out strings.Builder
+	l := &lines{out: &out, errs: io.Discard, failed: func(err error) { t.Error(err) }}
+	say := func(p message.UploadProgress) {
+		p.UploadID, p.FileName = "r-7", "Report"
+		l.frame(jobFrame(0, p))
+	}
+	for _, p := range []message.UploadProgress{
+		{Status: message.StatusQueued, Message: "Accepted"},
+		{Message: "Rendering", Progress: 10},
+		{Status: message.StatusRunning, Message: "Rendering", Progress: 20},
+		{Status: message.StatusRetrying, Attempt: 2, Of: 3, Message: "Disk is full", Progress: 20},
+		{Status: message.StatusRetrying, Attempt: 2, Of: 3, Message: "Disk is full", Progress: 21},
+		{Status: message.StatusRetrying, Attempt: 3, Of: 3, Message: "Disk is full", Progress: 21},
+		{Status: message.StatusStalled, Message: "Rendering", Progress: 30, ExpectEvery: 5},
+		{Attempt: 3, Message: "Rendering", Progress: 30},
+		{Status: message.StatusFailed, Attempt: 3, Message: "No data", Progress: 30},
+		{Attempt: 4, Message: "Rendering", Progress: 30},
+		{Status: message.StatusSucceeded, Message: "12 pages", Progress: 100, Result: "results/dTE/report.pdf"},
+	} {
+		say(p)
+	}
+	want := `Report    0.0 %  Waiting to start: Accepted
+Report   10.0 %  Rendering
+Report   20.0 %  Retrying, attempt 2 of 3: Disk is full
+Report   21.0 %  Retrying, attempt 3 of 3: Disk is full
+Report   30.0 %  Stalled: no news for 5 s: Rendering
+Report   30.0 %  Rendering  (attempt 3)
+Report  failed   30.0 %  No data
+Report   30.0 %  Rendering  (attempt 4)
+Report  succeeded  100.0 %  12 pages  result: results/dTE/report.pdf
+`
+	if diff := cmp.Diff(want, out.String()); diff != "" {
+		t.Errorf("lines (-want +got):\n%s", diff)
 	}
 }
 

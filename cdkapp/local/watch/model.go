@@ -36,6 +36,8 @@ type model struct {
 	notes         []note
 	// top is the index of the first line on the screen, among the lines of all jobs.
 	top int
+	// stepsShown is whether the steps of running jobs are listed.
+	stepsShown bool
 	// complete is true once a sync was complete. Until then the user may have jobs even if the model has none.
 	complete bool
 
@@ -128,6 +130,9 @@ func (m *model) key(name string) tea.Cmd {
 		return tea.Quit
 	case "ctrl+z":
 		return tea.Suspend
+	case "s", "S":
+		m.stepsShown = !m.stepsShown
+		m.scrollTo(m.top)
 	case "up", "k":
 		m.scrollTo(m.top - 1)
 	case "down", "j":

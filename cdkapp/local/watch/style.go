@@ -21,6 +21,8 @@ type style struct {
 	// full and empty are the cells of a bar, ellipsis stands for cut text, dot separates the parts of a line, and scrollKeys names
 	// the keys that scroll.
 	full, empty, ellipsis, dot, scrollKeys string
+	// running is the sign of a running step.
+	running string
 	// partial has the cells that may come after the full cells of a bar: at index i the cell that is i eighths full. At index 0 there
 	// is no cell, but an empty text. In ASCII partial has only this one, so each cell is full or empty.
 	partial []string
@@ -38,12 +40,13 @@ func newStyle(out io.Writer, environment []string, ascii bool) *style {
 	s := &style{
 		ascii: ascii, plain: r.NewStyle(), good: colour("2"), bad: colour("1"), warn: colour("3"), accent: colour("4"),
 		faint: r.NewStyle().Faint(true), bold: r.NewStyle().Bold(true),
-		full: "█", empty: "░", ellipsis: "…", dot: " · ", scrollKeys: "↑↓",
+		running: "●", full: "█", empty: "░", ellipsis: "…", dot: " · ", scrollKeys: "↑↓",
 		partial: []string{"", "▏", "▎", "▍", "▌", "▋", "▊", "▉"},
 		marks:   map[message.Status]string{message.StatusSucceeded: "✓", message.StatusFailed: "!", message.StatusCancelled: "×"},
 		lights:  map[state]string{connecting: "◌", catchingUp: "◐", live: "●", offline: "○", refused: "×"},
 	}
 	if ascii {
+		s.running = "*"
 		s.full, s.empty, s.ellipsis, s.dot, s.scrollKeys = "#", "-", "~", ", ", "j k"
 		s.partial = []string{""}
 		s.marks = map[message.Status]string{message.StatusSucceeded: "+", message.StatusFailed: "!", message.StatusCancelled: "x"}
