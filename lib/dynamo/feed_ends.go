@@ -3,12 +3,15 @@ package dynamo
 import (
 	"context"
 	"fmt"
+	"strconv"
 	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
+	"github.com/aws/aws-sdk-go-v2/service/dynamodb/types"
 
 	"github.com/herald-progress/herald/lib/feed"
+	"github.com/herald-progress/herald/lib/message"
 )
 
 // endMargin is how much the clocks of the writers of a job may differ. endedRow allows for it.
@@ -25,9 +28,12 @@ type endRow struct {
 	Seq        int64   `dynamodbav:"seq"`
 	Terminal   bool    `dynamodbav:"terminal"`
 	UpdatedAt  string  `dynamodbav:"updatedAt"`
+	// FailedAttempt is the attempt whose failure ended the run, if it has named itself. A later attempt continues the run. Otherwise it
+	// is absent.
+	FailedAttempt int64 `dynamodbav:"failedAttempt,omitempty"`
 }
 
-// putEnd stores the end of a run, unless the end of a newer run is stored.
+// putEnd stores the end of a run, unless the end of a newer run, or a later end of the same run, is stored.
 func (f *Feed) putEnd(ctx context.Context, r feed.Row) error {
 	row := endRow{
 		Owner: r.Owner, Entry: endEntry(r.State.UploadID), ExpiresAt: r.ExpiresAt().Add(feed.EndedRunRetention).Unix(),
@@ -36,15 +42,18 @@ func (f *Feed) putEnd(ctx context.Context, r feed.Row) error {
 	if r.EpochFromTime || r.NamedEpoch != "" {
 		row.NamedEpoch = &r.NamedEpoch
 	}
+	if r.State.Status == message.StatusFailed {
+		row.FailedAttempt = r.State.Attempt
+	}
 	it, err := marshal(row)
 	if err != nil {
 		return err
 	}
 	_, err = f.Client.PutItem(ctx, &dynamodb.PutItemInput{
 		TableName: &f.Table, Item: it,
-		ConditionExpression:       aws.String("attribute_not_exists(#entry) OR #epoch <= :epoch"),
-		ExpressionAttributeNames:  map[string]string{"#entry": "entry", "#epoch": "epoch"},
-		ExpressionAttributeValues: item{":epoch": stringValue(r.Epoch)},
+		ConditionExpression:       aws.String("attribute_not_exists(#entry) OR #epoch < :epoch OR (#epoch = :epoch AND #seq <= :seq)"),
+		ExpressionAttributeNames:  map[string]string{"#entry": "entry", "#epoch": "epoch", "#seq": "seq"},
+		ExpressionAttributeValues: item{":epoch": stringValue(r.Epoch), ":seq": numberValue(r.Seq)},
 	})
 	if _, newer := conflictingItem(err); err != nil && !newer {
 		return fmt.Errorf("put end: %w", err)
@@ -52,8 +61,8 @@ func (f *Feed) putEnd(ctx context.Context, r feed.Row) error {
 	return nil
 }
 
-// endedRow returns the end of the job's last run, for a job without a row. The end is an Unreadable row, because it has no state. If
-// there is no end, endedRow returns a row whose Seq is 0.
+// endedRow returns the end of the job's last run, for a job without a row. The end is an Unreadable row, because it has no state except
+// the attempt that has failed. If there is no end, endedRow returns a row whose Seq is 0.
 //
 // It does not read the end if u has no epoch, because u then begins a new run. It does not read it either if the run of u began less
 // than [feed.JobTTL] ago (minus endMargin), because the row of that run or of a newer one would still be stored.
@@ -74,5 +83,10 @@ func (f *Feed) endedRow(ctx context.Context, owner string, u feed.Update) (feed.
 	if it == nil {
 		return none, nil
 	}
-	return partialRow(owner, it, f.now()), nil
+	row := partialRow(owner, it, f.now())
+	if number, ok := it["failedAttempt"].(*types.AttributeValueMemberN); ok {
+		attempt, _ := strconv.ParseInt(number.Value, 10, 64) // 0 if it is no whole number: then no attempt continues the run.
+		row.State.Status, row.State.Attempt = message.StatusFailed, attempt
+	}
+	return row, nil
 }

@@ -81,6 +81,90 @@ func TestAnEndIsRememberedWhenItsRowIsGone(t *testing.T) {
 	}
 }
 
+// TestALaterAttemptContinuesAFailedRunWhoseRowIsGone deletes the row after the first of three attempts has failed, and maybe after the
+// second one has begun.
+func TestALaterAttemptContinuesAFailedRunWhoseRowIsGone(t *testing.T) {
+	now := time.Now()
+	began := now.Add(-runAge)
+	inAttempt := func(u feed.Update, attempt int64) feed.Update {
+		u.Epoch, u.State.Attempt, u.ID = epochAt(began, 0), attempt, fmt.Sprint(u.ID, " of attempt ", attempt)
+		return u
+	}
+	failed := func(attempt int64, at time.Time) feed.Update {
+		u := inAttempt(ended(stateUpdate("job", 50, at)), attempt)
+		u.State.Status = message.StatusFailed
+		return u
+	}
+	for _, tt := range []struct {
+		name   string
+		before []feed.Update
+		u      feed.Update
+		want   feed.Outcome
+	}{
+		{"a state of the next attempt", nil, inAttempt(stateUpdate("job", 60, now), 2), feed.Accepted},
+		{"a part of the next attempt", nil, inAttempt(partUpdate("job", "1", 5, now), 2), feed.Accepted},
+		{"the end of the next attempt", nil, inAttempt(ended(stateUpdate("job", 60, now)), 2), feed.Accepted},
+		{"a late state of the failed attempt", nil, inAttempt(stateUpdate("job", 60, now), 1), feed.Ignored},
+		{"a state without an attempt", nil, inAttempt(stateUpdate("job", 60, now), 0), feed.Ignored},
+		{"a silent attempt goes on", []feed.Update{inAttempt(stateUpdate("job", 55, began), 2)}, inAttempt(stateUpdate("job", 60, now), 2), feed.Accepted},
+		{"a silent attempt goes on by a part", []feed.Update{inAttempt(stateUpdate("job", 55, began), 2)}, inAttempt(partUpdate("job", "1", 5, now), 2), feed.Accepted},
+		{"the first attempt after the second one has begun", []feed.Update{inAttempt(stateUpdate("job", 55, began), 2)}, inAttempt(stateUpdate("job", 60, now), 1), feed.Ignored},
+		{"the second attempt after it has failed, too", []feed.Update{failed(2, began)}, inAttempt(stateUpdate("job", 60, now), 2), feed.Ignored},
+		{"the third attempt", []feed.Update{failed(2, began)}, inAttempt(stateUpdate("job", 60, now), 3), feed.Accepted},
+		{"an attempt after a success", []feed.Update{inAttempt(ended(stateUpdate("job", 55, began)), 2)}, inAttempt(stateUpdate("job", 60, now), 3), feed.Ignored},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			m := &model{}
+			s := &dynamo.Feed{Client: m.client(), Table: "feed"}
+			for _, u := range append([]feed.Update{inAttempt(stateUpdate("job", 10, began), 1), failed(1, began)}, tt.before...) {
+				if _, outcome, err := s.Apply(t.Context(), "user/u", u); err != nil || outcome != feed.Accepted {
+					t.Fatal(u.ID, outcome, err)
+				}
+			}
+			m.deleteItem("user/u", "job#job")
+			s = &dynamo.Feed{Client: m.client(), Table: "feed"} // without a cache
+			row, outcome, err := s.Apply(t.Context(), "user/u", tt.u)
+			if err != nil || outcome != tt.want {
+				t.Fatalf("%q, %v, want %q", outcome, err, tt.want)
+			}
+			if tt.want == feed.Accepted && (row.Epoch != epochAt(began, 0) || row.Attempt != tt.u.State.Attempt) {
+				t.Errorf("the row is %+v", row)
+			}
+		})
+	}
+}
+
+// TestALateEndOfAnAttemptDoesNotReplaceThatOfALaterOne: the writer of the first attempt's end was suspended before it stored the end, and
+// a repetition stores it after the run has succeeded.
+func TestALateEndOfAnAttemptDoesNotReplaceThatOfALaterOne(t *testing.T) {
+	m := &model{}
+	s := &dynamo.Feed{Client: m.client(), Table: "feed"}
+	at := time.Now().Add(-runAge)
+	failed := ended(stateUpdate("job", 50, at))
+	failed.State.Status, failed.State.Attempt, failed.Epoch = message.StatusFailed, 1, epochAt(at, 0)
+	succeeded := ended(stateUpdate("job", 100, at))
+	succeeded.State.Attempt, succeeded.Epoch = 2, epochAt(at, 0)
+	if _, _, err := s.Apply(t.Context(), "user/u", failed); err != nil {
+		t.Fatal(err)
+	}
+	row, end := m.item("user/u", "job#job"), m.item("user/u", "end#job")
+	if _, outcome, err := s.Apply(t.Context(), "user/u", succeeded); err != nil || outcome != feed.Accepted {
+		t.Fatal(outcome, err)
+	}
+	want := m.item("user/u", "end#job")
+	if end == nil || want["failedAttempt"] != nil || numberOf(want["seq"]) != 2 {
+		t.Fatalf("the ends are %v and %v", end, want)
+	}
+	m.items[[2]string{"user/u", "job#job"}] = row // The suspended writer sees the row as it was.
+	s = &dynamo.Feed{Client: m.client(), Table: "feed"}
+	if _, outcome, err := s.Apply(t.Context(), "user/u", failed); err != nil || outcome != feed.Duplicate {
+		t.Fatal(outcome, err)
+	}
+	if got := m.item("user/u", "end#job"); numberOf(got["seq"]) != 2 || got["failedAttempt"] != nil {
+		t.Errorf("the end is %v", got)
+	}
+}
+
 // TestAnOlderEndDoesNotReplaceANewerOne ends the older of two runs last, as when its writer was suspended while the newer run began
 // and ended.
 func TestAnOlderEndDoesNotReplaceANewerOne(t *testing.T) {

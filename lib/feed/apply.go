@@ -110,7 +110,7 @@ func (r Row) outcomeOf(u Update, relation runRelation) Outcome {
 		return Stale
 	case relation == newRun:
 		return Accepted
-	case r.Unreadable && r.Terminal(): // An unreadable row has no keys and no ID to find a repetition by.
+	case r.Unreadable && r.Terminal() && !r.isRetriedBy(u): // An unreadable row has no keys and no ID to find a repetition by.
 		return Ignored
 	case r.Unreadable:
 		return Accepted

@@ -48,8 +48,8 @@ type Row struct {
 	UnknownFields string
 	// UnknownTerminal is true if a newer version wrote a terminal state with a status that this version does not know.
 	UnknownTerminal bool
-	// Unreadable is true if the stored row cannot be decoded, except for its epoch and seq and maybe its execution. Stores pass
-	// such a row to [Apply], which replaces its state. They never return it to callers.
+	// Unreadable is true if the stored row cannot be decoded, except for its epoch and seq, and maybe its execution and the attempt that
+	// has failed. Stores pass such a row to [Apply], which replaces its state. They never return it to callers.
 	Unreadable bool
 
 	UpdatedAt time.Time

@@ -74,6 +74,40 @@ func retriedAfterEnd(t *testing.T, s feed.Store) {
 	}
 }
 
+// retriedAfterExpiry continues runs a day after their first attempt has failed, and after their second one was silent for a day.
+func retriedAfterExpiry(t *testing.T, s feed.Store) {
+	at := now()
+	longAgo := at.Add(-feed.JobTTL - time.Second)
+	applyTo := func(owner string, u feed.Update, want feed.Outcome) {
+		t.Helper()
+		if _, outcome, err := s.Apply(t.Context(), owner, u); err != nil || outcome != want { // Reads do not return an expired row.
+			t.Fatalf("%s: %q, %v, want %q", u.ID, outcome, err, want)
+		}
+	}
+	for name, second := range map[string]feed.Update{"state": update(10, at), "part": part("one", 5, 0, at)} {
+		for _, reopened := range []bool{false, true} {
+			owner := feed.User(fmt.Sprint(t.Name(), name, reopened))
+			applyTo(owner, edit(update(40, longAgo), inAttempt(1)), feed.Accepted)
+			applyTo(owner, edit(ended(message.StatusFailed, longAgo), inAttempt(1)), feed.Accepted)
+			if reopened {
+				applyTo(owner, edit(update(41, longAgo), inAttempt(2)), feed.Accepted)
+			}
+			late := edit(update(50, at), inAttempt(1))
+			if reopened {
+				applyTo(owner, late, feed.Stale)
+			} else {
+				applyTo(owner, late, feed.Ignored)
+			}
+			row := apply(t, s, owner, edit(second, inAttempt(2)), feed.Accepted)
+			if row.Terminal() || row.Epoch != epoch(0) || row.Attempt != 2 {
+				t.Errorf("%s, reopened before: %v: the row is %+v", name, reopened, row)
+			}
+			applyTo(owner, edit(ended(message.StatusSucceeded, at), inAttempt(2)), feed.Accepted)
+			applyTo(owner, edit(update(60, at), inAttempt(3)), feed.Ignored)
+		}
+	}
+}
+
 // typesOfStates applies states of two types to one job.
 func typesOfStates(t *testing.T, s feed.Store) {
 	owner, at := feed.User(t.Name()), now()

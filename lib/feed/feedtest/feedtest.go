@@ -30,6 +30,7 @@ func Run(t *testing.T, open func(t *testing.T) feed.Store) {
 		"a state that was sent earlier counts only with its progress": statesSentEarlier,
 		"an earlier attempt's late states are stale":                  attempts,
 		"a later attempt continues a run whose attempt has failed":    retriedAfterEnd,
+		"a later attempt continues a failed run that has expired":     retriedAfterExpiry,
 		"a silent job has a pointer, a mark and an end":               silentJobs,
 		"a job is of the type of its last state":                      typesOfStates,
 		"a part that was sent earlier counts without its message":     partsSentEarlier,
