@@ -54,6 +54,13 @@ func (s Steps) List() []Step {
 	return steps
 }
 
+// Valid reports whether s is empty or a list of at most [MaxListedSteps] valid steps.
+func (s Steps) Valid() bool {
+	var v validator
+	v.requireSteps(s)
+	return len(v.problems) == 0
+}
+
 // MarshalJSON returns the list.
 func (s Steps) MarshalJSON() ([]byte, error) {
 	if s == "" {

@@ -218,3 +218,35 @@ func TestTheEndOfAReporterHasAValidResult(t *testing.T) {
 		})
 	}
 }
+
+// TestAReporterListsSteps: a changed list is published without an Update, invalid ones are not, and of many the newest are.
+func TestAReporterListsSteps(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		rec := newRecorder()
+		r := start(t, rec)
+		first := message.Step{Name: "fetch", Status: message.StepSucceeded}
+		r.ListSteps(first)
+		r.Phase(parse(1))
+		time.Sleep(time.Hour)
+		many := make([]message.Step, message.MaxListedSteps+1)
+		for n := range many {
+			many[n].Name = strings.Repeat("x", n+1)
+		}
+		r.ListSteps(many...)
+		r.ListSteps(message.Step{Name: ""})
+		time.Sleep(time.Hour)
+		r.ListSteps(first, message.Step{Name: "parse"})
+		r.Close(t.Context())
+		want := []message.Steps{message.NewSteps(first), message.NewSteps(many[1:]...), message.NewSteps(first, message.Step{Name: "parse"})}
+		var got []message.Steps
+		for _, data := range rec.data {
+			got = append(got, data.(message.UploadProgress).Steps)
+			if err := data.Validate(); err != nil {
+				t.Error(err)
+			}
+		}
+		if diff := cmp.Diff(want, got); diff != "" {
+			t.Errorf("published steps (-want +got):\n%s", diff)
+		}
+	})
+}

@@ -149,6 +149,7 @@ type Reporter struct {
 	status             message.Status
 	text               string // the message of the terminal status
 	result             string
+	listed             message.Steps
 	endDone, endFailed int64 // the values of done and failed when the job got its terminal status
 	errors             []pendingError
 	closing            bool            // Close was called
@@ -250,6 +251,19 @@ func (r *Reporter) SetResult(result string) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	r.result = result
+}
+
+// ListSteps sets the list of what the job went through, which every further state publishes: see [message.Steps]. It is not about the
+// steps that Update counts. The states of a part do not have it. If there are more than [message.MaxListedSteps] steps, only the newest are
+// published. A list with an invalid step is not published, because it must not prevent the state.
+func (r *Reporter) ListSteps(steps ...message.Step) {
+	list := message.NewSteps(steps[max(0, len(steps)-message.MaxListedSteps):]...)
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if list.Valid() {
+		r.listed = list
+		r.signal()
+	}
 }
 
 // Close publishes the last state and the errors that are not published yet, and ends the Reporter. It retries a terminal state until

@@ -18,6 +18,7 @@ type state struct {
 	status  message.Status
 	text    string
 	result  string
+	listed  message.Steps
 	closing bool
 }
 
@@ -26,7 +27,7 @@ func (r *Reporter) snapshot() state {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	s := state{
-		phase: r.phase, began: r.began, version: r.version, status: r.status, text: r.text, result: r.result, closing: r.closing,
+		phase: r.phase, began: r.began, version: r.version, status: r.status, text: r.text, result: r.result, closing: r.closing, listed: r.listed,
 		done: r.done.Load(), failed: r.failed.Load(),
 	}
 	if r.status.Terminal() {
@@ -81,7 +82,7 @@ func (r *Reporter) refuse(err error) {
 
 // changed reports whether the user would see another state with s than with old.
 func (s state) changed(old state) bool {
-	return s.version != old.version || s.done != old.done || s.failed != old.failed
+	return s.version != old.version || s.done != old.done || s.failed != old.failed || s.listed != old.listed
 }
 
 // progress returns the job's progress in percent.
@@ -192,7 +193,7 @@ func (s state) data(c Config, floor float64, now time.Time) message.UploadProgre
 		UploadID: c.jobID(), FileName: name,
 		Progress: max(floor, math.Round(s.progress()*perPercent)/perPercent),
 		Message:  s.message(), Phase: p.Name, Status: s.shownStatus(),
-		CurrentRow: count(p.CurrentRow), TotalRows: count(p.TotalRows), FailedRows: count(s.failed),
+		CurrentRow: count(p.CurrentRow), TotalRows: count(p.TotalRows), FailedRows: count(s.failed), Steps: s.listed,
 	}
 	if d.Attempt = min(max(c.Attempt, 0), message.MaxAttempt); d.Attempt > 0 && c.MaxAttempts > 0 {
 		d.Of = min(max(c.MaxAttempts, d.Attempt), message.MaxAttempt)
