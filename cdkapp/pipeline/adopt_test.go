@@ -61,19 +61,27 @@ func TestTwoStacksShareNoName(t *testing.T) {
 
 func TestTablesAreRetainedAndProtectedUnlessToldOtherwise(t *testing.T) {
 	for policy, want := range map[string]string{
-		"": "delete: Retain, replace: Retain, protected: true", pipeline.RemovalDestroy: "delete: Delete, replace: Delete, protected: false",
+		"": retained, pipeline.RemovalDestroy: "delete: Delete, replace: Delete, protected: false",
 	} {
 		settings := hs256()
 		settings.Props.RemovalPolicy = policy
-		template := synthesise(t, settings)
-		for _, table := range template.ofType("AWS::DynamoDB::Table") {
-			resource := lookUp(template.all["Resources"], table.id)
-			got := fmt.Sprintf("delete: %s, replace: %s, protected: %s",
-				valueText(lookUp(resource, "DeletionPolicy")), valueText(lookUp(resource, "UpdateReplacePolicy")),
-				valueText(lookUp(table.properties, "DeletionProtectionEnabled")))
-			if got != want {
-				t.Errorf("policy %q: %s has %s, want %s", policy, table.id, got, want)
-			}
+		t.Run("policy "+policy, func(t *testing.T) { checkTableRemoval(t, synthesise(t, settings), want) })
+	}
+}
+
+// retained is the removal of tables by default, in the form of checkTableRemoval.
+const retained = "delete: Retain, replace: Retain, protected: true"
+
+// checkTableRemoval checks what happens to the tables when the stack no longer needs them.
+func checkTableRemoval(tb testing.TB, template template, want string) {
+	tb.Helper()
+	for _, table := range template.ofType("AWS::DynamoDB::Table") {
+		resource := lookUp(template.all["Resources"], table.id)
+		got := fmt.Sprintf("delete: %s, replace: %s, protected: %s",
+			valueText(lookUp(resource, "DeletionPolicy")), valueText(lookUp(resource, "UpdateReplacePolicy")),
+			valueText(lookUp(table.properties, "DeletionProtectionEnabled")))
+		if got != want {
+			tb.Errorf("%s has %s, want %s", table.id, got, want)
 		}
 	}
 }

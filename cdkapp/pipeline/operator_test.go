@@ -205,13 +205,22 @@ func TestWorkflowsAndOutputsNameTheAliasWithProvisionedConcurrency(t *testing.T)
 }
 
 func TestParametersHaveTheOutputs(t *testing.T) {
-	template := fullTemplate(t)
+	checkParameters(t, fullTemplate(t))
+	settings := hs256()
+	settings.Props.ParameterPrefix = pipeline.NoParameters
+	if found := synthesise(t, settings).ofType("AWS::SSM::Parameter"); len(found) != 0 {
+		t.Errorf("%d parameters in spite of none", len(found))
+	}
+}
+
+func checkParameters(tb testing.TB, template template) {
+	tb.Helper()
 	outputs, _ := template.all["Outputs"].(map[string]any)
 	got := map[string]string{}
 	for _, parameter := range template.ofType("AWS::SSM::Parameter") {
 		name, ok := strings.CutPrefix(fmt.Sprint(lookUp(parameter.properties, "Name")), "/herald/Herald/")
-		if !ok || lookUp(parameter.properties, "Tier") != nil {
-			t.Errorf("%s has the name %v, or is not of the tier that is free", parameter.id, lookUp(parameter.properties, "Name"))
+		if !ok || lookUp(parameter.properties, "Tier") != nil || lookUp(parameter.properties, "Type") != "String" {
+			tb.Errorf("%s has the name %v, or is not text, or not of the tier that is free", parameter.id, lookUp(parameter.properties, "Name"))
 		}
 		got[name] = valueText(lookUp(parameter.properties, "Value"))
 	}
@@ -220,11 +229,6 @@ func TestParametersHaveTheOutputs(t *testing.T) {
 		want[name] = valueText(lookUp(output, "Value"))
 	}
 	if diff := cmp.Diff(want, got); diff != "" {
-		t.Errorf("parameters (-outputs +parameters):\n%s", diff)
-	}
-	settings := hs256()
-	settings.Props.ParameterPrefix = pipeline.NoParameters
-	if found := synthesise(t, settings).ofType("AWS::SSM::Parameter"); len(found) != 0 {
-		t.Errorf("%d parameters in spite of none", len(found))
+		tb.Errorf("parameters (-outputs +parameters):\n%s", diff)
 	}
 }

@@ -2,6 +2,8 @@ package pipeline_test
 
 import (
 	"errors"
+	"fmt"
+	"strings"
 	"testing"
 
 	"github.com/aws/aws-cdk-go/awscdk/v2/assertions"
@@ -57,14 +59,30 @@ func TestStackNameIsKnownWithoutOtherSettings(t *testing.T) {
 func TestRenamedTableIsRefused(t *testing.T) {
 	settings := hs256()
 	settings.Props.FeedTableName = "feed_2"
-	template := synthesise(t, settings)
-	for parameter, name := range map[string]string{"DeployedTable": "websocket_connections", "DeployedFeedTable": "feed_2"} {
+	checkRenameRefusal(t, synthesise(t, settings), map[string]string{"DeployedTable": "websocket_connections", "DeployedFeedTable": "feed_2"})
+}
+
+// checkRenameRefusal checks the rules by which CloudFormation refuses tables with other names than those deployed. The keys of names
+// are the parameters that hold the names deployed.
+func checkRenameRefusal(tb testing.TB, template template, names map[string]string) {
+	tb.Helper()
+	for parameter, name := range names {
+		if got := lookUp(template.all["Parameters"], parameter, "Type"); got != "String" {
+			tb.Errorf("%s has the type %v", parameter, got)
+		}
 		if got := lookUp(template.all["Parameters"], parameter, "Default"); got != name {
-			t.Errorf("%s is %v at the first deployment, want %s", parameter, got, name)
+			tb.Errorf("%s is %v at the first deployment, want %s", parameter, got, name)
 		}
 		want := map[string]any{"Fn::Equals": []any{map[string]any{"Ref": parameter}, name}}
 		if diff := cmp.Diff(want, lookUp(template.all["Rules"], parameter+"Rule", "Assertions", 0, "Assert")); diff != "" {
-			t.Errorf("%s: assertion (-want +got):\n%s", parameter, diff)
+			tb.Errorf("%s: assertion (-want +got):\n%s", parameter, diff)
+		}
+		if assertions := asList(lookUp(template.all["Rules"], parameter+"Rule", "Assertions")); len(assertions) != 1 {
+			tb.Errorf("%s has %d assertions", parameter, len(assertions))
+		}
+		reason := fmt.Sprint(lookUp(template.all["Rules"], parameter+"Rule", "Assertions", 0, "AssertDescription"))
+		if !strings.HasSuffix(reason, " To deploy the new one: --parameters "+parameter+"="+name) {
+			tb.Errorf("%s does not say how to deploy another table: %s", parameter, reason)
 		}
 	}
 }

@@ -3,7 +3,6 @@ package pipeline_test
 import (
 	"fmt"
 	"maps"
-	"slices"
 	"strings"
 	"testing"
 
@@ -20,7 +19,10 @@ func cognito() pipeline.Auth {
 // endpoint is the URL of the stage, in the form of withoutCDKHashes.
 const endpoint = "https://<HeraldApi>.execute-api.<AWS::Region>.<AWS::URLSuffix>/prod"
 
-func TestFunctions(t *testing.T) {
+func TestFunctions(t *testing.T) { checkFunctions(t, fullTemplate(t)) }
+
+func checkFunctions(tb testing.TB, template template) {
+	tb.Helper()
 	publishVariables := map[string]string{
 		"CONNECTIONS_TABLE": "<HeraldConnections>", "FEED_TABLE": "<HeraldFeed>", "WEBSOCKET_API_ENDPOINT": endpoint,
 	}
@@ -29,6 +31,8 @@ func TestFunctions(t *testing.T) {
 	defaultVariables["MAX_CONNECTIONS"], defaultVariables["MAX_POSTS_PER_MINUTE"] = "50", "3000"
 	defaultVariables["UPLOADS_BUCKET"] = "<HeraldUploads>"
 	importVariables["UPLOADS_BUCKET"] = "<HeraldUploads>"
+	observerVariables := maps.Clone(publishVariables)
+	observerVariables["WATCHED_STATE_MACHINES"] = `[{"arn":"` + watchedARN + `","user":"$.userId"}]`
 	const oneVCPU = 1769 // The memory in MB with which Lambda gives a function a whole virtual CPU.
 	tests := []struct {
 		id              string
@@ -47,18 +51,18 @@ func TestFunctions(t *testing.T) {
 			"CONNECTIONS_TABLE": "<HeraldConnections>", "WEBSOCKET_API_ENDPOINT": endpoint,
 		}},
 		{"HeraldSweeperFunction", 256, 300, publishVariables},
+		{"HeraldObserverFunction", 256, 60, observerVariables},
 		{"HeraldCsvPlanFunction", oneVCPU, 900, importVariables},
 		{"HeraldCsvChunkFunction", oneVCPU, 900, importVariables},
 		{"HeraldCsvFinishFunction", oneVCPU, 900, importVariables},
 	}
-	template := fullTemplate(t)
 	for _, test := range tests {
-		function := template.one(t, "AWS::Lambda::Function", test.id).properties
+		function := template.one(tb, "AWS::Lambda::Function", test.id).properties
 		if got := lookUp(function, "MemorySize"); got != test.memory {
-			t.Errorf("%s: %v MB, want %v", test.id, got, test.memory)
+			tb.Errorf("%s: %v MB, want %v", test.id, got, test.memory)
 		}
 		if got := lookUp(function, "Timeout"); got != test.timeout {
-			t.Errorf("%s: timeout %v s, want %v", test.id, got, test.timeout)
+			tb.Errorf("%s: timeout %v s, want %v", test.id, got, test.timeout)
 		}
 		got := map[string]string{}
 		variables, _ := lookUp(function, "Environment", "Variables").(map[string]any)
@@ -66,27 +70,27 @@ func TestFunctions(t *testing.T) {
 			got[name] = withoutCDKHashes(value)
 		}
 		if diff := cmp.Diff(test.environment, got); diff != "" {
-			t.Errorf("%s: environment (-want +got):\n%s", test.id, diff)
+			tb.Errorf("%s: environment (-want +got):\n%s", test.id, diff)
 		}
 		for path, want := range map[string]any{
 			"Runtime": "provided.al2023", "Handler": "bootstrap", "Architectures": []any{"arm64"},
 			"TracingConfig": map[string]any{"Mode": "Active"},
 		} {
 			if diff := cmp.Diff(want, lookUp(function, path)); diff != "" {
-				t.Errorf("%s: %s (-want +got):\n%s", test.id, path, diff)
+				tb.Errorf("%s: %s (-want +got):\n%s", test.id, path, diff)
 			}
 		}
 		logs := strings.Replace(test.id, "Function", "Logs", 1)
 		if got := withoutCDKHashes(lookUp(function, "LoggingConfig", "LogGroup")); got != "<"+logs+">" {
-			t.Errorf("%s logs to %s, want its own group", test.id, got)
+			tb.Errorf("%s logs to %s, want its own group", test.id, got)
 		}
 	}
 	if got := len(template.ofType("AWS::Lambda::Function")); got != len(tests) {
-		t.Errorf("%d functions, want %d: the CDK added some of its own", got, len(tests))
+		tb.Errorf("%d functions, want %d: the CDK added some of its own", got, len(tests))
 	}
 	for _, group := range template.ofType("AWS::Logs::LogGroup") {
 		if got := lookUp(group.properties, "RetentionInDays"); got != 30.0 {
-			t.Errorf("%s keeps logs for %v days, want 30", group.id, got)
+			tb.Errorf("%s keeps logs for %v days, want 30", group.id, got)
 		}
 	}
 }
@@ -156,8 +160,10 @@ func TestTokenEnvironment(t *testing.T) {
 	}
 }
 
-func TestTable(t *testing.T) {
-	template := fullTemplate(t)
+func TestTable(t *testing.T) { checkTables(t, fullTemplate(t)) }
+
+func checkTables(tb testing.TB, template template) {
+	tb.Helper()
 	diff := cmp.Diff(map[string]string{
 		"name":                   "websocket_connections",
 		"key":                    "connectionId HASH",
@@ -170,9 +176,9 @@ func TestTable(t *testing.T) {
 		"type of userId":         "S",
 		"type of sessionMinute":  "N",
 		"type of tokenExpiresAt": "N",
-	}, describeTable(template.one(t, "AWS::DynamoDB::Table", "HeraldConnections").properties))
+	}, describeTable(template.one(tb, "AWS::DynamoDB::Table", "HeraldConnections").properties))
 	if diff != "" {
-		t.Errorf("connections table (-want +got):\n%s", diff)
+		tb.Errorf("connections table (-want +got):\n%s", diff)
 	}
 	diff = cmp.Diff(map[string]string{
 		"name":          "websocket_feed",
@@ -182,9 +188,9 @@ func TestTable(t *testing.T) {
 		"pitr":          "map[PointInTimeRecoveryEnabled:true]",
 		"type of owner": "S",
 		"type of entry": "S",
-	}, describeTable(template.one(t, "AWS::DynamoDB::Table", "HeraldFeed").properties))
+	}, describeTable(template.one(tb, "AWS::DynamoDB::Table", "HeraldFeed").properties))
 	if diff != "" {
-		t.Errorf("feed table (-want +got):\n%s", diff)
+		tb.Errorf("feed table (-want +got):\n%s", diff)
 	}
 }
 
@@ -225,30 +231,43 @@ func describeTable(table any) map[string]string {
 	return got
 }
 
-func TestBucket(t *testing.T) {
-	bucket := fullTemplate(t).one(t, "AWS::S3::Bucket", "HeraldUploads").properties
-	block, _ := lookUp(bucket, "PublicAccessBlockConfiguration").(map[string]any)
-	if len(block) != 4 || slices.ContainsFunc(slices.Collect(maps.Values(block)), func(v any) bool { return v != true }) {
-		t.Errorf("public access is not blocked: %v", block)
-	}
-	for _, test := range []struct {
-		want any
-		path []any
-	}{
-		{"AES256", []any{"BucketEncryption", "ServerSideEncryptionConfiguration", 0, "ServerSideEncryptionByDefault", "SSEAlgorithm"}},
-		{true, []any{"NotificationConfiguration", "EventBridgeConfiguration", "EventBridgeEnabled"}},
-		{"Enabled", []any{"VersioningConfiguration", "Status"}},
-		{[]any{"PUT"}, []any{"CorsConfiguration", "CorsRules", 0, "AllowedMethods"}},
-		{[]any{"https://app.example.com", "http://localhost:5173"}, []any{"CorsConfiguration", "CorsRules", 0, "AllowedOrigins"}},
-		{[]any{"content-type", "content-md5", "if-none-match", "x-amz-*"}, []any{"CorsConfiguration", "CorsRules", 0, "AllowedHeaders"}},
-		{[]any{"ETag"}, []any{"CorsConfiguration", "CorsRules", 0, "ExposedHeaders"}},
-		{1.0, []any{"LifecycleConfiguration", "Rules", 0, "AbortIncompleteMultipartUpload", "DaysAfterInitiation"}},
-		{"staged/", []any{"LifecycleConfiguration", "Rules", 1, "Prefix"}},
-		{7.0, []any{"LifecycleConfiguration", "Rules", 1, "ExpirationInDays"}},
-	} {
-		if diff := cmp.Diff(test.want, lookUp(bucket, test.path...)); diff != "" {
-			t.Errorf("%v (-want +got):\n%s", test.path, diff)
+func TestBucket(t *testing.T) { checkBucket(t, fullTemplate(t)) }
+
+func checkBucket(tb testing.TB, template template) {
+	tb.Helper()
+	expiry := func(name string, days float64) map[string]any { // a day after its expiry an object is deleted for good
+		return map[string]any{
+			"Id": name, "Status": "Enabled", "Prefix": name + "/", "ExpirationInDays": days,
+			"NoncurrentVersionExpiration": map[string]any{"NoncurrentDays": 1.0},
 		}
+	}
+	want := map[string]any{
+		"PublicAccessBlockConfiguration": map[string]any{
+			"BlockPublicAcls": true, "BlockPublicPolicy": true, "IgnorePublicAcls": true, "RestrictPublicBuckets": true,
+		},
+		"OwnershipControls": map[string]any{"Rules": []any{map[string]any{"ObjectOwnership": "BucketOwnerEnforced"}}},
+		"BucketEncryption": map[string]any{"ServerSideEncryptionConfiguration": []any{
+			map[string]any{"ServerSideEncryptionByDefault": map[string]any{"SSEAlgorithm": "AES256"}},
+		}},
+		"NotificationConfiguration": map[string]any{"EventBridgeConfiguration": map[string]any{"EventBridgeEnabled": true}},
+		"VersioningConfiguration":   map[string]any{"Status": "Enabled"},
+		"CorsConfiguration": map[string]any{"CorsRules": []any{map[string]any{
+			"AllowedMethods": []any{"PUT"},
+			"AllowedOrigins": []any{"https://app.example.com", "http://localhost:5173"},
+			"AllowedHeaders": []any{"content-type", "content-md5", "if-none-match", "x-amz-*"},
+			"ExposedHeaders": []any{"ETag"},
+			"MaxAge":         3600.0,
+		}}},
+		"LifecycleConfiguration": map[string]any{"Rules": []any{
+			map[string]any{
+				"Id": "tidy", "Status": "Enabled", "AbortIncompleteMultipartUpload": map[string]any{"DaysAfterInitiation": 1.0},
+				"ExpiredObjectDeleteMarker": true, "NoncurrentVersionExpiration": map[string]any{"NoncurrentDays": 30.0},
+			},
+			expiry("staged", 7), expiry("claims", 30),
+		}},
+	}
+	if diff := cmp.Diff(want, template.one(tb, "AWS::S3::Bucket", "HeraldUploads").properties); diff != "" {
+		tb.Errorf("bucket (-want +got):\n%s", diff)
 	}
 }
 
@@ -279,11 +298,19 @@ func TestWithoutUploadOriginsUploadsAreOff(t *testing.T) {
 	}
 }
 
-func TestOutputs(t *testing.T) {
-	all, _ := fullTemplate(t).all["Outputs"].(map[string]any)
+func TestOutputs(t *testing.T) { checkOutputs(t, fullTemplate(t)) }
+
+func checkOutputs(tb testing.TB, template template) {
+	tb.Helper()
+	all, _ := template.all["Outputs"].(map[string]any)
 	got := map[string]string{}
 	for name, output := range all {
 		got[name] = withoutCDKHashes(lookUp(output, "Value"))
+		for key := range fields(output) {
+			if key != "Description" && key != "Value" {
+				tb.Errorf("the output %s has %s", name, key)
+			}
+		}
 	}
 	want := map[string]string{
 		"WebSocketUrl":             strings.Replace(endpoint, "https:", "wss:", 1),
@@ -295,9 +322,10 @@ func TestOutputs(t *testing.T) {
 		"UploadsBucketName":        "<HeraldUploads>",
 		"CsvImportStateMachineArn": "<HeraldCsvImport>",
 		"SweeperDeadLettersUrl":    "<HeraldSweeperDeadLetters>",
+		"ObserverDeadLettersUrl":   "<HeraldObserverDeadLetters>",
 		"UploadDeadLettersUrl":     "<HeraldUploadDeadLetters>",
 	}
 	if diff := cmp.Diff(want, got); diff != "" {
-		t.Errorf("outputs (-want +got):\n%s", diff)
+		tb.Errorf("outputs (-want +got):\n%s", diff)
 	}
 }

@@ -36,15 +36,33 @@ const (
 	golden  = "../../testdata/golden/stack.template.json"
 )
 
-// fullTemplate returns the template that most tests check: HS256, and every optional part.
-func fullTemplate(t *testing.T) template {
-	t.Helper()
-	return synthesise(t, fullSettings())
+// full is the full template, once a test has synthesised it: that takes seconds.
+var full struct {
+	encoded  []byte
+	programs map[string]string
 }
 
-// fullSettings returns settings with all optional resources, but no watched state machine.
+// fullTemplate returns the template that most tests check: HS256, and every optional resource.
+func fullTemplate(t *testing.T) template {
+	t.Helper()
+	if full.encoded == nil {
+		app := newApp(t)
+		encoded, err := json.Marshal(synthesiseIn(t, app, fullSettings()).all)
+		if err != nil {
+			t.Fatal(err)
+		}
+		full.encoded, full.programs = encoded, programs(t, *app.Synth(nil).Directory())
+	}
+	out := template{programs: full.programs}
+	if err := json.Unmarshal(full.encoded, &out.all); err != nil {
+		t.Fatal(err)
+	}
+	return out
+}
+
+// fullSettings returns settings with all optional resources.
 func fullSettings() pipeline.Settings {
-	settings := hs256()
+	settings := watching(hs256())
 	settings.Props.AccessLogs = true
 	settings.Props.AllowedOrigins = []string{"https://app.example.com", "http://localhost:5173"}
 	settings.Props.UploadOrigins = settings.Props.AllowedOrigins
@@ -74,7 +92,12 @@ func hs256() pipeline.Settings {
 // synthesise returns the template of a stack with these settings, made with cdk.json's feature flags.
 func synthesise(t *testing.T, settings pipeline.Settings) template {
 	t.Helper()
-	app := newApp(t)
+	return synthesiseIn(t, newApp(t), settings)
+}
+
+// synthesiseIn does the same as synthesise, in an app.
+func synthesiseIn(t *testing.T, app awscdk.App, settings pipeline.Settings) template {
+	t.Helper()
 	settings.Props.FunctionsDir = stubFunctions(t)
 	stack, err := pipeline.NewStack(app, settings)
 	if err != nil {
@@ -130,6 +153,25 @@ func stubFunctions(t *testing.T) string {
 	}
 
 	return dir
+}
+
+// programs returns the contents of the stub programs in a cloud assembly. The keys are the S3 keys of the zip files with them.
+func programs(t *testing.T, assembly string) map[string]string {
+	t.Helper()
+	files, err := filepath.Glob(filepath.Join(assembly, "asset.*", "bootstrap"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	out := map[string]string{}
+	for _, file := range files {
+		content, err := os.ReadFile(file)
+		if err != nil {
+			t.Fatal(err)
+		}
+		hash := strings.TrimPrefix(filepath.Base(filepath.Dir(file)), "asset.")
+		out[hash+".zip"] = string(content)
+	}
+	return out
 }
 
 // decode returns the template of the stack.

@@ -12,6 +12,9 @@ import (
 // template is a CloudFormation template, decoded from JSON.
 type template struct {
 	all map[string]any
+	// programs has the content of the stub program of each function. The keys are the S3 keys of the functions' code. Only the full
+	// template has it.
+	programs map[string]string
 }
 
 // cfnResource is one resource of a template.
@@ -62,6 +65,12 @@ func lookUp(value any, path ...any) any {
 	return value
 }
 
+// fields returns the fields of an object, or nil.
+func fields(value any) map[string]any {
+	object, _ := value.(map[string]any)
+	return object
+}
+
 // asList returns value as a list. A single value becomes a list of one, because IAM accepts it in the place of such a list.
 func asList(value any) []any {
 	switch value := value.(type) {
@@ -83,25 +92,35 @@ func valueText(value any) string {
 	if value == nil {
 		return noValue
 	}
-	object, isObject := value.(map[string]any)
-	if !isObject {
+	object, _ := value.(map[string]any)
+	if len(object) != 1 {
 		return fmt.Sprint(value)
 	}
 	if ref, ok := object["Ref"]; ok {
 		return fmt.Sprintf("<%v>", ref)
 	}
-	if attribute, ok := object["Fn::GetAtt"]; ok {
-		return fmt.Sprintf("<%v.%v>", lookUp(attribute, 0), lookUp(attribute, 1))
+	if attribute := asList(object["Fn::GetAtt"]); len(attribute) == 2 {
+		return fmt.Sprintf("<%v.%v>", attribute[0], attribute[1])
 	}
-	if join, ok := object["Fn::Join"]; ok {
+	if join := asList(object["Fn::Join"]); len(join) == 2 {
 		var parts []string
-		for _, part := range asList(lookUp(join, 1)) {
+		for _, part := range asList(join[1]) {
 			parts = append(parts, valueText(part))
 		}
-		return strings.Join(parts, fmt.Sprint(lookUp(join, 0)))
+		return strings.Join(parts, fmt.Sprint(join[0]))
 	}
 
 	return fmt.Sprint(value)
+}
+
+// isIntrinsic reports whether value is a function of CloudFormation, such as a reference.
+func isIntrinsic(value any) bool {
+	for key := range fields(value) {
+		if key == "Ref" || strings.HasPrefix(key, "Fn::") {
+			return true
+		}
+	}
+	return false
 }
 
 // valueTexts returns the valueText of each value of a list.
@@ -122,4 +141,4 @@ func withoutCDKHashes(value any) string {
 }
 
 // withoutHash removes the hash of eight characters from a logical id.
-func withoutHash(id string) string { return id[:len(id)-len("89ABCDEF")] }
+func withoutHash(id string) string { return id[:max(0, len(id)-len("89ABCDEF"))] }

@@ -10,6 +10,7 @@ import (
 	"github.com/aws/aws-cdk-go/awscdk/v2/awslogs"
 	"github.com/aws/aws-cdk-go/awscdk/v2/awsstepfunctions"
 	"github.com/aws/jsii-runtime-go"
+	"github.com/google/go-cmp/cmp"
 
 	"github.com/herald-progress/herald/cdkapp/pipeline"
 	"github.com/herald-progress/herald/lib/observe"
@@ -87,15 +88,22 @@ func TestWatchRefusesWhatItCannotWatch(t *testing.T) {
 }
 
 func TestAWatchedStateMachineOfAnotherStack(t *testing.T) {
-	template := synthesise(t, watching(hs256()))
-	filter := template.one(t, "AWS::Logs::SubscriptionFilter", "HeraldWatch1Logs")
-	if got := lookUp(filter.properties, "LogGroupName"); got != "/aws/vendedlogs/states/shop-Logs" {
-		t.Errorf("the log group is %v", got)
+	checkWatched(t, fullTemplate(t))
+}
+
+func checkWatched(tb testing.TB, template template) {
+	tb.Helper()
+	filter := template.one(tb, "AWS::Logs::SubscriptionFilter", "HeraldWatch1Logs").properties
+	want := map[string]any{
+		"LogGroupName": "/aws/vendedlogs/states/shop-Logs", "FilterPattern": "",
+		"DestinationArn": map[string]any{"Fn::GetAtt": []any{template.one(tb, "AWS::Lambda::Function", "HeraldObserverFunction").id, "Arn"}},
 	}
-	rule := template.one(t, "AWS::Events::Rule", "HeraldWatch1Started")
-	if got := lookUp(rule.properties, "EventPattern", "detail", "stateMachineArn", 0); got != watchedARN {
-		t.Errorf("the rule is for %v", got)
+	if diff := cmp.Diff(want, filter); diff != "" {
+		tb.Errorf("the lines of the log that reach the observer (-want +got):\n%s", diff)
 	}
+	checkExecutionEvents(tb, template, "HeraldWatch1Started", "Observer", map[string]any{
+		"status": []any{"RUNNING"}, "stateMachineArn": []any{watchedARN},
+	})
 }
 
 func TestWatchedStateMachinesAreASetting(t *testing.T) {

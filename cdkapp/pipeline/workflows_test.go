@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"regexp"
 	"slices"
+	"strings"
 	"testing"
 
 	"github.com/aws/aws-cdk-go/awscdk/v2"
@@ -12,63 +13,101 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/herald-progress/herald/cdkapp/pipeline"
+	"github.com/herald-progress/herald/lambdas"
+	"github.com/herald-progress/herald/statemachines"
 )
 
 // substitution matches ${Name} in a definition.
 var substitution = regexp.MustCompile(`\$\{[^}]*\}`)
 
-func TestStateMachine(t *testing.T) {
-	machine := fullTemplate(t).one(t, "AWS::StepFunctions::StateMachine", "HeraldCsvImport").properties
+func TestStateMachine(t *testing.T) { checkStateMachine(t, fullTemplate(t)) }
+
+func checkStateMachine(tb testing.TB, template template) {
+	tb.Helper()
+	machine := template.one(tb, "AWS::StepFunctions::StateMachine", "HeraldCsvImport").properties
 	for _, test := range []struct {
 		path []any
 		want any
 	}{
+		{[]any{"StateMachineName"}, "Herald-csv_import"},
 		{[]any{"StateMachineType"}, "STANDARD"},
 		{[]any{"TracingConfiguration", "Enabled"}, true},
 		{[]any{"LoggingConfiguration", "Level"}, "ERROR"},
 		{[]any{"LoggingConfiguration", "IncludeExecutionData"}, false},
 	} {
 		if got := lookUp(machine, test.path...); got != test.want {
-			t.Errorf("%v: %v, want %v", test.path, got, test.want)
+			tb.Errorf("%v: %v, want %v", test.path, got, test.want)
 		}
+	}
+	destinations := lookUp(machine, "LoggingConfiguration", "Destinations")
+	if got := withoutCDKHashes(lookUp(destinations, 0, "CloudWatchLogsLogGroup", "LogGroupArn")); got != "<HeraldCsvImportLogs.Arn>" || len(asList(destinations)) != 1 {
+		tb.Errorf("logs go to %v", destinations)
+	}
+	logs := template.one(tb, "AWS::Logs::LogGroup", "HeraldCsvImportLogs").properties
+	if got := lookUp(logs, "LogGroupName"); got != "/aws/vendedlogs/states/Herald-csv_import" {
+		tb.Errorf("the log group is %v", got)
 	}
 }
 
 // TestSubstitutionsAreFilled checks that each ${Name} has a value, because CloudFormation would leave one without a value as it is.
-func TestSubstitutionsAreFilled(t *testing.T) {
-	template := fullTemplate(t)
-	machine := template.one(t, "AWS::StepFunctions::StateMachine", "HeraldCsvImport").properties
+func TestSubstitutionsAreFilled(t *testing.T) { checkSubstitutions(t, fullTemplate(t)) }
+
+func checkSubstitutions(tb testing.TB, template template) {
+	tb.Helper()
+	machine := template.one(tb, "AWS::StepFunctions::StateMachine", "HeraldCsvImport").properties
+	for name, value := range fields(lookUp(machine, "DefinitionSubstitutions")) {
+		if want := "<Herald" + strings.TrimSuffix(name, "Arn") + ".Arn>"; withoutCDKHashes(value) != want {
+			tb.Errorf("${%s} is %s, want %s", name, withoutCDKHashes(value), want)
+		}
+	}
 	definition, isText := lookUp(machine, "DefinitionString").(string)
 	if !isText {
-		t.Fatal("the definition is not plain text")
+		tb.Fatal("the definition is not plain text")
 	}
+	checkIsSource(tb, lambdas.CSVImport, definition)
 	filled := map[string]bool{}
 	for _, name := range substitution.FindAllString(definition, -1) {
 		value := withoutCDKHashes(lookUp(machine, "DefinitionSubstitutions", name[2:len(name)-1]))
 		if value == noValue {
-			t.Errorf("%s has no substitution", name)
+			tb.Errorf("%s has no substitution", name)
 		}
 		filled[value] = true
 	}
 	granted := rolePermissions(template)["HeraldCsvImportRole"]
 	for value := range filled {
 		if !slices.Contains(granted, "lambda:InvokeFunction "+value) {
-			t.Errorf("the role must be allowed to invoke %s", value)
+			tb.Errorf("the role must be allowed to invoke %s", value)
 		}
 	}
-	for _, invoked := range invokedFunctions(t, definition) {
+	for _, invoked := range invokedFunctions(tb, definition) {
 		if !substitution.MatchString(invoked) {
-			t.Errorf("a task invokes %q, want a substitution, because the role may invoke no other function", invoked)
+			tb.Errorf("a task invokes %q, want a substitution, because the role may invoke no other function", invoked)
 		}
 	}
 }
 
+// checkIsSource checks that a definition is that of the workflow's file.
+func checkIsSource(tb testing.TB, workflow, definition string) {
+	tb.Helper()
+	placeholders := map[string]string{}
+	for _, name := range statemachines.Substitutions(workflow) {
+		placeholders[name] = "${" + name + "}"
+	}
+	source, err := statemachines.Fill(workflow, placeholders)
+	if err != nil {
+		tb.Fatal(err)
+	}
+	if diff := cmp.Diff(source, definition); diff != "" {
+		tb.Errorf("the definition of %s (-source +template):\n%s", workflow, diff)
+	}
+}
+
 // invokedFunctions returns the FunctionName of each task in a definition.
-func invokedFunctions(t *testing.T, definition string) []string {
-	t.Helper()
+func invokedFunctions(tb testing.TB, definition string) []string {
+	tb.Helper()
 	var root any
 	if err := json.Unmarshal([]byte(definition), &root); err != nil {
-		t.Fatal(err)
+		tb.Fatal(err)
 	}
 	var names []string
 	var walk func(value any)
@@ -78,7 +117,7 @@ func invokedFunctions(t *testing.T, definition string) []string {
 			if value["Resource"] == "arn:aws:states:::lambda:invoke" {
 				names = append(names, valueText(lookUp(value, "Arguments", "FunctionName")))
 			} else if value["Type"] == "Task" {
-				t.Errorf("a task calls %v, which the role does not grant", value["Resource"])
+				tb.Errorf("a task calls %v, which the role does not grant", value["Resource"])
 			}
 			for _, child := range value {
 				walk(child)
@@ -91,16 +130,18 @@ func invokedFunctions(t *testing.T, definition string) []string {
 	}
 	walk(root)
 	if len(names) == 0 {
-		t.Fatal("no task found")
+		tb.Fatal("no task found")
 	}
 
 	return names
 }
 
-func TestUploadRule(t *testing.T) {
-	template := fullTemplate(t)
-	rule := template.one(t, "AWS::Events::Rule", "HeraldUploadRule").properties
-	bucket := template.one(t, "AWS::S3::Bucket", "HeraldUploads")
+func TestUploadRule(t *testing.T) { checkUploadRule(t, fullTemplate(t)) }
+
+func checkUploadRule(tb testing.TB, template template) {
+	tb.Helper()
+	rule := template.one(tb, "AWS::Events::Rule", "HeraldUploadRule").properties
+	bucket := template.one(tb, "AWS::S3::Bucket", "HeraldUploads")
 	pattern := map[string]any{
 		"source":      []any{"aws.s3"},
 		"detail-type": []any{"Object Created"},
@@ -110,17 +151,20 @@ func TestUploadRule(t *testing.T) {
 		},
 	}
 	if diff := cmp.Diff(pattern, lookUp(rule, "EventPattern")); diff != "" {
-		t.Errorf("pattern (-want +got):\n%s", diff)
+		tb.Errorf("pattern (-want +got):\n%s", diff)
+	}
+	if got := lookUp(rule, "State"); got != "ENABLED" || len(asList(lookUp(rule, "Targets"))) != 1 {
+		tb.Errorf("the rule is %v, and has the targets %v", got, lookUp(rule, "Targets"))
 	}
 	target := lookUp(rule, "Targets", 0)
 	if got := withoutCDKHashes(lookUp(target, "Arn")); got != "<HeraldCsvImport>" {
-		t.Errorf("the rule starts %s, want the workflow", got)
+		tb.Errorf("the rule starts %s, want the workflow", got)
 	}
 	if got := withoutCDKHashes(lookUp(target, "DeadLetterConfig", "Arn")); got != "<HeraldUploadDeadLetters.Arn>" {
-		t.Errorf("dead letters go to %s", got)
+		tb.Errorf("dead letters go to %s", got)
 	}
 	if diff := cmp.Diff(maximumRetries, lookUp(target, "RetryPolicy")); diff != "" {
-		t.Errorf("retries (-want +got):\n%s", diff)
+		tb.Errorf("retries (-want +got):\n%s", diff)
 	}
 }
 
