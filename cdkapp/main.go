@@ -1,4 +1,8 @@
 // Command cdkapp is the AWS CDK app that deploys Herald; `npx aws-cdk deploy` runs it.
+//
+//	cdkapp                                      is what the CDK runs
+//	cdkapp template DIR [-c name=value]...      writes CloudFormation templates and the functions into a new folder
+//	cdkapp version                              prints the version
 package main
 
 import (
@@ -7,18 +11,23 @@ import (
 	"fmt"
 	"os"
 	"os/exec"
+	"strings"
 
 	"github.com/aws/aws-cdk-go/awscdk/v2"
 	"github.com/aws/jsii-runtime-go"
 
 	"github.com/herald-progress/herald/cdkapp/bootstrap"
 	"github.com/herald-progress/herald/cdkapp/pipeline"
+	"github.com/herald-progress/herald/cdkapp/template"
 )
 
-var errNoNode = errors.New("no node on PATH: the AWS CDK needs Node.js 22 or later")
+var (
+	errNoNode = errors.New("no node on PATH: the AWS CDK needs Node.js 22 or later")
+	errUsage  = errors.New("usage: cdkapp [template DIR [-c name=value]... | version]")
+)
 
 func main() {
-	err := run(context.Background())
+	err := run(context.Background(), os.Args[1:])
 	if err != nil {
 		fmt.Fprintf(os.Stderr, "herald: %v\n", err)
 	}
@@ -37,8 +46,57 @@ func closeJSII() {
 	jsii.Close()
 }
 
-// run builds the functions and writes the cloud assembly where the CDK command line expects it.
-func run(ctx context.Context) error {
+// run runs a command.
+func run(ctx context.Context, arguments []string) error {
+	switch {
+	case len(arguments) == 0:
+		return synthesise(ctx)
+	case arguments[0] == "version" && len(arguments) == 1:
+		fmt.Println(pipeline.Version)
+		return nil
+	case arguments[0] == "template":
+		return writeTemplates(ctx, arguments[1:])
+	default:
+		return fmt.Errorf("%w: %s", errUsage, strings.Join(arguments, " "))
+	}
+}
+
+// writeTemplates writes the templates with the settings of cdk.json and of the arguments.
+func writeTemplates(ctx context.Context, arguments []string) error {
+	if _, err := exec.LookPath("node"); err != nil {
+		return errNoNode
+	}
+	var settings []string
+	dir := ""
+	for i := 0; i < len(arguments); i++ {
+		switch argument := arguments[i]; {
+		case argument == "-c" && i+1 < len(arguments):
+			i++
+			settings = append(settings, arguments[i])
+		case strings.HasPrefix(argument, "-") || dir != "":
+			return fmt.Errorf("%w: %s", errUsage, argument)
+		default:
+			dir = argument
+		}
+	}
+	if dir == "" {
+		return fmt.Errorf("%w: template without a folder", errUsage)
+	}
+	values, err := template.ReadContext("cdk.json", settings)
+	if err != nil {
+		return err
+	}
+	fmt.Fprintln(os.Stderr, "herald: building the functions")
+	if err := template.Write(ctx, dir, values); err != nil {
+		return err
+	}
+	fmt.Fprintln(os.Stderr, "herald: wrote "+dir)
+
+	return nil
+}
+
+// synthesise builds the functions and writes the cloud assembly where the CDK command line expects it.
+func synthesise(ctx context.Context) error {
 	if _, err := exec.LookPath("node"); err != nil {
 		return errNoNode
 	}

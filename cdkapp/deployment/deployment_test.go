@@ -34,7 +34,7 @@ func TestStackIsDeployedUsedAndTakenDown(t *testing.T) {
 	if endpoint == "" {
 		t.Skipf("%s is not set: needs ministack, an emulator of AWS", endpointVariable)
 	}
-	d := newDeployer(t, endpoint)
+	d := newDeployer(t, endpoint, "herald/key")
 	steps := []struct {
 		name string
 		run  func(*deployer, *testing.T)
@@ -67,6 +67,8 @@ func TestStackIsDeployedUsedAndTakenDown(t *testing.T) {
 type deployer struct {
 	endpoint string
 	config   aws.Config
+	// secretARN is the ARN of the secret, and architecture the processor of the functions.
+	secretARN, architecture string
 	// settings are the arguments of each deployment of the stack.
 	settings []string
 	dir      string
@@ -76,8 +78,8 @@ type deployer struct {
 	bucket, job string
 }
 
-// newDeployer returns a deployer with a secret, whose ARN is in the settings.
-func newDeployer(t *testing.T, endpoint string) *deployer {
+// newDeployer returns a deployer with a new secret, whose ARN is in the settings.
+func newDeployer(t *testing.T, endpoint, secretName string) *deployer {
 	t.Helper()
 	d := &deployer{endpoint: endpoint, config: emulator(endpoint), dir: t.TempDir(), outputs: map[string]map[string]string{}}
 	for name, value := range map[string]string{
@@ -88,18 +90,18 @@ func newDeployer(t *testing.T, endpoint string) *deployer {
 		t.Setenv(name, value)
 	}
 	secret, err := secretsmanager.NewFromConfig(d.config).CreateSecret(t.Context(), &secretsmanager.CreateSecretInput{
-		Name: aws.String("herald/key"), SecretString: aws.String(key),
+		Name: aws.String(secretName), SecretString: aws.String(key),
 	})
 	if err != nil {
 		t.Fatalf("create the secret: %v", err)
 	}
-	architecture := "arm64"
+	d.secretARN, d.architecture = *secret.ARN, "arm64"
 	if runtime.GOARCH == "amd64" {
-		architecture = "x86_64" // the emulator runs the functions on this machine
+		d.architecture = "x86_64" // the emulator runs the functions on this machine
 	}
 	d.settings = []string{
-		"-c", "authMode=hs256", "-c", "authSecretArn=" + *secret.ARN, "-c", "csvImport=true",
-		"-c", "uploadOrigins=http://127.0.0.1:8080", "-c", "architecture=" + architecture,
+		"-c", "authMode=hs256", "-c", "authSecretArn=" + d.secretARN, "-c", "csvImport=true",
+		"-c", "uploadOrigins=http://127.0.0.1:8080", "-c", "architecture=" + d.architecture,
 	}
 
 	return d

@@ -215,15 +215,21 @@ func (d *deployer) hasSummary(ctx context.Context, t *testing.T, bucket, job str
 	t.Errorf("no summary of %s in the bucket", job)
 }
 
-// hasTables checks which tables there are.
-func (d *deployer) hasTables(t *testing.T, want ...string) {
+// tables returns the names of the tables, sorted.
+func (d *deployer) tables(t *testing.T) []string {
 	t.Helper()
 	tables, err := dynamodb.NewFromConfig(d.config).ListTables(t.Context(), &dynamodb.ListTablesInput{})
 	if err != nil {
 		t.Fatal(err)
 	}
-	if !slices.Equal(slices.Sorted(slices.Values(tables.TableNames)), want) {
-		t.Errorf("tables %q, want %q", tables.TableNames, want)
+	return slices.Sorted(slices.Values(tables.TableNames))
+}
+
+// hasTables checks which tables there are.
+func (d *deployer) hasTables(t *testing.T, want ...string) {
+	t.Helper()
+	if got := d.tables(t); !slices.Equal(got, want) {
+		t.Errorf("tables %q, want %q", got, want)
 	}
 }
 

@@ -104,6 +104,7 @@ func (p *Pipeline) addParameter(o output) {
 	awsssm.NewStringParameter(p.Construct, jsii.String(o.name+"Parameter"), &awsssm.StringParameterProps{
 		ParameterName: jsii.String(p.props.ParameterPrefix + "/" + o.name),
 		Description:   jsii.String("Herald: " + o.description),
+		SimpleName:    jsii.Bool(false), // it has slashes
 		StringValue:   o.value,
 	})
 }

@@ -105,7 +105,10 @@ func (p *Pipeline) addLogGroup(id, name string) awslogs.LogGroup {
 	if name != "" {
 		props.LogGroupName = jsii.String(name)
 	}
-	return awslogs.NewLogGroup(p.Construct, jsii.String(id), props)
+	logs := awslogs.NewLogGroup(p.Construct, jsii.String(id), props)
+	p.logGroups = append(p.logGroups, logs)
+
+	return logs
 }
 
 // takesUploads reports whether browsers may upload.

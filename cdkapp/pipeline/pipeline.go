@@ -10,6 +10,7 @@ import (
 	"github.com/aws/aws-cdk-go/awscdk/v2/awsdynamodb"
 	"github.com/aws/aws-cdk-go/awscdk/v2/awskms"
 	"github.com/aws/aws-cdk-go/awscdk/v2/awslambda"
+	"github.com/aws/aws-cdk-go/awscdk/v2/awslogs"
 	"github.com/aws/aws-cdk-go/awscdk/v2/awss3"
 	"github.com/aws/aws-cdk-go/awscdk/v2/awssqs"
 	"github.com/aws/aws-cdk-go/awscdk/v2/awsstepfunctions"
@@ -56,6 +57,8 @@ type Pipeline struct {
 	code func(function string) awslambda.Code
 	// key encrypts what is stored, or is nil without Props.KMSKeyARN.
 	key awskms.IKey
+	// logGroups has all log groups.
+	logGroups []awslogs.LogGroup
 	// functions has each function. The keys are the names of the functions.
 	functions map[string]awslambda.Function
 	// deadLetters has each dead-letter queue. The keys are the ids of the queues, such as sweeperDeadLetters.

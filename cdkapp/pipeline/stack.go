@@ -15,16 +15,14 @@ import (
 // Pipeline has an SSM parameter for each of them, under Props.ParameterPrefix. Errors are those of New.
 func NewStack(scope constructs.Construct, settings Settings) (awscdk.Stack, error) {
 	stack := awscdk.NewStack(scope, jsii.String(settings.StackName), &awscdk.StackProps{
-		Description:        jsii.String("Herald: progress of workflows to signed-in browsers"),
+		Description:        jsii.String(description),
 		AnalyticsReporting: jsii.Bool(false),
 	})
 	p, err := New(stack, "Herald", settings.Props)
 	if err != nil {
 		return nil, err
 	}
-	for _, o := range p.outputs() {
-		awscdk.NewCfnOutput(stack, jsii.String(o.name), &awscdk.CfnOutputProps{Description: jsii.String(o.description), Value: o.value})
-	}
+	p.addOutputs(stack)
 
 	if !settings.Props.ExistingTables {
 		refuseRenamed(stack, "DeployedTable", "tableName", p.props.TableName)
@@ -32,6 +30,13 @@ func NewStack(scope constructs.Construct, settings Settings) (awscdk.Stack, erro
 	}
 
 	return stack, nil
+}
+
+// addOutputs adds the outputs to the stack.
+func (p *Pipeline) addOutputs(stack awscdk.Stack) {
+	for _, o := range p.outputs() {
+		awscdk.NewCfnOutput(stack, jsii.String(o.name), &awscdk.CfnOutputProps{Description: jsii.String(o.description), Value: o.value})
+	}
 }
 
 // output is what operators and apps need to find a part of a Pipeline: an output of the stack, and an SSM parameter.
