@@ -18,11 +18,14 @@ import (
 const (
 	sharePeriod = 100_000 // µs
 	shareQuota  = 14_500  // µs
+
+	wholeProcessorMB = 1769
 )
 
 // share is a Linux control group for one process. It can limit the processor time of the process.
 type share struct {
 	folder  string
+	quota   int  // µs in each period
 	unified bool // the group is one of version 2 of control groups
 }
 
@@ -30,9 +33,9 @@ type share struct {
 // of version 1 or 2 (https://docs.kernel.org/admin-guide/cgroup-v2.html).
 func newShare(tb testing.TB) share {
 	tb.Helper()
-	s := share{folder: "/sys/fs/cgroup/cpu"}
+	s := share{folder: "/sys/fs/cgroup/cpu", quota: shareQuota}
 	if _, err := os.Stat(filepath.Join(s.folder, "cpu.cfs_quota_us")); err != nil {
-		s = share{folder: "/sys/fs/cgroup", unified: true}
+		s = share{folder: "/sys/fs/cgroup", quota: shareQuota, unified: true}
 	}
 	s.folder = filepath.Join(s.folder, "herald-"+rand.Text())
 	if err := os.Mkdir(s.folder, 0o755); err != nil {
@@ -58,9 +61,9 @@ func (s share) remove(tb testing.TB) {
 	tb.Error(err)
 }
 
-// limit limits the group to the share of a function with 256 MB if on is set, otherwise it removes the limit.
+// limit limits the group to its quota, the share of a function with 256 MB unless that was changed, if on is set, otherwise it removes the limit.
 func (s share) limit(on bool) error {
-	quota, unlimited, file := strconv.Itoa(shareQuota), "-1", "cpu.cfs_quota_us"
+	quota, unlimited, file := strconv.Itoa(s.quota), "-1", "cpu.cfs_quota_us"
 	if s.unified {
 		unlimited, file = "max", "cpu.max"
 	}
