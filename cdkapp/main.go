@@ -52,7 +52,7 @@ func run(ctx context.Context, arguments []string) error {
 	case len(arguments) == 0:
 		return synthesise(ctx)
 	case arguments[0] == "version" && len(arguments) == 1:
-		fmt.Println(pipeline.Version)
+		fmt.Fprintln(os.Stdout, pipeline.Version)
 		return nil
 	case arguments[0] == "template":
 		return writeTemplates(ctx, arguments[1:])

@@ -201,7 +201,7 @@ const (
 // deployed.
 func parameters() []parameter {
 	jwks, hs256 := []string{AuthJWKS}, []string{AuthHS256}
-	var retentionDays []any
+	retentionDays := make([]any, 0, len(retentions))
 	for _, days := range slices.Sorted(maps.Keys(retentions)) {
 		retentionDays = append(retentionDays, strconv.Itoa(days))
 	}

@@ -35,10 +35,7 @@ func FileName(mode string) string { return "herald-" + mode + ".template.json" }
 // cdkContext is the context of the CDK: its settings are those of the templates, or the defaults of their parameters. If Write fails,
 // there is no folder.
 func Write(ctx context.Context, dir string, cdkContext map[string]any) error {
-	build := func(ctx context.Context, into, architecture string) error {
-		return bootstrap.Build(ctx, into, architecture)
-	}
-	return write(ctx, dir, cdkContext, build)
+	return write(ctx, dir, cdkContext, bootstrap.Build)
 }
 
 // write does what Write does with functions that build makes.
