@@ -25,6 +25,24 @@ describe('what is shown', () => {
     expect(herald.job('a')).toBe(a(after))
   })
 
+  test('a job has one name, that of its file or its title, and all that its state says', async () => {
+    begin()
+    const herald = open()
+    await settle()
+    last().post(frame('a', 1, { fileName: 'a.csv' }))
+    expect(herald.job('a')).toMatchObject({ type: 'upload_progress', title: 'a.csv', fileName: 'a.csv' })
+    const data = { jobId: 'b', title: 'Report', progress: 5, message: 'm', attempt: 2, of: 3, expectEvery: 60, endAfter: 600, steps: [{ name: 'Fetch', status: 'succeeded' }] }
+    last().post({ ...frame('b', 1), type: 'job_progress', data })
+    expect(herald.job('b')).toMatchObject({ ...data, type: 'job_progress', id: 'b', title: 'Report', fileName: 'Report' })
+    last().post({ ...frame('b', 2), type: 'job_progress', data: { jobId: 'b', title: 'Report', progress: 5, message: 'm' } })
+    expect(herald.job('b')!.steps).toBeUndefined()
+    last().post({ ...frame('b', 3), type: 'job_progress', data: { jobId: 'b', title: 7, progress: 5, message: 'm' } })
+    last().post({ ...frame('b', 3), type: 'job_progress', data: null })
+    expect(herald.job('b')!.seq).toBe(2)
+    herald.show({ uploadId: 'c', fileName: 'c.csv', progress: 1, message: '' })
+    expect(herald.job('c')).toMatchObject({ type: 'upload_progress', title: 'c.csv' })
+  })
+
   test('running jobs come first, then those that started last', async () => {
     begin()
     const herald = open()
@@ -176,6 +194,22 @@ describe('until', () => {
     last().post(frame('a', 3, { status: 'succeeded' }))
     await settle()
     expect(result()).toBe(`${epoch}/3`)
+  })
+
+  test('a job that waits, is retried or has stalled has not ended, of whatever type it is', async () => {
+    begin()
+    const herald = open()
+    await settle()
+    const result = await until(herald, 'a')
+    for (const [i, status] of ['queued', 'waiting', 'retrying', 'stalled', 'pondering'].entries()) {
+      last().post({ ...frame('a', i + 1), type: 'job_progress', data: { jobId: 'a', title: 'Report', progress: 99, message: 'm', status } })
+      await settle()
+      expect(herald.job('a')).toMatchObject({ status, terminal: false })
+      expect(result()).toBe('waiting')
+    }
+    last().post({ ...frame('a', 6), type: 'job_progress', data: { jobId: 'a', title: 'Report', progress: 100, message: 'm', status: 'succeeded' } })
+    await settle()
+    expect(result()).toBe(`${epoch}/6`)
   })
 
   test('"failed" of an older run is no end while a newer one is running', async () => {

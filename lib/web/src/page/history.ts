@@ -54,7 +54,7 @@ function newLine(first: Job, rejectedURL: (job: string) => string | undefined, g
   const text = el('span')
   const why = el('span', { class: 'bad' })
   const result = newResultLink(getResult, (reason) => setText(why, reason && ` ${reason}`), 'link')
-  const sum = el('span', { class: 'sum' }, text, result.element, why)
+  const sum = el('span', { class: 'sum' }, text, ' ', result.element, why)
   const when = el('span', { class: 'when soft' })
   const element = el('li', {}, mark, el('span', { class: 'name', title: first.title }, how, name), sum, when)
   return {

@@ -272,6 +272,21 @@ test('a local state of an upload is shown in all tabs, also in one that joins la
   }
 })
 
+test('a job that is no file is the same in a tab that joins later', async () => {
+  begin()
+  const first = await tabOf('ann')
+  server.state('r-7', 1, 40, { attempt: 2, of: 3, status: 'retrying', steps: [{ name: 'Fetch' }] }, false)
+  const frame = server.states.get('r-7')
+  server.states.set('r-7', { ...frame, type: 'job_progress', data: { ...frame.data, uploadId: undefined, fileName: undefined, jobId: 'r-7', title: 'Report' } })
+  for (const socket of server.open()) socket.post(server.states.get('r-7'))
+  await settle()
+  const second = await tabOf('ann')
+  await pass(1000)
+  expect(server.open()).toHaveLength(1)
+  expect(second.herald.job('r-7')).toEqual(first.herald.job('r-7'))
+  expect(second.herald.job('r-7')).toMatchObject({ type: 'job_progress', title: 'Report', status: 'retrying', attempt: 2, terminal: false })
+})
+
 test('a leader whose token is refused lets another tab lead', async () => {
   begin()
   server.refuses = (token) => token.includes(tokenOf('u1', { n: 'old' }).split('.')[1]!)
