@@ -115,12 +115,12 @@ export function connectionOf(status: Status, now: number): Connection {
     case 'offline': {
       const seconds = status.retryAt ? Math.ceil((status.retryAt - now) / 1000) : 0
       const next = seconds > 0 ? `Trying again in ${seconds} s.` : 'Trying again now.'
-      return { label: 'Offline', tone: 'bad', notice: `No connection. Imports go on without this page. ${next}` }
+      return { label: 'Offline', tone: 'bad', notice: `No connection. Your jobs go on without this page. ${next}` }
     }
     case 'refused':
       return {
         label: 'Signed out', tone: 'bad', action: 'signIn',
-        notice: 'The server did not accept your sign-in. It may have run out. Imports go on without this page.',
+        notice: 'The server did not accept your sign-in. It may have run out. Your jobs go on without this page.',
       }
     case 'closed':
       return {
