@@ -115,6 +115,10 @@ func TestLimitsOfAConfig(t *testing.T) {
 		{jsonata.Limits{Depth: 2}, `1 + 1`, `2`}, {jsonata.Limits{Depth: 1}, `1 + 1`, stackError},
 		{jsonata.Limits{Steps: 3}, `1 + 1`, `2`}, {jsonata.Limits{Steps: 2}, `1 + 1`, timeoutError},
 		{jsonata.Limits{Bytes: 373}, `"a" & "bc"`, `"abc"`}, {jsonata.Limits{Bytes: 372}, `"a" & "bc"`, memoryError},
+		{jsonata.Limits{Steps: 60_000}, `$count($parse($string([1..10000])))`, `10000`},
+		{jsonata.Limits{Steps: 60_000}, `($s := $string([1..10000]); $count($map([1..5], function($i) { $count($parse($s)) })))`, timeoutError},
+		{jsonata.Limits{Steps: 60_000}, `$trim($pad("a", 1000000))`, `"a"`},
+		{jsonata.Limits{Steps: 60_000}, `($s := $pad("a", 1000000); $count($map([1..5], function($i) { $trim($s) })))`, timeoutError},
 		{jsonata.Limits{Depth: 3000}, `($f := function($n) { $n = 0 ? 0 : 1 + $f($n - 1) }; $f(900))`, `900`},
 	} {
 		x, err := jsonata.Config{Limits: test.limits}.Compile(test.text)

@@ -39,6 +39,9 @@ func serviceFunctions() map[string]definition {
 			if err := e.reserve(room * len(text)); err != nil {
 				return nil, err
 			}
+			if err := e.step(len(text) >> parsedPerStep); err != nil {
+				return nil, err
+			}
 			v, err := jsontree.Parse([]byte(text))
 			if err != nil || hasRepeatedKey(text) {
 				return nil, evalError("D3137", "Invalid JSON")

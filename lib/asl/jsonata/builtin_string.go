@@ -82,8 +82,18 @@ func separatorArg(args []any) string {
 
 // trim removes blanks at both ends of s, and makes one space of several blanks inside.
 func trim(s string) string {
-	isBlank := func(r rune) bool { return r == ' ' || r == '\t' || r == '\n' || r == '\r' }
-	return strings.Join(strings.FieldsFunc(s, isBlank), " ")
+	trimmed := make([]byte, 0, len(s))
+	for i := range len(s) {
+		switch c := s[i]; c {
+		case ' ', '\t', '\n', '\r':
+			if len(trimmed) > 0 && trimmed[len(trimmed)-1] != ' ' {
+				trimmed = append(trimmed, ' ')
+			}
+		default:
+			trimmed = append(trimmed, c)
+		}
+	}
+	return strings.TrimSuffix(string(trimmed), " ")
 }
 
 // toString converts v to a string as $string does.

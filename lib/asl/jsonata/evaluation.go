@@ -24,7 +24,10 @@ const (
 )
 
 // bytesPerStep says how many bytes are made or searched in a step, as a power of two.
-const bytesPerStep = 8
+const bytesPerStep = 6
+
+// parsedPerStep says how many bytes of JSON text are parsed in a step, as a power of two.
+const parsedPerStep = 2
 
 // How many bytes values count for Limits.Bytes.
 const (
