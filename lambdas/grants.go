@@ -28,6 +28,8 @@ const (
 	SharedKey Resource = "shared key"
 	// Executions are all executions of workflows in the account and Region.
 	Executions Resource = "executions"
+	// DurableExecutions are all executions of Lambda durable functions in the account and Region.
+	DurableExecutions Resource = "durable executions"
 	// StateMachines are all state machines in the account and Region.
 	StateMachines Resource = "state machines"
 	// Bucket is the bucket of uploads itself. The right to list its keys also makes S3 answer a read of a missing object with

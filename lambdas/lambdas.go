@@ -165,6 +165,7 @@ func Functions() []Function {
 				{ConnectionsTable, []string{"dynamodb:DeleteItem"}},
 				{Posts, []string{manageConnections}},
 				{Executions, []string{"states:DescribeExecution"}},
+				{DurableExecutions, []string{"lambda:GetDurableExecution"}},
 			},
 		},
 		{

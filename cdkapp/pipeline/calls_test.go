@@ -103,6 +103,11 @@ func (aws *fakeAWS) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		}
 		return
 	}
+	if strings.HasPrefix(r.URL.Path, "/2025-12-01/durable-executions/") {
+		aws.record(durablePermission)
+		fmt.Fprint(w, `{"Status":"STOPPED"}`)
+		return
+	}
 	body, err := io.ReadAll(r.Body)
 	if err != nil {
 		w.WriteHeader(http.StatusBadRequest)

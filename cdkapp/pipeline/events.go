@@ -60,15 +60,20 @@ func (p *Pipeline) addFailureHandling(f lambdas.Function, function awslambda.Fun
 	awslambda.NewCfnEventInvokeConfig(p.Construct, jsii.String(f.ID+"Events"), props)
 }
 
-// addExecutionRule creates the rule that invokes the sweeper when an execution of a workflow ends. The rule matches all
-// workflows of the account and Region, because any of them may call the notifier. So each execution that ends costs an
+// addExecutionRules creates the rules that invoke the sweeper when an execution of a workflow or of a Lambda durable function ends. The
+// rules match all of the account and Region, because any of them may call the notifier. So each execution that ends costs an
 // invocation and one read of DynamoDB. addFunctions must have created the sweeper and its dead-letter queue.
-func (p *Pipeline) addExecutionRule() {
-	p.addSweeperRule("ExecutionRule", "Herald: a workflow ended", &awsevents.EventPattern{
-		Source:     jsii.Strings("aws.states"),
-		DetailType: jsii.Strings("Step Functions Execution Status Change"),
-		Detail:     &map[string]any{"status": []any{"SUCCEEDED", "FAILED", "TIMED_OUT", "ABORTED"}},
-	})
+func (p *Pipeline) addExecutionRules() {
+	for _, rule := range []struct{ id, description, source, detailType, stopped string }{
+		{"ExecutionRule", "Herald: a workflow ended", "aws.states", "Step Functions Execution Status Change", "ABORTED"},
+		{"DurableExecutionRule", "Herald: a durable execution ended", "aws.lambda", "Durable Execution Status Change", "STOPPED"},
+	} {
+		p.addSweeperRule(rule.id, rule.description, &awsevents.EventPattern{
+			Source:     jsii.Strings(rule.source),
+			DetailType: jsii.Strings(rule.detailType),
+			Detail:     &map[string]any{"status": []any{"SUCCEEDED", "FAILED", "TIMED_OUT", rule.stopped}},
+		})
+	}
 }
 
 // addSweeperRule creates a rule that invokes the sweeper with the events of a pattern.

@@ -62,12 +62,29 @@ func checkExecutionRule(tb testing.TB, template template) {
 	checkExecutionEvents(tb, template, "HeraldExecutionRule", "Sweeper", map[string]any{"status": []any{"SUCCEEDED", "FAILED", "TIMED_OUT", "ABORTED"}})
 }
 
+func TestDurableExecutionRule(t *testing.T) { checkDurableExecutionRule(t, fullTemplate(t)) }
+
+func checkDurableExecutionRule(tb testing.TB, template template) {
+	tb.Helper()
+	checkStatusRule(tb, template, "HeraldDurableExecutionRule", "Sweeper", map[string]any{
+		"source": []any{"aws.lambda"}, "detail-type": []any{"Durable Execution Status Change"},
+		"detail": map[string]any{"status": []any{"SUCCEEDED", "FAILED", "TIMED_OUT", "STOPPED"}},
+	})
+}
+
 // checkExecutionEvents checks a rule for the changes of executions that detail matches. All of them reach the function, or its
 // dead-letter queue.
 func checkExecutionEvents(tb testing.TB, template template, id, function string, detail map[string]any) {
 	tb.Helper()
+	checkStatusRule(tb, template, id, function, map[string]any{
+		"source": []any{"aws.states"}, "detail-type": []any{"Step Functions Execution Status Change"}, "detail": detail,
+	})
+}
+
+// checkStatusRule does the same for any pattern.
+func checkStatusRule(tb testing.TB, template template, id, function string, pattern map[string]any) {
+	tb.Helper()
 	rule := template.one(tb, "AWS::Events::Rule", id)
-	pattern := map[string]any{"source": []any{"aws.states"}, "detail-type": []any{"Step Functions Execution Status Change"}, "detail": detail}
 	if diff := cmp.Diff(pattern, lookUp(rule.properties, "EventPattern")); diff != "" {
 		tb.Errorf("pattern (-want +got):\n%s", diff)
 	}

@@ -176,6 +176,12 @@ func (p *Pipeline) resourceARNs() map[lambdas.Resource]*string {
 			ResourceName: jsii.String("*"),
 			ArnFormat:    awscdk.ArnFormat_COLON_RESOURCE_NAME,
 		}),
+		lambdas.DurableExecutions: awscdk.Stack_Of(p.Construct).FormatArn(&awscdk.ArnComponents{
+			Service:      jsii.String("lambda"),
+			Resource:     jsii.String("function"),
+			ResourceName: jsii.String("*/durable-execution/*"),
+			ArnFormat:    awscdk.ArnFormat_COLON_RESOURCE_NAME,
+		}),
 		lambdas.StateMachines: awscdk.Stack_Of(p.Construct).FormatArn(&awscdk.ArnComponents{
 			Service:      jsii.String("states"),
 			Resource:     jsii.String("stateMachine"),

@@ -62,6 +62,7 @@ const (
 	postPermission          = manageConnectionsPrefix + "POST/@connections/*"
 	closePermission         = manageConnectionsPrefix + "DELETE/@connections/*"
 	describePermission      = "states:DescribeExecution arn:<AWS::Partition>:states:<AWS::Region>:<AWS::AccountId>:execution:*"
+	durablePermission       = "lambda:GetDurableExecution arn:<AWS::Partition>:lambda:<AWS::Region>:<AWS::AccountId>:function:*/durable-execution/*"
 	connectionsARN          = "<HeraldConnections.Arn>"
 	feedARN                 = "<HeraldFeed.Arn>"
 	bucketARN               = "<HeraldUploads.Arn>"
@@ -102,7 +103,7 @@ func checkPermissions(tb testing.TB, template template) {
 		"HeraldNotifierRole": reporterPermissions("HeraldNotifierLogs", "dynamodb:GetItem "+connectionsARN, "dynamodb:DeleteItem "+feedARN),
 		"HeraldReaperRole": basePermissions("HeraldReaperLogs", postPermission, closePermission,
 			"dynamodb:Query "+connectionsARN+"/index/sessionExpiryIndex", "dynamodb:DeleteItem "+connectionsARN),
-		"HeraldSweeperRole": basePermissions("HeraldSweeperLogs", postPermission, describePermission, "sqs:SendMessage <HeraldSweeperDeadLetters.Arn>",
+		"HeraldSweeperRole": basePermissions("HeraldSweeperLogs", postPermission, describePermission, durablePermission, "sqs:SendMessage <HeraldSweeperDeadLetters.Arn>",
 			"dynamodb:Query "+connectionsARN+"/index/userIdIndex", "dynamodb:DeleteItem "+connectionsARN,
 			"dynamodb:GetItem "+feedARN, "dynamodb:PutItem "+feedARN, "dynamodb:DeleteItem "+feedARN, "dynamodb:Query "+feedARN),
 		"HeraldObserverRole": reporterPermissions("HeraldObserverLogs", "dynamodb:DeleteItem "+feedARN, describePermission,
@@ -229,6 +230,8 @@ func checkResourcePolicies(tb testing.TB, template template) {
 			"Allow Service events.amazonaws.com sqs:SendMessage " + arn + " ArnEquals aws:SourceArn <Herald" + rule + ".Arn>",
 		}
 	}
+	sweeper := "<HeraldSweeperDeadLetters>"
+	want[sweeper] = append(want[sweeper], strings.Replace(want[sweeper][1], "<HeraldExecutionRule.Arn>", "<HeraldDurableExecutionRule.Arn>", 1))
 	got := map[string][]string{}
 	for kind, property := range map[string]string{"AWS::S3::BucketPolicy": "Bucket", "AWS::SQS::QueuePolicy": "Queues"} {
 		for _, policy := range template.ofType(kind) {

@@ -28,7 +28,7 @@ func TestNag(t *testing.T) {
 			"as above; a function that ends sessions closes their connections",
 		},
 		{
-			regexp.MustCompile(`/SweeperRole/.*IAM5\[.*:states:.*:execution:\*\]`),
+			regexp.MustCompile(`/SweeperRole/.*IAM5\[.*:(states:.*:execution:\*|lambda:.*:function:\*/durable-execution/\*)\]`),
 			"any workflow of the account and Region may call the notifier; it may only describe executions",
 		},
 		{

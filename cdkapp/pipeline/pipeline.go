@@ -103,7 +103,7 @@ func newPipeline(
 	p.addBucket()
 	p.addGateway()
 	p.addFunctions()
-	p.addExecutionRule()
+	p.addExecutionRules()
 	if err := p.addWorkflows(); err != nil {
 		return nil, err
 	}

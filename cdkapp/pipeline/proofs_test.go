@@ -26,6 +26,7 @@ func proofs() []proof {
 		{"TestResourcePolicies", checkResourcePolicies},
 		{"TestSchedules", checkSchedules},
 		{"TestExecutionRule", checkExecutionRule},
+		{"TestDurableExecutionRule", checkDurableExecutionRule},
 		{"TestFailedEvents", checkFailedEvents},
 		{"TestDeadLetterQueues", checkDeadLetterQueues},
 		{"TestRoutes", checkRoutes},

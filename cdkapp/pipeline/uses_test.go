@@ -33,6 +33,8 @@ const (
 	userID    = "ann"
 	openID    = "open" // a connection whose posts succeed; see goneID
 	execution = "arn:aws:states:us-east-1:123456789012:execution:shop:one"
+	// durableExecution is an execution of a durable function.
+	durableExecution = "arn:aws:lambda:us-east-1:123456789012:function:shop:1/durable-execution/one/id"
 )
 
 // connect stores a connection of the user with the given age. Its token expires after tokenLife.
@@ -232,12 +234,12 @@ func useReaper(t *testing.T, aws *fakeAWS) {
 	}
 }
 
-// useSweeper sends the event of an execution that has failed, and the event of the schedule. Each must end one of two jobs.
+// useSweeper sends the event of an execution that has failed, and the event of the schedule. The latter must end a job of an execution, and one of a durable execution.
 func useSweeper(t *testing.T, aws *fakeAWS) {
 	t.Helper()
 	aws.connectOpenAndGone(t)
 	lastUpdate := time.Now().Add(-10 * time.Minute) // long enough ago for the scheduled sweeper to check the job
-	for job, arn := range map[string]string{"u-1": execution, "u-2": execution + "-2"} {
+	for job, arn := range map[string]string{"u-1": execution, "u-2": execution + "-2", "u-3": durableExecution} {
 		_, _, err := aws.feed.Apply(t.Context(), feed.User(userID), feed.Update{
 			State: message.UploadProgress{UploadID: job, FileName: "aws.csv", Message: "m", Status: message.StatusRunning},
 			Epoch: "2026-11-22T10:00:00.000Z#0000", Execution: arn, At: lastUpdate,
@@ -255,7 +257,7 @@ func useSweeper(t *testing.T, aws *fakeAWS) {
 			t.Errorf("%s: %v", event, err)
 		}
 	}
-	for _, job := range []string{"u-1", "u-2"} {
+	for _, job := range []string{"u-1", "u-2", "u-3"} {
 		if row, err := aws.feed.Job(t.Context(), feed.User(userID), job); err != nil || !row.State.Status.Terminal() {
 			t.Errorf("%s: the job is %+v, error %v, want it ended", job, row.State, err)
 		}
@@ -271,7 +273,7 @@ func useObserver(t *testing.T, aws *fakeAWS) {
 	t.Helper()
 	aws.connectOpenAndGone(t)
 	h := startFunction(t, aws, workflow.Observer)
-	express := strings.NewReplacer(":execution:", ":express:", ":shop:", ":shop-express:").Replace(execution) + ":id"
+	express := strings.Replace(execution, ":execution:shop:", ":express:shop-express:", 1) + ":id"
 	started := `{"input":"{\"userId\":\"` + userID + `\"}"}`
 	for i, lines := range [][]string{
 		{logLine(execution, 1, "ExecutionStarted", `{}`), logLine(execution, 2, "MapStateEntered", `{"name":"A"}`), logLine(execution, 3, "MapStateStarted", `{"length":"2"}`)},

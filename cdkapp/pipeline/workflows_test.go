@@ -174,7 +174,7 @@ func TestWithoutCSVImport(t *testing.T) {
 	template := synthesise(t, settings)
 	for kind, want := range map[string][]string{
 		"AWS::StepFunctions::StateMachine": nil,
-		"AWS::Events::Rule":                {"HeraldExecutionRule", "HeraldReaperSchedule", "HeraldSweeperSchedule"},
+		"AWS::Events::Rule":                {"HeraldDurableExecutionRule", "HeraldExecutionRule", "HeraldReaperSchedule", "HeraldSweeperSchedule"},
 		"AWS::SQS::Queue":                  {"HeraldSweeperDeadLetters"},
 		"AWS::Lambda::Function": {
 			"HeraldConnectFunction", "HeraldDefaultFunction", "HeraldDisconnectFunction", "HeraldNotifierFunction",

@@ -6,7 +6,8 @@ import (
 	"unicode/utf8"
 )
 
-// Execution is what the ARN of an execution contains: of a Step Functions execution, or of a task, see parseTask.
+// Execution is what the ARN of an execution contains: of a Step Functions execution, of a Lambda durable execution, see parseDurable, or
+// of a task, see parseTask.
 type Execution struct {
 	Region, Account string
 	// Express is true for an execution of an Express workflow. Step Functions sends no event when such an execution ends, and
@@ -14,6 +15,8 @@ type Execution struct {
 	Express bool
 	// Task is true for a task of ECS, and for a job of Batch or MediaConvert. Herald gets the events of their ends if a rule sends them.
 	Task bool
+	// Durable is true for an execution of a Lambda durable function.
+	Durable bool
 }
 
 // Limits of the parts of an ARN.
@@ -27,7 +30,7 @@ const (
 // maxExecutionNames is how many names may follow the state machine in the ARN of an execution, by the ARN's type.
 var maxExecutionNames = map[string]int{"execution": 2, "express": 3}
 
-// ParseExecution parses the ARN of an execution or of a task, in any partition. It returns false if arn is not such an ARN. After
+// ParseExecution parses the ARN of an execution, a durable execution or a task, in any partition. It returns false if arn is not such an ARN. After
 // arn:aws:states:<region>:<account>: comes one of:
 //
 //	execution:<machine>:<execution>
@@ -37,10 +40,13 @@ var maxExecutionNames = map[string]int{"execution": 2, "express": 3}
 //	express:<machine>/<label>:<execution>:<id>
 //	express:<machine>:<version or alias>:<execution>:<id>
 //
-// It also accepts an Express execution without its id. For tasks see parseTask.
+// It also accepts an Express execution without its id. For durable executions see parseDurable, and for tasks parseTask.
 func ParseExecution(arn string) (Execution, bool) {
 	if task, ok := parseTask(arn); ok {
 		return task, true
+	}
+	if durable, ok := parseDurable(arn); ok {
+		return durable, true
 	}
 	const firstName = 7 // the index of the first field after the state machine
 	if utf8.RuneCountInString(arn) > MaxExecution {

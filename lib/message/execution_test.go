@@ -37,6 +37,18 @@ func TestParseExecutionAcceptsExecutionARNsOnly(t *testing.T) {
 		{"arn:aws-iso-b:states:us-isob-east-1:123456789012:execution:m:x", message.Execution{Region: "us-isob-east-1", Account: account}, true},
 		{"arn:aws-eusc:states:eusc-de-east-1:123456789012:execution:m:x", message.Execution{Region: "eusc-de-east-1", Account: account}, true},
 
+		{
+			"arn:aws:lambda:us-east-1:123456789012:function:agent:$LATEST/durable-execution/run-1/0a2b3c4d-0e6e-4c5b-8a3e-5c1b1f3a9d11",
+			message.Execution{Region: "us-east-1", Account: account, Durable: true}, true,
+		},
+		{"arn:aws-cn:lambda:cn-north-1:123456789012:function:a_b:7/durable-execution/r/i", message.Execution{Region: "cn-north-1", Account: account, Durable: true}, true},
+
+		{"arn:aws:lambda:us-east-1:123456789012:function:agent:1/durable-execution/run", message.Execution{}, false},
+		{"arn:aws:lambda:us-east-1:123456789012:function:agent:1/durable-execution//id", message.Execution{}, false},
+		{"arn:aws:lambda:us-east-1:123456789012:function:agent:1/other/run/id", message.Execution{}, false},
+		{"arn:aws:lambda:us-east-1:123456789012:layer:agent:1/durable-execution/run/id", message.Execution{}, false},
+		{"arn:aws:lambda:us-east-1:123456789012:function:a b:1/durable-execution/run/id", message.Execution{}, false},
+		{"arn:aws:states:us-east-1:123456789012:function:a:1/durable-execution/run/id", message.Execution{}, false},
 		{"", message.Execution{}, false},
 		{"x", message.Execution{}, false},
 		{"arn:x", message.Execution{}, false},
@@ -79,6 +91,10 @@ var executionPattern = regexp.MustCompile(strings.ReplaceAll(
 		`(?:execution:NAME(?:/NAME)?(?::NAME){1,2}|(express):NAME(?:/NAME)?(?::NAME){1,3})$`,
 	"NAME", `[^\s\x00-\x1f\x7f-\x9f\x{FFFD}-\x{FFFF}<>{}\[\]?*"#%\\^|~\x60$&,;:/]{1,80}`))
 
+// durablePattern states the rules for durable executions.
+var durablePattern = regexp.MustCompile(`^arn:aws(?:-[a-z]+)*:lambda:([a-z]+(?:-[a-z]+)*-[0-9]+):([0-9]{12}):` +
+	`function:[\w-]{1,80}:(?:\$LATEST|[\w-]{1,80})/durable-execution/[\w-]{1,80}/[\w-]{1,80}$`)
+
 // FuzzParseExecution compares ParseExecution with executionPattern. It also checks that an accepted ARN is short enough for the sort
 // key of a pointer in DynamoDB, which has a prefix before the ARN and a suffix after it.
 func FuzzParseExecution(f *testing.F) {
@@ -92,15 +108,20 @@ func FuzzParseExecution(f *testing.F) {
 		f.Add(arn)
 	}
 	f.Add("arn:aws:states:us-east-1:123456789012:express:m:x:id")
+	f.Add("arn:aws:lambda:us-east-1:123456789012:function:f:$LATEST/durable-execution/r/i")
 	f.Add("arn:aws:states:us-east-1:123456789012:execution:" + strings.Repeat("\U00010348", 80) + ":" + strings.Repeat("\U00010348", 80))
 	f.Fuzz(func(t *testing.T, arn string) {
 		const sortKey, prefixAndSuffix = 1024, 40 // bytes
 		got, ok := message.ParseExecution(arn)
 		match := executionPattern.FindStringSubmatch(arn)
+		durable := durablePattern.FindStringSubmatch(arn)
+		if durable != nil {
+			match = append(durable, "")
+		}
 		if utf8.RuneCountInString(arn) > message.MaxExecution {
 			match = nil
 		}
-		if ok != (match != nil) || ok && got != (message.Execution{Region: match[1], Account: match[2], Express: match[3] != ""}) {
+		if ok != (match != nil) || ok && got != (message.Execution{Region: match[1], Account: match[2], Express: match[3] != "", Durable: durable != nil}) {
 			t.Errorf("%q is %+v, %v, want %q", arn, got, ok, match)
 		}
 		if ok && (len(arn) > sortKey-prefixAndSuffix || len(got.Account) != 12 || got.Region == "" || !message.ValidID(arn, len(arn))) {

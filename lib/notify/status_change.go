@@ -12,12 +12,17 @@ import (
 // statusChangeType is the detail-type of the EventBridge event that Step Functions sends when the status of an execution changes.
 const statusChangeType = "Step Functions Execution Status Change"
 
+// durableChangeType is the detail-type of the event that Lambda sends when the status of a durable execution changes
+// (https://docs.aws.amazon.com/lambda/latest/dg/durable-monitoring.html).
+const durableChangeType = "Durable Execution Status Change"
+
 // errNoExecution means that a status change names no execution or no status.
 var errNoExecution = errors.New("notify: the event names no execution")
 
-// statusChange is the detail of an event of statusChangeType.
+// statusChange is the detail of an event of statusChangeType. That of an event of durableChangeType has DurableARN and Status only.
 type statusChange struct {
 	ExecutionARN string `json:"executionArn"`
+	DurableARN   string `json:"durableExecutionArn"`
 	Status       string `json:"status"`
 	RedriveCount int    `json:"redriveCount"`
 	// Output is the output of an execution that succeeded, as JSON text. It is empty if the event does not include the output.
@@ -37,6 +42,7 @@ var terminalStatuses = map[string]jobEnd{
 	"FAILED":    {message.StatusFailed, "The workflow failed"},
 	"TIMED_OUT": {message.StatusFailed, "The workflow took too long"},
 	"ABORTED":   {message.StatusCancelled, "The workflow was stopped"},
+	"STOPPED":   {message.StatusCancelled, "The workflow was stopped"}, // of a durable execution
 }
 
 // EndOf returns the status and the message of a job whose execution ended with a status of DescribeExecution. The status is empty if the
@@ -69,10 +75,14 @@ func decodeStatusChange(raw []byte) (change statusChange, isChange bool, err err
 		DetailType string          `json:"detail-type"`
 		Detail     json.RawMessage `json:"detail"`
 	}
-	if json.Unmarshal(raw, &event) != nil || event.DetailType != statusChangeType {
+	if json.Unmarshal(raw, &event) != nil || event.DetailType != statusChangeType && event.DetailType != durableChangeType {
 		return statusChange{}, false, nil //nolint:nilerr // any other event is no status change
 	}
-	if json.Unmarshal(event.Detail, &change) != nil || change.ExecutionARN == "" || change.Status == "" {
+	err = json.Unmarshal(event.Detail, &change)
+	if event.DetailType == durableChangeType {
+		change.ExecutionARN = change.DurableARN
+	}
+	if err != nil || change.ExecutionARN == "" || change.Status == "" {
 		return statusChange{}, true, errNoExecution
 	}
 

@@ -79,8 +79,8 @@ type Sweeper struct {
 }
 
 // Handle handles one event. An event of the type "Step Functions Execution Status Change"
-// (https://docs.aws.amazon.com/step-functions/latest/dg/eventbridge-integration.html) names an execution: if that execution has
-// ended, Handle ends its jobs. An event of the type "ECS Task State Change", "Batch Job State Change" or "MediaConvert Job State Change"
+// (https://docs.aws.amazon.com/step-functions/latest/dg/eventbridge-integration.html) or "Durable Execution Status Change" names an
+// execution: if that execution has ended, Handle ends its jobs. An event of the type "ECS Task State Change", "Batch Job State Change" or "MediaConvert Job State Change"
 // does the same for a task. Any other event starts a sweep: Handle checks every pointer, and ends each job that is silent and
 // whose execution has ended. If the check of one pointer fails, Handle checks the others all the same, and the next sweep checks
 // that pointer again. Handle returns an error if a store failed, or if a status change names no execution.

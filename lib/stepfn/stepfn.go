@@ -7,20 +7,29 @@ import (
 	"fmt"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/service/lambda"
 	"github.com/aws/aws-sdk-go-v2/service/sfn"
 	"github.com/aws/aws-sdk-go-v2/service/sfn/types"
 	"github.com/aws/smithy-go"
 
+	"github.com/herald-progress/herald/lib/message"
 	"github.com/herald-progress/herald/lib/notify"
 )
 
-// Workflows is a [notify.Workflows] on Step Functions.
-type Workflows struct{ Client *sfn.Client }
+// Workflows is a [notify.Workflows] on Step Functions, and on Lambda for durable executions.
+type Workflows struct {
+	Client *sfn.Client
+	// Lambda describes durable executions. If it is nil, they cannot be described.
+	Lambda *lambda.Client
+}
 
 // Status returns the status of an execution. The error is notify.ErrNoWorkflow if the execution does not exist, or no longer exists.
 // The error is notify.ErrNotDescribed if the ARN is invalid or access is denied, because a retry would not help. The SDK's client
 // retries throttled requests itself.
 func (w *Workflows) Status(ctx context.Context, arn string) (notify.Workflow, error) {
+	if x, ok := message.ParseExecution(arn); ok && x.Durable {
+		return w.durableStatus(ctx, arn)
+	}
 	out, err := w.Client.DescribeExecution(ctx, &sfn.DescribeExecutionInput{
 		ExecutionArn: aws.String(arn), IncludedData: types.IncludedDataMetadataOnly,
 	})

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"sync"
 
+	"github.com/aws/aws-sdk-go-v2/service/lambda"
 	"github.com/aws/aws-sdk-go-v2/service/sfn"
 
 	"github.com/herald-progress/herald/lib/cloud"
@@ -25,7 +26,8 @@ func Sweeper(_ context.Context, getenv func(string) string) (*SweeperFunction, e
 		return nil, err
 	}
 	return &SweeperFunction{sweeper: &notify.Sweeper{
-		Notifier: d.Notifier(), Feed: d.Feed, Workflows: &stepfn.Workflows{Client: sfn.NewFromConfig(d.AWS)}, Log: d.Log,
+		Notifier: d.Notifier(), Feed: d.Feed, Log: d.Log,
+		Workflows: &stepfn.Workflows{Client: sfn.NewFromConfig(d.AWS), Lambda: lambda.NewFromConfig(d.AWS)},
 	}}, nil
 }
 
