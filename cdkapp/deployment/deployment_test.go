@@ -191,7 +191,10 @@ func (d *deployer) isUsed(t *testing.T) {
 
 func (d *deployer) deploysStaging(t *testing.T) {
 	t.Helper()
-	d.deploy(t, "HeraldStaging", "-c", "removalPolicy=destroy")
+	d.deploy(t, "HeraldStaging", "-c", "removalPolicy=destroy", "-c", "notifierProvisionedConcurrency=1", "-c", "uploadDays=7", "--tags", "team=web")
+	if described := d.aws(t, "cloudformation", "describe-stacks", "--stack-name", "HeraldStaging"); !strings.Contains(described, `"Value": "web"`) {
+		t.Errorf("the stack is not tagged: %s", described)
+	}
 	d.use(t, "HeraldStaging")
 }
 
