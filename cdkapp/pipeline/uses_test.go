@@ -279,7 +279,8 @@ func useObserver(t *testing.T, aws *fakeAWS) {
 		{logLine(execution, 1, "ExecutionStarted", `{}`), logLine(execution, 2, "MapStateEntered", `{"name":"A"}`), logLine(execution, 3, "MapStateStarted", `{"length":"2"}`)},
 		{logLine(execution, 4, "MapIterationStarted", `{"name":"A","index":"0"}`), logLine(execution, 5, "MapIterationSucceeded", `{"name":"A","index":"0"}`)},
 		{logLine(execution, 6, "ExecutionSucceeded", `{}`)},
-		{logLine(express, 1, "ExecutionStarted", started), logLine(express, 2, "ExecutionFailed", `{}`)},
+		{logLine(express, 1, "ExecutionStarted", started), logLine(express, 2, "PassStateEntered", `{"name":"A"}`)},
+		{logLine(express, 3, "ExecutionFailed", `{}`)},
 	} {
 		if err := h.Handle(t.Context(), logBatch(t, lines...)); err != nil {
 			t.Errorf("batch %d: %v", i, err)

@@ -8,7 +8,7 @@ import "strings"
 func parseDurable(arn string) (Execution, bool) {
 	const count = 8
 	fields := strings.Split(arn, ":")
-	if len(fields) != count || len(arn) > MaxExecution || fields[0] != "arn" || fields[2] != "lambda" || fields[5] != "function" {
+	if len(fields) != count || len(arn) > MaxExecution || fields[0] != arnScheme || fields[2] != "lambda" || fields[5] != "function" {
 		return Execution{}, false
 	}
 	region, account, name := fields[3], fields[4], fields[6]

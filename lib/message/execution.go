@@ -19,6 +19,9 @@ type Execution struct {
 	Durable bool
 }
 
+// arnScheme begins each ARN.
+const arnScheme = "arn"
+
 // Limits of the parts of an ARN.
 const (
 	accountDigits = 12
@@ -63,7 +66,7 @@ func ParseExecution(arn string) (Execution, bool) {
 		names = append(names, label)
 	}
 
-	valid := fields[0] == "arn" && isPartition(partition) &&
+	valid := fields[0] == arnScheme && isPartition(partition) &&
 		service == "states" && isRegion(region) && len(account) == accountDigits && isDigits(account) &&
 		len(fields)-firstName <= maxExecutionNames[kind] && !slices.ContainsFunc(names, func(name string) bool { return !isARNName(name) })
 	if !valid {

@@ -2,6 +2,7 @@ package message_test
 
 import (
 	"regexp"
+	"slices"
 	"strings"
 	"testing"
 	"unicode/utf8"
@@ -116,7 +117,7 @@ func FuzzParseExecution(f *testing.F) {
 		match := executionPattern.FindStringSubmatch(arn)
 		durable := durablePattern.FindStringSubmatch(arn)
 		if durable != nil {
-			match = append(durable, "")
+			match = slices.Concat(durable, []string{""})
 		}
 		if utf8.RuneCountInString(arn) > message.MaxExecution {
 			match = nil

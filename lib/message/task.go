@@ -28,7 +28,7 @@ func parseTask(arn string) (Execution, bool) {
 	}
 	partition, service, region, account := fields[1], fields[2], fields[3], fields[4]
 	names, known := taskNames[service]
-	valid := fields[0] == "arn" && isPartition(partition) && known && isRegion(region) && len(account) == accountDigits && isDigits(account) &&
+	valid := fields[0] == arnScheme && isPartition(partition) && known && isRegion(region) && len(account) == accountDigits && isDigits(account) &&
 		names.MatchString(fields[5])
 	if !valid {
 		return Execution{}, false

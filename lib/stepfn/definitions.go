@@ -61,7 +61,7 @@ func classify(request string, err error) error {
 		switch apiErr.ErrorCode() {
 		case (*types.ExecutionDoesNotExist)(nil).ErrorCode(), (*types.StateMachineDoesNotExist)(nil).ErrorCode(), (*types.InvalidArn)(nil).ErrorCode(),
 			(*types.KmsAccessDeniedException)(nil).ErrorCode(), (*types.KmsInvalidStateException)(nil).ErrorCode(),
-			"ValidationException", "AccessDeniedException", "AccessDenied":
+			invalidRequest, accessDenied, accessDeniedShort:
 			return fmt.Errorf("%w: %s", observe.ErrUnknown, apiErr.ErrorCode())
 		}
 	}

@@ -25,7 +25,7 @@ func (w *Workflows) durableStatus(ctx context.Context, arn string) (notify.Workf
 		switch apiErr.ErrorCode() {
 		case (*types.ResourceNotFoundException)(nil).ErrorCode():
 			return notify.Workflow{}, notify.ErrNoWorkflow
-		case (*types.InvalidParameterValueException)(nil).ErrorCode(), "ValidationException", "AccessDeniedException", "AccessDenied":
+		case (*types.InvalidParameterValueException)(nil).ErrorCode(), invalidRequest, accessDenied, accessDeniedShort:
 			return notify.Workflow{}, fmt.Errorf("%w: %s", notify.ErrNotDescribed, apiErr.ErrorCode())
 		}
 	}

@@ -16,6 +16,13 @@ import (
 	"github.com/herald-progress/herald/lib/notify"
 )
 
+// Codes of errors that every service may answer, and that the SDK has no types for. Repeating the request does not help.
+const (
+	invalidRequest    = "ValidationException"
+	accessDenied      = "AccessDeniedException"
+	accessDeniedShort = "AccessDenied"
+)
+
 // Workflows is a [notify.Workflows] on Step Functions, and on Lambda for durable executions.
 type Workflows struct {
 	Client *sfn.Client
@@ -38,7 +45,7 @@ func (w *Workflows) Status(ctx context.Context, arn string) (notify.Workflow, er
 		switch apiErr.ErrorCode() {
 		case (*types.ExecutionDoesNotExist)(nil).ErrorCode():
 			return notify.Workflow{}, notify.ErrNoWorkflow
-		case (*types.InvalidArn)(nil).ErrorCode(), "ValidationException", "AccessDeniedException", "AccessDenied":
+		case (*types.InvalidArn)(nil).ErrorCode(), invalidRequest, accessDenied, accessDeniedShort:
 			return notify.Workflow{}, fmt.Errorf("%w: %s", notify.ErrNotDescribed, apiErr.ErrorCode())
 		}
 	}
