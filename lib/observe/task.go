@@ -70,6 +70,7 @@ func (t *task) store(ctx context.Context, events []trace.Event) (trace.Row, *tra
 	}
 	tr := t.decode(ctx, row)
 	complete, changed := tr.Complete(), row.Version == 0
+	changed = tr.Redrive(t.redrives) || changed
 	for _, e := range events {
 		changed = tr.Add(e) || changed
 	}
@@ -83,7 +84,7 @@ func (t *task) store(ctx context.Context, events []trace.Event) (trace.Row, *tra
 	if !changed {
 		return row, tr, false, nil
 	}
-	row.Ended, row.UpdatedAt = tr.End() != "", t.now().UTC().Truncate(time.Millisecond)
+	row.Ended, row.UpdatedAt = tr.End() != "", t.nextUpdate(row)
 	if row.Trace, err = tr.Marshal(); err != nil {
 		return row, nil, false, err
 	}
@@ -94,6 +95,16 @@ func (t *task) store(ctx context.Context, events []trace.Event) (trace.Row, *tra
 		return row, nil, false, fmt.Errorf("store execution: %w", err)
 	}
 	return row, tr, !complete && tr.Complete(), nil
+}
+
+// nextUpdate returns the time of the next write of a row: now, but after the last write. So the order of the times is that of the writes,
+// whatever the clocks of the writers.
+func (t *task) nextUpdate(row trace.Row) time.Time {
+	now, earliest := t.now().UTC().Truncate(time.Millisecond), row.UpdatedAt.Add(time.Millisecond)
+	if now.Before(earliest) {
+		return earliest
+	}
+	return now
 }
 
 // decode returns the trace of a row. A trace that cannot be decoded counts as empty.
@@ -156,12 +167,12 @@ func (t *task) open(ctx context.Context, row trace.Row, events []trace.Event) (t
 	return row, nil
 }
 
-// publish publishes the state of the job. A state that is refused is logged, because a retry would not help.
+// publish publishes the state of the job, as of the last write of the row: concurrent batches may publish in another order. A state that is refused is logged, because a retry would not help.
 func (t *task) publish(ctx context.Context, row trace.Row, tr *trace.Trace, known knowledge) error {
 	now := t.now()
 	request := message.Request{
 		UserID: row.User, Message: state(row, tr.View(known.plan, known.averages), end(t.execution, tr), now),
-		Epoch: epoch(row.Start, max(int64(tr.Redrives()), t.redrives)), Execution: t.arn, SentAt: now,
+		Epoch: epoch(row.Start, int64(tr.Redrives())), Execution: t.arn, SentAt: row.UpdatedAt,
 	}
 	err := t.Publisher.Publish(ctx, request)
 	switch {

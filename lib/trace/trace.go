@@ -99,7 +99,7 @@ func (t *Trace) Add(e Event) bool {
 	if counted && !t.seen.add(e.ID) {
 		return false
 	}
-	t.redrive(e.Redrives)
+	t.Redrive(e.Redrives)
 	if ends && e.Redrives == t.redrives {
 		t.end, t.endID, t.ended = end, e.ID, e.Time
 	}
@@ -121,12 +121,15 @@ func (t *Trace) Add(e Event) bool {
 	return true
 }
 
-// redrive forgets the end before the redrive with a count.
-func (t *Trace) redrive(count int64) {
-	if count > t.redrives {
-		t.redrives = count
-		t.end, t.endID, t.ended = "", 0, 0
+// Redrive adds that the execution has been redriven so often: an earlier end counts no more. It reports whether that was new. A count
+// that no execution has is ignored.
+func (t *Trace) Redrive(count int64) bool {
+	if count <= t.redrives || count > maxRedrives {
+		return false
 	}
+	t.redrives = count
+	t.end, t.endID, t.ended = "", 0, 0
+	return true
 }
 
 // addToState adds an event to the state that it names.
