@@ -105,12 +105,13 @@ func (t *thread) withText(fields object, name string, v any) object {
 	return fields
 }
 
-// sizeOf returns the size of v's JSON text in bytes. If an event will hold the text, it is made now.
-func (t *thread) sizeOf(v any) int {
+// isUpTo reports whether v's JSON text has at most limit bytes. If an event will hold the text, it is made now.
+func (t *thread) isUpTo(v any, limit int) bool {
 	if t.recorder.hasReceiver() {
-		return len(t.texts.text(v))
+		_, ok := t.texts.textUpTo(v, limit)
+		return ok
 	}
-	return t.texts.size(v)
+	return t.texts.isUpTo(v, limit)
 }
 
 // errorDetails returns the fields of a failure, without those that are empty.

@@ -2,6 +2,7 @@ package asl
 
 import (
 	"encoding/base64"
+	"hash/maphash"
 	"math"
 	"math/rand/v2"
 	"slices"
@@ -17,9 +18,10 @@ type arity struct{ min, max int }
 
 // The limits of intrinsic functions: see "Intrinsic functions" in the developer guide of Step Functions.
 const (
-	maxArguments     = 10_000 // Of States.Array and States.Format. The guide names no limit.
-	maxArrayItems    = 1000   // Of States.ArrayRange.
-	maxIntrinsicText = 10_000 // Of States.Base64Encode, States.Base64Decode and States.Hash, in characters.
+	maxArguments     = 10_000   // Of States.Array and States.Format. The guide names no limit.
+	maxArrayItems    = 1000     // Of States.ArrayRange.
+	maxText          = 10 << 20 // Of the texts that States.Format and States.JsonToString make, in bytes. A state's output is much smaller.
+	maxIntrinsicText = 10_000   // Of States.Base64Encode, States.Base64Decode and States.Hash, in characters.
 )
 
 // The positions of arguments, from 0.
@@ -42,6 +44,9 @@ var arities = map[string]arity{
 type argumentError string
 
 func (e argumentError) Error() string { return string(e) }
+
+// errResultTooLong is the error of a function whose result is longer than maxText.
+const errResultTooLong = argumentError("the result is too long")
 
 // eval evaluates the arguments and then the function.
 func (c *intrinsic) eval(s *stateRun) (any, error) {
@@ -69,7 +74,11 @@ func (c *intrinsic) apply(args []any) (any, error) {
 	case "States.UUID":
 		return jsonata.UUID(), nil
 	case "States.JsonToString":
-		return string(jsontree.Marshal(args[0])), nil
+		text, ok := jsontree.TextUpTo(args[0], maxText)
+		if !ok {
+			return nil, errResultTooLong
+		}
+		return text, nil
 	case "States.Format":
 		return c.format(args)
 	case "States.JsonMerge":
@@ -96,13 +105,7 @@ func (c *intrinsic) applyToArray(args []any) (any, error) {
 	case "States.ArrayContains":
 		return contains(items, args[1]), nil
 	case "States.ArrayUnique":
-		unique := []any{}
-		for _, item := range items {
-			if !contains(unique, item) {
-				unique = append(unique, item)
-			}
-		}
-		return unique, nil
+		return uniqueItems(items), nil
 	}
 
 	n, ok := roundedInt(args[1])
@@ -126,6 +129,19 @@ func (c *intrinsic) applyToArray(args []any) (any, error) {
 		chunks = append(chunks, chunk)
 	}
 	return chunks, nil
+}
+
+// uniqueItems returns the items without those that are equal to an earlier one.
+func uniqueItems(items []any) []any {
+	unique, seed, seen := []any{}, maphash.MakeSeed(), map[uint64][]any{}
+	for _, item := range items {
+		hash := jsontree.Hash(seed, item)
+		if !contains(seen[hash], item) {
+			seen[hash] = append(seen[hash], item)
+			unique = append(unique, item)
+		}
+	}
+	return unique
 }
 
 // applyToString evaluates the functions whose first argument is a string, and States.Hash.
@@ -185,7 +201,9 @@ func splitString(text, separators string) []any {
 func hashOf(args []any) (any, error) {
 	text, ok := args[0].(string)
 	if !ok {
-		text = string(jsontree.Marshal(args[0]))
+		if text, ok = jsontree.TextUpTo(args[0], maxText); !ok {
+			return nil, errTextTooLong
+		}
 	}
 
 	if isTooLong(text) {
@@ -229,6 +247,9 @@ func (c *intrinsic) format(args []any) (any, error) {
 		case used == len(args):
 			return nil, argumentError("there are more placeholders than arguments")
 		default:
+			if text.Len()+jsontree.SizeUpTo(args[used], maxText) > maxText { // The text of Java is hardly longer than that of JSON.
+				return nil, errResultTooLong
+			}
 			text.WriteString(formatAsJava(args[used]))
 			used++
 			i++

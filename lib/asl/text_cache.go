@@ -1,6 +1,10 @@
 package asl
 
-import "github.com/herald-progress/herald/lib/asl/jsontree"
+import (
+	"math"
+
+	"github.com/herald-progress/herald/lib/asl/jsontree"
+)
 
 // A textCache remembers the JSON texts of the values that a thread has encoded last. The output of a state is the input of the next one
 // and the data of several events, so they share one text. It works because values never change: the same array or object always has the
@@ -21,9 +25,18 @@ type cachedText struct {
 
 // text returns the JSON text of v.
 func (c *textCache) text(v any) string {
+	text, _ := c.textUpTo(v, math.MaxInt)
+	return text
+}
+
+// textUpTo returns the JSON text of v. ok is false if it has more than limit bytes.
+func (c *textCache) textUpTo(v any, limit int) (text string, ok bool) {
 	cached := c.find(v)
 	if cached.text == "" {
-		text := jsontree.Text(v)
+		text, ok := jsontree.TextUpTo(v, limit)
+		if !ok {
+			return "", false
+		}
 		if text == c.shared {
 			text = c.shared
 		}
@@ -31,17 +44,19 @@ func (c *textCache) text(v any) string {
 		cached = cachedText{value: v, size: len(text), text: text}
 	}
 	c.add(cached)
-	return cached.text
+	return cached.text, cached.size <= limit
 }
 
-// size returns the size of v's JSON text in bytes.
-func (c *textCache) size(v any) int {
+// isUpTo reports whether v's JSON text has at most limit bytes.
+func (c *textCache) isUpTo(v any, limit int) bool {
 	cached := c.find(v)
 	if cached.value == nil {
-		cached = cachedText{value: v, size: jsontree.Size(v)}
+		if cached = (cachedText{value: v, size: jsontree.SizeUpTo(v, limit)}); cached.size > limit {
+			return false
+		}
 	}
 	c.add(cached)
-	return cached.size
+	return cached.size <= limit
 }
 
 // textOnce does what text does, but does not remember v.

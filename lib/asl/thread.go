@@ -249,7 +249,7 @@ func sleep(ctx context.Context, d time.Duration) error {
 
 // checkSize returns a failure if v, an input or output of the state, is larger than maxPayload.
 func (s *stateRun) checkSize(v any) error {
-	if s.thread.sizeOf(v) > maxPayload {
+	if !s.thread.isUpTo(v, maxPayload) {
 		return &failure{name: errorDataLimit, nameOnly: true, cause: dataLimitCause(s.state.name)}
 	}
 	return nil

@@ -22,22 +22,35 @@ const maxPooled = 1 << 20
 
 // Text returns the same text as Marshal, as a string.
 func Text(v any) string {
-	var text string
-	withText(v, func(b []byte) { text = string(b) })
+	text, _ := TextUpTo(v, math.MaxInt)
 	return text
 }
 
+// TextUpTo returns the same text as Marshal. ok is false if the text has more than limit bytes: then it is not made as a whole, because
+// values share parts, and the text of a value may be much larger than the value.
+func TextUpTo(v any, limit int) (text string, ok bool) {
+	withText(v, limit, func(b []byte) {
+		if ok = len(b) <= limit; ok {
+			text = string(b)
+		}
+	})
+	return text, ok
+}
+
 // Size returns the length of v's compact JSON text, in bytes.
-func Size(v any) int {
+func Size(v any) int { return SizeUpTo(v, math.MaxInt) }
+
+// SizeUpTo returns the length of v's compact JSON text in bytes, or any number above limit if it is above limit.
+func SizeUpTo(v any, limit int) int {
 	size := 0
-	withText(v, func(b []byte) { size = len(b) })
+	withText(v, limit, func(b []byte) { size = len(b) })
 	return size
 }
 
-// withText calls use with v's compact JSON text. use must not keep the slice.
-func withText(v any, use func([]byte)) {
+// withText calls use with v's compact JSON text, or with a part of it that is longer than limit. use must not keep the slice.
+func withText(v any, limit int, use func([]byte)) {
 	buffer, _ := buffers.Get().(*[]byte)
-	*buffer = Append((*buffer)[:0], v)
+	*buffer = appendUpTo((*buffer)[:0], v, limit)
 	use(*buffer)
 	if cap(*buffer) <= maxPooled {
 		buffers.Put(buffer)
@@ -45,7 +58,10 @@ func withText(v any, use func([]byte)) {
 }
 
 // Append appends v as compact JSON text to dst. A Go value that is not a JSON value becomes null.
-func Append(dst []byte, v any) []byte {
+func Append(dst []byte, v any) []byte { return appendUpTo(dst, v, math.MaxInt) }
+
+// appendUpTo does what Append does, until dst has more than limit bytes. Then it may leave out the rest.
+func appendUpTo(dst []byte, v any, limit int) []byte {
 	switch v := v.(type) {
 	case bool:
 		return strconv.AppendBool(dst, v)
@@ -54,21 +70,27 @@ func Append(dst []byte, v any) []byte {
 	case []any:
 		dst = append(dst, '[')
 		for i, item := range v {
+			if len(dst) > limit {
+				return dst
+			}
 			if i > 0 {
 				dst = append(dst, ',')
 			}
-			dst = Append(dst, item)
+			dst = appendUpTo(dst, item, limit)
 		}
 		return append(dst, ']')
 	case *Object:
 		dst = append(dst, '{')
 		for i, key := range v.keys {
+			if len(dst) > limit {
+				return dst
+			}
 			if i > 0 {
 				dst = append(dst, ',')
 			}
 			dst = appendString(dst, key)
 			dst = append(dst, ':')
-			dst = Append(dst, v.values[i])
+			dst = appendUpTo(dst, v.values[i], limit)
 		}
 		return append(dst, '}')
 	default:
