@@ -44,6 +44,21 @@ func (d *Details) Map() map[string]any {
 	}
 }
 
+// Size returns about how many bytes the texts of the details have. It is 0 if d is nil.
+func (d *Details) Size() int {
+	if d == nil {
+		return 0
+	}
+	size := len(d.name) + len(d.text)
+	for name, value := range d.fields {
+		size += len(name)
+		if text, ok := value.(string); ok {
+			size += len(text)
+		}
+	}
+	return size
+}
+
 // MarshalJSON returns the JSON text of Map.
 func (d *Details) MarshalJSON() ([]byte, error) {
 	text, err := json.Marshal(d.Map())

@@ -141,6 +141,7 @@ func (s *StepFunctions) usable(arn string) (*stateMachine, error) {
 
 // executionEnded counts an execution's end. A state machine that waits for its deletion is then deleted. The caller holds the lock.
 func (s *StepFunctions) executionEnded(machine *stateMachine) {
+	s.open--
 	machine.running--
 	if machine.running == 0 && machine.deleting && s.machines[machine.arn] == machine {
 		s.deleteMachine(machine)

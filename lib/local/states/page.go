@@ -14,6 +14,9 @@ const (
 	maxPageSize     = 1000
 )
 
+// maxPageBytes is about how many bytes a page of a history has at most, if it has more than one event.
+const maxPageBytes = 8 << 20
+
 // Page selects a page of a list.
 type Page struct {
 	// MaxResults is the maximum number of items in the page, at most 1,000; zero means 100.

@@ -187,8 +187,10 @@ func (s *StepFunctions) GetExecutionHistory(
 	}
 
 	out := GetExecutionHistoryOutput{Events: []HistoryEvent{}}
+	bytes := 0
 	for i, event := range events {
-		if i == size {
+		bytes += event.Details.Size()
+		if i == size || i > 0 && bytes > maxPageBytes {
 			out.NextToken = pageToken(events[i-1].ID)
 			break
 		}

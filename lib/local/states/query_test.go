@@ -2,6 +2,7 @@ package states_test
 
 import (
 	"encoding/json"
+	"errors"
 	"fmt"
 	"net/http"
 	"net/http/httptest"
@@ -11,6 +12,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/sfn"
 	"github.com/aws/aws-sdk-go-v2/service/sfn/types"
+	"github.com/aws/smithy-go"
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/herald-progress/herald/lib/local/awswire/wiretest"
@@ -153,6 +155,93 @@ func TestOldestEndedExecutionsAreRemoved(t *testing.T) {
 		if found := err == nil; found != (i >= 2) {
 			t.Errorf("execution %d: error %v", i, err)
 		}
+	}
+}
+
+// TestPagesOfALargeHistoryAreBounded lists a history of 25 MB.
+func TestPagesOfALargeHistoryAreBounded(t *testing.T) {
+	t.Parallel()
+	const steps, size = 50, 250_000
+	definition := `{"StartAt":"S0","States":{`
+	for i := range steps {
+		definition += fmt.Sprintf(`"S%d":{"Type":"Pass","Next":"S%d"},`, i, i+1)
+	}
+	definition += fmt.Sprintf(`"S%d":{"Type":"Succeed"}}}`, steps)
+	ended := make(statusChanges, 9)
+	service := newService(t, states.Config{StatusChanged: ended.add}, map[string]string{"large": definition})
+	arn := start(t, service, "large", "", `"`+strings.Repeat("x", size)+`"`)
+	ended.nextEnded()
+	for _, reverse := range []bool{false, true} {
+		in := states.GetExecutionHistoryInput{ExecutionArn: arn, Page: states.Page{MaxResults: 1000}, ReverseOrder: reverse}
+		events, pages := 0, 0
+		for more := true; more; pages++ {
+			page, err := service.GetExecutionHistory(t.Context(), in)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if len(page.Events) > 9<<20/size {
+				t.Errorf("a page has %d events", len(page.Events))
+			}
+			events += len(page.Events)
+			in.NextToken, more = page.NextToken, page.NextToken != ""
+		}
+		if want := 2*(steps+1) + 2; events != want || pages < 3 {
+			t.Errorf("%d events in %d pages, want %d", events, pages, want)
+		}
+	}
+}
+
+// TestTheMemoryOfEndedExecutionsIsBounded runs more executions than there is room for, without a store.
+func TestTheMemoryOfEndedExecutionsIsBounded(t *testing.T) {
+	t.Parallel()
+	ended := make(statusChanges, 99)
+	service := newService(t, states.Config{MaxStored: 100_000, StatusChanged: ended.add}, map[string]string{"pass": passMachine})
+	for i := range 9 {
+		start(t, service, "pass", fmt.Sprint("n", i), `"`+strings.Repeat("x", 10_000)+`"`) // Five times: input, output and three events.
+		ended.nextEnded()
+	}
+	list, err := service.ListExecutions(t.Context(), states.ListExecutionsInput{StateMachineArn: states.StateMachineARN("pass")})
+	if err != nil || len(list.Executions) == 0 || len(list.Executions) > 2 || list.Executions[0].Name != "n8" {
+		t.Errorf("%d executions are left, %v", len(list.Executions), err)
+	}
+}
+
+func TestNoMoreExecutionsRunThanMay(t *testing.T) {
+	t.Parallel()
+	service := newService(t, states.Config{MaxRunning: 2}, map[string]string{"wait": waitMachine})
+	first := start(t, service, "wait", "a", "")
+	start(t, service, "wait", "b", "")
+	again := func(name string) error {
+		_, err := service.StartExecution(t.Context(), states.StartExecutionInput{StateMachineArn: states.StateMachineARN("wait"), Name: name})
+		return err
+	}
+	var refused smithy.APIError
+	if err := again("c"); !errors.As(err, &refused) || refused.ErrorCode() != "ExecutionLimitExceeded" {
+		t.Errorf("a third execution: %v", err)
+	}
+	if err := again("a"); err != nil {
+		t.Errorf("one that runs: %v", err)
+	}
+	if _, err := service.StopExecution(t.Context(), states.StopExecutionInput{ExecutionArn: first}); err != nil {
+		t.Fatal(err)
+	}
+	if err := again("c"); err != nil {
+		t.Errorf("after one was stopped: %v", err)
+	}
+}
+
+// TestAnEndlessRecursionFails starts an execution that starts itself and waits for it.
+func TestAnEndlessRecursionFails(t *testing.T) {
+	t.Parallel()
+	ended := make(statusChanges, 99)
+	service := newService(t, states.Config{MaxRunning: 10, StatusChanged: ended.add}, map[string]string{"again": `{"StartAt":"A","States":{"A":{"Type":"Task",
+		"Resource":"arn:aws:states:::states:startExecution.sync:2","Parameters":{"StateMachineArn":"` + states.StateMachineARN("again") + `"},"End":true}}}`})
+	outermost := start(t, service, "again", "", "")
+	for range 10 {
+		ended.nextEnded()
+	}
+	if x := describe(t, service, outermost); x.Status != "FAILED" || !strings.Contains(x.Cause, "StepFunctions.ExecutionLimitExceeded") {
+		t.Errorf("%s, %s: %s", x.Status, x.Error, x.Cause)
 	}
 }
 

@@ -18,7 +18,7 @@ const (
 	minDefinitions = 1000
 )
 
-// saved is what the store has. StepFunctions.mu guards it.
+// saved is what the store has, or would have. StepFunctions.mu guards it.
 type saved struct {
 	definitions    map[string]bool // By their hashes.
 	maxDefinitions int             // Before this number is exceeded, the definitions that nothing uses are removed.
@@ -104,9 +104,11 @@ func (s *StepFunctions) removeDefinitions() {
 	s.saved.maxDefinitions = max(minDefinitions, 2*len(used))
 }
 
-// saveExecution stores an execution with the rest of its history, in one step. The caller holds the lock.
+// saveExecution stores an execution with the rest of its history, in one step. Without a store it counts what the execution takes in
+// memory. The caller holds the lock.
 func (s *StepFunctions) saveExecution(x *execution) {
 	if s.cfg.Store == nil {
+		s.countSaved(x, x.size()-x.saved.bytes)
 		return
 	}
 	s.saveDefinition(x.revision)
@@ -114,6 +116,15 @@ func (s *StepFunctions) saveExecution(x *execution) {
 	s.countSaved(x, int64(len(c.Value)-x.saved.record))
 	x.saved.record = len(c.Value)
 	s.add(append(s.newEvents(x), c)...)
+}
+
+// size returns the size of an execution's data and history in bytes. A text counts in each event that has it. The caller holds the lock.
+func (x *execution) size() int64 {
+	size := len(x.input) + len(x.result.Output)
+	for _, event := range x.events {
+		size += event.Details.Size()
+	}
+	return int64(size)
 }
 
 // newEvents returns the change that stores the events that are not stored yet, if there are any. The caller holds the lock.
@@ -177,8 +188,7 @@ func (s *StepFunctions) removeSaved(x *execution) {
 	}
 }
 
-// removeOldest removes the oldest ended executions and child executions if there are too many, or if they take too much room in the
-// store. The newest one stays. The caller holds the lock.
+// removeOldest removes the oldest ended executions and child executions if there are too many, or if they take too much room. The newest one stays. The caller holds the lock.
 func (s *StepFunctions) removeOldest() {
 	for {
 		tooLarge := s.saved.bytes > s.cfg.MaxStored && len(s.ended)+len(s.endedChildren) > 1

@@ -18,8 +18,9 @@ import (
 	"github.com/herald-progress/herald/lib/local/invoke"
 )
 
-// The defaults of Config.MaxEnded and Config.MaxEndedChildren.
+// The defaults of Config.
 const (
+	defaultMaxRunning       = 10_000
 	defaultMaxEnded         = 1000
 	defaultMaxEndedChildren = 10_000
 )
@@ -39,13 +40,15 @@ type Config struct {
 	// EventRecorded, if not nil, is called with each event of an execution's history, with the ARN of the execution and its redrive count. The
 	// calls for one execution come in order. It must not block, nor call methods of the StepFunctions.
 	EventRecorded func(execution string, redrives int, event asl.Event)
+	// MaxRunning is how many executions may run at once; StartExecution refuses more. Zero means 10,000. On AWS it is a million.
+	MaxRunning int
 	// MaxEnded is how many ended executions are stored; the oldest are removed first. Zero means 1,000.
 	MaxEnded int
 	// MaxEndedChildren is how many ended child executions of Distributed Maps are stored, of all Map runs together; the oldest are
 	// removed first. Zero means 10,000.
 	MaxEndedChildren int
-	// MaxStored is how many bytes the ended executions and their histories take in Store; the oldest are removed first. Zero means
-	// 256 MiB.
+	// MaxStored is how many bytes the ended executions and their histories take in Store, or in memory if there is none; the oldest are
+	// removed first. Zero means 256 MiB.
 	MaxStored int64
 	// Store stores state machines that were created over the API, activities and executions, so that the next process has them. If it
 	// is nil, all of it ends with the process.
@@ -68,6 +71,7 @@ type StepFunctions struct {
 	mu            sync.Mutex
 	machines      map[string]*stateMachine // By ARN.
 	activities    map[string]*activity     // By ARN.
+	open          int                      // How many executions run, without child executions.
 	started       int64                    // The sequence of the newest execution or Map run.
 	executions    map[string]*execution    // By ARN, with the child executions of Distributed Maps.
 	ended         []*execution             // In the order of their ends, without child executions.
@@ -117,6 +121,7 @@ func New(cfg Config) (*StepFunctions, error) {
 		cfg.Log = slog.New(slog.DiscardHandler)
 	}
 
+	cfg.MaxRunning = cmp.Or(cfg.MaxRunning, defaultMaxRunning)
 	cfg.MaxEnded = cmp.Or(cfg.MaxEnded, defaultMaxEnded)
 	cfg.MaxStored = cmp.Or(cfg.MaxStored, defaultMaxStored)
 	cfg.MaxEndedChildren = cmp.Or(cfg.MaxEndedChildren, defaultMaxEndedChildren)
@@ -192,6 +197,9 @@ func (s *StepFunctions) startExecution(in StartExecutionInput, kind string) (*ex
 	}
 
 	if machine.kind == typeExpress {
+		if s.open >= s.cfg.MaxRunning {
+			return nil, errTooManyRun
+		}
 		x := s.newExpress(of, name, input)
 		return x, s.launch(x, s.runExpress)
 	}
@@ -204,6 +212,9 @@ func (s *StepFunctions) startExecution(in StartExecutionInput, kind string) (*ex
 		return nil, awswire.NewError("ExecutionAlreadyExists", "Execution Already Exists: '"+arn+"'")
 	}
 
+	if s.open >= s.cfg.MaxRunning {
+		return nil, errTooManyRun
+	}
 	x := s.newExecution(of, arn, name, input)
 	if err := s.launch(x, s.run); err != nil {
 		return nil, err
@@ -212,6 +223,10 @@ func (s *StepFunctions) startExecution(in StartExecutionInput, kind string) (*ex
 	s.saveExecution(x)
 	return x, nil
 }
+
+// errTooManyRun is the answer to StartExecution while Config.MaxRunning executions run.
+var errTooManyRun = awswire.NewError("ExecutionLimitExceeded", "The maximum number of running executions has been reached. Running executions must end or be "+
+	"stopped before a new execution can be started.")
 
 // newExecution returns an execution that is not yet running.
 func (s *StepFunctions) newExecution(of target, arn, name, input string) *execution {
@@ -230,8 +245,10 @@ func now() time.Time { return time.Now().Truncate(time.Millisecond) }
 func (s *StepFunctions) launch(x *execution, run func(context.Context, *execution)) error {
 	s.started++
 	x.sequence = s.started
+	s.open++
 	x.machine.running++
 	if !s.background.Go(func(ctx context.Context) { run(ctx, x) }) {
+		s.open--
 		x.machine.running--
 		return awswire.ErrClosing
 	}
