@@ -25,7 +25,8 @@ import "time"
 //	a note                                 8,192 bytes of JSON; its message may always have 480 *
 //	the parts of a job                     256
 //	the steps of a job, and all counts     2^53              a JSON number is exact up to it
-//	an epoch, and the time sentAt          5 minutes ahead of the notifier's clock
+//	an epoch                               5 minutes ahead of the notifier's clock
+//	the time sentAt                        5 seconds ahead of the notifier's clock, or else it is ignored
 //	a frame to a browser                   131,072 bytes     API Gateway's limit
 //	a batch of frames                      32,768 bytes      API Gateway charges each 32 KB of a frame as a message
 //	a frame from a browser                 32,768 bytes      API Gateway's limit; a larger frame closes the connection (1009)
@@ -95,10 +96,12 @@ const (
 	// MaxSteps bounds the steps of a job and every other count. JSON numbers are exact up to MaxSteps, and the sum of a count
 	// over all parts fits 64 bits.
 	MaxSteps = 1 << 53
-	// MaxEpochAhead is how far an epoch, and the time at which a state was sent, may be ahead of the notifier's clock. If a job had
-	// an epoch in the future, every run that starts before that time would be stale. If a state was sent in the future, no state
-	// that is sent before that time would be shown.
+	// MaxEpochAhead is how far an epoch may be ahead of the notifier's clock. If a job had an epoch in the future, every run that starts
+	// before that time would be stale.
 	MaxEpochAhead = 5 * time.Minute
+	// MaxSentAhead is how far the time at which a state was sent may be ahead of the notifier's clock. A time that is further ahead counts
+	// as none: it would hide the states of workers whose clocks are right, and a wrong clock must not fail a job.
+	MaxSentAhead = 5 * time.Second
 	// MaxFrame is the largest frame that API Gateway accepts at @connections, in bytes
 	// (https://docs.aws.amazon.com/apigateway/latest/developerguide/apigateway-execution-service-websocket-limits-table.html).
 	MaxFrame = 131_072

@@ -3,6 +3,7 @@ package notify
 import (
 	"fmt"
 	"strings"
+	"time"
 
 	"github.com/herald-progress/herald/lib/broadcast"
 	"github.com/herald-progress/herald/lib/message"
@@ -43,11 +44,14 @@ func (n *Notifier) newRequest(r message.Request) (request, error) {
 }
 
 // accept returns the request for a normalized message.Request, after the checks that need the clock or the feed. It returns a
-// [*message.Invalid] if the epoch or sentAt is too far ahead or the message is too large to be stored, and a [*message.TooLarge] if
+// [*message.Invalid] if the epoch is too far ahead or the message is too large to be stored, and a [*message.TooLarge] if
 // the message is too large to be posted. Errors name fields with path before them: the path of the message in the input.
 func (n *Notifier) accept(normalized message.Request, path string) (request, error) {
-	if err := n.checkTimes(normalized); err != nil {
+	if err := n.checkEpoch(normalized); err != nil {
 		return request{}, err
+	}
+	if normalized.SentAt.After(n.now().Add(message.MaxSentAhead)) { // The sender's clock is wrong, so the order is unknown.
+		normalized.SentAt = time.Time{}
 	}
 	r, err := n.newRequest(normalized)
 	if err != nil || !r.stored { // the size of a message that is only posted is checked when its frame is encoded
@@ -57,18 +61,15 @@ func (n *Notifier) accept(normalized message.Request, path string) (request, err
 	return r, r.frame.CheckSize(path)
 }
 
-// ruleAhead is the rule for times in a request.
+// ruleAhead is the rule for the epoch of a request.
 var ruleAhead = fmt.Sprintf("must be at most %.0f minutes ahead of the notifier's clock", message.MaxEpochAhead.Minutes())
 
-// checkTimes returns a [*message.Invalid] if the normalized epoch or the sentAt of r is too far ahead of the clock.
-func (n *Notifier) checkTimes(r message.Request) error {
+// checkEpoch returns a [*message.Invalid] if the normalized epoch of r is too far ahead of the clock.
+func (n *Notifier) checkEpoch(r message.Request) error {
 	start, _, _ := strings.Cut(r.Epoch, "#")
 	latest := n.now().Add(message.MaxEpochAhead)
 	if start > (message.Time{Time: latest}).String() { // both are times of the same form, which sort as texts
 		return invalid("epoch", ruleAhead)
-	}
-	if r.SentAt.After(latest) {
-		return invalid("sentAt", ruleAhead)
 	}
 
 	return nil
