@@ -162,11 +162,11 @@ func TestOldestEndedExecutionsAreRemoved(t *testing.T) {
 func TestPagesOfALargeHistoryAreBounded(t *testing.T) {
 	t.Parallel()
 	const steps, size = 50, 250_000
-	definition := `{"StartAt":"S0","States":{`
+	var passes strings.Builder
 	for i := range steps {
-		definition += fmt.Sprintf(`"S%d":{"Type":"Pass","Next":"S%d"},`, i, i+1)
+		fmt.Fprintf(&passes, `"S%d":{"Type":"Pass","Next":"S%d"},`, i, i+1)
 	}
-	definition += fmt.Sprintf(`"S%d":{"Type":"Succeed"}}}`, steps)
+	definition := fmt.Sprintf(`{"StartAt":"S0","States":{%s"S%d":{"Type":"Succeed"}}}`, passes.String(), steps)
 	ended := make(statusChanges, 9)
 	service := newService(t, states.Config{StatusChanged: ended.add}, map[string]string{"large": definition})
 	arn := start(t, service, "large", "", `"`+strings.Repeat("x", size)+`"`)
