@@ -2,6 +2,8 @@
 
 import asyncio
 import io
+import json
+import os
 import threading
 from typing import Any
 
@@ -135,3 +137,44 @@ def test_mistakes_are_raised_where_they_are_made() -> None:
         ):
             with pytest.raises((ValueError, TypeError)):
                 mistake()
+
+
+class Pipe(Client):
+    """A client that writes the message and the status of each state to a pipe."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.read, self.write = os.pipe()
+
+    def invoke(self, **arguments: Any) -> dict[str, Any]:
+        data = json.loads(arguments["Payload"])["message"]["data"]
+        os.write(self.write, f"{data['message']} {data.get('status')}\n".encode())
+        return super().invoke(**arguments)
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="this system has no fork")
+@pytest.mark.filterwarnings("ignore:This process .* is multi-threaded:DeprecationWarning")
+def test_a_forked_process_reports_and_repeats_nothing_of_its_parent() -> None:
+    for reports in (True, False):
+        client = Pipe()
+        reporter = Reporter(client, "notifier", **JOB)
+        reporter.phase("in the parent")
+        reporter.flush()
+        child = os.fork()
+        if child == 0:
+            status = 1
+            try:
+                if reports:
+                    reporter.end("succeeded", "in the child")
+                reporter.close()
+                reporter.close()
+                status = 0
+            finally:
+                os._exit(status)
+        assert os.waitpid(child, 0)[1] == 0
+        reporter.close()
+        os.close(client.write)
+        with os.fdopen(client.read) as pipe:
+            lines = pipe.read().splitlines()
+        assert lines.count("in the parent None") == 1
+        assert lines[-1] == ("in the child succeeded" if reports else "in the parent None")

@@ -48,6 +48,10 @@ class Notifier:
         self._client, self._function, self._clock = client, function, clock
         self._hung: list[threading.Event] = []
 
+    def after_fork(self) -> None:
+        """Forget the threads of the parent process."""
+        self._hung = []
+
     def send(self, request: dict[str, Any]) -> tuple[Outcome, RefusedError | None]:
         """Invoke the notifier, in a thread of its own, because boto3 cannot end a call that hangs."""
         payload = json.dumps(request, ensure_ascii=False, separators=(",", ":")).encode()

@@ -11,6 +11,7 @@ from collections import deque
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Literal
 
+from . import _fork
 from . import _state as st
 from ._clock import Clock
 from ._notifier import LOG, LambdaClient, Notifier, Outcome, RefusedError
@@ -65,7 +66,7 @@ class Reporter:
         failed_rows: int = 0,
         clock: Clock | None = None,
     ) -> None:
-        """Start a thread that pushes. The caller must call close, or use the Reporter in a with statement.
+        """Make a Reporter, whose thread pushes. The caller must call close, or use the Reporter in a with statement.
 
         client is boto3.client("lambda"), function the notifier's name or ARN. A job has a job_id and a title, an upload
         an upload_id and a file_name. The other arguments are the fields of a request: see statemachines/README.md.
@@ -110,7 +111,8 @@ class Reporter:
         self._error_failed_at = -math.inf
 
         self._wake, self._stopped = self._clock.event(), self._clock.event()
-        self._clock.start(self._run)
+        self._running = False  # the thread has been started in this process
+        _fork.register(self)
 
     def phase(
         self,
@@ -149,7 +151,7 @@ class Reporter:
                 return
             self._done, self._next_at = phase.done, math.inf
             self._state = replace(self._state, phase=phase, began=self._clock.now(), version=self._state.version + 1)
-        self._wake.set()
+        self._signal()
 
     def update(self, done: int) -> None:
         """Set how many steps of the phase are done."""
@@ -158,7 +160,7 @@ class Reporter:
             self._raise_refused()
         if done >= self._next_at:
             self._next_at = math.inf
-            self._wake.set()
+            self._signal()
 
     def reject(self, rows: int = 1) -> None:
         """Add to the failed rows. Call this before the update that counts the rows as done."""
@@ -180,7 +182,7 @@ class Reporter:
                 self._error_count += 1
                 self._errors.append(_Error(data, f"error {self._key} {self._error_count}"))
         self._count(dropped=int(full))
-        self._wake.set()
+        self._signal()
 
     def end(self, status: Literal["succeeded", "failed", "cancelled"], text: str = "") -> None:
         """End the whole job. It ends once: further calls do nothing."""
@@ -193,7 +195,7 @@ class Reporter:
                 return
             ended = replace(self._state, status=status, text=str(text), done=self._done, failed=self._failed_rows)
             self._state = replace(ended, version=ended.version + 1)
-        self._wake.set()
+        self._signal()
 
     def flush(self) -> None:
         """Publish what is not published yet, and go on. Call it where the process may stop for a time."""
@@ -202,7 +204,7 @@ class Reporter:
             self._flushed.append(event)
         if self._stopped.is_set():
             event.set()
-        self._wake.set()
+        self._signal()
         self._clock.wait(event, CLOSE_TIMEOUT)
         self._raise_refused()
 
@@ -210,6 +212,7 @@ class Reporter:
         """Publish the last state and the errors that are not published yet, within CLOSE_TIMEOUT seconds, and stop."""
         if not self._closing:
             self._deadline = self._clock.now() + CLOSE_TIMEOUT
+            self._signal()
         self._closing = True
         self._wake.set()
         self._clock.wait(self._stopped, CLOSE_TIMEOUT)
@@ -260,6 +263,27 @@ class Reporter:
             s = self._stats
             self._stats = Stats(s.published + published, s.failed + failed, s.dropped + dropped)
 
+    def _signal(self) -> None:
+        """Wake the thread. Start it first if this process has none."""
+        with self._lock:
+            start = not self._running and not self._closing
+            self._running = self._running or start
+        self._wake.set()
+        if start:
+            self._clock.start(self._run)
+
+    def after_fork(self) -> None:
+        """Go on in a child process, which has no threads. What is not published yet is left to the parent."""
+        self._lock = threading.Lock()
+        self._wake, self._stopped, self._running = self._clock.event(), self._clock.event(), False
+        self._errors.clear()
+        self._flushed = []
+        self._notifier.after_fork()
+        self._tried, self._missing, self._failures = self._snapshot(), False, 0
+        self._next_at = -math.inf  # the first update starts the thread
+        if self._closing:
+            self._stopped.set()
+
     def _snapshot(self) -> st.State:
         with self._lock:
             if self._state.status:
@@ -270,7 +294,7 @@ class Reporter:
 
     def _run(self) -> None:
         while not self._closing:
-            self._clock.wait(self._wake, min(self._state_due_in(), self._error_due_in()))
+            self._clock.wait(self._wake, max(min(self._state_due_in(), self._error_due_in()), 0))
             self._wake.clear()
             with self._lock:
                 flushed, self._flushed = self._flushed, []
