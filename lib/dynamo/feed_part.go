@@ -24,7 +24,7 @@ const failuresAttribute = "failures"
 //
 // A run that an older version began has no map failures. Its parts are lists, [done, failed], until the run ends, because a process
 // of the older version may still write some of them. A newer version may add numbers to a list.
-type partRow struct { //nolint:recvcheck // it is a value, and only decoding needs a pointer
+type partRow struct {
 	numbers []int64
 	isList  bool
 }

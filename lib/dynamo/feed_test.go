@@ -104,7 +104,7 @@ func TestRequestsPerUpdate(t *testing.T) {
 			at := time.Now()
 			execution := stateUpdate("job", 5, at.Add(5*time.Second))
 			execution.Execution = "arn"
-			const pointerThenRow = "PutItem PutItem" //nolint:dupword // two requests
+			const pointerThenRow = "PutItem PutItem"
 			otherPart := partUpdate("job", "2", 1, at.Add(6*time.Second))
 			otherPart.Execution = execution.Execution
 			end := stateUpdate("job", 100, at.Add(7*time.Second))

@@ -93,9 +93,9 @@ func (d *logDelivery) run(ctx context.Context) {
 	for {
 		select {
 		case now := <-ticks.C:
-			d.deliver(now) //nolint:contextcheck // the function has its own timeout
+			d.deliver(now)
 		case <-ctx.Done():
-			d.deliver(time.Now().Add(d.faults.Delay)) //nolint:contextcheck // as above
+			d.deliver(time.Now().Add(d.faults.Delay))
 			return
 		}
 	}

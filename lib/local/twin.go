@@ -182,7 +182,7 @@ func Start(ctx context.Context, c Config) (*Twin, error) {
 		return nil, errors.Join(fmt.Errorf("listen on %s: %w", address, err), t.closeState())
 	}
 	t.listener = listener
-	if err := t.wire(); err != nil { //nolint:contextcheck // the schedules outlive the start
+	if err := t.wire(); err != nil {
 		return nil, errors.Join(err, listener.Close(), t.closeOwn(ctx), t.closeStates(ctx), t.closeState())
 	}
 	t.server = &http.Server{
@@ -260,9 +260,9 @@ func (t *Twin) wire() error {
 // statusChanged passes an execution on to the rule for ended executions and to the callback of the configuration.
 func (t *Twin) statusChanged(ctx context.Context, x states.ExecutionDescription) {
 	if x.Status == states.StatusRunning {
-		t.logs.started(statusChangeEvent(x), x.ExecutionArn) //nolint:contextcheck // as below
+		t.logs.started(statusChangeEvent(x), x.ExecutionArn)
 	}
-	t.events.statusChanged(x) //nolint:contextcheck // the functions that it invokes outlive the execution
+	t.events.statusChanged(x)
 	if t.config.StatusChanged != nil {
 		t.config.StatusChanged(ctx, x)
 	}

@@ -117,7 +117,7 @@ func Parse(frame []byte) (Envelope, error) {
 const timeLayout = "2006-01-02T15:04:05.000Z"
 
 // Time is a time whose JSON is RFC 3339 in UTC with milliseconds.
-type Time struct{ time.Time } //nolint:recvcheck // it is a value, and only decoding needs a pointer
+type Time struct{ time.Time }
 
 // String returns the time as RFC 3339 in UTC with milliseconds.
 func (t Time) String() string { return t.UTC().Format(timeLayout) }

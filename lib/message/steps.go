@@ -31,7 +31,7 @@ type Step struct {
 
 // Steps is a list of steps as compact JSON, so that states can be compared with ==. Make it by [NewSteps]. Empty means that there are no
 // steps.
-type Steps string //nolint:recvcheck // it is a value, and only decoding needs a pointer
+type Steps string
 
 // NewSteps returns the steps as Steps. It does not validate them.
 func NewSteps(steps ...Step) Steps {

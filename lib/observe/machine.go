@@ -100,7 +100,7 @@ func nameOf(arn string) string { return arn[strings.LastIndexByte(arn, ':')+1:] 
 // executionName returns the name of an execution. After that of an Express workflow comes an id.
 func executionName(arn string, express bool) string {
 	fields := strings.Split(arn, ":")
-	if last := len(fields) - 1; express && last > 7 { //nolint:mnd // the fields before the id: arn:aws:states:region:account:express:machine:name
+	if last := len(fields) - 1; express && last > 7 {
 		return fields[last-1]
 	}
 	return fields[len(fields)-1]

@@ -39,8 +39,8 @@ type action interface {
 
 // The texts of the error frames for messages without a known action.
 var (
-	errNoAction      = errors.New(`A message must be a JSON object with a text "action"`) //nolint:staticcheck // a sentence for people
-	errUnknownAction = errors.New("This action is not known")                             //nolint:staticcheck // a sentence for people
+	errNoAction      = errors.New(`A message must be a JSON object with a text "action"`)
+	errUnknownAction = errors.New("This action is not known")
 )
 
 // decode returns the action of a message, and its request: a text of the browser's choice that the answer repeats. A message

@@ -208,7 +208,7 @@ func (s syncAction) minPosts() int {
 	if s.batch || s.noWelcome {
 		return 1
 	}
-	return 2 //nolint:mnd // welcome and synced
+	return 2
 }
 
 // answer returns the frames that come before synced.

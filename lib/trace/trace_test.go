@@ -60,7 +60,7 @@ func TestStepsHaveTitlesAndStatuses(t *testing.T) {
 		"thumbnails": "List succeeded, Make the thumbnails: 12 of 12 succeeded, Resize succeeded, Check succeeded, Write index succeeded",
 		"order":      "How large? succeeded, Validate succeeded, Check credit succeeded, Reserve succeeded, Charge succeeded, Ship succeeded",
 		"flaky":      "Call service succeeded, Optional step failed, Note the failure succeeded, Save succeeded",
-		"saga":       "Book hotel succeeded, Book flight failed, Cancel hotel succeeded, Trip failed failed", //nolint:dupword // the second is the status
+		"saga":       "Book hotel succeeded, Book flight failed, Cancel hotel succeeded, Trip failed failed",
 	} {
 		view := viewOf(t, name, parse(t, run(t, name, workflows[name], 1)))
 		got := strings.Split(stepsText(view), ", ")

@@ -132,7 +132,7 @@ func (m *model) stepLines(j job, column int) []string {
 		const layout = "15:04:05"
 		at := strings.Repeat(" ", len(layout))
 		if !step.At.IsZero() {
-			at = step.At.Local().Format(layout) //nolint:gosmopolitan // the user's own time
+			at = step.At.Local().Format(layout)
 		}
 		name := s.text(cmp.Or(step.Title, step.Name))
 		lines = append(lines, strings.Repeat(" ", column)+look.Render(mark)+" "+s.faint.Render(at)+"  "+s.fit(name, m.width-column-len(at)-4)) // 4 for the mark and 3 blanks
@@ -220,7 +220,7 @@ func (m *model) endedLine(j job) string {
 	if m.width >= wideFrom {
 		width = m.nameWidth() - 2
 		percent = fmt.Sprintf(" %*s", percentWidth, format.Percent(j.Progress))
-		at = "  " + j.at.Local().Format("15:04") //nolint:gosmopolitan // the user's own time
+		at = "  " + j.at.Local().Format("15:04")
 	}
 	width = max(width, 0)
 	rest := max(0, m.width-2-width-len(percent)-2-len(at)) // for the message, which has 2 blanks before it

@@ -1,4 +1,4 @@
-package asltest //nolint:testpackage // The tests see what a failed assertion reports.
+package asltest
 
 import (
 	"context"

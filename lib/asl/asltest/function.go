@@ -24,7 +24,7 @@ func Func[In, Out any](f func(context.Context, In) (Out, error)) asl.Tasks {
 	return function(func(ctx context.Context, payload []byte) ([]byte, error) {
 		var in In
 		if err := json.Unmarshal(payload, &in); err != nil {
-			return nil, err //nolint:wrapcheck // Lambda reports this error by the name of its type.
+			return nil, err
 		}
 		out, err := f(ctx, in)
 		if err != nil {
@@ -93,7 +93,7 @@ func (f function) RunTask(ctx context.Context, task asl.Task) (json.RawMessage, 
 	if withoutPattern(service) == sdkInvoke {
 		answer["Payload"] = string(output)
 	}
-	return json.Marshal(answer) //nolint:wrapcheck // It never fails: the output is JSON.
+	return json.Marshal(answer)
 }
 
 // payloadOf returns the payload in the arguments of an invocation; null if there is none.

@@ -71,7 +71,7 @@ func isUpdate() bool {
 // writeFile writes a file and makes its folder.
 func writeFile(file, content string) error {
 	if err := os.MkdirAll(filepath.Dir(file), 0o750); err != nil {
-		return err //nolint:wrapcheck // A PathError names the operation and the file.
+		return err
 	}
-	return os.WriteFile(file, []byte(content), 0o600) //nolint:wrapcheck // As above.
+	return os.WriteFile(file, []byte(content), 0o600)
 }

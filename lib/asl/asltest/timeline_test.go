@@ -29,7 +29,7 @@ func TestTheTimelineOfConcurrentThreadsIsAlwaysTheSame(t *testing.T) {
 			t.Fatalf("the timeline changes:\n%s", diff)
 		}
 	}
-	//nolint:dupword // Two states end, one inside the other.
+
 	want := `+0s        M/[ {}
              [0]
 +0s            Both 1
