@@ -302,6 +302,9 @@ func templateMutations() []struct {
 		{"aborted executions are not swept", func(m mutant) {
 			m.set("HeraldExecutionRule/Properties/EventPattern/detail/status", []any{"SUCCEEDED", "FAILED", "TIMED_OUT"})
 		}},
+		{"stopped durable executions are not swept", func(m mutant) {
+			m.set("HeraldDurableExecutionRule/Properties/EventPattern/detail/status", []any{"SUCCEEDED", "FAILED", "TIMED_OUT"})
+		}},
 		{"dead letters go to another queue", func(m mutant) {
 			m.swap("HeraldUploadRule/Properties/Targets/0/DeadLetterConfig", "HeraldExecutionRule/Properties/Targets/0/DeadLetterConfig")
 		}},

@@ -40,7 +40,7 @@ var resourceKinds = map[string]struct {
 			"TableName TimeToLiveSpecification",
 	},
 	"AWS::Events::Rule": {
-		5, byDefault, "Description EventPattern ScheduleExpression State Targets.Arn Targets.DeadLetterConfig.Arn Targets.Id Targets.RetryPolicy Targets.RoleArn",
+		6, byDefault, "Description EventPattern ScheduleExpression State Targets.Arn Targets.DeadLetterConfig.Arn Targets.Id Targets.RetryPolicy Targets.RoleArn",
 	},
 	"AWS::IAM::Policy": {12, byDefault, "PolicyDocument.Statement PolicyDocument.Version PolicyName Roles"},
 	"AWS::IAM::Role":   {12, byDefault, "AssumeRolePolicyDocument.Statement AssumeRolePolicyDocument.Version Description"},
@@ -51,7 +51,7 @@ var resourceKinds = map[string]struct {
 		10, byDefault, "Architectures Code.S3Bucket Code.S3Key Description Environment.Variables Handler LoggingConfig.LogGroup MemorySize Role " +
 			"Runtime Timeout TracingConfig",
 	},
-	"AWS::Lambda::Permission":       {8, byDefault, "Action FunctionName Principal SourceArn"},
+	"AWS::Lambda::Permission":       {9, byDefault, "Action FunctionName Principal SourceArn"},
 	"AWS::Logs::LogGroup":           {12, deleted, "LogGroupName RetentionInDays"},
 	"AWS::Logs::SubscriptionFilter": {1, byDefault, "DestinationArn FilterPattern LogGroupName"},
 	"AWS::S3::Bucket": {
@@ -185,7 +185,7 @@ func checkInvocations(tb testing.TB, template template) {
 	want := []string{
 		fmt.Sprintf(route, "Connect", "$connect"), fmt.Sprintf(route, "Default", "$default"), fmt.Sprintf(route, "Disconnect", "$disconnect"),
 		fmt.Sprintf(rule, "Observer", "Watch1Started"), fmt.Sprintf(rule, "Reaper", "ReaperSchedule"),
-		fmt.Sprintf(rule, "Sweeper", "ExecutionRule"), fmt.Sprintf(rule, "Sweeper", "SweeperSchedule"), logs,
+		fmt.Sprintf(rule, "Sweeper", "DurableExecutionRule"), fmt.Sprintf(rule, "Sweeper", "ExecutionRule"), fmt.Sprintf(rule, "Sweeper", "SweeperSchedule"), logs,
 	}
 	if diff := cmp.Diff(want, got); diff != "" {
 		tb.Errorf("permissions to invoke a function (-want +got):\n%s", diff)
