@@ -30,6 +30,7 @@ import (
 	"github.com/herald-progress/herald/lib/dynamo/dynamotest"
 	"github.com/herald-progress/herald/lib/local"
 	"github.com/herald-progress/herald/lib/local/states"
+	"github.com/herald-progress/herald/lib/observe"
 )
 
 // build builds the functions into functionsDir, once. They are the shipped functions, built for this machine's architecture.
@@ -72,6 +73,12 @@ type fleet struct {
 	feed        *dynamo.Feed
 }
 
+// The state machine that the observer watches.
+const (
+	watchedName       = "watched"
+	watchedDefinition = `{"StartAt":"A","States":{"A":{"Type":"Pass","Comment":"The first one","Next":"B"},"B":{"Type":"Succeed"}}}`
+)
+
 // startFleet builds and starts all functions, and the twin.
 func startFleet(t *testing.T) fleet {
 	t.Helper()
@@ -83,7 +90,10 @@ func startFleet(t *testing.T) fleet {
 		f.functions[name] = &deployedFunction{}
 		replaced[name] = f.functions[name]
 	}
-	twin, err := local.Start(t.Context(), local.Config{Functions: replaced})
+	watched := observe.Machine{ARN: states.StateMachineARN(watchedName), User: "$.userId"}
+	twin, err := local.Start(t.Context(), local.Config{
+		Functions: replaced, Watched: []observe.Machine{watched}, StateMachines: map[string]string{watchedName: watchedDefinition},
+	})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -92,7 +102,7 @@ func startFleet(t *testing.T) fleet {
 	for name, function := range f.functions {
 		p, err := startProcess(t, exec.CommandContext(t.Context(), program(t, name)),
 			"CONNECTIONS_TABLE="+f.connections.Table, "FEED_TABLE="+f.feed.Table, "WEBSOCKET_API_ENDPOINT="+twin.ManagementEndpoint(), "UPLOADS_BUCKET="+local.Bucket,
-			"AUTH_MODE=hs256", "AUTH_SECRET_ARN=arn:aws:secretsmanager:us-east-1:000000000000:secret:herald",
+			`WATCHED_STATE_MACHINES=[{"arn":"`+watched.ARN+`","user":"`+watched.User+`"}]`, "AUTH_MODE=hs256", "AUTH_SECRET_ARN=arn:aws:secretsmanager:us-east-1:000000000000:secret:herald",
 			"AWS_ENDPOINT_URL_DYNAMODB="+os.Getenv(dynamotest.Dynalite), "AWS_ENDPOINT_URL_S3="+twin.Endpoint(),
 			"AWS_ENDPOINT_URL_SECRETS_MANAGER="+secrets, "AWS_ENDPOINT_URL_SFN="+twin.Endpoint())
 		if err != nil {

@@ -17,6 +17,7 @@ import (
 	"github.com/aws/aws-lambda-go/lambda/messages"
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/s3"
+	"github.com/aws/aws-sdk-go-v2/service/sfn"
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/herald-progress/herald/cdkapp/bootstrap"
@@ -24,6 +25,7 @@ import (
 	"github.com/herald-progress/herald/lib/csvimport"
 	"github.com/herald-progress/herald/lib/feed"
 	"github.com/herald-progress/herald/lib/local"
+	"github.com/herald-progress/herald/lib/local/states"
 	"github.com/herald-progress/herald/lib/message"
 	"github.com/herald-progress/herald/lib/session"
 )
@@ -53,6 +55,7 @@ func TestBuiltFunctionsWorkTogether(t *testing.T) {
 	t.Run("import", f.testImport)
 	t.Run("reaper", f.testReaper)
 	t.Run("sweeper", f.testSweeper)
+	t.Run("observer", f.testObserver)
 	for _, name := range bootstrap.Functions() {
 		size, zipped := sizes(t, program(t, name))
 		p := f.functions[name].process.Load()
@@ -205,6 +208,25 @@ func (f fleet) testReaper(t *testing.T) {
 
 // testSweeper starts two jobs whose workflows report no final state. The sweeper must end the first one when it gets the event of the
 // workflow's end, and the second one, whose event was lost, when it runs on schedule.
+// testObserver runs a workflow that does not call Herald. The twin sends its log to the observer.
+func (f fleet) testObserver(t *testing.T) {
+	_, err := sfn.NewFromConfig(f.twin.AWSConfig()).StartExecution(t.Context(), &sfn.StartExecutionInput{
+		StateMachineArn: aws.String(states.StateMachineARN(watchedName)), Name: aws.String("one"), Input: aws.String(`{"userId":"` + user + `"}`),
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	var row feed.Row
+	for deadline := time.Now().Add(endWait); !row.Terminal(); time.Sleep(10 * time.Millisecond) {
+		if row, err = f.feed.Job(t.Context(), feed.User(user), "one"); time.Now().After(deadline) {
+			t.Fatalf("the job does not end: %+v, error %v", row.State, err)
+		}
+	}
+	if row.State.Status != message.StatusSucceeded || row.State.FileName != watchedName || row.Type != message.TypeJobProgress {
+		t.Errorf("the end is %+v", row.State)
+	}
+}
+
 func (f fleet) testSweeper(t *testing.T) {
 	const failed = "arn:aws:states:us-east-1:000000000000:execution:mine:failed"
 	const state = `{"userId":"` + user + `","epoch":"2026-11-22T10:00:00Z","execution":"` + failed + `","message":{"type":"upload_progress",` +
