@@ -24,8 +24,6 @@ const arnScheme = "arn"
 
 // Limits of the parts of an ARN.
 const (
-	// arnScheme is the first field of every ARN.
-	arnScheme     = "arn"
 	accountDigits = 12
 	// maxARNName bounds one name in the ARN of an execution, in characters
 	// (https://docs.aws.amazon.com/step-functions/latest/apireference/API_StartExecution.html).
