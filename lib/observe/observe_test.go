@@ -188,6 +188,18 @@ func TestLogLinesMoveTheJob(t *testing.T) {
 	}
 }
 
+func TestAMapShowsHowManyOfItsItemsAreDone(t *testing.T) {
+	f := &fake{input: input, definition: `{"StartAt":"M","States":{"M":{"Type":"Map","Comment":"Pack the boxes","End":true,
+		"ItemProcessor":{"StartAt":"A","States":{"A":{"Type":"Task","End":true}}}}}}`}
+	handle(t, newObserver(f), batch(t,
+		line(runARN, 1, "ExecutionStarted", ""), line(runARN, 2, "MapStateEntered", "M"), line(runARN, 3, "MapStateStarted", "", `{"length":"4"}`),
+		line(runARN, 4, "MapIterationStarted", "M"), line(runARN, 5, "TaskStateEntered", "A"), line(runARN, 6, "TaskStateExited", "A"),
+		line(runARN, 7, "MapIterationSucceeded", "M"), line(runARN, 8, "MapIterationStarted", "M"), line(runARN, 9, "TaskStateEntered", "A")))
+	if s := f.last(t); s.Message != "Pack the boxes: 1 of 4" || s.Progress != 25 {
+		t.Errorf("the state is %q at %v %%", s.Message, s.Progress)
+	}
+}
+
 func TestExecutionsWithoutAUserAreIgnored(t *testing.T) {
 	for name, input := range map[string]string{
 		"no user": `{"jobs":["j"]}`, "no job": `{"user":{"id":"ann"}}`, "not JSON": `x`, "a user that is no id": `{"user":{"id":{}},"jobs":["j"]}`,

@@ -26,7 +26,10 @@ func state(row trace.Row, v trace.View, ended trace.Status, now time.Time) messa
 	if v.Stage != nil {
 		s.Phase = message.Truncate(v.Stage.Title, message.MaxPhase)
 	}
-	if v.Current != nil {
+	switch {
+	case v.Stage != nil && v.Stage.Total > 0 && v.Stage.Status == trace.Running:
+		s.Message = v.Stage.Text() // the items of a Map say more than the state that one of them is in
+	case v.Current != nil:
 		s.Message = v.Current.Text()
 	}
 	switch {
