@@ -81,7 +81,7 @@ func TestCheckovFindsOnlyWhatIsAnswered(t *testing.T) {
 	if diff := cmp.Diff(all, checkov(t, program, fullTemplate(t))); diff != "" {
 		t.Errorf("findings (-answered +found):\n%s", diff)
 	}
-	settings := hs256()
+	settings := watching(hs256())
 	settings.Props.AccessLogs, settings.Props.KMSKeyARN = true, keyARN
 	settings.Props.UploadOrigins = []string{"https://app.example.com"}
 	settings.Props.VPCSubnetIDs, settings.Props.VPCSecurityGroupIDs = []string{"subnet-0123456789abcdef0"}, []string{"sg-0123456789abcdef0"}
