@@ -73,6 +73,11 @@ func TestFeedHoldsItsRulesInEverySchedule(t *testing.T) {
 
 // weakenCondition returns a mutation that replaces terms of a request's condition by [anything], if the condition has all of them.
 func weakenCondition(terms ...string) func(request any) {
+	return replaceTerms(func(string) string { return anything }, terms...)
+}
+
+// replaceTerms returns a mutation that replaces terms of a request's condition, if the condition has all of them.
+func replaceTerms(replace func(term string) string, terms ...string) func(request any) {
 	return func(request any) {
 		var condition **string
 		switch in := request.(type) {
@@ -91,7 +96,7 @@ func weakenCondition(terms ...string) func(request any) {
 			if !strings.Contains(weaker, term) {
 				return
 			}
-			weaker = strings.Replace(weaker, term, anything, 1)
+			weaker = strings.Replace(weaker, term, replace(term), 1)
 		}
 		*condition = &weaker
 	}
@@ -152,6 +157,25 @@ func TestInterleavingsFindWeakenedConditions(t *testing.T) {
 		{"a part of an earlier attempt counts", "a part of an attempt, and the next attempt", weakenCondition("#attempt <= :attempt")},
 		{"an older run's pointer replaces a newer one", "two runs of one execution begin", weakenCondition("attribute_not_exists(#entry) OR #epoch <= :epoch OR #at <= :old")},
 		{"an older run's end deletes a newer pointer", "the end of a run, and its redrive", forEntries("exec#", weakenCondition("#epoch <= :epoch", "#epoch < :epoch"))},
+		{"a state's type is lost", "states of two types, and a part", eraseAttribute("type")},
+		{"a row has all keys but the newest", "more keys than a row has", withoutNewestKey},
+		{"a mark replaces a state of another status", "a status that is not an end, and a mark of a stalled job", weakenCondition("#seq = :seq", "#id = :id", "#pushedSeq = :pushedSeq")},
+		{"a status comes after a newer one", "statuses that are not ends, and a part", weakenCondition("#seq = :seq", "#id = :id")},
+		{"a page begins with the last job of the one before", "pages of two jobs, and a writer", queries(func(in *dynamodb.QueryInput) {
+			if entry := stringOf(in.ExclusiveStartKey["entry"]); entry != "" {
+				in.ExclusiveStartKey = attributes{"owner": in.ExclusiveStartKey["owner"], "entry": str(entry[:len(entry)-1])}
+			}
+		})},
+		{"a page begins after the job that follows the one before", "pages of one job, and a writer", queries(func(in *dynamodb.QueryInput) {
+			if entry := stringOf(in.ExclusiveStartKey["entry"]); entry != "" {
+				in.ExclusiveStartKey = attributes{"owner": in.ExclusiveStartKey["owner"], "entry": str(entry[:len(entry)-1] + string(entry[len(entry)-1]+2))}
+			}
+		})},
+		{"a page has more jobs than its limit", "pages of two jobs, and a writer", queries(func(in *dynamodb.QueryInput) {
+			if in.Limit != nil {
+				in.Limit = nil
+			}
+		})},
 		{"a key has two notes", "two notes of one key", forEntries("key#", weakenCondition("attribute_not_exists(#entry)"))},
 		{"a key whose note was lost gets two new notes", "two repeat a note whose writer died long ago", weakenCondition("#note = :from")},
 	} {
@@ -223,10 +247,36 @@ func asOlderVersion(request any) {
 	in.Item["parts"] = &types.AttributeValueMemberM{Value: lists}
 }
 
+// queries returns a mutation of queries.
+func queries(mutate func(in *dynamodb.QueryInput)) func(request any) {
+	return func(request any) {
+		if in, ok := request.(*dynamodb.QueryInput); ok {
+			mutate(in)
+		}
+	}
+}
+
 // erasePush removes the token of the last claimed push from an item that is written.
-func erasePush(request any) {
-	if in, ok := request.(*dynamodb.PutItemInput); ok {
+func erasePush(request any) { eraseAttribute("push")(request) }
+
+// eraseAttribute returns a mutation that removes an attribute from an item that is written.
+func eraseAttribute(name string) func(request any) {
+	return func(request any) {
+		if in, ok := request.(*dynamodb.PutItemInput); ok {
+			in.Item = clone(in.Item)
+			delete(in.Item, name)
+		}
+	}
+}
+
+// withoutNewestKey drops the newest key of a row that has 16.
+func withoutNewestKey(request any) {
+	in, ok := request.(*dynamodb.PutItemInput)
+	if !ok {
+		return
+	}
+	if keys, _ := in.Item["keys"].(*types.AttributeValueMemberL); keys != nil && len(keys.Value) == 16 {
 		in.Item = clone(in.Item)
-		delete(in.Item, "push")
+		in.Item["keys"] = &types.AttributeValueMemberL{Value: keys.Value[:15]}
 	}
 }

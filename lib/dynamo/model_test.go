@@ -129,7 +129,8 @@ func (m *model) write(key [2]string, condition *string, e *expression, next func
 	return old, nil
 }
 
-// query returns all matching items of a query in one page, sorted by entry. A query reads the items of one owner only.
+// query returns the matching items of a query, sorted by entry, in pages of its limit. A query reads the items of one owner only. A page
+// that is full has a next one, which may be empty.
 func (m *model) query(in *dynamodb.QueryInput) (*dynamodb.QueryOutput, error) {
 	e := &expression{names: in.ExpressionAttributeNames, values: in.ExpressionAttributeValues}
 	out := &dynamodb.QueryOutput{}
@@ -139,6 +140,9 @@ func (m *model) query(in *dynamodb.QueryInput) (*dynamodb.QueryOutput, error) {
 		slices.Reverse(keys)
 	}
 	for _, key := range keys {
+		if in.ExclusiveStartKey != nil && key[1] <= keyOf(in.ExclusiveStartKey)[1] {
+			continue
+		}
 		matches := true
 		for _, condition := range []*string{in.KeyConditionExpression, in.FilterExpression} {
 			if condition == nil || !matches {
@@ -151,6 +155,10 @@ func (m *model) query(in *dynamodb.QueryInput) (*dynamodb.QueryOutput, error) {
 		}
 		if matches {
 			out.Items = append(out.Items, clone(m.items[key]))
+		}
+		if in.Limit != nil && len(out.Items) == int(*in.Limit) {
+			out.LastEvaluatedKey = attributes{"owner": m.items[key]["owner"], "entry": m.items[key]["entry"]}
+			break
 		}
 	}
 	return out, nil

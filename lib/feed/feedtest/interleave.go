@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"iter"
+	"slices"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -109,7 +110,7 @@ func RunInterleaved(t *testing.T, extraFaults int, open Open) {
 }
 
 // Histories returns all histories.
-func Histories() []History { return append(jobHistories(), noteHistories()...) }
+func Histories() []History { return slices.Concat(jobHistories(), noteHistories(), pageHistories()) }
 
 // Scheduled is a store whose calls are steps of a schedule.
 type Scheduled struct{ feed.Store }
@@ -145,6 +146,16 @@ func (s Scheduled) Job(ctx context.Context, owner, job string) (row feed.Row, er
 		return err
 	})
 	return row, err
+}
+
+// JobsAfter is a step that reads.
+func (s Scheduled) JobsAfter(ctx context.Context, owner, after string, limit int) (page feed.JobPage, err error) {
+	err = Step(ctx, true, func() error {
+		var err error
+		page, err = s.Store.JobsAfter(ctx, owner, after, limit)
+		return err
+	})
+	return page, err
 }
 
 // Add is a step.

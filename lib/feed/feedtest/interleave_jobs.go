@@ -52,7 +52,7 @@ func edit(u feed.Update, edits ...func(*feed.Update)) feed.Update {
 	return u
 }
 
-// inEpoch, withExecution, asEndOf and atTime return edits of an update.
+// inEpoch, withExecution, asEndOf, atTime, ofType and withStatus return edits of an update.
 func inEpoch(epoch string) func(*feed.Update) {
 	return func(u *feed.Update) { u.Epoch, u.ID = epoch, u.ID+" of "+epoch }
 }
@@ -67,6 +67,12 @@ func withFailed(u feed.Update, failed int64) feed.Update {
 
 func withExecution(arn string) func(*feed.Update) { return func(u *feed.Update) { u.Execution = arn } }
 func asEndOf(arn string) func(*feed.Update)       { return func(u *feed.Update) { u.EndedExecution = arn } }
+
+func ofType(t message.Type) func(*feed.Update) { return func(u *feed.Update) { u.Type = t } }
+
+func withStatus(s message.Status) func(*feed.Update) {
+	return func(u *feed.Update) { u.State.Status = s }
+}
 
 // aboutSeq returns an edit of an update: it is about the state of a Seq only.
 func aboutSeq(seq int64) func(*feed.Update) { return func(u *feed.Update) { u.OnlySeq = seq } }
@@ -98,6 +104,10 @@ func jobHistories() []History {
 	allPartsButOne := make([]feed.Update, 0, feed.MaxParts-1)
 	for n := range feed.MaxParts - 1 {
 		allPartsButOne = append(allPartsButOne, part(fmt.Sprint("part ", n), 1, 0, historyTime))
+	}
+	sixteenKeys := make([]feed.Update, 0, 16)
+	for n := range 16 {
+		sixteenKeys = append(sixteenKeys, keyed(float64(n)))
 	}
 
 	return []History{
@@ -150,6 +160,13 @@ func jobHistories() []History {
 			writer{edit(keyed(20), withSteps("a", "b"))}, writer{one, keyed(15)}),
 		jobHistory("steps that were sent in another order", 1, openJob,
 			writer{edit(keyed(20), sentAfter(2), withSteps("a", "b"))}, writer{edit(keyed(30), sentAfter(1), withSteps("a")), edit(keyed(25), sentAfter(3))}),
+		manySchedules(jobHistory("states of two types, and a part", 1, openJob,
+			writer{edit(keyed(20), ofType(message.TypeJobProgress)), edit(keyed(25), ofType(message.TypeUploadProgress))}, writer{one})),
+		manySchedules(jobHistory("statuses that are not ends, and a part", 1, []feed.Update{edit(keyed(10), withStatus(message.StatusQueued))},
+			writer{edit(keyed(20), withStatus(message.StatusWaiting)), edit(keyed(25), withStatus(message.StatusRetrying))}, writer{one})),
+		jobHistory("a status that is not an end, and a mark of a stalled job", 1, []feed.Update{edit(keyed(10), expecting(60, 0))},
+			writer{edit(keyed(20), withStatus(message.StatusRetrying))}, writer{stalledMark(1, historyTime)}),
+		jobHistory("more keys than a row has", 1, sixteenKeys, writer{keyed(20)}, writer{keyed(30)}),
 		withDeletion("TTL deletes the row", 0, openJob, writer{keyed(20)}, writer{keyed(15)}),
 	}
 }

@@ -156,11 +156,8 @@ func (v *jobVerifier) checkChange(writer int, before, row feed.Row) {
 // checkUpdate checks the row after an update in the same run.
 func (v *jobVerifier) checkUpdate(before, row feed.Row) {
 	u := v.updates[row.ID]
-	for _, key := range before.Keys {
-		if !slices.Contains(row.Keys, key) {
-			v.failf("a key was lost")
-		}
-	}
+	v.checkKeys(u, before, row)
+	v.checkKind(u, before, row)
 	v.checkParts(before, row)
 	v.checkOrder(u, before, row)
 	v.checkAttempt(u, before, row)
@@ -177,6 +174,37 @@ func (v *jobVerifier) checkUpdate(before, row feed.Row) {
 		v.failf("the row no longer has the execution")
 	case u.EndedExecution != "" && before.Execution != u.EndedExecution:
 		v.failf("the end of %s ended the job of %s", u.EndedExecution, before.Execution)
+	}
+}
+
+// checkKeys checks that a row has the keys of its last updates, as many as fit.
+func (v *jobVerifier) checkKeys(u feed.Update, before, row feed.Row) {
+	const most = 16
+	want := before.Keys
+	if added := u.Part == nil && u.Key != "" && len(row.Keys) > 0; added {
+		want = append(slices.Clone(want), row.Keys[len(row.Keys)-1])
+		if slices.Contains(before.Keys, row.Keys[len(row.Keys)-1]) {
+			v.failf("the update %s has added no key", u.ID)
+		}
+	}
+	want = want[max(0, len(want)-most):]
+	if !slices.Equal(row.Keys, want) {
+		v.failf("after the update %s the keys are %v, want %v", u.ID, row.Keys, want)
+	}
+}
+
+// checkKind checks that the type and the status are those of the newest state, and that no part changes them.
+func (v *jobVerifier) checkKind(u feed.Update, before, row feed.Row) {
+	kind, status := before.Type, before.State.Status
+	if u.Part == nil && !u.Stalled && !before.Supersedes(u) {
+		status = u.State.Status
+		if kind = u.Type; kind == message.TypeUploadProgress {
+			kind = ""
+		}
+	}
+	continued := u.Part != nil && before.Terminal() // by a part of a later attempt
+	if row.Type != kind || row.State.Status != status && !continued {
+		v.failf("after the update %s the type is %q and the status %q, want %q and %q", u.ID, row.Type, row.State.Status, kind, status)
 	}
 }
 
