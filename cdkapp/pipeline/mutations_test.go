@@ -336,18 +336,13 @@ func templateMutations() []struct {
 
 // TestTemplateMutations makes mistakes in the full template, one at a time. A proof must find each. With -v it prints which do.
 func TestTemplateMutations(t *testing.T) {
-	untouched := fullTemplate(t)
-	for _, p := range proofs() {
-		if failure := p.failure(t, untouched); failure != "" {
-			t.Fatalf("%s fails without a mistake: %s", p.test, failure)
-		}
-	}
+	all := passingProofs(t)
 	table := &strings.Builder{}
 	for _, mutation := range templateMutations() {
 		changed := fullTemplate(t)
 		mutation.change(mutant{t, changed})
 		var finders []string
-		for _, p := range proofs() {
+		for _, p := range all {
 			if p.failure(t, changed) != "" {
 				finders = append(finders, p.test)
 			}

@@ -55,6 +55,18 @@ func proofs() []proof {
 	}
 }
 
+// passingProofs returns all proofs. It fails unless they pass the full template: a proof that always fails would find any mistake.
+func passingProofs(t *testing.T) []proof {
+	t.Helper()
+	untouched := fullTemplate(t)
+	for _, p := range proofs() {
+		if failure := p.failure(t, untouched); failure != "" {
+			t.Fatalf("%s fails without a mistake: %s", p.test, failure)
+		}
+	}
+	return proofs()
+}
+
 // recorder is the testing.TB of a check that may fail. It records the first failure.
 type recorder struct {
 	testing.TB
