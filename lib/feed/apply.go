@@ -200,11 +200,17 @@ func nextRow(row Row, u Update, epoch string) Row {
 	if u.Part != nil {
 		next = next.withPart(*u.Part)
 	}
-	urgent := first || next.State.Phase != row.State.Phase || next.shownStatus().Other(row.shownStatus()) || next.Terminal()
-	if urgent || u.Part == nil && next.pushIsDue() {
+	// A store may write a part without reading the row, even one that ends a stall.
+	onlyCounts := u.Part != nil && !row.Terminal()
+	if first || !onlyCounts && (next.isUrgentAfter(row) || next.pushIsDue()) {
 		next = next.WithPush(next.UpdatedAt)
 	}
 	return next
+}
+
+// isUrgentAfter reports whether the users must see the row at once, after row.
+func (r Row) isUrgentAfter(row Row) bool {
+	return r.State.Phase != row.State.Phase || r.shownStatus().Other(row.shownStatus()) || r.Terminal()
 }
 
 // Supersedes reports whether the row, which is of the run of u, has a state that was sent after u, so that u does not replace it.

@@ -59,6 +59,9 @@ func silentJobs(t *testing.T, s feed.Store) {
 	if row.Stalled() {
 		t.Error("a part leaves the job stalled")
 	}
+	if row.Pushed() || row.NextPushAt(row.UpdatedAt).After(row.UpdatedAt) {
+		t.Errorf("the push of a part that ends a stall is recorded, or not due at once: %+v", row)
+	}
 	row = apply(t, s, owner, edit(update(30, at.Add(3*time.Minute)), expecting(0, message.MaxEndAfter)), feed.Accepted)
 	if row.ExpectEvery != 60 || row.EndAfter != message.MaxEndAfter {
 		t.Errorf("the row is %+v", row)
