@@ -140,7 +140,10 @@ func (e evidence) afterCall(row feed.Row, in request, out response) (feed.Row, b
 	case in.update != nil:
 		return e.afterApply(row, *in.update, out)
 	case in.claim != nil:
-		claimed := row.Epoch == in.claim.Epoch && row.PushedSeq == in.claim.PushedSeq && !row.Pushed()
+		// An endpoint may not return the item for which a condition has failed. Then the row is that of a later read: it may have a further
+		// state, although there was nothing to push in the row that was claimed.
+		refusedBefore := !out.claimed && in.claim.Pushed()
+		claimed := row.Epoch == in.claim.Epoch && row.PushedSeq == in.claim.PushedSeq && !row.Pushed() && !refusedBefore
 		next := row
 		if claimed {
 			next = row.WithPush(row.UpdatedAt)
