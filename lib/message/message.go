@@ -32,7 +32,10 @@ type Envelope struct {
 	Seq   int64  `json:"seq,omitempty"`
 	// Replayed is true for a state or a note that is sent in answer to a sync.
 	Replayed bool `json:"replayed,omitempty"`
-	Data     Data `json:"data"`
+	// Trace is the id of the X-Ray trace of the request that made the server send the frame, see [TraceID]. Empty means that there is
+	// none. Any other text than an id counts as empty.
+	Trace string `json:"trace,omitempty"`
+	Data  Data   `json:"data"`
 }
 
 // New returns an envelope for data with the timestamp now. The caller encodes it once, so that every connection of a broadcast
@@ -47,6 +50,9 @@ func New(data Data, id string, now time.Time) Envelope {
 
 // Encode returns the frame as compact JSON. It returns a [*TooLarge] if that is over [MaxFrame] bytes.
 func (e Envelope) Encode() ([]byte, error) {
+	if !ValidTraceID(e.Trace) {
+		e.Trace = ""
+	}
 	var b bytes.Buffer
 	if err := encodeJSON(&b, e); err != nil {
 		return nil, fmt.Errorf("encode frame: %w", err)
@@ -102,6 +108,9 @@ func Parse(frame []byte) (Envelope, error) {
 	e := raw.Envelope
 	if e.Type == "" {
 		return Envelope{}, invalid("type", ruleRequired)
+	}
+	if !ValidTraceID(e.Trace) {
+		e.Trace = ""
 	}
 	t, known := types[e.Type]
 	if !known {

@@ -51,6 +51,8 @@ export interface Envelope<T extends string = string, D = unknown> {
     seq?: number;
     /** Replayed is true for a state or a note that is sent in answer to a sync. */
     replayed?: boolean;
+    /** Trace is the id of the X-Ray trace of the request that made the server send the frame, see TraceID. Empty means that there is none. Any other text than an id counts as empty. */
+    trace?: string;
     data: D;
 }
 /** Error informs the user of a failure. */
