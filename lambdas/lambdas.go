@@ -180,7 +180,7 @@ func Functions() []Function {
 		},
 	}
 	for i := range functions {
-		functions[i].Optional = append(functions[i].Optional, EnvLogLevel)
+		functions[i].Optional = append(functions[i].Optional, EnvLogLevel, EnvMetrics)
 	}
 
 	return functions
@@ -222,6 +222,8 @@ const (
 	// EnvUploadsBucket is the name of the bucket of uploads. Without it, $default takes no uploads.
 	EnvUploadsBucket = "UPLOADS_BUCKET"
 
+	// EnvMetrics is the name of the stack, under which a function writes metrics into its log. Without it, the function writes none.
+	EnvMetrics = "METRICS_STACK"
 	// EnvLogLevel is the lowest level that a function logs: debug, info, warn or error. Without it, that is info.
 	EnvLogLevel = "LOG_LEVEL"
 	// EnvNotifierFunction is the name of the notifier, in workers that invoke it. Herald's own functions do not read it.

@@ -18,20 +18,22 @@ const module = "github.com/herald-progress/herald/"
 // lib/local) are at the bottom.
 var allowed = map[string][]string{
 	"lib/message":                   {},
+	"lib/metrics":                   {},
+	"lib/metrics/metricstest":       {"lib/metrics"},
 	"lib/connection":                {},
 	"lib/connection/connectiontest": {"lib/connection"},
 	"lib/auth":                      {"lib/message"},
 	"lib/broadcast":                 {"lib/connection", "lib/message"},
 	"lib/feed":                      {"lib/message"},
 	"lib/feed/feedtest":             {"lib/feed", "lib/message"},
-	"lib/notify":                    {"lib/broadcast", "lib/feed", "lib/message"},
+	"lib/notify":                    {"lib/broadcast", "lib/feed", "lib/message", "lib/metrics"},
 	"lib/trace":                     {},
 	"lib/observe":                   {"lib/message", "lib/notify", "lib/trace"},
 	"lib/trace/tracetest":           {"lib/trace"},
 	"lib/progress":                  {"lib/message"},
 	"lib/upload":                    {"lib/message"},
 	"lib/upload/uploadtest":         {"lib/message", "lib/upload"},
-	"lib/session":                   {"lib/auth", "lib/broadcast", "lib/connection", "lib/feed", "lib/message", "lib/upload"},
+	"lib/session":                   {"lib/auth", "lib/broadcast", "lib/connection", "lib/feed", "lib/message", "lib/metrics", "lib/upload"},
 	"lib/csvimport":                 {"lib/message", "lib/progress"},
 	"lib/csvimport/storetest":       {"lib/csvimport"},
 	"lib/client":                    {"lib/message"},
@@ -57,11 +59,11 @@ var allowed = map[string][]string{
 	"lib/s3store":           {"lib/csvimport", "lib/upload"},
 	"lib/secrets":           {"lib/auth"},
 
-	"lib/cloud": {"lambdas", "lib/apigw", "lib/broadcast", "lib/dynamo", "lib/feed", "lib/notify"},
+	"lib/cloud": {"lambdas", "lib/apigw", "lib/broadcast", "lib/dynamo", "lib/feed", "lib/message", "lib/metrics", "lib/notify"},
 	"lib/cloud/browser": {
-		"lambdas", "lib/auth", "lib/cloud", "lib/csvimport", "lib/dynamo", "lib/s3store", "lib/secrets", "lib/session", "lib/upload",
+		"lambdas", "lib/auth", "lib/cloud", "lib/csvimport", "lib/dynamo", "lib/metrics", "lib/s3store", "lib/secrets", "lib/session", "lib/upload",
 	},
-	"lib/cloud/workflow":         {"lambdas", "lib/cloud", "lib/csvimport", "lib/dynamo", "lib/notify", "lib/observe", "lib/s3store", "lib/stepfn"},
+	"lib/cloud/workflow":         {"lambdas", "lib/cloud", "lib/csvimport", "lib/dynamo", "lib/metrics", "lib/notify", "lib/observe", "lib/s3store", "lib/stepfn"},
 	"lib/local/awswire":          {},
 	"lib/local/awswire/wiretest": {},
 	"lib/local/loopback":         {},
@@ -93,7 +95,7 @@ var allowed = map[string][]string{
 }
 
 // stdOnly are the packages that need nothing but the standard library.
-var stdOnly = []string{"lib/message", "lib/connection", "lib/trace", "statemachines", "lambdas", "cdkapp/bootstrap", "cdkapp/local/format", "cdkapp/local/noquery"}
+var stdOnly = []string{"lib/message", "lib/metrics", "lib/connection", "lib/trace", "statemachines", "lambdas", "cdkapp/bootstrap", "cdkapp/local/format", "cdkapp/local/noquery"}
 
 // withSDK are the packages that may use the AWS SDK: adapters and assemblies.
 var withSDK = []string{"lib/dynamo", "lib/dynamo/dynamotest", "lib/apigw", "lib/s3store", "lib/secrets", "lib/stepfn", "lib/cloud", "lib/cloud/browser", "lib/cloud/workflow", "lib/local", "lib/local/awswire/wiretest", "cdkapp/local"}

@@ -104,6 +104,7 @@ func (p *Pipeline) addDeadLetterQueue(id string) awssqs.Queue {
 		RetentionPeriod:     days(deadLetterDays),
 	})
 	p.deadLetters[id] = queue
+	p.addQueueAlarm(id)
 
 	return queue
 }

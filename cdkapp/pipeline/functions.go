@@ -122,6 +122,9 @@ func (p *Pipeline) environment(required, optional []string) map[string]string {
 	values[lambdas.EnvFeedTable] = *p.FeedTable.TableName()
 	values[lambdas.EnvEndpoint] = *p.Stage.CallbackUrl()
 	values[lambdas.EnvUploadsBucket] = *p.Bucket.BucketName()
+	if p.props.writesMetrics() {
+		values[lambdas.EnvMetrics] = p.namePrefix
+	}
 	if !p.takesUploads() && !slices.Contains(required, lambdas.EnvUploadsBucket) {
 		delete(values, lambdas.EnvUploadsBucket)
 	}

@@ -320,6 +320,26 @@ func templateMutations() []struct {
 		}},
 		{"the observer gets some lines", func(m mutant) { m.set("HeraldWatch1Logs/Properties/FilterPattern", "Failed") }},
 
+		// What is watched.
+		{"an alarm never goes off", func(m mutant) { m.set("HeraldNotifierErrorsAlarm/Properties/Threshold", 1000.0) }},
+		{"an alarm watches another function", func(m mutant) {
+			m.swap("HeraldNotifierErrorsAlarm/Properties/Dimensions", "HeraldCsvImportFailuresAlarm/Properties/Dimensions")
+		}},
+		{"an alarm reads a metric that nothing writes", func(m mutant) { m.set("HeraldDeliveryFailuresAlarm/Properties/MetricName", "Failed") }},
+		{"an alarm reads another stack's metric", func(m mutant) { m.set("HeraldPublishToPostAlarm/Properties/Dimensions/0/Value", "Staging") }},
+		{"a reaper that stands still is no alarm", func(m mutant) { m.set("HeraldReaperLagAlarm/Properties/TreatMissingData", "notBreaching") }},
+		{"nobody hears of an alarm", func(m mutant) { m.drop("HeraldSweeperFindsAlarm/Properties/AlarmActions") }},
+		{"an alarm is the other way round", func(m mutant) {
+			m.set("HeraldUploadDeadLettersAlarm/Properties/ComparisonOperator", "LessThanThreshold")
+		}},
+		{"a function writes metrics of another stack", func(m mutant) {
+			m.set("HeraldNotifierFunction/Properties/Environment/Variables/METRICS_STACK", "Staging")
+		}},
+		{"anybody may publish to the alarms' topic", func(m mutant) {
+			m.set("HeraldAlarmTopicPolicy/Properties/PolicyDocument/Statement/1/Principal", map[string]any{"AWS": "*"})
+		}},
+		{"any account's alarms may publish", func(m mutant) { m.drop("HeraldAlarmTopicPolicy/Properties/PolicyDocument/Statement/1/Condition") }},
+
 		// The workflow.
 		{"two substitutions are swapped", func(m mutant) {
 			m.swap("HeraldCsvImport/Properties/DefinitionSubstitutions/CsvPlanFunctionArn", "HeraldCsvImport/Properties/DefinitionSubstitutions/CsvFinishFunctionArn")

@@ -47,6 +47,7 @@ func TestNag(t *testing.T) {
 	settings := watching(hs256())
 	settings.Props.FunctionsDir = stubFunctions(t)
 	settings.Props.UploadOrigins = []string{"https://app.example.com"}
+	settings.Props.AlarmEmail, settings.Props.Dashboard = "operators@example.com", true
 	stack, err := pipeline.NewStack(app, settings)
 	if err != nil {
 		t.Fatal(err)

@@ -35,6 +35,9 @@ func (r *reader) store(s setting, all *Settings) {
 		*field = r.intOrNil(s.key, fallback)
 	case *bool:
 		*field = r.boolValue(s.key, false)
+	case **bool:
+		fallback, _ := s.fallback.(bool)
+		*field = r.boolOrNil(s.key, fallback)
 	case *[]WatchedStateMachine:
 		*field = r.watchedList(s.key)
 	}
@@ -137,6 +140,15 @@ func (r *reader) boolValue(key string, fallback bool) bool {
 	}
 	r.addf("%s: %v is neither true nor false", key, value)
 	return fallback
+}
+
+// boolOrNil returns the boolean of a key, or nil if it is the default.
+func (r *reader) boolOrNil(key string, fallback bool) *bool {
+	value := r.boolValue(key, fallback)
+	if value == fallback {
+		return nil
+	}
+	return &value
 }
 
 // plainKey matches the keys that must be settings of Herald, because each key of the CDK itself contains a colon, a slash or a hyphen.

@@ -12,6 +12,7 @@ import (
 	"github.com/aws/aws-cdk-go/awscdk/v2/awslambda"
 	"github.com/aws/aws-cdk-go/awscdk/v2/awslogs"
 	"github.com/aws/aws-cdk-go/awscdk/v2/awss3"
+	"github.com/aws/aws-cdk-go/awscdk/v2/awssns"
 	"github.com/aws/aws-cdk-go/awscdk/v2/awssqs"
 	"github.com/aws/aws-cdk-go/awscdk/v2/awsstepfunctions"
 	"github.com/aws/constructs-go/constructs/v10"
@@ -65,6 +66,8 @@ type Pipeline struct {
 	deadLetters map[string]awssqs.Queue
 	// workflows has the state machine of each workflow. The keys are the names of the workflows.
 	workflows map[string]awsstepfunctions.StateMachine
+	// alarmTopic is what alarms notify, or nil.
+	alarmTopic awssns.ITopic
 	// watched are the state machines that the observer follows.
 	watched []observe.Machine
 }
@@ -99,6 +102,7 @@ func newPipeline(
 		deadLetters: map[string]awssqs.Queue{},
 	}
 	p.addKey()
+	p.alarmTopic = p.newAlarmTopic()
 	p.addTables()
 	p.addBucket()
 	p.addGateway()
@@ -110,6 +114,10 @@ func newPipeline(
 	if err := p.watchSettings(); err != nil {
 		return nil, err
 	}
+	for _, a := range p.alarms() {
+		p.addAlarm(a)
+	}
+	p.addDashboard()
 	for _, o := range p.outputs() {
 		p.addParameter(o)
 	}

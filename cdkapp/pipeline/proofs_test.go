@@ -48,6 +48,13 @@ func proofs() []proof {
 			tb.Helper()
 			checkTableRemoval(tb, template, retained)
 		}},
+		{"TestAlarms", checkAlarms},
+		{"TestDashboard", checkDashboard},
+		{"TestOnlyAlarmsOfTheStackMayPublishToItsTopic", checkTopic},
+		{"TestAlarmsAndTheDashboardReadMetricsThatFunctionsWrite", func(tb testing.TB, template template) {
+			tb.Helper()
+			checkMetrics(tb, template, "Herald")
+		}},
 		{"TestRenamedTableIsRefused", func(tb testing.TB, template template) {
 			tb.Helper()
 			checkRenameRefusal(tb, template, map[string]string{"DeployedTable": "websocket_connections", "DeployedFeedTable": "websocket_feed"})

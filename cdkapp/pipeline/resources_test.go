@@ -25,6 +25,7 @@ func checkFunctions(tb testing.TB, template template) {
 	tb.Helper()
 	publishVariables := map[string]string{
 		"CONNECTIONS_TABLE": "<HeraldConnections>", "FEED_TABLE": "<HeraldFeed>", "WEBSOCKET_API_ENDPOINT": endpoint,
+		"METRICS_STACK": "Herald",
 	}
 	defaultVariables, importVariables := maps.Clone(publishVariables), maps.Clone(publishVariables)
 	defaultVariables["AUTH_MODE"], defaultVariables["AUTH_SECRET_ARN"] = "hs256", secretARN
@@ -42,13 +43,13 @@ func checkFunctions(tb testing.TB, template template) {
 		{"HeraldConnectFunction", 256, 30, map[string]string{
 			"CONNECTIONS_TABLE": "<HeraldConnections>", "AUTH_MODE": "hs256", "AUTH_SECRET_ARN": secretARN,
 			"ALLOWED_ORIGINS": "https://app.example.com,http://localhost:5173",
-			"MAX_CONNECTIONS": "50", "MAX_POSTS_PER_MINUTE": "3000",
+			"MAX_CONNECTIONS": "50", "MAX_POSTS_PER_MINUTE": "3000", "METRICS_STACK": "Herald",
 		}},
-		{"HeraldDisconnectFunction", 256, 30, map[string]string{"CONNECTIONS_TABLE": "<HeraldConnections>"}},
+		{"HeraldDisconnectFunction", 256, 30, map[string]string{"CONNECTIONS_TABLE": "<HeraldConnections>", "METRICS_STACK": "Herald"}},
 		{"HeraldDefaultFunction", 256, 30, defaultVariables},
 		{"HeraldNotifierFunction", 256, 30, publishVariables},
 		{"HeraldReaperFunction", 256, 60, map[string]string{
-			"CONNECTIONS_TABLE": "<HeraldConnections>", "WEBSOCKET_API_ENDPOINT": endpoint,
+			"CONNECTIONS_TABLE": "<HeraldConnections>", "WEBSOCKET_API_ENDPOINT": endpoint, "METRICS_STACK": "Herald",
 		}},
 		{"HeraldSweeperFunction", 256, 300, publishVariables},
 		{"HeraldObserverFunction", 256, 60, observerVariables},

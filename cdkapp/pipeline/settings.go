@@ -123,15 +123,26 @@ type Props struct {
 	// ParameterPrefix is the path of the SSM parameters that have what an app needs to find Herald: /PREFIX/NotifierFunctionArn and
 	// so on, see NewStack. Empty is /herald/ and the name of the stack, NoParameters creates none.
 	ParameterPrefix string
+
+	// Alarms says whether the stack has alarms. Nil means yes.
+	Alarms *bool
+	// AlarmTopicARN is the ARN of a topic of SNS that each alarm notifies when it goes off, and when all is well again. Its policy must
+	// let CloudWatch publish. Empty means none.
+	AlarmTopicARN string
+	// AlarmEmail is an address that gets the same from a topic of the stack, once its owner has confirmed the subscription. Set at most
+	// one of AlarmTopicARN and AlarmEmail. Without both, alarms are only shown in CloudWatch.
+	AlarmEmail string
+	// Dashboard adds a dashboard to CloudWatch.
+	Dashboard bool
 }
 
 // setting is one key of the CDK context.
 type setting struct {
 	key string
-	// field returns a pointer to the field that stores the value: *string, *[]string, *float64, *int, **int, *bool or *[]WatchedStateMachine. It is
-	// a **int if the field is a *int, which stays nil if the context does not set it.
+	// field returns a pointer to the field that stores the value: *string, *[]string, *float64, *int, **int, *bool, **bool or *[]WatchedStateMachine. It is
+	// a **int or **bool if the field is a pointer, which stays nil if the context does not set it.
 	field func(*Settings) any
-	// fallback is the default of a string or a number: a value, or a func(stackName string) string for a name that must be unique
+	// fallback is the default of a string, a number or a **bool: a value, or a func(stackName string) string for a name that must be unique
 	// in an account and Region. Nil means the zero value.
 	fallback any
 	// check adds the rules that the value breaks to c. Nil means that there are no rules, or that the check of another setting
@@ -244,7 +255,7 @@ func settings() []setting {
 		},
 		{key: "csvImport", field: func(s *Settings) any { return &s.Props.CSVImport }},
 		{key: "watchedStateMachines", field: func(s *Settings) any { return &s.Props.WatchedStateMachines }, check: checkWatched},
-	}, lifetimeSettings(), notifierSettings(), accountSettings())
+	}, lifetimeSettings(), notifierSettings(), accountSettings(), alarmSettings())
 }
 
 // ParseSettings returns the settings in a CDK context: "context" in cdk.json, overridden by -c key=value. A list is a JSON array

@@ -10,6 +10,9 @@ import (
 	"github.com/herald-progress/herald/cdkapp/pipeline"
 )
 
+// topicARN is the ARN of a topic of SNS.
+const topicARN = "arn:aws:sns:eu-west-1:123456789012:operators"
+
 // contextWith returns a context with the required settings and more.
 func contextWith(more map[string]any) map[string]any {
 	context := map[string]any{"authMode": "hs256", "authSecretArn": secretARN}
@@ -101,6 +104,15 @@ func TestParseSettings(t *testing.T) {
 			s.Props.NotifierMemoryMB, s.Props.NotifierProvisionedConcurrency = 512, 2
 			s.Props.VPCSubnetIDs, s.Props.VPCSecurityGroupIDs = []string{"subnet-0123456789abcdef0", "subnet-01234567"}, []string{"sg-01234567"}
 			s.Props.ParameterPrefix = "/team/herald"
+		}},
+		{"no alarms, and a dashboard", contextWith(map[string]any{"alarms": "false", "dashboard": true}), func(s *pipeline.Settings) {
+			s.Props.Alarms, s.Props.Dashboard = new(bool), true
+		}},
+		{"a topic", contextWith(map[string]any{"alarms": true, "alarmTopicArn": topicARN}), func(s *pipeline.Settings) {
+			s.Props.AlarmTopicARN = topicARN
+		}},
+		{"an address", contextWith(map[string]any{"alarmEmail": "operators@example.com"}), func(s *pipeline.Settings) {
+			s.Props.AlarmEmail = "operators@example.com"
 		}},
 		{"no parameters", contextWith(map[string]any{"parameterPrefix": "none"}), func(s *pipeline.Settings) {
 			s.Props.ParameterPrefix = pipeline.NoParameters
@@ -228,6 +240,15 @@ func TestParseSettingsRefuses(t *testing.T) {
 		{"prefix of AWS", contextWith(map[string]any{"parameterPrefix": "/AWS/herald"}), []string{
 			`parameterPrefix: "/AWS/herald" begins with a word that SSM reserves`,
 		}},
+		{"alarms that nobody gets", contextWith(map[string]any{"alarms": "false", "alarmEmail": "operators@example.com"}), []string{
+			"alarms: false, so alarmEmail and alarmTopicArn would never be used",
+		}},
+		{"a topic and an address", contextWith(map[string]any{"alarmTopicArn": topicARN, "alarmEmail": "operators@example.com"}), []string{
+			"alarmEmail: not used with alarmTopicArn; subscribe the address to that topic",
+		}},
+		{"the name of a topic", contextWith(map[string]any{"alarmTopicArn": "operators"}), []string{`alarmTopicArn: "operators" is not the ARN of a topic`}},
+		{"no address", contextWith(map[string]any{"alarmEmail": "operators"}), []string{`alarmEmail: "operators" is not an address`}},
+		{"two addresses", contextWith(map[string]any{"alarmEmail": "a@example.com,b@example.com"}), []string{"alarmEmail: "}},
 		{"wrong types", contextWith(map[string]any{
 			"tableName": 5.0, "throttleBurst": "many", "logRetentionDays": 1.5, "accessLogs": "yes", "authAudience": 5.0,
 		}), []string{

@@ -66,6 +66,7 @@ func fullSettings() pipeline.Settings {
 	settings.Props.AccessLogs = true
 	settings.Props.AllowedOrigins = []string{"https://app.example.com", "http://localhost:5173"}
 	settings.Props.UploadOrigins = settings.Props.AllowedOrigins
+	settings.Props.AlarmEmail, settings.Props.Dashboard = "operators@example.com", true
 	return settings
 }
 

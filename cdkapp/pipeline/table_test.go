@@ -46,7 +46,7 @@ func TestEachVariableComesFromASettingOrTheStack(t *testing.T) {
 		}
 		delete(read, name)
 	}
-	for _, name := range append(lambdas.PublishVariables(), lambdas.EnvUploadsBucket, lambdas.EnvWatched) { // the stack gives these
+	for _, name := range append(lambdas.PublishVariables(), lambdas.EnvUploadsBucket, lambdas.EnvWatched, lambdas.EnvMetrics) { // the stack gives these
 		delete(read, name)
 	}
 	for name := range read {

@@ -122,7 +122,7 @@ func useDefault(t *testing.T, aws *fakeAWS) {
 }
 
 // useDownload asks for the result of an ended job, and reads the URL of the answer.
-func useDownload(t *testing.T, aws *fakeAWS, h *session.Default) {
+func useDownload(t *testing.T, aws *fakeAWS, h *browser.RouteFunction) {
 	t.Helper()
 	_, _, err := aws.feed.Apply(t.Context(), feed.User(userID), feed.Update{
 		State: message.UploadProgress{
@@ -155,7 +155,7 @@ func useDownload(t *testing.T, aws *fakeAWS, h *session.Default) {
 }
 
 // useUploads opens an upload of a size, asks to complete it before and after its bytes are stored, and aborts another one.
-func useUploads(t *testing.T, aws *fakeAWS, h *session.Default, size int64) {
+func useUploads(t *testing.T, aws *fakeAWS, h *browser.RouteFunction, size int64) {
 	t.Helper()
 	ask := func(fields string) (answer message.UploadURL) {
 		send(t, h.Handle, session.Request{Body: `{"request":"` + rand.Text() + `",` + fields + `}`}, openID)

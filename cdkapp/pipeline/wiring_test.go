@@ -33,6 +33,11 @@ var resourceKinds = map[string]struct {
 	"AWS::ApiGatewayV2::Route":               {4, byDefault, "ApiId AuthorizationType RouteKey RouteResponseSelectionExpression Target"},
 	"AWS::ApiGatewayV2::RouteResponse":       {1, byDefault, "ApiId RouteId RouteResponseKey"},
 	"AWS::ApiGatewayV2::Stage":               {1, byDefault, "AccessLogSettings.DestinationArn AccessLogSettings.Format ApiId AutoDeploy DefaultRouteSettings StageName"},
+	"AWS::CloudWatch::Alarm": {
+		11, byDefault, "AlarmActions AlarmDescription AlarmName ComparisonOperator Dimensions.Name Dimensions.Value EvaluationPeriods ExtendedStatistic " +
+			"MetricName Namespace OKActions Period Statistic Threshold TreatMissingData",
+	},
+	"AWS::CloudWatch::Dashboard": {1, byDefault, "DashboardBody DashboardName"},
 	"AWS::DynamoDB::Table": {
 		2, kept, "AttributeDefinitions.AttributeName AttributeDefinitions.AttributeType BillingMode DeletionProtectionEnabled " +
 			"GlobalSecondaryIndexes.IndexName GlobalSecondaryIndexes.KeySchema.AttributeName GlobalSecondaryIndexes.KeySchema.KeyType " +
@@ -58,10 +63,13 @@ var resourceKinds = map[string]struct {
 		1, kept, "BucketEncryption CorsConfiguration LifecycleConfiguration NotificationConfiguration OwnershipControls " +
 			"PublicAccessBlockConfiguration VersioningConfiguration",
 	},
-	"AWS::S3::BucketPolicy": {1, byDefault, "Bucket PolicyDocument.Statement PolicyDocument.Version"},
-	"AWS::SQS::Queue":       {3, deleted, "MessageRetentionPeriod SqsManagedSseEnabled"},
-	"AWS::SQS::QueuePolicy": {3, byDefault, "PolicyDocument.Statement PolicyDocument.Version Queues"},
-	"AWS::SSM::Parameter":   {11, byDefault, "Description Name Type Value"},
+	"AWS::S3::BucketPolicy":  {1, byDefault, "Bucket PolicyDocument.Statement PolicyDocument.Version"},
+	"AWS::SNS::Subscription": {1, byDefault, "Endpoint Protocol TopicArn"},
+	"AWS::SNS::Topic":        {1, byDefault, "DisplayName"},
+	"AWS::SNS::TopicPolicy":  {1, byDefault, "PolicyDocument.Statement PolicyDocument.Version Topics"},
+	"AWS::SQS::Queue":        {3, deleted, "MessageRetentionPeriod SqsManagedSseEnabled"},
+	"AWS::SQS::QueuePolicy":  {3, byDefault, "PolicyDocument.Statement PolicyDocument.Version Queues"},
+	"AWS::SSM::Parameter":    {11, byDefault, "Description Name Type Value"},
 	"AWS::StepFunctions::StateMachine": {
 		1, deleted, "DefinitionString DefinitionSubstitutions LoggingConfiguration.Destinations.CloudWatchLogsLogGroup.LogGroupArn " +
 			"LoggingConfiguration.IncludeExecutionData LoggingConfiguration.Level RoleArn StateMachineName StateMachineType TracingConfiguration.Enabled",

@@ -16,19 +16,22 @@ import (
 	"github.com/herald-progress/herald/lambdas"
 	"github.com/herald-progress/herald/lib/apigw"
 	"github.com/herald-progress/herald/lib/dynamo"
+	"github.com/herald-progress/herald/lib/metrics"
 )
 
-// Clients has the AWS configuration, the DynamoDB client and the logger that every handler needs.
+// Clients has the AWS configuration, the DynamoDB client, the logger and the metrics that every handler needs.
 type Clients struct {
 	AWS aws.Config
 	// DynamoDB is the client of all tables. They share its sockets.
 	DynamoDB *dynamodb.Client
 	Log      *slog.Logger
+	// Metrics collects the metrics of one event. It is nil if the function writes none.
+	Metrics *metrics.Writer
 }
 
 // NewClients returns the clients of a function. It returns an error if a variable is missing or invalid.
 func NewClients(e *Environment) (Clients, error) {
-	level := e.logLevel(lambdas.EnvLogLevel)
+	level, stack := e.logLevel(lambdas.EnvLogLevel), e.Get(lambdas.EnvMetrics)
 	if err := e.Err(); err != nil {
 		return Clients{}, err
 	}
@@ -38,7 +41,13 @@ func NewClients(e *Environment) (Clients, error) {
 	if err != nil {
 		return Clients{}, err
 	}
-	return Clients{AWS: config, DynamoDB: dynamodb.NewFromConfig(config), Log: log}, nil
+	c := Clients{AWS: config, Log: log}
+	if stack != "" {
+		c.Metrics = metrics.NewWriter(os.Stderr, stack, nil)
+	}
+	c.DynamoDB = dynamodb.NewFromConfig(config, func(o *dynamodb.Options) { o.Retryer = countThrottles(o.Retryer, c.Metrics) })
+
+	return c, nil
 }
 
 // Connections returns the store of connections in a table.

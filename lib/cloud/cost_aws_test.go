@@ -18,6 +18,7 @@ import (
 	"github.com/herald-progress/herald/lib/dynamo"
 	"github.com/herald-progress/herald/lib/dynamo/dynamotest"
 	"github.com/herald-progress/herald/lib/message"
+	"github.com/herald-progress/herald/lib/metrics"
 	"github.com/herald-progress/herald/lib/notify"
 	"github.com/herald-progress/herald/lib/progress"
 )
@@ -31,6 +32,7 @@ type fakeAWS struct {
 	feed        *dynamo.Feed
 	log         *slog.Logger
 	notifier    *notify.Notifier
+	metrics     *metrics.Writer // of functions; workers write none
 
 	mu    sync.Mutex
 	usage usage
@@ -64,6 +66,8 @@ func newFakeAWS(t *testing.T, connectionsTable, feedTable string) *fakeAWS {
 	a.connections, a.feed = connections, &dynamo.Feed{Client: client, Table: feedTable}
 	a.log = slog.New(slog.NewJSONHandler(logCounter{a}, nil))
 	a.notifier = &notify.Notifier{Broadcaster: &broadcast.Broadcaster{Store: connections, Sender: a}, Feed: a.feed, Log: a.log}
+	a.notifier.Trace = func(context.Context) string { return "1-5759e988-bd862e3fe1be46a994272793" }
+	a.metrics = metrics.NewWriter(logCounter{a}, "Herald", nil)
 	a.usage = usage{}
 	return a
 }
@@ -87,11 +91,16 @@ func (a *fakeAWS) add(u usage) {
 	total.running, total.connected = total.running+u.running, total.connected+u.connected
 }
 
-// invoke runs the handler of a Lambda function. It counts the invocation, the time that it takes, and the lines that Lambda logs.
+// invoke runs the handler of a Lambda function, which writes metrics. It counts the invocation, the time that it takes, and the lines that
+// Lambda logs.
 func (a *fakeAWS) invoke(handle func() error) {
 	const startEndReport = 300 // bytes
 	start := time.Now()
-	if err := handle(); err != nil {
+	a.notifier.Metrics = a.metrics
+	err := handle()
+	a.notifier.Metrics = nil
+	a.metrics.Flush()
+	if err != nil {
 		a.t.Fatal(err)
 	}
 	a.add(usage{invocations: 1, running: time.Since(start), logged: startEndReport})

@@ -40,6 +40,7 @@ func (a *fakeAWS) reconnect() {
 	}
 	routes := &session.Default{
 		Gateway: a, Connections: a.connections, Feed: a.feed, Broadcaster: a.notifier.Broadcaster, Verifier: verifier, Log: a.log,
+		Metrics: a.metrics, Trace: a.notifier.Trace,
 	}
 
 	a.usage = usage{} // what was missed is not counted

@@ -60,7 +60,7 @@ func (d Delivery) Broadcaster() *broadcast.Broadcaster {
 
 // Notifier returns what stores messages and posts them.
 func (d Delivery) Notifier() *notify.Notifier {
-	return &notify.Notifier{Broadcaster: d.Broadcaster(), Feed: d.Feed, Log: d.Log}
+	return &notify.Notifier{Broadcaster: d.Broadcaster(), Feed: d.Feed, Log: d.Log, Metrics: d.Metrics, Trace: Trace}
 }
 
 // Warm calls each service once, so that the first event finds open sockets and initialized codecs. This is faster while the function

@@ -8,12 +8,14 @@ import (
 	"github.com/aws/aws-lambda-go/lambdacontext"
 	"github.com/aws/aws-sdk-go-v2/aws/arn"
 
+	"github.com/herald-progress/herald/lib/metrics"
 	"github.com/herald-progress/herald/lib/notify"
 )
 
 // NotifierFunction is the notifier as a Lambda function. It follows workflows of the function's account and Region.
 type NotifierFunction struct {
 	notifier    *notify.Notifier
+	metrics     *metrics.Writer
 	accountOnce sync.Once
 }
 
@@ -24,12 +26,13 @@ func Notifier(ctx context.Context, getenv func(string) string) (*NotifierFunctio
 		return nil, err
 	}
 	d.Warm(ctx, ReadWarmJob)
-	return &NotifierFunction{notifier: d.Notifier()}, nil
+	return &NotifierFunction{notifier: d.Notifier(), metrics: d.Metrics}, nil
 }
 
 // Handle handles one request, see [notify.Notifier.Handle].
 func (f *NotifierFunction) Handle(ctx context.Context, raw json.RawMessage) (notify.Output, error) {
 	f.accountOnce.Do(func() { SetAccount(ctx, f.notifier) })
+	defer f.metrics.Flush()
 	return f.notifier.Handle(ctx, raw)
 }
 

@@ -30,6 +30,7 @@ import (
 	"github.com/herald-progress/herald/lib/broadcast"
 	"github.com/herald-progress/herald/lib/feed"
 	"github.com/herald-progress/herald/lib/message"
+	"github.com/herald-progress/herald/lib/metrics"
 )
 
 // Feed is where the notifier stores messages.
@@ -49,6 +50,11 @@ type Notifier struct {
 	Account, Region string
 	// Log is silent when nil.
 	Log *slog.Logger
+	// Metrics counts the posts and the time until the last one; nil counts nothing.
+	Metrics metrics.Recorder
+	// Trace returns the id of the trace that the request of a context belongs to, for the frame, or an empty string; see
+	// [message.Envelope]. Nil means no trace.
+	Trace func(context.Context) string
 	// Now is the clock; nil means time.Now.
 	Now func() time.Time
 
@@ -108,7 +114,11 @@ func (n *Notifier) notify(ctx context.Context, r request) (Output, error) {
 
 	var posted broadcast.Report
 	if err == nil && result.postNow {
+		if n.Trace != nil {
+			result.frame.Trace = n.Trace(ctx)
+		}
 		posted, err = post(ctx, recipients, result.frame)
+		n.measure(r, posted)
 	}
 
 	return report(d, result, posted, err)

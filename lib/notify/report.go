@@ -7,6 +7,7 @@ import (
 
 	"github.com/herald-progress/herald/lib/broadcast"
 	"github.com/herald-progress/herald/lib/feed"
+	"github.com/herald-progress/herald/lib/metrics"
 )
 
 // Output is the result of the notifier task.
@@ -53,4 +54,15 @@ func (n *Notifier) logOutput(ctx context.Context, level slog.Level, r request, o
 		"outcome", out.Outcome, "seq", out.Seq, "stored", out.Stored,
 		"connections", out.Connections, "delivered", out.Delivered, "gone", out.Gone, "failed", out.Failed,
 		"expired", out.Expired, "err", err)
+}
+
+// measure counts the posts of a request. Without a post that reached a connection, or should have, there is no time to measure.
+func (n *Notifier) measure(r request, posted broadcast.Report) {
+	m := metrics.OrNone(n.Metrics)
+	m.Count(metrics.Delivered, posted.Delivered)
+	m.Count(metrics.DeliveriesFailed, posted.Failed)
+	m.Count(metrics.ConnectionsGone, posted.Gone)
+	if posted.Delivered+posted.Failed > 0 {
+		m.Duration(metrics.PublishToPost, n.now().Sub(r.frame.Timestamp.Time))
+	}
 }

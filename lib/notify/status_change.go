@@ -59,6 +59,9 @@ var unknownEnd = jobEnd{message.StatusFailed, "The workflow is not known any mor
 // supersededEnd ends a job whose execution was superseded, if the execution that replaced it never published a state of the job.
 var supersededEnd = jobEnd{message.StatusFailed, "The workflow that replaced this one never reported"}
 
+// hasEvent reports whether e is the end of an execution for which EventBridge sends an event to the sweeper.
+func (e jobEnd) hasEvent() bool { return e != unknownEnd && e != supersededEnd }
+
 // Superseded reports whether the output of an execution, as JSON text, says that another execution continues the jobs of this
 // one: {"superseded": true}. Then the success of the execution is not the end of its jobs.
 func Superseded(output string) bool {

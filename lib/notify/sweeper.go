@@ -14,6 +14,7 @@ import (
 
 	"github.com/herald-progress/herald/lib/feed"
 	"github.com/herald-progress/herald/lib/message"
+	"github.com/herald-progress/herald/lib/metrics"
 )
 
 const (
@@ -67,7 +68,7 @@ type Pointers interface {
 // that names a job and the execution that the job ends with. EventBridge invokes the sweeper when an execution ends. These events
 // are best effort, so a schedule invokes it, too, and then it checks every silent job.
 type Sweeper struct {
-	// Notifier stores and posts the ends.
+	// Notifier stores and posts the ends. Its Metrics also count the jobs that a sweep ends because no event did.
 	Notifier *Notifier
 	// Feed is the feed of Notifier.
 	Feed      Pointers
@@ -158,7 +159,9 @@ func (s *Sweeper) endOnStatusChange(ctx context.Context, p feed.Pointer, change 
 		return nil
 	}
 
-	return s.endJob(ctx, p, row, end)
+	_, err = s.endJob(ctx, p, row, end)
+
+	return err
 }
 
 // isOutdated reports whether the job of p is now in a newer run, or ends with another execution.
@@ -241,9 +244,13 @@ func (s *Sweeper) endWithExecution(ctx context.Context, p feed.Pointer, row feed
 		return false, nil
 	case missing:
 		return true, s.deletePointer(ctx, p)
-	default:
-		return true, s.endJob(ctx, p, row, end)
 	}
+	outcome, err := s.endJob(ctx, p, row, end)
+	if outcome == feed.Accepted && end.hasEvent() {
+		metrics.OrNone(s.Notifier.Metrics).Count(metrics.SweeperFinds, 1)
+	}
+
+	return true, err
 }
 
 // executionEnd returns the end for the job of p, and whether the job must end:
@@ -283,8 +290,8 @@ func (s *Sweeper) status(ctx context.Context, arn string) (Workflow, error) {
 }
 
 // endJob publishes an end for the job of p, and deletes p. The feed ignores the end if the job has already ended. endJob may be
-// repeated, because the end has an idempotency key.
-func (s *Sweeper) endJob(ctx context.Context, p feed.Pointer, row feed.Row, end jobEnd) error {
+// repeated, because the end has an idempotency key. It returns what the feed did with the end.
+func (s *Sweeper) endJob(ctx context.Context, p feed.Pointer, row feed.Row, end jobEnd) (feed.Outcome, error) {
 	state := row.VisibleState()
 	if row.Epoch < p.Epoch { // the row is of an earlier run: no state of p's run was stored
 		state = message.UploadProgress{UploadID: state.UploadID, FileName: state.FileName}
@@ -295,17 +302,17 @@ func (s *Sweeper) endJob(ctx context.Context, p feed.Pointer, row feed.Row, end 
 		UserID: userOf(p), Message: message.AsType(row.Type, state.Truncated()), Epoch: p.Epoch, Key: "end of " + p.Execution + " in " + p.Epoch,
 	})
 	if err != nil {
-		return fmt.Errorf("end job: %w", err)
+		return "", fmt.Errorf("end job: %w", err)
 	}
 	r.endedExecution = p.Execution
 	out, err := s.Notifier.notify(ctx, r)
 	if err != nil {
-		return fmt.Errorf("end job: %w", err)
+		return "", fmt.Errorf("end job: %w", err)
 	}
 	s.log().InfoContext(ctx, "job ended with its execution", "execution", p.Execution, "uploadId", p.Job, "status", end.status,
 		"outcome", out.Outcome, "seq", out.Seq, "delivered", out.Delivered)
 
-	return s.deletePointer(ctx, p)
+	return out.Outcome, s.deletePointer(ctx, p)
 }
 
 // userOf returns the user of the job of p.

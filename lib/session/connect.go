@@ -10,6 +10,7 @@ import (
 
 	"github.com/herald-progress/herald/lib/auth"
 	"github.com/herald-progress/herald/lib/connection"
+	"github.com/herald-progress/herald/lib/metrics"
 )
 
 // Connect handles $connect: it verifies the token and stores the connection.
@@ -23,6 +24,8 @@ type Connect struct {
 	Origins []string
 	// Log is silent when nil.
 	Log *slog.Logger
+	// Metrics counts refusals; nil counts nothing.
+	Metrics metrics.Recorder
 	// Now is the clock; nil means time.Now.
 	Now func() time.Time
 
@@ -63,6 +66,7 @@ func (h *Connect) Handle(ctx context.Context, r Request) (Response, error) {
 		ID: id, UserID: claims.Subject, ConnectedAt: h.connectedAt(&r), TokenExpiresAt: claims.ExpiresAt,
 	})
 	if errors.Is(err, errTooManyConnects) {
+		metrics.OrNone(h.Metrics).Count(metrics.RateLimited, 1)
 		log.WarnContext(ctx, "connection refused", "reason", err, "userId", claims.Subject)
 		return errorResponse(http.StatusTooManyRequests, "Too many connections in this minute"), nil
 	}

@@ -9,6 +9,7 @@ import (
 	"github.com/herald-progress/herald/lib/broadcast"
 	"github.com/herald-progress/herald/lib/connection"
 	"github.com/herald-progress/herald/lib/feed"
+	"github.com/herald-progress/herald/lib/metrics"
 	"github.com/herald-progress/herald/lib/upload"
 )
 
@@ -71,6 +72,11 @@ type Default struct {
 	Limits Limits
 	// Log is silent when nil.
 	Log *slog.Logger
+	// Metrics counts syncs and refusals; nil counts nothing.
+	Metrics metrics.Recorder
+	// Trace returns the id of the trace that the message of a context belongs to, for the answer, or an empty string; see
+	// [message.Envelope]. Nil means no trace.
+	Trace func(context.Context) string
 	// Now is the clock; nil means time.Now.
 	Now func() time.Time
 
@@ -84,6 +90,9 @@ type Default struct {
 func (h *Default) Handle(ctx context.Context, r Request) (Response, error) {
 	log := logger(h.Log).With("connectionId", r.RequestContext.ConnectionID)
 	resp := &responder{gateway: h.Gateway, now: clock(h.Now), connection: connection.Connection{ID: r.RequestContext.ConnectionID}}
+	if h.Trace != nil {
+		resp.trace = h.Trace(ctx)
+	}
 	err := h.handle(ctx, log, resp, &r)
 	if errors.Is(err, errInternal) {
 		log.ErrorContext(ctx, "message not answered", "err", err)

@@ -23,7 +23,7 @@ func (userNameVerifier) Verify(_ context.Context, user string) (auth.Claims, err
 // handshake handles $connect for a user and returns the HTTP status of the response.
 func (f *fixture) handshake(id, user string) int {
 	f.Helper()
-	h := &session.Connect{Verifier: userNameVerifier{}, Store: f.store, Limits: f.handler.Limits, Log: f.logger}
+	h := &session.Connect{Verifier: userNameVerifier{}, Store: f.store, Limits: f.handler.Limits, Log: f.logger, Metrics: f.handler.Metrics}
 	r := session.Request{QueryStringParameters: map[string]string{"token": user}}
 	r.RequestContext.ConnectionID = id
 	r.RequestContext.ConnectedAt = time.Now().UnixMilli()

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/herald-progress/herald/lib/connection"
+	"github.com/herald-progress/herald/lib/metrics"
 )
 
 // The default limits of one user.
@@ -159,6 +160,7 @@ func (h *Default) countRefusal(ctx context.Context, log *slog.Logger, resp *resp
 		log.ErrorContext(ctx, "message dropped", "userId", resp.connection.UserID, "err", err)
 		return errDropped
 	}
+	metrics.OrNone(h.Metrics).Count(metrics.RateLimited, 1)
 	log.InfoContext(ctx, "too many posts", "userId", resp.connection.UserID, "refused", n)
 	if n <= maxAnsweredRefusals {
 		return errBudgetSpent

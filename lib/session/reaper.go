@@ -10,6 +10,7 @@ import (
 
 	"github.com/herald-progress/herald/lib/broadcast"
 	"github.com/herald-progress/herald/lib/connection"
+	"github.com/herald-progress/herald/lib/metrics"
 )
 
 const (
@@ -27,6 +28,8 @@ type Reaper struct {
 	Gateway Gateway
 	// Log is silent when nil.
 	Log *slog.Logger
+	// Metrics records the lag of each run, a time: how long ago the oldest session ended that the run has found. Nil records nothing.
+	Metrics metrics.Recorder
 	// Now is the clock; nil means time.Now.
 	Now func() time.Time
 }
@@ -38,11 +41,13 @@ func (r *Reaper) Handle(ctx context.Context, _ json.RawMessage) error {
 	run := &reaperRun{Reaper: r, log: logger(r.Log)}
 	slots := make(chan struct{}, maxConcurrentCloses)
 	var closes sync.WaitGroup
+	var lag time.Duration
 	for c, err := range r.Sessions.EndedSessions(ctx, clock(r.Now)()) {
 		if err != nil {
 			run.recordError(ctx, "read ended sessions", err)
 			break
 		}
+		lag = max(lag, clock(r.Now)().Sub(c.SessionEnd()))
 		slots <- struct{}{}
 		if deadline, ok := ctx.Deadline(); ctx.Err() != nil || ok && time.Until(deadline) < minTimeToClose {
 			run.log.WarnContext(ctx, "sessions left to the next run")
@@ -54,6 +59,7 @@ func (r *Reaper) Handle(ctx context.Context, _ json.RawMessage) error {
 		})
 	}
 	closes.Wait()
+	metrics.OrNone(r.Metrics).Duration(metrics.ReaperLag, lag)
 	run.log.InfoContext(ctx, "reaped", "sessions", run.ended)
 	return run.err
 }

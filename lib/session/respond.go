@@ -29,6 +29,8 @@ type responder struct {
 	connection connection.Connection
 	// request is the message's field "request", which the answer repeats. Empty means none.
 	request string
+	// trace is the id of the trace that the message belongs to. Empty means none.
+	trace string
 	// loaded means that connection was read from the store. Then the end of its session is known, and nothing is posted after it.
 	loaded bool
 	// charged means that the answer needs no further charge: it was charged to the user's budget, or the request for that failed.
@@ -43,7 +45,16 @@ func (resp *responder) sessionEnded() bool {
 
 // send posts one control frame or error.
 func (resp *responder) send(ctx context.Context, data message.Data) error {
-	return resp.post(ctx, message.New(data, "", resp.now()))
+	return resp.post(ctx, resp.frame(data))
+}
+
+// frame returns the frame of a control frame or error, with the trace of the message that it answers. The states and notes of a sync have
+// no trace: they belong to other requests.
+func (resp *responder) frame(data message.Data) message.Envelope {
+	e := message.New(data, "", resp.now())
+	e.Trace = resp.trace
+
+	return e
 }
 
 // sendError posts an error frame, with the request of the message if there is one.
@@ -90,7 +101,7 @@ func (resp *responder) postBatch(ctx context.Context, p syncPost) error {
 
 // sendLast posts the end of the answer to a sync: the frames of last, and synced.
 func (resp *responder) sendLast(ctx context.Context, last syncPost, synced message.Synced) error {
-	frame, err := message.New(synced, "", resp.now()).Encode()
+	frame, err := resp.frame(synced).Encode()
 	if err != nil {
 		return fmt.Errorf("answer: %w", err)
 	}

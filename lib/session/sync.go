@@ -15,6 +15,7 @@ import (
 	"github.com/herald-progress/herald/lib/broadcast"
 	"github.com/herald-progress/herald/lib/feed"
 	"github.com/herald-progress/herald/lib/message"
+	"github.com/herald-progress/herald/lib/metrics"
 )
 
 const (
@@ -160,6 +161,7 @@ func (h *Default) sync(ctx context.Context, log *slog.Logger, resp *responder, s
 		return err
 	}
 	if c.paid < minPosts {
+		metrics.OrNone(h.Metrics).Count(metrics.RateLimited, 1)
 		return errBudgetSpent
 	}
 	page, err := h.read(ctx, feed.User(resp.connection.UserID), s, c, start.Add(readTimeout))
@@ -172,7 +174,7 @@ func (h *Default) sync(ctx context.Context, log *slog.Logger, resp *responder, s
 	if err != nil {
 		return err
 	}
-	allSent := message.New(page.synced(s.cursor, frames), "", resp.now())
+	allSent := resp.frame(page.synced(s.cursor, frames))
 	posts, last, err := splitLast(posts, allSent, s.batch)
 	if err != nil {
 		return err
@@ -196,7 +198,10 @@ func (h *Default) sync(ctx context.Context, log *slog.Logger, resp *responder, s
 		posts, last = posts[:posted], syncPost{}
 	}
 	synced := page.synced(s.cursor, frames[:countReplayed(posts)+last.replayed])
+	count := metrics.OrNone(h.Metrics)
+	count.Count(metrics.SyncedPages, 1)
 	if c.budgetExhausted {
+		count.Count(metrics.RateLimited, 1)
 		synced.More, synced.RetryAfter = true, retryAfter(resp.now())
 	}
 	log.InfoContext(ctx, "synced", "jobs", synced.Jobs, "notes", synced.Notes, "more", synced.More, "posts", posted+1, "pages", page.jobs.pages, "paid", c.paid, "budgetExhausted", c.budgetExhausted)
@@ -215,9 +220,8 @@ func (s syncAction) minPosts() int {
 func (s syncAction) answer(resp *responder, frames []syncFrame) []message.Envelope {
 	all := make([]message.Envelope, 0, 1+len(frames))
 	if !s.noWelcome {
-		now := resp.now()
 		end := message.Time{Time: resp.connection.SessionEnd()}
-		all = append(all, message.New(message.Welcome{ConnectionID: resp.connection.ID, ServerTime: message.Time{Time: now}, SessionEnd: end}, "", now))
+		all = append(all, resp.frame(message.Welcome{ConnectionID: resp.connection.ID, ServerTime: message.Time{Time: resp.now()}, SessionEnd: end}))
 	}
 	for _, f := range frames {
 		all = append(all, f.Envelope)

@@ -11,6 +11,7 @@ import (
 	"github.com/herald-progress/herald/lambdas"
 	"github.com/herald-progress/herald/lib/cloud"
 	"github.com/herald-progress/herald/lib/dynamo"
+	"github.com/herald-progress/herald/lib/metrics"
 	"github.com/herald-progress/herald/lib/notify"
 	"github.com/herald-progress/herald/lib/observe"
 	"github.com/herald-progress/herald/lib/stepfn"
@@ -20,6 +21,7 @@ import (
 type ObserverFunction struct {
 	observer    *observe.Observer
 	notifier    *notify.Notifier
+	metrics     *metrics.Writer
 	accountOnce sync.Once
 }
 
@@ -36,7 +38,7 @@ func Observer(_ context.Context, getenv func(string) string) (*ObserverFunction,
 		return nil, fmt.Errorf("%s: %w", lambdas.EnvWatched, err)
 	}
 	notifier := d.Notifier()
-	return &ObserverFunction{notifier: notifier, observer: &observe.Observer{
+	return &ObserverFunction{notifier: notifier, metrics: d.Metrics, observer: &observe.Observer{
 		Machines: machines, Store: &dynamo.Executions{Client: d.DynamoDB, Table: e.Get(lambdas.EnvFeedTable)},
 		Workflows: &stepfn.Definitions{Client: sfn.NewFromConfig(d.AWS)}, Publisher: notifier, Log: d.Log,
 	}}, nil
@@ -45,5 +47,6 @@ func Observer(_ context.Context, getenv func(string) string) (*ObserverFunction,
 // Handle handles one event, see [observe.Observer.Handle].
 func (f *ObserverFunction) Handle(ctx context.Context, raw json.RawMessage) error {
 	f.accountOnce.Do(func() { cloud.SetAccount(ctx, f.notifier) })
+	defer f.metrics.Flush()
 	return f.observer.Handle(ctx, raw)
 }

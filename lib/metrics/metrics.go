@@ -1,0 +1,109 @@
+// Package metrics counts what the deployed functions do.
+//
+// A function counts through a [Recorder], and a [Writer] writes what one event brought as one line of its log. CloudWatch makes
+// metrics of such lines, in the namespace [Namespace], with one dimension: the stack. Alarms and the dashboard of the stack read the
+// table in this file, too, so that each of their metrics is one that is written.
+//
+// What AWS counts is not counted again: the invocations, errors and throttles of functions, the failed executions of workflows, and
+// the messages in queues.
+package metrics
+
+import "time"
+
+const (
+	// Namespace is the CloudWatch namespace of the metrics.
+	Namespace = "Herald"
+	// Dimension is the name of the only dimension of a metric. Its value names the stack, so the number of metrics does not grow with the
+	// number of users or jobs.
+	Dimension = "Stack"
+)
+
+// Metric is one of the metrics of this package.
+type Metric int
+
+// The metrics. The comment of a count names what it counts since the last line.
+const (
+	// Delivered is the number of posts that reached a connection.
+	Delivered Metric = iota
+	// DeliveriesFailed is the number of posts that failed after all retries, or that did not start in time.
+	DeliveriesFailed
+	// ConnectionsGone is the number of posts to a connection that is closed.
+	ConnectionsGone
+	// PublishToPost is the time from the acceptance of a request to the end of its last post.
+	PublishToPost
+	// DynamoDBThrottles is the number of requests that DynamoDB throttled. A request that is sent again counts again.
+	DynamoDBThrottles
+	// SweeperFinds is the number of jobs that a scheduled sweep ended because their execution had ended, and no event about that came.
+	SweeperFinds
+	// ReaperLag is how long ago the oldest of the sessions ended that a run of the reaper has found. It is 0 if the run has found none.
+	ReaperLag
+	// SyncedPages is the number of answers to syncs. A sync of much has several.
+	SyncedPages
+	// RateLimited is the number of messages and connects that were refused or shortened because a user's budget was spent.
+	RateLimited
+
+	numberOfMetrics = iota
+)
+
+// unit is a unit of CloudWatch.
+type unit string
+
+const (
+	count        unit = "Count"
+	milliseconds unit = "Milliseconds"
+	seconds      unit = "Seconds"
+)
+
+// definitions has the name and the unit of each metric.
+var definitions = [numberOfMetrics]struct {
+	name string
+	unit unit
+}{
+	Delivered:         {"Delivered", count},
+	DeliveriesFailed:  {"DeliveriesFailed", count},
+	ConnectionsGone:   {"ConnectionsGone", count},
+	PublishToPost:     {"PublishToPost", milliseconds},
+	DynamoDBThrottles: {"DynamoDBThrottles", count},
+	SweeperFinds:      {"SweeperFinds", count},
+	ReaperLag:         {"ReaperLag", seconds},
+	SyncedPages:       {"SyncedPages", count},
+	RateLimited:       {"RateLimited", count},
+}
+
+// All returns all metrics.
+func All() []Metric {
+	all := make([]Metric, numberOfMetrics)
+	for i := range all {
+		all[i] = Metric(i)
+	}
+
+	return all
+}
+
+// Name returns the name in CloudWatch.
+func (m Metric) Name() string { return definitions[m].name }
+
+// Unit returns the unit in CloudWatch: Count, Milliseconds or Seconds.
+func (m Metric) Unit() string { return string(definitions[m].unit) }
+
+// Recorder records metrics. It may be used concurrently.
+type Recorder interface {
+	// Count adds n to a count. It does nothing if n is 0.
+	Count(m Metric, n int)
+	// Duration records a time, in the unit of the metric.
+	Duration(m Metric, d time.Duration)
+}
+
+// OrNone returns r, or a Recorder that records nothing if r is nil.
+func OrNone(r Recorder) Recorder {
+	if r == nil {
+		return none{}
+	}
+
+	return r
+}
+
+type none struct{}
+
+func (none) Count(Metric, int)              {}
+func (none) Duration(Metric, time.Duration) {}
