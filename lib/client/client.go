@@ -69,7 +69,8 @@ type Config struct {
 
 // Socket is one connection, as [Dial] returns it. Next is called by one goroutine, the other methods by another.
 type Socket interface {
-	// Next returns the next frame, parsed and as received.
+	// Next returns the next frame, parsed and as received. If a text is not a frame, such as an error message of API Gateway, the
+	// envelope is empty.
 	Next(ctx context.Context) (message.Envelope, []byte, error)
 	// Send sends one message, JSON with an action.
 	Send(ctx context.Context, text string) error

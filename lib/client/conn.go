@@ -34,17 +34,17 @@ func Dial(ctx context.Context, url, token string) (*Conn, error) {
 	return &Conn{conn: conn}, nil
 }
 
-// Next returns the next frame, parsed and as received. It skips text that is not a frame of Herald.
+// Next returns the next frame, parsed and as received. If a text is not a frame of Herald, the envelope is empty.
 func (c *Conn) Next(ctx context.Context) (message.Envelope, []byte, error) {
-	for {
-		_, frame, err := c.conn.Read(ctx)
-		if err != nil {
-			return message.Envelope{}, nil, fmt.Errorf("receive: %w", err)
-		}
-		if e, err := message.Parse(frame); err == nil {
-			return e, frame, nil
-		}
+	_, text, err := c.conn.Read(ctx)
+	if err != nil {
+		return message.Envelope{}, nil, fmt.Errorf("receive: %w", err)
 	}
+	e, err := message.Parse(text)
+	if err != nil {
+		return message.Envelope{}, text, nil //nolint:nilerr // the text is not a frame, as the empty envelope says
+	}
+	return e, text, nil
 }
 
 // Send sends one message, JSON with an action.

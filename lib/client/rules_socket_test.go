@@ -63,17 +63,17 @@ func (s *ruleSocket) post(frame []byte) {
 }
 
 func (s *ruleSocket) Next(ctx context.Context) (message.Envelope, []byte, error) {
-	for {
-		select {
-		case frame := <-s.frames:
-			if e, err := message.Parse(frame); err == nil {
-				return e, frame, nil
-			}
-		case <-s.closed:
-			return message.Envelope{}, nil, io.EOF
-		case <-ctx.Done():
-			return message.Envelope{}, nil, ctx.Err()
+	select {
+	case text := <-s.frames:
+		e, err := message.Parse(text)
+		if err != nil {
+			return message.Envelope{}, text, nil
 		}
+		return e, text, nil
+	case <-s.closed:
+		return message.Envelope{}, nil, io.EOF
+	case <-ctx.Done():
+		return message.Envelope{}, nil, ctx.Err()
 	}
 }
 

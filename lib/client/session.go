@@ -160,8 +160,11 @@ func (s *session) handle(f received) error {
 // handleFrame applies a frame to the view, calls OnFrame if the frame is new, and handles control frames.
 func (s *session) handleFrame(f received) error {
 	now := time.Now()
-	delete(s.timers, pongTimeout) // any frame shows that the connection works
+	delete(s.timers, pongTimeout) // any text shows that the connection works, also one with which API Gateway refuses a message
 	s.timers[pingDue] = now.Add(PingInterval)
+	if f.Data == nil { // the text is not a frame
+		return nil
+	}
 	if s.view.apply(f.Envelope) && s.client.config.OnFrame != nil {
 		s.client.config.OnFrame(f.Envelope, f.raw)
 	}

@@ -141,6 +141,12 @@ export function openConnection(url: string, tokens: Tokens, hooks: ConnectionHoo
       begin(token)
     }
     opening.onmessage = ({ data }) => {
+      if (opening === socket) {
+        // Any text shows that the connection works, also one with which API Gateway refuses a message.
+        graced = false
+        due[pingDue] = Date.now() + pingAfter
+        due[pongTimeout] = never
+      }
       for (const frame of parseFrames(data)) {
         if (opening === socket) receive(frame)
         else if (opening === old) hooks.frame(frame)
@@ -206,9 +212,6 @@ export function openConnection(url: string, tokens: Tokens, hooks: ConnectionHoo
 
   function receive(frame: Frame): void {
     const now = Date.now()
-    due[pongTimeout] = never // any frame shows that the connection works
-    due[pingDue] = now + pingAfter
-    graced = false
     hooks.frame(frame)
     if (state === 'closed') return
     if (isA(frame, 'closing')) return lose(socket!, frame.data)
