@@ -76,10 +76,10 @@ const (
 	streamTimeout  = 15 * time.Minute
 	// observerTimeout leaves time for a batch with the log lines of many executions.
 	observerTimeout = time.Minute
-	// reaperInterval and sweeperInterval are also the timeouts of these functions: the next run continues the work of a run that
+	// ReaperInterval and SweeperInterval are also the timeouts of these functions: the next run continues the work of a run that
 	// timed out.
-	reaperInterval  = time.Minute
-	sweeperInterval = 5 * time.Minute
+	ReaperInterval  = time.Minute
+	SweeperInterval = 5 * time.Minute
 )
 
 // CSVImport is the name of the csv_import workflow.
@@ -142,9 +142,9 @@ func Functions() []Function {
 			Grant{Results, []string{"s3:PutObject", "s3:AbortMultipartUpload", "s3:DeleteObject"}}),
 		{
 			Name: "reaper", ID: "Reaper", Description: "Herald: closes connections whose sessions have ended",
-			MemoryMB: messageMemoryMB, Timeout: reaperInterval,
-			Schedule:  Schedule{Description: "Herald: closes connections whose sessions have ended", Interval: reaperInterval},
-			OnFailure: FailureHandling{Retries: 0, MaxAge: reaperInterval}, // the next run does the work of one that failed
+			MemoryMB: messageMemoryMB, Timeout: ReaperInterval,
+			Schedule:  Schedule{Description: "Herald: closes connections whose sessions have ended", Interval: ReaperInterval},
+			OnFailure: FailureHandling{Retries: 0, MaxAge: ReaperInterval}, // the next run does the work of one that failed
 			Required:  []string{EnvConnectionsTable, EnvEndpoint},
 			Grants: []Grant{
 				{SessionExpiryIndex, []string{"dynamodb:Query"}},
@@ -155,8 +155,8 @@ func Functions() []Function {
 		},
 		{
 			Name: "sweeper", ID: "Sweeper", Description: "Herald: ends the jobs of workflows that ended without reporting it",
-			MemoryMB: messageMemoryMB, Timeout: sweeperInterval,
-			Schedule:  Schedule{Description: "Herald: looks for workflows that ended without reporting it", Interval: sweeperInterval},
+			MemoryMB: messageMemoryMB, Timeout: SweeperInterval,
+			Schedule:  Schedule{Description: "Herald: looks for workflows that ended without reporting it", Interval: SweeperInterval},
 			OnFailure: FailureHandling{Retries: 2, MaxAge: time.Hour, DeadLetters: true}, // Lambda allows at most 2 retries.
 			Required:  PublishVariables(),
 			Grants: []Grant{

@@ -107,7 +107,7 @@ func (f *fanOut) work(ctx context.Context, c connection.Connection) {
 func (f *fanOut) post(ctx context.Context, c connection.Connection) {
 	deliveredBefore := f.delivered()
 	var lastErr error // the error of the last try that failed before the budget ended
-	for backoff := firstBackoff; ; backoff *= 2 {
+	for retry := 0; ; retry++ {
 		err := f.send(ctx, c.ID)
 		switch {
 		case err == nil:
@@ -122,7 +122,7 @@ func (f *fanOut) post(ctx context.Context, c connection.Connection) {
 		case ctx.Err() == nil:
 			lastErr = err
 		}
-		if retryable(err) && sleep(ctx, backoff/2+rand.N(backoff/2)) { // jitter: a random pause from half to the whole backoff
+		if retryable(err) && sleep(ctx, RetryPause(retry, rand.Float64())) {
 			continue
 		}
 		f.broadcaster.log().WarnContext(ctx, "post failed", "connectionId", c.ID, "err", err)
@@ -221,6 +221,13 @@ func (f *fanOut) result(readErr error) (Report, error) {
 	default:
 		return r, ErrDelivery
 	}
+}
+
+// RetryPause returns the pause before a retry of a post. The first retry is 0. fraction, from 0 to 1, is random: the pause is from half of
+// the longest pause to all of it, so that posts that were throttled together are retried at different times.
+func RetryPause(retry int, fraction float64) time.Duration {
+	longest := firstBackoff << retry
+	return longest/2 + time.Duration(fraction*float64(longest/2))
 }
 
 func retryable(err error) bool { return errors.Is(err, ErrThrottled) || errors.Is(err, ErrUnavailable) }

@@ -173,7 +173,7 @@ func (c *Client) run(ctx context.Context) error {
 		if receivedFrame { // the connection worked, so this is the first failure in a row
 			failures = 0
 		}
-		pause := c.backoff(failures)
+		pause := Backoff(failures, c.random())
 		c.config.Log.InfoContext(ctx, "not connected", "err", err, "pause", pause)
 		c.setStatus(Status{State: Connecting, RetryAt: time.Now().Add(pause), Err: err})
 		select {
@@ -221,10 +221,14 @@ func isFinal(err error) bool {
 		errors.As(err, &refused) && (refused.Status == http.StatusUnauthorized || refused.Status == http.StatusForbidden)
 }
 
-// backoff returns the pause after a number of failures in a row: a random fraction of a bound that doubles.
-func (c *Client) backoff(failures int) time.Duration {
-	return time.Duration(c.random() * float64(doublingPause(MinBackoff, failures)))
+// Backoff returns the pause before the next connection, after a number of failures in a row before this one: a fraction, from 0 to 1, of
+// a bound that doubles from [MinBackoff] to [MaxBackoff].
+func Backoff(failures int, fraction float64) time.Duration {
+	return time.Duration(fraction * float64(doublingPause(MinBackoff, failures)))
 }
+
+// SyncBackoff returns the pause before the next sync, after a number of failed syncs in a row before this one.
+func SyncBackoff(failures int) time.Duration { return doublingPause(syncPause, failures) }
 
 // doublingPause returns first doubled n times, at most MaxBackoff.
 func doublingPause(first time.Duration, n int) time.Duration {

@@ -121,7 +121,7 @@ func (s *session) syncTimedOut(_ context.Context, now time.Time) error {
 
 // retryLater sets the timer for the sync after a failed one.
 func (s *session) retryLater(now time.Time) {
-	s.retryPauseUntil = now.Add(doublingPause(syncPause, s.failures))
+	s.retryPauseUntil = now.Add(SyncBackoff(s.failures))
 	s.timers[retrySync] = s.retryPauseUntil
 	s.failures++
 }

@@ -33,7 +33,7 @@ func (h *Connect) store(ctx context.Context, log *slog.Logger, c connection.Conn
 	if h.throttledUsers.has(c.UserID, now) {
 		return errTooManyConnects
 	}
-	result, withinBudget, err := h.Store.Connect(ctx, c.UserID, c.ID, connectCost, h.Limits.budget(), now)
+	result, withinBudget, err := h.Store.Connect(ctx, c.UserID, c.ID, ConnectCost, h.Limits.Budget(), now)
 	overBudget := err == nil && !withinBudget
 	if overBudget || errors.Is(err, connection.ErrThrottled) {
 		h.throttledUsers.add(c.UserID, now)

@@ -25,9 +25,9 @@ const (
 	minBudget = 1000
 	// reservedPosts is how many posts are reserved for each possible connection, for refusals and closing frames.
 	reservedPosts = 12
-	// connectCost is the cost of a connect: about the number of its requests to the store. It also covers the posts of
+	// ConnectCost is the cost of a connect: about the number of its requests to the store. It also covers the posts of
 	// maxAnsweredRefusals refusals and of one closing frame.
-	connectCost = 3
+	ConnectCost = 3
 )
 
 // What one connection may send in a minute after its user's budget is spent.
@@ -55,7 +55,7 @@ func (l Limits) Validate() error {
 	if l.MaxConnections < 1 || l.MaxConnections > maxConnectionsLimit {
 		return fmt.Errorf("session: MaxConnections must be from 1 to %d", maxConnectionsLimit)
 	}
-	if l.budget() < minBudget {
+	if l.Budget() < minBudget {
 		return fmt.Errorf("session: MaxPosts must be at least %d, and %d more for each of MaxConnections", minBudget, reservedPosts)
 	}
 	return nil
@@ -74,8 +74,8 @@ func (l Limits) withDefaults() Limits {
 // connections returns how many connections a user may have.
 func (l Limits) connections() int { return l.withDefaults().MaxConnections }
 
-// budget returns what a user may spend in a minute.
-func (l Limits) budget() int { return l.withDefaults().MaxPosts - reservedPosts*l.connections() }
+// Budget returns what a user may spend in a minute.
+func (l Limits) Budget() int { return l.withDefaults().MaxPosts - reservedPosts*l.connections() }
 
 // Reasons not to carry out a message.
 var (
@@ -109,7 +109,7 @@ func (h *Default) spendOrRefuse(ctx context.Context, log *slog.Logger, resp *res
 
 // spendFromBudget charges a cost to the user, and returns how much of it is granted: 0 if the budget is spent.
 func (h *Default) spendFromBudget(ctx context.Context, resp *responder, cost int) (int, error) {
-	spent, err := h.Connections.Spend(ctx, resp.connection.UserID, resp.connection.ID, cost, h.Limits.budget(), resp.now())
+	spent, err := h.Connections.Spend(ctx, resp.connection.UserID, resp.connection.ID, cost, h.Limits.Budget(), resp.now())
 	if err != nil {
 		return 0, internalError("count cost", err)
 	}

@@ -52,7 +52,7 @@ func TestSyncReadsALimitedNumberOfPages(t *testing.T) {
 			f := &endlessFeed{Memory: &feed.Memory{}, expired: tt.expired}
 			store := &connection.Memory{}
 			h := &Default{Feed: f, Connections: store}
-			if _, err := store.Spend(t.Context(), "u1", "c1", h.Limits.budget()-tt.posts, h.Limits.budget(), time.Now()); err != nil {
+			if _, err := store.Spend(t.Context(), "u1", "c1", h.Limits.Budget()-tt.posts, h.Limits.Budget(), time.Now()); err != nil {
 				t.Fatal(err)
 			}
 			resp := &responder{now: time.Now, connection: connection.Connection{ID: "c1", UserID: "u1"}}

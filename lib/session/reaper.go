@@ -14,8 +14,8 @@ import (
 )
 
 const (
-	// maxConcurrentCloses is how many sessions the reaper ends at once.
-	maxConcurrentCloses = 32
+	// MaxConcurrentCloses is how many sessions the reaper ends at once.
+	MaxConcurrentCloses = 32
 	// minTimeToClose is the time that must be left to end one more session: the process that deletes a connection must also
 	// close it.
 	minTimeToClose = 2 * broadcast.PostTimeout
@@ -39,7 +39,7 @@ type Reaper struct {
 // connection cannot be closed, it only logs that.
 func (r *Reaper) Handle(ctx context.Context, _ json.RawMessage) error {
 	run := &reaperRun{Reaper: r, log: logger(r.Log)}
-	slots := make(chan struct{}, maxConcurrentCloses)
+	slots := make(chan struct{}, MaxConcurrentCloses)
 	var closes sync.WaitGroup
 	var lag time.Duration
 	for c, err := range r.Sessions.EndedSessions(ctx, clock(r.Now)()) {
