@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
+	"fmt"
 	"io"
 	"log/slog"
 	"net"
@@ -54,7 +55,7 @@ type usage struct {
 // newFakeAWS returns a fake AWS in which the user u1 has two tabs. The counts begin at 0.
 func newFakeAWS(t *testing.T, connectionsTable, feedTable string) *fakeAWS {
 	t.Helper()
-	a := &fakeAWS{t: t, http: bubbleClient()}
+	a := &fakeAWS{t: t, http: bubbleClient(), connections: &dynamo.Connections{Table: connectionsTable}}
 	client := dynamotest.Client(t, dynamotest.Dynalite, a)
 	connections := &dynamo.Connections{Client: client, Table: connectionsTable}
 	for _, id := range []string{"L0SM9cOFvHcCIhw=", "L0SM9cOFvHcCIhx="} {
@@ -175,15 +176,27 @@ func (a *fakeAWS) Do(r *http.Request) (*http.Response, error) {
 		u.writes++ // AWS charges a write whose condition fails.
 	case units == 0 && bytes.Contains(body, []byte(`"ConsistentRead":true`)):
 		u.reads++ // AWS charges a read that finds nothing. The emulator does not.
+	case units == 0 && strings.HasSuffix(operation, ".Query"):
+		u.reads += 0.5 // the same, eventually consistent
 	case units == 0:
 		a.t.Errorf("%s was not charged", operation)
 	case strings.HasSuffix(operation, ".GetItem"), strings.HasSuffix(operation, ".Query"):
 		u.reads += units
 	default:
-		u.writes += units
+		u.writes += units + a.indexWrites(operation, body)
 	}
 	a.add(u)
 	return response, nil
+}
+
+// indexWrites returns the write units of the indexes for a request to DynamoDB, which the emulator does not count: a connection that is
+// stored or deleted changes each index of its table. Other items are in no index.
+func (a *fakeAWS) indexWrites(operation string, body []byte) float64 {
+	table := fmt.Appendf(nil, `"TableName":%q`, a.connections.Table)
+	if !bytes.Contains(body, table) || !strings.HasSuffix(operation, ".PutItem") && !strings.HasSuffix(operation, ".DeleteItem") {
+		return 0
+	}
+	return float64(len(dynamo.ConnectionsTable(a.connections.Table).GlobalSecondaryIndexes))
 }
 
 // Send counts a post to a connection, and the messages for which API Gateway charges.

@@ -19,6 +19,24 @@ import (
 func (a *fakeAWS) reconnect() {
 	const notes, jobs, oldConnection, newConnection = 50, 10, "L0SM9cOFvHcCIhw=", "L0SM9cOFvHcCIhy="
 	m := a.missMessages(notes, jobs)
+	routes := a.newRoutes()
+
+	a.usage = usage{} // what was missed is not counted
+	routes.disconnect(oldConnection)
+	routes.connect(newConnection)
+	routes.sync(newConnection, syncRequest(m.have(1), m.noteBefore))
+	time.Sleep(5 * time.Second)
+	routes.sync(newConnection, syncRequest(m.have(2), m.lastNote))
+	a.add(usage{messages: 2}) // the requests
+}
+
+// routes has the functions that serve the user's tabs.
+type routes struct {
+	disconnect, connect func(connection string)
+	sync                func(connection, request string)
+}
+
+func (a *fakeAWS) newRoutes() routes {
 	verifier, err := auth.New(auth.Config{Secret: []byte(secret)})
 	if err != nil {
 		a.t.Fatal(err)
@@ -38,18 +56,17 @@ func (a *fakeAWS) reconnect() {
 			return err
 		})
 	}
-	routes := &session.Default{
+	disconnect := &session.Disconnect{Store: a.connections, Log: a.log}
+	connect := &session.Connect{Verifier: verifier, Store: a.connections, Log: a.log}
+	defaultRoute := &session.Default{
 		Gateway: a, Connections: a.connections, Feed: a.feed, Broadcaster: a.notifier.Broadcaster, Verifier: verifier, Log: a.log,
 		Metrics: a.metrics, Trace: a.notifier.Trace,
 	}
-
-	a.usage = usage{} // what was missed is not counted
-	handle((&session.Disconnect{Store: a.connections, Log: a.log}).Handle, oldConnection, "")
-	handle((&session.Connect{Verifier: verifier, Store: a.connections, Log: a.log}).Handle, newConnection, "")
-	handle(routes.Handle, newConnection, syncRequest(m.have(1), m.noteBefore))
-	time.Sleep(5 * time.Second)
-	handle(routes.Handle, newConnection, syncRequest(m.have(2), m.lastNote))
-	a.add(usage{messages: 2}) // the requests
+	return routes{
+		disconnect: func(connection string) { handle(disconnect.Handle, connection, "") },
+		connect:    func(connection string) { handle(connect.Handle, connection, "") },
+		sync:       func(connection, request string) { handle(defaultRoute.Handle, connection, request) },
+	}
 }
 
 // syncRequest returns a request, as our clients make it, for what is newer than the states and the note that it has.
