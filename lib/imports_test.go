@@ -59,7 +59,8 @@ var allowed = map[string][]string{
 	"lib/s3store":           {"lib/csvimport", "lib/upload"},
 	"lib/secrets":           {"lib/auth"},
 
-	"lib/cloud": {"lambdas", "lib/apigw", "lib/broadcast", "lib/dynamo", "lib/feed", "lib/message", "lib/metrics", "lib/notify"},
+	"lib/cloud":       {"lambdas", "lib/apigw", "lib/broadcast", "lib/dynamo", "lib/feed", "lib/message", "lib/metrics", "lib/notify"},
+	"lib/cloud/scale": {"lambdas", "lib/broadcast", "lib/client", "lib/connection", "lib/message", "lib/session"},
 	"lib/cloud/browser": {
 		"lambdas", "lib/auth", "lib/cloud", "lib/csvimport", "lib/dynamo", "lib/metrics", "lib/s3store", "lib/secrets", "lib/session", "lib/upload",
 	},

@@ -33,7 +33,7 @@ const (
 )
 
 // dollars returns the prices of what AWS charges for, in the order of the table's columns, and their sum at the end.
-func (u usage) dollars() []float64 {
+func (u *usage) dollars() []float64 {
 	computing := u.running + time.Duration(u.requests+u.posts)*processorTime
 	prices := []float64{
 		float64(u.transitions) * perTransition,
@@ -200,4 +200,32 @@ func TestTheSumsOfTheCostsAddUp(t *testing.T) {
 	if rows != len(costs) {
 		t.Errorf("%d rows, want %d", rows, len(costs))
 	}
+}
+
+// checkTable compares the rows of a table of the deployer's page, or writes them if update is set.
+func checkTable(t *testing.T, heading string, rows []string) {
+	t.Helper()
+	page := readCostPage(t)
+	before, after, found := strings.Cut(page.deploy, heading+"\n")
+	if !found {
+		t.Fatalf("%s lacks the table\n%s", deployPage, heading)
+	}
+	rule, after, _ := strings.Cut(after, "\n")
+	stated, rest, _ := strings.Cut(after, "\n\n")
+	want := strings.Join(rows, "\n")
+	switch {
+	case *update:
+		page.deploy = before + heading + "\n" + rule + "\n" + want + "\n\n" + rest
+		page.write(t)
+	case stated != want:
+		t.Errorf("a table of %s is\n%s\nwant\n%s", deployPage, stated, want)
+	}
+}
+
+// thousands returns a number with commas.
+func thousands(n int) string {
+	if n < 1000 {
+		return strconv.Itoa(n)
+	}
+	return thousands(n/1000) + fmt.Sprintf(",%03d", n%1000)
 }
