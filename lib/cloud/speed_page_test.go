@@ -11,7 +11,7 @@ var figures = []struct{ claim, table, row, column string }{
 	{"a job's new state, from the notifier's call until it is in one tab", limitedStarts, "a job's first state to one connection", "later events"},
 	{"the same after a pause, when the function must start first", limitedStarts, "a job's first state to one connection", "start and first event"},
 	{"a tab connects while the function must start", limitedStarts, "connect", "start and first event"},
-	{"a note is in 100 tabs", limitedStarts, "a note to 100 connections", "later events"},
+	{"a note is in 100 tabs", limitedStarts, "a note to 100 connections, HTTP/2", "later events"},
 	{
 		"a parts list of a million rows is split, checked and written as JSON",
 		"These are\nmedians of processor time", "a row of a parts list: found, split, checked, written as JSON", "ours",
