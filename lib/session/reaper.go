@@ -16,6 +16,9 @@ import (
 const (
 	// MaxConcurrentCloses is how many sessions the reaper ends at once.
 	MaxConcurrentCloses = 32
+	// MaxClosesPerSecond is how many sessions the reaper begins to end in a second. The browsers of all of them connect again at once, with
+	// three requests each, so more would use up the stage's rate of requests.
+	MaxClosesPerSecond = 200
 	// minTimeToClose is the time that must be left to end one more session: the process that deletes a connection must also
 	// close it.
 	minTimeToClose = 2 * broadcast.PostTimeout
@@ -40,6 +43,8 @@ type Reaper struct {
 func (r *Reaper) Handle(ctx context.Context, _ json.RawMessage) error {
 	run := &reaperRun{Reaper: r, log: logger(r.Log)}
 	slots := make(chan struct{}, MaxConcurrentCloses)
+	turns := time.NewTicker(time.Second / MaxClosesPerSecond)
+	defer turns.Stop()
 	var closes sync.WaitGroup
 	var lag time.Duration
 	for c, err := range r.Sessions.EndedSessions(ctx, clock(r.Now)()) {
@@ -49,6 +54,10 @@ func (r *Reaper) Handle(ctx context.Context, _ json.RawMessage) error {
 		}
 		lag = max(lag, clock(r.Now)().Sub(c.SessionEnd()))
 		slots <- struct{}{}
+		select {
+		case <-turns.C:
+		case <-ctx.Done():
+		}
 		if deadline, ok := ctx.Deadline(); ctx.Err() != nil || ok && time.Until(deadline) < minTimeToClose {
 			run.log.WarnContext(ctx, "sessions left to the next run")
 			break

@@ -146,8 +146,37 @@ func TestConcurrentReapersCloseASessionOnce(t *testing.T) {
 		if f.gateway.maxInFlight > 2*32 {
 			t.Errorf("%d posts in flight, want at most 64", f.gateway.maxInFlight)
 		}
-		if took := time.Since(start); took > time.Second { // 200 posts of 100 ms, up to 64 at once
+		if took := time.Since(start); took > 2*time.Second { // 200 posts of 100 ms, up to 64 at once, 5 ms apart
 			t.Errorf("took %v: one after the other", took)
+		}
+	})
+}
+
+// TestReaperSpreadsTheEndsOfSessions has sessions that end at once: their browsers, which connect again at once, must not use up the
+// stage's rate of requests.
+func TestReaperSpreadsTheEndsOfSessions(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		f := newFixture(t)
+		const sessions = 3 * session.MaxClosesPerSecond
+		for n := range sessions {
+			f.connect(fmt.Sprint("c", n), fmt.Sprint("u", n), time.Hour)
+		}
+		time.Sleep(time.Hour)
+		start, perSecond := time.Now(), map[time.Duration]int{}
+		f.gateway.fail = func(string, message.Envelope) error {
+			perSecond[time.Since(start).Truncate(time.Second)]++
+			return nil
+		}
+		f.runReaper()
+		ended := 0
+		for second, n := range perSecond {
+			ended += n
+			if n > session.MaxClosesPerSecond {
+				t.Errorf("%d sessions ended in the second after %v, want at most %d", n, second, session.MaxClosesPerSecond)
+			}
+		}
+		if took := time.Since(start); ended != sessions || took > 3100*time.Millisecond {
+			t.Errorf("%d of %d sessions ended in %v", ended, sessions, took)
 		}
 	})
 }
