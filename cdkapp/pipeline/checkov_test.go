@@ -82,7 +82,7 @@ func TestCheckovFindsOnlyWhatIsAnswered(t *testing.T) {
 		t.Errorf("findings (-answered +found):\n%s", diff)
 	}
 	settings := watching(hs256())
-	settings.Props.AccessLogs, settings.Props.KMSKeyARN = true, keyARN
+	settings.Props.AccessLogs, settings.Props.KMSKeyARN, settings.Props.AlarmEmail = true, keyARN, "operators@example.com"
 	settings.Props.UploadOrigins = []string{"https://app.example.com"}
 	settings.Props.VPCSubnetIDs, settings.Props.VPCSecurityGroupIDs = []string{"subnet-0123456789abcdef0"}, []string{"sg-0123456789abcdef0"}
 	if diff := cmp.Diff(reasons, checkov(t, program, synthesise(t, settings))); diff != "" {
