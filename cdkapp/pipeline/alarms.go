@@ -96,7 +96,7 @@ func (p *Pipeline) alarms() []alarm {
 		{"DynamoDBThrottles", "DynamoDB throttled requests", sum(metrics.DynamoDBThrottles), someFailures, 1, nothingHappened},
 		{"SweeperFinds", "Jobs whose workflows had ended were shown as running", sum(metrics.SweeperFinds), 0, 1, nothingHappened},
 		{
-			// The reaper writes a lag each minute, so no data means that it does not run.
+			// The reaper writes a lag each minute, so no data means that it does not run, or cannot read the sessions.
 			"ReaperLag", "Sessions that have ended are still open", p.Metric(metrics.ReaperLag, statistic("Maximum", oneMinute)), maxReaperLag, 5,
 			awscloudwatch.TreatMissingData_BREACHING,
 		},

@@ -35,7 +35,8 @@ const (
 	DynamoDBThrottles
 	// SweeperFinds is the number of jobs that a scheduled sweep ended because their execution had ended, and no event about that came.
 	SweeperFinds
-	// ReaperLag is how long ago the oldest of the sessions ended that a run of the reaper has found. It is 0 if the run has found none.
+	// ReaperLag is how long ago the oldest of the sessions ended that a run of the reaper has found. It is 0 if the run has found none,
+	// and is not written if the run could not read them.
 	ReaperLag
 	// SyncedPages is the number of answers to syncs. A sync of much has several.
 	SyncedPages

@@ -35,6 +35,22 @@ func TestEachRunOfTheReaperRecordsTheLagOfTheOldestSession(t *testing.T) {
 	})
 }
 
+// TestARunThatCannotReadTheSessionsRecordsNoLag checks that a reaper whose reads fail is seen as one that does not run: it does not know
+// the lag, though it has found no session.
+func TestARunThatCannotReadTheSessionsRecordsNoLag(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		f, log := newFixture(t), metricstest.NewLog()
+		f.reaper.Metrics = log
+		f.fail["EndedSessions"] = errStore
+		if err := f.reaper.Handle(t.Context(), nil); err == nil {
+			t.Error("the reaper does not return the error of its store")
+		}
+		if diff := cmp.Diff(map[string][]float64{}, log.Take(t)); diff != "" {
+			t.Errorf("metrics (-want +got):\n%s", diff)
+		}
+	})
+}
+
 // TestTheLagIncludesTheTimeThatSessionsWaitForTheirTurn checks that a reaper that does not keep up shows it in the same run.
 func TestTheLagIncludesTheTimeThatSessionsWaitForTheirTurn(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {

@@ -31,7 +31,8 @@ type Reaper struct {
 	Gateway Gateway
 	// Log is silent when nil.
 	Log *slog.Logger
-	// Metrics records the lag of each run, a time: how long ago the oldest session ended that the run has found. Nil records nothing.
+	// Metrics records the lag of each run, a time: how long ago the oldest session ended that the run has found. A run that could not
+	// read the ended sessions does not know its lag, and records none. Nil records nothing.
 	Metrics metrics.Recorder
 	// Now is the clock; nil means time.Now.
 	Now func() time.Time
@@ -46,10 +47,11 @@ func (r *Reaper) Handle(ctx context.Context, _ json.RawMessage) error {
 	turns := time.NewTicker(time.Second / MaxClosesPerSecond)
 	defer turns.Stop()
 	var closes sync.WaitGroup
-	var lag time.Duration
+	lag, lagKnown := time.Duration(0), true
 	for c, err := range r.Sessions.EndedSessions(ctx, clock(r.Now)()) {
 		if err != nil {
 			run.recordError(ctx, "read ended sessions", err)
+			lagKnown = false
 			break
 		}
 		lag = max(lag, clock(r.Now)().Sub(c.SessionEnd()))
@@ -68,7 +70,9 @@ func (r *Reaper) Handle(ctx context.Context, _ json.RawMessage) error {
 		})
 	}
 	closes.Wait()
-	metrics.OrNone(r.Metrics).Duration(metrics.ReaperLag, lag)
+	if lagKnown {
+		metrics.OrNone(r.Metrics).Duration(metrics.ReaperLag, lag)
+	}
 	run.log.InfoContext(ctx, "reaped", "sessions", run.ended)
 	return run.err
 }
