@@ -35,7 +35,7 @@ func NewClients(e *Environment) (Clients, error) {
 	if err := e.Err(); err != nil {
 		return Clients{}, err
 	}
-	log := slog.New(slog.NewJSONHandler(os.Stderr, &slog.HandlerOptions{Level: level}))
+	log := newLog(os.Stderr, level)
 	prepareProcess(amazonBundle)
 	config, err := awsConfig(os.Getenv)
 	if err != nil {

@@ -65,9 +65,10 @@ func newFakeAWS(t *testing.T, connectionsTable, feedTable string) *fakeAWS {
 		}
 	}
 	a.connections, a.feed = connections, &dynamo.Feed{Client: client, Table: feedTable}
-	a.log = slog.New(slog.NewJSONHandler(logCounter{a}, nil))
+	const trace = "1-5759e988-bd862e3fe1be46a994272793"
+	a.log = slog.New(slog.NewJSONHandler(logCounter{a}, nil)).With("trace", trace) // as each line of a function
 	a.notifier = &notify.Notifier{Broadcaster: &broadcast.Broadcaster{Store: connections, Sender: a}, Feed: a.feed, Log: a.log}
-	a.notifier.Trace = func(context.Context) string { return "1-5759e988-bd862e3fe1be46a994272793" }
+	a.notifier.Trace = func(context.Context) string { return trace }
 	a.metrics = metrics.NewWriter(logCounter{a}, "Herald", nil)
 	a.usage = usage{}
 	return a

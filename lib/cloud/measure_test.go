@@ -1,13 +1,16 @@
 package cloud_test
 
 import (
+	"bytes"
 	"context"
 	"encoding/json"
 	"io"
+	"maps"
 	"net/http"
 	"net/http/httptest"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"sync/atomic"
 	"testing"
@@ -161,11 +164,63 @@ func TestAFunctionWithoutTheVariableWritesNoMetrics(t *testing.T) {
 	}
 }
 
+// traced returns the context of an invocation with a tracing header.
+func traced(t *testing.T, header any) context.Context {
+	t.Helper()
+	return context.WithValue(t.Context(), "x-amzn-trace-id", header) //nolint:revive,staticcheck // the key of aws-lambda-go
+}
+
+// TestEachLineOfAnInvocationNamesItsTrace lets functions log what fails, also with the attributes of a connection. Lines outside of an
+// invocation name no trace.
+func TestEachLineOfAnInvocationNamesItsTrace(t *testing.T) {
+	aws, _ := throttlingAWS(t)
+	setLambdaVariables(t, aws.URL)
+	variables := map[string]string{
+		"CONNECTIONS_TABLE": "t", "FEED_TABLE": "f", "WEBSOCKET_API_ENDPOINT": aws.URL + "/prod", "AUTH_MODE": "jwks",
+		"AUTH_ISSUER": "http://127.0.0.1:1", "AUTH_AUDIENCE": "*",
+	}
+	getenv := func(name string) string { return variables[name] }
+	log := captureLog(t)
+	notifier, err := cloud.Notifier(t.Context(), getenv)
+	if err != nil {
+		t.Fatal(err)
+	}
+	connections, err := browser.Default(t.Context(), getenv)
+	if err != nil {
+		t.Fatal(err)
+	}
+	starts := bytes.Count(log(), []byte("\n"))
+	const id = "1-5759e988-bd862e3fe1be46a994272793"
+	ctx := traced(t, "Root="+id+";Sampled=0")
+	_, _ = notifier.Handle(ctx, json.RawMessage(`{"connectionId":"c1","message":{"type":"notification","data":{"title":"t","message":"m","severity":"info"}}}`))
+	_, _ = notifier.Handle(ctx, json.RawMessage(`{}`))
+	event := session.Request{Body: `{"action":"sync"}`}
+	event.RequestContext.ConnectionID = "c1"
+	_, _ = connections.Handle(ctx, event)
+	messages := map[string]bool{}
+	for n, line := range slices.Collect(bytes.Lines(log())) {
+		var got struct{ Msg, Trace string }
+		if !bytes.HasPrefix(line, []byte("{")) { // of the SDK
+			continue
+		}
+		if err := json.Unmarshal(line, &got); err != nil {
+			t.Fatalf("%v: %s", err, line)
+		}
+		messages[got.Msg] = true
+		if want := map[bool]string{true: "", false: id}[n < starts]; got.Trace != want {
+			t.Errorf("the trace is %q, want %q: %s", got.Trace, want, line)
+		}
+	}
+	for _, want := range []string{"notified", "request refused", "message not answered"} {
+		if !messages[want] {
+			t.Errorf("%q is not logged: %v", want, slices.Collect(maps.Keys(messages)))
+		}
+	}
+}
+
 func TestTraceIsThatOfTheInvocation(t *testing.T) {
 	const id = "1-5759e988-bd862e3fe1be46a994272793"
-	invocation := func(header any) context.Context {
-		return context.WithValue(t.Context(), "x-amzn-trace-id", header) //nolint:revive,staticcheck // the key of aws-lambda-go
-	}
+	invocation := func(header any) context.Context { return traced(t, header) }
 	got := map[string]string{
 		"traced":      cloud.Trace(invocation("Root=" + id + ";Parent=53995c3f42cd8ad8;Sampled=1")),
 		"not sampled": cloud.Trace(invocation("Root=" + id + ";Sampled=0")),
