@@ -247,7 +247,8 @@ func TestContributingNamesCodeThatExists(t *testing.T) {
 	}
 }
 
-// TestLogLinesOfTheDocsExist checks the lines that cdkapp/README.md tells deployers to count: each is logged, with its fields.
+// TestLogLinesOfTheDocsExist checks the lines that cdkapp/README.md tells deployers to count: each is logged, with its fields. What
+// the runbook's alarms tell people to look for is one of these lines.
 func TestLogLinesOfTheDocsExist(t *testing.T) {
 	code := readTree(t, func(path string) bool {
 		return strings.HasPrefix(path, "../lib/") && strings.HasSuffix(path, ".go") && !strings.HasSuffix(path, "_test.go")
@@ -263,14 +264,14 @@ func TestLogLinesOfTheDocsExist(t *testing.T) {
 			logged[found[1]+found[3]] += found[2] + found[4]
 		}
 	}
-	rows := 0
+	listed := map[string]bool{}
 	for row := range strings.Lines(table) {
 		cells := strings.Split(row, "|")
 		if len(cells) != 5 { // A row has three cells, and text before and after its bars. The table has ended.
 			break
 		}
-		rows++
 		line := strings.Trim(cells[1], " `")
+		listed[line] = true
 		fields, ok := logged[line]
 		if !ok {
 			t.Errorf("the page lists %q, which is not logged", line)
@@ -282,7 +283,15 @@ func TestLogLinesOfTheDocsExist(t *testing.T) {
 			}
 		}
 	}
-	if rows < 10 {
-		t.Errorf("the page lists %d lines", rows)
+	_, alarms, _ := strings.Cut(readTree(t, func(path string) bool { return path == "../cdkapp/RUNBOOK.md" })["cdkapp/RUNBOOK.md"], "\n## Alarms\n")
+	alarms, _, _ = strings.Cut(alarms, "\n## ")
+	inRunbook := regexp.MustCompile("`([a-z]+(?:\\s+[a-z]+)+)`").FindAllStringSubmatch(alarms, -1) // what has spaces is a line
+	for _, found := range inRunbook {
+		if line := strings.Join(strings.Fields(found[1]), " "); !listed[line] {
+			t.Errorf("the runbook names the line %q, which cdkapp/README.md does not list", line)
+		}
+	}
+	if len(listed) < 10 || len(inRunbook) < 10 {
+		t.Errorf("the page lists %d lines, and the runbook names %d", len(listed), len(inRunbook))
 	}
 }
