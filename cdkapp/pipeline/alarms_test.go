@@ -11,6 +11,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	"github.com/herald-progress/herald/cdkapp/pipeline"
 	"github.com/herald-progress/herald/lambdas"
 	"github.com/herald-progress/herald/lib/metrics"
 )
@@ -247,5 +248,38 @@ func TestEachAlarmIsInTheRunbook(t *testing.T) {
 	slices.Sort(inRunbook)
 	if diff := cmp.Diff(slices.Sorted(maps.Keys(alarmsOf(fullTemplate(t)))), inRunbook); diff != "" {
 		t.Errorf("alarms (-stack +runbook):\n%s", diff)
+	}
+}
+
+// TestThePageSaysWhatAlarmsCost compares what the deployer's page says with the alarms of stacks. Prices are in cents.
+func TestThePageSaysWhatAlarmsCost(t *testing.T) {
+	const alarmPrice, metricPrice, writtenMetrics = 10, 30, 4
+	count := func(change func(*pipeline.Props)) int {
+		settings := hs256()
+		settings.Props.CSVImport = false
+		change(&settings.Props)
+		return len(synthesise(t, settings).ofType("AWS::CloudWatch::Alarm"))
+	}
+	least := count(func(*pipeline.Props) {})
+	withImport := count(func(props *pipeline.Props) { props.CSVImport = true })
+	withWatched := count(func(props *pipeline.Props) {
+		props.WatchedStateMachines = watching(hs256()).Props.WatchedStateMachines
+	})
+	page, err := os.ReadFile("../README.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	text := strings.Join(strings.Fields(string(page)), " ")
+	dollars := fmt.Sprintf("$%.2f", float64(least*alarmPrice+writtenMetrics*metricPrice)/100)
+	for _, claim := range []string{
+		fmt.Sprintf("a stack has %d, with `csvImport` %d, with watched workflows one more", least, withImport),
+		"the default costs " + dollars + " a month",
+	} {
+		if !strings.Contains(text, claim) {
+			t.Errorf("the page does not say: %s", claim)
+		}
+	}
+	if withWatched != least+1 {
+		t.Errorf("%d alarms with a watched workflow, %d without", withWatched, least)
 	}
 }

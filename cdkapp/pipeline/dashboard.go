@@ -32,7 +32,7 @@ func (p *Pipeline) addDashboard() {
 
 		return out
 	}
-	time := func(m metrics.Metric, statistics ...string) []awscloudwatch.IMetric {
+	byStatistic := func(m metrics.Metric, statistics ...string) []awscloudwatch.IMetric {
 		var out []awscloudwatch.IMetric
 		for _, name := range statistics {
 			options := statistic(name, fiveMinutes)
@@ -44,7 +44,7 @@ func (p *Pipeline) addDashboard() {
 	}
 	dashboard.AddWidgets(
 		graph("Requests to the notifier", p.Notifier.MetricInvocations(nil), p.Notifier.MetricErrors(nil), p.Notifier.MetricThrottles(nil)),
-		graph("From publishing to the last post, in milliseconds", time(metrics.PublishToPost, "p50", "p99", "Maximum")...),
+		graph("From publishing to the last post, in milliseconds", byStatistic(metrics.PublishToPost, "p50", "p99", "Maximum")...),
 	)
 	dashboard.AddWidgets(
 		graph("Posts to browsers", written(metrics.Delivered, metrics.DeliveriesFailed, metrics.ConnectionsGone)...),
@@ -66,7 +66,7 @@ func (p *Pipeline) addDashboard() {
 		graph("Dead letters", queues...),
 	)
 	dashboard.AddWidgets(
-		graph("How long ago the oldest session ended, in seconds", time(metrics.ReaperLag, "Maximum")...),
+		graph("How long ago the oldest session ended, in seconds", byStatistic(metrics.ReaperLag, "Maximum")...),
 		graph("Throttled requests to DynamoDB", written(metrics.DynamoDBThrottles)...),
 	)
 }

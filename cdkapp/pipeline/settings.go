@@ -113,9 +113,9 @@ type Props struct {
 	// NotifierProvisionedConcurrency is how many execution environments of the notifier are always started. Workflows then call
 	// its alias NotifierAlias. 0 starts environments only on demand. It must not exceed NotifierConcurrency, unless that is 0.
 	NotifierProvisionedConcurrency int
-	// KMSKeyARN is the ARN of a customer-managed key that encrypts the tables, the bucket, the logs and the queues. Empty means
-	// the keys of AWS. With ExistingTables or UploadsBucket the functions may use the key for them, too. The key's policy must
-	// allow the account's policies, CloudWatch Logs and EventBridge to use it; see the README.
+	// KMSKeyARN is the ARN of a customer-managed key that encrypts the tables, the bucket, the logs, the queues and the topic of
+	// AlarmEmail. Empty means the keys of AWS. With ExistingTables or UploadsBucket the functions may use the key for them, too.
+	// The key's policy must allow the account's policies, CloudWatch Logs, EventBridge and CloudWatch to use it; see SECURITY.md.
 	KMSKeyARN string
 	// VPCSubnetIDs and VPCSecurityGroupIDs attach the functions to these subnets of a VPC, with these security groups. Set both or
 	// none. The subnets need a way to the Internet, such as a NAT gateway: @connections has no VPC endpoint.
@@ -139,8 +139,8 @@ type Props struct {
 // setting is one key of the CDK context.
 type setting struct {
 	key string
-	// field returns a pointer to the field that stores the value: *string, *[]string, *float64, *int, **int, *bool, **bool or *[]WatchedStateMachine. It is
-	// a **int or **bool if the field is a pointer, which stays nil if the context does not set it.
+	// field returns a pointer to the field that stores the value: *string, *[]string, *float64, *int, **int, *bool, **bool or
+	// *[]WatchedStateMachine. It is a **int or **bool if the field is a pointer, which stays nil if the context does not set it.
 	field func(*Settings) any
 	// fallback is the default of a string, a number or a **bool: a value, or a func(stackName string) string for a name that must be unique
 	// in an account and Region. Nil means the zero value.
