@@ -219,7 +219,7 @@ func resultUsage(uses map[string]operationUsage, s scale.Scenario, r *scale.Resu
 	u.addOperation(uses["reap"], r.Closed)
 	inFunctions := r.Connects*(uses["connect"].Requests+uses["disconnect"].Requests) + r.Syncs*uses["sync"].Requests + r.States*uses["state"].Requests
 	u.invocations = 2*r.Connects + r.Syncs + r.States
-	u.running = r.FunctionTime - time.Duration(inFunctions)*processorTime + time.Duration(r.Closed)*s.Close/session.MaxConcurrentCloses
+	u.running = r.FunctionTime - time.Duration(inFunctions)*processorTime + time.Duration(r.Closed)*s.CloseInterval()
 	u.transitions = r.States
 	u.posts = r.Posts + r.PostsRefused
 	u.messages = r.Posts + r.Syncs + 2*r.Pings

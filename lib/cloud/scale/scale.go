@@ -11,6 +11,8 @@ package scale
 import (
 	"math/rand/v2"
 	"time"
+
+	"github.com/herald-progress/herald/lib/session"
 )
 
 // Quotas bounds what AWS and the stage accept. All rates are requests in a second.
@@ -68,6 +70,11 @@ type Scenario struct {
 	Quotas
 	Times
 	Seed uint64
+}
+
+// CloseInterval returns the time between the ends of two sessions in a run of the reaper.
+func (s *Scenario) CloseInterval() time.Duration {
+	return max(s.Close/session.MaxConcurrentCloses, time.Second/session.MaxClosesPerSecond)
 }
 
 // Limit is one of the quotas.

@@ -214,7 +214,7 @@ func (w *world) sessionEnds(e event) {
 	}
 	run := w.now.Truncate(reaperInterval) + reaperInterval
 	begins := max(run, w.reaperFree)
-	w.reaperFree = begins + max(w.Close/session.MaxConcurrentCloses, time.Second/session.MaxClosesPerSecond)
+	w.reaperFree = begins + w.CloseInterval()
 	w.schedule(begins+w.Close, event{kind: closed, of: e.of, generation: e.generation})
 }
 
