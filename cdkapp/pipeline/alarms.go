@@ -115,7 +115,12 @@ func (p *Pipeline) alarms() []alarm {
 
 // addQueueAlarm creates the alarm of a dead-letter queue. A queue has data while it holds a message.
 func (p *Pipeline) addQueueAlarm(id string) {
-	p.addAlarm(alarm{id, "Events were given up", p.MetricDeadLetters(id, statistic("Maximum", fiveMinutes)), 0, 1, nothingHappened})
+	p.addAlarm(alarm{id, "Events were given up", p.deadLetterMetric(id), 0, 1, nothingHappened})
+}
+
+// deadLetterMetric returns how many messages a dead-letter queue has.
+func (p *Pipeline) deadLetterMetric(id string) awscloudwatch.IMetric {
+	return p.MetricDeadLetters(id, statistic("Maximum", fiveMinutes))
 }
 
 // The periods of metrics, in minutes.

@@ -59,11 +59,12 @@ func (p *Pipeline) addDashboard() {
 	ids := slices.Sorted(maps.Keys(p.deadLetters))
 	queues := make([]awscloudwatch.IMetric, len(ids))
 	for i, id := range ids {
-		queues[i] = p.MetricDeadLetters(id, statistic("Maximum", fiveMinutes))
+		queues[i] = p.deadLetterMetric(id)
 	}
+	p.deadLetterGraph = graph("Dead letters", queues...)
 	dashboard.AddWidgets(
 		graph("Workflows, and jobs that the sweeper had to end", ends...),
-		graph("Dead letters", queues...),
+		p.deadLetterGraph,
 	)
 	dashboard.AddWidgets(
 		graph("How long ago the oldest session ended, in seconds", byStatistic(metrics.ReaperLag, "Maximum")...),
@@ -72,7 +73,7 @@ func (p *Pipeline) addDashboard() {
 }
 
 // graph returns a graph of metrics over time.
-func graph(title string, all ...awscloudwatch.IMetric) awscloudwatch.IWidget {
+func graph(title string, all ...awscloudwatch.IMetric) awscloudwatch.GraphWidget {
 	return awscloudwatch.NewGraphWidget(&awscloudwatch.GraphWidgetProps{
 		Title: jsii.String(title), Left: &all, Width: jsii.Number(graphWidth), Height: jsii.Number(graphHeight),
 		LiveData: jsii.Bool(true),

@@ -105,6 +105,12 @@ func (p *Pipeline) addDeadLetterQueue(id string) awssqs.Queue {
 	})
 	p.deadLetters[id] = queue
 	p.addQueueAlarm(id)
+	if p.complete {
+		p.addParameter(p.deadLetterOutput(id))
+		if p.deadLetterGraph != nil {
+			p.deadLetterGraph.AddLeftMetric(p.deadLetterMetric(id))
+		}
+	}
 
 	return queue
 }

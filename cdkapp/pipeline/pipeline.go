@@ -7,6 +7,7 @@ import (
 
 	"github.com/aws/aws-cdk-go/awscdk/v2"
 	"github.com/aws/aws-cdk-go/awscdk/v2/awsapigatewayv2"
+	"github.com/aws/aws-cdk-go/awscdk/v2/awscloudwatch"
 	"github.com/aws/aws-cdk-go/awscdk/v2/awsdynamodb"
 	"github.com/aws/aws-cdk-go/awscdk/v2/awskms"
 	"github.com/aws/aws-cdk-go/awscdk/v2/awslambda"
@@ -70,6 +71,10 @@ type Pipeline struct {
 	alarmTopic awssns.ITopic
 	// watched are the state machines that the observer follows.
 	watched []observe.Machine
+	// deadLetterGraph shows the dead-letter queues, or is nil without a dashboard.
+	deadLetterGraph awscloudwatch.GraphWidget
+	// complete is true when New has created the dashboard and the parameters. A queue that comes later must be added to them.
+	complete bool
 }
 
 // New creates a Pipeline in scope with the given id. Its error names each invalid setting, or the workflow whose definition
@@ -121,6 +126,7 @@ func newPipeline(
 	for _, o := range p.outputs() {
 		p.addParameter(o)
 	}
+	p.complete = true
 
 	return p, nil
 }

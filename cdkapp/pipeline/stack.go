@@ -57,10 +57,15 @@ func (p *Pipeline) outputs() []output {
 		{"UploadsBucketName", "Objects under uploads/ are imported", p.Bucket.BucketName()},
 	}
 	for _, id := range slices.Sorted(maps.Keys(p.deadLetters)) {
-		outputs = append(outputs, output{id + "Url", "The events that were given up", p.deadLetters[id].QueueUrl()})
+		outputs = append(outputs, p.deadLetterOutput(id))
 	}
 	for _, name := range slices.Sorted(maps.Keys(p.workflows)) {
 		outputs = append(outputs, output{constructID(name) + "StateMachineArn", "The " + name + " workflow", p.workflows[name].StateMachineArn()})
 	}
 	return outputs
+}
+
+// deadLetterOutput returns the output of a dead-letter queue.
+func (p *Pipeline) deadLetterOutput(id string) output {
+	return output{id + "Url", "The events that were given up", p.deadLetters[id].QueueUrl()}
 }

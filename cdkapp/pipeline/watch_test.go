@@ -21,7 +21,7 @@ func TestWatchObservesAStateMachineOfTheApp(t *testing.T) {
 	app := newApp(t)
 	stack := awscdk.NewStack(app, jsii.String("Shop"), nil)
 	settings := hs256()
-	settings.Props.FunctionsDir = stubFunctions(t)
+	settings.Props.FunctionsDir, settings.Props.Dashboard = stubFunctions(t), true
 	p, err := pipeline.New(stack, "Herald", settings.Props)
 	if err != nil {
 		t.Fatal(err)
@@ -61,6 +61,15 @@ func TestWatchObservesAStateMachineOfTheApp(t *testing.T) {
 	}
 	if started != 2 {
 		t.Errorf("%d rules for executions that start, want 2", started)
+	}
+	// New has created the dashboard and the parameters before the observer was there.
+	dashboard := withoutCDKHashes(lookUp(template.one(t, "AWS::CloudWatch::Dashboard", "Herald").properties, "DashboardBody"))
+	if strings.Count(dashboard, "HeraldObserverDeadLetters") != 1 {
+		t.Errorf("the dashboard does not show the observer's queue once: %s", dashboard)
+	}
+	template.one(t, "AWS::SSM::Parameter", "HeraldObserverDeadLettersUrlParameter")
+	if _, ok := alarmsOf(template)["Shop-ObserverDeadLetters"]; !ok {
+		t.Errorf("no alarm for the observer's queue")
 	}
 }
 
