@@ -44,8 +44,8 @@ func stubBuild(_ context.Context, dir, architecture string) error {
 	return nil
 }
 
-// written returns a folder with the templates, or skips where the CDK cannot run. The stack has every optional part.
-func written(t *testing.T) string {
+// needCDK skips where the CDK cannot run.
+func needCDK(t *testing.T) {
 	t.Helper()
 	if testing.Short() {
 		t.Skip("synthesising takes seconds; skipped by -short")
@@ -53,14 +53,23 @@ func written(t *testing.T) string {
 	if _, err := exec.LookPath("node"); err != nil {
 		t.Skip("no node on PATH, which the AWS CDK needs")
 	}
-	settings, err := ReadContext(filepath.Join("..", "..", "cdk.json"), []string{
-		"csvImport=true", "uploadOrigins=https://app.example.com", "accessLogs=true", "architecture=x86_64",
-	})
+}
+
+// allParts returns settings with which a stack has every optional part.
+func allParts() []string {
+	return []string{"csvImport=true", "uploadOrigins=https://app.example.com", "accessLogs=true", "architecture=x86_64"}
+}
+
+// written returns a folder with the templates, or skips where the CDK cannot run.
+func written(t *testing.T, settings ...string) string {
+	t.Helper()
+	needCDK(t)
+	values, err := ReadContext(filepath.Join("..", "..", "cdk.json"), settings)
 	if err != nil {
 		t.Fatal(err)
 	}
 	dir := filepath.Join(t.TempDir(), "herald")
-	if err := write(t.Context(), dir, settings, stubBuild); err != nil {
+	if err := write(t.Context(), dir, values, stubBuild); err != nil {
 		t.Fatal(err)
 	}
 	return dir
@@ -76,7 +85,7 @@ func read(t *testing.T, path ...string) []byte {
 }
 
 func TestFolderHasATemplateForEachModeAndTheFunctions(t *testing.T) {
-	first, second := written(t), written(t)
+	first, second := written(t, allParts()...), written(t, allParts()...)
 	var files []string
 	err := filepath.WalkDir(first, func(path string, entry os.DirEntry, err error) error {
 		if err == nil && !entry.IsDir() {
@@ -127,7 +136,7 @@ func TestTemplatesPassCfnLint(t *testing.T) {
 	if linter == "" {
 		t.Skip("CFN_LINT is not set: needs cfn-lint")
 	}
-	dir := written(t)
+	dir := written(t, allParts()...)
 	for _, mode := range pipeline.AuthModes() {
 		// W3002: the programs have paths for `aws cloudformation package`. W3005: the CDK's own DependsOn.
 		command := exec.CommandContext(t.Context(), linter, "--ignore-checks", "W3002", "W3005", "--template", filepath.Join(dir, FileName(mode)))
@@ -139,7 +148,7 @@ func TestTemplatesPassCfnLint(t *testing.T) {
 
 // TestCDKAppIncludesTheTemplate includes each template as a CDK app in TypeScript does, with the programs in a bucket.
 func TestCDKAppIncludesTheTemplate(t *testing.T) {
-	dir := written(t)
+	dir := written(t, allParts()...)
 	for _, mode := range pipeline.AuthModes() {
 		var template map[string]any
 		if err := json.Unmarshal(read(t, dir, FileName(mode)), &template); err != nil {
@@ -181,7 +190,7 @@ func TestFolderIsNewAndWhole(t *testing.T) {
 	if err := write(t.Context(), t.TempDir(), nil, stubBuild); !errors.Is(err, ErrExists) {
 		t.Errorf("a folder that exists: %v, want ErrExists", err)
 	}
-	written(t) // skips where the CDK cannot run
+	needCDK(t)
 	settings, err := ReadContext(filepath.Join("..", "..", "cdk.json"), nil)
 	if err != nil {
 		t.Fatal(err)
