@@ -201,16 +201,35 @@ func lineOf(lines map[string]int, name string) int {
 	return 0
 }
 
-// TestDocsLinkToFilesThatExist checks every relative link.
+// TestDocsLinkToFilesThatExist checks every relative link, and that the page of a link with a fragment has the heading.
 func TestDocsLinkToFilesThatExist(t *testing.T) {
-	link := regexp.MustCompile(`\]\(([^)#:]+)\)`)
-	for path, text := range readTree(t, isDoc) {
+	link := regexp.MustCompile(`\]\(([^)#:]*)(?:#([^)]+))?\)`)
+	docs := readTree(t, isDoc)
+	for path, text := range docs {
 		for _, found := range link.FindAllStringSubmatch(text, -1) {
-			if _, err := os.Stat(filepath.Join("..", filepath.Dir(path), found[1])); err != nil {
+			target := path
+			if found[1] != "" {
+				target = filepath.Join(filepath.Dir(path), found[1])
+			}
+			if _, err := os.Stat(filepath.Join("..", target)); err != nil {
 				t.Errorf("%s links to %s, which does not exist", path, found[1])
+			}
+			if found[2] != "" && !slices.Contains(fragments(docs[target]), found[2]) {
+				t.Errorf("%s links to a heading #%s, which %s does not have", path, found[2], target)
 			}
 		}
 	}
+}
+
+// fragments returns the fragments by which links name the headings of a page: lower case, hyphens for spaces, no punctuation.
+func fragments(page string) []string {
+	var list []string
+	for _, heading := range regexp.MustCompile(`(?m)^#+ (.+)$`).FindAllStringSubmatch(page, -1) {
+		name := regexp.MustCompile(`[^\w -]`).ReplaceAllString(strings.ToLower(heading[1]), "")
+		list = append(list, strings.ReplaceAll(name, " ", "-"))
+	}
+
+	return list
 }
 
 // TestREADMEIsShort keeps the first page short enough for a newcomer to read.

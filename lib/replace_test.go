@@ -48,7 +48,7 @@ func main() {
 }
 `
 
-// TestASecondModuleUsesTheLibrary does what statemachines/README.md says under "From a worker in Go". The worker posts one frame to one
+// TestASecondModuleUsesTheLibrary does what statemachines/README.md says under "From a worker", "In Go". The worker posts one frame to one
 // connection, and prints the id of the connection and whether the frame has content.
 func TestASecondModuleUsesTheLibrary(t *testing.T) {
 	herald, err := filepath.Abs("..")
