@@ -31,7 +31,7 @@ func (f *faultFlag) Set(list string) error {
 			return fmt.Errorf("%q is not of the form name=value", item)
 		}
 		if seen[name] {
-			return fmt.Errorf("%s is there twice", name)
+			return fmt.Errorf("%s is given twice", name)
 		}
 		seen[name] = true
 		if err := f.set(name, value); err != nil {
@@ -60,7 +60,7 @@ func (f *faultFlag) set(name, value string) (err error) {
 			err = fmt.Errorf("seed must be a number such as 1, not %q", value)
 		}
 	default:
-		err = fmt.Errorf("there is no %q, but gone, throttled, latency, lag, logs, seed", name)
+		err = fmt.Errorf("unknown fault %q; the faults are gone, throttled, latency, lag, logs and seed", name)
 	}
 
 	return err

@@ -75,7 +75,7 @@ func (o *ownFlags) addWatched(text string) error {
 		}
 	}
 	if slices.ContainsFunc(o.watched, func(other observe.Machine) bool { return other.ARN == m.ARN }) {
-		return fmt.Errorf("%s is there twice", name)
+		return fmt.Errorf("%s is given twice", name)
 	}
 	o.watched = append(o.watched, m)
 	return m.Validate()
@@ -89,7 +89,7 @@ func intoMap(values map[string]string, what string) func(string) error {
 		case !ok || name == "" || value == "":
 			return fmt.Errorf("%q is not of the form NAME=%s", text, what)
 		case twice:
-			return fmt.Errorf("%s is there twice", name)
+			return fmt.Errorf("%s is given twice", name)
 		}
 		values[name] = value
 		return nil

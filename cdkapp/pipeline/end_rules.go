@@ -34,7 +34,7 @@ var taskEnds = map[TaskService]struct {
 func (p *Pipeline) EndRule(service TaskService, filter map[string]any) (awsevents.Rule, error) {
 	ends, ok := taskEnds[service]
 	if !ok {
-		return nil, fmt.Errorf("pipeline: %q is no service of tasks: it must be ECS, Batch or MediaConvert", service)
+		return nil, fmt.Errorf("pipeline: %q is not a service of tasks: it must be ECS, Batch or MediaConvert", service)
 	}
 	detail := maps.Clone(filter)
 	if detail == nil {

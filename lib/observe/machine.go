@@ -75,7 +75,7 @@ func ParseMachines(list string) ([]Machine, error) {
 			return nil, err
 		}
 		if seen[m.ARN] {
-			return nil, fmt.Errorf("%w: arn: %q is there twice", ErrMachines, m.ARN)
+			return nil, fmt.Errorf("%w: arn: %q is listed twice", ErrMachines, m.ARN)
 		}
 		seen[m.ARN] = true
 	}

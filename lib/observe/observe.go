@@ -258,7 +258,7 @@ func (o *Observer) loadAverages(ctx context.Context, machine string) (*trace.Ave
 	}
 	averages, err := trace.UnmarshalAverages(data)
 	if err != nil {
-		o.log().WarnContext(ctx, "averages forgotten", "stateMachine", machine, "err", err)
+		o.log().WarnContext(ctx, "averages not readable, so they start again", "stateMachine", machine, "err", err)
 		averages = &trace.Averages{}
 	}
 	return averages, version, nil

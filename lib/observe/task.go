@@ -114,7 +114,7 @@ func (t *task) decode(ctx context.Context, row trace.Row) *trace.Trace {
 	}
 	tr, err := trace.Unmarshal(row.Trace)
 	if err != nil {
-		t.log().WarnContext(ctx, "trace forgotten", "execution", t.arn, "err", err)
+		t.log().WarnContext(ctx, "trace not readable, so it starts again", "execution", t.arn, "err", err)
 		return &trace.Trace{}
 	}
 	return tr

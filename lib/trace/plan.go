@@ -104,7 +104,7 @@ func (p *Plan) newFlow(f *flowJSON, parent *state, concurrent bool) (*flow, erro
 	result := &flow{start: f.StartAt, states: map[string]*state{}, parent: parent, concurrent: concurrent}
 	for name, s := range f.States {
 		if s == nil || p.states[name] != nil || len(p.states) >= maxPlanStates {
-			return nil, fmt.Errorf("%w: the states are not objects with names of their own", errPlan)
+			return nil, fmt.Errorf("%w: the state %q is not an object, its name is not unique, or there are over %d states", errPlan, name, maxPlanStates)
 		}
 		st := &state{
 			name: name, title: title(name, s.Comment), kind: s.Type, flow: result, weight: 1,

@@ -184,7 +184,7 @@ func jsonText(v any, fallback string) (json.RawMessage, error) {
 		return marshaled, nil
 	}
 	if !json.Valid(text) {
-		return nil, fmt.Errorf("%s is no JSON text; a text in JSON has quotes", shorten(string(text)))
+		return nil, fmt.Errorf("%s is not JSON; a string in JSON has quotes", shorten(string(text)))
 	}
 	return text, nil
 }

@@ -218,10 +218,10 @@ func TestAnOutputThatIsNoJSONFailsTheTest(t *testing.T) {
 		task     asl.Tasks
 		want     string
 	}{
-		"Return":         {fnARN, Return("hello"), "the task of the state A: hello is no JSON text; a text in JSON has quotes\n"},
-		"Return, invoke": {invoke, Return("hello"), "the task of the state A: hello is no JSON text; a text in JSON has quotes\n"},
-		"Sequence":       {fnARN, Sequence(Return("hello")), "the task of the state A: hello is no JSON text; a text in JSON has quotes\n"},
-		"TaskFunc":       {fnARN, raw("{"), "the task of the state A: it returned {, which is no JSON text\n"},
+		"Return":         {fnARN, Return("hello"), "the task of the state A: hello is not JSON; a string in JSON has quotes\n"},
+		"Return, invoke": {invoke, Return("hello"), "the task of the state A: hello is not JSON; a string in JSON has quotes\n"},
+		"Sequence":       {fnARN, Sequence(Return("hello")), "the task of the state A: hello is not JSON; a string in JSON has quotes\n"},
+		"TaskFunc":       {fnARN, raw("{"), "the task of the state A: it returned {, which is not JSON\n"},
 		"nothing":        {fnARN, raw(""), "the task of the state A: it returned no JSON text; null stands for nothing\n"},
 	} {
 		t.Run(name, func(t *testing.T) {

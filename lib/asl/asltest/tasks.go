@@ -85,13 +85,13 @@ type misuseError struct{ text string }
 
 func (e *misuseError) Error() string { return e.text }
 
-// checkOutput returns a misuseError if the output of a task is no JSON text.
+// checkOutput returns a misuseError if the output of a task is not JSON.
 func checkOutput(output json.RawMessage) error {
 	switch {
 	case len(output) == 0:
 		return &misuseError{"it returned no JSON text; null stands for nothing"}
 	case !json.Valid(output):
-		return &misuseError{"it returned " + shorten(string(output)) + ", which is no JSON text"}
+		return &misuseError{"it returned " + shorten(string(output)) + ", which is not JSON"}
 	}
 	return nil
 }
@@ -149,7 +149,7 @@ func (s *served) call(ctx context.Context, run asl.Tasks, task asl.Task) (json.R
 	}
 }
 
-// check returns the error of a task. It reports a task that was misused, or whose output is no JSON text.
+// check returns the error of a task. It reports a task that was misused, or whose output is not JSON.
 func (s *served) check(state string, output json.RawMessage, err error) error {
 	if err == nil {
 		err = checkOutput(output)

@@ -102,7 +102,7 @@ func TestDifferencesNameTheirPlace(t *testing.T) {
 }
 
 func TestAWantedTextThatIsNoJSONSaysSo(t *testing.T) {
-	if _, err := jsonText("hello", "null"); err == nil || err.Error() != "hello is no JSON text; a text in JSON has quotes" {
+	if _, err := jsonText("hello", "null"); err == nil || err.Error() != "hello is not JSON; a string in JSON has quotes" {
 		t.Errorf("the error is %v", err)
 	}
 	if _, err := jsonText(func() {}, "null"); err == nil || !strings.Contains(err.Error(), "marshal func()") {

@@ -113,7 +113,7 @@ func (d *decoder) object(path string, v any) *jsontree.Object {
 		return &jsontree.Object{}
 	}
 	for _, name := range d.repeated[o] {
-		d.invalid(path+"/"+name, "The name is there twice")
+		d.invalid(path+"/"+name, "The name occurs twice")
 	}
 	return o
 }

@@ -50,7 +50,7 @@ func TestParseRejectsWithPathAndRule(t *testing.T) {
 		{"case", `{"StateMachines":{"m":{"TestCases":{"c":[]}}},"MockedResponses":{}}`, "/StateMachines/m/TestCases/c: Expected value of type Object"},
 		{"state", `{"StateMachines":{"m":{"TestCases":{"c":{"A":{}}}}},"MockedResponses":{}}`, "/StateMachines/m/TestCases/c/A: Expected value of type String, the name of a mocked response"},
 		{"unknown response", `{"StateMachines":{"m":{"TestCases":{"c":{"A":"x"}}}},"MockedResponses":{"b":{},"a":{}}}`, "/StateMachines/m/TestCases/c/A: There is no mocked response 'x'; MockedResponses has 'a', 'b'"},
-		{"state twice", `{"StateMachines":{"m":{"TestCases":{"c":{"A":"r","A":"r"}}}},"MockedResponses":{"r":{}}}`, "/StateMachines/m/TestCases/c/A: The name is there twice"},
+		{"state twice", `{"StateMachines":{"m":{"TestCases":{"c":{"A":"r","A":"r"}}}},"MockedResponses":{"r":{}}}`, "/StateMachines/m/TestCases/c/A: The name occurs twice"},
 		{"response", file(`[]`), "/MockedResponses/r: Expected value of type Object"},
 		{"word", file(`{"first":` + throw + `}`), "/MockedResponses/r/first: Expected the number of an invocation from 0 to 99999999, such as 0, or a range such as 1-2"},
 		{"negative", file(`{"-1":` + throw + `}`), "/MockedResponses/r/-1: Expected the number"},

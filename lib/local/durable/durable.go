@@ -161,7 +161,7 @@ func (s *Store) Each(table string, do func(key string, value []byte) error) erro
 // open returns the content of a stored value. The error says that its checksum is wrong.
 func open(table, key string, value []byte) ([]byte, error) {
 	if len(value) < crc32.Size || string(checksum(table, key, value[crc32.Size:])) != string(value[:crc32.Size]) {
-		return nil, fmt.Errorf("the record %q of %s is not what was written", key, table)
+		return nil, fmt.Errorf("the record %q of %s is damaged", key, table)
 	}
 	return value[crc32.Size:], nil
 }

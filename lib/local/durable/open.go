@@ -153,7 +153,7 @@ func checkPages(path string) error {
 		sum := fnv.New64a()
 		_, _ = sum.Write(meta[:size])
 		if binary.NativeEndian.Uint32(meta) != magic || binary.NativeEndian.Uint64(meta[size:]) != sum.Sum64() {
-			return errors.New("its first pages are not what was written")
+			return errors.New("its first pages are damaged")
 		}
 		pageSize = int64(binary.NativeEndian.Uint32(meta[pageSizeAt:]))
 	}
@@ -165,7 +165,7 @@ func (s *Store) check() error {
 	err := s.db.View(func(tx *bolt.Tx) error {
 		about := tx.Bucket(aboutBucket)
 		if about == nil || len(about.Get(formatKey)) != 8 || len(about.Get(countKey)) != 8 {
-			return errors.New("it is no state of Herald's twin")
+			return errors.New("it is not a state file of Herald's twin")
 		}
 		if found := binary.BigEndian.Uint64(about.Get(formatKey)); found > format {
 			return fmt.Errorf("%w: %s has the format %d, and this Herald reads %d at most", ErrNewer, s.path, found, format)
@@ -186,7 +186,7 @@ func (s *Store) check() error {
 			return errors.Join(err)
 		}
 		if want := binary.BigEndian.Uint64(about.Get(countKey)); count != want {
-			return fmt.Errorf("it has %d records of %d", count, want)
+			return fmt.Errorf("it has %d records in place of %d", count, want)
 		}
 		var first error
 		for err := range tx.Check() { // It must be read to its end.
