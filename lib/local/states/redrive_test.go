@@ -2,6 +2,7 @@ package states_test
 
 import (
 	"encoding/json"
+	"path/filepath"
 	"strings"
 	"sync/atomic"
 	"testing"
@@ -9,6 +10,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/sfn"
 	"github.com/aws/aws-sdk-go-v2/service/sfn/types"
+	"github.com/google/go-cmp/cmp"
 
 	"github.com/herald-progress/herald/lib/local/awswire/wiretest"
 	"github.com/herald-progress/herald/lib/local/invoke"
@@ -125,5 +127,51 @@ func TestOnlyExecutionsThatFailedAreRedriven(t *testing.T) {
 		if x := describe(t, service, *arn); x.Status != "RUNNING" || !x.StopDate.IsZero() {
 			t.Errorf("redriven: %+v", x)
 		}
+	}
+}
+
+func redrive(t *testing.T, client *sfn.Client, execution string) {
+	t.Helper()
+	if _, err := client.RedriveExecution(t.Context(), &sfn.RedriveExecutionInput{ExecutionArn: &execution}); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// TestARedrivenExecutionIsThereAfterARestart checks that an execution has one record and its whole history after two redrives and a restart,
+// and that it keeps its place in the list.
+func TestARedrivenExecutionIsThereAfterARestart(t *testing.T) {
+	t.Parallel()
+	path := filepath.Join(t.TempDir(), "state.db")
+	ended := make(statusChanges, 20)
+	service := newService(t, states.Config{Store: openStore(t, path), StatusChanged: ended.add}, map[string]string{"m": failMachine})
+	client := sfn.NewFromConfig(wiretest.Config(t, service))
+	arn := start(t, service, "m", "first", "")
+	ended.nextEnded()
+	start(t, service, "m", "second", "")
+	ended.nextEnded()
+	for range 2 {
+		redrive(t, client, arn)
+		ended.nextEnded()
+	}
+
+	answers := func(client *sfn.Client) string {
+		return asJSON(t, client.GetExecutionHistory, sfn.GetExecutionHistoryInput{ExecutionArn: &arn}) +
+			asJSON(t, client.ListExecutions, sfn.ListExecutionsInput{StateMachineArn: aws.String(states.StateMachineARN("m"))})
+	}
+	before := answers(client)
+	if strings.Count(before, `"ExecutionRedriven"`) != 2 || strings.Index(before, `"second"`) > strings.Index(before, `"first"`) {
+		t.Errorf("before: %s", before)
+	}
+	store := afterKill(t, path)
+	next := newService(t, states.Config{Store: store}, map[string]string{"m": failMachine})
+	if diff := cmp.Diff(before, answers(sfn.NewFromConfig(wiretest.Config(t, next)))); diff != "" {
+		t.Error(diff)
+	}
+	records := 0
+	if err := store.Each("executions", func(string, []byte) error {
+		records++
+		return nil
+	}); err != nil || records != 2 {
+		t.Errorf("%d records, %v", records, err)
 	}
 }

@@ -243,8 +243,10 @@ func now() time.Time { return time.Now().Truncate(time.Millisecond) }
 
 // launch calls run in a goroutine. The caller holds the lock.
 func (s *StepFunctions) launch(x *execution, run func(context.Context, *execution)) error {
-	s.started++
-	x.sequence = s.started
+	if x.sequence == 0 { // A redrive keeps its place and its records.
+		s.started++
+		x.sequence = s.started
+	}
 	s.open++
 	x.machine.running++
 	if !s.background.Go(func(ctx context.Context) { run(ctx, x) }) {
