@@ -82,7 +82,7 @@ func (d *decoder) decodeProcessor(f *fieldReader, m *mapFields, language string)
 		if m.distributed {
 			config.require("ExecutionType")
 		}
-		config.enumValue("ExecutionType", "STANDARD", "EXPRESS")
+		m.express = config.enumValue("ExecutionType", "STANDARD", "EXPRESS") == "EXPRESS"
 		config.rejectUnknown("")
 	}
 

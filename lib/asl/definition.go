@@ -93,6 +93,7 @@ type mapFields struct {
 	processor           *flow
 	processorName       string // ItemProcessor or Iterator.
 	distributed         bool
+	express             bool       // The child executions of a Distributed Map are Express workflows.
 	items               template   // JSONata
 	itemsPath           *reference // JSONPath
 	itemSelector        template

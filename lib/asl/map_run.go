@@ -17,6 +17,11 @@ type MapRun struct {
 	Items int
 	// Children is the number of child executions: fewer than Items if ItemBatcher makes batches.
 	Children int
+	// Express is set if the child executions are Express workflows.
+	Express bool
+	// Dataset returns the items that ItemReader has read as JSON text, for RedrivenMapRun. It returns nil if the text has more than limit
+	// bytes. Dataset is nil if the state has no ItemReader, or if it could not read the items.
+	Dataset func(limit int) json.RawMessage
 	// SetLimits changes the limits of the Map run while it runs, as UpdateMapRun does. If more items have failed than the new limits
 	// tolerate, the Map run fails. It has no effect after the end.
 	SetLimits func(MapRunLimits)
@@ -71,12 +76,20 @@ type Child struct {
 	MapRunARN string
 	// StateMachineID is the ARN of the state machine, with the label of the Map state.
 	StateMachineID string
+	// Index is the child's place among the children of the Map run, from 0.
+	Index int
+	// Redriven is set if the child ran before. A Standard child goes on from the state that failed, and an Express child starts again.
+	Redriven bool
 	// Items is the number of items in the input: more than 1 if ItemBatcher makes batches.
 	Items int
 	// Input is the child's input as JSON text.
 	Input json.RawMessage
-	// Start is when the child started.
+	// Start is when the child started. The redrive of a Standard child does not change it.
 	Start time.Time
+	// RedriveCount counts the redrives of a Standard child. It is 0 for an Express child, whose redrives cannot be told apart.
+	RedriveCount int
+	// RedriveTime is when the child was last redriven. It is zero if RedriveCount is zero.
+	RedriveTime time.Time
 	// Abort ends the child as ABORTED with an error, as StopExecution does. It does not wait for the end.
 	Abort func(*Error)
 }

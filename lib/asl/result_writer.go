@@ -66,7 +66,10 @@ func (r *mapRun) record(c *childRun) *jsontree.Object {
 		o.Set("Output", jsontree.Text(c.output))
 	}
 	o.Set("OutputDetails", included)
-	o.Set("RedriveCount", int64(0))
+	o.Set("RedriveCount", int64(c.execution.RedriveCount))
+	if c.execution.RedriveCount > 0 { // AWS shows no redriven child in a file; DescribeExecution has the field.
+		o.Set("RedriveDate", formatTimestamp(c.execution.RedriveTime))
+	}
 
 	status, reason := "NOT_REDRIVABLE", "Execution is "+string(c.status)+" and cannot be redriven"
 	if c.failure != nil {

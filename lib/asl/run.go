@@ -25,6 +25,7 @@ type run struct {
 	execution Execution
 	input     any
 	probe     *probe // Nil unless a state is run by itself.
+	from      Point  // Where a redrive goes on. MapRun is empty as soon as its state has taken it.
 }
 
 // Run runs one execution and returns its result. If ctx is cancelled the execution ends as ABORTED, with the name and cause of

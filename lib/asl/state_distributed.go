@@ -2,6 +2,7 @@ package asl
 
 import (
 	"context"
+	"encoding/json"
 	"math"
 	"strings"
 	"time"
@@ -15,18 +16,21 @@ type mapRun struct {
 	state    *stateRun
 	id       string
 	arn      string
+	redriven *RedrivenMapRun // Nil if the Map run is new.
 	children []*childRun
 	finish   func(*Error) // Nil before start.
 
 	// The group's lock guards the fields below.
 	limits MapRunLimits
-	items  int // The number of items.
+	total  int // The number of items.
 	failed int // The number of items that have failed.
 }
 
 // A childRun is a child execution.
 type childRun struct {
-	items     int // The number of items in the input.
+	index     int
+	items     int            // The number of items in the input.
+	redriven  *RedrivenChild // Nil if the child has not run before.
 	execution Execution
 	stop      time.Time
 	input     any
@@ -38,17 +42,13 @@ type childRun struct {
 // runDistributed runs a Distributed Map state, whose iterations are child executions, and returns its result. items are the items
 // unless the state has an ItemReader.
 func (s *stateRun) runDistributed(ctx context.Context, items []any, concurrency int) (any, error) {
-	limits, err := s.mapRunLimits(concurrency)
+	r, err := s.newMapRun(concurrency)
 	if err != nil {
 		return nil, err
 	}
-
-	id := jsonata.UUID()
-	r := &mapRun{limits: limits, state: s, id: id, arn: s.labelled(":mapRun:") + ":" + id}
-	s.thread.record("MapRunStarted", NewDetails("mapRunStartedEventDetails", object{"mapRunArn": r.arn}))
-
 	result, err := r.run(ctx, items)
-	if r.finish == nil {
+	if r.finish == nil { // No child was made.
+		r.children, r.total = nil, 0
 		r.start(nil, nil)
 	}
 	if err != nil {
@@ -65,6 +65,30 @@ func (s *stateRun) runDistributed(ctx context.Context, items []any, concurrency 
 	return result, nil
 }
 
+// newMapRun returns the Map run that the state goes on with, or else a new one, and records its first event.
+func (s *stateRun) newMapRun(concurrency int) (*mapRun, error) {
+	redriven, err := s.redrivenMapRun()
+	if err != nil {
+		return nil, err
+	}
+	if redriven != nil {
+		s.thread.record("MapRunRedriven", NewDetails("mapRunRedrivenEventDetails", object{
+			"mapRunArn": redriven.ARN, "redriveCount": redriven.RedriveCount,
+		}))
+		id := redriven.ARN[strings.LastIndexByte(redriven.ARN, ':')+1:]
+		return &mapRun{state: s, id: id, arn: redriven.ARN, limits: redriven.Limits, redriven: redriven}, nil
+	}
+
+	limits, err := s.mapRunLimits(concurrency)
+	if err != nil {
+		return nil, err
+	}
+	id := jsonata.UUID()
+	r := &mapRun{state: s, id: id, arn: s.labelled(":mapRun:") + ":" + id, limits: limits}
+	s.thread.record("MapRunStarted", NewDetails("mapRunStartedEventDetails", object{"mapRunArn": r.arn}))
+	return r, nil
+}
+
 // labelled returns the ARN of what belongs to the Map state. kind is the ARN's resource type between colons, such as :mapRun:.
 func (s *stateRun) labelled(kind string) string {
 	return strings.Replace(s.thread.run.execution.StateMachineID, ":stateMachine:", kind, 1) + "/" + s.state.mapFields.label
@@ -72,14 +96,14 @@ func (s *stateRun) labelled(kind string) string {
 
 // run reads the items, runs the child executions and returns the state's result.
 func (r *mapRun) run(ctx context.Context, items []any) (any, error) {
-	s := r.state
-	if s.state.mapFields.reader != nil {
-		var err error
-		if items, err = s.readItems(ctx); err != nil {
-			return nil, err
-		}
+	items, err := r.items(ctx, items)
+	if err != nil {
+		return nil, err
 	}
 	if err := r.makeChildren(items); err != nil {
+		return nil, err
+	}
+	if err := r.restoreChildren(); err != nil {
 		return nil, err
 	}
 
@@ -101,44 +125,59 @@ func (r *mapRun) start(items []any, setLimits func(MapRunLimits)) {
 		if setLimits == nil {
 			setLimits = func(MapRunLimits) {}
 		}
-		r.finish = report(MapRun{
-			ARN: r.arn, State: r.state.state.name, Items: len(items), Children: len(r.children), MapRunLimits: r.limits, SetLimits: setLimits,
-		})
+		m := MapRun{
+			ARN: r.arn, State: r.state.state.name, Items: r.total, Children: len(r.children), Express: r.state.state.mapFields.express,
+			MapRunLimits: r.limits, SetLimits: setLimits,
+		}
+		if items != nil && r.state.state.mapFields.reader != nil {
+			m.Dataset = func(limit int) json.RawMessage { return datasetText(items, limit) }
+		}
+		r.finish = report(m)
 	}
 }
 
 // makeChildren makes a child execution for each item, or for each batch of items.
 func (r *mapRun) makeChildren(items []any) error {
+	r.total = len(items)
 	batcher := r.state.state.mapFields.batcher
-	if batcher == nil {
+	switch {
+	case r.hasAllChildren():
+		r.children = make([]*childRun, len(r.redriven.Children))
+		for i, c := range r.redriven.Children {
+			r.children[i] = &childRun{index: i, items: c.Items} // restoreChildren sets the input.
+			r.total += c.Items
+		}
+		return nil
+	case batcher == nil:
 		r.children = make([]*childRun, len(items))
 		for i := range items {
-			r.children[i] = &childRun{items: 1} // runChildren sets the input.
+			r.children[i] = &childRun{index: i, items: 1} // runChildren sets the input.
 		}
 		return nil
 	}
 
 	batches, err := r.state.batches(batcher, items)
-	for _, batch := range batches {
-		r.children = append(r.children, &childRun{items: batch.items, input: batch.input})
+	for i, batch := range batches {
+		r.children = append(r.children, &childRun{index: i, items: batch.items, input: batch.input})
 	}
 	return err
 }
 
-// runChildren runs the child executions. The error is the first one that ends the Map run.
+// runChildren runs the child executions, without those whose results stay after a redrive. The error is the first one that ends the Map run.
 func (r *mapRun) runChildren(ctx context.Context, items []any) error {
 	s := r.state
 	g, childCtx := newGroup(ctx, s.thread)
 	free := newSlots(r.limits.concurrency())
-	r.items = len(items)
 	r.start(items, func(limits MapRunLimits) {
 		free.setLimit(limits.concurrency())
 		r.update(g, func() { r.limits = limits })
 	})
-	g.forEach(childCtx, len(r.children), free, func(i int) (func(), error) {
-		c := r.children[i]
-		if s.state.mapFields.batcher == nil {
-			input, _, err := s.itemInput(items[i], i)
+	r.update(g, func() {}) // Children that cannot be redriven may have failed.
+	unfinished := r.unfinished()
+	g.forEach(childCtx, len(unfinished), free, func(i int) (func(), error) {
+		c := unfinished[i]
+		if c.redriven == nil && s.state.mapFields.batcher == nil {
+			input, _, err := s.itemInput(items[c.index], c.index)
 			if err != nil {
 				return nil, err
 			}
@@ -146,7 +185,7 @@ func (r *mapRun) runChildren(ctx context.Context, items []any) error {
 		}
 
 		return func() {
-			r.runChild(childCtx, c, i)
+			r.runChild(childCtx, c)
 			if c.failure != nil && !c.failure.aborted { // An aborted child does not count as a failed one.
 				r.update(g, func() { r.failed += c.items })
 			}
@@ -159,7 +198,7 @@ func (r *mapRun) runChildren(ctx context.Context, items []any) error {
 func (r *mapRun) update(g *group, change func()) {
 	g.mu.Lock()
 	change()
-	exceeded := r.failed > r.limits.tolerated(r.items)
+	exceeded := r.failed > r.limits.tolerated(r.total)
 	g.mu.Unlock()
 	if exceeded {
 		g.fail(thresholdFailure(), nil)
@@ -171,27 +210,22 @@ func thresholdFailure() *failure {
 	return &failure{name: errorThreshold, cause: "The specified tolerated failure threshold was exceeded", completeCause: true}
 }
 
-// runChild runs child execution i and stores its result. The child does not have the parent's variables. It records a history only if
+// runChild runs or redrives a child execution and stores its result. The child does not have the parent's variables. It records a history only if
 // the execution has StartChild.
-func (r *mapRun) runChild(ctx context.Context, c *childRun, i int) {
+func (r *mapRun) runChild(ctx context.Context, c *childRun) {
 	s := r.state
-	c.execution = s.thread.run.execution
-	c.execution.Name = jsonata.UUID()
-	c.execution.ID = s.labelled(":execution:") + ":" + c.execution.Name
-	c.execution.Start = time.Now()
-	c.execution.Record = nil
-	c.execution.thread = s.childPath(i)
-
+	c.begin(s)
 	if start := c.execution.StartChild; start != nil {
 		ctx, abort := context.WithCancelCause(ctx)
 		defer abort(nil)
 		c.execution.Input = jsontree.Marshal(c.input)
 		record, finish := start(Child{
 			ID: c.execution.ID, Name: c.execution.Name, MapRunARN: r.arn, StateMachineID: s.labelled(":stateMachine:"),
-			Items: c.items, Input: c.execution.Input, Start: c.execution.Start, Abort: func(err *Error) { abort(err) },
+			Index: c.index, Redriven: c.redriven != nil, Items: c.items, Input: c.execution.Input, Start: c.execution.Start,
+			RedriveCount: c.execution.RedriveCount, RedriveTime: c.execution.RedriveTime, Abort: func(err *Error) { abort(err) },
 		})
 		c.execution.Record = record
-		result, output, f := runFlowAsExecution(ctx, s.state.mapFields.processor, c.execution, c.input)
+		result, output, f := c.run(ctx, s.state.mapFields.processor)
 		c.output, c.failure, c.status, c.stop = output, f, result.Status, time.Now()
 		finish(result)
 		return
