@@ -20,8 +20,9 @@ type MapRunDescription struct {
 	// ExecutionCounts counts child executions, ItemCounts their items.
 	ExecutionCounts MapRunCounts `json:"executionCounts"`
 	ItemCounts      MapRunCounts `json:"itemCounts"`
-	// RedriveCount is 0: a redrive of the execution starts a new Map run.
-	RedriveCount int `json:"redriveCount"`
+	// RedriveCount counts the redrives, and RedriveDate is when the newest one began.
+	RedriveCount int       `json:"redriveCount"`
+	RedriveDate  Timestamp `json:"redriveDate,omitzero"`
 }
 
 // MapRunCounts are how many child executions of a Map run, or items of them, have which status.
@@ -35,9 +36,10 @@ type MapRunCounts struct {
 	Total     int64 `json:"total"`
 	// ResultsWritten is the number of those that succeeded, as soon as the whole Map run has succeeded.
 	ResultsWritten int64 `json:"resultsWritten"`
-	// FailuresNotRedrivable and PendingRedrive are 0.
+	// FailuresNotRedrivable is the number of those that did not succeed and that a redrive would not run again.
 	FailuresNotRedrivable int64 `json:"failuresNotRedrivable"`
-	PendingRedrive        int64 `json:"pendingRedrive"`
+	// PendingRedrive is the number of those that a redrive will run again. It is 0 after the redrive.
+	PendingRedrive int64 `json:"pendingRedrive"`
 }
 
 // ListMapRunsInput is the input of ListMapRuns.

@@ -2,6 +2,7 @@ package states
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"strings"
 	"time"
@@ -33,6 +34,11 @@ type mapRun struct {
 	setLimits  func(asl.MapRunLimits)
 	executions MapRunCounts
 	items      MapRunCounts
+	express    bool               // The child executions are Express workflows.
+	redrives   redrives           // Without tokens.
+	children   map[int]*execution // By index: those that have started and are stored.
+	incomplete bool               // Not all children that have started are stored.
+	dataset    json.RawMessage    // What the ItemReader has read: until the Map run succeeds, and nil if it is too large.
 }
 
 // machineARN returns the ARN of the state machine with the label of the Map state.
@@ -47,20 +53,35 @@ func (r *mapRun) label() string {
 	return arn[strings.LastIndexByte(arn, '/')+1:]
 }
 
-// startMapRun returns what is called when a Map run of the execution starts.
+// newCounts returns the counts of a Map run of which nothing has started.
+func newCounts(total int64) MapRunCounts { return MapRunCounts{Pending: total, Total: total} }
+
+// startMapRun returns what is called when a Map run of the execution starts or is redriven.
 func (s *StepFunctions) startMapRun(x *execution) func(asl.MapRun) func(*asl.Error) {
 	return func(m asl.MapRun) func(*asl.Error) {
+		var dataset json.RawMessage
+		if m.Dataset != nil {
+			dataset = m.Dataset(s.cfg.MaxDataset)
+		}
+
 		s.mu.Lock()
 		defer s.mu.Unlock()
-		s.started++
-		r := &mapRun{
-			sequence: s.started, arn: m.ARN, execution: x, status: string(StatusRunning), start: now(),
-			limits: m.MapRunLimits, setLimits: m.SetLimits,
-			executions: MapRunCounts{Pending: int64(m.Children), Total: int64(m.Children)},
-			items:      MapRunCounts{Pending: int64(m.Items), Total: int64(m.Items)},
+		r := s.mapRuns[m.ARN]
+		if r == nil {
+			s.started++
+			r = &mapRun{
+				sequence: s.started, arn: m.ARN, execution: x, status: string(StatusRunning), start: now(), limits: m.MapRunLimits,
+				express: m.Express, children: map[int]*execution{},
+			}
+			s.mapRuns[r.arn] = r
+			x.mapRuns = append(x.mapRuns, r)
 		}
-		s.mapRuns[r.arn] = r
-		x.mapRuns = append(x.mapRuns, r)
+		r.setLimits = m.SetLimits
+		if r.executions.Total == 0 { // A redrive can be the first that reads the items.
+			r.executions, r.items = newCounts(int64(m.Children)), newCounts(int64(m.Items))
+		}
+		s.saveEvents(x) // If this process is killed, a redrive finds the Map run in the history.
+		s.setDataset(r, dataset)
 		s.saveMapRun(r)
 		return func(err *asl.Error) { s.endMapRun(r, err) }
 	}
@@ -71,9 +92,11 @@ func (s *StepFunctions) endMapRun(r *mapRun, err *asl.Error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	r.stop = now()
+	s.endPendingRedrives(r)
 	switch {
 	case err == nil:
 		r.status = mapRunSucceeded
+		s.setDataset(r, nil)
 		r.executions.ResultsWritten, r.items.ResultsWritten = r.executions.Succeeded, r.items.Succeeded
 	case err.Name == "": // The state was aborted.
 		r.status = mapRunAborted
@@ -83,24 +106,30 @@ func (s *StepFunctions) endMapRun(r *mapRun, err *asl.Error) {
 	s.saveMapRun(r)
 }
 
-// startChild returns what is called when a child execution of the execution starts.
+// startChild returns what is called when a child execution of the execution starts or is redriven.
 func (s *StepFunctions) startChild(parent *execution) func(asl.Child) (func(asl.Event), func(asl.Result)) {
 	return func(c asl.Child) (func(asl.Event), func(asl.Result)) {
 		s.mu.Lock()
 		defer s.mu.Unlock()
 		r := s.mapRuns[c.MapRunARN]
-		x := s.newExecution(target{machine: parent.machine, revision: parent.revision}, c.ID, c.Name, string(c.Input))
-		x.mapRun, x.items, x.start = r, c.Items, c.Start.Truncate(time.Millisecond)
+		x := r.children[c.Index]
+		if c.Redriven {
+			s.redriveChild(x, c)
+		} else {
+			x = s.newExecution(target{machine: parent.machine, revision: parent.revision}, c.ID, c.Name, string(c.Input))
+			x.mapRun, x.items, x.index, x.start = r, c.Items, c.Index, c.Start.Truncate(time.Millisecond)
+			s.started++
+			x.sequence = s.started
+			s.executions[x.arn] = x
+			r.addChild(x)
+			r.move(x, pending, StatusRunning)
+		}
 		x.cancel = func(cause error) {
 			var err *asl.Error
 			if errors.As(cause, &err) {
 				c.Abort(err)
 			}
 		}
-		s.started++
-		x.sequence = s.started
-		s.executions[x.arn] = x
-		r.count(x, -1, 1)
 		record := func(event asl.Event) {
 			s.mu.Lock()
 			defer s.mu.Unlock()
@@ -115,31 +144,34 @@ func (s *StepFunctions) endChild(x *execution, result asl.Result) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	x.end(result)
-	x.mapRun.count(x, 0, -1)
+	x.mapRun.move(x, StatusRunning, x.status)
 	s.endedChildren = append(s.endedChildren, x)
 	s.saveExecution(x)
 	s.removeOldest()
 	close(x.done)
 }
 
-// count counts a child execution and its items: it adds the numbers to those that are pending and running. A child that has ended also
-// counts with its status.
-func (r *mapRun) count(x *execution, pending, running int64) {
+// pending stands for the status of a child execution that has not started.
+const pending asl.Status = "PENDING"
+
+// move counts a child execution, and its items, with another status than before.
+func (r *mapRun) move(x *execution, from, to asl.Status) {
 	for _, c := range []struct {
 		counts *MapRunCounts
 		n      int64
 	}{{&r.executions, 1}, {&r.items, int64(x.items)}} {
-		c.counts.Pending += pending * c.n
-		c.counts.Running += running * c.n
-		if counter := c.counts.of(x.status); counter != nil {
-			*counter += c.n
-		}
+		*c.counts.of(from) -= c.n
+		*c.counts.of(to) += c.n
 	}
 }
 
-// of returns the counter of a final status, or nil.
+// of returns the counter of a status.
 func (c *MapRunCounts) of(status asl.Status) *int64 {
 	switch status {
+	case pending:
+		return &c.Pending
+	case pendingRedrive:
+		return &c.PendingRedrive
 	case asl.StatusSucceeded:
 		return &c.Succeeded
 	case asl.StatusFailed:
@@ -149,7 +181,7 @@ func (c *MapRunCounts) of(status asl.Status) *int64 {
 	case asl.StatusAborted:
 		return &c.Aborted
 	default:
-		return nil
+		return &c.Running
 	}
 }
 
@@ -176,7 +208,9 @@ func (s *StepFunctions) DescribeMapRun(_ context.Context, in DescribeMapRunInput
 	d := MapRunDescription{
 		MapRunArn: r.arn, ExecutionArn: r.execution.arn, Status: r.status, StartDate: Timestamp{r.start}, StopDate: Timestamp{r.stop},
 		MaxConcurrency: r.limits.MaxConcurrency, ExecutionCounts: r.executions, ItemCounts: r.items,
+		RedriveCount: r.redrives.count, RedriveDate: Timestamp{r.redrives.newest},
 	}
+	d.ExecutionCounts.FailuresNotRedrivable, d.ItemCounts.FailuresNotRedrivable = r.failuresNotRedrivable()
 	if r.limits.ToleratedFailureCount != nil {
 		d.ToleratedFailureCount = *r.limits.ToleratedFailureCount
 	}

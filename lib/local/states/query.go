@@ -116,9 +116,8 @@ func (s *StepFunctions) ListExecutions(_ context.Context, in ListExecutionsInput
 
 // Values of the filters of ListExecutions.
 const (
-	redriven       = "REDRIVEN"
-	notRedriven    = "NOT_REDRIVEN"
-	pendingRedrive = "PENDING_REDRIVE"
+	redriven    = "REDRIVEN"
+	notRedriven = "NOT_REDRIVEN"
 )
 
 // validate checks the filters, and that the input names either a state machine or a Map run.
@@ -133,7 +132,7 @@ func (in ListExecutionsInput) validate() error {
 		return err
 	}
 	return validateChoice("statusFilter", string(in.StatusFilter), string(StatusRunning), string(asl.StatusSucceeded),
-		string(asl.StatusFailed), string(asl.StatusTimedOut), string(asl.StatusAborted), pendingRedrive)
+		string(asl.StatusFailed), string(asl.StatusTimedOut), string(asl.StatusAborted), string(pendingRedrive))
 }
 
 // selected returns a function that reports whether an execution is one of the state machine or the Map run that the input names. The

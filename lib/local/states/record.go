@@ -18,6 +18,7 @@ const (
 	tableExecutions  = "executions"  // By sequence.
 	tableEvents      = "events"      // By the sequence of the execution and the ID of the first event: some events of a history.
 	tableMapRuns     = "mapRuns"     // By sequence.
+	tableDatasets    = "datasets"    // By the sequence of the Map run.
 )
 
 // A machineRecord is a stored state machine.
@@ -73,6 +74,7 @@ type executionRecord struct {
 	TestCase       string          `json:"testCase,omitzero"`
 	MapRun         int64           `json:"mapRun,omitzero"` // The sequence of the Map run of a child execution, or 0.
 	Items          int             `json:"items,omitzero"`
+	Index          int             `json:"index,omitzero"`
 	Start          time.Time       `json:"start,omitzero"`
 	Stop           time.Time       `json:"stop,omitzero"`
 	Status         asl.Status      `json:"status,omitzero"`
@@ -94,6 +96,10 @@ type mapRunRecord struct {
 	Limits     limitsRecord `json:"limits,omitzero"`
 	Executions MapRunCounts `json:"executions,omitzero"`
 	Items      MapRunCounts `json:"items,omitzero"`
+	Express    bool         `json:"express,omitzero"`
+	Incomplete bool         `json:"incomplete,omitzero"`
+	Redrives   int          `json:"redrives,omitzero"`
+	Redriven   time.Time    `json:"redriven,omitzero"`
 }
 
 // An errorRecord is an asl.Error.
@@ -162,7 +168,7 @@ func (m *stateMachine) record() machineRecord {
 func (x *execution) record() executionRecord {
 	r := executionRecord{
 		Sequence: x.sequence, ARN: x.arn, Name: x.name, Input: x.input, MachineARN: x.machine.arn, MachineName: x.machine.name,
-		MachineCreated: x.machine.created, Revision: x.revision.record(), VersionARN: x.versionARN, AliasARN: x.aliasARN, TestCase: x.testCase, Items: x.items,
+		MachineCreated: x.machine.created, Revision: x.revision.record(), VersionARN: x.versionARN, AliasARN: x.aliasARN, TestCase: x.testCase, Items: x.items, Index: x.index,
 		Start: x.start, Stop: x.stop, Status: x.status, Output: x.result.Output,
 		Redrives: x.redrives.count, Redriven: x.redrives.newest, RedriveTokens: x.redrives.tokens,
 	}
@@ -178,5 +184,6 @@ func (x *execution) record() executionRecord {
 func (r *mapRun) record() mapRunRecord {
 	return mapRunRecord{
 		r.sequence, r.arn, r.execution.sequence, r.status, r.start, r.stop, limitsRecord(r.limits), r.executions, r.items,
+		r.express, r.incomplete, r.redrives.count, r.redrives.newest,
 	}
 }

@@ -2,9 +2,7 @@ package states
 
 import (
 	"context"
-	"encoding/json"
 	"slices"
-	"strings"
 	"time"
 
 	"github.com/herald-progress/herald/lib/asl"
@@ -80,13 +78,14 @@ func (s *StepFunctions) RedriveExecution(_ context.Context, in RedriveExecutionI
 	return RedriveExecutionOutput{Timestamp{x.redrives.newest}}, nil
 }
 
-// notRedrivable returns why an execution cannot be redriven, or "". The caller holds the lock.
+// notRedrivable returns why an execution cannot be redriven, or "". For a child execution, it is why its Map run cannot redrive it. The
+// caller holds the lock.
 func (x *execution) notRedrivable() string {
 	switch {
-	case x.mapRun != nil && x.status != StatusRunning && x.status != asl.StatusSucceeded:
-		return "" // RedriveExecution refuses it, but its Map run can be redriven.
-	case x.status == StatusRunning || x.status == asl.StatusSucceeded:
+	case x.status == StatusRunning || x.status == asl.StatusSucceeded || x.status == pendingRedrive:
 		return "Execution is " + string(x.status) + " and cannot be redriven"
+	case x.mapRun != nil && x.mapRun.express:
+		return "" // It starts again.
 	case x.redrives.count >= maxRedrives:
 		return "Execution has been redriven 1000 times, which is the maximum"
 	case time.Since(x.stop) > redrivablePeriod:
@@ -94,39 +93,6 @@ func (x *execution) notRedrivable() string {
 	case len(x.events) > maxRedrivenEvents:
 		return "Execution event history limit exceeded and cannot be redriven"
 	default:
-		return ""
+		return x.lacksChildren()
 	}
-}
-
-// redrivePoint returns where a redriven execution goes on: at the state of the machine itself that was entered last, with the
-// variables that the states before it assigned. The caller holds the lock.
-func (x *execution) redrivePoint() asl.Point {
-	point := asl.Point{Variables: map[string]json.RawMessage{}}
-	var top definitionStates
-	if json.Unmarshal([]byte(x.revision.definition), &top) != nil { // Cannot happen: it was parsed.
-		return point
-	}
-	for _, event := range x.events {
-		point.LastEvent = event.ID
-		switch {
-		case strings.HasSuffix(event.Type, "StateEntered"):
-			fields, _ := event.Details.Map()["stateEnteredEventDetails"].(map[string]any)
-			name, _ := fields["name"].(string)
-			if _, ok := top.States[name]; ok {
-				input, _ := fields["input"].(string)
-				point.State, point.Input = name, json.RawMessage(input)
-			}
-		case strings.HasSuffix(event.Type, "StateExited"):
-			fields, _ := event.Details.Map()["stateExitedEventDetails"].(map[string]any)
-			name, _ := fields["name"].(string)
-			if _, ok := top.States[name]; ok {
-				assigned, _ := fields["assignedVariables"].(map[string]any)
-				for variable, value := range assigned {
-					text, _ := value.(string)
-					point.Variables[variable] = json.RawMessage(text)
-				}
-			}
-		}
-	}
-	return point
 }

@@ -38,7 +38,7 @@ func (s *StepFunctions) restore() error {
 		read func(key string, value []byte) error
 	}{
 		{tableDefinitions, r.definition}, {tableMachines, r.machine}, {tableActivities, r.activity},
-		{tableExecutions, r.execution}, {tableMapRuns, r.mapRun}, {tableExecutions, r.child}, {tableEvents, r.events},
+		{tableExecutions, r.execution}, {tableMapRuns, r.mapRun}, {tableDatasets, r.dataset}, {tableExecutions, r.child}, {tableEvents, r.events},
 	} {
 		if err := s.cfg.Store.Each(table.name, table.read); err != nil {
 			return err
@@ -167,7 +167,7 @@ func (r *restorer) addExecution(stored executionRecord, of *mapRun, size int) er
 	}
 	x := &execution{
 		sequence: stored.Sequence, arn: stored.ARN, name: stored.Name, input: stored.Input, machine: machine, revision: revision,
-		versionARN: stored.VersionARN, aliasARN: stored.AliasARN, testCase: stored.TestCase, mapRun: of, items: stored.Items,
+		versionARN: stored.VersionARN, aliasARN: stored.AliasARN, testCase: stored.TestCase, mapRun: of, items: stored.Items, index: stored.Index,
 		start: stored.Start, stop: stored.Stop, status: stored.Status, done: make(chan struct{}),
 		result:   asl.Result{Status: stored.Status, Output: stored.Output},
 		redrives: redrives{count: stored.Redrives, newest: stored.Redriven, tokens: stored.RedriveTokens},
@@ -179,6 +179,9 @@ func (r *restorer) addExecution(stored executionRecord, of *mapRun, size int) er
 	x.saved.record = size
 	r.s.countSaved(x, int64(size))
 	r.executions[x.sequence] = x
+	if of != nil {
+		of.addChild(x)
+	}
 	r.s.started = max(r.s.started, x.sequence)
 	if newest := r.s.executions[x.arn]; newest == nil || newest.sequence < x.sequence {
 		r.s.executions[x.arn] = x
@@ -198,11 +201,32 @@ func (r *restorer) mapRun(key string, value []byte) error {
 	}
 	run := &mapRun{
 		sequence: stored.Sequence, arn: stored.ARN, execution: x, status: stored.Status, start: stored.Start, stop: stored.Stop,
-		limits: asl.MapRunLimits(stored.Limits), executions: stored.Executions, items: stored.Items,
+		limits: asl.MapRunLimits(stored.Limits), setLimits: func(asl.MapRunLimits) {}, executions: stored.Executions, items: stored.Items,
+		express: stored.Express, incomplete: stored.Incomplete, redrives: redrives{count: stored.Redrives, newest: stored.Redriven},
+		children: map[int]*execution{},
+	}
+	if run.status == string(StatusRunning) { // Only the children that have ended are stored.
+		run.executions, run.items = newCounts(run.executions.Total), newCounts(run.items.Total)
 	}
 	x.mapRuns = append(x.mapRuns, run)
 	r.mapRuns[run.sequence], r.s.mapRuns[run.arn] = run, run
 	r.s.started = max(r.s.started, run.sequence)
+	return nil
+}
+
+// dataset restores the items of a Map run.
+func (r *restorer) dataset(key string, value []byte) error {
+	var sequence int64
+	if _, err := fmt.Sscanf(key, "%d", &sequence); err != nil {
+		return fmt.Errorf("key: %w", err)
+	}
+	of := r.mapRuns[sequence]
+	if of == nil {
+		r.lost = append(r.lost, durable.Change{Table: tableDatasets, Key: key})
+		return nil
+	}
+	of.dataset = slices.Clone(value)
+	r.s.countSaved(of.execution, int64(len(value)))
 	return nil
 }
 
@@ -240,7 +264,7 @@ func (r *restorer) finish() {
 		if x.mapRun != nil {
 			s.endedChildren = append(s.endedChildren, x)
 			if x.mapRun.status == string(StatusRunning) {
-				x.mapRun.count(x, -1, 0)
+				x.mapRun.move(x, pending, x.status)
 			}
 			continue
 		}

@@ -37,6 +37,13 @@ func openStore(t *testing.T, path string) *durable.Store {
 // copy may be damaged; then another one is made.
 func afterKill(t *testing.T, path string) *durable.Store {
 	t.Helper()
+	store, _ := copyAfterKill(t, path)
+	return store
+}
+
+// copyAfterKill does what afterKill does, and also returns the path of the copy.
+func copyAfterKill(t *testing.T, path string) (*durable.Store, string) {
+	t.Helper()
 	for {
 		content, err := os.ReadFile(path)
 		if err != nil {
@@ -58,7 +65,7 @@ func afterKill(t *testing.T, path string) *durable.Store {
 				t.Error(err)
 			}
 		})
-		return store
+		return store, killed
 	}
 }
 

@@ -124,6 +124,9 @@ func (x *execution) size() int64 {
 	for _, event := range x.events {
 		size += event.Details.Size()
 	}
+	for _, r := range x.mapRuns {
+		size += len(r.dataset)
+	}
 	return int64(size)
 }
 
@@ -148,6 +151,22 @@ func (s *StepFunctions) newEvents(x *execution) []durable.Change {
 func (s *StepFunctions) countSaved(x *execution, bytes int64) {
 	x.saved.bytes += bytes
 	s.saved.bytes += bytes
+}
+
+// saveEvents stores the events of an execution that are not stored yet. The caller holds the lock.
+func (s *StepFunctions) saveEvents(x *execution) {
+	if s.cfg.Store != nil {
+		s.add(s.newEvents(x)...)
+	}
+}
+
+// removeHistory removes the events of an execution. The caller holds the lock.
+func (s *StepFunctions) removeHistory(x *execution) {
+	for _, first := range x.saved.chunks {
+		s.add(durable.Change{Table: tableEvents, Key: eventsKey(x.sequence, first)})
+	}
+	s.countSaved(x, int64(x.saved.record)-x.saved.bytes)
+	x.events, x.saved.events, x.saved.chunks = nil, 0, nil
 }
 
 // saveHistories stores the events of running executions again and again, until the service is closed.
@@ -184,7 +203,7 @@ func (s *StepFunctions) removeSaved(x *execution) {
 		s.add(durable.Change{Table: tableEvents, Key: eventsKey(x.sequence, first)})
 	}
 	for _, r := range x.mapRuns {
-		s.add(durable.Change{Table: tableMapRuns, Key: sequenceKey(r.sequence)})
+		s.add(durable.Change{Table: tableMapRuns, Key: sequenceKey(r.sequence)}, durable.Change{Table: tableDatasets, Key: sequenceKey(r.sequence)})
 	}
 }
 

@@ -23,6 +23,7 @@ const (
 	defaultMaxRunning       = 10_000
 	defaultMaxEnded         = 1000
 	defaultMaxEndedChildren = 10_000
+	defaultMaxDataset       = 16 << 20
 )
 
 // StatusRunning is the status of an execution that has not ended.
@@ -47,6 +48,9 @@ type Config struct {
 	// MaxEndedChildren is how many ended child executions of Distributed Maps are stored, of all Map runs together; the oldest are
 	// removed first. Zero means 10,000.
 	MaxEndedChildren int
+	// MaxDataset is how many bytes of JSON the items may have that the ItemReader of a Map run has read, to be stored until the Map run
+	// succeeds. Without them, a Map run of which a child execution never started cannot be redriven. Zero means 16 MiB.
+	MaxDataset int
 	// MaxStored is how many bytes the ended executions and their histories take in Store, or in memory if there is none; the oldest are
 	// removed first. Zero means 256 MiB.
 	MaxStored int64
@@ -101,6 +105,7 @@ type execution struct {
 
 	mapRun *mapRun // The Map run of a child execution; nil for any other.
 	items  int     // The number of items of a child execution.
+	index  int     // Its place among the children of its Map run, from 0.
 
 	mapRuns []*mapRun // The execution's own Map runs.
 
@@ -125,6 +130,7 @@ func New(cfg Config) (*StepFunctions, error) {
 	cfg.MaxEnded = cmp.Or(cfg.MaxEnded, defaultMaxEnded)
 	cfg.MaxStored = cmp.Or(cfg.MaxStored, defaultMaxStored)
 	cfg.MaxEndedChildren = cmp.Or(cfg.MaxEndedChildren, defaultMaxEndedChildren)
+	cfg.MaxDataset = cmp.Or(cfg.MaxDataset, defaultMaxDataset)
 	s := &StepFunctions{
 		cfg: cfg, background: background.NewGroup(),
 		machines: map[string]*stateMachine{}, executions: map[string]*execution{}, pendingTasks: map[string]*pendingTask{},
@@ -299,14 +305,14 @@ func (x *execution) end(result asl.Result) {
 // runMachine runs the definition of an execution, or the rest of it after a redrive.
 func (s *StepFunctions) runMachine(ctx context.Context, x *execution) asl.Result {
 	s.mu.Lock()
-	redriven, point := x.redrives, x.redrivePoint()
+	redriven, events := x.redrives, x.events
 	s.mu.Unlock()
 	run := asl.Execution{
 		ID: x.arn, Name: x.name, Start: x.start, Input: json.RawMessage(x.input),
 		StateMachineID: x.machine.arn, StateMachineName: x.machine.name,
 		RoleARN: x.revision.roleARN, RedriveCount: redriven.count, RedriveTime: redriven.newest,
 		Tasks:   x.tasks,
-		Objects: s.cfg.Objects, StartMapRun: s.startMapRun(x), StartChild: s.startChild(x),
+		Objects: s.cfg.Objects, StartMapRun: s.startMapRun(x), RedriveMapRun: s.redriveMapRun, StartChild: s.startChild(x),
 		Record: func(event asl.Event) {
 			s.mu.Lock()
 			defer s.mu.Unlock()
@@ -316,8 +322,8 @@ func (s *StepFunctions) runMachine(ctx context.Context, x *execution) asl.Result
 			}
 		},
 	}
-	if redriven.count > 0 && point.State != "" {
-		return x.revision.parsed.Redrive(ctx, run, point)
+	if redriven.count > 0 && len(events) > 0 {
+		return x.revision.parsed.Redrive(ctx, run, x.revision.parsed.RedrivePoint(events))
 	}
 	return x.revision.parsed.Run(ctx, run)
 }
@@ -339,6 +345,7 @@ func (s *StepFunctions) removeExecution(x *execution) {
 	}
 	s.removeSaved(x)
 	if x.mapRun != nil {
+		s.removeChild(x)
 		return // Its tasks have the ARN of the execution with the Map run.
 	}
 	for token, task := range s.pendingTasks {
