@@ -43,7 +43,7 @@ func Functions() []string {
 }
 
 // Build compiles every function for Lambda (provided.al2023, on the given architecture, arm64 or x86_64 as Lambda names them) into
-// dir/<function>/bootstrap. It compiles the version of Herald that the current module requires, so that it works in an app that
+// dir/<function>/bootstrap. It creates dir if there is none. It compiles the version of Herald that the current module requires, so that it works in an app that
 // embeds Herald. The same sources, Go version and dependencies give the same bytes, and so the same asset hash. The error wraps
 // ErrNoGo, ErrNoModule or ErrCompile. It contains the output of the go command.
 func Build(ctx context.Context, dir, arch string) error {
@@ -80,6 +80,13 @@ func moduleDir(ctx context.Context) (string, error) {
 func build(ctx context.Context, module, dir, arch string, names []string) error {
 	ctx, cancel := context.WithTimeout(ctx, buildTimeout)
 	defer cancel()
+	dir, err := filepath.Abs(dir) // the go command runs in another folder
+	if err != nil {
+		return fmt.Errorf("find folder for functions: %w", err)
+	}
+	if err := os.MkdirAll(dir, folderMode); err != nil {
+		return fmt.Errorf("make folder for functions: %w", err)
+	}
 	bin, err := os.MkdirTemp(dir, "bin-")
 	if err != nil {
 		return fmt.Errorf("make folder for binaries: %w", err)

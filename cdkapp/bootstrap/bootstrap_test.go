@@ -114,3 +114,16 @@ func TestBuildNeedsGo(t *testing.T) {
 		t.Errorf("got %v, want ErrNoGo", err)
 	}
 }
+
+// TestBuildTakesAFolderThatIsRelativeAndNew builds as the first example of package pipeline does.
+func TestBuildTakesAFolderThatIsRelativeAndNew(t *testing.T) {
+	module := writeModule(t, map[string]string{"one": "package main\n\nfunc main() {}\n"})
+	t.Chdir(t.TempDir())
+	if err := buildOrSkip(t, module, "functions", "one"); err != nil {
+		t.Fatal(err)
+	}
+	read(t, "functions", "one", "bootstrap")
+	if _, err := os.Stat(filepath.Join(module, "functions")); err == nil {
+		t.Error("the folder is in the module")
+	}
+}
