@@ -32,7 +32,7 @@ const maxParameterPrefix = 512
 // The forms of what operators name.
 var (
 	logLevelPattern      = regexp.MustCompile(`^(debug|info|warn|error)?$`)
-	keyARNPattern        = regexp.MustCompile(`^(arn:aws[a-z-]*:kms:[a-z0-9-]+:\d{12}:key/[A-Za-z0-9-]+)?$`)
+	keyARNPattern        = regexp.MustCompile(`^(arn:aws[a-z-]*:kms:[a-z0-9-]+:\d{12}:key/(mrk-[0-9a-f]{32}|[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}))?$`)
 	subnetPattern        = regexp.MustCompile(`^subnet-[0-9a-f]{8,17}$`)
 	securityGroupPattern = regexp.MustCompile(`^sg-[0-9a-f]{8,17}$`)
 	// A name of SSM has at most 15 levels, and its first one is neither aws nor ssm.

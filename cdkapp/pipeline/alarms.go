@@ -188,7 +188,7 @@ func (p *Pipeline) newAlarmTopic() awssns.ITopic {
 		return nil
 	}
 	topic := awssns.NewTopic(p.Construct, jsii.String("AlarmTopic"), &awssns.TopicProps{
-		DisplayName: jsii.String("Alarms of " + p.namePrefix),
+		DisplayName: topicTitle(p.namePrefix),
 		EnforceSSL:  jsii.Bool(true),
 		MasterKey:   p.key,
 	})

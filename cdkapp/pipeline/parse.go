@@ -152,7 +152,7 @@ func (r *reader) boolOrNil(key string, fallback bool) *bool {
 }
 
 // plainKey matches the keys that must be settings of Herald, because each key of the CDK itself contains a colon, a slash or a hyphen.
-var plainKey = regexp.MustCompile(`^[A-Za-z]+$`)
+var plainKey = regexp.MustCompile(`^[^:/-]+$`)
 
 // refuseUnknown adds an error for each key that looks like a setting and is none.
 func (r *reader) refuseUnknown() {

@@ -3,6 +3,8 @@ package pipeline
 
 import (
 	"errors"
+	"fmt"
+	"os"
 	"path/filepath"
 
 	"github.com/aws/aws-cdk-go/awscdk/v2"
@@ -19,11 +21,12 @@ import (
 	"github.com/aws/constructs-go/constructs/v10"
 	"github.com/aws/jsii-runtime-go"
 
+	"github.com/herald-progress/herald/lambdas"
 	"github.com/herald-progress/herald/lib/observe"
 )
 
-// ErrFunctionsDir says that Props.FunctionsDir is empty.
-var ErrFunctionsDir = errors.New("pipeline: FunctionsDir is empty: set it to the folder that bootstrap.Build filled")
+// ErrFunctionsDir says that Props.FunctionsDir is empty, or has not the program of each function.
+var ErrFunctionsDir = errors.New("pipeline: FunctionsDir: set it to the folder that bootstrap.Build filled")
 
 // Pipeline is the L3 construct: WebSocket API, tables of connections and of the feed, notifier, reaper, sweeper, uploads
 // bucket, and with CSVImport the csv_import workflow. The app that embeds it may use its fields.
@@ -80,8 +83,8 @@ type Pipeline struct {
 // New creates a Pipeline in scope with the given id. Its error names each invalid setting, or the workflow whose definition
 // has a placeholder without a value.
 func New(scope constructs.Construct, id string, props Props) (*Pipeline, error) {
-	if props.FunctionsDir == "" {
-		return nil, ErrFunctionsDir
+	if err := checkFunctionsDir(props.FunctionsDir); err != nil {
+		return nil, err
 	}
 	namePrefix := *awscdk.Stack_Of(scope).StackName()
 	if id != DefaultStackName {
@@ -93,13 +96,27 @@ func New(scope constructs.Construct, id string, props Props) (*Pipeline, error) 
 	})
 }
 
+// checkFunctionsDir returns an error that wraps ErrFunctionsDir if the folder does not have the program of each function.
+func checkFunctionsDir(dir string) error {
+	if dir == "" {
+		return fmt.Errorf("%w: it is empty", ErrFunctionsDir)
+	}
+	for _, f := range lambdas.Functions() {
+		if _, err := os.Stat(filepath.Join(dir, f.Name, "bootstrap")); err != nil {
+			return fmt.Errorf("%w: %w", ErrFunctionsDir, err)
+		}
+	}
+
+	return nil
+}
+
 // newPipeline creates a Pipeline. namePrefix begins the names that must be unique in an account and Region, and code returns the
 // program of each function.
 func newPipeline(
 	scope constructs.Construct, id, namePrefix string, props Props, code func(function string) awslambda.Code,
 ) (*Pipeline, error) {
 	props = props.withDefaults(namePrefix)
-	if err := props.validate(); err != nil {
+	if err := props.validate(namePrefix); err != nil {
 		return nil, err
 	}
 	p := &Pipeline{

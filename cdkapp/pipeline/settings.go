@@ -175,7 +175,7 @@ func afterStackName(name string) func(stackName string) string {
 func settings() []setting {
 	return slices.Concat([]setting{{
 		key: "stackName", field: func(s *Settings) any { return &s.StackName }, fallback: DefaultStackName,
-		check: matches(stackNamePattern, "1 to 128 letters, digits and hyphens that start with a letter"),
+		check: checkStackName,
 	}}, authSettings(), []setting{
 		{
 			key: "allowedOrigins", field: func(s *Settings) any { return &s.Props.AllowedOrigins }, check: checkOrigins,
@@ -206,7 +206,7 @@ func settings() []setting {
 		},
 		{
 			key: "uploadsBucket", field: func(s *Settings) any { return &s.Props.UploadsBucket },
-			check: matches(bucketNamePattern, "the name of a bucket, or empty: 3 to 63 lower-case letters, digits, dots and hyphens"),
+			check: checkBucketName,
 		},
 		{
 			key: "stageName", field: func(s *Settings) any { return &s.Props.StageName }, fallback: DefaultStageName,
@@ -261,8 +261,8 @@ func settings() []setting {
 // ParseSettings returns the settings in a CDK context: "context" in cdk.json, overridden by -c key=value. A list is a JSON array
 // or comma-separated text. A number or a boolean may be text. Empty text counts as absent.
 //
-// The error has one line for each broken rule, which names the key. An unknown key is an error if it consists of letters only:
-// other keys belong to the CDK.
+// The error has one line for each broken rule, which names the key. An unknown key is an error unless it has a colon, a slash or
+// a hyphen: such keys belong to the CDK.
 func ParseSettings(context map[string]any) (Settings, error) {
 	r := reader{context: context}
 	var parsed Settings
@@ -303,9 +303,10 @@ func (props Props) withDefaults(stackName string) Props {
 	return all.Props
 }
 
-// validate returns every broken rule, joined. Settings are named by their context key.
-func (props Props) validate() error {
+// validate returns every broken rule, joined, for a Pipeline whose names begin with prefix. Settings are named by their context key.
+func (props Props) validate(prefix string) error {
 	var c checker
+	c.checkNames(prefix, props)
 	c.checkAll(&Settings{StackName: DefaultStackName, Props: props}) // props has no stack name, so use one that passes its check
 	return c.err()
 }

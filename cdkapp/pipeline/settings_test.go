@@ -191,6 +191,8 @@ func TestParseSettingsRefuses(t *testing.T) {
 		}},
 		{"removal policy", contextWith(map[string]any{"removalPolicy": "delete"}), []string{`removalPolicy: "delete" is not retain or destroy`}},
 		{"bucket name", contextWith(map[string]any{"uploadsBucket": "Uploads"}), []string{`uploadsBucket: "Uploads" is not the name of a bucket`}},
+		{"bucket names that S3 refuses", contextWith(map[string]any{"uploadsBucket": "a..b"}), []string{`uploadsBucket: "a..b" is not the name of a bucket`}},
+		{"an address in place of a bucket", contextWith(map[string]any{"uploadsBucket": "192.168.1.1"}), []string{`uploadsBucket: "192.168.1.1" is not the name of a bucket`}},
 		{"architecture", contextWith(map[string]any{"architecture": "amd64"}), []string{`architecture: "amd64" is not arm64 or x86_64`}},
 		{"stage name", contextWith(map[string]any{"stageName": "a/b"}), []string{`stageName: "a/b" is not 1 to 128`}},
 		{"stack name", contextWith(map[string]any{"stackName": "1st"}), []string{`stackName: "1st" is not 1 to 128`}},
@@ -198,6 +200,24 @@ func TestParseSettingsRefuses(t *testing.T) {
 			`allowedOrigins: "https://a.example/" is not an origin`,
 		}},
 		{"any origin", contextWith(map[string]any{"uploadOrigins": "*"}), []string{`uploadOrigins: "*" is not an origin`}},
+		{"any host", contextWith(map[string]any{"uploadOrigins": "https://*"}), []string{`uploadOrigins: "https://*" is not an origin`}},
+		{"any subdomain", contextWith(map[string]any{"allowedOrigins": "https://*.a.example"}), []string{`allowedOrigins: "https://*.a.example" is not an origin`}},
+		{"origins that no browser sends", contextWith(map[string]any{
+			"allowedOrigins": "https://a.example:443,http://a.example:80,https://a.example:,https://a.example:65536,https://bücher.example,https://a'b.example,https://[a]",
+		}), []string{
+			`allowedOrigins: "https://a.example:443" is not`, `allowedOrigins: "http://a.example:80" is not`, `allowedOrigins: "https://a.example:" is not`,
+			`allowedOrigins: "https://a.example:65536" is not`, `allowedOrigins: "https://bücher.example" is not`, `allowedOrigins: "https://a'b.example" is not`,
+			`allowedOrigins: "https://[a]" is not`,
+		}},
+		{"an origin twice", contextWith(map[string]any{"uploadOrigins": "https://a.example,https://a.example"}), []string{
+			`uploadOrigins: "https://a.example" is there twice`,
+		}},
+		{"more than a function's variables can have", contextWith(map[string]any{"allowedOrigins": "https://a.example", "authAudience": strings.Repeat("a", 3000)}), []string{
+			"authAudience: the settings are 3283 bytes of the variables of functions, at most 2800: shorten this one, the longest",
+		}},
+		{"a name of the workflow that is too long", contextWith(map[string]any{"stackName": strings.Repeat("a", 70), "csvImport": true}), []string{
+			"stackName: the name of the state machine would have 81 characters, at most 80: shorten it to 69, or leave out csvImport",
+		}},
 		{"throttle of nothing", contextWith(map[string]any{"throttleRate": -1.0, "throttleBurst": -1.0}), []string{
 			"throttleRate: -1 is not over 0", "throttleBurst: -1 is not from 1",
 		}},
@@ -223,6 +243,7 @@ func TestParseSettingsRefuses(t *testing.T) {
 		{"alias of a key", contextWith(map[string]any{"kmsKeyArn": "arn:aws:kms:eu-west-1:123456789012:alias/herald"}), []string{
 			`kmsKeyArn: "arn:aws:kms:eu-west-1:123456789012:alias/herald" is not the ARN of a key`,
 		}},
+		{"no id of a key", contextWith(map[string]any{"kmsKeyArn": "arn:aws:kms:eu-west-1:123456789012:key/herald"}), []string{"kmsKeyArn: "}},
 		{"subnets alone", contextWith(map[string]any{"vpcSubnetIds": "subnet-01234567"}), []string{"vpcSecurityGroupIds: required with vpcSubnetIds"}},
 		{"security groups alone", contextWith(map[string]any{"vpcSecurityGroupIds": "sg-01234567"}), []string{"vpcSubnetIds: required with vpcSecurityGroupIds"}},
 		{"subnets mixed up with groups", contextWith(map[string]any{"vpcSubnetIds": "sg-01234567", "vpcSecurityGroupIds": "subnet-01234567"}), []string{
@@ -256,6 +277,9 @@ func TestParseSettingsRefuses(t *testing.T) {
 			"logRetentionDays: 1.5 is not a whole number", "accessLogs: yes is neither true nor false",
 		}},
 		{"misspelt", contextWith(map[string]any{"tablename": "x"}), []string{"tablename: unknown setting; the settings are accessLogs,"}},
+		{"misspelt with other characters", contextWith(map[string]any{"table_name": "x", "tableName2": "x", "tableName ": "x", "tableName.": "x"}), []string{
+			"tableName : unknown setting", "tableName.: unknown setting", "tableName2: unknown setting", "table_name: unknown setting",
+		}},
 	}
 	for _, test := range tests {
 		t.Run(test.name, func(t *testing.T) {

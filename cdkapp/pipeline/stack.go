@@ -1,6 +1,8 @@
 package pipeline
 
 import (
+	"cmp"
+	"fmt"
 	"maps"
 	"slices"
 
@@ -12,8 +14,12 @@ import (
 // NewStack returns a stack in scope with one Pipeline and these outputs: WebSocketUrl, ManagementEndpoint,
 // NotifierFunctionName, NotifierFunctionArn, ConnectionsTableName, FeedTableName, UploadsBucketName, the URL of each dead-letter
 // queue, such as SweeperDeadLettersUrl, and the ARN of the state machine of each workflow, such as CsvImportStateMachineArn. The
-// Pipeline has an SSM parameter for each of them, under Props.ParameterPrefix. Errors are those of New.
+// Pipeline has an SSM parameter for each of them, under Props.ParameterPrefix. Errors are those of New, and an invalid StackName.
 func NewStack(scope constructs.Construct, settings Settings) (awscdk.Stack, error) {
+	settings.StackName = cmp.Or(settings.StackName, DefaultStackName)
+	if !stackNamePattern.MatchString(settings.StackName) {
+		return nil, &SettingError{Text: fmt.Sprintf("stackName: %q is not %s", settings.StackName, stackNameRule)}
+	}
 	stack := awscdk.NewStack(scope, jsii.String(settings.StackName), &awscdk.StackProps{
 		Description:        jsii.String(description),
 		AnalyticsReporting: jsii.Bool(false),

@@ -14,16 +14,14 @@ import (
 	"github.com/herald-progress/herald/lib/session"
 )
 
-// Patterns of AWS names: DynamoDB CreateTable, API Gateway CreateStage, CloudFormation CreateStack, S3 CreateBucket, Cognito
+// Patterns of AWS names: DynamoDB CreateTable, API Gateway CreateStage, CloudFormation CreateStack, Cognito
 // DescribeUserPool and CreateUserPoolClient, Secrets Manager ARNs.
 var (
 	tableNamePattern = regexp.MustCompile(`^[A-Za-z0-9_.-]{3,255}$`)
 	stageNamePattern = regexp.MustCompile(`^[A-Za-z0-9_-]{1,128}$`)
 	stackNamePattern = regexp.MustCompile(`^[A-Za-z][A-Za-z0-9-]{0,127}$`)
-	// bucketNamePattern also matches the empty text, which means a new bucket.
-	bucketNamePattern = regexp.MustCompile(`^([a-z0-9][a-z0-9.-]{1,61}[a-z0-9])?$`)
-	removalPolicy     = regexp.MustCompile(`^(retain|destroy)$`)
-	architecture      = regexp.MustCompile(`^(arm64|x86_64)$`)
+	removalPolicy    = regexp.MustCompile(`^(retain|destroy)$`)
+	architecture     = regexp.MustCompile(`^(arm64|x86_64)$`)
 
 	userPoolID = regexp.MustCompile(`^[a-z]{2,}(-[a-z]+)+-\d_[A-Za-z0-9]{1,45}$`)
 	clientID   = regexp.MustCompile(`^[A-Za-z0-9_+]{1,128}$`)
@@ -76,14 +74,15 @@ func between(minimum, maximum int, unit string) func(*checker, setting, *Setting
 // checkOrigins checks a list of origins in the serialisation of RFC 6454, section 6.2, as browsers send it.
 func checkOrigins(c *checker, s setting, all *Settings) {
 	values, _ := s.field(all).(*[]string)
-	for _, value := range *values {
+	for i, value := range *values {
 		if isToken(value) {
 			continue
 		}
-		u, err := url.Parse(value)
-		isHTTP := err == nil && (u.Scheme == "https" || u.Scheme == "http") && u.Host != ""
-		if !isHTTP || value != u.Scheme+"://"+u.Host || value != strings.ToLower(value) { // it has a path, for instance, or upper case
-			c.addf("%s: %q is not an origin such as https://app.example.com, in lower case and without a path", s.key, value)
+		if !isOrigin(value) {
+			c.addf("%s: %q is not an origin such as https://app.example.com, as browsers send it: in lower case, without a path and a default port", s.key, value)
+		}
+		if slices.Contains((*values)[:i], value) {
+			c.addf("%s: %q is there twice", s.key, value)
 		}
 	}
 }
@@ -118,6 +117,7 @@ func (c *checker) checkAll(all *Settings) {
 			s.check(c, s, all)
 		}
 	}
+	c.checkVariables(all)
 }
 
 func (c *checker) addf(format string, args ...any) {

@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io"
 	"strings"
 
 	"github.com/aws/aws-cdk-go/awscdk/v2"
@@ -29,6 +30,9 @@ const (
 // maxVariables bounds the list of the watched state machines, in bytes. The variables of a function may have 4,096 bytes
 // (https://docs.aws.amazon.com/lambda/latest/dg/gettingstarted-limits.html).
 const maxVariables = 3000
+
+// errAfterList means that a list is not all of a text.
+var errAfterList = errors.New("something follows the list")
 
 // ErrWatch means that a state machine cannot be watched.
 var ErrWatch = errors.New("pipeline: watch")
@@ -140,16 +144,12 @@ func checkWatched(c *checker, s setting, all *Settings) {
 	if len(machines) > observe.MaxMachines {
 		c.addf("%s: there are %d state machines, at most %d may be watched", s.key, len(machines), observe.MaxMachines)
 	}
-	seen := map[string]bool{}
 	for _, m := range machines {
-		if err := m.Validate(); err != nil {
+		if err := m.ValidatePaths(); err != nil {
 			c.addf("%s: %s", s.key, err)
 		}
-		if seen[m.ARN] {
-			c.addf("%s: %s is there twice", s.key, m.ARN)
-		}
-		seen[m.ARN] = true
 	}
+	c.checkWatchedNames(s.key, machines)
 }
 
 // watchedList reads the value of a setting with state machines: a list of objects, or JSON text with one.
@@ -170,7 +170,11 @@ func (r *reader) watchedList(key string) []WatchedStateMachine {
 	var machines []WatchedStateMachine
 	d := json.NewDecoder(strings.NewReader(text))
 	d.DisallowUnknownFields()
-	if err := d.Decode(&machines); err != nil {
+	err := d.Decode(&machines)
+	if _, after := d.Token(); err == nil && !errors.Is(after, io.EOF) {
+		err = errAfterList
+	}
+	if err != nil {
 		r.addf(`%s: it must be a list such as [{"arn": "arn:aws:states:...:stateMachine:render", "user": "$.userId"}]: %v`, key, err)
 		return nil
 	}

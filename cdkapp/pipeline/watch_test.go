@@ -2,6 +2,7 @@ package pipeline_test
 
 import (
 	"errors"
+	"fmt"
 	"maps"
 	"strings"
 	"testing"
@@ -122,6 +123,14 @@ func TestWatchedStateMachinesAreASetting(t *testing.T) {
 		maps.Copy(context, base)
 		return pipeline.ParseSettings(context)
 	}
+	machine := func(name, logGroup string) string {
+		return fmt.Sprintf(`[{"arn":"arn:aws:states:us-east-1:123456789012:stateMachine:%s","user":"$.u","logGroup":%q}]`, name, logGroup)
+	}
+	for _, value := range []string{machine("shop", ""), "[" + strings.Trim(machine("a", "g"), "[]") + "," + strings.Trim(machine("b", "g"), "[]") + "]"} {
+		if _, err := parse(value); err != nil {
+			t.Errorf("%s: error %v", value, err)
+		}
+	}
 	want := pipeline.WatchedStateMachine{Machine: observe.Machine{ARN: watchedARN, User: "$.userId"}, LogGroup: "logs"}
 	for name, value := range map[string]any{
 		"a list": []any{map[string]any{"arn": watchedARN, "user": "$.userId", "logGroup": "logs"}},
@@ -132,7 +141,14 @@ func TestWatchedStateMachinesAreASetting(t *testing.T) {
 			t.Errorf("%s: %+v, error %v", name, s.Props.WatchedStateMachines, err)
 		}
 	}
-	for _, value := range []string{"x", `[{"arn":"` + watchedARN + `"}]`, `[{"arn":"x","user":"$.a"}]`, `[{"machine":"x"}]`} {
+	for _, value := range []string{"x", `[{"arn":"` + watchedARN + `"}]`, `[{"arn":"x","user":"$.a"}]`, `[{"machine":"x"}]`,
+		machine("shop", "") + " more", machine("shop", "") + machine("other", ""),
+		"[" + strings.Trim(machine("shop", ""), "[]") + "," + strings.ReplaceAll(strings.Trim(machine("shop", ""), "[]"), "us-east-1", "eu-west-1") + "]",
+		machine("sh op", ""), machine("a/b", ""), machine("shop", "a b"), machine("shop", "arn:aws:logs:us-east-1:123456789012:log-group:x:*"),
+		`[{"arn":"arn:x:states::y:stateMachine:shop","user":"$.u"}]`,
+		"[" + strings.Trim(machine("a", "g"), "[]") + "," + strings.Trim(machine("b", "g"), "[]") + "," + strings.Trim(machine("c", "g"), "[]") + "]",
+		"[" + strings.Trim(machine("a", ""), "[]") + "," + strings.Trim(machine("a", ""), "[]") + "]",
+	} {
 		if _, err := parse(value); err == nil || !strings.Contains(err.Error(), "watchedStateMachines") {
 			t.Errorf("%s: error %v", value, err)
 		}

@@ -225,7 +225,7 @@ func TestNewRefuses(t *testing.T) {
 		t.Error("Props without an auth mode are accepted")
 	}
 	_, err := pipeline.New(stack, "Two", pipeline.Props{Auth: cognito()})
-	if diff := cmp.Diff(pipeline.ErrFunctionsDir.Error(), err.Error()); diff != "" {
+	if diff := cmp.Diff(pipeline.ErrFunctionsDir.Error()+": it is empty", err.Error()); diff != "" {
 		t.Errorf("error of Props without functions (-want +got):\n%s", diff)
 	}
 }
