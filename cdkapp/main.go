@@ -11,7 +11,9 @@ import (
 	"fmt"
 	"os"
 	"os/exec"
+	"os/signal"
 	"strings"
+	"syscall"
 
 	"github.com/aws/aws-cdk-go/awscdk/v2"
 	"github.com/aws/jsii-runtime-go"
@@ -22,12 +24,18 @@ import (
 )
 
 var (
-	errNoNode = errors.New("no node on PATH: the AWS CDK needs Node.js 22 or later")
-	errUsage  = errors.New("usage: cdkapp [template DIR [-c name=value]... | version]")
+	errInterrupted = errors.New("interrupted: nothing was written")
+	errNoNode      = errors.New("no node on PATH: the AWS CDK needs Node.js 22 or later")
+	errUsage       = errors.New("usage: cdkapp [template DIR [-c name=value]... | version]")
 )
 
 func main() {
-	err := run(context.Background(), os.Args[1:])
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM) // so that temporary folders are removed
+	err := run(ctx, os.Args[1:])
+	if err != nil && ctx.Err() != nil { // err is that of what was interrupted
+		err = errInterrupted
+	}
+	stop()
 	if err != nil {
 		fmt.Fprintf(os.Stderr, "herald: %v\n", err)
 	}

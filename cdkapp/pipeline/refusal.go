@@ -1,6 +1,8 @@
 package pipeline
 
 import (
+	"strings"
+
 	"github.com/aws/aws-cdk-go/awscdk/v2"
 	"github.com/aws/constructs-go/constructs/v10"
 	"github.com/aws/jsii-runtime-go"
@@ -19,16 +21,27 @@ func NewRefusal(scope constructs.Construct, stackName string, err error) awscdk.
 	return stack
 }
 
-// refuseRenamed makes CloudFormation refuse an update of the stack in which a table has another name than at the first deployment:
-// it would create an empty table. The parameter's default is the table's name. The CDK and CloudFormation take the default when
-// the stack is created, and the value of the last deployment in each update.
-func refuseRenamed(stack awscdk.Stack, parameter, key, name string) {
+// refuseRenamedTables makes CloudFormation refuse an update of the stack in which a table that it has created has another name than at the
+// first deployment: it would create an empty table. how tells how to set a parameter.
+func (p *Pipeline) refuseRenamedTables(stack awscdk.Stack, how string) {
+	if p.props.ExistingTables {
+		return
+	}
+	refuseRenamed(stack, how, "DeployedTable", "tableName", p.props.TableName)
+	refuseRenamed(stack, how, "DeployedFeedTable", "feedTableName", p.props.FeedTableName)
+}
+
+// refuseRenamed adds the rule for one table. The parameter's default is the table's name. The CDK and CloudFormation take the default when
+// the stack is created, and the value of the last deployment in each update. In a template the name of the stack, which a default cannot
+// have, stands for itself.
+func refuseRenamed(stack awscdk.Stack, how, parameter, key, name string) {
+	name = strings.ReplaceAll(name, *awscdk.Aws_STACK_NAME(), "AWS::StackName")
 	deployed := awscdk.NewCfnParameter(stack, jsii.String(parameter), &awscdk.CfnParameterProps{
 		Description: jsii.String("The " + key + " of the last deployment"),
 		Default:     name,
 	})
 	refuse(stack, parameter+"Rule", awscdk.Fn_ConditionEquals(deployed.ValueAsString(), jsii.String(name)), key+" is "+name+
-		", but another table was deployed, whose rows the new one would not have. To deploy the new one: --parameters "+parameter+"="+name)
+		", but another table was deployed, whose rows the new one would not have. To deploy the new one: "+how+" "+parameter+"="+name)
 }
 
 // refuse makes CloudFormation refuse to create or update the stack unless the condition holds.

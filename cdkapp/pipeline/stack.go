@@ -30,10 +30,7 @@ func NewStack(scope constructs.Construct, settings Settings) (awscdk.Stack, erro
 	}
 	p.addOutputs(stack)
 
-	if !settings.Props.ExistingTables {
-		refuseRenamed(stack, "DeployedTable", "tableName", p.props.TableName)
-		refuseRenamed(stack, "DeployedFeedTable", "feedTableName", p.props.FeedTableName)
-	}
+	p.refuseRenamedTables(stack, "--parameters")
 
 	return stack, nil
 }

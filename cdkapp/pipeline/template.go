@@ -44,8 +44,14 @@ func NewTemplate(app awscdk.App, mode string, context map[string]any) (Template,
 	awscdk.Validations_Of(stack).Acknowledge(&awscdk.Acknowledgment{
 		Id: jsii.String("CloudFormation-Validate::W2509"), Reason: jsii.String("AuthSecretArn is no secret: it is the ARN of one"),
 	})
-	context = contextOf(mode, context)
-	numbers := addParameters(stack, mode, context)
+	context, err := contextOf(mode, context)
+	if err != nil {
+		return Template{}, err
+	}
+	numbers, err := addParameters(stack, mode, context)
+	if err != nil {
+		return Template{}, err
+	}
 	settings, err := ParseSettings(context)
 	if err != nil {
 		return Template{}, err
@@ -61,6 +67,7 @@ func NewTemplate(app awscdk.App, mode string, context map[string]any) (Template,
 	for key, number := range numbers {
 		p.setNumber(key, number)
 	}
+	p.refuseRenamedTables(stack, "set the parameter")
 
 	raw, err := json.Marshal(app.Synth(nil).GetStackByName(stack.StackName()).Template())
 	if err != nil {
@@ -71,9 +78,18 @@ func NewTemplate(app awscdk.App, mode string, context map[string]any) (Template,
 
 // contextOf returns the context for a template with an auth mode. The settings of auth are those of the context only if it has this mode,
 // or none.
-func contextOf(mode string, context map[string]any) map[string]any {
+func contextOf(mode string, context map[string]any) (map[string]any, error) {
 	context = maps.Clone(context)
-	if chosen, _ := context["authMode"].(string); chosen != "" && chosen != mode {
+	var r reader
+	r.context = context
+	chosen := r.stringValue("authMode", mode)
+	if !slices.Contains(AuthModes(), chosen) {
+		(Auth{Mode: chosen}).check(&r.checker)
+	}
+	if err := r.err(); err != nil {
+		return nil, err
+	}
+	if chosen != mode {
 		for _, s := range authSettings() {
 			delete(context, s.key)
 		}
@@ -87,13 +103,15 @@ func contextOf(mode string, context map[string]any) map[string]any {
 		}
 	}
 
-	return context
+	return context, nil
 }
 
 // addParameters adds the parameters of an auth mode to a stack. A setting that is text gets the parameter as its value in the context.
-// It returns the parameters of the settings that are numbers, by their keys.
-func addParameters(stack awscdk.Stack, mode string, context map[string]any) map[string]awscdk.CfnParameter {
-	numbers := map[string]awscdk.CfnParameter{}
+// It returns the parameters of the settings that are numbers, by their keys. Its error names each value that cannot be a default.
+func addParameters(stack awscdk.Stack, mode string, context map[string]any) (map[string]awscdk.CfnParameter, error) {
+	numbers, given := map[string]awscdk.CfnParameter{}, maps.Clone(context)
+	var r reader
+	r.context = context
 	byKey := map[string]setting{}
 	for _, s := range settings() {
 		byKey[s.key] = s
@@ -102,15 +120,47 @@ func addParameters(stack awscdk.Stack, mode string, context map[string]any) map[
 		if len(p.modes) > 0 && !slices.Contains(p.modes, mode) {
 			continue
 		}
-		parameter := awscdk.NewCfnParameter(stack, jsii.String(strings.ToUpper(p.key[:1])+p.key[1:]), p.props(byKey[p.key], context[p.key]))
+		parameter := awscdk.NewCfnParameter(stack, jsii.String(strings.ToUpper(p.key[:1])+p.key[1:]), p.props(byKey[p.key], r.text(byKey[p.key])))
 		if p.number {
 			numbers[p.key] = parameter
-		} else {
-			context[p.key] = *parameter.ValueAsString()
+			r.checkBounds(p)
+			continue
+		}
+		context[p.key] = *parameter.ValueAsString()
+		if _, hasDefault := (&reader{context: given}).value(p.key); !hasDefault {
+			given[p.key] = context[p.key]
 		}
 	}
+	if _, err := ParseSettings(given); err != nil { // the rules of the texts, which are parameters in context
+		return nil, err
+	}
 
-	return numbers
+	return numbers, r.err()
+}
+
+// text returns the value of a setting as the default of a parameter: a list has commas, and a number no exponent.
+func (r *reader) text(s setting) string {
+	var all Settings
+	value, ok := r.value(s.key)
+	if !ok {
+		return ""
+	}
+	if _, isList := s.field(&all).(*[]string); isList {
+		return strings.Join(r.stringList(s.key), ",")
+	}
+	if number, isNumber := value.(float64); isNumber {
+		return strconv.FormatFloat(number, 'f', -1, 64)
+	}
+
+	return fmt.Sprint(value)
+}
+
+// checkBounds checks that a number is in the bounds of its parameter, which may be narrower than those of the setting.
+func (r *reader) checkBounds(p parameter) {
+	_, ok := r.value(p.key)
+	if number := r.floatValue(p.key, p.minimum); ok && len(p.values) == 0 && !(number >= p.minimum && number <= p.maximum) {
+		r.addf("%s: %v is not from %v to %s, the bounds of the parameter", p.key, number, p.minimum, strconv.FormatFloat(p.maximum, 'f', -1, 64))
+	}
 }
 
 // setNumber puts a parameter into all places that have the number of a setting.
@@ -191,7 +241,7 @@ type parameter struct {
 
 // The patterns of lists in which items are separated by commas, in Java's regular expressions as in Go's.
 const (
-	originsPattern   = `^(https?://[a-z0-9.:\[\]-]+(,https?://[a-z0-9.:\[\]-]+)*)?$`
+	originsPattern   = `^(https?://[a-z0-9_.:\[\]-]+(,https?://[a-z0-9_.:\[\]-]+)*)?$`
 	clientIDsPattern = `^[A-Za-z0-9_+]{1,128}(,[A-Za-z0-9_+]{1,128})*$`
 	httpsPattern     = `^https://[^?#@\s]+$`
 	anyHTTPSPattern  = `^(https://[^?#@\s]+)?$`
@@ -245,7 +295,7 @@ const (
 )
 
 // props returns the parameter of a setting. Its default is the value that the context has, or else the setting's.
-func (p parameter) props(s setting, value any) *awscdk.CfnParameterProps {
+func (p parameter) props(s setting, value string) *awscdk.CfnParameterProps {
 	props := &awscdk.CfnParameterProps{Type: jsii.String("String"), Description: jsii.String(p.description)}
 	if p.number {
 		props.Type = jsii.String("Number")
@@ -262,19 +312,9 @@ func (p parameter) props(s setting, value any) *awscdk.CfnParameterProps {
 	if p.pattern != "" {
 		props.AllowedPattern = jsii.String(p.pattern)
 	}
-	if list, ok := value.([]any); ok {
-		var items []string
-		for _, item := range list {
-			items = append(items, fmt.Sprint(item))
-		}
-		value = strings.Join(items, ",")
-	}
 	switch {
-	case value != nil && value != "":
-		if number, ok := value.(float64); ok {
-			value = strconv.FormatFloat(number, 'f', -1, 64) // a million is not 1e+06
-		}
-		props.Default = fmt.Sprint(value)
+	case value != "":
+		props.Default = value
 	case s.fallback != nil:
 		props.Default = fmt.Sprint(s.fallback)
 	case p.optional:

@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"maps"
+	"regexp"
 	"slices"
 	"strings"
 	"testing"
@@ -117,7 +118,7 @@ func TestTemplateWithParametersIsThatOfTheSettings(t *testing.T) {
 			values := map[string]string{
 				"AWS::StackName": "Herald", "AllowedOrigins": "https://a.example,https://b.example", "StageName": "live", "ThrottleRate": "50",
 				"ThrottleBurst": "20", "MaxConnections": "10", "MaxPostsPerMinute": "2000", "LogRetentionDays": "7", "LogLevel": "warn",
-				"NotifierMemoryMB": "512",
+				"NotifierMemoryMB": "512", "DeployedTable": "AWS::StackName_websocket_connections", "DeployedFeedTable": "AWS::StackName_websocket_feed",
 			}
 			maps.Copy(values, of.parameters)
 			declared, _ := template.all["Parameters"].(map[string]any)
@@ -177,7 +178,7 @@ func TestTemplateAsksForWhatHasNoDefault(t *testing.T) {
 				t.Errorf("%s: no function has the program %s", mode, pipeline.CodePath(function))
 			}
 		}
-		if len(paths) != len(functions) || template.all["Rules"] != nil {
+		if len(paths) != len(functions) || len(fields(template.all["Rules"])) != 2 { // those of the names of tables
 			t.Errorf("%s: %d functions and %d programs, rules %v", mode, len(paths), len(functions), template.all["Rules"])
 		}
 	}
@@ -204,5 +205,58 @@ func TestTemplateTakesDefaultsFromTheSettings(t *testing.T) {
 	context["throttleBurst"] = "many"
 	if _, err := pipeline.NewTemplate(newApp(t), pipeline.AuthHS256, context); err == nil || !strings.Contains(err.Error(), "throttleBurst: many is not a number") {
 		t.Errorf("an invalid setting: %v", err)
+	}
+}
+
+// TestTemplateRefusesARenamedTable writes templates with the default names, with a name, and with adopted tables.
+func TestTemplateRefusesARenamedTable(t *testing.T) {
+	for name, test := range map[string]struct{ more, want map[string]any }{
+		"default": {nil, map[string]any{"DeployedTable": "AWS::StackName_websocket_connections", "DeployedFeedTable": "AWS::StackName_websocket_feed"}},
+		"named":   {map[string]any{"tableName": "one", "feedTableName": "two"}, map[string]any{"DeployedTable": "one", "DeployedFeedTable": "two"}},
+		"adopted": {map[string]any{"tableName": "one", "feedTableName": "two", "existingTables": true}, nil},
+	} {
+		template, _ := newTemplate(t, pipeline.AuthHS256, test.more)
+		for _, parameter := range []string{"DeployedTable", "DeployedFeedTable"} {
+			want := test.want[parameter]
+			if got := lookUp(template.all, "Parameters", parameter, "Default"); got != want {
+				t.Errorf("%s: the default of %s is %v, want %v", name, parameter, got, want)
+			}
+			assertion := lookUp(template.all, "Rules", parameter+"Rule", "Assertions", 0, "Assert", "Fn::Equals")
+			if diff := cmp.Diff([]any{map[string]any{"Ref": parameter}, want}, assertion); want != nil && diff != "" {
+				t.Errorf("%s: the rule of %s (-want +got):\n%s", name, parameter, diff)
+			}
+		}
+	}
+}
+
+func TestTemplateRefusesDefaultsThatItsParametersWouldRefuse(t *testing.T) {
+	for _, test := range []struct {
+		more map[string]any
+		want string
+	}{
+		{map[string]any{"authMode": "cognit"}, `authMode: "cognit" is none of cognito, jwks, hs256`},
+		{map[string]any{"authMode": 5.0}, "authMode: 5 is not text"},
+		{map[string]any{"allowedOrigins": "app.example.com"}, `allowedOrigins: "app.example.com" is not an origin`},
+		{map[string]any{"stageName": "a b"}, `stageName: "a b" is not`},
+		{map[string]any{"logLevel": "loud"}, `logLevel: "loud" is not`},
+		{map[string]any{"authMode": "hs256", "authSecretArn": "key"}, `authSecretArn: "key" is not`},
+		{map[string]any{"throttleRate": "0.5"}, "throttleRate: 0.5 is not from 1 to 10000, the bounds of the parameter"},
+		{map[string]any{"maxPostsPerMinute": 2e6}, "maxPostsPerMinute: 2e+06 is not from 1012 to 1000000"},
+		{map[string]any{"maxConnections": 501.0}, "maxConnections, maxPostsPerMinute: 501 and 3000 are not accepted"},
+	} {
+		context := cdkContext(t)
+		maps.Copy(context, test.more)
+		if _, err := pipeline.NewTemplate(newApp(t), pipeline.AuthHS256, context); err == nil || !strings.Contains(err.Error(), test.want) {
+			t.Errorf("%v: error %v, want %s", test.more, err, test.want)
+		}
+	}
+	template, _ := newTemplate(t, pipeline.AuthJWKS, map[string]any{
+		"authMode": "jwks", "authAudience": " one , two", "allowedOrigins": "https://a_b.example, http://localhost:3000 ",
+	})
+	for name, want := range map[string]string{"AuthAudience": "one,two", "AllowedOrigins": "https://a_b.example,http://localhost:3000"} {
+		got := fmt.Sprint(lookUp(template.all, "Parameters", name, "Default"))
+		if pattern := fmt.Sprint(lookUp(template.all, "Parameters", name, "AllowedPattern")); got != want || !regexp.MustCompile(pattern).MatchString(got) {
+			t.Errorf("the default of %s is %q, want %q that matches %s", name, got, want, pattern)
+		}
 	}
 }

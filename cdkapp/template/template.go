@@ -33,13 +33,14 @@ func FileName(mode string) string { return "herald-" + mode + ".template.json" }
 
 // Write builds the functions, and writes into a new folder dir the template of each auth mode and functions/NAME.zip for each function.
 // cdkContext is the context of the CDK: its settings are those of the templates, or the defaults of their parameters. If Write fails,
-// there is no folder.
+// or ctx is cancelled, there is no folder.
 func Write(ctx context.Context, dir string, cdkContext map[string]any) error {
 	return write(ctx, dir, cdkContext, bootstrap.Build)
 }
 
 // write does what Write does with functions that build makes.
 func write(ctx context.Context, dir string, cdkContext map[string]any, build func(ctx context.Context, dir, architecture string) error) error {
+	dir = filepath.Clean(dir)
 	if _, err := os.Lstat(dir); !errors.Is(err, fs.ErrNotExist) {
 		return fmt.Errorf("%w: %s", ErrExists, dir)
 	}
@@ -67,6 +68,9 @@ func write(ctx context.Context, dir string, cdkContext map[string]any, build fun
 		if err := os.WriteFile(filepath.Join(partial, FileName(mode)), t.JSON, fileMode); err != nil {
 			return fmt.Errorf("write template: %w", err)
 		}
+	}
+	if err := ctx.Err(); err != nil {
+		return fmt.Errorf("write templates: %w", err)
 	}
 	if err := os.Rename(partial, dir); err != nil {
 		return fmt.Errorf("rename folder: %w", err)
@@ -98,7 +102,7 @@ func writePrograms(
 	written := map[string]bool{}
 	for _, t := range templates {
 		for _, function := range t.Functions {
-			if written[function] {
+			if written[function] || ctx.Err() != nil {
 				continue
 			}
 			written[function] = true

@@ -200,6 +200,20 @@ func TestFolderIsNewAndWhole(t *testing.T) {
 	if err := write(t.Context(), filepath.Join(parent, "herald"), settings, failing); !errors.Is(err, errBuild) {
 		t.Errorf("a build that fails: %v", err)
 	}
+	ctx, cancel := context.WithCancel(t.Context())
+	interrupted := func(ctx context.Context, dir, architecture string) error {
+		cancel()
+		return stubBuild(ctx, dir, architecture)
+	}
+	if err := write(ctx, filepath.Join(parent, "herald"), settings, interrupted); !errors.Is(err, context.Canceled) {
+		t.Errorf("an interruption: %v", err)
+	}
+	if err := write(t.Context(), filepath.Join(parent, "herald")+"/", settings, stubBuild); err != nil {
+		t.Errorf("a name that ends with a slash: %v", err)
+	}
+	if err := os.RemoveAll(filepath.Join(parent, "herald")); err != nil {
+		t.Fatal(err)
+	}
 	settings["logRetentionDays"] = "10"
 	if err := write(t.Context(), filepath.Join(parent, "herald"), settings, stubBuild); err == nil || !strings.Contains(err.Error(), "logRetentionDays: 10") {
 		t.Errorf("a setting that is refused: %v", err)
