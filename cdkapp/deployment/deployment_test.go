@@ -2,7 +2,6 @@
 package deployment_test
 
 import (
-	"context"
 	"encoding/json"
 	"errors"
 	"os"
@@ -110,13 +109,7 @@ func newDeployer(t *testing.T, endpoint, secretName string) *deployer {
 // try runs a command of the CDK in the checkout, and returns what it printed. Its error is the command's.
 func (d *deployer) try(t *testing.T, arguments ...string) (string, error) {
 	t.Helper()
-	ctx, cancel := context.WithTimeout(t.Context(), 10*time.Minute)
-	defer cancel()
-	command := exec.CommandContext(ctx, "cdk", append(arguments, "--output", filepath.Join(d.dir, "cdk.out"), "--no-color")...)
-	command.Dir = filepath.Join("..", "..")
-	printed, err := command.CombinedOutput()
-
-	return string(printed), err
+	return d.tryCommand(t, "cdk", append(arguments, "--output", filepath.Join(d.dir, "cdk.out"), "--no-color")...)
 }
 
 // cdk runs a command of the CDK that must succeed.

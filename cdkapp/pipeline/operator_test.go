@@ -37,7 +37,7 @@ func allowedConditions(t template, role, action string) []string {
 
 func TestKeyEncryptsAllThatIsStored(t *testing.T) {
 	settings := hs256()
-	settings.Props.KMSKeyARN, settings.Props.AccessLogs = keyARN, true
+	settings.Props.KMSKeyARN, settings.Props.AccessLogs, settings.Props.AlarmEmail = keyARN, true, "operators@example.com"
 	template := synthesise(t, settings)
 	var encrypted int
 	for kind, path := range map[string][]any{
@@ -45,6 +45,7 @@ func TestKeyEncryptsAllThatIsStored(t *testing.T) {
 		"AWS::S3::Bucket":      {"BucketEncryption", "ServerSideEncryptionConfiguration", 0, "ServerSideEncryptionByDefault", "KMSMasterKeyID"},
 		"AWS::Logs::LogGroup":  {"KmsKeyId"},
 		"AWS::SQS::Queue":      {"KmsMasterKeyId"},
+		"AWS::SNS::Topic":      {"KmsMasterKeyId"},
 	} {
 		for _, resource := range template.ofType(kind) {
 			encrypted++
@@ -53,8 +54,8 @@ func TestKeyEncryptsAllThatIsStored(t *testing.T) {
 			}
 		}
 	}
-	if want := 2 + 1 + len(template.ofType("AWS::Lambda::Function")) + 2 + 2; encrypted != want {
-		t.Errorf("%d resources are checked, want %d: tables, the bucket, the logs of functions, a workflow and the stage, queues", encrypted, want)
+	if want := 2 + 1 + len(template.ofType("AWS::Lambda::Function")) + 2 + 2 + 1; encrypted != want {
+		t.Errorf("%d resources are checked, want %d: tables, the bucket, the logs of functions, a workflow and the stage, queues, the topic", encrypted, want)
 	}
 	rule := lookUp(template.one(t, "AWS::S3::Bucket", "HeraldUploads").properties, "BucketEncryption", "ServerSideEncryptionConfiguration", 0)
 	if lookUp(rule, "BucketKeyEnabled") != true {
@@ -95,6 +96,44 @@ func TestRolesMayUseTheKeyOnlyForWhatTheyDo(t *testing.T) {
 			if strings.HasPrefix(line, "kms:") && (!strings.HasSuffix(line, " "+keyARN) || strings.Contains(line, "*")) {
 				t.Errorf("%s has %s", role, line)
 			}
+		}
+	}
+}
+
+// TestEachRoleMayUseTheKeyExactlyAsTheServicesAsk demands all actions that the services document for what a role does, and no other.
+func TestEachRoleMayUseTheKeyExactlyAsTheServicesAsk(t *testing.T) {
+	settings := hs256()
+	settings.Props.KMSKeyARN, settings.Props.UploadOrigins = keyARN, []string{"https://app.example.com"}
+	template := synthesise(t, settings)
+	toRead, toWrite := []string{"kms:Decrypt"}, []string{"kms:Decrypt", "kms:GenerateDataKey"}
+	readTable := []string{"kms:Decrypt", "kms:DescribeKey"}
+	writeTable := append(readTable, "kms:Encrypt", "kms:GenerateDataKey", "kms:GenerateDataKeyWithoutPlaintext", "kms:ReEncryptFrom", "kms:ReEncryptTo")
+	needed := map[string][]string{
+		"dynamodb:GetItem": readTable, "dynamodb:Query": readTable, "dynamodb:PutItem": writeTable, "dynamodb:UpdateItem": writeTable,
+		"dynamodb:DeleteItem": writeTable, "s3:GetObject": toRead, "s3:GetObjectVersion": toRead, "s3:PutObject": toWrite, "sqs:SendMessage": toWrite,
+	}
+	for role, granted := range rolePermissions(template) {
+		want := map[string][]string{}
+		for _, line := range granted {
+			action, _, _ := strings.Cut(line, " ")
+			service, _, _ := strings.Cut(action, ":")
+			for _, use := range needed[action] {
+				if through := service + ".<AWS::Region>.<AWS::URLSuffix><nil>"; !slices.Contains(want[use], through) {
+					want[use] = append(want[use], through)
+				}
+			}
+		}
+		got := map[string][]string{}
+		for _, line := range granted {
+			if action, _, _ := strings.Cut(line, " "); strings.HasPrefix(action, "kms:") {
+				got[action] = slices.Compact(allowedConditions(template, role, action))
+			}
+		}
+		for _, through := range want {
+			slices.Sort(through)
+		}
+		if diff := cmp.Diff(want, got); diff != "" {
+			t.Errorf("%s: uses of the key, and the services that they are through (-want +got):\n%s", role, diff)
 		}
 	}
 }
