@@ -37,7 +37,7 @@ func allowedConditions(t template, role, action string) []string {
 
 func TestKeyEncryptsAllThatIsStored(t *testing.T) {
 	settings := hs256()
-	settings.Props.KMSKeyARN, settings.Props.AccessLogs, settings.Props.AlarmEmail = keyARN, true, "operators@example.com"
+	settings.Props.KMSKeyARN, settings.Props.AccessLogs = keyARN, true
 	template := synthesise(t, settings)
 	var encrypted int
 	for kind, path := range map[string][]any{
@@ -45,7 +45,6 @@ func TestKeyEncryptsAllThatIsStored(t *testing.T) {
 		"AWS::S3::Bucket":      {"BucketEncryption", "ServerSideEncryptionConfiguration", 0, "ServerSideEncryptionByDefault", "KMSMasterKeyID"},
 		"AWS::Logs::LogGroup":  {"KmsKeyId"},
 		"AWS::SQS::Queue":      {"KmsMasterKeyId"},
-		"AWS::SNS::Topic":      {"KmsMasterKeyId"},
 	} {
 		for _, resource := range template.ofType(kind) {
 			encrypted++
@@ -54,8 +53,8 @@ func TestKeyEncryptsAllThatIsStored(t *testing.T) {
 			}
 		}
 	}
-	if want := 2 + 1 + len(template.ofType("AWS::Lambda::Function")) + 2 + 2 + 1; encrypted != want {
-		t.Errorf("%d resources are checked, want %d: tables, the bucket, the logs of functions, a workflow and the stage, queues, the topic", encrypted, want)
+	if want := 2 + 1 + len(template.ofType("AWS::Lambda::Function")) + 2 + 2; encrypted != want {
+		t.Errorf("%d resources are checked, want %d: tables, the bucket, the logs of functions, a workflow and the stage, queues", encrypted, want)
 	}
 	rule := lookUp(template.one(t, "AWS::S3::Bucket", "HeraldUploads").properties, "BucketEncryption", "ServerSideEncryptionConfiguration", 0)
 	if lookUp(rule, "BucketKeyEnabled") != true {
