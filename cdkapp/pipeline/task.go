@@ -113,7 +113,10 @@ func expression(value any) (string, bool) {
 }
 
 // samples are values of which one is valid in each field of a message. They stand for the values of expressions.
-var samples = []any{"x", 1, "https://example.com", string(message.StatusRunning), string(message.SeverityInfo), map[string]any{}}
+var samples = []any{
+	"x", 1, message.MinExpectEvery, message.MaxEndAfter, "https://example.com", string(message.StatusSucceeded), string(message.SeverityInfo),
+	[]any{}, map[string]any{},
+}
 
 // checkMessage decodes a message as the notifier does, with samples in the place of expressions. It returns the error for which no
 // sample is to blame.
@@ -136,11 +139,27 @@ func checkMessage(kind message.Type, data map[string]any) error {
 		}
 		field, ok := blamed(invalid, tried)
 		if !ok {
-			return invalid
+			return withoutSamples(invalid, tried)
 		}
 		tried[field]++
 		sampled[field] = samples[tried[field]]
 	}
+}
+
+// withoutSamples returns the problems that are not about the value of a sample, or nil: only the execution knows the value of an
+// expression. A field that does not exist has no sample.
+func withoutSamples(invalid *message.Invalid, tried map[string]int) error {
+	var left []message.Problem
+	for _, problem := range invalid.Problems {
+		if _, isSample := tried[strings.TrimPrefix(problem.Field, "data.")]; !isSample || problem.Rule == message.RuleKnownField {
+			left = append(left, problem)
+		}
+	}
+	if len(left) == 0 {
+		return nil
+	}
+
+	return &message.Invalid{Problems: left}
 }
 
 // blamed returns a field of a problem that has a sample after which there are others. It returns false if there is none.

@@ -2,6 +2,8 @@ package pipeline_test
 
 import (
 	"encoding/json"
+	"fmt"
+	"maps"
 	"os"
 	"strings"
 	"testing"
@@ -177,6 +179,31 @@ func TestNotifyTaskRefusesWhatTheNotifierWould(t *testing.T) {
 			"attempt": "{% $e %}", "of": "{% $f %}", "currentRow": "{% $g %}", "phase": "{% $h %}",
 		}}); err != nil {
 			t.Error(err)
+		}
+	}
+}
+
+// TestNotifyTaskTakesExpressionsInAllFields has each optional field as an expression, with what it needs beside it.
+func TestNotifyTaskTakesExpressionsInAllFields(t *testing.T) {
+	stack, p := newPipeline(t)
+	for i, more := range []map[string]any{
+		{"steps": "{% $s %}"},
+		{"expectEvery": "{% $s %}"},
+		{"expectEvery": "{% $s %}", "endAfter": "{% $e %}"},
+		{"expectEvery": 60, "endAfter": "{% $e %}"},
+		{"status": "succeeded", "result": "{% $r %}"},
+		{"status": "{% $s %}", "result": "https://example.com/list.csv"},
+		{"status": "{% $s %}", "result": "{% $r %}", "steps": "{% $t %}", "failedRows": "{% $f %}", "totalRows": "{% $n %}"},
+	} {
+		data := map[string]any{"jobId": "j", "title": "t", "progress": 1, "message": "m"}
+		maps.Copy(data, more)
+		if _, err := p.NotifyTask(stack, fmt.Sprint("valid ", i), pipeline.NotifyProps{Type: message.TypeJobProgress, Data: data}); err != nil {
+			t.Error(err)
+		}
+		data["progress"] = 101
+		if _, err := p.NotifyTask(stack, fmt.Sprint("invalid ", i), pipeline.NotifyProps{Type: message.TypeJobProgress, Data: data}); err == nil ||
+			!strings.Contains(err.Error(), "data.progress") {
+			t.Errorf("%v: error %v", data, err)
 		}
 	}
 }

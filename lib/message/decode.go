@@ -50,7 +50,7 @@ func DecodeObject(raw []byte, path string, dst any) error {
 	}
 	for key := range given {
 		if _, declared := fields[key]; !declared {
-			problems = append(problems, Problem{fieldPath(path, shortenKey(key)), "is not a known field"})
+			problems = append(problems, Problem{fieldPath(path, shortenKey(key)), RuleKnownField})
 		}
 	}
 	if len(problems) > 0 {

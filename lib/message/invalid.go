@@ -13,6 +13,9 @@ var ErrRefused = errors.New("message: request refused")
 // maxProblems is how many problems an error text lists, because a request may have thousands of unknown fields.
 const maxProblems = 10
 
+// RuleKnownField is the rule that a field breaks which does not exist.
+const RuleKnownField = "is not a known field"
+
 // Problem is one broken rule. It never contains the value, which may be private.
 type Problem struct{ Field, Rule string }
 
