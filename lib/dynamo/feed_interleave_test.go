@@ -153,6 +153,8 @@ func TestInterleavingsFindWeakenedConditions(t *testing.T) {
 		{"a part's message replaces one that was sent later", "parts that were sent before and after a state", weakenCondition("#sentAt <= :sentAt")},
 		{"a job is marked as stalled although there is news", "a mark of a stalled job, and parts", weakenCondition("#seq = :seq", "#id = :id")},
 		{"a part's row does not wait for the end of the job", "a part of a job that gets a time after which it ends", weakenCondition("attribute_not_exists(#endAfter)")},
+		{"a part's row ends after an earlier time", "a part of a job that gets a later time after which it ends", weakenCondition("#endAfter = :endAfter")},
+		{"a part's execution is not stored", "a part that names an execution, and a state", weakenCondition("#execution = :execution")},
 		{"an attempt's end deletes the next attempt's pointer", "the end of an attempt, and the next attempt", weakenCondition("#attempt <= :attempt")},
 		{"a part of an earlier attempt counts", "a part of an attempt, and the next attempt", weakenCondition("#attempt <= :attempt")},
 		{"an older run's pointer replaces a newer one", "two runs of one execution begin", weakenCondition("attribute_not_exists(#entry) OR #epoch <= :epoch OR #at <= :old")},
