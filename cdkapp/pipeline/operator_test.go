@@ -106,7 +106,7 @@ func TestEachRoleMayUseTheKeyExactlyAsTheServicesAsk(t *testing.T) {
 	template := synthesise(t, settings)
 	toRead, toWrite := []string{"kms:Decrypt"}, []string{"kms:Decrypt", "kms:GenerateDataKey"}
 	readTable := []string{"kms:Decrypt", "kms:DescribeKey"}
-	writeTable := append(readTable, "kms:Encrypt", "kms:GenerateDataKey", "kms:GenerateDataKeyWithoutPlaintext", "kms:ReEncryptFrom", "kms:ReEncryptTo")
+	writeTable := slices.Concat(readTable, []string{"kms:Encrypt", "kms:GenerateDataKey", "kms:GenerateDataKeyWithoutPlaintext", "kms:ReEncryptFrom", "kms:ReEncryptTo"})
 	needed := map[string][]string{
 		"dynamodb:GetItem": readTable, "dynamodb:Query": readTable, "dynamodb:PutItem": writeTable, "dynamodb:UpdateItem": writeTable,
 		"dynamodb:DeleteItem": writeTable, "s3:GetObject": toRead, "s3:GetObjectVersion": toRead, "s3:PutObject": toWrite, "sqs:SendMessage": toWrite,

@@ -277,8 +277,8 @@ func TestParseSettingsRefuses(t *testing.T) {
 			"logRetentionDays: 1.5 is not a whole number", "accessLogs: yes is neither true nor false",
 		}},
 		{"misspelt", contextWith(map[string]any{"tablename": "x"}), []string{"tablename: unknown setting; the settings are accessLogs,"}},
-		{"misspelt with other characters", contextWith(map[string]any{"table_name": "x", "tableName2": "x", "tableName ": "x", "tableName.": "x"}), []string{
-			"tableName : unknown setting", "tableName.: unknown setting", "tableName2: unknown setting", "table_name: unknown setting",
+		{"misspelt with other characters", contextWith(map[string]any{"table_name": "x", "tableName2": "x", "tableName.": "x"}), []string{
+			"tableName.: unknown setting", "tableName2: unknown setting", "table_name: unknown setting",
 		}},
 	}
 	for _, test := range tests {
