@@ -34,8 +34,8 @@ type Update struct {
 	// EndedExecution is set if Herald itself reports that an execution has ended: it is the ARN of that execution, and State is
 	// terminal. The update does not end a job that belongs to another execution.
 	EndedExecution string
-	// Stalled is set if Herald itself reports that there was no news of the job for longer than expected. State counts only with the
-	// id of the job. The row then shows the status stalled until the next update, and keeps the time of the last one.
+	// Stalled is set if Herald itself reports that there was no news of the job for longer than expected. Of State, only
+	// the id of the job counts. The row then shows the status stalled until the next update, and keeps the time of the last one.
 	Stalled bool
 	// OnlySeq is set if the update is about one state of the row: its Seq. If the row has another state, the update is Stale.
 	OnlySeq int64

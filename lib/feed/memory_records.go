@@ -64,7 +64,7 @@ func (m *Memory) changedKey(owner string, n Note) {
 	m.changed(recordKey("key", owner, n.Key), &Record{Key: &NoteRecord{Owner: owner, ID: n.ID, At: n.At, Key: n.Key}})
 }
 
-// Restore adds a record that Changed has passed. It does not call Changed. Call it before all other methods.
+// Restore adds a record that an earlier Memory has passed to its Changed. It does not call Changed. Call it before all other methods.
 func (m *Memory) Restore(r Record) error {
 	m.mu.Lock()
 	defer m.mu.Unlock()

@@ -173,7 +173,7 @@ func (r Row) StateJSON(state message.Data) ([]byte, error) {
 	return marshalJSON(all)
 }
 
-// Stalled reports whether the job is marked as stalled. Every update takes the mark back, because it changes Seq.
+// Stalled reports whether the job is marked as stalled. Every update removes the mark, because it changes Seq.
 func (r Row) Stalled() bool { return r.StalledSeq > 0 && r.StalledSeq == r.Seq && !r.Terminal() }
 
 // shownStatus returns the status that users see.

@@ -33,8 +33,8 @@ const (
 // maxExecutionNames is how many names may follow the state machine in the ARN of an execution, by the ARN's type.
 var maxExecutionNames = map[string]int{"execution": 2, "express": 3}
 
-// ParseExecution parses the ARN of an execution, a durable execution or a task, in any partition. It returns false if arn is not such an ARN. After
-// arn:aws:states:<region>:<account>: comes one of:
+// ParseExecution parses the ARN of an execution, a durable execution or a task, in any partition. It returns false if arn is not such an
+// ARN. In the ARN of an execution of Step Functions, one of these follows arn:aws:states:<region>:<account>:
 //
 //	execution:<machine>:<execution>
 //	execution:<machine>/<label>:<execution>                 a child execution of a Map run

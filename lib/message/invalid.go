@@ -6,8 +6,8 @@ import (
 	"strings"
 )
 
-// ErrRefused is what the error of a refused request is: the request breaks a rule, so that a repetition would be refused, too. It is
-// for [errors.Is].
+// ErrRefused is the error of a refused request, for [errors.Is]: the request breaks a rule, so that a repetition would be refused,
+// too.
 var ErrRefused = errors.New("message: request refused")
 
 // maxProblems is how many problems an error text lists, because a request may have thousands of unknown fields.

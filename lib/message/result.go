@@ -12,7 +12,7 @@ import (
 const resultsPrefix = "results/"
 
 const (
-	ruleResult    = "must be a https URL, or a key of S3 that begins with results/ and the user's id in base64url without padding"
+	ruleResult    = "must be an https URL, or a key of S3 that begins with results/ and the user's id in base64url without padding"
 	ruleResultKey = "must be a key of S3 without control characters, empty segments, . and .."
 )
 
@@ -21,7 +21,7 @@ func ResultPrefix(userID string) string {
 	return resultsPrefix + base64.RawURLEncoding.EncodeToString([]byte(userID)) + "/"
 }
 
-// IsResultOf reports whether result may be the result of a job of a user: a https URL, or a key under the user's own results.
+// IsResultOf reports whether result may be the result of a job of a user: an https URL, or a key under the user's own results.
 func IsResultOf(userID, result string) bool {
 	var v validator
 	v.requireResult(result)
@@ -32,7 +32,7 @@ func IsResultOf(userID, result string) bool {
 // IsResultKey reports whether a valid result is a key of S3, not a URL.
 func IsResultKey(result string) bool { return strings.HasPrefix(result, resultsPrefix) }
 
-// requireResult requires a https URL, or a key of S3 under the results of any user.
+// requireResult requires an https URL, or a key of S3 under the results of any user.
 func (v *validator) requireResult(s string) {
 	if !IsResultKey(s) {
 		v.maxJSONBytes("result", s, MaxURL)

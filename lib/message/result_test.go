@@ -10,7 +10,7 @@ import (
 
 func TestAResultIsAHTTPSURLOrAKeyOfTheUsersOwnResults(t *testing.T) {
 	const (
-		rule    = "data.result must be a https URL, or a key of S3 that begins with results/ and the user's id in base64url without padding"
+		rule    = "data.result must be an https URL, or a key of S3 that begins with results/ and the user's id in base64url without padding"
 		ruleKey = "data.result must be a key of S3 without control characters, empty segments, . and .."
 	)
 	own := message.ResultPrefix("u1")

@@ -66,7 +66,7 @@ type UploadProgress struct {
 	// ends as failed. Zero means never.
 	ExpectEvery int64 `json:"expectEvery,omitzero"`
 	EndAfter    int64 `json:"endAfter,omitzero"`
-	// Result is where the result of the job is: a https URL, or a key of S3 under the user's own results, see [ResultPrefix]. Only an end
+	// Result is where the result of the job is: an https URL, or a key of S3 under the user's own results, see [ResultPrefix]. Only an end
 	// has one.
 	Result string `json:"result,omitzero"`
 	// Steps are what the job went through, in the order in which it began. A state without steps leaves those of its run.

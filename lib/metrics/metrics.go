@@ -1,11 +1,11 @@
 // Package metrics counts what the deployed functions do.
 //
-// A function counts through a [Recorder], and a [Writer] writes what one event brought as one line of its log. CloudWatch makes
-// metrics of such lines, in the namespace [Namespace], with one dimension: the stack. Alarms and the dashboard of the stack read the
-// table in this file, too, so that each of their metrics is one that is written.
+// A function counts through a [Recorder]. A [Writer] writes what was recorded during one event as one line of the function's log. CloudWatch
+// makes metrics of such lines, in the namespace [Namespace], with one dimension: the stack. Alarms and the dashboard of the stack take
+// their metrics from the table in this file, so that they name only metrics that are written.
 //
-// What AWS counts is not counted again: the invocations, errors and throttles of functions, the failed executions of workflows, and
-// the messages in queues.
+// Metrics of AWS are not counted again: the invocations, errors and throttles of functions, the failed executions of workflows, and the
+// messages in queues.
 package metrics
 
 import "time"
@@ -21,7 +21,7 @@ const (
 // Metric is one of the metrics of this package.
 type Metric int
 
-// The metrics. The comment of a count names what it counts since the last line.
+// The metrics. A count is the number since the line before.
 const (
 	// Delivered is the number of posts that reached a connection.
 	Delivered Metric = iota
@@ -35,10 +35,10 @@ const (
 	DynamoDBThrottles
 	// SweeperFinds is the number of jobs that a scheduled sweep ended because their execution had ended, and no event about that came.
 	SweeperFinds
-	// ReaperLag is how long ago the oldest of the sessions ended that a run of the reaper has found. It is 0 if the run has found none,
-	// and is not written if the run could not read them.
+	// ReaperLag is the time since the end of the oldest session that a run of the reaper has found. It is 0 if the run has found none,
+	// and is not written if the run could not read the sessions.
 	ReaperLag
-	// SyncedPages is the number of answers to syncs. A sync of much has several.
+	// SyncedPages is the number of answers to syncs. A long sync has several.
 	SyncedPages
 	// RateLimited is the number of messages and connects that were refused or shortened because a user's budget was spent.
 	RateLimited

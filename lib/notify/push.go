@@ -17,7 +17,7 @@ type pushDecision int
 const (
 	// pushNow means that the caller must post the row.
 	pushNow pushDecision = iota
-	// isPushed means that the push of the state was claimed when it was stored, because it was urgent or its turn had come.
+	// isPushed means that the push of the state was claimed when it was stored, because it was urgent or its interval had passed.
 	isPushed
 	// pushedByOther means that another caller posts this state or a newer one.
 	pushedByOther

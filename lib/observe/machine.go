@@ -25,7 +25,8 @@ type Machine struct {
 	User string `json:"user"`
 	// Job is the path of the id of the job. Empty means the name of the execution.
 	Job string `json:"job,omitzero"`
-	// Title is the path of the title of the job. Empty means the name of the state machine. So it is if the input has no title.
+	// Title is the path of the title of the job. Empty means the name of the state machine, which is also used if the input
+	// has no title.
 	Title string `json:"title,omitzero"`
 }
 
@@ -82,8 +83,8 @@ func ParseMachines(list string) ([]Machine, error) {
 	return machines, nil
 }
 
-// StateMachineOf returns the ARN of the state machine of an execution, or an empty text for something else. That of a child execution of a
-// Distributed Map has a label, which no state machine has.
+// StateMachineOf returns the ARN of the state machine of an execution, or an empty text for any other text. If the execution
+// is a child of a Distributed Map, the result has a label, so it is the ARN of no state machine.
 func StateMachineOf(execution string) string {
 	const kind = 5
 	fields := strings.Split(execution, ":")
@@ -144,7 +145,7 @@ func nextStep(path string) (step any, rest string, ok bool) {
 	return name, rest, ok && name != "" && !strings.ContainsAny(name, "*?@$'\"]() ,")
 }
 
-// lookUp returns the text or the number at a path of a JSON value, as text. It returns false if there is nothing else.
+// lookUp returns the text or the number at a path of a JSON value, as text. It returns false if there is neither.
 func lookUp(value any, path string) (string, bool) {
 	steps, err := parsePath(path)
 	if err != nil {

@@ -5,11 +5,11 @@
 //   - the status change of an execution to RUNNING, by EventBridge: it opens the job;
 //   - a batch of log lines of the state machine, by a subscription filter of CloudWatch Logs: it moves the job.
 //
-// Whichever comes first opens the job. The user, the job and its title are values in the execution's input. The sweeper of package notify
-// ends the jobs of Standard workflows, as it ends all others, unless their logs are faster. The ends of Express workflows are in their logs
-// only.
+// Whichever comes first opens the job. The user, the id and the title of the job are values in the execution's input. A job of a Standard
+// workflow ends with the log, or by the sweeper of package notify, whichever is first. The end of an Express workflow is in its log only.
 //
-// Between two batches, a row for each execution holds its trace, see package trace. Writers of a row that overlap repeat their work.
+// Between two batches, a row for each execution stores its trace, see package trace. If two writers of a row overlap, the later one repeats
+// its work.
 package observe
 
 import (
@@ -41,7 +41,7 @@ const (
 	definitionLife = time.Minute
 )
 
-// ErrUnknown means that Step Functions does not have the execution or the definition, or does not show it. Asking again is useless.
+// ErrUnknown means that Step Functions does not have the execution or the definition, or does not show it. A retry is useless.
 var ErrUnknown = errors.New("observe: not described")
 
 // errContention means that other writers changed the row of an execution before each try.
@@ -53,7 +53,7 @@ type Execution struct {
 	Start time.Time
 }
 
-// Workflows describes executions and their definitions. The errors of its methods wrap [ErrUnknown] if asking again is useless.
+// Workflows describes executions and their definitions. The errors of its methods wrap [ErrUnknown] if a retry is useless.
 type Workflows interface {
 	// Execution describes an execution of a Standard workflow.
 	Execution(ctx context.Context, arn string) (Execution, error)
@@ -89,7 +89,7 @@ type knowledge struct {
 }
 
 // Handle handles one event. It returns an error if a retry may help: a store failed, or Step Functions or the publisher did. It logs and
-// drops what will never be right. It writes one log line for each event.
+// drops an event that no retry can make right. It writes one log line for each event.
 func (o *Observer) Handle(ctx context.Context, raw json.RawMessage) error {
 	var event struct {
 		DetailType string          `json:"detail-type"`

@@ -167,7 +167,8 @@ func (t *task) open(ctx context.Context, row trace.Row, events []trace.Event) (t
 	return row, nil
 }
 
-// publish publishes the state of the job, as of the last write of the row: concurrent batches may publish in another order. A state that is refused is logged, because a retry would not help.
+// publish publishes the state of the job. The time of sending is that of the last write of the row, because concurrent batches may
+// publish in another order. A state that is refused is logged, because a retry would not help.
 func (t *task) publish(ctx context.Context, row trace.Row, tr *trace.Trace, known knowledge) error {
 	now := t.now()
 	request := message.Request{
@@ -191,8 +192,9 @@ func epoch(start time.Time, redrives int64) string {
 	return fmt.Sprintf("%s#%04d", message.Time{Time: start}, redrives)
 }
 
-// end returns the end of an execution if the observer publishes it. The sweeper ends the jobs of Standard workflows, too, so that of those
-// only an end counts after which no step is missing. It is for executions that end before their jobs are open.
+// end returns the end of an execution if the observer publishes it, or an empty status. The sweeper also ends the jobs of Standard
+// workflows. So the observer publishes the end of a Standard workflow only if the trace is complete: the sweeper may have come before the
+// job was open.
 func end(x message.Execution, tr *trace.Trace) trace.Status {
 	if x.Express || tr.Complete() {
 		return tr.End()

@@ -22,8 +22,8 @@ const (
 	maxSpread = 0.25
 )
 
-// Averages are what the earlier executions of a state machine took. Of the states, it has those of the state machine itself, not those
-// inside Parallel and Map states. Its zero value knows nothing.
+// Averages has the average times of the earlier executions of a state machine. It has those of the state machine's own states, not of
+// the states inside Parallel and Map states. Its zero value is empty.
 type Averages struct {
 	states map[string]average
 }

@@ -21,7 +21,7 @@ const (
 	endedTTL   = 24 * time.Hour
 )
 
-// Row is what is stored about an execution between two events.
+// Row is what is stored about an execution.
 type Row struct {
 	// Execution is the ARN of the execution.
 	Execution string
@@ -110,7 +110,7 @@ func (m *Memory) PutRow(_ context.Context, row Row) (int64, error) {
 	return row.Version, nil
 }
 
-// maxMemoryRows is how many rows a Memory has before it forgets those of ended executions.
+// maxMemoryRows is how many rows a Memory has before it removes those of ended executions.
 const maxMemoryRows = 10_000
 
 // Averages implements [Store].

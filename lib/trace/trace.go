@@ -121,8 +121,8 @@ func (t *Trace) Add(e Event) bool {
 	return true
 }
 
-// Redrive adds that the execution has been redriven so often: an earlier end counts no more. It reports whether that was new. A count
-// that no execution has is ignored.
+// Redrive adds the redrive count of the execution: the end of an earlier run no longer counts. It reports whether the count was new. A
+// count that no execution can have is ignored.
 func (t *Trace) Redrive(count int64) bool {
 	if count <= t.redrives || count > maxRedrives {
 		return false

@@ -37,15 +37,14 @@ type View struct {
 	// Ends is when the execution will probably end. It is zero if that is not known, or if the forecasts of earlier executions were
 	// wrong by over a quarter of the time that is left.
 	Ends time.Time
-	// Stage is the step of the state machine itself that was entered last, and Current the step that was, whether it is inside another
-	// one or not. They are nil before the first one.
+	// Stage is the step of the state machine itself that was entered last. Current is the step that was entered last anywhere, also inside
+	// a Parallel or Map state. Both are nil before the first step.
 	Stage, Current *Step
-	// Waiting is true if all that runs waits for task tokens. Retrying is true if the newest event is a failure.
+	// Waiting is true if all running states wait for task tokens. Retrying is true if the newest event is a failure.
 	Waiting, Retrying bool
 }
 
-// View returns what a user sees of the execution. Without a plan, which is nil then, the states have no titles, and there is no progress
-// until the end.
+// View returns what a user sees of the execution. If p is nil, the states have no titles, and there is no progress until the end.
 func (t *Trace) View(p *Plan, a *Averages) View {
 	v := View{}
 	for name, s := range t.states {

@@ -232,7 +232,7 @@ func (m *model) endedLine(j job) string {
 		s.faint.Render(pad(s.fit(text, rest), rest)+at)
 }
 
-// nameOfResult returns a https URL as it is, and of a key of S3 the name of the file.
+// nameOfResult returns an https URL as it is, and of a key of S3 the name of the file.
 func nameOfResult(result string) string {
 	if strings.HasPrefix(result, "https://") {
 		return result

@@ -54,7 +54,7 @@ type Execution struct {
 // {}; any other value is marshaled. Each of tasks replaces those of machine.Tasks that have the same name.
 //
 // The execution runs in a bubble of testing/synctest of its own, where the clock jumps ahead when all goroutines wait. If t is the T of such
-// a bubble already, it runs in that one. Retriers with jitter wait as long as they may.
+// a bubble already, it runs in that one. Retriers with jitter wait for their longest time.
 //
 // A task that ignores its context goes on when its state has timed out or was aborted, as a function in Lambda does: the execution does not
 // wait for it, but Run does.

@@ -13,8 +13,8 @@ import (
 	"github.com/herald-progress/herald/lib/asl"
 )
 
-// Func makes a task of a function that could be a Lambda function: from its input as encoding/json reads it to its output. A state that
-// invokes a function by lambda:invoke passes its Payload and gets the answer of that service.
+// Func makes a task of a function that could be a Lambda function. Its input is decoded, and its output encoded, by encoding/json. A state
+// that invokes a function by lambda:invoke passes its Payload and gets the answer of that service.
 //
 // An error fails the task as aws-lambda-go does: the error's name is the name of its Go type, and its cause an object with errorMessage
 // and errorType. An *asl.Error fails the task as it is.

@@ -28,7 +28,7 @@ func init() { //nolint:gochecknoinits // A flag must be there before the tests p
 //	go test -run TestAlbum -update
 //
 // The timeline is the same each time: iterations and branches come in their order, times are virtual, and each UUID is written as
-// uuid-1, uuid-2 and so on. What the machine or its tasks make of $random() or of real clocks is not.
+// uuid-1, uuid-2 and so on. Values that come from $random() or from a real clock differ.
 //
 // A test that has a flag -update of its own reads that of this package, by flag.Lookup("update"): a flag can be defined only once.
 func Golden(t *testing.T, e *Execution, file string) {

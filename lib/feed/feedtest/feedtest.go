@@ -1,5 +1,6 @@
 // Package feedtest tests implementations of feed.Store. It has four suites. [Run] tests the contract. [RunClock] tests what depends on the
-// store's clock. [RunFaulty] tests calls that fail. [RunInterleaved] tests every order of concurrent calls.
+// store's clock. [RunFaulty] tests calls that fail. [RunInterleaved] tests every order of concurrent calls. In addition, [Record] records
+// the calls of many concurrent processes, and [Linearizable] checks the record.
 package feedtest
 
 import (

@@ -118,9 +118,9 @@ func (r *recorder) claim(ctx context.Context, process int, row feed.Row) {
 }
 
 // Record lets the processes that use the stores, [LinearWriters] of them, write one job concurrently: parts, states of all kinds and
-// orders, attempts, runs, marks, ends and pushes. It returns what each call did. works has what they do, one after the other
-// from its beginning again. seed decides about the updates, not about their order.
-// Apply may fail with [ErrInjected]. The stores of readers are for the other calls, which must not fail.
+// orders, attempts, runs, marks, ends and pushes. It returns what each call did. Process i does works[i % len(works)]. seed decides which
+// updates the processes make, not their order. Apply may fail with [ErrInjected]. The stores of readers are for the other calls, which must
+// not fail.
 func Record(ctx context.Context, stores, readers []feed.Store, works []Work, seed uint64) []porcupine.Operation {
 	at := time.Date(2026, 11, 22, 10, 0, 10, 0, time.UTC)
 	r := &recorder{start: time.Now(), at: at, readers: readers}

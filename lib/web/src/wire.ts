@@ -95,7 +95,7 @@ export interface JobProgress {
   /** ExpectEvery is after how many seconds without news the job counts as stalled. EndAfter is after how many seconds without news it ends as failed. Zero means never. */
   expectEvery?: number
   endAfter?: number
-  /** Result is where the result of the job is: a https URL, or a key of S3 under the user's own results, see ResultPrefix. Only an end has one. */
+  /** Result is where the result of the job is: an https URL, or a key of S3 under the user's own results, see ResultPrefix. Only an end has one. */
   result?: string
   /** Steps are what the job went through, in the order in which it began. A state without steps leaves those of its run. */
   steps?: Step[]
@@ -179,7 +179,7 @@ export interface UploadProgress {
   /** ExpectEvery is after how many seconds without news the job counts as stalled. EndAfter is after how many seconds without news it ends as failed. Zero means never. */
   expectEvery?: number
   endAfter?: number
-  /** Result is where the result of the job is: a https URL, or a key of S3 under the user's own results, see ResultPrefix. Only an end has one. */
+  /** Result is where the result of the job is: an https URL, or a key of S3 under the user's own results, see ResultPrefix. Only an end has one. */
   result?: string
   /** Steps are what the job went through, in the order in which it began. A state without steps leaves those of its run. */
   steps?: Step[]
