@@ -92,6 +92,7 @@ func (p *Pipeline) alarms() []alarm {
 			"NotifierThrottles", "Lambda had no execution free for the notifier", p.Notifier.MetricThrottles(statistic("Sum", fiveMinutes)), 0, 1,
 			nothingHappened,
 		},
+		{"ConnectFailures", "Browsers could not connect", sum(metrics.ConnectsFailed), someFailures, 1, nothingHappened},
 		{"DeliveryFailures", "Posts to browsers failed", sum(metrics.DeliveriesFailed), someFailures, 1, nothingHappened},
 		{"DynamoDBThrottles", "DynamoDB throttled requests", sum(metrics.DynamoDBThrottles), someFailures, 1, nothingHappened},
 		{"SweeperFinds", "Jobs whose workflows had ended were shown as running", sum(metrics.SweeperFinds), 0, 1, nothingHappened},

@@ -48,6 +48,7 @@ func checkAlarms(tb testing.TB, template template) {
 	want := map[string]string{
 		"NotifierErrors":     "AWS/Lambda Errors FunctionName=<HeraldNotifierFunction>: Sum over 300 s > 0, 1 times; no data: notBreaching",
 		"NotifierThrottles":  "AWS/Lambda Throttles FunctionName=<HeraldNotifierFunction>: Sum over 300 s > 0, 1 times; no data: notBreaching",
+		"ConnectFailures":    "Herald ConnectsFailed Stack=Herald: Sum over 300 s > 10, 1 times; no data: notBreaching",
 		"DeliveryFailures":   "Herald DeliveriesFailed Stack=Herald: Sum over 300 s > 10, 1 times; no data: notBreaching",
 		"DynamoDBThrottles":  "Herald DynamoDBThrottles Stack=Herald: Sum over 300 s > 10, 1 times; no data: notBreaching",
 		"SweeperFinds":       "Herald SweeperFinds Stack=Herald: Sum over 300 s > 0, 1 times; no data: notBreaching",

@@ -48,7 +48,7 @@ func (p *Pipeline) addDashboard() {
 	)
 	dashboard.AddWidgets(
 		graph("Posts to browsers", written(metrics.Delivered, metrics.DeliveriesFailed, metrics.ConnectionsGone)...),
-		graph("Browsers", slices.Concat(written(metrics.SyncedPages, metrics.RateLimited),
+		graph("Browsers", slices.Concat(written(metrics.SyncedPages, metrics.RateLimited, metrics.ConnectsFailed),
 			[]awscloudwatch.IMetric{p.Connect.MetricInvocations(nil), p.Connect.MetricErrors(nil), p.Default.MetricErrors(nil)})...),
 	)
 	ends := written(metrics.SweeperFinds)

@@ -27,6 +27,7 @@ var widgets = []struct{ title, metrics string }{
 	{"Browsers", `
 		Herald SyncedPages Stack Herald Sum
 		Herald RateLimited Stack Herald Sum
+		Herald ConnectsFailed Stack Herald Sum
 		AWS/Lambda Invocations FunctionName <HeraldConnectFunction> Sum
 		AWS/Lambda Errors FunctionName <HeraldConnectFunction> Sum
 		AWS/Lambda Errors FunctionName <HeraldDefaultFunction> Sum`},

@@ -34,7 +34,7 @@ var resourceKinds = map[string]struct {
 	"AWS::ApiGatewayV2::RouteResponse":       {1, byDefault, "ApiId RouteId RouteResponseKey"},
 	"AWS::ApiGatewayV2::Stage":               {1, byDefault, "AccessLogSettings.DestinationArn AccessLogSettings.Format ApiId AutoDeploy DefaultRouteSettings StageName"},
 	"AWS::CloudWatch::Alarm": {
-		11, byDefault, "AlarmActions AlarmDescription AlarmName ComparisonOperator Dimensions.Name Dimensions.Value EvaluationPeriods ExtendedStatistic " +
+		12, byDefault, "AlarmActions AlarmDescription AlarmName ComparisonOperator Dimensions.Name Dimensions.Value EvaluationPeriods ExtendedStatistic " +
 			"MetricName Namespace OKActions Period Statistic Threshold TreatMissingData",
 	},
 	"AWS::CloudWatch::Dashboard": {1, byDefault, "DashboardBody DashboardName"},

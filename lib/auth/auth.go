@@ -25,6 +25,10 @@ var (
 	// asked so recently that it is not asked again.
 	ErrUnavailable = errors.New("auth: key server unavailable")
 
+	// ErrUnknownKey is an ErrUnavailable that anyone can cause with a forged token: its key is none of the known ones, and may be
+	// newer, but it is too early to fetch keys again.
+	ErrUnknownKey = fmt.Errorf("%w: not asked again so soon", ErrUnavailable)
+
 	// errSignature means that the signature is invalid and everything else is valid.
 	errSignature = invalidToken("algorithm or signature")
 )
@@ -242,7 +246,7 @@ func (v *Verifier) parse(token string, findKey keyFunc) (Claims, error) {
 		return key, keyErr
 	})
 	switch {
-	case errors.Is(keyErr, errMayBeNewer): // a later try may succeed, unless the claims are invalid
+	case errors.Is(keyErr, ErrUnknownKey): // a later try may succeed, unless the claims are invalid
 		if _, claimsErr := c.check(v.config); claimsErr != nil {
 			return Claims{}, invalidToken("unknown kid, and claims") // no key would make it valid
 		}

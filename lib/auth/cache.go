@@ -20,9 +20,6 @@ const (
 	newestTime = time.Second
 )
 
-// errMayBeNewer means that the token's key is unknown and may be newer than the known keys, but it is too early to fetch keys again.
-var errMayBeNewer = fmt.Errorf("%w: not asked again so soon", ErrUnavailable)
-
 // errNoKeys is the error of a fetch that found no keys to trust. The cache then drops earlier keys.
 var errNoKeys = errors.New("there are no such keys")
 

@@ -74,7 +74,7 @@ func (s *keySet) find(ctx context.Context, id, algorithm string) (any, error) {
 		case !known && newest:
 			return nil, invalidToken("unknown kid")
 		case !known: // it is too early to fetch keys again
-			return nil, errMayBeNewer
+			return nil, ErrUnknownKey
 		}
 	}
 	if required := jwk.Marshal().ALG; required != "" && required.String() != algorithm {

@@ -116,7 +116,7 @@ func (s *secretVerifier) verify(ctx context.Context, v *Verifier, token string) 
 	}
 	claims, err = s.verifyWith(v, token, newer)
 	if errors.Is(err, errSignature) && !newest {
-		return Claims{}, errMayBeNewer
+		return Claims{}, ErrUnknownKey
 	}
 
 	return claims, err

@@ -42,6 +42,8 @@ const (
 	SyncedPages
 	// RateLimited is the number of messages and connects that were refused or shortened because a user's budget was spent.
 	RateLimited
+	// ConnectsFailed is the number of connects that failed because the keys of tokens or the table could not be read or written.
+	ConnectsFailed
 
 	numberOfMetrics = iota
 )
@@ -69,6 +71,7 @@ var definitions = [numberOfMetrics]struct {
 	ReaperLag:         {"ReaperLag", seconds},
 	SyncedPages:       {"SyncedPages", count},
 	RateLimited:       {"RateLimited", count},
+	ConnectsFailed:    {"ConnectsFailed", count},
 }
 
 // All returns all metrics.

@@ -24,7 +24,7 @@ type Connect struct {
 	Origins []string
 	// Log is silent when nil.
 	Log *slog.Logger
-	// Metrics counts refusals; nil counts nothing.
+	// Metrics counts refusals and failures; nil counts nothing.
 	Metrics metrics.Recorder
 	// Now is the clock; nil means time.Now.
 	Now func() time.Time
@@ -59,6 +59,9 @@ func (h *Connect) Handle(ctx context.Context, r Request) (Response, error) {
 		log.WarnContext(ctx, "connection refused", "reason", err)
 		return errorResponse(http.StatusUnauthorized, "Invalid token"), nil
 	case err != nil:
+		if !errors.Is(err, auth.ErrUnknownKey) { // else forged tokens would raise an alarm
+			metrics.OrNone(h.Metrics).Count(metrics.ConnectsFailed, 1)
+		}
 		log.ErrorContext(ctx, "verify token", "err", err)
 		return errorResponse(http.StatusInternalServerError, "Internal server error"), nil
 	}
@@ -71,6 +74,7 @@ func (h *Connect) Handle(ctx context.Context, r Request) (Response, error) {
 		return errorResponse(http.StatusTooManyRequests, "Too many connections in this minute"), nil
 	}
 	if err != nil {
+		metrics.OrNone(h.Metrics).Count(metrics.ConnectsFailed, 1)
 		log.ErrorContext(ctx, "store connection", "err", err)
 		return errorResponse(http.StatusInternalServerError, "Internal server error"), nil
 	}

@@ -145,6 +145,13 @@ func (f faultyStore) Get(ctx context.Context, id string) (connection.Connection,
 	return c, err
 }
 
+func (f faultyStore) Put(ctx context.Context, c connection.Connection) error {
+	if err := f.fail["Put"]; err != nil {
+		return err
+	}
+	return f.Memory.Put(ctx, c)
+}
+
 func (f faultyStore) Delete(ctx context.Context, id string) error {
 	if err := f.fail["Delete"]; err != nil {
 		return err

@@ -9,8 +9,10 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	"github.com/herald-progress/herald/lib/auth"
 	"github.com/herald-progress/herald/lib/message"
 	"github.com/herald-progress/herald/lib/metrics/metricstest"
+	"github.com/herald-progress/herald/lib/session"
 )
 
 // TestEachRunOfTheReaperRecordsTheLagOfTheOldestSession checks also the run that finds no session: without its 0, an alarm could not
@@ -109,6 +111,40 @@ func TestRefusedConnectsAreCounted(t *testing.T) {
 			t.Errorf("%v connects are refused, metrics (-want +got):\n%s", refused, diff)
 		}
 	})
+}
+
+// TestFailedConnectsAreCountedUnlessTheTokenIsToBlame: anyone can send forged tokens, so they must not raise an alarm.
+func TestFailedConnectsAreCountedUnlessTheTokenIsToBlame(t *testing.T) {
+	for name, tt := range map[string]struct {
+		verify, store error
+		want          map[string][]float64
+	}{
+		"connected":        {nil, nil, map[string][]float64{}},
+		"keys unreachable": {fmt.Errorf("%w: status 503", auth.ErrUnavailable), nil, map[string][]float64{"ConnectsFailed": {1}}},
+		"key unknown":      {auth.ErrUnknownKey, nil, map[string][]float64{}},
+		"token invalid":    {auth.ErrInvalid, nil, map[string][]float64{}},
+		"token expired":    {auth.ErrExpired, nil, map[string][]float64{}},
+		"table down":       {nil, errStore, map[string][]float64{"ConnectsFailed": {1}}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			f, log := newFixture(t), metricstest.NewLog()
+			f.fail["Put"] = tt.store
+			h := &session.Connect{Verifier: failingVerifier{tt.verify}, Store: f.store, Limits: f.handler.Limits, Metrics: log}
+			if _, err := h.Handle(t.Context(), connect("token")); err != nil {
+				t.Error(err)
+			}
+			if diff := cmp.Diff(tt.want, log.Take(t)); diff != "" {
+				t.Errorf("metrics (-want +got):\n%s", diff)
+			}
+		})
+	}
+}
+
+// failingVerifier verifies tokens, or returns an error.
+type failingVerifier struct{ err error }
+
+func (v failingVerifier) Verify(context.Context, string) (auth.Claims, error) {
+	return auth.Claims{Subject: "u1", ExpiresAt: time.Now().Add(time.Hour)}, v.err
 }
 
 // TestAnswersNameTheTraceOfTheMessageThatTheyAnswer checks the answers to a sync with a job, and to an invalid message. The state of the
