@@ -65,7 +65,6 @@ func (s *StepFunctions) startMapRun(x *execution) func(asl.MapRun) func(*asl.Err
 		}
 
 		s.mu.Lock()
-		defer s.mu.Unlock()
 		r := s.mapRuns[m.ARN]
 		if r == nil {
 			s.started++
@@ -83,6 +82,11 @@ func (s *StepFunctions) startMapRun(x *execution) func(asl.MapRun) func(*asl.Err
 		s.saveEvents(x) // If this process is killed, a redrive finds the Map run in the history.
 		s.setDataset(r, dataset)
 		s.saveMapRun(r)
+		limits := r.limits
+		s.mu.Unlock()
+		if limits != m.MapRunLimits { // UpdateMapRun came after redriveMapRun.
+			m.SetLimits(limits)
+		}
 		return func(err *asl.Error) { s.endMapRun(r, err) }
 	}
 }

@@ -1,12 +1,14 @@
 package states_test
 
 import (
+	"context"
 	"errors"
 	"io"
 	"slices"
 	"strings"
 	"testing"
 
+	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/sfn"
 	"github.com/aws/aws-sdk-go-v2/service/sfn/types"
 
@@ -93,6 +95,51 @@ func TestARedriveReadsTheItemsThatCouldNotBeRead(t *testing.T) {
 		t.Errorf("%+v", run)
 	}
 	wantCounts(t, run, types.MapRunExecutionCounts{Succeeded: 2, Total: 2, ResultsWritten: 2})
+}
+
+// heldObjects has no object at first. Then it waits for release before it returns one.
+type heldObjects struct {
+	asl.MemoryObjects
+
+	asked, release chan struct{}
+}
+
+func (o *heldObjects) GetObject(ctx context.Context, bucket, key string) (io.ReadCloser, error) {
+	o.asked <- struct{}{}
+	<-o.release
+	return o.MemoryObjects.GetObject(ctx, bucket, key)
+}
+
+// TestLimitsChangeBeforeARedriveHasItsItems updates a Map run whose redrive reads the items: the new limit holds for it.
+func TestLimitsChangeBeforeARedriveHasItsItems(t *testing.T) {
+	t.Parallel()
+	ended := make(statusChanges, 20)
+	objects := &heldObjects{asked: make(chan struct{}, 2), release: make(chan struct{}, 2)}
+	begun, release := make(chan int, 2), make(chan struct{})
+	client, service := newMapService(t, states.Config{StatusChanged: ended.add, Objects: objects}, fromSelected, func(in int) (int, error) {
+		begun <- in
+		<-release
+		return in, nil
+	})
+	objects.release <- struct{}{}
+	execution := start(t, service, "m", "", `{}`)
+	ended.nextEnded()
+	<-objects.asked
+	putObject(t, &objects.MemoryObjects, "data", `[1,2]`)
+
+	redrive(t, client, execution)
+	<-objects.asked
+	arn := onlyMapRun(t, client, execution)
+	if _, err := client.UpdateMapRun(t.Context(), &sfn.UpdateMapRunInput{MapRunArn: arn, MaxConcurrency: aws.Int32(2)}); err != nil {
+		t.Fatal(err)
+	}
+	objects.release <- struct{}{}
+	<-begun
+	<-begun // With the limit of the definition, 1, the second one would wait.
+	close(release)
+	if x, run := ended.nextEnded(), describeMapRun(t, client, arn); x.Status != "SUCCEEDED" || run.MaxConcurrency != 2 {
+		t.Errorf("%+v, %+v", x, run)
+	}
 }
 
 // TestItemsThatAreTooLargeAreNotStored checks the bound at its edge. The redrive says what it lacks, and the one after it starts a new Map run.

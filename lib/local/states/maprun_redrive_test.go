@@ -350,3 +350,33 @@ func TestAMapRunWhoseChildrenAreNotStoredIsNotRedriven(t *testing.T) {
 	_, err := client.RedriveExecution(t.Context(), &sfn.RedriveExecutionInput{ExecutionArn: &execution})
 	wiretest.WantCode(t, "a child is missing", err, "ExecutionNotRedrivable")
 }
+
+// TestAChildWithAFullHistoryIsNotRedriven lets the first child execution loop until its history is full. Its failure stays, and counts
+// towards the tolerated ones in the redrive.
+func TestAChildWithAFullHistoryIsNotRedriven(t *testing.T) {
+	t.Parallel()
+	ended := make(statusChanges, 20)
+	second := &work{}
+	definition := strings.Replace(mapMachine(`,"MaxConcurrency":1`), `"StartAt":"W","States":{`, `"StartAt":"C","States":{
+		"C":{"Type":"Choice","Choices":[{"Variable":"$","NumericEquals":1,"Next":"C"}],"Default":"W"},`, 1)
+	client, service := newRedriveService(t, states.Config{StatusChanged: ended.add}, definition, &work{}, second)
+	execution := start(t, service, "m", "", `[1,2]`)
+	ended.nextEnded()
+	arn := onlyMapRun(t, client, execution)
+	child := children(t, client, sfn.ListExecutionsInput{MapRunArn: arn})[0]
+	for range 2 {
+		wantCounts(t, describeMapRun(t, client, arn), types.MapRunExecutionCounts{Failed: 1, FailuresNotRedrivable: aws.Int64(1), Pending: 1, Total: 2})
+		x, err := client.DescribeExecution(t.Context(), &sfn.DescribeExecutionInput{ExecutionArn: child.ExecutionArn})
+		if err != nil || x.RedriveStatus != types.ExecutionRedriveStatusNotRedrivable || !strings.Contains(*x.RedriveStatusReason, "limit exceeded") ||
+			*x.RedriveCount != 0 || !x.StopDate.Equal(*child.StopDate) {
+			t.Errorf("the child: %+v, %v", x, err)
+		}
+		redrive(t, client, execution)
+		if x := ended.nextEnded(); x.Error != "States.ExceedToleratedFailureThreshold" {
+			t.Errorf("%+v", x)
+		}
+	}
+	if got := second.breaks(); len(got) != 0 {
+		t.Errorf("the redrives ran %v", got)
+	}
+}
