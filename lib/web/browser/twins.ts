@@ -45,14 +45,14 @@ export async function startTwin(args: readonly string[] = []): Promise<Twin> {
       const owner = Buffer.from(user).toString('base64url')
       await checked(await fetch(`${endpoint}/herald-uploads/uploads/${owner}/${job}/${fileName}`, { method: 'PUT', body: content as BodyInit }))
     },
-    stop: () => stop(child),
+    stop: () => ended(child, () => child.stdin!.end()), // a signal would leave the twin's files behind
   }
 }
 
 /** Starts the command that a newcomer runs, on a free port, and returns the page's URL that it prints. */
 export async function startCommand(): Promise<{ pageUrl: string; stop(): Promise<void> }> {
   const { child, line } = await start('local', ['-json', '-port', String(await freePort())])
-  return { pageUrl: (JSON.parse(line) as { pageUrl: string }).pageUrl, stop: () => stop(child) }
+  return { pageUrl: (JSON.parse(line) as { pageUrl: string }).pageUrl, stop: () => ended(child, () => child.kill()) }
 }
 
 async function start(program: string, args: readonly string[]): Promise<{ child: ChildProcess; line: string }> {
@@ -69,12 +69,12 @@ async function start(program: string, args: readonly string[]): Promise<{ child:
   return { child, line }
 }
 
-async function stop(child: ChildProcess): Promise<void> {
+/** Ends a process, and waits until it has ended. */
+async function ended(child: ChildProcess, end: () => void): Promise<void> {
   if (child.exitCode !== null) return
-  const ended = new Promise((resolve) => child.on('exit', resolve))
-  child.stdin!.end()
-  child.kill()
-  await ended
+  const exit = new Promise((resolve) => child.on('exit', resolve))
+  end()
+  await exit
 }
 
 async function checked(response: Response): Promise<Response> {
