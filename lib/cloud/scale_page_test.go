@@ -39,7 +39,7 @@ const (
 const scaleTabs = 100_000
 
 // scaleTable is the heading of the table of the simulation.
-const scaleTable = "| 100,000 connections | what gives first | also | tabs without news at most | current again: half, 99 %, all | a state's delay: half, 99 % | tries of a post, given up | requests a second: gateway, functions, DynamoDB | dollars an hour |"
+const scaleTable = "| 100,000 connections | what limits first | also | tabs without news at most | current again: half, 99 %, all | a state's delay: half, 99 % | tries of a post, given up | requests a second: gateway, functions, DynamoDB | dollars an hour |"
 
 // usualScenario is a usual hour: 10,000 tabs of 200 users with as many tabs as a user may have, and 90,000 of 45,000 others. 2,000 jobs run.
 func usualScenario(t *testing.T) scale.Scenario {
