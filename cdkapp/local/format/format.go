@@ -1,4 +1,4 @@
-// Package format has the words and numbers by which the commands show a job to a person.
+// Package format writes the state of a job in words and numbers, for the commands that show it to people.
 package format
 
 import (
