@@ -184,6 +184,17 @@ func TestReportersWithRealClients(t *testing.T) {
 			if last := all[len(all)-1]; last.Progress != 100 || last.Status != message.StatusSucceeded || last.CurrentRow != 100 {
 				t.Errorf("the tab got %+v", all)
 			}
+			began := message.Time{Time: time.Date(2026, time.November, 22, 10, 0, 0, 0, time.UTC)}
+			steps := message.NewSteps(
+				message.Step{Name: "fetch", At: began, Status: message.StepSucceeded}, message.Step{Name: "thumbnails", Title: `Making "thumbnails"`})
+			for i, state := range all {
+				if state.Steps != steps || (state.Result != "") != (i == len(all)-1) {
+					t.Errorf("state %d is %+v, want the steps %s, and a result only at the end", i, state, steps)
+				}
+			}
+			if last, want := all[len(all)-1], message.ResultPrefix("ann")+"album.zip"; last.Result != want {
+				t.Errorf("the result is %q, want %q", last.Result, want)
+			}
 		})
 		t.Run(name+"/a crash leaves what was sent", func(t *testing.T) {
 			t.Parallel()

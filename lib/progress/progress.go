@@ -224,6 +224,7 @@ func (r *Reporter) Error(e message.Error) {
 		r.dropped.Add(1)
 		return
 	}
+	e.Code = message.Truncate(e.Code, message.MaxName)
 	key := fmt.Sprintf("error %s %d", r.errorKeyPrefix, r.errorCount.Add(1))
 	r.errors = append(r.errors, pendingError{data: e, key: key})
 	r.signal()
@@ -246,21 +247,33 @@ func (r *Reporter) End(status message.Status, text string) {
 }
 
 // SetResult sets where the result of the job is, which the end publishes: a https URL, or a key of S3 under [message.ResultPrefix] of
-// the user. Call SetResult before End. A result that is neither is not published, because it must not prevent the end.
+// the user. Call SetResult before End: after it, SetResult does nothing. A result that is neither is logged and not set, because it must
+// not prevent the end.
 func (r *Reporter) SetResult(result string) {
+	if result != "" && !message.IsResultOf(r.config.UserID, result) {
+		r.config.Logger.Warn("result is not published: it is no https URL, and no key of the user's results", "uploadId", r.config.jobID())
+		return
+	}
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	r.result = result
+	if !r.status.Terminal() {
+		r.result = result
+	}
 }
 
 // ListSteps sets the list of what the job went through, which every further state publishes: see [message.Steps]. It is not about the
-// steps that Update counts. The states of a part do not have it. If there are more than [message.MaxListedSteps] steps, only the newest are
-// published. A list with an invalid step is not published, because it must not prevent the state.
+// steps that Update counts. A part's states do not change the list of the job. If there are more than [message.MaxListedSteps] steps,
+// only the newest are published. A list with an invalid step is logged and not set, because it must not prevent the state. After End,
+// ListSteps does nothing.
 func (r *Reporter) ListSteps(steps ...message.Step) {
 	list := message.NewSteps(steps[max(0, len(steps)-message.MaxListedSteps):]...)
+	if !list.Valid() {
+		r.config.Logger.Warn("steps are not published: one of them is invalid", "uploadId", r.config.jobID())
+		return
+	}
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	if list.Valid() {
+	if !r.status.Terminal() {
 		r.listed = list
 		r.signal()
 	}

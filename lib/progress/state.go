@@ -198,7 +198,7 @@ func (s state) data(c Config, floor float64, now time.Time) message.UploadProgre
 	if d.Attempt = min(max(c.Attempt, 0), message.MaxAttempt); d.Attempt > 0 && c.MaxAttempts > 0 {
 		d.Of = min(max(c.MaxAttempts, d.Attempt), message.MaxAttempt)
 	}
-	if s.status.Terminal() && message.IsResultOf(c.UserID, s.result) {
+	if s.status.Terminal() {
 		d.Result = s.result
 	}
 	if !s.status.Terminal() {

@@ -15,7 +15,11 @@ export interface InvokeOutput {
   Payload?: Uint8Array | undefined
 }
 
-type Client = { client: LambdaWithInvoke; InvokeCommand?: undefined } | { client: LambdaWithSend; InvokeCommand: new (input: InvokeInput) => unknown }
+/** A client, or null to publish nothing. */
+type Client =
+  | { client: null; InvokeCommand?: undefined | (new (input: InvokeInput) => unknown) }
+  | { client: LambdaWithInvoke; InvokeCommand?: undefined }
+  | { client: LambdaWithSend; InvokeCommand: new (input: InvokeInput) => unknown }
 
 type Job = { jobId: string; title: string; uploadId?: undefined; fileName?: undefined } | { uploadId: string; fileName: string; jobId?: undefined; title?: undefined }
 
@@ -38,7 +42,7 @@ export type ReporterOptions = Client &
     endAfter?: number | undefined
     /** The rows that failed before this Reporter began. */
     failedRows?: number | undefined
-    /** Gets a line for each push that failed, without anything of the request. */
+    /** Gets a line for each push that failed, and for a result or steps that are invalid, without anything of them. */
     log?: ((line: string) => void) | undefined
   }
 
@@ -62,6 +66,21 @@ export interface PhaseOptions {
   text?: ((done: number, steps: number) => string) | undefined
 }
 
+/** Something that a job went through, such as a state of its workflow. */
+export interface Step {
+  /** At most 320 bytes. */
+  name: string
+  /** When the step began. */
+  at?: Date | undefined
+  /** running by default. */
+  status?: "running" | "succeeded" | "failed" | undefined
+  /** What the user reads in place of the name, at most 320 bytes. */
+  title?: string | undefined
+}
+
+/** Returns the prefix of the keys of a user's results in S3. */
+export function resultPrefix(userId: string): string
+
 /** The notifier refused a request: the message names the field and the rule. It is thrown by the next call. */
 export class RefusedError extends Error {
   readonly name: "InvalidMessage" | "PayloadTooLarge"
@@ -80,6 +99,16 @@ export class Reporter implements AsyncDisposable {
   reject(rows?: number): void
   /** Sends an error message at once. If too many wait, it is dropped. */
   error(code: string, message: string, details?: unknown): void
+  /**
+   * Sets where the result of the job is, which the end publishes: a https URL, or a key of S3 that begins with `resultPrefix(userId)`.
+   * Call it before `end`. Anything else is logged and not set, because it must not prevent the end.
+   */
+  setResult(result: string): void
+  /**
+   * Sets the list of what the job went through, which each further state publishes. It is not about the steps that `update` counts. Of
+   * more than 32 steps only the newest are published. If one of them is invalid, that is logged, and the list stays as it was.
+   */
+  listSteps(steps: Iterable<Step>): void
   /** Ends the whole job. It ends once: further calls do nothing. */
   end(status: "succeeded" | "failed" | "cancelled", text?: string): void
   /** Publishes what is not published yet, and goes on. Call it where the process may stop for a time. */

@@ -2,7 +2,12 @@
 // caller. See README.md.
 
 import { randomUUID } from "node:crypto"
+import { isDeepStrictEqual } from "node:util"
+import { isResult } from "./result.js"
 import { TERMINAL, attempts, between, dataOf, errorData, partOf, percent, silence, stepsUntil } from "./state.js"
+import { listed } from "./steps.js"
+
+export { resultPrefix } from "./result.js"
 
 // All times are in milliseconds.
 const PUBLISH_TIMEOUT = 3000
@@ -46,7 +51,7 @@ export class Reporter {
   #request
   #part
 
-  #state = { phase: newPhase("", { to: 0 }), began: 0, version: 0, status: "", text: "" } // without done and failed
+  #state = { phase: newPhase("", { to: 0 }), began: 0, version: 0, status: "", text: "", result: undefined, listed: [] } // without done and failed
   #done = 0
   #failed
   #nextAt = Infinity // the done steps at which update makes the next push due
@@ -78,7 +83,8 @@ export class Reporter {
     if (isJob === Boolean(uploadId && fileName) || (isJob ? uploadId || fileName : jobId || title)) {
       throw new TypeError("give either jobId and title, or uploadId and fileName")
     }
-    if (typeof client.invoke !== "function" && !InvokeCommand) throw new TypeError("give InvokeCommand, or a client that has invoke")
+    if (client === null) this.#closed = Promise.resolve() // publish nothing
+    else if (typeof client.invoke !== "function" && !InvokeCommand) throw new TypeError("give InvokeCommand, or a client that has invoke")
     this.#invoke = (payload, options) => {
       const input = { FunctionName: functionName, Payload: payload }
       return InvokeCommand ? client.send(new InvokeCommand(input), options) : client.invoke(input, options)
@@ -89,7 +95,7 @@ export class Reporter {
     this.#silence = silence(expectEvery, endAfter)
     this.#request = { userId, epoch, execution }
     this.#part = part
-    this.#failed = failedRows
+    this.#failed = integer(failedRows, "failedRows")
     this.#log = (text) => {
       try {
         log?.(text)
@@ -144,6 +150,26 @@ export class Reporter {
     }
     this.#errors.push({ data, key: `error ${this.#key} ${++this.#errorCount}`, tries: 0 })
     this.#wake()
+  }
+
+  setResult(result) {
+    this.#throwRefused()
+    if (result && !isResult(this.#request.userId, result)) {
+      this.#log("result is not published: it is no https URL, and no key of the user's results")
+    } else if (!this.#state.status) {
+      this.#state = { ...this.#state, result: result || undefined }
+    }
+  }
+
+  listSteps(steps) {
+    const fields = listed(steps)
+    this.#throwRefused()
+    if (!fields) {
+      this.#log("steps are not published: one of them is invalid")
+    } else if (!this.#state.status && !this.#closed && !isDeepStrictEqual(fields, this.#state.listed)) {
+      this.#state = { ...this.#state, listed: fields } // the same list stays the same object
+      this.#wake()
+    }
   }
 
   end(status, text = "") {
@@ -248,7 +274,7 @@ export class Reporter {
 
   #unpublished(s) {
     const t = this.#tried
-    return this.#missing || s.version !== t.version || s.done !== t.done || s.failed !== t.failed
+    return this.#missing || s.version !== t.version || s.done !== t.done || s.failed !== t.failed || s.listed !== t.listed
   }
 
   // push pushes a state. It returns false if that failed.

@@ -1,9 +1,13 @@
 // The state of a job, and the message that shows it.
 
+import { newest } from "./steps.js"
+import { cut, jsonBytes } from "./text.js"
+
 // The limits of lib/message/limits.go. Bytes are those of JSON.
 const MAX_STATE = 2560
 const MAX_NOTE = 8192
 const MAX_TEXT = 480
+const MIN_TEXT = 3 // an ellipsis
 const MAX_NAME = 1024
 const MAX_PHASE = 256
 const MAX_STEPS = 2 ** 53
@@ -78,7 +82,15 @@ export function dataOf(s, job, floor, now) {
     status: s.status || p.status,
     ...counts,
   }
-  data.message = cut(messageOf(s), Math.max(MAX_STATE - jsonBytes(data), MAX_TEXT))
+  const text = messageOf(s)
+  if (s.status) data.result = s.result
+  if (MAX_STATE - jsonBytes(data) < MIN_TEXT) data.result = undefined
+  if (s.listed.length) {
+    const taken = jsonBytes({ ...data, message: cut(text, MAX_TEXT) }) + ',"steps":'.length
+    const steps = newest(s.listed, MAX_STATE - taken)
+    if (steps.length) data.steps = steps
+  }
+  data.message = cut(text, Math.max(MAX_STATE - jsonBytes(data), MIN_TEXT))
   return data
 }
 
@@ -104,23 +116,3 @@ function messageOf(s) {
 export const percent = (x, low) => (x >= low ? Math.min(x, 100) : low)
 
 export const between = (n, low, high) => Math.max(low, Math.min(n, high))
-
-// jsonBytes returns how many bytes value has in JSON. Go writes line separators as six bytes, not three.
-function jsonBytes(value) {
-  const text = JSON.stringify(value)
-  return Buffer.byteLength(text) + 3 * (text.match(/[\u2028\u2029]/g)?.length ?? 0)
-}
-
-// cut returns text as valid Unicode of at most so many bytes in JSON. A text that was cut ends in an ellipsis.
-function cut(text, limit) {
-  text = text.slice(0, limit + 2).toWellFormed()
-  if (jsonBytes(text) - 2 <= limit) return text
-  let room = limit - Buffer.byteLength("…")
-  let end = 0
-  for (const char of text) {
-    room -= jsonBytes(char) - 2
-    if (room < 0) break
-    end += char.length
-  }
-  return text.slice(0, end) + "…"
-}

@@ -2,7 +2,7 @@
 
 import { setTimeout as sleep } from "node:timers/promises"
 import { Lambda } from "@aws-sdk/client-lambda"
-import { Reporter } from "@herald-progress/reporter"
+import { Reporter, resultPrefix } from "@herald-progress/reporter"
 
 export const handler = async ({ mode, userId, jobId, title, epoch }) => {
   const part = mode.startsWith("part-") ? mode : undefined
@@ -10,11 +10,14 @@ export const handler = async ({ mode, userId, jobId, title, epoch }) => {
   const options = { client: new Lambda(), functionName, userId, jobId: part ? "album-parts" : jobId, title, epoch, part }
   await Reporter.run(options, async (reporter) => {
     if (mode === "steady") {
+      const began = new Date("2026-11-22T10:00:00.000Z")
+      reporter.listSteps([{ name: "fetch", at: began, status: "succeeded" }, { name: "thumbnails", title: "Making \"thumbnails\"" }])
       reporter.phase("thumbnails", { steps: 100, rows: true })
       for (let n = 1; n <= 100; n++) {
         await sleep(10)
         reporter.update(n)
       }
+      reporter.setResult(`${resultPrefix(userId)}album.zip`)
       reporter.end("succeeded", "done")
       return
     }
@@ -23,7 +26,7 @@ export const handler = async ({ mode, userId, jobId, title, epoch }) => {
       reporter.update(5)
       await reporter.flush()
       reporter.update(6)
-      process.exit(3)
+      process.exit(3) // what is not flushed is lost
     }
     reporter.reject()
     reporter.update(4)

@@ -2,9 +2,10 @@
 
 import asyncio
 import os
+from datetime import datetime, timezone
 
 import boto3
-from herald_reporter import Reporter
+from herald_reporter import Reporter, Step, result_prefix
 
 
 def handler(event, context):
@@ -20,7 +21,7 @@ def handler(event, context):
         part=mode if mode.startswith("part-") else None,
     )
     if mode == "steady":
-        asyncio.run(steady(reporter))
+        asyncio.run(steady(reporter, event["userId"]))
         return
     with reporter:
         reporter.phase("thumbnails", steps=10, rows=True)
@@ -33,12 +34,15 @@ def handler(event, context):
         reporter.update(4)
 
 
-async def steady(reporter):
+async def steady(reporter, user_id):
     """Work as a program of asyncio does, which must never wait for a push."""
     async with reporter:
+        began = datetime(2026, 11, 22, 10, tzinfo=timezone.utc)
+        reporter.list_steps([Step("fetch", began, "succeeded"), Step("thumbnails", title='Making "thumbnails"')])
         reporter.phase("thumbnails", steps=100, rows=True)
         for n in range(100):
             await asyncio.sleep(0.01)
             reporter.update(n + 1)
+        reporter.set_result(result_prefix(user_id) + "album.zip")
         reporter.end("succeeded", "done")
     assert reporter.stats.failed == 0, reporter.stats

@@ -1,40 +1,12 @@
-// What the scenarios cannot say: processes, clients, wrong arguments.
+// What the scenarios cannot say: clients, wrong arguments.
 
 import assert from "node:assert/strict"
-import { spawnSync } from "node:child_process"
 import { test } from "node:test"
-import { fileURLToPath } from "node:url"
-import { RefusedError, Reporter } from "../reporter.js"
+import { RefusedError, Reporter, resultPrefix } from "../reporter.js"
 import { FakeClock } from "./fake-clock.js"
 
 const encode = (value) => new TextEncoder().encode(JSON.stringify(value))
 const job = { functionName: "notifier", userId: "u1", jobId: "j", title: "a title" }
-
-test("a reporter that is not closed does not keep the process alive", () => {
-  const program = `
-    import { Reporter } from ${JSON.stringify(fileURLToPath(new URL("../reporter.js", import.meta.url)))}
-    const client = { invoke: async () => { throw new Error() } }
-    const reporter = new Reporter({ client, functionName: "n", userId: "u", jobId: "j", title: "t" })
-    reporter.phase("train", { steps: 10 })
-    await new Promise((resolve) => setTimeout(resolve, 50))
-    reporter.update(5)
-    console.log("works")`
-  const { status, stdout } = spawnSync(process.execPath, ["--input-type=module", "-e", program], { timeout: 60_000, encoding: "utf8" })
-  assert.deepEqual([status, stdout], [0, "works\n"])
-})
-
-test("close keeps the process alive until the last state has arrived", () => {
-  const program = `
-    import { Reporter } from ${JSON.stringify(fileURLToPath(new URL("../reporter.js", import.meta.url)))}
-    let calls = 0
-    const client = { invoke: async () => { if (++calls < 3) throw new Error(); return { Payload: new TextEncoder().encode("{}") } } }
-    const reporter = new Reporter({ client, functionName: "n", userId: "u", jobId: "j", title: "t" })
-    reporter.end("succeeded")
-    await reporter.close()
-    console.log(calls, reporter.stats.published)`
-  const { status, stdout } = spawnSync(process.execPath, ["--input-type=module", "-e", program], { timeout: 60_000, encoding: "utf8" })
-  assert.deepEqual([status, stdout], [0, "3 1\n"])
-})
 
 test("a client with send is called with InvokeCommand", async () => {
   const inputs = []
@@ -100,7 +72,41 @@ test("mistakes are thrown where they are made", () => {
     () => reporter.phase("p", { steps: NaN }),
     () => reporter.end("running"),
     () => reporter.error("C", "m", 1n),
+    () => reporter.listSteps({}),
+    () => reporter.listSteps([{ name: "fetch", at: "now" }]),
+    () => new Reporter({ client: { invoke() {} }, ...job, failedRows: NaN }),
   ]) {
     assert.throws(mistake, TypeError)
   }
+})
+
+test("what is no result and no list of steps is logged, without anything of it", async () => {
+  const sent = []
+  const lines = []
+  const client = { invoke: async ({ Payload }) => (sent.push(JSON.parse(new TextDecoder().decode(Payload)).message.data), { Payload: encode({}) }) }
+  await Reporter.run({ client, ...job, log: (line) => lines.push(line) }, (reporter) => {
+    reporter.listSteps([{ name: "fetch", at: new Date(0), status: null, title: null }])
+    for (const wrong of [{ name: "secret\ud800" }, { name: 1 }, { name: "a", title: "" }, { name: "a", at: new Date(NaN) }, { name: "a", at: new Date(Date.UTC(10_000, 0)) }]) {
+      reporter.listSteps([wrong])
+    }
+    reporter.setResult(`${resultPrefix("u1")}r`)
+    for (const wrong of [`${resultPrefix("u2")}secret`, "https://example.com/\ud800", 1]) reporter.setResult(wrong)
+    reporter.end("succeeded")
+  })
+  assert.deepEqual(sent.at(-1).steps, [{ name: "fetch", at: "1970-01-01T00:00:00.000Z" }])
+  assert.equal(sent.at(-1).result, "results/dTE/r")
+  assert.equal(lines.length, 8)
+  assert.ok(!lines.join().includes("secret"))
+})
+
+test("a reporter without a client publishes nothing", async () => {
+  const reporter = new Reporter({ client: null, ...job })
+  reporter.phase("work", { steps: 10 })
+  reporter.update(5)
+  reporter.error("CODE", "text")
+  reporter.listSteps([{ name: "fetch" }])
+  await reporter.flush()
+  reporter.end("succeeded")
+  await reporter.close()
+  assert.deepEqual(reporter.stats, { published: 0, failed: 0, dropped: 0 })
 })

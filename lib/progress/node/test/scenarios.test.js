@@ -3,6 +3,7 @@
 import assert from "node:assert/strict"
 import { readFileSync, readdirSync } from "node:fs"
 import { test } from "node:test"
+import { isDeepStrictEqual } from "node:util"
 import { setFlagsFromString } from "node:v8"
 import { runInNewContext } from "node:vm"
 import { RefusedError, Reporter } from "../reporter.js"
@@ -15,10 +16,11 @@ const start = Date.UTC(2000, 0, 1)
 setFlagsFromString("--expose-gc")
 const collect = runInNewContext("gc")
 
-const text = (value) => (typeof value === "object" ? value.repeat.repeat(value.times) : value)
+// expand returns the text that {"repeat": text, "times": number} means. Other values stay as they are.
+const expand = (_, value) => (typeof value?.repeat === "string" ? value.repeat.repeat(value.times) : value)
 
 for (const file of readdirSync(folder).filter((name) => name.endsWith(".json"))) {
-  for (const scenario of JSON.parse(readFileSync(new URL(file, folder), "utf8")).cases) {
+  for (const scenario of JSON.parse(readFileSync(new URL(file, folder), "utf8"), expand).cases) {
     if (!scenario.not?.includes("node")) test(`${file}: ${scenario.name}`, () => run(scenario))
   }
 }
@@ -27,7 +29,7 @@ async function run(scenario) {
   const clock = new FakeClock()
   const notifier = new Notifier(scenario, clock)
   const log = []
-  const config = Object.fromEntries(Object.entries(scenario.config ?? {}).map(([name, value]) => [name, text(value)]))
+  const { config = {} } = scenario
   const job = config.jobId ? {} : { uploadId: "up-1", fileName: "f.csv" }
   const reporter = new Reporter({ client: notifier, functionName: "notifier", userId: "u1", ...job, ...config, log: (line) => log.push(line), clock })
 
@@ -92,9 +94,9 @@ class Notifier {
 
 async function call(reporter, clock, step, middle) {
   if (step.phase) {
-    const { name, text: template, ...options } = step.phase
-    if (template) options.text = (done, steps) => text(template).replaceAll("{done}", done).replaceAll("{steps}", steps)
-    reporter.phase(text(name), { to: 0, ...options })
+    const { name, text, ...options } = step.phase
+    if (text) options.text = (done, steps) => text.replaceAll("{done}", done).replaceAll("{steps}", steps)
+    reporter.phase(name, { to: 0, ...options })
   } else if ("update" in step) {
     reporter.update(step.update)
   } else if (step.updates) {
@@ -109,7 +111,11 @@ async function call(reporter, clock, step, middle) {
   } else if (step.error) {
     reporter.error(step.error.code, step.error.message)
   } else if (step.end) {
-    reporter.end(step.end, text(step.text ?? ""))
+    reporter.end(step.end, step.text)
+  } else if (step.result) {
+    reporter.setResult(step.result)
+  } else if (step.listSteps) {
+    reporter.listSteps(step.listSteps.map(({ at, ...fields }) => ({ ...fields, at: at && new Date(at) })))
   } else if (step.flush) {
     await clock.wait(reporter.flush())
   } else if (step.close) {
@@ -134,6 +140,7 @@ function check(scenario, { count, published }) {
 function missing(want, got) {
   return Object.entries(want).flatMap(([field, value]) => {
     if (field === "fits" || field === "at") return []
+    if (Array.isArray(value)) return isDeepStrictEqual(got[field], value) ? [] : [`${field} is ${JSON.stringify(got[field])}`]
     if (value && typeof value === "object") return missing(value, got[field] ?? {})
     return (got[field] ?? null) === value ? [] : [`${field} is ${got[field]}, want ${value}`]
   })

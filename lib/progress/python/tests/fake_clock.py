@@ -36,7 +36,7 @@ class FakeClock:
 
         return Event()
 
-    def start(self, run: Callable[[], None]) -> None:
+    def start(self, run: Callable[[], None]) -> bool:
         def thread() -> None:
             try:
                 run()
@@ -48,6 +48,7 @@ class FakeClock:
         with self._moved:
             self._running += 1
         threading.Thread(target=thread, daemon=True).start()
+        return True
 
     def wait(self, event: threading.Event, seconds: float | None) -> bool:
         deadline = self._now + max(round((threading.TIMEOUT_MAX if seconds is None else seconds) * SECOND), 1)

@@ -5,12 +5,13 @@ import io
 import json
 import os
 import threading
+from datetime import datetime, timedelta, timezone
 from typing import Any
 
 import pytest
 from fake_clock import FakeClock
 
-from herald_reporter import InvalidMessage, Reporter
+from herald_reporter import InvalidMessage, Reporter, Step, result_prefix
 
 JOB = {"user_id": "u1", "job_id": "j", "title": "a title"}
 
@@ -137,6 +138,36 @@ def test_mistakes_are_raised_where_they_are_made() -> None:
         ):
             with pytest.raises((ValueError, TypeError)):
                 mistake()
+
+
+def test_what_is_no_result_and_no_list_of_steps_is_logged_without_anything_of_it(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    sent = []
+
+    class Recording(Client):
+        def invoke(self, **arguments: Any) -> dict[str, Any]:
+            sent.append(json.loads(arguments["Payload"])["message"]["data"])
+            return super().invoke(**arguments)
+
+    began = datetime(2026, 11, 22, 12, tzinfo=timezone(timedelta(hours=2)))
+    with Reporter(Recording(), "notifier", clock=FakeClock(), **JOB) as reporter:
+        reporter.list_steps(iter([Step("fetch", at=began)]))
+        for wrong in (
+            Step("secret\ud800"),
+            Step(1),  # type: ignore[arg-type]
+            Step("a", title=""),
+            Step("a", at=datetime.min.replace(tzinfo=timezone(timedelta(hours=2)))),
+        ):
+            reporter.list_steps([wrong])
+        reporter.set_result(result_prefix("u1") + "r")
+        for result in (result_prefix("u2") + "secret", "https://example.com/\ud800"):
+            reporter.set_result(result)
+        reporter.end("succeeded")
+    assert sent[-1]["steps"] == [{"name": "fetch", "at": "2026-11-22T10:00:00.000Z"}]
+    assert sent[-1]["result"] == "results/dTE/r"
+    assert len(caplog.records) == 6
+    assert "secret" not in caplog.text
 
 
 class Pipe(Client):

@@ -1,5 +1,6 @@
 """Runs testdata/reporter: the scenarios that the Reporters of all languages pass."""
 
+import contextlib
 import gc
 import io
 import json
@@ -12,7 +13,7 @@ from typing import Any
 import pytest
 from fake_clock import START, FakeClock
 
-from herald_reporter import InvalidMessage, PayloadTooLarge, RefusedError, Reporter
+from herald_reporter import InvalidMessage, PayloadTooLarge, RefusedError, Reporter, Step
 
 FOLDER = Path(__file__).parents[4] / "testdata" / "reporter"
 MAX_GROWTH = 2000  # blocks of memory
@@ -26,19 +27,20 @@ NAMES = {
 def cases() -> list[Any]:
     params = []
     for path in sorted(FOLDER.glob("*.json")):
-        for case in json.loads(path.read_text())["cases"]:
+        for case in json.loads(path.read_text(), object_hook=expand)["cases"]:
             if "python" not in case.get("not", []):
                 params.append(pytest.param(case, id=f"{path.name}: {case['name']}"))
     assert params
     return params
 
 
-def text(value: Any) -> Any:
-    return value["repeat"] * value["times"] if isinstance(value, dict) else value
+def expand(value: dict[str, Any]) -> Any:
+    """Return the text that {"repeat": text, "times": number} means. Other objects stay as they are."""
+    return value["repeat"] * value["times"] if "repeat" in value else value
 
 
 def arguments(fields: dict[str, Any]) -> dict[str, Any]:
-    return {NAMES.get(name, name): text(value) for name, value in fields.items()}
+    return {NAMES.get(name, name): value for name, value in fields.items()}
 
 
 class Notifier:
@@ -86,6 +88,10 @@ def phase_text(template: str) -> Any:
     return lambda done, steps: template.replace("{done}", str(done)).replace("{steps}", str(steps))
 
 
+def time_of(fields: dict[str, Any]) -> datetime | None:
+    return datetime.fromisoformat(fields["at"].replace("Z", "+00:00")) if "at" in fields else None
+
+
 def call(reporter: Reporter, clock: FakeClock, step: dict[str, Any], blocks: list[int] | None = None) -> None:
     match step:
         case {"phase": fields}:
@@ -107,8 +113,12 @@ def call(reporter: Reporter, clock: FakeClock, step: dict[str, Any], blocks: lis
             reporter.reject(rows)
         case {"error": error}:
             reporter.error(**error)
+        case {"result": result}:
+            reporter.set_result(result)
+        case {"listSteps": steps}:
+            reporter.list_steps([Step(**fields | {"at": time_of(fields)}) for fields in steps])
         case {"end": status}:
-            reporter.end(status, text(step.get("text", "")))
+            reporter.end(status, step.get("text", ""))
         case {"flush": _}:
             reporter.flush()
         case {"close": _}:
@@ -147,6 +157,8 @@ def test_scenario(case: dict[str, Any], caplog: pytest.LogCaptureFixture) -> Non
     assert not case.get("bounded") or sys.getallocatedblocks() - blocks[0] < MAX_GROWTH
     check(case, notifier)
     assert "secret-token" not in caplog.text
+    with contextlib.suppress(RefusedError):
+        reporter.close()  # a scenario without a close has crashed: what follows does not count
 
 
 def check(case: dict[str, Any], notifier: Notifier) -> None:

@@ -4,6 +4,9 @@ Each push is one invocation of Herald's notifier by a boto3 client of the caller
 """
 
 from ._notifier import InvalidMessage, PayloadTooLarge, RefusedError
-from ._reporter import Reporter, Stats
+from ._pusher import Stats
+from ._reporter import Reporter
+from ._result import result_prefix
+from ._steps import Step
 
-__all__ = ["InvalidMessage", "PayloadTooLarge", "RefusedError", "Reporter", "Stats"]
+__all__ = ["InvalidMessage", "PayloadTooLarge", "RefusedError", "Reporter", "Stats", "Step", "result_prefix"]

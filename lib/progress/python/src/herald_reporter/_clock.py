@@ -25,6 +25,10 @@ class Clock:
         """Wait until event is set, for so many seconds at most. Return whether it is set."""
         return event.wait(seconds)
 
-    def start(self, run: Callable[[], None]) -> None:
-        """Call run in a thread that does not keep the process alive."""
-        threading.Thread(target=run, name="herald-reporter", daemon=True).start()
+    def start(self, run: Callable[[], None]) -> bool:
+        """Call run in a thread that does not keep the process alive. Return False if no thread can start."""
+        try:
+            threading.Thread(target=run, name="herald-reporter", daemon=True).start()
+        except RuntimeError:  # there are too many, or from Python 3.12 on, the process ends
+            return False
+        return True

@@ -53,7 +53,10 @@ class Notifier:
         self._hung = []
 
     def send(self, request: dict[str, Any]) -> tuple[Outcome, RefusedError | None]:
-        """Invoke the notifier, in a thread of its own, because boto3 cannot end a call that hangs."""
+        """Invoke the notifier, in a thread of its own, because boto3 cannot end a call that hangs.
+
+        If no thread can start, the call may take as long as the client lets it.
+        """
         payload = json.dumps(request, ensure_ascii=False, separators=(",", ":")).encode()
         results: list[tuple[Outcome, RefusedError | None]] = []
         ended = self._clock.event()
@@ -64,8 +67,9 @@ class Notifier:
 
         self._hung = [event for event in self._hung if not event.is_set()]
         if len(self._hung) < _MAX_HUNG:
-            self._clock.start(call)
-            if not self._clock.wait(ended, PUBLISH_TIMEOUT):
+            if not self._clock.start(call):
+                call()
+            elif not self._clock.wait(ended, PUBLISH_TIMEOUT):
                 self._hung.append(ended)
                 LOG.warning("push timed out")
         return results[0] if results else ("failed", None)

@@ -1,13 +1,16 @@
 """The state of a job, and the message that shows it."""
 
-import json
 import math
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
+from ._steps import Listed, newest
+from ._text import cut, json_bytes
+
 # The limits of lib/message/limits.go. Bytes are those of JSON.
 MAX_STATE, MAX_NOTE, MAX_TEXT, MAX_NAME, MAX_PHASE = 2560, 8192, 480, 1024, 256
+_MIN_TEXT = 3  # an ellipsis
 MAX_STEPS, MAX_ATTEMPT = 2**53, 9999
 MIN_EXPECT_EVERY, MAX_EXPECT_EVERY, MIN_END_AFTER, MAX_END_AFTER = 5, 86_400, 60, 2_592_000
 TERMINAL = {"succeeded": "Done", "failed": "Failed", "cancelled": "Stopped"}
@@ -40,6 +43,8 @@ class State:
     failed: int = 0
     status: str = ""
     text: str = ""
+    result: str = ""
+    listed: Listed = ()
 
     def progress(self) -> float:
         """Return the job's progress in percent."""
@@ -84,7 +89,14 @@ class State:
         names = {name: cut(value, MAX_NAME) if name in {"fileName", "title"} else value for name, value in job.items()}
         rest = {"phase": cut(p.name, MAX_PHASE), "status": self.status or p.status, **counts}
         data = compact({**names, "progress": whole(shown), "message": "", **rest}, keep=("progress", "message"))
-        return data | {"message": cut(self.message(), max(MAX_STATE - json_bytes(data), MAX_TEXT))}
+        text = self.message()
+        if self.status and self.result:
+            with_result = data | {"result": self.result}
+            data = with_result if MAX_STATE - json_bytes(with_result) >= _MIN_TEXT else data
+        if self.listed:
+            taken = json_bytes(data | {"message": cut(text, MAX_TEXT)}) + len(',"steps":')
+            data |= compact({"steps": newest(self.listed, MAX_STATE - taken)})
+        return data | {"message": cut(text, max(MAX_STATE - json_bytes(data), _MIN_TEXT))}
 
     def message(self) -> str:
         """Return the text of the state. It is never empty."""
@@ -95,6 +107,17 @@ class State:
             except Exception:  # noqa: BLE001 # a mistake in the text must not end the reporting
                 text = ""
         return text or self.phase.name or TERMINAL.get(self.status, "Working")
+
+
+@dataclass(frozen=True)
+class Job:
+    """What all requests of a Reporter have in common."""
+
+    kind: str  # the type of the states
+    request: dict[str, Any]  # without the message
+    fields: dict[str, Any]  # of each state
+    silence: dict[str, Any]  # more fields of each state but the end
+    part: str | None = None
 
 
 def silence(expect_every: float, end_after: float) -> dict[str, int]:
@@ -122,22 +145,3 @@ def whole(x: float) -> float:
 def compact(fields: dict[str, Any], keep: tuple[str, ...] = ()) -> dict[str, Any]:
     """Return the fields that are not empty, and those to keep."""
     return {name: value for name, value in fields.items() if value or name in keep}
-
-
-def json_bytes(value: object) -> int:
-    """Return how many bytes value has in JSON. Go writes line separators as six bytes, not three."""
-    text = json.dumps(value, ensure_ascii=False, separators=(",", ":"))
-    return len(text.encode()) + 3 * (text.count("\u2028") + text.count("\u2029"))
-
-
-def cut(text: str, limit: int) -> str:
-    """Return text as valid Unicode of at most so many bytes in JSON. A text that was cut ends in an ellipsis."""
-    text = text[: limit + 1].encode("utf-16", "surrogatepass").decode("utf-16", "replace")
-    if json_bytes(text) - 2 <= limit:
-        return text
-    room = limit - len("…".encode())
-    for i, char in enumerate(text):
-        room -= json_bytes(char) - 2
-        if room < 0:
-            return text[:i] + "…"
-    return text
