@@ -196,6 +196,17 @@ func TestReportersWithRealClients(t *testing.T) {
 				t.Errorf("the result is %q, want %q", last.Result, want)
 			}
 		})
+		t.Run(name+"/the process ends without a close", func(t *testing.T) {
+			t.Parallel()
+			twin, _ := startTwin(t)
+			tab := openTab(t, twin, "ann")
+			if out, err := run(t, twin, "unclosed"); err != nil || out != "" {
+				t.Fatalf("%v\n%s", err, out)
+			}
+			if all := statesUntilEnd(t, tab, "album-unclosed"); len(all) != 1 || all[0].Message != "not closed" {
+				t.Errorf("the tab got %+v", all)
+			}
+		})
 		t.Run(name+"/a crash leaves what was sent", func(t *testing.T) {
 			t.Parallel()
 			twin, _ := startTwin(t)

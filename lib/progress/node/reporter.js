@@ -3,6 +3,7 @@
 
 import { randomUUID } from "node:crypto"
 import { isDeepStrictEqual } from "node:util"
+import { onExit } from "./exit.js"
 import { isResult } from "./result.js"
 import { TERMINAL, attempts, between, dataOf, errorData, partOf, percent, silence, stepsUntil } from "./state.js"
 import { listed } from "./steps.js"
@@ -72,6 +73,7 @@ export class Reporter {
   #busy // the promise of the turn that runs
   #closed // the promise of close
   #deadline = Infinity // after which close pushes nothing more
+  #exiting = false // the process would have ended
 
   stats = { published: 0, failed: 0, dropped: 0 }
 
@@ -104,6 +106,16 @@ export class Reporter {
       }
     }
     this.#clock = clock ?? realClock
+    onExit(this, Reporter.#finishBeforeExit)
+  }
+
+  // finishBeforeExit publishes once what is not published yet, before the process ends.
+  static #finishBeforeExit(reporter) {
+    const s = reporter.#snapshot()
+    const pending = reporter.#errors.length || (s.version && reporter.#unpublished(s))
+    if (reporter.#closed || reporter.#exiting || !pending) return
+    reporter.#exiting = true
+    reporter.flush().catch(() => {}) // the log has what was refused
   }
 
   // run calls work with a new Reporter, and closes it afterwards.

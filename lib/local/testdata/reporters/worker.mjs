@@ -8,6 +8,10 @@ export const handler = async ({ mode, userId, jobId, title, epoch }) => {
   const part = mode.startsWith("part-") ? mode : undefined
   const functionName = process.env.NOTIFIER_FUNCTION_NAME
   const options = { client: new Lambda(), functionName, userId, jobId: part ? "album-parts" : jobId, title, epoch, part }
+  if (mode === "unclosed") {
+    new Reporter(options).end("failed", "not closed")
+    return
+  }
   await Reporter.run(options, async (reporter) => {
     if (mode === "steady") {
       const began = new Date("2026-11-22T10:00:00.000Z")

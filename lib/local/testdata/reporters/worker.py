@@ -23,6 +23,9 @@ def handler(event, context):
     if mode == "steady":
         asyncio.run(steady(reporter, event["userId"]))
         return
+    if mode == "unclosed":
+        reporter.end("failed", "not closed")
+        return
     with reporter:
         reporter.phase("thumbnails", steps=10, rows=True)
         if mode == "crash":
