@@ -1,10 +1,7 @@
 package pipeline
 
 import (
-	"encoding/json"
-	"errors"
 	"fmt"
-	"maps"
 	"strings"
 
 	"github.com/aws/aws-cdk-go/awscdk/v2"
@@ -55,9 +52,9 @@ const (
 // timeout and retries. It passes its input on, also if the notifier fails: then a second state, "<id> failed", comes after it, which
 // does nothing else. In the good case the workflow makes one transition. The role of the state machine may invoke the notifier.
 //
-// The error says which rule of messages Data breaks. Values of expressions are known in the execution only.
+// The error says which rule of requests to the notifier the props break. Values of expressions are known in the execution only.
 func (p *Pipeline) NotifyTask(scope constructs.Construct, id string, props NotifyProps) (awsstepfunctions.Chain, error) {
-	if err := checkMessage(props.Type, props.Data); err != nil {
+	if err := props.check(); err != nil {
 		return nil, fmt.Errorf("pipeline: notify task %s: %w", id, err)
 	}
 	task := awsstepfunctionstasks.LambdaInvoke_Jsonata(scope, jsii.String(id), &awsstepfunctionstasks.LambdaInvokeJsonataProps{
@@ -110,65 +107,4 @@ func expression(value any) (string, bool) {
 	inner, closed := strings.CutSuffix(inner, "%}")
 
 	return strings.TrimSpace(inner), opened && closed
-}
-
-// samples are values of which one is valid in each field of a message. They stand for the values of expressions.
-var samples = []any{
-	"x", 1, message.MinExpectEvery, message.MaxEndAfter, "https://example.com", string(message.StatusSucceeded), string(message.SeverityInfo),
-	[]any{}, map[string]any{},
-}
-
-// checkMessage decodes a message as the notifier does, with samples in the place of expressions. It returns the error for which no
-// sample is to blame.
-func checkMessage(kind message.Type, data map[string]any) error {
-	tried, sampled := map[string]int{}, maps.Clone(data)
-	for field, value := range data {
-		if _, ok := expression(value); ok {
-			tried[field], sampled[field] = 0, samples[0]
-		}
-	}
-	for {
-		raw, err := json.Marshal(map[string]any{"type": kind, "data": sampled})
-		if err != nil {
-			return fmt.Errorf("encode data: %w", err)
-		}
-		_, err = message.Decode(raw)
-		var invalid *message.Invalid
-		if !errors.As(err, &invalid) {
-			return err
-		}
-		field, ok := blamed(invalid, tried)
-		if !ok {
-			return withoutSamples(invalid, tried)
-		}
-		tried[field]++
-		sampled[field] = samples[tried[field]]
-	}
-}
-
-// withoutSamples returns the problems that are not about the value of a sample, or nil: only the execution knows the value of an
-// expression. A field that does not exist has no sample.
-func withoutSamples(invalid *message.Invalid, tried map[string]int) error {
-	var left []message.Problem
-	for _, problem := range invalid.Problems {
-		if _, isSample := tried[strings.TrimPrefix(problem.Field, "data.")]; !isSample || problem.Rule == message.RuleKnownField {
-			left = append(left, problem)
-		}
-	}
-	if len(left) == 0 {
-		return nil
-	}
-
-	return &message.Invalid{Problems: left}
-}
-
-// blamed returns a field of a problem that has a sample after which there are others. It returns false if there is none.
-func blamed(invalid *message.Invalid, tried map[string]int) (string, bool) {
-	for _, problem := range invalid.Problems {
-		field := strings.TrimPrefix(problem.Field, "data.")
-		if n, isSample := tried[field]; isSample && n+1 < len(samples) {
-			return field, true
-		}
-	}
-	return "", false
 }

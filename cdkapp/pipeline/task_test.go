@@ -208,6 +208,47 @@ func TestNotifyTaskTakesExpressionsInAllFields(t *testing.T) {
 	}
 }
 
+// TestNotifyTaskChecksTheRequest: what surrounds the message has rules, too.
+func TestNotifyTaskChecksTheRequest(t *testing.T) {
+	const execution = "arn:aws:states:eu-west-1:123456789012:execution:parent:1"
+	state := map[string]any{"jobId": "j", "title": "t", "progress": 1, "message": "m"}
+	end := map[string]any{"jobId": "j", "title": "t", "progress": 100, "message": "m", "status": "succeeded", "result": "results/ZGV2/out.csv"}
+	stack, p := newPipeline(t)
+	for want, props := range map[string]pipeline.NotifyProps{
+		"part.nonsense is not a known field": {Data: state, Part: map[string]any{"id": "1", "done": 1, "total": 2, "nonsense": 1}},
+		"part.id is required":                {Data: state, Part: map[string]any{"done": "{% $d %}", "total": 2}},
+		"part.done must be":                  {Data: state, Part: map[string]any{"id": "{% $i %}", "done": 3, "total": 2}},
+		"part.total must be":                 {Data: state, Part: map[string]any{"id": "1", "done": "{% $d %}", "total": 0}},
+		"part.from, part.to must be":         {Data: state, Part: map[string]any{"id": "1", "done": 1, "total": 2, "from": 101, "to": "{% $t %}"}},
+		"part must not come with a terminal": {Data: end, Part: map[string]any{"id": "1", "done": 2, "total": 2}},
+		"part is only for the state":         {Type: message.TypeNotification, Data: map[string]any{"title": "t", "message": "m", "severity": "info"}, Part: map[string]any{"id": "1", "done": 1, "total": 2}},
+		"userId must":                        {Data: state, UserID: strings.Repeat("u", message.MaxUserID+1)},
+		"execution must":                     {Data: state, Execution: "parent"},
+		"data.result must":                   {Data: end, UserID: "ada"},
+		"encode part":                        {Data: state, Part: map[string]any{"id": make(chan int)}},
+	} {
+		if props.Type == "" {
+			props.Type = message.TypeJobProgress
+		}
+		if _, err := p.NotifyTask(stack, want, props); err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("%v, want %q", err, want)
+		}
+	}
+	for i, props := range []pipeline.NotifyProps{
+		{Data: end},
+		{Data: end, UserID: "dev"},
+		{Data: end, UserID: "{% $u %}", Execution: execution},
+		{Data: state, Execution: "{% $e %}", Part: map[string]any{"id": "{% $i %}", "done": "{% $d %}", "total": "{% $t %}", "failed": "{% $f %}", "from": "{% $a %}", "to": "{% $b %}"}},
+		{Data: state, Part: map[string]any{"id": "1", "done": "{% $d %}", "total": 7, "failed": 7, "from": 50, "to": "{% $b %}"}},
+		{Data: state, Part: map[string]any{"id": "1", "done": 7, "total": "{% $t %}", "failed": "{% $f %}", "from": "{% $a %}", "to": 50}},
+	} {
+		props.Type = message.TypeJobProgress
+		if _, err := p.NotifyTask(stack, fmt.Sprint("valid ", i), props); err != nil {
+			t.Errorf("%+v: %v", props, err)
+		}
+	}
+}
+
 func TestGrantNotifyGivesAWorkerItsRightsAndTheName(t *testing.T) {
 	stack, p := newPipeline(t)
 	worker := awslambda.NewFunction(stack, jsii.String("Worker"), &awslambda.FunctionProps{
