@@ -5,7 +5,9 @@ package cloud_test
 // The race detector would find nothing in a simulation, which has one goroutine, and takes minutes for it.
 
 import (
+	"encoding/json"
 	"fmt"
+	"os"
 	"regexp"
 	"strconv"
 	"strings"
@@ -45,6 +47,7 @@ const scaleTable = "| 100,000 connections | what limits first | also | tabs with
 func usualScenario(t *testing.T) scale.Scenario {
 	t.Helper()
 	uses := readUsage(t)
+	retries, retryAfter := stateRetry(t)
 	takes := func(operation string, posts int) time.Duration {
 		u := uses[operation]
 		return time.Duration(u.WaitsMS)*time.Millisecond + time.Duration(u.Requests+posts)*processorTime
@@ -52,6 +55,7 @@ func usualScenario(t *testing.T) scale.Scenario {
 	return scale.Scenario{
 		Duration: 10 * time.Minute, Tabs: scaleTabs, TabsPerUser: 2, HotUsers: 200, HotTabs: session.DefaultMaxConnections,
 		Jobs: 2_000, JobDuration: 2 * time.Minute, StatesPerJob: 2,
+		StateRetries: retries, StateRetryAfter: retryAfter,
 		OldestSession: 7_000 * time.Second, Pause: client.Backoff, RetryFor: broadcast.Budget,
 		Quotas: scale.Quotas{
 			Connects: accountConnects, Requests: accountRequests, RequestBurst: accountBurst, Concurrency: accountConcurrency, PartitionWrites: partitionWrites,
@@ -64,6 +68,36 @@ func usualScenario(t *testing.T) scale.Scenario {
 		},
 		Seed: 1,
 	}
+}
+
+// stateRetry returns how often a notify state invokes the notifier again, and the pause before the first time.
+func stateRetry(t *testing.T) (retries int, after time.Duration) {
+	t.Helper()
+	raw, err := os.ReadFile("../../statemachines/csv_import.asl.json")
+	if err != nil {
+		t.Fatal(err)
+	}
+	var definition struct {
+		States struct {
+			NotifyStarted struct {
+				Retry []struct {
+					ErrorEquals                               []string
+					IntervalSeconds, BackoffRate, MaxAttempts int
+				}
+			}
+		}
+	}
+	if err := json.Unmarshal(raw, &definition); err != nil {
+		t.Fatal(err)
+	}
+	for _, retry := range definition.States.NotifyStarted.Retry {
+		if retry.ErrorEquals[0] == "States.ALL" && retry.BackoffRate == 2 {
+			return retry.MaxAttempts, time.Duration(retry.IntervalSeconds) * time.Second
+		}
+	}
+	t.Fatal("the notify state does not retry as the simulation has it")
+
+	return 0, 0
 }
 
 // settingDefault returns the default of a setting, as the deployer's page states it. A test of the settings compares the page with them.

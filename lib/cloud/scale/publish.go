@@ -14,13 +14,6 @@ type job struct {
 	ends time.Duration
 }
 
-const (
-	// stateRetries is how often a workflow invokes the notifier again, as the notify states in statemachines do. stateRetryAfter is the
-	// pause before that.
-	stateRetries    = 2
-	stateRetryAfter = time.Second
-)
-
 // pushInterval returns the time between two pushes of a job of which each percent is a state.
 func (w *world) pushInterval() time.Duration {
 	return min(max(w.JobDuration/100, message.MinPushInterval), message.SlowPushInterval)
@@ -77,8 +70,8 @@ func (w *world) invokeNotifier(e event) {
 	}
 	w.result.States--
 	w.result.StatesRefused++
-	if e.try < stateRetries {
-		w.schedule(w.now+stateRetryAfter<<e.try, event{kind: retryState, of: e.of, since: e.since, try: e.try + 1})
+	if int(e.try) < w.StateRetries {
+		w.schedule(w.now+w.StateRetryAfter<<e.try, event{kind: retryState, of: e.of, since: e.since, try: e.try + 1})
 	}
 }
 

@@ -59,6 +59,9 @@ type Scenario struct {
 	// StatesPerJob is how many invocations of the notifier each job has, at its start and at its end. All other states come from a
 	// worker's Reporter.
 	StatesPerJob int
+	// StateRetries is how often a workflow invokes the notifier again. StateRetryAfter is the pause before the first time; it doubles.
+	StateRetries    int
+	StateRetryAfter time.Duration
 	// OutageAt is when all connections are lost. For OutageFor no connection can be opened. 0 means no outage.
 	OutageAt, OutageFor time.Duration
 	// OldestSession and YoungestSession are the ages of the connections at the start, evenly distributed.

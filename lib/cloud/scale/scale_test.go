@@ -14,6 +14,7 @@ func small() scale.Scenario {
 	const plenty = 1_000_000
 	return scale.Scenario{
 		Duration: 5 * time.Minute, Tabs: 2_000, TabsPerUser: 2, HotUsers: 4, HotTabs: 50, Jobs: 100, HotJobs: 2, JobDuration: time.Minute, StatesPerJob: 2,
+		StateRetries: 2, StateRetryAfter: time.Second,
 		OldestSession: time.Hour, Pause: client.Backoff, RetryFor: broadcast.Budget,
 		Quotas: scale.Quotas{
 			Connects: plenty, Requests: plenty, RequestBurst: plenty, Stage: plenty, StageBurst: plenty, Concurrency: plenty, PartitionWrites: plenty,
