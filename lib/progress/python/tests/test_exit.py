@@ -18,7 +18,7 @@ from herald_reporter import Reporter
 PATIENCE = 60  # seconds of real time
 OLDEST, NEWEST = 10, 15  # the versions after 3. to look for
 BEGIN = """
-import atexit, io, json, os, sys, threading
+import atexit, herald_reporter, io, json, os, sys, threading
 from herald_reporter import Reporter, Step
 
 class Client:
@@ -56,6 +56,16 @@ atexit.register(reporter.end, "failed")""",
     ),
     "a reporter that was not used before the handlers, with close": (
         'atexit.register(reporter.close); atexit.register(reporter.end, "succeeded", "done")',
+        ["done succeeded"],
+    ),
+    "a handler that runs after all others, with close": (
+        """
+atexit.unregister(herald_reporter._process._at_exit)
+def handler():
+    reporter.end("succeeded", "done")
+    reporter.close()
+atexit.register(handler)
+atexit.register(herald_reporter._process._at_exit)""",
         ["done succeeded"],
     ),
     "a reporter that a handler makes": (

@@ -133,8 +133,8 @@ class Pusher:
 
     def finish_flush(self, event: threading.Event, seconds: float) -> None:
         """Wait for the event of start_flush, for so many seconds at most."""
-        if seconds > 0 and self._push_here():
-            event.set()
+        if seconds > 0:
+            self._push_here()
         self._clock.wait(event, max(seconds, 0))
 
     def close(self) -> None:
@@ -192,9 +192,12 @@ class Pusher:
             if self._running or self._stopped.is_set():
                 return False
             self._running = True
+            flushed, self._flushed = self._flushed, []
         self._push_remaining()
         with self._lock:
             self._running = False
+        for event in flushed:
+            event.set()
         return True
 
     # What follows runs in the thread that pushes.
