@@ -116,6 +116,7 @@ func writePrograms(
 }
 
 // ReadContext returns the context of the file cdk.json, with the values of more, of the form name=value, in the place of its own.
+// A name of the stack in more is an error: a template has none.
 func ReadContext(file string, more []string) (map[string]any, error) {
 	raw, err := os.ReadFile(file)
 	if err != nil {
@@ -135,10 +136,16 @@ func ReadContext(file string, more []string) (map[string]any, error) {
 		if !ok || name == "" {
 			return nil, fmt.Errorf("%w: %q", errSetting, setting)
 		}
+		if name == "stackName" {
+			return nil, errStackName
+		}
 		app.Context[name] = value
 	}
 
 	return app.Context, nil
 }
 
-var errSetting = errors.New("template: not name=value")
+var (
+	errSetting   = errors.New("template: not name=value")
+	errStackName = errors.New("template: stackName: you name the stack when you deploy the template")
+)

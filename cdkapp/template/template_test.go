@@ -240,7 +240,7 @@ func TestReadContext(t *testing.T) {
 	if got, err := ReadContext(empty, []string{"a=1"}); err != nil || got["a"] != "1" {
 		t.Errorf("%v, %v", got, err)
 	}
-	for path, more := range map[string][]string{broken: nil, filepath.Join(dir, "none"): nil, good: {"a"}} {
+	for path, more := range map[string][]string{broken: nil, filepath.Join(dir, "none"): nil, good: {"a"}, empty: {"stackName=Mine"}} {
 		if _, err := ReadContext(path, more); err == nil {
 			t.Errorf("%s with %q is read", path, more)
 		}
