@@ -61,7 +61,7 @@ func decodePart(part map[string]any) (*message.Part, error) {
 	}
 	decoded := new(message.Part)
 	if err := message.DecodeObject(raw, "part.", decoded); err != nil {
-		return nil, err //nolint:wrapcheck // the error names the field
+		return nil, err
 	}
 
 	return decoded, nil
