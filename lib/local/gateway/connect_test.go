@@ -122,7 +122,7 @@ func TestInvalidHandshakesDoNotRunConnect(t *testing.T) {
 				request.Header.Set(name, value)
 			}
 
-			response, err := http.DefaultTransport.RoundTrip(request)
+			response, err := transport.RoundTrip(request)
 			if err != nil {
 				t.Fatal(err)
 			}

@@ -20,6 +20,9 @@ import (
 	"github.com/herald-progress/herald/lib/local/gateway"
 )
 
+// transport has the sockets of the tests' requests. An httptest.Server that closes in another test closes those of http.DefaultTransport.
+var transport = new(http.Transport)
+
 // callManagement sends one request to @connections and returns the status and body of its response.
 func callManagement(t *testing.T, method, fullURL, body string) (int, string) {
 	t.Helper()
@@ -35,7 +38,7 @@ func callManagementFull(t *testing.T, method, fullURL, body string) (int, http.H
 		return 0, nil, ""
 	}
 
-	response, err := http.DefaultClient.Do(request)
+	response, err := (&http.Client{Transport: transport}).Do(request)
 	if err != nil {
 		t.Errorf("%s: %v", method, err)
 		return 0, nil, ""
