@@ -38,7 +38,7 @@ func TestSimulatedClientsBehaveAsRealOnes(t *testing.T) {
 		cancel()
 		clients.Wait()
 		if g.connects != r.Connects {
-			t.Errorf("%d real clients are back, and %d simulated ones", g.connects, r.Connects)
+			t.Fatalf("%d real clients are back, and %d simulated ones", g.connects, r.Connects)
 		}
 		near := func(what string, got, want float64) {
 			const tolerance = 0.1
@@ -47,7 +47,8 @@ func TestSimulatedClientsBehaveAsRealOnes(t *testing.T) {
 			}
 		}
 		near("attempts", float64(r.Attempts), float64(g.attempts))
-		near("seconds until all are back", r.Back.Quantile(1).Seconds(), g.last.Seconds())
+		const most = 0.9 // the last one may come back after a pause more or less
+		near("seconds until nine in ten are back", r.Back.Quantile(most).Seconds(), g.back[realClients*9/10].Seconds())
 	})
 }
 
@@ -59,7 +60,7 @@ type realGateway struct {
 	attempts, connects int
 	second             int64
 	inSecond           int
-	last               time.Duration // from the outage's end to the last connect
+	back               []time.Duration // from the outage's end to each connect
 }
 
 var errRefused = errors.New("refused")
@@ -80,7 +81,7 @@ func (g *realGateway) dial(context.Context, string, string) (client.Socket, erro
 	}
 	g.inSecond++
 	g.connects++
-	g.last = now - realOutage
+	g.back = append(g.back, now-realOutage)
 	return &realSocket{answers: make(chan message.Envelope, 10), closed: make(chan struct{})}, nil
 }
 
