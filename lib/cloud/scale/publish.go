@@ -10,7 +10,7 @@ import (
 
 // job is work whose progress is published.
 type job struct {
-	user int32
+	user int
 	ends time.Duration
 }
 
@@ -23,24 +23,23 @@ func (w *world) pushInterval() time.Duration {
 func (w *world) startJob(i int, left time.Duration) {
 	j := &w.jobs[i]
 	if i < w.HotJobs {
-		j.user = int32(i) //nolint:gosec // far below 2^31
+		j.user = i
 	} else {
-		j.user = int32(w.HotUsers + w.work.IntN(len(w.users)-w.HotUsers)) //nolint:gosec // far below 2^31
+		j.user = w.HotUsers + w.work.IntN(len(w.users)-w.HotUsers)
 	}
 	w.users[j.user].jobs++
 	j.ends = w.now + left
-	of := int32(i) //nolint:gosec // far below 2^31
-	w.schedule(w.now+time.Duration(w.work.Float64()*float64(w.pushInterval())), event{kind: publish, of: of})
+	w.schedule(w.now+time.Duration(w.work.Float64()*float64(w.pushInterval())), event{kind: publish, of: i})
 	if w.now == 0 { // this job has started before the simulation
 		return
 	}
 	for range w.StatesPerJob / 2 {
-		w.invokeNotifier(event{of: of, since: w.now})
+		w.invokeNotifier(event{of: i, since: w.now})
 	}
 }
 
 // runs reports whether a job of a user runs.
-func (w *world) runs(user int32) bool { return w.users[user].jobs > 0 }
+func (w *world) runs(user int) bool { return w.users[user].jobs > 0 }
 
 // publish publishes the next state of a job, from its worker. If the job has ended, another one starts.
 func (w *world) publish(e event) {
@@ -50,7 +49,7 @@ func (w *world) publish(e event) {
 			w.invokeNotifier(event{of: e.of, since: w.now})
 		}
 		w.users[j.user].jobs--
-		w.startJob(int(e.of), w.JobDuration)
+		w.startJob(e.of, w.JobDuration)
 		return
 	}
 	w.result.Pushes++
@@ -70,13 +69,13 @@ func (w *world) invokeNotifier(e event) {
 	}
 	w.result.States--
 	w.result.StatesRefused++
-	if int(e.try) < w.StateRetries {
+	if e.try < w.StateRetries {
 		w.schedule(w.now+w.StateRetryAfter<<e.try, event{kind: retryState, of: e.of, since: e.since, try: e.try + 1})
 	}
 }
 
 // fanOut posts a state to all tabs of a user, and reports whether a post is to be retried.
-func (w *world) fanOut(u int32, since time.Duration) (retried bool) {
+func (w *world) fanOut(u int, since time.Duration) (retried bool) {
 	to := w.users[u]
 	for i := to.first; i < to.first+to.tabs; i++ {
 		t := &w.tabs[i]
@@ -107,7 +106,7 @@ func (w *world) post(e event) bool {
 		t.pending = append(t.pending, e.since)
 	}
 	w.result.PostsRefused++
-	pause := broadcast.RetryPause(int(e.try), w.random.Float64())
+	pause := broadcast.RetryPause(e.try, w.random.Float64())
 	if w.now+pause >= e.since+w.RetryFor {
 		w.result.PostsFailed++
 		return true

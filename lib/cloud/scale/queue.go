@@ -29,10 +29,10 @@ type event struct {
 	order uint64
 	kind  kind
 	// of is the tab or the job, generation which connection of the tab is meant.
-	of, generation int32
+	of, generation int
 	// since is when the state was published, try how often a post or a state was tried.
 	since time.Duration
-	try   int32
+	try   int
 }
 
 func (e *event) before(other *event) bool {

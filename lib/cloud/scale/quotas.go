@@ -121,15 +121,15 @@ func (w *world) invoke(takes time.Duration) (time.Duration, bool) {
 }
 
 // spend reports whether a user may cause n more posts in this minute.
-func (w *world) spend(u int32, n, budget int) bool {
+func (w *world) spend(u int, n, budget int) bool {
 	spender := &w.users[u]
-	if minute := int32(w.now / time.Minute); minute != spender.minute { //nolint:gosec // far below 2^31
+	if minute := int(w.now / time.Minute); minute != spender.minute {
 		spender.minute, spender.spent = minute, 0
 	}
-	w.result.Peak[UserBudget] = max(w.result.Peak[UserBudget], int(spender.spent)+n)
-	if int(spender.spent)+n > budget {
+	w.result.Peak[UserBudget] = max(w.result.Peak[UserBudget], spender.spent+n)
+	if spender.spent+n > budget {
 		return w.refuse(UserBudget)
 	}
-	spender.spent += int32(n) //nolint:gosec // far below 2^31
+	spender.spent += n
 	return true
 }

@@ -189,12 +189,12 @@ type world struct {
 
 // user is a person with one or more tabs, which are in a row.
 type user struct {
-	first, tabs int32
+	first, tabs int
 	// minute is the minute in which the user has spent so many posts.
-	minute int32
-	spent  int32
+	minute int
+	spent  int
 	// jobs is how many of the user's jobs run.
-	jobs int32
+	jobs int
 }
 
 func newWorld(s Scenario) *world {
@@ -209,9 +209,9 @@ func newWorld(s Scenario) *world {
 		}
 		n = min(n, s.Tabs-first)
 		for i := first; i < first+n; i++ {
-			w.tabs[i].user = int32(len(w.users)) //nolint:gosec // far below 2^31
+			w.tabs[i].user = len(w.users)
 		}
-		w.users = append(w.users, user{first: int32(first), tabs: int32(n)}) //nolint:gosec // far below 2^31
+		w.users = append(w.users, user{first: first, tabs: n})
 		first += n
 	}
 

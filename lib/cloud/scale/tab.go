@@ -12,9 +12,9 @@ import (
 
 // tab is a client and its connection.
 type tab struct {
-	user int32
+	user int
 	// generation counts the connections. Events of an earlier one are ignored.
-	generation int32
+	generation int
 	connected  bool
 	// stored says that the row of the connection is stored.
 	stored bool
@@ -26,7 +26,7 @@ type tab struct {
 
 	// syncing says that a sync is not answered. syncNumber is the number of the last one. syncFailures failed in a row.
 	syncing      bool
-	syncNumber   int32
+	syncNumber   int
 	syncFailures int
 	// synced says that a sync over this connection is complete.
 	synced bool
@@ -66,9 +66,8 @@ func (w *world) openInitial(i int) {
 // setTimers sets the timers of a connection that is open.
 func (w *world) setTimers(i int) {
 	t := &w.tabs[i]
-	of := int32(i) //nolint:gosec // far below 2^31
-	w.schedule(w.nextIdle(i), event{kind: idleTimer, of: of, generation: t.generation})
-	w.schedule(t.openedAt+connection.MaxSessionDuration, event{kind: sessionEnds, of: of, generation: t.generation})
+	w.schedule(w.nextIdle(i), event{kind: idleTimer, of: i, generation: t.generation})
+	w.schedule(t.openedAt+connection.MaxSessionDuration, event{kind: sessionEnds, of: i, generation: t.generation})
 }
 
 // attempt opens a connection.
@@ -90,7 +89,7 @@ func (w *world) attempt(e event) {
 }
 
 // attemptLater sets the time of the next attempt, after one that failed.
-func (w *world) attemptLater(i int32) {
+func (w *world) attemptLater(i int) {
 	t := &w.tabs[i]
 	w.schedule(w.now+w.Pause(t.failures, w.random.Float64()), event{kind: attempt, of: i, generation: t.generation})
 	t.failures++
@@ -105,13 +104,13 @@ func (w *world) open(e event) {
 	}
 	t.connected, t.stored, t.synced, t.syncing, t.syncFailures = true, true, false, false, 0
 	t.openedAt, t.lastFrame, t.silence = w.now, w.now, client.Silence
-	w.setTimers(int(e.of))
+	w.setTimers(e.of)
 	w.sync(e.of)
 	w.schedule(w.now+client.SecondSync, event{kind: syncTimer, of: e.of, generation: t.generation, try: -1})
 }
 
 // lose handles the loss of a connection: the client tries to connect after a pause.
-func (w *world) lose(i int32, receivedFrame bool) {
+func (w *world) lose(i int, receivedFrame bool) {
 	t := &w.tabs[i]
 	if !t.connected {
 		return
@@ -133,12 +132,12 @@ func (w *world) lose(i int32, receivedFrame bool) {
 // beginOutage ends all connections.
 func (w *world) beginOutage() {
 	for i := range w.tabs {
-		w.lose(int32(i), w.tabs[i].synced) //nolint:gosec // far below 2^31
+		w.lose(i, w.tabs[i].synced)
 	}
 }
 
 // sync sends a sync.
-func (w *world) sync(i int32) {
+func (w *world) sync(i int) {
 	t := &w.tabs[i]
 	t.syncing, t.lastSync = true, w.now
 	t.syncNumber++
@@ -262,7 +261,7 @@ func (w *world) runIdleTimer(e event) {
 		t.lastFrame = w.now // a pong, or API Gateway's refusal: both show that the connection works
 	}
 	// A running job may start meanwhile. Its first frame is in time for its silence.
-	w.schedule(max(w.nextIdle(int(e.of)), w.now+time.Second), e)
+	w.schedule(max(w.nextIdle(e.of), w.now+time.Second), e)
 }
 
 // showUntil handles a frame that arrives at a time, with the states that were published until another time.
