@@ -246,12 +246,12 @@ func (r *Reporter) End(status message.Status, text string) {
 	r.signal()
 }
 
-// SetResult sets where the result of the job is, which the end publishes: a https URL, or a key of S3 under [message.ResultPrefix] of
+// SetResult sets where the result of the job is, which the end publishes: an https URL, or a key of S3 under [message.ResultPrefix] of
 // the user. Call SetResult before End: after it, SetResult does nothing. A result that is neither is logged and not set, because it must
 // not prevent the end.
 func (r *Reporter) SetResult(result string) {
 	if result != "" && !message.IsResultOf(r.config.UserID, result) {
-		r.config.Logger.Warn("result is not published: it is no https URL, and no key of the user's results", "uploadId", r.config.jobID())
+		r.config.Logger.Warn("result is not published: it is neither an https URL nor a key of the user's results", "uploadId", r.config.jobID())
 		return
 	}
 	r.mu.Lock()

@@ -100,7 +100,7 @@ export class Reporter implements AsyncDisposable {
   /** Sends an error message at once. If too many wait, it is dropped. */
   error(code: string, message: string, details?: unknown): void
   /**
-   * Sets where the result of the job is, which the end publishes: a https URL, or a key of S3 that begins with `resultPrefix(userId)`.
+   * Sets where the result of the job is, which the end publishes: an https URL, or a key of S3 that begins with `resultPrefix(userId)`.
    * Call it before `end`. Anything else is logged and not set, because it must not prevent the end.
    */
   setResult(result: string): void

@@ -167,7 +167,7 @@ export class Reporter {
   setResult(result) {
     this.#throwRefused()
     if (result && !isResult(this.#request.userId, result)) {
-      this.#log("result is not published: it is no https URL, and no key of the user's results")
+      this.#log("result is not published: it is neither an https URL nor a key of the user's results")
     } else if (!this.#state.status) {
       this.#state = { ...this.#state, result: result || undefined }
     }

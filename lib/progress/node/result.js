@@ -19,7 +19,7 @@ const FORBIDDEN = /[\x00-\x1f\x7f-\x9f\ufffd]/ // in a key
 // resultPrefix returns the prefix of the keys of a user's results in S3.
 export const resultPrefix = (userId) => `results/${Buffer.from(userId).toString("base64url")}/`
 
-// isResult reports whether result is a https URL, or a key of S3 under the user's own results.
+// isResult reports whether result is an https URL, or a key of S3 under the user's own results.
 export function isResult(userId, result) {
   if (typeof result !== "string" || !result.isWellFormed()) return false
   if (!result.startsWith("results/")) return jsonBytes(result) - 2 <= MAX_URL && isURL(result)

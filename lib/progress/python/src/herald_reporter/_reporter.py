@@ -133,12 +133,12 @@ class Reporter:
     def set_result(self, result: str) -> None:
         """Set where the result of the job is, which the end publishes. Call this before end.
 
-        It is a https URL, or a key of S3 that begins with result_prefix(user_id). Anything else is logged and not set,
+        It is an https URL, or a key of S3 that begins with result_prefix(user_id). Anything else is logged and not set,
         because it must not prevent the end.
         """
         self._raise_refused()
         if result and not is_result(self._user_id, result):
-            LOG.warning("result is not published: it is no https URL, and no key of the user's results")
+            LOG.warning("result is not published: it is neither an https URL nor a key of the user's results")
             return
         self._pusher.set_result(result)
 

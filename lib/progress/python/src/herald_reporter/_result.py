@@ -25,7 +25,7 @@ def result_prefix(user_id: str) -> str:
 
 
 def is_result(user_id: str, result: str) -> bool:
-    """Report whether result is a https URL, or a key of S3 under the user's own results."""
+    """Report whether result is an https URL, or a key of S3 under the user's own results."""
     if not valid(result):
         return False
     if not result.startswith("results/"):
