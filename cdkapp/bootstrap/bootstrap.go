@@ -43,9 +43,9 @@ func Functions() []string {
 }
 
 // Build compiles every function for Lambda (provided.al2023, on the given architecture, arm64 or x86_64 as Lambda names them) into
-// dir/<function>/bootstrap. It creates dir if there is none. It compiles the version of Herald that the current module requires, so that it works in an app that
-// embeds Herald. The same sources, Go version and dependencies give the same bytes, and so the same asset hash. The error wraps
-// ErrNoGo, ErrNoModule or ErrCompile. It contains the output of the go command.
+// dir/<function>/bootstrap. It creates dir if there is none. It compiles the version of Herald that the current module requires, so that it
+// works in an app that embeds Herald. The same sources, Go version and dependencies give the same bytes, and so the same asset hash. The
+// error wraps ErrNoGo, ErrNoModule or ErrCompile. It contains the output of the go command.
 func Build(ctx context.Context, dir, arch string) error {
 	module, err := moduleDir(ctx)
 	if err != nil {

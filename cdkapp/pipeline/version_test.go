@@ -8,7 +8,8 @@ import (
 	"github.com/herald-progress/herald/cdkapp/pipeline"
 )
 
-// TestAllHaveTheVersion checks the places that state the version: the newest section of the changes, and the packages for browsers and workers.
+// TestAllHaveTheVersion checks the places that state the version: the newest section of the changes, and the packages for browsers and
+// workers.
 func TestAllHaveTheVersion(t *testing.T) {
 	for file, pattern := range map[string]string{
 		".github/CHANGELOG.md":               `(?m)^## (\S+)$`,

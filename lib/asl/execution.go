@@ -31,16 +31,16 @@ type Execution struct {
 	Tasks Tasks
 	// Objects reads and writes Amazon S3 for Distributed Map states. If it is nil, ItemReader and ResultWriter fail.
 	Objects Objects
-	// StartMapRun is called when the child executions of a Distributed Map start or are redriven, or when its items could not be read. The function that
-	// it returns is called once at the end of the Map run, with the error if it did not succeed. The name of the error is empty if the
-	// Map run was aborted. StartMapRun may be nil.
+	// StartMapRun is called when the child executions of a Distributed Map start or are redriven, or when its items could not be read. The
+	// function that it returns is called once at the end of the Map run, with the error if it did not succeed. The name of the error is
+	// empty if the Map run was aborted. StartMapRun may be nil.
 	StartMapRun func(MapRun) (finish func(*Error))
 	// RedriveMapRun is called when a redriven execution, or a redriven child execution, goes on with the Map run that has the ARN and did not
 	// succeed. It returns what the Map run has done, or nil to start a new Map run instead. An error fails the Map state with
 	// States.Runtime. StartMapRun follows. RedriveMapRun may be nil: then each redrive starts new Map runs.
 	RedriveMapRun func(arn string) (*RedrivenMapRun, error)
-	// StartChild is called when a child execution of a Distributed Map starts or is redriven, for several children at once. It returns what is called
-	// with each event of the child's history, as Record, and what is called once with its result. StartChild may be nil: then no
+	// StartChild is called when a child execution of a Distributed Map starts or is redriven, for several children at once. It returns what
+	// is called with each event of the child's history, as Record, and what is called once with its result. StartChild may be nil: then no
 	// child records a history.
 	StartChild func(Child) (record func(Event), finish func(Result))
 	// Record is called with each event of the history, in order, one call at a time. It must not block for long. It may be nil.

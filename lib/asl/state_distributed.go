@@ -210,8 +210,8 @@ func thresholdFailure() *failure {
 	return &failure{name: errorThreshold, cause: "The specified tolerated failure threshold was exceeded", completeCause: true}
 }
 
-// runChild runs or redrives a child execution and stores its result. The child does not have the parent's variables. It records a history only if
-// the execution has StartChild.
+// runChild runs or redrives a child execution and stores its result. The child does not have the parent's variables. It records a history
+// only if the execution has StartChild.
 func (r *mapRun) runChild(ctx context.Context, c *childRun) {
 	s := r.state
 	c.begin(s)

@@ -39,7 +39,8 @@ func CSVFinish(ctx context.Context, getenv func(string) string) (*cloud.Measured
 	return cloud.Measure(clients, csvimport.NewFinish(c).Handle), nil
 }
 
-// csvConfig returns the configuration of a step of csv_import, and the clients of its function. The step publishes its progress from its own process.
+// csvConfig returns the configuration of a step of csv_import, and the clients of its function. The step publishes its progress from its
+// own process.
 func csvConfig(ctx context.Context, function string, getenv func(string) string) (csvimport.Config, cloud.Clients, error) {
 	e := cloud.NewEnvironment(function, getenv)
 	d, err := cloud.NewDelivery(e)

@@ -142,7 +142,8 @@ func TestLimitsChangeBeforeARedriveHasItsItems(t *testing.T) {
 	}
 }
 
-// TestItemsThatAreTooLargeAreNotStored checks the bound at its edge. The redrive says what it lacks, and the one after it starts a new Map run.
+// TestItemsThatAreTooLargeAreNotStored checks the bound at its edge. The redrive says what it lacks, and the one after it starts a new Map
+// run.
 func TestItemsThatAreTooLargeAreNotStored(t *testing.T) {
 	t.Parallel()
 	const dataset = `{"a":1,"b":2}`

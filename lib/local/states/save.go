@@ -207,7 +207,8 @@ func (s *StepFunctions) removeSaved(x *execution) {
 	}
 }
 
-// removeOldest removes the oldest ended executions and child executions if there are too many, or if they take too much room. The newest one stays. The caller holds the lock.
+// removeOldest removes the oldest ended executions and child executions if there are too many, or if they take too much room. The newest
+// one stays. The caller holds the lock.
 func (s *StepFunctions) removeOldest() {
 	for {
 		tooLarge := s.saved.bytes > s.cfg.MaxStored && len(s.ended)+len(s.endedChildren) > 1
