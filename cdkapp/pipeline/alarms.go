@@ -139,7 +139,7 @@ func statistic(name string, minutes float64) *awscloudwatch.MetricOptions {
 // props says otherwise. Props may be nil. The functions write metrics only in a stack with alarms or a dashboard.
 func (p *Pipeline) Metric(m metrics.Metric, props *awscloudwatch.MetricOptions) awscloudwatch.Metric {
 	name := "Average"
-	if m.Unit() == countUnit {
+	if m.IsCount() {
 		name = "Sum"
 	}
 	metric := awscloudwatch.NewMetric(&awscloudwatch.MetricProps{
@@ -154,9 +154,6 @@ func (p *Pipeline) Metric(m metrics.Metric, props *awscloudwatch.MetricOptions) 
 
 	return metric.With(props)
 }
-
-// countUnit is the unit of the metrics that count.
-const countUnit = "Count"
 
 // addAlarm creates an alarm, unless the stack has none.
 func (p *Pipeline) addAlarm(a alarm) {

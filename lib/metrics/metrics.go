@@ -90,6 +90,9 @@ func (m Metric) Name() string { return definitions[m].name }
 // Unit returns the unit in CloudWatch: Count, Milliseconds or Seconds.
 func (m Metric) Unit() string { return string(definitions[m].unit) }
 
+// IsCount reports whether the metric is a count. The others are times.
+func (m Metric) IsCount() bool { return definitions[m].unit == count }
+
 // Recorder records metrics. It may be used concurrently.
 type Recorder interface {
 	// Count adds n to a count. It does nothing if n is 0.
