@@ -25,7 +25,7 @@ import (
 	"github.com/herald-progress/herald/lib/observe"
 )
 
-// ErrFunctionsDir says that Props.FunctionsDir is empty, or has not the program of each function.
+// ErrFunctionsDir says that Props.FunctionsDir is empty, or lacks the program of a function.
 var ErrFunctionsDir = errors.New("pipeline: FunctionsDir: set it to the folder that bootstrap.Build filled")
 
 // Pipeline is the L3 construct: WebSocket API, tables of connections and of the feed, notifier, reaper, sweeper, uploads
